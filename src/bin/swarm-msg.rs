@@ -1,0 +1,5 @@
+//! `swarm-msg`: for agents, typed in their own shells.
+
+fn main() -> std::process::ExitCode {
+    swarm::cli::swarm_msg()
+}

@@ -1,0 +1,27 @@
+use super::compose::{self, Draft, Report};
+use super::session::Session;
+use crate::core::message::MessageType;
+use anyhow::Result;
+
+/// Acknowledge a message; only a recipient can
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The message's id, or at least 4 characters of its beginning
+    id: String,
+    /// A word to go with it; - reads it from standard input
+    #[arg(default_value = "acknowledged")]
+    note: String,
+    #[command(flatten)]
+    report: Report,
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    let body = compose::body(&args.note)?;
+    let mut session = Session::open()?;
+    let (found, original) = session.find(&args.id, true)?;
+    session.mark_read(&found, true)?;
+    let to = compose::recipients(&mut session, &[original.from.to_string()])?;
+    let answers = Some((original.id.clone(), original.thread.clone()));
+    let draft = Draft { to, kind: MessageType::Ack, answers, ack: false, urgent: false, body };
+    compose::send(&mut session, draft, args.report)
+}

@@ -1,0 +1,101 @@
+use super::{print, session};
+use crate::agents;
+use crate::core::agent::Agent;
+use crate::core::escape;
+use crate::store::{Store, now_ms};
+use crate::tmux::Server;
+use anyhow::Result;
+use serde_json::{Value, json};
+
+/// List the agents: name, kind, pane, state, since when, directory, pid
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// List dead ones that are still on record, too
+    #[arg(long)]
+    all: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    let store = Store::open(&session::here()?)?;
+    let mut known = observe(&store)?;
+    known.retain(|a| args.all || a.is_live());
+    if args.json {
+        return print::object(json!({"agents": as_json(&known)}));
+    }
+    print::out(&table(&known))
+}
+
+/// Looks at every living agent and records what it does, if that changed.
+fn observe(store: &Store) -> Result<Vec<Agent>> {
+    let profiles = session::profiles()?;
+    let mut known = store.agents()?;
+    for agent in known.iter_mut().filter(|a| a.is_live()) {
+        let now = now_ms();
+        if crate::os::process::is_alive(&agent.process) {
+            // A server that cannot be reached from here leaves the last known state.
+            let Ok(Some(look)) = Server::new(&agent.place.socket).look(&agent.place.pane) else { continue };
+            let Some(profile) = profiles.get(&agent.kind) else { continue };
+            let state = agents::read(profile, &look.screen, &look.facts).state;
+            if state == agent.status {
+                continue;
+            }
+            (agent.status, agent.since) = (state, now);
+        } else {
+            agent.died = Some(now);
+        }
+        // Only if it is still the same process's record: somebody may have changed it meanwhile.
+        let seen = agent.clone();
+        store.transact(|tx| match tx.agents()?.into_iter().find(|a| a.name == seen.name) {
+            Some(current) if current.process == seen.process => {
+                tx.put_agent(&Agent { status: seen.status, since: seen.since, died: seen.died, ..current })
+            }
+            _ => Ok(()),
+        })?;
+    }
+    Ok(known)
+}
+
+/// The agents for scripts.
+pub(super) fn as_json(known: &[Agent]) -> Value {
+    let one = |a: &Agent| {
+        json!({
+            "name": a.name, "kind": a.kind, "pane": a.place.pane, "socket": a.place.socket,
+            "state": if a.is_live() { a.status.word() } else { "dead" },
+            "since": a.died.unwrap_or(a.since), "cwd": a.cwd, "pid": a.process.pid, "formerly": a.formerly,
+        })
+    };
+    known.iter().map(one).collect()
+}
+
+/// The agents for people.
+pub(super) fn table(known: &[Agent]) -> String {
+    if known.is_empty() {
+        return "no agents here; start one in a tmux pane of this project and run `swarm discover`\n"
+            .to_owned();
+    }
+    let now = now_ms();
+    let mut text = format!(
+        "{:<16} {:<9} {:<5} {:<8} {:>5} {:>8}  {}\n",
+        "NAME", "KIND", "PANE", "STATE", "SINCE", "PID", "DIRECTORY"
+    );
+    for a in known {
+        let (state, since) = match a.died {
+            Some(when) => ("dead", when),
+            None => (a.status.word(), a.since),
+        };
+        text.push_str(&format!(
+            "{:<16} {:<9} {:<5} {:<8} {:>5} {:>8}  {}\n",
+            a.name,
+            escape::short(&a.kind, 9),
+            escape::short(&a.place.pane, 5),
+            state,
+            print::age(since, now),
+            a.process.pid,
+            escape::short(&a.cwd, 60)
+        ));
+    }
+    text
+}

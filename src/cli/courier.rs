@@ -1,0 +1,20 @@
+use super::session;
+use crate::store::Store;
+use crate::tmux::Server;
+use anyhow::Result;
+
+/// Run the courier of this project (started by itself when needed)
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The tmux server to begin with
+    #[arg(long)]
+    socket: Option<String>,
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    // Its own session: it must outlive the terminal and the group it was started from. It may lead one already.
+    let _ = nix::unistd::setsid();
+    let store = Store::open(&session::here()?)?;
+    let server = args.socket.as_deref().map_or_else(Server::current, Server::new);
+    crate::courier::run(&store, &server, &session::profiles()?)
+}

@@ -1,0 +1,70 @@
+use super::{agents, print, session};
+use crate::courier::{discovery, start};
+use crate::store::Store;
+use crate::tmux::Server;
+use anyhow::Result;
+use serde_json::json;
+
+/// Find the agents in all tmux panes and give new ones their names
+///
+/// Looks at one tmux server: the one you are in, else your default one. Registers the agents whose working directory
+/// lies in this project.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Set the project up first if need be
+    #[arg(long)]
+    init: bool,
+    /// For hooks: every project with agents here, no output, always exit code 0
+    #[arg(long, hide = true)]
+    from_tmux: bool,
+    /// Print nothing
+    #[arg(long, short)]
+    quiet: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    if args.from_tmux {
+        // A hook that fails would throw the person's pane into view mode.
+        let _ = everywhere();
+        return Ok(());
+    }
+    let here = session::here()?;
+    let store = if args.init { Store::init(&here)?.0 } else { Store::open(&here)? };
+    let server = Server::current();
+    let survey = discovery::survey(&server, &session::profiles()?)?;
+    let (known, changes) = discovery::register(&store, &survey, &server)?;
+    start::ensure(&store, &server)?;
+    if args.quiet {
+        return Ok(());
+    }
+    if args.json {
+        return print::object(
+            json!({"new": changes.new, "died": changes.died, "agents": agents::as_json(&known)}),
+        );
+    }
+    let mut text = agents::table(&known);
+    let elsewhere = survey.found.len() - survey.of_project(store.root()).len();
+    if elsewhere > 0 {
+        text.push_str(&format!(
+            "{elsewhere} more agents work outside {}\n",
+            crate::core::escape::line(&store.root().display().to_string())
+        ));
+    }
+    print::out(&text)
+}
+
+fn everywhere() -> Result<()> {
+    let server = Server::current();
+    let survey = discovery::survey(&server, &session::profiles()?)?;
+    for root in survey.roots() {
+        // One project's trouble is not another's.
+        let _ = Store::open_root(&root).and_then(|store| {
+            discovery::register(&store, &survey, &server)?;
+            start::ensure(&store, &server)
+        });
+    }
+    Ok(())
+}

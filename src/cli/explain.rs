@@ -1,0 +1,65 @@
+use super::{print, session};
+use crate::agents;
+use crate::core::escape;
+use crate::core::refusal::Refusal;
+use crate::courier::discovery;
+use crate::store::Store;
+use crate::tmux::Server;
+use anyhow::Result;
+
+/// Tell what swarm makes of a pane: which rule recognised the agent, what its screen shows, and why
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// A pane such as %5, or an agent's name
+    pane: String,
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    let by_name = Store::open(&session::here()?).and_then(|s| s.agents()).unwrap_or_default();
+    let agent = by_name.iter().find(|a| a.name.as_str() == args.pane);
+    let (server, pane) = match agent {
+        Some(agent) => (Server::new(&agent.place.socket), agent.place.pane.clone()),
+        None => (Server::current(), args.pane.clone()),
+    };
+    let asked = escape::short(&args.pane, 40);
+    if !pane.starts_with('%') || !pane[1..].bytes().all(|b| b.is_ascii_digit()) || pane.len() < 2 {
+        return Err(Refusal::UnknownAgent {
+            asked,
+            known: by_name.iter().filter(|a| a.is_live()).map(|a| a.name.to_string()).collect(),
+        }
+        .into());
+    }
+    let profiles = session::profiles()?;
+    let survey = discovery::survey(&server, &profiles)?;
+    let Some(listed) = survey.panes.iter().find(|p| p.id == pane) else {
+        return Err(Refusal::Usage(format!("there is no pane {asked} on {}", server.socket())).into());
+    };
+    let mut text = format!("pane {pane} ({}), first process {}\n", listed.place, listed.pid);
+    for process in survey.table.tree(listed.pid) {
+        let argv = survey.table.argv(process).join(" ");
+        text.push_str(&format!(
+            "  process {} {}: {}\n",
+            process.pid,
+            escape::short(&process.comm, 20),
+            escape::short(&argv, 90)
+        ));
+    }
+    let Some((sighting, rule)) = survey.found.iter().find(|(s, _)| s.place.pane == pane) else {
+        text.push_str("no agent: no profile recognises any of these processes\n");
+        return print::out(&text);
+    };
+    text.push_str(&format!(
+        "agent of kind {} (process {}), by {}\n",
+        sighting.kind,
+        sighting.process.pid,
+        escape::line(rule)
+    ));
+    if let (Some(profile), Some(look)) = (profiles.get(&sighting.kind), server.look(&pane)?) {
+        let reading = agents::read(profile, &look.screen, &look.facts);
+        text.push_str(&format!("state: {}\n", reading.state.word()));
+        for evidence in &reading.evidence {
+            text.push_str(&format!("  because {}\n", escape::line(evidence)));
+        }
+    }
+    print::out(&text)
+}

@@ -1,0 +1,74 @@
+use super::print;
+use super::session::Session;
+use crate::core::frame;
+use crate::store::mail::Folder;
+use crate::store::now_ms;
+use anyhow::Result;
+use serde_json::json;
+
+/// List your unread messages; marks nothing read
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// List what was read, too
+    #[arg(long)]
+    pub(super) all: bool,
+    /// Show the newest N only
+    #[arg(long, value_name = "N")]
+    pub(super) limit: Option<usize>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    let session = Session::open()?;
+    let (owner, aliases) = (&session.caller.name, &session.caller.aliases);
+    let unread = session.store.mail(owner, aliases, Folder::New)?;
+    let mut refused = unread.refused;
+    let mut listed: Vec<_> = unread.messages.into_iter().map(|m| (m, false)).collect();
+    if args.all {
+        let read = session.store.mail(owner, aliases, Folder::Cur)?;
+        refused.extend(read.refused);
+        listed.extend(read.messages.into_iter().map(|m| (m, true)));
+        listed.sort_by_key(|(m, _)| (m.created, m.sequence));
+    }
+    let total = listed.len();
+    if let Some(limit) = args.limit {
+        listed.drain(..total.saturating_sub(limit));
+    }
+    print::refused(&refused);
+    if args.json {
+        let messages: Vec<_> =
+            listed.iter().map(|(m, read)| json!({"read": read, "message": print::message_json(m)})).collect();
+        return print::object(json!({"name": owner, "messages": messages, "refused": refused.len()}));
+    }
+    if listed.is_empty() {
+        return print::out(&format!("no unread messages for {owner}\n"));
+    }
+    let now = now_ms();
+    let mut text = String::new();
+    for (m, read) in &listed {
+        let marks = match (read, m.ack_required, m.urgent) {
+            (true, ..) => "read",
+            (_, true, true) => "urgent, wants ack",
+            (_, true, false) => "wants ack",
+            (_, false, true) => "urgent",
+            _ => "",
+        };
+        text.push_str(&format!(
+            "{} {:>4}  {:<14} {:<14} {}{}{}\n",
+            m.id,
+            print::age(m.created, now),
+            m.from,
+            m.kind,
+            frame::preview(m.body.as_str()),
+            if marks.is_empty() { "" } else { "  " },
+            marks
+        ));
+    }
+    if listed.len() < total {
+        text.push_str(&format!("{} older ones are not shown\n", total - listed.len()));
+    }
+    text.push_str("read one: swarm-msg read ID; answer: swarm-msg reply ID \"...\"\n");
+    print::out(&text)
+}

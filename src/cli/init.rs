@@ -1,0 +1,13 @@
+use super::{print, session};
+use crate::store::Store;
+use anyhow::Result;
+
+/// Make this project a swarm: creates .swarm/ and the signing key (idempotent)
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {}
+
+pub(super) fn run(_: &Args) -> Result<()> {
+    let (store, created) = Store::init(&session::here()?)?;
+    let word = if created { "swarm is ready in" } else { "swarm was already set up in" };
+    print::out(&format!("{word} {}\n", store.root().display()))
+}

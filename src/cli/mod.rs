@@ -1,0 +1,136 @@
+//! The command line: `swarm` for people and the plugin, `swarm-msg` for agents.
+//!
+//! One file per command with its arguments and its handler; the doc comment is the help. Expected outcomes end in
+//! their documented exit code, everything else in 1; nothing but the answer goes to stdout.
+
+mod ack;
+mod agents;
+mod compose;
+mod courier;
+mod discover;
+mod explain;
+mod inbox;
+mod init;
+mod name;
+mod print;
+mod read;
+mod reply;
+mod send;
+mod session;
+mod show;
+mod status;
+mod verify;
+mod wait;
+mod who;
+mod whoami;
+
+use crate::core::refusal::Refusal;
+use anyhow::Result;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Turn the coding agents in your tmux panes into a team.
+#[derive(Debug, Parser)]
+#[command(name = "swarm", version = concat!(env!("CARGO_PKG_VERSION"), " (protocol 1)"), after_help = EXIT_CODES)]
+struct Swarm {
+    #[command(subcommand)]
+    command: SwarmCommand,
+}
+
+/// Talk to the other agents (and the human) of this project.
+#[derive(Debug, Parser)]
+#[command(name = "swarm-msg", version = concat!(env!("CARGO_PKG_VERSION"), " (protocol 1)"), after_help = EXIT_CODES)]
+struct SwarmMsg {
+    #[command(subcommand)]
+    command: MessageCommand,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 ok, 1 failure, 2 usage, 3 held by another, 4 rate-limited, 5 unknown agent, 6 bad signature, 7 tmux unreachable";
+
+#[derive(Debug, Subcommand)]
+enum SwarmCommand {
+    Init(init::Args),
+    Discover(discover::Args),
+    Agents(agents::Args),
+    Name(name::Args),
+    Explain(explain::Args),
+    #[command(flatten)]
+    Message(MessageCommand),
+    #[command(hide = true)]
+    Courier(courier::Args),
+}
+
+#[derive(Debug, Subcommand)]
+enum MessageCommand {
+    Send(send::Args),
+    Reply(reply::Args),
+    Ack(ack::Args),
+    Inbox(inbox::Args),
+    Read(read::Args),
+    Show(show::Args),
+    Status(status::Args),
+    Wait(wait::Args),
+    Who(who::Args),
+    Whoami(whoami::Args),
+    Verify(verify::Args),
+}
+
+/// Runs `swarm` with this process's arguments.
+pub fn swarm() -> ExitCode {
+    run::<Swarm>(|cli| match cli.command {
+        SwarmCommand::Init(args) => init::run(&args),
+        SwarmCommand::Discover(args) => discover::run(&args),
+        SwarmCommand::Agents(args) => agents::run(&args),
+        SwarmCommand::Name(args) => name::run(&args),
+        SwarmCommand::Explain(args) => explain::run(&args),
+        SwarmCommand::Message(command) => message(command),
+        SwarmCommand::Courier(args) => courier::run(&args),
+    })
+}
+
+/// Runs `swarm-msg` with this process's arguments.
+pub fn swarm_msg() -> ExitCode {
+    run::<SwarmMsg>(|cli| message(cli.command))
+}
+
+fn message(command: MessageCommand) -> Result<()> {
+    match command {
+        MessageCommand::Send(args) => send::run(&args),
+        MessageCommand::Reply(args) => reply::run(&args),
+        MessageCommand::Ack(args) => ack::run(&args),
+        MessageCommand::Inbox(args) => inbox::run(&args),
+        MessageCommand::Read(args) => read::run(&args),
+        MessageCommand::Show(args) => show::run(&args),
+        MessageCommand::Status(args) => status::run(&args),
+        MessageCommand::Wait(args) => wait::run(&args),
+        MessageCommand::Who(args) => who::run(&args),
+        MessageCommand::Whoami(args) => whoami::run(&args),
+        MessageCommand::Verify(args) => verify::run(&args),
+    }
+}
+
+fn run<C: CommandFactory + FromArgMatches>(handle: impl FnOnce(C) -> Result<()>) -> ExitCode {
+    let parsed = C::command().try_get_matches().and_then(|matches| C::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+                _ => ExitCode::from(2),
+            };
+        }
+    };
+    match handle(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if print::is_closed_pipe(&error) {
+                return ExitCode::SUCCESS;
+            }
+            // Errors quote paths and foreign text: one safe line.
+            eprintln!("swarm: {}", crate::core::escape::line(&format!("{error:#}")));
+            ExitCode::from(error.downcast_ref::<Refusal>().map_or(1, Refusal::exit_code))
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What commands have in common when they write: errors of a closed pipe, ages, one JSON object.
+
+use crate::core::escape;
+use crate::core::message::{Identity, Verified};
+use crate::store::mail::Refused;
+use anyhow::Result;
+use serde_json::{Value, json};
+use std::io::{ErrorKind, Write};
+
+/// Writes `text` to stdout.
+pub(super) fn out(text: &str) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    Ok(stdout.flush()?)
+}
+
+/// Writes one versioned JSON object and nothing else.
+pub(super) fn object(mut value: Value) -> Result<()> {
+    if let Value::Object(map) = &mut value {
+        map.insert("version".into(), json!(1));
+    }
+    out(&format!("{value}\n"))
+}
+
+/// Whether the reader of our output went away: no failure of ours.
+pub(super) fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == ErrorKind::BrokenPipe)
+}
+
+/// How long ago, in one unit.
+pub(super) fn age(then_ms: u64, now_ms: u64) -> String {
+    let s = now_ms.saturating_sub(then_ms) / 1000;
+    match s {
+        0..60 => format!("{s}s"),
+        60..3600 => format!("{}m", s / 60),
+        3600..86400 => format!("{}h", s / 3600),
+        _ => format!("{}d", s / 86400),
+    }
+}
+
+/// Tells about records that were refused.
+pub(super) fn refused(refused: &[Refused]) {
+    for one in refused {
+        eprintln!("swarm: refused {}: {} (moved to quarantine)", escape::short(&one.file, 60), one.why);
+    }
+}
+
+/// A message with everything about it.
+pub(super) fn message(message: &Verified, now_ms: u64) -> String {
+    let to: Vec<&str> = message.to.iter().map(super::super::core::name::Name::as_str).collect();
+    let mut head = format!(
+        "{} {} from {} to {}, {} ago",
+        message.id,
+        message.kind,
+        message.from,
+        to.join(", "),
+        age(message.created, now_ms)
+    );
+    if matches!(message.identity, Identity::Env) {
+        head.push_str(" (identity: env, not proved)");
+    }
+    if let Some(original) = &message.reply_to {
+        head.push_str(&format!(", answers {original}"));
+    }
+    if message.ack_required {
+        head.push_str(&format!(", wants: swarm-msg ack {}", message.id));
+    }
+    format!("{head}\n{}\n", message.body.as_str())
+}
+
+/// A message as JSON.
+pub(super) fn message_json(message: &Verified) -> Value {
+    serde_json::to_value(&**message).unwrap_or_default()
+}

@@ -1,0 +1,66 @@
+use super::print;
+use super::session::Session;
+use crate::core::message::Verified;
+use crate::store::mail::{Folder, Found};
+use crate::store::now_ms;
+use anyhow::Result;
+use serde_json::json;
+
+/// Read messages: prints them whole and marks them read
+///
+/// Without an id: your oldest unread message. What could not be printed stays unread.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The messages' ids, or at least 4 characters of their beginnings
+    ids: Vec<String>,
+    /// All unread messages
+    #[arg(long, conflicts_with = "ids")]
+    all: bool,
+    /// Print one message's text only, byte for byte
+    #[arg(long, conflicts_with_all = ["all", "json"])]
+    body: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    let session = Session::open()?;
+    let messages = if args.ids.is_empty() {
+        unread(&session, args.all)?
+    } else {
+        args.ids.iter().map(|id| session.find(id, true)).collect::<Result<Vec<_>>>()?
+    };
+    if messages.is_empty() && !args.json {
+        return print::out(&format!("no unread messages for {}\n", session.caller.name));
+    }
+    // Printed first, marked afterwards: an interruption leaves a message unread, never unseen.
+    let now = now_ms();
+    if args.json {
+        let all: Vec<_> = messages.iter().map(|(_, m)| print::message_json(m)).collect();
+        print::object(json!({"messages": all}))?;
+    } else {
+        for (index, (_, message)) in messages.iter().enumerate() {
+            let gap = if index == 0 { "" } else { "\n" };
+            let text =
+                if args.body { message.body.as_str().to_owned() } else { print::message(message, now) };
+            print::out(&format!("{gap}{text}"))?;
+        }
+    }
+    for (found, _) in &messages {
+        session.mark_read(found, false)?;
+    }
+    Ok(())
+}
+
+fn unread(session: &Session, all: bool) -> Result<Vec<(Found, Verified)>> {
+    let owner = &session.caller.name;
+    let mail = session.store.mail(owner, &session.caller.aliases, Folder::New)?;
+    print::refused(&mail.refused);
+    let count = if all { usize::MAX } else { 1 };
+    let found = |m: Verified| {
+        let file = m.file_name();
+        (Found { mailbox: owner.clone(), folder: Folder::New, file, id: m.id.clone() }, m)
+    };
+    Ok(mail.messages.into_iter().take(count).map(found).collect())
+}

@@ -1,0 +1,32 @@
+use super::compose::{self, Draft, Report};
+use super::session::Session;
+use crate::core::message::MessageType;
+use anyhow::Result;
+
+/// Answer a message in its thread; marks it read
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The message's id, or at least 4 characters of its beginning
+    id: String,
+    /// The text, in one argument; - reads it from standard input
+    body: String,
+    /// QUESTION, REVIEW-REQUEST, BLOCKED, COMPLETED, CHALLENGE, INFO or ACK
+    #[arg(short = 't', long = "type", value_name = "TYPE", default_value = "INFO")]
+    kind: MessageType,
+    /// Ask for an acknowledgement
+    #[arg(long)]
+    ack: bool,
+    #[command(flatten)]
+    report: Report,
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    let body = compose::body(&args.body)?;
+    let mut session = Session::open()?;
+    let (found, original) = session.find(&args.id, true)?;
+    let to = compose::recipients(&mut session, &[original.from.to_string()])?;
+    let answers = Some((original.id.clone(), original.thread.clone()));
+    let draft = Draft { to, kind: args.kind, answers, ack: args.ack, urgent: false, body };
+    session.mark_read(&found, false)?;
+    compose::send(&mut session, draft, args.report)
+}

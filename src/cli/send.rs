@@ -1,0 +1,46 @@
+use super::compose::{self, Draft, Report};
+use super::session::Session;
+use crate::core::message::MessageType;
+use anyhow::Result;
+
+/// Send a message to agents, to all of them, or to the human
+///
+/// The text arrives in the recipient's prompt, signed, once, when its composer is idle and empty. The command ends with 0
+/// as soon as the message is durable, and prints how far it came within 2 s.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  swarm-msg send reviewer \"is the parser done?\"\n  swarm-msg send claude-1,codex-1 --type REVIEW-REQUEST --ack \"see src/parse.rs\"\n  git diff | swarm-msg send @all -"
+)]
+pub(super) struct Args {
+    /// Whom to: a name, several separated by commas, @all, or human
+    to: String,
+    /// The text, in one argument; - reads it from standard input
+    body: String,
+    /// QUESTION, REVIEW-REQUEST, BLOCKED, COMPLETED, CHALLENGE, INFO or ACK
+    #[arg(short = 't', long = "type", value_name = "TYPE", default_value = "INFO")]
+    kind: MessageType,
+    /// Further recipients
+    #[arg(long = "also", value_name = "NAME")]
+    also: Vec<String>,
+    /// Ask for an acknowledgement
+    #[arg(long)]
+    ack: bool,
+    /// Deliver before other waiting mail
+    #[arg(long)]
+    urgent: bool,
+    /// Your own name; refused if you are somebody else
+    #[arg(long, value_name = "NAME")]
+    from: Option<String>,
+    #[command(flatten)]
+    report: Report,
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    let body = compose::body(&args.body)?;
+    let mut session = Session::open_as(args.from.as_deref())?;
+    compose::check_from(&session, args.from.as_deref())?;
+    let lists: Vec<String> = std::iter::once(args.to.clone()).chain(args.also.iter().cloned()).collect();
+    let to = compose::recipients(&mut session, &lists)?;
+    let draft = Draft { to, kind: args.kind, answers: None, ack: args.ack, urgent: args.urgent, body };
+    compose::send(&mut session, draft, args.report)
+}

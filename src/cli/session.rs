@@ -1,0 +1,156 @@
+//! What nearly every command begins with: the store, the agents on record, and who is calling.
+
+use crate::agents::Profiles;
+use crate::core::agent::Agent;
+use crate::core::id::{self, MIN_PREFIX};
+use crate::core::message::{Identity, Verified};
+use crate::core::name::Name;
+use crate::core::refusal::Refusal;
+use crate::courier::discovery;
+use crate::os::caller::{self, Caller};
+use crate::store::Store;
+use crate::store::mail::{Folder, Found};
+use crate::tmux::Server;
+use anyhow::{Context as _, Result};
+use std::path::PathBuf;
+
+/// The beginning of a command.
+pub(super) struct Session {
+    /// The project.
+    pub store: Store,
+    /// The agents on record.
+    pub agents: Vec<Agent>,
+    /// Who is calling.
+    pub caller: Caller,
+}
+
+/// The user's own profiles.
+pub(super) fn profiles() -> Result<Profiles> {
+    let config = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
+    let home = || std::env::var_os("HOME").map(|h| PathBuf::from(h).join(".config"));
+    let dirs: Vec<PathBuf> = config.or_else(home).map(|c| c.join("swarm/profiles")).into_iter().collect();
+    Profiles::load(&dirs)
+}
+
+/// The working directory.
+pub(super) fn here() -> Result<PathBuf> {
+    std::env::current_dir().context("the working directory is gone")
+}
+
+impl Session {
+    /// Opens the store around the working directory and finds out who calls.
+    pub(super) fn open() -> Result<Self> {
+        Self::open_as(None)
+    }
+
+    /// [`Session::open`] for a caller that says who it is.
+    pub(super) fn open_as(from: Option<&str>) -> Result<Self> {
+        let store = Store::open(&here()?)?;
+        let agents = store.agents()?;
+        let caller = caller::identify(&agents, from)?;
+        let mut session = Self { store, agents, caller };
+        let in_pane = std::env::var("TMUX_PANE");
+        let unknown_pane =
+            in_pane.is_ok_and(|p| !session.agents.iter().any(|a| a.is_live() && a.place.pane == p));
+        if session.caller.identity == Identity::Human && unknown_pane {
+            // Perhaps an agent that nobody has discovered yet.
+            session.rediscover();
+            session.caller = caller::identify(&session.agents, from)?;
+        }
+        Ok(session)
+    }
+
+    /// Looks at the panes again, if tmux can be reached from here.
+    pub(super) fn rediscover(&mut self) {
+        let server = Server::current();
+        let found = profiles().and_then(|profiles| discovery::discover(&self.store, &server, &profiles));
+        if let Ok((agents, _)) = found {
+            self.agents = agents;
+        }
+    }
+
+    /// The living agent called `name`, now or formerly.
+    pub(super) fn agent(&self, name: &Name) -> Option<&Agent> {
+        let live = || self.agents.iter().filter(|a| a.is_live());
+        live().find(|a| a.name == *name).or_else(|| live().find(|a| a.formerly.contains(name)))
+    }
+
+    /// The refusal for a name that nobody bears.
+    pub(super) fn unknown(&self, asked: &str) -> Refusal {
+        let known = self.agents.iter().filter(|a| a.is_live()).map(|a| a.name.to_string()).collect();
+        Refusal::UnknownAgent { asked: crate::core::escape::short(asked, 40), known }
+    }
+
+    /// The names whose mail is the caller's.
+    fn own(&self, mailbox: &Name) -> bool {
+        *mailbox == self.caller.name || self.caller.aliases.contains(mailbox)
+    }
+
+    /// The message that `prefix` stands for: one in the caller's own mailbox (`mine`), or in any.
+    pub(super) fn find(&self, prefix: &str, mine: bool) -> Result<(Found, Verified)> {
+        let short = crate::core::escape::short(prefix, 20);
+        if prefix.len() < MIN_PREFIX || !id::is_prefix(prefix) {
+            return Err(Refusal::Usage(format!(
+                "'{short}' is not a message id: give at least {MIN_PREFIX} of its 8 characters"
+            ))
+            .into());
+        }
+        let mut found = self.store.find(prefix)?;
+        found.retain(|f| !mine || self.own(&f.mailbox));
+        // The caller's own copy first: it is the one whose state a reader changes.
+        found.sort_by_key(|f| (!self.own(&f.mailbox), f.file.clone()));
+        let mut ids: Vec<&str> = found.iter().map(|f| f.id.as_str()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        if ids.len() > 1 {
+            return Err(
+                Refusal::Usage(format!("'{short}' is ambiguous: it may be {}", ids.join(" or "))).into()
+            );
+        }
+        let Some(first) = found.into_iter().next() else {
+            let whose = if mine { "in your mailbox" } else { "here" };
+            return Err(Refusal::Usage(format!("there is no message '{short}' {whose}")).into());
+        };
+        let aliases = self.aliases(&first.mailbox);
+        match self.store.message(&first.mailbox, &aliases, first.folder, &first.file)? {
+            Some(Ok(message)) => Ok((first, message)),
+            Some(Err(refused)) => Err(Refusal::BadSignature(format!(
+                "message {} was refused: {}; it is in quarantine now",
+                first.id, refused.why
+            ))
+            .into()),
+            None => {
+                Err(Refusal::Usage(format!("message {} has just been moved; try again", first.id)).into())
+            }
+        }
+    }
+
+    /// Former names of a mailbox's owner.
+    pub(super) fn aliases(&self, mailbox: &Name) -> Vec<Name> {
+        self.agents.iter().find(|a| a.name == *mailbox).map(|a| a.formerly.clone()).unwrap_or_default()
+    }
+
+    /// Marks a message of the caller as read, and acknowledged if `acked`. Idempotent.
+    pub(super) fn mark_read(&self, found: &Found, acked: bool) -> Result<()> {
+        use crate::core::delivery::{Delivery, Stage};
+        let now = crate::store::now_ms();
+        let stage = if acked { Stage::Acked } else { Stage::Read };
+        self.store.transact(|tx| {
+            let mut delivery = self
+                .store
+                .delivery(&found.mailbox, &found.id)?
+                .unwrap_or_else(|| Delivery::queued(found.id.clone(), now));
+            if delivery.advance(stage, "", now) {
+                // The move comes first: should the mark be lost, the message is read all the same.
+                if found.folder == Folder::New {
+                    tx.mark_read(&found.mailbox, &found.file)?;
+                }
+                tx.put_delivery(&found.mailbox, &delivery)?;
+                tx.journal(stage.word(), serde_json::json!({"id": found.id, "to": found.mailbox}))?;
+            } else if found.folder == Folder::New {
+                tx.mark_read(&found.mailbox, &found.file)?;
+            }
+            Ok(())
+        })
+    }
+}

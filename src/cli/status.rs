@@ -1,0 +1,89 @@
+use super::session::Session;
+use super::{compose, print};
+use crate::core::delivery::Delivery;
+use crate::core::name::Name;
+use crate::store::mail::Folder;
+use crate::store::now_ms;
+use anyhow::Result;
+use serde_json::json;
+
+/// Tell how far a message came with each recipient, and why it waits; without an id: the project at a glance
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The message's id, or at least 4 characters of its beginning
+    id: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    let session = Session::open()?;
+    match &args.id {
+        Some(id) => one(&session, id, args.json),
+        None => glance(&session, args.json),
+    }
+}
+
+fn one(session: &Session, id: &str, json: bool) -> Result<()> {
+    let (_, message) = session.find(id, false)?;
+    let mut states: Vec<(Name, Delivery)> = Vec::new();
+    for addressed in &message.to {
+        // A renamed recipient's mail has moved with it.
+        let name = session.agent(addressed).map_or(addressed, |a| &a.name);
+        let delivery = session.store.delivery(name, &message.id)?;
+        states.push((
+            name.clone(),
+            delivery.unwrap_or_else(|| Delivery::queued(message.id.clone(), message.created)),
+        ));
+    }
+    if json {
+        let recipients: Vec<_> = states
+            .iter()
+            .map(|(n, d)| json!({"name": n, "stage": d.stage.word(), "detail": d.detail, "since": d.since}))
+            .collect();
+        return print::object(json!({"id": message.id, "from": message.from, "recipients": recipients}));
+    }
+    let now = now_ms();
+    let line = |(n, d): &(Name, Delivery)| {
+        format!("{}, for {}\n", compose::sentence(n, d), print::age(d.since, now))
+    };
+    let text: String = states.iter().map(line).collect();
+    print::out(&format!("{} {} from {}\n{text}", message.id, message.kind, message.from))
+}
+
+fn glance(session: &Session, json: bool) -> Result<()> {
+    let store = &session.store;
+    let live: Vec<_> = session.agents.iter().filter(|a| a.is_live()).collect();
+    let mut unread = Vec::new();
+    for name in store.mailboxes()? {
+        let count = store.mail_files(&name, Folder::New)?.len();
+        if count > 0 {
+            unread.push((name, count));
+        }
+    }
+    let (courier, quarantined) = (store.ring()?, store.quarantined()?);
+    if json {
+        let unread: serde_json::Map<String, serde_json::Value> =
+            unread.into_iter().map(|(n, c)| (n.to_string(), c.into())).collect();
+        return print::object(json!({
+            "root": store.root(), "agents": live.len(), "courier": courier, "unread": unread, "quarantined": quarantined,
+        }));
+    }
+    let mut text = format!(
+        "{}\n{} agents, courier {}\n",
+        store.root().display(),
+        live.len(),
+        if courier { "running" } else { "not running" }
+    );
+    for (name, count) in unread {
+        text.push_str(&format!("{name}: {count} unread\n"));
+    }
+    if quarantined > 0 {
+        text.push_str(&format!(
+            "{quarantined} damaged or forged records in {}\n",
+            store.dir().join("quarantine").display()
+        ));
+    }
+    print::out(&text)
+}

@@ -1,0 +1,57 @@
+use super::session::Session;
+use super::{inbox, print};
+use crate::core::delivery::Stage;
+use crate::store::mail::Folder;
+use anyhow::{Result, bail};
+use std::time::{Duration, Instant};
+
+/// Wait for mail, or for the answer to a message you sent
+///
+/// Without an id: until you have unread mail, which is then listed. With one: until a recipient answered or
+/// acknowledged it. Ends with 1 when the time is up.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The message you sent
+    id: Option<String>,
+    /// How long, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    timeout: u64,
+}
+
+/// Between two looks at a directory: one system call each.
+const PAUSE: Duration = Duration::from_millis(50);
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    let session = Session::open()?;
+    let deadline = Instant::now() + Duration::from_secs(args.timeout);
+    let sent = args.id.as_ref().map(|id| session.find(id, false)).transpose()?;
+    loop {
+        match &sent {
+            None if !session.store.mail_files(&session.caller.name, Folder::New)?.is_empty() => {
+                return inbox::run(&inbox::Args { all: false, limit: None, json: false });
+            }
+            None => {}
+            Some((_, message)) => {
+                for folder in [Folder::New, Folder::Cur] {
+                    let mail = session.store.mail(&session.caller.name, &session.caller.aliases, folder)?;
+                    print::refused(&mail.refused);
+                    if let Some(answer) =
+                        mail.messages.iter().find(|m| m.reply_to.as_ref() == Some(&message.id))
+                    {
+                        return print::out(&print::message(answer, crate::store::now_ms()));
+                    }
+                }
+                for name in &message.to {
+                    let delivery = session.store.delivery(name, &message.id)?;
+                    if delivery.is_some_and(|d| d.stage == Stage::Acked) {
+                        return print::out(&format!("{name} acknowledged {}\n", message.id));
+                    }
+                }
+            }
+        }
+        if Instant::now() >= deadline {
+            bail!("nothing came within {} s", args.timeout);
+        }
+        std::thread::sleep(PAUSE);
+    }
+}

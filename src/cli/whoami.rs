@@ -1,0 +1,21 @@
+use super::print;
+use super::session::Session;
+use anyhow::Result;
+use serde_json::json;
+
+/// Tell who you are here, and how that is known
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    let session = Session::open()?;
+    let (name, identity) = (&session.caller.name, session.caller.identity);
+    if args.json {
+        return print::object(json!({"name": name, "identity": identity}));
+    }
+    print::out(&format!("{name} (by {})\n", identity.word()))
+}

@@ -1,0 +1,99 @@
+//! The record of one agent.
+//!
+//! An agent is a living process in a tmux pane that a profile recognised. Its name stays with the process,
+//! whatever happens to the pane's number; a new process in the same pane is a new agent.
+
+use super::name::Name;
+use super::process_id::ProcessId;
+use serde::{Deserialize, Serialize};
+
+/// What an agent is doing, as far as is known. Only `Idle` ever lets text be typed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// At an empty composer, nothing running.
+    Idle,
+    /// In a turn.
+    Busy,
+    /// A permission or choice dialog is open: an Enter there answers it.
+    Dialog,
+    /// Something covers the composer.
+    Overlay,
+    /// The composer holds text that swarm did not write.
+    Draft,
+    /// The evidence does not suffice. Never treated as idle.
+    #[default]
+    Unknown,
+}
+
+impl Status {
+    /// The word shown to people.
+    pub fn word(self) -> &'static str {
+        match self {
+            Status::Idle => "idle",
+            Status::Busy => "busy",
+            Status::Dialog => "dialog",
+            Status::Overlay => "overlay",
+            Status::Draft => "draft",
+            Status::Unknown => "unknown",
+        }
+    }
+}
+
+/// Where an agent is: a pane of one tmux server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Path of the server's socket.
+    pub socket: String,
+    /// The server's pid.
+    pub server: i32,
+    /// The pane's id, such as `%5`: unique in its server for the server's life.
+    pub pane: String,
+    /// The pid of the pane's first process.
+    pub pane_pid: i32,
+}
+
+/// One agent, as stored in `agents/NAME.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Agent {
+    /// Its name.
+    pub name: Name,
+    /// The profile that recognised it, such as `claude`.
+    pub kind: String,
+    /// The agent's own process.
+    pub process: ProcessId,
+    /// Its pane.
+    pub place: Place,
+    /// Its working directory.
+    pub cwd: String,
+    /// Names it had before; mail addressed to these is still its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub formerly: Vec<Name>,
+    /// The argument that marks a background server which may run the tools of several agents of this kind: below it,
+    /// ancestry does not tell which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared_server: Option<String>,
+    /// When it was first seen (ms since the epoch).
+    pub first_seen: u64,
+    /// What it was doing when last looked at.
+    #[serde(default)]
+    pub status: Status,
+    /// Since when (ms since the epoch).
+    #[serde(default)]
+    pub since: u64,
+    /// When it was found dead (ms since the epoch); `None` while it lives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub died: Option<u64>,
+}
+
+impl Agent {
+    /// Whether mail to `name` is this agent's.
+    pub fn answers_to(&self, name: &Name) -> bool {
+        self.name == *name || self.formerly.contains(name)
+    }
+
+    /// Whether the agent was alive when last looked at.
+    pub fn is_live(&self) -> bool {
+        self.died.is_none()
+    }
+}

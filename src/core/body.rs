@@ -1,0 +1,138 @@
+//! The text of a message.
+//!
+//! Valid UTF-8, not empty, at most 64 KiB, with no control character but newline and tab and no
+//! bidirectional or invisible one. A bad body is refused with the offending position and never changed
+//! silently. A value of the type is always valid, also when it came from a file.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The longest body, in bytes.
+pub const MAX_BODY: usize = 64 * 1024;
+
+/// The text of a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Body(String);
+
+/// Why a body was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BadBody {
+    /// Nothing but white space.
+    Empty,
+    /// This many bytes; [`MAX_BODY`] at most.
+    TooLong(usize),
+    /// Not UTF-8 from this byte on.
+    NotUtf8(usize),
+    /// A character that a terminal or a reader could be misled by.
+    Character {
+        /// Line, from 1.
+        line: usize,
+        /// Character in the line, from 1.
+        column: usize,
+        /// The character.
+        found: char,
+    },
+}
+
+impl fmt::Display for BadBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BadBody::Empty => write!(f, "the message is empty"),
+            BadBody::TooLong(n) => write!(
+                f,
+                "the message is {n} bytes long, at most {MAX_BODY} are taken; put it into a file and send the path"
+            ),
+            BadBody::NotUtf8(at) => write!(f, "the message is not UTF-8 from byte {at} on"),
+            BadBody::Character { line, column, found } => write!(
+                f,
+                "the message has the character U+{:04X} at line {line}, column {column}: control, bidirectional and invisible characters are refused",
+                u32::from(*found)
+            ),
+        }
+    }
+}
+
+impl std::error::Error for BadBody {}
+
+impl Body {
+    /// Checks `text`.
+    pub fn new(text: &str) -> Result<Self, BadBody> {
+        if text.len() > MAX_BODY {
+            return Err(BadBody::TooLong(text.len()));
+        }
+        if text.trim().is_empty() {
+            return Err(BadBody::Empty);
+        }
+        for (index, row) in text.split('\n').enumerate() {
+            if let Some((column, found)) = row.chars().enumerate().find(|(_, c)| refused(*c)) {
+                return Err(BadBody::Character { line: index + 1, column: column + 1, found });
+            }
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// Checks `bytes`.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, BadBody> {
+        if bytes.len() > MAX_BODY {
+            return Err(BadBody::TooLong(bytes.len()));
+        }
+        Self::new(std::str::from_utf8(bytes).map_err(|e| BadBody::NotUtf8(e.valid_up_to()))?)
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether the body may be typed whole into a composer: one short line with nothing in it that an agent's
+    /// composer acts on (`@` mentions a file in most of them; a tab completes).
+    pub fn is_inline(&self, max: usize) -> bool {
+        self.0.len() <= max && !self.0.contains(['\n', '\t', '@']) && self.0.trim() == self.0
+    }
+}
+
+/// Zero-width joiner and variation selectors are part of emoji and of several scripts: the joiner is the
+/// only invisible character that is let through.
+fn refused(c: char) -> bool {
+    super::escape::is_unsafe(c) && !matches!(c, '\t' | '\u{200d}')
+}
+
+impl TryFrom<String> for Body {
+    type Error = BadBody;
+    fn try_from(text: String) -> Result<Self, BadBody> {
+        Self::new(&text)
+    }
+}
+
+impl From<Body> for String {
+    fn from(body: Body) -> Self {
+        body.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn harmless_text_is_taken_unchanged() {
+        let text = "a\n\tb 'q' \"d\" $(x) `y` 日本語 👩‍💻 ;\\";
+        assert_eq!(Body::new(text).unwrap().as_str(), text);
+    }
+
+    #[test]
+    fn a_bad_character_is_refused_with_its_place() {
+        assert_eq!(Body::new("ok\nab\x1bc"), Err(BadBody::Character { line: 2, column: 3, found: '\x1b' }));
+        assert!(Body::new("a\u{202e}b").is_err());
+        assert!(Body::new("a\r\nb").is_err());
+    }
+
+    #[test]
+    fn empty_and_oversized_bodies_are_refused() {
+        assert_eq!(Body::new(" \n "), Err(BadBody::Empty));
+        assert!(Body::new(&"x".repeat(MAX_BODY)).is_ok());
+        assert_eq!(Body::new(&"x".repeat(MAX_BODY + 1)), Err(BadBody::TooLong(MAX_BODY + 1)));
+        assert_eq!(Body::from_bytes(b"ab\xff"), Err(BadBody::NotUtf8(2)));
+    }
+}

@@ -1,0 +1,122 @@
+//! How far one message has come on its way to one recipient.
+//!
+//! `queued → held → typing → entering → submitted → read → acked`, or `failed`. Kept beside the signed message in
+//! `mail/NAME/state/`, so that no change of state can tear a message. `typing` is written before the text is
+//! pasted and `entering` before Enter is pressed: after a crash these two marks say what may have happened, and
+//! with a look at the composer that is enough neither to lose nor to repeat a message.
+
+use super::id::MessageId;
+use super::process_id::ProcessId;
+use serde::{Deserialize, Serialize};
+
+/// The stage of a delivery.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Durable, not looked at yet.
+    #[default]
+    Queued,
+    /// Waiting, for the reason given.
+    Held,
+    /// The text is being or was pasted; Enter was not pressed.
+    Typing,
+    /// Enter is being or was pressed.
+    Entering,
+    /// In the agent's hands, by the evidence given.
+    Submitted,
+    /// Read by the recipient.
+    Read,
+    /// Acknowledged by the recipient.
+    Acked,
+    /// Will not be delivered, for the reason given.
+    Failed,
+}
+
+impl Stage {
+    /// The word shown to people.
+    pub fn word(self) -> &'static str {
+        match self {
+            Stage::Queued => "queued",
+            Stage::Held => "held",
+            Stage::Typing | Stage::Entering => "typed",
+            Stage::Submitted => "submitted",
+            Stage::Read => "read",
+            Stage::Acked => "acked",
+            Stage::Failed => "failed",
+        }
+    }
+
+    /// Whether the courier still has something to do.
+    pub fn is_open(self) -> bool {
+        self < Stage::Submitted
+    }
+}
+
+/// The record in `mail/NAME/state/`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// The message.
+    pub id: MessageId,
+    /// How far it is.
+    pub stage: Stage,
+    /// Since when (ms since the epoch).
+    pub since: u64,
+    /// Why it waits or failed, or by what evidence it was submitted. For people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+    /// The process it was typed into: text typed into a process that is gone is gone with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub typed_into: Option<ProcessId>,
+    /// How often Enter was pressed.
+    #[serde(default)]
+    pub enters: u32,
+    /// A stronger identity of the sender than the one signed, as proved by the courier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proved: Option<super::message::Identity>,
+}
+
+impl Delivery {
+    /// A delivery that has not begun.
+    pub fn queued(id: MessageId, now_ms: u64) -> Self {
+        Self {
+            id,
+            stage: Stage::Queued,
+            since: now_ms,
+            detail: String::new(),
+            typed_into: None,
+            enters: 0,
+            proved: None,
+        }
+    }
+
+    /// Moves to `stage`; the time changes only when the stage or the detail does. Returns whether anything
+    /// changed. What was submitted, read or acknowledged never goes back.
+    pub fn advance(&mut self, stage: Stage, detail: &str, now_ms: u64) -> bool {
+        let goes_back = self.stage >= Stage::Submitted && stage < self.stage;
+        if goes_back || (self.stage == stage && self.detail == detail) {
+            return false;
+        }
+        if self.stage != stage {
+            self.since = now_ms;
+        }
+        self.stage = stage;
+        detail.clone_into(&mut self.detail);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_read_never_becomes_unread() {
+        let mut delivery = Delivery::queued(MessageId::from_entropy(1), 1);
+        assert!(delivery.advance(Stage::Held, "busy", 2));
+        assert!(!delivery.advance(Stage::Held, "busy", 3));
+        assert_eq!(delivery.since, 2);
+        assert!(delivery.advance(Stage::Read, "", 4));
+        assert!(!delivery.advance(Stage::Submitted, "late", 5));
+        assert_eq!(delivery.stage, Stage::Read);
+    }
+}

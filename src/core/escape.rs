@@ -1,0 +1,47 @@
+//! Untrusted text made safe for a terminal.
+//!
+//! Titles, file names, process arguments and foreign records pass through here before a person sees them: no
+//! control, bidirectional or invisible character survives, so no such text can move a cursor, hide itself or
+//! start a second line.
+
+/// Whether a character may steer a terminal or a reader: C0, C1, bidirectional controls, invisible ones.
+pub fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}' | '\u{2028}' | '\u{2029}')
+}
+
+/// One line of printable text: every unsafe character becomes its `\u{…}` notation.
+pub fn line(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_unsafe(c) {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// [`line`], cut to at most `max` characters with `…` in place of the rest.
+pub fn short(text: &str, max: usize) -> String {
+    let safe = line(text);
+    if safe.chars().count() <= max {
+        return safe;
+    }
+    safe.chars().take(max.saturating_sub(1)).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_control_or_bidi_character_survives() {
+        let out = line("a\x1b[2J\u{9b}31m\u{202e}b\nc\u{200b}");
+        assert!(!out.chars().any(is_unsafe), "{out}");
+        assert_eq!(short("abcdef", 4), "abc…");
+    }
+}

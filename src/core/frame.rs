@@ -1,0 +1,137 @@
+//! The one line that is typed into a composer, and its recognition.
+//!
+//! A short harmless body goes inline; anything else becomes a doorbell that names the command which reads it.
+//! The line starts with `[swarm ` and ends with `)`: so its first character is none that a composer acts on,
+//! and its last is neither a backslash nor a semicolon. It is ASCII but for the body itself.
+
+use super::escape;
+use super::id::MessageId;
+use super::message::Verified;
+use super::name::Name;
+
+/// The longest body, in bytes, that is typed inline.
+pub const INLINE_MAX: usize = 400;
+
+/// Characters of a body shown by a doorbell.
+const PREVIEW: usize = 60;
+
+/// What a line that claims to come from swarm says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The id it names.
+    pub id: MessageId,
+    /// The signature digits it shows.
+    pub sig: String,
+}
+
+/// The line typed for `message` to `recipient`.
+pub fn render(message: &Verified, recipient: &Name) -> String {
+    let head = format!(
+        "[swarm {} {} from {} to {recipient}{} sig:{}]",
+        message.id,
+        message.kind,
+        message.from,
+        if message.urgent { " URGENT" } else { "" },
+        message.short_sig()
+    );
+    let id = &message.id;
+    if message.body.is_inline(INLINE_MAX) {
+        let answer = if message.ack_required {
+            format!("acknowledge: swarm-msg ack {id}, answer: swarm-msg reply {id} \"...\"")
+        } else {
+            format!("answer: swarm-msg reply {id} \"...\"")
+        };
+        format!("{head} {} ({answer})", message.body.as_str())
+    } else {
+        let lines = message.body.as_str().lines().count();
+        format!(
+            "{head} {lines} {}, begins: {} (read it: swarm-msg read {id})",
+            if lines == 1 { "line" } else { "lines" },
+            preview(message.body.as_str())
+        )
+    }
+}
+
+/// The beginning of a body, on one line and without anything a composer could act on.
+pub fn preview(body: &str) -> String {
+    let flat: String = body.split_whitespace().collect::<Vec<_>>().join(" ").replace('@', "(at)");
+    escape::short(&flat, PREVIEW)
+}
+
+/// Finds the claim in `line`, if it has the form of a typed line.
+pub fn parse(line: &str) -> Option<Claim> {
+    let inside = line.trim_start().strip_prefix("[swarm ")?;
+    let (head, _) = inside.split_once(']')?;
+    let mut words = head.split(' ');
+    let id = MessageId::parse(words.next()?)?;
+    let sig = words.next_back()?.strip_prefix("sig:")?;
+    (sig.len() == 8 && sig.bytes().all(|b| b.is_ascii_hexdigit())).then(|| Claim { id, sig: sig.to_owned() })
+}
+
+/// What to look for on a screen to know whether the line for `id` stands there.
+pub fn marker(id: &MessageId) -> String {
+    format!("[swarm {id} ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::body::Body;
+    use crate::core::message::{Identity, MESSAGE_VERSION, Message, MessageType};
+    use crate::core::signing::Key;
+
+    fn verified(body: &str) -> Verified {
+        let id = MessageId::from_entropy(42);
+        let key = Key::new([1; 32]);
+        let message = Message {
+            version: MESSAGE_VERSION,
+            id: id.clone(),
+            sequence: 1,
+            from: Name::new("claude-1").unwrap(),
+            identity: Identity::Process,
+            to: vec![Name::new("reviewer").unwrap()],
+            kind: MessageType::Question,
+            thread: id,
+            reply_to: None,
+            ack_required: false,
+            urgent: false,
+            created: 1,
+            body: Body::new(body).unwrap(),
+        };
+        key.verify(key.sign(message)).unwrap()
+    }
+
+    #[test]
+    fn a_short_line_goes_inline_and_is_recognised_again() {
+        let message = verified("is the parser done?");
+        let line = render(&message, &message.to[0]);
+        assert!(line.contains("is the parser done?"), "{line}");
+        assert_eq!(parse(&line), Some(Claim { id: message.id.clone(), sig: message.short_sig().to_owned() }));
+    }
+
+    #[test]
+    fn everything_else_becomes_a_doorbell_of_one_line() {
+        for body in ["two\nlines", "tab\there", "see @src/main.rs", &"x".repeat(INLINE_MAX + 1), " padded"] {
+            let message = verified(body);
+            let line = render(&message, &message.to[0]);
+            assert!(line.contains("swarm-msg read"), "{line}");
+            assert!(!line.contains(['\n', '\t', '@']) && line.len() < 300, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_line_never_begins_or_ends_with_a_character_that_acts() {
+        for body in ["/quit", "!rm", "a;", "a\\", "#x", "?"] {
+            let message = verified(body);
+            let line = render(&message, &message.to[0]);
+            assert!(line.starts_with('[') && line.ends_with(')'), "{line}");
+        }
+    }
+
+    #[test]
+    fn other_lines_make_no_claim() {
+        for line in ["hello", "[swarm ]", "[swarm k3f9a2xy]", "[swarm abcdefgh INFO sig:zz]"] {
+            assert_eq!(parse(line), None, "{line}");
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! A message and what can be done with it before and after it is signed.
+//!
+//! The typestate is `Draft → Signed → Verified`: a [`Message`] alone proves nothing; [`Signed`] is what is
+//! stored; only [`Verified`] can be shown in a pane, an inbox or a hook's output, and only
+//! [`super::signing::Key::verify`] makes one. A signed message never changes: states live beside it.
+
+use super::body::Body;
+use super::id::MessageId;
+use super::name::Name;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The version of the message format, part of what is signed.
+pub const MESSAGE_VERSION: u32 = 1;
+
+/// The most recipients a message may name.
+pub const MAX_RECIPIENTS: usize = 256;
+
+/// What a message is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING-KEBAB-CASE")]
+pub enum MessageType {
+    /// Asks something.
+    Question,
+    /// Asks for a review.
+    ReviewRequest,
+    /// The sender cannot go on.
+    Blocked,
+    /// Something is finished.
+    Completed,
+    /// Objects to something.
+    Challenge,
+    /// Tells something.
+    #[default]
+    Info,
+    /// Acknowledges another message.
+    Ack,
+}
+
+impl MessageType {
+    /// All types, in the order of the documentation.
+    pub const ALL: [MessageType; 7] = [
+        MessageType::Question,
+        MessageType::ReviewRequest,
+        MessageType::Blocked,
+        MessageType::Completed,
+        MessageType::Challenge,
+        MessageType::Info,
+        MessageType::Ack,
+    ];
+
+    /// The word used in records, typed lines and on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            MessageType::Question => "QUESTION",
+            MessageType::ReviewRequest => "REVIEW-REQUEST",
+            MessageType::Blocked => "BLOCKED",
+            MessageType::Completed => "COMPLETED",
+            MessageType::Challenge => "CHALLENGE",
+            MessageType::Info => "INFO",
+            MessageType::Ack => "ACK",
+        }
+    }
+}
+
+impl std::str::FromStr for MessageType {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        MessageType::ALL
+            .into_iter()
+            .find(|t| t.word().eq_ignore_ascii_case(text))
+            .ok_or_else(|| format!("the types are {}", MessageType::ALL.map(MessageType::word).join(", ")))
+    }
+}
+
+/// How the sender's identity was established. The strength falls from top to bottom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Identity {
+    /// The sender's process descends from the agent's process.
+    Process,
+    /// The sender's process descends from the first process of the agent's pane.
+    Pane,
+    /// The courier matched the sender's process namespace to a descendant of the agent.
+    Namespace,
+    /// Only `$TMUX_PANE` says so: the ancestry was cut, as in a sandbox.
+    Env,
+    /// Below no agent: the person at the keyboard.
+    Human,
+    /// swarm itself, about something it did.
+    System,
+}
+
+impl Identity {
+    /// The word shown to people.
+    pub fn word(self) -> &'static str {
+        match self {
+            Identity::Process => "process",
+            Identity::Pane => "pane",
+            Identity::Namespace => "namespace",
+            Identity::Env => "env",
+            Identity::Human => "human",
+            Identity::System => "system",
+        }
+    }
+}
+
+/// A message. Every field is signed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Message {
+    /// [`MESSAGE_VERSION`].
+    pub version: u32,
+    /// Its id.
+    pub id: MessageId,
+    /// Greater than that of every earlier message of the same sender.
+    pub sequence: u64,
+    /// The sender.
+    pub from: Name,
+    /// How the sender was identified.
+    pub identity: Identity,
+    /// All recipients, sorted.
+    pub to: Vec<Name>,
+    /// What it is for.
+    #[serde(rename = "type")]
+    pub kind: MessageType,
+    /// The id of the thread's first message.
+    pub thread: MessageId,
+    /// The message it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<MessageId>,
+    /// Whether the recipient is to acknowledge it.
+    pub ack_required: bool,
+    /// Whether it goes before others.
+    pub urgent: bool,
+    /// When it was sent (ms since the epoch).
+    pub created: u64,
+    /// The text.
+    pub body: Body,
+}
+
+impl Message {
+    /// The name of its file in a mailbox: `ls` lists the mail in the order it was sent.
+    pub fn file_name(&self) -> String {
+        file_name(self.created, &self.id)
+    }
+}
+
+/// The name of a message's file.
+pub fn file_name(created: u64, id: &MessageId) -> String {
+    format!("{created:013}-{id}.json")
+}
+
+/// A message with its signature, as stored. Nothing is known about it before it is verified.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signed {
+    pub(super) message: Message,
+    pub(super) sig: String,
+}
+
+impl Signed {
+    /// The name of its file in a mailbox.
+    pub fn file_name(&self) -> String {
+        self.message.file_name()
+    }
+
+    /// The id it claims, for telling a person what was refused.
+    pub fn claimed_id(&self) -> &MessageId {
+        &self.message.id
+    }
+}
+
+/// A message whose signature was checked with the project's key. Only this may be shown or typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    pub(super) message: Message,
+    pub(super) sig: String,
+}
+
+impl Verified {
+    /// The first eight digits of the signature, as shown in a typed line.
+    pub fn short_sig(&self) -> &str {
+        self.sig.get(..8).unwrap_or(&self.sig)
+    }
+}
+
+impl std::ops::Deref for Verified {
+    type Target = Message;
+    fn deref(&self) -> &Message {
+        &self.message
+    }
+}
+
+impl fmt::Display for MessageType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}

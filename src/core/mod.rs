@@ -1,0 +1,21 @@
+//! Decisions without side effects: names, messages, signatures, registry, delivery states, rate windows.
+//!
+//! Nothing here reads a file, a process, the environment, a clock or a random source: time and entropy come
+//! in through [`context::Context`]. So everything here is safe to call from any thread, and is tested
+//! without sleeping.
+
+pub mod agent;
+pub mod body;
+pub mod context;
+pub mod delivery;
+pub mod escape;
+pub mod frame;
+pub mod id;
+pub mod message;
+pub mod name;
+pub mod process_id;
+pub mod rate;
+pub mod refusal;
+pub mod registry;
+pub mod screen;
+pub mod signing;

@@ -1,0 +1,88 @@
+//! The rate limit: a sliding window per sender, and the sender's sequence numbers.
+//!
+//! Pure: the store keeps one record per sender and runs [`Sender::admit`] under the mutex, so the limit is
+//! exact across processes. A broadcast counts once.
+
+use serde::{Deserialize, Serialize};
+
+/// How many messages in which time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// Messages per window; 0 switches the limit off.
+    pub count: usize,
+    /// The window in milliseconds.
+    pub window_ms: u64,
+}
+
+impl Default for Limit {
+    /// 10 per 60 s: the limit of the system that this one follows.
+    fn default() -> Self {
+        Self { count: 10, window_ms: 60_000 }
+    }
+}
+
+/// What the store remembers of a sender.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sender {
+    /// The last sequence number given out.
+    pub sequence: u64,
+    /// When the messages in the window were sent (ms since the epoch).
+    pub sent: Vec<u64>,
+}
+
+/// The limit is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimited {
+    /// The limit.
+    pub limit: Limit,
+    /// Milliseconds until the next message is let through.
+    pub retry_in_ms: u64,
+}
+
+impl Sender {
+    /// Lets one message through at `now_ms` and gives its sequence number, or refuses and changes nothing.
+    ///
+    /// The sequence is at least the time: should the record be lost, numbers still go up. A clock that was
+    /// set back does not open the window: times in the future count as now.
+    pub fn admit(&mut self, limit: Limit, now_ms: u64) -> Result<u64, RateLimited> {
+        self.sent.retain_mut(|t| {
+            *t = (*t).min(now_ms);
+            now_ms - *t < limit.window_ms
+        });
+        if limit.count > 0 {
+            if self.sent.len() >= limit.count {
+                let oldest = self.sent.iter().min().copied().unwrap_or(now_ms);
+                return Err(RateLimited { limit, retry_in_ms: oldest + limit.window_ms - now_ms });
+            }
+            self.sent.push(now_ms);
+        }
+        self.sequence = (self.sequence + 1).max(now_ms);
+        Ok(self.sequence)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exactly_the_limit_passes_and_the_refusal_tells_when() {
+        let (mut sender, limit) = (Sender::default(), Limit { count: 3, window_ms: 100 });
+        for t in [1000, 1010, 1020] {
+            assert!(sender.admit(limit, t).is_ok());
+        }
+        assert_eq!(sender.admit(limit, 1050), Err(RateLimited { limit, retry_in_ms: 50 }));
+        assert!(sender.admit(limit, 1100).is_ok());
+        assert!(sender.admit(limit, 1101).is_err());
+    }
+
+    #[test]
+    fn sequences_go_up_even_when_the_clock_goes_back_or_the_record_is_lost() {
+        let limit = Limit { count: 0, window_ms: 1 };
+        let mut sender = Sender::default();
+        let first = sender.admit(limit, 1000).unwrap();
+        let second = sender.admit(limit, 500).unwrap();
+        assert!(second > first);
+        assert!(Sender::default().admit(limit, 2000).unwrap() > second);
+    }
+}

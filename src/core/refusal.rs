@@ -1,0 +1,66 @@
+//! Expected outcomes that are not success, each with its exit code and its advice.
+//!
+//! Codes: 0 ok, 1 failure, 2 usage, 3 held by another, 4 rate-limited, 5 unknown agent, 6 bad signature,
+//! 7 tmux unreachable. They are a contract: scripts may rely on them.
+
+use super::rate::RateLimited;
+use std::fmt;
+
+/// A refusal with a documented exit code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The arguments or the input are wrong.
+    Usage(String),
+    /// Too many messages in the window.
+    RateLimited(RateLimited),
+    /// No such agent; the known ones.
+    UnknownAgent {
+        /// The name asked for, escaped.
+        asked: String,
+        /// The names that exist.
+        known: Vec<String>,
+    },
+    /// A record's signature does not fit.
+    BadSignature(String),
+    /// tmux cannot be reached or is too old.
+    Tmux(String),
+}
+
+impl Refusal {
+    /// The process's exit code.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Refusal::Usage(_) => 2,
+            Refusal::RateLimited(_) => 4,
+            Refusal::UnknownAgent { .. } => 5,
+            Refusal::BadSignature(_) => 6,
+            Refusal::Tmux(_) => 7,
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::Usage(text) | Refusal::BadSignature(text) | Refusal::Tmux(text) => f.write_str(text),
+            Refusal::RateLimited(r) => write!(
+                f,
+                "rate limit: {} messages per {} s are allowed; the next one can be sent in {:.1} s",
+                r.limit.count,
+                r.limit.window_ms / 1000,
+                f64::from(u32::try_from(r.retry_in_ms).unwrap_or(u32::MAX)) / 1000.0
+            ),
+            Refusal::UnknownAgent { asked, known } if known.is_empty() => {
+                write!(
+                    f,
+                    "no agent is called '{asked}': none is known here yet (run `swarm discover` inside tmux)"
+                )
+            }
+            Refusal::UnknownAgent { asked, known } => {
+                write!(f, "no agent is called '{asked}'; known here: {}", known.join(", "))
+            }
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}

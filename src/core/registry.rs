@@ -1,0 +1,171 @@
+//! Who is who: the rules by which sightings of processes become named agents.
+//!
+//! Pure: the store loads the records and commits the result in one transaction, so two discoveries cannot
+//! both give out a name. A living process keeps its name; a dead agent's name is not given out again while
+//! its record is kept.
+
+use super::agent::{Agent, Place, Status};
+use super::name::{Name, RESERVED};
+use super::process_id::ProcessId;
+
+/// How long the record of a dead agent is kept, and so its name is not given out again: one day.
+pub const KEEP_DEAD_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// One agent process seen in a pane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    /// The profile's kind.
+    pub kind: String,
+    /// The process.
+    pub process: ProcessId,
+    /// Where it runs.
+    pub place: Place,
+    /// Its working directory.
+    pub cwd: String,
+    /// The mark of a background server it may share.
+    pub shared_server: Option<String>,
+}
+
+/// What a reconciliation changes. Records not named here stay as they are.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Records to write: new, moved or newly dead agents.
+    pub put: Vec<Agent>,
+    /// Names whose records are to go: dead for longer than [`KEEP_DEAD_MS`].
+    pub forget: Vec<Name>,
+    /// Names given out just now.
+    pub new: Vec<Name>,
+    /// Names of agents found dead just now.
+    pub died: Vec<Name>,
+}
+
+/// Decides what a look at the panes means. `alive` tells whether a recorded process still runs (`None`:
+/// cannot be told; the record is then left alone).
+pub fn reconcile(
+    known: &[Agent],
+    seen: &[Sighting],
+    now_ms: u64,
+    alive: impl Fn(&ProcessId) -> Option<bool>,
+) -> Changes {
+    let mut changes = Changes::default();
+    let mut taken: Vec<Name> =
+        known.iter().flat_map(|a| std::iter::once(&a.name).chain(&a.formerly)).cloned().collect();
+    for sighting in seen {
+        match known.iter().find(|a| a.process == sighting.process) {
+            Some(agent) => {
+                let current = Agent {
+                    place: sighting.place.clone(),
+                    cwd: sighting.cwd.clone(),
+                    shared_server: sighting.shared_server.clone(),
+                    died: None,
+                    ..agent.clone()
+                };
+                if current != *agent {
+                    changes.put.push(current);
+                }
+            }
+            None if changes.put.iter().any(|a| a.process == sighting.process) => {}
+            None => {
+                let name = smallest_free(&sighting.kind, &taken);
+                taken.push(name.clone());
+                changes.new.push(name.clone());
+                changes.put.push(Agent {
+                    name,
+                    kind: sighting.kind.clone(),
+                    process: sighting.process.clone(),
+                    place: sighting.place.clone(),
+                    cwd: sighting.cwd.clone(),
+                    shared_server: sighting.shared_server.clone(),
+                    formerly: Vec::new(),
+                    first_seen: now_ms,
+                    status: Status::Unknown,
+                    since: now_ms,
+                    died: None,
+                });
+            }
+        }
+    }
+    for agent in known {
+        if seen.iter().any(|s| s.process == agent.process) {
+            continue;
+        }
+        match agent.died {
+            None if alive(&agent.process) == Some(false) => {
+                changes.died.push(agent.name.clone());
+                changes.put.push(Agent { died: Some(now_ms), ..agent.clone() });
+            }
+            Some(when) if now_ms.saturating_sub(when) > KEEP_DEAD_MS => {
+                changes.forget.push(agent.name.clone());
+            }
+            _ => {}
+        }
+    }
+    changes
+}
+
+/// `<kind>-<n>` with the smallest n that nobody bears or bore.
+fn smallest_free(kind: &str, taken: &[Name]) -> Name {
+    // One of these is free: there are more numbers than names taken.
+    (1..=taken.len() + RESERVED.len() + 1)
+        .filter_map(|n| Name::for_agent(&format!("{kind}-{n}")).ok())
+        .find(|name| !taken.contains(name))
+        .unwrap_or_else(Name::human)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(pid: i32) -> ProcessId {
+        ProcessId { pid, start: 7, boot: "b".into() }
+    }
+
+    fn sighting(kind: &str, pid: i32, pane: &str) -> Sighting {
+        Sighting {
+            kind: kind.into(),
+            process: process(pid),
+            place: Place { socket: "/s".into(), server: 1, pane: pane.into(), pane_pid: pid },
+            cwd: "/p".into(),
+            shared_server: None,
+        }
+    }
+
+    fn names(agents: &[Agent]) -> Vec<&str> {
+        agents.iter().map(|a| a.name.as_str()).collect()
+    }
+
+    #[test]
+    fn new_processes_get_the_smallest_free_names() {
+        let first =
+            reconcile(&[], &[sighting("claude", 1, "%0"), sighting("codex", 2, "%1")], 5, |_| Some(true));
+        assert_eq!(names(&first.put), ["claude-1", "codex-1"]);
+        let more = [sighting("claude", 1, "%0"), sighting("codex", 2, "%1"), sighting("claude", 3, "%2")];
+        let second = reconcile(&first.put, &more, 6, |_| Some(true));
+        assert_eq!(names(&second.put), ["claude-2"]);
+    }
+
+    #[test]
+    fn a_living_process_keeps_its_name_when_its_pane_moves() {
+        let first =
+            reconcile(&[], &[sighting("claude", 1, "%0"), sighting("claude", 2, "%1")], 5, |_| Some(true));
+        let moved = reconcile(&first.put, &[sighting("claude", 2, "%0")], 6, |p| Some(p.pid == 2));
+        assert_eq!(names(&moved.put), ["claude-2", "claude-1"]);
+        assert_eq!(moved.put[0].place.pane, "%0");
+        assert_eq!(moved.died, [Name::new("claude-1").unwrap()]);
+    }
+
+    #[test]
+    fn a_dead_agents_name_is_not_given_out_while_its_record_is_kept() {
+        let first = reconcile(&[], &[sighting("claude", 1, "%0")], 5, |_| Some(true));
+        let dead = reconcile(&first.put, &[sighting("claude", 9, "%0")], 6, |_| Some(false));
+        assert_eq!(names(&dead.put), ["claude-2", "claude-1"]);
+        let later = reconcile(&dead.put, &[sighting("claude", 9, "%0")], 7 + KEEP_DEAD_MS, |_| Some(false));
+        assert_eq!(later.forget, [Name::new("claude-1").unwrap()]);
+    }
+
+    #[test]
+    fn a_process_that_cannot_be_judged_is_left_alone() {
+        let first = reconcile(&[], &[sighting("claude", 1, "%0")], 5, |_| Some(true));
+        assert_eq!(reconcile(&first.put, &[], 6, |_| None), Changes::default());
+    }
+}

@@ -1,0 +1,178 @@
+//! A captured screen: `tmux capture-pane -p -e` as rows of styled characters.
+//!
+//! Only what the state rules need is kept: the character, its display column, whether it is dim, reversed or bold.
+//! Untrusted input: unknown escapes are skipped, nothing is executed, the size is bounded by tmux itself.
+
+use unicode_width::UnicodeWidthChar;
+
+/// One character on the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cell {
+    /// The character.
+    pub ch: char,
+    /// Its first display column, from 0.
+    pub column: u16,
+    /// SGR 2: a placeholder, a ghost suggestion, chrome.
+    pub dim: bool,
+    /// SGR 7: a drawn cursor or a selected choice.
+    pub reverse: bool,
+    /// SGR 1.
+    pub bold: bool,
+}
+
+/// One row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Row {
+    /// Its characters, from left to right.
+    pub cells: Vec<Cell>,
+    /// The same as text, without trailing blanks.
+    pub text: String,
+}
+
+/// A screen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Screen {
+    rows: Vec<Row>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Style {
+    dim: bool,
+    reverse: bool,
+    bold: bool,
+}
+
+impl Screen {
+    /// Parses captured text. Styles carry over from line to line, as tmux writes them.
+    pub fn parse(ansi: &str) -> Self {
+        let mut style = Style::default();
+        let body = ansi.strip_suffix('\n').unwrap_or(ansi);
+        Self { rows: body.split('\n').map(|line| parse_row(line, &mut style)).collect() }
+    }
+
+    /// The rows, from top to bottom.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// Whether `needle` stands on the screen, white space and frame characters aside: text that was wrapped or framed
+    /// is found.
+    pub fn contains_ignoring_space(&self, needle: &str) -> bool {
+        let all: String = self.rows.iter().flat_map(|r| r.text.chars()).filter(|c| is_ink(*c)).collect();
+        let wanted: String = needle.chars().filter(|c| is_ink(*c)).collect();
+        all.contains(&wanted)
+    }
+}
+
+impl Row {
+    /// Whether every visible character from `column` on is dim or reversed blank.
+    pub fn is_dim_from(&self, column: u16) -> bool {
+        self.cells.iter().filter(|c| c.column >= column && !c.ch.is_whitespace()).all(|c| c.dim)
+    }
+
+    /// The text from a display column on, without blanks at its end.
+    pub fn from_column(&self, column: u16) -> String {
+        let text: String = self.cells.iter().filter(|c| c.column >= column).map(|c| c.ch).collect();
+        text.trim_end().to_owned()
+    }
+}
+
+/// Whether a character is neither blank nor part of a frame.
+fn is_ink(c: char) -> bool {
+    !c.is_whitespace() && !matches!(c, '┃' | '│' | '\u{2500}'..='\u{257f}' | '▀' | '▄' | '█')
+}
+
+fn parse_row(line: &str, style: &mut Style) -> Row {
+    let mut cells = Vec::new();
+    let mut column = 0u16;
+    let mut chars = line.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c == '\u{1b}' {
+            match chars.next() {
+                Some('[') => {
+                    let mut parameters = String::new();
+                    for c in chars.by_ref() {
+                        if ('\u{40}'..='\u{7e}').contains(&c) {
+                            if c == 'm' {
+                                apply(&parameters, style);
+                            }
+                            break;
+                        }
+                        parameters.push(c);
+                    }
+                }
+                // OSC: up to BEL or ST.
+                Some(']') => {
+                    while let Some(c) = chars.next() {
+                        if c == '\u{7}' || (c == '\u{1b}' && chars.next_if_eq(&'\\').is_some()) {
+                            break;
+                        }
+                    }
+                }
+                // Character set selection has one more character.
+                Some('(' | ')') => drop(chars.next()),
+                _ => {}
+            }
+            continue;
+        }
+        let Some(width) = c.width() else { continue };
+        cells.push(Cell { ch: c, column, dim: style.dim, reverse: style.reverse, bold: style.bold });
+        column = column.saturating_add(u16::try_from(width).unwrap_or(1));
+    }
+    let text: String = cells.iter().map(|c| c.ch).collect();
+    Row { cells, text: text.trim_end().to_owned() }
+}
+
+fn apply(parameters: &str, style: &mut Style) {
+    let mut codes = parameters.split(';');
+    while let Some(code) = codes.next() {
+        match code {
+            "" | "0" => *style = Style::default(),
+            "1" => style.bold = true,
+            "2" => style.dim = true,
+            "7" => style.reverse = true,
+            "22" => (style.bold, style.dim) = (false, false),
+            "27" => style.reverse = false,
+            // Extended colours bring their own numbers, which are no codes.
+            "38" | "48" | "58" => match codes.next() {
+                Some("5") => drop(codes.next()),
+                Some("2") => drop((codes.next(), codes.next(), codes.next())),
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn styles_are_read_and_colours_are_not_mistaken_for_them() {
+        let screen =
+            Screen::parse("\x1b[38;5;2mgreen\x1b[39m \x1b[2mdim\x1b[0m \x1b[48;2;7;2;1mx\x1b[38:2::1:2:3my");
+        let dim: String = screen.rows()[0].cells.iter().filter(|c| c.dim).map(|c| c.ch).collect();
+        assert_eq!(dim, "dim");
+        assert!(screen.rows()[0].cells.iter().all(|c| !c.reverse));
+    }
+
+    #[test]
+    fn wrapped_and_framed_text_is_found() {
+        let screen = Screen::parse("┃ [swarm k3f9\n┃ a2xy INFO");
+        assert!(screen.contains_ignoring_space("[swarm k3f9a2xy "));
+    }
+
+    #[test]
+    fn wide_characters_take_two_columns() {
+        let columns: Vec<u16> = Screen::parse("日a").rows()[0].cells.iter().map(|c| c.column).collect();
+        assert_eq!(columns, [0, 2]);
+    }
+
+    #[test]
+    fn broken_escapes_do_no_harm() {
+        for text in ["\x1b", "\x1b[", "\x1b[38;5", "\x1b]0;title", "\x1b(", "\x1b[999999999999m"] {
+            let _ = Screen::parse(text);
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! One message into one pane, exactly once.
+//!
+//! Two marks make a crash harmless: `typing` is on record before the text is pasted, `entering` before Enter is
+//! pressed. So whoever goes on knows what may have happened, looks at the composer and the screen first, and neither
+//! repeats nor loses the message. Each act on the pane is guarded by the facts of the look it was decided on. The pane
+//! lock is held throughout; the store's mutex only for each mark, never across a tmux call.
+
+use super::gate::{HUMAN_QUIET_S, Hold, Scene};
+use crate::agents::{self, Profile, Reading};
+use crate::core::agent::{Agent, Status};
+use crate::core::delivery::{Delivery, Stage};
+use crate::core::frame;
+use crate::core::message::Verified;
+use crate::os::process;
+use crate::store::{Store, fault, lock, now_ms};
+use crate::tmux::Server;
+use crate::tmux::pane::{Acted, Look};
+use anyhow::Result;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+/// How long to wait for pasted text to appear.
+const APPEAR: Duration = Duration::from_secs(5);
+
+/// Enters pressed for one message at the most.
+const MAX_ENTERS: u32 = 4;
+
+/// Pause between two looks: doubles from the first to the second value.
+const LOOK_PAUSE: (Duration, Duration) = (Duration::from_millis(8), Duration::from_millis(100));
+
+/// What came of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// In the agent's hands, by this evidence.
+    Submitted(&'static str),
+    /// Not now.
+    Held(Hold),
+    /// The recipient's process is gone.
+    Gone,
+    /// The message was read or settled by somebody else meanwhile.
+    Settled,
+}
+
+/// One delivery under way.
+pub struct Attempt<'a> {
+    /// The project.
+    pub store: &'a Store,
+    /// The recipient.
+    pub agent: &'a Agent,
+    /// What is known of its kind.
+    pub profile: &'a Profile,
+    /// The message.
+    pub message: &'a Verified,
+}
+
+/// A look with its interpretation.
+struct Seen {
+    look: Look,
+    reading: Reading,
+    process: process::Process,
+    moved: bool,
+    human: bool,
+}
+
+impl Seen {
+    fn scene(&self) -> Scene<'_> {
+        Scene {
+            reading: &self.reading,
+            process: &self.process,
+            moved: self.moved,
+            in_mode: self.look.in_mode,
+            input_off: self.look.input_off,
+            size: (self.look.facts.width, self.look.facts.height),
+            human: self.human,
+        }
+    }
+
+    fn composer_holds(&self, line: &str) -> bool {
+        self.reading.composer.as_ref().is_some_and(|c| c.holds(line))
+    }
+}
+
+impl Attempt<'_> {
+    /// Tries to bring the message to `submitted`, and records how far it came.
+    pub fn run(&self) -> Result<Outcome> {
+        let number = self.agent.place.pane.trim_start_matches('%');
+        let lock = self.store.dir().join("panes").join(format!("{number}.lock"));
+        let Some(_pane) = lock::try_exclusive(&lock)? else { return Ok(Outcome::Held(Hold::PaneBusy)) };
+        let outcome = self.steps()?;
+        match &outcome {
+            Outcome::Submitted(evidence) => {
+                fault::point("before-submitted-mark");
+                self.mark(|d| {
+                    d.advance(Stage::Submitted, evidence, now_ms());
+                })?;
+                fault::point("after-submitted-mark");
+            }
+            // What may stand in the composer keeps its stage; only the reason changes.
+            Outcome::Held(hold) => drop(self.mark(|d| {
+                let stage =
+                    if matches!(d.stage, Stage::Typing | Stage::Entering) { d.stage } else { Stage::Held };
+                d.advance(stage, &hold.to_string(), now_ms());
+            })?),
+            Outcome::Gone | Outcome::Settled => {}
+        }
+        Ok(outcome)
+    }
+
+    fn steps(&self) -> Result<Outcome> {
+        let line = frame::render(self.message, &self.agent.name);
+        let mut delivery = self.current()?;
+        if delivery.typed_into.as_ref().is_some_and(|p| *p != self.agent.process) {
+            // Typed into a process that is gone: the text went with it.
+            let Some(fresh) = self.mark(|d| *d = Delivery::queued(d.id.clone(), now_ms()))? else {
+                return Ok(Outcome::Settled);
+            };
+            delivery = fresh;
+        }
+        if !matches!(delivery.stage, Stage::Typing | Stage::Entering) {
+            if let ControlFlow::Break(outcome) = self.paste(&line)? {
+                return Ok(outcome);
+            }
+        } else if let ControlFlow::Break(outcome) = self.resume(&line, delivery.stage)? {
+            return Ok(outcome);
+        }
+        self.submit(&line)
+    }
+
+    /// Steps 4 to 7: look twice, decide, paste under guard.
+    fn paste(&self, line: &str) -> Result<ControlFlow<Outcome>> {
+        let Some(first) = self.look()? else { return Ok(ControlFlow::Break(Outcome::Gone)) };
+        if let Err(hold) = first.scene().may_paste() {
+            return Ok(ControlFlow::Break(Outcome::Held(hold)));
+        }
+        std::thread::sleep(LOOK_PAUSE.0);
+        let Some(second) = self.look()? else { return Ok(ControlFlow::Break(Outcome::Gone)) };
+        if let Err(hold) = second.scene().may_paste() {
+            return Ok(ControlFlow::Break(Outcome::Held(hold)));
+        }
+        let cursor = |s: &Seen| (s.look.facts.cursor_x, s.look.facts.cursor_y);
+        if cursor(&first) != cursor(&second) || first.reading.composer != second.reading.composer {
+            return Ok(ControlFlow::Break(Outcome::Held(Hold::Changed)));
+        }
+        let into = self.agent.process.clone();
+        let marked = self.mark(|d| {
+            d.advance(Stage::Typing, "", now_ms());
+            d.typed_into = Some(into);
+            d.enters = 0;
+        })?;
+        if marked.is_none() {
+            return Ok(ControlFlow::Break(Outcome::Settled));
+        }
+        fault::point("before-paste");
+        let acted = self.server().paste(&self.agent.place.pane, &second.look, line)?;
+        fault::point("after-paste");
+        if acted == Acted::Stale {
+            // Nothing was typed, so the mark may be taken back.
+            self.mark(|d| *d = Delivery { stage: Stage::Held, typed_into: None, ..d.clone() })?;
+            return Ok(ControlFlow::Break(Outcome::Held(Hold::Changed)));
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Step 11: a message that was being typed when the courier ended, or that is still in the composer.
+    fn resume(&self, line: &str, stage: Stage) -> Result<ControlFlow<Outcome>> {
+        let Some(seen) = self.look()? else { return Ok(ControlFlow::Break(Outcome::Gone)) };
+        if seen.moved {
+            return Ok(ControlFlow::Break(Outcome::Held(Hold::Moved)));
+        }
+        if seen.composer_holds(line) {
+            return Ok(ControlFlow::Continue(()));
+        }
+        if let Some(evidence) = self.taken(&seen, stage) {
+            return Ok(ControlFlow::Break(Outcome::Submitted(evidence)));
+        }
+        match seen.scene().may_paste() {
+            // It never arrived: the paste was not made.
+            Ok(()) if stage == Stage::Typing => self.paste(line),
+            Ok(()) => Ok(ControlFlow::Break(Outcome::Submitted("the composer is empty after Enter"))),
+            Err(hold) => Ok(ControlFlow::Break(Outcome::Held(match hold {
+                Hold::Draft => Hold::Mixed,
+                other => other,
+            }))),
+        }
+    }
+
+    /// Whether the text has left the composer for the transcript.
+    fn taken(&self, seen: &Seen, stage: Stage) -> Option<&'static str> {
+        let composer = seen.reading.composer.as_ref()?;
+        let marker = frame::marker(&self.message.id);
+        if composer.contains(&marker) {
+            return None;
+        }
+        if seen.look.screen.contains_ignoring_space(&marker) {
+            return Some("it stands in the transcript");
+        }
+        (stage == Stage::Entering).then_some("the composer was cleared by Enter")
+    }
+
+    /// Steps 8 to 10: see the text, press Enter under guard, see it taken.
+    fn submit(&self, line: &str) -> Result<Outcome> {
+        let appeared = self.watch(APPEAR, Duration::from_millis(self.profile.timing.settle_ms), |seen| {
+            seen.composer_holds(line)
+        })?;
+        let mut seen = match appeared {
+            Some(seen) if seen.composer_holds(line) => seen,
+            Some(seen) => {
+                let hold = if self.taken(&seen, Stage::Typing).is_some() {
+                    return Ok(Outcome::Submitted("somebody submitted it"));
+                } else {
+                    match seen.scene().may_enter(line) {
+                        Err(Hold::Mixed) if seen.reading.state == Status::Idle => Hold::NotSeen,
+                        Err(hold) => hold,
+                        Ok(()) => Hold::Changed,
+                    }
+                };
+                return Ok(Outcome::Held(hold));
+            }
+            None => return Ok(Outcome::Gone),
+        };
+        loop {
+            if let Err(hold) = seen.scene().may_enter(line) {
+                return Ok(Outcome::Held(hold));
+            }
+            let Some(delivery) = self.mark(|d| {
+                if d.enters < MAX_ENTERS {
+                    d.advance(Stage::Entering, "", now_ms());
+                }
+                d.enters += 1;
+            })?
+            else {
+                return Ok(Outcome::Settled);
+            };
+            if delivery.enters > MAX_ENTERS {
+                return Ok(Outcome::Held(Hold::EnterIgnored));
+            }
+            fault::point("before-enter");
+            let acted = self.server().enter(&self.agent.place.pane, &seen.look)?;
+            fault::point("after-enter");
+            if acted == Acted::Stale {
+                self.mark(|d| d.enters = d.enters.saturating_sub(1))?;
+            }
+            let patience = Duration::from_millis(match acted {
+                Acted::Done => self.profile.timing.evidence_ms,
+                Acted::Stale => self.profile.timing.settle_ms,
+            });
+            let after = self.watch(patience, Duration::ZERO, |seen| {
+                seen.reading.composer.is_some() && !seen.composer_holds(line)
+            })?;
+            match after {
+                None => return Ok(Outcome::Gone),
+                Some(next) if next.composer_holds(line) => seen = next,
+                Some(next) => {
+                    return Ok(match self.taken(&next, Stage::Entering) {
+                        Some(evidence) => Outcome::Submitted(evidence),
+                        None => Outcome::Held(next.scene().may_enter(line).err().unwrap_or(Hold::Changed)),
+                    });
+                }
+            }
+        }
+    }
+
+    /// Looks until `done` (but at least `settle` long) or `patience` is over; gives the last look.
+    fn watch(
+        &self,
+        patience: Duration,
+        settle: Duration,
+        done: impl Fn(&Seen) -> bool,
+    ) -> Result<Option<Seen>> {
+        let begun = Instant::now();
+        let mut pause = LOOK_PAUSE.0;
+        loop {
+            let Some(seen) = self.look()? else { return Ok(None) };
+            let elapsed = begun.elapsed();
+            if (done(&seen) && elapsed >= settle) || elapsed >= patience {
+                return Ok(Some(seen));
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(LOOK_PAUSE.1);
+        }
+    }
+
+    /// One look, with the process checked after it: what was seen was seen of a living agent.
+    fn look(&self) -> Result<Option<Seen>> {
+        let Some(look) = self.server().look(&self.agent.place.pane)? else { return Ok(None) };
+        let Some(process) = process::look(&self.agent.process) else { return Ok(None) };
+        let reading = agents::read(self.profile, &look.screen, &look.facts);
+        let place = &self.agent.place;
+        let moved = look.dead || look.server != place.server || look.pane_pid != place.pane_pid;
+        let human = look.human_within(HUMAN_QUIET_S, now_ms());
+        Ok(Some(Seen { look, reading, process, moved, human }))
+    }
+
+    fn server(&self) -> Server {
+        Server::new(&self.agent.place.socket)
+    }
+
+    fn current(&self) -> Result<Delivery> {
+        let known = self.store.delivery(&self.agent.name, &self.message.id)?;
+        Ok(known.unwrap_or_else(|| Delivery::queued(self.message.id.clone(), now_ms())))
+    }
+
+    /// Changes the delivery record under the mutex, unless the message was read or settled meanwhile (`None`).
+    fn mark(&self, change: impl FnOnce(&mut Delivery)) -> Result<Option<Delivery>> {
+        self.store.transact(|tx| {
+            let mut delivery = self.current()?;
+            let unread = self.store.new_mail_dir(&self.agent.name).join(self.message.file_name()).exists();
+            if !unread || !delivery.stage.is_open() {
+                return Ok(None);
+            }
+            let before = delivery.clone();
+            change(&mut delivery);
+            if delivery == before {
+                return Ok(Some(delivery));
+            }
+            tx.put_delivery(&self.agent.name, &delivery)?;
+            if delivery.stage != before.stage {
+                tx.journal(
+                    delivery.stage.word(),
+                    serde_json::json!({"id": delivery.id, "to": self.agent.name, "detail": delivery.detail}),
+                )?;
+            }
+            Ok(Some(delivery))
+        })
+    }
+}

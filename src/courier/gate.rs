@@ -1,0 +1,149 @@
+//! The gate: may something be typed into this pane now, and if not, why not.
+//!
+//! Pure: it judges one look. Everything but a positively idle agent with an empty composer, in the foreground of a
+//! living pane that nobody is typing into, is a hold with a reason that people can read.
+
+use crate::agents::{Content, Reading};
+use crate::core::agent::Status;
+use crate::os::process::Process;
+use std::fmt;
+
+/// The smallest pane in which a composer can be judged, in columns and rows.
+const SMALLEST: (u16, u16) = (40, 10);
+
+/// A person's key within this many seconds holds a delivery.
+pub const HUMAN_QUIET_S: u64 = 3;
+
+/// Why nothing is typed now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// In a turn.
+    Busy,
+    /// A dialog is open: Enter would answer it.
+    Dialog,
+    /// Something covers the composer.
+    Overlay,
+    /// A person's draft is in the composer.
+    Draft,
+    /// A person's key reached the pane a moment ago.
+    HumanTyping,
+    /// Copy mode or another mode takes the keys.
+    Mode,
+    /// Input to the pane is switched off.
+    InputOff,
+    /// The pane is smaller than 40×10.
+    TooSmall,
+    /// The agent is suspended or another program is in the foreground.
+    Background,
+    /// The screen could not be understood.
+    Unknown,
+    /// The pane or its process is not the one on record.
+    Moved,
+    /// Something changed between the look and the act.
+    Changed,
+    /// The composer holds more than the message: somebody typed meanwhile.
+    Mixed,
+    /// Enter was pressed several times and the text is still there.
+    EnterIgnored,
+    /// Another process is delivering into this pane.
+    PaneBusy,
+    /// The text was pasted and has not appeared.
+    NotSeen,
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Hold::Busy => "it is in a turn",
+            Hold::Dialog => "it is answering a permission dialog",
+            Hold::Overlay => "something is open over its composer",
+            Hold::Draft => "its composer holds a draft",
+            Hold::HumanTyping => "somebody is typing there",
+            Hold::Mode => "its pane is in copy mode",
+            Hold::InputOff => "input to its pane is off",
+            Hold::TooSmall => "its pane is too small to be read (40x10 at least)",
+            Hold::Background => "it is in the background of its pane",
+            Hold::Unknown => "its screen is not understood",
+            Hold::Moved => "its pane has changed hands",
+            Hold::Changed => "its pane changed in the last moment",
+            Hold::Mixed => "somebody typed beside the message, which is not submitted",
+            Hold::EnterIgnored => "it does not react to Enter; the message stands in its composer",
+            Hold::PaneBusy => "another delivery to its pane is under way",
+            Hold::NotSeen => "the text does not appear in its composer",
+        })
+    }
+}
+
+/// What the judgement needs of a look, without the look itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene<'a> {
+    /// What the screen was read as.
+    pub reading: &'a Reading,
+    /// The agent's process.
+    pub process: &'a Process,
+    /// The pane's first process has ended, or it is another one than on record.
+    pub moved: bool,
+    /// A mode takes the keys.
+    pub in_mode: bool,
+    /// Input is off.
+    pub input_off: bool,
+    /// Columns and rows.
+    pub size: (u16, u16),
+    /// A key reached the pane within [`HUMAN_QUIET_S`].
+    pub human: bool,
+}
+
+impl Scene<'_> {
+    /// Everything about the pane but the composer: may keys go there at all?
+    pub fn pane_is_open(&self) -> Result<(), Hold> {
+        match self {
+            Scene { moved: true, .. } => Err(Hold::Moved),
+            Scene { in_mode: true, .. } => Err(Hold::Mode),
+            Scene { input_off: true, .. } => Err(Hold::InputOff),
+            _ if self.process.stopped || self.process.group != self.process.foreground => {
+                Err(Hold::Background)
+            }
+            _ if self.size.0 < SMALLEST.0 || self.size.1 < SMALLEST.1 => Err(Hold::TooSmall),
+            _ => Ok(()),
+        }
+    }
+
+    /// May a message be pasted? Only into an empty composer of an agent that is positively idle.
+    pub fn may_paste(&self) -> Result<(), Hold> {
+        self.pane_is_open()?;
+        let empty = self.reading.composer.as_ref().is_some_and(|c| c.content == Content::Empty);
+        match self.reading.state {
+            Status::Idle if !empty => Err(Hold::Unknown),
+            Status::Idle if self.human => Err(Hold::HumanTyping),
+            Status::Idle => Ok(()),
+            other => Err(other.into()),
+        }
+    }
+
+    /// May Enter be pressed? Only if the composer holds exactly the message and nothing else can take the key.
+    pub fn may_enter(&self, line: &str) -> Result<(), Hold> {
+        self.pane_is_open()?;
+        match &self.reading.composer {
+            Some(composer) if composer.holds(line) && self.human => Err(Hold::HumanTyping),
+            Some(composer) if composer.holds(line) => match self.reading.state {
+                // Our own text is what makes it a draft.
+                Status::Draft | Status::Idle => Ok(()),
+                other => Err(other.into()),
+            },
+            Some(_) => Err(Hold::Mixed),
+            None => Err(self.reading.state.into()),
+        }
+    }
+}
+
+impl From<Status> for Hold {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Busy => Hold::Busy,
+            Status::Dialog => Hold::Dialog,
+            Status::Overlay => Hold::Overlay,
+            Status::Draft => Hold::Draft,
+            Status::Idle | Status::Unknown => Hold::Unknown,
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The courier: one process per project that types into panes and does everything with a time to it.
+//!
+//! Single by a flock held for its life; woken by a byte in a FIFO; ends with the last tmux server that it knows.
+//! Everything it knows is in the store, so killing it at any instant loses and repeats nothing. Idle it sleeps in
+//! one `poll` and looks at its agents' pids now and then.
+
+pub mod delivery;
+pub mod discovery;
+pub mod gate;
+pub mod round;
+pub mod start;
+pub mod witness;
+
+use crate::agents::Profiles;
+use crate::store::wake::Listener;
+use crate::store::{Store, fault, lock};
+use crate::tmux::Server;
+use anyhow::Result;
+use round::Round;
+use std::time::{Duration, Instant};
+
+/// How often the panes are looked at for agents that no hook told of.
+const SURVEY_EVERY: Duration = Duration::from_secs(15);
+
+/// How often liveness of the known agents is looked at.
+const PULSE: Duration = Duration::from_secs(5);
+
+/// The pause before held mail is tried again: it grows to the second value while nothing changes.
+const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
+
+/// Runs the courier until its tmux servers are gone. Returns at once if another one runs.
+pub fn run(store: &Store, first: &Server, profiles: &Profiles) -> Result<()> {
+    let Some(_single) = lock::try_exclusive(&store.dir().join("courier.lock"))? else { return Ok(()) };
+    // The FIFO is open before the first look at the mail, so no ring is missed in between.
+    let mut bell = Listener::open(&store.dir().join("wake"))?;
+    fault::point("courier-started");
+    let mut round = Round::new(store, first, profiles);
+    let mut surveyed: Option<Instant> = None;
+    let mut pause = RETRY.0;
+    let mut rang = true;
+    loop {
+        let due = surveyed.is_none_or(|at| at.elapsed() >= SURVEY_EVERY);
+        if due || round.lost_somebody()? {
+            surveyed = Some(Instant::now());
+            if !round.survey()? {
+                return Ok(());
+            }
+        }
+        round.witness()?;
+        let waiting = round.deliver()?;
+        pause = match waiting {
+            _ if rang => RETRY.0,
+            true => (pause * 2).min(RETRY.1),
+            false => RETRY.0,
+        };
+        rang = bell.wait(if waiting { pause } else { PULSE })?;
+    }
+}

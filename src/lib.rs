@@ -1,0 +1,22 @@
+//! swarm: the coding agents in your tmux panes as a team.
+//!
+//! One sentence: *a command loads state under a lock, asks a pure core for a decision, commits it, and one
+//! courier tells tmux.* The layers, each allowed to use only those after it:
+//!
+//! - [`cli`]: one file per command: its arguments, its handler, its output
+//! - [`courier`]: the only code that types into panes; one process per project
+//! - [`tmux`]: the only code that talks to tmux
+//! - [`store`]: the `.swarm/` directory: the mutex, atomic records, the signing key
+//! - [`os`]: processes, their ancestry and their liveness
+//! - [`agents`]: what each kind of agent looks like; rules as data
+//! - [`core`]: decisions; no files, processes, environment, clock or randomness
+//!
+//! There is no mutable global state anywhere: everything shared lives in the store.
+
+pub mod agents;
+pub mod cli;
+pub mod core;
+pub mod courier;
+pub mod os;
+pub mod store;
+pub mod tmux;

@@ -1,0 +1,272 @@
+//! Mailboxes: `mail/NAME/new/`, `mail/NAME/cur/`, `mail/NAME/state/`.
+//!
+//! A message is one immutable signed file. It appears in `new/` by a link (complete or absent), and reading it is
+//! one rename to `cur/`, so a message is unread or read and never both. How far its delivery is stands in
+//! `state/`, a small volatile record. Everything read here is verified before it is returned: the signature, that
+//! the mailbox's owner is a recipient, that the file bears the message's own name, and that it was not read before.
+
+use super::record::{self, Durability, Loaded, Staged};
+use super::{Store, Transaction};
+use crate::core::agent::Agent;
+use crate::core::delivery::Delivery;
+use crate::core::id::MessageId;
+use crate::core::message::{Signed, Verified};
+use crate::core::name::Name;
+use anyhow::{Context as _, Result};
+use std::path::{Path, PathBuf};
+
+/// The most unread messages a mailbox takes; a full one refuses and drops nothing.
+pub const MAX_UNREAD: usize = 1000;
+
+/// Which half of a mailbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Folder {
+    /// Not read yet.
+    New,
+    /// Read.
+    Cur,
+}
+
+impl Folder {
+    fn dir(self) -> &'static str {
+        match self {
+            Folder::New => "new",
+            Folder::Cur => "cur",
+        }
+    }
+}
+
+/// A record that was refused, for the person to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The file's name.
+    pub file: String,
+    /// Why.
+    pub why: String,
+}
+
+/// A look into a mailbox.
+#[derive(Debug, Default)]
+pub struct Mail {
+    /// The genuine messages, oldest first.
+    pub messages: Vec<Verified>,
+    /// What was not genuine, and is now in quarantine.
+    pub refused: Vec<Refused>,
+}
+
+/// A message found by its id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Whose mailbox.
+    pub mailbox: Name,
+    /// Which half of it.
+    pub folder: Folder,
+    /// The file's name.
+    pub file: String,
+    /// The id in the file's name.
+    pub id: MessageId,
+}
+
+impl Store {
+    /// The directory of one part of a mailbox.
+    fn mail_dir(&self, owner: &Name, part: &str) -> PathBuf {
+        self.dir.join("mail").join(owner.as_str()).join(part)
+    }
+
+    /// Where to look for new mail of `owner`.
+    pub fn new_mail_dir(&self, owner: &Name) -> PathBuf {
+        self.mail_dir(owner, Folder::New.dir())
+    }
+
+    /// Names of the messages in one half of a mailbox, in the order they were sent. Reads no file.
+    pub fn mail_files(&self, owner: &Name, folder: Folder) -> Result<Vec<String>> {
+        record::list(&self.mail_dir(owner, folder.dir()))
+    }
+
+    /// All mailboxes.
+    pub fn mailboxes(&self) -> Result<Vec<Name>> {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(self.dir.join("mail")).context("cannot read the mailboxes")? {
+            names.extend(entry?.file_name().to_str().and_then(|n| Name::new(n).ok()));
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Everything genuine in one half of a mailbox. `aliases` are former names of the owner. What is not genuine
+    /// goes to quarantine.
+    pub fn mail(&self, owner: &Name, aliases: &[Name], folder: Folder) -> Result<Mail> {
+        let mut mail = Mail::default();
+        for file in self.mail_files(owner, folder)? {
+            match self.message(owner, aliases, folder, &file)? {
+                Some(Ok(message)) => mail.messages.push(message),
+                Some(Err(refused)) => mail.refused.push(refused),
+                None => {}
+            }
+        }
+        Ok(mail)
+    }
+
+    /// One message; `None` if it is gone.
+    pub fn message(
+        &self,
+        owner: &Name,
+        aliases: &[Name],
+        folder: Folder,
+        file: &str,
+    ) -> Result<Option<Result<Verified, Refused>>> {
+        let path = self.mail_dir(owner, folder.dir()).join(file);
+        let why = match record::load::<Signed>(&path)? {
+            Loaded::Missing => return Ok(None),
+            Loaded::Bad(why) => format!("not a message: {why}"),
+            Loaded::Ok(signed) => match self.genuine(owner, aliases, folder, file, signed) {
+                Ok(message) => return Ok(Some(Ok(message))),
+                Err(why) => why.to_owned(),
+            },
+        };
+        self.quarantine(&path, &why)?;
+        Ok(Some(Err(Refused { file: file.to_owned(), why })))
+    }
+
+    fn genuine(
+        &self,
+        owner: &Name,
+        aliases: &[Name],
+        folder: Folder,
+        file: &str,
+        signed: Signed,
+    ) -> Result<Verified, &'static str> {
+        let message = self.key.verify(signed).map_err(|_| "forged: its signature does not fit")?;
+        if message.file_name() != file {
+            return Err("forged: its file bears another message's name");
+        }
+        if !message.to.iter().any(|to| to == owner || aliases.contains(to)) {
+            return Err("forged: it was written to somebody else");
+        }
+        if folder == Folder::New && self.mail_dir(owner, Folder::Cur.dir()).join(file).exists() {
+            return Err("replayed: it was read before");
+        }
+        Ok(message)
+    }
+
+    /// The delivery record of a message; a missing or unreadable one means that nothing is known.
+    pub fn delivery(&self, owner: &Name, id: &MessageId) -> Result<Option<Delivery>> {
+        let path = self.delivery_path(owner, id);
+        match record::load::<Delivery>(&path)? {
+            Loaded::Ok(delivery) if delivery.id == *id => Ok(Some(delivery)),
+            Loaded::Missing => Ok(None),
+            Loaded::Ok(_) => self.quarantine(&path, "it is another message's").map(|()| None),
+            Loaded::Bad(why) => self.quarantine(&path, &why).map(|()| None),
+        }
+    }
+
+    fn delivery_path(&self, owner: &Name, id: &MessageId) -> PathBuf {
+        self.mail_dir(owner, "state").join(format!("{id}.json"))
+    }
+
+    /// All messages whose id begins with `prefix`, in every mailbox.
+    pub fn find(&self, prefix: &str) -> Result<Vec<Found>> {
+        let mut found = Vec::new();
+        for mailbox in self.mailboxes()? {
+            for folder in [Folder::New, Folder::Cur] {
+                for file in self.mail_files(&mailbox, folder)? {
+                    let id = file.strip_suffix(".json").and_then(|f| f.split_once('-')).map(|(_, id)| id);
+                    if let Some(id) = id.filter(|id| id.starts_with(prefix)).and_then(MessageId::parse) {
+                        found.push(Found { mailbox: mailbox.clone(), folder, file, id });
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Writes a signed message durably, not yet to any mailbox. Outside the mutex: this is the slow part.
+    pub fn stage(&self, signed: &Signed) -> Result<Staged> {
+        Staged::write(&self.tmp(), &signed.file_name(), signed, Durability::Durable)
+    }
+
+    /// Makes a mailbox.
+    pub fn ensure_mailbox(&self, owner: &Name) -> Result<()> {
+        for part in ["new", "cur", "state"] {
+            let dir = self.mail_dir(owner, part);
+            if !dir.exists() {
+                record::ensure_dir(&dir)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a posted message's directory entry durable. Outside the mutex.
+    pub fn sync_mailbox(&self, owner: &Name) -> Result<()> {
+        record::sync_dir(&self.new_mail_dir(owner))
+    }
+}
+
+impl Transaction<'_> {
+    /// Puts a staged message into a mailbox.
+    pub fn post(&mut self, staged: &Staged, owner: &Name, file: &str) -> Result<()> {
+        staged.link(&self.store.new_mail_dir(owner).join(file))
+    }
+
+    /// Writes how far a delivery is.
+    pub fn put_delivery(&mut self, owner: &Name, delivery: &Delivery) -> Result<()> {
+        let path = self.store.delivery_path(owner, &delivery.id);
+        record::replace(&self.store.tmp(), &path, delivery, Durability::Volatile)
+    }
+
+    /// Moves a message from unread to read. `false`: it was not unread any more.
+    pub fn mark_read(&mut self, owner: &Name, file: &str) -> Result<bool> {
+        let from = self.store.new_mail_dir(owner).join(file);
+        let to = self.store.mail_dir(owner, Folder::Cur.dir());
+        match std::fs::rename(&from, to.join(file)) {
+            Ok(()) => Ok(true),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(e) => Err(e).with_context(|| format!("cannot move {}", from.display())),
+        }
+    }
+
+    /// Gives an agent another name, with its mail. After a crash in between, [`Transaction::settle_mail`] moves
+    /// what was left under the old name.
+    pub fn rename_agent(&mut self, agent: &Agent, to: &Name) -> Result<Agent> {
+        let mut formerly = agent.formerly.clone();
+        formerly.retain(|n| n != to);
+        formerly.push(agent.name.clone());
+        let renamed = Agent { name: to.clone(), formerly, ..agent.clone() };
+        self.put_agent(&renamed)?;
+        self.forget_agent(&agent.name)?;
+        self.settle_mail(&renamed)?;
+        Ok(renamed)
+    }
+
+    /// Moves mail that still lies under a former name of `agent` to its mailbox. Idempotent.
+    pub fn settle_mail(&mut self, agent: &Agent) -> Result<()> {
+        for old in &agent.formerly {
+            for part in ["new", "cur", "state"] {
+                let from = self.store.mail_dir(old, part);
+                let files = record::list(&from)?;
+                if !files.is_empty() {
+                    self.store.ensure_mailbox(&agent.name)?;
+                }
+                for file in files {
+                    move_entry(&from.join(&file), &self.store.mail_dir(&agent.name, part).join(&file))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the mail of a forgotten agent aside, so that a later bearer of the name does not get it.
+    pub fn bury_mail(&mut self, owner: &Name) -> Result<()> {
+        let to = self.store.dir.join("dead").join(format!("{:013}-{owner}", super::now_ms()));
+        move_entry(&self.store.dir.join("mail").join(owner.as_str()), &to)
+    }
+}
+
+fn move_entry(from: &Path, to: &Path) -> Result<()> {
+    match std::fs::rename(from, to) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(e).with_context(|| format!("cannot move {} to {}", from.display(), to.display()))
+        }
+        _ => Ok(()),
+    }
+}

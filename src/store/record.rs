@@ -1,0 +1,159 @@
+//! Files that are whole or absent.
+//!
+//! A write is: temporary file in the same file system, (fsync,) rename, (fsync of the directory). Readers need
+//! no lock and never see half a record. Durable writes survive a power failure; volatile ones only a crash
+//! of any process, and are used for state that is worthless after a reboot (agents, delivery marks, windows).
+
+use anyhow::{Context as _, Result, bail};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// The largest record that is read: a message of 64 KiB in the worst JSON escaping, and then some.
+const MAX_RECORD: u64 = 1 << 20;
+
+/// Whether a write must survive a power failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// fsync of the file and of its directory.
+    Durable,
+    /// No fsync.
+    Volatile,
+}
+
+/// Creates `path` exclusively with `bytes`, mode 0600, fsynced.
+pub fn create_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_new(path, bytes, Durability::Durable)
+}
+
+fn write_new(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
+    let write = || -> std::io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(bytes)?;
+        if durability == Durability::Durable { file.sync_all() } else { Ok(()) }
+    };
+    write().map_err(|e| {
+        // A full disk leaves a torn temporary file behind; it is never seen under its final name.
+        let _ = fs::remove_file(path);
+        anyhow::Error::new(e).context(format!("cannot write {}", path.display()))
+    })
+}
+
+/// fsyncs a directory, so that the renames in it are durable.
+pub fn sync_dir(dir: &Path) -> Result<()> {
+    File::open(dir).and_then(|d| d.sync_all()).with_context(|| format!("cannot sync {}", dir.display()))
+}
+
+/// A complete file under a temporary name, not yet in its place.
+#[derive(Debug)]
+pub struct Staged {
+    temp: PathBuf,
+}
+
+impl Staged {
+    /// Writes `value` to a temporary file in `tmp`, unique by `nonce`.
+    pub fn write(tmp: &Path, nonce: &str, value: &impl Serialize, durability: Durability) -> Result<Self> {
+        let mut bytes = serde_json::to_vec_pretty(value)?;
+        bytes.push(b'\n');
+        let temp = tmp.join(format!("{nonce}.{}", std::process::id()));
+        write_new(&temp, &bytes, durability)?;
+        Ok(Self { temp })
+    }
+
+    /// Moves the file into its place, replacing what is there.
+    pub fn publish(&self, path: &Path) -> Result<()> {
+        fs::rename(&self.temp, path).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Gives the file a further name; fails if that name is taken.
+    pub fn link(&self, path: &Path) -> Result<()> {
+        fs::hard_link(&self.temp, path).with_context(|| format!("cannot write {}", path.display()))
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        // After `publish` there is nothing to remove.
+        let _ = fs::remove_file(&self.temp);
+    }
+}
+
+/// Replaces the record at `path` atomically.
+pub fn replace(tmp: &Path, path: &Path, value: &impl Serialize, durability: Durability) -> Result<()> {
+    let name = path.file_name().map_or_else(|| "record".into(), |n| n.to_string_lossy().into_owned());
+    Staged::write(tmp, &name, value, durability)?.publish(path)?;
+    match (durability, path.parent()) {
+        (Durability::Durable, Some(dir)) => sync_dir(dir),
+        _ => Ok(()),
+    }
+}
+
+/// What reading a record gave.
+#[derive(Debug)]
+pub enum Loaded<T> {
+    /// The record.
+    Ok(T),
+    /// No such file.
+    Missing,
+    /// A file that is no such record, and why.
+    Bad(String),
+}
+
+/// Reads the record at `path`. Symbolic links are not followed and the size is bounded.
+pub fn load<T: DeserializeOwned>(path: &Path) -> Result<Loaded<T>> {
+    let open = OpenOptions::new()
+        .read(true)
+        .custom_flags((nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK).bits())
+        .open(path);
+    let file = match open {
+        Ok(file) => file,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Loaded::Missing),
+        Err(e) if e.raw_os_error() == Some(nix::errno::Errno::ELOOP as i32) => {
+            return Ok(Loaded::Bad("it is a symbolic link".into()));
+        }
+        Err(e) => return Err(e).with_context(|| format!("cannot read {}", path.display())),
+    };
+    let mut bytes = Vec::new();
+    file.take(MAX_RECORD + 1)
+        .read_to_end(&mut bytes)
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    if bytes.len() as u64 > MAX_RECORD {
+        return Ok(Loaded::Bad(format!("it is larger than {MAX_RECORD} bytes")));
+    }
+    Ok(match serde_json::from_slice(&bytes) {
+        Ok(value) => Loaded::Ok(value),
+        Err(e) => Loaded::Bad(crate::core::escape::short(&e.to_string(), 160)),
+    })
+}
+
+/// The `.json` file names in `dir`, sorted; an absent directory is empty.
+pub fn list(dir: &Path) -> Result<Vec<String>> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(e).with_context(|| format!("cannot read {}", dir.display())),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry.with_context(|| format!("cannot read {}", dir.display()))?.file_name();
+        if let Some(name) = name.to_str().filter(|n| Path::new(n).extension().is_some_and(|e| e == "json")) {
+            names.push(name.to_owned());
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Makes a directory for records, mode 0700; an existing one is fine.
+pub fn ensure_dir(dir: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    match fs::DirBuilder::new().mode(0o700).recursive(true).create(dir) {
+        Err(e) if e.kind() != ErrorKind::AlreadyExists => {
+            bail!(anyhow::Error::new(e).context(format!("cannot create {}", dir.display())))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,141 @@
+//! Where a project's state is: finding the root, and making `.swarm/`.
+//!
+//! Creation is one rename of a complete directory, so any number of racing `swarm init` agree on one store
+//! with one project id. A `.swarm/` that is not ours (no FORMAT file in it) is never written to.
+
+use super::record;
+use anyhow::{Context as _, Result, bail};
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// The format this version writes; a newer one is refused.
+pub const FORMAT: u32 = 1;
+
+/// The directories of a store.
+const DIRECTORIES: [&str; 8] = ["agents", "mail", "dead", "rate", "panes", "claims", "quarantine", "tmp"];
+
+/// The root of the swarm that `from` belongs to: `$SWARM_ROOT` (given as `forced`), else the nearest parent
+/// with a `.swarm/` of ours.
+pub fn find(from: &Path, forced: Option<&Path>) -> Option<PathBuf> {
+    if let Some(root) = forced {
+        return is_store(&root.join(".swarm")).then(|| root.to_owned());
+    }
+    let nearest = from.ancestors().find(|dir| is_store(&dir.join(".swarm")));
+    // A linked worktree outside its main worktree has no parent with a store: it shares the main one's.
+    nearest.map(Path::to_owned).or_else(|| work_tree(from).filter(|root| is_store(&root.join(".swarm"))))
+}
+
+/// Where `swarm init` puts a store: an existing one, else the (main) git work tree, else `from` itself.
+pub fn choose(from: &Path, forced: Option<&Path>) -> PathBuf {
+    forced
+        .map(Path::to_owned)
+        .or_else(|| find(from, None))
+        .or_else(|| work_tree(from))
+        .unwrap_or_else(|| from.to_owned())
+}
+
+/// The git work tree around `from`; of a linked worktree, the main one.
+fn work_tree(from: &Path) -> Option<PathBuf> {
+    let top = from.ancestors().find(|dir| dir.join(".git").exists())?;
+    let dot_git = top.join(".git");
+    if dot_git.is_dir() {
+        return Some(top.to_owned());
+    }
+    // `.git` is a file in a linked worktree and in a submodule; only the former has a `commondir`.
+    let text = fs::read_to_string(&dot_git).ok()?;
+    let git_dir = top.join(text.strip_prefix("gitdir:")?.trim());
+    let Ok(common) = fs::read_to_string(git_dir.join("commondir")) else { return Some(top.to_owned()) };
+    let common = git_dir.join(common.trim()).canonicalize().ok()?;
+    match common.file_name() {
+        Some(name) if name == ".git" => common.parent().map(Path::to_owned),
+        // The worktree of a bare repository has no main worktree.
+        _ => Some(top.to_owned()),
+    }
+}
+
+fn is_store(dir: &Path) -> bool {
+    dir.join("FORMAT").exists()
+}
+
+/// Makes the store of `root` if there is none; tells whether it did.
+pub fn create(root: &Path, project_id: &str) -> Result<bool> {
+    let dir = root.join(".swarm");
+    if is_store(&dir) {
+        check_format(&dir)?;
+        return Ok(false);
+    }
+    if dir.exists() && fs::read_dir(&dir).is_ok_and(|mut entries| entries.next().is_some()) {
+        bail!(
+            "{} exists but is not swarm's (it has no FORMAT file); move it away, or choose another root with SWARM_ROOT",
+            dir.display()
+        );
+    }
+    let temp = root.join(format!(".swarm.{project_id}.tmp"));
+    fs::DirBuilder::new()
+        .mode(0o700)
+        .create(&temp)
+        .with_context(|| format!("cannot create {}", temp.display()))?;
+    let made = fill(&temp, project_id).and_then(|()| match fs::rename(&temp, &dir) {
+        Ok(()) => record::sync_dir(root).map(|()| true),
+        // Another process was faster: its store counts.
+        Err(e)
+            if matches!(e.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists)
+                && is_store(&dir) =>
+        {
+            Ok(false)
+        }
+        Err(e) => Err(e).with_context(|| format!("cannot create {}", dir.display())),
+    });
+    if !matches!(made, Ok(true)) {
+        let _ = fs::remove_dir_all(&temp);
+    }
+    made
+}
+
+fn fill(dir: &Path, project_id: &str) -> Result<()> {
+    // The umask may have taken bits away, or a default ACL added some.
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
+    for name in DIRECTORIES {
+        fs::DirBuilder::new().mode(0o700).create(dir.join(name))?;
+    }
+    nix::unistd::mkfifo(&dir.join("wake"), nix::sys::stat::Mode::from_bits_truncate(0o600))
+        .with_context(|| format!("cannot create the FIFO {}", dir.join("wake").display()))?;
+    for (name, text) in [
+        (".gitignore", "*\n".to_owned()),
+        ("PROJECT", format!("{project_id}\n")),
+        ("lock", String::new()),
+        ("courier.lock", String::new()),
+        ("FORMAT", format!("{FORMAT}\n")),
+    ] {
+        record::create_file(&dir.join(name), text.as_bytes())?;
+    }
+    record::sync_dir(dir)
+}
+
+/// Refuses a store that a newer version wrote.
+pub fn check_format(dir: &Path) -> Result<()> {
+    let path = dir.join("FORMAT");
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    match text.trim().parse::<u32>() {
+        Ok(FORMAT) => Ok(()),
+        Ok(other) => bail!(
+            "{} says format {other}, this swarm knows format {FORMAT}; nothing was changed. Use the version of swarm that wrote it",
+            path.display()
+        ),
+        Err(_) => bail!("{} does not hold a number; nothing was changed", path.display()),
+    }
+}
+
+/// The project's id, which names its key's directory.
+pub fn project_id(dir: &Path) -> Result<String> {
+    let path = dir.join("PROJECT");
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let id = text.trim();
+    if id.len() == 16 && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) {
+        Ok(id.to_owned())
+    } else {
+        bail!("{} does not hold a project id", path.display())
+    }
+}

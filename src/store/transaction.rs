@@ -1,0 +1,78 @@
+//! One read-modify-write of the store, under the mutex from beginning to end.
+//!
+//! Atomic: no other transaction sees or changes anything between this one's reads and writes. Not atomic: a crash
+//! keeps the writes made so far; callers order them so that this is harmless. The lock is freed when the value is
+//! dropped, or by the kernel when the process dies.
+
+use super::record::{self, Durability, Loaded};
+use super::{Store, journal, lock, now_ms};
+use crate::core::agent::Agent;
+use crate::core::name::Name;
+use crate::core::rate::Sender;
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+
+/// A transaction in progress.
+pub struct Transaction<'s> {
+    pub(super) store: &'s Store,
+    _held: lock::Held,
+    waited_us: u64,
+}
+
+impl<'s> Transaction<'s> {
+    pub(super) fn begin(store: &'s Store) -> Result<Self> {
+        let (held, waited) = lock::exclusive(&store.dir.join("lock"))?;
+        Ok(Self { store, _held: held, waited_us: u64::try_from(waited.as_micros()).unwrap_or(u64::MAX) })
+    }
+
+    /// All agents on record.
+    pub fn agents(&self) -> Result<Vec<Agent>> {
+        self.store.agents()
+    }
+
+    /// Writes an agent's record. Volatile: after a reboot no recorded process lives.
+    pub fn put_agent(&mut self, agent: &Agent) -> Result<()> {
+        let path = self.store.dir.join("agents").join(format!("{}.json", agent.name));
+        record::replace(&self.store.tmp(), &path, agent, Durability::Volatile)
+    }
+
+    /// Removes an agent's record.
+    pub fn forget_agent(&mut self, name: &Name) -> Result<()> {
+        let path = self.store.dir.join("agents").join(format!("{name}.json"));
+        match std::fs::remove_file(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                Err(e).with_context(|| format!("cannot remove {}", path.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What is remembered of a sender. A damaged window is quarantined and begins anew.
+    pub fn sender(&self, name: &Name) -> Result<Sender> {
+        let path = self.store.dir.join("rate").join(format!("{name}.json"));
+        match record::load(&path)? {
+            Loaded::Ok(sender) => Ok(sender),
+            Loaded::Missing => Ok(Sender::default()),
+            Loaded::Bad(why) => {
+                self.store.quarantine(&path, &why)?;
+                Ok(Sender::default())
+            }
+        }
+    }
+
+    /// Writes what is remembered of a sender.
+    pub fn put_sender(&mut self, name: &Name, sender: &Sender) -> Result<()> {
+        let path = self.store.dir.join("rate").join(format!("{name}.json"));
+        record::replace(&self.store.tmp(), &path, sender, Durability::Volatile)
+    }
+
+    /// Appends to the journal, with the time and how long this transaction waited for the mutex.
+    pub fn journal(&mut self, event: &str, mut fields: Value) -> Result<()> {
+        if let Value::Object(map) = &mut fields {
+            map.insert("t".into(), json!(now_ms()));
+            map.insert("event".into(), json!(event));
+            map.insert("waited_us".into(), json!(self.waited_us));
+        }
+        journal::append(&self.store.dir, &fields)
+    }
+}

@@ -1,0 +1,63 @@
+//! Waking the courier: one byte into a FIFO.
+//!
+//! A sandboxed sender can do that without any socket. Writing never blocks: a full FIFO already holds a wake,
+//! and one without a reader says that no courier runs.
+
+use anyhow::{Context as _, Result};
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+/// Wakes the courier. `false`: none is listening.
+pub fn ring(fifo: &Path) -> Result<bool> {
+    let opened = OpenOptions::new()
+        .write(true)
+        .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW).bits())
+        .open(fifo);
+    match opened {
+        Ok(mut pipe) => match pipe.write(b"!") {
+            Ok(_) => Ok(true),
+            Err(e) if e.kind() == ErrorKind::WouldBlock => Ok(true),
+            Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(false),
+            Err(e) => Err(e).with_context(|| format!("cannot write {}", fifo.display())),
+        },
+        Err(e) if e.raw_os_error() == Some(nix::errno::Errno::ENXIO as i32) => Ok(false),
+        Err(e) => Err(e).with_context(|| format!("cannot open {}", fifo.display())),
+    }
+}
+
+/// The courier's end of the FIFO.
+#[derive(Debug)]
+pub struct Listener(File);
+
+impl Listener {
+    /// Opens the FIFO for reading; held open for writing too, so that it never reports an end.
+    pub fn open(fifo: &Path) -> Result<Self> {
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW).bits())
+            .open(fifo)
+            .map(Self)
+            .with_context(|| format!("cannot open {}", fifo.display()))
+    }
+
+    /// Waits until somebody rings or `timeout` has passed; takes all rings at once. Returns whether it rang.
+    pub fn wait(&mut self, timeout: Duration) -> Result<bool> {
+        let millis = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
+        let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut fds, millis) {
+            Ok(0) | Err(nix::errno::Errno::EINTR) => return Ok(false),
+            Ok(_) => {}
+            Err(e) => return Err(e).context("cannot wait on the FIFO"),
+        }
+        let mut buffer = [0u8; 512];
+        while self.0.read(&mut buffer).is_ok_and(|n| n == buffer.len()) {}
+        Ok(true)
+    }
+}

@@ -1,0 +1,179 @@
+//! One pane: a look at it, and the two ways to act on it.
+//!
+//! A look is one tmux call, so the facts and the screen are of the same moment. An act is one tmux call too and
+//! carries a guard: a format that compares the facts of the look with those of the moment, evaluated by the server
+//! in the same breath as the act. If anything changed, nothing is typed and the answer is [`Acted::Stale`].
+
+use super::{Server, literal};
+use crate::agents::PaneFacts;
+use crate::core::screen::Screen;
+use anyhow::Result;
+use tmux_interface::{
+    CapturePane, DeleteBuffer, DisplayMessage, IfShell, ListClients, LoadBuffer, TmuxCommand,
+};
+
+/// A look at a pane.
+#[derive(Debug)]
+pub struct Look {
+    /// The server's pid.
+    pub server: i32,
+    /// The pid of the pane's first process.
+    pub pane_pid: i32,
+    /// The pane's first process has ended.
+    pub dead: bool,
+    /// Copy mode, a chooser or another mode takes the keys.
+    pub in_mode: bool,
+    /// Input is switched off (`select-pane -d`).
+    pub input_off: bool,
+    /// The name of the foreground process.
+    pub command: String,
+    /// Last activity of the pane's session, in seconds since the epoch: moves with a person's keys.
+    session_activity: String,
+    /// The youngest key of a client whose keys go to this pane, in seconds since the epoch.
+    pub last_key: Option<u64>,
+    /// What the state rules need to know.
+    pub facts: PaneFacts,
+    /// The screen.
+    pub screen: Screen,
+}
+
+/// What became of a guarded act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acted {
+    /// It was done.
+    Done,
+    /// Something had changed since the look; nothing was done.
+    Stale,
+}
+
+const FACTS: &str = "#{pid}\t#{pane_pid}\t#{pane_dead}\t#{pane_in_mode}\t#{pane_input_off}\t#{cursor_x}\t#{cursor_y}\t#{pane_width}\t#{pane_height}\t#{alternate_on}\t#{pane_synchronized}\t#{window_id}\t#{session_activity}\t#{pane_current_command}\t#{pane_title}";
+const CLIENT: &str = "#{client_activity}\t#{window_id}\t#{pane_id}";
+const END: &str = "end-of-clients";
+
+impl Server {
+    /// Looks at a pane. `None`: there is no such pane.
+    pub fn look(&self, pane: &str) -> Result<Option<Look>> {
+        let out = self.run(
+            vec![
+                DisplayMessage::new().print().target_pane(pane).message(FACTS).build(),
+                ListClients::new().format(CLIENT).build(),
+                DisplayMessage::new().print().message(END).build(),
+                CapturePane::new().stdout().escape_sequences().target_pane(pane).build(),
+            ],
+            None,
+        )?;
+        Ok(if out.ok { parse_look(&out.stdout, pane) } else { None })
+    }
+
+    /// Pastes `text` into the pane, in brackets if the application asked for them, if nothing changed since `look`.
+    pub fn paste(&self, pane: &str, look: &Look, text: &str) -> Result<Acted> {
+        // -r: a line feed stays one; -p: brackets; -d: the buffer is gone afterwards.
+        self.guarded(pane, look, text.as_bytes(), "-p -r -d")
+    }
+
+    /// Presses Enter, if nothing changed since `look`. A pasted line feed arrives as a carriage return; unlike a key
+    /// it is neither eaten by a mode, nor copied to synchronized panes, nor re-encoded by extended keys.
+    pub fn enter(&self, pane: &str, look: &Look) -> Result<Acted> {
+        self.guarded(pane, look, b"\n", "-d")
+    }
+
+    fn guarded(&self, pane: &str, look: &Look, bytes: &[u8], flags: &str) -> Result<Acted> {
+        let buffer = format!("swarm-{}-{}", std::process::id(), pane.trim_start_matches('%'));
+        let act = format!("paste-buffer {flags} -b {buffer} -t {pane} ; display-message -p DONE");
+        let mut guard = IfShell::new().not_execute().target_pane(pane).shell_command(look.guard()).build();
+        guard.push_param(act).push_param("display-message -p STALE");
+        let out = self.run(
+            vec![LoadBuffer::new().buffer_name(buffer.as_str()).path("-").build(), guard],
+            Some(bytes),
+        )?;
+        if out.stdout.trim() == "DONE" {
+            return Ok(Acted::Done);
+        }
+        let delete: TmuxCommand<'_> = DeleteBuffer::new().buffer_name(buffer.as_str()).build();
+        self.run(vec![delete], None)?;
+        Ok(Acted::Stale)
+    }
+}
+
+impl Look {
+    /// Whether a person's key reached this pane within the last `seconds`.
+    pub fn human_within(&self, seconds: u64, now_ms: u64) -> bool {
+        self.last_key.is_some_and(|key| (now_ms / 1000).saturating_sub(key) < seconds)
+    }
+
+    /// The format that is true as long as the pane is as it was seen.
+    fn guard(&self) -> String {
+        let facts = &self.facts;
+        let mut all = vec![
+            format!("#{{==:#{{pid}}.#{{pane_pid}},{}.{}}}", self.server, self.pane_pid),
+            "#{==:#{pane_dead}#{pane_in_mode}#{pane_input_off},000}".to_owned(),
+            format!("#{{==:#{{cursor_x}}.#{{cursor_y}},{}.{}}}", facts.cursor_x, facts.cursor_y),
+            format!("#{{==:#{{pane_width}}.#{{pane_height}},{}.{}}}", facts.width, facts.height),
+            format!("#{{==:#{{session_activity}},{}}}", self.session_activity),
+        ];
+        if let Some(command) = literal(&self.command).filter(|c| !c.is_empty()) {
+            all.push(format!("#{{==:#{{pane_current_command}},{command}}}"));
+        }
+        all.into_iter().reduce(|a, b| format!("#{{&&:{a},{b}}}")).unwrap_or_default()
+    }
+}
+
+fn parse_look(text: &str, pane: &str) -> Option<Look> {
+    let (head, rest) = text.split_once('\n')?;
+    let fields: Vec<&str> = head.splitn(15, '\t').collect();
+    let [
+        server,
+        pane_pid,
+        dead,
+        mode,
+        off,
+        x,
+        y,
+        width,
+        height,
+        alternate,
+        sync,
+        window,
+        activity,
+        command,
+        title,
+    ] = fields[..]
+    else {
+        return None;
+    };
+    let mut last_key = None;
+    let mut lines = rest.split_inclusive('\n');
+    for line in lines.by_ref() {
+        if line.trim_end() == END {
+            break;
+        }
+        let client: Vec<&str> = line.trim_end().split('\t').collect();
+        if let [when, at_window, at_pane] = client[..]
+            && (at_pane == pane || (sync == "1" && at_window == window))
+        {
+            last_key = last_key.max(when.parse().ok());
+        }
+    }
+    let screen: String = lines.collect();
+    Some(Look {
+        server: server.parse().ok()?,
+        // An empty pane_pid: there is no such pane, and tmux says so with exit code 0.
+        pane_pid: pane_pid.parse().ok()?,
+        dead: dead == "1",
+        in_mode: mode != "0",
+        input_off: off == "1",
+        command: command.to_owned(),
+        session_activity: activity.chars().filter(char::is_ascii_digit).collect(),
+        last_key,
+        facts: PaneFacts {
+            title: title.to_owned(),
+            cursor_x: x.parse().ok()?,
+            cursor_y: y.parse().ok()?,
+            width: width.parse().ok()?,
+            height: height.parse().ok()?,
+            in_mode: mode != "0",
+            alternate: alternate == "1",
+        },
+        screen: Screen::parse(&screen),
+    })
+}

@@ -1,0 +1,86 @@
+//! All panes of a server in one call, and the marks swarm leaves on them.
+
+use super::{Server, literal, version};
+use crate::core::refusal::Refusal;
+use anyhow::Result;
+use tmux_interface::{ListPanes, SetOption, TmuxCommand};
+
+/// One pane, as listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pane {
+    /// The server's pid.
+    pub server: i32,
+    /// The pane's id, such as `%5`.
+    pub id: String,
+    /// The pid of its first process.
+    pub pid: i32,
+    /// Whether that process has ended (remain-on-exit).
+    pub dead: bool,
+    /// Where people find it: `session:window.pane`.
+    pub place: String,
+    /// The name swarm left on it.
+    pub label: String,
+    /// Its working directory, as tmux knows it.
+    pub path: String,
+}
+
+const FORMAT: &str = "#{pid}\t#{version}\t#{pane_id}\t#{pane_pid}\t#{pane_dead}\t#{window_index}.#{pane_index}\t#{@swarm_agent}\t#{session_name}\t#{pane_current_path}";
+
+impl Server {
+    /// All panes. One call, whatever their number. A server older than 3.2 is refused.
+    pub fn panes(&self) -> Result<Vec<Pane>> {
+        let text = self.must(vec![ListPanes::new().all().format(FORMAT).build()], None)?;
+        let mut panes = Vec::new();
+        for line in text.lines() {
+            // A path with a line break gives a line that is none of ours: that pane is passed over.
+            let fields: Vec<&str> = line.splitn(9, '\t').collect();
+            let [server, release, id, pid, dead, number, label, session, path] = fields[..] else { continue };
+            if !version::is_supported(release) {
+                return Err(Refusal::Tmux(format!(
+                    "the tmux server at {} is version {}; swarm needs {}.{} or newer",
+                    self.socket(),
+                    crate::core::escape::short(release, 20),
+                    version::OLDEST.0,
+                    version::OLDEST.1
+                ))
+                .into());
+            }
+            if let (Ok(server), Ok(pid), true) = (server.parse(), pid.parse(), id.starts_with('%')) {
+                panes.push(Pane {
+                    server,
+                    id: id.to_owned(),
+                    pid,
+                    dead: dead == "1",
+                    place: format!("{}:{number}", crate::core::escape::short(session, 40)),
+                    label: label.to_owned(),
+                    path: path.to_owned(),
+                });
+            }
+        }
+        Ok(panes)
+    }
+
+    /// Writes agents' names on their panes (`None` removes one), all in one call. Each write repaints every
+    /// attached client, so callers give only what differs.
+    pub fn label(&self, labels: &[(String, Option<String>)]) -> Result<()> {
+        let commands: Vec<TmuxCommand<'_>> = labels
+            .iter()
+            .filter(|(pane, name)| {
+                literal(pane).is_some() && name.as_deref().is_none_or(|n| literal(n).is_some())
+            })
+            .map(|(pane, name)| {
+                let option =
+                    SetOption::new().pane().quiet().target_pane(pane.as_str()).option("@swarm_agent");
+                match name {
+                    Some(name) => option.value(name.as_str()).build(),
+                    None => option.unset().build(),
+                }
+            })
+            .collect();
+        if !commands.is_empty() {
+            // A pane may have gone since it was listed; its label is gone with it.
+            self.run(commands, None)?;
+        }
+        Ok(())
+    }
+}

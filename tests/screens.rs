@@ -1,0 +1,137 @@
+//! Every captured screen of the real agents is read right, and no mutation of one is read as idle.
+
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use swarm::agents::{Content, PaneFacts, Profiles, Reading, read};
+use swarm::core::agent::Status;
+use swarm::core::screen::Screen;
+
+struct Fixture {
+    kind: String,
+    state: String,
+    ansi: String,
+    facts: PaneFacts,
+}
+
+fn fixtures() -> Vec<Fixture> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/screens");
+    let mut all = Vec::new();
+    for kind in fs::read_dir(root).unwrap().flatten() {
+        let mut files: Vec<PathBuf> =
+            fs::read_dir(kind.path()).unwrap().flatten().map(|e| e.path()).collect();
+        files.sort();
+        for path in files.iter().filter(|p| p.extension().is_some_and(|e| e == "ansi")) {
+            let json: serde_json::Value =
+                serde_json::from_str(&fs::read_to_string(path.with_extension("json")).unwrap()).unwrap();
+            let number = |key: &str| json[key].as_str().unwrap().parse::<u16>().unwrap();
+            all.push(Fixture {
+                kind: kind.file_name().into_string().unwrap(),
+                state: path.file_stem().unwrap().to_str().unwrap().to_owned(),
+                ansi: fs::read_to_string(path).unwrap(),
+                facts: PaneFacts {
+                    title: json["pane_title"].as_str().unwrap().to_owned(),
+                    cursor_x: number("cursor_x"),
+                    cursor_y: number("cursor_y"),
+                    width: number("pane_width"),
+                    height: number("pane_height"),
+                    in_mode: false,
+                    alternate: json["alternate_on"] == "1",
+                },
+            });
+        }
+    }
+    assert!(all.len() >= 33, "only {} fixtures", all.len());
+    all
+}
+
+fn reading(fixture: &Fixture, ansi: &str, facts: &PaneFacts) -> Reading {
+    static PROFILES: LazyLock<Profiles> = LazyLock::new(|| Profiles::builtin().unwrap());
+    read(PROFILES.get(&fixture.kind).unwrap(), &Screen::parse(ansi), facts)
+}
+
+fn expected(state: &str) -> Status {
+    match state {
+        s if s.starts_with("idle") || s == "after-dialog-cancelled" => Status::Idle,
+        "busy" => Status::Busy,
+        "dialog-permission" | "question-yes-no" => Status::Dialog,
+        // A long menu hangs below the composer: nothing may be typed, and that is all there is to know.
+        "slash-menu" => Status::Unknown,
+        _ => Status::Draft,
+    }
+}
+
+#[test]
+fn every_captured_screen_is_read_right() {
+    let mut wrong = Vec::new();
+    for f in fixtures() {
+        let got = reading(&f, &f.ansi, &f.facts);
+        if got.state != expected(&f.state) {
+            wrong.push(format!("{}/{}: {:?}: {:?}", f.kind, f.state, got.state, got.evidence));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_text_of_a_draft_is_read_whole() {
+    for f in fixtures() {
+        let composer = reading(&f, &f.ansi, &f.facts).composer;
+        match f.state.as_str() {
+            "draft" => assert!(composer.unwrap().holds("half typed dra"), "{}", f.kind),
+            "draft-long-paste" => {
+                let composer = composer.unwrap();
+                assert_eq!(composer.content, Content::Collapsed, "{}", f.kind);
+                assert!(
+                    composer.holds(&"long ".repeat(500)) && !composer.holds("half typed dra"),
+                    "{}",
+                    f.kind
+                );
+            }
+            // OpenCode collapses three lines.
+            "draft-multiline" if f.kind != "opencode" => {
+                assert!(composer.unwrap().holds("line one\nline two\nline three"), "{}", f.kind);
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_cursor_elsewhere_is_never_idle() {
+    for f in fixtures().iter().filter(|f| expected(&f.state) == Status::Idle) {
+        for (x, y) in [(0, 0), (f.facts.cursor_x + 1, f.facts.cursor_y), (f.facts.width, f.facts.height - 1)]
+        {
+            let facts = PaneFacts { cursor_x: x, cursor_y: y, ..f.facts.clone() };
+            assert_ne!(reading(f, &f.ansi, &facts).state, Status::Idle, "{}/{} at {x},{y}", f.kind, f.state);
+        }
+    }
+}
+
+#[test]
+fn a_screen_cut_off_anywhere_is_never_idle_unless_it_is() {
+    for f in fixtures().iter().filter(|f| expected(&f.state) != Status::Idle) {
+        let lines: Vec<&str> = f.ansi.lines().collect();
+        for cut in 0..lines.len() {
+            let shift = u16::try_from(cut).unwrap();
+            let Some(y) = f.facts.cursor_y.checked_sub(shift) else { break };
+            let facts = PaneFacts { cursor_y: y, title: String::new(), ..f.facts.clone() };
+            let got = reading(f, &lines[cut..].join("\n"), &facts).state;
+            // A busy line that is cut off leaves nothing but the title to tell, which is checked by itself.
+            if f.state != "busy" {
+                assert_ne!(got, Status::Idle, "{}/{} cut at {cut}", f.kind, f.state);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_screen_without_styles_is_idle_only_where_the_placeholder_is_known() {
+    let strip = regex::Regex::new("\x1b\\[[0-9;:]*m").unwrap();
+    for f in fixtures().iter().filter(|f| expected(&f.state) != Status::Idle) {
+        let plain = strip.replace_all(&f.ansi, "");
+        assert_ne!(reading(f, &plain, &f.facts).state, Status::Idle, "{}/{}", f.kind, f.state);
+    }
+}

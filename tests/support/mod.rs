@@ -1,0 +1,175 @@
+//! A private world for one test: a project, a home, a tmux server of its own, and agents that are scripted.
+//!
+//! Everything lives in one temporary directory and ends with the value: the server is killed, the courier ends with it.
+
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)] // each test binary uses a part; a test fails by panicking
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long anything may take before a test fails. Generous: the machine may be busy.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until `check` gives something.
+pub fn eventually<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = check() {
+            return found;
+        }
+        assert!(begun.elapsed() < PATIENCE, "never happened: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// One private world.
+pub struct World {
+    dir: tempfile::TempDir,
+    socket: String,
+}
+
+impl World {
+    /// A world with an empty project, its own HOME, and no tmux server yet.
+    pub fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        // Short: a socket's path must fit in about 100 bytes.
+        let dir = tempfile::Builder::new().prefix("sw").tempdir_in("/tmp").unwrap();
+        for name in ["home", "tmux", "bin", "project"] {
+            fs::create_dir(dir.path().join(name)).unwrap();
+        }
+        for (name, binary) in [
+            ("swarm", env!("CARGO_BIN_EXE_swarm")),
+            ("swarm-msg", env!("CARGO_BIN_EXE_swarm-msg")),
+            ("claude", env!("CARGO_BIN_EXE_fake-agent")),
+            ("codex", env!("CARGO_BIN_EXE_fake-agent")),
+            ("gemini", env!("CARGO_BIN_EXE_fake-agent")),
+            ("opencode", env!("CARGO_BIN_EXE_fake-agent")),
+        ] {
+            std::os::unix::fs::symlink(binary, dir.path().join("bin").join(name)).unwrap();
+        }
+        let socket = format!("t{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        Self { dir, socket }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn project(&self) -> PathBuf {
+        self.path().join("project")
+    }
+
+    pub fn state(&self) -> PathBuf {
+        self.project().join(".swarm")
+    }
+
+    /// A command in this world's environment, in the project.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        let path = format!("{}:{}", self.path().join("bin").display(), std::env::var("PATH").unwrap());
+        command
+            .env_clear()
+            .env("PATH", path)
+            .env("HOME", self.path().join("home"))
+            .env("TMUX_TMPDIR", self.path().join("tmux"))
+            .env("LANG", "C.UTF-8")
+            .env("TERM", "xterm-256color")
+            .env("SHELL", "/bin/sh")
+            .env("FAKE_AGENT_LOG", self.path().join("{pane}.log"))
+            .env("FAKE_AGENT_CONTROL", self.path().join("{pane}.control"))
+            .env("SWARM_RATE_LIMIT", "0/60")
+            .current_dir(self.project())
+            .stdin(Stdio::null());
+        if let Some(tmux) = self.tmux_variable() {
+            command.env("TMUX", tmux);
+        }
+        command
+    }
+
+    fn tmux_variable(&self) -> Option<String> {
+        fs::read_to_string(self.path().join("TMUX")).ok()
+    }
+
+    /// Runs `swarm` to its end.
+    pub fn swarm(&self, args: &[&str]) -> Output {
+        self.command("swarm").args(args).output().unwrap()
+    }
+
+    /// Runs `swarm`, which must succeed; gives what it printed.
+    pub fn ok(&self, args: &[&str]) -> String {
+        let out = self.swarm(args);
+        assert!(out.status.success(), "swarm {args:?}: {}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).unwrap()
+    }
+
+    /// Runs `swarm`, which must refuse; gives the exit code and the complaint.
+    pub fn refused(&self, args: &[&str]) -> (i32, String) {
+        let out = self.swarm(args);
+        assert!(!out.status.success(), "swarm {args:?} was to refuse");
+        (out.status.code().unwrap(), String::from_utf8(out.stderr).unwrap())
+    }
+
+    /// Runs tmux on the private server; gives what it printed.
+    pub fn tmux(&self, args: &[&str]) -> String {
+        let out = self.command("tmux").env_remove("TMUX").args(["-u", "-L", &self.socket]).args(args).output().unwrap();
+        assert!(out.status.success(), "tmux {args:?}: {}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).unwrap().trim_end().to_owned()
+    }
+
+    /// Starts the server with one plain shell.
+    pub fn start(&self) {
+        self.tmux(&["-f", "/dev/null", "new-session", "-d", "-x", "160", "-y", "48", "exec sh"]);
+        let variable = self.tmux(&["display-message", "-p", "#{socket_path},#{pid},0"]);
+        fs::write(self.path().join("TMUX"), variable).unwrap();
+    }
+
+    /// Starts an agent in a window of its own, with these variables (`FAKE_AGENT_…`); gives its pane once it runs. A
+    /// shell is left in the pane when the agent ends.
+    pub fn agent(&self, kind: &str, variables: &[(&str, &str)]) -> String {
+        let mut args: Vec<String> = ["new-window", "-d", "-P", "-F", "#{pane_id}"].map(str::to_owned).to_vec();
+        for (name, value) in variables {
+            args.extend(["-e".to_owned(), format!("{name}={value}")]);
+        }
+        args.push(format!("sh -c '{kind}; exec sh'"));
+        let pane = self.tmux(&args.iter().map(String::as_str).collect::<Vec<_>>());
+        eventually("the agent starts", || self.log(&pane).contains("\"start\"").then_some(()));
+        pane
+    }
+
+    /// The agent's log so far.
+    pub fn log(&self, pane: &str) -> String {
+        fs::read_to_string(self.path().join(format!("{}.log", pane.trim_start_matches('%')))).unwrap_or_default()
+    }
+
+    /// The texts of one kind of event in an agent's log.
+    pub fn events(&self, pane: &str, event: &str) -> Vec<String> {
+        self.log(pane)
+            .lines()
+            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+            .filter(|v| v["event"] == event)
+            .map(|v| v["text"].as_str().unwrap_or_default().to_owned())
+            .collect()
+    }
+
+    /// Steers an agent, by its control FIFO.
+    pub fn control(&self, pane: &str, line: &str) {
+        let path = self.path().join(format!("{}.control", pane.trim_start_matches('%')));
+        let mut fifo = fs::OpenOptions::new().write(true).open(path).unwrap();
+        writeln!(fifo, "{line}").unwrap();
+    }
+
+    /// What the pane shows.
+    pub fn screen(&self, pane: &str) -> String {
+        self.tmux(&["capture-pane", "-p", "-t", pane])
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = self.command("tmux").env_remove("TMUX").args(["-L", &self.socket, "kill-server"]).output();
+    }
+}
