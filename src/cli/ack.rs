@@ -1,4 +1,5 @@
 use super::compose::{self, Draft, Report};
+use super::print;
 use super::session::Session;
 use crate::core::message::MessageType;
 use anyhow::Result;
@@ -19,7 +20,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let body = compose::body(&args.note)?;
     let mut session = Session::open()?;
     let (found, original) = session.find(&args.id, true)?;
-    session.mark_read(&found, true)?;
+    if !session.mark_read(&found, true)? {
+        return print::out(&format!("{} was acknowledged before\n", original.id));
+    }
     let to = compose::recipients(&mut session, &[original.from.to_string()])?;
     let answers = Some((original.id.clone(), original.thread.clone()));
     let draft = Draft { to, kind: MessageType::Ack, answers, ack: false, urgent: false, body };

@@ -80,7 +80,10 @@ pub(super) fn send(session: &mut Session, mut draft: Draft, report: Report) -> R
         session.caller.identity = Identity::Namespace;
     }
     let message = post(&store, session, draft)?;
-    let courier = start::ensure(&store, &Server::current()).unwrap_or(false);
+    // The agents' own server: the sender may be outside tmux, or in another one.
+    let known = session.agents.iter().find(|a| a.is_live() && message.to.contains(&a.name));
+    let server = known.map_or_else(Server::current, |a| Server::new(&a.place.socket));
+    let courier = start::ensure(&store, &server).unwrap_or(false);
     let begun = Instant::now();
     let mut states = look(&store, &message)?;
     while courier

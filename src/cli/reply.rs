@@ -27,6 +27,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let to = compose::recipients(&mut session, &[original.from.to_string()])?;
     let answers = Some((original.id.clone(), original.thread.clone()));
     let draft = Draft { to, kind: args.kind, answers, ack: args.ack, urgent: false, body };
+    compose::send(&mut session, draft, args.report)?;
     session.mark_read(&found, false)?;
-    compose::send(&mut session, draft, args.report)
+    Ok(())
 }

@@ -130,8 +130,8 @@ impl Session {
         self.agents.iter().find(|a| a.name == *mailbox).map(|a| a.formerly.clone()).unwrap_or_default()
     }
 
-    /// Marks a message of the caller as read, and acknowledged if `acked`. Idempotent.
-    pub(super) fn mark_read(&self, found: &Found, acked: bool) -> Result<()> {
+    /// Marks a message of the caller as read, and acknowledged if `acked`. Idempotent; tells whether that was news.
+    pub(super) fn mark_read(&self, found: &Found, acked: bool) -> Result<bool> {
         use crate::core::delivery::{Delivery, Stage};
         let now = crate::store::now_ms();
         let stage = if acked { Stage::Acked } else { Stage::Read };
@@ -140,7 +140,8 @@ impl Session {
                 .store
                 .delivery(&found.mailbox, &found.id)?
                 .unwrap_or_else(|| Delivery::queued(found.id.clone(), now));
-            if delivery.advance(stage, "", now) {
+            let changed = delivery.advance(stage, "", now);
+            if changed {
                 // The move comes first: should the mark be lost, the message is read all the same.
                 if found.folder == Folder::New {
                     tx.mark_read(&found.mailbox, &found.file)?;
@@ -150,7 +151,7 @@ impl Session {
             } else if found.folder == Folder::New {
                 tx.mark_read(&found.mailbox, &found.file)?;
             }
-            Ok(())
+            Ok(changed)
         })
     }
 }

@@ -101,7 +101,10 @@ impl Attempt<'_> {
                     if matches!(d.stage, Stage::Typing | Stage::Entering) { d.stage } else { Stage::Held };
                 d.advance(stage, &hold.to_string(), now_ms());
             })?),
-            Outcome::Gone | Outcome::Settled => {}
+            Outcome::Gone => drop(self.mark(|d| {
+                d.advance(Stage::Held, "its process has ended", now_ms());
+            })?),
+            Outcome::Settled => {}
         }
         Ok(outcome)
     }
@@ -238,7 +241,10 @@ impl Attempt<'_> {
             let acted = self.server().enter(&self.agent.place.pane, &seen.look)?;
             fault::point("after-enter");
             if acted == Acted::Stale {
-                self.mark(|d| d.enters = d.enters.saturating_sub(1))?;
+                self.mark(|d| {
+                    d.enters = d.enters.saturating_sub(1);
+                    drop_to_typing(d);
+                })?;
             }
             let patience = Duration::from_millis(match acted {
                 Acted::Done => self.profile.timing.evidence_ms,
@@ -249,7 +255,11 @@ impl Attempt<'_> {
             })?;
             match after {
                 None => return Ok(Outcome::Gone),
-                Some(next) if next.composer_holds(line) => seen = next,
+                Some(next) if next.composer_holds(line) => {
+                    // Enter had no effect, and that is known: should the text vanish now, it was not submitted by us.
+                    self.mark(drop_to_typing)?;
+                    seen = next;
+                }
                 Some(next) => {
                     return Ok(match self.taken(&next, Stage::Entering) {
                         Some(evidence) => Outcome::Submitted(evidence),
@@ -323,4 +333,9 @@ impl Attempt<'_> {
             Ok(Some(delivery))
         })
     }
+}
+
+/// The text is still in the composer: Enter has not been taken.
+fn drop_to_typing(delivery: &mut Delivery) {
+    delivery.advance(Stage::Typing, "", now_ms());
 }

@@ -45,7 +45,7 @@ pub fn entropy() -> Result<u64> {
 
 /// `$SWARM_ROOT`, if set.
 fn forced_root() -> Option<PathBuf> {
-    std::env::var_os("SWARM_ROOT").filter(|v| !v.is_empty()).map(PathBuf::from)
+    std::env::var_os("SWARM_ROOT").filter(|v| !v.is_empty()).and_then(|v| std::path::absolute(v).ok())
 }
 
 impl Store {

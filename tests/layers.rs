@@ -1,0 +1,90 @@
+//! The layers keep to their rules: what the core may not know, and where the one way to each outside thing is.
+
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn sources(dir: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut open = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(dir)];
+    while let Some(dir) = open.pop() {
+        for entry in fs::read_dir(dir).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                // Tests may do what their module may not.
+                let code = text.split("#[cfg(test)]").next().unwrap().to_owned();
+                found.push((path, code));
+            }
+        }
+    }
+    assert!(!found.is_empty(), "no sources in src/{dir}");
+    found
+}
+
+fn assert_absent(dir: &str, words: &[&str], except: &[&str]) {
+    for (path, code) in sources(dir) {
+        if except.iter().any(|e| path.ends_with(e)) {
+            continue;
+        }
+        for word in words {
+            assert!(!code.contains(word), "{} must not contain {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_core_has_no_side_effects() {
+    let outside = [
+        "std::fs",
+        "std::process",
+        "std::env",
+        "std::net",
+        "SystemTime",
+        "Instant",
+        "getrandom",
+        "nix::",
+        "std::thread",
+    ];
+    assert_absent("core", &outside, &[]);
+    assert_absent(
+        "core",
+        &["crate::store", "crate::os", "crate::tmux", "crate::courier", "crate::cli", "crate::agents"],
+        &[],
+    );
+}
+
+#[test]
+fn lower_layers_do_not_know_higher_ones() {
+    assert_absent("store", &["crate::tmux", "crate::courier", "crate::cli", "crate::agents"], &[]);
+    assert_absent("tmux", &["crate::store", "crate::courier", "crate::cli"], &[]);
+    assert_absent("agents", &["crate::store", "crate::courier", "crate::cli", "crate::tmux"], &[]);
+    assert_absent("os", &["crate::store", "crate::courier", "crate::cli", "crate::tmux"], &[]);
+    assert_absent("courier", &["crate::cli"], &[]);
+}
+
+#[test]
+fn only_one_place_locks_files_and_only_one_layer_speaks_to_tmux() {
+    assert_absent("", &["fs2::"], &["store/lock.rs"]);
+    for (path, code) in sources("") {
+        if !path.components().any(|c| c.as_os_str() == "tmux") {
+            assert!(!code.contains("tmux_interface"), "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn there_is_no_mutable_global_state() {
+    assert_absent("", &["static mut", "OnceLock", "LazyLock", "thread_local!", "lazy_static"], &[]);
+}
+
+#[test]
+fn every_module_says_what_it_is_for() {
+    for (path, code) in sources("") {
+        let is_command = path.parent().unwrap().ends_with("cli") && code.contains("struct Args");
+        assert!(code.starts_with("//!") || is_command, "{} has no preamble", path.display());
+    }
+}
