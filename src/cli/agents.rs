@@ -29,7 +29,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 }
 
 /// Looks at every living agent and records what it does, if that changed.
-fn observe(store: &Store) -> Result<Vec<Agent>> {
+pub(super) fn observe(store: &Store) -> Result<Vec<Agent>> {
     let profiles = session::profiles()?;
     let mut known = store.agents()?;
     for agent in known.iter_mut().filter(|a| a.is_live()) {

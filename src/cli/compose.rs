@@ -144,10 +144,15 @@ fn post(store: &Store, session: &Session, draft: Draft) -> Result<Message> {
         for name in &message.to {
             tx.post(&staged, name, &message.file_name())?;
         }
-        tx.journal(
+        let audit = tx.journal(
             "sent",
             json!({"id": message.id, "from": message.from, "to": message.to, "type": message.kind, "identity": message.identity}),
-        )
+        );
+        // The message is there: to call that a failure would make the sender send it again.
+        if let Err(error) = audit {
+            eprintln!("swarm: {}", crate::core::escape::line(&format!("not in the journal: {error:#}")));
+        }
+        Ok(())
     })?;
     for name in &message.to {
         store.sync_mailbox(name)?;

@@ -35,11 +35,12 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let store = if args.init { Store::init(&here)?.0 } else { Store::open(&here)? };
     let server = Server::current();
     let survey = discovery::survey(&server, &session::profiles()?)?;
-    let (known, changes) = discovery::register(&store, &survey, &server)?;
+    let (_, changes) = discovery::register(&store, &survey, &server)?;
     start::ensure(&store, &server)?;
     if args.quiet {
         return Ok(());
     }
+    let known = agents::observe(&store)?;
     if args.json {
         return print::object(
             json!({"new": changes.new, "died": changes.died, "agents": agents::as_json(&known)}),

@@ -285,7 +285,9 @@ impl Attempt<'_> {
             if (done(&seen) && elapsed >= settle) || elapsed >= patience {
                 return Ok(Some(seen));
             }
-            std::thread::sleep(pause);
+            // Not past the end of the settling time: that moment is the first that can count.
+            let rest = settle.saturating_sub(elapsed);
+            std::thread::sleep(if rest.is_zero() { pause } else { pause.min(rest) });
             pause = (pause * 2).min(LOOK_PAUSE.1);
         }
     }
@@ -326,8 +328,8 @@ impl Attempt<'_> {
             tx.put_delivery(&self.agent.name, &delivery)?;
             if delivery.stage != before.stage {
                 tx.journal(
-                    delivery.stage.word(),
-                    serde_json::json!({"id": delivery.id, "to": self.agent.name, "detail": delivery.detail}),
+                    "delivery",
+                    serde_json::json!({"id": delivery.id, "to": self.agent.name, "stage": delivery.stage, "detail": delivery.detail}),
                 )?;
             }
             Ok(Some(delivery))

@@ -115,7 +115,13 @@ impl World {
 
     /// Runs tmux on the private server; gives what it printed.
     pub fn tmux(&self, args: &[&str]) -> String {
-        let out = self.command("tmux").env_remove("TMUX").args(["-u", "-L", &self.socket]).args(args).output().unwrap();
+        let out = self
+            .command("tmux")
+            .env_remove("TMUX")
+            .args(["-u", "-L", &self.socket])
+            .args(args)
+            .output()
+            .unwrap();
         assert!(out.status.success(), "tmux {args:?}: {}", String::from_utf8_lossy(&out.stderr));
         String::from_utf8(out.stdout).unwrap().trim_end().to_owned()
     }
@@ -130,7 +136,8 @@ impl World {
     /// Starts an agent in a window of its own, with these variables (`FAKE_AGENT_…`); gives its pane once it runs. A
     /// shell is left in the pane when the agent ends.
     pub fn agent(&self, kind: &str, variables: &[(&str, &str)]) -> String {
-        let mut args: Vec<String> = ["new-window", "-d", "-P", "-F", "#{pane_id}"].map(str::to_owned).to_vec();
+        let mut args: Vec<String> =
+            ["new-window", "-d", "-P", "-F", "#{pane_id}"].map(str::to_owned).to_vec();
         for (name, value) in variables {
             args.extend(["-e".to_owned(), format!("{name}={value}")]);
         }
@@ -142,7 +149,8 @@ impl World {
 
     /// The agent's log so far.
     pub fn log(&self, pane: &str) -> String {
-        fs::read_to_string(self.path().join(format!("{}.log", pane.trim_start_matches('%')))).unwrap_or_default()
+        fs::read_to_string(self.path().join(format!("{}.log", pane.trim_start_matches('%'))))
+            .unwrap_or_default()
     }
 
     /// The texts of one kind of event in an agent's log.

@@ -1,0 +1,736 @@
+//! Messages from outside: what any number of processes, a damaged store or a stranger can and cannot do to them.
+//!
+//! Real processes in a private world; each test proves one promise.
+
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+
+mod support;
+
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use support::{World, eventually};
+
+/// A world with a store and no tmux server.
+fn ready() -> World {
+    let world = World::new();
+    world.ok(&["init"]);
+    world
+}
+
+/// A world with a store, a server and one agent of each kind named; gives the panes.
+fn team(kinds: &[&str]) -> (World, Vec<String>) {
+    let world = World::new();
+    world.start();
+    let panes = kinds.iter().map(|kind| world.agent(kind, &[])).collect();
+    world.ok(&["discover", "--init", "--quiet"]);
+    (world, panes)
+}
+
+/// Starts all commands before it waits for any.
+fn race(commands: impl IntoIterator<Item = Command>) -> Vec<Output> {
+    let started: Vec<_> = commands
+        .into_iter()
+        .map(|mut c| c.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+        .collect();
+    started.into_iter().map(|child| child.wait_with_output().unwrap()).collect()
+}
+
+fn command(world: &World, args: &[&str]) -> Command {
+    let mut command = world.command("swarm");
+    command.args(args);
+    command
+}
+
+fn stderr(out: &Output) -> String {
+    String::from_utf8_lossy(&out.stderr).into_owned()
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+/// Runs `swarm` with `input`.
+fn piped(world: &World, args: &[&str], input: &[u8]) -> Output {
+    let mut child = command(world, args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A refusal may come before all was written.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    child.wait_with_output().unwrap()
+}
+
+/// Sends, and gives the id.
+fn send(world: &World, args: &[&str]) -> String {
+    let told = json(&world.ok(&[&["send", "--json", "--no-wait"], args].concat()));
+    told["id"].as_str().unwrap().to_owned()
+}
+
+/// The human's genuine unread messages, and all of `inbox --json`.
+fn inbox(world: &World) -> Vec<Value> {
+    let all = json(&world.ok(&["inbox", "--json"]));
+    all["messages"].as_array().unwrap().iter().map(|m| m["message"].clone()).collect()
+}
+
+fn files(dir: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(dir)
+        .map(|d| d.map(|e| e.unwrap().file_name().into_string().unwrap()).collect())
+        .unwrap_or_default();
+    names.sort();
+    names
+}
+
+/// The file of a message in one part of a mailbox.
+fn record(world: &World, mailbox: &str, part: &str, id: &str) -> PathBuf {
+    let dir = world.state().join("mail").join(mailbox).join(part);
+    let name = files(&dir).into_iter().find(|n| n.ends_with(&format!("-{id}.json"))).unwrap();
+    dir.join(name)
+}
+
+/// The one key of a world that has one project.
+fn key(world: &World) -> PathBuf {
+    let keys = world.path().join("home/.local/state/swarm");
+    let projects = files(&keys);
+    assert_eq!(projects.len(), 1, "{projects:?}");
+    keys.join(&projects[0]).join("key")
+}
+
+/// What a command gave that an agent ran as its tool.
+fn tool(world: &World, name: &str, pane: &str, command: &str) -> String {
+    send(world, &[name, &format!("TOOL(({command}))")]);
+    eventually(command, || {
+        world
+            .log(pane)
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .find(|e| e["event"] == "react" && e["command"] == command)
+            .map(|e| e["text"].as_str().unwrap_or_default().to_owned())
+    })
+}
+
+/// The names of living agents, by pane.
+fn names(world: &World) -> Vec<(String, String)> {
+    let agents = json(&world.ok(&["agents", "--json"]));
+    let text = |v: &Value| v.as_str().unwrap().to_owned();
+    agents["agents"].as_array().unwrap().iter().map(|a| (text(&a["pane"]), text(&a["name"]))).collect()
+}
+
+fn name_of(world: &World, pane: &str) -> String {
+    names(world).into_iter().find(|(p, _)| p == pane).unwrap().1
+}
+
+// Setting up.
+
+#[test]
+fn racing_inits_make_one_project_with_one_key() {
+    let world = World::new();
+    for out in race((0..20).map(|_| command(&world, &["init"]))) {
+        assert!(out.status.success(), "{}", stderr(&out));
+    }
+    assert_eq!(files(&world.project()), [".swarm"]);
+    assert_eq!(files(&world.state().join("tmp")), [""; 0]);
+    assert_eq!(files(key(&world).parent().unwrap()), ["key"]);
+    assert_eq!(fs::read(key(&world)).unwrap().len(), 32);
+}
+
+#[test]
+fn racing_inits_and_first_sends_give_messages_that_all_verify() {
+    let world = World::new();
+    let outs = race((0..20).map(|i| {
+        let mut c = world.command("sh");
+        c.args(["-c", &format!("swarm init && swarm send human 'message {i}'")]);
+        c
+    }));
+    for out in outs {
+        assert!(out.status.success(), "{}", stderr(&out));
+    }
+    assert_eq!(inbox(&world).len(), 20);
+    let read = json(&world.ok(&["read", "--all", "--json"]));
+    assert_eq!(read["messages"].as_array().unwrap().len(), 20);
+    assert_eq!(files(&world.state().join("quarantine")), [""; 0]);
+    assert_eq!(files(&world.state().join("tmp")), [""; 0]);
+    assert_eq!(files(key(&world).parent().unwrap()), ["key"]);
+}
+
+#[test]
+fn a_second_init_changes_nothing() {
+    let world = ready();
+    let facts = || (fs::read(world.state().join("PROJECT")).unwrap(), fs::read(key(&world)).unwrap());
+    let before = facts();
+    assert!(world.ok(&["init"]).contains("already"));
+    assert_eq!(facts(), before);
+}
+
+fn git(world: &World, args: &[&str]) {
+    let out = world
+        .command("git")
+        .args(["-c", "user.name=t", "-c", "user.email=t@example.org"])
+        .args(args)
+        .output()
+        .unwrap();
+    assert!(out.status.success(), "git {args:?}: {}", stderr(&out));
+}
+
+#[test]
+fn init_below_a_git_work_tree_sets_up_its_top() {
+    let world = World::new();
+    git(&world, &["init", "-q"]);
+    let sub = world.project().join("a/b");
+    fs::create_dir_all(&sub).unwrap();
+    let out = command(&world, &["init"]).current_dir(&sub).output().unwrap();
+    assert!(out.status.success(), "{}", stderr(&out));
+    assert!(world.state().join("FORMAT").exists());
+    assert_eq!(files(&sub), [""; 0]);
+}
+
+#[test]
+fn a_linked_worktree_shares_the_store_of_the_main_one() {
+    let world = World::new();
+    git(&world, &["init", "-q"]);
+    git(&world, &["commit", "-q", "--allow-empty", "-m", "first"]);
+    let linked = world.path().join("linked");
+    git(&world, &["worktree", "add", "-q", linked.to_str().unwrap()]);
+    let out = command(&world, &["init"]).current_dir(&linked).output().unwrap();
+    assert!(out.status.success(), "{}", stderr(&out));
+    assert!(world.state().join("FORMAT").exists());
+    assert!(!linked.join(".swarm").exists());
+    let out = command(&world, &["send", "human", "from afar"]).current_dir(&linked).output().unwrap();
+    assert!(out.status.success(), "{}", stderr(&out));
+    assert_eq!(inbox(&world)[0]["body"], "from afar");
+}
+
+#[test]
+fn a_foreign_swarm_directory_is_refused_and_untouched() {
+    let world = World::new();
+    fs::create_dir(world.state()).unwrap();
+    fs::write(world.state().join("theirs"), "x").unwrap();
+    let (code, said) = world.refused(&["init"]);
+    assert_eq!(code, 1);
+    assert!(said.contains("FORMAT"), "{said}");
+    assert_eq!(files(&world.state()), ["theirs"]);
+    assert_eq!(files(&world.project()), [".swarm"]);
+}
+
+#[test]
+fn a_store_of_a_newer_format_is_refused_and_untouched() {
+    let world = ready();
+    send(&world, &["human", "hello"]);
+    fs::write(world.state().join("FORMAT"), "2\n").unwrap();
+    let journal = fs::read(world.state().join("journal.jsonl")).unwrap();
+    for args in [&["init"][..], &["send", "human", "x"], &["inbox"], &["read"]] {
+        let (code, said) = world.refused(args);
+        assert_eq!(code, 1);
+        assert!(said.contains("format 2"), "{said}");
+    }
+    assert_eq!(fs::read(world.state().join("FORMAT")).unwrap(), b"2\n");
+    assert_eq!(fs::read(world.state().join("journal.jsonl")).unwrap(), journal);
+    assert_eq!(files(&world.state().join("mail/human/new")).len(), 1);
+}
+
+#[test]
+fn without_a_store_the_advice_is_init() {
+    let world = World::new();
+    let (code, said) = world.refused(&["inbox"]);
+    assert_eq!(code, 1);
+    assert!(said.contains("swarm init"), "{said}");
+}
+
+#[test]
+fn a_key_that_others_may_read_is_refused_with_the_remedy() {
+    let world = ready();
+    fs::set_permissions(key(&world), fs::Permissions::from_mode(0o644)).unwrap();
+    let (code, said) = world.refused(&["send", "human", "x"]);
+    assert_eq!(code, 1);
+    assert!(said.contains("chmod 600"), "{said}");
+}
+
+// Many at once.
+
+#[test]
+fn racing_discoveries_give_each_agent_one_name_and_no_name_twice() {
+    let (world, panes) = {
+        let world = World::new();
+        world.start();
+        let kinds = ["claude", "claude", "claude", "codex", "codex", "codex"];
+        let panes: BTreeSet<String> = kinds.iter().map(|kind| world.agent(kind, &[])).collect();
+        world.ok(&["init"]);
+        (world, panes)
+    };
+    for out in race((0..16).map(|_| command(&world, &["discover", "--quiet"]))) {
+        assert!(out.status.success(), "{}", stderr(&out));
+    }
+    let known = names(&world);
+    assert_eq!(known.len(), 6, "{known:?}");
+    assert_eq!(known.iter().map(|(p, _)| p.clone()).collect::<BTreeSet<_>>(), panes);
+    let given: BTreeSet<&str> = known.iter().map(|(_, n)| n.as_str()).collect();
+    assert_eq!(given, BTreeSet::from(["claude-1", "claude-2", "claude-3", "codex-1", "codex-2", "codex-3"]));
+    assert_eq!(files(&world.state().join("agents")).len(), 6);
+}
+
+#[test]
+fn exactly_the_limit_passes_however_many_race() {
+    let world = ready();
+    let outs = race((0..24).map(|_| {
+        let mut c = command(&world, &["send", "human", "x"]);
+        c.env("SWARM_RATE_LIMIT", "10/600");
+        c
+    }));
+    let (passed, held): (Vec<_>, Vec<_>) = outs.iter().partition(|o| o.status.success());
+    assert_eq!(passed.len(), 10);
+    for out in held {
+        assert_eq!(out.status.code(), Some(4), "{}", stderr(out));
+        assert!(stderr(out).contains("can be sent in"), "{}", stderr(out));
+    }
+    assert_eq!(inbox(&world).len(), 10);
+}
+
+#[test]
+fn racing_senders_lose_nothing_and_share_no_sequence() {
+    let world = ready();
+    let outs = race((0..8).map(|i| {
+        let mut c = world.command("sh");
+        let script = format!(
+            "for n in 0 1 2 3 4 5 6 7 8 9; do swarm send human \"from {i} number $n\" || exit 1; done"
+        );
+        c.args(["-c", &script]);
+        c
+    }));
+    for out in outs {
+        assert!(out.status.success(), "{}", stderr(&out));
+    }
+    let got = inbox(&world);
+    assert_eq!(got.len(), 80);
+    assert_eq!(got.iter().map(|m| m["sequence"].as_u64().unwrap()).collect::<BTreeSet<_>>().len(), 80);
+    assert_eq!(got.iter().map(|m| m["body"].to_string()).collect::<BTreeSet<_>>().len(), 80);
+    assert_eq!(files(&world.state().join("quarantine")), [""; 0]);
+}
+
+// Forgeries.
+
+/// A world in which the human's message was spoilt by `spoil`, given its file; and the message's id.
+fn spoilt(spoil: impl FnOnce(&World, &Path)) -> (World, String) {
+    let world = ready();
+    let id = send(&world, &["human", "the truth"]);
+    spoil(&world, &record(&world, "human", "new", &id));
+    (world, id)
+}
+
+/// `inbox` shows nothing, tells of `why`, and quarantines one record.
+fn inbox_refuses(world: &World, why: &str) {
+    let out = world.swarm(&["inbox", "--json"]);
+    assert!(out.status.success());
+    let shown = json(&String::from_utf8(out.stdout.clone()).unwrap());
+    assert_eq!(shown["messages"].as_array().unwrap().len(), 0, "{shown}");
+    assert_eq!(shown["refused"], 1);
+    assert!(stderr(&out).contains(why), "{}", stderr(&out));
+    assert_eq!(files(&world.state().join("quarantine")).len(), 1);
+}
+
+/// Asking for `id` by each command ends with 6 in a world made by `make`, and shows no body.
+fn each_refuses(make: impl Fn() -> (World, String)) {
+    for verb in ["read", "show", "verify", "ack"] {
+        let (world, id) = make();
+        let out = world.swarm(&[verb, &id]);
+        assert_eq!(out.status.code(), Some(6), "{verb}: {}", stderr(&out));
+        assert_eq!(String::from_utf8_lossy(&out.stdout), "", "{verb}");
+        assert!(stderr(&out).contains("quarantine"), "{verb}: {}", stderr(&out));
+        assert_eq!(files(&world.state().join("quarantine")).len(), 1, "{verb}");
+    }
+}
+
+fn edited() -> (World, String) {
+    spoilt(|_, file| {
+        let text = fs::read_to_string(file).unwrap();
+        assert!(text.contains("the truth"));
+        fs::write(file, text.replace("the truth", "a lie")).unwrap();
+    })
+}
+
+#[test]
+fn an_edited_body_is_never_shown() {
+    inbox_refuses(&edited().0, "signature");
+    each_refuses(edited);
+}
+
+fn torn() -> (World, String) {
+    spoilt(|_, file| {
+        let bytes = fs::read(file).unwrap();
+        fs::write(file, &bytes[..bytes.len() / 2]).unwrap();
+    })
+}
+
+#[test]
+fn a_torn_record_is_never_shown() {
+    inbox_refuses(&torn().0, "not a message");
+    each_refuses(torn);
+}
+
+fn linked() -> (World, String) {
+    spoilt(|world, file| {
+        let aside = world.path().join("aside");
+        fs::rename(file, &aside).unwrap();
+        std::os::unix::fs::symlink(&aside, file).unwrap();
+    })
+}
+
+#[test]
+fn a_symbolic_link_is_never_followed() {
+    inbox_refuses(&linked().0, "symbolic link");
+    each_refuses(linked);
+}
+
+fn renamed() -> (World, String) {
+    let (world, _) =
+        spoilt(|_, file| fs::rename(file, file.with_file_name("0000000000001-zzzzzzzz.json")).unwrap());
+    (world, "zzzzzzzz".to_owned())
+}
+
+#[test]
+fn a_message_under_another_name_is_never_shown() {
+    inbox_refuses(&renamed().0, "another message's name");
+    each_refuses(renamed);
+}
+
+fn replayed() -> (World, String) {
+    let world = ready();
+    let id = send(&world, &["human", "once"]);
+    world.ok(&["read", &id]);
+    let read = record(&world, "human", "cur", &id);
+    fs::copy(&read, world.state().join("mail/human/new").join(read.file_name().unwrap())).unwrap();
+    (world, id)
+}
+
+#[test]
+fn a_message_that_was_read_does_not_come_back() {
+    inbox_refuses(&replayed().0, "replayed");
+    each_refuses(replayed);
+    let (world, id) = replayed();
+    world.refused(&["read", &id]);
+    assert_eq!(world.ok(&["read", "--body", &id]), "once", "the read one itself stays readable");
+}
+
+#[test]
+fn a_message_to_one_cannot_be_dropped_on_another() {
+    let make = || {
+        let (world, _) = team(&["claude"]);
+        let id = send(&world, &["claude-1", "for claude alone"]);
+        // The human's mailbox exists once something came.
+        let other = send(&world, &["human", "x"]);
+        world.ok(&["read", &other]);
+        let file = record(&world, "claude-1", "new", &id);
+        fs::copy(&file, world.state().join("mail/human/new").join(file.file_name().unwrap())).unwrap();
+        (world, id)
+    };
+    inbox_refuses(&make().0, "somebody else");
+    each_refuses(make);
+}
+
+#[test]
+fn a_line_with_another_signature_does_not_verify() {
+    let world = ready();
+    let id = send(&world, &["human", "x"]);
+    let (code, said) =
+        world.refused(&["verify", &format!("[swarm {id} INFO from human to human sig:00000000] x")]);
+    assert_eq!(code, 6);
+    assert!(said.contains("not genuine"), "{said}");
+    assert!(world.ok(&["verify", &id]).starts_with("genuine: "));
+}
+
+// Bodies.
+
+#[test]
+fn a_long_body_of_nasty_text_comes_out_byte_for_byte() {
+    let world = ready();
+    let line = "\tit's \"quoted\" $(touch pwned) `touch pwned` \\n 日本語 👩‍💻 é ; # %s {} @all ;\n";
+    let mut body = line.repeat(3072 / line.len() + 1);
+    body.push_str("  no newline at the end ;");
+    let out = piped(&world, &["send", "human", "-"], body.as_bytes());
+    assert!(out.status.success(), "{}", stderr(&out));
+    assert_eq!(world.ok(&["read", "--body"]), body);
+    assert_eq!(files(&world.project()), [".swarm"]);
+}
+
+/// Sends `body` from a pipe: refused as bad usage, naming `why`, with nothing stored.
+fn body_refused(body: &[u8], why: &str) {
+    let world = ready();
+    let out = piped(&world, &["send", "human", "-"], body);
+    assert_eq!(out.status.code(), Some(2), "{}", stderr(&out));
+    assert!(stderr(&out).contains(why), "{}", stderr(&out));
+    assert_eq!(files(&world.state().join("mail")), [""; 0]);
+    assert_eq!(files(&world.state().join("tmp")), [""; 0]);
+}
+
+#[test]
+fn an_empty_body_is_refused() {
+    body_refused(b"", "empty");
+    body_refused(b" \n\t\n", "empty");
+}
+
+#[test]
+fn a_body_of_64_kib_is_taken_and_one_byte_more_refused() {
+    let world = ready();
+    let out = piped(&world, &["send", "human", "-"], &vec![b'x'; 64 * 1024]);
+    assert!(out.status.success(), "{}", stderr(&out));
+    assert_eq!(world.ok(&["read", "--body"]).len(), 64 * 1024);
+    body_refused(&vec![b'x'; 64 * 1024 + 1], "65536");
+}
+
+#[test]
+fn a_control_character_is_refused_with_its_place() {
+    body_refused(b"fine\nab\x1b[31mred", "U+001B at line 2, column 3");
+}
+
+#[test]
+fn a_body_that_is_not_utf8_is_refused_with_its_place() {
+    body_refused(b"ab\xff", "byte 2");
+}
+
+#[test]
+fn all_seven_types_are_taken_and_no_other() {
+    let world = ready();
+    let types = ["QUESTION", "REVIEW-REQUEST", "BLOCKED", "COMPLETED", "CHALLENGE", "INFO", "ACK"];
+    for kind in types {
+        send(&world, &["human", "x", "--type", kind]);
+    }
+    let got: Vec<String> = inbox(&world).iter().map(|m| m["type"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(got.iter().map(String::as_str).collect::<BTreeSet<_>>(), BTreeSet::from(types));
+    assert_eq!(world.refused(&["send", "human", "x", "--type", "GOSSIP"]).0, 2);
+}
+
+// Threads and ids.
+
+#[test]
+fn answers_stay_in_the_thread_of_the_first_message() {
+    let world = ready();
+    let first = send(&world, &["human", "one"]);
+    let answer = |to: &str, text| {
+        json(&world.ok(&["reply", to, text, "--json", "--no-wait"]))["id"].as_str().unwrap().to_owned()
+    };
+    let second = answer(&first, "two");
+    let third = answer(&second, "three");
+    for (id, reply_to) in [(&second, &first), (&third, &second)] {
+        let shown = json(&world.ok(&["show", id, "--json"]));
+        assert_eq!(shown["message"]["thread"].as_str(), Some(first.as_str()));
+        assert_eq!(shown["message"]["reply_to"].as_str(), Some(reply_to.as_str()));
+    }
+    assert_eq!(inbox(&world).len(), 1, "an answered message is read");
+}
+
+#[test]
+fn four_characters_stand_for_an_id() {
+    let world = ready();
+    let id = send(&world, &["human", "found"]);
+    assert_eq!(world.ok(&["read", "--body", &id[..4]]), "found");
+}
+
+#[test]
+fn an_id_that_is_short_unknown_or_ambiguous_is_refused_clearly() {
+    let world = ready();
+    let id = send(&world, &["human", "x"]);
+    let new = world.state().join("mail/human/new");
+    for name in ["0000000000001-abcd0000.json", "0000000000002-abcd1111.json"] {
+        fs::write(new.join(name), "{}").unwrap();
+    }
+    let unknown = if id.starts_with("zzzz") { "yyyy" } else { "zzzz" };
+    for (asked, why) in [
+        (&id[..3], "at least 4"),
+        ("../../x", "not a message id"),
+        (unknown, "no message"),
+        ("abcd", "abcd0000 or abcd1111"),
+    ] {
+        for verb in ["read", "show", "ack", "status"] {
+            let (code, said) = world.refused(&[verb, asked]);
+            assert_eq!(code, 2, "{verb} {asked}: {said}");
+            assert!(said.contains(why), "{verb} {asked}: {said}");
+        }
+    }
+}
+
+#[test]
+fn an_unknown_agent_is_refused_with_the_known_ones() {
+    let (world, _) = team(&["claude"]);
+    for name in ["nobody", "../evil", "Claude-1"] {
+        let (code, said) = world.refused(&["send", name, "x"]);
+        assert_eq!(code, 5, "{said}");
+        assert!(said.contains("claude-1"), "{said}");
+    }
+}
+
+// Who is who.
+
+#[test]
+fn an_agents_tool_is_known_by_its_process() {
+    let (world, panes) = team(&["claude"]);
+    let told = json(&tool(&world, "claude-1", &panes[0], "swarm-msg whoami --json"));
+    assert_eq!((told["name"].as_str(), told["identity"].as_str()), (Some("claude-1"), Some("process")));
+}
+
+#[test]
+fn an_agent_stays_itself_whatever_its_environment_says() {
+    let (world, panes) = team(&["claude", "codex"]);
+    let command = format!("TMUX_PANE={} SWARM_NAME=codex-1 swarm-msg whoami --json", panes[1]);
+    let told = json(&tool(&world, "claude-1", &panes[0], &command));
+    assert_eq!(told["name"], "claude-1");
+}
+
+#[test]
+fn nobody_can_send_in_anothers_name() {
+    let (world, panes) = team(&["claude", "codex"]);
+    let said = tool(&world, "claude-1", &panes[0], "swarm-msg send human hi --from codex-1; echo code=$?");
+    assert!(said.contains("you are claude-1") && said.contains("code=2"), "{said}");
+    assert_eq!(world.refused(&["send", "human", "hi", "--from", "codex-1"]).0, 2);
+    assert_eq!(inbox(&world).len(), 0);
+}
+
+#[test]
+fn a_person_in_a_plain_shell_is_human() {
+    let (world, _) = team(&["claude"]);
+    let out = world.path().join("out");
+    world.tmux(&[
+        "new-window",
+        "-d",
+        &format!("swarm whoami --json > {0}.part; mv {0}.part {0}", out.display()),
+    ]);
+    let told = json(&eventually("whoami in a shell", || fs::read_to_string(&out).ok()));
+    assert_eq!((told["name"].as_str(), told["identity"].as_str()), (Some("human"), Some("human")));
+}
+
+#[test]
+fn only_a_recipient_can_acknowledge_or_answer() {
+    let (world, panes) = team(&["claude", "codex"]);
+    let id = send(&world, &["claude-1", "for claude"]);
+    assert_eq!(world.refused(&["ack", &id]).0, 2);
+    assert_eq!(world.refused(&["reply", &id, "x"]).0, 2);
+    let said = tool(&world, "codex-1", &panes[1], &format!("swarm-msg ack {id}; echo code=$?"));
+    assert!(said.contains("code=2"), "{said}");
+    let said = tool(&world, "claude-1", &panes[0], &format!("swarm-msg ack {id} --no-wait; echo code=$?"));
+    assert!(said.contains("code=0"), "{said}");
+    let status = json(&world.ok(&["status", &id, "--json"]));
+    assert_eq!(status["recipients"][0]["stage"], "acked");
+}
+
+// A full disk.
+
+/// A small file system; unmounted when dropped.
+struct Small(PathBuf);
+
+impl Small {
+    fn mount(at: &Path) -> Option<Self> {
+        let done = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"])
+            .arg(at)
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|s| s.success());
+        done.then(|| Self(at.to_owned()))
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_fails_a_send_and_harms_no_message() {
+    let world = World::new();
+    let Some(_small) = Small::mount(&world.project()) else {
+        println!("skipped: a small file system cannot be mounted here");
+        return;
+    };
+    world.ok(&["init"]);
+    let mut sent = BTreeSet::new();
+    let failed = (0..500).find_map(|i| {
+        let body = format!("{i} {}", "x".repeat(if i % 7 == 0 { 9000 } else { 10 }));
+        let out = piped(&world, &["send", "human", "-"], body.as_bytes());
+        if out.status.success() {
+            sent.insert(body);
+            return None;
+        }
+        Some(out)
+    });
+    let failed = failed.unwrap();
+    assert_eq!(failed.status.code(), Some(1));
+    let said = stderr(&failed);
+    assert!(said.contains("cannot write") && said.to_lowercase().contains("no space"), "{said}");
+    assert_eq!(files(&world.state().join("tmp")), [""; 0]);
+    let got: BTreeSet<String> =
+        inbox(&world).iter().map(|m| m["body"].as_str().unwrap().to_owned()).collect();
+    assert!(sent.len() > 10, "{}", sent.len());
+    assert_eq!(got, sent, "what failed is not there, what did not is");
+    let read = world.swarm(&["read", "--body"]);
+    assert!(String::from_utf8_lossy(&read.stdout).starts_with("0 xxx"), "{}", stderr(&read));
+    assert_eq!(files(&world.state().join("quarantine")), [""; 0]);
+}
+
+#[test]
+fn an_audit_that_cannot_be_written_does_not_turn_a_stored_message_into_a_failure() {
+    let world = ready();
+    fs::create_dir(world.state().join("journal.jsonl")).unwrap();
+    let sent = usize::from(world.swarm(&["send", "human", "x"]).status.success());
+    assert_eq!(inbox(&world).len(), sent, "the exit code says whether the message is there");
+}
+
+// Names.
+
+#[test]
+fn a_renamed_agent_keeps_its_mail_and_answers_to_its_old_name() {
+    let (world, panes) = team(&["claude"]);
+    let before = send(&world, &["claude-1", "before"]);
+    world.ok(&["name", "claude-1", "reviewer"]);
+    let after = send(&world, &["claude-1", "after"]);
+    let told = tool(&world, "reviewer", &panes[0], "swarm-msg inbox --json");
+    assert!(told.contains(&before) && told.contains(&after), "{told}");
+    assert!(told.contains("\"refused\":0"), "{told}");
+}
+
+#[test]
+fn a_name_that_is_taken_reserved_or_no_name_is_refused() {
+    let (world, panes) = team(&["claude", "codex"]);
+    world.ok(&["name", "codex-1", "helper"]);
+    for name in ["helper", "codex-1", "human", "all", "Bad Name", "../x", ""] {
+        assert_eq!(world.refused(&["name", "claude-1", name]).0, 2, "{name}");
+    }
+    assert_eq!(name_of(&world, &panes[0]), "claude-1");
+}
+
+#[test]
+fn a_renamed_agent_is_still_that_after_another_discovery() {
+    let (world, panes) = team(&["claude"]);
+    world.ok(&["name", &panes[0], "reviewer"]);
+    world.ok(&["discover", "--quiet"]);
+    assert_eq!(names(&world), [(panes[0].clone(), "reviewer".to_owned())]);
+}
+
+#[test]
+fn the_living_keep_their_names_when_others_end() {
+    let (world, panes) = team(&["claude", "claude", "claude"]);
+    let third = name_of(&world, &panes[2]);
+    for pane in &panes[..2] {
+        world.tmux(&["kill-pane", "-t", pane]);
+    }
+    eventually("the dead are noticed", || {
+        world.ok(&["discover", "--quiet"]);
+        (names(&world).len() == 1).then_some(())
+    });
+    assert_eq!(names(&world), [(panes[2].clone(), third)]);
+}
+
+#[test]
+fn the_name_of_a_dead_agent_is_not_given_out_again() {
+    let (world, panes) = team(&["claude"]);
+    world.tmux(&["kill-pane", "-t", &panes[0]]);
+    let next = world.agent("claude", &[]);
+    world.ok(&["discover", "--quiet"]);
+    assert_eq!(name_of(&world, &next), "claude-2");
+    eventually("the dead one is noticed", || (names(&world).len() == 1).then_some(()));
+    assert_eq!(world.refused(&["send", "claude-1", "x"]).0, 5);
+}
