@@ -72,11 +72,22 @@ pub fn answer(store: &Store, agents: &[Agent]) -> Result<()> {
     Ok(())
 }
 
-/// Whether a process below the agent lives in that namespace, which is not the courier's own.
+/// Whether a process below the agent lives in that namespace, which is not the courier's own, and no background server
+/// that several agents share stands between the two.
 fn owns(table: &Table, agent: &Agent, namespace: u64) -> bool {
+    let inside = |pid: i32| process::namespace_of(pid) == Some(namespace);
+    let own_way = |pid: i32| {
+        let above = std::iter::successors(table.get(pid), |p| table.get(p.parent));
+        let between = above.take_while(|p| p.pid != agent.process.pid).take(256);
+        let serves = |p: &process::Process| {
+            let first = process::first_arguments(p.pid);
+            agent.shared_server.as_ref().is_some_and(|mark| first.contains(mark))
+        };
+        !between.into_iter().any(serves)
+    };
     table.is_alive(&agent.process)
         && process::namespace() != Some(namespace)
-        && table.tree(agent.process.pid).iter().any(|p| process::namespace_of(p.pid) == Some(namespace))
+        && table.tree(agent.process.pid).iter().any(|p| inside(p.pid) && own_way(p.pid))
 }
 
 fn is_old(path: &std::path::Path) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! Everything lives in one temporary directory and ends with the value: the server is killed, the courier ends with it.
 
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)] // each test binary uses a part; a test fails by panicking
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)] // each test binary uses a part; a test fails by panicking
 
 use std::fs;
 use std::io::Write;
