@@ -100,6 +100,14 @@ fn the_text_of_a_draft_is_read_whole() {
 }
 
 #[test]
+fn a_text_that_fills_its_last_row_is_still_in_the_composer() {
+    let all = fixtures();
+    let full = all.iter().find(|f| f.state == "draft-full-row").unwrap();
+    let line = "[swarm vktqh73g INFO from human to codex-1 sig:0a5ce4fb] held-by-draft-codex (answer: swarm-msg reply vktqh73g \"...\")";
+    assert!(reading(full, &full.ansi, &full.facts).composer.unwrap().holds(line));
+}
+
+#[test]
 fn a_cursor_elsewhere_is_never_idle() {
     for f in fixtures().iter().filter(|f| expected(&f.state) == Status::Idle) {
         for (x, y) in [(0, 0), (f.facts.cursor_x + 1, f.facts.cursor_y), (f.facts.width, f.facts.height - 1)]

@@ -193,7 +193,8 @@ fn locate(rules: &ScreenRules, rows: &[Row], facts: &PaneFacts) -> Option<Found>
     };
     let mut end = match &rules.bottom {
         Some(bottom) => (cursor..rows.len()).find(|i| bottom.matches(&rows[*i].text))?,
-        None => (cursor..rows.len()).find(|i| rows[*i].text.trim().is_empty()).unwrap_or(rows.len()),
+        // A text that fills its last row leaves the cursor on a blank one below it.
+        None => (cursor + 1..rows.len()).find(|i| rows[*i].text.trim().is_empty()).unwrap_or(rows.len()),
     };
     let last = rows.iter().rposition(|r| !r.text.is_empty()).map_or(0, |i| i + 1);
     // Anything much below it: this is no composer at the bottom, whatever it looks like.
