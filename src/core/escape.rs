@@ -25,7 +25,7 @@ pub fn line(text: &str) -> String {
     out
 }
 
-/// [`line`], cut to at most `max` characters with `…` in place of the rest.
+/// [`line()`], cut to at most `max` characters with `…` in place of the rest.
 pub fn short(text: &str, max: usize) -> String {
     let safe = line(text);
     if safe.chars().count() <= max {
