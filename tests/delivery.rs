@@ -107,6 +107,12 @@ fn couriers(world: &World) -> Vec<String> {
         .collect()
 }
 
+/// Waits for a courier to die at its crash point.
+fn killed(courier: &mut Child, point: &str) {
+    let status = eventually(&format!("it dies {point}"), || courier.try_wait().unwrap());
+    assert_eq!(status.signal(), Some(9), "{point}");
+}
+
 fn signal(name: &str, pid: &str) {
     // It may have ended by itself.
     let _ = Command::new("kill").args([&format!("-{name}"), pid]).output();
@@ -415,7 +421,7 @@ fn courier_dies_at(kind: &str, point: &str) {
     world.ok(&["init"]);
     let mut doomed = courier(&world, Some(point));
     let id = if point == "courier-started" {
-        assert_eq!(doomed.wait().unwrap().signal(), Some(9));
+        killed(&mut doomed, point);
         let crashing = |args: &[&str]| {
             let out = world.command("swarm").args(args).env("SWARM_CRASH_AT", point).output().unwrap();
             assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
@@ -427,7 +433,7 @@ fn courier_dies_at(kind: &str, point: &str) {
     } else {
         eventually("the courier finds the agent", || field(&world, &pane, "pid"));
         let id = send(&world, &format!("{kind}-1"), "survive this");
-        assert_eq!(doomed.wait().unwrap().signal(), Some(9), "{point}");
+        killed(&mut doomed, point);
         id
     };
     world.ok(&["discover", "--quiet"]);

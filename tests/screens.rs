@@ -108,6 +108,21 @@ fn a_text_that_fills_its_last_row_is_still_in_the_composer() {
 }
 
 #[test]
+fn a_composer_in_the_middle_of_a_tall_empty_screen_is_found() {
+    let all = fixtures();
+    let idle: Vec<_> =
+        all.iter().filter(|f| f.kind == "opencode" && expected(&f.state) == Status::Idle).collect();
+    assert!(!idle.is_empty());
+    for f in idle {
+        let lines: Vec<&str> = f.ansi.lines().collect();
+        let rail = lines.iter().rposition(|l| l.contains('╹')).unwrap() + 2;
+        let tall = [lines[..rail].join("\n"), lines[rail..].join("\n")].join(&"\n".repeat(40));
+        let facts = PaneFacts { height: f.facts.height + 39, ..f.facts.clone() };
+        assert_eq!(reading(f, &tall, &facts).state, Status::Idle, "{}", f.state);
+    }
+}
+
+#[test]
 fn a_cursor_elsewhere_is_never_idle() {
     for f in fixtures().iter().filter(|f| expected(&f.state) == Status::Idle) {
         for (x, y) in [(0, 0), (f.facts.cursor_x + 1, f.facts.cursor_y), (f.facts.width, f.facts.height - 1)]

@@ -92,7 +92,7 @@ pub struct ScreenRules {
     /// Rows at the composer's end that are not text.
     #[serde(default)]
     pub footer_rows: usize,
-    /// Rows below the composer at the most.
+    /// Rows with text from the composer's closing row on, at the most.
     pub below: usize,
     /// Texts of an empty composer, where they are not dim.
     #[serde(default)]

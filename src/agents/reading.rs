@@ -196,9 +196,9 @@ fn locate(rules: &ScreenRules, rows: &[Row], facts: &PaneFacts) -> Option<Found>
         // A text that fills its last row leaves the cursor on a blank one below it.
         None => (cursor + 1..rows.len()).find(|i| rows[*i].text.trim().is_empty()).unwrap_or(rows.len()),
     };
-    let last = rows.iter().rposition(|r| !r.text.is_empty()).map_or(0, |i| i + 1);
-    // Anything much below it: this is no composer at the bottom, whatever it looks like.
-    if last.saturating_sub(end) > rules.below {
+    // Much text below it: this is no composer at the bottom, whatever it looks like. Blank rows do not count: an
+    // agent may put its composer in the middle of an empty screen of any height.
+    if rows[end..].iter().filter(|r| !r.text.trim().is_empty()).count() > rules.below {
         return None;
     }
     let rows_range = start..end;

@@ -47,12 +47,8 @@ pub fn run(store: &Store, first: &Server, profiles: &Profiles) -> Result<()> {
             }
         }
         round.witness()?;
-        let waiting = round.deliver()?;
-        pause = match waiting {
-            _ if rang => RETRY.0,
-            true => (pause * 2).min(RETRY.1),
-            false => RETRY.0,
-        };
-        rang = bell.wait(if waiting { pause } else { PULSE })?;
+        let pass = round.deliver()?;
+        pause = if rang || pass.progress || !pass.waiting { RETRY.0 } else { (pause * 2).min(RETRY.1) };
+        rang = bell.wait(if pass.waiting { pause } else { PULSE })?;
     }
 }

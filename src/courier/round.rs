@@ -18,6 +18,23 @@ use anyhow::Result;
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
+/// What one pass over everybody's mail came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pass {
+    /// Mail is still waiting.
+    pub waiting: bool,
+    /// Something was delivered: more may go soon.
+    pub progress: bool,
+}
+
+impl std::ops::BitOr for Pass {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self { waiting: self.waiting | other.waiting, progress: self.progress | other.progress }
+    }
+}
+
 /// What the courier keeps between two looks. All of it can be rebuilt from the store.
 pub struct Round<'a> {
     store: &'a Store,
@@ -69,40 +86,45 @@ impl<'a> Round<'a> {
         witness::answer(self.store, &self.agents)
     }
 
-    /// Delivers what can be delivered. Returns whether mail is waiting.
-    pub fn deliver(&mut self) -> Result<bool> {
+    /// Delivers what can be delivered.
+    pub fn deliver(&mut self) -> Result<Pass> {
         self.agents = self.store.agents()?.into_iter().filter(Agent::is_live).collect();
         let this = &*self;
-        let waiting = std::thread::scope(|scope| {
+        let still_waiting = Pass { waiting: true, progress: false };
+        let passes = std::thread::scope(|scope| {
             let served: Vec<_> =
                 this.agents.iter().map(|agent| scope.spawn(move || this.serve(agent))).collect();
-            served.into_iter().map(|s| s.join().unwrap_or(Ok(true))).collect::<Vec<_>>()
+            served.into_iter().map(|s| s.join().unwrap_or(Ok(still_waiting))).collect::<Vec<_>>()
         });
-        let mut any = false;
-        for result in waiting {
+        let mut all = Pass::default();
+        for result in passes {
             match result {
-                Ok(waits) => any |= waits,
+                Ok(pass) => all = all | pass,
                 Err(error) => {
                     // One agent's trouble must not stop the others'; it is tried again with the next round.
-                    any = true;
+                    all = all | still_waiting;
                     let text = crate::core::escape::short(&format!("{error:#}"), 300);
                     self.store
                         .transact(|tx| tx.journal("courier-error", serde_json::json!({"error": text})))?;
                 }
             }
         }
-        Ok(any)
+        Ok(all)
     }
 
-    /// Delivers an agent's mail until it is done or held. Returns whether mail is waiting.
-    fn serve(&self, agent: &Agent) -> Result<bool> {
-        let Some(profile) = self.profiles.get(&agent.kind) else { return Ok(false) };
+    /// Delivers an agent's mail until it is done or held.
+    fn serve(&self, agent: &Agent) -> Result<Pass> {
+        let mut pass = Pass::default();
+        let Some(profile) = self.profiles.get(&agent.kind) else { return Ok(pass) };
         loop {
-            let Some(message) = self.next(agent)? else { return Ok(false) };
+            let Some(message) = self.next(agent)? else { return Ok(pass) };
             let attempt = Attempt { store: self.store, agent, profile, message: &message };
             match attempt.run()? {
-                Outcome::Submitted(_) | Outcome::Settled => {}
-                Outcome::Held(_) | Outcome::Gone => return Ok(true),
+                Outcome::Submitted(_) | Outcome::Settled => pass.progress = true,
+                Outcome::Held(_) | Outcome::Gone => {
+                    pass.waiting = true;
+                    return Ok(pass);
+                }
             }
         }
     }
