@@ -1,7 +1,8 @@
-use super::compose::{self, Draft, Report};
+use super::compose::{self, Report};
 use super::print;
 use super::session::Session;
 use crate::core::message::MessageType;
+use crate::store::post::Draft;
 use anyhow::Result;
 
 /// Acknowledge a message; only a recipient can
@@ -25,6 +26,6 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
     let to = compose::recipients(&mut session, &[original.from.to_string()])?;
     let answers = Some((original.id.clone(), original.thread.clone()));
-    let draft = Draft { to, kind: MessageType::Ack, answers, ack: false, urgent: false, body };
-    compose::send(&mut session, draft, args.report)
+    let draft = Draft { answers, ..compose::draft(&session, to, MessageType::Ack, body) };
+    compose::send(&session, draft, args.report)
 }

@@ -1,45 +1,26 @@
-//! Making a message durable and telling how far it came: what `send`, `reply` and `ack` share.
-//!
-//! Two short transactions with the slow part between them: the first takes a place in the rate window and a sequence
-//! number, then the message is signed and fsynced without any lock, and the second puts it into all mailboxes at
-//! once. A crash before the second loses a place in the window and nothing else.
+//! Sending and telling how far a message came: what `send`, `reply`, `ack` and `resend` share.
 
 use super::print;
 use super::session::Session;
 use crate::core::body::Body;
-use crate::core::delivery::{Delivery, Stage};
-use crate::core::id::MessageId;
-use crate::core::message::{Identity, MAX_RECIPIENTS, MESSAGE_VERSION, Message, MessageType};
+use crate::core::delivery::{Progress, Stage};
+use crate::core::message::{Identity, MAX_RECIPIENTS, Message, MessageType, parse_file_name};
 use crate::core::name::Name;
 use crate::core::rate::Limit;
 use crate::core::refusal::Refusal;
 use crate::courier::{start, witness};
-use crate::store::mail::{Folder, MAX_UNREAD};
-use crate::store::{Store, entropy, fault, now_ms};
+use crate::os::caller::Caller;
+use crate::store::Store;
+use crate::store::mail::Folder;
+use crate::store::post::Draft;
 use crate::tmux::Server;
-use anyhow::{Result, bail};
+use anyhow::Result;
 use serde_json::json;
 use std::io::Read;
 use std::time::{Duration, Instant};
 
 /// How long a sender waits to see its message submitted.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// What a message is to be, before it has an id and a sequence.
-pub(super) struct Draft {
-    /// The recipients' current names.
-    pub to: Vec<Name>,
-    /// Its type.
-    pub kind: MessageType,
-    /// The message it answers, and that one's thread.
-    pub answers: Option<(MessageId, MessageId)>,
-    /// Whether it wants an acknowledgement.
-    pub ack: bool,
-    /// Whether it goes first.
-    pub urgent: bool,
-    /// The text.
-    pub body: Body,
-}
 
 /// How to report.
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -65,8 +46,29 @@ pub(super) fn body(text: &str) -> Result<Body> {
     body.map_err(|bad| Refusal::Usage(bad.to_string()).into())
 }
 
-/// Sends `draft` as the caller and reports.
-pub(super) fn send(session: &mut Session, mut draft: Draft, report: Report) -> Result<()> {
+/// A draft of the caller's.
+pub(super) fn draft(session: &Session, to: Vec<Name>, kind: MessageType, body: Body) -> Draft {
+    let Caller { name, identity, .. } = &session.caller;
+    Draft {
+        from: name.clone(),
+        identity: *identity,
+        to,
+        kind,
+        answers: None,
+        ack: false,
+        urgent: false,
+        body,
+    }
+}
+
+/// Sends `draft` and reports.
+pub(super) fn send(session: &Session, draft: Draft, report: Report) -> Result<()> {
+    let message = post(session, draft)?;
+    watch(session, &message, report)
+}
+
+/// Makes `draft` durable.
+pub(super) fn post(session: &Session, mut draft: Draft) -> Result<Message> {
     draft.to.sort();
     draft.to.dedup();
     if draft.to.is_empty() {
@@ -75,101 +77,35 @@ pub(super) fn send(session: &mut Session, mut draft: Draft, report: Report) -> R
     if draft.to.len() > MAX_RECIPIENTS {
         return Err(Refusal::Usage(format!("at most {MAX_RECIPIENTS} recipients are taken")).into());
     }
-    let store = session.store.clone();
-    if session.caller.identity == Identity::Env && witness::ask(&store, &session.caller.name)? {
-        session.caller.identity = Identity::Namespace;
+    if draft.identity == Identity::Env && witness::ask(&session.store, &draft.from)? {
+        draft.identity = Identity::Namespace;
     }
-    let message = post(&store, session, draft)?;
+    session.store.post(draft, limit()?)
+}
+
+/// Wakes the courier and reports how far the message comes.
+pub(super) fn watch(session: &Session, message: &Message, report: Report) -> Result<()> {
+    let store = &session.store;
     // The agents' own server: the sender may be outside tmux, or in another one.
     let known = session.agents.iter().find(|a| a.is_live() && message.to.contains(&a.name));
     let server = known.map_or_else(Server::current, |a| Server::new(&a.place.socket));
-    let courier = start::ensure(&store, &server).unwrap_or(false);
+    let courier = start::ensure(store, &server).unwrap_or(false);
     let begun = Instant::now();
-    let mut states = look(&store, &message)?;
+    let mut states = look(store, message)?;
     while courier
         && !report.no_wait
         && begun.elapsed() < PATIENCE
-        && states.iter().any(|(n, d)| !n.is_human() && is_fresh(d))
+        && states.iter().any(|(n, way)| !n.is_human() && is_fresh(way))
     {
         std::thread::sleep(Duration::from_millis(10));
-        states = look(&store, &message)?;
+        states = look(store, message)?;
     }
-    tell(&message, &states, courier, report)
+    tell(message, &states, courier, report)
 }
 
 /// Whether waiting a little longer may show more.
-fn is_fresh(delivery: &Delivery) -> bool {
-    matches!(delivery.stage, Stage::Queued | Stage::Typing | Stage::Entering)
-}
-
-fn post(store: &Store, session: &Session, draft: Draft) -> Result<Message> {
-    let sender = &session.caller.name;
-    for name in &draft.to {
-        store.ensure_mailbox(name)?;
-    }
-    let now = now_ms();
-    let limit = limit()?;
-    let sequence = store.transact(|tx| {
-        full(store, &draft.to)?;
-        let mut window = tx.sender(sender)?;
-        let sequence = window.admit(limit, now).map_err(Refusal::RateLimited)?;
-        tx.put_sender(sender, &window)?;
-        Ok(sequence)
-    })?;
-    let id = MessageId::from_entropy(entropy()?);
-    let (reply_to, thread) = match draft.answers {
-        Some((original, thread)) => (Some(original), thread),
-        None => (None, id.clone()),
-    };
-    let message = Message {
-        version: MESSAGE_VERSION,
-        id,
-        sequence,
-        from: sender.clone(),
-        identity: session.caller.identity,
-        to: draft.to,
-        kind: draft.kind,
-        thread,
-        reply_to,
-        ack_required: draft.ack,
-        urgent: draft.urgent,
-        created: now,
-        body: draft.body,
-    };
-    fault::point("before-stage");
-    let staged = store.stage(&store.key().sign(message.clone()))?;
-    fault::point("before-post");
-    store.transact(|tx| {
-        full(store, &message.to)?;
-        for name in &message.to {
-            tx.post(&staged, name, &message.file_name())?;
-        }
-        let audit = tx.journal(
-            "sent",
-            json!({"id": message.id, "from": message.from, "to": message.to, "type": message.kind, "identity": message.identity}),
-        );
-        // The message is there: to call that a failure would make the sender send it again.
-        if let Err(error) = audit {
-            eprintln!("swarm: {}", crate::core::escape::line(&format!("not in the journal: {error:#}")));
-        }
-        Ok(())
-    })?;
-    for name in &message.to {
-        store.sync_mailbox(name)?;
-    }
-    fault::point("after-post");
-    Ok(message)
-}
-
-/// Refuses if a mailbox has no room: nothing is ever dropped to make some.
-fn full(store: &Store, to: &[Name]) -> Result<()> {
-    for name in to {
-        let waiting = store.mail_files(name, Folder::New)?.len();
-        if waiting >= MAX_UNREAD {
-            bail!("the mailbox of {name} is full: {waiting} messages are unread; nothing was sent");
-        }
-    }
-    Ok(())
+fn is_fresh(way: &Progress) -> bool {
+    matches!(way.stage, Stage::Queued | Stage::Typing | Stage::Entering)
 }
 
 /// `SWARM_RATE_LIMIT=COUNT/SECONDS`; by default 10/60, 0/60 switches it off.
@@ -188,15 +124,31 @@ fn limit() -> Result<Limit> {
     })
 }
 
-fn look(store: &Store, message: &Message) -> Result<Vec<(Name, Delivery)>> {
-    let one = |name: &Name| -> Result<(Name, Delivery)> {
-        let delivery = store.delivery(name, &message.id)?;
-        Ok((name.clone(), delivery.unwrap_or_else(|| Delivery::queued(message.id.clone(), message.created))))
-    };
-    message.to.iter().map(one).collect()
+fn look(store: &Store, message: &Message) -> Result<Vec<(Name, Progress)>> {
+    message.to.iter().map(|name| Ok((name.clone(), standing(store, name, message)?))).collect()
 }
 
-fn tell(message: &Message, states: &[(Name, Delivery)], courier: bool, report: Report) -> Result<()> {
+/// How far a message is with one recipient. One that waits behind another that is held is held for the same reason.
+pub(super) fn standing(store: &Store, name: &Name, message: &Message) -> Result<Progress> {
+    let known = store.delivery(name, &message.id)?;
+    let mut way = known.map_or_else(|| Progress::queued(message.created), |d| d.way);
+    if way.stage == Stage::Queued && !name.is_human() {
+        for file in store.mail_files(name, Folder::New)? {
+            let Some((_, first)) = parse_file_name(&file) else { continue };
+            if let Some(held) =
+                store.delivery(name, &first)?.filter(|d| d.way.stage.is_open() && d.id != message.id)
+                && !held.way.detail.is_empty()
+            {
+                way.stage = Stage::Held;
+                way.detail = format!("{first} goes first, and {}", held.way.detail);
+                break;
+            }
+        }
+    }
+    Ok(way)
+}
+
+fn tell(message: &Message, states: &[(Name, Progress)], courier: bool, report: Report) -> Result<()> {
     if report.json {
         let recipients: Vec<_> = states
             .iter()
@@ -216,7 +168,7 @@ fn tell(message: &Message, states: &[(Name, Delivery)], courier: bool, report: R
 }
 
 /// One recipient's state in words.
-pub(super) fn sentence(name: &Name, delivery: &Delivery) -> String {
+pub(super) fn sentence(name: &Name, delivery: &Progress) -> String {
     match delivery.stage {
         Stage::Queued if name.is_human() => format!("{name}: in the inbox"),
         Stage::Held => format!("{name}: queued: {}", delivery.detail),
@@ -238,6 +190,9 @@ pub(super) fn recipients(session: &mut Session, lists: &[String]) -> Result<Vec<
             continue;
         }
         let name = Name::new(asked).map_err(|_| session.unknown(asked))?;
+        if name.is_system() {
+            return Err(Refusal::Usage("swarm itself wrote that: there is nobody to answer".into()).into());
+        }
         if name.is_human() {
             to.push(name);
             continue;

@@ -7,6 +7,7 @@ mod ack;
 mod agents;
 mod compose;
 mod courier;
+mod dead;
 mod discover;
 mod explain;
 mod inbox;
@@ -15,6 +16,7 @@ mod name;
 mod print;
 mod read;
 mod reply;
+mod resend;
 mod send;
 mod session;
 mod show;
@@ -66,10 +68,12 @@ enum MessageCommand {
     Send(send::Args),
     Reply(reply::Args),
     Ack(ack::Args),
+    Resend(resend::Args),
     Inbox(inbox::Args),
     Read(read::Args),
     Show(show::Args),
     Status(status::Args),
+    Dead(dead::Args),
     Wait(wait::Args),
     Who(who::Args),
     Whoami(whoami::Args),
@@ -99,10 +103,12 @@ fn message(command: MessageCommand) -> Result<()> {
         MessageCommand::Send(args) => send::run(&args),
         MessageCommand::Reply(args) => reply::run(&args),
         MessageCommand::Ack(args) => ack::run(&args),
+        MessageCommand::Resend(args) => resend::run(&args),
         MessageCommand::Inbox(args) => inbox::run(&args),
         MessageCommand::Read(args) => read::run(&args),
         MessageCommand::Show(args) => show::run(&args),
         MessageCommand::Status(args) => status::run(&args),
+        MessageCommand::Dead(args) => dead::run(&args),
         MessageCommand::Wait(args) => wait::run(&args),
         MessageCommand::Who(args) => who::run(&args),
         MessageCommand::Whoami(args) => whoami::run(&args),

@@ -1,9 +1,10 @@
-use super::compose::{self, Draft, Report};
+use super::compose::{self, Report};
 use super::session::Session;
 use crate::core::message::MessageType;
+use crate::store::post::Draft;
 use anyhow::Result;
 
-/// Answer a message in its thread; marks it read
+/// Answer a message in its thread; marks it read, and acknowledges it if that was asked for
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The message's id, or at least 4 characters of its beginning
@@ -26,8 +27,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let (found, original) = session.find(&args.id, true)?;
     let to = compose::recipients(&mut session, &[original.from.to_string()])?;
     let answers = Some((original.id.clone(), original.thread.clone()));
-    let draft = Draft { to, kind: args.kind, answers, ack: args.ack, urgent: false, body };
-    compose::send(&mut session, draft, args.report)?;
-    session.mark_read(&found, false)?;
+    let draft = Draft { answers, ack: args.ack, ..compose::draft(&session, to, args.kind, body) };
+    compose::send(&session, draft, args.report)?;
+    // Who answers has seen it: nobody waits for an acknowledgement any more.
+    session.mark_read(&found, original.ack_required)?;
     Ok(())
 }

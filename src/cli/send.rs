@@ -1,6 +1,7 @@
-use super::compose::{self, Draft, Report};
+use super::compose::{self, Report};
 use super::session::Session;
 use crate::core::message::MessageType;
+use crate::store::post::Draft;
 use anyhow::Result;
 
 /// Send a message to agents, to all of them, or to the human
@@ -41,6 +42,6 @@ pub(super) fn run(args: &Args) -> Result<()> {
     compose::check_from(&session, args.from.as_deref())?;
     let lists: Vec<String> = std::iter::once(args.to.clone()).chain(args.also.iter().cloned()).collect();
     let to = compose::recipients(&mut session, &lists)?;
-    let draft = Draft { to, kind: args.kind, answers: None, ack: args.ack, urgent: args.urgent, body };
-    compose::send(&mut session, draft, args.report)
+    let draft = Draft { ack: args.ack, urgent: args.urgent, ..compose::draft(&session, to, args.kind, body) };
+    compose::send(&session, draft, args.report)
 }

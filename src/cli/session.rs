@@ -140,7 +140,7 @@ impl Session {
                 .store
                 .delivery(&found.mailbox, &found.id)?
                 .unwrap_or_else(|| Delivery::queued(found.id.clone(), now));
-            let changed = delivery.advance(stage, "", now);
+            let changed = delivery.way.advance(stage, "", now);
             if changed {
                 // The move comes first: should the mark be lost, the message is read all the same.
                 if found.folder == Folder::New {
@@ -150,6 +150,9 @@ impl Session {
                 tx.journal(stage.word(), serde_json::json!({"id": found.id, "to": found.mailbox}))?;
             } else if found.folder == Folder::New {
                 tx.mark_read(&found.mailbox, &found.file)?;
+            }
+            if delivery.way.stage == Stage::Acked {
+                tx.settle_ack(&found.mailbox, &found.file)?;
             }
             Ok(changed)
         })

@@ -1,6 +1,7 @@
 use super::session::Session;
-use super::{compose, print};
-use crate::core::delivery::Delivery;
+use super::{compose, dead, print};
+use crate::core::ack::AckClock;
+use crate::core::delivery::{Progress, Stage};
 use crate::core::name::Name;
 use crate::store::mail::Folder;
 use crate::store::now_ms;
@@ -27,26 +28,36 @@ pub(super) fn run(args: &Args) -> Result<()> {
 
 fn one(session: &Session, id: &str, json: bool) -> Result<()> {
     let (_, message) = session.find(id, false)?;
-    let mut states: Vec<(Name, Delivery)> = Vec::new();
+    let mut states: Vec<(Name, Progress, Option<AckClock>)> = Vec::new();
     for addressed in &message.to {
         // A renamed recipient's mail has moved with it.
         let name = session.agent(addressed).map_or(addressed, |a| &a.name);
-        let delivery = session.store.delivery(name, &message.id)?;
-        states.push((
-            name.clone(),
-            delivery.unwrap_or_else(|| Delivery::queued(message.id.clone(), message.created)),
-        ));
+        let ack = session.store.delivery(name, &message.id)?.and_then(|d| d.ack);
+        states.push((name.clone(), compose::standing(&session.store, name, &message)?, ack));
     }
     if json {
         let recipients: Vec<_> = states
             .iter()
-            .map(|(n, d)| json!({"name": n, "stage": d.stage.word(), "detail": d.detail, "since": d.since}))
+            .map(|(name, way, ack)| {
+                let reminders = ack.as_ref().map_or(0, |a| a.rings);
+                let escalated = ack.as_ref().is_some_and(|a| a.escalated);
+                json!({
+                    "name": name, "stage": way.stage.word(), "detail": way.detail, "since": way.since,
+                    "reminders": reminders, "escalated": escalated,
+                })
+            })
             .collect();
         return print::object(json!({"id": message.id, "from": message.from, "recipients": recipients}));
     }
     let now = now_ms();
-    let line = |(n, d): &(Name, Delivery)| {
-        format!("{}, for {}\n", compose::sentence(n, d), print::age(d.since, now))
+    let line = |(name, way, ack): &(Name, Progress, Option<AckClock>)| {
+        let waits = match ack {
+            Some(clock) if way.stage == Stage::Acked || clock.rings == 0 && !clock.escalated => String::new(),
+            Some(clock) if clock.escalated => format!(", unacknowledged after {} reminders", clock.rings),
+            Some(clock) => format!(", reminded {} times", clock.rings),
+            None => String::new(),
+        };
+        format!("{}, for {}{waits}\n", compose::sentence(name, way), print::age(way.since, now))
     };
     let text: String = states.iter().map(line).collect();
     print::out(&format!("{} {} from {}\n{text}", message.id, message.kind, message.from))
@@ -62,12 +73,19 @@ fn glance(session: &Session, json: bool) -> Result<()> {
             unread.push((name, count));
         }
     }
+    let awaited: Vec<usize> = store
+        .mailboxes()?
+        .iter()
+        .map(|name| Ok(store.mail_files(name, Folder::Unacked)?.len()))
+        .collect::<Result<_>>()?;
+    let (awaited, dead) = (awaited.iter().sum::<usize>(), dead::letters(session)?.len());
     let (courier, quarantined) = (store.ring()?, store.quarantined()?);
     if json {
         let unread: serde_json::Map<String, serde_json::Value> =
             unread.into_iter().map(|(n, c)| (n.to_string(), c.into())).collect();
         return print::object(json!({
-            "root": store.root(), "agents": live.len(), "courier": courier, "unread": unread, "quarantined": quarantined,
+            "root": store.root(), "agents": live.len(), "courier": courier, "unread": unread,
+            "unacknowledged": awaited, "dead_letters": dead, "quarantined": quarantined,
         }));
     }
     let mut text = format!(
@@ -78,6 +96,12 @@ fn glance(session: &Session, json: bool) -> Result<()> {
     );
     for (name, count) in unread {
         text.push_str(&format!("{name}: {count} unread\n"));
+    }
+    if awaited > 0 {
+        text.push_str(&format!("{awaited} acknowledgements awaited\n"));
+    }
+    if dead > 0 {
+        text.push_str(&format!("{dead} dead letters (swarm dead)\n"));
     }
     if quarantined > 0 {
         text.push_str(&format!(

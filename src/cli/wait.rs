@@ -43,7 +43,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
                 }
                 for name in &message.to {
                     let delivery = session.store.delivery(name, &message.id)?;
-                    if delivery.is_some_and(|d| d.stage == Stage::Acked) {
+                    if delivery.is_some_and(|d| d.way.stage == Stage::Acked) {
                         return print::out(&format!("{name} acknowledged {}\n", message.id));
                     }
                 }

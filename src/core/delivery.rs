@@ -5,6 +5,7 @@
 //! pasted and `entering` before Enter is pressed: after a crash these two marks say what may have happened, and
 //! with a look at the composer that is enough neither to lose nor to repeat a message.
 
+use super::ack::AckClock;
 use super::id::MessageId;
 use super::process_id::ProcessId;
 use serde::{Deserialize, Serialize};
@@ -52,11 +53,9 @@ impl Stage {
     }
 }
 
-/// The record in `mail/NAME/state/`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Delivery {
-    /// The message.
-    pub id: MessageId,
+/// The way of one text into a composer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
     /// How far it is.
     pub stage: Stage,
     /// Since when (ms since the epoch).
@@ -70,27 +69,16 @@ pub struct Delivery {
     /// How often Enter was pressed.
     #[serde(default)]
     pub enters: u32,
-    /// A stronger identity of the sender than the one signed, as proved by the courier.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub proved: Option<super::message::Identity>,
 }
 
-impl Delivery {
-    /// A delivery that has not begun.
-    pub fn queued(id: MessageId, now_ms: u64) -> Self {
-        Self {
-            id,
-            stage: Stage::Queued,
-            since: now_ms,
-            detail: String::new(),
-            typed_into: None,
-            enters: 0,
-            proved: None,
-        }
+impl Progress {
+    /// One that has not begun.
+    pub fn queued(now_ms: u64) -> Self {
+        Self { since: now_ms, ..Self::default() }
     }
 
-    /// Moves to `stage`; the time changes only when the stage or the detail does. Returns whether anything
-    /// changed. What was submitted, read or acknowledged never goes back.
+    /// Moves to `stage`; the time changes only when the stage does. Returns whether anything changed. What was
+    /// submitted, read or acknowledged never goes back.
     pub fn advance(&mut self, stage: Stage, detail: &str, now_ms: u64) -> bool {
         let goes_back = self.stage >= Stage::Submitted && stage < self.stage;
         if goes_back || (self.stage == stage && self.detail == detail) {
@@ -105,13 +93,42 @@ impl Delivery {
     }
 }
 
+/// The record in `mail/NAME/state/`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// The message.
+    pub id: MessageId,
+    /// How far the message is.
+    pub way: Progress,
+    /// Whether the sender was told that it is held for long.
+    #[serde(default)]
+    pub told_held: bool,
+    /// The acknowledgement that is waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ack: Option<AckClock>,
+}
+
+impl Delivery {
+    /// A delivery that has not begun.
+    pub fn queued(id: MessageId, now_ms: u64) -> Self {
+        Self { id, way: Progress::queued(now_ms), told_held: false, ack: None }
+    }
+
+    /// Whether the recipient has yet to be reminded of an acknowledgement, and the reminder is under way.
+    pub fn open_reminder(&self) -> Option<&Progress> {
+        let reminder = self.ack.as_ref()?.reminder.as_ref()?;
+        (reminder.stage.is_open() && !matches!(self.way.stage, Stage::Acked | Stage::Failed))
+            .then_some(reminder)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn what_was_read_never_becomes_unread() {
-        let mut delivery = Delivery::queued(MessageId::from_entropy(1), 1);
+        let mut delivery = Progress::queued(1);
         assert!(delivery.advance(Stage::Held, "busy", 2));
         assert!(!delivery.advance(Stage::Held, "busy", 3));
         assert_eq!(delivery.since, 2);

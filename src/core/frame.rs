@@ -36,7 +36,9 @@ pub fn render(message: &Verified, recipient: &Name) -> String {
     );
     let id = &message.id;
     if message.body.is_inline(INLINE_MAX) {
-        let answer = if message.ack_required {
+        let answer = if message.from.is_system() {
+            "a notice: no answer is expected".to_owned()
+        } else if message.ack_required {
             format!("acknowledge: swarm-msg ack {id}, answer: swarm-msg reply {id} \"...\"")
         } else {
             format!("answer: swarm-msg reply {id} \"...\"")
@@ -50,6 +52,18 @@ pub fn render(message: &Verified, recipient: &Name) -> String {
             preview(message.body.as_str())
         )
     }
+}
+
+/// The line that reminds `recipient` of an acknowledgement: a doorbell, for the `ring`th time.
+pub fn render_reminder(message: &Verified, recipient: &Name, ring: u32) -> String {
+    let id = &message.id;
+    format!(
+        "{}from {} to {recipient} sig:{}] still to be acknowledged: {} (acknowledge: swarm-msg ack {id}, read it: swarm-msg show {id})",
+        reminder_marker(id, ring),
+        message.from,
+        message.short_sig(),
+        preview(message.body.as_str()),
+    )
 }
 
 /// The beginning of a body, on one line and without anything a composer could act on.
@@ -71,6 +85,11 @@ pub fn parse(line: &str) -> Option<Claim> {
 /// What to look for on a screen to know whether the line for `id` stands there.
 pub fn marker(id: &MessageId) -> String {
     format!("[swarm {id} ")
+}
+
+/// The same for the `ring`th reminder.
+pub fn reminder_marker(id: &MessageId, ring: u32) -> String {
+    format!("[swarm {id} REMINDER {ring} ")
 }
 
 #[cfg(test)]
@@ -99,6 +118,18 @@ mod tests {
             body: Body::new(body).unwrap(),
         };
         key.verify(key.sign(message)).unwrap()
+    }
+
+    #[test]
+    fn a_reminder_is_recognised_and_told_from_the_message() {
+        let message = verified("is the parser done?");
+        let line = render_reminder(&message, &message.to[0], 2);
+        assert_eq!(parse(&line), Some(Claim { id: message.id.clone(), sig: message.short_sig().to_owned() }));
+        assert!(
+            line.contains(&reminder_marker(&message.id, 2))
+                && !line.contains(&reminder_marker(&message.id, 1))
+        );
+        assert!(line.ends_with(')'), "{line}");
     }
 
     #[test]

@@ -140,15 +140,18 @@ pub struct Message {
 }
 
 impl Message {
-    /// The name of its file in a mailbox: `ls` lists the mail in the order it was sent.
+    /// The name of its file in a mailbox, `TIME-SENDER-ID.json`: `ls` lists the mail in the order it was sent and tells
+    /// whose it is, and the mail of one sender is counted without reading any.
     pub fn file_name(&self) -> String {
-        file_name(self.created, &self.id)
+        format!("{:013}-{}-{}.json", self.created, self.from, self.id)
     }
 }
 
-/// The name of a message's file.
-pub fn file_name(created: u64, id: &MessageId) -> String {
-    format!("{created:013}-{id}.json")
+/// The sender and the id in the name of a message's file.
+pub fn parse_file_name(file: &str) -> Option<(&str, MessageId)> {
+    let (rest, id) = file.strip_suffix(".json")?.rsplit_once('-')?;
+    let (_, sender) = rest.split_once('-')?;
+    Some((sender, MessageId::parse(id)?))
 }
 
 /// A message with its signature, as stored. Nothing is known about it before it is verified.

@@ -4,6 +4,7 @@
 //! in through [`context::Context`]. So everything here is safe to call from any thread, and is tested
 //! without sleeping.
 
+pub mod ack;
 pub mod agent;
 pub mod body;
 pub mod context;

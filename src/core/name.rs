@@ -71,6 +71,16 @@ impl Name {
         self.0 == "human"
     }
 
+    /// swarm itself, as the sender of notices.
+    pub fn system() -> Self {
+        Self("swarm".to_owned())
+    }
+
+    /// Whether this is swarm itself.
+    pub fn is_system(&self) -> bool {
+        self.0 == "swarm"
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0

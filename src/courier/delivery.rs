@@ -5,13 +5,15 @@
 //! repeats nor loses the message. Each act on the pane is guarded by the facts of the look it was decided on. The pane
 //! lock is held throughout; the store's mutex only for each mark, never across a tmux call.
 
-use super::gate::{HUMAN_QUIET_S, Hold, Scene};
+use super::gate::{Hold, Scene};
+use super::settings::Settings;
 use crate::agents::{self, Profile, Reading};
 use crate::core::agent::{Agent, Status};
-use crate::core::delivery::{Delivery, Stage};
+use crate::core::delivery::{Delivery, Progress, Stage};
 use crate::core::frame;
 use crate::core::message::Verified;
 use crate::os::process;
+use crate::store::mail::Folder;
 use crate::store::{Store, fault, lock, now_ms};
 use crate::tmux::Server;
 use crate::tmux::pane::{Acted, Look};
@@ -51,6 +53,10 @@ pub struct Attempt<'a> {
     pub profile: &'a Profile,
     /// The message.
     pub message: &'a Verified,
+    /// Its acknowledgement is to be reminded of, for this time; `None`: the message itself.
+    pub reminder: Option<u32>,
+    /// The times to go by.
+    pub settings: &'a Settings,
 }
 
 /// A look with its interpretation.
@@ -90,8 +96,8 @@ impl Attempt<'_> {
         match &outcome {
             Outcome::Submitted(evidence) => {
                 fault::point("before-submitted-mark");
-                self.mark(|d| {
-                    d.advance(Stage::Submitted, evidence, now_ms());
+                self.mark(|way| {
+                    way.advance(Stage::Submitted, evidence, now_ms());
                 })?;
                 fault::point("after-submitted-mark");
             }
@@ -110,11 +116,14 @@ impl Attempt<'_> {
     }
 
     fn steps(&self) -> Result<Outcome> {
-        let line = frame::render(self.message, &self.agent.name);
+        let line = match self.reminder {
+            None => frame::render(self.message, &self.agent.name),
+            Some(ring) => frame::render_reminder(self.message, &self.agent.name, ring),
+        };
         let mut delivery = self.current()?;
         if delivery.typed_into.as_ref().is_some_and(|p| *p != self.agent.process) {
             // Typed into a process that is gone: the text went with it.
-            let Some(fresh) = self.mark(|d| *d = Delivery::queued(d.id.clone(), now_ms()))? else {
+            let Some(fresh) = self.mark(|d| *d = Progress::queued(now_ms()))? else {
                 return Ok(Outcome::Settled);
             };
             delivery = fresh;
@@ -158,7 +167,7 @@ impl Attempt<'_> {
         fault::point("after-paste");
         if acted == Acted::Stale {
             // Nothing was typed, so the mark may be taken back.
-            self.mark(|d| *d = Delivery { stage: Stage::Held, typed_into: None, ..d.clone() })?;
+            self.mark(|d| *d = Progress { stage: Stage::Held, typed_into: None, ..d.clone() })?;
             return Ok(ControlFlow::Break(Outcome::Held(Hold::Changed)));
         }
         Ok(ControlFlow::Continue(()))
@@ -190,7 +199,10 @@ impl Attempt<'_> {
     /// Whether the text has left the composer for the transcript.
     fn taken(&self, seen: &Seen, stage: Stage) -> Option<&'static str> {
         let composer = seen.reading.composer.as_ref()?;
-        let marker = frame::marker(&self.message.id);
+        let marker = match self.reminder {
+            None => frame::marker(&self.message.id),
+            Some(ring) => frame::reminder_marker(&self.message.id, ring),
+        };
         if composer.contains(&marker) {
             return None;
         }
@@ -299,7 +311,7 @@ impl Attempt<'_> {
         let reading = agents::read(self.profile, &look.screen, &look.facts);
         let place = &self.agent.place;
         let moved = look.dead || look.server != place.server || look.pane_pid != place.pane_pid;
-        let human = look.human_within(HUMAN_QUIET_S, now_ms());
+        let human = look.human_within(self.settings.quiet_s, now_ms());
         Ok(Some(Seen { look, reading, process, moved, human }))
     }
 
@@ -307,37 +319,55 @@ impl Attempt<'_> {
         Server::new(&self.agent.place.socket)
     }
 
-    fn current(&self) -> Result<Delivery> {
+    fn record(&self) -> Result<Delivery> {
         let known = self.store.delivery(&self.agent.name, &self.message.id)?;
         Ok(known.unwrap_or_else(|| Delivery::queued(self.message.id.clone(), now_ms())))
     }
 
-    /// Changes the delivery record under the mutex, unless the message was read or settled meanwhile (`None`).
-    fn mark(&self, change: impl FnOnce(&mut Delivery)) -> Result<Option<Delivery>> {
+    /// The way of what is typed here: the message's, or its reminder's.
+    fn way<'d>(&self, delivery: &'d mut Delivery) -> Option<&'d mut Progress> {
+        match self.reminder {
+            None => Some(&mut delivery.way),
+            Some(ring) => delivery.ack.as_mut().filter(|a| a.rings == ring)?.reminder.as_mut(),
+        }
+    }
+
+    fn current(&self) -> Result<Progress> {
+        let mut delivery = self.record()?;
+        Ok(self.way(&mut delivery).cloned().unwrap_or_else(|| Progress::queued(now_ms())))
+    }
+
+    /// Changes the way on record under the mutex, unless the message was read or settled meanwhile (`None`).
+    fn mark(&self, change: impl FnOnce(&mut Progress)) -> Result<Option<Progress>> {
         self.store.transact(|tx| {
-            let mut delivery = self.current()?;
-            let unread = self.store.new_mail_dir(&self.agent.name).join(self.message.file_name()).exists();
-            if !unread || !delivery.stage.is_open() {
+            let mut delivery = self.record()?;
+            let folder = if self.reminder.is_some() { Folder::Unacked } else { Folder::New };
+            let due = self.store.mail_file(&self.agent.name, folder, &self.message.file_name()).exists();
+            let Some(way) = self.way(&mut delivery).filter(|way| due && way.stage.is_open()) else {
                 return Ok(None);
+            };
+            let before = way.clone();
+            change(way);
+            let after = way.clone();
+            if after == before {
+                return Ok(Some(after));
             }
-            let before = delivery.clone();
-            change(&mut delivery);
-            if delivery == before {
-                return Ok(Some(delivery));
+            if let (Stage::Submitted, Some(_), Some(clock)) = (after.stage, self.reminder, &mut delivery.ack) {
+                clock.reminded(now_ms(), &self.settings.reminders);
             }
             tx.put_delivery(&self.agent.name, &delivery)?;
-            if delivery.stage != before.stage {
+            if after.stage != before.stage {
                 tx.journal(
                     "delivery",
-                    serde_json::json!({"id": delivery.id, "to": self.agent.name, "stage": delivery.stage, "detail": delivery.detail}),
+                    serde_json::json!({"id": delivery.id, "to": self.agent.name, "stage": after.stage, "detail": after.detail, "reminder": self.reminder}),
                 )?;
             }
-            Ok(Some(delivery))
+            Ok(Some(after))
         })
     }
 }
 
 /// The text is still in the composer: Enter has not been taken.
-fn drop_to_typing(delivery: &mut Delivery) {
-    delivery.advance(Stage::Typing, "", now_ms());
+fn drop_to_typing(way: &mut Progress) {
+    way.advance(Stage::Typing, "", now_ms());
 }

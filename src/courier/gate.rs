@@ -11,9 +11,6 @@ use std::fmt;
 /// The smallest pane in which a composer can be judged, in columns and rows.
 const SMALLEST: (u16, u16) = (40, 10);
 
-/// A person's key within this many seconds holds a delivery.
-pub const HUMAN_QUIET_S: u64 = 3;
-
 /// Why nothing is typed now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hold {
@@ -89,7 +86,7 @@ pub struct Scene<'a> {
     pub input_off: bool,
     /// Columns and rows.
     pub size: (u16, u16),
-    /// A key reached the pane within [`HUMAN_QUIET_S`].
+    /// A person's key reached the pane a moment ago.
     pub human: bool,
 }
 

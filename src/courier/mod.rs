@@ -7,16 +7,19 @@
 pub mod delivery;
 pub mod discovery;
 pub mod gate;
+pub mod letters;
 pub mod round;
+pub mod settings;
 pub mod start;
 pub mod witness;
 
 use crate::agents::Profiles;
 use crate::store::wake::Listener;
-use crate::store::{Store, fault, lock};
+use crate::store::{Store, fault, lock, now_ms};
 use crate::tmux::Server;
 use anyhow::Result;
 use round::Round;
+use settings::Settings;
 use std::time::{Duration, Instant};
 
 /// How often the panes are looked at for agents that no hook told of.
@@ -34,7 +37,7 @@ pub fn run(store: &Store, first: &Server, profiles: &Profiles) -> Result<()> {
     // The FIFO is open before the first look at the mail, so no ring is missed in between.
     let mut bell = Listener::open(&store.dir().join("wake"))?;
     fault::point("courier-started");
-    let mut round = Round::new(store, first, profiles);
+    let mut round = Round::new(store, first, profiles, Settings::from_env()?);
     let mut surveyed: Option<Instant> = None;
     let mut pause = RETRY.0;
     let mut rang = true;
@@ -47,8 +50,11 @@ pub fn run(store: &Store, first: &Server, profiles: &Profiles) -> Result<()> {
             }
         }
         round.witness()?;
+        let due = round.letters()?;
         let pass = round.deliver()?;
         pause = if rang || pass.progress || !pass.waiting { RETRY.0 } else { (pause * 2).min(RETRY.1) };
-        rang = bell.wait(if pass.waiting { pause } else { PULSE })?;
+        let rest = if pass.waiting { pause } else { PULSE };
+        let until_due = due.map_or(PULSE, |at| Duration::from_millis(at.saturating_sub(now_ms()).max(1)));
+        rang = bell.wait(rest.min(until_due))?;
     }
 }

@@ -4,15 +4,16 @@
 //! mail, then in the order it was sent. A hold on one agent delays no other.
 
 use super::delivery::{Attempt, Outcome};
+use super::letters::Letters;
+use super::settings::Settings;
 use super::{discovery, witness};
 use crate::agents::Profiles;
 use crate::core::agent::Agent;
-use crate::core::delivery::{Delivery, Stage};
-use crate::core::id::MessageId;
+use crate::core::delivery::Stage;
 use crate::core::message::Verified;
 use crate::os::process;
+use crate::store::Store;
 use crate::store::mail::Folder;
-use crate::store::{Store, now_ms};
 use crate::tmux::Server;
 use anyhow::Result;
 use std::collections::BTreeSet;
@@ -40,6 +41,8 @@ pub struct Round<'a> {
     store: &'a Store,
     profiles: &'a Profiles,
     servers: BTreeSet<String>,
+    settings: Settings,
+    /// The living agents.
     agents: Vec<Agent>,
     /// Files of unread messages that need nothing more from the courier.
     settled: Mutex<BTreeSet<String>>,
@@ -47,9 +50,9 @@ pub struct Round<'a> {
 
 impl<'a> Round<'a> {
     /// A courier that knows of one server so far.
-    pub fn new(store: &'a Store, first: &Server, profiles: &'a Profiles) -> Self {
+    pub fn new(store: &'a Store, first: &Server, profiles: &'a Profiles, settings: Settings) -> Self {
         let servers = BTreeSet::from([first.socket().to_owned()]);
-        Self { store, profiles, servers, agents: Vec::new(), settled: Mutex::default() }
+        Self { store, profiles, servers, settings, agents: Vec::new(), settled: Mutex::default() }
     }
 
     /// Looks at all panes of all known servers and registers what it finds. `false`: no server is left.
@@ -86,6 +89,22 @@ impl<'a> Round<'a> {
         witness::answer(self.store, &self.agents)
     }
 
+    /// Looks after acknowledgements that are awaited and letters to the dead. Returns when it is to do so again (ms since
+    /// the epoch), if before the next pulse.
+    pub fn letters(&mut self) -> Result<Option<u64>> {
+        let agents = self.store.agents()?;
+        let letters = Letters { store: self.store, agents: &agents, settings: &self.settings };
+        let mut due = letters.acknowledgements()?;
+        due.alerts.extend(letters.dead_letters()?);
+        for alert in &due.alerts {
+            for socket in &self.servers {
+                // A message on the status line is a courtesy: the notice is in the inbox.
+                let _ = Server::new(socket).alert(alert);
+            }
+        }
+        Ok(due.next)
+    }
+
     /// Delivers what can be delivered.
     pub fn deliver(&mut self) -> Result<Pass> {
         self.agents = self.store.agents()?.into_iter().filter(Agent::is_live).collect();
@@ -117,11 +136,28 @@ impl<'a> Round<'a> {
         let mut pass = Pass::default();
         let Some(profile) = self.profiles.get(&agent.kind) else { return Ok(pass) };
         loop {
-            let Some(message) = self.next(agent)? else { return Ok(pass) };
-            let attempt = Attempt { store: self.store, agent, profile, message: &message };
+            let jobs = self.jobs(agent)?;
+            let Some(job) = jobs.first() else { return Ok(pass) };
+            let attempt = Attempt {
+                store: self.store,
+                agent,
+                profile,
+                message: &job.message,
+                reminder: job.reminder,
+                settings: &self.settings,
+            };
             match attempt.run()? {
                 Outcome::Submitted(_) | Outcome::Settled => pass.progress = true,
-                Outcome::Held(_) | Outcome::Gone => {
+                Outcome::Held(hold) => {
+                    pass.waiting = true;
+                    let agents = self.store.agents()?;
+                    let letters = Letters { store: self.store, agents: &agents, settings: &self.settings };
+                    for job in jobs.iter().filter(|j| j.reminder.is_none()) {
+                        letters.held(&agent.name, &job.message, &hold.to_string())?;
+                    }
+                    return Ok(pass);
+                }
+                Outcome::Gone => {
                     pass.waiting = true;
                     return Ok(pass);
                 }
@@ -129,33 +165,43 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// The message to deliver next.
-    fn next(&self, agent: &Agent) -> Result<Option<Verified>> {
-        let mut open = Vec::new();
+    /// What is to be typed for an agent, in order: what may already stand in the composer, then urgent mail, then by the
+    /// time it was sent.
+    fn jobs(&self, agent: &Agent) -> Result<Vec<Job>> {
+        let mut jobs = Vec::new();
         for file in self.store.mail_files(&agent.name, Folder::New)? {
             let key = format!("{}/{file}", agent.name);
             if self.settled.lock().is_ok_and(|s| s.contains(&key)) {
                 continue;
             }
-            let Some(Ok(message)) = self.store.message(&agent.name, &agent.formerly, Folder::New, &file)?
-            else {
-                continue;
-            };
-            let delivery = self.delivery(agent, &message.id)?;
-            if delivery.stage.is_open() {
-                open.push((delivery.stage, message));
+            let found = self.store.message(&agent.name, &agent.formerly, Folder::New, &file)?;
+            let Some(Ok(message)) = found else { continue };
+            let stage = self.store.delivery(&agent.name, &message.id)?.map_or(Stage::Queued, |d| d.way.stage);
+            if stage.is_open() {
+                jobs.push(Job { message, reminder: None, stage });
             } else if let Ok(mut settled) = self.settled.lock() {
                 settled.insert(key);
             }
         }
-        // What may stand in the composer goes first; the order of files is the order of sending.
-        open.sort_by_key(|(stage, m)| {
-            (!matches!(stage, Stage::Typing | Stage::Entering), !m.urgent, m.created, m.sequence)
+        for file in self.store.mail_files(&agent.name, Folder::Unacked)? {
+            let found = self.store.message(&agent.name, &agent.formerly, Folder::Unacked, &file)?;
+            let Some(Ok(message)) = found else { continue };
+            let Some(delivery) = self.store.delivery(&agent.name, &message.id)? else { continue };
+            if let (Some(reminder), Some(clock)) = (delivery.open_reminder(), &delivery.ack) {
+                jobs.push(Job { message, reminder: Some(clock.rings), stage: reminder.stage });
+            }
+        }
+        jobs.sort_by_key(|j| {
+            let begun = matches!(j.stage, Stage::Typing | Stage::Entering);
+            (!begun, !j.message.urgent, j.message.created, j.message.sequence)
         });
-        Ok(open.into_iter().next().map(|(_, message)| message))
+        Ok(jobs)
     }
+}
 
-    fn delivery(&self, agent: &Agent, id: &MessageId) -> Result<Delivery> {
-        Ok(self.store.delivery(&agent.name, id)?.unwrap_or_else(|| Delivery::queued(id.clone(), now_ms())))
-    }
+/// One text to be typed.
+struct Job {
+    message: Verified,
+    reminder: Option<u32>,
+    stage: Stage,
 }

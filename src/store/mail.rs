@@ -1,8 +1,9 @@
-//! Mailboxes: `mail/NAME/new/`, `mail/NAME/cur/`, `mail/NAME/state/`.
+//! Mailboxes: `mail/NAME/new/`, `mail/NAME/cur/`, `mail/NAME/state/`, `mail/NAME/unacked/`.
 //!
 //! A message is one immutable signed file. It appears in `new/` by a link (complete or absent), and reading it is
 //! one rename to `cur/`, so a message is unread or read and never both. How far its delivery is stands in
-//! `state/`, a small volatile record. Everything read here is verified before it is returned: the signature, that
+//! `state/`, a small volatile record. A message that wants an acknowledgement has a second link in `unacked/` until it
+//! is acknowledged, escalated or failed, so what is awaited can be listed and cannot leak. Everything read here is verified before it is returned: the signature, that
 //! the mailbox's owner is a recipient, that the file bears the message's own name, and that it was not read before.
 
 use super::record::{self, Durability, Loaded, Staged};
@@ -10,13 +11,10 @@ use super::{Store, Transaction};
 use crate::core::agent::Agent;
 use crate::core::delivery::Delivery;
 use crate::core::id::MessageId;
-use crate::core::message::{Signed, Verified};
+use crate::core::message::{Message, Signed, Verified, parse_file_name};
 use crate::core::name::Name;
 use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
-
-/// The most unread messages a mailbox takes; a full one refuses and drops nothing.
-pub const MAX_UNREAD: usize = 1000;
 
 /// Which half of a mailbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +23,8 @@ pub enum Folder {
     New,
     /// Read.
     Cur,
+    /// To be acknowledged; also in one of the others.
+    Unacked,
 }
 
 impl Folder {
@@ -32,6 +32,7 @@ impl Folder {
         match self {
             Folder::New => "new",
             Folder::Cur => "cur",
+            Folder::Unacked => "unacked",
         }
     }
 }
@@ -73,9 +74,9 @@ impl Store {
         self.dir.join("mail").join(owner.as_str()).join(part)
     }
 
-    /// Where to look for new mail of `owner`.
-    pub fn new_mail_dir(&self, owner: &Name) -> PathBuf {
-        self.mail_dir(owner, Folder::New.dir())
+    /// Where a message lies if it is in that half of a mailbox.
+    pub fn mail_file(&self, owner: &Name, folder: Folder, file: &str) -> PathBuf {
+        self.mail_dir(owner, folder.dir()).join(file)
     }
 
     /// Names of the messages in one half of a mailbox, in the order they were sent. Reads no file.
@@ -115,7 +116,7 @@ impl Store {
         folder: Folder,
         file: &str,
     ) -> Result<Option<Result<Verified, Refused>>> {
-        let path = self.mail_dir(owner, folder.dir()).join(file);
+        let path = self.mail_file(owner, folder, file);
         let why = match record::load::<Signed>(&path)? {
             Loaded::Missing => return Ok(None),
             Loaded::Bad(why) => format!("not a message: {why}"),
@@ -170,8 +171,8 @@ impl Store {
         for mailbox in self.mailboxes()? {
             for folder in [Folder::New, Folder::Cur] {
                 for file in self.mail_files(&mailbox, folder)? {
-                    let id = file.strip_suffix(".json").and_then(|f| f.split_once('-')).map(|(_, id)| id);
-                    if let Some(id) = id.filter(|id| id.starts_with(prefix)).and_then(MessageId::parse) {
+                    let id = parse_file_name(&file).map(|(_, id)| id);
+                    if let Some(id) = id.filter(|id| id.as_str().starts_with(prefix)) {
                         found.push(Found { mailbox: mailbox.clone(), folder, file, id });
                     }
                 }
@@ -187,7 +188,7 @@ impl Store {
 
     /// Makes a mailbox.
     pub fn ensure_mailbox(&self, owner: &Name) -> Result<()> {
-        for part in ["new", "cur", "state"] {
+        for part in ["new", "cur", "state", "unacked"] {
             let dir = self.mail_dir(owner, part);
             if !dir.exists() {
                 record::ensure_dir(&dir)?;
@@ -198,14 +199,36 @@ impl Store {
 
     /// Makes a posted message's directory entry durable. Outside the mutex.
     pub fn sync_mailbox(&self, owner: &Name) -> Result<()> {
-        record::sync_dir(&self.new_mail_dir(owner))
+        record::sync_dir(&self.mail_dir(owner, Folder::New.dir()))
     }
 }
 
 impl Transaction<'_> {
-    /// Puts a staged message into a mailbox.
-    pub fn post(&mut self, staged: &Staged, owner: &Name, file: &str) -> Result<()> {
-        staged.link(&self.store.new_mail_dir(owner).join(file))
+    /// Puts a staged message into a mailbox. What is awaited is noted first: a message is never there without it.
+    pub(super) fn post(&mut self, staged: &Staged, owner: &Name, message: &Message) -> Result<()> {
+        let file = message.file_name();
+        if message.ack_required {
+            staged.link(&self.store.mail_file(owner, Folder::Unacked, &file))?;
+        }
+        staged.link(&self.store.mail_file(owner, Folder::New, &file))
+    }
+
+    /// Takes back a post that did not succeed with all recipients. What cannot be removed stays, and is genuine.
+    pub(super) fn unpost(&mut self, owner: &Name, message: &Message) {
+        for folder in [Folder::New, Folder::Unacked] {
+            let _ = std::fs::remove_file(self.store.mail_file(owner, folder, &message.file_name()));
+        }
+    }
+
+    /// Nobody waits for this acknowledgement any more. Idempotent.
+    pub fn settle_ack(&mut self, owner: &Name, file: &str) -> Result<()> {
+        let path = self.store.mail_file(owner, Folder::Unacked, file);
+        match std::fs::remove_file(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                Err(e).with_context(|| format!("cannot remove {}", path.display()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Writes how far a delivery is.
@@ -216,7 +239,7 @@ impl Transaction<'_> {
 
     /// Moves a message from unread to read. `false`: it was not unread any more.
     pub fn mark_read(&mut self, owner: &Name, file: &str) -> Result<bool> {
-        let from = self.store.new_mail_dir(owner).join(file);
+        let from = self.store.mail_file(owner, Folder::New, file);
         let to = self.store.mail_dir(owner, Folder::Cur.dir());
         match std::fs::rename(&from, to.join(file)) {
             Ok(()) => Ok(true),
@@ -241,7 +264,7 @@ impl Transaction<'_> {
     /// Moves mail that still lies under a former name of `agent` to its mailbox. Idempotent.
     pub fn settle_mail(&mut self, agent: &Agent) -> Result<()> {
         for old in &agent.formerly {
-            for part in ["new", "cur", "state"] {
+            for part in ["new", "cur", "state", "unacked"] {
                 let from = self.store.mail_dir(old, part);
                 let files = record::list(&from)?;
                 if !files.is_empty() {

@@ -10,6 +10,7 @@ mod journal;
 pub mod key;
 pub mod lock;
 pub mod mail;
+pub mod post;
 pub mod record;
 pub mod root;
 mod transaction;

@@ -4,6 +4,7 @@
 //! replaces every non-ASCII character of its output), no inherited stdin. Commands are built with
 //! `tmux_interface`, never by joining text. A call costs 3 to 4 ms whatever it does, so several commands go in one.
 
+pub mod clients;
 pub mod pane;
 pub mod panes;
 pub mod version;

@@ -1,0 +1,69 @@
+use super::print;
+use super::session::Session;
+use crate::core::delivery::Stage;
+use crate::core::frame;
+use crate::core::message::{Verified, parse_file_name};
+use crate::core::name::Name;
+use crate::store::mail::Folder;
+use crate::store::now_ms;
+use anyhow::Result;
+use serde_json::json;
+
+/// List dead letters: messages whose recipients ended before they were given them
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// A message that could not be delivered.
+pub(super) struct Letter {
+    to: Name,
+    why: String,
+    message: Verified,
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    let session = Session::open()?;
+    let letters = letters(&session)?;
+    if args.json {
+        let list = |l: &Letter| json!({"to": l.to, "why": l.why, "message": print::message_json(&l.message)});
+        return print::object(json!({"dead_letters": letters.iter().map(list).collect::<Vec<_>>()}));
+    }
+    if letters.is_empty() {
+        return print::out("no dead letters\n");
+    }
+    let now = now_ms();
+    let mut text = String::new();
+    for Letter { to, why, message } in &letters {
+        text.push_str(&format!(
+            "{} {:>4}  from {:<14} to {:<14} {}  ({why})\n",
+            message.id,
+            print::age(message.created, now),
+            message.from,
+            to,
+            frame::preview(message.body.as_str())
+        ));
+    }
+    print::out(&format!("{text}send one again: swarm-msg resend ID --to NAME\n"))
+}
+
+/// All dead letters, by recipient, oldest first.
+pub(super) fn letters(session: &Session) -> Result<Vec<Letter>> {
+    let store = &session.store;
+    let mut letters = Vec::new();
+    for agent in session.agents.iter().filter(|a| !a.is_live()) {
+        for file in store.mail_files(&agent.name, Folder::New)? {
+            let Some((_, id)) = parse_file_name(&file) else { continue };
+            let Some(delivery) = store.delivery(&agent.name, &id)?.filter(|d| d.way.stage == Stage::Failed)
+            else {
+                continue;
+            };
+            if let Some(Ok(message)) = store.message(&agent.name, &agent.formerly, Folder::New, &file)? {
+                letters.push(Letter { to: agent.name.clone(), why: delivery.way.detail, message });
+            }
+        }
+    }
+    Ok(letters)
+}

@@ -1,0 +1,65 @@
+use super::compose::{self, Report};
+use super::session::Session;
+use crate::core::delivery::Stage;
+use crate::core::refusal::Refusal;
+use crate::store::now_ms;
+use crate::store::post::Draft;
+use anyhow::Result;
+
+/// Send a message again, to others if need be: the way out for dead letters
+///
+/// It is a new message with the same text, type and thread. Only its sender and the human can send it again. A dead
+/// letter that was sent again is one no longer.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The message's id, or at least 4 characters of its beginning
+    id: String,
+    /// Whom to instead: a name, several separated by commas, @all, or human
+    #[arg(long, value_name = "NAME")]
+    to: Option<String>,
+    #[command(flatten)]
+    report: Report,
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    let mut session = Session::open()?;
+    let (_, original) = session.find(&args.id, false)?;
+    let caller = &session.caller;
+    let own = original.from == caller.name || caller.aliases.contains(&original.from);
+    if !own && !caller.name.is_human() {
+        let text = format!(
+            "{} is {}'s: only its sender and the human can send it again",
+            original.id, original.from
+        );
+        return Err(Refusal::Usage(text).into());
+    }
+    let lists: Vec<String> = match &args.to {
+        Some(to) => vec![to.clone()],
+        None => original.to.iter().map(ToString::to_string).collect(),
+    };
+    let to = compose::recipients(&mut session, &lists)?;
+    let answers =
+        Some((original.reply_to.clone().unwrap_or_else(|| original.id.clone()), original.thread.clone()));
+    let draft = Draft {
+        answers,
+        ack: original.ack_required,
+        urgent: original.urgent,
+        ..compose::draft(&session, to, original.kind, original.body.clone())
+    };
+    let sent = compose::post(&session, draft)?;
+    // After the new one is there: a crash in between leaves a dead letter that was sent again, not a lost one.
+    session.store.transact(|tx| {
+        for name in &original.to {
+            if let Some(mut delivery) = session.store.delivery(name, &original.id)?
+                && delivery.way.stage == Stage::Failed
+            {
+                tx.mark_read(name, &original.file_name())?;
+                delivery.way.detail = format!("sent again as {}", sent.id);
+                delivery.way.since = now_ms();
+                tx.put_delivery(name, &delivery)?;
+            }
+        }
+        Ok(())
+    })?;
+    compose::watch(&session, &sent, args.report)
+}

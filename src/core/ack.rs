@@ -1,0 +1,175 @@
+//! The clock of an acknowledgement that somebody waits for.
+//!
+//! Pure: given a time, it says what is due. It starts when the message was submitted; the recipient is reminded after
+//! each wait of the schedule, and when the last wait is over once more without an answer, the matter is escalated, once.
+//! A wait begins when the previous reminder was submitted, so the time a reminder is held does not count. All of it is
+//! stored, so a courier that starts anew goes on where the last one was.
+
+use super::delivery::Progress;
+use serde::{Deserialize, Serialize};
+
+/// How long to wait before each reminder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    waits_ms: Vec<u64>,
+}
+
+impl Default for Schedule {
+    /// 30, 60 and 120 seconds, as in the system that swarm follows.
+    fn default() -> Self {
+        Self { waits_ms: vec![30_000, 60_000, 120_000] }
+    }
+}
+
+impl Schedule {
+    /// The most reminders a schedule may have.
+    pub const MAX: usize = 10;
+
+    /// A schedule of these waits in milliseconds; `None` if there is none, more than [`Schedule::MAX`], or one of 0.
+    pub fn new(waits_ms: Vec<u64>) -> Option<Self> {
+        let good = (1..=Self::MAX).contains(&waits_ms.len()) && !waits_ms.contains(&0);
+        good.then_some(Self { waits_ms })
+    }
+
+    /// How many reminders there are.
+    pub fn reminders(&self) -> u32 {
+        u32::try_from(self.waits_ms.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The wait after `rings` reminders.
+    fn wait(&self, rings: u32) -> u64 {
+        let index = usize::try_from(rings).unwrap_or(usize::MAX).min(self.waits_ms.len() - 1);
+        self.waits_ms[index]
+    }
+}
+
+/// What is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing before this time (ms since the epoch).
+    Wait(u64),
+    /// A reminder is on its way.
+    Reminding,
+    /// A reminder.
+    Remind,
+    /// The escalation.
+    Escalate,
+}
+
+/// How long an acknowledgement is awaited.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AckClock {
+    /// Reminders begun so far.
+    pub rings: u32,
+    /// When the next step is due (ms since the epoch).
+    pub due: u64,
+    /// The latest reminder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reminder: Option<Progress>,
+    /// Whether it was escalated.
+    #[serde(default)]
+    pub escalated: bool,
+}
+
+impl AckClock {
+    /// A clock that starts now.
+    pub fn start(now_ms: u64, schedule: &Schedule) -> Self {
+        Self { rings: 0, due: now_ms + schedule.wait(0), reminder: None, escalated: false }
+    }
+
+    /// What is due at `now_ms`. Should the clock of the machine have been set back, no wait becomes longer than the
+    /// schedule's: [`AckClock::mend`] sees to that.
+    pub fn step(&self, now_ms: u64, schedule: &Schedule) -> Step {
+        match &self.reminder {
+            Some(reminder) if reminder.stage.is_open() => Step::Reminding,
+            _ if now_ms < self.due => Step::Wait(self.due),
+            _ if self.rings >= schedule.reminders() => Step::Escalate,
+            _ => Step::Remind,
+        }
+    }
+
+    /// Begins a reminder.
+    pub fn remind(&mut self, now_ms: u64) {
+        self.rings += 1;
+        self.reminder = Some(Progress::queued(now_ms));
+    }
+
+    /// A reminder was submitted: the next wait begins.
+    pub fn reminded(&mut self, now_ms: u64, schedule: &Schedule) {
+        self.due = now_ms + schedule.wait(self.rings);
+    }
+
+    /// Shortens a wait that is longer than the schedule knows. Returns whether it was.
+    pub fn mend(&mut self, now_ms: u64, schedule: &Schedule) -> bool {
+        let latest = now_ms + schedule.wait(self.rings);
+        let late = self.due > latest;
+        self.due = self.due.min(latest);
+        late
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::delivery::Stage;
+
+    /// Plays the clock with every reminder submitted `held` ms after it was due; gives what happened when.
+    fn play(held: u64) -> Vec<(Step, u64)> {
+        let schedule = Schedule::default();
+        let mut clock = AckClock::start(0, &schedule);
+        let (mut now, mut told) = (0, Vec::new());
+        loop {
+            match clock.step(now, &schedule) {
+                Step::Wait(until) => now = until,
+                Step::Remind => {
+                    told.push((Step::Remind, now));
+                    clock.remind(now);
+                }
+                Step::Reminding => {
+                    now += held;
+                    let reminder = clock.reminder.as_mut().unwrap();
+                    reminder.advance(Stage::Submitted, "", now);
+                    clock.reminded(now, &schedule);
+                }
+                Step::Escalate => {
+                    told.push((Step::Escalate, now));
+                    return told;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn reminders_come_after_30_60_and_120_seconds_and_then_the_escalation() {
+        let expected = [
+            (Step::Remind, 30_000),
+            (Step::Remind, 90_000),
+            (Step::Remind, 210_000),
+            (Step::Escalate, 330_000),
+        ];
+        assert_eq!(play(0), expected);
+    }
+
+    #[test]
+    fn time_a_reminder_is_held_does_not_count() {
+        let times: Vec<u64> = play(1_000_000).into_iter().map(|(_, at)| at).collect();
+        assert_eq!(times, [30_000, 1_090_000, 2_210_000, 3_330_000]);
+    }
+
+    #[test]
+    fn a_clock_set_back_makes_no_wait_longer_than_the_schedules() {
+        let schedule = Schedule::default();
+        let mut clock = AckClock::start(1_000_000, &schedule);
+        assert!(!clock.mend(1_000_000, &schedule));
+        assert!(clock.mend(10, &schedule));
+        assert_eq!(clock.due, 30_010);
+    }
+
+    #[test]
+    fn a_schedule_has_some_waits_and_not_too_many() {
+        assert_eq!(Schedule::new(vec![]), None);
+        assert_eq!(Schedule::new(vec![1, 0]), None);
+        assert_eq!(Schedule::new(vec![1; Schedule::MAX + 1]), None);
+        assert!(Schedule::new(vec![1]).is_some());
+    }
+}

@@ -1,0 +1,250 @@
+//! What becomes of messages that are not answered or cannot be delivered: reminders, escalation, dead letters, and notices
+//! of long holds.
+//!
+//! Everything is decided from records and the time, and each notice is posted in the transaction that records that it was
+//! given. So a courier that is killed and started anew goes on where the last one was; nothing is told never, and only a
+//! crash between two system calls can tell it twice.
+
+use super::settings::Settings;
+use crate::core::ack::{AckClock, Step};
+use crate::core::agent::Agent;
+use crate::core::delivery::{Delivery, Stage};
+use crate::core::frame;
+use crate::core::id::MessageId;
+use crate::core::message::Verified;
+use crate::core::name::Name;
+use crate::store::mail::Folder;
+use crate::store::{Store, Transaction, now_ms};
+use anyhow::Result;
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// Ids named in one notice.
+const NAMED: usize = 8;
+
+/// What a look at the letters came to.
+#[derive(Debug, Default)]
+pub struct Due {
+    /// When the next clock is due (ms since the epoch).
+    pub next: Option<u64>,
+    /// Lines for the people at the terminals.
+    pub alerts: Vec<String>,
+}
+
+/// Looks after the letters of one project.
+pub struct Letters<'a> {
+    /// The project.
+    pub store: &'a Store,
+    /// All agents on record, dead ones too.
+    pub agents: &'a [Agent],
+    /// The times.
+    pub settings: &'a Settings,
+}
+
+impl Letters<'_> {
+    /// Starts, advances and ends the clocks of awaited acknowledgements.
+    pub fn acknowledgements(&self) -> Result<Due> {
+        let mut due = Due::default();
+        for owner in self.store.mailboxes()? {
+            for file in self.store.mail_files(&owner, Folder::Unacked)? {
+                let found = self.store.message(&owner, self.aliases(&owner), Folder::Unacked, &file)?;
+                if let Some(Ok(message)) = found {
+                    self.awaited(&owner, &message, &mut due)?;
+                }
+            }
+        }
+        Ok(due)
+    }
+
+    fn awaited(&self, owner: &Name, message: &Verified, due: &mut Due) -> Result<()> {
+        let now = now_ms();
+        let schedule = &self.settings.reminders;
+        let delivery = self.delivery(owner, message)?;
+        if matches!(delivery.way.stage, Stage::Acked | Stage::Failed) {
+            return self.store.transact(|tx| tx.settle_ack(owner, &message.file_name()));
+        }
+        if !owner.is_human() && delivery.way.stage.is_open() {
+            return Ok(());
+        }
+        if self.agents.iter().any(|a| a.name == *owner && !a.is_live()) {
+            return self.escalate(owner, message, "has ended without acknowledging", due);
+        }
+        let Some(mut clock) = delivery.ack else {
+            let since = if owner.is_human() { message.created } else { delivery.way.since };
+            let clock = AckClock::start(since.min(now), schedule);
+            due.at(clock.due);
+            return self.change(owner, message, |d| d.ack = Some(clock));
+        };
+        if clock.mend(now, schedule) {
+            let mended = clock.clone();
+            self.change(owner, message, |d| d.ack = Some(mended))?;
+        }
+        match clock.step(now, schedule) {
+            Step::Wait(until) => due.at(until),
+            Step::Reminding => {}
+            Step::Remind => {
+                clock.remind(now);
+                if owner.is_human() {
+                    // A person is reminded by the count of what is overdue, not by typing.
+                    clock.reminder = None;
+                    clock.reminded(now, schedule);
+                    due.at(clock.due);
+                }
+                self.change(owner, message, |d| d.ack = Some(clock))?;
+            }
+            Step::Escalate => {
+                let why = format!("has not acknowledged after {} reminders", clock.rings);
+                self.escalate(owner, message, &why, due)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the sender and the human, once, and stops waiting.
+    fn escalate(&self, owner: &Name, message: &Verified, why: &str, due: &mut Due) -> Result<()> {
+        let text = format!(
+            "UNACKNOWLEDGED: {owner} {why} {} ({}: {})",
+            message.id,
+            message.kind,
+            frame::preview(message.body.as_str())
+        );
+        let mut to = self.sender(message);
+        to.push(Name::human());
+        to.dedup();
+        let file = message.file_name();
+        let awaited = self.store.mail_file(owner, Folder::Unacked, &file);
+        let told = self.store.notify(
+            &to,
+            &text,
+            || Ok(awaited.exists()),
+            |tx| {
+                let mut delivery = self.delivery(owner, message)?;
+                if let Some(clock) = &mut delivery.ack {
+                    clock.escalated = true;
+                }
+                tx.put_delivery(owner, &delivery)?;
+                tx.settle_ack(owner, &file)?;
+                tx.journal("escalated", json!({"id": message.id, "to": owner, "why": why}))
+            },
+        )?;
+        if told {
+            due.alerts.push(format!("{owner} {why} {}", message.id));
+        }
+        Ok(())
+    }
+
+    /// Fails what waits for agents that have ended, and tells the senders.
+    pub fn dead_letters(&self) -> Result<Vec<String>> {
+        let mut alerts = Vec::new();
+        for agent in self.agents.iter().filter(|a| !a.is_live()) {
+            let mut senders: BTreeMap<Vec<Name>, Vec<MessageId>> = BTreeMap::new();
+            for file in self.store.mail_files(&agent.name, Folder::New)? {
+                let found = self.store.message(&agent.name, &agent.formerly, Folder::New, &file)?;
+                let Some(Ok(message)) = found else { continue };
+                if self.delivery(&agent.name, &message)?.way.stage.is_open() {
+                    senders.entry(self.sender(&message)).or_default().push(message.id.clone());
+                }
+            }
+            for (to, ids) in senders {
+                let named = ids.iter().take(NAMED).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                let more = if ids.len() > NAMED {
+                    format!(" and {} more", ids.len() - NAMED)
+                } else {
+                    String::new()
+                };
+                let text = format!(
+                    "{} has ended and was not given {named}{more}; send again: swarm-msg resend {} --to NAME",
+                    agent.name, ids[0]
+                );
+                let open = |id: &MessageId| -> Result<Option<Delivery>> {
+                    let known = self.store.delivery(&agent.name, id)?;
+                    let delivery = known.unwrap_or_else(|| Delivery::queued(id.clone(), now_ms()));
+                    Ok(delivery.way.stage.is_open().then_some(delivery))
+                };
+                let due =
+                    || Ok(ids.iter().map(open).collect::<Result<Vec<_>>>()?.iter().any(Option::is_some));
+                self.store.notify(&to, &text, due, |tx| {
+                    for id in &ids {
+                        if let Some(mut delivery) = open(id)? {
+                            delivery.way.advance(Stage::Failed, "its process has ended", now_ms());
+                            tx.put_delivery(&agent.name, &delivery)?;
+                            tx.journal("dead-letter", json!({"id": id, "to": agent.name}))?;
+                        }
+                    }
+                    Ok(())
+                })?;
+                alerts.push(format!(
+                    "{} has ended; {} not delivered",
+                    agent.name,
+                    plural(ids.len(), "message")
+                ));
+            }
+        }
+        Ok(alerts)
+    }
+
+    /// Tells the sender of a message that has been held for long, once. Notices of swarm itself are not spoken of.
+    pub fn held(&self, owner: &Name, message: &Verified, reason: &str) -> Result<()> {
+        let age = now_ms().saturating_sub(message.created);
+        if age < self.settings.held_notice_ms
+            || message.from.is_system()
+            || self.delivery(owner, message)?.told_held
+        {
+            return Ok(());
+        }
+        let text = format!(
+            "{} to {owner} is held, for {} s now: {reason} ({})",
+            message.id,
+            age / 1000,
+            frame::preview(message.body.as_str())
+        );
+        let due = || Ok(!self.delivery(owner, message)?.told_held);
+        self.store.notify(&self.sender(message), &text, due, |tx| {
+            let mut delivery = self.delivery(owner, message)?;
+            delivery.told_held = true;
+            tx.put_delivery(owner, &delivery)
+        })?;
+        Ok(())
+    }
+
+    /// The mailbox of a message's sender: its present name, or the human's if it is gone.
+    fn sender(&self, message: &Verified) -> Vec<Name> {
+        if message.from.is_system() {
+            return Vec::new();
+        }
+        let bearer = self.agents.iter().find(|a| a.is_live() && a.answers_to(&message.from));
+        vec![bearer.map_or_else(Name::human, |a| a.name.clone())]
+    }
+
+    fn aliases(&self, owner: &Name) -> &[Name] {
+        self.agents.iter().find(|a| a.name == *owner).map_or(&[], |a| &a.formerly)
+    }
+
+    fn delivery(&self, owner: &Name, message: &Verified) -> Result<Delivery> {
+        let known = self.store.delivery(owner, &message.id)?;
+        Ok(known.unwrap_or_else(|| Delivery::queued(message.id.clone(), message.created)))
+    }
+
+    /// Changes a delivery record unless the message was acknowledged meanwhile.
+    fn change(&self, owner: &Name, message: &Verified, change: impl FnOnce(&mut Delivery)) -> Result<()> {
+        self.store.transact(|tx: &mut Transaction<'_>| {
+            let mut delivery = self.delivery(owner, message)?;
+            if delivery.way.stage == Stage::Acked {
+                return Ok(());
+            }
+            change(&mut delivery);
+            tx.put_delivery(owner, &delivery)
+        })
+    }
+}
+
+impl Due {
+    fn at(&mut self, when: u64) {
+        self.next = Some(self.next.map_or(when, |n| n.min(when)));
+    }
+}
+
+/// A count with its noun.
+fn plural(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}

@@ -1,0 +1,194 @@
+//! Putting a message into mailboxes: durable first, then visible to all recipients at once.
+//!
+//! Two short transactions with the slow part between them: the first takes a place in the rate window and a sequence
+//! number, then the message is signed and fsynced without any lock, and the second checks again that there is room and
+//! links it into every mailbox. A crash before the second loses a place in the window and nothing else. If a link fails,
+//! those already made are taken back under the same mutex: a message is with all its recipients or with none.
+
+use super::mail::Folder;
+use super::record::Staged;
+use super::{Store, Transaction, entropy, fault, now_ms};
+use crate::core::body::Body;
+use crate::core::escape;
+use crate::core::id::MessageId;
+use crate::core::message::{Identity, MESSAGE_VERSION, Message, MessageType, parse_file_name};
+use crate::core::name::Name;
+use crate::core::rate::Limit;
+use crate::core::refusal::Refusal;
+use anyhow::{Result, bail};
+use serde_json::json;
+
+/// The most unread messages a mailbox takes; a full one refuses and drops nothing.
+pub const MAX_UNREAD: usize = 1000;
+
+/// The most unread messages of one sender that a mailbox takes: one sender cannot fill it for the others.
+pub const MAX_UNREAD_PER_SENDER: usize = 200;
+
+/// The most unread messages in all mailboxes together.
+pub const MAX_UNREAD_IN_ALL: usize = 10_000;
+
+/// What a message is to be, before it has an id and a sequence.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// The sender.
+    pub from: Name,
+    /// How the sender was identified.
+    pub identity: Identity,
+    /// The recipients' current names.
+    pub to: Vec<Name>,
+    /// Its type.
+    pub kind: MessageType,
+    /// The message it answers, and that one's thread.
+    pub answers: Option<(MessageId, MessageId)>,
+    /// Whether it wants an acknowledgement.
+    pub ack: bool,
+    /// Whether it goes first.
+    pub urgent: bool,
+    /// The text.
+    pub body: Body,
+}
+
+impl Store {
+    /// Posts a message. Refuses at the sender's rate limit and where there is no room; then nothing was sent.
+    pub fn post(&self, draft: Draft, limit: Limit) -> Result<Message> {
+        // Looked at here so that a refusal costs no place in the rate window; what counts is the look under the mutex.
+        self.room(&draft.from, &draft.to)?;
+        let (message, staged) = self.prepare(draft, limit)?;
+        fault::point("before-post");
+        self.transact(|tx| {
+            self.room(&message.from, &message.to)?;
+            tx.publish(&message, &staged)
+        })?;
+        self.settle_post(&message)?;
+        fault::point("after-post");
+        Ok(message)
+    }
+
+    /// Posts a notice of swarm's own together with the change of state it tells of, in one transaction, if it is still
+    /// `due` there. The notice goes first: after a crash in the middle it comes twice rather than never. There is no
+    /// limit to notices but the room in the mailboxes, and where that is used up the change is made all the same.
+    pub fn notify(
+        &self,
+        to: &[Name],
+        text: &str,
+        due: impl FnOnce() -> Result<bool>,
+        change: impl FnOnce(&mut Transaction<'_>) -> Result<()>,
+    ) -> Result<bool> {
+        let body =
+            Body::new(&escape::short(text, NOTICE_MAX)).map_err(|bad| anyhow::anyhow!("a notice: {bad}"))?;
+        let draft = Draft {
+            from: Name::system(),
+            identity: Identity::System,
+            to: to.to_vec(),
+            kind: MessageType::Info,
+            answers: None,
+            ack: false,
+            urgent: false,
+            body,
+        };
+        let (message, staged) = self.prepare(draft, Limit { count: 0, ..Limit::default() })?;
+        let due = self.transact(|tx| {
+            if !due()? {
+                return Ok(false);
+            }
+            if !message.to.is_empty() && self.room(&message.from, &message.to).is_ok() {
+                tx.publish(&message, &staged)?;
+            }
+            change(tx)?;
+            Ok(true)
+        })?;
+        if due {
+            self.settle_post(&message)?;
+        }
+        Ok(due)
+    }
+
+    fn prepare(&self, draft: Draft, limit: Limit) -> Result<(Message, Staged)> {
+        for name in &draft.to {
+            self.ensure_mailbox(name)?;
+        }
+        let now = now_ms();
+        let id = MessageId::from_entropy(entropy()?);
+        let (reply_to, thread) = match draft.answers {
+            Some((original, thread)) => (Some(original), thread),
+            None => (None, id.clone()),
+        };
+        let mut message = Message {
+            version: MESSAGE_VERSION,
+            id,
+            sequence: 0,
+            from: draft.from,
+            identity: draft.identity,
+            to: draft.to,
+            kind: draft.kind,
+            thread,
+            reply_to,
+            ack_required: draft.ack,
+            urgent: draft.urgent,
+            created: now,
+            body: draft.body,
+        };
+        message.sequence = self.transact(|tx| {
+            let mut window = tx.sender(&message.from)?;
+            let sequence = window.admit(limit, now).map_err(Refusal::RateLimited)?;
+            tx.put_sender(&message.from, &window)?;
+            Ok(sequence)
+        })?;
+        fault::point("before-stage");
+        let staged = self.stage(&self.key().sign(message.clone()))?;
+        Ok((message, staged))
+    }
+
+    /// Refuses if there is no room: nothing is ever dropped to make some. Names are counted, no file is read.
+    fn room(&self, from: &Name, to: &[Name]) -> Result<()> {
+        for name in to {
+            let files = self.mail_files(name, Folder::New)?;
+            let own = |f: &&String| parse_file_name(f).is_some_and(|(sender, _)| sender == from.as_str());
+            let own = files.iter().filter(own).count();
+            if files.len() >= MAX_UNREAD {
+                bail!("the mailbox of {name} is full: {} messages are unread; nothing was sent", files.len());
+            }
+            if own >= MAX_UNREAD_PER_SENDER {
+                bail!("{name} has {own} unread messages of yours; nothing was sent until some are read");
+            }
+        }
+        let mut all = 0;
+        for name in self.mailboxes()? {
+            all += self.mail_files(&name, Folder::New)?.len();
+        }
+        if all >= MAX_UNREAD_IN_ALL {
+            bail!("{all} messages are unread in this project, which is the most it takes; nothing was sent");
+        }
+        Ok(())
+    }
+
+    /// Makes the new directory entries durable, outside the mutex.
+    fn settle_post(&self, message: &Message) -> Result<()> {
+        message.to.iter().try_for_each(|name| self.sync_mailbox(name))
+    }
+}
+
+/// The longest notice, in characters: one line that is typed inline.
+const NOTICE_MAX: usize = 380;
+
+impl Transaction<'_> {
+    fn publish(&mut self, message: &Message, staged: &Staged) -> Result<()> {
+        for (done, name) in message.to.iter().enumerate() {
+            if let Err(error) = self.post(staged, name, message) {
+                for name in &message.to[..=done] {
+                    self.unpost(name, message);
+                }
+                return Err(error);
+            }
+        }
+        let audit = self.journal(
+            "sent",
+            json!({"id": message.id, "from": message.from, "to": message.to, "type": message.kind, "identity": message.identity}),
+        );
+        // The message is there: to call that a failure would make the sender send it again.
+        if let Err(error) = audit {
+            eprintln!("swarm: {}", escape::line(&format!("not in the journal: {error:#}")));
+        }
+        Ok(())
+    }
+}
