@@ -388,7 +388,7 @@ fn a_symbolic_link_is_never_followed() {
 
 fn renamed() -> (World, String) {
     let (world, _) =
-        spoilt(|_, file| fs::rename(file, file.with_file_name("0000000000001-zzzzzzzz.json")).unwrap());
+        spoilt(|_, file| fs::rename(file, file.with_file_name("0000000000001-human-zzzzzzzz.json")).unwrap());
     (world, "zzzzzzzz".to_owned())
 }
 
@@ -535,7 +535,7 @@ fn an_id_that_is_short_unknown_or_ambiguous_is_refused_clearly() {
     let world = ready();
     let id = send(&world, &["human", "x"]);
     let new = world.state().join("mail/human/new");
-    for name in ["0000000000001-abcd0000.json", "0000000000002-abcd1111.json"] {
+    for name in ["0000000000001-human-abcd0000.json", "0000000000002-human-abcd1111.json"] {
         fs::write(new.join(name), "{}").unwrap();
     }
     let unknown = if id.starts_with("zzzz") { "yyyy" } else { "zzzz" };

@@ -30,6 +30,7 @@ pub fn eventually<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
 pub struct World {
     dir: tempfile::TempDir,
     socket: String,
+    variables: Vec<(&'static str, &'static str)>,
 }
 
 impl World {
@@ -52,7 +53,12 @@ impl World {
             std::os::unix::fs::symlink(binary, dir.path().join("bin").join(name)).unwrap();
         }
         let socket = format!("t{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        Self { dir, socket }
+        Self { dir, socket, variables: Vec::new() }
+    }
+
+    /// Sets a variable for every command; before the server starts, for what runs in it, too.
+    pub fn set(&mut self, name: &'static str, value: &'static str) {
+        self.variables.push((name, value));
     }
 
     pub fn path(&self) -> &Path {
@@ -83,6 +89,7 @@ impl World {
             .env("FAKE_AGENT_CONTROL", self.path().join("{pane}.control"))
             .env("SWARM_RATE_LIMIT", "0/60")
             .current_dir(self.project())
+            .envs(self.variables.iter().copied())
             .stdin(Stdio::null());
         if let Some(tmux) = self.tmux_variable() {
             command.env("TMUX", tmux);
@@ -115,15 +122,15 @@ impl World {
 
     /// Runs tmux on the private server; gives what it printed.
     pub fn tmux(&self, args: &[&str]) -> String {
-        let out = self
-            .command("tmux")
-            .env_remove("TMUX")
-            .args(["-u", "-L", &self.socket])
-            .args(args)
-            .output()
-            .unwrap();
-        assert!(out.status.success(), "tmux {args:?}: {}", String::from_utf8_lossy(&out.stderr));
-        String::from_utf8(out.stdout).unwrap().trim_end().to_owned()
+        self.try_tmux(args).unwrap_or_else(|why| panic!("tmux {args:?}: {why}"))
+    }
+
+    /// Runs tmux on the private server; gives what it printed, or its complaint.
+    pub fn try_tmux(&self, args: &[&str]) -> Result<String, String> {
+        let mut command = self.command("tmux");
+        let out = command.env_remove("TMUX").args(["-u", "-L", &self.socket]).args(args).output().unwrap();
+        let text = |bytes| String::from_utf8_lossy(bytes).trim_end().to_owned();
+        if out.status.success() { Ok(text(&out.stdout)) } else { Err(text(&out.stderr)) }
     }
 
     /// Starts the server with one plain shell.
@@ -170,6 +177,38 @@ impl World {
         writeln!(fifo, "{line}").unwrap();
     }
 
+    /// Attaches a terminal of that size, as a person would: a client inside a second private server.
+    pub fn attach(&self, width: u16, height: u16) -> Terminal<'_> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let outer = format!("{}o{}", self.socket, COUNT.fetch_add(1, Ordering::Relaxed));
+        let terminal = Terminal { world: self, outer };
+        let inner = format!("env -u TMUX tmux -u -L {} attach", self.socket);
+        let size = [width.to_string(), height.to_string()];
+        terminal.run(&[
+            "-f",
+            "/dev/null",
+            "start-server",
+            ";",
+            "set-option",
+            "-g",
+            "status",
+            "off",
+            ";",
+            "new-session",
+            "-d",
+            "-x",
+            &size[0],
+            "-y",
+            &size[1],
+            &inner,
+        ]);
+        eventually("the client is attached", || {
+            let seen = self.tmux(&["list-clients", "-F", "#{client_width}x#{client_height}"]);
+            seen.lines().any(|l| l == format!("{width}x{height}")).then_some(())
+        });
+        terminal
+    }
+
     /// What the pane shows.
     pub fn screen(&self, pane: &str) -> String {
         self.tmux(&["capture-pane", "-p", "-t", pane])
@@ -178,6 +217,41 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
+        // The courier ends with its server, but it would write for a moment more into a directory that is being removed.
+        let courier = format!("courier --socket {}/", self.dir.path().display());
+        let _ = Command::new("pkill").args(["-KILL", "-f", &courier]).output();
         let _ = self.command("tmux").env_remove("TMUX").args(["-L", &self.socket, "kill-server"]).output();
+    }
+}
+
+/// A terminal that is attached to a world's server.
+pub struct Terminal<'w> {
+    world: &'w World,
+    outer: String,
+}
+
+impl Terminal<'_> {
+    fn run(&self, args: &[&str]) -> String {
+        let mut command = self.world.command("tmux");
+        let out = command.env_remove("TMUX").args(["-u", "-L", &self.outer]).args(args).output().unwrap();
+        assert!(out.status.success(), "tmux {args:?}: {}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).unwrap()
+    }
+
+    /// Presses keys, named as `send-keys` does.
+    pub fn press(&self, keys: &[&str]) {
+        self.run(&[&["send-keys"], keys].concat());
+    }
+
+    /// What the person sees.
+    pub fn screen(&self) -> String {
+        self.run(&["capture-pane", "-p"])
+    }
+}
+
+impl Drop for Terminal<'_> {
+    fn drop(&mut self) {
+        let _ =
+            self.world.command("tmux").env_remove("TMUX").args(["-L", &self.outer, "kill-server"]).output();
     }
 }

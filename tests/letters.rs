@@ -1,0 +1,274 @@
+//! What becomes of messages that are not answered, are held for long, or wait for an agent that ends: real tmux, real
+//! processes, with the times made short.
+
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+
+mod support;
+
+use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+use support::{World, eventually};
+
+/// A world whose courier goes by these times, with these agents; gives their panes.
+fn team(kinds: &[&str], times: &[(&'static str, &'static str)]) -> (World, Vec<String>) {
+    let mut world = World::new();
+    for (name, value) in times {
+        world.set(name, value);
+    }
+    world.start();
+    let panes = kinds.iter().map(|kind| world.agent(kind, &[])).collect();
+    world.ok(&["discover", "--init", "--quiet"]);
+    (world, panes)
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+fn send(world: &World, more: &[&str]) -> String {
+    let args = [&["send", "--json", "--no-wait"], more].concat();
+    json(&world.ok(&args))["id"].as_str().unwrap().to_owned()
+}
+
+fn status(world: &World, id: &str) -> Value {
+    json(&world.ok(&["status", "--json", id]))["recipients"][0].clone()
+}
+
+fn glance(world: &World) -> Value {
+    json(&world.ok(&["status", "--json"]))
+}
+
+/// The bodies in the human's inbox.
+fn inbox(world: &World) -> Vec<String> {
+    let all = json(&world.ok(&["inbox", "--json"]));
+    let messages = all["messages"].as_array().unwrap();
+    messages.iter().map(|m| m["message"]["body"].as_str().unwrap().to_owned()).collect()
+}
+
+fn given(world: &World, pane: &str, part: &str) -> usize {
+    world.events(pane, "submitted").iter().filter(|t| t.contains(part)).count()
+}
+
+/// Has the agent run a shell script of this text.
+fn run_in_agent(world: &World, name: &str, script: &str) {
+    let path = world.path().join("bin/errand");
+    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    send(world, &[name, "TOOL((errand))"]);
+}
+
+fn kill_couriers(world: &World) {
+    let out = Command::new("ps").args(["-A", "-o", "pid=,args="]).output().unwrap();
+    let mark = world.path().join("tmux").display().to_string();
+    for line in String::from_utf8_lossy(&out.stdout).lines() {
+        if line.contains("courier --socket") && line.contains(&mark) {
+            // It may have ended by itself.
+            let _ = Command::new("kill").args(["-KILL", line.split_whitespace().next().unwrap()]).output();
+        }
+    }
+}
+
+fn files(world: &World, dir: &str) -> usize {
+    fs::read_dir(world.state().join(dir)).unwrap().count()
+}
+
+#[test]
+fn an_agent_that_does_not_acknowledge_is_reminded_three_times_and_then_reported_once() {
+    let (world, panes) = team(&["claude"], &[("SWARM_ACK_WAITS", "0.3,0.3,0.3")]);
+    let id = send(&world, &["claude-1", "--ack", "answer me"]);
+    assert_eq!(glance(&world)["unacknowledged"], 1);
+    eventually("it is escalated", || (status(&world, &id)["escalated"] == true).then_some(()));
+    let told = status(&world, &id);
+    assert_eq!((&told["stage"], &told["reminders"]), (&Value::from("submitted"), &Value::from(3)));
+    let submitted = world.events(&panes[0], "submitted");
+    assert_eq!(submitted.len(), 4, "{submitted:#?}");
+    for ring in 1..=3 {
+        let line = &submitted[ring];
+        assert!(
+            line.starts_with(&format!("[swarm {id} REMINDER {ring} from human to claude-1 sig:")),
+            "{line}"
+        );
+        assert!(line.contains("answer me") && line.contains(&format!("swarm-msg ack {id}")), "{line}");
+    }
+    let mail = inbox(&world);
+    assert_eq!(mail.len(), 1, "{mail:#?}");
+    assert!(
+        mail[0].starts_with(&format!("UNACKNOWLEDGED: claude-1 has not acknowledged after 3 reminders {id}")),
+        "{mail:#?}"
+    );
+    assert_eq!(glance(&world)["unacknowledged"], 0);
+    assert_eq!(files(&world, "mail/claude-1/unacked"), 0);
+}
+
+#[test]
+fn a_courier_killed_again_and_again_neither_skips_nor_repeats_a_reminder() {
+    let (world, panes) = team(&["claude"], &[("SWARM_ACK_WAITS", "0.3,0.3,0.3")]);
+    let id = send(&world, &["claude-1", "--ack", "answer me"]);
+    for after in [200, 350, 150, 420, 260, 90] {
+        thread::sleep(Duration::from_millis(after));
+        kill_couriers(&world);
+        world.ok(&["discover", "--quiet"]);
+    }
+    eventually("it is escalated", || (status(&world, &id)["escalated"] == true).then_some(()));
+    for ring in 1..=3 {
+        assert_eq!(
+            given(&world, &panes[0], &format!("[swarm {id} REMINDER {ring} ")),
+            1,
+            "{}",
+            world.log(&panes[0])
+        );
+    }
+    assert_eq!(given(&world, &panes[0], &format!("[swarm {id} INFO ")), 1);
+    assert_eq!(inbox(&world).iter().filter(|b| b.contains("UNACKNOWLEDGED")).count(), 1);
+}
+
+#[test]
+fn racing_acknowledgements_of_one_message_are_one_and_end_the_reminders() {
+    let (world, panes) = team(&["claude"], &[("SWARM_ACK_WAITS", "1.5")]);
+    let id = send(&world, &["claude-1", "--ack", "answer me"]);
+    eventually("it arrives", || (given(&world, &panes[0], &id) > 0).then_some(()));
+    run_in_agent(
+        &world,
+        "claude-1",
+        &format!(
+            "for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do swarm-msg ack --no-wait {id} & done; wait; touch done"
+        ),
+    );
+    eventually("all are through", || world.project().join("done").exists().then_some(()));
+    assert_eq!(status(&world, &id)["stage"], "acked");
+    assert_eq!(inbox(&world), ["acknowledged"]);
+    assert_eq!(files(&world, "mail/claude-1/unacked"), 0);
+    thread::sleep(Duration::from_secs(2));
+    assert_eq!(given(&world, &panes[0], "REMINDER"), 0);
+    assert_eq!(inbox(&world), ["acknowledged"]);
+}
+
+#[test]
+fn an_answer_acknowledges_too() {
+    let (world, panes) = team(&["claude"], &[]);
+    let id = send(&world, &["claude-1", "--ack", "are you done?"]);
+    eventually("it arrives", || (given(&world, &panes[0], &id) > 0).then_some(()));
+    run_in_agent(&world, "claude-1", &format!("swarm-msg reply {id} yes"));
+    eventually("it is acknowledged", || (status(&world, &id)["stage"] == "acked").then_some(()));
+    assert_eq!(files(&world, "mail/claude-1/unacked"), 0);
+}
+
+#[test]
+fn nobody_but_a_recipient_can_acknowledge() {
+    let (world, _) = team(&["claude"], &[]);
+    let id = send(&world, &["claude-1", "--ack", "for claude"]);
+    let (code, why) = world.refused(&["ack", &id]);
+    assert_eq!(code, 2);
+    assert!(why.contains("in your mailbox"), "{why}");
+    assert_eq!(files(&world, "mail/claude-1/unacked"), 1);
+}
+
+#[test]
+fn time_in_which_a_message_is_held_is_not_counted_against_its_recipient() {
+    let (world, panes) = team(&["claude"], &[("SWARM_ACK_WAITS", "0.2")]);
+    world.control(&panes[0], "draft half a thought");
+    let id = send(&world, &["claude-1", "--ack", "later"]);
+    eventually("held", || (status(&world, &id)["stage"] == "held").then_some(()));
+    thread::sleep(Duration::from_secs(1));
+    let told = status(&world, &id);
+    assert_eq!((&told["reminders"], &told["escalated"]), (&Value::from(0), &Value::from(false)));
+    world.control(&panes[0], "clear");
+    eventually("it is escalated at last", || (status(&world, &id)["escalated"] == true).then_some(()));
+    assert_eq!(given(&world, &panes[0], &format!("[swarm {id} INFO ")), 1);
+}
+
+#[test]
+fn mail_for_an_agent_that_ends_becomes_dead_letters_that_can_be_sent_again() {
+    let (world, panes) = team(&["claude", "codex"], &[]);
+    world.control(&panes[0], "busy 60000");
+    let ids = [send(&world, &["claude-1", "first"]), send(&world, &["claude-1", "second"])];
+    eventually("held", || (status(&world, &ids[0])["stage"] == "held").then_some(()));
+    let behind = status(&world, &ids[1]);
+    assert_eq!(behind["stage"], "held");
+    assert!(behind["detail"].as_str().unwrap().contains(&ids[0]), "{behind}");
+    world.control(&panes[0], "exit");
+    eventually("they are dead letters", || (glance(&world)["dead_letters"] == 2).then_some(()));
+    let told = status(&world, &ids[0]);
+    assert_eq!(
+        (&told["stage"], &told["detail"]),
+        (&Value::from("failed"), &Value::from("its process has ended"))
+    );
+    let mail = inbox(&world);
+    assert_eq!(mail.len(), 1, "{mail:#?}");
+    assert!(
+        ids.iter().all(|id| mail[0].contains(id.as_str())) && mail[0].contains("swarm-msg resend"),
+        "{mail:#?}"
+    );
+    let listed = world.ok(&["dead"]);
+    assert!(listed.contains("first") && listed.contains("second") && listed.contains("claude-1"), "{listed}");
+    // Its name is not known any more: without --to there is nobody to send it to.
+    assert_eq!(world.refused(&["resend", &ids[0]]).0, 5);
+    world.ok(&["resend", "--no-wait", &ids[0], "--to", "codex-1"]);
+    eventually("it arrives", || (given(&world, &panes[1], "] first (") == 1).then_some(()));
+    assert_eq!(glance(&world)["dead_letters"], 1);
+    assert!(!world.screen(&panes[0]).contains("[swarm"));
+}
+
+#[test]
+fn only_its_sender_and_the_human_send_a_message_again() {
+    let (world, panes) = team(&["claude", "codex"], &[]);
+    let id = send(&world, &["claude-1", "mine"]);
+    eventually("it arrives", || (given(&world, &panes[0], &id) > 0).then_some(()));
+    run_in_agent(&world, "codex-1", &format!("swarm-msg resend {id} --to codex-1 2>refused; touch done"));
+    eventually("it is refused", || world.project().join("done").exists().then_some(()));
+    let why = fs::read_to_string(world.project().join("refused")).unwrap();
+    assert!(why.contains("only its sender and the human"), "{why}");
+}
+
+#[test]
+fn a_sender_is_told_once_of_a_message_that_is_held_for_long() {
+    let (world, panes) = team(&["claude"], &[("SWARM_HELD_NOTICE", "0.5")]);
+    world.control(&panes[0], "draft half a thought");
+    let id = send(&world, &["claude-1", "when you can"]);
+    eventually("the notice comes", || (!inbox(&world).is_empty()).then_some(()));
+    kill_couriers(&world);
+    world.ok(&["discover", "--quiet"]);
+    thread::sleep(Duration::from_secs(1));
+    let mail = inbox(&world);
+    assert_eq!(mail.len(), 1, "{mail:#?}");
+    assert!(
+        mail[0].starts_with(&format!("{id} to claude-1 is held")) && mail[0].contains("draft"),
+        "{mail:#?}"
+    );
+    assert!(world.screen(&panes[0]).contains("half a thought"));
+}
+
+#[test]
+fn an_agent_is_told_of_an_unacknowledged_message_by_a_notice_it_need_not_answer() {
+    let (world, panes) = team(&["claude", "codex"], &[("SWARM_ACK_WAITS", "0.3")]);
+    run_in_agent(&world, "claude-1", "swarm-msg send --no-wait --ack codex-1 hello");
+    let notice = || world.events(&panes[0], "submitted").into_iter().find(|t| t.contains("UNACKNOWLEDGED"));
+    let line = eventually("the notice is typed", notice);
+    assert!(
+        line.contains(" from swarm to claude-1 ") && line.ends_with("(a notice: no answer is expected)"),
+        "{line}"
+    );
+    assert_eq!(inbox(&world).len(), 1);
+}
+
+#[test]
+fn one_sender_cannot_fill_a_mailbox() {
+    let world = World::new();
+    world.ok(&["init"]);
+    let mut refused = None;
+    for n in 0..=200 {
+        let out = world.swarm(&["send", "--no-wait", "human", &n.to_string()]);
+        if !out.status.success() {
+            refused = Some((n, String::from_utf8(out.stderr).unwrap()));
+            break;
+        }
+    }
+    let (count, why) = refused.unwrap();
+    assert_eq!(count, 200);
+    assert!(why.contains("200 unread messages of yours; nothing was sent"), "{why}");
+    assert_eq!(inbox(&world).len(), 200);
+}
