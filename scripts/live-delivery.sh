@@ -7,7 +7,8 @@
 # Run it inside tmux, in the agents' project, with swarm on PATH and the agents discovered and idle. LOG is a file to which
 # the agents' model server (a mock on loopback, say) appends one line per request with the newest text of the user. The model
 # is expected to answer a text with SLOW8 in 8 s, and one with the word TOOL by asking for a shell tool, which opens a
-# permission dialog. CONDITIONS="idle draft" chooses some of: idle busy draft typing copy dialog small burst courier.
+# permission dialog. IGNORE is a pattern for lines of LOG that do not count, such as those of the agents' own side requests (for
+# a title, say). CONDITIONS="idle draft" chooses some of: idle busy draft typing copy dialog small burst courier.
 set -euo pipefail
 
 if [ "$#" -lt 3 ]; then
@@ -16,6 +17,7 @@ if [ "$#" -lt 3 ]; then
 fi
 repeat=$1 log=$2
 shift 2
+ignore=${IGNORE:-^\$}
 conditions=${CONDITIONS:-idle busy draft typing copy dialog small burst courier}
 export SWARM_RATE_LIMIT=0/60
 results=$(mktemp -d)
@@ -25,7 +27,7 @@ pane_of() { swarm agents | awk -v name="$1" '$1 == name { print $3 }'; }
 state_of() { swarm agents | awk -v name="$1" '$1 == name { print $4 }'; }
 status_of() { swarm status "$1" | sed -n 2p; }
 mail() { swarm send --no-wait "$1" "$2" | awk 'NR == 1 { print $1 }'; }
-reached() { grep -c -F "[swarm $1 " "$log" || true; }
+reached() { grep -F "[swarm $1 " "$log" | grep -c -v -e "$ignore" || true; }
 
 # await SECONDS COMMAND...: until the command succeeds
 await() {

@@ -53,7 +53,8 @@ pub fn run(store: &Store, first: &Server, profiles: &Profiles) -> Result<()> {
         let due = round.letters()?;
         let pass = round.deliver()?;
         pause = if rang || pass.progress || !pass.waiting { RETRY.0 } else { (pause * 2).min(RETRY.1) };
-        let rest = if pass.waiting { pause } else { PULSE };
+        // What was just delivered may have started a clock.
+        let rest = if pass.waiting || pass.progress { pause } else { PULSE };
         let until_due = due.map_or(PULSE, |at| Duration::from_millis(at.saturating_sub(now_ms()).max(1)));
         rang = bell.wait(rest.min(until_due))?;
     }
