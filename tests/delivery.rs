@@ -413,6 +413,21 @@ fn many_senders_at_once_lose_nothing_and_keep_their_order() {
     undisturbed(&world, &panes[0]);
 }
 
+#[test]
+fn urgent_mail_goes_first_and_the_rest_keeps_its_order() {
+    let (world, panes) = team(&["claude"], &[]);
+    world.control(&panes[0], "draft wait");
+    eventually("draft", || field(&world, &panes[0], "state").is_some_and(|s| s == "draft").then_some(()));
+    let mut ids: Vec<String> = ["one", "two"].iter().map(|body| send(&world, "claude-1", body)).collect();
+    let urgent = world.ok(&["send", "--json", "--no-wait", "--urgent", "claude-1", "fire"]);
+    ids.insert(0, json(&urgent)["id"].as_str().unwrap().to_owned());
+    world.control(&panes[0], "clear");
+    eventually("all arrive", || (world.events(&panes[0], "submitted").len() == 3).then_some(()));
+    for (text, id) in world.events(&panes[0], "submitted").iter().zip(&ids) {
+        assert!(text.starts_with(&format!("[swarm {id} ")), "{text}");
+    }
+}
+
 /// Lets a courier die at `point` with a message under way, starts another, and expects the message once.
 fn courier_dies_at(kind: &str, point: &str) {
     let world = World::new();

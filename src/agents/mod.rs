@@ -177,6 +177,9 @@ mod tests {
         let text = "kind = 'mine'\ntitle = 'Mine'\n[process]\nnames = ['mine']\n[screen]\nprompt = '^> '\ncontinuation = '^  '\nbelow = 2\n";
         std::fs::write(dir.path().join("mine.toml"), text).unwrap();
         assert!(Profiles::load(&[dir.path().to_owned()]).unwrap().get("mine").is_some());
+        std::fs::write(dir.path().join("mine.toml"), include_str!("../../docs/profile.toml")).unwrap();
+        let template = Profiles::load(&[dir.path().to_owned()]).unwrap();
+        assert_eq!(template.get("my-agent").unwrap().screen.below, 0);
         std::fs::write(dir.path().join("bad.toml"), "kind = 'x'\nprompt = '('").unwrap();
         let error = format!("{:#}", Profiles::load(&[dir.path().to_owned()]).unwrap_err());
         assert!(error.contains("bad.toml"), "{error}");
