@@ -11,6 +11,7 @@ pub mod delivery;
 pub mod escape;
 pub mod frame;
 pub mod id;
+pub mod lease;
 pub mod message;
 pub mod name;
 pub mod process_id;
