@@ -13,6 +13,7 @@ pub mod frame;
 pub mod id;
 pub mod lease;
 pub mod message;
+pub mod moment;
 pub mod name;
 pub mod process_id;
 pub mod rate;

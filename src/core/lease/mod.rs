@@ -3,6 +3,14 @@
 //! Pure values and decisions. What makes them hold between processes is the store: it loads, decides and commits in
 //! one transaction.
 
+pub mod decision;
+pub mod event;
 pub mod pattern;
+pub mod record;
+pub mod table;
 
+pub use decision::{Blocker, Changes, Grant, Outcome, Released, Request, Which, Why, Write};
+pub use event::{End, Event, GaveUp, Notice};
 pub use pattern::{Kind, PathPattern};
+pub use record::{Challenge, Counter, Holder, Lease, Liveness, Mode, Reason, Waiter};
+pub use table::LeaseTable;
