@@ -8,10 +8,14 @@
 pub mod fault;
 mod journal;
 pub mod key;
+pub mod leases;
 pub mod lock;
 pub mod mail;
+mod notices;
 pub mod record;
 pub mod root;
+pub mod scope;
+mod sealed;
 mod transaction;
 pub mod wake;
 

@@ -24,6 +24,23 @@ pub struct Request {
     pub auto: bool,
 }
 
+/// How long an automatic lease lasts after the last edit, in milliseconds.
+pub const EDIT_TTL_MS: u64 = 5 * 60 * 1000;
+
+impl Request {
+    /// What a hook asks for before its agent edits `path`.
+    pub fn edit(holder: Holder, path: PathPattern) -> Self {
+        Self {
+            holder,
+            paths: vec![path],
+            mode: Mode::Exclusive,
+            ttl_ms: EDIT_TTL_MS,
+            reason: None,
+            auto: true,
+        }
+    }
+}
+
 /// The answer to a [`Request`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {

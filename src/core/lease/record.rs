@@ -3,6 +3,7 @@
 //! Plain values, one file each. They hold only what was decided under the mutex; the rules are in [`super::table`].
 
 use super::pattern::PathPattern;
+use crate::core::agent::Agent;
 use crate::core::escape;
 use crate::core::moment::Deadline;
 use crate::core::name::Name;
@@ -56,6 +57,21 @@ pub struct Holder {
 }
 
 impl Holder {
+    /// An agent. `namespace` is the caller's own pid namespace if it sees the agent's process there, else `None`.
+    pub fn agent(agent: &Agent, namespace: Option<u64>) -> Self {
+        Self { name: agent.name.clone(), process: Some(agent.process.clone()), namespace, command: false }
+    }
+
+    /// The person at the keyboard, in whatever terminal: nothing tells whether they still care.
+    pub fn human() -> Self {
+        Self { name: Name::human(), process: None, namespace: None, command: false }
+    }
+
+    /// A command that runs for `name` as long as `process` does.
+    pub fn command(name: Name, process: ProcessId, namespace: Option<u64>) -> Self {
+        Self { name, process: Some(process), namespace, command: true }
+    }
+
     /// Whether the two are never in each other's way.
     pub fn is_same(&self, other: &Self) -> bool {
         if self.command && other.command {

@@ -68,9 +68,9 @@ impl LeaseTable {
         &self.now
     }
 
-    /// What was decided.
-    pub fn into_changes(self) -> Changes {
-        self.changes
+    /// What was decided so far.
+    pub fn changes(&self) -> &Changes {
+        &self.changes
     }
 
     /// Applies what time and death have done; every other decision is made after this. `census` tells of a holder

@@ -82,7 +82,7 @@ impl World {
         });
         let result = decide(&mut table);
         let (leases, waiters) = (table.leases.clone(), table.waiters.clone());
-        let changes = table.into_changes();
+        let changes = std::mem::take(&mut table.changes);
         if let Some((counter, _)) = changes.counter {
             self.counter = counter;
         }
