@@ -13,9 +13,8 @@ use super::record::{self, Durability, Loaded};
 use super::{Store, Transaction};
 use crate::core::agent::Agent;
 use crate::core::lease::{
-    Changes, Counter, Event, Holder, Lease, LeaseTable, Liveness, Outcome, Request, Waiter, Write,
+    Changes, Counter, Event, Holder, Lease, LeaseTable, Liveness, Outcome, Request, Wait, Waiter, Write,
 };
-use crate::core::moment::Deadline;
 use crate::core::name::Name;
 use crate::os::{clock, process};
 use anyhow::{Context as _, Result, bail};
@@ -57,7 +56,7 @@ impl Store {
     }
 
     /// Decides a request and commits the outcome. With `wait`, a holder that cannot be served waits until then.
-    pub fn acquire(&self, request: &Request, wait: Option<&Deadline>) -> Result<Outcome> {
+    pub fn acquire(&self, request: &Request, wait: Option<&Wait>) -> Result<Outcome> {
         self.in_transaction(|leases| {
             refuse_damaged(&leases.damaged)?;
             Ok(leases.table.acquire(request, wait))

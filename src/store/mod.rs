@@ -148,6 +148,24 @@ impl Store {
         )
     }
 
+    /// Gives every entry of the journal to `each`, oldest first.
+    pub fn journal(&self, each: impl FnMut(serde_json::Value)) -> Result<()> {
+        journal::read(&self.dir, each)
+    }
+
+    /// Temporary files older than an hour: whoever wrote them was killed.
+    pub fn abandoned_files(&self) -> Result<Vec<PathBuf>> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(self.tmp())? {
+            let entry = entry?;
+            let age = entry.metadata().and_then(|m| m.modified()).map(|at| at.elapsed().unwrap_or_default());
+            if age.is_ok_and(|age| age.as_secs() > 3600) {
+                found.push(entry.path());
+            }
+        }
+        Ok(found)
+    }
+
     /// How many records are in quarantine.
     pub fn quarantined(&self) -> Result<usize> {
         Ok(record::list(&self.dir.join("quarantine"))?.len())

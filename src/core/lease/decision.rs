@@ -5,6 +5,7 @@
 use super::event::Event;
 use super::pattern::PathPattern;
 use super::record::{Counter, Holder, Lease, Mode, Reason, Waiter};
+use crate::core::moment::Deadline;
 use crate::core::name::Name;
 
 /// What somebody asks for.
@@ -22,6 +23,15 @@ pub struct Request {
     pub reason: Option<Reason>,
     /// Whether a hook asks.
     pub auto: bool,
+}
+
+/// How to wait.
+#[derive(Clone, Debug)]
+pub struct Wait {
+    /// Until when at the longest.
+    pub until: Deadline,
+    /// Whose end ends the waiting: of an agent it is itself, of a person the command that waits.
+    pub holder: Holder,
 }
 
 /// How long an automatic lease lasts after the last edit, in milliseconds.

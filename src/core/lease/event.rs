@@ -180,14 +180,14 @@ impl Event {
                 );
                 tell(&l.holder.name, MessageType::Info, text)
             }
-            Event::Offered(w) if w.holder.process.is_none() || !w.holder.command => {
+            Event::Offered(w) if reads_mail(w) => {
                 let text = format!(
                     "it is your turn for {}: kept for you for 120 s, take it with the same swarm-msg lock command",
                     list(&w.paths)
                 );
                 tell(&w.holder.name, MessageType::Info, text)
             }
-            Event::Dequeued(w, GaveUp::OfferLapsed) => {
+            Event::Dequeued(w, GaveUp::OfferLapsed) if reads_mail(w) => {
                 let text = format!(
                     "you did not take {} within 120 s: your ticket {} is gone",
                     list(&w.paths),
@@ -195,7 +195,7 @@ impl Event {
                 );
                 tell(&w.holder.name, MessageType::Info, text)
             }
-            Event::Dequeued(w, GaveUp::TimeOver) => {
+            Event::Dequeued(w, GaveUp::TimeOver) if reads_mail(w) => {
                 let text =
                     format!("you waited in vain for {}: your ticket {} is gone", list(&w.paths), w.ticket);
                 tell(&w.holder.name, MessageType::Info, text)
@@ -209,6 +209,11 @@ impl Event {
             | Event::Dequeued(..) => None,
         }
     }
+}
+
+/// Whether one that waits is told by mail: a command that waits, and a person's always does, sees for itself.
+fn reads_mail(waiter: &Waiter) -> bool {
+    !waiter.holder.command && !waiter.holder.name.is_human()
 }
 
 fn texts(paths: &[PathPattern]) -> Vec<String> {

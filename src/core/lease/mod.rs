@@ -7,9 +7,10 @@ pub mod decision;
 pub mod event;
 pub mod pattern;
 pub mod record;
+pub mod stats;
 pub mod table;
 
-pub use decision::{Blocker, Changes, Grant, Outcome, Released, Request, Which, Why, Write};
+pub use decision::{Blocker, Changes, Grant, Outcome, Released, Request, Wait, Which, Why, Write};
 pub use event::{End, Event, GaveUp, Notice};
 pub use pattern::{Kind, PathPattern};
 pub use record::{Challenge, Counter, Holder, Lease, Liveness, Mode, Reason, Waiter};

@@ -11,11 +11,11 @@
 //! - A lease of a dead holder ends at once; of a living one when it is given back, or expired, challenged and not renewed;
 //!   of one whose life cannot be told, when its time is over.
 
-use super::decision::{Blocker, Changes, Grant, Outcome, Released, Request, Which, Why, Write};
+use super::decision::{Blocker, Changes, Grant, Outcome, Released, Request, Wait, Which, Why, Write};
 use super::event::{End, Event, GaveUp};
 use super::pattern::PathPattern;
 use super::record::{Challenge, Counter, Holder, Lease, Liveness, Mode, Waiter};
-use crate::core::moment::{Deadline, Moment};
+use crate::core::moment::Moment;
 use crate::core::name::Name;
 use crate::core::process_id::ProcessId;
 use std::collections::BTreeMap;
@@ -112,7 +112,7 @@ impl LeaseTable {
     }
 
     /// Decides a request. With `wait`, who cannot be served waits until then.
-    pub fn acquire(&mut self, request: &Request, wait: Option<&Deadline>) -> Outcome {
+    pub fn acquire(&mut self, request: &Request, wait: Option<&Wait>) -> Outcome {
         let mut missing = request.clone();
         missing.paths.retain(|path| {
             !self.leases.values().any(|l| is_own(l, &request.holder) && has(l, request.mode, path))
@@ -124,7 +124,7 @@ impl LeaseTable {
             self.advance();
             return Outcome::Granted(grant);
         }
-        let Some(until) = wait else {
+        let Some(Wait { until, holder }) = wait else {
             self.challenge(&blockers, &request.holder.name);
             self.deny(request, &blockers);
             return Outcome::Denied(blockers);
@@ -133,7 +133,7 @@ impl LeaseTable {
             Some(waiter) => waiter.clone(),
             None => Waiter {
                 ticket: u64::MAX,
-                holder: request.holder.clone(),
+                holder: holder.clone(),
                 paths: request.paths.clone(),
                 mode: request.mode,
                 since: self.now.wall_ms,
@@ -182,9 +182,9 @@ impl LeaseTable {
         released
     }
 
-    /// Ends every lease that overlaps `path`, whoever holds it. For a person only.
-    pub fn force(&mut self, path: &PathPattern) -> Vec<Lease> {
-        let found = self.holding(path);
+    /// Ends the leases with these numbers, whoever holds them. For a person only.
+    pub fn force(&mut self, fences: &[u64]) -> Vec<Lease> {
+        let found: Vec<Lease> = fences.iter().filter_map(|f| self.leases.get(f).cloned()).collect();
         for lease in &found {
             self.end_lease(lease, End::Forced);
         }

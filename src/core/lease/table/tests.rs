@@ -139,8 +139,8 @@ impl World {
             reason: None,
             auto: false,
         };
-        let until = wait.then(|| self.now.after(600 * MINUTE));
-        self.transact(|t| t.acquire(&request, until.as_ref())).0
+        let wait = wait.then(|| Wait { until: self.now.after(600 * MINUTE), holder: holder(name) });
+        self.transact(|t| t.acquire(&request, wait.as_ref())).0
     }
 
     fn lock(&mut self, name: &str, paths: &[&str]) -> Outcome {
@@ -158,6 +158,10 @@ impl World {
     fn names(&self) -> Vec<&str> {
         self.leases.values().map(|l| l.holder.name.as_str()).collect()
     }
+}
+
+fn holding(table: &LeaseTable, text: &str) -> Vec<u64> {
+    table.holding(&path(text)).iter().map(|l| l.fence).collect()
 }
 
 fn is_granted(outcome: &Outcome) -> bool {
@@ -205,9 +209,10 @@ fn random_walk(seed: u64) -> (usize, usize, usize) {
                     reason: Reason::new("why").ok(),
                     auto: random.below(4) == 0,
                 };
-                let until = (random.below(3) > 0).then(|| world.now.after(20 * MINUTE));
+                let (until, by) = (world.now.after(20 * MINUTE), request.holder.clone());
+                let wait = (random.below(3) > 0).then_some(Wait { until, holder: by });
                 let before = world.clone();
-                match world.transact(|t| t.acquire(&request, until.as_ref())).0 {
+                match world.transact(|t| t.acquire(&request, wait.as_ref())).0 {
                     Outcome::Granted(grant) => {
                         granted += 1;
                         assert_fair(&before, &request);
@@ -238,7 +243,7 @@ fn random_walk(seed: u64) -> (usize, usize, usize) {
                 assert!(renewed.iter().all(|l| !l.expires.has_passed(&world.now) && l.challenge.is_none()));
             }
             16 => {
-                world.transact(|t| t.force(&path("src/a")));
+                world.transact(|t| t.force(&holding(t, "src/a")));
                 assert!(world.table().holding(&path("src/a")).is_empty());
             }
             17 if world.dead.len() < 2 && name != "human" => world.dead.push(Name::new(name).unwrap()),
@@ -464,7 +469,7 @@ fn those_concerned_are_told_and_nobody_else() {
     let mut world = World::new();
     world.lock("alice", &["a"]);
     world.wait("bob", &["a"]);
-    let (_, events) = world.transact(|t| t.force(&path("a")));
+    let (_, events) = world.transact(|t| t.force(&holding(t, "a")));
     let told: Vec<_> = events.iter().filter_map(Event::notice).map(|n| n.to.to_string()).collect();
     assert_eq!(told, ["alice", "bob"]);
     let (outcome, events) = world.unlock("bob", Which::All);
