@@ -23,7 +23,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<()> {
     let session = Session::open()?;
     let (owner, aliases) = (&session.caller.name, &session.caller.aliases);
-    let unread = session.store.mail(owner, aliases, Folder::New)?;
+    let unread = session.store.unread(owner, aliases)?;
     let mut refused = unread.refused;
     let mut listed: Vec<_> = unread.messages.into_iter().map(|m| (m, false)).collect();
     if args.all {

@@ -10,17 +10,25 @@ mod courier;
 mod dead;
 mod discover;
 mod explain;
+mod gc;
 mod inbox;
 mod init;
+mod lease;
+mod lock;
+mod locks;
 mod name;
 mod print;
 mod read;
+mod renew;
 mod reply;
 mod resend;
 mod send;
 mod session;
 mod show;
+mod stats;
 mod status;
+mod under;
+mod unlock;
 mod verify;
 mod wait;
 mod who;
@@ -57,6 +65,8 @@ enum SwarmCommand {
     Agents(agents::Args),
     Name(name::Args),
     Explain(explain::Args),
+    Gc(gc::Args),
+    Stats(stats::Args),
     #[command(flatten)]
     Message(MessageCommand),
     #[command(hide = true)]
@@ -78,6 +88,10 @@ enum MessageCommand {
     Who(who::Args),
     Whoami(whoami::Args),
     Verify(verify::Args),
+    Lock(lock::Args),
+    Unlock(unlock::Args),
+    Renew(renew::Args),
+    Locks(locks::Args),
 }
 
 /// Runs `swarm` with this process's arguments.
@@ -88,6 +102,8 @@ pub fn swarm() -> ExitCode {
         SwarmCommand::Agents(args) => agents::run(&args),
         SwarmCommand::Name(args) => name::run(&args),
         SwarmCommand::Explain(args) => explain::run(&args),
+        SwarmCommand::Gc(args) => gc::run(&args),
+        SwarmCommand::Stats(args) => stats::run(&args),
         SwarmCommand::Message(command) => message(command),
         SwarmCommand::Courier(args) => courier::run(&args),
     })
@@ -113,6 +129,10 @@ fn message(command: MessageCommand) -> Result<()> {
         MessageCommand::Who(args) => who::run(&args),
         MessageCommand::Whoami(args) => whoami::run(&args),
         MessageCommand::Verify(args) => verify::run(&args),
+        MessageCommand::Lock(args) => lock::run(&args),
+        MessageCommand::Unlock(args) => unlock::run(&args),
+        MessageCommand::Renew(args) => renew::run(&args),
+        MessageCommand::Locks(args) => locks::run(&args),
     }
 }
 
@@ -133,6 +153,9 @@ fn run<C: CommandFactory + FromArgMatches>(handle: impl FnOnce(C) -> Result<()>)
         Err(error) => {
             if print::is_closed_pipe(&error) {
                 return ExitCode::SUCCESS;
+            }
+            if let Some(ended) = error.downcast_ref::<under::Ended>() {
+                return ExitCode::from(ended.0);
             }
             // Errors quote paths and foreign text: one safe line.
             eprintln!("swarm: {}", crate::core::escape::line(&format!("{error:#}")));

@@ -55,7 +55,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 
 fn unread(session: &Session, all: bool) -> Result<Vec<(Found, Verified)>> {
     let owner = &session.caller.name;
-    let mail = session.store.mail(owner, &session.caller.aliases, Folder::New)?;
+    let mail = session.store.unread(owner, &session.caller.aliases)?;
     print::refused(&mail.refused);
     let count = if all { usize::MAX } else { 1 };
     let found = |m: Verified| {

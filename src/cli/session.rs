@@ -143,12 +143,12 @@ impl Session {
             let changed = delivery.way.advance(stage, "", now);
             if changed {
                 // The move comes first: should the mark be lost, the message is read all the same.
-                if found.folder == Folder::New {
+                if found.folder != Folder::Cur {
                     tx.mark_read(&found.mailbox, &found.file)?;
                 }
                 tx.put_delivery(&found.mailbox, &delivery)?;
                 tx.journal(stage.word(), serde_json::json!({"id": found.id, "to": found.mailbox}))?;
-            } else if found.folder == Folder::New {
+            } else if found.folder != Folder::Cur {
                 tx.mark_read(&found.mailbox, &found.file)?;
             }
             if delivery.way.stage == Stage::Acked {

@@ -68,7 +68,7 @@ fn glance(session: &Session, json: bool) -> Result<()> {
     let live: Vec<_> = session.agents.iter().filter(|a| a.is_live()).collect();
     let mut unread = Vec::new();
     for name in store.mailboxes()? {
-        let count = store.mail_files(&name, Folder::New)?.len();
+        let count = store.count_unread(&name)?;
         if count > 0 {
             unread.push((name, count));
         }

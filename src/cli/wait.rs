@@ -27,12 +27,12 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let sent = args.id.as_ref().map(|id| session.find(id, false)).transpose()?;
     loop {
         match &sent {
-            None if !session.store.mail_files(&session.caller.name, Folder::New)?.is_empty() => {
+            None if session.store.count_unread(&session.caller.name)? > 0 => {
                 return inbox::run(&inbox::Args { all: false, limit: None, json: false });
             }
             None => {}
             Some((_, message)) => {
-                for folder in [Folder::New, Folder::Cur] {
+                for folder in [Folder::New, Folder::Given, Folder::Cur] {
                     let mail = session.store.mail(&session.caller.name, &session.caller.aliases, folder)?;
                     print::refused(&mail.refused);
                     if let Some(answer) =

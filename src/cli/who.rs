@@ -1,13 +1,32 @@
-use super::print;
 use super::session::Session;
+use super::{agents, lease, print};
+use crate::core::refusal::Refusal;
 use anyhow::Result;
+use serde_json::json;
+use std::ffi::OsString;
 
-/// List the team: everybody you can write to
+/// List the team: everybody you can write to; with paths: who holds them
+///
+/// With paths it ends with 3 if somebody else holds one of them.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// Files, directories or globs
+    #[arg(value_name = "PATH")]
+    paths: Vec<OsString>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
 
-pub(super) fn run(_: &Args) -> Result<()> {
+pub(super) fn run(args: &Args) -> Result<()> {
     let session = Session::open()?;
+    if !args.paths.is_empty() {
+        return holders(&session, args);
+    }
+    if args.json {
+        let live: Vec<_> = session.agents.iter().filter(|a| a.is_live()).cloned().collect();
+        return print::object(json!({"agents": agents::as_json(&live)}));
+    }
     let mut text = String::new();
     for agent in session.agents.iter().filter(|a| a.is_live()) {
         let you = if agent.name == session.caller.name { "  (you)" } else { "" };
@@ -15,4 +34,38 @@ pub(super) fn run(_: &Args) -> Result<()> {
     }
     text.push_str(&format!("{:<16} the person at the keyboard\n", "human"));
     print::out(&text)
+}
+
+fn holders(session: &Session, args: &Args) -> Result<()> {
+    let (patterns, own) = (lease::patterns(session, &args.paths)?, lease::holder(session));
+    let leases = session.store.leases()?;
+    let now = leases.table.now();
+    let mut others = Vec::new();
+    let (mut text, mut all) = (String::new(), Vec::new());
+    for path in &patterns {
+        let held = leases.table.holding(path);
+        if held.is_empty() {
+            text.push_str(&format!("{path}: free\n"));
+        }
+        for lease in &held {
+            text.push_str(&format!("{path}: {}\n", lease::held_by(lease, now)));
+            if !lease.holder.is_same(&own) {
+                others.push(lease.holder.name.to_string());
+            }
+        }
+        all.push(json!({
+            "path": path.to_string(), "leases": held.iter().map(|l| lease::lease_json(l, now)).collect::<Vec<_>>(),
+        }));
+    }
+    if args.json {
+        print::object(json!({"paths": all}))?;
+    } else {
+        print::out(&text)?;
+    }
+    others.sort();
+    others.dedup();
+    match &others[..] {
+        [] => Ok(()),
+        names => Err(Refusal::Held(format!("held by {}", names.join(", "))).into()),
+    }
 }

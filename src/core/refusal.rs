@@ -13,6 +13,8 @@ pub enum Refusal {
     Usage(String),
     /// Too many messages in the window.
     RateLimited(RateLimited),
+    /// Somebody else holds what was asked for; who, and what to do.
+    Held(String),
     /// No such agent; the known ones.
     UnknownAgent {
         /// The name asked for, escaped.
@@ -31,6 +33,7 @@ impl Refusal {
     pub fn exit_code(&self) -> u8 {
         match self {
             Refusal::Usage(_) => 2,
+            Refusal::Held(_) => 3,
             Refusal::RateLimited(_) => 4,
             Refusal::UnknownAgent { .. } => 5,
             Refusal::BadSignature(_) => 6,
@@ -42,7 +45,10 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refusal::Usage(text) | Refusal::BadSignature(text) | Refusal::Tmux(text) => f.write_str(text),
+            Refusal::Usage(text)
+            | Refusal::Held(text)
+            | Refusal::BadSignature(text)
+            | Refusal::Tmux(text) => f.write_str(text),
             Refusal::RateLimited(r) => write!(
                 f,
                 "rate limit: {} messages per {} s are allowed; the next one can be sent in {:.1} s",

@@ -39,11 +39,34 @@ impl Key {
         Ok(Verified { message: signed.message, sig: signed.sig })
     }
 
+    /// The seal of a record that only swarm writes: it shows whether a byte of it, or its name, was changed.
+    pub fn seal(&self, name: &str, record: &[u8]) -> String {
+        hex(&self.seal_mac(name, record).finalize().into_bytes())
+    }
+
+    /// Whether `seal` is that of the record.
+    pub fn is_sealed(&self, name: &str, record: &[u8], seal: &str) -> bool {
+        unhex(seal).is_some_and(|tag| self.seal_mac(name, record).verify_slice(&tag).is_ok())
+    }
+
+    fn seal_mac(&self, name: &str, record: &[u8]) -> Hmac<Sha256> {
+        let mut mac = self.keyed();
+        for field in [b"swarm-record", name.as_bytes(), record] {
+            mac.update(&(field.len() as u64).to_le_bytes());
+            mac.update(field);
+        }
+        mac
+    }
+
     fn mac(&self, message: &Message) -> Hmac<Sha256> {
-        // A key of any length is taken: this cannot fail.
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).unwrap_or_else(|_| unreachable!());
+        let mut mac = self.keyed();
         mac.update(&encode(message));
         mac
+    }
+
+    fn keyed(&self) -> Hmac<Sha256> {
+        // A key of any length is taken: this cannot fail.
+        Hmac::<Sha256>::new_from_slice(&self.0).unwrap_or_else(|_| unreachable!())
     }
 }
 
@@ -146,6 +169,22 @@ mod tests {
             change(&mut signed.message, &other);
             assert_eq!(key.verify(signed), Err(BadSignature), "change {index}");
         }
+    }
+
+    #[test]
+    fn a_seal_fits_one_record_under_one_name() {
+        let key = Key::new([7; KEY_LEN]);
+        let seal = key.seal("leases/1", b"record");
+        assert!(key.is_sealed("leases/1", b"record", &seal));
+        for (name, record, seal) in [
+            ("leases/2", "record", seal.as_str()),
+            ("leases/1", "recorD", &seal),
+            ("leases/1r", "ecord", &seal),
+            ("leases/1", "record", ""),
+        ] {
+            assert!(!key.is_sealed(name, record.as_bytes(), seal), "{name} {record}");
+        }
+        assert!(!Key::new([8; KEY_LEN]).is_sealed("leases/1", b"record", &seal));
     }
 
     #[test]

@@ -356,6 +356,9 @@ impl Attempt<'_> {
                 clock.reminded(now_ms(), &self.settings.reminders);
             }
             tx.put_delivery(&self.agent.name, &delivery)?;
+            if after.stage == Stage::Submitted && self.reminder.is_none() {
+                tx.mark_given(&self.agent.name, &self.message.file_name())?;
+            }
             if after.stage != before.stage {
                 tx.journal(
                     "delivery",

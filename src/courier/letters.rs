@@ -1,23 +1,28 @@
 //! What becomes of messages that are not answered or cannot be delivered: reminders, escalation, dead letters, and notices
 //! of long holds.
 //!
-//! Everything is decided from records and the time, and each notice is posted in the transaction that records that it was
-//! given. So a courier that is killed and started anew goes on where the last one was; nothing is told never, and only a
-//! crash between two system calls can tell it twice.
+//! Everything is decided from records and the time, and each notice is written in the transaction that records that it was
+//! given. So a courier that is killed and started anew goes on where the last one was, and tells nothing never or twice but
+//! for a crash between the two writes of that transaction, after which it is told again.
 
 use super::settings::Settings;
 use crate::core::ack::{AckClock, Step};
 use crate::core::agent::Agent;
 use crate::core::delivery::{Delivery, Stage};
+use crate::core::escape;
 use crate::core::frame;
 use crate::core::id::MessageId;
-use crate::core::message::Verified;
+use crate::core::lease::Notice;
+use crate::core::message::{MessageType, Verified};
 use crate::core::name::Name;
 use crate::store::mail::Folder;
 use crate::store::{Store, Transaction, now_ms};
 use anyhow::Result;
 use serde_json::json;
 use std::collections::BTreeMap;
+
+/// The longest notice, in characters: one line that is typed inline.
+const NOTICE_MAX: usize = 380;
 
 /// Ids named in one notice.
 const NAMED: usize = 8;
@@ -113,20 +118,20 @@ impl Letters<'_> {
         to.dedup();
         let file = message.file_name();
         let awaited = self.store.mail_file(owner, Folder::Unacked, &file);
-        let told = self.store.notify(
-            &to,
-            &text,
-            || Ok(awaited.exists()),
-            |tx| {
-                let mut delivery = self.delivery(owner, message)?;
-                if let Some(clock) = &mut delivery.ack {
-                    clock.escalated = true;
-                }
-                tx.put_delivery(owner, &delivery)?;
-                tx.settle_ack(owner, &file)?;
-                tx.journal("escalated", json!({"id": message.id, "to": owner, "why": why}))
-            },
-        )?;
+        let told = self.store.transact(|tx| {
+            if !awaited.exists() {
+                return Ok(false);
+            }
+            notify(tx, &to, &text)?;
+            let mut delivery = self.delivery(owner, message)?;
+            if let Some(clock) = &mut delivery.ack {
+                clock.escalated = true;
+            }
+            tx.put_delivery(owner, &delivery)?;
+            tx.settle_ack(owner, &file)?;
+            tx.journal("escalated", json!({"id": message.id, "to": owner, "why": why}))?;
+            Ok(true)
+        })?;
         if told {
             due.alerts.push(format!("{owner} {why} {}", message.id));
         }
@@ -156,16 +161,12 @@ impl Letters<'_> {
                     "{} has ended and was not given {named}{more}; send again: swarm-msg resend {} --to NAME",
                     agent.name, ids[0]
                 );
-                let open = |id: &MessageId| -> Result<Option<Delivery>> {
-                    let known = self.store.delivery(&agent.name, id)?;
-                    let delivery = known.unwrap_or_else(|| Delivery::queued(id.clone(), now_ms()));
-                    Ok(delivery.way.stage.is_open().then_some(delivery))
-                };
-                let due =
-                    || Ok(ids.iter().map(open).collect::<Result<Vec<_>>>()?.iter().any(Option::is_some));
-                self.store.notify(&to, &text, due, |tx| {
+                self.store.transact(|tx| {
+                    notify(tx, &to, &text)?;
                     for id in &ids {
-                        if let Some(mut delivery) = open(id)? {
+                        let known = self.store.delivery(&agent.name, id)?;
+                        let mut delivery = known.unwrap_or_else(|| Delivery::queued(id.clone(), now_ms()));
+                        if delivery.way.stage.is_open() {
                             delivery.way.advance(Stage::Failed, "its process has ended", now_ms());
                             tx.put_delivery(&agent.name, &delivery)?;
                             tx.journal("dead-letter", json!({"id": id, "to": agent.name}))?;
@@ -198,13 +199,15 @@ impl Letters<'_> {
             age / 1000,
             frame::preview(message.body.as_str())
         );
-        let due = || Ok(!self.delivery(owner, message)?.told_held);
-        self.store.notify(&self.sender(message), &text, due, |tx| {
+        self.store.transact(|tx| {
             let mut delivery = self.delivery(owner, message)?;
+            if delivery.told_held {
+                return Ok(());
+            }
+            notify(tx, &self.sender(message), &text)?;
             delivery.told_held = true;
             tx.put_delivery(owner, &delivery)
-        })?;
-        Ok(())
+        })
     }
 
     /// The mailbox of a message's sender: its present name, or the human's if it is gone.
@@ -242,6 +245,14 @@ impl Due {
     fn at(&mut self, when: u64) {
         self.next = Some(self.next.map_or(when, |n| n.min(when)));
     }
+}
+
+/// Writes a notice to each of these, to be posted after the transaction.
+fn notify(tx: &mut Transaction<'_>, to: &[Name], text: &str) -> Result<()> {
+    let text = escape::short(text, NOTICE_MAX);
+    to.iter().try_for_each(|to| {
+        tx.put_notice(&Notice { to: to.clone(), kind: MessageType::Info, text: text.clone() })
+    })
 }
 
 /// A count with its noun.

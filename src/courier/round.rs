@@ -17,7 +17,6 @@ use crate::store::mail::Folder;
 use crate::tmux::Server;
 use anyhow::Result;
 use std::collections::BTreeSet;
-use std::sync::Mutex;
 
 /// What one pass over everybody's mail came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,15 +43,13 @@ pub struct Round<'a> {
     settings: Settings,
     /// The living agents.
     agents: Vec<Agent>,
-    /// Files of unread messages that need nothing more from the courier.
-    settled: Mutex<BTreeSet<String>>,
 }
 
 impl<'a> Round<'a> {
     /// A courier that knows of one server so far.
     pub fn new(store: &'a Store, first: &Server, profiles: &'a Profiles, settings: Settings) -> Self {
         let servers = BTreeSet::from([first.socket().to_owned()]);
-        Self { store, profiles, servers, settings, agents: Vec::new(), settled: Mutex::default() }
+        Self { store, profiles, servers, settings, agents: Vec::new() }
     }
 
     /// Looks at all panes of all known servers and registers what it finds. `false`: no server is left.
@@ -96,6 +93,7 @@ impl<'a> Round<'a> {
         let letters = Letters { store: self.store, agents: &agents, settings: &self.settings };
         let mut due = letters.acknowledgements()?;
         due.alerts.extend(letters.dead_letters()?);
+        self.store.post_notices()?;
         for alert in &due.alerts {
             for socket in &self.servers {
                 // A message on the status line is a courtesy: the notice is in the inbox.
@@ -170,17 +168,14 @@ impl<'a> Round<'a> {
     fn jobs(&self, agent: &Agent) -> Result<Vec<Job>> {
         let mut jobs = Vec::new();
         for file in self.store.mail_files(&agent.name, Folder::New)? {
-            let key = format!("{}/{file}", agent.name);
-            if self.settled.lock().is_ok_and(|s| s.contains(&key)) {
-                continue;
-            }
             let found = self.store.message(&agent.name, &agent.formerly, Folder::New, &file)?;
             let Some(Ok(message)) = found else { continue };
             let stage = self.store.delivery(&agent.name, &message.id)?.map_or(Stage::Queued, |d| d.way.stage);
             if stage.is_open() {
                 jobs.push(Job { message, reminder: None, stage });
-            } else if let Ok(mut settled) = self.settled.lock() {
-                settled.insert(key);
+            } else if stage != Stage::Failed {
+                // Submitted, and a crash came before the move.
+                self.store.transact(|tx| tx.mark_given(&agent.name, &file))?;
             }
         }
         for file in self.store.mail_files(&agent.name, Folder::Unacked)? {

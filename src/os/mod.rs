@@ -4,4 +4,5 @@
 //! snapshot: what it says of a process is checked again (by start time) where it matters.
 
 pub mod caller;
+pub mod clock;
 pub mod process;

@@ -90,6 +90,13 @@ pub fn is_alive(id: &ProcessId) -> bool {
     look(id).is_some()
 }
 
+/// This process itself.
+pub fn this() -> Result<ProcessId> {
+    let pid = i32::try_from(std::process::id()).context("this process's id is out of range")?;
+    let own = read_one(pid).context("this process cannot be looked at")?;
+    Ok(ProcessId { pid, start: own.start, boot: boot_id()? })
+}
+
 /// The first arguments of a process: enough to know a server by, however long its command line is.
 pub fn first_arguments(pid: i32) -> Vec<String> {
     let mut argv = read_argv(pid);
@@ -115,9 +122,9 @@ pub fn ancestry() -> Result<Vec<ProcessId>> {
 }
 
 #[cfg(target_os = "linux")]
-use linux::{boot_id, parents, read_all, read_argv, read_one};
+pub use linux::{boot_id, cwd, namespace, namespace_of};
 #[cfg(target_os = "linux")]
-pub use linux::{cwd, namespace, namespace_of};
+use linux::{parents, read_all, read_argv, read_one};
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -127,7 +134,8 @@ mod linux {
     use std::io::Read;
     use std::os::unix::fs::MetadataExt;
 
-    pub(super) fn boot_id() -> Result<String> {
+    /// Which boot of the machine this is.
+    pub fn boot_id() -> Result<String> {
         let path = "/proc/sys/kernel/random/boot_id";
         Ok(fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?.trim().to_owned())
     }
@@ -197,9 +205,9 @@ mod linux {
 }
 
 #[cfg(not(target_os = "linux"))]
-use other::{boot_id, parents, read_all, read_argv, read_one};
+pub use other::{boot_id, cwd, namespace, namespace_of};
 #[cfg(not(target_os = "linux"))]
-pub use other::{cwd, namespace, namespace_of};
+use other::{parents, read_all, read_argv, read_one};
 
 #[cfg(not(target_os = "linux"))]
 mod other {
@@ -221,7 +229,8 @@ mod other {
         Ok(String::from_utf8_lossy(&out.stdout).into_owned())
     }
 
-    pub(super) fn boot_id() -> Result<String> {
+    /// Which boot of the machine this is.
+    pub fn boot_id() -> Result<String> {
         let id = output("sysctl", &["-n", "kern.bootsessionuuid"])?;
         Ok(if id.trim().is_empty() { output("sysctl", &["-n", "kern.boottime"])? } else { id }
             .trim()

@@ -6,7 +6,7 @@
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{BufRead, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -28,6 +28,26 @@ pub(super) fn append(dir: &Path, event: &Value) -> Result<()> {
     file.write_all(line.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
     if file.metadata().is_ok_and(|m| m.len() >= ROTATE_AT) {
         std::fs::rename(&path, dir.join("journal.1.jsonl")).context("cannot rotate the journal")?;
+    }
+    Ok(())
+}
+
+/// Gives every entry of the journal in `dir` to `each`, oldest first. A line that is no JSON is passed over: the last one may
+/// be half written.
+pub(super) fn read(dir: &Path, mut each: impl FnMut(Value)) -> Result<()> {
+    for name in ["journal.1.jsonl", "journal.jsonl"] {
+        let path = dir.join(name);
+        let file = match std::fs::File::open(&path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(e) => return Err(e).with_context(|| format!("cannot open {}", path.display())),
+        };
+        for line in std::io::BufReader::new(file).split(b'\n') {
+            let line = line.with_context(|| format!("cannot read {}", path.display()))?;
+            if let Ok(entry) = serde_json::from_slice(&line) {
+                each(entry);
+            }
+        }
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
-//! Mailboxes: `mail/NAME/new/`, `mail/NAME/cur/`, `mail/NAME/state/`, `mail/NAME/unacked/`.
+//! Mailboxes: `mail/NAME/new/`, `mail/NAME/given/`, `mail/NAME/cur/`, `mail/NAME/state/`, `mail/NAME/unacked/`.
 //!
-//! A message is one immutable signed file. It appears in `new/` by a link (complete or absent), and reading it is
-//! one rename to `cur/`, so a message is unread or read and never both. How far its delivery is stands in
+//! A message is one immutable signed file. It appears in `new/` by a link (complete or absent), moves to `given/` when it
+//! was submitted in its recipient's composer and to `cur/` when it was read: renames, so it is in one of them at any time. How far its delivery is stands in
 //! `state/`, a small volatile record. A message that wants an acknowledgement has a second link in `unacked/` until it
 //! is acknowledged, escalated or failed, so what is awaited can be listed and cannot leak. Everything read here is verified before it is returned: the signature, that
 //! the mailbox's owner is a recipient, that the file bears the message's own name, and that it was not read before.
@@ -16,11 +16,16 @@ use crate::core::name::Name;
 use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
 
-/// Which half of a mailbox.
+/// The folders in which a message that was not read may lie.
+pub const UNREAD: [Folder; 2] = [Folder::New, Folder::Given];
+
+/// Which part of a mailbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Folder {
-    /// Not read yet.
+    /// Neither typed nor read yet.
     New,
+    /// Submitted in the recipient's composer, not known to be read.
+    Given,
     /// Read.
     Cur,
     /// To be acknowledged; also in one of the others.
@@ -31,11 +36,15 @@ impl Folder {
     fn dir(self) -> &'static str {
         match self {
             Folder::New => "new",
+            Folder::Given => "given",
             Folder::Cur => "cur",
             Folder::Unacked => "unacked",
         }
     }
 }
+
+/// The directories of a mailbox.
+const PARTS: [&str; 5] = ["new", "given", "cur", "state", "unacked"];
 
 /// A record that was refused, for the person to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +117,21 @@ impl Store {
         Ok(mail)
     }
 
+    /// Everything genuine that was not read, in the order it was sent.
+    pub fn unread(&self, owner: &Name, aliases: &[Name]) -> Result<Mail> {
+        let mut all = self.mail(owner, aliases, Folder::New)?;
+        let given = self.mail(owner, aliases, Folder::Given)?;
+        all.messages.extend(given.messages);
+        all.refused.extend(given.refused);
+        all.messages.sort_by_key(|m| m.file_name());
+        Ok(all)
+    }
+
+    /// How many messages were not read. Reads no file.
+    pub fn count_unread(&self, owner: &Name) -> Result<usize> {
+        UNREAD.iter().map(|folder| Ok(self.mail_files(owner, *folder)?.len())).sum()
+    }
+
     /// One message; `None` if it is gone.
     pub fn message(
         &self,
@@ -144,7 +168,8 @@ impl Store {
         if !message.to.iter().any(|to| to == owner || aliases.contains(to)) {
             return Err("forged: it was written to somebody else");
         }
-        if folder == Folder::New && self.mail_dir(owner, Folder::Cur.dir()).join(file).exists() {
+        let read = [Folder::Cur, Folder::Given].map(|f| self.mail_file(owner, f, file).exists());
+        if folder == Folder::New && read.contains(&true) {
             return Err("replayed: it was read before");
         }
         Ok(message)
@@ -169,7 +194,7 @@ impl Store {
     pub fn find(&self, prefix: &str) -> Result<Vec<Found>> {
         let mut found = Vec::new();
         for mailbox in self.mailboxes()? {
-            for folder in [Folder::New, Folder::Cur] {
+            for folder in [Folder::New, Folder::Given, Folder::Cur] {
                 for file in self.mail_files(&mailbox, folder)? {
                     let id = parse_file_name(&file).map(|(_, id)| id);
                     if let Some(id) = id.filter(|id| id.as_str().starts_with(prefix)) {
@@ -188,7 +213,7 @@ impl Store {
 
     /// Makes a mailbox.
     pub fn ensure_mailbox(&self, owner: &Name) -> Result<()> {
-        for part in ["new", "cur", "state", "unacked"] {
+        for part in PARTS {
             let dir = self.mail_dir(owner, part);
             if !dir.exists() {
                 record::ensure_dir(&dir)?;
@@ -239,12 +264,25 @@ impl Transaction<'_> {
 
     /// Moves a message from unread to read. `false`: it was not unread any more.
     pub fn mark_read(&mut self, owner: &Name, file: &str) -> Result<bool> {
-        let from = self.store.mail_file(owner, Folder::New, file);
-        let to = self.store.mail_dir(owner, Folder::Cur.dir());
-        match std::fs::rename(&from, to.join(file)) {
+        for from in UNREAD {
+            if self.shelve(owner, file, from, Folder::Cur)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Moves a message that was submitted out of the courier's way. Idempotent.
+    pub fn mark_given(&mut self, owner: &Name, file: &str) -> Result<bool> {
+        self.shelve(owner, file, Folder::New, Folder::Given)
+    }
+
+    fn shelve(&mut self, owner: &Name, file: &str, from: Folder, to: Folder) -> Result<bool> {
+        let path = self.store.mail_file(owner, from, file);
+        match std::fs::rename(&path, self.store.mail_file(owner, to, file)) {
             Ok(()) => Ok(true),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
-            Err(e) => Err(e).with_context(|| format!("cannot move {}", from.display())),
+            Err(e) => Err(e).with_context(|| format!("cannot move {}", path.display())),
         }
     }
 
@@ -264,7 +302,7 @@ impl Transaction<'_> {
     /// Moves mail that still lies under a former name of `agent` to its mailbox. Idempotent.
     pub fn settle_mail(&mut self, agent: &Agent) -> Result<()> {
         for old in &agent.formerly {
-            for part in ["new", "cur", "state", "unacked"] {
+            for part in PARTS {
                 let from = self.store.mail_dir(old, part);
                 let files = record::list(&from)?;
                 if !files.is_empty() {

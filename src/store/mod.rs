@@ -8,11 +8,15 @@
 pub mod fault;
 mod journal;
 pub mod key;
+pub mod leases;
 pub mod lock;
 pub mod mail;
+mod notices;
 pub mod post;
 pub mod record;
 pub mod root;
+pub mod scope;
+mod sealed;
 mod transaction;
 pub mod wake;
 
@@ -143,6 +147,24 @@ impl Store {
             &self.dir,
             &serde_json::json!({"t": now_ms(), "event": "quarantined", "record": from, "why": why}),
         )
+    }
+
+    /// Gives every entry of the journal to `each`, oldest first.
+    pub fn journal(&self, each: impl FnMut(serde_json::Value)) -> Result<()> {
+        journal::read(&self.dir, each)
+    }
+
+    /// Temporary files older than an hour: whoever wrote them was killed.
+    pub fn abandoned_files(&self) -> Result<Vec<PathBuf>> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(self.tmp())? {
+            let entry = entry?;
+            let age = entry.metadata().and_then(|m| m.modified()).map(|at| at.elapsed().unwrap_or_default());
+            if age.is_ok_and(|age| age.as_secs() > 3600) {
+                found.push(entry.path());
+            }
+        }
+        Ok(found)
     }
 
     /// How many records are in quarantine.

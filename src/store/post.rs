@@ -18,14 +18,14 @@ use crate::core::refusal::Refusal;
 use anyhow::{Result, bail};
 use serde_json::json;
 
-/// The most unread messages a mailbox takes; a full one refuses and drops nothing.
-pub const MAX_UNREAD: usize = 1000;
+/// The most waiting messages a mailbox takes; a full one refuses and drops nothing.
+pub const MAX_WAITING: usize = 1000;
 
-/// The most unread messages of one sender that a mailbox takes: one sender cannot fill it for the others.
-pub const MAX_UNREAD_PER_SENDER: usize = 200;
+/// The most waiting messages of one sender that a mailbox takes: one sender cannot fill it for the others.
+pub const MAX_WAITING_PER_SENDER: usize = 200;
 
-/// The most unread messages in all mailboxes together.
-pub const MAX_UNREAD_IN_ALL: usize = 10_000;
+/// The most waiting messages in all mailboxes together.
+pub const MAX_WAITING_IN_ALL: usize = 10_000;
 
 /// What a message is to be, before it has an id and a sequence.
 #[derive(Clone, Debug)]
@@ -64,46 +64,8 @@ impl Store {
         Ok(message)
     }
 
-    /// Posts a notice of swarm's own together with the change of state it tells of, in one transaction, if it is still
-    /// `due` there. The notice goes first: after a crash in the middle it comes twice rather than never. There is no
-    /// limit to notices but the room in the mailboxes, and where that is used up the change is made all the same.
-    pub fn notify(
-        &self,
-        to: &[Name],
-        text: &str,
-        due: impl FnOnce() -> Result<bool>,
-        change: impl FnOnce(&mut Transaction<'_>) -> Result<()>,
-    ) -> Result<bool> {
-        let body =
-            Body::new(&escape::short(text, NOTICE_MAX)).map_err(|bad| anyhow::anyhow!("a notice: {bad}"))?;
-        let draft = Draft {
-            from: Name::system(),
-            identity: Identity::System,
-            to: to.to_vec(),
-            kind: MessageType::Info,
-            answers: None,
-            ack: false,
-            urgent: false,
-            body,
-        };
-        let (message, staged) = self.prepare(draft, Limit { count: 0, ..Limit::default() })?;
-        let due = self.transact(|tx| {
-            if !due()? {
-                return Ok(false);
-            }
-            if !message.to.is_empty() && self.room(&message.from, &message.to).is_ok() {
-                tx.publish(&message, &staged)?;
-            }
-            change(tx)?;
-            Ok(true)
-        })?;
-        if due {
-            self.settle_post(&message)?;
-        }
-        Ok(due)
-    }
-
-    fn prepare(&self, draft: Draft, limit: Limit) -> Result<(Message, Staged)> {
+    /// Takes a place in the rate window and makes the signed message durable, in no mailbox yet.
+    pub(super) fn prepare(&self, draft: Draft, limit: Limit) -> Result<(Message, Staged)> {
         for name in &draft.to {
             self.ensure_mailbox(name)?;
         }
@@ -139,40 +101,38 @@ impl Store {
         Ok((message, staged))
     }
 
-    /// Refuses if there is no room: nothing is ever dropped to make some. Names are counted, no file is read.
+    /// Refuses if there is no room: nothing is ever dropped to make some. What was given to an agent waits no more. Names are counted, no file is read.
     fn room(&self, from: &Name, to: &[Name]) -> Result<()> {
         for name in to {
             let files = self.mail_files(name, Folder::New)?;
             let own = |f: &&String| parse_file_name(f).is_some_and(|(sender, _)| sender == from.as_str());
             let own = files.iter().filter(own).count();
-            if files.len() >= MAX_UNREAD {
-                bail!("the mailbox of {name} is full: {} messages are unread; nothing was sent", files.len());
+            if files.len() >= MAX_WAITING {
+                bail!("the mailbox of {name} is full: {} messages wait there; nothing was sent", files.len());
             }
-            if own >= MAX_UNREAD_PER_SENDER {
-                bail!("{name} has {own} unread messages of yours; nothing was sent until some are read");
+            if own >= MAX_WAITING_PER_SENDER {
+                bail!("{own} messages of yours wait for {name}; nothing was sent");
             }
         }
         let mut all = 0;
         for name in self.mailboxes()? {
             all += self.mail_files(&name, Folder::New)?.len();
         }
-        if all >= MAX_UNREAD_IN_ALL {
-            bail!("{all} messages are unread in this project, which is the most it takes; nothing was sent");
+        if all >= MAX_WAITING_IN_ALL {
+            bail!("{all} messages wait in this project, which is the most it takes; nothing was sent");
         }
         Ok(())
     }
 
     /// Makes the new directory entries durable, outside the mutex.
-    fn settle_post(&self, message: &Message) -> Result<()> {
+    pub(super) fn settle_post(&self, message: &Message) -> Result<()> {
         message.to.iter().try_for_each(|name| self.sync_mailbox(name))
     }
 }
 
-/// The longest notice, in characters: one line that is typed inline.
-const NOTICE_MAX: usize = 380;
-
 impl Transaction<'_> {
-    fn publish(&mut self, message: &Message, staged: &Staged) -> Result<()> {
+    /// Puts a message into its recipients' mailboxes: all or none.
+    pub(super) fn publish(&mut self, message: &Message, staged: &Staged) -> Result<()> {
         for (done, name) in message.to.iter().enumerate() {
             if let Err(error) = self.post(staged, name, message) {
                 for name in &message.to[..=done] {

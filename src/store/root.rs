@@ -3,7 +3,7 @@
 //! Creation is one rename of a complete directory, so any number of racing `swarm init` agree on one store
 //! with one project id. A `.swarm/` that is not ours (no FORMAT file in it) is never written to.
 
-use super::record;
+use super::{record, sealed};
 use anyhow::{Context as _, Result, bail};
 use std::fs;
 use std::io::ErrorKind;
@@ -14,7 +14,19 @@ use std::path::{Path, PathBuf};
 pub const FORMAT: u32 = 1;
 
 /// The directories of a store.
-const DIRECTORIES: [&str; 8] = ["agents", "mail", "dead", "rate", "panes", "claims", "quarantine", "tmp"];
+const DIRECTORIES: [&str; 11] = [
+    "agents",
+    "mail",
+    "dead",
+    "rate",
+    "leases",
+    "waiters",
+    "notices",
+    "panes",
+    "claims",
+    "quarantine",
+    "tmp",
+];
 
 /// The root of the swarm that `from` belongs to: `$SWARM_ROOT` (given as `forced`), else the nearest parent
 /// with a `.swarm/` of ours.
@@ -43,16 +55,27 @@ fn work_tree(from: &Path) -> Option<PathBuf> {
     if dot_git.is_dir() {
         return Some(top.to_owned());
     }
+    // A submodule, and the worktree of a bare repository, have no main worktree.
+    Some(linked_worktree(top).map_or_else(|| top.to_owned(), |linked| linked.main))
+}
+
+/// A linked git worktree.
+pub struct Linked {
+    /// The top of the main worktree.
+    pub main: PathBuf,
+    /// The name git gave it, unique in the repository.
+    pub name: String,
+}
+
+/// What the linked worktree with its top at `top` belongs to, if it is one.
+pub fn linked_worktree(top: &Path) -> Option<Linked> {
     // `.git` is a file in a linked worktree and in a submodule; only the former has a `commondir`.
-    let text = fs::read_to_string(&dot_git).ok()?;
+    let text = fs::read_to_string(top.join(".git")).ok()?;
     let git_dir = top.join(text.strip_prefix("gitdir:")?.trim());
-    let Ok(common) = fs::read_to_string(git_dir.join("commondir")) else { return Some(top.to_owned()) };
+    let common = fs::read_to_string(git_dir.join("commondir")).ok()?;
     let common = git_dir.join(common.trim()).canonicalize().ok()?;
-    match common.file_name() {
-        Some(name) if name == ".git" => common.parent().map(Path::to_owned),
-        // The worktree of a bare repository has no main worktree.
-        _ => Some(top.to_owned()),
-    }
+    let main = common.parent().filter(|_| common.file_name().is_some_and(|n| n == ".git"))?;
+    Some(Linked { main: main.to_owned(), name: git_dir.file_name()?.to_str()?.to_owned() })
 }
 
 fn is_store(dir: &Path) -> bool {
@@ -105,6 +128,7 @@ fn fill(dir: &Path, project_id: &str) -> Result<()> {
     for (name, text) in [
         (".gitignore", "*\n".to_owned()),
         ("PROJECT", format!("{project_id}\n")),
+        ("numbers.json", sealed::FIRST_NUMBERS.to_owned()),
         ("lock", String::new()),
         ("courier.lock", String::new()),
         ("FORMAT", format!("{FORMAT}\n")),

@@ -1,0 +1,78 @@
+use super::print;
+use super::session::Session;
+use crate::core::escape;
+use crate::core::lease::{Event, event};
+use crate::core::message::Identity;
+use crate::core::refusal::Refusal;
+use anyhow::Result;
+use serde_json::json;
+
+/// Clean up: leases of the dead, expired ones and tickets nobody waits for; sets damaged lease records aside
+///
+/// Only tells what it would do; --yes does it.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Do it
+    #[arg(long)]
+    yes: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    let session = Session::open()?;
+    let store = &session.store;
+    let peek = store.peek_leases()?;
+    let ended: Vec<_> = peek.table.changes().events.iter().filter_map(line).collect();
+    let abandoned = store.abandoned_files()?;
+    if args.yes {
+        if !peek.damaged.is_empty() && session.caller.identity != Identity::Human {
+            return Err(Refusal::Usage(
+                "a lease record is damaged: only the human can set it aside, after looking at it".into(),
+            )
+            .into());
+        }
+        store.set_damaged_leases_aside()?;
+        store.change_leases(|_| ())?;
+        for path in &abandoned {
+            // Somebody else may be cleaning up, too.
+            let _ = std::fs::remove_file(path);
+        }
+        let _ = store.ring();
+    }
+    let damaged: Vec<_> = peek.damaged.iter().map(|d| d.record.clone()).collect();
+    let files: Vec<_> = abandoned.iter().map(|p| p.display().to_string()).collect();
+    if args.json {
+        return print::object(json!({"done": args.yes, "ended": ended, "damaged": damaged, "files": files}));
+    }
+    let mut text: String = ended.iter().map(|line| format!("{line}\n")).collect();
+    text.extend(damaged.iter().map(|d| format!("to quarantine: {}\n", escape::line(d))));
+    text.extend(files.iter().map(|f| format!("left by a process that was killed: {}\n", escape::line(f))));
+    text.push_str(match (text.is_empty(), args.yes) {
+        (true, _) => "nothing to clean up\n",
+        (false, true) => "done\n",
+        (false, false) => "nothing was changed; `swarm gc --yes` does it\n",
+    });
+    print::out(&text)
+}
+
+fn line(event: &Event) -> Option<String> {
+    match event {
+        Event::Ended(lease, end) => Some(format!(
+            "{}: lease {} of {} on {}",
+            end.word(),
+            lease.fence,
+            lease.holder.name,
+            event::list(&lease.paths)
+        )),
+        Event::Dequeued(waiter, why) => Some(format!(
+            "{}: ticket {} of {} for {}",
+            why.word(),
+            waiter.ticket,
+            waiter.holder.name,
+            event::list(&waiter.paths)
+        )),
+        _ => None,
+    }
+}

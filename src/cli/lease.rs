@@ -1,0 +1,173 @@
+//! What the lease commands have in common: who asks, for which paths and how long, and how a lease is shown.
+
+use super::print;
+use super::session::Session;
+use crate::core::escape;
+use crate::core::lease::{Blocker, Holder, Lease, PathPattern, Reason, Waiter, Why};
+use crate::core::message::Identity;
+use crate::core::moment::Moment;
+use crate::core::refusal::Refusal;
+use crate::os::process;
+use anyhow::Result;
+use serde_json::{Value, json};
+use std::ffi::OsString;
+
+/// The most paths one command takes.
+const MAX_PATHS: usize = 256;
+
+/// The longest time a lease or a ticket may be asked for: one day.
+const MAX_SECONDS: u64 = 24 * 60 * 60;
+
+/// Parses a duration such as `90`, `90s`, `15m` or `2h`, in milliseconds.
+pub(super) fn duration(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.as_bytes() {
+        [.., b's'] => (&text[..text.len() - 1], 1),
+        [.., b'm'] => (&text[..text.len() - 1], 60),
+        [.., b'h'] => (&text[..text.len() - 1], 60 * 60),
+        _ => (text, 1),
+    };
+    let seconds = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(unit));
+    match seconds {
+        Some(seconds @ 1..=MAX_SECONDS) => Ok(seconds * 1000),
+        _ => Err("it must be a time from 1s to 24h, such as 90s, 15m or 2h".to_owned()),
+    }
+}
+
+/// Parses a reason.
+pub(super) fn reason(text: &str) -> Result<Reason, String> {
+    Reason::new(text)
+}
+
+/// The caller as a holder.
+pub(super) fn holder(session: &Session) -> Holder {
+    let caller = &session.caller;
+    match session.agent(&caller.name) {
+        Some(agent) => {
+            // Below its own process, the caller sees what the agent's process id means.
+            let sees = matches!(caller.identity, Identity::Process | Identity::Pane);
+            Holder::agent(agent, if sees { process::namespace() } else { None })
+        }
+        None => Holder::human(),
+    }
+}
+
+/// The patterns that `paths` mean in the working directory.
+pub(super) fn patterns(session: &Session, paths: &[OsString]) -> Result<Vec<PathPattern>> {
+    if paths.len() > MAX_PATHS {
+        return Err(
+            Refusal::Usage(format!("at most {MAX_PATHS} paths are taken; lease their directory")).into()
+        );
+    }
+    let here = super::session::here()?;
+    let mut patterns = Vec::new();
+    for path in paths {
+        let pattern = session.store.pattern(&here, path)?;
+        if !patterns.contains(&pattern) {
+            patterns.push(pattern);
+        }
+    }
+    Ok(patterns)
+}
+
+/// How long a lease still is, in words.
+pub(super) fn rest(lease: &Lease, now: &Moment) -> String {
+    match (lease.expires.remaining_ms(now), &lease.challenge) {
+        (0, Some(c)) => format!("expired, lost in {} unless renewed", time(c.until.remaining_ms(now))),
+        (0, None) => "expired".to_owned(),
+        (ms, _) => format!("expires in {}", time(ms)),
+    }
+}
+
+/// A time in one unit, to the nearest minute.
+pub(super) fn time(ms: u64) -> String {
+    print::age(0, if ms < 60_000 { ms } else { ms + 30_000 })
+}
+
+/// One who is in the way, in one line.
+pub(super) fn blocker(blocker: &Blocker, now: &Moment) -> String {
+    match &blocker.why {
+        Why::Holds(lease) => {
+            let via = if blocker.path == blocker.wanted {
+                String::new()
+            } else {
+                format!(" through {}", blocker.path)
+            };
+            format!("{} is held by {}{via}", blocker.wanted, held_by(lease, now))
+        }
+        Why::Waits(waiter) => {
+            let how = if waiter.offered.is_some() { "is being offered" } else { "is waited for first" };
+            format!("{} {how} by {} (ticket {})", blocker.wanted, waiter.holder.name, waiter.ticket)
+        }
+    }
+}
+
+/// Who holds a lease, how and why, in one line.
+pub(super) fn held_by(lease: &Lease, now: &Moment) -> String {
+    let kind = if lease.auto { ", automatic" } else { "" };
+    let why = lease.reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
+    format!(
+        "{} (lease {}, {}{kind}, for {}, {}){why}",
+        lease.holder.name,
+        lease.fence,
+        lease.mode.word(),
+        print::age(lease.since, now.wall_ms),
+        rest(lease, now)
+    )
+}
+
+/// All of those, for an error.
+pub(super) fn blockers(all: &[Blocker], now: &Moment) -> String {
+    let shown: Vec<String> = all.iter().take(5).map(|b| blocker(b, now)).collect();
+    let more = all.len() - shown.len();
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    escape::line(&format!("{}{more}", shown.join("; ")))
+}
+
+/// A lease for scripts.
+pub(super) fn lease_json(lease: &Lease, now: &Moment) -> Value {
+    json!({
+        "fence": lease.fence, "name": lease.holder.name, "paths": texts(&lease.paths), "mode": lease.mode,
+        "auto": lease.auto, "command": lease.holder.command, "reason": lease.reason, "since": lease.since,
+        "expires_in_ms": lease.expires.remaining_ms(now), "challenged_by": lease.challenge.as_ref().map(|c| &c.by),
+    })
+}
+
+/// A waiter for scripts.
+pub(super) fn waiter_json(waiter: &Waiter, now: &Moment) -> Value {
+    json!({
+        "ticket": waiter.ticket, "name": waiter.holder.name, "paths": texts(&waiter.paths), "mode": waiter.mode,
+        "since": waiter.since, "offered_for_ms": waiter.offered.as_ref().map(|o| o.remaining_ms(now)),
+    })
+}
+
+/// Who is in the way, for scripts.
+pub(super) fn blockers_json(all: &[Blocker], now: &Moment) -> Value {
+    let one = |b: &Blocker| {
+        let how = match &b.why {
+            Why::Holds(lease) => json!({"holds": lease_json(lease, now)}),
+            Why::Waits(waiter) => json!({"waits": waiter_json(waiter, now)}),
+        };
+        json!({"wanted": b.wanted.to_string(), "name": b.holder.name, "how": how})
+    };
+    all.iter().map(one).collect()
+}
+
+/// Paths as text.
+pub(super) fn texts(paths: &[PathPattern]) -> Vec<String> {
+    paths.iter().map(ToString::to_string).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_and_bounded() {
+        for (text, ms) in [("90", 90_000), ("1s", 1000), ("15m", 900_000), ("24h", 86_400_000)] {
+            assert_eq!(duration(text), Ok(ms), "{text}");
+        }
+        for bad in ["", "0", "m", "-1s", "25h", "1d", "1.5m", "99999999999999999999h", "é"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

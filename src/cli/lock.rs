@@ -1,0 +1,182 @@
+use super::lease::{self, duration};
+use super::session::Session;
+use super::{print, under};
+use crate::core::lease::{Grant, Holder, Mode, Outcome, Reason, Request, Wait, event};
+use crate::core::moment::Moment;
+use crate::core::name::Name;
+use crate::core::refusal::Refusal;
+use crate::courier::start;
+use crate::os::{clock, process};
+use crate::store::Store;
+use crate::tmux::Server;
+use anyhow::Result;
+use serde_json::json;
+use std::ffi::OsString;
+use std::time::Duration;
+
+/// Lease files before you edit them: nobody else can, until you unlock them or are gone
+///
+/// A path is a file, a directory (everything below it) or a glob (* within a name, ** across directories). Several paths are
+/// granted together or not at all. Your own lease is renewed. Ends with 3 if somebody else is in the way, and says who.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  swarm-msg lock src/parser.rs --reason \"new syntax\"\n  swarm-msg lock src/ 'tests/**/*.rs' --ttl 1h --wait 10m\n  swarm lock Cargo.lock --wait 5m -- cargo update"
+)]
+pub(super) struct Args {
+    /// Files, directories or globs
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<OsString>,
+    /// Let others hold it too, as long as they share it: to read undisturbed
+    #[arg(long)]
+    shared: bool,
+    /// How long it is yours without renewal (1s to 24h)
+    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = duration)]
+    ttl: u64,
+    /// What for, in at most 512 characters: shown to those who want it too
+    #[arg(long, value_name = "TEXT", value_parser = lease::reason)]
+    reason: Option<Reason>,
+    /// Queue if it is not free, for this long: you are told by message when it is your turn; a person, or a COMMAND, is
+    /// kept waiting instead
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    wait: Option<u64>,
+    /// Only tell what would happen
+    #[arg(long, conflicts_with_all = ["wait", "command"])]
+    dry_run: bool,
+    /// Print one JSON object
+    #[arg(long, conflicts_with = "command")]
+    json: bool,
+    /// Run this under the lease, which ends with it; its exit code becomes this one's
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+/// Between two looks of one who is kept waiting.
+const PAUSE: Duration = Duration::from_millis(200);
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    let session = Session::open()?;
+    let own = lease::holder(&session);
+    let holder = if args.command.is_empty() {
+        own.clone()
+    } else {
+        Holder::command(own.name.clone(), process::this()?, process::namespace())
+    };
+    let request = Request {
+        holder,
+        paths: lease::patterns(&session, &args.paths)?,
+        mode: if args.shared { Mode::Shared } else { Mode::Exclusive },
+        ttl_ms: args.ttl,
+        reason: args.reason.clone(),
+        auto: false,
+    };
+    let store = &session.store;
+    if args.dry_run {
+        return tell(&request, &store.would_acquire(&request)?, args.json, true);
+    }
+    let keeps_waiting = own.name.is_human() || !args.command.is_empty();
+    let outcome = match args.wait {
+        None => store.acquire(&request, None)?,
+        Some(wait_ms) if keeps_waiting => wait(store, &request, wait_ms)?,
+        Some(wait_ms) => {
+            let until = clock::now()?.after(wait_ms);
+            store.acquire(&request, Some(&Wait { until, holder: own }))?
+        }
+    };
+    // Whoever holds or waits must be found dead, challenged and told, also when no command runs.
+    let known = session.agents.iter().find(|a| a.is_live());
+    let server = known.map_or_else(Server::current, |a| Server::new(&a.place.socket));
+    let _ = start::ensure(store, &server);
+    match &outcome {
+        Outcome::Granted(grant) if !args.command.is_empty() => {
+            under::run(store, &request, grant, &args.command)
+        }
+        _ => tell(&request, &outcome, args.json, false),
+    }
+}
+
+/// Keeps the caller waiting until it is granted, or the time is over.
+fn wait(store: &Store, request: &Request, wait_ms: u64) -> Result<Outcome> {
+    let until = clock::now()?.after(wait_ms);
+    let holder =
+        Holder { process: Some(process::this()?), namespace: process::namespace(), ..request.holder.clone() };
+    let wait = Wait { until: until.clone(), holder };
+    let mut told = false;
+    loop {
+        let outcome = store.acquire(request, Some(&wait))?;
+        let Outcome::Queued { blockers, ticket, .. } = &outcome else { return Ok(outcome) };
+        let now = clock::now()?;
+        if until.has_passed(&now) {
+            store.change_leases(|t| t.release(&wait.holder, crate::core::lease::Which::Fence(*ticket)))?;
+            return Ok(Outcome::Denied(blockers.clone()));
+        }
+        if !told {
+            eprintln!("swarm: waiting: {}", lease::blockers(blockers, &now));
+            told = true;
+        }
+        std::thread::sleep(PAUSE.min(Duration::from_millis(until.remaining_ms(&now).max(1))));
+    }
+}
+
+fn tell(request: &Request, outcome: &Outcome, as_json: bool, dry_run: bool) -> Result<()> {
+    let now = clock::now()?;
+    if as_json {
+        print::object(describe(outcome, &now, dry_run))?;
+    }
+    match outcome {
+        Outcome::Granted(_) if as_json => Ok(()),
+        Outcome::Granted(_) if dry_run => print::out(&format!("free for you: {}\n", event::list(&request.paths))),
+        Outcome::Granted(grant) => print::out(&granted(grant, &now)),
+        Outcome::Queued { ticket, ahead, blockers } => Err(Refusal::Held(format!(
+            "queued: ticket {ticket}, {ahead} before you; {}. You are told by message when it is your turn; do not edit before",
+            lease::blockers(blockers, &now)
+        ))
+        .into()),
+        Outcome::Denied(blockers) => {
+            let advice = if request.holder.command { "--wait 10m waits for it" } else { "queue for it with --wait 10m" };
+            Err(Refusal::Held(format!("{}; {advice}", lease::blockers(blockers, &now))).into())
+        }
+        Outcome::Cycle(names) => Err(Refusal::Held(format!(
+            "waiting for it would never end: {}; give back something that the others wait for first (swarm-msg locks)",
+            ring(names)
+        ))
+        .into()),
+    }
+}
+
+fn granted(grant: &Grant, now: &Moment) -> String {
+    let line = |l: &crate::core::lease::Lease| {
+        let word = if grant.new == Some(l.fence) { "granted" } else { "renewed" };
+        format!(
+            "{word} {} ({}, lease {}, {})\n",
+            event::list(&l.paths),
+            l.mode.word(),
+            l.fence,
+            lease::rest(l, now)
+        )
+    };
+    grant.leases.iter().map(line).collect()
+}
+
+/// `a waits for b, b for c, c for a`.
+fn ring(names: &[Name]) -> String {
+    let next = names.iter().cycle().skip(1);
+    let links: Vec<String> = names.iter().zip(next).map(|(a, b)| format!("{a} for {b}")).collect();
+    links.join(", ").replacen(" for ", " waits for ", 1)
+}
+
+fn describe(outcome: &Outcome, now: &Moment, dry_run: bool) -> serde_json::Value {
+    match outcome {
+        Outcome::Granted(_) if dry_run => json!({"outcome": "free"}),
+        Outcome::Granted(grant) => {
+            let leases: Vec<_> = grant.leases.iter().map(|l| lease::lease_json(l, now)).collect();
+            json!({"outcome": "granted", "new": grant.new, "leases": leases})
+        }
+        Outcome::Queued { ticket, ahead, blockers } => {
+            json!({"outcome": "queued", "ticket": ticket, "ahead": ahead, "blockers": lease::blockers_json(blockers, now)})
+        }
+        Outcome::Denied(blockers) => {
+            json!({"outcome": "denied", "blockers": lease::blockers_json(blockers, now)})
+        }
+        Outcome::Cycle(names) => json!({"outcome": "cycle", "cycle": names}),
+    }
+}

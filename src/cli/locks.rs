@@ -1,0 +1,84 @@
+use super::session;
+use super::{lease, print};
+use crate::core::escape;
+use crate::core::lease::{Lease, LeaseTable, event};
+use crate::store::Store;
+use crate::store::leases::Damaged;
+use anyhow::Result;
+use serde_json::json;
+
+/// List all leases, and who waits for one
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    let store = Store::open(&session::here()?)?;
+    let leases = store.leases()?;
+    let (table, damaged) = (&leases.table, &leases.damaged);
+    if args.json {
+        let now = table.now();
+        return print::object(json!({
+            "leases": table.leases().map(|l| lease::lease_json(l, now)).collect::<Vec<_>>(),
+            "waiters": table.waiters().map(|w| lease::waiter_json(w, now)).collect::<Vec<_>>(),
+            "damaged": damaged.iter().map(|d| &d.record).collect::<Vec<_>>(),
+        }));
+    }
+    print::out(&list(table, damaged))
+}
+
+fn list(table: &LeaseTable, damaged: &[Damaged]) -> String {
+    let now = table.now();
+    let mut text = String::new();
+    if table.leases().next().is_none() {
+        text.push_str("no leases\n");
+    } else {
+        text.push_str(&format!(
+            "{:>5}  {:<16} {:<9} {:>4}  {:<14} {}\n",
+            "LEASE", "HOLDER", "MODE", "AGE", "STATE", "PATHS"
+        ));
+    }
+    for l in table.leases() {
+        text.push_str(&format!(
+            "{:>5}  {:<16} {:<9} {:>4}  {:<14} {}{}\n",
+            l.fence,
+            l.holder.name,
+            l.mode.word(),
+            print::age(l.since, now.wall_ms),
+            state(l, table),
+            event::list(&l.paths),
+            l.reason.as_ref().map(|r| format!("  \"{}\"", escape::short(r.as_str(), 60))).unwrap_or_default()
+        ));
+    }
+    for w in table.waiters() {
+        let state = match &w.offered {
+            Some(offer) => format!("it is offered for {}", lease::time(offer.remaining_ms(now))),
+            None => format!("for {}", print::age(w.since, now.wall_ms)),
+        };
+        text.push_str(&format!(
+            "{} waits for {} (ticket {}, {state})\n",
+            w.holder.name,
+            event::list(&w.paths),
+            w.ticket
+        ));
+    }
+    for one in damaged {
+        text.push_str(&format!(
+            "{} is damaged: nothing is granted until `swarm gc --yes`\n",
+            escape::line(&one.record)
+        ));
+    }
+    text
+}
+
+fn state(lease: &Lease, table: &LeaseTable) -> String {
+    let now = table.now();
+    match (lease.expires.remaining_ms(now), &lease.challenge) {
+        (0, Some(c)) => format!("lost in {}", lease::time(c.until.remaining_ms(now))),
+        (0, None) => "expired".to_owned(),
+        (ms, _) => format!("{} left", lease::time(ms)),
+    }
+}

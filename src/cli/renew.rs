@@ -1,0 +1,66 @@
+use super::session::Session;
+use super::{lease, print};
+use crate::core::lease::{Which, event};
+use crate::core::refusal::Refusal;
+use crate::os::clock;
+use anyhow::{Result, bail};
+use serde_json::json;
+use std::ffi::OsString;
+
+/// Keep your leases for longer; answers a challenge
+///
+/// Without a path: all of yours. Never shortens a lease. Ends with 3 if somebody else has it by now.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Files, directories or globs, as you leased them
+    #[arg(value_name = "PATH")]
+    paths: Vec<OsString>,
+    /// The lease with this number, if it is still yours
+    #[arg(long, value_name = "NUMBER", conflicts_with = "paths")]
+    fence: Option<u64>,
+    /// For how long from now
+    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = lease::duration)]
+    ttl: u64,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    let session = Session::open()?;
+    let (paths, holder) = (lease::patterns(&session, &args.paths)?, lease::holder(&session));
+    let which = match args.fence {
+        Some(fence) => Which::Fence(fence),
+        None if paths.is_empty() => Which::All,
+        None => Which::Paths(&paths),
+    };
+    let (renewed, lost) = session.store.change_leases(|table| {
+        let renewed = table.renew(&holder, which, args.ttl);
+        let kept = |path| renewed.iter().any(|l| l.paths.iter().any(|p| p.covers(path)));
+        let lost: Vec<_> = paths.iter().filter(|p| !kept(p)).map(|p| (p.clone(), table.holding(p))).collect();
+        (renewed, lost)
+    })?;
+    let now = clock::now()?;
+    if args.json {
+        let leases: Vec<_> = renewed.iter().map(|l| lease::lease_json(l, &now)).collect();
+        print::object(json!({"renewed": leases}))?;
+    } else {
+        let line = |l: &crate::core::lease::Lease| {
+            format!("renewed {} (lease {}, {})\n", event::list(&l.paths), l.fence, lease::rest(l, &now))
+        };
+        print::out(&renewed.iter().map(line).collect::<String>())?;
+    }
+    if let Some((path, holders)) = lost.first() {
+        match holders.iter().find(|l| !l.holder.is_same(&holder)) {
+            Some(other) => {
+                let who = lease::held_by(other, &now);
+                return Err(Refusal::Held(format!("you hold no lease on {path}: it is held by {who}")).into());
+            }
+            None => bail!("you hold no lease on {path}; take one with: swarm-msg lock {path}"),
+        }
+    }
+    if renewed.is_empty() {
+        bail!("you hold no such lease; see swarm-msg locks");
+    }
+    Ok(())
+}

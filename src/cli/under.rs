@@ -1,0 +1,104 @@
+//! Running a command under a lease, as flock(1) does.
+//!
+//! The lease belongs to this very process: should it be killed, anybody may free it at once. It is renewed while the command
+//! runs and given back when it ends. Signals are passed on, but not those that the terminal sends to the command itself.
+
+use crate::core::lease::{Grant, Request, Which};
+use crate::store::Store;
+use anyhow::{Context as _, Result};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, getpgrp, tcgetpgrp};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::iterator::Signals;
+use std::ffi::OsString;
+use std::fmt;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, ExitStatus};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// The command has ended, with this exit code: not an error of ours.
+#[derive(Debug)]
+pub(super) struct Ended(pub(super) u8);
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the command ended with {}", self.0)
+    }
+}
+
+impl std::error::Error for Ended {}
+
+/// Runs `command`, then gives the lease back.
+pub(super) fn run(store: &Store, request: &Request, grant: &Grant, command: &[OsString]) -> Result<()> {
+    let ended = supervise(store, request, grant, command);
+    for lease in &grant.leases {
+        store.change_leases(|t| t.release(&request.holder, Which::Fence(lease.fence)))?;
+    }
+    let _ = store.ring();
+    match ended? {
+        0 => Ok(()),
+        code => Err(Ended(code).into()),
+    }
+}
+
+fn supervise(store: &Store, request: &Request, grant: &Grant, command: &[OsString]) -> Result<u8> {
+    // Handlers before the child: no signal is lost in between, and an exec resets them for it.
+    let mut signals = Signals::new([SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2])
+        .context("cannot handle signals")?;
+    let (program, args) = command.split_first().context("there is no command")?;
+    let mut child = match Command::new(program).args(args).spawn() {
+        Ok(child) => child,
+        Err(error) => {
+            let code = if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 };
+            let shown = crate::core::escape::short(&program.to_string_lossy(), 100);
+            eprintln!("swarm: cannot run {shown}: {error}");
+            return Ok(code);
+        }
+    };
+    let (done, renewing) = mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let pause = Duration::from_millis(request.ttl_ms / 3);
+            while renewing.recv_timeout(pause) == Err(mpsc::RecvTimeoutError::Timeout) {
+                for lease in &grant.leases {
+                    // Tried again in a third of the time that is left.
+                    let _ = store.change_leases(|t| {
+                        t.renew(&request.holder, Which::Fence(lease.fence), request.ttl_ms)
+                    });
+                }
+            }
+        });
+        let status = attend(&mut child, &mut signals);
+        drop(done);
+        status.map(exit_code)
+    })
+}
+
+/// Passes signals on until the child ends.
+fn attend(child: &mut Child, signals: &mut Signals) -> Result<ExitStatus> {
+    let pid = Pid::from_raw(i32::try_from(child.id()).context("the command's pid is out of range")?);
+    loop {
+        if let Some(status) = child.try_wait().context("cannot wait for the command")? {
+            return Ok(status);
+        }
+        for signal in signals.wait() {
+            let signal = Signal::try_from(signal).context("an unknown signal")?;
+            let from_terminal = matches!(signal, Signal::SIGINT | Signal::SIGQUIT) && in_foreground();
+            // The child is not waited for yet: its pid cannot be another's.
+            if signal != Signal::SIGCHLD && !from_terminal {
+                let _ = kill(pid, signal);
+            }
+        }
+    }
+}
+
+/// Whether Ctrl-C and Ctrl-\ reach this process and its child from the terminal.
+fn in_foreground() -> bool {
+    tcgetpgrp(std::io::stdin()).is_ok_and(|group| group == getpgrp())
+}
+
+fn exit_code(status: ExitStatus) -> u8 {
+    let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
+    u8::try_from(code).unwrap_or(1)
+}

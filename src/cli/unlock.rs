@@ -1,0 +1,145 @@
+use super::session::Session;
+use super::{lease, print};
+use crate::core::lease::{Lease, PathPattern, Released, Which, event};
+use crate::core::message::Identity;
+use crate::core::refusal::Refusal;
+use crate::os::clock;
+use anyhow::Result;
+use serde_json::json;
+use std::ffi::OsString;
+use std::io::{BufRead, IsTerminal, Write};
+
+/// Give your leases back, and your place in the queue; the next in line is told
+///
+/// Giving back what you do not have succeeds; what somebody else has is refused with 3.
+#[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["paths", "all", "fence"])))]
+pub(super) struct Args {
+    /// Files, directories or globs, as you leased them
+    #[arg(value_name = "PATH")]
+    paths: Vec<OsString>,
+    /// Everything of yours
+    #[arg(long)]
+    all: bool,
+    /// The lease, or the ticket, with this number, if it is still yours
+    #[arg(long, value_name = "NUMBER")]
+    fence: Option<u64>,
+    /// Take every lease that overlaps PATH away from whoever holds it: for a person only; the holders are told
+    #[arg(long, requires = "paths")]
+    force: bool,
+    /// Do not ask
+    #[arg(long, requires = "force")]
+    yes: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    let session = Session::open()?;
+    let paths = lease::patterns(&session, &args.paths)?;
+    if args.force {
+        return force(&session, &paths, args);
+    }
+    let holder = lease::holder(&session);
+    let which = match args.fence {
+        Some(fence) => Which::Fence(fence),
+        None if args.all => Which::All,
+        None => Which::Paths(&paths),
+    };
+    let (released, others) = session.store.change_leases(|table| {
+        let released = table.release(&holder, which);
+        let still = |path: &PathPattern| {
+            table.holding(path).into_iter().map(|l| (path.clone(), l)).collect::<Vec<_>>()
+        };
+        let gone =
+            |path: &PathPattern| released.leases.iter().any(|l| l.paths.iter().any(|p| p.is_same_path(path)));
+        let others: Vec<(PathPattern, Lease)> = paths.iter().filter(|p| !gone(p)).flat_map(still).collect();
+        (released, others)
+    })?;
+    let _ = session.store.ring();
+    let now = clock::now()?;
+    if args.json {
+        let leases: Vec<_> = released.leases.iter().map(|l| lease::lease_json(l, &now)).collect();
+        let left: Vec<_> = others.iter().map(|(_, l)| lease::lease_json(l, &now)).collect();
+        print::object(json!({"released": leases, "withdrawn": released.tickets, "left": left}))?;
+    } else {
+        print::out(&told(&released))?;
+    }
+    let (mine, others): (Vec<_>, Vec<_>) =
+        others.into_iter().partition(|(_, l)| l.holder.shares_with(&holder));
+    for (path, lease) in mine {
+        eprintln!(
+            "swarm: {path} is part of your lease {} on {}, which stays",
+            lease.fence,
+            event::list(&lease.paths)
+        );
+    }
+    match &others[..] {
+        [] => Ok(()),
+        [(path, lease), ..] => Err(Refusal::Held(format!(
+            "{path} is not yours to give back: it is held by {}",
+            lease::held_by(lease, &now)
+        ))
+        .into()),
+    }
+}
+
+fn told(released: &Released) -> String {
+    if released.leases.is_empty() && released.tickets.is_empty() {
+        return "nothing to give back\n".to_owned();
+    }
+    let mut text: String = released
+        .leases
+        .iter()
+        .map(|l| format!("gave back {} (lease {})\n", event::list(&l.paths), l.fence))
+        .collect();
+    text.extend(released.tickets.iter().map(|t| format!("waits no more (ticket {t})\n")));
+    text
+}
+
+fn force(session: &Session, paths: &[PathPattern], args: &Args) -> Result<()> {
+    if session.caller.identity != Identity::Human {
+        return Err(Refusal::Usage(format!(
+            "only the human can take a lease away; you are {}. Queue for it (swarm-msg lock PATH --wait 10m) or ask the holder",
+            session.caller.name
+        ))
+        .into());
+    }
+    let leases = session.store.leases()?;
+    let mut found: Vec<Lease> = paths.iter().flat_map(|p| leases.table.holding(p)).collect();
+    found.sort_by_key(|l| l.fence);
+    found.dedup_by_key(|l| l.fence);
+    let now = clock::now()?;
+    if found.is_empty() {
+        return print::out("nobody holds that\n");
+    }
+    let line = |l: &Lease| format!("{}: {}\n", event::list(&l.paths), lease::held_by(l, &now));
+    if !args.yes {
+        if !std::io::stdin().is_terminal() {
+            return Err(Refusal::Usage("taking leases away needs your yes: say --yes".into()).into());
+        }
+        eprint!("{}take away? [y/N] ", found.iter().map(line).collect::<String>());
+        std::io::stderr().flush()?;
+        let mut answer = String::new();
+        std::io::stdin().lock().read_line(&mut answer)?;
+        if !matches!(answer.trim(), "y" | "Y" | "yes") {
+            return print::out("nothing was changed\n");
+        }
+    }
+    // Those that were shown, and no other that was granted meanwhile.
+    let fences: Vec<u64> = found.iter().map(|l| l.fence).collect();
+    let taken = session.store.change_leases(|table| table.force(&fences))?;
+    let _ = session.store.ring();
+    if args.json {
+        return print::object(
+            json!({"taken": taken.iter().map(|l| lease::lease_json(l, &now)).collect::<Vec<_>>()}),
+        );
+    }
+    print::out(
+        &taken
+            .iter()
+            .map(|l| format!("took {} from {}\n", event::list(&l.paths), l.holder.name))
+            .collect::<String>(),
+    )
+}

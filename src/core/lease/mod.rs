@@ -1,0 +1,17 @@
+//! Leases: who may edit what, for how long, and who is next.
+//!
+//! Pure values and decisions. What makes them hold between processes is the store: it loads, decides and commits in
+//! one transaction.
+
+pub mod decision;
+pub mod event;
+pub mod pattern;
+pub mod record;
+pub mod stats;
+pub mod table;
+
+pub use decision::{Blocker, Changes, Grant, Outcome, Released, Request, Wait, Which, Why, Write};
+pub use event::{End, Event, GaveUp, Notice};
+pub use pattern::{Kind, PathPattern};
+pub use record::{Challenge, Counter, Holder, Lease, Liveness, Mode, Reason, Waiter};
+pub use table::LeaseTable;

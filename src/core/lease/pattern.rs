@@ -1,0 +1,238 @@
+//! What a lease is about: a file, a directory with everything below it, or a glob.
+//!
+//! Pure and immutable. Paths are canonical when they come here (relative to the root of their work tree, `/` between
+//! segments, no `.` or `..`). In a glob `*` stands for any characters of one segment and `**`, alone in a segment, for
+//! any number of segments, none included; there is nothing else. Names are compared byte for byte.
+//!
+//! [`PathPattern::overlaps`] is the one matcher for everything: it is exact, not an estimate.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The longest path, in bytes.
+pub const MAX_PATH: usize = 4096;
+
+/// How a path is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Exactly this path.
+    File,
+    /// This path and everything below it.
+    Dir,
+    /// What the glob matches.
+    Glob,
+}
+
+/// One part of a path, between two slashes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Segment {
+    /// Exactly this name.
+    Name(String),
+    /// A name that fits this text with `*` in it.
+    Wild(String),
+    /// Any number of names.
+    Any,
+}
+
+/// The scope of a lease.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "Written")]
+pub struct PathPattern {
+    worktree: Option<String>,
+    path: String,
+    kind: Kind,
+    segments: Vec<Segment>,
+}
+
+/// Why a pattern was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadPattern {
+    /// Longer than [`MAX_PATH`].
+    TooLong,
+    /// A control character, such as a newline.
+    Control,
+    /// An empty segment, `.` or `..`.
+    NotCanonical,
+    /// `?`, `[` or `{` beside a `*`.
+    NotSupported(char),
+}
+
+impl fmt::Display for BadPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BadPattern::TooLong => write!(f, "it is longer than {MAX_PATH} bytes"),
+            BadPattern::Control => write!(f, "it has a newline or another control character in it"),
+            BadPattern::NotCanonical => write!(f, "it has an empty segment, '.' or '..' in it"),
+            BadPattern::NotSupported(c) => write!(
+                f,
+                "a glob knows * and ** only, '{c}' has no meaning in it; name the files or the directory instead"
+            ),
+        }
+    }
+}
+
+/// A pattern as it stands in a record.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    path: String,
+    kind: Kind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    worktree: Option<String>,
+}
+
+impl PathPattern {
+    /// A pattern for `path`, relative to the root of `worktree` (`None`: the main one). The empty path is the root.
+    pub fn new(kind: Kind, worktree: Option<&str>, path: &str) -> Result<Self, BadPattern> {
+        if path.len() > MAX_PATH {
+            return Err(BadPattern::TooLong);
+        }
+        if path.chars().chain(worktree.unwrap_or_default().chars()).any(char::is_control) {
+            return Err(BadPattern::Control);
+        }
+        let mut segments = Vec::new();
+        for part in path.split('/').filter(|_| !path.is_empty()) {
+            segments.push(match part {
+                "" | "." | ".." => return Err(BadPattern::NotCanonical),
+                "**" if kind == Kind::Glob => Segment::Any,
+                _ if kind == Kind::Glob && part.contains('*') => Segment::Wild(part.to_owned()),
+                _ => Segment::Name(part.to_owned()),
+            });
+        }
+        match kind {
+            Kind::Glob => {
+                if let Some(c) = path.chars().find(|c| matches!(c, '?' | '[' | '{')) {
+                    return Err(BadPattern::NotSupported(c));
+                }
+            }
+            Kind::Dir => segments.push(Segment::Any),
+            // The root is no file.
+            Kind::File if segments.is_empty() => return Err(BadPattern::NotCanonical),
+            Kind::File => {}
+        }
+        Ok(Self { worktree: worktree.map(str::to_owned), path: path.to_owned(), kind, segments })
+    }
+
+    /// How the path is meant.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The path or glob, relative to the root of its work tree.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The linked git worktree it lies in; `None` for the main one.
+    pub fn worktree(&self) -> Option<&str> {
+        self.worktree.as_deref()
+    }
+
+    /// Whether both name the same path, be it a file by now or a directory.
+    pub fn is_same_path(&self, other: &Self) -> bool {
+        self.worktree == other.worktree && self.path == other.path
+    }
+
+    /// Whether one path can belong to both. A file also overlaps what lies below it altogether: while it is a file,
+    /// that cannot exist, and a path that does not exist yet may become a directory.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.worktree == other.worktree
+            && (intersect(&self.segments, &other.segments) || self.is_above(other) || other.is_above(self))
+    }
+
+    /// Whether this is a file at or above every path of `other`.
+    fn is_above(&self, other: &Self) -> bool {
+        self.kind == Kind::File && other.segments.starts_with(&self.segments)
+    }
+
+    /// Whether everything of `other` surely belongs to this one too.
+    pub fn covers(&self, other: &Self) -> bool {
+        if self.worktree != other.worktree {
+            return false;
+        }
+        let below = || {
+            let (last, base) = self.segments.split_last()?;
+            let plain = *last == Segment::Any && base.iter().all(|s| matches!(s, Segment::Name(_)));
+            Some(plain && other.segments.starts_with(base))
+        };
+        self.segments == other.segments
+            || below() == Some(true)
+            || (other.kind == Kind::File && intersect(&self.segments, &other.segments))
+    }
+}
+
+impl fmt::Display for PathPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tree = self.worktree.as_ref().map(|w| format!("{w}:")).unwrap_or_default();
+        let (path, slash) = match self.kind {
+            Kind::Dir if self.path.is_empty() => (".", "/"),
+            Kind::Dir => (self.path.as_str(), "/"),
+            _ => (self.path.as_str(), ""),
+        };
+        // Names come from people and file systems.
+        f.write_str(&crate::core::escape::line(&format!("{tree}{path}{slash}")))
+    }
+}
+
+impl TryFrom<Written> for PathPattern {
+    type Error = String;
+    fn try_from(written: Written) -> Result<Self, String> {
+        Self::new(written.kind, written.worktree.as_deref(), &written.path).map_err(|bad| bad.to_string())
+    }
+}
+
+impl From<PathPattern> for Written {
+    fn from(pattern: PathPattern) -> Self {
+        Written { path: pattern.path, kind: pattern.kind, worktree: pattern.worktree }
+    }
+}
+
+/// Whether some sequence of names fits both.
+fn intersect(a: &[Segment], b: &[Segment]) -> bool {
+    // Nearly all pairs differ in a leading name: no table is needed for these.
+    let same = a.iter().zip(b).take_while(|(x, y)| x == y && matches!(x, Segment::Name(_))).count();
+    let (a, b) = (&a[same..], &b[same..]);
+    if let (Some(Segment::Name(x)), Some(Segment::Name(y))) = (a.first(), b.first())
+        && x != y
+    {
+        return false;
+    }
+    common(a, b, |s| *s == Segment::Any, names_meet)
+}
+
+/// Whether some name fits both segments, neither of which is [`Segment::Any`].
+fn names_meet(a: &Segment, b: &Segment) -> bool {
+    match (a, b) {
+        (Segment::Name(x), Segment::Name(y)) => x == y,
+        (Segment::Name(x) | Segment::Wild(x), Segment::Name(y) | Segment::Wild(y)) => {
+            // In a name, a star is a character like any other; in a wild one it is the wildcard.
+            let letters = |s: &Segment, text: &str| -> Vec<Option<u8>> {
+                let wild = matches!(s, Segment::Wild(_));
+                text.bytes().map(|c| (!wild || c != b'*').then_some(c)).collect()
+            };
+            common(&letters(a, x), &letters(b, y), Option::is_none, |x, y| x == y)
+        }
+        _ => true,
+    }
+}
+
+/// Whether two sequences have a common instance, where an item for which `star` holds stands for any number of items,
+/// and two others go together if `meet` says so. Time and space grow with the product of the lengths.
+fn common<T>(a: &[T], b: &[T], star: impl Fn(&T) -> bool, meet: impl Fn(&T, &T) -> bool) -> bool {
+    // below[j]: whether a[i + 1..] and b[j..] have a common instance.
+    let mut below: Vec<bool> = (0..=b.len()).map(|j| b[j..].iter().all(&star)).collect();
+    for x in a.iter().rev() {
+        let mut row = vec![false; b.len() + 1];
+        row[b.len()] = star(x) && below[b.len()];
+        for (j, y) in b.iter().enumerate().rev() {
+            // A star ends here, or takes in what the other side has next.
+            row[j] = if star(x) || star(y) { below[j] || row[j + 1] } else { meet(x, y) && below[j + 1] };
+        }
+        below = row;
+    }
+    below[0]
+}
+
+#[cfg(test)]
+mod tests;

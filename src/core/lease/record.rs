@@ -1,0 +1,285 @@
+//! What is on record: leases and those who wait for one.
+//!
+//! Plain values, one file each. They hold only what was decided under the mutex; the rules are in [`super::table`].
+
+use super::pattern::PathPattern;
+use crate::core::agent::Agent;
+use crate::core::escape;
+use crate::core::moment::Deadline;
+use crate::core::name::Name;
+use crate::core::process_id::ProcessId;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The longest reason, in characters.
+pub const MAX_REASON: usize = 512;
+
+/// Whether others may hold the same path at the same time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Others may, shared too: for reading that must not be disturbed.
+    Shared,
+    /// Nobody else.
+    #[default]
+    Exclusive,
+}
+
+impl Mode {
+    /// The word shown to people.
+    pub fn word(self) -> &'static str {
+        match self {
+            Mode::Shared => "shared",
+            Mode::Exclusive => "exclusive",
+        }
+    }
+
+    /// Whether one who has `self` and one who has `other` are in each other's way.
+    pub fn conflicts(self, other: Self) -> bool {
+        self == Mode::Exclusive || other == Mode::Exclusive
+    }
+}
+
+/// Who has or wants a lease.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// The agent, or the human.
+    pub name: Name,
+    /// The process the lease lives and dies with; `None`: it can only expire.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<ProcessId>,
+    /// The pid namespace in which that process can be looked at, as far as it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<u64>,
+    /// Whether the process is a command that runs under the lease: two of these exclude each other even for one agent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub command: bool,
+}
+
+impl Holder {
+    /// An agent. `namespace` is the caller's own pid namespace if it sees the agent's process there, else `None`.
+    pub fn agent(agent: &Agent, namespace: Option<u64>) -> Self {
+        Self { name: agent.name.clone(), process: Some(agent.process.clone()), namespace, command: false }
+    }
+
+    /// The person at the keyboard, in whatever terminal: nothing tells whether they still care.
+    pub fn human() -> Self {
+        Self { name: Name::human(), process: None, namespace: None, command: false }
+    }
+
+    /// A command that runs for `name` as long as `process` does.
+    pub fn command(name: Name, process: ProcessId, namespace: Option<u64>) -> Self {
+        Self { name, process: Some(process), namespace, command: true }
+    }
+
+    /// Whether the two are never in each other's way.
+    pub fn is_same(&self, other: &Self) -> bool {
+        if self.command && other.command {
+            return self.process == other.process;
+        }
+        self.name == other.name || (self.process.is_some() && self.process == other.process)
+    }
+
+    /// Whether a lease of the one is a lease of the other: a command's own is not its agent's.
+    pub fn shares_with(&self, other: &Self) -> bool {
+        self.command == other.command && self.is_same(other)
+    }
+}
+
+/// What is known of a holder's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Liveness {
+    /// Its process runs.
+    Alive,
+    /// Its process has ended.
+    Dead,
+    /// It cannot be told; only time frees its leases.
+    Unknown,
+}
+
+/// Why somebody wants a lease: one safe line, bounded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Reason(String);
+
+impl Reason {
+    /// Checks `text`.
+    pub fn new(text: &str) -> Result<Self, String> {
+        let length = text.chars().count();
+        if length > MAX_REASON {
+            return Err(format!("the reason has {length} characters, at most {MAX_REASON} are taken"));
+        }
+        match text.chars().find(|c| escape::is_unsafe(*c)) {
+            Some(c) => Err(format!(
+                "the reason has the character U+{:04X} in it: one plain line is taken",
+                u32::from(c)
+            )),
+            None => Ok(Self(text.to_owned())),
+        }
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Reason {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::new(&text)
+    }
+}
+
+impl From<Reason> for String {
+    fn from(reason: Reason) -> Self {
+        reason.0
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A holder was asked to renew an expired lease that somebody else wants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Challenge {
+    /// Who wants it.
+    pub by: Name,
+    /// When it is lost.
+    pub until: Deadline,
+}
+
+/// One lease, as stored in `leases/FENCE.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// Its number, larger than that of every earlier one.
+    pub fence: u64,
+    /// Whose it is.
+    pub holder: Holder,
+    /// What it is about; granted all at once.
+    pub paths: Vec<PathPattern>,
+    /// Whether others may share it.
+    pub mode: Mode,
+    /// Taken by an agent's hook for an edit, not asked for: it ends when its time is over, without a challenge.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub auto: bool,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// When it was granted (ms since the epoch).
+    pub since: u64,
+    /// When others may claim it.
+    pub expires: Deadline,
+    /// Whether somebody has claimed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub challenge: Option<Challenge>,
+}
+
+/// One who waits, as stored in `waiters/TICKET.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiter {
+    /// Its place: a smaller number goes first.
+    pub ticket: u64,
+    /// Who waits.
+    pub holder: Holder,
+    /// For what, all at once.
+    pub paths: Vec<PathPattern>,
+    /// How.
+    pub mode: Mode,
+    /// Since when (ms since the epoch).
+    pub since: u64,
+    /// When it gives up.
+    pub until: Deadline,
+    /// Set once it is its turn: until when the paths are kept for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offered: Option<Deadline>,
+}
+
+/// The numbers given to leases and tickets: strictly increasing, also across crashes and reboots.
+///
+/// Numbers are reserved in blocks with one durable write and then used with cheap ones, which a power failure may lose:
+/// after a reboot counting goes on at the end of the block.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counter {
+    /// The last number used.
+    pub last: u64,
+    /// Numbers up to this one are reserved.
+    pub reserved: u64,
+    /// In which boot the last number was used.
+    pub boot: String,
+}
+
+/// Numbers reserved with one durable write.
+const BLOCK: u64 = 100;
+
+impl Counter {
+    /// A counter to go on with after its record was lost: above every number known, and above any that is not.
+    pub fn recovered(known: u64, now_ms: u64) -> Self {
+        let last = known.max(now_ms);
+        Self { last, reserved: last, boot: String::new() }
+    }
+
+    /// The next number. Before it is used the counter must be written: durably, if the second value says so.
+    pub fn next(&mut self, boot: &str) -> (u64, bool) {
+        if self.boot != boot {
+            self.last = self.last.max(self.reserved);
+            boot.clone_into(&mut self.boot);
+        }
+        self.last += 1;
+        let reserve = self.last > self.reserved;
+        if reserve {
+            self.reserved = self.last + BLOCK - 1;
+        }
+        (self.last, reserve)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_go_up_through_a_reboot_that_lost_the_last_writes() {
+        let mut counter = Counter::default();
+        let mut durable = counter.clone();
+        let mut highest = 0;
+        for boot in ["a", "b", "c"] {
+            counter = durable.clone();
+            for _ in 0..150 {
+                let (number, must_sync) = counter.next(boot);
+                assert!(number > highest);
+                highest = number;
+                if must_sync {
+                    durable = counter.clone();
+                }
+            }
+        }
+        assert!(highest < 1000);
+        assert!(Counter::recovered(5, 1_700_000_000_000).next("d").0 > highest);
+    }
+
+    #[test]
+    fn a_reason_is_one_plain_line() {
+        assert!(Reason::new(&"é".repeat(MAX_REASON)).is_ok());
+        assert!(Reason::new(&"é".repeat(MAX_REASON + 1)).is_err());
+        assert!(Reason::new("a\nb").is_err());
+        assert!(serde_json::from_str::<Reason>("\"\\u001b[2J\"").is_err());
+    }
+
+    #[test]
+    fn two_commands_of_one_agent_exclude_each_other_and_not_their_agent() {
+        let process = |pid| ProcessId { pid, start: 1, boot: "b".into() };
+        let holder = |pid, command| Holder {
+            name: Name::new("claude-1").unwrap(),
+            process: Some(process(pid)),
+            namespace: None,
+            command,
+        };
+        assert!(!holder(1, true).is_same(&holder(2, true)));
+        assert!(holder(1, true).is_same(&holder(2, false)));
+        assert!(!holder(1, true).shares_with(&holder(1, false)));
+    }
+}

@@ -1,0 +1,136 @@
+//! Figures from the journal: how many leases, how long held, how long waited for, where it is crowded.
+//!
+//! Pure: it is fed one journal entry after the other. Entries that it does not know count only for the mutex.
+
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// How the values of one kind are spread.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Spread {
+    /// How many there were.
+    pub count: usize,
+    /// Half of them are at most this.
+    pub p50: u64,
+    /// 95 of 100 are at most this.
+    pub p95: u64,
+    /// All are at most this.
+    pub max: u64,
+}
+
+impl Spread {
+    fn of(values: &[u64]) -> Self {
+        let mut sorted = values.to_vec();
+        sorted.sort_unstable();
+        let at = |percent: usize| {
+            let rank = (sorted.len() * percent).div_ceil(100);
+            sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
+        };
+        Self { count: sorted.len(), p50: at(50), p95: at(95), max: at(100) }
+    }
+}
+
+/// What has been counted so far.
+#[derive(Debug, Default)]
+pub struct Tally {
+    counts: BTreeMap<String, usize>,
+    ended: BTreeMap<String, usize>,
+    held_ms: Vec<u64>,
+    waited_ms: Vec<u64>,
+    mutex_us: Vec<u64>,
+    contended: BTreeMap<String, usize>,
+}
+
+/// The figures.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Stats {
+    /// Leases granted.
+    pub grants: usize,
+    /// Requests denied.
+    pub denials: usize,
+    /// Tickets given.
+    pub waits: usize,
+    /// Holders asked to renew.
+    pub challenges: usize,
+    /// Leases ended, by why.
+    pub ended: BTreeMap<String, usize>,
+    /// How long leases were held (ms).
+    pub held_ms: Spread,
+    /// How long it was waited until it was somebody's turn (ms).
+    pub waited_ms: Spread,
+    /// How long transactions waited for the store's mutex (µs).
+    pub mutex_us: Spread,
+    /// The paths that were denied or waited for most often, and how often.
+    pub contended: Vec<(String, usize)>,
+}
+
+/// How many contended paths are told.
+const MOST: usize = 10;
+
+impl Tally {
+    /// Counts one entry of the journal.
+    pub fn count(&mut self, entry: &Value) {
+        self.mutex_us.extend(entry["waited_us"].as_u64());
+        let Some(event) = entry["event"].as_str().filter(|e| e.starts_with("lease-")) else { return };
+        *self.counts.entry(event.to_owned()).or_default() += 1;
+        match event {
+            "lease-ended" => {
+                *self.ended.entry(entry["why"].as_str().unwrap_or_default().to_owned()).or_default() += 1;
+                self.held_ms.extend(entry["held_ms"].as_u64());
+            }
+            "lease-offered" => self.waited_ms.extend(entry["waited_ms"].as_u64()),
+            "lease-denied" | "lease-queued" => {
+                for path in entry["paths"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+                    *self.contended.entry(path.to_owned()).or_default() += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The figures.
+    pub fn stats(&self) -> Stats {
+        let count = |event: &str| self.counts.get(event).copied().unwrap_or_default();
+        let mut contended: Vec<_> = self.contended.iter().map(|(p, n)| (p.clone(), *n)).collect();
+        contended.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        contended.truncate(MOST);
+        Stats {
+            grants: count("lease-granted"),
+            denials: count("lease-denied"),
+            waits: count("lease-queued"),
+            challenges: count("lease-challenged"),
+            ended: self.ended.clone(),
+            held_ms: Spread::of(&self.held_ms),
+            waited_ms: Spread::of(&self.waited_ms),
+            mutex_us: Spread::of(&self.mutex_us),
+            contended,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_figures_are_those_of_the_entries() {
+        let mut tally = Tally::default();
+        for held in 1..=100 {
+            tally.count(&json!({"event": "lease-granted", "waited_us": 7}));
+            tally.count(&json!({"event": "lease-ended", "why": "released", "held_ms": held}));
+        }
+        for path in ["a", "b", "b"] {
+            tally.count(&json!({"event": "lease-denied", "paths": [path]}));
+        }
+        tally.count(&json!({"event": "sent", "waited_us": 9}));
+        tally.count(&json!("no entry"));
+        let stats = tally.stats();
+        assert_eq!((stats.grants, stats.denials, stats.ended["released"]), (100, 3, 100));
+        assert_eq!(stats.held_ms, Spread { count: 100, p50: 50, p95: 95, max: 100 });
+        assert_eq!(stats.mutex_us, Spread { count: 101, p50: 7, p95: 7, max: 9 });
+        assert_eq!(stats.contended, [("b".to_owned(), 2), ("a".to_owned(), 1)]);
+        assert_eq!(Tally::default().stats(), Stats::default());
+    }
+}

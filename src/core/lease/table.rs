@@ -1,0 +1,478 @@
+//! The rules of leases, applied to all records at one moment.
+//!
+//! A value is made from the records in a transaction, decides, and hands back the writes in the order in which they
+//! must be made: any prefix of them leaves no two leases in each other's way. Pure; the caller holds the mutex from the
+//! loading to the last write.
+//!
+//! - Two leases never overlap unless both are shared or both are the same holder's.
+//! - Who waits is served in the order of tickets; a newcomer does not pass an earlier one that it overlaps, so shared
+//!   holders cannot starve an exclusive waiter. A holder that wants more of what it already holds (an upgrade) goes first:
+//!   whoever waits for it waits for this holder anyway.
+//! - A lease of a dead holder ends at once; of a living one when it is given back, or expired, challenged and not renewed;
+//!   of one whose life cannot be told, when its time is over.
+
+use super::decision::{Blocker, Changes, Grant, Outcome, Released, Request, Wait, Which, Why, Write};
+use super::event::{End, Event, GaveUp};
+use super::pattern::PathPattern;
+use super::record::{Challenge, Counter, Holder, Lease, Liveness, Mode, Waiter};
+use crate::core::moment::Moment;
+use crate::core::name::Name;
+use crate::core::process_id::ProcessId;
+use std::collections::BTreeMap;
+
+/// How long a challenged holder has to renew.
+pub const CHALLENGE_MS: u64 = 90_000;
+
+/// How long what was offered is kept.
+pub const OFFER_MS: u64 = 120_000;
+
+/// All leases and waiters at one moment.
+#[derive(Debug)]
+pub struct LeaseTable {
+    now: Moment,
+    leases: BTreeMap<u64, Lease>,
+    waiters: BTreeMap<u64, Waiter>,
+    counter: Counter,
+    changes: Changes,
+}
+
+impl LeaseTable {
+    /// The table of these records.
+    pub fn new(
+        leases: impl IntoIterator<Item = Lease>,
+        waiters: impl IntoIterator<Item = Waiter>,
+        counter: Counter,
+        now: Moment,
+    ) -> Self {
+        Self {
+            now,
+            leases: leases.into_iter().map(|l| (l.fence, l)).collect(),
+            waiters: waiters.into_iter().map(|w| (w.ticket, w)).collect(),
+            counter,
+            changes: Changes::default(),
+        }
+    }
+
+    /// The leases, oldest first.
+    pub fn leases(&self) -> impl Iterator<Item = &Lease> {
+        self.leases.values()
+    }
+
+    /// Who waits, in the order of tickets.
+    pub fn waiters(&self) -> impl Iterator<Item = &Waiter> {
+        self.waiters.values()
+    }
+
+    /// The moment it is about.
+    pub fn now(&self) -> &Moment {
+        &self.now
+    }
+
+    /// What was decided so far.
+    pub fn changes(&self) -> &Changes {
+        &self.changes
+    }
+
+    /// Applies what time and death have done; every other decision is made after this. `census` tells of a holder
+    /// whether it lives, and what it is called now.
+    pub fn settle(&mut self, mut census: impl FnMut(&Holder) -> (Liveness, Option<Name>)) {
+        for mut lease in self.leases.values().cloned().collect::<Vec<_>>() {
+            let (liveness, name) = census(&lease.holder);
+            let expired = lease.expires.has_passed(&self.now);
+            let lapsed = lease.challenge.as_ref().is_some_and(|c| c.until.has_passed(&self.now));
+            let end = match liveness {
+                Liveness::Dead => Some(End::Died),
+                Liveness::Alive if expired && lapsed => Some(End::Lapsed),
+                Liveness::Alive if expired && lease.auto => Some(End::Expired),
+                Liveness::Unknown if expired => Some(End::Expired),
+                Liveness::Alive | Liveness::Unknown => None,
+            };
+            if let Some(end) = end {
+                self.end_lease(&lease, end);
+            } else if let Some(name) = name.filter(|n| *n != lease.holder.name) {
+                lease.holder.name = name;
+                self.put_lease(lease);
+            }
+        }
+        for mut waiter in self.waiters.values().cloned().collect::<Vec<_>>() {
+            let (liveness, name) = census(&waiter.holder);
+            let gave_up = match (liveness, &waiter.offered) {
+                (Liveness::Dead, _) => Some(GaveUp::Died),
+                (_, Some(offer)) => offer.has_passed(&self.now).then_some(GaveUp::OfferLapsed),
+                (_, None) => waiter.until.has_passed(&self.now).then_some(GaveUp::TimeOver),
+            };
+            if let Some(why) = gave_up {
+                self.drop_waiter(&waiter, Some(why));
+            } else if let Some(name) = name.filter(|n| *n != waiter.holder.name) {
+                waiter.holder.name = name;
+                self.put_waiter(waiter);
+            }
+        }
+        self.advance();
+    }
+
+    /// Decides a request. With `wait`, who cannot be served waits until then.
+    pub fn acquire(&mut self, request: &Request, wait: Option<&Wait>) -> Outcome {
+        let mut missing = request.clone();
+        missing.paths.retain(|path| {
+            !self.leases.values().any(|l| is_own(l, &request.holder) && has(l, request.mode, path))
+        });
+        let ticket = self.own_ticket(request);
+        let blockers = self.blockers(&missing, ticket);
+        if blockers.is_empty() {
+            let grant = self.grant(request, missing.paths);
+            self.advance();
+            return Outcome::Granted(grant);
+        }
+        let Some(Wait { until, holder }) = wait else {
+            self.challenge(&blockers, &request.holder.name);
+            self.deny(request, &blockers);
+            return Outcome::Denied(blockers);
+        };
+        let mut waiter = match ticket.and_then(|t| self.waiters.get(&t)) {
+            Some(waiter) => waiter.clone(),
+            None => Waiter {
+                ticket: u64::MAX,
+                holder: holder.clone(),
+                paths: request.paths.clone(),
+                mode: request.mode,
+                since: self.now.wall_ms,
+                until: until.clone(),
+                offered: None,
+            },
+        };
+        if let Some(cycle) = self.cycle(&waiter, &blockers) {
+            self.deny(request, &blockers);
+            return Outcome::Cycle(cycle);
+        }
+        if ticket.is_none() {
+            waiter.ticket = self.next_number();
+            self.changes.events.push(Event::Queued(waiter.clone()));
+            self.put_waiter(waiter.clone());
+        } else if until.remaining_ms(&self.now) > waiter.until.remaining_ms(&self.now) {
+            waiter.until = until.clone();
+            self.put_waiter(waiter.clone());
+        }
+        self.challenge(&blockers, &request.holder.name);
+        let ahead = self.waiters.range(..waiter.ticket).filter(|(_, w)| in_the_way(w, &waiter)).count();
+        Outcome::Queued { ticket: waiter.ticket, ahead, blockers }
+    }
+
+    /// Gives a holder's leases more time, never less; a challenge is answered by that. Returns those renewed.
+    pub fn renew(&mut self, holder: &Holder, which: Which<'_>, ttl_ms: u64) -> Vec<Lease> {
+        let mut mine = self.own_leases(holder);
+        mine.retain(|l| is_meant(l.fence, &l.paths, which));
+        mine.into_iter().filter_map(|l| self.renew_one(l.fence, ttl_ms, None)).collect()
+    }
+
+    /// Gives a holder's leases back, whole or in part, and takes back its tickets on the same paths.
+    pub fn release(&mut self, holder: &Holder, which: Which<'_>) -> Released {
+        let mut released = Released::default();
+        for lease in self.own_leases(holder) {
+            let is_gone = |p: &PathPattern| is_meant(lease.fence, std::slice::from_ref(p), which);
+            released.leases.extend(self.take_away(&lease, is_gone, End::Released));
+        }
+        for waiter in self.own_waiters(holder) {
+            if is_meant(waiter.ticket, &waiter.paths, which) {
+                released.tickets.push(waiter.ticket);
+                self.drop_waiter(&waiter, Some(GaveUp::Withdrawn));
+            }
+        }
+        self.advance();
+        released
+    }
+
+    /// Ends the leases with these numbers, whoever holds them. For a person only.
+    pub fn force(&mut self, fences: &[u64]) -> Vec<Lease> {
+        let found: Vec<Lease> = fences.iter().filter_map(|f| self.leases.get(f).cloned()).collect();
+        for lease in &found {
+            self.end_lease(lease, End::Forced);
+        }
+        self.advance();
+        found
+    }
+
+    /// The leases that overlap `path`.
+    pub fn holding(&self, path: &PathPattern) -> Vec<Lease> {
+        self.leases.values().filter(|l| l.paths.iter().any(|p| p.overlaps(path))).cloned().collect()
+    }
+
+    /// Who is in the way of a request that has `ticket`, or none yet.
+    fn blockers(&self, request: &Request, ticket: Option<u64>) -> Vec<Blocker> {
+        // What is kept for somebody is passed by nobody.
+        let is_offered = ticket.and_then(|t| self.waiters.get(&t)).is_some_and(|w| w.offered.is_some());
+        let mut found = Vec::new();
+        for wanted in &request.paths {
+            let blocker = |holder: &Holder, paths: &[PathPattern], why: Why| {
+                let path = paths.iter().find(|p| p.overlaps(wanted))?.clone();
+                Some(Blocker { holder: holder.clone(), wanted: wanted.clone(), path, why })
+            };
+            let others = self
+                .leases
+                .values()
+                .filter(|l| !l.holder.is_same(&request.holder) && l.mode.conflicts(request.mode));
+            found
+                .extend(others.filter_map(|l| blocker(&l.holder, &l.paths, Why::Holds(Box::new(l.clone())))));
+            // An upgrade: what waits for this path waits for this very holder, unless it was offered to share it.
+            let own = self.own_leases(&request.holder);
+            let first = is_offered || own.iter().any(|l| l.paths.iter().any(|p| p.covers(wanted)));
+            let before = self.waiters.values().filter(|w| {
+                !w.holder.is_same(&request.holder)
+                    && w.mode.conflicts(request.mode)
+                    && (w.offered.is_some() || (!first && ticket.is_none_or(|t| w.ticket < t)))
+            });
+            found
+                .extend(before.filter_map(|w| blocker(&w.holder, &w.paths, Why::Waits(Box::new(w.clone())))));
+        }
+        found
+    }
+
+    fn blockers_of(&self, waiter: &Waiter) -> Vec<Blocker> {
+        let request = Request {
+            holder: waiter.holder.clone(),
+            paths: waiter.paths.clone(),
+            mode: waiter.mode,
+            ttl_ms: 0,
+            reason: None,
+            auto: false,
+        };
+        self.blockers(&request, Some(waiter.ticket))
+    }
+
+    /// The holder's earliest ticket for all of the request.
+    fn own_ticket(&self, request: &Request) -> Option<u64> {
+        let fits = |w: &&Waiter| {
+            w.holder.shares_with(&request.holder)
+                && w.mode >= request.mode
+                && request.paths.iter().all(|p| w.paths.iter().any(|q| q.covers(p)))
+        };
+        self.waiters.values().find(fits).map(|w| w.ticket)
+    }
+
+    fn grant(&mut self, request: &Request, missing: Vec<PathPattern>) -> Grant {
+        let mut grant = Grant { leases: Vec::new(), new: None };
+        for lease in self.own_leases(&request.holder) {
+            if request.paths.iter().any(|p| has(&lease, request.mode, p)) {
+                grant.leases.extend(self.renew_one(lease.fence, request.ttl_ms, Some(request)));
+            }
+        }
+        if !missing.is_empty() {
+            let lease = self.grant_new(request, missing);
+            grant.new = Some(lease.fence);
+            grant.leases.push(lease);
+        }
+        for waiter in self.own_waiters(&request.holder) {
+            let own = self.own_leases(&waiter.holder);
+            if waiter.paths.iter().all(|p| own.iter().any(|l| has(l, waiter.mode, p))) {
+                self.drop_waiter(&waiter, None);
+            }
+        }
+        grant
+    }
+
+    fn grant_new(&mut self, request: &Request, paths: Vec<PathPattern>) -> Lease {
+        let new = Lease {
+            fence: self.next_number(),
+            holder: request.holder.clone(),
+            paths,
+            mode: request.mode,
+            auto: request.auto,
+            reason: request.reason.clone(),
+            since: self.now.wall_ms,
+            expires: self.now.after(request.ttl_ms),
+            challenge: None,
+        };
+        self.changes.events.push(Event::Granted(new.clone()));
+        self.put_lease(new.clone());
+        // What was shared and is exclusive now is held once. Only after the new lease: it was held all the time.
+        for old in self.own_leases(&request.holder).into_iter().filter(|old| old.mode < new.mode) {
+            self.take_away(&old, |p| new.paths.iter().any(|q| q.covers(p)), End::Upgraded);
+        }
+        new
+    }
+
+    fn renew_one(&mut self, fence: u64, ttl_ms: u64, request: Option<&Request>) -> Option<Lease> {
+        let mut lease = self.leases.get(&fence)?.clone();
+        lease.expires = lease.expires.or_later(self.now.after(ttl_ms), &self.now);
+        lease.challenge = None;
+        if let Some(request) = request.filter(|r| !r.auto) {
+            lease.auto = false;
+            if request.reason.is_some() {
+                lease.reason.clone_from(&request.reason);
+            }
+        }
+        self.changes.events.push(Event::Renewed(lease.clone()));
+        self.put_lease(lease.clone());
+        Some(lease)
+    }
+
+    /// Takes those paths that `is_gone` tells of away from a lease, and returns that part of it, if there is one.
+    fn take_away(
+        &mut self,
+        lease: &Lease,
+        is_gone: impl Fn(&PathPattern) -> bool,
+        end: End,
+    ) -> Option<Lease> {
+        let (gone, kept): (Vec<_>, Vec<_>) = lease.paths.iter().cloned().partition(is_gone);
+        if gone.is_empty() {
+            return None;
+        }
+        let part = Lease { paths: gone, ..lease.clone() };
+        if kept.is_empty() {
+            self.end_lease(&part, end);
+        } else {
+            self.changes.events.push(Event::Ended(part.clone(), end));
+            self.put_lease(Lease { paths: kept, ..lease.clone() });
+        }
+        Some(part)
+    }
+
+    fn own_leases(&self, holder: &Holder) -> Vec<Lease> {
+        self.leases.values().filter(|l| is_own(l, holder)).cloned().collect()
+    }
+
+    fn own_waiters(&self, holder: &Holder) -> Vec<Waiter> {
+        self.waiters.values().filter(|w| w.holder.shares_with(holder)).cloned().collect()
+    }
+
+    /// Challenges expired leases that are waited for, and offers what has become free.
+    fn advance(&mut self) {
+        for waiter in self.waiters.values().cloned().collect::<Vec<_>>() {
+            if waiter.offered.is_some() {
+                continue;
+            }
+            let blockers = self.blockers_of(&waiter);
+            if blockers.is_empty() {
+                let offered = Waiter { offered: Some(self.now.after(OFFER_MS)), ..waiter };
+                self.changes.events.push(Event::Offered(offered.clone()));
+                self.put_waiter(offered);
+            } else {
+                self.challenge(&blockers, &waiter.holder.name);
+            }
+        }
+    }
+
+    /// Asks the expired holders among `blockers` to renew. They are alive: settling has removed all others.
+    fn challenge(&mut self, blockers: &[Blocker], by: &Name) {
+        for blocker in blockers {
+            let Why::Holds(held) = &blocker.why else { continue };
+            let Some(lease) = self.leases.get(&held.fence) else { continue };
+            if lease.challenge.is_none() && lease.expires.has_passed(&self.now) {
+                let challenge = Some(Challenge { by: by.clone(), until: self.now.after(CHALLENGE_MS) });
+                let lease = Lease { challenge, ..lease.clone() };
+                self.changes.events.push(Event::Challenged(lease.clone()));
+                self.put_lease(lease);
+            }
+        }
+    }
+
+    fn deny(&mut self, request: &Request, blockers: &[Blocker]) {
+        let mut by: Vec<Name> = blockers.iter().map(|b| b.holder.name.clone()).collect();
+        by.sort();
+        by.dedup();
+        let (name, paths) = (request.holder.name.clone(), request.paths.clone());
+        self.changes.events.push(Event::Denied { name, paths, mode: request.mode, by });
+    }
+
+    /// The names on the way from `first` back to itself, if waiting would never end.
+    fn cycle(&self, first: &Waiter, blockers: &[Blocker]) -> Option<Vec<Name>> {
+        let start = waiting_node(&first.holder);
+        let mut edges: BTreeMap<Node, Vec<Node>> = BTreeMap::new();
+        let mut add = |holder: &Holder, blockers: &[Blocker]| {
+            let to = blockers.iter().map(|b| match &b.why {
+                Why::Holds(lease) => holding_node(&lease.holder),
+                Why::Waits(waiter) => waiting_node(&waiter.holder),
+            });
+            edges.entry(waiting_node(holder)).or_default().extend(to);
+        };
+        add(&first.holder, blockers);
+        for waiter in self.waiters.values().filter(|w| w.ticket != first.ticket) {
+            add(&waiter.holder, &self.blockers_of(waiter));
+        }
+        // Breadth first, so that the shortest way is told.
+        let mut ways: Vec<Vec<Node>> = vec![vec![start.clone()]];
+        let mut next = 0;
+        while next < ways.len() {
+            let way = ways[next].clone();
+            next += 1;
+            for node in way.last().and_then(|last| edges.get(last)).into_iter().flatten() {
+                if *node == start {
+                    return Some(way.into_iter().map(|(name, _)| name).collect());
+                }
+                if !ways.iter().any(|w| w.last() == Some(node)) {
+                    ways.push(way.iter().cloned().chain([node.clone()]).collect());
+                }
+            }
+        }
+        None
+    }
+
+    fn next_number(&mut self) -> u64 {
+        let (number, must_sync) = self.counter.next(&self.now.boot);
+        let sync = must_sync || matches!(self.changes.counter, Some((_, true)));
+        self.changes.counter = Some((self.counter.clone(), sync));
+        number
+    }
+
+    fn put_lease(&mut self, lease: Lease) {
+        self.changes.writes.push(Write::Lease(lease.clone()));
+        self.leases.insert(lease.fence, lease);
+    }
+
+    fn end_lease(&mut self, lease: &Lease, end: End) {
+        self.leases.remove(&lease.fence);
+        self.changes.writes.push(Write::DropLease(lease.fence));
+        self.changes.events.push(Event::Ended(lease.clone(), end));
+    }
+
+    fn put_waiter(&mut self, waiter: Waiter) {
+        self.changes.writes.push(Write::Waiter(waiter.clone()));
+        self.waiters.insert(waiter.ticket, waiter);
+    }
+
+    fn drop_waiter(&mut self, waiter: &Waiter, gave_up: Option<GaveUp>) {
+        self.waiters.remove(&waiter.ticket);
+        self.changes.writes.push(Write::DropWaiter(waiter.ticket));
+        self.changes.events.extend(gave_up.map(|why| Event::Dequeued(waiter.clone(), why)));
+    }
+}
+
+/// A party that waits or is waited for.
+type Node = (Name, Option<ProcessId>);
+
+/// Who must act for a lease to become free: a command ends by itself, whatever its agent waits for.
+fn holding_node(holder: &Holder) -> Node {
+    (holder.name.clone(), holder.process.clone().filter(|_| holder.command))
+}
+
+/// Who stands still while it waits: an agent with a command that waits; a person only in one terminal.
+fn waiting_node(holder: &Holder) -> Node {
+    (holder.name.clone(), holder.process.clone().filter(|_| holder.command && holder.name.is_human()))
+}
+
+/// Whether a lease is the holder's own to use, renew and release.
+fn is_own(lease: &Lease, holder: &Holder) -> bool {
+    lease.holder.shares_with(holder)
+}
+
+/// Whether a lease already gives `path` in that mode.
+fn has(lease: &Lease, mode: Mode, path: &PathPattern) -> bool {
+    lease.mode >= mode && lease.paths.iter().any(|p| p.covers(path))
+}
+
+fn in_the_way(earlier: &Waiter, later: &Waiter) -> bool {
+    !earlier.holder.is_same(&later.holder)
+        && earlier.mode.conflicts(later.mode)
+        && earlier.paths.iter().any(|p| later.paths.iter().any(|q| p.overlaps(q)))
+}
+
+fn is_meant(number: u64, paths: &[PathPattern], which: Which<'_>) -> bool {
+    match which {
+        Which::All => true,
+        Which::Paths(meant) => paths.iter().any(|p| meant.iter().any(|q| p.is_same_path(q))),
+        Which::Fence(fence) => number == fence,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,478 @@
+//! The table as a state machine: random requests, deaths and hours, with every promise checked after every single write.
+
+use super::*;
+use crate::core::lease::pattern::Kind;
+use crate::core::lease::record::Reason;
+
+const MINUTE: u64 = 60_000;
+
+/// A fixed sequence of numbers without a pattern.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % n
+    }
+
+    fn of<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+        &items[self.below(items.len())]
+    }
+}
+
+fn holder(name: &str) -> Holder {
+    let pid = i32::from(name.as_bytes()[0]);
+    let process = (name != "human").then(|| ProcessId { pid, start: 1, boot: "boot".into() });
+    Holder { name: Name::new(name).unwrap(), process, namespace: None, command: false }
+}
+
+fn path(text: &str) -> PathPattern {
+    let kind = match text {
+        t if t.contains('*') => Kind::Glob,
+        t if t.ends_with('/') => Kind::Dir,
+        _ => Kind::File,
+    };
+    PathPattern::new(kind, None, text.trim_end_matches('/')).unwrap()
+}
+
+/// The records between two transactions, and what is known of the world.
+#[derive(Clone)]
+struct World {
+    leases: BTreeMap<u64, Lease>,
+    waiters: BTreeMap<u64, Waiter>,
+    counter: Counter,
+    now: Moment,
+    dead: Vec<Name>,
+    highest: u64,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            leases: BTreeMap::new(),
+            waiters: BTreeMap::new(),
+            counter: Counter::default(),
+            now: Moment { wall_ms: 1_000_000, awake_ms: 1000, boot: "boot".into() },
+            dead: Vec::new(),
+            highest: 0,
+        }
+    }
+
+    fn sleep(&mut self, ms: u64) {
+        self.now.wall_ms += ms;
+        self.now.awake_ms += ms;
+    }
+
+    fn table(&self) -> LeaseTable {
+        let leases = self.leases.values().cloned();
+        LeaseTable::new(leases, self.waiters.values().cloned(), self.counter.clone(), self.now.clone())
+    }
+
+    /// One transaction: settle, decide, write; all promises are checked after each write.
+    fn transact<T>(&mut self, decide: impl FnOnce(&mut LeaseTable) -> T) -> (T, Vec<Event>) {
+        let mut table = self.table();
+        let dead = self.dead.clone();
+        table.settle(|h| {
+            let liveness = match &h.process {
+                _ if dead.contains(&h.name) => Liveness::Dead,
+                None => Liveness::Unknown,
+                Some(_) => Liveness::Alive,
+            };
+            (liveness, None)
+        });
+        let result = decide(&mut table);
+        let (leases, waiters) = (table.leases.clone(), table.waiters.clone());
+        let changes = std::mem::take(&mut table.changes);
+        if let Some((counter, _)) = changes.counter {
+            self.counter = counter;
+        }
+        for write in changes.writes {
+            match write {
+                Write::Lease(lease) => {
+                    if !self.leases.contains_key(&lease.fence) {
+                        assert!(lease.fence > self.highest, "fence {} after {}", lease.fence, self.highest);
+                        self.highest = lease.fence;
+                    }
+                    self.leases.insert(lease.fence, lease);
+                }
+                Write::DropLease(fence) => assert!(self.leases.remove(&fence).is_some()),
+                Write::Waiter(waiter) => {
+                    if !self.waiters.contains_key(&waiter.ticket) {
+                        assert!(waiter.ticket > self.highest);
+                        self.highest = waiter.ticket;
+                    }
+                    self.waiters.insert(waiter.ticket, waiter);
+                }
+                Write::DropWaiter(ticket) => assert!(self.waiters.remove(&ticket).is_some()),
+            }
+            self.nobody_is_in_anothers_way();
+        }
+        assert_eq!((&self.leases, &self.waiters), (&leases, &waiters), "the writes say what was decided");
+        self.nobody_waits_for_nothing();
+        (result, changes.events)
+    }
+
+    fn nobody_is_in_anothers_way(&self) {
+        for (fence, a) in &self.leases {
+            for b in self.leases.range(fence + 1..).map(|(_, b)| b) {
+                let meet = a.paths.iter().any(|p| b.paths.iter().any(|q| p.overlaps(q)));
+                let fine = !meet || a.holder.is_same(&b.holder) || !a.mode.conflicts(b.mode);
+                assert!(fine, "{a:?} and {b:?}");
+            }
+        }
+    }
+
+    fn nobody_waits_for_nothing(&self) {
+        let table = self.table();
+        for waiter in self.waiters.values() {
+            let blockers = table.blockers_of(waiter);
+            assert_eq!(waiter.offered.is_some(), blockers.is_empty(), "{waiter:?} {blockers:?}");
+        }
+    }
+
+    fn ask(&mut self, name: &str, paths: &[&str], mode: Mode, wait: bool) -> Outcome {
+        let request = Request {
+            holder: holder(name),
+            paths: paths.iter().map(|p| path(p)).collect(),
+            mode,
+            ttl_ms: 15 * MINUTE,
+            reason: None,
+            auto: false,
+        };
+        let wait = wait.then(|| Wait { until: self.now.after(600 * MINUTE), holder: holder(name) });
+        self.transact(|t| t.acquire(&request, wait.as_ref())).0
+    }
+
+    fn lock(&mut self, name: &str, paths: &[&str]) -> Outcome {
+        self.ask(name, paths, Mode::Exclusive, false)
+    }
+
+    fn wait(&mut self, name: &str, paths: &[&str]) -> Outcome {
+        self.ask(name, paths, Mode::Exclusive, true)
+    }
+
+    fn unlock(&mut self, name: &str, which: Which<'_>) -> (Released, Vec<Event>) {
+        self.transact(|t| t.release(&holder(name), which))
+    }
+
+    fn names(&self) -> Vec<&str> {
+        self.leases.values().map(|l| l.holder.name.as_str()).collect()
+    }
+}
+
+fn holding(table: &LeaseTable, text: &str) -> Vec<u64> {
+    table.holding(&path(text)).iter().map(|l| l.fence).collect()
+}
+
+fn is_granted(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Granted(_))
+}
+
+/// A waiter may not be passed by a newcomer, except by one that upgrades what it holds.
+fn assert_fair(before: &World, request: &Request) {
+    let newcomer = before.table().own_ticket(request).is_none();
+    for path in request.paths.iter().filter(|_| newcomer) {
+        let holds = before
+            .leases
+            .values()
+            .any(|l| l.holder.is_same(&request.holder) && l.paths.iter().any(|p| p.covers(path)));
+        let passed = before.waiters.values().find(|w| {
+            !w.holder.is_same(&request.holder)
+                && !before.dead.contains(&w.holder.name)
+                && w.mode.conflicts(request.mode)
+                && w.paths.iter().any(|p| p.overlaps(path))
+                && !w.until.has_passed(&before.now)
+                && !w.offered.as_ref().is_some_and(|o| o.has_passed(&before.now))
+        });
+        assert!(holds || passed.is_none(), "{request:?} passed {passed:?}");
+    }
+}
+
+fn random_walk(seed: u64) -> (usize, usize, usize) {
+    let mut random = Random(seed);
+    let mut world = World::new();
+    let names = ["alice", "bob", "carol", "dave", "human"];
+    let paths = ["a", "b", "src/a", "src/b", "src/", "src/*", "**/a", "c/"];
+    let (mut granted, mut queued, mut cycles) = (0, 0, 0);
+    for _ in 0..250 {
+        let name = *random.of(&names);
+        if world.dead.contains(&Name::new(name).unwrap()) {
+            continue;
+        }
+        match random.below(20) {
+            0..=10 => {
+                let request = Request {
+                    holder: Holder { command: random.below(8) == 0, ..holder(name) },
+                    paths: (0..=random.below(3)).map(|_| path(random.of::<&str>(&paths))).collect(),
+                    mode: *random.of(&[Mode::Shared, Mode::Exclusive]),
+                    ttl_ms: *random.of(&[1000, MINUTE, 30 * MINUTE]),
+                    reason: Reason::new("why").ok(),
+                    auto: random.below(4) == 0,
+                };
+                let (until, by) = (world.now.after(20 * MINUTE), request.holder.clone());
+                let wait = (random.below(3) > 0).then_some(Wait { until, holder: by });
+                let before = world.clone();
+                match world.transact(|t| t.acquire(&request, wait.as_ref())).0 {
+                    Outcome::Granted(grant) => {
+                        granted += 1;
+                        assert_fair(&before, &request);
+                        let given: Vec<&PathPattern> = grant.leases.iter().flat_map(|l| &l.paths).collect();
+                        assert!(
+                            request.paths.iter().all(|p| given.iter().any(|g| g.covers(p))),
+                            "all or nothing"
+                        );
+                    }
+                    Outcome::Queued { ticket, .. } => {
+                        queued += 1;
+                        assert!(world.waiters.contains_key(&ticket));
+                    }
+                    Outcome::Denied(blockers) => assert!(!blockers.is_empty()),
+                    Outcome::Cycle(way) => {
+                        cycles += 1;
+                        assert!(way.len() >= 2);
+                    }
+                }
+            }
+            11..=13 => {
+                let given_back = [path(random.of::<&str>(&paths))];
+                let which = if random.below(3) == 0 { Which::All } else { Which::Paths(&given_back) };
+                world.unlock(name, which);
+            }
+            14 | 15 => {
+                let renewed = world.transact(|t| t.renew(&holder(name), Which::All, 10 * MINUTE)).0;
+                assert!(renewed.iter().all(|l| !l.expires.has_passed(&world.now) && l.challenge.is_none()));
+            }
+            16 => {
+                world.transact(|t| t.force(&holding(t, "src/a")));
+                assert!(world.table().holding(&path("src/a")).is_empty());
+            }
+            17 if world.dead.len() < 2 && name != "human" => world.dead.push(Name::new(name).unwrap()),
+            _ => {
+                let ms = *random.of(&[500, 30_000, 2 * MINUTE, 40 * MINUTE]);
+                world.sleep(ms);
+            }
+        }
+    }
+    nobody_is_forgotten(world);
+    (granted, queued, cycles)
+}
+
+/// Whoever still waits is served, once the holders give back what they have.
+fn nobody_is_forgotten(mut world: World) {
+    let mut rounds = 0;
+    loop {
+        world.transact(|_| ());
+        let Some(waiter) = world.waiters.values().find(|w| w.offered.is_some()).cloned() else {
+            assert!(rounds < 200);
+            rounds += 1;
+            let Some(lease) = world.leases.values().next().cloned() else { break };
+            world.transact(|t| t.release(&lease.holder, Which::Fence(lease.fence)));
+            continue;
+        };
+        let (holder, paths, mode) = (waiter.holder.clone(), waiter.paths.clone(), waiter.mode);
+        let request = Request { holder, paths, mode, ttl_ms: MINUTE, reason: None, auto: false };
+        let outcome = world.transact(|t| t.acquire(&request, None)).0;
+        assert!(is_granted(&outcome), "an offer is good: {outcome:?}");
+        assert!(!world.waiters.contains_key(&waiter.ticket));
+    }
+    assert!(world.waiters.is_empty(), "{:?}", world.waiters);
+}
+
+#[test]
+fn every_promise_holds_after_every_write_of_random_histories() {
+    let mut seen = (0, 0, 0);
+    for seed in 0..200 {
+        let one = random_walk(seed);
+        seen = (seen.0 + one.0, seen.1 + one.1, seen.2 + one.2);
+    }
+    assert!(seen.0 > 5_000 && seen.1 > 1_500 && seen.2 > 50, "the histories say little: {seen:?}");
+}
+
+#[test]
+fn a_lease_is_renewed_by_its_holder_and_refused_to_others() {
+    let mut world = World::new();
+    assert!(is_granted(&world.lock("alice", &["src/a"])));
+    assert!(matches!(world.lock("bob", &["src/"]), Outcome::Denied(_)));
+    world.sleep(MINUTE);
+    assert!(is_granted(&world.lock("alice", &["src/a"])));
+    assert_eq!(world.leases.len(), 1);
+    let lease = world.leases.values().next().unwrap();
+    assert_eq!(lease.expires.remaining_ms(&world.now), 15 * MINUTE);
+}
+
+#[test]
+fn several_paths_are_all_granted_or_none() {
+    let mut world = World::new();
+    world.lock("alice", &["b"]);
+    let Outcome::Denied(blockers) = world.lock("bob", &["a", "b"]) else { panic!() };
+    assert_eq!((blockers.len(), &blockers[0].wanted), (1, &path("b")));
+    assert_eq!(world.names(), ["alice"]);
+}
+
+#[test]
+fn a_living_quiet_holder_keeps_its_lease_until_it_was_asked() {
+    let mut world = World::new();
+    world.lock("alice", &["a"]);
+    world.sleep(600 * MINUTE);
+    world.transact(|_| ());
+    assert_eq!(world.names(), ["alice"], "nobody wants it");
+    assert!(matches!(world.wait("bob", &["a"]), Outcome::Queued { ahead: 0, .. }));
+    world.sleep(CHALLENGE_MS - 1);
+    assert!(matches!(world.wait("bob", &["a"]), Outcome::Queued { .. }));
+    world.transact(|t| t.renew(&holder("alice"), Which::All, 15 * MINUTE));
+    world.sleep(2 * CHALLENGE_MS);
+    assert!(
+        matches!(world.wait("bob", &["a"]), Outcome::Queued { .. }),
+        "the renewal answered the challenge"
+    );
+    world.sleep(15 * MINUTE);
+    let ((), events) = world.transact(|_| ());
+    assert!(matches!(&events[..], [Event::Challenged(_)]), "{events:?}");
+    world.sleep(CHALLENGE_MS);
+    let ((), events) = world.transact(|_| ());
+    assert!(matches!(&events[..], [Event::Ended(_, End::Lapsed), Event::Offered(_)]), "{events:?}");
+    assert!(matches!(world.lock("alice", &["a"]), Outcome::Denied(_)), "it is kept for bob");
+    assert!(is_granted(&world.lock("bob", &["a"])));
+}
+
+#[test]
+fn one_whose_life_cannot_be_told_keeps_a_lease_for_its_time_only() {
+    let mut world = World::new();
+    world.lock("human", &["a"]);
+    world.sleep(15 * MINUTE - 1);
+    assert!(matches!(world.lock("bob", &["a"]), Outcome::Denied(_)));
+    world.sleep(1);
+    assert!(is_granted(&world.lock("bob", &["a"])));
+}
+
+#[test]
+fn a_dead_holders_lease_and_ticket_are_gone_at_once() {
+    let mut world = World::new();
+    world.lock("alice", &["a"]);
+    world.wait("bob", &["a"]);
+    world.wait("carol", &["a"]);
+    world.dead = vec![Name::new("alice").unwrap(), Name::new("bob").unwrap()];
+    let ((), events) = world.transact(|_| ());
+    assert!(
+        matches!(events.last(), Some(Event::Offered(w)) if w.holder.name.as_str() == "carol"),
+        "{events:?}"
+    );
+}
+
+#[test]
+fn shared_holders_cannot_starve_one_that_waits() {
+    let mut world = World::new();
+    assert!(is_granted(&world.ask("alice", &["a"], Mode::Shared, false)));
+    assert!(is_granted(&world.ask("bob", &["a"], Mode::Shared, false)));
+    world.wait("carol", &["a"]);
+    assert!(matches!(world.ask("dave", &["a"], Mode::Shared, true), Outcome::Queued { ahead: 1, .. }));
+    world.unlock("alice", Which::All);
+    world.unlock("bob", Which::All);
+    assert!(matches!(world.ask("dave", &["a"], Mode::Shared, false), Outcome::Denied(_)));
+    assert!(is_granted(&world.lock("carol", &["a"])));
+}
+
+#[test]
+fn a_lone_shared_holder_upgrades_and_two_would_wait_for_each_other() {
+    let mut world = World::new();
+    world.ask("alice", &["a", "b"], Mode::Shared, false);
+    world.wait("carol", &["a"]);
+    assert!(is_granted(&world.lock("alice", &["a"])), "carol waits for alice anyway");
+    let held: Vec<_> = world.leases.values().map(|l| (l.mode, l.paths.clone())).collect();
+    assert_eq!(held, [(Mode::Shared, vec![path("b")]), (Mode::Exclusive, vec![path("a")])]);
+    world.ask("bob", &["b"], Mode::Shared, false);
+    assert!(matches!(world.wait("alice", &["b"]), Outcome::Queued { .. }));
+    let Outcome::Cycle(way) = world.wait("bob", &["b"]) else { panic!() };
+    assert_eq!(way.iter().map(Name::as_str).collect::<Vec<_>>(), ["bob", "alice"]);
+}
+
+#[test]
+fn a_ring_of_three_is_refused_with_its_names() {
+    let mut world = World::new();
+    for (name, held) in [("alice", "a"), ("bob", "b"), ("carol", "c")] {
+        world.lock(name, &[held]);
+    }
+    world.wait("alice", &["b"]);
+    world.wait("bob", &["c"]);
+    let Outcome::Cycle(way) = world.wait("carol", &["a"]) else { panic!() };
+    assert_eq!(way.iter().map(Name::as_str).collect::<Vec<_>>(), ["carol", "alice", "bob"]);
+    assert_eq!(world.waiters.len(), 2);
+}
+
+#[test]
+fn an_offer_that_is_not_taken_goes_to_the_next() {
+    let mut world = World::new();
+    world.lock("alice", &["a"]);
+    world.wait("bob", &["a"]);
+    world.wait("carol", &["a"]);
+    world.unlock("alice", Which::All);
+    assert!(matches!(world.lock("alice", &["a"]), Outcome::Denied(_)));
+    world.sleep(OFFER_MS);
+    let ((), events) = world.transact(|_| ());
+    assert!(
+        matches!(&events[..], [Event::Dequeued(_, GaveUp::OfferLapsed), Event::Offered(_)]),
+        "{events:?}"
+    );
+    assert!(is_granted(&world.lock("carol", &["a"])));
+}
+
+#[test]
+fn an_automatic_lease_ends_with_its_time_and_becomes_a_real_one_when_asked_for() {
+    let mut world = World::new();
+    let auto = Request {
+        holder: holder("alice"),
+        paths: vec![path("a")],
+        mode: Mode::Exclusive,
+        ttl_ms: 5 * MINUTE,
+        reason: None,
+        auto: true,
+    };
+    world.transact(|t| t.acquire(&auto, None));
+    world.sleep(4 * MINUTE);
+    world.transact(|t| t.acquire(&auto, None));
+    world.sleep(4 * MINUTE);
+    assert!(matches!(world.lock("bob", &["a"]), Outcome::Denied(_)), "it was renewed by use");
+    world.sleep(MINUTE);
+    assert!(is_granted(&world.lock("bob", &["a"])));
+    world.unlock("bob", Which::All);
+    world.transact(|t| t.acquire(&auto, None));
+    world.lock("alice", &["a"]);
+    assert!(world.leases.values().all(|l| !l.auto));
+}
+
+#[test]
+fn nobody_can_give_back_or_renew_what_is_anothers() {
+    let mut world = World::new();
+    world.lock("alice", &["a"]);
+    let fence = *world.leases.keys().next().unwrap();
+    let meant = [path("a")];
+    for which in [Which::All, Which::Paths(&meant), Which::Fence(fence)] {
+        assert_eq!(world.unlock("bob", which).0, Released::default());
+        assert!(world.transact(|t| t.renew(&holder("bob"), which, MINUTE)).0.is_empty());
+    }
+    assert_eq!(world.unlock("alice", Which::Fence(fence + 1)).0, Released::default());
+    assert_eq!(world.names(), ["alice"]);
+}
+
+#[test]
+fn a_part_of_a_lease_can_be_given_back() {
+    let mut world = World::new();
+    world.lock("alice", &["a", "b"]);
+    let meant = [path("a")];
+    assert_eq!(world.unlock("alice", Which::Paths(&meant)).0.leases[0].paths, meant);
+    assert!(is_granted(&world.lock("bob", &["a"])));
+    assert!(matches!(world.lock("bob", &["b"]), Outcome::Denied(_)));
+}
+
+#[test]
+fn those_concerned_are_told_and_nobody_else() {
+    let mut world = World::new();
+    world.lock("alice", &["a"]);
+    world.wait("bob", &["a"]);
+    let (_, events) = world.transact(|t| t.force(&holding(t, "a")));
+    let told: Vec<_> = events.iter().filter_map(Event::notice).map(|n| n.to.to_string()).collect();
+    assert_eq!(told, ["alice", "bob"]);
+    let (outcome, events) = world.unlock("bob", Which::All);
+    assert_eq!(outcome.tickets.len(), 1);
+    assert!(events.iter().all(|e| e.notice().is_none()));
+}

@@ -1,0 +1,78 @@
+//! Moments and deadlines that a suspended laptop does not upset.
+//!
+//! Time that matters is *awake* time: it stands still while the machine is suspended and does not jump when somebody
+//! sets the clock. It is comparable within one boot only; a deadline of another boot falls back to the wall clock.
+//! Pure: a moment is handed in.
+
+use serde::{Deserialize, Serialize};
+
+/// Now, by both clocks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// Milliseconds since the Unix epoch.
+    pub wall_ms: u64,
+    /// Milliseconds this machine has been awake since its boot.
+    pub awake_ms: u64,
+    /// Which boot that is.
+    pub boot: String,
+}
+
+impl Moment {
+    /// The moment `ms` from now.
+    pub fn after(&self, ms: u64) -> Deadline {
+        Deadline {
+            wall_ms: self.wall_ms.saturating_add(ms),
+            awake_ms: self.awake_ms.saturating_add(ms),
+            boot: self.boot.clone(),
+        }
+    }
+}
+
+/// A moment that will come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deadline {
+    /// By the wall clock, if the machine is not suspended until then (ms since the epoch).
+    pub wall_ms: u64,
+    /// By the time awake (ms).
+    pub awake_ms: u64,
+    /// In this boot.
+    pub boot: String,
+}
+
+impl Deadline {
+    /// How long it is until then, in milliseconds; 0 once it has passed.
+    pub fn remaining_ms(&self, now: &Moment) -> u64 {
+        if self.boot == now.boot {
+            self.awake_ms.saturating_sub(now.awake_ms)
+        } else {
+            self.wall_ms.saturating_sub(now.wall_ms)
+        }
+    }
+
+    /// Whether it has come.
+    pub fn has_passed(&self, now: &Moment) -> bool {
+        self.remaining_ms(now) == 0
+    }
+
+    /// The later of the two.
+    #[must_use]
+    pub fn or_later(self, other: Self, now: &Moment) -> Self {
+        if other.remaining_ms(now) > self.remaining_ms(now) { other } else { self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_night_asleep_uses_up_nothing_and_a_reboot_counts_by_the_wall() {
+        let evening = Moment { wall_ms: 1_000, awake_ms: 50, boot: "b".into() };
+        let deadline = evening.after(100);
+        let morning = Moment { wall_ms: 30_000_000, awake_ms: 60, boot: "b".into() };
+        assert_eq!(deadline.remaining_ms(&morning), 90);
+        let rebooted = Moment { wall_ms: 1_050, awake_ms: 1, boot: "c".into() };
+        assert_eq!(deadline.remaining_ms(&rebooted), 50);
+        assert!(deadline.has_passed(&Moment { wall_ms: 1_100, ..rebooted }));
+    }
+}

@@ -1,0 +1,81 @@
+//! What swarm itself has to tell somebody: `notices/`, and from there into mailboxes.
+//!
+//! A notice is written in the transaction of the change it tells of, before the change, so none is lost; it is signed and
+//! fsynced outside the mutex, and moved into the mailbox in a second transaction, under which it is posted once however
+//! many processes try. A crash in between leaves it to the next lease command or to the courier.
+
+use super::post::Draft;
+use super::record::{self, Durability, Loaded};
+use super::{Store, Transaction, entropy, now_ms};
+use crate::core::body::Body;
+use crate::core::lease::Notice;
+use crate::core::message::Identity;
+use crate::core::name::Name;
+use crate::core::rate::Limit;
+use anyhow::{Context as _, Result};
+
+impl Store {
+    /// Posts all notices that wait. Returns how many were posted.
+    pub fn post_notices(&self) -> Result<usize> {
+        let dir = self.dir.join("notices");
+        let mut posted = 0;
+        for file in record::list(&dir)? {
+            let path = dir.join(&file);
+            let notice =
+                match self.sealed::<Notice>(&format!("notices/{}", file.trim_end_matches(".json")))? {
+                    Loaded::Ok(notice) => notice,
+                    Loaded::Missing => continue,
+                    Loaded::Bad(why) => {
+                        self.quarantine(&path, &why)?;
+                        continue;
+                    }
+                };
+            let Some(to) = self.reader(&notice.to)? else {
+                let _ = std::fs::remove_file(&path);
+                continue;
+            };
+            let draft = Draft {
+                from: Name::system(),
+                identity: Identity::System,
+                to: vec![to],
+                kind: notice.kind,
+                answers: None,
+                ack: false,
+                urgent: false,
+                body: Body::new(&notice.text)?,
+            };
+            // Notices are not limited.
+            let (message, staged) = self.prepare(draft, Limit { count: 0, ..Limit::default() })?;
+            posted += self.transact(|tx| {
+                if !path.exists() {
+                    return Ok(0);
+                }
+                tx.publish(&message, &staged)?;
+                std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+                Ok(1)
+            })?;
+            self.settle_post(&message)?;
+        }
+        if posted > 0 {
+            self.ring()?;
+        }
+        Ok(posted)
+    }
+
+    /// Under which name the one to be told reads now; the dead read nothing.
+    fn reader(&self, name: &Name) -> Result<Option<Name>> {
+        if name.is_human() {
+            return Ok(Some(name.clone()));
+        }
+        let agents = self.agents()?;
+        Ok(agents.into_iter().find(|a| a.is_live() && a.answers_to(name)).map(|a| a.name))
+    }
+}
+
+impl Transaction<'_> {
+    /// Keeps a notice until it is posted.
+    pub fn put_notice(&mut self, notice: &Notice) -> Result<()> {
+        let name = format!("notices/{:013}-{:08x}", now_ms(), entropy()? & 0xffff_ffff);
+        self.store.put_sealed(&name, notice, Durability::Volatile)
+    }
+}

@@ -1,0 +1,54 @@
+//! Records that carry a seal: any change of a byte, and any other name, is noticed.
+//!
+//! What these say must be right or not be believed at all: who holds a lease, which number comes next. The seal is an HMAC
+//! with the project's key over the name and the content. Writing is one rename, as for all records.
+
+use super::record::{self, Durability, Loaded};
+use super::{Store, fault};
+use anyhow::Result;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// The counter of a new store. It is made before there is a key, so it has no seal.
+pub(super) const FIRST_NUMBERS: &str = "{\"last\": 0, \"reserved\": 0, \"boot\": \"\"}\n";
+
+#[derive(Serialize, Deserialize)]
+struct Sealed<T> {
+    #[serde(flatten)]
+    record: T,
+    seal: String,
+}
+
+impl Store {
+    /// Writes a sealed record; `name` is its path in the store without `.json`.
+    pub(super) fn put_sealed<T: Serialize>(
+        &self,
+        name: &str,
+        record: &T,
+        durability: Durability,
+    ) -> Result<()> {
+        let seal = self.key.seal(name, &serde_json::to_vec(record)?);
+        let path = self.dir.join(format!("{name}.json"));
+        fault::point("before-sealed-write");
+        let result = record::replace(&self.tmp(), &path, &Sealed { record, seal }, durability);
+        fault::point("after-sealed-write");
+        result
+    }
+
+    /// Reads a sealed record.
+    pub(super) fn sealed<T: Serialize + DeserializeOwned>(&self, name: &str) -> Result<Loaded<T>> {
+        Ok(match record::load::<Sealed<T>>(&self.dir.join(format!("{name}.json")))? {
+            Loaded::Ok(Sealed { record, seal }) => {
+                if self.key.is_sealed(name, &serde_json::to_vec(&record)?, &seal) {
+                    Loaded::Ok(record)
+                } else {
+                    Loaded::Bad(
+                        "its seal does not fit: it was changed, or bears another record's name".into(),
+                    )
+                }
+            }
+            Loaded::Missing => Loaded::Missing,
+            Loaded::Bad(why) => Loaded::Bad(why),
+        })
+    }
+}
