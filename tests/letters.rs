@@ -255,6 +255,17 @@ fn an_agent_is_told_of_an_unacknowledged_message_by_a_notice_it_need_not_answer(
 }
 
 #[test]
+fn a_message_on_its_way_is_found_at_any_moment() {
+    let (world, _) = team(&["claude", "codex"], &[]);
+    for n in 0..15 {
+        let id = send(&world, &[if n % 2 == 0 { "claude-1" } else { "codex-1" }, "where is it?"]);
+        while status(&world, &id)["stage"] != "submitted" {}
+        world.ok(&["show", &id]);
+    }
+    assert_eq!(glance(&world)["quarantined"], 0);
+}
+
+#[test]
 fn one_sender_cannot_fill_a_mailbox() {
     let world = World::new();
     world.ok(&["init"]);

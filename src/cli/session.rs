@@ -95,34 +95,39 @@ impl Session {
             ))
             .into());
         }
-        let mut found = self.store.find(prefix)?;
+        // It may move to another folder between the search and the look: then it is found there.
+        for _ in 0..3 {
+            let first = self.one_of(self.store.find(prefix)?, mine, &short)?;
+            let aliases = self.aliases(&first.mailbox);
+            match self.store.message(&first.mailbox, &aliases, first.folder, &first.file)? {
+                Some(Ok(message)) => return Ok((first, message)),
+                Some(Err(refused)) => {
+                    let text =
+                        format!("message {} was refused: {}; it is in quarantine now", first.id, refused.why);
+                    return Err(Refusal::BadSignature(text).into());
+                }
+                None => {}
+            }
+        }
+        Err(Refusal::Usage(format!("message '{short}' is being moved; try again")).into())
+    }
+
+    /// The one message among those found, the caller's own copy first: it is the one whose state a reader changes.
+    fn one_of(&self, mut found: Vec<Found>, mine: bool, short: &str) -> Result<Found> {
         found.retain(|f| !mine || self.own(&f.mailbox));
-        // The caller's own copy first: it is the one whose state a reader changes.
         found.sort_by_key(|f| (!self.own(&f.mailbox), f.file.clone()));
         let mut ids: Vec<&str> = found.iter().map(|f| f.id.as_str()).collect();
         ids.sort_unstable();
         ids.dedup();
         if ids.len() > 1 {
-            return Err(
-                Refusal::Usage(format!("'{short}' is ambiguous: it may be {}", ids.join(" or "))).into()
-            );
+            let text = format!("'{short}' is ambiguous: it may be {}", ids.join(" or "));
+            return Err(Refusal::Usage(text).into());
         }
-        let Some(first) = found.into_iter().next() else {
-            let whose = if mine { "in your mailbox" } else { "here" };
-            return Err(Refusal::Usage(format!("there is no message '{short}' {whose}")).into());
-        };
-        let aliases = self.aliases(&first.mailbox);
-        match self.store.message(&first.mailbox, &aliases, first.folder, &first.file)? {
-            Some(Ok(message)) => Ok((first, message)),
-            Some(Err(refused)) => Err(Refusal::BadSignature(format!(
-                "message {} was refused: {}; it is in quarantine now",
-                first.id, refused.why
-            ))
-            .into()),
-            None => {
-                Err(Refusal::Usage(format!("message {} has just been moved; try again", first.id)).into())
-            }
-        }
+        let whose = if mine { "in your mailbox" } else { "here" };
+        found
+            .into_iter()
+            .next()
+            .ok_or_else(|| Refusal::Usage(format!("there is no message '{short}' {whose}")).into())
     }
 
     /// Former names of a mailbox's owner.

@@ -149,6 +149,10 @@ impl Store {
                 Err(why) => why.to_owned(),
             },
         };
+        if !path.exists() {
+            // Moved on between the two looks, which makes it look replayed.
+            return Ok(None);
+        }
         self.quarantine(&path, &why)?;
         Ok(Some(Err(Refused { file: file.to_owned(), why })))
     }
