@@ -42,6 +42,11 @@ fn glance(world: &World) -> Value {
     json(&world.ok(&["status", "--json"]))
 }
 
+/// The same as soon as there is something: a notice follows the change it tells of.
+fn mail(world: &World) -> Vec<String> {
+    eventually("there is mail", || Some(inbox(world)).filter(|m| !m.is_empty()))
+}
+
 /// The bodies in the human's inbox.
 fn inbox(world: &World) -> Vec<String> {
     let all = json(&world.ok(&["inbox", "--json"]));
@@ -93,7 +98,7 @@ fn an_agent_that_does_not_acknowledge_is_reminded_three_times_and_then_reported_
         );
         assert!(line.contains("answer me") && line.contains(&format!("swarm-msg ack {id}")), "{line}");
     }
-    let mail = inbox(&world);
+    let mail = mail(&world);
     assert_eq!(mail.len(), 1, "{mail:#?}");
     assert!(
         mail[0].starts_with(&format!("UNACKNOWLEDGED: claude-1 has not acknowledged after 3 reminders {id}")),
@@ -122,7 +127,8 @@ fn a_courier_killed_again_and_again_neither_skips_nor_repeats_a_reminder() {
         );
     }
     assert_eq!(given(&world, &panes[0], &format!("[swarm {id} INFO ")), 1);
-    assert_eq!(inbox(&world).iter().filter(|b| b.contains("UNACKNOWLEDGED")).count(), 1);
+    let mail = mail(&world);
+    assert_eq!(mail.iter().filter(|b| b.contains("UNACKNOWLEDGED")).count(), 1);
 }
 
 #[test]
@@ -196,7 +202,7 @@ fn mail_for_an_agent_that_ends_becomes_dead_letters_that_can_be_sent_again() {
         (&told["stage"], &told["detail"]),
         (&Value::from("failed"), &Value::from("its process has ended"))
     );
-    let mail = inbox(&world);
+    let mail = mail(&world);
     assert_eq!(mail.len(), 1, "{mail:#?}");
     assert!(
         ids.iter().all(|id| mail[0].contains(id.as_str())) && mail[0].contains("swarm-msg resend"),
@@ -232,7 +238,7 @@ fn a_sender_is_told_once_of_a_message_that_is_held_for_long() {
     kill_couriers(&world);
     world.ok(&["discover", "--quiet"]);
     thread::sleep(Duration::from_secs(1));
-    let mail = inbox(&world);
+    let mail = mail(&world);
     assert_eq!(mail.len(), 1, "{mail:#?}");
     assert!(
         mail[0].starts_with(&format!("{id} to claude-1 is held")) && mail[0].contains("draft"),
@@ -251,7 +257,7 @@ fn an_agent_is_told_of_an_unacknowledged_message_by_a_notice_it_need_not_answer(
         line.contains(" from swarm to claude-1 ") && line.ends_with("(a notice: no answer is expected)"),
         "{line}"
     );
-    assert_eq!(inbox(&world).len(), 1);
+    assert_eq!(mail(&world).len(), 1);
 }
 
 #[test]
