@@ -5,6 +5,7 @@
 //!
 //! - [`cli`]: one file per command: its arguments, its handler, its output
 //! - [`courier`]: the only code that types into panes; one process per project
+//! - [`hooks`]: what is done when an agent's own hook calls
 //! - [`tmux`]: the only code that talks to tmux
 //! - [`store`]: the `.swarm/` directory: the mutex, atomic records, the signing key
 //! - [`os`]: processes, their ancestry and their liveness
@@ -17,6 +18,7 @@ pub mod agents;
 pub mod cli;
 pub mod core;
 pub mod courier;
+pub mod hooks;
 pub mod os;
 pub mod store;
 pub mod tmux;

@@ -59,11 +59,16 @@ fn the_core_has_no_side_effects() {
 
 #[test]
 fn lower_layers_do_not_know_higher_ones() {
-    assert_absent("store", &["crate::tmux", "crate::courier", "crate::cli", "crate::agents"], &[]);
+    assert_absent(
+        "store",
+        &["crate::tmux", "crate::courier", "crate::hooks", "crate::cli", "crate::agents"],
+        &[],
+    );
     assert_absent("tmux", &["crate::store", "crate::courier", "crate::cli"], &[]);
     assert_absent("agents", &["crate::store", "crate::courier", "crate::cli", "crate::tmux"], &[]);
     assert_absent("os", &["crate::store", "crate::courier", "crate::cli", "crate::tmux"], &[]);
     assert_absent("courier", &["crate::cli"], &[]);
+    assert_absent("hooks", &["crate::cli", "crate::tmux", "crate::courier"], &[]);
 }
 
 #[test]

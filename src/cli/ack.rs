@@ -21,7 +21,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let body = compose::body(&args.note)?;
     let mut session = Session::open()?;
     let (found, original) = session.find(&args.id, true)?;
-    if !session.mark_read(&found, true)? {
+    if !session.store.receipt(&found, true)? {
         return print::out(&format!("{} was acknowledged before\n", original.id));
     }
     let to = compose::recipients(&mut session, &[original.from.to_string()])?;

@@ -11,6 +11,7 @@ mod dead;
 mod discover;
 mod explain;
 mod gc;
+mod hook;
 mod inbox;
 mod init;
 mod lease;
@@ -70,6 +71,8 @@ enum SwarmCommand {
     #[command(flatten)]
     Message(MessageCommand),
     #[command(hide = true)]
+    Hook(hook::Args),
+    #[command(hide = true)]
     Courier(courier::Args),
 }
 
@@ -105,6 +108,10 @@ pub fn swarm() -> ExitCode {
         SwarmCommand::Gc(args) => gc::run(&args),
         SwarmCommand::Stats(args) => stats::run(&args),
         SwarmCommand::Message(command) => message(command),
+        SwarmCommand::Hook(args) => {
+            hook::run(&args);
+            Ok(())
+        }
         SwarmCommand::Courier(args) => courier::run(&args),
     })
 }

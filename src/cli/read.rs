@@ -48,7 +48,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         }
     }
     for (found, _) in &messages {
-        session.mark_read(found, false)?;
+        session.store.receipt(found, false)?;
     }
     Ok(())
 }

@@ -30,6 +30,6 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let draft = Draft { answers, ack: args.ack, ..compose::draft(&session, to, args.kind, body) };
     compose::send(&session, draft, args.report)?;
     // Who answers has seen it: nobody waits for an acknowledgement any more.
-    session.mark_read(&found, original.ack_required)?;
+    session.store.receipt(&found, original.ack_required)?;
     Ok(())
 }

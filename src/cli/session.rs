@@ -9,7 +9,7 @@ use crate::core::refusal::Refusal;
 use crate::courier::discovery;
 use crate::os::caller::{self, Caller};
 use crate::store::Store;
-use crate::store::mail::{Folder, Found};
+use crate::store::mail::Found;
 use crate::tmux::Server;
 use anyhow::{Context as _, Result};
 use std::path::PathBuf;
@@ -133,33 +133,5 @@ impl Session {
     /// Former names of a mailbox's owner.
     pub(super) fn aliases(&self, mailbox: &Name) -> Vec<Name> {
         self.agents.iter().find(|a| a.name == *mailbox).map(|a| a.formerly.clone()).unwrap_or_default()
-    }
-
-    /// Marks a message of the caller as read, and acknowledged if `acked`. Idempotent; tells whether that was news.
-    pub(super) fn mark_read(&self, found: &Found, acked: bool) -> Result<bool> {
-        use crate::core::delivery::{Delivery, Stage};
-        let now = crate::store::now_ms();
-        let stage = if acked { Stage::Acked } else { Stage::Read };
-        self.store.transact(|tx| {
-            let mut delivery = self
-                .store
-                .delivery(&found.mailbox, &found.id)?
-                .unwrap_or_else(|| Delivery::queued(found.id.clone(), now));
-            let changed = delivery.way.advance(stage, "", now);
-            if changed {
-                // The move comes first: should the mark be lost, the message is read all the same.
-                if found.folder != Folder::Cur {
-                    tx.mark_read(&found.mailbox, &found.file)?;
-                }
-                tx.put_delivery(&found.mailbox, &delivery)?;
-                tx.journal(stage.word(), serde_json::json!({"id": found.id, "to": found.mailbox}))?;
-            } else if found.folder != Folder::Cur {
-                tx.mark_read(&found.mailbox, &found.file)?;
-            }
-            if delivery.way.stage == Stage::Acked {
-                tx.settle_ack(&found.mailbox, &found.file)?;
-            }
-            Ok(changed)
-        })
     }
 }

@@ -4,6 +4,7 @@
 //! The line starts with `[swarm ` and ends with `)`: so its first character is none that a composer acts on,
 //! and its last is neither a backslash nor a semicolon. It is ASCII but for the body itself.
 
+use super::ack::Schedule;
 use super::escape;
 use super::id::MessageId;
 use super::message::Verified;
@@ -64,6 +65,13 @@ pub fn render_reminder(message: &Verified, recipient: &Name, ring: u32) -> Strin
         message.short_sig(),
         preview(message.body.as_str()),
     )
+}
+
+/// Whether `line` is what is typed for `message` to `recipient`, or a reminder of it.
+pub fn is_rendered(message: &Verified, recipient: &Name, line: &str) -> bool {
+    let reminder = |ring| render_reminder(message, recipient, ring) == line;
+    render(message, recipient) == line
+        || (1..=Schedule::MAX).filter_map(|n| u32::try_from(n).ok()).any(reminder)
 }
 
 /// The beginning of a body, on one line and without anything a composer could act on.

@@ -11,6 +11,7 @@ pub mod context;
 pub mod delivery;
 pub mod escape;
 pub mod frame;
+pub mod hook;
 pub mod id;
 pub mod lease;
 pub mod message;

@@ -12,6 +12,7 @@ use crate::core::agent::{Agent, Status};
 use crate::core::delivery::{Delivery, Progress, Stage};
 use crate::core::frame;
 use crate::core::message::Verified;
+use crate::hooks::report;
 use crate::os::process;
 use crate::store::mail::Folder;
 use crate::store::{Store, fault, lock, now_ms};
@@ -66,6 +67,7 @@ struct Seen {
     process: process::Process,
     moved: bool,
     human: bool,
+    reported: Option<Status>,
 }
 
 impl Seen {
@@ -78,6 +80,7 @@ impl Seen {
             input_off: self.look.input_off,
             size: (self.look.facts.width, self.look.facts.height),
             human: self.human,
+            reported: self.reported,
         }
     }
 
@@ -312,7 +315,8 @@ impl Attempt<'_> {
         let place = &self.agent.place;
         let moved = look.dead || look.server != place.server || look.pane_pid != place.pane_pid;
         let human = look.human_within(self.settings.quiet_s, now_ms());
-        Ok(Some(Seen { look, reading, process, moved, human }))
+        let reported = report::fresh(self.store, &self.agent.name);
+        Ok(Some(Seen { look, reading, process, moved, human, reported }))
     }
 
     fn server(&self) -> Server {

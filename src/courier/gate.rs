@@ -88,6 +88,8 @@ pub struct Scene<'a> {
     pub size: (u16, u16),
     /// A person's key reached the pane a moment ago.
     pub human: bool,
+    /// What the agent's own hook said a moment ago. It may veto; it proves nothing.
+    pub reported: Option<Status>,
 }
 
 impl Scene<'_> {
@@ -112,7 +114,10 @@ impl Scene<'_> {
         match self.reading.state {
             Status::Idle if !empty => Err(Hold::Unknown),
             Status::Idle if self.human => Err(Hold::HumanTyping),
-            Status::Idle => Ok(()),
+            Status::Idle => match self.reported {
+                Some(veto @ (Status::Busy | Status::Dialog)) => Err(veto.into()),
+                _ => Ok(()),
+            },
             other => Err(other.into()),
         }
     }

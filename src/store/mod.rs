@@ -13,6 +13,7 @@ pub mod lock;
 pub mod mail;
 mod notices;
 pub mod post;
+mod receipt;
 pub mod record;
 pub mod root;
 pub mod scope;

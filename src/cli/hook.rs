@@ -1,0 +1,68 @@
+use super::session::{self, Session};
+use crate::core::hook::Host;
+use crate::core::message::Identity;
+use crate::hooks::{Call, Enforce, MAX_INPUT};
+use crate::store::Store;
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+use std::io::{Read as _, Write as _};
+
+/// Answer a hook of an agent: JSON on stdin, JSON on stdout (installed by `swarm hooks install`)
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// claude, codex, gemini or opencode
+    host: Host,
+    /// The hook's name, such as `UserPromptSubmit`
+    event: String,
+}
+
+/// Whatever goes wrong here is journalled and otherwise kept quiet: a broken guard must not stop the agent.
+pub(super) fn run(args: &Args) {
+    let Ok(store) = session::here().and_then(|here| Store::open(&here)) else { return };
+    if let Err(error) = answer(args, &store) {
+        let text = crate::core::escape::short(&format!("{error:#}"), 300);
+        let name = crate::core::escape::short(&args.event, 40);
+        let fields = serde_json::json!({"host": args.host.word(), "hook": name, "error": text});
+        // Nothing is left to tell it to.
+        let _ = store.transact(|tx| tx.journal("hook-error", fields));
+    }
+}
+
+fn answer(args: &Args, store: &Store) -> Result<()> {
+    let mut bytes = Vec::new();
+    std::io::stdin().lock().take(MAX_INPUT as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > MAX_INPUT {
+        bail!("its input is larger than {MAX_INPUT} bytes");
+    }
+    let input: Value = serde_json::from_slice(&bytes).context("its input is not JSON")?;
+    let session = Session::open()?;
+    if session.caller.identity == Identity::Human {
+        bail!("it was not called by an agent on record");
+    }
+    let Some(agent) = session.agent(&session.caller.name) else { return Ok(()) };
+    let call = Call {
+        store,
+        agents: &session.agents,
+        agent,
+        caller: &session.caller,
+        host: args.host,
+        name: &args.event,
+        here: &session::here()?,
+        enforce: enforce()?,
+    };
+    let reply = call.answer(&input)?;
+    if let Some(json) = &reply.json {
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{json}")?;
+        out.flush()?;
+    }
+    reply.commit(store)
+}
+
+/// `SWARM_ENFORCE`: `deny` unless it says otherwise.
+fn enforce() -> Result<Enforce> {
+    match std::env::var("SWARM_ENFORCE") {
+        Ok(text) if !text.is_empty() => text.parse().map_err(|why| anyhow::anyhow!("SWARM_ENFORCE: {why}")),
+        _ => Ok(Enforce::default()),
+    }
+}

@@ -1,0 +1,148 @@
+//! The moments of an agent's life that its hooks tell of.
+
+use super::Host;
+use serde_json::Value;
+
+/// The most paths of one tool call that are looked at.
+const MAX_PATHS: usize = 64;
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A session began, or began anew.
+    SessionStart,
+    /// It ended.
+    SessionEnd,
+    /// This is about to be given to the model as the user's words.
+    Prompt(String),
+    /// A tool is about to run.
+    BeforeTool(Tool),
+    /// A tool has run.
+    AfterTool(Tool),
+    /// The turn is over. `again`: it was prolonged by a hook before.
+    Stop {
+        /// Whether a hook prolonged this turn already.
+        again: bool,
+    },
+    /// A permission dialog opened.
+    Dialog,
+    /// Nothing that matters here.
+    Other,
+}
+
+/// A call of one of the agent's tools.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tool {
+    /// The files it is to write, as the agent names them.
+    pub writes: Vec<String>,
+    /// Whether it runs a shell command.
+    pub shell: bool,
+}
+
+impl Event {
+    /// What the hook `name` of `host` says with `input`.
+    pub fn parse(host: Host, name: &str, input: &Value) -> Self {
+        let text = |key: &str| input.get(key).and_then(Value::as_str).unwrap_or_default();
+        match name {
+            "SessionStart" => Event::SessionStart,
+            "SessionEnd" => Event::SessionEnd,
+            "UserPromptSubmit" | "BeforeAgent" => Event::Prompt(text("prompt").to_owned()),
+            "PreToolUse" | "BeforeTool" => Event::BeforeTool(tool(host, input)),
+            "PostToolUse" | "AfterTool" => Event::AfterTool(tool(host, input)),
+            "Stop" | "AfterAgent" => {
+                Event::Stop { again: input.get("stop_hook_active").and_then(Value::as_bool).unwrap_or(false) }
+            }
+            "PermissionRequest" => Event::Dialog,
+            "Notification" if matches!(text("notification_type"), "permission_prompt" | "ToolPermission") => {
+                Event::Dialog
+            }
+            _ => Event::Other,
+        }
+    }
+}
+
+fn tool(host: Host, input: &Value) -> Tool {
+    let name = input.get("tool_name").and_then(Value::as_str).unwrap_or_default();
+    let arguments = input.get("tool_input").unwrap_or(&Value::Null);
+    let argument = |key: &str| arguments.get(key).and_then(Value::as_str).map(str::to_owned);
+    let named = |keys: &[&str]| keys.iter().find_map(|key| argument(key)).into_iter().collect::<Vec<_>>();
+    let mut writes = match (host, name) {
+        (Host::Claude, "Write" | "Edit" | "MultiEdit" | "NotebookEdit") => {
+            named(&["file_path", "notebook_path"])
+        }
+        (Host::Codex, "apply_patch" | "Edit" | "Write") => {
+            patched(&named(&["command", "input", "patch"]).concat())
+        }
+        (Host::Gemini, "write_file" | "replace" | "edit") => named(&["file_path", "absolute_path"]),
+        (Host::OpenCode, "write" | "edit" | "multiedit") => named(&["filePath", "file_path"]),
+        (Host::OpenCode, "patch" | "apply_patch") => {
+            patched(&named(&["patchText", "patch", "input"]).concat())
+        }
+        _ => Vec::new(),
+    };
+    writes.truncate(MAX_PATHS);
+    let shell = matches!(
+        name,
+        "Bash" | "bash" | "shell" | "local_shell" | "exec_command" | "unified_exec" | "run_shell_command"
+    );
+    Tool { writes, shell }
+}
+
+/// The files that a patch in the `*** Begin Patch` form writes, both names of a renamed one.
+fn patched(patch: &str) -> Vec<String> {
+    let marks = ["*** Update File: ", "*** Add File: ", "*** Delete File: ", "*** Move to: "];
+    let named =
+        |line: &str| marks.iter().find_map(|mark| line.strip_prefix(mark)).map(|path| path.trim().to_owned());
+    patch.lines().filter_map(named).filter(|path| !path.is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn writes(host: Host, event: &str, input: &Value) -> Vec<String> {
+        match Event::parse(host, event, input) {
+            Event::BeforeTool(tool) => tool.writes,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn each_agents_editing_tools_name_their_files() {
+        let claude = json!({"tool_name": "Edit", "tool_input": {"file_path": "/p/a.rs", "old_string": "x"}});
+        assert_eq!(writes(Host::Claude, "PreToolUse", &claude), ["/p/a.rs"]);
+        let notebook = json!({"tool_name": "NotebookEdit", "tool_input": {"notebook_path": "n.ipynb"}});
+        assert_eq!(writes(Host::Claude, "PreToolUse", &notebook), ["n.ipynb"]);
+        let patch = "*** Begin Patch\n*** Update File: a.rs\n*** Move to: b.rs\n@@\n-*** Add File: no\n*** Add File: c d\n*** End Patch";
+        let codex = json!({"tool_name": "apply_patch", "tool_input": {"command": patch}});
+        assert_eq!(writes(Host::Codex, "PreToolUse", &codex), ["a.rs", "b.rs", "c d"]);
+        let gemini = json!({"tool_name": "write_file", "tool_input": {"file_path": "x"}});
+        assert_eq!(writes(Host::Gemini, "BeforeTool", &gemini), ["x"]);
+        let opencode = json!({"tool_name": "edit", "tool_input": {"filePath": "y"}});
+        assert_eq!(writes(Host::OpenCode, "PreToolUse", &opencode), ["y"]);
+        let read = json!({"tool_name": "Read", "tool_input": {"file_path": "/p/a.rs"}});
+        assert!(writes(Host::Claude, "PreToolUse", &read).is_empty());
+    }
+
+    #[test]
+    fn hostile_input_is_no_error() {
+        let inputs = [
+            json!(null),
+            json!([]),
+            json!({"prompt": 7, "tool_name": {}, "tool_input": "x"}),
+            json!({"tool_name": "Edit", "tool_input": {"file_path": ["a"]}}),
+            json!({"stop_hook_active": "yes"}),
+        ];
+        for input in &inputs {
+            for event in ["UserPromptSubmit", "PreToolUse", "PostToolUse", "Stop", "Notification", "x"] {
+                for host in Host::ALL {
+                    Event::parse(host, event, input);
+                }
+            }
+        }
+        let many = (0..1000).map(|n| format!("*** Add File: {n}\n")).collect::<String>();
+        let input = json!({"tool_name": "apply_patch", "tool_input": {"command": many}});
+        assert_eq!(writes(Host::Codex, "PreToolUse", &input).len(), MAX_PATHS);
+    }
+}

@@ -1,0 +1,51 @@
+//! What an agent's hook says and what it is answered.
+//!
+//! Pure. Each kind of agent has its own words for the same few moments; here they become one [`Event`], and one [`Answer`]
+//! becomes the JSON that this kind expects. Input is untrusted: what is missing, of another type or too large is left out,
+//! never an error, since a hook that fails would disturb its agent.
+
+pub mod answer;
+pub mod event;
+
+pub use answer::Answer;
+pub use event::{Event, Tool};
+
+/// The kinds of agents that have hooks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// Claude Code.
+    Claude,
+    /// Codex.
+    Codex,
+    /// Gemini CLI.
+    Gemini,
+    /// `OpenCode`, through the plugin that swarm installs.
+    OpenCode,
+}
+
+impl Host {
+    /// All of them.
+    pub const ALL: [Host; 4] = [Host::Claude, Host::Codex, Host::Gemini, Host::OpenCode];
+
+    /// The word on the command line, which is also the kind of its profile.
+    pub fn word(self) -> &'static str {
+        match self {
+            Host::Claude => "claude",
+            Host::Codex => "codex",
+            Host::Gemini => "gemini",
+            Host::OpenCode => "opencode",
+        }
+    }
+}
+
+impl std::str::FromStr for Host {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = || Host::ALL.map(Host::word).join(", ");
+        Host::ALL
+            .into_iter()
+            .find(|h| h.word() == text)
+            .ok_or_else(|| format!("the agents with hooks are {}", known()))
+    }
+}

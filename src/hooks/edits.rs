@@ -1,0 +1,164 @@
+//! Leases at the moment of an edit: taken before the agent writes, refused where another holds them.
+//!
+//! Each check is one transaction of the store: of two agents about to write one file, one is granted and the other is told
+//! who was faster. What cannot be leased (a file outside the project) is not swarm's affair and is let through.
+
+use super::{Call, report};
+use crate::core::escape;
+use crate::core::hook::Answer;
+use crate::core::lease::{Blocker, Holder, Kind, Lease, Notice, Outcome, PathPattern, Request, Which, Why};
+use crate::core::message::{Identity, MessageType};
+use crate::os::process;
+use anyhow::Result;
+use std::ffi::OsStr;
+use std::fs;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// What to do about an edit of what another agent holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Enforce {
+    /// Refuse it.
+    #[default]
+    Deny,
+    /// Let it through and tell the agent, where it can be told.
+    Warn,
+    /// Take no notice, and take no leases.
+    Off,
+}
+
+impl std::str::FromStr for Enforce {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "deny" => Ok(Enforce::Deny),
+            "warn" => Ok(Enforce::Warn),
+            "off" => Ok(Enforce::Off),
+            _ => Err("it must be deny, warn or off".to_owned()),
+        }
+    }
+}
+
+/// Before a tool writes these files: leases them for a while, or says who holds them.
+pub(super) fn before(call: &Call<'_>, files: &[String]) -> Result<Answer> {
+    let mut paths: Vec<PathPattern> = Vec::new();
+    for file in files {
+        // Outside of the project, or not a path at all: not ours.
+        if let Ok(path) = call.store.literal_pattern(call.here, OsStr::new(file))
+            && !paths.contains(&path)
+        {
+            paths.push(path);
+        }
+    }
+    let Some(first) = paths.first().cloned().filter(|_| call.enforce != Enforce::Off) else {
+        return Ok(Answer::default());
+    };
+    let request = Request { paths, ..Request::edit(holder(call), first) };
+    let text = match call.store.acquire(&request, None)? {
+        Outcome::Granted(_) => return Ok(Answer::default()),
+        Outcome::Denied(blockers) | Outcome::Queued { blockers, .. } => refusal(&blockers),
+        Outcome::Cycle(_) => "others wait for what you hold".to_owned(),
+    };
+    Ok(match call.enforce {
+        Enforce::Deny => Answer { deny: Some(text), context: None },
+        _ => Answer { deny: None, context: Some(text) },
+    })
+}
+
+/// At the end of a session: gives back what was leased automatically.
+pub(super) fn release(call: &Call<'_>) -> Result<()> {
+    let holder = holder(call);
+    let automatic: Vec<u64> = call
+        .store
+        .peek_leases()?
+        .table
+        .leases()
+        .filter(|l| l.auto && l.holder.is_same(&holder))
+        .map(|l| l.fence)
+        .collect();
+    if !automatic.is_empty() {
+        call.store.change_leases(|table| {
+            for fence in automatic {
+                table.release(&holder, Which::Fence(fence));
+            }
+        })?;
+    }
+    Ok(())
+}
+
+/// After a shell command: tells this agent and the holders of files that were written meanwhile. That is a tripwire, not a
+/// proof: the holder itself may have written at the same time.
+pub(super) fn trip(call: &Call<'_>) -> Result<Option<String>> {
+    let since = report::read(call.store, &call.agent.name)?.and_then(|r| r.shell_since);
+    let Some(since) = since.filter(|_| call.enforce != Enforce::Off) else { return Ok(None) };
+    let own = holder(call);
+    let leases = call.store.peek_leases()?;
+    let mut touched: Vec<(Lease, String)> = Vec::new();
+    for lease in leases.table.leases().filter(|l| !l.holder.is_same(&own) && l.since < since) {
+        let file = |p: &&PathPattern| p.kind() == Kind::File && p.worktree().is_none();
+        for path in lease.paths.iter().filter(file) {
+            let written = fs::metadata(call.store.root().join(path.path())).and_then(|m| m.modified());
+            if written.is_ok_and(|at| at >= UNIX_EPOCH + Duration::from_millis(since)) {
+                touched.push((lease.clone(), escape::short(path.path(), 80)));
+            }
+        }
+    }
+    if touched.is_empty() {
+        return Ok(None);
+    }
+    call.store.transact(|tx| {
+        for (lease, path) in touched.iter().take(8) {
+            let text = format!(
+                "{path}, which you hold (lease {}), was written while {} ran a shell command: look at it before you go on",
+                lease.fence, call.agent.name
+            );
+            tx.put_notice(&Notice { to: lease.holder.name.clone(), kind: MessageType::Challenge, text })?;
+        }
+        Ok(())
+    })?;
+    call.store.post_notices()?;
+    let named = |(lease, path): &(Lease, String)| format!("{path} (held by {})", lease.holder.name);
+    let all: Vec<String> = touched.iter().take(8).map(named).collect();
+    Ok(Some(format!(
+        "WARNING from swarm: while your shell command ran, files were written that others hold: {}. They were told. If it was \
+         you, talk to them before you go on.",
+        all.join(", ")
+    )))
+}
+
+fn holder(call: &Call<'_>) -> Holder {
+    let sees = matches!(call.caller.identity, Identity::Process | Identity::Pane);
+    Holder::agent(call.agent, if sees { process::namespace() } else { None })
+}
+
+/// Why an edit is refused, and what to do.
+fn refusal(blockers: &[Blocker]) -> String {
+    let mut text = String::from("swarm: ");
+    for blocker in blockers.iter().take(3) {
+        let path = escape::short(&blocker.wanted.to_string(), 120);
+        match &blocker.why {
+            Why::Holds(lease) => {
+                let why = lease.reason.as_ref().map(|r| format!(", for: {r}")).unwrap_or_default();
+                let kind = if lease.auto { "automatic lease" } else { "lease" };
+                text.push_str(&format!(
+                    "{path} is held by {} ({kind} {}{why}). ",
+                    lease.holder.name, lease.fence
+                ));
+            }
+            Why::Waits(waiter) => {
+                text.push_str(&format!(
+                    "{path} is promised to {} (ticket {}). ",
+                    waiter.holder.name, waiter.ticket
+                ));
+            }
+        }
+    }
+    let wanted = blockers.first().map(|b| escape::short(&b.wanted.to_string(), 120)).unwrap_or_default();
+    text.push_str(&format!(
+        "Do not write it now, by no other way either. Queue for it and be told: swarm-msg lock --wait 10m '{}'. Or ask: \
+         swarm-msg send {} \"...\"",
+        wanted.replace('\'', "'\\''"),
+        blockers.first().map_or("human", |b| b.holder.name.as_str())
+    ));
+    text
+}

@@ -1,0 +1,119 @@
+//! What swarm does when an agent's own hook calls it: `swarm hook KIND EVENT`.
+//!
+//! The agent waits for the answer, so this is one short process: it reads JSON, looks at the store, prints JSON. It may say
+//! nothing, but it must never fail the agent: [`crate::cli`] turns every error into silence and a line in the journal.
+//!
+//! Mail is handed over under a flock per agent that is held until the receipt is committed, and the receipt comes after the
+//! output was written: two hooks that race hand a message over once, and a crash in between repeats it rather than losing it.
+//! Leases are taken in one transaction of the store. The mutex is never held while output is written.
+
+mod edits;
+mod mail;
+pub mod report;
+
+use crate::core::agent::{Agent, Status};
+use crate::core::hook::{Answer, Event, Host};
+use crate::os::caller::Caller;
+use crate::store::Store;
+use crate::store::lock::{self, Held};
+use crate::store::mail::Found;
+use anyhow::Result;
+use serde_json::Value;
+use std::path::Path;
+
+pub use edits::Enforce;
+
+/// The largest input that is read, in bytes: a prompt may carry a large paste.
+pub const MAX_INPUT: usize = 8 << 20;
+
+/// One call of a hook.
+#[derive(Clone, Copy)]
+pub struct Call<'a> {
+    /// The project.
+    pub store: &'a Store,
+    /// All agents on record.
+    pub agents: &'a [Agent],
+    /// The agent whose hook it is.
+    pub agent: &'a Agent,
+    /// How that is known.
+    pub caller: &'a Caller,
+    /// The agent's kind of hooks.
+    pub host: Host,
+    /// The hook's name.
+    pub name: &'a str,
+    /// The directory the hook runs in.
+    pub here: &'a Path,
+    /// What to do about edits of what others hold.
+    pub enforce: Enforce,
+}
+
+/// What to print, and what is true once it was printed.
+#[derive(Debug, Default)]
+pub struct Reply {
+    /// For stdout, if anything.
+    pub json: Option<Value>,
+    receipts: Vec<Found>,
+    giving: Option<Held>,
+}
+
+impl Reply {
+    /// Marks what was handed over as read. Call it after the output was written.
+    pub fn commit(self, store: &Store) -> Result<()> {
+        for found in &self.receipts {
+            store.receipt(found, false)?;
+        }
+        if let Some(held) = self.giving {
+            drop(held);
+        }
+        Ok(())
+    }
+}
+
+impl Call<'_> {
+    /// Decides what to say.
+    pub fn answer(&self, input: &Value) -> Result<Reply> {
+        let event = Event::parse(self.host, self.name, input);
+        let mut answer = Answer::default();
+        let mut reply = Reply::default();
+        match &event {
+            Event::BeforeTool(tool) => {
+                if !tool.writes.is_empty() {
+                    answer = edits::before(self, &tool.writes)?;
+                }
+                report::write(self.store, &self.agent.name, Status::Busy, tool.shell)?;
+            }
+            Event::AfterTool(tool) => {
+                if tool.shell {
+                    answer.context = edits::trip(self)?;
+                }
+                report::write(self.store, &self.agent.name, Status::Busy, false)?;
+            }
+            Event::SessionEnd => edits::release(self)?,
+            Event::Dialog => report::write(self.store, &self.agent.name, Status::Dialog, false)?,
+            Event::Prompt(_) => report::write(self.store, &self.agent.name, Status::Busy, false)?,
+            Event::SessionStart | Event::Stop { .. } => {
+                report::write(self.store, &self.agent.name, Status::Idle, false)?;
+            }
+            Event::Other => {}
+        }
+        if Answer::carries(self.host, &event) {
+            let dir = self.store.dir().join("hooks");
+            reply.giving = lock::try_exclusive(&dir.join(format!("{}.lock", self.agent.name)))?;
+            // Another hook of the same agent is just handing its mail over.
+            if reply.giving.is_some() {
+                let given = mail::give(self, &event)?;
+                answer.context = join(answer.context, given.text);
+                reply.receipts = given.receipts;
+            }
+        }
+        reply.json = answer.render(self.host, self.name, &event);
+        Ok(reply)
+    }
+}
+
+fn join(a: Option<String>, b: Option<String>) -> Option<String> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(format!("{a}\n\n{b}")),
+        (a, b) => a.or(b),
+    }
+}

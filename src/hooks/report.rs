@@ -1,0 +1,59 @@
+//! What an agent's hooks say it is doing: `hooks/NAME.json`.
+//!
+//! A report may hold a delivery back for a moment, where the screen lags behind; it never proves an agent idle, and it is
+//! believed for [`FRESH_MS`] only: a turn that is interrupted ends without a hook. Replaced as a whole, volatile; the last of
+//! several racing hooks wins.
+
+use crate::core::agent::Status;
+use crate::core::name::Name;
+use crate::store::record::{self, Durability, Loaded};
+use crate::store::{Store, now_ms};
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+/// How long a report is believed, in milliseconds: longer than any of the agents needs to show what it is doing (the slowest
+/// seen took 3 s).
+pub const FRESH_MS: u64 = 3000;
+
+/// The record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// What it said.
+    pub status: Status,
+    /// When (ms since the epoch).
+    pub at: u64,
+    /// When a shell tool began that has not ended (ms since the epoch).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shell_since: Option<u64>,
+}
+
+/// Notes what `name`'s hook said.
+pub fn write(store: &Store, name: &Name, status: Status, shell: bool) -> Result<()> {
+    let dir = store.dir().join("hooks");
+    if !dir.exists() {
+        record::ensure_dir(&dir)?;
+    }
+    let at = now_ms();
+    let report = Report { status, at, shell_since: shell.then_some(at) };
+    record::replace(
+        &store.dir().join("tmp"),
+        &dir.join(format!("{name}.json")),
+        &report,
+        Durability::Volatile,
+    )
+}
+
+/// The last report, if there is one.
+pub fn read(store: &Store, name: &Name) -> Result<Option<Report>> {
+    Ok(match record::load::<Report>(&store.dir().join("hooks").join(format!("{name}.json")))? {
+        Loaded::Ok(report) => Some(report),
+        Loaded::Missing | Loaded::Bad(_) => None,
+    })
+}
+
+/// What `name`'s hook said, if it is fresh.
+pub fn fresh(store: &Store, name: &Name) -> Option<Status> {
+    let report = read(store, name).ok().flatten()?;
+    let now = now_ms();
+    (report.at <= now && now - report.at < FRESH_MS).then_some(report.status)
+}
