@@ -6,7 +6,7 @@
 
 use super::escape;
 use super::id::MessageId;
-use super::message::Verified;
+use super::message::{Identity, Verified};
 use super::name::Name;
 
 /// The longest body, in bytes, that is typed inline.
@@ -36,7 +36,10 @@ pub fn render(message: &Verified, recipient: &Name) -> String {
     );
     let id = &message.id;
     if message.body.is_inline(INLINE_MAX) {
-        let answer = if message.ack_required {
+        let answer = if message.identity == Identity::System {
+            // swarm itself reads no mail.
+            "from swarm itself; see: swarm-msg locks".to_owned()
+        } else if message.ack_required {
             format!("acknowledge: swarm-msg ack {id}, answer: swarm-msg reply {id} \"...\"")
         } else {
             format!("answer: swarm-msg reply {id} \"...\"")

@@ -25,6 +25,9 @@ const SURVEY_EVERY: Duration = Duration::from_secs(15);
 /// How often liveness of the known agents is looked at.
 const PULSE: Duration = Duration::from_secs(5);
 
+/// The same while there are leases: those of a dead agent are free within this, and deadlines are kept to it.
+const LEASE_PULSE: Duration = Duration::from_secs(2);
+
 /// The pause before held mail is tried again: it grows to the second value while nothing changes.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
 
@@ -47,12 +50,14 @@ pub fn run(store: &Store, first: &Server, profiles: &Profiles) -> Result<()> {
             }
         }
         round.witness()?;
+        let leased = round.leases()?;
         let waiting = round.deliver()?;
         pause = match waiting {
             _ if rang => RETRY.0,
             true => (pause * 2).min(RETRY.1),
             false => RETRY.0,
         };
-        rang = bell.wait(if waiting { pause } else { PULSE })?;
+        let pulse = if leased { LEASE_PULSE } else { PULSE };
+        rang = bell.wait(if waiting { pause } else { pulse })?;
     }
 }

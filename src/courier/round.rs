@@ -69,6 +69,24 @@ impl<'a> Round<'a> {
         witness::answer(self.store, &self.agents)
     }
 
+    /// Applies to leases what time and death have done, and posts what those concerned have to be told. Returns whether there
+    /// is anything to watch. Takes the mutex only if something changes.
+    pub fn leases(&self) -> Result<bool> {
+        let watch = || -> Result<bool> {
+            let leases = self.store.leases()?;
+            // Left by a process that was killed before it could.
+            self.store.post_notices()?;
+            Ok(leases.table.leases().next().is_some() || leases.table.waiters().next().is_some())
+        };
+        watch().or_else(|error| self.note(&error).map(|()| true))
+    }
+
+    /// Journals an error that must not stop the rest.
+    fn note(&self, error: &anyhow::Error) -> Result<()> {
+        let text = crate::core::escape::short(&format!("{error:#}"), 300);
+        self.store.transact(|tx| tx.journal("courier-error", serde_json::json!({"error": text})))
+    }
+
     /// Delivers what can be delivered. Returns whether mail is waiting.
     pub fn deliver(&mut self) -> Result<bool> {
         self.agents = self.store.agents()?.into_iter().filter(Agent::is_live).collect();
@@ -85,9 +103,7 @@ impl<'a> Round<'a> {
                 Err(error) => {
                     // One agent's trouble must not stop the others'; it is tried again with the next round.
                     any = true;
-                    let text = crate::core::escape::short(&format!("{error:#}"), 300);
-                    self.store
-                        .transact(|tx| tx.journal("courier-error", serde_json::json!({"error": text})))?;
+                    self.note(&error)?;
                 }
             }
         }
