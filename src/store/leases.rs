@@ -218,3 +218,6 @@ fn census(holder: &Holder, agents: &[Agent], namespace: Option<u64>, boot: &str)
     };
     (liveness, name)
 }
+
+#[cfg(test)]
+mod tests;
