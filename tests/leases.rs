@@ -55,7 +55,10 @@ impl Peer {
             "name": name, "kind": "claude", "process": id, "cwd": world.project(), "first_seen": 1,
             "place": {"socket": "/nowhere", "server": 999_999_999, "pane": "%0", "pane_pid": id.pid},
         });
-        fs::write(world.state().join(format!("agents/{name}.json")), record.to_string()).unwrap();
+        // Whole or not at all, as swarm itself writes: others may be reading.
+        let part = world.path().join(format!("{name}.part"));
+        fs::write(&part, record.to_string()).unwrap();
+        fs::rename(&part, world.state().join(format!("agents/{name}.json"))).unwrap();
         let (stdin, stdout) = (shell.stdin.take().unwrap(), BufReader::new(shell.stdout.take().unwrap()));
         Self { name: name.to_owned(), shell, stdin, stdout }
     }
