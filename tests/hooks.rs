@@ -76,7 +76,7 @@ fn a_doorbell_brings_the_whole_body_and_the_receipt() {
     let (world, panes) = team(&["claude"]);
     let id = send(&world, &["claude-1", BODY]);
     let line = eventually("it is typed", || typed(&world, &panes[0], &id));
-    assert_eq!(status(&world, &id), "submitted");
+    eventually("it is on record", || (status(&world, &id) == "submitted").then_some(()));
     let told = context(&hook(&world, "claude-1", "UserPromptSubmit", &json!({"prompt": line})));
     assert!(
         told.contains(BODY) && told.contains("genuine") && told.contains(&format!("swarm-msg reply {id}")),

@@ -12,7 +12,7 @@ use crate::tmux::Server;
 use anyhow::Result;
 use serde_json::json;
 use std::ffi::OsString;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Lease files before you edit them: nobody else can, until you unlock them or are gone
 ///
@@ -50,8 +50,11 @@ pub(super) struct Args {
     command: Vec<OsString>,
 }
 
-/// Between two looks of one who is kept waiting.
-const PAUSE: Duration = Duration::from_millis(200);
+/// Between two looks of one who is kept waiting at its ticket, which cost one small file: grows to the second value.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(8));
+
+/// How often it looks at everything, in case that a holder has died and no courier runs.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 pub(super) fn run(args: &Args) -> Result<()> {
     let session = Session::open()?;
@@ -113,7 +116,12 @@ fn wait(store: &Store, request: &Request, wait_ms: u64) -> Result<Outcome> {
             eprintln!("swarm: waiting: {}", lease::blockers(blockers, &now));
             told = true;
         }
-        std::thread::sleep(PAUSE.min(Duration::from_millis(until.remaining_ms(&now).max(1))));
+        let rest = Duration::from_millis(until.remaining_ms(&now));
+        let (begun, mut pause) = (Instant::now(), PAUSE.0);
+        while begun.elapsed() < LOOK_EVERY.min(rest) && store.is_queued(*ticket)? {
+            std::thread::sleep(pause.min(rest));
+            pause = (pause * 2).min(PAUSE.1);
+        }
     }
 }
 

@@ -28,6 +28,9 @@ const SURVEY_EVERY: Duration = Duration::from_secs(15);
 /// How often liveness of the known agents is looked at.
 const PULSE: Duration = Duration::from_secs(5);
 
+/// The same while there are leases: those of a dead agent are free within this, and deadlines are kept to it.
+const LEASE_PULSE: Duration = Duration::from_secs(2);
+
 /// The pause before held mail is tried again: it grows to the second value while nothing changes.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
 
@@ -51,10 +54,17 @@ pub fn run(store: &Store, first: &Server, profiles: &Profiles) -> Result<()> {
         }
         round.witness()?;
         let due = round.letters()?;
+        let leased = round.leases()?;
         let pass = round.deliver()?;
         pause = if rang || pass.progress || !pass.waiting { RETRY.0 } else { (pause * 2).min(RETRY.1) };
         // What was just delivered may have started a clock.
-        let rest = if pass.waiting || pass.progress { pause } else { PULSE };
+        let rest = if pass.waiting || pass.progress {
+            pause
+        } else if leased {
+            LEASE_PULSE
+        } else {
+            PULSE
+        };
         let until_due = due.map_or(PULSE, |at| Duration::from_millis(at.saturating_sub(now_ms()).max(1)));
         rang = bell.wait(rest.min(until_due))?;
     }

@@ -4,7 +4,7 @@
 //! mail, then in the order it was sent. A hold on one agent delays no other.
 
 use super::delivery::{Attempt, Outcome};
-use super::letters::Letters;
+use super::letters::{Due, Letters};
 use super::settings::Settings;
 use super::{discovery, witness};
 use crate::agents::Profiles;
@@ -89,11 +89,15 @@ impl<'a> Round<'a> {
     /// Looks after acknowledgements that are awaited and letters to the dead. Returns when it is to do so again (ms since
     /// the epoch), if before the next pulse.
     pub fn letters(&mut self) -> Result<Option<u64>> {
-        let agents = self.store.agents()?;
-        let letters = Letters { store: self.store, agents: &agents, settings: &self.settings };
-        let mut due = letters.acknowledgements()?;
-        due.alerts.extend(letters.dead_letters()?);
-        self.store.post_notices()?;
+        let look = || -> Result<Due> {
+            let agents = self.store.agents()?;
+            let letters = Letters { store: self.store, agents: &agents, settings: &self.settings };
+            let mut due = letters.acknowledgements()?;
+            due.alerts.extend(letters.dead_letters()?);
+            self.store.post_notices()?;
+            Ok(due)
+        };
+        let due = look().or_else(|error| self.note(&error).map(|()| Due::default()))?;
         for alert in &due.alerts {
             for socket in &self.servers {
                 // A message on the status line is a courtesy: the notice is in the inbox.
@@ -101,6 +105,24 @@ impl<'a> Round<'a> {
             }
         }
         Ok(due.next)
+    }
+
+    /// Applies to leases what time and death have done, and posts what those concerned have to be told. Returns whether there
+    /// is anything to watch. Takes the mutex only if something changes.
+    pub fn leases(&self) -> Result<bool> {
+        let watch = || -> Result<bool> {
+            let leases = self.store.leases()?;
+            // Left by a process that was killed before it could.
+            self.store.post_notices()?;
+            Ok(leases.table.leases().next().is_some() || leases.table.waiters().next().is_some())
+        };
+        watch().or_else(|error| self.note(&error).map(|()| true))
+    }
+
+    /// Journals an error that must not stop the rest.
+    fn note(&self, error: &anyhow::Error) -> Result<()> {
+        let text = crate::core::escape::short(&format!("{error:#}"), 300);
+        self.store.transact(|tx| tx.journal("courier-error", serde_json::json!({"error": text})))
     }
 
     /// Delivers what can be delivered.
@@ -120,9 +142,7 @@ impl<'a> Round<'a> {
                 Err(error) => {
                     // One agent's trouble must not stop the others'; it is tried again with the next round.
                     all = all | still_waiting;
-                    let text = crate::core::escape::short(&format!("{error:#}"), 300);
-                    self.store
-                        .transact(|tx| tx.journal("courier-error", serde_json::json!({"error": text})))?;
+                    self.note(&error)?;
                 }
             }
         }

@@ -90,6 +90,16 @@ pub fn is_alive(id: &ProcessId) -> bool {
     look(id).is_some()
 }
 
+/// Whether exactly this process still runs; `None` if the system does not tell. For those to whom "dead" means to take
+/// something away.
+pub fn check(id: &ProcessId) -> Option<bool> {
+    if boot_id().ok()? != id.boot {
+        return Some(false);
+    }
+    let found = try_read_one(id.pid).ok()?;
+    Some(found.is_some_and(|p| p.start == id.start && !p.ended))
+}
+
 /// This process itself.
 pub fn this() -> Result<ProcessId> {
     let pid = i32::try_from(std::process::id()).context("this process's id is out of range")?;
@@ -124,7 +134,7 @@ pub fn ancestry() -> Result<Vec<ProcessId>> {
 #[cfg(target_os = "linux")]
 pub use linux::{boot_id, cwd, namespace, namespace_of};
 #[cfg(target_os = "linux")]
-use linux::{parents, read_all, read_argv, read_one};
+use linux::{parents, read_all, read_argv, read_one, try_read_one};
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -151,7 +161,20 @@ mod linux {
     }
 
     pub(super) fn read_one(pid: i32) -> Option<Process> {
-        parse_stat(&String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/stat")).ok()?))
+        try_read_one(pid).ok().flatten()
+    }
+
+    /// `None`: there is no such process.
+    pub(super) fn try_read_one(pid: i32) -> Result<Option<Process>> {
+        let path = format!("/proc/{pid}/stat");
+        match fs::read(&path) {
+            Ok(bytes) => parse_stat(&String::from_utf8_lossy(&bytes))
+                .map(Some)
+                .with_context(|| format!("{path} is not understood")),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(e) if e.raw_os_error() == Some(nix::errno::Errno::ESRCH as i32) => Ok(None),
+            Err(e) => Err(e).with_context(|| format!("cannot read {path}")),
+        }
     }
 
     /// `pid (comm) state ppid pgrp session tty tpgid …`; the name may hold anything, the last `)` ends it.
@@ -207,7 +230,7 @@ mod linux {
 #[cfg(not(target_os = "linux"))]
 pub use other::{boot_id, cwd, namespace, namespace_of};
 #[cfg(not(target_os = "linux"))]
-use other::{parents, read_all, read_argv, read_one};
+use other::{parents, read_all, read_argv, read_one, try_read_one};
 
 #[cfg(not(target_os = "linux"))]
 mod other {
@@ -266,7 +289,13 @@ mod other {
     }
 
     pub(super) fn read_one(pid: i32) -> Option<Process> {
-        output("ps", &["-ww", "-o", FORMAT, "-p", &pid.to_string()]).ok()?.lines().find_map(parse_line)
+        try_read_one(pid).ok().flatten()
+    }
+
+    /// `None`: there is no such process.
+    pub(super) fn try_read_one(pid: i32) -> Result<Option<Process>> {
+        let listed = output("ps", &["-ww", "-o", FORMAT, "-p", &pid.to_string()])?;
+        Ok(listed.lines().find_map(parse_line))
     }
 
     pub(super) fn read_argv(pid: i32) -> Vec<String> {

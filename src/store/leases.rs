@@ -70,6 +70,12 @@ impl Store {
         Ok(leases.table.acquire(request, None))
     }
 
+    /// Whether one that waits has to wait on: it was offered nothing yet, and its ticket is there. Takes no lock.
+    pub fn is_queued(&self, ticket: u64) -> Result<bool> {
+        let loaded = self.sealed::<Waiter>(&format!("waiters/{ticket}"))?;
+        Ok(matches!(loaded, Loaded::Ok(waiter) if waiter.offered.is_none()))
+    }
+
     /// Changes leases in one transaction, in a way that grants nothing.
     pub fn change_leases<T>(&self, decide: impl FnOnce(&mut LeaseTable) -> T) -> Result<T> {
         self.in_transaction(|leases| Ok(decide(&mut leases.table)))
@@ -210,7 +216,11 @@ fn census(holder: &Holder, agents: &[Agent], namespace: Option<u64>, boot: &str)
     let liveness = if process.boot != boot || agent.is_some_and(|a| !a.is_live()) {
         Liveness::Dead
     } else if holder.namespace == namespace {
-        if process::is_alive(process) { Liveness::Alive } else { Liveness::Dead }
+        match process::check(process) {
+            Some(true) => Liveness::Alive,
+            Some(false) => Liveness::Dead,
+            None => Liveness::Unknown,
+        }
     } else if agent.is_some() {
         Liveness::Alive
     } else {
@@ -218,3 +228,6 @@ fn census(holder: &Holder, agents: &[Agent], namespace: Option<u64>, boot: &str)
     };
     (liveness, name)
 }
+
+#[cfg(test)]
+mod tests;
