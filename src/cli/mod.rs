@@ -11,7 +11,9 @@ mod dead;
 mod discover;
 mod explain;
 mod gc;
+mod guard;
 mod hook;
+mod hooks;
 mod inbox;
 mod init;
 mod lease;
@@ -70,6 +72,8 @@ enum SwarmCommand {
     Stats(stats::Args),
     #[command(flatten)]
     Message(MessageCommand),
+    Hooks(hooks::Args),
+    Guard(guard::Args),
     #[command(hide = true)]
     Hook(hook::Args),
     #[command(hide = true)]
@@ -108,6 +112,8 @@ pub fn swarm() -> ExitCode {
         SwarmCommand::Gc(args) => gc::run(&args),
         SwarmCommand::Stats(args) => stats::run(&args),
         SwarmCommand::Message(command) => message(command),
+        SwarmCommand::Hooks(args) => hooks::run(&args),
+        SwarmCommand::Guard(args) => guard::run(&args),
         SwarmCommand::Hook(args) => {
             hook::run(&args);
             Ok(())

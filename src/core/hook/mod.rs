@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod event;
+pub mod settings;
 
 pub use answer::Answer;
 pub use event::{Event, Tool};

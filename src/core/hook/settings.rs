@@ -1,0 +1,229 @@
+//! swarm's entries in the settings file of an agent: put in, taken out, looked for.
+//!
+//! Pure: text in, text out. The file is the user's: what is not ours keeps its place, its comments and its form. An entry is
+//! ours if its command ends in `swarm hook KIND EVENT`. The shape (`hooks`, event, groups with a matcher, commands) is the one
+//! that Claude Code, Codex and Gemini CLI share.
+
+use super::Host;
+use jsonc_parser::ParseOptions;
+use jsonc_parser::cst::{CstInputValue, CstNode, CstObject, CstRootNode};
+
+/// How much of what belongs there is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// Nothing.
+    None,
+    /// Some, or with another program's path.
+    Partial,
+    /// All.
+    Full,
+}
+
+/// The hooks of `host`: event, and the tools it is for.
+fn wanted(host: Host) -> &'static [(&'static str, Option<&'static str>)] {
+    const CLAUDE_TOOLS: Option<&str> = Some("Write|Edit|MultiEdit|NotebookEdit|Bash");
+    const GEMINI_TOOLS: Option<&str> = Some("write_file|replace|run_shell_command");
+    match host {
+        Host::Claude => &[
+            ("SessionStart", None),
+            ("SessionEnd", None),
+            ("UserPromptSubmit", None),
+            ("PreToolUse", CLAUDE_TOOLS),
+            ("PostToolUse", CLAUDE_TOOLS),
+            ("Stop", None),
+            ("Notification", None),
+        ],
+        Host::Codex => &[
+            ("SessionStart", None),
+            ("UserPromptSubmit", None),
+            ("PreToolUse", None),
+            ("PostToolUse", None),
+            ("PermissionRequest", None),
+            ("Stop", None),
+        ],
+        Host::Gemini => &[
+            ("SessionStart", None),
+            ("SessionEnd", None),
+            ("BeforeAgent", None),
+            ("BeforeTool", GEMINI_TOOLS),
+            ("AfterTool", GEMINI_TOOLS),
+            ("AfterAgent", None),
+            ("Notification", None),
+        ],
+        // It has a plugin instead of settings.
+        Host::OpenCode => &[],
+    }
+}
+
+/// How long the agent may wait for a hook: 10 s, in the unit of each.
+fn timeout(host: Host) -> &'static str {
+    if host == Host::Gemini { "10000" } else { "10" }
+}
+
+/// The command of one hook. `program` is quoted for a shell.
+fn command(program: &str, host: Host, event: &str) -> String {
+    format!("'{}' hook {} {event}", program.replace('\'', "'\\''"), host.word())
+}
+
+/// The text with all of swarm's hooks in it, and none of an earlier place of the program.
+pub fn with_hooks(text: &str, host: Host, program: &str) -> Result<String, String> {
+    if presence(text, host, program)? == Presence::Full {
+        return Ok(text.to_owned());
+    }
+    let root = parse(&without_hooks(text, host)?)?;
+    let top = object(&root)?;
+    let hooks = top.object_value_or_create("hooks").ok_or("its \"hooks\" is not an object")?;
+    for (event, matcher) in wanted(host) {
+        let groups = hooks
+            .array_value_or_create(event)
+            .ok_or_else(|| format!("its \"hooks.{event}\" is not an array"))?;
+        let string = |text: &str| CstInputValue::String(text.to_owned());
+        let hook = CstInputValue::Object(vec![
+            ("type".to_owned(), string("command")),
+            ("command".to_owned(), string(&command(program, host, event))),
+            ("timeout".to_owned(), CstInputValue::Number(timeout(host).to_owned())),
+        ]);
+        let mut group = Vec::new();
+        if let Some(matcher) = matcher {
+            group.push(("matcher".to_owned(), string(matcher)));
+        }
+        group.push(("hooks".to_owned(), CstInputValue::Array(vec![hook])));
+        groups.append(CstInputValue::Object(group));
+    }
+    Ok(root.to_string())
+}
+
+/// The text without any of swarm's hooks, and without what they leave empty.
+pub fn without_hooks(text: &str, host: Host) -> Result<String, String> {
+    let root = parse(text)?;
+    let top = object(&root)?;
+    let Some(hooks) = top.object_value("hooks") else { return Ok(text.to_owned()) };
+    let mut changed = false;
+    for event in hooks.properties() {
+        let Some(groups) = event.array_value() else { continue };
+        for group in groups.elements() {
+            let Some(commands) = group.as_object().and_then(|g| g.array_value("hooks")) else { continue };
+            for one in commands.elements() {
+                if is_ours(&one, host) {
+                    one.remove();
+                    changed = true;
+                }
+            }
+            if changed && commands.elements().is_empty() {
+                group.remove();
+            }
+        }
+        if changed && groups.elements().is_empty() {
+            event.remove();
+        }
+    }
+    if !changed {
+        return Ok(text.to_owned());
+    }
+    if hooks.properties().is_empty()
+        && let Some(property) = top.get("hooks")
+    {
+        property.remove();
+    }
+    Ok(root.to_string())
+}
+
+/// How much of swarm's hooks the text has.
+pub fn presence(text: &str, host: Host, program: &str) -> Result<Presence, String> {
+    let value = object(&parse(text)?)?.to_serde_value().unwrap_or_default();
+    let commands: Vec<&str> = value["hooks"]
+        .as_object()
+        .into_iter()
+        .flat_map(|hooks| hooks.values())
+        .flat_map(|groups| groups.as_array().into_iter().flatten())
+        .flat_map(|group| group["hooks"].as_array().into_iter().flatten())
+        .filter_map(|hook| hook["command"].as_str())
+        .filter(|c| ours(c, host))
+        .collect();
+    let all: Vec<String> = wanted(host).iter().map(|(event, _)| command(program, host, event)).collect();
+    Ok(
+        match (
+            commands.is_empty(),
+            commands.len() == all.len() && all.iter().all(|c| commands.contains(&c.as_str())),
+        ) {
+            (_, true) => Presence::Full,
+            (true, _) => Presence::None,
+            _ => Presence::Partial,
+        },
+    )
+}
+
+fn parse(text: &str) -> Result<CstRootNode, String> {
+    CstRootNode::parse(text, &ParseOptions::default()).map_err(|e| format!("it is not JSON: {e}"))
+}
+
+/// The object that a settings file is; an empty file becomes one.
+fn object(root: &CstRootNode) -> Result<CstObject, String> {
+    root.object_value_or_create().ok_or_else(|| "it is not a JSON object".to_owned())
+}
+
+fn is_ours(hook: &CstNode, host: Host) -> bool {
+    let command = hook.as_object().and_then(|h| h.get("command")).and_then(|p| p.value());
+    let text = command.and_then(|v| v.as_string_lit()).and_then(|s| s.decoded_value().ok());
+    text.is_some_and(|c| ours(&c, host))
+}
+
+fn ours(command: &str, host: Host) -> bool {
+    let Some((program, event)) = command.rsplit_once(&format!(" hook {} ", host.word())) else {
+        return false;
+    };
+    program.trim_end_matches('\'').ends_with("swarm") && event.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROGRAM: &str = "/opt/it's here/swarm";
+
+    #[test]
+    fn what_is_not_ours_keeps_its_form() {
+        let text = "// mine\r\n{\r\n\t\"z\": 1, // last\r\n\t\"hooks\": {\"Stop\": [{\"hooks\": [{\"type\": \"command\", \"command\": \"beep\"}]}]},\r\n\t\"a\": [1,2,],\r\n}\r\n";
+        let with = with_hooks(text, Host::Claude, PROGRAM).unwrap();
+        assert!(with.starts_with("// mine\r\n{\r\n\t\"z\": 1, // last\r\n"), "{with}");
+        assert!(with.contains("\"beep\"") && with.contains("\"a\": [1,2,]"), "{with}");
+        assert_eq!(presence(&with, Host::Claude, PROGRAM), Ok(Presence::Full));
+        let without = without_hooks(&with, Host::Claude).unwrap();
+        assert!(without.contains("\"beep\"") && !without.contains("swarm"), "{without}");
+    }
+
+    #[test]
+    fn putting_in_twice_is_putting_in_once_and_an_older_place_is_replaced() {
+        for host in [Host::Claude, Host::Codex, Host::Gemini] {
+            let once = with_hooks("{}", host, PROGRAM).unwrap();
+            assert_eq!(with_hooks(&once, host, PROGRAM).unwrap(), once);
+            let older = with_hooks("", host, "/old/swarm").unwrap();
+            assert_eq!(presence(&older, host, PROGRAM), Ok(Presence::Partial));
+            let newer = with_hooks(&older, host, PROGRAM).unwrap();
+            assert!(
+                !newer.contains("/old/swarm") && newer.matches(" hook ").count() == wanted(host).len(),
+                "{newer}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_refused() {
+        for text in ["[]", "{", "{\"hooks\": 7}", "{\"hooks\": {\"Stop\": {}}}", "\"x\""] {
+            assert!(with_hooks(text, Host::Claude, PROGRAM).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_commands_of_swarm_are_ours() {
+        assert!(ours("'/a b/swarm' hook claude Stop", Host::Claude));
+        for other in [
+            "'/a/swarm' hook codex Stop",
+            "swarm hook claude Stop; rm x",
+            "beehive hook claude Stop",
+            "swarm",
+        ] {
+            assert!(!ours(other, Host::Claude), "{other}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What a settings file was before swarm changed it: one record per file, named by its path's hash.
+//!
+//! Written durably before the file is changed: a crash in between leaves a record that fits no file and is replaced the next
+//! time.
+
+use crate::store::record::{self, Durability, Loaded};
+use anyhow::{Result, bail};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use std::path::{Path, PathBuf};
+
+/// The record.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Backup {
+    /// The file.
+    pub path: PathBuf,
+    /// What it was; `None`: it was not there.
+    pub before: Option<String>,
+    /// What it was made.
+    pub after: String,
+}
+
+impl Backup {
+    fn place(state: &Path, path: &Path) -> PathBuf {
+        use std::os::unix::ffi::OsStrExt as _;
+        let hash = Sha256::digest(path.as_os_str().as_bytes());
+        let name: String = hash.iter().take(8).map(|b| format!("{b:02x}")).collect();
+        state.join(format!("{name}.json"))
+    }
+
+    pub(super) fn load(state: &Path, path: &Path) -> Result<Option<Self>> {
+        match record::load::<Self>(&Self::place(state, path))? {
+            Loaded::Ok(backup) if backup.path == path => Ok(Some(backup)),
+            Loaded::Ok(_) | Loaded::Missing => Ok(None),
+            Loaded::Bad(why) => bail!("{} cannot be read: {why}", Self::place(state, path).display()),
+        }
+    }
+
+    pub(super) fn save(&self, state: &Path) -> Result<()> {
+        record::ensure_dir(state)?;
+        record::replace(state, &Self::place(state, &self.path), self, Durability::Durable)
+    }
+
+    pub(super) fn forget(state: &Path, path: &Path) -> Result<()> {
+        match std::fs::remove_file(Self::place(state, path)) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e.into()),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Putting swarm's hooks into the agents' own settings, and taking them out again.
+//!
+//! What a file was before the first installation is kept beside the signing keys, so uninstalling restores it byte for byte, or
+//! removes it if there was none; if somebody changed it since, only swarm's entries are taken out. A file is replaced by rename,
+//! in the place a symbolic link leads to, with its mode. A file that cannot be understood, or may not be written, is left
+//! alone and named. One person installs at a time: two installations that race leave one of the two results, both whole.
+
+mod backup;
+pub mod git;
+
+use crate::core::hook::Host;
+use crate::core::hook::settings::{self, Presence};
+use crate::core::refusal::Refusal;
+use crate::store::record;
+use anyhow::{Context as _, Result};
+use backup::Backup;
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+const PLUGIN: &str = include_str!("opencode.js");
+
+/// Where hooks are installed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// For this project, this person.
+    Project,
+    /// For this person, in all projects.
+    User,
+}
+
+/// One agent's settings file.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The agent's kind.
+    pub host: Host,
+    /// The file.
+    pub path: PathBuf,
+}
+
+/// A change that was worked out and not made yet.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The file, with symbolic links followed.
+    pub path: PathBuf,
+    /// What it is; `None`: it is not there.
+    pub before: Option<String>,
+    /// What it is to be; `None`: it is to go.
+    pub after: Option<String>,
+}
+
+impl Target {
+    /// The settings file of `host` for the project at `root`, or for the person whose home is `home`.
+    pub fn new(host: Host, scope: Scope, root: &Path, home: &Path) -> Self {
+        let path = match (host, scope) {
+            // Not settings.json: that is shared with the team, and the path of the program is not.
+            (Host::Claude, Scope::Project) => root.join(".claude/settings.local.json"),
+            (Host::Claude, Scope::User) => home.join(".claude/settings.json"),
+            (Host::Codex, Scope::Project) => root.join(".codex/hooks.json"),
+            (Host::Codex, Scope::User) => home.join(".codex/hooks.json"),
+            (Host::Gemini, Scope::Project) => root.join(".gemini/settings.json"),
+            (Host::Gemini, Scope::User) => home.join(".gemini/settings.json"),
+            (Host::OpenCode, Scope::Project) => root.join(".opencode/plugins/swarm.js"),
+            (Host::OpenCode, Scope::User) => home.join(".config/opencode/plugins/swarm.js"),
+        };
+        Self { host, path }
+    }
+
+    /// How much of swarm's hooks is there.
+    pub fn presence(&self, program: &str) -> Result<Presence> {
+        let Some(text) = read(&follow(&self.path)?)? else { return Ok(Presence::None) };
+        match self.host {
+            Host::OpenCode if text == plugin(program) => Ok(Presence::Full),
+            Host::OpenCode => Ok(Presence::Partial),
+            host => settings::presence(&text, host, program).map_err(|why| refuse(&self.path, &why)),
+        }
+    }
+
+    /// What installing would change.
+    pub fn install(&self, program: &str) -> Result<Plan> {
+        let path = follow(&self.path)?;
+        let before = read(&path)?;
+        let after = match self.host {
+            Host::OpenCode => plugin(program),
+            host => settings::with_hooks(before.as_deref().unwrap_or_default(), host, program)
+                .map(|text| if before.is_none() && !text.ends_with('\n') { text + "\n" } else { text })
+                .map_err(|why| refuse(&path, &why))?,
+        };
+        Ok(Plan { path, before, after: Some(after) })
+    }
+
+    /// What uninstalling would change.
+    pub fn uninstall(&self, state: &Path) -> Result<Plan> {
+        let path = follow(&self.path)?;
+        let before = read(&path)?;
+        let Some(text) = before.clone() else { return Ok(Plan { path, before: None, after: None }) };
+        let after = match (Backup::load(state, &path)?, self.host) {
+            (Some(backup), _) if backup.after == text => backup.before,
+            (_, Host::OpenCode) => None,
+            (_, host) => Some(settings::without_hooks(&text, host).map_err(|why| refuse(&path, &why))?),
+        };
+        Ok(Plan { path, before, after })
+    }
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.before == self.after
+    }
+
+    /// The change, for a person to read.
+    pub fn diff(&self) -> String {
+        let text = |side: &Option<String>| side.clone().unwrap_or_default();
+        let (before, after) = (text(&self.before), text(&self.after));
+        let name = self.path.display().to_string();
+        let diff = similar::TextDiff::from_lines(&before, &after);
+        diff.unified_diff().context_radius(2).header(&name, &name).to_string()
+    }
+
+    /// Makes the change of an installation. What the file was before the first one is kept in `state`.
+    pub fn install(&self, state: &Path) -> Result<()> {
+        let Some(after) = &self.after else { return Ok(()) };
+        let kept = Backup::load(state, &self.path)?.filter(|b| self.before.as_ref() == Some(&b.after));
+        let before = kept.map_or_else(|| self.before.clone(), |b| b.before);
+        Backup { path: self.path.clone(), before, after: after.clone() }.save(state)?;
+        write(&self.path, after)
+    }
+
+    /// Makes the change of an uninstallation.
+    pub fn uninstall(&self, state: &Path) -> Result<()> {
+        match &self.after {
+            Some(after) => write(&self.path, after)?,
+            None => match fs::remove_file(&self.path) {
+                Err(e) if e.kind() != ErrorKind::NotFound => {
+                    return Err(e).with_context(|| format!("cannot remove {}", self.path.display()));
+                }
+                // A directory that is empty now was made for this file.
+                _ => drop(self.path.parent().map(fs::remove_dir)),
+            },
+        }
+        Backup::forget(state, &self.path)
+    }
+}
+
+fn plugin(program: &str) -> String {
+    // A JSON string is a JavaScript one.
+    PLUGIN.replace("\"@SWARM@\"", &serde_json::Value::from(program).to_string())
+}
+
+/// The file that a symbolic link leads to: people keep their settings elsewhere and link them.
+fn follow(path: &Path) -> Result<PathBuf> {
+    match fs::canonicalize(path) {
+        Ok(real) => Ok(real),
+        Err(e) if e.kind() == ErrorKind::NotFound && !path.is_symlink() => Ok(path.to_owned()),
+        Err(e) => Err(e).with_context(|| format!("cannot follow {}", path.display())),
+    }
+}
+
+fn read(path: &Path) -> Result<Option<String>> {
+    match fs::read(path) {
+        Ok(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => Ok(Some(text)),
+            Err(_) => Err(refuse(path, "it is not UTF-8")),
+        },
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
+/// Replaces a file by rename, with the mode it had.
+fn write(path: &Path, text: &str) -> Result<()> {
+    let mode = fs::metadata(path).map(|m| m.permissions());
+    if mode.as_ref().is_ok_and(fs::Permissions::readonly) {
+        return Err(refuse(
+            path,
+            "it is read-only; make it writable, or install by hand what `swarm hooks diff` shows",
+        ));
+    }
+    let dir = path.parent().context("it has no directory")?;
+    fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    let temp = dir.join(format!(".swarm-{}.tmp", std::process::id()));
+    let put = || -> Result<()> {
+        record::create_file(&temp, text.as_bytes())?;
+        fs::set_permissions(&temp, mode.unwrap_or_else(|_| fs::Permissions::from_mode(0o644)))?;
+        fs::rename(&temp, path)?;
+        Ok(())
+    };
+    put()
+        .inspect_err(|_| drop(fs::remove_file(&temp)))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn refuse(path: &Path, why: &str) -> anyhow::Error {
+    Refusal::Usage(format!("{} was left alone: {why}", path.display())).into()
+}

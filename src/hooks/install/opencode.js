@@ -1,0 +1,42 @@
+// swarm's plugin for OpenCode: tells swarm what happens and OpenCode what swarm says.
+// Written by `swarm hooks install opencode`, removed by `swarm hooks uninstall opencode`. Whatever goes wrong lets OpenCode go on.
+import { spawnSync } from "node:child_process"
+
+const SWARM = "@SWARM@"
+
+function ask(event, input, cwd) {
+  try {
+    const told = spawnSync(SWARM, ["hook", "opencode", event], { input: JSON.stringify(input), cwd, timeout: 10000, encoding: "utf8" })
+    return told.stdout ? JSON.parse(told.stdout) : {}
+  } catch {
+    return {}
+  }
+}
+
+export const Swarm = async ({ directory }) => {
+  let started = false
+  return {
+    "chat.message": async (input, output) => {
+      const texts = output.parts.filter((part) => part.type === "text")
+      const said = [started ? {} : ask("SessionStart", {}, directory)]
+      started = true
+      said.push(ask("UserPromptSubmit", { prompt: texts.map((part) => part.text).join("\n") }, directory))
+      const context = said.map((one) => one.context).filter(Boolean).join("\n\n")
+      if (context && texts.length > 0) texts[texts.length - 1].text += "\n\n" + context
+    },
+    "tool.execute.before": async (input, output) => {
+      const said = ask("PreToolUse", { tool_name: input.tool, tool_input: output.args }, directory)
+      if (said.deny) throw new Error(said.deny)
+    },
+    "tool.execute.after": async (input) => {
+      ask("PostToolUse", { tool_name: input.tool }, directory)
+    },
+    event: async ({ event }) => {
+      if (event.type === "session.idle") ask("Stop", {}, directory)
+      if (event.type === "permission.asked" || event.type === "permission.updated") ask("PermissionRequest", {}, directory)
+    },
+    dispose: async () => {
+      ask("SessionEnd", {}, directory)
+    },
+  }
+}
