@@ -610,6 +610,34 @@ fn a_damaged_record_stops_grants_until_a_person_sets_it_aside() {
     assert_eq!(fs::read_dir(world.state().join("quarantine")).unwrap().count(), 1);
 }
 
+#[test]
+fn a_renamed_agent_keeps_its_leases_and_its_place() {
+    let world = ready();
+    let [mut one, mut two] = peers::<2>(&world);
+    one.ok("swarm-msg lock a");
+    two.run("swarm-msg lock a --wait 10m");
+    world.ok(&["name", "peer-0", "reviewer"]);
+    world.ok(&["name", "peer-1", "helper"]);
+    let listed = world.ok(&["locks"]);
+    assert!(listed.contains("reviewer") && listed.contains("helper waits for a"), "{listed}");
+    one.ok("swarm-msg renew a");
+    one.ok("swarm-msg unlock a");
+    assert_eq!(two.mail().len(), 1);
+    two.ok("swarm-msg lock a");
+}
+
+#[test]
+fn a_store_from_before_leases_takes_them() {
+    let world = ready();
+    for dir in ["leases", "waiters", "notices"] {
+        fs::remove_dir(world.state().join(dir)).unwrap();
+    }
+    fs::remove_file(world.state().join("numbers.json")).unwrap();
+    assert_eq!(world.ok(&["locks"]), "no leases\n");
+    world.ok(&["lock", "a"]);
+    assert_eq!(leases(&world).len(), 1);
+}
+
 // A command under a lease.
 
 #[test]
@@ -753,8 +781,10 @@ fn the_courier_frees_a_dead_agents_lease_and_tells_the_next_in_line() {
     let said = tool(&world, "codex-1", &panes[1], "swarm-msg lock src/ --wait 10m; echo code=$?");
     assert!(said.contains("code=3") && said.contains("queued"), "{said}");
     world.tmux(&["kill-pane", "-t", &panes[0]]);
+    let killed = std::time::Instant::now();
     // No command is run: this is the courier's doing.
     eventually("the lease is freed", || leases(&world).is_empty().then_some(()));
+    println!("freed after {:?}", killed.elapsed());
     eventually("the offer is typed", || {
         world.log(&panes[1]).contains("it is your turn for src/").then_some(())
     });

@@ -149,15 +149,25 @@ impl Store {
         let path = self.dir.join("numbers.json");
         Ok(match self.sealed::<Counter>("numbers")? {
             Loaded::Ok(counter) => counter,
-            Loaded::Missing => Counter::recovered(known, now_ms),
+            Loaded::Missing => Counter::recovered(known.max(self.last_journalled()?), now_ms),
             Loaded::Bad(why) => match record::load::<Counter>(&path)? {
                 Loaded::Ok(first) if first == Counter::default() && known == 0 => first,
                 _ => {
                     self.quarantine(&path, &why)?;
-                    Counter::recovered(known, now_ms)
+                    Counter::recovered(known.max(self.last_journalled()?), now_ms)
                 }
             },
         })
+    }
+
+    /// The largest number in the journal, which is written before a number is used.
+    fn last_journalled(&self) -> Result<u64> {
+        let mut last = 0;
+        self.journal(|entry| {
+            let numbers = ["fence", "ticket"].map(|key| entry[key].as_u64().unwrap_or_default());
+            last = numbers.into_iter().fold(last, u64::max);
+        })?;
+        Ok(last)
     }
 }
 
@@ -166,6 +176,13 @@ impl Transaction<'_> {
         if let Some((counter, durable)) = &changes.counter {
             let durability = if *durable { Durability::Durable } else { Durability::Volatile };
             self.store.put_sealed("numbers", counter, durability)?;
+        }
+        for dir in ["leases", "waiters", "notices"] {
+            // A store may be older than leases are.
+            let path = self.store.dir.join(dir);
+            if !path.exists() {
+                record::ensure_dir(&path)?;
+            }
         }
         let now = super::now_ms();
         for notice in changes.events.iter().filter_map(Event::notice) {
