@@ -2,6 +2,7 @@ use super::{print, session};
 use crate::agents;
 use crate::core::agent::Agent;
 use crate::core::escape;
+use crate::os::process;
 use crate::store::{Store, now_ms};
 use crate::tmux::Server;
 use anyhow::Result;
@@ -34,7 +35,9 @@ pub(super) fn observe(store: &Store) -> Result<Vec<Agent>> {
     let mut known = store.agents()?;
     for agent in known.iter_mut().filter(|a| a.is_live()) {
         let now = now_ms();
-        if crate::os::process::is_alive(&agent.process) {
+        if process::check_in(agent.place.namespace, &agent.process) == Some(false) {
+            agent.died = Some(now);
+        } else {
             // A server that cannot be reached from here leaves the last known state.
             let Ok(Some(look)) = Server::new(&agent.place.socket).look(&agent.place.pane) else { continue };
             let Some(profile) = profiles.get(&agent.kind) else { continue };
@@ -43,8 +46,6 @@ pub(super) fn observe(store: &Store) -> Result<Vec<Agent>> {
                 continue;
             }
             (agent.status, agent.since) = (state, now);
-        } else {
-            agent.died = Some(now);
         }
         // Only if it is still the same process's record: somebody may have changed it meanwhile.
         let seen = agent.clone();

@@ -51,6 +51,9 @@ pub struct Place {
     pub pane: String,
     /// The pid of the pane's first process.
     pub pane_pid: i32,
+    /// The pid namespace in which these pids, and the agent's own, mean something; `None`: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<u64>,
 }
 
 /// One agent, as stored in `agents/NAME.json`.

@@ -39,13 +39,13 @@ pub struct Changes {
     pub died: Vec<Name>,
 }
 
-/// Decides what a look at the panes means. `alive` tells whether a recorded process still runs (`None`:
+/// Decides what a look at the panes means. `alive` tells whether a recorded agent's process still runs (`None`:
 /// cannot be told; the record is then left alone).
 pub fn reconcile(
     known: &[Agent],
     seen: &[Sighting],
     now_ms: u64,
-    alive: impl Fn(&ProcessId) -> Option<bool>,
+    alive: impl Fn(&Agent) -> Option<bool>,
 ) -> Changes {
     let mut changes = Changes::default();
     let mut taken: Vec<Name> =
@@ -90,7 +90,7 @@ pub fn reconcile(
             continue;
         }
         match agent.died {
-            None if alive(&agent.process) == Some(false) => {
+            None if alive(agent) == Some(false) => {
                 changes.died.push(agent.name.clone());
                 changes.put.push(Agent { died: Some(now_ms), ..agent.clone() });
             }
@@ -124,7 +124,13 @@ mod tests {
         Sighting {
             kind: kind.into(),
             process: process(pid),
-            place: Place { socket: "/s".into(), server: 1, pane: pane.into(), pane_pid: pid },
+            place: Place {
+                socket: "/s".into(),
+                server: 1,
+                pane: pane.into(),
+                pane_pid: pid,
+                namespace: None,
+            },
             cwd: "/p".into(),
             shared_server: None,
         }
@@ -148,7 +154,7 @@ mod tests {
     fn a_living_process_keeps_its_name_when_its_pane_moves() {
         let first =
             reconcile(&[], &[sighting("claude", 1, "%0"), sighting("claude", 2, "%1")], 5, |_| Some(true));
-        let moved = reconcile(&first.put, &[sighting("claude", 2, "%0")], 6, |p| Some(p.pid == 2));
+        let moved = reconcile(&first.put, &[sighting("claude", 2, "%0")], 6, |a| Some(a.process.pid == 2));
         assert_eq!(names(&moved.put), ["claude-2", "claude-1"]);
         assert_eq!(moved.put[0].place.pane, "%0");
         assert_eq!(moved.died, [Name::new("claude-1").unwrap()]);

@@ -30,6 +30,7 @@ pub struct Survey {
 pub fn survey(server: &Server, profiles: &Profiles) -> Result<Survey> {
     let panes = server.panes()?;
     let table = Table::read()?;
+    let namespace = process::namespace();
     let mut found = Vec::new();
     for pane in panes.iter().filter(|p| !p.dead) {
         if let Some((pid, kind, rule)) = recognise(&table, pane.pid, profiles) {
@@ -42,6 +43,7 @@ pub fn survey(server: &Server, profiles: &Profiles) -> Result<Survey> {
                 server: pane.server,
                 pane: pane.id.clone(),
                 pane_pid: pane.pid,
+                namespace,
             };
             found.push((Sighting { kind, process, place, cwd, shared_server }, rule));
         }
@@ -88,7 +90,9 @@ pub fn register(store: &Store, survey: &Survey, server: &Server) -> Result<(Vec<
     let seen = survey.of_project(store.root());
     let (agents, changes) = store.transact(|tx| {
         let known = tx.agents()?;
-        let changes = registry::reconcile(&known, &seen, now_ms(), |p| Some(process::is_alive(p)));
+        let changes = registry::reconcile(&known, &seen, now_ms(), |a| {
+            process::check_in(a.place.namespace, &a.process)
+        });
         for name in &changes.forget {
             tx.bury_mail(name)?;
             tx.forget_agent(name)?;

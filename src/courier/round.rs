@@ -78,7 +78,7 @@ impl<'a> Round<'a> {
     /// Whether a known agent has died since the last look.
     pub fn lost_somebody(&mut self) -> Result<bool> {
         self.agents = self.store.agents()?.into_iter().filter(Agent::is_live).collect();
-        Ok(self.agents.iter().any(|a| !process::is_alive(&a.process)))
+        Ok(self.agents.iter().any(|a| process::check_in(a.place.namespace, &a.process) == Some(false)))
     }
 
     /// Answers sandboxed senders.

@@ -124,7 +124,7 @@ mod tests {
             name: Name::new(name).unwrap(),
             kind: "claude".into(),
             process: id(pid),
-            place: Place { socket: "/s".into(), server: 2, pane: pane.into(), pane_pid },
+            place: Place { socket: "/s".into(), server: 2, pane: pane.into(), pane_pid, namespace: None },
             cwd: "/".into(),
             shared_server: None,
             formerly: vec![],

@@ -1,0 +1,256 @@
+//! Installing and uninstalling the agents' hooks, and the guard of commits: what is the user's stays the user's.
+
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use support::{World, eventually};
+
+const KINDS: [&str; 4] = ["claude", "codex", "gemini", "opencode"];
+
+/// The settings file of an agent in a project.
+fn settings(world: &World, kind: &str) -> PathBuf {
+    world.project().join(match kind {
+        "claude" => ".claude/settings.local.json",
+        "codex" => ".codex/hooks.json",
+        "gemini" => ".gemini/settings.json",
+        _ => ".opencode/plugins/swarm.js",
+    })
+}
+
+fn put(path: &Path, bytes: &[u8]) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+fn project() -> World {
+    let world = World::new();
+    world.ok(&["init"]);
+    world
+}
+
+/// Settings as people have them.
+const FIXTURES: [&str; 20] = [
+    "",
+    "\n",
+    "{}",
+    "{ }\n",
+    "{\"a\":1}",
+    "{\n  \"a\": 1\n}\n",
+    "{\n\t\"a\": [\n\t\t1,\n\t\t2\n\t]\n}",
+    "{\r\n  \"a\": 1,\r\n  \"b\": {}\r\n}\r\n",
+    "// a comment\n{\n  // another\n  \"a\": 1, // one more\n}\n",
+    "/* block */ {\"hooks\": {}} // end",
+    "{\"hooks\":{\"Stop\":[]}}",
+    "{\"hooks\":{\"Stop\":[{\"hooks\":[{\"type\":\"command\",\"command\":\"beep\"}]}]}}",
+    "{\n  \"hooks\": {\n    \"PreToolUse\": [\n      {\n        \"matcher\": \"Bash\",\n        \"hooks\": [\n          { \"type\": \"command\", \"command\": \"my-guard\" }\n        ]\n      }\n    ]\n  }\n}\n",
+    "{\n    \"hooks\": {\n        \"BeforeTool\": [{\"matcher\": \"*\", \"hooks\": []}], // mine\n    },\n    \"z\": null\n}\n\n\n",
+    "{\"permissions\":{\"allow\":[\"Bash(swarm-msg:*)\"]},\"env\":{\"A\":\"swarm hook claude\"}}",
+    "{\"ü\": \"é — 漢字 🙂\", \"esc\": \"\\u00e9\\n\\\"\"}\n",
+    "   {\n\"a\"\n:\n1}\n   ",
+    "{\"a\": {\"hooks\": {\"Stop\": [1]}}, \"hooks\": {\"Other\": [{\"hooks\": [{\"type\": \"prompt\", \"prompt\": \"x\"}]}]}}",
+    "{\"a\":1e400,\"b\":-0,\"c\":123456789012345678901234567890}",
+    "{\"a\":true,}\n// the end",
+];
+
+#[test]
+fn uninstalling_restores_every_file_byte_for_byte() {
+    let world = project();
+    for kind in ["claude", "codex", "gemini"] {
+        for fixture in FIXTURES {
+            let path = settings(&world, kind);
+            put(&path, fixture.as_bytes());
+            world.ok(&["hooks", "install", kind]);
+            let with = fs::read_to_string(&path).unwrap();
+            assert!(with.contains(&format!(" hook {kind} ")), "{fixture:?}: {with}");
+            let told = world.ok(&["hooks", "install", kind]);
+            assert!(told.contains("already"), "{fixture:?}: {told}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), with, "{fixture:?}");
+            world.ok(&["hooks", "uninstall", kind]);
+            assert_eq!(fs::read_to_string(&path).unwrap(), fixture, "{kind}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_was_not_there_is_gone_again() {
+    let world = project();
+    world.ok(&["hooks", "install"]);
+    for kind in KINDS {
+        assert!(settings(&world, kind).exists(), "{kind}");
+    }
+    let told = world.ok(&["hooks", "status"]);
+    assert_eq!(told.matches("enforced").count(), 3, "{told}");
+    assert!(told.contains("codex     needs trust"), "{told}");
+    world.ok(&["hooks", "uninstall"]);
+    for kind in KINDS {
+        assert!(!settings(&world, kind).exists(), "{kind}");
+        assert!(!settings(&world, kind).parent().unwrap().exists(), "{kind}");
+    }
+    let told = world.ok(&["hooks", "status"]);
+    assert_eq!(told.matches("not installed").count(), 4, "{told}");
+}
+
+#[test]
+fn what_the_user_changed_since_is_kept() {
+    let world = project();
+    let path = settings(&world, "claude");
+    put(&path, b"{\n  \"a\": 1\n}\n");
+    world.ok(&["hooks", "install", "claude"]);
+    let changed = fs::read_to_string(&path).unwrap().replace("\"a\": 1", "\"a\": 2, \"mine\": true");
+    fs::write(&path, changed).unwrap();
+    world.ok(&["hooks", "uninstall", "claude"]);
+    let left = fs::read_to_string(&path).unwrap();
+    assert!(left.contains("\"a\": 2, \"mine\": true") && !left.contains("swarm"), "{left}");
+}
+
+#[test]
+fn a_linked_file_is_changed_where_it_is_and_its_mode_kept() {
+    let world = project();
+    let (real, link) = (world.path().join("dotfiles.json"), settings(&world, "claude"));
+    put(&real, b"{}\n");
+    fs::set_permissions(&real, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::create_dir_all(link.parent().unwrap()).unwrap();
+    symlink(&real, &link).unwrap();
+    world.ok(&["hooks", "install", "claude"]);
+    assert!(link.is_symlink() && fs::read_to_string(&real).unwrap().contains("swarm"));
+    assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o600);
+    world.ok(&["hooks", "uninstall", "claude"]);
+    assert!(link.is_symlink());
+    assert_eq!(fs::read_to_string(&real).unwrap(), "{}\n");
+}
+
+#[test]
+fn what_cannot_be_understood_or_written_is_left_alone() {
+    let world = project();
+    let path = settings(&world, "gemini");
+    for bad in [&b"{"[..], b"[]", b"\xff\xfe{}", b"{\"hooks\": 7}", b"{\"hooks\": {\"AfterAgent\": 1}}"] {
+        put(&path, bad);
+        let (code, why) = world.refused(&["hooks", "install", "gemini"]);
+        assert!(code == 2 && why.contains("settings.json was left alone"), "{why}");
+        assert_eq!(fs::read(&path).unwrap(), bad);
+    }
+    put(&path, b"{}");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
+    let (_, why) = world.refused(&["hooks", "install", "gemini"]);
+    assert!(why.contains("read-only"), "{why}");
+    assert_eq!(fs::read(&path).unwrap(), b"{}");
+}
+
+#[test]
+fn diff_shows_the_change_and_makes_none() {
+    let world = project();
+    let path = settings(&world, "claude");
+    put(&path, b"{\n  \"a\": 1\n}\n");
+    let told = world.ok(&["hooks", "diff", "claude"]);
+    assert!(told.contains('+') && told.contains("hook claude UserPromptSubmit"), "{told}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "{\n  \"a\": 1\n}\n");
+}
+
+fn git(world: &World, args: &[&str]) -> Output {
+    let identity = ["-c", "user.name=x", "-c", "user.email=x@example.org"];
+    world.command("git").args(identity).args(args).output().unwrap()
+}
+
+fn commit(world: &World, args: &[&str]) -> (bool, String) {
+    let out = git(world, &[&["commit", "-m", "x"], args].concat());
+    (out.status.success(), String::from_utf8_lossy(&out.stderr).into_owned())
+}
+
+/// Runs a shell script below an agent, and gives what it printed once it is through.
+fn below(world: &World, name: &str, script: &str) -> String {
+    let (errand, out) = (world.path().join("bin/errand"), world.path().join("out"));
+    let _ = fs::remove_file(&out);
+    fs::write(&errand, format!("#!/bin/sh\n({script}) >{0}.tmp 2>&1; mv {0}.tmp {0}\n", out.display()))
+        .unwrap();
+    fs::set_permissions(&errand, fs::Permissions::from_mode(0o755)).unwrap();
+    world.ok(&["send", "--no-wait", name, "TOOL((errand))"]);
+    eventually("the errand is done", || fs::read_to_string(&out).ok())
+}
+
+/// A repository with two agents, the guard, and a hook of the user's own that notes that it ran.
+fn guarded() -> World {
+    let world = World::new();
+    world.start();
+    assert!(git(&world, &["init", "-q"]).status.success());
+    let own = world.project().join(".git/hooks/pre-commit");
+    put(&own, b"#!/bin/sh\necho ran >>own-hook\nexit 0\n");
+    fs::set_permissions(&own, fs::Permissions::from_mode(0o750)).unwrap();
+    for kind in ["claude", "codex"] {
+        world.agent(kind, &[]);
+    }
+    world.ok(&["discover", "--init", "--quiet"]);
+    world.ok(&["hooks", "install", "git"]);
+    world
+}
+
+#[test]
+fn a_commit_of_what_another_holds_is_refused_to_agents_and_people_are_warned() {
+    let world = guarded();
+    let odd = "a \"b\" 'c'.rs";
+    fs::write(world.project().join(odd), "x").unwrap();
+    fs::write(world.project().join("free.rs"), "x").unwrap();
+    git(&world, &["add", "free.rs", odd]);
+    below(&world, "codex-1", "swarm-msg lock 'a \"b\" '\\''c'\\''.rs' --reason mine");
+    let identity = "-c user.name=x -c user.email=x@example.org";
+    let told = below(&world, "claude-1", &format!("git {identity} commit -qm x; echo rc $?"));
+    assert!(told.contains("not committed") && told.contains("codex-1") && told.contains("rc 1"), "{told}");
+    let told = below(&world, "claude-1", &format!("git {identity} commit -qm x free.rs; echo rc $?"));
+    assert!(told.contains("rc 0"), "{told}");
+    // Its holder, and the person, may.
+    let (done, why) = commit(&world, &[]);
+    assert!(done && why.contains("warning") && why.contains("codex-1"), "{why}");
+    assert_eq!(
+        fs::read_to_string(world.project().join("own-hook")).unwrap().lines().count(),
+        2,
+        "the user's hook ran"
+    );
+}
+
+#[test]
+fn both_names_of_a_renamed_file_are_looked_at() {
+    let world = guarded();
+    fs::write(world.project().join("old.rs"), "some text that is long enough to be a rename\n").unwrap();
+    git(&world, &["add", "old.rs"]);
+    assert!(commit(&world, &[]).0);
+    below(&world, "codex-1", "swarm-msg lock old.rs");
+    git(&world, &["mv", "old.rs", "new.rs"]);
+    let told =
+        below(&world, "claude-1", "git -c user.name=x -c user.email=x@example.org commit -qm x; echo rc $?");
+    assert!(told.contains("old.rs is held by codex-1") && told.contains("rc 1"), "{told}");
+    assert!(
+        below(&world, "codex-1", "git -c user.name=x -c user.email=x@example.org commit -qm x; echo rc $?")
+            .contains("rc 0")
+    );
+}
+
+#[test]
+fn the_guard_goes_as_it_came() {
+    let world = guarded();
+    let own = world.project().join(".git/hooks/pre-commit");
+    world.ok(&["hooks", "install", "git"]);
+    assert!(world.ok(&["hooks", "status", "git"]).contains("enforced"));
+    world.ok(&["hooks", "uninstall", "git"]);
+    assert_eq!(fs::read_to_string(&own).unwrap(), "#!/bin/sh\necho ran >>own-hook\nexit 0\n");
+    assert_eq!(fs::metadata(&own).unwrap().permissions().mode() & 0o777, 0o750);
+    assert!(!world.project().join(".git/hooks/post-commit").exists());
+    assert!(!world.project().join(".git/hooks/pre-commit.before-swarm").exists());
+}
+
+#[test]
+fn a_hooks_directory_of_the_whole_machine_is_refused_and_the_repositorys_own_respected() {
+    let world = project();
+    git(&world, &["init", "-q"]);
+    let shared = world.path().join("shared");
+    git(&world, &["config", "--global", "core.hooksPath", shared.to_str().unwrap()]);
+    let (code, why) = world.refused(&["hooks", "install", "git"]);
+    assert!(code == 2 && why.contains("core.hooksPath") && why.contains("global"), "{why}");
+    assert!(!shared.exists());
+    git(&world, &["config", "core.hooksPath", "my-hooks"]);
+    world.ok(&["hooks", "install", "git"]);
+    assert!(world.project().join("my-hooks/pre-commit").exists());
+}
