@@ -231,3 +231,18 @@ fn what_a_hook_says_of_its_agent_holds_a_delivery_back_for_a_moment() {
     eventually("it is held", || (status(&world, &id) == "held").then_some(()));
     eventually("it is typed in the end", || typed(&world, &panes[0], &id));
 }
+
+#[test]
+fn every_agent_is_told_once_how_to_talk() {
+    let (world, panes) = team(&["claude", "codex"]);
+    world.ok(&["onboard"]);
+    let told =
+        |pane: &str| world.events(pane, "submitted").iter().filter(|t| t.contains("swarm-msg who")).count();
+    eventually("both are told", || panes.iter().all(|p| told(p) == 1).then_some(()));
+    let late = world.agent("gemini", &[]);
+    world.ok(&["onboard"]);
+    eventually("the newcomer is told", || (told(&late) == 1).then_some(()));
+    assert!(world.ok(&["onboard"]).contains("told before"));
+    assert!(panes.iter().all(|p| told(p) == 1));
+    assert!(world.ok(&["onboard", "--print"]).contains("swarm-msg lock PATH"));
+}

@@ -20,6 +20,7 @@ mod lease;
 mod lock;
 mod locks;
 mod name;
+mod onboard;
 mod print;
 mod read;
 mod renew;
@@ -72,6 +73,7 @@ enum SwarmCommand {
     Stats(stats::Args),
     #[command(flatten)]
     Message(MessageCommand),
+    Onboard(onboard::Args),
     Hooks(hooks::Args),
     Guard(guard::Args),
     #[command(hide = true)]
@@ -112,6 +114,7 @@ pub fn swarm() -> ExitCode {
         SwarmCommand::Gc(args) => gc::run(&args),
         SwarmCommand::Stats(args) => stats::run(&args),
         SwarmCommand::Message(command) => message(command),
+        SwarmCommand::Onboard(args) => onboard::run(&args),
         SwarmCommand::Hooks(args) => hooks::run(&args),
         SwarmCommand::Guard(args) => guard::run(&args),
         SwarmCommand::Hook(args) => {

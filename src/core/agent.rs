@@ -76,6 +76,9 @@ pub struct Agent {
     /// ancestry does not tell which.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared_server: Option<String>,
+    /// Whether it was told how to talk here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub onboarded: bool,
     /// When it was first seen (ms since the epoch).
     pub first_seen: u64,
     /// What it was doing when last looked at.

@@ -77,6 +77,7 @@ pub fn reconcile(
                     cwd: sighting.cwd.clone(),
                     shared_server: sighting.shared_server.clone(),
                     formerly: Vec::new(),
+                    onboarded: false,
                     first_seen: now_ms,
                     status: Status::Unknown,
                     since: now_ms,

@@ -128,6 +128,7 @@ mod tests {
             cwd: "/".into(),
             shared_server: None,
             formerly: vec![],
+            onboarded: false,
             first_seen: 0,
             status: crate::core::agent::Status::Unknown,
             since: 0,

@@ -1,0 +1,73 @@
+use super::compose::{self, Report};
+use super::print;
+use super::session::Session;
+use crate::core::agent::Agent;
+use crate::core::body::Body;
+use crate::core::message::MessageType;
+use crate::core::refusal::Refusal;
+use anyhow::Result;
+
+/// Tell agents how to talk here, each once
+///
+/// One message to every living agent that was not told yet, or to the one named. With --print nothing is sent: it prints a
+/// section for an AGENTS.md or CLAUDE.md.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Only this agent
+    name: Option<String>,
+    /// Print a section for AGENTS.md or CLAUDE.md instead
+    #[arg(long)]
+    print: bool,
+    /// Those who were told before, too
+    #[arg(long)]
+    again: bool,
+    #[command(flatten)]
+    report: Report,
+}
+
+/// One line of less than 400 bytes, so that it is typed whole.
+const TEXT: &str = "You are in a swarm of coding agents; your name is behind \"to\" above. Others: swarm-msg who. Send: swarm-msg send NAME \"text\". Answer: swarm-msg reply ID \"text\". Mail: swarm-msg inbox, swarm-msg read. Before you edit shared files: swarm-msg lock PATH, then swarm-msg unlock PATH.";
+
+const SECTION: &str = "\
+## Working beside other agents
+
+Several coding agents may work in this project at once. `swarm-msg` is how you talk and stay out of each other's way.
+
+- `swarm-msg whoami` tells your name, `swarm-msg who` the others.
+- `swarm-msg send NAME \"text\"` sends; `-t QUESTION`, `--ack` and `--urgent` where it matters; `-` reads a long text from stdin.
+- A line that begins with `[swarm ID` is a message to you: `swarm-msg read ID` prints it whole, `swarm-msg reply ID \"text\"`
+  answers, `swarm-msg ack ID` acknowledges.
+- Before you edit what others may be working on: `swarm-msg lock PATH --reason \"why\"`; `swarm-msg unlock PATH` afterwards.
+  If it is held, do something else, or `swarm-msg lock PATH --wait 10m` to queue for it.
+- `swarm-msg verify \"LINE\"` tells whether such a line is genuine.
+";
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    if args.print {
+        return print::out(SECTION);
+    }
+    let mut session = Session::open()?;
+    session.rediscover();
+    let asked = |a: &&Agent| a.is_live() && a.name != session.caller.name && (args.again || !a.onboarded);
+    let chosen: Vec<Agent> = match &args.name {
+        None => session.agents.iter().filter(asked).cloned().collect(),
+        Some(name) => {
+            let name = compose::recipients(&mut session, std::slice::from_ref(name))?;
+            session.agents.iter().filter(|a| a.is_live() && name.contains(&a.name)).cloned().collect()
+        }
+    };
+    if chosen.is_empty() {
+        return print::out("everybody was told before (--again tells them again)\n");
+    }
+    let body = Body::new(TEXT).map_err(|bad| Refusal::Usage(bad.to_string()))?;
+    let to = chosen.iter().map(|a| a.name.clone()).collect();
+    let sent = compose::post(&session, compose::draft(&session, to, MessageType::Info, body))?;
+    // After the message is there: a crash in between tells somebody twice rather than never.
+    session.store.transact(|tx| {
+        for agent in tx.agents()?.into_iter().filter(|a| chosen.iter().any(|c| c.process == a.process)) {
+            tx.put_agent(&Agent { onboarded: true, ..agent })?;
+        }
+        Ok(())
+    })?;
+    compose::watch(&session, &sent, args.report)
+}
