@@ -1,10 +1,8 @@
 use super::{print, session};
-use crate::agents;
 use crate::core::agent::Agent;
 use crate::core::escape;
-use crate::os::process;
+use crate::courier::observe::observe;
 use crate::store::{Store, now_ms};
-use crate::tmux::Server;
 use anyhow::Result;
 use serde_json::{Value, json};
 
@@ -21,42 +19,12 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<()> {
     let store = Store::open(&session::here()?)?;
-    let mut known = observe(&store)?;
+    let mut known = observe(&store, &session::profiles()?)?;
     known.retain(|a| args.all || a.is_live());
     if args.json {
         return print::object(json!({"agents": as_json(&known)}));
     }
     print::out(&table(&known))
-}
-
-/// Looks at every living agent and records what it does, if that changed.
-pub(super) fn observe(store: &Store) -> Result<Vec<Agent>> {
-    let profiles = session::profiles()?;
-    let mut known = store.agents()?;
-    for agent in known.iter_mut().filter(|a| a.is_live()) {
-        let now = now_ms();
-        if process::check_in(agent.place.namespace, &agent.process) == Some(false) {
-            agent.died = Some(now);
-        } else {
-            // A server that cannot be reached from here leaves the last known state.
-            let Ok(Some(look)) = Server::new(&agent.place.socket).look(&agent.place.pane) else { continue };
-            let Some(profile) = profiles.get(&agent.kind) else { continue };
-            let state = agents::read(profile, &look.screen, &look.facts).state;
-            if state == agent.status {
-                continue;
-            }
-            (agent.status, agent.since) = (state, now);
-        }
-        // Only if it is still the same process's record: somebody may have changed it meanwhile.
-        let seen = agent.clone();
-        store.transact(|tx| match tx.agents()?.into_iter().find(|a| a.name == seen.name) {
-            Some(current) if current.process == seen.process => {
-                tx.put_agent(&Agent { status: seen.status, since: seen.since, died: seen.died, ..current })
-            }
-            _ => Ok(()),
-        })?;
-    }
-    Ok(known)
 }
 
 /// The agents for scripts.

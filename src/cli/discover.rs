@@ -1,5 +1,5 @@
 use super::{agents, print, session};
-use crate::courier::{discovery, start};
+use crate::courier::{discovery, observe, start};
 use crate::store::Store;
 use crate::tmux::Server;
 use anyhow::Result;
@@ -40,7 +40,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if args.quiet {
         return Ok(());
     }
-    let known = agents::observe(&store)?;
+    let known = observe::observe(&store, &session::profiles()?)?;
     if args.json {
         return print::object(
             json!({"new": changes.new, "died": changes.died, "agents": agents::as_json(&known)}),

@@ -19,6 +19,7 @@ mod init;
 mod lease;
 mod lock;
 mod locks;
+mod log;
 mod name;
 mod onboard;
 mod print;
@@ -71,6 +72,7 @@ enum SwarmCommand {
     Explain(explain::Args),
     Gc(gc::Args),
     Stats(stats::Args),
+    Log(log::Args),
     #[command(flatten)]
     Message(MessageCommand),
     Onboard(onboard::Args),
@@ -113,6 +115,7 @@ pub fn swarm() -> ExitCode {
         SwarmCommand::Explain(args) => explain::run(&args),
         SwarmCommand::Gc(args) => gc::run(&args),
         SwarmCommand::Stats(args) => stats::run(&args),
+        SwarmCommand::Log(args) => log::run(&args),
         SwarmCommand::Message(command) => message(command),
         SwarmCommand::Onboard(args) => onboard::run(&args),
         SwarmCommand::Hooks(args) => hooks::run(&args),

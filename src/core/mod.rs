@@ -6,6 +6,7 @@
 
 pub mod ack;
 pub mod agent;
+pub mod badge;
 pub mod body;
 pub mod context;
 pub mod delivery;
@@ -14,6 +15,7 @@ pub mod frame;
 pub mod hook;
 pub mod id;
 pub mod lease;
+pub mod log;
 pub mod message;
 pub mod moment;
 pub mod name;

@@ -4,10 +4,12 @@
 //! Everything it knows is in the store, so killing it at any instant loses and repeats nothing. Idle it sleeps in
 //! one `poll` and looks at its agents' pids now and then.
 
+pub mod board;
 pub mod delivery;
 pub mod discovery;
 pub mod gate;
 pub mod letters;
+pub mod observe;
 pub mod round;
 pub mod settings;
 pub mod start;
@@ -31,6 +33,12 @@ const PULSE: Duration = Duration::from_secs(5);
 /// The same while there are leases: those of a dead agent are free within this, and deadlines are kept to it.
 const LEASE_PULSE: Duration = Duration::from_secs(2);
 
+/// How often the agents are looked at while one of them is at something that will end. Otherwise with each survey.
+const WATCH: Duration = Duration::from_secs(5);
+
+/// The shortest time between two such looks, however often somebody rings.
+const GLANCE: Duration = Duration::from_secs(1);
+
 /// The pause before held mail is tried again: it grows to the second value while nothing changes.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
 
@@ -44,6 +52,9 @@ pub fn run(store: &Store, first: &Server, profiles: &Profiles) -> Result<()> {
     let mut surveyed: Option<Instant> = None;
     let mut pause = RETRY.0;
     let mut rang = true;
+    let mut observed: Option<Instant> = None;
+    let mut active = false;
+    let mut owed = true;
     loop {
         let due = surveyed.is_none_or(|at| at.elapsed() >= SURVEY_EVERY);
         if due || round.lost_somebody()? {
@@ -51,12 +62,28 @@ pub fn run(store: &Store, first: &Server, profiles: &Profiles) -> Result<()> {
             if !round.survey()? {
                 return Ok(());
             }
+            observed = None;
         }
         round.witness()?;
         let due = round.letters()?;
         let leased = round.leases()?;
         let pass = round.deliver()?;
         pause = if rang || pass.progress || !pass.waiting { RETRY.0 } else { (pause * 2).min(RETRY.1) };
+        // Somebody rang, or got something to do: what is shown is out of date, perhaps.
+        owed |= rang || pass.progress;
+        let look_every = if owed {
+            GLANCE
+        } else if active {
+            WATCH
+        } else {
+            SURVEY_EVERY
+        };
+        if observed.is_none_or(|at| at.elapsed() >= look_every) {
+            active = round.observe()?;
+            observed = Some(Instant::now());
+            owed = false;
+        }
+        round.show()?;
         // What was just delivered may have started a clock.
         let rest = if pass.waiting || pass.progress {
             pause
@@ -65,6 +92,7 @@ pub fn run(store: &Store, first: &Server, profiles: &Profiles) -> Result<()> {
         } else {
             PULSE
         };
+        let rest = if owed { rest.min(GLANCE) } else { rest };
         let until_due = due.map_or(PULSE, |at| Duration::from_millis(at.saturating_sub(now_ms()).max(1)));
         rang = bell.wait(rest.min(until_due))?;
     }

@@ -3,14 +3,18 @@
 //! Agents are served side by side, each agent's mail one message at a time: what is half typed first, then urgent
 //! mail, then in the order it was sent. A hold on one agent delays no other.
 
+use super::board::Board;
 use super::delivery::{Attempt, Outcome};
 use super::letters::{Due, Letters};
 use super::settings::Settings;
-use super::{discovery, witness};
+use super::{discovery, observe, witness};
 use crate::agents::Profiles;
-use crate::core::agent::Agent;
+use crate::core::agent::{Agent, Status};
+use crate::core::badge::Counts;
 use crate::core::delivery::Stage;
-use crate::core::message::Verified;
+use crate::core::frame;
+use crate::core::message::{Verified, parse_file_name};
+use crate::core::name::Name;
 use crate::os::process;
 use crate::store::Store;
 use crate::store::mail::Folder;
@@ -43,13 +47,25 @@ pub struct Round<'a> {
     settings: Settings,
     /// The living agents.
     agents: Vec<Agent>,
+    /// What the panes show of us.
+    board: Board,
+    /// The unread mail of the person at the keyboard that was announced; `None` before the first look.
+    announced: Option<BTreeSet<String>>,
 }
 
 impl<'a> Round<'a> {
     /// A courier that knows of one server so far.
     pub fn new(store: &'a Store, first: &Server, profiles: &'a Profiles, settings: Settings) -> Self {
         let servers = BTreeSet::from([first.socket().to_owned()]);
-        Self { store, profiles, servers, settings, agents: Vec::new() }
+        Self {
+            store,
+            profiles,
+            servers,
+            settings,
+            agents: Vec::new(),
+            board: Board::default(),
+            announced: None,
+        }
     }
 
     /// Looks at all panes of all known servers and registers what it finds. `false`: no server is left.
@@ -58,8 +74,13 @@ impl<'a> Round<'a> {
         let mut reached = BTreeSet::new();
         for socket in &self.servers {
             let server = Server::new(socket);
-            match discovery::discover(self.store, &server, self.profiles) {
-                Ok(_) => {
+            let found = discovery::survey(&server, self.profiles).and_then(|survey| {
+                let (agents, _) = discovery::register(self.store, &survey, &server)?;
+                Ok((survey, agents))
+            });
+            match found {
+                Ok((survey, agents)) => {
+                    self.board.note(socket, &survey.panes, &agents, self.store.root());
                     reached.insert(socket.clone());
                 }
                 // A server that is there but fails for a moment (or is too old) is told from one that is gone.
@@ -72,7 +93,71 @@ impl<'a> Round<'a> {
             }
         }
         self.servers = reached;
+        self.board.keep(|socket| self.servers.contains(socket));
         Ok(!self.servers.is_empty())
+    }
+
+    /// Looks at what the agents are doing, for people. Returns whether one of them is at something that will end.
+    pub fn observe(&mut self) -> Result<bool> {
+        let agents = observe::observe(self.store, self.profiles)?;
+        Ok(agents.iter().any(|a| a.is_live() && matches!(a.status, Status::Busy | Status::Dialog)))
+    }
+
+    /// Brings the status lines up to date, and announces new mail to the person at the keyboard.
+    pub fn show(&mut self) -> Result<()> {
+        let agents = self.store.agents()?;
+        let badge = self.counts()?.agents(&agents).badge(false);
+        // The status line is a courtesy: what it tells is in the store.
+        let _ = self.board.show(&agents, &badge, self.store.root());
+        self.announce()
+    }
+
+    /// Counts the mail.
+    fn counts(&self) -> Result<Counts> {
+        let mut counts = Counts::default();
+        for owner in self.store.mailboxes()? {
+            if owner.is_human() {
+                counts.unread = self.store.count_unread(&owner)?;
+            }
+            for (folder, overdue) in [(Folder::New, false), (Folder::Unacked, true)] {
+                for file in self.store.mail_files(&owner, folder)? {
+                    let Some((_, id)) = parse_file_name(&file) else { continue };
+                    let Some(delivery) = self.store.delivery(&owner, &id)? else { continue };
+                    if overdue {
+                        counts.overdue += usize::from(delivery.ack.is_some_and(|a| a.rings > 0));
+                    } else {
+                        counts.held += usize::from(delivery.way.stage == Stage::Held);
+                    }
+                }
+            }
+        }
+        Ok(counts)
+    }
+
+    /// Tells of mail to the human that came since the last look. What was there when the courier began is not news.
+    fn announce(&mut self) -> Result<()> {
+        let human = Name::human();
+        let unread: BTreeSet<String> = self.store.mail_files(&human, Folder::New)?.into_iter().collect();
+        let Some(announced) = self.announced.replace(unread.clone()) else { return Ok(()) };
+        let news: Vec<&String> = unread.difference(&announced).collect();
+        let text = match news[..] {
+            [] => return Ok(()),
+            [file] => {
+                let Some(Ok(message)) = self.store.message(&human, &[], Folder::New, file)? else {
+                    return Ok(());
+                };
+                // Notices of swarm have their own alerts.
+                if message.from.is_system() {
+                    return Ok(());
+                }
+                format!("{} {}: {}", message.from, message.kind, frame::preview(message.body.as_str()))
+            }
+            _ => format!("{} new messages for you", news.len()),
+        };
+        for socket in &self.servers {
+            let _ = Server::new(socket).alert(&text);
+        }
+        Ok(())
     }
 
     /// Whether a known agent has died since the last look.

@@ -33,6 +33,7 @@ pub fn write(store: &Store, name: &Name, status: Status, shell: bool) -> Result<
     if !dir.exists() {
         record::ensure_dir(&dir)?;
     }
+    let news = read(store, name)?.is_none_or(|before| before.status != status);
     let at = now_ms();
     let report = Report { status, at, shell_since: shell.then_some(at) };
     record::replace(
@@ -40,7 +41,12 @@ pub fn write(store: &Store, name: &Name, status: Status, shell: bool) -> Result<
         &dir.join(format!("{name}.json")),
         &report,
         Durability::Volatile,
-    )
+    )?;
+    if news {
+        // The courier shows it to people.
+        store.ring()?;
+    }
+    Ok(())
 }
 
 /// The last report, if there is one.

@@ -5,10 +5,10 @@
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
-use std::fs::OpenOptions;
-use std::io::{BufRead, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, ErrorKind, Seek, SeekFrom, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 
 /// The size at which the file is rotated, in bytes.
 const ROTATE_AT: u64 = 10 * 1024 * 1024;
@@ -32,22 +32,77 @@ pub(super) fn append(dir: &Path, event: &Value) -> Result<()> {
     Ok(())
 }
 
-/// Gives every entry of the journal in `dir` to `each`, oldest first. A line that is no JSON is passed over: the last one may
-/// be half written.
-pub(super) fn read(dir: &Path, mut each: impl FnMut(Value)) -> Result<()> {
-    for name in ["journal.1.jsonl", "journal.jsonl"] {
-        let path = dir.join(name);
-        let file = match std::fs::File::open(&path) {
-            Ok(file) => file,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(e) => return Err(e).with_context(|| format!("cannot open {}", path.display())),
-        };
-        for line in std::io::BufReader::new(file).split(b'\n') {
-            let line = line.with_context(|| format!("cannot read {}", path.display()))?;
-            if let Ok(entry) = serde_json::from_slice(&line) {
-                each(entry);
+/// The files, older first.
+const FILES: [&str; 2] = ["journal.1.jsonl", "journal.jsonl"];
+
+/// A reader of the journal that goes on where it stopped, across rotations. Takes no lock.
+pub struct Tail {
+    dir: PathBuf,
+    /// What is being read, and from where on.
+    at: Option<(File, u64)>,
+    older_first: bool,
+}
+
+impl Tail {
+    pub(super) fn new(dir: &Path) -> Self {
+        Self { dir: dir.to_owned(), at: None, older_first: true }
+    }
+
+    /// Gives every entry that has come since the last call to `each`, oldest first. A line that is no JSON is passed over; one that
+    /// is half written is left for the next call. Of a journal that was rotated twice in between, the older part is missed.
+    pub fn read(&mut self, mut each: impl FnMut(Value)) -> Result<()> {
+        if std::mem::take(&mut self.older_first)
+            && let Some(file) = open(&self.dir.join(FILES[0]))?
+        {
+            lines(&file, 0, &mut each)?;
+        }
+        let path = self.dir.join(FILES[1]);
+        if let Some((file, from)) = &mut self.at {
+            *from = lines(file, *from, &mut each)?;
+            let rotated = match std::fs::metadata(&path) {
+                Ok(now) => now.ino() != file.metadata()?.ino(),
+                Err(e) if e.kind() == ErrorKind::NotFound => true,
+                Err(e) => return Err(e).with_context(|| format!("cannot read {}", path.display())),
+            };
+            if !rotated {
+                return Ok(());
             }
+            // What was written between the last line read and the rotation.
+            lines(file, *from, &mut each)?;
+        }
+        self.at = match open(&path)? {
+            Some(file) => {
+                let from = lines(&file, 0, &mut each)?;
+                Some((file, from))
+            }
+            None => None,
+        };
+        Ok(())
+    }
+}
+
+fn open(path: &Path) -> Result<Option<File>> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e).with_context(|| format!("cannot open {}", path.display())),
+    }
+}
+
+/// Gives the whole lines of `file` from `from` on to `each`, and returns where the next one begins.
+fn lines(file: &File, from: u64, each: &mut impl FnMut(Value)) -> Result<u64> {
+    let mut reader = BufReader::new(file);
+    reader.seek(SeekFrom::Start(from)).context("cannot read the journal")?;
+    let (mut at, mut line) = (from, Vec::new());
+    loop {
+        line.clear();
+        let read = reader.read_until(b'\n', &mut line).context("cannot read the journal")?;
+        if line.last() != Some(&b'\n') {
+            return Ok(at);
+        }
+        at += read as u64;
+        if let Ok(entry) = serde_json::from_slice(&line) {
+            each(entry);
         }
     }
-    Ok(())
 }

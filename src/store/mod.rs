@@ -21,6 +21,7 @@ mod sealed;
 mod transaction;
 pub mod wake;
 
+pub use journal::Tail;
 pub use transaction::Transaction;
 
 use crate::core::agent::Agent;
@@ -152,7 +153,12 @@ impl Store {
 
     /// Gives every entry of the journal to `each`, oldest first.
     pub fn journal(&self, each: impl FnMut(serde_json::Value)) -> Result<()> {
-        journal::read(&self.dir, each)
+        journal::Tail::new(&self.dir).read(each)
+    }
+
+    /// A reader of the journal that begins with its oldest entry.
+    pub fn journal_tail(&self) -> Tail {
+        Tail::new(&self.dir)
     }
 
     /// Temporary files older than an hour: whoever wrote them was killed.

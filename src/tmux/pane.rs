@@ -53,16 +53,19 @@ const END: &str = "end-of-clients";
 impl Server {
     /// Looks at a pane. `None`: there is no such pane.
     pub fn look(&self, pane: &str) -> Result<Option<Look>> {
-        let out = self.run(
-            vec![
-                DisplayMessage::new().print().target_pane(pane).message(FACTS).build(),
-                ListClients::new().format(CLIENT).build(),
-                DisplayMessage::new().print().message(END).build(),
-                CapturePane::new().stdout().escape_sequences().target_pane(pane).build(),
-            ],
-            None,
-        )?;
-        Ok(if out.ok { parse_look(&out.stdout, pane) } else { None })
+        let out = self.run(look_commands(pane), None)?;
+        Ok(if out.ok { parse_look(&mut out.stdout.split_inclusive('\n'), pane) } else { None })
+    }
+
+    /// Looks at several panes, in one call if all of them are there.
+    pub fn looks(&self, panes: &[&str]) -> Result<Vec<Option<Look>>> {
+        let out = self.run(panes.iter().flat_map(|pane| look_commands(pane)).collect(), None)?;
+        if !out.ok {
+            // One that is gone ends the call: each for itself then.
+            return panes.iter().map(|pane| self.look(pane)).collect();
+        }
+        let mut lines = out.stdout.split_inclusive('\n');
+        Ok(panes.iter().map(|pane| parse_look(&mut lines, pane)).collect())
     }
 
     /// Pastes `text` into the pane, in brackets if the application asked for them, if nothing changed since `look`.
@@ -118,8 +121,19 @@ impl Look {
     }
 }
 
-fn parse_look(text: &str, pane: &str) -> Option<Look> {
-    let (head, rest) = text.split_once('\n')?;
+fn look_commands(pane: &str) -> Vec<TmuxCommand<'_>> {
+    vec![
+        DisplayMessage::new().print().target_pane(pane).message(FACTS).build(),
+        ListClients::new().format(CLIENT).build(),
+        DisplayMessage::new().print().message(END).build(),
+        CapturePane::new().stdout().escape_sequences().target_pane(pane).build(),
+    ]
+}
+
+/// Takes the lines of one look: the facts, the clients, and as many lines of screen as the pane is high, so that nothing on a
+/// screen is mistaken for the beginning of the next look.
+fn parse_look<'a>(lines: &mut impl Iterator<Item = &'a str>, pane: &str) -> Option<Look> {
+    let head = lines.next()?.trim_end_matches('\n');
     let fields: Vec<&str> = head.splitn(15, '\t').collect();
     let [
         server,
@@ -142,7 +156,6 @@ fn parse_look(text: &str, pane: &str) -> Option<Look> {
         return None;
     };
     let mut last_key = None;
-    let mut lines = rest.split_inclusive('\n');
     for line in lines.by_ref() {
         if line.trim_end() == END {
             break;
@@ -154,7 +167,8 @@ fn parse_look(text: &str, pane: &str) -> Option<Look> {
             last_key = last_key.max(when.parse().ok());
         }
     }
-    let screen: String = lines.collect();
+    let rows: usize = height.parse().ok()?;
+    let screen: String = lines.take(rows).collect();
     Some(Look {
         server: server.parse().ok()?,
         // An empty pane_pid: there is no such pane, and tmux says so with exit code 0.

@@ -20,11 +20,28 @@ pub struct Pane {
     pub place: String,
     /// The name swarm left on it.
     pub label: String,
+    /// The summary swarm left on it.
+    pub badge: String,
+    /// The project which that summary is of.
+    pub badge_root: String,
+    /// The state swarm left on it.
+    pub state: String,
     /// Its working directory, as tmux knows it.
     pub path: String,
 }
 
-const FORMAT: &str = "#{pid}\t#{version}\t#{pane_id}\t#{pane_pid}\t#{pane_dead}\t#{window_index}.#{pane_index}\t#{@swarm_agent}\t#{session_name}\t#{pane_current_path}";
+/// An option of swarm's on a pane. An empty value takes it away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The pane.
+    pub pane: String,
+    /// The option.
+    pub option: &'static str,
+    /// Its value.
+    pub value: String,
+}
+
+const FORMAT: &str = "#{pid}\t#{version}\t#{pane_id}\t#{pane_pid}\t#{pane_dead}\t#{window_index}.#{pane_index}\t#{@swarm_agent}\t#{@swarm_badge}\t#{@swarm_root}\t#{@swarm_state}\t#{session_name}\t#{pane_current_path}";
 
 impl Server {
     /// All panes. One call, whatever their number. A server older than 3.2 is refused.
@@ -33,8 +50,12 @@ impl Server {
         let mut panes = Vec::new();
         for line in text.lines() {
             // A path with a line break gives a line that is none of ours: that pane is passed over.
-            let fields: Vec<&str> = line.splitn(9, '\t').collect();
-            let [server, release, id, pid, dead, number, label, session, path] = fields[..] else { continue };
+            let fields: Vec<&str> = line.splitn(12, '\t').collect();
+            let [server, release, id, pid, dead, number, label, badge, root, state, session, path] =
+                fields[..]
+            else {
+                continue;
+            };
             if !version::is_supported(release) {
                 return Err(Refusal::Tmux(format!(
                     "the tmux server at {} is version {}; swarm needs {}.{} or newer",
@@ -53,6 +74,9 @@ impl Server {
                     dead: dead == "1",
                     place: format!("{}:{number}", crate::core::escape::short(session, 40)),
                     label: label.to_owned(),
+                    badge: badge.to_owned(),
+                    badge_root: root.to_owned(),
+                    state: state.to_owned(),
                     path: path.to_owned(),
                 });
             }
@@ -63,22 +87,30 @@ impl Server {
     /// Writes agents' names on their panes (`None` removes one), all in one call. Each write repaints every
     /// attached client, so callers give only what differs.
     pub fn label(&self, labels: &[(String, Option<String>)]) -> Result<()> {
-        let commands: Vec<TmuxCommand<'_>> = labels
+        let mark = |(pane, name): &(String, Option<String>)| Mark {
+            pane: pane.clone(),
+            option: "@swarm_agent",
+            value: name.clone().unwrap_or_default(),
+        };
+        self.mark(&labels.iter().map(mark).collect::<Vec<_>>())
+    }
+
+    /// Writes marks on panes, all in one call, none if there are none.
+    pub fn mark(&self, marks: &[Mark]) -> Result<()> {
+        let commands: Vec<TmuxCommand<'_>> = marks
             .iter()
-            .filter(|(pane, name)| {
-                literal(pane).is_some() && name.as_deref().is_none_or(|n| literal(n).is_some())
-            })
-            .map(|(pane, name)| {
+            .filter(|mark| literal(&mark.pane).is_some())
+            .map(|mark| {
                 let option =
-                    SetOption::new().pane().quiet().target_pane(pane.as_str()).option("@swarm_agent");
-                match name {
-                    Some(name) => option.value(name.as_str()).build(),
-                    None => option.unset().build(),
+                    SetOption::new().pane().quiet().target_pane(mark.pane.as_str()).option(mark.option);
+                match mark.value.as_str() {
+                    "" => option.unset().build(),
+                    value => option.value(value).build(),
                 }
             })
             .collect();
         if !commands.is_empty() {
-            // A pane may have gone since it was listed; its label is gone with it.
+            // A pane may have gone since it was listed; its marks are gone with it.
             self.run(commands, None)?;
         }
         Ok(())

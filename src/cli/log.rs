@@ -1,0 +1,72 @@
+use super::{lease, print, session};
+use crate::core::log::{self, Filter};
+use crate::store::{Store, now_ms};
+use anyhow::Result;
+use serde_json::Value;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Show what happened: the journal, oldest first; times are UTC
+///
+/// Examples: `swarm log -n 50`, `swarm log -f --agent codex-1`, `swarm log --event sent --since 1h --json`
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Go on with what happens from now on, until interrupted
+    #[arg(short, long)]
+    follow: bool,
+    /// The newest N entries; 0 for all
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
+    lines: usize,
+    /// Entries of this event only, such as sent, delivery, read, granted; may be repeated
+    #[arg(long = "event", visible_alias = "type", value_name = "EVENT")]
+    events: Vec<String>,
+    /// Entries that name this agent only
+    #[arg(long, value_name = "NAME")]
+    agent: Option<String>,
+    /// Entries of this last time only, such as 90s, 15m or 24h
+    #[arg(long, value_name = "TIME", value_parser = lease::duration)]
+    since: Option<u64>,
+    /// Print the entries as they are stored, one JSON object per line
+    #[arg(long)]
+    json: bool,
+}
+
+/// How often a followed journal is looked at.
+const LOOK: Duration = Duration::from_millis(200);
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    let store = Store::open(&session::here()?)?;
+    let filter = Filter {
+        events: args.events.clone(),
+        agent: args.agent.clone(),
+        since: args.since.map_or(0, |ms| now_ms().saturating_sub(ms)),
+    };
+    let mut last: VecDeque<Value> = VecDeque::new();
+    let mut tail = store.journal_tail();
+    tail.read(|entry| {
+        if filter.takes(&entry) {
+            if args.lines > 0 && last.len() == args.lines {
+                last.pop_front();
+            }
+            last.push_back(entry);
+        }
+    })?;
+    let show =
+        |entry: &Value| if args.json { format!("{entry}\n") } else { format!("{}\n", log::line(entry)) };
+    print::out(&last.iter().map(show).collect::<String>())?;
+    if !args.follow {
+        return Ok(());
+    }
+    loop {
+        std::thread::sleep(LOOK);
+        let mut text = String::new();
+        tail.read(|entry| {
+            if filter.takes(&entry) {
+                text.push_str(&show(&entry));
+            }
+        })?;
+        if !text.is_empty() {
+            print::out(&text)?;
+        }
+    }
+}

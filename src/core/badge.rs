@@ -1,0 +1,91 @@
+//! The project at a glance, for a status line: a few counts as one tmux format.
+//!
+//! Pure. A count of zero is left out, what needs a person comes first, and the colours and icons are options that the
+//! person may set, so that the text changes only when a count does.
+
+use super::agent::{Agent, Status};
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Agents that wait for a person: a dialog is open.
+    pub needs: usize,
+    /// Agents in a turn.
+    pub busy: usize,
+    /// Agents at an empty composer.
+    pub idle: usize,
+    /// Living agents in any other state.
+    pub other: usize,
+    /// Messages for the person at the keyboard that were not read.
+    pub unread: usize,
+    /// Messages that cannot be given to their agents now.
+    pub held: usize,
+    /// Messages whose acknowledgement was asked for again.
+    pub overdue: usize,
+}
+
+/// The names of the icon options are `@swarm-icon-` and these; the letter stands for it where only ASCII is wanted.
+const PARTS: [(&str, char); 7] = [
+    ("needs", '!'),
+    ("busy", '*'),
+    ("idle", '.'),
+    ("other", '?'),
+    ("unread", 'm'),
+    ("held", 'h'),
+    ("overdue", 'o'),
+];
+
+impl Counts {
+    /// Counts the living agents by state.
+    #[must_use]
+    pub fn agents(mut self, agents: &[Agent]) -> Self {
+        for agent in agents.iter().filter(|a| a.is_live()) {
+            match agent.status {
+                Status::Dialog => self.needs += 1,
+                Status::Busy => self.busy += 1,
+                Status::Idle => self.idle += 1,
+                Status::Overlay | Status::Draft | Status::Unknown => self.other += 1,
+            }
+        }
+        self
+    }
+
+    fn in_order(self) -> [usize; 7] {
+        [self.needs, self.busy, self.idle, self.other, self.unread, self.held, self.overdue]
+    }
+
+    /// The text for `@swarm_badge`: a format, to be expanded.
+    pub fn badge(self, ascii: bool) -> String {
+        let parts: Vec<String> = PARTS
+            .iter()
+            .zip(self.in_order())
+            .filter(|(_, count)| *count > 0)
+            .map(|((name, letter), count)| {
+                let icon = if ascii { letter.to_string() } else { format!("#{{@swarm-icon-{name}}}") };
+                format!("#[#{{@swarm-style-{name}}}]{icon}{count}#[default]")
+            })
+            .collect();
+        parts.join(" ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_badge_shows_what_there_is_and_what_needs_a_person_first() {
+        let counts = Counts { needs: 1, idle: 2, unread: 3, ..Counts::default() };
+        let badge = counts.badge(true);
+        assert_eq!(
+            badge,
+            "#[#{@swarm-style-needs}]!1#[default] #[#{@swarm-style-idle}].2#[default] #[#{@swarm-style-unread}]m3#[default]"
+        );
+        assert!(counts.badge(false).contains("#{@swarm-icon-needs}1"));
+    }
+
+    #[test]
+    fn nothing_to_show_is_an_empty_badge() {
+        assert_eq!(Counts::default().badge(false), "");
+    }
+}

@@ -1,0 +1,96 @@
+//! The journal as people read it: filters and one line per entry.
+//!
+//! Pure. Every text of an entry passes [`super::escape`]: the journal is a file that anybody of the same user can write.
+
+use super::escape;
+use serde_json::Value;
+
+/// The longest line, in characters.
+const WIDTH: usize = 200;
+
+/// Which entries are wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Events of these names only; all if empty.
+    pub events: Vec<String>,
+    /// Entries in which this agent is named.
+    pub agent: Option<String>,
+    /// Not before this time (ms since the epoch).
+    pub since: u64,
+}
+
+/// The fields of an entry that may name an agent.
+const NAMING: [&str; 6] = ["from", "to", "name", "by", "with", "agent"];
+
+impl Filter {
+    /// Whether `entry` is wanted.
+    pub fn takes(&self, entry: &Value) -> bool {
+        let event = entry["event"].as_str().unwrap_or_default();
+        entry["t"].as_u64().unwrap_or_default() >= self.since
+            && (self.events.is_empty() || self.events.iter().any(|e| e == event))
+            && self.agent.as_ref().is_none_or(|agent| NAMING.iter().any(|key| names(&entry[*key], agent)))
+    }
+}
+
+fn names(value: &Value, agent: &str) -> bool {
+    match value {
+        Value::String(name) => name == agent,
+        Value::Array(all) => all.iter().any(|v| names(v, agent)),
+        _ => false,
+    }
+}
+
+/// `HH:MM:SS event key=value …` in UTC, one safe line.
+pub fn line(entry: &Value) -> String {
+    let seconds = entry["t"].as_u64().unwrap_or_default() / 1000;
+    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    let mut text = format!(
+        "{hour:02}:{minute:02}:{second:02}  {:<12}",
+        escape::short(entry["event"].as_str().unwrap_or("?"), 20)
+    );
+    let fields = entry.as_object().into_iter().flatten();
+    for (key, value) in fields.filter(|(k, _)| !matches!(k.as_str(), "t" | "event" | "waited_us")) {
+        let shown = match value {
+            Value::Null => continue,
+            Value::String(text) if text.is_empty() => continue,
+            Value::String(text) => text.clone(),
+            Value::Array(all) => {
+                let words = all.iter().map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));
+                words.collect::<Vec<_>>().join(",")
+            }
+            other => other.to_string(),
+        };
+        text.push_str(&format!("  {}={}", escape::short(key, 20), escape::short(&shown, 100)));
+    }
+    escape::short(&text, WIDTH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn entries_are_filtered_by_event_agent_and_time() {
+        let entry = json!({"t": 5000, "event": "sent", "from": "claude-1", "to": ["codex-1"], "id": "abcd"});
+        let takes = |filter: Filter| filter.takes(&entry);
+        assert!(takes(Filter::default()));
+        assert!(takes(Filter { agent: Some("codex-1".into()), ..Filter::default() }));
+        assert!(!takes(Filter { agent: Some("codex".into()), ..Filter::default() }));
+        assert!(takes(Filter {
+            events: vec!["read".into(), "sent".into()],
+            since: 5000,
+            ..Filter::default()
+        }));
+        assert!(!takes(Filter { since: 5001, ..Filter::default() }));
+    }
+
+    #[test]
+    fn an_entry_is_one_safe_line() {
+        let entry = json!({"t": 3_661_000, "event": "x\u{1b}[2J", "why": "a\nb", "to": ["a", "b"], "n": 3, "no": null});
+        let line = line(&entry);
+        assert!(line.starts_with("01:01:01  "), "{line}");
+        assert!(line.contains("to=a,b") && line.contains("n=3") && !line.contains("no="), "{line}");
+        assert!(!line.chars().any(escape::is_unsafe), "{line}");
+    }
+}

@@ -1,0 +1,70 @@
+//! What the living agents are doing, as their screens show it: for people. A delivery looks for itself.
+//!
+//! One tmux call per server, whatever the number of agents. A record is written only if the state changed, in a transaction
+//! that finds the same process still on record, so a look that lags behind changes nobody else's record.
+
+use crate::agents::{self, Profiles};
+use crate::core::agent::{Agent, Status};
+use crate::hooks::report;
+use crate::os::process;
+use crate::store::{Store, now_ms};
+use crate::tmux::Server;
+use crate::tmux::pane::Look;
+use anyhow::Result;
+use std::collections::BTreeMap;
+
+/// Looks at every living agent, records what it does if that changed, and returns all agents on record.
+pub fn observe(store: &Store, profiles: &Profiles) -> Result<Vec<Agent>> {
+    let mut known = store.agents()?;
+    let mut servers: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for agent in known.iter().filter(|a| a.is_live()) {
+        servers.entry(agent.place.socket.clone()).or_default().push(agent.place.pane.clone());
+    }
+    let mut looks: BTreeMap<(String, String), Look> = BTreeMap::new();
+    for (socket, panes) in servers {
+        let names: Vec<&str> = panes.iter().map(String::as_str).collect();
+        // A server that cannot be reached from here leaves the last known states.
+        let Ok(seen) = Server::new(&socket).looks(&names) else { continue };
+        for (pane, look) in panes.into_iter().zip(seen) {
+            if let Some(look) = look {
+                looks.insert((socket.clone(), pane), look);
+            }
+        }
+    }
+    let mut changed = Vec::new();
+    for agent in known.iter_mut().filter(|a| a.is_live()) {
+        let now = now_ms();
+        if process::check_in(agent.place.namespace, &agent.process) == Some(false) {
+            agent.died = Some(now);
+        } else {
+            let look = looks.get(&(agent.place.socket.clone(), agent.place.pane.clone()));
+            let state = look.and_then(|look| state(store, profiles, agent, look));
+            let Some(state) = state.filter(|s| *s != agent.status) else { continue };
+            (agent.status, agent.since) = (state, now);
+        }
+        changed.push(agent.clone());
+    }
+    if !changed.is_empty() {
+        store.transact(|tx| {
+            let current = tx.agents()?;
+            for seen in &changed {
+                // Only if it is still the same process's record: somebody may have changed it meanwhile.
+                if let Some(agent) = current.iter().find(|a| a.name == seen.name && a.process == seen.process)
+                {
+                    let (status, since, died) = (seen.status, seen.since, seen.died);
+                    tx.put_agent(&Agent { status, since, died, ..agent.clone() })?;
+                }
+            }
+            Ok(())
+        })?;
+    }
+    Ok(known)
+}
+
+/// What an agent does, by its screen; a fresh word of its hooks about a dialog or a turn goes before an idle screen.
+fn state(store: &Store, profiles: &Profiles, agent: &Agent, look: &Look) -> Option<Status> {
+    let profile = profiles.get(&agent.kind)?;
+    let seen = agents::read(profile, &look.screen, &look.facts).state;
+    let said = report::fresh(store, &agent.name).filter(|s| matches!(s, Status::Dialog | Status::Busy));
+    Some(if seen == Status::Idle { said.unwrap_or(seen) } else { seen })
+}
