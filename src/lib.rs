@@ -4,6 +4,7 @@
 //! courier tells tmux.* The layers, each allowed to use only those after it:
 //!
 //! - [`cli`]: one file per command: its arguments, its handler, its output
+//! - [`view`]: the dashboard: what is shown, what the keys do, how it is drawn
 //! - [`courier`]: the only code that types into panes; one process per project
 //! - [`hooks`]: what is done when an agent's own hook calls
 //! - [`tmux`]: the only code that talks to tmux
@@ -22,3 +23,4 @@ pub mod hooks;
 pub mod os;
 pub mod store;
 pub mod tmux;
+pub mod view;

@@ -6,7 +6,6 @@ mod support;
 
 use serde_json::{Value, json};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use support::{World, eventually};
 
@@ -31,24 +30,13 @@ fn status(world: &World, id: &str) -> String {
     parse(&world.ok(&["status", "--json", id]))["recipients"][0]["stage"].as_str().unwrap().to_owned()
 }
 
-/// Runs a shell script below an agent, and gives what it printed once it is through.
-fn below(world: &World, name: &str, script: &str) -> String {
-    let (errand, out) = (world.path().join("bin/errand"), world.path().join("out"));
-    let _ = fs::remove_file(&out);
-    let text = format!("#!/bin/sh\n({script}) >{0}.tmp 2>&1; mv {0}.tmp {0}\n", out.display());
-    fs::write(&errand, text).unwrap();
-    fs::set_permissions(&errand, fs::Permissions::from_mode(0o755)).unwrap();
-    send(world, &[name, "TOOL((errand))"]);
-    eventually("the errand is done", || fs::read_to_string(&out).ok())
-}
-
 /// Calls a hook below an agent; gives what it answered.
 fn hook(world: &World, name: &str, event: &str, input: &Value) -> String {
     fs::write(world.path().join("input"), input.to_string()).unwrap();
     let kind = name.split('-').next().unwrap();
     let script =
         format!("swarm hook {kind} {event} <{}; echo \"rc $?\"", world.path().join("input").display());
-    let told = below(world, name, &script);
+    let told = world.below(name, &script);
     told.strip_suffix("rc 0\n").unwrap_or_else(|| panic!("{told}")).to_owned()
 }
 
@@ -96,7 +84,7 @@ fn racing_hooks_hand_a_message_over_once() {
     let id = send(&world, &["claude-1", BODY]);
     eventually("it is typed", || typed(&world, &panes[0], &id));
     let script = "for n in 1 2 3 4 5 6 7 8; do echo '{}' | swarm hook claude SessionStart & done; wait";
-    let told = below(&world, "claude-1", script);
+    let told = world.below("claude-1", script);
     assert_eq!(told.matches("second \\\"line\\\"").count(), 1, "{told}");
     assert_eq!(journal(&world).lines().filter(|l| l.contains("\"read\"") && l.contains(&id)).count(), 1);
 }
@@ -155,7 +143,7 @@ fn a_session_begins_with_names_rules_and_mail_within_bounds() {
 fn an_edit_of_what_another_holds_is_refused_with_the_reason() {
     let (world, _) = team(&["claude", "codex"]);
     fs::write(world.project().join("a.rs"), "").unwrap();
-    below(&world, "codex-1", "swarm-msg lock a.rs --reason 'the big rename'");
+    world.below("codex-1", "swarm-msg lock a.rs --reason 'the big rename'");
     let edit = json!({"tool_name": "Edit", "tool_input": {"file_path": world.project().join("a.rs")}});
     let answer = parse(&hook(&world, "claude-1", "PreToolUse", &edit));
     let told = &answer["hookSpecificOutput"];
@@ -164,7 +152,7 @@ fn an_edit_of_what_another_holds_is_refused_with_the_reason() {
     for part in ["a.rs", "codex-1", "the big rename", "swarm-msg lock --wait"] {
         assert!(why.contains(part), "{why}");
     }
-    below(&world, "codex-1", "swarm-msg unlock a.rs");
+    world.below("codex-1", "swarm-msg unlock a.rs");
     assert_eq!(hook(&world, "claude-1", "PreToolUse", &edit), "");
     let held = world.ok(&["locks", "--json"]);
     assert!(held.contains("a.rs") && held.contains("claude-1") && held.contains("\"auto\":true"), "{held}");
@@ -190,10 +178,10 @@ fn files_outside_the_project_are_nobodys_affair() {
 fn a_shell_command_that_writes_what_another_holds_is_told_to_both() {
     let (world, panes) = team(&["claude", "codex"]);
     fs::write(world.project().join("a.rs"), "").unwrap();
-    below(&world, "codex-1", "swarm-msg lock a.rs");
+    world.below("codex-1", "swarm-msg lock a.rs");
     let script = "echo '{\"tool_name\": \"Bash\"}' | swarm hook claude PreToolUse; sleep 0.05; echo x >a.rs; \
         echo '{\"tool_name\": \"Bash\"}' | swarm hook claude PostToolUse";
-    let told = context(&below(&world, "claude-1", script));
+    let told = context(&world.below("claude-1", script));
     assert!(told.contains("WARNING") && told.contains("a.rs (held by codex-1)"), "{told}");
     let notice = || {
         world.events(&panes[1], "submitted").into_iter().find(|t| t.contains("was written while claude-1"))
@@ -214,7 +202,7 @@ fn broken_and_hostile_input_is_journalled_and_disturbs_nobody() {
         "echo '{}' | (cd / && swarm hook claude Stop)",
     ];
     for case in cases {
-        assert_eq!(below(&world, "claude-1", &format!("{case}; echo rc $?")), "rc 0\n", "{case}");
+        assert_eq!(world.below("claude-1", &format!("{case}; echo rc $?")), "rc 0\n", "{case}");
     }
     assert_eq!(journal(&world).matches("hook-error").count(), 4);
     // A person who calls it is nobody's hook.

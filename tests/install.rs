@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Output;
-use support::{World, eventually};
+use support::World;
 
 const KINDS: [&str; 4] = ["claude", "codex", "gemini", "opencode"];
 
@@ -161,17 +161,6 @@ fn commit(world: &World, args: &[&str]) -> (bool, String) {
     (out.status.success(), String::from_utf8_lossy(&out.stderr).into_owned())
 }
 
-/// Runs a shell script below an agent, and gives what it printed once it is through.
-fn below(world: &World, name: &str, script: &str) -> String {
-    let (errand, out) = (world.path().join("bin/errand"), world.path().join("out"));
-    let _ = fs::remove_file(&out);
-    fs::write(&errand, format!("#!/bin/sh\n({script}) >{0}.tmp 2>&1; mv {0}.tmp {0}\n", out.display()))
-        .unwrap();
-    fs::set_permissions(&errand, fs::Permissions::from_mode(0o755)).unwrap();
-    world.ok(&["send", "--no-wait", name, "TOOL((errand))"]);
-    eventually("the errand is done", || fs::read_to_string(&out).ok())
-}
-
 /// A repository with two agents, the guard, and a hook of the user's own that notes that it ran.
 fn guarded() -> World {
     let world = World::new();
@@ -195,11 +184,11 @@ fn a_commit_of_what_another_holds_is_refused_to_agents_and_people_are_warned() {
     fs::write(world.project().join(odd), "x").unwrap();
     fs::write(world.project().join("free.rs"), "x").unwrap();
     git(&world, &["add", "free.rs", odd]);
-    below(&world, "codex-1", "swarm-msg lock 'a \"b\" '\\''c'\\''.rs' --reason mine");
+    world.below("codex-1", "swarm-msg lock 'a \"b\" '\\''c'\\''.rs' --reason mine");
     let identity = "-c user.name=x -c user.email=x@example.org";
-    let told = below(&world, "claude-1", &format!("git {identity} commit -qm x; echo rc $?"));
+    let told = world.below("claude-1", &format!("git {identity} commit -qm x; echo rc $?"));
     assert!(told.contains("not committed") && told.contains("codex-1") && told.contains("rc 1"), "{told}");
-    let told = below(&world, "claude-1", &format!("git {identity} commit -qm x free.rs; echo rc $?"));
+    let told = world.below("claude-1", &format!("git {identity} commit -qm x free.rs; echo rc $?"));
     assert!(told.contains("rc 0"), "{told}");
     // Its holder, and the person, may.
     let (done, why) = commit(&world, &[]);
@@ -217,13 +206,14 @@ fn both_names_of_a_renamed_file_are_looked_at() {
     fs::write(world.project().join("old.rs"), "some text that is long enough to be a rename\n").unwrap();
     git(&world, &["add", "old.rs"]);
     assert!(commit(&world, &[]).0);
-    below(&world, "codex-1", "swarm-msg lock old.rs");
+    world.below("codex-1", "swarm-msg lock old.rs");
     git(&world, &["mv", "old.rs", "new.rs"]);
     let told =
-        below(&world, "claude-1", "git -c user.name=x -c user.email=x@example.org commit -qm x; echo rc $?");
+        world.below("claude-1", "git -c user.name=x -c user.email=x@example.org commit -qm x; echo rc $?");
     assert!(told.contains("old.rs is held by codex-1") && told.contains("rc 1"), "{told}");
     assert!(
-        below(&world, "codex-1", "git -c user.name=x -c user.email=x@example.org commit -qm x; echo rc $?")
+        world
+            .below("codex-1", "git -c user.name=x -c user.email=x@example.org commit -qm x; echo rc $?")
             .contains("rc 0")
     );
 }

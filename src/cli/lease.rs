@@ -7,6 +7,7 @@ use crate::core::lease::{Blocker, Holder, Lease, PathPattern, Reason, Waiter, Wh
 use crate::core::message::Identity;
 use crate::core::moment::Moment;
 use crate::core::refusal::Refusal;
+pub(super) use crate::core::span::{duration, rest as time};
 use crate::os::process;
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -14,24 +15,6 @@ use std::ffi::OsString;
 
 /// The most paths one command takes.
 const MAX_PATHS: usize = 256;
-
-/// The longest time a lease or a ticket may be asked for: one day.
-const MAX_SECONDS: u64 = 24 * 60 * 60;
-
-/// Parses a duration such as `90`, `90s`, `15m` or `2h`, in milliseconds.
-pub(super) fn duration(text: &str) -> Result<u64, String> {
-    let (digits, unit) = match text.as_bytes() {
-        [.., b's'] => (&text[..text.len() - 1], 1),
-        [.., b'm'] => (&text[..text.len() - 1], 60),
-        [.., b'h'] => (&text[..text.len() - 1], 60 * 60),
-        _ => (text, 1),
-    };
-    let seconds = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(unit));
-    match seconds {
-        Some(seconds @ 1..=MAX_SECONDS) => Ok(seconds * 1000),
-        _ => Err("it must be a time from 1s to 24h, such as 90s, 15m or 2h".to_owned()),
-    }
-}
 
 /// Parses a reason.
 pub(super) fn reason(text: &str) -> Result<Reason, String> {
@@ -76,11 +59,6 @@ pub(super) fn rest(lease: &Lease, now: &Moment) -> String {
         (0, None) => "expired".to_owned(),
         (ms, _) => format!("expires in {}", time(ms)),
     }
-}
-
-/// A time in one unit, to the nearest minute.
-pub(super) fn time(ms: u64) -> String {
-    print::age(0, if ms < 60_000 { ms } else { ms + 30_000 })
 }
 
 /// One who is in the way, in one line.

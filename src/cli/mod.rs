@@ -7,6 +7,7 @@ mod ack;
 mod agents;
 mod compose;
 mod courier;
+mod dashboard;
 mod dead;
 mod discover;
 mod explain;
@@ -73,6 +74,7 @@ enum SwarmCommand {
     Gc(gc::Args),
     Stats(stats::Args),
     Log(log::Args),
+    Dashboard(dashboard::Args),
     #[command(flatten)]
     Message(MessageCommand),
     Onboard(onboard::Args),
@@ -116,6 +118,7 @@ pub fn swarm() -> ExitCode {
         SwarmCommand::Gc(args) => gc::run(&args),
         SwarmCommand::Stats(args) => stats::run(&args),
         SwarmCommand::Log(args) => log::run(&args),
+        SwarmCommand::Dashboard(args) => dashboard::run(&args),
         SwarmCommand::Message(command) => message(command),
         SwarmCommand::Onboard(args) => onboard::run(&args),
         SwarmCommand::Hooks(args) => hooks::run(&args),

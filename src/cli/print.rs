@@ -2,6 +2,7 @@
 
 use crate::core::escape;
 use crate::core::message::{Identity, Verified};
+pub(super) use crate::core::span::age;
 use crate::store::mail::Refused;
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -25,17 +26,6 @@ pub(super) fn object(mut value: Value) -> Result<()> {
 /// Whether the reader of our output went away: no failure of ours.
 pub(super) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == ErrorKind::BrokenPipe)
-}
-
-/// How long ago, in one unit.
-pub(super) fn age(then_ms: u64, now_ms: u64) -> String {
-    let s = now_ms.saturating_sub(then_ms) / 1000;
-    match s {
-        0..60 => format!("{s}s"),
-        60..3600 => format!("{}m", s / 60),
-        3600..86400 => format!("{}h", s / 3600),
-        _ => format!("{}d", s / 86400),
-    }
 }
 
 /// Tells about records that were refused.

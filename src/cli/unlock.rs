@@ -24,8 +24,9 @@ pub(super) struct Args {
     /// The lease, or the ticket, with this number, if it is still yours
     #[arg(long, value_name = "NUMBER")]
     fence: Option<u64>,
-    /// Take every lease that overlaps PATH away from whoever holds it: for a person only; the holders are told
-    #[arg(long, requires = "paths")]
+    /// Take every lease that overlaps PATH, or the one with this number, away from whoever holds it: for a person only; the
+    /// holders are told
+    #[arg(long, conflicts_with = "all")]
     force: bool,
     /// Do not ask
     #[arg(long, requires = "force")]
@@ -107,7 +108,10 @@ fn force(session: &Session, paths: &[PathPattern], args: &Args) -> Result<()> {
         .into());
     }
     let leases = session.store.leases()?;
-    let mut found: Vec<Lease> = paths.iter().flat_map(|p| leases.table.holding(p)).collect();
+    let mut found: Vec<Lease> = match args.fence {
+        Some(fence) => leases.table.leases().filter(|l| l.fence == fence).cloned().collect(),
+        None => paths.iter().flat_map(|p| leases.table.holding(p)).collect(),
+    };
     found.sort_by_key(|l| l.fence);
     found.dedup_by_key(|l| l.fence);
     let now = clock::now()?;

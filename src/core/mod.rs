@@ -25,3 +25,4 @@ pub mod refusal;
 pub mod registry;
 pub mod screen;
 pub mod signing;
+pub mod span;

@@ -93,6 +93,11 @@ impl Store {
         record::list(&self.mail_dir(owner, folder.dir()))
     }
 
+    /// When a name last came to or left one half of a mailbox; `None` if that cannot be told.
+    pub fn mail_changed(&self, owner: &Name, folder: Folder) -> Option<std::time::SystemTime> {
+        std::fs::metadata(self.mail_dir(owner, folder.dir())).and_then(|m| m.modified()).ok()
+    }
+
     /// All mailboxes.
     pub fn mailboxes(&self) -> Result<Vec<Name>> {
         let mut names = Vec::new();

@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -152,6 +153,17 @@ impl World {
         let pane = self.tmux(&args.iter().map(String::as_str).collect::<Vec<_>>());
         eventually("the agent starts", || self.log(&pane).contains("\"start\"").then_some(()));
         pane
+    }
+
+    /// Runs a shell script as a tool of that agent, which must be idle; gives what the script printed.
+    pub fn below(&self, name: &str, script: &str) -> String {
+        let (errand, out) = (self.path().join("bin/errand"), self.path().join("out"));
+        let _ = fs::remove_file(&out);
+        let text = format!("#!/bin/sh\n({script}) >{0}.tmp 2>&1; mv {0}.tmp {0}\n", out.display());
+        fs::write(&errand, text).unwrap();
+        fs::set_permissions(&errand, fs::Permissions::from_mode(0o755)).unwrap();
+        self.ok(&["send", "--no-wait", name, "TOOL((errand))"]);
+        eventually("the errand is done", || fs::read_to_string(&out).ok())
     }
 
     /// The agent's log so far.

@@ -1,0 +1,36 @@
+use super::session;
+use crate::core::refusal::Refusal;
+use crate::courier::start;
+use crate::store::Store;
+use crate::tmux::Server;
+use crate::view;
+use anyhow::Result;
+use std::io::IsTerminal;
+
+/// Show the project on one screen: agents, messages, leases, what waits and why; ? lists the keys
+///
+/// Examples: `swarm dashboard`; in a popup: `tmux display-popup -E -w 90% -h 90% "swarm dashboard --popup"`
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// It runs in a popup: going to a pane closes it
+    #[arg(long)]
+    popup: bool,
+    /// The tmux client that goes to a pane; the one used last if not given
+    #[arg(long, value_name = "CLIENT")]
+    client: Option<String>,
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
+        return Err(Refusal::Usage(
+            "the dashboard needs a terminal; scripts read `swarm status --json` and `swarm agents --json`"
+                .into(),
+        )
+        .into());
+    }
+    let store = Store::open(&session::here()?)?;
+    // Without it nothing is delivered; the dashboard says so if there is none.
+    let _ = start::ensure(&store, &Server::current());
+    let colour = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    view::run(&store, &view::Options { popup: args.popup, client: args.client.clone(), colour })
+}

@@ -1,0 +1,83 @@
+//! What the keys set in motion: the program itself, run as a child.
+//!
+//! So the dashboard has no rules of its own: what a command refuses, it refuses here too, in the same words. A child runs on
+//! its own thread, so that the screen stays alive while a message is on its way. Texts go by stdin, never by a shell.
+
+use crate::core::escape;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::Sender;
+
+/// The most output of a child that is shown, in bytes.
+const MAX_OUTPUT: usize = 256 * 1024;
+
+/// A command of this program.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Action {
+    /// What it does, for people: `send to codex-1`.
+    pub(super) what: String,
+    /// The arguments.
+    pub(super) args: Vec<String>,
+    /// What it reads.
+    pub(super) stdin: String,
+    /// Whether its output is a page to be read, rather than a line.
+    pub(super) page: bool,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Outcome {
+    pub(super) action: Action,
+    pub(super) ok: bool,
+    /// What it printed, safe to show.
+    pub(super) text: String,
+}
+
+impl Action {
+    /// A command whose output is one line.
+    pub(super) fn line(what: &str, args: &[&str]) -> Self {
+        let args = args.iter().map(|a| (*a).to_owned()).collect();
+        Self { what: what.to_owned(), args, ..Self::default() }
+    }
+
+    /// A command whose output is a page.
+    pub(super) fn page(what: &str, args: &[&str]) -> Self {
+        Self { page: true, ..Self::line(what, args) }
+    }
+
+    /// Runs it in the project at `root`; the outcome arrives at `done`.
+    pub(super) fn start(self, root: &Path, done: Sender<Outcome>) {
+        let root = root.to_owned();
+        std::thread::spawn(move || {
+            let (ok, text) = match self.run(&root) {
+                Ok(outcome) => outcome,
+                Err(error) => (false, format!("cannot run it: {error}")),
+            };
+            // Nobody listens any more once the dashboard is closed.
+            let _ = done.send(Outcome { action: self, ok, text });
+        });
+    }
+
+    fn run(&self, root: &Path) -> std::io::Result<(bool, String)> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .args(&self.args)
+            .current_dir(root)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        if let Some(mut pipe) = child.stdin.take() {
+            // It may end before it has read everything; its exit status then tells.
+            let _ = pipe.write_all(self.stdin.as_bytes());
+        }
+        let out = child.wait_with_output()?;
+        let mut bytes = out.stdout;
+        bytes.extend(out.stderr);
+        bytes.truncate(MAX_OUTPUT);
+        let text = String::from_utf8_lossy(&bytes);
+        let safe: Vec<String> =
+            text.trim_end().split('\n').map(|l| escape::line(&l.replace('\t', "    "))).collect();
+        Ok((out.status.success(), safe.join("\n")))
+    }
+}

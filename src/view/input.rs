@@ -1,0 +1,118 @@
+//! A text being written: characters, a cursor, lines.
+//!
+//! Pure. Only what a terminal can show safely gets in: other characters are dropped as they are typed or pasted.
+
+use crate::core::escape;
+
+/// The longest text, in characters.
+const MAX: usize = 16_000;
+
+/// A text and a cursor in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Input {
+    text: Vec<char>,
+    at: usize,
+}
+
+impl Input {
+    /// One that holds `text`, the cursor behind it.
+    pub(super) fn of(text: &str) -> Self {
+        let mut input = Self::default();
+        input.insert(text);
+        input
+    }
+
+    /// The text.
+    pub(super) fn text(&self) -> String {
+        self.text.iter().collect()
+    }
+
+    /// Whether there is nothing but space.
+    pub(super) fn is_blank(&self) -> bool {
+        self.text.iter().all(|c| c.is_whitespace())
+    }
+
+    /// Inserts at the cursor. Line ends of any kind become `\n`.
+    pub(super) fn insert(&mut self, text: &str) {
+        let text = text.replace("\r\n", "\n").replace('\r', "\n");
+        for c in text.chars().filter(|c| matches!(c, '\n' | '\t') || !escape::is_unsafe(*c)) {
+            if self.text.len() < MAX {
+                self.text.insert(self.at, c);
+                self.at += 1;
+            }
+        }
+    }
+
+    /// Deletes the character before the cursor.
+    pub(super) fn backspace(&mut self) {
+        if self.at > 0 {
+            self.at -= 1;
+            self.text.remove(self.at);
+        }
+    }
+
+    /// Deletes the character under the cursor.
+    pub(super) fn delete(&mut self) {
+        if self.at < self.text.len() {
+            self.text.remove(self.at);
+        }
+    }
+
+    /// Deletes back to the beginning of the line.
+    pub(super) fn kill_line(&mut self) {
+        let start = self.line_start();
+        self.text.drain(start..self.at);
+        self.at = start;
+    }
+
+    /// Moves the cursor by characters.
+    pub(super) fn step(&mut self, by: isize) {
+        self.at = self.at.saturating_add_signed(by).min(self.text.len());
+    }
+
+    /// Moves the cursor to the beginning of its line.
+    pub(super) fn home(&mut self) {
+        self.at = self.line_start();
+    }
+
+    /// Moves the cursor to the end of its line.
+    pub(super) fn end(&mut self) {
+        while self.text.get(self.at).is_some_and(|c| *c != '\n') {
+            self.at += 1;
+        }
+    }
+
+    fn line_start(&self) -> usize {
+        self.text[..self.at].iter().rposition(|c| *c == '\n').map_or(0, |newline| newline + 1)
+    }
+
+    /// The text before the cursor, and from it on.
+    pub(super) fn parts(&self) -> (String, String) {
+        (self.text[..self.at].iter().collect(), self.text[self.at..].iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_edited_at_the_cursor_and_stays_safe() {
+        let mut input = Input::of("ab\r\ncd\u{1b}[2J\u{202e}");
+        assert_eq!(input.text(), "ab\ncd[2J");
+        input.home();
+        input.insert("X");
+        input.step(-2);
+        input.backspace();
+        assert_eq!(input.text(), "a\nXcd[2J");
+        input.end();
+        input.delete();
+        assert_eq!(input.text(), "aXcd[2J");
+        input.end();
+        input.kill_line();
+        assert!(input.is_blank());
+        input.step(-5);
+        input.backspace();
+        assert_eq!(input.parts(), (String::new(), String::new()));
+    }
+}

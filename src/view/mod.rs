@@ -1,0 +1,145 @@
+//! The dashboard: the project on one screen, and the keys that act on it.
+//!
+//! It keeps nothing: [`gather`] reads the store, [`app`] decides what a key means, [`draw`] draws, and [`action`] runs this program's
+//! own commands, so that closing it at any moment loses nothing. Several may be open. Reads take no lock. Idle it wakes four
+//! times a second to look at a few directories' times, and reads only if one has changed.
+
+mod action;
+mod app;
+mod draw;
+mod feed;
+mod filter;
+mod form;
+mod gather;
+mod help;
+mod input;
+mod latency;
+mod snapshot;
+mod terminal;
+#[cfg(test)]
+mod tests;
+
+use crate::store::{Store, now_ms};
+use crate::tmux::Server;
+use action::{Action, Outcome};
+use anyhow::Result;
+use app::{App, Mode, Wish};
+use draw::Palette;
+use gather::Gatherer;
+use ratatui::crossterm::event::{self, Event, KeyEventKind};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+use terminal::Screen;
+
+/// How long a wait for a key is.
+const TICK: Duration = Duration::from_millis(250);
+
+/// How often ages are brought up to date, and the courier is asked to look at the agents.
+const REFRESH: Duration = Duration::from_secs(3);
+
+/// How often everything is read even if no directory has changed: deadlines pass by themselves.
+const REREAD: Duration = Duration::from_secs(15);
+
+/// How often a pane that is being watched is captured.
+const CAPTURE: Duration = Duration::from_millis(500);
+
+/// How the dashboard was opened.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// In a popup: going to a pane closes it.
+    pub popup: bool,
+    /// The tmux client that looks at it.
+    pub client: Option<String>,
+    /// Draw with colours.
+    pub colour: bool,
+}
+
+/// Shows the dashboard until it is quit.
+pub fn run(store: &Store, options: &Options) -> Result<()> {
+    let mut gatherer = Gatherer::new(store);
+    let mut app = App::new();
+    gatherer.changed()?;
+    app.update(gatherer.gather()?, now_ms());
+    let mut screen = Screen::enter()?;
+    let (done, outcomes) = mpsc::channel::<Outcome>();
+    let palette = Palette { colour: options.colour };
+    let (mut read, mut refreshed, mut captured) = (Instant::now(), Instant::now(), None::<Instant>);
+    let mut dirty = true;
+    while !screen.ended() {
+        if let Some(agent) = app.watched()
+            && captured.is_none_or(|at| at.elapsed() >= CAPTURE)
+        {
+            let lines = capture(&agent.socket, &agent.pane);
+            if let Mode::Preview { lines: shown, .. } = &mut app.mode {
+                dirty |= *shown != lines;
+                *shown = lines;
+            }
+            captured = Some(Instant::now());
+        }
+        if dirty {
+            let now = now_ms();
+            screen.terminal.draw(|frame| draw::draw(frame, &app, palette, now))?;
+            dirty = false;
+        }
+        if event::poll(TICK)? {
+            let wish = match event::read()? {
+                Event::Key(key) if key.kind != KeyEventKind::Release => app.press(key, now_ms()),
+                Event::Paste(text) => {
+                    app.paste(&text, now_ms());
+                    Wish::Nothing
+                }
+                _ => Wish::Nothing,
+            };
+            dirty = true;
+            match wish {
+                Wish::Nothing => {}
+                Wish::Quit => return Ok(()),
+                Wish::Run(action) => action.start(store.root(), done.clone()),
+                Wish::Jump(agent) => {
+                    let mut jump = Action::line(&format!("go to {agent}"), &["jump"]);
+                    jump.args.extend(options.client.iter().map(|client| format!("--client={client}")));
+                    jump.args.push(agent);
+                    jump.start(store.root(), done.clone());
+                    if options.popup {
+                        // The popup would stay in front of the pane. The outcome is waited for: closing kills the child.
+                        let outcome = outcomes.recv()?;
+                        if outcome.ok {
+                            return Ok(());
+                        }
+                        app.finish(outcome);
+                    }
+                }
+            }
+        }
+        while let Ok(outcome) = outcomes.try_recv() {
+            app.finish(outcome);
+            dirty = true;
+        }
+        if refreshed.elapsed() >= REFRESH {
+            gatherer.courier()?;
+            refreshed = Instant::now();
+            dirty = true;
+        }
+        if gatherer.changed()? || read.elapsed() >= REREAD {
+            app.update(gatherer.gather()?, now_ms());
+            read = Instant::now();
+            dirty = true;
+        }
+    }
+    Ok(())
+}
+
+/// What a pane shows now, or why that cannot be told.
+fn capture(socket: &str, pane: &str) -> Vec<String> {
+    match Server::new(socket).look(pane) {
+        Ok(Some(look)) => {
+            let mut lines: Vec<String> =
+                look.screen.rows().iter().map(|row| crate::core::escape::line(&row.text)).collect();
+            // An agent that has written little leaves the rest of its pane empty.
+            lines.truncate(lines.iter().rposition(|l| !l.is_empty()).map_or(0, |last| last + 1));
+            lines
+        }
+        Ok(None) => vec!["the pane is gone".to_owned()],
+        Err(error) => vec![crate::core::escape::short(&format!("{error:#}"), 200)],
+    }
+}

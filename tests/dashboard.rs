@@ -1,0 +1,188 @@
+//! The dashboard and the log in a real terminal: a person finds out, answers, takes away, and leaves a clean terminal.
+
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+
+mod support;
+
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+use support::{World, eventually};
+
+fn team(kinds: &[&str]) -> (World, Vec<String>) {
+    let world = World::new();
+    world.start();
+    let panes = kinds.iter().map(|kind| world.agent(kind, &[])).collect();
+    world.ok(&["discover", "--init", "--quiet"]);
+    (world, panes)
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+/// Opens the dashboard in a window of that size and waits until it shows `text`.
+fn open(world: &World, width: u16, height: u16, text: &str) -> String {
+    let pane = world.tmux(&[
+        "new-window",
+        "-P",
+        "-F",
+        "#{pane_id}",
+        "sh -c 'swarm dashboard; echo ended $?; exec sh'",
+    ]);
+    world.tmux(&["resize-window", "-t", &pane, "-x", &width.to_string(), "-y", &height.to_string()]);
+    shows(world, &pane, text);
+    pane
+}
+
+fn shows(world: &World, pane: &str, text: &str) -> String {
+    let mut seen = String::new();
+    let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        eventually(&format!("{text:?} is shown"), || {
+            seen = world.screen(pane);
+            seen.contains(text).then_some(())
+        });
+    }));
+    assert!(found.is_ok(), "{text:?} is not on\n{seen}");
+    seen
+}
+
+fn press(world: &World, pane: &str, keys: &[&str]) {
+    world.tmux(&[&["send-keys", "-t", pane], keys].concat());
+}
+
+#[test]
+fn a_person_sees_why_mail_waits_and_answers_a_message() {
+    let (world, panes) = team(&["claude", "codex"]);
+    world.control(&panes[1], "dialog");
+    world.ok(&["send", "--no-wait", "codex-1", "please go on"]);
+    world.ok(&["send", "--no-wait", "human", "which port?"]);
+    let pane = open(&world, 80, 24, "codex-1");
+    shows(&world, &pane, "dialog");
+    press(&world, &pane, &["3"]);
+    shows(&world, &pane, "held");
+    // The filter finds the message among the others; Enter reads it.
+    press(&world, &pane, &["1", "/", "p", "o", "r", "t", "Enter"]);
+    shows(&world, &pane, "Messages (2)");
+    press(&world, &pane, &["Enter"]);
+    shows(&world, &pane, "INFO from human to human");
+    press(&world, &pane, &["q"]);
+    eventually("it is marked read", || world.ok(&["inbox"]).contains("no unread messages").then_some(()));
+    press(&world, &pane, &["r"]);
+    press(&world, &pane, &["-l", "8080; #{pane_id} $(id) \"x\""]);
+    press(&world, &pane, &["Enter"]);
+    eventually("the answer is there", || {
+        let inbox = json(&world.ok(&["inbox", "--json"]));
+        let body = inbox["messages"][0]["message"]["body"].as_str().unwrap_or_default().to_owned();
+        (body == "8080; #{pane_id} $(id) \"x\"").then_some(())
+    });
+}
+
+#[test]
+fn a_lease_is_taken_away_after_a_yes_and_its_holder_is_told() {
+    let (world, panes) = team(&["claude"]);
+    world.below("claude-1", "swarm-msg lock src/lib.rs --reason deep-work");
+    let pane = open(&world, 80, 24, "claude-1");
+    press(&world, &pane, &["2"]);
+    shows(&world, &pane, "deep-work");
+    press(&world, &pane, &["u"]);
+    shows(&world, &pane, "away from claude-1");
+    press(&world, &pane, &["n"]);
+    shows(&world, &pane, "nothing was changed");
+    assert!(world.ok(&["locks"]).contains("claude-1"));
+    press(&world, &pane, &["u"]);
+    shows(&world, &pane, "away from claude-1");
+    press(&world, &pane, &["y"]);
+    eventually("the lease is gone", || world.ok(&["locks"]).contains("no leases").then_some(()));
+    eventually("the holder is told", || {
+        world.events(&panes[0], "submitted").iter().any(|t| t.contains("src/lib.rs")).then_some(())
+    });
+}
+
+#[test]
+fn it_follows_changes_and_resizes_without_a_key() {
+    let (world, panes) = team(&["claude"]);
+    let pane = open(&world, 80, 24, "No messages yet");
+    world.ok(&["send", "claude-1", "hello there"]);
+    shows(&world, &pane, "hello there");
+    world.tmux(&["resize-window", "-t", &pane, "-x", "60", "-y", "15"]);
+    eventually("the small window holds it all", || {
+        let seen = world.screen(&pane);
+        (seen.contains("claude-1") && seen.contains("hello there") && seen.contains("? keys")).then_some(())
+    });
+    // The pane of the agent is seen from here.
+    press(&world, &pane, &["p"]);
+    shows(&world, &pane, "g goes there");
+    assert!(world.screen(&panes[0]).contains('❯'));
+    shows(&world, &pane, "❯");
+}
+
+#[test]
+fn the_terminal_is_clean_after_quit_and_after_a_signal() {
+    let (world, _) = team(&["claude"]);
+    let pane = open(&world, 80, 24, "claude-1");
+    press(&world, &pane, &["q"]);
+    let seen = shows(&world, &pane, "ended 0");
+    assert!(!seen.contains("claude-1"), "{seen}");
+    let alternate =
+        |pane: &str| world.tmux(&["display-message", "-p", "-t", pane, "#{alternate_on}#{cursor_flag}"]);
+    assert_eq!(alternate(&pane), "01");
+    let pane = open(&world, 80, 24, "claude-1");
+    assert_eq!(&alternate(&pane)[..1], "1");
+    let dir = world.path().display().to_string();
+    let tty = world.tmux(&["display-message", "-p", "-t", &pane, "#{pane_tty}"]);
+    let tty = tty.trim_start_matches("/dev/");
+    let out = world.command("pkill").args(["-TERM", "-t", tty, "-f", "swarm dashboard$"]).output().unwrap();
+    assert!(out.status.success(), "no dashboard on {tty} in {dir}");
+    shows(&world, &pane, "ended 0");
+    assert_eq!(alternate(&pane), "01");
+    // The terminal echoes and reads lines again.
+    press(&world, &pane, &["-l", "echo back-$((40+2))"]);
+    press(&world, &pane, &["Enter"]);
+    shows(&world, &pane, "back-42");
+}
+
+#[test]
+fn without_a_terminal_it_says_what_to_use_instead() {
+    let (world, _) = team(&[]);
+    let (code, why) = world.refused(&["dashboard"]);
+    assert_eq!(code, 2);
+    assert!(why.contains("swarm status --json"), "{why}");
+}
+
+struct Follower(Child);
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_log_is_filtered_and_followed_across_a_rotation() {
+    let (world, _) = team(&["claude"]);
+    world.ok(&["send", "--no-wait", "human", "one"]);
+    let log = world.ok(&["log", "--event", "sent", "--json"]);
+    assert_eq!(log.lines().count(), 1);
+    assert_eq!(json(&log)["event"], "sent");
+    assert_eq!(world.ok(&["log", "--event", "sent", "--agent", "nobody"]), "");
+    assert!(world.ok(&["log", "-n", "0"]).contains("agent-new"));
+    let mut command = world.command("swarm");
+    let child =
+        command.args(["log", "-f", "-n", "1", "--type", "sent"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut follower = Follower(child);
+    let mut lines = BufReader::new(follower.0.stdout.take().unwrap()).lines();
+    assert!(lines.next().unwrap().unwrap().contains("sent"));
+    let sent = |body: &str| {
+        let told = json(&world.ok(&["send", "--json", "--no-wait", "human", body]));
+        told["id"].as_str().unwrap().to_owned()
+    };
+    let before = sent("two");
+    assert!(lines.next().unwrap().unwrap().contains(&before));
+    // As the store does it at 10 MiB.
+    let journal = world.state().join("journal.jsonl");
+    std::fs::rename(&journal, world.state().join("journal.1.jsonl")).unwrap();
+    let after = sent("three");
+    assert!(lines.next().unwrap().unwrap().contains(&after));
+}
