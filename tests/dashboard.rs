@@ -143,6 +143,21 @@ fn the_terminal_is_clean_after_quit_and_after_a_signal() {
 }
 
 #[test]
+fn it_ends_with_its_terminal() {
+    let (world, _) = team(&["claude"]);
+    let pane = open(&world, 80, 24, "claude-1");
+    let tty = world.tmux(&["display-message", "-p", "-t", &pane, "#{pane_tty}"]);
+    let tty = tty.trim_start_matches("/dev/");
+    let out = world.command("pgrep").args(["-t", tty, "-f", "^swarm dashboard$"]).output().unwrap();
+    let dashboard = String::from_utf8(out.stdout).unwrap().trim().to_owned();
+    assert!(!dashboard.is_empty());
+    world.tmux(&["kill-pane", "-t", &pane]);
+    eventually("the dashboard has ended", || {
+        (!std::path::Path::new(&format!("/proc/{dashboard}")).exists()).then_some(())
+    });
+}
+
+#[test]
 fn without_a_terminal_it_says_what_to_use_instead() {
     let (world, _) = team(&[]);
     let (code, why) = world.refused(&["dashboard"]);

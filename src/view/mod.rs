@@ -65,7 +65,7 @@ pub fn run(store: &Store, options: &Options) -> Result<()> {
     let palette = Palette { colour: options.colour };
     let (mut read, mut refreshed, mut captured) = (Instant::now(), Instant::now(), None::<Instant>);
     let mut dirty = true;
-    while !screen.ended() {
+    loop {
         if let Some(agent) = app.watched()
             && captured.is_none_or(|at| at.elapsed() >= CAPTURE)
         {
@@ -81,7 +81,10 @@ pub fn run(store: &Store, options: &Options) -> Result<()> {
             screen.terminal.draw(|frame| draw::draw(frame, &app, palette, now))?;
             dirty = false;
         }
-        if event::poll(TICK)? {
+        if !screen.wait(TICK)? {
+            return Ok(());
+        }
+        if event::poll(Duration::ZERO)? {
             let wish = match event::read()? {
                 Event::Key(key) if key.kind != KeyEventKind::Release => app.press(key, now_ms()),
                 Event::Paste(text) => {
@@ -126,7 +129,6 @@ pub fn run(store: &Store, options: &Options) -> Result<()> {
             dirty = true;
         }
     }
-    Ok(())
 }
 
 /// What a pane shows now, or why that cannot be told.

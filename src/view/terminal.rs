@@ -4,6 +4,8 @@
 //! SIGTERM, SIGHUP and SIGINT, which end the loop.
 
 use anyhow::{Context as _, Result};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::Show;
@@ -12,9 +14,11 @@ use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
-use std::io::{Stdout, stdout};
+use std::io::{Stdout, stdin, stdout};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// The terminal as long as it is ours.
 pub(super) struct Screen {
@@ -41,9 +45,20 @@ impl Screen {
         Ok(Self { terminal, ended })
     }
 
-    /// Whether a signal asked for the end.
-    pub(super) fn ended(&self) -> bool {
-        self.ended.load(Ordering::Relaxed)
+    /// Waits for a key, a new size or a signal, at most this long. `false`: it is time to end, by a signal or because the
+    /// terminal is gone. That is asked of the system, and not left to the event reader, which would look at a closed terminal
+    /// for ever.
+    pub(super) fn wait(&self, at_most: Duration) -> Result<bool> {
+        let input = stdin();
+        let mut fds = [PollFd::new(input.as_fd(), PollFlags::POLLIN)];
+        let timeout = PollTimeout::try_from(at_most).unwrap_or(PollTimeout::MAX);
+        match poll(&mut fds, timeout) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return Err(error).context("cannot wait for a key"),
+        }
+        let gone = PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL;
+        let hung_up = fds[0].revents().is_some_and(|seen| seen.intersects(gone));
+        Ok(!hung_up && !self.ended.load(Ordering::Relaxed))
     }
 }
 
