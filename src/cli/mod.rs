@@ -6,6 +6,7 @@
 mod ack;
 mod agents;
 mod compose;
+mod coord;
 mod courier;
 mod dead;
 mod discover;
@@ -103,6 +104,7 @@ enum MessageCommand {
     Unlock(unlock::Args),
     Renew(renew::Args),
     Locks(locks::Args),
+    Coord(coord::Args),
 }
 
 /// Runs `swarm` with this process's arguments.
@@ -152,6 +154,7 @@ fn message(command: MessageCommand) -> Result<()> {
         MessageCommand::Unlock(args) => unlock::run(&args),
         MessageCommand::Renew(args) => renew::run(&args),
         MessageCommand::Locks(args) => locks::run(&args),
+        MessageCommand::Coord(args) => coord::run(&args),
     }
 }
 
