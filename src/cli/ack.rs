@@ -7,6 +7,9 @@ use anyhow::Result;
 
 /// Acknowledge a message; only a recipient can
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  swarm-msg ack p5kg9tyf\n  swarm-msg ack p5kg \"will do, after the parser\""
+)]
 pub(super) struct Args {
     /// The message's id, or at least 4 characters of its beginning
     id: String,

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 /// List the agents: name, kind, pane, state, since when, directory, pid
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  swarm agents\n  swarm agents --all --json")]
 pub(super) struct Args {
     /// List dead ones that are still on record, too
     #[arg(long)]

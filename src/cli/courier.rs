@@ -5,6 +5,7 @@ use anyhow::Result;
 
 /// Run the courier of this project (started by itself when needed)
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  swarm courier\n  swarm courier --socket /tmp/tmux-1000/default")]
 pub(super) struct Args {
     /// The tmux server to begin with
     #[arg(long)]

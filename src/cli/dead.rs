@@ -11,6 +11,7 @@ use serde_json::json;
 
 /// List dead letters: messages whose recipients ended before they were given them
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  swarm dead\n  swarm dead --json")]
 pub(super) struct Args {
     /// Print one JSON object
     #[arg(long)]

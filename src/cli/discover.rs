@@ -10,6 +10,7 @@ use serde_json::json;
 /// Looks at one tmux server: the one you are in, else your default one. Registers the agents whose working directory
 /// lies in this project.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  swarm discover\n  swarm discover --init --quiet")]
 pub(super) struct Args {
     /// Set the project up first if need be
     #[arg(long)]

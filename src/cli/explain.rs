@@ -9,6 +9,7 @@ use anyhow::Result;
 
 /// Tell what swarm makes of a pane: which rule recognised the agent, what its screen shows, and why
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  swarm explain %5\n  swarm explain claude-1")]
 pub(super) struct Args {
     /// A pane such as %5, or an agent's name
     pane: String,

@@ -11,6 +11,7 @@ use serde_json::json;
 ///
 /// Only tells what it would do; --yes does it.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  swarm gc\n  swarm gc --yes")]
 pub(super) struct Args {
     /// Do it
     #[arg(long)]

@@ -13,6 +13,7 @@ use std::process::Command;
 ///
 /// Agents are refused with 3, people are warned. `git commit --no-verify` passes it.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  swarm guard\n  swarm guard --committed")]
 pub(super) struct Args {
     /// After the commit: give back the automatic leases on what was committed
     #[arg(long)]

@@ -9,6 +9,7 @@ use std::io::{Read as _, Write as _};
 
 /// Answer a hook of an agent: JSON on stdin, JSON on stdout (installed by `swarm hooks install`)
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  swarm hook claude UserPromptSubmit < event.json")]
 pub(super) struct Args {
     /// claude, codex, gemini or opencode
     host: Host,

@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 ///
 /// With hooks an agent gets its mail whole, forged lines are flagged, and a file is leased before the agent writes it.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  swarm hooks diff claude\n  swarm hooks install\n  swarm hooks status --user"
+)]
 pub(super) struct Args {
     #[command(subcommand)]
     action: Action,
@@ -21,12 +24,16 @@ pub(super) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     /// Install them; keeps everything else in the files, and what the files were before
+    #[command(after_help = "Example:\n  swarm hooks install claude git")]
     Install(Which),
     /// Take them out again: byte for byte what was there before, unless somebody changed it since
+    #[command(after_help = "Example:\n  swarm hooks uninstall")]
     Uninstall(Which),
     /// Show what installing would change
+    #[command(after_help = "Example:\n  swarm hooks diff codex --user")]
     Diff(Which),
     /// Tell what is installed, and what to do next
+    #[command(after_help = "Example:\n  swarm hooks status")]
     Status(Which),
 }
 

@@ -8,6 +8,7 @@ use serde_json::json;
 
 /// List your unread messages; marks nothing read
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  swarm-msg inbox\n  swarm-msg inbox --all --limit 20")]
 pub(super) struct Args {
     /// List what was read, too
     #[arg(long)]

@@ -4,6 +4,7 @@ use anyhow::Result;
 
 /// Make this project a swarm: creates .swarm/ and the signing key (idempotent)
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  swarm init")]
 pub(super) struct Args {}
 
 pub(super) fn run(_: &Args) -> Result<()> {

@@ -9,6 +9,7 @@ use serde_json::json;
 
 /// List all leases, and who waits for one
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  swarm-msg locks\n  swarm locks --json")]
 pub(super) struct Args {
     /// Print one JSON object
     #[arg(long)]

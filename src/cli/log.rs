@@ -7,9 +7,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Show what happened: the journal, oldest first; times are UTC
-///
-/// Examples: `swarm log -n 50`, `swarm log -f --agent codex-1`, `swarm log --event sent --since 1h --json`
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  swarm log -n 50\n  swarm log -f --agent codex-1\n  swarm log --event sent --since 1h --json"
+)]
 pub(super) struct Args {
     /// Go on with what happens from now on, until interrupted
     #[arg(short, long)]

@@ -5,7 +5,9 @@
 
 mod ack;
 mod agents;
+mod completions;
 mod compose;
+mod coord;
 mod courier;
 mod dashboard;
 mod dead;
@@ -21,6 +23,7 @@ mod lease;
 mod lock;
 mod locks;
 mod log;
+mod man;
 mod name;
 mod onboard;
 mod print;
@@ -46,9 +49,16 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::process::ExitCode;
 
+/// What both programs' help ends with.
+macro_rules! exit_codes {
+    () => {
+        "Exit codes: 0 ok, 1 failure, 2 usage, 3 held by another, 4 rate-limited, 5 unknown agent, 6 bad signature, 7 tmux unreachable"
+    };
+}
+
 /// Turn the coding agents in your tmux panes into a team.
 #[derive(Debug, Parser)]
-#[command(name = "swarm", version = concat!(env!("CARGO_PKG_VERSION"), " (protocol 1)"), after_help = EXIT_CODES)]
+#[command(name = "swarm", version = concat!(env!("CARGO_PKG_VERSION"), " (protocol 1)"), after_help = concat!("Examples:\n  swarm discover --init\n  swarm agents\n  swarm send claude-1 \"how is the parser?\"\n\n", exit_codes!()))]
 struct Swarm {
     #[command(subcommand)]
     command: SwarmCommand,
@@ -56,13 +66,11 @@ struct Swarm {
 
 /// Talk to the other agents (and the human) of this project.
 #[derive(Debug, Parser)]
-#[command(name = "swarm-msg", version = concat!(env!("CARGO_PKG_VERSION"), " (protocol 1)"), after_help = EXIT_CODES)]
+#[command(name = "swarm-msg", version = concat!(env!("CARGO_PKG_VERSION"), " (protocol 1)"), after_help = concat!("Examples:\n  swarm-msg who\n  swarm-msg send reviewer \"is the parser done?\"\n  swarm-msg lock src/parser.rs\n\n", exit_codes!()))]
 struct SwarmMsg {
     #[command(subcommand)]
     command: MessageCommand,
 }
-
-const EXIT_CODES: &str = "Exit codes: 0 ok, 1 failure, 2 usage, 3 held by another, 4 rate-limited, 5 unknown agent, 6 bad signature, 7 tmux unreachable";
 
 #[derive(Debug, Subcommand)]
 enum SwarmCommand {
@@ -80,6 +88,8 @@ enum SwarmCommand {
     Onboard(onboard::Args),
     Hooks(hooks::Args),
     Guard(guard::Args),
+    Completions(completions::Args),
+    Man(man::Args),
     #[command(hide = true)]
     Hook(hook::Args),
     #[command(hide = true)]
@@ -105,6 +115,7 @@ enum MessageCommand {
     Unlock(unlock::Args),
     Renew(renew::Args),
     Locks(locks::Args),
+    Coord(coord::Args),
 }
 
 /// Runs `swarm` with this process's arguments.
@@ -123,6 +134,8 @@ pub fn swarm() -> ExitCode {
         SwarmCommand::Onboard(args) => onboard::run(&args),
         SwarmCommand::Hooks(args) => hooks::run(&args),
         SwarmCommand::Guard(args) => guard::run(&args),
+        SwarmCommand::Completions(args) => completions::run(&args),
+        SwarmCommand::Man(args) => man::run(&args),
         SwarmCommand::Hook(args) => {
             hook::run(&args);
             Ok(())
@@ -155,6 +168,7 @@ fn message(command: MessageCommand) -> Result<()> {
         MessageCommand::Unlock(args) => unlock::run(&args),
         MessageCommand::Renew(args) => renew::run(&args),
         MessageCommand::Locks(args) => locks::run(&args),
+        MessageCommand::Coord(args) => coord::run(&args),
     }
 }
 
@@ -185,3 +199,6 @@ fn run<C: CommandFactory + FromArgMatches>(handle: impl FnOnce(C) -> Result<()>)
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

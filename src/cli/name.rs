@@ -7,6 +7,7 @@ use anyhow::Result;
 
 /// Give an agent another name; its mail and its old name stay its own
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  swarm name claude-1 reviewer\n  swarm name %5 reviewer")]
 pub(super) struct Args {
     /// The agent: its name, or its pane such as %5
     agent: String,

@@ -12,6 +12,9 @@ use anyhow::Result;
 /// One message to every living agent that was not told yet, or to the one named. With --print nothing is sent: it prints a
 /// section for an AGENTS.md or CLAUDE.md.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  swarm onboard\n  swarm onboard codex-1 --again\n  swarm onboard --print >> AGENTS.md"
+)]
 pub(super) struct Args {
     /// Only this agent
     name: Option<String>,

@@ -10,6 +10,7 @@ use serde_json::json;
 ///
 /// Without an id: your oldest unread message. What could not be printed stays unread.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  swarm-msg read\n  swarm-msg read p5kg9tyf\n  swarm-msg read --all")]
 pub(super) struct Args {
     /// The messages' ids, or at least 4 characters of their beginnings
     ids: Vec<String>,

@@ -11,6 +11,7 @@ use std::ffi::OsString;
 ///
 /// Without a path: all of yours. Never shortens a lease. Ends with 3 if somebody else has it by now.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  swarm-msg renew\n  swarm-msg renew src/parser.rs --ttl 1h")]
 pub(super) struct Args {
     /// Files, directories or globs, as you leased them
     #[arg(value_name = "PATH")]

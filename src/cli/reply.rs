@@ -6,6 +6,9 @@ use anyhow::Result;
 
 /// Answer a message in its thread; marks it read, and acknowledges it if that was asked for
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  swarm-msg reply p5kg9tyf \"yes: 42 tests pass\"\n  cargo test 2>&1 | swarm-msg reply p5kg -"
+)]
 pub(super) struct Args {
     /// The message's id, or at least 4 characters of its beginning
     id: String,

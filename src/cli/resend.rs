@@ -11,6 +11,7 @@ use anyhow::Result;
 /// It is a new message with the same text, type and thread. Only its sender and the human can send it again. A dead
 /// letter that was sent again is one no longer.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  swarm resend p5kg9tyf\n  swarm resend p5kg9tyf --to codex-1")]
 pub(super) struct Args {
     /// The message's id, or at least 4 characters of its beginning
     id: String,

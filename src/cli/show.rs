@@ -5,6 +5,7 @@ use anyhow::Result;
 
 /// Show any message of the project, verified; changes nothing
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  swarm-msg show p5kg9tyf\n  swarm-msg show p5kg --json")]
 pub(super) struct Args {
     /// The message's id, or at least 4 characters of its beginning
     id: String,

@@ -7,6 +7,7 @@ use serde_json::json;
 
 /// Figures about leases, from the journal: grants, denials, waits, hold times, contended paths, waits for the mutex
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  swarm stats\n  swarm stats --json")]
 pub(super) struct Args {
     /// Print one JSON object
     #[arg(long)]

@@ -10,6 +10,7 @@ use serde_json::json;
 
 /// Tell how far a message came with each recipient, and why it waits; without an id: the project at a glance
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  swarm status\n  swarm-msg status p5kg9tyf")]
 pub(super) struct Args {
     /// The message's id, or at least 4 characters of its beginning
     id: Option<String>,

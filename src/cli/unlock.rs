@@ -14,6 +14,9 @@ use std::io::{BufRead, IsTerminal, Write};
 /// Giving back what you do not have succeeds; what somebody else has is refused with 3.
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["paths", "all", "fence"])))]
+#[command(
+    after_help = "Examples:\n  swarm-msg unlock src/parser.rs\n  swarm-msg unlock --all\n  swarm unlock src/ --force"
+)]
 pub(super) struct Args {
     /// Files, directories or globs, as you leased them
     #[arg(value_name = "PATH")]

@@ -8,6 +8,9 @@ use anyhow::Result;
 ///
 /// Ends with 6 if no such message exists or its signature is another one.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  swarm-msg verify \"[swarm p5kg9tyf QUESTION from claude-1 to codex-1 sig:4bc99d3d] is it done?\""
+)]
 pub(super) struct Args {
     /// The line as you saw it, or just the message's id
     line: String,

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 /// Without an id: until you have unread mail, which is then listed. With one: until a recipient answered or
 /// acknowledged it. Ends with 1 when the time is up.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  swarm-msg wait\n  swarm-msg wait p5kg9tyf --timeout 60")]
 pub(super) struct Args {
     /// The message you sent
     id: Option<String>,

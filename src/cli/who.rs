@@ -9,6 +9,7 @@ use std::ffi::OsString;
 ///
 /// With paths it ends with 3 if somebody else holds one of them.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  swarm-msg who\n  swarm-msg who src/parser.rs")]
 pub(super) struct Args {
     /// Files, directories or globs
     #[arg(value_name = "PATH")]

@@ -5,6 +5,7 @@ use serde_json::json;
 
 /// Tell who you are here, and how that is known
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  swarm-msg whoami\n  swarm-msg whoami --json")]
 pub(super) struct Args {
     /// Print one JSON object
     #[arg(long)]

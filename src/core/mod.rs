@@ -9,6 +9,7 @@ pub mod agent;
 pub mod badge;
 pub mod body;
 pub mod context;
+pub mod coord;
 pub mod delivery;
 pub mod escape;
 pub mod frame;

@@ -5,6 +5,7 @@
 //! one `poll` and looks at its agents' pids now and then.
 
 pub mod board;
+pub mod coordination;
 pub mod delivery;
 pub mod discovery;
 pub mod gate;

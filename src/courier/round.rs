@@ -4,6 +4,7 @@
 //! mail, then in the order it was sent. A hold on one agent delays no other.
 
 use super::board::Board;
+use super::coordination::Rows;
 use super::delivery::{Attempt, Outcome};
 use super::letters::{Due, Letters};
 use super::settings::Settings;
@@ -49,6 +50,8 @@ pub struct Round<'a> {
     agents: Vec<Agent>,
     /// What the panes show of us.
     board: Board,
+    /// What the coordination document shows of the leases.
+    rows: Rows,
     /// The unread mail of the person at the keyboard that was announced; `None` before the first look.
     announced: Option<BTreeSet<String>>,
 }
@@ -64,6 +67,7 @@ impl<'a> Round<'a> {
             settings,
             agents: Vec::new(),
             board: Board::default(),
+            rows: Rows::default(),
             announced: None,
         }
     }
@@ -194,11 +198,14 @@ impl<'a> Round<'a> {
 
     /// Applies to leases what time and death have done, and posts what those concerned have to be told. Returns whether there
     /// is anything to watch. Takes the mutex only if something changes.
-    pub fn leases(&self) -> Result<bool> {
-        let watch = || -> Result<bool> {
+    pub fn leases(&mut self) -> Result<bool> {
+        let mut watch = || -> Result<bool> {
             let leases = self.store.leases()?;
             // Left by a process that was killed before it could.
             self.store.post_notices()?;
+            if self.settings.coord_auto {
+                self.rows.follow(self.store, &leases.table)?;
+            }
             Ok(leases.table.leases().next().is_some() || leases.table.waiters().next().is_some())
         };
         watch().or_else(|error| self.note(&error).map(|()| true))

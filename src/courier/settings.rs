@@ -13,10 +13,13 @@ pub struct Settings {
     pub held_notice_ms: u64,
     /// How long after a person's key nothing is typed into a pane (s): 3.
     pub quiet_s: u64,
+    /// Whether the coordination document has a row for each agent with leases: no.
+    pub coord_auto: bool,
 }
 
 impl Settings {
-    /// From `SWARM_ACK_WAITS` (seconds, such as `30,60,120`), `SWARM_HELD_NOTICE` and `SWARM_QUIET` (seconds).
+    /// From `SWARM_ACK_WAITS` (seconds, such as `30,60,120`), `SWARM_HELD_NOTICE` and `SWARM_QUIET` (seconds), and
+    /// `SWARM_COORD_AUTO` (0 or 1).
     pub fn from_env() -> Result<Self> {
         let waits = seconds("SWARM_ACK_WAITS")?;
         let reminders = match waits {
@@ -36,6 +39,11 @@ impl Settings {
             reminders,
             held_notice_ms: one("SWARM_HELD_NOTICE", 300_000)?,
             quiet_s: one("SWARM_QUIET", 3000)?.div_ceil(1000),
+            coord_auto: match std::env::var("SWARM_COORD_AUTO").as_deref() {
+                Err(_) | Ok("" | "0") => false,
+                Ok("1") => true,
+                Ok(_) => return Err(bad("SWARM_COORD_AUTO", "0 or 1")),
+            },
         })
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! The mutex guards a mutation and is held well under a millisecond, never across a tmux call or any
 //! subprocess. The kernel frees a lock when its holder dies. Lock files are never unlinked: unlinking one
-//! would let two processes hold "the same" lock. Order: pane lock before mutex, never the reverse.
+//! would let two processes hold "the same" lock. Order: pane lock, or the
+//! coordination document's, before mutex, never the reverse.
 
 use anyhow::{Context as _, Result, bail};
 use std::fs::{File, OpenOptions};
@@ -21,6 +22,11 @@ pub struct Held(#[allow(dead_code)] File);
 /// Takes the exclusive lock at `path`, waiting up to 5 s with a growing pause of 1 to 16 ms. Returns the time
 /// waited for the journal's contention figures.
 pub fn exclusive(path: &Path) -> Result<(Held, Duration)> {
+    exclusive_within(path, PATIENCE)
+}
+
+/// [`exclusive`] for a lock that is held longer than the mutex.
+pub fn exclusive_within(path: &Path, patience: Duration) -> Result<(Held, Duration)> {
     let begun = Instant::now();
     let file = open(path)?;
     let mut pause = Duration::from_millis(1);
@@ -28,8 +34,8 @@ pub fn exclusive(path: &Path) -> Result<(Held, Duration)> {
         if try_lock(&file, path)? {
             return Ok((Held(file), begun.elapsed()));
         }
-        if begun.elapsed() > PATIENCE {
-            bail!("{} is held by another process for more than {} s", path.display(), PATIENCE.as_secs());
+        if begun.elapsed() > patience {
+            bail!("{} is held by another process for more than {} s", path.display(), patience.as_secs());
         }
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(16));

@@ -5,6 +5,7 @@
 //! take no lock. Signed messages are immutable: they appear by a link and move by a rename. A record that cannot be
 //! read is moved to `quarantine/` and journalled; the rest goes on working and nothing is regenerated silently.
 
+pub mod coord;
 pub mod fault;
 mod journal;
 pub mod key;

@@ -1,0 +1,44 @@
+use super::{Swarm, SwarmMsg, print};
+use anyhow::{Context as _, Result};
+use clap::{Command, CommandFactory};
+use clap_complete::{Shell, generate};
+
+/// Print what completes `swarm` and `swarm-msg` in your shell
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  swarm completions bash > ~/.local/share/bash-completion/completions/swarm\n  swarm completions zsh > ~/.zfunc/_swarm\n  swarm completions fish > ~/.config/fish/completions/swarm.fish"
+)]
+pub(super) struct Args {
+    /// For which shell
+    shell: Kind,
+}
+
+/// The shells that it is tried with.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Kind {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    let shell = match args.shell {
+        Kind::Bash => Shell::Bash,
+        Kind::Zsh => Shell::Zsh,
+        Kind::Fish => Shell::Fish,
+    };
+    let script = |program: &mut Command, name: &str| {
+        let mut script = Vec::new();
+        generate(shell, program, name, &mut script);
+        String::from_utf8(script).context("the completions are not UTF-8")
+    };
+    let swarm = script(&mut Swarm::command(), "swarm")?;
+    let swarm_msg = match shell {
+        // clap_complete's bash script takes the hyphen for the beginning of a command's name and then completes no option:
+        // the hyphen goes in where the program is named, at the end of the lines that register it.
+        Shell::Bash => script(&mut SwarmMsg::command().name("swarmmsg"), "swarmmsg")?
+            .replace(" swarmmsg\n", " swarm-msg\n"),
+        _ => script(&mut SwarmMsg::command(), "swarm-msg")?,
+    };
+    print::out(&format!("{swarm}{swarm_msg}"))
+}

@@ -1,0 +1,304 @@
+//! What is where in a Markdown document.
+//!
+//! A section reaches from its heading to the next heading, of whatever level. Headings, lists and tables within quotes and
+//! list items are part of these, and no structure of the document.
+
+use super::Refused;
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+use std::ops::Range;
+
+/// A parsed document. All positions are in bytes of its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// Its sections, in order.
+    pub sections: Vec<Section>,
+}
+
+/// One heading and what is below it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// The heading's text, without its mark-up.
+    pub title: String,
+    /// 1 to 6.
+    pub level: u8,
+    /// The heading's line, from 1.
+    pub line: usize,
+    /// What is below the heading: whole lines, up to the next heading.
+    pub body: Range<usize>,
+    /// The lists in it, in order.
+    pub lists: Vec<List>,
+    /// The tables in it, in order.
+    pub tables: Vec<Table>,
+}
+
+/// A list and its items, those of lists within it included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct List {
+    /// Whole lines.
+    pub range: Range<usize>,
+    /// The number of its first item, if it is numbered.
+    pub first: Option<u64>,
+    /// In the order in which they begin.
+    pub items: Vec<Item>,
+}
+
+/// One item of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// Whole lines, with everything that belongs to it.
+    pub range: Range<usize>,
+    /// Its line, from 1.
+    pub line: usize,
+    /// 1 for an item of the list itself, more for one within another.
+    pub depth: usize,
+    /// What it says, on one line, without bullet and box, and without the items within it.
+    pub text: String,
+    /// Its box, and whether that is ticked.
+    pub task: Option<(Range<usize>, bool)>,
+}
+
+/// A table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// Whole lines.
+    pub range: Range<usize>,
+    /// The heads of its columns.
+    pub head: Vec<String>,
+    /// Its rows.
+    pub rows: Vec<Row>,
+}
+
+/// A row of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Its whole line.
+    pub range: Range<usize>,
+    /// Its line, from 1.
+    pub line: usize,
+    /// The source of its cells.
+    pub cells: Vec<String>,
+}
+
+impl Document {
+    /// Reads `text`.
+    pub fn parse(text: &str) -> Self {
+        let begin = front_matter(text);
+        let mut reader = Reader { text, sections: Vec::new(), lists: Vec::new(), tables: Vec::new() };
+        reader.read(begin);
+        Self { sections: reader.finish() }
+    }
+
+    /// The section called `asked`: by its whole name, else by the beginning of it or of a word in it. Case and punctuation
+    /// do not count.
+    pub fn find(&self, asked: &str) -> Result<&Section, Refused> {
+        let wanted = slug(asked);
+        let fits: [fn(&str, &str) -> bool; 3] = [
+            |slug, wanted| slug == wanted,
+            |slug, wanted| slug.starts_with(wanted),
+            |slug, wanted| format!("-{slug}").contains(&format!("-{wanted}")),
+        ];
+        for fit in fits {
+            let found: Vec<&Section> = self
+                .sections
+                .iter()
+                .filter(|s| !wanted.is_empty() && fit(&slug(&s.title), &wanted))
+                .collect();
+            match found[..] {
+                [] => {}
+                [section] => return Ok(section),
+                [first, ..] if found.iter().all(|s| slug(&s.title) == slug(&first.title)) => {
+                    return Err(Refused::Duplicate {
+                        title: first.title.clone(),
+                        lines: found.iter().map(|s| s.line).collect(),
+                    });
+                }
+                _ => {
+                    return Err(Refused::Unclear {
+                        asked: asked.to_owned(),
+                        titles: found.iter().map(|s| s.title.clone()).collect(),
+                    });
+                }
+            }
+        }
+        Err(Refused::Missing {
+            asked: asked.to_owned(),
+            known: self.sections.iter().map(|s| s.title.clone()).collect(),
+        })
+    }
+}
+
+/// Letters and digits in lower case, everything between them one hyphen.
+pub fn slug(title: &str) -> String {
+    let words = title.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_lowercase).collect::<Vec<_>>().join("-")
+}
+
+/// How many bytes at the beginning are no Markdown: a byte order mark, and YAML between two `---`.
+fn front_matter(text: &str) -> usize {
+    let bom = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let mut lines = text[bom..].split_inclusive('\n');
+    let mut at = bom;
+    match lines.next() {
+        Some(first) if first.trim_end() == "---" => at += first.len(),
+        _ => return bom,
+    }
+    for line in lines {
+        at += line.len();
+        if matches!(line.trim_end(), "---" | "...") {
+            return at;
+        }
+    }
+    bom
+}
+
+struct Reader<'t> {
+    text: &'t str,
+    sections: Vec<Section>,
+    lists: Vec<List>,
+    tables: Vec<Table>,
+}
+
+impl Reader<'_> {
+    fn read(&mut self, begin: usize) {
+        let options = Options::ENABLE_TABLES | Options::ENABLE_TASKLISTS;
+        let text = self.text;
+        let events = Parser::new_ext(&text[begin..], options)
+            .into_offset_iter()
+            .map(|(event, at)| (event, at.start + begin..at.end + begin));
+        // How deep in quotes, and in lists, we are; and the items that are open, by their place in the list.
+        let (mut quotes, mut depth) = (0_usize, 0_usize);
+        let mut open: Vec<usize> = Vec::new();
+        let mut in_heading = false;
+        let mut counted = (0, 1);
+        for (event, at) in events {
+            match event {
+                Event::Start(Tag::BlockQuote(_)) => quotes += 1,
+                Event::End(TagEnd::BlockQuote(_)) => quotes -= 1,
+                _ if quotes > 0 => {}
+                Event::Start(Tag::Heading { level, .. }) if depth == 0 => {
+                    in_heading = true;
+                    let lines = self.lines(&at);
+                    self.sections.push(Section {
+                        title: String::new(),
+                        level: level as u8,
+                        line: line_of(text, lines.start, &mut counted),
+                        // Where the heading is, for now.
+                        body: lines,
+                        lists: Vec::new(),
+                        tables: Vec::new(),
+                    });
+                }
+                Event::End(TagEnd::Heading(_)) => in_heading = false,
+                Event::Text(part) | Event::Code(part) if in_heading => {
+                    if let Some(section) = self.sections.last_mut() {
+                        section.title.push_str(&part);
+                    }
+                }
+                Event::SoftBreak | Event::HardBreak if in_heading => {
+                    if let Some(section) = self.sections.last_mut() {
+                        section.title.push(' ');
+                    }
+                }
+                Event::Start(Tag::List(first)) => {
+                    if depth == 0 {
+                        self.lists.push(List { range: self.lines(&at), first, items: Vec::new() });
+                    } else if let (Some(list), Some(&item)) = (self.lists.last_mut(), open.last()) {
+                        let item = &mut list.items[item];
+                        // What an item says ends where the first list within it begins.
+                        item.text.truncate(at.start.saturating_sub(item.range.start).min(item.text.len()));
+                    }
+                    depth += 1;
+                }
+                Event::End(TagEnd::List(_)) => depth -= 1,
+                Event::Start(Tag::Item) => {
+                    let line = line_of(text, at.start, &mut counted);
+                    let item = Item { range: at.clone(), line, depth, text: text[at].to_owned(), task: None };
+                    if let Some(list) = self.lists.last_mut() {
+                        open.push(list.items.len());
+                        list.items.push(item);
+                    }
+                }
+                Event::End(TagEnd::Item) => {
+                    open.pop();
+                }
+                Event::TaskListMarker(ticked) => {
+                    if let (Some(list), Some(&item)) = (self.lists.last_mut(), open.last()) {
+                        list.items[item].task = Some((at, ticked));
+                    }
+                }
+                Event::Start(Tag::Table(_)) if depth == 0 => {
+                    self.tables.push(Table { range: self.lines(&at), head: Vec::new(), rows: Vec::new() });
+                }
+                Event::Start(Tag::TableRow) if depth == 0 => {
+                    let line = line_of(text, at.start, &mut counted);
+                    let range = self.lines(&at);
+                    if let Some(table) = self.tables.last_mut() {
+                        table.rows.push(Row { range, line, cells: Vec::new() });
+                    }
+                }
+                Event::Start(Tag::TableCell) if depth == 0 => {
+                    let cell = text[at].trim().to_owned();
+                    if let Some(table) = self.tables.last_mut() {
+                        match table.rows.last_mut() {
+                            Some(row) => row.cells.push(cell),
+                            None => table.head.push(cell),
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The whole lines that a range lies on, without blank ones at its end.
+    fn lines(&self, at: &Range<usize>) -> Range<usize> {
+        let begin = self.text[..at.start].rfind('\n').map_or(0, |i| i + 1);
+        let last = at.start + self.text[at.clone()].trim_end().len();
+        let end = self.text[last..].find('\n').map_or(self.text.len(), |i| last + i + 1);
+        begin..end
+    }
+
+    /// Gives each section its body, and the lists and tables in it.
+    fn finish(mut self) -> Vec<Section> {
+        for list in &mut self.lists {
+            for item in &mut list.items {
+                let source = item.range.start;
+                item.text = said(&item.text, item.task.as_ref().map(|(at, _)| at.end - source));
+            }
+        }
+        let starts: Vec<usize> = self.sections.iter().map(|s| s.body.start).collect();
+        let mut sections = std::mem::take(&mut self.sections);
+        for (at, section) in sections.iter_mut().enumerate() {
+            // A byte order mark is on the first line, and before it.
+            let next = starts.get(at + 1).copied().unwrap_or(self.text.len());
+            section.body = section.body.end..next;
+            section.title = section.title.trim().to_owned();
+            let within = |range: &Range<usize>| section.body.contains(&range.start);
+            section.lists = self.lists.iter().filter(|l| within(&l.range)).cloned().collect();
+            section.tables = self.tables.iter().filter(|t| within(&t.range)).cloned().collect();
+            for item in section.lists.iter_mut().flat_map(|l| &mut l.items) {
+                item.range = self.lines(&item.range);
+            }
+        }
+        sections
+    }
+}
+
+/// What an item says: its source from behind the box, or else behind the bullet, on one line.
+fn said(source: &str, behind_box: Option<usize>) -> String {
+    let from = behind_box.unwrap_or_else(|| {
+        let bullet = source.trim_start().trim_start_matches(|c: char| c.is_ascii_digit());
+        source.len() - bullet.len() + 1
+    });
+    let rest = source.get(from..).unwrap_or_default();
+    rest.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The line of the byte `at`, from 1. `counted` is how far the lines have been counted, which only goes on.
+fn line_of(text: &str, at: usize, counted: &mut (usize, usize)) -> usize {
+    if at >= counted.0 {
+        counted.1 += text[counted.0..at].matches('\n').count();
+        counted.0 = at;
+    }
+    counted.1
+}

@@ -1,0 +1,119 @@
+//! Why a change of the document was refused, with what to do about it.
+
+use crate::core::escape;
+use crate::core::refusal::Refusal;
+use std::fmt;
+
+/// At most this many names or lines are listed.
+const LISTED: usize = 20;
+
+/// Why nothing was changed. Texts in it are as they stand in the document: [`fmt::Display`] escapes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// No section has that name.
+    Missing {
+        /// The name asked for.
+        asked: String,
+        /// The titles there are.
+        known: Vec<String>,
+    },
+    /// Several sections have that very name.
+    Duplicate {
+        /// The title.
+        title: String,
+        /// The lines their headings are on, from 1.
+        lines: Vec<usize>,
+    },
+    /// The name could mean several sections.
+    Unclear {
+        /// The name asked for.
+        asked: String,
+        /// The titles it fits.
+        titles: Vec<String>,
+    },
+    /// No open item or row of the section has that text.
+    NoItem {
+        /// The text asked for.
+        asked: String,
+        /// The section.
+        title: String,
+        /// The open items and rows there are.
+        open: Vec<String>,
+    },
+    /// Several items or rows have that text: their line, from 1, and their text.
+    SeveralItems {
+        /// The text asked for.
+        asked: String,
+        /// Those it fits.
+        items: Vec<(usize, String)>,
+    },
+    /// The text given is not taken.
+    Text(String),
+    /// The change would have changed more than its section.
+    Structure {
+        /// The section.
+        title: String,
+    },
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |texts: &[String]| {
+            let shown: Vec<String> = texts.iter().take(LISTED).map(|t| escape::short(t, 80)).collect();
+            let more = if texts.len() > LISTED { ", …" } else { "" };
+            format!("{}{more}", shown.join(", "))
+        };
+        let short = |text: &str| escape::short(text, 60);
+        match self {
+            Refused::Missing { asked, known } if known.is_empty() => {
+                write!(f, "there is no section '{}': the document has no headings", short(asked))
+            }
+            Refused::Missing { asked, known } => {
+                write!(f, "there is no section '{}'; there are: {}", short(asked), list(known))
+            }
+            Refused::Duplicate { title, lines } => {
+                let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
+                write!(
+                    f,
+                    "the heading '{}' is there more than once, on lines {}; rename all but one",
+                    short(title),
+                    lines.join(" and ")
+                )
+            }
+            Refused::Unclear { asked, titles } => {
+                write!(f, "'{}' could be any of these sections: {}", short(asked), list(titles))
+            }
+            Refused::NoItem { asked, title, open } if open.is_empty() => {
+                write!(f, "'{}' is not in {}: nothing is open there", short(asked), short(title))
+            }
+            Refused::NoItem { asked, title, open } => {
+                write!(
+                    f,
+                    "nothing open in {} has '{}' in it; there are: {}",
+                    short(title),
+                    short(asked),
+                    list(open)
+                )
+            }
+            Refused::SeveralItems { asked, items } => {
+                let items: Vec<String> =
+                    items.iter().map(|(line, text)| format!("line {line}: {text}")).collect();
+                write!(f, "'{}' fits several, give more of the text: {}", short(asked), list(&items))
+            }
+            Refused::Text(why) => write!(f, "the text is not taken: {why}"),
+            Refused::Structure { title } => write!(
+                f,
+                "this would change more than {}: the text begins a heading, a list, a code block or a comment, or the section ends in one that is not closed; word it differently, or mend the document",
+                short(title)
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Refused {}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        Self::Usage(refused.to_string())
+    }
+}

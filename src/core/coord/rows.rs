@@ -1,0 +1,182 @@
+//! Tables: which column means what, one row per agent, and the rows that follow from leases.
+
+use super::change::{Draft, Splice};
+use super::document::{Document, Row, Section, Table, slug};
+use super::{Refused, Text, text};
+use crate::core::name::Name;
+use std::fmt::Write as _;
+
+/// The section with one row per agent.
+pub const WORK: &str = "current-work";
+
+/// What is behind the task of a row that swarm keeps by itself: invisible where the document is rendered.
+pub const MARK: &str = "<!-- swarm: from leases -->";
+
+/// What somebody works on: one row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Work {
+    /// Who.
+    pub agent: Name,
+    /// On what.
+    pub task: Text,
+    /// In which files, as one text.
+    pub files: String,
+    /// Since when.
+    pub since: String,
+}
+
+/// A row that an agent's leases ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AutoRow {
+    /// The agent.
+    pub agent: Name,
+    /// What it said it leased them for.
+    pub task: Option<Text>,
+    /// What it has leased.
+    pub files: String,
+}
+
+/// Which column of a table is for what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Columns {
+    pub agent: Option<usize>,
+    pub files: Option<usize>,
+    pub date: Option<usize>,
+    /// What is in none of the others.
+    pub text: usize,
+}
+
+impl Columns {
+    pub(super) fn of(head: &[String]) -> Self {
+        let find = |words: &[&str]| head.iter().position(|cell| words.contains(&slug(cell).as_str()));
+        let mut columns = Self {
+            agent: find(&["agent", "who", "owner", "by", "name", "author"]),
+            files: find(&["files", "file", "paths", "path"]),
+            date: find(&["since", "date", "when", "added"]),
+            text: 0,
+        };
+        let taken = |c: &Self, i: &usize| [c.agent, c.files, c.date].contains(&Some(*i));
+        if let Some(free) = (0..head.len()).find(|i| !taken(&columns, i)) {
+            columns.text = free;
+        } else {
+            // A text needs a place more than anything else does.
+            columns.text = head.len().saturating_sub(1).min(1);
+            let keep = |of: Option<usize>| of.filter(|i| *i != columns.text);
+            columns = Self {
+                agent: keep(columns.agent),
+                files: keep(columns.files),
+                date: keep(columns.date),
+                ..columns
+            };
+        }
+        columns
+    }
+}
+
+/// A row of these cells.
+pub(super) fn render(cells: &[String]) -> String {
+    let mut line = String::from("|");
+    for cell in cells {
+        let _ = write!(line, " {cell} |");
+    }
+    line
+}
+
+/// The table of a section that has a row for each agent.
+pub(super) fn of_agents(section: &Section) -> Option<&Table> {
+    section.tables.iter().find(|t| Columns::of(&t.head).agent.is_some())
+}
+
+fn row_of<'t>(table: &'t Table, agent: &Name) -> Option<&'t Row> {
+    let column = Columns::of(&table.head).agent?;
+    let bare = |cell: &String| {
+        cell.trim_matches(|c: char| matches!(c, '`' | '*' | '_' | '@')).eq_ignore_ascii_case(agent.as_str())
+    };
+    table.rows.iter().find(|row| row.cells.get(column).is_some_and(bare))
+}
+
+fn is_automatic(row: &Row) -> bool {
+    row.cells.iter().any(|cell| cell.ends_with(MARK))
+}
+
+/// Writes the agent's own row, or replaces it; other columns of it stay.
+pub(super) fn upsert(draft: &Draft<'_>, section: &Section, work: &Work, mark: &str) -> Splice {
+    let task = format!("{}{mark}", work.task.cell());
+    let fill = |columns: Columns, mut cells: Vec<String>| {
+        let filled = [
+            (columns.agent, work.agent.to_string()),
+            (Some(columns.text), task.clone()),
+            (columns.files, text::cell(&work.files)),
+            (columns.date, work.since.clone()),
+        ];
+        for (column, value) in filled {
+            if let Some(cell) = column.and_then(|c| cells.get_mut(c)) {
+                *cell = value;
+            }
+        }
+        cells
+    };
+    let Some(table) = of_agents(section) else {
+        let head = ["Agent", "Task", "Files", "Since"].map(str::to_owned);
+        let cells = fill(Columns::of(&head), vec![String::new(); head.len()]);
+        let lines = [render(&head), "|---|---|---|---|".to_owned(), render(&cells)];
+        return draft.block(section, &lines, cells);
+    };
+    let columns = Columns::of(&table.head);
+    if let Some(row) = row_of(table, &work.agent) {
+        let cells = fill(columns, row.cells.clone());
+        return draft.replace(row.range.clone(), &render(&cells), cells);
+    }
+    let cells = fill(columns, vec![String::new(); table.head.len()]);
+    draft.append(table.range.end, &render(&cells), cells)
+}
+
+/// Makes the automatic rows those that `wanted` asks for. Rows without the mark, and so whatever people and agents wrote
+/// themselves, are left alone, and so is a document without that table. `None`: nothing is to be changed.
+pub fn auto_rows(text: &str, wanted: &[AutoRow], since: &str) -> Result<Option<String>, Refused> {
+    let mut now = text.to_owned();
+    // Each step changes one row, and there are never more steps than rows.
+    while let Some(next) = step(&now, wanted, since)? {
+        now = next;
+    }
+    Ok((now != text).then_some(now))
+}
+
+fn step(text: &str, wanted: &[AutoRow], since: &str) -> Result<Option<String>, Refused> {
+    let document = Document::parse(text);
+    let mut sections = document.sections.iter().filter(|s| slug(&s.title) == WORK);
+    let (Some(section), None) = (sections.next(), sections.next()) else { return Ok(None) };
+    let Some(table) = of_agents(section) else { return Ok(None) };
+    let draft = Draft::new(text, &document);
+    let columns = Columns::of(&table.head);
+    let named = |row: &Row| wanted.iter().find(|w| row_of(table, &w.agent) == Some(row));
+    if let Some(row) = table.rows.iter().find(|row| is_automatic(row) && named(row).is_none()) {
+        return draft.apply(section, &draft.remove(row.range.clone())).map(Some);
+    }
+    for one in wanted {
+        let task = match &one.task {
+            Some(task) => task.clone(),
+            None => Text::new("edits these files")?,
+        };
+        let mut work =
+            Work { agent: one.agent.clone(), task, files: one.files.clone(), since: since.to_owned() };
+        let mark = format!(" {MARK}");
+        if let Some(row) = row_of(table, &one.agent) {
+            if !is_automatic(row) {
+                continue;
+            }
+            if let Some(before) = columns.date.and_then(|c| row.cells.get(c)) {
+                work.since.clone_from(before);
+            }
+            let task = format!("{}{mark}", work.task.cell());
+            let is = |column: Option<usize>, value: &str| {
+                column.and_then(|c| row.cells.get(c)).is_none_or(|cell| cell == value)
+            };
+            if is(Some(columns.text), &task) && is(columns.files, &text::cell(&work.files)) {
+                continue;
+            }
+        }
+        return draft.apply(section, &upsert(&draft, section, &work, &mark)).map(Some);
+    }
+    Ok(None)
+}

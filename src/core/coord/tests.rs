@@ -1,0 +1,324 @@
+//! What holds for every document: an edit changes the asked section and not one byte besides.
+
+use super::document::slug;
+use super::rows::MARK;
+use super::*;
+use crate::core::name::Name;
+
+const NOW: u64 = 1_778_754_720_000; // 2026-05-14 10:32
+
+fn text(text: &str) -> Text {
+    Text::new(text).unwrap()
+}
+
+fn name(name: &str) -> Name {
+    Name::new(name).unwrap()
+}
+
+fn add(said: &str) -> Action {
+    Action::Add { text: text(said), by: name("claude-1"), now_ms: NOW }
+}
+
+fn set(said: &str) -> Action {
+    Action::Set { text: text(said), by: name("claude-1"), files: "src/a.rs".into(), now_ms: NOW }
+}
+
+fn done(matching: &str) -> Action {
+    Action::Done { matching: matching.into() }
+}
+
+/// The document after a change that must be made.
+fn after(document: &str, section: &str, action: &Action) -> String {
+    let change = change(document, section, action).unwrap_or_else(|why| panic!("{why}\n{document}"));
+    change.text.unwrap_or_else(|| document.to_owned())
+}
+
+fn titles(document: &str) -> Vec<String> {
+    Document::parse(document).sections.into_iter().map(|s| s.title).collect()
+}
+
+#[test]
+fn headings_are_those_of_commonmark() {
+    let document = "\u{feff}---\ntitle: x\n# no\n---\n# One\n\nTwo *words*\n===\n```\n# no\n```\n~~~~ md\n~~~\n# no\n~~~~\n\n    # no\n\n<!--\n# no\n-->\n\n> # no\n\n- # no\n\n  # no\n- ```\n  # no\n  ```\n\ntext\n\n   ### Three ###\n\\# no\n#no\n\nFour\n---\ntext\n";
+    assert_eq!(titles(document), ["One", "Two words", "Three", "Four"]);
+    assert_eq!(titles(&document.replace('\n', "\r\n")), ["One", "Two words", "Three", "Four"]);
+    let lines: Vec<usize> = Document::parse(document).sections.iter().map(|s| s.line).collect();
+    assert_eq!(lines, [5, 7, 34, 38]);
+}
+
+#[test]
+fn an_unclosed_front_matter_is_none() {
+    assert_eq!(titles("---\n\n# One\n"), ["One"]);
+    assert_eq!(titles("---\na: b\n...\n# One\n"), ["One"]);
+}
+
+#[test]
+fn sections_are_found_by_name_prefix_and_word() {
+    let document = Document::parse(TEMPLATE);
+    for (asked, title) in [
+        ("goals", "Sprint Goals"),
+        ("Sprint goals", "Sprint Goals"),
+        ("current-work", "Current Work"),
+        ("WORK", "Current Work"),
+        ("blocked", "Blocked Items"),
+        ("review", "Code Review Queue"),
+        ("dec", "Decisions"),
+    ] {
+        assert_eq!(document.find(asked).unwrap().title, title, "{asked}");
+    }
+    let missing = document.find("nonsense").unwrap_err();
+    assert!(missing.to_string().contains("Sprint Goals, Current Work, Blocked Items"), "{missing}");
+    assert!(matches!(document.find("co"), Err(Refused::Unclear { .. })));
+    assert!(matches!(document.find("—"), Err(Refused::Missing { .. })));
+}
+
+#[test]
+fn a_heading_that_is_there_twice_is_refused_with_both_lines() {
+    let document = "# A\n\n## Goals\n\n```\n## Goals\n```\n\n## goals!\n";
+    let refused = change(document, "goals", &add("x")).unwrap_err();
+    assert_eq!(refused, Refused::Duplicate { title: "Goals".into(), lines: vec![3, 9] });
+    assert!(refused.to_string().contains("lines 3 and 9"));
+}
+
+#[test]
+fn items_go_to_the_end_of_the_list_in_its_own_style() {
+    for (before, written) in [
+        ("# G\n\n- [x] a\n  more\n\n  still a\n\n## H\n", "- [ ] new (claude-1, 2026-05-14)\n"),
+        ("# G\n* a\n\ntext\n", "* new (claude-1, 2026-05-14)\n"),
+        ("# G\n3) a\n4) b\n", "5) new (claude-1, 2026-05-14)\n"),
+        ("# G\n - a\n   - [ ] nested\n", " - new (claude-1, 2026-05-14)\n"),
+        ("# G", "\n\n- [ ] new (claude-1, 2026-05-14)\n"),
+        ("# G\n\n\n# H\n", "\n- [ ] new (claude-1, 2026-05-14)\n"),
+        ("# G\n# H\n", "\n- [ ] new (claude-1, 2026-05-14)\n\n"),
+        ("# G\ntext", "\n\n- [ ] new (claude-1, 2026-05-14)\n"),
+        ("# G\n- [ ] a", "\n- [ ] new (claude-1, 2026-05-14)\n"),
+        ("# G\r\n- [ ] a\r\n# H\r\n", "- [ ] new (claude-1, 2026-05-14)\r\n"),
+        ("# G\n\n| Task | Who |\n|--|:-:|\n# H\n", "| new (2026-05-14) | claude-1 |\n"),
+        ("# G\n\nTask | Note\n-|-\na | b", "\n| new (claude-1, 2026-05-14) |  |\n"),
+    ] {
+        let now = after(before, "g", &add("new"));
+        assert_eq!(now.len(), before.len() + written.len(), "{before:?} → {now:?}");
+        assert!(now.contains(written), "{before:?} → {now:?}");
+    }
+    assert!(after("# Decisions\n", "dec", &add("x")).ends_with("\n- x (claude-1, 2026-05-14)\n"));
+}
+
+#[test]
+fn a_text_that_would_reach_beyond_its_section_is_refused() {
+    let document = "# A\n\n## G\n\ntext\n\n## H\n\n- x\n";
+    for bad in ["# B", "```", "<!-- open", "~~~"] {
+        let refused = change(document, "g", &set(bad));
+        assert!(matches!(refused, Err(Refused::Structure { .. })), "{bad}: {refused:?}");
+        // At the end there is nothing that it could take away yet.
+        assert!(change("# G\n", "g", &set(bad)).is_err(), "{bad}");
+        let now = after(document, "g", &add(bad));
+        assert_eq!(titles(&now), ["A", "G", "H"]);
+    }
+    let open = "# G\n\n```\ncode\n";
+    assert!(matches!(change(open, "g", &add("x")), Err(Refused::Structure { .. })));
+}
+
+#[test]
+fn an_item_is_ticked_and_a_plain_one_or_a_row_is_removed() {
+    let document = "# G\n\n- [ ] fix the parser (a, 2026-01-01)\n- [ ] fix the parser tests (b, 2026-01-02)\n- [x] old thing\n- plain\n  with more\n\n| A | B |\n|---|---|\n| p-1 | q\\|r |\n| p-10 | s |\n\n# H\n\n- plain\n";
+    let ticked = after(document, "g", &done("Fix the  PARSER"));
+    assert_eq!(ticked, document.replace("- [ ] fix the parser (a", "- [x] fix the parser (a"));
+    assert_eq!(
+        after(document, "g", &done("tests")),
+        document.replace("- [ ] fix the parser tests", "- [x] fix the parser tests")
+    );
+    assert_eq!(after(document, "g", &done("with more")), document.replacen("- plain\n  with more\n", "", 1));
+    assert_eq!(after(document, "g", &done("p-1")), document.replace("| p-1 | q\\|r |\n", ""));
+    let several = change(document, "g", &done("fix")).unwrap_err();
+    assert!(several.to_string().contains("line 3: fix the parser (a"), "{several}");
+    assert!(several.to_string().contains("line 4: "), "{several}");
+    assert_eq!(change(document, "g", &done("old")).unwrap().text, None);
+    let none = change(document, "g", &done("nothing")).unwrap_err();
+    assert!(none.to_string().contains("fix the parser tests"), "{none}");
+    assert!(change(document, "g", &done(" ")).is_err());
+}
+
+#[test]
+fn everybody_has_one_row_of_current_work() {
+    let one = after(TEMPLATE, "work", &set("a | b"));
+    assert!(
+        one.contains("|---|---|---|---|\n| claude-1 | a \\| b | src/a.rs | 2026-05-14 10:32 |\n\n## Blocked"),
+        "{one}"
+    );
+    let other = Action::Set { text: text("other"), by: name("codex-1"), files: String::new(), now_ms: NOW };
+    let both = after(&one, "work", &other);
+    let again = after(&both, "work", &set("later"));
+    assert!(
+        again.contains("| claude-1 | later | src/a.rs | 2026-05-14 10:32 |\n| codex-1 | other |  |"),
+        "{again}"
+    );
+    assert_eq!(after(&again, "work", &done("codex-1")).matches("codex-1").count(), 0);
+    // A section without the table gets one; nothing of it is lost.
+    let bare = after("# Current Work\n\nnotes\n\n# H\n", "work", &set("x"));
+    assert!(
+        bare.starts_with(
+            "# Current Work\n\nnotes\n\n| Agent | Task | Files | Since |\n|---|---|---|---|\n| claude-1 | x |"
+        ),
+        "{bare}"
+    );
+    assert!(bare.ends_with("|\n\n# H\n"), "{bare}");
+    // Columns that swarm does not know stay as they are.
+    let own = "# Current Work\n\n| Task | Who | ETA |\n|--|--|--|\n| old | `claude-1` | noon |";
+    assert_eq!(
+        after(own, "work", &set("new")),
+        own.replace("| old | `claude-1` | noon |", "| new | claude-1 | noon |")
+    );
+}
+
+#[test]
+fn any_text_is_one_cell_of_one_row() {
+    for said in ["|", "\\|", "a\\\\|b\\", "`x|y`", "*", "<b>", "---", "[x](y|z)", "\\"] {
+        let now = after(TEMPLATE, "work", &set(said));
+        let document = Document::parse(&now);
+        let row = &document.find("work").unwrap().tables[0].rows[0];
+        assert_eq!(row.cells.len(), 4, "{said}");
+        assert_eq!(row.cells[3], "2026-05-14 10:32", "{said}");
+        // What was written can be written over.
+        assert_eq!(after(&now, "work", &set("x")).lines().count(), now.lines().count());
+    }
+}
+
+#[test]
+fn rows_follow_leases_and_leave_peoples_rows_alone() {
+    let wanted = |files: &[(&str, &str)]| -> Vec<AutoRow> {
+        let row = |(agent, files): &(&str, &str)| AutoRow {
+            agent: name(agent),
+            task: None,
+            files: (*files).into(),
+        };
+        files.iter().map(row).collect()
+    };
+    let own = after(TEMPLATE, "work", &set("my own words"));
+    let with = |document: &str, files: &[(&str, &str)]| {
+        auto_rows(document, &wanted(files), "2026-05-14 11:00").unwrap()
+    };
+    let two = with(&own, &[("claude-1", "x"), ("codex-1", "src/"), ("codex-2", "a|b")]).unwrap();
+    assert!(two.contains("| claude-1 | my own words |"), "{two}");
+    assert!(
+        two.contains(&format!("| codex-1 | edits these files {MARK} | src/ | 2026-05-14 11:00 |\n")),
+        "{two}"
+    );
+    assert_eq!(with(&two, &[("codex-1", "src/"), ("codex-2", "a|b")]), None);
+    let changed = with(&two, &[("codex-1", "docs/")]).unwrap();
+    assert!(changed.contains(&format!("| codex-1 | edits these files {MARK} | docs/ |")), "{changed}");
+    assert!(!changed.contains("codex-2"), "{changed}");
+    assert_eq!(with(&changed, &[]).unwrap(), own);
+    // A row that its agent has taken over is its own.
+    let taken = Action::Set { text: text("mine"), by: name("codex-1"), files: String::new(), now_ms: NOW };
+    assert_eq!(with(&after(&changed, "work", &taken), &[]), None);
+    assert_eq!(with("# G\n", &[("codex-1", "x")]), None);
+}
+
+/// A fixed sequence of numbers without a pattern.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % n
+    }
+}
+
+/// Blocks that end with themselves, whatever they look like.
+const BLOCKS: [&str; 17] = [
+    "plain text\nand more",
+    "- [ ] open thing\n- [x] ticked thing",
+    "* star\n  * nested\n    deeper text",
+    "7. seven\n8. eight",
+    "- item\n\n  # within an item\n\n  ```\n  ## Part 2\n  ```",
+    "```\n## Part 1\n\n# Part 3\n```",
+    "````md\n```\n## Part 1\n```\n````",
+    "~~~\n```\n# Part 2\n~~~",
+    "para\n\n    # Part 1\n    ## Part 2",
+    "<!--\n## Part 1\n-->",
+    "<div>\n# Part 2\n</div>",
+    "> # Part 1\n> - [ ] quoted",
+    "| Agent | Task | Files | Since |\n|---|---|---|---|\n| claude-1 | x | y | z |",
+    "Name | Note\n--|--\na | b \\| c",
+    "***",
+    "\\# Part 1\n#Part 2",
+    "wide: 日本語 👩‍💻 ß  \ntwo spaces before",
+];
+
+/// A document, and where each of its sections begins, by construction.
+fn document(random: &mut Random) -> (String, Vec<usize>) {
+    let mut text = String::new();
+    let mut starts = Vec::new();
+    if random.below(3) == 0 {
+        text.push_str("---\ntitle: \"# Part 1\"\n# Part 2\n---\n");
+    }
+    for part in 0..=random.below(4) {
+        starts.push(text.lines().count());
+        text.push_str(&match random.below(4) {
+            0 => format!("Part {part}\n======\n"),
+            1 => format!("Part **{part}**\n---\n"),
+            2 => format!(" ### Part {part} ##\n"),
+            _ => format!("# Part {part}\n"),
+        });
+        for _ in 0..random.below(4) {
+            text.push_str(&"\n".repeat(1 + random.below(2)));
+            text.push_str(BLOCKS[random.below(BLOCKS.len())]);
+            text.push('\n');
+        }
+        text.push_str(&"\n".repeat(1 + random.below(2)));
+    }
+    if random.below(3) == 0 {
+        text.truncate(text.trim_end().len());
+    }
+    let crlf = random.below(2) == 0;
+    if crlf {
+        text = text.replace('\n', "\r\n");
+    }
+    let mut at: Vec<usize> = std::iter::once(0).chain(text.match_indices('\n').map(|(i, _)| i + 1)).collect();
+    at.push(text.len());
+    let mut starts: Vec<usize> = starts.into_iter().map(|line| at[line]).collect();
+    if random.below(3) == 0 {
+        text.insert(0, '\u{feff}');
+        starts.iter_mut().skip_while(|s| **s == 0).for_each(|s| *s += 3);
+    }
+    (text, starts)
+}
+
+#[test]
+fn an_edit_of_any_document_changes_the_asked_section_only() {
+    let mut random = Random(7);
+    let (mut changed, mut refused) = (0, 0);
+    for _ in 0..3000 {
+        let (document, starts) = document(&mut random);
+        let found = Document::parse(&document);
+        assert_eq!(found.sections.len(), starts.len(), "{document}");
+        let part = random.below(starts.len());
+        let action = match random.below(4) {
+            0 => set("all | new"),
+            1 => done(["open thing", "nested", "eight", "claude-1", "item", "quoted", "b"][random.below(7)]),
+            _ => add(["one | more", "# [ ] `x`", "日本語 \\"][random.below(3)]),
+        };
+        match change(&document, &format!("part {part}"), &action) {
+            Ok(Change { text: Some(now), .. }) => {
+                changed += 1;
+                let end = starts.get(part + 1).copied().unwrap_or(document.len());
+                let (before, behind) = (&document[..starts[part]], &document[end..]);
+                assert!(now.starts_with(before) && now.ends_with(behind), "{document}\n→\n{now}");
+                assert!(now.len() >= before.len() + behind.len());
+                let titles = |d: &Document| d.sections.iter().map(|s| slug(&s.title)).collect::<Vec<_>>();
+                assert_eq!(titles(&Document::parse(&now)), titles(&found), "{document}\n→\n{now}");
+                let inside = &now[before.len()..now.len() - behind.len()];
+                let lone = |t: &str| t.replace("\r\n", "").contains('\n');
+                assert!(!document.contains("\r\n") || !lone(inside), "{document:?}\n→\n{now:?}");
+                if matches!(action, Action::Add { .. }) {
+                    let kept = document[starts[part]..end].lines().all(|line| inside.contains(line));
+                    assert!(kept, "{document}\n→\n{now}");
+                }
+            }
+            Ok(_) => {}
+            Err(Refused::NoItem { .. } | Refused::SeveralItems { .. }) => refused += 1,
+            Err(why) => panic!("{why}\n{document}"),
+        }
+    }
+    assert!(changed > 1500 && refused > 100, "{changed} {refused}");
+}

@@ -1,0 +1,127 @@
+//! What one expects of any command: completions, manual pages, colours only where they are wanted.
+
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+
+mod support;
+
+use std::fs;
+use std::process::Command;
+use support::{World, eventually};
+
+fn has(program: &str) -> bool {
+    Command::new(program).arg("--version").output().is_ok_and(|out| out.status.success())
+}
+
+#[test]
+fn bash_completes_commands_and_options_of_both_programs() {
+    let world = World::new();
+    fs::write(world.path().join("swarm.bash"), world.ok(&["completions", "bash"])).unwrap();
+    let bash = |script: &str| {
+        let out =
+            world.command("bash").args(["--norc", "-c", script]).current_dir(world.path()).output().unwrap();
+        assert!(out.status.success(), "{script}: {}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).unwrap()
+    };
+    bash("bash -n swarm.bash");
+    for (program, words, wanted) in [
+        ("swarm", "swarm disc", "discover"),
+        ("swarm", "swarm coord sh", "show"),
+        ("swarm", "swarm hooks install --us", "--user"),
+        ("swarm-msg", "swarm-msg onl", ""),
+        ("swarm-msg", "swarm-msg inb", "inbox"),
+        ("swarm-msg", "swarm-msg lock --shar", "--shared"),
+        ("swarm-msg", "swarm-msg coord sh", "show"),
+    ] {
+        let (before, word) = words.rsplit_once(' ').unwrap();
+        let previous = before.rsplit(' ').next().unwrap();
+        let function = format!("_{}", program.replace('-', ""));
+        let said = bash(&format!(
+            ". ./swarm.bash; COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); {function} {program} {word} {previous}; echo \"${{COMPREPLY[*]}}\""
+        ));
+        assert_eq!(said.trim(), wanted, "{words}");
+    }
+    // Both are registered for their programs.
+    let registered = bash(". ./swarm.bash; complete -p swarm swarm-msg");
+    assert!(registered.contains("-F _swarm ") && registered.contains("-F _swarmmsg "), "{registered}");
+}
+
+#[test]
+fn zsh_and_fish_get_completions_that_they_can_read() {
+    let world = World::new();
+    for (shell, mark) in [("zsh", "#compdef swarm\n"), ("fish", "complete -c swarm-msg ")] {
+        let script = world.ok(&["completions", shell]);
+        assert!(script.contains(mark) && script.contains("discover"), "{script}");
+        let path = world.path().join(shell);
+        fs::write(&path, script).unwrap();
+        // Where that shell is installed.
+        if has(shell) {
+            let out = world.command(shell).arg("-n").arg(&path).output().unwrap();
+            assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        }
+    }
+    let (code, said) = world.refused(&["completions", "tcsh"]);
+    assert!(code == 2 && said.contains("bash, zsh, fish"), "{said}");
+}
+
+#[test]
+fn every_command_has_a_manual_page_with_something_in_it() {
+    let world = World::new();
+    let page = world.ok(&["man"]);
+    assert!(page.contains(".TH swarm 1") && page.contains("Exit codes"), "{page}");
+    let dir = world.path().join("share/man1");
+    world.ok(&["man", dir.to_str().unwrap()]);
+    let mut pages: Vec<String> =
+        fs::read_dir(&dir).unwrap().flatten().map(|e| e.file_name().into_string().unwrap()).collect();
+    pages.sort();
+    for wanted in [
+        "swarm.1",
+        "swarm-msg.1",
+        "swarm-discover.1",
+        "swarm-msg-send.1",
+        "swarm-coord-add.1",
+        "swarm-hooks-install.1",
+    ] {
+        assert!(pages.iter().any(|page| page == wanted), "{wanted}: {pages:?}");
+    }
+    // Nobody types these.
+    assert!(!pages.iter().any(|page| page == "swarm-hook.1" || page == "swarm-courier.1"), "{pages:?}");
+    for page in &pages {
+        let text = fs::read_to_string(dir.join(page)).unwrap();
+        for part in [".TH ", ".SH NAME", ".SH SYNOPSIS", ".SH DESCRIPTION"] {
+            assert!(text.contains(part), "{page} has no {part}: {text}");
+        }
+        assert!(text.contains("Example"), "{page}: {text}");
+    }
+}
+
+#[test]
+fn colours_are_for_terminals_and_for_those_who_insist() {
+    let world = World::new();
+    for args in [&["--help"][..], &["send", "--help"], &["send", "--nonsense"]] {
+        let colours = |variables: &[(&str, &str)]| {
+            let out = world.command("swarm").args(args).envs(variables.iter().copied()).output().unwrap();
+            let text = [out.stdout, out.stderr].concat();
+            assert!(!text.is_empty());
+            text.contains(&0x1b)
+        };
+        assert!(!colours(&[]), "{args:?} into a pipe");
+        assert!(colours(&[("CLICOLOR_FORCE", "1")]), "{args:?}");
+        assert!(!colours(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]), "{args:?}");
+    }
+}
+
+#[test]
+fn a_terminal_gets_colours_unless_it_says_no() {
+    let world = World::new();
+    world.start();
+    for (variable, coloured) in [("NO_COLOR=", true), ("NO_COLOR=1", false), ("TERM=dumb", false)] {
+        let command = format!("env {variable} swarm whoami --help; echo end; exec sleep 1000");
+        let pane = world.tmux(&["new-window", "-d", "-P", "-F", "#{pane_id}", &command]);
+        let shown = eventually("the help is shown", || {
+            let shown = world.tmux(&["capture-pane", "-p", "-e", "-t", &pane]);
+            shown.contains("end").then_some(shown)
+        });
+        assert!(shown.contains("swarm whoami"), "{shown}");
+        assert_eq!(shown.contains('\u{1b}'), coloured, "{variable}: {shown}");
+    }
+}
