@@ -1,7 +1,8 @@
 //! One round of the courier: who is there, whose mail waits, deliver what can be delivered.
 //!
 //! Agents are served side by side, each agent's mail one message at a time: what is half typed first, then urgent
-//! mail, then in the order it was sent. A hold on one agent delays no other.
+//! mail, then in the order it was sent. A hold on one agent delays no other. There is one courier; what it decides on may be
+//! changed by commands meanwhile, so every mark is made in a transaction that looks again.
 
 use super::board::Board;
 use super::delivery::{Attempt, Outcome};

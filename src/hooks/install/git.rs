@@ -2,7 +2,8 @@
 //!
 //! A hook that exists is moved aside, keeps its mode, and is run after ours with the same arguments and input; uninstalling
 //! moves it back, so it is byte for byte what it was. A hooks directory that is set for the whole machine or person
-//! (`core.hooksPath` outside the repository) is refused: others live there.
+//! (`core.hooksPath` outside the repository) is refused: others live there. Each file comes into its place by a rename; after a
+//! crash between the two, installing again goes on from there.
 
 use crate::core::refusal::Refusal;
 use crate::store::record;
