@@ -176,6 +176,7 @@ impl<'a> Round<'a> {
     /// the epoch), if before the next pulse.
     pub fn letters(&mut self) -> Result<Option<u64>> {
         let look = || -> Result<Due> {
+            self.store.finish_posts()?;
             let agents = self.store.agents()?;
             let letters = Letters { store: self.store, agents: &agents, settings: &self.settings };
             let mut due = letters.acknowledgements()?;

@@ -7,7 +7,7 @@
 //! the mailbox's owner is a recipient, that the file bears the message's own name, and that it was not read before.
 
 use super::record::{self, Durability, Loaded, Staged};
-use super::{Store, Transaction};
+use super::{Store, Transaction, fault};
 use crate::core::agent::Agent;
 use crate::core::delivery::Delivery;
 use crate::core::id::MessageId;
@@ -215,6 +215,11 @@ impl Store {
         Staged::write(&self.tmp(), &signed.file_name(), signed, Durability::Durable)
     }
 
+    /// Whether there is such a mailbox.
+    pub(super) fn has_mailbox(&self, owner: &Name) -> bool {
+        self.mail_dir(owner, Folder::New.dir()).is_dir()
+    }
+
     /// Makes a mailbox.
     pub fn ensure_mailbox(&self, owner: &Name) -> Result<()> {
         for part in PARTS {
@@ -256,7 +261,10 @@ impl Transaction<'_> {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
                 Err(e).with_context(|| format!("cannot remove {}", path.display()))
             }
-            _ => Ok(()),
+            _ => {
+                fault::point("after-settle");
+                Ok(())
+            }
         }
     }
 
@@ -284,7 +292,10 @@ impl Transaction<'_> {
     fn shelve(&mut self, owner: &Name, file: &str, from: Folder, to: Folder) -> Result<bool> {
         let path = self.store.mail_file(owner, from, file);
         match std::fs::rename(&path, self.store.mail_file(owner, to, file)) {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                fault::point("after-move");
+                Ok(true)
+            }
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
             Err(e) => Err(e).with_context(|| format!("cannot move {}", path.display())),
         }

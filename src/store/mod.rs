@@ -12,6 +12,7 @@ pub mod leases;
 pub mod lock;
 pub mod mail;
 mod notices;
+mod outbox;
 pub mod post;
 mod receipt;
 pub mod record;

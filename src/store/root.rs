@@ -3,7 +3,7 @@
 //! Creation is one rename of a complete directory, so any number of racing `swarm init` agree on one store
 //! with one project id. A `.swarm/` that is not ours (no FORMAT file in it) is never written to.
 
-use super::{record, sealed};
+use super::{fault, record, sealed};
 use anyhow::{Context as _, Result, bail};
 use std::fs;
 use std::io::ErrorKind;
@@ -14,9 +14,10 @@ use std::path::{Path, PathBuf};
 pub const FORMAT: u32 = 1;
 
 /// The directories of a store.
-const DIRECTORIES: [&str; 11] = [
+const DIRECTORIES: [&str; 12] = [
     "agents",
     "mail",
+    "outbox",
     "dead",
     "rate",
     "leases",
@@ -100,8 +101,15 @@ pub fn create(root: &Path, project_id: &str) -> Result<bool> {
         .mode(0o700)
         .create(&temp)
         .with_context(|| format!("cannot create {}", temp.display()))?;
-    let made = fill(&temp, project_id).and_then(|()| match fs::rename(&temp, &dir) {
-        Ok(()) => record::sync_dir(root).map(|()| true),
+    let place = || {
+        fault::point("before-store");
+        fs::rename(&temp, &dir)
+    };
+    let made = fill(&temp, project_id).and_then(|()| match place() {
+        Ok(()) => {
+            fault::point("after-store");
+            record::sync_dir(root).map(|()| true)
+        }
         // Another process was faster: its store counts.
         Err(e)
             if matches!(e.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists)
