@@ -13,7 +13,7 @@ use crate::core::delivery::Delivery;
 use crate::core::id::MessageId;
 use crate::core::message::{Message, Signed, Verified, parse_file_name};
 use crate::core::name::Name;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use std::path::{Path, PathBuf};
 
 /// The folders in which a message that was not read may lie.
@@ -90,7 +90,13 @@ impl Store {
 
     /// Names of the messages in one half of a mailbox, in the order they were sent. Reads no file.
     pub fn mail_files(&self, owner: &Name, folder: Folder) -> Result<Vec<String>> {
-        record::list(&self.mail_dir(owner, folder.dir()))
+        let dir = self.mail_dir(owner, folder.dir());
+        for place in dir.parent().into_iter().chain([dir.as_path()]) {
+            if place.symlink_metadata().is_ok_and(|m| m.is_symlink()) {
+                bail!("{} is a symbolic link: it is not followed; remove it", place.display());
+            }
+        }
+        record::list(&dir)
     }
 
     /// All mailboxes.
@@ -224,8 +230,10 @@ impl Store {
     pub fn ensure_mailbox(&self, owner: &Name) -> Result<()> {
         for part in PARTS {
             let dir = self.mail_dir(owner, part);
-            if !dir.exists() {
-                record::ensure_dir(&dir)?;
+            match dir.symlink_metadata() {
+                Ok(meta) if meta.is_dir() => {}
+                Ok(_) => bail!("{} is not a directory: nothing is put there; remove it", dir.display()),
+                Err(_) => record::ensure_dir(&dir)?,
             }
         }
         Ok(())

@@ -71,6 +71,7 @@ impl Store {
     /// Opens the store of the project at `root`.
     pub fn open_root(root: &Path) -> Result<Self> {
         let dir = root.join(".swarm");
+        root::check_owner(&dir)?;
         root::check_format(&dir)?;
         let key = key::load_or_create(&key::state_home()?, &root::project_id(&dir)?)?;
         Ok(Self { root: root.to_owned(), dir, key })
