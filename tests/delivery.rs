@@ -9,7 +9,6 @@ mod support;
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -87,13 +86,8 @@ fn socket(world: &World) -> String {
 }
 
 /// A courier of our own, as a child.
-fn courier(world: &World, crash_at: Option<&str>) -> Child {
-    let mut command = world.command("swarm");
-    command.args(["courier", "--socket", &socket(world)]);
-    if let Some(point) = crash_at {
-        command.env("SWARM_CRASH_AT", point);
-    }
-    command.spawn().unwrap()
+fn courier(world: &World) -> Child {
+    world.command("swarm").args(["courier", "--socket", &socket(world)]).spawn().unwrap()
 }
 
 /// The couriers that serve this world, whoever started them.
@@ -105,12 +99,6 @@ fn couriers(world: &World) -> Vec<String> {
         .filter(|l| l.contains("courier --socket") && l.contains(&mark))
         .filter_map(|l| l.split_whitespace().next().map(str::to_owned))
         .collect()
-}
-
-/// Waits for a courier to die at its crash point.
-fn killed(courier: &mut Child, point: &str) {
-    let status = eventually(&format!("it dies {point}"), || courier.try_wait().unwrap());
-    assert_eq!(status.signal(), Some(9), "{point}");
 }
 
 fn signal(name: &str, pid: &str) {
@@ -428,77 +416,6 @@ fn urgent_mail_goes_first_and_the_rest_keeps_its_order() {
     }
 }
 
-/// Lets a courier die at `point` with a message under way, starts another, and expects the message once.
-fn courier_dies_at(kind: &str, point: &str) {
-    let world = World::new();
-    world.start();
-    let pane = world.agent(kind, &[]);
-    world.ok(&["init"]);
-    let mut doomed = courier(&world, Some(point));
-    let id = if point == "courier-started" {
-        killed(&mut doomed, point);
-        let crashing = |args: &[&str]| {
-            let out = world.command("swarm").args(args).env("SWARM_CRASH_AT", point).output().unwrap();
-            assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-            String::from_utf8(out.stdout).unwrap()
-        };
-        crashing(&["discover", "--quiet"]);
-        let told = crashing(&["send", "--json", "--no-wait", &format!("{kind}-1"), "survive this"]);
-        json(&told)["id"].as_str().unwrap().to_owned()
-    } else {
-        eventually("the courier finds the agent", || field(&world, &pane, "pid"));
-        let id = send(&world, &format!("{kind}-1"), "survive this");
-        killed(&mut doomed, point);
-        id
-    };
-    world.ok(&["discover", "--quiet"]);
-    given_once(&world, &pane, &id);
-    let next = send(&world, &format!("{kind}-1"), "and go on");
-    given_once(&world, &pane, &next);
-    undisturbed(&world, &pane);
-    assert_eq!(world.events(&pane, "submitted").len(), 2, "{point}");
-}
-
-#[test]
-fn a_courier_that_dies_anywhere_neither_loses_nor_repeats() {
-    let points = [
-        "courier-started",
-        "before-paste",
-        "after-paste",
-        "before-enter",
-        "after-enter",
-        "before-submitted-mark",
-        "after-submitted-mark",
-    ];
-    for kind in ["claude", "opencode"] {
-        thread::scope(|scope| {
-            for point in points {
-                scope.spawn(move || courier_dies_at(kind, point));
-            }
-        });
-    }
-}
-
-#[test]
-fn a_sender_that_dies_has_sent_the_message_or_has_not() {
-    let (world, panes) = team(&["claude"], &[]);
-    for (point, count) in [("before-stage", 0), ("before-post", 0), ("after-post", 1)] {
-        let body = format!("dying {point}");
-        let out = world
-            .command("swarm")
-            .args(["send", "claude-1", &body])
-            .env("SWARM_CRASH_AT", point)
-            .output()
-            .unwrap();
-        assert_eq!(out.status.signal(), Some(9), "{point}");
-        // The next sender wakes the courier for both.
-        let next = send(&world, "claude-1", &format!("after {point}"));
-        given_once(&world, &panes[0], &next);
-        let told = world.events(&panes[0], "submitted");
-        assert_eq!(told.iter().filter(|t| t.contains(&body)).count(), count, "{point}: {told:#?}");
-    }
-}
-
 #[test]
 fn a_courier_killed_at_any_moment_of_a_burst_delivers_each_message_once() {
     let (world, panes) = team(&["claude", "codex"], &[]);
@@ -531,7 +448,7 @@ fn of_many_couriers_one_lives_and_it_ends_with_its_server() {
     world.start();
     world.agent("claude", &[]);
     world.ok(&["init"]);
-    let mut all: Vec<Child> = (0..8).map(|_| courier(&world, None)).collect();
+    let mut all: Vec<Child> = (0..8).map(|_| courier(&world)).collect();
     eventually("seven give way", || {
         let mut ended = 0;
         for courier in &mut all {

@@ -9,13 +9,13 @@ mod support;
 
 use serde_json::{Value, json};
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
+use support::peer::{Peer, peers, race};
 use support::{World, eventually};
 use swarm::core::lease::Lease;
 use swarm::core::signing::Key;
-use swarm::os::process::Table;
 use swarm::os::{clock, process};
 
 /// How often a race is run.
@@ -31,100 +31,6 @@ fn ready() -> World {
 
 fn json_of(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
-}
-
-/// A shell that is an agent.
-struct Peer {
-    name: String,
-    shell: Child,
-    stdin: ChildStdin,
-    stdout: BufReader<ChildStdout>,
-}
-
-impl Peer {
-    fn new(world: &World, name: &str) -> Self {
-        let mut shell = world
-            .command("sh")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let id = Table::read().unwrap().id(i32::try_from(shell.id()).unwrap()).unwrap();
-        let record = json!({
-            "name": name, "kind": "claude", "process": id, "cwd": world.project(), "first_seen": 1,
-            "place": {"socket": "/nowhere", "server": 999_999_999, "pane": "%0", "pane_pid": id.pid},
-        });
-        // Whole or not at all, as swarm itself writes: others may be reading.
-        let part = world.path().join(format!("{name}.part"));
-        fs::write(&part, record.to_string()).unwrap();
-        fs::rename(&part, world.state().join(format!("agents/{name}.json"))).unwrap();
-        let (stdin, stdout) = (shell.stdin.take().unwrap(), BufReader::new(shell.stdout.take().unwrap()));
-        Self { name: name.to_owned(), shell, stdin, stdout }
-    }
-
-    /// Starts a shell command; [`Peer::finish`] gives its outcome.
-    fn start(&mut self, command: &str) {
-        // On a line of its own, even after a line that a killed process did not end.
-        writeln!(self.stdin, "( {command} ) </dev/null 2>&1; printf '\\n= %s\\n' $?").unwrap();
-    }
-
-    /// The exit code and the output of the command started.
-    fn finish(&mut self) -> (i32, String) {
-        let mut output = String::new();
-        loop {
-            let mut line = String::new();
-            assert!(self.stdout.read_line(&mut line).unwrap() > 0, "{} is gone: {output}", self.name);
-            match line.strip_prefix("= ") {
-                Some(code) => return (code.trim().parse().unwrap(), output),
-                None => output.push_str(&line),
-            }
-        }
-    }
-
-    fn run(&mut self, command: &str) -> (i32, String) {
-        self.start(command);
-        self.finish()
-    }
-
-    fn ok(&mut self, command: &str) -> String {
-        let (code, output) = self.run(command);
-        assert_eq!(code, 0, "{}: {command}: {output}", self.name);
-        output
-    }
-
-    fn kill(&mut self) {
-        self.shell.kill().unwrap();
-        self.shell.wait().unwrap();
-    }
-
-    /// The texts of its unread mail, with their senders.
-    fn mail(&mut self) -> Vec<String> {
-        let inbox = json_of(&self.ok("swarm-msg inbox --json"));
-        let text = |m: &Value| {
-            format!("{}: {}", m["message"]["from"].as_str().unwrap(), m["message"]["body"].as_str().unwrap())
-        };
-        inbox["messages"].as_array().unwrap().iter().map(text).collect()
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        let _ = self.shell.kill();
-        let _ = self.shell.wait();
-    }
-}
-
-fn peers<const N: usize>(world: &World) -> [Peer; N] {
-    std::array::from_fn(|i| Peer::new(world, &format!("peer-{i}")))
-}
-
-/// All run the same at once; gives the exit codes.
-fn race(peers: &mut [Peer], command: &str) -> Vec<(i32, String)> {
-    for peer in peers.iter_mut() {
-        peer.start(command);
-    }
-    peers.iter_mut().map(Peer::finish).collect()
 }
 
 /// The leases on disk, as they stand there.

@@ -57,7 +57,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
                 let who = lease::held_by(other, &now);
                 return Err(Refusal::Held(format!("you hold no lease on {path}: it is held by {who}")).into());
             }
-            None => bail!("you hold no lease on {path}; take one with: swarm-msg lock {path}"),
+            None => bail!(
+                "you hold no lease on {path}; take one with: swarm-msg lock {}",
+                crate::core::escape::word(&path.to_string())
+            ),
         }
     }
     if renewed.is_empty() {

@@ -34,6 +34,11 @@ pub fn short(text: &str, max: usize) -> String {
     safe.chars().take(max.saturating_sub(1)).chain(['…']).collect()
 }
 
+/// One word of a shell command, safe to show and to copy: quoted, on one line.
+pub fn word(text: &str) -> String {
+    format!("'{}'", line(text).replace('\'', "'\\''"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

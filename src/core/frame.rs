@@ -69,9 +69,19 @@ pub fn render_reminder(message: &Verified, recipient: &Name, ring: u32) -> Strin
 
 /// Whether `line` is what is typed for `message` to `recipient`, or a reminder of it.
 pub fn is_rendered(message: &Verified, recipient: &Name, line: &str) -> bool {
-    let reminder = |ring| render_reminder(message, recipient, ring) == line;
-    render(message, recipient) == line
-        || (1..=Schedule::MAX).filter_map(|n| u32::try_from(n).ok()).any(reminder)
+    renderings(message, recipient).any(|rendered| rendered == line)
+}
+
+/// All lines that may be typed for `message` to `recipient`: the message, then its reminders.
+pub fn renderings(message: &Verified, recipient: &Name) -> impl Iterator<Item = String> {
+    let reminders = (1..=Schedule::MAX).filter_map(|n| u32::try_from(n).ok());
+    std::iter::once(render(message, recipient))
+        .chain(reminders.map(|ring| render_reminder(message, recipient, ring)))
+}
+
+/// The message that a text seems to be the line of, however much of it is there.
+pub fn begun(text: &str) -> Option<MessageId> {
+    MessageId::parse(text.trim_start().strip_prefix("[swarm ")?.split_whitespace().next()?)
 }
 
 /// The beginning of a body, on one line and without anything a composer could act on.

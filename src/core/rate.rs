@@ -40,7 +40,7 @@ pub struct RateLimited {
 }
 
 impl Sender {
-    /// Lets one message through at `now_ms` and gives its sequence number, or refuses and changes nothing.
+    /// Lets one message through at `now_ms` and gives its sequence number, or refuses. Times that have passed are dropped either way.
     ///
     /// The sequence is at least the time: should the record be lost, numbers still go up. A clock that was
     /// set back does not open the window: times in the future count as now.

@@ -37,6 +37,8 @@ pub struct Changes {
     pub new: Vec<Name>,
     /// Names of agents found dead just now.
     pub died: Vec<Name>,
+    /// Former names whose records a crash left behind in the middle of a renaming; the mail under them is the new name's.
+    pub renamed: Vec<Name>,
 }
 
 /// Decides what a look at the panes means. `alive` tells whether a recorded agent's process still runs (`None`:
@@ -50,8 +52,11 @@ pub fn reconcile(
     let mut changes = Changes::default();
     let mut taken: Vec<Name> =
         known.iter().flat_map(|a| std::iter::once(&a.name).chain(&a.formerly)).cloned().collect();
+    let is_former = |a: &&Agent| known.iter().any(|b| b.process == a.process && b.formerly.contains(&a.name));
+    let (left, known): (Vec<&Agent>, Vec<&Agent>) = known.iter().partition(is_former);
+    changes.renamed = left.into_iter().map(|a| a.name.clone()).collect();
     for sighting in seen {
-        match known.iter().find(|a| a.process == sighting.process) {
+        match known.iter().copied().find(|a| a.process == sighting.process) {
             Some(agent) => {
                 let current = Agent {
                     place: sighting.place.clone(),
@@ -168,6 +173,15 @@ mod tests {
         assert_eq!(names(&dead.put), ["claude-2", "claude-1"]);
         let later = reconcile(&dead.put, &[sighting("claude", 9, "%0")], 7 + KEEP_DEAD_MS, |_| Some(false));
         assert_eq!(later.forget, [Name::new("claude-1").unwrap()]);
+    }
+
+    #[test]
+    fn a_renaming_that_a_crash_interrupted_is_finished() {
+        let old = reconcile(&[], &[sighting("claude", 1, "%0")], 5, |_| Some(true)).put.remove(0);
+        let name = Name::new("reviewer").unwrap();
+        let new = Agent { name, formerly: vec![old.name.clone()], ..old.clone() };
+        let changes = reconcile(&[old.clone(), new], &[sighting("claude", 1, "%0")], 6, |_| Some(true));
+        assert_eq!(changes, Changes { renamed: vec![old.name], ..Changes::default() });
     }
 
     #[test]

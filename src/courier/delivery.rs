@@ -11,7 +11,7 @@ use crate::agents::{self, Profile, Reading};
 use crate::core::agent::{Agent, Status};
 use crate::core::delivery::{Delivery, Progress, Stage};
 use crate::core::frame;
-use crate::core::message::Verified;
+use crate::core::message::{Verified, parse_file_name};
 use crate::hooks::report;
 use crate::os::process;
 use crate::store::mail::Folder;
@@ -145,6 +145,12 @@ impl Attempt<'_> {
     fn paste(&self, line: &str) -> Result<ControlFlow<Outcome>> {
         let Some(first) = self.look()? else { return Ok(ControlFlow::Break(Outcome::Gone)) };
         if let Err(hold) = first.scene().may_paste() {
+            if hold == Hold::Draft
+                && let Some(left) = self.left_over(&first)?
+            {
+                self.clear_away(&left, first)?;
+                return Ok(ControlFlow::Break(Outcome::Held(Hold::Changed)));
+            }
             return Ok(ControlFlow::Break(Outcome::Held(hold)));
         }
         std::thread::sleep(LOOK_PAUSE.0);
@@ -247,6 +253,8 @@ impl Attempt<'_> {
                 d.enters += 1;
             })?
             else {
+                // Read or acknowledged since it was pasted: what we left there must not stay in everybody's way.
+                self.clear_away(line, seen)?;
                 return Ok(Outcome::Settled);
             };
             if delivery.enters > MAX_ENTERS {
@@ -283,6 +291,44 @@ impl Attempt<'_> {
                 }
             }
         }
+    }
+
+    /// Submits a line of ours that nobody waits for any more: Enter under the full gate, until the composer is free of it.
+    fn clear_away(&self, line: &str, mut seen: Seen) -> Result<()> {
+        for _ in 0..MAX_ENTERS {
+            if seen.scene().may_enter(line).is_err() {
+                return Ok(());
+            }
+            self.server().enter(&self.agent.place.pane, &seen.look)?;
+            let patience = Duration::from_millis(self.profile.timing.evidence_ms);
+            match self.watch(patience, Duration::ZERO, |seen| !seen.composer_holds(line))? {
+                Some(next) => seen = next,
+                None => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    /// The line in the composer, if it is exactly what was typed for a message of this agent that was read or acknowledged
+    /// before Enter was pressed.
+    fn left_over(&self, seen: &Seen) -> Result<Option<String>> {
+        let agent = self.agent;
+        let Some(id) = seen.reading.composer.as_ref().and_then(|c| frame::begun(&c.text)) else {
+            return Ok(None);
+        };
+        for folder in [Folder::Given, Folder::Cur] {
+            for file in self.store.mail_files(&agent.name, folder)? {
+                if parse_file_name(&file).is_none_or(|(_, found)| found != id) {
+                    continue;
+                }
+                let found = self.store.message(&agent.name, &agent.formerly, folder, &file)?;
+                let Some(Ok(message)) = found else { continue };
+                let names = std::iter::once(&agent.name).chain(&agent.formerly);
+                let mut lines = names.flat_map(|name| frame::renderings(&message, name));
+                return Ok(lines.find(|line| seen.composer_holds(line)));
+            }
+        }
+        Ok(None)
     }
 
     /// Looks until `done` (but at least `settle` long) or `patience` is over; gives the last look.

@@ -109,6 +109,9 @@ pub fn register(store: &Store, survey: &Survey, server: &Server) -> Result<(Vec<
         for agent in known.iter().filter(|a| !a.formerly.is_empty()) {
             tx.settle_mail(agent)?;
         }
+        for name in &changes.renamed {
+            tx.forget_agent(name)?;
+        }
         Ok((if changes == Changes::default() { known } else { tx.agents()? }, changes))
     })?;
     for agent in agents.iter().filter(|a| changes.new.contains(&a.name)) {

@@ -1,7 +1,8 @@
 //! One round of the courier: who is there, whose mail waits, deliver what can be delivered.
 //!
 //! Agents are served side by side, each agent's mail one message at a time: what is half typed first, then urgent
-//! mail, then in the order it was sent. A hold on one agent delays no other.
+//! mail, then in the order it was sent. A hold on one agent delays no other. There is one courier; what it decides on may be
+//! changed by commands meanwhile, so every mark is made in a transaction that looks again.
 
 use super::board::Board;
 use super::coordination::Rows;
@@ -179,6 +180,7 @@ impl<'a> Round<'a> {
     /// the epoch), if before the next pulse.
     pub fn letters(&mut self) -> Result<Option<u64>> {
         let look = || -> Result<Due> {
+            self.store.finish_posts()?;
             let agents = self.store.agents()?;
             let letters = Letters { store: self.store, agents: &agents, settings: &self.settings };
             let mut due = letters.acknowledgements()?;

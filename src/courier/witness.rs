@@ -2,7 +2,8 @@
 //!
 //! Where a sender's ancestry is cut by a pid namespace, it leaves a claim naming the namespace and rings; the courier,
 //! outside, looks for a process of that namespace below the agent's own process. A claim lives as long as its sender
-//! waits for the answer, well under a second.
+//! waits for the answer, well under a second. Each claim is a record of its own, written by one side at a time: nothing is locked,
+//! and a sender that was killed leaves at worst a claim that is cleared away.
 
 use crate::core::agent::Agent;
 use crate::core::name::Name;

@@ -153,11 +153,11 @@ fn refusal(blockers: &[Blocker]) -> String {
             }
         }
     }
-    let wanted = blockers.first().map(|b| escape::short(&b.wanted.to_string(), 120)).unwrap_or_default();
+    let wanted = blockers.first().map(|b| escape::word(&b.wanted.to_string())).unwrap_or_default();
     text.push_str(&format!(
-        "Do not write it now, by no other way either. Queue for it and be told: swarm-msg lock --wait 10m '{}'. Or ask: \
+        "Do not write it now, by no other way either. Queue for it and be told: swarm-msg lock --wait 10m {}. Or ask: \
          swarm-msg send {} \"...\"",
-        wanted.replace('\'', "'\\''"),
+        wanted,
         blockers.first().map_or("human", |b| b.holder.name.as_str())
     ));
     text

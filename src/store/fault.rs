@@ -1,14 +1,23 @@
 //! Named points at which a test can have the process killed.
 //!
 //! With the feature `test-tools`, a process whose `SWARM_CRASH_AT` names a point kills itself there with SIGKILL,
-//! so nothing is cleaned up, as in a real crash. Without the feature a point is nothing at all.
+//! so nothing is cleaned up, as in a real crash. `SWARM_CRASH_COUNT` names a file with as many bytes as times the point is
+//! passed unharmed before. Without the feature a point is nothing at all.
 
 /// Dies here if the environment asks for it.
 #[cfg(feature = "test-tools")]
 pub fn point(name: &str) {
-    if std::env::var("SWARM_CRASH_AT").is_ok_and(|at| at == name) {
+    if std::env::var("SWARM_CRASH_AT").is_ok_and(|at| at == name) && !is_spared() {
         let _ = nix::sys::signal::kill(nix::unistd::getpid(), nix::sys::signal::Signal::SIGKILL);
     }
+}
+
+/// Takes one of the times that the point is to be passed unharmed, if any is left.
+#[cfg(feature = "test-tools")]
+fn is_spared() -> bool {
+    let Some(path) = std::env::var_os("SWARM_CRASH_COUNT") else { return false };
+    let left = std::fs::metadata(&path).map_or(0, |m| m.len());
+    left > 0 && std::fs::OpenOptions::new().write(true).open(&path).is_ok_and(|f| f.set_len(left - 1).is_ok())
 }
 
 /// Nothing: crash points exist in test builds only.

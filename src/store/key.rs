@@ -4,7 +4,7 @@
 //! 0700. Racing processes agree on one key: each writes its own candidate and links it to the final name, which
 //! succeeds once. A key that is short, loose or another user's is an error; it is never replaced.
 
-use super::record;
+use super::{fault, record};
 use crate::core::signing::{KEY_LEN, Key};
 use anyhow::{Context as _, Result, bail};
 use std::fs;
@@ -74,7 +74,9 @@ fn create(dir: &Path, path: &Path) -> Result<()> {
     let nonce = nonce.iter().fold(0u64, |n, b| n << 8 | u64::from(*b));
     let candidate = dir.join(format!("candidate.{nonce:016x}"));
     record::create_file(&candidate, key)?;
+    fault::point("before-key");
     let linked = fs::hard_link(&candidate, path);
+    fault::point("after-key");
     let _ = fs::remove_file(&candidate);
     match linked {
         Ok(()) => record::sync_dir(dir),

@@ -7,13 +7,13 @@
 //! the mailbox's owner is a recipient, that the file bears the message's own name, and that it was not read before.
 
 use super::record::{self, Durability, Loaded, Staged};
-use super::{Store, Transaction};
+use super::{Store, Transaction, fault};
 use crate::core::agent::Agent;
 use crate::core::delivery::Delivery;
 use crate::core::id::MessageId;
 use crate::core::message::{Message, Signed, Verified, parse_file_name};
 use crate::core::name::Name;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use std::path::{Path, PathBuf};
 
 /// The folders in which a message that was not read may lie.
@@ -90,7 +90,13 @@ impl Store {
 
     /// Names of the messages in one half of a mailbox, in the order they were sent. Reads no file.
     pub fn mail_files(&self, owner: &Name, folder: Folder) -> Result<Vec<String>> {
-        record::list(&self.mail_dir(owner, folder.dir()))
+        let dir = self.mail_dir(owner, folder.dir());
+        for place in dir.parent().into_iter().chain([dir.as_path()]) {
+            if place.symlink_metadata().is_ok_and(|m| m.is_symlink()) {
+                bail!("{} is a symbolic link: it is not followed; remove it", place.display());
+            }
+        }
+        record::list(&dir)
     }
 
     /// When a name last came to or left one half of a mailbox; `None` if that cannot be told.
@@ -220,12 +226,19 @@ impl Store {
         Staged::write(&self.tmp(), &signed.file_name(), signed, Durability::Durable)
     }
 
+    /// Whether there is such a mailbox.
+    pub(super) fn has_mailbox(&self, owner: &Name) -> bool {
+        self.mail_dir(owner, Folder::New.dir()).is_dir()
+    }
+
     /// Makes a mailbox.
     pub fn ensure_mailbox(&self, owner: &Name) -> Result<()> {
         for part in PARTS {
             let dir = self.mail_dir(owner, part);
-            if !dir.exists() {
-                record::ensure_dir(&dir)?;
+            match dir.symlink_metadata() {
+                Ok(meta) if meta.is_dir() => {}
+                Ok(_) => bail!("{} is not a directory: nothing is put there; remove it", dir.display()),
+                Err(_) => record::ensure_dir(&dir)?,
             }
         }
         Ok(())
@@ -261,7 +274,10 @@ impl Transaction<'_> {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
                 Err(e).with_context(|| format!("cannot remove {}", path.display()))
             }
-            _ => Ok(()),
+            _ => {
+                fault::point("after-settle");
+                Ok(())
+            }
         }
     }
 
@@ -289,7 +305,10 @@ impl Transaction<'_> {
     fn shelve(&mut self, owner: &Name, file: &str, from: Folder, to: Folder) -> Result<bool> {
         let path = self.store.mail_file(owner, from, file);
         match std::fs::rename(&path, self.store.mail_file(owner, to, file)) {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                fault::point("after-move");
+                Ok(true)
+            }
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
             Err(e) => Err(e).with_context(|| format!("cannot move {}", path.display())),
         }

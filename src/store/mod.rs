@@ -13,6 +13,7 @@ pub mod leases;
 pub mod lock;
 pub mod mail;
 mod notices;
+mod outbox;
 pub mod post;
 mod receipt;
 pub mod record;
@@ -71,6 +72,7 @@ impl Store {
     /// Opens the store of the project at `root`.
     pub fn open_root(root: &Path) -> Result<Self> {
         let dir = root.join(".swarm");
+        root::check_owner(&dir)?;
         root::check_format(&dir)?;
         let key = key::load_or_create(&key::state_home()?, &root::project_id(&dir)?)?;
         Ok(Self { root: root.to_owned(), dir, key })

@@ -3,7 +3,8 @@
 //! Two short transactions with the slow part between them: the first takes a place in the rate window and a sequence
 //! number, then the message is signed and fsynced without any lock, and the second checks again that there is room and
 //! links it into every mailbox. A crash before the second loses a place in the window and nothing else. If a link fails,
-//! those already made are taken back under the same mutex: a message is with all its recipients or with none.
+//! those already made are taken back under the same mutex; if a crash comes between two links, `outbox.rs` makes the others:
+//! a message is with all its recipients or with none.
 
 use super::mail::Folder;
 use super::record::Staged;
@@ -91,10 +92,15 @@ impl Store {
             body: draft.body,
         };
         message.sequence = self.transact(|tx| {
-            let mut window = tx.sender(&message.from)?;
-            let sequence = window.admit(limit, now).map_err(Refusal::RateLimited)?;
-            tx.put_sender(&message.from, &window)?;
-            Ok(sequence)
+            let known = tx.sender(&message.from)?;
+            let mut window = known.clone();
+            let admitted = window.admit(limit, now);
+            // A refusal is kept, too, if it drew times of the future (the clock was set back) to the present: the window
+            // would not open before they have come, otherwise.
+            if window != known {
+                tx.put_sender(&message.from, &window)?;
+            }
+            Ok(admitted.map_err(Refusal::RateLimited)?)
         })?;
         fault::point("before-stage");
         let staged = self.stage(&self.key().sign(message.clone()))?;
@@ -133,11 +139,14 @@ impl Store {
 impl Transaction<'_> {
     /// Puts a message into its recipients' mailboxes: all or none.
     pub(super) fn publish(&mut self, message: &Message, staged: &Staged) -> Result<()> {
+        self.finish_posts()?;
+        self.begin_post(message, staged)?;
         for (done, name) in message.to.iter().enumerate() {
             if let Err(error) = self.post(staged, name, message) {
                 for name in &message.to[..=done] {
                     self.unpost(name, message);
                 }
+                self.end_post(message);
                 return Err(error);
             }
         }
@@ -149,6 +158,7 @@ impl Transaction<'_> {
         if let Err(error) = audit {
             eprintln!("swarm: {}", escape::line(&format!("not in the journal: {error:#}")));
         }
+        self.end_post(message);
         Ok(())
     }
 }

@@ -4,6 +4,7 @@
 //! no lock and never see half a record. Durable writes survive a power failure; volatile ones only a crash
 //! of any process, and are used for state that is worthless after a reboot (agents, delivery marks, windows).
 
+use super::fault;
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -54,11 +55,12 @@ pub struct Staged {
 }
 
 impl Staged {
-    /// Writes `value` to a temporary file in `tmp`, unique by `nonce`.
-    pub fn write(tmp: &Path, nonce: &str, value: &impl Serialize, durability: Durability) -> Result<Self> {
+    /// Writes `value` to a temporary file in `tmp`. Its name begins with `name` and is given once: a process that was killed
+    /// may have left one of the same name and, after a reboot, of the same pid.
+    pub fn write(tmp: &Path, name: &str, value: &impl Serialize, durability: Durability) -> Result<Self> {
         let mut bytes = serde_json::to_vec_pretty(value)?;
         bytes.push(b'\n');
-        let temp = tmp.join(format!("{nonce}.{}", std::process::id()));
+        let temp = tmp.join(format!("{name}.{:016x}", super::entropy()?));
         write_new(&temp, &bytes, durability)?;
         Ok(Self { temp })
     }
@@ -70,7 +72,9 @@ impl Staged {
 
     /// Gives the file a further name; fails if that name is taken.
     pub fn link(&self, path: &Path) -> Result<()> {
-        fs::hard_link(&self.temp, path).with_context(|| format!("cannot write {}", path.display()))
+        fs::hard_link(&self.temp, path).with_context(|| format!("cannot write {}", path.display()))?;
+        fault::point("after-link");
+        Ok(())
     }
 }
 
@@ -84,7 +88,10 @@ impl Drop for Staged {
 /// Replaces the record at `path` atomically.
 pub fn replace(tmp: &Path, path: &Path, value: &impl Serialize, durability: Durability) -> Result<()> {
     let name = path.file_name().map_or_else(|| "record".into(), |n| n.to_string_lossy().into_owned());
-    Staged::write(tmp, &name, value, durability)?.publish(path)?;
+    let staged = Staged::write(tmp, &name, value, durability)?;
+    fault::point("before-record");
+    staged.publish(path)?;
+    fault::point("after-record");
     match (durability, path.parent()) {
         (Durability::Durable, Some(dir)) => sync_dir(dir),
         _ => Ok(()),

@@ -3,20 +3,21 @@
 //! Creation is one rename of a complete directory, so any number of racing `swarm init` agree on one store
 //! with one project id. A `.swarm/` that is not ours (no FORMAT file in it) is never written to.
 
-use super::{record, sealed};
+use super::{fault, record, sealed};
 use anyhow::{Context as _, Result, bail};
 use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// The format this version writes; a newer one is refused.
 pub const FORMAT: u32 = 1;
 
 /// The directories of a store.
-const DIRECTORIES: [&str; 11] = [
+const DIRECTORIES: [&str; 12] = [
     "agents",
     "mail",
+    "outbox",
     "dead",
     "rate",
     "leases",
@@ -100,8 +101,15 @@ pub fn create(root: &Path, project_id: &str) -> Result<bool> {
         .mode(0o700)
         .create(&temp)
         .with_context(|| format!("cannot create {}", temp.display()))?;
-    let made = fill(&temp, project_id).and_then(|()| match fs::rename(&temp, &dir) {
-        Ok(()) => record::sync_dir(root).map(|()| true),
+    let place = || {
+        fault::point("before-store");
+        fs::rename(&temp, &dir)
+    };
+    let made = fill(&temp, project_id).and_then(|()| match place() {
+        Ok(()) => {
+            fault::point("after-store");
+            record::sync_dir(root).map(|()| true)
+        }
         // Another process was faster: its store counts.
         Err(e)
             if matches!(e.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists)
@@ -136,6 +144,32 @@ fn fill(dir: &Path, project_id: &str) -> Result<()> {
         record::create_file(&dir.join(name), text.as_bytes())?;
     }
     record::sync_dir(dir)
+}
+
+/// Refuses a store that is not this user's alone: another user's, one that others may write in, or one with a symbolic link in
+/// place of a directory, such as a cloned repository may bring along. Otherwise this user's commands could be made to write elsewhere.
+pub fn check_owner(dir: &Path) -> Result<()> {
+    let parts = DIRECTORIES.iter().map(|name| dir.join(name));
+    for path in std::iter::once(dir.to_owned()).chain(parts) {
+        let meta = match fs::symlink_metadata(&path) {
+            // A store from before there was this directory.
+            Err(e) if e.kind() == ErrorKind::NotFound => continue,
+            other => other.with_context(|| format!("cannot read {}", path.display()))?,
+        };
+        let shown = path.display();
+        if !meta.is_dir() {
+            bail!("{shown} is not a directory of its own (a symbolic link?): it is not followed; remove it");
+        }
+        if meta.uid() != nix::unistd::geteuid().as_raw() {
+            bail!(
+                "{shown} belongs to another user: nothing is read or written there; use SWARM_ROOT for a project of yours"
+            );
+        }
+        if meta.permissions().mode() & 0o022 != 0 {
+            bail!("others may write in {shown}; mend it with: chmod go-w '{shown}'");
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a store that a newer version wrote.

@@ -2,10 +2,11 @@
 //!
 //! A hook that exists is moved aside, keeps its mode, and is run after ours with the same arguments and input; uninstalling
 //! moves it back, so it is byte for byte what it was. A hooks directory that is set for the whole machine or person
-//! (`core.hooksPath` outside the repository) is refused: others live there.
+//! (`core.hooksPath` outside the repository) is refused: others live there. Each file comes into its place by a rename; after a
+//! crash between the two, installing again goes on from there.
 
 use crate::core::refusal::Refusal;
-use crate::store::record;
+use crate::store::{entropy, record};
 use anyhow::{Context as _, Result, bail};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -86,7 +87,7 @@ impl Guard {
                 }
                 fs::rename(&path, &aside).with_context(|| format!("cannot move {}", path.display()))?;
             }
-            let temp = self.dir.join(format!("{hook}.swarm-{}.tmp", std::process::id()));
+            let temp = self.dir.join(format!("{hook}.swarm-{:016x}.tmp", entropy()?));
             record::create_file(&temp, script(program, hook, what).as_bytes())?;
             fs::set_permissions(&temp, fs::Permissions::from_mode(0o755))?;
             fs::rename(&temp, &path).with_context(|| format!("cannot write {}", path.display()))?;

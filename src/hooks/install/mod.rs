@@ -11,7 +11,7 @@ pub mod git;
 use crate::core::hook::Host;
 use crate::core::hook::settings::{self, Presence};
 use crate::core::refusal::Refusal;
-use crate::store::record;
+use crate::store::{entropy, record};
 use anyhow::{Context as _, Result};
 use backup::Backup;
 use std::fs;
@@ -180,7 +180,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
     }
     let dir = path.parent().context("it has no directory")?;
     fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
-    let temp = dir.join(format!(".swarm-{}.tmp", std::process::id()));
+    let temp = dir.join(format!(".swarm-{:016x}.tmp", entropy()?));
     let put = || -> Result<()> {
         record::create_file(&temp, text.as_bytes())?;
         fs::set_permissions(&temp, mode.unwrap_or_else(|_| fs::Permissions::from_mode(0o644)))?;
