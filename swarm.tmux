@@ -80,8 +80,10 @@ elif ! free "$key" && ! ours "$key"; then
   notice="${notice:+$notice. }swarm: prefix $key is already bound and was left alone: choose another @swarm-key"
 elif [ -n "$exe" ]; then
   tmux bind-key -N 'swarm: menu' -T prefix "$key" display-menu -T ' swarm ' -x C -y C \
-    'Discover agents here' d "$(entry discover)" 'Send a message' s "$(entry send)" \
-    'Inbox' i "$(entry inbox)" 'Agents' a "$(entry agents)" '' 'Build the program' b "$(entry build)" && bound=$key
+    'Dashboard' Space "$(entry dashboard)" 'Next agent that needs you' n "$(entry next)" 'Back' - "$(entry back)" '' \
+    'Send a message' s "$(entry send)" 'Inbox' i "$(entry inbox)" 'Agents' a "$(entry agents)" \
+    'Leases' l "$(entry leases)" 'Log' g "$(entry log)" '' \
+    'Discover agents here' d "$(entry discover)" 'Build the program' b "$(entry build)" && bound=$key
 else
   tmux bind-key -N 'swarm: how to build it' -T prefix "$key" \
     display-popup -E -w "$width" -h "$height" -d '#{pane_current_path}' "${run%ACTION*}missing'" && bound=$key

@@ -81,6 +81,10 @@ if [ -z "$exe" ] || ! [ -x "$exe" ]; then missing; fi
 case ${1-} in
 discover) show discover --init ;;
 agents | inbox) show "$1" ;;
+leases) show locks ;;
+log) show log -n 200 ;;
+dashboard) "$exe" dashboard --popup && exit 0 ;;
+next | back) "$exe" jump "$1" && exit 0 ;;
 send) send ;;
 *) echo "popup.sh: no action called ${1-}" ;;
 esac

@@ -118,6 +118,66 @@ fn it_follows_changes_and_resizes_without_a_key() {
 }
 
 #[test]
+fn going_to_an_agent_moves_the_persons_client_and_back() {
+    let (world, panes) = team(&["claude", "codex", "gemini"]);
+    world.control(&panes[1], "dialog");
+    let pane = open(&world, 80, 24, "codex-1");
+    let person = world.attach(100, 30);
+    let looks_at = |wanted: &str| {
+        eventually(&format!("the person looks at {wanted}"), || {
+            (world.tmux(&["list-clients", "-F", "#{pane_id}"]) == wanted).then_some(())
+        });
+    };
+    looks_at(&pane);
+    shows(&world, &pane, "dialog");
+    // The one that needs a person comes first.
+    person.press(&["Home", "Enter"]);
+    looks_at(&panes[1]);
+    world.ok(&["jump", "back"]);
+    looks_at(&pane);
+    world.ok(&["jump", "next"]);
+    looks_at(&panes[1]);
+    world.ok(&["jump", "gemini-1"]);
+    looks_at(&panes[2]);
+    let (code, why) = world.refused(&["jump", "nobody"]);
+    assert!(code == 5 && why.contains("gemini-1"), "{code} {why}");
+    world.control(&panes[1], "dialog-close");
+    eventually("nobody needs a person", || {
+        world.ok(&["agents"]);
+        let out = world.swarm(&["jump", "next"]);
+        String::from_utf8_lossy(&out.stderr).contains("nobody needs you").then_some(())
+    });
+}
+
+#[test]
+fn in_a_popup_going_to_an_agent_closes_it() {
+    let (world, panes) = team(&["claude"]);
+    let directory = world.project().display().to_string();
+    world.tmux(&[
+        "bind-key",
+        "-n",
+        "F5",
+        "display-popup",
+        "-E",
+        "-w",
+        "90%",
+        "-h",
+        "90%",
+        "-d",
+        &directory,
+        "swarm dashboard --popup",
+    ]);
+    let person = world.attach(100, 30);
+    person.press(&["F5"]);
+    eventually("the popup shows the dashboard", || person.screen().contains("No messages yet").then_some(()));
+    person.press(&["Enter"]);
+    eventually("the person looks at the agent", || {
+        (world.tmux(&["list-clients", "-F", "#{pane_id}"]) == panes[0]).then_some(())
+    });
+    eventually("the popup is closed", || (!person.screen().contains("No messages yet")).then_some(()));
+}
+
+#[test]
 fn the_terminal_is_clean_after_quit_and_after_a_signal() {
     let (world, _) = team(&["claude"]);
     let pane = open(&world, 80, 24, "claude-1");

@@ -324,7 +324,9 @@ fn the_menu_runs_the_program_where_the_pane_is() {
     lab.tmux(&["new-window", "-c", &place.to_str().unwrap().replace('#', "##"), "cat"]);
     lab.load();
     lab.attach();
-    for (key, args) in [("d", "discover --init"), ("i", "inbox"), ("a", "agents")] {
+    for (key, args) in
+        [("d", "discover --init"), ("i", "inbox"), ("a", "agents"), ("l", "locks"), ("g", "log -n 200")]
+    {
         lab.press("C-b");
         lab.press("S");
         lab.sees("Discover agents here");

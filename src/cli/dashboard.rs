@@ -8,9 +8,8 @@ use anyhow::Result;
 use std::io::IsTerminal;
 
 /// Show the project on one screen: agents, messages, leases, what waits and why; ? lists the keys
-///
-/// Examples: `swarm dashboard`; in a popup: `tmux display-popup -E -w 90% -h 90% "swarm dashboard --popup"`
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  swarm dashboard\n  swarm dashboard --popup")]
 pub(super) struct Args {
     /// It runs in a popup: going to a pane closes it
     #[arg(long)]

@@ -19,6 +19,7 @@ mod hook;
 mod hooks;
 mod inbox;
 mod init;
+mod jump;
 mod lease;
 mod lock;
 mod locks;
@@ -83,6 +84,7 @@ enum SwarmCommand {
     Stats(stats::Args),
     Log(log::Args),
     Dashboard(dashboard::Args),
+    Jump(jump::Args),
     #[command(flatten)]
     Message(MessageCommand),
     Onboard(onboard::Args),
@@ -130,6 +132,7 @@ pub fn swarm() -> ExitCode {
         SwarmCommand::Stats(args) => stats::run(&args),
         SwarmCommand::Log(args) => log::run(&args),
         SwarmCommand::Dashboard(args) => dashboard::run(&args),
+        SwarmCommand::Jump(args) => jump::run(&args),
         SwarmCommand::Message(command) => message(command),
         SwarmCommand::Onboard(args) => onboard::run(&args),
         SwarmCommand::Hooks(args) => hooks::run(&args),

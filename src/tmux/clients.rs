@@ -1,8 +1,12 @@
-//! The people at the terminals: a line on their status lines.
+//! The people at the terminals: a line on their status lines, and the pane they look at.
 
 use super::Server;
+use crate::core::refusal::Refusal;
 use anyhow::Result;
-use tmux_interface::{DisplayMessage, ListClients};
+use tmux_interface::{DisplayMessage, ListClients, SetOption, ShowOptions, SwitchClient, TmuxCommand};
+
+/// The server option that holds the pane from which the last jump came.
+const BACK: &str = "@swarm_back";
 
 impl Server {
     /// Shows `text` on the status line of every attached client. Two calls, one if nobody is attached.
@@ -18,4 +22,47 @@ impl Server {
         self.run(clients.into_iter().map(show).collect(), None)?;
         Ok(())
     }
+
+    /// Makes a client look at `pane`, and remembers where it looked before. Without a name: the client used last.
+    pub fn go(&self, client: Option<&str>, pane: &str) -> Result<()> {
+        let (client, from) = self.looking(client)?.ok_or_else(nobody)?;
+        let mut remember = SetOption::new().server().build();
+        remember.push_param(BACK).push_param(from);
+        let go: TmuxCommand<'_> = SwitchClient::new().target_client(client).target_session(pane).build();
+        self.must(vec![remember, go], None)?;
+        Ok(())
+    }
+
+    /// Makes a client look at what it looked at before the last [`Server::go`].
+    pub fn go_back(&self, client: Option<&str>) -> Result<()> {
+        let mut show = ShowOptions::new().server().quiet().value().build();
+        show.push_param(BACK);
+        let pane = self.must(vec![show], None)?.trim().to_owned();
+        if pane.is_empty() {
+            return Err(Refusal::Usage("there was no jump to go back from".into()).into());
+        }
+        self.go(client, &pane)
+    }
+
+    /// The pane that a client looks at; `None` if nobody is attached.
+    pub fn seen_by(&self, client: Option<&str>) -> Result<Option<String>> {
+        Ok(self.looking(client)?.map(|(_, pane)| pane))
+    }
+
+    /// The client of that name, or the one used last, and the pane it looks at.
+    fn looking(&self, client: Option<&str>) -> Result<Option<(String, String)>> {
+        let format = "#{client_activity}\t#{client_name}\t#{pane_id}";
+        let out = self.must(vec![ListClients::new().format(format).build()], None)?;
+        let seen = out.lines().filter_map(|line| {
+            let mut parts = line.split('\t');
+            let (used, name, pane) = (parts.next()?, parts.next()?, parts.next()?);
+            (client.is_none_or(|c| c == name))
+                .then(|| (used.parse::<u64>().ok(), name.to_owned(), pane.to_owned()))
+        });
+        Ok(seen.max().map(|(_, name, pane)| (name, pane)))
+    }
+}
+
+fn nobody() -> anyhow::Error {
+    Refusal::Usage("no terminal is attached to that tmux server: there is nobody to take along".into()).into()
 }
