@@ -20,7 +20,7 @@ use support::{World, eventually};
 use swarm::core::lease::Lease;
 
 /// The points that commands pass.
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 17] = [
     "before-store",
     "after-store",
     "before-key",
@@ -35,6 +35,9 @@ const COMMANDS: [&str; 14] = [
     "after-record",
     "before-sealed-write",
     "after-sealed-write",
+    "coord-half-written",
+    "coord-staged",
+    "coord-renamed",
 ];
 
 /// The points that only a delivery passes.
@@ -123,7 +126,21 @@ struct Operation {
     after: fn(&mut Team, &str),
 }
 
-const OPERATIONS: [Operation; 9] = [
+const OPERATIONS: [Operation; 10] = [
+    Operation {
+        name: "a line for the coordination document",
+        who: Who::Human,
+        prepare: |team| {
+            team.world.ok(&["coord", "init"]);
+            String::new()
+        },
+        command: "swarm coord add goals 'ship it'",
+        after: |team, _| {
+            // The one that was killed, if it came to the renaming, and the one of the second time.
+            let count = team.world.ok(&["coord", "get", "goals"]).matches("ship it").count();
+            assert!(count == 1 || count == 2, "{count}");
+        },
+    },
     Operation {
         name: "the first command that needs a key",
         who: Who::Human,
