@@ -1,6 +1,6 @@
 //! The dashboard: the project on one screen, and the keys that act on it.
 //!
-//! It keeps nothing: [`gather`] reads the store, [`app`] decides what a key means, [`draw`] draws, and [`action`] runs this program's
+//! It keeps nothing: `gather` reads the store, `app` decides what a key means, `draw` draws, and `action` runs this program's
 //! own commands, so that closing it at any moment loses nothing. Several may be open. Reads take no lock. Idle it wakes four
 //! times a second to look at a few directories' times, and reads only if one has changed.
 
