@@ -554,3 +554,25 @@ fn a_line_left_in_a_composer_of_a_message_that_was_read_since_holds_nothing_back
     given_once(&world, &pane, &next);
     assert_eq!(given(&world, &pane, &id), 1);
 }
+
+#[test]
+fn a_line_typed_before_a_rename_is_submitted_after_it() {
+    for point in ["before-enter", "after-paste"] {
+        let world = World::new();
+        world.start();
+        let pane = world.agent("claude", &[]);
+        world.ok(&["init"]);
+        let mut doomed = courier(&world, point, 0);
+        eventually("the agent is known", || {
+            world.state().join("agents/claude-1.json").exists().then_some(())
+        });
+        let id = mail(&world, &["claude-1", "under the old name"]);
+        dies(&mut doomed, point);
+        eventually("it is typed", || world.screen(&pane).contains(&format!("[swarm {id} ")).then_some(()));
+        world.ok(&["name", "claude-1", "anna"]);
+        let next = mail(&world, &["anna", "under the new one"]);
+        world.ok(&["discover", "--quiet"]);
+        given_once(&world, &pane, &id);
+        given_once(&world, &pane, &next);
+    }
+}

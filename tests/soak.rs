@@ -285,7 +285,11 @@ impl Soak {
             if open.is_empty() {
                 return;
             }
-            assert!(patience.elapsed() < Duration::from_secs(120), "never through: {open:#?}");
+            if patience.elapsed() > Duration::from_secs(120) {
+                let screen = |m: &Member| format!("{} {}\n{}", m.pane, m.name, self.world.screen(&m.pane));
+                let screens: Vec<String> = self.team.iter().filter(|m| m.alive).map(screen).collect();
+                panic!("never through: {open:#?}\n{}", screens.join("\n"));
+            }
             thread::sleep(Duration::from_millis(200));
         }
     }

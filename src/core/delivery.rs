@@ -7,6 +7,7 @@
 
 use super::ack::AckClock;
 use super::id::MessageId;
+use super::name::Name;
 use super::process_id::ProcessId;
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +67,9 @@ pub struct Progress {
     /// The process it was typed into: text typed into a process that is gone is gone with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub typed_into: Option<ProcessId>,
+    /// The recipient's name in the typed line; it may have been renamed since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub typed_as: Option<Name>,
     /// How often Enter was pressed.
     #[serde(default)]
     pub enters: u32,

@@ -119,10 +119,6 @@ impl Attempt<'_> {
     }
 
     fn steps(&self) -> Result<Outcome> {
-        let line = match self.reminder {
-            None => frame::render(self.message, &self.agent.name),
-            Some(ring) => frame::render_reminder(self.message, &self.agent.name, ring),
-        };
         let mut delivery = self.current()?;
         if delivery.typed_into.as_ref().is_some_and(|p| *p != self.agent.process) {
             // Typed into a process that is gone: the text went with it.
@@ -131,6 +127,12 @@ impl Attempt<'_> {
             };
             delivery = fresh;
         }
+        // What stands in the composer has the name of then, whatever the agent is called now.
+        let name = delivery.typed_as.as_ref().unwrap_or(&self.agent.name);
+        let line = match self.reminder {
+            None => frame::render(self.message, name),
+            Some(ring) => frame::render_reminder(self.message, name, ring),
+        };
         if !matches!(delivery.stage, Stage::Typing | Stage::Entering) {
             if let ControlFlow::Break(outcome) = self.paste(&line)? {
                 return Ok(outcome);
@@ -162,10 +164,11 @@ impl Attempt<'_> {
         if cursor(&first) != cursor(&second) || first.reading.composer != second.reading.composer {
             return Ok(ControlFlow::Break(Outcome::Held(Hold::Changed)));
         }
-        let into = self.agent.process.clone();
+        let (into, name) = (self.agent.process.clone(), self.agent.name.clone());
         let marked = self.mark(|d| {
             d.advance(Stage::Typing, "", now_ms());
             d.typed_into = Some(into);
+            d.typed_as = Some(name);
             d.enters = 0;
         })?;
         if marked.is_none() {
@@ -176,7 +179,9 @@ impl Attempt<'_> {
         fault::point("after-paste");
         if acted == Acted::Stale {
             // Nothing was typed, so the mark may be taken back.
-            self.mark(|d| *d = Progress { stage: Stage::Held, typed_into: None, ..d.clone() })?;
+            self.mark(|d| {
+                *d = Progress { stage: Stage::Held, typed_into: None, typed_as: None, ..d.clone() }
+            })?;
             return Ok(ControlFlow::Break(Outcome::Held(Hold::Changed)));
         }
         Ok(ControlFlow::Continue(()))
