@@ -2,9 +2,13 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use std::sync::OnceLock;
 use swarm::agents::{PaneFacts, Profiles, read};
 use swarm::core::screen::Screen;
 use swarm::tmux::version;
+
+// Their patterns take longer to build than to try.
+static PROFILES: OnceLock<Profiles> = OnceLock::new();
 
 fuzz_target!(|bytes: &[u8]| {
     let text = String::from_utf8_lossy(bytes);
@@ -19,7 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
         in_mode: false,
         alternate: x % 2 == 0,
     };
-    let Ok(profiles) = Profiles::builtin() else { panic!("the built-in profiles are valid") };
+    let profiles = PROFILES.get_or_init(|| Profiles::builtin().unwrap_or_else(|why| panic!("{why}")));
     for kind in ["claude", "codex", "gemini", "opencode", "aider"] {
         if let Some(profile) = profiles.get(kind) {
             let reading = read(profile, &screen, &facts);
