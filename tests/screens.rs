@@ -56,7 +56,7 @@ fn expected(state: &str) -> Status {
     match state {
         s if s.starts_with("idle") || s == "after-dialog-cancelled" => Status::Idle,
         "busy" => Status::Busy,
-        "dialog-permission" | "question-yes-no" => Status::Dialog,
+        "dialog-permission" | "dialog-hooks-review" | "question-yes-no" => Status::Dialog,
         // A long menu hangs below the composer: nothing may be typed, and that is all there is to know.
         "slash-menu" => Status::Unknown,
         _ => Status::Draft,

@@ -118,6 +118,9 @@ pub struct ScreenRules {
     /// Titles that say so.
     #[serde(default)]
     pub dialog_title: Vec<Pattern>,
+    /// A row that stands under the choices of a dialog whose cursor looks like a composer's prompt.
+    #[serde(default)]
+    pub dialog_footer: Vec<Pattern>,
 }
 
 fn never() -> usize {

@@ -148,6 +148,10 @@ fn judge(
             return Status::Busy;
         }
     }
+    if let Some((row, pattern)) = matching(rows, found.rows.start..last, &rules.dialog_footer) {
+        why.push(format!("the row '{row}' matches the dialog rule {pattern}"));
+        return Status::Dialog;
+    }
     match (found.composer.content, found.at_origin) {
         (Content::Empty, true)
             if !rules.ready.is_empty() && matching(rows, found.rows.end..last, &rules.ready).is_none() =>
