@@ -195,6 +195,19 @@ fn a_quarantined_record_and_leftovers_are_told() {
 }
 
 #[test]
+fn dead_letters_are_told() {
+    let (world, pane) = team();
+    world.control(&pane, "busy 60000");
+    world.ok(&["send", "--no-wait", "claude-1", "too late"]);
+    assert_eq!(verdict(&doctor(&world, &[]).1, "dead-letters"), "ok");
+    world.control(&pane, "exit");
+    eventually("the letter is dead", || {
+        let told = doctor(&world, &[]).1;
+        (verdict(&told, "dead-letters") == "warn").then_some(())
+    });
+}
+
+#[test]
 fn what_holds_mail_back_in_an_agents_pane_is_told() {
     let (world, pane) = team();
     world.tmux(&["select-pane", "-d", "-t", &pane]);

@@ -150,7 +150,7 @@ fn signing_key(dir: &Path) -> Finding {
 fn ignored(root: &Path) -> Finding {
     let git = |args: &[&str]| {
         let out = Command::new("git").arg("-C").arg(root).args(args).stdin(Stdio::null()).output().ok()?;
-        out.status.success().then(|| !out.stdout.is_empty())
+        out.status.success().then_some(!out.stdout.is_empty())
     };
     if git(&["rev-parse", "--git-dir"]).is_none() {
         return Finding::ok("git", "no repository here");

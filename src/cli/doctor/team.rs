@@ -105,12 +105,14 @@ fn guard(place: &Place, root: &Path) -> Finding {
     if guard.is_complete(&program) {
         return Finding::ok("guard", "commits are guarded");
     }
-    match guard.is_installed() {
-        false => Finding::ok("guard", "not installed; if you want it: swarm hooks install git"),
-        true => {
-            Finding::warn("guard", "in part, or of another place of the program", "swarm hooks install git")
-        }
+    if guard.is_installed() {
+        return Finding::warn(
+            "guard",
+            "in part, or of another place of the program",
+            "swarm hooks install git",
+        );
     }
+    Finding::ok("guard", "not installed; if you want it: swarm hooks install git")
 }
 
 /// Whether agents find `swarm-msg`, and the one that belongs to this program.
