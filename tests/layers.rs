@@ -158,3 +158,27 @@ fn every_test_that_the_audit_names_exists() {
         assert!(code.contains(&format!("#[test]\nfn {name}()")), "tests/{file}.rs has no test {name}");
     }
 }
+
+/// The relative targets of the links in a Markdown text, without their anchors.
+fn links(text: &str) -> Vec<String> {
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split_once(')').map(|(target, _)| target));
+    let files = targets.filter_map(|target| target.split('#').next()).filter(|file| !file.is_empty());
+    files.filter(|file| !file.contains("://")).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_link_between_the_documents_leads_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let docs = fs::read_dir(root.join("docs")).unwrap().flatten().map(|e| e.path());
+    let (mut seen, mut broken) = (0, Vec::new());
+    for path in docs.filter(|p| p.extension().is_some_and(|e| e == "md")).chain([root.join("README.md")]) {
+        for link in links(&fs::read_to_string(&path).unwrap()) {
+            seen += 1;
+            if !path.parent().unwrap().join(&link).exists() {
+                broken.push(format!("{}: {link}", path.display()));
+            }
+        }
+    }
+    assert!(seen > 20, "{seen}");
+    assert!(broken.is_empty(), "{broken:#?}");
+}

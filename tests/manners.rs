@@ -125,3 +125,22 @@ fn a_terminal_gets_colours_unless_it_says_no() {
         assert_eq!(shown.contains('\u{1b}'), coloured, "{variable}: {shown}");
     }
 }
+
+#[test]
+fn the_reference_names_every_command() {
+    let world = World::new();
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference.md");
+    let reference = fs::read_to_string(path).unwrap();
+    let help = world.ok(&["--help"]);
+    let listed = help.split("Commands:").nth(1).unwrap().split("\n\n").next().unwrap();
+    let commands: Vec<&str> = listed
+        .lines()
+        .filter(|l| l.starts_with("  ") && !l.starts_with("   "))
+        .filter_map(|l| l.split_whitespace().next())
+        .collect();
+    assert!(commands.len() > 25 && commands.contains(&"doctor"), "{commands:?}");
+    for command in commands.into_iter().filter(|c| *c != "help") {
+        let named = [format!("`{command}`"), format!("`{command} ")];
+        assert!(named.iter().any(|n| reference.contains(n.as_str())), "docs/reference.md lacks {command}");
+    }
+}

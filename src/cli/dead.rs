@@ -1,11 +1,12 @@
 use super::print;
 use super::session::Session;
+use crate::core::agent::Agent;
 use crate::core::delivery::Stage;
 use crate::core::frame;
 use crate::core::message::{Verified, parse_file_name};
 use crate::core::name::Name;
 use crate::store::mail::Folder;
-use crate::store::now_ms;
+use crate::store::{Store, now_ms};
 use anyhow::Result;
 use serde_json::json;
 
@@ -27,7 +28,7 @@ pub(super) struct Letter {
 
 pub(super) fn run(args: &Args) -> Result<()> {
     let session = Session::open()?;
-    let letters = letters(&session)?;
+    let letters = letters(&session.store, &session.agents)?;
     if args.json {
         let list = |l: &Letter| json!({"to": l.to, "why": l.why, "message": print::message_json(&l.message)});
         return print::object(json!({"dead_letters": letters.iter().map(list).collect::<Vec<_>>()}));
@@ -51,10 +52,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
 }
 
 /// All dead letters, by recipient, oldest first.
-pub(super) fn letters(session: &Session) -> Result<Vec<Letter>> {
-    let store = &session.store;
+pub(super) fn letters(store: &Store, agents: &[Agent]) -> Result<Vec<Letter>> {
     let mut letters = Vec::new();
-    for agent in session.agents.iter().filter(|a| !a.is_live()) {
+    for agent in agents.iter().filter(|a| !a.is_live()) {
         for file in store.mail_files(&agent.name, Folder::New)? {
             let Some((_, id)) = parse_file_name(&file) else { continue };
             let Some(delivery) = store.delivery(&agent.name, &id)?.filter(|d| d.way.stage == Stage::Failed)

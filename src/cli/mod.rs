@@ -12,6 +12,7 @@ mod courier;
 mod dashboard;
 mod dead;
 mod discover;
+mod doctor;
 mod explain;
 mod gc;
 mod guard;
@@ -81,6 +82,7 @@ enum SwarmCommand {
     Name(name::Args),
     Explain(explain::Args),
     Gc(gc::Args),
+    Doctor(doctor::Args),
     Stats(stats::Args),
     Log(log::Args),
     Dashboard(dashboard::Args),
@@ -129,6 +131,7 @@ pub fn swarm() -> ExitCode {
         SwarmCommand::Name(args) => name::run(&args),
         SwarmCommand::Explain(args) => explain::run(&args),
         SwarmCommand::Gc(args) => gc::run(&args),
+        SwarmCommand::Doctor(args) => doctor::run(&args),
         SwarmCommand::Stats(args) => stats::run(&args),
         SwarmCommand::Log(args) => log::run(&args),
         SwarmCommand::Dashboard(args) => dashboard::run(&args),

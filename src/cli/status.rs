@@ -79,7 +79,7 @@ fn glance(session: &Session, json: bool) -> Result<()> {
         .iter()
         .map(|name| Ok(store.mail_files(name, Folder::Unacked)?.len()))
         .collect::<Result<_>>()?;
-    let (awaited, dead) = (awaited.iter().sum::<usize>(), dead::letters(session)?.len());
+    let (awaited, dead) = (awaited.iter().sum::<usize>(), dead::letters(store, &session.agents)?.len());
     let (courier, quarantined) = (store.ring()?, store.quarantined()?);
     if json {
         let unread: serde_json::Map<String, serde_json::Value> =

@@ -6,3 +6,5 @@
 pub mod caller;
 pub mod clock;
 pub mod process;
+pub mod program;
+pub mod volume;

@@ -5,6 +5,7 @@
 //! `tmux_interface`, never by joining text. A call costs 3 to 4 ms whatever it does, so several commands go in one.
 
 pub mod clients;
+pub mod health;
 pub mod pane;
 pub mod panes;
 pub mod version;

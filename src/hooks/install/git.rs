@@ -71,6 +71,11 @@ impl Guard {
         self.count(program) == HOOKS.len()
     }
 
+    /// Whether any of ours is, of whatever program.
+    pub fn is_installed(&self) -> bool {
+        HOOKS.iter().any(|(hook, _)| self.text(hook).is_some_and(|t| t.contains(MARK)))
+    }
+
     /// Installs both. Idempotent.
     pub fn install(&self, program: &str) -> Result<()> {
         fs::create_dir_all(&self.dir).with_context(|| format!("cannot create {}", self.dir.display()))?;

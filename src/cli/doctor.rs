@@ -1,0 +1,166 @@
+use super::{print, session, under};
+use crate::core::escape;
+use crate::courier::settings::Settings;
+use crate::store::Store;
+use crate::tmux::Server;
+use anyhow::{Context as _, Result};
+use finding::{Finding, Verdict};
+use serde_json::json;
+use std::path::PathBuf;
+
+mod finding;
+mod mending;
+mod project;
+mod state;
+mod team;
+mod terminal;
+
+/// Look for what is wrong: tmux, the plugin, this project's store, the courier, the agents' hooks and PATH
+///
+/// Tells what it saw and what to do. Ends with 1 if something is bad; a warning is no failure.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  swarm doctor\n  swarm doctor --fix\n  swarm doctor --json")]
+pub(super) struct Args {
+    /// Mend what can be mended safely: modes of swarm's own files, leftovers older than a day, an absent or outdated courier
+    #[arg(long)]
+    fix: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Rounds of mending: what is mended in one may bring the next to light.
+const ROUNDS: usize = 3;
+
+/// Where to look.
+struct Place {
+    /// The project, if there is one here.
+    root: Option<PathBuf>,
+    /// This terminal's tmux server.
+    server: Server,
+    /// The program that couriers and hooks are to be.
+    program: PathBuf,
+    /// The user's home.
+    home: PathBuf,
+}
+
+/// What was done about a finding.
+struct Mended {
+    name: &'static str,
+    seen: String,
+    failed: Option<String>,
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    let place = Place {
+        root: Store::root_of(&session::here()?),
+        server: Server::current(),
+        program: std::env::current_exe().context("cannot find this program")?.with_file_name("swarm"),
+        home: std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default(),
+    };
+    let mut findings = check(&place);
+    let mut mended: Vec<Mended> = Vec::new();
+    for _ in 0..if args.fix { ROUNDS } else { 0 } {
+        let tried = mended.len();
+        for one in &findings {
+            let Some(fix) = &one.fix else { continue };
+            if mended.iter().any(|m| m.name == one.name && m.failed.is_some()) {
+                continue;
+            }
+            let failed = mending::mend(&place, fix).err().map(|error| format!("{error:#}"));
+            mended.push(Mended { name: one.name, seen: one.seen.clone(), failed });
+        }
+        if mended.len() == tried {
+            break;
+        }
+        findings = check(&place);
+    }
+    let bad = findings.iter().any(|f| f.verdict == Verdict::Bad);
+    if args.json {
+        let one = |f: &Finding| {
+            json!({
+                "name": f.name, "verdict": f.verdict.word(), "seen": escape::line(&f.seen),
+                "mend": f.mend.as_deref().map(escape::line), "fixable": f.fix.is_some(),
+            })
+        };
+        let done = |m: &Mended| json!({"name": m.name, "seen": escape::line(&m.seen), "failed": m.failed});
+        print::object(json!({
+            "healthy": !bad,
+            "findings": findings.iter().map(one).collect::<Vec<_>>(),
+            "mended": mended.iter().map(done).collect::<Vec<_>>(),
+        }))?;
+    } else {
+        print::out(&text(&findings, &mended))?;
+    }
+    if bad { Err(under::Ended(1).into()) } else { Ok(()) }
+}
+
+fn check(place: &Place) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let health = terminal::check(place, &mut found);
+    found.push(match session::profiles() {
+        Ok(_) => Finding::ok("profiles", "are understood"),
+        Err(error) => Finding::bad("profiles", format!("{error:#}"), "no courier starts until it is mended"),
+    });
+    found.push(match Settings::from_env() {
+        Ok(_) => Finding::ok("settings", "are understood"),
+        Err(error) => Finding::bad("settings", format!("{error:#}"), "no courier starts from this shell"),
+    });
+    let Some(root) = &place.root else {
+        found.push(Finding::warn(
+            "project",
+            "this directory belongs to no swarm project",
+            "swarm discover --init in the project, with its agents running",
+        ));
+        return found;
+    };
+    project::check(root, &mut found);
+    let unsafe_to_open =
+        |f: &Finding| f.verdict == Verdict::Bad && matches!(f.name, "project" | "modes" | "key");
+    if found.iter().any(unsafe_to_open) {
+        found.push(Finding::warn("store", "not looked into", "see to what is bad above, then look again"));
+        return found;
+    }
+    let opened = Store::open_root(root).and_then(|store| Ok((store.agents()?, store)));
+    match opened {
+        Ok((agents, store)) => {
+            state::check(place, &store, &agents, &mut found);
+            team::check(place, root, &agents, health.as_ref(), &mut found);
+        }
+        Err(error) => {
+            found.push(Finding::bad("store", format!("{error:#}"), "see docs/troubleshooting.md"));
+        }
+    }
+    found
+}
+
+fn text(findings: &[Finding], mended: &[Mended]) -> String {
+    let width = findings.iter().map(|f| f.name.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for one in mended {
+        let done =
+            one.failed.as_ref().map_or_else(|| "mended".to_owned(), |why| format!("NOT mended: {why}"));
+        text.push_str(&format!("{}: {}: {}\n", one.name, escape::line(&one.seen), escape::line(&done)));
+    }
+    for one in findings {
+        text.push_str(&format!(
+            "{:<4}  {:<width$}  {}\n",
+            one.verdict.word(),
+            one.name,
+            escape::line(&one.seen)
+        ));
+        if let Some(mend) = &one.mend {
+            text.push_str(&format!("{:<4}  {:<width$}  → {}\n", "", "", escape::line(mend)));
+        }
+    }
+    let count = |verdict| findings.iter().filter(|f| f.verdict == verdict).count();
+    let fixable = findings.iter().filter(|f| f.fix.is_some()).count();
+    let hint = if fixable > 0 { format!("; --fix mends {fixable}") } else { String::new() };
+    text.push_str(&format!(
+        "{} ok, {} to look at, {} bad{hint}\n",
+        count(Verdict::Ok),
+        count(Verdict::Warn),
+        count(Verdict::Bad)
+    ));
+    text
+}

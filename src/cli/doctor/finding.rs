@@ -1,0 +1,216 @@
+//! What a check found, as data, and the judgements that need nothing but the facts. Pure.
+
+use crate::core::process_id::ProcessId;
+use crate::os::volume::Volume;
+use crate::tmux::health::PaneHealth;
+use crate::tmux::version;
+use std::path::PathBuf;
+
+/// Below this little room is left (bytes).
+const LITTLE: u64 = 200 << 20;
+
+/// Below this writing will fail soon (bytes): a message with its records, and the journal's rotation.
+const NEXT_TO_NOTHING: u64 = 16 << 20;
+
+/// The smallest pane in which a composer can be judged: that of the courier's gate.
+const SMALLEST: (u16, u16) = (40, 10);
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// As it should be.
+    Ok,
+    /// It works, but somebody should look at it.
+    Warn,
+    /// Something does not work.
+    Bad,
+}
+
+impl Verdict {
+    /// The word shown.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Verdict::Ok => "ok",
+            Verdict::Warn => "warn",
+            Verdict::Bad => "bad",
+        }
+    }
+}
+
+/// What `--fix` does about a finding. Nothing here can lose a message or somebody's data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fix {
+    /// Take what these allow to others away; what contains comes before what it contains.
+    Close(Vec<PathBuf>),
+    /// Start a courier.
+    Start,
+    /// End this courier and start another one.
+    Restart(ProcessId),
+    /// Remove temporary files that a killed process left.
+    Remove(Vec<PathBuf>),
+    /// Finish posts that a crash interrupted.
+    FinishPosts,
+}
+
+/// One check's result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Finding {
+    /// The check.
+    pub(super) name: &'static str,
+    /// How bad it is.
+    pub(super) verdict: Verdict,
+    /// What was seen.
+    pub(super) seen: String,
+    /// What to do about it.
+    pub(super) mend: Option<String>,
+    /// What `--fix` does about it.
+    pub(super) fix: Option<Fix>,
+}
+
+impl Finding {
+    /// All is well.
+    pub(super) fn ok(name: &'static str, seen: impl Into<String>) -> Self {
+        Self { name, verdict: Verdict::Ok, seen: seen.into(), mend: None, fix: None }
+    }
+
+    /// Somebody should look at it.
+    pub(super) fn warn(name: &'static str, seen: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Warn, mend: Some(mend.into()), ..Self::ok(name, seen) }
+    }
+
+    /// It does not work.
+    pub(super) fn bad(name: &'static str, seen: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Bad, mend: Some(mend.into()), ..Self::ok(name, seen) }
+    }
+
+    /// The same, and `--fix` can do something about it.
+    pub(super) fn fixable(self, fix: Fix) -> Self {
+        Self { fix: Some(fix), ..self }
+    }
+}
+
+/// Whether a version of tmux will do.
+pub(super) fn tmux_version(name: &'static str, release: &str) -> Finding {
+    let (major, minor) = version::OLDEST;
+    if version::is_supported(release) {
+        return Finding::ok(name, format!("version {release}"));
+    }
+    let mend = format!("install tmux {major}.{minor} or newer, then end the old server: tmux kill-server");
+    Finding::bad(name, format!("version {release} is too old"), mend)
+}
+
+/// Whether a file system has room.
+pub(super) fn space(volume: &Volume) -> Finding {
+    let seen = format!("{} MiB free", volume.free_bytes >> 20);
+    let mend = "make room: a full disk loses nothing, but nothing more is sent";
+    if volume.free_files == Some(0) {
+        return Finding::bad("space", "no further file can be made (out of inodes)", mend);
+    }
+    match volume.free_bytes {
+        free if free < NEXT_TO_NOTHING => Finding::bad("space", seen, mend),
+        free if free < LITTLE => Finding::warn("space", seen, mend),
+        _ => Finding::ok("space", seen),
+    }
+}
+
+/// Whether the store's locks and renames can be relied on.
+pub(super) fn volume(volume: &Volume) -> Finding {
+    match &volume.remote {
+        None => Finding::ok("volume", "a local file system"),
+        // flock(2): over NFS and SMB it is emulated or local to one machine; 9p and FUSE leave it to whoever serves them.
+        Some(kind) => Finding::warn(
+            "volume",
+            format!("{kind}: its locks may not hold between machines or containers"),
+            "use this project from one machine only, or keep it on a local disk (SWARM_ROOT)",
+        ),
+    }
+}
+
+/// What in an agent's pane holds its mail back or hides its state, with the remedy. Other options of tmux were looked at and do not
+/// matter: what is typed is pasted, which extended-keys, focus-events, set-clipboard and buffer-limit do not touch.
+pub(super) fn pane(pane: &PaneHealth) -> Option<(String, String)> {
+    let id = &pane.id;
+    if pane.input_off {
+        // A paste into it reaches nobody (tried on 3.0a to 3.8): the gate holds.
+        return Some(("its input is off: mail is held".into(), format!("tmux select-pane -e -t {id}")));
+    }
+    if pane.size.0 < SMALLEST.0 || pane.size.1 < SMALLEST.1 {
+        let seen = format!("it is {}x{}: mail is held", pane.size.0, pane.size.1);
+        return Some((seen, format!("make pane {id} at least {}x{}", SMALLEST.0, SMALLEST.1)));
+    }
+    if pane.synchronized {
+        // synchronize-panes copies a person's keys, not a paste: they become a draft in every composer of the window.
+        return Some((
+            "synchronize-panes is on: your keys reach its composer, and mail waits".into(),
+            format!("tmux set-option -w -t {id} synchronize-panes off"),
+        ));
+    }
+    if pane.title_fixed {
+        // Codex, Claude Code and Gemini CLI tell in their title that they are busy or ask for something (agents/profiles).
+        return Some((
+            "allow-set-title is off: its title, which tells that it is busy, is not seen".into(),
+            format!("tmux set-option -p -t {id} allow-set-title on"),
+        ));
+    }
+    // The state rules tell an overlay by the alternate screen (agents/reading.rs).
+    pane.no_alternate.then(|| {
+        (
+            "alternate-screen is off: what covers its composer is not known".into(),
+            format!("tmux set-option -p -t {id} alternate-screen on"),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(free_bytes: u64, free_files: Option<u64>, remote: Option<&str>) -> Volume {
+        Volume { free_bytes, free_files, remote: remote.map(str::to_owned) }
+    }
+
+    #[test]
+    fn little_room_is_a_warning_and_none_is_bad() {
+        for (free, files, verdict) in [
+            (1 << 40, Some(1), Verdict::Ok),
+            (1 << 40, None, Verdict::Ok),
+            (100 << 20, None, Verdict::Warn),
+            (1 << 20, None, Verdict::Bad),
+            (1 << 40, Some(0), Verdict::Bad),
+        ] {
+            assert_eq!(space(&with(free, files, None)).verdict, verdict, "{free} {files:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_system_of_others_is_a_warning() {
+        assert_eq!(volume(&with(0, None, None)).verdict, Verdict::Ok);
+        let found = volume(&with(0, None, Some("NFS")));
+        assert!(found.verdict == Verdict::Warn && found.seen.contains("NFS"));
+    }
+
+    #[test]
+    fn a_pane_is_reported_for_its_worst_trouble() {
+        let good = PaneHealth {
+            id: "%1".into(),
+            synchronized: false,
+            input_off: false,
+            size: (80, 24),
+            title_fixed: false,
+            no_alternate: false,
+        };
+        assert_eq!(pane(&good), None);
+        let told = |p: PaneHealth| pane(&p).unwrap().0;
+        assert!(told(PaneHealth { input_off: true, synchronized: true, ..good.clone() }).contains("input"));
+        assert!(told(PaneHealth { size: (39, 24), ..good.clone() }).contains("39x24"));
+        assert!(told(PaneHealth { synchronized: true, ..good.clone() }).contains("synchronize-panes"));
+        assert!(told(PaneHealth { title_fixed: true, ..good.clone() }).contains("allow-set-title"));
+        assert!(told(PaneHealth { no_alternate: true, ..good }).contains("alternate-screen"));
+    }
+
+    #[test]
+    fn an_old_tmux_is_bad() {
+        assert_eq!(tmux_version("tmux", "3.1c").verdict, Verdict::Bad);
+        assert_eq!(tmux_version("tmux", "3.3a").verdict, Verdict::Ok);
+    }
+}

@@ -1,0 +1,80 @@
+//! What `--fix` does: only what cannot lose anything. Each looks again right before it acts.
+
+use super::Place;
+use super::finding::Fix;
+use crate::core::agent::Agent;
+use crate::courier::start;
+use crate::os::{process, program};
+use crate::store::Store;
+use crate::tmux::Server;
+use anyhow::{Context as _, Result, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How long a courier may take to end, or to begin.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Mends one thing.
+pub(super) fn mend(place: &Place, fix: &Fix) -> Result<()> {
+    match fix {
+        Fix::Close(paths) => paths.iter().try_for_each(|path| close(path)),
+        Fix::Remove(paths) => {
+            for path in paths {
+                // Somebody else may be cleaning up, too.
+                let _ = fs::remove_file(path);
+            }
+            Ok(())
+        }
+        Fix::FinishPosts => store(place)?.finish_posts(),
+        Fix::Start => begin(place, &store(place)?),
+        Fix::Restart(id) => {
+            let store = store(place)?;
+            // Killing a courier at any moment loses and repeats nothing; it must be the one, though.
+            if program::holder(&store.dir().join("courier.lock"), "courier").as_ref() == Some(id) {
+                kill(Pid::from_raw(id.pid), Signal::SIGTERM).context("the courier cannot be ended")?;
+                until("the old courier does not end", || !process::is_alive(id))?;
+            }
+            begin(place, &store)
+        }
+    }
+}
+
+fn store(place: &Place) -> Result<Store> {
+    Store::open_root(place.root.as_deref().context("there is no project")?)
+}
+
+fn close(path: &Path) -> Result<()> {
+    // Moved on since it was seen, as mail does.
+    let Ok(meta) = path.symlink_metadata() else { return Ok(()) };
+    if meta.is_symlink() {
+        bail!("{} has become a symbolic link: it is not followed", path.display());
+    }
+    let mode = meta.permissions().mode() & 0o700;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+        .with_context(|| format!("cannot change the mode of {}", path.display()))
+}
+
+fn begin(place: &Place, store: &Store) -> Result<()> {
+    let agents = store.agents()?;
+    let theirs = agents.iter().find(|a| Agent::is_live(a)).map(|a| Server::new(&a.place.socket));
+    let server = theirs.unwrap_or_else(|| place.server.clone());
+    if !start::ensure(store, &server)? {
+        bail!("tmux at {} cannot be reached from here: no courier was started", server.socket());
+    }
+    until("the courier does not start", || store.ring().unwrap_or(false))
+}
+
+fn until(failure: &str, mut done: impl FnMut() -> bool) -> Result<()> {
+    let begun = Instant::now();
+    while !done() {
+        if begun.elapsed() > PATIENCE {
+            bail!("{failure}: {} s have passed", PATIENCE.as_secs());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}

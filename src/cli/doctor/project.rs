@@ -1,0 +1,170 @@
+//! Checks of the project before its store is opened: what would make opening it fail, or make it unsafe.
+//!
+//! Nothing is opened through the store here, so that looking never makes a new key in place of a lost one.
+
+use super::finding::{self, Finding, Fix};
+use crate::core::signing::KEY_LEN;
+use crate::os::volume;
+use crate::store::{key, root};
+use nix::unistd::{AccessFlags, access, geteuid};
+use std::fs::{self, Metadata};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The most entries of a store that are looked at.
+const MOST: usize = 50_000;
+
+/// Looks at the project at `root`.
+pub(super) fn check(root: &Path, found: &mut Vec<Finding>) {
+    let dir = root.join(".swarm");
+    found.push(match root::check_format(&dir) {
+        Ok(()) => Finding::ok("project", root.display().to_string()),
+        Err(error) => Finding::bad(
+            "project",
+            format!("{error:#}"),
+            "use the swarm that wrote it; see docs/troubleshooting.md",
+        ),
+    });
+    found.push(modes(&dir));
+    found.push(writable(&dir));
+    match volume::look(&dir) {
+        Ok(seen) => found.extend([finding::space(&seen), finding::volume(&seen)]),
+        Err(error) => found.push(Finding::warn("space", format!("{error:#}"), "see to the disk")),
+    }
+    found.push(signing_key(&dir));
+    found.push(ignored(root));
+}
+
+/// Whether everything in the store is this user's alone.
+fn modes(dir: &Path) -> Finding {
+    let (mut foreign, mut open, mut loose) = (Vec::new(), Vec::new(), Vec::new());
+    let mut queue = vec![dir.to_owned()];
+    let mut next = 0;
+    while next < queue.len() && queue.len() < MOST {
+        let path = queue[next].clone();
+        next += 1;
+        // Gone meanwhile: mail moves.
+        let Ok(meta) = path.symlink_metadata() else { continue };
+        if meta.is_symlink() || !is_mine(&meta) {
+            foreign.push(path);
+            continue;
+        }
+        if meta.permissions().mode() & 0o022 != 0 {
+            open.push(path.clone());
+        } else if meta.permissions().mode() & 0o077 != 0 {
+            loose.push(path.clone());
+        }
+        if meta.is_dir() {
+            queue.extend(fs::read_dir(&path).into_iter().flatten().flatten().map(|e| e.path()));
+        }
+    }
+    if let Some(first) = foreign.first() {
+        return Finding::bad(
+            "modes",
+            format!("{} is a symbolic link or another user's{}", first.display(), and_more(foreign.len())),
+            "look at it and remove it; if the directory came with a repository, remove all of .swarm",
+        );
+    }
+    let mend = format!("chmod -R go-rwx '{}'", dir.display());
+    match (open.first(), loose.first()) {
+        (Some(first), _) => {
+            let seen = format!("others may write in {}{}", first.display(), and_more(open.len()));
+            open.extend(loose);
+            // What contains comes first: once it is closed nobody else can change what is in it.
+            open.sort();
+            Finding::bad("modes", seen, mend).fixable(Fix::Close(open))
+        }
+        (None, Some(first)) => {
+            let seen = format!("others may read {}{}", first.display(), and_more(loose.len()));
+            Finding::warn("modes", seen, mend).fixable(Fix::Close(loose))
+        }
+        (None, None) => Finding::ok("modes", format!("{} is yours alone", dir.display())),
+    }
+}
+
+fn and_more(count: usize) -> String {
+    if count > 1 { format!(" and {} more", count - 1) } else { String::new() }
+}
+
+fn is_mine(meta: &Metadata) -> bool {
+    meta.uid() == geteuid().as_raw()
+}
+
+fn writable(dir: &Path) -> Finding {
+    let parts = [dir.to_owned(), dir.join("tmp"), dir.join("mail"), dir.join("lock")];
+    let refused = parts.iter().find_map(|path| access(path, AccessFlags::W_OK).err().map(|e| (path, e)));
+    match refused {
+        None => Finding::ok("writable", "can be written"),
+        Some((path, why)) => Finding::bad(
+            "writable",
+            format!("{} cannot be written: {why}", path.display()),
+            "nothing can be sent from here: mend the mode, the mount or the sandbox's rules",
+        ),
+    }
+}
+
+fn signing_key(dir: &Path) -> Finding {
+    let place = || -> anyhow::Result<PathBuf> { Ok(key::state_home()?.join(root::project_id(dir)?)) };
+    let home = match place() {
+        Ok(home) => home,
+        Err(error) => {
+            return Finding::bad("key", format!("{error:#}"), "the key cannot be found without it");
+        }
+    };
+    let path = home.join("key");
+    let shown = path.display();
+    let Ok(meta) = path.symlink_metadata() else {
+        return Finding::bad(
+            "key",
+            format!("{shown} is not there: what was signed with it would count as forged"),
+            "restore it from a backup before anything else; else the next command makes a new one",
+        );
+    };
+    let home_meta = home.symlink_metadata().ok();
+    if !meta.is_file() || !is_mine(&meta) || !home_meta.as_ref().is_some_and(is_mine) {
+        return Finding::bad("key", format!("{shown} is not a file of yours"), "look at it: it is not used");
+    }
+    if meta.len() != KEY_LEN as u64 {
+        let seen = format!("{shown} has {} bytes instead of {KEY_LEN}", meta.len());
+        return Finding::bad("key", seen, "restore it from a backup; it is never replaced by itself");
+    }
+    let loose = |m: &Metadata| m.permissions().mode() & 0o077 != 0;
+    let open: Vec<PathBuf> = [(home.clone(), home_meta), (path.clone(), Some(meta))]
+        .into_iter()
+        .filter(|(_, meta)| meta.as_ref().is_some_and(loose))
+        .map(|(path, _)| path)
+        .collect();
+    match open.first() {
+        None => Finding::ok("key", shown.to_string()),
+        Some(first) => Finding::bad(
+            "key",
+            format!("others may read {}: who read the key can sign", first.display()),
+            format!("chmod -R go-rwx '{}'", home.display()),
+        )
+        .fixable(Fix::Close(open)),
+    }
+}
+
+/// Whether git keeps its hands off the store.
+fn ignored(root: &Path) -> Finding {
+    let git = |args: &[&str]| {
+        let out = Command::new("git").arg("-C").arg(root).args(args).stdin(Stdio::null()).output().ok()?;
+        out.status.success().then_some(!out.stdout.is_empty())
+    };
+    if git(&["rev-parse", "--git-dir"]).is_none() {
+        return Finding::ok("git", "no repository here");
+    }
+    if git(&["ls-files", "--", ".swarm"]) == Some(true) {
+        return Finding::warn(
+            "git",
+            "files in .swarm are tracked: mail and state would be committed",
+            "git rm -r --cached .swarm",
+        );
+    }
+    if git(&["check-ignore", "-q", ".swarm/PROJECT"]).is_some() {
+        Finding::ok("git", ".swarm is ignored")
+    } else {
+        Finding::warn("git", ".swarm is not ignored", "echo '*' >.swarm/.gitignore")
+    }
+}

@@ -1,0 +1,139 @@
+//! Checks of an open store: what waits for somebody, and the courier.
+
+use super::Place;
+use super::finding::{Finding, Fix};
+use crate::cli::dead;
+use crate::core::agent::Agent;
+use crate::os::program;
+use crate::store::{Store, record};
+use anyhow::Result;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Temporary files older than this were left by a process that was killed.
+const LEFT: Duration = Duration::from_secs(24 * 3600);
+
+/// A post under way is finished within this; one that is older was interrupted.
+const POST: Duration = Duration::from_secs(10);
+
+/// Looks at what is in the store.
+pub(super) fn check(place: &Place, store: &Store, agents: &[Agent], found: &mut Vec<Finding>) {
+    let checks: [(&'static str, Result<Finding>); 5] = [
+        ("quarantine", quarantine(store)),
+        ("outbox", outbox(store)),
+        ("dead-letters", dead_letters(store, agents)),
+        ("leases", leases(store)),
+        ("leftovers", leftovers(store)),
+    ];
+    for (name, result) in checks {
+        found.push(
+            result.unwrap_or_else(|error| {
+                Finding::bad(name, format!("{error:#}"), "see docs/troubleshooting.md")
+            }),
+        );
+    }
+    found.push(courier(place, store, agents));
+}
+
+fn quarantine(store: &Store) -> Result<Finding> {
+    Ok(match store.quarantined()? {
+        0 => Finding::ok("quarantine", "empty"),
+        n => Finding::warn(
+            "quarantine",
+            format!("{n} damaged or forged records in {}", store.dir().join("quarantine").display()),
+            "swarm log --event quarantined says why; remove them when you have looked at them",
+        ),
+    })
+}
+
+fn outbox(store: &Store) -> Result<Finding> {
+    let dir = store.dir().join("outbox");
+    let old = |file: &String| {
+        let modified = dir.join(file).metadata().and_then(|m| m.modified());
+        modified.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > POST))
+    };
+    Ok(match record::list(&dir)?.iter().filter(|f| old(f)).count() {
+        0 => Finding::ok("outbox", "empty"),
+        n => Finding::warn(
+            "outbox",
+            format!("{n} posts were interrupted and not finished"),
+            "the courier finishes them, and the next message does",
+        )
+        .fixable(Fix::FinishPosts),
+    })
+}
+
+fn dead_letters(store: &Store, agents: &[Agent]) -> Result<Finding> {
+    Ok(match dead::letters(store, agents)?.len() {
+        0 => Finding::ok("dead-letters", "none"),
+        n => Finding::warn(
+            "dead-letters",
+            format!("{n} messages were not given to agents that have ended"),
+            "swarm dead lists them; swarm resend ID --to NAME",
+        ),
+    })
+}
+
+fn leases(store: &Store) -> Result<Finding> {
+    let peek = store.peek_leases()?;
+    Ok(match peek.damaged.first() {
+        None => Finding::ok("leases", format!("{} held", peek.table.leases().count())),
+        Some(first) => Finding::bad(
+            "leases",
+            format!("{} is damaged ({}): no lease is granted", first.record, first.why),
+            "look at it, then: swarm gc --yes",
+        ),
+    })
+}
+
+fn leftovers(store: &Store) -> Result<Finding> {
+    let mut old: Vec<PathBuf> = store.abandoned_files()?;
+    old.retain(|path| {
+        let meta = path.symlink_metadata();
+        meta.is_ok_and(|m| {
+            m.is_file() && m.modified().is_ok_and(|at| at.elapsed().is_ok_and(|age| age > LEFT))
+        })
+    });
+    Ok(match old.len() {
+        0 => Finding::ok("leftovers", "none"),
+        n => Finding::warn(
+            "leftovers",
+            format!("{n} temporary files of processes that were killed"),
+            "swarm gc --yes",
+        )
+        .fixable(Fix::Remove(old)),
+    })
+}
+
+fn courier(place: &Place, store: &Store, agents: &[Agent]) -> Finding {
+    let listens = store.ring().unwrap_or(false);
+    let holder = program::holder(&store.dir().join("courier.lock"), "courier");
+    let needed = agents.iter().any(Agent::is_live);
+    match (listens, holder) {
+        (true, Some(id)) => match program::runs_same(id.pid, &place.program) {
+            Some(false) => Finding::warn(
+                "courier",
+                format!("process {} runs another program than {}", id.pid, place.program.display()),
+                "end it: the next command starts another one; nothing is lost",
+            )
+            .fixable(Fix::Restart(id)),
+            Some(true) => Finding::ok("courier", format!("runs as process {}", id.pid)),
+            None => {
+                Finding::ok("courier", format!("runs as process {}; its program cannot be told here", id.pid))
+            }
+        },
+        (true, None) => Finding::ok("courier", "runs; its program cannot be told here"),
+        (false, Some(id)) => Finding::warn(
+            "courier",
+            format!("process {} is there and does not listen yet", id.pid),
+            "look again in a moment; swarm log --event courier-error",
+        ),
+        (false, None) if needed => Finding::bad(
+            "courier",
+            "not running: mail waits, nothing is typed",
+            "any swarm command inside tmux that sends starts it; or: swarm courier &",
+        )
+        .fixable(Fix::Start),
+        (false, None) => Finding::ok("courier", "not running, and no agent lives here"),
+    }
+}

@@ -1,0 +1,153 @@
+//! Checks of the agents: their panes, their hooks, the guard of commits, and whether they can answer.
+
+use super::Place;
+use super::finding::{self, Finding};
+use super::terminal::is_executable;
+use crate::core::agent::Agent;
+use crate::core::hook::Host;
+use crate::core::hook::settings::Presence;
+use crate::hooks::install::git::Guard;
+use crate::hooks::install::{Scope, Target};
+use crate::os::program;
+use crate::tmux::health::Health;
+use std::path::{Path, PathBuf};
+
+/// Looks at the living agents, whose server is as `health` says if it is the one of this terminal.
+pub(super) fn check(
+    place: &Place,
+    root: &Path,
+    agents: &[Agent],
+    health: Option<&Health>,
+    found: &mut Vec<Finding>,
+) {
+    let live: Vec<&Agent> = agents.iter().filter(|a| a.is_live()).collect();
+    if let Some(health) = health {
+        found.push(panes(place, &live, health));
+    }
+    hooks(place, root, &live, found);
+    found.push(guard(place, root));
+    found.push(reachable(place, &live));
+}
+
+fn panes(place: &Place, live: &[&Agent], health: &Health) -> Finding {
+    let here = live.iter().filter(|a| a.place.socket == place.server.socket());
+    let troubles: Vec<(String, String)> = here
+        .filter_map(|agent| {
+            let pane = health.panes.iter().find(|p| p.id == agent.place.pane)?;
+            let (seen, mend) = finding::pane(pane)?;
+            Some((format!("{}: {seen}", agent.name), mend))
+        })
+        .collect();
+    if troubles.is_empty() {
+        return Finding::ok("panes", format!("{} agents, nothing in their way", live.len()));
+    }
+    let (seen, mend): (Vec<String>, Vec<String>) = troubles.into_iter().unzip();
+    Finding::warn("panes", seen.join("; "), mend.join("; "))
+}
+
+fn hooks(place: &Place, root: &Path, live: &[&Agent], found: &mut Vec<Finding>) {
+    let before = found.len();
+    for host in Host::ALL {
+        let name = match host {
+            Host::Claude => "claude-hooks",
+            Host::Codex => "codex-hooks",
+            Host::Gemini => "gemini-hooks",
+            Host::OpenCode => "opencode-hooks",
+        };
+        let word = host.word();
+        let look = |scope| {
+            let target = Target::new(host, scope, root, &place.home);
+            place.program.to_str().map_or(Ok(Presence::None), |program| target.presence(program))
+        };
+        let (project, user) = match (look(Scope::Project), look(Scope::User)) {
+            (Ok(project), Ok(user)) => (project, user),
+            (Err(error), _) | (_, Err(error)) => {
+                found.push(Finding::warn(name, format!("{error:#}"), "mend the file"));
+                continue;
+            }
+        };
+        let needed = live.iter().any(|a| a.kind == word);
+        found.push(match (project, user) {
+            (Presence::None, Presence::None) if !needed => continue,
+            (Presence::None, Presence::None) => {
+                Finding::ok(name, format!("not installed; if you want them: swarm hooks install {word}"))
+            }
+            (Presence::Partial, _) => Finding::warn(
+                name,
+                "in part, or of another place of the program",
+                format!("swarm hooks install {word}"),
+            ),
+            (_, Presence::Partial) => Finding::warn(
+                name,
+                "in your own settings: in part, or of another place of the program",
+                format!("swarm hooks install {word} --user"),
+            ),
+            (Presence::Full, Presence::Full) => Finding::warn(
+                name,
+                "installed twice: every event runs them twice",
+                format!("swarm hooks uninstall {word}"),
+            ),
+            (Presence::Full, Presence::None) => Finding::ok(name, "installed for this project"),
+            (Presence::None, Presence::Full) => Finding::ok(name, "installed for all your projects"),
+        });
+    }
+    if found.len() == before {
+        found.push(Finding::ok("hooks", "none installed; if you want them: swarm hooks install"));
+    }
+}
+
+fn guard(place: &Place, root: &Path) -> Finding {
+    // No repository, or one whose hooks are not for us to look at.
+    let Ok(guard) = Guard::new(root) else {
+        return Finding::ok("guard", "no repository with hooks of its own");
+    };
+    let program = place.program.to_string_lossy();
+    if guard.is_complete(&program) {
+        return Finding::ok("guard", "commits are guarded");
+    }
+    if guard.is_installed() {
+        return Finding::warn(
+            "guard",
+            "in part, or of another place of the program",
+            "swarm hooks install git",
+        );
+    }
+    Finding::ok("guard", "not installed; if you want it: swarm hooks install git")
+}
+
+/// Whether agents find `swarm-msg`, and the one that belongs to this program.
+fn reachable(place: &Place, live: &[&Agent]) -> Finding {
+    let dir = place.program.parent().unwrap_or(&place.program).to_owned();
+    let mend =
+        format!("put {} on PATH in your shell's start-up file, and start the agents anew", dir.display());
+    let judge = |path: &str| -> Result<PathBuf, String> {
+        let file = std::env::split_paths(path).map(|d| d.join("swarm-msg")).find(|f| is_executable(f));
+        let file = file.ok_or_else(|| "swarm-msg is not on PATH".to_owned())?;
+        let real = file.canonicalize().unwrap_or_else(|_| file.clone());
+        if real.parent() == dir.canonicalize().ok().as_deref() {
+            Ok(file)
+        } else {
+            Err(format!("swarm-msg is {}, of another installation than {}", file.display(), dir.display()))
+        }
+    };
+    if live.is_empty() {
+        return match judge(&std::env::var("PATH").unwrap_or_default()) {
+            Ok(file) => Finding::ok("path", format!("{} (no agents to look at)", file.display())),
+            Err(why) => Finding::warn("path", format!("{why}, in this shell"), mend),
+        };
+    }
+    let mut known = 0;
+    let troubles: Vec<String> = live
+        .iter()
+        .filter_map(|agent| {
+            let path = program::variable(agent.process.pid, "PATH")?;
+            known += 1;
+            judge(&path).err().map(|why| format!("{}: {why}", agent.name))
+        })
+        .collect();
+    if troubles.is_empty() {
+        Finding::ok("path", format!("swarm-msg is on PATH of {known} agents of {}", live.len()))
+    } else {
+        Finding::warn("path", troubles.join("; "), mend)
+    }
+}

@@ -1,0 +1,120 @@
+//! Checks of tmux: the program, the server, the plugin in it and the program that this found.
+
+use super::Place;
+use super::finding::{self, Finding};
+use crate::core::escape;
+use crate::tmux::health::{self, Health};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// What the version of a program that fits the plugin ends with.
+const PROTOCOL: &str = "(protocol 1)";
+
+/// Prints the checksum of a checkout's sources as the plugin's build script does: by its own definition, whatever it is.
+const STAMP: &str =
+    r#"eval "$(awk '/^stamp\(\)/ {on = 1} on {print} on && /}[ \t]*$/ {exit}' plugin/build.sh)"; stamp"#;
+
+/// Looks at tmux; the server's state, if it can be reached.
+pub(super) fn check(place: &Place, found: &mut Vec<Finding>) -> Option<Health> {
+    match health::installed() {
+        Ok(release) => found.push(finding::tmux_version("tmux", &release)),
+        Err(error) => {
+            found.push(Finding::bad("tmux", error.to_string(), "install tmux 3.2 or newer"));
+            return None;
+        }
+    }
+    match place.server.health() {
+        Ok(health) => {
+            let judged = finding::tmux_version("server", &health.version);
+            let seen = format!("{} at {}", judged.seen, place.server.socket());
+            found.push(Finding { seen, ..judged });
+            plugin(&health, found);
+            Some(health)
+        }
+        Err(error) if std::env::var_os("TMUX").is_some() => {
+            found.push(Finding::bad(
+                "server",
+                error.to_string(),
+                "if this is no sandbox, the server has ended: start tmux, and a new shell in it",
+            ));
+            None
+        }
+        Err(_) => {
+            found.push(Finding::warn(
+                "server",
+                format!("this is no tmux pane, and no server listens at {}", place.server.socket()),
+                "agents are found in tmux: start it, and them in it",
+            ));
+            None
+        }
+    }
+}
+
+fn plugin(health: &Health, found: &mut Vec<Finding>) {
+    if health.plugin.is_empty() {
+        found.push(Finding::warn(
+            "plugin",
+            "not loaded in this server: no keys, and new agents are found every 15 s only",
+            "run-shell /path/to/tmux-swarm/swarm.tmux in tmux.conf",
+        ));
+        return;
+    }
+    let parts = Path::new(&health.plugin);
+    found.push(if parts.join("popup.sh").is_file() {
+        Finding::ok("plugin", format!("loaded from {}", health.plugin))
+    } else {
+        let seen = format!("{} is gone: its keys do nothing", health.plugin);
+        Finding::bad("plugin", seen, "install it again, and reload tmux.conf")
+    });
+    let root = parts.parent().unwrap_or(parts);
+    found.push(program(&health.program, root));
+}
+
+/// The program that the plugin calls.
+fn program(path: &str, root: &Path) -> Finding {
+    let build = format!("sh {}/plugin/build.sh, then {0}/swarm.tmux", root.display());
+    let file = Path::new(path);
+    if path.is_empty() {
+        return Finding::bad("program", "the plugin found none: it is not built yet", build);
+    }
+    if !is_executable(file) {
+        return Finding::bad("program", format!("{path} is not a program any more"), build);
+    }
+    let out = Command::new(file).arg("--version").stdin(Stdio::null()).output();
+    let version = out.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned()).unwrap_or_default();
+    let seen = format!("{path} is {}", escape::short(&version, 60));
+    if !version.ends_with(PROTOCOL) {
+        return Finding::bad("program", format!("{seen}, which the plugin does not speak to"), build);
+    }
+    // One from elsewhere is not this checkout's affair, and one without a stamp was built by hand.
+    let Ok(stamp) = std::fs::read_to_string(root.join("bin/.stamp")) else {
+        return Finding::ok("program", seen);
+    };
+    if file != root.join("bin/swarm") {
+        return Finding::ok("program", seen);
+    }
+    let out = Command::new("sh").args(["-c", STAMP]).current_dir(root).stdin(Stdio::null()).output();
+    let now = out.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned()).unwrap_or_default();
+    if now.is_empty() || now == stamp.trim() {
+        Finding::ok("program", seen)
+    } else {
+        Finding::warn("program", format!("{seen}; the sources have changed since it was built"), build)
+    }
+}
+
+/// Whether it is a file that may be run.
+pub(super) fn is_executable(file: &Path) -> bool {
+    file.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn this_program_speaks_the_protocol_that_is_asked_for() {
+        let version = crate::cli::Swarm::command().get_version().unwrap_or_default().to_owned();
+        assert!(version.ends_with(super::PROTOCOL), "{version}");
+    }
+}

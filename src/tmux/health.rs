@@ -1,0 +1,100 @@
+//! What about a tmux server can get in swarm's way: its version, the plugin in it, options of panes. One call.
+
+use super::Server;
+use crate::core::refusal::Refusal;
+use anyhow::Result;
+use std::process::{Command, Stdio};
+use tmux_interface::{DisplayMessage, ListPanes};
+
+/// A server as it is now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// The server's version.
+    pub version: String,
+    /// The directory of the loaded plugin; empty: none is loaded.
+    pub plugin: String,
+    /// The program that the plugin found; empty: none.
+    pub program: String,
+    /// All panes.
+    pub panes: Vec<PaneHealth>,
+}
+
+/// One pane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaneHealth {
+    /// Its id, such as `%5`.
+    pub id: String,
+    /// What a person types in any pane of the window goes to this one, too.
+    pub synchronized: bool,
+    /// Its input is switched off.
+    pub input_off: bool,
+    /// Columns and rows.
+    pub size: (u16, u16),
+    /// Applications may not set its title (`allow-set-title`, of newer versions only).
+    pub title_fixed: bool,
+    /// Applications may not use the alternate screen.
+    pub no_alternate: bool,
+}
+
+const SERVER: &str = "#{version}\t#{@swarm-plugin}\t#{@swarm-exe}";
+const PANE: &str = "#{pane_id}\t#{pane_synchronized}\t#{pane_input_off}\t#{pane_width}\t#{pane_height}\t#{allow-set-title}\t#{alternate-screen}";
+
+/// What the `tmux` on PATH says its version is.
+pub fn installed() -> Result<String> {
+    let out = Command::new("tmux").arg("-V").stdin(Stdio::null()).output().map_err(|e| {
+        anyhow::Error::new(Refusal::Tmux(format!("cannot run tmux: {e}; is it installed and on PATH?")))
+    })?;
+    let text = String::from_utf8_lossy(&out.stdout);
+    Ok(text.trim().trim_start_matches("tmux ").to_owned())
+}
+
+impl Server {
+    /// Looks at the server.
+    pub fn health(&self) -> Result<Health> {
+        let text = self.must(
+            vec![
+                DisplayMessage::new().print().message(SERVER).build(),
+                ListPanes::new().all().format(PANE).build(),
+            ],
+            None,
+        )?;
+        let mut lines = text.lines();
+        let mut head = lines.next().unwrap_or_default().splitn(3, '\t').map(str::to_owned);
+        let mut next = || head.next().unwrap_or_default();
+        Ok(Health {
+            version: next(),
+            plugin: next(),
+            program: next(),
+            panes: lines.filter_map(parse).collect(),
+        })
+    }
+}
+
+fn parse(line: &str) -> Option<PaneHealth> {
+    let fields: Vec<&str> = line.split('\t').collect();
+    let [id, synchronized, input_off, width, height, title, alternate] = fields[..] else { return None };
+    // An option that this version does not know is empty.
+    let off = |value: &str| matches!(value, "0" | "off");
+    id.starts_with('%').then(|| PaneHealth {
+        id: id.to_owned(),
+        synchronized: synchronized == "1",
+        input_off: input_off == "1",
+        size: (width.parse().unwrap_or(0), height.parse().unwrap_or(0)),
+        title_fixed: off(title),
+        no_alternate: off(alternate),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn an_option_that_a_version_does_not_know_is_not_taken_for_off() {
+        let pane = parse("%3\t1\t0\t80\t24\t\t1").unwrap();
+        assert!(pane.synchronized && !pane.input_off && !pane.title_fixed && !pane.no_alternate);
+        assert_eq!(pane.size, (80, 24));
+        assert!(parse("%3\t0\t0\t80\t24\t0\toff").unwrap().no_alternate);
+        assert!(parse("%3").is_none());
+    }
+}
