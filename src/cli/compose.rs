@@ -6,7 +6,6 @@ use crate::core::body::Body;
 use crate::core::delivery::{Progress, Stage};
 use crate::core::message::{Identity, MAX_RECIPIENTS, Message, MessageType, parse_file_name};
 use crate::core::name::Name;
-use crate::core::rate::Limit;
 use crate::core::refusal::Refusal;
 use crate::courier::{start, witness};
 use crate::os::caller::Caller;
@@ -80,7 +79,7 @@ pub(super) fn post(session: &Session, mut draft: Draft) -> Result<Message> {
     if draft.identity == Identity::Env && witness::ask(&session.store, &draft.from)? {
         draft.identity = Identity::Namespace;
     }
-    session.store.post(draft, limit()?)
+    session.store.post(draft, session.settings()?.rate)
 }
 
 /// Wakes the courier and reports how far the message comes.
@@ -106,22 +105,6 @@ pub(super) fn watch(session: &Session, message: &Message, report: Report) -> Res
 /// Whether waiting a little longer may show more.
 fn is_fresh(way: &Progress) -> bool {
     matches!(way.stage, Stage::Queued | Stage::Typing | Stage::Entering)
-}
-
-/// `SWARM_RATE_LIMIT=COUNT/SECONDS`; by default 10/60, 0/60 switches it off.
-fn limit() -> Result<Limit> {
-    let Some(text) = std::env::var("SWARM_RATE_LIMIT").ok().filter(|t| !t.is_empty()) else {
-        return Ok(Limit::default());
-    };
-    let parsed = text.split_once('/').and_then(|(count, seconds)| {
-        let window_ms = seconds.parse::<u32>().ok().filter(|s| *s > 0)?;
-        Some(Limit { count: count.parse().ok()?, window_ms: u64::from(window_ms) * 1000 })
-    });
-    parsed.ok_or_else(|| {
-        let shown = crate::core::escape::short(&text, 30);
-        Refusal::Usage(format!("SWARM_RATE_LIMIT is '{shown}'; it must be COUNT/SECONDS, such as 10/60"))
-            .into()
-    })
 }
 
 fn look(store: &Store, message: &Message) -> Result<Vec<(Name, Progress)>> {

@@ -1,7 +1,7 @@
 use super::{print, session, under};
 use crate::core::escape;
-use crate::courier::settings::Settings;
 use crate::store::Store;
+use crate::store::config::Files;
 use crate::tmux::Server;
 use anyhow::{Context as _, Result};
 use finding::{Finding, Verdict};
@@ -102,10 +102,7 @@ fn check(place: &Place) -> Vec<Finding> {
         Ok(_) => Finding::ok("profiles", "are understood"),
         Err(error) => Finding::bad("profiles", format!("{error:#}"), "no courier starts until it is mended"),
     });
-    found.push(match Settings::from_env() {
-        Ok(_) => Finding::ok("settings", "are understood"),
-        Err(error) => Finding::bad("settings", format!("{error:#}"), "no courier starts from this shell"),
-    });
+    settings(place, &mut found);
     let Some(root) = &place.root else {
         found.push(Finding::warn(
             "project",
@@ -132,6 +129,22 @@ fn check(place: &Place) -> Vec<Finding> {
         }
     }
     found
+}
+
+/// What is wrong in the settings, one finding each: the rest of a file serves all the same.
+fn settings(place: &Place, found: &mut Vec<Finding>) {
+    let config = Files::of(place.root.as_deref()).load();
+    let mend = "swarm config edit, or swarm config unset KEY; `swarm config keys` lists what may be said";
+    found.extend(config.problems.iter().map(|p| Finding::bad("settings", format!("not taken: {p}"), mend)));
+    found.extend(
+        config
+            .ignored
+            .iter()
+            .map(|p| Finding::warn("settings", p.to_string(), "set it in your own file (--user)")),
+    );
+    if config.problems.is_empty() && config.ignored.is_empty() {
+        found.push(Finding::ok("settings", "are understood"));
+    }
 }
 
 fn text(findings: &[Finding], mended: &[Mended]) -> String {

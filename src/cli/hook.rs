@@ -1,8 +1,10 @@
 use super::session::{self, Session};
+use crate::core::config::Settings;
 use crate::core::hook::Host;
 use crate::core::message::Identity;
-use crate::hooks::{Call, Enforce, MAX_INPUT};
+use crate::hooks::{Call, MAX_INPUT};
 use crate::store::Store;
+use crate::store::config::Files;
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 use std::io::{Read as _, Write as _};
@@ -49,7 +51,8 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
         host: args.host,
         name: &args.event,
         here: &session::here()?,
-        enforce: enforce()?,
+        // What is wrong in the settings the doctor and the courier tell: a hook has nobody to tell it to.
+        enforce: Settings::from(&Files::of(Some(store.root())).load()).enforce,
     };
     let reply = call.answer(&input)?;
     if let Some(json) = &reply.json {
@@ -58,12 +61,4 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
         out.flush()?;
     }
     reply.commit(store)
-}
-
-/// `SWARM_ENFORCE`: `deny` unless it says otherwise.
-fn enforce() -> Result<Enforce> {
-    match std::env::var("SWARM_ENFORCE") {
-        Ok(text) if !text.is_empty() => text.parse().map_err(|why| anyhow::anyhow!("SWARM_ENFORCE: {why}")),
-        _ => Ok(Enforce::default()),
-    }
 }

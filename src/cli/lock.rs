@@ -29,9 +29,9 @@ pub(super) struct Args {
     /// Let others hold it too, as long as they share it: to read undisturbed
     #[arg(long)]
     shared: bool,
-    /// How long it is yours without renewal (1s to 24h)
-    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = duration)]
-    ttl: u64,
+    /// How long it is yours without renewal (1s to 24h); without this as lease.ttl says: 15m
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    ttl: Option<u64>,
     /// What for, in at most 512 characters: shown to those who want it too
     #[arg(long, value_name = "TEXT", value_parser = lease::reason)]
     reason: Option<Reason>,
@@ -68,7 +68,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         holder,
         paths: lease::patterns(&session, &args.paths)?,
         mode: if args.shared { Mode::Shared } else { Mode::Exclusive },
-        ttl_ms: args.ttl,
+        ttl_ms: lease::ttl(&session, args.ttl)?,
         reason: args.reason.clone(),
         auto: false,
     };

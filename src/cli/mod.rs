@@ -7,6 +7,7 @@ mod ack;
 mod agents;
 mod completions;
 mod compose;
+mod config;
 mod coord;
 mod courier;
 mod dashboard;
@@ -92,6 +93,7 @@ enum SwarmCommand {
     Onboard(onboard::Args),
     Hooks(hooks::Args),
     Guard(guard::Args),
+    Config(config::Args),
     Completions(completions::Args),
     Man(man::Args),
     #[command(hide = true)]
@@ -140,6 +142,7 @@ pub fn swarm() -> ExitCode {
         SwarmCommand::Onboard(args) => onboard::run(&args),
         SwarmCommand::Hooks(args) => hooks::run(&args),
         SwarmCommand::Guard(args) => guard::run(&args),
+        SwarmCommand::Config(args) => config::run(&args),
         SwarmCommand::Completions(args) => completions::run(&args),
         SwarmCommand::Man(args) => man::run(&args),
         SwarmCommand::Hook(args) => {

@@ -19,9 +19,9 @@ pub(super) struct Args {
     /// The lease with this number, if it is still yours
     #[arg(long, value_name = "NUMBER", conflicts_with = "paths")]
     fence: Option<u64>,
-    /// For how long from now
-    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = lease::duration)]
-    ttl: u64,
+    /// For how long from now; without this as lease.ttl says: 15m
+    #[arg(long, value_name = "TIME", value_parser = lease::duration)]
+    ttl: Option<u64>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -35,8 +35,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
         None if paths.is_empty() => Which::All,
         None => Which::Paths(&paths),
     };
+    let ttl = lease::ttl(&session, args.ttl)?;
     let (renewed, lost) = session.store.change_leases(|table| {
-        let renewed = table.renew(&holder, which, args.ttl);
+        let renewed = table.renew(&holder, which, ttl);
         let kept = |path| renewed.iter().any(|l| l.paths.iter().any(|p| p.covers(path)));
         let lost: Vec<_> = paths.iter().filter(|p| !kept(p)).map(|p| (p.clone(), table.holding(p))).collect();
         (renewed, lost)

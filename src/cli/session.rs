@@ -2,6 +2,7 @@
 
 use crate::agents::Profiles;
 use crate::core::agent::Agent;
+use crate::core::config::{Settings, Source};
 use crate::core::id::{self, MIN_PREFIX};
 use crate::core::message::{Identity, Verified};
 use crate::core::name::Name;
@@ -9,6 +10,7 @@ use crate::core::refusal::Refusal;
 use crate::courier::discovery;
 use crate::os::caller::{self, Caller};
 use crate::store::Store;
+use crate::store::config::{Files, config_home};
 use crate::store::mail::Found;
 use crate::tmux::Server;
 use anyhow::{Context as _, Result};
@@ -26,9 +28,7 @@ pub(super) struct Session {
 
 /// The user's own profiles.
 pub(super) fn profiles() -> Result<Profiles> {
-    let config = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
-    let home = || std::env::var_os("HOME").map(|h| PathBuf::from(h).join(".config"));
-    let dirs: Vec<PathBuf> = config.or_else(home).map(|c| c.join("swarm/profiles")).into_iter().collect();
+    let dirs: Vec<PathBuf> = config_home().map(|dir| dir.join("profiles")).into_iter().collect();
     Profiles::load(&dirs)
 }
 
@@ -58,6 +58,21 @@ impl Session {
             session.caller = caller::identify(&session.agents, from)?;
         }
         Ok(session)
+    }
+
+    /// The settings. A variable that is wrong is refused: whoever set it is there to mend it. What is wrong in a file is told, and
+    /// the rest serves.
+    pub(super) fn settings(&self) -> Result<Settings> {
+        let config = Files::of(Some(self.store.root())).load();
+        if let Some(wrong) = config.problems.iter().find(|p| p.source == Source::Environment) {
+            return Err(Refusal::Usage(wrong.to_string()).into());
+        }
+        if let [first, rest @ ..] = &config.problems[..] {
+            let more = if rest.is_empty() { String::new() } else { format!(" (and {} more)", rest.len()) };
+            let text = crate::core::escape::line(&first.to_string());
+            eprintln!("swarm: not taken: {text}{more}; see `swarm config validate`");
+        }
+        Ok(Settings::from(&config))
     }
 
     /// Looks at the panes again, if tmux can be reached from here.

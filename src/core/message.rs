@@ -154,6 +154,12 @@ pub fn parse_file_name(file: &str) -> Option<(&str, MessageId)> {
     Some((sender, MessageId::parse(id)?))
 }
 
+/// When a message was sent (ms since the epoch), from the name of its file.
+pub fn sent_at(file: &str) -> Option<u64> {
+    parse_file_name(file)?;
+    file.split_once('-')?.0.parse().ok()
+}
+
 /// A message with its signature, as stored. Nothing is known about it before it is verified.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

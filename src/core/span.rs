@@ -2,22 +2,45 @@
 //!
 //! Pure.
 
-/// The longest span that is accepted: one day.
-const MAX_SECONDS: u64 = 24 * 60 * 60;
+/// The units, longest first, in milliseconds.
+const UNITS: [(&str, u64); 5] = [("d", DAY), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 
-/// Parses a span such as `90`, `90s`, `15m` or `2h`, in milliseconds: from one second to one day.
-pub fn duration(text: &str) -> Result<u64, String> {
-    let (digits, unit) = match text.as_bytes() {
-        [.., b's'] => (&text[..text.len() - 1], 1),
-        [.., b'm'] => (&text[..text.len() - 1], 60),
-        [.., b'h'] => (&text[..text.len() - 1], 60 * 60),
-        _ => (text, 1),
+/// A day, in milliseconds.
+pub const DAY: u64 = 86_400_000;
+
+/// Parses a span such as `90`, `0.5`, `300ms`, `90s`, `15m`, `2h` or `30d`, in milliseconds; a bare number is seconds.
+/// `None`: it is none, or longer than a million days.
+pub fn parse(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let unit = match unit {
+        "" => 1000,
+        unit => UNITS.iter().find(|(name, _)| *name == unit)?.1,
     };
-    let seconds = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(unit));
-    match seconds {
-        Some(seconds @ 1..=MAX_SECONDS) => Ok(seconds * 1000),
-        _ => Err("it must be a time from 1s to 24h, such as 90s, 15m or 2h".to_owned()),
+    let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+    if whole.is_empty() || part.is_empty() || part.len() > 6 {
+        return None;
     }
+    let part = part.parse::<u64>().ok()? * unit / 10u64.pow(u32::try_from(part.len()).ok()?);
+    let whole = whole.parse::<u64>().ok()?.checked_mul(unit)?;
+    whole.checked_add(part).filter(|ms| *ms <= 1_000_000 * DAY)
+}
+
+/// The shortest way to write a span exactly.
+pub fn exact(ms: u64) -> String {
+    if ms == 0 {
+        return "0s".to_owned();
+    }
+    let (name, unit) = UNITS.into_iter().find(|(_, unit)| ms.is_multiple_of(*unit)).unwrap_or(("ms", 1));
+    format!("{}{name}", ms / unit)
+}
+
+/// [`parse`] for the time of a lease: from one second to one day.
+pub fn duration(text: &str) -> Result<u64, String> {
+    parse(text)
+        .filter(|ms| (1000..=DAY).contains(ms))
+        .ok_or_else(|| "it must be a time from 1s to 24h, such as 90s, 15m or 2h".to_owned())
 }
 
 /// The time from `then_ms` to `now_ms`, in one unit.
@@ -45,6 +68,28 @@ mod tests {
         assert_eq!(duration("90"), Ok(90_000));
         assert_eq!(duration("15m"), Ok(900_000));
         assert!(duration("25h").is_err() && duration("0").is_err() && duration("m").is_err());
+    }
+
+    #[test]
+    fn a_span_is_written_as_it_can_be_read() {
+        for (given, ms, shown) in [
+            ("90", 90_000, "90s"),
+            ("0.5", 500, "500ms"),
+            ("300ms", 300, "300ms"),
+            ("120s", 120_000, "2m"),
+            ("1.5m", 90_000, "90s"),
+            ("24h", DAY, "1d"),
+            ("0", 0, "0s"),
+        ] {
+            assert_eq!(parse(given), Some(ms), "{given}");
+            assert_eq!(exact(ms), shown, "{given}");
+            assert_eq!(parse(shown), Some(ms), "{given}");
+        }
+        for bad in
+            ["", "m", "-1s", "1.s", ".5", "1w", "1e3", "99999999999999999999h", "9999999999d", "é", "1 s"]
+        {
+            assert_eq!(parse(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -6,9 +6,9 @@
 //! lock is held throughout; the store's mutex only for each mark, never across a tmux call.
 
 use super::gate::{Hold, Scene};
-use super::settings::Settings;
 use crate::agents::{self, Profile, Reading};
 use crate::core::agent::{Agent, Status};
+use crate::core::config::Settings;
 use crate::core::delivery::{Delivery, Progress, Stage};
 use crate::core::frame;
 use crate::core::message::{Verified, parse_file_name};

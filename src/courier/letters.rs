@@ -5,9 +5,9 @@
 //! given. So a courier that is killed and started anew goes on where the last one was, and tells nothing never or twice but
 //! for a crash between the two writes of that transaction, after which it is told again.
 
-use super::settings::Settings;
 use crate::core::ack::{AckClock, Step};
 use crate::core::agent::Agent;
+use crate::core::config::{Escalate, Settings};
 use crate::core::delivery::{Delivery, Stage};
 use crate::core::escape;
 use crate::core::frame;
@@ -105,7 +105,7 @@ impl Letters<'_> {
         Ok(())
     }
 
-    /// Tells the sender and the human, once, and stops waiting.
+    /// Tells the sender and the human (or everybody, if that is wished), once, and stops waiting.
     fn escalate(&self, owner: &Name, message: &Verified, why: &str, due: &mut Due) -> Result<()> {
         let text = format!(
             "UNACKNOWLEDGED: {owner} {why} {} ({}: {})",
@@ -115,6 +115,11 @@ impl Letters<'_> {
         );
         let mut to = self.sender(message);
         to.push(Name::human());
+        if self.settings.escalate == Escalate::All {
+            let others = self.agents.iter().filter(|a| a.is_live() && a.name != *owner);
+            to.extend(others.map(|a| a.name.clone()));
+        }
+        to.sort();
         to.dedup();
         let file = message.file_name();
         let awaited = self.store.mail_file(owner, Folder::Unacked, &file);

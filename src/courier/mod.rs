@@ -2,7 +2,7 @@
 //!
 //! Single by a flock held for its life; woken by a byte in a FIFO; ends with the last tmux server that it knows.
 //! Everything it knows is in the store, so killing it at any instant loses and repeats nothing. Idle it sleeps in
-//! one `poll` and looks at its agents' pids now and then.
+//! one `poll` and looks at its agents' pids and at its settings' files now and then.
 
 pub mod board;
 pub mod coordination;
@@ -12,7 +12,6 @@ pub mod gate;
 pub mod letters;
 pub mod observe;
 pub mod round;
-pub mod settings;
 pub mod start;
 pub mod witness;
 
@@ -22,7 +21,6 @@ use crate::store::{Store, fault, lock, now_ms};
 use crate::tmux::Server;
 use anyhow::Result;
 use round::Round;
-use settings::Settings;
 use std::time::{Duration, Instant};
 
 /// How often the panes are looked at for agents that no hook told of.
@@ -49,7 +47,7 @@ pub fn run(store: &Store, first: &Server, profiles: &Profiles) -> Result<()> {
     // The FIFO is open before the first look at the mail, so no ring is missed in between.
     let mut bell = Listener::open(&store.dir().join("wake"))?;
     fault::point("courier-started");
-    let mut round = Round::new(store, first, profiles, Settings::from_env()?);
+    let mut round = Round::new(store, first, profiles);
     let mut surveyed: Option<Instant> = None;
     let mut pause = RETRY.0;
     let mut rang = true;
@@ -57,12 +55,14 @@ pub fn run(store: &Store, first: &Server, profiles: &Profiles) -> Result<()> {
     let mut active = false;
     let mut owed = true;
     loop {
+        round.configure()?;
         let due = surveyed.is_none_or(|at| at.elapsed() >= SURVEY_EVERY);
         if due || round.lost_somebody()? {
             surveyed = Some(Instant::now());
             if !round.survey()? {
                 return Ok(());
             }
+            round.tidy()?;
             observed = None;
         }
         round.witness()?;

@@ -8,21 +8,30 @@ use super::board::Board;
 use super::coordination::Rows;
 use super::delivery::{Attempt, Outcome};
 use super::letters::{Due, Letters};
-use super::settings::Settings;
 use super::{discovery, observe, witness};
 use crate::agents::Profiles;
 use crate::core::agent::{Agent, Status};
 use crate::core::badge::Counts;
+use crate::core::config::{Config, Problem, Settings};
 use crate::core::delivery::Stage;
+use crate::core::escape;
 use crate::core::frame;
 use crate::core::message::{Verified, parse_file_name};
 use crate::core::name::Name;
 use crate::os::process;
-use crate::store::Store;
+use crate::store::config::{Files, Stamp};
 use crate::store::mail::Folder;
+use crate::store::{Store, now_ms};
 use crate::tmux::Server;
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+/// How often what was read long ago is looked for.
+const TIDY_EVERY: Duration = Duration::from_secs(3600);
+
+/// Problems of the settings that are journalled at a time.
+const PROBLEMS: usize = 10;
 
 /// What one pass over everybody's mail came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,7 +55,12 @@ pub struct Round<'a> {
     store: &'a Store,
     profiles: &'a Profiles,
     servers: BTreeSet<String>,
+    files: Files,
+    /// The state of the files that the settings are from; `None` before the first look.
+    stamp: Option<Stamp>,
     settings: Settings,
+    /// When what was read long ago was removed last.
+    tidied: Option<Instant>,
     /// The living agents.
     agents: Vec<Agent>,
     /// What the panes show of us.
@@ -55,21 +69,56 @@ pub struct Round<'a> {
     rows: Rows,
     /// The unread mail of the person at the keyboard that was announced; `None` before the first look.
     announced: Option<BTreeSet<String>>,
+    /// Whether urgent mail for that person waits to be shown in a popup.
+    popup_due: bool,
 }
 
 impl<'a> Round<'a> {
     /// A courier that knows of one server so far.
-    pub fn new(store: &'a Store, first: &Server, profiles: &'a Profiles, settings: Settings) -> Self {
+    pub fn new(store: &'a Store, first: &Server, profiles: &'a Profiles) -> Self {
         let servers = BTreeSet::from([first.socket().to_owned()]);
         Self {
             store,
             profiles,
             servers,
-            settings,
+            files: Files::of(Some(store.root())),
+            stamp: None,
+            settings: Settings::from(&Config::resolve(Vec::new())),
+            tidied: None,
             agents: Vec::new(),
             board: Board::default(),
             rows: Rows::default(),
             announced: None,
+            popup_due: false,
+        }
+    }
+
+    /// Reads the settings anew if their files have changed. What is wrong in them is journalled and not taken.
+    pub fn configure(&mut self) -> Result<()> {
+        let stamp = self.files.stamp();
+        if self.stamp.replace(stamp) == Some(stamp) {
+            return Ok(());
+        }
+        let config = self.files.load();
+        self.settings = Settings::from(&config);
+        if config.problems.is_empty() {
+            return Ok(());
+        }
+        let told = |p: &Problem| escape::short(&p.to_string(), 300);
+        let problems: Vec<String> = config.problems.iter().take(PROBLEMS).map(told).collect();
+        self.store.transact(|tx| tx.journal("bad-settings", serde_json::json!({"problems": problems})))
+    }
+
+    /// Removes what was read long ago, now and then.
+    pub fn tidy(&mut self) -> Result<()> {
+        let Some(keep_ms) = self.settings.keep_read_ms else { return Ok(()) };
+        if self.tidied.is_some_and(|at| at.elapsed() < TIDY_EVERY) {
+            return Ok(());
+        }
+        self.tidied = Some(Instant::now());
+        match self.store.prune(now_ms().saturating_sub(keep_ms)) {
+            Err(error) => self.note(&error),
+            Ok(_) => Ok(()),
         }
     }
 
@@ -111,10 +160,11 @@ impl<'a> Round<'a> {
     /// Brings the status lines up to date, and announces new mail to the person at the keyboard.
     pub fn show(&mut self) -> Result<()> {
         let agents = self.store.agents()?;
-        let badge = self.counts()?.agents(&agents).badge(false);
+        let badge = self.counts()?.agents(&agents).badge(self.settings.ascii);
         // The status line is a courtesy: what it tells is in the store.
         let _ = self.board.show(&agents, &badge, self.store.root());
-        self.announce()
+        self.announce()?;
+        self.pop_up()
     }
 
     /// Counts the mail.
@@ -145,6 +195,8 @@ impl<'a> Round<'a> {
         let unread: BTreeSet<String> = self.store.mail_files(&human, Folder::New)?.into_iter().collect();
         let Some(announced) = self.announced.replace(unread.clone()) else { return Ok(()) };
         let news: Vec<&String> = unread.difference(&announced).collect();
+        self.popup_due |= self.settings.popup && self.any_urgent(&news)?;
+        self.popup_due &= !unread.is_empty();
         let text = match news[..] {
             [] => return Ok(()),
             [file] => {
@@ -161,6 +213,44 @@ impl<'a> Round<'a> {
         };
         for socket in &self.servers {
             let _ = Server::new(socket).alert(&text);
+        }
+        Ok(())
+    }
+
+    fn any_urgent(&self, files: &[&String]) -> Result<bool> {
+        for file in files {
+            let found = self.store.message(&Name::human(), &[], Folder::New, file)?;
+            if found.is_some_and(|m| m.is_ok_and(|m| m.urgent && !m.from.is_system())) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Opens the dashboard over the terminals of those who are not typing just now, if urgent mail waits for that.
+    fn pop_up(&mut self) -> Result<()> {
+        if !self.popup_due {
+            return Ok(());
+        }
+        let program = std::env::current_exe().context("cannot find this program")?.with_file_name("swarm");
+        // What cannot be said in one line of shell is left to the status line.
+        let (Some(root), Some(program)) = (self.store.root().to_str(), program.to_str()) else {
+            return Ok(());
+        };
+        if [root, program].iter().any(|path| path.chars().any(escape::is_unsafe)) {
+            return Ok(());
+        }
+        // Whoever opens it is the human, even where the tmux server was started inside somebody's pane.
+        let command = format!(
+            "unset TMUX_PANE; SWARM_ROOT={} exec {} dashboard --popup",
+            escape::word(root),
+            escape::word(program)
+        );
+        for socket in &self.servers {
+            // A popup is a courtesy, like the line on the status line.
+            if Server::new(socket).popup(self.settings.quiet_s, now_ms() / 1000, &command).unwrap_or(false) {
+                self.popup_due = false;
+            }
         }
         Ok(())
     }
@@ -215,7 +305,7 @@ impl<'a> Round<'a> {
 
     /// Journals an error that must not stop the rest.
     fn note(&self, error: &anyhow::Error) -> Result<()> {
-        let text = crate::core::escape::short(&format!("{error:#}"), 300);
+        let text = escape::short(&format!("{error:#}"), 300);
         self.store.transact(|tx| tx.journal("courier-error", serde_json::json!({"error": text})))
     }
 

@@ -5,7 +5,7 @@
 
 use super::{Call, report};
 use crate::core::escape;
-use crate::core::hook::Answer;
+use crate::core::hook::{Answer, Enforce};
 use crate::core::lease::{Blocker, Holder, Kind, Lease, Notice, Outcome, PathPattern, Request, Which, Why};
 use crate::core::message::{Identity, MessageType};
 use crate::os::process;
@@ -13,31 +13,6 @@ use anyhow::Result;
 use std::ffi::OsStr;
 use std::fs;
 use std::time::{Duration, UNIX_EPOCH};
-
-/// What to do about an edit of what another agent holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Enforce {
-    /// Refuse it.
-    #[default]
-    Deny,
-    /// Let it through and tell the agent, where it can be told.
-    Warn,
-    /// Take no notice, and take no leases.
-    Off,
-}
-
-impl std::str::FromStr for Enforce {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "deny" => Ok(Enforce::Deny),
-            "warn" => Ok(Enforce::Warn),
-            "off" => Ok(Enforce::Off),
-            _ => Err("it must be deny, warn or off".to_owned()),
-        }
-    }
-}
 
 /// Before a tool writes these files: leases them for a while, or says who holds them.
 pub(super) fn before(call: &Call<'_>, files: &[String]) -> Result<Answer> {

@@ -13,7 +13,7 @@ mod mail;
 pub mod report;
 
 use crate::core::agent::{Agent, Status};
-use crate::core::hook::{Answer, Event, Host};
+use crate::core::hook::{Answer, Enforce, Event, Host};
 use crate::os::caller::Caller;
 use crate::store::Store;
 use crate::store::lock::{self, Held};
@@ -21,8 +21,6 @@ use crate::store::mail::Found;
 use anyhow::Result;
 use serde_json::Value;
 use std::path::Path;
-
-pub use edits::Enforce;
 
 /// The largest input that is read, in bytes: a prompt may carry a large paste.
 pub const MAX_INPUT: usize = 8 << 20;

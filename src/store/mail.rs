@@ -1,4 +1,4 @@
-//! Mailboxes: `mail/NAME/new/`, `mail/NAME/given/`, `mail/NAME/cur/`, `mail/NAME/state/`, `mail/NAME/unacked/`.
+//! Mailboxes: `new/`, `given/`, `cur/`, `gone/`, `state/` and `unacked/` in `mail/NAME/`.
 //!
 //! A message is one immutable signed file. It appears in `new/` by a link (complete or absent), moves to `given/` when it
 //! was submitted in its recipient's composer and to `cur/` when it was read: renames, so it is in one of them at any time. How far its delivery is stands in
@@ -30,6 +30,8 @@ pub enum Folder {
     Cur,
     /// To be acknowledged; also in one of the others.
     Unacked,
+    /// Read, and removed for its age: an empty file keeps its name, so that no copy of it passes for new.
+    Gone,
 }
 
 impl Folder {
@@ -39,12 +41,13 @@ impl Folder {
             Folder::Given => "given",
             Folder::Cur => "cur",
             Folder::Unacked => "unacked",
+            Folder::Gone => "gone",
         }
     }
 }
 
 /// The directories of a mailbox.
-const PARTS: [&str; 5] = ["new", "given", "cur", "state", "unacked"];
+const PARTS: [&str; 6] = ["new", "given", "cur", "state", "unacked", "gone"];
 
 /// A record that was refused, for the person to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -183,8 +186,12 @@ impl Store {
         if !message.to.iter().any(|to| to == owner || aliases.contains(to)) {
             return Err("forged: it was written to somebody else");
         }
-        let read = [Folder::Cur, Folder::Given].map(|f| self.mail_file(owner, f, file).exists());
-        if folder == Folder::New && read.contains(&true) {
+        let later: &[Folder] = match folder {
+            Folder::New => &[Folder::Given, Folder::Cur, Folder::Gone],
+            Folder::Given => &[Folder::Cur, Folder::Gone],
+            _ => &[],
+        };
+        if later.iter().any(|f| self.mail_file(owner, *f, file).exists()) {
             return Err("replayed: it was read before");
         }
         Ok(message)
@@ -201,7 +208,7 @@ impl Store {
         }
     }
 
-    fn delivery_path(&self, owner: &Name, id: &MessageId) -> PathBuf {
+    pub(super) fn delivery_path(&self, owner: &Name, id: &MessageId) -> PathBuf {
         self.mail_dir(owner, "state").join(format!("{id}.json"))
     }
 

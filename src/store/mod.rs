@@ -5,8 +5,10 @@
 //! take no lock. Signed messages are immutable: they appear by a link and move by a rename. A record that cannot be
 //! read is moved to `quarantine/` and journalled; the rest goes on working and nothing is regenerated silently.
 
+pub mod config;
 pub mod coord;
 pub mod fault;
+pub mod foreign;
 mod journal;
 pub mod key;
 pub mod leases;
@@ -15,6 +17,7 @@ pub mod mail;
 mod notices;
 mod outbox;
 pub mod post;
+mod prune;
 mod receipt;
 pub mod record;
 pub mod root;

@@ -23,6 +23,32 @@ impl Server {
         Ok(())
     }
 
+    /// Opens a popup that runs `command` (a shell's, on one line) on every terminal where no key was pressed for `quiet_s`, and
+    /// does not wait until it is closed. Where another popup or a menu is open tmux opens none. Returns whether there was
+    /// such a terminal.
+    pub fn popup(&self, quiet_s: u64, now_s: u64, command: &str) -> Result<bool> {
+        let out =
+            self.run(vec![ListClients::new().format("#{client_activity}\t#{client_name}").build()], None)?;
+        let clients: Vec<&str> = out
+            .stdout
+            .lines()
+            .filter_map(|line| line.split_once('\t'))
+            .filter(|(used, _)| used.parse::<u64>().is_ok_and(|at| at + quiet_s <= now_s))
+            .map(|(_, name)| name)
+            .collect();
+        for client in &clients {
+            let (server, client, command) = (self.clone(), (*client).to_owned(), command.to_owned());
+            // tmux keeps the caller until the popup is closed.
+            std::thread::spawn(move || {
+                let mut popup = TmuxCommand::new();
+                popup.name("display-popup").push_flag("-E").push_option("-c", client);
+                popup.push_option("-w", "80%").push_option("-h", "80%").push_param(command);
+                server.run(vec![popup], None)
+            });
+        }
+        Ok(!clients.is_empty())
+    }
+
     /// Makes a client look at `pane`, and remembers where it looked before. Without a name: the client used last.
     pub fn go(&self, client: Option<&str>, pane: &str) -> Result<()> {
         let (client, from) = self.looking(client)?.ok_or_else(nobody)?;

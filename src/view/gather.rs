@@ -161,7 +161,7 @@ fn message(store: &Store, entry: &Entry<'_>) -> Result<MessageRow> {
     for (owner, folder) in *copies {
         let known = store.delivery(owner, &m.id)?.map(|d| d.way.stage).unwrap_or_default();
         let stage = match folder {
-            Folder::Cur => known.max(Stage::Read),
+            Folder::Cur | Folder::Gone => known.max(Stage::Read),
             Folder::Given => known.max(Stage::Submitted),
             Folder::New | Folder::Unacked => known,
         };

@@ -50,3 +50,28 @@ impl std::str::FromStr for Host {
             .ok_or_else(|| format!("the agents with hooks are {}", known()))
     }
 }
+
+/// What to do about an edit of what another agent holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Enforce {
+    /// Refuse it.
+    #[default]
+    Deny,
+    /// Let it through and tell the agent, where it can be told.
+    Warn,
+    /// Take no notice, and take no leases.
+    Off,
+}
+
+impl std::str::FromStr for Enforce {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "deny" => Ok(Enforce::Deny),
+            "warn" => Ok(Enforce::Warn),
+            "off" => Ok(Enforce::Off),
+            _ => Err("it must be deny, warn or off".to_owned()),
+        }
+    }
+}

@@ -10,13 +10,11 @@ pub mod git;
 
 use crate::core::hook::Host;
 use crate::core::hook::settings::{self, Presence};
-use crate::core::refusal::Refusal;
-use crate::store::{entropy, record};
+use crate::store::foreign::{follow, read, refuse, replace};
 use anyhow::{Context as _, Result};
 use backup::Backup;
 use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 const PLUGIN: &str = include_str!("opencode.js");
@@ -125,13 +123,13 @@ impl Plan {
         let kept = Backup::load(state, &self.path)?.filter(|b| self.before.as_ref() == Some(&b.after));
         let before = kept.map_or_else(|| self.before.clone(), |b| b.before);
         Backup { path: self.path.clone(), before, after: after.clone() }.save(state)?;
-        write(&self.path, after)
+        replace(&self.path, after)
     }
 
     /// Makes the change of an uninstallation.
     pub fn uninstall(&self, state: &Path) -> Result<()> {
         match &self.after {
-            Some(after) => write(&self.path, after)?,
+            Some(after) => replace(&self.path, after)?,
             None => match fs::remove_file(&self.path) {
                 Err(e) if e.kind() != ErrorKind::NotFound => {
                     return Err(e).with_context(|| format!("cannot remove {}", self.path.display()));
@@ -147,51 +145,4 @@ impl Plan {
 fn plugin(program: &str) -> String {
     // A JSON string is a JavaScript one.
     PLUGIN.replace("\"@SWARM@\"", &serde_json::Value::from(program).to_string())
-}
-
-/// The file that a symbolic link leads to: people keep their settings elsewhere and link them.
-fn follow(path: &Path) -> Result<PathBuf> {
-    match fs::canonicalize(path) {
-        Ok(real) => Ok(real),
-        Err(e) if e.kind() == ErrorKind::NotFound && !path.is_symlink() => Ok(path.to_owned()),
-        Err(e) => Err(e).with_context(|| format!("cannot follow {}", path.display())),
-    }
-}
-
-fn read(path: &Path) -> Result<Option<String>> {
-    match fs::read(path) {
-        Ok(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => Ok(Some(text)),
-            Err(_) => Err(refuse(path, "it is not UTF-8")),
-        },
-        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(e).with_context(|| format!("cannot read {}", path.display())),
-    }
-}
-
-/// Replaces a file by rename, with the mode it had.
-fn write(path: &Path, text: &str) -> Result<()> {
-    let mode = fs::metadata(path).map(|m| m.permissions());
-    if mode.as_ref().is_ok_and(fs::Permissions::readonly) {
-        return Err(refuse(
-            path,
-            "it is read-only; make it writable, or install by hand what `swarm hooks diff` shows",
-        ));
-    }
-    let dir = path.parent().context("it has no directory")?;
-    fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
-    let temp = dir.join(format!(".swarm-{:016x}.tmp", entropy()?));
-    let put = || -> Result<()> {
-        record::create_file(&temp, text.as_bytes())?;
-        fs::set_permissions(&temp, mode.unwrap_or_else(|_| fs::Permissions::from_mode(0o644)))?;
-        fs::rename(&temp, path)?;
-        Ok(())
-    };
-    put()
-        .inspect_err(|_| drop(fs::remove_file(&temp)))
-        .with_context(|| format!("cannot write {}", path.display()))
-}
-
-fn refuse(path: &Path, why: &str) -> anyhow::Error {
-    Refusal::Usage(format!("{} was left alone: {why}", path.display())).into()
 }

@@ -1,0 +1,283 @@
+use super::print;
+use super::session::{self, Session};
+use crate::core::config::{Config, Entry, Key, Problem, Source, edit as text};
+use crate::core::escape;
+use crate::core::message::Identity;
+use crate::core::refusal::Refusal;
+use crate::store::Store;
+use crate::store::config::{Files, change, layer};
+use anyhow::Result;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+mod edit;
+
+/// Show and change the settings: .swarm.toml in the project, your own file, and the environment
+///
+/// A change takes effect at once, without a restart. What a variable says wins over the project's file, that over yours; but a
+/// project's file comes with a clone, so it may only be more careful than yours (`swarm config keys` says what it may).
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  swarm config show\n  swarm config set lease.ttl 30m\n  swarm config set --user human.popup urgent\n  swarm config validate"
+)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Print every setting, its value and where that comes from
+    #[command(after_help = "Example:\n  swarm config show --json")]
+    Show(Json),
+    /// Print the value that serves
+    #[command(after_help = "Example:\n  swarm config get lease.ttl")]
+    Get {
+        /// Which setting
+        #[arg(value_parser = Key::find)]
+        key: Key,
+    },
+    /// Set a value in the project's file, or with --user in yours; comments and order stay
+    #[command(
+        after_help = "Examples:\n  swarm config set rate.count 20\n  swarm config set --user ack.waits 1m,5m"
+    )]
+    Set {
+        /// Which setting
+        #[arg(value_parser = Key::find)]
+        key: Key,
+        /// Its value, as `swarm config keys` describes it
+        value: String,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Take a setting out of a file
+    #[command(after_help = "Example:\n  swarm config unset rate.count")]
+    Unset {
+        /// Which setting; one that is unknown (a slip of the pen in the file) may be named, too
+        key: String,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Edit a file with $VISUAL or $EDITOR; it is checked before it takes the old one's place
+    #[command(after_help = "Example:\n  swarm config edit --user")]
+    Edit(Which),
+    /// Look for what is wrong; ends with 2 if anything is
+    #[command(after_help = "Examples:\n  swarm config validate\n  swarm config validate other/.swarm.toml")]
+    Validate {
+        /// A project's file to check instead of the sources that serve here
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Print where the files are, whether they are there or not
+    #[command(after_help = "Example:\n  swarm config path --user")]
+    Path(Which),
+    /// List all settings: values, default, variable, what a project's file may do, effect
+    #[command(after_help = "Example:\n  swarm config keys")]
+    Keys(Json),
+}
+
+#[derive(Clone, Copy, Debug, clap::Args)]
+struct Json {
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, clap::Args)]
+struct Which {
+    /// Your own file, for all projects
+    #[arg(long)]
+    user: bool,
+    /// The project's file (the default)
+    #[arg(long, conflicts_with = "user")]
+    project: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    let root = Store::root_of(&session::here()?);
+    let files = Files::of(root.as_deref());
+    match &args.verb {
+        Verb::Show(how) => show(&files.load(), how.json),
+        Verb::Get { key } => {
+            let config = files.load();
+            warn(&config.problems);
+            print::out(&format!("{}\n", key.spec().kind.text(config.value(*key))))
+        }
+        Verb::Set { key, value, which } => {
+            only_for_people(root.as_deref())?;
+            let (source, path) = chosen(&files, *which)?;
+            set(&files, source, &path, *key, value)
+        }
+        Verb::Unset { key, which } => {
+            only_for_people(root.as_deref())?;
+            let (source, path) = chosen(&files, *which)?;
+            unset(source, &path, key)
+        }
+        Verb::Edit(which) => {
+            only_for_people(root.as_deref())?;
+            let (source, path) = chosen(&files, *which)?;
+            edit::run(source, &path)
+        }
+        Verb::Validate { file: Some(file), json } => {
+            if !file.exists() {
+                return Err(Refusal::Usage(format!("there is no file {}", file.display())).into());
+            }
+            validate(&Config::resolve(vec![layer(Source::Project, file)]), json.json)
+        }
+        Verb::Validate { file: None, json } => validate(&files.load(), json.json),
+        Verb::Path(which) if which.user || which.project => {
+            print::out(&format!("{}\n", chosen(&files, *which)?.1.display()))
+        }
+        Verb::Path(_) => {
+            let all = [&files.user, &files.project].into_iter().flatten();
+            print::out(&all.map(|p| format!("{}\n", p.display())).collect::<String>())
+        }
+        Verb::Keys(how) => keys(how.json),
+    }
+}
+
+/// The file that is meant.
+fn chosen(files: &Files, which: Which) -> Result<(Source, PathBuf)> {
+    let (source, path, why) = if which.user {
+        (Source::User, &files.user, "neither XDG_CONFIG_HOME nor HOME is set to an absolute path")
+    } else {
+        (
+            Source::Project,
+            &files.project,
+            "this directory belongs to no swarm project; --user is your own file",
+        )
+    };
+    path.clone().map(|path| (source, path)).ok_or_else(|| Refusal::Usage(why.into()).into())
+}
+
+/// Refuses agents: what binds them is not theirs to change. No wall (they may write files), but no door either.
+fn only_for_people(root: Option<&Path>) -> Result<()> {
+    if root.is_some() && Session::open()?.caller.identity != Identity::Human {
+        return Err(Refusal::Usage("the settings are for people to change; ask the human".into()).into());
+    }
+    Ok(())
+}
+
+fn set(files: &Files, source: Source, path: &Path, key: Key, value: &str) -> Result<()> {
+    let spec = key.spec();
+    let value =
+        spec.kind.parse(value).map_err(|wanted| Refusal::Usage(format!("{} must be {wanted}", spec.name)))?;
+    if source == Source::Project && spec.rule == crate::core::config::Rule::Never {
+        let text = format!("{} is each person's own affair; say it with --user", spec.name);
+        return Err(Refusal::Usage(text).into());
+    }
+    let shown = path.display();
+    change(source, path, |before| {
+        let after = text::set(before, key, &value);
+        Ok(Some(after.map_err(|why| {
+            Refusal::Usage(format!("{shown} was left alone: {why}; mend it with `swarm config edit`"))
+        })?))
+    })?;
+    print::out(&format!(
+        "{} = {}, in {}\n",
+        spec.name,
+        spec.kind.text(&value),
+        escape::line(&shown.to_string())
+    ))?;
+    let config = files.load();
+    if let Some(serves) = config.entries().iter().find(|e| e.key == key && e.value != value) {
+        let at = if serves.place.is_empty() { "the default".to_owned() } else { escape::line(&serves.place) };
+        let why = config.ignored.iter().find(|p| p.what.starts_with(spec.name));
+        let why = why.map(|p| format!(": {}", p.what)).unwrap_or_default();
+        eprintln!("swarm: what serves is {} ({at}){why}", spec.kind.text(&serves.value));
+    }
+    Ok(())
+}
+
+fn unset(source: Source, path: &Path, name: &str) -> Result<()> {
+    let shown = escape::line(&path.display().to_string());
+    let changed = change(source, path, |before| {
+        text::unset(before, name).map_err(|why| {
+            Refusal::Usage(format!("{shown} was left alone: {why}; mend it with `swarm config edit`")).into()
+        })
+    })?;
+    if changed {
+        return print::out(&format!("{} is no longer set in {shown}\n", escape::short(name, 60)));
+    }
+    if let Err(unknown) = Key::find(name) {
+        return Err(Refusal::Usage(unknown).into());
+    }
+    print::out(&format!("{name} was not set in {shown}\n"))
+}
+
+fn show(config: &Config, as_json: bool) -> Result<()> {
+    if as_json {
+        let one = |e: &Entry| {
+            json!({
+                "key": e.key.spec().name, "value": e.key.spec().kind.json(&e.value),
+                "source": e.source.word(), "place": e.place,
+            })
+        };
+        return print::object(json!({
+            "settings": config.entries().iter().map(one).collect::<Vec<_>>(),
+            "problems": told(&config.problems),
+            "ignored": told(&config.ignored),
+        }));
+    }
+    let mut text = String::new();
+    for Entry { key, value, source, place } in config.entries() {
+        let from = if place.is_empty() { source.word().to_owned() } else { escape::line(place) };
+        let value = key.spec().kind.text(value);
+        text.push_str(&format!("{:<22} {value:<14} {from}\n", key.spec().name));
+    }
+    print::out(&text)?;
+    warn(&config.problems);
+    warn(&config.ignored);
+    Ok(())
+}
+
+fn validate(config: &Config, as_json: bool) -> Result<()> {
+    if as_json {
+        print::object(json!({"problems": told(&config.problems), "ignored": told(&config.ignored)}))?;
+    } else {
+        warn(&config.ignored);
+    }
+    if config.problems.is_empty() {
+        return if as_json { Ok(()) } else { print::out("the settings are understood\n") };
+    }
+    let all: Vec<String> = config.problems.iter().map(ToString::to_string).collect();
+    warn(&config.problems[..config.problems.len() - 1]);
+    Err(Refusal::Usage(all.last().cloned().unwrap_or_default()).into())
+}
+
+fn warn(problems: &[Problem]) {
+    for problem in problems {
+        eprintln!("swarm: {}", escape::line(&problem.to_string()));
+    }
+}
+
+fn told(problems: &[Problem]) -> Vec<Value> {
+    problems.iter().map(|p| json!({"source": p.source.word(), "place": p.place, "what": p.what})).collect()
+}
+
+fn keys(as_json: bool) -> Result<()> {
+    if as_json {
+        let one = |key: Key| {
+            let spec = key.spec();
+            json!({
+                "key": spec.name, "values": spec.kind.describe(), "default": spec.kind.json(&spec.default),
+                "variable": spec.variable, "project": spec.rule.word(), "effect": spec.effect,
+            })
+        };
+        return print::object(json!({"keys": Key::ALL.map(one)}));
+    }
+    let one = |key: Key| {
+        let spec = key.spec();
+        let default = spec.kind.text(&spec.default);
+        format!(
+            "{} = {default}\n    {}\n    {}; {}; project's file: {}\n",
+            spec.name,
+            spec.effect,
+            spec.kind.describe(),
+            spec.variable,
+            spec.rule.word()
+        )
+    };
+    print::out(&Key::ALL.map(one).concat())
+}

@@ -1,0 +1,253 @@
+//! One source of settings: a file's text, or the variables of the environment.
+//!
+//! Text of files is untrusted: names are shortened and escaped where they are quoted, values are not quoted at all.
+
+use super::key::{Key, Part};
+use super::value::Value;
+use std::fmt;
+use toml_edit::{Document, Item, TableLike};
+
+/// Where a value comes from; a later source wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// Built in.
+    Default,
+    /// The user's file.
+    User,
+    /// The project's file.
+    Project,
+    /// A variable.
+    Environment,
+}
+
+impl Source {
+    /// Its word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Source::Default => "default",
+            Source::User => "user",
+            Source::Project => "project",
+            Source::Environment => "environment",
+        }
+    }
+}
+
+/// A value, and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Which.
+    pub key: Key,
+    /// Its value.
+    pub value: Value,
+    /// The file or the variable, with the line of a file: `FILE:3`.
+    pub place: String,
+}
+
+/// Something that is wrong, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The source.
+    pub source: Source,
+    /// The file or the variable, with the line of a file: `FILE:3`.
+    pub place: String,
+    /// What is wrong, and what would be right.
+    pub what: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.what)
+    }
+}
+
+/// What one source says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layer {
+    /// Which source.
+    pub source: Source,
+    /// The good values.
+    pub settings: Vec<Setting>,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+}
+
+impl Layer {
+    /// One that says nothing.
+    pub fn empty(source: Source) -> Self {
+        Self { source, settings: Vec::new(), problems: Vec::new() }
+    }
+
+    /// One that could not be read at all.
+    pub fn unreadable(source: Source, place: &str, why: &str) -> Self {
+        let problem = Problem { source, place: place.to_owned(), what: why.to_owned() };
+        Self { problems: vec![problem], ..Self::empty(source) }
+    }
+
+    /// Reads the text of the file at `place`.
+    pub fn file(source: Source, place: &str, text: &str) -> Self {
+        let mut reader = Reader { text, place, layer: Self::empty(source) };
+        match Document::parse(text) {
+            Ok(document) => reader.table(document.as_table(), ""),
+            Err(error) => {
+                // Its first line says what is wrong; the rest may quote the file.
+                let what =
+                    crate::core::escape::short(error.message().lines().next().unwrap_or_default(), 160);
+                reader.wrong(error.span().map(|s| s.start), &format!("it is no TOML: {what}"));
+            }
+        }
+        reader.layer
+    }
+
+    /// Reads variables; `get` gives the text of one that is set and not empty.
+    pub fn environment(get: impl Fn(&str) -> Option<String>) -> Self {
+        let mut layer = Self::empty(Source::Environment);
+        for key in Key::ALL {
+            let spec = key.spec();
+            let Some(text) = get(spec.variable) else { continue };
+            let text = match spec.part {
+                Part::Whole => Some(&*text),
+                Part::Before => text.split_once('/').map(|(before, _)| before),
+                Part::After => text.split_once('/').map(|(_, after)| after),
+            };
+            let read = text.ok_or_else(|| "COUNT/SECONDS, such as 10/60".to_owned());
+            match read.and_then(|text| spec.kind.parse(text)) {
+                Ok(value) => {
+                    layer.settings.push(Setting { key, value, place: spec.variable.to_owned() });
+                }
+                Err(wanted) => layer.problems.push(Problem {
+                    source: Source::Environment,
+                    place: spec.variable.to_owned(),
+                    what: format!("{} must be {wanted}", spec.name),
+                }),
+            }
+        }
+        layer.problems.dedup_by(|a, b| a.place == b.place);
+        layer
+    }
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    place: &'a str,
+    layer: Layer,
+}
+
+impl Reader<'_> {
+    fn at(&self, offset: Option<usize>) -> String {
+        match offset.and_then(|at| self.text.get(..at)) {
+            Some(before) => format!("{}:{}", self.place, before.matches('\n').count() + 1),
+            None => self.place.to_owned(),
+        }
+    }
+
+    fn wrong(&mut self, offset: Option<usize>, what: &str) {
+        let problem = Problem { source: self.layer.source, place: self.at(offset), what: what.to_owned() };
+        self.layer.problems.push(problem);
+    }
+
+    fn table(&mut self, table: &dyn TableLike, above: &str) {
+        for (name, item) in table.iter() {
+            let name = if above.is_empty() { name.to_owned() } else { format!("{above}.{name}") };
+            let key = table.get_key_value(name.rsplit('.').next().unwrap_or_default()).map(|(key, _)| key);
+            let offset = key.and_then(toml_edit::Key::span).or_else(|| item.span()).map(|s| s.start);
+            match (item, Key::find(&name)) {
+                (Item::Value(value), Ok(key)) if !value.is_inline_table() => {
+                    match key.spec().kind.parse_toml(value) {
+                        Ok(value) => {
+                            let place = self.at(offset);
+                            self.layer.settings.push(Setting { key, value, place });
+                        }
+                        Err(wanted) => self.wrong(offset, &format!("{name} must be {wanted}")),
+                    }
+                }
+                (_, Ok(key)) => {
+                    self.wrong(offset, &format!("{name} must be {}", key.spec().kind.describe()));
+                }
+                (item, Err(unknown)) => match item.as_table_like() {
+                    Some(table) if above.is_empty() => self.table(table, &name),
+                    _ => self.wrong(offset, &unknown),
+                },
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Layer {
+        Layer::file(Source::User, "f", text)
+    }
+
+    fn problems(text: &str) -> Vec<String> {
+        read(text).problems.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn every_way_to_write_a_value_is_read() {
+        let text =
+            "[rate]\ncount = 5\nwindow = \"2m\"\n\n[ack]\nwaits = [\"30s\", 60, 0.5]\n[lease]\nttl = 90\n";
+        let layer = read(text);
+        assert_eq!(layer.problems, []);
+        let said: Vec<String> = layer
+            .settings
+            .iter()
+            .map(|s| format!("{}={}", s.place, s.key.spec().kind.text(&s.value)))
+            .collect();
+        assert_eq!(said, ["f:2=5", "f:3=2m", "f:6=30s,1m,500ms", "f:8=90s"]);
+        assert_eq!(
+            read("rate.count = 1\nhooks = { enforce = \"off\" }\ncoord.auto = true\n").settings.len(),
+            3
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line_and_the_rest_serves() {
+        let text =
+            "[rate]\ncuont = 5\nwindow = \"2m\"\n[hooks]\nenforce = \"dney\"\n[lease]\nttl = \"100d\"\n";
+        let told = [
+            "f:2: there is no setting 'rate.cuont'; did you mean rate.count?",
+            "f:5: hooks.enforce must be deny, warn or off",
+            "f:7: lease.ttl must be a time from 1s to 1d",
+        ];
+        assert_eq!(problems(text), told);
+        assert_eq!(read(text).settings.len(), 1);
+    }
+
+    #[test]
+    fn types_are_those_of_the_table() {
+        for (text, line) in [
+            ("[rate]\ncount = \"5\"\n", "f:2: rate.count must be a number from 0 to 100000"),
+            ("[coord]\nauto = 1\n", "f:2: coord.auto must be true or false"),
+            ("[rate.count]\nx = 1\n", "f:1: rate.count must be a number from 0 to 100000"),
+            ("[[rate]]\ncount = 1\n", "f:1: there is no setting 'rate'"),
+            ("[lease]\nttl = [1]\n", "f:2: lease.ttl must be a time"),
+            ("rate = 5\n", "f:1: there is no setting 'rate'"),
+            ("[a.b]\nc = 1\n", "f:1: there is no setting 'a.b'"),
+        ] {
+            let told = problems(text);
+            assert!(told.len() == 1 && told[0].starts_with(line), "{text}: {told:?}");
+        }
+    }
+
+    #[test]
+    fn broken_toml_is_told_with_its_line_and_without_its_text() {
+        let told = problems("[rate]\ncount = 5\ncount = = \u{1b}]secret\n");
+        assert_eq!(told.len(), 1);
+        assert!(told[0].starts_with("f:3: it is no TOML: ") && !told[0].contains("secret"), "{told:?}");
+    }
+
+    #[test]
+    fn the_variable_of_the_rate_limit_sets_two_keys() {
+        let get = |text: &'static str| {
+            Layer::environment(move |name| (name == "SWARM_RATE_LIMIT").then(|| text.to_owned()))
+        };
+        assert_eq!(get("5/90").settings.len(), 2);
+        assert_eq!(get("5").problems.len(), 1);
+        assert_eq!(
+            get("5").problems[0].to_string(),
+            "SWARM_RATE_LIMIT: rate.count must be COUNT/SECONDS, such as 10/60"
+        );
+    }
+}

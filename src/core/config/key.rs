@@ -1,0 +1,305 @@
+//! The one table of keys. What the command line prints and what the documentation lists is made from it.
+
+use super::value::{Kind, Value};
+use crate::core::span::DAY;
+use std::borrow::Cow;
+
+/// A setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // the table below says what each is for
+pub enum Key {
+    RateCount,
+    RateWindow,
+    AckWaits,
+    AckEscalate,
+    Quiet,
+    HeldNotice,
+    Enforce,
+    LeaseTtl,
+    KeepRead,
+    CoordAuto,
+    Icons,
+    Popup,
+}
+
+/// What the file of a project, which comes with a clone, may do with a setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// Set it.
+    Free,
+    /// Lower it; 0, which is no limit, counts as the highest.
+    Fewer,
+    /// Make it longer; 0, where it means for ever, counts as the longest.
+    Longer,
+    /// Choose a word that stands earlier in its list.
+    Earlier,
+    /// Nothing: it is a matter of one's own terminal.
+    Never,
+}
+
+/// Which part of a variable is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// All of it.
+    Whole,
+    /// What stands before the `/`.
+    Before,
+    /// What stands after the `/`.
+    After,
+}
+
+/// Everything about a key.
+#[derive(Debug)]
+pub struct Spec {
+    /// Its name in files and on the command line: `table.leaf`.
+    pub name: &'static str,
+    /// Its type and range.
+    pub kind: Kind,
+    /// The value without any settings.
+    pub default: Value,
+    /// The variable of the environment.
+    pub variable: &'static str,
+    /// Which part of it.
+    pub part: Part,
+    /// What a project's file may do.
+    pub rule: Rule,
+    /// What it is for, in one line.
+    pub effect: &'static str,
+}
+
+/// The table, in the order of [`Key`].
+const SPECS: [Spec; 12] = [
+    Spec {
+        name: "rate.count",
+        kind: Kind::Count { min: 0, max: 100_000 },
+        default: Value::Number(10),
+        variable: "SWARM_RATE_LIMIT",
+        part: Part::Before,
+        rule: Rule::Fewer,
+        effect: "messages that one sender may send within rate.window; 0: no limit",
+    },
+    Spec {
+        name: "rate.window",
+        kind: Kind::Time { min: 1000, max: DAY, zero: None },
+        default: Value::Number(60_000),
+        variable: "SWARM_RATE_LIMIT",
+        part: Part::After,
+        rule: Rule::Longer,
+        effect: "the time in which rate.count messages may be sent",
+    },
+    Spec {
+        name: "ack.waits",
+        kind: Kind::Times { min: 100, max: DAY, most: crate::core::ack::Schedule::MAX },
+        default: Value::Times(Cow::Borrowed(&[30_000, 60_000, 120_000])),
+        variable: "SWARM_ACK_WAITS",
+        part: Part::Whole,
+        rule: Rule::Free,
+        effect: "the waits before each reminder of a message sent with --ack",
+    },
+    Spec {
+        name: "ack.escalate",
+        kind: Kind::Word(&["sender", "all"]),
+        default: Value::Word("sender"),
+        variable: "SWARM_ACK_ESCALATE",
+        part: Part::Whole,
+        rule: Rule::Free,
+        effect: "who is told of a message that stays unacknowledged: its sender and the human, or every agent as well",
+    },
+    Spec {
+        name: "delivery.quiet",
+        kind: Kind::Time { min: 1000, max: 600_000, zero: Some("at once") },
+        default: Value::Number(3000),
+        variable: "SWARM_QUIET",
+        part: Part::Whole,
+        rule: Rule::Longer,
+        effect: "how long after a person's key nothing is typed into that pane (whole seconds)",
+    },
+    Spec {
+        name: "delivery.held_notice",
+        kind: Kind::Time { min: 100, max: DAY, zero: None },
+        default: Value::Number(300_000),
+        variable: "SWARM_HELD_NOTICE",
+        part: Part::Whole,
+        rule: Rule::Free,
+        effect: "after how long a sender is told that its message is held, and why",
+    },
+    Spec {
+        name: "hooks.enforce",
+        kind: Kind::Word(&["deny", "warn", "off"]),
+        default: Value::Word("deny"),
+        variable: "SWARM_ENFORCE",
+        part: Part::Whole,
+        rule: Rule::Earlier,
+        effect: "what an agent's hook does about an edit of what another holds: refuse it, let it through with a warning, or look away",
+    },
+    Spec {
+        name: "lease.ttl",
+        kind: Kind::Time { min: 1000, max: DAY, zero: None },
+        default: Value::Number(900_000),
+        variable: "SWARM_LEASE_TTL",
+        part: Part::Whole,
+        rule: Rule::Free,
+        effect: "how long a lease lasts where lock and renew are given no --ttl",
+    },
+    Spec {
+        name: "mail.keep_read",
+        kind: Kind::Time { min: 1000, max: 3650 * DAY, zero: Some("for ever") },
+        default: Value::Number(30 * DAY),
+        variable: "SWARM_KEEP_READ",
+        part: Part::Whole,
+        rule: Rule::Longer,
+        effect: "how long messages that were read are kept; what is unread or awaited is never removed",
+    },
+    Spec {
+        name: "coord.auto",
+        kind: Kind::Switch,
+        default: Value::Switch(false),
+        variable: "SWARM_COORD_AUTO",
+        part: Part::Whole,
+        rule: Rule::Free,
+        effect: "keep the agents' part of COORDINATION.md up to date without being asked",
+    },
+    Spec {
+        name: "status.icons",
+        kind: Kind::Word(&["unicode", "ascii"]),
+        default: Value::Word("unicode"),
+        variable: "SWARM_ICONS",
+        part: Part::Whole,
+        rule: Rule::Never,
+        effect: "what the status line counts with: the icons of @swarm-icon-…, or letters",
+    },
+    Spec {
+        name: "human.popup",
+        kind: Kind::Word(&["off", "urgent"]),
+        default: Value::Word("off"),
+        variable: "SWARM_POPUP",
+        part: Part::Whole,
+        rule: Rule::Never,
+        effect: "whether urgent mail for you opens your inbox in a popup, once you have stopped typing",
+    },
+];
+
+impl Key {
+    /// All keys, in the order they are listed.
+    pub const ALL: [Key; SPECS.len()] = [
+        Key::RateCount,
+        Key::RateWindow,
+        Key::AckWaits,
+        Key::AckEscalate,
+        Key::Quiet,
+        Key::HeldNotice,
+        Key::Enforce,
+        Key::LeaseTtl,
+        Key::KeepRead,
+        Key::CoordAuto,
+        Key::Icons,
+        Key::Popup,
+    ];
+
+    /// Everything about it.
+    pub fn spec(self) -> &'static Spec {
+        const TABLE: &[Spec; 12] = &SPECS;
+        &TABLE[self as usize]
+    }
+
+    /// The key called `name`; the error names the nearest one.
+    pub fn find(name: &str) -> Result<Key, String> {
+        if let Some(key) = Key::ALL.into_iter().find(|k| k.spec().name == name) {
+            return Ok(key);
+        }
+        let shown = crate::core::escape::short(name, 60);
+        let leaf = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
+        let distance = |key: &Key| {
+            let known = key.spec().name;
+            if leaf(known) == leaf(name) { 0 } else { strsim::damerau_levenshtein(known, name) }
+        };
+        let nearest = Key::ALL.into_iter().min_by_key(distance).filter(|k| distance(k) <= 4);
+        Err(match nearest {
+            Some(key) => format!("there is no setting '{shown}'; did you mean {}?", key.spec().name),
+            None => format!("there is no setting '{shown}'; `swarm config keys` lists them"),
+        })
+    }
+}
+
+impl Rule {
+    /// In words, for a table.
+    pub fn word(self) -> &'static str {
+        match self {
+            Rule::Free => "yes",
+            Rule::Fewer => "fewer only",
+            Rule::Longer => "longer only",
+            Rule::Earlier => "stricter only",
+            Rule::Never => "no",
+        }
+    }
+
+    /// Whether a project may replace `yours` by `its`.
+    pub fn allows(self, kind: Kind, yours: &Value, its: &Value) -> bool {
+        let unbounded = |n: u64| if n == 0 { u64::MAX } else { n };
+        let forever = matches!(kind, Kind::Time { zero: Some("for ever"), .. });
+        match (self, yours, its) {
+            (Rule::Free, ..) => true,
+            (Rule::Fewer, Value::Number(yours), Value::Number(its)) => unbounded(*its) <= unbounded(*yours),
+            (Rule::Longer, Value::Number(yours), Value::Number(its)) if forever => {
+                unbounded(*its) >= unbounded(*yours)
+            }
+            (Rule::Longer, Value::Number(yours), Value::Number(its)) => its >= yours,
+            (Rule::Earlier, Value::Word(yours), Value::Word(its)) => match kind {
+                Kind::Word(words) => {
+                    let place = |word: &str| words.iter().position(|w| *w == word);
+                    place(its) <= place(yours)
+                }
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_the_order_of_the_keys_and_its_defaults_are_allowed() {
+        for (place, key) in Key::ALL.into_iter().enumerate() {
+            let spec = key.spec();
+            assert_eq!(key as usize, place, "{}", spec.name);
+            assert_eq!(
+                spec.kind.parse(&spec.kind.text(&spec.default)).as_ref(),
+                Ok(&spec.default),
+                "{}",
+                spec.name
+            );
+            assert_eq!(spec.kind.parse_toml(&spec.kind.toml(&spec.default)).as_ref(), Ok(&spec.default));
+            assert_eq!(spec.name.split('.').count(), 2);
+        }
+        assert_eq!(Key::Enforce.spec().name, "hooks.enforce");
+        assert_eq!(Key::Popup.spec().name, "human.popup");
+        assert_eq!(Key::KeepRead.spec().name, "mail.keep_read");
+    }
+
+    #[test]
+    fn a_name_that_is_nearly_right_is_answered_with_the_right_one() {
+        for (asked, meant) in
+            [("rate.cuont", "rate.count"), ("locks.ttl", "lease.ttl"), ("enforce", "hooks.enforce")]
+        {
+            assert!(Key::find(asked).unwrap_err().ends_with(&format!("did you mean {meant}?")), "{asked}");
+        }
+        assert!(Key::find("colour.of.the.sky").unwrap_err().contains("config keys"));
+    }
+
+    #[test]
+    fn a_project_may_only_go_the_careful_way() {
+        let check = |key: Key, yours, its| {
+            let kind = key.spec().kind;
+            key.spec().rule.allows(kind, &kind.parse(yours).unwrap(), &kind.parse(its).unwrap())
+        };
+        assert!(check(Key::RateCount, "10", "5") && check(Key::RateCount, "0", "5"));
+        assert!(!check(Key::RateCount, "10", "11") && !check(Key::RateCount, "10", "0"));
+        assert!(check(Key::Quiet, "3", "4") && !check(Key::Quiet, "3", "0"));
+        assert!(check(Key::KeepRead, "30d", "0") && !check(Key::KeepRead, "0", "30d"));
+        assert!(check(Key::Enforce, "warn", "deny") && !check(Key::Enforce, "deny", "off"));
+        assert!(!check(Key::Popup, "off", "off"));
+    }
+}

@@ -1,0 +1,109 @@
+//! The settings in the types of those who go by them.
+
+use super::key::Key;
+use super::resolve::Config;
+use super::value::Value;
+use crate::core::ack::Schedule;
+use crate::core::hook::Enforce;
+use crate::core::rate::Limit;
+
+/// Who is told of a message that stays unacknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Escalate {
+    /// Its sender and the human.
+    Sender,
+    /// Every agent as well.
+    All,
+}
+
+/// All settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How many messages a sender may send in which time.
+    pub rate: Limit,
+    /// When to remind of an acknowledgement.
+    pub reminders: Schedule,
+    /// Who is told when that did not help.
+    pub escalate: Escalate,
+    /// How long after a person's key nothing is typed into a pane (s).
+    pub quiet_s: u64,
+    /// After how long a sender is told that its message is held (ms).
+    pub held_notice_ms: u64,
+    /// What to do about edits of what others hold.
+    pub enforce: Enforce,
+    /// How long a lease lasts if nothing else is asked for (ms).
+    pub lease_ttl_ms: u64,
+    /// How long read messages are kept (ms); `None`: for ever.
+    pub keep_read_ms: Option<u64>,
+    /// Whether COORDINATION.md is kept up to date unasked.
+    pub coord_auto: bool,
+    /// Whether the status line does without icons.
+    pub ascii: bool,
+    /// Whether urgent mail for the human opens a popup.
+    pub popup: bool,
+}
+
+impl From<&Config> for Settings {
+    fn from(config: &Config) -> Self {
+        let number = |key| match config.value(key) {
+            Value::Number(n) => *n,
+            _ => 0,
+        };
+        let word = |key| match config.value(key) {
+            Value::Word(word) => *word,
+            _ => "",
+        };
+        let waits = match config.value(Key::AckWaits) {
+            Value::Times(waits) => Schedule::new(waits.to_vec()),
+            _ => None,
+        };
+        Self {
+            rate: Limit {
+                count: usize::try_from(number(Key::RateCount)).unwrap_or(usize::MAX),
+                window_ms: number(Key::RateWindow),
+            },
+            reminders: waits.unwrap_or_default(),
+            escalate: if word(Key::AckEscalate) == "all" { Escalate::All } else { Escalate::Sender },
+            quiet_s: number(Key::Quiet).div_ceil(1000),
+            held_notice_ms: number(Key::HeldNotice),
+            enforce: word(Key::Enforce).parse().unwrap_or_default(),
+            lease_ttl_ms: number(Key::LeaseTtl),
+            keep_read_ms: Some(number(Key::KeepRead)).filter(|ms| *ms > 0),
+            coord_auto: *config.value(Key::CoordAuto) == Value::Switch(true),
+            ascii: word(Key::Icons) == "ascii",
+            popup: word(Key::Popup) == "urgent",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::config::{Layer, Source};
+
+    #[test]
+    fn every_key_reaches_its_place() {
+        let defaults = Settings::from(&Config::resolve(vec![]));
+        assert_eq!((defaults.rate, &defaults.reminders), (Limit::default(), &Schedule::default()));
+        let text = "[rate]\ncount = 3\nwindow = \"2s\"\n[ack]\nwaits = \"1s\"\nescalate = \"all\"\n\
+                    [delivery]\nquiet = 1.5\nheld_notice = \"1m\"\n[hooks]\nenforce = \"warn\"\n[lease]\nttl = 1\n\
+                    [mail]\nkeep_read = 0\n[coord]\nauto = true\n[status]\nicons = \"ascii\"\n[human]\npopup = \"urgent\"\n";
+        let layer = Layer::file(Source::User, "f", text);
+        assert_eq!((layer.settings.len(), &layer.problems), (Key::ALL.len(), &vec![]));
+        let set = Settings::from(&Config::resolve(vec![layer]));
+        let expected = Settings {
+            rate: Limit { count: 3, window_ms: 2000 },
+            reminders: Schedule::new(vec![1000]).unwrap(),
+            escalate: Escalate::All,
+            quiet_s: 2,
+            held_notice_ms: 60_000,
+            enforce: Enforce::Warn,
+            lease_ttl_ms: 1000,
+            keep_read_ms: None,
+            coord_auto: true,
+            ascii: true,
+            popup: true,
+        };
+        assert_eq!(set, expected);
+    }
+}

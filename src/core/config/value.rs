@@ -1,0 +1,180 @@
+//! What a setting may be, and reading it from a word of the command line, a variable or a file.
+
+use crate::core::span;
+use std::borrow::Cow;
+
+/// The type of a setting, with its bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A whole number.
+    Count {
+        /// The smallest.
+        min: u64,
+        /// The largest.
+        max: u64,
+    },
+    /// A duration.
+    Time {
+        /// The shortest, in milliseconds.
+        min: u64,
+        /// The longest.
+        max: u64,
+        /// What 0 means, if it is allowed beside those.
+        zero: Option<&'static str>,
+    },
+    /// Some durations.
+    Times {
+        /// The shortest, in milliseconds.
+        min: u64,
+        /// The longest.
+        max: u64,
+        /// How many at most.
+        most: usize,
+    },
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// `true` or `false`.
+    Switch,
+}
+
+/// The value of a setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// A number, or a duration in milliseconds.
+    Number(u64),
+    /// Durations in milliseconds.
+    Times(Cow<'static, [u64]>),
+    /// A word.
+    Word(&'static str),
+    /// Yes or no.
+    Switch(bool),
+}
+
+impl Kind {
+    /// Reads a value. The error completes "KEY must be".
+    pub fn parse(self, text: &str) -> Result<Value, String> {
+        let text = text.trim();
+        let read = match self {
+            Kind::Count { min, max } => {
+                text.parse().ok().filter(|n| (min..=max).contains(n)).map(Value::Number)
+            }
+            Kind::Time { min, max, zero } => {
+                let good = |ms: &u64| (min..=max).contains(ms) || (*ms == 0 && zero.is_some());
+                span::parse(text).filter(good).map(Value::Number)
+            }
+            Kind::Times { min, max, most } => {
+                let times: Option<Vec<u64>> = text.split(',').map(span::parse).collect();
+                times
+                    .filter(|t| t.len() <= most && t.iter().all(|ms| (min..=max).contains(ms)))
+                    .map(|t| Value::Times(t.into()))
+            }
+            Kind::Word(words) => words.iter().find(|w| **w == text).map(|w| Value::Word(w)),
+            Kind::Switch => match text {
+                "true" | "on" | "yes" | "1" => Some(Value::Switch(true)),
+                "false" | "off" | "no" | "0" => Some(Value::Switch(false)),
+                _ => None,
+            },
+        };
+        read.ok_or_else(|| self.describe())
+    }
+
+    /// Reads the value of a file: the type must be right there, too.
+    pub fn parse_toml(self, value: &toml_edit::Value) -> Result<Value, String> {
+        let text = |value: &toml_edit::Value| match value {
+            toml_edit::Value::String(s) => Some(s.value().clone()),
+            toml_edit::Value::Integer(n) => Some(n.value().to_string()),
+            toml_edit::Value::Float(n) => Some(n.value().to_string()),
+            _ => None,
+        };
+        let text = match (self, value) {
+            (Kind::Switch, toml_edit::Value::Boolean(b)) => return Ok(Value::Switch(*b.value())),
+            (Kind::Count { .. }, toml_edit::Value::Integer(_))
+            | (Kind::Word(_), toml_edit::Value::String(_)) => text(value),
+            (Kind::Switch | Kind::Count { .. } | Kind::Word(_), _) => None,
+            (Kind::Times { .. }, toml_edit::Value::Array(all)) => {
+                all.iter().map(text).collect::<Option<Vec<_>>>().map(|all| all.join(","))
+            }
+            (Kind::Time { .. } | Kind::Times { .. }, value) => text(value),
+        };
+        text.ok_or_else(|| self.describe()).and_then(|text| self.parse(&text))
+    }
+
+    /// What it may be, in words.
+    pub fn describe(self) -> String {
+        let span = |min, max| format!("{} to {}", span::exact(min), span::exact(max));
+        match self {
+            Kind::Count { min, max } => format!("a number from {min} to {max}"),
+            Kind::Time { min, max, zero } => {
+                let or = zero.map(|meaning| format!(", or 0: {meaning}")).unwrap_or_default();
+                format!("a time from {}{or}", span(min, max))
+            }
+            Kind::Times { min, max, most } => format!("1 to {most} times from {}", span(min, max)),
+            Kind::Word(words) => match words {
+                [words @ .., last] if !words.is_empty() => format!("{} or {last}", words.join(", ")),
+                _ => words.join(", "),
+            },
+            Kind::Switch => "true or false".to_owned(),
+        }
+    }
+
+    /// A value as people write it.
+    pub fn text(self, value: &Value) -> String {
+        match (self, value) {
+            (Kind::Time { .. }, Value::Number(ms)) => span::exact(*ms),
+            (_, Value::Number(n)) => n.to_string(),
+            (_, Value::Times(all)) => all.iter().map(|ms| span::exact(*ms)).collect::<Vec<_>>().join(","),
+            (_, Value::Word(word)) => (*word).to_owned(),
+            (_, Value::Switch(on)) => on.to_string(),
+        }
+    }
+
+    /// A value as a file holds it.
+    pub fn toml(self, value: &Value) -> toml_edit::Value {
+        match (self, value) {
+            (Kind::Count { .. }, Value::Number(n)) => i64::try_from(*n).unwrap_or(i64::MAX).into(),
+            (_, Value::Switch(on)) => (*on).into(),
+            (_, Value::Times(all)) => all.iter().map(|ms| span::exact(*ms)).collect(),
+            _ => self.text(value).into(),
+        }
+    }
+
+    /// A value for scripts: times in seconds.
+    pub fn json(self, value: &Value) -> serde_json::Value {
+        #[allow(clippy::cast_precision_loss)] // milliseconds of at most some thousand years
+        let seconds = |ms: u64| {
+            if ms.is_multiple_of(1000) { (ms / 1000).into() } else { (ms as f64 / 1000.0).into() }
+        };
+        match (self, value) {
+            (Kind::Time { .. }, Value::Number(ms)) => seconds(*ms),
+            (_, Value::Number(n)) => (*n).into(),
+            (_, Value::Times(all)) => all.iter().map(|ms| seconds(*ms)).collect(),
+            (_, Value::Word(word)) => (*word).into(),
+            (_, Value::Switch(on)) => (*on).into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_hold_at_their_edges() {
+        let time = Kind::Time { min: 1000, max: 60_000, zero: Some("never") };
+        for (text, good) in
+            [("0", true), ("0.999", false), ("1s", true), ("1m", true), ("61s", false), ("", false)]
+        {
+            assert_eq!(time.parse(text).is_ok(), good, "{text}");
+        }
+        let times = Kind::Times { min: 1, max: 10, most: 2 };
+        for (text, good) in
+            [("1ms", true), ("1ms,2ms", true), ("1ms,2ms,3ms", false), ("1ms,", false), ("", false)]
+        {
+            assert_eq!(times.parse(text).is_ok(), good, "{text}");
+        }
+        let count = Kind::Count { min: 0, max: 5 };
+        for (text, good) in [("5", true), ("6", false), ("-1", false), ("1.0", false)] {
+            assert_eq!(count.parse(text).is_ok(), good, "{text}");
+        }
+    }
+}

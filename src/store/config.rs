@@ -1,0 +1,98 @@
+//! The settings' files: yours, `~/.config/swarm/config.toml`, and the project's, `.swarm.toml` in its root.
+//!
+//! Reading takes no lock: a file is replaced as a whole. A file that cannot be read counts as a problem, never as a failure:
+//! the defaults serve, and mail goes on. A change is made under a lock of its own (beside the signing keys), so of any number
+//! of processes that change a file each sees what the ones before it wrote; an editor takes no lock, and the last one wins.
+
+use super::{foreign, key, lock, record};
+use crate::core::config::{Config, Layer, Source};
+use anyhow::{Context as _, Result, bail};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// The name of a project's file.
+pub const FILE: &str = ".swarm.toml";
+
+/// The largest file that is understood, in bytes.
+const MAX: usize = 64 << 10;
+
+/// Where the files are, whether they exist or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Files {
+    /// The user's; `None` without a home.
+    pub user: Option<PathBuf>,
+    /// The project's; `None` outside of one.
+    pub project: Option<PathBuf>,
+}
+
+/// What tells one state of the files from another.
+pub type Stamp = [Option<(u64, u64, u64, i64, i64, i64)>; 2];
+
+impl Files {
+    /// The files for the project at `root`.
+    pub fn of(root: Option<&Path>) -> Self {
+        Self { user: config_home().map(|dir| dir.join("config.toml")), project: root.map(|r| r.join(FILE)) }
+    }
+
+    /// All settings: both files and the environment.
+    pub fn load(&self) -> Config {
+        let file = |source, path: &Option<PathBuf>| {
+            path.as_ref().map_or_else(|| Layer::empty(source), |path| layer(source, path))
+        };
+        Config::resolve(vec![
+            file(Source::User, &self.user),
+            file(Source::Project, &self.project),
+            Layer::environment(|name| std::env::var(name).ok().filter(|text| !text.is_empty())),
+        ])
+    }
+
+    /// The present state, for two calls of `stat`.
+    pub fn stamp(&self) -> Stamp {
+        [&self.user, &self.project].map(|path| {
+            let meta = fs::metadata(path.as_ref()?).ok()?;
+            Some((meta.dev(), meta.ino(), meta.size(), meta.mtime(), meta.mtime_nsec(), meta.ctime_nsec()))
+        })
+    }
+}
+
+/// Where the person's own files are: `$XDG_CONFIG_HOME/swarm`, or `~/.config/swarm`.
+pub fn config_home() -> Option<PathBuf> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+    let base = absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")))?;
+    Some(base.join("swarm"))
+}
+
+/// What the file at `path` says; nothing if there is none.
+pub fn layer(source: Source, path: &Path) -> Layer {
+    let place = path.display().to_string();
+    match foreign::read(path) {
+        Ok(None) => Layer::empty(source),
+        Ok(Some(text)) if text.len() <= MAX => Layer::file(source, &place, &text),
+        Ok(Some(_)) => Layer::unreadable(source, &place, &format!("it is larger than {MAX} bytes")),
+        Err(error) => Layer::unreadable(source, &place, &format!("{:#}", error.root_cause())),
+    }
+}
+
+/// Changes the text of the file at `path` as `decide` says; `None`: nothing is to change. Returns whether it did. A text that
+/// would be wrong is refused, and a file of a project that is a symbolic link: it came with a clone.
+pub fn change(
+    source: Source,
+    path: &Path,
+    decide: impl FnOnce(&str) -> Result<Option<String>>,
+) -> Result<bool> {
+    let state = key::state_home()?;
+    record::ensure_dir(&state)?;
+    let _turn = lock::exclusive(&state.join("config.lock"))?;
+    if source == Source::Project && path.is_symlink() {
+        return Err(foreign::refuse(path, "it is a symbolic link; change what it leads to by hand"));
+    }
+    let path = foreign::follow(path)?;
+    let before = foreign::read(&path)?.unwrap_or_default();
+    let Some(after) = decide(&before)?.filter(|after| *after != before) else { return Ok(false) };
+    if after.len() > MAX {
+        bail!("{} would be larger than {MAX} bytes", path.display());
+    }
+    foreign::replace(&path, &after).context("nothing was changed")?;
+    Ok(true)
+}

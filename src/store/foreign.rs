@@ -1,0 +1,76 @@
+//! Files of the person's own that swarm reads and, when asked to, changes: settings.
+//!
+//! They are not trusted to be what they should be: only regular files are read, up to a bound, and only UTF-8. A file is
+//! replaced by rename, in the place a symbolic link leads to (people keep their settings elsewhere and link them), with the
+//! mode it had. No lock is taken here: whoever changes a file on what it read takes one.
+
+use super::{entropy, record};
+use crate::core::refusal::Refusal;
+use anyhow::{Context as _, Result};
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// The largest file that is read, in bytes.
+const MAX: u64 = 4 << 20;
+
+/// The file that a symbolic link leads to.
+pub fn follow(path: &Path) -> Result<PathBuf> {
+    match fs::canonicalize(path) {
+        Ok(real) => Ok(real),
+        Err(e) if e.kind() == ErrorKind::NotFound && !path.is_symlink() => Ok(path.to_owned()),
+        Err(e) => Err(e).with_context(|| format!("cannot follow {}", path.display())),
+    }
+}
+
+/// The text of a file; `None` if there is none.
+pub fn read(path: &Path) -> Result<Option<String>> {
+    // A FIFO must not keep us waiting.
+    let open = OpenOptions::new().read(true).custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits()).open(path);
+    let file = match open {
+        Ok(file) => file,
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+        Err(e) => return Err(e).with_context(|| format!("cannot read {}", path.display())),
+    };
+    let bytes = bytes(&file).with_context(|| format!("cannot read {}", path.display()))?;
+    match bytes.map(String::from_utf8) {
+        None => Err(refuse(path, &format!("it is no regular file of at most {} MiB", MAX >> 20))),
+        Some(Err(_)) => Err(refuse(path, "it is not UTF-8")),
+        Some(Ok(text)) => Ok(Some(text)),
+    }
+}
+
+fn bytes(file: &File) -> std::io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    if file.metadata()?.is_file() {
+        file.take(MAX + 1).read_to_end(&mut bytes)?;
+        return Ok((bytes.len() as u64 <= MAX).then_some(bytes));
+    }
+    Ok(None)
+}
+
+/// Replaces a file, or makes it and its directory.
+pub fn replace(path: &Path, text: &str) -> Result<()> {
+    let mode = fs::metadata(path).map(|m| m.permissions());
+    if mode.as_ref().is_ok_and(fs::Permissions::readonly) {
+        return Err(refuse(path, "it is read-only; make it writable, or change it by hand"));
+    }
+    let dir = path.parent().context("it has no directory")?;
+    fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    let temp = dir.join(format!(".swarm-{:016x}.tmp", entropy()?));
+    let put = || -> Result<()> {
+        record::create_file(&temp, text.as_bytes())?;
+        fs::set_permissions(&temp, mode.unwrap_or_else(|_| fs::Permissions::from_mode(0o644)))?;
+        fs::rename(&temp, path)?;
+        Ok(())
+    };
+    put()
+        .inspect_err(|_| drop(fs::remove_file(&temp)))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// The refusal to touch a file.
+pub fn refuse(path: &Path, why: &str) -> anyhow::Error {
+    Refusal::Usage(format!("{} was left alone: {why}", path.display())).into()
+}

@@ -1,0 +1,79 @@
+//! Removing messages that were read long ago.
+//!
+//! What is unread, or awaits an acknowledgement, stays whatever its age. A message's name stays too, as an empty file in
+//! `gone/`, or a copy of the message could be put back and would be new and genuine. The name is written first: a crash in
+//! between leaves both, and the next time finishes it. Each batch is one transaction, so nobody waits long for the mutex.
+
+use super::mail::Folder;
+use super::{Store, Transaction, fault};
+use crate::core::message::{parse_file_name, sent_at};
+use crate::core::name::Name;
+use anyhow::{Context as _, Result};
+use serde_json::json;
+use std::fs::{self, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// Messages that are removed in one transaction.
+const BATCH: usize = 50;
+
+impl Store {
+    /// Removes what was read and sent before this time (ms since the epoch). Returns how many messages.
+    pub fn prune(&self, before_ms: u64) -> Result<usize> {
+        let mut count = 0;
+        for owner in self.mailboxes()? {
+            // In the order they were sent.
+            let mut old = self.mail_files(&owner, Folder::Cur)?;
+            old.retain(|file| sent_at(file).is_some_and(|at| at < before_ms));
+            if old.is_empty() {
+                continue;
+            }
+            self.ensure_mailbox(&owner)?;
+            for batch in old.chunks(BATCH) {
+                count += self.transact(|tx| tx.prune(&owner, batch))?;
+            }
+        }
+        Ok(count)
+    }
+}
+
+impl Transaction<'_> {
+    fn prune(&mut self, owner: &Name, files: &[String]) -> Result<usize> {
+        let mut ids = Vec::new();
+        for file in files {
+            let Some((_, id)) = parse_file_name(file) else { continue };
+            let path = self.store.mail_file(owner, Folder::Cur, file);
+            if self.store.mail_file(owner, Folder::Unacked, file).exists() || !path.exists() {
+                continue;
+            }
+            keep_name(&self.store.mail_file(owner, Folder::Gone, file))?;
+            fault::point("name-kept");
+            remove(&self.store.delivery_path(owner, &id))?;
+            remove(&path)?;
+            ids.push(id);
+        }
+        if !ids.is_empty() {
+            self.journal("pruned", json!({"of": owner, "ids": ids}))?;
+        }
+        Ok(ids.len())
+    }
+}
+
+fn keep_name(path: &Path) -> Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(e) if e.kind() != ErrorKind::AlreadyExists => {
+            Err(e).with_context(|| format!("cannot create {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => {
+            Err(e).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
