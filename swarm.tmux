@@ -1,26 +1,14 @@
 #!/bin/sh
-# The tmux plugin. Plugin managers run this file synchronously while tmux starts, so it only reads options,
-# binds one key and sets hooks: nothing is built, downloaded or waited for. It may run any number of times.
-# Paths travel in server options (@swarm-exe, @swarm-plugin) and never inside a command that tmux parses,
+# The tmux plugin. Plugin managers run this file synchronously while tmux starts, so it only reads options, binds keys and
+# sets hooks, in as few tmux calls as it can: nothing is built, downloaded or waited for. It may run any number of times.
+# Paths travel in server options (@swarm-cli, @swarm-plugin) and never inside a command that tmux parses,
 # so that any character in them is safe. It always exits 0: tmux throws a failure over the active pane.
 
 protocol=1 # what the binary must speak: `swarm --version` ends in "(protocol 1)"
 slot=8200  # our index in every hook array; the user's own entries stay as they are
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P) || exit 0
-
-opt() { tmux show-options -gqv "@swarm-$1"; }
-
-# One message, once. While the configuration loads nobody is attached and a message would be lost, so it waits
-# for the first client. The text stays in an option: display-message would expand # and % in an argument.
-say() {
-  [ "$(tmux show-options -sqv @swarm-told)" = "$1" ] && return
-  if [ -n "$(tmux list-clients 2>/dev/null)" ]; then
-    tmux set-option -s @swarm-told "$1" \; display-message ${2:+-d "$2"} '#{@swarm-told}'
-  else
-    tmux set-option -s @swarm-told "$1" \; set-hook -g "client-session-changed[$slot]" \
-      "set-hook -gu 'client-session-changed[$slot]' ; display-message ${2:+-d $2} '#{@swarm-told}'"
-  fi
-}
+# shellcheck source=plugin/say.sh
+. "$here/plugin/say.sh"
 
 version=$(tmux display-message -p '#{version}' 2>/dev/null)
 case ${version:=$(tmux -V | sed 's/^tmux //')} in
@@ -36,11 +24,19 @@ if [ "$major" -lt 3 ] || { [ "$major" -eq 3 ] && [ "${minor:-0}" -lt 2 ]; }; the
 fi
 
 tmux source-file - <"$here/plugin/defaults.conf"
+{
+  IFS= read -r key && IFS= read -r menu && IFS= read -r bin && IFS= read -r build && IFS= read -r old
+} <<END
+$(tmux display-message -p '#{@swarm-key}
+#{@swarm-menu}
+#{@swarm-bin}
+#{@swarm-build}
+#{@swarm-bound}')
+END
 
 # The binary: the user's choice, this checkout's, then one on PATH (often poor here) that speaks our protocol.
-# A choice that does not work is said, not silently replaced.
-exe='' notice=''
-bin=$(opt bin)
+# A choice that does not work is said, not silently replaced. Only the checkout's own is built for the user.
+exe='' notice='' mode=off
 case $bin in [~]/*) bin=$HOME/${bin#??} ;; esac
 if [ -n "$bin" ]; then
   if [ "${bin#/}" != "$bin" ] && [ -f "$bin" ] && [ -x "$bin" ]; then
@@ -49,52 +45,81 @@ if [ -n "$bin" ]; then
     notice="swarm: @swarm-bin is not the full path of a program: $bin"
   fi
 elif [ -x "$here/bin/swarm" ]; then
-  exe=$here/bin/swarm
+  exe=$here/bin/swarm mode=$build
 else
   PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
   if found=$(command -v swarm) && [ -x "$found" ]; then
     case $("$found" --version 2>/dev/null </dev/null) in *"(protocol $protocol)") exe=$found ;; esac
   fi
-  [ -n "$exe" ] || notice='swarm is installed but its program is not built yet'
+  [ -n "$exe" ] || mode=$build
 fi
-tmux set-option -s @swarm-plugin "$here/plugin" \; set-option -s @swarm-exe "$exe"
 
-# The key. One that is bound to anything else is left alone; one of ours that is no longer wanted goes.
-ours() { case $(tmux list-keys -T prefix "$1" 2>/dev/null) in *@swarm-plugin*) true ;; *) false ;; esac; }
-free() { [ -z "$(tmux list-keys -T prefix "$1" 2>/dev/null)" ]; }
-key=$(opt key)
-old=$(tmux show-options -sqv @swarm-bound)
-if [ -n "$old" ] && [ "$old" != "$key" ] && ours "$old"; then tmux unbind-key -T prefix "$old"; fi
-width=$(opt popup-width) height=$(opt popup-height)
+# What an entry of the menu or a key of the table does. It is expanded once, when the menu opens or by run-shell -C (hence ##
+# for what is to be expanded later), and then parsed by tmux (hence \").
 # shellcheck disable=SC2016 # expanded by the popup's shell
-run='/bin/sh -c '\''exec /bin/sh "$(tmux show-options -sv @swarm-plugin)/popup.sh" ACTION'\'
-# A menu entry is expanded once when the menu opens (hence ##) and parsed by tmux when it is chosen (hence \").
+popup='display-popup -E -w "#{@swarm-popup-width}" -h "#{@swarm-popup-height}" -d "##{pane_current_path}" "/bin/sh -c '\''exec /bin/sh \"\$(tmux show-options -sv @swarm-plugin)/popup.sh\" ACTION #{pane_id} #{client_name}'\''"'
+choose='choose-tree -Z -f "##{!=:##{@swarm_agent},}" -F "##{?session_format,,##{?@swarm_agent,##{@swarm_agent} ##{@swarm_state},##{window_name}}}"'
 entry() {
-  printf 'display-popup -E -w "%s" -h "%s" -d "##{pane_current_path}" "%s"' "$width" "$height" \
-    "$(printf '%s' "${run%ACTION*}$1'" | sed 's/["$]/\\&/g')"
+  case $1 in
+  choose) printf '%s' "$choose" ;;
+  *) printf '%s' "${popup%ACTION*}$1${popup#*ACTION}" ;;
+  esac
 }
-bound=''
-if [ "$key" = none ]; then
-  :
-elif ! free "$key" && ! ours "$key"; then
-  notice="${notice:+$notice. }swarm: prefix $key is already bound and was left alone: choose another @swarm-key"
-elif [ -n "$exe" ]; then
-  tmux bind-key -N 'swarm: menu' -T prefix "$key" display-menu -T ' swarm ' -x C -y C \
-    'Dashboard' Space "$(entry dashboard)" 'Next agent that needs you' n "$(entry next)" 'Back' - "$(entry back)" '' \
-    'Send a message' s "$(entry send)" 'Inbox' i "$(entry inbox)" 'Agents' a "$(entry agents)" \
-    'Leases' l "$(entry leases)" 'Log' g "$(entry log)" '' \
-    'Discover agents here' d "$(entry discover)" 'Build the program' b "$(entry build)" && bound=$key
-else
-  tmux bind-key -N 'swarm: how to build it' -T prefix "$key" \
-    display-popup -E -w "$width" -h "$height" -d '#{pane_current_path}' "${run%ACTION*}missing'" && bound=$key
-  notice="$notice: prefix $key tells how to go on"
+
+# Keys: what is bound to anything else is left alone; what is ours and no longer wanted goes.
+ours() { case $1 in *@swarm-plugin* | *choose-tree*@swarm_agent*) true ;; *) false ;; esac; }
+bound() { tmux list-keys -T "$1" "$2" 2>/dev/null; }
+table=$(tmux list-keys -T swarm 2>/dev/null | tr -s ' ')
+# What a key of the table is bound to; nothing if it is free.
+in_table() { printf '%s\n' "$table" | grep -F -e "-T swarm $1 " -e "-T swarm \\$1 "; }
+
+# The one call that does everything is collected in the shell's one list: first the menu's arguments, for the key.
+set -- -T ' swarm ' -x C -y C
+while read -r letter action label; do
+  case $letter in
+  '' | '#') continue ;;
+  --) set -- "$@" '' && continue ;;
+  esac
+  set -- "$@" "$label" "$letter" "$(entry "$action")"
+done <"$here/plugin/actions"
+here_bound=''
+if [ "$key" != none ]; then
+  now=$(bound prefix "$key")
+  if [ -n "$now" ] && ! ours "$now"; then
+    notice="${notice:+$notice. }swarm: prefix $key is already bound and was left alone: choose another @swarm-key"
+  else
+    here_bound=$key
+  fi
 fi
-tmux set-option -s @swarm-bound "$bound"
+if [ -z "$here_bound" ]; then
+  set --
+elif [ -z "$exe" ]; then
+  set -- bind-key -N 'swarm: how to build it' -T prefix "$key" run-shell -C "$(entry missing)" \;
+elif [ "$menu" = off ]; then
+  # The condition is always true: it marks the binding as ours.
+  set -- bind-key -N 'swarm: its keys' -T prefix "$key" if-shell -F '#{@swarm-plugin}' 'switch-client -T swarm' \;
+else
+  set -- bind-key -N 'swarm: menu' -T prefix "$key" display-menu "$@" \;
+fi
+if [ -n "$old" ] && [ "$old" != "$key" ] && ours "$(bound prefix "$old")"; then
+  set -- unbind-key -T prefix "$old" \; "$@"
+fi
+while read -r letter action label; do
+  case $letter in '' | '#' | --) continue ;; esac
+  now=$(in_table "$letter")
+  if [ -n "$now" ] && ! ours "$now"; then
+    notice="${notice:+$notice. }swarm: $letter in the key table swarm is yours and was left alone"
+  elif [ -n "$exe" ]; then
+    set -- "$@" bind-key -N "swarm: $label" -T swarm "$letter" run-shell -C "$(entry "$action")" \;
+  elif [ -n "$now" ]; then
+    set -- "$@" unbind-key -T swarm "$letter" \;
+  fi
+done <"$here/plugin/actions"
 
 # Hooks: no event says "a pane appeared or went" on every version, so each hint leads to one reconciliation.
 # shellcheck disable=SC2016 # $0 is the inner shell's
-hook='run-shell -b "/bin/sh -c '\''\"$0\" discover --quiet --from-tmux >/dev/null 2>&1 || :'\'' #{q:@swarm-exe}"'
-set --
+discover='/bin/sh -c '\''"$0" discover --quiet --from-tmux >/dev/null 2>&1 || :'\'' #{q:@swarm-cli}'
+hook="run-shell -b \"$(printf '%s' "$discover" | sed 's/["$]/\\&/g')\""
 while read -r event; do
   if [ -n "$exe" ]; then
     set -- "$@" set-hook -g "${event}[$slot]" "$hook" \;
@@ -102,13 +127,19 @@ while read -r event; do
     set -- "$@" set-hook -gu "${event}[$slot]" \;
   fi
 done <"$here/plugin/hooks"
-tmux "$@" set-option -s @swarm-slot "$slot"
-# shellcheck disable=SC2016
-[ -z "$exe" ] || tmux run-shell -b '/bin/sh -c '\''"$0" discover --quiet --from-tmux >/dev/null 2>&1 || :'\'' #{q:@swarm-exe}'
-
-if [ -n "$notice" ]; then
-  say "$notice" 10000
-else
-  tmux set-option -su @swarm-told \; set-hook -gu "client-session-changed[$slot]"
+[ -z "$exe" ] || set -- "$@" run-shell -b "$discover" \;
+if [ -z "$exe$bin" ] && [ "$mode" != auto ]; then
+  notice="swarm is installed but its program is not built yet${here_bound:+: prefix $here_bound tells how to go on}${notice:+. $notice}"
 fi
+# What was to be told, and is not so any more. Before the build: it may have something to tell.
+[ -n "$notice" ] || set -- "$@" set-option -su @swarm-told \; set-hook -gu "client-session-changed[$slot]" \;
+# Whether there is anything to build is found out in the background, too: the sources have to be read for that.
+# shellcheck disable=SC2016 # $0 is the inner shell's
+[ "$mode" != auto ] ||
+  set -- "$@" run-shell -b '/bin/sh -c '\''exec /bin/sh "$0/background.sh" '"$slot"' >/dev/null 2>&1'\'' #{q:@swarm-plugin}' \;
+
+tmux set-option -s @swarm-plugin "$here/plugin" \; set-option -s @swarm-cli "$exe" \; \
+  set-option -s @swarm-slot "$slot" \; "$@" set-option -s @swarm-bound "$here_bound"
+
+[ -z "$notice" ] || say "$notice" 10000
 exit 0

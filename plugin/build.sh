@@ -1,7 +1,9 @@
 #!/bin/sh
 # Builds the program from this checkout and installs it in bin/: one build at a time, whole files only (the old
 # program serves until the rename), and a plain reason when it cannot be done. Run from the popup or by hand.
-# bin/.stamp holds a checksum of the sources that were built; while they are the same nothing is done.
+# bin/.stamp holds a checksum of the sources that were built; while they are the same nothing is done. bin/.failed holds that
+# of sources that could not be built: with --once they are not tried again. Exit codes: 0 built or up to date, 1 not built, 4
+# another build is running.
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P) || exit 1
 cd "$root" || exit 1
@@ -13,7 +15,13 @@ lock=$root/bin/.building
 
 fail() {
   printf 'swarm: %s\n' "$@" >&2
-  exit 1
+  exit "${code:-1}"
+}
+
+# A build that began and failed: remembered with the reason.
+failed() {
+  printf '%s\n%s\n' "$now" "$1" >bin/.failed
+  fail "$1"
 }
 
 stamp() { find src Cargo.toml Cargo.lock -type f -exec cksum {} + | LC_ALL=C sort -k 3 | cksum; }
@@ -24,15 +32,25 @@ take() {
   ln -s "$$" "$lock" 2>/dev/null && return
   owner=$(readlink "$lock") || fail "cannot write in $root/bin" "build elsewhere and name it: set -g @swarm-bin PATH"
   if kill -0 "$owner" 2>/dev/null || ! mkdir "$lock.clear" 2>/dev/null; then
+    code=4
     fail "another build is running (process $owner); if that is not so, remove $lock and $lock.clear"
   fi
   [ "$(readlink "$lock")" = "$owner" ] && rm -f "$lock"
   ln -s "$$" "$lock" 2>/dev/null
   taken=$?
   rmdir "$lock.clear"
-  [ "$taken" -eq 0 ] || fail 'another build has just begun'
+  [ "$taken" -eq 0 ] || { code=4 && fail 'another build has just begun'; }
 }
 
+is_current() { [ -x bin/swarm ] && [ -x bin/swarm-msg ] && [ "$(cat bin/.stamp 2>/dev/null)" = "$now" ]; }
+current() {
+  echo 'swarm: the program is up to date'
+  exit 0
+}
+
+# Taken before the build: sources that change meanwhile count as not built.
+now=$(stamp)
+! is_current || current
 need=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 command -v cargo >/dev/null ||
   fail "cargo was not found: install Rust $need or newer (https://rustup.rs), then try again"
@@ -48,12 +66,11 @@ fi
 take
 trap 'rm -f "$lock" bin/.new.*' EXIT
 trap 'exit 130' HUP INT TERM
+# Somebody else may have built it between the look and the lock.
+! is_current || current
 
-# Taken before the build: sources that change meanwhile count as not built.
-now=$(stamp)
-if [ -x bin/swarm ] && [ -x bin/swarm-msg ] && [ "$(cat bin/.stamp 2>/dev/null)" = "$now" ]; then
-  echo 'swarm: the program is up to date'
-  exit 0
+if [ "${1-}" = --once ] && [ "$(sed -n 1p bin/.failed 2>/dev/null)" = "$now" ]; then
+  fail "$(sed -n 2p bin/.failed)"
 fi
 { mkdir -p "$(dirname "$log")" && : >"$log"; } || fail "cannot write the log $log"
 echo "swarm: building (log: $log)"
@@ -68,7 +85,7 @@ build() {
 }
 if ! build; then
   grep -Eiq 'failed to (download|fetch|get)|could not resolve|network|timed out|spurious' "$log" ||
-    fail "the build failed; the log is $log"
+    failed "the build failed; the log is $log"
   echo 'swarm: no network: trying with what cargo has already'
   build --offline || fail "the build needs the network once; the log is $log"
 fi
@@ -77,4 +94,5 @@ for name in swarm swarm-msg; do
     fail "cargo left no target/release/$name (does your cargo configuration set build.target?)"
 done
 printf '%s\n' "$now" >bin/.new.stamp && mv -f bin/.new.stamp bin/.stamp
+rm -f bin/.failed
 echo 'swarm: installed in bin/'

@@ -1,11 +1,13 @@
 #!/bin/sh
-# What runs inside the plugin's popups, in the directory of the pane below: popup.sh ACTION. Shows what the
+# What runs inside the plugin's popups, in the directory of the pane below: popup.sh ACTION PANE CLIENT. Shows what the
 # program prints and waits for a key. The tmux server holds the paths; what a human types is only ever data.
 
 # The caller is the human, even when the tmux server was started from inside somebody's pane.
 unset TMUX_PANE
-exe=$(tmux show-options -sqv @swarm-exe)
+action=${1-} pane=${2-} client=${3-}
+exe=$(tmux show-options -sqv @swarm-cli)
 plugin=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P) || exit 1
+log=${XDG_STATE_HOME:-$HOME/.local/state}/swarm/build.log
 
 # Reads one key into $pressed; a terminal that is gone counts as one.
 press() {
@@ -22,16 +24,21 @@ finish() {
 }
 
 # Output that does not fit goes through less: a popup has no scrollback.
+page() {
+  rows=$(stty size 2>/dev/null | cut -d ' ' -f 1)
+  if [ "$(printf '%s\n' "$1" | wc -l)" -gt "$((${rows:-24} - 3))" ] && command -v less >/dev/null; then
+    printf '%s\n' "$1" | less
+    exit 0
+  fi
+  printf '%s\n' "${1:-nothing}"
+}
+
 show() {
   out=$("$exe" "$@" 2>&1 </dev/null)
   code=$?
-  rows=$(stty size 2>/dev/null | cut -d ' ' -f 1)
-  if [ "$(printf '%s\n' "$out" | wc -l)" -gt "$((${rows:-24} - 3))" ] && command -v less >/dev/null; then
-    printf '%s\n' "$out" | less
-    exit 0
-  fi
-  printf '%s\n' "${out:-nothing}"
-  [ "$code" -eq 0 ] || printf '(exit code %s)\n' "$code"
+  [ "$code" -eq 0 ] || out="$out
+(exit code $code)"
+  page "$out"
 }
 
 build() {
@@ -39,7 +46,19 @@ build() {
   finish
 }
 
+build_log() {
+  # Control characters of a compiler's output stay out of the terminal.
+  text=$(tail -n 500 "$log" 2>/dev/null | tr -d '\000-\010\013-\037\177')
+  page "${text:-There is no build log yet: $log}"
+}
+
 missing() {
+  if [ -L "$plugin/../bin/.building" ]; then
+    echo 'The program is being built; it will say when it is ready. So far:'
+    echo
+    tail -n 15 "$log" 2>/dev/null | tr -d '\000-\010\013-\037\177'
+    finish
+  fi
   root=$(printf '%s' "${plugin%/*}" | sed "s/'/'\\\\''/g")
   cat <<END
 The swarm program is not there yet. It is built once, from the plugin's own source,
@@ -52,40 +71,75 @@ with Rust's cargo (https://rustup.rs if you have none):
 
 A program in another place is named with:  set -g @swarm-bin /full/path/to/swarm
 
-b: build it now, here (some minutes)    any other key: close
 END
+  [ ! -s "$plugin/../bin/.failed" ] || printf 'The last build failed: %s\n\n' "$(sed -n 2p "$plugin/../bin/.failed")"
+  echo 'b: build it now, here (some minutes)    L: the build log    any other key: close'
   press
-  [ "$pressed" = b ] || exit 0
-  build
+  case $pressed in
+  b) build ;;
+  L) build_log && finish ;;
+  esac
+  exit 0
 }
 
-# Answers are read raw and handed over on stdin, so quotes, #, ; and \$ stay what they are.
-send() {
+# The agent in the pane below; empty if there is none.
+agent() { tmux display-message -p -t "$pane" '#{@swarm_agent}' 2>/dev/null; }
+
+# Answers are read raw and handed over on stdin or as one argument, so quotes, #, ; and \$ stay what they are.
+message() {
+  echo 'Message (Ctrl-D on an empty line sends it, Ctrl-C cancels):'
+  text=$(cat)
+  [ -n "$text" ] || exit 0
+  printf '%s' "$text" | "$exe" send "$1" - 2>&1
+}
+
+ask_whom() {
+  to=$(agent)
+  if [ -n "$to" ]; then
+    printf 'To %s. ' "$to"
+    return
+  fi
   "$exe" agents 2>&1 </dev/null
   printf '\nTo (empty: cancel): '
   IFS= read -r to || exit 0
   [ -n "$to" ] || exit 0
   case $to in -*) echo "No agent is called $to." && finish ;; esac
-  echo 'Message (Ctrl-D on an empty line sends it, Ctrl-C cancels):'
-  text=$(cat)
-  [ -n "$text" ] || exit 0
-  printf '%s' "$text" | "$exe" send "$to" - 2>&1
-  finish
 }
 
-case ${1-} in
+rename() {
+  old=$(agent)
+  [ -n "$old" ] || { echo 'There is no agent in this pane.' && finish; }
+  printf 'New name for %s (empty: cancel): ' "$old"
+  IFS= read -r new || exit 0
+  [ -n "$new" ] || exit 0
+  "$exe" name "$old" -- "$new" 2>&1
+}
+
+help() {
+  echo 'Keys of the menu, and of the key table swarm:'
+  echo
+  while read -r letter _ label; do
+    case $letter in '' | '#') ;; --) echo ;; *) printf '  %-6s %s\n' "$letter" "$label" ;; esac
+  done <"$plugin/actions"
+}
+
+case $action in
 build) build ;;
-missing) missing ;;
+build-log) build_log && finish ;;
+help) page "$(help)" && finish ;;
 esac
-if [ -z "$exe" ] || ! [ -x "$exe" ]; then missing; fi
-case ${1-} in
+if [ "$action" = missing ] || [ -z "$exe" ] || ! [ -x "$exe" ]; then missing; fi
+case $action in
+dashboard) "$exe" dashboard --popup ${client:+--client "$client"} && exit 0 ;;
+next | back) "$exe" jump "$action" ${client:+--client "$client"} && exit 0 ;;
+message) ask_whom && message "$to" ;;
+broadcast) printf 'To all agents. ' && message @all ;;
+rename) rename ;;
 discover) show discover --init ;;
-agents | inbox) show "$1" ;;
+agents | inbox | onboard | doctor) show "$action" ;;
+explain) show explain "$pane" ;;
 leases) show locks ;;
 log) show log -n 200 ;;
-dashboard) "$exe" dashboard --popup && exit 0 ;;
-next | back) "$exe" jump "$1" && exit 0 ;;
-send) send ;;
-*) echo "popup.sh: no action called ${1-}" ;;
+*) echo "popup.sh: no action called $action" ;;
 esac
 finish

@@ -276,7 +276,7 @@ fn the_plugin_and_what_it_calls_are_looked_at() {
     set("@swarm-plugin", &plugin.join("plugin"));
     assert_eq!(verdict(&doctor(&world, &[]).1, "program"), "bad");
     symlink(fs::canonicalize(world.path().join("bin/swarm")).unwrap(), plugin.join("bin/swarm")).unwrap();
-    set("@swarm-exe", &plugin.join("bin/swarm"));
+    set("@swarm-cli", &plugin.join("bin/swarm"));
     assert_eq!(verdict(&doctor(&world, &[]).1, "program"), "ok", "without a stamp it was built by hand");
     // The stamp as the build script makes it.
     let line = fs::read_to_string(plugin.join("plugin/build.sh")).unwrap();

@@ -143,6 +143,55 @@ fn agent(action: &Action, host: Host, places: &Places) -> Result<()> {
     }
 }
 
+/// Something of swarm's in settings or in git, to be taken out.
+pub(super) enum Removal {
+    /// Hooks in an agent's settings; and where what those were before is kept.
+    Agent(Target, PathBuf),
+    /// The guard of a repository.
+    Git(Guard),
+}
+
+impl Removal {
+    /// What it is, for a person.
+    pub(super) fn tell(&self) -> String {
+        match self {
+            Removal::Agent(target, _) => {
+                format!("take swarm's hooks out of {} ({})", target.path.display(), target.host.word())
+            }
+            Removal::Git(guard) => format!("take the guard of commits out of {}", guard.dir().display()),
+        }
+    }
+
+    /// Takes it out. Idempotent.
+    pub(super) fn take(&self) -> Result<()> {
+        match self {
+            Removal::Agent(target, state) => target.uninstall(state)?.uninstall(state),
+            Removal::Git(guard) => guard.uninstall().map(|_| ()),
+        }
+    }
+}
+
+/// Everything of swarm's in the person's own settings, and in the project at `root`.
+pub(super) fn removals(root: Option<&Path>) -> Result<Vec<Removal>> {
+    let state = key::state_home()?.join("hooks");
+    let home =
+        std::env::var_os("HOME").map(PathBuf::from).filter(|h| h.is_absolute()).context("HOME is not set")?;
+    let mut found = Vec::new();
+    let scopes = [(Scope::User, Some(Path::new(""))), (Scope::Project, root)];
+    for (scope, root) in scopes.into_iter().filter_map(|(scope, root)| Some((scope, root?))) {
+        for host in Host::ALL {
+            let target = Target::new(host, scope, root, &home);
+            if !target.uninstall(&state)?.is_empty() {
+                found.push(Removal::Agent(target, state.clone()));
+            }
+        }
+    }
+    // A repository whose hooks are not its own has none of ours.
+    let guard = root.filter(|root| root.join(".git").exists()).and_then(|root| Guard::new(root).ok());
+    found.extend(guard.filter(Guard::is_installed).map(Removal::Git));
+    Ok(found)
+}
+
 /// What is true once the hooks of an agent are installed, and what is left to do.
 fn next_step(host: Host) -> &'static str {
     match host {

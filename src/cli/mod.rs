@@ -40,6 +40,7 @@ mod show;
 mod stats;
 mod status;
 mod under;
+mod uninstall;
 mod unlock;
 mod verify;
 mod wait;
@@ -94,6 +95,7 @@ enum SwarmCommand {
     Hooks(hooks::Args),
     Guard(guard::Args),
     Config(config::Args),
+    Uninstall(uninstall::Args),
     Completions(completions::Args),
     Man(man::Args),
     #[command(hide = true)]
@@ -143,6 +145,7 @@ pub fn swarm() -> ExitCode {
         SwarmCommand::Hooks(args) => hooks::run(&args),
         SwarmCommand::Guard(args) => guard::run(&args),
         SwarmCommand::Config(args) => config::run(&args),
+        SwarmCommand::Uninstall(args) => uninstall::run(&args),
         SwarmCommand::Completions(args) => completions::run(&args),
         SwarmCommand::Man(args) => man::run(&args),
         SwarmCommand::Hook(args) => {

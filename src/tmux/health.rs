@@ -36,7 +36,7 @@ pub struct PaneHealth {
     pub no_alternate: bool,
 }
 
-const SERVER: &str = "#{version}\t#{@swarm-plugin}\t#{@swarm-exe}";
+const SERVER: &str = "#{version}\t#{@swarm-plugin}\t#{@swarm-cli}";
 const PANE: &str = "#{pane_id}\t#{pane_synchronized}\t#{pane_input_off}\t#{pane_width}\t#{pane_height}\t#{allow-set-title}\t#{alternate-screen}";
 
 /// What the `tmux` on PATH says its version is.

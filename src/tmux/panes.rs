@@ -95,6 +95,34 @@ impl Server {
         self.mark(&labels.iter().map(mark).collect::<Vec<_>>())
     }
 
+    /// Whether any pane bears marks of swarm's.
+    pub fn bears_marks(&self) -> Result<bool> {
+        Ok(!self.marks()?.is_empty())
+    }
+
+    /// Takes all marks off all panes.
+    pub fn take_marks_off(&self) -> Result<()> {
+        self.mark(&self.marks()?)
+    }
+
+    /// What would take every mark off again.
+    fn marks(&self) -> Result<Vec<Mark>> {
+        let marks = |pane: Pane| {
+            let borne = [
+                ("@swarm_agent", pane.label),
+                ("@swarm_badge", pane.badge),
+                ("@swarm_root", pane.badge_root),
+                ("@swarm_state", pane.state),
+            ];
+            borne.into_iter().filter(|(_, value)| !value.is_empty()).map(move |(option, _)| Mark {
+                pane: pane.id.clone(),
+                option,
+                value: String::new(),
+            })
+        };
+        Ok(self.panes()?.into_iter().flat_map(marks).collect())
+    }
+
     /// Writes marks on panes, all in one call, none if there are none.
     pub fn mark(&self, marks: &[Mark]) -> Result<()> {
         let commands: Vec<TmuxCommand<'_>> = marks

@@ -1,0 +1,205 @@
+use super::session::{self, Session};
+use super::{hooks, print};
+use crate::core::escape;
+use crate::core::message::Identity;
+use crate::core::process_id::ProcessId;
+use crate::core::refusal::Refusal;
+use crate::os::{process, program};
+use crate::store::{Store, key};
+use crate::tmux::Server;
+use anyhow::{Context as _, Result, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs;
+use std::io::{BufRead, ErrorKind, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Take swarm off this machine: tmux keys and hooks, the agents' hooks, git's guard, the courier, what the plugin built
+///
+/// Shows what it will do and asks. Run it before you remove the plugin, and in each project with hooks of its own.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  swarm uninstall --dry-run\n  swarm uninstall\n  swarm uninstall --state --yes"
+)]
+pub(super) struct Args {
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    /// Also remove this project's .swarm/ (with all mail) and the signing keys of all projects
+    #[arg(long)]
+    state: bool,
+    /// Only show what would be done
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// How long a courier may take to end.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Something to take away. In the order of the list: what could bring another thing back goes before it.
+enum Step {
+    /// The plugin in a running tmux server, by its own script.
+    Plugin(Server, PathBuf),
+    /// What the panes of a server bear.
+    Marks(Server),
+    /// Hooks in settings, and git's guard.
+    Hooks(hooks::Removal),
+    /// The courier of a project.
+    Courier(ProcessId),
+    /// A directory, with everything in it.
+    Directory(PathBuf, &'static str),
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    let here = session::here()?;
+    let root = Store::root_of(&here);
+    if root.is_some() && Session::open().is_ok_and(|s| s.caller.identity != Identity::Human) {
+        return Err(Refusal::Usage("swarm is the human's to uninstall; ask".into()).into());
+    }
+    let steps = plan(root.as_deref(), args.state)?;
+    if steps.is_empty() {
+        return print::out(&format!("nothing of swarm is left here\n{}", rest(args.state)));
+    }
+    let list: String = steps.iter().map(|s| format!("- {}\n", escape::line(&s.tell()))).collect();
+    print::out(&list)?;
+    if args.dry_run {
+        return print::out("nothing was changed\n");
+    }
+    if !args.yes && !confirmed()? {
+        return print::out("nothing was changed\n");
+    }
+    let mut failed = 0;
+    for step in steps {
+        if let Err(error) = step.take() {
+            failed += 1;
+            eprintln!("swarm: {}: {}", escape::line(&step.tell()), escape::line(&format!("{error:#}")));
+        }
+    }
+    if failed > 0 {
+        bail!("{failed} of these could not be done; the others were: mend that, then run it again");
+    }
+    print::out(&format!("done\n{}", rest(args.state)))
+}
+
+/// What is left for the person.
+fn rest(state: bool) -> &'static str {
+    if state {
+        "left: the plugin's line in tmux.conf, your own files in ~/.config/swarm, and .swarm/ of other projects\n"
+    } else {
+        "left: the plugin's line in tmux.conf, and your mail and keys (--state removes those, too)\n"
+    }
+}
+
+fn confirmed() -> Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Refusal::Usage(
+            "there is no terminal to ask at: --yes does it, --dry-run shows it".into(),
+        )
+        .into());
+    }
+    print::out("Do all of this? [y/N] ")?;
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line)?;
+    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
+}
+
+fn plan(root: Option<&Path>, state: bool) -> Result<Vec<Step>> {
+    let mut steps = Vec::new();
+    let server = Server::current();
+    // No server is no obstacle: then there is nothing in it.
+    let plugin = server.health().map(|h| h.plugin).unwrap_or_default();
+    let script = Path::new(&plugin).join("unload.sh");
+    if !plugin.is_empty() && script.is_file() {
+        steps.push(Step::Plugin(server.clone(), script));
+    }
+    steps.extend(hooks::removals(root)?.into_iter().map(Step::Hooks));
+    let courier = root.and_then(|root| program::holder(&root.join(".swarm/courier.lock"), "courier"));
+    steps.extend(courier.map(Step::Courier));
+    if server.bears_marks().unwrap_or(false) {
+        steps.push(Step::Marks(server));
+    }
+    if let Some(bin) = built(Path::new(&plugin))? {
+        steps.push(Step::Directory(bin, "the programs that the plugin built"));
+    }
+    if state {
+        let project = root.map(|root| (root.join(".swarm"), "this project's mail, leases and log"));
+        let keys = (key::state_home()?, "the signing keys of all projects, and what settings were before");
+        for (dir, what) in project.into_iter().chain([keys]) {
+            if dir.symlink_metadata().is_ok_and(|m| m.is_dir()) {
+                steps.push(Step::Directory(dir, what));
+            }
+        }
+    }
+    Ok(steps)
+}
+
+/// The directory that the plugin's build has made: beside the loaded plugin, or where this program is.
+fn built(plugin: &Path) -> Result<Option<PathBuf>> {
+    let own = std::env::current_exe().context("cannot find this program")?;
+    let beside = plugin.parent().map(|dir| dir.join("bin"));
+    let around = own.parent().map(Path::to_path_buf);
+    // The stamp is what tells such a directory from any other that programs lie in.
+    Ok(beside
+        .into_iter()
+        .chain(around)
+        .find(|dir| dir.join(".stamp").is_file() && dir.join("swarm").is_file()))
+}
+
+impl Step {
+    fn tell(&self) -> String {
+        match self {
+            Step::Plugin(server, _) => {
+                format!("tmux at {}: take out keys, hooks and options", server.socket())
+            }
+            Step::Marks(server) => {
+                format!("tmux at {}: take names and counts off the panes", server.socket())
+            }
+            Step::Hooks(removal) => removal.tell(),
+            Step::Courier(id) => format!("end the courier (process {})", id.pid),
+            Step::Directory(dir, what) => format!("remove {} ({what})", dir.display()),
+        }
+    }
+
+    fn take(&self) -> Result<()> {
+        match self {
+            Step::Plugin(server, script) => {
+                let out = Command::new("/bin/sh")
+                    .arg(script)
+                    .env("TMUX", format!("{},0,0", server.socket()))
+                    .stdin(Stdio::null())
+                    .output()
+                    .context("cannot run the plugin's script")?;
+                if !out.status.success() {
+                    bail!("the plugin's script failed: {}", String::from_utf8_lossy(&out.stderr).trim());
+                }
+                Ok(())
+            }
+            Step::Marks(server) => server.take_marks_off(),
+            Step::Hooks(removal) => removal.take(),
+            Step::Courier(id) => end(id),
+            Step::Directory(dir, _) => match fs::remove_dir_all(dir) {
+                Err(e) if e.kind() != ErrorKind::NotFound => {
+                    Err(e).with_context(|| format!("cannot remove {}", dir.display()))
+                }
+                _ => Ok(()),
+            },
+        }
+    }
+}
+
+/// Ending a courier at any moment loses nothing.
+fn end(id: &ProcessId) -> Result<()> {
+    if process::is_alive(id) {
+        kill(Pid::from_raw(id.pid), Signal::SIGTERM).context("it cannot be ended")?;
+    }
+    let begun = Instant::now();
+    while process::is_alive(id) {
+        if begun.elapsed() > PATIENCE {
+            bail!("it does not end");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}

@@ -1,0 +1,276 @@
+//! The menu, the key table and the popups, as somebody at a terminal sees them.
+
+use crate::lab::Lab;
+use std::fs;
+
+#[test]
+fn the_menu_runs_the_program_where_the_pane_is() {
+    let lab = Lab::built();
+    let place = lab.base().join("my \"pro'ject\" #{pid} $(id); x");
+    fs::create_dir(&place).unwrap();
+    lab.start();
+    lab.tmux(&["new-window", "-c", &place.to_str().unwrap().replace('#', "##"), "cat"]);
+    lab.load();
+    lab.attach();
+    for (key, args) in TOLD {
+        lab.press("C-b");
+        lab.press("S");
+        lab.sees("Discover agents here");
+        lab.press(key);
+        lab.sees(&format!("stub {args}"));
+        let line = format!("{args}|{}|tmux", place.display());
+        assert!(lab.log().lines().any(|seen| seen == line), "{line} in {}", lab.log());
+        lab.sees("any key closes this");
+        lab.press("x");
+        lab.until("the popup closes", || !lab.screen().contains("any key closes this"));
+    }
+    // Going somewhere closes the popup at once.
+    for (key, args) in
+        [("Space", "dashboard --popup --client "), ("n", "jump next --client "), ("-", "jump back --client ")]
+    {
+        lab.press("C-b");
+        lab.press("S");
+        lab.sees("Discover agents here");
+        lab.press(key);
+        let client = lab.tmux(&["list-clients", "-F", "#{client_name}"]);
+        let line = format!("{args}{}|", client.trim());
+        lab.until(&line, || lab.log().contains(&line));
+        lab.until("the popup closes", || !lab.screen().contains('┌'));
+    }
+}
+
+/// Entries that show what the program prints.
+const TOLD: [(&str, &str); 6] = [
+    ("d", "discover --init"),
+    ("i", "inbox"),
+    ("l", "locks"),
+    ("g", "log -n 200"),
+    ("o", "onboard"),
+    ("D", "doctor"),
+];
+
+#[test]
+fn the_key_table_does_what_the_menu_does() {
+    let lab = Lab::built();
+    lab.start();
+    lab.tmux(&["set-option", "-g", "@swarm-menu", "off"]);
+    lab.load();
+    lab.attach();
+    for (key, args) in TOLD {
+        lab.press("C-b");
+        lab.press("S");
+        lab.until("the table is entered", || {
+            lab.tmux(&["list-clients", "-F", "#{client_key_table}"]).contains("swarm")
+        });
+        lab.press(key);
+        lab.sees(&format!("stub {args}"));
+        lab.sees("any key closes this");
+        lab.press("x");
+        lab.until("the popup closes", || !lab.screen().contains("any key closes this"));
+    }
+    assert!(!lab.screen().contains("Dashboard"), "no menu");
+    let notes = lab.tmux(&["list-keys", "-N", "-T", "swarm"]);
+    for line in actions().lines().filter(|l| *l != "--") {
+        let label = line.splitn(3, ' ').nth(2).unwrap();
+        assert!(notes.contains(&format!("swarm: {label}")), "{label} in {notes}");
+    }
+}
+
+/// The table of actions without its comments.
+fn actions() -> String {
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/plugin/actions")).unwrap();
+    text.lines().filter(|l| !l.starts_with('#')).map(|l| format!("{l}\n")).collect()
+}
+
+#[test]
+fn a_key_of_the_users_in_the_table_is_left_alone() {
+    let lab = Lab::built();
+    lab.start();
+    lab.tmux(&["bind-key", "-T", "swarm", "l", "display-message", "mine"]);
+    lab.tmux(&["bind-key", "-T", "swarm", "?", "display-message", "mine, too"]);
+    let mine = |key: &str| lab.tmux(&["list-keys", "-T", "swarm", key]);
+    lab.load();
+    lab.load();
+    assert!(
+        mine("l").contains("mine") && mine("?").contains("mine, too"),
+        "{}",
+        lab.tmux(&["list-keys", "-T", "swarm"])
+    );
+    lab.attach();
+    lab.sees("l in the key table swarm is yours and was left alone");
+    lab.run("plugin/unload.sh");
+    let left = lab.tmux(&["list-keys", "-T", "swarm"]);
+    assert_eq!(left.lines().count(), 2, "{left}");
+}
+
+#[test]
+fn what_is_about_an_agent_is_about_the_one_in_this_pane() {
+    let lab = Lab::built();
+    lab.start();
+    let pane = lab.tmux(&["display-message", "-p", "#{pane_id}"]).trim().to_owned();
+    lab.tmux(&["set-option", "-p", "-t", &pane, "@swarm_agent", "claude-1"]);
+    lab.load();
+    lab.attach();
+    let menu = |key: &str| {
+        lab.press("C-b");
+        lab.press("S");
+        lab.sees("Discover agents here");
+        lab.press(key);
+    };
+    let close = || {
+        lab.sees("any key closes this");
+        lab.press("x");
+        lab.until("the popup closes", || !lab.screen().contains("any key closes this"));
+    };
+    menu("m");
+    lab.sees("To claude-1. Message (Ctrl-D");
+    lab.typed("a `b` $c");
+    lab.press("Enter");
+    lab.press("C-d");
+    close();
+    assert!(lab.log().contains("send claude-1 -|"), "{}", lab.log());
+    assert_eq!(fs::read_to_string(lab.plugin.join("bin/body")).unwrap(), "a `b` $c");
+    menu("M");
+    lab.sees("To all agents. Message");
+    lab.typed("all");
+    lab.press("Enter");
+    lab.press("C-d");
+    close();
+    assert!(lab.log().contains("send @all -|"), "{}", lab.log());
+    menu("r");
+    lab.sees("New name for claude-1");
+    lab.typed("re \"view\" #{pid};");
+    lab.press("Enter");
+    close();
+    assert!(lab.log().contains("name claude-1 -- re \"view\" #{pid};|"), "{}", lab.log());
+    menu("e");
+    close();
+    assert!(lab.log().contains(&format!("explain {pane}|")), "{}", lab.log());
+    menu("?");
+    lab.sees("Keys of the menu");
+    lab.sees("Next agent that needs you");
+}
+
+#[test]
+fn the_tree_holds_only_the_panes_of_agents() {
+    let lab = Lab::built();
+    lab.start();
+    lab.tmux(&["rename-window", "-t", "main", "just-a-shell"]);
+    lab.tmux(&["new-window", "-d", "-n", "w2", "cat"]);
+    lab.tmux(&[
+        "set-option",
+        "-p",
+        "-t",
+        "main:1",
+        "@swarm_agent",
+        "claude-1",
+        ";",
+        "set-option",
+        "-p",
+        "-t",
+        "main:1",
+        "@swarm_state",
+        "dialog",
+    ]);
+    lab.load();
+    lab.attach();
+    lab.press("C-b");
+    lab.press("S");
+    lab.sees("Go to an agent");
+    lab.press("a");
+    lab.sees("claude-1 dialog");
+    assert!(!lab.screen().contains("0: just-a-shell"), "{}", lab.screen());
+    lab.press("End");
+    lab.press("Enter");
+    lab.until("the pane is shown", || lab.tmux(&["list-clients", "-F", "#{window_index}"]).trim() == "1");
+}
+
+#[test]
+fn the_status_segment_shows_what_the_pane_bears() {
+    let lab = Lab::built();
+    lab.start();
+    lab.tmux(&["set-option", "-g", "status-right", "#{E:@swarm-status}|"]);
+    lab.load();
+    lab.attach();
+    assert!(!lab.screen().contains('▲'));
+    let badge = "#{@swarm-icon-needs}1 #{@swarm-icon-busy}2 #{@swarm-icon-unread}3";
+    lab.tmux(&["set-option", "-p", "@swarm_badge", badge]);
+    lab.sees("▲1 ▶2 ✉3 |");
+    lab.tmux(&[
+        "set-option",
+        "-g",
+        "@swarm-icon-needs",
+        "!",
+        ";",
+        "set-option",
+        "-p",
+        "@swarm_badge",
+        &badge.replace('1', "4"),
+    ]);
+    lab.sees("!4 ▶2 ✉3 |");
+}
+
+#[test]
+fn own_bindings_find_the_program_by_an_option() {
+    let lab = Lab::built();
+    lab.start();
+    lab.load();
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/plugin.md")).unwrap();
+    let conf = lab.base().join("own.conf");
+    let own: String = text.lines().filter(|l| l.starts_with("bind ")).map(|l| format!("{l}\n")).collect();
+    assert_eq!(own.lines().count(), 3, "{own}");
+    fs::write(&conf, own).unwrap();
+    assert_eq!(lab.tmux(&["source-file", conf.to_str().unwrap()]), "");
+    lab.attach();
+    lab.press("C-b");
+    lab.press("C-d");
+    lab.until("the dashboard is opened", || lab.log().contains("dashboard --popup|"));
+    lab.press("C-b");
+    lab.press("C-n");
+    lab.until("the next agent is gone to", || lab.log().contains("jump next|"));
+}
+
+#[test]
+fn the_documentation_lists_the_keys_and_options_as_they_are() {
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/plugin.md")).unwrap();
+    for line in actions().lines().filter(|l| *l != "--") {
+        let mut words = line.splitn(3, ' ');
+        let (key, label) = (words.next().unwrap(), words.nth(1).unwrap());
+        assert!(text.contains(&format!("| `{key}` | {label} |")), "{line}");
+    }
+    let defaults = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/plugin/defaults.conf")).unwrap();
+    for line in defaults.lines().filter(|l| l.starts_with("set-option")) {
+        let mut words = line.splitn(4, ' ').skip(2);
+        let (name, value) = (words.next().unwrap(), words.next().unwrap().trim_matches('\''));
+        assert!(
+            text.contains(&format!("| `{name}` | `{value}` |"))
+                || value.is_empty() && text.contains(&format!("| `{name}` | |")),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn a_message_arrives_as_it_was_typed() {
+    let lab = Lab::built();
+    lab.start();
+    lab.load();
+    lab.attach();
+    lab.press("C-b");
+    lab.press("S");
+    lab.sees("Message this agent");
+    lab.press("m");
+    lab.sees("To (empty: cancel)");
+    lab.typed("claude-1");
+    lab.press("Enter");
+    lab.sees("Message (Ctrl-D");
+    let body = "it's \"#{pid}\" $(id) `id` \\n %H; --x #(id);";
+    lab.typed(body);
+    lab.press("Enter");
+    lab.typed("second line\\");
+    lab.press("Enter");
+    lab.press("C-d");
+    lab.sees("stub sent");
+    assert_eq!(fs::read_to_string(lab.plugin.join("bin/body")).unwrap(), format!("{body}\nsecond line\\"));
+    assert!(lab.log().contains("send claude-1 -|"), "{}", lab.log());
+}
