@@ -34,7 +34,7 @@ elif [ "${CI:-}" = true ]; then
 else
   printf '\n== shell scripts: SKIPPED, shellcheck is not installed\n'
 fi
-step 'tests' cargo test --locked
+step 'tests' cargo test --locked --no-fail-fast
 step 'documentation' env RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --locked
 
 if [ "${#failed[@]}" -gt 0 ]; then

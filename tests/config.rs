@@ -373,6 +373,8 @@ fn urgent_mail_opens_a_popup_for_who_wants_one_once_no_key_is_pressed() {
     world.start();
     world.agent("claude", &[]);
     world.ok(&["discover", "--init", "--quiet"]);
+    // Long enough to be seen on a slow machine.
+    world.tmux(&["set-option", "-g", "display-time", "5000"]);
     let person = world.attach(100, 30);
     world.ok(&["send", "--urgent", "human", "the disk is full"]);
     eventually("it is on the status line", || person.screen().contains("the disk is full").then_some(()));
@@ -384,8 +386,10 @@ fn urgent_mail_opens_a_popup_for_who_wants_one_once_no_key_is_pressed() {
         let screen = person.screen();
         (screen.contains("and now the fan") && screen.contains('┌')).then_some(())
     });
-    person.press(&["q"]);
-    eventually("it closes", || (!person.screen().contains("no hurry")).then_some(()));
+    eventually("it closes", || {
+        person.press(&["q"]);
+        (!person.screen().contains("no hurry")).then_some(())
+    });
 }
 
 #[test]

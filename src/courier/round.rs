@@ -16,7 +16,7 @@ use crate::core::config::{Config, Problem, Settings};
 use crate::core::delivery::Stage;
 use crate::core::escape;
 use crate::core::frame;
-use crate::core::message::{Verified, parse_file_name};
+use crate::core::message::{Verified, parse_file_name, sent_at};
 use crate::core::name::Name;
 use crate::os::process;
 use crate::store::config::{Files, Stamp};
@@ -29,6 +29,9 @@ use std::time::{Duration, Instant};
 
 /// How often what was read long ago is looked for.
 const TIDY_EVERY: Duration = Duration::from_secs(3600);
+
+/// Mail that a courier finds as it begins is news if it is younger than this (ms).
+const NEWS_MS: u64 = 10_000;
 
 /// Problems of the settings that are journalled at a time.
 const PROBLEMS: usize = 10;
@@ -189,11 +192,15 @@ impl<'a> Round<'a> {
         Ok(counts)
     }
 
-    /// Tells of mail to the human that came since the last look. What was there when the courier began is not news.
+    /// Tells of mail to the human that came since the last look. When the courier begins, what has just come is news: it may
+    /// have been started for that.
     fn announce(&mut self) -> Result<()> {
         let human = Name::human();
         let unread: BTreeSet<String> = self.store.mail_files(&human, Folder::New)?.into_iter().collect();
-        let Some(announced) = self.announced.replace(unread.clone()) else { return Ok(()) };
+        let announced = self.announced.replace(unread.clone()).unwrap_or_else(|| {
+            let old = |file: &&String| sent_at(file).is_some_and(|at| at + NEWS_MS < now_ms());
+            unread.iter().filter(old).cloned().collect()
+        });
         let news: Vec<&String> = unread.difference(&announced).collect();
         self.popup_due |= self.settings.popup && self.any_urgent(&news)?;
         self.popup_due &= !unread.is_empty();
