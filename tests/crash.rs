@@ -20,7 +20,7 @@ use support::{World, eventually};
 use swarm::core::lease::Lease;
 
 /// The points that commands pass.
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 18] = [
     "before-store",
     "after-store",
     "before-key",
@@ -38,6 +38,7 @@ const COMMANDS: [&str; 17] = [
     "coord-half-written",
     "coord-staged",
     "coord-renamed",
+    "name-kept",
 ];
 
 /// The points that only a delivery passes.
@@ -126,7 +127,7 @@ struct Operation {
     after: fn(&mut Team, &str),
 }
 
-const OPERATIONS: [Operation; 10] = [
+const OPERATIONS: [Operation; 11] = [
     Operation {
         name: "a line for the coordination document",
         who: Who::Human,
@@ -246,6 +247,27 @@ const OPERATIONS: [Operation; 10] = [
         command: "swarm gc --yes",
         after: |team, _| drop(team.two.ok("swarm-msg lock a")),
     },
+    Operation {
+        name: "remove what was read long ago",
+        who: Who::Human,
+        prepare: |team| {
+            let id = team.mail(&["peer-1", "read long ago"]);
+            team.two.ok("swarm-msg read");
+            eventually("it is old", || {
+                let told =
+                    team.world.command("swarm").args(["gc", "--json"]).env("SWARM_KEEP_READ", "1s").output();
+                (json(&String::from_utf8(told.unwrap().stdout).unwrap())["old_messages"] == 1).then_some(())
+            });
+            id
+        },
+        command: "SWARM_KEEP_READ=1s swarm gc --yes",
+        after: |team, id| {
+            let mail = team.world.state().join("mail/peer-1");
+            assert_eq!(files(&mail.join("cur")), [""; 0]);
+            let kept = files(&mail.join("gone"));
+            assert!(kept.len() == 1 && kept[0].contains(id), "{kept:?}");
+        },
+    },
 ];
 
 fn files(dir: &Path) -> Vec<String> {
@@ -276,8 +298,11 @@ fn all_readable(dir: &Path) {
     for entry in fs::read_dir(dir).unwrap() {
         let path: PathBuf = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
-        if path.is_dir() && name != "tmp" {
-            all_readable(&path);
+        if path.is_dir() {
+            // In gone/ are names, and nothing in them.
+            if !matches!(name, "tmp" | "gone") {
+                all_readable(&path);
+            }
         } else if path.extension().is_some_and(|e| e == "json") {
             assert!(serde_json::from_slice::<Value>(&fs::read(&path).unwrap()).is_ok(), "{}", path.display());
         } else if name.starts_with("journal") {

@@ -4,10 +4,11 @@ use crate::core::escape;
 use crate::core::lease::{Event, event};
 use crate::core::message::Identity;
 use crate::core::refusal::Refusal;
+use crate::store::now_ms;
 use anyhow::Result;
 use serde_json::json;
 
-/// Clean up: leases of the dead, expired ones and tickets nobody waits for; sets damaged lease records aside
+/// Clean up: leases of the dead, expired ones, tickets nobody waits for, old read mail; sets damaged lease records aside
 ///
 /// Only tells what it would do; --yes does it.
 #[derive(Debug, clap::Args)]
@@ -27,6 +28,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let peek = store.peek_leases()?;
     let ended: Vec<_> = peek.table.changes().events.iter().filter_map(line).collect();
     let abandoned = store.abandoned_files()?;
+    let keep_ms = session.settings()?.keep_read_ms;
+    let before_ms = keep_ms.map_or(0, |keep| now_ms().saturating_sub(keep));
+    let old = store.prunable(before_ms)?;
     if args.yes {
         if !peek.damaged.is_empty() && session.caller.identity != Identity::Human {
             return Err(Refusal::Usage(
@@ -36,6 +40,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         }
         store.set_damaged_leases_aside()?;
         store.change_leases(|_| ())?;
+        store.prune(before_ms)?;
         for path in &abandoned {
             // Somebody else may be cleaning up, too.
             let _ = std::fs::remove_file(path);
@@ -45,11 +50,16 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let damaged: Vec<_> = peek.damaged.iter().map(|d| d.record.clone()).collect();
     let files: Vec<_> = abandoned.iter().map(|p| p.display().to_string()).collect();
     if args.json {
-        return print::object(json!({"done": args.yes, "ended": ended, "damaged": damaged, "files": files}));
+        return print::object(
+            json!({"done": args.yes, "ended": ended, "damaged": damaged, "files": files, "old_messages": old}),
+        );
     }
     let mut text: String = ended.iter().map(|line| format!("{line}\n")).collect();
     text.extend(damaged.iter().map(|d| format!("to quarantine: {}\n", escape::line(d))));
     text.extend(files.iter().map(|f| format!("left by a process that was killed: {}\n", escape::line(f))));
+    if old > 0 {
+        text.push_str(&format!("read long ago (mail.keep_read): {old} messages\n"));
+    }
     text.push_str(match (text.is_empty(), args.yes) {
         (true, _) => "nothing to clean up\n",
         (false, true) => "done\n",

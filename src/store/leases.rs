@@ -20,6 +20,7 @@ use crate::os::{clock, process};
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::collections::HashMap;
 
 /// A lease record that cannot be believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,7 +120,12 @@ impl Store {
         if !idle {
             let agents = self.agents()?;
             let namespace = process::namespace();
-            table.settle(|holder| census(holder, &agents, namespace, &boot));
+            // Who holds many leases is looked at once.
+            let mut known = HashMap::new();
+            table.settle(|holder| {
+                let seen = known.entry((holder.process.clone(), holder.namespace));
+                seen.or_insert_with(|| census(holder, &agents, namespace, &boot)).clone()
+            });
         }
         Ok(Leases { table, damaged })
     }

@@ -10,6 +10,8 @@ use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long to try for the mutex before giving up.
@@ -19,8 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Held(#[allow(dead_code)] File);
 
-/// Takes the exclusive lock at `path`, waiting up to 5 s with a growing pause of 1 to 16 ms. Returns the time
-/// waited for the journal's contention figures.
+/// Takes the exclusive lock at `path`, waiting up to 5 s. Returns the time waited for the journal's contention figures.
 pub fn exclusive(path: &Path) -> Result<(Held, Duration)> {
     exclusive_within(path, PATIENCE)
 }
@@ -29,16 +30,25 @@ pub fn exclusive(path: &Path) -> Result<(Held, Duration)> {
 pub fn exclusive_within(path: &Path, patience: Duration) -> Result<(Held, Duration)> {
     let begun = Instant::now();
     let file = open(path)?;
-    let mut pause = Duration::from_millis(1);
-    loop {
-        if try_lock(&file, path)? {
-            return Ok((Held(file), begun.elapsed()));
+    if try_lock(&file, path)? {
+        return Ok((Held(file), begun.elapsed()));
+    }
+    // The kernel hands a lock on the moment it is free; it knows no deadline, so a thread waits for it there. If the deadline
+    // comes first nobody takes what the thread gets, and it is freed as it is dropped.
+    let (sender, receiver) = mpsc::sync_channel(1);
+    let waiting = move || {
+        let taken = wait(&file);
+        let _ = sender.send(taken.map(|()| Held(file)));
+    };
+    thread::Builder::new().name("lock".into()).spawn(waiting).context("cannot wait for a lock")?;
+    match receiver.recv_timeout(patience) {
+        Ok(taken) => {
+            let held = taken.with_context(|| format!("cannot lock {}", path.display()))?;
+            Ok((held, begun.elapsed()))
         }
-        if begun.elapsed() > patience {
-            bail!("{} is held by another process for more than {} s", path.display(), patience.as_secs());
+        Err(_) => {
+            bail!("{} is held by another process for more than {} s", path.display(), patience.as_secs())
         }
-        std::thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(16));
     }
 }
 
@@ -58,6 +68,15 @@ fn open(path: &Path) -> Result<File> {
         .custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits())
         .open(path)
         .with_context(|| format!("cannot open the lock {}", path.display()))
+}
+
+fn wait(file: &File) -> std::io::Result<()> {
+    loop {
+        match fs2::FileExt::lock_exclusive(file) {
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
 }
 
 fn try_lock(file: &File, path: &Path) -> Result<bool> {

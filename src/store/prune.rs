@@ -19,13 +19,16 @@ use std::path::Path;
 const BATCH: usize = 50;
 
 impl Store {
+    /// How many messages [`Store::prune`] would remove.
+    pub fn prunable(&self, before_ms: u64) -> Result<usize> {
+        self.mailboxes()?.iter().map(|owner| Ok(self.old(owner, before_ms)?.len())).sum()
+    }
+
     /// Removes what was read and sent before this time (ms since the epoch). Returns how many messages.
     pub fn prune(&self, before_ms: u64) -> Result<usize> {
         let mut count = 0;
         for owner in self.mailboxes()? {
-            // In the order they were sent.
-            let mut old = self.mail_files(&owner, Folder::Cur)?;
-            old.retain(|file| sent_at(file).is_some_and(|at| at < before_ms));
+            let old = self.old(&owner, before_ms)?;
             if old.is_empty() {
                 continue;
             }
@@ -35,6 +38,16 @@ impl Store {
             }
         }
         Ok(count)
+    }
+
+    /// What was read, sent before this time, and is not awaited.
+    fn old(&self, owner: &Name, before_ms: u64) -> Result<Vec<String>> {
+        let mut old = self.mail_files(owner, Folder::Cur)?;
+        old.retain(|file| {
+            sent_at(file).is_some_and(|at| at < before_ms)
+                && !self.mail_file(owner, Folder::Unacked, file).exists()
+        });
+        Ok(old)
     }
 }
 
