@@ -93,13 +93,28 @@ impl Store {
 
     /// Names of the messages in one half of a mailbox, in the order they were sent. Reads no file.
     pub fn mail_files(&self, owner: &Name, folder: Folder) -> Result<Vec<String>> {
+        record::list(&self.checked_dir(owner, folder)?)
+    }
+
+    /// How many messages there are in one half of a mailbox; `each` gets their names, in no order. Cheaper than the list.
+    pub fn count_mail(&self, owner: &Name, folder: Folder, mut each: impl FnMut(&str)) -> Result<usize> {
+        let mut count = 0;
+        record::each(&self.checked_dir(owner, folder)?, |name| {
+            count += 1;
+            each(name);
+        })?;
+        Ok(count)
+    }
+
+    /// A directory of a mailbox, if no symbolic link leads elsewhere.
+    fn checked_dir(&self, owner: &Name, folder: Folder) -> Result<PathBuf> {
         let dir = self.mail_dir(owner, folder.dir());
         for place in dir.parent().into_iter().chain([dir.as_path()]) {
             if place.symlink_metadata().is_ok_and(|m| m.is_symlink()) {
                 bail!("{} is a symbolic link: it is not followed; remove it", place.display());
             }
         }
-        record::list(&dir)
+        Ok(dir)
     }
 
     /// When a name last came to or left one half of a mailbox; `None` if that cannot be told.
@@ -143,7 +158,7 @@ impl Store {
 
     /// How many messages were not read. Reads no file.
     pub fn count_unread(&self, owner: &Name) -> Result<usize> {
-        UNREAD.iter().map(|folder| Ok(self.mail_files(owner, *folder)?.len())).sum()
+        UNREAD.iter().map(|folder| self.count_mail(owner, *folder, |_| ())).sum()
     }
 
     /// One message; `None` if it is gone.

@@ -75,7 +75,7 @@ impl Transaction<'_> {
             let bearer =
                 agents.iter().filter(|a| Agent::is_live(a)).find(|a| a.answers_to(name)).map(|a| &a.name);
             let has = |owner| {
-                [Folder::New, Folder::Given, Folder::Cur]
+                [Folder::New, Folder::Given, Folder::Cur, Folder::Gone]
                     .iter()
                     .any(|folder| self.store.mail_file(owner, *folder, &file).exists())
             };

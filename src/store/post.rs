@@ -107,22 +107,25 @@ impl Store {
         Ok((message, staged))
     }
 
-    /// Refuses if there is no room: nothing is ever dropped to make some. What was given to an agent waits no more. Names are counted, no file is read.
+    /// Refuses if there is no room: nothing is ever dropped to make some. What was given to an agent waits no more. Names are
+    /// counted, no file is read.
     fn room(&self, from: &Name, to: &[Name]) -> Result<()> {
-        for name in to {
-            let files = self.mail_files(name, Folder::New)?;
-            let own = |f: &&String| parse_file_name(f).is_some_and(|(sender, _)| sender == from.as_str());
-            let own = files.iter().filter(own).count();
-            if files.len() >= MAX_WAITING {
-                bail!("the mailbox of {name} is full: {} messages wait there; nothing was sent", files.len());
+        let mut all = 0;
+        for name in self.mailboxes()? {
+            let mut own = 0;
+            let waiting = self.count_mail(&name, Folder::New, |file| {
+                own += usize::from(parse_file_name(file).is_some_and(|(sender, _)| sender == from.as_str()));
+            })?;
+            all += waiting;
+            if !to.contains(&name) {
+                continue;
+            }
+            if waiting >= MAX_WAITING {
+                bail!("the mailbox of {name} is full: {waiting} messages wait there; nothing was sent");
             }
             if own >= MAX_WAITING_PER_SENDER {
                 bail!("{own} messages of yours wait for {name}; nothing was sent");
             }
-        }
-        let mut all = 0;
-        for name in self.mailboxes()? {
-            all += self.mail_files(&name, Folder::New)?.len();
         }
         if all >= MAX_WAITING_IN_ALL {
             bail!("{all} messages wait in this project, which is the most it takes; nothing was sent");

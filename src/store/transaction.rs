@@ -63,7 +63,7 @@ impl<'s> Transaction<'s> {
     /// Writes what is remembered of a sender.
     pub fn put_sender(&mut self, name: &Name, sender: &Sender) -> Result<()> {
         let path = self.store.dir.join("rate").join(format!("{name}.json"));
-        record::replace(&self.store.tmp(), &path, sender, Durability::Volatile)
+        record::overwrite(&self.store.tmp(), &path, sender)
     }
 
     /// Appends to the journal, with the time and how long this transaction waited for the mutex.
