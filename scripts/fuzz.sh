@@ -16,7 +16,7 @@ nightly=$(rustup toolchain list | awk '/^nightly/ { print $1; exit }')
 [ -n "$nightly" ] || skip 'no nightly toolchain: rustup toolchain install nightly'
 command -v cargo-fuzz >/dev/null || skip 'no cargo-fuzz: cargo install cargo-fuzz --locked'
 
-[ "$#" -gt 0 ] || set -- records frame hook profile tmux
+[ "$#" -gt 0 ] || set -- records frame hook profile tmux coord settings
 for target in "$@"; do
   printf '\n== %s, %s s\n' "$target" "$seconds"
   # New finds go to a directory that is not kept; the corpus in the repository is made by hand.

@@ -53,7 +53,7 @@ pub struct Change {
 pub fn change(text: &str, asked: &str, action: &Action) -> Result<Change, Refused> {
     let document = Document::parse(text);
     let section = document.find(asked)?;
-    let draft = Draft::new(text, &document);
+    let draft = Draft::new(text, &document)?;
     let splice = match action {
         Action::Add { text, by, now_ms } => draft.add(section, text, by, &date::day(*now_ms)),
         Action::Set { text, by, files, now_ms } => {
@@ -118,9 +118,14 @@ pub(super) struct Draft<'t> {
 }
 
 impl<'t> Draft<'t> {
-    pub(super) fn new(text: &'t str, document: &'t Document) -> Self {
+    /// Refuses a document with lines that end in a carriage return alone: Markdown knows them, and nearly nothing else does,
+    /// so an edit by lines would join what is apart.
+    pub(super) fn new(text: &'t str, document: &'t Document) -> Result<Self, Refused> {
+        if let Some((at, _)) = text.match_indices('\r').find(|(at, _)| !text[at + 1..].starts_with('\n')) {
+            return Err(Refused::LineEnd { line: text[..at].matches('\n').count() + 1 });
+        }
         let (lines, crlf) = (text.matches('\n').count(), text.matches("\r\n").count());
-        Self { text, document, eol: if crlf * 2 > lines { "\r\n" } else { "\n" } }
+        Ok(Self { text, document, eol: if crlf * 2 > lines { "\r\n" } else { "\n" } })
     }
 
     /// The end of line that is missing before `at`, if it is.

@@ -271,7 +271,8 @@ impl Reader<'_> {
         for (at, section) in sections.iter_mut().enumerate() {
             // A byte order mark is on the first line, and before it.
             let next = starts.get(at + 1).copied().unwrap_or(self.text.len());
-            section.body = section.body.end..next;
+            // Two headings may stand on one line, between lone carriage returns.
+            section.body = section.body.end..next.max(section.body.end);
             section.title = section.title.trim().to_owned();
             let within = |range: &Range<usize>| section.body.contains(&range.start);
             section.lists = self.lists.iter().filter(|l| within(&l.range)).cloned().collect();

@@ -49,6 +49,11 @@ pub enum Refused {
     },
     /// The text given is not taken.
     Text(String),
+    /// A line ends in a carriage return alone.
+    LineEnd {
+        /// The line, from 1, counted by line feeds.
+        line: usize,
+    },
     /// The change would have changed more than its section.
     Structure {
         /// The section.
@@ -101,6 +106,10 @@ impl fmt::Display for Refused {
                 write!(f, "'{}' fits several, give more of the text: {}", short(asked), list(&items))
             }
             Refused::Text(why) => write!(f, "the text is not taken: {why}"),
+            Refused::LineEnd { line } => write!(
+                f,
+                "line {line} has a carriage return without a line feed behind it; save the document with LF or CRLF at its line ends"
+            ),
             Refused::Structure { title } => write!(
                 f,
                 "this would change more than {}: the text begins a heading, a list, a code block or a comment, or the section ends in one that is not closed; word it differently, or mend the document",

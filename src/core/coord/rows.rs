@@ -147,7 +147,7 @@ fn step(text: &str, wanted: &[AutoRow], since: &str) -> Result<Option<String>, R
     let mut sections = document.sections.iter().filter(|s| slug(&s.title) == WORK);
     let (Some(section), None) = (sections.next(), sections.next()) else { return Ok(None) };
     let Some(table) = of_agents(section) else { return Ok(None) };
-    let draft = Draft::new(text, &document);
+    let draft = Draft::new(text, &document)?;
     let columns = Columns::of(&table.head);
     let named = |row: &Row| wanted.iter().find(|w| row_of(table, &w.agent) == Some(row));
     if let Some(row) = table.rows.iter().find(|row| is_automatic(row) && named(row).is_none()) {

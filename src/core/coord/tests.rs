@@ -139,6 +139,15 @@ fn an_item_is_ticked_and_a_plain_one_or_a_row_is_removed() {
 }
 
 #[test]
+fn a_lone_carriage_return_is_refused_and_its_line_told() {
+    let text = "# One\n\n# Two\r# Three\n- [ ] a\n";
+    assert_eq!(Document::parse(text).sections.len(), 3);
+    let action = Action::Done { matching: "a".into() };
+    assert_eq!(change(text, "three", &action), Err(Refused::LineEnd { line: 3 }));
+    assert!(change(&text.replace('\r', "\r\n"), "three", &action).is_ok());
+}
+
+#[test]
 fn everybody_has_one_row_of_current_work() {
     let one = after(TEMPLATE, "work", &set("a | b"));
     assert!(
