@@ -476,3 +476,50 @@ fn those_concerned_are_told_and_nobody_else() {
     assert_eq!(outcome.tickets.len(), 1);
     assert!(events.iter().all(|e| e.notice().is_none()));
 }
+
+#[test]
+fn leases_and_places_in_the_queue_follow_their_holders_to_a_new_name() {
+    let mut world = World::new();
+    assert!(is_granted(&world.lock("ada", &["a"])));
+    world.wait("bob", &["a"]);
+    let renamed = |old: &str, new: &str| {
+        let mut table = world.table();
+        table.settle(|h| (Liveness::Alive, (h.name.as_str() == old).then(|| Name::new(new).unwrap())));
+        let names = |holder: &Holder| holder.name.to_string();
+        let all: Vec<String> = table
+            .leases()
+            .map(|l| names(&l.holder))
+            .chain(table.waiters().map(|w| names(&w.holder)))
+            .collect();
+        (all, table.changes().writes.len())
+    };
+    assert_eq!(renamed("ada", "eve"), (vec!["eve".into(), "bob".into()], 1));
+    assert_eq!(renamed("bob", "eve"), (vec!["ada".into(), "eve".into()], 1));
+    assert_eq!(
+        renamed("ada", "ada"),
+        (vec!["ada".into(), "bob".into()], 0),
+        "nothing is written for nothing"
+    );
+}
+
+#[test]
+fn asking_again_may_lengthen_a_wait_and_never_shortens_it() {
+    let mut world = World::new();
+    world.lock("ada", &["a"]);
+    let mut ask = |minutes: u64| {
+        let request = Request {
+            holder: holder("bob"),
+            paths: vec![path("a")],
+            mode: Mode::Exclusive,
+            ttl_ms: MINUTE,
+            reason: None,
+            auto: false,
+        };
+        let wait = Wait { until: world.now.after(minutes * MINUTE), holder: holder("bob") };
+        world.transact(|t| t.acquire(&request, Some(&wait)));
+        let waiters: Vec<&Waiter> = world.waiters.values().collect();
+        assert_eq!(waiters.len(), 1);
+        waiters[0].until.remaining_ms(&world.now) / MINUTE
+    };
+    assert_eq!((ask(10), ask(5), ask(10), ask(30)), (10, 10, 10, 30));
+}
