@@ -523,3 +523,29 @@ fn asking_again_may_lengthen_a_wait_and_never_shortens_it() {
     };
     assert_eq!((ask(10), ask(5), ask(10), ask(30)), (10, 10, 10, 30));
 }
+
+#[test]
+fn a_denial_is_told_with_everybody_in_the_way_once() {
+    let mut world = World::new();
+    world.lock("ada", &["a", "b"]);
+    world.lock("bob", &["c"]);
+    let request = Request {
+        holder: holder("cid"),
+        paths: vec![path("a"), path("b"), path("c")],
+        mode: Mode::Exclusive,
+        ttl_ms: MINUTE,
+        reason: None,
+        auto: false,
+    };
+    let (_, events) = world.transact(|t| t.acquire(&request, None));
+    let by: Vec<String> = events
+        .iter()
+        .filter_map(|e| match e {
+            Event::Denied { name, by, .. } if name.as_str() == "cid" => Some(by),
+            _ => None,
+        })
+        .flatten()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(by, ["ada", "bob"]);
+}
