@@ -249,3 +249,37 @@ fn senders_that_are_several_processes_share_one_limit() {
         "five of each, and no place of one taken by the other"
     );
 }
+
+#[test]
+fn a_mailbox_takes_what_it_has_room_for_however_many_race_and_again_once_it_was_read() {
+    let world = World::new();
+    world.ok(&["init"]);
+    let race = |each: usize| {
+        let burst =
+            format!("n=0; while [ $n -lt {each} ]; do swarm send --no-wait human x; n=$((n + 1)); done");
+        let senders: Vec<_> = (0..8)
+            .map(|_| {
+                let mut sender = world.command("sh");
+                sender.args(["-c", &burst]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+            })
+            .collect();
+        let told = senders.into_iter().map(|sender| sender.wait_with_output().unwrap());
+        let (mut taken, mut refused) = (0, 0);
+        for out in told {
+            taken += String::from_utf8(out.stdout).unwrap().lines().count();
+            let said = String::from_utf8(out.stderr).unwrap();
+            refused += said.matches("200 messages of yours wait for human; nothing was sent").count();
+        }
+        (taken, refused)
+    };
+    let waiting = || fs::read_dir(world.state().join("mail/human/new")).unwrap().count();
+    assert_eq!(race(27), (200, 16));
+    assert_eq!(waiting(), 200);
+    world.ok(&["read", "--all"]);
+    assert_eq!(race(1), (8, 0), "what was read waits no more");
+    // What is known of the mailbox is only a help: without it, or with nonsense in its place, the mail is counted.
+    fs::remove_file(world.state().join("mail/human/waiting.json")).unwrap();
+    fs::write(world.state().join("waiting.json"), "{\"all\": ").unwrap();
+    assert_eq!(race(25), (192, 8));
+    assert_eq!(waiting(), 200);
+}

@@ -17,6 +17,10 @@ use std::time::{Duration, Instant};
 /// How long to try for the mutex before giving up.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long, and how often, one looks again before queueing up in the kernel: a mutation takes a fraction of a millisecond, which
+/// is less than starting the thread that queues.
+const GLANCES: (Duration, Duration) = (Duration::from_millis(3), Duration::from_micros(100));
+
 /// A held lock; dropping it frees it.
 #[derive(Debug)]
 pub struct Held(#[allow(dead_code)] File);
@@ -30,8 +34,11 @@ pub fn exclusive(path: &Path) -> Result<(Held, Duration)> {
 pub fn exclusive_within(path: &Path, patience: Duration) -> Result<(Held, Duration)> {
     let begun = Instant::now();
     let file = open(path)?;
-    if try_lock(&file, path)? {
-        return Ok((Held(file), begun.elapsed()));
+    while begun.elapsed() < GLANCES.0 {
+        if try_lock(&file, path)? {
+            return Ok((Held(file), begun.elapsed()));
+        }
+        thread::sleep(GLANCES.1);
     }
     // The kernel hands a lock on the moment it is free; it knows no deadline, so a thread waits for it there. If the deadline
     // comes first nobody takes what the thread gets, and it is freed as it is dropped.

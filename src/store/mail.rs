@@ -96,13 +96,15 @@ impl Store {
         record::list(&self.checked_dir(owner, folder)?)
     }
 
-    /// How many messages there are in one half of a mailbox; `each` gets their names, in no order. Cheaper than the list.
-    pub fn count_mail(&self, owner: &Name, folder: Folder, mut each: impl FnMut(&str)) -> Result<usize> {
+    /// Gives the names of the messages in one half of a mailbox to `each`, in no order. Cheaper than the list.
+    pub(super) fn each_mail(&self, owner: &Name, folder: Folder, each: impl FnMut(&str)) -> Result<()> {
+        record::each(&self.checked_dir(owner, folder)?, each)
+    }
+
+    /// How many messages there are in one half of a mailbox. Reads no file.
+    pub fn count_mail(&self, owner: &Name, folder: Folder) -> Result<usize> {
         let mut count = 0;
-        record::each(&self.checked_dir(owner, folder)?, |name| {
-            count += 1;
-            each(name);
-        })?;
+        self.each_mail(owner, folder, |_| count += 1)?;
         Ok(count)
     }
 
@@ -158,7 +160,7 @@ impl Store {
 
     /// How many messages were not read. Reads no file.
     pub fn count_unread(&self, owner: &Name) -> Result<usize> {
-        UNREAD.iter().map(|folder| self.count_mail(owner, *folder, |_| ())).sum()
+        UNREAD.iter().map(|folder| self.count_mail(owner, *folder)).sum()
     }
 
     /// One message; `None` if it is gone.
@@ -255,8 +257,9 @@ impl Store {
 
     /// Makes a mailbox.
     pub fn ensure_mailbox(&self, owner: &Name) -> Result<()> {
-        for part in PARTS {
-            let dir = self.mail_dir(owner, part);
+        let mailbox = self.dir.join("mail").join(owner.as_str());
+        let parts = PARTS.map(|part| self.mail_dir(owner, part));
+        for dir in std::iter::once(mailbox).chain(parts) {
             match dir.symlink_metadata() {
                 Ok(meta) if meta.is_dir() => {}
                 Ok(_) => bail!("{} is not a directory: nothing is put there; remove it", dir.display()),
@@ -358,8 +361,11 @@ impl Transaction<'_> {
                 if !files.is_empty() {
                     self.store.ensure_mailbox(&agent.name)?;
                 }
-                for file in files {
-                    move_entry(&from.join(&file), &self.store.mail_dir(&agent.name, part).join(&file))?;
+                for file in &files {
+                    move_entry(&from.join(file), &self.store.mail_dir(&agent.name, part).join(file))?;
+                }
+                if !files.is_empty() {
+                    self.recount(&agent.name)?;
                 }
             }
         }

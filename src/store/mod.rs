@@ -20,6 +20,7 @@ pub mod post;
 mod prune;
 mod receipt;
 pub mod record;
+mod room;
 pub mod root;
 pub mod scope;
 mod sealed;

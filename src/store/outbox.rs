@@ -83,6 +83,7 @@ impl Transaction<'_> {
             if has(name) || has(owner) || !self.store.has_mailbox(owner) {
                 continue;
             }
+            self.recount(owner)?;
             let awaited = message.ack_required.then_some(Folder::Unacked);
             for folder in awaited.into_iter().chain([Folder::New]) {
                 let to = self.store.mail_file(owner, folder, &file);

@@ -6,27 +6,18 @@
 //! those already made are taken back under the same mutex; if a crash comes between two links, `outbox.rs` makes the others:
 //! a message is with all its recipients or with none.
 
-use super::mail::Folder;
 use super::record::Staged;
+use super::room::Room;
 use super::{Store, Transaction, entropy, fault, now_ms};
 use crate::core::body::Body;
 use crate::core::escape;
 use crate::core::id::MessageId;
-use crate::core::message::{Identity, MESSAGE_VERSION, Message, MessageType, parse_file_name};
+use crate::core::message::{Identity, MESSAGE_VERSION, Message, MessageType};
 use crate::core::name::Name;
 use crate::core::rate::Limit;
 use crate::core::refusal::Refusal;
-use anyhow::{Result, bail};
+use anyhow::Result;
 use serde_json::json;
-
-/// The most waiting messages a mailbox takes; a full one refuses and drops nothing.
-pub const MAX_WAITING: usize = 1000;
-
-/// The most waiting messages of one sender that a mailbox takes: one sender cannot fill it for the others.
-pub const MAX_WAITING_PER_SENDER: usize = 200;
-
-/// The most waiting messages in all mailboxes together.
-pub const MAX_WAITING_IN_ALL: usize = 10_000;
 
 /// What a message is to be, before it has an id and a sequence.
 #[derive(Clone, Debug)]
@@ -52,21 +43,22 @@ pub struct Draft {
 impl Store {
     /// Posts a message. Refuses at the sender's rate limit and where there is no room; then nothing was sent.
     pub fn post(&self, draft: Draft, limit: Limit) -> Result<Message> {
-        // Looked at here so that a refusal costs no place in the rate window; what counts is the look under the mutex.
-        self.room(&draft.from, &draft.to)?;
-        let (message, staged) = self.prepare(draft, limit)?;
+        let (message, staged) = self.prepare(draft, limit, Room::check)?;
         fault::point("before-post");
-        self.transact(|tx| {
-            self.room(&message.from, &message.to)?;
-            tx.publish(&message, &staged)
-        })?;
+        self.transact(|tx| tx.publish(&message, &staged, Room::check))?;
         self.settle_post(&message)?;
         fault::point("after-post");
         Ok(message)
     }
 
-    /// Takes a place in the rate window and makes the signed message durable, in no mailbox yet.
-    pub(super) fn prepare(&self, draft: Draft, limit: Limit) -> Result<(Message, Staged)> {
+    /// Takes a place in the rate window and makes the signed message durable, in no mailbox yet. What `check` says of the room is
+    /// asked before, so that a refusal costs no place; what counts is what it says when the message is put there.
+    pub(super) fn prepare(
+        &self,
+        draft: Draft,
+        limit: Limit,
+        check: impl FnOnce(&Room) -> Result<()>,
+    ) -> Result<(Message, Staged)> {
         for name in &draft.to {
             self.ensure_mailbox(name)?;
         }
@@ -92,6 +84,7 @@ impl Store {
             body: draft.body,
         };
         message.sequence = self.transact(|tx| {
+            check(&tx.room(&message.from, &message.to)?)?;
             let known = tx.sender(&message.from)?;
             let mut window = known.clone();
             let admitted = window.admit(limit, now);
@@ -107,32 +100,6 @@ impl Store {
         Ok((message, staged))
     }
 
-    /// Refuses if there is no room: nothing is ever dropped to make some. What was given to an agent waits no more. Names are
-    /// counted, no file is read.
-    fn room(&self, from: &Name, to: &[Name]) -> Result<()> {
-        let mut all = 0;
-        for name in self.mailboxes()? {
-            let mut own = 0;
-            let waiting = self.count_mail(&name, Folder::New, |file| {
-                own += usize::from(parse_file_name(file).is_some_and(|(sender, _)| sender == from.as_str()));
-            })?;
-            all += waiting;
-            if !to.contains(&name) {
-                continue;
-            }
-            if waiting >= MAX_WAITING {
-                bail!("the mailbox of {name} is full: {waiting} messages wait there; nothing was sent");
-            }
-            if own >= MAX_WAITING_PER_SENDER {
-                bail!("{own} messages of yours wait for {name}; nothing was sent");
-            }
-        }
-        if all >= MAX_WAITING_IN_ALL {
-            bail!("{all} messages wait in this project, which is the most it takes; nothing was sent");
-        }
-        Ok(())
-    }
-
     /// Makes the new directory entries durable, outside the mutex.
     pub(super) fn settle_post(&self, message: &Message) -> Result<()> {
         message.to.iter().try_for_each(|name| self.sync_mailbox(name))
@@ -140,9 +107,17 @@ impl Store {
 }
 
 impl Transaction<'_> {
-    /// Puts a message into its recipients' mailboxes: all or none.
-    pub(super) fn publish(&mut self, message: &Message, staged: &Staged) -> Result<()> {
+    /// Puts a message into its recipients' mailboxes, if `check` allows it: all or none.
+    pub(super) fn publish(
+        &mut self,
+        message: &Message,
+        staged: &Staged,
+        check: impl FnOnce(&Room) -> Result<()>,
+    ) -> Result<()> {
         self.finish_posts()?;
+        let room = self.room(&message.from, &message.to)?;
+        check(&room)?;
+        self.take(room)?;
         self.begin_post(message, staged)?;
         for (done, name) in message.to.iter().enumerate() {
             if let Err(error) = self.post(staged, name, message) {

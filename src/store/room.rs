@@ -1,0 +1,156 @@
+//! How much mail waits, as a bound that costs no listing.
+//!
+//! Each mailbox has a small record of how many messages wait there, in all and from each sender, and the store one of the sum. A
+//! post raises them before its links are made, under the mutex; nothing lowers them as mail is read. So they are never too low, and
+//! only when one comes to a cap is the mail counted again and the record set right. Wherever mail comes into `new/` by another way,
+//! the records are dropped, which has the same effect. They are volatile: after a power failure they may miss what was posted in the
+//! last seconds before it, and a cap may be passed by as much, until the next count.
+
+use super::mail::Folder;
+use super::record::{self, Loaded};
+use super::{Store, Transaction};
+use crate::core::message::parse_file_name;
+use crate::core::name::Name;
+use anyhow::{Context as _, Result, bail};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// The most waiting messages a mailbox takes; a full one refuses and drops nothing.
+const MAX_WAITING: usize = 1000;
+
+/// The most waiting messages of one sender that a mailbox takes: one sender cannot fill it for the others.
+const MAX_WAITING_PER_SENDER: usize = 200;
+
+/// The most waiting messages in all mailboxes together.
+const MAX_WAITING_IN_ALL: usize = 10_000;
+
+/// What waits in one mailbox, at most.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Waiting {
+    all: usize,
+    by: BTreeMap<String, usize>,
+}
+
+impl Waiting {
+    fn of(&self, sender: &Name) -> usize {
+        self.by.get(sender.as_str()).copied().unwrap_or_default()
+    }
+
+    fn add(&mut self, sender: &str) {
+        self.all += 1;
+        *self.by.entry(sender.to_owned()).or_default() += 1;
+    }
+}
+
+/// What waits in all mailboxes, at most.
+#[derive(Debug, Serialize, Deserialize)]
+struct Total {
+    all: usize,
+}
+
+/// What a message of one sender finds in its recipients' mailboxes.
+#[derive(Debug)]
+pub(super) struct Room {
+    from: Name,
+    total: usize,
+    boxes: Vec<(Name, Waiting)>,
+}
+
+impl Room {
+    /// Refuses where there is no room: nothing is ever dropped to make some.
+    pub(super) fn check(&self) -> Result<()> {
+        for (name, waiting) in &self.boxes {
+            if waiting.all >= MAX_WAITING {
+                bail!("the mailbox of {name} is full: {} messages wait there; nothing was sent", waiting.all);
+            }
+            let own = waiting.of(&self.from);
+            if own >= MAX_WAITING_PER_SENDER {
+                bail!("{own} messages of yours wait for {name}; nothing was sent");
+            }
+        }
+        if self.total >= MAX_WAITING_IN_ALL {
+            bail!(
+                "{} messages wait in this project, which is the most it takes; nothing was sent",
+                self.total
+            );
+        }
+        Ok(())
+    }
+}
+
+impl Store {
+    fn waiting_path(&self, owner: &Name) -> PathBuf {
+        self.dir.join("mail").join(owner.as_str()).join("waiting.json")
+    }
+
+    fn total_path(&self) -> PathBuf {
+        self.dir.join("waiting.json")
+    }
+
+    /// Counts a mailbox. What was given to an agent waits no more. No file is read.
+    fn count_waiting(&self, owner: &Name) -> Result<Waiting> {
+        let mut waiting = Waiting::default();
+        self.each_mail(owner, Folder::New, |file| {
+            waiting.add(parse_file_name(file).map_or("", |(sender, _)| sender));
+        })?;
+        Ok(waiting)
+    }
+
+    fn count_all(&self) -> Result<usize> {
+        self.mailboxes()?.iter().map(|owner| self.count_mail(owner, Folder::New)).sum()
+    }
+}
+
+impl Transaction<'_> {
+    /// What a message from `from` finds. A bound that is at a cap, or is not known, is counted.
+    pub(super) fn room(&mut self, from: &Name, to: &[Name]) -> Result<Room> {
+        let mut boxes = Vec::with_capacity(to.len());
+        for name in to {
+            let known = self.bound::<Waiting>(&self.store.waiting_path(name))?;
+            let waiting = match known {
+                Some(w) if w.all < MAX_WAITING && w.of(from) < MAX_WAITING_PER_SENDER => w,
+                _ => self.store.count_waiting(name)?,
+            };
+            boxes.push((name.clone(), waiting));
+        }
+        let total = match self.bound::<Total>(&self.store.total_path())? {
+            Some(total) if total.all < MAX_WAITING_IN_ALL => total.all,
+            _ => self.store.count_all()?,
+        };
+        Ok(Room { from: from.clone(), total, boxes })
+    }
+
+    /// Raises the bounds by the message that found this room.
+    pub(super) fn take(&mut self, mut room: Room) -> Result<()> {
+        let tmp = self.store.tmp();
+        for (name, waiting) in &mut room.boxes {
+            waiting.add(room.from.as_str());
+            record::overwrite(&tmp, &self.store.waiting_path(name), waiting)?;
+        }
+        record::overwrite(&tmp, &self.store.total_path(), &Total { all: room.total + room.boxes.len() })
+    }
+
+    /// Mail has come to `owner` by another way than a post, or is about to: what waits is counted next time.
+    pub(super) fn recount(&mut self, owner: &Name) -> Result<()> {
+        for path in [self.store.waiting_path(owner), self.store.total_path()] {
+            match std::fs::remove_file(&path) {
+                Err(e) if e.kind() != ErrorKind::NotFound => {
+                    return Err(e).with_context(|| format!("cannot remove {}", path.display()));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn bound<T: DeserializeOwned>(&mut self, path: &Path) -> Result<Option<T>> {
+        Ok(match record::load(path)? {
+            Loaded::Ok(bound) => Some(bound),
+            Loaded::Missing => None,
+            Loaded::Bad(why) => self.store.quarantine(path, &why).map(|()| None)?,
+        })
+    }
+}
