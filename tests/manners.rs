@@ -144,3 +144,50 @@ fn the_reference_names_every_command() {
         assert!(named.iter().any(|n| reference.contains(n.as_str())), "docs/reference.md lacks {command}");
     }
 }
+
+fn repository(file: &str) -> String {
+    fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap()
+}
+
+#[test]
+fn no_dependency_asks_for_a_newer_rust_than_is_stated() {
+    let rustc = Command::new("rustc").arg("-vV").output().unwrap();
+    let about = String::from_utf8(rustc.stdout).unwrap();
+    let host = about.lines().find_map(|l| l.strip_prefix("host: ")).unwrap();
+    // For this platform, so that nothing has to be downloaded that the build did not need.
+    let out = Command::new(env!("CARGO"))
+        .args(["metadata", "--locked", "--format-version", "1", "--filter-platform", host])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    let version = |text: &str| -> Vec<u32> { text.split('.').map(|n| n.parse().unwrap()).take(2).collect() };
+    let packages = metadata["packages"].as_array().unwrap();
+    let least = |name: &str| {
+        packages.iter().find(|p| p["name"] == name).and_then(|p| p["rust_version"].as_str()).map(version)
+    };
+    let stated = least("tmux-swarm").unwrap();
+    for package in packages {
+        let asked = package["rust_version"].as_str().map(version).unwrap_or_default();
+        assert!(asked <= stated, "{} {} asks for Rust {asked:?}", package["name"], package["version"]);
+    }
+    let words = format!("Rust {}.{} or newer", stated[0], stated[1]);
+    for file in ["README.md", "CONTRIBUTING.md"] {
+        let said = repository(file).replace("Rust toolchain (", "Rust ");
+        assert!(said.contains(&words), "{file} does not say '{words}'");
+    }
+}
+
+#[test]
+fn continuous_integration_runs_the_commands_of_the_readme() {
+    let readme = repository("README.md");
+    let block = readme.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+    let commands: Vec<&str> = block.lines().filter_map(|l| l.split_whitespace().next()).collect();
+    assert_eq!(commands.len(), 2, "{block}");
+    let ci = repository(".ci/run");
+    for command in commands {
+        assert!(ci.lines().any(|l| l == format!("run {command}")), "{command} is not run by .ci/run");
+    }
+    assert!(repository(".github/workflows/ci.yml").contains("- run: .ci/run"));
+}

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# What the program may be made of (deny.toml: licences, advisories, duplicates, sources), and with which Rust it is built at the least.
+# Installs cargo-deny where it is missing. Advisories need their database, which is fetched: without a network the others are checked,
+# and that is said. The least Rust is tried where a toolchain of that version is installed.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=scripts/need.sh
+. scripts/need.sh
+need_cargo
+
+command -v cargo-deny >/dev/null || cargo install cargo-deny --locked --quiet
+cargo deny --locked check bans licenses sources
+if cargo deny --locked fetch db >/dev/null 2>&1; then
+  cargo deny --locked check advisories
+else
+  echo 'policy.sh: SKIPPED: advisories, whose database cannot be fetched from here' >&2
+fi
+
+least=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+if command -v rustup >/dev/null && rustup toolchain list | grep -q "^$least"; then
+  cargo "+$least" check --locked --quiet --all-targets --target-dir "${CARGO_TARGET_DIR:-target}/least"
+  echo "policy.sh: it builds with Rust $least"
+else
+  echo "policy.sh: SKIPPED: a build with Rust $least, which is not installed; clippy (incompatible_msrv) and a test look at what can be seen without it" >&2
+fi
