@@ -1,0 +1,25 @@
+//! A store full of leases.
+
+use swarm::core::lease::{Holder, Kind, Mode, Outcome, PathPattern, Request};
+use swarm::store::Store;
+
+/// Leases files to the human until there are `count` leases.
+pub(super) fn fill(count: usize) {
+    let store = Store::open(&std::env::current_dir().unwrap()).unwrap();
+    let granted = store.change_leases(|table| {
+        let have = table.leases().count();
+        (have..count).all(|n| {
+            let path = PathPattern::new(Kind::File, None, &format!("held/{n}")).unwrap();
+            let request = Request {
+                holder: Holder::human(),
+                paths: vec![path],
+                mode: Mode::Exclusive,
+                ttl_ms: 24 * 3600 * 1000,
+                reason: None,
+                auto: false,
+            };
+            matches!(table.acquire(&request, None), Outcome::Granted { .. })
+        })
+    });
+    assert!(granted.unwrap());
+}

@@ -1,0 +1,25 @@
+//! What `scripts/bench.sh` measures with: a clock around processes, many writers at once, a store full of leases.
+//!
+//!     measure time RUNS COMMAND...      one row: least, p50, p95 in ms, and p50 over that of an empty process between the runs
+//!     measure writers SWARM             eight writers at once, by way of the library and of that program, beside their floors
+//!     measure leases COUNT              fills the project here up to so many leases, in one transaction
+
+#![allow(clippy::unwrap_used)] // a benchmark fails by panicking
+
+mod clock;
+mod leases;
+mod writers;
+
+fn main() {
+    // `cargo bench` adds an argument of its own.
+    let args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    match words[..] {
+        ["time", runs, ref command @ ..] if !command.is_empty() => clock::row(runs.parse().unwrap(), command),
+        ["writers", swarm] => writers::rows(swarm),
+        [writers::AS_WRITER, name, dir] => writers::write(name, dir.as_ref()),
+        ["leases", count] => leases::fill(count.parse().unwrap()),
+        // Without arguments, as `cargo bench` and `cargo test --benches` call it, there is nothing to measure.
+        _ => println!("a tool of scripts/bench.sh: time RUNS COMMAND... | writers SWARM | leases COUNT"),
+    }
+}
