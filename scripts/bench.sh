@@ -227,13 +227,11 @@ stage submitted 'sent → seen submitted' '≤ settle time (150) + 150'
 # The courier of the directory $PWD.
 courier() {
   local process
-  for process in /proc/[0-9]*; do
-    if tr '\0' '\n' <"$process/environ" 2>/dev/null | grep -qx "SWARM_ROOT=$PWD" &&
-      tr '\0' ' ' <"$process/cmdline" 2>/dev/null | grep -q '^[^ ]*swarm courier --socket'; then
-      echo "${process#/proc/}"
-    fi
+  for process in $(pgrep -f 'swarm courier --socket'); do
+    if tr '\0' '\n' 2>/dev/null <"/proc/$process/environ" | grep -qx "SWARM_ROOT=$PWD"; then echo "$process"; fi
   done
 }
+is_gone() { ! kill -0 "$1"; }
 if [ -n "$long" ] && [ -d /proc/self ]; then
   seconds=60
   pid=$(courier)
@@ -271,6 +269,7 @@ if command -v strace >/dev/null; then
   pid=$(courier)
   if [ -n "$pid" ]; then
     kill "$pid"
+    until_true is_gone "$pid"
     SWARM_ROOT=$PWD traced "$work/courier" swarm courier --socket "${TMUX%%,*}" &
     id=$(swarm send --no-wait codex-1 'for the caches' | awk 'NR == 1 { print $1 }')
     until_true is_submitted "$id"
