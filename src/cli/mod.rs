@@ -47,10 +47,12 @@ mod wait;
 mod who;
 mod whoami;
 
+use crate::core::escape;
 use crate::core::refusal::Refusal;
 use anyhow::Result;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// What both programs' help ends with.
@@ -189,7 +191,7 @@ fn run<C: CommandFactory + FromArgMatches>(handle: impl FnOnce(C) -> Result<()>)
     let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
-            let _ = error.print();
+            complain(&error);
             return match error.kind() {
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
                 _ => ExitCode::from(2),
@@ -206,10 +208,21 @@ fn run<C: CommandFactory + FromArgMatches>(handle: impl FnOnce(C) -> Result<()>)
                 return ExitCode::from(ended.0);
             }
             // Errors quote paths and foreign text: one safe line.
-            eprintln!("swarm: {}", crate::core::escape::line(&format!("{error:#}")));
+            print::tell(&format!("{error:#}"));
             ExitCode::from(error.downcast_ref::<Refusal>().map_or(1, Refusal::exit_code))
         }
     }
+}
+
+/// What is wrong with the arguments, with the colours that the terminal takes. It quotes them, and they may be names of files that
+/// the shell has put there.
+fn complain(error: &clap::Error) {
+    let foreign = |arg: OsString| arg.to_string_lossy().chars().any(escape::is_unsafe);
+    let _ = match (std::env::args_os().any(foreign), error.use_stderr()) {
+        (false, _) => error.print().map_err(Into::into),
+        (true, true) => print::ask(&error.to_string()),
+        (true, false) => print::out(&error.to_string()),
+    };
 }
 
 #[cfg(test)]
