@@ -52,7 +52,6 @@ use crate::core::refusal::Refusal;
 use anyhow::Result;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// What both programs' help ends with.
@@ -191,7 +190,7 @@ fn run<C: CommandFactory + FromArgMatches>(handle: impl FnOnce(C) -> Result<()>)
     let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
-            complain(&error);
+            complain::<C>(&error);
             return match error.kind() {
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
                 _ => ExitCode::from(2),
@@ -215,13 +214,22 @@ fn run<C: CommandFactory + FromArgMatches>(handle: impl FnOnce(C) -> Result<()>)
 }
 
 /// What is wrong with the arguments, with the colours that the terminal takes. It quotes them, and they may be names of files that
-/// the shell has put there.
-fn complain(error: &clap::Error) {
-    let foreign = |arg: OsString| arg.to_string_lossy().chars().any(escape::is_unsafe);
-    let _ = match (std::env::args_os().any(foreign), error.use_stderr()) {
-        (false, _) => error.print().map_err(Into::into),
-        (true, true) => print::ask(&error.to_string()),
-        (true, false) => print::out(&error.to_string()),
+/// the shell has put there: then what is said is what would be said of them as they can be shown.
+fn complain<C: CommandFactory>(error: &clap::Error) {
+    let args: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    if !args.iter().any(|arg| arg.chars().any(escape::is_unsafe)) {
+        let _ = error.print();
+        return;
+    }
+    let shown = C::command().try_get_matches_from(args.iter().map(|arg| escape::line(arg)));
+    let _ = match shown {
+        Err(error) if error.use_stderr() => print::ask(&error.to_string()),
+        Err(error) => print::out(&error.to_string()),
+        // Nothing is wrong with them but what cannot be shown.
+        Ok(_) => {
+            print::tell(&error.to_string().replace('\n', " "));
+            Ok(())
+        }
     };
 }
 
