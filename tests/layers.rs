@@ -83,6 +83,13 @@ fn only_one_place_locks_files_and_only_one_layer_speaks_to_tmux() {
 }
 
 #[test]
+fn there_is_one_way_to_the_terminal_and_what_goes_it_is_made_safe() {
+    // A line of the store's own passes the same function; the dashboard has its cells, a hook its one line of JSON.
+    assert_absent("", &["println!", "print!("], &["cli/print.rs", "store/post.rs"]);
+    assert_absent("", &["std::io::stdout()"], &["cli/print.rs", "cli/hook.rs", "cli/dashboard.rs"]);
+}
+
+#[test]
 fn there_is_no_mutable_global_state() {
     let shared =
         ["static mut", "OnceLock", "OnceCell", "LazyLock", "thread_local!", "lazy_static", "Mutex", "RwLock"];

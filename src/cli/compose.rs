@@ -4,6 +4,7 @@ use super::print;
 use super::session::Session;
 use crate::core::body::Body;
 use crate::core::delivery::{Progress, Stage};
+use crate::core::escape;
 use crate::core::message::{Identity, MAX_RECIPIENTS, Message, MessageType, parse_file_name};
 use crate::core::name::Name;
 use crate::core::refusal::Refusal;
@@ -143,8 +144,8 @@ fn tell(message: &Message, states: &[(Name, Progress)], courier: bool, report: R
         states.iter().map(|(name, d)| format!("{} {}\n", message.id, sentence(name, d))).collect();
     print::out(&text)?;
     if !courier && message.to.iter().any(|n| !n.is_human()) {
-        eprintln!(
-            "swarm: the message is stored, but no courier runs and none can be started from here; it is typed once any swarm command runs inside tmux"
+        print::tell(
+            "the message is stored, but no courier runs and none can be started from here; it is typed once any swarm command runs inside tmux",
         );
     }
     Ok(())
@@ -152,11 +153,12 @@ fn tell(message: &Message, states: &[(Name, Progress)], courier: bool, report: R
 
 /// One recipient's state in words.
 pub(super) fn sentence(name: &Name, delivery: &Progress) -> String {
+    let detail = escape::short(&delivery.detail, 200);
     match delivery.stage {
         Stage::Queued if name.is_human() => format!("{name}: in the inbox"),
-        Stage::Held => format!("{name}: queued: {}", delivery.detail),
-        stage if delivery.detail.is_empty() => format!("{name}: {}", stage.word()),
-        stage => format!("{name}: {} ({})", stage.word(), delivery.detail),
+        Stage::Held => format!("{name}: queued: {detail}"),
+        stage if detail.is_empty() => format!("{name}: {}", stage.word()),
+        stage => format!("{name}: {} ({detail})", stage.word()),
     }
 }
 

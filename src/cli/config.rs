@@ -126,12 +126,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
             validate(&Config::resolve(vec![layer(Source::Project, file)]), json.json)
         }
         Verb::Validate { file: None, json } => validate(&files.load(), json.json),
-        Verb::Path(which) if which.user || which.project => {
-            print::out(&format!("{}\n", chosen(&files, *which)?.1.display()))
-        }
+        Verb::Path(which) if which.user || which.project => print::path(&chosen(&files, *which)?.1),
         Verb::Path(_) => {
-            let all = [&files.user, &files.project].into_iter().flatten();
-            print::out(&all.map(|p| format!("{}\n", p.display())).collect::<String>())
+            [&files.user, &files.project].into_iter().flatten().try_for_each(|path| print::path(path))
         }
         Verb::Keys(how) => keys(how.json),
     }
@@ -185,7 +182,7 @@ fn set(files: &Files, source: Source, path: &Path, key: Key, value: &str) -> Res
         let at = if serves.place.is_empty() { "the default".to_owned() } else { escape::line(&serves.place) };
         let why = config.ignored.iter().find(|p| p.what.starts_with(spec.name));
         let why = why.map(|p| format!(": {}", p.what)).unwrap_or_default();
-        eprintln!("swarm: what serves is {} ({at}){why}", spec.kind.text(&serves.value));
+        print::tell(&format!("what serves is {} ({at}){why}", spec.kind.text(&serves.value)));
     }
     Ok(())
 }
@@ -203,7 +200,7 @@ fn unset(source: Source, path: &Path, name: &str) -> Result<()> {
     if let Err(unknown) = Key::find(name) {
         return Err(Refusal::Usage(unknown).into());
     }
-    print::out(&format!("{name} was not set in {shown}\n"))
+    print::out(&format!("{} was not set in {shown}\n", escape::short(name, 60)))
 }
 
 fn show(config: &Config, as_json: bool) -> Result<()> {
@@ -248,7 +245,7 @@ fn validate(config: &Config, as_json: bool) -> Result<()> {
 
 fn warn(problems: &[Problem]) {
     for problem in problems {
-        eprintln!("swarm: {}", escape::line(&problem.to_string()));
+        print::tell(&problem.to_string());
     }
 }
 

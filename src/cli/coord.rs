@@ -158,17 +158,11 @@ fn document() -> Result<(Store, String)> {
     Ok((store, text))
 }
 
-/// Foreign text, its lines and tabs kept. The zero-width joiner is part of emoji and of several scripts.
+/// Foreign text, its lines and tabs kept.
 fn safe(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.trim_start_matches('\u{feff}').lines() {
-        for c in line.chars() {
-            if escape::is_unsafe(c) && !matches!(c, '\t' | '\u{200d}') {
-                out.extend(c.escape_unicode());
-            } else {
-                out.push(c);
-            }
-        }
+        out.push_str(&escape::text(line));
         out.push('\n');
     }
     out

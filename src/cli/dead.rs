@@ -2,6 +2,7 @@ use super::print;
 use super::session::Session;
 use crate::core::agent::Agent;
 use crate::core::delivery::Stage;
+use crate::core::escape;
 use crate::core::frame;
 use crate::core::message::{Verified, parse_file_name};
 use crate::core::name::Name;
@@ -62,7 +63,8 @@ pub(super) fn letters(store: &Store, agents: &[Agent]) -> Result<Vec<Letter>> {
                 continue;
             };
             if let Some(Ok(message)) = store.message(&agent.name, &agent.formerly, Folder::New, &file)? {
-                letters.push(Letter { to: agent.name.clone(), why: delivery.way.detail, message });
+                let why = escape::short(&delivery.way.detail, 200);
+                letters.push(Letter { to: agent.name.clone(), why, message });
             }
         }
     }

@@ -1,5 +1,6 @@
 use super::{print, session};
 use crate::agents;
+use crate::core::agent::is_pane_id;
 use crate::core::escape;
 use crate::core::refusal::Refusal;
 use crate::courier::discovery;
@@ -23,7 +24,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         None => (Server::current(), args.pane.clone()),
     };
     let asked = escape::short(&args.pane, 40);
-    if !pane.starts_with('%') || !pane[1..].bytes().all(|b| b.is_ascii_digit()) || pane.len() < 2 {
+    if !is_pane_id(&pane) {
         return Err(Refusal::UnknownAgent {
             asked,
             known: by_name.iter().filter(|a| a.is_live()).map(|a| a.name.to_string()).collect(),

@@ -79,7 +79,7 @@ fn check(session: &Session, paths: &[PathPattern]) -> Result<()> {
     let all: Vec<String> = held.iter().take(8).map(named).collect();
     let text = all.join("; ");
     if session.caller.name.is_human() {
-        eprintln!("swarm: warning: {}", crate::core::escape::line(&text));
+        super::print::tell(&format!("warning: {text}"));
         return Ok(());
     }
     Err(Refusal::Held(format!(

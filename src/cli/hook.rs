@@ -57,7 +57,7 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
     let reply = call.answer(&input)?;
     if let Some(json) = &reply.json {
         let mut out = std::io::stdout().lock();
-        writeln!(out, "{json}")?;
+        writeln!(out, "{}", crate::core::escape::json(json))?;
         out.flush()?;
     }
     reply.commit(store)

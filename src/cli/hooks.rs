@@ -1,5 +1,6 @@
 use super::print;
 use super::session;
+use crate::core::escape;
 use crate::core::hook::Host;
 use crate::core::hook::settings::Presence;
 use crate::core::refusal::Refusal;
@@ -110,7 +111,7 @@ fn chosen(agents: &[String]) -> Result<Vec<Chosen>> {
 fn agent(action: &Action, host: Host, places: &Places) -> Result<()> {
     let target = Target::new(host, places.scope, &places.root, &places.home);
     let word = host.word();
-    let shown = |path: &Path| path.display().to_string();
+    let shown = |path: &Path| escape::line(&path.display().to_string());
     match action {
         Action::Status(_) => {
             let state = match target.presence(&places.program)? {
@@ -203,7 +204,7 @@ fn next_step(host: Host) -> &'static str {
 
 fn git(action: &Action, places: &Places) -> Result<()> {
     let guard = Guard::new(&places.root)?;
-    let dir = guard.dir().display().to_string();
+    let dir = escape::line(&guard.dir().display().to_string());
     let text = match action {
         Action::Status(_) if guard.is_complete(&places.program) => format!("git       enforced: {dir}\n"),
         Action::Status(_) => format!("git       not installed (swarm hooks install git): {dir}\n"),

@@ -1,4 +1,5 @@
 use super::{print, session};
+use crate::core::escape;
 use crate::store::Store;
 use anyhow::Result;
 
@@ -10,5 +11,5 @@ pub(super) struct Args {}
 pub(super) fn run(_: &Args) -> Result<()> {
     let (store, created) = Store::init(&session::here()?)?;
     let word = if created { "swarm is ready in" } else { "swarm was already set up in" };
-    print::out(&format!("{word} {}\n", store.root().display()))
+    print::out(&format!("{word} {}\n", escape::line(&store.root().display().to_string())))
 }

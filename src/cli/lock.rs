@@ -113,7 +113,7 @@ fn wait(store: &Store, request: &Request, wait_ms: u64) -> Result<Outcome> {
             return Ok(Outcome::Denied(blockers.clone()));
         }
         if !told {
-            eprintln!("swarm: waiting: {}", lease::blockers(blockers, &now));
+            print::tell(&format!("waiting: {}", lease::blockers(blockers, &now)));
             told = true;
         }
         let rest = Duration::from_millis(until.remaining_ms(&now));

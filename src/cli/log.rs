@@ -1,4 +1,5 @@
 use super::{lease, print, session};
+use crate::core::escape;
 use crate::core::log::{self, Filter};
 use crate::store::{Store, now_ms};
 use anyhow::Result;
@@ -52,8 +53,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
             last.push_back(entry);
         }
     })?;
-    let show =
-        |entry: &Value| if args.json { format!("{entry}\n") } else { format!("{}\n", log::line(entry)) };
+    let show = |entry: &Value| {
+        if args.json { format!("{}\n", escape::json(entry)) } else { format!("{}\n", log::line(entry)) }
+    };
     print::out(&last.iter().map(show).collect::<String>())?;
     if !args.follow {
         return Ok(());

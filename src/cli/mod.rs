@@ -47,6 +47,7 @@ mod wait;
 mod who;
 mod whoami;
 
+use crate::core::escape;
 use crate::core::refusal::Refusal;
 use anyhow::Result;
 use clap::error::ErrorKind;
@@ -189,7 +190,7 @@ fn run<C: CommandFactory + FromArgMatches>(handle: impl FnOnce(C) -> Result<()>)
     let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
-            let _ = error.print();
+            complain::<C>(&error);
             return match error.kind() {
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
                 _ => ExitCode::from(2),
@@ -206,10 +207,30 @@ fn run<C: CommandFactory + FromArgMatches>(handle: impl FnOnce(C) -> Result<()>)
                 return ExitCode::from(ended.0);
             }
             // Errors quote paths and foreign text: one safe line.
-            eprintln!("swarm: {}", crate::core::escape::line(&format!("{error:#}")));
+            print::tell(&format!("{error:#}"));
             ExitCode::from(error.downcast_ref::<Refusal>().map_or(1, Refusal::exit_code))
         }
     }
+}
+
+/// What is wrong with the arguments, with the colours that the terminal takes. It quotes them, and they may be names of files that
+/// the shell has put there: then what is said is what would be said of them as they can be shown.
+fn complain<C: CommandFactory>(error: &clap::Error) {
+    let args: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    if !args.iter().any(|arg| arg.chars().any(escape::is_unsafe)) {
+        let _ = error.print();
+        return;
+    }
+    let shown = C::command().try_get_matches_from(args.iter().map(|arg| escape::line(arg)));
+    let _ = match shown {
+        Err(error) if error.use_stderr() => print::ask(&error.to_string()),
+        Err(error) => print::out(&error.to_string()),
+        // Nothing is wrong with them but what cannot be shown.
+        Ok(_) => {
+            print::tell(&error.to_string().replace('\n', " "));
+            Ok(())
+        }
+    };
 }
 
 #[cfg(test)]

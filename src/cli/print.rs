@@ -1,4 +1,7 @@
 //! What commands have in common when they write: errors of a closed pipe, ages, one JSON object.
+//!
+//! The one way to the terminal: whatever a command prints, nothing of it moves a cursor, hides itself or poses as another line's
+//! beginning. Who quotes foreign text within a line escapes that line breaks in it besides; here the last word is said.
 
 use crate::core::escape;
 use crate::core::message::{Identity, Verified};
@@ -6,13 +9,35 @@ pub(super) use crate::core::span::age;
 use crate::store::mail::Refused;
 use anyhow::Result;
 use serde_json::{Value, json};
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::path::Path;
 
-/// Writes `text` to stdout.
+/// Writes `text` to stdout, made safe for a terminal.
 pub(super) fn out(text: &str) -> Result<()> {
+    exactly(&escape::text(text))
+}
+
+/// Writes a path on a line of its own: as it is for a script, made safe for a terminal.
+pub(super) fn path(path: &Path) -> Result<()> {
+    let text = format!("{}\n", path.display());
+    if std::io::stdout().is_terminal() { out(&text) } else { exactly(&text) }
+}
+
+fn exactly(text: &str) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(text.as_bytes())?;
     Ok(stdout.flush()?)
+}
+
+/// Tells something on stderr, on one line.
+pub(super) fn tell(text: &str) {
+    eprintln!("swarm: {}", escape::line(text));
+}
+
+/// Asks something on stderr.
+pub(super) fn ask(text: &str) -> Result<()> {
+    eprint!("{}", escape::text(text));
+    Ok(std::io::stderr().flush()?)
 }
 
 /// Writes one versioned JSON object and nothing else.
@@ -20,7 +45,7 @@ pub(super) fn object(mut value: Value) -> Result<()> {
     if let Value::Object(map) = &mut value {
         map.insert("version".into(), json!(1));
     }
-    out(&format!("{value}\n"))
+    exactly(&format!("{}\n", escape::json(&value)))
 }
 
 /// Whether the reader of our output went away: no failure of ours.
@@ -31,7 +56,7 @@ pub(super) fn is_closed_pipe(error: &anyhow::Error) -> bool {
 /// Tells about records that were refused.
 pub(super) fn refused(refused: &[Refused]) {
     for one in refused {
-        eprintln!("swarm: refused {}: {} (moved to quarantine)", escape::short(&one.file, 60), one.why);
+        tell(&format!("refused {}: {} (moved to quarantine)", escape::short(&one.file, 60), one.why));
     }
 }
 

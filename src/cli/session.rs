@@ -69,8 +69,7 @@ impl Session {
         }
         if let [first, rest @ ..] = &config.problems[..] {
             let more = if rest.is_empty() { String::new() } else { format!(" (and {} more)", rest.len()) };
-            let text = crate::core::escape::line(&first.to_string());
-            eprintln!("swarm: not taken: {text}{more}; see `swarm config validate`");
+            super::print::tell(&format!("not taken: {first}{more}; see `swarm config validate`"));
         }
         Ok(Settings::from(&config))
     }

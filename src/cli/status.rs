@@ -2,6 +2,7 @@ use super::session::Session;
 use super::{compose, dead, print};
 use crate::core::ack::AckClock;
 use crate::core::delivery::{Progress, Stage};
+use crate::core::escape;
 use crate::core::name::Name;
 use crate::store::mail::Folder;
 use crate::store::now_ms;
@@ -91,7 +92,7 @@ fn glance(session: &Session, json: bool) -> Result<()> {
     }
     let mut text = format!(
         "{}\n{} agents, courier {}\n",
-        store.root().display(),
+        escape::line(&store.root().display().to_string()),
         live.len(),
         if courier { "running" } else { "not running" }
     );
@@ -107,7 +108,7 @@ fn glance(session: &Session, json: bool) -> Result<()> {
     if quarantined > 0 {
         text.push_str(&format!(
             "{quarantined} damaged or forged records in {}\n",
-            store.dir().join("quarantine").display()
+            escape::line(&store.dir().join("quarantine").display().to_string())
         ));
     }
     print::out(&text)

@@ -52,7 +52,7 @@ fn supervise(store: &Store, request: &Request, grant: &Grant, command: &[OsStrin
         Err(error) => {
             let code = if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 };
             let shown = crate::core::escape::short(&program.to_string_lossy(), 100);
-            eprintln!("swarm: cannot run {shown}: {error}");
+            super::print::tell(&format!("cannot run {shown}: {error}"));
             return Ok(code);
         }
     };

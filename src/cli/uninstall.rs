@@ -74,7 +74,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     for step in steps {
         if let Err(error) = step.take() {
             failed += 1;
-            eprintln!("swarm: {}: {}", escape::line(&step.tell()), escape::line(&format!("{error:#}")));
+            print::tell(&format!("{}: {error:#}", step.tell()));
         }
     }
     if failed > 0 {

@@ -7,7 +7,7 @@ use crate::os::clock;
 use anyhow::Result;
 use serde_json::json;
 use std::ffi::OsString;
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, IsTerminal};
 
 /// Give your leases back, and your place in the queue; the next in line is told
 ///
@@ -73,11 +73,11 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let (mine, others): (Vec<_>, Vec<_>) =
         others.into_iter().partition(|(_, l)| l.holder.shares_with(&holder));
     for (path, lease) in mine {
-        eprintln!(
-            "swarm: {path} is part of your lease {} on {}, which stays",
+        print::tell(&format!(
+            "{path} is part of your lease {} on {}, which stays",
             lease.fence,
             event::list(&lease.paths)
-        );
+        ));
     }
     match &others[..] {
         [] => Ok(()),
@@ -126,8 +126,7 @@ fn force(session: &Session, paths: &[PathPattern], args: &Args) -> Result<()> {
         if !std::io::stdin().is_terminal() {
             return Err(Refusal::Usage("taking leases away needs your yes: say --yes".into()).into());
         }
-        eprint!("{}take away? [y/N] ", found.iter().map(line).collect::<String>());
-        std::io::stderr().flush()?;
+        print::ask(&format!("{}take away? [y/N] ", found.iter().map(line).collect::<String>()))?;
         let mut answer = String::new();
         std::io::stdin().lock().read_line(&mut answer)?;
         if !matches!(answer.trim(), "y" | "Y" | "yes") {

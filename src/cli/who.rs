@@ -1,5 +1,6 @@
 use super::session::Session;
 use super::{agents, lease, print};
+use crate::core::escape;
 use crate::core::refusal::Refusal;
 use anyhow::Result;
 use serde_json::json;
@@ -31,7 +32,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let mut text = String::new();
     for agent in session.agents.iter().filter(|a| a.is_live()) {
         let you = if agent.name == session.caller.name { "  (you)" } else { "" };
-        text.push_str(&format!("{:<16} {}{you}\n", agent.name, agent.kind));
+        text.push_str(&format!("{:<16} {}{you}\n", agent.name, escape::short(&agent.kind, 32)));
     }
     text.push_str(&format!("{:<16} the person at the keyboard\n", "human"));
     print::out(&text)

@@ -5,7 +5,7 @@
 
 use super::name::Name;
 use super::process_id::ProcessId;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// What an agent is doing, as far as is known. Only `Idle` ever lets text be typed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,13 +47,26 @@ pub struct Place {
     pub socket: String,
     /// The server's pid.
     pub server: i32,
-    /// The pane's id, such as `%5`: unique in its server for the server's life.
+    /// The pane's id, such as `%5`: unique in its server for the server's life. It becomes part of tmux commands and of a
+    /// file's name, so a record with anything else in it is none.
+    #[serde(deserialize_with = "pane_id")]
     pub pane: String,
     /// The pid of the pane's first process.
     pub pane_pid: i32,
     /// The pid namespace in which these pids, and the agent's own, mean something; `None`: not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<u64>,
+}
+
+/// Whether `text` is the id of a pane: `%` and a number.
+pub fn is_pane_id(text: &str) -> bool {
+    let number = text.strip_prefix('%').unwrap_or_default();
+    (1..=10).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit())
+}
+
+fn pane_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if is_pane_id(&text) { Ok(text) } else { Err(serde::de::Error::custom("it names no pane")) }
 }
 
 /// One agent, as stored in `agents/NAME.json`.
@@ -101,5 +114,26 @@ impl Agent {
     /// Whether the agent was alive when last looked at.
     pub fn is_live(&self) -> bool {
         self.died.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pane_is_a_number_and_nothing_that_a_command_or_a_file_name_could_misread() {
+        let place = |pane: &str| {
+            let record = serde_json::json!({"socket": "/s", "server": 1, "pane": pane, "pane_pid": 1});
+            serde_json::from_value::<Place>(record)
+        };
+        for good in ["%0", "%5", "%4294967295"] {
+            assert_eq!(place(good).unwrap().pane, good);
+        }
+        for bad in
+            ["", "%", "5", "%5 ; run-shell id", "%/../../x", "../x", "%5\n", "%٥", "%99999999999", "{last}"]
+        {
+            assert!(place(bad).is_err(), "{bad:?}");
+        }
     }
 }

@@ -25,6 +25,35 @@ pub fn line(text: &str) -> String {
     out
 }
 
+/// Printable text of several lines: [`line()`], but line feeds and tabs stay, and the joiner that emoji and several scripts are
+/// written with.
+pub fn text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_unsafe(c) && !matches!(c, '\n' | '\t' | '\u{200d}') {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// JSON on one line, with nothing in it that steers a terminal: JSON itself lets DEL, C1 and bidirectional controls stand as they
+/// are. It says the same as before.
+pub fn json(value: &serde_json::Value) -> String {
+    let mut out = String::new();
+    // Such characters stand in strings only, where they have an escape.
+    for c in value.to_string().chars() {
+        if is_unsafe(c) {
+            out.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 /// [`line()`], cut to at most `max` characters with `…` in place of the rest.
 pub fn short(text: &str, max: usize) -> String {
     let safe = line(text);
@@ -48,5 +77,22 @@ mod tests {
         let out = line("a\x1b[2J\u{9b}31m\u{202e}b\nc\u{200b}");
         assert!(!out.chars().any(is_unsafe), "{out}");
         assert_eq!(short("abcdef", 4), "abc…");
+    }
+
+    #[test]
+    fn lines_stay_lines_and_nothing_else_moves_the_cursor() {
+        assert_eq!(
+            text("a\tb\r\n\x1b[2J👩\u{200d}💻\u{202e}"),
+            "a\tb\\u{d}\n\\u{1b}[2J👩\u{200d}💻\\u{202e}"
+        );
+    }
+
+    #[test]
+    fn json_is_one_safe_line_and_says_the_same() {
+        let value =
+            serde_json::json!({"a\u{7f}": ["\u{9b}31m\n\x1b", "\u{202e}\u{e0041}é漢\u{200d}", 7, null]});
+        let line = json(&value);
+        assert!(!line.chars().any(is_unsafe), "{line}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap(), value);
     }
 }

@@ -86,8 +86,19 @@ pub fn begun(text: &str) -> Option<MessageId> {
 
 /// The beginning of a body, on one line and without anything a composer could act on.
 pub fn preview(body: &str) -> String {
-    let flat: String = body.split_whitespace().collect::<Vec<_>>().join(" ").replace('@', "(at)");
-    escape::short(&flat, PREVIEW)
+    // Of a long body the rest is not looked at: what is replaced below only becomes longer.
+    let mut flat = String::new();
+    let mut room = PREVIEW + 1;
+    for word in body.split_whitespace() {
+        let blank = usize::from(!flat.is_empty());
+        flat.push_str(&" "[..blank]);
+        flat.extend(word.chars().take(room.saturating_sub(blank)));
+        room = (PREVIEW + 1).saturating_sub(flat.chars().count());
+        if room == 0 {
+            break;
+        }
+    }
+    escape::short(&flat.replace('@', "(at)"), PREVIEW)
 }
 
 /// Finds the claim in `line`, if it has the form of a typed line.
@@ -165,6 +176,20 @@ mod tests {
             let line = render(&message, &message.to[0]);
             assert!(line.contains("swarm-msg read"), "{line}");
             assert!(!line.contains(['\n', '\t', '@']) && line.len() < 300, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_preview_is_the_beginning_of_the_text_on_one_line() {
+        for (body, shown) in [
+            ("  two\n\tlines ", "two lines".to_owned()),
+            ("see @src", "see (at)src".to_owned()),
+            (&"x".repeat(60), "x".repeat(60)),
+            (&"x".repeat(61), format!("{}…", "x".repeat(59))),
+            (&format!("{} {}", "x".repeat(59), "y".repeat(9000)), format!("{}…", "x".repeat(59))),
+            (&"é ".repeat(9000), format!("{}…", "é ".repeat(30).trim_end())),
+        ] {
+            assert_eq!(preview(body), shown);
         }
     }
 

@@ -56,7 +56,8 @@ impl Sender {
             }
             self.sent.push(now_ms);
         }
-        self.sequence = (self.sequence + 1).max(now_ms);
+        // At the end of all numbers is nothing but a record that was damaged, or made up.
+        self.sequence = self.sequence.checked_add(1).unwrap_or_default().max(now_ms);
         Ok(self.sequence)
     }
 }
@@ -84,5 +85,7 @@ mod tests {
         let second = sender.admit(limit, 500).unwrap();
         assert!(second > first);
         assert!(Sender::default().admit(limit, 2000).unwrap() > second);
+        let mut damaged = Sender { sequence: u64::MAX, sent: vec![u64::MAX; 3] };
+        assert_eq!(damaged.admit(limit, 3000), Ok(3000));
     }
 }

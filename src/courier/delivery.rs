@@ -255,7 +255,7 @@ impl Attempt<'_> {
                 if d.enters < MAX_ENTERS {
                     d.advance(Stage::Entering, "", now_ms());
                 }
-                d.enters += 1;
+                d.enters = d.enters.saturating_add(1);
             })?
             else {
                 // Read or acknowledged since it was pasted: what we left there must not stay in everybody's way.

@@ -222,7 +222,8 @@ impl Staged {
             }
             let mut file: File = OpenOptions::new().write(true).create_new(true).mode(0o666).open(path)?;
             if let Some(mode) = mode {
-                file.set_permissions(Permissions::from_mode(mode & 0o7777))?;
+                // Not the set-user-id bits: the file that they were on may be another user's, and this one is ours.
+                file.set_permissions(Permissions::from_mode(mode & 0o777))?;
             }
             // In two halves, so that a test can be killed between them.
             let (first, second) = text.as_bytes().split_at(text.len() / 2);

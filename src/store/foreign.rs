@@ -61,7 +61,9 @@ pub fn replace(path: &Path, text: &str) -> Result<()> {
     let temp = dir.join(format!(".swarm-{:016x}.tmp", entropy()?));
     let put = || -> Result<()> {
         record::create_file(&temp, text.as_bytes())?;
-        fs::set_permissions(&temp, mode.unwrap_or_else(|_| fs::Permissions::from_mode(0o644)))?;
+        // Not the set-user-id bits: the file that they were on may be another user's, and this one is ours.
+        let mode = mode.map_or(0o644, |mode| mode.mode() & 0o777);
+        fs::set_permissions(&temp, fs::Permissions::from_mode(mode))?;
         fs::rename(&temp, path)?;
         Ok(())
     };

@@ -3,25 +3,24 @@
 //! One JSON object per line in `journal.jsonl`, appended by one write under the mutex; at 10 MiB the file becomes
 //! `journal.1.jsonl`. It is for people and statistics: nothing is ever restored from it, so it is not fsynced.
 
+use super::record;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, ErrorKind, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// The size at which the file is rotated, in bytes.
 const ROTATE_AT: u64 = 10 * 1024 * 1024;
 
+/// The longest line that is read, in bytes: no entry comes near it.
+const MAX_LINE: u64 = 1 << 20;
+
 /// Appends `event` to the journal in `dir`. The caller holds the mutex.
 pub(super) fn append(dir: &Path, event: &Value) -> Result<()> {
     let path = dir.join("journal.jsonl");
-    let mut file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits())
-        .open(&path)
+    let mut file = record::regular(OpenOptions::new().append(true).create(true).mode(0o600), &path)
         .with_context(|| format!("cannot open {}", path.display()))?;
     let mut line = event.to_string();
     line.push('\n');
@@ -81,9 +80,10 @@ impl Tail {
     }
 }
 
+/// `None`: there is no such file, or it is much longer than a journal becomes, so it is none.
 fn open(path: &Path) -> Result<Option<File>> {
-    match File::open(path) {
-        Ok(file) => Ok(Some(file)),
+    match record::regular(OpenOptions::new().read(true), path) {
+        Ok(file) => Ok(file.metadata().is_ok_and(|meta| meta.len() <= 8 * ROTATE_AT).then_some(file)),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
         Err(e) => Err(e).with_context(|| format!("cannot open {}", path.display())),
     }
@@ -93,16 +93,23 @@ fn open(path: &Path) -> Result<Option<File>> {
 fn lines(file: &File, from: u64, each: &mut impl FnMut(Value)) -> Result<u64> {
     let mut reader = BufReader::new(file);
     reader.seek(SeekFrom::Start(from)).context("cannot read the journal")?;
-    let (mut at, mut line) = (from, Vec::new());
+    let (mut at, mut line, mut torn) = (from, Vec::new(), false);
     loop {
         line.clear();
-        let read = reader.read_until(b'\n', &mut line).context("cannot read the journal")?;
-        if line.last() != Some(&b'\n') {
+        let piece = reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut line);
+        let read = piece.context("cannot read the journal")? as u64;
+        let ends = line.last() == Some(&b'\n');
+        if !ends && read < MAX_LINE {
             return Ok(at);
         }
-        at += read as u64;
-        if let Ok(entry) = serde_json::from_slice(&line) {
+        at += read;
+        // A line that is longer is none of ours: it is passed over in pieces.
+        if ends
+            && !torn
+            && let Ok(entry) = serde_json::from_slice(&line)
+        {
             each(entry);
         }
+        torn = !ends;
     }
 }

@@ -5,6 +5,7 @@
 //! succeeds once. A key that is short, loose or another user's is an error; it is never replaced.
 
 use super::{fault, record};
+use crate::core::escape;
 use crate::core::signing::{KEY_LEN, Key};
 use anyhow::{Context as _, Result, bail};
 use std::fs;
@@ -26,6 +27,7 @@ pub fn state_home() -> Result<PathBuf> {
 
 /// Loads the key of a project; makes it if there is none.
 pub fn load_or_create(home: &Path, project_id: &str) -> Result<Key> {
+    check_home(home)?;
     let dir = home.join(project_id);
     let path = dir.join("key");
     if let Some(key) = read(&dir, &path)? {
@@ -34,6 +36,20 @@ pub fn load_or_create(home: &Path, project_id: &str) -> Result<Key> {
         create(&dir, &path)?;
         read(&dir, &path)?.with_context(|| format!("the key {} has vanished", path.display()))
     }
+}
+
+/// Refuses a place for keys in which another user could put one key in the place of another. What lies above is the user's own
+/// affair, as with every file of theirs.
+fn check_home(home: &Path) -> Result<()> {
+    let Ok(meta) = fs::metadata(home) else { return Ok(()) };
+    let shown = home.display();
+    if meta.uid() != nix::unistd::geteuid().as_raw() {
+        bail!("{shown} belongs to another user: no key is read or made there");
+    }
+    if meta.permissions().mode() & 0o022 != 0 {
+        bail!("others may write in {shown}; mend it with: chmod go-w {}", escape::word(&shown.to_string()));
+    }
+    Ok(())
 }
 
 fn read(dir: &Path, path: &Path) -> Result<Option<Key>> {
@@ -52,7 +68,8 @@ fn read(dir: &Path, path: &Path) -> Result<Option<Key>> {
             bail!("{} belongs to another user: it cannot be trusted", what.display());
         }
         if meta.permissions().mode() & 0o077 != 0 {
-            bail!("others may read {}; mend it with: chmod {mode} '{}'", what.display(), what.display());
+            let word = escape::word(&what.display().to_string());
+            bail!("others may read {}; mend it with: chmod {mode} {word}", what.display());
         }
     }
     let bytes = fs::read(path).with_context(|| format!("cannot read the key {}", path.display()))?;
@@ -109,6 +126,10 @@ mod tests {
         let error = load_or_create(home.path(), "p").err().unwrap().to_string();
         assert!(error.contains("chmod 600"), "{error}");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::set_permissions(home.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        let error = load_or_create(home.path(), "p").err().unwrap().to_string();
+        assert!(error.contains("chmod go-w"), "{error}");
+        fs::set_permissions(home.path(), fs::Permissions::from_mode(0o700)).unwrap();
         fs::write(&path, b"short").unwrap();
         assert!(load_or_create(home.path(), "p").is_err());
         assert_eq!(fs::read(&path).unwrap(), b"short");

@@ -93,12 +93,12 @@ impl Store {
 
     /// Names of the messages in one half of a mailbox, in the order they were sent. Reads no file.
     pub fn mail_files(&self, owner: &Name, folder: Folder) -> Result<Vec<String>> {
-        record::list(&self.checked_dir(owner, folder)?)
+        record::list(&self.checked_dir(owner, folder.dir())?)
     }
 
     /// Gives the names of the messages in one half of a mailbox to `each`, in no order. Cheaper than the list.
     pub(super) fn each_mail(&self, owner: &Name, folder: Folder, each: impl FnMut(&str)) -> Result<()> {
-        record::each(&self.checked_dir(owner, folder)?, each)
+        record::each(&self.checked_dir(owner, folder.dir())?, each)
     }
 
     /// How many messages there are in one half of a mailbox. Reads no file.
@@ -109,8 +109,8 @@ impl Store {
     }
 
     /// A directory of a mailbox, if no symbolic link leads elsewhere.
-    fn checked_dir(&self, owner: &Name, folder: Folder) -> Result<PathBuf> {
-        let dir = self.mail_dir(owner, folder.dir());
+    pub(super) fn checked_dir(&self, owner: &Name, part: &str) -> Result<PathBuf> {
+        let dir = self.mail_dir(owner, part);
         for place in dir.parent().into_iter().chain([dir.as_path()]) {
             if place.symlink_metadata().is_ok_and(|m| m.is_symlink()) {
                 bail!("{} is a symbolic link: it is not followed; remove it", place.display());
@@ -308,6 +308,7 @@ impl Transaction<'_> {
 
     /// Writes how far a delivery is.
     pub fn put_delivery(&mut self, owner: &Name, delivery: &Delivery) -> Result<()> {
+        self.store.checked_dir(owner, "state")?;
         let path = self.store.delivery_path(owner, &delivery.id);
         record::replace(&self.store.tmp(), &path, delivery, Durability::Volatile)
     }
@@ -328,6 +329,7 @@ impl Transaction<'_> {
     }
 
     fn shelve(&mut self, owner: &Name, file: &str, from: Folder, to: Folder) -> Result<bool> {
+        self.store.checked_dir(owner, to.dir())?;
         let path = self.store.mail_file(owner, from, file);
         match std::fs::rename(&path, self.store.mail_file(owner, to, file)) {
             Ok(()) => {

@@ -30,6 +30,14 @@ impl Store {
                         continue;
                     }
                 };
+            let body = match Body::new(&notice.text) {
+                Ok(body) => body,
+                // It must not stand in the way of those behind it.
+                Err(bad) => {
+                    self.quarantine(&path, &bad.to_string())?;
+                    continue;
+                }
+            };
             let Some(to) = self.reader(&notice.to)? else {
                 let _ = std::fs::remove_file(&path);
                 continue;
@@ -42,7 +50,7 @@ impl Store {
                 answers: None,
                 ack: false,
                 urgent: false,
-                body: Body::new(&notice.text)?,
+                body,
             };
             // Notices are not limited, and find room in a full mailbox.
             let limit = Limit { count: 0, ..Limit::default() };

@@ -60,6 +60,7 @@ impl Transaction<'_> {
             if self.store.mail_file(owner, Folder::Unacked, file).exists() || !path.exists() {
                 continue;
             }
+            self.store.checked_dir(owner, "gone")?;
             keep_name(&self.store.mail_file(owner, Folder::Gone, file))?;
             fault::point("name-kept");
             remove(&self.store.delivery_path(owner, &id))?;

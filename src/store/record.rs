@@ -107,7 +107,7 @@ const IN_PLACE: usize = 512;
 /// the old record or the new one.
 pub fn overwrite(tmp: &Path, path: &Path, value: &impl Serialize) -> Result<()> {
     let mut bytes = serde_json::to_vec(value)?;
-    let open = OpenOptions::new().write(true).custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits()).open(path);
+    let open = regular(OpenOptions::new().write(true), path);
     let room = open.as_ref().ok().and_then(|file| file.metadata().ok()).map_or(0, |meta| meta.len());
     match (open, usize::try_from(room)) {
         (Ok(mut file), Ok(room)) if room <= IN_PLACE && bytes.len() < IN_PLACE => {
@@ -135,17 +135,56 @@ pub enum Loaded<T> {
     Bad(String),
 }
 
-/// Reads the record at `path`. Symbolic links are not followed and the size is bounded.
+/// Opens a file of the store as `options` say. A link is not followed, and what is no regular file (a FIFO, a device, a directory)
+/// is refused: whoever put it there could keep us waiting, or feed us without end.
+pub(super) fn regular(options: &mut OpenOptions, path: &Path) -> std::io::Result<File> {
+    let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
+    let file = options.custom_flags(flags.bits()).open(path)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(std::io::Error::new(ErrorKind::InvalidInput, NOT_REGULAR))
+    }
+}
+
+/// What is wrong with a directory, a FIFO or a device.
+const NOT_REGULAR: &str = "it is not a regular file";
+
+/// Why a file of the store is none, if that is what an error says.
+fn why_none(error: &std::io::Error) -> Option<&'static str> {
+    use nix::errno::Errno;
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::ELOOP) => Some("it is a symbolic link"),
+        // A FIFO that nobody reads, a socket, a device without a driver; a directory that is opened to be written.
+        Some(Errno::ENXIO | Errno::ENODEV | Errno::EISDIR) => Some(NOT_REGULAR),
+        _ => (error.kind() == ErrorKind::InvalidInput).then_some(NOT_REGULAR),
+    }
+}
+
+/// The text of a small file of the store that is not JSON.
+pub(super) fn text(path: &Path, most: u64) -> Result<String> {
+    let read = || -> std::io::Result<String> {
+        let mut text = String::new();
+        regular(OpenOptions::new().read(true), path)?.take(most + 1).read_to_string(&mut text)?;
+        Ok(text)
+    };
+    let text = read().map_err(|e| match why_none(&e) {
+        Some(why) => anyhow::anyhow!("{} is not used: {why}", path.display()),
+        None => anyhow::Error::new(e).context(format!("cannot read {}", path.display())),
+    })?;
+    if text.len() as u64 > most {
+        bail!("{} is not used: it is larger than {most} bytes", path.display());
+    }
+    Ok(text)
+}
+
+/// Reads the record at `path`. Symbolic links are not followed, only regular files are read, and the size is bounded.
 pub fn load<T: DeserializeOwned>(path: &Path) -> Result<Loaded<T>> {
-    let open = OpenOptions::new()
-        .read(true)
-        .custom_flags((nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK).bits())
-        .open(path);
-    let file = match open {
+    let file = match regular(OpenOptions::new().read(true), path) {
         Ok(file) => file,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Loaded::Missing),
-        Err(e) if e.raw_os_error() == Some(nix::errno::Errno::ELOOP as i32) => {
-            return Ok(Loaded::Bad("it is a symbolic link".into()));
+        Err(e) if why_none(&e).is_some() => {
+            return Ok(Loaded::Bad(why_none(&e).unwrap_or_default().to_owned()));
         }
         Err(e) => return Err(e).with_context(|| format!("cannot read {}", path.display())),
     };

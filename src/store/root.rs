@@ -3,7 +3,8 @@
 //! Creation is one rename of a complete directory, so any number of racing `swarm init` agree on one store
 //! with one project id. A `.swarm/` that is not ours (no FORMAT file in it) is never written to.
 
-use super::{fault, record, sealed};
+use super::{fault, foreign, record, sealed};
+use crate::core::escape;
 use anyhow::{Context as _, Result, bail};
 use std::fs;
 use std::io::ErrorKind;
@@ -13,8 +14,11 @@ use std::path::{Path, PathBuf};
 /// The format this version writes; a newer one is refused.
 pub const FORMAT: u32 = 1;
 
+/// The largest FORMAT or PROJECT that is read, in bytes.
+const MAX_MARK: u64 = 256;
+
 /// The directories of a store.
-const DIRECTORIES: [&str; 12] = [
+const DIRECTORIES: [&str; 13] = [
     "agents",
     "mail",
     "outbox",
@@ -25,6 +29,7 @@ const DIRECTORIES: [&str; 12] = [
     "notices",
     "panes",
     "claims",
+    "hooks",
     "quarantine",
     "tmp",
 ];
@@ -71,9 +76,9 @@ pub struct Linked {
 /// What the linked worktree with its top at `top` belongs to, if it is one.
 pub fn linked_worktree(top: &Path) -> Option<Linked> {
     // `.git` is a file in a linked worktree and in a submodule; only the former has a `commondir`.
-    let text = fs::read_to_string(top.join(".git")).ok()?;
+    let text = foreign::read(&top.join(".git")).ok()??;
     let git_dir = top.join(text.strip_prefix("gitdir:")?.trim());
-    let common = fs::read_to_string(git_dir.join("commondir")).ok()?;
+    let common = foreign::read(&git_dir.join("commondir")).ok()??;
     let common = git_dir.join(common.trim()).canonicalize().ok()?;
     let main = common.parent().filter(|_| common.file_name().is_some_and(|n| n == ".git"))?;
     Some(Linked { main: main.to_owned(), name: git_dir.file_name()?.to_str()?.to_owned() })
@@ -166,7 +171,10 @@ pub fn check_owner(dir: &Path) -> Result<()> {
             );
         }
         if meta.permissions().mode() & 0o022 != 0 {
-            bail!("others may write in {shown}; mend it with: chmod go-w '{shown}'");
+            bail!(
+                "others may write in {shown}; mend it with: chmod go-w {}",
+                escape::word(&shown.to_string())
+            );
         }
     }
     Ok(())
@@ -175,7 +183,7 @@ pub fn check_owner(dir: &Path) -> Result<()> {
 /// Refuses a store that a newer version wrote.
 pub fn check_format(dir: &Path) -> Result<()> {
     let path = dir.join("FORMAT");
-    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = record::text(&path, MAX_MARK)?;
     match text.trim().parse::<u32>() {
         Ok(FORMAT) => Ok(()),
         Ok(other) => bail!(
@@ -189,7 +197,7 @@ pub fn check_format(dir: &Path) -> Result<()> {
 /// The project's id, which names its key's directory.
 pub fn project_id(dir: &Path) -> Result<String> {
     let path = dir.join("PROJECT");
-    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = record::text(&path, MAX_MARK)?;
     let id = text.trim();
     if id.len() == 16 && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) {
         Ok(id.to_owned())

@@ -3,13 +3,14 @@
 //! A sandboxed sender can do that without any socket. Writing never blocks: a full FIFO already holds a wake,
 //! and one without a reader says that no courier runs.
 
+use crate::core::escape;
 use anyhow::{Context as _, Result};
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ pub fn ring(fifo: &Path) -> Result<bool> {
         .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW).bits())
         .open(fifo);
     match opened {
+        Ok(pipe) if !is_fifo(&pipe) => Err(no_fifo(fifo)),
         Ok(mut pipe) => match pipe.write(b"!") {
             Ok(_) => Ok(true),
             Err(e) if e.kind() == ErrorKind::WouldBlock => Ok(true),
@@ -31,6 +33,19 @@ pub fn ring(fifo: &Path) -> Result<bool> {
     }
 }
 
+/// Anything else would be written over, or would ring all the time.
+fn is_fifo(file: &File) -> bool {
+    file.metadata().is_ok_and(|meta| meta.file_type().is_fifo())
+}
+
+fn no_fifo(path: &Path) -> anyhow::Error {
+    let word = escape::word(&path.display().to_string());
+    anyhow::anyhow!(
+        "{} is not a FIFO: nothing is written to it; mend it with: rm {word} && mkfifo -m 600 {word}",
+        path.display()
+    )
+}
+
 /// The courier's end of the FIFO.
 #[derive(Debug)]
 pub struct Listener(File);
@@ -38,13 +53,13 @@ pub struct Listener(File);
 impl Listener {
     /// Opens the FIFO for reading; held open for writing too, so that it never reports an end.
     pub fn open(fifo: &Path) -> Result<Self> {
-        OpenOptions::new()
+        let file = OpenOptions::new()
             .read(true)
             .write(true)
             .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW).bits())
             .open(fifo)
-            .map(Self)
-            .with_context(|| format!("cannot open {}", fifo.display()))
+            .with_context(|| format!("cannot open {}", fifo.display()))?;
+        if is_fifo(&file) { Ok(Self(file)) } else { Err(no_fifo(fifo)) }
     }
 
     /// Waits until somebody rings or `timeout` has passed; takes all rings at once. Returns whether it rang.

@@ -1,6 +1,6 @@
 //! The people at the terminals: a line on their status lines, and the pane they look at.
 
-use super::Server;
+use super::{Server, argument};
 use crate::core::refusal::Refusal;
 use anyhow::Result;
 use tmux_interface::{DisplayMessage, ListClients, SetOption, ShowOptions, SwitchClient, TmuxCommand};
@@ -18,7 +18,8 @@ impl Server {
         }
         // A message is expanded like a format: `#` is doubled, and `%`, which strftime reads, too.
         let literal = format!("swarm: {text}").replace('#', "##").replace('%', "%%");
-        let show = |client| DisplayMessage::new().target_client(client).message(literal.as_str()).build();
+        let literal = argument(&literal);
+        let show = |client| DisplayMessage::new().target_client(client).message(&*literal).build();
         self.run(clients.into_iter().map(show).collect(), None)?;
         Ok(())
     }
@@ -42,7 +43,7 @@ impl Server {
             std::thread::spawn(move || {
                 let mut popup = TmuxCommand::new();
                 popup.name("display-popup").push_flag("-E").push_option("-c", client);
-                popup.push_option("-w", "80%").push_option("-h", "80%").push_param(command);
+                popup.push_option("-w", "80%").push_option("-h", "80%").push_param(argument(&command));
                 server.run(vec![popup], None)
             });
         }

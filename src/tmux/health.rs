@@ -1,6 +1,7 @@
 //! What about a tmux server can get in swarm's way: its version, the plugin in it, options of panes. One call.
 
 use super::Server;
+use crate::core::agent::is_pane_id;
 use crate::core::refusal::Refusal;
 use anyhow::Result;
 use std::process::{Command, Stdio};
@@ -58,15 +59,17 @@ impl Server {
             ],
             None,
         )?;
+        Ok(Health::parse(&text))
+    }
+}
+
+impl Health {
+    /// Reads the server's line and one line for each pane. A line that is none is passed over.
+    pub fn parse(text: &str) -> Self {
         let mut lines = text.lines();
         let mut head = lines.next().unwrap_or_default().splitn(3, '\t').map(str::to_owned);
         let mut next = || head.next().unwrap_or_default();
-        Ok(Health {
-            version: next(),
-            plugin: next(),
-            program: next(),
-            panes: lines.filter_map(parse).collect(),
-        })
+        Self { version: next(), plugin: next(), program: next(), panes: lines.filter_map(parse).collect() }
     }
 }
 
@@ -75,7 +78,7 @@ fn parse(line: &str) -> Option<PaneHealth> {
     let [id, synchronized, input_off, width, height, title, alternate] = fields[..] else { return None };
     // An option that this version does not know is empty.
     let off = |value: &str| matches!(value, "0" | "off");
-    id.starts_with('%').then(|| PaneHealth {
+    is_pane_id(id).then(|| PaneHealth {
         id: id.to_owned(),
         synchronized: synchronized == "1",
         input_off: input_off == "1",

@@ -14,6 +14,8 @@ use crate::core::refusal::Refusal;
 use anyhow::{Context as _, Result};
 use std::borrow::Cow;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use tmux_interface::{Tmux, TmuxCommand, TmuxCommands};
 
@@ -59,6 +61,9 @@ impl Server {
 
     /// Runs `commands` in one client call, with `stdin` for a command that reads it.
     pub fn run(&self, commands: Vec<TmuxCommand<'_>>, stdin: Option<&[u8]>) -> Result<Output> {
+        if let Some(why) = distrust(Path::new(&self.socket)) {
+            return Err(Refusal::Tmux(format!("tmux at {} is not spoken to: {why}", self.socket)).into());
+        }
         let mut list = TmuxCommands::new();
         for command in commands {
             list.push(command);
@@ -94,6 +99,27 @@ impl Server {
     }
 }
 
+/// Why a socket may be another user's, or become one's; `None` if not. A tmux client does what its server says, which may be to
+/// run a command, and with `-S` it trusts any: so whoever can listen there, or put their own socket there, could run commands as
+/// this user. A record of a cloned `.swarm/` may name one, too.
+fn distrust(socket: &Path) -> Option<String> {
+    let own = nix::unistd::geteuid().as_raw();
+    let real = socket.canonicalize().unwrap_or_else(|_| socket.to_owned());
+    for dir in [socket.parent()?, real.parent()?] {
+        // Nobody listens in a directory that is not there: tmux will say so.
+        let (Ok(link), Ok(meta)) = (dir.symlink_metadata(), dir.metadata()) else { continue };
+        if [&link, &meta].iter().any(|m| m.uid() != own && m.uid() != 0) {
+            return Some(format!("{} belongs to another user", dir.display()));
+        }
+        // In a directory such as /tmp, with the sticky bit, nobody can move away what is another's.
+        if meta.mode() & 0o1002 == 0o0002 {
+            return Some(format!("anybody may put a socket of their own into {}", dir.display()));
+        }
+    }
+    let foreign = real.metadata().is_ok_and(|meta| meta.uid() != own);
+    foreign.then(|| "it belongs to another user".to_owned())
+}
+
 /// A text that goes into a tmux format literally: `#` doubled, and no character that ends an argument of a format.
 /// `None` if it holds one.
 pub(crate) fn literal(text: &str) -> Option<Cow<'_, str>> {
@@ -102,9 +128,40 @@ pub(crate) fn literal(text: &str) -> Option<Cow<'_, str>> {
     text.chars().all(plain).then_some(Cow::Borrowed(text))
 }
 
+/// An argument that tmux takes as it is: a `;` at its end would end the command, and be lost.
+pub(crate) fn argument(text: &str) -> Cow<'_, str> {
+    match text.strip_suffix(';') {
+        Some(before) => Cow::Owned(format!("{before}\\;")),
+        None => Cow::Borrowed(text),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_socket_where_others_could_put_theirs_is_not_trusted() {
+        use std::fs::{Permissions, create_dir, set_permissions};
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("tmux-0");
+        create_dir(&place).unwrap();
+        let socket = place.join("default");
+        for (mode, trusted) in [(0o700, true), (0o775, true), (0o1777, true), (0o777, false), (0o702, false)]
+        {
+            set_permissions(&place, Permissions::from_mode(mode)).unwrap();
+            assert_eq!(distrust(&socket).is_none(), trusted, "{mode:o}");
+            let link = dir.path().join(format!("link-{mode:o}"));
+            std::os::unix::fs::symlink(&socket, &link).unwrap();
+        }
+        set_permissions(&place, Permissions::from_mode(0o700)).unwrap();
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        assert!(distrust(&socket).is_none());
+        set_permissions(&place, Permissions::from_mode(0o777)).unwrap();
+        assert!(distrust(&dir.path().join("link-700")).is_some(), "wherever a link leads");
+        assert!(distrust(&dir.path().join("nowhere/socket")).is_none());
+    }
 
     #[test]
     fn text_that_a_format_could_misread_is_not_literal() {

@@ -46,7 +46,8 @@ pub enum Acted {
     Stale,
 }
 
-const FACTS: &str = "#{pid}\t#{pane_pid}\t#{pane_dead}\t#{pane_in_mode}\t#{pane_input_off}\t#{cursor_x}\t#{cursor_y}\t#{pane_width}\t#{pane_height}\t#{alternate_on}\t#{pane_synchronized}\t#{window_id}\t#{session_activity}\t#{pane_current_command}\t#{pane_title}";
+// A process may call itself anything: a line feed or a tab in its name must not pass for the end of a line or of a field.
+const FACTS: &str = "#{pid}\t#{pane_pid}\t#{pane_dead}\t#{pane_in_mode}\t#{pane_input_off}\t#{cursor_x}\t#{cursor_y}\t#{pane_width}\t#{pane_height}\t#{alternate_on}\t#{pane_synchronized}\t#{window_id}\t#{session_activity}\t#{s/[\n\t]/?/:pane_current_command}\t#{s/[\n\t]/?/:pane_title}";
 const CLIENT: &str = "#{client_activity}\t#{window_id}\t#{pane_id}";
 const END: &str = "end-of-clients";
 
@@ -54,7 +55,7 @@ impl Server {
     /// Looks at a pane. `None`: there is no such pane.
     pub fn look(&self, pane: &str) -> Result<Option<Look>> {
         let out = self.run(look_commands(pane), None)?;
-        Ok(if out.ok { parse_look(&mut out.stdout.split_inclusive('\n'), pane) } else { None })
+        Ok(if out.ok { Look::parse(&mut out.stdout.split_inclusive('\n'), pane) } else { None })
     }
 
     /// Looks at several panes, in one call if all of them are there.
@@ -65,7 +66,7 @@ impl Server {
             return panes.iter().map(|pane| self.look(pane)).collect();
         }
         let mut lines = out.stdout.split_inclusive('\n');
-        Ok(panes.iter().map(|pane| parse_look(&mut lines, pane)).collect())
+        Ok(panes.iter().map(|pane| Look::parse(&mut lines, pane)).collect())
     }
 
     /// Pastes `text` into the pane, in brackets if the application asked for them, if nothing changed since `look`.
@@ -99,6 +100,68 @@ impl Server {
 }
 
 impl Look {
+    /// Takes the lines of one look: the facts, the clients, and as many lines of screen as the pane is high, so that nothing on a
+    /// screen is mistaken for the beginning of the next look.
+    pub fn parse<'a>(lines: &mut impl Iterator<Item = &'a str>, pane: &str) -> Option<Self> {
+        let head = lines.next()?.trim_end_matches('\n');
+        let fields: Vec<&str> = head.splitn(15, '\t').collect();
+        let [
+            server,
+            pane_pid,
+            dead,
+            mode,
+            off,
+            x,
+            y,
+            width,
+            height,
+            alternate,
+            sync,
+            window,
+            activity,
+            command,
+            title,
+        ] = fields[..]
+        else {
+            return None;
+        };
+        let mut last_key = None;
+        for line in lines.by_ref() {
+            if line.trim_end() == END {
+                break;
+            }
+            let client: Vec<&str> = line.trim_end().split('\t').collect();
+            if let [when, at_window, at_pane] = client[..]
+                && (at_pane == pane || (sync == "1" && at_window == window))
+            {
+                last_key = last_key.max(when.parse().ok());
+            }
+        }
+        let rows: usize = height.parse().ok()?;
+        let screen: String = lines.take(rows).collect();
+        Some(Self {
+            server: server.parse().ok()?,
+            // An empty pane_pid: there is no such pane, and tmux says so with exit code 0.
+            pane_pid: pane_pid.parse().ok()?,
+            dead: dead == "1",
+            in_mode: mode != "0",
+            input_off: off == "1",
+            command: command.to_owned(),
+            session_activity: activity.chars().filter(char::is_ascii_digit).collect(),
+            last_key,
+            facts: PaneFacts {
+                title: title.to_owned(),
+                cursor_x: x.parse().ok()?,
+                cursor_y: y.parse().ok()?,
+                width: width.parse().ok()?,
+                height: height.parse().ok()?,
+                in_mode: mode != "0",
+                alternate: alternate == "1",
+            },
+            screen: Screen::parse(&screen),
+        })
+    }
+
     /// Whether a person's key reached this pane within the last `seconds`.
     pub fn human_within(&self, seconds: u64, now_ms: u64) -> bool {
         self.last_key.is_some_and(|key| (now_ms / 1000).saturating_sub(key) < seconds)
@@ -128,66 +191,4 @@ fn look_commands(pane: &str) -> Vec<TmuxCommand<'_>> {
         DisplayMessage::new().print().message(END).build(),
         CapturePane::new().stdout().escape_sequences().target_pane(pane).build(),
     ]
-}
-
-/// Takes the lines of one look: the facts, the clients, and as many lines of screen as the pane is high, so that nothing on a
-/// screen is mistaken for the beginning of the next look.
-fn parse_look<'a>(lines: &mut impl Iterator<Item = &'a str>, pane: &str) -> Option<Look> {
-    let head = lines.next()?.trim_end_matches('\n');
-    let fields: Vec<&str> = head.splitn(15, '\t').collect();
-    let [
-        server,
-        pane_pid,
-        dead,
-        mode,
-        off,
-        x,
-        y,
-        width,
-        height,
-        alternate,
-        sync,
-        window,
-        activity,
-        command,
-        title,
-    ] = fields[..]
-    else {
-        return None;
-    };
-    let mut last_key = None;
-    for line in lines.by_ref() {
-        if line.trim_end() == END {
-            break;
-        }
-        let client: Vec<&str> = line.trim_end().split('\t').collect();
-        if let [when, at_window, at_pane] = client[..]
-            && (at_pane == pane || (sync == "1" && at_window == window))
-        {
-            last_key = last_key.max(when.parse().ok());
-        }
-    }
-    let rows: usize = height.parse().ok()?;
-    let screen: String = lines.take(rows).collect();
-    Some(Look {
-        server: server.parse().ok()?,
-        // An empty pane_pid: there is no such pane, and tmux says so with exit code 0.
-        pane_pid: pane_pid.parse().ok()?,
-        dead: dead == "1",
-        in_mode: mode != "0",
-        input_off: off == "1",
-        command: command.to_owned(),
-        session_activity: activity.chars().filter(char::is_ascii_digit).collect(),
-        last_key,
-        facts: PaneFacts {
-            title: title.to_owned(),
-            cursor_x: x.parse().ok()?,
-            cursor_y: y.parse().ok()?,
-            width: width.parse().ok()?,
-            height: height.parse().ok()?,
-            in_mode: mode != "0",
-            alternate: alternate == "1",
-        },
-        screen: Screen::parse(&screen),
-    })
 }

@@ -1,6 +1,8 @@
 //! All panes of a server in one call, and the marks swarm leaves on them.
 
-use super::{Server, literal, version};
+use super::{Server, argument, literal, version};
+use crate::core::agent::is_pane_id;
+use crate::core::escape;
 use crate::core::refusal::Refusal;
 use anyhow::Result;
 use tmux_interface::{ListPanes, SetOption, TmuxCommand};
@@ -41,15 +43,14 @@ pub struct Mark {
     pub value: String,
 }
 
-const FORMAT: &str = "#{pid}\t#{version}\t#{pane_id}\t#{pane_pid}\t#{pane_dead}\t#{window_index}.#{pane_index}\t#{@swarm_agent}\t#{@swarm_badge}\t#{@swarm_root}\t#{@swarm_state}\t#{session_name}\t#{pane_current_path}";
+// A directory may have any name: a line feed in it must not pass for the end of a line.
+const FORMAT: &str = "#{pid}\t#{version}\t#{pane_id}\t#{pane_pid}\t#{pane_dead}\t#{window_index}.#{pane_index}\t#{@swarm_agent}\t#{@swarm_badge}\t#{@swarm_root}\t#{@swarm_state}\t#{session_name}\t#{s/[\n\t]/?/:pane_current_path}";
 
-impl Server {
-    /// All panes. One call, whatever their number. A server older than 3.2 is refused.
-    pub fn panes(&self) -> Result<Vec<Pane>> {
-        let text = self.must(vec![ListPanes::new().all().format(FORMAT).build()], None)?;
+impl Pane {
+    /// Reads a list of panes, one a line. A line that is none is passed over. The version of a server that is too old is the error.
+    pub fn parse_list(text: &str) -> Result<Vec<Self>, String> {
         let mut panes = Vec::new();
         for line in text.lines() {
-            // A path with a line break gives a line that is none of ours: that pane is passed over.
             let fields: Vec<&str> = line.splitn(12, '\t').collect();
             let [server, release, id, pid, dead, number, label, badge, root, state, session, path] =
                 fields[..]
@@ -57,22 +58,15 @@ impl Server {
                 continue;
             };
             if !version::is_supported(release) {
-                return Err(Refusal::Tmux(format!(
-                    "the tmux server at {} is version {}; swarm needs {}.{} or newer",
-                    self.socket(),
-                    crate::core::escape::short(release, 20),
-                    version::OLDEST.0,
-                    version::OLDEST.1
-                ))
-                .into());
+                return Err(release.to_owned());
             }
-            if let (Ok(server), Ok(pid), true) = (server.parse(), pid.parse(), id.starts_with('%')) {
-                panes.push(Pane {
+            if let (Ok(server), Ok(pid), true) = (server.parse(), pid.parse(), is_pane_id(id)) {
+                panes.push(Self {
                     server,
                     id: id.to_owned(),
                     pid,
                     dead: dead == "1",
-                    place: format!("{}:{number}", crate::core::escape::short(session, 40)),
+                    place: format!("{}:{}", escape::short(session, 40), escape::short(number, 20)),
                     label: label.to_owned(),
                     badge: badge.to_owned(),
                     badge_root: root.to_owned(),
@@ -82,6 +76,23 @@ impl Server {
             }
         }
         Ok(panes)
+    }
+}
+
+impl Server {
+    /// All panes. One call, whatever their number. A server older than 3.2 is refused.
+    pub fn panes(&self) -> Result<Vec<Pane>> {
+        let text = self.must(vec![ListPanes::new().all().format(FORMAT).build()], None)?;
+        Pane::parse_list(&text).map_err(|release| {
+            Refusal::Tmux(format!(
+                "the tmux server at {} is version {}; swarm needs {}.{} or newer",
+                self.socket(),
+                escape::short(&release, 20),
+                version::OLDEST.0,
+                version::OLDEST.1
+            ))
+            .into()
+        })
     }
 
     /// Writes agents' names on their panes (`None` removes one), all in one call. Each write repaints every
@@ -133,7 +144,7 @@ impl Server {
                     SetOption::new().pane().quiet().target_pane(mark.pane.as_str()).option(mark.option);
                 match mark.value.as_str() {
                     "" => option.unset().build(),
-                    value => option.value(value).build(),
+                    value => option.value(argument(value)).build(),
                 }
             })
             .collect();

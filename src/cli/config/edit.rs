@@ -33,7 +33,7 @@ pub(super) fn run(source: Source, path: &Path) -> Result<()> {
     let problems = Config::resolve(vec![Layer::file(source, &shown, &after)]).problems;
     if let Some(last) = problems.last() {
         for problem in &problems {
-            eprintln!("swarm: {}", escape::line(&problem.to_string()));
+            print::tell(&problem.to_string());
         }
         let text = format!("nothing was changed, because of {}; {kept}", last.place);
         return Err(Refusal::Usage(text).into());

@@ -3,6 +3,7 @@
 //! Nothing is opened through the store here, so that looking never makes a new key in place of a lost one.
 
 use super::finding::{self, Finding, Fix};
+use crate::core::escape;
 use crate::core::signing::KEY_LEN;
 use crate::os::volume;
 use crate::store::{key, root};
@@ -66,7 +67,7 @@ fn modes(dir: &Path) -> Finding {
             "look at it and remove it; if the directory came with a repository, remove all of .swarm",
         );
     }
-    let mend = format!("chmod -R go-rwx '{}'", dir.display());
+    let mend = format!("chmod -R go-rwx {}", escape::word(&dir.display().to_string()));
     match (open.first(), loose.first()) {
         (Some(first), _) => {
             let seen = format!("others may write in {}{}", first.display(), and_more(open.len()));
@@ -140,7 +141,7 @@ fn signing_key(dir: &Path) -> Finding {
         Some(first) => Finding::bad(
             "key",
             format!("others may read {}: who read the key can sign", first.display()),
-            format!("chmod -R go-rwx '{}'", home.display()),
+            format!("chmod -R go-rwx {}", escape::word(&home.display().to_string())),
         )
         .fixable(Fix::Close(open)),
     }

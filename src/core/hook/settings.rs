@@ -5,8 +5,10 @@
 //! that Claude Code, Codex and Gemini CLI share.
 
 use super::Host;
+use crate::core::escape;
 use jsonc_parser::ParseOptions;
-use jsonc_parser::cst::{CstInputValue, CstNode, CstObject, CstRootNode};
+use jsonc_parser::cst::{CstInputValue, CstNode, CstObject, CstObjectProp, CstRootNode};
+use std::collections::BTreeSet;
 
 /// How much of what belongs there is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,9 +159,37 @@ fn parse(text: &str) -> Result<CstRootNode, String> {
     CstRootNode::parse(text, &ParseOptions::default()).map_err(|e| format!("it is not JSON: {e}"))
 }
 
-/// The object that a settings file is; an empty file becomes one.
+/// The object that a settings file is; an empty file becomes one. Of a name that is there twice, one agent takes the first and
+/// another the last: what would be put there might not serve, and might not be found again.
 fn object(root: &CstRootNode) -> Result<CstObject, String> {
-    root.object_value_or_create().ok_or_else(|| "it is not a JSON object".to_owned())
+    let object = root.object_value_or_create().ok_or_else(|| "it is not a JSON object".to_owned())?;
+    let named = |p: &CstObjectProp| name(p).as_deref() == Some("hooks");
+    let mut hooks = object.properties().into_iter().filter(named);
+    match (hooks.next(), hooks.next()) {
+        (_, Some(_)) => Err("it has \"hooks\" twice".to_owned()),
+        (Some(hooks), None) => hooks.value().map_or(Ok(()), |v| each_once(&v)).map(|()| object),
+        (None, None) => Ok(object),
+    }
+}
+
+fn name(property: &CstObjectProp) -> Option<String> {
+    property.name()?.decoded_value().ok()
+}
+
+/// Refuses a name that is twice in one object, however deep. The parser bounds the depth.
+fn each_once(node: &CstNode) -> Result<(), String> {
+    if let Some(object) = node.as_object() {
+        let mut seen = BTreeSet::new();
+        for property in object.properties() {
+            let name = name(&property).unwrap_or_default();
+            let shown = escape::short(&name, 40);
+            if !seen.insert(name) {
+                return Err(format!("its \"hooks\" have \"{shown}\" twice in one place"));
+            }
+            property.value().map_or(Ok(()), |value| each_once(&value))?;
+        }
+    }
+    node.as_array().map_or(Ok(()), |array| array.elements().iter().try_for_each(each_once))
 }
 
 fn is_ours(hook: &CstNode, host: Host) -> bool {
@@ -212,6 +242,25 @@ mod tests {
         for text in ["[]", "{", "{\"hooks\": 7}", "{\"hooks\": {\"Stop\": {}}}", "\"x\""] {
             assert!(with_hooks(text, Host::Claude, PROGRAM).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_name_that_is_there_twice_is_refused_since_it_is_not_known_which_serves() {
+        for text in [
+            r#"{"hooks": {}, "hooks": {"Stop": []}}"#,
+            r#"{"hooks": {}, "h\u006foks": {}}"#,
+            r#"{"hooks": {"Stop": [], "Stop": []}}"#,
+            r#"{"hooks": {"Stop": [{"hooks": [{"command": "a", "command": "'/x/swarm' hook claude Stop"}]}]}}"#,
+        ] {
+            for refused in [
+                with_hooks(text, Host::Claude, PROGRAM).err(),
+                without_hooks(text, Host::Claude).err(),
+                presence(text, Host::Claude, PROGRAM).err(),
+            ] {
+                assert!(refused.is_some_and(|why| why.contains("twice")), "{text}");
+            }
+        }
+        assert!(with_hooks(r#"{"a": 1, "a": 2}"#, Host::Claude, PROGRAM).is_ok(), "none of ours");
     }
 
     #[test]

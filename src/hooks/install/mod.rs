@@ -8,6 +8,7 @@
 mod backup;
 pub mod git;
 
+use crate::core::escape;
 use crate::core::hook::Host;
 use crate::core::hook::settings::{self, Presence};
 use crate::store::foreign::{follow, read, refuse, replace};
@@ -112,7 +113,7 @@ impl Plan {
     pub fn diff(&self) -> String {
         let text = |side: &Option<String>| side.clone().unwrap_or_default();
         let (before, after) = (text(&self.before), text(&self.after));
-        let name = self.path.display().to_string();
+        let name = escape::line(&self.path.display().to_string());
         let diff = similar::TextDiff::from_lines(&before, &after);
         diff.unified_diff().context_radius(2).header(&name, &name).to_string()
     }

@@ -1,0 +1,83 @@
+//! A line that claims to be swarm's, and a body that becomes one.
+
+use super::{assert_plain, unseen_key};
+use swarm::core::body::Body;
+use swarm::core::frame::{self, Claim};
+use swarm::core::id::MessageId;
+use swarm::core::message::{Identity, MESSAGE_VERSION, Message, MessageType, Verified};
+use swarm::core::name::Name;
+
+fn message(data: &[u8], id: MessageId, body: Body) -> Verified {
+    let name = |text: &str| Name::new(text).unwrap_or_else(|why| panic!("{why}"));
+    let from = [name("human"), name("swarm"), name("claude-1")][data.len() % 3].clone();
+    let message = Message {
+        version: MESSAGE_VERSION,
+        id: id.clone(),
+        sequence: 1,
+        from,
+        identity: Identity::Human,
+        to: vec![name("codex-1")],
+        kind: MessageType::ALL[data.len() % MessageType::ALL.len()],
+        thread: id,
+        reply_to: None,
+        ack_required: data.len().is_multiple_of(2),
+        urgent: data.len().is_multiple_of(5),
+        created: 1,
+        body,
+    };
+    let key = unseen_key(data);
+    key.verify(key.sign(message)).unwrap_or_else(|_| panic!("what was signed verifies"))
+}
+
+/// Whatever a line says of itself, no message of a key that it has not seen is typed like that.
+fn read(data: &[u8], line: &str) {
+    let begun = frame::begun(line);
+    let Some(claim) = frame::parse(line) else { return };
+    assert!(claim.sig.len() == 8 && claim.sig.bytes().all(|b| b.is_ascii_hexdigit()), "{claim:?}");
+    assert_eq!(begun.as_ref(), Some(&claim.id));
+    // The text behind the head, as it would have been the body.
+    let text = line.split_once("] ").map_or("", |(_, rest)| rest);
+    let text = text.rsplit_once(" (").map_or(text, |(body, _)| body);
+    let Ok(body) = Body::new(text) else { return };
+    let made = message(data, claim.id, body);
+    for to in &made.to {
+        assert!(!frame::is_rendered(&made, to, line), "{line:?}");
+    }
+}
+
+/// What is typed is one plain line that is read back as what was sent, and as nothing else.
+fn written(data: &[u8], body: Body) {
+    let made = message(data, MessageId::from_entropy(1), body);
+    let other = message(&[data, b"x"].concat(), MessageId::from_entropy(2), made.body.clone());
+    for (nth, line) in frame::renderings(&made, &made.to[0]).enumerate() {
+        assert!(line.starts_with("[swarm ") && line.ends_with(')'), "{line:?}");
+        // The joiner is the one invisible character that a body may have.
+        assert_plain(&line.replace('\u{200d}', ""));
+        assert!(!line.contains('@'), "{line:?}");
+        let claim = Claim { id: made.id.clone(), sig: made.short_sig().to_owned() };
+        assert_eq!(frame::parse(&line), Some(claim), "{line:?}");
+        assert_eq!(frame::begun(&line), Some(made.id.clone()), "{line:?}");
+        assert!(frame::is_rendered(&made, &made.to[0], &line), "{line:?}");
+        if nth > 1 {
+            // As the one before.
+            continue;
+        }
+        assert!(!frame::is_rendered(&made, &Name::human(), &line), "{line:?}");
+        assert!(!frame::is_rendered(&other, &other.to[0], &line), "{line:?}");
+    }
+}
+
+pub fn frame(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    for line in text.lines().take(32) {
+        read(data, line);
+    }
+    assert_plain(&frame::preview(&text));
+    match Body::from_bytes(data) {
+        Ok(body) => written(data, body),
+        Err(bad) => assert_plain(&bad.to_string()),
+    }
+    if let Err(bad) = Name::new(&text) {
+        assert_plain(&bad.to_string());
+    }
+}
