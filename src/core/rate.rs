@@ -85,4 +85,13 @@ mod tests {
         assert!(second > first);
         assert!(Sender::default().admit(limit, 2000).unwrap() > second);
     }
+
+    #[test]
+    fn a_clock_set_back_does_not_open_the_window() {
+        let (mut sender, limit) = (Sender::default(), Limit { count: 1, window_ms: 100 });
+        assert!(sender.admit(limit, 5000).is_ok());
+        assert_eq!(sender.admit(limit, 1000), Err(RateLimited { limit, retry_in_ms: 100 }));
+        assert!(sender.admit(limit, 1099).is_err());
+        assert!(sender.admit(limit, 1100).is_ok());
+    }
 }

@@ -250,4 +250,28 @@ mod tests {
             "SWARM_RATE_LIMIT: rate.count must be COUNT/SECONDS, such as 10/60"
         );
     }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_one_problem_of_its_source() {
+        let layer = Layer::unreadable(Source::Project, "f", "permission denied");
+        assert_eq!((layer.source, &layer.settings), (Source::Project, &vec![]));
+        let told: Vec<_> = layer.problems.iter().map(|p| (p.source, p.to_string())).collect();
+        assert_eq!(told, [(Source::Project, "f: permission denied".to_owned())]);
+    }
+
+    #[test]
+    fn every_bad_variable_is_told_and_one_that_sets_two_keys_once() {
+        let layer = Layer::environment(|name| {
+            matches!(name, "SWARM_RATE_LIMIT" | "SWARM_QUIET" | "SWARM_POPUP").then(|| "x/y".to_owned())
+        });
+        let places: Vec<&str> = layer.problems.iter().map(|p| &*p.place).collect();
+        assert_eq!(places, ["SWARM_RATE_LIMIT", "SWARM_QUIET", "SWARM_POPUP"]);
+    }
+
+    #[test]
+    fn a_source_is_shown_by_its_word() {
+        use Source::{Default, Environment, Project, User};
+        let words = [Default, User, Project, Environment].map(Source::word);
+        assert_eq!(words, ["default", "user", "project", "environment"]);
+    }
 }

@@ -104,6 +104,66 @@ fn items_go_to_the_end_of_the_list_in_its_own_style() {
 }
 
 #[test]
+fn what_comes_last_in_a_section_is_added_to() {
+    let (list, table) = ("- a\n", "| Task | Who |\n|--|--|\n| b | bob |\n");
+    let row = "| b | bob |\n| new (2026-05-14) | claude-1 |\n";
+    let item = "- a\n- new (claude-1, 2026-05-14)\n";
+    for (before, now) in [
+        (
+            format!("# G\n\n{list}\n{table}"),
+            format!("# G\n\n{list}\n{}", table.replace("| b | bob |\n", row)),
+        ),
+        (format!("# G\n\n{table}\n{list}"), format!("# G\n\n{table}\n{item}")),
+        (format!("# G\n\n{list}\n***\n\n{list}"), format!("# G\n\n{list}\n***\n\n{item}")),
+    ] {
+        assert_eq!(after(&before, "g", &add("new")), now);
+    }
+}
+
+#[test]
+fn what_is_in_a_section_is_replaced_and_told() {
+    for (before, now, was) in [
+        ("# G\n\nold\n\n# H\n", "# G\n\nnew\n\n# H\n", Some("old")),
+        ("# G\n\nold\n- a\n", "# G\n\nnew\n", Some("old\n- a")),
+        ("# G\n# H\n", "# G\n\nnew\n\n# H\n", None),
+        ("# G", "# G\n\nnew\n", None),
+        // A table with a column for agents has a row for each, whatever its section is called.
+        (
+            "# G\n| Who | What |\n|--|--|\n| bob | b |\n",
+            "# G\n| Who | What |\n|--|--|\n| bob | b |\n| claude-1 | new |\n",
+            None,
+        ),
+        (
+            "# G\n| Who | What |\n|--|--|\n| @claude-1 | b |\n",
+            "# G\n| Who | What |\n|--|--|\n| claude-1 | new |\n",
+            Some("| @claude-1 | b |"),
+        ),
+    ] {
+        let change = change(before, "g", &set("new")).unwrap();
+        assert_eq!(
+            (change.section.as_str(), change.text.as_deref(), change.was.as_deref()),
+            ("G", Some(now), was)
+        );
+        assert!(change.line.contains("new"), "{}", change.line);
+    }
+}
+
+#[test]
+fn a_change_is_told_by_its_line() {
+    let document = "# G\n\n - [ ] a\n   more\n\n| A |\n|--|\n| r |\n";
+    for (action, line, was) in [
+        (add("new"), "| new (claude-1, 2026-05-14) |", None),
+        (done("a more"), "- [x] a", Some("[ ]")),
+        (done("r"), "| r |", Some("| r |")),
+    ] {
+        let change = change(document, "g", &action).unwrap();
+        assert_eq!((change.line.as_str(), change.was.as_deref()), (line, was));
+    }
+    let again = change("# G\n- [x] a\n", "g", &done("A")).unwrap();
+    assert_eq!((again.line.as_str(), again.was, again.text), ("A", None, None));
+}
+
+#[test]
 fn a_text_that_would_reach_beyond_its_section_is_refused() {
     let document = "# A\n\n## G\n\ntext\n\n## H\n\n- x\n";
     for bad in ["# B", "```", "<!-- open", "~~~"] {

@@ -549,3 +549,41 @@ fn a_denial_is_told_with_everybody_in_the_way_once() {
         .collect();
     assert_eq!(by, ["ada", "bob"]);
 }
+
+#[test]
+fn an_agent_stands_still_while_a_command_of_it_waits_and_a_person_does_not() {
+    for (name, stands_still) in [("ada", true), ("human", false)] {
+        let mut world = World::new();
+        world.lock(name, &["a"]);
+        world.lock("bob", &["b"]);
+        assert!(matches!(world.wait("bob", &["a"]), Outcome::Queued { .. }));
+        let process = ProcessId { pid: 7, start: 1, boot: "boot".into() };
+        let command = Holder::command(Name::new(name).unwrap(), process, None);
+        let request = Request {
+            holder: command.clone(),
+            paths: vec![path("b")],
+            mode: Mode::Exclusive,
+            ttl_ms: MINUTE,
+            reason: None,
+            auto: false,
+        };
+        let wait = Wait { until: world.now.after(MINUTE), holder: command };
+        let outcome = world.transact(|t| t.acquire(&request, Some(&wait))).0;
+        assert_eq!(matches!(outcome, Outcome::Cycle(_)), stands_still, "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_transaction_that_reserves_numbers_is_durable_whatever_it_does_after() {
+    let mut world = World::new();
+    for durable in [true, false] {
+        let mut table = world.table();
+        for (name, wanted) in [("ada", "a"), ("bob", "b")] {
+            table.acquire(&Request::edit(holder(name), path(wanted)), None);
+        }
+        let (counter, sync) = table.changes().counter.clone().unwrap();
+        assert_eq!(sync, durable);
+        world.counter = counter;
+    }
+    assert_eq!(world.counter.last, 4);
+}
