@@ -244,6 +244,7 @@ mod tests {
     fn a_screen_is_searched_for_what_a_line_begins_with() {
         let message = verified("is it done?");
         let (id, to) = (&message.id, &message.to[0]);
+        assert_eq!(marker(id), format!("[swarm {id} "));
         assert!(render(&message, to).starts_with(&marker(id)));
         assert!(render_reminder(&message, to, 3).starts_with(&reminder_marker(id, 3)));
         let half = render(&message, to);

@@ -70,7 +70,7 @@ mod tests {
         let evening = Moment { wall_ms: 1_000, awake_ms: 50, boot: "b".into() };
         let deadline = evening.after(100);
         let morning = Moment { wall_ms: 30_000_000, awake_ms: 60, boot: "b".into() };
-        assert_eq!(deadline.remaining_ms(&morning), 90);
+        assert_eq!((deadline.remaining_ms(&morning), deadline.has_passed(&morning)), (90, false));
         let rebooted = Moment { wall_ms: 1_050, awake_ms: 1, boot: "c".into() };
         assert_eq!(deadline.remaining_ms(&rebooted), 50);
         assert!(deadline.has_passed(&Moment { wall_ms: 1_100, ..rebooted }));

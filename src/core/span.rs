@@ -19,7 +19,7 @@ pub fn parse(text: &str) -> Option<u64> {
         unit => UNITS.iter().find(|(name, _)| *name == unit)?.1,
     };
     let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
-    if whole.is_empty() || part.is_empty() || part.len() > 6 {
+    if part.len() > 6 {
         return None;
     }
     let part = part.parse::<u64>().ok()? * unit / 10u64.pow(u32::try_from(part.len()).ok()?);

@@ -522,6 +522,10 @@ fn asking_again_may_lengthen_a_wait_and_never_shortens_it() {
         waiters[0].until.remaining_ms(&world.now) / MINUTE
     };
     assert_eq!((ask(10), ask(5), ask(10), ask(30)), (10, 10, 10, 30));
+    let mut table = world.table();
+    let wait = Wait { until: world.now.after(30 * MINUTE), holder: holder("bob") };
+    table.acquire(&Request { auto: false, ..Request::edit(holder("bob"), path("a")) }, Some(&wait));
+    assert_eq!(table.changes().writes, [], "nothing is written for nothing");
 }
 
 #[test]
@@ -586,4 +590,21 @@ fn a_transaction_that_reserves_numbers_is_durable_whatever_it_does_after() {
         world.counter = counter;
     }
     assert_eq!(world.counter.last, 4);
+}
+
+#[test]
+fn only_those_in_ones_way_are_counted_as_being_before_one() {
+    let mut world = World::new();
+    world.lock("ada", &["a", "b"]);
+    for (name, paths, mode, before) in [
+        ("bob", &["b"][..], Mode::Exclusive, 0),
+        ("carol", &["a"], Mode::Shared, 0),
+        ("dave", &["a"], Mode::Shared, 0),
+        ("eve", &["a"], Mode::Exclusive, 2),
+        // Its own earlier ticket does not count.
+        ("eve", &["a", "b"], Mode::Exclusive, 3),
+    ] {
+        let Outcome::Queued { ahead, .. } = world.ask(name, paths, mode, true) else { panic!() };
+        assert_eq!(ahead, before, "{name} {paths:?}");
+    }
 }
