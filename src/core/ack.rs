@@ -118,7 +118,7 @@ mod tests {
         let schedule = Schedule::default();
         let mut clock = AckClock::start(0, &schedule);
         let (mut now, mut told) = (0, Vec::new());
-        loop {
+        for _ in 0..20 {
             match clock.step(now, &schedule) {
                 Step::Wait(until) => now = until,
                 Step::Remind => {
@@ -137,6 +137,7 @@ mod tests {
                 }
             }
         }
+        panic!("it is never escalated: {told:?}")
     }
 
     #[test]

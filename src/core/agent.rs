@@ -136,4 +136,50 @@ mod tests {
             assert!(place(bad).is_err(), "{bad:?}");
         }
     }
+
+    fn agent(name: &str, formerly: &[&str]) -> Agent {
+        Agent {
+            name: Name::new(name).unwrap(),
+            kind: "claude".into(),
+            process: ProcessId { pid: 1, start: 7, boot: "b".into() },
+            place: Place { socket: "/s".into(), server: 1, pane: "%0".into(), pane_pid: 1, namespace: None },
+            cwd: "/p".into(),
+            formerly: formerly.iter().map(|name| Name::new(name).unwrap()).collect(),
+            shared_server: None,
+            onboarded: false,
+            first_seen: 0,
+            status: Status::default(),
+            since: 0,
+            died: None,
+        }
+    }
+
+    #[test]
+    fn an_agent_answers_to_its_name_and_to_those_it_had_before() {
+        let agent = agent("reviewer", &["claude-1", "claude-2"]);
+        for (name, answers) in [
+            ("reviewer", true),
+            ("claude-1", true),
+            ("claude-2", true),
+            ("claude-3", false),
+            ("human", false),
+        ] {
+            assert_eq!(agent.answers_to(&Name::new(name).unwrap()), answers, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_agent_lives_until_it_was_found_dead() {
+        let living = agent("claude-1", &[]);
+        assert!(living.is_live());
+        assert!(!Agent { died: Some(1), ..living }.is_live());
+    }
+
+    #[test]
+    fn people_see_the_word_that_stands_in_the_record() {
+        use Status::{Busy, Dialog, Draft, Idle, Overlay, Unknown};
+        for status in [Idle, Busy, Dialog, Overlay, Draft, Unknown] {
+            assert_eq!(serde_json::to_value(status).unwrap(), status.word());
+        }
+    }
 }

@@ -88,4 +88,32 @@ mod tests {
     fn nothing_to_show_is_an_empty_badge() {
         assert_eq!(Counts::default().badge(false), "");
     }
+
+    #[test]
+    fn living_agents_are_counted_by_what_they_do() {
+        let agent = |(status, died): (&str, Option<u64>)| -> Agent {
+            serde_json::from_value(serde_json::json!({
+                "name": "a", "kind": "claude", "process": {"pid": 1, "start": 7, "boot": "b"},
+                "place": {"socket": "/s", "server": 1, "pane": "%0", "pane_pid": 1}, "cwd": "/p",
+                "first_seen": 0, "status": status, "died": died,
+            }))
+            .unwrap()
+        };
+        let agents = [
+            ("dialog", None),
+            ("busy", None),
+            ("busy", None),
+            ("busy", Some(1)),
+            ("idle", None),
+            ("idle", None),
+            ("idle", None),
+            ("overlay", None),
+            ("draft", None),
+            ("unknown", None),
+            ("dialog", Some(1)),
+        ]
+        .map(agent);
+        let counts = Counts { unread: 5, ..Counts::default() }.agents(&agents);
+        assert_eq!(counts, Counts { needs: 1, busy: 2, idle: 3, other: 3, unread: 5, ..Counts::default() });
+    }
 }

@@ -135,4 +135,45 @@ mod tests {
         assert_eq!(Body::new(&"x".repeat(MAX_BODY + 1)), Err(BadBody::TooLong(MAX_BODY + 1)));
         assert_eq!(Body::from_bytes(b"ab\xff"), Err(BadBody::NotUtf8(2)));
     }
+
+    #[test]
+    fn a_body_may_have_64_kib_however_it_comes() {
+        let longest = "x".repeat(65_536);
+        assert_eq!(Body::from_bytes(longest.as_bytes()).as_ref().map(Body::as_str), Ok(longest.as_str()));
+        assert_eq!(Body::from_bytes(format!("{longest}x").as_bytes()), Err(BadBody::TooLong(65_537)));
+        assert!(serde_json::from_value::<Body>(format!("{longest}x").into()).is_err());
+    }
+
+    #[test]
+    fn a_refusal_tells_what_is_wrong_and_where() {
+        for (bad, told) in [
+            (BadBody::Empty, "is empty"),
+            (BadBody::TooLong(70_000), "70000 bytes long, at most 65536"),
+            (BadBody::NotUtf8(7), "from byte 7 on"),
+            (BadBody::Character { line: 2, column: 3, found: '\x1b' }, "U+001B at line 2, column 3"),
+        ] {
+            assert!(bad.to_string().contains(told), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_record_holds_the_very_text() {
+        let body = Body::new("a\n\tb").unwrap();
+        assert_eq!(serde_json::to_value(&body).unwrap(), "a\n\tb");
+        assert!(serde_json::from_str::<Body>("\"a\\u001bb\"").is_err());
+    }
+
+    #[test]
+    fn one_short_plain_line_is_typed_whole() {
+        for (text, inline) in [
+            ("abcd", true),
+            ("abcde", false),
+            ("a\nb", false),
+            ("a\tb", false),
+            ("a@b", false),
+            (" ab", false),
+        ] {
+            assert_eq!(Body::new(text).unwrap().is_inline(4), inline, "{text:?}");
+        }
+    }
 }

@@ -140,4 +140,66 @@ mod tests {
         assert!(!delivery.advance(Stage::Submitted, "late", 5));
         assert_eq!(delivery.stage, Stage::Read);
     }
+
+    #[test]
+    fn a_stage_has_its_word_and_is_open_until_it_is_submitted() {
+        for (stage, word, open) in [
+            (Stage::Queued, "queued", true),
+            (Stage::Held, "held", true),
+            (Stage::Typing, "typed", true),
+            (Stage::Entering, "typed", true),
+            (Stage::Submitted, "submitted", false),
+            (Stage::Read, "read", false),
+            (Stage::Acked, "acked", false),
+            (Stage::Failed, "failed", false),
+        ] {
+            assert_eq!((stage.word(), stage.is_open()), (word, open));
+        }
+    }
+
+    #[test]
+    fn the_time_of_a_stage_is_when_it_began() {
+        let mut way = Progress::queued(1);
+        assert_eq!((way.stage, way.since), (Stage::Queued, 1));
+        for (stage, detail, now, changes, since) in [
+            (Stage::Held, "busy", 2, true, 2),
+            (Stage::Held, "a draft", 3, true, 2),
+            (Stage::Typing, "a draft", 4, true, 4),
+            // Before it is submitted it may go back: the agent's process was another one.
+            (Stage::Queued, "", 5, true, 5),
+            (Stage::Submitted, "composer cleared", 6, true, 6),
+            (Stage::Submitted, "seen in the transcript", 7, true, 6),
+            (Stage::Submitted, "seen in the transcript", 8, false, 6),
+            (Stage::Held, "late", 9, false, 6),
+            (Stage::Acked, "seen in the transcript", 10, true, 10),
+        ] {
+            assert_eq!(way.advance(stage, detail, now), changes, "{stage:?} {detail}");
+            assert_eq!(way.since, since, "{stage:?} {detail}");
+        }
+        assert_eq!((way.stage, &*way.detail), (Stage::Acked, "seen in the transcript"));
+    }
+
+    #[test]
+    fn a_reminder_is_under_way_only_while_it_can_still_help() {
+        use crate::core::ack::Schedule;
+        let mut delivery = Delivery::queued(MessageId::from_entropy(1), 0);
+        assert_eq!(delivery.open_reminder(), None, "nothing is awaited");
+        let mut clock = AckClock::start(0, &Schedule::default());
+        delivery.ack = Some(clock.clone());
+        assert_eq!(delivery.open_reminder(), None, "none is due yet");
+        clock.remind(30_000);
+        for (message, reminder, open) in [
+            (Stage::Submitted, Stage::Queued, true),
+            (Stage::Read, Stage::Entering, true),
+            (Stage::Read, Stage::Submitted, false),
+            (Stage::Acked, Stage::Queued, false),
+            (Stage::Failed, Stage::Queued, false),
+            (Stage::Acked, Stage::Submitted, false),
+        ] {
+            delivery.way.stage = message;
+            let reminder = Progress { stage: reminder, ..Progress::queued(30_000) };
+            delivery.ack = Some(AckClock { reminder: Some(reminder.clone()), ..clock.clone() });
+            assert_eq!(delivery.open_reminder(), open.then_some(&reminder), "{message:?} {reminder:?}");
+        }
+    }
 }

@@ -95,4 +95,20 @@ mod tests {
         assert!(!line.chars().any(is_unsafe), "{line}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap(), value);
     }
+
+    #[test]
+    fn what_was_taken_out_is_shown_and_the_rest_is_kept() {
+        assert_eq!(line("a\x1bb\n\u{202e}c 日本"), "a\\u{1b}b\\u{a}\\u{202e}c 日本");
+        for c in ['\u{ad}', '\u{200b}', '\u{202a}', '\u{2028}', '\u{feff}', '\u{e0001}', '\u{85}'] {
+            assert!(is_unsafe(c), "{c:?}");
+        }
+        for (max, shown) in [(3, "ab…"), (4, "abcd"), (5, "abcd")] {
+            assert_eq!(short("abcd", max), shown);
+        }
+    }
+
+    #[test]
+    fn a_word_of_a_command_can_be_copied_into_a_shell() {
+        assert_eq!(word("it's $HOME\n"), r"'it'\''s $HOME\u{a}'");
+    }
 }

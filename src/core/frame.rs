@@ -128,10 +128,9 @@ mod tests {
     use crate::core::message::{Identity, MESSAGE_VERSION, Message, MessageType};
     use crate::core::signing::Key;
 
-    fn verified(body: &str) -> Verified {
+    fn message(body: &str) -> Message {
         let id = MessageId::from_entropy(42);
-        let key = Key::new([1; 32]);
-        let message = Message {
+        Message {
             version: MESSAGE_VERSION,
             id: id.clone(),
             sequence: 1,
@@ -145,8 +144,16 @@ mod tests {
             urgent: false,
             created: 1,
             body: Body::new(body).unwrap(),
-        };
+        }
+    }
+
+    fn sealed(message: Message) -> Verified {
+        let key = Key::new([1; 32]);
         key.verify(key.sign(message)).unwrap()
+    }
+
+    fn verified(body: &str) -> Verified {
+        sealed(message(body))
     }
 
     #[test]
@@ -204,8 +211,86 @@ mod tests {
 
     #[test]
     fn other_lines_make_no_claim() {
-        for line in ["hello", "[swarm ]", "[swarm k3f9a2xy]", "[swarm abcdefgh INFO sig:zz]"] {
+        for line in [
+            "hello",
+            "[swarm ]",
+            "[swarm k3f9a2xy]",
+            "[swarm abcdefgh INFO sig:zz]",
+            "[swarm abcdefgh INFO sig:zzzzzzzz]",
+            "[swarm abcdefgh INFO sig:1234567]",
+            "[swarm abcdefgh INFO 12345678]",
+        ] {
             assert_eq!(parse(line), None, "{line}");
         }
+    }
+
+    #[test]
+    fn a_line_says_all_there_is_to_know_and_what_to_answer() {
+        let plain = message("is it done?");
+        let id = &plain.id;
+        for (message, told) in [
+            (
+                plain.clone(),
+                format!(
+                    "[swarm {id} QUESTION from claude-1 to reviewer sig:SIG] is it done? (answer: swarm-msg reply {id} \"...\")"
+                ),
+            ),
+            (
+                Message { urgent: true, ack_required: true, ..plain.clone() },
+                format!(
+                    "[swarm {id} QUESTION from claude-1 to reviewer URGENT sig:SIG] is it done? (acknowledge: swarm-msg ack {id}, answer: swarm-msg reply {id} \"...\")"
+                ),
+            ),
+            (
+                Message { from: Name::system(), kind: MessageType::Info, ..plain.clone() },
+                format!(
+                    "[swarm {id} INFO from swarm to reviewer sig:SIG] is it done? (a notice: no answer is expected)"
+                ),
+            ),
+            (
+                Message { body: Body::new("a  b\nc @d").unwrap(), ..plain.clone() },
+                format!(
+                    "[swarm {id} QUESTION from claude-1 to reviewer sig:SIG] 2 lines, begins: a b c (at)d (read it: swarm-msg read {id})"
+                ),
+            ),
+            (
+                Message { body: Body::new("see @d").unwrap(), ..plain.clone() },
+                format!(
+                    "[swarm {id} QUESTION from claude-1 to reviewer sig:SIG] 1 line, begins: see (at)d (read it: swarm-msg read {id})"
+                ),
+            ),
+        ] {
+            let message = sealed(message);
+            assert_eq!(render(&message, &message.to[0]), told.replace("SIG", message.short_sig()));
+        }
+    }
+
+    #[test]
+    fn a_screen_is_searched_for_what_a_line_begins_with() {
+        let message = verified("is it done?");
+        let (id, to) = (&message.id, &message.to[0]);
+        assert_eq!(marker(id), format!("[swarm {id} "));
+        assert!(render(&message, to).starts_with(&marker(id)));
+        assert!(render_reminder(&message, to, 3).starts_with(&reminder_marker(id, 3)));
+        let half = render(&message, to);
+        assert_eq!(begun(&format!("  {}", &half[..20])), Some(id.clone()));
+        for other in ["", "[swarm ", "[swarm nothing here", "swarm 00000000 INFO"] {
+            assert_eq!(begun(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn only_what_swarm_would_type_is_taken_for_its_line() {
+        let message = verified("is it done?");
+        let (to, other) = (&message.to[0], Name::new("codex-1").unwrap());
+        let lines: Vec<String> = renderings(&message, to).collect();
+        assert_eq!(lines.len(), 1 + Schedule::MAX);
+        assert_eq!((&lines[0], &lines[2]), (&render(&message, to), &render_reminder(&message, to, 2)));
+        for line in &lines {
+            assert!(is_rendered(&message, to, line), "{line}");
+            assert!(!is_rendered(&message, &other, line), "{line}");
+            assert!(!is_rendered(&message, to, &format!("{line} ")), "{line}");
+        }
+        assert!(!is_rendered(&message, to, &render_reminder(&message, to, 11)));
     }
 }

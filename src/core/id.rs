@@ -72,4 +72,30 @@ mod tests {
         assert_eq!(MessageId::parse("../../..".get(..8).unwrap()), None);
         assert_eq!(MessageId::parse("k3f9"), None);
     }
+
+    #[test]
+    fn every_five_bits_are_one_character() {
+        let bits = (0..8).fold(0, |bits, digit| bits | digit << (5 * digit));
+        assert_eq!(MessageId::from_entropy(bits).as_str(), "01234567");
+        assert_eq!(MessageId::from_entropy(u64::MAX).as_str(), "zzzzzzzz");
+        assert_eq!(MessageId::from_entropy(u64::MAX << 40).as_str(), "00000000");
+    }
+
+    #[test]
+    fn the_beginning_of_an_id_has_its_characters_and_no_more() {
+        for (text, good) in
+            [("", true), ("k3f9", true), ("k3f9a2xy", true), ("k3f9a2xyz", false), ("l", false), ("K", false)]
+        {
+            assert_eq!(is_prefix(text), good, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_id_in_a_record_is_checked_and_one_in_a_table_is_padded() {
+        let id = MessageId::from_entropy(0);
+        assert_eq!(serde_json::to_value(&id).unwrap(), "00000000");
+        assert!(serde_json::from_str::<MessageId>("\"00000000\"").is_ok());
+        assert!(serde_json::from_str::<MessageId>("\"../../..\"").is_err());
+        assert_eq!(format!("{id:<10}|"), "00000000  |");
+    }
 }

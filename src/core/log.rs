@@ -93,4 +93,30 @@ mod tests {
         assert!(line.contains("to=a,b") && line.contains("n=3") && !line.contains("no="), "{line}");
         assert!(!line.chars().any(escape::is_unsafe), "{line}");
     }
+
+    #[test]
+    fn the_time_of_day_is_told_and_what_is_empty_is_left_out() {
+        let entry = json!({"t": 98_745_999, "event": "sent", "waited_us": 3, "why": "", "id": "abcd"});
+        assert_eq!(line(&entry), "03:25:45  sent          id=abcd");
+        assert_eq!(line(&json!("no entry")), "00:00:00  ?           ");
+    }
+
+    #[test]
+    fn an_agent_is_found_wherever_it_is_named_and_every_condition_must_hold() {
+        let filter = Filter { events: vec!["sent".into()], agent: Some("bob".into()), since: 10 };
+        for (t, event, key, value, taken) in [
+            (10, "sent", "from", json!("bob"), true),
+            (10, "sent", "to", json!(["alice", "bob"]), true),
+            (10, "sent", "by", json!("bob"), true),
+            (10, "sent", "body", json!("bob"), false),
+            (10, "sent", "from", json!(["alice"]), false),
+            (10, "sent", "from", json!(7), false),
+            (10, "read", "from", json!("bob"), false),
+            (9, "sent", "from", json!("bob"), false),
+        ] {
+            let mut entry = json!({"t": t, "event": event});
+            entry[key] = value;
+            assert_eq!(filter.takes(&entry), taken, "{entry}");
+        }
+    }
 }

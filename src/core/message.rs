@@ -206,3 +206,73 @@ impl fmt::Display for MessageType {
         f.pad(self.word())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::core::signing::Key;
+
+    fn message() -> Message {
+        let id = MessageId::from_entropy(42);
+        Message {
+            version: MESSAGE_VERSION,
+            id: id.clone(),
+            sequence: 1,
+            from: Name::new("claude-code-1").unwrap(),
+            identity: Identity::Process,
+            to: vec![Name::new("reviewer").unwrap()],
+            kind: MessageType::Question,
+            thread: id,
+            reply_to: None,
+            ack_required: false,
+            urgent: false,
+            created: 1_234,
+            body: Body::new("is the parser done?").unwrap(),
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_file_tells_when_who_and_which() {
+        let message = message();
+        let file = message.file_name();
+        assert_eq!(file, format!("0000000001234-claude-code-1-{}.json", message.id));
+        assert_eq!(parse_file_name(&file), Some(("claude-code-1", message.id)));
+        assert_eq!(sent_at(&file), Some(1_234));
+        for other in ["", "x.json", "0000000001234-claude-1.json", "a-k3f9a2xy.json", "0-a-k3f9a2xy.tmp"] {
+            assert_eq!((parse_file_name(other), sent_at(other)), (None, None), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_was_signed_keeps_its_file_and_shows_eight_digits_of_its_signature() {
+        let key = Key::new([1; 32]);
+        let signed = key.sign(message());
+        assert_eq!((signed.file_name(), signed.claimed_id()), (message().file_name(), &message().id));
+        let verified = key.verify(signed.clone()).unwrap();
+        assert_eq!(*verified, message());
+        assert_eq!((verified.short_sig(), verified.short_sig().len()), (&signed.sig[..8], 8));
+    }
+
+    #[test]
+    fn a_type_is_read_in_any_case_and_written_as_in_the_record() {
+        for kind in MessageType::ALL {
+            assert_eq!(kind.word().to_lowercase().parse(), Ok(kind));
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.word());
+            assert_eq!(format!("{kind:<15}|"), format!("{:<15}|", kind.word()));
+        }
+        let told = "CHAT".parse::<MessageType>().unwrap_err();
+        assert!(
+            told.ends_with("QUESTION, REVIEW-REQUEST, BLOCKED, COMPLETED, CHALLENGE, INFO, ACK"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn people_see_the_word_for_an_identity_that_stands_in_the_record() {
+        use Identity::{Env, Human, Namespace, Pane, Process, System};
+        for identity in [Process, Pane, Namespace, Env, Human, System] {
+            assert_eq!(serde_json::to_value(identity).unwrap(), identity.word());
+        }
+    }
+}

@@ -70,9 +70,20 @@ mod tests {
         let evening = Moment { wall_ms: 1_000, awake_ms: 50, boot: "b".into() };
         let deadline = evening.after(100);
         let morning = Moment { wall_ms: 30_000_000, awake_ms: 60, boot: "b".into() };
-        assert_eq!(deadline.remaining_ms(&morning), 90);
+        assert_eq!((deadline.remaining_ms(&morning), deadline.has_passed(&morning)), (90, false));
         let rebooted = Moment { wall_ms: 1_050, awake_ms: 1, boot: "c".into() };
         assert_eq!(deadline.remaining_ms(&rebooted), 50);
         assert!(deadline.has_passed(&Moment { wall_ms: 1_100, ..rebooted }));
+    }
+
+    #[test]
+    fn the_later_of_two_deadlines_is_taken_whichever_comes_first() {
+        let now = Moment { wall_ms: 1_000, awake_ms: 50, boot: "b".into() };
+        let (soon, late) = (now.after(10), now.after(20));
+        assert_eq!(soon.clone().or_later(late.clone(), &now), late);
+        assert_eq!(late.clone().or_later(soon, &now), late);
+        // One of an earlier boot counts by the wall clock.
+        let before = Deadline { wall_ms: 1_015, awake_ms: 9_999, boot: "a".into() };
+        assert_eq!(before.or_later(late.clone(), &now), late);
     }
 }

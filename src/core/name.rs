@@ -127,4 +127,37 @@ mod tests {
     fn a_bad_name_in_a_record_is_refused_when_it_is_read() {
         assert!(serde_json::from_str::<Name>("\"../../etc\"").is_err());
     }
+
+    #[test]
+    fn an_agent_bears_any_good_name_that_is_nobody_elses() {
+        assert_eq!(Name::for_agent("claude-1").unwrap().as_str(), "claude-1");
+        for name in RESERVED {
+            assert!(Name::for_agent(name).is_err(), "{name}");
+        }
+        assert!(Name::for_agent("A").is_err());
+    }
+
+    #[test]
+    fn the_person_and_the_system_are_told_from_everybody() {
+        for (name, human, system) in [
+            (Name::human(), true, false),
+            (Name::system(), false, true),
+            (Name::new("humane").unwrap(), false, false),
+        ] {
+            assert_eq!((name.is_human(), name.is_system()), (human, system), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_quotes_the_name_safely_and_tells_the_rule() {
+        let told = Name::new("a\x1bb").unwrap_err().to_string();
+        assert!(told.contains("'a\\u{1b}b' is not a name") && told.contains("at most 32"), "{told}");
+    }
+
+    #[test]
+    fn a_name_is_written_as_it_is() {
+        let name = Name::new("claude-1").unwrap();
+        assert_eq!(serde_json::to_value(&name).unwrap(), "claude-1");
+        assert_eq!(format!("{name:<10}|"), "claude-1  |");
+    }
 }

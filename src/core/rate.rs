@@ -88,4 +88,13 @@ mod tests {
         let mut damaged = Sender { sequence: u64::MAX, sent: vec![u64::MAX; 3] };
         assert_eq!(damaged.admit(limit, 3000), Ok(3000));
     }
+
+    #[test]
+    fn a_clock_set_back_does_not_open_the_window() {
+        let (mut sender, limit) = (Sender::default(), Limit { count: 1, window_ms: 100 });
+        assert!(sender.admit(limit, 5000).is_ok());
+        assert_eq!(sender.admit(limit, 1000), Err(RateLimited { limit, retry_in_ms: 100 }));
+        assert!(sender.admit(limit, 1099).is_err());
+        assert!(sender.admit(limit, 1100).is_ok());
+    }
 }

@@ -70,3 +70,38 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::core::rate::Limit;
+
+    #[test]
+    fn each_refusal_has_its_exit_code_and_its_words() {
+        let limit = Limit { count: 10, window_ms: 60_000 };
+        let unknown = |known: &[&str]| Refusal::UnknownAgent {
+            asked: "bob".into(),
+            known: known.iter().map(ToString::to_string).collect(),
+        };
+        for (refusal, code, told) in [
+            (Refusal::Usage("u".into()), 2, "u"),
+            (Refusal::Held("h".into()), 3, "h"),
+            (
+                Refusal::RateLimited(RateLimited { limit, retry_in_ms: 2_500 }),
+                4,
+                "rate limit: 10 messages per 60 s are allowed; the next one can be sent in 2.5 s",
+            ),
+            (
+                unknown(&[]),
+                5,
+                "no agent is called 'bob': none is known here yet (run `swarm discover` inside tmux)",
+            ),
+            (unknown(&["a", "b"]), 5, "no agent is called 'bob'; known here: a, b"),
+            (Refusal::BadSignature("b".into()), 6, "b"),
+            (Refusal::Tmux("t".into()), 7, "t"),
+        ] {
+            assert_eq!((refusal.exit_code(), &*refusal.to_string()), (code, told));
+        }
+    }
+}

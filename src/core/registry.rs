@@ -5,7 +5,7 @@
 //! its record is kept.
 
 use super::agent::{Agent, Place, Status};
-use super::name::{Name, RESERVED};
+use super::name::Name;
 use super::process_id::ProcessId;
 
 /// How long the record of a dead agent is kept, and so its name is not given out again: one day.
@@ -112,7 +112,7 @@ pub fn reconcile(
 /// `<kind>-<n>` with the smallest n that nobody bears or bore.
 fn smallest_free(kind: &str, taken: &[Name]) -> Name {
     // One of these is free: there are more numbers than names taken.
-    (1..=taken.len() + RESERVED.len() + 1)
+    (1..=taken.len() + 1)
         .filter_map(|n| Name::for_agent(&format!("{kind}-{n}")).ok())
         .find(|name| !taken.contains(name))
         .unwrap_or_else(Name::human)
@@ -188,5 +188,46 @@ mod tests {
     fn a_process_that_cannot_be_judged_is_left_alone() {
         let first = reconcile(&[], &[sighting("claude", 1, "%0")], 5, |_| Some(true));
         assert_eq!(reconcile(&first.put, &[], 6, |_| None), Changes::default());
+    }
+
+    #[test]
+    fn a_change_of_anything_that_was_seen_is_recorded_and_nothing_else() {
+        let seen = sighting("claude", 1, "%0");
+        let known = reconcile(&[], std::slice::from_ref(&seen), 5, |_| Some(true)).put;
+        assert_eq!(reconcile(&known, std::slice::from_ref(&seen), 6, |_| Some(true)), Changes::default());
+        let changes: [fn(&mut Sighting); 3] = [
+            |s| s.place.pane = "%7".into(),
+            |s| s.cwd = "/elsewhere".into(),
+            |s| s.shared_server = Some("app-server".into()),
+        ];
+        for (index, change) in changes.iter().enumerate() {
+            let mut now = seen.clone();
+            change(&mut now);
+            let put = reconcile(&known, std::slice::from_ref(&now), 6, |_| Some(true)).put;
+            let told: Vec<_> = put.iter().map(|a| (&a.place, &a.cwd, &a.shared_server)).collect();
+            assert_eq!(told, [(&now.place, &now.cwd, &now.shared_server)], "change {index}");
+        }
+        // One that was taken for dead and is seen lives.
+        let dead = [Agent { died: Some(6), ..known[0].clone() }];
+        assert_eq!(reconcile(&dead, &[seen], 7, |_| Some(true)).put, known);
+    }
+
+    #[test]
+    fn a_process_that_is_seen_in_two_panes_is_one_agent() {
+        let seen = [sighting("claude", 1, "%0"), sighting("claude", 1, "%1"), sighting("claude", 2, "%2")];
+        let put = reconcile(&[], &seen, 5, |_| Some(true)).put;
+        assert_eq!((names(&put), &*put[0].place.pane), (vec!["claude-1", "claude-2"], "%0"));
+    }
+
+    #[test]
+    fn a_dead_agent_is_told_once_and_forgotten_after_a_day() {
+        let known = reconcile(&[], &[sighting("claude", 1, "%0")], 5, |_| Some(true)).put;
+        let death = reconcile(&known, &[], 1_000, |_| Some(false));
+        assert_eq!(death.put, [Agent { died: Some(1_000), ..known[0].clone() }]);
+        for (after, forgotten) in [(0, 0), (86_400_000, 0), (86_400_001, 1)] {
+            let later = reconcile(&death.put, &[], 1_000 + after, |_| Some(false));
+            assert_eq!((later.forget.len(), later.put.len(), later.died.len()), (forgotten, 0, 0), "{after}");
+        }
+        assert_eq!(reconcile(&known, &[], 9, |_| Some(true)), Changes::default(), "it lives, unseen");
     }
 }

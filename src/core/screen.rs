@@ -175,4 +175,80 @@ mod tests {
             let _ = Screen::parse(text);
         }
     }
+
+    /// The characters that are dim, reversed and bold.
+    fn styled(text: &str) -> [String; 3] {
+        let screen = Screen::parse(text);
+        let of = |is: fn(&Cell) -> bool| {
+            screen.rows().iter().flat_map(|r| &r.cells).filter(|c| is(c)).map(|c| c.ch).collect()
+        };
+        [of(|c| c.dim), of(|c| c.reverse), of(|c| c.bold)]
+    }
+
+    #[test]
+    fn each_style_begins_and_ends_with_its_codes() {
+        for (text, dim, reverse, bold) in [
+            ("\x1b[1;2;7ma\x1b[0mb", "a", "a", "a"),
+            ("\x1b[1;2;7ma\x1b[mb", "a", "a", "a"),
+            ("\x1b[1;2;7ma\x1b[22mb\x1b[27mc", "a", "ab", "a"),
+            ("\x1b[2ma\nb\x1b[0m\nc", "ab", "", ""),
+            // Numbers of colours are no codes, and what follows them is.
+            ("\x1b[38;5;7;1ma", "", "", "a"),
+            ("\x1b[48;2;2;7;1;7ma", "", "a", ""),
+            ("\x1b[58;2;2;2;2ma\x1b[31;42mb", "", "", ""),
+            ("\x1b[38;9;2ma", "a", "", ""),
+            // Other sequences set no style.
+            ("\x1b[2Ka\x1b[1;7Hb", "", "", ""),
+        ] {
+            assert_eq!(styled(text), [dim, reverse, bold], "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_takes_no_column() {
+        for (text, shown) in [
+            ("\x1b[38;5;2ma\x1b[Kb", "ab"),
+            ("\x1b]0;title\x07a", "a"),
+            ("\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\.", "link."),
+            // An escape that does not end it is a part of it.
+            ("\x1b]0;a\x1b[b\x07c", "c"),
+            ("\x1b]0;a\\b\x07c", "c"),
+            ("\x1b(Ba\x1b)0b", "ab"),
+            ("a\x1b=b", "ab"),
+            ("a\x08b", "ab"),
+            ("ab  ", "ab"),
+        ] {
+            let screen = Screen::parse(text);
+            assert_eq!(screen.rows()[0].text, shown, "{text:?}");
+            let columns = screen.rows()[0].cells.iter().map(|c| c.column);
+            assert!(columns.eq(0..u16::try_from(screen.rows()[0].cells.len()).unwrap()), "{text:?}");
+        }
+        let rows: Vec<String> = Screen::parse("a\n\nb\n").rows().iter().map(|r| r.text.clone()).collect();
+        assert_eq!(rows, ["a", "", "b"]);
+    }
+
+    #[test]
+    fn a_row_is_looked_at_from_a_column_on() {
+        let screen = Screen::parse("> ab\x1b[2m ghost\x1b[0m \x1b[7m \x1b[0m  ");
+        let row = &screen.rows()[0];
+        for (column, text, dim) in [
+            (0, "> ab ghost", false),
+            (3, "b ghost", false),
+            (4, " ghost", true),
+            (5, "ghost", true),
+            (40, "", true),
+        ] {
+            assert_eq!((&*row.from_column(column), row.is_dim_from(column)), (text, dim), "{column}");
+        }
+    }
+
+    #[test]
+    fn only_blanks_and_frames_do_not_count_when_text_is_looked_for() {
+        let screen = Screen::parse("╭────╮\n│ ab │\n█ cd ▀");
+        for (needle, found) in
+            [("abcd", true), ("a b\tc│d", true), ("ad", false), ("abcde", false), ("", true)]
+        {
+            assert_eq!(screen.contains_ignoring_space(needle), found, "{needle}");
+        }
+    }
 }

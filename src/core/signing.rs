@@ -105,7 +105,8 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() || !text.len().is_multiple_of(2) {
+    // A number may have a sign, a signature may not.
+    if !text.bytes().all(|b| b.is_ascii_hexdigit()) {
         return None;
     }
     (0..text.len()).step_by(2).map(|i| u8::from_str_radix(text.get(i..i + 2)?, 16).ok()).collect()
@@ -149,7 +150,7 @@ mod tests {
     fn a_change_of_any_field_is_noticed() {
         let key = Key::new([7; KEY_LEN]);
         let other = MessageId::from_entropy(99);
-        let changes: [fn(&mut Message, &MessageId); 13] = [
+        let changes: [fn(&mut Message, &MessageId); 14] = [
             |m, _| m.version = 2,
             |m, o| m.id = o.clone(),
             |m, _| m.sequence += 1,
@@ -162,6 +163,7 @@ mod tests {
             |m, o| m.reply_to = Some(o.clone()),
             |m, _| m.ack_required = true,
             |m, _| m.urgent = true,
+            |m, _| m.created += 1,
             |m, _| m.body = Body::new("hello ").unwrap(),
         ];
         for (index, change) in changes.iter().enumerate() {
@@ -190,10 +192,23 @@ mod tests {
     #[test]
     fn a_malformed_signature_is_a_bad_signature() {
         let key = Key::new([7; KEY_LEN]);
-        for sig in ["", "zz", "é", "0", "00"] {
+        for sig in ["", "zz", "é", "0é0", "0", "00"] {
             let mut signed = key.sign(message());
             signed.sig = sig.to_owned();
             assert_eq!(key.verify(signed), Err(BadSignature), "{sig:?}");
         }
+    }
+
+    #[test]
+    fn a_signature_is_hexadecimal_digits_and_nothing_that_is_read_like_them() {
+        let key = Key::new([7; KEY_LEN]);
+        let signed = (0..1000)
+            .map(|created| key.sign(Message { created, ..message() }))
+            .find(|signed| signed.sig.starts_with('0'))
+            .unwrap();
+        assert_eq!(signed.sig.len(), 64);
+        let other = Signed { sig: signed.sig.replacen('0', "+", 1), ..signed.clone() };
+        assert!(key.verify(signed).is_ok());
+        assert_eq!(key.verify(other), Err(BadSignature));
     }
 }

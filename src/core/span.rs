@@ -19,7 +19,7 @@ pub fn parse(text: &str) -> Option<u64> {
         unit => UNITS.iter().find(|(name, _)| *name == unit)?.1,
     };
     let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
-    if whole.is_empty() || part.is_empty() || part.len() > 6 {
+    if part.len() > 6 {
         return None;
     }
     let part = part.parse::<u64>().ok()? * unit / 10u64.pow(u32::try_from(part.len()).ok()?);
@@ -95,5 +95,42 @@ mod tests {
     #[test]
     fn spans_are_shown_in_one_unit() {
         assert_eq!((age(0, 59_999), age(0, 60_000), rest(95_000)), ("59s".into(), "1m".into(), "2m".into()));
+    }
+
+    #[test]
+    fn spans_are_shown_in_the_unit_that_fits() {
+        for (seconds, shown) in [
+            (0, "0s"),
+            (59, "59s"),
+            (60, "1m"),
+            (3599, "59m"),
+            (3600, "1h"),
+            (86_399, "23h"),
+            (86_400, "1d"),
+            (864_000, "10d"),
+        ] {
+            assert_eq!(age(5, 5 + seconds * 1000), shown);
+        }
+        assert_eq!(age(10, 5), "0s", "a clock that was set back");
+        for (ms, shown) in [(59_999, "59s"), (60_000, "1m"), (89_999, "1m"), (90_000, "2m"), (DAY - 1, "1d")]
+        {
+            assert_eq!(rest(ms), shown, "{ms}");
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_unit_has_at_most_six_digits_and_a_span_an_end() {
+        for (given, ms) in [
+            ("1.000001d", Some(DAY + 86)),
+            ("1.0000001d", None),
+            ("0.25m", Some(15_000)),
+            ("1000000d", Some(1_000_000 * DAY)),
+            ("1000000.1d", None),
+            ("1000001d", None),
+            (".", None),
+            (" 5s ", Some(5_000)),
+        ] {
+            assert_eq!(parse(given), ms, "{given}");
+        }
     }
 }

@@ -109,4 +109,23 @@ mod tests {
         assert_eq!(unset(TEXT, "ack.waits").unwrap(), None);
         assert_eq!(unset("x = 1\n", "x").unwrap().unwrap(), "");
     }
+
+    #[test]
+    fn what_shares_its_line_or_its_table_stays() {
+        for (text, name, rest) in [
+            ("rate = { count = 5, window = 30 }\n", "rate.count", "rate = { window = 30 }\n"),
+            ("[rate]\ncount = 5\n# mine\n", "rate.count", "[rate]\n# mine\n"),
+            ("[rate]\ncount = 5\nwindow = 3\n[ack]\n", "rate.count", "[rate]\nwindow = 3\n[ack]\n"),
+            ("[ack]\n[rate]\ncount = 5", "rate.count", "[ack]\n"),
+            ("[ack]\nwaits = 1\n\n[rate]\ncount = 5\n", "rate.count", "[ack]\nwaits = 1\n\n"),
+            ("[rate.count]\nx = 1\n[ack]\n", "rate.count", "[ack]\n"),
+            ("[ack]\nwaits = [\n  1,\n  2,\n] # two\n# mine\n", "ack.waits", "[ack]\n# mine\n"),
+        ] {
+            assert_eq!(unset(text, name).unwrap().as_deref(), Some(rest), "{text}");
+        }
+        assert!(unset("x = = 1", "x").is_err() && set("x = = 1", Key::RateCount, &Value::Number(1)).is_err());
+        assert!(
+            set("rate = 1\n", Key::RateCount, &Value::Number(1)).unwrap_err().contains("rate is not a table")
+        );
+    }
 }

@@ -151,15 +151,13 @@ impl Reader<'_> {
             let key = table.get_key_value(name.rsplit('.').next().unwrap_or_default()).map(|(key, _)| key);
             let offset = key.and_then(toml_edit::Key::span).or_else(|| item.span()).map(|s| s.start);
             match (item, Key::find(&name)) {
-                (Item::Value(value), Ok(key)) if !value.is_inline_table() => {
-                    match key.spec().kind.parse_toml(value) {
-                        Ok(value) => {
-                            let place = self.at(offset);
-                            self.layer.settings.push(Setting { key, value, place });
-                        }
-                        Err(wanted) => self.wrong(offset, &format!("{name} must be {wanted}")),
+                (Item::Value(value), Ok(key)) => match key.spec().kind.parse_toml(value) {
+                    Ok(value) => {
+                        let place = self.at(offset);
+                        self.layer.settings.push(Setting { key, value, place });
                     }
-                }
+                    Err(wanted) => self.wrong(offset, &format!("{name} must be {wanted}")),
+                },
                 (_, Ok(key)) => {
                     self.wrong(offset, &format!("{name} must be {}", key.spec().kind.describe()));
                 }
@@ -221,6 +219,8 @@ mod tests {
             ("[rate]\ncount = \"5\"\n", "f:2: rate.count must be a number from 0 to 100000"),
             ("[coord]\nauto = 1\n", "f:2: coord.auto must be true or false"),
             ("[rate.count]\nx = 1\n", "f:1: rate.count must be a number from 0 to 100000"),
+            ("rate = { count = { x = 1 } }\n", "f:1: rate.count must be a number from 0 to 100000"),
+            ("lease.ttl = { x = 1 }\n", "f:1: lease.ttl must be a time from 1s to 1d"),
             ("[[rate]]\ncount = 1\n", "f:1: there is no setting 'rate'"),
             ("[lease]\nttl = [1]\n", "f:2: lease.ttl must be a time"),
             ("rate = 5\n", "f:1: there is no setting 'rate'"),
@@ -249,5 +249,29 @@ mod tests {
             get("5").problems[0].to_string(),
             "SWARM_RATE_LIMIT: rate.count must be COUNT/SECONDS, such as 10/60"
         );
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_one_problem_of_its_source() {
+        let layer = Layer::unreadable(Source::Project, "f", "permission denied");
+        assert_eq!((layer.source, &layer.settings), (Source::Project, &vec![]));
+        let told: Vec<_> = layer.problems.iter().map(|p| (p.source, p.to_string())).collect();
+        assert_eq!(told, [(Source::Project, "f: permission denied".to_owned())]);
+    }
+
+    #[test]
+    fn every_bad_variable_is_told_and_one_that_sets_two_keys_once() {
+        let layer = Layer::environment(|name| {
+            matches!(name, "SWARM_RATE_LIMIT" | "SWARM_QUIET" | "SWARM_POPUP").then(|| "x/y".to_owned())
+        });
+        let places: Vec<&str> = layer.problems.iter().map(|p| &*p.place).collect();
+        assert_eq!(places, ["SWARM_RATE_LIMIT", "SWARM_QUIET", "SWARM_POPUP"]);
+    }
+
+    #[test]
+    fn a_source_is_shown_by_its_word() {
+        use Source::{Default, Environment, Project, User};
+        let words = [Default, User, Project, Environment].map(Source::word);
+        assert_eq!(words, ["default", "user", "project", "environment"]);
     }
 }

@@ -302,4 +302,32 @@ mod tests {
         assert!(check(Key::Enforce, "warn", "deny") && !check(Key::Enforce, "deny", "off"));
         assert!(!check(Key::Popup, "off", "off"));
     }
+
+    #[test]
+    fn the_values_are_those_of_the_documentation() {
+        let shown = |key: Key| (key.spec().kind.text(&key.spec().default), key.spec().kind.describe());
+        assert_eq!(shown(Key::KeepRead), ("30d".into(), "a time from 1s to 3650d, or 0: for ever".into()));
+        assert_eq!(shown(Key::Quiet), ("3s".into(), "a time from 1s to 10m, or 0: at once".into()));
+        assert_eq!(shown(Key::AckWaits), ("30s,1m,2m".into(), "1 to 10 times from 100ms to 1d".into()));
+        assert_eq!(shown(Key::RateCount), ("10".into(), "a number from 0 to 100000".into()));
+        assert_eq!(shown(Key::Enforce), ("deny".into(), "deny, warn or off".into()));
+        assert_eq!(shown(Key::CoordAuto), ("false".into(), "true or false".into()));
+    }
+
+    #[test]
+    fn what_a_project_may_do_is_shown_in_words() {
+        let words = [Rule::Free, Rule::Fewer, Rule::Longer, Rule::Earlier, Rule::Never].map(Rule::word);
+        assert_eq!(words, ["yes", "fewer only", "longer only", "stricter only", "no"]);
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_kind_is_allowed_to_nobody() {
+        let (number, word) = (Value::Number(1), Value::Word("deny"));
+        let words = Key::Enforce.spec().kind;
+        for rule in [Rule::Fewer, Rule::Longer, Rule::Earlier] {
+            assert!(!rule.allows(words, &number, &word), "{rule:?}");
+        }
+        assert!(!Rule::Earlier.allows(Kind::Switch, &word, &word));
+        assert!(Rule::Free.allows(words, &number, &word));
+    }
 }

@@ -85,6 +85,8 @@ mod tests {
     fn every_key_reaches_its_place() {
         let defaults = Settings::from(&Config::resolve(vec![]));
         assert_eq!((defaults.rate, &defaults.reminders), (Limit::default(), &Schedule::default()));
+        assert_eq!(defaults.keep_read_ms, Some(30 * crate::core::span::DAY));
+        assert!(!defaults.coord_auto && !defaults.ascii && !defaults.popup);
         let text = "[rate]\ncount = 3\nwindow = \"2s\"\n[ack]\nwaits = \"1s\"\nescalate = \"all\"\n\
                     [delivery]\nquiet = 1.5\nheld_notice = \"1m\"\n[hooks]\nenforce = \"warn\"\n[lease]\nttl = 1\n\
                     [mail]\nkeep_read = 0\n[coord]\nauto = true\n[status]\nicons = \"ascii\"\n[human]\npopup = \"urgent\"\n";

@@ -177,4 +177,60 @@ mod tests {
             assert_eq!(count.parse(text).is_ok(), good, "{text}");
         }
     }
+
+    #[test]
+    fn a_switch_is_set_with_the_usual_words_and_a_word_with_its_own() {
+        for (text, on) in
+            [("true", true), ("on", true), ("yes", true), ("1", true), (" no ", false), ("0", false)]
+        {
+            assert_eq!(Kind::Switch.parse(text), Ok(Value::Switch(on)), "{text}");
+        }
+        assert_eq!(Kind::Switch.parse("maybe"), Err("true or false".into()));
+        let words = Kind::Word(&["deny", "warn"]);
+        assert_eq!(words.parse("warn"), Ok(Value::Word("warn")));
+        assert_eq!(words.parse("Warn"), Err("deny or warn".into()));
+        assert_eq!(Kind::Word(&["only"]).describe(), "only");
+    }
+
+    #[test]
+    fn a_value_of_a_file_has_the_type_of_its_key() {
+        let (time, times) =
+            (Kind::Time { min: 0, max: 100_000, zero: None }, Kind::Times { min: 0, max: 100_000, most: 3 });
+        let (count, words) = (Kind::Count { min: 0, max: 9 }, Kind::Word(&["a", "1"]));
+        for (kind, text, value) in [
+            (time, "\"1m\"", Some(Value::Number(60_000))),
+            (time, "30", Some(Value::Number(30_000))),
+            (time, "0.5", Some(Value::Number(500))),
+            (time, "true", None),
+            (times, "[\"1m\", 2]", Some(Value::Times(vec![60_000, 2_000].into()))),
+            (times, "\"1m,2s\"", Some(Value::Times(vec![60_000, 2_000].into()))),
+            (times, "[true]", None),
+            (count, "7", Some(Value::Number(7))),
+            (count, "\"7\"", None),
+            (words, "\"1\"", Some(Value::Word("1"))),
+            (words, "1", None),
+            (Kind::Switch, "true", Some(Value::Switch(true))),
+            (Kind::Switch, "\"true\"", None),
+        ] {
+            let read = kind.parse_toml(&text.parse().unwrap());
+            assert_eq!(read, value.ok_or_else(|| kind.describe()), "{kind:?} {text}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_written_for_people_files_and_scripts() {
+        let (time, times) =
+            (Kind::Time { min: 0, max: 100_000, zero: None }, Kind::Times { min: 0, max: 100_000, most: 3 });
+        for (kind, value, text, toml, json) in [
+            (time, Value::Number(90_000), "90s", "\"90s\"", "90"),
+            (time, Value::Number(1_500), "1500ms", "\"1500ms\"", "1.5"),
+            (times, Value::Times(vec![500, 60_000].into()), "500ms,1m", "[\"500ms\", \"1m\"]", "[0.5,60]"),
+            (Kind::Count { min: 0, max: 9 }, Value::Number(7), "7", "7", "7"),
+            (Kind::Word(&["a"]), Value::Word("a"), "a", "\"a\"", "\"a\""),
+            (Kind::Switch, Value::Switch(true), "true", "true", "true"),
+        ] {
+            let written = (kind.text(&value), kind.toml(&value).to_string(), kind.json(&value).to_string());
+            assert_eq!(written, (text.into(), toml.into(), json.into()));
+        }
+    }
 }

@@ -38,4 +38,27 @@ mod tests {
             assert_eq!(minute(seconds * 1000), shown);
         }
     }
+
+    #[test]
+    fn every_day_follows_the_one_before_for_more_than_400_years() {
+        let (mut year, mut month, mut date) = (1970_u64, 1, 1);
+        for n in 0..150_000 {
+            assert_eq!(day(n * 86_400_000), format!("{year:04}-{month:02}-{date:02}"));
+            let leap = year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
+            let length = match month {
+                2 => 28 + u64::from(leap),
+                4 | 6 | 9 | 11 => 30,
+                _ => 31,
+            };
+            date += 1;
+            if date > length {
+                (date, month) = (1, month + 1);
+            }
+            if month > 12 {
+                (month, year) = (1, year + 1);
+            }
+        }
+        assert!(year > 2370);
+        assert_eq!(minute(1_778_754_779_999), "2026-05-14 10:32");
+    }
 }

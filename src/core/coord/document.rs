@@ -165,9 +165,8 @@ impl Reader<'_> {
         let events = Parser::new_ext(&text[begin..], options)
             .into_offset_iter()
             .map(|(event, at)| (event, at.start + begin..at.end + begin));
-        // How deep in quotes, and in lists, we are; and the items that are open, by their place in the list.
+        // How deep in quotes, and in lists, we are.
         let (mut quotes, mut depth) = (0_usize, 0_usize);
-        let mut open: Vec<usize> = Vec::new();
         let mut in_heading = false;
         let mut counted = (0, 1);
         for (event, at) in events {
@@ -202,9 +201,9 @@ impl Reader<'_> {
                 Event::Start(Tag::List(first)) => {
                     if depth == 0 {
                         self.lists.push(List { range: self.lines(&at), first, items: Vec::new() });
-                    } else if let (Some(list), Some(&item)) = (self.lists.last_mut(), open.last()) {
-                        let item = &mut list.items[item];
-                        // What an item says ends where the first list within it begins.
+                    } else if let Some(item) = self.last_item() {
+                        // What an item says ends where the first list within it begins. The text of one that has ended is
+                        // too short to be cut.
                         item.text.truncate(at.start.saturating_sub(item.range.start).min(item.text.len()));
                     }
                     depth += 1;
@@ -214,16 +213,12 @@ impl Reader<'_> {
                     let line = line_of(text, at.start, &mut counted);
                     let item = Item { range: at.clone(), line, depth, text: text[at].to_owned(), task: None };
                     if let Some(list) = self.lists.last_mut() {
-                        open.push(list.items.len());
                         list.items.push(item);
                     }
                 }
-                Event::End(TagEnd::Item) => {
-                    open.pop();
-                }
                 Event::TaskListMarker(ticked) => {
-                    if let (Some(list), Some(&item)) = (self.lists.last_mut(), open.last()) {
-                        list.items[item].task = Some((at, ticked));
+                    if let Some(item) = self.last_item() {
+                        item.task = Some((at, ticked));
                     }
                 }
                 Event::Start(Tag::Table(_)) if depth == 0 => {
@@ -248,6 +243,11 @@ impl Reader<'_> {
                 _ => {}
             }
         }
+    }
+
+    /// The item that began last.
+    fn last_item(&mut self) -> Option<&mut Item> {
+        self.lists.last_mut()?.items.last_mut()
     }
 
     /// The whole lines that a range lies on, without blank ones at its end.

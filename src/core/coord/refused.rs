@@ -126,3 +126,54 @@ impl From<Refused> for Refusal {
         Self::Usage(refused.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_tells_what_there_is_and_not_too_much_of_it() {
+        let texts = |n: usize| (0..n).map(|i| format!("t{i}")).collect::<Vec<_>>();
+        let (asked, title) = ("x\u{1b}".to_owned(), "Goals".to_owned());
+        for (refused, told) in [
+            (
+                Refused::Missing { asked: asked.clone(), known: vec![] },
+                "there is no section 'x\\u{1b}': the document has no headings",
+            ),
+            (
+                Refused::Missing { asked: asked.clone(), known: texts(2) },
+                "there is no section 'x\\u{1b}'; there are: t0, t1",
+            ),
+            (
+                Refused::Unclear { asked: asked.clone(), titles: texts(2) },
+                "could be any of these sections: t0, t1",
+            ),
+            (
+                Refused::Duplicate { title: title.clone(), lines: vec![3, 9] },
+                "'Goals' is there more than once, on lines 3 and 9",
+            ),
+            (
+                Refused::NoItem { asked: asked.clone(), title: title.clone(), open: vec![] },
+                "'x\\u{1b}' is not in Goals: nothing is open there",
+            ),
+            (
+                Refused::NoItem { asked: asked.clone(), title: title.clone(), open: texts(2) },
+                "nothing open in Goals has 'x\\u{1b}' in it; there are: t0, t1",
+            ),
+            (
+                Refused::SeveralItems { asked, items: vec![(3, "a".into()), (4, "b".into())] },
+                "line 3: a, line 4: b",
+            ),
+            (Refused::LineEnd { line: 7 }, "line 7 has a carriage return"),
+            (Refused::Structure { title }, "would change more than Goals"),
+        ] {
+            let shown = refused.to_string();
+            assert!(shown.contains(told), "{shown}");
+            assert_eq!(Refusal::from(refused), Refusal::Usage(shown));
+        }
+        for (count, end) in [(20, ", t19"), (21, ", t19, …")] {
+            let told = Refused::Unclear { asked: "t".into(), titles: texts(count) }.to_string();
+            assert!(told.ends_with(end), "{told}");
+        }
+    }
+}

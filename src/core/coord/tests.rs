@@ -47,6 +47,35 @@ fn headings_are_those_of_commonmark() {
 }
 
 #[test]
+fn a_heading_may_go_over_lines_and_a_table_in_an_item_is_a_part_of_it() {
+    assert_eq!(titles("Two\nwords\n===\n\na\nb\n"), ["Two words"]);
+    let table = "| Who | What |\n|--|--|\n| bob | b |\n";
+    let document = format!("# G\n\n{table}\n- a\n\n  {}\n", table.trim_end().replace('\n', "\n  "));
+    let document = Document::parse(&document);
+    let tables = &document.sections[0].tables;
+    assert_eq!((tables.len(), &tables[0].head[..]), (1, &["Who".to_owned(), "What".to_owned()][..]));
+    let cells: Vec<&[String]> = tables[0].rows.iter().map(|r| &r.cells[..]).collect();
+    assert_eq!(cells, [["bob", "b"]]);
+}
+
+#[test]
+fn an_item_says_what_stands_before_the_lists_within_it() {
+    let document = "# G\n\n1. [ ] a `b`\n   c\n   - [x] d\n     - e\n   - f\n\n   more\n\n   * g\n\n12) h\n";
+    let document = Document::parse(document);
+    let items = document.sections[0].lists.iter().flat_map(|l| &l.items);
+    let told: Vec<_> = items.map(|i| (&*i.text, i.depth, i.line, i.task.as_ref().map(|(_, t)| *t))).collect();
+    let expected = [
+        ("a `b` c", 1, 3, Some(false)),
+        ("d", 2, 5, Some(true)),
+        ("e", 3, 6, None),
+        ("f", 2, 7, None),
+        ("g", 2, 11, None),
+        ("h", 1, 13, None),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
 fn an_unclosed_front_matter_is_none() {
     assert_eq!(titles("---\n\n# One\n"), ["One"]);
     assert_eq!(titles("---\na: b\n...\n# One\n"), ["One"]);
@@ -104,6 +133,89 @@ fn items_go_to_the_end_of_the_list_in_its_own_style() {
 }
 
 #[test]
+fn what_comes_last_in_a_section_is_added_to() {
+    let (list, table) = ("- a\n", "| Task | Who |\n|--|--|\n| b | bob |\n");
+    let row = "| b | bob |\n| new (2026-05-14) | claude-1 |\n";
+    let item = "- a\n- new (claude-1, 2026-05-14)\n";
+    for (before, now) in [
+        (
+            format!("# G\n\n{list}\n{table}"),
+            format!("# G\n\n{list}\n{}", table.replace("| b | bob |\n", row)),
+        ),
+        (format!("# G\n\n{table}\n{list}"), format!("# G\n\n{table}\n{item}")),
+        (format!("# G\n\n{list}\n***\n\n{list}"), format!("# G\n\n{list}\n***\n\n{item}")),
+    ] {
+        assert_eq!(after(&before, "g", &add("new")), now);
+    }
+}
+
+#[test]
+fn a_text_needs_a_place_more_than_anything_else_does() {
+    for (head, action, row) in [
+        ("| Who | Since |", add("new"), "| claude-1 | new (2026-05-14) |"),
+        ("| Since | Who |", add("new"), "| 2026-05-14 | new (claude-1) |"),
+        ("| Who |", add("new"), "| new (claude-1, 2026-05-14) |"),
+        ("| Who | Files |", set("new"), "| claude-1 | new |"),
+        ("| Files | When | Note | Owner |", set("new"), "| src/a.rs | 2026-05-14 10:32 | new | claude-1 |"),
+    ] {
+        let before = format!("# G\n\n{head}\n|{}\n", "--|".repeat(head.matches('|').count() - 1));
+        assert_eq!(after(&before, "g", &action), format!("{before}{row}\n"));
+    }
+}
+
+#[test]
+fn the_whole_text_of_an_item_means_that_item() {
+    for other in ["fix it", "fix (odd) (a, 2026-01-01)", "fix it (a, 2026-01-01)", "fixes"] {
+        let before = format!("# G\n- [ ] {other}\n- [ ] fix (a, 2026-01-01)\n");
+        let now = after(&before, "g", &done("fix"));
+        assert_eq!(now, before.replace("- [ ] fix (a,", "- [x] fix (a,"));
+    }
+}
+
+#[test]
+fn what_is_in_a_section_is_replaced_and_told() {
+    for (before, now, was) in [
+        ("# G\n\nold\n\n# H\n", "# G\n\nnew\n\n# H\n", Some("old")),
+        ("# G\n\nold\n- a\n", "# G\n\nnew\n", Some("old\n- a")),
+        ("# G\n# H\n", "# G\n\nnew\n\n# H\n", None),
+        ("# G", "# G\n\nnew\n", None),
+        // A table with a column for agents has a row for each, whatever its section is called.
+        (
+            "# G\n| Who | What |\n|--|--|\n| bob | b |\n",
+            "# G\n| Who | What |\n|--|--|\n| bob | b |\n| claude-1 | new |\n",
+            None,
+        ),
+        (
+            "# G\n| Who | What |\n|--|--|\n| @claude-1 | b |\n",
+            "# G\n| Who | What |\n|--|--|\n| claude-1 | new |\n",
+            Some("| @claude-1 | b |"),
+        ),
+    ] {
+        let change = change(before, "g", &set("new")).unwrap();
+        assert_eq!(
+            (change.section.as_str(), change.text.as_deref(), change.was.as_deref()),
+            ("G", Some(now), was)
+        );
+        assert!(change.line.contains("new"), "{}", change.line);
+    }
+}
+
+#[test]
+fn a_change_is_told_by_its_line() {
+    let document = "# G\n\n - [ ] a\n   more\n\n| A |\n|--|\n| r |\n";
+    for (action, line, was) in [
+        (add("new"), "| new (claude-1, 2026-05-14) |", None),
+        (done("a more"), "- [x] a", Some("[ ]")),
+        (done("r"), "| r |", Some("| r |")),
+    ] {
+        let change = change(document, "g", &action).unwrap();
+        assert_eq!((change.line.as_str(), change.was.as_deref()), (line, was));
+    }
+    let again = change("# G\n- [x] a\n", "g", &done("A")).unwrap();
+    assert_eq!((again.line.as_str(), again.was, again.text), ("A", None, None));
+}
+
+#[test]
 fn a_text_that_would_reach_beyond_its_section_is_refused() {
     let document = "# A\n\n## G\n\ntext\n\n## H\n\n- x\n";
     for bad in ["# B", "```", "<!-- open", "~~~"] {
@@ -116,6 +228,15 @@ fn a_text_that_would_reach_beyond_its_section_is_refused() {
     }
     let open = "# G\n\n```\ncode\n";
     assert!(matches!(change(open, "g", &add("x")), Err(Refused::Structure { .. })));
+}
+
+#[test]
+fn a_text_that_would_change_what_another_heading_says_is_refused() {
+    for document in ["# [a]\n\n## G\n\nold\n", "## G\n\nold\n\n# See [a]\n"] {
+        let refused = change(document, "g", &set("[a]: /where"));
+        assert!(matches!(refused, Err(Refused::Structure { .. })), "{refused:?}");
+        assert!(change(document, "g", &set("[b]: /where")).is_ok());
+    }
 }
 
 #[test]

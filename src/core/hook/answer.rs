@@ -78,4 +78,49 @@ mod tests {
             assert_eq!(Answer::default().render(host, "Stop", &Event::Stop { again: false }), None);
         }
     }
+
+    #[test]
+    fn context_is_given_only_where_it_reaches_the_model() {
+        let answer = Answer { deny: None, context: Some("you have mail".into()) };
+        let tool = Tool::default;
+        // The hosts that are told at that moment.
+        for (event, told) in [
+            (Event::SessionStart, &[Host::Claude, Host::Codex, Host::Gemini, Host::OpenCode][..]),
+            (Event::Prompt("hi".into()), &[Host::Claude, Host::Codex, Host::Gemini, Host::OpenCode]),
+            (Event::AfterTool(tool()), &[Host::Claude, Host::Codex, Host::Gemini]),
+            (Event::Stop { again: false }, &[Host::Claude, Host::Codex]),
+            (Event::Stop { again: true }, &[]),
+            (Event::BeforeTool(tool()), &[]),
+            (Event::SessionEnd, &[]),
+            (Event::Dialog, &[]),
+            (Event::Other, &[]),
+        ] {
+            for host in Host::ALL {
+                assert_eq!(Answer::carries(host, &event), told.contains(&host), "{host:?} {event:?}");
+                let stop = matches!(event, Event::Stop { .. });
+                let rendered = answer.render(host, "Moment", &event);
+                if host != Host::OpenCode && !stop {
+                    let said = json!({"hookSpecificOutput": {"hookEventName": "Moment", "additionalContext": "you have mail"}});
+                    assert_eq!(rendered, told.contains(&host).then_some(said), "{host:?} {event:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_turn_goes_on_with_what_is_to_be_said() {
+        let answer = Answer { deny: None, context: Some("you have mail".into()) };
+        let event = Event::Stop { again: false };
+        for (host, said) in [
+            (Host::Claude, json!({"decision": "block", "reason": "you have mail"})),
+            (Host::Codex, json!({"decision": "block", "reason": "you have mail"})),
+            (Host::Gemini, json!({"decision": "deny", "reason": "you have mail"})),
+            (Host::OpenCode, json!({"context": "you have mail", "deny": null})),
+        ] {
+            assert_eq!(answer.render(host, "Stop", &event), Some(said), "{host:?}");
+        }
+        // A tool that has run cannot be refused.
+        let late = Answer { deny: Some("held".into()), context: None };
+        assert_eq!(late.render(Host::Claude, "PostToolUse", &Event::AfterTool(Tool::default())), None);
+    }
 }

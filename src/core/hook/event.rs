@@ -145,4 +145,40 @@ mod tests {
         let input = json!({"tool_name": "apply_patch", "tool_input": {"command": many}});
         assert_eq!(writes(Host::Codex, "PreToolUse", &input).len(), MAX_PATHS);
     }
+
+    #[test]
+    fn each_agents_words_for_a_moment_are_understood() {
+        let tool = || Tool { writes: Vec::new(), shell: true };
+        let shell = json!({"tool_name": "Bash"});
+        let stop = |again: bool| json!({"stop_hook_active": again});
+        for (name, input, event) in [
+            ("SessionStart", json!({}), Event::SessionStart),
+            ("SessionEnd", json!({}), Event::SessionEnd),
+            ("UserPromptSubmit", json!({"prompt": "hi"}), Event::Prompt("hi".into())),
+            ("BeforeAgent", json!({"prompt": "hi"}), Event::Prompt("hi".into())),
+            ("PreToolUse", shell.clone(), Event::BeforeTool(tool())),
+            ("BeforeTool", shell.clone(), Event::BeforeTool(tool())),
+            ("PostToolUse", shell.clone(), Event::AfterTool(tool())),
+            ("AfterTool", shell.clone(), Event::AfterTool(tool())),
+            ("Stop", stop(true), Event::Stop { again: true }),
+            ("AfterAgent", stop(false), Event::Stop { again: false }),
+            ("Stop", json!({}), Event::Stop { again: false }),
+            ("PermissionRequest", json!({}), Event::Dialog),
+            ("Notification", json!({"notification_type": "permission_prompt"}), Event::Dialog),
+            ("Notification", json!({"notification_type": "ToolPermission"}), Event::Dialog),
+            ("Notification", json!({"notification_type": "idle_prompt"}), Event::Other),
+            ("SubagentStop", json!({}), Event::Other),
+        ] {
+            assert_eq!(Event::parse(Host::Claude, name, &input), event, "{name} {input}");
+        }
+    }
+
+    #[test]
+    fn a_patch_names_its_files_and_none_that_is_empty() {
+        let patch = "*** Delete File: a\n*** Add File: \n*** Update File:  b \n";
+        let input = json!({"tool_name": "patch", "tool_input": {"patchText": patch}});
+        assert_eq!(writes(Host::OpenCode, "PreToolUse", &input), ["a", "b"]);
+        let shell = json!({"tool_name": "exec_command", "tool_input": {"command": patch}});
+        assert!(writes(Host::Codex, "PreToolUse", &shell).is_empty());
+    }
 }

@@ -75,3 +75,25 @@ impl std::str::FromStr for Enforce {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_agent_with_hooks_is_found_by_its_word_and_no_other() {
+        for host in Host::ALL {
+            assert_eq!(host.word().parse(), Ok(host));
+        }
+        let told = "aider".parse::<Host>().unwrap_err();
+        assert_eq!(told, "the agents with hooks are claude, codex, gemini, opencode");
+    }
+
+    #[test]
+    fn an_unknown_way_to_guard_is_refused() {
+        for (text, meant) in [("deny", Enforce::Deny), ("warn", Enforce::Warn), ("off", Enforce::Off)] {
+            assert_eq!(text.parse(), Ok(meant));
+        }
+        assert!("".parse::<Enforce>().is_err());
+    }
+}

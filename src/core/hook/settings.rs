@@ -275,4 +275,90 @@ mod tests {
             assert!(!ours(other, Host::Claude), "{other}");
         }
     }
+
+    #[test]
+    fn each_agent_gets_its_events_its_tools_and_ten_seconds() {
+        for (host, events, matcher, timeout) in [
+            (Host::Claude, 7, "Write|Edit|MultiEdit|NotebookEdit|Bash", 10),
+            (Host::Codex, 6, "", 10),
+            (Host::Gemini, 7, "write_file|replace|run_shell_command", 10_000),
+            (Host::OpenCode, 0, "", 10),
+        ] {
+            let text = with_hooks("{}", host, PROGRAM).unwrap();
+            let value = object(&parse(&text).unwrap()).unwrap().to_serde_value().unwrap();
+            let none = serde_json::Map::new();
+            let hooks = value["hooks"].as_object().unwrap_or(&none);
+            assert_eq!(hooks.len(), events, "{text}");
+            for (event, groups) in hooks {
+                let group = &groups[0];
+                let command = format!("'/opt/it'\\''s here/swarm' hook {} {event}", host.word());
+                assert_eq!(
+                    group["hooks"][0],
+                    serde_json::json!({"type": "command", "command": command, "timeout": timeout})
+                );
+                let tools = event.contains("Tool") && !matcher.is_empty();
+                assert_eq!(group["matcher"].as_str(), tools.then_some(matcher), "{event}");
+            }
+        }
+    }
+
+    #[test]
+    fn taking_out_takes_what_is_ours_and_leaves_what_was_empty_before() {
+        let ours = "{\"type\": \"command\", \"command\": \"'/a/swarm' hook claude Stop\"}";
+        let beep = "{\"type\": \"command\", \"command\": \"beep\"}";
+        for (with, without) in [
+            // Beside another's, in one group and in two.
+            (
+                format!("{{\"hooks\": {{\"Stop\": [{{\"hooks\": [{beep}, {ours}]}}]}}}}"),
+                format!("{{\"hooks\": {{\"Stop\": [{{\"hooks\": [{beep}]}}]}}}}"),
+            ),
+            (
+                format!("{{\"hooks\": {{\"Stop\": [{{\"hooks\": [{beep}]}}, {{\"hooks\": [{ours}]}}]}}}}"),
+                format!("{{\"hooks\": {{\"Stop\": [{{\"hooks\": [{beep}]}}]}}}}"),
+            ),
+            // Nothing else is in there.
+            (
+                format!("{{\"a\": 1, \"hooks\": {{\"Stop\": [{{\"hooks\": [{ours}]}}]}}}}"),
+                "{\"a\": 1}".into(),
+            ),
+            // Nothing of ours: not a byte changes.
+            ("{\"hooks\": {}}".into(), "{\"hooks\": {}}".into()),
+            ("{\"hooks\": { \"Stop\": [] }}".into(), "{\"hooks\": { \"Stop\": [] }}".into()),
+            ("{ }".into(), "{ }".into()),
+        ] {
+            let now = without_hooks(&with, Host::Claude).unwrap();
+            let value = |text: &str| object(&parse(text).unwrap()).unwrap().to_serde_value().unwrap();
+            assert_eq!(value(&now), value(&without), "{with} → {now}");
+            if with == without {
+                assert_eq!(now, with);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_there_is_told_as_nothing_some_or_all() {
+        let full = with_hooks("{}", Host::Claude, PROGRAM).unwrap();
+        let stop = "{\"hooks\": {\"Stop\": [{\"hooks\": [{\"command\": \"'/opt/it'\\\\''s here/swarm' hook claude Stop\"}]}]}}";
+        let twice = full.replacen(
+            "\"Stop\": [",
+            "\"Stop\": [{\"hooks\": [{\"command\": \"'/opt/it'\\\\''s here/swarm' hook claude Stop\"}]}, ",
+            1,
+        );
+        assert_ne!(twice, full);
+        for (text, host, presence_is) in [
+            ("", Host::Claude, Presence::None),
+            (
+                "{\"hooks\": {\"Stop\": [{\"hooks\": [{\"command\": \"beep\"}]}]}}",
+                Host::Claude,
+                Presence::None,
+            ),
+            (stop, Host::Claude, Presence::Partial),
+            (&twice, Host::Claude, Presence::Partial),
+            (&full, Host::Claude, Presence::Full),
+            (&full, Host::Codex, Presence::None),
+            ("{}", Host::OpenCode, Presence::Full),
+        ] {
+            assert_eq!(presence(text, host, PROGRAM), Ok(presence_is), "{text}");
+        }
+    }
 }

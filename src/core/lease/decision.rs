@@ -145,3 +145,16 @@ pub struct Changes {
     /// The counter, if a number was used, and whether that must be durable. Written before anything else.
     pub counter: Option<(Counter, bool)>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edit_asks_for_five_minutes_of_the_file_alone() {
+        let path = PathPattern::new(super::super::pattern::Kind::File, None, "a.rs").unwrap();
+        let request = Request::edit(Holder::human(), path.clone());
+        assert_eq!((request.paths, request.mode, request.ttl_ms), (vec![path], Mode::Exclusive, 300_000));
+        assert!(request.auto);
+    }
+}

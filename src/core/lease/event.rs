@@ -219,3 +219,195 @@ fn reads_mail(waiter: &Waiter) -> bool {
 fn texts(paths: &[PathPattern]) -> Vec<String> {
     paths.iter().map(ToString::to_string).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use super::super::pattern::Kind;
+    use super::super::record::{Challenge, Holder};
+    use crate::core::moment::Moment;
+
+    fn paths(texts: &[&str]) -> Vec<PathPattern> {
+        texts.iter().map(|text| PathPattern::new(Kind::File, None, text).unwrap()).collect()
+    }
+
+    fn holder(name: &str, command: bool) -> Holder {
+        Holder { name: Name::new(name).unwrap(), process: None, namespace: None, command }
+    }
+
+    fn now() -> Moment {
+        Moment { wall_ms: 5_000, awake_ms: 1, boot: "b".into() }
+    }
+
+    fn lease(by: Option<&str>) -> Lease {
+        let challenge = by.map(|by| Challenge { by: Name::new(by).unwrap(), until: now().after(1) });
+        Lease {
+            fence: 7,
+            holder: holder("alice", false),
+            paths: paths(&["a", "b"]),
+            mode: Mode::Shared,
+            auto: true,
+            reason: None,
+            since: 2_000,
+            expires: now().after(0),
+            challenge,
+        }
+    }
+
+    fn waiter(name: &str, command: bool) -> Waiter {
+        Waiter {
+            ticket: 8,
+            holder: holder(name, command),
+            paths: paths(&["a"]),
+            mode: Mode::Exclusive,
+            since: 4_000,
+            until: now().after(1),
+            offered: None,
+        }
+    }
+
+    #[test]
+    fn the_journal_tells_what_happened_to_whom_and_for_how_long() {
+        let bob = || vec![Name::new("bob").unwrap()];
+        let denied = Event::Denied {
+            name: Name::new("eve").unwrap(),
+            paths: paths(&["a"]),
+            mode: Mode::Exclusive,
+            by: bob(),
+        };
+        let its = |more: Value| {
+            let mut all = json!({"fence": 7, "name": "alice", "paths": ["a", "b"]});
+            all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            all
+        };
+        let waits = |more: Value| {
+            let mut all = json!({"ticket": 8, "name": "bob", "paths": ["a"]});
+            all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            all
+        };
+        let queued = waiter("bob", false);
+        for (event, name, fields) in [
+            (Event::Granted(lease(None)), "lease-granted", its(json!({"mode": "shared", "auto": true}))),
+            (Event::Renewed(lease(None)), "lease-renewed", its(json!({}))),
+            (
+                Event::Ended(lease(None), End::Forced),
+                "lease-ended",
+                its(json!({"why": "forced", "held_ms": 3_000})),
+            ),
+            (
+                denied,
+                "lease-denied",
+                json!({"name": "eve", "paths": ["a"], "mode": "exclusive", "by": ["bob"]}),
+            ),
+            (Event::Queued(queued.clone()), "lease-queued", waits(json!({}))),
+            (Event::Challenged(lease(Some("bob"))), "lease-challenged", its(json!({"by": "bob"}))),
+            (Event::Offered(queued.clone()), "lease-offered", waits(json!({"waited_ms": 1_000}))),
+            (
+                Event::Dequeued(queued, GaveUp::TimeOver),
+                "lease-dequeued",
+                waits(json!({"why": "time-over", "waited_ms": 1_000})),
+            ),
+        ] {
+            assert_eq!(event.journal(5_000), (name, fields));
+        }
+    }
+
+    #[test]
+    fn every_end_has_its_word() {
+        use End::{Died, Expired, Forced, Lapsed, Released, Upgraded};
+        let ends = [Released, Died, Expired, Lapsed, Forced, Upgraded].map(|end| end.word());
+        assert_eq!(ends, ["released", "died", "expired", "lapsed", "forced", "upgraded"]);
+        let gave_up =
+            [GaveUp::Withdrawn, GaveUp::Died, GaveUp::TimeOver, GaveUp::OfferLapsed].map(GaveUp::word);
+        assert_eq!(gave_up, ["withdrawn", "died", "time-over", "offer-lapsed"]);
+    }
+
+    #[test]
+    fn whoever_did_not_do_it_is_told_what_to_do_now() {
+        for (event, to, kind, part) in [
+            (
+                Event::Challenged(lease(Some("bob"))),
+                "alice",
+                MessageType::Challenge,
+                "lease 7 on a, b has expired and bob wants it",
+            ),
+            (Event::Challenged(lease(None)), "alice", MessageType::Challenge, "and human wants it"),
+            (
+                Event::Ended(lease(Some("bob")), End::Lapsed),
+                "alice",
+                MessageType::Info,
+                "was not renewed and went to bob: do",
+            ),
+            (
+                Event::Ended(lease(None), End::Lapsed),
+                "alice",
+                MessageType::Info,
+                "was not renewed and went: do",
+            ),
+            (
+                Event::Ended(lease(None), End::Forced),
+                "alice",
+                MessageType::Info,
+                "the human took your lease 7 on a, b away",
+            ),
+            (
+                Event::Offered(waiter("bob", false)),
+                "bob",
+                MessageType::Info,
+                "your turn for a: kept for you for 120 s",
+            ),
+            (
+                Event::Dequeued(waiter("bob", false), GaveUp::OfferLapsed),
+                "bob",
+                MessageType::Info,
+                "did not take a within 120 s: your ticket 8",
+            ),
+            (
+                Event::Dequeued(waiter("bob", false), GaveUp::TimeOver),
+                "bob",
+                MessageType::Info,
+                "in vain for a: your ticket 8",
+            ),
+        ] {
+            let notice = event.notice().unwrap();
+            assert_eq!((notice.to.as_str(), notice.kind), (to, kind), "{event:?}");
+            assert!(notice.text.contains(part), "{}", notice.text);
+        }
+    }
+
+    #[test]
+    fn nobody_is_told_what_it_did_or_sees_for_itself() {
+        let mut silent = vec![
+            Event::Granted(lease(None)),
+            Event::Renewed(lease(None)),
+            Event::Queued(waiter("bob", false)),
+            Event::Dequeued(waiter("bob", false), GaveUp::Withdrawn),
+            Event::Dequeued(waiter("bob", false), GaveUp::Died),
+        ];
+        silent.extend(
+            [End::Released, End::Died, End::Expired, End::Upgraded].map(|end| Event::Ended(lease(None), end)),
+        );
+        // A command that waits, and a person in a terminal, read no mail about it.
+        for watcher in [waiter("bob", true), waiter("human", false), waiter("human", true)] {
+            silent.push(Event::Offered(watcher.clone()));
+            silent.extend(
+                [GaveUp::OfferLapsed, GaveUp::TimeOver].map(|why| Event::Dequeued(watcher.clone(), why)),
+            );
+        }
+        for event in silent {
+            assert_eq!(event.notice(), None, "{event:?}");
+        }
+    }
+
+    #[test]
+    fn three_paths_are_named_and_the_rest_is_counted() {
+        for (all, shown) in [
+            (&["a"][..], "a"),
+            (&["a", "b", "c"], "a, b, c"),
+            (&["a", "b", "c", "d", "e"], "a, b, c and 2 more"),
+        ] {
+            assert_eq!(list(&paths(all)), shown);
+        }
+    }
+}

@@ -282,4 +282,67 @@ mod tests {
         assert!(holder(1, true).is_same(&holder(2, false)));
         assert!(!holder(1, true).shares_with(&holder(1, false)));
     }
+
+    #[test]
+    fn whoever_is_not_alone_with_it_conflicts() {
+        use Mode::{Exclusive, Shared};
+        for (one, other, conflict) in [
+            (Shared, Shared, false),
+            (Shared, Exclusive, true),
+            (Exclusive, Shared, true),
+            (Exclusive, Exclusive, true),
+        ] {
+            assert_eq!(one.conflicts(other), conflict, "{one:?} {other:?}");
+            assert_eq!(serde_json::to_value(one).unwrap(), one.word());
+        }
+    }
+
+    #[test]
+    fn a_holder_is_known_by_its_name_or_its_process() {
+        let process = |pid| ProcessId { pid, start: 1, boot: "b".into() };
+        let agent = |name: &str, pid: Option<i32>| Holder {
+            name: Name::new(name).unwrap(),
+            process: pid.map(process),
+            namespace: None,
+            command: false,
+        };
+        let command = |name: &str, pid| Holder::command(Name::new(name).unwrap(), process(pid), None);
+        for (one, other, same, shares) in [
+            (agent("a", Some(1)), agent("a", Some(2)), true, true),
+            (agent("a", Some(1)), agent("b", Some(1)), true, true),
+            (agent("a", Some(1)), agent("b", Some(2)), false, false),
+            // That neither has a process makes them not the same.
+            (agent("a", None), agent("b", None), false, false),
+            (Holder::human(), Holder::human(), true, true),
+            (command("a", 1), command("a", 2), false, false),
+            (command("a", 1), command("b", 1), true, true),
+            (command("a", 1), agent("a", Some(3)), true, false),
+            (command("a", 1), agent("b", Some(2)), false, false),
+        ] {
+            for (x, y) in [(&one, &other), (&other, &one)] {
+                assert_eq!((x.is_same(y), x.shares_with(y)), (same, shares), "{x:?} {y:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_are_reserved_a_hundred_at_a_time() {
+        let mut counter = Counter::default();
+        let durable: Vec<u64> =
+            (0..250).map(|_| counter.next("a")).filter(|(_, sync)| *sync).map(|(n, _)| n).collect();
+        assert_eq!(durable, [1, 101, 201]);
+        assert_eq!(counter, Counter { last: 250, reserved: 300, boot: "a".into() });
+        assert_eq!(counter.next("b"), (301, true), "the rest of the block may have been used");
+        for (known, now, next) in [(5, 9, 10), (9, 5, 10)] {
+            assert_eq!(Counter::recovered(known, now).next("a"), (next, true));
+        }
+    }
+
+    #[test]
+    fn a_reason_is_kept_as_it_was_given() {
+        let reason = Reason::new("the parser").unwrap();
+        assert_eq!((reason.as_str(), &*reason.to_string()), ("the parser", "the parser"));
+        assert_eq!(serde_json::to_value(&reason).unwrap(), "the parser");
+        assert_eq!(serde_json::from_str::<Reason>("\"the parser\"").unwrap(), reason);
+    }
 }

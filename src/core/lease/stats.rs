@@ -133,4 +133,20 @@ mod tests {
         assert_eq!(stats.contended, [("b".to_owned(), 2), ("a".to_owned(), 1)]);
         assert_eq!(Tally::default().stats(), Stats::default());
     }
+
+    #[test]
+    fn waits_are_counted_by_how_they_end_and_the_ten_most_wanted_paths_are_told() {
+        let mut tally = Tally::default();
+        for waited in [30, 10, 20] {
+            tally.count(&json!({"event": "lease-offered", "waited_ms": waited}));
+        }
+        for n in 0..12_u8 {
+            tally.count(&json!({"event": "lease-queued", "paths": [format!("f{n:02}"), "both"]}));
+        }
+        tally.count(&json!({"event": "lease-challenged", "paths": ["no"]}));
+        let stats = tally.stats();
+        assert_eq!(stats.waited_ms, Spread { count: 3, p50: 20, p95: 30, max: 30 });
+        assert_eq!((stats.waits, stats.challenges, stats.contended.len()), (12, 1, 10));
+        assert_eq!((&stats.contended[0], &stats.contended[9]), (&("both".into(), 12), &("f08".into(), 1)));
+    }
 }

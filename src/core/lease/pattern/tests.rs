@@ -209,3 +209,66 @@ fn hostile_globs_take_no_long_time() {
     let (a, b) = (pattern(Kind::Glob, &deep("a")), pattern(Kind::Glob, &deep("b")));
     assert!(a.overlaps(&b));
 }
+
+#[test]
+fn a_pattern_is_shown_as_it_is_asked_for_and_safely() {
+    for (kind, tree, text, shown) in [
+        (Kind::File, None, "src/a.rs", "src/a.rs"),
+        (Kind::Dir, None, "src", "src/"),
+        (Kind::Dir, None, "", "./"),
+        (Kind::Dir, Some("feature"), "", "feature:./"),
+        (Kind::Glob, Some("feature"), "**/*.rs", "feature:**/*.rs"),
+        (Kind::File, None, "a\u{202e}b", "a\\u{202e}b"),
+    ] {
+        let pattern = PathPattern::new(kind, tree, text).unwrap();
+        assert_eq!(pattern.to_string(), shown);
+        assert_eq!((pattern.kind(), pattern.path(), pattern.worktree()), (kind, text, tree));
+    }
+}
+
+#[test]
+fn the_same_path_may_be_a_file_or_a_directory_and_lies_in_one_work_tree() {
+    let new = |kind, tree, text| PathPattern::new(kind, tree, text).unwrap();
+    let file = new(Kind::File, None, "src");
+    assert!(file.is_same_path(&new(Kind::Dir, None, "src")));
+    assert!(!file.is_same_path(&new(Kind::File, None, "src2")));
+    assert!(!file.is_same_path(&new(Kind::File, Some("feature"), "src")));
+    assert!(!file.is_same_path(&new(Kind::File, Some("feature"), "src2")));
+}
+
+#[test]
+fn what_surely_belongs_to_a_lease_is_covered_and_nothing_else_is() {
+    use Kind::{Dir, File, Glob};
+    for (one, other, covered) in [
+        ((Dir, "src"), (File, "src/core/a.rs"), true),
+        ((Dir, "src"), (File, "src"), true),
+        ((Dir, "src"), (Dir, "src/core"), true),
+        ((Dir, "src"), (Glob, "src/**/*.rs"), true),
+        ((Dir, ""), (Glob, "**"), true),
+        ((Glob, "src/**"), (Dir, "src"), true),
+        ((Glob, "*.rs"), (File, "a.rs"), true),
+        ((Glob, "*.rs"), (Glob, "*.rs"), true),
+        ((Dir, "src/core"), (Dir, "src"), false),
+        ((File, "src"), (Dir, "src"), false),
+        ((File, "src"), (File, "src/a.rs"), false),
+        ((Glob, "*.rs"), (Glob, "a*.rs"), false),
+        ((Glob, "*/**"), (Glob, "a*/b"), false),
+        ((Glob, "src/*"), (Glob, "src/a*"), false),
+        ((Dir, "src"), (Dir, "src2"), false),
+    ] {
+        let (a, b) = (pattern(one.0, one.1), pattern(other.0, other.1));
+        assert_eq!(a.covers(&b), covered, "{a} {b}");
+    }
+}
+
+#[test]
+fn a_refusal_says_what_is_wrong() {
+    for (bad, told) in [
+        (BadPattern::TooLong, "longer than 4096 bytes"),
+        (BadPattern::Control, "another control character"),
+        (BadPattern::NotCanonical, "'.' or '..'"),
+        (BadPattern::NotSupported('['), "'[' has no meaning in it"),
+    ] {
+        assert!(bad.to_string().contains(told), "{bad}");
+    }
+}

@@ -522,6 +522,10 @@ fn asking_again_may_lengthen_a_wait_and_never_shortens_it() {
         waiters[0].until.remaining_ms(&world.now) / MINUTE
     };
     assert_eq!((ask(10), ask(5), ask(10), ask(30)), (10, 10, 10, 30));
+    let mut table = world.table();
+    let wait = Wait { until: world.now.after(30 * MINUTE), holder: holder("bob") };
+    table.acquire(&Request { auto: false, ..Request::edit(holder("bob"), path("a")) }, Some(&wait));
+    assert_eq!(table.changes().writes, [], "nothing is written for nothing");
 }
 
 #[test]
@@ -548,4 +552,59 @@ fn a_denial_is_told_with_everybody_in_the_way_once() {
         .map(ToString::to_string)
         .collect();
     assert_eq!(by, ["ada", "bob"]);
+}
+
+#[test]
+fn an_agent_stands_still_while_a_command_of_it_waits_and_a_person_does_not() {
+    for (name, stands_still) in [("ada", true), ("human", false)] {
+        let mut world = World::new();
+        world.lock(name, &["a"]);
+        world.lock("bob", &["b"]);
+        assert!(matches!(world.wait("bob", &["a"]), Outcome::Queued { .. }));
+        let process = ProcessId { pid: 7, start: 1, boot: "boot".into() };
+        let command = Holder::command(Name::new(name).unwrap(), process, None);
+        let request = Request {
+            holder: command.clone(),
+            paths: vec![path("b")],
+            mode: Mode::Exclusive,
+            ttl_ms: MINUTE,
+            reason: None,
+            auto: false,
+        };
+        let wait = Wait { until: world.now.after(MINUTE), holder: command };
+        let outcome = world.transact(|t| t.acquire(&request, Some(&wait))).0;
+        assert_eq!(matches!(outcome, Outcome::Cycle(_)), stands_still, "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_transaction_that_reserves_numbers_is_durable_whatever_it_does_after() {
+    let mut world = World::new();
+    for durable in [true, false] {
+        let mut table = world.table();
+        for (name, wanted) in [("ada", "a"), ("bob", "b")] {
+            table.acquire(&Request::edit(holder(name), path(wanted)), None);
+        }
+        let (counter, sync) = table.changes().counter.clone().unwrap();
+        assert_eq!(sync, durable);
+        world.counter = counter;
+    }
+    assert_eq!(world.counter.last, 4);
+}
+
+#[test]
+fn only_those_in_ones_way_are_counted_as_being_before_one() {
+    let mut world = World::new();
+    world.lock("ada", &["a", "b"]);
+    for (name, paths, mode, before) in [
+        ("bob", &["b"][..], Mode::Exclusive, 0),
+        ("carol", &["a"], Mode::Shared, 0),
+        ("dave", &["a"], Mode::Shared, 0),
+        ("eve", &["a"], Mode::Exclusive, 2),
+        // Its own earlier ticket does not count.
+        ("eve", &["a", "b"], Mode::Exclusive, 3),
+    ] {
+        let Outcome::Queued { ahead, .. } = world.ask(name, paths, mode, true) else { panic!() };
+        assert_eq!(ahead, before, "{name} {paths:?}");
+    }
 }
