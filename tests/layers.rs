@@ -83,6 +83,11 @@ fn only_one_place_locks_files_and_only_one_layer_speaks_to_tmux() {
 }
 
 #[test]
+fn only_one_place_reads_the_clock() {
+    assert_absent("", &["SystemTime::now", "clock_gettime", "Utc::now"], &["os/clock.rs"]);
+}
+
+#[test]
 fn there_is_no_mutable_global_state() {
     let shared =
         ["static mut", "OnceLock", "OnceCell", "LazyLock", "thread_local!", "lazy_static", "Mutex", "RwLock"];

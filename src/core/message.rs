@@ -8,6 +8,7 @@ use super::body::Body;
 use super::id::MessageId;
 use super::name::Name;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// The version of the message format, part of what is signed.
@@ -147,6 +148,21 @@ impl Message {
     }
 }
 
+/// What to sort messages by, so that they come in the order in which they were sent: by the clock, and those of one sender by their
+/// numbers even if the clock was set back between them. Each counts as sent no later than what its sender sent after it.
+pub fn order_sent<'a>(messages: impl Iterator<Item = &'a Message>) -> BTreeMap<MessageId, (u64, u64)> {
+    let mut messages: Vec<&Message> = messages.collect();
+    messages.sort_by_key(|m| std::cmp::Reverse(m.sequence));
+    let mut first: BTreeMap<&Name, u64> = BTreeMap::new();
+    let mut order = BTreeMap::new();
+    for message in messages {
+        let at = first.entry(&message.from).or_insert(u64::MAX);
+        *at = message.created.min(*at);
+        order.insert(message.id.clone(), (*at, message.sequence));
+    }
+    order
+}
+
 /// The sender and the id in the name of a message's file.
 pub fn parse_file_name(file: &str) -> Option<(&str, MessageId)> {
     let (rest, id) = file.strip_suffix(".json")?.rsplit_once('-')?;
@@ -204,5 +220,45 @@ impl std::ops::Deref for Verified {
 impl fmt::Display for MessageType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.word())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(id: u64, from: &str, sequence: u64, created: u64) -> Message {
+        let id = MessageId::from_entropy(id);
+        Message {
+            version: MESSAGE_VERSION,
+            id: id.clone(),
+            sequence,
+            from: Name::new(from).unwrap(),
+            identity: Identity::Process,
+            to: vec![Name::human()],
+            kind: MessageType::Info,
+            thread: id,
+            reply_to: None,
+            ack_required: false,
+            urgent: false,
+            created,
+            body: Body::new("x").unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_turns_no_senders_messages_round() {
+        // a sends at 1000, and again after the clock was set back to 10; b sends at 20 and 1500.
+        let all = [
+            message(1, "a-1", 1000, 1000),
+            message(2, "a-1", 1001, 10),
+            message(3, "b-1", 20, 20),
+            message(4, "b-1", 1500, 1500),
+        ];
+        let order = order_sent(all.iter());
+        let mut sorted: Vec<&Message> = all.iter().collect();
+        sorted.sort_by_key(|m| order[&m.id]);
+        let numbers: Vec<u64> = sorted.iter().map(|m| m.sequence).collect();
+        assert_eq!(numbers, [1000, 1001, 20, 1500]);
     }
 }

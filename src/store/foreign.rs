@@ -4,7 +4,7 @@
 //! replaced by rename, in the place a symbolic link leads to (people keep their settings elsewhere and link them), with the
 //! mode it had. No lock is taken here: whoever changes a file on what it read takes one.
 
-use super::{entropy, record};
+use super::{entropy, fault, record};
 use crate::core::refusal::Refusal;
 use anyhow::{Context as _, Result};
 use std::fs::{self, File, OpenOptions};
@@ -62,7 +62,9 @@ pub fn replace(path: &Path, text: &str) -> Result<()> {
     let put = || -> Result<()> {
         record::create_file(&temp, text.as_bytes())?;
         fs::set_permissions(&temp, mode.unwrap_or_else(|_| fs::Permissions::from_mode(0o644)))?;
+        fault::point("before-settings");
         fs::rename(&temp, path)?;
+        fault::point("after-settings");
         Ok(())
     };
     put()

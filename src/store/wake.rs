@@ -20,8 +20,8 @@ pub fn ring(fifo: &Path) -> Result<bool> {
         .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW).bits())
         .open(fifo);
     match opened {
-        Ok(mut pipe) => match pipe.write(b"!") {
-            Ok(_) => Ok(true),
+        Ok(mut pipe) => match pipe.write_all(b"!") {
+            Ok(()) => Ok(true),
             Err(e) if e.kind() == ErrorKind::WouldBlock => Ok(true),
             Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(false),
             Err(e) => Err(e).with_context(|| format!("cannot write {}", fifo.display())),
