@@ -90,6 +90,11 @@ fn there_is_one_way_to_the_terminal_and_what_goes_it_is_made_safe() {
 }
 
 #[test]
+fn only_one_place_reads_the_clock() {
+    assert_absent("", &["SystemTime::now", "clock_gettime", "Utc::now"], &["os/clock.rs"]);
+}
+
+#[test]
 fn there_is_no_mutable_global_state() {
     let shared =
         ["static mut", "OnceLock", "OnceCell", "LazyLock", "thread_local!", "lazy_static", "Mutex", "RwLock"];
@@ -153,11 +158,12 @@ fn named_tests(text: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn every_test_that_the_audit_names_exists() {
+fn every_test_that_the_audit_or_the_proof_names_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let text = fs::read_to_string(root.join("docs/audit.md")).unwrap();
-    let named = named_tests(&text);
-    assert!(named.len() > 20, "{named:?}");
+    let read = |name: &str| named_tests(&fs::read_to_string(root.join(name)).unwrap());
+    let (audit, proof) = (read("docs/audit.md"), read("docs/proof.md"));
+    assert!(audit.len() > 20 && proof.len() > 20, "{audit:?} {proof:?}");
+    let named = [audit, proof].concat();
     for (file, name) in named {
         let path = root.join(format!("tests/{file}.rs"));
         let code =

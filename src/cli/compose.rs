@@ -116,6 +116,11 @@ fn look(store: &Store, message: &Message) -> Result<Vec<(Name, Progress)>> {
 pub(super) fn standing(store: &Store, name: &Name, message: &Message) -> Result<Progress> {
     let known = store.delivery(name, &message.id)?;
     let mut way = known.map_or_else(|| Progress::queued(message.created), |d| d.way);
+    if way.stage.is_open() && store.mail_file(name, Folder::Cur, &message.file_name()).exists() {
+        // Read, and a crash came before the mark.
+        way.advance(Stage::Read, "", way.since);
+        return Ok(way);
+    }
     if way.stage == Stage::Queued && !name.is_human() {
         for file in store.mail_files(name, Folder::New)? {
             let Some((_, first)) = parse_file_name(&file) else { continue };

@@ -3,8 +3,8 @@ use crate::core::config::Settings;
 use crate::core::hook::Host;
 use crate::core::message::Identity;
 use crate::hooks::{Call, MAX_INPUT};
-use crate::store::Store;
 use crate::store::config::Files;
+use crate::store::{Store, fault};
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 use std::io::{Read as _, Write as _};
@@ -55,10 +55,12 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
         enforce: Settings::from(&Files::of(Some(store.root())).load()).enforce,
     };
     let reply = call.answer(&input)?;
+    fault::point("hook-decided");
     if let Some(json) = &reply.json {
         let mut out = std::io::stdout().lock();
         writeln!(out, "{}", crate::core::escape::json(json))?;
         out.flush()?;
     }
+    fault::point("hook-answered");
     reply.commit(store)
 }

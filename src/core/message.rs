@@ -8,6 +8,7 @@ use super::body::Body;
 use super::id::MessageId;
 use super::name::Name;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// The version of the message format, part of what is signed.
@@ -147,6 +148,21 @@ impl Message {
     }
 }
 
+/// What to sort messages by, so that they come in the order in which they were sent: by the clock, and those of one sender by their
+/// numbers even if the clock was set back between them. Each counts as sent no later than what its sender sent after it.
+pub fn order_sent<'a>(messages: impl Iterator<Item = &'a Message>) -> BTreeMap<MessageId, (u64, u64)> {
+    let mut messages: Vec<&Message> = messages.collect();
+    messages.sort_by_key(|m| std::cmp::Reverse(m.sequence));
+    let mut first: BTreeMap<&Name, u64> = BTreeMap::new();
+    let mut order = BTreeMap::new();
+    for message in messages {
+        let at = first.entry(&message.from).or_insert(u64::MAX);
+        *at = message.created.min(*at);
+        order.insert(message.id.clone(), (*at, message.sequence));
+    }
+    order
+}
+
 /// The sender and the id in the name of a message's file.
 pub fn parse_file_name(file: &str) -> Option<(&str, MessageId)> {
     let (rest, id) = file.strip_suffix(".json")?.rsplit_once('-')?;
@@ -274,5 +290,25 @@ mod tests {
         for identity in [Process, Pane, Namespace, Env, Human, System] {
             assert_eq!(serde_json::to_value(identity).unwrap(), identity.word());
         }
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_turns_no_senders_messages_round() {
+        // a sends at 1000, and again after the clock was set back to 10; b sends at 20 and 1500.
+        let sent = |id, from, sequence, created| {
+            let (id, from) = (MessageId::from_entropy(id), Name::new(from).unwrap());
+            Message { id, from, sequence, created, ..message() }
+        };
+        let all = [
+            sent(1, "a-1", 1000, 1000),
+            sent(2, "a-1", 1001, 10),
+            sent(3, "b-1", 20, 20),
+            sent(4, "b-1", 1500, 1500),
+        ];
+        let order = order_sent(all.iter());
+        let mut sorted: Vec<&Message> = all.iter().collect();
+        sorted.sort_by_key(|m| order[&m.id]);
+        let numbers: Vec<u64> = sorted.iter().map(|m| m.sequence).collect();
+        assert_eq!(numbers, [1000, 1001, 20, 1500]);
     }
 }

@@ -5,7 +5,7 @@
 //! learnt from each survey, so a write that failed, or another courier's, is put right with the next one.
 
 use crate::core::agent::Agent;
-use crate::store::Store;
+use crate::store::{Store, fault};
 use crate::tmux::Server;
 use crate::tmux::panes::{Mark, Pane};
 use anyhow::Result;
@@ -73,7 +73,11 @@ impl Board {
                     }
                 }
             }
-            Server::new(&socket).mark(&marks)?;
+            if !marks.is_empty() {
+                fault::point("before-marks");
+                Server::new(&socket).mark(&marks)?;
+                fault::point("after-marks");
+            }
         }
         Ok(())
     }

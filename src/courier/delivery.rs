@@ -6,6 +6,7 @@
 //! lock is held throughout; the store's mutex only for each mark, never across a tmux call.
 
 use super::gate::{Hold, Scene};
+use super::keys::Keys;
 use crate::agents::{self, Profile, Reading};
 use crate::core::agent::{Agent, Status};
 use crate::core::config::Settings;
@@ -19,6 +20,7 @@ use crate::store::{Store, fault, lock, now_ms};
 use crate::tmux::Server;
 use crate::tmux::pane::{Acted, Look};
 use anyhow::Result;
+use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
@@ -58,6 +60,8 @@ pub struct Attempt<'a> {
     pub reminder: Option<u32>,
     /// The times to go by.
     pub settings: &'a Settings,
+    /// What is known of people's keys in its pane.
+    pub keys: &'a RefCell<Keys>,
 }
 
 /// A look with its interpretation.
@@ -137,7 +141,7 @@ impl Attempt<'_> {
             if let ControlFlow::Break(outcome) = self.paste(&line)? {
                 return Ok(outcome);
             }
-        } else if let ControlFlow::Break(outcome) = self.resume(&line, delivery.stage)? {
+        } else if let ControlFlow::Break(outcome) = self.resume(&line, &delivery)? {
             return Ok(outcome);
         }
         self.submit(&line)
@@ -188,7 +192,8 @@ impl Attempt<'_> {
     }
 
     /// Step 11: a message that was being typed when the courier ended, or that is still in the composer.
-    fn resume(&self, line: &str, stage: Stage) -> Result<ControlFlow<Outcome>> {
+    fn resume(&self, line: &str, delivery: &Progress) -> Result<ControlFlow<Outcome>> {
+        let stage = delivery.stage;
         let Some(seen) = self.look()? else { return Ok(ControlFlow::Break(Outcome::Gone)) };
         if seen.moved {
             return Ok(ControlFlow::Break(Outcome::Held(Hold::Moved)));
@@ -199,9 +204,12 @@ impl Attempt<'_> {
         if let Some(evidence) = self.taken(&seen, stage) {
             return Ok(ControlFlow::Break(Outcome::Submitted(evidence)));
         }
+        if self.is_mixed(&seen) {
+            self.mark(never_entered)?;
+        }
         match seen.scene().may_paste() {
-            // It never arrived: the paste was not made.
-            Ok(()) if stage == Stage::Typing => self.paste(line),
+            // It never arrived: the paste was not made. Or a person took it away.
+            Ok(()) if stage == Stage::Typing && !entered_late(delivery, &seen) => self.paste(line),
             Ok(()) => Ok(ControlFlow::Break(Outcome::Submitted("the composer is empty after Enter"))),
             Err(hold) => Ok(ControlFlow::Break(Outcome::Held(match hold {
                 Hold::Draft => Hold::Mixed,
@@ -210,13 +218,23 @@ impl Attempt<'_> {
         }
     }
 
+    /// What the line begins with.
+    fn marker(&self) -> String {
+        match self.reminder {
+            None => frame::marker(&self.message.id),
+            Some(ring) => frame::reminder_marker(&self.message.id, ring),
+        }
+    }
+
+    /// Whether the text is in the composer still, where it is not alone.
+    fn is_mixed(&self, seen: &Seen) -> bool {
+        seen.reading.composer.as_ref().is_some_and(|c| c.contains(&self.marker()))
+    }
+
     /// Whether the text has left the composer for the transcript.
     fn taken(&self, seen: &Seen, stage: Stage) -> Option<&'static str> {
         let composer = seen.reading.composer.as_ref()?;
-        let marker = match self.reminder {
-            None => frame::marker(&self.message.id),
-            Some(ring) => frame::reminder_marker(&self.message.id, ring),
-        };
+        let marker = self.marker();
         if composer.contains(&marker) {
             return None;
         }
@@ -258,7 +276,11 @@ impl Attempt<'_> {
                 d.enters = d.enters.saturating_add(1);
             })?
             else {
-                // Read or acknowledged since it was pasted: what we left there must not stay in everybody's way.
+                // Renamed since it was pasted: it goes on under the new name, with the next round.
+                if self.is_renamed()? {
+                    return Ok(Outcome::Held(Hold::Changed));
+                }
+                // Read or acknowledged since: what we left there must not stay in everybody's way.
                 self.clear_away(line, seen)?;
                 return Ok(Outcome::Settled);
             };
@@ -284,13 +306,18 @@ impl Attempt<'_> {
             match after {
                 None => return Ok(Outcome::Gone),
                 Some(next) if next.composer_holds(line) => {
-                    // Enter had no effect, and that is known: should the text vanish now, it was not submitted by us.
+                    // Enter has had no effect so far. A busy machine may take it later still: see `entered_late`.
                     self.mark(drop_to_typing)?;
+                    fault::point("enter-unseen");
                     seen = next;
                 }
                 Some(next) => {
                     return Ok(match self.taken(&next, Stage::Entering) {
                         Some(evidence) => Outcome::Submitted(evidence),
+                        None if self.is_mixed(&next) => {
+                            self.mark(never_entered)?;
+                            Outcome::Held(Hold::Mixed)
+                        }
                         None => Outcome::Held(next.scene().may_enter(line).err().unwrap_or(Hold::Changed)),
                     });
                 }
@@ -365,9 +392,16 @@ impl Attempt<'_> {
         let reading = agents::read(self.profile, &look.screen, &look.facts);
         let place = &self.agent.place;
         let moved = look.dead || look.server != place.server || look.pane_pid != place.pane_pid;
-        let human = look.human_within(self.settings.quiet_s, now_ms());
+        let mut keys = self.keys.borrow_mut();
+        let human = keys.are_fresh(&look.keys, self.settings.quiet_s, now_ms() / 1000, Instant::now());
         let reported = report::fresh(self.store, &self.agent.name);
         Ok(Some(Seen { look, reading, process, moved, human, reported }))
+    }
+
+    /// Whether the agent bears another name now than when this round began.
+    fn is_renamed(&self) -> Result<bool> {
+        let bears = |a: &Agent| a.process == self.agent.process && a.name != self.agent.name;
+        Ok(self.store.agents()?.iter().any(bears))
     }
 
     fn server(&self) -> Server {
@@ -423,6 +457,24 @@ impl Attempt<'_> {
             Ok(Some(after))
         })
     }
+}
+
+/// How long after the last sight of a text in the composer its absence from the transcript tells nothing, in milliseconds: it
+/// has scrolled away by then, perhaps.
+const SCROLLED_MS: u64 = 5000;
+
+/// Whether a text that was in the composer after Enter, and is neither there now nor in the transcript, was taken by that Enter
+/// after all: it was pressed, that is long ago, and nobody has touched a key there since who could have taken the text away.
+fn entered_late(delivery: &Progress, seen: &Seen) -> bool {
+    delivery.enters > 0
+        && now_ms().abs_diff(delivery.since) > SCROLLED_MS
+        && !seen.look.keys.iter().any(|key| *key >= delivery.since / 1000)
+}
+
+/// The text is still in the composer, and what came after Enter is there, too: Enter was not taken, nor will it be.
+fn never_entered(way: &mut Progress) {
+    drop_to_typing(way);
+    way.enters = 0;
 }
 
 /// The text is still in the composer: Enter has not been taken.

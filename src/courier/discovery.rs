@@ -6,8 +6,11 @@
 
 use crate::agents::{ProcessFacts, Profiles};
 use crate::core::agent::{Agent, Place};
+use crate::core::message::parse_file_name;
+use crate::core::name::Name;
 use crate::core::registry::{self, Changes, Sighting};
 use crate::os::process::{self, Table};
+use crate::store::mail::Folder;
 use crate::store::{Store, now_ms};
 use crate::tmux::Server;
 use crate::tmux::panes::Pane;
@@ -94,6 +97,9 @@ pub fn register(store: &Store, survey: &Survey, server: &Server) -> Result<(Vec<
             process::check_in(a.place.namespace, &a.process)
         });
         for name in &changes.forget {
+            if owes_word(store, name)? {
+                continue;
+            }
             tx.bury_mail(name)?;
             tx.forget_agent(name)?;
         }
@@ -119,6 +125,20 @@ pub fn register(store: &Store, survey: &Survey, server: &Server) -> Result<(Vec<
     }
     server.label(&stale_labels(&agents, &survey.panes, server))?;
     Ok((agents, changes))
+}
+
+/// Whether there is mail of a dead agent whose senders were not told what became of it: the courier will, if its record stays.
+fn owes_word(store: &Store, name: &Name) -> Result<bool> {
+    if !store.mail_files(name, Folder::Unacked)?.is_empty() {
+        return Ok(true);
+    }
+    for file in store.mail_files(name, Folder::New)? {
+        let Some((_, id)) = parse_file_name(&file) else { continue };
+        if store.delivery(name, &id)?.is_none_or(|d| d.way.stage.is_open()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The panes whose label does not say what they hold.

@@ -69,6 +69,13 @@ impl Letters<'_> {
             return self.store.transact(|tx| tx.settle_ack(owner, &message.file_name()));
         }
         if !owner.is_human() && delivery.way.stage.is_open() {
+            // It was read, and a crash came before the mark: its clock starts now.
+            if self.store.mail_file(owner, Folder::Cur, &message.file_name()).exists() {
+                self.change(owner, message, |d| {
+                    d.way.advance(Stage::Read, "", now);
+                })?;
+                due.at(now);
+            }
             return Ok(());
         }
         if self.agents.iter().any(|a| a.name == *owner && !a.is_live()) {
@@ -151,7 +158,12 @@ impl Letters<'_> {
             for file in self.store.mail_files(&agent.name, Folder::New)? {
                 let found = self.store.message(&agent.name, &agent.formerly, Folder::New, &file)?;
                 let Some(Ok(message)) = found else { continue };
-                if self.delivery(&agent.name, &message)?.way.stage.is_open() {
+                let stage = self.delivery(&agent.name, &message)?.way.stage;
+                if !stage.is_open() && stage != Stage::Failed {
+                    // It was submitted, and a crash came before the move.
+                    self.store.transact(|tx| tx.mark_given(&agent.name, &file))?;
+                }
+                if stage.is_open() {
                     senders.entry(self.sender(&message)).or_default().push(message.id.clone());
                 }
             }
@@ -233,9 +245,13 @@ impl Letters<'_> {
         Ok(known.unwrap_or_else(|| Delivery::queued(message.id.clone(), message.created)))
     }
 
-    /// Changes a delivery record unless the message was acknowledged meanwhile.
+    /// Changes a delivery record unless the message was acknowledged meanwhile, or its mailbox got another name.
     fn change(&self, owner: &Name, message: &Verified, change: impl FnOnce(&mut Delivery)) -> Result<()> {
+        let awaited = self.store.mail_file(owner, Folder::Unacked, &message.file_name());
         self.store.transact(|tx: &mut Transaction<'_>| {
+            if !awaited.exists() {
+                return Ok(());
+            }
             let mut delivery = self.delivery(owner, message)?;
             if delivery.way.stage == Stage::Acked {
                 return Ok(());

@@ -7,6 +7,7 @@
 use super::board::Board;
 use super::coordination::Rows;
 use super::delivery::{Attempt, Outcome};
+use super::keys::Keys;
 use super::letters::{Due, Letters};
 use super::{discovery, observe, witness};
 use crate::agents::Profiles;
@@ -16,7 +17,7 @@ use crate::core::config::{Config, Problem, Settings};
 use crate::core::delivery::Stage;
 use crate::core::escape;
 use crate::core::frame;
-use crate::core::message::{Verified, parse_file_name, sent_at};
+use crate::core::message::{Verified, order_sent, parse_file_name, sent_at};
 use crate::core::name::Name;
 use crate::os::process;
 use crate::store::config::{Files, Stamp};
@@ -24,7 +25,8 @@ use crate::store::mail::Folder;
 use crate::store::{Store, now_ms};
 use crate::tmux::Server;
 use anyhow::{Context as _, Result};
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// How often what was read long ago is looked for.
@@ -32,6 +34,9 @@ const TIDY_EVERY: Duration = Duration::from_secs(3600);
 
 /// Mail that a courier finds as it begins is news if it is younger than this (ms).
 const NEWS_MS: u64 = 10_000;
+
+/// Different errors that are remembered as told.
+const NOTED: usize = 16;
 
 /// Problems of the settings that are journalled at a time.
 const PROBLEMS: usize = 10;
@@ -74,6 +79,10 @@ pub struct Round<'a> {
     announced: Option<BTreeSet<String>>,
     /// Whether urgent mail for that person waits to be shown in a popup.
     popup_due: bool,
+    /// What is known of people's keys in the agents' panes.
+    keys: BTreeMap<(String, String), Keys>,
+    /// The errors that were journalled last: one that lasts is told once.
+    noted: BTreeSet<String>,
 }
 
 impl<'a> Round<'a> {
@@ -93,6 +102,8 @@ impl<'a> Round<'a> {
             rows: Rows::default(),
             announced: None,
             popup_due: false,
+            keys: BTreeMap::new(),
+            noted: BTreeSet::new(),
         }
     }
 
@@ -119,10 +130,7 @@ impl<'a> Round<'a> {
             return Ok(());
         }
         self.tidied = Some(Instant::now());
-        match self.store.prune(now_ms().saturating_sub(keep_ms)) {
-            Err(error) => self.note(&error),
-            Ok(_) => Ok(()),
-        }
+        self.store.prune(now_ms().saturating_sub(keep_ms)).map(drop)
     }
 
     /// Looks at all panes of all known servers and registers what it finds. `false`: no server is left.
@@ -285,7 +293,7 @@ impl<'a> Round<'a> {
             self.store.post_notices()?;
             Ok(due)
         };
-        let due = look().or_else(|error| self.note(&error).map(|()| Due::default()))?;
+        let due = look()?;
         for alert in &due.alerts {
             for socket in &self.servers {
                 // A message on the status line is a courtesy: the notice is in the inbox.
@@ -298,50 +306,75 @@ impl<'a> Round<'a> {
     /// Applies to leases what time and death have done, and posts what those concerned have to be told. Returns whether there
     /// is anything to watch. Takes the mutex only if something changes.
     pub fn leases(&mut self) -> Result<bool> {
-        let mut watch = || -> Result<bool> {
-            let leases = self.store.leases()?;
-            // Left by a process that was killed before it could.
-            self.store.post_notices()?;
-            if self.settings.coord_auto {
-                self.rows.follow(self.store, &leases.table)?;
-            }
-            Ok(leases.table.leases().next().is_some() || leases.table.waiters().next().is_some())
-        };
-        watch().or_else(|error| self.note(&error).map(|()| true))
+        let leases = self.store.leases()?;
+        // Left by a process that was killed before it could.
+        self.store.post_notices()?;
+        if self.settings.coord_auto {
+            self.rows.follow(self.store, &leases.table)?;
+        }
+        Ok(leases.table.leases().next().is_some() || leases.table.waiters().next().is_some())
     }
 
-    /// Journals an error that must not stop the rest.
-    fn note(&self, error: &anyhow::Error) -> Result<()> {
+    /// Journals an error that must not stop the rest, once as long as it lasts. Where that is not possible either, as on a full
+    /// disk, it is left.
+    pub fn note(&mut self, error: &anyhow::Error) {
         let text = escape::short(&format!("{error:#}"), 300);
-        self.store.transact(|tx| tx.journal("courier-error", serde_json::json!({"error": text})))
+        if self.noted.contains(&text) {
+            return;
+        }
+        let fields = serde_json::json!({"error": text});
+        if self.store.transact(|tx| tx.journal("courier-error", fields)).is_ok() {
+            if self.noted.len() >= NOTED {
+                self.noted.clear();
+            }
+            self.noted.insert(text);
+        }
     }
 
-    /// Delivers what can be delivered.
-    pub fn deliver(&mut self) -> Result<Pass> {
+    /// A whole round went well: what fails after this is news.
+    pub fn went_well(&mut self) {
+        self.noted.clear();
+    }
+
+    /// Delivers what can be delivered, and tells what failed: one agent's trouble must not stop the others'. It is tried again with
+    /// the next round.
+    pub fn deliver(&mut self) -> Result<(Pass, Option<anyhow::Error>)> {
         self.agents = self.store.agents()?.into_iter().filter(Agent::is_live).collect();
+        let mut known = std::mem::take(&mut self.keys);
         let this = &*self;
-        let still_waiting = Pass { waiting: true, progress: false };
+        let serve = |agent: &Agent, keys: Keys| {
+            let keys = RefCell::new(keys);
+            (this.serve(agent, &keys), keys.into_inner())
+        };
         let passes = std::thread::scope(|scope| {
-            let served: Vec<_> =
-                this.agents.iter().map(|agent| scope.spawn(move || this.serve(agent))).collect();
-            served.into_iter().map(|s| s.join().unwrap_or(Ok(still_waiting))).collect::<Vec<_>>()
+            let mut served = Vec::new();
+            for agent in &this.agents {
+                let pane = (agent.place.socket.clone(), agent.place.pane.clone());
+                let keys = known.remove(&pane).unwrap_or_default();
+                served.push((pane, scope.spawn(move || serve(agent, keys))));
+            }
+            served.into_iter().map(|(pane, thread)| (pane, thread.join())).collect::<Vec<_>>()
         });
-        let mut all = Pass::default();
-        for result in passes {
+        let (mut all, mut failed) = (Pass::default(), None);
+        for (pane, served) in passes {
+            let Ok((result, keys)) = served else {
+                all.waiting = true;
+                continue;
+            };
+            self.keys.insert(pane, keys);
             match result {
                 Ok(pass) => all = all | pass,
                 Err(error) => {
-                    // One agent's trouble must not stop the others'; it is tried again with the next round.
-                    all = all | still_waiting;
-                    self.note(&error)?;
+                    all.waiting = true;
+                    failed = Some(error);
                 }
             }
         }
-        Ok(all)
+        Ok((all, failed))
     }
 
     /// Delivers an agent's mail until it is done or held.
-    fn serve(&self, agent: &Agent) -> Result<Pass> {
+    fn serve(&self, agent: &Agent, keys: &RefCell<Keys>) -> Result<Pass> {
         let mut pass = Pass::default();
         let Some(profile) = self.profiles.get(&agent.kind) else { return Ok(pass) };
         loop {
@@ -354,6 +387,7 @@ impl<'a> Round<'a> {
                 message: &job.message,
                 reminder: job.reminder,
                 settings: &self.settings,
+                keys,
             };
             match attempt.run()? {
                 Outcome::Submitted(_) | Outcome::Settled => pass.progress = true,
@@ -397,9 +431,10 @@ impl<'a> Round<'a> {
                 jobs.push(Job { message, reminder: Some(clock.rings), stage: reminder.stage });
             }
         }
-        jobs.sort_by_key(|j| {
+        let order = order_sent(jobs.iter().map(|j| &*j.message));
+        jobs.sort_by_cached_key(|j| {
             let begun = matches!(j.stage, Stage::Typing | Stage::Entering);
-            (!begun, !j.message.urgent, j.message.created, j.message.sequence)
+            (!begun, !j.message.urgent, order.get(&j.message.id).copied())
         });
         Ok(jobs)
     }

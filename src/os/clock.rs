@@ -1,12 +1,12 @@
 //! The clocks of this machine.
 //!
-//! Awake time stands still while the machine is suspended: `CLOCK_MONOTONIC` on Linux, `CLOCK_UPTIME_RAW` on macOS.
+//! This is the one place where they are read. Awake time stands still while the machine is suspended: `CLOCK_MONOTONIC` on Linux, `CLOCK_UPTIME_RAW` on macOS.
 
 use super::process;
 use crate::core::moment::Moment;
 use anyhow::{Context as _, Result};
 use nix::time::{ClockId, clock_gettime};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Now, by both clocks.
 pub fn now() -> Result<Moment> {
@@ -14,8 +14,30 @@ pub fn now() -> Result<Moment> {
     let clock = ClockId::from_raw(nix::libc::CLOCK_UPTIME_RAW);
     #[cfg(not(target_os = "macos"))]
     let clock = ClockId::CLOCK_MONOTONIC;
-    let awake = std::time::Duration::from(clock_gettime(clock).context("cannot read the clock")?);
-    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let ms = |d: std::time::Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
-    Ok(Moment { wall_ms: ms(wall), awake_ms: ms(awake), boot: process::boot_id()? })
+    let awake = Duration::from(clock_gettime(clock).context("cannot read the clock")?);
+    Ok(Moment { wall_ms: wall_ms(), awake_ms: millis(awake), boot: process::boot_id()? })
+}
+
+/// Milliseconds since the epoch, by the system's clock: somebody may set it, by any amount and in both directions.
+pub fn wall_ms() -> u64 {
+    millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()).saturating_add_signed(set_by())
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// By how much the clock was set (ms). With the feature `test-tools`, a test sets it under the feet of running processes:
+/// `SWARM_CLOCK` names a file with the number.
+#[cfg(feature = "test-tools")]
+fn set_by() -> i64 {
+    let text = std::env::var_os("SWARM_CLOCK").and_then(|path| std::fs::read_to_string(path).ok());
+    text.and_then(|text| text.trim().parse().ok()).unwrap_or_default()
+}
+
+/// Not at all: only tests do that.
+#[cfg(not(feature = "test-tools"))]
+#[inline]
+fn set_by() -> i64 {
+    0
 }

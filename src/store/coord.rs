@@ -259,6 +259,7 @@ mod tests {
         let store = Store {
             root: dir.path().to_owned(),
             dir: dir.path().join(".swarm"),
+            project: "0123456789abcdef".into(),
             key: Key::new([7; KEY_LEN]),
         };
         assert!(store.create_coordination(&Name::human()).unwrap());

@@ -2,11 +2,17 @@
 //!
 //! With the feature `test-tools`, a process whose `SWARM_CRASH_AT` names a point kills itself there with SIGKILL,
 //! so nothing is cleaned up, as in a real crash. `SWARM_CRASH_COUNT` names a file with as many bytes as times the point is
-//! passed unharmed before. Without the feature a point is nothing at all.
+//! passed unharmed before. `SWARM_CRASH_TRACE` names a file that gets a line for each point that is passed. Without the feature
+//! a point is nothing at all.
 
 /// Dies here if the environment asks for it.
 #[cfg(feature = "test-tools")]
 pub fn point(name: &str) {
+    if let Some(path) = std::env::var_os("SWARM_CRASH_TRACE") {
+        let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
+        let _ =
+            file.and_then(|mut file| std::io::Write::write_all(&mut file, format!("{name}\n").as_bytes()));
+    }
     if std::env::var("SWARM_CRASH_AT").is_ok_and(|at| at == name) && !is_spared() {
         let _ = nix::sys::signal::kill(nix::unistd::getpid(), nix::sys::signal::Signal::SIGKILL);
     }

@@ -4,7 +4,7 @@
 //! replaced by rename, in the place a symbolic link leads to (people keep their settings elsewhere and link them), with the
 //! mode it had. No lock is taken here: whoever changes a file on what it read takes one.
 
-use super::{entropy, record};
+use super::{entropy, fault, record};
 use crate::core::refusal::Refusal;
 use anyhow::{Context as _, Result};
 use std::fs::{self, File, OpenOptions};
@@ -64,7 +64,9 @@ pub fn replace(path: &Path, text: &str) -> Result<()> {
         // Not the set-user-id bits: the file that they were on may be another user's, and this one is ours.
         let mode = mode.map_or(0o644, |mode| mode.mode() & 0o777);
         fs::set_permissions(&temp, fs::Permissions::from_mode(mode))?;
+        fault::point("before-settings");
         fs::rename(&temp, path)?;
+        fault::point("after-settings");
         Ok(())
     };
     put()

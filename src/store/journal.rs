@@ -1,14 +1,15 @@
 //! The append-only audit of every change of state.
 //!
 //! One JSON object per line in `journal.jsonl`, appended by one write under the mutex; at 10 MiB the file becomes
-//! `journal.1.jsonl`. It is for people and statistics: nothing is ever restored from it, so it is not fsynced.
+//! `journal.1.jsonl`. A line that a crash or a full disk left torn is ended first, so it spoils no other. It is for people and
+//! statistics: nothing is ever restored from it, so it is not fsynced.
 
-use super::record;
+use super::{fault, record};
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// The size at which the file is rotated, in bytes.
@@ -20,15 +21,27 @@ const MAX_LINE: u64 = 1 << 20;
 /// Appends `event` to the journal in `dir`. The caller holds the mutex.
 pub(super) fn append(dir: &Path, event: &Value) -> Result<()> {
     let path = dir.join("journal.jsonl");
-    let mut file = record::regular(OpenOptions::new().append(true).create(true).mode(0o600), &path)
+    let options = &mut OpenOptions::new();
+    let mut file = record::regular(options.read(true).append(true).create(true).mode(0o600), &path)
         .with_context(|| format!("cannot open {}", path.display()))?;
-    let mut line = event.to_string();
-    line.push('\n');
+    let torn = is_torn(&file).with_context(|| format!("cannot read {}", path.display()))?;
+    let line = format!("{}{event}\n", if torn { "\n" } else { "" });
+    fault::point("before-entry");
     file.write_all(line.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+    fault::point("after-entry");
     if file.metadata().is_ok_and(|m| m.len() >= ROTATE_AT) {
         std::fs::rename(&path, dir.join("journal.1.jsonl")).context("cannot rotate the journal")?;
+        fault::point("after-rotation");
     }
     Ok(())
+}
+
+/// Whether the last line has no end.
+fn is_torn(file: &File) -> std::io::Result<bool> {
+    let Some(last) = file.metadata()?.len().checked_sub(1) else { return Ok(false) };
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, last)?;
+    Ok(byte != *b"\n")
 }
 
 /// The files, older first.
@@ -111,5 +124,38 @@ fn lines(file: &File, from: u64, each: &mut impl FnMut(Value)) -> Result<u64> {
             each(entry);
         }
         torn = !ends;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use std::fs;
+
+    fn numbers(tail: &mut Tail) -> Vec<u64> {
+        let mut seen = Vec::new();
+        tail.read(|entry| seen.extend(entry["n"].as_u64())).unwrap();
+        seen
+    }
+
+    #[test]
+    fn a_torn_last_line_costs_itself_and_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.jsonl");
+        append(dir.path(), &json!({"n": 1})).unwrap();
+        append(dir.path(), &json!({"n": 2})).unwrap();
+        let whole = fs::read(&path).unwrap();
+        // However much of it is there; the last byte is the end of the line, and without it the entry itself is whole.
+        for cut in 1..=8 {
+            fs::write(&path, &whole[..whole.len() - cut]).unwrap();
+            let mut tail = Tail::new(dir.path());
+            assert_eq!(numbers(&mut tail), [1]);
+            append(dir.path(), &json!({"n": 3})).unwrap();
+            append(dir.path(), &json!({"n": 4})).unwrap();
+            let rescued: &[u64] = if cut == 1 { &[2, 3, 4] } else { &[3, 4] };
+            assert_eq!(numbers(&mut tail), rescued, "one who reads along, {cut} bytes cut");
+            assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), if cut == 8 { 3 } else { 4 });
+        }
     }
 }

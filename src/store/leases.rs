@@ -10,7 +10,7 @@
 //! can tell what it holds. A damaged ticket costs its owner the place and goes to quarantine.
 
 use super::record::{self, Durability, Loaded};
-use super::{Store, Transaction};
+use super::{Store, Transaction, fault};
 use crate::core::agent::Agent;
 use crate::core::lease::{
     Changes, Counter, Event, Holder, Lease, LeaseTable, Liveness, Outcome, Request, Wait, Waiter, Write,
@@ -215,7 +215,9 @@ impl Transaction<'_> {
 
     fn drop_numbered(&mut self, dir: &str, number: u64) -> Result<()> {
         let path = self.store.dir.join(dir).join(format!("{number}.json"));
-        std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))
+        std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        fault::point("after-drop");
+        Ok(())
     }
 }
 

@@ -8,7 +8,7 @@
 use anyhow::{Context as _, Result, bail};
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
@@ -23,7 +23,17 @@ const GLANCES: (Duration, Duration) = (Duration::from_millis(3), Duration::from_
 
 /// A held lock; dropping it frees it.
 #[derive(Debug)]
-pub struct Held(#[allow(dead_code)] File);
+pub struct Held(File);
+
+impl Held {
+    /// Whether the lock is still the one at `path`: not if the file was removed, or another one is in its place.
+    pub fn is_at(&self, path: &Path) -> bool {
+        match (self.0.metadata(), path.symlink_metadata()) {
+            (Ok(held), Ok(there)) => (held.dev(), held.ino()) == (there.dev(), there.ino()),
+            _ => false,
+        }
+    }
+}
 
 /// Takes the exclusive lock at `path`, waiting up to 5 s. Returns the time waited for the journal's contention figures.
 pub fn exclusive(path: &Path) -> Result<(Held, Duration)> {

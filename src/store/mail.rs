@@ -11,7 +11,7 @@ use super::{Store, Transaction, fault};
 use crate::core::agent::Agent;
 use crate::core::delivery::Delivery;
 use crate::core::id::MessageId;
-use crate::core::message::{Message, Signed, Verified, parse_file_name};
+use crate::core::message::{Message, Signed, Verified, order_sent, parse_file_name};
 use crate::core::name::Name;
 use anyhow::{Context as _, Result, bail};
 use std::path::{Path, PathBuf};
@@ -154,7 +154,8 @@ impl Store {
         let given = self.mail(owner, aliases, Folder::Given)?;
         all.messages.extend(given.messages);
         all.refused.extend(given.refused);
-        all.messages.sort_by_key(|m| m.file_name());
+        let order = order_sent(all.messages.iter().map(|m| &**m));
+        all.messages.sort_by_cached_key(|m| order.get(&m.id).copied());
         Ok(all)
     }
 
@@ -175,9 +176,13 @@ impl Store {
         let why = match record::load::<Signed>(&path)? {
             Loaded::Missing => return Ok(None),
             Loaded::Bad(why) => format!("not a message: {why}"),
-            Loaded::Ok(signed) => match self.genuine(owner, aliases, folder, file, signed) {
+            Loaded::Ok(signed) => match self.genuine(owner, aliases, folder, file, signed.clone()) {
                 Ok(message) => return Ok(Some(Ok(message))),
-                Err(why) => why.to_owned(),
+                // Somebody may have been renamed since the caller looked who is called what.
+                Err(why) => match self.genuine(owner, &self.former_names(owner)?, folder, file, signed) {
+                    Ok(message) => return Ok(Some(Ok(message))),
+                    Err(_) => why.to_owned(),
+                },
             },
         };
         if !path.exists() {
@@ -186,6 +191,22 @@ impl Store {
         }
         self.quarantine(&path, &why)?;
         Ok(Some(Err(Refused { file: file.to_owned(), why })))
+    }
+
+    /// What the owner of a mailbox was called before, by the registry of this moment.
+    fn former_names(&self, owner: &Name) -> Result<Vec<Name>> {
+        let bearer = self.agents()?.into_iter().find(|a| a.name == *owner);
+        Ok(bearer.map(|a| a.formerly).unwrap_or_default())
+    }
+
+    /// Where a message lies now that was found there: its mailbox may have got another name.
+    pub(super) fn mailbox_now(&self, found: &Found) -> Result<Name> {
+        let is_there = |folder: Folder| self.mail_file(&found.mailbox, folder, &found.file).exists();
+        if is_there(found.folder) || [Folder::New, Folder::Given, Folder::Cur].into_iter().any(is_there) {
+            return Ok(found.mailbox.clone());
+        }
+        let bearer = self.agents()?.into_iter().find(|a| a.formerly.contains(&found.mailbox));
+        Ok(bearer.map_or_else(|| found.mailbox.clone(), |a| a.name))
     }
 
     fn genuine(
@@ -386,6 +407,9 @@ fn move_entry(from: &Path, to: &Path) -> Result<()> {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
             Err(e).with_context(|| format!("cannot move {} to {}", from.display(), to.display()))
         }
-        _ => Ok(()),
+        _ => {
+            fault::point("entry-moved");
+            Ok(())
+        }
     }
 }

@@ -32,23 +32,24 @@ pub use transaction::Transaction;
 
 use crate::core::agent::Agent;
 use crate::core::signing::Key;
+use crate::os::clock;
 use anyhow::{Result, bail};
 use record::Loaded;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// An open project.
 #[derive(Clone)]
 pub struct Store {
     root: PathBuf,
     dir: PathBuf,
+    /// The id of the project that the key is of.
+    project: String,
     key: Key,
 }
 
 /// Milliseconds since the epoch, by the system's clock.
 pub fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    clock::wall_ms()
 }
 
 /// 64 fresh random bits.
@@ -78,8 +79,9 @@ impl Store {
         let dir = root.join(".swarm");
         root::check_owner(&dir)?;
         root::check_format(&dir)?;
-        let key = key::load_or_create(&key::state_home()?, &root::project_id(&dir)?)?;
-        Ok(Self { root: root.to_owned(), dir, key })
+        let project = root::project_id(&dir)?;
+        let key = key::load_or_create(&key::state_home()?, &project)?;
+        Ok(Self { root: root.to_owned(), dir, project, key })
     }
 
     /// Opens the store for `from`, making it if there is none. Tells whether it was made.
@@ -140,8 +142,12 @@ impl Store {
         Ok(agents)
     }
 
-    /// Moves a record that cannot be trusted out of the way and journals it. Nothing is deleted.
+    /// Moves a record that cannot be trusted out of the way and journals it. Nothing is deleted. In a store that was made anew since
+    /// this one was opened nothing is touched: by the key of the former project all of its records look forged.
     pub fn quarantine(&self, path: &Path, why: &str) -> Result<()> {
+        if !root::project_id(&self.dir).is_ok_and(|project| project == self.project) {
+            bail!("{} was removed or made anew meanwhile", self.dir.display());
+        }
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let to =
             self.dir.join("quarantine").join(format!("{:013}-{:04x}-{name}", now_ms(), entropy()? & 0xffff));
@@ -184,5 +190,91 @@ impl Store {
     /// How many records are in quarantine.
     pub fn quarantined(&self) -> Result<usize> {
         Ok(record::list(&self.dir.join("quarantine"))?.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::body::Body;
+    use crate::core::delivery::Stage;
+    use crate::core::message::{Identity, MessageType};
+    use crate::core::name::Name;
+    use crate::core::rate::Limit;
+    use crate::core::signing::KEY_LEN;
+    use mail::Folder;
+    use std::fs;
+
+    #[test]
+    fn mail_of_one_who_was_renamed_a_moment_ago_is_not_taken_for_forged() {
+        let dir = tempfile::tempdir().unwrap();
+        root::create(dir.path(), "0123456789abcdef").unwrap();
+        let store = Store {
+            root: dir.path().to_owned(),
+            dir: dir.path().join(".swarm"),
+            project: "0123456789abcdef".into(),
+            key: Key::new([7; KEY_LEN]),
+        };
+        let (old, new) = (Name::new("claude-1").unwrap(), Name::new("anna").unwrap());
+        let draft = post::Draft {
+            from: Name::human(),
+            identity: Identity::Human,
+            to: vec![old.clone()],
+            kind: MessageType::Info,
+            answers: None,
+            ack: true,
+            urgent: false,
+            body: Body::new("for whoever bears that name").unwrap(),
+        };
+        let message = store.post(draft, Limit::default()).unwrap();
+        let agent: Agent = serde_json::from_value(serde_json::json!({
+            "name": "claude-1", "kind": "claude", "process": {"pid": 1, "start": 1, "boot": "b"}, "cwd": "/", "first_seen": 1,
+            "place": {"socket": "/s", "server": 1, "pane": "%0", "pane_pid": 1},
+        }))
+        .unwrap();
+        let found = mail::Found {
+            mailbox: old.clone(),
+            folder: Folder::New,
+            file: message.file_name(),
+            id: message.id.clone(),
+        };
+        store.transact(|tx| tx.rename_agent(&agent, &new)).unwrap();
+        // Who looked at the registry before the renaming knows of no former names.
+        for folder in [Folder::New, Folder::Unacked] {
+            let seen = store.mail(&new, &[], folder).unwrap();
+            assert_eq!((seen.messages.len(), seen.refused.len()), (1, 0), "{folder:?}");
+        }
+        assert_eq!(store.quarantined().unwrap(), 0);
+        // And who found the message before it acknowledges it where it is now.
+        assert!(store.receipt(&found, true).unwrap());
+        assert_eq!(store.delivery(&new, &message.id).unwrap().unwrap().way.stage, Stage::Acked);
+        assert_eq!(store.delivery(&old, &message.id).unwrap(), None);
+        assert_eq!(store.count_mail(&new, Folder::Unacked).unwrap(), 0);
+    }
+
+    #[test]
+    fn nothing_is_set_aside_in_a_store_that_was_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        root::create(dir.path(), "0123456789abcdef").unwrap();
+        let store = Store {
+            root: dir.path().to_owned(),
+            dir: dir.path().join(".swarm"),
+            project: "0123456789abcdef".into(),
+            key: Key::new([7; KEY_LEN]),
+        };
+        let name = "0000000000001-human-00000000.json";
+        let put = || {
+            store.ensure_mailbox(&Name::human()).unwrap();
+            fs::write(store.mail_file(&Name::human(), Folder::New, name), "{}").unwrap();
+        };
+        put();
+        assert_eq!(store.mail(&Name::human(), &[], Folder::New).unwrap().refused.len(), 1);
+        assert_eq!(store.quarantined().unwrap(), 1);
+        fs::remove_dir_all(&store.dir).unwrap();
+        root::create(dir.path(), "fedcba9876543210").unwrap();
+        put();
+        store.mail(&Name::human(), &[], Folder::New).unwrap_err();
+        assert!(store.mail_file(&Name::human(), Folder::New, name).exists());
+        assert_eq!(store.quarantined().unwrap(), 0);
     }
 }

@@ -6,7 +6,7 @@
 
 use super::post::Draft;
 use super::record::{self, Durability, Loaded};
-use super::{Store, Transaction, entropy, now_ms};
+use super::{Store, Transaction, entropy, fault, now_ms};
 use crate::core::body::Body;
 use crate::core::lease::Notice;
 use crate::core::message::Identity;
@@ -60,6 +60,7 @@ impl Store {
                     return Ok(0);
                 }
                 tx.publish(&message, &staged, |_| Ok(()))?;
+                fault::point("notice-posted");
                 std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
                 Ok(1)
             })?;

@@ -15,18 +15,19 @@ impl Store {
         let now = now_ms();
         let stage = if acked { Stage::Acked } else { Stage::Read };
         self.transact(|tx| {
-            let known = self.delivery(&found.mailbox, &found.id)?;
+            let mailbox = &self.mailbox_now(found)?;
+            let known = self.delivery(mailbox, &found.id)?;
             let mut delivery = known.unwrap_or_else(|| Delivery::queued(found.id.clone(), now));
             let changed = delivery.way.advance(stage, "", now);
             if found.folder != Folder::Cur {
-                tx.mark_read(&found.mailbox, &found.file)?;
+                tx.mark_read(mailbox, &found.file)?;
             }
             if changed {
-                tx.put_delivery(&found.mailbox, &delivery)?;
-                tx.journal(stage.word(), json!({"id": found.id, "to": found.mailbox}))?;
+                tx.put_delivery(mailbox, &delivery)?;
+                tx.journal(stage.word(), json!({"id": found.id, "to": mailbox}))?;
             }
             if delivery.way.stage == Stage::Acked {
-                tx.settle_ack(&found.mailbox, &found.file)?;
+                tx.settle_ack(mailbox, &found.file)?;
             }
             Ok(changed)
         })

@@ -211,7 +211,7 @@ pub fn list(dir: &Path) -> Result<Vec<String>> {
 
 /// Calls `take` with the `.json` file names in `dir`, in no order; an absent directory is empty.
 pub fn each(dir: &Path, mut take: impl FnMut(&str)) -> Result<()> {
-    let entries = match fs::read_dir(dir) {
+    let entries = match open_dir(dir) {
         Ok(entries) => entries,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
         Err(e) => return Err(e).with_context(|| format!("cannot read {}", dir.display())),
@@ -223,6 +223,16 @@ pub fn each(dir: &Path, mut take: impl FnMut(&str)) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Opens a directory to list it. Unlike other calls of the library, this one is not made again by itself when a signal interrupts it.
+fn open_dir(dir: &Path) -> std::io::Result<fs::ReadDir> {
+    loop {
+        match fs::read_dir(dir) {
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
 }
 
 /// Makes a directory for records, mode 0700; an existing one is fine.

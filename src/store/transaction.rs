@@ -5,7 +5,7 @@
 //! dropped, or by the kernel when the process dies.
 
 use super::record::{self, Durability, Loaded};
-use super::{Store, journal, lock, now_ms};
+use super::{Store, fault, journal, lock, now_ms};
 use crate::core::agent::Agent;
 use crate::core::name::Name;
 use crate::core::rate::Sender;
@@ -43,7 +43,10 @@ impl<'s> Transaction<'s> {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
                 Err(e).with_context(|| format!("cannot remove {}", path.display()))
             }
-            _ => Ok(()),
+            _ => {
+                fault::point("agent-forgotten");
+                Ok(())
+            }
         }
     }
 

@@ -22,8 +22,8 @@ pub fn ring(fifo: &Path) -> Result<bool> {
         .open(fifo);
     match opened {
         Ok(pipe) if !is_fifo(&pipe) => Err(no_fifo(fifo)),
-        Ok(mut pipe) => match pipe.write(b"!") {
-            Ok(_) => Ok(true),
+        Ok(mut pipe) => match pipe.write_all(b"!") {
+            Ok(()) => Ok(true),
             Err(e) if e.kind() == ErrorKind::WouldBlock => Ok(true),
             Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(false),
             Err(e) => Err(e).with_context(|| format!("cannot write {}", fifo.display())),

@@ -29,8 +29,8 @@ pub struct Look {
     pub command: String,
     /// Last activity of the pane's session, in seconds since the epoch: moves with a person's keys.
     session_activity: String,
-    /// The youngest key of a client whose keys go to this pane, in seconds since the epoch.
-    pub last_key: Option<u64>,
+    /// When each client whose keys go to this pane was typed at last, in seconds since the epoch.
+    pub keys: Vec<u64>,
     /// What the state rules need to know.
     pub facts: PaneFacts,
     /// The screen.
@@ -125,7 +125,7 @@ impl Look {
         else {
             return None;
         };
-        let mut last_key = None;
+        let mut keys = Vec::new();
         for line in lines.by_ref() {
             if line.trim_end() == END {
                 break;
@@ -134,7 +134,7 @@ impl Look {
             if let [when, at_window, at_pane] = client[..]
                 && (at_pane == pane || (sync == "1" && at_window == window))
             {
-                last_key = last_key.max(when.parse().ok());
+                keys.extend(when.parse::<u64>());
             }
         }
         let rows: usize = height.parse().ok()?;
@@ -148,7 +148,7 @@ impl Look {
             input_off: off == "1",
             command: command.to_owned(),
             session_activity: activity.chars().filter(char::is_ascii_digit).collect(),
-            last_key,
+            keys,
             facts: PaneFacts {
                 title: title.to_owned(),
                 cursor_x: x.parse().ok()?,
@@ -160,11 +160,6 @@ impl Look {
             },
             screen: Screen::parse(&screen),
         })
-    }
-
-    /// Whether a person's key reached this pane within the last `seconds`.
-    pub fn human_within(&self, seconds: u64, now_ms: u64) -> bool {
-        self.last_key.is_some_and(|key| (now_ms / 1000).saturating_sub(key) < seconds)
     }
 
     /// The format that is true as long as the pane is as it was seen.

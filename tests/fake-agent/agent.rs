@@ -142,7 +142,13 @@ impl Agent {
                 self.gate.pasted(now);
             }
             Key::Newline => self.draft.insert('\n'),
-            Key::Enter => self.enter(now),
+            Key::Enter => {
+                // As on a machine that is busy with something else: nothing is drawn meanwhile.
+                if !self.draft.is_empty() {
+                    std::thread::sleep(std::time::Duration::from_millis(self.options.slow_enter));
+                }
+                self.enter(now);
+            }
             Key::Backspace => self.draft.backspace(),
             Key::ClearLine => self.clear_draft(),
             Key::Interrupt if !self.draft.is_empty() => self.clear_draft(),

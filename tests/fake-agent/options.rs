@@ -70,13 +70,14 @@ pub(crate) struct Options {
     pub(crate) guard: u64,
     pub(crate) guard_mode: GuardMode,
     pub(crate) swallow_enters: u64,
+    pub(crate) slow_enter: u64,
     pub(crate) busy_enter: BusyEnter,
     pub(crate) wrap_words: bool,
     pub(crate) reacts: Vec<React>,
 }
 
 /// Every option, with whether it takes a value.
-const NAMES: [(&str, bool); 14] = [
+const NAMES: [(&str, bool); 15] = [
     ("style", true),
     ("log", true),
     ("control", true),
@@ -88,6 +89,7 @@ const NAMES: [(&str, bool); 14] = [
     ("enter-guard-ms", true),
     ("enter-guard-mode", true),
     ("swallow-enters", true),
+    ("slow-enter", true),
     ("busy-enter", true),
     ("wrap", true),
     ("react", true),
@@ -107,6 +109,7 @@ impl Options {
             guard: 40,
             guard_mode: GuardMode::Newline,
             swallow_enters: 0,
+            slow_enter: 0,
             busy_enter: BusyEnter::Ignore,
             wrap_words: true,
             reacts: Vec::new(),
@@ -175,6 +178,7 @@ impl Options {
                     if choice("newline", "swallow")? { GuardMode::Newline } else { GuardMode::Swallow }
             }
             "swallow-enters" => self.swallow_enters = number()?,
+            "slow-enter" => self.slow_enter = number()?,
             "busy-enter" => {
                 self.busy_enter =
                     if choice("queue", "ignore")? { BusyEnter::Queue } else { BusyEnter::Ignore }

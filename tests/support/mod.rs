@@ -4,6 +4,7 @@
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)] // each test binary uses a part; a test fails by panicking
 
+pub mod books;
 pub mod peer;
 
 use std::fs;

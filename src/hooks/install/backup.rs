@@ -18,9 +18,17 @@ pub(super) struct Backup {
     pub before: Option<String>,
     /// What it was made.
     pub after: String,
+    /// What an earlier installation made it: what it still is if this one was killed before it changed the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub formerly: Option<String>,
 }
 
 impl Backup {
+    /// Whether `text` is what an installation made of the file.
+    pub(super) fn is_ours(&self, text: &str) -> bool {
+        text == self.after || self.formerly.as_deref() == Some(text)
+    }
+
     fn place(state: &Path, path: &Path) -> PathBuf {
         use std::os::unix::ffi::OsStrExt as _;
         let hash = Sha256::digest(path.as_os_str().as_bytes());

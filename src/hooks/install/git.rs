@@ -6,7 +6,7 @@
 //! crash between the two, installing again goes on from there.
 
 use crate::core::refusal::Refusal;
-use crate::store::{entropy, record};
+use crate::store::{entropy, fault, record};
 use anyhow::{Context as _, Result, bail};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -91,11 +91,13 @@ impl Guard {
                     );
                 }
                 fs::rename(&path, &aside).with_context(|| format!("cannot move {}", path.display()))?;
+                fault::point("hook-aside");
             }
             let temp = self.dir.join(format!("{hook}.swarm-{:016x}.tmp", entropy()?));
             record::create_file(&temp, script(program, hook, what).as_bytes())?;
             fs::set_permissions(&temp, fs::Permissions::from_mode(0o755))?;
             fs::rename(&temp, &path).with_context(|| format!("cannot write {}", path.display()))?;
+            fault::point("hook-placed");
         }
         Ok(())
     }
@@ -105,7 +107,9 @@ impl Guard {
         let mut changed = false;
         for (hook, _) in HOOKS {
             let (path, aside) = self.places(hook);
-            if !self.text(hook).is_some_and(|t| t.contains(MARK)) {
+            // An installation that was killed left it moved aside, and nothing in its place.
+            let interrupted = path.symlink_metadata().is_err() && aside.symlink_metadata().is_ok();
+            if !interrupted && !self.text(hook).is_some_and(|t| t.contains(MARK)) {
                 continue;
             }
             changed = true;

@@ -95,7 +95,7 @@ impl Target {
         let before = read(&path)?;
         let Some(text) = before.clone() else { return Ok(Plan { path, before: None, after: None }) };
         let after = match (Backup::load(state, &path)?, self.host) {
-            (Some(backup), _) if backup.after == text => backup.before,
+            (Some(backup), _) if backup.is_ours(&text) => backup.before,
             (_, Host::OpenCode) => None,
             (_, host) => Some(settings::without_hooks(&text, host).map_err(|why| refuse(&path, &why))?),
         };
@@ -121,9 +121,11 @@ impl Plan {
     /// Makes the change of an installation. What the file was before the first one is kept in `state`.
     pub fn install(&self, state: &Path) -> Result<()> {
         let Some(after) = &self.after else { return Ok(()) };
-        let kept = Backup::load(state, &self.path)?.filter(|b| self.before.as_ref() == Some(&b.after));
+        let kept = Backup::load(state, &self.path)?
+            .filter(|b| self.before.as_ref().is_some_and(|text| b.is_ours(text)));
+        let formerly = kept.as_ref().and(self.before.clone());
         let before = kept.map_or_else(|| self.before.clone(), |b| b.before);
-        Backup { path: self.path.clone(), before, after: after.clone() }.save(state)?;
+        Backup { path: self.path.clone(), before, after: after.clone(), formerly }.save(state)?;
         replace(&self.path, after)
     }
 
@@ -146,4 +148,34 @@ impl Plan {
 fn plugin(program: &str) -> String {
     // A JSON string is a JavaScript one.
     PLUGIN.replace("\"@SWARM@\"", &serde_json::Value::from(program).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_second_installation_that_did_not_come_through_keeps_what_was_there_before_the_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = Target::new(Host::Claude, Scope::Project, dir.path(), dir.path());
+        let state = dir.path().join("state");
+        let mine = "{\n  // mine\n  \"model\": \"x\"\n}\n";
+        fs::create_dir(dir.path().join(".claude")).unwrap();
+        fs::write(&target.path, mine).unwrap();
+        let mode = |bits| fs::set_permissions(&target.path, fs::Permissions::from_mode(bits)).unwrap();
+        for again in [false, true] {
+            target.install("/old/swarm").unwrap().install(&state).unwrap();
+            let plan = target.install("/new/swarm").unwrap();
+            // What the file was is written down before the file is found to be read-only, as before a crash.
+            mode(0o444);
+            plan.install(&state).unwrap_err();
+            mode(0o644);
+            if again {
+                target.install("/new/swarm").unwrap().install(&state).unwrap();
+            }
+            target.uninstall(&state).unwrap().uninstall(&state).unwrap();
+            assert_eq!(fs::read_to_string(&target.path).unwrap(), mine, "again: {again}");
+        }
+    }
 }

@@ -11,8 +11,12 @@ use std::path::PathBuf;
 fn store() -> (tempfile::TempDir, Store) {
     let dir = tempfile::tempdir().unwrap();
     root::create(dir.path(), "0123456789abcdef").unwrap();
-    let store =
-        Store { root: dir.path().to_owned(), dir: dir.path().join(".swarm"), key: Key::new([7; KEY_LEN]) };
+    let store = Store {
+        root: dir.path().to_owned(),
+        dir: dir.path().join(".swarm"),
+        project: "0123456789abcdef".into(),
+        key: Key::new([7; KEY_LEN]),
+    };
     (dir, store)
 }
 

@@ -1,0 +1,66 @@
+//! Whether a person types into a pane, also after somebody has set the clock back.
+//!
+//! tmux stamps a client's last key with the wall clock. A stamp of a time that has not come yet was made before the clock was
+//! set back: by itself it would hold mail until that time comes, an hour or a year. So such a stamp counts from when it was
+//! first seen, by a clock that nobody sets; a key since then bears another one. Kept by the courier alone, pane by pane.
+
+use std::time::{Duration, Instant};
+
+/// What is known of the keys of one pane's clients.
+#[derive(Clone, Debug, Default)]
+pub struct Keys {
+    /// Stamps of a time that has not come, and since when they are known.
+    ahead: Option<(Vec<u64>, Instant)>,
+}
+
+impl Keys {
+    /// Whether a key was pressed within the last `quiet_s` seconds. `keys` are the clients' stamps and `now_s` is the wall
+    /// clock, both in seconds since the epoch.
+    pub fn are_fresh(&mut self, keys: &[u64], quiet_s: u64, now_s: u64, now: Instant) -> bool {
+        if keys.iter().any(|key| *key <= now_s && now_s - *key < quiet_s) {
+            return true;
+        }
+        let mut ahead: Vec<u64> = keys.iter().copied().filter(|key| *key > now_s).collect();
+        ahead.sort_unstable();
+        if ahead.is_empty() {
+            self.ahead = None;
+            return false;
+        }
+        let since = match &self.ahead {
+            Some((known, since)) if *known == ahead => *since,
+            _ => self.ahead.insert((ahead, now)).1,
+        };
+        now.saturating_duration_since(since) < Duration::from_secs(quiet_s)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_fresh_for_the_quiet_time() {
+        let (mut keys, now) = (Keys::default(), Instant::now());
+        assert!(keys.are_fresh(&[100], 3, 102, now));
+        assert!(!keys.are_fresh(&[100], 3, 103, now));
+        assert!(keys.are_fresh(&[100, 103], 3, 103, now), "of several clients the last counts");
+        assert!(!keys.are_fresh(&[103], 0, 103, now), "no quiet time is wanted");
+        assert!(!keys.are_fresh(&[], 3, 103, now), "nobody is attached");
+    }
+
+    #[test]
+    fn a_stamp_of_the_future_holds_for_the_quiet_time_and_no_longer() {
+        let (mut keys, now) = (Keys::default(), Instant::now());
+        let after = |s| now + Duration::from_secs(s);
+        assert!(keys.are_fresh(&[3700], 3, 100, now));
+        assert!(keys.are_fresh(&[3700], 3, 102, after(2)));
+        assert!(!keys.are_fresh(&[3700], 3, 103, after(3)));
+        // Another key: by a client whose stamp is right now, or by one whose is not.
+        assert!(keys.are_fresh(&[3700, 104], 3, 104, after(4)));
+        assert!(keys.are_fresh(&[3701], 3, 105, after(5)));
+        assert!(!keys.are_fresh(&[3701], 3, 108, after(8)));
+        // The clock is right again.
+        assert!(!keys.are_fresh(&[3701], 3, 3800, after(9)));
+        assert!(keys.are_fresh(&[9000], 3, 3801, after(10)));
+    }
+}
