@@ -297,7 +297,7 @@ mod tests {
         // a sends at 1000, and again after the clock was set back to 10; b sends at 20 and 1500.
         let sent = |id, from, sequence, created| {
             let (id, from) = (MessageId::from_entropy(id), Name::new(from).unwrap());
-            Message { id, from, sequence, created, ..message() }
+            Message { id, sequence, from, created, ..message() }
         };
         let all = [
             sent(1, "a-1", 1000, 1000),
