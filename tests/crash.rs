@@ -1231,6 +1231,32 @@ fn an_enter_that_is_taken_late_is_not_made_up_for_by_a_second_paste() {
 }
 
 #[test]
+fn a_dialog_over_a_line_that_waits_for_enter_does_not_pass_for_its_submission() {
+    for kind in ["claude", "codex", "gemini", "opencode"] {
+        let world = World::new();
+        world.start();
+        let pane = world.agent(kind, &[]);
+        world.ok(&["init"]);
+        let name = format!("{kind}-1");
+        // It is on record that Enter is being pressed, and it never was.
+        let mut doomed = courier(&world, "before-enter", 0);
+        let record = world.state().join(format!("agents/{name}.json"));
+        eventually("the agent is known", || record.exists().then_some(()));
+        let id = mail(&world, &[&name, "still waiting"]);
+        dies(&mut doomed, "before-enter");
+        world.control(&pane, "dialog rm -rf x");
+        eventually("it is there", || world.screen(&pane).contains("rm -rf x").then_some(()));
+        world.ok(&["discover", "--quiet"]);
+        let told = || json(&world.ok(&["status", "--json", &id]))["recipients"][0].to_string();
+        eventually("it is held", || told().contains("dialog").then_some(()));
+        assert_eq!(given(&world, &pane, &id), 0);
+        world.control(&pane, "dialog-close");
+        given_once(&world, &pane, &id);
+        assert!(!world.log(&pane).contains("dialog-answered"), "{}", world.log(&pane));
+    }
+}
+
+#[test]
 fn a_line_that_a_person_wrote_to_and_then_took_away_is_given_again() {
     let world = World::new();
     world.start();

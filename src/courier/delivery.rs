@@ -241,7 +241,9 @@ impl Attempt<'_> {
         if seen.look.screen.contains_ignoring_space(&marker) {
             return Some("it stands in the transcript");
         }
-        (stage == Stage::Entering).then_some("the composer was cleared by Enter")
+        // Behind a dialog the text may stand as before, whatever is shown of the composer.
+        let shown = matches!(seen.reading.state, Status::Idle | Status::Busy | Status::Draft);
+        (shown && stage == Stage::Entering).then_some("the composer was cleared by Enter")
     }
 
     /// Steps 8 to 10: see the text, press Enter under guard, see it taken.
@@ -312,7 +314,9 @@ impl Attempt<'_> {
                     seen = next;
                 }
                 Some(next) => {
-                    return Ok(match self.taken(&next, Stage::Entering) {
+                    // An Enter that was not pressed has cleared nothing.
+                    let stage = if acted == Acted::Done { Stage::Entering } else { Stage::Typing };
+                    return Ok(match self.taken(&next, stage) {
                         Some(evidence) => Outcome::Submitted(evidence),
                         None if self.is_mixed(&next) => {
                             self.mark(never_entered)?;
