@@ -1,6 +1,7 @@
 //! The clocks of this machine.
 //!
-//! This is the one place where they are read. Awake time stands still while the machine is suspended: `CLOCK_MONOTONIC` on Linux, `CLOCK_UPTIME_RAW` on macOS.
+//! This is the one place where they are read. Awake time stands still while the machine is suspended: `CLOCK_MONOTONIC` on Linux,
+//! `CLOCK_UPTIME_RAW` on macOS.
 
 use super::process;
 use crate::core::moment::Moment;
