@@ -248,20 +248,11 @@ impl Drop for Staged {
 mod tests {
     use super::*;
     use crate::core::coord::{Action, Text, change};
-    use crate::core::signing::{KEY_LEN, Key};
-    use crate::store::root;
     use std::os::unix::fs::symlink;
 
-    /// A store with a key of its own, and a document.
+    /// A store with a document.
     fn store() -> (tempfile::TempDir, Store) {
-        let dir = tempfile::tempdir().unwrap();
-        root::create(dir.path(), "0123456789abcdef").unwrap();
-        let store = Store {
-            root: dir.path().to_owned(),
-            dir: dir.path().join(".swarm"),
-            project: "0123456789abcdef".into(),
-            key: Key::new([7; KEY_LEN]),
-        };
+        let (dir, store) = crate::store::tests::store();
         assert!(store.create_coordination(&Name::human()).unwrap());
         (dir, store)
     }

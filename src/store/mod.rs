@@ -205,8 +205,8 @@ mod tests {
     use mail::Folder;
     use std::fs;
 
-    #[test]
-    fn mail_of_one_who_was_renamed_a_moment_ago_is_not_taken_for_forged() {
+    /// A store with a key of its own, in a directory that goes with the first value.
+    pub(super) fn store() -> (tempfile::TempDir, Store) {
         let dir = tempfile::tempdir().unwrap();
         root::create(dir.path(), "0123456789abcdef").unwrap();
         let store = Store {
@@ -215,6 +215,12 @@ mod tests {
             project: "0123456789abcdef".into(),
             key: Key::new([7; KEY_LEN]),
         };
+        (dir, store)
+    }
+
+    #[test]
+    fn mail_of_one_who_was_renamed_a_moment_ago_is_not_taken_for_forged() {
+        let (_dir, store) = store();
         let (old, new) = (Name::new("claude-1").unwrap(), Name::new("anna").unwrap());
         let draft = post::Draft {
             from: Name::human(),
@@ -254,14 +260,7 @@ mod tests {
 
     #[test]
     fn nothing_is_set_aside_in_a_store_that_was_made_anew() {
-        let dir = tempfile::tempdir().unwrap();
-        root::create(dir.path(), "0123456789abcdef").unwrap();
-        let store = Store {
-            root: dir.path().to_owned(),
-            dir: dir.path().join(".swarm"),
-            project: "0123456789abcdef".into(),
-            key: Key::new([7; KEY_LEN]),
-        };
+        let (dir, store) = store();
         let name = "0000000000001-human-00000000.json";
         let put = || {
             store.ensure_mailbox(&Name::human()).unwrap();

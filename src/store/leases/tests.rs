@@ -2,23 +2,9 @@
 
 use super::*;
 use crate::core::lease::{Kind, Mode, PathPattern};
-use crate::core::signing::{KEY_LEN, Key};
-use crate::store::root;
+use crate::store::tests::store;
 use std::fs;
 use std::path::PathBuf;
-
-/// A store with a key of its own: none is looked for in the user's home.
-fn store() -> (tempfile::TempDir, Store) {
-    let dir = tempfile::tempdir().unwrap();
-    root::create(dir.path(), "0123456789abcdef").unwrap();
-    let store = Store {
-        root: dir.path().to_owned(),
-        dir: dir.path().join(".swarm"),
-        project: "0123456789abcdef".into(),
-        key: Key::new([7; KEY_LEN]),
-    };
-    (dir, store)
-}
 
 fn request(name: &str, path: &str) -> Request {
     Request {
