@@ -73,6 +73,8 @@ struct Soak {
     killed: usize,
     /// Moments at which the leases were looked at.
     sampled: usize,
+    /// Messages of the human that were refused.
+    refused: usize,
 }
 
 impl Soak {
@@ -106,6 +108,7 @@ impl Soak {
             ledger,
             killed: 0,
             sampled: 0,
+            refused: 0,
         };
         let panes: Vec<String> = (0..12).map(|n| soak.pane(KINDS[n % 4])).collect();
         soak.world.ok(&["discover", "--init", "--quiet"]);
@@ -236,9 +239,12 @@ impl Soak {
         if out.status.success() {
             self.sent.insert(number);
         } else {
-            // Somebody died a moment ago, or has been held for so long that no more is taken.
+            // Somebody died a moment ago, has been held for so long that no more is taken, or the letters of the dead have filled
+            // the project: nobody sends those again here. Such a refusal is told in the last line.
             let why = String::from_utf8_lossy(&out.stderr);
-            assert!(out.status.code() == Some(5) || why.contains("messages of yours wait for"), "{why}");
+            let full = ["messages of yours wait for", "messages wait in this project"];
+            assert!(out.status.code() == Some(5) || full.iter().any(|f| why.contains(f)), "{why}");
+            self.refused += 1;
         }
     }
 
@@ -454,10 +460,11 @@ impl Soak {
         let error = ledger.events("courier-error").chain(ledger.events("hook-error")).next();
         assert_eq!(error, None);
         format!(
-            "{} messages of {posts} in the journal, {each}, {compared} pairs in order; \
+            "{} messages of {posts} in the journal, {} refused, {each}, {compared} pairs in order; \
              {} awaited: {} acknowledged, {} escalated, {} failed; {grants} leases, {} left, none overlapped at {} moments; \
              {} couriers killed, {left} temporary files of theirs",
             sent.len(),
+            self.refused,
             acks.0 + acks.1 + acks.2,
             acks.0,
             acks.1,
