@@ -132,7 +132,7 @@ one() { # NAME CONDITION N
     courier)
       id=$(mail "$name" "courier killed $n")
       sleep "0.$((n * 37 % 50 / 10))$((n * 7 % 10))"
-      pkill -KILL -f 'swarm courier --socket' || true
+      pkill -KILL -f "swarm courier --socket ${TMUX%%,*}" || true
       swarm discover --quiet ;;
   esac
   settle "$name" "$condition" "$id"
