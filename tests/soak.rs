@@ -77,6 +77,14 @@ struct Soak {
     refused: usize,
 }
 
+impl Drop for Soak {
+    fn drop(&mut self) {
+        // They wait for the next errand, and do not end with their pane.
+        let errands = self.world.path().join("bin/errands");
+        let _ = Command::new("pkill").args(["-KILL", "-f"]).arg(errands).status();
+    }
+}
+
 impl Soak {
     fn new(seed: u64) -> Self {
         let mut world = World::new();

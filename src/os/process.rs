@@ -169,10 +169,18 @@ mod linux {
         try_read_one(pid).ok().flatten()
     }
 
+    /// The kernel tells no size of these files, so a buffer that is large enough from the start saves most of the reads, which are
+    /// most of what a look at all processes costs.
+    fn read_whole(path: &str) -> std::io::Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(1024);
+        fs::File::open(path)?.take(1 << 16).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
     /// `None`: there is no such process.
     pub(super) fn try_read_one(pid: i32) -> Result<Option<Process>> {
         let path = format!("/proc/{pid}/stat");
-        match fs::read(&path) {
+        match read_whole(&path) {
             Ok(bytes) => parse_stat(&String::from_utf8_lossy(&bytes))
                 .map(Some)
                 .with_context(|| format!("{path} is not understood")),
@@ -295,6 +303,14 @@ mod other {
 
     pub(super) fn read_one(pid: i32) -> Option<Process> {
         try_read_one(pid).ok().flatten()
+    }
+
+    /// The kernel tells no size of these files, so a buffer that is large enough from the start saves most of the reads, which are
+    /// most of what a look at all processes costs.
+    fn read_whole(path: &str) -> std::io::Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(1024);
+        fs::File::open(path)?.take(1 << 16).read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
     /// `None`: there is no such process.
