@@ -271,6 +271,8 @@ if command -v strace >/dev/null; then
     kill "$pid"
     until_true is_gone "$pid"
     SWARM_ROOT=$PWD traced "$work/courier" swarm courier --socket "${TMUX%%,*}" &
+    # Else the next command would find none, and start one that is not watched.
+    until_true sh -c '! flock -n .swarm/courier.lock true'
     id=$(swarm send --no-wait codex-1 'for the caches' | awk 'NR == 1 { print $1 }')
     until_true is_submitted "$id"
     sleep 2
