@@ -125,26 +125,11 @@ pub fn reminder_marker(id: &MessageId, ring: u32) -> String {
 mod tests {
     use super::*;
     use crate::core::body::Body;
-    use crate::core::message::{Identity, MESSAGE_VERSION, Message, MessageType};
+    use crate::core::message::{Message, MessageType, tests};
     use crate::core::signing::Key;
 
     fn message(body: &str) -> Message {
-        let id = MessageId::from_entropy(42);
-        Message {
-            version: MESSAGE_VERSION,
-            id: id.clone(),
-            sequence: 1,
-            from: Name::new("claude-1").unwrap(),
-            identity: Identity::Process,
-            to: vec![Name::new("reviewer").unwrap()],
-            kind: MessageType::Question,
-            thread: id,
-            reply_to: None,
-            ack_required: false,
-            urgent: false,
-            created: 1,
-            body: Body::new(body).unwrap(),
-        }
+        Message { from: Name::new("claude-1").unwrap(), body: Body::new(body).unwrap(), ..tests::message() }
     }
 
     fn sealed(message: Message) -> Verified {

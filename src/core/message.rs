@@ -146,19 +146,45 @@ impl Message {
     pub fn file_name(&self) -> String {
         format!("{:013}-{}-{}.json", self.created, self.from, self.id)
     }
+
+    /// What there is to know of it without its text.
+    pub fn envelope(&self) -> Envelope {
+        Envelope {
+            id: self.id.clone(),
+            sequence: self.sequence,
+            from: self.from.clone(),
+            urgent: self.urgent,
+            created: self.created,
+        }
+    }
+}
+
+/// A message without its text, for holding many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// As [`Message::id`].
+    pub id: MessageId,
+    /// As [`Message::sequence`].
+    pub sequence: u64,
+    /// As [`Message::from`].
+    pub from: Name,
+    /// As [`Message::urgent`].
+    pub urgent: bool,
+    /// As [`Message::created`].
+    pub created: u64,
 }
 
 /// What to sort messages by, so that they come in the order in which they were sent: by the clock, and those of one sender by their
 /// numbers even if the clock was set back between them. Each counts as sent no later than what its sender sent after it.
-pub fn order_sent<'a>(messages: impl Iterator<Item = &'a Message>) -> BTreeMap<MessageId, (u64, u64)> {
-    let mut messages: Vec<&Message> = messages.collect();
+pub fn order_sent(messages: impl Iterator<Item = Envelope>) -> BTreeMap<MessageId, (u64, u64)> {
+    let mut messages: Vec<Envelope> = messages.collect();
     messages.sort_by_key(|m| std::cmp::Reverse(m.sequence));
-    let mut first: BTreeMap<&Name, u64> = BTreeMap::new();
+    let mut first: BTreeMap<Name, u64> = BTreeMap::new();
     let mut order = BTreeMap::new();
     for message in messages {
-        let at = first.entry(&message.from).or_insert(u64::MAX);
+        let at = first.entry(message.from).or_insert(u64::MAX);
         *at = message.created.min(*at);
-        order.insert(message.id.clone(), (*at, message.sequence));
+        order.insert(message.id, (*at, message.sequence));
     }
     order
 }
@@ -224,12 +250,13 @@ impl fmt::Display for MessageType {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     use crate::core::signing::Key;
 
-    fn message() -> Message {
+    /// Some message.
+    pub(crate) fn message() -> Message {
         let id = MessageId::from_entropy(42);
         Message {
             version: MESSAGE_VERSION,
@@ -305,7 +332,7 @@ mod tests {
             sent(3, "b-1", 20, 20),
             sent(4, "b-1", 1500, 1500),
         ];
-        let order = order_sent(all.iter());
+        let order = order_sent(all.iter().map(Message::envelope));
         let mut sorted: Vec<&Message> = all.iter().collect();
         sorted.sort_by_key(|m| order[&m.id]);
         let numbers: Vec<u64> = sorted.iter().map(|m| m.sequence).collect();

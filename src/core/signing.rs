@@ -117,27 +117,9 @@ mod tests {
     use super::*;
     use crate::core::body::Body;
     use crate::core::id::MessageId;
-    use crate::core::message::{Identity, MESSAGE_VERSION, MessageType};
+    use crate::core::message::tests::message;
+    use crate::core::message::{Identity, MessageType};
     use crate::core::name::Name;
-
-    fn message() -> Message {
-        let id = MessageId::from_entropy(1);
-        Message {
-            version: MESSAGE_VERSION,
-            id: id.clone(),
-            sequence: 3,
-            from: Name::new("claude-1").unwrap(),
-            identity: Identity::Process,
-            to: vec![Name::new("codex-1").unwrap()],
-            kind: MessageType::Info,
-            thread: id,
-            reply_to: None,
-            ack_required: false,
-            urgent: false,
-            created: 5,
-            body: Body::new("hello").unwrap(),
-        }
-    }
 
     #[test]
     fn what_was_signed_verifies_and_another_key_does_not() {

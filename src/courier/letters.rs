@@ -5,6 +5,7 @@
 //! given. So a courier that is killed and started anew goes on where the last one was, and tells nothing never or twice but
 //! for a crash between the two writes of that transaction, after which it is told again.
 
+use super::memo::Memo;
 use crate::core::ack::{AckClock, Step};
 use crate::core::agent::Agent;
 use crate::core::config::{Escalate, Settings};
@@ -13,7 +14,7 @@ use crate::core::escape;
 use crate::core::frame;
 use crate::core::id::MessageId;
 use crate::core::lease::Notice;
-use crate::core::message::{MessageType, Verified};
+use crate::core::message::{Envelope, MessageType, Verified};
 use crate::core::name::Name;
 use crate::store::mail::Folder;
 use crate::store::{Store, Transaction, now_ms};
@@ -64,7 +65,7 @@ impl Letters<'_> {
     fn awaited(&self, owner: &Name, message: &Verified, due: &mut Due) -> Result<()> {
         let now = now_ms();
         let schedule = &self.settings.reminders;
-        let delivery = self.delivery(owner, message)?;
+        let delivery = self.delivery(owner, &message.envelope())?;
         if matches!(delivery.way.stage, Stage::Acked | Stage::Failed) {
             return self.store.transact(|tx| tx.settle_ack(owner, &message.file_name()));
         }
@@ -135,7 +136,7 @@ impl Letters<'_> {
                 return Ok(false);
             }
             notify(tx, &to, &text)?;
-            let mut delivery = self.delivery(owner, message)?;
+            let mut delivery = self.delivery(owner, &message.envelope())?;
             if let Some(clock) = &mut delivery.ack {
                 clock.escalated = true;
             }
@@ -150,66 +151,71 @@ impl Letters<'_> {
         Ok(())
     }
 
-    /// Fails what waits for agents that have ended, and tells the senders.
-    pub fn dead_letters(&self) -> Result<Vec<String>> {
+    /// Fails what waits for agents that have ended, and tells the senders. Gives lines for the people at the terminals. A mailbox that
+    /// is as it was when nothing more was to do there is not read again.
+    pub fn dead_letters(&self, done: &mut Memo<()>) -> Result<Vec<String>> {
         let mut alerts = Vec::new();
         for agent in self.agents.iter().filter(|a| !a.is_live()) {
-            let mut senders: BTreeMap<Vec<Name>, Vec<MessageId>> = BTreeMap::new();
-            for file in self.store.mail_files(&agent.name, Folder::New)? {
-                let found = self.store.message(&agent.name, &agent.formerly, Folder::New, &file)?;
-                let Some(Ok(message)) = found else { continue };
-                let stage = self.delivery(&agent.name, &message)?.way.stage;
-                if !stage.is_open() && stage != Stage::Failed {
-                    // It was submitted, and a crash came before the move.
-                    self.store.transact(|tx| tx.mark_given(&agent.name, &file))?;
-                }
-                if stage.is_open() {
-                    senders.entry(self.sender(&message)).or_default().push(message.id.clone());
-                }
+            done.recall(self.store, &agent.name, || {
+                alerts.extend(self.fail(agent)?);
+                Ok(())
+            })?;
+        }
+        Ok(alerts)
+    }
+
+    fn fail(&self, agent: &Agent) -> Result<Vec<String>> {
+        let mut senders: BTreeMap<Vec<Name>, Vec<MessageId>> = BTreeMap::new();
+        for file in self.store.mail_files(&agent.name, Folder::New)? {
+            let found = self.store.message(&agent.name, &agent.formerly, Folder::New, &file)?;
+            let Some(Ok(message)) = found else { continue };
+            let stage = self.delivery(&agent.name, &message.envelope())?.way.stage;
+            if stage.is_open() {
+                senders.entry(self.sender(&message)).or_default().push(message.id.clone());
+            } else if stage != Stage::Failed {
+                // It was submitted, and a crash came before the move.
+                self.store.transact(|tx| tx.mark_given(&agent.name, &file))?;
             }
-            for (to, ids) in senders {
-                let named = ids.iter().take(NAMED).map(ToString::to_string).collect::<Vec<_>>().join(", ");
-                let more = if ids.len() > NAMED {
-                    format!(" and {} more", ids.len() - NAMED)
-                } else {
-                    String::new()
-                };
-                let text = format!(
-                    "{} has ended and was not given {named}{more}; send again: swarm-msg resend {} --to NAME",
-                    agent.name, ids[0]
-                );
-                self.store.transact(|tx| {
-                    notify(tx, &to, &text)?;
-                    for id in &ids {
-                        let known = self.store.delivery(&agent.name, id)?;
-                        let mut delivery = known.unwrap_or_else(|| Delivery::queued(id.clone(), now_ms()));
-                        if delivery.way.stage.is_open() {
-                            delivery.way.advance(Stage::Failed, "its process has ended", now_ms());
-                            tx.put_delivery(&agent.name, &delivery)?;
-                            tx.journal("dead-letter", json!({"id": id, "to": agent.name}))?;
-                        }
+        }
+        let mut alerts = Vec::new();
+        for (to, ids) in senders {
+            let named = ids.iter().take(NAMED).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let more =
+                if ids.len() > NAMED { format!(" and {} more", ids.len() - NAMED) } else { String::new() };
+            let text = format!(
+                "{} has ended and was not given {named}{more}; send again: swarm-msg resend {} --to NAME",
+                agent.name, ids[0]
+            );
+            self.store.transact(|tx| {
+                notify(tx, &to, &text)?;
+                for id in &ids {
+                    let known = self.store.delivery(&agent.name, id)?;
+                    let mut delivery = known.unwrap_or_else(|| Delivery::queued(id.clone(), now_ms()));
+                    if delivery.way.stage.is_open() {
+                        delivery.way.advance(Stage::Failed, "its process has ended", now_ms());
+                        tx.put_delivery(&agent.name, &delivery)?;
+                        tx.journal("dead-letter", json!({"id": id, "to": agent.name}))?;
                     }
-                    Ok(())
-                })?;
-                alerts.push(format!(
-                    "{} has ended; {} not delivered",
-                    agent.name,
-                    plural(ids.len(), "message")
-                ));
-            }
+                }
+                Ok(())
+            })?;
+            alerts.push(format!("{} has ended; {} not delivered", agent.name, plural(ids.len(), "message")));
         }
         Ok(alerts)
     }
 
     /// Tells the sender of a message that has been held for long, once. Notices of swarm itself are not spoken of.
-    pub fn held(&self, owner: &Name, message: &Verified, reason: &str) -> Result<()> {
-        let age = now_ms().saturating_sub(message.created);
+    pub fn held(&self, agent: &Agent, file: &str, envelope: &Envelope, reason: &str) -> Result<()> {
+        let owner = &agent.name;
+        let age = now_ms().saturating_sub(envelope.created);
         if age < self.settings.held_notice_ms
-            || message.from.is_system()
-            || self.delivery(owner, message)?.told_held
+            || envelope.from.is_system()
+            || self.delivery(owner, envelope)?.told_held
         {
             return Ok(());
         }
+        let found = self.store.message(owner, &agent.formerly, Folder::New, file)?;
+        let Some(Ok(message)) = found else { return Ok(()) };
         let text = format!(
             "{} to {owner} is held, for {} s now: {reason} ({})",
             message.id,
@@ -217,11 +223,11 @@ impl Letters<'_> {
             frame::preview(message.body.as_str())
         );
         self.store.transact(|tx| {
-            let mut delivery = self.delivery(owner, message)?;
+            let mut delivery = self.delivery(owner, envelope)?;
             if delivery.told_held {
                 return Ok(());
             }
-            notify(tx, &self.sender(message), &text)?;
+            notify(tx, &self.sender(&message), &text)?;
             delivery.told_held = true;
             tx.put_delivery(owner, &delivery)
         })
@@ -240,9 +246,9 @@ impl Letters<'_> {
         self.agents.iter().find(|a| a.name == *owner).map_or(&[], |a| &a.formerly)
     }
 
-    fn delivery(&self, owner: &Name, message: &Verified) -> Result<Delivery> {
-        let known = self.store.delivery(owner, &message.id)?;
-        Ok(known.unwrap_or_else(|| Delivery::queued(message.id.clone(), message.created)))
+    fn delivery(&self, owner: &Name, envelope: &Envelope) -> Result<Delivery> {
+        let known = self.store.delivery(owner, &envelope.id)?;
+        Ok(known.unwrap_or_else(|| Delivery::queued(envelope.id.clone(), envelope.created)))
     }
 
     /// Changes a delivery record unless the message was acknowledged meanwhile, or its mailbox got another name.
@@ -252,7 +258,7 @@ impl Letters<'_> {
             if !awaited.exists() {
                 return Ok(());
             }
-            let mut delivery = self.delivery(owner, message)?;
+            let mut delivery = self.delivery(owner, &message.envelope())?;
             if delivery.way.stage == Stage::Acked {
                 return Ok(());
             }

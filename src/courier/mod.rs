@@ -12,6 +12,7 @@ pub mod discovery;
 pub mod gate;
 pub mod keys;
 pub mod letters;
+pub mod memo;
 pub mod observe;
 pub mod round;
 pub mod start;

@@ -9,6 +9,7 @@ use super::coordination::Rows;
 use super::delivery::{Attempt, Outcome};
 use super::keys::Keys;
 use super::letters::{Due, Letters};
+use super::memo::Memo;
 use super::{discovery, observe, witness};
 use crate::agents::Profiles;
 use crate::core::agent::{Agent, Status};
@@ -17,7 +18,7 @@ use crate::core::config::{Config, Problem, Settings};
 use crate::core::delivery::Stage;
 use crate::core::escape;
 use crate::core::frame;
-use crate::core::message::{Verified, order_sent, parse_file_name, sent_at};
+use crate::core::message::{Envelope, order_sent, parse_file_name, sent_at};
 use crate::core::name::Name;
 use crate::os::process;
 use crate::store::config::{Files, Stamp};
@@ -81,6 +82,10 @@ pub struct Round<'a> {
     popup_due: bool,
     /// What is known of people's keys in the agents' panes.
     keys: BTreeMap<(String, String), Keys>,
+    /// What each mailbox has to tell of.
+    counted: Memo<Counts>,
+    /// The mailboxes of the dead in which nothing is left to do.
+    buried: Memo<()>,
     /// The errors that were journalled last: one that lasts is told once.
     noted: BTreeSet<String>,
 }
@@ -103,6 +108,8 @@ impl<'a> Round<'a> {
             announced: None,
             popup_due: false,
             keys: BTreeMap::new(),
+            counted: Memo::default(),
+            buried: Memo::default(),
             noted: BTreeSet::new(),
         }
     }
@@ -179,23 +186,16 @@ impl<'a> Round<'a> {
     }
 
     /// Counts the mail.
-    fn counts(&self) -> Result<Counts> {
+    fn counts(&mut self) -> Result<Counts> {
         let mut counts = Counts::default();
-        for owner in self.store.mailboxes()? {
-            if owner.is_human() {
-                counts.unread = self.store.count_unread(&owner)?;
-            }
-            for (folder, overdue) in [(Folder::New, false), (Folder::Unacked, true)] {
-                for file in self.store.mail_files(&owner, folder)? {
-                    let Some((_, id)) = parse_file_name(&file) else { continue };
-                    let Some(delivery) = self.store.delivery(&owner, &id)? else { continue };
-                    if overdue {
-                        counts.overdue += usize::from(delivery.ack.is_some_and(|a| a.rings > 0));
-                    } else {
-                        counts.held += usize::from(delivery.way.stage == Stage::Held);
-                    }
-                }
-            }
+        let owners = self.store.mailboxes()?;
+        self.counted.keep(&owners);
+        self.buried.keep(&owners);
+        for owner in owners {
+            let counted = self.counted.recall(self.store, &owner, || count(self.store, &owner))?;
+            counts.unread += counted.unread;
+            counts.held += counted.held;
+            counts.overdue += counted.overdue;
         }
         Ok(counts)
     }
@@ -284,12 +284,12 @@ impl<'a> Round<'a> {
     /// Looks after acknowledgements that are awaited and letters to the dead. Returns when it is to do so again (ms since
     /// the epoch), if before the next pulse.
     pub fn letters(&mut self) -> Result<Option<u64>> {
-        let look = || -> Result<Due> {
+        let mut look = || -> Result<Due> {
             self.store.finish_posts()?;
             let agents = self.store.agents()?;
             let letters = Letters { store: self.store, agents: &agents, settings: &self.settings };
             let mut due = letters.acknowledgements()?;
-            due.alerts.extend(letters.dead_letters()?);
+            due.alerts.extend(letters.dead_letters(&mut self.buried)?);
             self.store.post_notices()?;
             Ok(due)
         };
@@ -380,11 +380,14 @@ impl<'a> Round<'a> {
         loop {
             let jobs = self.jobs(agent)?;
             let Some(job) = jobs.first() else { return Ok(pass) };
+            let found = self.store.message(&agent.name, &agent.formerly, job.folder(), &job.file)?;
+            // It was read, or the agent renamed, a moment ago.
+            let Some(Ok(message)) = found else { return Ok(Pass { waiting: true, ..pass }) };
             let attempt = Attempt {
                 store: self.store,
                 agent,
                 profile,
-                message: &job.message,
+                message: &message,
                 reminder: job.reminder,
                 settings: &self.settings,
                 keys,
@@ -396,7 +399,7 @@ impl<'a> Round<'a> {
                     let agents = self.store.agents()?;
                     let letters = Letters { store: self.store, agents: &agents, settings: &self.settings };
                     for job in jobs.iter().filter(|j| j.reminder.is_none()) {
-                        letters.held(&agent.name, &job.message, &hold.to_string())?;
+                        letters.held(agent, &job.file, &job.envelope, &hold.to_string())?;
                     }
                     return Ok(pass);
                 }
@@ -417,7 +420,7 @@ impl<'a> Round<'a> {
             let Some(Ok(message)) = found else { continue };
             let stage = self.store.delivery(&agent.name, &message.id)?.map_or(Stage::Queued, |d| d.way.stage);
             if stage.is_open() {
-                jobs.push(Job { message, reminder: None, stage });
+                jobs.push(Job { file, envelope: message.envelope(), reminder: None, stage });
             } else if stage != Stage::Failed {
                 // Submitted, and a crash came before the move.
                 self.store.transact(|tx| tx.mark_given(&agent.name, &file))?;
@@ -428,21 +431,50 @@ impl<'a> Round<'a> {
             let Some(Ok(message)) = found else { continue };
             let Some(delivery) = self.store.delivery(&agent.name, &message.id)? else { continue };
             if let (Some(reminder), Some(clock)) = (delivery.open_reminder(), &delivery.ack) {
-                jobs.push(Job { message, reminder: Some(clock.rings), stage: reminder.stage });
+                let (reminder, stage) = (Some(clock.rings), reminder.stage);
+                jobs.push(Job { file, envelope: message.envelope(), reminder, stage });
             }
         }
-        let order = order_sent(jobs.iter().map(|j| &*j.message));
+        let order = order_sent(jobs.iter().map(|j| j.envelope.clone()));
         jobs.sort_by_cached_key(|j| {
             let begun = matches!(j.stage, Stage::Typing | Stage::Entering);
-            (!begun, !j.message.urgent, order.get(&j.message.id).copied())
+            (!begun, !j.envelope.urgent, order.get(&j.envelope.id).copied())
         });
         Ok(jobs)
     }
 }
 
-/// One text to be typed.
+/// Counts what one mailbox has to tell of.
+fn count(store: &Store, owner: &Name) -> Result<Counts> {
+    let mut counts = Counts::default();
+    if owner.is_human() {
+        counts.unread = store.count_unread(owner)?;
+    }
+    for (folder, overdue) in [(Folder::New, false), (Folder::Unacked, true)] {
+        for file in store.mail_files(owner, folder)? {
+            let Some((_, id)) = parse_file_name(&file) else { continue };
+            let Some(delivery) = store.delivery(owner, &id)? else { continue };
+            if overdue {
+                counts.overdue += usize::from(delivery.ack.is_some_and(|a| a.rings > 0));
+            } else {
+                counts.held += usize::from(delivery.way.stage == Stage::Held);
+            }
+        }
+    }
+    Ok(counts)
+}
+
+/// One text to be typed. There may be a thousand for each agent, so the texts stay where they are until their turn.
 struct Job {
-    message: Verified,
+    file: String,
+    envelope: Envelope,
     reminder: Option<u32>,
     stage: Stage,
+}
+
+impl Job {
+    /// Where its message is.
+    fn folder(&self) -> Folder {
+        if self.reminder.is_some() { Folder::Unacked } else { Folder::New }
+    }
 }

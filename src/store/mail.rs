@@ -16,6 +16,7 @@ use crate::core::message::{Message, Signed, Verified, order_sent, parse_file_nam
 use crate::core::name::Name;
 use anyhow::{Context as _, Result, bail};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// The folders in which a message that was not read may lie.
 pub const UNREAD: [Folder; 2] = [Folder::New, Folder::Given];
@@ -46,6 +47,9 @@ impl Folder {
         }
     }
 }
+
+/// When each part of a mailbox last changed.
+pub type Changed = [SystemTime; 4];
 
 /// The directories of a mailbox.
 const PARTS: [&str; 6] = ["new", "given", "cur", "state", "unacked", "gone"];
@@ -120,9 +124,21 @@ impl Store {
         Ok(dir)
     }
 
-    /// When a name last came to or left one half of a mailbox; `None` if that cannot be told.
-    pub fn mail_changed(&self, owner: &Name, folder: Folder) -> Option<std::time::SystemTime> {
-        std::fs::metadata(self.mail_dir(owner, folder.dir())).and_then(|m| m.modified()).ok()
+    /// When a name last came to or left one half of a mailbox; `None` if the next time may be the same, so that only a look can tell.
+    pub fn mail_changed(&self, owner: &Name, folder: Folder) -> Option<SystemTime> {
+        record::changed(&self.mail_dir(owner, folder.dir()))
+    }
+
+    /// The same for all that was not read, with its delivery records and what is to be acknowledged.
+    pub fn mailbox_changed(&self, owner: &Name) -> Option<Changed> {
+        let [new, given, state, unacked] =
+            ["new", "given", "state", "unacked"].map(|part| self.mail_dir(owner, part));
+        Some([
+            record::changed(&new)?,
+            record::changed(&given)?,
+            record::changed(&state)?,
+            record::changed(&unacked)?,
+        ])
     }
 
     /// All mailboxes.
@@ -155,7 +171,7 @@ impl Store {
         let given = self.mail(owner, aliases, Folder::Given)?;
         all.messages.extend(given.messages);
         all.refused.extend(given.refused);
-        let order = order_sent(all.messages.iter().map(|m| &**m));
+        let order = order_sent(all.messages.iter().map(|m| m.envelope()));
         all.messages.sort_by_cached_key(|m| order.get(&m.id).copied());
         Ok(all)
     }
@@ -177,12 +193,17 @@ impl Store {
         let why = match record::load::<Signed>(&path)? {
             Loaded::Missing => return Ok(None),
             Loaded::Bad(why) => format!("not a message: {why}"),
-            Loaded::Ok(signed) => match self.genuine(owner, aliases, folder, file, signed.clone()) {
-                Ok(message) => return Ok(Some(Ok(message))),
-                // Somebody may have been renamed since the caller looked who is called what.
-                Err(why) => match self.genuine(owner, &self.former_names(owner)?, folder, file, signed) {
-                    Ok(message) => return Ok(Some(Ok(message))),
-                    Err(_) => why.to_owned(),
+            Loaded::Ok(signed) => match self.key.verify(signed) {
+                Err(_) => "forged: its signature does not fit".to_owned(),
+                Ok(message) => match self.doubt(owner, aliases, folder, file, &message) {
+                    None => return Ok(Some(Ok(message))),
+                    // Somebody may have been renamed since the caller looked who is called what.
+                    Some(why) => {
+                        match self.doubt(owner, &self.former_names(owner)?, folder, file, &message) {
+                            None => return Ok(Some(Ok(message))),
+                            Some(_) => why.to_owned(),
+                        }
+                    }
                 },
             },
         };
@@ -210,30 +231,28 @@ impl Store {
         Ok(bearer.map_or_else(|| found.mailbox.clone(), |a| a.name))
     }
 
-    fn genuine(
+    /// What speaks against a message, whose signature fits, where it lies.
+    fn doubt(
         &self,
         owner: &Name,
         aliases: &[Name],
         folder: Folder,
         file: &str,
-        signed: Signed,
-    ) -> Result<Verified, &'static str> {
-        let message = self.key.verify(signed).map_err(|_| "forged: its signature does not fit")?;
+        message: &Message,
+    ) -> Option<&'static str> {
         if message.file_name() != file {
-            return Err("forged: its file bears another message's name");
+            return Some("forged: its file bears another message's name");
         }
         if !message.to.iter().any(|to| to == owner || aliases.contains(to)) {
-            return Err("forged: it was written to somebody else");
+            return Some("forged: it was written to somebody else");
         }
         let later: &[Folder] = match folder {
             Folder::New => &[Folder::Given, Folder::Cur, Folder::Gone],
             Folder::Given => &[Folder::Cur, Folder::Gone],
             _ => &[],
         };
-        if later.iter().any(|f| self.mail_file(owner, *f, file).exists()) {
-            return Err("replayed: it was read before");
-        }
-        Ok(message)
+        let replayed = later.iter().any(|f| self.mail_file(owner, *f, file).exists());
+        replayed.then_some("replayed: it was read before")
     }
 
     /// The delivery record of a message; a missing or unreadable one means that nothing is known.

@@ -194,7 +194,7 @@ impl Store {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::core::body::Body;
     use crate::core::delivery::Stage;
@@ -206,7 +206,7 @@ mod tests {
     use std::fs;
 
     /// A store with a key of its own, in a directory that goes with the first value.
-    pub(super) fn store() -> (tempfile::TempDir, Store) {
+    pub(crate) fn store() -> (tempfile::TempDir, Store) {
         let dir = tempfile::tempdir().unwrap();
         root::create(dir.path(), "0123456789abcdef").unwrap();
         let store = Store {

@@ -12,6 +12,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 /// The largest record that is read: a message of 64 KiB in the worst JSON escaping, and then some.
 const MAX_RECORD: u64 = 1 << 20;
@@ -122,6 +123,16 @@ pub fn overwrite(tmp: &Path, path: &Path, value: &impl Serialize) -> Result<()> 
         }
         _ => replace(tmp, path, value, Durability::Volatile),
     }
+}
+
+/// How long a directory must have been left alone before its time stands for what is in it. File systems count in steps, of some
+/// milliseconds to two seconds (FAT), and two changes within a step look like one.
+const STEP: Duration = Duration::from_secs(2);
+
+/// When a name in `dir` was last made, replaced or removed; `None` if the next time may be the same as this one.
+pub fn changed(dir: &Path) -> Option<SystemTime> {
+    let at = fs::metadata(dir).and_then(|meta| meta.modified()).ok()?;
+    at.elapsed().is_ok_and(|age| age > STEP).then_some(at)
 }
 
 /// What reading a record gave.

@@ -10,13 +10,10 @@ use crate::store::Store;
 use crate::store::mail::Folder;
 use anyhow::Result;
 use std::collections::{BTreeMap, HashMap};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 /// How many messages are shown.
 pub(super) const LIMIT: usize = 300;
-
-/// A directory that changed this shortly before it was listed may have changed after it within the same tick of the clock.
-const TICK: Duration = Duration::from_secs(1);
 
 /// One message and where its copies lie.
 pub(super) struct Entry<'a> {
@@ -52,8 +49,7 @@ impl Feed {
                 if changed.is_none() || listing.changed != changed {
                     let mut files = store.mail_files(&owner, folder)?;
                     files.drain(..files.len().saturating_sub(LIMIT));
-                    let settled = changed.filter(|at| at.elapsed().is_ok_and(|age| age > TICK));
-                    *listing = Listing { changed: settled, files };
+                    *listing = Listing { changed, files };
                 }
                 for file in &listing.files {
                     found.entry(file.clone()).or_default().push((owner.clone(), folder));

@@ -1,0 +1,108 @@
+//! Mailboxes that need not be read again.
+//!
+//! The letters of the dead lie where they are until somebody sends them again, thousands of them after a long day, and a look at
+//! each of them takes a courier longer than all else it does. So what was made of a mailbox is kept for as long as the times of its
+//! directories stand. Every change of a mailbox is a name that comes, goes or is replaced there, so none is missed; a time so
+//! young that the next change could bear it, too, counts for nothing. Kept by the courier alone, and lost with it.
+
+use crate::core::name::Name;
+use crate::store::Store;
+use crate::store::mail::Changed;
+use anyhow::Result;
+use std::collections::BTreeMap;
+
+/// What was made of each mailbox.
+#[derive(Debug)]
+pub struct Memo<T>(BTreeMap<Name, (Changed, T)>);
+
+impl<T> Default for Memo<T> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<T: Clone> Memo<T> {
+    /// What `read` makes of a mailbox, or made of it when it was as it is now.
+    pub fn recall(&mut self, store: &Store, owner: &Name, read: impl FnOnce() -> Result<T>) -> Result<T> {
+        // Before it is read: what changes meanwhile is seen the next time.
+        let changed = store.mailbox_changed(owner);
+        match self.0.get(owner) {
+            Some((known, made)) if Some(*known) == changed => return Ok(made.clone()),
+            _ => {}
+        }
+        self.0.remove(owner);
+        let made = read()?;
+        if let Some(changed) = changed {
+            self.0.insert(owner.clone(), (changed, made.clone()));
+        }
+        Ok(made)
+    }
+
+    /// Forgets all mailboxes but these, which are in order.
+    pub fn keep(&mut self, owners: &[Name]) {
+        self.0.retain(|owner, _| owners.binary_search(owner).is_ok());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::mail::Folder;
+    use crate::store::tests::store;
+    use std::fs::{self, File};
+    use std::path::Path;
+    use std::time::{Duration, SystemTime};
+
+    const FILE: &str = "0000000000001-claude-1-00000000.json";
+
+    /// Sets the time of each directory of the mailbox that `part` is in.
+    fn set(part: &Path, at: SystemTime) {
+        for dir in fs::read_dir(part.parent().unwrap()).unwrap() {
+            File::open(dir.unwrap().path()).unwrap().set_modified(at).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_mailbox_is_read_again_when_something_has_changed_there() {
+        let (_dir, store) = store();
+        let human = Name::human();
+        store.ensure_mailbox(&human).unwrap();
+        let new = store.mail_file(&human, Folder::New, FILE).parent().unwrap().to_owned();
+        set(&new, SystemTime::now() - Duration::from_secs(60));
+        let (mut memo, mut read) = (Memo::default(), 0);
+        let mut look = |memo: &mut Memo<usize>| {
+            let count = || {
+                read += 1;
+                store.count_mail(&human, Folder::New)
+            };
+            (memo.recall(&store, &human, count).unwrap(), read)
+        };
+        assert_eq!(look(&mut memo), (0, 1));
+        assert_eq!(look(&mut memo), (0, 1), "it is as it was");
+        fs::write(store.mail_file(&human, Folder::New, FILE), "{}").unwrap();
+        assert_eq!(look(&mut memo), (1, 2));
+        fs::write(store.mail_file(&human, Folder::Unacked, FILE), "{}").unwrap();
+        assert_eq!(look(&mut memo), (1, 3));
+        memo.keep(&[]);
+        assert!(memo.0.is_empty());
+    }
+
+    #[test]
+    fn what_changed_a_moment_ago_may_change_again_within_the_same_tick() {
+        let (_dir, store) = store();
+        let human = Name::human();
+        store.ensure_mailbox(&human).unwrap();
+        let new = store.mail_file(&human, Folder::New, FILE).parent().unwrap().to_owned();
+        let mut memo = Memo::default();
+        let mut look = || memo.recall(&store, &human, || store.count_mail(&human, Folder::New)).unwrap();
+        // An hour ahead, as after somebody has set the clock back: as little can be told from that.
+        for at in [SystemTime::now(), SystemTime::now() + Duration::from_secs(3600)] {
+            let _ = fs::remove_file(new.join(FILE));
+            set(&new, at);
+            assert_eq!(look(), 0);
+            fs::write(new.join(FILE), "{}").unwrap();
+            set(&new, at);
+            assert_eq!(look(), 1);
+        }
+    }
+}
