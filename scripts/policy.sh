@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What the program may be made of (deny.toml: licences, advisories, duplicates, sources), and with which Rust it is built at the least.
-# Installs cargo-deny where it is missing. Advisories need their database, which is fetched: without a network the others are checked,
-# and that is said. The least Rust is tried where a toolchain of that version is installed.
+# Installs cargo-deny and a toolchain of that version where they are missing. Advisories need their database, which is fetched: without
+# a network the others are checked, and that is said, as for the least Rust where there is no rustup.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/need.sh
@@ -17,9 +17,10 @@ else
 fi
 
 least=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
-if command -v rustup >/dev/null && rustup toolchain list | grep -q "^$least"; then
+has_least() { rustup toolchain list | grep -q "^$least-"; }
+if command -v rustup >/dev/null && { has_least || rustup toolchain install "$least" --profile minimal --no-self-update; }; then
   cargo "+$least" check --locked --quiet --all-targets --target-dir "${CARGO_TARGET_DIR:-target}/least"
   echo "policy.sh: it builds with Rust $least"
 else
-  echo "policy.sh: SKIPPED: a build with Rust $least, which is not installed; clippy (incompatible_msrv) and a test look at what can be seen without it" >&2
+  echo "policy.sh: SKIPPED: a build with Rust $least, which cannot be installed from here; clippy (incompatible_msrv) and a test look at what can be seen without it" >&2
 fi

@@ -1,5 +1,6 @@
 //! Several writers to one recipient at once: by way of the library, which shows what the store bears, and by a process a message,
-//! beside what the same machine takes for the bare file operations and for empty processes. Rounds of all four take turns.
+//! beside what the same machine takes for the bare file operations, for empty processes, and for this program if it only tells its
+//! version. Rounds of all five take turns.
 
 use super::clock::percentile;
 use std::fs::{self, File};
@@ -113,7 +114,7 @@ fn bare(dir: &Path, writer: usize) {
 /// Prints the rows.
 pub(super) fn rows(swarm: &str) {
     let this = std::env::current_exe().unwrap();
-    let mut rates: [Vec<f64>; 4] = Default::default();
+    let mut rates: [Vec<f64>; 5] = Default::default();
     for _ in 0..ROUNDS {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("tmp")).unwrap();
@@ -127,24 +128,27 @@ pub(super) fn rows(swarm: &str) {
         }));
         assert_eq!(project.messages(), WRITERS * MESSAGES);
 
-        rates[2].push(rate(PROCESSES, |_| {
-            for _ in 0..PROCESSES {
-                project.run(&mut Command::new("true"));
-            }
-        }));
+        for (at, command) in [(2, &["true"][..]), (3, &[swarm, "--version"])] {
+            rates[at].push(rate(PROCESSES, |_| {
+                for _ in 0..PROCESSES {
+                    project.run(Command::new(command[0]).args(&command[1..]));
+                }
+            }));
+        }
 
         let project = Project::new();
         project.run(Command::new(swarm).arg("init"));
-        rates[3].push(rate(PROCESSES, |_| {
+        rates[4].push(rate(PROCESSES, |_| {
             for _ in 0..PROCESSES {
                 project.run(Command::new(swarm).args(["send", "--no-wait", "human", "a line of text"]));
             }
         }));
         assert_eq!(project.messages(), WRITERS * PROCESSES);
     }
-    let [floor, library, empty, processes] = rates.map(|mut r| percentile(&mut r, 50));
+    let [floor, library, empty, starts, processes] = rates.map(|mut r| percentile(&mut r, 50));
     println!("| the bare file operations of as many messages | {floor:.0}/s | 1.0 | |");
     println!("| messages, each writer one process | {library:.0}/s | {:.2} | ≥ 1,500/s |", library / floor);
     println!("| empty processes | {empty:.0}/s | 1.0 | |");
-    println!("| messages, a process each | {processes:.0}/s | {:.2} | |", processes / empty);
+    println!("| swarm --version | {starts:.0}/s | {:.2} | |", starts / empty);
+    println!("| messages, a process each | {processes:.0}/s | {:.2} | |", processes / starts);
 }

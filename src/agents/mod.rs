@@ -49,7 +49,7 @@ pub struct Profiles(Vec<Profile>);
 impl Profiles {
     /// The built-in profiles.
     pub fn builtin() -> Result<Self> {
-        BUILT_IN.iter().map(|(file, text)| Profile::parse(text, file)).collect::<Result<_>>().map(Self)
+        BUILT_IN.iter().map(|(file, text)| Profile::trusted(text, file)).collect::<Result<_>>().map(Self)
     }
 
     /// The built-in profiles and those in `dirs`; a later one of the same kind replaces an earlier one.
@@ -133,6 +133,13 @@ mod tests {
     }
 
     #[test]
+    fn every_built_in_profile_would_be_taken_from_anybody() {
+        for (file, text) in BUILT_IN {
+            Profile::parse(text, file).unwrap();
+        }
+    }
+
+    #[test]
     fn agents_are_recognised_however_they_are_started() {
         for (line, expected) in [
             ("claude", "claude"),
@@ -180,8 +187,14 @@ mod tests {
         std::fs::write(dir.path().join("mine.toml"), include_str!("../../docs/profile.toml")).unwrap();
         let template = Profiles::load(&[dir.path().to_owned()]).unwrap();
         assert_eq!(template.get("my-agent").unwrap().screen.below, 0);
-        std::fs::write(dir.path().join("bad.toml"), "kind = 'x'\nprompt = '('").unwrap();
-        let error = format!("{:#}", Profiles::load(&[dir.path().to_owned()]).unwrap_err());
-        assert!(error.contains("bad.toml"), "{error}");
+        for (bad, said) in [
+            ("kind = 'x'\nprompt = '('".to_owned(), "not valid"),
+            (text.replace("'^  '", "'('"), "unclosed group"),
+            (text.replace("'^  '", "'((a{99}){99}){99}'"), "size limit"),
+        ] {
+            std::fs::write(dir.path().join("bad.toml"), bad).unwrap();
+            let error = format!("{:#}", Profiles::load(&[dir.path().to_owned()]).unwrap_err());
+            assert!(error.contains("bad.toml") && error.contains(said), "{error}");
+        }
     }
 }

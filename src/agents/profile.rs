@@ -1,41 +1,54 @@
 //! What is known of one kind of agent, read from a TOML file.
 //!
-//! Rules are data: every pattern is compiled when the profile is loaded, with a bound on its size, and an error names
-//! the file and the key. A profile that does not parse is refused as a whole.
+//! Rules are data. A profile that does not parse, or has a pattern that does not compile within a bound on its size, is refused as a
+//! whole, and the error names the file. The patterns of the built-in profiles, which are tested, are compiled at their first use: to
+//! compile all of them takes two milliseconds, and most commands look at no screen.
 
 use anyhow::{Context as _, Result};
 use regex::{Regex, RegexBuilder};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
+use std::sync::OnceLock;
 
 /// The memory a compiled pattern may take, in bytes.
 const PATTERN_LIMIT: usize = 1 << 20;
 
-/// A compiled pattern of a profile.
-#[derive(Clone, Debug)]
-pub struct Pattern(Regex);
+/// A pattern of a profile.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "String")]
+pub struct Pattern {
+    source: String,
+    compiled: OnceLock<Regex>,
+}
+
+impl From<String> for Pattern {
+    fn from(source: String) -> Self {
+        Self { source, compiled: OnceLock::new() }
+    }
+}
 
 impl Pattern {
     /// Whether it matches somewhere in `text`.
     pub fn matches(&self, text: &str) -> bool {
-        self.0.is_match(text)
+        self.regex().is_match(text)
     }
 
     /// The length in bytes of its match, if that begins at the start of `text`.
     pub fn prefix(&self, text: &str) -> Option<usize> {
-        self.0.find(text).filter(|m| m.start() == 0).map(|m| m.end())
+        self.regex().find(text).filter(|m| m.start() == 0).map(|m| m.end())
     }
 
     /// Its source.
     pub fn as_str(&self) -> &str {
-        self.0.as_str()
+        &self.source
     }
-}
 
-impl<'de> Deserialize<'de> for Pattern {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let built = RegexBuilder::new(&text).size_limit(PATTERN_LIMIT).build();
-        built.map(Self).map_err(serde::de::Error::custom)
+    fn compile(&self) -> Result<Regex, regex::Error> {
+        RegexBuilder::new(&self.source).size_limit(PATTERN_LIMIT).build()
+    }
+
+    fn regex(&self) -> &Regex {
+        // Every pattern was compiled once, when its profile was parsed or, if that is built in, by a test: this cannot fail.
+        self.compiled.get_or_init(|| self.compile().unwrap_or_else(|_| unreachable!()))
     }
 }
 
@@ -146,10 +159,48 @@ impl Default for Timing {
 impl Profile {
     /// Reads a profile; `file` is for the error.
     pub fn parse(text: &str, file: &str) -> Result<Self> {
+        let profile = Self::trusted(text, file)?;
+        for pattern in profile.screen.patterns() {
+            let regex = pattern
+                .compile()
+                .with_context(|| format!("the profile {file} has a pattern that is not understood"))?;
+            pattern.compiled.get_or_init(|| regex);
+        }
+        Ok(profile)
+    }
+
+    /// Reads a profile whose patterns are known to compile.
+    pub(super) fn trusted(text: &str, file: &str) -> Result<Self> {
         let profile: Self =
             toml::from_str(text).with_context(|| format!("the profile {file} is not valid"))?;
         crate::core::name::Name::for_agent(&format!("{}-1", profile.kind))
             .with_context(|| format!("the profile {file} has a kind that makes no name"))?;
         Ok(profile)
+    }
+}
+
+impl ScreenRules {
+    /// All patterns. Each field is named here, so that a new one is not forgotten.
+    fn patterns(&self) -> impl Iterator<Item = &Pattern> {
+        let Self {
+            top,
+            bottom,
+            prompt,
+            continuation,
+            dim_prompt_is_transcript: _,
+            footer_rows: _,
+            below: _,
+            placeholders,
+            collapsed,
+            collapses_above: _,
+            ready,
+            busy,
+            busy_title,
+            dialog,
+            dialog_title,
+            dialog_footer,
+        } = self;
+        let lists = [placeholders, collapsed, ready, busy, busy_title, dialog, dialog_title, dialog_footer];
+        [prompt, continuation].into_iter().chain(top).chain(bottom).chain(lists.into_iter().flatten())
     }
 }

@@ -176,15 +176,15 @@ pub struct Envelope {
 
 /// What to sort messages by, so that they come in the order in which they were sent: by the clock, and those of one sender by their
 /// numbers even if the clock was set back between them. Each counts as sent no later than what its sender sent after it.
-pub fn order_sent(messages: impl Iterator<Item = Envelope>) -> BTreeMap<MessageId, (u64, u64)> {
-    let mut messages: Vec<Envelope> = messages.collect();
+pub fn order_sent<'a>(messages: impl Iterator<Item = &'a Envelope>) -> BTreeMap<MessageId, (u64, u64)> {
+    let mut messages: Vec<&Envelope> = messages.collect();
     messages.sort_by_key(|m| std::cmp::Reverse(m.sequence));
-    let mut first: BTreeMap<Name, u64> = BTreeMap::new();
+    let mut first: BTreeMap<&Name, u64> = BTreeMap::new();
     let mut order = BTreeMap::new();
     for message in messages {
-        let at = first.entry(message.from).or_insert(u64::MAX);
+        let at = first.entry(&message.from).or_insert(u64::MAX);
         *at = message.created.min(*at);
-        order.insert(message.id, (*at, message.sequence));
+        order.insert(message.id.clone(), (*at, message.sequence));
     }
     order
 }
@@ -332,7 +332,8 @@ pub(super) mod tests {
             sent(3, "b-1", 20, 20),
             sent(4, "b-1", 1500, 1500),
         ];
-        let order = order_sent(all.iter().map(Message::envelope));
+        let envelopes = all.each_ref().map(Message::envelope);
+        let order = order_sent(envelopes.iter());
         let mut sorted: Vec<&Message> = all.iter().collect();
         sorted.sort_by_key(|m| order[&m.id]);
         let numbers: Vec<u64> = sorted.iter().map(|m| m.sequence).collect();

@@ -9,15 +9,22 @@ use crate::core::name::Name;
 use crate::store::Store;
 use crate::store::mail::Changed;
 use anyhow::Result;
-use std::collections::BTreeMap;
 
 /// What was made of each mailbox.
 #[derive(Debug)]
-pub struct Memo<T>(BTreeMap<Name, (Changed, T)>);
+pub struct Memo<T>(Vec<Made<T>>);
+
+#[derive(Debug)]
+struct Made<T> {
+    owner: Name,
+    /// When its parts had changed.
+    changed: Changed,
+    value: T,
+}
 
 impl<T> Default for Memo<T> {
     fn default() -> Self {
-        Self(BTreeMap::new())
+        Self(Vec::new())
     }
 }
 
@@ -26,21 +33,23 @@ impl<T: Clone> Memo<T> {
     pub fn recall(&mut self, store: &Store, owner: &Name, read: impl FnOnce() -> Result<T>) -> Result<T> {
         // Before it is read: what changes meanwhile is seen the next time.
         let changed = store.mailbox_changed(owner);
-        match self.0.get(owner) {
-            Some((known, made)) if Some(*known) == changed => return Ok(made.clone()),
-            _ => {}
+        let known = self.0.iter().position(|made| made.owner == *owner);
+        if let Some(known) = known {
+            if Some(self.0[known].changed) == changed {
+                return Ok(self.0[known].value.clone());
+            }
+            self.0.swap_remove(known);
         }
-        self.0.remove(owner);
-        let made = read()?;
+        let value = read()?;
         if let Some(changed) = changed {
-            self.0.insert(owner.clone(), (changed, made.clone()));
+            self.0.push(Made { owner: owner.clone(), changed, value: value.clone() });
         }
-        Ok(made)
+        Ok(value)
     }
 
-    /// Forgets all mailboxes but these, which are in order.
+    /// Forgets all mailboxes but these.
     pub fn keep(&mut self, owners: &[Name]) {
-        self.0.retain(|owner, _| owners.binary_search(owner).is_ok());
+        self.0.retain(|made| owners.contains(&made.owner));
     }
 }
 

@@ -435,7 +435,7 @@ impl<'a> Round<'a> {
                 jobs.push(Job { file, envelope: message.envelope(), reminder, stage });
             }
         }
-        let order = order_sent(jobs.iter().map(|j| j.envelope.clone()));
+        let order = order_sent(jobs.iter().map(|j| &j.envelope));
         jobs.sort_by_cached_key(|j| {
             let begun = matches!(j.stage, Stage::Typing | Stage::Entering);
             (!begun, !j.envelope.urgent, order.get(&j.envelope.id).copied())

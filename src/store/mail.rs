@@ -12,7 +12,7 @@ use super::{Store, Transaction, fault};
 use crate::core::agent::Agent;
 use crate::core::delivery::Delivery;
 use crate::core::id::MessageId;
-use crate::core::message::{Message, Signed, Verified, order_sent, parse_file_name};
+use crate::core::message::{Envelope, Message, Signed, Verified, order_sent, parse_file_name};
 use crate::core::name::Name;
 use anyhow::{Context as _, Result, bail};
 use std::path::{Path, PathBuf};
@@ -171,7 +171,8 @@ impl Store {
         let given = self.mail(owner, aliases, Folder::Given)?;
         all.messages.extend(given.messages);
         all.refused.extend(given.refused);
-        let order = order_sent(all.messages.iter().map(|m| m.envelope()));
+        let envelopes: Vec<Envelope> = all.messages.iter().map(|m| m.envelope()).collect();
+        let order = order_sent(envelopes.iter());
         all.messages.sort_by_cached_key(|m| order.get(&m.id).copied());
         Ok(all)
     }
