@@ -204,35 +204,6 @@ impl Letters<'_> {
         Ok(alerts)
     }
 
-    /// Tells the sender of a message that has been held for long, once. Notices of swarm itself are not spoken of.
-    pub fn held(&self, agent: &Agent, file: &str, envelope: &Envelope, reason: &str) -> Result<()> {
-        let owner = &agent.name;
-        let age = now_ms().saturating_sub(envelope.created);
-        if age < self.settings.held_notice_ms
-            || envelope.from.is_system()
-            || self.delivery(owner, envelope)?.told_held
-        {
-            return Ok(());
-        }
-        let found = self.store.message(owner, &agent.formerly, Folder::New, file)?;
-        let Some(Ok(message)) = found else { return Ok(()) };
-        let text = format!(
-            "{} to {owner} is held, for {} s now: {reason} ({})",
-            message.id,
-            age / 1000,
-            frame::preview(message.body.as_str())
-        );
-        self.store.transact(|tx| {
-            let mut delivery = self.delivery(owner, envelope)?;
-            if delivery.told_held {
-                return Ok(());
-            }
-            notify(tx, &self.sender(&message), &text)?;
-            delivery.told_held = true;
-            tx.put_delivery(owner, &delivery)
-        })
-    }
-
     /// The mailbox of a message's sender: its present name, or the human's if it is gone.
     fn sender(&self, message: &Verified) -> Vec<Name> {
         if message.from.is_system() {
@@ -272,6 +243,45 @@ impl Due {
     fn at(&mut self, when: u64) {
         self.next = Some(self.next.map_or(when, |n| n.min(when)));
     }
+}
+
+/// Tells the sender of a message that has been held for long, once. Notices of swarm itself are not spoken of. Who is called what is
+/// looked up only then: this is asked of every message that waits, at each try.
+pub fn held(
+    store: &Store,
+    settings: &Settings,
+    agent: &Agent,
+    file: &str,
+    envelope: &Envelope,
+    reason: &str,
+) -> Result<()> {
+    let owner = &agent.name;
+    let age = now_ms().saturating_sub(envelope.created);
+    if age < settings.held_notice_ms
+        || envelope.from.is_system()
+        || store.delivery(owner, &envelope.id)?.is_some_and(|d| d.told_held)
+    {
+        return Ok(());
+    }
+    let found = store.message(owner, &agent.formerly, Folder::New, file)?;
+    let Some(Ok(message)) = found else { return Ok(()) };
+    let agents = store.agents()?;
+    let letters = Letters { store, agents: &agents, settings };
+    let text = format!(
+        "{} to {owner} is held, for {} s now: {reason} ({})",
+        message.id,
+        age / 1000,
+        frame::preview(message.body.as_str())
+    );
+    store.transact(|tx| {
+        let mut delivery = letters.delivery(owner, envelope)?;
+        if delivery.told_held {
+            return Ok(());
+        }
+        notify(tx, &letters.sender(&message), &text)?;
+        delivery.told_held = true;
+        tx.put_delivery(owner, &delivery)
+    })
 }
 
 /// Writes a notice to each of these, to be posted after the transaction.

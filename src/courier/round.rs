@@ -8,7 +8,7 @@ use super::board::Board;
 use super::coordination::Rows;
 use super::delivery::{Attempt, Outcome};
 use super::keys::Keys;
-use super::letters::{Due, Letters};
+use super::letters::{self, Due, Letters};
 use super::memo::Memo;
 use super::{discovery, observe, witness};
 use crate::agents::Profiles;
@@ -396,10 +396,9 @@ impl<'a> Round<'a> {
                 Outcome::Submitted(_) | Outcome::Settled => pass.progress = true,
                 Outcome::Held(hold) => {
                     pass.waiting = true;
-                    let agents = self.store.agents()?;
-                    let letters = Letters { store: self.store, agents: &agents, settings: &self.settings };
+                    let reason = hold.to_string();
                     for job in jobs.iter().filter(|j| j.reminder.is_none()) {
-                        letters.held(agent, &job.file, &job.envelope, &hold.to_string())?;
+                        letters::held(self.store, &self.settings, agent, &job.file, &job.envelope, &reason)?;
                     }
                     return Ok(pass);
                 }
