@@ -9,6 +9,7 @@ mod support;
 
 use serde_json::{Value, json};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -63,6 +64,74 @@ fn courier(world: &World) -> Option<String> {
 fn drafts(world: &World, pane: &str) {
     world.control(pane, "draft not now");
     eventually("it has a draft", || world.screen(pane).contains("not now").then_some(()));
+}
+
+// tmux.
+
+#[test]
+fn what_tmux_did_without_saying_so_is_not_done_twice() {
+    let world = World::new();
+    let real = world.command("sh").args(["-c", "command -v tmux"]).output().unwrap().stdout;
+    let real = String::from_utf8(real).unwrap();
+    world.start();
+    let pane = world.agent("claude", &[]);
+    // What the courier types is typed, and its answer lost; some of its looks fail. Everybody else is served as ever.
+    let text = format!(
+        "#!/bin/sh\ncase \"$*\" in\n\
+         *paste-buffer*) {real} \"$@\" >/dev/null 2>&1; exit 1 ;;\n\
+         *end-of-clients*) echo >>{looks}; case $(wc -l <{looks}) in 2|3|8|14|23|31|40|51) exit 1 ;; esac ;;\n\
+         esac\nexec {real} \"$@\"\n",
+        real = real.trim(),
+        looks = world.path().join("looks").display()
+    );
+    let wrapper = world.path().join("bin/tmux");
+    fs::write(&wrapper, text).unwrap();
+    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
+    world.ok(&["discover", "--init", "--quiet"]);
+    let ids: Vec<String> = (0..6).map(|n| send(&world, &["claude-1", &format!("message {n}")])).collect();
+    all_reached(&world, &ids, "submitted");
+    assert_eq!(given(&world, &pane), ids);
+    let unclear = world.ok(&["log", "--json", "--event", "unclear"]);
+    assert!(unclear.lines().count() >= 2 * ids.len(), "{unclear}");
+}
+
+// Screens.
+
+#[test]
+fn a_screen_that_is_being_drawn_is_not_taken_for_what_it_will_show() {
+    let world = World::new();
+    world.start();
+    let kinds = ["claude", "codex", "gemini", "opencode"];
+    let panes = kinds.map(|kind| world.agent(kind, &[("FAKE_AGENT_SLOW_PAINT", "9")]));
+    world.ok(&["discover", "--init", "--quiet"]);
+    for size in [["160", "48"], ["60", "15"], ["90", "20"]] {
+        for pane in &panes {
+            world.tmux(&["resize-window", "-t", pane, "-x", size[0], "-y", size[1]]);
+        }
+        let sent = kinds.map(|kind| {
+            let text = format!("in {} columns, to {kind}", size[0]);
+            (0..3).map(|_| send(&world, &[&format!("{kind}-1"), &text])).collect::<Vec<_>>()
+        });
+        for (pane, ids) in panes.iter().zip(&sent) {
+            all_reached(&world, ids, "submitted");
+            let log: Vec<Value> = world.log(pane).lines().map(parse).collect();
+            for id in ids {
+                assert_eq!(times(&world, pane, id), 1, "{id} in {pane}\n{}", world.log(pane));
+                let mark = format!("[swarm {id} ");
+                let has =
+                    |e: &&Value| e["event"] == "submitted" && e["text"].as_str().unwrap().contains(&mark);
+                let submitted = log.iter().find(has).unwrap()["t"].as_u64();
+                // Nothing after this may say that it is still to be entered: it would be typed again as soon as it has scrolled away.
+                let journal = world.ok(&["log", "--json", "-n", "0", "--event", "delivery"]);
+                let way: Vec<Value> = journal.lines().map(parse).filter(|e| e["id"] == **id).collect();
+                let typed = way.iter().filter(|entry| entry["stage"] == "typing");
+                assert!(
+                    typed.map(|entry| entry["t"].as_u64()).max() < Some(submitted),
+                    "{submitted:?} {way:#?}"
+                );
+            }
+        }
+    }
 }
 
 // The journal.

@@ -99,7 +99,11 @@ impl Attempt<'_> {
         let number = self.agent.place.pane.trim_start_matches('%');
         let lock = self.store.dir().join("panes").join(format!("{number}.lock"));
         let Some(_pane) = lock::try_exclusive(&lock)? else { return Ok(Outcome::Held(Hold::PaneBusy)) };
-        let outcome = self.steps()?;
+        let outcome = match self.steps()? {
+            // What stands in its composer stands there still: only the look failed.
+            Outcome::Gone if process::look(&self.agent.process).is_some() => Outcome::Held(Hold::Unseen),
+            outcome => outcome,
+        };
         match &outcome {
             Outcome::Submitted(evidence) => {
                 fault::point("before-submitted-mark");
@@ -181,6 +185,7 @@ impl Attempt<'_> {
         fault::point("before-paste");
         let acted = self.server().paste(&self.agent.place.pane, &second.look, line)?;
         fault::point("after-paste");
+        self.tell_unclear("paste", &acted);
         if acted == Acted::Stale {
             // Nothing was typed, so the mark may be taken back.
             self.mark(|d| {
@@ -194,7 +199,10 @@ impl Attempt<'_> {
     /// Step 11: a message that was being typed when the courier ended, or that is still in the composer.
     fn resume(&self, line: &str, delivery: &Progress) -> Result<ControlFlow<Outcome>> {
         let stage = delivery.stage;
-        let Some(seen) = self.look()? else { return Ok(ControlFlow::Break(Outcome::Gone)) };
+        let settle = Duration::from_millis(self.profile.timing.settle_ms);
+        let Some(seen) = self.watch(settle, Duration::ZERO, |_| true)? else {
+            return Ok(ControlFlow::Break(Outcome::Gone));
+        };
         if seen.moved {
             return Ok(ControlFlow::Break(Outcome::Held(Hold::Moved)));
         }
@@ -204,7 +212,7 @@ impl Attempt<'_> {
         if let Some(evidence) = self.taken(&seen, stage) {
             return Ok(ControlFlow::Break(Outcome::Submitted(evidence)));
         }
-        if self.is_mixed(&seen) {
+        if self.stays_mixed(&seen)? {
             self.mark(never_entered)?;
         }
         match seen.scene().may_paste() {
@@ -229,6 +237,14 @@ impl Attempt<'_> {
     /// Whether the text is in the composer still, where it is not alone.
     fn is_mixed(&self, seen: &Seen) -> bool {
         seen.reading.composer.as_ref().is_some_and(|c| c.contains(&self.marker()))
+    }
+
+    /// The same for as long as a text needs to settle: what an agent shows while it draws its screen may never have been there.
+    fn stays_mixed(&self, seen: &Seen) -> Result<bool> {
+        let same = |now: &Seen| now.reading.composer == seen.reading.composer;
+        let settle = Duration::from_millis(self.profile.timing.settle_ms);
+        Ok(self.is_mixed(seen)
+            && self.watch(settle, Duration::ZERO, |now| !same(now))?.is_some_and(|s| same(&s)))
     }
 
     /// Whether the text has left the composer for the transcript.
@@ -292,16 +308,16 @@ impl Attempt<'_> {
             fault::point("before-enter");
             let acted = self.server().enter(&self.agent.place.pane, &seen.look)?;
             fault::point("after-enter");
+            self.tell_unclear("enter", &acted);
             if acted == Acted::Stale {
                 self.mark(|d| {
                     d.enters = d.enters.saturating_sub(1);
                     drop_to_typing(d);
                 })?;
             }
-            let patience = Duration::from_millis(match acted {
-                Acted::Done => self.profile.timing.evidence_ms,
-                Acted::Stale => self.profile.timing.settle_ms,
-            });
+            let pressed = acted != Acted::Stale;
+            let timing = &self.profile.timing;
+            let patience = Duration::from_millis(if pressed { timing.evidence_ms } else { timing.settle_ms });
             let after = self.watch(patience, Duration::ZERO, |seen| {
                 seen.reading.composer.is_some() && !seen.composer_holds(line)
             })?;
@@ -315,10 +331,10 @@ impl Attempt<'_> {
                 }
                 Some(next) => {
                     // An Enter that was not pressed has cleared nothing.
-                    let stage = if acted == Acted::Done { Stage::Entering } else { Stage::Typing };
+                    let stage = if pressed { Stage::Entering } else { Stage::Typing };
                     return Ok(match self.taken(&next, stage) {
                         Some(evidence) => Outcome::Submitted(evidence),
-                        None if self.is_mixed(&next) => {
+                        None if self.stays_mixed(&next)? => {
                             self.mark(never_entered)?;
                             Outcome::Held(Hold::Mixed)
                         }
@@ -367,7 +383,8 @@ impl Attempt<'_> {
         Ok(None)
     }
 
-    /// Looks until `done` (but at least `settle` long) or `patience` is over; gives the last look.
+    /// Looks until `done` (but at least `settle` long) or `patience` is over; gives the last look. It is done when two looks in a
+    /// row say so and read the same composer: tmux may have got one half of a screen that is being drawn.
     fn watch(
         &self,
         patience: Duration,
@@ -376,12 +393,19 @@ impl Attempt<'_> {
     ) -> Result<Option<Seen>> {
         let begun = Instant::now();
         let mut pause = LOOK_PAUSE.0;
+        let mut before = None;
         loop {
             let Some(seen) = self.look()? else { return Ok(None) };
             let elapsed = begun.elapsed();
-            if (done(&seen) && elapsed >= settle) || elapsed >= patience {
+            let now = done(&seen).then(|| seen.reading.composer.clone());
+            let steady = now.is_some() && now == before;
+            if (steady && elapsed >= settle) || elapsed >= patience {
                 return Ok(Some(seen));
             }
+            if now.is_some() && !steady {
+                pause = LOOK_PAUSE.0;
+            }
+            before = now;
             // Not past the end of the settling time: that moment is the first that can count.
             let rest = settle.saturating_sub(elapsed);
             std::thread::sleep(if rest.is_zero() { pause } else { pause.min(rest) });
@@ -415,6 +439,15 @@ impl Attempt<'_> {
     fn record(&self) -> Result<Delivery> {
         let known = self.store.delivery(&self.agent.name, &self.message.id)?;
         Ok(known.unwrap_or_else(|| Delivery::queued(self.message.id.clone(), now_ms())))
+    }
+
+    /// Journals that tmux did not say whether it did something. It counts as done until a look shows otherwise.
+    fn tell_unclear(&self, act: &str, acted: &Acted) {
+        let Acted::Unclear(said) = acted else { return };
+        let fields =
+            serde_json::json!({"id": self.message.id, "to": self.agent.name, "act": act, "tmux": said});
+        // The delivery is what matters, on a full disk, too.
+        let _ = self.store.transact(|tx| tx.journal("unclear", fields));
     }
 
     /// The way of what is typed here: the message's, or its reminder's.

@@ -46,6 +46,8 @@ pub enum Hold {
     PaneBusy,
     /// The text was pasted and has not appeared.
     NotSeen,
+    /// It lives, and tmux shows no pane of it.
+    Unseen,
 }
 
 impl fmt::Display for Hold {
@@ -67,6 +69,7 @@ impl fmt::Display for Hold {
             Hold::EnterIgnored => "it does not react to Enter; the message stands in its composer",
             Hold::PaneBusy => "another delivery to its pane is under way",
             Hold::NotSeen => "the text does not appear in its composer",
+            Hold::Unseen => "its pane cannot be looked at",
         })
     }
 }

@@ -9,7 +9,8 @@ use tmux_interface::{DisplayMessage, ListClients, SetOption, ShowOptions, Switch
 const BACK: &str = "@swarm_back";
 
 impl Server {
-    /// Shows `text` on the status line of every attached client. Two calls, one if nobody is attached.
+    /// Shows `text` on the status line of every attached client. Two calls, one if nobody is attached. tmux 3.2 cannot be told which
+    /// client is meant (its `-c` takes no argument there): it shows the text to the one used last.
     pub fn alert(&self, text: &str) -> Result<()> {
         let out = self.run(vec![ListClients::new().format("#{client_name}").build()], None)?;
         let clients: Vec<&str> = out.stdout.lines().filter(|l| !l.is_empty()).collect();
@@ -20,7 +21,9 @@ impl Server {
         let literal = format!("swarm: {text}").replace('#', "##").replace('%', "%%");
         let literal = argument(&literal);
         let show = |client| DisplayMessage::new().target_client(client).message(&*literal).build();
-        self.run(clients.into_iter().map(show).collect(), None)?;
+        if !self.run(clients.into_iter().map(show).collect(), None)?.ok {
+            self.run(vec![DisplayMessage::new().message(&*literal).build()], None)?;
+        }
         Ok(())
     }
 

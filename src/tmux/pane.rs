@@ -2,10 +2,12 @@
 //!
 //! A look is one tmux call, so the facts and the screen are of the same moment. An act is one tmux call too and
 //! carries a guard: a format that compares the facts of the look with those of the moment, evaluated by the server
-//! in the same breath as the act. If anything changed, nothing is typed and the answer is [`Acted::Stale`].
+//! in the same breath as the act. If anything changed, nothing is typed and the answer is [`Acted::Stale`]. An answer can be lost, as
+//! anything a process prints; then it is [`Acted::Unclear`] whether something was typed, and only another look can tell.
 
 use super::{Server, literal};
 use crate::agents::PaneFacts;
+use crate::core::escape;
 use crate::core::screen::Screen;
 use anyhow::Result;
 use tmux_interface::{
@@ -38,12 +40,14 @@ pub struct Look {
 }
 
 /// What became of a guarded act.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Acted {
     /// It was done.
     Done,
     /// Something had changed since the look; nothing was done.
     Stale,
+    /// Neither was said, but this: the client was killed, or its output was lost. It may have been done.
+    Unclear(String),
 }
 
 // A process may call itself anything: a line feed or a tab in its name must not pass for the end of a line or of a field.
@@ -52,7 +56,7 @@ const CLIENT: &str = "#{client_activity}\t#{window_id}\t#{pane_id}";
 const END: &str = "end-of-clients";
 
 impl Server {
-    /// Looks at a pane. `None`: there is no such pane.
+    /// Looks at a pane. `None`: there is no such pane, or tmux did not say.
     pub fn look(&self, pane: &str) -> Result<Option<Look>> {
         let out = self.run(look_commands(pane), None)?;
         Ok(if out.ok { Look::parse(&mut out.stdout.split_inclusive('\n'), pane) } else { None })
@@ -90,12 +94,14 @@ impl Server {
             vec![LoadBuffer::new().buffer_name(buffer.as_str()).path("-").build(), guard],
             Some(bytes),
         )?;
-        if out.stdout.trim() == "DONE" {
-            return Ok(Acted::Done);
-        }
+        let acted = match out.stdout.trim() {
+            "DONE" => return Ok(Acted::Done),
+            "STALE" => Acted::Stale,
+            other => Acted::Unclear(escape::short(&format!("{other} {}", out.stderr), 200)),
+        };
         let delete: TmuxCommand<'_> = DeleteBuffer::new().buffer_name(buffer.as_str()).build();
         self.run(vec![delete], None)?;
-        Ok(Acted::Stale)
+        Ok(acted)
     }
 }
 

@@ -19,7 +19,7 @@ mod turn;
 use std::io;
 use std::os::fd::AsFd;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
@@ -65,13 +65,14 @@ fn run(options: Options) -> io::Result<()> {
     let mut terminal = Terminal::open(alternate, options.bracket)?;
     let mut agent = Agent::new(options, log);
     let mut parser = Parser::default();
+    let pause = Duration::from_millis(agent.options.slow_paint);
     let began = Instant::now();
     let now = || u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     loop {
         agent.tick(now());
         let frame = screen::render(&agent, terminal.size(), now());
         match agent.exit {
-            None => terminal.draw(&frame)?,
+            None => terminal.draw(&frame, pause)?,
             Some(Exit::Clean(why)) => {
                 agent.log_exit(why);
                 return terminal.restore(frame.last_used_row());

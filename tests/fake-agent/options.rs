@@ -71,13 +71,14 @@ pub(crate) struct Options {
     pub(crate) guard_mode: GuardMode,
     pub(crate) swallow_enters: u64,
     pub(crate) slow_enter: u64,
+    pub(crate) slow_paint: u64,
     pub(crate) busy_enter: BusyEnter,
     pub(crate) wrap_words: bool,
     pub(crate) reacts: Vec<React>,
 }
 
 /// Every option, with whether it takes a value.
-const NAMES: [(&str, bool); 15] = [
+const NAMES: [(&str, bool); 16] = [
     ("style", true),
     ("log", true),
     ("control", true),
@@ -90,6 +91,7 @@ const NAMES: [(&str, bool); 15] = [
     ("enter-guard-mode", true),
     ("swallow-enters", true),
     ("slow-enter", true),
+    ("slow-paint", true),
     ("busy-enter", true),
     ("wrap", true),
     ("react", true),
@@ -110,6 +112,7 @@ impl Options {
             guard_mode: GuardMode::Newline,
             swallow_enters: 0,
             slow_enter: 0,
+            slow_paint: 0,
             busy_enter: BusyEnter::Ignore,
             wrap_words: true,
             reacts: Vec::new(),
@@ -179,6 +182,7 @@ impl Options {
             }
             "swallow-enters" => self.swallow_enters = number()?,
             "slow-enter" => self.slow_enter = number()?,
+            "slow-paint" => self.slow_paint = number()?,
             "busy-enter" => {
                 self.busy_enter =
                     if choice("queue", "ignore")? { BusyEnter::Queue } else { BusyEnter::Ignore }

@@ -4,6 +4,7 @@
 use std::io::{self, Stdout, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 
@@ -55,8 +56,9 @@ impl Terminal {
         Ok(())
     }
 
-    /// One write: changed rows, cursor, title.
-    pub(crate) fn draw(&mut self, frame: &Frame) -> io::Result<()> {
+    /// One write: changed rows, cursor, title. With a `pause`, a write for each row: whoever looks meanwhile sees a part of this
+    /// frame and a part of the one before, with the cursor in between, as when a terminal has read half of what an agent wrote.
+    pub(crate) fn draw(&mut self, frame: &Frame, pause: Duration) -> io::Result<()> {
         let mut bytes = Vec::new();
         let fresh = self.drawn.is_empty();
         if fresh {
@@ -69,6 +71,12 @@ impl Terminal {
             write!(bytes, "\x1b[{};1H{}", y + 1, line.ansi)?;
             if line.width < self.size.0 {
                 bytes.extend_from_slice(b"\x1b[K");
+            }
+            if !pause.is_zero() {
+                self.out.write_all(&bytes)?;
+                self.out.flush()?;
+                bytes.clear();
+                std::thread::sleep(pause);
             }
         }
         if frame.title != self.title {

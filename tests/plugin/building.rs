@@ -116,7 +116,8 @@ fn loading_builds_in_the_background_what_has_changed() {
     let settled = || {
         lab.load_and_build();
         lab.until("nothing is being built", || {
-            let running = lab.command("pgrep").args(["-f", "background.sh"]).output().unwrap().stdout;
+            let here = format!("{}/.*/background.sh", lab.base().display());
+            let running = lab.command("pgrep").args(["-f", &here]).output().unwrap().stdout;
             running.is_empty() && !lab.plugin.join("bin/.building").is_symlink()
         });
         count(&lab)
@@ -191,8 +192,11 @@ fn what_stands_in_the_way_of_a_build_is_told_in_the_background_too() {
 fn tmux_does_not_wait_for_a_build() {
     let lab = attached("");
     let go = lab.base().join("go");
-    let wait = format!("while [ ! -e '{}' ]; do sleep 0.05; done", go.display());
-    lab.on_path("cargo", &counting(lab.base().to_str().unwrap(), &wait));
+    let base = lab.base();
+    // Not for ever, if this test fails.
+    let wait =
+        format!("while [ ! -e '{}' ] && [ -d '{}' ]; do sleep 0.05; done", go.display(), base.display());
+    lab.on_path("cargo", &counting(base.to_str().unwrap(), &wait));
     // A run-shell that waited for the build would never return.
     lab.load_and_build();
     lab.attach();
