@@ -155,10 +155,14 @@ impl Attempt<'_> {
     fn paste(&self, line: &str) -> Result<ControlFlow<Outcome>> {
         let Some(first) = self.look()? else { return Ok(ControlFlow::Break(Outcome::Gone)) };
         if let Err(hold) = first.scene().may_paste() {
+            // Not on the word of one look: an Enter beside a person's draft would submit it.
+            let settle = Duration::from_millis(self.profile.timing.settle_ms);
             if hold == Hold::Draft
-                && let Some(left) = self.left_over(&first)?
+                && self.left_over(&first)?.is_some()
+                && let Some(seen) = self.watch(2 * settle, settle, |_| true)?
+                && let Some(left) = self.left_over(&seen)?
             {
-                self.clear_away(&left, first)?;
+                self.clear_away(&left, seen)?;
                 return Ok(ControlFlow::Break(Outcome::Held(Hold::Changed)));
             }
             return Ok(ControlFlow::Break(Outcome::Held(hold)));
