@@ -409,6 +409,8 @@ fn urgent_mail_goes_first_and_the_rest_keeps_its_order() {
     let mut ids: Vec<String> = ["one", "two"].iter().map(|body| send(&world, "claude-1", body)).collect();
     let urgent = world.ok(&["send", "--json", "--no-wait", "--urgent", "claude-1", "fire"]);
     ids.insert(0, json(&urgent)["id"].as_str().unwrap().to_owned());
+    // Only what is to go next is tried.
+    eventually("the urgent one is next", || (status(&world, &ids[0]).0 == "held").then_some(()));
     world.control(&panes[0], "clear");
     eventually("all arrive", || (world.events(&panes[0], "submitted").len() == 3).then_some(()));
     for (text, id) in world.events(&panes[0], "submitted").iter().zip(&ids) {
