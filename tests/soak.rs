@@ -335,6 +335,9 @@ impl Soak {
         match self.random.below(if first_half { 2 } else { 3 }) {
             0 => self.world.control(&member.pane, "busy 700"),
             1 => {
+                // As agents do, in a turn. Out of nothing, it could open between tmux's check and the Enter that is on its way.
+                self.world.control(&member.pane, "busy 600");
+                thread::sleep(Duration::from_millis(200));
                 self.world.control(&member.pane, "dialog rm -rf x");
                 member.held_by = Some("dialog-close");
             }
@@ -611,10 +614,10 @@ impl Growth {
     }
 
     /// The first third of the samples against the last.
-    fn is_flat(&self) -> String {
+    fn over_the_half(&self) -> (String, bool) {
         let third = self.sizes.len() / 3;
         if third < 3 {
-            return "not measured here".to_owned();
+            return ("not measured here".to_owned(), true);
         }
         let median = |sizes: &[(u64, usize)]| {
             let mut rss: Vec<u64> = sizes.iter().map(|s| s.0).collect();
@@ -631,10 +634,8 @@ impl Growth {
             last.1,
             self.sizes.len()
         );
-        assert!(last.0 < first.0 + 3072, "{flat}");
         // What comes and goes with tmux calls and records is not in the fewest of a third.
-        assert!(last.1 <= first.1 + 2, "{flat}");
-        flat
+        (flat, last.0 < first.0 + 3072 && last.1 <= first.1 + 2)
     }
 }
 
@@ -654,8 +655,10 @@ fn a_team_at_work_keeps_its_books() {
         thread::sleep(Duration::from_millis(40));
     }
     soak.settle();
-    let books = soak.balance();
-    let flat = growth.is_flat();
     println!("{:?}", soak.done);
+    let (flat, is_flat) = growth.over_the_half();
+    println!("{flat}");
+    let books = soak.balance();
+    assert!(is_flat, "{flat}");
     println!("soak: seed {seed}, {} s; {books}; {flat}; the books balance", begun.elapsed().as_secs());
 }

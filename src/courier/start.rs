@@ -28,6 +28,8 @@ fn spawn(store: &Store, server: &Server) -> Result<bool> {
         .arg("courier")
         .args(["--socket", server.socket()])
         .env("SWARM_ROOT", store.root())
+        // For glibc: its threads, one for each agent in every round, mostly wait, and each would keep memory of its own.
+        .env("MALLOC_ARENA_MAX", "1")
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
