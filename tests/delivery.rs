@@ -90,17 +90,6 @@ fn courier(world: &World) -> Child {
     world.command("swarm").args(["courier", "--socket", &socket(world)]).spawn().unwrap()
 }
 
-/// The couriers that serve this world, whoever started them.
-fn couriers(world: &World) -> Vec<String> {
-    let out = Command::new("ps").args(["-A", "-o", "pid=,args="]).output().unwrap();
-    let mark = world.path().join("tmux").display().to_string();
-    String::from_utf8_lossy(&out.stdout)
-        .lines()
-        .filter(|l| l.contains("courier --socket") && l.contains(&mark))
-        .filter_map(|l| l.split_whitespace().next().map(str::to_owned))
-        .collect()
-}
-
 fn signal(name: &str, pid: &str) {
     // It may have ended by itself.
     let _ = Command::new("kill").args([&format!("-{name}"), pid]).output();
@@ -427,7 +416,7 @@ fn a_courier_killed_at_any_moment_of_a_burst_delivers_each_message_once() {
             ids.push((pane, send(&world, name, &format!("burst {n}"))));
         }
         thread::sleep(Duration::from_millis(after));
-        for pid in couriers(&world) {
+        for pid in world.couriers() {
             signal("KILL", &pid);
         }
     }
@@ -459,7 +448,7 @@ fn of_many_couriers_one_lives_and_it_ends_with_its_server() {
         (ended == 7).then_some(())
     });
     thread::sleep(Duration::from_millis(300));
-    assert_eq!(couriers(&world).len(), 1);
+    assert_eq!(world.couriers().len(), 1);
     all.retain_mut(|c| matches!(c.try_wait(), Ok(None)));
     assert_eq!(all.len(), 1);
     world.tmux(&["kill-server"]);
@@ -469,14 +458,14 @@ fn of_many_couriers_one_lives_and_it_ends_with_its_server() {
 #[test]
 fn sending_starts_a_courier_and_wakes_one_that_sleeps() {
     let (world, panes) = team(&["claude"], &[]);
-    eventually("a courier runs", || (couriers(&world).len() == 1).then_some(()));
-    for pid in couriers(&world) {
+    eventually("a courier runs", || (world.couriers().len() == 1).then_some(()));
+    for pid in world.couriers() {
         signal("KILL", &pid);
     }
-    eventually("it is gone", || couriers(&world).is_empty().then_some(()));
+    eventually("it is gone", || world.couriers().is_empty().then_some(()));
     let id = send(&world, "claude-1", "start");
     given_once(&world, &panes[0], &id);
-    assert_eq!(couriers(&world).len(), 1);
+    assert_eq!(world.couriers().len(), 1);
     // Asleep now: it looks by itself every 5 s only, so three quick deliveries in a row are the bell's work.
     for n in 0..3 {
         thread::sleep(Duration::from_millis(300));

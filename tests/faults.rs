@@ -51,16 +51,6 @@ fn times(world: &World, pane: &str, id: &str) -> usize {
     given(world, pane).iter().filter(|given| *given == id).count()
 }
 
-/// The courier of this world, if one runs.
-fn courier(world: &World) -> Option<String> {
-    let out = Command::new("ps").args(["-A", "-o", "pid=,args="]).output().unwrap();
-    let mark = world.path().join("tmux").display().to_string();
-    String::from_utf8_lossy(&out.stdout)
-        .lines()
-        .filter(|l| l.contains("courier --socket") && l.contains(&mark))
-        .find_map(|l| l.split_whitespace().next().map(str::to_owned))
-}
-
 fn drafts(world: &World, pane: &str) {
     world.control(pane, "draft not now");
     eventually("it has a draft", || world.screen(pane).contains("not now").then_some(()));
@@ -206,7 +196,7 @@ fn a_disk_that_fills_up_under_the_courier_holds_its_mail_until_there_is_room() {
         sent.push(send(&world, &["--ack", "codex-1", &format!("message {n}")]));
     }
     all_reached(&world, &sent, "held");
-    let serving = courier(&world).unwrap();
+    let serving = world.couriers().pop().unwrap();
     disk.fill();
     for pane in &panes {
         world.control(pane, "clear");
@@ -217,14 +207,14 @@ fn a_disk_that_fills_up_under_the_courier_holds_its_mail_until_there_is_room() {
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(6) {
         world.swarm(&["send", "--no-wait", "codex-1", "one more"]);
-        assert_eq!(courier(&world).as_ref(), Some(&serving), "the courier goes on");
+        assert_eq!(world.couriers().pop().as_ref(), Some(&serving), "the courier goes on");
         thread::sleep(Duration::from_millis(200));
     }
     // Without a mark on disk nothing may be typed: after a crash nobody would know.
     assert!(panes.iter().all(|pane| given(&world, pane).is_empty()));
     disk.empty();
     all_reached(&world, &sent, "submitted");
-    assert_eq!(courier(&world), Some(serving), "and is the same");
+    assert_eq!(world.couriers().pop(), Some(serving), "and is the same");
     for (n, pane) in panes.iter().enumerate() {
         let wanted: Vec<String> = sent.iter().skip(n).step_by(2).cloned().collect();
         assert_eq!(given(&world, pane), wanted, "once each, and in order");
@@ -245,9 +235,9 @@ fn a_store_that_is_removed_ends_its_courier_and_does_not_come_back() {
     world.ok(&["discover", "--init", "--quiet"]);
     let first = send(&world, &["claude-1", "before"]);
     reached(&world, &first, "submitted");
-    assert!(courier(&world).is_some());
+    assert!(world.couriers().pop().is_some());
     fs::remove_dir_all(world.state()).unwrap();
-    eventually("the courier ends", || courier(&world).is_none().then_some(()));
+    eventually("the courier ends", || world.couriers().pop().is_none().then_some(()));
     assert!(!world.state().exists());
     world.ok(&["discover", "--init", "--quiet"]);
     let again = send(&world, &["claude-1", "after"]);
@@ -263,7 +253,7 @@ fn a_store_that_is_made_anew_under_a_running_courier_is_not_taken_for_its_own() 
     world.ok(&["discover", "--init", "--quiet"]);
     reached(&world, &send(&world, &["claude-1", "before"]), "submitted");
     for round in 0..5 {
-        let before = courier(&world).unwrap();
+        let before = world.couriers().pop().unwrap();
         // Between two of the old courier's looks: by its key everything in the new store is forged.
         let script = "rm -rf .swarm && swarm discover --init --quiet && swarm send --json --no-wait claude-1 'a new life'";
         let out = world.command("sh").args(["-c", script]).output().unwrap();
@@ -273,7 +263,7 @@ fn a_store_that_is_made_anew_under_a_running_courier_is_not_taken_for_its_own() 
         assert_eq!(times(&world, &pane, &id), 1, "round {round}");
         assert_eq!(names(&world.state().join("quarantine")), [""; 0], "round {round}");
         eventually("the new store's own courier is left", || {
-            courier(&world).is_some_and(|now| now != before).then_some(())
+            world.couriers().pop().is_some_and(|now| now != before).then_some(())
         });
     }
 }
@@ -298,7 +288,7 @@ fn what_waited_for_a_server_that_died_is_neither_lost_nor_given_to_who_has_its_p
     all_reached(&world, &lost, "held");
     assert_eq!(world.swarm(&["lock", "src/"]).status.code(), Some(3));
     world.tmux(&["kill-server"]);
-    eventually("the courier ends with its server", || courier(&world).is_none().then_some(()));
+    eventually("the courier ends with its server", || world.couriers().pop().is_none().then_some(()));
     world.start();
     // The ids of the two, for another agent and for something that is none.
     let gemini = world.agent("gemini", &[]);
@@ -307,7 +297,7 @@ fn what_waited_for_a_server_that_died_is_neither_lost_nor_given_to_who_has_its_p
     // The first command that has something to do starts a courier.
     let new = send(&world, &["gemini-1", "for the second server"]);
     reached(&world, &new, "submitted");
-    assert!(courier(&world).is_some());
+    assert!(world.couriers().pop().is_some());
     all_reached(&world, &lost, "failed");
     eventually("what the dead held is free", || {
         world.swarm(&["lock", "src/"]).status.success().then_some(())

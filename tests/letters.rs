@@ -8,7 +8,6 @@ mod support;
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
 use std::thread;
 use std::time::Duration;
 use support::{World, eventually};
@@ -66,17 +65,6 @@ fn run_in_agent(world: &World, name: &str, script: &str) {
     send(world, &[name, "TOOL((errand))"]);
 }
 
-fn kill_couriers(world: &World) {
-    let out = Command::new("ps").args(["-A", "-o", "pid=,args="]).output().unwrap();
-    let mark = world.path().join("tmux").display().to_string();
-    for line in String::from_utf8_lossy(&out.stdout).lines() {
-        if line.contains("courier --socket") && line.contains(&mark) {
-            // It may have ended by itself.
-            let _ = Command::new("kill").args(["-KILL", line.split_whitespace().next().unwrap()]).output();
-        }
-    }
-}
-
 fn files(world: &World, dir: &str) -> usize {
     fs::read_dir(world.state().join(dir)).unwrap().count()
 }
@@ -114,7 +102,7 @@ fn a_courier_killed_again_and_again_neither_skips_nor_repeats_a_reminder() {
     let id = send(&world, &["claude-1", "--ack", "answer me"]);
     for after in [200, 350, 150, 420, 260, 90] {
         thread::sleep(Duration::from_millis(after));
-        kill_couriers(&world);
+        world.end_couriers();
         world.ok(&["discover", "--quiet"]);
     }
     eventually("it is escalated", || (status(&world, &id)["escalated"] == true).then_some(()));
@@ -236,7 +224,7 @@ fn a_sender_is_told_once_of_a_message_that_is_held_for_long() {
     world.control(&panes[0], "draft half a thought");
     let id = send(&world, &["claude-1", "when you can"]);
     eventually("the notice comes", || (!inbox(&world).is_empty()).then_some(()));
-    kill_couriers(&world);
+    world.end_couriers();
     world.ok(&["discover", "--quiet"]);
     thread::sleep(Duration::from_secs(1));
     let mail = mail(&world);

@@ -60,26 +60,6 @@ fn registry(world: &World) -> Vec<(i64, String)> {
     all
 }
 
-/// The couriers that serve this world, whoever started them.
-fn couriers(world: &World) -> Vec<String> {
-    let out = Command::new("ps").args(["-A", "-o", "pid=,args="]).output().unwrap();
-    let mark = world.path().join("tmux").display().to_string();
-    String::from_utf8_lossy(&out.stdout)
-        .lines()
-        .filter(|l| l.contains("courier --socket") && l.contains(&mark))
-        .filter_map(|l| l.split_whitespace().next().map(str::to_owned))
-        .collect()
-}
-
-/// Ends the world's couriers as a crash would, and waits until they are gone.
-fn no_courier(world: &World) {
-    for pid in couriers(world) {
-        // It may have ended by itself.
-        let _ = Command::new("kill").args(["-KILL", &pid]).output();
-    }
-    eventually("the couriers are gone", || couriers(world).is_empty().then_some(()));
-}
-
 #[test]
 fn racing_renames_and_discoveries_lose_no_entry_and_give_no_name_twice() {
     let world = World::new();
@@ -136,7 +116,7 @@ fn first_commands_at_once_start_one_courier() {
     world.agent("claude", &[]);
     world.ok(&["discover", "--init", "--quiet"]);
     for _ in 0..4 {
-        no_courier(&world);
+        world.end_couriers();
         all_succeed(&race((0..12).map(|n| {
             let words: &[&str] =
                 if n % 2 == 0 { &["discover", "--quiet"] } else { &["send", "--no-wait", "human", "x"] };
@@ -145,7 +125,7 @@ fn first_commands_at_once_start_one_courier() {
         let lock = world.state().join("courier.lock");
         eventually("one is left, and holds the lock", || {
             let held = swarm::store::lock::try_exclusive(&lock).unwrap().is_none();
-            (held && couriers(&world).len() == 1).then_some(())
+            (held && world.couriers().len() == 1).then_some(())
         });
     }
 }

@@ -371,7 +371,7 @@ impl Soak {
     }
 
     fn kill_courier(&mut self) -> &'static str {
-        for pid in couriers(&self.world) {
+        for pid in self.world.couriers() {
             // It may have ended by itself.
             self.killed +=
                 usize::from(Command::new("kill").args(["-KILL", &pid]).status().is_ok_and(|s| s.success()));
@@ -561,17 +561,6 @@ impl Soak {
     }
 }
 
-/// The couriers that serve this world, whoever started them.
-fn couriers(world: &World) -> Vec<String> {
-    let out = Command::new("ps").args(["-A", "-o", "pid=,args="]).output().unwrap();
-    let mark = world.path().join("tmux").display().to_string();
-    String::from_utf8_lossy(&out.stdout)
-        .lines()
-        .filter(|l| l.contains("courier --socket") && l.contains(&mark))
-        .filter_map(|l| l.split_whitespace().next().map(str::to_owned))
-        .collect()
-}
-
 /// Resident memory in kB and open descriptors of a process, where `/proc` tells.
 fn size(pid: &str) -> Option<(u64, usize)> {
     let proc = PathBuf::from("/proc").join(pid);
@@ -600,7 +589,7 @@ impl Growth {
         self.due = Some(Instant::now() + time / 2 / Self::SAMPLES);
         if self.courier.is_none() {
             soak.world.ok(&["discover", "--quiet"]);
-            self.courier = Some(eventually("a courier", || couriers(&soak.world).pop()));
+            self.courier = Some(eventually("a courier", || soak.world.couriers().pop()));
             // Not before it has gone round once.
             self.due = Some(Instant::now() + Duration::from_secs(1));
             return;

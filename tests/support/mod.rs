@@ -158,6 +158,26 @@ impl World {
         pane
     }
 
+    /// The pids of the couriers that serve this world, whoever started them.
+    pub fn couriers(&self) -> Vec<String> {
+        let out = Command::new("ps").args(["-A", "-o", "pid=,args="]).output().unwrap();
+        let mark = self.path().join("tmux").display().to_string();
+        String::from_utf8_lossy(&out.stdout)
+            .lines()
+            .filter(|l| l.contains("courier --socket") && l.contains(&mark))
+            .filter_map(|l| l.split_whitespace().next().map(str::to_owned))
+            .collect()
+    }
+
+    /// Ends them as a crash would, and waits until they are gone.
+    pub fn end_couriers(&self) {
+        for pid in self.couriers() {
+            // It may have ended by itself.
+            let _ = Command::new("kill").args(["-KILL", &pid]).output();
+        }
+        eventually("the couriers are gone", || self.couriers().is_empty().then_some(()));
+    }
+
     /// Runs a shell script as a tool of that agent, which must be idle; gives what the script printed.
     pub fn below(&self, name: &str, script: &str) -> String {
         let (errand, out) = (self.path().join("bin/errand"), self.path().join("out"));
