@@ -459,10 +459,7 @@ fn of_many_couriers_one_lives_and_it_ends_with_its_server() {
 fn sending_starts_a_courier_and_wakes_one_that_sleeps() {
     let (world, panes) = team(&["claude"], &[]);
     eventually("a courier runs", || (world.couriers().len() == 1).then_some(()));
-    for pid in world.couriers() {
-        signal("KILL", &pid);
-    }
-    eventually("it is gone", || world.couriers().is_empty().then_some(()));
+    world.end_couriers();
     let id = send(&world, "claude-1", "start");
     given_once(&world, &panes[0], &id);
     assert_eq!(world.couriers().len(), 1);

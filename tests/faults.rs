@@ -235,9 +235,9 @@ fn a_store_that_is_removed_ends_its_courier_and_does_not_come_back() {
     world.ok(&["discover", "--init", "--quiet"]);
     let first = send(&world, &["claude-1", "before"]);
     reached(&world, &first, "submitted");
-    assert!(world.couriers().pop().is_some());
+    assert!(!world.couriers().is_empty());
     fs::remove_dir_all(world.state()).unwrap();
-    eventually("the courier ends", || world.couriers().pop().is_none().then_some(()));
+    eventually("the courier ends", || world.couriers().is_empty().then_some(()));
     assert!(!world.state().exists());
     world.ok(&["discover", "--init", "--quiet"]);
     let again = send(&world, &["claude-1", "after"]);
@@ -288,7 +288,7 @@ fn what_waited_for_a_server_that_died_is_neither_lost_nor_given_to_who_has_its_p
     all_reached(&world, &lost, "held");
     assert_eq!(world.swarm(&["lock", "src/"]).status.code(), Some(3));
     world.tmux(&["kill-server"]);
-    eventually("the courier ends with its server", || world.couriers().pop().is_none().then_some(()));
+    eventually("the courier ends with its server", || world.couriers().is_empty().then_some(()));
     world.start();
     // The ids of the two, for another agent and for something that is none.
     let gemini = world.agent("gemini", &[]);
@@ -297,7 +297,7 @@ fn what_waited_for_a_server_that_died_is_neither_lost_nor_given_to_who_has_its_p
     // The first command that has something to do starts a courier.
     let new = send(&world, &["gemini-1", "for the second server"]);
     reached(&world, &new, "submitted");
-    assert!(world.couriers().pop().is_some());
+    assert!(!world.couriers().is_empty());
     all_reached(&world, &lost, "failed");
     eventually("what the dead held is free", || {
         world.swarm(&["lock", "src/"]).status.success().then_some(())

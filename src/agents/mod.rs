@@ -191,6 +191,7 @@ mod tests {
             ("kind = 'x'\nprompt = '('".to_owned(), "not valid"),
             (text.replace("'^  '", "'('"), "unclosed group"),
             (text.replace("'^  '", "'((a{99}){99}){99}'"), "size limit"),
+            (text.replace("'^  '", "'((a{99}){99}){99}'"), "'((a{99}){99}){99}'"),
         ] {
             std::fs::write(dir.path().join("bad.toml"), bad).unwrap();
             let error = format!("{:#}", Profiles::load(&[dir.path().to_owned()]).unwrap_err());

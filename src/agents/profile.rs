@@ -1,9 +1,10 @@
 //! What is known of one kind of agent, read from a TOML file.
 //!
 //! Rules are data. A profile that does not parse, or has a pattern that does not compile within a bound on its size, is refused as a
-//! whole, and the error names the file. The patterns of the built-in profiles, which are tested, are compiled at their first use: to
+//! whole, and the error names the file and the pattern. The patterns of the built-in profiles, which are tested, are compiled at their first use: to
 //! compile all of them takes two milliseconds, and most commands look at no screen.
 
+use crate::core::escape;
 use anyhow::{Context as _, Result};
 use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
@@ -161,9 +162,10 @@ impl Profile {
     pub fn parse(text: &str, file: &str) -> Result<Self> {
         let profile = Self::trusted(text, file)?;
         for pattern in profile.screen.patterns() {
-            let regex = pattern
-                .compile()
-                .with_context(|| format!("the profile {file} has a pattern that is not understood"))?;
+            let regex = pattern.compile().with_context(|| {
+                let source = escape::short(&pattern.source, 100);
+                format!("the profile {file} has a pattern that is not understood, '{source}'")
+            })?;
             pattern.compiled.get_or_init(|| regex);
         }
         Ok(profile)

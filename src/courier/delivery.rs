@@ -156,10 +156,9 @@ impl Attempt<'_> {
         let Some(first) = self.look()? else { return Ok(ControlFlow::Break(Outcome::Gone)) };
         if let Err(hold) = first.scene().may_paste() {
             // Not on the word of one look: an Enter beside a person's draft would submit it.
-            let settle = Duration::from_millis(self.profile.timing.settle_ms);
             if hold == Hold::Draft
                 && self.left_over(&first)?.is_some()
-                && let Some(seen) = self.watch(2 * settle, settle, |_| true)?
+                && let Some(seen) = self.watch(2 * self.settle(), self.settle(), |_| true)?
                 && let Some(left) = self.left_over(&seen)?
             {
                 self.clear_away(&left, seen)?;
@@ -203,8 +202,7 @@ impl Attempt<'_> {
     /// Step 11: a message that was being typed when the courier ended, or that is still in the composer.
     fn resume(&self, line: &str, delivery: &Progress) -> Result<ControlFlow<Outcome>> {
         let stage = delivery.stage;
-        let settle = Duration::from_millis(self.profile.timing.settle_ms);
-        let Some(seen) = self.watch(settle, Duration::ZERO, |_| true)? else {
+        let Some(seen) = self.watch(self.settle(), Duration::ZERO, |_| true)? else {
             return Ok(ControlFlow::Break(Outcome::Gone));
         };
         if seen.moved {
@@ -230,6 +228,16 @@ impl Attempt<'_> {
         }
     }
 
+    /// Between a paste and Enter at the least.
+    fn settle(&self) -> Duration {
+        Duration::from_millis(self.profile.timing.settle_ms)
+    }
+
+    /// Between Enter and its effect at the most.
+    fn evidence(&self) -> Duration {
+        Duration::from_millis(self.profile.timing.evidence_ms)
+    }
+
     /// What the line begins with.
     fn marker(&self) -> String {
         match self.reminder {
@@ -246,9 +254,8 @@ impl Attempt<'_> {
     /// The same for as long as a text needs to settle: what an agent shows while it draws its screen may never have been there.
     fn stays_mixed(&self, seen: &Seen) -> Result<bool> {
         let same = |now: &Seen| now.reading.composer == seen.reading.composer;
-        let settle = Duration::from_millis(self.profile.timing.settle_ms);
         Ok(self.is_mixed(seen)
-            && self.watch(settle, Duration::ZERO, |now| !same(now))?.is_some_and(|s| same(&s)))
+            && self.watch(self.settle(), Duration::ZERO, |now| !same(now))?.is_some_and(|s| same(&s)))
     }
 
     /// Whether the text has left the composer for the transcript.
@@ -268,9 +275,7 @@ impl Attempt<'_> {
 
     /// Steps 8 to 10: see the text, press Enter under guard, see it taken.
     fn submit(&self, line: &str) -> Result<Outcome> {
-        let appeared = self.watch(APPEAR, Duration::from_millis(self.profile.timing.settle_ms), |seen| {
-            seen.composer_holds(line)
-        })?;
+        let appeared = self.watch(APPEAR, self.settle(), |seen| seen.composer_holds(line))?;
         let mut seen = match appeared {
             Some(seen) if seen.composer_holds(line) => seen,
             Some(seen) => {
@@ -320,8 +325,7 @@ impl Attempt<'_> {
                 })?;
             }
             let pressed = acted != Acted::Stale;
-            let timing = &self.profile.timing;
-            let patience = Duration::from_millis(if pressed { timing.evidence_ms } else { timing.settle_ms });
+            let patience = if pressed { self.evidence() } else { self.settle() };
             let after = self.watch(patience, Duration::ZERO, |seen| {
                 seen.reading.composer.is_some() && !seen.composer_holds(line)
             })?;
@@ -356,8 +360,7 @@ impl Attempt<'_> {
                 return Ok(());
             }
             self.server().enter(&self.agent.place.pane, &seen.look)?;
-            let patience = Duration::from_millis(self.profile.timing.evidence_ms);
-            match self.watch(patience, Duration::ZERO, |seen| !seen.composer_holds(line))? {
+            match self.watch(self.evidence(), Duration::ZERO, |seen| !seen.composer_holds(line))? {
                 Some(next) => seen = next,
                 None => return Ok(()),
             }

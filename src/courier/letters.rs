@@ -65,7 +65,7 @@ impl Letters<'_> {
     fn awaited(&self, owner: &Name, message: &Verified, due: &mut Due) -> Result<()> {
         let now = now_ms();
         let schedule = &self.settings.reminders;
-        let delivery = self.delivery(owner, &message.envelope())?;
+        let delivery = self.delivery(owner, &message.id, message.created)?;
         if matches!(delivery.way.stage, Stage::Acked | Stage::Failed) {
             return self.store.transact(|tx| tx.settle_ack(owner, &message.file_name()));
         }
@@ -136,7 +136,7 @@ impl Letters<'_> {
                 return Ok(false);
             }
             notify(tx, &to, &text)?;
-            let mut delivery = self.delivery(owner, &message.envelope())?;
+            let mut delivery = self.delivery(owner, &message.id, message.created)?;
             if let Some(clock) = &mut delivery.ack {
                 clock.escalated = true;
             }
@@ -169,7 +169,7 @@ impl Letters<'_> {
         for file in self.store.mail_files(&agent.name, Folder::New)? {
             let found = self.store.message(&agent.name, &agent.formerly, Folder::New, &file)?;
             let Some(Ok(message)) = found else { continue };
-            let stage = self.delivery(&agent.name, &message.envelope())?.way.stage;
+            let stage = self.delivery(&agent.name, &message.id, message.created)?.way.stage;
             if stage.is_open() {
                 senders.entry(self.sender(&message)).or_default().push(message.id.clone());
             } else if stage != Stage::Failed {
@@ -217,9 +217,9 @@ impl Letters<'_> {
         self.agents.iter().find(|a| a.name == *owner).map_or(&[], |a| &a.formerly)
     }
 
-    fn delivery(&self, owner: &Name, envelope: &Envelope) -> Result<Delivery> {
-        let known = self.store.delivery(owner, &envelope.id)?;
-        Ok(known.unwrap_or_else(|| Delivery::queued(envelope.id.clone(), envelope.created)))
+    fn delivery(&self, owner: &Name, id: &MessageId, created: u64) -> Result<Delivery> {
+        let known = self.store.delivery(owner, id)?;
+        Ok(known.unwrap_or_else(|| Delivery::queued(id.clone(), created)))
     }
 
     /// Changes a delivery record unless the message was acknowledged meanwhile, or its mailbox got another name.
@@ -229,7 +229,7 @@ impl Letters<'_> {
             if !awaited.exists() {
                 return Ok(());
             }
-            let mut delivery = self.delivery(owner, &message.envelope())?;
+            let mut delivery = self.delivery(owner, &message.id, message.created)?;
             if delivery.way.stage == Stage::Acked {
                 return Ok(());
             }
@@ -274,7 +274,7 @@ pub fn held(
         frame::preview(message.body.as_str())
     );
     store.transact(|tx| {
-        let mut delivery = letters.delivery(owner, envelope)?;
+        let mut delivery = letters.delivery(owner, &envelope.id, envelope.created)?;
         if delivery.told_held {
             return Ok(());
         }

@@ -10,7 +10,7 @@ use crate::store::Store;
 use crate::store::mail::Changed;
 use anyhow::Result;
 
-/// What was made of each mailbox.
+/// What was made of each mailbox, in the order of their names.
 #[derive(Debug)]
 pub struct Memo<T>(Vec<Made<T>>);
 
@@ -33,23 +33,24 @@ impl<T: Clone> Memo<T> {
     pub fn recall(&mut self, store: &Store, owner: &Name, read: impl FnOnce() -> Result<T>) -> Result<T> {
         // Before it is read: what changes meanwhile is seen the next time.
         let changed = store.mailbox_changed(owner);
-        let known = self.0.iter().position(|made| made.owner == *owner);
-        if let Some(known) = known {
-            if Some(self.0[known].changed) == changed {
-                return Ok(self.0[known].value.clone());
+        let place = self.0.binary_search_by(|made| made.owner.cmp(owner));
+        if let Ok(at) = place {
+            if Some(self.0[at].changed) == changed {
+                return Ok(self.0[at].value.clone());
             }
-            self.0.swap_remove(known);
+            self.0.remove(at);
         }
         let value = read()?;
         if let Some(changed) = changed {
-            self.0.push(Made { owner: owner.clone(), changed, value: value.clone() });
+            let (Ok(at) | Err(at)) = place;
+            self.0.insert(at, Made { owner: owner.clone(), changed, value: value.clone() });
         }
         Ok(value)
     }
 
-    /// Forgets all mailboxes but these.
+    /// Forgets all mailboxes but these, which are in order.
     pub fn keep(&mut self, owners: &[Name]) {
-        self.0.retain(|made| owners.contains(&made.owner));
+        self.0.retain(|made| owners.binary_search(&made.owner).is_ok());
     }
 }
 
@@ -59,10 +60,18 @@ mod tests {
     use crate::store::mail::Folder;
     use crate::store::tests::store;
     use std::fs::{self, File};
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
     use std::time::{Duration, SystemTime};
 
     const FILE: &str = "0000000000001-claude-1-00000000.json";
+
+    /// A store with an empty mailbox of the human's, and the place of its new mail.
+    fn mailbox() -> (tempfile::TempDir, Store, PathBuf) {
+        let (dir, store) = store();
+        store.ensure_mailbox(&Name::human()).unwrap();
+        let new = store.mail_file(&Name::human(), Folder::New, FILE).parent().unwrap().to_owned();
+        (dir, store, new)
+    }
 
     /// Sets the time of each directory of the mailbox that `part` is in.
     fn set(part: &Path, at: SystemTime) {
@@ -73,10 +82,8 @@ mod tests {
 
     #[test]
     fn a_mailbox_is_read_again_when_something_has_changed_there() {
-        let (_dir, store) = store();
+        let (_dir, store, new) = mailbox();
         let human = Name::human();
-        store.ensure_mailbox(&human).unwrap();
-        let new = store.mail_file(&human, Folder::New, FILE).parent().unwrap().to_owned();
         set(&new, SystemTime::now() - Duration::from_secs(60));
         let (mut memo, mut read) = (Memo::default(), 0);
         let mut look = |memo: &mut Memo<usize>| {
@@ -98,10 +105,8 @@ mod tests {
 
     #[test]
     fn what_changed_a_moment_ago_may_change_again_within_the_same_tick() {
-        let (_dir, store) = store();
+        let (_dir, store, new) = mailbox();
         let human = Name::human();
-        store.ensure_mailbox(&human).unwrap();
-        let new = store.mail_file(&human, Folder::New, FILE).parent().unwrap().to_owned();
         let mut memo = Memo::default();
         let mut look = || memo.recall(&store, &human, || store.count_mail(&human, Folder::New)).unwrap();
         // An hour ahead, as after somebody has set the clock back: as little can be told from that.

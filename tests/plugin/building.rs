@@ -2,6 +2,7 @@
 
 use crate::lab::{Lab, STUB, checkout, script, stub_cargo};
 use std::fs;
+use std::path::Path;
 
 #[test]
 fn without_a_program_the_key_tells_how_to_build_it() {
@@ -101,6 +102,13 @@ fn counting(lab_base: &str, then: &str) -> String {
     stub_cargo("1.999.0", &format!("echo build >>'{lab_base}/builds'\n{then}"))
 }
 
+/// The same, which takes until there is a file `go`, or no lab any more: not for ever, if a test fails.
+fn waiting(lab: &Lab, go: &Path) -> String {
+    let base = lab.base();
+    let base = base.to_str().unwrap();
+    counting(base, &format!("while [ ! -e '{}' ] && [ -d '{base}' ]; do sleep 0.05; done", go.display()))
+}
+
 #[test]
 fn loading_builds_in_the_background_what_has_changed() {
     let lab = attached("");
@@ -116,9 +124,7 @@ fn loading_builds_in_the_background_what_has_changed() {
     let settled = || {
         lab.load_and_build();
         lab.until("nothing is being built", || {
-            let here = format!("{}/.*/background.sh", lab.base().display());
-            let running = lab.command("pgrep").args(["-f", &here]).output().unwrap().stdout;
-            running.is_empty() && !lab.plugin.join("bin/.building").is_symlink()
+            !lab.is_building() && !lab.plugin.join("bin/.building").is_symlink()
         });
         count(&lab)
     };
@@ -161,8 +167,7 @@ fn the_old_program_serves_while_the_new_one_is_built() {
     script(&lab.plugin.join("bin/swarm"), STUB);
     script(&lab.plugin.join("bin/swarm-msg"), STUB);
     let go = lab.base().join("go");
-    let wait = format!("while [ ! -e '{}' ]; do sleep 0.05; done", go.display());
-    lab.on_path("cargo", &counting(lab.base().to_str().unwrap(), &wait));
+    lab.on_path("cargo", &waiting(&lab, &go));
     lab.attach();
     lab.load_and_build();
     lab.until("the build has begun", || count(&lab) == 1);
@@ -192,11 +197,7 @@ fn what_stands_in_the_way_of_a_build_is_told_in_the_background_too() {
 fn tmux_does_not_wait_for_a_build() {
     let lab = attached("");
     let go = lab.base().join("go");
-    let base = lab.base();
-    // Not for ever, if this test fails.
-    let wait =
-        format!("while [ ! -e '{}' ] && [ -d '{}' ]; do sleep 0.05; done", go.display(), base.display());
-    lab.on_path("cargo", &counting(base.to_str().unwrap(), &wait));
+    lab.on_path("cargo", &waiting(&lab, &go));
     // A run-shell that waited for the build would never return.
     lab.load_and_build();
     lab.attach();

@@ -169,6 +169,12 @@ impl Lab {
         fs::read_to_string(self.plugin.join("bin/log")).unwrap_or_default()
     }
 
+    /// Whether a build goes on in the background, of any plugin of this lab.
+    pub(crate) fn is_building(&self) -> bool {
+        let script = format!("{}/.*/background.sh", self.base().display());
+        !self.command("pgrep").args(["-f", &script]).output().unwrap().stdout.is_empty()
+    }
+
     pub(crate) fn until(&self, what: &str, done: impl Fn() -> bool) {
         let deadline = Instant::now() + Duration::from_secs(10);
         while !done() {

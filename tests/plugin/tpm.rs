@@ -82,10 +82,7 @@ impl Managed {
         self.tpm("tpm");
         let got = self.installed().join(file);
         self.lab.until("the change is there", || fs::read_to_string(&got).is_ok_and(|now| now == text));
-        self.lab.until("nothing is being built", || {
-            let here = format!("{}/plugin/background.sh", self.installed().display());
-            self.lab.command("pgrep").args(["-f", &here]).output().unwrap().stdout.is_empty()
-        });
+        self.lab.until("nothing is being built", || !self.lab.is_building());
     }
 
     fn installed(&self) -> PathBuf {
