@@ -234,3 +234,100 @@ fn every_agent_is_told_once_how_to_talk() {
     assert!(panes.iter().all(|p| told(p) == 1));
     assert!(world.ok(&["onboard", "--print"]).contains("swarm-msg lock PATH"));
 }
+
+/// Every event of a hook, with what could be had through it.
+const EVENTS: [&str; 9] = [
+    "SessionStart",
+    "UserPromptSubmit",
+    "PreToolUse",
+    "PostToolUse",
+    "PermissionRequest",
+    "Notification",
+    "Stop",
+    "AfterAgent",
+    "SessionEnd",
+];
+
+#[test]
+fn a_nested_one_shot_agent_takes_nothing_of_the_agent_that_started_it() {
+    let (world, panes) = team(&["claude"]);
+    let id = send(&world, &["--urgent", "claude-1", BODY]);
+    eventually("it is typed", || typed(&world, &panes[0], &id));
+    eventually("it is on record", || (status(&world, &id) == "submitted").then_some(()));
+    let edit = json!({"tool_name": "Edit", "tool_input": {"file_path": "own.rs"}});
+    hook(&world, "claude-1", "PreToolUse", &edit);
+    let locks = world.ok(&["locks", "--json"]);
+    assert!(locks.contains("own.rs"), "{locks}");
+    let input = world.path().join("input");
+    let all = json!({
+        "prompt": "hello", "notification_type": "permission_prompt", "tool_name": "Edit",
+        "tool_input": {"file_path": "nested.rs"}, "stop_hook_active": false,
+    });
+    for nested in [
+        "exec -a claude bash -c \"$0; true\" -p",
+        "exec -a claude bash -c \"$0; true\" x --output-format json -p",
+        "exec -a claude bash -c \"$0; true\"",
+        "exec -a /x/bin/claude.exe bash -c \"$0; true\" --agent x",
+        "exec -a codex bash -c \"$0; true\" exec",
+        "exec -a gemini bash -c \"$0; true\" --prompt",
+        "exec -a opencode bash -c \"$0; true\" run",
+    ] {
+        let calls: String = EVENTS
+            .iter()
+            .flat_map(|e| ["claude", "codex", "gemini", "opencode"].map(|h| (h, e)))
+            .map(|(host, event)| format!("swarm hook {host} {event} <{}; ", input.display()))
+            .collect();
+        let script = world.path().join("bin/nested");
+        fs::write(&script, format!("#!/bin/sh\n{calls}")).unwrap();
+        fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let told = world.below(
+            "claude-1",
+            &format!("echo '{}' >{}; cp .swarm/hooks/claude-1.json before; bash -c '{nested}' {}; cmp before .swarm/hooks/claude-1.json && echo same",
+                all, input.display(), script.display()),
+        );
+        assert_eq!(told, "same\n", "{nested}");
+        assert_eq!(status(&world, &id), "submitted", "{nested}");
+        assert_eq!(world.ok(&["locks", "--json"]).matches("fence").count(), 1, "{nested}");
+    }
+    // A hook of another kind is not the agent's, either, even where no process of it is seen.
+    fs::write(&input, all.to_string()).unwrap();
+    let told = world.below("claude-1", &format!("swarm hook gemini SessionStart <{}", input.display()));
+    assert_eq!((told.as_str(), status(&world, &id).as_str()), ("", "submitted"));
+    // The agent itself still has it all, also through shells.
+    let told = world.below(
+        "claude-1",
+        &format!("sh -c 'sh -c \"swarm hook claude SessionStart <{}; true\"; true'", input.display()),
+    );
+    assert!(context(&told).contains(BODY), "{told}");
+    assert_eq!(status(&world, &id), "read");
+}
+
+#[test]
+fn an_agent_that_takes_the_place_of_one_that_ended_is_not_given_its_mail() {
+    let world = World::new();
+    world.start();
+    // The shell that is left in the pane starts the next one.
+    let pane = world.agent("claude", &[]);
+    world.ok(&["discover", "--init", "--quiet"]);
+    world.control(&pane, "draft wait");
+    eventually("draft", || world.ok(&["agents"]).contains("draft").then_some(()));
+    let id = send(&world, &["claude-1", BODY]);
+    world.end_couriers();
+    world.control(&pane, "clear");
+    world.control(&pane, "exit");
+    let out = world.path().join("told");
+    let script =
+        format!("echo '{{}}' | swarm hook claude SessionStart >{0}.tmp; mv {0}.tmp {0}", out.display());
+    fs::write(world.path().join("script"), script).unwrap();
+    world.tmux(&[
+        "send-keys",
+        "-t",
+        &pane,
+        "-l",
+        &format!("bash -c 'exec -a claude bash {} '", world.path().join("script").display()),
+    ]);
+    world.tmux(&["send-keys", "-t", &pane, "Enter"]);
+    let told = eventually("the hook has answered", || fs::read_to_string(&out).ok());
+    assert!(!told.contains(BODY), "{told}");
+    assert_ne!(status(&world, &id), "read");
+}

@@ -3,9 +3,11 @@
 //! Profiles are TOML files, built in and extended or replaced (by `kind`) by the user's. This module judges facts that
 //! others collected; the only files it reads are profiles. Values never change after loading.
 
+mod lineage;
 mod profile;
 mod reading;
 
+pub use lineage::Link;
 pub use profile::{Profile, Timing};
 pub use reading::{Composer, Content, PaneFacts, Reading, read};
 
@@ -83,7 +85,8 @@ impl Profiles {
             if process.argv.iter().skip(1).any(|a| rules.exclude_args.contains(a)) {
                 return None;
             }
-            let rule = by_name(&rules.names, process).or_else(|| by_script(&rules.scripts, process))?;
+            let rule = by_name(&rules.names, process)
+                .or_else(|| by_script(&rules.scripts, process).map(|(rule, _)| rule))?;
             Some(Recognised { profile, rule })
         })
     }
@@ -100,7 +103,8 @@ fn by_name(names: &[String], process: &ProcessFacts<'_>) -> Option<String> {
     Some(format!("its name is {found}"))
 }
 
-fn by_script(scripts: &[String], process: &ProcessFacts<'_>) -> Option<String> {
+/// The rule, and the place of the script among the arguments.
+fn by_script(scripts: &[String], process: &ProcessFacts<'_>) -> Option<(String, usize)> {
     let program = base(process.argv.first()?);
     let is_interpreter = INTERPRETERS.iter().any(|i| {
         program.strip_prefix(i).is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit() || c == '.'))
@@ -108,17 +112,17 @@ fn by_script(scripts: &[String], process: &ProcessFacts<'_>) -> Option<String> {
     if !is_interpreter {
         return None;
     }
-    let mut arguments = process.argv.iter().skip(1);
-    let mut script = arguments.next()?;
+    let mut arguments = process.argv.iter().enumerate().skip(1);
+    let (mut at, mut script) = arguments.next()?;
     if script == "-m" {
-        script = arguments.next()?;
+        (at, script) = arguments.next()?;
     } else {
         while script.starts_with('-') {
-            script = arguments.next()?;
+            (at, script) = arguments.next()?;
         }
     }
     let fits = |s: &&String| script == *s || script.ends_with(&format!("/{s}"));
-    scripts.iter().find(fits).map(|s| format!("{program} runs the script {s}"))
+    scripts.iter().find(fits).map(|s| (format!("{program} runs the script {s}"), at))
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
 use super::session::{self, Session};
+use crate::agents::Profiles;
+use crate::core::agent::Agent;
 use crate::core::config::Settings;
 use crate::core::hook::Host;
 use crate::core::message::Identity;
 use crate::hooks::{Call, MAX_INPUT};
+use crate::os::caller;
 use crate::store::config::Files;
 use crate::store::{Store, fault};
 use anyhow::{Context as _, Result, bail};
@@ -38,11 +41,19 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
         bail!("its input is larger than {MAX_INPUT} bytes");
     }
     let input: Value = serde_json::from_slice(&bytes).context("its input is not JSON")?;
-    let session = Session::open()?;
+    let mut session = Session::open()?;
+    if session.caller.identity == Identity::Pane {
+        // It is in an agent's pane and not below it: another agent took its place, and nobody has noticed yet.
+        session.rediscover();
+        session.caller = caller::identify(&session.agents, None)?;
+    }
     if session.caller.identity == Identity::Human {
         bail!("it was not called by an agent on record");
     }
     let Some(agent) = session.agent(&session.caller.name) else { return Ok(()) };
+    if !is_own(args.host, &session, agent)? {
+        return Ok(());
+    }
     let call = Call {
         store,
         agents: &session.agents,
@@ -63,4 +74,15 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
     }
     fault::point("hook-answered");
     reply.commit(store)
+}
+
+/// Whether it is a hook of the agent itself, and not of one that it started: that one has no name, and its mail, its leases and
+/// what it does are not the agent's.
+fn is_own(host: Host, session: &Session, agent: &Agent) -> Result<bool> {
+    if agent.kind != host.word() || session.caller.identity == Identity::Pane {
+        return Ok(false);
+    }
+    // A profile of the person's that is wrong is told elsewhere.
+    let profiles = session::profiles().or_else(|_| Profiles::builtin())?;
+    Ok(profiles.acts_for(agent, &caller::above()?))
 }

@@ -6,6 +6,7 @@
 //! (`env`). A caller below no agent is the human.
 
 use super::process;
+use crate::agents::Link;
 use crate::core::agent::Agent;
 use crate::core::message::Identity;
 use crate::core::name::Name;
@@ -56,6 +57,15 @@ pub fn identify(agents: &[Agent], from: Option<&str>) -> Result<Caller> {
         .map(|id| Ancestor { argv: if shares { process::first_arguments(id.pid) } else { Vec::new() }, id })
         .collect();
     Ok(decide(agents, &chain, hints)?)
+}
+
+/// The processes above this one with what they run, nearest first: what `Profiles::acts_for` judges. This one is left out.
+pub fn above() -> Result<Vec<Link>> {
+    let link = |id: ProcessId| {
+        let seen = process::look(&id)?;
+        Some(Link { group: seen.group, comm: seen.comm, argv: process::arguments(id.pid), id })
+    };
+    Ok(process::ancestry()?.into_iter().skip(1).filter_map(link).collect())
 }
 
 /// The rule, on given facts: the nearest ancestor that is an agent; else the pane's first process; else, if the chain

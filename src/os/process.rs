@@ -119,6 +119,11 @@ pub fn first_arguments(pid: i32) -> Vec<String> {
     argv
 }
 
+/// All arguments of a process, as far as they are kept: the first 4096 bytes.
+pub fn arguments(pid: i32) -> Vec<String> {
+    read_argv(pid)
+}
+
 /// The processes above this one, nearest first, as far as they can be seen.
 pub fn ancestry() -> Result<Vec<ProcessId>> {
     let boot = boot_id()?;

@@ -1,0 +1,211 @@
+//! Whose hook, or whose command, a process is: the agent's own, or that of another agent program which it started.
+//!
+//! An agent may run a second one as its tool (`claude -p`, `codex exec`), which has hooks of its own and inherits everything
+//! else. Whatever that one says or asks is not said or asked by the agent on record. Judged by the processes between the two;
+//! a shell is no agent, so that one may stand there.
+
+use super::{ProcessFacts, Profile, Profiles, base, by_name, by_script};
+use crate::core::agent::Agent;
+use crate::core::process_id::ProcessId;
+
+/// One process above a caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Which one.
+    pub id: ProcessId,
+    /// Its process group.
+    pub group: i32,
+    /// Its name as the system tells it.
+    pub comm: String,
+    /// Its arguments, the program first.
+    pub argv: Vec<String>,
+}
+
+/// An agent's program, however it was started.
+struct Form<'a> {
+    profile: &'a Profile,
+    /// Whether it is one that talks to a person.
+    interactive: bool,
+    /// What it was told, without the program, its interpreter and the interpreter's options.
+    arguments: &'a [String],
+}
+
+impl Form<'_> {
+    /// Whether it is the background server that several agents of its kind share.
+    fn is_server(&self) -> bool {
+        self.profile.process.shared_server.as_ref().is_some_and(|mark| self.arguments.contains(mark))
+    }
+}
+
+impl Profiles {
+    /// Whether what `chain` leads up from, nearest first, acts for `agent` itself: between the two there is no other agent
+    /// program, in whatever form. Where the agent's own process is not in the chain, the outermost agent program in it must be
+    /// one of its kind that talks to a person, or the server that its kind shares.
+    pub fn acts_for(&self, agent: &Agent, chain: &[Link]) -> bool {
+        let forms: Vec<Option<Form<'_>>> = chain.iter().map(|link| self.form(link)).collect();
+        let top = chain.iter().position(|link| link.id == agent.process);
+        let server = forms
+            .iter()
+            .position(|f| f.as_ref().is_some_and(|f| f.profile.kind == agent.kind && f.is_server()));
+        let below = |end: usize| forms[..end].iter().all(Option::is_none);
+        let one_shot = |from: usize| forms[from..].iter().flatten().any(|f| !f.interactive && !f.is_server());
+        match (top, server) {
+            // What a server was started by says nothing of whom it serves, unless that was a one-shot agent.
+            (top, Some(server)) if top.is_none_or(|top| server < top) => below(server) && !one_shot(server),
+            (Some(top), _) => below(own(chain, &forms, top)),
+            (None, _) => match forms.iter().rposition(Option::is_some) {
+                None => true,
+                Some(top) => {
+                    let talks =
+                        forms[top].as_ref().is_some_and(|f| f.interactive && f.profile.kind == agent.kind);
+                    talks && below(own(chain, &forms, top))
+                }
+            },
+        }
+    }
+
+    fn form<'a>(&'a self, link: &'a Link) -> Option<Form<'a>> {
+        // The program that Claude Code's package brings is called claude.exe everywhere.
+        let plain = |name: &str| name.strip_suffix(".exe").unwrap_or(name).to_owned();
+        let comm = plain(&link.comm);
+        let first = link.argv.first().map(|program| plain(base(program)));
+        let argv: Vec<String> = first.into_iter().chain(link.argv.iter().skip(1).cloned()).collect();
+        let facts = ProcessFacts { comm: &comm, argv: &argv };
+        self.0.iter().find_map(|profile| {
+            let rules = &profile.process;
+            let named = by_name(&rules.names, &facts).map(|_| 1);
+            let own = named.or_else(|| by_script(&rules.scripts, &facts).map(|(_, at)| at + 1))?;
+            let arguments = link.argv.get(own..).unwrap_or_default();
+            let excluded = link.argv.iter().skip(1).any(|a| rules.exclude_args.contains(a));
+            Some(Form { profile, interactive: !excluded, arguments })
+        })
+    }
+}
+
+/// The lowest process that is still the agent at `top`: some run themselves again below the first process, with the same
+/// arguments and in its process group, where no tool is.
+fn own(chain: &[Link], forms: &[Option<Form<'_>>], top: usize) -> usize {
+    let is_same = |at: &usize| match (&forms[*at], &forms[top]) {
+        (Some(f), Some(t)) => {
+            f.profile.kind == t.profile.kind
+                && f.interactive
+                && f.arguments == t.arguments
+                && chain[*at].group == chain[top].group
+        }
+        _ => false,
+    };
+    (0..top).rev().take_while(is_same).last().unwrap_or(top)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::agent::{Place, Status};
+    use crate::core::name::Name;
+
+    fn id(pid: i32) -> ProcessId {
+        ProcessId { pid, start: 1, boot: "b".into() }
+    }
+
+    fn agent(kind: &str, pid: i32) -> Agent {
+        Agent {
+            name: Name::new(&format!("{kind}-1")).unwrap(),
+            kind: kind.into(),
+            process: id(pid),
+            place: Place { socket: "/s".into(), server: 2, pane: "%0".into(), pane_pid: 9, namespace: None },
+            cwd: "/".into(),
+            shared_server: (kind == "codex").then(|| "app-server".into()),
+            formerly: vec![],
+            onboarded: false,
+            first_seen: 0,
+            status: Status::Unknown,
+            since: 0,
+            died: None,
+        }
+    }
+
+    /// Whether the hook below `lines` acts for the agent whose process has pid 10. A line: pid, group, command; nearest first.
+    fn acts(kind: &str, lines: &[(i32, i32, &str)]) -> bool {
+        let chain: Vec<Link> = lines
+            .iter()
+            .map(|(pid, group, line)| {
+                let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
+                let comm = base(&argv[0]).chars().take(15).collect();
+                Link { id: id(*pid), group: *group, comm, argv }
+            })
+            .collect();
+        Profiles::builtin().unwrap().acts_for(&agent(kind, 10), &chain)
+    }
+
+    #[test]
+    fn a_hook_of_the_agent_itself_is_its_own_whatever_shells_are_between() {
+        let direct = [(12, 12, "swarm hook claude Stop"), (10, 10, "claude --model x")];
+        assert!(acts("claude", &direct));
+        let shells =
+            [(13, 12, "swarm"), (12, 12, "bash -c x"), (11, 11, "sh x"), (10, 9, "claude"), (9, 9, "sh")];
+        assert!(acts("claude", &shells));
+    }
+
+    #[test]
+    fn an_agent_that_runs_itself_again_is_one_agent() {
+        let codex =
+            [(12, 10, "sh -c x"), (11, 9, "/x/vendor/codex -m y"), (10, 9, "node /usr/bin/codex -m y")];
+        assert!(acts("codex", &codex));
+        let gemini = [
+            (12, 12, "sh -c x"),
+            (11, 9, "/usr/bin/node --max-old-space-size=9 /x/.bin/gemini"),
+            (10, 9, "node /x/.bin/gemini"),
+        ];
+        assert!(acts("gemini", &gemini));
+    }
+
+    #[test]
+    fn a_nested_agent_in_whatever_form_is_not_the_agent() {
+        for nested in [
+            "claude -p hello",
+            "claude --model x --output-format json --verbose -p hello",
+            "claude other arguments",
+            "node /x/node_modules/@anthropic-ai/claude-code/cli.js --print",
+            "/x/claude-code/bin/claude.exe --session-id 1 --agent claude",
+            "claude.exe daemon run",
+            "codex exec ls",
+            "node /usr/bin/codex exec ls",
+            "gemini -p hello",
+            "node --x /x/.bin/gemini --prompt hello",
+            "opencode run hello",
+            "aider --message x",
+        ] {
+            let chain = [(13, 12, "sh -c x"), (12, 12, nested), (11, 11, "bash -c x"), (10, 9, "claude")];
+            assert!(!acts("claude", &chain), "{nested}");
+            // The shell makes way for its last command.
+            let chain = [(13, 12, "sh -c x"), (12, 12, nested), (10, 9, "claude")];
+            assert!(!acts("claude", &chain), "{nested}");
+        }
+        // A tool is in a group of its own.
+        assert!(!acts("claude", &[(12, 12, "claude"), (10, 9, "claude")]));
+        assert!(acts("claude", &[(12, 9, "claude"), (10, 9, "claude")]));
+    }
+
+    #[test]
+    fn below_a_server_that_agents_share_only_the_way_down_from_it_counts() {
+        let server = "/x/codex app-server --listen unix://";
+        assert!(acts("codex", &[(20, 20, "sh -c x"), (19, 19, server), (1, 1, "init")]));
+        let started = [(20, 20, "sh"), (19, 19, server), (11, 9, "/x/codex"), (10, 9, "node /usr/bin/codex")];
+        assert!(acts("codex", &started));
+        let by_another = [(20, 20, "sh"), (19, 19, server), (30, 29, "codex"), (29, 29, "sh")];
+        assert!(acts("codex", &by_another));
+        let of_one_shot = [(20, 20, "sh"), (19, 19, server), (18, 18, "codex exec ls"), (10, 9, "codex")];
+        assert!(!acts("codex", &of_one_shot));
+        let nested = [(22, 22, "sh"), (21, 21, "codex exec ls"), (20, 20, "sh"), (19, 19, server)];
+        assert!(!acts("codex", &nested));
+    }
+
+    #[test]
+    fn where_the_agent_is_out_of_sight_the_outermost_program_stands_for_it() {
+        assert!(acts("claude", &[(5, 5, "sh"), (3, 3, "claude --model x"), (1, 1, "bwrap claude")]));
+        assert!(acts("claude", &[(5, 5, "sh"), (1, 1, "bwrap")]));
+        assert!(!acts("claude", &[(5, 5, "sh"), (3, 3, "claude -p x"), (1, 1, "bwrap")]));
+        assert!(!acts("claude", &[(5, 5, "sh"), (3, 3, "gemini"), (1, 1, "bwrap")]));
+        assert!(!acts("claude", &[(6, 6, "sh"), (5, 5, "claude -p x"), (3, 3, "claude"), (1, 1, "bwrap")]));
+    }
+}
