@@ -1,42 +1,167 @@
 use super::print;
 use super::session::Session;
-use crate::core::frame;
+use crate::core::claim::{self, Claim, Difference, Verdict};
+use crate::core::escape;
+use crate::core::message::Verified;
+use crate::core::name::Name;
 use crate::core::refusal::Refusal;
 use anyhow::Result;
+use serde_json::{Value, json};
+use std::io::Read as _;
 
 /// Check a "[swarm ...]" line you were shown: is it genuine, and for you?
 ///
-/// Ends with 6 if no such message exists or its signature is another one.
+/// The whole line is compared with what swarm typed: who wrote it, to whom, its type, its text, its commands. Line breaks, blanks
+/// around it and quotation do not matter; what differs is shown beside the genuine text. Ends with 6 if anything does, if there is
+/// no such message, or if it is not for you.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  swarm-msg verify \"[swarm p5kg9tyf QUESTION from claude-1 to codex-1 sig:4bc99d3d] is it done?\""
+    after_help = "Example:\n  swarm-msg verify \"[swarm p5kg9tyf QUESTION from claude-1 to codex-1 sig:4bc99d3d] is it done? (answer: swarm-msg reply p5kg9tyf \\\"...\\\")\""
 )]
 pub(super) struct Args {
-    /// The line as you saw it, or just the message's id
+    /// The line as you saw it, or a text with such lines, or just the message's id; - reads it from standard input
     line: String,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// The most text that is looked at, in bytes.
+const MAX_TEXT: u64 = 1 << 20;
+
+/// What was found out about one line.
+struct Finding {
+    message: Option<Verified>,
+    /// The line as it is typed, where it was compared and is not the same to the byte.
+    typed: Option<String>,
+    differences: Vec<Difference>,
+    /// Why it is not genuine.
+    fault: Option<String>,
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
     let session = Session::open()?;
-    let claim = frame::parse(&args.line);
-    let id = claim.as_ref().map_or(args.line.trim(), |c| c.id.as_str());
-    let (_, message) = session.find(id, true).map_err(|error| match error.downcast::<Refusal>() {
-        Ok(Refusal::Usage(text)) => Refusal::BadSignature(format!("not genuine: {text}")).into(),
-        Ok(refusal) => refusal.into(),
-        Err(error) => error,
-    })?;
-    if claim.is_some_and(|c| c.sig != message.short_sig()) {
-        return Err(Refusal::BadSignature(format!(
-            "not genuine: message {} bears another signature than this line shows",
-            message.id
-        ))
-        .into());
+    let text = if args.line == "-" {
+        let mut bytes = Vec::new();
+        std::io::stdin().lock().take(MAX_TEXT).read_to_end(&mut bytes)?;
+        String::from_utf8_lossy(&bytes).into_owned()
+    } else {
+        args.line.clone()
+    };
+    let findings = look(&session, &text)?;
+    if args.json {
+        let genuine = findings.iter().all(|f| f.fault.is_none());
+        print::object(
+            json!({"genuine": genuine, "lines": findings.iter().map(Finding::json).collect::<Vec<_>>()}),
+        )?;
+    } else {
+        print::out(&findings.iter().map(Finding::told).collect::<String>())?;
     }
-    print::out(&format!(
-        "genuine: {} {} from {} (identity: {})\n",
-        message.id,
-        message.kind,
-        message.from,
-        message.identity.word()
-    ))
+    match findings.into_iter().find_map(|f| f.fault) {
+        Some(fault) => Err(Refusal::BadSignature(format!("not genuine: {fault}")).into()),
+        None => Ok(()),
+    }
+}
+
+/// Judges every claim in `text`, or the message that it is the id of.
+fn look(session: &Session, text: &str) -> Result<Vec<Finding>> {
+    let (mut findings, mut from) = (Vec::new(), 0);
+    while let Some(claim) = claim::next(text, from) {
+        from = claim.start + 1;
+        let id = claim.id.as_ref().map_or_else(|| claim.shown(), ToString::to_string);
+        let finding = match find(session, &id)? {
+            Ok(message) => {
+                let (finding, end) = compare(session, &claim, message);
+                from = end.unwrap_or(from);
+                finding
+            }
+            Err(fault) => Finding::none(fault),
+        };
+        findings.push(finding);
+    }
+    if findings.is_empty() {
+        findings.push(match find(session, text.trim())? {
+            Ok(message) => Finding { message: Some(message), ..Finding::none(None) },
+            Err(fault) => Finding::none(fault),
+        });
+    }
+    Ok(findings)
+}
+
+/// The message with that id that the caller may be shown a line of: one of its own, or for the human any. Else why not.
+fn find(session: &Session, id: &str) -> Result<Result<Verified, Option<String>>> {
+    let any = session.caller.name.is_human();
+    let refused = |error: anyhow::Error| match error.downcast::<Refusal>() {
+        Ok(refusal @ (Refusal::Usage(_) | Refusal::BadSignature(_))) => Ok(refusal.to_string()),
+        Ok(refusal) => Err(refusal.into()),
+        Err(error) => Err(error),
+    };
+    let why = match session.find(id, !any) {
+        Ok((_, message)) => return Ok(Ok(message)),
+        Err(error) => refused(error)?,
+    };
+    let others = if any { None } else { session.find(id, false).ok() };
+    Ok(Err(Some(match others {
+        Some((_, message)) => {
+            let to: Vec<&str> = message.to.iter().map(Name::as_str).collect();
+            format!("message {} is for {}, not for you", message.id, to.join(", "))
+        }
+        None => why,
+    })))
+}
+
+/// Compares a claim with the message that it names; where it ends, if it is genuine.
+fn compare(session: &Session, claim: &Claim<'_>, message: Verified) -> (Finding, Option<usize>) {
+    let caller = &session.caller;
+    let mut names: Vec<&Name> = std::iter::once(&caller.name).chain(&caller.aliases).collect();
+    if caller.name.is_human() {
+        // The lines of all, by all their names.
+        let bearers = |to| session.agents.iter().filter(move |a| a.answers_to(to));
+        for to in &message.to {
+            names.push(to);
+            names.extend(bearers(to).flat_map(|a| std::iter::once(&a.name).chain(&a.formerly)));
+        }
+    }
+    match claim.judge(&message, &names) {
+        Verdict::Genuine { exact, end, line } => {
+            let typed = (!exact).then_some(line);
+            (Finding { message: Some(message), typed, ..Finding::none(None) }, Some(end))
+        }
+        Verdict::Different { line, differences } => {
+            let told: Vec<String> = differences.iter().map(ToString::to_string).collect();
+            let fault = Some(format!("message {} is another one: {}", message.id, told.join("; ")));
+            (Finding { message: Some(message), typed: Some(line), differences, fault }, None)
+        }
+    }
+}
+
+impl Finding {
+    fn none(fault: Option<String>) -> Self {
+        Self { message: None, typed: None, differences: Vec::new(), fault }
+    }
+
+    fn told(&self) -> String {
+        let Some(m) = &self.message else { return String::new() };
+        let head = format!("{} {} from {} (identity: {})", m.id, m.kind, m.from, m.identity.word());
+        let line =
+            self.typed.as_ref().map(|line| format!("  the genuine line: {line}\n")).unwrap_or_default();
+        if self.fault.is_none() {
+            return format!("genuine: {head}\n{line}");
+        }
+        let differences: String = self.differences.iter().map(|d| format!("  {d}\n")).collect();
+        format!("not genuine; message {head}:\n{differences}{line}")
+    }
+
+    fn json(&self) -> Value {
+        let differences: Vec<Value> = self
+            .differences
+            .iter()
+            .map(|d| json!({"part": d.part.word(), "genuine": d.genuine, "shown": d.shown}))
+            .collect();
+        json!({
+            "genuine": self.fault.is_none(), "message": self.message.as_ref().map(print::message_json),
+            "line": self.typed, "differences": differences,
+            "why": self.fault.as_ref().map(|f| escape::short(f, 400)),
+        })
+    }
 }

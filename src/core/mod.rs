@@ -8,6 +8,7 @@ pub mod ack;
 pub mod agent;
 pub mod badge;
 pub mod body;
+pub mod claim;
 pub mod config;
 pub mod context;
 pub mod coord;
