@@ -1,7 +1,9 @@
 //! What each kind of agent looks like: its process and its screen. Rules as data.
 //!
-//! Profiles are TOML files, built in and extended or replaced (by `kind`) by the user's. This module judges facts that
-//! others collected; the only files it reads are profiles. Values never change after loading.
+//! Profiles are TOML files, built in and extended or replaced (by `kind`) by the user's. This module judges facts and texts that
+//! others collected and reads no file. Values never change after loading. A user's file that cannot be used harms nobody but the
+//! kind it is about: agents of that kind are still found, and nothing is typed into them until it is repaired. The built-in rules
+//! do not take its place, because whoever wrote the file did so where these were wrong.
 
 mod lineage;
 mod profile;
@@ -11,8 +13,10 @@ pub use lineage::Link;
 pub use profile::{Profile, Timing};
 pub use reading::{Composer, Content, PaneFacts, Reading, read};
 
-use anyhow::{Context as _, Result};
-use std::path::PathBuf;
+use crate::core::escape;
+use anyhow::Result;
+use profile::ProcessRules;
+use std::collections::BTreeMap;
 
 /// The built-in profiles, by file name.
 const BUILT_IN: [(&str, &str); 5] = [
@@ -44,43 +48,97 @@ pub struct Recognised<'a> {
     pub rule: String,
 }
 
+/// A user's file: where it is, and its text or why it cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Its path.
+    pub file: String,
+    /// Its text, or what is wrong with it.
+    pub text: Result<String, String>,
+}
+
+/// Something wrong with a user's file, in one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// What is wrong, and where.
+    pub text: String,
+    /// Whether the file is not used at all.
+    pub fatal: bool,
+}
+
 /// All known profiles.
-#[derive(Clone, Debug)]
-pub struct Profiles(Vec<Profile>);
+#[derive(Clone, Debug, Default)]
+pub struct Profiles {
+    all: Vec<Profile>,
+    problems: Vec<Problem>,
+    /// The kinds whose rules are broken, and why.
+    withheld: BTreeMap<String, String>,
+}
 
 impl Profiles {
     /// The built-in profiles.
     pub fn builtin() -> Result<Self> {
-        BUILT_IN.iter().map(|(file, text)| Profile::trusted(text, file)).collect::<Result<_>>().map(Self)
+        let all = BUILT_IN.iter().map(|(file, text)| Profile::trusted(text, file)).collect::<Result<_>>()?;
+        Ok(Self { all, ..Self::default() })
     }
 
-    /// The built-in profiles and those in `dirs`; a later one of the same kind replaces an earlier one.
-    pub fn load(dirs: &[PathBuf]) -> Result<Self> {
-        let mut all = Self::builtin()?;
-        for dir in dirs {
-            let Ok(entries) = std::fs::read_dir(dir) else { continue };
-            let mut paths: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
-            paths.sort();
-            for path in paths.iter().filter(|p| p.extension().is_some_and(|e| e == "toml")) {
-                let text = std::fs::read_to_string(path)
-                    .with_context(|| format!("cannot read {}", path.display()))?;
-                let profile = Profile::parse(&text, &path.display().to_string())?;
-                all.0.retain(|p| p.kind != profile.kind);
-                all.0.push(profile);
+    /// The built-in profiles and those of the user; a later one of the same kind replaces an earlier one. A file that cannot be
+    /// used is left out and named among the problems.
+    pub fn load(sources: &[Source]) -> Result<Self> {
+        let mut known = Self::builtin()?;
+        let mut from: BTreeMap<String, &str> = BTreeMap::new();
+        for Source { file, text } in sources {
+            let parsed = text.clone().and_then(|text| {
+                Profile::parse(&text, file).map_err(|why| escape::short(&format!("{why:#}"), 300))
+            });
+            match parsed {
+                Ok(profile) => {
+                    let shown = escape::line(file);
+                    if let Some(earlier) = from.insert(profile.kind.clone(), file) {
+                        let (kind, earlier) = (escape::line(&profile.kind), escape::line(earlier));
+                        let text = format!(
+                            "the profiles {earlier} and {shown} are both of the kind {kind}: the second one counts"
+                        );
+                        known.problems.push(Problem { text, fatal: false });
+                    }
+                    known.withheld.remove(&profile.kind);
+                    known.all.retain(|p| p.kind != profile.kind);
+                    known.all.push(profile);
+                }
+                Err(why) => {
+                    let kind = meant(file, text.as_deref().unwrap_or_default());
+                    known.withheld.insert(kind, why.clone());
+                    known.problems.push(Problem { text: why, fatal: true });
+                }
             }
         }
-        Ok(all)
+        Ok(known)
     }
 
-    /// The profile of a kind.
+    /// What is wrong with the user's files.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// Why nothing may be typed into agents of a kind, if its rules are broken.
+    pub fn withheld(&self, kind: &str) -> Option<&str> {
+        self.withheld.get(kind).map(String::as_str)
+    }
+
+    /// The profile to read a screen of that kind by; none if the user's own rules for it are broken.
     pub fn get(&self, kind: &str) -> Option<&Profile> {
-        self.0.iter().find(|p| p.kind == kind)
+        self.all.iter().find(|p| p.kind == kind && !self.withheld.contains_key(kind))
+    }
+
+    /// How a process of that kind is recognised. The built-in rules serve here also when the user's are broken.
+    pub fn process_rules(&self, kind: &str) -> Option<&ProcessRules> {
+        self.all.iter().find(|p| p.kind == kind).map(|p| &p.process)
     }
 
     /// Whether a process is an agent: by its own name, or, where an interpreter runs it, by its script. Other
     /// arguments never count.
     pub fn recognise(&self, process: &ProcessFacts<'_>) -> Option<Recognised<'_>> {
-        self.0.iter().find_map(|profile| {
+        self.all.iter().find_map(|profile| {
             let rules = &profile.process;
             if process.argv.iter().skip(1).any(|a| rules.exclude_args.contains(a)) {
                 return None;
@@ -90,6 +148,16 @@ impl Profiles {
             Some(Recognised { profile, rule })
         })
     }
+}
+
+/// The kind that a broken file is about: what it says, as far as that can be read, else what it is called.
+fn meant(file: &str, text: &str) -> String {
+    let said = text.lines().find_map(|line| {
+        let value = line.trim().strip_prefix("kind")?.trim_start().strip_prefix('=')?.trim_start();
+        let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+        value.get(1..)?.split(quote).next().filter(|kind| !kind.is_empty())
+    });
+    said.unwrap_or_else(|| base(file).trim_end_matches(".toml")).to_owned()
 }
 
 fn base(path: &str) -> &str {
@@ -182,24 +250,66 @@ mod tests {
         }
     }
 
+    const MINE: &str = "kind = 'mine'\ntitle = 'Mine'\n[process]\nnames = ['mine']\n[screen]\nprompt = '^> '\ncontinuation = '^  '\nbelow = 2\n";
+
+    fn with(files: &[(&str, &str)]) -> Profiles {
+        let source =
+            |(file, text): &(&str, &str)| Source { file: format!("/p/{file}"), text: Ok((*text).to_owned()) };
+        Profiles::load(&files.iter().map(source).collect::<Vec<_>>()).unwrap()
+    }
+
     #[test]
     fn a_users_profile_adds_a_kind_or_replaces_one() {
-        let dir = tempfile::tempdir().unwrap();
-        let text = "kind = 'mine'\ntitle = 'Mine'\n[process]\nnames = ['mine']\n[screen]\nprompt = '^> '\ncontinuation = '^  '\nbelow = 2\n";
-        std::fs::write(dir.path().join("mine.toml"), text).unwrap();
-        assert!(Profiles::load(&[dir.path().to_owned()]).unwrap().get("mine").is_some());
-        std::fs::write(dir.path().join("mine.toml"), include_str!("../../docs/profile.toml")).unwrap();
-        let template = Profiles::load(&[dir.path().to_owned()]).unwrap();
+        assert!(with(&[("mine.toml", MINE)]).get("mine").is_some());
+        let template = with(&[("mine.toml", include_str!("../../docs/profile.toml"))]);
         assert_eq!(template.get("my-agent").unwrap().screen.below, 0);
+        let claude = with(&[("x.toml", &MINE.replace("'mine'", "'claude'"))]);
+        assert_eq!(claude.get("claude").unwrap().title, "Mine");
+        assert!(claude.problems().is_empty());
+    }
+
+    #[test]
+    fn a_broken_profile_is_named_in_one_line_and_harms_its_own_kind_only() {
         for (bad, said) in [
-            ("kind = 'x'\nprompt = '('".to_owned(), "not valid"),
-            (text.replace("'^  '", "'('"), "unclosed group"),
-            (text.replace("'^  '", "'((a{99}){99}){99}'"), "size limit"),
-            (text.replace("'^  '", "'((a{99}){99}){99}'"), "'((a{99}){99}){99}'"),
+            ("kind = 'claude'\nprompt = '('".to_owned(), "not valid: line 2"),
+            ("kind = \"claude\"\n[screen".to_owned(), "not valid: line 2"),
+            (MINE.replace("'mine'\nt", "'claude'\nt").replace("'^  '", "'('"), "unclosed group"),
+            (
+                MINE.replace("'mine'\nt", "'claude'\nt").replace("'^  '", "'((a{99}){99}){99}'"),
+                "'((a{99}){99}){99}'",
+            ),
         ] {
-            std::fs::write(dir.path().join("bad.toml"), bad).unwrap();
-            let error = format!("{:#}", Profiles::load(&[dir.path().to_owned()]).unwrap_err());
-            assert!(error.contains("bad.toml") && error.contains(said), "{error}");
+            let known = with(&[("bad.toml", &bad), ("mine.toml", MINE)]);
+            let [problem] = known.problems() else { panic!("{:?}", known.problems()) };
+            let text = &problem.text;
+            assert!(problem.fatal && text.contains("/p/bad.toml") && text.contains(said), "{text}");
+            assert!(!text.contains('\n') && !text.contains("\\u{a}"), "{text}");
+            assert_eq!(known.withheld("claude"), Some(text.as_str()));
+            assert!(known.get("claude").is_none(), "its screen is not read by rules that the user replaced");
+            let argv = ["claude".to_owned()];
+            assert!(known.recognise(&ProcessFacts { comm: "claude", argv: &argv }).is_some());
+            assert!(known.get("mine").is_some() && known.get("codex").is_some());
         }
+    }
+
+    #[test]
+    fn a_broken_profile_that_says_no_kind_counts_by_its_name() {
+        for (file, withheld) in [("codex.toml", true), ("other.toml", false)] {
+            assert_eq!(with(&[(file, "nothing of use")]).withheld("codex").is_some(), withheld, "{file}");
+        }
+        let unread = Source { file: "/p/gemini.toml".into(), text: Err("/p/gemini.toml: not read".into()) };
+        let known = Profiles::load(&[unread]).unwrap();
+        assert_eq!(known.withheld("gemini"), Some("/p/gemini.toml: not read"));
+    }
+
+    #[test]
+    fn two_files_of_one_kind_are_named_and_the_second_counts() {
+        let known = with(&[("a.toml", MINE), ("b.toml", &MINE.replace("'Mine'", "'Other'"))]);
+        let [problem] = known.problems() else { panic!("{:?}", known.problems()) };
+        assert!(!problem.fatal && problem.text.contains("/p/a.toml and /p/b.toml"), "{}", problem.text);
+        assert_eq!(known.get("mine").unwrap().title, "Other");
+        // What comes later counts, be it broken or not.
+        assert!(with(&[("a.toml", "kind = 'mine'"), ("b.toml", MINE)]).get("mine").is_some());
+        assert!(with(&[("a.toml", MINE), ("b.toml", "kind = 'mine'")]).get("mine").is_none());
     }
 }

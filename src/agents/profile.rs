@@ -162,9 +162,12 @@ impl Profile {
     pub fn parse(text: &str, file: &str) -> Result<Self> {
         let profile = Self::trusted(text, file)?;
         for pattern in profile.screen.patterns() {
-            let regex = pattern.compile().with_context(|| {
+            let regex = pattern.compile().map_err(|error| {
                 let source = escape::short(&pattern.source, 100);
-                format!("the profile {file} has a pattern that is not understood, '{source}'")
+                // It draws the pattern with a mark below; what is wrong stands in its last line.
+                let text = error.to_string();
+                let why = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
+                anyhow::anyhow!("the profile {file} has a pattern that is not understood, '{source}': {why}")
             })?;
             pattern.compiled.get_or_init(|| regex);
         }
@@ -173,8 +176,11 @@ impl Profile {
 
     /// Reads a profile whose patterns are known to compile.
     pub(super) fn trusted(text: &str, file: &str) -> Result<Self> {
-        let profile: Self =
-            toml::from_str(text).with_context(|| format!("the profile {file} is not valid"))?;
+        let profile: Self = toml::from_str(text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            anyhow::anyhow!("the profile {file} is not valid: line {line}: {}", error.message())
+        })?;
         crate::core::name::Name::for_agent(&format!("{}-1", profile.kind))
             .with_context(|| format!("the profile {file} has a kind that makes no name"))?;
         Ok(profile)

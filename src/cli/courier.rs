@@ -17,5 +17,5 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let _ = nix::unistd::setsid();
     let store = Store::open(&session::here()?)?;
     let server = args.socket.as_deref().map_or_else(Server::current, Server::new);
-    crate::courier::run(&store, &server, &session::profiles()?)
+    crate::courier::run(&store, &server)
 }

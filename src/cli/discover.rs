@@ -1,5 +1,5 @@
 use super::{agents, print, session};
-use crate::courier::{discovery, observe, start};
+use crate::courier::{discovery, observe, rules, start};
 use crate::store::Store;
 use crate::tmux::Server;
 use anyhow::Result;
@@ -35,13 +35,14 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let here = session::here()?;
     let store = if args.init { Store::init(&here)?.0 } else { Store::open(&here)? };
     let server = Server::current();
-    let survey = discovery::survey(&server, &session::profiles()?)?;
+    let profiles = session::profiles()?;
+    let survey = discovery::survey(&server, &profiles)?;
     let (_, changes) = discovery::register(&store, &survey, &server)?;
     start::ensure(&store, &server)?;
     if args.quiet {
         return Ok(());
     }
-    let known = observe::observe(&store, &session::profiles()?)?;
+    let known = observe::observe(&store, &profiles)?;
     if args.json {
         return print::object(
             json!({"new": changes.new, "died": changes.died, "agents": agents::as_json(&known)}),
@@ -60,7 +61,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 
 fn everywhere() -> Result<()> {
     let server = Server::current();
-    let survey = discovery::survey(&server, &session::profiles()?)?;
+    let survey = discovery::survey(&server, &rules::load()?)?;
     for root in survey.roots() {
         // One project's trouble is not another's.
         let _ = Store::open_root(&root).and_then(|store| {

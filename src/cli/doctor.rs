@@ -1,5 +1,6 @@
 use super::{print, session, under};
 use crate::core::escape;
+use crate::courier::rules;
 use crate::store::Store;
 use crate::store::config::Files;
 use crate::tmux::Server;
@@ -98,10 +99,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 fn check(place: &Place) -> Vec<Finding> {
     let mut found = Vec::new();
     let health = terminal::check(place, &mut found);
-    found.push(match session::profiles() {
-        Ok(_) => Finding::ok("profiles", "are understood"),
-        Err(error) => Finding::bad("profiles", format!("{error:#}"), "no courier starts until it is mended"),
-    });
+    profiles(&mut found);
     settings(place, &mut found);
     let Some(root) = &place.root else {
         found.push(Finding::warn(
@@ -129,6 +127,23 @@ fn check(place: &Place) -> Vec<Finding> {
         }
     }
     found
+}
+
+/// What is wrong with the user's profiles, one finding each: the others serve all the same.
+fn profiles(found: &mut Vec<Finding>) {
+    let problems = rules::load().map(|known| known.problems().to_vec());
+    match problems.as_deref() {
+        Ok([]) => found.push(Finding::ok("profiles", "are understood")),
+        Ok(problems) => found.extend(problems.iter().map(|p| {
+            if p.fatal {
+                let mend = "repair or remove that file; until then nothing is typed into agents of its kind";
+                Finding::bad("profiles", p.text.clone(), mend)
+            } else {
+                Finding::warn("profiles", p.text.clone(), "keep one of the two")
+            }
+        })),
+        Err(error) => found.push(Finding::bad("profiles", format!("{error:#}"), "install swarm again")),
+    }
 }
 
 /// What is wrong in the settings, one finding each: the rest of a file serves all the same.

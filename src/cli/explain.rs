@@ -56,6 +56,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
         sighting.process.pid,
         escape::line(rule)
     ));
+    if let Some(why) = profiles.withheld(&sighting.kind) {
+        text.push_str(&format!("state: not read, and nothing is typed there: {why}\n"));
+    }
     if let (Some(profile), Some(look)) = (profiles.get(&sighting.kind), server.look(&pane)?) {
         let reading = agents::read(profile, &look.screen, &look.facts);
         text.push_str(&format!("state: {}\n", reading.state.word()));

@@ -7,10 +7,10 @@ use crate::core::id::{self, MIN_PREFIX};
 use crate::core::message::{Identity, Verified};
 use crate::core::name::Name;
 use crate::core::refusal::Refusal;
-use crate::courier::discovery;
+use crate::courier::{discovery, rules};
 use crate::os::caller::{self, Caller};
 use crate::store::Store;
-use crate::store::config::{Files, config_home};
+use crate::store::config::Files;
 use crate::store::mail::Found;
 use crate::tmux::Server;
 use anyhow::{Context as _, Result};
@@ -26,10 +26,14 @@ pub(super) struct Session {
     pub caller: Caller,
 }
 
-/// The user's own profiles.
+/// The profiles. What is wrong with a file of the user's is reported, and the rest serves.
 pub(super) fn profiles() -> Result<Profiles> {
-    let dirs: Vec<PathBuf> = config_home().map(|dir| dir.join("profiles")).into_iter().collect();
-    Profiles::load(&dirs)
+    let profiles = rules::load()?;
+    if let [first, rest @ ..] = profiles.problems() {
+        let more = if rest.is_empty() { String::new() } else { format!(" (and {} more)", rest.len()) };
+        super::print::tell(&format!("{}{more}; see `swarm doctor`", first.text));
+    }
+    Ok(profiles)
 }
 
 /// The working directory.
@@ -77,7 +81,7 @@ impl Session {
     /// Looks at the panes again, if tmux can be reached from here.
     pub(super) fn rediscover(&mut self) {
         let server = Server::current();
-        let found = profiles().and_then(|profiles| discovery::discover(&self.store, &server, &profiles));
+        let found = rules::load().and_then(|profiles| discovery::discover(&self.store, &server, &profiles));
         if let Ok((agents, _)) = found {
             self.agents = agents;
         }

@@ -40,7 +40,7 @@ pub fn survey(server: &Server, profiles: &Profiles) -> Result<Survey> {
             let Some(process) = table.id(pid) else { continue };
             let cwd =
                 process::cwd(pid).map_or_else(|| pane.path.clone(), |p| p.to_string_lossy().into_owned());
-            let shared_server = profiles.get(&kind).and_then(|p| p.process.shared_server.clone());
+            let shared_server = profiles.process_rules(&kind).and_then(|rules| rules.shared_server.clone());
             let place = Place {
                 socket: server.socket().to_owned(),
                 server: pane.server,

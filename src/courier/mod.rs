@@ -3,7 +3,7 @@
 //! Single by a flock held for its life; woken by a byte in a FIFO; ends with the last tmux server that it knows.
 //! Everything it knows is in the store, so killing it at any instant loses and repeats nothing. What fails (a full disk) is tried
 //! again with the next round. A store that is removed, or made anew in the same place, is not its store any more: it ends. Idle it
-//! sleeps in one `poll` and looks at its agents' pids and at its settings' files now and then.
+//! sleeps in one `poll` and looks at its agents' pids and at the files of its settings and profiles now and then.
 
 pub mod board;
 pub mod coordination;
@@ -15,10 +15,10 @@ pub mod letters;
 pub mod memo;
 pub mod observe;
 pub mod round;
+pub mod rules;
 pub mod start;
 pub mod witness;
 
-use crate::agents::Profiles;
 use crate::store::wake::Listener;
 use crate::store::{Store, fault, lock, now_ms};
 use crate::tmux::Server;
@@ -45,13 +45,13 @@ const GLANCE: Duration = Duration::from_secs(1);
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
 
 /// Runs the courier until its tmux servers, or its store, are gone. Returns at once if another one runs.
-pub fn run(store: &Store, first: &Server, profiles: &Profiles) -> Result<()> {
+pub fn run(store: &Store, first: &Server) -> Result<()> {
     let place = store.dir().join("courier.lock");
     let Some(single) = lock::try_exclusive(&place)? else { return Ok(()) };
     // The FIFO is open before the first look at the mail, so no ring is missed in between.
     let mut bell = Listener::open(&store.dir().join("wake"))?;
     fault::point("courier-started");
-    let mut round = Round::new(store, first, profiles);
+    let mut round = Round::new(store, first);
     let mut surveyed: Option<Instant> = None;
     let mut pause = RETRY.0;
     let mut rang = true;

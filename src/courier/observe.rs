@@ -63,7 +63,9 @@ pub fn observe(store: &Store, profiles: &Profiles) -> Result<Vec<Agent>> {
 
 /// What an agent does, by its screen; a fresh word of its hooks about a dialog or a turn goes before an idle screen.
 fn state(store: &Store, profiles: &Profiles, agent: &Agent, look: &Look) -> Option<Status> {
-    let profile = profiles.get(&agent.kind)?;
+    let Some(profile) = profiles.get(&agent.kind) else {
+        return profiles.withheld(&agent.kind).map(|_| Status::Unknown);
+    };
     let seen = agents::read(profile, &look.screen, &look.facts).state;
     let said = report::fresh(store, &agent.name).filter(|s| matches!(s, Status::Dialog | Status::Busy));
     Some(if seen == Status::Idle { said.unwrap_or(seen) } else { seen })

@@ -10,12 +10,12 @@ use super::delivery::{Attempt, Outcome};
 use super::keys::Keys;
 use super::letters::{self, Due, Letters};
 use super::memo::Memo;
+use super::rules::Rules;
 use super::{discovery, observe, witness};
-use crate::agents::Profiles;
 use crate::core::agent::{Agent, Status};
 use crate::core::badge::Counts;
 use crate::core::config::{Config, Problem, Settings};
-use crate::core::delivery::Stage;
+use crate::core::delivery::{Delivery, Stage};
 use crate::core::escape;
 use crate::core::frame;
 use crate::core::message::{Envelope, order_sent, parse_file_name, sent_at};
@@ -62,7 +62,7 @@ impl std::ops::BitOr for Pass {
 /// What the courier keeps between two looks. All of it can be rebuilt from the store.
 pub struct Round<'a> {
     store: &'a Store,
-    profiles: &'a Profiles,
+    rules: Rules,
     servers: BTreeSet<String>,
     files: Files,
     /// The state of the files that the settings are from; `None` before the first look.
@@ -92,11 +92,11 @@ pub struct Round<'a> {
 
 impl<'a> Round<'a> {
     /// A courier that knows of one server so far.
-    pub fn new(store: &'a Store, first: &Server, profiles: &'a Profiles) -> Self {
+    pub fn new(store: &'a Store, first: &Server) -> Self {
         let servers = BTreeSet::from([first.socket().to_owned()]);
         Self {
             store,
-            profiles,
+            rules: Rules::of_user(),
             servers,
             files: Files::of(Some(store.root())),
             stamp: None,
@@ -114,8 +114,13 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Reads the settings anew if their files have changed. What is wrong in them is journalled and not taken.
+    /// Reads the settings and the profiles again if their files have changed. What is wrong in them is journalled and not taken.
     pub fn configure(&mut self) -> Result<()> {
+        if self.rules.refresh()? && !self.rules.profiles().problems().is_empty() {
+            let problems = self.rules.profiles().problems().iter().take(PROBLEMS);
+            let told: Vec<&str> = problems.map(|p| p.text.as_str()).collect();
+            self.store.transact(|tx| tx.journal("bad-profiles", serde_json::json!({"problems": told})))?;
+        }
         let stamp = self.files.stamp();
         if self.stamp.replace(stamp) == Some(stamp) {
             return Ok(());
@@ -146,7 +151,7 @@ impl<'a> Round<'a> {
         let mut reached = BTreeSet::new();
         for socket in &self.servers {
             let server = Server::new(socket);
-            let found = discovery::survey(&server, self.profiles).and_then(|survey| {
+            let found = discovery::survey(&server, self.rules.profiles()).and_then(|survey| {
                 let (agents, _) = discovery::register(self.store, &survey, &server)?;
                 Ok((survey, agents))
             });
@@ -171,7 +176,7 @@ impl<'a> Round<'a> {
 
     /// Looks at what the agents are doing, for people. Returns whether one of them is at something that will end.
     pub fn observe(&mut self) -> Result<bool> {
-        let agents = observe::observe(self.store, self.profiles)?;
+        let agents = observe::observe(self.store, self.rules.profiles())?;
         Ok(agents.iter().any(|a| a.is_live() && matches!(a.status, Status::Busy | Status::Dialog)))
     }
 
@@ -376,10 +381,16 @@ impl<'a> Round<'a> {
     /// Delivers an agent's mail until it is done or held.
     fn serve(&self, agent: &Agent, keys: &RefCell<Keys>) -> Result<Pass> {
         let mut pass = Pass::default();
-        let Some(profile) = self.profiles.get(&agent.kind) else { return Ok(pass) };
         loop {
             let jobs = self.jobs(agent)?;
             let Some(job) = jobs.first() else { return Ok(pass) };
+            let Some(profile) = self.rules.profiles().get(&agent.kind) else {
+                let why =
+                    self.rules.profiles().withheld(&agent.kind).unwrap_or("there is no profile of its kind");
+                self.hold(agent, job, why)?;
+                self.tell_held(agent, &jobs, why)?;
+                return Ok(Pass { waiting: true, ..pass });
+            };
             let found = self.store.message(&agent.name, &agent.formerly, job.folder(), &job.file)?;
             // It was read, or the agent renamed, a moment ago.
             let Some(Ok(message)) = found else { return Ok(Pass { waiting: true, ..pass }) };
@@ -396,10 +407,7 @@ impl<'a> Round<'a> {
                 Outcome::Submitted(_) | Outcome::Settled => pass.progress = true,
                 Outcome::Held(hold) => {
                     pass.waiting = true;
-                    let reason = hold.to_string();
-                    for job in jobs.iter().filter(|j| j.reminder.is_none()) {
-                        letters::held(self.store, &self.settings, agent, &job.file, &job.envelope, &reason)?;
-                    }
+                    self.tell_held(agent, &jobs, &hold.to_string())?;
                     return Ok(pass);
                 }
                 Outcome::Gone => {
@@ -408,6 +416,35 @@ impl<'a> Round<'a> {
                 }
             }
         }
+    }
+
+    /// Tells the senders of what has waited for long.
+    fn tell_held(&self, agent: &Agent, jobs: &[Job], reason: &str) -> Result<()> {
+        for job in jobs.iter().filter(|j| j.reminder.is_none()) {
+            letters::held(self.store, &self.settings, agent, &job.file, &job.envelope, reason)?;
+        }
+        Ok(())
+    }
+
+    /// Notes why a message waits whose pane is not even looked at.
+    fn hold(&self, agent: &Agent, job: &Job, why: &str) -> Result<()> {
+        self.store.transact(|tx| {
+            let id = &job.envelope.id;
+            let waits = self.store.mail_file(&agent.name, Folder::New, &job.file).exists();
+            let known = self.store.delivery(&agent.name, id)?;
+            let mut delivery =
+                known.unwrap_or_else(|| Delivery::queued(id.clone(), job.envelope.created));
+            let way = &mut delivery.way;
+            let stage = if matches!(way.stage, Stage::Typing | Stage::Entering) { way.stage } else { Stage::Held };
+            if !waits || !way.stage.is_open() || !way.advance(stage, why, now_ms()) {
+                return Ok(());
+            }
+            tx.put_delivery(&agent.name, &delivery)?;
+            tx.journal(
+                "delivery",
+                serde_json::json!({"id": id, "to": agent.name, "stage": stage, "detail": why, "reminder": null}),
+            )
+        })
     }
 
     /// What is to be typed for an agent, in order: what may already stand in the composer, then urgent mail, then by the

@@ -17,6 +17,7 @@ pub mod mail;
 mod notices;
 mod outbox;
 pub mod post;
+pub mod profiles;
 mod prune;
 mod receipt;
 pub mod record;
