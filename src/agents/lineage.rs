@@ -71,7 +71,7 @@ impl Profiles {
         let first = link.argv.first().map(|program| plain(base(program)));
         let argv: Vec<String> = first.into_iter().chain(link.argv.iter().skip(1).cloned()).collect();
         let facts = ProcessFacts { comm: &comm, argv: &argv };
-        self.0.iter().find_map(|profile| {
+        self.all.iter().find_map(|profile| {
             let rules = &profile.process;
             let named = by_name(&rules.names, &facts).map(|_| 1);
             let own = named.or_else(|| by_script(&rules.scripts, &facts).map(|(_, at)| at + 1))?;
