@@ -1,9 +1,9 @@
 use super::session::{self, Session};
-use crate::agents::Profiles;
 use crate::core::agent::Agent;
 use crate::core::config::Settings;
 use crate::core::hook::Host;
 use crate::core::message::Identity;
+use crate::courier::rules;
 use crate::hooks::{Call, MAX_INPUT};
 use crate::os::caller;
 use crate::store::config::Files;
@@ -83,6 +83,6 @@ fn is_own(host: Host, session: &Session, agent: &Agent) -> Result<bool> {
         return Ok(false);
     }
     // A profile of the person's that is wrong is told elsewhere.
-    let profiles = session::profiles().or_else(|_| Profiles::builtin())?;
+    let profiles = rules::load()?;
     Ok(profiles.acts_for(agent, &caller::above()?))
 }
