@@ -1,6 +1,6 @@
 #!/bin/sh
 # The tmux plugin. Plugin managers run this file synchronously while tmux starts, so it only reads options, binds keys and
-# sets hooks, in as few tmux calls as it can: nothing is built, downloaded or waited for. It may run any number of times.
+# sets hooks, in as few tmux calls as it can: nothing is downloaded, built or waited for. It may run any number of times.
 # Paths travel in server options (@swarm-cli, @swarm-plugin) and never inside a command that tmux parses,
 # so that any character in them is safe. It always exits 0: tmux throws a failure over the active pane.
 
@@ -25,17 +25,20 @@ fi
 
 tmux source-file - <"$here/plugin/defaults.conf"
 {
-  IFS= read -r key && IFS= read -r menu && IFS= read -r bin && IFS= read -r build && IFS= read -r old
+  IFS= read -r key && IFS= read -r menu && IFS= read -r bin && IFS= read -r install && IFS= read -r former && IFS= read -r old
 } <<END
 $(tmux display-message -p '#{@swarm-key}
 #{@swarm-menu}
 #{@swarm-bin}
+#{@swarm-install}
 #{@swarm-build}
 #{@swarm-bound}')
 END
+# The option's name in 0.1.0, whose `off` still holds.
+[ "$former" != off ] || install=off
 
 # The binary: the user's choice, this checkout's, then one on PATH (often poor here) that speaks our protocol.
-# A choice that does not work is said, not silently replaced. Only the checkout's own is built for the user.
+# A choice that does not work is said, not silently replaced. Only the checkout's own is installed for the user.
 exe='' notice='' mode=off
 case $bin in [~]/*) bin=$HOME/${bin#??} ;; esac
 if [ -n "$bin" ]; then
@@ -45,13 +48,13 @@ if [ -n "$bin" ]; then
     notice="swarm: @swarm-bin is not the full path of a program: $bin"
   fi
 elif [ -x "$here/bin/swarm" ]; then
-  exe=$here/bin/swarm mode=$build
+  exe=$here/bin/swarm mode=$install
 else
   PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
   if found=$(command -v swarm) && [ -x "$found" ]; then
     case $("$found" --version 2>/dev/null </dev/null) in *"(protocol $protocol)") exe=$found ;; esac
   fi
-  [ -n "$exe" ] || mode=$build
+  [ -n "$exe" ] || mode=$install
 fi
 
 # What an entry of the menu or a key of the table does. It is expanded once, when the menu opens or by run-shell -C (hence ##
@@ -94,7 +97,7 @@ fi
 if [ -z "$here_bound" ]; then
   set --
 elif [ -z "$exe" ]; then
-  set -- bind-key -N 'swarm: how to build it' -T prefix "$key" run-shell -C "$(entry missing)" \;
+  set -- bind-key -N 'swarm: how to install it' -T prefix "$key" run-shell -C "$(entry missing)" \;
 elif [ "$menu" = off ]; then
   # The condition is always true: it marks the binding as ours.
   set -- bind-key -N 'swarm: its keys' -T prefix "$key" if-shell -F '#{@swarm-plugin}' 'switch-client -T swarm' \;
@@ -128,15 +131,24 @@ while read -r event; do
   fi
 done <"$here/plugin/hooks"
 [ -z "$exe" ] || set -- "$@" run-shell -b "$discover" \;
-if [ -z "$exe$bin" ] && [ "$mode" != auto ]; then
-  notice="swarm is installed but its program is not built yet${here_bound:+: prefix $here_bound tells how to go on}${notice:+. $notice}"
-fi
-# What was to be told, and is not so any more. Before the build: it may have something to tell.
+case $mode in
+auto | download | build) ;;
+off)
+  if [ -z "$exe$bin" ]; then
+    notice="swarm is loaded but its program is not installed yet${here_bound:+: prefix $here_bound tells how to go on}${notice:+. $notice}"
+  fi
+  ;;
+*)
+  notice="swarm: @swarm-install is auto, download, build or off, not '$mode': nothing is installed${notice:+. $notice}"
+  mode=off
+  ;;
+esac
+# What was to be told, and is not so any more. Before the installation: it may have something to tell.
 [ -n "$notice" ] || set -- "$@" set-option -su @swarm-told \; set-hook -gu "client-session-changed[$slot]" \;
-# Whether there is anything to build is found out in the background, too: the sources have to be read for that.
+# Whether there is anything to install is found out in the background, too: the sources have to be read for that.
 # shellcheck disable=SC2016 # $0 is the inner shell's
-[ "$mode" != auto ] ||
-  set -- "$@" run-shell -b '/bin/sh -c '\''exec /bin/sh "$0/background.sh" '"$slot"' >/dev/null 2>&1'\'' #{q:@swarm-plugin}' \;
+[ "$mode" = off ] ||
+  set -- "$@" run-shell -b '/bin/sh -c '\''exec /bin/sh "$0/background.sh" '"$slot $mode"' >/dev/null 2>&1'\'' #{q:@swarm-plugin}' \;
 
 tmux set-option -s @swarm-plugin "$here/plugin" \; set-option -s @swarm-cli "$exe" \; \
   set-option -s @swarm-slot "$slot" \; "$@" set-option -s @swarm-bound "$here_bound"

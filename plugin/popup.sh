@@ -41,39 +41,47 @@ show() {
   page "$out"
 }
 
+# How the user wants the program installed. Who installs by hand says with the key that it is wanted now.
+mode() {
+  case $(tmux show-options -gqv @swarm-install) in
+  download) echo download ;;
+  build) echo build ;;
+  *) echo auto ;;
+  esac
+}
+
 build() {
-  /bin/sh "$plugin/build.sh" && /bin/sh "$plugin/../swarm.tmux" && echo 'The key opens the menu now.'
+  /bin/sh "$plugin/install.sh" "$(mode)" && /bin/sh "$plugin/../swarm.tmux" && echo 'The key opens the menu now.'
   finish
 }
 
 build_log() {
   # Control characters of a compiler's output stay out of the terminal.
   text=$(tail -n 500 "$log" 2>/dev/null | tr -d '\000-\010\013-\037\177')
-  page "${text:-There is no build log yet: $log}"
+  page "${text:-There is no log yet: $log}"
 }
 
 missing() {
   if [ -L "$plugin/../bin/.building" ]; then
-    echo 'The program is being built; it will say when it is ready. So far:'
+    echo 'The program is being installed; it will say when it is ready. So far:'
     echo
     tail -n 15 "$log" 2>/dev/null | tr -d '\000-\010\013-\037\177'
     finish
   fi
   root=$(printf '%s' "${plugin%/*}" | sed "s/'/'\\\\''/g")
   cat <<END
-The swarm program is not there yet. It is built once, from the plugin's own source,
-with Rust's cargo (https://rustup.rs if you have none):
+The swarm program is not there yet. A release is downloaded and checked;
+any other checkout is built once, with Rust's cargo (https://rustup.rs).
+By hand:
 
   cd '$root'
-  cargo build --release --locked
-  mkdir -p bin && cp target/release/swarm target/release/swarm-msg bin/
-  ./swarm.tmux
+  plugin/install.sh && ./swarm.tmux
 
-A program in another place is named with:  set -g @swarm-bin /full/path/to/swarm
+A program in another place:  set -g @swarm-bin /full/path/to/swarm
 
 END
-  [ ! -s "$plugin/../bin/.failed" ] || printf 'The last build failed: %s\n\n' "$(sed -n 2p "$plugin/../bin/.failed")"
-  echo 'b: build it now, here (some minutes)    L: the build log    any other key: close'
+  [ ! -s "$plugin/../bin/.failed" ] || printf 'The last attempt failed: %s\n\n' "$(sed -n 2p "$plugin/../bin/.failed")"
+  echo 'b: install it now, here    L: the log    any other key: close'
   press
   case $pressed in
   b) build ;;

@@ -268,7 +268,7 @@ fn the_plugin_and_what_it_calls_are_looked_at() {
     for dir in ["plugin", "bin", "src"] {
         fs::create_dir_all(plugin.join(dir)).unwrap();
     }
-    for file in ["plugin/build.sh", "plugin/popup.sh", "Cargo.toml", "Cargo.lock"] {
+    for file in ["plugin/install.sh", "plugin/popup.sh", "Cargo.toml", "Cargo.lock"] {
         fs::copy(source.join(file), plugin.join(file)).unwrap();
     }
     fs::write(plugin.join("src/main.rs"), "fn main() {}\n").unwrap();
@@ -279,7 +279,7 @@ fn the_plugin_and_what_it_calls_are_looked_at() {
     set("@swarm-cli", &plugin.join("bin/swarm"));
     assert_eq!(verdict(&doctor(&world, &[]).1, "program"), "ok", "without a stamp it was built by hand");
     // The stamp as the build script makes it.
-    let line = fs::read_to_string(plugin.join("plugin/build.sh")).unwrap();
+    let line = fs::read_to_string(plugin.join("plugin/install.sh")).unwrap();
     let line = line.lines().find(|l| l.starts_with("stamp()")).unwrap().to_owned();
     let out =
         Command::new("sh").args(["-c", &format!("{line}; stamp")]).current_dir(&plugin).output().unwrap();

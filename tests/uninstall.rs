@@ -55,7 +55,7 @@ fn installed() -> Installed {
         );
     }
     fs::write(checkout.join("bin/.stamp"), "1").unwrap();
-    world.tmux(&["set-option", "-g", "@swarm-build", "off"]);
+    world.tmux(&["set-option", "-g", "@swarm-install", "off"]);
     world.tmux(&["run-shell", checkout.join("swarm.tmux").to_str().unwrap()]);
     assert!(world.command("git").args(["init", "-q"]).status().unwrap().success());
     world.ok(&["discover", "--init", "--quiet"]);

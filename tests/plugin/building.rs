@@ -11,14 +11,14 @@ fn without_a_program_the_key_tells_how_to_build_it() {
     lab.load();
     assert!(!lab.tmux(&["show-hooks", "-g"]).contains("8200] run-shell"), "no hook without a program");
     lab.attach();
-    lab.sees("its program is not built yet: prefix S tells how");
+    lab.sees("its program is not installed yet: prefix S tells how");
     lab.until("the notice is one-shot", || !lab.tmux(&["show-hooks", "-g"]).contains("8200"));
     lab.load();
     assert!(!lab.tmux(&["show-hooks", "-g"]).contains("8200"), "and is not repeated");
-    lab.dismiss("its program is not built yet");
+    lab.dismiss("its program is not installed yet");
     lab.press("C-b");
     lab.press("S");
-    lab.sees("cargo build --release --locked");
+    lab.sees("plugin/install.sh && ./swarm.tmux");
     lab.press("x");
     script(&lab.plugin.join("bin/swarm"), STUB);
     lab.load();
@@ -33,10 +33,10 @@ fn the_key_can_build_the_program() {
     lab.start();
     lab.load();
     lab.attach();
-    lab.dismiss("its program is not built yet");
+    lab.dismiss("its program is not installed yet");
     lab.press("C-b");
     lab.press("S");
-    lab.sees("b: build it now");
+    lab.sees("b: install it now");
     lab.press("b");
     lab.sees("The key opens the menu now");
     assert!(lab.key("S").contains("display-menu"));
@@ -48,7 +48,7 @@ fn building_says_what_is_wrong() {
     let lab = Lab::new();
     checkout(&lab);
     let build = || {
-        let output = lab.command("/bin/sh").arg(lab.plugin.join("plugin/build.sh")).output().unwrap();
+        let output = lab.command("/bin/sh").arg(lab.plugin.join("plugin/install.sh")).output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
         (output.status.success(), said.into_owned())
     };
@@ -115,11 +115,11 @@ fn loading_builds_in_the_background_what_has_changed() {
     lab.on_path("cargo", &counting(lab.base().to_str().unwrap(), ""));
     lab.attach();
     lab.load_and_build();
-    lab.sees("swarm is built and ready: prefix S");
+    lab.sees("swarm is installed and ready: prefix S");
     assert!(lab.key("S").contains("display-menu"));
     lab.until("hooks call what was built", || lab.log().contains("discover --quiet"));
     assert_eq!(count(&lab), 1);
-    lab.dismiss("swarm is built and ready");
+    lab.dismiss("swarm is installed and ready");
     // Nothing has changed; then something that is not built, then something that is.
     let settled = || {
         lab.load_and_build();
@@ -142,22 +142,22 @@ fn a_failed_build_is_told_once_and_not_tried_again_until_the_sources_change() {
     lab.on_path("cargo", &counting(lab.base().to_str().unwrap(), "echo 'error[E0001]: broken'; exit 101"));
     lab.attach();
     lab.load_and_build();
-    lab.sees("swarm could not be built: the build failed");
-    lab.dismiss("swarm could not be built");
+    lab.sees("swarm could not be installed: the build failed");
+    lab.dismiss("swarm could not be installed");
     lab.press("C-b");
     lab.press("S");
-    lab.sees("The last build failed");
+    lab.sees("The last attempt failed");
     lab.press("L");
     lab.sees("error[E0001]: broken");
     lab.press("x");
     lab.load_and_build();
-    lab.sees("swarm could not be built: the build failed");
+    lab.sees("swarm could not be installed: the build failed");
     assert_eq!(count(&lab), 1, "it was not tried again");
     fs::write(lab.plugin.join("src/main.rs"), "fn main() { /* mended */ }").unwrap();
     lab.on_path("cargo", &counting(lab.base().to_str().unwrap(), ""));
-    lab.dismiss("swarm could not be built");
+    lab.dismiss("swarm could not be installed");
     lab.load_and_build();
-    lab.sees("swarm is built and ready");
+    lab.sees("swarm is installed and ready");
     assert!(!lab.plugin.join("bin/.failed").exists());
 }
 
@@ -175,7 +175,7 @@ fn the_old_program_serves_while_the_new_one_is_built() {
     lab.until("the old one is called", || lab.log().contains("discover --quiet"));
     lab.load_and_build();
     fs::write(go, "").unwrap();
-    lab.sees("swarm is built and ready");
+    lab.sees("swarm is installed and ready");
     assert_eq!(count(&lab), 1, "one at a time");
 }
 
@@ -205,8 +205,8 @@ fn tmux_does_not_wait_for_a_build() {
     lab.dismiss("swarm is being built");
     lab.press("C-b");
     lab.press("S");
-    lab.sees("The program is being built; it will say when it is ready");
+    lab.sees("The program is being installed; it will say when it is ready");
     fs::write(go, "").unwrap();
     lab.press("x");
-    lab.sees("swarm is built and ready");
+    lab.sees("swarm is installed and ready");
 }

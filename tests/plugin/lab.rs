@@ -100,9 +100,9 @@ impl Lab {
         assert_eq!(said, "", "{file} is silent");
     }
 
-    /// Loads the plugin, which builds nothing.
+    /// Loads the plugin, which installs nothing.
     pub(crate) fn load(&self) {
-        self.tmux(&["set-option", "-g", "@swarm-build", "off"]);
+        self.tmux(&["set-option", "-g", "@swarm-install", "off"]);
         self.run("swarm.tmux");
     }
 

@@ -6,4 +6,5 @@ mod building;
 mod lab;
 mod loading;
 mod menu;
+mod prebuilt;
 mod tpm;

@@ -114,7 +114,7 @@ fn tpm_installs_updates_and_removes_it() {
 
     managed.update("src/main.rs", "fn main() { /* second */ }");
     lab.until("a changed source is built", || managed.builds() == 2);
-    lab.until("and it is told", || lab.tmux(&["show-options", "-s"]).contains("built and ready"));
+    lab.until("and it is told", || lab.tmux(&["show-options", "-s"]).contains("installed and ready"));
 
     let unload = managed.installed().join("plugin/unload.sh");
     lab.tmux(&["run-shell", unload.to_str().unwrap()]);

@@ -13,7 +13,7 @@ const PROTOCOL: &str = "(protocol 1)";
 
 /// Prints the checksum of a checkout's sources as the plugin's build script does: by its own definition, whatever it is.
 const STAMP: &str =
-    r#"eval "$(awk '/^stamp\(\)/ {on = 1} on {print} on && /}[ \t]*$/ {exit}' plugin/build.sh)"; stamp"#;
+    r#"eval "$(awk '/^stamp\(\)/ {on = 1} on {print} on && /}[ \t]*$/ {exit}' plugin/install.sh)"; stamp"#;
 
 /// Looks at tmux; the server's state, if it can be reached.
 pub(super) fn check(place: &Place, found: &mut Vec<Finding>) -> Option<Health> {
@@ -73,10 +73,10 @@ fn plugin(health: &Health, found: &mut Vec<Finding>) {
 
 /// The program that the plugin calls.
 fn program(path: &str, root: &Path) -> Finding {
-    let build = format!("sh {}/plugin/build.sh, then {0}/swarm.tmux", root.display());
+    let build = format!("sh {}/plugin/install.sh, then {0}/swarm.tmux", root.display());
     let file = Path::new(path);
     if path.is_empty() {
-        return Finding::bad("program", "the plugin found none: it is not built yet", build);
+        return Finding::bad("program", "the plugin found none: it is not installed yet", build);
     }
     if !is_executable(file) {
         return Finding::bad("program", format!("{path} is not a program any more"), build);

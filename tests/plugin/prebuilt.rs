@@ -1,0 +1,318 @@
+//! Installing the prebuilt program of a release: from a server on this machine that can be good, slow and wrong.
+
+use crate::lab::{Lab, STUB, checkout, script, stub_cargo};
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+const NAME: &str = "swarm-0.1.0-test.tar.gz";
+
+/// A release that was made elsewhere: its archive, and what the checkout's plugin/release says of it.
+struct Release {
+    archive: Vec<u8>,
+}
+
+impl Release {
+    /// One with that program, and its checksum in the checkout.
+    fn new(lab: &Lab, program: &str) -> Self {
+        let dir = lab.base().join("made");
+        fs::create_dir_all(&dir).unwrap();
+        for name in ["swarm", "swarm-msg"] {
+            script(&dir.join(name), program);
+        }
+        let archive = lab.base().join(NAME);
+        let mut tar = Command::new("tar");
+        tar.arg("-czf").arg(&archive).arg("-C").arg(&dir).args(["swarm", "swarm-msg"]);
+        assert!(tar.status().unwrap().success());
+        Self { archive: fs::read(archive).unwrap() }
+    }
+
+    fn sum(&self, lab: &Lab) -> String {
+        let out = lab.command("sha256sum").arg(lab.base().join(NAME)).output().unwrap();
+        String::from_utf8(out.stdout).unwrap().split_whitespace().next().unwrap().to_owned()
+    }
+
+    /// Writes plugin/release, as the release commit does: for the sources of this checkout and for this machine.
+    fn announce(&self, lab: &Lab, url: &str) {
+        let said = install(lab, &["stamp"]).1;
+        assert!(said.contains("does not know"), "{said}");
+        let stamp = r#"eval "$(grep '^stamp()' plugin/install.sh)"; stamp"#;
+        let out = lab.command("sh").args(["-c", stamp]).current_dir(&lab.plugin).output().unwrap();
+        let sources = String::from_utf8(out.stdout).unwrap();
+        let machine = match (std::env::consts::OS, std::env::consts::ARCH) {
+            ("macos", _) => "macos-universal".to_owned(),
+            (os, arch) => format!("{os}-{arch}"),
+        };
+        let (size, sum) = (self.archive.len(), self.sum(lab));
+        let text = format!(
+            "# a release\nversion 0.1.0\nurl {url}\nsources {}\nfile other-machine x.tar.gz 1 00\nfile {machine} {NAME} {size} {sum}\n",
+            sources.trim()
+        );
+        fs::write(lab.plugin.join("plugin/release"), text).unwrap();
+    }
+}
+
+/// What the server answers with.
+#[derive(Clone)]
+enum Answer {
+    Whole(Vec<u8>),
+    /// Announces all of it and closes half way.
+    Cut(Vec<u8>),
+    Missing,
+    /// A page that asks to log in, as some networks answer everything.
+    Portal,
+    /// Redirects to the same server's file.
+    Moved(Vec<u8>),
+}
+
+/// A file server on loopback. It ends with the test's process.
+struct Server {
+    url: String,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Server {
+    fn new(answer: Answer) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = asked.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                count.fetch_add(1, Ordering::SeqCst);
+                // A client that went away is no concern of the server's.
+                let _ = serve(stream, &answer);
+            }
+        });
+        Self { url, asked }
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+fn serve(mut stream: TcpStream, answer: &Answer) -> std::io::Result<()> {
+    let mut lines = BufReader::new(stream.try_clone()?).lines();
+    let request = lines.next().transpose()?.unwrap_or_default();
+    while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
+    let head = |status: &str, length: usize, more: &str| {
+        format!("HTTP/1.0 {status}\r\nContent-Length: {length}\r\n{more}Connection: close\r\n\r\n")
+    };
+    match answer {
+        Answer::Moved(_) if !request.contains("/elsewhere/") => {
+            stream.write_all(head("302 Found", 0, &format!("Location: /elsewhere/{NAME}\r\n")).as_bytes())
+        }
+        Answer::Whole(bytes) | Answer::Moved(bytes) => {
+            stream.write_all(head("200 OK", bytes.len(), "").as_bytes())?;
+            stream.write_all(bytes)
+        }
+        Answer::Cut(bytes) => {
+            stream.write_all(head("200 OK", bytes.len(), "").as_bytes())?;
+            stream.write_all(&bytes[..bytes.len() / 2])
+        }
+        Answer::Missing => stream.write_all(head("404 Not Found", 0, "").as_bytes()),
+        Answer::Portal => {
+            let page = b"<html>please log in</html>";
+            stream.write_all(head("200 OK", page.len(), "").as_bytes())?;
+            stream.write_all(page)
+        }
+    }
+}
+
+/// Runs the installation by hand.
+fn install(lab: &Lab, args: &[&str]) -> (i32, String) {
+    let mut command = lab.command("/bin/sh");
+    command.arg(lab.plugin.join("plugin/install.sh")).args(args);
+    // Nothing but loopback is asked.
+    for proxy in ["http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy", "https_proxy", "HTTPS_PROXY"] {
+        command.env_remove(proxy);
+    }
+    let out = command.output().unwrap();
+    let said = String::from_utf8_lossy(&out.stdout) + String::from_utf8_lossy(&out.stderr);
+    (out.status.code().unwrap(), said.into_owned())
+}
+
+/// A checkout of a release, with a cargo that leaves a mark when it builds.
+fn released() -> Lab {
+    let lab = Lab::new();
+    checkout(&lab);
+    let built = lab.base().join("built");
+    lab.on_path("cargo", &stub_cargo("1.999.0", &format!("touch '{}'", built.display())));
+    lab
+}
+
+fn was_built(lab: &Lab) -> bool {
+    lab.base().join("built").exists()
+}
+
+/// What is in bin/ but the log of the stub.
+fn left(lab: &Lab) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(lab.plugin.join("bin"))
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != "log")
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_release_is_downloaded_checked_and_needs_no_cargo() {
+    for moved in [false, true] {
+        let lab = Lab::new();
+        checkout(&lab);
+        lab.on_path("cargo", "#!/bin/sh\nexit 127\n");
+        let release = Release::new(&lab, STUB);
+        let bytes = release.archive.clone();
+        let server = Server::new(if moved { Answer::Moved(bytes) } else { Answer::Whole(bytes) });
+        release.announce(&lab, &server.url);
+        let (code, said) = install(&lab, &[]);
+        assert!(
+            code == 0 && said.contains("downloading swarm 0.1.0") && said.contains("installed in bin/"),
+            "{said}"
+        );
+        assert_eq!(left(&lab), [".stamp", "swarm", "swarm-msg"]);
+        let asked = server.asked();
+        let (code, said) = install(&lab, &[]);
+        assert!(code == 0 && said.contains("up to date"), "{said}");
+        assert_eq!(server.asked(), asked, "what is there is not asked for again");
+    }
+}
+
+#[test]
+fn a_file_beside_the_checkout_serves_as_well() {
+    let lab = released();
+    let release = Release::new(&lab, STUB);
+    release.announce(&lab, &format!("file://{}", lab.base().display()));
+    let (code, said) = install(&lab, &["download"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(!was_built(&lab));
+}
+
+#[test]
+fn what_does_not_match_is_never_run_and_the_program_is_built_instead() {
+    let evil = |lab: &Lab| {
+        let ran: PathBuf = lab.base().join("evil");
+        (format!("#!/bin/sh\ntouch '{}'\necho 'swarm 0.1.0 (protocol 1)'\n", ran.display()), ran)
+    };
+    for (case, reason) in [
+        ("altered", "does not match the checksum"),
+        ("longer", ""),
+        ("cut", ""),
+        ("missing", "the download failed"),
+        ("portal", "bytes instead of"),
+        ("nobody listens", "the download failed"),
+    ] {
+        let lab = released();
+        let release = Release::new(&lab, STUB);
+        let (program, ran) = evil(&lab);
+        let answer = match case {
+            "altered" => {
+                let mut bytes = release.archive.clone();
+                let last = bytes.len() - 1;
+                bytes[last] ^= 1;
+                Answer::Whole(bytes)
+            }
+            "longer" => {
+                let other = lab.base().join("other");
+                fs::create_dir(&other).unwrap();
+                script(&other.join("swarm"), &program);
+                Answer::Whole([release.archive.clone(), fs::read(other.join("swarm")).unwrap()].concat())
+            }
+            "cut" => Answer::Cut(release.archive.clone()),
+            "portal" => Answer::Portal,
+            _ => Answer::Missing,
+        };
+        let server = Server::new(answer);
+        let url = if case == "nobody listens" { "http://127.0.0.1:1".to_owned() } else { server.url.clone() };
+        release.announce(&lab, &url);
+        let (code, said) = install(&lab, &["download"]);
+        assert!(code == 1 && said.contains(reason), "{case}: {said}");
+        assert_eq!(left(&lab), [".failed"], "{case}: {said}");
+        assert!(!was_built(&lab), "{case}: download never builds");
+        let (code, said) = install(&lab, &["auto"]);
+        assert!(code == 0 && said.contains("installed in bin/"), "{case}: {said}");
+        assert!(was_built(&lab) && !ran.exists(), "{case}");
+    }
+}
+
+#[test]
+fn a_program_that_does_not_run_here_is_not_installed() {
+    for program in
+        ["#!/nowhere/interpreter\n", "#!/bin/sh\necho 'swarm 9.9.9 (protocol 1)'\n", "#!/bin/sh\nexit 1\n"]
+    {
+        let lab = released();
+        script(&lab.plugin.join("bin/swarm"), STUB);
+        let release = Release::new(&lab, program);
+        release.announce(&lab, &format!("file://{}", lab.base().display()));
+        let (code, said) = install(&lab, &["download"]);
+        assert!(code == 1 && said.contains("the prebuilt program"), "{said}");
+        assert_eq!(fs::read_to_string(lab.plugin.join("bin/swarm")).unwrap(), STUB, "the old one serves");
+    }
+}
+
+#[test]
+fn a_checkout_between_two_releases_is_built() {
+    let lab = released();
+    let release = Release::new(&lab, STUB);
+    let server = Server::new(Answer::Whole(release.archive.clone()));
+    release.announce(&lab, &server.url);
+    fs::write(lab.plugin.join("src/main.rs"), "fn main() { /* later */ }").unwrap();
+    let (code, said) = install(&lab, &[]);
+    assert_eq!(code, 0, "{said}");
+    assert!(was_built(&lab) && server.asked() == 0);
+    let (code, said) = install(&lab, &["download"]);
+    assert!(code == 0 && said.contains("up to date"), "{said}");
+}
+
+#[test]
+fn who_wants_a_build_gets_one() {
+    let lab = released();
+    let release = Release::new(&lab, STUB);
+    let server = Server::new(Answer::Whole(release.archive.clone()));
+    release.announce(&lab, &server.url);
+    assert_eq!(install(&lab, &["build"]).0, 0);
+    assert!(was_built(&lab) && server.asked() == 0);
+}
+
+#[test]
+fn loading_the_plugin_downloads_behind_the_users_back_and_says_so() {
+    let lab = Lab::new();
+    checkout(&lab);
+    lab.on_path("cargo", "#!/bin/sh\nexit 127\n");
+    let release = Release::new(&lab, STUB);
+    let server = Server::new(Answer::Whole(release.archive.clone()));
+    release.announce(&lab, &server.url);
+    lab.start();
+    lab.attach();
+    lab.load_and_build();
+    lab.sees("swarm is installed and ready: prefix S");
+    lab.until("hooks call what was downloaded", || lab.log().contains("discover --quiet"));
+}
+
+#[test]
+fn an_unknown_way_to_install_is_told_and_installs_nothing() {
+    let lab = released();
+    lab.start();
+    lab.attach();
+    lab.tmux(&["set-option", "-g", "@swarm-install", "fast"]);
+    lab.run("swarm.tmux");
+    lab.sees("@swarm-install is auto, download, build or off, not 'fast'");
+    assert!(!was_built(&lab) && left(&lab).is_empty());
+}
+
+#[test]
+fn the_former_option_still_switches_it_off() {
+    let lab = released();
+    lab.start();
+    lab.tmux(&["set-option", "-g", "@swarm-build", "off"]);
+    lab.run("swarm.tmux");
+    lab.attach();
+    lab.sees("its program is not installed yet");
+    assert!(!was_built(&lab));
+}
