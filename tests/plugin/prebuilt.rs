@@ -31,11 +31,6 @@ impl Release {
         Self { archive: fs::read(archive).unwrap() }
     }
 
-    fn sum(&self, lab: &Lab) -> String {
-        let out = lab.command("sha256sum").arg(lab.base().join(NAME)).output().unwrap();
-        String::from_utf8(out.stdout).unwrap().split_whitespace().next().unwrap().to_owned()
-    }
-
     /// Writes plugin/release, as the release commit does: for the sources of this checkout and for this machine.
     fn announce(&self, lab: &Lab, url: &str) {
         let said = install(lab, &["stamp"]).1;
@@ -47,13 +42,19 @@ impl Release {
             ("macos", _) => "macos-universal".to_owned(),
             (os, arch) => format!("{os}-{arch}"),
         };
-        let (size, sum) = (self.archive.len(), self.sum(lab));
+        let (size, sum) = (self.archive.len(), checksum(lab));
         let text = format!(
             "# a release\nversion 0.1.0\nurl {url}\nsources {}\nfile other-machine x.tar.gz 1 00\nfile {machine} {NAME} {size} {sum}\n",
             sources.trim()
         );
         fs::write(lab.plugin.join("plugin/release"), text).unwrap();
     }
+}
+
+/// The checksum of the archive that was made.
+fn checksum(lab: &Lab) -> String {
+    let out = lab.command("sha256sum").arg(lab.base().join(NAME)).output().unwrap();
+    String::from_utf8(out.stdout).unwrap().split_whitespace().next().unwrap().to_owned()
 }
 
 /// What the server answers with.
