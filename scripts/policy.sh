@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What the program may be made of (deny.toml: licences, advisories, duplicates, sources), and with which Rust it is built at the least.
+# What the program may be made of (deny.toml: licences, advisories, duplicates, sources), with which Rust it is built at the least, and
+# that it compiles for macOS.
 # Installs cargo-deny and a toolchain of that version where they are missing. Advisories need their database, which is fetched: without
 # a network the others are checked, and that is said, as for the least Rust where there is no rustup.
 set -euo pipefail
@@ -23,4 +24,13 @@ if command -v rustup >/dev/null && { has_least || rustup toolchain install "$lea
   echo "policy.sh: it builds with Rust $least"
 else
   echo "policy.sh: SKIPPED: a build with Rust $least, which cannot be installed from here; clippy (incompatible_msrv) and a test look at what can be seen without it" >&2
+fi
+
+# A check needs no linker and none of Apple's files.
+other=x86_64-apple-darwin
+if command -v rustup >/dev/null && rustup target add "$other" >/dev/null 2>&1; then
+  cargo check --locked --quiet --bins --target "$other" --target-dir "${CARGO_TARGET_DIR:-target}/other"
+  echo "policy.sh: it compiles for $other"
+else
+  echo "policy.sh: SKIPPED: a check for $other, whose standard library cannot be installed from here" >&2
 fi

@@ -35,6 +35,8 @@ else
   printf '\n== shell scripts: SKIPPED, shellcheck is not installed\n'
 fi
 step 'tests' cargo test --locked --no-fail-fast
+# How processes are looked at where there is no /proc, as far as Linux can stand in for such a system.
+step 'tests without /proc' cargo test --locked --no-fail-fast --features portable-process --lib --test races --test leases --test messages
 step 'documentation' env RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --locked
 
 if [ "${#failed[@]}" -gt 0 ]; then

@@ -697,3 +697,18 @@ fn the_courier_frees_a_dead_agents_lease_and_tells_the_next_in_line() {
     let said = tool(&world, "codex-1", &panes[1], "swarm-msg lock src/; echo again=$?");
     assert!(said.contains("again=0"), "{said}");
 }
+
+#[test]
+fn a_holder_lives_whatever_the_time_zone_of_who_asks() {
+    let world = World::new();
+    world.start();
+    let panes = [world.agent("claude", &[("TZ", "America/Los_Angeles")]), world.agent("codex", &[])];
+    world.ok(&["discover", "--init", "--quiet"]);
+    let said = tool(&world, "claude-1", &panes[0], "TZ=Asia/Tokyo swarm-msg lock src/a.rs; echo code=$?");
+    assert!(said.contains("code=0"), "{said}");
+    for zone in ["UTC", "America/Los_Angeles", "Asia/Tokyo"] {
+        let command = format!("TZ={zone} swarm-msg lock src/a.rs; echo code=$?");
+        let said = tool(&world, "codex-1", &panes[1], &command);
+        assert!(said.contains("claude-1") && said.contains("code=3"), "{zone}: {said}");
+    }
+}

@@ -430,7 +430,9 @@ fn a_message_to_one_cannot_be_dropped_on_another() {
         world.ok(&["read", &other]);
         // It looks at the human's mail, too, and would find the copy first.
         world.end_couriers();
-        let file = record(&world, "claude-1", "new", &id);
+        // It may have been typed by then.
+        let waits = files(&world.state().join("mail/claude-1/new")).iter().any(|f| f.contains(&id));
+        let file = record(&world, "claude-1", if waits { "new" } else { "given" }, &id);
         fs::copy(&file, world.state().join("mail/human/new").join(file.file_name().unwrap())).unwrap();
         (world, id)
     };
@@ -701,6 +703,30 @@ fn an_unknown_agent_is_refused_with_the_known_ones() {
 fn an_agents_tool_is_known_by_its_process() {
     let (world, panes) = team(&["claude"]);
     let told = json(&tool(&world, "claude-1", &panes[0], "swarm-msg whoami --json"));
+    assert_eq!((told["name"].as_str(), told["identity"].as_str()), (Some("claude-1"), Some("process")));
+}
+
+#[test]
+fn an_agent_in_a_directory_with_a_blank_in_its_name_is_found_and_knows_itself() {
+    let world = World::new();
+    world.start();
+    let dir = world.path().join("App Support");
+    fs::create_dir(&dir).unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_fake-agent"), dir.join("gemini")).unwrap();
+    let command = format!("sh -c '\"{}\"; exec sh'", dir.join("gemini").display());
+    let pane = world.tmux(&["new-window", "-d", "-P", "-F", "#{pane_id}", &command]);
+    eventually("the agent starts", || world.log(&pane).contains("\"start\"").then_some(()));
+    world.ok(&["discover", "--init", "--quiet"]);
+    assert_eq!(name_of(&world, &pane), "gemini-1");
+    let told = json(&tool(&world, "gemini-1", &pane, "swarm-msg whoami --json"));
+    assert_eq!((told["name"].as_str(), told["identity"].as_str()), (Some("gemini-1"), Some("process")));
+}
+
+#[test]
+fn without_a_path_the_processes_are_still_seen() {
+    let (world, panes) = team(&["claude"]);
+    let command = format!("PATH=/nonexistent {} whoami --json", env!("CARGO_BIN_EXE_swarm"));
+    let told = json(&tool(&world, "claude-1", &panes[0], &command));
     assert_eq!((told["name"].as_str(), told["identity"].as_str()), (Some("claude-1"), Some("process")));
 }
 

@@ -2,9 +2,19 @@
 //!
 //! Read-only looks at the system. Linux reads `/proc`; elsewhere one `ps` gives the same facts. A look is a
 //! snapshot: what it says of a process is checked again (by start time) where it matters.
+//!
+//! Which of the two is used is decided here and nowhere else. The feature `portable-process` takes the second one on Linux, too:
+//! so the tests run with it.
 
 pub mod caller;
 pub mod clock;
 pub mod process;
 pub mod program;
 pub mod volume;
+
+#[cfg(all(target_os = "linux", not(feature = "portable-process")))]
+#[path = "linux.rs"]
+mod system;
+#[cfg(not(all(target_os = "linux", not(feature = "portable-process"))))]
+#[path = "portable.rs"]
+mod system;

@@ -1,0 +1,163 @@
+//! Processes as Linux tells of them: in `/proc`.
+//!
+//! `stat` of every process is read once (the tree), the command line only of those asked for.
+
+use super::process::{Process, Table, first_arguments};
+use crate::core::process_id::ProcessId;
+use anyhow::{Context as _, Result};
+use std::fs::{self, File};
+use std::io::{BufReader, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// Which boot of the machine this is.
+pub fn boot_id() -> Result<String> {
+    let path = "/proc/sys/kernel/random/boot_id";
+    Ok(fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?.trim().to_owned())
+}
+
+pub(super) fn read_all() -> Result<Vec<Process>> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir("/proc").context("cannot read /proc")?.flatten() {
+        if let Some(pid) = entry.file_name().to_str().and_then(|n| n.parse().ok()) {
+            all.extend(read_one(pid));
+        }
+    }
+    Ok(all)
+}
+
+pub(super) fn read_one(pid: i32) -> Option<Process> {
+    try_read_one(pid).ok().flatten()
+}
+
+/// The kernel tells no size of these files, so a buffer that is large enough from the start saves most of the reads, which are
+/// most of what a look at all processes costs.
+fn read_whole(path: &str) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(1024);
+    fs::File::open(path)?.take(1 << 16).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// `None`: there is no such process.
+pub(super) fn try_read_one(pid: i32) -> Result<Option<Process>> {
+    let path = format!("/proc/{pid}/stat");
+    match read_whole(&path) {
+        Ok(bytes) => parse_stat(&String::from_utf8_lossy(&bytes))
+            .map(Some)
+            .with_context(|| format!("{path} is not understood")),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) if e.raw_os_error() == Some(nix::errno::Errno::ESRCH as i32) => Ok(None),
+        Err(e) => Err(e).with_context(|| format!("cannot read {path}")),
+    }
+}
+
+/// `pid (comm) state ppid pgrp session tty tpgid …`; the name may hold anything, the last `)` ends it.
+pub(super) fn parse_stat(text: &str) -> Option<Process> {
+    let (pid, rest) = text.split_once(" (")?;
+    let (comm, rest) = rest.rsplit_once(") ")?;
+    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+    Some(Process {
+        pid: pid.parse().ok()?,
+        parent: fields.get(1)?.parse().ok()?,
+        group: fields.get(2)?.parse().ok()?,
+        foreground: fields.get(5)?.parse().ok()?,
+        start: fields.get(19)?.parse().ok()?,
+        stopped: matches!(*fields.first()?, "T" | "t"),
+        ended: matches!(*fields.first()?, "Z" | "X" | "x"),
+        comm: comm.to_owned(),
+        line: None,
+    })
+}
+
+pub(super) fn argv_of(process: &Process) -> Vec<String> {
+    read_argv(process.pid)
+}
+
+pub(super) fn read_argv(pid: i32) -> Vec<String> {
+    // A command line may be a whole script; what identifies a process stands at its beginning.
+    let mut bytes = Vec::new();
+    if let Ok(file) = fs::File::open(format!("/proc/{pid}/cmdline")) {
+        let _ = file.take(4096).read_to_end(&mut bytes);
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    text.trim_end_matches('\0').split('\0').map(str::to_owned).collect()
+}
+
+// Fallible elsewhere.
+#[allow(clippy::unnecessary_wraps)]
+pub(super) fn parents() -> Result<impl Fn(i32) -> Option<(i32, u64)>> {
+    Ok(|pid| read_one(pid).map(|p| (p.parent, p.start)))
+}
+
+/// The working directory of a process.
+pub fn cwd(pid: i32) -> Option<std::path::PathBuf> {
+    fs::read_link(format!("/proc/{pid}/cwd")).ok()
+}
+
+/// The inode of this process's pid namespace.
+pub fn namespace() -> Option<u64> {
+    fs::metadata("/proc/self/ns/pid").ok().map(|m| m.ino())
+}
+
+/// The inode of another process's pid namespace.
+pub fn namespace_of(pid: i32) -> Option<u64> {
+    fs::metadata(format!("/proc/{pid}/ns/pid")).ok().map(|m| m.ino())
+}
+
+/// A process that has `file` open and `word` among its first arguments.
+pub(super) fn holder(file: &Path, word: &str) -> Option<ProcessId> {
+    let wanted = fs::metadata(file).ok()?;
+    let own = i32::try_from(std::process::id()).ok()?;
+    let table = Table::read().ok()?;
+    let pids = fs::read_dir("/proc").ok()?.flatten().filter_map(|e| e.file_name().to_str()?.parse().ok());
+    let holds = |pid: &i32| {
+        let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        let mut open = open.filter_map(|e| fs::metadata(e.path()).ok());
+        open.any(|m| m.dev() == wanted.dev() && m.ino() == wanted.ino())
+    };
+    let found = pids
+        .filter(|pid| *pid != own && first_arguments(*pid).iter().any(|a| a == word))
+        .find(|pid| holds(pid))?;
+    table.id(found)
+}
+
+/// Whether the program that a process runs has the same content as the file `program`.
+pub(super) fn runs_same(pid: i32, program: &Path) -> Option<bool> {
+    // Opens the program itself, also one that was deleted or replaced since.
+    let running = File::open(format!("/proc/{pid}/exe")).ok()?;
+    let ours = File::open(program).ok()?;
+    let (a, b) = (running.metadata().ok()?, ours.metadata().ok()?);
+    if (a.dev(), a.ino()) == (b.dev(), b.ino()) {
+        return Some(true);
+    }
+    if a.len() != b.len() {
+        return Some(false);
+    }
+    let mut theirs = BufReader::new(running).bytes();
+    let same = BufReader::new(ours).bytes().all(|byte| match (byte, theirs.next()) {
+        (Ok(x), Some(Ok(y))) => x == y,
+        _ => false,
+    });
+    Some(same)
+}
+
+/// A variable of the environment that a process was started with.
+pub(super) fn variable(pid: i32, name: &str) -> Option<String> {
+    let bytes = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    let mut pairs = text.split('\0').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_name_with_parentheses_is_read_right() {
+        let text = "12 (a) (b) S 1 12 12 34816 99 4194304 0 0 0 0 0 0 0 0 20 0 1 0 777 0 0";
+        let process = parse_stat(text).unwrap();
+        assert_eq!((process.pid, process.parent, process.foreground, process.start), (12, 1, 99, 777));
+        assert_eq!(process.comm, "a) (b");
+    }
+}
