@@ -580,6 +580,79 @@ fn verify_and_the_hook_say_the_same_of_a_line_to_a_former_name() {
 // Bodies.
 
 #[test]
+fn invisible_characters_are_refused_in_texts_reasons_and_words_with_their_place() {
+    let world = ready();
+    let id = send(&world, &["human", "x", "--ack"]);
+    for c in [
+        '\u{fe00}',
+        '\u{fe0e}',
+        '\u{fe0f}',
+        '\u{e0100}',
+        '\u{e01ef}',
+        '\u{180b}',
+        '\u{17b4}',
+        '\u{1d173}',
+        '\u{ffa0}',
+        '\u{3164}',
+        '\u{115f}',
+        '\u{1160}',
+        '\u{34f}',
+        '\u{2800}',
+        '\u{fffc}',
+        '\u{fff9}',
+        '\u{200b}',
+        '\u{200d}',
+        '\u{e0041}',
+        '\u{2065}',
+        '\u{fff0}',
+        '\u{1bca0}',
+        '\u{e0fff}',
+    ] {
+        let (text, code) = (format!("ab{c}d"), format!("U+{:04X}", u32::from(c)));
+        for args in [
+            vec!["send", "human", &*text],
+            vec!["reply", &*id, &*text],
+            vec!["ack", &*id, &*text],
+            vec!["lock", "x.rs", "--reason", &*text],
+            vec!["coord", "add", "decision", &*text],
+            vec!["name", "claude-1", &*text],
+        ] {
+            let (exit, said) = world.refused(&args);
+            assert_eq!(exit, 2, "{args:?}: {said}");
+            // A name is told with what is allowed in it; all others with what is not, and where.
+            let told = args[0] == "name"
+                || (said.contains(&code) && (said.contains("column 3") || said.contains("position 3")));
+            assert!(told, "{args:?}: {said}");
+        }
+    }
+    assert_eq!(inbox(&world).len(), 1, "nothing was sent");
+    for text in ["❤️ 👩🏽‍💻 🏳️‍🌈 1️⃣ ☎️", "می‌خواهم", "ക്‍ष र‍्य"]
+    {
+        let id = send(&world, &["human", text]);
+        assert!(world.ok(&["read", &id]).contains(text));
+        world.ok(&["lock", "y.rs", "--reason", text]);
+        assert!(world.ok(&["locks", "--json"]).contains("y.rs"));
+        world.ok(&["unlock", "y.rs"]);
+    }
+}
+
+#[test]
+fn records_of_the_first_version_with_invisible_characters_still_load_and_are_shown_escaped() {
+    let world = ready();
+    let id = send(&world, &["human", "a-b"]);
+    let path = record(&world, "human", "new", &id);
+    // As the first version would have signed it.
+    let text = fs::read_to_string(&path).unwrap().replace("a-b", "a\u{2800}\u{fe0f}b\u{200d}");
+    let signed: Signed = serde_json::from_str(&text).unwrap();
+    let message = serde_json::from_value(json(&text)["message"].clone()).unwrap();
+    assert!(signed.file_name().contains(&id));
+    let again = Key::new(fs::read(key(&world)).unwrap().try_into().unwrap()).sign(message);
+    fs::write(&path, serde_json::to_vec(&again).unwrap()).unwrap();
+    assert_eq!(inbox(&world)[0]["body"], "a\u{2800}\u{fe0f}b\u{200d}");
+    assert!(world.ok(&["read", &id]).contains("a\\u{2800}\\u{fe0f}b\\u{200d}"));
+}
+
+#[test]
 fn a_long_body_of_nasty_text_comes_out_byte_for_byte() {
     let world = ready();
     let line = "\tit's \"quoted\" $(touch pwned) `touch pwned` \\n 日本語 👩‍💻 é ; # %s {} @all ;\n";

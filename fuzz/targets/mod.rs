@@ -46,6 +46,6 @@ fn number(data: &[u8], below: usize) -> usize {
 
 /// One line, and nothing in it that steers a terminal.
 fn assert_plain(text: &str) {
-    let bad = text.chars().find(|c| swarm::core::escape::is_unsafe(*c));
+    let bad = swarm::core::escape::misleading(text).next();
     assert_eq!(bad, None, "{text:?}");
 }

@@ -1,9 +1,10 @@
 //! The text of a message.
 //!
-//! Valid UTF-8, not empty, at most 64 KiB, with no control character but newline and tab and no
-//! bidirectional or invisible one. A bad body is refused with the offending position and never changed
-//! silently. A value of the type is always valid, also when it came from a file.
+//! Valid UTF-8, not empty, at most 64 KiB, with no control character but newline and tab, no bidirectional one, and no invisible one
+//! but where emoji and scripts are written with it. A bad body is refused with the offending position and never changed
+//! silently. What comes from a record may have invisible characters that the first version took: it is escaped when it is shown.
 
+use super::escape;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -46,8 +47,13 @@ impl fmt::Display for BadBody {
             BadBody::NotUtf8(at) => write!(f, "the message is not UTF-8 from byte {at} on"),
             BadBody::Character { line, column, found } => write!(
                 f,
-                "the message has the character U+{:04X} at line {line}, column {column}: control, bidirectional and invisible characters are refused",
-                u32::from(*found)
+                "the message has the character U+{:04X} at line {line}, column {column}: control, bidirectional and invisible characters are refused{}",
+                u32::from(*found),
+                if matches!(found, '\u{200c}' | '\u{200d}' | '\u{fe0f}') {
+                    ", this one where it is no part of an emoji or a letter"
+                } else {
+                    ""
+                }
             ),
         }
     }
@@ -58,16 +64,22 @@ impl std::error::Error for BadBody {}
 impl Body {
     /// Checks `text`.
     pub fn new(text: &str) -> Result<Self, BadBody> {
+        let bad = escape::misleading(text).find(|(_, c)| !matches!(c, '\n' | '\t'));
+        Self::checked(text, bad)
+    }
+
+    fn checked(text: &str, bad: Option<(usize, char)>) -> Result<Self, BadBody> {
         if text.len() > MAX_BODY {
             return Err(BadBody::TooLong(text.len()));
         }
         if text.trim().is_empty() {
             return Err(BadBody::Empty);
         }
-        for (index, row) in text.split('\n').enumerate() {
-            if let Some((column, found)) = row.chars().enumerate().find(|(_, c)| refused(*c)) {
-                return Err(BadBody::Character { line: index + 1, column: column + 1, found });
-            }
+        if let Some((at, found)) = bad {
+            let before = text.get(..at).unwrap_or_default();
+            let row = before.rsplit('\n').next().unwrap_or_default();
+            let (line, column) = (before.matches('\n').count() + 1, row.chars().count() + 1);
+            return Err(BadBody::Character { line, column, found });
         }
         Ok(Self(text.to_owned()))
     }
@@ -86,22 +98,17 @@ impl Body {
     }
 
     /// Whether the body may be typed whole into a composer: one short line with nothing in it that an agent's
-    /// composer acts on (`@` mentions a file in most of them; a tab completes).
+    /// composer acts on (`@` mentions a file in most of them; a tab completes) or that is lost on the way (U+200C).
     pub fn is_inline(&self, max: usize) -> bool {
-        self.0.len() <= max && !self.0.contains(['\n', '\t', '@']) && self.0.trim() == self.0
+        self.0.len() <= max && !self.0.contains(['\n', '\t', '@', '\u{200c}']) && self.0.trim() == self.0
     }
-}
-
-/// Zero-width joiner and variation selectors are part of emoji and of several scripts: the joiner is the
-/// only invisible character that is let through.
-fn refused(c: char) -> bool {
-    super::escape::is_unsafe(c) && !matches!(c, '\t' | '\u{200d}')
 }
 
 impl TryFrom<String> for Body {
     type Error = BadBody;
     fn try_from(text: String) -> Result<Self, BadBody> {
-        Self::new(&text)
+        let steers = |c: char| escape::steers(c) && !matches!(c, '\n' | '\t' | '\u{200c}' | '\u{200d}');
+        Self::checked(&text, text.char_indices().find(|(_, c)| steers(*c)))
     }
 }
 

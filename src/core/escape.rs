@@ -4,19 +4,33 @@
 //! control, bidirectional or invisible character survives, so no such text can move a cursor, hide itself or
 //! start a second line.
 
-/// Whether a character may steer a terminal or a reader: C0, C1, bidirectional controls, invisible ones.
+use super::glyph;
+
+/// Whether a character by itself may steer a terminal or a reader: C0, C1, bidirectional controls, invisible ones.
 pub fn is_unsafe(c: char) -> bool {
+    steers(c) || glyph::is_invisible(c)
+}
+
+/// Whether a character was refused in records from the first version on. Those that came later stand in records of that time.
+pub(super) fn steers(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}' | '\u{2028}' | '\u{2029}')
 }
 
-/// One line of printable text: every unsafe character becomes its `\u{…}` notation.
+/// The characters of `text` that may mislead, with the bytes they stand at: unsafe ones that are not a part of an emoji or of a script
+/// that is written with them.
+pub fn misleading(text: &str) -> impl Iterator<Item = (usize, char)> {
+    text.char_indices().filter(|(at, c)| is_unsafe(*c) && !glyph::is_part(text, *at, *c))
+}
+
+/// One line of printable text: every unsafe character becomes its `\u{…}` notation. The mark that an emoji is shown in colours stays;
+/// joiners do not, which programs show in different ways.
 pub fn line(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_unsafe(c) {
+    for (at, c) in text.char_indices() {
+        if is_unsafe(c) && !(c == '\u{fe0f}' && glyph::is_part(text, at, c)) {
             out.extend(c.escape_unicode());
         } else {
             out.push(c);
@@ -25,12 +39,12 @@ pub fn line(text: &str) -> String {
     out
 }
 
-/// Printable text of several lines: [`line()`], but line feeds and tabs stay, and the joiner that emoji and several scripts are
-/// written with.
+/// Printable text of several lines: [`line()`], but line feeds and tabs stay, and the joiners where emoji and several scripts are
+/// written with them.
 pub fn text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_unsafe(c) && !matches!(c, '\n' | '\t' | '\u{200d}') {
+    for (at, c) in text.char_indices() {
+        if is_unsafe(c) && !matches!(c, '\n' | '\t') && !glyph::is_part(text, at, c) {
             out.extend(c.escape_unicode());
         } else {
             out.push(c);

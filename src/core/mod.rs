@@ -15,6 +15,7 @@ pub mod coord;
 pub mod delivery;
 pub mod escape;
 pub mod frame;
+mod glyph;
 pub mod hook;
 pub mod id;
 pub mod lease;

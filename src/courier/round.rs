@@ -257,7 +257,7 @@ impl<'a> Round<'a> {
         let (Some(root), Some(program)) = (self.store.root().to_str(), program.to_str()) else {
             return Ok(());
         };
-        if [root, program].iter().any(|path| path.chars().any(escape::is_unsafe)) {
+        if [root, program].iter().any(|path| escape::line(path) != *path) {
             return Ok(());
         }
         // Whoever opens it is the human, even where the tmux server was started inside somebody's pane.

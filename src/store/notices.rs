@@ -8,6 +8,7 @@ use super::post::Draft;
 use super::record::{self, Durability, Loaded};
 use super::{Store, Transaction, entropy, fault, now_ms};
 use crate::core::body::Body;
+use crate::core::escape;
 use crate::core::lease::Notice;
 use crate::core::message::Identity;
 use crate::core::name::Name;
@@ -30,7 +31,8 @@ impl Store {
                         continue;
                     }
                 };
-            let body = match Body::new(&notice.text) {
+            // What it quotes may be of a time when more was taken.
+            let body = match Body::new(&escape::text(&notice.text)) {
                 Ok(body) => body,
                 // It must not stand in the way of those behind it.
                 Err(bad) => {

@@ -35,7 +35,7 @@ impl Input {
     /// Inserts at the cursor. Line ends of any kind become `\n`.
     pub(super) fn insert(&mut self, text: &str) {
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
-        for c in text.chars().filter(|c| matches!(c, '\n' | '\t') || !escape::is_unsafe(*c)) {
+        for c in text.chars().filter(|c| matches!(c, '\n' | '\t' | '\u{fe0f}') || !escape::is_unsafe(*c)) {
             if self.text.len() < MAX {
                 self.text.insert(self.at, c);
                 self.at += 1;

@@ -21,8 +21,8 @@ impl Text {
         if length > MAX_TEXT {
             return Err(Refused::Text(format!("it has {length} characters, at most {MAX_TEXT} are taken")));
         }
-        // The zero-width joiner is part of emoji and of several scripts.
-        match text.chars().enumerate().find(|(_, c)| escape::is_unsafe(*c) && *c != '\u{200d}') {
+        let bad = escape::misleading(text).next();
+        match bad.map(|(at, c)| (text.get(..at).unwrap_or_default().chars().count(), c)) {
             Some((at, '\n' | '\r')) => Err(Refused::Text(format!(
                 "it has a line break after {at} characters; one line is taken, so put longer text into a file and name it"
             ))),

@@ -105,14 +105,19 @@ pub struct Reason(String);
 impl Reason {
     /// Checks `text`.
     pub fn new(text: &str) -> Result<Self, String> {
+        Self::checked(text, escape::misleading(text).next())
+    }
+
+    fn checked(text: &str, bad: Option<(usize, char)>) -> Result<Self, String> {
         let length = text.chars().count();
         if length > MAX_REASON {
             return Err(format!("the reason has {length} characters, at most {MAX_REASON} are taken"));
         }
-        match text.chars().find(|c| escape::is_unsafe(*c)) {
-            Some(c) => Err(format!(
-                "the reason has the character U+{:04X} in it: one plain line is taken",
-                u32::from(c)
+        match bad {
+            Some((at, c)) => Err(format!(
+                "the reason has the character U+{:04X} at position {}: one plain line is taken, without invisible characters",
+                u32::from(c),
+                text.get(..at).unwrap_or_default().chars().count() + 1
             )),
             None => Ok(Self(text.to_owned())),
         }
@@ -126,8 +131,11 @@ impl Reason {
 
 impl TryFrom<String> for Reason {
     type Error = String;
+    /// What the first version took is no damage of a record.
     fn try_from(text: String) -> Result<Self, String> {
-        Self::new(&text)
+        let steers = |c: char| escape::steers(c) && !matches!(c, '\u{200c}' | '\u{200d}');
+        let bad = text.char_indices().find(|(_, c)| steers(*c));
+        Self::checked(&text, bad)
     }
 }
 
