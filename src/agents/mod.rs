@@ -8,10 +8,11 @@
 mod lineage;
 mod profile;
 mod reading;
+mod room;
 
 pub use lineage::Link;
-pub use profile::{Profile, Timing};
-pub use reading::{Composer, Content, PaneFacts, Reading, read};
+pub use profile::{Kind, Profile, Timing};
+pub use reading::{Composer, Content, Open, PaneFacts, Reading, read};
 
 use crate::core::escape;
 use anyhow::Result;

@@ -38,6 +38,17 @@ impl Pattern {
         self.regex().find(text).filter(|m| m.start() == 0).map(|m| m.end())
     }
 
+    /// Where its match begins, in bytes, if that reaches to the end of `text`.
+    pub fn suffix(&self, text: &str) -> Option<usize> {
+        self.regex().find_iter(text).last().filter(|m| m.end() == text.len()).map(|m| m.start())
+    }
+
+    /// What its first group holds, if it matches somewhere in `text`; empty without a group.
+    pub fn group<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let found = self.regex().captures(text)?;
+        Some(found.get(1).map_or("", |group| group.as_str()))
+    }
+
     /// Its source.
     pub fn as_str(&self) -> &str {
         &self.source
@@ -100,17 +111,49 @@ pub struct ScreenRules {
     pub prompt: Pattern,
     /// What stands before the text in further rows.
     pub continuation: Pattern,
+    /// The closing row at the top when the beginning of the text is not shown.
+    pub scrolled: Option<Pattern>,
+    /// Whether other rows may stand between the closing row at the top and the prompt.
+    #[serde(default)]
+    pub lead: bool,
     /// Whether a prompt in dim characters is one of the transcript.
     #[serde(default)]
     pub dim_prompt_is_transcript: bool,
+    /// What stands after the text in each row, such as a border.
+    pub right: Option<Pattern>,
+    /// Whether the composer may be told from the rest by its background alone, where its closing rows are not drawn.
+    #[serde(default)]
+    pub filled: bool,
+    /// Whether it draws its cursor as a reversed cell, and tmux's is somewhere else.
+    #[serde(default)]
+    pub drawn_cursor: bool,
     /// Rows at the composer's end that are not text.
     #[serde(default)]
     pub footer_rows: usize,
+    /// Blank rows above and below the text, at the most; `None`: all that there are.
+    pub padding: Option<usize>,
+    /// Rows of text that it shows of a longer one, at the most.
+    pub rows_max: Option<usize>,
+    /// Columns beside the text, on both sides together.
+    #[serde(default = "margin")]
+    pub margin: u16,
+    /// Rows on the screen beside those of the text, when it is as high as it can be.
+    #[serde(default = "around")]
+    pub around: u16,
+    /// The rest of the rows is divided by this: one part of them may be text.
+    #[serde(default = "one")]
+    pub share: u16,
+    /// The smallest pane, in columns and rows, in which the composer and all that is said beside it can be seen.
+    #[serde(default = "smallest")]
+    pub smallest: (u16, u16),
     /// Rows with text from the composer's closing row on, at the most.
     pub below: usize,
     /// Texts of an empty composer, where they are not dim.
     #[serde(default)]
     pub placeholders: Vec<Pattern>,
+    /// Whether an empty composer always shows one, dim or of these texts: blank without one, it holds blanks.
+    #[serde(default)]
+    pub placeholder_always: bool,
     /// What a long paste is shown as.
     #[serde(default)]
     pub collapsed: Vec<Pattern>,
@@ -120,9 +163,15 @@ pub struct ScreenRules {
     /// Rows below the composer of which one must be there, or the agent is still starting.
     #[serde(default)]
     pub ready: Vec<Pattern>,
+    /// Rows at the composer's end or below it of which one must be there, or the composer is in a mode that nobody has named.
+    #[serde(default)]
+    pub ordinary: Vec<Pattern>,
     /// Rows near the composer that say it is busy.
     #[serde(default)]
     pub busy: Vec<Pattern>,
+    /// Rows anywhere above the composer that say so.
+    #[serde(default)]
+    pub busy_above: Vec<Pattern>,
     /// Titles that say so.
     #[serde(default)]
     pub busy_title: Vec<Pattern>,
@@ -135,10 +184,70 @@ pub struct ScreenRules {
     /// A row that stands under the choices of a dialog whose cursor looks like a composer's prompt.
     #[serde(default)]
     pub dialog_footer: Vec<Pattern>,
+    /// What may be open, and the modes a composer may be in, by name.
+    #[serde(default)]
+    pub open: Vec<Sign>,
+}
+
+/// What something that is open, or a mode of the composer, is known by. Of each list one pattern must match, and of a sign every
+/// list that is given.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sign {
+    /// What people call it; `$1` in it stands for the first group of the pattern that matched.
+    pub name: String,
+    /// What it is.
+    pub is: Kind,
+    /// What the composer's first row begins with instead of its prompt.
+    #[serde(default)]
+    pub prompt: Vec<Pattern>,
+    /// Rows close above the composer.
+    #[serde(default)]
+    pub above: Vec<Pattern>,
+    /// Rows from the end of the composer's text on.
+    #[serde(default)]
+    pub footer: Vec<Pattern>,
+    /// Rows anywhere, where no composer is to be seen.
+    #[serde(default)]
+    pub rows: Vec<Pattern>,
+    /// Titles.
+    #[serde(default)]
+    pub title: Vec<Pattern>,
+    /// A row or a title that matches one of these does not count.
+    #[serde(default)]
+    pub unless: Vec<Pattern>,
+}
+
+/// What is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// The composer does something else with what is typed: it runs it, searches for it, takes it for commands.
+    Mode,
+    /// Something stands over the composer.
+    Overlay,
+    /// A question to the person.
+    Dialog,
 }
 
 fn never() -> usize {
     usize::MAX
+}
+
+fn margin() -> u16 {
+    6
+}
+
+fn around() -> u16 {
+    6
+}
+
+fn one() -> u16 {
+    1
+}
+
+fn smallest() -> (u16, u16) {
+    (30, 10)
 }
 
 /// How fast an agent reacts, in milliseconds.
@@ -171,6 +280,12 @@ impl Profile {
             })?;
             pattern.compiled.get_or_init(|| regex);
         }
+        for sign in &profile.screen.open {
+            if sign.lists().all(|(_, list)| list.is_empty()) {
+                let name = escape::short(&sign.name, 60);
+                anyhow::bail!("the profile {file} does not say how '{name}' (screen.open) is known");
+            }
+        }
         Ok(profile)
     }
 
@@ -187,6 +302,36 @@ impl Profile {
     }
 }
 
+impl Sign {
+    /// Its lists, each with its key.
+    pub fn lists(&self) -> impl Iterator<Item = (Where, &[Pattern])> {
+        let Self { name: _, is: _, prompt, above, footer, rows, title, unless: _ } = self;
+        [
+            (Where::Prompt, &**prompt),
+            (Where::Above, above),
+            (Where::Footer, footer),
+            (Where::Rows, rows),
+            (Where::Title, title),
+        ]
+        .into_iter()
+    }
+}
+
+/// Where a pattern of a sign is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Where {
+    /// At the beginning of the composer.
+    Prompt,
+    /// Close above it.
+    Above,
+    /// Behind its text.
+    Footer,
+    /// On the whole screen.
+    Rows,
+    /// In the title.
+    Title,
+}
+
 impl ScreenRules {
     /// All patterns. Each field is named here, so that a new one is not forgotten.
     fn patterns(&self) -> impl Iterator<Item = &Pattern> {
@@ -195,20 +340,51 @@ impl ScreenRules {
             bottom,
             prompt,
             continuation,
+            scrolled,
+            lead: _,
             dim_prompt_is_transcript: _,
+            right,
+            filled: _,
+            drawn_cursor: _,
             footer_rows: _,
+            padding: _,
+            rows_max: _,
+            margin: _,
+            around: _,
+            share: _,
+            smallest: _,
             below: _,
             placeholders,
+            placeholder_always: _,
             collapsed,
             collapses_above: _,
             ready,
+            ordinary,
             busy,
+            busy_above,
             busy_title,
             dialog,
             dialog_title,
             dialog_footer,
+            open,
         } = self;
-        let lists = [placeholders, collapsed, ready, busy, busy_title, dialog, dialog_title, dialog_footer];
-        [prompt, continuation].into_iter().chain(top).chain(bottom).chain(lists.into_iter().flatten())
+        let lists = [
+            placeholders,
+            collapsed,
+            ready,
+            ordinary,
+            busy,
+            busy_above,
+            busy_title,
+            dialog,
+            dialog_title,
+            dialog_footer,
+        ];
+        let signs = open.iter().flat_map(|s| s.lists().flat_map(|(_, list)| list).chain(&s.unless));
+        [prompt, continuation]
+            .into_iter()
+            .chain([top, bottom, scrolled, right].into_iter().flatten())
+            .chain(lists.into_iter().flatten())
+            .chain(signs)
     }
 }

@@ -1,13 +1,15 @@
 //! What a screen says an agent is doing.
 //!
 //! Idle is never a default: the composer must be found at the bottom of the screen, the cursor must stand at its
-//! beginning, it must be empty, and neither the title nor a row near it may speak of a turn or a dialog. Everything
-//! that does not fit is `Unknown`, and the evidence says which rule decided.
+//! beginning, it must be empty, neither the title nor a row near it may speak of a turn or a dialog, and it must be in no
+//! mode but the ordinary one: an empty composer may be a shell's. Everything that does not fit is `Unknown`, and the
+//! evidence says which rule decided.
 
-use super::profile::{Profile, ScreenRules};
+use super::profile::{Kind, Pattern, Profile, ScreenRules, Sign, Where};
 use crate::core::agent::Status;
 use crate::core::escape;
 use crate::core::screen::{Row, Screen};
+use std::fmt;
 use std::ops::Range;
 
 /// Rows above the composer in which a busy line may stand.
@@ -73,6 +75,25 @@ fn squeeze(text: &str) -> String {
     text.chars().filter(|c| !c.is_whitespace()).collect()
 }
 
+/// What is open, or the mode that the composer is in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Open {
+    /// Which of these.
+    pub kind: Kind,
+    /// What people call it.
+    pub name: String,
+}
+
+impl fmt::Display for Open {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            Kind::Mode => write!(f, "its composer is in {}", self.name),
+            Kind::Overlay => write!(f, "{} is open", self.name),
+            Kind::Dialog => write!(f, "it waits for an answer: {}", self.name),
+        }
+    }
+}
+
 /// What a screen says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reading {
@@ -80,6 +101,10 @@ pub struct Reading {
     pub state: Status,
     /// Its composer, if one was found.
     pub composer: Option<Composer>,
+    /// What is open, or the mode of the composer, if that has a name.
+    pub open: Option<Open>,
+    /// The smallest pane in which it could be told, if this one is smaller.
+    pub too_small: Option<(u16, u16)>,
     /// What decided, for people.
     pub evidence: Vec<String>,
 }
@@ -87,168 +112,371 @@ pub struct Reading {
 /// Reads a screen by a profile's rules.
 pub fn read(profile: &Profile, screen: &Screen, facts: &PaneFacts) -> Reading {
     let rules = &profile.screen;
-    let mut evidence = Vec::new();
-    let found = locate(rules, screen.rows(), facts);
-    let state = judge(rules, screen.rows(), facts, found.as_ref(), &mut evidence);
-    Reading { state, composer: found.map(|f| f.composer), evidence }
+    let rows = screen.rows();
+    let last = rows.iter().rposition(|r| !r.text.is_empty()).map_or(0, |i| i + 1);
+    let found = cursor(rules, rows, facts).and_then(|cursor| locate(rules, rows, cursor));
+    let last = last.max(found.as_ref().map_or(0, |f| f.rows.end));
+    let (columns, high) = rules.smallest;
+    let too_small = (facts.width < columns || facts.height < high).then_some(rules.smallest);
+    let mut scene = Scene { rules, rows, last, facts, found: found.as_ref(), open: None, why: Vec::new() };
+    let mut state = scene.judge();
+    if let (Some((columns, rows)), Status::Idle) = (too_small, state) {
+        scene
+            .why
+            .push(format!("the pane is smaller than {columns}x{rows}: not all that matters is to be seen"));
+        state = Status::Unknown;
+    }
+    let Scene { open, why, .. } = scene;
+    Reading { state, composer: found.map(|f| f.composer), open, too_small, evidence: why }
 }
 
 struct Found {
     composer: Composer,
+    /// Its rows, without those that close it.
     rows: Range<usize>,
+    /// The row after the last of its text.
+    text_end: usize,
     at_origin: bool,
+    cursor: Cursor,
 }
 
-fn judge(
-    rules: &ScreenRules,
-    rows: &[Row],
-    facts: &PaneFacts,
-    found: Option<&Found>,
-    why: &mut Vec<String>,
-) -> Status {
-    for pattern in &rules.dialog_title {
-        if pattern.matches(&facts.title) {
-            why.push(format!(
-                "the title '{}' matches the dialog rule {}",
-                escape::short(&facts.title, 60),
-                pattern.as_str()
-            ));
+/// Where the cursor is: tmux's, or the one that the agent draws.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cursor {
+    column: u16,
+    row: usize,
+}
+
+struct Scene<'a> {
+    rules: &'a ScreenRules,
+    rows: &'a [Row],
+    /// The row after the last with text.
+    last: usize,
+    facts: &'a PaneFacts,
+    found: Option<&'a Found>,
+    open: Option<Open>,
+    why: Vec<String>,
+}
+
+impl Scene<'_> {
+    fn judge(&mut self) -> Status {
+        let rules = self.rules;
+        if let Some(pattern) = rules.dialog_title.iter().find(|p| p.matches(&self.facts.title)) {
+            self.title_says("dialog", pattern);
+            // Which one it is, is told if it can be.
+            self.named(0..self.last, |sign| sign.is == Kind::Dialog);
             return Status::Dialog;
         }
-    }
-    let last = rows.iter().rposition(|r| !r.text.is_empty()).map_or(0, |i| i + 1);
-    let Some(found) = found else {
-        let tail = last.saturating_sub(NEAR * 2)..last;
-        if let Some((row, pattern)) = matching(rows, tail, &rules.dialog) {
-            why.push(format!("no composer, and the row '{row}' matches the dialog rule {pattern}"));
-            return Status::Dialog;
-        }
-        why.push("no composer was found at the bottom of the screen with the cursor in it".into());
-        return if facts.alternate { Status::Overlay } else { Status::Unknown };
-    };
-    why.push(format!(
-        "the composer is in rows {} to {} with the cursor at {},{}",
-        found.rows.start,
-        found.rows.end.saturating_sub(1),
-        facts.cursor_x,
-        facts.cursor_y
-    ));
-    if let Some(pattern) = rules.busy_title.iter().find(|p| p.matches(&facts.title)) {
-        why.push(format!(
-            "the title '{}' matches the busy rule {}",
-            escape::short(&facts.title, 60),
-            pattern.as_str()
+        let Some(found) = self.found else { return self.without_composer() };
+        self.why.push(format!(
+            "the composer is in rows {} to {} with the cursor at {},{}",
+            found.rows.start,
+            found.rows.end.saturating_sub(1),
+            found.cursor.column,
+            found.cursor.row
         ));
-        return Status::Busy;
-    }
-    let above = found.rows.start.saturating_sub(NEAR)..found.rows.start;
-    for range in [above, found.rows.end..last] {
-        if let Some((row, pattern)) = matching(rows, range, &rules.busy) {
-            why.push(format!("the row '{row}' matches the busy rule {pattern}"));
+        if let Some(pattern) = rules.busy_title.iter().find(|p| p.matches(&self.facts.title)) {
+            self.title_says("busy", pattern);
             return Status::Busy;
         }
+        let near = found.rows.start.saturating_sub(NEAR)..found.rows.start;
+        for (range, patterns) in [
+            (near, &rules.busy),
+            (found.text_end..self.last, &rules.busy),
+            (0..found.rows.start, &rules.busy_above),
+        ] {
+            if let Some((row, pattern)) = matching(self.rows, range, patterns) {
+                self.why.push(format!("the row '{row}' matches the busy rule {pattern}"));
+                return Status::Busy;
+            }
+        }
+        if let Some((row, pattern)) = matching(self.rows, found.rows.start..self.last, &rules.dialog_footer) {
+            self.why.push(format!("the row '{row}' matches the dialog rule {pattern}"));
+            return Status::Dialog;
+        }
+        if let Some(kind) = self.named(0..self.last, |_| true) {
+            return state_of(kind);
+        }
+        if let Some(word) = self.rows[found.text_end..self.last].iter().find_map(|r| indicated(&r.text)) {
+            let name = format!("{} mode", escape::short(word, 30));
+            self.why.push(format!("a row below says that the composer is in {name}"));
+            self.open = Some(Open { kind: Kind::Mode, name });
+            return Status::Overlay;
+        }
+        self.judge_composer(found)
     }
-    if let Some((row, pattern)) = matching(rows, found.rows.start..last, &rules.dialog_footer) {
-        why.push(format!("the row '{row}' matches the dialog rule {pattern}"));
-        return Status::Dialog;
+
+    fn judge_composer(&mut self, found: &Found) -> Status {
+        let rules = self.rules;
+        let behind = found.text_end..self.last;
+        let says = |range: Range<usize>, patterns: &[Pattern]| {
+            patterns.is_empty() || matching(self.rows, range, patterns).is_some()
+        };
+        let (state, why) = match (found.composer.content, found.at_origin) {
+            (Content::Empty, true) if !says(found.rows.end..self.last, &rules.ready) => (
+                Status::Unknown,
+                "the composer is empty, but the rows below do not say that the agent is ready".into(),
+            ),
+            (Content::Empty, true) if !says(behind, &rules.ordinary) => (
+                Status::Unknown,
+                "the composer is empty, but nothing says that it is in its ordinary mode".into(),
+            ),
+            (Content::Empty, true) => {
+                (Status::Idle, "the composer is empty and nothing speaks of a turn".into())
+            }
+            (Content::Empty, false) => {
+                (Status::Draft, "the composer looks empty, but the cursor is not at its beginning".into())
+            }
+            _ if found.composer.text.trim().is_empty() => {
+                (Status::Draft, "the composer holds blanks or an empty line".into())
+            }
+            _ => {
+                let text = escape::short(&found.composer.text, 60);
+                (Status::Draft, format!("the composer holds '{text}'"))
+            }
+        };
+        self.why.push(why);
+        state
     }
-    match (found.composer.content, found.at_origin) {
-        (Content::Empty, true)
-            if !rules.ready.is_empty() && matching(rows, found.rows.end..last, &rules.ready).is_none() =>
+
+    /// What is to be seen where no composer is.
+    fn without_composer(&mut self) -> Status {
+        let tail = self.last.saturating_sub(NEAR * 2)..self.last;
+        let dialog = matching(self.rows, tail.clone(), &self.rules.dialog);
+        // With a question at the end of the screen a name must stand there, too: the rest is a transcript.
+        let whole = if dialog.is_some() { self.last.saturating_sub(NEAR * 3) } else { 0 };
+        if let Some(kind) = self.named(whole..self.last, |_| true) {
+            return state_of(kind);
+        }
+        if let Some((row, pattern)) = dialog {
+            self.why.push(format!("no composer, and the row '{row}' matches the dialog rule {pattern}"));
+            return Status::Dialog;
+        }
+        if self.rules.busy_title.iter().any(|p| p.matches(&self.facts.title))
+            || matching(self.rows, tail, &self.rules.busy).is_some()
         {
-            why.push("the composer is empty, but the rows below do not say that the agent is ready".into());
-            Status::Unknown
+            self.why.push("no composer, and the title or a row at the bottom speaks of a turn".into());
+            return Status::Busy;
         }
-        (Content::Empty, true) => {
-            why.push("the composer is empty and nothing speaks of a turn".into());
-            Status::Idle
+        self.why.push("no composer was found at the bottom of the screen with the cursor in it".into());
+        if self.facts.alternate { Status::Overlay } else { Status::Unknown }
+    }
+
+    fn title_says(&mut self, what: &str, pattern: &Pattern) {
+        let title = escape::short(&self.facts.title, 60);
+        self.why.push(format!("the title '{title}' matches the {what} rule {}", pattern.as_str()));
+    }
+
+    /// Looks for the first of the named things that shows itself; `whole` is where it may stand if there is no composer.
+    fn named(&mut self, whole: Range<usize>, wanted: impl Fn(&Sign) -> bool) -> Option<Kind> {
+        let (sign, row, group) = self
+            .rules
+            .open
+            .iter()
+            .filter(|sign| wanted(sign))
+            .find_map(|sign| self.shows(sign, &whole).map(|(row, group)| (sign, row, group)))?;
+        let name = escape::short(&sign.name.replace("$1", &escape::short(&group, 30)), 60);
+        self.why.push(format!("{name}, because of '{}'", escape::short(row.trim(), 60)));
+        self.open = Some(Open { kind: sign.is, name });
+        Some(sign.is)
+    }
+
+    /// What decided that a thing is there, and the group of that.
+    fn shows(&self, sign: &Sign, whole: &Range<usize>) -> Option<(String, String)> {
+        let mut decided = None;
+        for (place, patterns) in sign.lists().filter(|(_, list)| !list.is_empty()) {
+            let fits = |text: &str| {
+                let group = patterns.iter().find_map(|p| p.group(text))?;
+                (!sign.unless.iter().any(|p| p.matches(text))).then(|| (text.to_owned(), group.to_owned()))
+            };
+            let range = match place {
+                Where::Title => {
+                    decided = Some(fits(&self.facts.title)?);
+                    continue;
+                }
+                Where::Prompt => self.first_row()?..self.first_row()? + 1,
+                Where::Above => self.start().saturating_sub(NEAR)..self.start(),
+                Where::Footer => self.found.map_or(self.start(), |f| f.text_end)..self.last,
+                // A transcript may hold anything: beside a composer it takes another sign, too.
+                Where::Rows if self.found.is_some() && sign.footer.is_empty() => return None,
+                Where::Rows => whole.clone(),
+            };
+            let mut rows = self.rows.get(range)?.iter().rev();
+            decided = Some(rows.find_map(|row| fits(&row.padded()))?);
         }
-        (Content::Empty, false) => {
-            why.push("the composer looks empty, but the cursor is not at its beginning".into());
-            Status::Draft
-        }
-        _ => {
-            why.push(format!("the composer holds '{}'", escape::short(&found.composer.text, 60)));
-            Status::Draft
-        }
+        decided
+    }
+
+    /// The composer's first row, or that of the cursor where none was found.
+    fn start(&self) -> usize {
+        self.found.map_or(usize::from(self.facts.cursor_y), |f| f.rows.start).min(self.last)
+    }
+
+    /// The row in which the prompt would stand: the first below what closes the composer at the top, or below a blank one.
+    fn first_row(&self) -> Option<usize> {
+        let cursor = usize::from(self.facts.cursor_y);
+        let above = (0..=cursor).rev().find(|i| {
+            self.rows.get(*i).is_none_or(|row| match &self.rules.top {
+                Some(top) => top.prefix(&row.text).is_some(),
+                None => row.text.trim().is_empty(),
+            })
+        });
+        let first = above.map_or(0, |i| i + 1);
+        (first..=cursor).find(|i| self.rows.get(*i).is_some_and(|r| !r.text.trim().is_empty()))
     }
 }
 
-fn matching(
-    rows: &[Row],
-    range: Range<usize>,
-    patterns: &[super::profile::Pattern],
-) -> Option<(String, String)> {
+/// What the agent is doing while something is open.
+fn state_of(kind: Kind) -> Status {
+    match kind {
+        Kind::Mode | Kind::Overlay => Status::Overlay,
+        Kind::Dialog => Status::Dialog,
+    }
+}
+
+/// The word of a row that begins with a mode in the way of editors, such as `-- VISUAL --`. That in which one types is none.
+fn indicated(row: &str) -> Option<&str> {
+    let (word, _) = row.trim_start().strip_prefix("-- ")?.split_once(" --")?;
+    let is_word = !word.is_empty() && word.chars().all(|c| c.is_ascii_uppercase() || " -".contains(c));
+    (is_word && word != "INSERT").then_some(word)
+}
+
+fn matching(rows: &[Row], range: Range<usize>, patterns: &[Pattern]) -> Option<(String, String)> {
     rows.get(range)?.iter().find_map(|row| {
         let pattern = patterns.iter().find(|p| p.matches(&row.text))?;
         Some((escape::short(row.text.trim(), 60), pattern.as_str().to_owned()))
     })
 }
 
-/// Finds the composer around the cursor: between its closing rows, or from its prompt down to a blank row.
-fn locate(rules: &ScreenRules, rows: &[Row], facts: &PaneFacts) -> Option<Found> {
-    let cursor = usize::from(facts.cursor_y);
-    if cursor >= rows.len() {
-        return None;
+/// The cursor, if it is on the screen: a drawn one is the lowest reversed cell that is alone in its row.
+fn cursor(rules: &ScreenRules, rows: &[Row], facts: &PaneFacts) -> Option<Cursor> {
+    if rules.drawn_cursor {
+        let drawn = |(row, cells): (usize, &Row)| Some(Cursor { column: cells.drawn_cursor()?, row });
+        return rows.iter().enumerate().rev().find_map(drawn);
     }
+    let row = usize::from(facts.cursor_y);
+    (row < rows.len()).then_some(Cursor { column: facts.cursor_x, row })
+}
+
+/// The rows of the composer around the cursor: between its closing rows, or from its prompt down to a blank row. A closing row
+/// must begin so: a text may hold anything further on.
+fn enclosed(rules: &ScreenRules, rows: &[Row], cursor: usize) -> Option<Range<usize>> {
+    let closes = |pattern: &Pattern, row: usize| pattern.prefix(&rows[row].text).is_some();
     let start = match &rules.top {
-        Some(top) => (0..=cursor).rev().find(|i| top.matches(&rows[*i].text))? + 1,
+        Some(top) => (0..=cursor).rev().find(|i| closes(top, *i))? + 1,
         None => (0..=cursor).rev().find(|i| is_prompt(rules, &rows[*i]))?,
     };
-    let mut end = match &rules.bottom {
-        Some(bottom) => (cursor..rows.len()).find(|i| bottom.matches(&rows[*i].text))?,
+    let end = match &rules.bottom {
+        Some(bottom) => (cursor..rows.len()).find(|i| closes(bottom, *i))?,
         // A text that fills its last row leaves the cursor on a blank one below it.
         None => (cursor + 1..rows.len()).find(|i| rows[*i].text.trim().is_empty()).unwrap_or(rows.len()),
     };
+    Some(start..end)
+}
+
+/// The same by the background: the rows around the cursor that have one, without a blank row at each end.
+fn filled(rows: &[Row], cursor: usize) -> Option<Range<usize>> {
+    let is_blank = |i: usize| rows[i].text.trim().is_empty();
+    let top = (0..=cursor).rev().take_while(|i| rows[*i].filled).last()?;
+    let bottom = (cursor..rows.len()).take_while(|i| rows[*i].filled).last()?;
+    (is_blank(top) && is_blank(bottom) && top + 1 < bottom).then_some(top + 1..bottom)
+}
+
+/// Finds the composer around the cursor.
+fn locate(rules: &ScreenRules, rows: &[Row], cursor: Cursor) -> Option<Found> {
+    let at = |rows_range| locate_in(rules, rows, cursor, rows_range);
+    enclosed(rules, rows, cursor.row)
+        .and_then(at)
+        .or_else(|| at(filled(rows, cursor.row).filter(|_| rules.filled)?))
+}
+
+fn locate_in(rules: &ScreenRules, rows: &[Row], cursor: Cursor, range: Range<usize>) -> Option<Found> {
+    let (start, mut end) = (range.start, range.end);
     // Much text below it: this is no composer at the bottom, whatever it looks like. Blank rows do not count: an
     // agent may put its composer in the middle of an empty screen of any height.
     if rows[end..].iter().filter(|r| !r.text.trim().is_empty()).count() > rules.below {
         return None;
     }
-    let rows_range = start..end;
     end = end.checked_sub(rules.footer_rows)?;
-    while end > start && rules.footer_rows > 0 && blank(rules, &rows[end - 1]) && end - 1 > cursor {
-        end -= 1;
-    }
+    let mut padding = match rules.padding {
+        Some(rows) => rows,
+        None if rules.footer_rows > 0 => usize::MAX,
+        None => 0,
+    };
     let mut first = start;
-    while rules.footer_rows > 0 && first < cursor && blank(rules, &rows[first]) {
-        first += 1;
+    let most = padding;
+    while padding > 0 && end > start && blank(rules, &rows[end - 1]) && end - 1 > cursor.row {
+        (end, padding) = (end - 1, padding - 1);
     }
-    if first >= end || !(first..end).contains(&cursor) {
+    padding = most;
+    while padding > 0 && first < cursor.row && blank(rules, &rows[first]) {
+        (first, padding) = (first + 1, padding - 1);
+    }
+    if rules.lead {
+        first = (first..end).find(|i| is_prompt(rules, &rows[*i]))?;
+    }
+    // Without a closing row the composer ends where the text ends: there is none at the end of the screen if rows stand below it.
+    let cut = rules.bottom.is_none() && !rules.ready.is_empty() && end == rows.len();
+    if cut || first >= end || !(first..end).contains(&cursor.row) {
         return None;
     }
-    if rows[first..end].iter().skip(1).any(|r| rules.top.is_none() && is_prompt(rules, r))
-        || !is_prompt(rules, &rows[first])
+    let above = start.checked_sub(1).map(|i| &rows[i].text);
+    let scrolled = above.is_some_and(|row| rules.scrolled.as_ref().is_some_and(|p| p.matches(row)));
+    let is_text = |r: &Row| {
+        r.text.trim().is_empty()
+            || rules.continuation.prefix(&r.padded()).is_some()
+            || rules.top.is_some() && is_prompt(rules, r)
+    };
+    if !(scrolled || is_prompt(rules, &rows[first]))
+        || rows[first..end].iter().skip(1).any(|r| !is_text(r) || rules.top.is_none() && is_prompt(rules, r))
     {
         return None;
     }
-    let origin = width(&rows[first], rules.prompt.prefix(&rows[first].padded())?);
-    let text: Vec<String> = (first..end)
-        .map(|i| {
-            let pattern = if i == first { &rules.prompt } else { &rules.continuation };
-            let skip = pattern.prefix(&rows[i].padded()).map_or(0, |n| width(&rows[i], n));
-            rows[i].from_column(skip)
+    let inner: Vec<Row> = rows[first..end].iter().map(|row| row.without(rules.right.as_ref())).collect();
+    let origin = rules.prompt.prefix(&inner[0].padded()).map_or(0, |n| width(&inner[0], n));
+    let begins: Vec<u16> = inner
+        .iter()
+        .enumerate()
+        .map(|(i, row)| {
+            let pattern = if i == 0 && !scrolled { &rules.prompt } else { &rules.continuation };
+            pattern.prefix(&row.padded()).map_or(0, |n| width(row, n))
         })
         .collect();
-    let text = text.join("\n").trim_matches('\n').to_owned();
-    let at_origin = cursor == first && facts.cursor_x == origin;
+    let lines: Vec<String> =
+        inner.iter().zip(&begins).map(|(row, column)| row.from_column(*column)).collect();
+    let text = lines.join("\n").trim_matches('\n').to_owned();
+    let at_origin = cursor.row == first && cursor.column == origin;
     // The cursor cell hides the placeholder's first blank; a placeholder is what stands there with the cursor at home.
-    let ghost = at_origin
-        && (rows[first].is_dim_from(origin) && first + 1 == end
-            || rules.placeholders.iter().any(|p| p.matches(text.trim())));
-    let content = if text.trim().is_empty() || ghost {
-        Content::Empty
-    } else if rules.collapsed.iter().any(|p| p.matches(text.trim())) {
-        Content::Collapsed
-    } else {
-        Content::Text
-    };
+    let shown = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let placeholder = at_origin
+        && !scrolled
+        && (is_ghost(&inner, &begins) || rules.placeholders.iter().any(|p| p.prefix(&shown).is_some()));
+    let content =
+        if placeholder || (shown.is_empty() && inner.len() == 1 && !scrolled && !rules.placeholder_always) {
+            Content::Empty
+        } else if rules.collapsed.iter().any(|p| p.prefix(text.trim()).is_some()) {
+            Content::Collapsed
+        } else {
+            Content::Text
+        };
     let composer = Composer {
         text: if content == Content::Empty { String::new() } else { text },
         content,
         collapses_above: rules.collapses_above,
     };
-    Some(Found { composer, rows: rows_range, at_origin })
+    Some(Found { composer, rows: range, text_end: end, at_origin, cursor })
+}
+
+/// Whether what stands in the rows, from a column on each, is a suggestion: all of it dim. The cursor may be drawn on its first
+/// character, which is then reversed instead.
+fn is_ghost(rows: &[Row], begins: &[u16]) -> bool {
+    let mut cells = rows
+        .iter()
+        .zip(begins)
+        .flat_map(|(row, column)| row.cells.iter().filter(|c| c.column >= *column && !c.ch.is_whitespace()));
+    let Some(first) = cells.next() else { return false };
+    let mut rest = cells.peekable();
+    (first.dim || (first.reverse && rest.peek().is_some())) && rest.all(|c| c.dim)
 }
 
 fn is_prompt(rules: &ScreenRules, row: &Row) -> bool {
@@ -258,7 +486,7 @@ fn is_prompt(rules: &ScreenRules, row: &Row) -> bool {
 }
 
 fn blank(rules: &ScreenRules, row: &Row) -> bool {
-    let padded = row.padded();
+    let padded = row.without(rules.right.as_ref()).padded();
     let skip = rules.continuation.prefix(&padded).unwrap_or(0);
     padded[skip..].trim().is_empty()
 }
@@ -284,4 +512,18 @@ impl Row {
         text.push_str("    ");
         text
     }
+
+    /// The row without what stands after the text.
+    fn without(&self, right: Option<&Pattern>) -> Row {
+        let mut row = self.clone();
+        if let Some(begins) = right.and_then(|p| p.suffix(&row.text)) {
+            let column = width(&row, begins);
+            row.cells.retain(|c| c.column < column);
+            row.text.truncate(begins);
+        }
+        row
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,6 +62,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if let (Some(profile), Some(look)) = (profiles.get(&sighting.kind), server.look(&pane)?) {
         let reading = agents::read(profile, &look.screen, &look.facts);
         text.push_str(&format!("state: {}\n", reading.state.word()));
+        if let Some(open) = &reading.open {
+            text.push_str(&format!("  {}\n", escape::line(&open.to_string())));
+        }
         for evidence in &reading.evidence {
             text.push_str(&format!("  because {}\n", escape::line(evidence)));
         }

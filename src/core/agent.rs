@@ -17,12 +17,13 @@ pub enum Status {
     Busy,
     /// A permission or choice dialog is open: an Enter there answers it.
     Dialog,
-    /// Something covers the composer.
+    /// Something covers the composer, or it is in a mode in which it does something else with what is typed.
     Overlay,
     /// The composer holds text that swarm did not write.
     Draft,
-    /// The evidence does not suffice. Never treated as idle.
+    /// The evidence does not suffice. Never treated as idle. A word that only a later version knows is read as this.
     #[default]
+    #[serde(other)]
     Unknown,
 }
 
@@ -119,6 +120,7 @@ impl Agent {
 
 #[cfg(test)]
 mod tests {
+    use super::Status::{Busy, Dialog, Draft, Idle, Overlay, Unknown};
     use super::*;
 
     #[test]
@@ -177,9 +179,16 @@ mod tests {
 
     #[test]
     fn people_see_the_word_that_stands_in_the_record() {
-        use Status::{Busy, Dialog, Draft, Idle, Overlay, Unknown};
         for status in [Idle, Busy, Dialog, Overlay, Draft, Unknown] {
             assert_eq!(serde_json::to_value(status).unwrap(), status.word());
+            assert_eq!(serde_json::from_value::<Status>(status.word().into()).unwrap(), status);
         }
+    }
+
+    #[test]
+    fn a_state_that_only_a_later_version_knows_is_unknown_and_the_record_loads() {
+        let mut record = serde_json::to_value(agent("claude-1", &[])).unwrap();
+        record["status"] = "asleep".into();
+        assert_eq!(serde_json::from_value::<Agent>(record).unwrap().status, Unknown);
     }
 }

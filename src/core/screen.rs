@@ -27,6 +27,8 @@ pub struct Row {
     pub cells: Vec<Cell>,
     /// The same as text, without trailing blanks.
     pub text: String,
+    /// Whether it has a background of its own up to its end.
+    pub filled: bool,
 }
 
 /// A screen.
@@ -40,6 +42,7 @@ struct Style {
     dim: bool,
     reverse: bool,
     bold: bool,
+    filled: bool,
 }
 
 impl Screen {
@@ -65,9 +68,16 @@ impl Screen {
 }
 
 impl Row {
-    /// Whether every visible character from `column` on is dim or reversed blank.
+    /// Whether every visible character from `column` on is dim.
     pub fn is_dim_from(&self, column: u16) -> bool {
         self.cells.iter().filter(|c| c.column >= column && !c.ch.is_whitespace()).all(|c| c.dim)
+    }
+
+    /// The column of a cursor that is drawn as one reversed cell, if there is one and nothing else is reversed.
+    pub fn drawn_cursor(&self) -> Option<u16> {
+        let mut reversed = self.cells.iter().filter(|c| c.reverse);
+        let cursor = reversed.next()?;
+        reversed.next().is_none().then_some(cursor.column)
     }
 
     /// The text from a display column on, without blanks at its end.
@@ -120,7 +130,7 @@ fn parse_row(line: &str, style: &mut Style) -> Row {
         column = column.saturating_add(u16::try_from(width).unwrap_or(1));
     }
     let text: String = cells.iter().map(|c| c.ch).collect();
-    Row { cells, text: text.trim_end().to_owned() }
+    Row { cells, text: text.trim_end().to_owned(), filled: style.filled }
 }
 
 fn apply(parameters: &str, style: &mut Style) {
@@ -133,15 +143,26 @@ fn apply(parameters: &str, style: &mut Style) {
             "7" => style.reverse = true,
             "22" => (style.bold, style.dim) = (false, false),
             "27" => style.reverse = false,
+            "49" => style.filled = false,
             // Extended colours bring their own numbers, which are no codes.
-            "38" | "48" | "58" => match codes.next() {
-                Some("5") => drop(codes.next()),
-                Some("2") => drop((codes.next(), codes.next(), codes.next())),
-                _ => {}
-            },
-            _ => {}
+            "38" | "48" | "58" => {
+                style.filled |= code == "48";
+                match codes.next() {
+                    Some("5") => drop(codes.next()),
+                    Some("2") => drop((codes.next(), codes.next(), codes.next())),
+                    _ => {}
+                }
+            }
+            _ => style.filled |= is_background(code),
         }
     }
+}
+
+/// Whether a code sets one of the sixteen backgrounds, or another one with its numbers behind colons.
+fn is_background(code: &str) -> bool {
+    let plain = code.len() == 2 && code.starts_with('4') && matches!(code.as_bytes()[1], b'0'..=b'7');
+    let bright = code.len() == 3 && code.starts_with("10") && matches!(code.as_bytes()[2], b'0'..=b'7');
+    plain || bright || code.starts_with("48:")
 }
 
 #[cfg(test)]

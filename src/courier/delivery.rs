@@ -82,7 +82,6 @@ impl Seen {
             moved: self.moved,
             in_mode: self.look.in_mode,
             input_off: self.look.input_off,
-            size: (self.look.facts.width, self.look.facts.height),
             human: self.human,
             reported: self.reported,
         }

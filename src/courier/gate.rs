@@ -3,16 +3,13 @@
 //! Pure: it judges one look. Everything but a positively idle agent with an empty composer, in the foreground of a
 //! living pane that nobody is typing into, is a hold with a reason that people can read.
 
-use crate::agents::{Content, Reading};
+use crate::agents::{Content, Open, Reading};
 use crate::core::agent::Status;
 use crate::os::process::Process;
 use std::fmt;
 
-/// The smallest pane in which a composer can be judged, in columns and rows.
-const SMALLEST: (u16, u16) = (40, 10);
-
 /// Why nothing is typed now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hold {
     /// In a turn.
     Busy,
@@ -20,6 +17,8 @@ pub enum Hold {
     Dialog,
     /// Something covers the composer.
     Overlay,
+    /// Something that has a name is open, or the composer is in a mode that has one.
+    Open(Open),
     /// A person's draft is in the composer.
     Draft,
     /// A person's key reached the pane a moment ago.
@@ -28,8 +27,8 @@ pub enum Hold {
     Mode,
     /// Input to the pane is switched off.
     InputOff,
-    /// The pane is smaller than 40×10.
-    TooSmall,
+    /// The pane has fewer columns or rows than these, which its kind needs.
+    TooSmall(u16, u16),
     /// The agent is suspended or another program is in the foreground.
     Background,
     /// The screen could not be understood.
@@ -53,6 +52,10 @@ pub enum Hold {
 impl fmt::Display for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Hold::Open(open) => return write!(f, "{open}"),
+            Hold::TooSmall(columns, rows) => {
+                return write!(f, "its pane is too small to be read ({columns}x{rows} at least)");
+            }
             Hold::Busy => "it is in a turn",
             Hold::Dialog => "it is answering a permission dialog",
             Hold::Overlay => "something is open over its composer",
@@ -60,7 +63,6 @@ impl fmt::Display for Hold {
             Hold::HumanTyping => "somebody is typing there",
             Hold::Mode => "its pane is in copy mode",
             Hold::InputOff => "input to its pane is off",
-            Hold::TooSmall => "its pane is too small to be read (40x10 at least)",
             Hold::Background => "it is in the background of its pane",
             Hold::Unknown => "its screen is not understood",
             Hold::Moved => "its pane has changed hands",
@@ -87,8 +89,6 @@ pub struct Scene<'a> {
     pub in_mode: bool,
     /// Input is off.
     pub input_off: bool,
-    /// Columns and rows.
-    pub size: (u16, u16),
     /// A person's key reached the pane a moment ago.
     pub human: bool,
     /// What the agent's own hook said a moment ago. It may veto; it proves nothing.
@@ -105,8 +105,10 @@ impl Scene<'_> {
             _ if self.process.stopped || self.process.group != self.process.foreground => {
                 Err(Hold::Background)
             }
-            _ if self.size.0 < SMALLEST.0 || self.size.1 < SMALLEST.1 => Err(Hold::TooSmall),
-            _ => Ok(()),
+            _ => match self.reading.too_small {
+                Some((columns, rows)) => Err(Hold::TooSmall(columns, rows)),
+                None => Ok(()),
+            },
         }
     }
 
@@ -121,7 +123,7 @@ impl Scene<'_> {
                 Some(veto @ (Status::Busy | Status::Dialog)) => Err(veto.into()),
                 _ => Ok(()),
             },
-            other => Err(other.into()),
+            _ => Err(self.reading.into()),
         }
     }
 
@@ -133,11 +135,17 @@ impl Scene<'_> {
             Some(composer) if composer.holds(line) => match self.reading.state {
                 // Our own text is what makes it a draft.
                 Status::Draft | Status::Idle => Ok(()),
-                other => Err(other.into()),
+                _ => Err(self.reading.into()),
             },
             Some(_) => Err(Hold::Mixed),
-            None => Err(self.reading.state.into()),
+            None => Err(self.reading.into()),
         }
+    }
+}
+
+impl From<&Reading> for Hold {
+    fn from(reading: &Reading) -> Self {
+        reading.open.clone().map_or_else(|| reading.state.into(), Hold::Open)
     }
 }
 
