@@ -1,8 +1,10 @@
 use super::{print, session};
+use crate::agents::Profiles;
 use crate::core::agent::Agent;
 use crate::core::escape;
 use crate::courier::observe::observe;
 use crate::store::{Store, now_ms};
+use crate::tmux::Server;
 use anyhow::Result;
 use serde_json::{Value, json};
 
@@ -20,12 +22,21 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<()> {
     let store = Store::open(&session::here()?)?;
-    let mut known = observe(&store, &session::profiles()?)?;
+    let mut known = look(&store, &session::profiles()?)?;
     known.retain(|a| args.all || a.is_live());
     if args.json {
         return print::object(json!({"agents": as_json(&known)}));
     }
     print::out(&table(&known))
+}
+
+/// All agents on record, as they are now. Of those on a server that does not answer the last known states are given, and it is told.
+pub(super) fn look(store: &Store, profiles: &Profiles) -> Result<Vec<Agent>> {
+    let seen = observe(store, profiles, |socket| Some(Server::new(socket)))?;
+    for (_, error) in &seen.hung {
+        print::tell(&format!("the states of its agents are old: {error:#}"));
+    }
+    Ok(seen.agents)
 }
 
 /// The agents for scripts.

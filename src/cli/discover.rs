@@ -1,5 +1,5 @@
 use super::{agents, print, session};
-use crate::courier::{discovery, observe, rules, start};
+use crate::courier::{discovery, rules, start};
 use crate::store::Store;
 use crate::tmux::Server;
 use anyhow::Result;
@@ -42,7 +42,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if args.quiet {
         return Ok(());
     }
-    let known = observe::observe(&store, &profiles)?;
+    let known = agents::look(&store, &profiles)?;
     if args.json {
         return print::object(
             json!({"new": changes.new, "died": changes.died, "agents": agents::as_json(&known)}),

@@ -6,12 +6,12 @@ use crate::core::process_id::ProcessId;
 use crate::core::refusal::Refusal;
 use crate::os::{process, program};
 use crate::store::{Store, key};
-use crate::tmux::Server;
+use crate::tmux::{Server, hangs};
 use anyhow::{Context as _, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
-use std::io::{BufRead, ErrorKind, IsTerminal};
+use std::io::{BufRead, ErrorKind, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -101,15 +101,21 @@ fn confirmed() -> Result<bool> {
     }
     print::out("Do all of this? [y/N] ")?;
     let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line)?;
+    std::io::stdin().lock().take(1024).read_line(&mut line)?;
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))
 }
 
 fn plan(root: Option<&Path>, state: bool) -> Result<Vec<Step>> {
     let mut steps = Vec::new();
     let server = Server::current();
+    let health = server.health();
+    let hung = health.as_ref().err().filter(|error| hangs(error));
+    if let Some(error) = hung {
+        super::print::tell(&format!("what is in tmux stays there, do this again when it answers: {error:#}"));
+    }
+    let answers = hung.is_none();
     // No server is no obstacle: then there is nothing in it.
-    let plugin = server.health().map(|h| h.plugin).unwrap_or_default();
+    let plugin = health.map(|h| h.plugin).unwrap_or_default();
     let script = Path::new(&plugin).join("unload.sh");
     if !plugin.is_empty() && script.is_file() {
         steps.push(Step::Plugin(server.clone(), script));
@@ -117,7 +123,7 @@ fn plan(root: Option<&Path>, state: bool) -> Result<Vec<Step>> {
     steps.extend(hooks::removals(root)?.into_iter().map(Step::Hooks));
     let courier = root.and_then(|root| program::holder(&root.join(".swarm/courier.lock"), "courier"));
     steps.extend(courier.map(Step::Courier));
-    if server.bears_marks().unwrap_or(false) {
+    if answers && server.bears_marks().unwrap_or(false) {
         steps.push(Step::Marks(server));
     }
     if let Some(bin) = built(Path::new(&plugin))? {

@@ -7,7 +7,7 @@ use crate::os::clock;
 use anyhow::Result;
 use serde_json::json;
 use std::ffi::OsString;
-use std::io::{BufRead, IsTerminal};
+use std::io::{BufRead, IsTerminal, Read};
 
 /// Give your leases back, and your place in the queue; the next in line is told
 ///
@@ -128,7 +128,7 @@ fn force(session: &Session, paths: &[PathPattern], args: &Args) -> Result<()> {
         }
         print::ask(&format!("{}take away? [y/N] ", found.iter().map(line).collect::<String>()))?;
         let mut answer = String::new();
-        std::io::stdin().lock().read_line(&mut answer)?;
+        std::io::stdin().lock().take(1024).read_line(&mut answer)?;
         if !matches!(answer.trim(), "y" | "Y" | "yes") {
             return print::out("nothing was changed\n");
         }

@@ -26,6 +26,8 @@ pub enum Refusal {
     BadSignature(String),
     /// tmux cannot be reached or is too old.
     Tmux(String),
+    /// The tmux server is there and does not answer: it is stopped, or hangs.
+    Hung(String),
 }
 
 impl Refusal {
@@ -37,7 +39,7 @@ impl Refusal {
             Refusal::RateLimited(_) => 4,
             Refusal::UnknownAgent { .. } => 5,
             Refusal::BadSignature(_) => 6,
-            Refusal::Tmux(_) => 7,
+            Refusal::Tmux(_) | Refusal::Hung(_) => 7,
         }
     }
 }
@@ -48,7 +50,8 @@ impl fmt::Display for Refusal {
             Refusal::Usage(text)
             | Refusal::Held(text)
             | Refusal::BadSignature(text)
-            | Refusal::Tmux(text) => f.write_str(text),
+            | Refusal::Tmux(text)
+            | Refusal::Hung(text) => f.write_str(text),
             Refusal::RateLimited(r) => write!(
                 f,
                 "rate limit: {} messages per {} s are allowed; the next one can be sent in {:.1} s",
@@ -100,6 +103,7 @@ mod tests {
             (unknown(&["a", "b"]), 5, "no agent is called 'bob'; known here: a, b"),
             (Refusal::BadSignature("b".into()), 6, "b"),
             (Refusal::Tmux("t".into()), 7, "t"),
+            (Refusal::Hung("h".into()), 7, "h"),
         ] {
             assert_eq!((refusal.exit_code(), &*refusal.to_string()), (code, told));
         }

@@ -46,16 +46,15 @@ impl Board {
         self.panes.retain(|place| sockets(&place.socket));
     }
 
-    /// Makes the panes show `badge` and their agents' states.
-    pub fn show(&mut self, agents: &[Agent], badge: &str, root: &Path) -> Result<()> {
+    /// Makes the panes of `server` show `badge` and their agents' states.
+    pub fn show(&mut self, server: &Server, agents: &[Agent], badge: &str, root: &Path) -> Result<()> {
         let root_text = root.to_string_lossy();
-        let mut sockets: Vec<String> = self.panes.iter().map(|p| p.socket.clone()).collect();
-        sockets.dedup();
-        for socket in sockets {
+        let socket = server.socket();
+        {
             let mut marks = Vec::new();
             for place in self.panes.iter_mut().filter(|p| p.socket == socket) {
                 let pane = &mut place.pane;
-                let agent = agents.iter().find(|a| a.is_live() && is_at(a, &socket, &pane.id));
+                let agent = agents.iter().find(|a| a.is_live() && is_at(a, socket, &pane.id));
                 let inside = agent.is_some() || place.inside;
                 let wanted = [
                     ("@swarm_badge", if inside { badge } else { "" }, &mut pane.badge),
@@ -75,7 +74,7 @@ impl Board {
             }
             if !marks.is_empty() {
                 fault::point("before-marks");
-                Server::new(&socket).mark(&marks)?;
+                server.mark(&marks)?;
                 fault::point("after-marks");
             }
         }

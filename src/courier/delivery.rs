@@ -7,6 +7,7 @@
 
 use super::gate::{Hold, Scene};
 use super::keys::Keys;
+use super::servers::ANSWER;
 use crate::agents::{self, Profile, Reading};
 use crate::core::agent::{Agent, Status};
 use crate::core::config::Settings;
@@ -439,7 +440,7 @@ impl Attempt<'_> {
     }
 
     fn server(&self) -> Server {
-        Server::new(&self.agent.place.socket)
+        Server::new(&self.agent.place.socket).patient(ANSWER)
     }
 
     fn record(&self) -> Result<Delivery> {

@@ -47,10 +47,17 @@ pub enum Hold {
     NotSeen,
     /// It lives, and tmux shows no pane of it.
     Unseen,
+    /// Its tmux server does not answer, since then (ms since the epoch).
+    ServerHangs(u64),
 }
 
 impl fmt::Display for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Hold::ServerHangs(since) = self {
+            let s = since / 1000 % 86_400;
+            let (h, m, s) = (s / 3600, s / 60 % 60, s % 60);
+            return write!(f, "its tmux server does not answer (since {h:02}:{m:02}:{s:02} UTC)");
+        }
         f.write_str(match self {
             Hold::Open(open) => return write!(f, "{open}"),
             Hold::TooSmall(columns, rows) => {
@@ -72,6 +79,7 @@ impl fmt::Display for Hold {
             Hold::PaneBusy => "another delivery to its pane is under way",
             Hold::NotSeen => "the text does not appear in its composer",
             Hold::Unseen => "its pane cannot be looked at",
+            Hold::ServerHangs(_) => "its tmux server does not answer",
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The courier: one process per project that types into panes and does everything with a time to it.
 //!
-//! Single by a flock held for its life; woken by a byte in a FIFO; ends with the last tmux server that it knows.
+//! Single by a flock held for its life; woken by a byte in a FIFO; ends with the last tmux server that it knows. A server that
+//! does not answer delays nobody but its own agents.
 //! Everything it knows is in the store, so killing it at any instant loses and repeats nothing. What fails (a full disk) is tried
 //! again with the next round. A store that is removed, or made anew in the same place, is not its store any more: it ends. Idle it
 //! sleeps in one `poll` and looks at its agents' pids and at the files of its settings and profiles now and then.
@@ -16,6 +17,7 @@ pub mod memo;
 pub mod observe;
 pub mod round;
 pub mod rules;
+pub mod servers;
 pub mod start;
 pub mod witness;
 
@@ -61,7 +63,7 @@ pub fn run(store: &Store, first: &Server) -> Result<()> {
     while single.is_at(&place) {
         let mut failed = Failed::default();
         failed.take(round.configure());
-        let due = surveyed.is_none_or(|at| at.elapsed() >= SURVEY_EVERY);
+        let due = round.hear() || surveyed.is_none_or(|at| at.elapsed() >= SURVEY_EVERY);
         if due || failed.take(round.lost_somebody()).unwrap_or_default() {
             surveyed = Some(Instant::now());
             if failed.take(round.survey()) == Some(false) {

@@ -1,6 +1,7 @@
 //! What the living agents are doing, as their screens show it: for people. A delivery looks for itself.
 //!
-//! One tmux call per server, whatever the number of agents. A record is written only if the state changed, in a transaction
+//! One tmux call per server, whatever the number of agents, to all servers at once: one that does not answer costs its own time only.
+//! A record is written only if the state changed, in a transaction
 //! that finds the same process still on record, so a look that lags behind changes nobody else's record.
 
 use crate::agents::{self, Profiles};
@@ -8,27 +9,48 @@ use crate::core::agent::{Agent, Status};
 use crate::hooks::report;
 use crate::os::process;
 use crate::store::{Store, now_ms};
-use crate::tmux::Server;
 use crate::tmux::pane::Look;
+use crate::tmux::{Server, hangs};
 use anyhow::Result;
 use std::collections::BTreeMap;
 
-/// Looks at every living agent, records what it does if that changed, and returns all agents on record.
-pub fn observe(store: &Store, profiles: &Profiles) -> Result<Vec<Agent>> {
+/// What a look at everybody came to.
+pub struct Observed {
+    /// All agents on record.
+    pub agents: Vec<Agent>,
+    /// The sockets of the servers that did not answer, each with what is to be told.
+    pub hung: Vec<(String, anyhow::Error)>,
+}
+
+/// Looks at every living agent on the servers that `ask` gives for their sockets, and records what it does if that changed.
+pub fn observe(store: &Store, profiles: &Profiles, ask: impl Fn(&str) -> Option<Server>) -> Result<Observed> {
     let mut known = store.agents()?;
     let mut servers: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for agent in known.iter().filter(|a| a.is_live()) {
         servers.entry(agent.place.socket.clone()).or_default().push(agent.place.pane.clone());
     }
+    let seen: Vec<_> = std::thread::scope(|scope| {
+        let asked = servers.iter().filter_map(|(socket, panes)| Some((socket, panes, ask(socket)?)));
+        let look = |panes: &[String], server: &Server| {
+            server.looks(&panes.iter().map(String::as_str).collect::<Vec<_>>())
+        };
+        let threads: Vec<_> = asked
+            .map(|(socket, panes, server)| (socket, panes, scope.spawn(move || look(panes, &server))))
+            .collect();
+        threads.into_iter().map(|(socket, panes, thread)| (socket, panes, thread.join())).collect()
+    });
     let mut looks: BTreeMap<(String, String), Look> = BTreeMap::new();
-    for (socket, panes) in servers {
-        let names: Vec<&str> = panes.iter().map(String::as_str).collect();
-        // A server that cannot be reached from here leaves the last known states.
-        let Ok(seen) = Server::new(&socket).looks(&names) else { continue };
-        for (pane, look) in panes.into_iter().zip(seen) {
-            if let Some(look) = look {
-                looks.insert((socket.clone(), pane), look);
+    let mut hung = Vec::new();
+    for (socket, panes, seen) in seen {
+        match seen {
+            Ok(Ok(seen)) => {
+                for (pane, look) in panes.iter().zip(seen) {
+                    looks.extend(look.map(|look| ((socket.clone(), pane.clone()), look)));
+                }
             }
+            Ok(Err(error)) if hangs(&error) => hung.push((socket.clone(), error)),
+            // A server that cannot be reached from here leaves the last known states.
+            _ => {}
         }
     }
     let mut changed = Vec::new();
@@ -58,7 +80,7 @@ pub fn observe(store: &Store, profiles: &Profiles) -> Result<Vec<Agent>> {
             Ok(())
         })?;
     }
-    Ok(known)
+    Ok(Observed { agents: known, hung })
 }
 
 /// What an agent does, by its screen; a fresh word of its hooks about a dialog or a turn goes before an idle screen.

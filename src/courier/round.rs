@@ -1,17 +1,20 @@
 //! One round of the courier: who is there, whose mail waits, deliver what can be delivered.
 //!
 //! Agents are served side by side, each agent's mail one message at a time: what is half typed first, then urgent
-//! mail, then in the order it was sent. A hold on one agent delays no other. There is one courier; what it decides on may be
+//! mail, then in the order it was sent. A hold on one agent delays no other, and a server that does not answer delays its own agents
+//! only. There is one courier; what it decides on may be
 //! changed by commands meanwhile, so every mark is made in a transaction that looks again.
 
 use super::board::Board;
 use super::coordination::Rows;
 use super::delivery::{Attempt, Outcome};
+use super::gate::Hold;
 use super::keys::Keys;
 use super::letters::{self, Due, Letters};
 use super::memo::Memo;
 use super::rules::Rules;
-use super::{discovery, observe, witness};
+use super::servers::Servers;
+use super::{discovery, observe, servers, witness};
 use crate::core::agent::{Agent, Status};
 use crate::core::badge::Counts;
 use crate::core::config::{Config, Problem, Settings};
@@ -24,7 +27,7 @@ use crate::os::process;
 use crate::store::config::{Files, Stamp};
 use crate::store::mail::Folder;
 use crate::store::{Store, now_ms};
-use crate::tmux::Server;
+use crate::tmux::{Server, hangs};
 use anyhow::{Context as _, Result};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,7 +66,7 @@ impl std::ops::BitOr for Pass {
 pub struct Round<'a> {
     store: &'a Store,
     rules: Rules,
-    servers: BTreeSet<String>,
+    servers: Servers,
     files: Files,
     /// The state of the files that the settings are from; `None` before the first look.
     stamp: Option<Stamp>,
@@ -93,11 +96,10 @@ pub struct Round<'a> {
 impl<'a> Round<'a> {
     /// A courier that knows of one server so far.
     pub fn new(store: &'a Store, first: &Server) -> Self {
-        let servers = BTreeSet::from([first.socket().to_owned()]);
         Self {
             store,
             rules: Rules::of_user(),
-            servers,
+            servers: Servers::new(store, first),
             files: Files::of(Some(store.root())),
             stamp: None,
             settings: Settings::from(&Config::resolve(Vec::new())),
@@ -145,47 +147,48 @@ impl<'a> Round<'a> {
         self.store.prune(now_ms().saturating_sub(keep_ms)).map(drop)
     }
 
+    /// Takes note of servers that answer again. `true`: there are such, and they want a survey.
+    pub fn hear(&mut self) -> bool {
+        self.servers.hear()
+    }
+
     /// Looks at all panes of all known servers and registers what it finds. `false`: no server is left.
     pub fn survey(&mut self) -> Result<bool> {
-        self.servers.extend(self.store.agents()?.into_iter().filter(Agent::is_live).map(|a| a.place.socket));
-        let mut reached = BTreeSet::new();
-        for socket in &self.servers {
-            let server = Server::new(socket);
-            let found = discovery::survey(&server, self.rules.profiles()).and_then(|survey| {
-                let (agents, _) = discovery::register(self.store, &survey, &server)?;
-                Ok((survey, agents))
-            });
-            match found {
-                Ok((survey, agents)) => {
-                    self.board.note(socket, &survey.panes, &agents, self.store.root());
-                    reached.insert(socket.clone());
-                }
-                // A server that is there but fails for a moment (or is too old) is told from one that is gone.
-                Err(_) if std::os::unix::net::UnixStream::connect(socket).is_ok() => {
-                    {
-                        reached.insert(socket.clone());
-                    };
-                }
-                Err(_) => {}
-            }
-        }
-        self.servers = reached;
-        self.board.keep(|socket| self.servers.contains(socket));
-        Ok(!self.servers.is_empty())
+        self.servers.add(self.store.agents()?.into_iter().filter(Agent::is_live).map(|a| a.place.socket));
+        let (store, profiles, board) = (self.store, self.rules.profiles(), &mut self.board);
+        self.servers.each(|server| {
+            let survey = discovery::survey(server, profiles)?;
+            let (agents, _) = discovery::register(store, &survey, server)?;
+            board.note(server.socket(), &survey.panes, &agents, store.root());
+            Ok(())
+        });
+        // A server that is there but fails for a moment (or is too old) is told from one that is gone.
+        let left = self.servers.forget_gone();
+        let servers = &self.servers;
+        self.board.keep(|socket| servers.knows(socket));
+        Ok(left)
     }
 
     /// Looks at what the agents are doing, for people. Returns whether one of them is at something that will end.
     pub fn observe(&mut self) -> Result<bool> {
-        let agents = observe::observe(self.store, self.rules.profiles())?;
-        Ok(agents.iter().any(|a| a.is_live() && matches!(a.status, Status::Busy | Status::Dialog)))
+        let servers = &self.servers;
+        let ask = |socket: &str| {
+            servers.hung_since(socket).is_none().then(|| Server::new(socket).patient(servers::ANSWER))
+        };
+        let seen = observe::observe(self.store, self.rules.profiles(), ask)?;
+        for (socket, _) in &seen.hung {
+            self.servers.leave(socket);
+        }
+        Ok(seen.agents.iter().any(|a| a.is_live() && matches!(a.status, Status::Busy | Status::Dialog)))
     }
 
     /// Brings the status lines up to date, and announces new mail to the person at the keyboard.
     pub fn show(&mut self) -> Result<()> {
         let agents = self.store.agents()?;
         let badge = self.counts()?.agents(&agents).badge(self.settings.ascii);
+        let (board, root) = (&mut self.board, self.store.root());
         // The status line is a courtesy: what it tells is in the store.
-        let _ = self.board.show(&agents, &badge, self.store.root());
+        self.servers.each(|server| board.show(server, &agents, &badge, root));
         self.announce()?;
         self.pop_up()
     }
@@ -231,9 +234,7 @@ impl<'a> Round<'a> {
             }
             _ => format!("{} new messages for you", news.len()),
         };
-        for socket in &self.servers {
-            let _ = Server::new(socket).alert(&text);
-        }
+        self.servers.each(|server| server.alert(&text));
         Ok(())
     }
 
@@ -266,12 +267,12 @@ impl<'a> Round<'a> {
             escape::word(root),
             escape::word(program)
         );
-        for socket in &self.servers {
-            // A popup is a courtesy, like the line on the status line.
-            if Server::new(socket).popup(self.settings.quiet_s, now_ms() / 1000, &command).unwrap_or(false) {
-                self.popup_due = false;
-            }
-        }
+        let (quiet_s, due) = (self.settings.quiet_s, &mut self.popup_due);
+        // A popup is a courtesy, like the line on the status line.
+        self.servers.each(|server| {
+            *due &= !server.popup(quiet_s, now_ms() / 1000, &command)?;
+            Ok(())
+        });
         Ok(())
     }
 
@@ -300,10 +301,8 @@ impl<'a> Round<'a> {
         };
         let due = look()?;
         for alert in &due.alerts {
-            for socket in &self.servers {
-                // A message on the status line is a courtesy: the notice is in the inbox.
-                let _ = Server::new(socket).alert(alert);
-            }
+            // A message on the status line is a courtesy: the notice is in the inbox.
+            self.servers.each(|server| server.alert(alert));
         }
         Ok(due.next)
     }
@@ -353,7 +352,7 @@ impl<'a> Round<'a> {
         };
         let passes = std::thread::scope(|scope| {
             let mut served = Vec::new();
-            for agent in &this.agents {
+            for agent in this.agents.iter().filter(|a| this.servers.hung_since(&a.place.socket).is_none()) {
                 let pane = (agent.place.socket.clone(), agent.place.pane.clone());
                 let keys = known.remove(&pane).unwrap_or_default();
                 served.push((pane, scope.spawn(move || serve(agent, keys))));
@@ -366,16 +365,37 @@ impl<'a> Round<'a> {
                 all.waiting = true;
                 continue;
             };
+            let socket = pane.0.clone();
             self.keys.insert(pane, keys);
             match result {
                 Ok(pass) => all = all | pass,
+                Err(error) if hangs(&error) => self.servers.leave(&socket),
                 Err(error) => {
                     all.waiting = true;
                     failed = Some(error);
                 }
             }
         }
+        for agent in &self.agents {
+            if let Some(since) = self.servers.hung_since(&agent.place.socket)
+                && let Err(error) = self.put_off(agent, since)
+            {
+                failed = Some(error);
+            }
+        }
         Ok((all, failed))
+    }
+
+    /// Says why the mail of an agent waits whose server has not answered since then. It is tried again when it does.
+    fn put_off(&self, agent: &Agent, since: u64) -> Result<()> {
+        let jobs = self.jobs(agent)?;
+        let Some(job) = jobs.first() else { return Ok(()) };
+        let why = Hold::ServerHangs(since).to_string();
+        let known = self.store.delivery(&agent.name, &job.envelope.id)?;
+        if known.is_none_or(|d| d.way.detail != why) {
+            self.hold(agent, job, &why)?;
+        }
+        self.tell_held(agent, &jobs, &why)
     }
 
     /// Delivers an agent's mail until it is done or held.

@@ -20,7 +20,7 @@ fn spawn(store: &Store, server: &Server) -> Result<bool> {
         return Ok(true);
     }
     // In a sandbox the server cannot be reached, and a process started there would end with the sandbox.
-    if std::os::unix::net::UnixStream::connect(server.socket()).is_err() {
+    if !server.listens() {
         return Ok(false);
     }
     let swarm = std::env::current_exe().context("cannot find this program")?.with_file_name("swarm");

@@ -7,6 +7,7 @@
 //! so the tests run with it.
 
 pub mod caller;
+pub mod child;
 pub mod clock;
 pub mod process;
 pub mod program;

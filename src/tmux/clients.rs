@@ -3,10 +3,14 @@
 use super::{Server, argument};
 use crate::core::refusal::Refusal;
 use anyhow::Result;
+use std::time::Duration;
 use tmux_interface::{DisplayMessage, ListClients, SetOption, ShowOptions, SwitchClient, TmuxCommand};
 
 /// The server option that holds the pane from which the last jump came.
 const BACK: &str = "@swarm_back";
+
+/// How long a popup may be open before nobody waits for its end any more: beyond that it is closed.
+const OPEN: Duration = Duration::from_secs(12 * 3600);
 
 impl Server {
     /// Shows `text` on the status line of every attached client. Two calls, one if nobody is attached. tmux 3.2 cannot be told which
@@ -42,12 +46,12 @@ impl Server {
             .collect();
         for client in &clients {
             let (server, client, command) = (self.clone(), (*client).to_owned(), command.to_owned());
-            // tmux keeps the caller until the popup is closed.
+            // tmux keeps the caller until the popup is closed, which is up to a person. The server has answered a moment ago.
             std::thread::spawn(move || {
                 let mut popup = TmuxCommand::new();
                 popup.name("display-popup").push_flag("-E").push_option("-c", client);
                 popup.push_option("-w", "80%").push_option("-h", "80%").push_param(argument(&command));
-                server.run(vec![popup], None)
+                server.run_within(OPEN, vec![popup], None)
             });
         }
         Ok(!clients.is_empty())

@@ -1,10 +1,10 @@
 //! What about a tmux server can get in swarm's way: its version, the plugin in it, options of panes. One call.
 
-use super::Server;
+use super::{PATIENCE, Server, client};
 use crate::core::agent::is_pane_id;
 use crate::core::refusal::Refusal;
 use anyhow::Result;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use tmux_interface::{DisplayMessage, ListPanes};
 
 /// A server as it is now.
@@ -42,9 +42,8 @@ const PANE: &str = "#{pane_id}\t#{pane_synchronized}\t#{pane_input_off}\t#{pane_
 
 /// What the `tmux` on PATH says its version is.
 pub fn installed() -> Result<String> {
-    let out = Command::new("tmux").arg("-V").stdin(Stdio::null()).output().map_err(|e| {
-        anyhow::Error::new(Refusal::Tmux(format!("cannot run tmux: {e}; is it installed and on PATH?")))
-    })?;
+    let out = client(Command::new("tmux").arg("-V"), None, PATIENCE)?
+        .ok_or_else(|| Refusal::Tmux("`tmux -V` does not end: what is that program?".into()))?;
     let text = String::from_utf8_lossy(&out.stdout);
     Ok(text.trim().trim_start_matches("tmux ").to_owned())
 }

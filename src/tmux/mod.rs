@@ -3,6 +3,10 @@
 //! Every call goes through [`Server::run`]: one client process, a known socket, UTF-8 forced (without it tmux
 //! replaces every non-ASCII character of its output), no inherited stdin. Commands are built with
 //! `tmux_interface`, never by joining text. A call costs 3 to 4 ms whatever it does, so several commands go in one.
+//!
+//! No call waits for ever: a server may be stopped, or its socket be one that nobody answers at. A client that has no answer
+//! within the server's patience is killed, and the error says so ([`hangs`] tells it from others). A server that goes on later
+//! may still carry out what it had got by then, so an act on a pane bears a time of its own, after which it does nothing.
 
 pub mod clients;
 pub mod health;
@@ -11,18 +15,27 @@ pub mod panes;
 pub mod version;
 
 use crate::core::refusal::Refusal;
+use crate::os::child;
 use anyhow::{Context as _, Result};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use std::borrow::Cow;
-use std::io::Write;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use tmux_interface::{Tmux, TmuxCommand, TmuxCommands};
+use std::process::Command;
+use std::time::Duration;
+use tmux_interface::{DisplayMessage, Tmux, TmuxCommand, TmuxCommands};
+
+/// How long a server may take for its answer, if nothing else is said: it needs some milliseconds, on a busy machine some hundred.
+pub const PATIENCE: Duration = Duration::from_secs(4);
 
 /// One tmux server, by its socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
     socket: String,
+    patience: Duration,
 }
 
 /// What a successful or failed call printed.
@@ -39,18 +52,24 @@ pub struct Output {
 impl Server {
     /// The server listening on `socket`.
     pub fn new(socket: &str) -> Self {
-        Self { socket: socket.to_owned() }
+        Self { socket: socket.to_owned(), patience: PATIENCE }
+    }
+
+    /// The same server, which is given that long for an answer.
+    #[must_use]
+    pub fn patient(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// The server this process runs in, by `$TMUX`; outside tmux, the user's default one.
     pub fn current() -> Self {
         let inside = std::env::var("TMUX").ok().and_then(|t| t.split(',').next().map(str::to_owned));
         if let Some(socket) = inside.filter(|socket| !socket.is_empty()) {
-            Self { socket }
+            Self { socket, patience: PATIENCE }
         } else {
             let dir =
                 std::env::var("TMUX_TMPDIR").ok().filter(|d| !d.is_empty()).unwrap_or_else(|| "/tmp".into());
-            Self { socket: format!("{dir}/tmux-{}/default", nix::unistd::getuid()) }
+            Self::new(&format!("{dir}/tmux-{}/default", nix::unistd::getuid()))
         }
     }
 
@@ -59,28 +78,54 @@ impl Server {
         &self.socket
     }
 
+    /// Whether somebody listens at its socket. Asks nobody and waits for nobody: a server that is stopped listens, too, and one
+    /// whose queue of callers is full.
+    pub fn listens(&self) -> bool {
+        let Ok(address) = UnixAddr::new(self.socket.as_str()) else { return false };
+        let made = socket(AddressFamily::Unix, SockType::Stream, SockFlag::empty(), None);
+        let Ok(caller) = made else { return false };
+        let closes = fcntl(&caller, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC));
+        if closes.and(fcntl(&caller, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))).is_err() {
+            return false;
+        }
+        matches!(connect(caller.as_raw_fd(), &address), Ok(()) | Err(Errno::EAGAIN | Errno::EINPROGRESS))
+    }
+
+    /// Waits for an answer, whatever it is.
+    pub fn answers(&self) -> Result<()> {
+        self.run(vec![DisplayMessage::new().print().message("").build()], None).map(drop)
+    }
+
     /// Runs `commands` in one client call, with `stdin` for a command that reads it.
     pub fn run(&self, commands: Vec<TmuxCommand<'_>>, stdin: Option<&[u8]>) -> Result<Output> {
+        self.run_within(self.patience, commands, stdin)
+    }
+
+    fn run_within(
+        &self,
+        patience: Duration,
+        commands: Vec<TmuxCommand<'_>>,
+        stdin: Option<&[u8]>,
+    ) -> Result<Output> {
         if let Some(why) = distrust(Path::new(&self.socket)) {
             return Err(Refusal::Tmux(format!("tmux at {} is not spoken to: {why}", self.socket)).into());
         }
+        let asked = commands.first().and_then(|c| c.name.as_deref()).unwrap_or_default().to_owned();
         let mut list = TmuxCommands::new();
         for command in commands {
             list.push(command);
         }
         let mut tmux = Tmux::new().force_utf8().socket_path(self.socket.as_str());
         tmux.command = Some(list);
-        let mut command = Command::from(tmux);
-        command.stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() });
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(|e| {
-            anyhow::Error::new(Refusal::Tmux(format!("cannot run tmux: {e}; is it installed and on PATH?")))
+        let out = client(&mut Command::from(tmux), stdin, patience)?.ok_or_else(|| {
+            Refusal::Hung(format!(
+                "the tmux server at {} does not answer: {asked} was given up after {} s. If the server is stopped, \
+                 `kill -CONT PID` lets it go on (its pid is the second part of $TMUX in its panes); if it hangs, end it; nothing \
+                 of swarm is lost",
+                self.socket,
+                patience.as_secs_f32()
+            ))
         })?;
-        if let (Some(bytes), Some(mut pipe)) = (stdin, child.stdin.take()) {
-            // tmux may end before it has read everything; its exit status then tells.
-            let _ = pipe.write_all(bytes);
-        }
-        let out = child.wait_with_output().context("cannot wait for tmux")?;
         Ok(Output {
             ok: out.status.success(),
             stdout: String::from_utf8_lossy(&out.stdout).into_owned(),
@@ -97,6 +142,26 @@ impl Server {
         let why = crate::core::escape::short(&out.stderr, 200);
         Err(Refusal::Tmux(format!("tmux at {} cannot be reached or refused: {why}", self.socket)).into())
     }
+}
+
+/// Runs a tmux client. `None`: it had not ended within `patience`, and was killed.
+fn client(
+    command: &mut Command,
+    stdin: Option<&[u8]>,
+    patience: Duration,
+) -> Result<Option<std::process::Output>> {
+    match child::output(command, stdin, patience) {
+        Ok(out) => Ok(out),
+        Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::PermissionDenied) => {
+            Err(Refusal::Tmux(format!("cannot run tmux: {e}; is it installed and on PATH?")).into())
+        }
+        Err(e) => Err(e).context("cannot speak to tmux"),
+    }
+}
+
+/// Whether an error says that a tmux server is there and does not answer.
+pub fn hangs(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref::<Refusal>(), Some(Refusal::Hung(_)))
 }
 
 /// Why a socket may be another user's, or become one's; `None` if not. A tmux client does what its server says, which may be to

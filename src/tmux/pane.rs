@@ -3,13 +3,17 @@
 //! A look is one tmux call, so the facts and the screen are of the same moment. An act is one tmux call too and
 //! carries a guard: a format that compares the facts of the look with those of the moment, evaluated by the server
 //! in the same breath as the act. If anything changed, nothing is typed and the answer is [`Acted::Stale`]. An answer can be lost, as
-//! anything a process prints; then it is [`Acted::Unclear`] whether something was typed, and only another look can tell.
+//! anything a process prints; then it is [`Acted::Unclear`] whether something was typed, and only another look can tell. The guard
+//! bears a time, too: a server that was stopped, and goes on after its client was given up, does nothing of what it finds in its
+//! socket then. So what a later look does not show is never typed behind its back.
 
-use super::{Server, literal};
+use super::{Server, hangs, literal};
 use crate::agents::PaneFacts;
 use crate::core::escape;
 use crate::core::screen::Screen;
+use crate::os::clock;
 use anyhow::Result;
+use std::time::Duration;
 use tmux_interface::{
     CapturePane, DeleteBuffer, DisplayMessage, IfShell, ListClients, LoadBuffer, TmuxCommand,
 };
@@ -55,6 +59,9 @@ const FACTS: &str = "#{pid}\t#{pane_pid}\t#{pane_dead}\t#{pane_in_mode}\t#{pane_
 const CLIENT: &str = "#{client_activity}\t#{window_id}\t#{pane_id}";
 const END: &str = "end-of-clients";
 
+/// How much longer than an act is valid its client is waited for: the time of the wall clock is known to a second.
+const SLACK: Duration = Duration::from_secs(1);
+
 impl Server {
     /// Looks at a pane. `None`: there is no such pane, or tmux did not say.
     pub fn look(&self, pane: &str) -> Result<Option<Look>> {
@@ -86,23 +93,48 @@ impl Server {
     }
 
     fn guarded(&self, pane: &str, look: &Look, bytes: &[u8], flags: &str) -> Result<Acted> {
+        let until_s = clock::wall_ms() / 1000 + self.patience.as_secs();
+        self.guarded_until(until_s, pane, look, bytes, flags)
+    }
+
+    /// [`Server::guarded`] by a time of the wall clock, at which the act is void. Its client is waited for beyond that, so that
+    /// nothing can be done any more once it was given up.
+    fn guarded_until(
+        &self,
+        until_s: u64,
+        pane: &str,
+        look: &Look,
+        bytes: &[u8],
+        flags: &str,
+    ) -> Result<Acted> {
         let buffer = format!("swarm-{}-{}", std::process::id(), pane.trim_start_matches('%'));
         let act = format!("paste-buffer {flags} -b {buffer} -t {pane} ; display-message -p DONE");
-        let mut guard = IfShell::new().not_execute().target_pane(pane).shell_command(look.guard()).build();
-        guard.push_param(act).push_param("display-message -p STALE");
-        let out = self.run(
-            vec![LoadBuffer::new().buffer_name(buffer.as_str()).path("-").build(), guard],
-            Some(bytes),
-        )?;
+        let not = format!("delete-buffer -b {buffer} ; display-message -p STALE");
+        let guard = format!("#{{&&:{},{}}}", before(until_s), look.guard());
+        let mut guard = IfShell::new().not_execute().target_pane(pane).shell_command(guard).build();
+        guard.push_param(act).push_param(not);
+        let load = LoadBuffer::new().buffer_name(buffer.as_str()).path("-").build();
+        let out = match self.run_within(self.patience + SLACK, vec![load, guard], Some(bytes)) {
+            Err(error) if hangs(&error) => {
+                return Ok(Acted::Unclear(escape::short(&format!("{error:#}"), 200)));
+            }
+            out => out?,
+        };
         let acted = match out.stdout.trim() {
             "DONE" => return Ok(Acted::Done),
-            "STALE" => Acted::Stale,
+            "STALE" => return Ok(Acted::Stale),
             other => Acted::Unclear(escape::short(&format!("{other} {}", out.stderr), 200)),
         };
+        // The text may be left in the server. It is overwritten with the next act of this process on this pane.
         let delete: TmuxCommand<'_> = DeleteBuffer::new().buffer_name(buffer.as_str()).build();
-        self.run(vec![delete], None)?;
+        let _ = self.run(vec![delete], None);
         Ok(acted)
     }
+}
+
+/// The format that is true before that second of the epoch. Both sides have ten digits, so texts compare as numbers do.
+fn before(until_s: u64) -> String {
+    format!("#{{<:#{{T;l:%s}},{until_s:010}}}")
 }
 
 impl Look {

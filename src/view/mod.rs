@@ -64,12 +64,15 @@ pub fn run(store: &Store, options: &Options) -> Result<()> {
     let (done, outcomes) = mpsc::channel::<Outcome>();
     let palette = Palette { colour: options.colour };
     let (mut read, mut refreshed, mut captured) = (Instant::now(), Instant::now(), None::<Instant>);
-    let mut dirty = true;
+    let (mut dirty, mut between) = (true, CAPTURE);
     loop {
         if let Some(agent) = app.watched()
-            && captured.is_none_or(|at| at.elapsed() >= CAPTURE)
+            && captured.is_none_or(|at| at.elapsed() >= between)
         {
+            let begun = Instant::now();
             let lines = capture(&agent.socket, &agent.pane);
+            // A server that is slow, or does not answer at all, must not take the time for keys.
+            between = CAPTURE.max(10 * begun.elapsed());
             if let Mode::Preview { lines: shown, .. } = &mut app.mode {
                 dirty |= *shown != lines;
                 *shown = lines;
@@ -133,7 +136,7 @@ pub fn run(store: &Store, options: &Options) -> Result<()> {
 
 /// What a pane shows now, or why that cannot be told.
 fn capture(socket: &str, pane: &str) -> Vec<String> {
-    match Server::new(socket).look(pane) {
+    match Server::new(socket).patient(CAPTURE).look(pane) {
         Ok(Some(look)) => {
             let mut lines: Vec<String> =
                 look.screen.rows().iter().map(|row| crate::core::escape::line(&row.text)).collect();

@@ -6,6 +6,7 @@
 
 pub mod books;
 pub mod peer;
+pub mod servers;
 
 use std::fs;
 use std::io::Write;

@@ -10,6 +10,7 @@ use crate::hooks::install::git::Guard;
 use crate::hooks::install::{Scope, Target};
 use crate::os::program;
 use crate::tmux::health::Health;
+use crate::tmux::{Server, hangs};
 use std::path::{Path, PathBuf};
 
 /// Looks at the living agents, whose server is as `health` says if it is the one of this terminal.
@@ -24,9 +25,43 @@ pub(super) fn check(
     if let Some(health) = health {
         found.push(panes(place, &live, health));
     }
+    found.extend(servers(place, &live));
     hooks(place, root, &live, found);
     found.push(guard(place, root));
     found.push(reachable(place, &live));
+}
+
+/// The other tmux servers that agents are on, if there are any.
+fn servers(place: &Place, live: &[&Agent]) -> Option<Finding> {
+    let mut sockets: Vec<&str> = live.iter().map(|a| a.place.socket.as_str()).collect();
+    sockets.sort_unstable();
+    sockets.dedup();
+    sockets.retain(|socket| *socket != place.server.socket());
+    // At once: several that do not answer take no longer than one.
+    let hung: Vec<&str> = std::thread::scope(|scope| {
+        let ask = |socket: &str| Server::new(socket).answers().is_err_and(|error| hangs(&error));
+        let asked: Vec<_> = sockets.iter().map(|s| (*s, scope.spawn(move || ask(s)))).collect();
+        asked.into_iter().filter_map(|(s, asked)| asked.join().unwrap_or_default().then_some(s)).collect()
+    });
+    let names = |socket: &str| -> String {
+        let there = live.iter().filter(|a| a.place.socket == socket).map(|a| a.name.as_str());
+        there.collect::<Vec<_>>().join(", ")
+    };
+    match hung.first() {
+        None if sockets.is_empty() => None,
+        None => Some(Finding::ok("servers", format!("{} more of agents here", sockets.len()))),
+        Some(first) => {
+            let all: Vec<String> = hung
+                .iter()
+                .map(|s| format!("tmux at {s} does not answer: {} get no mail", names(s)))
+                .collect();
+            Some(Finding::bad(
+                "servers",
+                all.join("; "),
+                format!("if it is stopped, let it go on (kill -CONT its pid); if it hangs, end it: {first}"),
+            ))
+        }
+    }
 }
 
 fn panes(place: &Place, live: &[&Agent], health: &Health) -> Finding {

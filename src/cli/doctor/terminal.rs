@@ -3,6 +3,7 @@
 use super::Place;
 use super::finding::{self, Finding};
 use crate::core::escape;
+use crate::tmux::hangs;
 use crate::tmux::health::{self, Health};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -31,6 +32,10 @@ pub(super) fn check(place: &Place, found: &mut Vec<Finding>) -> Option<Health> {
             found.push(Finding { seen, ..judged });
             plugin(&health, found);
             Some(health)
+        }
+        Err(error) if hangs(&error) => {
+            found.push(Finding::bad("server", error.to_string(), "let it go on, or end it"));
+            None
         }
         Err(error) if std::env::var_os("TMUX").is_some() => {
             found.push(Finding::bad(

@@ -1,0 +1,117 @@
+//! The tmux servers that a courier knows, and which of them do not answer.
+//!
+//! A server that was asked and did not answer is left alone from then on: no round waits for it, so it delays its own agents only.
+//! One thread a server waits with one client of its own until it answers again, and then rings the courier: nothing is polled,
+//! a stopped server's queue of callers does not fill up, and it is served again the moment it goes on. Only the courier has
+//! one of these; the threads know a socket and the bell.
+
+use crate::store::{Store, now_ms};
+use crate::tmux::{Server, hangs};
+use anyhow::Result;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+/// How long a server may take for its answer before the courier goes on without it.
+pub(super) const ANSWER: Duration = Duration::from_secs(2);
+
+/// How long the one client waits that is to learn of its return. Then another one takes its place: the client itself may hang.
+const WATCH: Duration = Duration::from_secs(60);
+
+/// The servers.
+pub struct Servers {
+    store: Store,
+    known: BTreeSet<String>,
+    hung: BTreeMap<String, Hung>,
+}
+
+/// One that does not answer.
+struct Hung {
+    /// Since when (ms since the epoch).
+    since: u64,
+    watch: Option<JoinHandle<()>>,
+}
+
+impl Servers {
+    /// Knows one server so far.
+    pub fn new(store: &Store, first: &Server) -> Self {
+        let known = BTreeSet::from([first.socket().to_owned()]);
+        Self { store: store.clone(), known, hung: BTreeMap::new() }
+    }
+
+    /// Those with these sockets are known, too.
+    pub fn add(&mut self, sockets: impl Iterator<Item = String>) {
+        self.known.extend(sockets);
+    }
+
+    /// Forgets those that nobody listens for any more. `false`: none is left.
+    pub fn forget_gone(&mut self) -> bool {
+        self.known.retain(|socket| Server::new(socket).listens());
+        let known = &self.known;
+        self.hung.retain(|socket, _| known.contains(socket));
+        !self.known.is_empty()
+    }
+
+    /// Whether this one is known.
+    pub fn knows(&self, socket: &str) -> bool {
+        self.known.contains(socket)
+    }
+
+    /// Since when a server has not answered (ms since the epoch); `None`: it does, as far as is known.
+    pub fn hung_since(&self, socket: &str) -> Option<u64> {
+        self.hung.get(socket).map(|hung| hung.since)
+    }
+
+    /// Takes note of those that answer again. `true`: there are such.
+    pub fn hear(&mut self) -> bool {
+        let over = |hung: &Hung| hung.watch.as_ref().is_none_or(JoinHandle::is_finished);
+        let back: Vec<String> = self.hung.iter().filter(|(_, h)| over(h)).map(|(s, _)| s.clone()).collect();
+        for socket in &back {
+            self.hung.remove(socket);
+            self.tell("tmux-answers", socket);
+        }
+        !back.is_empty()
+    }
+
+    /// Does something with every server that answers. What fails is the one server's affair; gives what failed otherwise than
+    /// by not being answered.
+    pub fn each(&mut self, mut act: impl FnMut(&Server) -> Result<()>) -> Vec<(String, anyhow::Error)> {
+        let mut failed = Vec::new();
+        for socket in self.known.clone() {
+            if self.hung.contains_key(&socket) {
+                continue;
+            }
+            match act(&Server::new(&socket).patient(ANSWER)) {
+                Err(error) if hangs(&error) => self.leave(&socket),
+                Err(error) => failed.push((socket, error)),
+                Ok(()) => {}
+            }
+        }
+        failed
+    }
+
+    /// Leaves a server alone that did not answer, until it does.
+    pub fn leave(&mut self, socket: &str) {
+        if self.hung.contains_key(socket) {
+            return;
+        }
+        let (bell, asked) = (self.store.clone(), socket.to_owned());
+        // Without a thread it is simply asked again with the next round.
+        let watch = Builder::new().name("watch".into()).spawn(move || await_answer(&asked, &bell)).ok();
+        self.hung.insert(socket.to_owned(), Hung { since: now_ms(), watch });
+        self.tell("tmux-hangs", socket);
+    }
+
+    fn tell(&self, event: &str, socket: &str) {
+        // It is served or left alone, whether that can be written down or not.
+        let _ = self.store.transact(|tx| tx.journal(event, json!({"server": socket})));
+    }
+}
+
+/// Waits until the server answers, or is gone.
+fn await_answer(socket: &str, bell: &Store) {
+    let server = Server::new(socket).patient(WATCH);
+    while server.answers().is_err_and(|error| hangs(&error)) && server.listens() {}
+    let _ = bell.ring();
+}

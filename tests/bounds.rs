@@ -1,0 +1,267 @@
+//! Nothing waits for ever: tmux servers that do not answer, locks that are not given back, input that does not end, output that
+//! nobody takes.
+//!
+//! Every bound is tried with what really hangs: a stopped server or process, a socket at which nobody answers, a pipe that nobody
+//! empties. Times are compared with a generous limit only; what comes first is proved by events.
+
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+
+mod support;
+
+use serde_json::Value;
+use std::fs;
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+use support::servers::{Fake, Stopped};
+use support::{PATIENCE, World, eventually};
+use swarm::tmux::Server;
+use swarm::tmux::pane::Acted;
+
+/// Runs a command that must end by itself; gives its exit code and all it said.
+fn ends(command: &mut Command) -> (i32, String) {
+    let begun = Instant::now();
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let ended = loop {
+        if child.try_wait().unwrap().is_some() {
+            break true;
+        }
+        if begun.elapsed() > PATIENCE {
+            let _ = child.kill();
+            break false;
+        }
+        thread::sleep(Duration::from_millis(10));
+    };
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned();
+    assert!(ended, "{command:?} never ended: {told}");
+    (status.code().unwrap_or(-1), told)
+}
+
+fn parse(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+fn send(world: &World, args: &[&str]) -> String {
+    let told = world.ok(&[&["send", "--json", "--no-wait"], args].concat());
+    parse(&told)["id"].as_str().unwrap().to_owned()
+}
+
+/// The stage of a message to one recipient, and why.
+fn status(world: &World, id: &str) -> (String, String) {
+    let told = parse(&world.ok(&["status", "--json", id]));
+    let of = |field: &str| told["recipients"][0][field].as_str().unwrap_or_default().to_owned();
+    (of("stage"), of("detail"))
+}
+
+/// How often a message was given to the agent in that pane.
+fn given(world: &World, pane: &str, id: &str) -> usize {
+    world.events(pane, "submitted").iter().filter(|text| text.contains(&format!("[swarm {id} "))).count()
+}
+
+/// A world with a store, and an agent on its server.
+fn with_agent() -> (World, String) {
+    let world = World::new();
+    world.start();
+    let pane = world.agent("claude", &[]);
+    world.ok(&["discover", "--init", "--quiet"]);
+    (world, pane)
+}
+
+/// A second world with a server of its own and an agent on it that works in the project of the first.
+fn beside(world: &World) -> (World, String) {
+    let other = World::new();
+    fs::remove_dir(other.project()).unwrap();
+    std::os::unix::fs::symlink(world.project(), other.project()).unwrap();
+    other.start();
+    let pane = other.agent("codex", &[]);
+    let variable = fs::read_to_string(other.path().join("TMUX")).unwrap();
+    let told = ends(world.command("swarm").env("TMUX", variable).args(["discover", "--quiet"]));
+    assert_eq!(told.0, 0, "{}", told.1);
+    (other, pane)
+}
+
+// tmux.
+
+/// What each command comes to while the server of its terminal does not answer. `None`: that is not its affair.
+const COMMANDS: [(&[&str], Option<i32>); 13] = [
+    (&["discover"], Some(7)),
+    (&["explain", "%0"], Some(7)),
+    (&["jump", "next"], Some(7)),
+    (&["jump", "back"], Some(7)),
+    (&["doctor"], Some(1)),
+    (&["agents"], Some(0)),
+    (&["onboard"], None),
+    (&["uninstall", "--dry-run"], Some(0)),
+    (&["send", "--no-wait", "human", "hello"], Some(0)),
+    (&["inbox"], Some(0)),
+    (&["whoami"], Some(0)),
+    (&["status"], Some(0)),
+    (&["discover", "--from-tmux"], Some(0)),
+];
+
+/// Runs these commands at once, with that `$TMUX` and in that pane.
+fn all_end(world: &World, commands: &[(&[&str], Option<i32>)], variable: &str, pane: &str) {
+    thread::scope(|scope| {
+        for (args, code) in commands {
+            scope.spawn(move || {
+                let mut command = world.command("swarm");
+                let (ended, told) = ends(command.env("TMUX", variable).env("TMUX_PANE", pane).args(*args));
+                assert!(code.is_none_or(|code| code == ended), "{args:?}: {ended}: {told}");
+                if ended == 7 {
+                    let says = told.contains("does not answer") && told.contains("given up after");
+                    assert!(says, "{args:?}: {told}");
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn every_command_ends_when_the_socket_is_one_that_nobody_answers_at() {
+    let world = World::new();
+    world.ok(&["init"]);
+    let mute = Fake::mute(&world.path().join("tmux/mute"));
+    let full = Fake::full(&world.path().join("tmux/full"));
+    for fake in [mute, full] {
+        assert!(Server::new(fake.path().to_str().unwrap()).listens());
+        all_end(&world, &COMMANDS, &fake.variable(), "%0");
+    }
+    assert!(!Server::new(world.path().join("tmux/none").to_str().unwrap()).listens());
+}
+
+#[test]
+fn every_command_ends_when_its_server_is_stopped_and_says_what_was_waited_for() {
+    let (world, _) = with_agent();
+    world.end_couriers();
+    let variable = fs::read_to_string(world.path().join("TMUX")).unwrap();
+    let stopped = world.stop_server();
+    all_end(&world, &COMMANDS, &variable, "");
+    all_end(&world, &COMMANDS, &variable, "%77");
+    all_end(&world, &[(&["name", "claude-1", "other"], Some(0))], &variable, "");
+    all_end(&world, &[(&["jump", "other"], Some(7)), (&["explain", "other"], Some(7))], &variable, "");
+    let (_, told) = ends(world.command("swarm").args(["doctor"]));
+    assert!(told.contains("does not answer") && told.contains("kill -CONT"), "{told}");
+    let (_, told) = ends(world.command("swarm").args(["uninstall", "--dry-run"]));
+    assert!(told.contains("what is in tmux stays there"), "{told}");
+    world.end_couriers();
+    drop(stopped);
+    assert!(world.ok(&["agents"]).contains("idle"));
+}
+
+#[test]
+fn an_act_whose_time_is_over_does_nothing_whenever_the_server_comes_to_it() {
+    let (world, pane) = with_agent();
+    world.end_couriers();
+    let server = Server::new(&world.server_socket());
+    let look = server.look(&pane).unwrap().unwrap();
+    // A guard that is void from the second it was made.
+    let late = server.clone().patient(Duration::ZERO);
+    assert_eq!(late.paste(&pane, &look, "TOO LATE").unwrap(), Acted::Stale);
+    assert!(!world.screen(&pane).contains("TOO LATE"));
+    assert_eq!(world.tmux(&["list-buffers"]), "", "nothing of it is left in the server");
+    assert_eq!(server.paste(&pane, &look, "IN TIME").unwrap(), Acted::Done);
+    eventually("it stands there", || world.screen(&pane).contains("IN TIME").then_some(()));
+}
+
+#[test]
+fn what_a_stopped_server_was_to_type_is_typed_once_or_never_and_not_after_a_look() {
+    let (world, pane) = with_agent();
+    world.end_couriers();
+    let server = Server::new(&world.server_socket()).patient(Duration::from_secs(2));
+    let pid = world.server_pid();
+    let mut unclear = 0;
+    // Stopped before the call, and at moments within it.
+    for (round, after_us) in [0, 1000, 2000, 2500, 3000, 3500, 4000, 5000].into_iter().enumerate() {
+        let text = format!("ROUND-{round}-");
+        let look = server.look(&pane).unwrap().unwrap();
+        let stopped = (after_us == 0).then(|| Stopped::new(pid));
+        let (acting, at, line) = (server.clone(), pane.clone(), text.clone());
+        let act = thread::spawn(move || acting.paste(&at, &look, &line).unwrap());
+        thread::sleep(Duration::from_micros(after_us));
+        let stopped = stopped.unwrap_or_else(|| Stopped::new(pid));
+        let acted = act.join().unwrap();
+        drop(stopped);
+        let seen = || world.screen(&pane).matches(&text).count();
+        match acted {
+            Acted::Done => eventually("it stands there", || (seen() == 1).then_some(())),
+            Acted::Stale => assert_eq!(seen(), 0),
+            Acted::Unclear(why) => {
+                unclear += 1;
+                assert!(why.contains("does not answer"), "{why}");
+                // The first look that is answered shows all that will ever come of it, but for the agent's time to draw it.
+                thread::sleep(Duration::from_millis(300));
+                let at_first = seen();
+                thread::sleep(Duration::from_millis(300));
+                assert!(at_first == seen() && seen() <= 1, "{}", world.screen(&pane));
+            }
+        }
+    }
+    assert!(unclear > 0);
+}
+
+#[test]
+fn a_delivery_whose_server_stops_under_it_is_completed_once() {
+    let (world, pane) = with_agent();
+    let pid = world.server_pid();
+    for round in 0..6 {
+        let id = send(&world, &["claude-1", &format!("round {round}")]);
+        // Somewhere between the first look and the last.
+        thread::sleep(Duration::from_millis(30 + 45 * round));
+        let stopped = Stopped::new(pid);
+        eventually("the courier knows", || {
+            let (stage, why) = status(&world, &id);
+            (stage == "submitted" || why.contains("its tmux server does not answer")).then_some(())
+        });
+        drop(stopped);
+        eventually("it arrives", || (given(&world, &pane, &id) > 0).then_some(()));
+        eventually("that is on record", || (status(&world, &id).0 == "submitted").then_some(()));
+        assert_eq!(given(&world, &pane, &id), 1, "{}", world.log(&pane));
+    }
+    assert_eq!(world.events(&pane, "submitted").len(), 6, "{}", world.log(&pane));
+}
+
+#[test]
+fn one_hung_server_delays_only_its_own_agents_and_their_mail_says_so() {
+    let (world, claude) = with_agent();
+    let (other, codex) = beside(&world);
+    let first = send(&world, &["codex-1", "before"]);
+    eventually("both are served", || (given(&other, &codex, &first) == 1).then_some(()));
+    let stopped = other.stop_server();
+    let waits: Vec<String> = (0..3).map(|n| send(&world, &["codex-1", &format!("later {n}")])).collect();
+    // The others' mail goes on, from the first message to the last, whatever else the courier does meanwhile.
+    for n in 0..12 {
+        let id = send(&world, &["claude-1", &format!("now {n}")]);
+        eventually("the other server's agent is served", || (given(&world, &claude, &id) == 1).then_some(()));
+        thread::sleep(Duration::from_millis(200));
+    }
+    let (stage, why) = eventually("their mail says why it waits", || {
+        Some(status(&world, &waits[0])).filter(|(_, why)| why.contains("its tmux server does not answer"))
+    });
+    assert_eq!(stage, "held");
+    assert!(why.contains("(since ") && why.ends_with(" UTC)"), "{why}");
+    let (code, told) = ends(world.command("swarm").args(["doctor"]));
+    assert!(code == 1 && told.contains("does not answer: codex-1 get no mail"), "{told}");
+    let (_, told) = ends(world.command("swarm").args(["agents"]));
+    assert!(told.contains("claude-1") && told.contains("states of its agents are old"), "{told}");
+    // A new agent on the server that answers is found and shown all the same.
+    let gemini = world.agent("gemini", &[]);
+    let told = send(&world, &["human", "hello"]);
+    assert!(!told.is_empty());
+    eventually("it is found", || world.ok(&["who"]).contains("gemini-1").then_some(()));
+    let id = send(&world, &["gemini-1", "welcome"]);
+    eventually("it is served", || (given(&world, &gemini, &id) == 1).then_some(()));
+    let threads = |pid: &str| fs::read_dir(format!("/proc/{pid}/task")).unwrap().count();
+    let courier = world.couriers().pop().unwrap();
+    assert!(threads(&courier) < 16, "{}", threads(&courier));
+    drop(stopped);
+    for id in &waits {
+        eventually("it arrives after all", || (given(&other, &codex, id) > 0).then_some(()));
+    }
+    eventually("all is on record", || {
+        waits.iter().all(|id| status(&world, id).0 == "submitted").then_some(())
+    });
+    assert_eq!(other.events(&codex, "submitted").len(), 4, "{}", other.log(&codex));
+    let journal = fs::read_to_string(world.state().join("journal.jsonl")).unwrap();
+    assert!(journal.contains("tmux-hangs") && journal.contains("tmux-answers"), "{journal}");
+}
