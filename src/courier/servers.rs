@@ -3,7 +3,8 @@
 //! A server that was asked and did not answer is left alone from then on: no round waits for it, so it delays its own agents only.
 //! One thread a server waits with one client of its own until it answers again, and then rings the courier: nothing is polled,
 //! a stopped server's queue of callers does not fill up, and it is served again the moment it goes on. Only the courier has
-//! one of these; the threads know a socket and the bell.
+//! one of these, and its threads share nothing with it: they know a socket and the bell. A courier that is killed leaves at most
+//! its clients behind, which end with the answer.
 
 use crate::store::{Store, now_ms};
 use crate::tmux::{Server, hangs};
