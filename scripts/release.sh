@@ -5,9 +5,12 @@
 #   scripts/release.sh build DIR         the archive of this machine, into DIR
 #   scripts/release.sh assemble DIR URL  from the archives in DIR: SHA256SUMS, the notes, and plugin/release, which names URL
 #   scripts/release.sh sign DIR KEY      signs SHA256SUMS with a minisign key
+#   scripts/release.sh bill DIR          what the program is made of (CycloneDX)
+#   scripts/release.sh packages DIR      writes the version and the checksums into packaging/ and flake.nix
+#   scripts/release.sh deb               a Debian package, with cargo-deb
 #
 # An archive is made from the commit, not from the work tree, and is the same bytes wherever the same compiler makes it.
-# docs/releasing.md tells the whole way, and .github/workflows/release.yml goes it.
+# docs/internal/releasing.md describes the whole way, and .github/workflows/release.yml follows it.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
@@ -140,6 +143,27 @@ bill() {
   mv "$work/bill/bill.json" "$dir/swarm-$version.cdx.json"
 }
 
+# Brings the files of package managers up to the version. What they download is the source archive of the forge, whose checksum is
+# known once the tag is there: SHA256 in DIR/source.sha256, if it is there, else it stays.
+packages() {
+  local dir=$1 sum=''
+  [ ! -r "$dir/source.sha256" ] || sum=$(cut -d ' ' -f 1 "$dir/source.sha256")
+  sed -i.bak -e "s/^  version \".*\"/  version \"$version\"/" -e "s#tags/v[^\"]*\.tar\.gz#tags/v$version.tar.gz#" \
+    ${sum:+-e "s/^  sha256 \".*\"/  sha256 \"$sum\"/"} packaging/homebrew/swarm.rb
+  sed -i.bak -e "s/^pkgver=.*/pkgver=$version/" ${sum:+-e "s/^sha256sums=.*/sha256sums=('$sum')/"} packaging/aur/PKGBUILD
+  sed -i.bak -e "s/version = \"[0-9][^\"]*\";/version = \"$version\";/" flake.nix
+  rm -f packaging/homebrew/swarm.rb.bak packaging/aur/PKGBUILD.bak flake.nix.bak
+}
+
+deb() {
+  command -v cargo-deb >/dev/null || cargo install cargo-deb --locked --quiet || fail 'cargo-deb cannot be installed'
+  cargo build --release --locked --quiet
+  mkdir -p target/package/man target/package/completions
+  target/release/swarm man target/package/man >/dev/null
+  for shell in bash zsh fish; do target/release/swarm completions "$shell" >"target/package/completions/swarm.$shell"; done
+  cargo deb --no-build --locked
+}
+
 dry_run() {
   local dist=$root/target/dist
   rm -rf "$dist"
@@ -191,9 +215,11 @@ case ${1:-} in
 build) build "$(mkdir -p "${2:?a directory}" && cd "$2" && pwd)" ;;
 assemble) assemble "$(cd "${2:?a directory}" && pwd)" "${3:?the address of the archives}" ;;
 sign) sign "$(cd "${2:?a directory}" && pwd)" "${3:?a key}" ;;
+packages) packages "$(cd "${2:?a directory}" && pwd)" ;;
+deb) deb ;;
 bill) bill "$(cd "${2:?a directory}" && pwd)" ;;
 *)
-  sed -n '2,10p' "$0" | sed 's/^# \{0,1\}//'
+  sed -n '2,13p' "$0" | sed 's/^# \{0,1\}//'
   exit 2
   ;;
 esac
