@@ -54,6 +54,8 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
     if !is_own(args.host, &session, agent)? {
         return Ok(());
     }
+    // What is wrong in the settings the doctor and the courier tell: a hook has nobody to tell it to.
+    let settings = Settings::from(&Files::of(Some(store.root())).load());
     let call = Call {
         store,
         agents: &session.agents,
@@ -62,8 +64,8 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
         host: args.host,
         name: &args.event,
         here: &session::here()?,
-        // What is wrong in the settings the doctor and the courier tell: a hook has nobody to tell it to.
-        enforce: Settings::from(&Files::of(Some(store.root())).load()).enforce,
+        enforce: settings.enforce,
+        tree: settings.tree,
     };
     let reply = call.answer(&input)?;
     fault::point("hook-decided");

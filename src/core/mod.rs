@@ -30,3 +30,4 @@ pub mod registry;
 pub mod screen;
 pub mod signing;
 pub mod span;
+pub mod tree;

@@ -9,6 +9,7 @@ use crate::core::hook::{Answer, Enforce};
 use crate::core::lease::{Blocker, Holder, Kind, Lease, Notice, Outcome, PathPattern, Request, Which, Why};
 use crate::core::message::{Identity, MessageType};
 use crate::os::process;
+use crate::store::now_ms;
 use anyhow::Result;
 use std::ffi::OsStr;
 use std::fs;
@@ -16,15 +17,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 /// Before a tool writes these files: leases them for a while, or says who holds them.
 pub(super) fn before(call: &Call<'_>, files: &[String]) -> Result<Answer> {
-    let mut paths: Vec<PathPattern> = Vec::new();
-    for file in files {
-        // Outside of the project, or not a path at all: not ours.
-        if let Ok(path) = call.store.literal_pattern(call.here, OsStr::new(file))
-            && !paths.contains(&path)
-        {
-            paths.push(path);
-        }
-    }
+    let paths = patterns(call, files);
     let Some(first) = paths.first().cloned().filter(|_| call.enforce != Enforce::Off) else {
         return Ok(Answer::default());
     };
@@ -38,6 +31,28 @@ pub(super) fn before(call: &Call<'_>, files: &[String]) -> Result<Answer> {
         Enforce::Deny => Answer { deny: Some(text), context: None },
         _ => Answer { deny: None, context: Some(text) },
     })
+}
+
+/// After a tool has written these files: they are the agent's open work until they are committed.
+pub(super) fn after(call: &Call<'_>, files: &[String]) -> Result<()> {
+    let paths = patterns(call, files);
+    if paths.is_empty() || call.tree == Enforce::Off {
+        return Ok(());
+    }
+    call.store.note_edits(&call.agent.name, &paths, now_ms())
+}
+
+fn patterns(call: &Call<'_>, files: &[String]) -> Vec<PathPattern> {
+    let mut paths: Vec<PathPattern> = Vec::new();
+    for file in files {
+        // Outside of the project, or not a path at all: not ours.
+        if let Ok(path) = call.store.literal_pattern(call.here, OsStr::new(file))
+            && !paths.contains(&path)
+        {
+            paths.push(path);
+        }
+    }
+    paths
 }
 
 /// At the end of a session: gives back what was leased automatically.
@@ -101,7 +116,7 @@ pub(super) fn trip(call: &Call<'_>) -> Result<Option<String>> {
     )))
 }
 
-fn holder(call: &Call<'_>) -> Holder {
+pub(super) fn holder(call: &Call<'_>) -> Holder {
     let sees = matches!(call.caller.identity, Identity::Process | Identity::Pane);
     Holder::agent(call.agent, if sees { process::namespace() } else { None })
 }

@@ -11,9 +11,10 @@ mod edits;
 pub mod install;
 mod mail;
 pub mod report;
+pub mod tree;
 
 use crate::core::agent::{Agent, Status};
-use crate::core::hook::{Answer, Enforce, Event, Host};
+use crate::core::hook::{Answer, Enforce, Event, Host, Tool};
 use crate::os::caller::Caller;
 use crate::store::Store;
 use crate::store::lock::{self, Held};
@@ -44,6 +45,8 @@ pub struct Call<'a> {
     pub here: &'a Path,
     /// What to do about edits of what others hold.
     pub enforce: Enforce,
+    /// What to do about commands that take uncommitted work of others with them.
+    pub tree: Enforce,
 }
 
 /// What to print, and what is true once it was printed.
@@ -69,6 +72,13 @@ impl Reply {
 }
 
 impl Call<'_> {
+    /// Why a shell command would do harm to others' work in the tree.
+    fn judge(&self, tool: &Tool, command: &str) -> Result<Option<String>> {
+        let dir = tool.dir.as_ref().map_or_else(|| self.here.to_owned(), |dir| self.here.join(dir));
+        let holder = edits::holder(self);
+        tree::before(self.store, self.agents, &self.agent.name, &holder, &dir, command)
+    }
+
     /// Decides what to say.
     pub fn answer(&self, input: &Value) -> Result<Reply> {
         let event = Event::parse(self.host, self.name, input);
@@ -79,19 +89,32 @@ impl Call<'_> {
                 if !tool.writes.is_empty() {
                     answer = edits::before(self, &tool.writes)?;
                 }
-                report::write(self.store, &self.agent.name, Status::Busy, tool.shell)?;
+                let mut shell = tool.shell.then(report::Shell::default);
+                let found = tool.command.as_ref().filter(|_| self.tree != Enforce::Off);
+                if let Some(why) = found.map(|command| self.judge(tool, command)).transpose()?.flatten() {
+                    match self.tree {
+                        Enforce::Deny => answer.deny = Some(why),
+                        // No agent takes a word before a tool.
+                        _ => shell = Some(report::Shell { warning: Some(why) }),
+                    }
+                }
+                report::write(self.store, &self.agent.name, Status::Busy, shell)?;
             }
             Event::AfterTool(tool) => {
                 if tool.shell {
-                    answer.context = edits::trip(self)?;
+                    let said = report::read(self.store, &self.agent.name)?.and_then(|report| report.warning);
+                    answer.context = join(said, edits::trip(self)?);
                 }
-                report::write(self.store, &self.agent.name, Status::Busy, false)?;
+                if !tool.writes.is_empty() {
+                    edits::after(self, &tool.writes)?;
+                }
+                report::write(self.store, &self.agent.name, Status::Busy, None)?;
             }
             Event::SessionEnd => edits::release(self)?,
-            Event::Dialog => report::write(self.store, &self.agent.name, Status::Dialog, false)?,
-            Event::Prompt(_) => report::write(self.store, &self.agent.name, Status::Busy, false)?,
+            Event::Dialog => report::write(self.store, &self.agent.name, Status::Dialog, None)?,
+            Event::Prompt(_) => report::write(self.store, &self.agent.name, Status::Busy, None)?,
             Event::SessionStart | Event::Stop { .. } => {
-                report::write(self.store, &self.agent.name, Status::Idle, false)?;
+                report::write(self.store, &self.agent.name, Status::Idle, None)?;
             }
             Event::Other => {}
         }

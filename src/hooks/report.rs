@@ -25,17 +25,28 @@ pub struct Report {
     /// When a shell tool began that has not ended (ms since the epoch).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shell_since: Option<u64>,
+    /// What the agent is to be told when that tool has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
+}
+
+/// A shell tool that began.
+#[derive(Clone, Debug, Default)]
+pub struct Shell {
+    /// What the agent is to be told when it has ended.
+    pub warning: Option<String>,
 }
 
 /// Notes what `name`'s hook said.
-pub fn write(store: &Store, name: &Name, status: Status, shell: bool) -> Result<()> {
+pub fn write(store: &Store, name: &Name, status: Status, shell: Option<Shell>) -> Result<()> {
     let dir = store.dir().join("hooks");
     if !dir.exists() {
         record::ensure_dir(&dir)?;
     }
     let news = read(store, name)?.is_none_or(|before| before.status != status);
     let at = now_ms();
-    let report = Report { status, at, shell_since: shell.then_some(at) };
+    let shell_since = shell.is_some().then_some(at);
+    let report = Report { status, at, shell_since, warning: shell.and_then(|shell| shell.warning) };
     record::replace(
         &store.dir().join("tmp"),
         &dir.join(format!("{name}.json")),

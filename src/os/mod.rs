@@ -9,6 +9,7 @@
 pub mod caller;
 pub mod child;
 pub mod clock;
+pub mod git;
 pub mod process;
 pub mod program;
 pub mod volume;

@@ -391,6 +391,7 @@ impl Transaction<'_> {
         formerly.push(agent.name.clone());
         let renamed = Agent { name: to.clone(), formerly, ..agent.clone() };
         self.put_agent(&renamed)?;
+        self.move_edits(&agent.name, Some(to))?;
         self.forget_agent(&agent.name)?;
         self.settle_mail(&renamed)?;
         Ok(renamed)

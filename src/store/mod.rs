@@ -25,6 +25,7 @@ mod room;
 pub mod root;
 pub mod scope;
 mod sealed;
+mod touched;
 mod transaction;
 pub mod wake;
 

@@ -45,7 +45,7 @@ impl<'s> Transaction<'s> {
             }
             _ => {
                 fault::point("agent-forgotten");
-                Ok(())
+                self.move_edits(name, None)
             }
         }
     }

@@ -15,6 +15,7 @@ pub enum Key {
     Quiet,
     HeldNotice,
     Enforce,
+    Tree,
     LeaseTtl,
     KeepRead,
     CoordAuto,
@@ -68,7 +69,7 @@ pub struct Spec {
 }
 
 /// The table, in the order of [`Key`].
-const SPECS: [Spec; 12] = [
+const SPECS: [Spec; 13] = [
     Spec {
         name: "rate.count",
         kind: Kind::Count { min: 0, max: 100_000 },
@@ -133,6 +134,15 @@ const SPECS: [Spec; 12] = [
         effect: "what an agent's hook does about an edit of what another holds: refuse it, let it through with a warning, or look away",
     },
     Spec {
+        name: "hooks.tree",
+        kind: Kind::Word(&["deny", "warn", "off"]),
+        default: Value::Word("deny"),
+        variable: "SWARM_TREE",
+        part: Part::Whole,
+        rule: Rule::Earlier,
+        effect: "what becomes of an agent's git command that would discard, stash or commit what another holds or has edited: refuse it, let it through with a warning, or look away",
+    },
+    Spec {
         name: "lease.ttl",
         kind: Kind::Time { min: 1000, max: DAY, zero: None },
         default: Value::Number(900_000),
@@ -189,6 +199,7 @@ impl Key {
         Key::Quiet,
         Key::HeldNotice,
         Key::Enforce,
+        Key::Tree,
         Key::LeaseTtl,
         Key::KeepRead,
         Key::CoordAuto,
@@ -198,7 +209,7 @@ impl Key {
 
     /// Everything about it.
     pub fn spec(self) -> &'static Spec {
-        const TABLE: &[Spec; 12] = &SPECS;
+        const TABLE: &[Spec; 13] = &SPECS;
         &TABLE[self as usize]
     }
 

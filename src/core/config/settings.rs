@@ -31,6 +31,8 @@ pub struct Settings {
     pub held_notice_ms: u64,
     /// What to do about edits of what others hold.
     pub enforce: Enforce,
+    /// What to do about commands that take uncommitted work of others with them.
+    pub tree: Enforce,
     /// How long a lease lasts if nothing else is asked for (ms).
     pub lease_ttl_ms: u64,
     /// How long read messages are kept (ms); `None`: for ever.
@@ -67,6 +69,7 @@ impl From<&Config> for Settings {
             quiet_s: number(Key::Quiet).div_ceil(1000),
             held_notice_ms: number(Key::HeldNotice),
             enforce: word(Key::Enforce).parse().unwrap_or_default(),
+            tree: word(Key::Tree).parse().unwrap_or_default(),
             lease_ttl_ms: number(Key::LeaseTtl),
             keep_read_ms: Some(number(Key::KeepRead)).filter(|ms| *ms > 0),
             coord_auto: *config.value(Key::CoordAuto) == Value::Switch(true),
@@ -88,7 +91,7 @@ mod tests {
         assert_eq!(defaults.keep_read_ms, Some(30 * crate::core::span::DAY));
         assert!(!defaults.coord_auto && !defaults.ascii && !defaults.popup);
         let text = "[rate]\ncount = 3\nwindow = \"2s\"\n[ack]\nwaits = \"1s\"\nescalate = \"all\"\n\
-                    [delivery]\nquiet = 1.5\nheld_notice = \"1m\"\n[hooks]\nenforce = \"warn\"\n[lease]\nttl = 1\n\
+                    [delivery]\nquiet = 1.5\nheld_notice = \"1m\"\n[hooks]\nenforce = \"warn\"\ntree = \"off\"\n[lease]\nttl = 1\n\
                     [mail]\nkeep_read = 0\n[coord]\nauto = true\n[status]\nicons = \"ascii\"\n[human]\npopup = \"urgent\"\n";
         let layer = Layer::file(Source::User, "f", text);
         assert_eq!((layer.settings.len(), &layer.problems), (Key::ALL.len(), &vec![]));
@@ -100,6 +103,7 @@ mod tests {
             quiet_s: 2,
             held_notice_ms: 60_000,
             enforce: Enforce::Warn,
+            tree: Enforce::Off,
             lease_ttl_ms: 1000,
             keep_read_ms: None,
             coord_auto: true,

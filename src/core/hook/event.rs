@@ -37,6 +37,10 @@ pub struct Tool {
     pub writes: Vec<String>,
     /// Whether it runs a shell command.
     pub shell: bool,
+    /// That command.
+    pub command: Option<String>,
+    /// Where it runs, if that is said.
+    pub dir: Option<String>,
 }
 
 impl Event {
@@ -85,7 +89,22 @@ fn tool(host: Host, input: &Value) -> Tool {
         name,
         "Bash" | "bash" | "shell" | "local_shell" | "exec_command" | "unified_exec" | "run_shell_command"
     );
-    Tool { writes, shell }
+    let command = arguments.get("command").filter(|_| shell).and_then(command);
+    let dir = named(&["workdir", "cwd", "dir_path", "directory"]).pop();
+    let session = || input.get("cwd").and_then(Value::as_str).map(str::to_owned);
+    Tool { writes, shell, command, dir: dir.or_else(session) }
+}
+
+/// A command as one text: some agents give it as the words of a program's call.
+fn command(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Array(words) => {
+            let quoted = |word: &Value| Some(format!("'{}'", word.as_str()?.replace('\'', "'\\''")));
+            Some(words.iter().map(quoted).collect::<Option<Vec<_>>>()?.join(" "))
+        }
+        _ => None,
+    }
 }
 
 /// The files that a patch in the `*** Begin Patch` form writes, both names of a renamed one.
@@ -148,7 +167,7 @@ mod tests {
 
     #[test]
     fn each_agents_words_for_a_moment_are_understood() {
-        let tool = || Tool { writes: Vec::new(), shell: true };
+        let tool = || Tool { shell: true, ..Tool::default() };
         let shell = json!({"tool_name": "Bash"});
         let stop = |again: bool| json!({"stop_hook_active": again});
         for (name, input, event) in [
@@ -171,6 +190,31 @@ mod tests {
         ] {
             assert_eq!(Event::parse(Host::Claude, name, &input), event, "{name} {input}");
         }
+    }
+
+    #[test]
+    fn a_shell_tool_tells_its_command_and_where_it_runs() {
+        let told = |host, name, input: &Value| match Event::parse(host, name, input) {
+            Event::BeforeTool(tool) => (tool.command, tool.dir),
+            other => panic!("{other:?}"),
+        };
+        let some = |text: &str| Some(text.to_owned());
+        let claude = json!({"tool_name": "Bash", "cwd": "/p/sub", "tool_input": {"command": "git stash"}});
+        assert_eq!(told(Host::Claude, "PreToolUse", &claude), (some("git stash"), some("/p/sub")));
+        let words = ["bash", "-lc", "echo 'a b'"];
+        let codex =
+            json!({"tool_name": "shell", "cwd": "/p", "tool_input": {"command": words, "workdir": "x"}});
+        let text = r"'bash' '-lc' 'echo '\''a b'\'''";
+        assert_eq!(told(Host::Codex, "PreToolUse", &codex), (some(text), some("x")));
+        let gemini =
+            json!({"tool_name": "run_shell_command", "tool_input": {"command": "ls", "dir_path": "d"}});
+        assert_eq!(told(Host::Gemini, "BeforeTool", &gemini), (some("ls"), some("d")));
+        let opencode = json!({"tool_name": "bash", "tool_input": {"command": "ls", "workdir": "/w"}});
+        assert_eq!(told(Host::OpenCode, "PreToolUse", &opencode), (some("ls"), some("/w")));
+        let edit = json!({"tool_name": "Edit", "tool_input": {"command": "git stash"}});
+        assert_eq!(told(Host::Claude, "PreToolUse", &edit), (None, None));
+        let odd = json!({"tool_name": "Bash", "tool_input": {"command": [7]}});
+        assert_eq!(told(Host::Claude, "PreToolUse", &odd), (None, None));
     }
 
     #[test]

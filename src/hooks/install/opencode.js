@@ -15,6 +15,7 @@ function ask(event, input, cwd) {
 
 export const Swarm = async ({ directory }) => {
   let started = false
+  const calls = new Map()
   return {
     "chat.message": async (input, output) => {
       const texts = output.parts.filter((part) => part.type === "text")
@@ -27,9 +28,13 @@ export const Swarm = async ({ directory }) => {
     "tool.execute.before": async (input, output) => {
       const said = ask("PreToolUse", { tool_name: input.tool, tool_input: output.args }, directory)
       if (said.deny) throw new Error(said.deny)
+      // A call whose end is not told leaves its arguments here.
+      if (calls.size > 100) calls.clear()
+      calls.set(input.callID, output.args)
     },
     "tool.execute.after": async (input) => {
-      ask("PostToolUse", { tool_name: input.tool }, directory)
+      ask("PostToolUse", { tool_name: input.tool, tool_input: calls.get(input.callID) ?? input.args }, directory)
+      calls.delete(input.callID)
     },
     event: async ({ event }) => {
       if (event.type === "session.idle") ask("Stop", {}, directory)

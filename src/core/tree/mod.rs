@@ -1,0 +1,29 @@
+//! What a shell command would do to the working tree that several agents share.
+//!
+//! Pure. A command is parsed as a shell would ([`script`]), each call of git in it becomes what it does to uncommitted work
+//! ([`git`]), and that is held against what others hold or have edited ([`verdict`]). Whatever has to be looked up in the world
+//! (variables, aliases, what is dirty) comes in through [`World`] or as plain facts.
+//!
+//! It is a guard against accidents. What cannot be known (a script in a file, a name that is computed) is let through, unless the
+//! command names no paths at all or all of them: then it is judged by all of them.
+
+pub mod git;
+pub mod script;
+pub mod verdict;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+/// What is looked up only where a command needs it.
+pub trait World {
+    /// A variable of the environment.
+    fn variable(&self, name: &str) -> Option<String>;
+    /// What git's alias `name` stands for in `dir`.
+    fn alias(&self, dir: &Path, name: &str) -> Option<String>;
+    /// Whether a file is there.
+    fn exists(&self, path: &Path) -> bool;
+    /// Whether `text` names a path in `dir` that is there or that git tracks.
+    fn is_path(&self, dir: &Path, text: &str) -> bool;
+}

@@ -1,0 +1,633 @@
+//! From the text of a shell command to the calls of git in it, each with the directory it runs in.
+//!
+//! The text is parsed by a bash parser. Programs that only run another one (`env`, `sudo`, `xargs`, `sh -c`, `eval`, …) are looked
+//! through. `cd` is followed, subshells give it back. All text is untrusted: depth, number and size are bounded.
+
+use super::World;
+use rable::{ListOperator, Node, NodeKind};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The longest text that is looked at, in bytes.
+const MAX_TEXT: usize = 64 << 10;
+
+/// The most brackets that are open at once in a text that is looked at: the parser goes deeper with each.
+const MAX_OPEN: usize = 50;
+
+/// The most scripts within scripts.
+const MAX_DEPTH: usize = 8;
+
+/// The same, with the programs that only run another one.
+const MAX_WRAPPED: usize = 16;
+
+/// The most calls of git that are looked at.
+const MAX_CALLS: usize = 64;
+
+/// The most parts of a text that does not parse as a whole.
+const MAX_ATTEMPTS: usize = 256;
+
+/// The most values that a loop's variable is tried with.
+const MAX_ROUNDS: usize = 16;
+
+/// One word of a command, as the program gets it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Word {
+    /// Its text; what is not known is left out.
+    pub text: String,
+    /// Whether all of it is known.
+    pub exact: bool,
+}
+
+impl Word {
+    /// A word that is known.
+    pub fn known(text: &str) -> Self {
+        Self { text: text.to_owned(), exact: true }
+    }
+
+    /// The text, if all of it is known.
+    pub fn get(&self) -> Option<&str> {
+        self.exact.then_some(self.text.as_str())
+    }
+}
+
+/// A call of git.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Where it runs; `None`: not known.
+    pub dir: Option<PathBuf>,
+    /// Its arguments, without its own name.
+    pub words: Vec<Word>,
+    /// Whether more arguments follow that are not known (`xargs`).
+    pub more: bool,
+}
+
+/// The calls of git in `text`, run in `dir`, in their order.
+pub fn calls(text: &str, dir: &Path, world: &dyn World) -> Vec<Call> {
+    let mut walk = Walk { world, found: Vec::new(), depth: 0 };
+    walk.script(text, &mut Scope::at(dir));
+    walk.found
+}
+
+/// The words of a text that is one simple command.
+pub fn words(text: &str, dir: &Path, world: &dyn World) -> Option<Vec<Word>> {
+    if !is_bounded(text) {
+        return None;
+    }
+    let scope = Scope::at(dir);
+    let walk = Walk { world, found: Vec::new(), depth: 0 };
+    match &rable::parse(text, true).ok()?[..] {
+        [Node { kind: NodeKind::Command { words, .. }, .. }] => {
+            Some(words.iter().flat_map(|word| walk.expand(word, &scope)).collect())
+        }
+        _ => None,
+    }
+}
+
+/// What a shell knows at one point of a script.
+#[derive(Clone)]
+struct Scope {
+    dir: Option<PathBuf>,
+    /// Those set in the script; `None`: to something that is not known.
+    variables: BTreeMap<String, Option<String>>,
+    functions: BTreeMap<String, Node>,
+    /// `$1` and so on.
+    args: Vec<Word>,
+}
+
+impl Scope {
+    fn at(dir: &Path) -> Self {
+        Self {
+            dir: Some(dir.to_owned()),
+            variables: BTreeMap::new(),
+            functions: BTreeMap::new(),
+            args: Vec::new(),
+        }
+    }
+}
+
+/// Whether the parser can be given the text.
+fn is_bounded(text: &str) -> bool {
+    let mut open = 0usize;
+    let mut most = 0;
+    for byte in text.bytes() {
+        match byte {
+            b'(' => open += 1,
+            b')' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        most = most.max(open);
+    }
+    text.len() <= MAX_TEXT && most <= MAX_OPEN
+}
+
+struct Walk<'w> {
+    world: &'w dyn World,
+    found: Vec<Call>,
+    depth: usize,
+}
+
+impl Walk<'_> {
+    /// A whole text. What a shell would not understand it does not run, but the lines before that it does.
+    fn script(&mut self, text: &str, scope: &mut Scope) {
+        if !is_bounded(text) || self.depth >= MAX_DEPTH {
+            return;
+        }
+        self.depth += 1;
+        if let Ok(nodes) = rable::parse(text, true) {
+            self.nodes(&nodes, scope);
+        } else {
+            let lines: Vec<&str> = text.split_inclusive('\n').collect();
+            let (mut from, mut attempts) = (0, 0);
+            while from < lines.len() && attempts < MAX_ATTEMPTS {
+                let parsed = (from + 1..=lines.len()).rev().find_map(|to| {
+                    attempts += 1;
+                    (attempts < MAX_ATTEMPTS)
+                        .then(|| rable::parse(&lines[from..to].concat(), true).ok())
+                        .flatten()
+                        .map(|nodes| (to, nodes))
+                });
+                let Some((to, nodes)) = parsed else {
+                    from += 1;
+                    continue;
+                };
+                self.nodes(&nodes, scope);
+                from = to;
+            }
+        }
+        self.depth -= 1;
+    }
+
+    fn nodes(&mut self, nodes: &[Node], scope: &mut Scope) {
+        for node in nodes {
+            self.node(node, scope, None);
+        }
+    }
+
+    /// `stdin` is what the command reads, where that is known.
+    fn node(&mut self, node: &Node, scope: &mut Scope, stdin: Option<String>) {
+        match &node.kind {
+            NodeKind::Command { assignments, words, redirects } => {
+                self.command(assignments, words, redirects, scope, stdin);
+            }
+            NodeKind::Pipeline { commands, .. } => {
+                let mut output = stdin;
+                for command in commands {
+                    // Each part of a pipeline is a shell of its own.
+                    let written = written(command, |word| self.expand(word, scope));
+                    self.node(command, &mut scope.clone(), output.take());
+                    output = written;
+                }
+            }
+            NodeKind::List { items } => {
+                for item in items {
+                    if item.operator == Some(ListOperator::Background) {
+                        self.node(&item.command, &mut scope.clone(), None);
+                    } else {
+                        self.node(&item.command, scope, None);
+                    }
+                }
+            }
+            NodeKind::If { condition, then_body, else_body, .. } => {
+                self.node(condition, scope, None);
+                self.node(then_body, scope, None);
+                if let Some(body) = else_body {
+                    self.node(body, scope, None);
+                }
+            }
+            NodeKind::While { condition, body, .. } | NodeKind::Until { condition, body, .. } => {
+                self.node(condition, scope, None);
+                self.node(body, scope, None);
+            }
+            NodeKind::For { var, words, body, .. } | NodeKind::Select { var, words, body, .. } => {
+                let words = words.as_deref().unwrap_or_default();
+                for word in words {
+                    self.substitutions(word, scope);
+                }
+                let values: Vec<Word> = words.iter().flat_map(|word| self.expand(word, scope)).collect();
+                let known = !values.is_empty() && values.iter().all(|v| v.exact && !v.text.contains('*'));
+                let rounds: Vec<Option<String>> = if known && values.len() <= MAX_ROUNDS {
+                    values.into_iter().map(|value| Some(value.text)).collect()
+                } else {
+                    vec![None]
+                };
+                for value in rounds {
+                    scope.variables.insert(var.clone(), value);
+                    self.node(body, scope, None);
+                }
+            }
+            NodeKind::ForArith { body, .. } | NodeKind::BraceGroup { body, .. } => {
+                self.node(body, scope, stdin);
+            }
+            NodeKind::Case { word, patterns, .. } => {
+                self.substitutions(word, scope);
+                for body in patterns.iter().filter_map(|pattern| pattern.body.as_ref()) {
+                    self.node(body, scope, None);
+                }
+            }
+            NodeKind::Function { name, body } => {
+                scope.functions.insert(name.clone(), Node::clone(body));
+            }
+            NodeKind::Subshell { body, .. } => self.node(body, &mut scope.clone(), stdin),
+            NodeKind::Coproc { command, .. } => self.node(command, &mut scope.clone(), None),
+            NodeKind::Negation { pipeline } | NodeKind::Time { pipeline, .. } => {
+                self.node(pipeline, scope, stdin);
+            }
+            _ => {}
+        }
+    }
+
+    /// What stands in `$(…)`, backticks and `<(…)` within a word.
+    fn substitutions(&mut self, word: &Node, scope: &Scope) {
+        let NodeKind::Word { parts, .. } = &word.kind else { return };
+        for part in parts {
+            if let NodeKind::CommandSubstitution { command, .. }
+            | NodeKind::ProcessSubstitution { command, .. } = &part.kind
+                && self.depth < MAX_DEPTH
+            {
+                self.depth += 1;
+                self.node(command, &mut scope.clone(), None);
+                self.depth -= 1;
+            }
+        }
+    }
+
+    fn command(
+        &mut self,
+        assignments: &[Node],
+        words: &[Node],
+        redirects: &[Node],
+        scope: &mut Scope,
+        stdin: Option<String>,
+    ) {
+        for word in assignments.iter().chain(words) {
+            self.substitutions(word, scope);
+        }
+        let mut input = stdin;
+        for redirect in redirects {
+            match &redirect.kind {
+                NodeKind::HereDoc { content, .. } => input = Some(content.clone()),
+                NodeKind::Redirect { op, target, .. } => {
+                    self.substitutions(target, scope);
+                    if op == "<<<" {
+                        input = self.expand(target, scope).first().and_then(|w| w.get().map(str::to_owned));
+                    }
+                }
+                _ => {}
+            }
+        }
+        let set: Vec<Word> = assignments.iter().flat_map(|word| self.expand(word, scope)).collect();
+        let words: Vec<Word> = words.iter().flat_map(|word| self.expand(word, scope)).collect();
+        if words.is_empty() {
+            for word in &set {
+                assign(scope, word);
+            }
+        } else {
+            self.run(&words, &set, scope, input, false);
+        }
+    }
+
+    /// A program with its arguments. `set` are the variables that it alone gets.
+    fn run(&mut self, words: &[Word], set: &[Word], scope: &mut Scope, stdin: Option<String>, more: bool) {
+        let Some(name) = words.first().and_then(Word::get) else { return };
+        let args = &words[1..];
+        if let Some(body) = scope.functions.get(name).cloned() {
+            if self.depth < MAX_DEPTH {
+                self.depth += 1;
+                let outer = std::mem::replace(&mut scope.args, args.to_vec());
+                self.node(&body, scope, stdin);
+                scope.args = outer;
+                self.depth -= 1;
+            }
+            return;
+        }
+        match name.rsplit('/').next().unwrap_or(name) {
+            "git" => self.git(args, set, scope, more),
+            // It checks a branch out.
+            "gh" if texts(args).starts_with(&["pr", "checkout"]) => {
+                self.git(
+                    &[Word::known("switch"), Word { text: String::new(), exact: false }],
+                    set,
+                    scope,
+                    false,
+                );
+            }
+            "cd" | "pushd" => scope.dir = self.changed(args, scope),
+            "popd" => scope.dir = None,
+            "export" | "declare" | "local" | "readonly" | "typeset" => {
+                for word in args {
+                    assign(scope, word);
+                }
+            }
+            "eval" if args.iter().all(|w| w.exact) => self.script(&texts(args).join(" "), scope),
+            "trap" => {
+                if let Some(text) = args.first().and_then(Word::get) {
+                    self.script(text, &mut scope.clone());
+                }
+            }
+            "sh" | "bash" | "dash" | "zsh" | "ksh" | "ash" | "fish" => {
+                let mut inner = scope.clone();
+                if let Some((text, args)) = shell_script(args) {
+                    inner.args = args.to_vec();
+                    self.script(text, &mut inner);
+                } else if let Some(text) = stdin.filter(|_| reads_stdin(args)) {
+                    self.script(&text, &mut inner);
+                }
+            }
+            "find" => {
+                for part in executed(args) {
+                    self.run(&part, set, &mut scope.clone(), None, false);
+                }
+            }
+            "xargs" => {
+                let skipped = skip_options(
+                    args,
+                    "InPLdasEJR",
+                    &["--max-args", "--max-procs", "--delimiter", "--arg-file"],
+                );
+                let place = ["-I", "-J"].iter().find_map(|option| {
+                    let at = args[..skipped].iter().position(|word| word.text.starts_with(option))?;
+                    let attached = args[at].text[2..].to_owned();
+                    Some(if attached.is_empty() { args.get(at + 1)?.text.clone() } else { attached })
+                });
+                let mut rest = args[skipped..].to_vec();
+                for word in rest.iter_mut().filter(|w| place.as_ref().is_some_and(|p| w.text.contains(p))) {
+                    word.exact = false;
+                }
+                self.run(&rest, set, &mut scope.clone(), None, place.is_none());
+            }
+            wrapper => {
+                let Some((skipped, dir)) = wrapped(wrapper, args) else { return };
+                let mut set = set.to_vec();
+                let mut rest = &args[skipped..];
+                while let Some(word) = rest.first().filter(|w| wrapper != "exec" && is_assignment(&w.text)) {
+                    set.push(word.clone());
+                    rest = &rest[1..];
+                }
+                let mut inner = scope.clone();
+                if let Some(dir) = dir {
+                    inner.dir = join(scope.dir.as_deref(), &dir);
+                }
+                if self.depth < MAX_WRAPPED {
+                    self.depth += 1;
+                    self.run(rest, &set, &mut inner, stdin, more);
+                    self.depth -= 1;
+                }
+            }
+        }
+    }
+
+    fn git(&mut self, args: &[Word], set: &[Word], scope: &Scope, more: bool) {
+        if self.found.len() >= MAX_CALLS {
+            return;
+        }
+        let mut dir = scope.dir.clone();
+        let tree = set.iter().find_map(|w| w.text.strip_prefix("GIT_WORK_TREE=").map(|t| (t, w.exact)));
+        let exported = || scope.variables.get("GIT_WORK_TREE").cloned().flatten();
+        if let Some((text, exact)) = tree {
+            dir = join(dir.as_deref(), &Word { text: text.to_owned(), exact });
+        } else if let Some(text) = exported() {
+            dir = join(dir.as_deref(), &Word::known(&text));
+        }
+        self.found.push(Call { dir, words: args.to_vec(), more });
+    }
+
+    /// Where `cd` leads.
+    fn changed(&self, args: &[Word], scope: &Scope) -> Option<PathBuf> {
+        let options = args.iter().take_while(|w| w.text.starts_with('-') && w.text.len() > 1).count();
+        match args.get(options) {
+            None => self.variable("HOME", scope).map(PathBuf::from),
+            Some(word) if word.text == "-" => None,
+            Some(word) => join(scope.dir.as_deref(), word),
+        }
+    }
+
+    fn variable(&self, name: &str, scope: &Scope) -> Option<String> {
+        if let Ok(number) = name.parse::<usize>() {
+            let at = number.checked_sub(1)?;
+            return scope.args.get(at).map_or(Some(String::new()), |word| word.get().map(str::to_owned));
+        }
+        match scope.variables.get(name) {
+            Some(set) => set.clone(),
+            None if name == "PWD" => scope.dir.as_ref().map(|dir| dir.display().to_string()),
+            None => self.world.variable(name),
+        }
+    }
+
+    /// The words that one of the script becomes.
+    fn expand(&self, word: &Node, scope: &Scope) -> Vec<Word> {
+        let NodeKind::Word { value, parts, .. } = &word.kind else { return Vec::new() };
+        if matches!(value.trim_matches('"'), "$@" | "$*" | "${@}" | "${*}") {
+            return scope.args.clone();
+        }
+        let mut text = Text::default();
+        for part in parts {
+            match &part.kind {
+                NodeKind::WordLiteral { value } => text.literal(value, || self.variable("HOME", scope)),
+                NodeKind::ParamExpansion { param, op: None, .. } => match self.variable(param, scope) {
+                    // Without quotes it is taken apart at its blanks.
+                    Some(known) if parts.len() == 1 && !value.contains('"') => {
+                        return known.split_whitespace().map(Word::known).collect();
+                    }
+                    Some(known) => text.word.text.push_str(&known),
+                    None => text.word.exact = false,
+                },
+                NodeKind::CommandSubstitution { command, .. } if asks_for_top(command) => {
+                    match top(scope.dir.as_deref(), self.world) {
+                        Some(top) => text.word.text.push_str(&top.display().to_string()),
+                        None => text.word.exact = false,
+                    }
+                }
+                NodeKind::AnsiCQuote { decoded, .. } => text.word.text.push_str(decoded),
+                NodeKind::LocaleString { inner, .. } => text.word.text.push_str(inner),
+                NodeKind::BraceExpansion { content } => {
+                    text.word.text.push_str(content);
+                    text.word.exact = false;
+                }
+                _ => text.word.exact = false,
+            }
+        }
+        vec![text.word]
+    }
+}
+
+/// A word whose quotes are being taken off.
+struct Text {
+    word: Word,
+    double: bool,
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Self { word: Word::known(""), double: false }
+    }
+}
+
+impl Text {
+    fn literal(&mut self, raw: &str, home: impl Fn() -> Option<String>) {
+        let mut rest = raw;
+        if self.word.text.is_empty() && !self.double && (raw == "~" || raw.starts_with("~/")) {
+            match home() {
+                Some(home) => self.word.text.push_str(&home),
+                None => self.word.exact = false,
+            }
+            rest = &raw[1..];
+        }
+        let mut chars = rest.chars();
+        while let Some(c) = chars.next() {
+            match c {
+                '"' => self.double = !self.double,
+                '\'' if !self.double => self.word.text.extend(chars.by_ref().take_while(|c| *c != '\'')),
+                '\\' => match chars.next() {
+                    Some('\n') | None => {}
+                    Some(next) if self.double && !matches!(next, '$' | '`' | '"' | '\\') => {
+                        self.word.text.extend(['\\', next]);
+                    }
+                    Some(next) => self.word.text.push(next),
+                },
+                _ => self.word.text.push(c),
+            }
+        }
+    }
+}
+
+fn texts(words: &[Word]) -> Vec<&str> {
+    words.iter().map(|word| word.text.as_str()).collect()
+}
+
+/// A directory as somebody in `from` writes it; `None`: not known.
+pub(super) fn join(from: Option<&Path>, word: &Word) -> Option<PathBuf> {
+    let path = Path::new(word.get()?);
+    if path.is_absolute() { Some(path.to_owned()) } else { from.map(|dir| dir.join(path)) }
+}
+
+/// The top of the work tree around `dir`.
+pub(super) fn top(dir: Option<&Path>, world: &dyn World) -> Option<PathBuf> {
+    dir?.ancestors().find(|dir| world.exists(&dir.join(".git"))).map(Path::to_owned)
+}
+
+fn asks_for_top(command: &Node) -> bool {
+    let NodeKind::Command { words, .. } = &command.kind else { return false };
+    let text = |node: &Node| match &node.kind {
+        NodeKind::Word { value, .. } => value.clone(),
+        _ => String::new(),
+    };
+    words.iter().map(text).collect::<Vec<_>>().join(" ") == "git rev-parse --show-toplevel"
+}
+
+fn is_assignment(text: &str) -> bool {
+    text.split_once('=').is_some_and(|(name, _)| {
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(word)
+    })
+}
+
+fn assign(scope: &mut Scope, word: &Word) {
+    if let Some((name, value)) = word.text.split_once('=').filter(|_| is_assignment(&word.text)) {
+        scope.variables.insert(name.to_owned(), word.exact.then(|| value.to_owned()));
+    }
+}
+
+/// How many of the arguments are options, those that take a value in the next argument counted with it.
+fn skip_options(args: &[Word], short: &str, long: &[&str]) -> usize {
+    let mut at = 0;
+    while let Some(text) = args.get(at).map(|w| w.text.as_str()) {
+        match text.strip_prefix('-') {
+            Some("") | None => break,
+            Some("-") => return at + 1,
+            Some(_) if long.contains(&text) => at += 1,
+            // The first letter that takes a value takes the rest of the word for it.
+            Some(letters) => {
+                let value = letters.find(|c| short.contains(c));
+                at += usize::from(!letters.starts_with('-') && value == Some(letters.len() - 1));
+            }
+        }
+        at += 1;
+    }
+    at.min(args.len())
+}
+
+/// For a program that only runs another: how many of its arguments come before that one's name, and the directory it changes to.
+fn wrapped(program: &str, args: &[Word]) -> Option<(usize, Option<Word>)> {
+    let dir = |option: &str, long: &str| {
+        let at = args.iter().position(|w| w.text == option || w.text == long)?;
+        args.get(at + 1).cloned()
+    };
+    Some(match program {
+        "env" => (skip_options(args, "uCS", &["--unset", "--chdir"]), dir("-C", "--chdir")),
+        "sudo" | "doas" => (
+            skip_options(args, "ughpCrtTUDR", &["--user", "--group", "--chdir", "--prompt"]),
+            dir("-D", "--chdir"),
+        ),
+        "command" if args.first().is_some_and(|w| w.text.starts_with("-v") || w.text.starts_with("-V")) => {
+            return None;
+        }
+        "command" | "builtin" | "nohup" | "setsid" | "caffeinate" => (skip_options(args, "", &[]), None),
+        "exec" => (skip_options(args, "a", &[]), None),
+        "time" => (skip_options(args, "fo", &["--format", "--output"]), None),
+        "nice" => (skip_options(args, "n", &["--adjustment"]), None),
+        "ionice" => (skip_options(args, "cnp", &["--class", "--classdata"]), None),
+        "stdbuf" => (skip_options(args, "ioe", &["--input", "--output", "--error"]), None),
+        // The time comes first.
+        "timeout" => {
+            let skipped = skip_options(args, "sk", &["--signal", "--kill-after"]);
+            ((skipped + 1).min(args.len()), None)
+        }
+        _ => return None,
+    })
+}
+
+/// The script of `sh -c SCRIPT NAME ARGUMENT…`, and its arguments.
+fn shell_script(args: &[Word]) -> Option<(&str, &[Word])> {
+    let mut wanted = false;
+    let mut at = 0;
+    while let Some(word) = args.get(at) {
+        let text = word.text.as_str();
+        if !text.starts_with(['-', '+']) || text.len() < 2 || text == "--" {
+            let at = at + usize::from(text == "--");
+            let text = args.get(at).filter(|_| wanted)?.get()?;
+            return Some((text, args.get(at + 2..).unwrap_or_default()));
+        }
+        wanted |= text.starts_with('-') && !text.starts_with("--") && text.contains('c');
+        let takes_value = matches!(text, "--rcfile" | "--init-file")
+            || text.ends_with(['o', 'O']) && !text.starts_with("--");
+        at += 1 + usize::from(takes_value);
+    }
+    None
+}
+
+/// Whether a shell with these arguments takes its script from its input.
+fn reads_stdin(args: &[Word]) -> bool {
+    let first = args.iter().find(|w| !w.text.starts_with(['-', '+']) || w.text == "-");
+    first.is_none_or(|w| matches!(w.text.as_str(), "-" | "/dev/stdin")) || args.iter().any(|w| w.text == "-s")
+}
+
+/// What a command of a pipeline writes, where that is plain: `echo` and `cat` of a text in the script.
+fn written(command: &Node, expand: impl Fn(&Node) -> Vec<Word>) -> Option<String> {
+    let NodeKind::Command { words, redirects, .. } = &command.kind else { return None };
+    let words: Vec<Word> = words.iter().flat_map(expand).collect();
+    let (first, rest) = words.split_first()?;
+    match first.get()? {
+        "echo" => Some(texts(rest).join(" ")),
+        "printf" => rest.last().map(|word| word.text.clone()),
+        "cat" if rest.is_empty() => redirects.iter().find_map(|redirect| match &redirect.kind {
+            NodeKind::HereDoc { content, .. } => Some(content.clone()),
+            _ => None,
+        }),
+        _ => None,
+    }
+}
+
+/// What `find` runs, with its own words for the names it found.
+fn executed(args: &[Word]) -> Vec<Vec<Word>> {
+    let starts = |word: &Word| matches!(word.text.as_str(), "-exec" | "-execdir" | "-ok" | "-okdir");
+    let mut found = Vec::new();
+    let mut rest = args;
+    while let Some(at) = rest.iter().position(starts) {
+        rest = &rest[at + 1..];
+        let end = rest.iter().position(|w| matches!(w.text.as_str(), ";" | "+")).unwrap_or(rest.len());
+        let name = |word: &Word| Word { exact: word.exact && !word.text.contains("{}"), ..word.clone() };
+        found.push(rest[..end].iter().map(name).collect());
+        rest = &rest[end..];
+    }
+    found
+}

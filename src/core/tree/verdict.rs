@@ -1,0 +1,158 @@
+//! Whether a command may do that: what it would take, against what others hold or have edited.
+
+use super::git::Kind;
+use crate::core::escape;
+use crate::core::lease::PathPattern;
+use crate::core::name::Name;
+use crate::core::span;
+
+/// The most paths that are named.
+const MAX_NAMED: usize = 5;
+
+/// Why a path is another's affair.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// It holds this lease.
+    Holds(u64),
+    /// Its hook told of an edit at that time (ms since the epoch) that no commit has in it.
+    Edited(u64),
+}
+
+/// A path that is another's affair.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Whose.
+    pub who: Name,
+    /// Which.
+    pub path: PathPattern,
+    /// Why.
+    pub why: Why,
+}
+
+/// An edit that a hook told of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edit {
+    /// Whose.
+    pub who: Name,
+    /// Of which file.
+    pub path: PathPattern,
+    /// When (ms since the epoch).
+    pub at: u64,
+}
+
+/// The edits by others that stand in the way of taking `path`. To commit a file that several have edited is left to the one who
+/// did so last: it knows what is in it. Losing or moving it is left to nobody.
+pub fn edited<'e>(path: &PathPattern, kind: Kind, others: &'e [Edit], own: &[Edit]) -> Option<&'e Edit> {
+    let last = |edits: &'e [Edit]| edits.iter().filter(|e| e.path.overlaps(path)).max_by_key(|e| e.at);
+    let found = last(others)?;
+    let mine = own.iter().filter(|e| e.path.overlaps(path)).map(|e| e.at).max();
+    (kind != Kind::Commit || mine.is_none_or(|at| at < found.at)).then_some(found)
+}
+
+/// Why a call is refused, and what to do instead.
+pub fn refusal(shown: &str, kind: Kind, claims: &[Claim], now: u64) -> String {
+    let does = match kind {
+        Kind::Discard => "would discard uncommitted work of others",
+        Kind::Stash => "would stash uncommitted work of others away",
+        Kind::Commit => "would commit unfinished work of others",
+        Kind::Move => "would put another commit below uncommitted work of others",
+    };
+    let named: Vec<String> = claims
+        .iter()
+        .take(MAX_NAMED)
+        .map(|claim| {
+            let path = escape::short(&claim.path.to_string(), 120);
+            match claim.why {
+                Why::Holds(fence) => format!("{path} is held by {} (lease {fence})", claim.who),
+                Why::Edited(at) => {
+                    let ago = span::age(at, now);
+                    format!("{path} was edited by {} {ago} ago and is not committed", claim.who)
+                }
+            }
+        })
+        .collect();
+    let more = claims.len().saturating_sub(MAX_NAMED);
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    let safe = match kind {
+        Kind::Discard => "name your own paths (git restore -- PATH)",
+        Kind::Stash => {
+            "name your own paths (git stash push -- PATH), and know that all worktrees of a repository share one stash"
+        }
+        Kind::Commit => {
+            "name your own paths (git commit -m TEXT -- PATH); git restore --staged PATH takes others' out of the index"
+        }
+        Kind::Move => "work in a tree of your own",
+    };
+    let whom = claims.first().map_or("human", |claim| claim.who.as_str());
+    format!(
+        "swarm: not run: `{shown}` {does}: {}{more}. This work tree is shared, so leave their files as they are. Instead: {safe}; or take a \
+         tree of your own (git worktree add ../NAME BRANCH); or ask first: swarm-msg send {whom} \"...\"",
+        named.join("; ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::lease::Kind as Form;
+
+    fn file(path: &str) -> PathPattern {
+        PathPattern::new(Form::File, None, path).unwrap()
+    }
+
+    fn edit(who: &str, path: &str, at: u64) -> Edit {
+        Edit { who: Name::new(who).unwrap(), path: file(path), at }
+    }
+
+    #[test]
+    fn who_edited_last_may_commit_and_nobody_may_discard() {
+        let others = [edit("b", "f", 10), edit("c", "f", 20), edit("b", "g", 5)];
+        for (path, kind, own, stands) in [
+            ("f", Kind::Commit, &[][..], Some(20)),
+            ("f", Kind::Commit, &[edit("a", "f", 15)], Some(20)),
+            ("f", Kind::Commit, &[edit("a", "f", 25)], None),
+            ("f", Kind::Commit, &[edit("a", "g", 25)], Some(20)),
+            ("f", Kind::Discard, &[edit("a", "f", 25)], Some(20)),
+            ("f", Kind::Stash, &[edit("a", "f", 25)], Some(20)),
+            ("f", Kind::Move, &[edit("a", "f", 25)], Some(20)),
+            ("h", Kind::Discard, &[], None),
+        ] {
+            assert_eq!(
+                edited(&file(path), kind, &others, own).map(|e| e.at),
+                stands,
+                "{path} {kind:?} {own:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_who_what_and_the_safe_way_within_bounds() {
+        let claim = |n: u64| Claim {
+            who: Name::new("codex-1").unwrap(),
+            path: file(&format!("src/{n}.rs")),
+            why: if n == 0 { Why::Holds(7) } else { Why::Edited(60_000 * n) },
+        };
+        let claims: Vec<Claim> = (0..900).map(claim).collect();
+        let told = refusal("git stash", Kind::Stash, &claims, 720_000);
+        for part in [
+            "`git stash` would stash",
+            "src/0.rs is held by codex-1 (lease 7)",
+            "src/1.rs was edited by codex-1 11m ago",
+            "and 895 more",
+            "git stash push -- PATH",
+            "all worktrees of a repository share one stash",
+            "git worktree add",
+            "swarm-msg send codex-1",
+        ] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+        assert!(told.len() < 1200, "{}", told.len());
+        for (kind, part) in [
+            (Kind::Discard, "git restore -- PATH"),
+            (Kind::Commit, "git commit -m TEXT -- PATH"),
+            (Kind::Move, "a tree of your own"),
+        ] {
+            assert!(refusal("git x", kind, &claims[..1], 0).contains(part), "{kind:?}");
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Which files an agent has edited since they were last committed: `edits/NAME.json`.
+//!
+//! An agent's hook tells of each edit. A commit of a path ends what is known of it, whoever made it. Changed in a transaction of
+//! the store, so racing hooks and commits lose nothing; volatile, like all that is said of living agents. The record is bounded:
+//! beyond that the oldest edits are forgotten.
+
+use super::record::{self, Durability, Loaded};
+use super::{Store, Transaction};
+use crate::core::lease::PathPattern;
+use crate::core::name::Name;
+use crate::core::tree::verdict::Edit;
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+/// The most files that are remembered of an agent.
+const MAX_EDITS: usize = 512;
+
+/// The record of one agent, oldest first.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Touched {
+    edits: Vec<Touch>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Touch {
+    path: PathPattern,
+    /// When (ms since the epoch).
+    at: u64,
+}
+
+impl Store {
+    fn edits_path(&self, name: &str) -> PathBuf {
+        self.dir.join("edits").join(format!("{name}.json"))
+    }
+
+    /// All edits that no commit has in it. Takes no lock.
+    pub fn edits(&self) -> Result<Vec<Edit>> {
+        let mut all = Vec::new();
+        for file in record::list(&self.dir.join("edits"))? {
+            let Some(name) = file.strip_suffix(".json").and_then(|name| Name::new(name).ok()) else {
+                continue;
+            };
+            let edits = self.touched(name.as_str())?.edits;
+            all.extend(edits.into_iter().map(|touch| Edit {
+                who: name.clone(),
+                path: touch.path,
+                at: touch.at,
+            }));
+        }
+        Ok(all)
+    }
+
+    /// A damaged record is set aside: what was in it is not known any more.
+    fn touched(&self, name: &str) -> Result<Touched> {
+        let path = self.edits_path(name);
+        match record::load::<Touched>(&path)? {
+            Loaded::Ok(touched) => Ok(touched),
+            Loaded::Missing => Ok(Touched::default()),
+            Loaded::Bad(why) => self.quarantine(&path, &why).map(|()| Touched::default()),
+        }
+    }
+
+    /// Notes that `name` has edited these files.
+    pub fn note_edits(&self, name: &Name, paths: &[PathPattern], at: u64) -> Result<()> {
+        self.transact(|tx| {
+            record::ensure_dir(&tx.store.dir.join("edits"))?;
+            let mut touched = tx.store.touched(name.as_str())?;
+            touched.edits.retain(|touch| !paths.contains(&touch.path));
+            touched.edits.extend(paths.iter().map(|path| Touch { path: path.clone(), at }));
+            let over = touched.edits.len().saturating_sub(MAX_EDITS);
+            touched.edits.drain(..over);
+            tx.put_touched(name.as_str(), &touched)
+        })
+    }
+
+    /// These files were committed: nobody's edits of them are open any more.
+    pub fn forget_edits(&self, paths: &[PathPattern]) -> Result<()> {
+        let paths: HashSet<&PathPattern> = paths.iter().collect();
+        if !self.edits()?.iter().any(|edit| paths.contains(&edit.path)) {
+            return Ok(());
+        }
+        self.transact(|tx| {
+            for file in record::list(&tx.store.dir.join("edits"))? {
+                let Some(name) = file.strip_suffix(".json") else { continue };
+                let mut touched = tx.store.touched(name)?;
+                let before = touched.edits.len();
+                touched.edits.retain(|touch| !paths.contains(&touch.path));
+                if touched.edits.len() < before {
+                    tx.put_touched(name, &touched)?;
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Transaction<'_> {
+    fn put_touched(&mut self, name: &str, touched: &Touched) -> Result<()> {
+        record::replace(&self.store.tmp(), &self.store.edits_path(name), touched, Durability::Volatile)
+    }
+
+    /// An agent that goes has edited nothing; one that is renamed takes what it has edited along.
+    pub(super) fn move_edits(&mut self, name: &Name, to: Option<&Name>) -> Result<()> {
+        let from = self.store.edits_path(name.as_str());
+        let done = match to {
+            Some(to) => std::fs::rename(&from, self.store.edits_path(to.as_str())),
+            None => std::fs::remove_file(&from),
+        };
+        match done {
+            Err(e) if e.kind() != ErrorKind::NotFound => {
+                Err(e).with_context(|| format!("cannot move {}", from.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::lease::Kind;
+    use crate::store::tests::store;
+
+    fn file(path: &str) -> PathPattern {
+        PathPattern::new(Kind::File, None, path).unwrap()
+    }
+
+    fn name(text: &str) -> Name {
+        Name::new(text).unwrap()
+    }
+
+    #[test]
+    fn an_edit_is_known_until_its_file_is_committed_by_whomever() {
+        let (_dir, store) = store();
+        let (a, b) = (name("claude-1"), name("codex-1"));
+        assert_eq!(store.edits().unwrap(), []);
+        store.note_edits(&a, &[file("x"), file("y")], 10).unwrap();
+        store.note_edits(&b, &[file("x")], 20).unwrap();
+        store.note_edits(&a, &[file("x")], 30).unwrap();
+        let edit = |who: &Name, path: &str, at| Edit { who: who.clone(), path: file(path), at };
+        let known = store.edits().unwrap();
+        assert_eq!(known, [edit(&a, "y", 10), edit(&a, "x", 30), edit(&b, "x", 20)]);
+        store.forget_edits(&[file("x"), file("z")]).unwrap();
+        assert_eq!(store.edits().unwrap(), [edit(&a, "y", 10)]);
+    }
+
+    #[test]
+    fn no_more_edits_are_kept_than_fit_and_the_latest_are() {
+        let (_dir, store) = store();
+        let many: Vec<PathPattern> = (0..MAX_EDITS + 3).map(|n| file(&format!("f{n}"))).collect();
+        store.note_edits(&name("claude-1"), &many, 1).unwrap();
+        let kept = store.edits().unwrap();
+        assert_eq!((kept.len(), &kept[0].path), (MAX_EDITS, &file("f3")));
+    }
+
+    #[test]
+    fn a_damaged_record_is_set_aside_and_the_others_serve() {
+        let (_dir, store) = store();
+        store.note_edits(&name("claude-1"), &[file("x")], 1).unwrap();
+        store.note_edits(&name("codex-1"), &[file("y")], 1).unwrap();
+        std::fs::write(store.edits_path("codex-1"), "{").unwrap();
+        assert_eq!(store.edits().unwrap().len(), 1);
+        assert_eq!(store.quarantined().unwrap(), 1);
+    }
+}
