@@ -23,6 +23,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<()> {
     let body = compose::body(&args.note)?;
     let mut session = Session::open()?;
+    session.prove()?;
     let (found, original) = session.find(&args.id, true)?;
     if !session.store.receipt(&found, true)? {
         return print::out(&format!("{} was acknowledged before\n", original.id));

@@ -8,7 +8,8 @@ use crate::core::escape;
 use crate::core::message::{Identity, MAX_RECIPIENTS, Message, MessageType, parse_file_name};
 use crate::core::name::Name;
 use crate::core::refusal::Refusal;
-use crate::courier::{start, witness};
+use crate::courier::start;
+use crate::courier::witness::{self, Proof};
 use crate::os::caller::Caller;
 use crate::store::Store;
 use crate::store::mail::Folder;
@@ -77,7 +78,9 @@ pub(super) fn post(session: &Session, mut draft: Draft) -> Result<Message> {
     if draft.to.len() > MAX_RECIPIENTS {
         return Err(Refusal::Usage(format!("at most {MAX_RECIPIENTS} recipients are taken")).into());
     }
-    if draft.identity == Identity::Env && witness::ask(&session.store, &draft.from)? {
+    if draft.identity == Identity::Env
+        && witness::ask(&session.store, &draft.from, witness::FOR_A_MESSAGE)? == Proof::Own
+    {
         draft.identity = Identity::Namespace;
     }
     session.store.post(draft, session.settings()?.rate)

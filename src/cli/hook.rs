@@ -41,7 +41,7 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
         bail!("its input is larger than {MAX_INPUT} bytes");
     }
     let input: Value = serde_json::from_slice(&bytes).context("its input is not JSON")?;
-    let mut session = Session::open()?;
+    let mut session = Session::look()?;
     if session.caller.identity == Identity::Pane {
         // It is in an agent's pane and not below it: another agent took its place, and nobody has noticed yet.
         session.rediscover();

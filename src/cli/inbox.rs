@@ -1,6 +1,7 @@
 use super::print;
 use super::session::Session;
 use crate::core::frame;
+use crate::core::message::Verified;
 use crate::store::mail::Folder;
 use crate::store::now_ms;
 use anyhow::Result;
@@ -39,8 +40,12 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
     print::refused(&refused);
     if args.json {
-        let messages: Vec<_> =
-            listed.iter().map(|(m, read)| json!({"read": read, "message": print::message_json(m)})).collect();
+        let one = |(m, read): &(Verified, bool)| {
+            // Who read it, or acknowledged it.
+            let by = session.store.delivery(owner, &m.id).ok().flatten().and_then(|d| d.by);
+            json!({"read": read, "by": by, "message": print::message_json(m)})
+        };
+        let messages: Vec<_> = listed.iter().map(one).collect();
         return print::object(json!({"name": owner, "messages": messages, "refused": refused.len()}));
     }
     if listed.is_empty() {

@@ -33,7 +33,7 @@ pub(super) fn holder(session: &Session) -> Holder {
         Some(agent) => {
             // Below its own process, the caller sees what the agent's process id means.
             let sees = matches!(caller.identity, Identity::Process | Identity::Pane);
-            Holder::agent(agent, if sees { process::namespace() } else { None })
+            Holder::agent(agent, if sees { process::namespace() } else { None }).known_by(caller.identity)
         }
         None => Holder::human(),
     }
@@ -89,12 +89,13 @@ pub(super) fn held_by(lease: &Lease, now: &Moment) -> String {
     let kind = if lease.auto { ", automatic" } else { "" };
     let why = lease.reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
     format!(
-        "{} (lease {}, {}{kind}, for {}, {}){why}",
+        "{} (lease {}, {}{kind}, for {}, {}{}){why}",
         lease.holder.name,
         lease.fence,
         lease.mode.word(),
         print::age(lease.since, now.wall_ms),
-        rest(lease, now)
+        rest(lease, now),
+        lease.holder.doubt()
     )
 }
 
@@ -110,7 +111,7 @@ pub(super) fn blockers(all: &[Blocker], now: &Moment) -> String {
 pub(super) fn lease_json(lease: &Lease, now: &Moment) -> Value {
     json!({
         "fence": lease.fence, "name": lease.holder.name, "paths": texts(&lease.paths), "mode": lease.mode,
-        "auto": lease.auto, "command": lease.holder.command, "reason": lease.reason, "since": lease.since,
+        "auto": lease.auto, "command": lease.holder.command, "identity": lease.holder.identity, "reason": lease.reason, "since": lease.since,
         "expires_in_ms": lease.expires.remaining_ms(now), "challenged_by": lease.challenge.as_ref().map(|c| &c.by),
     })
 }

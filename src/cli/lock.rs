@@ -57,7 +57,8 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_mi
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    let session = Session::open()?;
+    let mut session = Session::open()?;
+    session.prove()?;
     let own = lease::holder(&session);
     let holder = if args.command.is_empty() {
         own.clone()

@@ -44,14 +44,15 @@ fn list(table: &LeaseTable, damaged: &[Damaged]) -> String {
     }
     for l in table.leases() {
         text.push_str(&format!(
-            "{:>5}  {:<16} {:<9} {:>4}  {:<14} {}{}\n",
+            "{:>5}  {:<16} {:<9} {:>4}  {:<14} {}{}{}\n",
             l.fence,
             l.holder.name,
             l.mode.word(),
             print::age(l.since, now.wall_ms),
             state(l, table),
             event::list(&l.paths),
-            l.reason.as_ref().map(|r| format!("  \"{}\"", escape::short(r.as_str(), 60))).unwrap_or_default()
+            l.reason.as_ref().map(|r| format!("  \"{}\"", escape::short(r.as_str(), 60))).unwrap_or_default(),
+            l.holder.doubt()
         ));
     }
     for w in table.waiters() {

@@ -1,5 +1,7 @@
 use super::print;
 use super::session::Session;
+use crate::core::lease::Notice;
+use crate::core::message::{Identity, MessageType};
 use crate::core::name::Name;
 use crate::core::refusal::Refusal;
 use crate::tmux::Server;
@@ -16,12 +18,23 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    let session = Session::open()?;
+    let mut session = Session::open()?;
+    session.prove()?;
     let to = Name::for_agent(&args.new).map_err(|bad| Refusal::Usage(bad.to_string()))?;
     let wanted = |a: &crate::core::agent::Agent| {
         a.is_live() && (a.name.as_str() == args.agent || a.place.pane == args.agent)
     };
     let agent = session.agents.iter().find(|a| wanted(a)).ok_or_else(|| session.unknown(&args.agent))?;
+    let own = agent.name == session.caller.name;
+    if !session.is_human() && (!own || session.caller.identity == Identity::Env) {
+        return Err(Refusal::Usage(format!(
+            "only the human, or {0} itself, gives {0} another name; you are {1} (by {2})",
+            agent.name,
+            session.caller.name,
+            session.caller.identity.word()
+        ))
+        .into());
+    }
     let renamed = session.store.transact(|tx| {
         let known = tx.agents()?;
         let Some(current) = known.iter().find(|a| a.process == agent.process && a.is_live()) else {
@@ -32,10 +45,22 @@ pub(super) fn run(args: &Args) -> Result<()> {
             return Err(Refusal::Usage(format!("another agent {how} {to}")).into());
         }
         let renamed = if current.name == to { current.clone() } else { tx.rename_agent(current, &to)? };
+        if current.name != to {
+            // Who is renamed, and the person, if that is not who did it.
+            let actor = if own { to.clone() } else { Name::human() };
+            let text = format!(
+                "{} is now called {to}: {actor} renamed it. Mail to the old name still arrives",
+                current.name
+            );
+            for reader in [Name::human(), to.clone()].into_iter().filter(|reader| *reader != actor) {
+                tx.put_notice(&Notice { to: reader, kind: MessageType::Info, text: text.clone() })?;
+            }
+        }
         tx.journal("renamed", serde_json::json!({"from": current.name, "to": to}))?;
         Ok(renamed)
     })?;
     session.store.ensure_mailbox(&renamed.name)?;
+    session.store.post_notices()?;
     let place = &renamed.place;
     // The label is a convenience: the name stands whether or not tmux can be reached from here.
     let _ = Server::new(&place.socket).label(&[(place.pane.clone(), Some(renamed.name.to_string()))]);

@@ -26,7 +26,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    let session = Session::open()?;
+    let mut session = Session::open()?;
+    session.prove()?;
     let messages = if args.ids.is_empty() {
         unread(&session, args.all)?
     } else {

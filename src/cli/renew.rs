@@ -28,7 +28,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    let session = Session::open()?;
+    let mut session = Session::open()?;
+    session.prove()?;
     let (paths, holder) = (lease::patterns(&session, &args.paths)?, lease::holder(&session));
     let which = match args.fence {
         Some(fence) => Which::Fence(fence),

@@ -27,6 +27,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<()> {
     let body = compose::body(&args.body)?;
     let mut session = Session::open()?;
+    session.prove()?;
     let (found, original) = session.find(&args.id, true)?;
     let to = compose::recipients(&mut session, &[original.from.to_string()])?;
     let answers = Some((original.id.clone(), original.thread.clone()));

@@ -7,6 +7,7 @@ use crate::core::id::{self, MIN_PREFIX};
 use crate::core::message::{Identity, Verified};
 use crate::core::name::Name;
 use crate::core::refusal::Refusal;
+use crate::courier::witness::{self, Proof};
 use crate::courier::{discovery, rules};
 use crate::os::caller::{self, Caller};
 use crate::store::Store;
@@ -49,19 +50,89 @@ impl Session {
 
     /// [`Session::open`] for a caller that says who it is.
     pub(super) fn open_as(from: Option<&str>) -> Result<Self> {
-        let store = Store::open(&here()?)?;
-        let agents = store.agents()?;
-        let caller = caller::identify(&agents, from)?;
-        let mut session = Self { store, agents, caller };
-        let in_pane = std::env::var("TMUX_PANE");
-        let unknown_pane =
-            in_pane.is_ok_and(|p| !session.agents.iter().any(|a| a.is_live() && a.place.pane == p));
-        if session.caller.identity == Identity::Human && unknown_pane {
-            // Perhaps an agent that nobody has discovered yet.
-            session.rediscover();
-            session.caller = caller::identify(&session.agents, from)?;
+        let mut session = Self::begin()?;
+        session.caller = session.who(from)?;
+        session.store.act_as(session.caller.identity);
+        Ok(session)
+    }
+
+    /// [`Session::open`] for a command that shows what anybody may see: for one of whom it cannot be told who it is, too.
+    pub(super) fn look() -> Result<Self> {
+        let mut session = Self::begin()?;
+        if let Ok(caller) = session.who(None) {
+            session.store.act_as(caller.identity);
+            session.caller = caller;
         }
         Ok(session)
+    }
+
+    fn begin() -> Result<Self> {
+        let store = Store::open(&here()?)?;
+        let agents = store.agents()?;
+        Ok(Self { store, agents, caller: Caller::nobody() })
+    }
+
+    /// Who calls; an agent that another one started as its tool is refused: it has no name.
+    fn who(&mut self, from: Option<&str>) -> Result<Caller> {
+        let mut caller = caller::identify(&self.agents, from);
+        let in_pane = std::env::var("TMUX_PANE");
+        let unknown_pane =
+            in_pane.is_ok_and(|p| !self.agents.iter().any(|a| a.is_live() && a.place.pane == p));
+        if unknown_pane && caller.as_ref().is_ok_and(|c| c.identity == Identity::Human) {
+            // Perhaps an agent that nobody has discovered yet.
+            self.rediscover();
+            caller = caller::identify(&self.agents, from);
+        }
+        let mut caller = caller?;
+        if caller.identity == Identity::Pane && !self.is_itself(&caller)? {
+            // Another agent in the place of the one on record, which nobody has noticed yet.
+            self.rediscover();
+            caller = caller::identify(&self.agents, from)?;
+        }
+        if !self.is_itself(&caller)? {
+            return Err(Refusal::Usage(format!(
+                "you are an agent that {0} started for itself: you have no name and no mail here. Tell {0} what is to be done",
+                caller.name
+            ))
+            .into());
+        }
+        Ok(caller)
+    }
+
+    /// Whether a caller is the agent it is taken for, and not another one that this one runs as its tool.
+    fn is_itself(&self, caller: &Caller) -> Result<bool> {
+        let Some(agent) = self.agent(&caller.name) else { return Ok(true) };
+        // A profile of the person's that is wrong is told elsewhere.
+        let profiles = rules::load().or_else(|_| Profiles::builtin())?;
+        Ok(profiles.acts_for(agent, &caller::above()?))
+    }
+
+    /// Refuses one of whom nothing but its own word says who it is: before anything is done to mail, leases or a name that are
+    /// one agent's own. What the courier confirms of a sandbox is known from then on; what several agents of a kind share is let
+    /// through as what it is.
+    pub(super) fn prove(&mut self) -> Result<()> {
+        let Caller { name, identity, served, .. } = &self.caller;
+        if *identity != Identity::Env || *served {
+            return Ok(());
+        }
+        match witness::ask(&self.store, name, witness::FOR_AN_ACT)? {
+            Proof::Own => {
+                self.caller.identity = Identity::Namespace;
+                self.store.act_as(Identity::Namespace);
+                Ok(())
+            }
+            Proof::Kind => Ok(()),
+            Proof::None => Err(Refusal::Usage(format!(
+                "nothing but this process's environment says that you are {name}, and the courier does not confirm it: \
+                 only {name} can do that. Nothing was changed; swarm-msg inbox and swarm-msg show ID show mail without marking it"
+            ))
+            .into()),
+        }
+    }
+
+    /// Whether the person at the keyboard calls, as far as can be told: from inside a sandbox it cannot.
+    pub(super) fn is_human(&self) -> bool {
+        self.caller.identity == Identity::Human && self.caller.whole
     }
 
     /// The settings. A variable that is wrong is refused: whoever set it is there to mend it. What is wrong in a file is told, and

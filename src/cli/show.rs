@@ -15,7 +15,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    let session = Session::open()?;
+    let session = Session::look()?;
     let (_, message) = session.find(&args.id, false)?;
     if args.json {
         return print::object(serde_json::json!({"message": print::message_json(&message)}));

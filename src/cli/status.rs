@@ -3,6 +3,7 @@ use super::{compose, dead, print};
 use crate::core::ack::AckClock;
 use crate::core::delivery::{Progress, Stage};
 use crate::core::escape;
+use crate::core::message::Identity;
 use crate::core::name::Name;
 use crate::store::mail::Folder;
 use crate::store::now_ms;
@@ -21,7 +22,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    let session = Session::open()?;
+    let session = Session::look()?;
     match &args.id {
         Some(id) => one(&session, id, args.json),
         None => glance(&session, args.json),
@@ -30,36 +31,37 @@ pub(super) fn run(args: &Args) -> Result<()> {
 
 fn one(session: &Session, id: &str, json: bool) -> Result<()> {
     let (_, message) = session.find(id, false)?;
-    let mut states: Vec<(Name, Progress, Option<AckClock>)> = Vec::new();
+    let mut states: Vec<(Name, Progress, Option<AckClock>, Option<Identity>)> = Vec::new();
     for addressed in &message.to {
         // A renamed recipient's mail has moved with it.
         let name = session.agent(addressed).map_or(addressed, |a| &a.name);
-        let ack = session.store.delivery(name, &message.id)?.and_then(|d| d.ack);
-        states.push((name.clone(), compose::standing(&session.store, name, &message)?, ack));
+        let (ack, by) = session.store.delivery(name, &message.id)?.map(|d| (d.ack, d.by)).unwrap_or_default();
+        states.push((name.clone(), compose::standing(&session.store, name, &message)?, ack, by));
     }
     if json {
         let recipients: Vec<_> = states
             .iter()
-            .map(|(name, way, ack)| {
+            .map(|(name, way, ack, by)| {
                 let reminders = ack.as_ref().map_or(0, |a| a.rings);
                 let escalated = ack.as_ref().is_some_and(|a| a.escalated);
                 json!({
                     "name": name, "stage": way.stage.word(), "detail": way.detail, "since": way.since,
-                    "reminders": reminders, "escalated": escalated,
+                    "reminders": reminders, "escalated": escalated, "by": by,
                 })
             })
             .collect();
         return print::object(json!({"id": message.id, "from": message.from, "recipients": recipients}));
     }
     let now = now_ms();
-    let line = |(name, way, ack): &(Name, Progress, Option<AckClock>)| {
+    let line = |(name, way, ack, by): &(Name, Progress, Option<AckClock>, Option<Identity>)| {
         let waits = match ack {
             Some(clock) if way.stage == Stage::Acked || clock.rings == 0 && !clock.escalated => String::new(),
             Some(clock) if clock.escalated => format!(", unacknowledged after {} reminders", clock.rings),
             Some(clock) => format!(", reminded {} times", clock.rings),
             None => String::new(),
         };
-        format!("{}, for {}{waits}\n", compose::sentence(name, way), print::age(way.since, now))
+        let by = if *by == Some(Identity::Env) { ", identity: env, not proved" } else { "" };
+        format!("{}, for {}{waits}{by}\n", compose::sentence(name, way), print::age(way.since, now))
     };
     let text: String = states.iter().map(line).collect();
     print::out(&format!("{} {} from {}\n{text}", message.id, message.kind, message.from))

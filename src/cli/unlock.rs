@@ -1,7 +1,6 @@
 use super::session::Session;
 use super::{lease, print};
 use crate::core::lease::{Lease, PathPattern, Released, Which, event};
-use crate::core::message::Identity;
 use crate::core::refusal::Refusal;
 use crate::os::clock;
 use anyhow::Result;
@@ -40,7 +39,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    let session = Session::open()?;
+    let mut session = Session::open()?;
+    session.prove()?;
     let paths = lease::patterns(&session, &args.paths)?;
     if args.force {
         return force(&session, &paths, args);
@@ -103,7 +103,7 @@ fn told(released: &Released) -> String {
 }
 
 fn force(session: &Session, paths: &[PathPattern], args: &Args) -> Result<()> {
-    if session.caller.identity != Identity::Human {
+    if !session.is_human() {
         return Err(Refusal::Usage(format!(
             "only the human can take a lease away; you are {}. Queue for it (swarm-msg lock PATH --wait 10m) or ask the holder",
             session.caller.name

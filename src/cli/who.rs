@@ -21,7 +21,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    let session = Session::open()?;
+    let session = Session::look()?;
     if !args.paths.is_empty() {
         return holders(&session, args);
     }

@@ -7,6 +7,7 @@
 
 use super::ack::AckClock;
 use super::id::MessageId;
+use super::message::Identity;
 use super::name::Name;
 use super::process_id::ProcessId;
 use serde::{Deserialize, Serialize};
@@ -110,12 +111,15 @@ pub struct Delivery {
     /// The acknowledgement that is waited for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ack: Option<AckClock>,
+    /// How it is known who read or acknowledged it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Identity>,
 }
 
 impl Delivery {
     /// A delivery that has not begun.
     pub fn queued(id: MessageId, now_ms: u64) -> Self {
-        Self { id, way: Progress::queued(now_ms), told_held: false, ack: None }
+        Self { id, way: Progress::queued(now_ms), told_held: false, ack: None, by: None }
     }
 
     /// Whether the recipient has yet to be reminded of an acknowledgement, and the reminder is under way.

@@ -71,6 +71,11 @@ impl Name {
         self.0 == "human"
     }
 
+    /// One that has no name here: no agent's, and reserved.
+    pub fn nobody() -> Self {
+        Self("none".to_owned())
+    }
+
     /// swarm itself, as the sender of notices.
     pub fn system() -> Self {
         Self("swarm".to_owned())

@@ -4,6 +4,9 @@
 //! cut it: a sandbox with its own pid namespace, and a background server that runs the tools of several agents (Codex
 //! has both). Then `$TMUX_PANE`, or a claim where even that may be another's, is all there is; the result says so
 //! (`env`). A caller below no agent is the human.
+//!
+//! A process whose parents have ended is in no sandbox: its ancestry is seen to its end. If its environment is that of an agent, it
+//! is neither that agent, which could be anybody's claim, nor the human: it is nobody.
 
 use super::process;
 use crate::agents::Link;
@@ -23,6 +26,18 @@ pub struct Caller {
     pub aliases: Vec<Name>,
     /// How that is known.
     pub identity: Identity,
+    /// Whether it is at least below a server that only runs the tools of agents of its kind.
+    pub served: bool,
+    /// Whether all of its ancestry was seen: if not, who is not known as an agent may be one.
+    pub whole: bool,
+}
+
+impl Caller {
+    /// One of whom it cannot be told who it is.
+    pub fn nobody() -> Self {
+        let (name, identity) = (Name::nobody(), Identity::Env);
+        Self { name, aliases: Vec::new(), identity, served: false, whole: false }
+    }
 }
 
 /// One process above the caller.
@@ -30,9 +45,27 @@ pub struct Caller {
 pub struct Ancestor {
     /// Which one.
     pub id: ProcessId,
+    /// Its name as the system tells it.
+    pub comm: String,
     /// Its first arguments.
     pub argv: Vec<String>,
 }
+
+impl Ancestor {
+    /// Whether it is the server, marked by the argument `mark`, that runs the tools of agents of `kind`. A shell that was given
+    /// such an argument is not.
+    pub fn serves(&self, kind: &str, mark: &str) -> bool {
+        let runs = |program: &str| self.comm.starts_with(program);
+        self.argv.iter().any(|a| a == mark) && (runs(kind) || INTERPRETERS.into_iter().any(runs))
+    }
+}
+
+/// What an interpreter of an agent's program is called.
+const INTERPRETERS: [&str; 4] = ["node", "MainThread", "bun", "deno"];
+
+/// Variables that agents set for what they run.
+const AGENTS_OWN: [&str; 6] =
+    ["CLAUDECODE", "CODEX_THREAD_ID", "GEMINI_CLI", "OPENCODE", "CURSOR_AGENT", "KIMI_CODE_CLI"];
 
 /// What the environment says of the caller: hints, never proof.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,6 +76,17 @@ pub struct Hints<'a> {
     pub socket: Option<&'a str>,
     /// `--from`, or `$SWARM_NAME`.
     pub claim: Option<&'a str>,
+    /// A variable that says that an agent runs it.
+    pub mark: Option<&'static str>,
+}
+
+/// From where and how far the processes above the caller were seen.
+#[derive(Clone, Copy, Debug)]
+pub struct View {
+    /// The pid namespace they were seen in.
+    pub namespace: Option<u64>,
+    /// Whether the chain ends where there is nothing above.
+    pub to_the_end: bool,
 }
 
 /// Finds out who runs this process. `from` is what the caller says of itself.
@@ -50,13 +94,23 @@ pub fn identify(agents: &[Agent], from: Option<&str>) -> Result<Caller> {
     let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
     let (pane, named) = (variable("TMUX_PANE"), variable("SWARM_NAME"));
     let socket = variable("TMUX").and_then(|t| t.split(',').next().map(str::to_owned));
-    let hints = Hints { pane: pane.as_deref(), socket: socket.as_deref(), claim: from.or(named.as_deref()) };
+    let hints = Hints {
+        pane: pane.as_deref(),
+        socket: socket.as_deref(),
+        claim: from.or(named.as_deref()),
+        mark: AGENTS_OWN.into_iter().find(|name| variable(name).is_some()),
+    };
     let shares = agents.iter().any(|a| a.is_live() && a.shared_server.is_some());
     let chain: Vec<Ancestor> = process::ancestry()?
         .into_iter()
-        .map(|id| Ancestor { argv: if shares { process::first_arguments(id.pid) } else { Vec::new() }, id })
+        .map(|id| {
+            let of_server = shares.then(|| (process::look(&id), process::first_arguments(id.pid)));
+            let (seen, argv) = of_server.unwrap_or_default();
+            Ancestor { comm: seen.map(|p| p.comm).unwrap_or_default(), argv, id }
+        })
         .collect();
-    Ok(decide(agents, &chain, hints)?)
+    let to_the_end = chain.last().is_some_and(|top| process::is_topmost(&top.id));
+    Ok(decide(agents, &chain, &View { namespace: process::namespace(), to_the_end }, hints)?)
 }
 
 /// The processes above this one with what they run, nearest first: what `Profiles::acts_for` judges. This one is left out.
@@ -69,39 +123,73 @@ pub fn above() -> Result<Vec<Link>> {
 }
 
 /// The rule, on given facts: the nearest ancestor that is an agent; else the pane's first process; else, if the chain
-/// was cut, what the environment says; else the human.
-pub fn decide(agents: &[Agent], chain: &[Ancestor], hints: Hints<'_>) -> Result<Caller, Refusal> {
+/// was cut, what the environment says; else the human, if nothing says that an agent started it.
+pub fn decide(
+    agents: &[Agent],
+    chain: &[Ancestor],
+    view: &View,
+    hints: Hints<'_>,
+) -> Result<Caller, Refusal> {
     let live = || agents.iter().filter(|a| a.is_live());
-    let known = |agent: &Agent, identity| Caller {
+    let shared_view = |a: &Agent| a.place.namespace == view.namespace;
+    let whole = view.to_the_end
+        && (live().next().is_none() || live().any(|a| shared_view(a) || a.place.namespace.is_none()));
+    let known = |agent: &Agent, identity, served| Caller {
         name: agent.name.clone(),
         aliases: agent.formerly.clone(),
         identity,
+        served,
+        whole,
     };
-    for ancestor in chain {
+    for (place, ancestor) in chain.iter().enumerate() {
         if let Some(agent) = live().find(|a| a.process == ancestor.id) {
-            return Ok(known(agent, Identity::Process));
+            return Ok(known(agent, Identity::Process, false));
         }
-        let serves = |a: &&Agent| a.shared_server.as_ref().is_some_and(|mark| ancestor.argv.contains(mark));
+        let serves = |a: &&Agent| a.shared_server.as_ref().is_some_and(|mark| ancestor.serves(&a.kind, mark));
         if let Some(served) = live().find(serves) {
-            return shared(agents, &served.kind, hints).map(|agent| known(agent, Identity::Env));
+            // What another agent runs is that one's, whatever it looks like.
+            let above = chain.iter().skip(place + 1).find_map(|p| live().find(|a| a.process == p.id));
+            if let Some(other) = above.filter(|a| a.kind != served.kind) {
+                return Ok(known(other, Identity::Process, false));
+            }
+            return shared(agents, &served.kind, hints).map(|agent| known(agent, Identity::Env, true));
         }
     }
     let in_chain = |pid: i32| chain.iter().any(|p| p.id.pid == pid);
     // The pane's first process counts only below its own tmux server: its pid alone could be another's by now.
     if let Some(agent) = live().find(|a| in_chain(a.place.pane_pid) && in_chain(a.place.server)) {
-        return Ok(known(agent, Identity::Pane));
+        return Ok(known(agent, Identity::Pane, false));
     }
     let complete = live().any(|a| in_chain(a.place.server));
     let here = |a: &&Agent| {
         Some(a.place.pane.as_str()) == hints.pane && Some(a.place.socket.as_str()) == hints.socket
     };
     match live().find(here) {
-        Some(agent) if !complete && agent.shared_server.is_some() => {
-            shared(agents, &agent.kind, hints).map(|agent| known(agent, Identity::Env))
+        Some(agent) if !complete && view.to_the_end && shared_view(agent) => {
+            Err(nobody(&format!("its environment is that of {}'s pane", agent.name)))
         }
-        Some(agent) if !complete => Ok(known(agent, Identity::Env)),
-        _ => Ok(Caller { name: Name::human(), aliases: Vec::new(), identity: Identity::Human }),
+        Some(agent) if !complete && agent.shared_server.is_some() => {
+            shared(agents, &agent.kind, hints).map(|agent| known(agent, Identity::Env, false))
+        }
+        Some(agent) if !complete => Ok(known(agent, Identity::Env, false)),
+        _ => match hints.mark.filter(|_| !complete && live().next().is_some()) {
+            Some(mark) => Err(nobody(&format!("{mark} is set, as an agent does for what it runs"))),
+            None => Ok(Caller {
+                name: Name::human(),
+                aliases: Vec::new(),
+                identity: Identity::Human,
+                served: false,
+                whole,
+            }),
+        },
     }
+}
+
+/// The refusal for one that is detached from whatever started it.
+fn nobody(why: &str) -> Refusal {
+    Refusal::Usage(format!(
+        "cannot tell who you are: no agent of this project and no pane is above this process, but {why}. Run it in the foreground, below the agent it is for; if you are the person: without that variable (env -u TMUX_PANE -u CLAUDECODE …)"
+    ))
 }
 
 /// Which agent of `kind` calls through a server they share: the only one, or the one it says it is.
@@ -147,29 +235,81 @@ mod tests {
     }
 
     fn who(agents: &[Agent], chain: &[i32], pane: Option<&str>) -> (String, Identity) {
-        let caller = decide(agents, &above(chain), Hints { pane, socket: Some("/s"), claim: None }).unwrap();
+        let hints = Hints { pane, socket: Some("/s"), ..Hints::default() };
+        let caller = decide(agents, &above(chain), &view(chain, Some(7)), hints).unwrap();
         (caller.name.to_string(), caller.identity)
     }
 
+    const WHOLE: View = View { namespace: None, to_the_end: true };
+
+    fn view(chain: &[i32], namespace: Option<u64>) -> View {
+        View { namespace, to_the_end: chain.last() == Some(&1) }
+    }
+
     fn above(chain: &[i32]) -> Vec<Ancestor> {
-        chain.iter().map(|p| Ancestor { id: id(*p), argv: vec![] }).collect()
+        chain.iter().map(|p| Ancestor { id: id(*p), comm: "sh".into(), argv: vec![] }).collect()
     }
 
     #[test]
     fn below_a_shared_server_ancestry_proves_nothing() {
         let codex = |name, pid, pane| Agent {
             shared_server: Some("app-server".into()),
+            kind: "codex".into(),
             ..agent(name, pid, pane, pid - 1)
         };
         let agents = [codex("codex-1", 10, "%0"), codex("codex-2", 20, "%1")];
         let mut chain = above(&[30, 29, 10, 9, 2, 1]);
         chain[1].argv = vec!["codex".into(), "app-server".into()];
-        let hints = Hints { pane: Some("%0"), socket: Some("/s"), claim: None };
-        assert!(decide(&agents, &chain, hints).is_err());
-        let claimed = decide(&agents, &chain, Hints { claim: Some("codex-2"), ..hints }).unwrap();
-        assert_eq!((claimed.name.as_str(), claimed.identity), ("codex-2", Identity::Env));
-        let single = decide(&agents[..1], &chain, hints).unwrap();
+        let hints = Hints { pane: Some("%0"), socket: Some("/s"), ..Hints::default() };
+        // A shell with that argument is no such server.
+        let shell = decide(&agents, &chain, &WHOLE, hints).unwrap();
+        assert_eq!((shell.name.as_str(), shell.identity), ("codex-1", Identity::Process));
+        chain[1].comm = "codex".into();
+        assert!(decide(&agents, &chain, &WHOLE, hints).is_err());
+        let claimed = decide(&agents, &chain, &WHOLE, Hints { claim: Some("codex-2"), ..hints }).unwrap();
+        assert_eq!(
+            (claimed.name.as_str(), claimed.identity, claimed.served),
+            ("codex-2", Identity::Env, true)
+        );
+        let single = decide(&agents[..1], &chain, &WHOLE, hints).unwrap();
         assert_eq!((single.name.as_str(), single.identity), ("codex-1", Identity::Env));
+        // Another agent's, if that one runs it.
+        let mut other = agents.to_vec();
+        other.push(agent("claude-1", 9, "%2", 8));
+        let below = decide(
+            &other,
+            &chain[..2].iter().chain(&above(&[9, 2, 1])).cloned().collect::<Vec<_>>(),
+            &WHOLE,
+            hints,
+        )
+        .unwrap();
+        assert_eq!((below.name.as_str(), below.identity), ("claude-1", Identity::Process));
+    }
+
+    #[test]
+    fn an_orphan_with_an_agents_environment_is_neither_that_agent_nor_the_human() {
+        let mut agents = [agent("claude-1", 10, "%0", 9)];
+        agents[0].place.namespace = Some(7);
+        let hints = Hints { pane: Some("%0"), socket: Some("/s"), ..Hints::default() };
+        let ask =
+            |chain: &[i32], namespace, hints| decide(&agents, &above(chain), &view(chain, namespace), hints);
+        // Detached in the agents' own namespace.
+        assert!(ask(&[30, 1], Some(7), hints).is_err());
+        assert!(ask(&[30, 1], Some(7), Hints { mark: Some("CLAUDECODE"), ..Hints::default() }).is_err());
+        // A namespace of its own, or an end that was not seen, is a sandbox.
+        for (chain, namespace) in [(&[3, 1][..], Some(8)), (&[30, 29], Some(7))] {
+            let caller = ask(chain, namespace, hints).unwrap();
+            assert_eq!(
+                (caller.name.as_str(), caller.identity, caller.whole),
+                ("claude-1", Identity::Env, false)
+            );
+        }
+        // A person elsewhere.
+        let caller = ask(&[30, 29, 1], Some(7), Hints::default()).unwrap();
+        assert_eq!((caller.identity, caller.whole), (Identity::Human, true));
+        // A person in a pane of that server, whatever the server was started with.
+        let caller = ask(&[30, 29, 2, 1], Some(7), Hints { mark: Some("CLAUDECODE"), ..hints }).unwrap();
+        assert_eq!(caller.identity, Identity::Human);
     }
 
     #[test]

@@ -51,6 +51,11 @@ impl Table {
         self.by_pid.get(&pid)
     }
 
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &Process> {
+        self.by_pid.values()
+    }
+
     /// The full identity of one process.
     pub fn id(&self, pid: i32) -> Option<ProcessId> {
         self.get(pid).map(|p| ProcessId { pid, start: p.start, boot: self.boot.clone() })
@@ -107,9 +112,20 @@ pub fn check_in(known_in: Option<u64>, id: &ProcessId) -> Option<bool> {
     if known_in.is_some() && known_in != namespace() { None } else { check(id) }
 }
 
+/// This process's id as the system tells of it: in a pid namespace that has kept the outer /proc it is another one inside.
+fn own_pid() -> Result<i32> {
+    let shown = std::fs::read_link("/proc/self").ok().and_then(|link| link.to_str()?.parse().ok());
+    shown.map_or_else(|| i32::try_from(std::process::id()).context("this process's id is out of range"), Ok)
+}
+
+/// Whether nothing is above a process: its ancestry was seen to its end.
+pub fn is_topmost(id: &ProcessId) -> bool {
+    look(id).is_some_and(|p| p.parent == 0 || p.parent == p.pid)
+}
+
 /// This process itself.
 pub fn this() -> Result<ProcessId> {
-    let pid = i32::try_from(std::process::id()).context("this process's id is out of range")?;
+    let pid = own_pid()?;
     let own = read_one(pid).context("this process cannot be looked at")?;
     Ok(ProcessId { pid, start: own.start, boot: boot_id()? })
 }
@@ -130,7 +146,7 @@ pub fn arguments(pid: i32) -> Vec<String> {
 pub fn ancestry() -> Result<Vec<ProcessId>> {
     let boot = boot_id()?;
     let mut chain = Vec::new();
-    let mut pid = i32::try_from(std::process::id()).context("this process's id is out of range")?;
+    let mut pid = own_pid()?;
     let lookup = parents()?;
     while pid > 0 && chain.len() < 256 {
         let Some((parent, start)) = lookup(pid) else { break };

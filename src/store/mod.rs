@@ -33,6 +33,7 @@ pub use journal::Tail;
 pub use transaction::Transaction;
 
 use crate::core::agent::Agent;
+use crate::core::message::Identity;
 use crate::core::signing::Key;
 use crate::os::clock;
 use anyhow::{Result, bail};
@@ -47,6 +48,8 @@ pub struct Store {
     /// The id of the project that the key is of.
     project: String,
     key: Key,
+    /// How it is known who acts; `None`: swarm itself.
+    actor: Option<Identity>,
 }
 
 /// Milliseconds since the epoch, by the system's clock.
@@ -83,7 +86,7 @@ impl Store {
         root::check_format(&dir)?;
         let project = root::project_id(&dir)?;
         let key = key::load_or_create(&key::state_home()?, &project)?;
-        Ok(Self { root: root.to_owned(), dir, project, key })
+        Ok(Self { root: root.to_owned(), dir, project, key, actor: None })
     }
 
     /// Opens the store for `from`, making it if there is none. Tells whether it was made.
@@ -96,6 +99,11 @@ impl Store {
     /// The root of the swarm that a directory belongs to, if any.
     pub fn root_of(dir: &Path) -> Option<PathBuf> {
         root::find(dir, forced_root().as_deref())
+    }
+
+    /// Notes how it is known who acts: it stands in the journal and in the records of what is done.
+    pub fn act_as(&mut self, identity: Identity) {
+        self.actor = Some(identity);
     }
 
     /// The project's root.
@@ -216,6 +224,7 @@ pub(crate) mod tests {
             dir: dir.path().join(".swarm"),
             project: "0123456789abcdef".into(),
             key: Key::new([7; KEY_LEN]),
+            actor: None,
         };
         (dir, store)
     }

@@ -23,6 +23,7 @@ impl Store {
                 tx.mark_read(mailbox, &found.file)?;
             }
             if changed {
+                delivery.by = self.actor;
                 tx.put_delivery(mailbox, &delivery)?;
                 tx.journal(stage.word(), json!({"id": found.id, "to": mailbox}))?;
             }

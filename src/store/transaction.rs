@@ -75,6 +75,9 @@ impl<'s> Transaction<'s> {
             map.insert("t".into(), json!(now_ms()));
             map.insert("event".into(), json!(event));
             map.insert("waited_us".into(), json!(self.waited_us));
+            if let Some(identity) = self.store.actor {
+                map.entry("identity").or_insert(json!(identity));
+            }
         }
         journal::append(&self.store.dir, &fields)
     }

@@ -233,7 +233,7 @@ mod tests {
     }
 
     fn holder(name: &str, command: bool) -> Holder {
-        Holder { name: Name::new(name).unwrap(), process: None, namespace: None, command }
+        Holder { name: Name::new(name).unwrap(), process: None, namespace: None, command, identity: None }
     }
 
     fn now() -> Moment {

@@ -5,6 +5,7 @@
 use super::pattern::PathPattern;
 use crate::core::agent::Agent;
 use crate::core::escape;
+use crate::core::message::Identity;
 use crate::core::moment::Deadline;
 use crate::core::name::Name;
 use crate::core::process_id::ProcessId;
@@ -54,22 +55,42 @@ pub struct Holder {
     /// Whether the process is a command that runs under the lease: two of these exclude each other even for one agent.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub command: bool,
+    /// How it is known who that is, where it is not proved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
 }
 
 impl Holder {
+    /// The same, with how it is known who that is: kept where it is not proved.
+    #[must_use]
+    pub fn known_by(self, identity: Identity) -> Self {
+        Self { identity: Some(identity).filter(|i| *i == Identity::Env), ..self }
+    }
+
+    /// `, identity: env` where it is not proved.
+    pub fn doubt(&self) -> &'static str {
+        if self.identity.is_some() { ", identity: env" } else { "" }
+    }
+
     /// An agent. `namespace` is the caller's own pid namespace if it sees the agent's process there, else `None`.
     pub fn agent(agent: &Agent, namespace: Option<u64>) -> Self {
-        Self { name: agent.name.clone(), process: Some(agent.process.clone()), namespace, command: false }
+        Self {
+            name: agent.name.clone(),
+            process: Some(agent.process.clone()),
+            namespace,
+            command: false,
+            identity: None,
+        }
     }
 
     /// The person at the keyboard, in whatever terminal: nothing tells whether they still care.
     pub fn human() -> Self {
-        Self { name: Name::human(), process: None, namespace: None, command: false }
+        Self { name: Name::human(), process: None, namespace: None, command: false, identity: None }
     }
 
     /// A command that runs for `name` as long as `process` does.
     pub fn command(name: Name, process: ProcessId, namespace: Option<u64>) -> Self {
-        Self { name, process: Some(process), namespace, command: true }
+        Self { name, process: Some(process), namespace, command: true, identity: None }
     }
 
     /// Whether the two are never in each other's way.
@@ -285,6 +306,7 @@ mod tests {
             process: Some(process(pid)),
             namespace: None,
             command,
+            identity: None,
         };
         assert!(!holder(1, true).is_same(&holder(2, true)));
         assert!(holder(1, true).is_same(&holder(2, false)));
@@ -313,6 +335,7 @@ mod tests {
             process: pid.map(process),
             namespace: None,
             command: false,
+            identity: None,
         };
         let command = |name: &str, pid| Holder::command(Name::new(name).unwrap(), process(pid), None);
         for (one, other, same, shares) in [
