@@ -552,3 +552,24 @@ fn discovering_among_many_panes_calls_tmux_twice_at_most() {
     let second = calls();
     assert_eq!(second.len(), 1, "{second:#?}");
 }
+
+#[test]
+fn an_agent_in_its_shell_mode_is_given_nothing_and_the_mode_is_named() {
+    let (world, panes) = team(&["opencode"], &[]);
+    // A turn first: a fresh screen shows another placeholder in that mode.
+    given_once(&world, &panes[0], &send(&world, "opencode-1", "hello"));
+    world.control(&panes[0], "draft !");
+    eventually("shell mode", || world.screen(&panes[0]).contains("Shell").then_some(()));
+    eventually("told", || field(&world, &panes[0], "state").is_some_and(|s| s == "overlay").then_some(()));
+    let id = send(&world, "opencode-1", "true; touch harm #");
+    eventually("held", || {
+        let (stage, detail) = status(&world, &id);
+        (stage == "held" && detail == "its composer is in shell mode").then_some(())
+    });
+    let told = world.ok(&["explain", &panes[0]]);
+    assert!(told.contains("state: overlay") && told.contains("its composer is in shell mode"), "{told}");
+    thread::sleep(Duration::from_millis(500));
+    assert_eq!(given(&world, &panes[0], &id), 0);
+    world.control(&panes[0], "clear");
+    given_once(&world, &panes[0], &id);
+}

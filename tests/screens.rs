@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
-use swarm::agents::{Content, PaneFacts, Profiles, Reading, read};
+use swarm::agents::{Content, PaneFacts, Profile, Profiles, Reading, read};
 use swarm::core::agent::Status;
 use swarm::core::screen::Screen;
 
@@ -21,7 +21,20 @@ struct Fixture {
 }
 
 fn fixtures() -> Vec<Fixture> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/screens");
+    let all = below("screens");
+    assert!(all.len() >= 280, "only {} fixtures", all.len());
+    all
+}
+
+/// Screens of agents that have no built-in profile, each with one that makes use of rules which the built-in ones do not need.
+fn others() -> Vec<Fixture> {
+    let all = below("others");
+    assert!(all.len() >= 27, "only {} fixtures", all.len());
+    all
+}
+
+fn below(dir: &str) -> Vec<Fixture> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(dir);
     let mut all = Vec::new();
     for kind in fs::read_dir(root).unwrap().flatten() {
         let mut files: Vec<PathBuf> =
@@ -53,7 +66,6 @@ fn fixtures() -> Vec<Fixture> {
             });
         }
     }
-    assert!(all.len() >= 280, "only {} fixtures", all.len());
     all
 }
 
@@ -85,6 +97,24 @@ fn every_captured_screen_is_read_right() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_captured_screen_of_an_agent_with_a_profile_of_its_own_is_read_right() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/others");
+    for f in others() {
+        let path = root.join(&f.kind).join("profile.toml");
+        let profile = Profile::parse(&fs::read_to_string(path).unwrap(), &f.kind).unwrap();
+        let got = read(&profile, &Screen::parse(&f.ansi), &f.facts);
+        assert_eq!(got.state, f.expected, "{}/{}: {:?}", f.kind, f.state, got.evidence);
+        match f.state.as_str() {
+            "draft" => assert!(got.composer.unwrap().holds("half typed dra"), "{}", f.kind),
+            "draft-multiline" => {
+                assert!(got.composer.unwrap().holds("line one\nline two\nline three"), "{}", f.kind);
+            }
+            _ => {}
+        }
+    }
 }
 
 #[test]

@@ -71,8 +71,9 @@ impl Composer {
     }
 }
 
+/// Without blanks, and without the one of no width that an agent puts behind a cursor which it draws.
 fn squeeze(text: &str) -> String {
-    text.chars().filter(|c| !c.is_whitespace()).collect()
+    text.chars().filter(|c| !c.is_whitespace() && *c != '\u{200b}').collect()
 }
 
 /// What is open, or the mode that the composer is in.
@@ -315,6 +316,12 @@ impl Scene<'_> {
     /// The row in which the prompt would stand: the first below what closes the composer at the top, or below a blank one.
     fn first_row(&self) -> Option<usize> {
         let cursor = usize::from(self.facts.cursor_y);
+        if self.found.is_none()
+            && self.rules.filled
+            && let Some(block) = self.rows.get(cursor).and_then(|_| filled(self.rows, cursor))
+        {
+            return Some(block.start);
+        }
         let above = (0..=cursor).rev().find(|i| {
             self.rows.get(*i).is_none_or(|row| match &self.rules.top {
                 Some(top) => top.prefix(&row.text).is_some(),

@@ -27,7 +27,7 @@ pub struct Row {
     pub cells: Vec<Cell>,
     /// The same as text, without trailing blanks.
     pub text: String,
-    /// Whether it has a background of its own up to its end.
+    /// Whether it has a background of its own from its beginning to its end.
     pub filled: bool,
 }
 
@@ -75,7 +75,7 @@ impl Row {
 
     /// The column of a cursor that is drawn as one reversed cell, if there is one and nothing else is reversed.
     pub fn drawn_cursor(&self) -> Option<u16> {
-        let mut reversed = self.cells.iter().filter(|c| c.reverse);
+        let mut reversed = self.cells.iter().filter(|c| c.reverse && c.ch.width() != Some(0));
         let cursor = reversed.next()?;
         reversed.next().is_none().then_some(cursor.column)
     }
@@ -94,6 +94,7 @@ fn is_ink(c: char) -> bool {
 
 fn parse_row(line: &str, style: &mut Style) -> Row {
     let mut cells = Vec::new();
+    let mut filled = true;
     let mut column = 0u16;
     let mut chars = line.chars().peekable();
     while let Some(c) = chars.next() {
@@ -126,11 +127,12 @@ fn parse_row(line: &str, style: &mut Style) -> Row {
             continue;
         }
         let Some(width) = c.width() else { continue };
+        filled &= style.filled;
         cells.push(Cell { ch: c, column, dim: style.dim, reverse: style.reverse, bold: style.bold });
         column = column.saturating_add(u16::try_from(width).unwrap_or(1));
     }
     let text: String = cells.iter().map(|c| c.ch).collect();
-    Row { cells, text: text.trim_end().to_owned(), filled: style.filled }
+    Row { cells, text: text.trim_end().to_owned(), filled: filled && style.filled }
 }
 
 fn apply(parameters: &str, style: &mut Style) {
@@ -260,6 +262,41 @@ mod tests {
             (40, "", true),
         ] {
             assert_eq!((&*row.from_column(column), row.is_dim_from(column)), (text, dim), "{column}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_is_drawn_as_one_reversed_cell() {
+        for (row, column) in [
+            ("> \x1b[7m \x1b[0m text", Some(2)),
+            ("> a\x1b[7mb\x1b[0mc", Some(3)),
+            // What takes no column is none.
+            ("> a\x1b[7m \u{200b}\x1b[0m", Some(3)),
+            ("> \x1b[7mab\x1b[0m", None),
+            ("\x1b[7ma\x1b[0m \x1b[7mb\x1b[0m", None),
+            ("> a", None),
+        ] {
+            assert_eq!(Screen::parse(row).rows()[0].drawn_cursor(), column, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn a_row_is_filled_if_all_of_it_has_a_background() {
+        for (text, filled) in [
+            ("a", [false, false]),
+            ("\x1b[48;5;240m\nb", [true, true]),
+            ("\x1b[44ma\x1b[49m\nb", [false, false]),
+            ("\x1b[48;2;1;2;49ma\n\x1b[0mb", [true, false]),
+            ("a\x1b[48;2;1;2;49mb\n\x1b[0mb", [false, false]),
+            ("\x1b[107ma\n\x1b[49mb", [true, false]),
+            ("\x1b[48:5:3ma\n\x1b[mb", [true, false]),
+            ("\x1b[38;5;44ma\n\x1b[4mb", [false, false]),
+            // The default one, by a name that only looks like a number of a background.
+            ("\x1b[7;49ma\n\x1b[47;49mb", [false, false]),
+        ] {
+            let rows: Vec<bool> =
+                Screen::parse(&format!("{text}\n")).rows().iter().map(|r| r.filled).collect();
+            assert_eq!(&rows[..], &filled[..rows.len()], "{text:?}");
         }
     }
 

@@ -117,7 +117,13 @@ fn barred(pane: &Pane<'_>, left: usize, width: usize, field: &str, cells: impl F
 fn composer(pane: &Pane<'_>, left: usize, width: usize) -> (Vec<Line>, (usize, usize)) {
     // The bar, and two columns on either side of the text.
     let room = width.saturating_sub(5);
-    let (draft, x) = pane.draft(room, MOST_ROWS.min(pane.height.saturating_sub(6)));
+    let (mut draft, mut x) = pane.draft(room, MOST_ROWS.min(pane.height.saturating_sub(6)));
+    // A draft that begins with an exclamation mark is for its shell: the mark is not shown, and the last row says so.
+    let shell = pane.agent.draft.text().starts_with('!');
+    if shell && let Some(first) = draft.first_mut().filter(|row| !row.is_empty()) {
+        first.remove(0);
+        x = x.saturating_sub(usize::from(draft.len() == 1));
+    }
     let placeholder =
         if pane.agent.draft.is_empty() && pane.agent.entries.is_empty() && pane.agent.turn.is_none() {
             "Ask anything… \"Fix broken tests\""
@@ -134,10 +140,11 @@ fn composer(pane: &Pane<'_>, left: usize, width: usize) -> (Vec<Line>, (usize, u
     let y = rows.len() - 1;
     rows.push(barred(pane, left, width, FIELD, |row| row));
     rows.push(barred(pane, left, width, FIELD, |row| {
-        row.put("38;2;92;156;245;48;2;30;30;30", "Build")
-            .put(GRAY_FIELD, " · ")
-            .put(FIELD, "mock")
-            .put(GRAY_FIELD, " mock")
+        let row = row.put("38;2;92;156;245;48;2;30;30;30", if shell { "Shell" } else { "Build" });
+        if shell {
+            return row;
+        }
+        row.put(GRAY_FIELD, " · ").put(FIELD, "mock").put(GRAY_FIELD, " mock")
     }));
     let edge = pane.row().fill(GROUND, left).put(BAR, "╹");
     rows.push(edge.put("38;2;30;30;30;48;2;10;10;10", &"▀".repeat(width.saturating_sub(1))).end());
