@@ -143,9 +143,10 @@ pub struct ScreenRules {
     /// The rest of the rows is divided by this: one part of them may be text.
     #[serde(default = "one")]
     pub share: u16,
-    /// The smallest pane, in columns and rows, in which the composer and all that is said beside it can be seen.
+    /// The smallest panes, in columns and rows, in which the composer and all that is said beside it can be seen: as large as one of
+    /// them is large enough.
     #[serde(default = "smallest")]
-    pub smallest: (u16, u16),
+    pub smallest: Vec<(u16, u16)>,
     /// Rows with text from the composer's closing row on, at the most.
     pub below: usize,
     /// Texts of an empty composer, where they are not dim.
@@ -246,8 +247,8 @@ fn one() -> u16 {
     1
 }
 
-fn smallest() -> (u16, u16) {
-    (30, 10)
+fn smallest() -> Vec<(u16, u16)> {
+    vec![(30, 10)]
 }
 
 /// How fast an agent reacts, in milliseconds.

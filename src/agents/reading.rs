@@ -117,8 +117,7 @@ pub fn read(profile: &Profile, screen: &Screen, facts: &PaneFacts) -> Reading {
     let last = rows.iter().rposition(|r| !r.text.is_empty()).map_or(0, |i| i + 1);
     let found = cursor(rules, rows, facts).and_then(|cursor| locate(rules, rows, cursor));
     let last = last.max(found.as_ref().map_or(0, |f| f.rows.end));
-    let (columns, high) = rules.smallest;
-    let too_small = (facts.width < columns || facts.height < high).then_some(rules.smallest);
+    let too_small = too_small(rules, facts);
     let mut scene = Scene { rules, rows, last, facts, found: found.as_ref(), open: None, why: Vec::new() };
     let mut state = scene.judge();
     if let (Some((columns, rows)), Status::Idle) = (too_small, state) {
@@ -129,6 +128,14 @@ pub fn read(profile: &Profile, screen: &Screen, facts: &PaneFacts) -> Reading {
     }
     let Scene { open, why, .. } = scene;
     Reading { state, composer: found.map(|f| f.composer), open, too_small, evidence: why }
+}
+
+/// The size that would do and takes the least, if the pane is too small.
+fn too_small(rules: &ScreenRules, facts: &PaneFacts) -> Option<(u16, u16)> {
+    let lacks = |(columns, rows): &(u16, u16)| {
+        u32::from(columns.saturating_sub(facts.width)) + u32::from(rows.saturating_sub(facts.height))
+    };
+    rules.smallest.iter().min_by_key(|size| lacks(size)).filter(|size| lacks(size) > 0).copied()
 }
 
 struct Found {

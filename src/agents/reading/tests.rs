@@ -244,9 +244,9 @@ fn other_rows_may_stand_above_the_prompt_where_the_profile_says_so() {
 
 #[test]
 fn a_pane_that_is_too_small_is_never_idle_and_says_what_would_do() {
-    let profile = boxed("smallest = [81, 5]\n");
+    let profile = boxed("smallest = [[100, 5], [81, 5]]\n");
     let got = at(&profile, "---\n> _\n---\n");
     assert_eq!((got.state, got.too_small), (Status::Unknown, Some((81, 5))));
-    let profile = boxed("smallest = [80, 24]\n");
+    let profile = boxed("smallest = [[81, 5], [80, 24]]\n");
     assert_eq!(at(&profile, "---\n> _\n---\n").too_small, None);
 }
