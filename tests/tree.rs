@@ -248,3 +248,50 @@ fn each_work_tree_and_submodule_is_judged_by_itself() {
     assert!(refused(&world, "claude-1", "cd part && git commit -am x").unwrap().contains("part/part.rs"));
     assert_eq!(refused_in(&world, "claude-1", &root.join("part"), "git -C .. stash"), None);
 }
+
+/// What an agent's git says, with a name for its commits.
+fn runs(world: &World, name: &str, command: &str) -> String {
+    let identity =
+        "export GIT_AUTHOR_NAME=x GIT_AUTHOR_EMAIL=x@x GIT_COMMITTER_NAME=x GIT_COMMITTER_EMAIL=x@x";
+    world.below(name, &format!("{identity}; {command}; echo rc $?"))
+}
+
+/// A hook of git that calls the guard.
+fn guarded_by(world: &World, hook: &str, arguments: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    let path = world.project().join(".git/hooks").join(hook);
+    fs::write(&path, format!("#!/bin/sh\nswarm guard {arguments} || exit 1\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn git_itself_asks_the_guard_where_an_agent_has_no_hooks() {
+    let world = team();
+    let root = world.project();
+    guarded_by(&world, "pre-commit", "");
+    guarded_by(&world, "post-commit", "--committed");
+    guarded_by(&world, "post-checkout", "--hook post-checkout \"$@\"");
+    edits(&world, "codex-1", &root.join("theirs.rs"));
+    world.below("codex-1", "swarm-msg unlock theirs.rs");
+    let told = runs(&world, "claude-1", "git commit -qam x");
+    assert!(told.contains("theirs.rs was edited by codex-1") && told.contains("rc 1"), "{told}");
+    // It cannot be refused by then: it is told, to both.
+    git(&root, &["commit", "-q", "--allow-empty", "--no-verify", "-m", "second"]);
+    let told = runs(&world, "claude-1", "git checkout -q other");
+    assert!(told.contains("warning: another commit") && told.contains("rc 0"), "{told}");
+    let mail = world.below("codex-1", "swarm-msg inbox");
+    assert!(mail.contains("claude-1 checked out another commit"), "{mail}");
+    // A person is warned and may; then nobody's work is open there any more.
+    let commit = "git -c user.name=x -c user.email=x@x commit -qam x";
+    let out = world.command("sh").args(["-c", commit]).output().unwrap();
+    let why = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(out.status.success() && why.contains("warning: theirs.rs was edited by codex-1"), "{why}");
+    fs::write(root.join("theirs.rs"), "by claude-1, with a shell\n").unwrap();
+    let told = runs(&world, "claude-1", "git commit -qam x");
+    assert!(told.contains("rc 0"), "{told}");
+    // A guard that cannot tell lets go and says so.
+    fs::write(world.state().join("FORMAT"), "99\n").unwrap();
+    let out = world.command("swarm").arg("guard").output().unwrap();
+    let why = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(out.status.success() && why.contains("lets this go on"), "{why}");
+}

@@ -1,51 +1,113 @@
 use super::lease;
 use super::session::{self, Session};
-use crate::core::lease::{Lease, PathPattern, Which};
+use crate::core::hook::Enforce;
+use crate::core::lease::{Lease, Notice, PathPattern, Which};
+use crate::core::message::MessageType;
 use crate::core::refusal::Refusal;
+use crate::core::tree::git::Kind;
+use crate::core::tree::verdict::{self, Claim, Why};
+use crate::hooks::tree::Others;
 use crate::os::clock;
-use crate::store::Store;
+use crate::store::{Store, now_ms};
 use anyhow::{Context as _, Result, bail};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
 use std::process::Command;
 
-/// Refuse a commit of files that another agent holds (called by git, see `swarm hooks install git`)
+/// Refuse a commit of what another agent holds or has edited (called by git, see `swarm hooks install git`)
 ///
 /// Agents are refused with 3, people are warned. `git commit --no-verify` passes it.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  swarm guard\n  swarm guard --committed")]
+#[command(
+    after_help = "Examples:\n  swarm guard\n  swarm guard --committed\n  swarm guard --hook pre-merge-commit"
+)]
 pub(super) struct Args {
     /// After the commit: give back the automatic leases on what was committed
     #[arg(long)]
     committed: bool,
+    /// The hook of git that calls, if it is not pre-commit: pre-merge-commit or post-checkout
+    #[arg(long, value_name = "NAME", conflicts_with = "committed")]
+    hook: Option<String>,
+    /// What git gives that hook
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, requires = "hook")]
+    given: Vec<String>,
 }
 
+/// Only what is another's refuses: a guard that cannot tell says so and lets git go on.
 pub(super) fn run(args: &Args) -> Result<()> {
+    let Err(error) = judge(args) else { return Ok(()) };
+    if error.downcast_ref::<Refusal>().is_some_and(|r| matches!(r, Refusal::Held(_))) {
+        return Err(error);
+    }
+    super::print::tell(&format!("the guard of commits lets this go on, since it cannot tell: {error:#}"));
+    Ok(())
+}
+
+fn judge(args: &Args) -> Result<()> {
     let here = session::here()?;
     if Store::root_of(&here).is_none() {
         return Ok(());
     }
     let session = Session::open()?;
-    // Without rename detection both names of a renamed file are told.
-    let listed: &[&str] = if args.committed {
-        &["diff-tree", "--root", "--no-commit-id", "--name-only", "--no-renames", "-r", "-z", "HEAD"]
-    } else {
-        &["diff", "--cached", "--name-only", "--no-renames", "-z"]
+    if args.committed {
+        // Without rename detection both names of a renamed file are told.
+        let paths = names(&[
+            "diff-tree",
+            "--root",
+            "--no-commit-id",
+            "--name-only",
+            "--no-renames",
+            "-r",
+            "-z",
+            "HEAD",
+        ])?;
+        return release(&session, &patterns(&session, &paths)?);
+    }
+    let others = Others::of(&session.store, &session.agents, &session.caller.name, &lease::holder(&session))?;
+    let others = match (session.settings()?.tree, args.hook.as_deref()) {
+        // git itself stops a merge into files that are not committed.
+        (Enforce::Off, _) | (_, Some("pre-merge-commit")) => others.leases_only(),
+        _ => others,
     };
-    let paths = files(&session, listed)?;
-    if args.committed { release(&session, &paths) } else { check(&session, &paths) }
+    if others.is_empty() {
+        return Ok(());
+    }
+    match args.hook.as_deref() {
+        None | Some("pre-commit" | "pre-merge-commit") => {
+            let staged = names(&["diff", "--cached", "--name-only", "--no-renames", "-z"])?;
+            let claims = others.claims(&session.store, &top()?, &staged, Kind::Commit)?;
+            let what = if args.hook.is_none() { "git commit" } else { "git merge" };
+            refuse(&session, what, &claims)
+        }
+        Some("post-checkout") => {
+            // The third argument is 1 for another commit and 0 for files.
+            if args.given.get(2).is_some_and(|flag| flag == "1") && args.given.first() != args.given.get(1) {
+                told(&session, &open(&session, &others)?)?;
+            }
+            Ok(())
+        }
+        // An older program may be called by a newer installation.
+        Some(_) => Ok(()),
+    }
 }
 
-/// The files git names, as patterns.
-fn files(session: &Session, args: &[&str]) -> Result<Vec<PathPattern>> {
+fn top() -> Result<PathBuf> {
     let top = git(&["rev-parse", "--show-toplevel"])?;
-    let top = std::path::PathBuf::from(OsStr::from_bytes(top.strip_suffix(b"\n").unwrap_or(&top)));
-    let mut paths = Vec::new();
-    for name in git(args)?.split(|b| *b == 0).filter(|n| !n.is_empty()) {
-        // What cannot be leased is held by nobody.
-        paths.extend(session.store.literal_pattern(&top, OsStr::from_bytes(name)));
-    }
-    Ok(paths)
+    Ok(PathBuf::from(OsStr::from_bytes(top.strip_suffix(b"\n").unwrap_or(&top))))
+}
+
+/// The files git names, from the top.
+fn names(args: &[&str]) -> Result<Vec<String>> {
+    let listed = git(args)?;
+    let names = listed.split(|b| *b == 0).filter(|name| !name.is_empty());
+    // What is not UTF-8 cannot be leased, so it is held by nobody.
+    Ok(names.filter_map(|name| std::str::from_utf8(name).ok().map(str::to_owned)).collect())
+}
+
+fn patterns(session: &Session, names: &[String]) -> Result<Vec<PathPattern>> {
+    let top = top()?;
+    Ok(names.iter().filter_map(|name| session.store.literal_pattern(&top, OsStr::new(name)).ok()).collect())
 }
 
 fn git(args: &[&str]) -> Result<Vec<u8>> {
@@ -57,38 +119,77 @@ fn git(args: &[&str]) -> Result<Vec<u8>> {
     Ok(out.stdout)
 }
 
-fn check(session: &Session, paths: &[PathPattern]) -> Result<()> {
-    let own = lease::holder(session);
-    let leases = session.store.leases()?;
-    let held: Vec<(&PathPattern, Lease)> = paths
-        .iter()
-        .flat_map(|p| leases.table.holding(p).into_iter().map(move |l| (p, l)))
-        .filter(|(_, l)| !l.holder.is_same(&own))
-        .collect();
-    if held.is_empty() {
+/// What others have not committed in this work tree.
+fn open(session: &Session, others: &Others) -> Result<Vec<Claim>> {
+    let top = top()?;
+    others.claims(&session.store, &top, &crate::hooks::tree::uncommitted(&top)?, Kind::Move)
+}
+
+/// Refuses an agent, warns a person.
+fn refuse(session: &Session, what: &str, claims: &[Claim]) -> Result<()> {
+    if claims.is_empty() {
         return Ok(());
     }
     let now = clock::now()?;
-    let named = |(path, by): &(&PathPattern, Lease)| {
-        format!(
-            "{} is held by {}",
-            crate::core::escape::short(&path.to_string(), 120),
-            lease::held_by(by, &now)
-        )
-    };
-    let all: Vec<String> = held.iter().take(8).map(named).collect();
-    let text = all.join("; ");
-    if session.caller.name.is_human() {
+    let leases = session.store.peek_leases()?;
+    let held = |fence: u64| leases.table.leases().find(|l| l.fence == fence).cloned();
+    let named: Vec<String> = claims
+        .iter()
+        .take(8)
+        .map(|claim| {
+            let path = crate::core::escape::short(&claim.path.to_string(), 120);
+            match claim.why {
+                Why::Holds(fence) => match held(fence) {
+                    Some(by) => format!("{path} is held by {}", lease::held_by(&by, &now)),
+                    None => format!("{path} is held by {}", claim.who),
+                },
+                Why::Edited(at) => verdict::edited_by(&path, claim, at, now_ms()),
+            }
+        })
+        .collect();
+    let text = named.join("; ");
+    let held = claims.iter().any(|claim| matches!(claim.why, Why::Holds(_)));
+    if session.caller.name.is_human() || !held && session.settings()?.tree == Enforce::Warn {
         super::print::tell(&format!("warning: {text}"));
         return Ok(());
     }
-    Err(Refusal::Held(format!(
-        "not committed: {text}; leave these files out, or wait: swarm-msg lock --wait 10m PATH"
-    ))
-    .into())
+    let way = "leave these files out (git restore --staged PATH), or wait: swarm-msg lock --wait 10m PATH";
+    let not = if what == "git commit" { "not committed".to_owned() } else { format!("{what} is not done") };
+    Err(Refusal::Held(format!("{not}: {text}; {way}")).into())
+}
+
+/// Another commit was checked out: tells whoever did that, and those whose work is in the tree.
+fn told(session: &Session, claims: &[Claim]) -> Result<()> {
+    let Some(first) = claims.first() else { return Ok(()) };
+    let path = |claim: &Claim| crate::core::escape::short(&claim.path.to_string(), 120);
+    super::print::tell(&format!(
+        "warning: another commit is checked out now below work that {} has not committed ({}{}): tell them",
+        first.who,
+        path(first),
+        if claims.len() > 1 { format!(" and {} more", claims.len() - 1) } else { String::new() }
+    ));
+    let mut done = Vec::new();
+    session.store.transact(|tx| {
+        for claim in claims {
+            if done.contains(&&claim.who) {
+                continue;
+            }
+            done.push(&claim.who);
+            let text = format!(
+                "{} checked out another commit in the work tree in which {} is not committed: look at the branch before you go on",
+                session.caller.name,
+                path(claim)
+            );
+            tx.put_notice(&Notice { to: claim.who.clone(), kind: MessageType::Challenge, text })?;
+        }
+        Ok(())
+    })?;
+    session.store.post_notices()?;
+    Ok(())
 }
 
 fn release(session: &Session, paths: &[PathPattern]) -> Result<()> {
+    session.store.forget_edits(paths)?;
     let own = lease::holder(session);
     let automatic =
         |l: &&Lease| l.auto && l.holder.is_same(&own) && l.paths.iter().all(|p| paths.contains(p));

@@ -41,6 +41,12 @@ impl Others {
         Ok(Self { leases, edits: Vec::into_iter(edits).filter(lives).collect(), own: mine })
     }
 
+    /// Without the edits.
+    #[must_use]
+    pub fn leases_only(self) -> Self {
+        Self { edits: Vec::new(), ..self }
+    }
+
     /// Whether there is nothing to look for.
     pub fn is_empty(&self) -> bool {
         self.leases.is_empty() && self.edits.is_empty()
@@ -127,6 +133,12 @@ fn taken(store: &Store, others: &Others, act: &Act) -> Result<Vec<Claim>> {
 fn is_ours(store: &Store, dir: &Path) -> bool {
     // `x` need not be there.
     dir.is_dir() && store.literal_pattern(dir, OsStr::new("x")).is_ok()
+}
+
+/// The tracked files of the work tree around `dir` that differ from its last commit.
+pub fn uncommitted(dir: &Path) -> Result<Vec<String>> {
+    let look = Look { paths: Paths::All, untracked: Untracked::No, ignored: false };
+    Ok(dirty(dir, &look)?.into_iter().map(|dirty| dirty.path).collect())
 }
 
 /// What is dirty in the work tree around `dir`. What git does not understand is not dirty.

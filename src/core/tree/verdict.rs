@@ -49,6 +49,11 @@ pub fn edited<'e>(path: &PathPattern, kind: Kind, others: &'e [Edit], own: &[Edi
     (kind != Kind::Commit || mine.is_none_or(|at| at < found.at)).then_some(found)
 }
 
+/// In words: somebody has edited it and not committed it.
+pub fn edited_by(path: &str, claim: &Claim, at: u64, now: u64) -> String {
+    format!("{path} was edited by {} {} ago and is not committed", claim.who, span::age(at, now))
+}
+
 /// Why a call is refused, and what to do instead.
 pub fn refusal(shown: &str, kind: Kind, claims: &[Claim], now: u64) -> String {
     let does = match kind {
@@ -64,10 +69,7 @@ pub fn refusal(shown: &str, kind: Kind, claims: &[Claim], now: u64) -> String {
             let path = escape::short(&claim.path.to_string(), 120);
             match claim.why {
                 Why::Holds(fence) => format!("{path} is held by {} (lease {fence})", claim.who),
-                Why::Edited(at) => {
-                    let ago = span::age(at, now);
-                    format!("{path} was edited by {} {ago} ago and is not committed", claim.who)
-                }
+                Why::Edited(at) => edited_by(&path, claim, at, now),
             }
         })
         .collect();
