@@ -171,3 +171,34 @@ fn agents_rename_themselves_only_and_who_is_concerned_is_told() {
     });
     assert!(!world.ok(&["inbox"]).contains("otto"), "who did it knows");
 }
+
+#[test]
+fn renaming_neither_opens_the_rate_limit_nor_makes_the_store_grow() {
+    let mut world = World::new();
+    world.set("SWARM_RATE_LIMIT", "10/600");
+    world.start();
+    world.agent("claude", &[]);
+    world.ok(&["discover", "--init", "--quiet"]);
+    let script = "n=0; for i in 1 2 3; do for j in 1 2 3 4 5; do swarm-msg send --no-wait human x >/dev/null 2>&1 && n=$((n+1)); done; \
+                  swarm name $(swarm-msg whoami | cut -d\" \" -f1) other-$i >/dev/null 2>&1 && n=$((n+1)); done; \
+                  swarm name $(swarm-msg whoami | cut -d\" \" -f1) last 2>&1; echo $?; echo $n";
+    let told = world.below("claude-1", script);
+    let lines: Vec<&str> = told.lines().collect();
+    assert!(told.contains("rate limit") && lines[lines.len() - 2..] == ["4", "10"], "{told}");
+    // The human may, as often as it likes, and nothing is left of it but what mail is written to.
+    let mut name = json(&world.ok(&["agents", "--json"]))["agents"][0]["name"].as_str().unwrap().to_owned();
+    for n in 0..40 {
+        let next = format!("name-{n}");
+        world.ok(&["name", &name, &next]);
+        name = next;
+    }
+    let record = json(&fs::read_to_string(world.state().join(format!("agents/{name}.json"))).unwrap());
+    let former: Vec<&str> =
+        record["formerly"].as_array().unwrap().iter().map(|n| n.as_str().unwrap()).collect();
+    let mail = fs::read_dir(world.state().join("mail")).unwrap().count();
+    let rates = fs::read_dir(world.state().join("rate")).unwrap().count();
+    assert!(mail < 8 && rates < 6, "{mail} mailboxes, {rates} windows");
+    // Its notices were written to 40 names, and all of them are still its own.
+    let quarantined = fs::read_dir(world.state().join("quarantine")).unwrap().count();
+    assert_eq!(quarantined, 0, "{former:?}");
+}

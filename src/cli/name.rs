@@ -4,6 +4,7 @@ use crate::core::lease::Notice;
 use crate::core::message::{Identity, MessageType};
 use crate::core::name::Name;
 use crate::core::refusal::Refusal;
+use crate::store::now_ms;
 use crate::tmux::Server;
 use anyhow::Result;
 
@@ -35,6 +36,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         ))
         .into());
     }
+    let limit = session.settings()?.rate;
     let renamed = session.store.transact(|tx| {
         let known = tx.agents()?;
         let Some(current) = known.iter().find(|a| a.process == agent.process && a.is_live()) else {
@@ -44,7 +46,12 @@ pub(super) fn run(args: &Args) -> Result<()> {
             let how = if bearer.is_live() { "is" } else { "was, and may still have mail as," };
             return Err(Refusal::Usage(format!("another agent {how} {to}")).into());
         }
-        let renamed = if current.name == to { current.clone() } else { tx.rename_agent(current, &to)? };
+        if current.name != to && own {
+            // People are told of each: an agent's new names count as messages of its.
+            let mut window = tx.sender(&current.name)?;
+            window.admit(limit, now_ms()).map_err(Refusal::RateLimited)?;
+            tx.put_sender(&current.name, &window)?;
+        }
         if current.name != to {
             // Who is renamed, and the person, if that is not who did it.
             let actor = if own { to.clone() } else { Name::human() };
@@ -56,6 +63,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
                 tx.put_notice(&Notice { to: reader, kind: MessageType::Info, text: text.clone() })?;
             }
         }
+        let renamed = if current.name == to { current.clone() } else { tx.rename_agent(current, &to)? };
         tx.journal("renamed", serde_json::json!({"from": current.name, "to": to}))?;
         Ok(renamed)
     })?;

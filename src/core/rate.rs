@@ -40,6 +40,14 @@ pub struct RateLimited {
 }
 
 impl Sender {
+    /// Both of one who was known by two names: what was sent counts, and numbers go up.
+    #[must_use]
+    pub fn with(mut self, other: Self) -> Self {
+        self.sequence = self.sequence.max(other.sequence);
+        self.sent.extend(other.sent);
+        self
+    }
+
     /// Lets one message through at `now_ms` and gives its sequence number, or refuses. Times that have passed are dropped either way.
     ///
     /// The sequence is at least the time: should the record be lost, numbers still go up. A clock that was
@@ -87,6 +95,16 @@ mod tests {
         assert!(Sender::default().admit(limit, 2000).unwrap() > second);
         let mut damaged = Sender { sequence: u64::MAX, sent: vec![u64::MAX; 3] };
         assert_eq!(damaged.admit(limit, 3000), Ok(3000));
+    }
+
+    #[test]
+    fn what_was_sent_under_two_names_counts_together() {
+        let limit = Limit { count: 3, window_ms: 100 };
+        let (mut a, mut b) = (Sender::default(), Sender::default());
+        let last = [a.admit(limit, 1000), a.admit(limit, 1001), b.admit(limit, 1002)].map(Result::unwrap)[2];
+        let mut both = a.with(b);
+        assert_eq!(both.admit(limit, 1003), Err(RateLimited { limit, retry_in_ms: 97 }));
+        assert!(both.admit(limit, 1100).unwrap() > last);
     }
 
     #[test]

@@ -48,6 +48,9 @@ impl Folder {
     }
 }
 
+/// How many former names an agent keeps, besides those that some of its mail is written to.
+const MAX_FORMER: usize = 16;
+
 /// When each part of a mailbox last changed.
 pub type Changed = [SystemTime; 4];
 
@@ -320,6 +323,10 @@ impl Store {
 impl Transaction<'_> {
     /// Puts a staged message into a mailbox. What is awaited is noted first: a message is never there without it.
     pub(super) fn post(&mut self, staged: &Staged, owner: &Name, message: &Message) -> Result<()> {
+        // A renaming since may have taken an empty mailbox away: what is put there follows with the next look at the agents.
+        if !self.store.has_mailbox(owner) {
+            self.store.ensure_mailbox(owner)?;
+        }
         let file = message.file_name();
         if message.ack_required {
             staged.link(&self.store.mail_file(owner, Folder::Unacked, &file))?;
@@ -389,12 +396,36 @@ impl Transaction<'_> {
         let mut formerly = agent.formerly.clone();
         formerly.retain(|n| n != to);
         formerly.push(agent.name.clone());
+        self.forget_names(agent, &mut formerly)?;
         let renamed = Agent { name: to.clone(), formerly, ..agent.clone() };
+        // What was sent under the old name counts under the new one, before the new one can send.
+        let (before, known) = (self.sender(&agent.name)?, self.sender(to)?);
+        self.put_sender(to, &known.with(before))?;
         self.put_agent(&renamed)?;
         self.move_edits(&agent.name, Some(to))?;
         self.forget_agent(&agent.name)?;
+        self.forget_sender(&agent.name)?;
         self.settle_mail(&renamed)?;
         Ok(renamed)
+    }
+
+    /// Leaves out the oldest of many former names, but those that some mail is written to: it would be taken for another's.
+    fn forget_names(&self, agent: &Agent, formerly: &mut Vec<Name>) -> Result<()> {
+        if formerly.len() <= MAX_FORMER {
+            return Ok(());
+        }
+        let mut addressed = Vec::new();
+        for folder in [Folder::New, Folder::Given, Folder::Cur, Folder::Unacked] {
+            let mail = self.store.mail(&agent.name, &agent.formerly, folder)?;
+            addressed.extend(mail.messages.into_iter().flat_map(|m| m.to.clone()));
+        }
+        let mut surplus = formerly.len() - MAX_FORMER;
+        formerly.retain(|name| {
+            let stays = surplus == 0 || *name == agent.name || addressed.contains(name);
+            surplus -= usize::from(!stays);
+            stays
+        });
+        Ok(())
     }
 
     /// Moves mail that still lies under a former name of `agent` to its mailbox. Idempotent.
@@ -413,6 +444,12 @@ impl Transaction<'_> {
                     self.recount(&agent.name)?;
                 }
             }
+            // An empty mailbox goes, and what is not empty stays: nothing else is done about an error.
+            let mailbox = self.store.dir.join("mail").join(old.as_str());
+            if mailbox.is_dir() && PARTS.into_iter().all(|part| remove_empty(&mailbox.join(part))) {
+                let _ = std::fs::remove_file(mailbox.join("waiting.json"));
+                let _ = std::fs::remove_dir(&mailbox);
+            }
         }
         Ok(())
     }
@@ -422,6 +459,11 @@ impl Transaction<'_> {
         let to = self.store.dir.join("dead").join(format!("{:013}-{owner}", super::now_ms()));
         move_entry(&self.store.dir.join("mail").join(owner.as_str()), &to)
     }
+}
+
+/// Removes a directory if it is empty; whether it is not there any more.
+fn remove_empty(dir: &Path) -> bool {
+    std::fs::remove_dir(dir).map_or_else(|error| error.kind() == std::io::ErrorKind::NotFound, |()| true)
 }
 
 fn move_entry(from: &Path, to: &Path) -> Result<()> {

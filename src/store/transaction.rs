@@ -69,6 +69,17 @@ impl<'s> Transaction<'s> {
         record::overwrite(&self.store.tmp(), &path, sender)
     }
 
+    /// Removes what is remembered of a sender that has another name now.
+    pub fn forget_sender(&mut self, name: &Name) -> Result<()> {
+        let path = self.store.dir.join("rate").join(format!("{name}.json"));
+        match std::fs::remove_file(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                Err(e).with_context(|| format!("cannot remove {}", path.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Appends to the journal, with the time and how long this transaction waited for the mutex.
     pub fn journal(&mut self, event: &str, mut fields: Value) -> Result<()> {
         if let Value::Object(map) = &mut fields {
