@@ -240,7 +240,204 @@ fn a_hooks_directory_of_the_whole_machine_is_refused_and_the_repositorys_own_res
     let (code, why) = world.refused(&["hooks", "install", "git"]);
     assert!(code == 2 && why.contains("core.hooksPath") && why.contains("global"), "{why}");
     assert!(!shared.exists());
+    // One of the repository's own, which git does not show.
     git(&world, &["config", "core.hooksPath", "my-hooks"]);
+    fs::write(world.project().join(".git/info/exclude"), "my-hooks\n").unwrap();
     world.ok(&["hooks", "install", "git"]);
     assert!(world.project().join("my-hooks/pre-commit").exists());
+}
+
+/// Commits below an agent; gives what was said, and the code.
+fn commit_below(world: &World, name: &str, dir: &str) -> String {
+    world.below(
+        name,
+        &format!("cd {dir} && git -c user.name=x -c user.email=x@example.org commit -qm x 2>&1; echo rc $?"),
+    )
+}
+
+#[test]
+fn hooks_that_the_team_shares_are_never_written_and_the_line_to_add_is_given() {
+    let world = guarded();
+    world.ok(&["hooks", "uninstall", "git"]);
+    let shared = world.project().join(".githooks/pre-commit");
+    let text = "#!/bin/sh\necho ran >>own-hook\n";
+    put(&shared, text.as_bytes());
+    fs::set_permissions(&shared, fs::Permissions::from_mode(0o755)).unwrap();
+    git(&world, &["add", ".githooks"]);
+    assert!(commit(&world, &[]).0);
+    // Named as a path, or by a link that leads there.
+    for how in ["path", "link", "new"] {
+        let hooks = world.project().join(".git/hooks");
+        match how {
+            "link" => {
+                git(&world, &["config", "--unset", "core.hooksPath"]);
+                fs::remove_dir_all(&hooks).unwrap();
+                symlink("../.githooks", &hooks).unwrap();
+            }
+            "new" => {
+                git(&world, &["config", "core.hooksPath", ".nothing-there-yet"]);
+            }
+            _ => drop(git(&world, &["config", "core.hooksPath", ".githooks"])),
+        }
+        let (code, why) = world.refused(&["hooks", "install", "git"]);
+        assert!(code == 2 && why.contains("the team shares") && why.contains("swarm guard"), "{how}: {why}");
+        assert_eq!(fs::read_to_string(&shared).unwrap(), text);
+        let seen = git(&world, &["status", "--porcelain"]).stdout;
+        let seen = String::from_utf8(seen).unwrap();
+        assert!(!seen.contains("hooks") && !seen.contains(".nothing"), "{how}: {seen}");
+        let status = world.ok(&["hooks", "status", "git"]);
+        assert!(status.contains("not installed") && !status.contains("enforced"), "{how}: {status}");
+    }
+    // With that line in it, it is in force, and said to be.
+    git(&world, &["config", "core.hooksPath", ".githooks"]);
+    let (_, why) = world.refused(&["hooks", "install", "git"]);
+    let line = why.split("yourself: ").nth(1).unwrap().trim();
+    let after = line.replace("swarm guard", "swarm guard --committed");
+    fs::write(&shared, format!("{text}{line}\n")).unwrap();
+    put(&shared.with_file_name("post-commit"), format!("#!/bin/sh\n{after}\n").as_bytes());
+    assert!(world.ok(&["hooks", "status", "git"]).contains("enforced by your own hooks"));
+    world.below("codex-1", "swarm-msg lock held.txt");
+    put(&world.project().join("held.txt"), b"x");
+    git(&world, &["add", "held.txt"]);
+    let told = commit_below(&world, "claude-1", ".");
+    assert!(told.contains("not committed") && told.contains("rc 1"), "{told}");
+}
+
+#[test]
+fn the_guard_holds_in_linked_worktrees_and_submodules_and_status_says_where() {
+    let world = guarded();
+    world.ok(&["hooks", "uninstall", "git"]);
+    let other = world.path().join("other");
+    fs::create_dir(&other).unwrap();
+    let at = |dir: &Path, args: &[&str]| {
+        let identity = ["-c", "user.name=x", "-c", "user.email=x@e.org", "-c", "protocol.file.allow=always"];
+        let out = world.command("git").current_dir(dir).args(identity).args(args).output().unwrap();
+        assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
+    };
+    at(&other, &["init", "-q"]);
+    at(&other, &["commit", "-q", "--allow-empty", "-m", "x"]);
+    let project = world.project();
+    at(&project, &["commit", "-q", "--allow-empty", "-m", "x"]);
+    at(&project, &["submodule", "--quiet", "add", other.to_str().unwrap(), "sub"]);
+    at(&project, &["commit", "-qm", "sub"]);
+    at(&project, &["worktree", "add", "-q", "../tree"]);
+    // Hooks of each working tree's own, as husky has them.
+    for dir in [&project, &world.path().join("tree")] {
+        put(&dir.join(".own/.gitignore"), b"*\n");
+    }
+    at(&project, &["config", "core.hooksPath", ".own"]);
+    let told = world.ok(&["hooks", "install", "git"]);
+    for dir in ["project/.own", "tree/.own", "project/.git/modules/sub/hooks"] {
+        let hook = world.path().join(dir).join("pre-commit");
+        assert!(
+            hook.exists() && told.contains(&world.path().join(dir).display().to_string()),
+            "{dir}: {told}"
+        );
+    }
+    world.below("codex-1", "swarm-msg lock sub/held.txt; cd ../tree && swarm-msg lock held.txt");
+    for dir in ["sub", "../tree"] {
+        let file = project.join(dir).join("held.txt");
+        put(&file, b"x");
+        at(&project.join(dir), &["add", "held.txt"]);
+        let told = commit_below(&world, "claude-1", dir);
+        assert!(told.contains("not committed") && told.contains("rc 1"), "{dir}: {told}");
+    }
+    fs::remove_file(world.path().join("tree/.own/pre-commit")).unwrap();
+    let told = world.ok(&["hooks", "status", "git"]);
+    let line = told.lines().find(|l| l.contains("tree/.own")).unwrap();
+    assert!(!line.contains("enforced") && told.matches("enforced").count() == 2, "{told}");
+    world.ok(&["hooks", "uninstall", "git"]);
+    assert!(
+        !project.join(".own/pre-commit").exists()
+            && !project.join(".git/modules/sub/hooks/pre-commit").exists()
+    );
+}
+
+#[test]
+fn a_guard_that_cannot_tell_lets_the_commit_go_on_and_says_so() {
+    let world = guarded();
+    let breakages: [(&str, &str, &str); 3] = [
+        ("an open store", "chmod g+w .swarm/mail", "chmod g-w .swarm/mail"),
+        ("a newer format", "cp .swarm/FORMAT f; echo 99 >.swarm/FORMAT", "cp f .swarm/FORMAT"),
+        ("no project", "cp .swarm/PROJECT p; echo x >.swarm/PROJECT", "cp p .swarm/PROJECT"),
+    ];
+    for (what, breaks, repairs) in breakages {
+        let script = |text: &str| assert!(world.command("sh").args(["-c", text]).status().unwrap().success());
+        fs::write(world.project().join("a.txt"), what).unwrap();
+        git(&world, &["add", "a.txt"]);
+        script(breaks);
+        let (done, why) = commit(&world, &["-q", "a.txt"]);
+        script(repairs);
+        assert!(done && why.contains("cannot tell"), "{what}: {why}");
+    }
+    // A setting of git's that its own commit does without.
+    git(&world, &["config", "diff.orderFile", "/none"]);
+    assert!(world.ok(&["guard"]).is_empty());
+}
+
+#[test]
+fn gits_own_environment_leads_to_no_other_repository() {
+    let world = guarded();
+    world.ok(&["hooks", "uninstall", "git"]);
+    let other = world.path().join("other");
+    let out = world.command("git").args(["init", "-q"]).arg(&other).output().unwrap();
+    assert!(out.status.success());
+    for action in ["install", "status", "uninstall"] {
+        let mut command = world.command("swarm");
+        command
+            .env("GIT_DIR", other.join(".git"))
+            .env("GIT_WORK_TREE", &other)
+            .env("GIT_COMMON_DIR", other.join(".git"))
+            .env("GIT_CONFIG_PARAMETERS", "'core.hooksPath'='/tmp/elsewhere'")
+            .env("GIT_CONFIG_COUNT", "1")
+            .env("GIT_CONFIG_KEY_0", "core.hooksPath")
+            .env("GIT_CONFIG_VALUE_0", "/tmp/elsewhere");
+        let out = command.args(["hooks", action, "git"]).output().unwrap();
+        let told = String::from_utf8(out.stdout).unwrap();
+        assert!(out.status.success() && !told.contains("other") && !told.contains("elsewhere"), "{told}");
+        assert!(!other.join(".git/hooks/pre-commit").exists() && !Path::new("/tmp/elsewhere").exists());
+    }
+}
+
+#[test]
+fn hooks_that_lead_out_of_the_repository_are_not_followed() {
+    let world = guarded();
+    world.ok(&["hooks", "uninstall", "git"]);
+    let outside = world.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    let hooks = world.project().join(".git/hooks");
+    fs::remove_dir_all(&hooks).unwrap();
+    symlink(&outside, &hooks).unwrap();
+    let (code, why) = world.refused(&["hooks", "install", "git"]);
+    assert!(code == 2 && why.contains("outside of the repository"), "{why}");
+    git(&world, &["config", "core.hooksPath", outside.to_str().unwrap()]);
+    assert_eq!(world.refused(&["hooks", "install", "git"]).0, 2);
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
+}
+
+#[test]
+fn a_guard_of_version_0_1_0_is_taken_over_and_taken_out() {
+    let world = guarded();
+    let hooks = world.project().join(".git/hooks");
+    world.ok(&["hooks", "uninstall", "git"]);
+    let own = fs::read_to_string(hooks.join("pre-commit")).unwrap();
+    let older = |hook: &str| {
+        format!(
+            "#!/bin/sh\n# Written by swarm hooks install git; removed by swarm hooks uninstall git.\n# It refuses\nif [ -x '/old/swarm' ]; then '/old/swarm' guard || exit 1; fi\nbefore=$(dirname -- \"$0\")/{hook}.before-swarm\nif [ -x \"$before\" ]; then exec \"$before\" \"$@\"; fi\n"
+        )
+    };
+    for install in [true, false] {
+        fs::rename(hooks.join("pre-commit"), hooks.join("pre-commit.before-swarm")).unwrap();
+        put(&hooks.join("pre-commit"), older("pre-commit").as_bytes());
+        put(&hooks.join("post-commit"), older("post-commit").as_bytes());
+        if install {
+            assert!(world.ok(&["hooks", "status", "git"]).contains("partial"));
+            world.ok(&["hooks", "install", "git"]);
+            assert!(world.ok(&["hooks", "status", "git"]).contains("enforced"));
+            assert!(fs::read_to_string(hooks.join("pre-commit")).unwrap().contains("own-hook"));
+        }
+        world.ok(&["hooks", "uninstall", "git"]);
+        assert_eq!(fs::read_to_string(hooks.join("pre-commit")).unwrap(), own);
+        assert!(!hooks.join("post-commit").exists() && !hooks.join("pre-commit.before-swarm").exists());
+    }
 }

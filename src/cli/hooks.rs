@@ -4,7 +4,7 @@ use crate::core::escape;
 use crate::core::hook::Host;
 use crate::core::hook::settings::Presence;
 use crate::core::refusal::Refusal;
-use crate::hooks::install::git::Guard;
+use crate::hooks::install::git::{self, Guard, Installed, Standing};
 use crate::hooks::install::{Scope, Target};
 use crate::store::{Store, key};
 use anyhow::{Context as _, Result};
@@ -53,6 +53,7 @@ struct Which {
 
 /// Where things are.
 struct Places {
+    here: PathBuf,
     root: PathBuf,
     home: PathBuf,
     state: PathBuf,
@@ -71,7 +72,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let here = session::here()?;
     let program = std::env::current_exe().context("cannot find this program")?.with_file_name("swarm");
     let places = Places {
-        root: Store::root_of(&here).unwrap_or(here),
+        root: Store::root_of(&here).unwrap_or_else(|| here.clone()),
+        here,
         home: std::env::var_os("HOME")
             .map(PathBuf::from)
             .filter(|h| h.is_absolute())
@@ -84,7 +86,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     for one in chosen(&which.agents)? {
         match one {
             Chosen::Agent(host) => agent(&args.action, host, &places)?,
-            Chosen::Git if all && (which.user || !places.root.join(".git").exists()) => {}
+            Chosen::Git if all && (which.user || Guard::all(&places.root, &places.here).is_err()) => {}
             Chosen::Git => git(&args.action, &places)?,
         }
     }
@@ -148,8 +150,8 @@ fn agent(action: &Action, host: Host, places: &Places) -> Result<()> {
 pub(super) enum Removal {
     /// Hooks in an agent's settings; and where what those were before is kept.
     Agent(Target, PathBuf),
-    /// The guard of a repository.
-    Git(Guard),
+    /// The guards of a project's repositories; where it is on record that they were put in, and for which project.
+    Git(Vec<Guard>, PathBuf, PathBuf),
 }
 
 impl Removal {
@@ -159,7 +161,11 @@ impl Removal {
             Removal::Agent(target, _) => {
                 format!("take swarm's hooks out of {} ({})", target.path.display(), target.host.word())
             }
-            Removal::Git(guard) => format!("take the guard of commits out of {}", guard.dir().display()),
+            Removal::Git(guards, _, root) => {
+                let dirs: Vec<String> = guards.iter().map(|g| g.dir().display().to_string()).collect();
+                let dirs = if dirs.is_empty() { root.display().to_string() } else { dirs.join(", ") };
+                format!("take the guard of commits out of {dirs}")
+            }
         }
     }
 
@@ -167,7 +173,11 @@ impl Removal {
     pub(super) fn take(&self) -> Result<()> {
         match self {
             Removal::Agent(target, state) => target.uninstall(state)?.uninstall(state),
-            Removal::Git(guard) => guard.uninstall().map(|_| ()),
+            Removal::Git(guards, state, root) => {
+                let _held = git::changing(state)?;
+                Installed::forget(state, root);
+                guards.iter().try_for_each(|guard| guard.uninstall().map(|_| ()))
+            }
         }
     }
 }
@@ -187,9 +197,14 @@ pub(super) fn removals(root: Option<&Path>) -> Result<Vec<Removal>> {
             }
         }
     }
-    // A repository whose hooks are not its own has none of ours.
-    let guard = root.filter(|root| root.join(".git").exists()).and_then(|root| Guard::new(root).ok());
-    found.extend(guard.filter(Guard::is_installed).map(Removal::Git));
+    if let Some(root) = root {
+        // Where there is no repository there is no guard; a repository whose hooks are not its own has none of ours.
+        let mut guards = Guard::all(root, root).unwrap_or_default();
+        guards.retain(|g| g.refused().is_none() && g.is_installed());
+        if !guards.is_empty() || Installed::load(&state, root).is_some() {
+            found.push(Removal::Git(guards, state, root.to_owned()));
+        }
+    }
     Ok(found)
 }
 
@@ -202,21 +217,86 @@ fn next_step(host: Host) -> &'static str {
     }
 }
 
+/// The guard of commits, in every repository of the project. Those that were refused are named, and the others done.
 fn git(action: &Action, places: &Places) -> Result<()> {
-    let guard = Guard::new(&places.root)?;
-    let dir = escape::line(&guard.dir().display().to_string());
-    let text = match action {
-        Action::Status(_) if guard.is_complete(&places.program) => format!("git       enforced: {dir}\n"),
-        Action::Status(_) => format!("git       not installed (swarm hooks install git): {dir}\n"),
-        Action::Diff(_) => {
-            format!("git: would put pre-commit and post-commit into {dir}, before what is there\n")
-        }
-        Action::Install(_) => {
-            guard.install(&places.program)?;
-            format!("git: enforced: pre-commit and post-commit in {dir}\n")
-        }
-        Action::Uninstall(_) if guard.uninstall()? => format!("git: taken out of {dir}\n"),
-        Action::Uninstall(_) => format!("git: nothing of swarm is in {dir}\n"),
+    let guards = Guard::all(&places.root, &places.here)?;
+    let _held = match action {
+        Action::Install(_) | Action::Uninstall(_) => Some(git::changing(&places.state)?),
+        Action::Diff(_) | Action::Status(_) => None,
     };
-    print::out(&text)
+    let mut refused = None;
+    let (mut changed, mut put) = (false, 0);
+    for guard in &guards {
+        let dir = escape::line(&guard.dir().display().to_string());
+        let whose = trees(guard);
+        let standing = guard.standing(&places.program);
+        let text = match (action, guard.refused()) {
+            (Action::Status(_), Some(_)) if standing == Standing::Whole => {
+                format!("git       enforced by your own hooks in {dir}{whose}\n")
+            }
+            (Action::Status(_), Some(why)) => format!("git       not installed{whose}: {why}\n"),
+            (Action::Status(_), None) => {
+                format!("git       {}: {dir}{whose}\n", told(standing, guard, places))
+            }
+            (Action::Diff(_), None) => {
+                format!("git: would put pre-commit and post-commit into {dir}{whose}, beside what is there\n")
+            }
+            (Action::Install(_), Some(_)) if standing == Standing::Whole => {
+                format!("git: enforced by your own hooks in {dir}{whose}\n")
+            }
+            (Action::Install(_) | Action::Diff(_), Some(why)) => {
+                refused = refused.or(Some(Refusal::Usage(why.to_owned())));
+                format!("git: left alone{whose}: {why}\n")
+            }
+            (Action::Install(_), None) => {
+                guard.install(&places.program)?;
+                put += 1;
+                format!("git: enforced: pre-commit and post-commit in {dir}{whose}\n")
+            }
+            (Action::Uninstall(_), _) => {
+                let taken = guard.refused().is_none() && guard.uninstall()?;
+                changed |= taken;
+                if taken { format!("git: taken out of {dir}{whose}\n") } else { String::new() }
+            }
+        };
+        print::out(&text)?;
+        for left in if matches!(action, Action::Diff(_)) { Vec::new() } else { guard.orphans() } {
+            let left = escape::line(&left.display().to_string());
+            print::tell(&format!(
+                "{left} was your hook before another tool wrote its own in its place: nothing runs it now; move it where you want it"
+            ));
+        }
+    }
+    match action {
+        Action::Install(_) if put > 0 => {
+            Installed::save(&places.state, &places.root, &places.program, &guards)?;
+        }
+        Action::Uninstall(_) => {
+            Installed::forget(&places.state, &places.root);
+            if !changed {
+                let dir =
+                    guards.first().map(|g| escape::line(&g.dir().display().to_string())).unwrap_or_default();
+                print::out(&format!("git: nothing of swarm is in {dir}\n"))?;
+            }
+        }
+        _ => {}
+    }
+    refused.map_or(Ok(()), |why| Err(why.into()))
+}
+
+fn told(standing: Standing, guard: &Guard, places: &Places) -> &'static str {
+    let missed =
+        || Installed::load(&places.state, &places.root).is_some_and(|i| i.displaced().contains(&guard.dir()));
+    match standing {
+        Standing::Whole => "enforced",
+        _ if missed() => "displaced: another tool wrote its hooks over it (swarm hooks install git)",
+        Standing::Partial => "partial, or of another place of the program (swarm hooks install git)",
+        Standing::Absent => "not installed (swarm hooks install git)",
+    }
+}
+
+/// For which working trees it holds, where that is not plain.
+fn trees(guard: &Guard) -> String {
+    let all: Vec<String> = guard.trees().iter().map(|t| escape::line(&t.display().to_string())).collect();
+    if all.is_empty() { String::new() } else { format!(", for {}", all.join(", ")) }
 }

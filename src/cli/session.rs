@@ -9,13 +9,14 @@ use crate::core::name::Name;
 use crate::core::refusal::Refusal;
 use crate::courier::witness::{self, Proof};
 use crate::courier::{discovery, rules};
+use crate::hooks::install::git::Installed;
 use crate::os::caller::{self, Caller};
-use crate::store::Store;
 use crate::store::config::Files;
 use crate::store::mail::Found;
+use crate::store::{Store, key};
 use crate::tmux::Server;
 use anyhow::{Context as _, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The beginning of a command.
 pub(super) struct Session {
@@ -40,6 +41,16 @@ pub(super) fn profiles() -> Result<Profiles> {
 /// The working directory.
 pub(super) fn here() -> Result<PathBuf> {
     std::env::current_dir().context("the working directory is gone")
+}
+
+/// Puts the guard of commits in again where another tool has written its hooks over it. Whatever prevents it, the doctor tells.
+fn restore_guard(store: &Store, here: &Path) {
+    let Ok(state) = key::state_home().map(|home| home.join("hooks")) else { return };
+    let done =
+        Installed::load(&state, store.root()).and_then(|installed| installed.take_up(&state, here).ok());
+    if let Some(dirs) = done.filter(|dirs| !dirs.is_empty()) {
+        let _ = store.transact(|tx| tx.journal("guard-restored", serde_json::json!({"dirs": dirs})));
+    }
 }
 
 impl Session {
@@ -67,7 +78,9 @@ impl Session {
     }
 
     fn begin() -> Result<Self> {
-        let store = Store::open(&here()?)?;
+        let here = here()?;
+        let store = Store::open(&here)?;
+        restore_guard(&store, &here);
         let agents = store.agents()?;
         Ok(Self { store, agents, caller: Caller::nobody() })
     }

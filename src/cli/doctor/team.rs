@@ -6,9 +6,10 @@ use super::terminal::is_executable;
 use crate::core::agent::Agent;
 use crate::core::hook::Host;
 use crate::core::hook::settings::Presence;
-use crate::hooks::install::git::Guard;
+use crate::hooks::install::git::{Guard, Installed, Standing};
 use crate::hooks::install::{Scope, Target};
 use crate::os::program;
+use crate::store::key;
 use crate::tmux::health::Health;
 use crate::tmux::{Server, hangs};
 use std::path::{Path, PathBuf};
@@ -132,22 +133,49 @@ fn hooks(place: &Place, root: &Path, live: &[&Agent], found: &mut Vec<Finding>) 
 }
 
 fn guard(place: &Place, root: &Path) -> Finding {
-    // No repository, or one whose hooks are not for us to look at.
-    let Ok(guard) = Guard::new(root) else {
-        return Finding::ok("guard", "no repository with hooks of its own");
+    let Ok(guards) = Guard::all(root, root) else {
+        return Finding::ok("guard", "no repository");
     };
     let program = place.program.to_string_lossy();
-    if guard.is_complete(&program) {
-        return Finding::ok("guard", "commits are guarded");
-    }
-    if guard.is_installed() {
+    let mend = "swarm hooks install git";
+    let installed = key::state_home().ok().and_then(|home| Installed::load(&home.join("hooks"), root));
+    let displaced: Vec<PathBuf> =
+        installed.iter().flat_map(Installed::displaced).map(Path::to_path_buf).collect();
+    if !displaced.is_empty() {
+        let named: Vec<String> = displaced.iter().map(|d| d.display().to_string()).collect();
         return Finding::warn(
             "guard",
-            "in part, or of another place of the program",
-            "swarm hooks install git",
+            format!("displaced: another tool wrote its hooks over it in {}", named.join(", ")),
+            mend,
         );
     }
-    Finding::ok("guard", "not installed; if you want it: swarm hooks install git")
+    let of = |wanted: Standing| -> Vec<&Guard> {
+        guards.iter().filter(|g| g.standing(&program) == wanted).collect()
+    };
+    let named = |all: Vec<&Guard>| -> String {
+        let trees: Vec<String> =
+            all.iter().flat_map(|g| g.trees()).map(|t| t.display().to_string()).collect();
+        trees.join(", ")
+    };
+    let (whole, partial) = (of(Standing::Whole).len(), of(Standing::Partial));
+    if !partial.is_empty() {
+        return Finding::warn(
+            "guard",
+            format!("in part, or of another place of the program: {}", named(partial)),
+            mend,
+        );
+    }
+    if whole == guards.len() {
+        return Finding::ok("guard", "commits are guarded");
+    }
+    let without = named(of(Standing::Absent));
+    if whole > 0 {
+        return Finding::warn("guard", format!("commits are guarded, but not in {without}"), mend);
+    }
+    match guards.iter().find_map(Guard::refused) {
+        Some(why) => Finding::ok("guard", format!("not installed: {why}")),
+        None => Finding::ok("guard", format!("not installed; if you want it: {mend}")),
+    }
 }
 
 /// Whether agents find `swarm-msg`, and the one that belongs to this program.

@@ -30,10 +30,7 @@ impl Backup {
     }
 
     fn place(state: &Path, path: &Path) -> PathBuf {
-        use std::os::unix::ffi::OsStrExt as _;
-        let hash = Sha256::digest(path.as_os_str().as_bytes());
-        let name: String = hash.iter().take(8).map(|b| format!("{b:02x}")).collect();
-        state.join(format!("{name}.json"))
+        state.join(format!("{}.json", name(path)))
     }
 
     pub(super) fn load(state: &Path, path: &Path) -> Result<Option<Self>> {
@@ -55,4 +52,10 @@ impl Backup {
             _ => Ok(()),
         }
     }
+}
+
+/// The name of a path's record.
+pub(super) fn name(path: &Path) -> String {
+    use std::os::unix::ffi::OsStrExt as _;
+    Sha256::digest(path.as_os_str().as_bytes()).iter().take(8).map(|b| format!("{b:02x}")).collect()
 }

@@ -1,56 +1,100 @@
-//! The guard of commits: `pre-commit` and `post-commit` hooks of a repository, chained before what was there.
+//! The guard of commits: `pre-commit` and `post-commit` hooks, beside whatever else lives there.
 //!
-//! A hook that exists is moved aside, keeps its mode, and is run after ours with the same arguments and input; uninstalling
-//! moves it back, so it is byte for byte what it was. A hooks directory that is set for the whole machine or person
-//! (`core.hooksPath` outside the repository) is refused: others live there. Each file comes into its place by a rename; after a
-//! crash between the two, installing again goes on from there.
+//! A hook that is a shell script gets swarm's lines after its first and keeps everything else; any other is moved
+//! aside and run by a script of swarm's own. Uninstalling leaves what was there, byte for byte, also what a manager
+//! of hooks (pre-commit, husky, lefthook, simple-git-hooks) has written since. Such a manager may write its own over swarm's: the
+//! guard is displaced then, which is noticed by looking, and taken up again.
+//!
+//! A file that git tracks, or would show as new, is never written: it is the team's. Neither is a hooks directory that lies
+//! outside the repository, or is set for the whole machine. Each file comes into its place by a rename. Who changes hooks holds a lock, so that two do not move
+//! one hook twice; after a crash between two renames, installing or uninstalling goes on from there.
 
+use super::script;
 use crate::core::refusal::Refusal;
-use crate::store::{entropy, fault, record};
-use anyhow::{Context as _, Result, bail};
+use crate::store::lock::{self, Held};
+use crate::store::record::{self, Durability, Loaded};
+use crate::store::{entropy, fault};
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// Each hook with what it runs.
 const HOOKS: [(&str, &str); 2] = [("pre-commit", "guard"), ("post-commit", "guard --committed")];
 
-/// The ending of a hook that was moved aside.
+/// The ending of a hook that was moved, and the directory in which it is found by its own name.
 const ASIDE: &str = "before-swarm";
 
-/// The second line of our hooks, by which they are known.
-const MARK: &str = "# Written by swarm hooks install git; removed by swarm hooks uninstall git.";
+/// Where a manager of hooks moves what it finds: pre-commit, which runs it; lefthook, which does not.
+const DISPLACED: [&str; 2] = ["legacy", "old"];
 
-/// The guard of one repository.
+/// How old somebody else's hook must be before ours is put in again unasked: whoever writes it may not be done.
+const SETTLED: Duration = Duration::from_secs(2);
+
+/// The most submodules that are looked at.
+const MAX_TREES: usize = 200;
+
+/// The hooks of one or more working trees.
 #[derive(Clone, Debug)]
 pub struct Guard {
     dir: PathBuf,
+    trees: Vec<PathBuf>,
+    /// Why nothing is written there.
+    refused: Option<String>,
+}
+
+/// How far a guard is in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// All hooks call this program.
+    Whole,
+    /// None does.
+    Absent,
+    /// Some do, or they call a program in another place.
+    Partial,
+}
+
+/// What git says of one working tree.
+struct Tree {
+    top: PathBuf,
+    common: PathBuf,
+    hooks: PathBuf,
 }
 
 impl Guard {
-    /// The hooks of the repository at `root`. Spawns git twice.
-    pub fn new(root: &Path) -> Result<Self> {
-        let git = |args: &[&str]| -> Result<Option<String>> {
-            let out =
-                Command::new("git").arg("-C").arg(root).args(args).output().context("cannot run git")?;
-            let text =
-                String::from_utf8(out.stdout).context("git answered in another encoding than UTF-8")?;
-            Ok(out.status.success().then(|| text.trim_end_matches('\n').to_owned()))
-        };
-        if let Some(set) = git(&["config", "--show-scope", "--get", "core.hooksPath"])? {
-            let (scope, path) = set.split_once('\t').unwrap_or_default();
-            if !matches!(scope, "local" | "worktree") {
-                return Err(Refusal::Usage(format!(
-                    "core.hooksPath is set to {path} in git's {scope} configuration: hooks there are for all repositories; set it in this repository, or call `swarm guard` from your own pre-commit hook"
-                ))
-                .into());
+    /// The hooks of the project at `root`, of its linked worktrees and submodules, and of the repository at `here`. Spawns git a
+    /// few times for each.
+    pub fn all(root: &Path, here: &Path) -> Result<Vec<Self>> {
+        let mut found: Vec<Self> = Vec::new();
+        let mut seen: Vec<PathBuf> = Vec::new();
+        for start in [root, here] {
+            let Some(tree) = Tree::at(start)? else { continue };
+            let mut open = tree.linked()?;
+            while let Some(tree) = open.pop() {
+                if seen.contains(&tree.top) || seen.len() >= MAX_TREES {
+                    continue;
+                }
+                seen.push(tree.top.clone());
+                open.extend(tree.submodules()?);
+                let refused = tree.refusal()?;
+                match found.iter_mut().find(|g| g.dir == tree.hooks && g.refused == refused) {
+                    Some(guard) => guard.trees.push(tree.top),
+                    None => found.push(Self { dir: tree.hooks, trees: vec![tree.top], refused }),
+                }
             }
         }
-        let Some(dir) = git(&["rev-parse", "--git-path", "hooks"])? else {
+        for guard in &mut found {
+            guard.trees.sort();
+        }
+        found.sort_by(|a, b| a.trees.cmp(&b.trees));
+        if found.is_empty() {
             return Err(Refusal::Usage(format!("{} is no git repository", root.display())).into());
-        };
-        Ok(Self { dir: root.join(dir) })
+        }
+        Ok(found)
     }
 
     /// Where the hooks are.
@@ -58,82 +102,369 @@ impl Guard {
         &self.dir
     }
 
-    /// How many of our hooks are there, with this program.
-    pub fn count(&self, program: &str) -> usize {
-        HOOKS
-            .iter()
-            .filter(|(hook, what)| self.text(hook).is_some_and(|t| t == script(program, hook, what)))
-            .count()
+    /// The working trees whose commits they guard.
+    pub fn trees(&self) -> &[PathBuf] {
+        &self.trees
     }
 
-    /// Whether all are.
-    pub fn is_complete(&self, program: &str) -> bool {
-        self.count(program) == HOOKS.len()
+    /// Why swarm writes nothing there, if it does not.
+    pub fn refused(&self) -> Option<&str> {
+        self.refused.as_deref()
     }
 
-    /// Whether any of ours is, of whatever program.
+    /// How far it is in force, for this program.
+    pub fn standing(&self, program: &str) -> Standing {
+        let calls = HOOKS.iter().filter(|(hook, what)| {
+            let line = script::call(program, what);
+            let has = |name: &str| self.text(name).is_some_and(|t| t.lines().any(|l| l == line));
+            has(hook)
+                || self.text(hook).is_some_and(|text| {
+                    script::runs_legacy(&text) && has(&format!("{hook}.legacy"))
+                        || self.refused.is_some() && script::calls(&text, what)
+                })
+        });
+        match calls.count() {
+            n if n == HOOKS.len() => Standing::Whole,
+            0 if !self.is_installed() => Standing::Absent,
+            _ => Standing::Partial,
+        }
+    }
+
+    /// Whether anything of ours is there, of whatever program.
     pub fn is_installed(&self) -> bool {
-        HOOKS.iter().any(|(hook, _)| self.text(hook).is_some_and(|t| t.contains(MARK)))
+        HOOKS.iter().any(|(hook, _)| {
+            names(hook).iter().any(|name| self.text(name).is_some_and(|t| script::strip(&t).is_some()))
+                || self.moved(hook).is_some()
+        })
     }
 
-    /// Installs both. Idempotent.
+    /// Installs all hooks. Idempotent.
     pub fn install(&self, program: &str) -> Result<()> {
+        if let Some(why) = &self.refused {
+            return Err(Refusal::Usage(why.clone()).into());
+        }
         fs::create_dir_all(&self.dir).with_context(|| format!("cannot create {}", self.dir.display()))?;
         for (hook, what) in HOOKS {
-            let (path, aside) = self.places(hook);
-            let ours = self.text(hook).is_some_and(|t| t.contains(MARK));
-            if !ours && path.symlink_metadata().is_ok() {
-                if aside.symlink_metadata().is_ok() {
-                    bail!(
-                        "{} and {} are both there: remove one of them first",
-                        path.display(),
-                        aside.display()
-                    );
-                }
-                fs::rename(&path, &aside).with_context(|| format!("cannot move {}", path.display()))?;
-                fault::point("hook-aside");
-            }
-            let temp = self.dir.join(format!("{hook}.swarm-{:016x}.tmp", entropy()?));
-            record::create_file(&temp, script(program, hook, what).as_bytes())?;
-            fs::set_permissions(&temp, fs::Permissions::from_mode(0o755))?;
-            fs::rename(&temp, &path).with_context(|| format!("cannot write {}", path.display()))?;
-            fault::point("hook-placed");
+            self.install_one(hook, &script::call(program, what))?;
         }
         Ok(())
     }
 
-    /// Removes ours and puts back what was there. Idempotent.
+    fn install_one(&self, hook: &str, line: &str) -> Result<()> {
+        let path = self.dir.join(hook);
+        if self.text(hook).is_some_and(|t| t.lines().any(|l| l == line)) {
+            return Ok(());
+        }
+        self.restore(hook)?;
+        let Ok(meta) = path.symlink_metadata() else { return self.put(hook, &script::own(line), 0o755) };
+        let text = self.text(hook);
+        // A file of the ordinary kind, which nobody else has by another name.
+        let plain = meta.is_file() && meta.nlink() == 1 && meta.mode() & 0o111 != 0;
+        if let Some(with) = text.as_deref().filter(|_| plain).and_then(|t| script::insert(t, line)) {
+            return self.put(hook, &with, meta.mode() & 0o777);
+        }
+        let moved = format!("{hook}.{ASIDE}");
+        relocate(&path, &self.dir.join(&moved))?;
+        fault::point("hook-aside");
+        let interpreter = text.as_deref().and_then(script::interpreter);
+        if interpreter.is_some() {
+            return self.put(hook, &script::before(line, hook, &moved, interpreter), 0o755);
+        }
+        // A link of its own name to it: it may ask what it is called, and what lies beside it.
+        let (named, link) = (format!("{ASIDE}/{hook}"), Path::new("..").join(&moved));
+        fs::create_dir_all(self.dir.join(ASIDE))?;
+        drop(fs::remove_file(self.dir.join(&named)));
+        symlink(&link, self.dir.join(&named)).with_context(|| format!("cannot link {named}"))?;
+        self.put(hook, &script::before(line, hook, &named, None), 0o755)
+    }
+
+    /// Takes ours out and puts back what was there. Idempotent.
     pub fn uninstall(&self) -> Result<bool> {
         let mut changed = false;
         for (hook, _) in HOOKS {
-            let (path, aside) = self.places(hook);
-            // An installation that was killed left it moved aside, and nothing in its place.
-            let interrupted = path.symlink_metadata().is_err() && aside.symlink_metadata().is_ok();
-            if !interrupted && !self.text(hook).is_some_and(|t| t.contains(MARK)) {
-                continue;
-            }
-            changed = true;
-            if aside.symlink_metadata().is_ok() { fs::rename(&aside, &path) } else { fs::remove_file(&path) }
-                .with_context(|| format!("cannot restore {}", path.display()))?;
+            changed |= self.restore(hook)?;
         }
         Ok(changed)
     }
 
-    fn places(&self, hook: &str) -> (PathBuf, PathBuf) {
-        (self.dir.join(hook), self.dir.join(format!("{hook}.{ASIDE}")))
+    /// Leaves of one hook what would be there without swarm.
+    fn restore(&self, hook: &str) -> Result<bool> {
+        let mut changed = false;
+        for name in names(hook) {
+            let path = self.dir.join(&name);
+            // Nothing is in its place where an installation was killed between its two steps.
+            let gone = name == hook && path.symlink_metadata().is_err();
+            let text = if gone { None } else { self.text(&name) };
+            let left = text.as_deref().and_then(script::strip);
+            match (left, self.moved(hook)) {
+                (None, Some(moved)) if gone => relocate(&moved, &path)?,
+                // Its manager wrote it again: ours is the older one, and goes.
+                (None, Some(moved)) if name == hook && is_alike(&moved, &path) => {
+                    fs::remove_file(&moved).with_context(|| format!("cannot remove {}", moved.display()))?;
+                }
+                (None, _) => continue,
+                (Some(left), Some(moved))
+                    if left.is_empty() && text.as_deref().is_some_and(script::is_own) =>
+                {
+                    relocate(&moved, &path)?;
+                }
+                (Some(_), None) if text.as_deref().is_some_and(script::is_own) => {
+                    fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+                }
+                (Some(left), _) => {
+                    let mode = path.metadata().map_or(0o755, |m| m.mode() & 0o777);
+                    self.put(&name, &left, mode)?;
+                }
+            }
+            changed = true;
+        }
+        let link = self.dir.join(ASIDE).join(hook);
+        if link.is_symlink() && self.moved(hook).is_none() {
+            drop(fs::remove_file(link));
+        }
+        drop(fs::remove_dir(self.dir.join(ASIDE)));
+        Ok(changed)
     }
 
-    fn text(&self, hook: &str) -> Option<String> {
-        fs::read_to_string(self.dir.join(hook)).ok()
+    /// A hook that was moved aside.
+    fn moved(&self, hook: &str) -> Option<PathBuf> {
+        Some(self.dir.join(format!("{hook}.{ASIDE}"))).filter(|path| path.symlink_metadata().is_ok())
+    }
+
+    /// Hooks that were moved aside and that nothing runs, since somebody else's took their place.
+    pub fn orphans(&self) -> Vec<PathBuf> {
+        let ours = |hook: &str| names(hook).iter().any(|n| self.text(n).is_some_and(|t| script::is_own(&t)));
+        HOOKS.iter().filter(|(hook, _)| !ours(hook)).filter_map(|(hook, _)| self.moved(hook)).collect()
+    }
+
+    fn put(&self, name: &str, text: &str, mode: u32) -> Result<()> {
+        let path = self.dir.join(name);
+        let temp = self.dir.join(format!("{name}.swarm-{:016x}.tmp", entropy()?));
+        let done = record::create_file(&temp, text.as_bytes())
+            .and_then(|()| Ok(fs::set_permissions(&temp, fs::Permissions::from_mode(mode))?))
+            .and_then(|()| Ok(fs::rename(&temp, &path)?));
+        done.inspect_err(|_| drop(fs::remove_file(&temp)))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        fault::point("hook-placed");
+        Ok(())
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        fs::read_to_string(self.dir.join(name)).ok()
     }
 }
 
-fn script(program: &str, hook: &str, what: &str) -> String {
-    let program = program.replace('\'', "'\\''");
-    format!(
-        "#!/bin/sh\n{MARK}\n# It refuses a commit of what another agent holds; git commit --no-verify passes it.\n\
-         if [ -x '{program}' ]; then '{program}' {what} || exit 1; fi\n\
-         before=$(dirname -- \"$0\")/{hook}.{ASIDE}\n\
-         if [ -x \"$before\" ]; then exec \"$before\" \"$@\"; fi\n"
-    )
+/// A hook's name, and those it is given when something takes its place.
+fn names(hook: &str) -> [String; 3] {
+    let [legacy, old] = DISPLACED.map(|ending| format!("{hook}.{ending}"));
+    [hook.to_owned(), legacy, old]
+}
+
+fn relocate(from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to).with_context(|| format!("cannot move {} to {}", from.display(), to.display()))
+}
+
+fn is_alike(a: &Path, b: &Path) -> bool {
+    let bytes = |path: &Path| fs::read(path).ok();
+    matches!((bytes(a), bytes(b)), (Some(a), Some(b)) if script::are_alike(&a, &b))
+}
+
+/// Git in a directory, whatever repository the environment names: that one is another's affair.
+fn git(dir: &Path, args: &[&str]) -> Result<Option<Vec<u8>>> {
+    let mut command = Command::new("git");
+    // What leads nowhere else, and what a person set for all repositories.
+    let kept = [
+        "GIT_CONFIG_GLOBAL",
+        "GIT_CONFIG_SYSTEM",
+        "GIT_CONFIG_NOSYSTEM",
+        "GIT_EXEC_PATH",
+        "GIT_CEILING_DIRECTORIES",
+    ];
+    for (name, _) in std::env::vars_os() {
+        if name.as_bytes().starts_with(b"GIT_") && !kept.iter().any(|k| name == *k) {
+            command.env_remove(name);
+        }
+    }
+    let out = command
+        .arg("-C")
+        .arg(dir)
+        .args(args)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .context("cannot run git")?;
+    Ok(out.status.success().then_some(out.stdout))
+}
+
+fn path(bytes: &[u8]) -> PathBuf {
+    PathBuf::from(std::ffi::OsStr::from_bytes(bytes))
+}
+
+impl Tree {
+    fn at(dir: &Path) -> Result<Option<Self>> {
+        if !dir.is_dir() {
+            return Ok(None);
+        }
+        let asked = ["rev-parse", "--git-common-dir", "--git-path", "hooks", "--show-toplevel"];
+        // A bare repository has no working tree; its worktrees do.
+        let (told, bare) = match git(dir, &asked)? {
+            Some(told) => (told, false),
+            None => match git(dir, &asked[..4])? {
+                Some(told) => (told, true),
+                None => return Ok(None),
+            },
+        };
+        let mut lines = told.split(|b| *b == b'\n').map(|line| real(&dir.join(path(line))));
+        let (Some(common), Some(hooks)) = (lines.next(), lines.next()) else { return Ok(None) };
+        let top = lines.next().filter(|_| !bare).unwrap_or_else(|| common.clone());
+        Ok(Some(Self { top, common, hooks }))
+    }
+
+    /// This one and all that share its repository.
+    fn linked(self) -> Result<Vec<Self>> {
+        let told = git(&self.top, &["worktree", "list", "--porcelain"])?.unwrap_or_default();
+        let named = told.split(|b| *b == b'\n').filter_map(|line| line.strip_prefix(b"worktree "));
+        let mut all = Vec::new();
+        for dir in named.map(path).filter(|dir| real(dir) != self.top) {
+            all.extend(Self::at(&dir)?);
+        }
+        all.push(self);
+        Ok(all)
+    }
+
+    /// Those in it that were checked out, and that really are in it.
+    fn submodules(&self) -> Result<Vec<Self>> {
+        if !self.top.join(".gitmodules").is_file() {
+            return Ok(Vec::new());
+        }
+        let asked = ["config", "-z", "-f", ".gitmodules", "--get-regexp", r"^submodule\..*\.path$"];
+        let told = git(&self.top, &asked)?.unwrap_or_default();
+        let mut all = Vec::new();
+        for entry in told.split(|b| *b == 0) {
+            let Some(at) = entry.iter().position(|b| *b == b'\n') else { continue };
+            let dir = self.top.join(path(&entry[at + 1..]));
+            if !dir.join(".git").exists() || !real(&dir).starts_with(&self.top) {
+                continue;
+            }
+            all.extend(Self::at(&dir)?.filter(|sub| sub.top.starts_with(&self.top) && sub.top != self.top));
+        }
+        Ok(all)
+    }
+
+    /// Why nothing may be written into its hooks directory.
+    fn refusal(&self) -> Result<Option<String>> {
+        let hooks = self.hooks.display();
+        let add = format!("add this line to its pre-commit yourself: {}", script::portable("guard"));
+        if let Some(set) = git(&self.top, &["config", "--show-scope", "--get", "core.hooksPath"])? {
+            let set = String::from_utf8_lossy(&set).trim_end().to_owned();
+            let (scope, path) = set.split_once('\t').unwrap_or_default();
+            if !matches!(scope, "local" | "worktree") {
+                return Ok(Some(format!(
+                    "core.hooksPath is set to {path} in git's {scope} configuration: hooks there are for all repositories; set it in this repository, or {add}"
+                )));
+            }
+        }
+        if self.hooks.starts_with(&self.common) {
+            return Ok(None);
+        }
+        if !self.hooks.starts_with(&self.top) {
+            return Ok(Some(format!(
+                "the hooks of {} are in {hooks}, outside of the repository: {add}",
+                self.top.display()
+            )));
+        }
+        let probe = self.hooks.join("pre-commit");
+        let ignored = git(&self.top, &["check-ignore", "-q", "--", &probe.to_string_lossy()])?.is_some();
+        Ok((!ignored).then(|| format!("{hooks} is part of the working tree, which the team shares: {add}")))
+    }
+}
+
+/// A path without symbolic links, as far as it exists.
+fn real(path: &Path) -> PathBuf {
+    let mut rest = Vec::new();
+    let mut base = path;
+    loop {
+        match (base.canonicalize(), base.parent(), base.file_name()) {
+            (Ok(real), ..) => return rest.iter().rev().fold(real, |dir, part| dir.join(part)),
+            (Err(_), Some(parent), Some(name)) => {
+                rest.push(name.to_owned());
+                base = parent;
+            }
+            _ => return path.to_owned(),
+        }
+    }
+}
+
+/// That somebody installed the guard of a project, so that it is missed when it is gone. Kept beside the signing keys.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Installed {
+    root: PathBuf,
+    program: String,
+    dirs: Vec<PathBuf>,
+}
+
+impl Installed {
+    fn place(state: &Path, root: &Path) -> PathBuf {
+        state.join(format!("guard-{}.json", super::backup::name(root)))
+    }
+
+    /// What is on record for the project at `root`.
+    pub fn load(state: &Path, root: &Path) -> Option<Self> {
+        match record::load::<Self>(&Self::place(state, root)).ok()? {
+            Loaded::Ok(found) if found.root == root => Some(found),
+            _ => None,
+        }
+    }
+
+    /// Puts it on record.
+    pub fn save(state: &Path, root: &Path, program: &str, guards: &[Guard]) -> Result<()> {
+        let dirs = guards.iter().filter(|g| g.refused.is_none()).map(|g| g.dir.clone()).collect();
+        let all = Self { root: root.to_owned(), program: program.to_owned(), dirs };
+        record::ensure_dir(state)?;
+        record::replace(state, &Self::place(state, root), &all, Durability::Durable)
+    }
+
+    /// Strikes it off.
+    pub fn forget(state: &Path, root: &Path) {
+        drop(fs::remove_file(Self::place(state, root)));
+    }
+
+    /// The directories in which somebody else's hook took the place of one of ours. Reads two small files for each.
+    pub fn displaced(&self) -> Vec<&Path> {
+        let is = |dir: &&PathBuf| {
+            let guard = Guard { dir: (*dir).clone(), trees: Vec::new(), refused: None };
+            // Where nothing is, somebody took it away, and may have meant it.
+            let there = HOOKS.iter().any(|(hook, _)| guard.dir.join(hook).symlink_metadata().is_ok());
+            there && guard.standing(&self.program) != Standing::Whole
+        };
+        self.dirs.iter().filter(is).map(PathBuf::as_path).collect()
+    }
+
+    /// Puts ours in again where they were displaced; gives the directories. Does nothing while another process changes hooks, or
+    /// where a hook is so new that it may not be complete.
+    pub fn take_up(&self, state: &Path, here: &Path) -> Result<Vec<PathBuf>> {
+        let displaced = self.displaced();
+        if displaced.is_empty() || !Path::new(&self.program).is_file() {
+            return Ok(Vec::new());
+        }
+        let Some(_held) = lock::try_exclusive(&state.join("lock"))? else { return Ok(Vec::new()) };
+        let mut done = Vec::new();
+        for guard in Guard::all(&self.root, here)? {
+            let is_new = |(hook, _): &(&str, &str)| {
+                let changed = guard.dir.join(hook).symlink_metadata().and_then(|m| m.modified());
+                changed.is_ok_and(|at| at.elapsed().is_ok_and(|age| age < SETTLED))
+            };
+            if guard.refused.is_none() && displaced.contains(&guard.dir()) && !HOOKS.iter().any(is_new) {
+                guard.install(&self.program)?;
+                done.push(guard.dir);
+            }
+        }
+        Ok(done)
+    }
+}
+
+/// The lock of all who change hooks.
+pub fn changing(state: &Path) -> Result<Held> {
+    record::ensure_dir(state)?;
+    Ok(lock::exclusive(&state.join("lock"))?.0)
 }

@@ -7,6 +7,7 @@
 
 mod backup;
 pub mod git;
+mod script;
 
 use crate::core::escape;
 use crate::core::hook::Host;
