@@ -588,7 +588,7 @@ const OPERATIONS: [Operation; 34] = [
         name: "take hooks out",
         prepare: |team| {
             settings(team);
-            team.world.ok(&["hooks", "install"]);
+            team.world.ok(&["hooks", "install", "--all"]);
             String::new()
         },
         command: "swarm hooks uninstall",
@@ -627,7 +627,7 @@ const OPERATIONS: [Operation; 34] = [
         name: "uninstall",
         prepare: |team| {
             settings(team);
-            team.world.ok(&["hooks", "install"]);
+            team.world.ok(&["hooks", "install", "--all"]);
             String::new()
         },
         command: "swarm uninstall --yes --state",

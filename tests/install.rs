@@ -79,7 +79,10 @@ fn uninstalling_restores_every_file_byte_for_byte() {
 #[test]
 fn a_file_that_was_not_there_is_gone_again() {
     let world = project();
-    world.ok(&["hooks", "install"]);
+    // Nobody is here who would use them.
+    let (code, why) = world.refused(&["hooks", "install"]);
+    assert!(code == 2 && why.contains("no agent is in use here"), "{why}");
+    world.ok(&["hooks", "install", "--all"]);
     for kind in KINDS {
         assert!(settings(&world, kind).exists(), "{kind}");
     }
@@ -89,7 +92,9 @@ fn a_file_that_was_not_there_is_gone_again() {
     world.ok(&["hooks", "uninstall"]);
     for kind in KINDS {
         assert!(!settings(&world, kind).exists(), "{kind}");
-        assert!(!settings(&world, kind).parent().unwrap().exists(), "{kind}");
+        let first = settings(&world, kind);
+        let first = first.strip_prefix(world.project()).unwrap().components().next().unwrap();
+        assert!(!world.project().join(first).exists(), "{kind}");
     }
     let told = world.ok(&["hooks", "status"]);
     assert_eq!(told.matches("not installed").count(), 4, "{told}");
@@ -111,15 +116,15 @@ fn what_the_user_changed_since_is_kept() {
 #[test]
 fn a_linked_file_is_changed_where_it_is_and_its_mode_kept() {
     let world = project();
-    let (real, link) = (world.path().join("dotfiles.json"), settings(&world, "claude"));
+    let (real, link) = (world.path().join("dotfiles.json"), world.path().join("home/.claude/settings.json"));
     put(&real, b"{}\n");
     fs::set_permissions(&real, fs::Permissions::from_mode(0o600)).unwrap();
     fs::create_dir_all(link.parent().unwrap()).unwrap();
     symlink(&real, &link).unwrap();
-    world.ok(&["hooks", "install", "claude"]);
+    world.ok(&["hooks", "install", "claude", "--user"]);
     assert!(link.is_symlink() && fs::read_to_string(&real).unwrap().contains("swarm"));
     assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o600);
-    world.ok(&["hooks", "uninstall", "claude"]);
+    world.ok(&["hooks", "uninstall", "claude", "--user"]);
     assert!(link.is_symlink());
     assert_eq!(fs::read_to_string(&real).unwrap(), "{}\n");
 }
@@ -439,5 +444,131 @@ fn a_guard_of_version_0_1_0_is_taken_over_and_taken_out() {
         world.ok(&["hooks", "uninstall", "git"]);
         assert_eq!(fs::read_to_string(hooks.join("pre-commit")).unwrap(), own);
         assert!(!hooks.join("post-commit").exists() && !hooks.join("pre-commit.before-swarm").exists());
+    }
+}
+
+#[test]
+fn a_link_that_leads_out_of_the_project_is_named_and_not_followed() {
+    let world = project();
+    let outside = world.path().join("outside");
+    put(&outside.join("settings.json"), b"{}");
+    for kind in KINDS {
+        fs::create_dir_all(settings(&world, kind).parent().unwrap()).unwrap();
+    }
+    symlink(outside.join("settings.json"), settings(&world, "claude")).unwrap();
+    symlink(outside.join("not-there.json"), settings(&world, "codex")).unwrap();
+    fs::remove_dir_all(world.project().join(".opencode/plugins")).unwrap();
+    symlink(&outside, world.project().join(".opencode/plugins")).unwrap();
+    let (code, why) = world.refused(&["hooks", "install", "--all"]);
+    assert!(code == 2 && why.matches("was left alone").count() == 3, "{why}");
+    assert!(why.contains("outside of") && why.contains("leads nowhere"), "{why}");
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
+    assert_eq!(fs::read(outside.join("settings.json")).unwrap(), b"{}");
+    assert!(fs::read_to_string(settings(&world, "gemini")).unwrap().contains("swarm"), "the others are done");
+}
+
+#[test]
+fn one_odd_file_stops_nothing_else() {
+    let world = project();
+    world.ok(&["hooks", "install", "--all"]);
+    let odd = settings(&world, "claude");
+    fs::write(&odd, "{").unwrap();
+    let out = world.swarm(&["hooks", "status"]);
+    let told = String::from_utf8(out.stdout).unwrap();
+    assert_eq!(out.status.code(), Some(2));
+    assert!(told.contains("gemini") && told.contains("opencode") && told.contains("codex"), "{told}");
+    let out = world.swarm(&["uninstall", "--yes"]);
+    assert!(!out.status.success() && String::from_utf8_lossy(&out.stderr).contains("settings.local.json"));
+    assert_eq!(fs::read_to_string(&odd).unwrap(), "{");
+    for kind in ["codex", "gemini", "opencode"] {
+        assert!(!settings(&world, kind).exists(), "{kind}");
+    }
+}
+
+#[test]
+fn a_link_on_path_is_what_is_written_down() {
+    let world = project();
+    world.ok(&["hooks", "install", "claude"]);
+    let text = fs::read_to_string(settings(&world, "claude")).unwrap();
+    assert!(text.contains(&format!("{}/bin/swarm'", world.path().display())), "{text}");
+    // Called by another way it is the same program.
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_swarm"));
+    command.env_clear().env("HOME", world.path().join("home")).env("PATH", "/usr/bin:/bin");
+    let out = command.current_dir(world.project()).args(["hooks", "status", "claude"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&out.stdout).contains("enforced"), "{out:?}");
+}
+
+#[test]
+fn of_each_living_agent_it_is_said_whether_hooks_reach_it_and_what_repairs_it() {
+    let world = World::new();
+    world.start();
+    let identity = ["-c", "user.name=x", "-c", "user.email=x@e.org"];
+    for args in [
+        &["init", "-q"][..],
+        &["commit", "-q", "--allow-empty", "-m", "x"],
+        &["worktree", "add", "-q", "../tree"],
+    ] {
+        assert!(world.command("git").args(identity).args(args).status().unwrap().success());
+    }
+    fs::create_dir(world.project().join("sub")).unwrap();
+    let other = world.path().join("config");
+    let start = |dir: &Path, variables: &[(&str, &str)]| {
+        let fixed = ["new-window", "-d", "-P", "-F", "#{pane_id}", "-c", dir.to_str().unwrap()];
+        let mut args: Vec<String> = fixed.map(str::to_owned).to_vec();
+        for (name, value) in variables {
+            args.extend(["-e".to_owned(), format!("{name}={value}")]);
+        }
+        args.push("sh -c 'claude; exec sh'".into());
+        let pane = world.tmux(&args.iter().map(String::as_str).collect::<Vec<_>>());
+        support::eventually("the agent starts", || world.log(&pane).contains("\"start\"").then_some(()));
+    };
+    world.ok(&["init"]);
+    start(&world.project(), &[]);
+    start(&world.project().join("sub"), &[]);
+    start(&world.path().join("tree"), &[]);
+    start(&world.path().join("tree"), &[("CLAUDE_CONFIG_DIR", other.to_str().unwrap())]);
+    world.ok(&["discover", "--quiet"]);
+    world.ok(&["hooks", "install", "claude"]);
+    let line = |name: &str| {
+        let told = world.ok(&["hooks", "status", "claude"]);
+        told.lines().find(|l| l.trim_start().starts_with(name)).unwrap_or_else(|| panic!("{told}")).to_owned()
+    };
+    assert!(line("claude-1").contains("has not called yet"), "{}", line("claude-1"));
+    for name in ["claude-2", "claude-3", "claude-4"] {
+        assert!(
+            line(name).contains("not reached") && line(name).contains("&& swarm hooks install claude"),
+            "{}",
+            line(name)
+        );
+    }
+    let doctor = String::from_utf8(world.swarm(&["doctor"]).stdout).unwrap();
+    assert!(doctor.contains("claude-2: not reached"), "{doctor}");
+    // A call is the evidence.
+    world.below("claude-1", "echo '{}' | swarm hook claude Stop");
+    assert!(line("claude-1").contains("enforced"), "{}", line("claude-1"));
+    // The command that is named does it.
+    for dir in [world.project().join("sub"), world.path().join("tree")] {
+        let out =
+            world.command("swarm").current_dir(&dir).args(["hooks", "install", "claude"]).output().unwrap();
+        assert!(out.status.success() && dir.join(".claude/settings.local.json").exists());
+    }
+    for name in ["claude-2", "claude-3", "claude-4"] {
+        assert!(!line(name).contains("not reached"), "{}", line(name));
+    }
+    put(&other.join("settings.json"), b"{\"disableAllHooks\": true}");
+    assert!(
+        line("claude-4").contains("switched off in") && line("claude-3").contains("has not called"),
+        "{}",
+        line("claude-4")
+    );
+    // For the person: where each of them looks.
+    fs::remove_file(other.join("settings.json")).unwrap();
+    world.ok(&["hooks", "install", "claude", "--user"]);
+    assert!(other.join("settings.json").exists() && world.path().join("home/.claude/settings.json").exists());
+    world.ok(&["hooks", "uninstall", "claude", "--user"]);
+    assert!(!other.join("settings.json").exists() && !world.path().join("home/.claude").exists());
+    world.ok(&["hooks", "uninstall", "claude"]);
+    for dir in [world.project(), world.project().join("sub"), world.path().join("tree")] {
+        assert!(!dir.join(".claude").exists(), "{}", dir.display());
     }
 }

@@ -59,7 +59,7 @@ fn installed() -> Installed {
     world.tmux(&["run-shell", checkout.join("swarm.tmux").to_str().unwrap()]);
     assert!(world.command("git").args(["init", "-q"]).status().unwrap().success());
     world.ok(&["discover", "--init", "--quiet"]);
-    world.ok(&["hooks", "install"]);
+    world.ok(&["hooks", "install", "--all"]);
     world.ok(&["hooks", "install", "claude", "--user"]);
     world.ok(&["send", "--no-wait", "human", "keep me"]);
     eventually("the status segment is there", || {

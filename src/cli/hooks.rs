@@ -1,11 +1,16 @@
 use super::print;
 use super::session;
+use crate::core::agent::Agent;
 use crate::core::escape;
 use crate::core::hook::Host;
-use crate::core::hook::settings::Presence;
+use crate::core::hook::settings::{self, Presence};
+use crate::core::name::Name;
 use crate::core::refusal::Refusal;
 use crate::hooks::install::git::{self, Guard, Installed, Standing};
-use crate::hooks::install::{Scope, Target};
+use crate::hooks::install::reach::{Reach, Surroundings, project_file};
+use crate::hooks::install::{self, Scope, Target};
+use crate::hooks::report;
+use crate::os::program;
 use crate::store::{Store, key};
 use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
@@ -40,9 +45,12 @@ enum Action {
 
 #[derive(Debug, clap::Args)]
 struct Which {
-    /// claude, codex, gemini, opencode, git or all
-    #[arg(value_name = "AGENT", default_value = "all")]
+    /// claude, codex, gemini, opencode, git or all; without a word those in use here, and git
+    #[arg(value_name = "AGENT")]
     agents: Vec<String>,
+    /// Every agent that has hooks, and git, whether it is in use here or not
+    #[arg(long)]
+    all: bool,
     /// In your own settings, for all projects, instead of this project's
     #[arg(long)]
     user: bool,
@@ -59,90 +67,271 @@ struct Places {
     state: PathBuf,
     program: String,
     scope: Scope,
+    live: Vec<Agent>,
+    called: Vec<Name>,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Chosen {
     Agent(Host),
     Git,
 }
 
+/// What goes wrong with one is told, and the others are done; the first decides how it ends.
 pub(super) fn run(args: &Args) -> Result<()> {
     let (Action::Install(which) | Action::Uninstall(which) | Action::Diff(which) | Action::Status(which)) =
         &args.action;
-    let here = session::here()?;
-    let program = std::env::current_exe().context("cannot find this program")?.with_file_name("swarm");
-    let places = Places {
-        root: Store::root_of(&here).unwrap_or_else(|| here.clone()),
-        here,
-        home: std::env::var_os("HOME")
-            .map(PathBuf::from)
-            .filter(|h| h.is_absolute())
-            .context("HOME is not set")?,
-        state: key::state_home()?.join("hooks"),
-        program: program.to_str().context("the path of this program is not UTF-8")?.to_owned(),
-        scope: if which.user { Scope::User } else { Scope::Project },
+    let places = Places::find(if which.user { Scope::User } else { Scope::Project })?;
+    let mut failed: Vec<anyhow::Error> = Vec::new();
+    for one in places.chosen(&args.action, which)? {
+        let done = match one {
+            Chosen::Agent(host) => agent(&args.action, host, &places, &mut failed),
+            Chosen::Git => git(&args.action, &places),
+        };
+        failed.extend(done.err());
+    }
+    let last = failed.pop();
+    for error in failed {
+        print::tell(&format!("{error:#}"));
+    }
+    last.map_or(Ok(()), Err)
+}
+
+impl Places {
+    fn find(scope: Scope) -> Result<Self> {
+        let here = session::here()?;
+        let root = Store::root_of(&here).unwrap_or_else(|| here.clone());
+        let store = Store::open_root(&root).ok();
+        let mut live = store.as_ref().and_then(|s| s.agents().ok()).unwrap_or_default();
+        live.retain(Agent::is_live);
+        let has_called = |a: &&Agent| {
+            let said = store.as_ref().and_then(|s| report::read(s, &a.name).ok().flatten());
+            said.is_some_and(|r| r.at >= a.first_seen)
+        };
+        let called = live.iter().filter(has_called).map(|a| a.name.clone()).collect();
+        let program = session::program()?;
+        Ok(Self {
+            root,
+            here,
+            home: std::env::var_os("HOME")
+                .map(PathBuf::from)
+                .filter(|h| h.is_absolute())
+                .context("HOME is not set")?,
+            state: key::state_home()?.join("hooks"),
+            program: program.to_str().context("the path of this program is not UTF-8")?.to_owned(),
+            scope,
+            live,
+            called,
+        })
+    }
+
+    fn chosen(&self, action: &Action, which: &Which) -> Result<Vec<Chosen>> {
+        let all = || Host::ALL.map(Chosen::Agent).into_iter().chain([Chosen::Git]);
+        let is_repository = !which.user && Guard::all(&self.root, &self.here).is_ok();
+        let mut chosen: Vec<Chosen> = Vec::new();
+        for name in &which.agents {
+            match name.as_str() {
+                "all" => chosen.extend(all().filter(|c| *c != Chosen::Git || is_repository)),
+                "git" => chosen.push(Chosen::Git),
+                name => chosen.push(Chosen::Agent(
+                    name.parse().map_err(|why| Refusal::Usage(format!("{why}, git and all")))?,
+                )),
+            }
+        }
+        if which.all || (which.agents.is_empty() && !matches!(action, Action::Install(_) | Action::Diff(_))) {
+            chosen.extend(all().filter(|c| *c != Chosen::Git || is_repository));
+        }
+        if chosen.is_empty() {
+            let in_use = |host: &Host| self.live.iter().any(|a| a.kind == host.word());
+            let (used, rest): (Vec<Host>, Vec<Host>) = Host::ALL.into_iter().partition(in_use);
+            chosen.extend(used.into_iter().map(Chosen::Agent));
+            chosen.extend(is_repository.then_some(Chosen::Git));
+            let rest: Vec<&str> = rest.into_iter().map(Host::word).collect();
+            if !rest.is_empty() {
+                print::tell(&format!(
+                    "not in use here, so left out: {} (name them, or --all)",
+                    rest.join(", ")
+                ));
+            }
+            if chosen.is_empty() {
+                return Err(Refusal::Usage(
+                    "no agent is in use here: name those you want, such as `swarm hooks install claude`, or --all".into(),
+                )
+                .into());
+            }
+        }
+        chosen.dedup();
+        Ok(chosen)
+    }
+
+    /// The settings files of `host` that are meant: for the project, its root's, and that of the directory one is in where an agent
+    /// does not read the root's there; for the person, where this command and the living agents look.
+    fn targets(&self, host: Host) -> Vec<Target> {
+        let own = |name: &str| std::env::var(name).ok();
+        let around = Surroundings { home: self.home.clone(), variable: &own };
+        let mut found = match self.scope {
+            Scope::Project => {
+                let mut dirs = vec![self.root.clone()];
+                if !around.files(host, &self.here).contains(&project_file(host, &self.root)) {
+                    dirs.push(self.here.clone());
+                }
+                dirs.iter().map(|dir| Target::project(host, dir)).collect()
+            }
+            Scope::User => vec![Target::user(host, &around)],
+        };
+        for agent in self.live.iter().filter(|a| self.scope == Scope::User && a.kind == host.word()) {
+            let target = around_agent(agent, &self.home, |around| Target::user(host, around));
+            if !found.iter().any(|t| t.path == target.path) {
+                found.push(target);
+            }
+        }
+        found
+    }
+
+    /// [`Places::targets`], and whatever else was installed into and not taken out.
+    fn installed(&self, host: Host) -> Vec<Target> {
+        let mut found = self.targets(host);
+        let more = match self.scope {
+            Scope::Project => recorded(&self.state, host, &self.root),
+            Scope::User => {
+                let none = |_: &str| None;
+                vec![Target::user(host, &Surroundings { home: self.home.clone(), variable: &none })]
+            }
+        };
+        for target in more {
+            if !found.iter().any(|t| t.path == target.path) {
+                found.push(target);
+            }
+        }
+        found
+    }
+}
+
+/// The settings files of the project at `root` that were installed into, in whatever directory of it.
+fn recorded(state: &Path, host: Host, root: &Path) -> Vec<Target> {
+    let of = |path: PathBuf| {
+        let depth = project_file(host, Path::new("")).components().count();
+        let dir = path.ancestors().nth(depth)?.to_owned();
+        let ours = project_file(host, &dir) == path && Store::root_of(&dir).as_deref() == Some(root);
+        ours.then(|| Target::project(host, &dir))
     };
-    let all = which.agents.iter().any(|a| a == "all");
-    for one in chosen(&which.agents)? {
-        match one {
-            Chosen::Agent(host) => agent(&args.action, host, &places)?,
-            Chosen::Git if all && (which.user || Guard::all(&places.root, &places.here).is_err()) => {}
-            Chosen::Git => git(&args.action, &places)?,
+    install::installed(state).into_iter().filter_map(of).collect()
+}
+
+/// What an agent was started with. What its process does not tell is taken from here.
+pub(super) fn around_agent<T>(agent: &Agent, home: &Path, with: impl Fn(&Surroundings<'_>) -> T) -> T {
+    let variable = |name: &str| program::variable(agent.process.pid, name);
+    let home =
+        variable("HOME").map(PathBuf::from).filter(|h| h.is_absolute()).unwrap_or_else(|| home.to_owned());
+    with(&Surroundings { home, variable: &variable })
+}
+
+fn agent(action: &Action, host: Host, places: &Places, failed: &mut Vec<anyhow::Error>) -> Result<()> {
+    let word = host.word();
+    let shown = |path: &Path| escape::line(&path.display().to_string());
+    let mut changed = 0;
+    let targets = match action {
+        Action::Install(_) | Action::Diff(_) => places.targets(host),
+        Action::Uninstall(_) | Action::Status(_) => places.installed(host),
+    };
+    let mut told = |target: &Target| -> Result<String> {
+        Ok(match action {
+            Action::Status(_) => {
+                let state = match target.presence(&places.program)? {
+                    Presence::None => "not installed (swarm hooks install)".to_owned(),
+                    Presence::Partial => {
+                        "partial, or of another place of the program (swarm hooks install)".to_owned()
+                    }
+                    Presence::Full => next_step(host, target, places),
+                };
+                format!("{word:<9} {state}: {}\n", shown(&target.path))
+            }
+            Action::Diff(_) => target.install(&places.program)?.diff(),
+            Action::Install(_) => {
+                let plan = target.install(&places.program)?;
+                if plan.is_empty() {
+                    format!("{word}: is installed already in {}\n", shown(&plan.path))
+                } else {
+                    plan.install(&places.state)?;
+                    format!(
+                        "{word}: {}: {} in {}\n",
+                        next_step(host, target, places),
+                        settings::summary(host),
+                        shown(&plan.path)
+                    )
+                }
+            }
+            Action::Uninstall(_) => {
+                let plan = target.uninstall(&places.state)?;
+                if plan.is_empty() {
+                    String::new()
+                } else {
+                    plan.uninstall(&places.state)?;
+                    changed += 1;
+                    format!("{word}: taken out of {}\n", shown(&plan.path))
+                }
+            }
+        })
+    };
+    for target in &targets {
+        match told(target) {
+            Ok(text) => print::out(&text)?,
+            Err(error) => failed.push(error),
+        }
+    }
+    if let (Action::Uninstall(_), 0, Some(first)) = (action, changed, targets.first()) {
+        print::out(&format!("{word}: nothing of swarm is in {}\n", shown(&first.path)))?;
+    }
+    if matches!(action, Action::Status(_)) {
+        for one in places.live.iter().filter(|a| a.kind == word) {
+            let called = places.called.contains(&one.name);
+            let (text, mend) = reached(host, one, &places.home, &places.program, called);
+            let mend = mend.map(|m| format!(" → {m}")).unwrap_or_default();
+            print::out(&format!(
+                "  {:<12} {}{}\n",
+                one.name.as_str(),
+                escape::line(&text),
+                escape::line(&mend)
+            ))?;
         }
     }
     Ok(())
 }
 
-fn chosen(agents: &[String]) -> Result<Vec<Chosen>> {
-    let mut chosen = Vec::new();
-    for name in agents {
-        match name.as_str() {
-            "all" => {
-                chosen.extend(Host::ALL.map(Chosen::Agent));
-                chosen.push(Chosen::Git);
-            }
-            "git" => chosen.push(Chosen::Git),
-            name => chosen.push(Chosen::Agent(
-                name.parse().map_err(|why| Refusal::Usage(format!("{why}, git and all")))?,
-            )),
-        }
-    }
-    Ok(chosen)
-}
-
-fn agent(action: &Action, host: Host, places: &Places) -> Result<()> {
-    let target = Target::new(host, places.scope, &places.root, &places.home);
+/// How far hooks reach a living agent, and the one command that repairs it.
+pub(super) fn reached(
+    host: Host,
+    agent: &Agent,
+    home: &Path,
+    program: &str,
+    called: bool,
+) -> (String, Option<String>) {
+    let cwd = Path::new(&agent.cwd);
     let word = host.word();
-    let shown = |path: &Path| escape::line(&path.display().to_string());
-    match action {
-        Action::Status(_) => {
-            let state = match target.presence(&places.program)? {
-                Presence::None => "not installed (swarm hooks install)".to_owned(),
-                Presence::Partial => {
-                    "partial, or of another place of the program (swarm hooks install)".to_owned()
-                }
-                Presence::Full => next_step(host).to_owned(),
-            };
-            print::out(&format!("{word:<9} {state}: {}\n", shown(&target.path)))
-        }
-        Action::Diff(_) => print::out(&target.install(&places.program)?.diff()),
-        Action::Install(_) => {
-            let plan = target.install(&places.program)?;
-            if plan.is_empty() {
-                return print::out(&format!("{word}: is installed already in {}\n", shown(&plan.path)));
-            }
-            print::out(&plan.diff())?;
-            plan.install(&places.state)?;
-            print::out(&format!("{word}: {} in {}\n", next_step(host), shown(&plan.path)))
-        }
-        Action::Uninstall(_) => {
-            let plan = target.uninstall(&places.state)?;
-            if plan.is_empty() {
-                return print::out(&format!("{word}: nothing of swarm is in {}\n", shown(&plan.path)));
-            }
-            plan.uninstall(&places.state)?;
-            print::out(&format!("{word}: taken out of {}\n", shown(&plan.path)))
-        }
+    let reach = around_agent(agent, home, |around| around.reach(host, cwd, program));
+    let quoted = format!("'{}'", agent.cwd.replace('\'', "'\\''"));
+    match reach {
+        Reach::Whole | Reach::Untrusted if called => ("enforced: its hooks have called".into(), None),
+        Reach::Whole => (
+            "installed, but it has not called yet".into(),
+            Some(format!("give it a prompt; if it was started before the installation, start {word} again")),
+        ),
+        Reach::Untrusted => (
+            "needs trust: Codex skips the hooks until then".into(),
+            Some("type /hooks in it and trust them".into()),
+        ),
+        Reach::Absent => (
+            format!("not reached: it works in {}, and nothing that it reads there has the hooks", agent.cwd),
+            Some(format!("cd {quoted} && swarm hooks install {word}")),
+        ),
+        Reach::Partial(file) => (
+            format!("in part, or of another place of the program: {}", file.display()),
+            Some(format!("cd {quoted} && swarm hooks install {word}")),
+        ),
+        Reach::Off(file, key) => (
+            format!("installed, but switched off in {} ({key})", file.display()),
+            Some(format!("take {key} out of that file")),
+        ),
     }
 }
 
@@ -187,12 +376,24 @@ pub(super) fn removals(root: Option<&Path>) -> Result<Vec<Removal>> {
     let state = key::state_home()?.join("hooks");
     let home =
         std::env::var_os("HOME").map(PathBuf::from).filter(|h| h.is_absolute()).context("HOME is not set")?;
+    let (own, none) = (|name: &str| std::env::var(name).ok(), |_: &str| None);
+    let around: [Surroundings<'_>; 2] =
+        [Surroundings { home: home.clone(), variable: &own }, Surroundings { home, variable: &none }];
     let mut found = Vec::new();
-    let scopes = [(Scope::User, Some(Path::new(""))), (Scope::Project, root)];
-    for (scope, root) in scopes.into_iter().filter_map(|(scope, root)| Some((scope, root?))) {
-        for host in Host::ALL {
-            let target = Target::new(host, scope, root, &home);
-            if !target.uninstall(&state)?.is_empty() {
+    for host in Host::ALL {
+        let mut targets: Vec<Target> = around.iter().map(|around| Target::user(host, around)).collect();
+        if let Some(root) = root {
+            targets.push(Target::project(host, root));
+            targets.extend(recorded(&state, host, root));
+        }
+        let mut seen: Vec<PathBuf> = Vec::new();
+        for target in targets {
+            if seen.contains(&target.path) {
+                continue;
+            }
+            seen.push(target.path.clone());
+            // What cannot be looked at is a step that fails, and stops no other.
+            if !target.uninstall(&state).is_ok_and(|plan| plan.is_empty()) {
                 found.push(Removal::Agent(target, state.clone()));
             }
         }
@@ -208,12 +409,17 @@ pub(super) fn removals(root: Option<&Path>) -> Result<Vec<Removal>> {
     Ok(found)
 }
 
-/// What is true once the hooks of an agent are installed, and what is left to do.
-fn next_step(host: Host) -> &'static str {
-    match host {
-        Host::Claude | Host::Gemini => "enforced; agents that run now take it up when they are started anew",
-        Host::Codex => "needs trust: start codex and accept the hooks (/hooks); until then it skips them",
-        Host::OpenCode => "enforced; an opencode that runs now takes it up when it is started anew",
+/// What is true once the hooks of an agent are in a file, for an agent that is started where that file is read.
+fn next_step(host: Host, target: &Target, places: &Places) -> String {
+    let own = |name: &str| std::env::var(name).ok();
+    let around = Surroundings { home: places.home.clone(), variable: &own };
+    let dir = target.within.as_deref().unwrap_or(&places.root);
+    match around.reach(host, dir, &places.program) {
+        Reach::Off(file, key) => format!("installed, but switched off in {} ({key})", file.display()),
+        Reach::Untrusted => {
+            "needs trust: start codex and accept the hooks (/hooks); until then it skips them".into()
+        }
+        _ => "enforced for agents started from now on".into(),
     }
 }
 

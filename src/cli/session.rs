@@ -43,6 +43,19 @@ pub(super) fn here() -> Result<PathBuf> {
     std::env::current_dir().context("the working directory is gone")
 }
 
+/// The place of this program that is written into settings: the one on PATH, if that is this program. A link there leads to the next
+/// version after an update, and what it leads to now may be gone then.
+pub(super) fn program() -> Result<PathBuf> {
+    let own = std::env::current_exe().context("cannot find this program")?.with_file_name("swarm");
+    let real = own.canonicalize().ok();
+    let on_path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&on_path)
+        .filter(|dir| dir.is_absolute())
+        .map(|dir| dir.join("swarm"))
+        .find(|file| real.is_some() && file.canonicalize().ok() == real);
+    Ok(found.unwrap_or(own))
+}
+
 /// Puts the guard of commits in again where another tool has written its hooks over it. Whatever prevents it, the doctor tells.
 fn restore_guard(store: &Store, here: &Path) {
     let Ok(state) = key::state_home().map(|home| home.join("hooks")) else { return };

@@ -24,6 +24,40 @@ pub fn follow(path: &Path) -> Result<PathBuf> {
     }
 }
 
+/// A path without symbolic links, as far as it exists. A link that leads nowhere is refused: what would be made there is not known.
+pub fn real(path: &Path) -> Result<PathBuf> {
+    let mut rest = Vec::new();
+    let mut base = path;
+    loop {
+        match fs::canonicalize(base) {
+            Ok(real) => return Ok(rest.iter().rev().fold(real, |dir, part| dir.join(part))),
+            Err(_) if base.is_symlink() => {
+                return Err(refuse(path, &format!("{} is a link that leads nowhere", base.display())));
+            }
+            Err(e) if e.kind() == ErrorKind::NotFound => match (base.parent(), base.file_name()) {
+                (Some(parent), Some(name)) => {
+                    rest.push(name.to_owned());
+                    base = parent;
+                }
+                _ => return Ok(path.to_owned()),
+            },
+            Err(e) => return Err(e).with_context(|| format!("cannot follow {}", path.display())),
+        }
+    }
+}
+
+/// [`real`] for a file that must lie in the directory `dir`: what lies elsewhere is not this project's to change.
+pub fn within(path: &Path, dir: &Path) -> Result<PathBuf> {
+    let found = real(path)?;
+    if found.starts_with(real(dir)?) {
+        return Ok(found);
+    }
+    Err(refuse(
+        path,
+        &format!("a link leads from there to {}, outside of {}", found.display(), dir.display()),
+    ))
+}
+
 /// The text of a file; `None` if there is none.
 pub fn read(path: &Path) -> Result<Option<String>> {
     // A FIFO must not keep us waiting.

@@ -3,12 +3,16 @@
 use super::Place;
 use super::finding::{self, Finding};
 use super::terminal::is_executable;
+use crate::cli::{hooks, session};
 use crate::core::agent::Agent;
 use crate::core::hook::Host;
 use crate::core::hook::settings::Presence;
+use crate::hooks::install::Target;
 use crate::hooks::install::git::{Guard, Installed, Standing};
-use crate::hooks::install::{Scope, Target};
+use crate::hooks::install::reach::Surroundings;
+use crate::hooks::report;
 use crate::os::program;
+use crate::store::Store;
 use crate::store::key;
 use crate::tmux::health::Health;
 use crate::tmux::{Server, hangs};
@@ -27,7 +31,7 @@ pub(super) fn check(
         found.push(panes(place, &live, health));
     }
     found.extend(servers(place, &live));
-    hooks(place, root, &live, found);
+    judge_hooks(place, root, Store::open_root(root).ok().as_ref(), &live, found);
     found.push(guard(place, root));
     found.push(reachable(place, &live));
 }
@@ -81,7 +85,7 @@ fn panes(place: &Place, live: &[&Agent], health: &Health) -> Finding {
     Finding::warn("panes", seen.join("; "), mend.join("; "))
 }
 
-fn hooks(place: &Place, root: &Path, live: &[&Agent], found: &mut Vec<Finding>) {
+fn judge_hooks(place: &Place, root: &Path, store: Option<&Store>, live: &[&Agent], found: &mut Vec<Finding>) {
     let before = found.len();
     for host in Host::ALL {
         let name = match host {
@@ -91,17 +95,42 @@ fn hooks(place: &Place, root: &Path, live: &[&Agent], found: &mut Vec<Finding>) 
             Host::OpenCode => "opencode-hooks",
         };
         let word = host.word();
-        let look = |scope| {
-            let target = Target::new(host, scope, root, &place.home);
-            place.program.to_str().map_or(Ok(Presence::None), |program| target.presence(program))
-        };
-        let (project, user) = match (look(Scope::Project), look(Scope::User)) {
+        let program = session::program().unwrap_or_else(|_| place.program.clone());
+        let program = program.to_string_lossy();
+        let own = |name: &str| std::env::var(name).ok();
+        let around = Surroundings { home: place.home.clone(), variable: &own };
+        let looked =
+            (Target::project(host, root).presence(&program), Target::user(host, &around).presence(&program));
+        let (project, user) = match looked {
             (Ok(project), Ok(user)) => (project, user),
             (Err(error), _) | (_, Err(error)) => {
-                found.push(Finding::warn(name, format!("{error:#}"), "mend the file"));
+                found.push(Finding::warn(name, format!("{error:#}"), "repair the file"));
                 continue;
             }
         };
+        // Of living agents it is said for each: they may work elsewhere and have settings of their own.
+        let of_kind = || live.iter().filter(|a| a.kind == word);
+        let judged: Vec<(String, Option<String>)> = of_kind()
+            .map(|agent| {
+                let said = store.and_then(|s| report::read(s, &agent.name).ok().flatten());
+                let called = said.is_some_and(|r| r.at >= agent.first_seen);
+                let (text, mend) = hooks::reached(host, agent, &place.home, &program, called);
+                (format!("{}: {text}", agent.name), mend)
+            })
+            .collect();
+        let wanted = project != Presence::None
+            || user != Presence::None
+            || judged.iter().any(|(text, _)| !text.contains(": not reached"));
+        let both = project == Presence::Full && user == Presence::Full;
+        let is_partial = project == Presence::Partial || user == Presence::Partial;
+        if wanted && !both && !is_partial && judged.iter().any(|(_, mend)| mend.is_some()) {
+            let troubled = || judged.iter().filter(|(_, mend)| mend.is_some());
+            let seen: Vec<&str> = troubled().map(|(text, _)| text.as_str()).collect();
+            let mut mend: Vec<String> = troubled().filter_map(|(_, mend)| mend.clone()).collect();
+            mend.dedup();
+            found.push(Finding::warn(name, seen.join("; "), mend.join("; ")));
+            continue;
+        }
         let needed = live.iter().any(|a| a.kind == word);
         found.push(match (project, user) {
             (Presence::None, Presence::None) if !needed => continue,

@@ -8,6 +8,7 @@ use super::Host;
 use crate::core::escape;
 use jsonc_parser::ParseOptions;
 use jsonc_parser::cst::{CstInputValue, CstNode, CstObject, CstObjectProp, CstRootNode};
+use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// How much of what belongs there is there.
@@ -57,6 +58,12 @@ fn wanted(host: Host) -> &'static [(&'static str, Option<&'static str>)] {
     }
 }
 
+/// What is put in, for a person.
+pub fn summary(host: Host) -> String {
+    let events: Vec<&str> = wanted(host).iter().map(|(event, _)| *event).collect();
+    if events.is_empty() { "a plugin".to_owned() } else { events.join(", ") }
+}
+
 /// How long the agent may wait for a hook: 10 s, in the unit of each.
 fn timeout(host: Host) -> &'static str {
     if host == Host::Gemini { "10000" } else { "10" }
@@ -65,6 +72,18 @@ fn timeout(host: Host) -> &'static str {
 /// The command of one hook. `program` is quoted for a shell.
 fn command(program: &str, host: Host, event: &str) -> String {
     format!("'{}' hook {} {event}", program.replace('\'', "'\\''"), host.word())
+}
+
+/// What some editors put before the text of a file: it stays there.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+fn bare(text: &str) -> &str {
+    text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
+}
+
+/// Puts back before `after` what stood before `text`.
+fn marked(text: &str, after: String) -> String {
+    if text.starts_with(BYTE_ORDER_MARK) { format!("{BYTE_ORDER_MARK}{after}") } else { after }
 }
 
 /// The text with all of swarm's hooks in it, and none of an earlier place of the program.
@@ -92,7 +111,7 @@ pub fn with_hooks(text: &str, host: Host, program: &str) -> Result<String, Strin
         group.push(("hooks".to_owned(), CstInputValue::Array(vec![hook])));
         groups.append(CstInputValue::Object(group));
     }
-    Ok(root.to_string())
+    Ok(marked(text, root.to_string()))
 }
 
 /// The text without any of swarm's hooks, and without what they leave empty.
@@ -101,21 +120,24 @@ pub fn without_hooks(text: &str, host: Host) -> Result<String, String> {
     let top = object(&root)?;
     let Some(hooks) = top.object_value("hooks") else { return Ok(text.to_owned()) };
     let mut changed = false;
+    // What was empty before is the user's, and stays.
     for event in hooks.properties() {
         let Some(groups) = event.array_value() else { continue };
+        let mut emptied = false;
         for group in groups.elements() {
             let Some(commands) = group.as_object().and_then(|g| g.array_value("hooks")) else { continue };
-            for one in commands.elements() {
-                if is_ours(&one, host) {
-                    one.remove();
-                    changed = true;
-                }
+            let ours: Vec<CstNode> = commands.elements().into_iter().filter(|c| is_ours(c, host)).collect();
+            if ours.is_empty() {
+                continue;
             }
-            if changed && commands.elements().is_empty() {
+            changed = true;
+            ours.into_iter().for_each(CstNode::remove);
+            if commands.elements().is_empty() {
                 group.remove();
+                emptied = true;
             }
         }
-        if changed && groups.elements().is_empty() {
+        if emptied && groups.elements().is_empty() {
             event.remove();
         }
     }
@@ -127,21 +149,57 @@ pub fn without_hooks(text: &str, host: Host) -> Result<String, String> {
     {
         property.remove();
     }
-    Ok(root.to_string())
+    Ok(marked(text, root.to_string()))
+}
+
+/// The settings as a value.
+pub fn value(text: &str) -> Result<Value, String> {
+    Ok(object(&parse(text)?)?.to_serde_value().unwrap_or_default())
+}
+
+/// One of swarm's hooks, and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The event it is for.
+    pub event: String,
+    /// The place of its group among those of the event, and its own in the group.
+    pub place: (usize, usize),
+    /// What it runs.
+    pub command: String,
+}
+
+/// All of swarm's hooks in a text.
+pub fn entries(text: &str, host: Host) -> Result<Vec<Entry>, String> {
+    let value = value(text)?;
+    let mut found = Vec::new();
+    for (event, groups) in value["hooks"].as_object().into_iter().flatten() {
+        for (outer, group) in groups.as_array().into_iter().flatten().enumerate() {
+            for (inner, hook) in group["hooks"].as_array().into_iter().flatten().enumerate() {
+                if let Some(command) = hook["command"].as_str().filter(|c| ours(c, host)) {
+                    let (event, command) = (event.clone(), command.to_owned());
+                    found.push(Entry { event, place: (outer, inner), command });
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The place of the program that all of swarm's hooks in the text name.
+pub fn program(text: &str, host: Host) -> Option<String> {
+    let entries = entries(text, host).ok()?;
+    let named = |e: &Entry| {
+        let quoted = e.command.rsplit_once(&format!(" hook {} ", host.word()))?.0;
+        Some(quoted.strip_prefix('\'')?.strip_suffix('\'')?.replace("'\\''", "'"))
+    };
+    let first = named(entries.first()?)?;
+    entries.iter().all(|e| named(e).as_ref() == Some(&first)).then_some(first)
 }
 
 /// How much of swarm's hooks the text has.
 pub fn presence(text: &str, host: Host, program: &str) -> Result<Presence, String> {
-    let value = object(&parse(text)?)?.to_serde_value().unwrap_or_default();
-    let commands: Vec<&str> = value["hooks"]
-        .as_object()
-        .into_iter()
-        .flat_map(|hooks| hooks.values())
-        .flat_map(|groups| groups.as_array().into_iter().flatten())
-        .flat_map(|group| group["hooks"].as_array().into_iter().flatten())
-        .filter_map(|hook| hook["command"].as_str())
-        .filter(|c| ours(c, host))
-        .collect();
+    let entries = entries(text, host)?;
+    let commands: Vec<&str> = entries.iter().map(|e| e.command.as_str()).collect();
     let all: Vec<String> = wanted(host).iter().map(|(event, _)| command(program, host, event)).collect();
     Ok(
         match (
@@ -156,7 +214,7 @@ pub fn presence(text: &str, host: Host, program: &str) -> Result<Presence, Strin
 }
 
 fn parse(text: &str) -> Result<CstRootNode, String> {
-    CstRootNode::parse(text, &ParseOptions::default()).map_err(|e| format!("it is not JSON: {e}"))
+    CstRootNode::parse(bare(text), &ParseOptions::default()).map_err(|e| format!("it is not JSON: {e}"))
 }
 
 /// The object that a settings file is; an empty file becomes one. Of a name that is there twice, one agent takes the first and
@@ -235,6 +293,18 @@ mod tests {
                 "{newer}"
             );
         }
+    }
+
+    #[test]
+    fn a_byte_order_mark_stays_where_it_is() {
+        let with = with_hooks("\u{feff}{\"a\": 1}", Host::Claude, PROGRAM).unwrap();
+        assert!(
+            with.starts_with("\u{feff}{") && presence(&with, Host::Claude, PROGRAM) == Ok(Presence::Full)
+        );
+        assert_eq!(program(&with, Host::Claude).as_deref(), Some(PROGRAM));
+        let without = without_hooks(&with, Host::Claude).unwrap();
+        assert!(without.starts_with("\u{feff}{") && without.matches('\u{feff}').count() == 1);
+        assert_eq!(value(&without), Ok(serde_json::json!({"a": 1})));
     }
 
     #[test]
@@ -320,6 +390,14 @@ mod tests {
             (
                 format!("{{\"a\": 1, \"hooks\": {{\"Stop\": [{{\"hooks\": [{ours}]}}]}}}}"),
                 "{\"a\": 1}".into(),
+            ),
+            // An empty list of the user's, also beside ours.
+            (
+                format!(
+                    "{{\"hooks\": {{\"PreToolUse\": [], \"Stop\": [{{\"hooks\": [{ours}]}}], \"PostToolUse\": [{{\"matcher\": \"X\", \"hooks\": []}}]}}}}"
+                ),
+                "{\"hooks\": {\"PreToolUse\": [], \"PostToolUse\": [{\"matcher\": \"X\", \"hooks\": []}]}}"
+                    .into(),
             ),
             // Nothing of ours: not a byte changes.
             ("{\"hooks\": {}}".into(), "{\"hooks\": {}}".into()),

@@ -21,6 +21,9 @@ pub(super) struct Backup {
     /// What an earlier installation made it: what it still is if this one was killed before it changed the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub formerly: Option<String>,
+    /// The directories that were made for it, the innermost first; version 0.1.0 did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<Vec<PathBuf>>,
 }
 
 impl Backup {
@@ -39,6 +42,19 @@ impl Backup {
             Loaded::Ok(_) | Loaded::Missing => Ok(None),
             Loaded::Bad(why) => bail!("{} cannot be read: {why}", Self::place(state, path).display()),
         }
+    }
+
+    /// The files of all records that can be read.
+    pub(super) fn all(state: &Path) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(state).into_iter().flatten().flatten();
+        let mut found: Vec<PathBuf> = entries
+            .filter_map(|entry| match record::load::<Self>(&entry.path()).ok()? {
+                Loaded::Ok(backup) => Some(backup.path),
+                Loaded::Missing | Loaded::Bad(_) => None,
+            })
+            .collect();
+        found.sort();
+        found
     }
 
     pub(super) fn save(&self, state: &Path) -> Result<()> {

@@ -115,8 +115,7 @@ impl Guard {
     /// How far it is in force, for this program.
     pub fn standing(&self, program: &str) -> Standing {
         let calls = HOOKS.iter().filter(|(hook, what)| {
-            let line = script::call(program, what);
-            let has = |name: &str| self.text(name).is_some_and(|t| t.lines().any(|l| l == line));
+            let has = |name: &str| self.text(name).is_some_and(|t| calls_this(&t, program, what));
             has(hook)
                 || self.text(hook).is_some_and(|text| {
                     script::runs_legacy(&text) && has(&format!("{hook}.legacy"))
@@ -252,6 +251,14 @@ impl Guard {
     fn text(&self, name: &str) -> Option<String> {
         fs::read_to_string(self.dir.join(name)).ok()
     }
+}
+
+/// Whether a hook calls this program, by whatever name it is found.
+fn calls_this(text: &str, program: &str, what: &str) -> bool {
+    let same = |named: &String| super::is_same_file(Path::new(named), Path::new(program));
+    let lines: Vec<String> =
+        script::programs(text).iter().filter(|p| same(p)).map(|p| script::call(p, what)).collect();
+    text.lines().any(|line| lines.iter().any(|l| l == line))
 }
 
 /// A hook's name, and those it is given when something takes its place.

@@ -7,14 +7,16 @@
 
 mod backup;
 pub mod git;
+pub mod reach;
 mod script;
 
 use crate::core::escape;
 use crate::core::hook::Host;
 use crate::core::hook::settings::{self, Presence};
-use crate::store::foreign::{follow, read, refuse, replace};
+use crate::store::foreign::{self, read, refuse, replace};
 use anyhow::{Context as _, Result};
 use backup::Backup;
+use reach::Surroundings;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -37,6 +39,8 @@ pub struct Target {
     pub host: Host,
     /// The file.
     pub path: PathBuf,
+    /// The directory that it must lie in: a project does not lead to files outside of it.
+    pub within: Option<PathBuf>,
 }
 
 /// A change that was worked out and not made yet.
@@ -51,35 +55,43 @@ pub struct Plan {
 }
 
 impl Target {
-    /// The settings file of `host` for the project at `root`, or for the person whose home is `home`.
-    pub fn new(host: Host, scope: Scope, root: &Path, home: &Path) -> Self {
-        let path = match (host, scope) {
-            // Not settings.json: that is shared with the team, and the path of the program is not.
-            (Host::Claude, Scope::Project) => root.join(".claude/settings.local.json"),
-            (Host::Claude, Scope::User) => home.join(".claude/settings.json"),
-            (Host::Codex, Scope::Project) => root.join(".codex/hooks.json"),
-            (Host::Codex, Scope::User) => home.join(".codex/hooks.json"),
-            (Host::Gemini, Scope::Project) => root.join(".gemini/settings.json"),
-            (Host::Gemini, Scope::User) => home.join(".gemini/settings.json"),
-            (Host::OpenCode, Scope::Project) => root.join(".opencode/plugins/swarm.js"),
-            (Host::OpenCode, Scope::User) => home.join(".config/opencode/plugins/swarm.js"),
-        };
-        Self { host, path }
+    /// The settings file of `host` for who is started in `dir`.
+    pub fn project(host: Host, dir: &Path) -> Self {
+        Self { host, path: reach::project_file(host, dir), within: Some(dir.to_owned()) }
     }
 
-    /// How much of swarm's hooks is there.
+    /// The settings file of `host` of the person.
+    pub fn user(host: Host, around: &Surroundings<'_>) -> Self {
+        Self { host, path: around.user_file(host), within: None }
+    }
+
+    /// The file where it really is.
+    fn real(&self) -> Result<PathBuf> {
+        match &self.within {
+            Some(dir) => foreign::within(&self.path, dir),
+            None => foreign::real(&self.path),
+        }
+    }
+
+    /// How much of swarm's hooks is there, for `program` by whatever name it is found.
     pub fn presence(&self, program: &str) -> Result<Presence> {
-        let Some(text) = read(&follow(&self.path)?)? else { return Ok(Presence::None) };
+        let Some(text) = read(&self.path)? else { return Ok(Presence::None) };
+        let named = match self.host {
+            Host::OpenCode => plugin_program(&text),
+            host => settings::program(&text, host),
+        };
+        let same = |named: &String| is_same_file(Path::new(named), Path::new(program));
+        let program = named.filter(same).unwrap_or_else(|| program.to_owned());
         match self.host {
-            Host::OpenCode if text == plugin(program) => Ok(Presence::Full),
+            Host::OpenCode if text == plugin(&program) => Ok(Presence::Full),
             Host::OpenCode => Ok(Presence::Partial),
-            host => settings::presence(&text, host, program).map_err(|why| refuse(&self.path, &why)),
+            host => settings::presence(&text, host, &program).map_err(|why| refuse(&self.path, &why)),
         }
     }
 
     /// What installing would change.
     pub fn install(&self, program: &str) -> Result<Plan> {
-        let path = follow(&self.path)?;
+        let path = self.real()?;
         let before = read(&path)?;
         let after = match self.host {
             Host::OpenCode => plugin(program),
@@ -92,7 +104,7 @@ impl Target {
 
     /// What uninstalling would change.
     pub fn uninstall(&self, state: &Path) -> Result<Plan> {
-        let path = follow(&self.path)?;
+        let path = self.real()?;
         let before = read(&path)?;
         let Some(text) = before.clone() else { return Ok(Plan { path, before: None, after: None }) };
         let after = match (Backup::load(state, &path)?, self.host) {
@@ -125,8 +137,10 @@ impl Plan {
         let kept = Backup::load(state, &self.path)?
             .filter(|b| self.before.as_ref().is_some_and(|text| b.is_ours(text)));
         let formerly = kept.as_ref().and(self.before.clone());
+        let kept_dirs = kept.as_ref().map(|b| b.made.clone());
         let before = kept.map_or_else(|| self.before.clone(), |b| b.before);
-        Backup { path: self.path.clone(), before, after: after.clone(), formerly }.save(state)?;
+        let made = kept_dirs.unwrap_or_else(|| Some(missing(&self.path)));
+        Backup { path: self.path.clone(), before, after: after.clone(), formerly, made }.save(state)?;
         replace(&self.path, after)
     }
 
@@ -138,12 +152,38 @@ impl Plan {
                 Err(e) if e.kind() != ErrorKind::NotFound => {
                     return Err(e).with_context(|| format!("cannot remove {}", self.path.display()));
                 }
-                // A directory that is empty now was made for this file.
-                _ => drop(self.path.parent().map(fs::remove_dir)),
+                _ => {}
             },
+        }
+        // Directories that were made for this file, the innermost first, as far as nothing else is in them.
+        let made = Backup::load(state, &self.path)?.and_then(|b| b.made);
+        let parent = || self.path.parent().map(Path::to_owned).into_iter().collect();
+        let made = made.unwrap_or_else(parent);
+        if self.after.is_none() {
+            made.iter().take_while(|dir| fs::remove_dir(dir).is_ok()).for_each(drop);
         }
         Backup::forget(state, &self.path)
     }
+}
+
+/// The directories above a file that are not there yet, the innermost first.
+fn missing(path: &Path) -> Vec<PathBuf> {
+    path.ancestors().skip(1).take_while(|dir| !dir.exists()).map(Path::to_owned).collect()
+}
+
+fn is_same_file(a: &Path, b: &Path) -> bool {
+    a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
+/// The files that were installed into, and not taken out again, as far as that is on record.
+pub fn installed(state: &Path) -> Vec<PathBuf> {
+    Backup::all(state)
+}
+
+/// The place of the program that a plugin file names.
+fn plugin_program(text: &str) -> Option<String> {
+    let line = text.lines().find_map(|line| line.strip_prefix("const SWARM = "))?;
+    serde_json::from_str(line).ok()
 }
 
 fn plugin(program: &str) -> String {
@@ -159,7 +199,7 @@ mod tests {
     #[test]
     fn a_second_installation_that_did_not_come_through_keeps_what_was_there_before_the_first() {
         let dir = tempfile::tempdir().unwrap();
-        let target = Target::new(Host::Claude, Scope::Project, dir.path(), dir.path());
+        let target = Target::project(Host::Claude, dir.path());
         let state = dir.path().join("state");
         let mine = "{\n  // mine\n  \"model\": \"x\"\n}\n";
         fs::create_dir(dir.path().join(".claude")).unwrap();

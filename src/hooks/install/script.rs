@@ -26,6 +26,13 @@ pub(super) fn call(program: &str, what: &str) -> String {
     format!("if [ -x '{program}' ]; then '{program}' {what} </dev/null || [ $? -ne 3 ] || exit 1; fi")
 }
 
+/// The places of the program that the lines of a hook name.
+pub(super) fn programs(text: &str) -> Vec<String> {
+    let named =
+        |line: &str| Some(line.strip_prefix("if [ -x '")?.split_once("' ]; then '")?.0.replace("'\\''", "'"));
+    text.lines().filter_map(named).collect()
+}
+
 /// The line that a team may add to a hook of its own: it names no place on anybody's machine.
 pub(super) fn portable(what: &str) -> String {
     format!("if command -v swarm >/dev/null; then swarm {what} </dev/null || [ $? -ne 3 ] || exit 1; fi")
@@ -143,10 +150,8 @@ mod tests {
             "#!/usr/bin/env sh\n. \"${0%/*}/h\"",
         ] {
             let with = insert(text, LINE).unwrap();
-            assert!(
-                with.contains(LINE) && with.starts_with(text.lines().next().unwrap_or_default()),
-                "{with}"
-            );
+            let first = text.lines().next().filter(|line| line.starts_with("#!")).unwrap_or_default();
+            assert!(with.contains(LINE) && with.starts_with(first), "{with}");
             assert_eq!(strip(&with).as_deref(), Some(text));
             assert!(!is_own(&with), "{with}");
         }

@@ -1,0 +1,349 @@
+//! Whether swarm's hooks reach an agent: where it looks for them, whether they are there, switched on and trusted.
+//!
+//! Each agent reads its settings from where it was started and from where its own variables lead, not from where this command
+//! runs. So everything here is asked of one directory and one environment. Only reads; what cannot be read counts as not there.
+
+use super::Target;
+use crate::core::hook::Host;
+use crate::core::hook::settings::{self, Entry, Presence};
+use crate::store::foreign::read;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use std::path::{Path, PathBuf};
+
+/// What an agent was started with.
+pub struct Surroundings<'a> {
+    /// Its home directory.
+    pub home: PathBuf,
+    /// A variable of its environment.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// How far hooks reach an agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// They are there, switched on and, where that is asked for, trusted.
+    Whole,
+    /// No file that it reads has them.
+    Absent,
+    /// This file has some of them, or of another place of the program.
+    Partial(PathBuf),
+    /// They are there, and this file switches them off by that key.
+    Off(PathBuf, &'static str),
+    /// They are there, and Codex was not told to trust them.
+    Untrusted,
+}
+
+impl Surroundings<'_> {
+    fn dir(&self, name: &str) -> Option<PathBuf> {
+        (self.variable)(name).map(PathBuf::from).filter(|dir| dir.is_absolute())
+    }
+
+    /// The directory of the person's own settings.
+    fn own(&self, host: Host) -> PathBuf {
+        match host {
+            Host::Claude => self.dir("CLAUDE_CONFIG_DIR").unwrap_or_else(|| self.home.join(".claude")),
+            Host::Codex => self.dir("CODEX_HOME").unwrap_or_else(|| self.home.join(".codex")),
+            Host::Gemini => self.dir("GEMINI_CLI_HOME").unwrap_or_else(|| self.home.clone()).join(".gemini"),
+            Host::OpenCode => self.dir("OPENCODE_CONFIG_DIR").unwrap_or_else(|| {
+                self.dir("XDG_CONFIG_HOME").unwrap_or_else(|| self.home.join(".config")).join("opencode")
+            }),
+        }
+    }
+
+    /// The file of the person's own that swarm's hooks go into.
+    pub fn user_file(&self, host: Host) -> PathBuf {
+        self.own(host).join(match host {
+            Host::Claude | Host::Gemini => "settings.json",
+            Host::Codex => "hooks.json",
+            Host::OpenCode => "plugins/swarm.js",
+        })
+    }
+
+    /// The files with hooks that an agent reads which was started in `cwd`.
+    pub fn files(&self, host: Host, cwd: &Path) -> Vec<PathBuf> {
+        let mut files = vec![self.user_file(host)];
+        match host {
+            Host::Claude => {
+                files.extend(["settings.json", "settings.local.json"].map(|f| cwd.join(".claude").join(f)));
+            }
+            Host::Gemini => files.push(project_file(host, cwd)),
+            Host::Codex | Host::OpenCode => {
+                files.extend(above(cwd).iter().map(|dir| project_file(host, dir)));
+            }
+        }
+        if host == Host::OpenCode {
+            let base = self.dir("XDG_CONFIG_HOME").unwrap_or_else(|| self.home.join(".config"));
+            files.push(base.join("opencode/plugins/swarm.js"));
+        }
+        files.dedup();
+        files
+    }
+
+    /// How far the hooks of `program` reach an agent that was started in `cwd`.
+    pub fn reach(&self, host: Host, cwd: &Path, program: &str) -> Reach {
+        let mut partial = None;
+        let mut whole = Vec::new();
+        for path in self.files(host, cwd) {
+            let target = Target { host, path: path.clone(), within: None };
+            match target.presence(program) {
+                Ok(Presence::Full) => whole.push(path),
+                Ok(Presence::Partial) => partial = partial.or(Some(path)),
+                Ok(Presence::None) | Err(_) => {}
+            }
+        }
+        if whole.is_empty() {
+            return partial.map_or(Reach::Absent, Reach::Partial);
+        }
+        if let Some((file, key)) = self.off(host, cwd) {
+            return Reach::Off(file, key);
+        }
+        if host == Host::Codex && !whole.iter().any(|file| self.trusts(file)) {
+            return Reach::Untrusted;
+        }
+        Reach::Whole
+    }
+
+    /// The file that switches hooks off, and by which key. The highest that has the key decides.
+    fn off(&self, host: Host, cwd: &Path) -> Option<(PathBuf, &'static str)> {
+        match host {
+            Host::Claude => {
+                let managed = managed_claude();
+                let is_true = |key: &'static str, file: &PathBuf| json(file)?.get(key)?.as_bool();
+                if let Some(file) = managed.iter().find(|f| is_true("allowManagedHooksOnly", f) == Some(true))
+                {
+                    return Some((file.clone(), "allowManagedHooksOnly"));
+                }
+                let own = ["settings.local.json", "settings.json"].map(|f| cwd.join(".claude").join(f));
+                let files = managed.into_iter().chain(own).chain([self.user_file(host)]);
+                decided(files, |file| is_true("disableAllHooks", file))
+                    .filter(|(_, off)| *off)
+                    .map(|(file, _)| (file, "disableAllHooks"))
+            }
+            Host::Gemini => {
+                let system = self.dir("GEMINI_CLI_SYSTEM_SETTINGS_PATH");
+                let system = system.unwrap_or_else(|| "/etc/gemini-cli/settings.json".into());
+                let files = [system, project_file(host, cwd), self.user_file(host)];
+                let names_ours = |file: &&PathBuf| {
+                    let list = json(file).and_then(|v| v["hooksConfig"]["disabled"].as_array().cloned());
+                    list.unwrap_or_default()
+                        .iter()
+                        .any(|v| v.as_str().is_some_and(|t| t.contains(" hook gemini ")))
+                };
+                if let Some(file) = files.iter().find(names_ours) {
+                    return Some((file.clone(), "hooksConfig.disabled"));
+                }
+                decided(files.into_iter(), |file| json(file)?["hooksConfig"]["enabled"].as_bool())
+                    .filter(|(_, on)| !*on)
+                    .map(|(file, _)| (file, "hooksConfig.enabled"))
+            }
+            Host::Codex => {
+                let required = PathBuf::from("/etc/codex/requirements.toml");
+                let only = toml_of(&required).and_then(|t| t.get("allow_managed_hooks_only")?.as_bool());
+                if only == Some(true) {
+                    return Some((required, "allow_managed_hooks_only"));
+                }
+                let dirs = above(cwd).into_iter().rev().map(|dir| dir.join(".codex/config.toml"));
+                let files = dirs.chain([self.own(host).join("config.toml")]);
+                let says = |file: &PathBuf| {
+                    let features = toml_of(file)?.get("features")?.clone();
+                    features.get("hooks").or_else(|| features.get("codex_hooks"))?.as_bool()
+                };
+                decided(files, says).filter(|(_, on)| !*on).map(|(file, _)| (file, "features.hooks"))
+            }
+            Host::OpenCode => None,
+        }
+    }
+
+    /// Whether Codex was told to trust each of swarm's hooks in a file, as they are now.
+    fn trusts(&self, file: &Path) -> bool {
+        let Some(text) = read(file).ok().flatten() else { return false };
+        let Ok(entries) = settings::entries(&text, Host::Codex) else { return false };
+        let Some(config) = toml_of(&self.own(Host::Codex).join("config.toml")) else { return false };
+        let state = config.get("hooks").and_then(|hooks| hooks.get("state"));
+        let real = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+        entries.iter().all(|entry| {
+            let event = snake(&entry.event);
+            let key = |path: &Path| format!("{}:{event}:{}:{}", path.display(), entry.place.0, entry.place.1);
+            let of = [key(file), key(&real)].iter().find_map(|key| state?.get(key)).cloned();
+            let says = |name: &str| of.as_ref().and_then(|of| of.get(name)).cloned();
+            let enabled = says("enabled").and_then(|v| v.as_bool()) != Some(false);
+            enabled
+                && says("trusted_hash").and_then(|v| v.as_str().map(str::to_owned))
+                    == Some(trusted_hash(entry))
+        })
+    }
+}
+
+/// The settings file of the project at `dir`. For Claude not settings.json: that is shared with the team, and the path of the
+/// program is not.
+pub fn project_file(host: Host, dir: &Path) -> PathBuf {
+    dir.join(match host {
+        Host::Claude => ".claude/settings.local.json",
+        Host::Codex => ".codex/hooks.json",
+        Host::Gemini => ".gemini/settings.json",
+        Host::OpenCode => ".opencode/plugins/swarm.js",
+    })
+}
+
+/// From the top of the working tree that `cwd` is in down to `cwd`; only that one where there is none.
+fn above(cwd: &Path) -> Vec<PathBuf> {
+    let mut dirs: Vec<PathBuf> = Vec::new();
+    for dir in cwd.ancestors() {
+        dirs.push(dir.to_owned());
+        if dir.join(".git").exists() {
+            dirs.reverse();
+            return dirs;
+        }
+    }
+    vec![cwd.to_owned()]
+}
+
+/// The first file in which `says` finds something.
+fn decided(
+    mut files: impl Iterator<Item = PathBuf>,
+    says: impl Fn(&PathBuf) -> Option<bool>,
+) -> Option<(PathBuf, bool)> {
+    files.find_map(|file| says(&file).map(|said| (file, said)))
+}
+
+fn managed_claude() -> Vec<PathBuf> {
+    let dir = Path::new(if cfg!(target_os = "macos") {
+        "/Library/Application Support/ClaudeCode"
+    } else {
+        "/etc/claude-code"
+    });
+    let dropped = std::fs::read_dir(dir.join("managed-settings.d")).into_iter().flatten().flatten();
+    let mut files: Vec<PathBuf> = dropped.map(|entry| entry.path()).collect();
+    files.push(dir.join("managed-settings.json"));
+    files
+}
+
+fn json(file: &Path) -> Option<Value> {
+    settings::value(&read(file).ok()??).ok()
+}
+
+fn toml_of(file: &Path) -> Option<toml::Value> {
+    read(file).ok()??.parse::<toml::Table>().ok().map(toml::Value::Table)
+}
+
+/// `SessionStart` as `session_start`.
+fn snake(event: &str) -> String {
+    let mut text = String::new();
+    for c in event.chars() {
+        if c.is_ascii_uppercase() && !text.is_empty() {
+            text.push('_');
+        }
+        text.push(c.to_ascii_lowercase());
+    }
+    text
+}
+
+/// What Codex 0.169 writes down of a hook that it was told to trust: the digest of the hook in the one form of JSON that has its
+/// names in order.
+fn trusted_hash(entry: &Entry) -> String {
+    let text = format!(
+        "{{\"event_name\":\"{}\",\"hooks\":[{{\"async\":false,\"command\":{},\"timeout\":10,\"type\":\"command\"}}]}}",
+        snake(&entry.event),
+        Value::from(entry.command.as_str())
+    );
+    let digest: String = Sha256::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
+    format!("sha256:{digest}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_hook_is_hashed_as_codex_0_169_has_it() {
+        let entry = Entry {
+            event: "SessionStart".into(),
+            place: (0, 0),
+            command: "'/opt/lab-githooks/swarmbin/swarm' hook codex SessionStart".into(),
+        };
+        assert_eq!(
+            trusted_hash(&entry),
+            "sha256:4f15829ef3aea75c1295250a43a1419c326a57e6d30f06d323559562c807a95b"
+        );
+    }
+
+    #[test]
+    fn hooks_reach_whoever_reads_the_file_unless_they_are_switched_off_or_not_trusted() {
+        let dir = tempfile::tempdir().unwrap();
+        let (home, project) = (dir.path().join("home"), dir.path().join("project"));
+        fs::create_dir_all(project.join(".git")).unwrap();
+        fs::create_dir_all(project.join("sub")).unwrap();
+        let put = |path: &Path, text: &str| {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        let none = |_: &str| None;
+        let around = Surroundings { home: home.clone(), variable: &none };
+        let is = |host, cwd: &Path| around.reach(host, cwd, "/x/swarm");
+        for host in Host::ALL {
+            assert_eq!(is(host, &project), Reach::Absent);
+            let target = Target { host, path: project_file(host, &project), within: None };
+            put(&target.path, &target.install("/x/swarm").unwrap().after.unwrap());
+        }
+        assert_eq!(is(Host::Claude, &project), Reach::Whole);
+        assert_eq!(is(Host::Gemini, &project), Reach::Whole);
+        assert_eq!(is(Host::Codex, &project), Reach::Untrusted);
+        assert_eq!(is(Host::OpenCode, &project), Reach::Whole);
+        let sub = project.join("sub");
+        for (host, reach) in [
+            (Host::Claude, Reach::Absent),
+            (Host::Gemini, Reach::Absent),
+            (Host::Codex, Reach::Untrusted),
+            (Host::OpenCode, Reach::Whole),
+        ] {
+            assert_eq!(is(host, &sub), reach, "{host:?}");
+        }
+        // Trust of each, as they are now.
+        let hooks = project_file(Host::Codex, &project);
+        let entries = settings::entries(&fs::read_to_string(&hooks).unwrap(), Host::Codex).unwrap();
+        let state: String = entries
+            .iter()
+            .map(|e| {
+                format!(
+                    "[hooks.state.\"{}:{}:0:0\"]\ntrusted_hash = \"{}\"\n",
+                    hooks.display(),
+                    snake(&e.event),
+                    trusted_hash(e)
+                )
+            })
+            .collect();
+        let config = home.join(".codex/config.toml");
+        put(&config, &state);
+        assert_eq!(is(Host::Codex, &sub), Reach::Whole);
+        put(&config, &state.replacen("sha256:", "sha256:0", 1));
+        assert_eq!(is(Host::Codex, &sub), Reach::Untrusted);
+        put(&config, &format!("{state}[features]\nhooks = false\n"));
+        assert_eq!(is(Host::Codex, &sub), Reach::Off(config, "features.hooks"));
+        // The highest that has the key decides.
+        let (shared, own) = (project.join(".claude/settings.json"), home.join(".claude/settings.json"));
+        put(&own, "{\"disableAllHooks\": true}");
+        assert_eq!(is(Host::Claude, &project), Reach::Off(own, "disableAllHooks"));
+        put(&shared, "{\"disableAllHooks\": false}");
+        assert_eq!(is(Host::Claude, &project), Reach::Whole);
+        let own = home.join(".gemini/settings.json");
+        put(&own, "{\"hooksConfig\": {\"enabled\": false}}");
+        assert_eq!(is(Host::Gemini, &project), Reach::Off(own, "hooksConfig.enabled"));
+    }
+
+    #[test]
+    fn the_agents_own_variables_say_where_it_looks() {
+        for (host, name, file) in [
+            (Host::Claude, "CLAUDE_CONFIG_DIR", "/c/settings.json"),
+            (Host::Codex, "CODEX_HOME", "/c/hooks.json"),
+            (Host::Gemini, "GEMINI_CLI_HOME", "/c/.gemini/settings.json"),
+            (Host::OpenCode, "XDG_CONFIG_HOME", "/c/opencode/plugins/swarm.js"),
+            (Host::OpenCode, "OPENCODE_CONFIG_DIR", "/c/plugins/swarm.js"),
+        ] {
+            let variable = |asked: &str| (asked == name).then(|| "/c".to_owned());
+            let around = Surroundings { home: "/h".into(), variable: &variable };
+            assert_eq!(around.user_file(host), Path::new(file), "{name}");
+        }
+    }
+}
