@@ -6,7 +6,8 @@ mod support;
 
 use serde_json::Value;
 use std::fs;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use support::{World, eventually};
 
 fn json(text: &str) -> Value {
@@ -111,4 +112,183 @@ fn a_broken_profile_is_named_everywhere_and_holds_its_own_kind_only() {
     assert!(told.contains("a.toml and ") && told.contains("b.toml are both of the kind claude"), "{told}");
     eventually("it is repaired", || (submitted(&world, &claude) == 1).then_some(()));
     eventually("that is noted", || (status(&world, &first).0 == "submitted").then_some(()));
+}
+
+/// A team whose agent has mail that waits for a draft to go; gives the pane and the message.
+fn waiting() -> (World, String, String) {
+    let (world, pane) = team();
+    world.control(&pane, "draft half a thought");
+    eventually("it is drafted", || world.screen(&pane).contains("half a thought").then_some(()));
+    let id = send(&world, "claude-1", "waits");
+    held(&world, &id, "draft");
+    world.end_couriers();
+    world.tmux(&["send-keys", "-t", &pane, "C-u"]);
+    (world, pane, id)
+}
+
+#[test]
+fn a_courier_that_was_killed_comes_back_with_any_command_that_finds_mail() {
+    for args in [&["who"][..], &["status"], &["agents"], &["inbox"], &["locks"], &["whoami"]] {
+        let (world, pane, _) = waiting();
+        // A courier was started a moment ago, so the first one may be too early.
+        eventually(&format!("{args:?} starts one"), || {
+            world.ok(args);
+            (world.couriers().len() == 1).then_some(())
+        });
+        eventually("the mail is typed", || (submitted(&world, &pane) == 1).then_some(()));
+    }
+}
+
+#[test]
+fn nothing_starts_a_courier_where_none_is_needed() {
+    let (world, _pane) = team();
+    world.end_couriers();
+    std::thread::sleep(std::time::Duration::from_millis(1200));
+    for args in [&["who"][..], &["status"], &["agents"]] {
+        world.ok(args);
+    }
+    assert_eq!(world.couriers(), Vec::<String>::new());
+    // A lease has deadlines.
+    world.ok(&["lock", "a.rs"]);
+    world.end_couriers();
+    eventually("it is kept to", || {
+        world.ok(&["who"]);
+        (world.couriers().len() == 1).then_some(())
+    });
+}
+
+/// A directory with a copy of both programs.
+fn installation(world: &World, name: &str) -> PathBuf {
+    let dir = world.path().join(name);
+    fs::create_dir(&dir).unwrap();
+    for program in ["swarm", "swarm-msg"] {
+        fs::copy(fs::canonicalize(world.path().join("bin").join(program)).unwrap(), dir.join(program))
+            .unwrap();
+    }
+    dir
+}
+
+/// Puts a file in a program's place, as an installer does.
+fn install(program: &Path, bytes: &[u8]) {
+    let new = program.with_extension("new");
+    fs::write(&new, bytes).unwrap();
+    fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::rename(new, program).unwrap();
+}
+
+fn run(world: &World, program: &Path, args: &[&str]) -> String {
+    let out = world.command(program.to_str().unwrap()).args(args).output().unwrap();
+    assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
+    String::from_utf8(out.stdout).unwrap()
+}
+
+#[test]
+fn of_many_commands_at_once_one_starts_a_courier() {
+    let (world, pane, _) = waiting();
+    let dir = installation(&world, "counted");
+    let (real, starts) = (world.path().join("bin/swarm"), world.path().join("starts"));
+    let script = format!("#!/bin/sh\necho x >>{}\nexec {} \"$@\"\n", starts.display(), real.display());
+    install(&dir.join("swarm"), script.as_bytes());
+    std::thread::sleep(std::time::Duration::from_millis(1200));
+    let run = || {
+        let mut command = world.command(dir.join("swarm-msg").to_str().unwrap());
+        command.arg("who").stdout(std::process::Stdio::null()).spawn().unwrap()
+    };
+    let all: Vec<_> = (0..64).map(|_| run()).collect();
+    for mut one in all {
+        assert!(one.wait().unwrap().success());
+    }
+    eventually("the mail is typed", || (submitted(&world, &pane) == 1).then_some(()));
+    assert_eq!(fs::read_to_string(starts).unwrap().lines().count(), 1);
+    assert_eq!(world.couriers().len(), 1);
+}
+
+#[test]
+fn who_has_uninstalled_swarm_gets_no_courier_by_itself() {
+    let (world, _pane) = team();
+    world.ok(&["uninstall", "--yes"]);
+    assert_eq!(world.couriers(), Vec::<String>::new());
+    let out = world.swarm(&["send", "--no-wait", "claude-1", "anybody?"]);
+    let told = String::from_utf8(out.stderr).unwrap();
+    assert!(out.status.success() && told.contains("swarm was uninstalled here"), "{told}");
+    world.ok(&["status"]);
+    world.ok(&["discover", "--quiet", "--from-tmux"]);
+    assert_eq!(world.couriers(), Vec::<String>::new());
+    assert!(world.ok(&["doctor"]).contains("swarm was uninstalled here"));
+    world.ok(&["discover", "--quiet"]);
+    eventually("it is back", || (world.couriers().len() == 1).then_some(()));
+}
+
+/// The one courier, once there is exactly one that is not one of `not`.
+fn successor(world: &World, not: &[String]) -> String {
+    eventually("another courier serves, alone", || match &world.couriers()[..] {
+        [one] if !not.contains(one) => Some(one.clone()),
+        _ => None,
+    })
+}
+
+#[test]
+fn an_update_in_place_replaces_the_running_courier_by_itself() {
+    let world = World::new();
+    world.start();
+    let pane = world.agent("claude", &[]);
+    let dir = installation(&world, "updated");
+    let swarm = dir.join("swarm");
+    run(&world, &swarm, &["discover", "--init", "--quiet"]);
+    let first = successor(&world, &[]);
+    // What waits meanwhile is given by whoever serves then, without any command.
+    world.control(&pane, "busy 4000");
+    let id = send(&world, "claude-1", "across the update");
+    held(&world, &id, "it is in a turn");
+    let whole = fs::read(&swarm).unwrap();
+    install(&swarm, &[&whole[..], b"2"].concat());
+    let second = successor(&world, std::slice::from_ref(&first));
+    eventually("the mail is typed", || (submitted(&world, &pane) == 1).then_some(()));
+    // What cannot run leaves the one that serves.
+    let trouble = |part: &str| {
+        eventually(part, || {
+            let told = run(&world, &world.path().join("bin/swarm"), &["doctor"]);
+            told.contains(part).then_some(())
+        });
+        assert_eq!(world.couriers(), std::slice::from_ref(&second));
+    };
+    install(&swarm, &whole[..whole.len() / 3]);
+    trouble("cannot take over");
+    install(&swarm, b"#!/bin/sh\nexit 3\n");
+    trouble("it ended with 3 instead of taking over");
+    assert!(world.ok(&["log", "--event", "courier-error"]).contains("cannot take over"));
+    send(&world, "claude-1", "still here?");
+    eventually("it serves", || (submitted(&world, &pane) == 2).then_some(()));
+    // One that can does take over, be it an older one.
+    install(&swarm, &whole);
+    successor(&world, &[first, second]);
+    send(&world, "claude-1", "and now?");
+    eventually("it serves", || (submitted(&world, &pane) == 3).then_some(()));
+}
+
+#[test]
+fn the_newest_version_serves_and_equal_ones_do_not_take_turns() {
+    let (world, pane) = team();
+    let first = successor(&world, &[]);
+    let says = |version: &str| {
+        let path = world.state().join("courier.json");
+        let mut said = json(&fs::read_to_string(&path).unwrap());
+        said["version"] = version.into();
+        fs::write(path, said.to_string()).unwrap();
+    };
+    eventually("it says what it is", || world.state().join("courier.json").exists().then_some(()));
+    for version in ["99.0.0", env!("CARGO_PKG_VERSION")] {
+        says(version);
+        let other = installation(&world, version);
+        run(&world, &other.join("swarm"), &["send", "--no-wait", "claude-1", "hello"]);
+        assert_eq!(world.couriers(), std::slice::from_ref(&first), "{version}");
+    }
+    says("0.0.9");
+    world.ok(&["send", "--no-wait", "claude-1", "hello"]);
+    let second = successor(&world, &[first]);
+    // A courier of before this was said at all.
+    fs::remove_file(world.state().join("courier.json")).unwrap();
+    world.ok(&["send", "--no-wait", "claude-1", "hello"]);
+    successor(&world, &[second]);
+    eventually("each once", || (submitted(&world, &pane) == 4).then_some(()));
 }

@@ -21,7 +21,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    let store = Store::open(&session::here()?)?;
+    let store = session::project()?;
     let mut known = look(&store, &session::profiles()?)?;
     known.retain(|a| args.all || a.is_live());
     if args.json {

@@ -103,7 +103,7 @@ pub(super) fn watch(session: &Session, message: &Message, report: Report) -> Res
         std::thread::sleep(Duration::from_millis(10));
         states = look(store, message)?;
     }
-    tell(message, &states, courier, report)
+    tell(store, message, &states, courier, report)
 }
 
 /// Whether waiting a little longer may show more.
@@ -140,7 +140,13 @@ pub(super) fn standing(store: &Store, name: &Name, message: &Message) -> Result<
     Ok(way)
 }
 
-fn tell(message: &Message, states: &[(Name, Progress)], courier: bool, report: Report) -> Result<()> {
+fn tell(
+    store: &Store,
+    message: &Message,
+    states: &[(Name, Progress)],
+    courier: bool,
+    report: Report,
+) -> Result<()> {
     if report.json {
         let recipients: Vec<_> = states
             .iter()
@@ -152,9 +158,11 @@ fn tell(message: &Message, states: &[(Name, Progress)], courier: bool, report: R
         states.iter().map(|(name, d)| format!("{} {}\n", message.id, sentence(name, d))).collect();
     print::out(&text)?;
     if !courier && message.to.iter().any(|n| !n.is_human()) {
-        print::tell(
-            "the message is stored, but no courier runs and none can be started from here; it is typed once any swarm command runs inside tmux",
-        );
+        print::tell(if store.is_retired() {
+            "the message is stored, but swarm was uninstalled here, so no courier runs; `swarm discover` starts it again"
+        } else {
+            "the message is stored, but no courier runs and none can be started from here; it is typed once any swarm command runs inside tmux"
+        });
     }
     Ok(())
 }

@@ -153,7 +153,7 @@ fn change(session: &Session, section: &str, verb: &str, action: &Action, as_json
 
 /// The document of the project around here.
 fn document() -> Result<(Store, String)> {
-    let store = Store::open(&session::here()?)?;
+    let store = session::project()?;
     let text = store.coordination()?.ok_or_else(|| store.no_coordination())?;
     Ok((store, text))
 }

@@ -1,4 +1,5 @@
-use super::session;
+use super::{print, session};
+use crate::courier::succession;
 use crate::store::Store;
 use crate::tmux::Server;
 use anyhow::Result;
@@ -10,6 +11,9 @@ pub(super) struct Args {
     /// The tmux server to begin with
     #[arg(long)]
     socket: Option<String>,
+    /// Say so once it serves: the courier that started it goes then
+    #[arg(long, hide = true)]
+    succeed: bool,
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
@@ -17,5 +21,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let _ = nix::unistd::setsid();
     let store = Store::open(&session::here()?)?;
     let server = args.socket.as_deref().map_or_else(Server::current, Server::new);
-    crate::courier::run(&store, &server)
+    crate::courier::run(&store, &server, || {
+        if args.succeed {
+            // Its predecessor may have been killed: nobody is left to hear it.
+            let _ = print::out(&format!("{}\n", succession::SERVES));
+        }
+    })
 }

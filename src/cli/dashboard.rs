@@ -31,5 +31,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     // Without it nothing is delivered; the dashboard says so if there is none.
     let _ = start::ensure(&store, &Server::current());
     let colour = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-    view::run(&store, &view::Options { popup: args.popup, client: args.client.clone(), colour })
+    view::run(&store, &view::Options { popup: args.popup, client: args.client.clone(), colour }, || {
+        start::revive(&store);
+    })
 }

@@ -38,6 +38,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let profiles = session::profiles()?;
     let survey = discovery::survey(&server, &profiles)?;
     let (_, changes) = discovery::register(&store, &survey, &server)?;
+    // Whoever asks for it by hand wants swarm here (again).
+    store.reinstate()?;
     start::ensure(&store, &server)?;
     if args.quiet {
         return Ok(());

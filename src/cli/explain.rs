@@ -4,7 +4,6 @@ use crate::core::agent::is_pane_id;
 use crate::core::escape;
 use crate::core::refusal::Refusal;
 use crate::courier::discovery;
-use crate::store::Store;
 use crate::tmux::Server;
 use anyhow::Result;
 
@@ -17,7 +16,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    let by_name = Store::open(&session::here()?).and_then(|s| s.agents()).unwrap_or_default();
+    let by_name = session::project().and_then(|s| s.agents()).unwrap_or_default();
     let agent = by_name.iter().find(|a| a.name.as_str() == args.pane);
     let (server, pane) = match agent {
         Some(agent) => (Server::new(&agent.place.socket), agent.place.pane.clone()),

@@ -27,7 +27,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if args.to == "back" {
         return Server::current().go_back(args.client.as_deref());
     }
-    let store = Store::open(&session::here()?)?;
+    let store = session::project()?;
     let agents: Vec<Agent> = store.agents()?.into_iter().filter(Agent::is_live).collect();
     let agent = if args.to == "next" {
         next(&store, &agents, args.client.as_deref())?

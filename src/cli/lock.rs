@@ -117,6 +117,8 @@ fn wait(store: &Store, request: &Request, wait_ms: u64) -> Result<Outcome> {
             print::tell(&format!("waiting: {}", lease::blockers(blockers, &now)));
             told = true;
         }
+        // The holder may have to be challenged, or found dead.
+        start::revive(store);
         let rest = Duration::from_millis(until.remaining_ms(&now));
         let (begun, mut pause) = (Instant::now(), PAUSE.0);
         while begun.elapsed() < LOOK_EVERY.min(rest) && store.is_queued(*ticket)? {

@@ -2,7 +2,6 @@ use super::session;
 use super::{lease, print};
 use crate::core::escape;
 use crate::core::lease::{Lease, LeaseTable, event};
-use crate::store::Store;
 use crate::store::leases::Damaged;
 use anyhow::Result;
 use serde_json::json;
@@ -17,7 +16,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    let store = Store::open(&session::here()?)?;
+    let store = session::project()?;
     let leases = store.leases()?;
     let (table, damaged) = (&leases.table, &leases.damaged);
     if args.json {

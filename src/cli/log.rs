@@ -1,7 +1,7 @@
 use super::{lease, print, session};
 use crate::core::escape;
 use crate::core::log::{self, Filter};
-use crate::store::{Store, now_ms};
+use crate::store::now_ms;
 use anyhow::Result;
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -37,7 +37,7 @@ pub(super) struct Args {
 const LOOK: Duration = Duration::from_millis(200);
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    let store = Store::open(&session::here()?)?;
+    let store = session::project()?;
     let filter = Filter {
         events: args.events.clone(),
         agent: args.agent.clone(),

@@ -8,7 +8,7 @@ use crate::core::message::{Identity, Verified};
 use crate::core::name::Name;
 use crate::core::refusal::Refusal;
 use crate::courier::witness::{self, Proof};
-use crate::courier::{discovery, rules};
+use crate::courier::{discovery, rules, start};
 use crate::hooks::install::git::Installed;
 use crate::os::caller::{self, Caller};
 use crate::store::config::Files;
@@ -66,6 +66,13 @@ fn restore_guard(store: &Store, here: &Path) {
     }
 }
 
+/// The store around the working directory, with a courier if one is needed.
+pub(super) fn project() -> Result<Store> {
+    let store = Store::open(&here()?)?;
+    start::revive(&store);
+    Ok(store)
+}
+
 impl Session {
     /// Opens the store around the working directory and finds out who calls.
     pub(super) fn open() -> Result<Self> {
@@ -91,9 +98,8 @@ impl Session {
     }
 
     fn begin() -> Result<Self> {
-        let here = here()?;
-        let store = Store::open(&here)?;
-        restore_guard(&store, &here);
+        let store = project()?;
+        restore_guard(&store, &here()?);
         let agents = store.agents()?;
         Ok(Self { store, agents, caller: Caller::nobody() })
     }

@@ -1,7 +1,6 @@
 use super::{print, session};
 use crate::core::escape;
 use crate::core::lease::stats::{Spread, Stats, Tally};
-use crate::store::Store;
 use anyhow::Result;
 use serde_json::json;
 
@@ -16,7 +15,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<()> {
     let mut tally = Tally::default();
-    Store::open(&session::here()?)?.journal(|entry| tally.count(&entry))?;
+    session::project()?.journal(|entry| tally.count(&entry))?;
     let stats = tally.stats();
     if args.json {
         return print::object(json!({"leases": stats}));

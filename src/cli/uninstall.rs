@@ -4,17 +4,14 @@ use crate::core::escape;
 use crate::core::message::Identity;
 use crate::core::process_id::ProcessId;
 use crate::core::refusal::Refusal;
-use crate::os::{process, program};
+use crate::courier::start;
 use crate::store::{Store, key};
 use crate::tmux::{Server, hangs};
 use anyhow::{Context as _, Result, bail};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use std::fs;
 use std::io::{BufRead, ErrorKind, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 /// Take swarm off this machine: tmux keys and hooks, the agents' hooks, git's guard, the courier, what the plugin built
 ///
@@ -34,9 +31,6 @@ pub(super) struct Args {
     #[arg(long)]
     dry_run: bool,
 }
-
-/// How long a courier may take to end.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Something to take away. In the order of the list: what could bring another thing back goes before it.
 enum Step {
@@ -69,6 +63,12 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
     if !args.yes && !confirmed()? {
         return print::out("nothing was changed\n");
+    }
+    if let Some(root) = &root {
+        // Before it is ended: an agent's next command must not start another one.
+        if let Err(error) = Store::open_root(root).and_then(|store| store.retire()) {
+            print::tell(&format!("a later command may start a courier again: {error:#}"));
+        }
     }
     let mut failed = 0;
     for step in steps {
@@ -121,7 +121,7 @@ fn plan(root: Option<&Path>, state: bool) -> Result<Vec<Step>> {
         steps.push(Step::Plugin(server.clone(), script));
     }
     steps.extend(hooks::removals(root)?.into_iter().map(Step::Hooks));
-    let courier = root.and_then(|root| program::holder(&root.join(".swarm/courier.lock"), "courier"));
+    let courier = root.and_then(|root| start::courier(&root.join(".swarm")));
     steps.extend(courier.map(Step::Courier));
     if answers && server.bears_marks().unwrap_or(false) {
         steps.push(Step::Marks(server));
@@ -184,7 +184,7 @@ impl Step {
             }
             Step::Marks(server) => server.take_marks_off(),
             Step::Hooks(removal) => removal.take(),
-            Step::Courier(id) => end(id),
+            Step::Courier(id) => start::stop(id, || ()),
             Step::Directory(dir, _) => match fs::remove_dir_all(dir) {
                 Err(e) if e.kind() != ErrorKind::NotFound => {
                     Err(e).with_context(|| format!("cannot remove {}", dir.display()))
@@ -193,19 +193,4 @@ impl Step {
             },
         }
     }
-}
-
-/// Ending a courier at any moment loses nothing.
-fn end(id: &ProcessId) -> Result<()> {
-    if process::is_alive(id) {
-        kill(Pid::from_raw(id.pid), Signal::SIGTERM).context("it cannot be ended")?;
-    }
-    let begun = Instant::now();
-    while process::is_alive(id) {
-        if begun.elapsed() > PATIENCE {
-            bail!("it does not end");
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    Ok(())
 }

@@ -1,6 +1,7 @@
 use super::session::Session;
 use super::{inbox, print};
 use crate::core::delivery::Stage;
+use crate::courier::start;
 use crate::store::mail::Folder;
 use anyhow::{Result, bail};
 use std::time::{Duration, Instant};
@@ -22,10 +23,14 @@ pub(super) struct Args {
 /// Between two looks at a directory: one system call each.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// How often it looks whether a courier is there to bring anything.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
 pub(super) fn run(args: &Args) -> Result<()> {
     let session = Session::open()?;
     let deadline = Instant::now() + Duration::from_secs(args.timeout);
     let sent = args.id.as_ref().map(|id| session.find(id, false)).transpose()?;
+    let mut looked = Instant::now();
     loop {
         match &sent {
             None if session.store.count_unread(&session.caller.name)? > 0 => {
@@ -49,6 +54,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
                     }
                 }
             }
+        }
+        if looked.elapsed() >= LOOK_EVERY {
+            start::revive(&session.store);
+            looked = Instant::now();
         }
         if Instant::now() >= deadline {
             bail!("nothing came within {} s", args.timeout);

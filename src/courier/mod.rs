@@ -3,8 +3,9 @@
 //! Single by a flock held for its life; woken by a byte in a FIFO; ends with the last tmux server that it knows. A server that
 //! does not answer delays nobody but its own agents.
 //! Everything it knows is in the store, so killing it at any instant loses and repeats nothing. What fails (a full disk) is tried
-//! again with the next round. A store that is removed, or made anew in the same place, is not its store any more: it ends. Idle it
-//! sleeps in one `poll` and looks at its agents' pids and at the files of its settings and profiles now and then.
+//! again with the next round. When its program is replaced it hands over to that ([`succession`]). A store that is removed, or made
+//! anew in the same place, is not its store any more: it ends. Idle it sleeps in one `poll` and looks at its agents' pids and at the
+//! files of its program, settings and profiles now and then.
 
 pub mod board;
 pub mod coordination;
@@ -19,14 +20,23 @@ pub mod round;
 pub mod rules;
 pub mod servers;
 pub mod start;
+pub mod succession;
 pub mod witness;
 
+use crate::core::escape;
+use crate::os::process;
+use crate::store::service::Service;
 use crate::store::wake::Listener;
 use crate::store::{Store, fault, lock, now_ms};
 use crate::tmux::Server;
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use round::Round;
+use signal_hook::consts::SIGTERM;
+use signal_hook::flag;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use succession::Program;
 
 /// How often the panes are looked at for agents that no hook told of.
 const SURVEY_EVERY: Duration = Duration::from_secs(15);
@@ -47,21 +57,48 @@ const GLANCE: Duration = Duration::from_secs(1);
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
 
 /// Runs the courier until its tmux servers, or its store, are gone. Returns at once if another one runs.
-pub fn run(store: &Store, first: &Server) -> Result<()> {
+/// `serves` is called once it does its work.
+pub fn run(store: &Store, first: &Server, serves: impl FnOnce()) -> Result<()> {
     let place = store.dir().join("courier.lock");
-    let Some(single) = lock::try_exclusive(&place)? else { return Ok(()) };
+    let given = lock::inherited(&place)?;
+    let Some(single) = given.map_or_else(|| lock::try_exclusive(&place), |held| Ok(Some(held)))? else {
+        return Ok(());
+    };
+    // The first request is heard between two rounds, the second at once.
+    let asked_to_end = Arc::new(AtomicBool::new(false));
+    flag::register_conditional_default(SIGTERM, Arc::clone(&asked_to_end))
+        .context("cannot handle signals")?;
+    flag::register(SIGTERM, Arc::clone(&asked_to_end)).context("cannot handle signals")?;
+    let mut program = Program::running()?;
+    // Before anybody is heard: who finds no such record takes this courier for an old one.
+    let introduced = introduce(store, &program, None);
     // The FIFO is open before the first look at the mail, so no ring is missed in between.
     let mut bell = Listener::open(&store.dir().join("wake"))?;
     fault::point("courier-started");
     let mut round = Round::new(store, first);
+    if let Err(error) = introduced {
+        round.note(&error);
+    }
     let mut surveyed: Option<Instant> = None;
     let mut pause = RETRY.0;
     let mut rang = true;
     let mut observed: Option<Instant> = None;
     let mut active = false;
     let mut owed = true;
-    while single.is_at(&place) {
+    let mut serves = Some(serves);
+    while single.is_at(&place) && !asked_to_end.load(Ordering::Relaxed) {
         let mut failed = Failed::default();
+        if program.is_replaced() {
+            match program.hand_over(store, &round.socket(), &single) {
+                Ok(()) => return Ok(()),
+                Err(why) => {
+                    let path = program.path().display();
+                    let why = format!("the program that is now at {path} cannot take over: {why:#}");
+                    failed.take(introduce(store, &program, Some(&why)));
+                    round.note(&anyhow::anyhow!(why));
+                }
+            }
+        }
         failed.take(round.configure());
         let due = round.hear() || surveyed.is_none_or(|at| at.elapsed() >= SURVEY_EVERY);
         if due || failed.take(round.lost_somebody()).unwrap_or_default() {
@@ -75,6 +112,8 @@ pub fn run(store: &Store, first: &Server) -> Result<()> {
         failed.take(round.witness());
         let due = failed.take(round.letters()).flatten();
         let leased = failed.take(round.leases()).unwrap_or(true);
+        // Again: what goes before takes some time, and nothing is to be typed by rules that were changed in it.
+        failed.take(round.configure());
         let (pass, trouble) = failed.take(round.deliver()).unwrap_or_default();
         failed.0.extend(trouble);
         pause = if rang || pass.progress || !(pass.waiting || failed.any()) {
@@ -106,11 +145,26 @@ pub fn run(store: &Store, first: &Server) -> Result<()> {
             PULSE
         };
         failed.tell(&mut round);
+        if let Some(serves) = serves.take() {
+            serves();
+        }
+        let rest = program.next_look().map_or(rest, |soon| rest.min(soon));
         let rest = if owed { rest.min(GLANCE) } else { rest };
         let until_due = due.map_or(PULSE, |at| Duration::from_millis(at.saturating_sub(now_ms()).max(1)));
         rang = bell.wait(rest.min(until_due))?;
     }
     Ok(())
+}
+
+/// Says what this courier is, and what keeps a newer one from taking over.
+fn introduce(store: &Store, program: &Program, trouble: Option<&str>) -> Result<()> {
+    store.put_service(&Service {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        program: program.path().display().to_string(),
+        process: process::this()?,
+        namespace: process::namespace(),
+        trouble: trouble.map(|why| escape::short(why, 300)),
+    })
 }
 
 /// What went wrong in one round. Nothing of it ends the courier.

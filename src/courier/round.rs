@@ -116,6 +116,11 @@ impl<'a> Round<'a> {
         }
     }
 
+    /// The socket of a server that it serves.
+    pub fn socket(&self) -> String {
+        self.servers.any().unwrap_or_default().to_owned()
+    }
+
     /// Reads the settings and the profiles again if their files have changed. What is wrong in them is journalled and not taken.
     pub fn configure(&mut self) -> Result<()> {
         if self.rules.refresh()? && !self.rules.profiles().problems().is_empty() {

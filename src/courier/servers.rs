@@ -54,6 +54,12 @@ impl Servers {
         !self.known.is_empty()
     }
 
+    /// One of those that are known, one that answers if there is one.
+    pub fn any(&self) -> Option<&str> {
+        let answers = self.known.iter().find(|socket| !self.hung.contains_key(*socket));
+        answers.or(self.known.first()).map(String::as_str)
+    }
+
     /// Whether this one is known.
     pub fn knows(&self, socket: &str) -> bool {
         self.known.contains(socket)

@@ -1,40 +1,214 @@
-//! Starting the courier from any command that finds none.
+//! Starting the courier from any command that finds none, and ending one.
+//!
+//! The courier's lock is taken before the process is started, which gets it as its standard input: of any number of commands that find
+//! no courier at once exactly one starts one, and there is no moment at which the lock is free. Killed at any instant, the kernel
+//! frees it.
+//!
+//! The newest version serves: a command that finds a courier of an older one, or of one from before couriers said what they are, has it
+//! replaced; one that finds a newer one leaves it. Equal versions never replace each other, so two installations do not take turns. An
+//! update in place is the courier's own affair ([`super::succession`]).
 
-use crate::store::{Store, lock};
+use crate::core::agent::Agent;
+use crate::core::name::Name;
+use crate::core::process_id::ProcessId;
+use crate::os::{process, program};
+use crate::store::lock::{self, Held};
+use crate::store::mail::Folder;
+use crate::store::service::Service;
+use crate::store::{Store, record};
 use crate::tmux::Server;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a courier may take to end by itself, and then to be gone.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The least time between two starts that nobody asked for: a courier that cannot live must not be started by every command.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Rings the courier; starts one if none listens and that is possible here. `false`: none runs.
 pub fn ensure(store: &Store, server: &Server) -> Result<bool> {
     if store.ring()? {
+        // It serves all the same: this is tried again with the next command.
+        let _ = replace_outdated(store, server);
         return Ok(true);
     }
     spawn(store, server)
 }
 
+/// Starts a courier if none listens and something waits for one: mail, acknowledgements, leases, notices. For any command; where
+/// nothing is to be done it costs one system call. What fails is left to the next command.
+pub fn revive(store: &Store) {
+    if store.is_served().unwrap_or(true) {
+        return;
+    }
+    let Ok(agents) = store.agents() else { return };
+    if !is_needed(store, &agents).unwrap_or(false) {
+        return;
+    }
+    let place = place(store);
+    let fresh =
+        |meta: std::fs::Metadata| meta.modified().is_ok_and(|at| at.elapsed().is_ok_and(|age| age < AGAIN));
+    if place.symlink_metadata().is_ok_and(fresh) {
+        return;
+    }
+    let known = agents.iter().find(|a| a.is_live());
+    let server = known.map_or_else(Server::current, |a| Server::new(&a.place.socket));
+    let _ = spawn(store, &server);
+}
+
+/// Whether something is there that only a courier does.
+fn is_needed(store: &Store, agents: &[Agent]) -> Result<bool> {
+    for dir in ["leases", "waiters", "notices", "outbox", "claims"] {
+        if !record::list(&store.dir().join(dir))?.is_empty() {
+            return Ok(true);
+        }
+    }
+    let human = Name::human();
+    for owner in store.mailboxes()? {
+        let known = agents.iter().any(|a| a.name == owner);
+        let waits = known && !store.mail_files(&owner, Folder::New)?.is_empty();
+        if waits || ((known || owner == human) && !store.mail_files(&owner, Folder::Unacked)?.is_empty()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn place(store: &Store) -> PathBuf {
+    store.dir().join("courier.lock")
+}
+
 /// Starts a courier unless one runs. It detaches itself: it must outlive the caller and its terminal.
 fn spawn(store: &Store, server: &Server) -> Result<bool> {
-    if lock::try_exclusive(&store.dir().join("courier.lock"))?.is_none() {
+    if store.is_retired() || !can_serve(store, server)? {
+        return Ok(false);
+    }
+    let Some(held) = lock::try_exclusive(&place(store))? else {
         // It is just starting and will look at the mail itself.
         return Ok(true);
-    }
-    // In a sandbox the server cannot be reached, and a process started there would end with the sandbox.
+    };
+    held.touch();
+    launch(&own()?, store, server.socket(), &held, &[]).map(|_| true)
+}
+
+/// Whether a courier that is started here could do its work. In a sandbox the server cannot be reached, or the agents' processes cannot
+/// be seen, and a process started there would end with the sandbox.
+fn can_serve(store: &Store, server: &Server) -> Result<bool> {
     if !server.listens() {
         return Ok(false);
     }
-    let swarm = std::env::current_exe().context("cannot find this program")?.with_file_name("swarm");
-    Command::new(&swarm)
+    let here = process::namespace();
+    let elsewhere = |a: &Agent| a.is_live() && a.place.namespace.is_some() && a.place.namespace != here;
+    Ok(!store.agents()?.iter().any(elsewhere))
+}
+
+/// The program that this installation's couriers are.
+fn own() -> Result<PathBuf> {
+    Ok(std::env::current_exe().context("cannot find this program")?.with_file_name("swarm"))
+}
+
+/// Starts `program` as a courier that holds the lock from its first moment on.
+pub(super) fn launch(
+    program: &Path,
+    store: &Store,
+    socket: &str,
+    held: &Held,
+    more: &[&str],
+) -> Result<std::process::Child> {
+    Command::new(program)
         .arg("courier")
-        .args(["--socket", server.socket()])
+        .args(["--socket", socket])
+        .args(more)
         .env("SWARM_ROOT", store.root())
         // For glibc: its threads, one for each agent in every round, mostly wait, and each would keep memory of its own.
         .env("MALLOC_ARENA_MAX", "1")
         .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        .stdin(held.stdio().context("cannot give the lock along")?)
+        .stdout(if more.is_empty() { Stdio::null() } else { Stdio::piped() })
         .stderr(Stdio::null())
         .spawn()
-        .with_context(|| format!("cannot start {}", swarm.display()))?;
+        .with_context(|| format!("cannot start {}", program.display()))
+}
+
+/// Ends a courier of an older version, and starts one of this. One command at a time does.
+fn replace_outdated(store: &Store, server: &Server) -> Result<()> {
+    if let Some(service) = store.service()? {
+        let gone = process::check_in(service.namespace, &service.process) == Some(false);
+        if !gone && !is_older(&service.version, env!("CARGO_PKG_VERSION")) {
+            return Ok(());
+        }
+    }
+    let Some(_turn) = lock::try_exclusive(&store.dir().join("courier.next"))? else { return Ok(()) };
+    if store.is_retired() || !can_serve(store, server)? || !end(store)? {
+        return Ok(());
+    }
+    spawn(store, server).map(drop)
+}
+
+/// Whether a version is older than another one. What is no version is older than every one.
+fn is_older(version: &str, than: &str) -> bool {
+    let numbers = |text: &str| -> Vec<u64> {
+        text.split(['.', '-', '+']).map_while(|part| part.parse().ok()).collect()
+    };
+    numbers(version) < numbers(than)
+}
+
+/// Whether a courier is of a later version than this program.
+pub fn is_newer(service: &Service) -> bool {
+    is_older(env!("CARGO_PKG_VERSION"), &service.version)
+}
+
+/// The process of the courier, where that can be told.
+pub fn courier(store_dir: &Path) -> Option<ProcessId> {
+    program::holder(&store_dir.join("courier.lock"), "courier")
+}
+
+/// Ends the courier: between two deliveries, or after a while at once, which loses and repeats nothing either. `false`: there is none,
+/// or which process it is cannot be told here.
+pub fn end(store: &Store) -> Result<bool> {
+    let Some(id) = courier(store.dir()) else { return Ok(false) };
+    stop(&id, || drop(store.ring()))?;
     Ok(true)
+}
+
+/// Ends the courier with this process id; `wake` lets it look up from its sleep.
+pub fn stop(id: &ProcessId, wake: impl Fn()) -> Result<()> {
+    for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+        if process::is_alive(id) {
+            kill(Pid::from_raw(id.pid), signal).context("the courier cannot be ended")?;
+            wake();
+        }
+        let begun = Instant::now();
+        while process::is_alive(id) && begun.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+    if process::is_alive(id) {
+        bail!("the courier (process {}) does not end", id.pid);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_version_serves() {
+        for (version, than, older) in [
+            ("0.1.0", "0.1.1", true),
+            ("0.1.9", "0.1.10", true),
+            ("0.9.0", "1.0.0", true),
+            ("0.1.1", "0.1.1", false),
+            ("0.2.0", "0.1.1", false),
+            ("", "0.1.0", true),
+        ] {
+            assert_eq!(is_older(version, than), older, "{version} {than}");
+        }
+    }
 }

@@ -8,8 +8,10 @@
 use anyhow::{Context as _, Result, bail};
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -26,6 +28,18 @@ const GLANCES: (Duration, Duration) = (Duration::from_millis(3), Duration::from_
 pub struct Held(File);
 
 impl Held {
+    /// The lock as a child's standard input: the child holds it from its first moment on, and after this process has ended.
+    pub fn stdio(&self) -> std::io::Result<Stdio> {
+        self.0.try_clone().map(Stdio::from)
+    }
+
+    /// Gives the file the present time.
+    pub fn touch(&self) {
+        let now = std::time::UNIX_EPOCH + Duration::from_millis(crate::os::clock::wall_ms());
+        // It is a hint to others: without it one of them tries again a moment too early.
+        let _ = self.0.set_modified(now);
+    }
+
     /// Whether the lock is still the one at `path`: not if the file was removed, or another one is in its place.
     pub fn is_at(&self, path: &Path) -> bool {
         match (self.0.metadata(), path.symlink_metadata()) {
@@ -73,6 +87,19 @@ pub fn exclusive_within(path: &Path, patience: Duration) -> Result<(Held, Durati
 pub fn try_exclusive(path: &Path) -> Result<Option<Held>> {
     let file = open(path)?;
     Ok(try_lock(&file, path)?.then_some(Held(file)))
+}
+
+/// The lock at `path`, if a parent has given it along as standard input, which is nothing from then on.
+pub fn inherited(path: &Path) -> Result<Option<Held>> {
+    let Ok(given) = std::io::stdin().as_fd().try_clone_to_owned() else { return Ok(None) };
+    let held = Held(File::from(given));
+    // Its own, this is granted at once; of a file that was only opened there, it is taken now.
+    if !held.is_at(path) || !try_lock(&held.0, path)? {
+        return Ok(None);
+    }
+    let nothing = File::open("/dev/null").context("cannot open /dev/null")?;
+    nix::unistd::dup2_stdin(&nothing).context("cannot give up standard input")?;
+    Ok(Some(held))
 }
 
 fn open(path: &Path) -> Result<File> {

@@ -25,6 +25,7 @@ mod room;
 pub mod root;
 pub mod scope;
 mod sealed;
+pub mod service;
 mod touched;
 mod transaction;
 pub mod wake;

@@ -16,11 +16,7 @@ use std::time::Duration;
 
 /// Wakes the courier. `false`: none is listening.
 pub fn ring(fifo: &Path) -> Result<bool> {
-    let opened = OpenOptions::new()
-        .write(true)
-        .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW).bits())
-        .open(fifo);
-    match opened {
+    match open(fifo) {
         Ok(pipe) if !is_fifo(&pipe) => Err(no_fifo(fifo)),
         Ok(mut pipe) => match pipe.write_all(b"!") {
             Ok(()) => Ok(true),
@@ -31,6 +27,21 @@ pub fn ring(fifo: &Path) -> Result<bool> {
         Err(e) if e.raw_os_error() == Some(nix::errno::Errno::ENXIO as i32) => Ok(false),
         Err(e) => Err(e).with_context(|| format!("cannot open {}", fifo.display())),
     }
+}
+
+/// Whether somebody listens; rings nobody.
+pub fn is_heard(fifo: &Path) -> Result<bool> {
+    match open(fifo) {
+        Ok(pipe) if !is_fifo(&pipe) => Err(no_fifo(fifo)),
+        Ok(_) => Ok(true),
+        Err(e) if e.raw_os_error() == Some(nix::errno::Errno::ENXIO as i32) => Ok(false),
+        Err(e) => Err(e).with_context(|| format!("cannot open {}", fifo.display())),
+    }
+}
+
+fn open(fifo: &Path) -> std::io::Result<File> {
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW;
+    OpenOptions::new().write(true).custom_flags(flags.bits()).open(fifo)
 }
 
 /// Anything else would be written over, or would ring all the time.

@@ -54,8 +54,8 @@ pub struct Options {
     pub colour: bool,
 }
 
-/// Shows the dashboard until it is quit.
-pub fn run(store: &Store, options: &Options) -> Result<()> {
+/// Shows the dashboard until it is quit. `revive` is called now and then when no courier listens.
+pub fn run(store: &Store, options: &Options, revive: impl Fn()) -> Result<()> {
     let mut gatherer = Gatherer::new(store);
     let mut app = App::new();
     gatherer.changed()?;
@@ -122,7 +122,9 @@ pub fn run(store: &Store, options: &Options) -> Result<()> {
             dirty = true;
         }
         if refreshed.elapsed() >= REFRESH {
-            gatherer.courier()?;
+            if !gatherer.courier()? {
+                revive();
+            }
             refreshed = Instant::now();
             dirty = true;
         }

@@ -4,18 +4,15 @@ use super::Place;
 use super::finding::Fix;
 use crate::core::agent::Agent;
 use crate::courier::start;
-use crate::os::{process, program};
 use crate::store::Store;
 use crate::tmux::Server;
 use anyhow::{Context as _, Result, bail};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// How long a courier may take to end, or to begin.
+/// How long a courier may take to begin.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Mends one thing.
@@ -33,10 +30,9 @@ pub(super) fn mend(place: &Place, fix: &Fix) -> Result<()> {
         Fix::Start => begin(place, &store(place)?),
         Fix::Restart(id) => {
             let store = store(place)?;
-            // Killing a courier at any moment loses and repeats nothing; it must be the one, though.
-            if program::holder(&store.dir().join("courier.lock"), "courier").as_ref() == Some(id) {
-                kill(Pid::from_raw(id.pid), Signal::SIGTERM).context("the courier cannot be ended")?;
-                until("the old courier does not end", || !process::is_alive(id))?;
+            // Ending a courier at any moment loses and repeats nothing; it must be the one, though.
+            if start::courier(store.dir()).as_ref() == Some(id) {
+                start::stop(id, || drop(store.ring()))?;
             }
             begin(place, &store)
         }
@@ -62,6 +58,7 @@ fn begin(place: &Place, store: &Store) -> Result<()> {
     let agents = store.agents()?;
     let theirs = agents.iter().find(|a| Agent::is_live(a)).map(|a| Server::new(&a.place.socket));
     let server = theirs.unwrap_or_else(|| place.server.clone());
+    store.reinstate()?;
     if !start::ensure(store, &server)? {
         bail!("tmux at {} cannot be reached from here: no courier was started", server.socket());
     }

@@ -4,7 +4,10 @@ use super::Place;
 use super::finding::{Finding, Fix};
 use crate::cli::dead;
 use crate::core::agent::Agent;
+use crate::core::process_id::ProcessId;
+use crate::courier::start;
 use crate::os::program;
+use crate::store::service::Service;
 use crate::store::{Store, record};
 use anyhow::Result;
 use std::path::PathBuf;
@@ -107,33 +110,52 @@ fn leftovers(store: &Store) -> Result<Finding> {
 
 fn courier(place: &Place, store: &Store, agents: &[Agent]) -> Finding {
     let listens = store.ring().unwrap_or(false);
-    let holder = program::holder(&store.dir().join("courier.lock"), "courier");
+    let holder = start::courier(store.dir());
     let needed = agents.iter().any(Agent::is_live);
     match (listens, holder) {
-        (true, Some(id)) => match program::runs_same(id.pid, &place.program) {
-            Some(false) => Finding::warn(
-                "courier",
-                format!("process {} runs another program than {}", id.pid, place.program.display()),
-                "end it: the next command starts another one; nothing is lost",
-            )
-            .fixable(Fix::Restart(id)),
-            Some(true) => Finding::ok("courier", format!("runs as process {}", id.pid)),
-            None => {
-                Finding::ok("courier", format!("runs as process {}; its program cannot be told here", id.pid))
-            }
-        },
+        (true, Some(id)) => running(place, store, id),
         (true, None) => Finding::ok("courier", "runs; its program cannot be told here"),
         (false, Some(id)) => Finding::warn(
             "courier",
             format!("process {} is there and does not listen yet", id.pid),
             "look again in a moment; swarm log --event courier-error",
         ),
+        (false, None) if store.is_retired() => Finding::warn(
+            "courier",
+            "not running, and none starts by itself: swarm was uninstalled here",
+            "if you want it back: swarm discover",
+        ),
         (false, None) if needed => Finding::bad(
             "courier",
             "not running: mail waits, nothing is typed",
-            "any swarm command inside tmux that sends starts it; or: swarm courier &",
+            "any swarm command inside tmux starts it; or: swarm courier &",
         )
         .fixable(Fix::Start),
         (false, None) => Finding::ok("courier", "not running, and no agent lives here"),
+    }
+}
+
+/// A courier that listens: is it the program that it should be?
+fn running(place: &Place, store: &Store, id: ProcessId) -> Finding {
+    let said = store.service().ok().flatten().filter(|said| said.process == id);
+    let runs = format!("runs as process {}", id.pid);
+    match (program::runs_same(id.pid, &place.program), said) {
+        (Some(true), _) => Finding::ok("courier", runs),
+        (_, Some(Service { trouble: Some(why), .. })) => Finding::warn(
+            "courier",
+            format!("{runs}, of before the update: {why}"),
+            "put a whole program there, as by building again: the courier takes it up by itself",
+        )
+        .fixable(Fix::Restart(id)),
+        (_, Some(said)) if start::is_newer(&said) => {
+            Finding::ok("courier", format!("{runs}, version {} of {}", said.version, said.program))
+        }
+        (Some(false), _) => Finding::warn(
+            "courier",
+            format!("process {} runs another program than {}", id.pid, place.program.display()),
+            "after an update it hands over by itself within seconds; of two installations of one version, the first serves",
+        )
+        .fixable(Fix::Restart(id)),
+        (None, _) => Finding::ok("courier", format!("{runs}; its program cannot be told here")),
     }
 }

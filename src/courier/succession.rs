@@ -1,0 +1,132 @@
+//! An update of the program while the courier runs: the new one takes over between two deliveries.
+//!
+//! The courier looks at the file it was started from. When another one lies there and has not changed for a moment, it is started with
+//! the courier's lock as its standard input; the two share that lock, so nobody else comes in between, and the old one does nothing
+//! until the new one has said that it serves. If it does not (a half-built file, another system's, a version that knows no succession,
+//! one that ends at once), the old one goes on, says why in `courier.json`, and tries again after growing pauses. Killed at any
+//! instant, one of the two is left, or the next command starts one.
+
+use super::start;
+use crate::os::program;
+use crate::store::Store;
+use crate::store::lock::Held;
+use anyhow::{Context as _, Result, bail};
+use std::fs::{self, Metadata};
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+/// What a new courier says once it serves.
+pub const SERVES: &str = "serves";
+
+/// How long a file must not have changed before it is run: a linker writes for a while.
+const SETTLED: Duration = Duration::from_secs(1);
+
+/// How long a new courier may take until it serves.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The pauses after a program that could not take over.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(3600));
+
+/// What tells one file from another.
+type Stamp = (u64, u64, u64, i64, i64);
+
+/// The program that this courier is, and what lies in its place.
+#[derive(Debug)]
+pub struct Program {
+    path: PathBuf,
+    running: Option<Stamp>,
+    /// What was seen there last, and since when.
+    seen: Option<(Stamp, Instant)>,
+    /// What could not take over, when it is tried again, and how long after that.
+    refused: Option<(Stamp, Instant, Duration)>,
+}
+
+impl Program {
+    /// The one that runs.
+    pub fn running() -> Result<Self> {
+        let (path, running) = program::this().context("cannot find this program")?;
+        Ok(Self { path, running: running.as_ref().map(stamp), seen: None, refused: None })
+    }
+
+    /// Where it lies, or lay.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether another one lies there that is to take over now. Costs one system call.
+    pub fn is_replaced(&mut self) -> bool {
+        let Some(there) = fs::metadata(&self.path).ok().as_ref().map(stamp) else { return false };
+        if Some(there) == self.running {
+            (self.seen, self.refused) = (None, None);
+            return false;
+        }
+        match self.seen {
+            Some((seen, since)) if seen == there => {
+                let waits =
+                    self.refused.is_some_and(|(what, until, _)| what == there && Instant::now() < until);
+                !waits && since.elapsed() >= SETTLED
+            }
+            _ => {
+                self.seen = Some((there, Instant::now()));
+                false
+            }
+        }
+    }
+
+    /// When there is reason to look again soon.
+    pub fn next_look(&self) -> Option<Duration> {
+        let (_, since) = self.seen.as_ref()?;
+        let until = self.refused.map_or(*since + SETTLED, |(_, until, _)| until);
+        Some(until.saturating_duration_since(Instant::now()).max(Duration::from_millis(50)))
+    }
+
+    /// Lets what lies there take over. After an error this process is the courier still.
+    pub fn hand_over(&mut self, store: &Store, socket: &str, held: &Held) -> Result<()> {
+        let result = succeed(&self.path, store, socket, held);
+        if result.is_err()
+            && let Some((seen, _)) = self.seen
+        {
+            let earlier = self.refused.filter(|(what, ..)| *what == seen).map(|(_, _, pause)| pause);
+            let pause = earlier.unwrap_or(PAUSES.0);
+            self.refused = Some((seen, Instant::now() + pause, (pause * 2).min(PAUSES.1)));
+        }
+        result
+    }
+}
+
+fn stamp(meta: &Metadata) -> Stamp {
+    (meta.dev(), meta.ino(), meta.size(), meta.mtime(), meta.mtime_nsec())
+}
+
+fn succeed(program: &Path, store: &Store, socket: &str, held: &Held) -> Result<()> {
+    let mut child = start::launch(program, store, socket, held, &["--succeed"])?;
+    let output = child.stdout.take().context("the new courier has no output")?;
+    let (sender, said) = mpsc::sync_channel(1);
+    // Ends with the pipe, which is closed when the new one has spoken or ended.
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let _ = BufReader::new(output).read_line(&mut line);
+        let _ = sender.send(line);
+    });
+    let answer = said.recv_timeout(PATIENCE);
+    if answer.as_ref().is_ok_and(|line| line.trim() == SERVES) {
+        return Ok(());
+    }
+    // Who closes its output is about to end, most likely: then it is of interest how.
+    let begun = Instant::now();
+    while answer.is_ok() && begun.elapsed() < SETTLED && child.try_wait().is_ok_and(|ended| ended.is_none()) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let ended = child.try_wait().ok().flatten();
+    // Not both of them: it has to be gone before this one goes on.
+    let _ = child.kill();
+    child.wait().context("the new courier cannot be waited for")?;
+    match ended.map(|status| (status.code(), status)) {
+        Some((Some(code), _)) => bail!("it ended with {code} instead of taking over"),
+        Some((None, status)) => bail!("it was ended by a signal instead of taking over: {status}"),
+        None => bail!("it did not take over within {} s", PATIENCE.as_secs()),
+    }
+}

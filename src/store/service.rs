@@ -1,0 +1,74 @@
+//! What the courier says of itself, and whether there is to be one: `courier.json` and `retired`.
+//!
+//! Written by the one courier, which holds its lock, by rename; read by commands without a lock. It is a hint: nothing is run or ended
+//! on its word alone. Whoever is killed between a courier's death and its removal leaves a record of a process that is gone, which
+//! readers notice.
+
+use super::Store;
+use super::record::{self, Durability, Loaded};
+use crate::core::process_id::ProcessId;
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io::ErrorKind;
+
+/// A courier, in its own words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    /// Its version.
+    pub version: String,
+    /// The file it was started from.
+    pub program: String,
+    /// Its process, and the pid namespace in which that can be looked at.
+    pub process: ProcessId,
+    /// See there.
+    #[serde(default)]
+    pub namespace: Option<u64>,
+    /// Why the program that lies in that place by now could not take over.
+    #[serde(default)]
+    pub trouble: Option<String>,
+}
+
+impl Store {
+    /// What the last courier said of itself; nothing if that was one of a version that did not.
+    pub fn service(&self) -> Result<Option<Service>> {
+        Ok(match record::load(&self.dir.join("courier.json"))? {
+            Loaded::Ok(service) => Some(service),
+            Loaded::Missing | Loaded::Bad(_) => None,
+        })
+    }
+
+    /// Says what this courier is.
+    pub fn put_service(&self, service: &Service) -> Result<()> {
+        record::replace(&self.tmp(), &self.dir.join("courier.json"), service, Durability::Volatile)
+    }
+
+    /// Whether somebody listens for a ring. Rings nobody.
+    pub fn is_served(&self) -> Result<bool> {
+        super::wake::is_heard(&self.dir.join("wake"))
+    }
+
+    /// Whether the person has ended the courier for good.
+    pub fn is_retired(&self) -> bool {
+        self.dir.join("retired").exists()
+    }
+
+    /// Notes that no courier is to start by itself from now on.
+    pub fn retire(&self) -> Result<()> {
+        match record::create_file(&self.dir.join("retired"), b"") {
+            Err(_) if self.is_retired() => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Takes that back.
+    pub fn reinstate(&self) -> Result<()> {
+        let path = self.dir.join("retired");
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() != ErrorKind::NotFound => {
+                Err(e).with_context(|| format!("cannot remove {}", path.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
