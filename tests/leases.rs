@@ -593,17 +593,86 @@ fn signals_are_passed_on_to_the_command() {
 }
 
 #[test]
-fn the_lease_of_a_command_whose_guard_was_killed_is_free_at_once() {
+fn the_lease_of_a_command_whose_guard_was_killed_lasts_as_long_as_the_command() {
     let world = ready();
-    let (mut child, _out) = under_lease(&world, "echo ready; exec sleep 2");
-    assert_eq!(
-        world.swarm(&["lock", "a", "--", "true"]).status.code(),
-        Some(3),
-        "two commands of one person exclude each other"
-    );
+    let go = world.path().join("go");
+    let script = format!("echo ready; while [ ! -e {} ]; do sleep 0.02; done", go.display());
+    let (mut child, _out) = under_lease(&world, &script);
+    let code = || world.swarm(&["lock", "a", "--", "true"]).status.code();
+    assert_eq!(code(), Some(3), "two commands of one person exclude each other");
     child.kill().unwrap();
     assert_eq!(child.wait().unwrap().signal(), Some(9));
-    assert_eq!(world.swarm(&["lock", "a", "--", "true"]).status.code(), Some(0));
+    assert_eq!(code(), Some(3), "the command runs still");
+    // Its time is over and somebody waits, and nobody is there to renew it: it runs all the same.
+    alter(&world, expire);
+    assert_eq!(world.swarm(&["lock", "a", "--wait", "1s", "--", "true"]).status.code(), Some(3));
+    assert!(leases(&world)[0].challenge.is_none());
+    fs::write(go, "").unwrap();
+    eventually("the command ends, and its lease with it", || (code() == Some(0)).then_some(()));
+}
+
+#[test]
+fn a_ring_of_commands_that_wait_inside_of_commands_is_refused() {
+    let world = ready();
+    let mut all = Vec::new();
+    for (own, wanted) in [("a", "b"), ("b", "c"), ("c", "a")] {
+        // Each waits until all three have their first one.
+        let script = format!(
+            "touch {own}.held; while ! [ -e a.held ] || ! [ -e b.held ] || ! [ -e c.held ]; do sleep 0.02; done; \
+             swarm lock {wanted} --wait 10m -- true"
+        );
+        let args = ["lock", own, "--wait", "10m", "--", "sh", "-c", &script];
+        all.push(world.command("swarm").args(args).stderr(Stdio::piped()).spawn().unwrap());
+    }
+    let ended: Vec<_> = all.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
+    let refused = ended.iter().filter(|out| out.status.code() == Some(3));
+    let said: Vec<String> = refused.map(|out| String::from_utf8_lossy(&out.stderr).into_owned()).collect();
+    assert_eq!(said.len(), 1, "one is refused, and the others go on: {ended:?}");
+    assert!(said[0].contains("would never end"), "{said:?}");
+    // A command that waits for its own outer lease.
+    let inner = "swarm lock a --wait 10m -- true";
+    let out = world.swarm(&["lock", "a", "--", "sh", "-c", inner]);
+    assert!(out.status.code() == Some(3) && leases(&world).is_empty(), "{out:?}");
+}
+
+#[test]
+fn a_glob_with_a_slash_at_its_end_covers_what_is_below() {
+    let world = ready();
+    let [mut one, mut two] = peers::<2>(&world);
+    for (glob, shown, below) in [
+        ("packages/*/", "packages/*/**", "packages/x/f.rs"),
+        ("*/", "*/**", "src/a/b.rs"),
+        ("a/**/", "a/**", "a/b/c"),
+        ("lib/*//", "lib/*/**", "lib/x/y/z"),
+        ("./q*/.", "q*/**", "qq/r"),
+        ("dir//", "dir/", "dir/f"),
+        ("./other/", "other/", "other/f"),
+        // Without a star these are ordinary characters, as in the names of routes.
+        ("[id]/", "[id]/", "[id]/page.tsx"),
+        ("?x/", "?x/", "?x/f"),
+    ] {
+        let (code, said) = one.run(&format!("swarm-msg lock '{glob}'"));
+        assert!(code == 0 && said.contains(&format!("granted {shown} ")), "{glob}: {said}");
+        assert_eq!(two.run(&format!("swarm-msg lock '{below}'")).0, 3, "{glob}");
+        one.ok(&format!("swarm-msg unlock '{glob}'"));
+        assert!(leases(&world).is_empty(), "{glob}");
+    }
+}
+
+#[test]
+fn who_leases_a_second_name_of_a_leased_file_is_warned() {
+    let world = ready();
+    let [mut one, mut two] = peers::<2>(&world);
+    fs::write(world.project().join("first.rs"), "x").unwrap();
+    fs::hard_link(world.project().join("first.rs"), world.project().join("second.rs")).unwrap();
+    one.ok("swarm-msg lock first.rs");
+    let (code, said) = two.run("swarm-msg lock second.rs 2>&1");
+    assert!(code == 0 && said.contains("second.rs and first.rs are one file (hard links)"), "{said}");
+    assert!(said.contains("first.rs is held by peer-0"), "{said}");
+    let (_, said) = one.run("swarm-msg lock first.rs other.rs 2>&1");
+    assert!(said.contains("second.rs is held by peer-1"), "{said}");
+    two.ok("swarm-msg unlock --all");
+    assert!(!one.run("swarm-msg lock first.rs 2>&1").1.contains("one file"));
 }
 
 #[test]

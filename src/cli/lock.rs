@@ -1,7 +1,7 @@
 use super::lease::{self, duration};
 use super::session::Session;
 use super::{print, under};
-use crate::core::lease::{Grant, Holder, Mode, Outcome, Reason, Request, Wait, event};
+use crate::core::lease::{Grant, Holder, Lease, Mode, Outcome, PathPattern, Reason, Request, Wait, event};
 use crate::core::moment::Moment;
 use crate::core::name::Name;
 use crate::core::refusal::Refusal;
@@ -83,13 +83,23 @@ pub(super) fn run(args: &Args) -> Result<()> {
         Some(wait_ms) if keeps_waiting => wait(store, &request, wait_ms)?,
         Some(wait_ms) => {
             let until = clock::now()?.after(wait_ms);
-            store.acquire(&request, Some(&Wait { until, holder: own }))?
+            store.acquire(&request, Some(&Wait { until, holder: own, chain: Vec::new() }))?
         }
     };
     // Whoever holds or waits must be found dead, challenged and told, also when no command runs.
     let known = session.agents.iter().find(|a| a.is_live());
     let server = known.map_or_else(Server::current, |a| Server::new(&a.place.socket));
     let _ = start::ensure(store, &server);
+    let linked = match &outcome {
+        Outcome::Granted(_) => hard_linked(store, &request)?,
+        _ => Vec::new(),
+    };
+    for (path, other, lease) in &linked {
+        print::tell(&format!(
+            "{path} and {other} are one file (hard links), and {other} is held by {}: what is written in place under one name changes both",
+            lease::held_by(lease, &clock::now()?)
+        ));
+    }
     match &outcome {
         Outcome::Granted(grant) if !args.command.is_empty() => {
             under::run(store, &request, grant, &args.command)
@@ -98,12 +108,30 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
 }
 
+/// What others hold under another name of a file that was asked for. Leases are about names, so this is no refusal: an editor that
+/// writes a new file in the place of the old one parts the two.
+fn hard_linked(store: &Store, request: &Request) -> Result<Vec<(PathPattern, PathPattern, Lease)>> {
+    let own: Vec<_> = request.paths.iter().filter_map(|p| Some((p, store.many_named(p)?))).collect();
+    let mut found = Vec::new();
+    if own.is_empty() {
+        return Ok(found);
+    }
+    for lease in store.peek_leases()?.table.leases().filter(|l| !l.holder.is_same(&request.holder)) {
+        for other in &lease.paths {
+            let Some(file) = store.many_named(other) else { continue };
+            let same = own.iter().filter(|(path, own)| *own == file && !path.is_same_path(other));
+            found.extend(same.map(|(path, _)| ((*path).clone(), other.clone(), lease.clone())));
+        }
+    }
+    Ok(found)
+}
+
 /// Keeps the caller waiting until it is granted, or the time is over.
 fn wait(store: &Store, request: &Request, wait_ms: u64) -> Result<Outcome> {
     let until = clock::now()?.after(wait_ms);
     let holder =
         Holder { process: Some(process::this()?), namespace: process::namespace(), ..request.holder.clone() };
-    let wait = Wait { until: until.clone(), holder };
+    let wait = Wait { until: until.clone(), holder, chain: process::ancestry()? };
     let mut told = false;
     loop {
         let outcome = store.acquire(request, Some(&wait))?;

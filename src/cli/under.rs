@@ -1,9 +1,11 @@
 //! Running a command under a lease, as flock(1) does.
 //!
-//! The lease belongs to this very process: should it be killed, anybody may free it at once. It is renewed while the command
-//! runs and given back when it ends. Signals are passed on, but not those that the terminal sends to the command itself.
+//! The lease belongs to this very process until the command has started, and to the command's own process from then on: should this
+//! one be killed, the path stays taken as long as the command runs. It is renewed while the command runs and given back when it ends.
+//! Signals are passed on, but not those that the terminal sends to the command itself.
 
-use crate::core::lease::{Grant, Request, Which};
+use crate::core::lease::{Grant, Holder, Request, Which};
+use crate::os::process;
 use crate::store::Store;
 use anyhow::{Context as _, Result};
 use nix::sys::signal::{Signal, kill};
@@ -31,9 +33,10 @@ impl std::error::Error for Ended {}
 
 /// Runs `command`, then gives the lease back.
 pub(super) fn run(store: &Store, request: &Request, grant: &Grant, command: &[OsString]) -> Result<()> {
-    let ended = supervise(store, request, grant, command);
+    let mut holder = request.holder.clone();
+    let ended = supervise(store, &mut holder, request.ttl_ms, grant, command);
     for lease in &grant.leases {
-        store.change_leases(|t| t.release(&request.holder, Which::Fence(lease.fence)))?;
+        store.change_leases(|t| t.release(&holder, Which::Fence(lease.fence)))?;
     }
     let _ = store.ring();
     match ended? {
@@ -42,7 +45,13 @@ pub(super) fn run(store: &Store, request: &Request, grant: &Grant, command: &[Os
     }
 }
 
-fn supervise(store: &Store, request: &Request, grant: &Grant, command: &[OsString]) -> Result<u8> {
+fn supervise(
+    store: &Store,
+    holder: &mut Holder,
+    ttl_ms: u64,
+    grant: &Grant,
+    command: &[OsString],
+) -> Result<u8> {
     // Handlers before the child: no signal is lost in between, and an exec resets them for it.
     let mut signals = Signals::new([SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2])
         .context("cannot handle signals")?;
@@ -56,16 +65,18 @@ fn supervise(store: &Store, request: &Request, grant: &Grant, command: &[OsStrin
             return Ok(code);
         }
     };
+    if let Ok(bound) = bind(store, holder, grant, &child) {
+        *holder = bound;
+    }
+    let holder = &*holder;
     let (done, renewing) = mpsc::channel::<()>();
     std::thread::scope(|scope| {
         scope.spawn(move || {
-            let pause = Duration::from_millis(request.ttl_ms / 3);
+            let pause = Duration::from_millis(ttl_ms / 3);
             while renewing.recv_timeout(pause) == Err(mpsc::RecvTimeoutError::Timeout) {
                 for lease in &grant.leases {
                     // Tried again in a third of the time that is left.
-                    let _ = store.change_leases(|t| {
-                        t.renew(&request.holder, Which::Fence(lease.fence), request.ttl_ms)
-                    });
+                    let _ = store.change_leases(|t| t.renew(holder, Which::Fence(lease.fence), ttl_ms));
                 }
             }
         });
@@ -73,6 +84,14 @@ fn supervise(store: &Store, request: &Request, grant: &Grant, command: &[OsStrin
         drop(done);
         status.map(exit_code)
     })
+}
+
+/// Binds the leases to the command's own process. Where that fails they stay with this one.
+fn bind(store: &Store, guard: &Holder, grant: &Grant, child: &Child) -> Result<Holder> {
+    // It is not waited for yet: its pid cannot be another's.
+    let process = process::child(child.id())?;
+    store.change_leases(|t| grant.leases.iter().all(|l| t.bind(l.fence, guard, &process)))?;
+    Ok(Holder { process: Some(process), ..guard.clone() })
 }
 
 /// Passes signals on until the child ends.

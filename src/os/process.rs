@@ -5,7 +5,7 @@
 
 use super::system::{argv_of, parents, read_all, read_argv, read_one, try_read_one};
 use crate::core::process_id::ProcessId;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use std::collections::BTreeMap;
 
 pub use super::system::{boot_id, cwd, namespace, namespace_of};
@@ -125,9 +125,20 @@ pub fn is_topmost(id: &ProcessId) -> bool {
 
 /// This process itself.
 pub fn this() -> Result<ProcessId> {
-    let pid = own_pid()?;
-    let own = read_one(pid).context("this process cannot be looked at")?;
-    Ok(ProcessId { pid, start: own.start, boot: boot_id()? })
+    with_pid(own_pid()?)
+}
+
+/// The child of this process that has this pid. Where the system shows processes by other ids than they have here it cannot be told.
+pub fn child(pid: u32) -> Result<ProcessId> {
+    if u32::try_from(own_pid()?) != Ok(std::process::id()) {
+        bail!("the system shows processes of another pid namespace");
+    }
+    with_pid(i32::try_from(pid).context("its id is out of range")?)
+}
+
+fn with_pid(pid: i32) -> Result<ProcessId> {
+    let found = read_one(pid).context("this process cannot be looked at")?;
+    Ok(ProcessId { pid, start: found.start, boot: boot_id()? })
 }
 
 /// The first arguments of a process: enough to know a server by, however long its command line is.

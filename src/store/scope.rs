@@ -29,8 +29,8 @@ enum Found {
 }
 
 impl Store {
-    /// The pattern that `text` means to one who works in `from`. With `*` in it, it is a glob; a directory, or a path with a
-    /// slash at its end, stands for everything below it.
+    /// The pattern that `text` means to one who works in `from`. With `*` in it, it is a glob; a directory, or a path or glob
+    /// with a slash at its end, stands for everything below it.
     pub fn pattern(&self, from: &Path, text: &OsStr) -> Result<PathPattern> {
         self.resolve(from, text, true)
     }
@@ -54,7 +54,12 @@ impl Store {
         let mut base: Vec<&str> = text.split('/').collect();
         let wild = base.iter().position(|part| globs && part.contains('*'));
         let mut rest: Vec<&str> = wild.map(|at| base.split_off(at)).unwrap_or_default();
+        // As for a plain directory, a slash at the end means what lies below.
+        let below = matches!(rest.last(), Some(&("" | ".")));
         rest.retain(|part| !matches!(*part, "" | "."));
+        if below && rest.last() != Some(&"**") {
+            rest.push("**");
+        }
         if rest.contains(&"..") {
             return Err(refuse("it has '..' after a '*'"));
         }
@@ -100,6 +105,16 @@ impl Store {
             }
         }
         path.strip_prefix(&root).ok().map(|inside| (None, inside.to_owned()))
+    }
+
+    /// Which file a pattern names now, if that file has other names, too: hard links. In linked worktrees, and below directories and
+    /// globs, nobody looks.
+    pub fn many_named(&self, pattern: &PathPattern) -> Option<(u64, u64)> {
+        if pattern.kind() != Kind::File || pattern.worktree().is_some() {
+            return None;
+        }
+        let meta = fs::symlink_metadata(self.root.join(pattern.path())).ok()?;
+        (meta.is_file() && meta.nlink() > 1).then(|| (meta.dev(), meta.ino()))
     }
 
     /// Whether the file system takes `FORMAT` and `format` for one name.

@@ -7,6 +7,7 @@ use super::pattern::PathPattern;
 use super::record::{Counter, Holder, Lease, Mode, Reason, Waiter};
 use crate::core::moment::Deadline;
 use crate::core::name::Name;
+use crate::core::process_id::ProcessId;
 
 /// What somebody asks for.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub struct Wait {
     pub until: Deadline,
     /// Whose end ends the waiting: of an agent it is itself, of a person the command that waits.
     pub holder: Holder,
+    /// The processes above the one that is kept waiting, itself included; none for one that is told by message.
+    pub chain: Vec<ProcessId>,
 }
 
 /// How long an automatic lease lasts after the last edit, in milliseconds.

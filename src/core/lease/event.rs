@@ -264,6 +264,7 @@ mod tests {
             since: 4_000,
             until: now().after(1),
             offered: None,
+            within: Vec::new(),
         }
     }
 

@@ -225,6 +225,9 @@ pub struct Waiter {
     /// Set once it is its turn: until when the paths are kept for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offered: Option<Deadline>,
+    /// The processes above it, if one of them is a command that holds a lease: that one does not end while this one waits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub within: Vec<ProcessId>,
 }
 
 /// The numbers given to leases and tickets: strictly increasing, also across crashes and reboots.

@@ -9,7 +9,8 @@
 //!   holders cannot starve an exclusive waiter. A holder that wants more of what it already holds (an upgrade) goes first:
 //!   whoever waits for it waits for this holder anyway.
 //! - A lease of a dead holder ends at once; of a living one when it is given back, or expired, challenged and not renewed;
-//!   of one whose life cannot be told, when its time is over.
+//!   of one whose life cannot be told, when its time is over. A command keeps its lease as long as it runs: nobody answers for it
+//!   when its guard was killed.
 
 use super::decision::{Blocker, Changes, Grant, Outcome, Released, Request, Wait, Which, Why, Write};
 use super::event::{End, Event, GaveUp};
@@ -82,6 +83,7 @@ impl LeaseTable {
             let lapsed = lease.challenge.as_ref().is_some_and(|c| c.until.has_passed(&self.now));
             let end = match liveness {
                 Liveness::Dead => Some(End::Died),
+                Liveness::Alive if lease.holder.command => None,
                 Liveness::Alive if expired && lapsed => Some(End::Lapsed),
                 Liveness::Alive if expired && lease.auto => Some(End::Expired),
                 Liveness::Unknown if expired => Some(End::Expired),
@@ -124,7 +126,7 @@ impl LeaseTable {
             self.advance();
             return Outcome::Granted(grant);
         }
-        let Some(Wait { until, holder }) = wait else {
+        let Some(Wait { until, holder, chain }) = wait else {
             self.challenge(&blockers, &request.holder.name);
             self.deny(request, &blockers);
             return Outcome::Denied(blockers);
@@ -139,6 +141,7 @@ impl LeaseTable {
                 since: self.now.wall_ms,
                 until: until.clone(),
                 offered: None,
+                within: self.within(chain),
             },
         };
         if let Some(cycle) = self.cycle(&waiter, &blockers) {
@@ -156,6 +159,24 @@ impl LeaseTable {
         self.challenge(&blockers, &request.holder.name);
         let ahead = self.waiters.range(..waiter.ticket).filter(|(_, w)| in_the_way(w, &waiter)).count();
         Outcome::Queued { ticket: waiter.ticket, ahead, blockers }
+    }
+
+    /// The processes above one that waits, if it waits inside of a command that holds a lease.
+    fn within(&self, chain: &[ProcessId]) -> Vec<ProcessId> {
+        let holds =
+            |l: &Lease| l.holder.command && l.holder.process.as_ref().is_some_and(|p| chain.contains(p));
+        // All of them: which of the processes the outer lease is bound to may change a moment later.
+        if self.leases.values().any(holds) { chain.to_vec() } else { Vec::new() }
+    }
+
+    /// Binds a command's lease to the process of the command itself, which it lives and dies with from then on.
+    pub fn bind(&mut self, fence: u64, guard: &Holder, process: &ProcessId) -> bool {
+        let Some(lease) = self.leases.get(&fence).filter(|l| l.holder.command && is_own(l, guard)) else {
+            return false;
+        };
+        let holder = Holder { process: Some(process.clone()), ..lease.holder.clone() };
+        self.put_lease(Lease { holder, ..lease.clone() });
+        true
     }
 
     /// Gives a holder's leases more time, never less; a challenge is answered by that. Returns those renewed.
@@ -357,7 +378,7 @@ impl LeaseTable {
         for blocker in blockers {
             let Why::Holds(held) = &blocker.why else { continue };
             let Some(lease) = self.leases.get(&held.fence) else { continue };
-            if lease.challenge.is_none() && lease.expires.has_passed(&self.now) {
+            if !lease.holder.command && lease.challenge.is_none() && lease.expires.has_passed(&self.now) {
                 let challenge = Some(Challenge { by: by.clone(), until: self.now.after(CHALLENGE_MS) });
                 let lease = Lease { challenge, ..lease.clone() };
                 self.changes.events.push(Event::Challenged(lease.clone()));
@@ -378,16 +399,21 @@ impl LeaseTable {
     fn cycle(&self, first: &Waiter, blockers: &[Blocker]) -> Option<Vec<Name>> {
         let start = waiting_node(&first.holder);
         let mut edges: BTreeMap<Node, Vec<Node>> = BTreeMap::new();
-        let mut add = |holder: &Holder, blockers: &[Blocker]| {
+        let mut add = |waiter: &Waiter, blockers: &[Blocker]| {
+            // A command does not end while one that it has started waits.
+            for process in &waiter.within {
+                let outer = (waiter.holder.name.clone(), Some(process.clone()));
+                edges.entry(outer).or_default().push(waiting_node(&waiter.holder));
+            }
             let to = blockers.iter().map(|b| match &b.why {
                 Why::Holds(lease) => holding_node(&lease.holder),
                 Why::Waits(waiter) => waiting_node(&waiter.holder),
             });
-            edges.entry(waiting_node(holder)).or_default().extend(to);
+            edges.entry(waiting_node(&waiter.holder)).or_default().extend(to);
         };
-        add(&first.holder, blockers);
+        add(first, blockers);
         for waiter in self.waiters.values().filter(|w| w.ticket != first.ticket) {
-            add(&waiter.holder, &self.blockers_of(waiter));
+            add(waiter, &self.blockers_of(waiter));
         }
         // Breadth first, so that the shortest way is told.
         let mut ways: Vec<Vec<Node>> = vec![vec![start.clone()]];
@@ -397,7 +423,13 @@ impl LeaseTable {
             next += 1;
             for node in way.last().and_then(|last| edges.get(last)).into_iter().flatten() {
                 if *node == start {
-                    return Some(way.into_iter().map(|(name, _)| name).collect());
+                    // A command and what waits in it are two parties of one name.
+                    let mut names: Vec<Name> = way.into_iter().map(|(name, _)| name).collect();
+                    names.dedup();
+                    if names.len() > 1 && names.first() == names.last() {
+                        names.pop();
+                    }
+                    return Some(names);
                 }
                 if !ways.iter().any(|w| w.last() == Some(node)) {
                     ways.push(way.iter().cloned().chain([node.clone()]).collect());

@@ -105,7 +105,8 @@ fn a_damaged_ticket_costs_the_place_and_nothing_else() {
     let (_dir, store) = store();
     assert!(is_granted(&store, "alice"));
     let bob = request("bob", "a");
-    let wait = Wait { until: clock::now().unwrap().after(600_000), holder: bob.holder.clone() };
+    let wait =
+        Wait { until: clock::now().unwrap().after(600_000), holder: bob.holder.clone(), chain: vec![] };
     assert!(matches!(store.acquire(&bob, Some(&wait)), Ok(Outcome::Queued { .. })));
     let path = only_file(store.dir.join("waiters"));
     fs::write(&path, b"{").unwrap();

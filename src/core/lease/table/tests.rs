@@ -139,7 +139,8 @@ impl World {
             reason: None,
             auto: false,
         };
-        let wait = wait.then(|| Wait { until: self.now.after(600 * MINUTE), holder: holder(name) });
+        let wait =
+            wait.then(|| Wait { until: self.now.after(600 * MINUTE), holder: holder(name), chain: vec![] });
         self.transact(|t| t.acquire(&request, wait.as_ref())).0
     }
 
@@ -210,7 +211,7 @@ fn random_walk(seed: u64) -> (usize, usize, usize) {
                     auto: random.below(4) == 0,
                 };
                 let (until, by) = (world.now.after(20 * MINUTE), request.holder.clone());
-                let wait = (random.below(3) > 0).then_some(Wait { until, holder: by });
+                let wait = (random.below(3) > 0).then_some(Wait { until, holder: by, chain: vec![] });
                 let before = world.clone();
                 match world.transact(|t| t.acquire(&request, wait.as_ref())).0 {
                     Outcome::Granted(grant) => {
@@ -515,7 +516,7 @@ fn asking_again_may_lengthen_a_wait_and_never_shortens_it() {
             reason: None,
             auto: false,
         };
-        let wait = Wait { until: world.now.after(minutes * MINUTE), holder: holder("bob") };
+        let wait = Wait { until: world.now.after(minutes * MINUTE), holder: holder("bob"), chain: vec![] };
         world.transact(|t| t.acquire(&request, Some(&wait)));
         let waiters: Vec<&Waiter> = world.waiters.values().collect();
         assert_eq!(waiters.len(), 1);
@@ -523,7 +524,7 @@ fn asking_again_may_lengthen_a_wait_and_never_shortens_it() {
     };
     assert_eq!((ask(10), ask(5), ask(10), ask(30)), (10, 10, 10, 30));
     let mut table = world.table();
-    let wait = Wait { until: world.now.after(30 * MINUTE), holder: holder("bob") };
+    let wait = Wait { until: world.now.after(30 * MINUTE), holder: holder("bob"), chain: vec![] };
     table.acquire(&Request { auto: false, ..Request::edit(holder("bob"), path("a")) }, Some(&wait));
     assert_eq!(table.changes().writes, [], "nothing is written for nothing");
 }
@@ -571,7 +572,7 @@ fn an_agent_stands_still_while_a_command_of_it_waits_and_a_person_does_not() {
             reason: None,
             auto: false,
         };
-        let wait = Wait { until: world.now.after(MINUTE), holder: command };
+        let wait = Wait { until: world.now.after(MINUTE), holder: command, chain: vec![] };
         let outcome = world.transact(|t| t.acquire(&request, Some(&wait))).0;
         assert_eq!(matches!(outcome, Outcome::Cycle(_)), stands_still, "{outcome:?}");
     }
