@@ -754,7 +754,9 @@ fn an_id_that_is_short_unknown_or_ambiguous_is_refused_clearly() {
     ] {
         for verb in ["read", "show", "ack", "status"] {
             let (code, said) = world.refused(&[verb, asked]);
-            assert_eq!(code, 2, "{verb} {asked}: {said}");
+            // What is an id of no message is no bad usage.
+            let expected = if asked == unknown { 6 } else { 2 };
+            assert_eq!(code, expected, "{verb} {asked}: {said}");
             assert!(said.contains(why), "{verb} {asked}: {said}");
         }
     }
@@ -964,4 +966,103 @@ fn the_name_of_a_dead_agent_is_not_given_out_again() {
     assert_eq!(name_of(&world, &next), "claude-2");
     eventually("the dead one is noticed", || (names(&world).len() == 1).then_some(()));
     assert_eq!(world.refused(&["send", "claude-1", "x"]).0, 5);
+}
+
+#[test]
+fn of_several_recipients_the_living_get_it_and_the_others_are_named() {
+    let world = World::new();
+    world.ok(&["init"]);
+    let out = world.swarm(&["send", "--no-wait", "human,gone", "hello"]);
+    let told = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert_eq!(out.status.code(), Some(5), "{told}");
+    assert!(told.contains("not sent to gone") && told.contains("do not send it to them again"), "{told}");
+    assert!(String::from_utf8_lossy(&out.stdout).contains("human: in the inbox"), "{out:?}");
+    let out = world.swarm(&["send", "--no-wait", "--json", "gone,human", "again"]);
+    let told: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(out.status.code(), Some(5));
+    let stages: Vec<_> =
+        told["recipients"].as_array().unwrap().iter().map(|r| (&r["name"], &r["stage"])).collect();
+    assert_eq!(stages, [(&"human".into(), &"queued".into()), (&"gone".into(), &"not-sent".into())], "{told}");
+    // With nobody left it is refused, and nothing is sent.
+    assert_eq!(world.swarm(&["send", "gone,lost", "x"]).status.code(), Some(5));
+    assert_eq!(world.ok(&["inbox"]).lines().filter(|l| l.contains("INFO")).count(), 2);
+    let (code, told) = world.refused(&["send", "@al", "x"]);
+    assert!(code == 5 && told.contains("'@al'"), "{told}");
+}
+
+#[test]
+fn a_message_that_is_not_there_ends_with_6_everywhere() {
+    let world = World::new();
+    world.ok(&["init"]);
+    for args in [
+        &["show", "zzzz"][..],
+        &["status", "zzzz"],
+        &["reply", "zzzz", "x"],
+        &["ack", "zzzz"],
+        &["read", "zzzz"],
+        &["wait", "zzzz"],
+        &["resend", "zzzz"],
+    ] {
+        let (code, told) = world.refused(args);
+        assert!(code == 6 && told.contains("there is no message 'zzzz' here"), "{args:?}: {code} {told}");
+    }
+    assert_eq!(world.refused(&["show", "zz"]).0, 2, "that is no id");
+    let out = world.swarm(&["show", "zzzz", "--json"]);
+    let told: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!((&told["exit"], &told["version"]), (&6.into(), &1.into()), "{told}");
+    // An answer that is an outcome is one object, not two.
+    let out = world.swarm(&["lock", "a", "--json", "--dry-run"]);
+    serde_json::from_slice::<serde_json::Value>(&out.stdout).unwrap();
+}
+
+#[test]
+fn whatever_the_umask_is_what_swarm_makes_is_its_owners() {
+    use std::os::unix::fs::PermissionsExt;
+    for umask in ["777", "700", "077", "000"] {
+        let world = World::new();
+        let script =
+            format!("umask {umask}; swarm init && swarm send human hello && swarm lock a && swarm unlock a");
+        let out = world.command("sh").args(["-c", &script]).output().unwrap();
+        assert!(out.status.success(), "{umask}: {out:?}");
+        let mut open = vec![world.state(), world.path().join("home/.local/state/swarm")];
+        let mut seen = 0;
+        while let Some(path) = open.pop() {
+            let meta = std::fs::symlink_metadata(&path).unwrap();
+            let wanted = if meta.is_dir() { 0o700 } else { 0o600 };
+            assert_eq!(meta.permissions().mode() & 0o777, wanted, "umask {umask}: {}", path.display());
+            seen += 1;
+            if meta.is_dir() {
+                open.extend(std::fs::read_dir(&path).unwrap().map(|e| e.unwrap().path()));
+            }
+        }
+        assert!(seen > 20, "{seen}");
+    }
+}
+
+#[test]
+fn a_temporary_file_goes_when_its_writer_has_surely_ended_and_not_before() {
+    let world = World::new();
+    world.ok(&["init"]);
+    let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+    let space = swarm::os::process::namespace().unwrap_or_default();
+    let put = |pid: u32, space: u64| {
+        let path = world.state().join(format!("tmp/record.json.{pid}-{space}-0123456789abcdef"));
+        std::fs::write(&path, "half").unwrap();
+        path
+    };
+    let (living, elsewhere) = (put(child.id(), space), put(child.id(), space + 1));
+    let store = || {
+        // As the courier does with each survey.
+        let home = world.path().join("home/.local/state/swarm");
+        swarm::store::record::is_abandoned(living.file_name().unwrap().to_str().unwrap()) || !home.exists()
+    };
+    assert!(!store(), "its writer lives");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(store(), "its writer has ended");
+    let other = elsewhere.file_name().unwrap().to_str().unwrap();
+    assert!(!swarm::store::record::is_abandoned(other), "who writes elsewhere cannot be seen");
+    for name in ["record.json.0123456789abcdef", "x", "record.json.-1-2-3"] {
+        assert!(!swarm::store::record::is_abandoned(name), "{name}");
+    }
 }

@@ -62,10 +62,37 @@ pub(super) fn draft(session: &Session, to: Vec<Name>, kind: MessageType, body: B
     }
 }
 
+/// A name that nobody bears, and that said in words.
+type Missing = (String, String);
+
 /// Sends `draft` and reports.
 pub(super) fn send(session: &Session, draft: Draft, report: Report) -> Result<()> {
     let message = post(session, draft)?;
     watch(session, &message, report)
+}
+
+/// Sends `draft` to those that are there, and reports them and the `unknown` ones.
+pub(super) fn send_but(session: &Session, draft: Draft, report: Report, unknown: &[Refusal]) -> Result<()> {
+    if let ([first, ..], []) = (unknown, &draft.to[..]) {
+        return Err(first.clone().into());
+    }
+    let message = post(session, draft)?;
+    let missing: Vec<Missing> = unknown
+        .iter()
+        .map(|refusal| match refusal {
+            Refusal::UnknownAgent { asked, .. } => (asked.clone(), refusal.to_string()),
+            other => (String::new(), other.to_string()),
+        })
+        .collect();
+    watch_but(session, &message, report, &missing)?;
+    let Some((_, first)) = missing.first() else { return Ok(()) };
+    let names: Vec<&str> = missing.iter().map(|(name, _)| name.as_str()).collect();
+    let text = format!(
+        "not sent to {}: {first}. The others have it as {}: do not send it to them again",
+        names.join(", "),
+        message.id
+    );
+    Err(print::told(Refusal::Partly(text)))
 }
 
 /// Makes `draft` durable.
@@ -88,6 +115,10 @@ pub(super) fn post(session: &Session, mut draft: Draft) -> Result<Message> {
 
 /// Wakes the courier and reports how far the message comes.
 pub(super) fn watch(session: &Session, message: &Message, report: Report) -> Result<()> {
+    watch_but(session, message, report, &[])
+}
+
+fn watch_but(session: &Session, message: &Message, report: Report, missing: &[Missing]) -> Result<()> {
     let store = &session.store;
     // The agents' own server: the sender may be outside tmux, or in another one.
     let known = session.agents.iter().find(|a| a.is_live() && message.to.contains(&a.name));
@@ -103,7 +134,7 @@ pub(super) fn watch(session: &Session, message: &Message, report: Report) -> Res
         std::thread::sleep(Duration::from_millis(10));
         states = look(store, message)?;
     }
-    tell(store, message, &states, courier, report)
+    tell(store, message, (&states, missing), courier, report)
 }
 
 /// Whether waiting a little longer may show more.
@@ -143,15 +174,16 @@ pub(super) fn standing(store: &Store, name: &Name, message: &Message) -> Result<
 fn tell(
     store: &Store,
     message: &Message,
-    states: &[(Name, Progress)],
+    (states, missing): (&[(Name, Progress)], &[Missing]),
     courier: bool,
     report: Report,
 ) -> Result<()> {
     if report.json {
-        let recipients: Vec<_> = states
-            .iter()
-            .map(|(name, d)| json!({"name": name, "stage": d.stage.word(), "detail": d.detail}))
-            .collect();
+        let known =
+            states.iter().map(|(name, d)| json!({"name": name, "stage": d.stage.word(), "detail": d.detail}));
+        let unknown =
+            missing.iter().map(|(name, why)| json!({"name": name, "stage": "not-sent", "detail": why}));
+        let recipients: Vec<_> = known.chain(unknown).collect();
         return print::object(json!({"id": message.id, "courier": courier, "recipients": recipients}));
     }
     let text: String =
@@ -178,10 +210,17 @@ pub(super) fn sentence(name: &Name, delivery: &Progress) -> String {
     }
 }
 
-/// The names that `list` (comma-separated; `all` or `@all` is everybody else) stands for.
+/// The names that `list` (comma-separated; `all` or `@all` is everybody else) stands for; all of them have to be known.
 pub(super) fn recipients(session: &mut Session, lists: &[String]) -> Result<Vec<Name>> {
-    let mut to = Vec::new();
-    for asked in lists.iter().flat_map(|l| l.split(',')).map(|n| n.trim().trim_start_matches('@')) {
+    let (to, unknown) = reachable(session, lists)?;
+    unknown.into_iter().next().map_or(Ok(to), |refusal| Err(refusal.into()))
+}
+
+/// [`recipients`], and the refusals for those that nobody answers to.
+pub(super) fn reachable(session: &mut Session, lists: &[String]) -> Result<(Vec<Name>, Vec<Refusal>)> {
+    let (mut to, mut unknown) = (Vec::new(), Vec::new());
+    for given in lists.iter().flat_map(|l| l.split(',')).map(str::trim) {
+        let asked = given.trim_start_matches('@');
         if asked == "all" {
             if !session.agents.iter().any(|a| a.is_live() && a.name != session.caller.name) {
                 session.rediscover();
@@ -190,7 +229,10 @@ pub(super) fn recipients(session: &mut Session, lists: &[String]) -> Result<Vec<
             to.retain(|n| *n != session.caller.name);
             continue;
         }
-        let name = Name::new(asked).map_err(|_| session.unknown(asked))?;
+        let Ok(name) = Name::new(asked) else {
+            unknown.push(session.unknown(given));
+            continue;
+        };
         if name.is_system() {
             return Err(Refusal::Usage("swarm itself wrote that: there is nobody to answer".into()).into());
         }
@@ -203,10 +245,10 @@ pub(super) fn recipients(session: &mut Session, lists: &[String]) -> Result<Vec<
         }
         match session.agent(&name) {
             Some(agent) => to.push(agent.name.clone()),
-            None => return Err(session.unknown(asked).into()),
+            None => unknown.push(session.unknown(given)),
         }
     }
-    Ok(to)
+    Ok((to, unknown))
 }
 
 /// Refuses a `--from` that is not the caller's own name.

@@ -240,7 +240,7 @@ fn validate(config: &Config, as_json: bool) -> Result<()> {
     }
     let all: Vec<String> = config.problems.iter().map(ToString::to_string).collect();
     warn(&config.problems[..config.problems.len() - 1]);
-    Err(Refusal::Usage(all.last().cloned().unwrap_or_default()).into())
+    Err(print::told(Refusal::Usage(all.last().cloned().unwrap_or_default())))
 }
 
 fn warn(problems: &[Problem]) {

@@ -75,7 +75,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     };
     let store = &session.store;
     if args.dry_run {
-        return tell(&request, &store.would_acquire(&request)?, args.json, true);
+        return tell(&request, &store.would_acquire(&request)?, args.json, true).map_err(print::told);
     }
     let keeps_waiting = own.name.is_human() || !args.command.is_empty();
     let outcome = match args.wait {
@@ -104,7 +104,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         Outcome::Granted(grant) if !args.command.is_empty() => {
             under::run(store, &request, grant, &args.command)
         }
-        _ => tell(&request, &outcome, args.json, false),
+        _ => tell(&request, &outcome, args.json, false).map_err(print::told),
     }
 }
 

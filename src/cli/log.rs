@@ -1,10 +1,11 @@
-use super::{lease, print, session};
+use super::{print, session};
 use crate::core::escape;
 use crate::core::log::{self, Filter};
+use crate::core::span;
 use crate::store::now_ms;
 use anyhow::Result;
 use serde_json::Value;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// Show what happened: the journal, oldest first; times are UTC
@@ -25,8 +26,8 @@ pub(super) struct Args {
     /// Entries that name this agent only
     #[arg(long, value_name = "NAME")]
     agent: Option<String>,
-    /// Entries of this last time only, such as 90s, 15m or 24h
-    #[arg(long, value_name = "TIME", value_parser = lease::duration)]
+    /// Entries of this last time only, such as 90s, 15m, 24h or 7d
+    #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<u64>,
     /// Print the entries as they are stored, one JSON object per line
     #[arg(long)]
@@ -35,6 +36,11 @@ pub(super) struct Args {
 
 /// How often a followed journal is looked at.
 const LOOK: Duration = Duration::from_millis(200);
+
+/// Parses how far back to look: as far as anybody likes.
+fn since(text: &str) -> Result<u64, String> {
+    span::parse(text).ok_or_else(|| "it must be a time such as 90s, 15m, 24h or 7d".to_owned())
+}
 
 pub(super) fn run(args: &Args) -> Result<()> {
     let store = session::project()?;
@@ -45,7 +51,11 @@ pub(super) fn run(args: &Args) -> Result<()> {
     };
     let mut last: VecDeque<Value> = VecDeque::new();
     let mut tail = store.journal_tail();
+    let mut seen: BTreeSet<String> = BTreeSet::new();
     tail.read(|entry| {
+        if let Some(event) = entry["event"].as_str().filter(|event| !seen.contains(*event)) {
+            seen.insert(event.to_owned());
+        }
         if filter.takes(&entry) {
             if args.lines > 0 && last.len() == args.lines {
                 last.pop_front();
@@ -57,6 +67,14 @@ pub(super) fn run(args: &Args) -> Result<()> {
         if args.json { format!("{}\n", escape::json(entry)) } else { format!("{}\n", log::line(entry)) }
     };
     print::out(&last.iter().map(show).collect::<String>())?;
+    if let Some(none) = args.events.iter().find(|event| !seen.contains(*event)) {
+        let all: Vec<&str> = seen.iter().map(String::as_str).collect();
+        let none = escape::short(none, 40);
+        print::tell(&format!(
+            "no entry of this journal is of the event '{none}'; there are: {}",
+            all.join(", ")
+        ));
+    }
     if !args.follow {
         return Ok(());
     }

@@ -48,22 +48,21 @@ mod who;
 mod whoami;
 
 use crate::core::escape;
-use crate::core::refusal::Refusal;
+use crate::core::refusal::{EXIT_CODES, Refusal};
 use anyhow::Result;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use nix::sys::stat::{Mode, umask};
 use std::process::ExitCode;
 
 /// What both programs' help ends with.
-macro_rules! exit_codes {
-    () => {
-        "Exit codes: 0 ok, 1 failure, 2 usage, 3 held by another, 4 rate-limited, 5 unknown agent, 6 bad signature, 7 tmux unreachable"
-    };
+fn after_help(examples: &str) -> String {
+    format!("Examples:\n{examples}\n\nExit codes: {EXIT_CODES}")
 }
 
 /// Turn the coding agents in your tmux panes into a team.
 #[derive(Debug, Parser)]
-#[command(name = "swarm", version = concat!(env!("CARGO_PKG_VERSION"), " (protocol 1)"), after_help = concat!("Examples:\n  swarm discover --init\n  swarm agents\n  swarm send claude-1 \"how is the parser?\"\n\n", exit_codes!()))]
+#[command(name = "swarm", version = concat!(env!("CARGO_PKG_VERSION"), " (protocol 1)"), after_help = after_help("  swarm discover --init\n  swarm agents\n  swarm send claude-1 \"how is the parser?\""))]
 struct Swarm {
     #[command(subcommand)]
     command: SwarmCommand,
@@ -71,7 +70,7 @@ struct Swarm {
 
 /// Talk to the other agents (and the human) of this project.
 #[derive(Debug, Parser)]
-#[command(name = "swarm-msg", version = concat!(env!("CARGO_PKG_VERSION"), " (protocol 1)"), after_help = concat!("Examples:\n  swarm-msg who\n  swarm-msg send reviewer \"is the parser done?\"\n  swarm-msg lock src/parser.rs\n\n", exit_codes!()))]
+#[command(name = "swarm-msg", version = concat!(env!("CARGO_PKG_VERSION"), " (protocol 1)"), after_help = after_help("  swarm-msg who\n  swarm-msg send reviewer \"is the parser done?\"\n  swarm-msg lock src/parser.rs"))]
 struct SwarmMsg {
     #[command(subcommand)]
     command: MessageCommand,
@@ -186,6 +185,7 @@ fn message(command: MessageCommand) -> Result<()> {
 }
 
 fn run<C: CommandFactory + FromArgMatches>(handle: impl FnOnce(C) -> Result<()>) -> ExitCode {
+    own_what_is_made();
     let parsed = C::command().try_get_matches().and_then(|matches| C::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
@@ -207,10 +207,28 @@ fn run<C: CommandFactory + FromArgMatches>(handle: impl FnOnce(C) -> Result<()>)
                 return ExitCode::from(ended.0);
             }
             // Errors quote paths and foreign text: one safe line.
-            print::tell(&format!("{error:#}"));
-            ExitCode::from(error.downcast_ref::<Refusal>().map_or(1, Refusal::exit_code))
+            let words = print::words(&error);
+            print::tell(&words);
+            let code = error.downcast_ref::<Refusal>().map_or(1, Refusal::exit_code);
+            if wants_json() && error.downcast_ref::<print::Told>().is_none() {
+                // Nobody is left to be told that it cannot be printed.
+                let _ = print::object(serde_json::json!({"error": words, "exit": code}));
+            }
+            ExitCode::from(code)
         }
     }
+}
+
+/// Whether the answer is to be JSON. A command that is run under a lease has options of its own.
+fn wants_json() -> bool {
+    std::env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json")
+}
+
+/// A umask that takes this user's own access away is for other programs: what swarm makes would be of no use. What it takes from others
+/// stays as it is.
+fn own_what_is_made() {
+    let asked = umask(Mode::empty());
+    umask(asked & !Mode::S_IRWXU);
 }
 
 /// What is wrong with the arguments, with the colours that the terminal takes. It quotes them, and they may be names of files that

@@ -48,6 +48,28 @@ pub(super) fn object(mut value: Value) -> Result<()> {
     exactly(&format!("{}\n", escape::json(&value)))
 }
 
+/// An error after the answer: whoever reads JSON has its one object by then.
+pub(super) fn told(error: impl Into<anyhow::Error>) -> anyhow::Error {
+    error.into().context(Told)
+}
+
+/// The mark of such an error.
+#[derive(Debug)]
+pub(super) struct Told;
+
+impl std::fmt::Display for Told {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("after its answer")
+    }
+}
+
+/// An error in words, on one line.
+pub(super) fn words(error: &anyhow::Error) -> String {
+    let marked = usize::from(error.downcast_ref::<Told>().is_some());
+    let parts: Vec<String> = error.chain().skip(marked).map(ToString::to_string).collect();
+    parts.join(": ")
+}
+
 /// Whether the reader of our output went away: no failure of ours.
 pub(super) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == ErrorKind::BrokenPipe)

@@ -3,7 +3,7 @@ use super::{lease, print};
 use crate::core::lease::{Which, event};
 use crate::core::refusal::Refusal;
 use crate::os::clock;
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow};
 use serde_json::json;
 use std::ffi::OsString;
 
@@ -57,16 +57,20 @@ pub(super) fn run(args: &Args) -> Result<()> {
         match holders.iter().find(|l| !l.holder.is_same(&holder)) {
             Some(other) => {
                 let who = lease::held_by(other, &now);
-                return Err(Refusal::Held(format!("you hold no lease on {path}: it is held by {who}")).into());
+                return Err(print::told(Refusal::Held(format!(
+                    "you hold no lease on {path}: it is held by {who}"
+                ))));
             }
-            None => bail!(
-                "you hold no lease on {path}; take one with: swarm-msg lock {}",
-                crate::core::escape::word(&path.to_string())
-            ),
+            None => {
+                return Err(print::told(anyhow!(
+                    "you hold no lease on {path}; take one with: swarm-msg lock {}",
+                    crate::core::escape::word(&path.to_string())
+                )));
+            }
         }
     }
     if renewed.is_empty() {
-        bail!("you hold no such lease; see swarm-msg locks");
+        return Err(print::told(anyhow!("you hold no such lease; see swarm-msg locks")));
     }
     Ok(())
 }

@@ -7,7 +7,8 @@ use anyhow::Result;
 /// Send a message to agents, to all of them, or to the human
 ///
 /// The text arrives in the recipient's prompt, signed, once, when its composer is idle and empty. The command ends with 0
-/// as soon as the message is durable, and prints how far it came within 2 s.
+/// as soon as the message is durable, and prints how far it came within 2 s. Of several recipients those that are there get it; for
+/// a name that nobody bears it ends with 5 and says so.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  swarm-msg send reviewer \"is the parser done?\"\n  swarm-msg send claude-1,codex-1 --type REVIEW-REQUEST --ack \"see src/parse.rs\"\n  git diff | swarm-msg send @all -"
@@ -41,7 +42,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let mut session = Session::open_as(args.from.as_deref())?;
     compose::check_from(&session, args.from.as_deref())?;
     let lists: Vec<String> = std::iter::once(args.to.clone()).chain(args.also.iter().cloned()).collect();
-    let to = compose::recipients(&mut session, &lists)?;
+    let (to, unknown) = compose::reachable(&mut session, &lists)?;
     let draft = Draft { ack: args.ack, urgent: args.urgent, ..compose::draft(&session, to, args.kind, body) };
-    compose::send(&session, draft, args.report)
+    compose::send_but(&session, draft, args.report, &unknown)
 }

@@ -235,6 +235,15 @@ impl Session {
 
     /// The one message among those found, the caller's own copy first: it is the one whose state a reader changes.
     fn one_of(&self, mut found: Vec<Found>, mine: bool, short: &str) -> Result<Found> {
+        if mine && !found.is_empty() && !found.iter().any(|f| self.own(&f.mailbox)) {
+            let to: Vec<String> = found.iter().map(|f| f.mailbox.to_string()).collect();
+            let text = format!(
+                "message '{short}' is to {}, not to you ({}): only a recipient reads, answers or acknowledges it (`show` prints it, `send` writes to its sender)",
+                to.join(", "),
+                self.caller.name
+            );
+            return Err(Refusal::Usage(text).into());
+        }
         found.retain(|f| !mine || self.own(&f.mailbox));
         found.sort_by_key(|f| (!self.own(&f.mailbox), f.file.clone()));
         let mut ids: Vec<&str> = found.iter().map(|f| f.id.as_str()).collect();
@@ -244,11 +253,10 @@ impl Session {
             let text = format!("'{short}' is ambiguous: it may be {}", ids.join(" or "));
             return Err(Refusal::Usage(text).into());
         }
-        let whose = if mine { "in your mailbox" } else { "here" };
         found
             .into_iter()
             .next()
-            .ok_or_else(|| Refusal::Usage(format!("there is no message '{short}' {whose}")).into())
+            .ok_or_else(|| Refusal::NoMessage(format!("there is no message '{short}' here")).into())
     }
 
     /// Former names of a mailbox's owner.

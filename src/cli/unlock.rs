@@ -81,11 +81,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
     match &others[..] {
         [] => Ok(()),
-        [(path, lease), ..] => Err(Refusal::Held(format!(
+        [(path, lease), ..] => Err(print::told(Refusal::Held(format!(
             "{path} is not yours to give back: it is held by {}",
             lease::held_by(lease, &now)
-        ))
-        .into()),
+        )))),
     }
 }
 

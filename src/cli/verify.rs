@@ -58,7 +58,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         print::out(&findings.iter().map(Finding::told).collect::<String>())?;
     }
     match findings.into_iter().find_map(|f| f.fault) {
-        Some(fault) => Err(Refusal::BadSignature(format!("not genuine: {fault}")).into()),
+        Some(fault) => Err(print::told(Refusal::BadSignature(format!("not genuine: {fault}")))),
         None => Ok(()),
     }
 }
@@ -92,7 +92,9 @@ fn look(session: &Session, text: &str) -> Result<Vec<Finding>> {
 fn find(session: &Session, id: &str) -> Result<Result<Verified, Option<String>>> {
     let any = session.caller.name.is_human();
     let refused = |error: anyhow::Error| match error.downcast::<Refusal>() {
-        Ok(refusal @ (Refusal::Usage(_) | Refusal::BadSignature(_))) => Ok(refusal.to_string()),
+        Ok(refusal @ (Refusal::Usage(_) | Refusal::NoMessage(_) | Refusal::BadSignature(_))) => {
+            Ok(refusal.to_string())
+        }
         Ok(refusal) => Err(refusal.into()),
         Err(error) => Err(error),
     };

@@ -68,6 +68,6 @@ fn holders(session: &Session, args: &Args) -> Result<()> {
     others.dedup();
     match &others[..] {
         [] => Ok(()),
-        names => Err(Refusal::Held(format!("held by {}", names.join(", "))).into()),
+        names => Err(print::told(Refusal::Held(format!("held by {}", names.join(", "))))),
     }
 }

@@ -1,10 +1,12 @@
 //! Expected outcomes that are not success, each with its exit code and its advice.
 //!
-//! Codes: 0 ok, 1 failure, 2 usage, 3 held by another, 4 rate-limited, 5 unknown agent, 6 bad signature,
-//! 7 tmux unreachable. They are a contract: scripts may rely on them.
+//! The codes are a contract: scripts may rely on them.
 
 use super::rate::RateLimited;
 use std::fmt;
+
+/// All exit codes, as help and documents give them.
+pub const EXIT_CODES: &str = "0 ok, 1 failure, 2 usage, 3 held by another, 4 rate-limited, 5 unknown agent, 6 bad signature or no such message, 7 tmux unreachable";
 
 /// A refusal with a documented exit code.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +17,10 @@ pub enum Refusal {
     RateLimited(RateLimited),
     /// Somebody else holds what was asked for; who, and what to do.
     Held(String),
+    /// There is no such message.
+    NoMessage(String),
+    /// It was done for the others, and not for these; what to do.
+    Partly(String),
     /// No such agent; the known ones.
     UnknownAgent {
         /// The name asked for, escaped.
@@ -37,8 +43,8 @@ impl Refusal {
             Refusal::Usage(_) => 2,
             Refusal::Held(_) => 3,
             Refusal::RateLimited(_) => 4,
-            Refusal::UnknownAgent { .. } => 5,
-            Refusal::BadSignature(_) => 6,
+            Refusal::UnknownAgent { .. } | Refusal::Partly(_) => 5,
+            Refusal::BadSignature(_) | Refusal::NoMessage(_) => 6,
             Refusal::Tmux(_) | Refusal::Hung(_) => 7,
         }
     }
@@ -50,6 +56,8 @@ impl fmt::Display for Refusal {
             Refusal::Usage(text)
             | Refusal::Held(text)
             | Refusal::BadSignature(text)
+            | Refusal::NoMessage(text)
+            | Refusal::Partly(text)
             | Refusal::Tmux(text)
             | Refusal::Hung(text) => f.write_str(text),
             Refusal::RateLimited(r) => write!(
@@ -66,10 +74,21 @@ impl fmt::Display for Refusal {
                 )
             }
             Refusal::UnknownAgent { asked, known } => {
-                write!(f, "no agent is called '{asked}'; known here: {}", known.join(", "))
+                let meant =
+                    meant(asked, known).map(|name| format!(", did you mean {name}?")).unwrap_or_default();
+                write!(f, "no agent is called '{asked}'{meant}; known here: {}", known.join(", "))
             }
         }
     }
+}
+
+/// The name that is most like the one asked for, if one is.
+fn meant(asked: &str, known: &[String]) -> Option<String> {
+    let bare = asked.trim_start_matches('@');
+    let to_all = ["@all".to_owned(), "human".to_owned()];
+    let distance = |name: &&String| strsim::damerau_levenshtein(bare, name.trim_start_matches('@'));
+    let nearest = known.iter().chain(&to_all).min_by_key(distance)?;
+    (distance(&nearest) <= bare.chars().count().div_ceil(4)).then(|| nearest.clone())
 }
 
 impl std::error::Error for Refusal {}
@@ -101,7 +120,19 @@ mod tests {
                 "no agent is called 'bob': none is known here yet (run `swarm discover` inside tmux)",
             ),
             (unknown(&["a", "b"]), 5, "no agent is called 'bob'; known here: a, b"),
+            (
+                Refusal::UnknownAgent { asked: "codex2".into(), known: vec!["codex-2".into(), "x".into()] },
+                5,
+                "no agent is called 'codex2', did you mean codex-2?; known here: codex-2, x",
+            ),
+            (
+                Refusal::UnknownAgent { asked: "@al".into(), known: vec!["x".into()] },
+                5,
+                "no agent is called '@al', did you mean @all?; known here: x",
+            ),
             (Refusal::BadSignature("b".into()), 6, "b"),
+            (Refusal::NoMessage("n".into()), 6, "n"),
+            (Refusal::Partly("p".into()), 5, "p"),
             (Refusal::Tmux("t".into()), 7, "t"),
             (Refusal::Hung("h".into()), 7, "h"),
         ] {

@@ -54,9 +54,9 @@ pub fn age(then_ms: u64, now_ms: u64) -> String {
     }
 }
 
-/// A span that is left, in one unit, to the nearest minute.
+/// A span that is left, in one unit: seconds that have begun, else to the nearest minute.
 pub fn rest(ms: u64) -> String {
-    age(0, if ms < 60_000 { ms } else { ms + 30_000 })
+    age(0, if ms <= 59_000 { ms.next_multiple_of(1000) } else { ms + 30_000 })
 }
 
 #[cfg(test)]
@@ -112,8 +112,15 @@ mod tests {
             assert_eq!(age(5, 5 + seconds * 1000), shown);
         }
         assert_eq!(age(10, 5), "0s", "a clock that was set back");
-        for (ms, shown) in [(59_999, "59s"), (60_000, "1m"), (89_999, "1m"), (90_000, "2m"), (DAY - 1, "1d")]
-        {
+        for (ms, shown) in [
+            (2_001, "3s"),
+            (3_000, "3s"),
+            (59_999, "1m"),
+            (60_000, "1m"),
+            (89_999, "1m"),
+            (90_000, "2m"),
+            (DAY - 1, "1d"),
+        ] {
             assert_eq!(rest(ms), shown, "{ms}");
         }
     }

@@ -142,8 +142,9 @@ impl<'a> Round<'a> {
         self.store.transact(|tx| tx.journal("bad-settings", serde_json::json!({"problems": problems})))
     }
 
-    /// Removes what was read long ago, now and then.
+    /// Removes what killed processes have left, and now and then what was read long ago.
     pub fn tidy(&mut self) -> Result<()> {
+        self.store.sweep()?;
         let Some(keep_ms) = self.settings.keep_read_ms else { return Ok(()) };
         if self.tidied.is_some_and(|at| at.elapsed() < TIDY_EVERY) {
             return Ok(());

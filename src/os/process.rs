@@ -136,6 +136,14 @@ pub fn child(pid: u32) -> Result<ProcessId> {
     with_pid(i32::try_from(pid).context("its id is out of range")?)
 }
 
+/// Whether no process has this pid now; `None` if the system does not tell.
+pub fn is_free(pid: i32) -> Option<bool> {
+    if u32::try_from(own_pid().ok()?) != Ok(std::process::id()) {
+        return None;
+    }
+    try_read_one(pid).ok().map(|found| found.is_none_or(|p| p.ended))
+}
+
 fn with_pid(pid: i32) -> Result<ProcessId> {
     let found = read_one(pid).context("this process cannot be looked at")?;
     Ok(ProcessId { pid, start: found.start, boot: boot_id()? })

@@ -198,6 +198,22 @@ impl Store {
         Ok(found)
     }
 
+    /// Removes the temporary files of processes that have surely ended, and those that are a day old, whoever wrote them. Returns how
+    /// many.
+    pub fn sweep(&self) -> Result<usize> {
+        let mut count = 0;
+        for entry in std::fs::read_dir(self.tmp())? {
+            let entry = entry?;
+            let Ok(meta) = entry.metadata().map(|m| (m.is_file(), m.modified())) else { continue };
+            let old = meta.1.is_ok_and(|at| at.elapsed().is_ok_and(|age| age.as_secs() > 24 * 3600));
+            if meta.0 && (old || record::is_abandoned(&entry.file_name().to_string_lossy())) {
+                // Somebody else may be cleaning up, too.
+                count += usize::from(std::fs::remove_file(entry.path()).is_ok());
+            }
+        }
+        Ok(count)
+    }
+
     /// How many records are in quarantine.
     pub fn quarantined(&self) -> Result<usize> {
         Ok(record::list(&self.dir.join("quarantine"))?.len())

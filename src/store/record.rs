@@ -5,6 +5,7 @@
 //! of any process, and are used for state that is worthless after a reboot (agents, delivery marks, windows).
 
 use super::fault;
+use crate::os::process;
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -56,12 +57,13 @@ pub struct Staged {
 }
 
 impl Staged {
-    /// Writes `value` to a temporary file in `tmp`. Its name begins with `name` and is given once: a process that was killed
-    /// may have left one of the same name and, after a reboot, of the same pid.
+    /// Writes `value` to a temporary file in `tmp`. Its name begins with `name`, says who writes it, and is given once: a process that
+    /// was killed may have left one of the same name and, after a reboot, of the same pid.
     pub fn write(tmp: &Path, name: &str, value: &impl Serialize, durability: Durability) -> Result<Self> {
         let mut bytes = serde_json::to_vec_pretty(value)?;
         bytes.push(b'\n');
-        let temp = tmp.join(format!("{name}.{:016x}", super::entropy()?));
+        let (pid, space) = (std::process::id(), process::namespace().unwrap_or_default());
+        let temp = tmp.join(format!("{name}.{pid}-{space}-{:016x}", super::entropy()?));
         write_new(&temp, &bytes, durability)?;
         Ok(Self { temp })
     }
@@ -77,6 +79,18 @@ impl Staged {
         fault::point("after-link");
         Ok(())
     }
+}
+
+/// Whether the writer of a temporary file with that name has surely ended: it says its pid and the namespace in which that counts.
+pub fn is_abandoned(name: &str) -> bool {
+    let writer = || -> Option<(i32, u64)> {
+        let (_, mark) = name.rsplit_once('.')?;
+        let mut parts = mark.split('-');
+        Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+    };
+    writer().is_some_and(|(pid, space)| {
+        space == process::namespace().unwrap_or_default() && process::is_free(pid) == Some(true)
+    })
 }
 
 impl Drop for Staged {

@@ -32,6 +32,8 @@ pub enum Rule {
     Fewer,
     /// Make it longer; 0, where it means for ever, counts as the longest.
     Longer,
+    /// Make them no more, and each no shorter.
+    Rarer,
     /// Choose a word that stands earlier in its list.
     Earlier,
     /// Nothing: it is a matter of one's own terminal.
@@ -94,7 +96,7 @@ const SPECS: [Spec; 13] = [
         default: Value::Times(Cow::Borrowed(&[30_000, 60_000, 120_000])),
         variable: "SWARM_ACK_WAITS",
         part: Part::Whole,
-        rule: Rule::Free,
+        rule: Rule::Rarer,
         effect: "the waits before each reminder of a message sent with --ack",
     },
     Spec {
@@ -239,6 +241,7 @@ impl Rule {
             Rule::Free => "yes",
             Rule::Fewer => "fewer only",
             Rule::Longer => "longer only",
+            Rule::Rarer => "rarer only",
             Rule::Earlier => "stricter only",
             Rule::Never => "no",
         }
@@ -255,6 +258,9 @@ impl Rule {
                 unbounded(*its) >= unbounded(*yours)
             }
             (Rule::Longer, Value::Number(yours), Value::Number(its)) => its >= yours,
+            (Rule::Rarer, Value::Times(yours), Value::Times(its)) => {
+                its.len() <= yours.len() && its.iter().zip(yours.iter()).all(|(its, yours)| its >= yours)
+            }
             (Rule::Earlier, Value::Word(yours), Value::Word(its)) => match kind {
                 Kind::Word(words) => {
                     let place = |word: &str| words.iter().position(|w| *w == word);
@@ -312,6 +318,9 @@ mod tests {
         assert!(check(Key::KeepRead, "30d", "0") && !check(Key::KeepRead, "0", "30d"));
         assert!(check(Key::Enforce, "warn", "deny") && !check(Key::Enforce, "deny", "off"));
         assert!(!check(Key::Popup, "off", "off"));
+        assert!(check(Key::AckWaits, "30s,1m,2m", "1m,1m,2m") && check(Key::AckWaits, "30s,1m,2m", "30s"));
+        assert!(!check(Key::AckWaits, "30s,1m,2m", "100ms,100ms"));
+        assert!(!check(Key::AckWaits, "30s,1m", "30s,1m,2m") && !check(Key::AckWaits, "30s,1m", "30s,59s"));
     }
 
     #[test]
@@ -327,15 +336,16 @@ mod tests {
 
     #[test]
     fn what_a_project_may_do_is_shown_in_words() {
-        let words = [Rule::Free, Rule::Fewer, Rule::Longer, Rule::Earlier, Rule::Never].map(Rule::word);
-        assert_eq!(words, ["yes", "fewer only", "longer only", "stricter only", "no"]);
+        let all = [Rule::Free, Rule::Fewer, Rule::Longer, Rule::Rarer, Rule::Earlier, Rule::Never];
+        let words = all.map(Rule::word);
+        assert_eq!(words, ["yes", "fewer only", "longer only", "rarer only", "stricter only", "no"]);
     }
 
     #[test]
     fn a_value_of_the_wrong_kind_is_allowed_to_nobody() {
         let (number, word) = (Value::Number(1), Value::Word("deny"));
         let words = Key::Enforce.spec().kind;
-        for rule in [Rule::Fewer, Rule::Longer, Rule::Earlier] {
+        for rule in [Rule::Fewer, Rule::Longer, Rule::Rarer, Rule::Earlier] {
             assert!(!rule.allows(words, &number, &word), "{rule:?}");
         }
         assert!(!Rule::Earlier.allows(Kind::Switch, &word, &word));
