@@ -410,6 +410,10 @@ impl<'a> Round<'a> {
         loop {
             let jobs = self.jobs(agent)?;
             let Some(job) = jobs.first() else { return Ok(pass) };
+            // A delivery takes seconds: the next one goes by what the person has written meanwhile.
+            if pass.progress && !(self.rules.are_current() && self.stamp == Some(self.files.stamp())) {
+                return Ok(Pass { waiting: true, ..pass });
+            }
             let Some(profile) = self.rules.profiles().get(&agent.kind) else {
                 let why =
                     self.rules.profiles().withheld(&agent.kind).unwrap_or("there is no profile of its kind");

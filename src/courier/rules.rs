@@ -32,6 +32,11 @@ impl Rules {
         Ok(true)
     }
 
+    /// Whether the files are still as they were read.
+    pub fn are_current(&self) -> bool {
+        self.stamp.as_ref() == Some(&self.shelf.stamp())
+    }
+
     /// The profiles as they were read last.
     pub fn profiles(&self) -> &Profiles {
         &self.profiles
