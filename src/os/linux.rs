@@ -121,6 +121,24 @@ pub(super) fn holder(file: &Path, word: &str) -> Option<ProcessId> {
     table.id(found)
 }
 
+/// The process, other than this one, that holds the flock on `file`: the system says so of each open file. Whoever took the lock may
+/// have handed the file to a child and ended.
+pub(super) fn locker(file: &File) -> Option<i32> {
+    let wanted = file.metadata().ok()?;
+    let own = i32::try_from(std::process::id()).ok()?;
+    let pids = fs::read_dir("/proc").ok()?.flatten().filter_map(|e| e.file_name().to_str()?.parse().ok());
+    let holds = |pid: &i32| {
+        let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        let same = |m: fs::Metadata| m.dev() == wanted.dev() && m.ino() == wanted.ino();
+        let mut here = open.filter(|e| fs::metadata(e.path()).is_ok_and(same));
+        here.any(|e| {
+            let info = format!("/proc/{pid}/fdinfo/{}", e.file_name().to_string_lossy());
+            fs::read_to_string(info).is_ok_and(|info| info.contains("FLOCK"))
+        })
+    };
+    pids.filter(|pid| *pid != own).find(holds)
+}
+
 /// Whether the program that a process runs has the same content as the file `program`.
 pub(super) fn runs_same(pid: i32, program: &Path) -> Option<bool> {
     // Opens the program itself, also one that was deleted or replaced since.

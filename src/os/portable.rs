@@ -8,6 +8,7 @@ use super::process::Process;
 use crate::core::process_id::ProcessId;
 use anyhow::{Context as _, Result, bail};
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -158,6 +159,11 @@ pub fn namespace_of(_pid: i32) -> Option<u64> {
 
 /// Not known here.
 pub(super) fn holder(_file: &Path, _word: &str) -> Option<ProcessId> {
+    None
+}
+
+/// Not known here.
+pub(super) fn locker(_file: &File) -> Option<i32> {
     None
 }
 

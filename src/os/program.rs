@@ -2,9 +2,11 @@
 //!
 //! Known on Linux only, of one's own processes; elsewhere every answer is `None`, which means "not known" and never "no".
 
+use super::process::{Table, first_arguments};
 use super::system;
+use crate::core::escape;
 use crate::core::process_id::ProcessId;
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
 use std::path::{Path, PathBuf};
 
 /// A process that has `file` open and `word` among its first arguments.
@@ -27,6 +29,25 @@ pub fn this() -> std::io::Result<(PathBuf, Option<Metadata>)> {
         let running = std::fs::metadata(&path).ok();
         Ok((path, running))
     }
+}
+
+/// One who holds a lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Locker {
+    /// Its pid.
+    pub pid: i32,
+    /// Its program and first arguments, made safe for one line.
+    pub command: String,
+    /// It was stopped (SIGSTOP, ^Z) and holds what it holds until it goes on.
+    pub stopped: bool,
+}
+
+/// The process that holds the flock on `file`.
+pub fn locker(file: &File) -> Option<Locker> {
+    let pid = system::locker(file)?;
+    let table = Table::read().ok()?;
+    let command = first_arguments(pid).join(" ");
+    Some(Locker { pid, command: escape::short(&command, 80), stopped: table.get(pid)?.stopped })
 }
 
 /// Whether the program that a process runs has the same content as the file `program`, wherever either lies.

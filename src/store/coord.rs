@@ -143,7 +143,7 @@ impl Store {
 
     /// Waits until nobody else is changing the document.
     fn coordination_turn(&self) -> Result<lock::Held> {
-        Ok(lock::exclusive_within(&self.dir.join("coord.lock"), PATIENCE)?.0)
+        Ok(lock::exclusive_within(&self.dir.join("coord.lock"), PATIENCE, self.until)?.0)
     }
 
     /// The file itself: the document, or what it is a link to, which must be in the project. `None`: there is none.

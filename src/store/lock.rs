@@ -4,97 +4,192 @@
 //! subprocess. The kernel frees a lock when its holder dies. Lock files are never unlinked: unlinking one
 //! would let two processes hold "the same" lock. Order: pane lock, or the
 //! coordination document's, before mutex, never the reverse.
+//!
+//! What holds: of any number of processes one holds a lock, whatever else goes wrong here. Whoever finds it taken for longer than a
+//! glance queues up and is served in that order; while somebody queues nobody overtakes. Nobody polls: each sleeps in the kernel
+//! until the one before it is done (`lock/queue.rs`). A waiter or holder that is killed is passed over at once, one that is stopped while
+//! it waits after a second. Whoever has seen no progress for its whole patience is told who holds the lock.
 
+mod queue;
+
+use crate::os::program;
 use anyhow::{Context as _, Result, bail};
+use queue::{Behind, Order, Turn};
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long to try for the mutex before giving up.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long to wait for the mutex, without seeing anybody make progress, before giving up.
+pub const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long, and how often, one looks again before queueing up in the kernel: a mutation takes a fraction of a millisecond, which
-/// is less than starting the thread that queues.
+/// How long, and how often, one looks again before queueing up: a mutation takes a fraction of a millisecond, which is less than
+/// queueing does.
 const GLANCES: (Duration, Duration) = (Duration::from_millis(3), Duration::from_micros(100));
 
-/// A held lock; dropping it frees it.
+/// How often one who queues looks whether those before it make progress. If not, and the lock is free, the one before is stopped.
+const CHECK: Duration = Duration::from_secs(1);
+
+/// A held lock; dropping it frees it, and wakes the next in the queue.
 #[derive(Debug)]
-pub struct Held(File);
+pub struct Held {
+    file: File,
+    /// Dropped after the file: the next one finds the lock free.
+    _turn: Option<Turn>,
+}
 
 impl Held {
+    fn at_once(file: File) -> Self {
+        Self { file, _turn: None }
+    }
+
     /// The lock as a child's standard input: the child holds it from its first moment on, and after this process has ended.
     pub fn stdio(&self) -> std::io::Result<Stdio> {
-        self.0.try_clone().map(Stdio::from)
+        self.file.try_clone().map(Stdio::from)
     }
 
     /// Gives the file the present time.
     pub fn touch(&self) {
         let now = std::time::UNIX_EPOCH + Duration::from_millis(crate::os::clock::wall_ms());
         // It is a hint to others: without it one of them tries again a moment too early.
-        let _ = self.0.set_modified(now);
+        let _ = self.file.set_modified(now);
     }
 
     /// Whether the lock is still the one at `path`: not if the file was removed, or another one is in its place.
     pub fn is_at(&self, path: &Path) -> bool {
-        match (self.0.metadata(), path.symlink_metadata()) {
+        match (self.file.metadata(), path.symlink_metadata()) {
             (Ok(held), Ok(there)) => (held.dev(), held.ino()) == (there.dev(), there.ino()),
             _ => false,
         }
     }
 }
 
-/// Takes the exclusive lock at `path`, waiting up to 5 s. Returns the time waited for the journal's contention figures.
-pub fn exclusive(path: &Path) -> Result<(Held, Duration)> {
-    exclusive_within(path, PATIENCE)
+impl Drop for Held {
+    fn drop(&mut self) {
+        // The thread that waited in the queue may have the file open for a moment more. One that was taken at once is freed with the
+        // last that has it open: a child may have been given it.
+        if self._turn.is_some() {
+            let _ = fs2::FileExt::unlock(&self.file);
+        }
+    }
 }
 
-/// [`exclusive`] for a lock that is held longer than the mutex.
-pub fn exclusive_within(path: &Path, patience: Duration) -> Result<(Held, Duration)> {
+/// A lock that was not given back in time. Nothing was changed.
+#[derive(Debug)]
+pub struct Overdue(String);
+
+impl std::fmt::Display for Overdue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Overdue {}
+
+/// Takes the exclusive lock at `path`, by the patience that is usual.
+pub fn exclusive(path: &Path) -> Result<(Held, Duration)> {
+    exclusive_within(path, PATIENCE, None)
+}
+
+/// Takes the exclusive lock at `path`. Gives up after `patience` without progress of those before it, and at `until` in any case.
+/// Returns the time waited for the journal's contention figures.
+pub fn exclusive_within(path: &Path, patience: Duration, until: Option<Instant>) -> Result<(Held, Duration)> {
     let begun = Instant::now();
     let file = open(path)?;
-    while begun.elapsed() < GLANCES.0 {
+    let order = Order::of(path);
+    while order.is_empty() && begun.elapsed() < GLANCES.0 {
         if try_lock(&file, path)? {
-            return Ok((Held(file), begun.elapsed()));
+            return Ok((Held::at_once(file), begun.elapsed()));
         }
         thread::sleep(GLANCES.1);
     }
+    // One that cannot queue waits all the same: what is lost is the order only.
+    let place = order.enter().ok();
+    let (turn, behind) = place.as_ref().map(|place| (place.turn(), place.behind())).unzip();
     // The kernel hands a lock on the moment it is free; it knows no deadline, so a thread waits for it there. If the deadline
     // comes first nobody takes what the thread gets, and it is freed as it is dropped.
     let (sender, receiver) = mpsc::sync_channel(1);
-    let waiting = move || {
-        let taken = wait(&file);
-        let _ = sender.send(taken.map(|()| Held(file)));
-    };
-    thread::Builder::new().name("lock".into()).spawn(waiting).context("cannot wait for a lock")?;
-    match receiver.recv_timeout(patience) {
-        Ok(taken) => {
-            let held = taken.with_context(|| format!("cannot lock {}", path.display()))?;
-            Ok((held, begun.elapsed()))
+    let waiting = file.try_clone().context("cannot wait for a lock")?;
+    let queue = move || {
+        if let Some(place) = place {
+            place.await_turn();
         }
-        Err(_) => {
-            bail!("{} is held by another process for more than {} s", path.display(), patience.as_secs())
+        let _ = sender.send(wait(&waiting));
+    };
+    thread::Builder::new().name("lock".into()).spawn(queue).context("cannot wait for a lock")?;
+    let passed = || behind.as_ref().map_or(0, Behind::passed);
+    let (mut seen, mut since) = (passed(), Instant::now());
+    loop {
+        let give_up = until.map_or(since + patience, |until| until.min(since + patience));
+        let rest = give_up.saturating_duration_since(Instant::now());
+        match receiver.recv_timeout(rest.min(CHECK)) {
+            Ok(taken) => {
+                taken.with_context(|| format!("cannot lock {}", path.display()))?;
+                return Ok((Held { file, _turn: turn }, begun.elapsed()));
+            }
+            Err(RecvTimeoutError::Disconnected) => bail!("cannot wait for {}", path.display()),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        let now = passed();
+        if now > seen {
+            (seen, since) = (now, Instant::now());
+        } else {
+            // Nobody has got on for a while: if the lock is free, the one whose turn it is does not run.
+            let own = open(path)?;
+            if try_lock(&own, path)? {
+                return Ok((Held { file: own, _turn: turn }, begun.elapsed()));
+            }
+        }
+        if Instant::now() >= give_up {
+            // It may have come in this moment.
+            return match receiver.try_recv() {
+                Ok(Ok(())) => Ok((Held { file, _turn: turn }, begun.elapsed())),
+                _ => Err(Overdue(overdue(path, &file, begun.elapsed())).into()),
+            };
         }
     }
+}
+
+/// Who holds it, as far as that can be told, and what to do.
+fn overdue(path: &Path, file: &File, waited: Duration) -> String {
+    let waited = waited.as_secs_f32();
+    let place = path.display();
+    match program::locker(file) {
+        Some(who) if who.stopped => format!(
+            "{place} is held by process {} ({}), which is stopped: waited {waited:.1} s; let it go on (kill -CONT {0}) or end it",
+            who.pid, who.command
+        ),
+        Some(who) => format!(
+            "{place} is held by process {} ({}): waited {waited:.1} s; try again, and end it if it hangs",
+            who.pid, who.command
+        ),
+        None => format!("{place} is held by another process: waited {waited:.1} s; try again"),
+    }
+}
+
+/// Who holds the lock at `path` now, if anybody does and that can be told.
+pub fn holder(path: &Path) -> Result<Option<program::Locker>> {
+    let file = open(path)?;
+    Ok(if try_lock(&file, path)? { None } else { program::locker(&file) })
 }
 
 /// Takes the exclusive lock at `path` if it is free.
 pub fn try_exclusive(path: &Path) -> Result<Option<Held>> {
     let file = open(path)?;
-    Ok(try_lock(&file, path)?.then_some(Held(file)))
+    Ok(try_lock(&file, path)?.then(|| Held::at_once(file)))
 }
 
 /// The lock at `path`, if a parent has given it along as standard input, which is nothing from then on.
 pub fn inherited(path: &Path) -> Result<Option<Held>> {
     let Ok(given) = std::io::stdin().as_fd().try_clone_to_owned() else { return Ok(None) };
-    let held = Held(File::from(given));
+    let held = Held::at_once(File::from(given));
     // Its own, this is granted at once; of a file that was only opened there, it is taken now.
-    if !held.is_at(path) || !try_lock(&held.0, path)? {
+    if !held.is_at(path) || !try_lock(&held.file, path)? {
         return Ok(None);
     }
     let nothing = File::open("/dev/null").context("cannot open /dev/null")?;

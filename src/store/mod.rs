@@ -40,6 +40,7 @@ use crate::os::clock;
 use anyhow::{Result, bail};
 use record::Loaded;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// An open project.
 #[derive(Clone)]
@@ -51,6 +52,8 @@ pub struct Store {
     key: Key,
     /// How it is known who acts; `None`: swarm itself.
     actor: Option<Identity>,
+    /// When a transaction gives up waiting for the mutex, whoever makes progress.
+    until: Option<Instant>,
 }
 
 /// Milliseconds since the epoch, by the system's clock.
@@ -87,7 +90,7 @@ impl Store {
         root::check_format(&dir)?;
         let project = root::project_id(&dir)?;
         let key = key::load_or_create(&key::state_home()?, &project)?;
-        Ok(Self { root: root.to_owned(), dir, project, key, actor: None })
+        Ok(Self { root: root.to_owned(), dir, project, key, actor: None, until: None })
     }
 
     /// Opens the store for `from`, making it if there is none. Tells whether it was made.
@@ -105,6 +108,12 @@ impl Store {
     /// Notes how it is known who acts: it stands in the journal and in the records of what is done.
     pub fn act_as(&mut self, identity: Identity) {
         self.actor = Some(identity);
+    }
+
+    /// The same store for one who has no time: its transactions wait until then at the most, all of them together.
+    #[must_use]
+    pub fn until(self, until: Instant) -> Self {
+        Self { until: Some(until), ..self }
     }
 
     /// The project's root.
@@ -242,6 +251,7 @@ pub(crate) mod tests {
             project: "0123456789abcdef".into(),
             key: Key::new([7; KEY_LEN]),
             actor: None,
+            until: None,
         };
         (dir, store)
     }

@@ -8,7 +8,7 @@ use crate::core::process_id::ProcessId;
 use crate::courier::start;
 use crate::os::program;
 use crate::store::service::Service;
-use crate::store::{Store, record};
+use crate::store::{Store, lock, record};
 use anyhow::Result;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,12 +16,16 @@ use std::time::Duration;
 /// Temporary files older than this were left by a process that was killed.
 const LEFT: Duration = Duration::from_secs(24 * 3600);
 
+/// The mutex is held by somebody who does not get on if it is held for longer than this.
+const HELD: Duration = Duration::from_secs(2);
+
 /// A post under way is finished within this; one that is older was interrupted.
 const POST: Duration = Duration::from_secs(10);
 
 /// Looks at what is in the store.
 pub(super) fn check(place: &Place, store: &Store, agents: &[Agent], found: &mut Vec<Finding>) {
-    let checks: [(&'static str, Result<Finding>); 5] = [
+    let checks: [(&'static str, Result<Finding>); 6] = [
+        ("mutex", mutex(store)),
         ("quarantine", quarantine(store)),
         ("outbox", outbox(store)),
         ("dead-letters", dead_letters(store, agents)),
@@ -36,6 +40,20 @@ pub(super) fn check(place: &Place, store: &Store, agents: &[Agent], found: &mut 
         );
     }
     found.push(courier(place, store, agents));
+}
+
+/// Whoever holds the mutex does so for less than a millisecond, unless it was stopped then.
+fn mutex(store: &Store) -> Result<Finding> {
+    let path = store.dir().join("lock");
+    match lock::exclusive_within(&path, HELD, None) {
+        Ok(_) => Ok(Finding::ok("mutex", "is free")),
+        Err(error) if error.is::<lock::Overdue>() => Ok(Finding::bad(
+            "mutex",
+            format!("{error:#}"),
+            "until then nothing can be sent, leased or delivered here; nothing is lost",
+        )),
+        Err(error) => Err(error),
+    }
 }
 
 fn quarantine(store: &Store) -> Result<Finding> {

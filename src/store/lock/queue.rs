@@ -1,0 +1,194 @@
+//! Who waits for a lock, in the order they came: `LOCK.queue/` beside the lock.
+//!
+//! Each waiter has a ticket: a file of its own, which it keeps locked as long as it waits for or holds the lock. It appends the
+//! ticket's name to `order`, one write, so that the order is one for all, and sleeps in the kernel until the ticket before its own
+//! is free: then that one is done, or dead. A ticket that is done was unlinked before it was freed; one that was only freed
+//! was a killed process's, and the one before it counts. No name is used twice, so nothing here can give a lock to two: it
+//! only says when to ask for it. The last one of the queue empties `order`; nobody can enter in that moment, since who enters
+//! holds `order` shared, and who empties it alone.
+
+use crate::store::entropy;
+use anyhow::{Context as _, Result, bail};
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{ErrorKind, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The length of a ticket's name, and its line feed.
+const LINE: u64 = 17;
+
+/// How often, and with which pause, one tries to enter while the order is being emptied, which takes some microseconds.
+const TRIES: (usize, Duration) = (50, Duration::from_micros(100));
+
+/// The queue of one lock.
+#[derive(Debug)]
+pub(super) struct Order {
+    dir: PathBuf,
+}
+
+/// A place in a queue.
+#[derive(Debug)]
+pub(super) struct Place {
+    turn: Arc<Ticket>,
+    behind: Behind,
+}
+
+/// Those before a place.
+#[derive(Clone, Debug)]
+pub(super) struct Behind {
+    dir: PathBuf,
+    order: Arc<File>,
+    /// Where the line of this place begins.
+    at: u64,
+}
+
+#[derive(Debug)]
+struct Ticket {
+    file: File,
+    path: PathBuf,
+    order: Arc<File>,
+    /// Where its line ends.
+    end: u64,
+}
+
+/// The right to go first. Dropping it lets the next one go.
+#[derive(Debug)]
+pub(super) struct Turn(Arc<Ticket>);
+
+impl Order {
+    pub(super) fn of(lock: &Path) -> Self {
+        let mut dir = lock.as_os_str().to_owned();
+        dir.push(".queue");
+        Self { dir: dir.into() }
+    }
+
+    /// Whether nobody queues. One look at the file system.
+    pub(super) fn is_empty(&self) -> bool {
+        !fs::symlink_metadata(self.dir.join("order")).is_ok_and(|order| order.len() > 0)
+    }
+
+    /// Takes the last place.
+    pub(super) fn enter(&self) -> Result<Place> {
+        match DirBuilder::new().mode(0o700).create(&self.dir) {
+            Err(e) if e.kind() != ErrorKind::AlreadyExists => {
+                return Err(e).with_context(|| format!("cannot make {}", self.dir.display()));
+            }
+            _ => {}
+        }
+        let mut order =
+            open(OpenOptions::new().read(true).append(true).create(true), &self.dir.join("order"))?;
+        let name = format!("{:016x}", entropy()?);
+        let path = self.dir.join(&name);
+        let file = open(OpenOptions::new().write(true).create_new(true), &path)?;
+        fs2::FileExt::try_lock_exclusive(&file).context("cannot lock a new file")?;
+        let entered = (0..TRIES.0).any(|_| {
+            let entered = fs2::FileExt::try_lock_shared(&order).is_ok();
+            if !entered {
+                std::thread::sleep(TRIES.1);
+            }
+            entered
+        });
+        let written = entered && order.write_all(format!("{name}\n").as_bytes()).is_ok();
+        let end = if written { order.stream_position().ok() } else { None };
+        let _ = fs2::FileExt::unlock(&order);
+        let Some(end) = end.filter(|end| *end >= LINE && end % LINE == 0) else {
+            let _ = fs::remove_file(&path);
+            bail!("cannot queue up in {}", self.dir.display());
+        };
+        let order = Arc::new(order);
+        let behind = Behind { dir: self.dir.clone(), order: order.clone(), at: end - LINE };
+        Ok(Place { turn: Arc::new(Ticket { file, path, order, end }), behind })
+    }
+}
+
+fn open(options: &mut OpenOptions, path: &Path) -> Result<File> {
+    let options = options.mode(0o600).custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits());
+    options.open(path).with_context(|| format!("cannot open {}", path.display()))
+}
+
+impl Place {
+    /// Those before it.
+    pub(super) fn behind(&self) -> Behind {
+        self.behind.clone()
+    }
+
+    /// What to keep until the lock is given back.
+    pub(super) fn turn(&self) -> Turn {
+        Turn(self.turn.clone())
+    }
+
+    /// Sleeps until those before it are done or dead.
+    pub(super) fn await_turn(&self) {
+        let mut dead = Vec::new();
+        let mut at = self.behind.at;
+        while let Some(path) = self.behind.before(&mut at) {
+            let Ok(file) = open(OpenOptions::new().read(true), &path) else { break };
+            if wait_shared(&file).is_err() || file.metadata().is_ok_and(|ticket| ticket.nlink() == 0) {
+                break;
+            }
+            dead.push(path);
+        }
+        // Not before all are dead: whoever comes after this one, if it is killed here, finds the same.
+        for path in dead {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+fn wait_shared(file: &File) -> std::io::Result<()> {
+    loop {
+        match fs2::FileExt::lock_shared(file) {
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+impl Behind {
+    /// The ticket in the line before `at`, which moves there.
+    fn before(&self, at: &mut u64) -> Option<PathBuf> {
+        let from = at.checked_sub(LINE)?;
+        let mut line = [0; 16];
+        self.order.read_exact_at(&mut line, from).ok()?;
+        let name = std::str::from_utf8(&line).ok().filter(|n| n.bytes().all(|b| b.is_ascii_hexdigit()))?;
+        *at = from;
+        Some(self.dir.join(name))
+    }
+
+    /// How many of all those that were before it are done: they are so from the front on.
+    pub(super) fn passed(&self) -> u64 {
+        let waits = |line: u64| {
+            let path = self.before(&mut ((line + 1) * LINE));
+            path.is_some_and(|path| path.symlink_metadata().is_ok())
+        };
+        let (mut done, mut left) = (0, self.at / LINE);
+        while left > 0 {
+            let half = left / 2;
+            if waits(done + half) {
+                left = half;
+            } else {
+                done += half + 1;
+                left -= half + 1;
+            }
+        }
+        done
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let ticket = &self.0;
+        if ticket.order.metadata().is_ok_and(|order| order.len() == ticket.end)
+            && fs2::FileExt::try_lock_exclusive(&*ticket.order).is_ok()
+        {
+            if ticket.order.metadata().is_ok_and(|order| order.len() == ticket.end) {
+                let _ = ticket.order.set_len(0);
+            }
+            let _ = fs2::FileExt::unlock(&*ticket.order);
+        }
+        let _ = fs::remove_file(&ticket.path);
+        let _ = fs2::FileExt::unlock(&ticket.file);
+    }
+}
