@@ -1,3 +1,4 @@
+use super::print;
 use super::session::{self, Session};
 use crate::core::agent::Agent;
 use crate::core::config::Settings;
@@ -7,10 +8,13 @@ use crate::courier::rules;
 use crate::hooks::{Call, MAX_INPUT};
 use crate::os::caller;
 use crate::store::config::Files;
+use crate::store::lock::Overdue;
 use crate::store::{Store, fault};
 use anyhow::{Context as _, Result, bail};
-use serde_json::Value;
-use std::io::{Read as _, Write as _};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use serde_json::{Value, json};
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
 
 /// Answer a hook of an agent: JSON on stdin, JSON on stdout (installed by `swarm hooks install`)
 #[derive(Debug, clap::Args)]
@@ -22,26 +26,94 @@ pub(super) struct Args {
     event: String,
 }
 
-/// Whatever goes wrong here is journalled and otherwise kept quiet: a broken guard must not stop the agent.
-pub(super) fn run(args: &Args) {
-    let Ok(store) = session::here().and_then(|here| Store::open(&here)) else { return };
-    if let Err(error) = answer(args, &store) {
-        let text = crate::core::escape::short(&format!("{error:#}"), 300);
-        let name = crate::core::escape::short(&args.event, 40);
-        let fields = serde_json::json!({"host": args.host.word(), "hook": name, "error": text});
-        // Nothing is left to tell it to.
-        let _ = store.transact(|tx| tx.journal("hook-error", fields));
+/// How long the agent may take to say what it is about. It writes that before it waits for the answer.
+const INPUT: Duration = Duration::from_secs(3);
+
+/// How long a hook waits for the store, in all: the agent does nothing meanwhile.
+const STORE: Duration = Duration::from_millis(1500);
+
+/// How long the agent may take to take the answer.
+const OUTPUT: Duration = Duration::from_secs(3);
+
+/// Something did not come in time. The agent goes on, and its person is told.
+#[derive(Debug)]
+struct Late(String);
+
+impl std::fmt::Display for Late {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
-fn answer(args: &Args, store: &Store) -> Result<()> {
-    let mut bytes = Vec::new();
-    std::io::stdin().lock().take(MAX_INPUT as u64 + 1).read_to_end(&mut bytes)?;
-    if bytes.len() > MAX_INPUT {
-        bail!("its input is larger than {MAX_INPUT} bytes");
+impl std::error::Error for Late {}
+
+/// Whatever goes wrong here is journalled and otherwise kept quiet: a broken guard must not stop the agent. That something could not
+/// be looked at in time is told its person, where the agent shows that.
+pub(super) fn run(args: &Args) {
+    let Ok(store) = session::here().and_then(|here| Store::open(&here)) else { return };
+    let Err(error) = answer(args, &store) else { return };
+    let text = crate::core::escape::short(&format!("{error:#}"), 300);
+    let name = crate::core::escape::short(&args.event, 40);
+    if (error.is::<Late>() || error.is::<Overdue>()) && args.host != Host::OpenCode {
+        let told =
+            format!("swarm did not answer {name}, so nothing was checked and no mail was given: {text}");
+        // It reads nothing, perhaps; then the journal has it.
+        let _ = print::within(&format!("{}\n", json!({"systemMessage": told})), OUTPUT);
     }
+    let fields = json!({"host": args.host.word(), "hook": name, "error": text});
+    // Nothing is left to tell it to.
+    let _ = store.until(Instant::now()).transact(|tx| tx.journal("hook-error", fields));
+}
+
+/// What the agent says: all of it, or what is a whole object although more could follow.
+fn input() -> Result<Vec<u8>> {
+    let (mut bytes, mut piece) = (Vec::new(), vec![0; 64 << 10]);
+    let until = Instant::now() + INPUT;
+    let stdin = std::io::stdin();
+    loop {
+        let rest = until.saturating_duration_since(Instant::now());
+        let ready = |rest: Duration| {
+            let rest = PollTimeout::try_from(rest).unwrap_or(PollTimeout::MAX);
+            poll(&mut [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)], rest).map(|count| count > 0)
+        };
+        let more = match ready(Duration::ZERO) {
+            // It holds its end open: a whole object is all there will be.
+            Ok(false) if is_whole(&bytes) => break,
+            Ok(false) => ready(rest),
+            more => more,
+        };
+        match more {
+            Err(nix::errno::Errno::EINTR) => continue,
+            Ok(true) if !rest.is_zero() => {}
+            Ok(_) => {
+                let (size, s) = (bytes.len(), INPUT.as_secs());
+                let told = format!("its input did not end within {s} s ({size} bytes came)");
+                return Err(Late(told).into());
+            }
+            Err(error) => return Err(error).context("its input cannot be read"),
+        }
+        match nix::unistd::read(&stdin, &mut piece) {
+            Ok(0) => break,
+            Ok(count) => bytes.extend_from_slice(&piece[..count]),
+            Err(nix::errno::Errno::EINTR | nix::errno::Errno::EAGAIN) => {}
+            Err(error) => return Err(error).context("its input cannot be read"),
+        }
+        if bytes.len() > MAX_INPUT {
+            bail!("its input is larger than {MAX_INPUT} bytes");
+        }
+    }
+    Ok(bytes)
+}
+
+fn is_whole(bytes: &[u8]) -> bool {
+    bytes.trim_ascii_end().ends_with(b"}") && serde_json::from_slice::<Value>(bytes).is_ok()
+}
+
+fn answer(args: &Args, store: &Store) -> Result<()> {
+    let bytes = input()?;
+    let store = &store.clone().until(Instant::now() + STORE);
     let input: Value = serde_json::from_slice(&bytes).context("its input is not JSON")?;
-    let mut session = Session::look()?;
+    let mut session = Session::look_in(store.clone())?;
     if session.caller.identity == Identity::Pane {
         // It is in an agent's pane and not below it: another agent took its place, and nobody has noticed yet.
         session.rediscover();
@@ -70,9 +142,10 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
     let reply = call.answer(&input)?;
     fault::point("hook-decided");
     if let Some(json) = &reply.json {
-        let mut out = std::io::stdout().lock();
-        writeln!(out, "{}", crate::core::escape::json(json))?;
-        out.flush()?;
+        let whole = print::within(&format!("{}\n", crate::core::escape::json(json)), OUTPUT)?;
+        if !whole {
+            return Err(Late(format!("its answer was not taken within {} s", OUTPUT.as_secs())).into());
+        }
     }
     fault::point("hook-answered");
     reply.commit(store)

@@ -7,10 +7,15 @@ use crate::core::escape;
 use crate::core::message::{Identity, Verified};
 pub(super) use crate::core::span::age;
 use crate::store::mail::Refused;
-use anyhow::Result;
+use anyhow::{Result, bail};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::{SFlag, fstat, stat};
 use serde_json::{Value, json};
 use std::io::{ErrorKind, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// Writes `text` to stdout, made safe for a terminal.
 pub(super) fn out(text: &str) -> Result<()> {
@@ -27,6 +32,43 @@ fn exactly(text: &str) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(text.as_bytes())?;
     Ok(stdout.flush()?)
+}
+
+/// Writes `text` to stdout, which may be a pipe that nobody empties. `false`: not all of it was taken within `bound`.
+pub(super) fn within(text: &str, bound: Duration) -> Result<bool> {
+    taken()?;
+    let (mut stdout, until) = (std::io::stdout().lock(), Instant::now() + bound);
+    // As much as a pipe takes whole or not at all.
+    for piece in text.as_bytes().chunks(512) {
+        loop {
+            let rest = PollTimeout::try_from(until.saturating_duration_since(Instant::now()));
+            let mut ready = [PollFd::new(stdout.as_fd(), PollFlags::POLLOUT)];
+            match poll(&mut ready, rest.unwrap_or(PollTimeout::MAX)) {
+                Ok(0) => return Ok(false),
+                Ok(_) => break,
+                Err(nix::errno::Errno::EINTR) => {}
+                Err(error) => return Err(std::io::Error::from(error).into()),
+            }
+        }
+        stdout.write_all(piece)?;
+        stdout.flush()?;
+    }
+    Ok(true)
+}
+
+/// Whether anybody can have what is written to stdout. Where the process was started without one, /dev/null has taken its place,
+/// open for reading, too: so no file that is opened later is taken for it, and nothing that goes there was ever read.
+pub(super) fn taken() -> Result<()> {
+    let stdout = std::io::stdout();
+    let is_null = fstat(&stdout).ok().zip(stat("/dev/null").ok()).is_some_and(|(ours, null)| {
+        SFlag::from_bits_truncate(ours.st_mode).contains(SFlag::S_IFCHR) && ours.st_rdev == null.st_rdev
+    });
+    let mode =
+        fcntl(&stdout, FcntlArg::F_GETFL).map(|flags| OFlag::from_bits_retain(flags) & OFlag::O_ACCMODE);
+    if is_null && mode == Ok(OFlag::O_RDWR) {
+        bail!("standard output is closed: nothing can be printed, so nothing was marked as read");
+    }
+    Ok(())
 }
 
 /// Tells something on stderr, on one line.

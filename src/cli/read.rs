@@ -36,6 +36,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if messages.is_empty() && !args.json {
         return print::out(&format!("no unread messages for {}\n", session.caller.name));
     }
+    print::taken()?;
     // Printed first, marked afterwards: an interruption leaves a message unread, never unseen.
     let now = now_ms();
     if args.json {

@@ -17,6 +17,10 @@ use crate::store::{Store, key};
 use crate::tmux::Server;
 use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long tmux may take to show who else is there.
+const REDISCOVERY: Duration = Duration::from_secs(1);
 
 /// The beginning of a command.
 pub(super) struct Session {
@@ -81,7 +85,7 @@ impl Session {
 
     /// [`Session::open`] for a caller that says who it is.
     pub(super) fn open_as(from: Option<&str>) -> Result<Self> {
-        let mut session = Self::begin()?;
+        let mut session = Self::begin(project()?)?;
         session.caller = session.who(from)?;
         session.store.act_as(session.caller.identity);
         Ok(session)
@@ -89,7 +93,12 @@ impl Session {
 
     /// [`Session::open`] for a command that shows what anybody may see: for one of whom it cannot be told who it is, too.
     pub(super) fn look() -> Result<Self> {
-        let mut session = Self::begin()?;
+        Self::look_in(project()?)
+    }
+
+    /// [`Session::look`] in a store that is open already.
+    pub(super) fn look_in(store: Store) -> Result<Self> {
+        let mut session = Self::begin(store)?;
         if let Ok(caller) = session.who(None) {
             session.store.act_as(caller.identity);
             session.caller = caller;
@@ -97,8 +106,7 @@ impl Session {
         Ok(session)
     }
 
-    fn begin() -> Result<Self> {
-        let store = project()?;
+    fn begin(store: Store) -> Result<Self> {
         restore_guard(&store, &here()?);
         let agents = store.agents()?;
         Ok(Self { store, agents, caller: Caller::nobody() })
@@ -183,7 +191,8 @@ impl Session {
 
     /// Looks at the panes again, if tmux can be reached from here.
     pub(super) fn rediscover(&mut self) {
-        let server = Server::current();
+        // What is on record serves as well: nobody waits long for more.
+        let server = Server::current().patient(REDISCOVERY);
         let found = rules::load().and_then(|profiles| discovery::discover(&self.store, &server, &profiles));
         if let Ok((agents, _)) = found {
             self.agents = agents;

@@ -40,12 +40,12 @@ const CHECK: Duration = Duration::from_secs(1);
 pub struct Held {
     file: File,
     /// Dropped after the file: the next one finds the lock free.
-    _turn: Option<Turn>,
+    turn: Option<Turn>,
 }
 
 impl Held {
     fn at_once(file: File) -> Self {
-        Self { file, _turn: None }
+        Self { file, turn: None }
     }
 
     /// The lock as a child's standard input: the child holds it from its first moment on, and after this process has ended.
@@ -73,7 +73,7 @@ impl Drop for Held {
     fn drop(&mut self) {
         // The thread that waited in the queue may have the file open for a moment more. One that was taken at once is freed with the
         // last that has it open: a child may have been given it.
-        if self._turn.is_some() {
+        if self.turn.is_some() {
             let _ = fs2::FileExt::unlock(&self.file);
         }
     }
@@ -117,7 +117,7 @@ pub fn exclusive_within(path: &Path, patience: Duration, until: Option<Instant>)
     let waiting = file.try_clone().context("cannot wait for a lock")?;
     let queue = move || {
         if let Some(place) = place {
-            place.await_turn();
+            place.awaitturn();
         }
         let _ = sender.send(wait(&waiting));
     };
@@ -130,7 +130,7 @@ pub fn exclusive_within(path: &Path, patience: Duration, until: Option<Instant>)
         match receiver.recv_timeout(rest.min(CHECK)) {
             Ok(taken) => {
                 taken.with_context(|| format!("cannot lock {}", path.display()))?;
-                return Ok((Held { file, _turn: turn }, begun.elapsed()));
+                return Ok((Held { file, turn }, begun.elapsed()));
             }
             Err(RecvTimeoutError::Disconnected) => bail!("cannot wait for {}", path.display()),
             Err(RecvTimeoutError::Timeout) => {}
@@ -142,13 +142,13 @@ pub fn exclusive_within(path: &Path, patience: Duration, until: Option<Instant>)
             // Nobody has got on for a while: if the lock is free, the one whose turn it is does not run.
             let own = open(path)?;
             if try_lock(&own, path)? {
-                return Ok((Held { file: own, _turn: turn }, begun.elapsed()));
+                return Ok((Held { file: own, turn }, begun.elapsed()));
             }
         }
         if Instant::now() >= give_up {
             // It may have come in this moment.
             return match receiver.try_recv() {
-                Ok(Ok(())) => Ok((Held { file, _turn: turn }, begun.elapsed())),
+                Ok(Ok(())) => Ok((Held { file, turn }, begun.elapsed())),
                 _ => Err(Overdue(overdue(path, &file, begun.elapsed())).into()),
             };
         }
