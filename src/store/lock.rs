@@ -6,7 +6,8 @@
 //! coordination document's, before mutex, never the reverse.
 //!
 //! What holds: of any number of processes one holds a lock, whatever else goes wrong here. Whoever finds it taken for longer than a
-//! glance queues up and is served in that order; while somebody queues nobody overtakes. Nobody polls: each sleeps in the kernel
+//! glance queues up, and those who queue are served in that order; nobody who comes later overtakes one who has waited for 0.5 s.
+//! Nobody polls: each sleeps in the kernel
 //! until the one before it is done (`lock/queue.rs`). A waiter or holder that is killed is passed over at once, one that is stopped while
 //! it waits after a second. Whoever has seen no progress for its whole patience is told who holds the lock.
 
@@ -102,7 +103,7 @@ pub fn exclusive_within(path: &Path, patience: Duration, until: Option<Instant>)
     let begun = Instant::now();
     let file = open(path)?;
     let order = Order::of(path);
-    while order.is_empty() && begun.elapsed() < GLANCES.0 {
+    while begun.elapsed() < GLANCES.0 && order.admits() {
         if try_lock(&file, path)? {
             return Ok((Held::at_once(file), begun.elapsed()));
         }

@@ -7,6 +7,7 @@
 //! only says when to ask for it. The last one of the queue empties `order`; nobody can enter in that moment, since who enters
 //! holds `order` shared, and who empties it alone.
 
+use crate::os::clock;
 use crate::store::entropy;
 use anyhow::{Context as _, Result, bail};
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -18,6 +19,10 @@ use std::time::Duration;
 
 /// The length of a ticket's name, and its line feed.
 const LINE: u64 = 17;
+
+/// How long the first in the queue may have waited before nobody who comes later is let in before it. A lock that is handed from one
+/// sleeper to the next is free while each wakes up; as long as nobody waits for long, those who are awake may use that time.
+const FAIR_MS: u64 = 500;
 
 /// How often, and with which pause, one tries to enter while the order is being emptied, which takes some microseconds.
 const TRIES: (usize, Duration) = (50, Duration::from_micros(100));
@@ -64,9 +69,19 @@ impl Order {
         Self { dir: dir.into() }
     }
 
-    /// Whether nobody queues. One look at the file system.
-    pub(super) fn is_empty(&self) -> bool {
-        !fs::symlink_metadata(self.dir.join("order")).is_ok_and(|order| order.len() > 0)
+    /// Whether one who comes now may try for the lock at once: nobody queues, or whoever is first has not waited for long. As long as
+    /// nobody queues that is one look at the file system.
+    pub(super) fn admits(&self) -> bool {
+        let path = self.dir.join("order");
+        let len = fs::symlink_metadata(&path).map_or(0, |order| order.len());
+        let Some(order) = (len > 0).then(|| open(OpenOptions::new().read(true), &path).ok()).flatten() else {
+            return true;
+        };
+        let all = Behind { dir: self.dir.clone(), order: Arc::new(order), at: len - len % LINE };
+        let first =
+            all.before(&mut ((all.passed() + 1) * LINE)).and_then(|path| path.symlink_metadata().ok());
+        let came = first.map(|ticket| u64::try_from(ticket.mtime() * 1000 + ticket.mtime_nsec() / 1_000_000));
+        !came.is_some_and(|came| came.is_ok_and(|came| clock::wall_ms().saturating_sub(came) >= FAIR_MS))
     }
 
     /// Takes the last place.
