@@ -118,7 +118,7 @@ pub fn exclusive_within(path: &Path, patience: Duration, until: Option<Instant>)
     let waiting = file.try_clone().context("cannot wait for a lock")?;
     let queue = move || {
         if let Some(place) = place {
-            place.awaitturn();
+            place.await_turn();
         }
         let _ = sender.send(wait(&waiting));
     };
@@ -171,12 +171,6 @@ fn overdue(path: &Path, file: &File, waited: Duration) -> String {
         ),
         None => format!("{place} is held by another process: waited {waited:.1} s; try again"),
     }
-}
-
-/// Who holds the lock at `path` now, if anybody does and that can be told.
-pub fn holder(path: &Path) -> Result<Option<program::Locker>> {
-    let file = open(path)?;
-    Ok(if try_lock(&file, path)? { None } else { program::locker(&file) })
 }
 
 /// Takes the exclusive lock at `path` if it is free.
