@@ -157,7 +157,7 @@ fn nobody_but_a_recipient_can_acknowledge() {
     let id = send(&world, &["claude-1", "--ack", "for claude"]);
     let (code, why) = world.refused(&["ack", &id]);
     assert_eq!(code, 2);
-    assert!(why.contains("in your mailbox"), "{why}");
+    assert!(why.contains("is to claude-1, not to you (human)"), "{why}");
     assert_eq!(files(&world, "mail/claude-1/unacked"), 1);
 }
 

@@ -131,7 +131,10 @@ fn wait(store: &Store, request: &Request, wait_ms: u64) -> Result<Outcome> {
     let until = clock::now()?.after(wait_ms);
     let holder =
         Holder { process: Some(process::this()?), namespace: process::namespace(), ..request.holder.clone() };
-    let wait = Wait { until: until.clone(), holder, chain: process::ancestry()? };
+    let mut chain = process::ancestry()?;
+    // Those above it: by itself it would wait for itself.
+    chain.retain(|id| Some(id) != holder.process.as_ref());
+    let wait = Wait { until: until.clone(), holder, chain };
     let mut told = false;
     loop {
         let outcome = store.acquire(request, Some(&wait))?;

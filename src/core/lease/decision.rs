@@ -33,7 +33,7 @@ pub struct Wait {
     pub until: Deadline,
     /// Whose end ends the waiting: of an agent it is itself, of a person the command that waits.
     pub holder: Holder,
-    /// The processes above the one that is kept waiting, itself included; none for one that is told by message.
+    /// The processes above the one that is kept waiting, without itself; none for one that is told by message.
     pub chain: Vec<ProcessId>,
 }
 
