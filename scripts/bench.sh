@@ -228,7 +228,7 @@ stage submitted 'sent → seen submitted' '≤ settle time (150) + 150'
 courier() {
   local process
   for process in $(pgrep -f 'swarm courier --socket'); do
-    if tr '\0' '\n' 2>/dev/null <"/proc/$process/environ" | grep -qx "SWARM_ROOT=$PWD"; then echo "$process"; fi
+    if tr '\0' '\n' 2>/dev/null <"/proc/$process/cmdline" | grep -qxF -- "$PWD"; then echo "$process"; fi
   done
 }
 is_gone() { ! kill -0 "$1"; }
@@ -270,7 +270,7 @@ if command -v strace >/dev/null; then
   if [ -n "$pid" ]; then
     kill "$pid"
     until_true is_gone "$pid"
-    SWARM_ROOT=$PWD traced "$work/courier" swarm courier --socket "${TMUX%%,*}" &
+    traced "$work/courier" swarm courier --socket "${TMUX%%,*}" --root "$PWD" &
     # Else the next command would find none, and start one that is not watched.
     until_true sh -c '! flock -n .swarm/courier.lock true'
     id=$(swarm send --no-wait codex-1 'for the caches' | awk 'NR == 1 { print $1 }')

@@ -140,7 +140,7 @@ fn racing_inits_make_one_project_with_one_key() {
     }
     assert_eq!(files(&world.project()), [".swarm"]);
     assert_eq!(files(&world.state().join("tmp")), [""; 0]);
-    assert_eq!(files(key(&world).parent().unwrap()), ["key"]);
+    assert_eq!(files(key(&world).parent().unwrap()), ["key", "seat"]);
     assert_eq!(fs::read(key(&world)).unwrap().len(), 32);
 }
 
@@ -160,7 +160,7 @@ fn racing_inits_and_first_sends_give_messages_that_all_verify() {
     assert_eq!(read["messages"].as_array().unwrap().len(), 20);
     assert_eq!(files(&world.state().join("quarantine")), [""; 0]);
     assert_eq!(files(&world.state().join("tmp")), [""; 0]);
-    assert_eq!(files(key(&world).parent().unwrap()), ["key"]);
+    assert_eq!(files(key(&world).parent().unwrap()), ["key", "seat"]);
 }
 
 #[test]

@@ -91,22 +91,29 @@ fn racing_renames_and_discoveries_lose_no_entry_and_give_no_name_twice() {
 }
 
 #[test]
-fn processes_that_all_find_no_key_make_one() {
+fn processes_that_all_find_a_store_that_never_had_a_key_make_one() {
     let world = World::new();
-    world.ok(&["init"]);
     let keys = world.path().join("home/.local/state/swarm");
-    let dir = fs::read_dir(&keys).unwrap().next().unwrap().unwrap().path();
     for trial in 0..5 {
+        // As version 0.1.0 left one that was killed between making the store and the key.
+        let _ = fs::remove_dir_all(world.state());
+        let _ = fs::remove_dir_all(&keys);
+        world.ok(&["init"]);
+        let project = fs::read_to_string(world.state().join("PROJECT")).unwrap();
+        let id = project.lines().next().unwrap();
+        fs::write(world.state().join("PROJECT"), format!("{id}\n")).unwrap();
+        let dir = keys.join(id);
         fs::remove_dir_all(&dir).unwrap();
         let body = format!("with the key of trial {trial}");
         all_succeed(&race((0..16).map(|_| swarm(&world, &["send", "human", &body]))));
-        let names: Vec<_> = fs::read_dir(&dir).unwrap().map(|e| e.unwrap().file_name()).collect();
-        assert_eq!(names, ["key"]);
+        let mut names: Vec<_> = fs::read_dir(&dir).unwrap().map(|e| e.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["key", "seat"]);
         // Signed with any other key, a message would not be among these.
         let read = json(&world.ok(&["read", "--all", "--json"]));
         assert_eq!(read["messages"].as_array().unwrap().len(), 16);
+        assert_eq!(fs::read_dir(world.state().join("quarantine")).unwrap().count(), 0);
     }
-    assert_eq!(fs::read_dir(world.state().join("quarantine")).unwrap().count(), 0);
 }
 
 #[test]

@@ -64,6 +64,11 @@ impl Profiles {
         }
     }
 
+    /// The nearest process in `chain` that is an agent's program, in whatever form, and its kind.
+    pub fn nearest<'a>(&'a self, chain: &'a [Link]) -> Option<(&'a Link, &'a str)> {
+        chain.iter().find_map(|link| Some((link, &*self.form(link)?.profile.kind)))
+    }
+
     fn form<'a>(&'a self, link: &'a Link) -> Option<Form<'a>> {
         // The program that Claude Code's package brings is called claude.exe everywhere.
         let plain = |name: &str| name.strip_suffix(".exe").unwrap_or(name).to_owned();

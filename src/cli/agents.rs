@@ -7,6 +7,7 @@ use crate::store::{Store, now_ms};
 use crate::tmux::Server;
 use anyhow::Result;
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// List the agents: name, kind, pane, state, since when, directory, pid
 #[derive(Debug, clap::Args)]
@@ -51,6 +52,37 @@ pub(super) fn as_json(known: &[Agent]) -> Value {
     known.iter().map(one).collect()
 }
 
+/// Where agents are, for people, where the number of a pane does not tell: on several tmux servers.
+pub(super) struct Places(BTreeMap<(String, String), String>);
+
+impl Places {
+    /// `None`: they are all on one server.
+    pub(super) fn of(known: &[Agent]) -> Option<Self> {
+        let sockets: BTreeSet<&str> = known.iter().map(|a| &*a.place.socket).collect();
+        if sockets.len() < 2 {
+            return None;
+        }
+        let mut places = BTreeMap::new();
+        for socket in sockets {
+            // One that cannot be looked at leaves the server's name.
+            for pane in Server::new(socket).panes().unwrap_or_default() {
+                places.insert((socket.to_owned(), pane.id), pane.place);
+            }
+        }
+        Some(Self(places))
+    }
+
+    /// The server's name, and `session:window.pane` if it could be looked at.
+    pub(super) fn tell(&self, agent: &Agent) -> String {
+        let socket = &agent.place.socket;
+        let name = socket.rsplit('/').next().unwrap_or(socket);
+        let alike = |other: &str| other != socket && other.rsplit('/').next() == Some(name);
+        let name = if self.0.keys().any(|(other, _)| alike(other)) { socket } else { name };
+        let place = self.0.get(&(socket.clone(), agent.place.pane.clone()));
+        escape::line(&format!("{name} {}", place.map_or("", |place| place)))
+    }
+}
+
 /// The agents for people.
 pub(super) fn table(known: &[Agent]) -> String {
     if known.is_empty() {
@@ -58,9 +90,17 @@ pub(super) fn table(known: &[Agent]) -> String {
             .to_owned();
     }
     let now = now_ms();
+    let places = Places::of(known);
     let mut text = format!(
-        "{:<16} {:<9} {:<5} {:<8} {:>5} {:>8}  {}\n",
-        "NAME", "KIND", "PANE", "STATE", "SINCE", "PID", "DIRECTORY"
+        "{:<16} {:<9} {:<5} {:<8} {:>5} {:>8}  {}{}\n",
+        "NAME",
+        "KIND",
+        "PANE",
+        "STATE",
+        "SINCE",
+        "PID",
+        if places.is_some() { format!("{:<24} ", "SERVER") } else { String::new() },
+        "DIRECTORY"
     );
     for a in known {
         let (state, since) = match a.died {
@@ -68,13 +108,14 @@ pub(super) fn table(known: &[Agent]) -> String {
             None => (a.status.word(), a.since),
         };
         text.push_str(&format!(
-            "{:<16} {:<9} {:<5} {:<8} {:>5} {:>8}  {}\n",
+            "{:<16} {:<9} {:<5} {:<8} {:>5} {:>8}  {}{}\n",
             a.name,
             escape::short(&a.kind, 9),
             escape::short(&a.place.pane, 5),
             state,
             print::age(since, now),
             a.process.pid,
+            places.as_ref().map_or_else(String::new, |places| format!("{:<24} ", places.tell(a))),
             escape::short(&a.cwd, 60)
         ));
     }

@@ -95,7 +95,7 @@ struct Which {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    let root = Store::root_of(&session::here()?);
+    let root = Store::root_for_caller(&session::here()?);
     let files = Files::of(root.as_deref());
     match &args.verb {
         Verb::Show(how) => show(&files.load(), how.json),

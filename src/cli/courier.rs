@@ -3,11 +3,17 @@ use crate::courier::succession;
 use crate::store::Store;
 use crate::tmux::Server;
 use anyhow::Result;
+use std::path::PathBuf;
 
 /// Run the courier of this project (started by itself when needed)
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  swarm courier\n  swarm courier --socket /tmp/tmux-1000/default")]
+#[command(
+    after_help = "Examples:\n  swarm courier\n  swarm courier --socket /tmp/tmux-1000/default --root /home/me/project"
+)]
 pub(super) struct Args {
+    /// The project's root
+    #[arg(long)]
+    root: Option<PathBuf>,
     /// The tmux server to begin with
     #[arg(long)]
     socket: Option<String>,
@@ -19,7 +25,10 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<()> {
     // Its own session: it must outlive the terminal and the group it was started from. It may lead one already.
     let _ = nix::unistd::setsid();
-    let store = Store::open(&session::here()?)?;
+    let store = match &args.root {
+        Some(root) => Store::open_root(root)?,
+        None => Store::open(&session::here()?)?,
+    };
     let server = args.socket.as_deref().map_or_else(Server::current, Server::new);
     crate::courier::run(&store, &server, || {
         if args.succeed {

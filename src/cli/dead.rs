@@ -11,7 +11,7 @@ use crate::store::{Store, now_ms};
 use anyhow::Result;
 use serde_json::json;
 
-/// List dead letters: messages whose recipients ended before they were given them
+/// List dead letters: messages that were not given to their recipients, because these ended or the project was restored
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm dead\n  swarm dead --json")]
 pub(super) struct Args {
@@ -55,7 +55,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 /// All dead letters, by recipient, oldest first.
 pub(super) fn letters(store: &Store, agents: &[Agent]) -> Result<Vec<Letter>> {
     let mut letters = Vec::new();
-    for agent in agents.iter().filter(|a| !a.is_live()) {
+    for agent in agents {
         for file in store.mail_files(&agent.name, Folder::New)? {
             let Some((_, id)) = parse_file_name(&file) else { continue };
             let Some(delivery) = store.delivery(&agent.name, &id)?.filter(|d| d.way.stage == Stage::Failed)

@@ -34,6 +34,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
     let here = session::here()?;
     let store = if args.init { Store::init(&here)?.0 } else { Store::open(&here)? };
+    session::tell_news(&store);
     let server = Server::current();
     let profiles = session::profiles()?;
     let survey = discovery::survey(&server, &profiles)?;
@@ -51,7 +52,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         );
     }
     let mut text = agents::table(&known);
-    let elsewhere = survey.found.len() - survey.of_project(store.root()).len();
+    let elsewhere = survey.split(store.root()).1.len();
     if elsewhere > 0 {
         text.push_str(&format!(
             "{elsewhere} more agents work outside {}\n",

@@ -54,7 +54,7 @@ struct Mended {
 
 pub(super) fn run(args: &Args) -> Result<()> {
     let place = Place {
-        root: Store::root_of(&session::here()?),
+        root: Store::root_for_caller(&session::here()?),
         server: Server::current(),
         program: std::env::current_exe().context("cannot find this program")?.with_file_name("swarm"),
         home: std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default(),

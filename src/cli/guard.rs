@@ -46,10 +46,11 @@ pub(super) fn run(args: &Args) -> Result<()> {
 
 fn judge(args: &Args) -> Result<()> {
     let here = session::here()?;
-    if Store::root_of(&here).is_none() {
+    // git calls it for the repository that it runs in, whatever SWARM_ROOT says.
+    if Store::root_around(&here).is_none() {
         return Ok(());
     }
-    let session = Session::open()?;
+    let session = Session::of(session::project_around()?)?;
     if args.committed {
         // Without rename detection both names of a renamed file are told.
         let paths = names(&[

@@ -50,7 +50,8 @@ impl std::error::Error for Late {}
 /// Whatever goes wrong here is journalled and otherwise kept quiet: a broken guard must not stop the agent. That something could not
 /// be looked at in time is told its person, where the agent shows that.
 pub(super) fn run(args: &Args) {
-    let Ok(store) = session::project() else { return };
+    // An agent's hook is about the project that the agent works in: SWARM_ROOT may be the person's, for all shells.
+    let Ok(store) = session::project_around() else { return };
     let Err(error) = answer(args, &store) else { return };
     let text = crate::core::escape::short(&format!("{error:#}"), 300);
     let name = crate::core::escape::short(&args.event, 40);

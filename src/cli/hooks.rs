@@ -100,7 +100,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 impl Places {
     fn find(scope: Scope) -> Result<Self> {
         let here = session::here()?;
-        let root = Store::root_of(&here).unwrap_or_else(|| here.clone());
+        let root = Store::root_for_caller(&here).unwrap_or_else(|| here.clone());
         let store = Store::open_root(&root).ok();
         let mut live = store.as_ref().and_then(|s| s.agents().ok()).unwrap_or_default();
         live.retain(Agent::is_live);
@@ -212,7 +212,7 @@ fn recorded(state: &Path, host: Host, root: &Path) -> Vec<Target> {
     let of = |path: PathBuf| {
         let depth = project_file(host, Path::new("")).components().count();
         let dir = path.ancestors().nth(depth)?.to_owned();
-        let ours = project_file(host, &dir) == path && Store::root_of(&dir).as_deref() == Some(root);
+        let ours = project_file(host, &dir) == path && Store::root_around(&dir).as_deref() == Some(root);
         ours.then(|| Target::project(host, &dir))
     };
     install::installed(state).into_iter().filter_map(of).collect()

@@ -1,15 +1,33 @@
-use super::{print, session};
+use super::{print, session, stranger};
 use crate::core::escape;
+use crate::core::refusal::Refusal;
 use crate::store::Store;
 use anyhow::Result;
 
 /// Make this project a swarm: creates .swarm/ and the signing key (idempotent)
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  swarm init")]
-pub(super) struct Args {}
+#[command(after_help = "Examples:\n  swarm init\n  swarm init --new-key")]
+pub(super) struct Args {
+    /// Begin again with a new key, if the project's key is lost for good: what is there is set aside (the human only)
+    #[arg(long)]
+    new_key: bool,
+}
 
-pub(super) fn run(_: &Args) -> Result<()> {
-    let (store, created) = Store::init(&session::here()?)?;
+pub(super) fn run(args: &Args) -> Result<()> {
+    let here = session::here()?;
+    if args.new_key {
+        if stranger::above()?.is_some() {
+            let text = "only the human can begin again with a new key: this command runs below an agent";
+            return Err(Refusal::Usage(text.into()).into());
+        }
+        let store = Store::init_with_new_key(&here)?;
+        return print::out(&format!(
+            "{} has a new key; what was there is set aside in .swarm/aside/\n",
+            escape::line(&store.root().display().to_string())
+        ));
+    }
+    let (store, created) = Store::init(&here)?;
+    session::tell_news(&store);
     let word = if created { "swarm is ready in" } else { "swarm was already set up in" };
     print::out(&format!("{word} {}\n", escape::line(&store.root().display().to_string())))
 }

@@ -39,6 +39,7 @@ mod session;
 mod show;
 mod stats;
 mod status;
+mod stranger;
 mod under;
 mod uninstall;
 mod unlock;

@@ -1,5 +1,6 @@
 //! What nearly every command begins with: the store, the agents on record, and who is calling.
 
+use super::stranger;
 use crate::agents::Profiles;
 use crate::core::agent::Agent;
 use crate::core::config::{Settings, Source};
@@ -42,6 +43,13 @@ pub(super) fn profiles() -> Result<Profiles> {
     Ok(profiles)
 }
 
+/// Reports what happened to a store as it was opened.
+pub(super) fn tell_news(store: &Store) {
+    if let Some(news) = store.news() {
+        super::print::tell(news);
+    }
+}
+
 /// The working directory.
 pub(super) fn here() -> Result<PathBuf> {
     std::env::current_dir().context("the working directory is gone")
@@ -73,6 +81,14 @@ fn restore_guard(store: &Store, here: &Path) {
 /// The store around the working directory, with a courier if one is needed.
 pub(super) fn project() -> Result<Store> {
     let store = Store::open(&here()?)?;
+    tell_news(&store);
+    start::revive(&store);
+    Ok(store)
+}
+
+/// The same of the project that the working directory lies in, whatever `SWARM_ROOT` says.
+pub(super) fn project_around() -> Result<Store> {
+    let store = Store::open_around(&here()?)?;
     start::revive(&store);
     Ok(store)
 }
@@ -85,7 +101,16 @@ impl Session {
 
     /// [`Session::open`] for a caller that says who it is.
     pub(super) fn open_as(from: Option<&str>) -> Result<Self> {
-        let mut session = Self::begin(project()?)?;
+        Self::act_in(project()?, from)
+    }
+
+    /// [`Session::open`] in a store that is open already.
+    pub(super) fn of(store: Store) -> Result<Self> {
+        Self::act_in(store, None)
+    }
+
+    fn act_in(store: Store, from: Option<&str>) -> Result<Self> {
+        let mut session = Self::begin(store)?;
         session.caller = session.who(from)?;
         session.store.act_as(session.caller.identity);
         Ok(session)
@@ -96,12 +121,16 @@ impl Session {
         Self::look_in(project()?)
     }
 
-    /// [`Session::look`] in a store that is open already.
+    /// [`Session::look`] in a store that is open already. An agent that is not of this project is refused here, too.
     pub(super) fn look_in(store: Store) -> Result<Self> {
         let mut session = Self::begin(store)?;
-        if let Ok(caller) = session.who(None) {
-            session.store.act_as(caller.identity);
-            session.caller = caller;
+        match session.who(None) {
+            Ok(caller) => {
+                session.store.act_as(caller.identity);
+                session.caller = caller;
+            }
+            Err(error) if matches!(error.downcast_ref(), Some(Refusal::Stranger(_))) => return Err(error),
+            Err(_) => {}
         }
         Ok(session)
     }
@@ -118,10 +147,15 @@ impl Session {
         let in_pane = std::env::var("TMUX_PANE");
         let unknown_pane =
             in_pane.is_ok_and(|p| !self.agents.iter().any(|a| a.is_live() && a.place.pane == p));
-        if unknown_pane && caller.as_ref().is_ok_and(|c| c.identity == Identity::Human) {
+        let is_human = |caller: &Result<Caller>| caller.as_ref().is_ok_and(|c| c.identity == Identity::Human);
+        let above = if is_human(&caller) { stranger::above()? } else { None };
+        if (unknown_pane || above.is_some()) && is_human(&caller) {
             // Perhaps an agent that nobody has discovered yet.
             self.rediscover();
             caller = caller::identify(&self.agents, from);
+        }
+        if let Some(stranger) = above.filter(|_| is_human(&caller)) {
+            return Err(stranger.refusal(self.store.root()).into());
         }
         let mut caller = caller?;
         if caller.identity == Identity::Pane && !self.is_itself(&caller)? {

@@ -48,7 +48,7 @@ enum Step {
 
 pub(super) fn run(args: &Args) -> Result<()> {
     let here = session::here()?;
-    let root = Store::root_of(&here);
+    let root = Store::root_for_caller(&here);
     if root.is_some() && Session::open().is_ok_and(|s| s.caller.identity != Identity::Human) {
         return Err(Refusal::Usage("swarm is the human's to uninstall; ask".into()).into());
     }

@@ -1,5 +1,6 @@
 use super::session::Session;
 use super::{agents, lease, print};
+use crate::core::agent::Agent;
 use crate::core::escape;
 use crate::core::refusal::Refusal;
 use anyhow::Result;
@@ -30,9 +31,13 @@ pub(super) fn run(args: &Args) -> Result<()> {
         return print::object(json!({"agents": agents::as_json(&live)}));
     }
     let mut text = String::new();
-    for agent in session.agents.iter().filter(|a| a.is_live()) {
+    let live: Vec<Agent> = session.agents.iter().filter(|a| a.is_live()).cloned().collect();
+    let places = agents::Places::of(&live);
+    for agent in &live {
         let you = if agent.name == session.caller.name { "  (you)" } else { "" };
-        text.push_str(&format!("{:<16} {}{you}\n", agent.name, escape::short(&agent.kind, 32)));
+        let place = places.as_ref().map(|places| format!("  {}", places.tell(agent)));
+        let kind = escape::short(&agent.kind, 32);
+        text.push_str(&format!("{:<16} {kind}{}{you}\n", agent.name, place.unwrap_or_default()));
     }
     text.push_str(&format!("{:<16} the person at the keyboard\n", "human"));
     print::out(&text)

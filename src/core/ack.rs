@@ -60,8 +60,10 @@ pub enum Step {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AckClock {
     /// Reminders begun so far.
+    #[serde(default)]
     pub rings: u32,
     /// When the next step is due (ms since the epoch).
+    #[serde(default)]
     pub due: u64,
     /// The latest reminder.
     #[serde(default, skip_serializing_if = "Option::is_none")]

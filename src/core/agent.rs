@@ -46,13 +46,15 @@ impl Status {
 pub struct Place {
     /// Path of the server's socket.
     pub socket: String,
-    /// The server's pid.
+    /// The server's pid; 0 where it is not known, which is no server's: then nothing is typed until the agent is seen again.
+    #[serde(default)]
     pub server: i32,
     /// The pane's id, such as `%5`: unique in its server for the server's life. It becomes part of tmux commands and of a
     /// file's name, so a record with anything else in it is none.
     #[serde(deserialize_with = "pane_id")]
     pub pane: String,
-    /// The pid of the pane's first process.
+    /// The pid of the pane's first process; 0 where it is not known.
+    #[serde(default)]
     pub pane_pid: i32,
     /// The pid namespace in which these pids, and the agent's own, mean something; `None`: not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -75,13 +77,15 @@ fn pane_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Erro
 pub struct Agent {
     /// Its name.
     pub name: Name,
-    /// The profile that recognised it, such as `claude`.
+    /// The profile that recognised it, such as `claude`; empty until it is seen again where it is not known.
+    #[serde(default)]
     pub kind: String,
     /// The agent's own process.
     pub process: ProcessId,
     /// Its pane.
     pub place: Place,
     /// Its working directory.
+    #[serde(default)]
     pub cwd: String,
     /// Names it had before; mail addressed to these is still its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -94,6 +98,7 @@ pub struct Agent {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub onboarded: bool,
     /// When it was first seen (ms since the epoch).
+    #[serde(default)]
     pub first_seen: u64,
     /// What it was doing when last looked at.
     #[serde(default)]

@@ -58,9 +58,10 @@ impl Stage {
 /// The way of one text into a composer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// How far it is.
+    /// How far it is. Without this nobody could tell whether it may be typed: it has no default.
     pub stage: Stage,
     /// Since when (ms since the epoch).
+    #[serde(default)]
     pub since: u64,
     /// Why it waits or failed, or by what evidence it was submitted. For people.
     #[serde(default, skip_serializing_if = "String::is_empty")]

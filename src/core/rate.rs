@@ -25,8 +25,10 @@ impl Default for Limit {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sender {
     /// The last sequence number given out.
+    #[serde(default)]
     pub sequence: u64,
     /// When the messages in the window were sent (ms since the epoch).
+    #[serde(default)]
     pub sent: Vec<u64>,
 }
 

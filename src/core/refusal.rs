@@ -6,7 +6,7 @@ use super::rate::RateLimited;
 use std::fmt;
 
 /// All exit codes, as help and documents give them.
-pub const EXIT_CODES: &str = "0 ok, 1 failure, 2 usage, 3 held by another, 4 rate-limited, 5 unknown agent, 6 bad signature or no such message, 7 tmux unreachable";
+pub const EXIT_CODES: &str = "0 ok, 1 failure, 2 usage, 3 held by another, 4 rate-limited, 5 unknown agent, 6 bad signature or no such message, 7 tmux unreachable, 8 the key is not here";
 
 /// A refusal with a documented exit code.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,12 +28,16 @@ pub enum Refusal {
         /// The names that exist.
         known: Vec<String>,
     },
+    /// The caller is an agent, and none of this project.
+    Stranger(String),
     /// A record's signature does not fit.
     BadSignature(String),
     /// tmux cannot be reached or is too old.
     Tmux(String),
     /// The tmux server is there and does not answer: it is stopped, or hangs.
     Hung(String),
+    /// The key that the project's records are signed with is not where it is looked for; where, and what to do.
+    NoKey(String),
 }
 
 impl Refusal {
@@ -43,9 +47,10 @@ impl Refusal {
             Refusal::Usage(_) => 2,
             Refusal::Held(_) => 3,
             Refusal::RateLimited(_) => 4,
-            Refusal::UnknownAgent { .. } | Refusal::Partly(_) => 5,
+            Refusal::UnknownAgent { .. } | Refusal::Partly(_) | Refusal::Stranger(_) => 5,
             Refusal::BadSignature(_) | Refusal::NoMessage(_) => 6,
             Refusal::Tmux(_) | Refusal::Hung(_) => 7,
+            Refusal::NoKey(_) => 8,
         }
     }
 }
@@ -55,11 +60,13 @@ impl fmt::Display for Refusal {
         match self {
             Refusal::Usage(text)
             | Refusal::Held(text)
+            | Refusal::Stranger(text)
             | Refusal::BadSignature(text)
             | Refusal::NoMessage(text)
             | Refusal::Partly(text)
             | Refusal::Tmux(text)
-            | Refusal::Hung(text) => f.write_str(text),
+            | Refusal::Hung(text)
+            | Refusal::NoKey(text) => f.write_str(text),
             Refusal::RateLimited(r) => write!(
                 f,
                 "rate limit: {} messages per {} s are allowed; the next one can be sent in {:.1} s",
@@ -130,11 +137,13 @@ mod tests {
                 5,
                 "no agent is called '@al', did you mean @all?; known here: x",
             ),
+            (Refusal::Stranger("s".into()), 5, "s"),
             (Refusal::BadSignature("b".into()), 6, "b"),
             (Refusal::NoMessage("n".into()), 6, "n"),
             (Refusal::Partly("p".into()), 5, "p"),
             (Refusal::Tmux("t".into()), 7, "t"),
             (Refusal::Hung("h".into()), 7, "h"),
+            (Refusal::NoKey("k".into()), 8, "k"),
         ] {
             assert_eq!((refusal.exit_code(), &*refusal.to_string()), (code, told));
         }

@@ -49,6 +49,16 @@ impl Key {
         unhex(seal).is_some_and(|tag| self.seal_mac(name, record).verify_slice(&tag).is_ok())
     }
 
+    /// By what a project knows its key again without showing it.
+    pub fn fingerprint(&self, project: &str) -> String {
+        let mut mac = self.keyed();
+        for field in [b"swarm-key", project.as_bytes()] {
+            mac.update(&(field.len() as u64).to_le_bytes());
+            mac.update(field);
+        }
+        hex(&mac.finalize().into_bytes())
+    }
+
     fn seal_mac(&self, name: &str, record: &[u8]) -> Hmac<Sha256> {
         let mut mac = self.keyed();
         for field in [b"swarm-record", name.as_bytes(), record] {

@@ -2,10 +2,12 @@
 //! `@swarm_state` on the agents' own.
 //!
 //! Each write repaints every attached client, so only what differs is written, all in one call. What stands on the panes is
-//! learnt from each survey, so a write that failed, or another courier's, is put right with the next one.
+//! learnt from each survey, so a write that failed, or another courier's, is put right with the next one. A pane belongs to one
+//! project (see `discovery.rs`); marks in a pane of no project are nobody's, and whoever sees them takes them off.
 
+use super::discovery::Survey;
 use crate::core::agent::Agent;
-use crate::store::{Store, fault};
+use crate::store::fault;
 use crate::tmux::Server;
 use crate::tmux::panes::{Mark, Pane};
 use anyhow::Result;
@@ -22,23 +24,51 @@ pub struct Board {
 struct Place {
     socket: String,
     pane: Pane,
-    /// Whether its directory is in the project.
+    /// Whether it belongs to the project.
     inside: bool,
+    /// The agent in it, whose name it bears.
+    label: Option<String>,
 }
 
 impl Board {
     /// Takes note of the panes of `socket`: those of the project at `root` are marked from now on.
-    pub fn note(&mut self, socket: &str, panes: &[Pane], agents: &[Agent], root: &Path) {
+    pub fn note(&mut self, socket: &str, survey: &Survey, agents: &[Agent], root: &Path) {
         self.panes.retain(|place| place.socket != socket);
         let place = |pane: &Pane| {
-            // The nearest project, as everywhere: one may lie within another.
-            let inside = Store::root_of(Path::new(&pane.path)).is_some_and(|r| r == root);
-            let ours = inside
-                || Path::new(&pane.badge_root) == root
-                || agents.iter().any(|a| is_at(a, socket, &pane.id));
-            ours.then(|| Place { socket: socket.to_owned(), pane: pane.clone(), inside })
+            let owner = survey.owner_of_pane(pane);
+            let inside = owner == Some(root);
+            let left_over =
+                owner.is_none() && [&pane.badge, &pane.badge_root, &pane.state].iter().any(|m| !m.is_empty());
+            let agent = agents.iter().find(|a| is_at(a, socket, &pane.id));
+            let ours = inside || left_over || Path::new(&pane.badge_root) == root || agent.is_some();
+            let label = agent.filter(|a| a.is_live()).map(|a| a.name.to_string());
+            ours.then(|| Place { socket: socket.to_owned(), pane: pane.clone(), inside, label })
         };
-        self.panes.extend(panes.iter().filter_map(place));
+        self.panes.extend(survey.panes.iter().filter_map(place));
+    }
+
+    /// What of the project's marks stands on the panes of `socket`, as they are in `survey`, now that the project is gone from
+    /// `root`: a pane that belongs to another project by now, perhaps to this one in another place, is left to that.
+    pub fn left_on(&self, socket: &str, survey: &Survey, root: &Path) -> Vec<Mark> {
+        let mut marks = Vec::new();
+        for pane in survey.panes.iter().filter(|pane| survey.owner_of_pane(pane).is_none()) {
+            let known = self.panes.iter().find(|p| p.socket == socket && p.pane.id == pane.id);
+            let named = known.is_some_and(|p| p.label.as_ref() == Some(&pane.label));
+            let badged = Path::new(&pane.badge_root) == root;
+            let borne = [
+                ("@swarm_agent", named && !pane.label.is_empty()),
+                ("@swarm_state", named && !pane.state.is_empty()),
+                ("@swarm_badge", badged),
+                ("@swarm_root", badged),
+            ];
+            let ours = borne.into_iter().filter(|(_, ours)| *ours);
+            marks.extend(ours.map(|(option, _)| Mark {
+                pane: pane.id.clone(),
+                option,
+                value: String::new(),
+            }));
+        }
+        marks
     }
 
     /// Forgets the panes of servers that are gone.

@@ -96,9 +96,10 @@ impl Seen {
 impl Attempt<'_> {
     /// Tries to bring the message to `submitted`, and records how far it came.
     pub fn run(&self) -> Result<Outcome> {
-        let number = self.agent.place.pane.trim_start_matches('%');
-        let lock = self.store.dir().join("panes").join(format!("{number}.lock"));
-        let Some(_pane) = lock::try_exclusive(&lock)? else { return Ok(Outcome::Held(Hold::PaneBusy)) };
+        let place = &self.agent.place;
+        let Some(_pane) = lock::pane(&place.socket, &place.pane)? else {
+            return Ok(Outcome::Held(Hold::PaneBusy));
+        };
         let outcome = match self.steps()? {
             // What stands in its composer stands there still: only the look failed.
             Outcome::Gone if process::look(&self.agent.process).is_some() => Outcome::Held(Hold::Unseen),

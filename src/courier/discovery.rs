@@ -2,7 +2,8 @@
 //!
 //! A look costs the same two reads for any number of panes. Registering runs under the store's mutex, so racing
 //! discoveries give one record per process and no name twice. An agent belongs to the project its working directory
-//! lies in; what runs elsewhere on the same server is left to its own project.
+//! lies in, whatever `$SWARM_ROOT` says in anybody's environment; what runs elsewhere on the same server is left to its own
+//! project, and an agent in no project to nobody. A pane bears the marks of the project that what runs in it belongs to.
 
 use crate::agents::{ProcessFacts, Profiles};
 use crate::core::agent::{Agent, Place};
@@ -15,7 +16,7 @@ use crate::store::{Store, now_ms};
 use crate::tmux::Server;
 use crate::tmux::panes::Pane;
 use anyhow::Result;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// What one look at a server showed.
@@ -27,6 +28,8 @@ pub struct Survey {
     pub table: Table,
     /// The agents found, each with the rule that recognised it.
     pub found: Vec<(Sighting, String)>,
+    /// The project that each directory seen lies in, if any.
+    owners: BTreeMap<String, Option<PathBuf>>,
 }
 
 /// Looks for agents in all panes of `server`.
@@ -51,7 +54,10 @@ pub fn survey(server: &Server, profiles: &Profiles) -> Result<Survey> {
             found.push((Sighting { kind, process, place, cwd, shared_server }, rule));
         }
     }
-    Ok(Survey { panes, table, found })
+    let dirs: BTreeSet<&str> =
+        panes.iter().map(|p| &*p.path).chain(found.iter().map(|(s, _)| &*s.cwd)).collect();
+    let owners = dirs.into_iter().map(|dir| (dir.to_owned(), Store::root_around(Path::new(dir)))).collect();
+    Ok(Survey { panes, table, found, owners })
 }
 
 /// The agent in a pane's process tree: the one nearest to the pane, since an agent may run others as its tools.
@@ -64,36 +70,35 @@ fn recognise(table: &Table, pane_pid: i32, profiles: &Profiles) -> Option<(i32, 
 }
 
 impl Survey {
-    /// The agents of the project at `root`.
-    pub fn of_project(&self, root: &Path) -> Vec<Sighting> {
-        let mut roots: BTreeMap<&str, Option<PathBuf>> = BTreeMap::new();
-        let belongs = |cwd| {
-            roots
-                .entry(cwd)
-                .or_insert_with(|| Store::root_of(Path::new(cwd)))
-                .as_deref()
-                .is_some_and(|r| r == root)
-        };
-        let mut belongs = belongs;
-        self.found.iter().filter(|(s, _)| belongs(&s.cwd)).map(|(s, _)| s.clone()).collect()
+    /// The agents of the project at `root`, and those that are not of it.
+    pub fn split(&self, root: &Path) -> (Vec<Sighting>, Vec<Sighting>) {
+        let sightings = self.found.iter().map(|(sighting, _)| sighting.clone());
+        sightings.partition(|s| self.owner(&s.cwd) == Some(root))
     }
 
     /// The initialised projects that agents were found in.
     pub fn roots(&self) -> Vec<PathBuf> {
-        let mut roots: Vec<PathBuf> =
-            self.found.iter().filter_map(|(s, _)| Store::root_of(Path::new(&s.cwd))).collect();
-        roots.sort();
-        roots.dedup();
-        roots
+        let found = self.found.iter().filter_map(|(s, _)| self.owner(&s.cwd));
+        found.collect::<BTreeSet<_>>().into_iter().map(Path::to_owned).collect()
+    }
+
+    /// The project that a pane belongs to: that of the agent in it, else the one its directory lies in.
+    pub fn owner_of_pane(&self, pane: &Pane) -> Option<&Path> {
+        let agent = self.found.iter().find(|(s, _)| s.place.pane == pane.id);
+        self.owner(agent.map_or(&*pane.path, |(s, _)| &*s.cwd))
+    }
+
+    fn owner(&self, dir: &str) -> Option<&Path> {
+        self.owners.get(dir)?.as_deref()
     }
 }
 
 /// Commits what a survey showed of the store's project, and returns all agents on record.
 pub fn register(store: &Store, survey: &Survey, server: &Server) -> Result<(Vec<Agent>, Changes)> {
-    let seen = survey.of_project(store.root());
+    let (seen, strangers) = survey.split(store.root());
     let (agents, changes) = store.transact(|tx| {
         let known = tx.agents()?;
-        let changes = registry::reconcile(&known, &seen, now_ms(), |a| {
+        let changes = registry::reconcile(&known, &seen, &strangers, now_ms(), |a| {
             process::check_in(a.place.namespace, &a.process)
         });
         for name in &changes.forget {
@@ -104,13 +109,24 @@ pub fn register(store: &Store, survey: &Survey, server: &Server) -> Result<(Vec<
             tx.forget_agent(name)?;
         }
         for agent in &changes.put {
-            tx.put_agent(agent)?;
+            // One that nobody ever wrote to leaves nothing behind, and its name is free again.
+            if changes.left.contains(&agent.name)
+                && agent.formerly.is_empty()
+                && store.is_unused(&agent.name)?
+            {
+                tx.forget_agent(&agent.name)?;
+            } else {
+                tx.put_agent(agent)?;
+            }
         }
         for name in &changes.new {
             tx.journal("agent-new", serde_json::json!({"name": name}))?;
         }
         for name in &changes.died {
             tx.journal("agent-died", serde_json::json!({"name": name}))?;
+        }
+        for name in &changes.left {
+            tx.journal("agent-left", serde_json::json!({"name": name}))?;
         }
         for agent in known.iter().filter(|a| !a.formerly.is_empty()) {
             tx.settle_mail(agent)?;
@@ -123,7 +139,7 @@ pub fn register(store: &Store, survey: &Survey, server: &Server) -> Result<(Vec<
     for agent in agents.iter().filter(|a| changes.new.contains(&a.name)) {
         store.ensure_mailbox(&agent.name)?;
     }
-    server.label(&stale_labels(&agents, &survey.panes, server))?;
+    server.label(&stale_labels(&agents, &changes, store.root(), survey, server))?;
     Ok((agents, changes))
 }
 
@@ -141,22 +157,27 @@ fn owes_word(store: &Store, name: &Name) -> Result<bool> {
     Ok(false)
 }
 
-/// The panes whose label does not say what they hold.
-fn stale_labels(agents: &[Agent], panes: &[Pane], server: &Server) -> Vec<(String, Option<String>)> {
-    let ours: Vec<&str> = agents.iter().map(|a| a.name.as_str()).collect();
-    panes
-        .iter()
-        .filter_map(|pane| {
-            let here =
-                |a: &&Agent| a.is_live() && a.place.pane == pane.id && a.place.socket == server.socket();
-            let bearer = agents.iter().find(here).map(|a| a.name.to_string());
-            match bearer {
-                Some(name) => (name != pane.label).then(|| (pane.id.clone(), Some(name))),
-                // A label of another project's agent is not ours to remove.
-                None => ours.contains(&pane.label.as_str()).then(|| (pane.id.clone(), None)),
-            }
-        })
-        .collect()
+/// The panes whose label does not say what they hold. A label in another project's pane is that project's to keep, unless it names
+/// an agent that was on record here until now; one in a pane of no project is nobody's.
+fn stale_labels(
+    agents: &[Agent],
+    changes: &Changes,
+    root: &Path,
+    survey: &Survey,
+    server: &Server,
+) -> Vec<(String, Option<String>)> {
+    let stale = |pane: &Pane| {
+        let here = |a: &&Agent| a.is_live() && a.place.pane == pane.id && a.place.socket == server.socket();
+        if let Some(agent) = agents.iter().find(here) {
+            return (agent.name.as_str() != pane.label).then(|| Some(agent.name.to_string()));
+        }
+        let ours = match survey.owner_of_pane(pane) {
+            Some(owner) => owner == root || changes.left.iter().any(|name| name.as_str() == pane.label),
+            None => true,
+        };
+        (ours && !pane.label.is_empty()).then_some(None)
+    };
+    survey.panes.iter().filter_map(|pane| Some((pane.id.clone(), stale(pane)?))).collect()
 }
 
 /// A survey of `server`, registered.

@@ -3,9 +3,9 @@
 //! Single by a flock held for its life; woken by a byte in a FIFO; ends with the last tmux server that it knows. A server that
 //! does not answer delays nobody but its own agents.
 //! Everything it knows is in the store, so killing it at any instant loses and repeats nothing. What fails (a full disk) is tried
-//! again with the next round. When its program is replaced it hands over to that ([`succession`]). A store that is removed, or made
-//! anew in the same place, is not its store any more: it ends. Idle it sleeps in one `poll` and looks at its agents' pids and at the
-//! files of its program, settings and profiles now and then.
+//! again with the next round. When its program is replaced it hands over to that ([`succession`]). A store that is removed, moved, or
+//! made anew in the same place, is not its store any more: it takes its marks off the panes and ends. Idle it sleeps in one `poll` and
+//! looks at its agents' pids and at the files of its program, settings and profiles now and then.
 
 pub mod board;
 pub mod coordination;
@@ -86,7 +86,7 @@ pub fn run(store: &Store, first: &Server, serves: impl FnOnce()) -> Result<()> {
     let mut active = false;
     let mut owed = true;
     let mut serves = Some(serves);
-    while single.is_at(&place) && !asked_to_end.load(Ordering::Relaxed) {
+    while single.is_at(&place) && store.is_in_place() && !asked_to_end.load(Ordering::Relaxed) {
         let mut failed = Failed::default();
         if program.is_replaced() {
             match program.hand_over(store, &round.socket(), &single) {
@@ -152,6 +152,10 @@ pub fn run(store: &Store, first: &Server, serves: impl FnOnce()) -> Result<()> {
         let rest = if owed { rest.min(GLANCE) } else { rest };
         let until_due = due.map_or(PULSE, |at| Duration::from_millis(at.saturating_sub(now_ms()).max(1)));
         rang = bell.wait(rest.min(until_due))?;
+    }
+    if !(single.is_at(&place) && store.is_in_place()) {
+        // One that was made anew in this place has a courier of its own, which looks after them.
+        round.take_marks_off();
     }
     Ok(())
 }

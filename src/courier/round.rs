@@ -165,7 +165,7 @@ impl<'a> Round<'a> {
         self.servers.each(|server| {
             let survey = discovery::survey(server, profiles)?;
             let (agents, _) = discovery::register(store, &survey, server)?;
-            board.note(server.socket(), &survey.panes, &agents, store.root());
+            board.note(server.socket(), &survey, &agents, store.root());
             Ok(())
         });
         // A server that is there but fails for a moment (or is too old) is told from one that is gone.
@@ -173,6 +173,15 @@ impl<'a> Round<'a> {
         let servers = &self.servers;
         self.board.keep(|socket| servers.knows(socket));
         Ok(left)
+    }
+
+    /// Takes the project's marks off the panes: its store is gone. As far as that can be done; nobody is left to tell it to.
+    pub fn take_marks_off(&mut self) {
+        let (profiles, board, root) = (self.rules.profiles(), &self.board, self.store.root());
+        self.servers.each(|server| {
+            let survey = discovery::survey(server, profiles)?;
+            server.mark(&board.left_on(server.socket(), &survey, root))
+        });
     }
 
     /// Looks at what the agents are doing, for people. Returns whether one of them is at something that will end.

@@ -123,8 +123,11 @@ pub(super) fn launch(
     Command::new(program)
         .arg("courier")
         .args(["--socket", socket])
+        .arg("--root")
+        .arg(store.root())
         .args(more)
-        .env("SWARM_ROOT", store.root())
+        // Whoever starts it may have been about another project: its environment is nobody's.
+        .env_remove("SWARM_ROOT")
         // For glibc: its threads, one for each agent in every round, mostly wait, and each would keep memory of its own.
         .env("MALLOC_ARENA_MAX", "1")
         .current_dir("/")

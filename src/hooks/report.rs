@@ -20,7 +20,8 @@ pub const FRESH_MS: u64 = 3000;
 pub struct Report {
     /// What it said.
     pub status: Status,
-    /// When (ms since the epoch).
+    /// When (ms since the epoch); without it, too long ago to be believed.
+    #[serde(default)]
     pub at: u64,
     /// When a shell tool began that has not ended (ms since the epoch).
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -2,10 +2,12 @@
 //!
 //! `${XDG_STATE_HOME:-~/.local/state}/swarm/<project-id>/key`: 32 random bytes, mode 0600 in a directory of mode
 //! 0700. Racing processes agree on one key: each writes its own candidate and links it to the final name, which
-//! succeeds once. A key that is short, loose or another user's is an error; it is never replaced.
+//! succeeds once. A key that is short, loose or another user's is an error; it is never replaced. A key is made for a new
+//! project only, before its store: a store without its key has a key elsewhere (see `settle.rs`).
 
 use super::{fault, record};
 use crate::core::escape;
+use crate::core::refusal::Refusal;
 use crate::core::signing::{KEY_LEN, Key};
 use anyhow::{Context as _, Result, bail};
 use std::fs;
@@ -20,22 +22,35 @@ pub fn state_home() -> Result<PathBuf> {
         (Some(state), _) => Ok(state.join("swarm")),
         (None, Some(home)) => Ok(home.join(".local/state/swarm")),
         (None, None) => {
-            bail!("neither XDG_STATE_HOME nor HOME is set to an absolute path: there is no place for the key")
+            let text = "neither XDG_STATE_HOME nor HOME is set to an absolute path: the key cannot be found without one of them";
+            Err(Refusal::NoKey(text.into()).into())
         }
     }
 }
 
-/// Loads the key of a project; makes it if there is none.
-pub fn load_or_create(home: &Path, project_id: &str) -> Result<Key> {
+/// Loads the key of a project; `None` if it is not here.
+pub fn load(home: &Path, project_id: &str) -> Result<Option<Key>> {
     check_home(home)?;
     let dir = home.join(project_id);
-    let path = dir.join("key");
-    if let Some(key) = read(&dir, &path)? {
-        Ok(key)
-    } else {
-        create(&dir, &path)?;
-        read(&dir, &path)?.with_context(|| format!("the key {} has vanished", path.display()))
+    read(&dir, &dir.join("key"))
+}
+
+/// Loads the key of a project; makes it if there is none. Only for a project that has signed nothing yet.
+pub fn load_or_create(home: &Path, project_id: &str) -> Result<Key> {
+    if let Some(key) = load(home, project_id)? {
+        return Ok(key);
     }
+    let dir = home.join(project_id);
+    let path = dir.join("key");
+    create(&dir, &path)?;
+    read(&dir, &path)?.with_context(|| format!("the key {} has vanished", path.display()))
+}
+
+/// Takes back the key of a project that did not come to be.
+pub fn discard(home: &Path, project_id: &str) {
+    let dir = home.join(project_id);
+    // What stays is a key of nothing.
+    let _ = fs::remove_file(dir.join("key")).and_then(|()| fs::remove_dir(&dir));
 }
 
 /// Refuses a place for keys in which another user could put one key in the place of another. What lies above is the user's own
@@ -75,7 +90,7 @@ fn read(dir: &Path, path: &Path) -> Result<Option<Key>> {
     let bytes = fs::read(path).with_context(|| format!("cannot read the key {}", path.display()))?;
     let bytes: [u8; KEY_LEN] = bytes.try_into().map_err(|bytes: Vec<u8>| {
         anyhow::anyhow!(
-            "the key {} has {} bytes instead of {KEY_LEN}; restore it from a backup. Deleting it makes a new one, and every message signed so far will count as forged",
+            "the key {} has {} bytes instead of {KEY_LEN}; restore it from a backup",
             path.display(),
             bytes.len()
         )

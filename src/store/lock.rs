@@ -3,7 +3,8 @@
 //! The mutex guards a mutation and is held well under a millisecond, never across a tmux call or any
 //! subprocess. The kernel frees a lock when its holder dies. Lock files are never unlinked: unlinking one
 //! would let two processes hold "the same" lock. Order: pane lock, or the
-//! coordination document's, before mutex, never the reverse.
+//! coordination document's, before mutex, never the reverse. A pane's lock is the one that several projects share: it lies
+//! beside the tmux server's socket and not in a store.
 //!
 //! What holds: of any number of processes one holds a lock, whatever else goes wrong here. Whoever finds it taken for longer than a
 //! glance queues up, and those who queue are served in that order; nobody who comes later overtakes one who has waited for 0.5 s.
@@ -16,11 +17,15 @@ mod queue;
 use crate::os::program;
 use anyhow::{Context as _, Result, bail};
 use queue::{Behind, Order, Turn};
-use std::fs::{File, OpenOptions};
+use sha2::{Digest as _, Sha256};
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::fd::AsFd;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -192,6 +197,60 @@ pub fn inherited(path: &Path) -> Result<Option<Held>> {
     Ok(Some(held))
 }
 
+/// Takes the lock of a pane, if it is free: whoever types into it holds this.
+///
+/// Everybody who talks to that tmux server finds the same file, whatever their project, HOME or working directory is: it lies in a
+/// directory beside the server's socket, `SOCKET.swarm/`. Where none can be made there it lies in `/tmp/swarm-UID/`.
+pub fn pane(socket: &str, pane: &str) -> Result<Option<Held>> {
+    let number = pane.trim_start_matches('%');
+    let (beside, instead) = pane_dirs(Path::new(socket), Path::new("/tmp"));
+    let dir = match own_dir(&beside) {
+        Ok(()) => beside,
+        Err(first) => {
+            let parent = instead.parent().unwrap_or(&instead);
+            own_dir(parent).and_then(|()| own_dir(&instead)).with_context(|| {
+                format!("no place for the pane's lock: {} cannot be used ({first})", beside.display())
+            })?;
+            instead
+        }
+    };
+    try_exclusive(&dir.join(format!("{number}.lock")))
+}
+
+/// Where the locks of a server's panes lie, and where they lie if that cannot be. A socket has one name here, whatever links lead to it.
+pub fn pane_dirs(socket: &Path, tmp: &Path) -> (PathBuf, PathBuf) {
+    let real = socket.canonicalize().unwrap_or_else(|_| match (socket.parent(), socket.file_name()) {
+        (Some(dir), Some(name)) => dir.canonicalize().unwrap_or_else(|_| dir.to_owned()).join(name),
+        _ => socket.to_owned(),
+    });
+    let mut beside = OsString::from(&real);
+    beside.push(".swarm");
+    let digest = Sha256::digest(real.as_os_str().as_bytes());
+    let name = digest.iter().take(8).fold(String::new(), |mut name, byte| {
+        let _ = write!(name, "{byte:02x}");
+        name
+    });
+    (beside.into(), tmp.join(format!("swarm-{}", nix::unistd::geteuid())).join(name))
+}
+
+/// Makes a directory that nobody else can write in, unless it is there. Another user's, one that others may write in, and a symbolic
+/// link are refused: through them others could have the lock taken elsewhere.
+fn own_dir(path: &Path) -> Result<()> {
+    if let Err(e) = DirBuilder::new().mode(0o700).create(path)
+        && e.kind() != ErrorKind::AlreadyExists
+    {
+        return Err(e).with_context(|| format!("cannot create {}", path.display()));
+    }
+    let meta = path.symlink_metadata().with_context(|| format!("cannot read {}", path.display()))?;
+    if !meta.is_dir() || meta.uid() != nix::unistd::geteuid().as_raw() || meta.mode() & 0o022 != 0 {
+        bail!("{} is not a directory of yours alone", path.display());
+    }
+    if meta.mode() & 0o700 != 0o700 {
+        bail!("you cannot write in {}", path.display());
+    }
+    Ok(())
+}
+
 fn open(path: &Path) -> Result<File> {
     OpenOptions::new()
         .read(true)
@@ -221,5 +280,62 @@ fn try_lock(file: &File, path: &Path) -> Result<bool> {
             Err(e) if e.raw_os_error() == fs2::lock_contended_error().raw_os_error() => return Ok(false),
             Err(e) => return Err(e).with_context(|| format!("cannot lock {}", path.display())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    #[test]
+    fn a_pane_has_one_lock_however_its_server_is_named_and_none_with_another_servers_pane() {
+        let dir = tempfile::tempdir().unwrap();
+        let name = |path: &Path| path.to_str().unwrap().to_owned();
+        let (one, other) = (dir.path().join("one"), dir.path().join("other"));
+        fs_file(&one);
+        fs_file(&other);
+        let link = dir.path().join("link");
+        symlink(&one, &link).unwrap();
+        let held = pane(&name(&one), "%0").unwrap().unwrap();
+        assert!(pane(&name(&link), "%0").unwrap().is_none(), "it is the same pane");
+        assert!(pane(&name(&one), "%1").unwrap().is_some());
+        assert!(pane(&name(&other), "%0").unwrap().is_some(), "it is another server's");
+        drop(held);
+        assert!(pane(&name(&link), "%0").unwrap().is_some());
+        let mode = dir.path().join("one.swarm").metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_directory_that_is_not_ones_own_is_not_used() {
+        let dir = tempfile::tempdir().unwrap();
+        let elsewhere = dir.path().join("elsewhere");
+        own_dir(&elsewhere).unwrap();
+        own_dir(&elsewhere).unwrap();
+        let link = dir.path().join("link");
+        symlink(&elsewhere, &link).unwrap();
+        own_dir(&link).unwrap_err();
+        let file = dir.path().join("file");
+        fs_file(&file);
+        own_dir(&file).unwrap_err();
+        std::fs::set_permissions(&elsewhere, std::fs::Permissions::from_mode(0o770)).unwrap();
+        own_dir(&elsewhere).unwrap_err();
+        // Then the lock lies elsewhere, and it is one for all.
+        let socket = dir.path().join("socket");
+        fs_file(&socket);
+        symlink(&elsewhere, dir.path().join("socket.swarm")).unwrap();
+        let socket = socket.to_str().unwrap();
+        let held = pane(socket, "%0").unwrap().unwrap();
+        assert!(pane(socket, "%0").unwrap().is_none());
+        assert!(std::fs::read_dir(&elsewhere).unwrap().next().is_none(), "no link was followed");
+        let (_, instead) = pane_dirs(Path::new(socket), Path::new("/tmp"));
+        assert!(held.is_at(&instead.join("0.lock")));
+        drop(held);
+        std::fs::remove_dir_all(instead).unwrap();
+    }
+
+    fn fs_file(path: &Path) {
+        std::fs::write(path, "").unwrap();
     }
 }

@@ -144,6 +144,16 @@ impl Store {
         ])
     }
 
+    /// Whether there is, and was, no mail in a mailbox.
+    pub fn is_unused(&self, owner: &Name) -> Result<bool> {
+        for folder in [Folder::New, Folder::Given, Folder::Cur, Folder::Unacked, Folder::Gone] {
+            if self.count_mail(owner, folder)? > 0 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// All mailboxes.
     pub fn mailboxes(&self) -> Result<Vec<Name>> {
         let mut names = Vec::new();

@@ -14,6 +14,7 @@ pub mod key;
 pub mod leases;
 pub mod lock;
 pub mod mail;
+pub mod mark;
 mod notices;
 mod outbox;
 pub mod post;
@@ -26,6 +27,7 @@ pub mod root;
 pub mod scope;
 mod sealed;
 pub mod service;
+mod settle;
 mod touched;
 mod transaction;
 pub mod wake;
@@ -38,6 +40,7 @@ use crate::core::message::Identity;
 use crate::core::signing::Key;
 use crate::os::clock;
 use anyhow::{Result, bail};
+use mark::Mark;
 use record::Loaded;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -47,13 +50,15 @@ use std::time::Instant;
 pub struct Store {
     root: PathBuf,
     dir: PathBuf,
-    /// The id of the project that the key is of.
-    project: String,
+    /// Which project it is, with which key, in which directory.
+    mark: Mark,
     key: Key,
     /// How it is known who acts; `None`: swarm itself.
     actor: Option<Identity>,
     /// When a transaction gives up waiting for the mutex, whoever makes progress.
     until: Option<Instant>,
+    /// What happened to the store as it was opened, for people.
+    news: Option<String>,
 }
 
 /// Milliseconds since the epoch, by the system's clock.
@@ -66,13 +71,18 @@ pub fn entropy() -> Result<u64> {
     getrandom::u64().map_err(|e| anyhow::anyhow!("the system gives no random bytes: {e}"))
 }
 
-/// `$SWARM_ROOT`, if set.
+/// The id of a new project.
+fn new_id() -> Result<String> {
+    Ok(format!("{:016x}", entropy()?))
+}
+
+/// `$SWARM_ROOT`, if set: what the caller's own command is about, and nobody else's working directory.
 fn forced_root() -> Option<PathBuf> {
     std::env::var_os("SWARM_ROOT").filter(|v| !v.is_empty()).and_then(|v| std::path::absolute(v).ok())
 }
 
 impl Store {
-    /// Opens the store that `from` belongs to.
+    /// Opens the store that the caller's command, run in `from`, is about.
     pub fn open(from: &Path) -> Result<Self> {
         match root::find(from, forced_root().as_deref()) {
             Some(root) => Self::open_root(&root),
@@ -83,26 +93,63 @@ impl Store {
         }
     }
 
-    /// Opens the store of the project at `root`.
+    /// Opens the store that `dir` lies in, whatever `$SWARM_ROOT` says.
+    pub fn open_around(dir: &Path) -> Result<Self> {
+        match root::around(dir) {
+            Some(root) => Self::open_root(&root),
+            None => bail!("no swarm here: {} lies in no project", dir.display()),
+        }
+    }
+
+    /// Opens the store of the project at `root`. Refuses it without its key. A store that was moved, copied or restored is seen to
+    /// first.
     pub fn open_root(root: &Path) -> Result<Self> {
+        let root = &root.canonicalize().unwrap_or_else(|_| root.to_owned());
         let dir = root.join(".swarm");
         root::check_owner(&dir)?;
         root::check_format(&dir)?;
-        let project = root::project_id(&dir)?;
-        let key = key::load_or_create(&key::state_home()?, &project)?;
-        Ok(Self { root: root.to_owned(), dir, project, key, actor: None, until: None })
+        settle::open(root, &key::state_home()?)
     }
 
     /// Opens the store for `from`, making it if there is none. Tells whether it was made.
     pub fn init(from: &Path) -> Result<(Self, bool)> {
         let root = root::choose(from, forced_root().as_deref());
-        let created = root::create(&root, &format!("{:016x}", entropy()?))?;
-        Ok((Self::open_root(&root)?, created))
+        if root::is_store(&root.join(".swarm")) {
+            return Ok((Self::open_root(&root)?, false));
+        }
+        // The key first: a store without one would look like a store whose key is elsewhere.
+        let (home, id) = (key::state_home()?, new_id()?);
+        let key = key::load_or_create(&home, &id)?;
+        let created = root::create(&root, &id, &key.fingerprint(&id));
+        if !matches!(created, Ok(true)) {
+            key::discard(&home, &id);
+        }
+        Ok((Self::open_root(&root)?, created?))
     }
 
-    /// The root of the swarm that a directory belongs to, if any.
-    pub fn root_of(dir: &Path) -> Option<PathBuf> {
-        root::find(dir, forced_root().as_deref())
+    /// Begins again with a new key in the project around `from`, whose own key is lost. What was signed is set aside.
+    pub fn init_with_new_key(from: &Path) -> Result<Self> {
+        let root = root::choose(from, forced_root().as_deref());
+        let dir = root.join(".swarm");
+        root::check_owner(&dir)?;
+        root::check_format(&dir)?;
+        settle::renew(&root, &key::state_home()?)?;
+        Self::open_root(&root)
+    }
+
+    /// What happened to the store as it was opened, for people.
+    pub fn news(&self) -> Option<&str> {
+        self.news.as_deref()
+    }
+
+    /// The root of the swarm that the caller's command, run in `from`, is about, if any: `$SWARM_ROOT` has the first word.
+    pub fn root_for_caller(from: &Path) -> Option<PathBuf> {
+        root::find(from, forced_root().as_deref())
+    }
+
+    /// The root of the swarm that a directory lies in, if any. This is what an agent or a pane belongs to, whatever `$SWARM_ROOT` says.
+    pub fn root_around(dir: &Path) -> Option<PathBuf> {
+        root::around(dir)
     }
 
     /// Notes how it is known who acts: it stands in the journal and in the records of what is done.
@@ -162,12 +209,24 @@ impl Store {
         Ok(agents)
     }
 
-    /// Moves a record that cannot be trusted out of the way and journals it. Nothing is deleted. In a store that was made anew since
-    /// this one was opened nothing is touched: by the key of the former project all of its records look forged.
-    pub fn quarantine(&self, path: &Path, why: &str) -> Result<()> {
-        if !root::project_id(&self.dir).is_ok_and(|project| project == self.project) {
-            bail!("{} was removed or made anew meanwhile", self.dir.display());
+    /// Whether the root still has the name it was opened by: it may have been moved, and a link left in its place.
+    pub fn is_in_place(&self) -> bool {
+        self.root.canonicalize().is_ok_and(|root| root == self.root)
+    }
+
+    /// Refuses to go on in a store that is not the one that was opened: by another project's key all of its records look forged, and
+    /// what waits in it may be somebody else's to give.
+    fn check_mark(&self) -> Result<()> {
+        if self.mark.is_still_at(&self.dir) {
+            return Ok(());
         }
+        bail!("{} was removed, replaced or made anew meanwhile; run the command again", self.dir.display())
+    }
+
+    /// Moves a record that cannot be trusted out of the way and journals it. Nothing is deleted. In a store that was made anew since
+    /// this one was opened nothing is touched.
+    pub fn quarantine(&self, path: &Path, why: &str) -> Result<()> {
+        self.check_mark()?;
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let to =
             self.dir.join("quarantine").join(format!("{:013}-{:04x}-{name}", now_ms(), entropy()? & 0xffff));
@@ -244,14 +303,18 @@ pub(crate) mod tests {
     /// A store with a key of its own, in a directory that goes with the first value.
     pub(crate) fn store() -> (tempfile::TempDir, Store) {
         let dir = tempfile::tempdir().unwrap();
-        root::create(dir.path(), "0123456789abcdef").unwrap();
+        let key = Key::new([7; KEY_LEN]);
+        root::create(dir.path(), "0123456789abcdef", &key.fingerprint("0123456789abcdef")).unwrap();
+        let state = dir.path().join(".swarm");
+        let mark = Mark::read(&state).unwrap();
         let store = Store {
             root: dir.path().to_owned(),
-            dir: dir.path().join(".swarm"),
-            project: "0123456789abcdef".into(),
-            key: Key::new([7; KEY_LEN]),
+            dir: state,
+            mark,
+            key,
             actor: None,
             until: None,
+            news: None,
         };
         (dir, store)
     }
@@ -308,7 +371,7 @@ pub(crate) mod tests {
         assert_eq!(store.mail(&Name::human(), &[], Folder::New).unwrap().refused.len(), 1);
         assert_eq!(store.quarantined().unwrap(), 1);
         fs::remove_dir_all(&store.dir).unwrap();
-        root::create(dir.path(), "fedcba9876543210").unwrap();
+        root::create(dir.path(), "fedcba9876543210", "").unwrap();
         put();
         store.mail(&Name::human(), &[], Folder::New).unwrap_err();
         assert!(store.mail_file(&Name::human(), Folder::New, name).exists());

@@ -3,6 +3,7 @@
 //! Creation is one rename of a complete directory, so any number of racing `swarm init` agree on one store
 //! with one project id. A `.swarm/` that is not ours (no FORMAT file in it) is never written to.
 
+use super::mark::{Mark, Seat};
 use super::{fault, foreign, record, sealed};
 use crate::core::escape;
 use anyhow::{Context as _, Result, bail};
@@ -14,11 +15,11 @@ use std::path::{Path, PathBuf};
 /// The format this version writes; a newer one is refused.
 pub const FORMAT: u32 = 1;
 
-/// The largest FORMAT or PROJECT that is read, in bytes.
+/// The largest FORMAT that is read, in bytes.
 const MAX_MARK: u64 = 256;
 
 /// The directories of a store.
-const DIRECTORIES: [&str; 13] = [
+const DIRECTORIES: [&str; 12] = [
     "agents",
     "mail",
     "outbox",
@@ -27,31 +28,42 @@ const DIRECTORIES: [&str; 13] = [
     "leases",
     "waiters",
     "notices",
-    "panes",
     "claims",
     "hooks",
     "quarantine",
     "tmp",
 ];
 
-/// The root of the swarm that `from` belongs to: `$SWARM_ROOT` (given as `forced`), else the nearest parent
-/// with a `.swarm/` of ours.
+/// The root of the swarm that a command run in `from` is about: `$SWARM_ROOT` (given as `forced`), else the one that `from` lies in.
 pub fn find(from: &Path, forced: Option<&Path>) -> Option<PathBuf> {
-    if let Some(root) = forced {
-        return is_store(&root.join(".swarm")).then(|| root.to_owned());
+    match forced {
+        Some(root) => Some(real(root)).filter(|root| is_store(&root.join(".swarm"))),
+        None => around(from),
     }
+}
+
+/// The root of the swarm that a directory lies in: the nearest parent with a `.swarm/` of ours. A root is named without symbolic
+/// links, so that one project has one name however it is reached.
+pub fn around(from: &Path) -> Option<PathBuf> {
+    let from = &*real(from);
     let nearest = from.ancestors().find(|dir| is_store(&dir.join(".swarm")));
     // A linked worktree outside its main worktree has no parent with a store: it shares the main one's.
     nearest.map(Path::to_owned).or_else(|| work_tree(from).filter(|root| is_store(&root.join(".swarm"))))
 }
 
+/// A path without symbolic links, as far as it can be followed.
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
 /// Where `swarm init` puts a store: an existing one, else the (main) git work tree, else `from` itself.
 pub fn choose(from: &Path, forced: Option<&Path>) -> PathBuf {
-    forced
+    let root = forced
         .map(Path::to_owned)
-        .or_else(|| find(from, None))
+        .or_else(|| around(from))
         .or_else(|| work_tree(from))
-        .unwrap_or_else(|| from.to_owned())
+        .unwrap_or_else(|| from.to_owned());
+    real(&root)
 }
 
 /// The git work tree around `from`; of a linked worktree, the main one.
@@ -84,12 +96,13 @@ pub fn linked_worktree(top: &Path) -> Option<Linked> {
     Some(Linked { main: main.to_owned(), name: git_dir.file_name()?.to_str()?.to_owned() })
 }
 
-fn is_store(dir: &Path) -> bool {
+/// Whether a directory is a store of ours.
+pub(super) fn is_store(dir: &Path) -> bool {
     dir.join("FORMAT").exists()
 }
 
-/// Makes the store of `root` if there is none; tells whether it did.
-pub fn create(root: &Path, project_id: &str) -> Result<bool> {
+/// Makes the store of `root` if there is none; tells whether it did. The project's key is there already: `fingerprint` is its.
+pub fn create(root: &Path, project_id: &str, fingerprint: &str) -> Result<bool> {
     let dir = root.join(".swarm");
     if is_store(&dir) {
         check_format(&dir)?;
@@ -110,7 +123,11 @@ pub fn create(root: &Path, project_id: &str) -> Result<bool> {
         fault::point("before-store");
         fs::rename(&temp, &dir)
     };
-    let made = fill(&temp, project_id).and_then(|()| match place() {
+    let mark = || -> Result<Mark> {
+        let seat = Some(Seat::of_dir(root, &temp)?);
+        Ok(Mark { id: project_id.to_owned(), key: Some(fingerprint.to_owned()), seat })
+    };
+    let made = mark().and_then(|mark| fill(&temp, &mark)).and_then(|()| match place() {
         Ok(()) => {
             fault::point("after-store");
             record::sync_dir(root).map(|()| true)
@@ -130,25 +147,37 @@ pub fn create(root: &Path, project_id: &str) -> Result<bool> {
     made
 }
 
-fn fill(dir: &Path, project_id: &str) -> Result<()> {
+fn fill(dir: &Path, mark: &Mark) -> Result<()> {
     // The umask may have taken bits away, or a default ACL added some.
     fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
-    for name in DIRECTORIES {
-        fs::DirBuilder::new().mode(0o700).create(dir.join(name))?;
-    }
-    nix::unistd::mkfifo(&dir.join("wake"), nix::sys::stat::Mode::from_bits_truncate(0o600))
-        .with_context(|| format!("cannot create the FIFO {}", dir.join("wake").display()))?;
+    furnish(dir)?;
     for (name, text) in [
         (".gitignore", "*\n".to_owned()),
-        ("PROJECT", format!("{project_id}\n")),
-        ("numbers.json", sealed::FIRST_NUMBERS.to_owned()),
+        ("PROJECT", mark.text()),
         ("lock", String::new()),
-        ("courier.lock", String::new()),
         ("FORMAT", format!("{FORMAT}\n")),
     ] {
         record::create_file(&dir.join(name), text.as_bytes())?;
     }
     record::sync_dir(dir)
+}
+
+/// Makes what a store holds in the beginning, as far as it is not there.
+pub(super) fn furnish(dir: &Path) -> Result<()> {
+    for name in DIRECTORIES {
+        record::ensure_dir(&dir.join(name))?;
+    }
+    let wake = dir.join("wake");
+    if wake.symlink_metadata().is_err() {
+        nix::unistd::mkfifo(&wake, nix::sys::stat::Mode::from_bits_truncate(0o600))
+            .with_context(|| format!("cannot create the FIFO {}", wake.display()))?;
+    }
+    for (name, text) in [("numbers.json", sealed::FIRST_NUMBERS), ("courier.lock", "")] {
+        if dir.join(name).symlink_metadata().is_err() {
+            record::create_file(&dir.join(name), text.as_bytes())?;
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a store that is not this user's alone: another user's, one that others may write in, or one with a symbolic link in
@@ -191,17 +220,5 @@ pub fn check_format(dir: &Path) -> Result<()> {
             path.display()
         ),
         Err(_) => bail!("{} does not hold a number; nothing was changed", path.display()),
-    }
-}
-
-/// The project's id, which names its key's directory.
-pub fn project_id(dir: &Path) -> Result<String> {
-    let path = dir.join("PROJECT");
-    let text = record::text(&path, MAX_MARK)?;
-    let id = text.trim();
-    if id.len() == 16 && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) {
-        Ok(id.to_owned())
-    } else {
-        bail!("{} does not hold a project id", path.display())
     }
 }

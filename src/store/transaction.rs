@@ -20,8 +20,14 @@ pub struct Transaction<'s> {
 }
 
 impl<'s> Transaction<'s> {
+    /// The transaction that sees to a store before it is opened, under the mutex that `held` is.
+    pub(super) fn settling(store: &'s Store, held: lock::Held) -> Self {
+        Self { store, _held: held, waited_us: 0 }
+    }
+
     pub(super) fn begin(store: &'s Store) -> Result<Self> {
         let (held, waited) = lock::exclusive_within(&store.dir.join("lock"), lock::PATIENCE, store.until)?;
+        store.check_mark()?;
         Ok(Self { store, _held: held, waited_us: u64::try_from(waited.as_micros()).unwrap_or(u64::MAX) })
     }
 

@@ -148,8 +148,14 @@ impl World {
     /// Starts an agent in a window of its own, with these variables (`FAKE_AGENT_…`); gives its pane once it runs. A
     /// shell is left in the pane when the agent ends.
     pub fn agent(&self, kind: &str, variables: &[(&str, &str)]) -> String {
+        self.agent_in(&self.project(), kind, variables)
+    }
+
+    /// The same in another directory.
+    pub fn agent_in(&self, dir: &Path, kind: &str, variables: &[(&str, &str)]) -> String {
         let mut args: Vec<String> =
             ["new-window", "-d", "-P", "-F", "#{pane_id}"].map(str::to_owned).to_vec();
+        args.extend(["-c".to_owned(), dir.to_str().unwrap().to_owned()]);
         for (name, value) in variables {
             args.extend(["-e".to_owned(), format!("{name}={value}")]);
         }

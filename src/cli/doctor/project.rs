@@ -4,8 +4,9 @@
 
 use super::finding::{self, Finding, Fix};
 use crate::core::escape;
-use crate::core::signing::KEY_LEN;
+use crate::core::signing::{KEY_LEN, Key};
 use crate::os::volume;
+use crate::store::mark::Mark;
 use crate::store::{key, root};
 use nix::unistd::{AccessFlags, access, geteuid};
 use std::fs::{self, Metadata};
@@ -106,9 +107,12 @@ fn writable(dir: &Path) -> Finding {
 }
 
 fn signing_key(dir: &Path) -> Finding {
-    let place = || -> anyhow::Result<PathBuf> { Ok(key::state_home()?.join(root::project_id(dir)?)) };
-    let home = match place() {
-        Ok(home) => home,
+    let place = || -> anyhow::Result<(PathBuf, Mark)> {
+        let mark = Mark::read(dir)?;
+        Ok((key::state_home()?.join(&mark.id), mark))
+    };
+    let (home, mark) = match place() {
+        Ok(place) => place,
         Err(error) => {
             return Finding::bad("key", format!("{error:#}"), "the key cannot be found without it");
         }
@@ -118,8 +122,8 @@ fn signing_key(dir: &Path) -> Finding {
     let Ok(meta) = path.symlink_metadata() else {
         return Finding::bad(
             "key",
-            format!("{shown} is not there: what was signed with it would count as forged"),
-            "restore it from a backup before anything else; else the next command makes a new one",
+            format!("{shown} is not there: nothing is read or sent without it"),
+            "use the HOME (or XDG_STATE_HOME) that the project was set up with, or restore it; if it is lost for good: swarm init --new-key",
         );
     };
     let home_meta = home.symlink_metadata().ok();
@@ -129,6 +133,17 @@ fn signing_key(dir: &Path) -> Finding {
     if meta.len() != KEY_LEN as u64 {
         let seen = format!("{shown} has {} bytes instead of {KEY_LEN}", meta.len());
         return Finding::bad("key", seen, "restore it from a backup; it is never replaced by itself");
+    }
+    let fits = |bytes: Vec<u8>| {
+        let key = bytes.try_into().ok().map(Key::new);
+        key.is_some_and(|key| mark.key.as_ref().is_none_or(|print| *print == key.fingerprint(&mark.id)))
+    };
+    if fs::read(&path).is_ok_and(|bytes| !fits(bytes)) {
+        return Finding::bad(
+            "key",
+            format!("{shown} is another key than this project's records are signed with"),
+            "use the HOME (or XDG_STATE_HOME) that the project was set up with, or restore the right one; if it is lost for good: swarm init --new-key",
+        );
     }
     let loose = |m: &Metadata| m.permissions().mode() & 0o077 != 0;
     let open: Vec<PathBuf> = [(home.clone(), home_meta), (path.clone(), Some(meta))]

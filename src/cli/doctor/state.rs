@@ -24,9 +24,10 @@ const POST: Duration = Duration::from_secs(10);
 
 /// Looks at what is in the store.
 pub(super) fn check(place: &Place, store: &Store, agents: &[Agent], found: &mut Vec<Finding>) {
-    let checks: [(&'static str, Result<Finding>); 6] = [
+    let checks: [(&'static str, Result<Finding>); 7] = [
         ("mutex", mutex(store)),
         ("quarantine", quarantine(store)),
+        ("aside", aside(store)),
         ("outbox", outbox(store)),
         ("dead-letters", dead_letters(store, agents)),
         ("leases", leases(store)),
@@ -63,6 +64,30 @@ fn quarantine(store: &Store) -> Result<Finding> {
             "quarantine",
             format!("{n} damaged or forged records in {}", store.dir().join("quarantine").display()),
             "swarm log --event quarantined says why; remove them when you have looked at them",
+        ),
+    })
+}
+
+/// What was set aside when the store was found to be a copy, or restored, or without its key.
+fn aside(store: &Store) -> Result<Finding> {
+    let dir = store.dir().join("aside");
+    let count = match std::fs::read_dir(&dir) {
+        Ok(entries) => entries.count(),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => 0,
+        Err(e) => return Err(e.into()),
+    };
+    let mut why = None;
+    store.journal(|entry| match entry["event"].as_str() {
+        Some("project-begun-anew") => why = entry["why"].as_str().map(str::to_owned),
+        Some("project-restored") => why = Some("it was restored from a backup".to_owned()),
+        _ => {}
+    })?;
+    Ok(match (count, why) {
+        (0, _) => Finding::ok("aside", "nothing was set aside"),
+        (_, why) => Finding::warn(
+            "aside",
+            format!("what was in this project before is in {}: {}", dir.display(), why.unwrap_or_default()),
+            "look at it, then remove it",
         ),
     })
 }

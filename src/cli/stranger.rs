@@ -1,0 +1,62 @@
+//! A coding agent that is not on record here must not pass for the human.
+//!
+//! A command below no agent of the project counts as the person's. An agent of another project, or of none, would be taken for
+//! that person as soon as `SWARM_ROOT` or its directory leads here. So before anybody is believed to be the human, the processes
+//! above are looked at once more: is one of them the program of an agent, in any form? Only looks; takes no lock.
+
+use crate::core::escape;
+use crate::core::refusal::Refusal;
+use crate::courier::rules;
+use crate::os::{caller, process};
+use crate::store::Store;
+use anyhow::Result;
+use std::path::{Path, PathBuf};
+
+/// The nearest process above this one that is an agent's program.
+pub(super) struct Stranger {
+    kind: String,
+    pid: i32,
+    cwd: Option<PathBuf>,
+}
+
+/// Looks for one.
+pub(super) fn above() -> Result<Option<Stranger>> {
+    let chain = caller::above()?;
+    let found = rules::load()?.nearest(&chain).map(|(link, kind)| Stranger {
+        kind: kind.to_owned(),
+        pid: link.id.pid,
+        cwd: process::cwd(link.id.pid),
+    });
+    Ok(found)
+}
+
+impl Stranger {
+    /// Why it is refused in the project at `root`, and what to do.
+    pub(super) fn refusal(&self, root: &Path) -> Refusal {
+        let shown = |path: &Path| escape::short(&path.display().to_string(), 200);
+        let home = self.cwd.as_deref().and_then(Store::root_around);
+        let (place, remedy) = match (&self.cwd, &home) {
+            (_, Some(home)) if home == root => (
+                "works here, but in no tmux pane that could be looked at from here".to_owned(),
+                "start it in a tmux pane, or run `swarm discover` in the pane's tmux",
+            ),
+            (_, Some(home)) => (
+                format!("works in the project {}", shown(home)),
+                "to speak in its own project, unset SWARM_ROOT and run the command in that project",
+            ),
+            (Some(cwd), None) => (
+                format!("works in {}, which belongs to no project", shown(cwd)),
+                "start it in a tmux pane, in a directory of this project",
+            ),
+            (None, None) => {
+                ("works elsewhere".to_owned(), "start it in a tmux pane, in a directory of this project")
+            }
+        };
+        Refusal::Stranger(format!(
+            "this command runs below {} (process {}), which is not an agent of this project ({}) and does not pass for the human: it {place}; {remedy}",
+            escape::short(&self.kind, 32),
+            self.pid,
+            shown(root)
+        ))
+    }
+}

@@ -1,0 +1,309 @@
+//! What is seen to before a store is opened: is its key here, and is it where it was?
+//!
+//! Without the matching key nothing is made, moved or read: whoever looks by another key would take all records for forged. A
+//! store that was *moved* carries on. A *copy* becomes a project of its own, with a new id and a new key: what was in it is the
+//! original's, which may be giving it at this moment. A store that was *restored* from a backup may hold what was given since: that
+//! becomes dead letters. Nothing is deleted; what is not to count any more goes to `aside/`.
+//!
+//! Each change is made under the mutex, after another look, and ends with the writing of `PROJECT`: who comes second finds it done,
+//! and a crash before that leaves it to the next. Whoever has the store open already finds another `PROJECT`, or another directory,
+//! in their next transaction and goes no further.
+
+use super::mark::{self, Mark, Seat, Verdict};
+use super::record::{self, Loaded};
+use super::{Store, Transaction, journal, key, lock, new_id, now_ms, root};
+use crate::core::delivery::{Delivery, Stage};
+use crate::core::escape;
+use crate::core::id::MessageId;
+use crate::core::lease::{Counter, Lease, Notice};
+use crate::core::message::{MessageType, Signed};
+use crate::core::name::Name;
+use crate::core::refusal::Refusal;
+use crate::store::mail::Folder;
+use anyhow::{Context as _, Result, bail};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// What a project of its own does not take over from the one it was copied from.
+const OWN: [&str; 19] = [
+    "agents",
+    "mail",
+    "outbox",
+    "dead",
+    "rate",
+    "leases",
+    "waiters",
+    "notices",
+    "claims",
+    "hooks",
+    "edits",
+    "quarantine",
+    "numbers.json",
+    "waiting.json",
+    "journal.jsonl",
+    "journal.1.jsonl",
+    "courier.lock",
+    "courier.json",
+    "retired",
+];
+
+/// What of a backup is out of date for certain: what was held, and what was about to be posted.
+const OUTDATED: [&str; 7] = ["edits", "leases", "waiters", "numbers.json", "notices", "outbox", "claims"];
+
+/// Records that are looked at to tell whether a key is the one that a store without a fingerprint was signed with.
+const SAMPLE: usize = 32;
+
+/// How long a courier may take to leave a store that was moved.
+const LEAVING: std::time::Duration = std::time::Duration::from_secs(3);
+
+/// Opens the store of the project at `root`, whose key is below `home`.
+pub(super) fn open(root: &Path, home: &Path) -> Result<Store> {
+    let mut news = None;
+    // What was seen to may bring another thing to light, and others may be seeing to it.
+    for _ in 0..4 {
+        let (mut store, complete) = look(root, home)?;
+        let seat = Seat::of(root)?;
+        let keys = home.join(&store.mark.id);
+        if complete && mark::judge(&seat, &store.mark, Seat::noted(&keys).as_ref()) == Verdict::Same {
+            store.mark.seat = Some(seat);
+            store.news = news;
+            return Ok(store);
+        }
+        news = see_to(root, home)?.or(news);
+    }
+    bail!("{} is being changed by others all the time; try again", root.join(".swarm").display())
+}
+
+/// The store with its key, as it lies there, and whether its `PROJECT` says which key that is. Refuses a store without its key.
+fn look(root: &Path, home: &Path) -> Result<(Store, bool)> {
+    let dir = root.join(".swarm");
+    let mark = Mark::read(&dir)?;
+    let path = home.join(&mark.id).join("key");
+    let key = match key::load(home, &mark.id)? {
+        Some(key) => key,
+        None if mark.key.is_none() && !has_signed(&dir)? => key::load_or_create(home, &mark.id)?,
+        None => return Err(no_key(root, &path, "is not there")),
+    };
+    let complete = mark.key.is_some();
+    if mark.key.as_ref().is_some_and(|print| *print != key.fingerprint(&mark.id)) {
+        return Err(no_key(root, &path, "is another key than this project's records are signed with"));
+    }
+    let store = Store { root: root.to_owned(), dir, mark, key, actor: None, until: None, news: None };
+    if !complete && !vouches(&store)? {
+        return Err(no_key(root, &path, "is another key than this project's records are signed with"));
+    }
+    Ok((store, complete))
+}
+
+fn no_key(root: &Path, path: &Path, what: &str) -> anyhow::Error {
+    let shown = |path: &Path| escape::short(&path.display().to_string(), 300);
+    Refusal::NoKey(format!(
+        "the key of the project {} is not here: {} {what}. Nothing was read or changed. Run this with the HOME (or XDG_STATE_HOME) that the project was set up with, or copy the key to this place from there. If it is lost for good, the human can begin again with a new key: swarm init --new-key (what is there is set aside, nothing is deleted)",
+        shown(root),
+        shown(path)
+    ))
+    .into()
+}
+
+/// The signed and sealed records of a store, some of each kind.
+fn signed(dir: &Path) -> Result<Vec<(&'static str, PathBuf)>> {
+    let mut found = Vec::new();
+    let mut take = |kind: &'static str, dir: &Path| -> Result<()> {
+        found.extend(record::list(dir)?.into_iter().take(SAMPLE).map(|file| (kind, dir.join(file))));
+        Ok(())
+    };
+    for part in ["leases", "waiters", "notices"] {
+        take(part, &dir.join(part))?;
+    }
+    take("mail", &dir.join("outbox"))?;
+    let owners = fs::read_dir(dir.join("mail")).into_iter().flatten().flatten();
+    let buried = fs::read_dir(dir.join("dead")).into_iter().flatten().flatten();
+    for owner in owners.chain(buried) {
+        for part in ["new", "given", "cur", "unacked"] {
+            take("mail", &owner.path().join(part))?;
+        }
+    }
+    Ok(found)
+}
+
+/// Whether anything in a store was signed.
+fn has_signed(dir: &Path) -> Result<bool> {
+    let counted = matches!(record::load::<serde_json::Value>(&dir.join("numbers.json"))?, Loaded::Ok(v) if v["seal"].is_string());
+    Ok(counted || !signed(dir)?.is_empty())
+}
+
+/// Whether a store's key is the one that its records were signed with, as far as they tell: a damaged one among them says nothing.
+fn vouches(store: &Store) -> Result<bool> {
+    let records = signed(&store.dir)?;
+    let counter = store.sealed::<Counter>("numbers")?;
+    if matches!(counter, Loaded::Ok(_)) {
+        return Ok(true);
+    }
+    for (kind, path) in &records {
+        let file = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+        let genuine = match *kind {
+            "mail" => match record::load::<Signed>(path)? {
+                Loaded::Ok(signed) => store.key.verify(signed).is_ok(),
+                _ => false,
+            },
+            "leases" => matches!(store.sealed::<Lease>(&format!("leases/{file}"))?, Loaded::Ok(_)),
+            _ => false,
+        };
+        if genuine {
+            return Ok(true);
+        }
+    }
+    Ok(!has_signed(&store.dir)?)
+}
+
+/// Sees to a store whose `PROJECT` does not say what is so. Gives what happened, for people.
+fn see_to(root: &Path, home: &Path) -> Result<Option<String>> {
+    let dir = root.join(".swarm");
+    let (held, _) = lock::exclusive(&dir.join("lock"))?;
+    let (mut store, complete) = look(root, home)?;
+    let seat = Seat::of(root)?;
+    let keys = home.join(&store.mark.id);
+    let verdict = mark::judge(&seat, &store.mark, Seat::noted(&keys).as_ref());
+    let before = store.mark.seat.clone();
+    if let Verdict::Copied(original) = &verdict {
+        let why = format!("it is a copy of the project at {}", original.display());
+        return begin_anew(root, home, &store.mark, &why).map(Some);
+    }
+    store.mark.seat = Some(seat.clone());
+    let done = Mark { key: Some(store.key.fingerprint(&store.mark.id)), ..store.mark.clone() };
+    let mut tx = Transaction::settling(&store, held);
+    let mut news = None;
+    match (verdict, before) {
+        (Verdict::Same, _) if complete => return Ok(None),
+        (Verdict::Restored, _) => news = Some(tx.set_outdated_aside()?),
+        (_, Some(before)) if before.root != *root => {
+            tx.journal("project-moved", json!({"from": before.root.display().to_string()}))?;
+            leave(&dir);
+        }
+        _ => {}
+    }
+    seat.note(&keys)?;
+    done.write(&dir)?;
+    Ok(news)
+}
+
+/// Has the courier end that still serves the place where the store was, so that one can start for this one.
+fn leave(dir: &Path) {
+    let begun = std::time::Instant::now();
+    while matches!(lock::try_exclusive(&dir.join("courier.lock")), Ok(None)) && begun.elapsed() < LEAVING {
+        let _ = super::wake::ring(&dir.join("wake"));
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+/// Begins again with a new key where the old one is lost.
+pub(super) fn renew(root: &Path, home: &Path) -> Result<String> {
+    let dir = root.join(".swarm");
+    let (_held, _) = lock::exclusive(&dir.join("lock"))?;
+    match look(root, home) {
+        Err(error) if matches!(error.downcast_ref::<Refusal>(), Some(Refusal::NoKey(_))) => {}
+        Err(error) => return Err(error),
+        Ok(_) => {
+            let text =
+                format!("the key of the project {} is here: there is nothing to begin again", root.display());
+            return Err(Refusal::Usage(text).into());
+        }
+    }
+    begin_anew(root, home, &Mark::read(&dir)?, "its key was lost")
+}
+
+/// Makes a store a project of its own, with nothing in it. Under the mutex. Gives what happened, for people.
+fn begin_anew(root: &Path, home: &Path, was: &Mark, why: &str) -> Result<String> {
+    let dir = root.join(".swarm");
+    let id = new_id()?;
+    let key = key::load_or_create(home, &id)?;
+    let aside = set_aside(&dir, &OWN)?;
+    // A courier with the old key ends as soon as it looks. In a copy made of links this FIFO is the original's, too.
+    let _ = super::wake::ring(&dir.join("wake"));
+    let _ = fs::remove_file(dir.join("wake"));
+    root::furnish(&dir)?;
+    let seat = Seat::of(root)?;
+    seat.note(&home.join(&id))?;
+    Mark { id: id.clone(), key: Some(key.fingerprint(&id)), seat: Some(seat) }.write(&dir)?;
+    let shown = aside.strip_prefix(root).unwrap_or(&aside).display().to_string();
+    journal::append(
+        &dir,
+        &json!({"t": now_ms(), "event": "project-begun-anew", "why": why, "was": was.id, "aside": shown}),
+    )?;
+    Ok(format!(
+        "{} begins as a project of its own: {why}. What was in it (mail, leases, names, log) is set aside in {shown}",
+        root.display()
+    ))
+}
+
+/// Moves these entries of a store out of the way, to a directory of its own in `aside/`.
+fn set_aside(dir: &Path, names: &[&str]) -> Result<PathBuf> {
+    let aside = dir.join("aside").join(format!("{:013}-{:04x}", now_ms(), super::entropy()? & 0xffff));
+    record::ensure_dir(&aside)?;
+    for name in names {
+        match fs::rename(dir.join(name), aside.join(name)) {
+            Err(e) if e.kind() != ErrorKind::NotFound => {
+                return Err(e).with_context(|| format!("cannot set {} aside", dir.join(name).display()));
+            }
+            _ => {}
+        }
+    }
+    record::sync_dir(&aside)?;
+    Ok(aside)
+}
+
+impl Transaction<'_> {
+    /// Takes out of a restored store what may be out of date. Gives what happened, for people.
+    fn set_outdated_aside(&mut self) -> Result<String> {
+        let store = self.store;
+        let aside = set_aside(&store.dir, &OUTDATED)?;
+        root::furnish(&store.dir)?;
+        // Numbers that were given since are not in the backup: without the record they go on far above them.
+        let _ = fs::remove_file(store.dir.join("numbers.json"));
+        let why = "the project was restored from a backup, and it may have been given before";
+        let agents = self.agents()?;
+        let (mut all, mut senders): (usize, BTreeMap<Name, Vec<MessageId>>) = (0, BTreeMap::new());
+        for owner in store.mailboxes()?.into_iter().filter(|owner| !owner.is_human()) {
+            let aliases =
+                agents.iter().find(|a| a.name == owner).map(|a| a.formerly.clone()).unwrap_or_default();
+            for file in store.mail_files(&owner, Folder::New)? {
+                let found = store.message(&owner, &aliases, Folder::New, &file)?;
+                let Some(Ok(message)) = found else { continue };
+                let known = store.delivery(&owner, &message.id)?;
+                let mut delivery = known.unwrap_or_else(|| Delivery::queued(message.id.clone(), now_ms()));
+                if !delivery.way.stage.is_open() {
+                    continue;
+                }
+                delivery.way.advance(Stage::Failed, why, now_ms());
+                self.put_delivery(&owner, &delivery)?;
+                self.journal("dead-letter", json!({"id": message.id, "to": owner, "why": why}))?;
+                all += 1;
+                if !message.from.is_system() {
+                    senders.entry(message.from.clone()).or_default().push(message.id.clone());
+                }
+            }
+            // Nobody is reminded of what they may have acknowledged.
+            for file in store.mail_files(&owner, Folder::Unacked)? {
+                self.settle_ack(&owner, &file)?;
+            }
+        }
+        let shown = aside.strip_prefix(&store.root).unwrap_or(&aside).display().to_string();
+        let text = format!(
+            "This project was restored from a backup. {all} messages that waited in it may have been given before: they are not given again (swarm dead lists them). Its leases are set aside in {shown}"
+        );
+        for (sender, ids) in senders.iter().filter(|(sender, _)| !sender.is_human()) {
+            let named = ids.iter().take(8).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let text = format!(
+                "{named} and what else of yours waited was not given: {why}; if it is still needed: swarm-msg resend {} --to NAME",
+                ids[0]
+            );
+            self.put_notice(&Notice { to: sender.clone(), kind: MessageType::Info, text })?;
+        }
+        self.put_notice(&Notice { to: Name::human(), kind: MessageType::Info, text: text.clone() })?;
+        self.journal("project-restored", json!({"not_given": all, "aside": shown}))?;
+        Ok(text)
+    }
+}
