@@ -312,6 +312,7 @@ fn a_moved_project_carries_on() {
     assert_eq!(world.couriers().len(), 1);
     assert!(!there.join(".swarm/aside").exists());
     // A move over file systems: another directory, and nothing is left behind.
+    world.end_couriers();
     shell(&world, "cp -a there over && rm -rf there");
     assert!(ok_in(&world, &world.path().join("over"), &["inbox"]).contains("for the person"));
 }
@@ -325,7 +326,7 @@ fn what_waited_in_a_backup_is_not_given_again() {
     world.control(&pane, "clear");
     eventually("all is given", || (given(&world, &pane, "fourth") > 0).then_some(()));
     let former = world.couriers();
-    shell(&world, "rm -rf project/.swarm && cp -a backup project/.swarm");
+    shell(&world, "mv project/.swarm former && cp -a backup project/.swarm && rm -rf former");
     let said = run_in(&world, &world.project(), &["who"]);
     assert!(String::from_utf8_lossy(&said.stderr).contains("restored from a backup"));
     assert!(world.ok(&["locks"]).contains("no leases"));

@@ -90,10 +90,13 @@ impl Mark {
 
     /// Whether the store in `dir` is still this one: the same project with the same key in the same directory.
     pub fn is_still_at(&self, dir: &Path) -> bool {
+        self.is_same_dir(dir) && Mark::read(dir).is_ok_and(|now| now.id == self.id && now.key == self.key)
+    }
+
+    /// Whether `dir` is the directory of then.
+    pub fn is_same_dir(&self, dir: &Path) -> bool {
         let seat = || Seat::look(Path::new(""), &fs::symlink_metadata(dir).ok()?);
-        let same_seat =
-            || self.seat.as_ref().is_none_or(|known| seat().is_some_and(|now| known.is_same_dir(&now)));
-        Mark::read(dir).is_ok_and(|now| now.id == self.id && now.key == self.key) && same_seat()
+        self.seat.as_ref().is_none_or(|known| seat().is_some_and(|now| known.is_same_dir(&now)))
     }
 }
 

@@ -217,10 +217,17 @@ impl Store {
     /// Refuses to go on in a store that is not the one that was opened: by another project's key all of its records look forged, and
     /// what waits in it may be somebody else's to give.
     fn check_mark(&self) -> Result<()> {
-        if self.mark.is_still_at(&self.dir) {
-            return Ok(());
-        }
-        bail!("{} was removed, replaced or made anew meanwhile; run the command again", self.dir.display())
+        if self.mark.is_still_at(&self.dir) { Ok(()) } else { Err(self.is_another()) }
+    }
+
+    /// [`Store::check_mark`] without a look into the directory: in one that is just being put there nothing may be made.
+    fn check_dir(&self) -> Result<()> {
+        if self.mark.is_same_dir(&self.dir) { Ok(()) } else { Err(self.is_another()) }
+    }
+
+    fn is_another(&self) -> anyhow::Error {
+        let dir = self.dir.display();
+        anyhow::anyhow!("{dir} was removed, replaced or made anew meanwhile; run the command again")
     }
 
     /// Moves a record that cannot be trusted out of the way and journals it. Nothing is deleted. In a store that was made anew since

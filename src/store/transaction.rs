@@ -26,6 +26,7 @@ impl<'s> Transaction<'s> {
     }
 
     pub(super) fn begin(store: &'s Store) -> Result<Self> {
+        store.check_dir()?;
         let (held, waited) = lock::exclusive_within(&store.dir.join("lock"), lock::PATIENCE, store.until)?;
         store.check_mark()?;
         Ok(Self { store, _held: held, waited_us: u64::try_from(waited.as_micros()).unwrap_or(u64::MAX) })
