@@ -56,6 +56,9 @@ const GLANCE: Duration = Duration::from_secs(1);
 /// The pause before held mail is tried again: it grows to the second value while nothing changes.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
 
+/// How long the removal of a store may take.
+const REMOVAL: Duration = Duration::from_secs(5);
+
 /// Runs the courier until its tmux servers, or its store, are gone. Returns at once if another one runs.
 /// `serves` is called once it does its work.
 pub fn run(store: &Store, first: &Server, serves: impl FnOnce()) -> Result<()> {
@@ -154,7 +157,11 @@ pub fn run(store: &Store, first: &Server, serves: impl FnOnce()) -> Result<()> {
         rang = bell.wait(rest.min(until_due))?;
     }
     if !(single.is_at(&place) && store.is_in_place()) {
-        // One that was made anew in this place has a courier of its own, which looks after them.
+        // It may be half removed at this moment. One that was made anew in this place has a courier of its own, which looks after them.
+        let begun = Instant::now();
+        while store.is_half_gone() && begun.elapsed() < REMOVAL {
+            std::thread::sleep(RETRY.0 / 10);
+        }
         round.take_marks_off();
     }
     Ok(())

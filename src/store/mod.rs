@@ -214,6 +214,11 @@ impl Store {
         self.root.canonicalize().is_ok_and(|root| root == self.root)
     }
 
+    /// Whether what makes it a store is there, and the courier's lock is not: somebody is removing it, or putting one there.
+    pub fn is_half_gone(&self) -> bool {
+        root::is_store(&self.dir) && !self.dir.join("courier.lock").exists()
+    }
+
     /// Refuses to go on in a store that is not the one that was opened: by another project's key all of its records look forged, and
     /// what waits in it may be somebody else's to give.
     fn check_mark(&self) -> Result<()> {
