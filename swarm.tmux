@@ -71,7 +71,9 @@ entry() {
 
 # Keys: what is bound to anything else is left alone; what is ours and no longer wanted goes.
 ours() { case $1 in *@swarm-plugin* | *choose-tree*@swarm_agent*) true ;; *) false ;; esac; }
-bound() { tmux list-keys -T "$1" "$2" 2>/dev/null; }
+# tmux takes a `;` at the end of a word for the end of a command.
+word() { case $1 in *';') printf '%s\\;' "${1%;}" ;; *) printf '%s' "$1" ;; esac; }
+bound() { tmux list-keys -T "$1" -- "$(word "$2")" 2>/dev/null; }
 table=$(tmux list-keys -T swarm 2>/dev/null | tr -s ' ')
 # What a key of the table is bound to; nothing if it is free.
 in_table() { printf '%s\n' "$table" | grep -F -e "-T swarm $1 " -e "-T swarm \\$1 "; }
@@ -94,18 +96,25 @@ if [ "$key" != none ]; then
     here_bound=$key
   fi
 fi
-if [ -z "$here_bound" ]; then
-  set --
-elif [ -z "$exe" ]; then
-  set -- bind-key -N 'swarm: how to install it' -T prefix "$key" run-shell -C "$(entry missing)" \;
-elif [ "$menu" = off ]; then
-  # The condition is always true: it marks the binding as ours.
-  set -- bind-key -N 'swarm: its keys' -T prefix "$key" if-shell -F '#{@swarm-plugin}' 'switch-client -T swarm' \;
-else
-  set -- bind-key -N 'swarm: menu' -T prefix "$key" display-menu "$@" \;
+# By itself: a key that tmux does not know would end the whole call, and with it hooks and table.
+if [ -n "$here_bound" ]; then
+  if [ -z "$exe" ]; then
+    label='how to install it' && set -- run-shell -C "$(entry missing)"
+  elif [ "$menu" = off ]; then
+    # The condition is always true: it marks the binding as ours.
+    label='its keys' && set -- if-shell -F '#{@swarm-plugin}' 'switch-client -T swarm'
+  else
+    label=menu && set -- display-menu "$@"
+  fi
+  if ! failed=$(tmux bind-key -N "swarm: $label" -T prefix -- "$(word "$key")" "$@" 2>&1); then
+    here_bound=''
+    case $failed in *' key'*) failed="$key is not a key that tmux knows" ;; *) failed="$key could not be bound: $failed" ;; esac
+    notice="${notice:+$notice. }swarm: @swarm-key $failed"
+  fi
 fi
+set --
 if [ -n "$old" ] && [ "$old" != "$key" ] && ours "$(bound prefix "$old")"; then
-  set -- unbind-key -T prefix "$old" \; "$@"
+  set -- unbind-key -T prefix -- "$(word "$old")" \;
 fi
 while read -r letter action label; do
   case $letter in '' | '#' | --) continue ;; esac
@@ -151,7 +160,7 @@ esac
   set -- "$@" run-shell -b '/bin/sh -c '\''exec /bin/sh "$0/background.sh" '"$slot $mode"' >/dev/null 2>&1'\'' #{q:@swarm-plugin}' \;
 
 tmux set-option -s @swarm-plugin "$here/plugin" \; set-option -s @swarm-cli "$exe" \; \
-  set-option -s @swarm-slot "$slot" \; "$@" set-option -s @swarm-bound "$here_bound"
+  set-option -s @swarm-slot "$slot" \; "$@" set-option -s @swarm-bound "$(word "$here_bound")"
 
 [ -z "$notice" ] || say "$notice" 10000
 exit 0

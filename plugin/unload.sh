@@ -6,7 +6,9 @@ here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P) || exit 1
 # What swarm.tmux binds, and nothing that the user put in its place.
 ours() { case $1 in *@swarm-plugin* | *choose-tree*@swarm_agent*) true ;; *) false ;; esac; }
 key=$(tmux show-options -sqv @swarm-bound)
-if [ -n "$key" ] && ours "$(tmux list-keys -T prefix "$key" 2>/dev/null)"; then tmux unbind-key -T prefix "$key"; fi
+# tmux takes a `;` at the end of a word for the end of a command.
+case $key in *';') key="${key%;}\;" ;; esac
+if [ -n "$key" ] && ours "$(tmux list-keys -T prefix -- "$key" 2>/dev/null)"; then tmux unbind-key -T prefix -- "$key"; fi
 while read -r letter _; do
   case $letter in '' | '#' | --) continue ;; esac
   if ours "$(tmux list-keys -T swarm "$letter" 2>/dev/null)"; then tmux unbind-key -T swarm "$letter"; fi

@@ -712,6 +712,9 @@ fn repository(team: &mut Team) {
     team.two.ok(script);
 }
 
+/// The hooks that come beside it.
+const ADDED: [&str; 3] = ["post-commit", "pre-merge-commit", "post-checkout"];
+
 const HOOK: &str = "#!/bin/sh\n# mine\n: >ran\n";
 
 fn git_hook(team: &Team) {
@@ -723,8 +726,10 @@ fn git_hook(team: &Team) {
 fn git_hook_is_as_before(world: &World) {
     let dir = world.project().join(".git/hooks");
     assert_eq!(fs::read_to_string(dir.join("pre-commit")).unwrap(), HOOK);
-    let left: Vec<String> =
-        files(&dir).into_iter().filter(|f| f.contains("before-swarm") || *f == "post-commit").collect();
+    let left: Vec<String> = files(&dir)
+        .into_iter()
+        .filter(|f| f.contains("before-swarm") || ADDED.contains(&f.as_str()))
+        .collect();
     assert_eq!(left, [""; 0]);
 }
 

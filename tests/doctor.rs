@@ -292,6 +292,29 @@ fn the_plugin_and_what_it_calls_are_looked_at() {
 }
 
 #[test]
+fn hooks_of_tmux_that_somebody_took_away_are_told_and_set_again() {
+    let world = World::new();
+    world.start();
+    world.tmux(&["set-option", "-g", "@swarm-bin", world.path().join("bin/swarm").to_str().unwrap()]);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let plugin = source.join("swarm.tmux");
+    world.tmux(&["run-shell", &format!("'{}'", plugin.display())]);
+    let (word, seen) = finding(&doctor(&world, &[]).1, "tmux-hooks");
+    assert!(word == "ok" && seen.contains("all 9"), "{word} {seen}");
+    // Without an index it takes all of an event.
+    world.tmux(&["set-hook", "-g", "after-split-window", "display-message mine"]);
+    world.tmux(&["set-hook", "-gu", "pane-died"]);
+    let (word, seen) = finding(&doctor(&world, &[]).1, "tmux-hooks");
+    assert!(
+        word == "warn" && seen.contains("2 of 9") && seen.contains("after-split-window, pane-died"),
+        "{seen}"
+    );
+    let (word, seen) = finding(&doctor(&world, &["--fix"]).1, "tmux-hooks");
+    assert!(word == "ok", "{seen}");
+    assert!(world.tmux(&["show-hooks", "-g", "after-split-window"]).contains("display-message mine"));
+}
+
+#[test]
 fn a_store_that_git_would_commit_is_told() {
     let world = World::new();
     world.ok(&["init"]);

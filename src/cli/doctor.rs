@@ -22,7 +22,8 @@ mod terminal;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm doctor\n  swarm doctor --fix\n  swarm doctor --json")]
 pub(super) struct Args {
-    /// Mend what can be mended safely: modes of swarm's own files, leftovers older than a day, an absent or outdated courier
+    /// Mend what can be mended safely: modes of swarm's own files, leftovers older than a day, an absent or outdated courier,
+    /// the plugin's hooks in tmux
     #[arg(long)]
     fix: bool,
     /// Print one JSON object

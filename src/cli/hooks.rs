@@ -445,7 +445,7 @@ fn git(action: &Action, places: &Places) -> Result<()> {
                 format!("git       {}: {dir}{whose}\n", told(standing, guard, places))
             }
             (Action::Diff(_), None) => {
-                format!("git: would put pre-commit and post-commit into {dir}{whose}, beside what is there\n")
+                format!("git: would put {} into {dir}{whose}, beside what is there\n", git::NAMES)
             }
             (Action::Install(_), Some(_)) if standing == Standing::Whole => {
                 format!("git: enforced by your own hooks in {dir}{whose}\n")
@@ -457,7 +457,7 @@ fn git(action: &Action, places: &Places) -> Result<()> {
             (Action::Install(_), None) => {
                 guard.install(&places.program)?;
                 put += 1;
-                format!("git: enforced: pre-commit and post-commit in {dir}{whose}\n")
+                format!("git: enforced: {} in {dir}{whose}\n", git::NAMES)
             }
             (Action::Uninstall(_), _) => {
                 let taken = guard.refused().is_none() && guard.uninstall()?;

@@ -1,11 +1,11 @@
-//! What about a tmux server can get in swarm's way: its version, the plugin in it, options of panes. One call.
+//! What about a tmux server can get in swarm's way: its version, the plugin in it and its hooks, options of panes. One call.
 
 use super::{PATIENCE, Server, client};
 use crate::core::agent::is_pane_id;
 use crate::core::refusal::Refusal;
 use anyhow::Result;
 use std::process::Command;
-use tmux_interface::{DisplayMessage, ListPanes};
+use tmux_interface::{DisplayMessage, ListPanes, ShowHooks};
 
 /// A server as it is now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct Health {
     pub plugin: String,
     /// The program that the plugin found; empty: none.
     pub program: String,
+    /// The events for which the plugin's hooks are set.
+    pub hooks: Vec<String>,
     /// All panes.
     pub panes: Vec<PaneHealth>,
 }
@@ -37,7 +39,7 @@ pub struct PaneHealth {
     pub no_alternate: bool,
 }
 
-const SERVER: &str = "#{version}\t#{@swarm-plugin}\t#{@swarm-cli}";
+const SERVER: &str = "#{version}\t#{@swarm-slot}\t#{@swarm-plugin}\t#{@swarm-cli}";
 const PANE: &str = "#{pane_id}\t#{pane_synchronized}\t#{pane_input_off}\t#{pane_width}\t#{pane_height}\t#{allow-set-title}\t#{alternate-screen}";
 
 /// What the `tmux` on PATH says its version is.
@@ -55,6 +57,8 @@ impl Server {
             vec![
                 DisplayMessage::new().print().message(SERVER).build(),
                 ListPanes::new().all().format(PANE).build(),
+                ShowHooks::new().global().build(),
+                ShowHooks::new().global().window().build(),
             ],
             None,
         )?;
@@ -63,12 +67,22 @@ impl Server {
 }
 
 impl Health {
-    /// Reads the server's line and one line for each pane. A line that is none is passed over.
+    /// Reads the server's line, one line for each pane and one for each hook. A line that is neither is passed over.
     pub fn parse(text: &str) -> Self {
         let mut lines = text.lines();
-        let mut head = lines.next().unwrap_or_default().splitn(3, '\t').map(str::to_owned);
+        let mut head = lines.next().unwrap_or_default().splitn(4, '\t').map(str::to_owned);
         let mut next = || head.next().unwrap_or_default();
-        Self { version: next(), plugin: next(), program: next(), panes: lines.filter_map(parse).collect() }
+        let (version, slot, plugin, program) = (next(), next(), next(), next());
+        let (mut panes, mut hooks) = (Vec::new(), Vec::new());
+        let ours = format!("[{slot}] ");
+        for line in lines {
+            match (parse(line), line.split_once(&ours)) {
+                (Some(pane), _) => panes.push(pane),
+                (None, Some((event, _))) if !slot.is_empty() => hooks.push(event.to_owned()),
+                _ => {}
+            }
+        }
+        Self { version, plugin, program, hooks, panes }
     }
 }
 
@@ -89,7 +103,16 @@ fn parse(line: &str) -> Option<PaneHealth> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{Health, parse};
+
+    #[test]
+    fn hooks_of_the_plugin_are_told_from_others() {
+        let text = "3.3a\t8200\t/p\t/x\n%3\t1\t0\t80\t24\t\t1\nafter-new-window[0] run-shell x\nafter-new-window[8200] run-shell y\npane-died\n";
+        let health = Health::parse(text);
+        assert_eq!((health.hooks, health.panes.len()), (vec!["after-new-window".to_owned()], 1));
+        assert_eq!((health.plugin.as_str(), health.program.as_str()), ("/p", "/x"));
+        assert!(Health::parse("3.3a\t\t\t\nafter-new-window[] x\n").hooks.is_empty());
+    }
 
     #[test]
     fn an_option_that_a_version_does_not_know_is_not_taken_for_off() {

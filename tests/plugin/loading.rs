@@ -67,6 +67,36 @@ fn the_key_follows_its_option() {
 }
 
 #[test]
+fn a_key_that_tmux_does_not_know_is_told_and_leaves_the_rest_set_up() {
+    let lab = Lab::built();
+    lab.start();
+    lab.attach();
+    for key in ["Shift-S", "<prefix>S", "prefix S", "None", "s w", "-x", "--", "F99", "C-"] {
+        lab.tmux(&["set-option", "-g", "@swarm-key", key]);
+        lab.load();
+        lab.sees(&format!("@swarm-key {key} is not a key that tmux knows"));
+        let table = lab.tmux(&["list-keys", "-T", "swarm"]);
+        assert!(table.contains("@swarm-plugin"), "{key}: {table}");
+        let hooks = lab.tmux(&["show-hooks", "-g"]) + &lab.tmux(&["show-hooks", "-gw"]);
+        assert_eq!(hooks.matches("[8200] run-shell").count(), 9, "{key}: {hooks}");
+        assert!(!lab.tmux(&["list-keys", "-T", "prefix"]).contains("@swarm-plugin"), "{key}");
+        lab.run("plugin/unload.sh");
+        assert!(lab.tmux(&["show-options", "-s"]).find("@swarm").is_none(), "{key}");
+    }
+    // Odd keys that it does know.
+    for key in [";", "\"", "$", "'", "#", "F12", "Any"] {
+        let arg = if key == ";" { "\\;" } else { key };
+        lab.tmux(&["unbind-key", "-T", "prefix", "--", arg]);
+        lab.tmux(&["set-option", "-g", "@swarm-key", arg]);
+        lab.load();
+        assert_eq!(lab.tmux(&["show-options", "-sv", "@swarm-bound"]).trim_end(), key);
+        assert!(lab.tmux(&["list-keys", "-T", "prefix"]).contains("@swarm-plugin"), "{key}");
+        lab.run("plugin/unload.sh");
+        assert!(!lab.tmux(&["list-keys", "-T", "prefix"]).contains("@swarm-plugin"), "{key}");
+    }
+}
+
+#[test]
 fn panes_that_come_and_go_call_the_program() {
     let lab = Lab::built();
     lab.start();

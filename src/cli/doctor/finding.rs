@@ -50,6 +50,8 @@ pub(super) enum Fix {
     Remove(Vec<PathBuf>),
     /// Finish posts that a crash interrupted.
     FinishPosts,
+    /// Load the plugin into this terminal's tmux server again, by this file of it.
+    Load(PathBuf),
 }
 
 /// One check's result.

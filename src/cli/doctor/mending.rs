@@ -4,15 +4,17 @@ use super::Place;
 use super::finding::Fix;
 use crate::core::agent::Agent;
 use crate::courier::start;
+use crate::os::child;
 use crate::store::Store;
 use crate::tmux::Server;
 use anyhow::{Context as _, Result, bail};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// How long a courier may take to begin.
+/// How long a courier may take to begin, or the plugin to load.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Mends one thing.
@@ -27,6 +29,7 @@ pub(super) fn mend(place: &Place, fix: &Fix) -> Result<()> {
             Ok(())
         }
         Fix::FinishPosts => store(place)?.finish_posts(),
+        Fix::Load(file) => load(place, file),
         Fix::Start => begin(place, &store(place)?),
         Fix::Restart(id) => {
             let store = store(place)?;
@@ -52,6 +55,20 @@ fn close(path: &Path) -> Result<()> {
     let mode = meta.permissions().mode() & 0o700;
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
         .with_context(|| format!("cannot change the mode of {}", path.display()))
+}
+
+/// As a person who sources their configuration again. It may run any number of times.
+fn load(place: &Place, file: &Path) -> Result<()> {
+    let socket = place.server.socket();
+    let mut command = Command::new(file);
+    // A client takes no more than the socket from it.
+    command.env("TMUX", format!("{socket},0,0")).env_remove("TMUX_PANE");
+    match child::output(&mut command, None, PATIENCE)
+        .with_context(|| format!("cannot run {}", file.display()))?
+    {
+        Some(_) => Ok(()),
+        None => bail!("{} does not end", file.display()),
+    }
 }
 
 fn begin(place: &Place, store: &Store) -> Result<()> {

@@ -1,7 +1,7 @@
 //! Checks of tmux: the program, the server, the plugin in it and the program that this found.
 
 use super::Place;
-use super::finding::{self, Finding};
+use super::finding::{self, Finding, Fix};
 use crate::core::escape;
 use crate::tmux::hangs;
 use crate::tmux::health::{self, Health};
@@ -74,6 +74,31 @@ fn plugin(health: &Health, found: &mut Vec<Finding>) {
     });
     let root = parts.parent().unwrap_or(parts);
     found.push(program(&health.program, root));
+    found.extend(hooks(health, parts));
+}
+
+/// The plugin's hooks in tmux: another plugin, or `set-hook -g` without an index, sets a whole event anew and takes them away.
+fn hooks(health: &Health, parts: &Path) -> Option<Finding> {
+    // The plugin sets none while it has no program, and one of an older version is known by its own list.
+    let wanted = std::fs::read_to_string(parts.join("hooks")).ok().filter(|_| !health.program.is_empty())?;
+    let wanted: Vec<&str> = wanted.split_whitespace().collect();
+    let gone: Vec<&str> =
+        wanted.iter().copied().filter(|event| !health.hooks.iter().any(|h| h == event)).collect();
+    if gone.is_empty() {
+        return Some(Finding::ok("tmux-hooks", format!("all {} are set", wanted.len())));
+    }
+    let load = parts.with_file_name("swarm.tmux");
+    let finding = Finding::warn(
+        "tmux-hooks",
+        format!(
+            "{} of {} are gone, taken away by another set-hook: {}; new agents are found later",
+            gone.len(),
+            wanted.len(),
+            gone.join(", ")
+        ),
+        format!("run {} again, or --fix; set hooks of your own with -a", load.display()),
+    );
+    Some(if is_executable(&load) { finding.fixable(Fix::Load(load)) } else { finding })
 }
 
 /// The program that the plugin calls.

@@ -1,4 +1,4 @@
-//! The guard of commits: `pre-commit` and `post-commit` hooks, beside whatever else lives there.
+//! The guard of commits, merges and checkouts: hooks of git, beside whatever else lives there.
 //!
 //! A hook that is a shell script gets swarm's lines after its first and keeps everything else; any other is moved
 //! aside and run by a script of swarm's own. Uninstalling leaves what was there, byte for byte, also what a manager
@@ -23,8 +23,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// Each hook with what it runs.
-const HOOKS: [(&str, &str); 2] = [("pre-commit", "guard"), ("post-commit", "guard --committed")];
+/// Each hook with what it runs. The first is the one that a team is asked to call from its own.
+const HOOKS: [(&str, &str); 4] = [
+    ("pre-commit", "guard"),
+    ("post-commit", "guard --committed"),
+    ("pre-merge-commit", "guard --hook pre-merge-commit"),
+    ("post-checkout", "guard --hook post-checkout \"$@\""),
+];
+
+/// Their names, for a person.
+pub const NAMES: &str = "pre-commit, post-commit, pre-merge-commit and post-checkout";
 
 /// The ending of a hook that was moved, and the directory in which it is found by its own name.
 const ASIDE: &str = "before-swarm";
@@ -114,7 +122,9 @@ impl Guard {
 
     /// How far it is in force, for this program.
     pub fn standing(&self, program: &str) -> Standing {
-        let calls = HOOKS.iter().filter(|(hook, what)| {
+        // What the team's own hooks do besides is theirs to choose.
+        let wanted = if self.refused.is_some() { &HOOKS[..1] } else { &HOOKS[..] };
+        let calls = wanted.iter().filter(|(hook, what)| {
             let has = |name: &str| self.text(name).is_some_and(|t| calls_this(&t, program, what));
             has(hook)
                 || self.text(hook).is_some_and(|text| {
@@ -123,7 +133,7 @@ impl Guard {
                 })
         });
         match calls.count() {
-            n if n == HOOKS.len() => Standing::Whole,
+            n if n == wanted.len() => Standing::Whole,
             0 if !self.is_installed() => Standing::Absent,
             _ => Standing::Partial,
         }
