@@ -235,6 +235,52 @@ fn every_agent_is_told_once_how_to_talk() {
     assert!(world.ok(&["onboard", "--print"]).contains("swarm-msg lock PATH"));
 }
 
+#[test]
+fn an_agent_whose_tools_do_not_find_the_command_is_told_where_it_is() {
+    let world = World::new();
+    world.start();
+    // One finds it, one has another PATH, and one's tools get the PATH of a login shell.
+    let only = world.path().join("only");
+    fs::create_dir(&only).unwrap();
+    for name in ["claude", "errand"] {
+        std::os::unix::fs::symlink(world.path().join("bin").join(name), only.join(name)).unwrap();
+    }
+    fs::write(world.path().join("home/.profile"), "PATH=/usr/bin:/bin\n").unwrap();
+    let claude = format!("PATH={}:/usr/bin:/bin claude", only.display());
+    let panes = [world.agent("gemini", &[]), world.agent(&claude, &[]), world.agent("codex", &[])];
+    let told = world.ok(&["discover", "--init"]);
+    for name in [
+        "claude-1: swarm-msg is not on PATH",
+        "codex-1: swarm-msg is not on PATH of its login shell",
+        "~/.profile",
+    ] {
+        assert!(told.contains(name), "{name}: {told}");
+    }
+    assert!(!told.contains("gemini-1: "), "{told}");
+    let doctor = String::from_utf8(world.swarm(&["doctor"]).stdout).unwrap();
+    assert!(doctor.contains("codex-1: swarm-msg is not on PATH of its login shell"), "{doctor}");
+    let out = world.swarm(&["onboard"]);
+    let why = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(out.status.success() && why.contains("claude-1: swarm-msg is not on PATH"), "{why}");
+    // The place that it is told works there.
+    let full = world.path().join("bin/swarm-msg").display().to_string();
+    let told = |pane: &str, text: &str| world.events(pane, "submitted").iter().any(|t| t.contains(text));
+    eventually("each is told its own", || {
+        let by_path = format!("write {full} for it");
+        let all = told(&panes[0], "Others: swarm-msg who. Send: swarm-msg send")
+            && panes[1..].iter().all(|pane| told(pane, &by_path));
+        all.then_some(())
+    });
+    assert!(world.below("claude-1", &format!("{full} whoami")).contains("claude-1"));
+    let welcome = world.below("codex-1", "echo '{}' | swarm hook codex SessionStart");
+    assert!(welcome.contains(&format!("Send: {full} send")), "{welcome}");
+    // Once a login shell finds it, it is called by its name.
+    let bin = world.path().join("bin");
+    fs::write(world.path().join("home/.profile"), format!("PATH={}:/usr/bin:/bin\n", bin.display())).unwrap();
+    let welcome = world.below("codex-1", "echo '{}' | swarm hook codex SessionStart");
+    assert!(welcome.contains("Send: swarm-msg send"), "{welcome}");
+}
+
 /// Every event of a hook, with what could be had through it.
 const EVENTS: [&str; 9] = [
     "SessionStart",

@@ -59,6 +59,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
             crate::core::escape::line(&store.root().display().to_string())
         ));
     }
+    text.push_str(&session::tell_speechless(&store.agents()?));
     print::out(&text)
 }
 

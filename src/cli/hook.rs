@@ -129,6 +129,7 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
     }
     // What is wrong in the settings the doctor and the courier tell: a hook has nobody to tell it to.
     let settings = Settings::from(&Files::of(Some(store.root())).load());
+    let command = || session::command(agent);
     let call = Call {
         store,
         agents: &session.agents,
@@ -137,6 +138,7 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
         host: args.host,
         name: &args.event,
         here: &session::here()?,
+        command: &command,
         enforce: settings.enforce,
         tree: settings.tree,
     };

@@ -1,11 +1,13 @@
 use super::compose::{self, Report};
 use super::print;
-use super::session::Session;
+use super::session::{self, Session};
 use crate::core::agent::Agent;
 use crate::core::body::Body;
 use crate::core::message::MessageType;
+use crate::core::name::Name;
 use crate::core::refusal::Refusal;
 use anyhow::Result;
+use std::collections::BTreeMap;
 
 /// Tell agents how to talk here, each once
 ///
@@ -30,6 +32,9 @@ pub(super) struct Args {
 
 /// One line of less than 400 bytes, so that it is typed whole.
 const TEXT: &str = "You are in a swarm of coding agents; your name is behind \"to\" above. Others: swarm-msg who. Send: swarm-msg send NAME \"text\". Answer: swarm-msg reply ID \"text\". Mail: swarm-msg inbox, swarm-msg read. Before you edit shared files: swarm-msg lock PATH, then swarm-msg unlock PATH.";
+
+/// The same for who does not find the command by its name; `COMMAND` is its place, which may be long.
+const TEXT_BY_PATH: &str = "You are in a swarm of coding agents; your name is behind \"to\" above. Your tools do not find swarm-msg by its name; write COMMAND for it. Others: swarm-msg who. Also: send NAME \"text\"; reply ID \"text\"; inbox; read. Before you edit shared files: lock PATH, then unlock PATH.";
 
 const SECTION: &str = "\
 ## Working beside other agents
@@ -62,9 +67,18 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if chosen.is_empty() {
         return print::out("everybody was told before (--again tells them again)\n");
     }
-    let body = Body::new(TEXT).map_err(|bad| Refusal::Usage(bad.to_string()))?;
-    let to = chosen.iter().map(|a| a.name.clone()).collect();
-    let sent = compose::post(&session, compose::draft(&session, to, MessageType::Info, body))?;
+    // One message for all who call it the same.
+    let mut groups: BTreeMap<String, Vec<Name>> = BTreeMap::new();
+    for agent in &chosen {
+        groups.entry(session::command(agent)).or_default().push(agent.name.clone());
+    }
+    let mut all = Vec::new();
+    for (command, to) in groups {
+        let text =
+            if command == "swarm-msg" { TEXT.to_owned() } else { TEXT_BY_PATH.replace("COMMAND", &command) };
+        let body = Body::new(&text).map_err(|bad| Refusal::Usage(bad.to_string()))?;
+        all.push(compose::post(&session, compose::draft(&session, to, MessageType::Info, body))?);
+    }
     // After the message is there: a crash in between tells somebody twice rather than never.
     session.store.transact(|tx| {
         for agent in tx.agents()?.into_iter().filter(|a| chosen.iter().any(|c| c.process == a.process)) {
@@ -72,5 +86,11 @@ pub(super) fn run(args: &Args) -> Result<()> {
         }
         Ok(())
     })?;
-    compose::watch(&session, &sent, args.report)
+    all.iter().try_for_each(|sent| compose::watch(&session, sent, args.report))?;
+    let told = session::tell_speechless(&chosen);
+    // JSON stands alone on stdout.
+    if !told.is_empty() {
+        print::tell(told.trim_end());
+    }
+    Ok(())
 }

@@ -4,6 +4,7 @@ use super::stranger;
 use crate::agents::Profiles;
 use crate::core::agent::Agent;
 use crate::core::config::{Settings, Source};
+use crate::core::escape;
 use crate::core::id::{self, MIN_PREFIX};
 use crate::core::message::{Identity, Verified};
 use crate::core::name::Name;
@@ -12,6 +13,7 @@ use crate::courier::witness::{self, Proof};
 use crate::courier::{discovery, rules, start};
 use crate::hooks::install::git::Installed;
 use crate::os::caller::{self, Caller};
+use crate::os::tools::{self, Tools};
 use crate::store::config::Files;
 use crate::store::mail::Found;
 use crate::store::{Store, key};
@@ -66,6 +68,41 @@ pub(super) fn program() -> Result<PathBuf> {
         .map(|dir| dir.join("swarm"))
         .find(|file| real.is_some() && file.canonicalize().ok() == real);
     Ok(found.unwrap_or(own))
+}
+
+/// The directory in which this program has its `swarm-msg`.
+pub(super) fn tools_dir() -> Result<PathBuf> {
+    Ok(program()?.parent().map(Path::to_path_buf).unwrap_or_default())
+}
+
+/// How an agent's tools call `swarm-msg`.
+pub(super) fn command(agent: &Agent) -> String {
+    tools_dir()
+        .map_or_else(|_| "swarm-msg".to_owned(), |dir| tools::command(&agent.kind, agent.process.pid, &dir))
+}
+
+/// Which of these living agents cannot run `swarm-msg`, and the one command that repairs it.
+pub(super) fn speechless(agents: &[Agent]) -> Vec<(String, String)> {
+    let Ok(dir) = tools_dir() else { return Vec::new() };
+    let judged = |agent: &Agent| {
+        let tools = Tools::of(&agent.kind, agent.process.pid)?;
+        let why = tools.find(&dir).err()?;
+        Some((format!("{}: {why}", agent.name), tools.repair(&dir)))
+    };
+    agents.iter().filter(|a| a.is_live()).filter_map(judged).collect()
+}
+
+/// The same as a line for a person; nothing if all can.
+pub(super) fn tell_speechless(agents: &[Agent]) -> String {
+    let (seen, mut repair): (Vec<String>, Vec<String>) = speechless(agents).into_iter().unzip();
+    repair.sort();
+    repair.dedup();
+    let all = format!(
+        "{}\n  → {}, and start them again\n",
+        escape::line(&seen.join("; ")),
+        escape::line(&repair.join("; "))
+    );
+    if seen.is_empty() { String::new() } else { all }
 }
 
 /// Puts the guard of commits in again where another tool has written its hooks over it. Whatever prevents it, the doctor tells.

@@ -73,14 +73,20 @@ fn welcome(call: &Call<'_>) -> String {
         .map(|a| a.name.as_str())
         .collect();
     let others = if others.is_empty() { "nobody else yet".to_owned() } else { others.join(", ") };
+    let msg = (call.command)();
     format!(
         "You are {} in this project's swarm of coding agents; the others: {others}, and human.\n\
          Messages to you arrive as lines that begin with [swarm ID; swarm checks them and says so.\n\
-         Send: swarm-msg send NAME \"text\" | answer: swarm-msg reply ID \"text\" | acknowledge: swarm-msg ack ID | your mail: \
-         swarm-msg inbox, swarm-msg read\n\
-         Before you change files that others may be working on: swarm-msg lock PATH; see swarm-msg locks; give back: \
-         swarm-msg unlock PATH",
-        call.agent.name
+         Send: {msg} send NAME \"text\" | answer: {msg} reply ID \"text\" | acknowledge: {msg} ack ID | your mail: \
+         {msg} inbox, {msg} read\n\
+         Before you change files that others may be working on: {msg} lock PATH; see {msg} locks; give back: \
+         {msg} unlock PATH{}",
+        call.agent.name,
+        if msg == "swarm-msg" {
+            ""
+        } else {
+            "\nYour tools do not find swarm-msg by its name: write it as above, also where a text calls it swarm-msg."
+        }
     )
 }
 

@@ -43,6 +43,8 @@ pub struct Call<'a> {
     pub name: &'a str,
     /// The directory the hook runs in.
     pub here: &'a Path,
+    /// How the agent's tools call `swarm-msg`; asked for where it is named first.
+    pub command: &'a dyn Fn() -> String,
     /// What to do about edits of what others hold.
     pub enforce: Enforce,
     /// What to do about commands that take uncommitted work of others with them.

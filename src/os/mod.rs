@@ -12,6 +12,7 @@ pub mod clock;
 pub mod git;
 pub mod process;
 pub mod program;
+pub mod tools;
 pub mod volume;
 
 #[cfg(all(target_os = "linux", not(feature = "portable-process")))]

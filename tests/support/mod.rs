@@ -57,6 +57,9 @@ impl World {
         ] {
             std::os::unix::fs::symlink(binary, dir.path().join("bin").join(name)).unwrap();
         }
+        // What a login shell finds, too: the system's own start-up files may put another PATH in place.
+        let profile = format!("PATH='{}':$PATH\n", dir.path().join("bin").display());
+        fs::write(dir.path().join("home/.profile"), profile).unwrap();
         let socket = format!("t{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         Self { dir, socket, variables: Vec::new() }
     }

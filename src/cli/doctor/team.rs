@@ -2,7 +2,6 @@
 
 use super::Place;
 use super::finding::{self, Finding};
-use super::terminal::is_executable;
 use crate::cli::{hooks, session};
 use crate::core::agent::Agent;
 use crate::core::hook::Host;
@@ -11,7 +10,7 @@ use crate::hooks::install::Target;
 use crate::hooks::install::git::{Guard, Installed, Standing};
 use crate::hooks::install::reach::Surroundings;
 use crate::hooks::report;
-use crate::os::program;
+use crate::os::{program, tools};
 use crate::store::Store;
 use crate::store::key;
 use crate::tmux::health::Health;
@@ -207,39 +206,24 @@ fn guard(place: &Place, root: &Path) -> Finding {
     }
 }
 
-/// Whether agents find `swarm-msg`, and the one that belongs to this program.
+/// Whether agents' tools find `swarm-msg`, and the one that belongs to this program.
 fn reachable(place: &Place, live: &[&Agent]) -> Finding {
-    let dir = place.program.parent().unwrap_or(&place.program).to_owned();
-    let mend =
-        format!("put {} on PATH in your shell's start-up file, and start the agents anew", dir.display());
-    let judge = |path: &str| -> Result<PathBuf, String> {
-        let file = std::env::split_paths(path).map(|d| d.join("swarm-msg")).find(|f| is_executable(f));
-        let file = file.ok_or_else(|| "swarm-msg is not on PATH".to_owned())?;
-        let real = file.canonicalize().unwrap_or_else(|_| file.clone());
-        if real.parent() == dir.canonicalize().ok().as_deref() {
-            Ok(file)
-        } else {
-            Err(format!("swarm-msg is {}, of another installation than {}", file.display(), dir.display()))
-        }
-    };
+    let dir = session::tools_dir().unwrap_or_else(|_| place.program.with_file_name(""));
     if live.is_empty() {
-        return match judge(&std::env::var("PATH").unwrap_or_default()) {
+        let mend = format!("put {} on PATH in your shell's start-up file", dir.display());
+        return match tools::find(&std::env::var("PATH").unwrap_or_default(), &dir) {
             Ok(file) => Finding::ok("path", format!("{} (no agents to look at)", file.display())),
             Err(why) => Finding::warn("path", format!("{why}, in this shell"), mend),
         };
     }
-    let mut known = 0;
-    let troubles: Vec<String> = live
-        .iter()
-        .filter_map(|agent| {
-            let path = program::variable(agent.process.pid, "PATH")?;
-            known += 1;
-            judge(&path).err().map(|why| format!("{}: {why}", agent.name))
-        })
-        .collect();
+    let agents: Vec<Agent> = live.iter().map(|a| (*a).clone()).collect();
+    let troubles = session::speechless(&agents);
     if troubles.is_empty() {
-        Finding::ok("path", format!("swarm-msg is on PATH of {known} agents of {}", live.len()))
-    } else {
-        Finding::warn("path", troubles.join("; "), mend)
+        let known = live.iter().filter(|a| program::variable(a.process.pid, "PATH").is_some()).count();
+        return Finding::ok("path", format!("swarm-msg is on the PATH of {known} agents of {}", live.len()));
     }
+    let (seen, mut repair): (Vec<String>, Vec<String>) = troubles.into_iter().unzip();
+    repair.sort();
+    repair.dedup();
+    Finding::warn("path", seen.join("; "), format!("{}, and start these agents again", repair.join("; ")))
 }
