@@ -161,7 +161,11 @@ fn a_zoomed_neighbour_and_clients_of_several_sizes_do_not_matter() {
 
 #[test]
 fn the_smallest_pane_that_can_be_read_is_served() {
-    let (world, panes) = team(&["claude", "codex", "gemini"]);
+    let world = World::new();
+    world.start();
+    // Nothing of a line stays in sight there, so what shows that it was given is its turn.
+    let panes = ["claude", "codex", "gemini"].map(|kind| world.agent(kind, &[("FAKE_AGENT_BUSY", "400")]));
+    world.ok(&["discover", "--init", "--quiet"]);
     for (name, pane) in ["claude-1", "codex-1", "gemini-1"].iter().zip(&panes) {
         world.tmux(&["resize-window", "-t", pane, "-x", "40", "-y", "10"]);
         let id = send(&world, name, "small");

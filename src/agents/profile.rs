@@ -259,11 +259,14 @@ pub struct Timing {
     pub settle_ms: u64,
     /// Between Enter and its effect at the most.
     pub evidence_ms: u64,
+    /// Enters for one message at the most. More than one only where an Enter that came at the wrong moment is lost: a line editor keeps
+    /// it, and answers its next question with it.
+    pub enters: u32,
 }
 
 impl Default for Timing {
     fn default() -> Self {
-        Self { settle_ms: 150, evidence_ms: 1500 }
+        Self { settle_ms: 150, evidence_ms: 1500, enters: 4 }
     }
 }
 

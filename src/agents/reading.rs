@@ -65,9 +65,19 @@ impl Composer {
         }
     }
 
+    /// Whether it holds `line` whole, and more.
+    pub fn holds_beside(&self, line: &str) -> bool {
+        self.contains(line) && !self.holds(line)
+    }
+
     /// Whether `part` stands somewhere in it.
     pub fn contains(&self, part: &str) -> bool {
-        self.content == Content::Text && squeeze(&self.text).contains(&squeeze(part))
+        self.count(part) > 0
+    }
+
+    /// How often `part` stands in it.
+    pub fn count(&self, part: &str) -> usize {
+        if self.content == Content::Text { squeeze(&self.text).matches(&squeeze(part)).count() } else { 0 }
     }
 }
 

@@ -1,9 +1,10 @@
 //! How far one message has come on its way to one recipient.
 //!
-//! `queued → held → typing → entering → submitted → read → acked`, or `failed`. Kept beside the signed message in
+//! `queued → held → typing → entering → typed → submitted → read → acked`, or `failed`. Kept beside the signed message in
 //! `mail/NAME/state/`, so that no change of state can tear a message. `typing` is written before the text is
 //! pasted and `entering` before Enter is pressed: after a crash these two marks say what may have happened, and
-//! with a look at the composer that is enough neither to lose nor to repeat a message.
+//! with a look at the composer that is enough neither to lose nor to repeat a message. `typed` is what can be said of a text
+//! that has left the composer without a sign of a turn: it may have been given, so it is never pasted again.
 
 use super::ack::AckClock;
 use super::id::MessageId;
@@ -25,6 +26,8 @@ pub enum Stage {
     Typing,
     /// Enter is being or was pressed.
     Entering,
+    /// It has left the composer, and nothing shows that a turn began: perhaps given, so not to be typed again.
+    Typed,
     /// In the agent's hands, by the evidence given.
     Submitted,
     /// Read by the recipient.
@@ -41,7 +44,7 @@ impl Stage {
         match self {
             Stage::Queued => "queued",
             Stage::Held => "held",
-            Stage::Typing | Stage::Entering => "typed",
+            Stage::Typing | Stage::Entering | Stage::Typed => "typed",
             Stage::Submitted => "submitted",
             Stage::Read => "read",
             Stage::Acked => "acked",
@@ -49,9 +52,9 @@ impl Stage {
         }
     }
 
-    /// Whether the courier still has something to do.
+    /// Whether the courier still has something to type.
     pub fn is_open(self) -> bool {
-        self < Stage::Submitted
+        self < Stage::Typed
     }
 }
 
@@ -72,9 +75,17 @@ pub struct Progress {
     /// The recipient's name in the typed line; it may have been renamed since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub typed_as: Option<Name>,
-    /// How often Enter was pressed.
+    /// When it was pasted (ms since the epoch); 0 if it was not.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub typed_at: u64,
+    /// How often Enter was pressed, or may have been.
     #[serde(default)]
     pub enters: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde asks for a reference
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 impl Progress {
@@ -83,10 +94,16 @@ impl Progress {
         Self { since: now_ms, ..Self::default() }
     }
 
+    /// Whether its text may stand, never entered, in the composer of `process`: pasted there by us, and Enter neither pressed by us nor
+    /// known to have been pressed by somebody else.
+    pub fn is_unentered_in(&self, process: &ProcessId) -> bool {
+        self.typed_at > 0 && self.enters == 0 && self.typed_into.as_ref() == Some(process)
+    }
+
     /// Moves to `stage`; the time changes only when the stage does. Returns whether anything changed. What was
-    /// submitted, read or acknowledged never goes back.
+    /// typed, submitted, read or acknowledged never goes back.
     pub fn advance(&mut self, stage: Stage, detail: &str, now_ms: u64) -> bool {
-        let goes_back = self.stage >= Stage::Submitted && stage < self.stage;
+        let goes_back = self.stage >= Stage::Typed && stage < self.stage;
         if goes_back || (self.stage == stage && self.detail == detail) {
             return false;
         }
@@ -153,6 +170,7 @@ mod tests {
             (Stage::Held, "held", true),
             (Stage::Typing, "typed", true),
             (Stage::Entering, "typed", true),
+            (Stage::Typed, "typed", false),
             (Stage::Submitted, "submitted", false),
             (Stage::Read, "read", false),
             (Stage::Acked, "acked", false),
@@ -172,7 +190,9 @@ mod tests {
             (Stage::Typing, "a draft", 4, true, 4),
             // Before it is submitted it may go back: the agent's process was another one.
             (Stage::Queued, "", 5, true, 5),
-            (Stage::Submitted, "composer cleared", 6, true, 6),
+            (Stage::Typed, "composer cleared", 5, true, 5),
+            (Stage::Typing, "", 5, false, 5),
+            (Stage::Submitted, "a turn began", 6, true, 6),
             (Stage::Submitted, "seen in the transcript", 7, true, 6),
             (Stage::Submitted, "seen in the transcript", 8, false, 6),
             (Stage::Held, "late", 9, false, 6),
@@ -182,6 +202,19 @@ mod tests {
             assert_eq!(way.since, since, "{stage:?} {detail}");
         }
         assert_eq!((way.stage, &*way.detail), (Stage::Acked, "seen in the transcript"));
+    }
+
+    #[test]
+    fn a_text_is_unentered_only_in_the_process_it_was_pasted_into_and_before_any_enter() {
+        let process = |pid| ProcessId { pid, start: 1, boot: "b".into() };
+        let pasted = Progress { typed_into: Some(process(1)), typed_at: 5, ..Progress::queued(1) };
+        assert!(pasted.is_unentered_in(&process(1)));
+        assert!(!pasted.is_unentered_in(&process(2)));
+        assert!(!Progress { enters: 1, ..pasted.clone() }.is_unentered_in(&process(1)));
+        // A record of a version that did not write down when it pasted.
+        assert!(!Progress { typed_at: 0, ..pasted }.is_unentered_in(&process(1)));
+        let old: Progress = serde_json::from_str(r#"{"stage":"entering","since":3,"enters":1}"#).unwrap();
+        assert_eq!((old.stage, old.typed_at, old.enters), (Stage::Entering, 0, 1));
     }
 
     #[test]

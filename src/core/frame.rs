@@ -87,14 +87,19 @@ pub fn preview(body: &str) -> String {
     escape::short(&flat.replace('@', "(at)"), PREVIEW)
 }
 
-/// What to look for on a screen to know whether the line for `id` stands there.
-pub fn marker(id: &MessageId) -> String {
-    format!("[swarm {id} ")
-}
-
-/// The same for the `ring`th reminder.
+/// What the line of the `ring`th reminder begins with.
 pub fn reminder_marker(id: &MessageId, ring: u32) -> String {
     format!("[swarm {id} REMINDER {ring} ")
+}
+
+/// What to look for on a screen to know whether a line stands there: its id, and whether it is the message or which reminder.
+pub fn head(line: &str) -> &str {
+    line.find("from ").map_or(line, |end| &line[..end])
+}
+
+/// The same for its end, which is to be seen where the beginning has scrolled away.
+pub fn tail(line: &str) -> &str {
+    line.rfind(" (").map_or(line, |begin| &line[begin + 1..])
 }
 
 #[cfg(test)]
@@ -215,9 +220,12 @@ mod tests {
     fn a_screen_is_searched_for_what_a_line_begins_with() {
         let message = verified("is it done?");
         let (id, to) = (&message.id, &message.to[0]);
-        assert_eq!(marker(id), format!("[swarm {id} "));
-        assert!(render(&message, to).starts_with(&marker(id)));
-        assert!(render_reminder(&message, to, 3).starts_with(&reminder_marker(id, 3)));
+        assert_eq!(head(&render(&message, to)), format!("[swarm {id} QUESTION "));
+        assert_eq!(head(&render_reminder(&message, to, 3)), reminder_marker(id, 3));
+        assert_eq!(head("something else"), "something else");
+        assert_eq!(tail(&render(&message, to)), format!("(answer: swarm-msg reply {id} \"...\")"));
+        assert_ne!(tail(&render(&message, to)), tail(&render_reminder(&message, to, 3)));
+        assert_eq!(tail("something else"), "something else");
         let half = render(&message, to);
         assert_eq!(begun(&format!("  {}", &half[..20])), Some(id.clone()));
         for other in ["", "[swarm ", "[swarm nothing here", "swarm 00000000 INFO"] {

@@ -2,34 +2,37 @@
 //!
 //! Two marks make a crash harmless: `typing` is on record before the text is pasted, `entering` before Enter is
 //! pressed. So whoever goes on knows what may have happened, looks at the composer and the screen first, and neither
-//! repeats nor loses the message. Each act on the pane is guarded by the facts of the look it was decided on. The pane
-//! lock is held throughout; the store's mutex only for each mark, never across a tmux call.
+//! repeats nor loses the message. Each act on the pane is guarded by the facts of the look it was decided on, and is in the journal
+//! together with its mark. The pane lock is held throughout; the store's mutex only for each mark, never across a tmux call.
+//!
+//! Enter is pressed on the text of the delivery under way only. What was submitted, or may have been, is a person's from then on, also
+//! where history or an interrupted turn brings it back. A second Enter needs evidence that the program has read the first one: else it
+//! waits in the terminal, and says yes to the next question.
 
 use super::gate::{Hold, Scene};
 use super::keys::Keys;
 use super::servers::ANSWER;
-use crate::agents::{self, Profile, Reading};
+use crate::agents::{self, Content, Profile, Reading};
 use crate::core::agent::{Agent, Status};
 use crate::core::config::Settings;
 use crate::core::delivery::{Delivery, Progress, Stage};
 use crate::core::frame;
-use crate::core::message::{Verified, parse_file_name};
+use crate::core::id::MessageId;
+use crate::core::message::Verified;
 use crate::hooks::report;
-use crate::os::process;
+use crate::os::{process, terminal};
 use crate::store::mail::Folder;
 use crate::store::{Store, fault, lock, now_ms};
 use crate::tmux::Server;
 use crate::tmux::pane::{Acted, Look};
 use anyhow::Result;
-use std::cell::RefCell;
+use serde_json::{Value, json};
+use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 /// How long to wait for pasted text to appear.
 const APPEAR: Duration = Duration::from_secs(5);
-
-/// Enters pressed for one message at the most.
-const MAX_ENTERS: u32 = 4;
 
 /// Pause between two looks: doubles from the first to the second value.
 const LOOK_PAUSE: (Duration, Duration) = (Duration::from_millis(8), Duration::from_millis(100));
@@ -39,6 +42,8 @@ const LOOK_PAUSE: (Duration, Duration) = (Duration::from_millis(8), Duration::fr
 pub enum Outcome {
     /// In the agent's hands, by this evidence.
     Submitted(&'static str),
+    /// It has left the composer, without a sign that it was given.
+    Typed(&'static str),
     /// Not now.
     Held(Hold),
     /// The recipient's process is gone.
@@ -63,6 +68,35 @@ pub struct Attempt<'a> {
     pub settings: &'a Settings,
     /// What is known of people's keys in its pane.
     pub keys: &'a RefCell<Keys>,
+    /// What is known of this attempt.
+    pub notes: Notes,
+}
+
+/// What an attempt keeps in mind.
+#[derive(Debug, Default)]
+pub struct Notes {
+    /// How often the line's beginning and its end stood on the screen before it was typed.
+    stood: Cell<[usize; 2]>,
+    /// A sign that it was given, seen in one look: a turn may be over at the next.
+    sign: Cell<Option<&'static str>>,
+    /// What tmux said to the acts since the last transaction: entries for the journal.
+    said: RefCell<Vec<(&'static str, Value)>>,
+}
+
+/// What is pressed in a pane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Act {
+    Paste,
+    Enter,
+}
+
+impl Act {
+    fn word(self) -> &'static str {
+        match self {
+            Act::Paste => "paste",
+            Act::Enter => "enter",
+        }
+    }
 }
 
 /// A look with its interpretation.
@@ -86,6 +120,28 @@ impl Seen {
             human: self.human,
             reported: self.reported,
         }
+    }
+
+    /// Whether the composer is shown, and nothing over it that may hide a text that stands there.
+    fn is_shown(&self) -> bool {
+        self.reading.composer.is_some()
+            && matches!(self.reading.state, Status::Idle | Status::Busy | Status::Draft)
+    }
+
+    /// Whether the text is in the composer, but not just as it was typed.
+    fn is_beside(&self, line: &str) -> bool {
+        let composer = self.reading.composer.as_ref();
+        composer.is_some_and(|c| c.contains(frame::head(line)) && !c.holds(line))
+    }
+
+    /// Whether the composer shows a sign in place of a long paste.
+    fn is_collapsed(&self) -> bool {
+        self.reading.composer.as_ref().is_some_and(|c| c.content == Content::Collapsed)
+    }
+
+    /// Whether a person pressed a key in the pane since then (ms since the epoch).
+    fn touched_since(&self, since: u64) -> bool {
+        self.look.keys.iter().any(|key| *key >= since / 1000)
     }
 
     fn composer_holds(&self, line: &str) -> bool {
@@ -113,6 +169,11 @@ impl Attempt<'_> {
                 })?;
                 fault::point("after-submitted-mark");
             }
+            Outcome::Typed(why) => {
+                self.mark(|way| {
+                    way.advance(Stage::Typed, why, now_ms());
+                })?;
+            }
             // What may stand in the composer keeps its stage; only the reason changes.
             Outcome::Held(hold) => drop(self.mark(|d| {
                 let stage =
@@ -124,7 +185,41 @@ impl Attempt<'_> {
             })?),
             Outcome::Settled => {}
         }
+        self.flush();
         Ok(outcome)
+    }
+
+    /// Looks once more for a sign that a text which has left the composer was given, and records it. Returns whether there is one.
+    pub fn confirm(&self) -> Result<bool> {
+        let delivery = self.current()?;
+        let name = delivery.typed_as.as_ref().unwrap_or(&self.agent.name);
+        let line = frame::render(self.message, name);
+        let is_here = delivery.typed_into.as_ref() == Some(&self.agent.process);
+        let Some(seen) = self.look()?.filter(|seen| is_here && !seen.moved) else { return Ok(false) };
+        // A turn that began since is of this text only if nothing else was entered since.
+        let last = self.keys.borrow().entered.as_ref() == Some(&self.message.id);
+        let touched = seen.touched_since(delivery.since);
+        let evidence = if self.stands_outside(&line, &seen) && seen.is_shown() {
+            "it stands in the transcript"
+        } else if last && !touched && seen.reading.state == Status::Busy {
+            "a turn began after Enter"
+        } else {
+            return Ok(false);
+        };
+        self.store.transact(|tx| {
+            let mut delivery = self.record()?;
+            let file = self.message.file_name();
+            if delivery.way.stage == Stage::Typed
+                && self.store.mail_file(&self.agent.name, Folder::New, &file).exists()
+            {
+                delivery.way.advance(Stage::Submitted, evidence, now_ms());
+                tx.put_delivery(&self.agent.name, &delivery)?;
+                tx.mark_given(&self.agent.name, &file)?;
+                tx.journal("delivery", self.stage_entry(&delivery.way))?;
+            }
+            Ok(())
+        })?;
+        Ok(true)
     }
 
     fn steps(&self) -> Result<Outcome> {
@@ -156,16 +251,19 @@ impl Attempt<'_> {
     fn paste(&self, line: &str) -> Result<ControlFlow<Outcome>> {
         let Some(first) = self.look()? else { return Ok(ControlFlow::Break(Outcome::Gone)) };
         if let Err(hold) = first.scene().may_paste() {
+            if hold != Hold::Draft {
+                return Ok(ControlFlow::Break(Outcome::Held(hold)));
+            }
             // Not on the word of one look: an Enter beside a person's draft would submit it.
-            if hold == Hold::Draft
-                && self.left_over(&first)?.is_some()
+            if self.left_over(&first)?.is_some()
                 && let Some(seen) = self.watch(2 * self.settle(), self.settle(), |_| true)?
                 && let Some(left) = self.left_over(&seen)?
             {
-                self.clear_away(&left, seen)?;
+                self.clear_away(&left, &seen)?;
                 return Ok(ControlFlow::Break(Outcome::Held(Hold::Changed)));
             }
-            return Ok(ControlFlow::Break(Outcome::Held(hold)));
+            let is_ours = first.reading.composer.as_ref().is_some_and(|c| frame::begun(&c.text).is_some());
+            return Ok(ControlFlow::Break(Outcome::Held(if is_ours { Hold::Recalled } else { hold })));
         }
         std::thread::sleep(LOOK_PAUSE.0);
         let Some(second) = self.look()? else { return Ok(ControlFlow::Break(Outcome::Gone)) };
@@ -177,24 +275,24 @@ impl Attempt<'_> {
             return Ok(ControlFlow::Break(Outcome::Held(Hold::Changed)));
         }
         let (into, name) = (self.agent.process.clone(), self.agent.name.clone());
-        let marked = self.mark(|d| {
+        let marked = self.mark_act(Act::Paste, |d| {
             d.advance(Stage::Typing, "", now_ms());
             d.typed_into = Some(into);
             d.typed_as = Some(name);
+            d.typed_at = now_ms();
             d.enters = 0;
         })?;
         if marked.is_none() {
             return Ok(ControlFlow::Break(Outcome::Settled));
         }
+        self.notes.stood.set(ends(line).map(|end| second.look.screen.count_ignoring_space(end)));
         fault::point("before-paste");
         let acted = self.server().paste(&self.agent.place.pane, &second.look, line)?;
         fault::point("after-paste");
-        self.tell_unclear("paste", &acted);
+        self.note_answer(Act::Paste, &acted);
         if acted == Acted::Stale {
             // Nothing was typed, so the mark may be taken back.
-            self.mark(|d| {
-                *d = Progress { stage: Stage::Held, typed_into: None, typed_as: None, ..d.clone() }
-            })?;
+            self.mark(take_back)?;
             return Ok(ControlFlow::Break(Outcome::Held(Hold::Changed)));
         }
         Ok(ControlFlow::Continue(()))
@@ -202,7 +300,6 @@ impl Attempt<'_> {
 
     /// Step 11: a message that was being typed when the courier ended, or that is still in the composer.
     fn resume(&self, line: &str, delivery: &Progress) -> Result<ControlFlow<Outcome>> {
-        let stage = delivery.stage;
         let Some(seen) = self.watch(self.settle(), Duration::ZERO, |_| true)? else {
             return Ok(ControlFlow::Break(Outcome::Gone));
         };
@@ -210,22 +307,36 @@ impl Attempt<'_> {
             return Ok(ControlFlow::Break(Outcome::Held(Hold::Moved)));
         }
         if seen.composer_holds(line) {
-            return Ok(ControlFlow::Continue(()));
+            return Ok(if self.stands_outside(line, &seen) {
+                // A person submitted it, and history brought it back: it is that person's now.
+                ControlFlow::Break(Outcome::Submitted("somebody submitted it"))
+            } else if seen.is_collapsed() && seen.touched_since(delivery.typed_at) {
+                // What the sign stands for cannot be seen: a person may have pasted something else.
+                ControlFlow::Break(Outcome::Held(Hold::EnterIgnored))
+            } else if delivery.enters == 0 {
+                ControlFlow::Continue(())
+            } else if let Err(hold) = self.may_press_again(delivery, &seen)? {
+                ControlFlow::Break(Outcome::Held(hold))
+            } else {
+                ControlFlow::Continue(())
+            });
         }
-        if let Some(evidence) = self.taken(&seen, stage) {
+        if let Some(evidence) = self.evidence(line, &seen, delivery) {
             return Ok(ControlFlow::Break(Outcome::Submitted(evidence)));
         }
-        if self.stays_mixed(&seen)? {
-            self.mark(never_entered)?;
+        if seen.is_beside(line) {
+            if self.stays_beside(line, &seen)? {
+                self.mark(never_entered)?;
+            }
+            let hold = seen.scene().may_enter(line).err().unwrap_or(Hold::Changed);
+            return Ok(ControlFlow::Break(Outcome::Held(hold)));
         }
         match seen.scene().may_paste() {
             // It never arrived: the paste was not made. Or a person took it away.
-            Ok(()) if stage == Stage::Typing && !entered_late(delivery, &seen) => self.paste(line),
-            Ok(()) => Ok(ControlFlow::Break(Outcome::Submitted("the composer is empty after Enter"))),
-            Err(hold) => Ok(ControlFlow::Break(Outcome::Held(match hold {
-                Hold::Draft => Hold::Mixed,
-                other => other,
-            }))),
+            Ok(()) if delivery.enters == 0 => self.paste(line),
+            Ok(()) => Ok(ControlFlow::Break(Outcome::Typed(UNSEEN))),
+            Err(Hold::Draft) if delivery.enters > 0 => Ok(ControlFlow::Break(Outcome::Typed(UNSEEN))),
+            Err(hold) => Ok(ControlFlow::Break(Outcome::Held(hold))),
         }
     }
 
@@ -235,43 +346,73 @@ impl Attempt<'_> {
     }
 
     /// Between Enter and its effect at the most.
-    fn evidence(&self) -> Duration {
+    fn patience(&self) -> Duration {
         Duration::from_millis(self.profile.timing.evidence_ms)
     }
 
-    /// What the line begins with.
-    fn marker(&self) -> String {
-        match self.reminder {
-            None => frame::marker(&self.message.id),
-            Some(ring) => frame::reminder_marker(&self.message.id, ring),
-        }
-    }
-
-    /// Whether the text is in the composer still, where it is not alone.
-    fn is_mixed(&self, seen: &Seen) -> bool {
-        seen.reading.composer.as_ref().is_some_and(|c| c.contains(&self.marker()))
-    }
-
     /// The same for as long as a text needs to settle: what an agent shows while it draws its screen may never have been there.
-    fn stays_mixed(&self, seen: &Seen) -> Result<bool> {
+    fn stays_beside(&self, line: &str, seen: &Seen) -> Result<bool> {
         let same = |now: &Seen| now.reading.composer == seen.reading.composer;
-        Ok(self.is_mixed(seen)
+        Ok(seen.is_beside(line)
             && self.watch(self.settle(), Duration::ZERO, |now| !same(now))?.is_some_and(|s| same(&s)))
     }
 
-    /// Whether the text has left the composer for the transcript.
-    fn taken(&self, seen: &Seen, stage: Stage) -> Option<&'static str> {
-        let composer = seen.reading.composer.as_ref()?;
-        let marker = self.marker();
-        if composer.contains(&marker) {
+    /// Whether the line, or as much of it as has not scrolled away, stands on the screen outside the composer, and did not when it was
+    /// typed.
+    fn stands_outside(&self, line: &str, seen: &Seen) -> bool {
+        let inside = |end| seen.reading.composer.as_ref().map_or(0, |c| c.count(end));
+        let outside = |end| seen.look.screen.count_ignoring_space(end).saturating_sub(inside(end));
+        ends(line).into_iter().zip(self.notes.stood.get()).any(|(end, stood)| outside(end) > stood)
+    }
+
+    /// What shows that the text was given: it stands in the transcript, or a turn began after Enter. That the composer is empty shows
+    /// nothing: a key may have emptied it.
+    fn evidence(&self, line: &str, seen: &Seen, delivery: &Progress) -> Option<&'static str> {
+        let composer = seen.reading.composer.as_ref();
+        if composer.is_some_and(|c| ends(line).iter().any(|end| c.contains(end)) || c.holds(line)) {
             return None;
         }
-        if seen.look.screen.contains_ignoring_space(&marker) {
+        if delivery.enters > 0 && seen.reading.state == Status::Busy {
+            self.notes.sign.set(Some("a turn began after Enter"));
+        }
+        // Where no composer is to be seen, as behind a dialog, the text may stand as before.
+        if composer.is_some() && self.stands_outside(line, seen) {
             return Some("it stands in the transcript");
         }
-        // Behind a dialog the text may stand as before, whatever is shown of the composer.
-        let shown = matches!(seen.reading.state, Status::Idle | Status::Busy | Status::Draft);
-        (shown && stage == Stage::Entering).then_some("the composer was cleared by Enter")
+        if delivery.enters == 0 {
+            return None;
+        }
+        if let Some(sign) = self.notes.sign.get() {
+            return Some(sign);
+        }
+        self.reported_since(delivery.since).then_some("its hook told of a turn after Enter")
+    }
+
+    /// Whether the agent's hook told of a turn or a dialog since then.
+    fn reported_since(&self, since: u64) -> bool {
+        let report = report::read(self.store, &self.agent.name).ok().flatten();
+        report.is_some_and(|r| r.at >= since && matches!(r.status, Status::Busy | Status::Dialog))
+    }
+
+    /// Whether Enter may be pressed on a text on which it was pressed before. Only if the program is known to have read that Enter and
+    /// to wait for more, and nothing since speaks of a turn or of a person: what was submitted, or may have been, is not ours any more.
+    fn may_press_again(&self, delivery: &Progress, seen: &Seen) -> Result<Result<(), Hold>> {
+        let touched = seen.touched_since(delivery.since);
+        if delivery.enters >= self.profile.timing.enters || touched || self.reported_since(delivery.since) {
+            return Ok(Err(Hold::EnterIgnored));
+        }
+        let Some(tty) = self.server().tty(&self.agent.place.pane)? else { return Ok(Err(Hold::Unread)) };
+        let begun = Instant::now();
+        loop {
+            if terminal::has_read_all(self.agent.process.pid, &tty) {
+                return Ok(Ok(()));
+            }
+            // It may be drawing just now.
+            if begun.elapsed() >= self.settle() {
+                return Ok(Err(Hold::Unread));
+            }
+            std::thread::sleep(LOOK_PAUSE.0);
+        }
     }
 
     /// Steps 8 to 10: see the text, press Enter under guard, see it taken.
@@ -280,16 +421,10 @@ impl Attempt<'_> {
         let mut seen = match appeared {
             Some(seen) if seen.composer_holds(line) => seen,
             Some(seen) => {
-                let hold = if self.taken(&seen, Stage::Typing).is_some() {
-                    return Ok(Outcome::Submitted("somebody submitted it"));
-                } else {
-                    match seen.scene().may_enter(line) {
-                        Err(Hold::Mixed) if seen.reading.state == Status::Idle => Hold::NotSeen,
-                        Err(hold) => hold,
-                        Ok(()) => Hold::Changed,
-                    }
-                };
-                return Ok(Outcome::Held(hold));
+                return Ok(match self.evidence(line, &seen, &self.current()?) {
+                    Some(_) => Outcome::Submitted("somebody submitted it"),
+                    None => Outcome::Held(seen.scene().may_enter(line).err().unwrap_or(Hold::Changed)),
+                });
             }
             None => return Ok(Outcome::Gone),
         };
@@ -297,10 +432,11 @@ impl Attempt<'_> {
             if let Err(hold) = seen.scene().may_enter(line) {
                 return Ok(Outcome::Held(hold));
             }
-            let Some(delivery) = self.mark(|d| {
-                if d.enters < MAX_ENTERS {
-                    d.advance(Stage::Entering, "", now_ms());
-                }
+            if self.stands_outside(line, &seen) {
+                return Ok(Outcome::Submitted("somebody submitted it"));
+            }
+            let Some(delivery) = self.mark_act(Act::Enter, |d| {
+                d.advance(Stage::Entering, "", now_ms());
                 d.enters = d.enters.saturating_add(1);
             })?
             else {
@@ -309,84 +445,157 @@ impl Attempt<'_> {
                     return Ok(Outcome::Held(Hold::Changed));
                 }
                 // Read or acknowledged since: what we left there must not stay in everybody's way.
-                self.clear_away(line, seen)?;
+                if let Some(left) = self.left_over(&seen)? {
+                    self.clear_away(&left, &seen)?;
+                }
                 return Ok(Outcome::Settled);
             };
-            if delivery.enters > MAX_ENTERS {
-                return Ok(Outcome::Held(Hold::EnterIgnored));
-            }
+            self.keys.borrow_mut().entered = Some(self.message.id.clone());
             fault::point("before-enter");
             let acted = self.server().enter(&self.agent.place.pane, &seen.look)?;
             fault::point("after-enter");
-            self.tell_unclear("enter", &acted);
+            self.note_answer(Act::Enter, &acted);
             if acted == Acted::Stale {
+                // An Enter that was not pressed has cleared nothing.
                 self.mark(|d| {
                     d.enters = d.enters.saturating_sub(1);
                     drop_to_typing(d);
                 })?;
+                let Some(next) = self.watch(self.settle(), Duration::ZERO, |s| !s.composer_holds(line))?
+                else {
+                    return Ok(Outcome::Gone);
+                };
+                if !next.composer_holds(line) {
+                    return self.left(line, &next, &self.current()?);
+                }
+                seen = next;
+                continue;
             }
-            let pressed = acted != Acted::Stale;
-            let patience = if pressed { self.evidence() } else { self.settle() };
-            let after = self.watch(patience, Duration::ZERO, |seen| {
-                seen.reading.composer.is_some() && !seen.composer_holds(line)
-            })?;
-            match after {
+            let done = |seen: &Seen| {
+                self.evidence(line, seen, &delivery).is_some()
+                    || (seen.reading.composer.is_some() && !seen.composer_holds(line))
+            };
+            let Some(next) = self.watch(self.patience(), Duration::ZERO, done)? else {
+                return Ok(Outcome::Gone);
+            };
+            if !next.composer_holds(line) {
+                return self.left(line, &next, &delivery);
+            }
+            // Enter has had no effect so far. A busy machine may take it later still.
+            self.mark(drop_to_typing)?;
+            fault::point("enter-unseen");
+            if let Err(hold) = self.may_press_again(&delivery, &next)? {
+                return Ok(Outcome::Held(hold));
+            }
+            // On the word of two looks that it is as it was.
+            match self.watch(self.settle(), Duration::ZERO, |s| !s.composer_holds(line))? {
                 None => return Ok(Outcome::Gone),
-                Some(next) if next.composer_holds(line) => {
-                    // Enter has had no effect so far. A busy machine may take it later still: see `entered_late`.
-                    self.mark(drop_to_typing)?;
-                    fault::point("enter-unseen");
-                    seen = next;
-                }
-                Some(next) => {
-                    // An Enter that was not pressed has cleared nothing.
-                    let stage = if pressed { Stage::Entering } else { Stage::Typing };
-                    return Ok(match self.taken(&next, stage) {
-                        Some(evidence) => Outcome::Submitted(evidence),
-                        None if self.stays_mixed(&next)? => {
-                            self.mark(never_entered)?;
-                            Outcome::Held(Hold::Mixed)
-                        }
-                        None => Outcome::Held(next.scene().may_enter(line).err().unwrap_or(Hold::Changed)),
-                    });
-                }
-            }
-        }
-    }
-
-    /// Submits a line of ours that nobody waits for any more: Enter under the full gate, until the composer is free of it.
-    fn clear_away(&self, line: &str, mut seen: Seen) -> Result<()> {
-        for _ in 0..MAX_ENTERS {
-            if seen.scene().may_enter(line).is_err() {
-                return Ok(());
-            }
-            self.server().enter(&self.agent.place.pane, &seen.look)?;
-            match self.watch(self.evidence(), Duration::ZERO, |seen| !seen.composer_holds(line))? {
+                Some(next) if !next.composer_holds(line) => return self.left(line, &next, &delivery),
                 Some(next) => seen = next,
-                None => return Ok(()),
             }
         }
-        Ok(())
     }
 
-    /// The line in the composer, if it is exactly what was typed for a message of this agent that was read or acknowledged
-    /// before Enter was pressed.
-    fn left_over(&self, seen: &Seen) -> Result<Option<String>> {
+    /// What became of a text that has left the composer, or is not alone there any more.
+    fn left(&self, line: &str, seen: &Seen, delivery: &Progress) -> Result<Outcome> {
+        let (told, last);
+        if delivery.enters > 0 && seen.is_shown() && !seen.is_beside(line) {
+            // The turn may take a moment to begin, and the transcript to be drawn.
+            let done = |seen: &Seen| self.evidence(line, seen, delivery).is_some();
+            let Some(later) = self.watch(self.patience(), Duration::ZERO, done)? else {
+                return Ok(Outcome::Gone);
+            };
+            told = self.evidence(line, &later, delivery);
+            last = Some(later);
+        } else {
+            told = self.evidence(line, seen, delivery);
+            last = None;
+        }
+        let seen = last.as_ref().unwrap_or(seen);
+        if let Some(evidence) = told {
+            return Ok(Outcome::Submitted(evidence));
+        }
+        if self.stays_beside(line, seen)? {
+            self.mark(never_entered)?;
+        } else if delivery.enters > 0 && seen.is_shown() && !seen.composer_holds(line) {
+            return Ok(Outcome::Typed("its composer was emptied by Enter, and no sign of a turn was seen"));
+        }
+        Ok(Outcome::Held(seen.scene().may_enter(line).err().unwrap_or(Hold::Changed)))
+    }
+
+    /// Submits a line of ours that nobody waits for any more: one Enter, which is on record before it is pressed.
+    fn clear_away(&self, left: &Left, seen: &Seen) -> Result<()> {
+        if seen.scene().may_enter(&left.line).is_err() || !self.claim(left)? {
+            return Ok(());
+        }
+        let acted = self.server().enter(&self.agent.place.pane, &seen.look)?;
+        self.note_answer(Act::Enter, &acted);
+        let gone = |seen: &Seen| !seen.composer_holds(&left.line);
+        self.watch(self.patience(), Duration::ZERO, gone).map(drop)
+    }
+
+    /// Marks that Enter is pressed on such a line, unless somebody did so before.
+    fn claim(&self, left: &Left) -> Result<bool> {
+        self.store.transact(|tx| {
+            let Some(mut delivery) = self.store.delivery(&self.agent.name, &left.id)? else {
+                return Ok(false);
+            };
+            let way = if left.reminder {
+                delivery.ack.as_mut().and_then(|a| a.reminder.as_mut())
+            } else {
+                Some(&mut delivery.way)
+            };
+            let Some(way) = way.filter(|way| way.is_unentered_in(&self.agent.process)) else {
+                return Ok(false);
+            };
+            way.enters = 1;
+            tx.put_delivery(&self.agent.name, &delivery)?;
+            tx.journal("keys", self.act_entry(Act::Enter, &left.id))?;
+            Ok(true)
+        })
+    }
+
+    /// The line in the composer, if our record says that it was pasted into this very process and never entered, and its message was
+    /// read or acknowledged by another way since: the agent ran `swarm-msg read` in the moment between the paste and Enter, or
+    /// while no courier ran. Left there it would hold all later mail until a person comes by, for a text that nobody wrote but us.
+    ///
+    /// It is submitted all the same only where nothing at all speaks for a person: no key in that pane since the paste, no sign of the
+    /// line outside the composer, no prompt hook that saw it (which counts as an Enter). A line that was ever submitted, or may have
+    /// been, is never taken for this: its record says that Enter was pressed, or that its way went on to `submitted`.
+    fn left_over(&self, seen: &Seen) -> Result<Option<Left>> {
         let agent = self.agent;
         let Some(id) = seen.reading.composer.as_ref().and_then(|c| frame::begun(&c.text)) else {
             return Ok(None);
         };
-        for folder in [Folder::Given, Folder::Cur] {
-            for file in self.store.mail_files(&agent.name, folder)? {
-                if parse_file_name(&file).is_none_or(|(_, found)| found != id) {
-                    continue;
+        let Some(delivery) = self.store.delivery(&agent.name, &id)? else { return Ok(None) };
+        let mut candidates = Vec::new();
+        if matches!(delivery.way.stage, Stage::Read | Stage::Acked) {
+            candidates.push((None, &delivery.way));
+        }
+        if let (Stage::Acked, Some(clock)) = (delivery.way.stage, &delivery.ack) {
+            let reminder = clock.reminder.as_ref().filter(|r| r.stage == Stage::Typing);
+            candidates.extend(reminder.map(|r| (Some(clock.rings), r)));
+        }
+        candidates
+            .retain(|(_, way)| way.is_unentered_in(&agent.process) && !seen.touched_since(way.typed_at));
+        if candidates.is_empty() {
+            return Ok(None);
+        }
+        for folder in [Folder::Cur, Folder::Given] {
+            let Some(message) = self.store.message_by_id(&agent.name, &agent.formerly, folder, &id)? else {
+                continue;
+            };
+            for (ring, way) in candidates {
+                let name = way.typed_as.as_ref().unwrap_or(&agent.name);
+                let line = match ring {
+                    None => frame::render(&message, name),
+                    Some(ring) => frame::render_reminder(&message, name, ring),
+                };
+                if seen.composer_holds(&line) && !self.stands_outside(&line, seen) {
+                    return Ok(Some(Left { id, reminder: ring.is_some(), line }));
                 }
-                let found = self.store.message(&agent.name, &agent.formerly, folder, &file)?;
-                let Some(Ok(message)) = found else { continue };
-                let names = std::iter::once(&agent.name).chain(&agent.formerly);
-                let mut lines = names.flat_map(|name| frame::renderings(&message, name));
-                return Ok(lines.find(|line| seen.composer_holds(line)));
             }
+            return Ok(None);
         }
         Ok(None)
     }
@@ -449,13 +658,35 @@ impl Attempt<'_> {
         Ok(known.unwrap_or_else(|| Delivery::queued(self.message.id.clone(), now_ms())))
     }
 
-    /// Journals that tmux did not say whether it did something. It counts as done until a look shows otherwise.
-    fn tell_unclear(&self, act: &str, acted: &Acted) {
-        let Acted::Unclear(said) = acted else { return };
-        let fields =
-            serde_json::json!({"id": self.message.id, "to": self.agent.name, "act": act, "tmux": said});
-        // The delivery is what matters, on a full disk, too.
-        let _ = self.store.transact(|tx| tx.journal("unclear", fields));
+    /// An entry of the journal: how far it is.
+    fn stage_entry(&self, way: &Progress) -> Value {
+        json!({"id": self.message.id, "to": self.agent.name, "stage": way.stage, "detail": way.detail, "reminder": self.reminder})
+    }
+
+    /// An entry of the journal: what is pressed where, and for what.
+    fn act_entry(&self, act: Act, id: &MessageId) -> Value {
+        json!({"id": id, "to": self.agent.name, "pane": self.agent.place.pane, "what": act.word(), "reminder": self.reminder})
+    }
+
+    /// Keeps what tmux said to an act for the journal. Where it did not say whether it did it, that counts as done until a look shows
+    /// otherwise.
+    fn note_answer(&self, act: Act, acted: &Acted) {
+        let (event, said) = match acted {
+            Acted::Done => ("keys-answer", "done"),
+            Acted::Stale => ("keys-answer", "not done: the pane had changed"),
+            Acted::Unclear(said) => ("unclear", said.as_str()),
+        };
+        let mut entry = self.act_entry(act, &self.message.id);
+        entry["tmux"] = json!(said);
+        self.notes.said.borrow_mut().push((event, entry));
+    }
+
+    /// Journals what tmux said, if that was not done with a mark. On a full disk the delivery is what matters.
+    fn flush(&self) {
+        let said = self.notes.said.take();
+        if !said.is_empty() {
+            let _ = self.store.transact(|tx| said.into_iter().try_for_each(|(e, v)| tx.journal(e, v)));
+        }
     }
 
     /// The way of what is typed here: the message's, or its reminder's.
@@ -473,7 +704,19 @@ impl Attempt<'_> {
 
     /// Changes the way on record under the mutex, unless the message was read or settled meanwhile (`None`).
     fn mark(&self, change: impl FnOnce(&mut Progress)) -> Result<Option<Progress>> {
+        self.change(None, change)
+    }
+
+    /// The same before an act, which is journalled with it.
+    fn mark_act(&self, act: Act, change: impl FnOnce(&mut Progress)) -> Result<Option<Progress>> {
+        self.change(Some(act), change)
+    }
+
+    fn change(&self, act: Option<Act>, change: impl FnOnce(&mut Progress)) -> Result<Option<Progress>> {
         self.store.transact(|tx| {
+            for (event, entry) in self.notes.said.take() {
+                tx.journal(event, entry)?;
+            }
             let mut delivery = self.record()?;
             let folder = if self.reminder.is_some() { Folder::Unacked } else { Folder::New };
             let due = self.store.mail_file(&self.agent.name, folder, &self.message.file_name()).exists();
@@ -486,34 +729,42 @@ impl Attempt<'_> {
             if after == before {
                 return Ok(Some(after));
             }
-            if let (Stage::Submitted, Some(_), Some(clock)) = (after.stage, self.reminder, &mut delivery.ack) {
+            if let (false, Some(_), Some(clock)) = (after.stage.is_open(), self.reminder, &mut delivery.ack) {
                 clock.reminded(now_ms(), &self.settings.reminders);
             }
             tx.put_delivery(&self.agent.name, &delivery)?;
+            if let Some(act) = act {
+                tx.journal("keys", self.act_entry(act, &self.message.id))?;
+            }
             if after.stage == Stage::Submitted && self.reminder.is_none() {
                 tx.mark_given(&self.agent.name, &self.message.file_name())?;
             }
             if after.stage != before.stage {
-                tx.journal(
-                    "delivery",
-                    serde_json::json!({"id": delivery.id, "to": self.agent.name, "stage": after.stage, "detail": after.detail, "reminder": self.reminder}),
-                )?;
+                tx.journal("delivery", self.stage_entry(&after))?;
             }
             Ok(Some(after))
         })
     }
 }
 
-/// How long after the last sight of a text in the composer its absence from the transcript tells nothing, in milliseconds: it
-/// has scrolled away by then, perhaps.
-const SCROLLED_MS: u64 = 5000;
+/// What is told of a text that is gone, where Enter was pressed or may have been.
+const UNSEEN: &str = "it is gone from its composer, and no sign of a turn was seen";
 
-/// Whether a text that was in the composer after Enter, and is neither there now nor in the transcript, was taken by that Enter
-/// after all: it was pressed, that is long ago, and nobody has touched a key there since who could have taken the text away.
-fn entered_late(delivery: &Progress, seen: &Seen) -> bool {
-    delivery.enters > 0
-        && now_ms().abs_diff(delivery.since) > SCROLLED_MS
-        && !seen.look.keys.iter().any(|key| *key >= delivery.since / 1000)
+/// By what a line is found on a screen.
+fn ends(line: &str) -> [&str; 2] {
+    [frame::head(line), frame::tail(line)]
+}
+
+/// A line of a message that nobody waits for, in the composer.
+struct Left {
+    id: MessageId,
+    reminder: bool,
+    line: String,
+}
+
+/// Nothing was typed after all.
+fn take_back(way: &mut Progress) {
+    *way = Progress { stage: Stage::Held, typed_into: None, typed_as: None, typed_at: 0, ..way.clone() };
 }
 
 /// The text is still in the composer, and what came after Enter is there, too: Enter was not taken, nor will it be.

@@ -7,6 +7,7 @@
 
 use crate::agents::{ProcessFacts, Profiles};
 use crate::core::agent::{Agent, Place};
+use crate::core::delivery::Stage;
 use crate::core::message::parse_file_name;
 use crate::core::name::Name;
 use crate::core::registry::{self, Changes, Sighting};
@@ -150,7 +151,7 @@ fn owes_word(store: &Store, name: &Name) -> Result<bool> {
     }
     for file in store.mail_files(name, Folder::New)? {
         let Some((_, id)) = parse_file_name(&file) else { continue };
-        if store.delivery(name, &id)?.is_none_or(|d| d.way.stage.is_open()) {
+        if store.delivery(name, &id)?.is_none_or(|d| d.way.stage.is_open() || d.way.stage == Stage::Typed) {
             return Ok(true);
         }
     }

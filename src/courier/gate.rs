@@ -5,6 +5,7 @@
 
 use crate::agents::{Content, Open, Reading};
 use crate::core::agent::Status;
+use crate::core::frame;
 use crate::os::process::Process;
 use std::fmt;
 
@@ -37,10 +38,16 @@ pub enum Hold {
     Moved,
     /// Something changed between the look and the act.
     Changed,
-    /// The composer holds more than the message: somebody typed meanwhile.
+    /// The composer holds a line of swarm that is no delivery under way: given before, and brought back.
+    Recalled,
+    /// The composer holds the message whole, and more: somebody typed meanwhile.
     Mixed,
-    /// Enter was pressed several times and the text is still there.
+    /// The composer shows the message otherwise than it was typed.
+    Altered,
+    /// The message stands in the composer, and Enter may not be pressed (again).
     EnterIgnored,
+    /// An Enter was pressed, and the program is not known to have read it.
+    Unread,
     /// Another process is delivering into this pane.
     PaneBusy,
     /// The text was pasted and has not appeared.
@@ -74,8 +81,15 @@ impl fmt::Display for Hold {
             Hold::Unknown => "its screen is not understood",
             Hold::Moved => "its pane has changed hands",
             Hold::Changed => "its pane changed in the last moment",
+            Hold::Recalled => "its composer holds a draft: a line of swarm that it was given before",
             Hold::Mixed => "somebody typed beside the message, which is not submitted",
-            Hold::EnterIgnored => "it does not react to Enter; the message stands in its composer",
+            Hold::Altered => {
+                "its composer shows the message otherwise than it was typed: clear it there, or press Enter"
+            }
+            Hold::EnterIgnored => {
+                "the message stands in its composer and was not submitted: press Enter there, or clear it"
+            }
+            Hold::Unread => "it has not read what was typed",
             Hold::PaneBusy => "another delivery to its pane is under way",
             Hold::NotSeen => "the text does not appear in its composer",
             Hold::Unseen => "its pane cannot be looked at",
@@ -145,8 +159,11 @@ impl Scene<'_> {
                 Status::Draft | Status::Idle => Ok(()),
                 _ => Err(self.reading.into()),
             },
-            Some(_) => Err(Hold::Mixed),
-            None => Err(self.reading.into()),
+            Some(composer) if composer.holds_beside(line) => Err(Hold::Mixed),
+            Some(composer) if composer.contains(frame::head(line)) => Err(Hold::Altered),
+            // The message is not there (any more): something else is, or nothing.
+            Some(_) if self.reading.state == Status::Idle => Err(Hold::NotSeen),
+            Some(_) | None => Err(self.reading.into()),
         }
     }
 }

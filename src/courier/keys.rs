@@ -1,16 +1,19 @@
-//! Whether a person types into a pane, also after somebody has set the clock back.
+//! Who typed into a pane last: this courier, or a person, also after somebody has set the clock back.
 //!
 //! tmux stamps a client's last key with the wall clock. A stamp of a time that has not come yet was made before the clock was
 //! set back: by itself it would hold mail until that time comes, an hour or a year. So such a stamp counts from when it was
 //! first seen, by a clock that nobody sets; a key since then bears another one. Kept by the courier alone, pane by pane.
 
+use crate::core::id::MessageId;
 use std::time::{Duration, Instant};
 
-/// What is known of the keys of one pane's clients.
+/// What is known of the keys that went to one pane.
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
     /// Stamps of a time that has not come, and since when they are known.
     ahead: Option<(Vec<u64>, Instant)>,
+    /// The message on which this courier pressed Enter last.
+    pub entered: Option<MessageId>,
 }
 
 impl Keys {

@@ -25,6 +25,9 @@ use std::collections::BTreeMap;
 /// The longest notice, in characters: one line that is typed inline.
 const NOTICE_MAX: usize = 380;
 
+/// Why a message failed that was typed, where nothing shows whether it was taken.
+const MAYBE_GIVEN: &str = "its process has ended; perhaps it was given";
+
 /// Ids named in one notice.
 const NAMED: usize = 8;
 
@@ -165,25 +168,32 @@ impl Letters<'_> {
     }
 
     fn fail(&self, agent: &Agent) -> Result<Vec<String>> {
-        let mut senders: BTreeMap<Vec<Name>, Vec<MessageId>> = BTreeMap::new();
+        // By whether it was perhaps given all the same.
+        let mut senders: BTreeMap<(Vec<Name>, bool), Vec<MessageId>> = BTreeMap::new();
         for file in self.store.mail_files(&agent.name, Folder::New)? {
             let found = self.store.message(&agent.name, &agent.formerly, Folder::New, &file)?;
             let Some(Ok(message)) = found else { continue };
-            let stage = self.delivery(&agent.name, &message.id, message.created)?.way.stage;
-            if stage.is_open() {
-                senders.entry(self.sender(&message)).or_default().push(message.id.clone());
-            } else if stage != Stage::Failed {
+            let way = self.delivery(&agent.name, &message.id, message.created)?.way;
+            if is_lost(way.stage) {
+                let perhaps = way.enters > 0;
+                senders.entry((self.sender(&message), perhaps)).or_default().push(message.id.clone());
+            } else if way.stage != Stage::Failed {
                 // It was submitted, and a crash came before the move.
                 self.store.transact(|tx| tx.mark_given(&agent.name, &file))?;
             }
         }
         let mut alerts = Vec::new();
-        for (to, ids) in senders {
+        for ((to, perhaps), ids) in senders {
             let named = ids.iter().take(NAMED).map(ToString::to_string).collect::<Vec<_>>().join(", ");
             let more =
                 if ids.len() > NAMED { format!(" and {} more", ids.len() - NAMED) } else { String::new() };
+            let (what, why) = if perhaps {
+                ("has ended; it is not known whether it was given", MAYBE_GIVEN)
+            } else {
+                ("has ended and was not given", "its process has ended")
+            };
             let text = format!(
-                "{} has ended and was not given {named}{more}; send again: swarm-msg resend {} --to NAME",
+                "{} {what} {named}{more}; send again: swarm-msg resend {} --to NAME",
                 agent.name, ids[0]
             );
             self.store.transact(|tx| {
@@ -191,8 +201,8 @@ impl Letters<'_> {
                 for id in &ids {
                     let known = self.store.delivery(&agent.name, id)?;
                     let mut delivery = known.unwrap_or_else(|| Delivery::queued(id.clone(), now_ms()));
-                    if delivery.way.stage.is_open() {
-                        delivery.way.advance(Stage::Failed, "its process has ended", now_ms());
+                    if is_lost(delivery.way.stage) {
+                        delivery.way.advance(Stage::Failed, why, now_ms());
                         tx.put_delivery(&agent.name, &delivery)?;
                         tx.journal("dead-letter", json!({"id": id, "to": agent.name}))?;
                     }
@@ -282,6 +292,11 @@ pub fn held(
         delivery.told_held = true;
         tx.put_delivery(owner, &delivery)
     })
+}
+
+/// Whether a message at that stage is lost with its recipient's process, or perhaps is.
+fn is_lost(stage: Stage) -> bool {
+    stage.is_open() || stage == Stage::Typed
 }
 
 /// Writes a notice to each of these, to be posted after the transaction.

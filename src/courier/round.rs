@@ -7,7 +7,7 @@
 
 use super::board::Board;
 use super::coordination::Rows;
-use super::delivery::{Attempt, Outcome};
+use super::delivery::{Attempt, Notes, Outcome};
 use super::gate::Hold;
 use super::keys::Keys;
 use super::letters::{self, Due, Letters};
@@ -15,13 +15,14 @@ use super::memo::Memo;
 use super::rules::Rules;
 use super::servers::Servers;
 use super::{discovery, observe, servers, witness};
+use crate::agents::Profile;
 use crate::core::agent::{Agent, Status};
 use crate::core::badge::Counts;
 use crate::core::config::{Config, Problem, Settings};
-use crate::core::delivery::{Delivery, Stage};
+use crate::core::delivery::{Delivery, Progress, Stage};
 use crate::core::escape;
 use crate::core::frame;
-use crate::core::message::{Envelope, order_sent, parse_file_name, sent_at};
+use crate::core::message::{Envelope, Verified, order_sent, parse_file_name, sent_at};
 use crate::core::name::Name;
 use crate::os::process;
 use crate::store::config::{Files, Stamp};
@@ -35,6 +36,9 @@ use std::time::{Duration, Instant};
 
 /// How often what was read long ago is looked for.
 const TIDY_EVERY: Duration = Duration::from_secs(3600);
+
+/// For how long a sign is sought that a text was given which has left its composer without one (ms).
+const CONFIRM_MS: u64 = 60_000;
 
 /// Mail that a courier finds as it begins is news if it is younger than this (ms).
 const NEWS_MS: u64 = 10_000;
@@ -416,6 +420,9 @@ impl<'a> Round<'a> {
     /// Delivers an agent's mail until it is done or held.
     fn serve(&self, agent: &Agent, keys: &RefCell<Keys>) -> Result<Pass> {
         let mut pass = Pass::default();
+        if let Some(profile) = self.rules.profiles().get(&agent.kind) {
+            pass.waiting = self.confirm(agent, profile, keys)?;
+        }
         loop {
             let jobs = self.jobs(agent)?;
             let Some(job) = jobs.first() else { return Ok(pass) };
@@ -433,17 +440,9 @@ impl<'a> Round<'a> {
             let found = self.store.message(&agent.name, &agent.formerly, job.folder(), &job.file)?;
             // It was read, or the agent renamed, a moment ago.
             let Some(Ok(message)) = found else { return Ok(Pass { waiting: true, ..pass }) };
-            let attempt = Attempt {
-                store: self.store,
-                agent,
-                profile,
-                message: &message,
-                reminder: job.reminder,
-                settings: &self.settings,
-                keys,
-            };
+            let attempt = self.attempt(agent, profile, &message, job.reminder, keys);
             match attempt.run()? {
-                Outcome::Submitted(_) | Outcome::Settled => pass.progress = true,
+                Outcome::Submitted(_) | Outcome::Typed(_) | Outcome::Settled => pass.progress = true,
                 Outcome::Held(hold) => {
                     pass.waiting = true;
                     self.tell_held(agent, &jobs, &hold.to_string())?;
@@ -486,6 +485,44 @@ impl<'a> Round<'a> {
         })
     }
 
+    /// Looks whether what was typed a while ago, without a sign of a turn, was given after all. Returns whether that is still open.
+    fn confirm(&self, agent: &Agent, profile: &Profile, keys: &RefCell<Keys>) -> Result<bool> {
+        let mut open = false;
+        for file in self.store.mail_files(&agent.name, Folder::New)? {
+            let Some((_, id)) = parse_file_name(&file) else { continue };
+            let recent =
+                |way: &Progress| way.stage == Stage::Typed && now_ms().abs_diff(way.since) < CONFIRM_MS;
+            if !self.store.delivery(&agent.name, &id)?.is_some_and(|d| recent(&d.way)) {
+                continue;
+            }
+            let found = self.store.message(&agent.name, &agent.formerly, Folder::New, &file)?;
+            let Some(Ok(message)) = found else { continue };
+            open |= !self.attempt(agent, profile, &message, None, keys).confirm()?;
+        }
+        Ok(open)
+    }
+
+    fn attempt<'s>(
+        &'s self,
+        agent: &'s Agent,
+        profile: &'s Profile,
+        message: &'s Verified,
+        reminder: Option<u32>,
+        keys: &'s RefCell<Keys>,
+    ) -> Attempt<'s> {
+        let notes = Notes::default();
+        Attempt {
+            store: self.store,
+            agent,
+            profile,
+            message,
+            reminder,
+            settings: &self.settings,
+            keys,
+            notes,
+        }
+    }
+
     /// What is to be typed for an agent, in order: what may already stand in the composer, then urgent mail, then by the
     /// time it was sent.
     fn jobs(&self, agent: &Agent) -> Result<Vec<Job>> {
@@ -496,7 +533,7 @@ impl<'a> Round<'a> {
             let stage = self.store.delivery(&agent.name, &message.id)?.map_or(Stage::Queued, |d| d.way.stage);
             if stage.is_open() {
                 jobs.push(Job { file, envelope: message.envelope(), reminder: None, stage });
-            } else if stage != Stage::Failed {
+            } else if !matches!(stage, Stage::Failed | Stage::Typed) {
                 // Submitted, and a crash came before the move.
                 self.store.transact(|tx| tx.mark_given(&agent.name, &file))?;
             }

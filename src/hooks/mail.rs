@@ -167,8 +167,9 @@ fn unread(call: &Call<'_>, urgent_only: bool, given: &mut Collection) -> Result<
                 continue;
             };
             let stage = store.delivery(name, &message.id)?.map_or(Stage::Queued, |d| d.way.stage);
-            // Beyond that it is being typed, or was and is about to be moved.
-            let typed = folder == Folder::New && !matches!(stage, Stage::Queued | Stage::Held);
+            // What is being typed is left to the courier. What was typed without a sign of a turn has perhaps reached nobody: a prompt with
+            // its line has its receipt before.
+            let typed = folder == Folder::New && !matches!(stage, Stage::Queued | Stage::Held | Stage::Typed);
             let seen = folder == Folder::Given && message.body.is_inline(INLINE_MAX);
             if typed || seen || (urgent_only && !message.urgent) {
                 continue;

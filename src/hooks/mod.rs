@@ -64,7 +64,7 @@ impl Reply {
     /// Marks what was handed over as read. Call it after the output was written.
     pub fn commit(self, store: &Store) -> Result<()> {
         for found in &self.receipts {
-            store.receipt(found, false)?;
+            store.receipt_of_hook(found)?;
         }
         if let Some(held) = self.giving {
             drop(held);

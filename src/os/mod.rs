@@ -12,6 +12,7 @@ pub mod clock;
 pub mod git;
 pub mod process;
 pub mod program;
+pub mod terminal;
 pub mod tools;
 pub mod volume;
 

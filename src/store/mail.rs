@@ -229,6 +229,22 @@ impl Store {
         Ok(Some(Err(Refused { file: file.to_owned(), why })))
     }
 
+    /// One genuine message by its id; `None` if it is not there.
+    pub fn message_by_id(
+        &self,
+        owner: &Name,
+        aliases: &[Name],
+        folder: Folder,
+        id: &MessageId,
+    ) -> Result<Option<Verified>> {
+        for file in self.mail_files(owner, folder)? {
+            if parse_file_name(&file).is_some_and(|(_, found)| found == *id) {
+                return Ok(self.message(owner, aliases, folder, &file)?.and_then(Result::ok));
+            }
+        }
+        Ok(None)
+    }
+
     /// What the owner of a mailbox was called before, by the registry of this moment.
     fn former_names(&self, owner: &Name) -> Result<Vec<Name>> {
         let bearer = self.agents()?.into_iter().find(|a| a.name == *owner);

@@ -12,8 +12,26 @@ use serde_json::json;
 impl Store {
     /// Marks a message as read, and acknowledged if `acked`. Idempotent; tells whether that was news.
     pub fn receipt(&self, found: &Found, acked: bool) -> Result<bool> {
+        self.receive(found, if acked { Stage::Acked } else { Stage::Read }, |_| false)
+    }
+
+    /// Marks a message as read that a hook handed over. If its line was typed before, the hook saw it as a prompt: it was submitted,
+    /// whoever pressed Enter.
+    pub fn receipt_of_hook(&self, found: &Found) -> Result<bool> {
+        self.receive(found, Stage::Read, |delivery| {
+            let reminder = delivery.ack.as_mut().and_then(|ack| ack.reminder.as_mut());
+            let typed = std::iter::once(&mut delivery.way).chain(reminder);
+            let typed: Vec<_> = typed.filter(|way| way.typed_at > 0 && way.enters == 0).collect();
+            let news = !typed.is_empty();
+            for way in typed {
+                way.enters = 1;
+            }
+            news
+        })
+    }
+
+    fn receive(&self, found: &Found, stage: Stage, note: impl FnOnce(&mut Delivery) -> bool) -> Result<bool> {
         let now = now_ms();
-        let stage = if acked { Stage::Acked } else { Stage::Read };
         self.transact(|tx| {
             let mailbox = &self.mailbox_now(found)?;
             let known = self.delivery(mailbox, &found.id)?;
@@ -24,7 +42,11 @@ impl Store {
             }
             if changed {
                 delivery.by = self.actor;
+            }
+            if note(&mut delivery) || changed {
                 tx.put_delivery(mailbox, &delivery)?;
+            }
+            if changed {
                 tx.journal(stage.word(), json!({"id": found.id, "to": mailbox}))?;
             }
             if delivery.way.stage == Stage::Acked {

@@ -80,6 +80,14 @@ impl Server {
         Ok(panes.iter().map(|pane| Look::parse(&mut lines, pane)).collect())
     }
 
+    /// The terminal of a pane's programs; `None` if there is no such pane.
+    pub fn tty(&self, pane: &str) -> Result<Option<String>> {
+        let ask = DisplayMessage::new().print().target_pane(pane).message("#{pane_tty}").build();
+        let out = self.run(vec![ask], None)?;
+        let tty = out.stdout.trim();
+        Ok((out.ok && tty.starts_with("/dev/")).then(|| tty.to_owned()))
+    }
+
     /// Pastes `text` into the pane, in brackets if the application asked for them, if nothing changed since `look`.
     pub fn paste(&self, pane: &str, look: &Look, text: &str) -> Result<Acted> {
         // -r: a line feed stays one; -p: brackets; -d: the buffer is gone afterwards.

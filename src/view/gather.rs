@@ -96,16 +96,16 @@ impl<'a> Gatherer<'a> {
                     let Some(delivery) = store.delivery(&owner, &id)? else { continue };
                     let rings = delivery.ack.as_ref().map_or(0, |a| a.rings);
                     let (what, why) = match (folder, delivery.way.stage) {
-                        (Folder::Unacked, Stage::Submitted | Stage::Read) if rings > 0 => {
+                        (Folder::Unacked, Stage::Typed | Stage::Submitted | Stage::Read) if rings > 0 => {
                             ("overdue", format!("not acknowledged, reminded {rings} times"))
                         }
-                        (Folder::Unacked, Stage::Submitted | Stage::Read) => {
+                        (Folder::Unacked, Stage::Typed | Stage::Submitted | Stage::Read) => {
                             ("ack", "to be acknowledged".to_owned())
                         }
                         (Folder::New, Stage::Failed) if !live => ("dead", delivery.way.detail),
                         (Folder::New, Stage::Held) => ("held", delivery.way.detail),
                         (Folder::New, Stage::Queued) => ("queued", "its turn has not come".to_owned()),
-                        (Folder::New, stage @ (Stage::Typing | Stage::Entering)) => {
+                        (Folder::New, stage @ (Stage::Typing | Stage::Entering | Stage::Typed)) => {
                             (stage.word(), delivery.way.detail)
                         }
                         _ => continue,

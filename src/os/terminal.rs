@@ -1,0 +1,95 @@
+//! Whether a program has read what was typed into its terminal.
+//!
+//! Keys that a program does not read wait in the terminal, and go to whatever reads there next: an Enter that was meant for a
+//! composer may then say yes to a question. So before a key is repeated somebody asks here. Only a positive answer counts: where
+//! the system does not tell, as on macOS, nothing is known.
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// What the main thread of a program that waits for input sleeps in, as Linux names it: `poll`, `select` and `epoll` by their several
+/// names, a `read` of the terminal, and the lock that the main thread of an asynchronous program waits at.
+const WAITS: [&str; 5] = ["poll", "select", "wait_woken", "tty_read", "futex"];
+
+/// Whether the process reads from the terminal at `tty`, nothing that was typed there is unread, and it waits for more. A program that
+/// is stopped, still loading, or in a long call is none of that.
+pub fn has_read_all(pid: i32, tty: &str) -> bool {
+    let stdin = fs::read_link(format!("/proc/{pid}/fd/0"));
+    stdin.is_ok_and(|path| path == Path::new(tty)) && unread(tty) == Some(0) && waits(pid)
+}
+
+/// How many bytes wait to be read in a terminal; of one in canonical mode those of whole lines.
+fn unread(tty: &str) -> Option<u64> {
+    // Without these flags it might become our own terminal, or wait for a modem.
+    let flags = nix::libc::O_NOCTTY | nix::libc::O_NONBLOCK;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(tty).ok()?;
+    rustix::io::ioctl_fionread(&file).ok()
+}
+
+/// Whether the main thread of a process sleeps until something comes.
+fn waits(pid: i32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/wchan"))
+        .is_ok_and(|place| WAITS.iter().any(|wait| place.contains(wait)))
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::os::fd::AsFd;
+    use std::process::{Command, Stdio};
+    use std::time::{Duration, Instant};
+
+    /// What a program with a terminal of its own is known to have read: before, while and after it is at something else.
+    fn seen(script: &str, raw: bool) -> (bool, bool, bool) {
+        let pty = nix::pty::openpty(None, None).unwrap();
+        let mut mode = nix::sys::termios::tcgetattr(&pty.slave).unwrap();
+        if raw {
+            nix::sys::termios::cfmakeraw(&mut mode);
+        }
+        nix::sys::termios::tcsetattr(&pty.slave, nix::sys::termios::SetArg::TCSANOW, &mode).unwrap();
+        let tty = nix::unistd::ttyname(pty.slave.as_fd()).unwrap().display().to_string();
+        let slave = || Stdio::from(pty.slave.try_clone().unwrap());
+        let mut child = Command::new("python3")
+            .args(["-c", script])
+            .stdin(slave())
+            .stdout(slave())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let soon = |wanted: bool| {
+            let begun = Instant::now();
+            while has_read_all(pid, &tty) != wanted && begun.elapsed() < Duration::from_secs(10) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            has_read_all(pid, &tty)
+        };
+        let mut keys = std::fs::File::from(pty.master.try_clone().unwrap());
+        let before = soon(true);
+        keys.write_all(b"go\r").unwrap();
+        let meanwhile = soon(false);
+        // What it reads when it is back.
+        let after = soon(true);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        (before, meanwhile, after)
+    }
+
+    #[test]
+    fn a_program_that_is_at_something_else_has_not_read_what_was_typed() {
+        // A line editor, and one that takes key by key; each then sleeps in a call for a while.
+        let line = "import sys, time\nwhile 1:\n    sys.stdin.readline()\n    time.sleep(1)\n";
+        assert_eq!(seen(line, false), (true, false, true));
+        let key = "import os, select, time\nwhile 1:\n    select.select([0], [], [])\n    time.sleep(.5)\n    os.read(0, 99)\n    time.sleep(.5)\n";
+        assert_eq!(seen(key, true), (true, false, true));
+    }
+
+    #[test]
+    fn of_a_terminal_that_is_not_the_programs_nothing_is_known() {
+        let own = i32::try_from(std::process::id()).unwrap();
+        assert!(!has_read_all(own, "/dev/null/none") && unread("/nowhere").is_none());
+    }
+}
