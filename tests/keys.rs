@@ -113,3 +113,202 @@ fn every_key_is_in_the_journal_with_what_tmux_said() {
     let shown = world.ok(&["log", "--event", "keys"]);
     assert!(shown.contains("what=enter") && shown.contains("to=claude-1"), "{shown}");
 }
+
+/// Moves the clock of every process of the world.
+fn set_clock(world: &World, ms: u64) {
+    std::fs::write(world.path().join("clock"), ms.to_string()).unwrap();
+}
+
+/// A world whose clock can be moved.
+fn timed(kind: &str, variables: &[(&str, &str)]) -> (World, String) {
+    let mut world = World::new();
+    let clock = world.path().join("clock").display().to_string();
+    std::fs::write(&clock, "0").unwrap();
+    world.set("SWARM_CLOCK", clock.leak());
+    world.start();
+    let pane = world.agent(kind, variables);
+    world.ok(&["discover", "--init", "--quiet"]);
+    (world, pane)
+}
+
+#[test]
+fn history_and_an_interrupted_turn_bring_back_what_belongs_to_the_person() {
+    for (kind, key) in KINDS.iter().flat_map(|kind| [(kind, "Up"), (kind, "Escape")]) {
+        let (world, panes) = team(&[kind], &[("FAKE_AGENT_ESCAPE_RESTORES", "1")]);
+        let (pane, name) = (&panes[0], format!("{kind}-1"));
+        let first = send(&world, &[&name, "a short one SLOW5"]);
+        reaches(&world, &first, "submitted", "");
+        if key == "Up" {
+            eventually("its turn is over", || world.log(pane).contains("turn-ended").then_some(()));
+        }
+        world.tmux(&["send-keys", "-t", pane, key]);
+        if key == "Escape" {
+            eventually("it is interrupted", || world.log(pane).contains("interrupted").then_some(()));
+        }
+        thread::sleep(Duration::from_millis(200));
+        let next = send(&world, &[&name, "another matter"]);
+        reaches(&world, &next, "held", "draft");
+        thread::sleep(Duration::from_millis(1500));
+        assert_eq!(given(&world, pane, &first), 1, "{kind} {key}\n{}", world.log(pane));
+        world.control(pane, "clear");
+        reaches(&world, &next, "submitted", "");
+        assert_eq!((given(&world, pane, &first), given(&world, pane, &next)), (1, 1), "{}", world.log(pane));
+    }
+}
+
+#[test]
+fn a_line_that_a_person_submitted_and_brought_back_is_not_submitted_again() {
+    let (world, panes) = team(&["claude"], &[]);
+    let pane = &panes[0];
+    // It is pasted, and a dialog comes before Enter.
+    let id = send(&world, &["claude-1", "once and no more"]);
+    eventually("it is pasted", || (!pressed(&world, &id).is_empty()).then_some(()));
+    world.tmux(&["copy-mode", "-t", pane]);
+    thread::sleep(Duration::from_millis(400));
+    world.tmux(&["send-keys", "-t", pane, "-X", "cancel"]);
+    reaches(&world, &id, "submitted", "");
+    world.tmux(&["send-keys", "-t", pane, "Up"]);
+    thread::sleep(Duration::from_millis(1500));
+    assert_eq!(given(&world, pane, &id), 1, "{}", world.log(pane));
+}
+
+#[test]
+fn a_second_enter_never_goes_to_a_program_that_does_not_read() {
+    // It shows what was pasted, and is in a long call when Enter comes; then it asks whether to run a command.
+    let (world, panes) = team(&["claude", "codex"], &[("FAKE_AGENT_SLOW_PASTE", "5000")]);
+    for (name, pane) in ["claude-1", "codex-1"].iter().zip(&panes) {
+        let id = send(&world, &[name, "DIALOG please"]);
+        eventually("the question is there", || world.log(pane).contains("dialog-opened").then_some(()));
+        thread::sleep(Duration::from_secs(3));
+        let log = world.log(pane);
+        assert!(!log.contains("dialog-answered") && !log.contains("dialog-key"), "{log}");
+        assert_eq!(pressed(&world, &id), ["paste", "enter"]);
+        world.control(pane, "dialog-close");
+        reaches(&world, &id, "submitted", "");
+        assert_eq!(given(&world, pane, &id), 1, "{log}");
+    }
+}
+
+#[test]
+fn a_program_that_is_stopped_after_enter_gets_no_second_one() {
+    let (world, panes) = team(&["claude"], &[("FAKE_AGENT_SLOW_ENTER", "4000")]);
+    let id = send(&world, &["claude-1", "DIALOG please"]);
+    eventually("the question is there", || world.log(&panes[0]).contains("dialog-opened").then_some(()));
+    thread::sleep(Duration::from_secs(2));
+    assert!(!world.log(&panes[0]).contains("dialog-answered"), "{}", world.log(&panes[0]));
+    assert_eq!(pressed(&world, &id), ["paste", "enter"]);
+}
+
+#[test]
+fn a_profile_that_allows_one_enter_gets_one() {
+    let world = World::new();
+    world.start();
+    let profiles = world.path().join("home/.config/swarm/profiles");
+    std::fs::create_dir_all(&profiles).unwrap();
+    let rules =
+        include_str!("../src/agents/profiles/claude.toml").replace("[timing]", "[timing]\nenters = 1");
+    std::fs::write(profiles.join("claude.toml"), rules).unwrap();
+    let pane = world.agent("claude", &[("FAKE_AGENT_SWALLOW_ENTERS", "2")]);
+    world.ok(&["discover", "--init", "--quiet"]);
+    let id = send(&world, &["claude-1", "one Enter"]);
+    reaches(&world, &id, "typed", "was not submitted");
+    thread::sleep(Duration::from_secs(4));
+    assert_eq!(pressed(&world, &id), ["paste", "enter"]);
+    // What to do works: a person presses Enter.
+    world.tmux(&["send-keys", "-t", &pane, "Enter"]);
+    thread::sleep(Duration::from_millis(300));
+    world.tmux(&["send-keys", "-t", &pane, "Enter"]);
+    reaches(&world, &id, "submitted", "");
+    assert_eq!((given(&world, &pane, &id), pressed(&world, &id).len()), (1, 2), "{}", world.log(&pane));
+}
+
+#[test]
+fn an_emptied_composer_is_typed_and_no_more_until_a_sign_comes() {
+    let (world, panes) = team(&["claude"], &[("FAKE_AGENT_LOSE_ENTERS", "1")]);
+    let id = send(&world, &["claude-1", "--ack", "lost on the way"]);
+    reaches(&world, &id, "typed", "no sign of a turn");
+    // It holds nobody back, and is not typed again.
+    let next = send(&world, &["claude-1", "and the next"]);
+    reaches(&world, &next, "submitted", "");
+    assert_eq!((status(&world, &id).0.as_str(), given(&world, &panes[0], &id)), ("typed", 0));
+    assert_eq!(pressed(&world, &id), ["paste", "enter"]);
+    // Its recipient finds it all the same.
+    let told = world.below("claude-1", &format!("swarm-msg ack {id}"));
+    reaches(&world, &id, "acked", "");
+    assert_eq!(given(&world, &panes[0], &id), 0, "{told}");
+}
+
+#[test]
+fn a_turn_that_begins_late_makes_a_typed_message_submitted() {
+    let (world, panes) = team(&["claude"], &[("FAKE_AGENT_LATE_TURN", "5000")]);
+    let id = send(&world, &["claude-1", "take your time"]);
+    reaches(&world, &id, "typed", "no sign of a turn");
+    reaches(&world, &id, "submitted", "transcript");
+    assert_eq!(given(&world, &panes[0], &id), 1);
+}
+
+#[test]
+fn what_was_typed_without_a_sign_is_told_of_when_the_agent_ends() {
+    let (world, panes) = team(&["claude"], &[("FAKE_AGENT_LOSE_ENTERS", "1")]);
+    let id = send(&world, &["claude-1", "perhaps"]);
+    reaches(&world, &id, "typed", "no sign of a turn");
+    world.control(&panes[0], "exit");
+    reaches(&world, &id, "failed", "perhaps it was given");
+    assert!(world.ok(&["dead"]).contains(&id));
+    assert!(world.ok(&["inbox"]).contains("it is not known whether it was given"));
+}
+
+#[test]
+fn every_script_and_emoji_is_submitted_or_announced_and_holds_nobody_back() {
+    // As tmux and agents do: skin tones, joiners and marks are not drawn.
+    let drops = "\u{1f3fd}\u{200d}\u{20e3}\u{94d}\u{301}\u{302}\u{e0067}\u{e007f}\u{1fae8}";
+    let (world, panes) = team(&["claude", "codex"], &[("FAKE_AGENT_DROPS", drops)]);
+    for (name, pane) in ["claude-1", "codex-1"].iter().zip(&panes) {
+        for body in [
+            "skin 👍🏽 done",
+            "family 👩‍👩‍👧‍👦 done",
+            "flags 🇩🇪🇫🇷 done",
+            "keycap 1️⃣ done",
+            "warn ⚠️ ❤️ done",
+            "party 🎉 ✅ 🚀 done",
+            "नमस्ते done",
+            "สวัสดี done",
+            "שלום مرحبا done",
+            "日本語 한국어 done",
+            "many e\u{301}\u{302}\u{301}\u{302} done",
+            "new 🫨 done",
+        ] {
+            let id = send(&world, &[name, body]);
+            reaches(&world, &id, "submitted", "");
+            assert_eq!(given(&world, pane, &id), 1, "{body}\n{}", world.log(pane));
+            let line = world.events(pane, "submitted").pop().unwrap();
+            assert!(line.contains(body) || line.contains(&format!("swarm-msg read {id}")), "{line}");
+        }
+    }
+}
+
+#[test]
+fn a_line_that_cannot_be_submitted_is_told_of_announced_once_and_then_given_up() {
+    let (world, pane) = timed("claude", &[("FAKE_AGENT_SWALLOW_ENTERS", "1000")]);
+    let id = send(&world, &["claude-1", "never submitted"]);
+    let behind = send(&world, &["claude-1", "behind it"]);
+    reaches(&world, &id, "typed", "press Enter there, or clear it");
+    reaches(&world, &behind, "held", "goes first");
+    let told = || world.ok(&["inbox", "--json"]).matches("cannot be submitted: press Enter in pane").count();
+    assert_eq!(told(), 0, "not so soon");
+    set_clock(&world, 31_000);
+    eventually("people are told", || (told() > 0).then_some(()));
+    // What to do works: it is announced by a plain line.
+    world.control(&pane, "clear");
+    eventually("it is announced", || world.screen(&pane).contains("could not be typed whole").then_some(()));
+    reaches(&world, &id, "typed", "press Enter there, or clear it");
+    set_clock(&world, 62_000 + 31_000);
+    reaches(&world, &id, "failed", "could not be submitted");
+    assert_eq!(told(), 1);
+    assert!(world.ok(&["dead"]).contains(&id), "{}", world.ok(&["dead"]));
+    // And those behind it go on.
+    world.control(&pane, "clear");
+    eventually("the next is typed", || {
+        world.screen(&pane).contains(&format!("[swarm {behind} ")).then_some(())
+    });
+}

@@ -5,6 +5,7 @@
 //! silently. What comes from a record may have invisible characters that the first version took: it is escaped when it is shown.
 
 use super::escape;
+use super::plain;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -98,9 +99,14 @@ impl Body {
     }
 
     /// Whether the body may be typed whole into a composer: one short line with nothing in it that an agent's
-    /// composer acts on (`@` mentions a file in most of them; a tab completes) or that is lost on the way (U+200C).
+    /// composer acts on (`@` mentions a file in most of them; a tab completes), and that comes back from a terminal as it was written.
     pub fn is_inline(&self, max: usize) -> bool {
-        self.0.len() <= max && !self.0.contains(['\n', '\t', '@', '\u{200c}']) && self.0.trim() == self.0
+        self.is_line(max) && plain::is_plain(&self.0)
+    }
+
+    /// The same but for how a terminal keeps it.
+    pub(super) fn is_line(&self, max: usize) -> bool {
+        self.0.len() <= max && !self.0.contains(['\n', '\t', '@']) && self.0.trim() == self.0
     }
 }
 
@@ -179,6 +185,8 @@ mod tests {
             ("a\tb", false),
             ("a@b", false),
             (" ab", false),
+            ("é", true),
+            ("e\u{301}", false),
         ] {
             assert_eq!(Body::new(text).unwrap().is_inline(4), inline, "{text:?}");
         }

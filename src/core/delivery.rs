@@ -81,6 +81,29 @@ pub struct Progress {
     /// How often Enter was pressed, or may have been.
     #[serde(default)]
     pub enters: u32,
+    /// Since when it stands in the composer and cannot be submitted (ms since the epoch); 0 if it is not known to.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub stuck_since: u64,
+    /// Whether people were told of that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub told_stuck: bool,
+    /// Its line could not be submitted, so it is announced by a plain one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub plain: bool,
+}
+
+/// How long a line stands in a composer that cannot be submitted before people are told (ms).
+pub const STUCK_MS: u64 = 30_000;
+
+/// What is due for a line that stands in a composer and cannot be submitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stuck {
+    /// Nothing yet, or nothing more.
+    Wait,
+    /// Its sender and the person at the keyboard are told, once: when the composer is cleared it is announced by a plain line.
+    Tell,
+    /// The plain line is stuck as well: it fails, so that those behind it may go on.
+    Fail,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde asks for a reference
@@ -98,6 +121,21 @@ impl Progress {
     /// known to have been pressed by somebody else.
     pub fn is_unentered_in(&self, process: &ProcessId) -> bool {
         self.typed_at > 0 && self.enters == 0 && self.typed_into.as_ref() == Some(process)
+    }
+
+    /// What is due at `now_ms` for a line that is stuck. A clock that was set back makes nothing due.
+    pub fn stuck(&self, now_ms: u64) -> Stuck {
+        let long = self.stuck_since > 0 && now_ms.saturating_sub(self.stuck_since) >= STUCK_MS;
+        match (long, self.plain) {
+            (true, true) => Stuck::Fail,
+            (true, false) if !self.told_stuck => Stuck::Tell,
+            _ => Stuck::Wait,
+        }
+    }
+
+    /// A line that was stuck is gone from the composer: it is to be announced by a plain one.
+    pub fn announce(&mut self, now_ms: u64) {
+        *self = Self { plain: true, ..Self::queued(now_ms) };
     }
 
     /// Moves to `stage`; the time changes only when the stage does. Returns whether anything changed. What was
@@ -215,6 +253,24 @@ mod tests {
         assert!(!Progress { typed_at: 0, ..pasted }.is_unentered_in(&process(1)));
         let old: Progress = serde_json::from_str(r#"{"stage":"entering","since":3,"enters":1}"#).unwrap();
         assert_eq!((old.stage, old.typed_at, old.enters), (Stage::Entering, 0, 1));
+    }
+
+    #[test]
+    fn a_line_that_is_stuck_is_told_of_once_then_announced_then_failed() {
+        let mut way = Progress { stage: Stage::Typing, typed_at: 1, enters: 4, ..Progress::default() };
+        assert_eq!(way.stuck(u64::MAX), Stuck::Wait, "it is not stuck");
+        way.stuck_since = 1000;
+        for (now, due) in
+            [(500, Stuck::Wait), (1000 + STUCK_MS - 1, Stuck::Wait), (1000 + STUCK_MS, Stuck::Tell)]
+        {
+            assert_eq!(way.stuck(now), due, "{now}");
+        }
+        way.told_stuck = true;
+        assert_eq!(way.stuck(u64::MAX), Stuck::Wait, "everything was said");
+        way.announce(9);
+        assert_eq!(way, Progress { plain: true, since: 9, ..Progress::default() });
+        way.stuck_since = 1000;
+        assert_eq!((way.stuck(1000), way.stuck(1000 + STUCK_MS)), (Stuck::Wait, Stuck::Fail));
     }
 
     #[test]

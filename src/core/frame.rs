@@ -9,6 +9,7 @@ use super::escape;
 use super::id::MessageId;
 use super::message::Verified;
 use super::name::Name;
+use super::plain;
 
 /// The longest body, in bytes, that is typed inline.
 pub const INLINE_MAX: usize = 400;
@@ -18,51 +19,83 @@ const PREVIEW: usize = 60;
 
 /// The line typed for `message` to `recipient`.
 pub fn render(message: &Verified, recipient: &Name) -> String {
-    let head = format!(
+    if message.body.is_inline(INLINE_MAX) {
+        inline(message, recipient)
+    } else {
+        doorbell(message, recipient, &plain::plain(&preview(message.body.as_str())))
+    }
+}
+
+/// What is typed where that could not be submitted: nothing but what every terminal and every composer shows as it is.
+pub fn render_plain(message: &Verified, recipient: &Name) -> String {
+    let (head, id) = (heading(message, recipient), &message.id);
+    format!("{head} a message that could not be typed whole (read it: swarm-msg read {id})")
+}
+
+fn heading(message: &Verified, recipient: &Name) -> String {
+    format!(
         "[swarm {} {} from {} to {recipient}{} sig:{}]",
         message.id,
         message.kind,
         message.from,
         if message.urgent { " URGENT" } else { "" },
         message.short_sig()
-    );
+    )
+}
+
+fn inline(message: &Verified, recipient: &Name) -> String {
     let id = &message.id;
-    if message.body.is_inline(INLINE_MAX) {
-        let answer = if message.from.is_system() {
-            "a notice: no answer is expected".to_owned()
-        } else if message.ack_required {
-            format!("acknowledge: swarm-msg ack {id}, answer: swarm-msg reply {id} \"...\"")
-        } else {
-            format!("answer: swarm-msg reply {id} \"...\"")
-        };
-        format!("{head} {} ({answer})", message.body.as_str())
+    let answer = if message.from.is_system() {
+        "a notice: no answer is expected".to_owned()
+    } else if message.ack_required {
+        format!("acknowledge: swarm-msg ack {id}, answer: swarm-msg reply {id} \"...\"")
     } else {
-        let lines = message.body.as_str().lines().count();
-        format!(
-            "{head} {lines} {}, begins: {} (read it: swarm-msg read {id})",
-            if lines == 1 { "line" } else { "lines" },
-            preview(message.body.as_str())
-        )
-    }
+        format!("answer: swarm-msg reply {id} \"...\"")
+    };
+    format!("{} {} ({answer})", heading(message, recipient), message.body.as_str())
+}
+
+fn doorbell(message: &Verified, recipient: &Name, preview: &str) -> String {
+    let lines = message.body.as_str().lines().count();
+    format!(
+        "{} {lines} {}, begins: {preview} (read it: swarm-msg read {})",
+        heading(message, recipient),
+        if lines == 1 { "line" } else { "lines" },
+        message.id
+    )
 }
 
 /// The line that reminds `recipient` of an acknowledgement: a doorbell, for the `ring`th time.
 pub fn render_reminder(message: &Verified, recipient: &Name, ring: u32) -> String {
+    reminder(message, recipient, ring, &plain::plain(&preview(message.body.as_str())))
+}
+
+fn reminder(message: &Verified, recipient: &Name, ring: u32, preview: &str) -> String {
     let id = &message.id;
     format!(
         "{}from {} to {recipient} sig:{}] still to be acknowledged: {} (acknowledge: swarm-msg ack {id}, read it: swarm-msg show {id})",
         reminder_marker(id, ring),
         message.from,
         message.short_sig(),
-        preview(message.body.as_str()),
+        preview,
     )
 }
 
-/// All lines that may be typed for `message` to `recipient`: the message, then its reminders.
+/// All lines that may be typed for `message` to `recipient`, or were by an earlier version: the message, then its reminders, then what else
+/// may have been typed in place of them.
 pub fn renderings(message: &Verified, recipient: &Name) -> impl Iterator<Item = String> {
-    let reminders = (1..=Schedule::MAX).filter_map(|n| u32::try_from(n).ok());
-    std::iter::once(render(message, recipient))
-        .chain(reminders.map(|ring| render_reminder(message, recipient, ring)))
+    let rings = || (1..=Schedule::MAX).filter_map(|n| u32::try_from(n).ok());
+    let mut lines = vec![render(message, recipient)];
+    lines.extend(rings().map(|ring| render_reminder(message, recipient, ring)));
+    lines.push(render_plain(message, recipient));
+    let raw = preview(message.body.as_str());
+    if !plain::is_plain(message.body.as_str()) {
+        // Version 0.1.0 took every character for plain.
+        let line = message.body.is_line(INLINE_MAX);
+        lines.push(if line { inline(message, recipient) } else { doorbell(message, recipient, &raw) });
+        lines.extend(rings().map(|ring| reminder(message, recipient, ring, &raw)));
+    }
+    lines.into_iter()
 }
 
 /// The message that a text seems to be the line of, however much of it is there.
@@ -238,7 +271,7 @@ mod tests {
         let message = verified("is it done?");
         let to = &message.to[0];
         let lines: Vec<String> = renderings(&message, to).collect();
-        assert_eq!(lines.len(), 1 + Schedule::MAX);
+        assert_eq!(lines.len(), 2 + Schedule::MAX);
         assert_eq!((&lines[0], &lines[2]), (&render(&message, to), &render_reminder(&message, to, 2)));
     }
 }

@@ -23,6 +23,7 @@ pub mod log;
 pub mod message;
 pub mod moment;
 pub mod name;
+pub mod plain;
 pub mod process_id;
 pub mod rate;
 pub mod refusal;

@@ -19,6 +19,7 @@ use crate::core::delivery::{Delivery, Progress, Stage};
 use crate::core::frame;
 use crate::core::id::MessageId;
 use crate::core::message::Verified;
+use crate::core::name::Name;
 use crate::hooks::report;
 use crate::os::{process, terminal};
 use crate::store::mail::Folder;
@@ -176,6 +177,9 @@ impl Attempt<'_> {
             }
             // What may stand in the composer keeps its stage; only the reason changes.
             Outcome::Held(hold) => drop(self.mark(|d| {
+                if hold.is_stuck() && d.typed_at > 0 && d.stuck_since == 0 {
+                    d.stuck_since = now_ms();
+                }
                 let stage =
                     if matches!(d.stage, Stage::Typing | Stage::Entering) { d.stage } else { Stage::Held };
                 d.advance(stage, &hold.to_string(), now_ms());
@@ -193,7 +197,7 @@ impl Attempt<'_> {
     pub fn confirm(&self) -> Result<bool> {
         let delivery = self.current()?;
         let name = delivery.typed_as.as_ref().unwrap_or(&self.agent.name);
-        let line = frame::render(self.message, name);
+        let line = line_of(self.message, name, &delivery, None);
         let is_here = delivery.typed_into.as_ref() == Some(&self.agent.process);
         let Some(seen) = self.look()?.filter(|seen| is_here && !seen.moved) else { return Ok(false) };
         // A turn that began since is of this text only if nothing else was entered since.
@@ -233,10 +237,7 @@ impl Attempt<'_> {
         }
         // What stands in the composer has the name of then, whatever the agent is called now.
         let name = delivery.typed_as.as_ref().unwrap_or(&self.agent.name);
-        let line = match self.reminder {
-            None => frame::render(self.message, name),
-            Some(ring) => frame::render_reminder(self.message, name, ring),
-        };
+        let line = line_of(self.message, name, &delivery, self.reminder);
         if !matches!(delivery.stage, Stage::Typing | Stage::Entering) {
             if let ControlFlow::Break(outcome) = self.paste(&line)? {
                 return Ok(outcome);
@@ -332,6 +333,11 @@ impl Attempt<'_> {
             return Ok(ControlFlow::Break(Outcome::Held(hold)));
         }
         match seen.scene().may_paste() {
+            // A person took away what could not be submitted.
+            Ok(()) if delivery.stuck_since > 0 && self.reminder.is_none() => {
+                self.mark(|d| d.announce(now_ms()))?;
+                Ok(ControlFlow::Break(Outcome::Held(Hold::Changed)))
+            }
             // It never arrived: the paste was not made. Or a person took it away.
             Ok(()) if delivery.enters == 0 => self.paste(line),
             Ok(()) => Ok(ControlFlow::Break(Outcome::Typed(UNSEEN))),
@@ -587,10 +593,7 @@ impl Attempt<'_> {
             };
             for (ring, way) in candidates {
                 let name = way.typed_as.as_ref().unwrap_or(&agent.name);
-                let line = match ring {
-                    None => frame::render(&message, name),
-                    Some(ring) => frame::render_reminder(&message, name, ring),
-                };
+                let line = line_of(&message, name, way, ring);
                 if seen.composer_holds(&line) && !self.stands_outside(&line, seen) {
                     return Ok(Some(Left { id, reminder: ring.is_some(), line }));
                 }
@@ -749,6 +752,15 @@ impl Attempt<'_> {
 
 /// What is told of a text that is gone, where Enter was pressed or may have been.
 const UNSEEN: &str = "it is gone from its composer, and no sign of a turn was seen";
+
+/// What is typed for a message, or for a reminder of it.
+fn line_of(message: &Verified, name: &Name, way: &Progress, reminder: Option<u32>) -> String {
+    match reminder {
+        Some(ring) => frame::render_reminder(message, name, ring),
+        None if way.plain => frame::render_plain(message, name),
+        None => frame::render(message, name),
+    }
+}
 
 /// By what a line is found on a screen.
 fn ends(line: &str) -> [&str; 2] {

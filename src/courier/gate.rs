@@ -58,6 +58,13 @@ pub enum Hold {
     ServerHangs(u64),
 }
 
+impl Hold {
+    /// Whether the message stands in the composer and everything was tried: only a person can do something about it.
+    pub fn is_stuck(&self) -> bool {
+        matches!(self, Hold::EnterIgnored | Hold::Altered)
+    }
+}
+
 impl fmt::Display for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Hold::ServerHangs(since) = self {

@@ -9,7 +9,7 @@ use super::memo::Memo;
 use crate::core::ack::{AckClock, Step};
 use crate::core::agent::Agent;
 use crate::core::config::{Escalate, Settings};
-use crate::core::delivery::{Delivery, Stage};
+use crate::core::delivery::{Delivery, Stage, Stuck};
 use crate::core::escape;
 use crate::core::frame;
 use crate::core::id::MessageId;
@@ -290,6 +290,46 @@ pub fn held(
         }
         notify(tx, &letters.sender(&message), &text)?;
         delivery.told_held = true;
+        tx.put_delivery(owner, &delivery)
+    })
+}
+
+/// Does what is due for a message that stands in a composer and cannot be submitted: its sender and the human are told, once; where the
+/// plain line is stuck, too, it becomes a dead letter.
+pub fn stuck(store: &Store, settings: &Settings, agent: &Agent, message: &Verified) -> Result<()> {
+    let owner = &agent.name;
+    let due = |d: &Delivery| if d.way.stage.is_open() { d.way.stuck(now_ms()) } else { Stuck::Wait };
+    if store.delivery(owner, &message.id)?.is_none_or(|d| due(&d) == Stuck::Wait) {
+        return Ok(());
+    }
+    let agents = store.agents()?;
+    let letters = Letters { store, agents: &agents, settings };
+    let mut to = letters.sender(message);
+    to.push(Name::human());
+    to.sort();
+    to.dedup();
+    let (id, pane) = (&message.id, &agent.place.pane);
+    store.transact(|tx| {
+        let Some(mut delivery) = store.delivery(owner, id)? else { return Ok(()) };
+        match due(&delivery) {
+            Stuck::Wait => return Ok(()),
+            Stuck::Tell => {
+                let text = format!(
+                    "{id} to {owner} stands in its composer and cannot be submitted: press Enter in pane {pane}, or clear the composer there, and it is announced once more; mail behind it waits"
+                );
+                notify(tx, &to, &text)?;
+                delivery.way.told_stuck = true;
+                tx.journal("stuck", json!({"id": id, "to": owner, "pane": pane}))?;
+            }
+            Stuck::Fail => {
+                let text = format!(
+                    "{id} to {owner} could not be submitted and is a dead letter; clear its composer in pane {pane} for the mail behind it; send again: swarm-msg resend {id}"
+                );
+                notify(tx, &to, &text)?;
+                delivery.way.advance(Stage::Failed, "it could not be submitted in its composer", now_ms());
+                tx.journal("dead-letter", json!({"id": id, "to": owner}))?;
+            }
+        }
         tx.put_delivery(owner, &delivery)
     })
 }

@@ -446,6 +446,9 @@ impl<'a> Round<'a> {
                 Outcome::Held(hold) => {
                     pass.waiting = true;
                     self.tell_held(agent, &jobs, &hold.to_string())?;
+                    if hold.is_stuck() && job.reminder.is_none() {
+                        letters::stuck(self.store, &self.settings, agent, &message)?;
+                    }
                     return Ok(pass);
                 }
                 Outcome::Gone => {

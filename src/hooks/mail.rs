@@ -122,9 +122,9 @@ fn check(call: &Call<'_>, prompt: &str, given: &mut Collection) -> Result<()> {
                     told.join("; ")
                 ));
             }
-            Verdict::Genuine { exact, end, .. } => {
+            Verdict::Genuine { exact, end, line } => {
                 from = end;
-                if exact && message.body.is_inline(INLINE_MAX) {
+                if exact && line.contains(message.body.as_str()) {
                     // The model has the text; only the receipt is missing.
                     given.parts.push(format!("swarm: {} is genuine ({})", message.id, proof(&message)));
                     given.receipts.push(found);
@@ -166,11 +166,12 @@ fn unread(call: &Call<'_>, urgent_only: bool, given: &mut Collection) -> Result<
             let Some(Ok(message)) = store.message(name, &call.agent.formerly, folder, &file)? else {
                 continue;
             };
-            let stage = store.delivery(name, &message.id)?.map_or(Stage::Queued, |d| d.way.stage);
+            let way = store.delivery(name, &message.id)?.map(|d| d.way).unwrap_or_default();
             // What is being typed is left to the courier. What was typed without a sign of a turn has perhaps reached nobody: a prompt with
             // its line has its receipt before.
-            let typed = folder == Folder::New && !matches!(stage, Stage::Queued | Stage::Held | Stage::Typed);
-            let seen = folder == Folder::Given && message.body.is_inline(INLINE_MAX);
+            let typed = folder == Folder::New
+                && !matches!(way.stage, Stage::Queued | Stage::Held | Stage::Typed | Stage::Failed);
+            let seen = folder == Folder::Given && !way.plain && message.body.is_inline(INLINE_MAX);
             if typed || seen || (urgent_only && !message.urgent) {
                 continue;
             }

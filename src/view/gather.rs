@@ -56,7 +56,7 @@ impl<'a> Gatherer<'a> {
         self.feed.update(store, &agents)?;
         self.latencies.update()?;
         let leases = store.peek_leases()?;
-        let waiting = self.waiting(&agents)?;
+        let waiting = self.waiting()?;
         let mut counts = Counts { unread: store.count_unread(&Name::human())?, ..Counts::default() };
         counts.held = waiting.iter().filter(|w| w.what == "held").count();
         counts.overdue = waiting.iter().filter(|w| w.what == "overdue").count();
@@ -85,11 +85,10 @@ impl<'a> Gatherer<'a> {
     }
 
     /// Mail that waits, the most pressing first.
-    fn waiting(&self, agents: &[Agent]) -> Result<Vec<WaitingRow>> {
+    fn waiting(&self) -> Result<Vec<WaitingRow>> {
         let store = self.store;
         let mut rows = Vec::new();
         for owner in store.mailboxes()?.into_iter().filter(|owner| !owner.is_human()) {
-            let live = agents.iter().any(|a| a.is_live() && a.name == owner);
             for folder in [Folder::New, Folder::Unacked] {
                 for file in store.mail_files(&owner, folder)?.into_iter().take(super::feed::LIMIT) {
                     let Some((from, id)) = parse_file_name(&file) else { continue };
@@ -102,7 +101,7 @@ impl<'a> Gatherer<'a> {
                         (Folder::Unacked, Stage::Typed | Stage::Submitted | Stage::Read) => {
                             ("ack", "to be acknowledged".to_owned())
                         }
-                        (Folder::New, Stage::Failed) if !live => ("dead", delivery.way.detail),
+                        (Folder::New, Stage::Failed) => ("dead", delivery.way.detail),
                         (Folder::New, Stage::Held) => ("held", delivery.way.detail),
                         (Folder::New, Stage::Queued) => ("queued", "its turn has not come".to_owned()),
                         (Folder::New, stage @ (Stage::Typing | Stage::Entering | Stage::Typed)) => {

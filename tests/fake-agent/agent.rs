@@ -45,6 +45,14 @@ pub(crate) struct Agent {
     gate: EnterGate,
     queue: VecDeque<String>,
     asked_to_exit: bool,
+    /// How long nothing is read once the next frame is drawn.
+    pub(crate) nap: u64,
+    /// How many Enters were lost.
+    lost: u64,
+    /// The text whose turn is to begin, and when.
+    late: Option<(u64, String)>,
+    /// What was submitted last.
+    last: String,
     log: Log,
 }
 
@@ -64,6 +72,10 @@ impl Agent {
             gate: EnterGate::default(),
             queue: VecDeque::new(),
             asked_to_exit: false,
+            nap: 0,
+            lost: 0,
+            late: None,
+            last: String::new(),
             log,
         }
     }
@@ -83,7 +95,8 @@ impl Agent {
     /// When `tick` next has something to do, if nothing else happens.
     pub(crate) fn deadline(&self) -> Option<u64> {
         let turn = self.turn.as_ref().filter(|_| self.dialog.is_none()).and_then(Turn::until);
-        [self.splash_until, turn].into_iter().flatten().min()
+        let late = self.late.as_ref().map(|(at, _)| *at);
+        [self.splash_until, turn, late].into_iter().flatten().min()
     }
 
     pub(crate) fn key(&mut self, key: Key, now: u64) {
@@ -140,6 +153,7 @@ impl Agent {
             Key::Paste(text) => {
                 self.draft.paste(self.options.style, &text);
                 self.gate.pasted(now);
+                self.nap = self.options.slow_paste;
             }
             Key::Newline => self.draft.insert('\n'),
             Key::Enter => {
@@ -154,9 +168,23 @@ impl Agent {
             Key::Interrupt if !self.draft.is_empty() => self.clear_draft(),
             Key::Interrupt if asked_to_exit => self.exit = Some(Exit::Clean("C-c")),
             Key::Interrupt => self.asked_to_exit = true,
+            Key::Escape if self.turn.is_some() && self.options.escape_restores => {
+                self.turn = None;
+                self.entries.pop_back();
+                self.log.event("turn-ended", "interrupted");
+                self.recall();
+            }
             Key::Escape => self.log.event("escape", &self.draft.text()),
+            // Up: history.
+            Key::Other(key) if key == "CSI A" || key == "SS3 A" => self.recall(),
             Key::Other(_) => {}
         }
+    }
+
+    fn recall(&mut self) {
+        self.draft.take();
+        let text = self.last.clone();
+        self.draft.paste(self.options.style, &text);
     }
 
     fn clear_draft(&mut self) {
@@ -174,6 +202,10 @@ impl Agent {
                 return self.log.event("enter-swallowed", why);
             }
             Enter::Submit => {}
+        }
+        if self.lost < self.options.lose_enters && !self.draft.is_empty() {
+            self.lost += 1;
+            return self.clear_draft();
         }
         let text = self.draft.text();
         if self.turn.is_some() && (text.trim().is_empty() || self.options.busy_enter == BusyEnter::Ignore) {
@@ -193,11 +225,16 @@ impl Agent {
             return;
         }
         let text = self.draft.take();
-        self.submit(text, now);
+        if self.options.late_turn > 0 {
+            self.late = Some((now + self.options.late_turn, text));
+        } else {
+            self.submit(text, now);
+        }
     }
 
     fn submit(&mut self, text: String, now: u64) {
         self.log.event("submitted", &text);
+        self.last.clone_from(&text);
         let busy = if self.options.busy > 0 { self.options.busy } else { SHORT_TURN };
         let hold = react::slow(&text).unwrap_or(busy);
         let jobs = react::jobs(&text, &self.options.reacts);
@@ -235,6 +272,9 @@ impl Agent {
     pub(crate) fn tick(&mut self, now: u64) {
         if self.splash_until.is_some_and(|until| now >= until) {
             self.splash_until = None;
+        }
+        if let Some((_, text)) = self.late.take_if(|(at, _)| now >= *at) {
+            self.submit(text, now);
         }
         if let Some(finished) = self.turn.as_mut().and_then(Turn::finish_running) {
             self.note(finished);

@@ -72,7 +72,10 @@ fn run(options: Options) -> io::Result<()> {
         agent.tick(now());
         let frame = screen::render(&agent, terminal.size(), now());
         match agent.exit {
-            None => terminal.draw(&frame, pause)?,
+            None => {
+                terminal.draw(&frame, pause)?;
+                std::thread::sleep(Duration::from_millis(std::mem::take(&mut agent.nap)));
+            }
             Some(Exit::Clean(why)) => {
                 agent.log_exit(why);
                 return terminal.restore(frame.last_used_row());

@@ -71,6 +71,16 @@ pub(crate) struct Options {
     pub(crate) guard_mode: GuardMode,
     pub(crate) swallow_enters: u64,
     pub(crate) slow_enter: u64,
+    /// After a paste was drawn nothing is read for this long, as in a long call.
+    pub(crate) slow_paste: u64,
+    /// So many Enters only empty the composer.
+    pub(crate) lose_enters: u64,
+    /// A submitted text leaves the composer at once, and its turn begins so much later.
+    pub(crate) late_turn: u64,
+    /// Escape in a turn ends it and puts its text back into the composer.
+    pub(crate) escape_restores: bool,
+    /// Characters that are not drawn in the composer.
+    pub(crate) drops: String,
     pub(crate) slow_paint: u64,
     pub(crate) busy_enter: BusyEnter,
     pub(crate) wrap_words: bool,
@@ -78,7 +88,7 @@ pub(crate) struct Options {
 }
 
 /// Every option, with whether it takes a value.
-const NAMES: [(&str, bool); 16] = [
+const NAMES: [(&str, bool); 21] = [
     ("style", true),
     ("log", true),
     ("control", true),
@@ -91,6 +101,11 @@ const NAMES: [(&str, bool); 16] = [
     ("enter-guard-mode", true),
     ("swallow-enters", true),
     ("slow-enter", true),
+    ("slow-paste", true),
+    ("lose-enters", true),
+    ("late-turn", true),
+    ("escape-restores", false),
+    ("drops", true),
     ("slow-paint", true),
     ("busy-enter", true),
     ("wrap", true),
@@ -112,6 +127,11 @@ impl Options {
             guard_mode: GuardMode::Newline,
             swallow_enters: 0,
             slow_enter: 0,
+            slow_paste: 0,
+            lose_enters: 0,
+            late_turn: 0,
+            escape_restores: false,
+            drops: String::new(),
             slow_paint: 0,
             busy_enter: BusyEnter::Ignore,
             wrap_words: true,
@@ -182,6 +202,11 @@ impl Options {
             }
             "swallow-enters" => self.swallow_enters = number()?,
             "slow-enter" => self.slow_enter = number()?,
+            "slow-paste" => self.slow_paste = number()?,
+            "lose-enters" => self.lose_enters = number()?,
+            "late-turn" => self.late_turn = number()?,
+            "escape-restores" => self.escape_restores = flag()?,
+            "drops" => value.clone_into(&mut self.drops),
             "slow-paint" => self.slow_paint = number()?,
             "busy-enter" => {
                 self.busy_enter =

@@ -91,7 +91,8 @@ impl<'a> Pane<'a> {
 
     /// The draft's rows, only the last `most` of them, as a composer scrolls; and the cursor's column in the last.
     fn draft(&self, width: usize, most: usize) -> (Vec<Vec<Cell>>, usize) {
-        let cells = self.agent.draft.cells(self.agent.style());
+        let mut cells = self.agent.draft.cells(self.agent.style());
+        cells.retain(|cell| !self.agent.options.drops.contains(cell.0));
         let mut rows = wrap_cells(&cells, width, self.agent.options.wrap_words);
         let hidden = rows.len().saturating_sub(most.max(1));
         rows.drain(..hidden);
