@@ -205,8 +205,9 @@ fn a_profile_that_allows_one_enter_gets_one() {
     world.start();
     let profiles = world.path().join("home/.config/swarm/profiles");
     std::fs::create_dir_all(&profiles).unwrap();
-    let rules =
-        include_str!("../src/agents/profiles/claude.toml").replace("[timing]", "[timing]\nenters = 1");
+    let rules = include_str!("../src/agents/profiles/claude.toml");
+    assert!(!rules.contains("[timing]"));
+    let rules = format!("{rules}\n[timing]\nenters = 1\n");
     std::fs::write(profiles.join("claude.toml"), rules).unwrap();
     let pane = world.agent("claude", &[("FAKE_AGENT_SWALLOW_ENTERS", "2")]);
     world.ok(&["discover", "--init", "--quiet"]);
