@@ -105,7 +105,19 @@ fn a_courier_killed_again_and_again_neither_skips_nor_repeats_a_reminder() {
         world.end_couriers();
         world.ok(&["discover", "--quiet"]);
     }
-    eventually("it is escalated", || (status(&world, &id)["escalated"] == true).then_some(()));
+    let begun = std::time::Instant::now();
+    while status(&world, &id)["escalated"] != true {
+        let told = || {
+            format!(
+                "{}\n{}\n{}",
+                status(&world, &id),
+                world.ok(&["log", "-n", "40"]),
+                world.screen(&panes[0])
+            )
+        };
+        assert!(begun.elapsed() < support::PATIENCE, "it is never escalated: {}", told());
+        thread::sleep(Duration::from_millis(20));
+    }
     for ring in 1..=3 {
         assert_eq!(
             given(&world, &panes[0], &format!("[swarm {id} REMINDER {ring} ")),

@@ -78,6 +78,9 @@ pub struct Progress {
     /// When it was pasted (ms since the epoch); 0 if it was not.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub typed_at: u64,
+    /// How often the line's beginning and its end stood on the screen before it was pasted.
+    #[serde(default)]
+    pub stood: [usize; 2],
     /// How often Enter was pressed, or may have been.
     #[serde(default)]
     pub enters: u32,

@@ -76,8 +76,6 @@ pub struct Attempt<'a> {
 /// What an attempt keeps in mind.
 #[derive(Debug, Default)]
 pub struct Notes {
-    /// How often the line's beginning and its end stood on the screen before it was typed.
-    stood: Cell<[usize; 2]>,
     /// A sign that it was given, seen in one look: a turn may be over at the next.
     sign: Cell<Option<&'static str>>,
     /// What tmux said to the acts since the last transaction: entries for the journal.
@@ -203,7 +201,7 @@ impl Attempt<'_> {
         // A turn that began since is of this text only if nothing else was entered since.
         let last = self.keys.borrow().entered.as_ref() == Some(&self.message.id);
         let touched = seen.touched_since(delivery.since);
-        let evidence = if self.stands_outside(&line, &seen) && seen.is_shown() {
+        let evidence = if seen.is_shown() && stands_outside(&line, &seen, &delivery) {
             "it stands in the transcript"
         } else if last && !touched && seen.reading.state == Status::Busy {
             "a turn began after Enter"
@@ -276,17 +274,18 @@ impl Attempt<'_> {
             return Ok(ControlFlow::Break(Outcome::Held(Hold::Changed)));
         }
         let (into, name) = (self.agent.process.clone(), self.agent.name.clone());
+        let stood = ends(line).map(|end| second.look.screen.count_ignoring_space(end));
         let marked = self.mark_act(Act::Paste, |d| {
             d.advance(Stage::Typing, "", now_ms());
             d.typed_into = Some(into);
             d.typed_as = Some(name);
             d.typed_at = now_ms();
+            d.stood = stood;
             d.enters = 0;
         })?;
         if marked.is_none() {
             return Ok(ControlFlow::Break(Outcome::Settled));
         }
-        self.notes.stood.set(ends(line).map(|end| second.look.screen.count_ignoring_space(end)));
         fault::point("before-paste");
         let acted = self.server().paste(&self.agent.place.pane, &second.look, line)?;
         fault::point("after-paste");
@@ -308,7 +307,7 @@ impl Attempt<'_> {
             return Ok(ControlFlow::Break(Outcome::Held(Hold::Moved)));
         }
         if seen.composer_holds(line) {
-            return Ok(if self.stands_outside(line, &seen) {
+            return Ok(if stands_outside(line, &seen, delivery) {
                 // A person submitted it, and history brought it back: it is that person's now.
                 ControlFlow::Break(Outcome::Submitted("somebody submitted it"))
             } else if seen.is_collapsed() && seen.touched_since(delivery.typed_at) {
@@ -338,6 +337,10 @@ impl Attempt<'_> {
                 self.mark(|d| d.announce(now_ms()))?;
                 Ok(ControlFlow::Break(Outcome::Held(Hold::Changed)))
             }
+            // It waits in the terminal, and would stand there twice.
+            Ok(()) if delivery.enters == 0 && self.has_unread()? => {
+                Ok(ControlFlow::Break(Outcome::Held(Hold::Unread)))
+            }
             // It never arrived: the paste was not made. Or a person took it away.
             Ok(()) if delivery.enters == 0 => self.paste(line),
             Ok(()) => Ok(ControlFlow::Break(Outcome::Typed(UNSEEN))),
@@ -363,14 +366,6 @@ impl Attempt<'_> {
             && self.watch(self.settle(), Duration::ZERO, |now| !same(now))?.is_some_and(|s| same(&s)))
     }
 
-    /// Whether the line, or as much of it as has not scrolled away, stands on the screen outside the composer, and did not when it was
-    /// typed.
-    fn stands_outside(&self, line: &str, seen: &Seen) -> bool {
-        let inside = |end| seen.reading.composer.as_ref().map_or(0, |c| c.count(end));
-        let outside = |end| seen.look.screen.count_ignoring_space(end).saturating_sub(inside(end));
-        ends(line).into_iter().zip(self.notes.stood.get()).any(|(end, stood)| outside(end) > stood)
-    }
-
     /// What shows that the text was given: it stands in the transcript, or a turn began after Enter. That the composer is empty shows
     /// nothing: a key may have emptied it.
     fn evidence(&self, line: &str, seen: &Seen, delivery: &Progress) -> Option<&'static str> {
@@ -382,7 +377,7 @@ impl Attempt<'_> {
             self.notes.sign.set(Some("a turn began after Enter"));
         }
         // Where no composer is to be seen, as behind a dialog, the text may stand as before.
-        if composer.is_some() && self.stands_outside(line, seen) {
+        if composer.is_some() && stands_outside(line, seen, delivery) {
             return Some("it stands in the transcript");
         }
         if delivery.enters == 0 {
@@ -421,6 +416,12 @@ impl Attempt<'_> {
         }
     }
 
+    /// Whether something that was typed into the pane is known to be unread.
+    fn has_unread(&self) -> Result<bool> {
+        let tty = self.server().tty(&self.agent.place.pane)?;
+        Ok(tty.is_some_and(|tty| terminal::unread(&tty).is_some_and(|bytes| bytes > 0)))
+    }
+
     /// Steps 8 to 10: see the text, press Enter under guard, see it taken.
     fn submit(&self, line: &str) -> Result<Outcome> {
         let appeared = self.watch(APPEAR, self.settle(), |seen| seen.composer_holds(line))?;
@@ -438,7 +439,7 @@ impl Attempt<'_> {
             if let Err(hold) = seen.scene().may_enter(line) {
                 return Ok(Outcome::Held(hold));
             }
-            if self.stands_outside(line, &seen) {
+            if stands_outside(line, &seen, &self.current()?) {
                 return Ok(Outcome::Submitted("somebody submitted it"));
             }
             let Some(delivery) = self.mark_act(Act::Enter, |d| {
@@ -594,7 +595,7 @@ impl Attempt<'_> {
             for (ring, way) in candidates {
                 let name = way.typed_as.as_ref().unwrap_or(&agent.name);
                 let line = line_of(&message, name, way, ring);
-                if seen.composer_holds(&line) && !self.stands_outside(&line, seen) {
+                if seen.composer_holds(&line) && !stands_outside(&line, seen, way) {
                     return Ok(Some(Left { id, reminder: ring.is_some(), line }));
                 }
             }
@@ -765,6 +766,16 @@ fn line_of(message: &Verified, name: &Name, way: &Progress, reminder: Option<u32
 /// By what a line is found on a screen.
 fn ends(line: &str) -> [&str; 2] {
     [frame::head(line), frame::tail(line)]
+}
+
+/// Whether the line, or as much of it as has not scrolled away, stands on the screen outside the composer, and did not when it was
+/// typed.
+fn stands_outside(line: &str, seen: &Seen, way: &Progress) -> bool {
+    let inside = |end| seen.reading.composer.as_ref().map_or(0, |c| c.count(end));
+    let outside = |end| seen.look.screen.count_ignoring_space(end).saturating_sub(inside(end));
+    // The end is that of other lines of the same message, too, so it counts only where it is known what stood there before.
+    let known = if way.typed_at > 0 { 2 } else { 1 };
+    ends(line).into_iter().zip(way.stood).take(known).any(|(end, stood)| outside(end) > stood)
 }
 
 /// A line of a message that nobody waits for, in the composer.

@@ -20,7 +20,7 @@ pub fn has_read_all(pid: i32, tty: &str) -> bool {
 }
 
 /// How many bytes wait to be read in a terminal; of one in canonical mode those of whole lines.
-fn unread(tty: &str) -> Option<u64> {
+pub fn unread(tty: &str) -> Option<u64> {
     // Without these flags it might become our own terminal, or wait for a modem.
     let flags = nix::libc::O_NOCTTY | nix::libc::O_NONBLOCK;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(tty).ok()?;
