@@ -195,7 +195,8 @@ fn no_command_prints_what_steers_a_terminal_or_poses_as_a_line() {
 fn what_a_hook_is_handed_comes_back_as_one_plain_line_of_json() {
     let world = World::new();
     world.ok(&["init"]);
-    let (mut holder, mut other) = (Peer::new(&world, "peer-0"), Peer::new(&world, "peer-1"));
+    let mut holder = Peer::new(&world, "peer-0");
+    let other = |host: &str| Peer::of(&world, &format!("other-{host}"), host);
     let evil = everything();
     let path = format!("a\u{202e}{FORMATS}{SHELL}");
     let input = world.path().join("input");
@@ -214,7 +215,7 @@ fn what_a_hook_is_handed_comes_back_as_one_plain_line_of_json() {
         fs::write(&input, with.to_string()).unwrap();
         let hook = format!("swarm hook {host} {event} <'{}'", input.display());
         assert_eq!(holder.ok(&hook).trim(), "", "it is its own");
-        let said = other.ok(&hook);
+        let said = other(host).ok(&hook);
         let line = said.trim_end();
         assert!(!line.contains('\n') && !line.chars().any(escape::is_unsafe), "{line:?}");
         let answer = serde_json::from_str::<Value>(line).unwrap().to_string();
@@ -240,7 +241,7 @@ fn what_a_hook_is_handed_comes_back_as_one_plain_line_of_json() {
     ] {
         fs::write(&input, with.to_string()).unwrap();
         let hook = format!("swarm hook {host} {} <'{}'", escape::word(event), input.display());
-        let said = other.ok(&hook);
+        let said = other(host).ok(&hook);
         let line = said.trim_end();
         assert!(!line.contains('\n') && !line.chars().any(escape::is_unsafe), "{line:?}");
         if event.contains("Prompt") || event == "BeforeAgent" {
@@ -258,13 +259,13 @@ fn what_a_hook_is_handed_comes_back_as_one_plain_line_of_json() {
 #[test]
 fn what_a_person_is_told_to_type_is_what_was_meant() {
     let world = World::new();
-    let dir = project(&world, SHELL);
+    let dir = world.project().join(SHELL);
     let home = dir.join("home");
-    fs::create_dir(&home).unwrap();
+    fs::create_dir_all(&home).unwrap();
     let run = |program: &str, args: &[&str]| {
         world.command(program).args(args).env("HOME", &home).current_dir(&dir).output().unwrap()
     };
-    assert!(run("swarm", &["inbox"]).status.success(), "a key is made");
+    assert!(run("swarm", &["init"]).status.success(), "a key is made");
     let key = fs::read_dir(home.join(".local/state/swarm")).unwrap().next().unwrap().unwrap().path();
     let wake = dir.join(".swarm/wake");
     fs::remove_file(&wake).unwrap();

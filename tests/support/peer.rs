@@ -19,6 +19,11 @@ pub struct Peer {
 impl Peer {
     /// A living agent of that name.
     pub fn new(world: &World, name: &str) -> Self {
+        Self::of(world, name, "claude")
+    }
+
+    /// A living agent of that name and kind: hooks of other kinds are not its own.
+    pub fn of(world: &World, name: &str, kind: &str) -> Self {
         let mut shell = world
             .command("sh")
             .stdin(Stdio::piped())
@@ -28,7 +33,7 @@ impl Peer {
             .unwrap();
         let id = Table::read().unwrap().id(i32::try_from(shell.id()).unwrap()).unwrap();
         let record = json!({
-            "name": name, "kind": "claude", "process": id, "cwd": world.project(), "first_seen": 1,
+            "name": name, "kind": kind, "process": id, "cwd": world.project(), "first_seen": 1,
             "place": {"socket": "/nowhere", "server": 999_999_999, "pane": "%0", "pane_pid": id.pid},
         });
         // Whole or not at all, as swarm itself writes: others may be reading.
