@@ -114,6 +114,89 @@ fn what_the_user_changed_since_is_kept() {
 }
 
 #[test]
+fn rules_that_let_swarm_msg_run_go_in_when_allowed_and_come_out_byte_for_byte() {
+    let world = project();
+    for (kind, rule) in
+        [("claude", "Bash(swarm-msg send:*)"), ("gemini", "run_shell_command(swarm-msg send)")]
+    {
+        for fixture in FIXTURES {
+            let path = settings(&world, kind);
+            put(&path, fixture.as_bytes());
+            let told = world.ok(&["hooks", "install", kind]);
+            assert!(told.contains("--allow adds rules"), "{told}");
+            assert!(!fs::read_to_string(&path).unwrap().contains(rule), "not asked for");
+            let told = world.ok(&["hooks", "install", kind, "--allow"]);
+            assert!(told.contains("runs swarm-msg without asking"), "{told}");
+            let with = fs::read_to_string(&path).unwrap();
+            assert!(
+                with.contains(rule) && !with.contains("swarm-msg lock)") && !with.contains("swarm-msg lock:")
+            );
+            assert!(world.ok(&["hooks", "status", kind]).contains("swarm-msg runs without asking"));
+            world.ok(&["hooks", "install", kind, "--allow"]);
+            world.ok(&["hooks", "install", kind]);
+            assert_eq!(fs::read_to_string(&path).unwrap(), with, "{fixture:?}");
+            world.ok(&["hooks", "uninstall", kind]);
+            assert_eq!(fs::read_to_string(&path).unwrap(), fixture, "{kind}");
+        }
+    }
+    for kind in ["codex", "opencode"] {
+        let told = world.ok(&["hooks", "install", kind, "--allow"]);
+        assert!(told.contains("puts no rules"), "{told}");
+    }
+}
+
+#[test]
+fn rules_of_the_users_own_stay_and_swarms_go_however_the_file_was_changed_in_between() {
+    let world = project();
+    let path = settings(&world, "claude");
+    let mine = "{\n  \"a\": 1,\n  \"permissions\": {\"allow\": [\"Bash(swarm-msg send:*)\"]}\n}\n";
+    put(&path, mine.as_bytes());
+    let change = |from: &str, to: &str| {
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{text}");
+        fs::write(&path, text.replace(from, to)).unwrap();
+    };
+    world.ok(&["hooks", "install", "claude"]);
+    change("\"a\": 1", "\"a\": 2");
+    world.ok(&["hooks", "install", "claude", "--allow"]);
+    world.ok(&["hooks", "uninstall", "claude"]);
+    let left = fs::read_to_string(&path).unwrap();
+    assert!(left.contains("\"a\": 2") && !left.contains("hook claude"), "{left}");
+    assert_eq!(left.matches("swarm-msg").count(), 1, "{left}");
+    world.ok(&["hooks", "install", "claude", "--allow"]);
+    change("\"a\": 2", "\"a\": 3");
+    world.ok(&["hooks", "uninstall", "claude"]);
+    let left = fs::read_to_string(&path).unwrap();
+    assert!(left.contains("\"a\": 3") && left.matches("swarm").count() == 1, "{left}");
+}
+
+#[test]
+fn at_a_terminal_it_is_asked_for_rules_and_for_agents_that_are_not_in_use() {
+    let world = World::new();
+    world.start();
+    world.ok(&["init"]);
+    let pane = world.tmux(&["new-window", "-d", "-P", "-F", "#{pane_id}", "swarm hooks install; sleep 600"]);
+    let answer = |question: &str, key: &str| {
+        support::eventually(question, || world.screen(&pane).contains(question).then_some(()));
+        let keys: Vec<&str> = [key, "Enter"].into_iter().filter(|k| !k.is_empty()).collect();
+        world.tmux(&[&["send-keys", "-t", &pane], &keys[..]].concat());
+    };
+    answer("claude is not in use here. Install its hooks, too? [y/N]", "y");
+    answer("codex is not in use here", "");
+    answer("gemini is not in use here", "n");
+    answer("opencode is not in use here", "");
+    answer("Let claude run swarm-msg without asking you?", "y");
+    support::eventually("it is done", || {
+        world.screen(&pane).contains("runs swarm-msg without").then_some(())
+    });
+    let text = fs::read_to_string(settings(&world, "claude")).unwrap();
+    assert!(text.contains("hook claude Stop") && text.contains("Bash(swarm-msg inbox:*)"), "{text}");
+    for kind in ["codex", "gemini", "opencode"] {
+        assert!(!settings(&world, kind).exists(), "{kind}");
+    }
+}
+
+#[test]
 fn a_linked_file_is_changed_where_it_is_and_its_mode_kept() {
     let world = project();
     let (real, link) = (world.path().join("dotfiles.json"), world.path().join("home/.claude/settings.json"));

@@ -13,6 +13,7 @@ use crate::hooks::report;
 use crate::os::program;
 use crate::store::{Store, key};
 use anyhow::{Context as _, Result};
+use std::io::{BufRead as _, IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 
 /// Install swarm's hooks into the agents' own settings, and the guard into git
@@ -30,17 +31,35 @@ pub(super) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     /// Install them; keeps everything else in the files, and what the files were before
-    #[command(after_help = "Example:\n  swarm hooks install claude git")]
-    Install(Which),
+    #[command(after_help = "Examples:\n  swarm hooks install claude git\n  swarm hooks install --allow")]
+    Install(Put),
     /// Take them out again: byte for byte what was there before, unless somebody changed it since
     #[command(after_help = "Example:\n  swarm hooks uninstall")]
     Uninstall(Which),
     /// Show what installing would change
     #[command(after_help = "Example:\n  swarm hooks diff codex --user")]
-    Diff(Which),
+    Diff(Put),
     /// Tell what is installed, and what to do next
     #[command(after_help = "Example:\n  swarm hooks status")]
     Status(Which),
+}
+
+#[derive(Debug, clap::Args)]
+struct Put {
+    #[command(flatten)]
+    which: Which,
+    /// Put in the rules that let the agent run swarm-msg without asking you, too (Claude Code, Gemini CLI); at a terminal you are asked
+    #[arg(long)]
+    allow: bool,
+}
+
+impl Action {
+    fn which(&self) -> &Which {
+        match self {
+            Action::Install(put) | Action::Diff(put) => &put.which,
+            Action::Uninstall(which) | Action::Status(which) => which,
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -79,8 +98,7 @@ enum Chosen {
 
 /// What goes wrong with one is told, and the others are done; the first decides how it ends.
 pub(super) fn run(args: &Args) -> Result<()> {
-    let (Action::Install(which) | Action::Uninstall(which) | Action::Diff(which) | Action::Status(which)) =
-        &args.action;
+    let which = args.action.which();
     let places = Places::find(if which.user { Scope::User } else { Scope::Project })?;
     let mut failed: Vec<anyhow::Error> = Vec::new();
     for one in places.chosen(&args.action, which)? {
@@ -143,7 +161,14 @@ impl Places {
         }
         if chosen.is_empty() {
             let in_use = |host: &Host| self.live.iter().any(|a| a.kind == host.word());
-            let (used, rest): (Vec<Host>, Vec<Host>) = Host::ALL.into_iter().partition(in_use);
+            let (mut used, mut rest): (Vec<Host>, Vec<Host>) = Host::ALL.into_iter().partition(in_use);
+            if matches!(action, Action::Install(_)) && is_terminal() {
+                for host in std::mem::take(&mut rest) {
+                    let question =
+                        format!("{} is not in use here. Install its hooks, too? [y/N] ", host.word());
+                    if confirmed(&question)? { used.push(host) } else { rest.push(host) }
+                }
+            }
             chosen.extend(used.into_iter().map(Chosen::Agent));
             chosen.extend(is_repository.then_some(Chosen::Git));
             let rest: Vec<&str> = rest.into_iter().map(Host::word).collect();
@@ -244,23 +269,16 @@ fn agent(action: &Action, host: Host, places: &Places, failed: &mut Vec<anyhow::
                     }
                     Presence::Full => next_step(host, target, places),
                 };
-                format!("{word:<9} {state}: {}\n", shown(&target.path))
+                let rules = match target.allows(&places.program)? {
+                    Some(true) => "; swarm-msg runs without asking",
+                    Some(false) => "; no rules for swarm-msg (swarm hooks install --allow)",
+                    None => "",
+                };
+                format!("{word:<9} {state}: {}{rules}\n", shown(&target.path))
             }
+            Action::Diff(put) if put.allow => target.install_allowing(&places.program)?.diff(),
             Action::Diff(_) => target.install(&places.program)?.diff(),
-            Action::Install(_) => {
-                let plan = target.install(&places.program)?;
-                if plan.is_empty() {
-                    format!("{word}: is installed already in {}\n", shown(&plan.path))
-                } else {
-                    plan.install(&places.state)?;
-                    format!(
-                        "{word}: {}: {} in {}\n",
-                        next_step(host, target, places),
-                        settings::summary(host),
-                        shown(&plan.path)
-                    )
-                }
-            }
+            Action::Install(put) => put_in(target, put.allow, places)?,
             Action::Uninstall(_) => {
                 let plan = target.uninstall(&places.state)?;
                 if plan.is_empty() {
@@ -296,6 +314,69 @@ fn agent(action: &Action, host: Host, places: &Places, failed: &mut Vec<anyhow::
         }
     }
     Ok(())
+}
+
+/// Installs into one file, and says what is there now.
+fn put_in(target: &Target, allow: bool, places: &Places) -> Result<String> {
+    let word = target.host.word();
+    let had_hooks = target.install(&places.program)?.is_empty();
+    let plan = if allow || wants_rules(target, places)? {
+        target.install_allowing(&places.program)?
+    } else {
+        target.install(&places.program)?
+    };
+    if !plan.is_empty() {
+        plan.install(&places.state)?;
+    }
+    let path = escape::line(&plan.path.display().to_string());
+    let hooks = if had_hooks {
+        format!("{word}: is installed already in {path}\n")
+    } else {
+        format!(
+            "{word}: {}: {} in {path}\n",
+            next_step(target.host, target, places),
+            settings::summary(target.host)
+        )
+    };
+    let rules = match target.allows(&places.program)? {
+        Some(true) if plan.rules.is_empty() => String::new(),
+        Some(true) => {
+            format!("{word}: runs swarm-msg without asking (all but lock): rules in {path}\n")
+        }
+        Some(false) => {
+            format!("{word}: asks before it runs swarm-msg; swarm hooks install {word} --allow adds rules\n")
+        }
+        None if allow => {
+            format!("{word}: swarm puts no rules for swarm-msg in; allow it when it asks\n")
+        }
+        None => String::new(),
+    };
+    Ok(hooks + &rules)
+}
+
+/// Whether the person says at a terminal that the rules are wanted, where they are not there yet.
+fn wants_rules(target: &Target, places: &Places) -> Result<bool> {
+    if target.allows(&places.program)? != Some(false) || !is_terminal() {
+        return Ok(false);
+    }
+    let file = escape::line(&target.path.display().to_string());
+    confirmed(&format!(
+        "Let {} run swarm-msg without asking you? It adds rules to {file}. [y/N] ",
+        target.host.word()
+    ))
+}
+
+/// Whether there is somebody to ask.
+fn is_terminal() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Whether the person says yes.
+fn confirmed(question: &str) -> Result<bool> {
+    print::ask(question)?;
+    let mut line = String::new();
+    std::io::stdin().lock().take(1024).read_line(&mut line)?;
+    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
 }
 
 /// How far hooks reach a living agent, and the one command that repairs it.

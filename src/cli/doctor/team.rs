@@ -131,6 +131,13 @@ fn judge_hooks(place: &Place, root: &Path, store: Option<&Store>, live: &[&Agent
             continue;
         }
         let needed = live.iter().any(|a| a.kind == word);
+        let targets = [Target::project(host, root), Target::user(host, &around)];
+        let allowed: Vec<bool> = targets.iter().filter_map(|t| t.allows(&program).ok().flatten()).collect();
+        let rules = match &allowed[..] {
+            [] => String::new(),
+            all if all.contains(&true) => "; swarm-msg runs without asking".to_owned(),
+            _ => format!("; it asks before it runs swarm-msg: swarm hooks install {word} --allow adds rules"),
+        };
         found.push(match (project, user) {
             (Presence::None, Presence::None) if !needed => continue,
             (Presence::None, Presence::None) => {
@@ -151,8 +158,12 @@ fn judge_hooks(place: &Place, root: &Path, store: Option<&Store>, live: &[&Agent
                 "installed twice: every event runs them twice",
                 format!("swarm hooks uninstall {word}"),
             ),
-            (Presence::Full, Presence::None) => Finding::ok(name, "installed for this project"),
-            (Presence::None, Presence::Full) => Finding::ok(name, "installed for all your projects"),
+            (Presence::Full, Presence::None) => {
+                Finding::ok(name, format!("installed for this project{rules}"))
+            }
+            (Presence::None, Presence::Full) => {
+                Finding::ok(name, format!("installed for all your projects{rules}"))
+            }
         });
     }
     if found.len() == before {

@@ -4,6 +4,7 @@
 //! becomes the JSON that this kind expects. Input is untrusted: what is missing, of another type or too large is left out,
 //! never an error, since a hook that fails would disturb its agent.
 
+pub mod allow;
 pub mod answer;
 pub mod event;
 pub mod settings;

@@ -82,7 +82,7 @@ fn bare(text: &str) -> &str {
 }
 
 /// Puts back before `after` what stood before `text`.
-fn marked(text: &str, after: String) -> String {
+pub(super) fn marked(text: &str, after: String) -> String {
     if text.starts_with(BYTE_ORDER_MARK) { format!("{BYTE_ORDER_MARK}{after}") } else { after }
 }
 
@@ -213,13 +213,13 @@ pub fn presence(text: &str, host: Host, program: &str) -> Result<Presence, Strin
     )
 }
 
-fn parse(text: &str) -> Result<CstRootNode, String> {
+pub(super) fn parse(text: &str) -> Result<CstRootNode, String> {
     CstRootNode::parse(bare(text), &ParseOptions::default()).map_err(|e| format!("it is not JSON: {e}"))
 }
 
 /// The object that a settings file is; an empty file becomes one. Of a name that is there twice, one agent takes the first and
 /// another the last: what would be put there might not serve, and might not be found again.
-fn object(root: &CstRootNode) -> Result<CstObject, String> {
+pub(super) fn object(root: &CstRootNode) -> Result<CstObject, String> {
     let object = root.object_value_or_create().ok_or_else(|| "it is not a JSON object".to_owned())?;
     let named = |p: &CstObjectProp| name(p).as_deref() == Some("hooks");
     let mut hooks = object.properties().into_iter().filter(named);
@@ -230,7 +230,7 @@ fn object(root: &CstRootNode) -> Result<CstObject, String> {
     }
 }
 
-fn name(property: &CstObjectProp) -> Option<String> {
+pub(super) fn name(property: &CstObjectProp) -> Option<String> {
     property.name()?.decoded_value().ok()
 }
 

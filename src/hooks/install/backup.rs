@@ -24,6 +24,9 @@ pub(super) struct Backup {
     /// The directories that were made for it, the innermost first; version 0.1.0 did not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made: Option<Vec<PathBuf>>,
+    /// The rules that were put in, in this installation and those before it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<String>,
 }
 
 impl Backup {

@@ -12,6 +12,7 @@ mod script;
 
 use crate::core::escape;
 use crate::core::hook::Host;
+use crate::core::hook::allow;
 use crate::core::hook::settings::{self, Presence};
 use crate::store::foreign::{self, read, refuse, replace};
 use anyhow::{Context as _, Result};
@@ -52,6 +53,8 @@ pub struct Plan {
     pub before: Option<String>,
     /// What it is to be; `None`: it is to go.
     pub after: Option<String>,
+    /// The rules among what it puts in.
+    pub rules: Vec<String>,
 }
 
 impl Target {
@@ -99,20 +102,67 @@ impl Target {
                 .map(|text| if before.is_none() && !text.ends_with('\n') { text + "\n" } else { text })
                 .map_err(|why| refuse(&path, &why))?,
         };
-        Ok(Plan { path, before, after: Some(after) })
+        Ok(Plan { path, before, after: Some(after), rules: Vec::new() })
+    }
+
+    /// What installing would change, with the rules that let the agent run `swarm-msg` without asking.
+    pub fn install_allowing(&self, program: &str) -> Result<Plan> {
+        let mut plan = self.install(program)?;
+        let rules = self.rules(program);
+        let text = plan.after.take().unwrap_or_default();
+        let odd = |why: String| refuse(&plan.path, &why);
+        if rules.is_empty() {
+            return Ok(Plan { after: Some(text), ..plan });
+        }
+        let added = allow::missing(&text, self.host, &rules).map_err(odd)?;
+        let after = allow::with_rules(&text, self.host, &rules).map_err(odd)?;
+        Ok(Plan { after: Some(after), rules: added, ..plan })
+    }
+
+    /// Whether the rules are there; `None`: this agent's settings file takes none.
+    pub fn allows(&self, program: &str) -> Result<Option<bool>> {
+        let rules = self.rules(program);
+        if rules.is_empty() {
+            return Ok(None);
+        }
+        let text = read(&self.path)?.unwrap_or_default();
+        let missing = allow::missing(&text, self.host, &rules).map_err(|why| refuse(&self.path, &why))?;
+        Ok(Some(missing.is_empty()))
+    }
+
+    /// By its name, and by its place for tools that do not have that on their PATH.
+    fn rules(&self, program: &str) -> Vec<String> {
+        let beside = Path::new(program).with_file_name("swarm-msg");
+        let names: Vec<&str> = ["swarm-msg"].into_iter().chain(beside.to_str()).collect();
+        allow::rules(self.host, &names)
     }
 
     /// What uninstalling would change.
     pub fn uninstall(&self, state: &Path) -> Result<Plan> {
         let path = self.real()?;
         let before = read(&path)?;
-        let Some(text) = before.clone() else { return Ok(Plan { path, before: None, after: None }) };
-        let after = match (Backup::load(state, &path)?, self.host) {
-            (Some(backup), _) if backup.is_ours(&text) => backup.before,
-            (_, Host::OpenCode) => None,
-            (_, host) => Some(settings::without_hooks(&text, host).map_err(|why| refuse(&path, &why))?),
+        let Some(text) = before.clone() else {
+            return Ok(Plan { path, before: None, after: None, rules: Vec::new() });
         };
-        Ok(Plan { path, before, after })
+        let backup = Backup::load(state, &path)?;
+        let rules = backup.as_ref().map(|b| b.rules.clone()).unwrap_or_default();
+        // What an installation found may hold what an earlier one put in, if somebody changed the file in between.
+        let left = match backup.filter(|b| b.is_ours(&text)) {
+            Some(backup) => backup.before,
+            None if self.host == Host::OpenCode => None,
+            None => Some(text),
+        };
+        let bare =
+            |text: String| match self.host {
+                Host::OpenCode => Ok(text),
+                host => settings::without_hooks(&text, host)
+                    .and_then(|text| {
+                        if rules.is_empty() { Ok(text) } else { allow::without_rules(&text, host, &rules) }
+                    })
+                    .map_err(|why| refuse(&path, &why)),
+            };
+        let after = left.map(bare).transpose()?;
+        Ok(Plan { path, before, after, rules: Vec::new() })
     }
 }
 
@@ -134,13 +184,16 @@ impl Plan {
     /// Makes the change of an installation. What the file was before the first one is kept in `state`.
     pub fn install(&self, state: &Path) -> Result<()> {
         let Some(after) = &self.after else { return Ok(()) };
-        let kept = Backup::load(state, &self.path)?
-            .filter(|b| self.before.as_ref().is_some_and(|text| b.is_ours(text)));
+        let last = Backup::load(state, &self.path)?;
+        let mut rules = last.as_ref().map(|b| b.rules.clone()).unwrap_or_default();
+        rules.extend(self.rules.iter().filter(|rule| !rules.contains(rule)).cloned().collect::<Vec<_>>());
+        let kept = last.filter(|b| self.before.as_ref().is_some_and(|text| b.is_ours(text)));
         let formerly = kept.as_ref().and(self.before.clone());
         let kept_dirs = kept.as_ref().map(|b| b.made.clone());
         let before = kept.map_or_else(|| self.before.clone(), |b| b.before);
         let made = kept_dirs.unwrap_or_else(|| Some(missing(&self.path)));
-        Backup { path: self.path.clone(), before, after: after.clone(), formerly, made }.save(state)?;
+        Backup { path: self.path.clone(), before, after: after.clone(), formerly, made, rules }
+            .save(state)?;
         replace(&self.path, after)
     }
 

@@ -1,0 +1,157 @@
+//! The rules that let an agent run `swarm-msg` without asking the person, as entries in its settings file.
+//!
+//! Pure: text in, text out. Only verbs that can neither run a command nor write a file have a rule. `lock` has none: a rule
+//! says how a command begins, and `lock PATH -- COMMAND` runs anything. A rule does not say whose it is, so which were put in is for the
+//! caller to keep. Here are only agents that have such rules in the file that their hooks are in, and that ask for each command of a
+//! line that has several, and for one that writes into a file (`OpenCode` does not ask for that).
+
+use super::Host;
+use super::settings::{marked, name, object, parse};
+use jsonc_parser::cst::{CstArray, CstInputValue, CstNode, CstObject, CstObjectProp};
+
+/// The verbs that have a rule.
+pub const VERBS: [&str; 17] = [
+    "send", "reply", "ack", "resend", "inbox", "read", "show", "status", "dead", "wait", "who", "whoami",
+    "verify", "unlock", "renew", "locks", "coord",
+];
+
+/// The rules for `host`, for each of the names by which its tools may call the command. A name that a shell would have to be
+/// given in quotes has none: a rule says how the command begins, letter by letter.
+pub fn rules(host: Host, names: &[&str]) -> Vec<String> {
+    let is_plain = |name: &&&str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-+".contains(&b));
+    let of = move |name: &str, verb: &str| match host {
+        Host::Claude => Some(format!("Bash({name} {verb}:*)")),
+        Host::Gemini => Some(format!("run_shell_command({name} {verb})")),
+        Host::Codex | Host::OpenCode => None,
+    };
+    names
+        .iter()
+        .filter(is_plain)
+        .flat_map(|name| VERBS.iter().filter_map(move |verb| of(name, verb)))
+        .collect()
+}
+
+/// The object that has the rules of `host`, and the list in it.
+fn place(host: Host) -> (&'static str, &'static str) {
+    if host == Host::Gemini { ("tools", "allowed") } else { ("permissions", "allow") }
+}
+
+/// Those of `rules` that the text does not have.
+pub fn missing(text: &str, host: Host, rules: &[String]) -> Result<Vec<String>, String> {
+    let root = parse(text)?;
+    let there: Vec<String> = list(&object(&root)?, host)?.map_or_else(Vec::new, |(_, _, l)| strings(&l));
+    Ok(rules.iter().filter(|rule| !there.contains(rule)).cloned().collect())
+}
+
+/// The text with those of `rules` in it that it does not have.
+pub fn with_rules(text: &str, host: Host, rules: &[String]) -> Result<String, String> {
+    let missing = missing(text, host, rules)?;
+    if missing.is_empty() {
+        return Ok(text.to_owned());
+    }
+    let root = parse(text)?;
+    let (outer, inner) = place(host);
+    let holder = object(&root)?
+        .object_value_or_create(outer)
+        .ok_or_else(|| format!("its \"{outer}\" is not an object"))?;
+    let list = holder
+        .array_value_or_create(inner)
+        .ok_or_else(|| format!("its \"{outer}.{inner}\" is not an array"))?;
+    for rule in missing {
+        list.append(CstInputValue::String(rule));
+    }
+    Ok(marked(text, root.to_string()))
+}
+
+/// The text without `rules`, and without what they leave empty.
+pub fn without_rules(text: &str, host: Host, rules: &[String]) -> Result<String, String> {
+    let root = parse(text)?;
+    let top = object(&root)?;
+    let Some((holder, property, list)) = list(&top, host)? else { return Ok(text.to_owned()) };
+    let is_ours = |node: &CstNode| string(node).is_some_and(|rule| rules.contains(&rule));
+    let ours: Vec<CstNode> = list.elements().into_iter().filter(is_ours).collect();
+    if ours.is_empty() {
+        return Ok(text.to_owned());
+    }
+    ours.into_iter().for_each(CstNode::remove);
+    if list.elements().is_empty() {
+        property.remove();
+        if holder.properties().is_empty()
+            && let Some(property) = top.get(place(host).0)
+        {
+            property.remove();
+        }
+    }
+    Ok(marked(text, root.to_string()))
+}
+
+/// The object that has the list, the list's name with it, and the list. Of a name that is there twice it is not known which serves.
+fn list(top: &CstObject, host: Host) -> Result<Option<(CstObject, CstObjectProp, CstArray)>, String> {
+    let (outer, inner) = place(host);
+    let once = |object: &CstObject, wanted: &str| {
+        let mut all = object.properties().into_iter().filter(|p| name(p).as_deref() == Some(wanted));
+        let first = all.next();
+        if all.next().is_some() { Err(format!("it has \"{wanted}\" twice")) } else { Ok(first) }
+    };
+    let Some(holder) = once(top, outer)? else { return Ok(None) };
+    let holder = holder.object_value().ok_or_else(|| format!("its \"{outer}\" is not an object"))?;
+    let Some(property) = once(&holder, inner)? else { return Ok(None) };
+    let list = property.array_value().ok_or_else(|| format!("its \"{outer}.{inner}\" is not an array"))?;
+    Ok(Some((holder, property, list)))
+}
+
+fn strings(list: &CstArray) -> Vec<String> {
+    list.elements().iter().filter_map(string).collect()
+}
+
+fn string(node: &CstNode) -> Option<String> {
+    node.as_string_lit()?.decoded_value().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claude() -> Vec<String> {
+        rules(Host::Claude, &["swarm-msg", "/opt/bin/swarm-msg", "/it's here/swarm-msg"])
+    }
+
+    #[test]
+    fn no_rule_lets_a_command_through_that_runs_another() {
+        let rules = claude();
+        assert_eq!(rules.len(), 2 * VERBS.len(), "a name in quotes has none");
+        assert!(rules.contains(&"Bash(swarm-msg send:*)".to_owned()));
+        assert!(rules.contains(&"Bash(/opt/bin/swarm-msg send:*)".to_owned()));
+        for rule in &rules {
+            assert!(!rule.contains(" lock:") && !rule.contains("msg:"), "{rule}");
+        }
+    }
+
+    #[test]
+    fn rules_of_the_users_own_stay_where_they_are() {
+        let text = "{ // mine\n  \"permissions\": {\"allow\": [\"Bash(ls:*)\", \"Bash(swarm-msg send:*)\"], \"deny\": []}\n}\n";
+        let put: Vec<String> = missing(text, Host::Claude, &claude()).unwrap();
+        assert_eq!(put.len(), claude().len() - 1);
+        let with = with_rules(text, Host::Claude, &claude()).unwrap();
+        assert_eq!(with_rules(&with, Host::Claude, &claude()).unwrap(), with);
+        assert_eq!(missing(&with, Host::Claude, &claude()), Ok(vec![]));
+        let without = without_rules(&with, Host::Claude, &put).unwrap();
+        assert!(without.starts_with("{ // mine\n") && without.contains("\"deny\": []"), "{without}");
+        assert!(without.contains("Bash(ls:*)") && without.matches("swarm-msg").count() == 1, "{without}");
+    }
+
+    #[test]
+    fn what_the_rules_leave_empty_goes_with_them() {
+        let with = with_rules("{\"a\": 1}", Host::Claude, &claude()).unwrap();
+        assert!(with.contains("\"allow\""), "{with}");
+        let without = without_rules(&with, Host::Claude, &claude()).unwrap();
+        assert!(without.contains("\"a\": 1") && !without.contains("permissions"), "{without}");
+        for text in [
+            "{\"permissions\": 7}",
+            "{\"permissions\": {}, \"permissions\": {}}",
+            "{\"permissions\": {\"allow\": {}}}",
+        ] {
+            assert!(with_rules(text, Host::Claude, &claude()).is_err(), "{text}");
+        }
+    }
+}
