@@ -100,6 +100,26 @@ fn a_lease_is_taken_away_after_a_yes_and_its_holder_is_told() {
 }
 
 #[test]
+fn who_looks_at_an_agent_is_told_that_hooks_do_not_reach_it_and_what_repairs_that() {
+    let (world, panes) = team(&["claude"]);
+    let pane = open(&world, 120, 30, "claude-1");
+    press(&world, &pane, &["p"]);
+    let seen = shows(&world, &pane, "hooks: not reached");
+    assert!(seen.contains("swarm hooks install claude"), "{seen}");
+    press(&world, &pane, &["q", "q"]);
+    shows(&world, &pane, "ended 0");
+    world.ok(&["hooks", "install", "claude"]);
+    world.below("claude-1", "echo '{}' | swarm hook claude Stop");
+    let pane = open(&world, 120, 30, "claude-1");
+    press(&world, &pane, &["p"]);
+    // What is said of the hooks comes with the agent's screen.
+    let of_agent = world.screen(&panes[0]);
+    let row = of_agent.lines().map(str::trim).find(|row| row.chars().any(char::is_alphanumeric)).unwrap();
+    let seen = shows(&world, &pane, row);
+    assert!(!seen.contains("hooks:"), "{seen}");
+}
+
+#[test]
 fn it_follows_changes_and_resizes_without_a_key() {
     let (world, panes) = team(&["claude"]);
     let pane = open(&world, 80, 24, "No messages yet");

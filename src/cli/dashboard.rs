@@ -1,4 +1,4 @@
-use super::session;
+use super::{hooks, session};
 use crate::core::refusal::Refusal;
 use crate::courier::start;
 use crate::store::Store;
@@ -31,7 +31,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
     // Without it nothing is delivered; the dashboard says so if there is none.
     let _ = start::ensure(&store, &Server::current());
     let colour = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-    view::run(&store, &view::Options { popup: args.popup, client: args.client.clone(), colour }, || {
-        start::revive(&store);
-    })
+    view::run(
+        &store,
+        &view::Options { popup: args.popup, client: args.client.clone(), colour },
+        || start::revive(&store),
+        |name| hooks::unreached(&store, name),
+    )
 }

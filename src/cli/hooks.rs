@@ -122,10 +122,7 @@ impl Places {
         let store = Store::open_root(&root).ok();
         let mut live = store.as_ref().and_then(|s| s.agents().ok()).unwrap_or_default();
         live.retain(Agent::is_live);
-        let has_called = |a: &&Agent| {
-            let said = store.as_ref().and_then(|s| report::read(s, &a.name).ok().flatten());
-            said.is_some_and(|r| r.at >= a.first_seen)
-        };
+        let has_called = |a: &&Agent| store.as_ref().is_some_and(|s| has_called(s, a));
         let called = live.iter().filter(has_called).map(|a| a.name.clone()).collect();
         let program = session::program()?;
         Ok(Self {
@@ -377,6 +374,21 @@ fn confirmed(question: &str) -> Result<bool> {
     let mut line = String::new();
     std::io::stdin().lock().take(1024).read_line(&mut line)?;
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))
+}
+
+/// Whether a hook of this agent has called.
+fn has_called(store: &Store, agent: &Agent) -> bool {
+    report::read(store, &agent.name).ok().flatten().is_some_and(|r| r.at >= agent.first_seen)
+}
+
+/// Why hooks do not reach the agent of that name, and what repairs it; nothing where they do, or where its kind has none.
+pub(super) fn unreached(store: &Store, name: &str) -> Option<String> {
+    let agent = store.agents().ok()?.into_iter().find(|a| a.is_live() && a.name.as_str() == name)?;
+    let host = agent.kind.parse().ok()?;
+    let home = std::env::var_os("HOME").map(PathBuf::from).filter(|h| h.is_absolute())?;
+    let program = session::program().ok()?;
+    let (text, repair) = reached(host, &agent, &home, program.to_str()?, has_called(store, &agent));
+    repair.map(|repair| format!("{text} → {repair}"))
 }
 
 /// How far hooks reach a living agent, and the one command that repairs it.

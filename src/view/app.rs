@@ -46,7 +46,7 @@ pub(super) enum Mode {
     /// A page is being read.
     Page { title: String, text: String, scroll: u16 },
     /// An agent's pane is being watched.
-    Preview { agent: String, lines: Vec<String> },
+    Preview { agent: String, hooks: String, lines: Vec<String> },
 }
 
 /// What a key asks of the outside.
@@ -260,11 +260,11 @@ impl App {
                 self.mode = Mode::Page { title, text, scroll: scroll.min(last) };
                 Wish::Nothing
             }
-            Mode::Preview { agent, lines } => match key.code {
+            Mode::Preview { agent, hooks, lines } => match key.code {
                 KeyCode::Char('q' | 'p') | KeyCode::Esc => Wish::Nothing,
                 KeyCode::Char('g') | KeyCode::Enter => Wish::Jump(agent),
                 _ => {
-                    self.mode = Mode::Preview { agent, lines };
+                    self.mode = Mode::Preview { agent, hooks, lines };
                     Wish::Nothing
                 }
             },
@@ -351,7 +351,7 @@ impl App {
             ('M', ..) => self.mode = Mode::Form(Form::new(Purpose::Send { to: "@all".to_owned() }, "")),
             ('g', Some(agent), _) => return Wish::Jump(agent.name),
             ('p', Some(agent), _) => {
-                self.mode = Mode::Preview { agent: agent.name, lines: Vec::new() };
+                self.mode = Mode::Preview { agent: agent.name, hooks: String::new(), lines: Vec::new() };
             }
             ('m', Some(agent), _) => self.mode = Mode::Form(Form::new(Purpose::Send { to: agent.name }, "")),
             ('R', Some(agent), _) => {

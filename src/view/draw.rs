@@ -80,11 +80,15 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, palette: Palette, now_ms: u
         Mode::Page { title, text, scroll } => {
             page(frame, &format!("{title} (q closes)"), text, *scroll, u16::MAX, u16::MAX);
         }
-        Mode::Preview { agent, lines } => {
+        Mode::Preview { agent, hooks, lines } => {
+            let width = usize::from(frame.area().width.saturating_sub(2)).max(1);
+            let told: Vec<char> = hooks.chars().collect();
+            let mut text: Vec<String> = told.chunks(width).map(|row| row.iter().collect()).collect();
             // The lower part of a pane is where its composer is.
-            let rows = usize::from(frame.area().height.saturating_sub(4));
+            let rows = usize::from(frame.area().height.saturating_sub(4)).saturating_sub(text.len());
             let from = lines.len().saturating_sub(rows);
-            let text = lines.get(from..).unwrap_or_default().join("\n");
+            text.extend_from_slice(lines.get(from..).unwrap_or_default());
+            let text = text.join("\n");
             draw_page(frame, &format!("{agent} (g goes there, q closes)"), &text, 0, frame.area(), false);
         }
     }

@@ -27,6 +27,7 @@ use app::{App, Mode, Wish};
 use draw::Palette;
 use gather::Gatherer;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
+use std::collections::BTreeMap;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use terminal::Screen;
@@ -43,6 +44,9 @@ const REREAD: Duration = Duration::from_secs(15);
 /// How often a pane that is being watched is captured.
 const CAPTURE: Duration = Duration::from_millis(500);
 
+/// For how long it holds what was found of an agent's hooks.
+const HOOKS: Duration = Duration::from_secs(60);
+
 /// How the dashboard was opened.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -54,8 +58,15 @@ pub struct Options {
     pub colour: bool,
 }
 
-/// Shows the dashboard until it is quit. `revive` is called now and then when no courier listens.
-pub fn run(store: &Store, options: &Options, revive: impl Fn()) -> Result<()> {
+/// Shows the dashboard until it is quit. `revive` is called now and then when no courier listens; `unreached` says of an agent that is
+/// looked at why its hooks do not reach it, and what repairs that.
+pub fn run(
+    store: &Store,
+    options: &Options,
+    revive: impl Fn(),
+    unreached: impl Fn(&str) -> Option<String>,
+) -> Result<()> {
+    let mut known: BTreeMap<String, (Instant, String)> = BTreeMap::new();
     let mut gatherer = Gatherer::new(store);
     let mut app = App::new();
     gatherer.changed()?;
@@ -73,9 +84,15 @@ pub fn run(store: &Store, options: &Options, revive: impl Fn()) -> Result<()> {
             let lines = capture(&agent.socket, &agent.pane);
             // A server that is slow, or does not answer at all, must not take the time for keys.
             between = CAPTURE.max(10 * begun.elapsed());
-            if let Mode::Preview { lines: shown, .. } = &mut app.mode {
-                dirty |= *shown != lines;
-                *shown = lines;
+            if known.get(&agent.name).is_none_or(|(at, _)| at.elapsed() >= HOOKS) {
+                let told =
+                    unreached(&agent.name).map(|why| format!("hooks: {}", crate::core::escape::line(&why)));
+                known.insert(agent.name.clone(), (Instant::now(), told.unwrap_or_default()));
+            }
+            let told = known.get(&agent.name).map(|(_, told)| told.clone()).unwrap_or_default();
+            if let Mode::Preview { lines: shown, hooks, .. } = &mut app.mode {
+                dirty |= *shown != lines || *hooks != told;
+                (*shown, *hooks) = (lines, told);
             }
             captured = Some(Instant::now());
         }
