@@ -116,30 +116,27 @@ fn what_the_user_changed_since_is_kept() {
 #[test]
 fn rules_that_let_swarm_msg_run_go_in_when_allowed_and_come_out_byte_for_byte() {
     let world = project();
-    for (kind, rule) in
-        [("claude", "Bash(swarm-msg send:*)"), ("gemini", "run_shell_command(swarm-msg send)")]
-    {
-        for fixture in FIXTURES {
-            let path = settings(&world, kind);
-            put(&path, fixture.as_bytes());
-            let told = world.ok(&["hooks", "install", kind]);
-            assert!(told.contains("--allow adds rules"), "{told}");
-            assert!(!fs::read_to_string(&path).unwrap().contains(rule), "not asked for");
-            let told = world.ok(&["hooks", "install", kind, "--allow"]);
-            assert!(told.contains("runs swarm-msg without asking"), "{told}");
-            let with = fs::read_to_string(&path).unwrap();
-            assert!(
-                with.contains(rule) && !with.contains("swarm-msg lock)") && !with.contains("swarm-msg lock:")
-            );
-            assert!(world.ok(&["hooks", "status", kind]).contains("swarm-msg runs without asking"));
-            world.ok(&["hooks", "install", kind, "--allow"]);
-            world.ok(&["hooks", "install", kind]);
-            assert_eq!(fs::read_to_string(&path).unwrap(), with, "{fixture:?}");
-            world.ok(&["hooks", "uninstall", kind]);
-            assert_eq!(fs::read_to_string(&path).unwrap(), fixture, "{kind}");
-        }
+    let (kind, rule) = ("claude", "Bash(swarm-msg send:*)");
+    for fixture in FIXTURES {
+        let path = settings(&world, kind);
+        put(&path, fixture.as_bytes());
+        let told = world.ok(&["hooks", "install", kind]);
+        assert!(told.contains("--allow adds rules"), "{told}");
+        assert!(!fs::read_to_string(&path).unwrap().contains(rule), "not asked for");
+        let told = world.ok(&["hooks", "install", kind, "--allow"]);
+        assert!(told.contains("runs swarm-msg without asking"), "{told}");
+        let with = fs::read_to_string(&path).unwrap();
+        assert!(
+            with.contains(rule) && !with.contains("swarm-msg lock)") && !with.contains("swarm-msg lock:")
+        );
+        assert!(world.ok(&["hooks", "status", kind]).contains("swarm-msg runs without asking"));
+        world.ok(&["hooks", "install", kind, "--allow"]);
+        world.ok(&["hooks", "install", kind]);
+        assert_eq!(fs::read_to_string(&path).unwrap(), with, "{fixture:?}");
+        world.ok(&["hooks", "uninstall", kind]);
+        assert_eq!(fs::read_to_string(&path).unwrap(), fixture, "{kind}");
     }
-    for kind in ["codex", "opencode"] {
+    for kind in ["codex", "gemini", "opencode"] {
         let told = world.ok(&["hooks", "install", kind, "--allow"]);
         assert!(told.contains("puts no rules"), "{told}");
     }

@@ -48,7 +48,7 @@ enum Action {
 struct Put {
     #[command(flatten)]
     which: Which,
-    /// Put in the rules that let the agent run swarm-msg without asking you, too (Claude Code, Gemini CLI); at a terminal you are asked
+    /// Put in the rules that let the agent run swarm-msg without asking you, too (Claude Code); at a terminal you are asked
     #[arg(long)]
     allow: bool,
 }

@@ -3,7 +3,8 @@
 //! Pure: text in, text out. Only verbs that can neither run a command nor write a file have a rule. `lock` has none: a rule
 //! says how a command begins, and `lock PATH -- COMMAND` runs anything. A rule does not say whose it is, so which were put in is for the
 //! caller to keep. Here are only agents that have such rules in the file that their hooks are in, and that ask for each command of a
-//! line that has several, and for one that writes into a file (`OpenCode` does not ask for that).
+//! line that has several, and for one that writes into a file: Claude Code. `OpenCode` does not ask for the latter. Gemini CLI 0.61 takes
+//! `tools.allowed` for all that its shell tool may do, and refuses the rest without asking.
 
 use super::Host;
 use super::settings::{marked, name, object, parse};
@@ -21,8 +22,7 @@ pub fn rules(host: Host, names: &[&str]) -> Vec<String> {
     let is_plain = |name: &&&str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-+".contains(&b));
     let of = move |name: &str, verb: &str| match host {
         Host::Claude => Some(format!("Bash({name} {verb}:*)")),
-        Host::Gemini => Some(format!("run_shell_command({name} {verb})")),
-        Host::Codex | Host::OpenCode => None,
+        Host::Codex | Host::Gemini | Host::OpenCode => None,
     };
     names
         .iter()
@@ -31,26 +31,24 @@ pub fn rules(host: Host, names: &[&str]) -> Vec<String> {
         .collect()
 }
 
-/// The object that has the rules of `host`, and the list in it.
-fn place(host: Host) -> (&'static str, &'static str) {
-    if host == Host::Gemini { ("tools", "allowed") } else { ("permissions", "allow") }
-}
+/// The object that has the rules, and the list in it.
+const PLACE: (&str, &str) = ("permissions", "allow");
 
 /// Those of `rules` that the text does not have.
-pub fn missing(text: &str, host: Host, rules: &[String]) -> Result<Vec<String>, String> {
+pub fn missing(text: &str, rules: &[String]) -> Result<Vec<String>, String> {
     let root = parse(text)?;
-    let there: Vec<String> = list(&object(&root)?, host)?.map_or_else(Vec::new, |(_, _, l)| strings(&l));
+    let there: Vec<String> = list(&object(&root)?)?.map_or_else(Vec::new, |(_, _, l)| strings(&l));
     Ok(rules.iter().filter(|rule| !there.contains(rule)).cloned().collect())
 }
 
 /// The text with those of `rules` in it that it does not have.
-pub fn with_rules(text: &str, host: Host, rules: &[String]) -> Result<String, String> {
-    let missing = missing(text, host, rules)?;
+pub fn with_rules(text: &str, rules: &[String]) -> Result<String, String> {
+    let missing = missing(text, rules)?;
     if missing.is_empty() {
         return Ok(text.to_owned());
     }
     let root = parse(text)?;
-    let (outer, inner) = place(host);
+    let (outer, inner) = PLACE;
     let holder = object(&root)?
         .object_value_or_create(outer)
         .ok_or_else(|| format!("its \"{outer}\" is not an object"))?;
@@ -64,10 +62,10 @@ pub fn with_rules(text: &str, host: Host, rules: &[String]) -> Result<String, St
 }
 
 /// The text without `rules`, and without what they leave empty.
-pub fn without_rules(text: &str, host: Host, rules: &[String]) -> Result<String, String> {
+pub fn without_rules(text: &str, rules: &[String]) -> Result<String, String> {
     let root = parse(text)?;
     let top = object(&root)?;
-    let Some((holder, property, list)) = list(&top, host)? else { return Ok(text.to_owned()) };
+    let Some((holder, property, list)) = list(&top)? else { return Ok(text.to_owned()) };
     let is_ours = |node: &CstNode| string(node).is_some_and(|rule| rules.contains(&rule));
     let ours: Vec<CstNode> = list.elements().into_iter().filter(is_ours).collect();
     if ours.is_empty() {
@@ -77,7 +75,7 @@ pub fn without_rules(text: &str, host: Host, rules: &[String]) -> Result<String,
     if list.elements().is_empty() {
         property.remove();
         if holder.properties().is_empty()
-            && let Some(property) = top.get(place(host).0)
+            && let Some(property) = top.get(PLACE.0)
         {
             property.remove();
         }
@@ -86,8 +84,8 @@ pub fn without_rules(text: &str, host: Host, rules: &[String]) -> Result<String,
 }
 
 /// The object that has the list, the list's name with it, and the list. Of a name that is there twice it is not known which serves.
-fn list(top: &CstObject, host: Host) -> Result<Option<(CstObject, CstObjectProp, CstArray)>, String> {
-    let (outer, inner) = place(host);
+fn list(top: &CstObject) -> Result<Option<(CstObject, CstObjectProp, CstArray)>, String> {
+    let (outer, inner) = PLACE;
     let once = |object: &CstObject, wanted: &str| {
         let mut all = object.properties().into_iter().filter(|p| name(p).as_deref() == Some(wanted));
         let first = all.next();
@@ -130,28 +128,28 @@ mod tests {
     #[test]
     fn rules_of_the_users_own_stay_where_they_are() {
         let text = "{ // mine\n  \"permissions\": {\"allow\": [\"Bash(ls:*)\", \"Bash(swarm-msg send:*)\"], \"deny\": []}\n}\n";
-        let put: Vec<String> = missing(text, Host::Claude, &claude()).unwrap();
+        let put: Vec<String> = missing(text, &claude()).unwrap();
         assert_eq!(put.len(), claude().len() - 1);
-        let with = with_rules(text, Host::Claude, &claude()).unwrap();
-        assert_eq!(with_rules(&with, Host::Claude, &claude()).unwrap(), with);
-        assert_eq!(missing(&with, Host::Claude, &claude()), Ok(vec![]));
-        let without = without_rules(&with, Host::Claude, &put).unwrap();
+        let with = with_rules(text, &claude()).unwrap();
+        assert_eq!(with_rules(&with, &claude()).unwrap(), with);
+        assert_eq!(missing(&with, &claude()), Ok(vec![]));
+        let without = without_rules(&with, &put).unwrap();
         assert!(without.starts_with("{ // mine\n") && without.contains("\"deny\": []"), "{without}");
         assert!(without.contains("Bash(ls:*)") && without.matches("swarm-msg").count() == 1, "{without}");
     }
 
     #[test]
     fn what_the_rules_leave_empty_goes_with_them() {
-        let with = with_rules("{\"a\": 1}", Host::Claude, &claude()).unwrap();
+        let with = with_rules("{\"a\": 1}", &claude()).unwrap();
         assert!(with.contains("\"allow\""), "{with}");
-        let without = without_rules(&with, Host::Claude, &claude()).unwrap();
+        let without = without_rules(&with, &claude()).unwrap();
         assert!(without.contains("\"a\": 1") && !without.contains("permissions"), "{without}");
         for text in [
             "{\"permissions\": 7}",
             "{\"permissions\": {}, \"permissions\": {}}",
             "{\"permissions\": {\"allow\": {}}}",
         ] {
-            assert!(with_rules(text, Host::Claude, &claude()).is_err(), "{text}");
+            assert!(with_rules(text, &claude()).is_err(), "{text}");
         }
     }
 }

@@ -114,8 +114,8 @@ impl Target {
         if rules.is_empty() {
             return Ok(Plan { after: Some(text), ..plan });
         }
-        let added = allow::missing(&text, self.host, &rules).map_err(odd)?;
-        let after = allow::with_rules(&text, self.host, &rules).map_err(odd)?;
+        let added = allow::missing(&text, &rules).map_err(odd)?;
+        let after = allow::with_rules(&text, &rules).map_err(odd)?;
         Ok(Plan { after: Some(after), rules: added, ..plan })
     }
 
@@ -126,7 +126,7 @@ impl Target {
             return Ok(None);
         }
         let text = read(&self.path)?.unwrap_or_default();
-        let missing = allow::missing(&text, self.host, &rules).map_err(|why| refuse(&self.path, &why))?;
+        let missing = allow::missing(&text, &rules).map_err(|why| refuse(&self.path, &why))?;
         Ok(Some(missing.is_empty()))
     }
 
@@ -152,15 +152,16 @@ impl Target {
             None if self.host == Host::OpenCode => None,
             None => Some(text),
         };
-        let bare =
-            |text: String| match self.host {
-                Host::OpenCode => Ok(text),
-                host => settings::without_hooks(&text, host)
-                    .and_then(|text| {
-                        if rules.is_empty() { Ok(text) } else { allow::without_rules(&text, host, &rules) }
-                    })
-                    .map_err(|why| refuse(&path, &why)),
-            };
+        let bare = |text: String| match self.host {
+            Host::OpenCode => Ok(text),
+            host => settings::without_hooks(&text, host)
+                .and_then(
+                    |text| {
+                        if rules.is_empty() { Ok(text) } else { allow::without_rules(&text, &rules) }
+                    },
+                )
+                .map_err(|why| refuse(&path, &why)),
+        };
         let after = left.map(bare).transpose()?;
         Ok(Plan { path, before, after, rules: Vec::new() })
     }
