@@ -21,7 +21,13 @@ pub fn now() -> Result<Moment> {
 
 /// Milliseconds since the epoch, by the system's clock: somebody may set it, by any amount and in both directions.
 pub fn wall_ms() -> u64 {
-    millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()).saturating_add_signed(set_by())
+    shared_ms().saturating_add_signed(set_by())
+}
+
+/// The same as every other program of this machine reads it, also where a test has set ours: for a time that another program is to
+/// compare with its own.
+pub fn shared_ms() -> u64 {
+    millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
 fn millis(time: Duration) -> u64 {

@@ -101,7 +101,7 @@ impl Server {
     }
 
     fn guarded(&self, pane: &str, look: &Look, bytes: &[u8], flags: &str) -> Result<Acted> {
-        let until_s = clock::wall_ms() / 1000 + self.patience.as_secs();
+        let until_s = clock::shared_ms() / 1000 + self.patience.as_secs();
         self.guarded_until(until_s, pane, look, bytes, flags)
     }
 
