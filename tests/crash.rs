@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use support::peer::Peer;
 use support::{World, eventually};
 use swarm::core::frame;
@@ -729,6 +729,8 @@ fn git_hook(team: &Team) {
     let path = team.world.project().join(".git/hooks/pre-commit");
     fs::write(&path, HOOK).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    // A file with a second name is moved aside as a whole, which takes more steps than a line that is put into it.
+    fs::hard_link(&path, team.world.project().join(".git/second-name")).unwrap();
 }
 
 fn git_hook_is_as_before(world: &World) {
@@ -1222,7 +1224,7 @@ fn an_enter_that_is_taken_late_is_not_made_up_for_by_a_second_paste() {
     let world = World::new();
     world.start();
     let pane = world.agent("claude", &[("FAKE_AGENT_SLOW_ENTER", "2500")]);
-    world.tmux(&["resize-window", "-t", &pane, "-x", "40", "-y", "12"]);
+    world.tmux(&["resize-window", "-t", &pane, "-x", "40", "-y", "15"]);
     world.ok(&["init"]);
     let mut doomed = courier(&world, "enter-unseen", 0);
     eventually("the agent is known", || world.state().join("agents/claude-1.json").exists().then_some(()));
@@ -1302,17 +1304,23 @@ fn an_agent_that_is_renamed_while_a_line_stands_in_its_composer_gets_it_once() {
     let world = World::new();
     world.start();
     let pane = world.agent("claude", &[]);
-    world.tmux(&["resize-window", "-t", &pane, "-x", "40", "-y", "12"]);
+    world.tmux(&["resize-window", "-t", &pane, "-x", "40", "-y", "15"]);
     world.ok(&["discover", "--init", "--quiet"]);
     let mut name = "claude-1".to_owned();
     let mut hit = 0;
     for n in 0..12 {
         let id = mail(&world, &[&name, &"a long line ".repeat(12)]);
         let journal = world.state().join("journal.jsonl");
-        eventually("it is typed", || {
-            let text = fs::read_to_string(&journal).unwrap();
-            text.lines().any(|l| l.contains(&id) && l.contains("\"typing\"")).then_some(())
-        });
+        // Without a pause between two looks: Enter follows the paste in a fraction of a second.
+        let begun = Instant::now();
+        while !fs::read_to_string(&journal)
+            .unwrap()
+            .lines()
+            .any(|l| l.contains(&id) && l.contains("\"typing\""))
+        {
+            assert!(begun.elapsed() < support::PATIENCE, "it is never typed");
+            std::thread::yield_now();
+        }
         let next = format!("name-{n}");
         world.ok(&["name", &name, &next]);
         name = next;
