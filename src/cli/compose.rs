@@ -110,7 +110,7 @@ pub(super) fn post(session: &Session, mut draft: Draft) -> Result<Message> {
     {
         draft.identity = Identity::Namespace;
     }
-    session.store.post(draft, session.settings()?.rate)
+    session.store.post(draft, session.rate()?)
 }
 
 /// Wakes the courier and reports how far the message comes.

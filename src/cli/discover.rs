@@ -35,6 +35,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let here = session::here()?;
     let store = if args.init { Store::init(&here)?.0 } else { Store::open(&here)? };
     session::tell_news(&store);
+    session::publish_limit(&store);
     let server = Server::current();
     let profiles = session::profiles()?;
     let survey = discovery::survey(&server, &profiles)?;

@@ -28,6 +28,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
     let (store, created) = Store::init(&here)?;
     session::tell_news(&store);
+    session::publish_limit(&store);
     let word = if created { "swarm is ready in" } else { "swarm was already set up in" };
     print::out(&format!("{word} {}\n", escape::line(&store.root().display().to_string())))
 }

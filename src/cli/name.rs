@@ -36,7 +36,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         ))
         .into());
     }
-    let limit = session.settings()?.rate;
+    let limit = session.rate()?;
     let renamed = session.store.transact(|tx| {
         let known = tx.agents()?;
         let Some(current) = known.iter().find(|a| a.process == agent.process && a.is_live()) else {
@@ -48,7 +48,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         }
         if current.name != to && own {
             // People are told of each: an agent's new names count as messages of its.
-            let mut window = tx.sender(&current.name)?;
+            let mut window = tx.sender(&current.name, limit)?;
             window.admit(limit, now_ms()).map_err(Refusal::RateLimited)?;
             tx.put_sender(&current.name, &window)?;
         }

@@ -3,14 +3,15 @@
 use super::stranger;
 use crate::agents::Profiles;
 use crate::core::agent::Agent;
-use crate::core::config::{Settings, Source};
+use crate::core::config::{Config, Key, Settings, Source};
 use crate::core::escape;
 use crate::core::id::{self, MIN_PREFIX};
 use crate::core::message::{Identity, Verified};
 use crate::core::name::Name;
+use crate::core::rate::Limit;
 use crate::core::refusal::Refusal;
 use crate::courier::witness::{self, Proof};
-use crate::courier::{discovery, rules, start};
+use crate::courier::{discovery, limit, rules, start};
 use crate::hooks::install::git::Installed;
 use crate::os::caller::{self, Caller};
 use crate::os::tools::{self, Tools};
@@ -130,6 +131,20 @@ pub(super) fn project_around() -> Result<Store> {
     Ok(store)
 }
 
+/// Publishes the rate limit for agents from a command that asks for no more of its caller than whether it is the person.
+pub(super) fn publish_limit(store: &Store) {
+    let Ok(agents) = store.agents() else { return };
+    if caller::identify(&agents, None).is_ok_and(|c| c.identity == Identity::Human && c.whole) {
+        publish_own(store, &agents);
+    }
+}
+
+/// A courtesy to agents that cannot see the person's settings: without it they go by the careful ones, so a failure is no matter.
+fn publish_own(store: &Store, agents: &[Agent]) {
+    let own = Files::of(Some(store.root())).load();
+    let _ = limit::publish_own(store, agents, &own);
+}
+
 impl Session {
     /// Opens the store around the working directory and finds out who calls.
     pub(super) fn open() -> Result<Self> {
@@ -150,6 +165,9 @@ impl Session {
         let mut session = Self::begin(store)?;
         session.caller = session.who(from)?;
         session.store.act_as(session.caller.identity);
+        if session.is_human() {
+            publish_own(&session.store, &session.agents);
+        }
         Ok(session)
     }
 
@@ -246,9 +264,27 @@ impl Session {
         self.caller.identity == Identity::Human && self.caller.whole
     }
 
+    /// How many messages the caller may send in which time. The person's own settings are the person's limit; those of an agent can
+    /// only make the one stricter that the person's settings set for it.
+    pub(super) fn rate(&self) -> Result<Limit> {
+        let config = self.config()?;
+        let own = Settings::from(&config).rate;
+        if self.is_human() {
+            return Ok(own);
+        }
+        let allowed = limit::for_agents(&self.store, &self.agents);
+        let is_set = |key: Key| config.entries().iter().any(|e| e.key == key && e.source != Source::Default);
+        let asks = is_set(Key::RateCount) || is_set(Key::RateWindow);
+        Ok(if asks { allowed.stricter(own) } else { allowed })
+    }
+
     /// The settings. A variable that is wrong is refused: whoever set it is there to mend it. What is wrong in a file is told, and
     /// the rest serves.
     pub(super) fn settings(&self) -> Result<Settings> {
+        self.config().map(|config| Settings::from(&config))
+    }
+
+    fn config(&self) -> Result<Config> {
         let config = Files::of(Some(self.store.root())).load();
         if let Some(wrong) = config.problems.iter().find(|p| p.source == Source::Environment) {
             return Err(Refusal::Usage(wrong.to_string()).into());
@@ -257,7 +293,7 @@ impl Session {
             let more = if rest.is_empty() { String::new() } else { format!(" (and {} more)", rest.len()) };
             super::print::tell(&format!("not taken: {first}{more}; see `swarm config validate`"));
         }
-        Ok(Settings::from(&config))
+        Ok(config)
     }
 
     /// Looks at the panes again, if tmux can be reached from here.

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 /// How many messages in which time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limit {
     /// Messages per window; 0 switches the limit off.
     pub count: usize,
@@ -18,6 +18,18 @@ impl Default for Limit {
     /// 10 per 60 s: the limit of the system that this one follows.
     fn default() -> Self {
         Self { count: 10, window_ms: 60_000 }
+    }
+}
+
+impl Limit {
+    /// The limit that keeps both: the fewer messages in the longer time. One that is switched off keeps nothing.
+    #[must_use]
+    pub fn stricter(self, other: Self) -> Self {
+        match (self.count, other.count) {
+            (0, _) => other,
+            (_, 0) => self,
+            (a, b) => Self { count: a.min(b), window_ms: self.window_ms.max(other.window_ms) },
+        }
     }
 }
 
@@ -97,6 +109,19 @@ mod tests {
         assert!(Sender::default().admit(limit, 2000).unwrap() > second);
         let mut damaged = Sender { sequence: u64::MAX, sent: vec![u64::MAX; 3] };
         assert_eq!(damaged.admit(limit, 3000), Ok(3000));
+    }
+
+    #[test]
+    fn the_stricter_of_two_limits_lets_through_what_both_do() {
+        let limit = |count, window_ms| Limit { count, window_ms };
+        assert_eq!(limit(10, 60).stricter(limit(3, 1)), limit(3, 60));
+        assert_eq!(limit(3, 1).stricter(limit(10, 60)), limit(3, 60));
+        for off in [limit(0, 1), limit(0, 1000)] {
+            assert_eq!(
+                (limit(10, 60).stricter(off), off.stricter(limit(10, 60))),
+                (limit(10, 60), limit(10, 60))
+            );
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod discovery;
 pub mod gate;
 pub mod keys;
 pub mod letters;
+pub mod limit;
 pub mod memo;
 pub mod observe;
 pub mod round;

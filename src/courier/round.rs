@@ -14,7 +14,7 @@ use super::letters::{self, Due, Letters};
 use super::memo::Memo;
 use super::rules::Rules;
 use super::servers::Servers;
-use super::{discovery, observe, servers, witness};
+use super::{discovery, limit, observe, servers, witness};
 use crate::agents::Profile;
 use crate::core::agent::{Agent, Status};
 use crate::core::badge::Counts;
@@ -172,6 +172,7 @@ impl<'a> Round<'a> {
             board.note(server.socket(), &survey, &agents, store.root());
             Ok(())
         });
+        limit::publish(store, &store.agents()?)?;
         // A server that is there but fails for a moment (or is too old) is told from one that is gone.
         let left = self.servers.forget_gone();
         let servers = &self.servers;

@@ -7,6 +7,7 @@
 use super::{foreign, key, lock, record};
 use crate::core::config::{Config, Layer, Source};
 use anyhow::{Context as _, Result, bail};
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -32,18 +33,29 @@ pub type Stamp = [Option<(u64, u64, u64, i64, i64, i64)>; 2];
 impl Files {
     /// The files for the project at `root`.
     pub fn of(root: Option<&Path>) -> Self {
-        Self { user: config_home().map(|dir| dir.join("config.toml")), project: root.map(|r| r.join(FILE)) }
+        Self::seen_with(root, |name| std::env::var_os(name))
+    }
+
+    /// The files for the project at `root`, for whoever has these variables.
+    pub fn seen_with(root: Option<&Path>, variable: impl Fn(&str) -> Option<OsString>) -> Self {
+        let user = config_home_with(variable).map(|dir| dir.join("config.toml"));
+        Self { user, project: root.map(|r| r.join(FILE)) }
     }
 
     /// All settings: both files and the environment.
     pub fn load(&self) -> Config {
+        self.load_with(|name| std::env::var(name).ok())
+    }
+
+    /// All settings: both files and these variables.
+    pub fn load_with(&self, variable: impl Fn(&str) -> Option<String>) -> Config {
         let file = |source, path: &Option<PathBuf>| {
             path.as_ref().map_or_else(|| Layer::empty(source), |path| layer(source, path))
         };
         Config::resolve(vec![
             file(Source::User, &self.user),
             file(Source::Project, &self.project),
-            Layer::environment(|name| std::env::var(name).ok().filter(|text| !text.is_empty())),
+            Layer::environment(|name| variable(name).filter(|text| !text.is_empty())),
         ])
     }
 
@@ -58,7 +70,11 @@ impl Files {
 
 /// Where the person's own files are: `$XDG_CONFIG_HOME/swarm`, or `~/.config/swarm`.
 pub fn config_home() -> Option<PathBuf> {
-    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+    config_home_with(|name| std::env::var_os(name))
+}
+
+fn config_home_with(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|p| p.is_absolute());
     let base = absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")))?;
     Some(base.join("swarm"))
 }

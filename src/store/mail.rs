@@ -14,6 +14,7 @@ use crate::core::delivery::Delivery;
 use crate::core::id::MessageId;
 use crate::core::message::{Envelope, Message, Signed, Verified, order_sent, parse_file_name};
 use crate::core::name::Name;
+use crate::core::rate::Limit;
 use anyhow::{Context as _, Result, bail};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -37,7 +38,7 @@ pub enum Folder {
 }
 
 impl Folder {
-    fn dir(self) -> &'static str {
+    pub(super) fn dir(self) -> &'static str {
         match self {
             Folder::New => "new",
             Folder::Given => "given",
@@ -425,7 +426,8 @@ impl Transaction<'_> {
         self.forget_names(agent, &mut formerly)?;
         let renamed = Agent { name: to.clone(), formerly, ..agent.clone() };
         // What was sent under the old name counts under the new one, before the new one can send.
-        let (before, known) = (self.sender(&agent.name)?, self.sender(to)?);
+        let (before, known) =
+            (self.sender(&agent.name, Limit::default())?, self.sender(to, Limit::default())?);
         self.put_sender(to, &known.with(before))?;
         self.put_agent(&renamed)?;
         self.move_edits(&agent.name, Some(to))?;

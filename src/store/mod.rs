@@ -5,6 +5,7 @@
 //! take no lock. Signed messages are immutable: they appear by a link and move by a rename. A record that cannot be
 //! read is moved to `quarantine/` and journalled; the rest goes on working and nothing is regenerated silently.
 
+mod allowance;
 pub mod config;
 pub mod coord;
 pub mod fault;
@@ -31,6 +32,7 @@ mod settle;
 mod touched;
 mod transaction;
 pub mod wake;
+mod window;
 
 pub use journal::Tail;
 pub use transaction::Transaction;

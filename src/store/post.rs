@@ -85,7 +85,7 @@ impl Store {
         };
         message.sequence = self.transact(|tx| {
             check(&tx.room(&message.from, &message.to)?)?;
-            let known = tx.sender(&message.from)?;
+            let known = tx.sender(&message.from, limit)?;
             let mut window = known.clone();
             let admitted = window.admit(limit, now);
             // A refusal is kept, too, if it drew times of the future (the clock was set back) to the present: the window

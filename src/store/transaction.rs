@@ -4,11 +4,10 @@
 //! keeps the writes made so far; callers order them so that this is harmless. The lock is freed when the value is
 //! dropped, or by the kernel when the process dies.
 
-use super::record::{self, Durability, Loaded};
+use super::record::{self, Durability};
 use super::{Store, fault, journal, lock, now_ms};
 use crate::core::agent::Agent;
 use crate::core::name::Name;
-use crate::core::rate::Sender;
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
@@ -54,36 +53,6 @@ impl<'s> Transaction<'s> {
                 fault::point("agent-forgotten");
                 self.move_edits(name, None)
             }
-        }
-    }
-
-    /// What is remembered of a sender. A damaged window is quarantined and begins anew.
-    pub fn sender(&self, name: &Name) -> Result<Sender> {
-        let path = self.store.dir.join("rate").join(format!("{name}.json"));
-        match record::load(&path)? {
-            Loaded::Ok(sender) => Ok(sender),
-            Loaded::Missing => Ok(Sender::default()),
-            Loaded::Bad(why) => {
-                self.store.quarantine(&path, &why)?;
-                Ok(Sender::default())
-            }
-        }
-    }
-
-    /// Writes what is remembered of a sender.
-    pub fn put_sender(&mut self, name: &Name, sender: &Sender) -> Result<()> {
-        let path = self.store.dir.join("rate").join(format!("{name}.json"));
-        record::overwrite(&self.store.tmp(), &path, sender)
-    }
-
-    /// Removes what is remembered of a sender that has another name now.
-    pub fn forget_sender(&mut self, name: &Name) -> Result<()> {
-        let path = self.store.dir.join("rate").join(format!("{name}.json"));
-        match std::fs::remove_file(&path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                Err(e).with_context(|| format!("cannot remove {}", path.display()))
-            }
-            _ => Ok(()),
         }
     }
 

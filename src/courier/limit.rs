@@ -1,0 +1,57 @@
+//! The rate limit for agents: what the person's settings say, not the agent's own.
+//!
+//! What an agent runs has the environment that the agent gives it: variables, a home, a place of the settings. So the person's are
+//! those that the tmux server was started with. Whoever runs beside that server reads them there, and nothing has to be believed. In a
+//! sandbox they cannot be seen: for these the courier publishes the limit, sealed, at every survey. Where a server's environment cannot be
+//! read at all (a system other than Linux), the commands of the person publish the limit of their own settings.
+
+use crate::core::agent::Agent;
+use crate::core::config::{Config, Settings};
+use crate::core::rate::Limit;
+use crate::os::{process, program};
+use crate::store::Store;
+use crate::store::config::Files;
+use anyhow::Result;
+use std::collections::BTreeSet;
+
+/// The limit that holds for every agent. Without any word of the person's: the built-in one, or what the project makes stricter.
+pub fn for_agents(store: &Store, agents: &[Agent]) -> Limit {
+    of_servers(store, agents).or_else(|| store.allowance()).unwrap_or_else(|| {
+        let project = Files::seen_with(Some(store.root()), |_| None);
+        limit(&project.load_with(|_| None))
+    })
+}
+
+/// Publishes what the environment of the agents' servers says.
+pub fn publish(store: &Store, agents: &[Agent]) -> Result<()> {
+    of_servers(store, agents).map_or(Ok(()), |limit| store.publish_allowance(limit))
+}
+
+/// Publishes `own`, the limit of the person who calls, if nothing better can be known of what the person wishes.
+pub fn publish_own(store: &Store, agents: &[Agent], own: &Config) -> Result<()> {
+    if of_servers(store, agents).is_some() { Ok(()) } else { store.publish_allowance(limit(own)) }
+}
+
+/// What the tmux servers of the living agents were started with; the strictest, if there are several. `None`: it cannot be seen.
+fn of_servers(store: &Store, agents: &[Agent]) -> Option<Limit> {
+    let mut servers = BTreeSet::new();
+    for agent in agents.iter().filter(|a| a.is_live()) {
+        // An agent that is seen to live vouches for the pid of its server: from elsewhere that could be anybody's.
+        if !servers.contains(&agent.place.server) && process::look(&agent.process).is_some() {
+            servers.insert(agent.place.server);
+        }
+    }
+    servers.into_iter().filter_map(|pid| of_server(store, pid)).reduce(Limit::stricter)
+}
+
+fn of_server(store: &Store, pid: i32) -> Option<Limit> {
+    let variable = |name: &str| program::variable(pid, name);
+    let files = Files::seen_with(Some(store.root()), |name| variable(name).map(Into::into));
+    // One without a home tells nothing of whose it is.
+    files.user.as_ref()?;
+    Some(limit(&files.load_with(variable)))
+}
+
+fn limit(config: &Config) -> Limit {
+    Settings::from(config).rate
+}

@@ -1,0 +1,59 @@
+//! The rate limit that the person's settings set for agents, for those who cannot look at these settings themselves.
+//!
+//! One small sealed record. Whoever may say what the person wishes writes it (`courier/limit.rs`); one that is missing or that
+//! somebody else wrote allows nothing. Reading takes no lock: it is replaced as a whole, and of several processes that publish at once the
+//! last one wins.
+
+use super::Store;
+use super::record::{Durability, Loaded};
+use crate::core::rate::Limit;
+use anyhow::Result;
+
+/// Its name in the store, without `.json`.
+const RECORD: &str = "allowance";
+
+impl Store {
+    /// What was published last, if it can be believed.
+    pub fn allowance(&self) -> Option<Limit> {
+        match self.sealed(RECORD) {
+            Ok(Loaded::Ok(limit)) => Some(limit),
+            _ => None,
+        }
+    }
+
+    /// Publishes a limit, unless it is the published one.
+    pub fn publish_allowance(&self, limit: Limit) -> Result<()> {
+        if self.allowance() == Some(limit) {
+            return Ok(());
+        }
+        self.put_sealed(RECORD, &limit, Durability::Volatile)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::store;
+    use std::fs;
+
+    #[test]
+    fn what_nobody_published_allows_nothing() {
+        let (_dir, store) = store();
+        let (limit, file) = (Limit { count: 0, window_ms: 1000 }, store.dir().join("allowance.json"));
+        assert_eq!(store.allowance(), None);
+        store.publish_allowance(limit).unwrap();
+        assert_eq!(store.allowance(), Some(limit));
+        let genuine = fs::read_to_string(&file).unwrap();
+        // Changed, made up, sealed under another name, and no record at all.
+        store.put_sealed("leases/1", &limit, Durability::Volatile).unwrap();
+        let others = fs::read_to_string(store.dir().join("leases/1.json")).unwrap();
+        let forged =
+            [genuine.replace("1000", "1001"), others, r#"{"count":0,"window_ms":1000}"#.into(), "{".into()];
+        for text in forged {
+            fs::write(&file, &text).unwrap();
+            assert_eq!(store.allowance(), None, "{text}");
+        }
+        store.publish_allowance(limit).unwrap();
+        assert_eq!(store.allowance(), Some(limit));
+    }
+}

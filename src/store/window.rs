@@ -1,0 +1,156 @@
+//! The rate windows: what is remembered of each sender, and how a window is made again that is not there.
+//!
+//! A window is a small volatile record. One that is missing or damaged does not begin empty: what its owner has sent is in the names
+//! of the mail, whoever has it now, and what it has renamed itself is in the journal. It takes a look at every mailbox, once. All of it is
+//! read and written in a transaction, under the mutex: of several processes each counts what the ones before it sent.
+
+use super::mail::Folder;
+use super::record::{self, Loaded};
+use super::{Store, Transaction};
+use crate::core::message::{parse_file_name, sent_at};
+use crate::core::name::Name;
+use crate::core::rate::{Limit, Sender};
+use anyhow::{Context as _, Result};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Where mail may lie.
+const FOLDERS: [Folder; 5] = [Folder::New, Folder::Given, Folder::Cur, Folder::Unacked, Folder::Gone];
+
+impl Store {
+    fn window_path(&self, name: &Name) -> PathBuf {
+        self.dir.join("rate").join(format!("{name}.json"))
+    }
+}
+
+impl Transaction<'_> {
+    /// What is remembered of a sender. A damaged window is quarantined. Where there is a limit, one that is missing or empty, as none
+    /// is that a message went through, is made again from what was sent.
+    pub fn sender(&self, name: &Name, limit: Limit) -> Result<Sender> {
+        let path = self.store.window_path(name);
+        let known = match record::load(&path)? {
+            Loaded::Ok(sender) => sender,
+            Loaded::Missing => Sender::default(),
+            Loaded::Bad(why) => {
+                self.store.quarantine(&path, &why)?;
+                Sender::default()
+            }
+        };
+        if limit.count == 0 || !known.sent.is_empty() {
+            return Ok(known);
+        }
+        Ok(known.with(self.rebuild_sender(name)?))
+    }
+
+    /// Writes what is remembered of a sender.
+    pub fn put_sender(&mut self, name: &Name, sender: &Sender) -> Result<()> {
+        record::overwrite(&self.store.tmp(), &self.store.window_path(name), sender)
+    }
+
+    /// Removes what is remembered of a sender that has another name now.
+    pub fn forget_sender(&mut self, name: &Name) -> Result<()> {
+        let path = self.store.window_path(name);
+        match std::fs::remove_file(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                Err(e).with_context(|| format!("cannot remove {}", path.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn rebuild_sender(&self, name: &Name) -> Result<Sender> {
+        let store = self.store;
+        let bearer = self.agents()?.into_iter().find(|a| a.name == *name);
+        let former = bearer.map(|a| a.formerly).unwrap_or_default();
+        let is_own = |other: &str| other == name.as_str() || former.iter().any(|f| f.as_str() == other);
+        // By id: a broadcast is one message, and one that is awaited has two links.
+        let mut sent = BTreeMap::new();
+        let mut note = |file: &str| {
+            if let (Some((sender, id)), Some(at)) = (parse_file_name(file), sent_at(file))
+                && is_own(sender)
+            {
+                sent.insert(id.to_string(), at);
+            }
+        };
+        for owner in store.mailboxes()? {
+            for folder in FOLDERS {
+                store.each_mail(&owner, folder, &mut note)?;
+            }
+        }
+        for buried in std::fs::read_dir(store.dir.join("dead"))?.flatten() {
+            for folder in FOLDERS {
+                record::each(&buried.path().join(folder.dir()), &mut note)?;
+            }
+        }
+        // On their way: a place was given to them, and they are in no mailbox yet.
+        for file in std::fs::read_dir(store.tmp())?.flatten() {
+            if let Some((file, _)) = file.file_name().to_str().and_then(|f| f.rsplit_once('.')) {
+                note(file);
+            }
+        }
+        let mut times: Vec<u64> = sent.into_values().collect();
+        if !former.is_empty() {
+            store.journal(|entry| {
+                let own = entry["to"].as_str().is_some_and(is_own) && entry["identity"] != "human";
+                times.extend(entry["t"].as_u64().filter(|_| own && entry["event"] == "renamed"));
+            })?;
+        }
+        Ok(Sender { sequence: times.iter().max().copied().unwrap_or_default(), sent: times })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::body::Body;
+    use crate::core::message::{Identity, MessageType};
+    use crate::core::refusal::Refusal;
+    use crate::store::post::Draft;
+    use crate::store::tests::store;
+    use std::fs;
+
+    #[test]
+    fn a_window_that_is_lost_or_damaged_is_made_again_from_what_was_sent() {
+        let (_dir, store) = store();
+        let (human, agent) = (Name::human(), Name::new("claude-1").unwrap());
+        let limit = Limit { count: 3, window_ms: 600_000 };
+        let post = |from: &Name| {
+            let draft = Draft {
+                from: from.clone(),
+                identity: Identity::Process,
+                to: vec![human.clone(), Name::new("gemini-1").unwrap()],
+                kind: MessageType::Info,
+                answers: None,
+                ack: true,
+                urgent: false,
+                body: Body::new("x").unwrap(),
+            };
+            store.post(draft, limit)
+        };
+        let window = store.dir().join("rate/claude-1.json");
+        let messages: Vec<_> = (0..3)
+            .map(|_| {
+                let message = post(&agent).unwrap();
+                fs::remove_file(&window).unwrap();
+                message
+            })
+            .collect();
+        assert!(messages.is_sorted_by_key(|m| m.sequence));
+        // Read, and removed for their age, too.
+        let file = |folder, file: &str| store.mail_file(&human, folder, file);
+        for (message, folder) in messages.iter().zip([Folder::Cur, Folder::Given]) {
+            let name = message.file_name();
+            fs::rename(file(Folder::New, &name), file(folder, &name)).unwrap();
+        }
+        for text in [None, Some("{"), Some("[]"), Some(""), Some("{}"), Some(r#"{"sequence":1,"sent":[]}"#)] {
+            let _ = fs::remove_file(&window);
+            if let Some(text) = text {
+                fs::write(&window, text).unwrap();
+            }
+            let refused = post(&agent).unwrap_err();
+            let refused = refused.downcast_ref::<Refusal>();
+            assert!(matches!(refused, Some(Refusal::RateLimited(_))), "{text:?}: {refused:?}");
+        }
+        post(&Name::new("claude-11").unwrap()).unwrap();
+    }
+}
