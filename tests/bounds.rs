@@ -502,7 +502,9 @@ fn mail_that_was_not_printed_is_not_marked_read() {
             assert_eq!(before, 1);
             assert_eq!(status(&world, &id).0, "queued", "{command} {to}: {told}");
         }
-        let (_, told) = peer.run(&format!("{command} | :"));
+        // The reader has gone before anything is written.
+        peer.run("rm -f ../gone; mkfifo ../gone");
+        let (_, told) = peer.run(&format!("exec 9<>../gone; exec 8>../gone; exec 9<&-; {command} >&8"));
         assert!(matches!(&*status(&world, &id).0, "queued"), "{command}: {told}");
     }
     peer.run("mkfifo ../full");

@@ -224,6 +224,33 @@ fn a_profile_that_allows_one_enter_gets_one() {
 }
 
 #[test]
+fn a_text_that_its_composer_does_not_show_whole_is_announced_by_a_line_that_it_does() {
+    let world = World::new();
+    world.start();
+    let profiles = world.path().join("home/.config/swarm/profiles");
+    std::fs::create_dir_all(&profiles).unwrap();
+    let rules = include_str!("../src/agents/profiles/claude.toml");
+    let few = rules.replacen("[screen]\n", "[screen]\nrows_max = 4\n", 1);
+    assert_ne!(rules, few);
+    std::fs::write(profiles.join("claude.toml"), few).unwrap();
+    let pane = world.agent("claude", &[]);
+    world.tmux(&["resize-window", "-t", &pane, "-x", "80", "-y", "24"]);
+    world.ok(&["discover", "--init", "--quiet"]);
+    let long = send(&world, &["claude-1", "words and more words ".repeat(18).trim()]);
+    let short = send(&world, &["claude-1", "a few words"]);
+    for id in [&long, &short] {
+        reaches(&world, id, "submitted", "");
+        assert_eq!(pressed(&world, id), ["paste", "enter"]);
+    }
+    let lines = world.events(&pane, "submitted");
+    assert!(
+        lines[0].contains("could not be typed whole") && lines[0].contains(&format!("read {long}")),
+        "{lines:?}"
+    );
+    assert!(lines[1].contains("a few words"), "{lines:?}");
+}
+
+#[test]
 fn an_emptied_composer_is_typed_and_no_more_until_a_sign_comes() {
     let (world, panes) = team(&["claude"], &[("FAKE_AGENT_LOSE_ENTERS", "1")]);
     let id = send(&world, &["claude-1", "--ack", "lost on the way"]);

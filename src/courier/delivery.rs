@@ -246,7 +246,7 @@ impl Attempt<'_> {
         self.submit(&line)
     }
 
-    /// Steps 4 to 7: look twice, decide, paste under guard.
+    /// Looks twice, decides, and pastes under guard.
     fn paste(&self, line: &str) -> Result<ControlFlow<Outcome>> {
         let Some(first) = self.look()? else { return Ok(ControlFlow::Break(Outcome::Gone)) };
         if let Err(hold) = first.scene().may_paste() {
@@ -271,6 +271,10 @@ impl Attempt<'_> {
         }
         let cursor = |s: &Seen| (s.look.facts.cursor_x, s.look.facts.cursor_y);
         if cursor(&first) != cursor(&second) || first.reading.composer != second.reading.composer {
+            return Ok(ControlFlow::Break(Outcome::Held(Hold::Changed)));
+        }
+        let facts = &second.look.facts;
+        if !self.is_short_enough(line, (facts.width, facts.height))? {
             return Ok(ControlFlow::Break(Outcome::Held(Hold::Changed)));
         }
         let (into, name) = (self.agent.process.clone(), self.agent.name.clone());
@@ -298,7 +302,17 @@ impl Attempt<'_> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Step 11: a message that was being typed when the courier ended, or that is still in the composer.
+    /// Whether the composer shows the whole line in a pane of this size. What it does not show cannot be compared, and so would never
+    /// be submitted: such a message is announced by a plain line from then on.
+    fn is_short_enough(&self, line: &str, (columns, rows): (u16, u16)) -> Result<bool> {
+        if self.reminder.is_some() || self.profile.shows_whole(line, columns, rows) || self.current()?.plain {
+            return Ok(true);
+        }
+        self.mark(|way| way.plain = true)?;
+        Ok(false)
+    }
+
+    /// A message that was being typed when the courier ended, or that is still in the composer.
     fn resume(&self, line: &str, delivery: &Progress) -> Result<ControlFlow<Outcome>> {
         let Some(seen) = self.watch(self.settle(), Duration::ZERO, |_| true)? else {
             return Ok(ControlFlow::Break(Outcome::Gone));
@@ -422,7 +436,7 @@ impl Attempt<'_> {
         Ok(tty.is_some_and(|tty| terminal::unread(&tty).is_some_and(|bytes| bytes > 0)))
     }
 
-    /// Steps 8 to 10: see the text, press Enter under guard, see it taken.
+    /// See the text, press Enter under guard, see it taken.
     fn submit(&self, line: &str) -> Result<Outcome> {
         let appeared = self.watch(APPEAR, self.settle(), |seen| seen.composer_holds(line))?;
         let mut seen = match appeared {
