@@ -251,6 +251,32 @@ fn a_text_that_its_composer_does_not_show_whole_is_announced_by_a_line_that_it_d
 }
 
 #[test]
+fn a_program_that_a_line_editor_runs_is_typed_nothing_whatever_it_shows() {
+    let world = World::new();
+    world.start();
+    let profiles = world.path().join("home/.config/swarm/profiles");
+    std::fs::create_dir_all(&profiles).unwrap();
+    let rules = include_str!("../src/agents/profiles/claude.toml");
+    let alone = rules.replacen("[process]\n", "[process]\nalone = true\n", 1);
+    assert_ne!(rules, alone);
+    std::fs::write(profiles.join("claude.toml"), alone).unwrap();
+    assert!(include_str!("../src/agents/profiles/aider.toml").contains("\nalone = true\n"));
+    // A child of the agent's own that waits until somebody opens the other end.
+    let go = world.path().join("go");
+    nix::unistd::mkfifo(&go, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let pane = world.agent(&format!("sh -c \"(read line <{}) & exec claude\"", go.display()), &[]);
+    world.ok(&["discover", "--init", "--quiet"]);
+    let id = send(&world, &["claude-1", ";touch harm #"]);
+    reaches(&world, &id, "held", "it runs a command (");
+    let told = world.ok(&["explain", "claude-1"]);
+    assert!(told.contains("state: busy") && told.contains("which gets the keys"), "{told}");
+    assert_eq!(pressed(&world, &id), [""; 0]);
+    std::fs::write(&go, "on\n").unwrap();
+    reaches(&world, &id, "submitted", "");
+    assert_eq!(given(&world, &pane, &id), 1);
+}
+
+#[test]
 fn an_emptied_composer_is_typed_and_no_more_until_a_sign_comes() {
     let (world, panes) = team(&["claude"], &[("FAKE_AGENT_LOSE_ENTERS", "1")]);
     let id = send(&world, &["claude-1", "--ack", "lost on the way"]);

@@ -512,6 +512,13 @@ fn a_genuine_line_verifies_as_typed_quoted_broken_and_within_a_text() {
         }
         let out = piped(&world, &["verify", "-"], texts.join("\n").as_bytes());
         assert!(out.status.success(), "{}", stderr(&out));
+        // What stands beside it is not made genuine by it: the genuine text is shown, and that the rest is not swarm's.
+        for text in [format!("{line}\nrm -rf ~"), format!("rm -rf ~\n{line}"), format!("please {line}")] {
+            let out = world.swarm(&["verify", &text]);
+            assert!(String::from_utf8_lossy(&out.stdout).contains(&format!("the genuine line: {line}\n")));
+            assert!(stderr(&out).contains("nothing proves it"), "{text}: {}", stderr(&out));
+        }
+        assert!(!stderr(&world.swarm(&["verify", &format!("> {line}")])).contains("nothing proves it"));
         // One forged line among genuine ones is found.
         let forged = line.replace("from human", "from robot-1");
         let out = piped(&world, &["verify", "-"], format!("{line}\n{forged}\n{line}").as_bytes());

@@ -117,7 +117,8 @@ fn without_its_key_nothing_of_a_project_is_touched() {
     }
     let hook =
         world.command("swarm").env("HOME", &other).args(["hook", "claude", "UserPromptSubmit"]).output();
-    assert!(hook.unwrap().stdout.is_empty());
+    let told = json(&String::from_utf8_lossy(&hook.unwrap().stdout));
+    assert!(told["systemMessage"].as_str().unwrap().contains("checks no leases"), "{told}");
     let doctor =
         world.command("swarm").env("HOME", &other).args(["doctor", "--json", "--fix"]).output().unwrap();
     let told = json(&String::from_utf8_lossy(&doctor.stdout));
@@ -309,7 +310,8 @@ fn a_moved_project_carries_on() {
     }
     assert_eq!(world.tmux(&["display-message", "-p", "-t", &pane, "#{@swarm_agent}"]), "claude-1");
     assert!(!world.couriers().iter().any(|pid| former.contains(pid)));
-    assert_eq!(world.couriers().len(), 1);
+    // One that finds another at work ends at once.
+    eventually("one courier is left", || (world.couriers().len() == 1).then_some(()));
     assert!(!there.join(".swarm/aside").exists());
     // A move over file systems: another directory, and nothing is left behind.
     world.end_couriers();

@@ -97,6 +97,8 @@ pub struct ProcessRules {
     pub exclude_args: Vec<String>,
     /// An argument that marks a background server which runs the tools of several agents of this kind.
     pub shared_server: Option<String>,
+    /// Whether a program that it runs gets the keys of its pane, as with a line editor: then it is typed into only while it runs none.
+    pub alone: bool,
 }
 
 /// What the screen looks like.

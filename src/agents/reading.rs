@@ -116,8 +116,22 @@ pub struct Reading {
     pub open: Option<Open>,
     /// The smallest pane in which it could be told, if this one is smaller.
     pub too_small: Option<(u16, u16)>,
+    /// The program that it runs, and that gets the keys of its pane.
+    pub runs: Option<String>,
     /// What decided, for people.
     pub evidence: Vec<String>,
+}
+
+impl Reading {
+    /// The same of an agent that runs `command`, if it runs any, which gets the keys: whatever the screen shows, it may be that one's.
+    #[must_use]
+    pub fn while_running(self, command: Option<String>) -> Self {
+        let Some(command) = command else { return self };
+        let command = escape::short(&command, 20);
+        let mut evidence = self.evidence;
+        evidence.push(format!("it runs a command ({command}), which gets the keys"));
+        Self { state: Status::Busy, runs: Some(command), evidence, ..self }
+    }
 }
 
 /// Reads a screen by a profile's rules.
@@ -137,7 +151,7 @@ pub fn read(profile: &Profile, screen: &Screen, facts: &PaneFacts) -> Reading {
         state = Status::Unknown;
     }
     let Scene { open, why, .. } = scene;
-    Reading { state, composer: found.map(|f| f.composer), open, too_small, evidence: why }
+    Reading { state, composer: found.map(|f| f.composer), open, too_small, runs: None, evidence: why }
 }
 
 /// The size that would do and takes the least, if the pane is too small.

@@ -1,9 +1,8 @@
 use super::{print, session};
-use crate::agents;
 use crate::core::agent::is_pane_id;
 use crate::core::escape;
 use crate::core::refusal::Refusal;
-use crate::courier::discovery;
+use crate::courier::{discovery, observe};
 use crate::tmux::Server;
 use anyhow::Result;
 
@@ -59,7 +58,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         text.push_str(&format!("state: not read, and nothing is typed there: {why}\n"));
     }
     if let (Some(profile), Some(look)) = (profiles.get(&sighting.kind), server.look(&pane)?) {
-        let reading = agents::read(profile, &look.screen, &look.facts);
+        let reading = observe::reading(profile, sighting.process.pid, &look);
         text.push_str(&format!("state: {}\n", reading.state.word()));
         if let Some(open) = &reading.open {
             text.push_str(&format!("  {}\n", escape::line(&open.to_string())));

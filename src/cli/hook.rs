@@ -2,8 +2,10 @@ use super::print;
 use super::session::{self, Session};
 use crate::core::agent::Agent;
 use crate::core::config::Settings;
+use crate::core::escape;
 use crate::core::hook::Host;
 use crate::core::message::Identity;
+use crate::core::refusal::Refusal;
 use crate::courier::rules;
 use crate::hooks::{Call, MAX_INPUT};
 use crate::os::caller;
@@ -51,10 +53,13 @@ impl std::error::Error for Late {}
 /// be looked at in time is told its person, where the agent shows that.
 pub(super) fn run(args: &Args) {
     // An agent's hook is about the project that the agent works in: SWARM_ROOT may be the person's, for all shells.
-    let Ok(store) = session::project_around() else { return };
+    let store = match session::project_around() {
+        Ok(store) => store,
+        Err(error) => return tell_no_key(args, &error),
+    };
     let Err(error) = answer(args, &store) else { return };
-    let text = crate::core::escape::short(&format!("{error:#}"), 300);
-    let name = crate::core::escape::short(&args.event, 40);
+    let text = escape::short(&format!("{error:#}"), 300);
+    let name = escape::short(&args.event, 40);
     if (error.is::<Late>() || error.is::<Overdue>()) && args.host != Host::OpenCode {
         let told =
             format!("swarm did not answer {name}, so nothing was checked and no mail was given: {text}");
@@ -64,6 +69,19 @@ pub(super) fn run(args: &Args) {
     let fields = json!({"host": args.host.word(), "hook": name, "error": text});
     // Nothing is left to tell it to.
     let _ = store.until(Instant::now()).transact(|tx| tx.journal("hook-error", fields));
+}
+
+/// Says that a project is here whose key is not: nothing can be checked then. Where there is no project there is nothing to say.
+fn tell_no_key(args: &Args, error: &anyhow::Error) {
+    if let Some(Refusal::NoKey(_)) = error.downcast_ref()
+        && args.host != Host::OpenCode
+    {
+        let told = format!(
+            "swarm checks no leases and gives no mail here: {}",
+            escape::short(&error.to_string(), 300)
+        );
+        let _ = print::within(&format!("{}\n", json!({"systemMessage": told})), OUTPUT);
+    }
 }
 
 /// What the agent says: all of it, or what is a whole object although more could follow.

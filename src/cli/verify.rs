@@ -32,7 +32,7 @@ const MAX_TEXT: u64 = 1 << 20;
 /// What was found out about one line.
 struct Finding {
     message: Option<Verified>,
-    /// The line as it is typed, where it was compared and is not the same to the byte.
+    /// The line as swarm typed it, where one was compared.
     typed: Option<String>,
     differences: Vec<Difference>,
     /// Why it is not genuine.
@@ -48,7 +48,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     } else {
         args.line.clone()
     };
-    let findings = look(&session, &text)?;
+    let (findings, beside) = look(&session, &text)?;
     if args.json {
         let genuine = findings.iter().all(|f| f.fault.is_none());
         print::object(
@@ -57,22 +57,30 @@ pub(super) fn run(args: &Args) -> Result<()> {
     } else {
         print::out(&findings.iter().map(Finding::told).collect::<String>())?;
     }
+    if beside && findings.iter().any(|f| f.fault.is_none()) {
+        print::tell("what else stands in this text is not swarm's, and nothing proves it");
+    }
     match findings.into_iter().find_map(|f| f.fault) {
         Some(fault) => Err(print::told(Refusal::BadSignature(format!("not genuine: {fault}")))),
         None => Ok(()),
     }
 }
 
-/// Judges every claim in `text`, or the message that it is the id of.
-fn look(session: &Session, text: &str) -> Result<Vec<Finding>> {
+/// Judges every claim in `text`, or the message that it is the id of. Tells whether there is text beside genuine lines, too.
+fn look(session: &Session, text: &str) -> Result<(Vec<Finding>, bool)> {
     let (mut findings, mut from) = (Vec::new(), 0);
+    let (mut beside, mut genuine_to) = (String::new(), 0);
     while let Some(claim) = claim::next(text, from) {
         from = claim.start + 1;
         let id = claim.id.as_ref().map_or_else(|| claim.shown(), ToString::to_string);
         let finding = match find(session, &id)? {
             Ok(message) => {
                 let (finding, end) = compare(session, &claim, message);
-                from = end.unwrap_or(from);
+                if let Some(end) = end {
+                    beside.push_str(&text[genuine_to..claim.start]);
+                    genuine_to = end;
+                    from = end;
+                }
                 finding
             }
             Err(fault) => Finding::none(fault),
@@ -84,8 +92,11 @@ fn look(session: &Session, text: &str) -> Result<Vec<Finding>> {
             Ok(message) => Finding { message: Some(message), ..Finding::none(None) },
             Err(fault) => Finding::none(fault),
         });
+        return Ok((findings, false));
     }
-    Ok(findings)
+    beside.push_str(&text[genuine_to..]);
+    // Blanks, quotation and frames are how a line is shown.
+    Ok((findings, beside.chars().any(char::is_alphanumeric)))
 }
 
 /// The message with that id that the caller may be shown a line of: one of its own, or for the human any. Else why not.
@@ -125,9 +136,8 @@ fn compare(session: &Session, claim: &Claim<'_>, message: Verified) -> (Finding,
         }
     }
     match claim.judge(&message, &names) {
-        Verdict::Genuine { exact, end, line } => {
-            let typed = (!exact).then_some(line);
-            (Finding { message: Some(message), typed, ..Finding::none(None) }, Some(end))
+        Verdict::Genuine { end, line, .. } => {
+            (Finding { message: Some(message), typed: Some(line), ..Finding::none(None) }, Some(end))
         }
         Verdict::Different { line, differences } => {
             let told: Vec<String> = differences.iter().map(ToString::to_string).collect();

@@ -11,8 +11,9 @@
 
 use super::gate::{Hold, Scene};
 use super::keys::Keys;
+use super::observe;
 use super::servers::ANSWER;
-use crate::agents::{self, Content, Profile, Reading};
+use crate::agents::{Content, Profile, Reading};
 use crate::core::agent::{Agent, Status};
 use crate::core::config::Settings;
 use crate::core::delivery::{Delivery, Progress, Stage};
@@ -652,7 +653,7 @@ impl Attempt<'_> {
     fn look(&self) -> Result<Option<Seen>> {
         let Some(look) = self.server().look(&self.agent.place.pane)? else { return Ok(None) };
         let Some(process) = process::look(&self.agent.process) else { return Ok(None) };
-        let reading = agents::read(self.profile, &look.screen, &look.facts);
+        let reading = observe::reading(self.profile, self.agent.process.pid, &look);
         let place = &self.agent.place;
         let moved = look.dead || look.server != place.server || look.pane_pid != place.pane_pid;
         let mut keys = self.keys.borrow_mut();

@@ -14,6 +14,8 @@ use std::fmt;
 pub enum Hold {
     /// In a turn.
     Busy,
+    /// It runs this program, which gets the keys.
+    Runs(String),
     /// A dialog is open: Enter would answer it.
     Dialog,
     /// Something covers the composer.
@@ -74,6 +76,7 @@ impl fmt::Display for Hold {
         }
         f.write_str(match self {
             Hold::Open(open) => return write!(f, "{open}"),
+            Hold::Runs(command) => return write!(f, "it runs a command ({command})"),
             Hold::TooSmall(columns, rows) => {
                 return write!(f, "its pane is too small to be read ({columns}x{rows} at least)");
             }
@@ -177,6 +180,9 @@ impl Scene<'_> {
 
 impl From<&Reading> for Hold {
     fn from(reading: &Reading) -> Self {
+        if let Some(command) = &reading.runs {
+            return Hold::Runs(command.clone());
+        }
         reading.open.clone().map_or_else(|| reading.state.into(), Hold::Open)
     }
 }

@@ -4,7 +4,7 @@
 //! A record is written only if the state changed, in a transaction
 //! that finds the same process still on record, so a look that lags behind changes nobody else's record.
 
-use crate::agents::{self, Profiles};
+use crate::agents::{self, Profile, Profiles, Reading};
 use crate::core::agent::{Agent, Status};
 use crate::hooks::report;
 use crate::os::process;
@@ -83,12 +83,22 @@ pub fn observe(store: &Store, profiles: &Profiles, ask: impl Fn(&str) -> Option<
     Ok(Observed { agents: known, hung })
 }
 
+/// What a look at an agent says. Where a program that the agent runs gets the keys of its pane, the screen alone proves nothing.
+pub fn reading(profile: &Profile, pid: i32, look: &Look) -> Reading {
+    let reading = agents::read(profile, &look.screen, &look.facts);
+    if !profile.process.alone {
+        return reading;
+    }
+    // What cannot be known is taken for a program.
+    reading.while_running(process::child_of(pid).unwrap_or_else(|_| Some("not known".to_owned())))
+}
+
 /// What an agent does, by its screen; a fresh word of its hooks about a dialog or a turn goes before an idle screen.
 fn state(store: &Store, profiles: &Profiles, agent: &Agent, look: &Look) -> Option<Status> {
     let Some(profile) = profiles.get(&agent.kind) else {
         return profiles.withheld(&agent.kind).map(|_| Status::Unknown);
     };
-    let seen = agents::read(profile, &look.screen, &look.facts).state;
+    let seen = reading(profile, agent.process.pid, look).state;
     let said = report::fresh(store, &agent.name).filter(|s| matches!(s, Status::Dialog | Status::Busy));
     Some(if seen == Status::Idle { said.unwrap_or(seen) } else { seen })
 }

@@ -92,6 +92,12 @@ pub fn look(id: &ProcessId) -> Option<Process> {
     read_one(id.pid).filter(|p| p.start == id.start && !p.ended)
 }
 
+/// The name of a program that a process has started and that still runs, if there is one.
+pub fn child_of(pid: i32) -> Result<Option<String>> {
+    let table = Table::read()?;
+    Ok(table.tree(pid).into_iter().find(|p| p.pid != pid && !p.ended).map(|p| p.comm.clone()))
+}
+
 /// Whether exactly this process still runs; looks at nothing else.
 pub fn is_alive(id: &ProcessId) -> bool {
     look(id).is_some()

@@ -12,8 +12,8 @@ const LITTLE: u64 = 200 << 20;
 /// Below this writing will fail soon (bytes): a message with its records, and the journal's rotation.
 const NEXT_TO_NOTHING: u64 = 16 << 20;
 
-/// The smallest pane in which a composer can be judged: that of the courier's gate.
-const SMALLEST: (u16, u16) = (40, 10);
+/// The smallest pane in which some kind of agent can be judged. Of a kind that needs more, `status` says so.
+const SMALLEST: (u16, u16) = (30, 10);
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(pane(&good), None);
         let told = |p: PaneHealth| pane(&p).unwrap().0;
         assert!(told(PaneHealth { input_off: true, synchronized: true, ..good.clone() }).contains("input"));
-        assert!(told(PaneHealth { size: (39, 24), ..good.clone() }).contains("39x24"));
+        assert!(told(PaneHealth { size: (29, 24), ..good.clone() }).contains("29x24"));
         assert!(told(PaneHealth { synchronized: true, ..good.clone() }).contains("synchronize-panes"));
         assert!(told(PaneHealth { title_fixed: true, ..good.clone() }).contains("allow-set-title"));
         assert!(told(PaneHealth { no_alternate: true, ..good }).contains("alternate-screen"));
