@@ -343,7 +343,12 @@ impl Store {
 
     /// Makes a posted message's directory entry durable. Outside the mutex.
     pub fn sync_mailbox(&self, owner: &Name) -> Result<()> {
-        record::sync_dir(&self.mail_dir(owner, Folder::New.dir()))
+        let dir = self.mail_dir(owner, Folder::New.dir());
+        match record::sync_dir(&dir) {
+            // Its owner was renamed since: the mail has moved, and the empty mailbox is gone.
+            Err(_) if !dir.exists() => Ok(()),
+            synced => synced,
+        }
     }
 }
 
