@@ -286,8 +286,13 @@ fn the_newest_version_serves_and_equal_ones_do_not_take_turns() {
     says("0.0.9");
     world.ok(&["send", "--no-wait", "claude-1", "hello"]);
     let second = successor(&world, &[first]);
-    // A courier of before this was said at all.
-    fs::remove_file(world.state().join("courier.json")).unwrap();
+    // A courier of before this was said at all. One that is starting would only now say it.
+    let says_it = format!("\"pid\":{second}");
+    let place = world.state().join("courier.json");
+    eventually("the second says what it is", || {
+        fs::read_to_string(&place).is_ok_and(|text| text.replace(' ', "").contains(&says_it)).then_some(())
+    });
+    fs::remove_file(&place).unwrap();
     world.ok(&["send", "--no-wait", "claude-1", "hello"]);
     successor(&world, &[second]);
     eventually("each once", || (submitted(&world, &pane) == 4).then_some(()));

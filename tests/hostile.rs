@@ -215,6 +215,8 @@ fn links_laid_out_as_traps_lead_nowhere() {
         "leases",
         "outbox",
         "quarantine",
+        "edits",
+        "aside",
         "journal.jsonl",
         "lock",
         "mail/human",

@@ -2,7 +2,7 @@ use super::{print, session};
 use crate::agents::Profiles;
 use crate::core::agent::Agent;
 use crate::core::escape;
-use crate::courier::observe::observe;
+use crate::courier::observe::{Observed, observe};
 use crate::store::{Store, now_ms};
 use crate::tmux::Server;
 use anyhow::Result;
@@ -23,21 +23,21 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<()> {
     let store = session::project()?;
-    let mut known = look(&store, &session::profiles()?)?;
-    known.retain(|a| args.all || a.is_live());
+    let mut seen = look(&store, &session::profiles()?)?;
+    seen.agents.retain(|a| args.all || a.is_live());
     if args.json {
-        return print::object(json!({"agents": as_json(&known)}));
+        return print::object(json!({"agents": as_json(&seen.agents)}));
     }
-    print::out(&table(&known))
+    print::out(&table(&seen))
 }
 
 /// All agents on record, as they are now. Of those on a server that does not answer the last known states are given, and it is told.
-pub(super) fn look(store: &Store, profiles: &Profiles) -> Result<Vec<Agent>> {
+pub(super) fn look(store: &Store, profiles: &Profiles) -> Result<Observed> {
     let seen = observe(store, profiles, |socket| Some(Server::new(socket)))?;
     for (_, error) in &seen.hung {
         print::tell(&format!("the states of its agents are old: {error:#}"));
     }
-    Ok(seen.agents)
+    Ok(seen)
 }
 
 /// The agents for scripts.
@@ -56,14 +56,14 @@ pub(super) fn as_json(known: &[Agent]) -> Value {
 pub(super) struct Places(BTreeMap<(String, String), String>);
 
 impl Places {
-    /// `None`: they are all on one server.
-    pub(super) fn of(known: &[Agent]) -> Option<Self> {
+    /// `None`: they are all on one server. The servers at the sockets `hung` are not asked: they did not answer just now.
+    pub(super) fn of(known: &[Agent], hung: &[&str]) -> Option<Self> {
         let sockets: BTreeSet<&str> = known.iter().map(|a| &*a.place.socket).collect();
         if sockets.len() < 2 {
             return None;
         }
         let mut places = BTreeMap::new();
-        for socket in sockets {
+        for socket in sockets.into_iter().filter(|socket| !hung.contains(socket)) {
             // One that cannot be looked at leaves the server's name.
             for pane in Server::new(socket).panes().unwrap_or_default() {
                 places.insert((socket.to_owned(), pane.id), pane.place);
@@ -84,13 +84,15 @@ impl Places {
 }
 
 /// The agents for people.
-pub(super) fn table(known: &[Agent]) -> String {
+pub(super) fn table(seen: &Observed) -> String {
+    let known = &seen.agents[..];
     if known.is_empty() {
         return "no agents here; start one in a tmux pane of this project and run `swarm discover`\n"
             .to_owned();
     }
     let now = now_ms();
-    let places = Places::of(known);
+    let hung: Vec<&str> = seen.hung.iter().map(|(socket, _)| &**socket).collect();
+    let places = Places::of(known, &hung);
     let mut text = format!(
         "{:<16} {:<9} {:<5} {:<8} {:>5} {:>8}  {}{}\n",
         "NAME",

@@ -46,13 +46,13 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if args.quiet {
         return Ok(());
     }
-    let known = agents::look(&store, &profiles)?;
+    let seen = agents::look(&store, &profiles)?;
     if args.json {
         return print::object(
-            json!({"new": changes.new, "died": changes.died, "agents": agents::as_json(&known)}),
+            json!({"new": changes.new, "died": changes.died, "agents": agents::as_json(&seen.agents)}),
         );
     }
-    let mut text = agents::table(&known);
+    let mut text = agents::table(&seen);
     let elsewhere = survey.split(store.root()).1.len();
     if elsewhere > 0 {
         text.push_str(&format!(

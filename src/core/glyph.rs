@@ -5,7 +5,8 @@
 
 /// Whether `c` shows nothing by itself, or only a blank: Unicode's `Default_Ignorable_Code_Point` (DerivedCoreProperties.txt, the
 /// same from Unicode 14 to 17), and besides the annotation and object marks, the blank Braille pattern, the null notehead, the Khitan
-/// filler, the joiners of Brahmi and Egyptian, and what is no character at all.
+/// filler, the joiners of Brahmi and Egyptian, what is no character at all, and the private characters of planes 15 and 16, which hold
+/// two bytes each, but for the icons that Nerd Fonts has put there (U+F0001 to U+F1AF0).
 pub(super) fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
@@ -15,6 +16,7 @@ pub(super) fn is_invisible(c: char) -> bool {
         | '\u{2800}' | '\u{fff9}'..='\u{fffc}' | '\u{1d159}' | '\u{16fe4}' | '\u{1107f}' | '\u{13430}'..='\u{13440}'
         | '\u{fdd0}'..='\u{fdef}')
         || u32::from(c) & 0xfffe == 0xfffe
+        || (c >= '\u{f0000}' && !matches!(c, '\u{f0001}'..='\u{f1af0}'))
 }
 
 const EMOJI_STYLE: char = '\u{fe0f}';
@@ -201,11 +203,25 @@ mod tests {
             '\u{fdd0}',
             '\u{ffff}',
             '\u{10fffe}',
+            '\u{f0000}',
+            '\u{f1af1}',
+            '\u{100000}',
+            '\u{10fffd}',
         ] {
             assert_eq!(strays(&format!("❤{c}")), 1, "U+{:04X}", u32::from(c));
         }
-        for c in ['a', ' ', '\u{a0}', '\u{3000}', '\u{301}', '\u{fffd}', '\u{e0b0}', '\u{20e3}', '\u{1f3fb}']
-        {
+        for c in [
+            'a',
+            ' ',
+            '\u{a0}',
+            '\u{3000}',
+            '\u{301}',
+            '\u{fffd}',
+            '\u{e0b0}',
+            '\u{f0001}',
+            '\u{20e3}',
+            '\u{1f3fb}',
+        ] {
             assert!(!is_invisible(c), "U+{:04X}", u32::from(c));
         }
     }

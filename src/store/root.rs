@@ -18,8 +18,11 @@ pub const FORMAT: u32 = 1;
 /// The largest FORMAT that is read, in bytes.
 const MAX_MARK: u64 = 256;
 
-/// The directories of a store.
-const DIRECTORIES: [&str; 12] = [
+/// The directory for what is not to count any more; it is made when something is set aside.
+pub(super) const ASIDE: &str = "aside";
+
+/// The directories that a store has from the beginning.
+pub(super) const DIRECTORIES: [&str; 13] = [
     "agents",
     "mail",
     "outbox",
@@ -30,6 +33,7 @@ const DIRECTORIES: [&str; 12] = [
     "notices",
     "claims",
     "hooks",
+    "edits",
     "quarantine",
     "tmp",
 ];
@@ -183,7 +187,7 @@ pub(super) fn furnish(dir: &Path) -> Result<()> {
 /// Refuses a store that is not this user's alone: another user's, one that others may write in, or one with a symbolic link in
 /// place of a directory, such as a cloned repository may bring along. Otherwise this user's commands could be made to write elsewhere.
 pub fn check_owner(dir: &Path) -> Result<()> {
-    let parts = DIRECTORIES.iter().map(|name| dir.join(name));
+    let parts = DIRECTORIES.into_iter().chain([ASIDE]).map(|name| dir.join(name));
     for path in std::iter::once(dir.to_owned()).chain(parts) {
         let meta = match fs::symlink_metadata(&path) {
             // A store from before there was this directory.

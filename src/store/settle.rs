@@ -27,20 +27,8 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// What a project of its own does not take over from the one it was copied from.
-const OWN: [&str; 19] = [
-    "agents",
-    "mail",
-    "outbox",
-    "dead",
-    "rate",
-    "leases",
-    "waiters",
-    "notices",
-    "claims",
-    "hooks",
-    "edits",
-    "quarantine",
+/// The files that a project of its own does not take over from the one it was copied from; of the directories it takes none but `tmp`.
+const OWN_FILES: [&str; 7] = [
     "numbers.json",
     "waiting.json",
     "journal.jsonl",
@@ -220,7 +208,8 @@ fn begin_anew(root: &Path, home: &Path, was: &Mark, why: &str) -> Result<String>
     let dir = root.join(".swarm");
     let id = new_id()?;
     let key = key::load_or_create(home, &id)?;
-    let aside = set_aside(&dir, &OWN)?;
+    let directories = root::DIRECTORIES.into_iter().filter(|name| *name != "tmp");
+    let aside = set_aside(&dir, directories.chain(OWN_FILES))?;
     // A courier with the old key ends as soon as it looks. In a copy made of links this FIFO is the original's, too.
     let _ = super::wake::ring(&dir.join("wake"));
     let _ = fs::remove_file(dir.join("wake"));
@@ -240,8 +229,8 @@ fn begin_anew(root: &Path, home: &Path, was: &Mark, why: &str) -> Result<String>
 }
 
 /// Moves these entries of a store out of the way, to a directory of its own in `aside/`.
-fn set_aside(dir: &Path, names: &[&str]) -> Result<PathBuf> {
-    let aside = dir.join("aside").join(format!("{:013}-{:04x}", now_ms(), super::entropy()? & 0xffff));
+fn set_aside(dir: &Path, names: impl IntoIterator<Item = &'static str>) -> Result<PathBuf> {
+    let aside = dir.join(root::ASIDE).join(format!("{:013}-{:04x}", now_ms(), super::entropy()? & 0xffff));
     record::ensure_dir(&aside)?;
     for name in names {
         match fs::rename(dir.join(name), aside.join(name)) {
@@ -259,7 +248,7 @@ impl Transaction<'_> {
     /// Takes out of a restored store what may be out of date. Gives what happened, for people.
     fn set_outdated_aside(&mut self) -> Result<String> {
         let store = self.store;
-        let aside = set_aside(&store.dir, &OUTDATED)?;
+        let aside = set_aside(&store.dir, OUTDATED)?;
         root::furnish(&store.dir)?;
         // Numbers that were given since are not in the backup: without the record they go on far above them.
         let _ = fs::remove_file(store.dir.join("numbers.json"));

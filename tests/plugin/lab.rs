@@ -89,6 +89,8 @@ impl Lab {
     pub(crate) fn start(&self) {
         let said = self.tmux(&["new-session", "-d", "-s", "main", "-x", "100", "-y", "30", "cat"]);
         assert_eq!(said, "");
+        // Keys that a busy server reads together are two key presses all the same, and no paste.
+        self.tmux(&["set-option", "-g", "assume-paste-time", "0"]);
     }
 
     /// Runs a script of the plugin as a configuration does.
