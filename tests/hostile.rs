@@ -499,7 +499,7 @@ fn message(body: &str, from: &str, to: &str) -> Message {
         version: MESSAGE_VERSION,
         id: id.clone(),
         sequence: 1,
-        from: Name::new(from).unwrap(),
+        from: Name::new(from).unwrap().into(),
         identity: Identity::Human,
         to: vec![Name::new(to).unwrap()],
         kind: MessageType::Info,

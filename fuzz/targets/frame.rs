@@ -15,7 +15,7 @@ fn message(data: &[u8], id: MessageId, body: Body) -> Verified {
         version: MESSAGE_VERSION,
         id: id.clone(),
         sequence: 1,
-        from,
+        from: from.into(),
         identity: Identity::Human,
         to: vec![name("codex-1")],
         kind: MessageType::ALL[data.len() % MessageType::ALL.len()],

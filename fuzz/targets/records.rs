@@ -31,7 +31,7 @@ fn signed(data: &[u8]) {
         assert!(key.verify(signed).is_err(), "no bytes are a message of a key that they have not seen");
     }
     let Ok(message) = serde_json::from_slice::<Message>(data) else { return };
-    assert_eq!(parse_file_name(&message.file_name()), Some((message.from.as_str(), message.id.clone())));
+    assert_eq!(parse_file_name(&message.file_name()), Some((&*message.from.file_word(), message.id.clone())));
     let signed = key.sign(message.clone());
     again(&signed);
     let mut bytes = serde_json::to_vec(&signed).unwrap_or_else(|why| panic!("{why}"));

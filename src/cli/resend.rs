@@ -26,7 +26,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let mut session = Session::open()?;
     let (_, original) = session.find(&args.id, false)?;
     let caller = &session.caller;
-    let own = original.from == caller.name || caller.aliases.contains(&original.from);
+    let own =
+        original.from == caller.name || original.from.local().is_some_and(|n| caller.aliases.contains(n));
     if !own && !caller.name.is_human() {
         let text = format!(
             "{} is {}'s: only its sender and the human can send it again",

@@ -379,7 +379,7 @@ mod tests {
 
     fn sealed(body: &str) -> Verified {
         let key = Key::new([1; 32]);
-        let from = Name::new("claude-1").unwrap();
+        let from = Name::new("claude-1").unwrap().into();
         key.verify(key.sign(Message { from, body: Body::new(body).unwrap(), ..tests::message() })).unwrap()
     }
 

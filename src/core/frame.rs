@@ -143,7 +143,11 @@ mod tests {
     use crate::core::signing::Key;
 
     fn message(body: &str) -> Message {
-        Message { from: Name::new("claude-1").unwrap(), body: Body::new(body).unwrap(), ..tests::message() }
+        Message {
+            from: Name::new("claude-1").unwrap().into(),
+            body: Body::new(body).unwrap(),
+            ..tests::message()
+        }
     }
 
     fn sealed(message: Message) -> Verified {
@@ -226,7 +230,7 @@ mod tests {
                 ),
             ),
             (
-                Message { from: Name::system(), kind: MessageType::Info, ..plain.clone() },
+                Message { from: Name::system().into(), kind: MessageType::Info, ..plain.clone() },
                 format!(
                     "[swarm {id} INFO from swarm to reviewer sig:SIG] is it done? (a notice: no answer is expected)"
                 ),

@@ -4,6 +4,7 @@
 //! stored; only [`Verified`] can be shown in a pane, an inbox or a hook's output, and only
 //! [`super::signing::Key::verify`] makes one. A signed message never changes: states live beside it.
 
+use super::address::Address;
 use super::body::Body;
 use super::id::MessageId;
 use super::name::Name;
@@ -117,7 +118,7 @@ pub struct Message {
     /// Greater than that of every earlier message of the same sender.
     pub sequence: u64,
     /// The sender.
-    pub from: Name,
+    pub from: Address,
     /// How the sender was identified.
     pub identity: Identity,
     /// All recipients, sorted.
@@ -144,7 +145,7 @@ impl Message {
     /// The name of its file in a mailbox, `TIME-SENDER-ID.json`: `ls` lists the mail in the order it was sent and tells
     /// whose it is, and the mail of one sender is counted without reading any.
     pub fn file_name(&self) -> String {
-        format!("{:013}-{}-{}.json", self.created, self.from, self.id)
+        format!("{:013}-{}-{}.json", self.created, self.from.file_word(), self.id)
     }
 
     /// What there is to know of it without its text.
@@ -167,7 +168,7 @@ pub struct Envelope {
     /// As [`Message::sequence`].
     pub sequence: u64,
     /// As [`Message::from`].
-    pub from: Name,
+    pub from: Address,
     /// As [`Message::urgent`].
     pub urgent: bool,
     /// As [`Message::created`].
@@ -179,7 +180,7 @@ pub struct Envelope {
 pub fn order_sent<'a>(messages: impl Iterator<Item = &'a Envelope>) -> BTreeMap<MessageId, (u64, u64)> {
     let mut messages: Vec<&Envelope> = messages.collect();
     messages.sort_by_key(|m| std::cmp::Reverse(m.sequence));
-    let mut first: BTreeMap<&Name, u64> = BTreeMap::new();
+    let mut first: BTreeMap<&Address, u64> = BTreeMap::new();
     let mut order = BTreeMap::new();
     for message in messages {
         let at = first.entry(&message.from).or_insert(u64::MAX);
@@ -262,7 +263,7 @@ pub(super) mod tests {
             version: MESSAGE_VERSION,
             id: id.clone(),
             sequence: 1,
-            from: Name::new("claude-code-1").unwrap(),
+            from: Name::new("claude-code-1").unwrap().into(),
             identity: Identity::Process,
             to: vec![Name::new("reviewer").unwrap()],
             kind: MessageType::Question,
@@ -323,7 +324,7 @@ pub(super) mod tests {
     fn a_clock_that_was_set_back_turns_no_senders_messages_round() {
         // a sends at 1000, and again after the clock was set back to 10; b sends at 20 and 1500.
         let sent = |id, from, sequence, created| {
-            let (id, from) = (MessageId::from_entropy(id), Name::new(from).unwrap());
+            let (id, from) = (MessageId::from_entropy(id), Address::parse(from).unwrap());
             Message { id, sequence, from, created, ..message() }
         };
         let all = [

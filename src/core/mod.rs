@@ -5,6 +5,7 @@
 //! without sleeping.
 
 pub mod ack;
+pub mod address;
 pub mod agent;
 pub mod badge;
 pub mod body;
@@ -31,4 +32,5 @@ pub mod registry;
 pub mod screen;
 pub mod signing;
 pub mod span;
+pub mod team;
 pub mod tree;

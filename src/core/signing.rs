@@ -91,7 +91,7 @@ fn encode(m: &Message) -> Vec<u8> {
     field(&m.version.to_le_bytes());
     field(m.id.as_str().as_bytes());
     field(&m.sequence.to_le_bytes());
-    field(m.from.as_str().as_bytes());
+    field(m.from.to_string().as_bytes());
     field(m.identity.word().as_bytes());
     field(&(m.to.len() as u64).to_le_bytes());
     for name in &m.to {
@@ -146,7 +146,7 @@ mod tests {
             |m, _| m.version = 2,
             |m, o| m.id = o.clone(),
             |m, _| m.sequence += 1,
-            |m, _| m.from = Name::new("codex-1").unwrap(),
+            |m, _| m.from = Name::new("codex-1").unwrap().into(),
             |m, _| m.identity = Identity::Env,
             |m, _| m.to = vec![Name::new("gemini-1").unwrap()],
             |m, _| m.to.push(Name::new("gemini-1").unwrap()),

@@ -216,10 +216,9 @@ impl Letters<'_> {
 
     /// The mailbox of a message's sender: its present name, or the human's if it is gone.
     fn sender(&self, message: &Verified) -> Vec<Name> {
-        if message.from.is_system() {
-            return Vec::new();
-        }
-        let bearer = self.agents.iter().find(|a| a.is_live() && a.answers_to(&message.from));
+        // swarm itself has no mailbox, and who sent it from another host is told by that one.
+        let Some(from) = message.from.local().filter(|from| !from.is_system()) else { return Vec::new() };
+        let bearer = self.agents.iter().find(|a| a.is_live() && a.answers_to(from));
         vec![bearer.map_or_else(Name::human, |a| a.name.clone())]
     }
 

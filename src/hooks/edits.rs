@@ -6,7 +6,9 @@
 use super::{Call, report};
 use crate::core::escape;
 use crate::core::hook::{Answer, Enforce};
-use crate::core::lease::{Blocker, Holder, Kind, Lease, Notice, Outcome, PathPattern, Request, Which, Why};
+use crate::core::lease::{
+    Blocker, Holder, Kind, Lease, Notice, Outcome, PathPattern, Request, Scope, Which, Why,
+};
 use crate::core::message::{Identity, MessageType};
 use crate::os::process;
 use crate::store::now_ms;
@@ -85,7 +87,7 @@ pub(super) fn trip(call: &Call<'_>) -> Result<Option<String>> {
     let leases = call.store.peek_leases()?;
     let mut touched: Vec<(Lease, String)> = Vec::new();
     for lease in leases.table.leases().filter(|l| !l.holder.is_same(&own) && l.since < since) {
-        let file = |p: &&PathPattern| p.kind() == Kind::File && p.worktree().is_none();
+        let file = |p: &&PathPattern| p.kind() == Kind::File && *p.scope() == Scope::Tree(None);
         for path in lease.paths.iter().filter(file) {
             let written = fs::metadata(call.store.root().join(path.path())).and_then(|m| m.modified());
             if written.is_ok_and(|at| at >= UNIX_EPOCH + Duration::from_millis(since)) {

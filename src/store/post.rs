@@ -72,7 +72,7 @@ impl Store {
             version: MESSAGE_VERSION,
             id,
             sequence: 0,
-            from: draft.from,
+            from: draft.from.clone().into(),
             identity: draft.identity,
             to: draft.to,
             kind: draft.kind,
@@ -85,13 +85,13 @@ impl Store {
         };
         message.sequence = self.transact(|tx| {
             check(&tx.room(&message.from, &message.to)?)?;
-            let known = tx.sender(&message.from, limit)?;
+            let known = tx.sender(&draft.from, limit)?;
             let mut window = known.clone();
             let admitted = window.admit(limit, now);
             // A refusal is kept, too, if it drew times of the future (the clock was set back) to the present: the window
             // would not open before they have come, otherwise.
             if window != known {
-                tx.put_sender(&message.from, &window)?;
+                tx.put_sender(&draft.from, &window)?;
             }
             Ok(admitted.map_err(Refusal::RateLimited)?)
         })?;

@@ -9,6 +9,7 @@
 use super::mail::Folder;
 use super::record::{self, Loaded};
 use super::{Store, Transaction};
+use crate::core::address::Address;
 use crate::core::message::parse_file_name;
 use crate::core::name::Name;
 use anyhow::{Context as _, Result, bail};
@@ -35,8 +36,8 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn of(&self, sender: &Name) -> usize {
-        self.by.get(sender.as_str()).copied().unwrap_or_default()
+    fn of(&self, sender: &str) -> usize {
+        self.by.get(sender).copied().unwrap_or_default()
     }
 
     fn add(&mut self, sender: &str) {
@@ -54,7 +55,8 @@ struct Total {
 /// What a message of one sender finds in its recipients' mailboxes.
 #[derive(Debug)]
 pub(super) struct Room {
-    from: Name,
+    /// The sender, as it stands in the names of files.
+    from: String,
     total: usize,
     boxes: Vec<(Name, Waiting)>,
 }
@@ -106,12 +108,13 @@ impl Store {
 
 impl Transaction<'_> {
     /// What a message from `from` finds. A bound that is at a cap, or is not known, is counted.
-    pub(super) fn room(&mut self, from: &Name, to: &[Name]) -> Result<Room> {
+    pub(super) fn room(&mut self, from: &Address, to: &[Name]) -> Result<Room> {
+        let from = from.file_word();
         let mut boxes = Vec::with_capacity(to.len());
         for name in to {
             let known = self.bound::<Waiting>(&self.store.waiting_path(name))?;
             let waiting = match known {
-                Some(w) if w.all < MAX_WAITING && w.of(from) < MAX_WAITING_PER_SENDER => w,
+                Some(w) if w.all < MAX_WAITING && w.of(&from) < MAX_WAITING_PER_SENDER => w,
                 _ => self.store.count_waiting(name)?,
             };
             boxes.push((name.clone(), waiting));
@@ -120,14 +123,14 @@ impl Transaction<'_> {
             Some(total) if total.all < MAX_WAITING_IN_ALL => total.all,
             _ => self.store.count_all()?,
         };
-        Ok(Room { from: from.clone(), total, boxes })
+        Ok(Room { from, total, boxes })
     }
 
     /// Raises the bounds by the message that found this room.
     pub(super) fn take(&mut self, mut room: Room) -> Result<()> {
         let tmp = self.store.tmp();
         for (name, waiting) in &mut room.boxes {
-            waiting.add(room.from.as_str());
+            waiting.add(&room.from);
             record::overwrite(&tmp, &self.store.waiting_path(name), waiting)?;
         }
         record::overwrite(&tmp, &self.store.total_path(), &Total { all: room.total + room.boxes.len() })

@@ -7,7 +7,7 @@
 
 use super::{Store, root};
 use crate::core::escape;
-use crate::core::lease::{Kind, PathPattern};
+use crate::core::lease::{Kind, PathPattern, Scope};
 use crate::core::refusal::Refusal;
 use anyhow::Result;
 use std::collections::VecDeque;
@@ -110,7 +110,7 @@ impl Store {
     /// Which file a pattern names now, if that file has other names, too: hard links. In linked worktrees, and below directories and
     /// globs, nobody looks.
     pub fn many_named(&self, pattern: &PathPattern) -> Option<(u64, u64)> {
-        if pattern.kind() != Kind::File || pattern.worktree().is_some() {
+        if pattern.kind() != Kind::File || *pattern.scope() != Scope::Tree(None) {
             return None;
         }
         let meta = fs::symlink_metadata(self.root.join(pattern.path())).ok()?;

@@ -270,8 +270,8 @@ impl Transaction<'_> {
                 self.put_delivery(&owner, &delivery)?;
                 self.journal("dead-letter", json!({"id": message.id, "to": owner, "why": why}))?;
                 all += 1;
-                if !message.from.is_system() {
-                    senders.entry(message.from.clone()).or_default().push(message.id.clone());
+                if let Some(from) = message.from.local().filter(|from| !from.is_system()) {
+                    senders.entry(from.clone()).or_default().push(message.id.clone());
                 }
             }
             // Nobody is reminded of what they may have acknowledged.

@@ -233,7 +233,14 @@ mod tests {
     }
 
     fn holder(name: &str, command: bool) -> Holder {
-        Holder { name: Name::new(name).unwrap(), process: None, namespace: None, command, identity: None }
+        Holder {
+            name: Name::new(name).unwrap(),
+            process: None,
+            namespace: None,
+            command,
+            identity: None,
+            host: None,
+        }
     }
 
     fn now() -> Moment {

@@ -12,6 +12,6 @@ pub mod table;
 
 pub use decision::{Blocker, Changes, Grant, Outcome, Released, Request, Wait, Which, Why, Write};
 pub use event::{End, Event, GaveUp, Notice};
-pub use pattern::{Kind, PathPattern};
+pub use pattern::{Kind, PathPattern, Scope};
 pub use record::{Challenge, Counter, Holder, Lease, Liveness, Mode, Reason, Waiter};
 pub use table::LeaseTable;

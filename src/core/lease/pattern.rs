@@ -2,7 +2,8 @@
 //!
 //! Pure and immutable. Paths are canonical when they come here (relative to the root of their work tree, `/` between
 //! segments, no `.` or `..`). In a glob `*` stands for any characters of one segment and `**`, alone in a segment, for
-//! any number of segments, none included; there is nothing else. Names are compared byte for byte.
+//! any number of segments, none included; there is nothing else. Names are compared byte for byte; those of a team's paths
+//! without regard to case, since some of its hosts may have file systems that know none.
 //!
 //! [`PathPattern::overlaps`] is the one matcher for everything: it is exact, not an estimate.
 
@@ -11,6 +12,9 @@ use std::fmt;
 
 /// The longest path, in bytes.
 pub const MAX_PATH: usize = 4096;
+
+/// The longest name of what is no path, in bytes.
+pub const MAX_NAME: usize = 64;
 
 /// How a path is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -35,11 +39,22 @@ enum Segment {
     Any,
 }
 
+/// Where a path is meant.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// In one work tree of this host: a linked git worktree, or the main one.
+    Tree(Option<String>),
+    /// In every clone on every host of the team, whatever is checked out there.
+    Team,
+    /// No path at all: the name of something that one at a time may use.
+    Name,
+}
+
 /// The scope of a lease.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub struct PathPattern {
-    worktree: Option<String>,
+    scope: Scope,
     path: String,
     kind: Kind,
     segments: Vec<Segment>,
@@ -56,6 +71,8 @@ pub enum BadPattern {
     NotCanonical,
     /// `?`, `[` or `{` beside a `*`.
     NotSupported(char),
+    /// Not the name of something that is no path.
+    NotAName,
 }
 
 impl fmt::Display for BadPattern {
@@ -64,6 +81,9 @@ impl fmt::Display for BadPattern {
             BadPattern::TooLong => write!(f, "it is longer than {MAX_PATH} bytes"),
             BadPattern::Control => write!(f, "it has a newline or another control character in it"),
             BadPattern::NotCanonical => write!(f, "it has an empty segment, '.' or '..' in it"),
+            BadPattern::NotAName => {
+                write!(f, "a name has letters, digits, '-', '_' and '.', at most {MAX_NAME} of them")
+            }
             BadPattern::NotSupported(c) => write!(
                 f,
                 "a glob knows * and ** only, '{c}' has no meaning in it; name the files or the directory instead"
@@ -80,19 +100,52 @@ struct Written {
     kind: Kind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     worktree: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scope: Option<Wide>,
+}
+
+/// A scope that is not one work tree, as it stands in a record.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Wide {
+    Team,
+    Name,
 }
 
 impl PathPattern {
     /// A pattern for `path`, relative to the root of `worktree` (`None`: the main one). The empty path is the root.
     pub fn new(kind: Kind, worktree: Option<&str>, path: &str) -> Result<Self, BadPattern> {
+        Self::within(Scope::Tree(worktree.map(str::to_owned)), kind, path)
+    }
+
+    /// A pattern for `path` in every clone of the team, relative to the root of the work tree.
+    pub fn team(kind: Kind, path: &str) -> Result<Self, BadPattern> {
+        Self::within(Scope::Team, kind, path)
+    }
+
+    /// The name of something that is no path: a build slot, a staging database.
+    pub fn named(name: &str) -> Result<Self, BadPattern> {
+        let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(good) {
+            return Err(BadPattern::NotAName);
+        }
+        Self::within(Scope::Name, Kind::File, name)
+    }
+
+    fn within(scope: Scope, kind: Kind, path: &str) -> Result<Self, BadPattern> {
+        let tree = match &scope {
+            Scope::Tree(tree) => tree.as_deref().unwrap_or_default(),
+            Scope::Team | Scope::Name => "",
+        };
         if path.len() > MAX_PATH {
             return Err(BadPattern::TooLong);
         }
-        if path.chars().chain(worktree.unwrap_or_default().chars()).any(char::is_control) {
+        if path.chars().chain(tree.chars()).any(char::is_control) {
             return Err(BadPattern::Control);
         }
         let mut segments = Vec::new();
-        for part in path.split('/').filter(|_| !path.is_empty()) {
+        let folded = if matches!(scope, Scope::Tree(_)) { path.to_owned() } else { path.to_lowercase() };
+        for part in folded.split('/').filter(|_| !path.is_empty()) {
             segments.push(match part {
                 "" | "." | ".." => return Err(BadPattern::NotCanonical),
                 "**" if kind == Kind::Glob => Segment::Any,
@@ -111,7 +164,7 @@ impl PathPattern {
             Kind::File if segments.is_empty() => return Err(BadPattern::NotCanonical),
             Kind::File => {}
         }
-        Ok(Self { worktree: worktree.map(str::to_owned), path: path.to_owned(), kind, segments })
+        Ok(Self { scope, path: path.to_owned(), kind, segments })
     }
 
     /// How the path is meant.
@@ -126,18 +179,35 @@ impl PathPattern {
 
     /// The linked git worktree it lies in; `None` for the main one.
     pub fn worktree(&self) -> Option<&str> {
-        self.worktree.as_deref()
+        match &self.scope {
+            Scope::Tree(tree) => tree.as_deref(),
+            Scope::Team | Scope::Name => None,
+        }
+    }
+
+    /// Where the path is meant.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// The same path, meant in every clone of the team.
+    #[must_use]
+    pub fn for_team(&self) -> Self {
+        // What is one here is one there.
+        Self::within(Scope::Team, self.kind, &self.path).unwrap_or_else(|_| self.clone())
     }
 
     /// Whether both name the same path, be it a file by now or a directory.
     pub fn is_same_path(&self, other: &Self) -> bool {
-        self.worktree == other.worktree && self.path == other.path
+        self.scope == other.scope
+            && (self.path == other.path
+                || (self.scope == Scope::Team && self.path.to_lowercase() == other.path.to_lowercase()))
     }
 
     /// Whether one path can belong to both. A file also overlaps what lies below it altogether: while it is a file,
     /// that cannot exist, and a path that does not exist yet may become a directory.
     pub fn overlaps(&self, other: &Self) -> bool {
-        self.worktree == other.worktree
+        self.scope == other.scope
             && (intersect(&self.segments, &other.segments) || self.is_above(other) || other.is_above(self))
     }
 
@@ -148,7 +218,7 @@ impl PathPattern {
 
     /// Whether everything of `other` surely belongs to this one too.
     pub fn covers(&self, other: &Self) -> bool {
-        if self.worktree != other.worktree {
+        if self.scope != other.scope {
             return false;
         }
         let below = || {
@@ -164,7 +234,11 @@ impl PathPattern {
 
 impl fmt::Display for PathPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tree = self.worktree.as_ref().map(|w| format!("{w}:")).unwrap_or_default();
+        let tree = match &self.scope {
+            Scope::Tree(tree) => tree.as_ref().map(|tree| format!("{tree}:")).unwrap_or_default(),
+            Scope::Team => "team:".to_owned(),
+            Scope::Name => "name:".to_owned(),
+        };
         let (path, slash) = match self.kind {
             Kind::Dir if self.path.is_empty() => (".", "/"),
             Kind::Dir => (self.path.as_str(), "/"),
@@ -178,13 +252,23 @@ impl fmt::Display for PathPattern {
 impl TryFrom<Written> for PathPattern {
     type Error = String;
     fn try_from(written: Written) -> Result<Self, String> {
-        Self::new(written.kind, written.worktree.as_deref(), &written.path).map_err(|bad| bad.to_string())
+        let scope = match written.scope {
+            None => Scope::Tree(written.worktree),
+            Some(Wide::Team) => Scope::Team,
+            Some(Wide::Name) => Scope::Name,
+        };
+        Self::within(scope, written.kind, &written.path).map_err(|bad| bad.to_string())
     }
 }
 
 impl From<PathPattern> for Written {
     fn from(pattern: PathPattern) -> Self {
-        Written { path: pattern.path, kind: pattern.kind, worktree: pattern.worktree }
+        let (worktree, scope) = match pattern.scope {
+            Scope::Tree(tree) => (tree, None),
+            Scope::Team => (None, Some(Wide::Team)),
+            Scope::Name => (None, Some(Wide::Name)),
+        };
+        Written { path: pattern.path, kind: pattern.kind, worktree, scope }
     }
 }
 

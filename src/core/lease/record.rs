@@ -3,6 +3,7 @@
 //! Plain values, one file each. They hold only what was decided under the mutex; the rules are in [`super::table`].
 
 use super::pattern::PathPattern;
+use crate::core::address::{Address, HostName};
 use crate::core::agent::Agent;
 use crate::core::escape;
 use crate::core::message::Identity;
@@ -58,9 +59,17 @@ pub struct Holder {
     /// How it is known who that is, where it is not proved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
+    /// The host of the team that it is on, if that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostName>,
 }
 
 impl Holder {
+    /// Who that is, as people read it and type it.
+    pub fn address(&self) -> Address {
+        Address { host: self.host.clone(), name: self.name.clone() }
+    }
+
     /// The same, with how it is known who that is: kept where it is not proved.
     #[must_use]
     pub fn known_by(self, identity: Identity) -> Self {
@@ -80,17 +89,25 @@ impl Holder {
             namespace,
             command: false,
             identity: None,
+            host: None,
         }
     }
 
     /// The person at the keyboard, in whatever terminal: nothing tells whether they still care.
     pub fn human() -> Self {
-        Self { name: Name::human(), process: None, namespace: None, command: false, identity: None }
+        Self {
+            name: Name::human(),
+            process: None,
+            namespace: None,
+            command: false,
+            identity: None,
+            host: None,
+        }
     }
 
     /// A command that runs for `name` as long as `process` does.
     pub fn command(name: Name, process: ProcessId, namespace: Option<u64>) -> Self {
-        Self { name, process: Some(process), namespace, command: true, identity: None }
+        Self { name, process: Some(process), namespace, command: true, identity: None, host: None }
     }
 
     /// Whether the two are never in each other's way.
@@ -98,7 +115,8 @@ impl Holder {
         if self.command && other.command {
             return self.process == other.process;
         }
-        self.name == other.name || (self.process.is_some() && self.process == other.process)
+        (self.name == other.name && self.host == other.host)
+            || (self.process.is_some() && self.process == other.process)
     }
 
     /// Whether a lease of the one is a lease of the other: a command's own is not its agent's.
@@ -310,6 +328,7 @@ mod tests {
             namespace: None,
             command,
             identity: None,
+            host: None,
         };
         assert!(!holder(1, true).is_same(&holder(2, true)));
         assert!(holder(1, true).is_same(&holder(2, false)));
@@ -339,6 +358,7 @@ mod tests {
             namespace: None,
             command: false,
             identity: None,
+            host: None,
         };
         let command = |name: &str, pid| Holder::command(Name::new(name).unwrap(), process(pid), None);
         for (one, other, same, shares) in [

@@ -16,6 +16,7 @@ use super::decision::{Blocker, Changes, Grant, Outcome, Released, Request, Wait,
 use super::event::{End, Event, GaveUp};
 use super::pattern::PathPattern;
 use super::record::{Challenge, Counter, Holder, Lease, Liveness, Mode, Waiter};
+use crate::core::address::Address;
 use crate::core::moment::Moment;
 use crate::core::name::Name;
 use crate::core::process_id::ProcessId;
@@ -402,7 +403,7 @@ impl LeaseTable {
         let mut add = |waiter: &Waiter, blockers: &[Blocker]| {
             // A command does not end while one that it has started waits.
             for process in &waiter.within {
-                let outer = (waiter.holder.name.clone(), Some(process.clone()));
+                let outer = (waiter.holder.address(), Some(process.clone()));
                 edges.entry(outer).or_default().push(waiting_node(&waiter.holder));
             }
             let to = blockers.iter().map(|b| match &b.why {
@@ -424,7 +425,7 @@ impl LeaseTable {
             for node in way.last().and_then(|last| edges.get(last)).into_iter().flatten() {
                 if *node == start {
                     // A command and what waits in it are two parties of one name.
-                    let mut names: Vec<Name> = way.into_iter().map(|(name, _)| name).collect();
+                    let mut names: Vec<Name> = way.into_iter().map(|(who, _)| who.name).collect();
                     names.dedup();
                     if names.len() > 1 && names.first() == names.last() {
                         names.pop();
@@ -470,16 +471,16 @@ impl LeaseTable {
 }
 
 /// A party that waits or is waited for.
-type Node = (Name, Option<ProcessId>);
+type Node = (Address, Option<ProcessId>);
 
 /// Who must act for a lease to become free: a command ends by itself, whatever its agent waits for.
 fn holding_node(holder: &Holder) -> Node {
-    (holder.name.clone(), holder.process.clone().filter(|_| holder.command))
+    (holder.address(), holder.process.clone().filter(|_| holder.command))
 }
 
 /// Who stands still while it waits: an agent with a command that waits; a person only in one terminal.
 fn waiting_node(holder: &Holder) -> Node {
-    (holder.name.clone(), holder.process.clone().filter(|_| holder.command && holder.name.is_human()))
+    (holder.address(), holder.process.clone().filter(|_| holder.command && holder.name.is_human()))
 }
 
 /// Whether a lease is the holder's own to use, renew and release.

@@ -133,5 +133,5 @@ fn what_was_announced_is_posted_once_however_many_try() {
     });
     assert_eq!(posted, 1);
     let mail = store.mail(&Name::human(), &[], crate::store::mail::Folder::New).unwrap();
-    assert_eq!((mail.messages.len(), mail.messages[0].from.as_str()), (1, "swarm"));
+    assert_eq!((mail.messages.len(), &*mail.messages[0].from.to_string()), (1, "swarm"));
 }

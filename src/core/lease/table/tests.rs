@@ -23,7 +23,14 @@ impl Random {
 fn holder(name: &str) -> Holder {
     let pid = i32::from(name.as_bytes()[0]);
     let process = (name != "human").then(|| ProcessId { pid, start: 1, boot: "boot".into() });
-    Holder { name: Name::new(name).unwrap(), process, namespace: None, command: false, identity: None }
+    Holder {
+        name: Name::new(name).unwrap(),
+        process,
+        namespace: None,
+        command: false,
+        identity: None,
+        host: None,
+    }
 }
 
 fn path(text: &str) -> PathPattern {
