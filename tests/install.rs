@@ -136,9 +136,54 @@ fn rules_that_let_swarm_msg_run_go_in_when_allowed_and_come_out_byte_for_byte() 
         world.ok(&["hooks", "uninstall", kind]);
         assert_eq!(fs::read_to_string(&path).unwrap(), fixture, "{kind}");
     }
-    for kind in ["codex", "gemini", "opencode"] {
-        let told = world.ok(&["hooks", "install", kind, "--allow"]);
-        assert!(told.contains("puts no rules"), "{told}");
+    let told = world.ok(&["hooks", "install", "opencode", "--allow"]);
+    assert!(told.contains("puts no rules"), "{told}");
+}
+
+#[test]
+fn rules_in_a_file_of_their_own_go_with_the_last_project_that_wants_them() {
+    let world = project();
+    let other = world.path().join("other");
+    fs::create_dir(&other).unwrap();
+    let at = |dir: &Path, args: &[&str]| {
+        let out = world.command("swarm").current_dir(dir).args(args).output().unwrap();
+        assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).unwrap()
+    };
+    at(&other, &["init"]);
+    let here = world.project();
+    for (kind, file) in [("codex", ".codex/rules/swarm.rules"), ("gemini", ".gemini/policies/swarm.toml")] {
+        let path = world.path().join("home").join(file);
+        let told = at(&here, &["hooks", "install", kind]);
+        assert!(told.contains("--allow adds rules") && !path.exists(), "{told}");
+        assert!(at(&here, &["hooks", "diff", kind, "--allow"]).contains("swarm-msg"));
+        let told = at(&here, &["hooks", "install", kind, "--allow"]);
+        assert!(told.contains("runs swarm-msg without asking (all but lock), in all projects"), "{told}");
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains("reply") && !text.contains("\"lock\"") && !text.contains(" lock\""), "{text}");
+        assert!(at(&here, &["hooks", "status", kind]).contains("swarm-msg runs without asking"));
+        at(&other, &["hooks", "install", kind, "--allow"]);
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        let told = at(&here, &["hooks", "uninstall", kind]);
+        assert!(told.contains("other projects want them") && path.exists(), "{told}");
+        at(&other, &["hooks", "uninstall", kind]);
+        assert!(!path.exists() && !path.parent().unwrap().exists(), "{kind}");
+        // What the person has in that file stays; what is not understood is named.
+        put(&path, b"# mine");
+        at(&here, &["hooks", "install", kind, "--allow"]);
+        fs::write(&path, fs::read_to_string(&path).unwrap() + "# more of mine\n").unwrap();
+        at(&here, &["hooks", "uninstall", kind]);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "# mine\n# more of mine\n");
+        put(&path, b"# >>> Added by swarm hooks install --allow; taken out by swarm hooks uninstall.\nx\n");
+        let (code, why) = world.refused(&["hooks", "install", kind, "--allow"]);
+        assert!(code == 2 && why.contains("without the other"), "{code} {why}");
+        fs::remove_dir_all(path.ancestors().nth(2).unwrap()).unwrap();
+        world.ok(&["hooks", "uninstall", kind]);
+    }
+    at(&here, &["hooks", "install", "codex", "gemini", "--allow"]);
+    at(&here, &["uninstall", "--yes"]);
+    for dir in [".codex", ".gemini"] {
+        assert!(!world.path().join("home").join(dir).exists(), "{dir}");
     }
 }
 

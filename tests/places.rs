@@ -124,6 +124,23 @@ fn without_its_key_nothing_of_a_project_is_touched() {
     let told = json(&String::from_utf8_lossy(&doctor.stdout));
     let key = told["findings"].as_array().unwrap().iter().find(|f| f["name"] == "key").unwrap();
     assert_eq!((doctor.status.code(), key["verdict"].as_str()), (Some(1), Some("bad")), "{told:#}");
+    // What can be done without the key says that it is not here.
+    for (args, code) in [
+        (&["hooks", "status"][..], 8),
+        (&["hooks", "install", "claude"], 8),
+        (&["hooks", "install"], 8),
+        (&["hooks", "diff", "claude"], 0),
+        (&["hooks", "uninstall", "claude"], 0),
+        (&["explain", "claude-1"], 8),
+    ] {
+        let third = world.path().join("home3");
+        let out = world.command("swarm").env("HOME", &third).args(args).output().unwrap();
+        let told = String::from_utf8_lossy(&out.stderr);
+        assert!(
+            out.status.code() == Some(code) && told.contains("the key of the project"),
+            "{args:?}: {told}"
+        );
+    }
     // No HOME at all.
     let out = world.command("swarm").env_remove("HOME").args(["inbox"]).output().unwrap();
     assert_eq!(out.status.code(), Some(8));
@@ -375,4 +392,29 @@ fn racing_inits_and_a_crash_at_any_step_leave_a_project_with_its_key() {
         ok_in(&world, &dir, &["send", "human", "hello"]);
         assert!(ok_in(&world, &dir, &["inbox"]).contains("hello"), "{point}");
     }
+}
+
+#[test]
+fn init_in_a_repository_within_a_project_says_whose_it_is_and_what_makes_it_one_of_its_own() {
+    let world = World::new();
+    world.ok(&["init"]);
+    let inner = world.project().join("vendor/it's");
+    fs::create_dir_all(inner.join("deep/.hidden")).unwrap();
+    assert!(Command::new("git").arg("init").arg("-q").arg(&inner).status().unwrap().success());
+    let init = |dir: &Path| {
+        let out = world.command("swarm").current_dir(dir).arg("init").output().unwrap();
+        assert!(out.status.success());
+        (String::from_utf8(out.stdout).unwrap(), String::from_utf8(out.stderr).unwrap())
+    };
+    let (told, why) = init(&inner.join("deep"));
+    assert!(told.contains("already set up") && !inner.join(".swarm").exists(), "{told}");
+    assert!(why.contains("a repository of its own") && why.contains("swarm init"), "{why}");
+    // What it says works.
+    let line = why.rsplit_once("one of its own: ").unwrap().1.trim_end();
+    let done = world.command("sh").arg("-c").arg(line).output().unwrap();
+    assert!(done.status.success() && inner.join(".swarm/FORMAT").exists(), "{line}");
+    let (told, why) = init(&inner);
+    assert!(told.contains("it's") && why.is_empty(), "{told}{why}");
+    let (_, why) = init(&world.project().join("vendor"));
+    assert!(why.is_empty(), "{why}");
 }

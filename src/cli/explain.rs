@@ -3,6 +3,7 @@ use crate::core::agent::is_pane_id;
 use crate::core::escape;
 use crate::core::refusal::Refusal;
 use crate::courier::{discovery, observe};
+use crate::store::Store;
 use crate::tmux::Server;
 use anyhow::Result;
 
@@ -15,7 +16,18 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    let by_name = session::project().and_then(|s| s.agents()).unwrap_or_default();
+    let here = session::here()?;
+    let known =
+        Store::root_for_caller(&here).map(|_| session::project().and_then(|s| s.agents())).transpose();
+    let by_name = match known {
+        Ok(agents) => agents.unwrap_or_default(),
+        // A pane is looked at whatever the project's state is; a name means nothing then.
+        Err(error) if is_pane_id(&args.pane) => {
+            print::tell(&format!("the agents' names are not known: {error:#}"));
+            Vec::new()
+        }
+        Err(error) => return Err(error),
+    };
     let agent = by_name.iter().find(|a| a.name.as_str() == args.pane);
     let (server, pane) = match agent {
         Some(agent) => (Server::new(&agent.place.socket), agent.place.pane.clone()),

@@ -8,7 +8,7 @@ use crate::core::name::Name;
 use crate::core::refusal::Refusal;
 use crate::hooks::install::git::{self, Guard, Installed, Standing};
 use crate::hooks::install::reach::{Reach, Surroundings, project_file};
-use crate::hooks::install::{self, Scope, Target};
+use crate::hooks::install::{self, RulesFile, Scope, Target};
 use crate::hooks::report;
 use crate::os::program;
 use crate::store::{Store, key};
@@ -48,7 +48,7 @@ enum Action {
 struct Put {
     #[command(flatten)]
     which: Which,
-    /// Put in the rules that let the agent run swarm-msg without asking you, too (Claude Code); at a terminal you are asked
+    /// Put in the rules that let the agent run swarm-msg without asking you, too (claude, codex and gemini); at a terminal you are asked
     #[arg(long)]
     allow: bool,
 }
@@ -88,6 +88,8 @@ struct Places {
     scope: Scope,
     live: Vec<Agent>,
     called: Vec<Name>,
+    /// Why nothing is known of the project that is here, such as a key that is elsewhere.
+    closed: Option<anyhow::Error>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -99,9 +101,22 @@ enum Chosen {
 /// What goes wrong with one is told, and the others are done; the first decides how it ends.
 pub(super) fn run(args: &Args) -> Result<()> {
     let which = args.action.which();
-    let places = Places::find(if which.user { Scope::User } else { Scope::Project })?;
+    let mut places = Places::find(if which.user { Scope::User } else { Scope::Project })?;
     let mut failed: Vec<anyhow::Error> = Vec::new();
-    for one in places.chosen(&args.action, which)? {
+    if let Some(why) = places.closed.take() {
+        let why =
+            why.context("nothing is known of the agents of this project, and its hooks can check nothing");
+        match args.action {
+            Action::Install(_) | Action::Status(_) => failed.push(why),
+            Action::Uninstall(_) | Action::Diff(_) => print::tell(&format!("{why:#}")),
+        }
+    }
+    let chosen = match places.chosen(&args.action, which) {
+        // That nobody is in use here cannot be known then.
+        Err(_) if !failed.is_empty() => Vec::new(),
+        chosen => chosen?,
+    };
+    for one in chosen {
         let done = match one {
             Chosen::Agent(host) => agent(&args.action, host, &places, &mut failed),
             Chosen::Git => git(&args.action, &places),
@@ -118,8 +133,12 @@ pub(super) fn run(args: &Args) -> Result<()> {
 impl Places {
     fn find(scope: Scope) -> Result<Self> {
         let here = session::here()?;
-        let root = Store::root_for_caller(&here).unwrap_or_else(|| here.clone());
-        let store = Store::open_root(&root).ok();
+        let project = Store::root_for_caller(&here);
+        let (store, closed) = match project.as_deref().map(Store::open_root).transpose() {
+            Ok(store) => (store, None),
+            Err(error) => (None, Some(error)),
+        };
+        let root = project.unwrap_or_else(|| here.clone());
         let mut live = store.as_ref().and_then(|s| s.agents().ok()).unwrap_or_default();
         live.retain(Agent::is_live);
         let has_called = |a: &&Agent| store.as_ref().is_some_and(|s| has_called(s, a));
@@ -137,6 +156,7 @@ impl Places {
             scope,
             live,
             called,
+            closed,
         })
     }
 
@@ -208,6 +228,30 @@ impl Places {
             }
         }
         found
+    }
+
+    /// The files of the person's own with the rules for `swarm-msg` that this command and the living agents of `host` look at, of an
+    /// agent that has them in such a file.
+    fn rules_files(&self, host: Host) -> Vec<RulesFile> {
+        let own = |name: &str| std::env::var(name).ok();
+        let around = Surroundings { home: self.home.clone(), variable: &own };
+        let of_agents = self.live.iter().filter(|a| a.kind == host.word());
+        let mut found: Vec<RulesFile> = Vec::new();
+        let all = of_agents.map(|a| around_agent(a, &self.home, |around| RulesFile::of(host, around)));
+        for file in std::iter::once(RulesFile::of(host, &around)).chain(all).flatten() {
+            if !found.iter().any(|f| f.path == file.path) {
+                found.push(file);
+            }
+        }
+        found
+    }
+
+    /// For whom rules that all projects share are put in.
+    fn asking(&self) -> &Path {
+        match self.scope {
+            Scope::Project => &self.root,
+            Scope::User => &self.home,
+        }
     }
 
     /// [`Places::targets`], and whatever else was installed into and not taken out.
@@ -294,6 +338,15 @@ fn agent(action: &Action, host: Host, places: &Places, failed: &mut Vec<anyhow::
             Err(error) => failed.push(error),
         }
     }
+    for file in places.rules_files(host) {
+        match rules(action, &file, places) {
+            Ok(text) => {
+                changed += usize::from(matches!(action, Action::Uninstall(_)) && !text.is_empty());
+                print::out(&text)?;
+            }
+            Err(error) => failed.push(error),
+        }
+    }
     if let (Action::Uninstall(_), 0, Some(first)) = (action, changed, targets.first()) {
         print::out(&format!("{word}: nothing of swarm is in {}\n", shown(&first.path)))?;
     }
@@ -343,12 +396,57 @@ fn put_in(target: &Target, allow: bool, places: &Places) -> Result<String> {
         Some(false) => {
             format!("{word}: asks before it runs swarm-msg; swarm hooks install {word} --allow adds rules\n")
         }
-        None if allow => {
+        None if allow && target.host == Host::OpenCode => {
             format!("{word}: swarm puts no rules for swarm-msg in; allow it when it asks\n")
         }
         None => String::new(),
     };
     Ok(hooks + &rules)
+}
+
+/// The rules of an agent that has them in a file of their own.
+fn rules(action: &Action, file: &RulesFile, places: &Places) -> Result<String> {
+    let word = file.host.word();
+    let path = escape::line(&file.path.display().to_string());
+    Ok(match action {
+        Action::Status(_) if file.allows(&places.program)? => {
+            format!("{word:<9} swarm-msg runs without asking: {path}\n")
+        }
+        Action::Status(_) => {
+            format!("{word:<9} no rules for swarm-msg (swarm hooks install {word} --allow): {path}\n")
+        }
+        Action::Diff(put) if put.allow => file.install(&places.program)?.diff(),
+        Action::Diff(_) => String::new(),
+        Action::Install(put) => {
+            let had = file.allows(&places.program)?;
+            let question = format!(
+                "Let {word} run swarm-msg without asking you, in all projects? It adds rules to {path}. [y/N] "
+            );
+            let wanted = put.allow || !had && is_terminal() && confirmed(&question)?;
+            if wanted {
+                file.put(&places.program, places.asking(), &places.state)?;
+            }
+            match (had, wanted) {
+                (true, _) => String::new(),
+                (false, true) => format!(
+                    "{word}: runs swarm-msg without asking (all but lock), in all projects, when it is started next: rules in {path}\n"
+                ),
+                (false, false) => format!(
+                    "{word}: asks before it runs swarm-msg; swarm hooks install {word} --allow adds rules\n"
+                ),
+            }
+        }
+        Action::Uninstall(_) => {
+            let there = !file.uninstall(&places.state)?.is_empty();
+            if file.take(places.asking(), &places.state)? {
+                format!("{word}: rules for swarm-msg taken out of {path}\n")
+            } else if there {
+                format!("{word}: rules for swarm-msg stay in {path}: other projects want them\n")
+            } else {
+                String::new()
+            }
+        }
+    })
 }
 
 /// Whether the person says at a terminal that the rules are wanted, where they are not there yet.
@@ -432,6 +530,8 @@ pub(super) fn reached(
 pub(super) enum Removal {
     /// Hooks in an agent's settings; and where what those were before is kept.
     Agent(Target, PathBuf),
+    /// Rules for `swarm-msg` in a file of their own; and the same.
+    Rules(RulesFile, PathBuf),
     /// The guards of a project's repositories; where it is on record that they were put in, and for which project.
     Git(Vec<Guard>, PathBuf, PathBuf),
 }
@@ -442,6 +542,9 @@ impl Removal {
         match self {
             Removal::Agent(target, _) => {
                 format!("take swarm's hooks out of {} ({})", target.path.display(), target.host.word())
+            }
+            Removal::Rules(file, _) => {
+                format!("take the rules for swarm-msg out of {} ({})", file.path.display(), file.host.word())
             }
             Removal::Git(guards, _, root) => {
                 let dirs: Vec<String> = guards.iter().map(|g| g.dir().display().to_string()).collect();
@@ -455,6 +558,7 @@ impl Removal {
     pub(super) fn take(&self) -> Result<()> {
         match self {
             Removal::Agent(target, state) => target.uninstall(state)?.uninstall(state),
+            Removal::Rules(file, state) => file.uninstall(state)?.uninstall(state),
             Removal::Git(guards, state, root) => {
                 let _held = git::changing(state)?;
                 Installed::forget(state, root);
@@ -489,6 +593,14 @@ pub(super) fn removals(root: Option<&Path>) -> Result<Vec<Removal>> {
             if !target.uninstall(&state).is_ok_and(|plan| plan.is_empty()) {
                 found.push(Removal::Agent(target, state.clone()));
             }
+        }
+    }
+    let files = Host::ALL.iter().flat_map(|host| around.iter().filter_map(|a| RulesFile::of(*host, a)));
+    let mut seen: Vec<PathBuf> = Vec::new();
+    for file in files {
+        if !seen.contains(&file.path) && !file.uninstall(&state).is_ok_and(|plan| plan.is_empty()) {
+            seen.push(file.path.clone());
+            found.push(Removal::Rules(file, state.clone()));
         }
     }
     if let Some(root) = root {

@@ -29,6 +29,19 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let (store, created) = Store::init(&here)?;
     session::tell_news(&store);
     session::publish_limit(&store);
-    let word = if created { "swarm is ready in" } else { "swarm was already set up in" };
-    print::out(&format!("{word} {}\n", escape::line(&store.root().display().to_string())))
+    let root = escape::line(&store.root().display().to_string());
+    if created {
+        return print::out(&format!("swarm is ready in {root}\n"));
+    }
+    print::out(&format!("swarm was already set up in {root}\n"))?;
+    if let Some(inner) = store.repository_within(&here) {
+        let inner = inner.display().to_string();
+        print::tell(&format!(
+            "{} is a repository of its own within that project: agents in it belong to the project; to make it one of its own: \
+             SWARM_ROOT={} swarm init",
+            escape::line(&inner),
+            escape::line(&escape::word(&inner))
+        ));
+    }
+    Ok(())
 }

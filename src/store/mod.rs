@@ -139,6 +139,11 @@ impl Store {
         Self::open_root(&root)
     }
 
+    /// The top of another repository around `dir` that lies within this project, if there is one.
+    pub fn repository_within(&self, dir: &Path) -> Option<PathBuf> {
+        root::work_tree(dir).filter(|top| top != self.root() && top.starts_with(self.root()))
+    }
+
     /// What happened to the store as it was opened, for people.
     pub fn news(&self) -> Option<&str> {
         self.news.as_deref()

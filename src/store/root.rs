@@ -71,7 +71,8 @@ pub fn choose(from: &Path, forced: Option<&Path>) -> PathBuf {
 }
 
 /// The git work tree around `from`; of a linked worktree, the main one.
-fn work_tree(from: &Path) -> Option<PathBuf> {
+pub(super) fn work_tree(from: &Path) -> Option<PathBuf> {
+    let from = &*real(from);
     let top = from.ancestors().find(|dir| dir.join(".git").exists())?;
     let dot_git = top.join(".git");
     if dot_git.is_dir() {

@@ -6,9 +6,9 @@ use crate::cli::{hooks, session};
 use crate::core::agent::Agent;
 use crate::core::hook::Host;
 use crate::core::hook::settings::Presence;
-use crate::hooks::install::Target;
 use crate::hooks::install::git::{Guard, Installed, Standing};
 use crate::hooks::install::reach::Surroundings;
+use crate::hooks::install::{RulesFile, Target};
 use crate::hooks::report;
 use crate::os::{program, tools};
 use crate::store::Store;
@@ -132,7 +132,9 @@ fn judge_hooks(place: &Place, root: &Path, store: Option<&Store>, live: &[&Agent
         }
         let needed = live.iter().any(|a| a.kind == word);
         let targets = [Target::project(host, root), Target::user(host, &around)];
-        let allowed: Vec<bool> = targets.iter().filter_map(|t| t.allows(&program).ok().flatten()).collect();
+        let mut allowed: Vec<bool> =
+            targets.iter().filter_map(|t| t.allows(&program).ok().flatten()).collect();
+        allowed.extend(RulesFile::of(host, &around).and_then(|file| file.allows(&program).ok()));
         let rules = match &allowed[..] {
             [] => String::new(),
             all if all.contains(&true) => "; swarm-msg runs without asking".to_owned(),

@@ -1,10 +1,10 @@
-//! The rules that let an agent run `swarm-msg` without asking the person, as entries in its settings file.
+//! The rules that let an agent run `swarm-msg` without asking the person.
 //!
 //! Pure: text in, text out. Only verbs that can neither run a command nor write a file have a rule. `lock` has none: a rule
-//! says how a command begins, and `lock PATH -- COMMAND` runs anything. A rule does not say whose it is, so which were put in is for the
-//! caller to keep. Here are only agents that have such rules in the file that their hooks are in, and that ask for each command of a
-//! line that has several, and for one that writes into a file: Claude Code. `OpenCode` does not ask for the latter. Gemini CLI 0.61 takes
-//! `tools.allowed` for all that its shell tool may do, and refuses the rest without asking.
+//! says how a command begins, and `lock PATH -- COMMAND` runs anything. Claude Code has its rules in the file that its hooks are in; such
+//! a rule does not say whose it is, so which were put in is for the caller to keep. Codex and Gemini CLI read each file of a
+//! directory: there swarm's rules stand between two lines that say so, in a file of their own. All three ask for each command of a line
+//! that has several, and for one that writes into a file. `OpenCode` does not ask for the latter, so it gets none.
 
 use super::Host;
 use super::settings::{marked, name, object, parse};
@@ -16,19 +16,82 @@ pub const VERBS: [&str; 17] = [
     "verify", "unlock", "renew", "locks", "coord",
 ];
 
-/// The rules for `host`, for each of the names by which its tools may call the command. A name that a shell would have to be
+/// The rules for `host` in its settings file, for each of the names by which its tools may call the command. A name that a shell would have to be
 /// given in quotes has none: a rule says how the command begins, letter by letter.
 pub fn rules(host: Host, names: &[&str]) -> Vec<String> {
-    let is_plain = |name: &&&str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-+".contains(&b));
     let of = move |name: &str, verb: &str| match host {
         Host::Claude => Some(format!("Bash({name} {verb}:*)")),
         Host::Codex | Host::Gemini | Host::OpenCode => None,
     };
     names
         .iter()
-        .filter(is_plain)
+        .filter(|name| is_plain(name))
         .flat_map(|name| VERBS.iter().filter_map(move |verb| of(name, verb)))
         .collect()
+}
+
+/// The line before swarm's rules in a file of rules.
+const BEGIN: &str = "# >>> Added by swarm hooks install --allow; taken out by swarm hooks uninstall.";
+
+/// The line after them.
+const END: &str = "# <<< The end of what swarm wrote.";
+
+/// The rules for `host` as they stand in a file of rules; `None`: it reads none.
+pub fn block(host: Host, names: &[&str]) -> Option<String> {
+    let quoted = |words: Vec<String>| format!("[{}]", words.join(", "));
+    let names = names.iter().filter(|name| is_plain(name));
+    let text = match host {
+        Host::Gemini => {
+            let all = names.flat_map(|name| VERBS.iter().map(move |verb| format!("\"{name} {verb}\"")));
+            format!(
+                "[[rule]]\ntoolName = \"run_shell_command\"\ncommandPrefix = {}\ndecision = \"allow\"\npriority = 100\n",
+                quoted(all.collect())
+            )
+        }
+        Host::Codex => {
+            let names = quoted(names.map(|name| format!("\"{name}\"")).collect());
+            let verbs = quoted(VERBS.iter().map(|verb| format!("\"{verb}\"")).collect());
+            format!("prefix_rule(\n    pattern = [{names}, {verbs}],\n    decision = \"allow\",\n)\n")
+        }
+        Host::Claude | Host::OpenCode => return None,
+    };
+    Some(format!("{BEGIN}\n{text}{END}\n"))
+}
+
+/// The text without the rules that stand between swarm's lines; `None`: there are none. A file that has but one of the two lines
+/// is not understood.
+pub fn without_block(text: &str) -> Result<Option<String>, String> {
+    let (mut left, mut inside, mut found) = (String::new(), false, false);
+    for line in text.split_inclusive('\n') {
+        match line.trim_end() {
+            BEGIN if !inside => (inside, found) = (true, true),
+            END if inside => inside = false,
+            BEGIN | END => return Err("a line of swarm's stands there without the other".into()),
+            _ if !inside => left.push_str(line),
+            _ => {}
+        }
+    }
+    if inside {
+        return Err("a line of swarm's stands there without the other".into());
+    }
+    Ok(found.then_some(left))
+}
+
+/// The text with `block` at its end, in place of an earlier one.
+pub fn with_block(text: &str, block: &str) -> Result<String, String> {
+    if text.contains(block) {
+        return Ok(text.to_owned());
+    }
+    let mut text = without_block(text)?.unwrap_or_else(|| text.to_owned());
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    Ok(text + block)
+}
+
+/// Whether a shell takes a name as it is: a rule says how the command begins, letter by letter.
+fn is_plain(name: &str) -> bool {
+    name.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-+".contains(&b))
 }
 
 /// The object that has the rules, and the list in it.
@@ -123,6 +186,38 @@ mod tests {
         for rule in &rules {
             assert!(!rule.contains(" lock:") && !rule.contains("msg:"), "{rule}");
         }
+    }
+
+    #[test]
+    fn a_file_of_rules_holds_the_verbs_once_and_leaves_what_is_the_users() {
+        let names = ["swarm-msg", "/opt/bin/swarm-msg", "/it's \"here\"/swarm-msg"];
+        for host in [Host::Codex, Host::Gemini] {
+            let block = block(host, &names).unwrap();
+            assert!(
+                !block.contains("lock\"]") && !block.contains(" lock\"") && !block.contains("here"),
+                "{block}"
+            );
+            for verb in VERBS {
+                assert!(block.contains(&format!("{verb}\"")), "{verb}: {block}");
+            }
+            if host == Host::Gemini {
+                let rule = block.parse::<toml::Table>().unwrap()["rule"][0].clone();
+                assert_eq!(rule["commandPrefix"].as_array().unwrap().len(), 2 * VERBS.len());
+            }
+            for text in ["", "# mine\n", "# mine, without an end"] {
+                let with = with_block(text, &block).unwrap();
+                assert_eq!(with_block(&with, &block).unwrap(), with);
+                assert_eq!(without_block(&with).unwrap().unwrap().trim_end(), text.trim_end());
+                // Of another place of the program.
+                let other = super::block(host, &["swarm-msg"]).unwrap();
+                assert_eq!(with_block(&with, &other).unwrap().matches(BEGIN).count(), 1);
+            }
+            for odd in [block.replace(END, ""), block.replace(BEGIN, ""), block.replace(END, BEGIN)] {
+                without_block(&odd).unwrap_err();
+            }
+        }
+        assert_eq!(without_block("# mine\n"), Ok(None));
+        assert_eq!(super::block(Host::OpenCode, &names), None);
     }
 
     #[test]

@@ -84,12 +84,19 @@ fn tool(host: Host, input: &Value) -> Tool {
         }
         _ => Vec::new(),
     };
-    writes.truncate(MAX_PATHS);
     let shell = matches!(
         name,
         "Bash" | "bash" | "shell" | "local_shell" | "exec_command" | "unified_exec" | "run_shell_command"
     );
     let command = arguments.get("command").filter(|_| shell).and_then(command);
+    // Codex takes a patch from a here-document of its shell tool, too, and runs no program then.
+    if let Some(text) = command.as_ref().filter(|_| host == Host::Codex)
+        && text.contains("apply_patch")
+        && text.contains("*** Begin Patch")
+    {
+        writes = patched(text);
+    }
+    writes.truncate(MAX_PATHS);
     let dir = named(&["workdir", "cwd", "dir_path", "directory"]).pop();
     let session = || input.get("cwd").and_then(Value::as_str).map(str::to_owned);
     Tool { writes, shell, command, dir: dir.or_else(session) }
@@ -224,5 +231,9 @@ mod tests {
         assert_eq!(writes(Host::OpenCode, "PreToolUse", &input), ["a", "b"]);
         let shell = json!({"tool_name": "exec_command", "tool_input": {"command": patch}});
         assert!(writes(Host::Codex, "PreToolUse", &shell).is_empty());
+        let text = format!("apply_patch <<'EOF'\n*** Begin Patch\n{patch}*** End Patch\nEOF\n");
+        let shell = json!({"tool_name": "Bash", "tool_input": {"command": text}});
+        assert_eq!(writes(Host::Codex, "PreToolUse", &shell), ["a", "b"]);
+        assert!(writes(Host::Claude, "PreToolUse", &shell).is_empty());
     }
 }

@@ -27,6 +27,9 @@ pub(super) struct Backup {
     /// The rules that were put in, in this installation and those before it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<String>,
+    /// Of a file of the person's that projects share: those that want what was put in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wanted_by: Vec<PathBuf>,
 }
 
 impl Backup {

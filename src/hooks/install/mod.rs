@@ -8,7 +8,10 @@
 mod backup;
 pub mod git;
 pub mod reach;
+mod rules;
 mod script;
+
+pub use rules::RulesFile;
 
 use crate::core::escape;
 use crate::core::hook::Host;
@@ -130,11 +133,9 @@ impl Target {
         Ok(Some(missing.is_empty()))
     }
 
-    /// By its name, and by its place for tools that do not have that on their PATH.
     fn rules(&self, program: &str) -> Vec<String> {
-        let beside = Path::new(program).with_file_name("swarm-msg");
-        let names: Vec<&str> = ["swarm-msg"].into_iter().chain(beside.to_str()).collect();
-        allow::rules(self.host, &names)
+        let names = names(program);
+        allow::rules(self.host, &names.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     /// What uninstalling would change.
@@ -187,13 +188,14 @@ impl Plan {
         let Some(after) = &self.after else { return Ok(()) };
         let last = Backup::load(state, &self.path)?;
         let mut rules = last.as_ref().map(|b| b.rules.clone()).unwrap_or_default();
+        let wanted_by = last.as_ref().map(|b| b.wanted_by.clone()).unwrap_or_default();
         rules.extend(self.rules.iter().filter(|rule| !rules.contains(rule)).cloned().collect::<Vec<_>>());
         let kept = last.filter(|b| self.before.as_ref().is_some_and(|text| b.is_ours(text)));
         let formerly = kept.as_ref().and(self.before.clone());
         let kept_dirs = kept.as_ref().map(|b| b.made.clone());
         let before = kept.map_or_else(|| self.before.clone(), |b| b.before);
         let made = kept_dirs.unwrap_or_else(|| Some(missing(&self.path)));
-        Backup { path: self.path.clone(), before, after: after.clone(), formerly, made, rules }
+        Backup { path: self.path.clone(), before, after: after.clone(), formerly, made, rules, wanted_by }
             .save(state)?;
         replace(&self.path, after)
     }
@@ -218,6 +220,12 @@ impl Plan {
         }
         Backup::forget(state, &self.path)
     }
+}
+
+/// What rules call `swarm-msg`: its name, and its place for tools that do not have that on their PATH.
+fn names(program: &str) -> Vec<String> {
+    let beside = Path::new(program).with_file_name("swarm-msg");
+    std::iter::once("swarm-msg".to_owned()).chain(beside.to_str().map(str::to_owned)).collect()
 }
 
 /// The directories above a file that are not there yet, the innermost first.

@@ -60,6 +60,15 @@ impl Surroundings<'_> {
         })
     }
 
+    /// The file of the person's own that the rules for `swarm-msg` go into, where it is not the one with the hooks.
+    pub fn rules_file(&self, host: Host) -> Option<PathBuf> {
+        match host {
+            Host::Codex => Some(self.own(host).join("rules/swarm.rules")),
+            Host::Gemini => Some(self.own(host).join("policies/swarm.toml")),
+            Host::Claude | Host::OpenCode => None,
+        }
+    }
+
     /// The files with hooks that an agent reads which was started in `cwd`.
     pub fn files(&self, host: Host, cwd: &Path) -> Vec<PathBuf> {
         let mut files = vec![self.user_file(host)];

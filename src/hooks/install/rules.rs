@@ -1,0 +1,96 @@
+//! The file with the rules that let an agent run `swarm-msg` without asking, where its settings file takes none: Codex and Gemini CLI.
+//!
+//! It is the person's own and serves all projects, so the projects that want it are on record, and it goes with the last of them.
+//! What else is in it stays.
+
+use super::backup::Backup;
+use super::reach::Surroundings;
+use super::{Plan, names};
+use crate::core::hook::{Host, allow};
+use crate::store::foreign::{self, read, refuse};
+use anyhow::Result;
+use std::path::{Path, PathBuf};
+
+/// The file of one agent.
+#[derive(Clone, Debug)]
+pub struct RulesFile {
+    /// The agent's kind.
+    pub host: Host,
+    /// The file.
+    pub path: PathBuf,
+}
+
+impl RulesFile {
+    /// The one that an agent reads which was started in these surroundings.
+    pub fn of(host: Host, around: &Surroundings<'_>) -> Option<Self> {
+        around.rules_file(host).map(|path| Self { host, path })
+    }
+
+    /// Whether it has the rules for `program`.
+    pub fn allows(&self, program: &str) -> Result<bool> {
+        let text = read(&self.path)?.unwrap_or_default();
+        Ok(self.block(program).is_some_and(|block| text.contains(&block)))
+    }
+
+    /// What installing would change.
+    pub fn install(&self, program: &str) -> Result<Plan> {
+        let path = foreign::real(&self.path)?;
+        let before = read(&path)?;
+        let block = self.block(program).unwrap_or_default();
+        let after = allow::with_block(before.as_deref().unwrap_or_default(), &block);
+        let after = Some(after.map_err(|why| refuse(&path, &why))?);
+        Ok(Plan { path, before, after, rules: Vec::new() })
+    }
+
+    /// Makes that change, for `project`.
+    pub fn put(&self, program: &str, project: &Path, state: &Path) -> Result<()> {
+        let plan = self.install(program)?;
+        if !plan.is_empty() {
+            plan.install(state)?;
+        }
+        if let Some(mut backup) = Backup::load(state, &plan.path)?
+            && !backup.wanted_by.iter().any(|p| p == project)
+        {
+            backup.wanted_by.push(project.to_owned());
+            backup.save(state)?;
+        }
+        Ok(())
+    }
+
+    /// What taking the rules out would change.
+    pub fn uninstall(&self, state: &Path) -> Result<Plan> {
+        let path = foreign::real(&self.path)?;
+        let before = read(&path)?;
+        let text = before.clone().unwrap_or_default();
+        let after = match Backup::load(state, &path)?.filter(|b| b.is_ours(&text)) {
+            Some(backup) => backup.before,
+            None => match allow::without_block(&text).map_err(|why| refuse(&path, &why))? {
+                Some(left) => Some(left).filter(|left| !left.is_empty()),
+                None => before.clone(),
+            },
+        };
+        Ok(Plan { path, before, after, rules: Vec::new() })
+    }
+
+    /// Makes that change for `project`, unless others want the rules; tells whether it did.
+    pub fn take(&self, project: &Path, state: &Path) -> Result<bool> {
+        let plan = self.uninstall(state)?;
+        if plan.is_empty() {
+            return Ok(false);
+        }
+        if let Some(mut backup) = Backup::load(state, &plan.path)? {
+            backup.wanted_by.retain(|p| p != project && p.exists());
+            if !backup.wanted_by.is_empty() {
+                backup.save(state)?;
+                return Ok(false);
+            }
+        }
+        plan.uninstall(state)?;
+        Ok(true)
+    }
+
+    fn block(&self, program: &str) -> Option<String> {
+        let names = names(program);
+        allow::block(self.host, &names.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+}
