@@ -1022,6 +1022,117 @@ fn courier_dies(kind: &str, point: &str, passage: usize) {
     mail_is_whole(&world);
 }
 
+/// Where a courier dies that gives a bundle.
+const BUNDLE: [(&str, usize); 30] = [
+    ("before-stage", 0),
+    ("after-link", 0),
+    ("before-paste", 0),
+    ("after-paste", 0),
+    ("before-enter", 0),
+    ("after-enter", 0),
+    ("before-submitted-mark", 0),
+    ("after-submitted-mark", 0),
+    ("before-record", 0),
+    ("before-record", 1),
+    ("before-record", 2),
+    ("before-record", 3),
+    ("before-record", 4),
+    ("before-record", 5),
+    ("before-record", 6),
+    ("before-record", 7),
+    ("before-record", 8),
+    ("after-record", 3),
+    ("after-record", 5),
+    ("after-record", 7),
+    ("after-move", 0),
+    ("after-move", 1),
+    ("after-move", 2),
+    ("after-move", 3),
+    ("before-entry", 0),
+    ("before-entry", 2),
+    ("before-entry", 4),
+    ("after-entry", 5),
+    ("after-entry", 7),
+    ("after-entry", 9),
+];
+
+/// A courier dies at `point` with some messages for one agent under way, which are given by their lines or announced; another goes on.
+/// Returns whether it came to that point.
+fn bundle_courier_dies(kind: &str, count: usize, point: &str, passage: usize) -> bool {
+    let world = World::new();
+    world.start();
+    let pane = world.agent(kind, &[]);
+    world.ok(&["init"]);
+    // As long as this is held no command starts a courier.
+    let alone = swarm::store::lock::try_exclusive(&world.state().join("courier.lock")).unwrap().unwrap();
+    world.ok(&["discover", "--quiet"]);
+    let name = format!("{kind}-1");
+    let ids: Vec<String> = (0..count).map(|n| mail(&world, &[&name, &format!("part {n}")])).collect();
+    drop(alone);
+    let submitted = || ids.iter().all(|id| stage(&world, id) == "submitted");
+    let died = eventually(&format!("it dies {point} {passage}, or is done"), || {
+        let mut doomed = courier(&world, point, passage);
+        let ended = eventually("it dies or is done", || {
+            let status = doomed.try_wait().unwrap();
+            status.map(|status| status.signal() == Some(9)).or_else(|| submitted().then_some(false))
+        });
+        if submitted() && doomed.try_wait().unwrap().is_none() {
+            doomed.kill().unwrap();
+            doomed.wait().unwrap();
+        }
+        // One that found the lock taken still ends at once.
+        (ended || submitted()).then_some(ended)
+    });
+    world.ok(&["discover", "--quiet"]);
+    eventually(&format!("all is given {point} {passage}"), || submitted().then_some(()));
+    thread::sleep(Duration::from_millis(300));
+    let journal = fs::read_to_string(world.state().join("journal.jsonl")).unwrap();
+    let bundles = journal.lines().map(json).filter(|entry| entry["event"] == "bundle");
+    let bundles: Vec<Value> =
+        bundles.filter(|e| given(&world, &pane, e["id"].as_str().unwrap()) > 0).collect();
+    for id in &ids {
+        let told =
+            bundles.iter().filter(|e| e["members"].as_array().unwrap().iter().any(|m| m == id)).count();
+        let lines = given(&world, &pane, id);
+        assert!(told == 1 && lines <= 1, "{point} {passage}: {id} {told} {lines} {}", world.log(&pane));
+        assert_eq!(lines, usize::from(count < 5), "{point} {passage}: {}", world.log(&pane));
+    }
+    assert_eq!(world.events(&pane, "submitted").len(), 1, "{point} {passage}: {}", world.log(&pane));
+    assert_eq!(files(&world.state().join(format!("mail/{name}/new"))), [""; 0], "{point} {passage}");
+    assert_eq!(files(&world.state().join(format!("mail/{name}/given"))).len(), count, "{point} {passage}");
+    for line in world.log(&pane).lines() {
+        let event = json(line)["event"].as_str().unwrap().to_owned();
+        assert!(["start", "submitted", "turn-ended"].contains(&event.as_str()), "{line}");
+    }
+    all_readable(&world.state());
+    mail_is_whole(&world);
+    died
+}
+
+#[test]
+fn a_bundle_is_given_once_whatever_its_courier_dies_at() {
+    let died = AtomicUsize::new(0);
+    let runs: Vec<_> = BUNDLE
+        .into_iter()
+        .enumerate()
+        .map(|(n, (point, passage))| (["claude", "gemini"][n % 2], [3, 9][n / 2 % 2], point, passage))
+        .collect();
+    for batch in runs.chunks(6) {
+        thread::scope(|scope| {
+            for (kind, count, point, passage) in batch {
+                let died = &died;
+                scope.spawn(move || {
+                    let came = bundle_courier_dies(kind, *count, point, *passage);
+                    died.fetch_add(usize::from(came), Ordering::Relaxed);
+                });
+            }
+        });
+    }
+    // How often a courier writes a record differs with what it finds.
+    let died = died.into_inner();
+    assert!(died >= BUNDLE.len() / 2, "{died}");
+}
+
 /// Where a courier dies that has a reminder to give, an acknowledgement to escalate and a dead letter to tell of.
 const LETTERS: [(&str, usize); 10] = [
     ("before-sealed-write", 0),

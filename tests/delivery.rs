@@ -60,6 +60,17 @@ fn given(world: &World, pane: &str, id: &str) -> usize {
     world.events(pane, "submitted").iter().map(|t| t.matches(&marker).count()).sum()
 }
 
+/// How often an agent was given a message or told that it is there to be read: by its own line, or by that of a bundle.
+fn carried(world: &World, pane: &str, id: &str) -> usize {
+    let lines = given(world, pane, id);
+    let journal = fs::read_to_string(world.state().join("journal.jsonl")).unwrap();
+    let bundles = journal.lines().map(json).filter(|entry| {
+        entry["event"] == "bundle" && entry["members"].as_array().unwrap().iter().any(|member| member == id)
+    });
+    let told: usize = bundles.map(|entry| given(world, pane, entry["id"].as_str().unwrap())).sum();
+    if lines > 0 && told <= 1 { lines } else { told }
+}
+
 /// Waits for a message, then a little longer for a second one that must not come.
 fn given_once(world: &World, pane: &str, id: &str) {
     let begun = Instant::now();
@@ -365,26 +376,34 @@ fn many_senders_at_once_lose_nothing_and_keep_their_order() {
     for sender in senders {
         send(&world, sender, &format!("TOOL((burst {sender}))"));
     }
-    let told = || world.events(&panes[0], "submitted");
-    eventually("20 messages arrive", || (told().len() >= 20).then_some(()));
+    let all = || {
+        let out = world.ok(&["log", "--json", "-n", "0"]);
+        let sent = out.lines().map(json).filter(|e| e["event"] == "sent" && e["to"][0] == "claude-1");
+        sent.map(|e| e["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let ids = eventually("20 messages are sent", || Some(all()).filter(|ids| ids.len() == 20));
+    eventually("all of them arrive", || {
+        ids.iter()
+            .all(|id| carried(&world, &panes[0], id) > 0 && status(&world, id).0 == "submitted")
+            .then_some(())
+    });
     thread::sleep(Duration::from_millis(500));
-    let told = told();
-    assert_eq!(told.len(), 20);
+    assert!(ids.iter().all(|id| carried(&world, &panes[0], id) == 1), "{}", world.log(&panes[0]));
+    let turns = world.events(&panes[0], "submitted");
+    assert!(turns.len() < 20, "what waits goes together: {turns:#?}");
+    // What was announced is there, and each sender's mail in its order.
+    let read = world.below("claude-1", "swarm-msg read --all");
     for sender in senders {
         let order: Vec<usize> = (1..=5)
             .map(|n| {
-                let wanted = format!("from {sender} ");
                 let part = format!("{sender} part {n}");
-                let at: Vec<_> = told
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, t)| t.contains(&part) && t.contains(&wanted))
-                    .map(|(i, _)| i)
-                    .collect();
-                assert_eq!(at.len(), 1, "{part}: {told:#?}");
-                at[0]
+                assert_eq!(read.matches(&part).count(), 1, "{part}: {read}");
+                read.find(&part).unwrap()
             })
             .collect();
+        assert!(order.is_sorted(), "{sender}: {order:?}");
+        let typed = turns.join("\n");
+        let order: Vec<usize> = (1..=5).filter_map(|n| typed.find(&format!("{sender} part {n}"))).collect();
         assert!(order.is_sorted(), "{sender}: {order:?}");
     }
     undisturbed(&world, &panes[0]);
@@ -401,10 +420,23 @@ fn urgent_mail_goes_first_and_the_rest_keeps_its_order() {
     // Only what is to go next is tried.
     eventually("the urgent one is next", || (status(&world, &ids[0]).0 == "held").then_some(()));
     world.control(&panes[0], "clear");
-    eventually("all arrive", || (world.events(&panes[0], "submitted").len() == 3).then_some(()));
-    for (text, id) in world.events(&panes[0], "submitted").iter().zip(&ids) {
-        assert!(text.starts_with(&format!("[swarm {id} ")), "{text}");
-    }
+    // All three in one turn, by lines of their own behind the one that brings them.
+    ids.iter().for_each(|id| given_once(&world, &panes[0], id));
+    let turns = world.events(&panes[0], "submitted");
+    assert_eq!(turns.len(), 1, "{turns:#?}");
+    let bundle = "INFO from swarm to claude-1 sig:";
+    let told = "3 messages for you: 3 from human, 1 of them URGENT";
+    assert!(turns[0].contains(bundle) && turns[0].contains(told), "{turns:#?}");
+    let places: Vec<usize> = ids.iter().map(|id| turns[0].find(&format!("[swarm {id} ")).unwrap()).collect();
+    assert!(places.is_sorted(), "{turns:#?}");
+    // Every line of it is one that swarm typed, and the whole has nothing beside them.
+    let told = world.command("swarm").args(["verify", &turns[0]]).output().unwrap();
+    let said = String::from_utf8_lossy(&told.stdout);
+    assert!(told.status.success() && said.matches("genuine: ").count() == 4, "{told:?}");
+    assert!(told.stderr.is_empty(), "{told:?}");
+    let forged = turns[0].replace("two (answer", "three (answer");
+    assert_eq!(world.command("swarm").args(["verify", &forged]).output().unwrap().status.code(), Some(6));
+    assert_eq!(unread(&world, "claude-1"), 3, "a bundle is no mail of its own");
 }
 
 #[test]
@@ -422,14 +454,14 @@ fn a_courier_killed_at_any_moment_of_a_burst_delivers_each_message_once() {
     }
     world.ok(&["discover", "--quiet"]);
     for (pane, id) in &ids {
-        eventually(&format!("message {id} arrives"), || (given(&world, pane, id) > 0).then_some(()));
+        eventually(&format!("message {id} arrives"), || (carried(&world, pane, id) > 0).then_some(()));
     }
     thread::sleep(Duration::from_secs(1));
     for (pane, id) in &ids {
-        assert_eq!(given(&world, pane, id), 1, "{}", world.log(pane));
+        assert_eq!(carried(&world, pane, id), 1, "{}", world.log(pane));
     }
     for pane in &panes {
-        assert_eq!(world.events(pane, "submitted").len(), 10, "{}", world.log(pane));
+        assert!(world.events(pane, "submitted").len() <= 10, "{}", world.log(pane));
     }
 }
 

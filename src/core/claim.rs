@@ -139,12 +139,17 @@ pub fn next(text: &str, from: usize) -> Option<Claim<'_>> {
         let begins_row = begins_row(before);
         let inside = rest.get(OPENING.len()..)?;
         let id = id(inside);
-        let upper = |w: &str| !w.is_empty() && w.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
-        if begins_row || (id.is_some() && inside.split_whitespace().nth(1).is_some_and(upper)) {
+        if begins_row || goes_on(inside) {
             let closing = before.chars().next_back().and_then(closing);
             return Some(Claim { start, text: rest, id, closing });
         }
     }
+}
+
+/// Whether what follows the opening goes on as a line of swarm does.
+fn goes_on(inside: &str) -> bool {
+    let upper = |w: &str| !w.is_empty() && w.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
+    id(inside).is_some() && inside.split_whitespace().nth(1).is_some_and(upper)
 }
 
 /// Whether nothing but marks stands between the last line break and the end of `before`.
@@ -297,7 +302,10 @@ fn is_closing(c: char) -> bool {
 /// What stands behind a line in its row and may be taken for a part of it.
 fn addition(rest: &str, closing: Option<char>) -> Option<&str> {
     let row = rest.lines().next().unwrap_or_default();
-    if closing.is_some_and(|c| row.starts_with(c)) {
+    // Another line of swarm behind it is a claim of its own, and judged as one.
+    if closing.is_some_and(|c| row.starts_with(c))
+        || row.trim_start().strip_prefix(OPENING).is_some_and(goes_on)
+    {
         return None;
     }
     let behind = row.trim_matches(is_closing);

@@ -90,7 +90,7 @@ pub struct Progress {
     /// Whether people were told of that.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub told_stuck: bool,
-    /// Its line could not be submitted, so it is announced by a plain one.
+    /// It is announced by a line without its text: its own could not be submitted, or it was one of many.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub plain: bool,
 }
@@ -173,12 +173,56 @@ pub struct Delivery {
     /// How it is known who read or acknowledged it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<Identity>,
+    /// The messages that are given with this one, in the order in which they stand in its text: it is a bundle.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<MessageId>,
+    /// Whether the lines of these stand in its text; else it only announces them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub whole: bool,
+    /// The bundle that it was given with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<MessageId>,
 }
 
 impl Delivery {
     /// A delivery that has not begun.
     pub fn queued(id: MessageId, now_ms: u64) -> Self {
-        Self { id, way: Progress::queued(now_ms), told_held: false, ack: None, by: None }
+        Self {
+            id,
+            way: Progress::queued(now_ms),
+            told_held: false,
+            ack: None,
+            by: None,
+            members: Vec::new(),
+            whole: false,
+            via: None,
+        }
+    }
+
+    /// Whether it brings other messages.
+    pub fn is_bundle(&self) -> bool {
+        !self.members.is_empty()
+    }
+
+    /// Whether it is a bundle whose text may stand in its recipient's composer: what it brings is not given by another way then.
+    pub fn is_bundle_under_way(&self) -> bool {
+        self.is_bundle() && matches!(self.way.stage, Stage::Typing | Stage::Entering)
+    }
+
+    /// What becomes of a member that waits when its bundle has come to `stage`. Returns whether that is news.
+    pub fn given_with(&mut self, bundle: &Delivery, now_ms: u64) -> bool {
+        if !self.way.stage.is_open() && self.way.stage != Stage::Typed {
+            return false;
+        }
+        let shown = bundle.whole && !bundle.way.plain;
+        let detail = format!("with {} others, as {}", bundle.members.len().saturating_sub(1), bundle.id);
+        let detail =
+            if bundle.way.detail.is_empty() { detail } else { format!("{detail}: {}", bundle.way.detail) };
+        // A bundle that was read was in the agent's hands.
+        let stage = if bundle.way.stage == Stage::Typed { Stage::Typed } else { Stage::Submitted };
+        let news = self.way.advance(stage, &detail, now_ms);
+        (self.way.plain, self.via, self.way.enters) = (!shown, Some(bundle.id.clone()), bundle.way.enters);
+        news
     }
 
     /// Whether the recipient has yet to be reminded of an acknowledgement, and the reminder is under way.
@@ -274,6 +318,35 @@ mod tests {
         assert_eq!(way, Progress { plain: true, since: 9, ..Progress::default() });
         way.stuck_since = 1000;
         assert_eq!((way.stuck(1000), way.stuck(1000 + STUCK_MS)), (Stuck::Wait, Stuck::Fail));
+    }
+
+    #[test]
+    fn what_was_given_in_a_bundle_has_a_stage_of_its_own() {
+        let id = MessageId::from_entropy;
+        let mut bundle = Delivery::queued(id(9), 1);
+        (bundle.members, bundle.whole) = (vec![id(1), id(2), id(3)], true);
+        assert!(bundle.is_bundle() && !bundle.is_bundle_under_way());
+        bundle.way.stage = Stage::Entering;
+        assert!(bundle.is_bundle_under_way());
+        bundle.way.advance(Stage::Submitted, "it stands in the transcript", 5);
+        for (before, plain, after, changed) in [
+            (Stage::Queued, false, Stage::Submitted, true),
+            (Stage::Held, true, Stage::Submitted, true),
+            (Stage::Typed, false, Stage::Submitted, true),
+            (Stage::Read, false, Stage::Read, false),
+            (Stage::Acked, false, Stage::Acked, false),
+            (Stage::Failed, false, Stage::Failed, false),
+        ] {
+            let mut member = Delivery::queued(id(1), 1);
+            (member.way.stage, bundle.way.plain) = (before, plain);
+            assert_eq!(member.given_with(&bundle, 6), changed, "{before:?}");
+            assert_eq!((member.way.stage, member.way.plain), (after, plain && changed), "{before:?}");
+        }
+        bundle.way.stage = Stage::Typed;
+        let mut member = Delivery::queued(id(2), 1);
+        assert!(member.given_with(&bundle, 6));
+        assert_eq!((member.way.stage, member.via), (Stage::Typed, Some(id(9))));
+        assert!(member.way.detail.starts_with("with 2 others, as "), "{}", member.way.detail);
     }
 
     #[test]

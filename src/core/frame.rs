@@ -32,6 +32,12 @@ pub fn render_plain(message: &Verified, recipient: &Name) -> String {
     format!("{head} a message that could not be typed whole (read it: swarm-msg read {id})")
 }
 
+/// What is given for a bundle: its own line and, where their texts go with it, those of its members, each as if it came alone.
+pub fn render_bundle(bundle: &Verified, members: &[Verified], recipient: &Name, between: &str) -> String {
+    let lines = std::iter::once(bundle).chain(members).map(|message| render(message, recipient));
+    lines.collect::<Vec<_>>().join(between)
+}
+
 fn heading(message: &Verified, recipient: &Name) -> String {
     format!(
         "[swarm {} {} from {} to {recipient}{} sig:{}]",

@@ -9,6 +9,7 @@ pub mod address;
 pub mod agent;
 pub mod badge;
 pub mod body;
+pub mod bundle;
 pub mod claim;
 pub mod config;
 pub mod context;

@@ -24,7 +24,7 @@ use crate::core::name::Name;
 use crate::hooks::report;
 use crate::os::{process, terminal};
 use crate::store::mail::Folder;
-use crate::store::{Store, fault, lock, now_ms};
+use crate::store::{Store, Transaction, fault, lock, now_ms};
 use crate::tmux::Server;
 use crate::tmux::pane::{Acted, Look};
 use anyhow::Result;
@@ -66,6 +66,10 @@ pub struct Attempt<'a> {
     pub message: &'a Verified,
     /// Its acknowledgement is to be reminded of, for this time; `None`: the message itself.
     pub reminder: Option<u32>,
+    /// The messages that it brings, if it is a bundle.
+    pub members: &'a [Verified],
+    /// Whether their lines are typed with it.
+    pub whole: bool,
     /// The times to go by.
     pub settings: &'a Settings,
     /// What is known of people's keys in its pane.
@@ -156,7 +160,39 @@ impl Attempt<'_> {
         let Some(_pane) = lock::pane(&place.socket, &place.pane)? else {
             return Ok(Outcome::Held(Hold::PaneBusy));
         };
-        let outcome = match self.steps()? {
+        self.conclude(self.steps()?)
+    }
+
+    /// Looks whether a text could be pasted now, of which nothing was typed yet: gives the size of the pane. If it could not, that is
+    /// recorded of this one.
+    pub fn begin(&self) -> Result<ControlFlow<Outcome, (u16, u16)>> {
+        let place = &self.agent.place;
+        let outcome = {
+            let Some(_pane) = lock::pane(&place.socket, &place.pane)? else {
+                return Ok(ControlFlow::Break(Outcome::Held(Hold::PaneBusy)));
+            };
+            match self.look()? {
+                None => Outcome::Gone,
+                Some(seen) => match seen.scene().may_paste() {
+                    Ok(()) => {
+                        return Ok(ControlFlow::Continue((seen.look.facts.width, seen.look.facts.height)));
+                    }
+                    Err(Hold::Draft) => return self.run_alone(),
+                    Err(hold) => Outcome::Held(hold),
+                },
+            }
+        };
+        self.conclude(outcome).map(ControlFlow::Break)
+    }
+
+    /// A line of ours that nobody waits for may be in the way: that is looked at as for one message.
+    fn run_alone(&self) -> Result<ControlFlow<Outcome, (u16, u16)>> {
+        self.conclude(self.steps()?).map(ControlFlow::Break)
+    }
+
+    /// Records what came of an attempt.
+    fn conclude(&self, outcome: Outcome) -> Result<Outcome> {
+        let outcome = match outcome {
             // What stands in its composer stands there still: only the look failed.
             Outcome::Gone if process::look(&self.agent.process).is_some() => Outcome::Held(Hold::Unseen),
             outcome => outcome,
@@ -196,7 +232,7 @@ impl Attempt<'_> {
     pub fn confirm(&self) -> Result<bool> {
         let delivery = self.current()?;
         let name = delivery.typed_as.as_ref().unwrap_or(&self.agent.name);
-        let line = line_of(self.message, name, &delivery, None);
+        let line = self.line(name, &delivery);
         let is_here = delivery.typed_into.as_ref() == Some(&self.agent.process);
         let Some(seen) = self.look()?.filter(|seen| is_here && !seen.moved) else { return Ok(false) };
         // A turn that began since is of this text only if nothing else was entered since.
@@ -217,7 +253,7 @@ impl Attempt<'_> {
             {
                 delivery.way.advance(Stage::Submitted, evidence, now_ms());
                 tx.put_delivery(&self.agent.name, &delivery)?;
-                tx.mark_given(&self.agent.name, &file)?;
+                self.given(tx, &delivery)?;
                 tx.journal("delivery", self.stage_entry(&delivery.way))?;
             }
             Ok(())
@@ -236,7 +272,7 @@ impl Attempt<'_> {
         }
         // What stands in the composer has the name of then, whatever the agent is called now.
         let name = delivery.typed_as.as_ref().unwrap_or(&self.agent.name);
-        let line = line_of(self.message, name, &delivery, self.reminder);
+        let line = self.line(name, &delivery);
         if !matches!(delivery.stage, Stage::Typing | Stage::Entering) {
             if let ControlFlow::Break(outcome) = self.paste(&line)? {
                 return Ok(outcome);
@@ -306,7 +342,8 @@ impl Attempt<'_> {
     /// Whether the composer shows the whole line in a pane of this size. What it does not show cannot be compared, and so would never
     /// be submitted: such a message is announced by a plain line from then on.
     fn is_short_enough(&self, line: &str, (columns, rows): (u16, u16)) -> Result<bool> {
-        if self.reminder.is_some() || self.profile.shows_whole(line, columns, rows) || self.current()?.plain {
+        let alone = self.reminder.is_none() && self.members.is_empty();
+        if !alone || self.profile.shows_whole(line, columns, rows) || self.current()?.plain {
             return Ok(true);
         }
         self.mark(|way| way.plain = true)?;
@@ -607,9 +644,15 @@ impl Attempt<'_> {
             let Some(message) = self.store.message_by_id(&agent.name, &agent.formerly, folder, &id)? else {
                 continue;
             };
+            let members = self.store.members(&agent.name, &agent.formerly, &delivery)?;
             for (ring, way) in candidates {
                 let name = way.typed_as.as_ref().unwrap_or(&agent.name);
-                let line = line_of(&message, name, way, ring);
+                let line = match ring {
+                    None if delivery.is_bundle() => {
+                        line_of_bundle(&message, name, way, (&members, delivery.whole))
+                    }
+                    ring => line_of(&message, name, way, ring),
+                };
                 if seen.composer_holds(&line) && !stands_outside(&line, seen, way) {
                     return Ok(Some(Left { id, reminder: ring.is_some(), line }));
                 }
@@ -708,6 +751,27 @@ impl Attempt<'_> {
         }
     }
 
+    /// What is typed.
+    fn line(&self, name: &Name, way: &Progress) -> String {
+        if self.members.is_empty() {
+            line_of(self.message, name, way, self.reminder)
+        } else {
+            line_of_bundle(self.message, name, way, (self.members, self.whole))
+        }
+    }
+
+    /// Moves what was submitted out of the way. Of a bundle nothing more is to be known: what it brings may be unread still.
+    fn given(&self, tx: &mut Transaction<'_>, delivery: &Delivery) -> Result<()> {
+        let (name, file) = (&self.agent.name, self.message.file_name());
+        if delivery.is_bundle() {
+            tx.settle_members(name, delivery)?;
+            tx.mark_read(name, &file)?;
+        } else {
+            tx.mark_given(name, &file)?;
+        }
+        Ok(())
+    }
+
     /// The way of what is typed here: the message's, or its reminder's.
     fn way<'d>(&self, delivery: &'d mut Delivery) -> Option<&'d mut Progress> {
         match self.reminder {
@@ -739,6 +803,13 @@ impl Attempt<'_> {
             let mut delivery = self.record()?;
             let folder = if self.reminder.is_some() { Folder::Unacked } else { Folder::New };
             let due = self.store.mail_file(&self.agent.name, folder, &self.message.file_name()).exists();
+            if due && delivery.is_bundle() && !self.store.brings_anything(&self.agent.name, &delivery)? {
+                // All that it brings was read meanwhile.
+                delivery.way.advance(Stage::Read, "", now_ms());
+                tx.put_delivery(&self.agent.name, &delivery)?;
+                tx.mark_read(&self.agent.name, &self.message.file_name())?;
+                return Ok(None);
+            }
             let Some(way) = self.way(&mut delivery).filter(|way| due && way.stage.is_open()) else {
                 return Ok(None);
             };
@@ -756,7 +827,9 @@ impl Attempt<'_> {
                 tx.journal("keys", self.act_entry(act, &self.message.id))?;
             }
             if after.stage == Stage::Submitted && self.reminder.is_none() {
-                tx.mark_given(&self.agent.name, &self.message.file_name())?;
+                self.given(tx, &delivery)?;
+            } else if after.stage == Stage::Typed && delivery.is_bundle() {
+                tx.settle_members(&self.agent.name, &delivery)?;
             }
             if after.stage != before.stage {
                 tx.journal("delivery", self.stage_entry(&after))?;
@@ -775,6 +848,20 @@ fn line_of(message: &Verified, name: &Name, way: &Progress, reminder: Option<u32
         Some(ring) => frame::render_reminder(message, name, ring),
         None if way.plain => frame::render_plain(message, name),
         None => frame::render(message, name),
+    }
+}
+
+/// What is typed for a bundle, which brings these, and whose lines are typed with it if so.
+fn line_of_bundle(
+    bundle: &Verified,
+    name: &Name,
+    way: &Progress,
+    (members, whole): (&[Verified], bool),
+) -> String {
+    if whole && !way.plain {
+        frame::render_bundle(bundle, members, name, " ")
+    } else {
+        frame::render(bundle, name)
     }
 }
 

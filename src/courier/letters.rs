@@ -9,12 +9,12 @@ use super::memo::Memo;
 use crate::core::ack::{AckClock, Step};
 use crate::core::agent::Agent;
 use crate::core::config::{Escalate, Settings};
-use crate::core::delivery::{Delivery, Stage, Stuck};
+use crate::core::delivery::{Delivery, Progress, Stage, Stuck};
 use crate::core::escape;
 use crate::core::frame;
 use crate::core::id::MessageId;
 use crate::core::lease::Notice;
-use crate::core::message::{Envelope, MessageType, Verified};
+use crate::core::message::{Envelope, MessageType, Verified, parse_file_name};
 use crate::core::name::Name;
 use crate::store::mail::Folder;
 use crate::store::{Store, Transaction, now_ms};
@@ -170,6 +170,7 @@ impl Letters<'_> {
     fn fail(&self, agent: &Agent) -> Result<Vec<String>> {
         // By whether it was perhaps given all the same.
         let mut senders: BTreeMap<(Vec<Name>, bool), Vec<MessageId>> = BTreeMap::new();
+        self.fail_bundles(agent)?;
         for file in self.store.mail_files(&agent.name, Folder::New)? {
             let found = self.store.message(&agent.name, &agent.formerly, Folder::New, &file)?;
             let Some(Ok(message)) = found else { continue };
@@ -212,6 +213,33 @@ impl Letters<'_> {
             alerts.push(format!("{} has ended; {} not delivered", agent.name, plural(ids.len(), "message")));
         }
         Ok(alerts)
+    }
+
+    /// What a bundle that was under way to one that has ended brings was perhaps given, if Enter was pressed on it. The bundle itself is
+    /// spoken of to nobody.
+    fn fail_bundles(&self, agent: &Agent) -> Result<()> {
+        for file in self.store.mail_files(&agent.name, Folder::New)? {
+            let Some((sender, id)) = parse_file_name(&file) else { continue };
+            if sender != Name::system().as_str() {
+                continue;
+            }
+            let Some(bundle) = self.store.delivery(&agent.name, &id)?.filter(Delivery::is_bundle) else {
+                continue;
+            };
+            let came = match bundle.way.stage {
+                Stage::Failed => None,
+                stage if stage >= Stage::Typed => Some(stage),
+                _ => (bundle.way.enters > 0).then_some(Stage::Typed),
+            };
+            self.store.transact(|tx| {
+                if let Some(stage) = came {
+                    let way = Progress { stage, ..bundle.way.clone() };
+                    tx.settle_members(&agent.name, &Delivery { way, ..bundle.clone() })?;
+                }
+                tx.drop_bundle(&agent.name, &file, &id)
+            })?;
+        }
+        Ok(())
     }
 
     /// The mailbox of a message's sender: its present name, or the human's if it is gone.

@@ -1,7 +1,7 @@
 //! One round of the courier: who is there, whose mail waits, deliver what can be delivered.
 //!
-//! Agents are served side by side, each agent's mail one message at a time: what is half typed first, then urgent
-//! mail, then in the order it was sent. A hold on one agent delays no other, and a server that does not answer delays its own agents
+//! Agents are served side by side. What is half typed goes first; then all that waits for an agent goes in one bundle, urgent mail
+//! first, then in the order it was sent; reminders go one at a time. A hold on one agent delays no other, and a server that does not answer delays its own agents
 //! only. There is one courier; what it decides on may be
 //! changed by commands meanwhile, so every mark is made in a transaction that looks again.
 
@@ -18,6 +18,7 @@ use super::{discovery, limit, observe, servers, witness};
 use crate::agents::Profile;
 use crate::core::agent::{Agent, Status};
 use crate::core::badge::Counts;
+use crate::core::bundle;
 use crate::core::config::{Config, Problem, Settings};
 use crate::core::delivery::{Delivery, Progress, Stage};
 use crate::core::escape;
@@ -32,6 +33,7 @@ use crate::tmux::{Server, hangs};
 use anyhow::{Context as _, Result};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 /// How often what was read long ago is looked for.
@@ -441,14 +443,17 @@ impl<'a> Round<'a> {
             let found = self.store.message(&agent.name, &agent.formerly, job.folder(), &job.file)?;
             // It was read, or the agent renamed, a moment ago.
             let Some(Ok(message)) = found else { return Ok(Pass { waiting: true, ..pass }) };
-            let attempt = self.attempt(agent, profile, &message, job.reminder, keys);
-            match attempt.run()? {
+            let parcel =
+                Parcel { message, reminder: job.reminder, members: job.members.clone(), whole: job.whole };
+            let (parcel, outcome) = self.carry(agent, profile, parcel, &jobs, keys)?;
+            let message = &parcel.message;
+            match outcome {
                 Outcome::Submitted(_) | Outcome::Typed(_) | Outcome::Settled => pass.progress = true,
                 Outcome::Held(hold) => {
                     pass.waiting = true;
                     self.tell_held(agent, &jobs, &hold.to_string())?;
                     if hold.is_stuck() && job.reminder.is_none() {
-                        letters::stuck(self.store, &self.settings, agent, &message)?;
+                        letters::stuck(self.store, &self.settings, agent, message)?;
                     }
                     return Ok(pass);
                 }
@@ -458,6 +463,66 @@ impl<'a> Round<'a> {
                 }
             }
         }
+    }
+
+    /// Delivers what is first, together with what waits behind it, if more does.
+    fn carry(
+        &self,
+        agent: &Agent,
+        profile: &Profile,
+        parcel: Parcel,
+        jobs: &[Job],
+        keys: &RefCell<Keys>,
+    ) -> Result<(Parcel, Outcome)> {
+        let attempt = self.attempt(agent, profile, &parcel, keys);
+        let waiting: Vec<&Job> = jobs.iter().filter(|j| j.may_go_with_others()).collect();
+        if waiting.len() < 2 || !jobs.first().is_some_and(Job::may_go_with_others) {
+            let outcome = attempt.run()?;
+            return Ok((parcel, outcome));
+        }
+        let size = match attempt.begin()? {
+            ControlFlow::Break(outcome) => return Ok((parcel, outcome)),
+            ControlFlow::Continue(size) => size,
+        };
+        let Some(bundle) = self.bundle(agent, profile, &waiting, size)? else {
+            let outcome = attempt.run()?;
+            return Ok((parcel, outcome));
+        };
+        let outcome = self.attempt(agent, profile, &bundle, keys).run()?;
+        Ok((bundle, outcome))
+    }
+
+    /// A bundle of what waits, for a pane of that size. `None`: it goes one by one.
+    fn bundle(
+        &self,
+        agent: &Agent,
+        profile: &Profile,
+        waiting: &[&Job],
+        (columns, rows): (u16, u16),
+    ) -> Result<Option<Parcel>> {
+        let mut members = Vec::new();
+        for job in waiting.iter().take(bundle::LOOKED_AT) {
+            let found = self.store.message(&agent.name, &agent.formerly, Folder::New, &job.file)?;
+            // One that was read a moment ago is left out.
+            members.extend(found.and_then(Result::ok));
+        }
+        members.truncate(bundle::count(&members));
+        let shown = |text: &str| profile.shows_whole(text, columns, rows);
+        // A line editor's agent has no tools to read what is only announced.
+        while profile.process.alone && members.len() > 1 && !bundle::is_typed_whole(&members, &agent.name) {
+            members.pop();
+        }
+        if members.len() < 2 {
+            return Ok(None);
+        }
+        let about = |whole| bundle::about(&members, &agent.name, whole);
+        let whole = bundle::is_typed_whole(&members, &agent.name) && shown(&about(true));
+        if !whole && (profile.process.alone || !shown(&about(false))) {
+            return Ok(None);
+        }
+        let ids = members.iter().map(|m| m.id.clone()).collect();
+        let message = self.store.bundle(&agent.name, &bundle::text(&members, whole), ids, whole)?;
+        Ok(Some(Parcel { message, reminder: None, members, whole }))
     }
 
     /// Tells the senders of what has waited for long.
@@ -496,12 +561,16 @@ impl<'a> Round<'a> {
             let Some((_, id)) = parse_file_name(&file) else { continue };
             let recent =
                 |way: &Progress| way.stage == Stage::Typed && now_ms().abs_diff(way.since) < CONFIRM_MS;
-            if !self.store.delivery(&agent.name, &id)?.is_some_and(|d| recent(&d.way)) {
+            // What was given in a bundle is known with that.
+            if !self.store.delivery(&agent.name, &id)?.is_some_and(|d| recent(&d.way) && d.via.is_none()) {
                 continue;
             }
             let found = self.store.message(&agent.name, &agent.formerly, Folder::New, &file)?;
             let Some(Ok(message)) = found else { continue };
-            open |= !self.attempt(agent, profile, &message, None, keys).confirm()?;
+            let Some(delivery) = self.store.delivery(&agent.name, &id)? else { continue };
+            let members = self.store.members(&agent.name, &agent.formerly, &delivery)?;
+            let parcel = Parcel { message, reminder: None, members, whole: delivery.whole };
+            open |= !self.attempt(agent, profile, &parcel, keys).confirm()?;
         }
         Ok(open)
     }
@@ -510,20 +579,20 @@ impl<'a> Round<'a> {
         &'s self,
         agent: &'s Agent,
         profile: &'s Profile,
-        message: &'s Verified,
-        reminder: Option<u32>,
+        parcel: &'s Parcel,
         keys: &'s RefCell<Keys>,
     ) -> Attempt<'s> {
-        let notes = Notes::default();
         Attempt {
             store: self.store,
             agent,
             profile,
-            message,
-            reminder,
+            message: &parcel.message,
+            reminder: parcel.reminder,
+            members: &parcel.members,
+            whole: parcel.whole,
             settings: &self.settings,
             keys,
-            notes,
+            notes: Notes::default(),
         }
     }
 
@@ -534,9 +603,15 @@ impl<'a> Round<'a> {
         for file in self.store.mail_files(&agent.name, Folder::New)? {
             let found = self.store.message(&agent.name, &agent.formerly, Folder::New, &file)?;
             let Some(Ok(message)) = found else { continue };
-            let stage = self.store.delivery(&agent.name, &message.id)?.map_or(Stage::Queued, |d| d.way.stage);
+            let delivery = self.store.delivery(&agent.name, &message.id)?;
+            if let Some(bundle) = delivery.as_ref().filter(|d| d.is_bundle()) {
+                jobs.extend(self.begun(agent, file, &message, bundle)?);
+                continue;
+            }
+            let stage = delivery.map_or(Stage::Queued, |d| d.way.stage);
             if stage.is_open() {
-                jobs.push(Job { file, envelope: message.envelope(), reminder: None, stage });
+                let (envelope, members) = (message.envelope(), Vec::new());
+                jobs.push(Job { file, envelope, reminder: None, stage, members, whole: false });
             } else if !matches!(stage, Stage::Failed | Stage::Typed) {
                 // Submitted, and a crash came before the move.
                 self.store.transact(|tx| tx.mark_given(&agent.name, &file))?;
@@ -548,7 +623,8 @@ impl<'a> Round<'a> {
             let Some(delivery) = self.store.delivery(&agent.name, &message.id)? else { continue };
             if let (Some(reminder), Some(clock)) = (delivery.open_reminder(), &delivery.ack) {
                 let (reminder, stage) = (Some(clock.rings), reminder.stage);
-                jobs.push(Job { file, envelope: message.envelope(), reminder, stage });
+                let (envelope, members) = (message.envelope(), Vec::new());
+                jobs.push(Job { file, envelope, reminder, stage, members, whole: false });
             }
         }
         let order = order_sent(jobs.iter().map(|j| &j.envelope));
@@ -557,6 +633,38 @@ impl<'a> Round<'a> {
             (!begun, !j.envelope.urgent, order.get(&j.envelope.id).copied())
         });
         Ok(jobs)
+    }
+
+    /// The job of a bundle whose text may stand in the composer. Of another one what is left to do is done: where nothing was typed it is
+    /// taken away again, since more may wait by now.
+    fn begun(
+        &self,
+        agent: &Agent,
+        file: String,
+        message: &Verified,
+        bundle: &Delivery,
+    ) -> Result<Option<Job>> {
+        let (name, id) = (&agent.name, &message.id);
+        match bundle.way.stage {
+            Stage::Typing | Stage::Entering => {
+                let members = self.store.members(name, &agent.formerly, bundle)?;
+                let (envelope, stage, whole) = (message.envelope(), bundle.way.stage, bundle.whole);
+                return Ok(Some(Job { file, envelope, reminder: None, stage, members, whole }));
+            }
+            // A sign that it was given may come yet.
+            Stage::Typed if self.store.brings_anything(name, bundle)? => {}
+            Stage::Queued | Stage::Held | Stage::Typed | Stage::Failed => self.store.transact(|tx| {
+                let same =
+                    self.store.delivery(name, id)?.is_some_and(|now| now.way.stage == bundle.way.stage);
+                if same { tx.drop_bundle(name, &file, id) } else { Ok(()) }
+            })?,
+            // A crash came before its members were marked, or before the move.
+            _ => self.store.transact(|tx| {
+                tx.settle_members(name, bundle)?;
+                tx.mark_read(name, &file).map(drop)
+            })?,
+        }
+        Ok(None)
     }
 }
 
@@ -586,9 +694,25 @@ struct Job {
     envelope: Envelope,
     reminder: Option<u32>,
     stage: Stage,
+    /// The messages that it brings, if it is a bundle, and whether their lines are typed with it.
+    members: Vec<Verified>,
+    whole: bool,
+}
+
+/// What is typed in one: a message, a reminder, or a bundle.
+struct Parcel {
+    message: Verified,
+    reminder: Option<u32>,
+    members: Vec<Verified>,
+    whole: bool,
 }
 
 impl Job {
+    /// Whether it may go with others in a bundle: a message of which nothing was typed.
+    fn may_go_with_others(&self) -> bool {
+        self.reminder.is_none() && matches!(self.stage, Stage::Queued | Stage::Held)
+    }
+
     /// Where its message is.
     fn folder(&self) -> Folder {
         if self.reminder.is_some() { Folder::Unacked } else { Folder::New }

@@ -2,19 +2,21 @@
 
 use super::Call;
 use crate::core::claim::{self, Claim, Verdict};
-use crate::core::delivery::Stage;
+use crate::core::delivery::{Delivery, Stage};
 use crate::core::frame::INLINE_MAX;
 use crate::core::hook::Event;
+use crate::core::id::MessageId;
 use crate::core::message::{Identity, Verified, parse_file_name};
 use crate::core::name::Name;
-use crate::store::mail::{Folder, Found};
+use crate::store::mail::{Folder, Found, UNREAD};
 use anyhow::Result;
+use std::collections::BTreeSet;
 
 /// The most text handed over at once, in bytes. What does not fit stays unread and is named.
 const MAX_TEXT: usize = 16_000;
 
 /// The most lines of a prompt that are checked.
-const MAX_CLAIMS: usize = 32;
+const MAX_CLAIMS: usize = 128;
 
 /// What is handed over.
 #[derive(Debug, Default)]
@@ -44,7 +46,7 @@ struct Collection {
     parts: Vec<String>,
     receipts: Vec<Found>,
     size: usize,
-    left: usize,
+    left: BTreeSet<MessageId>,
 }
 
 impl Collection {
@@ -55,7 +57,7 @@ impl Collection {
         }
         let text = whole(message, owner);
         if self.size + text.len() > MAX_TEXT {
-            self.left += 1;
+            self.left.insert(found.id);
             return;
         }
         self.size += text.len();
@@ -124,7 +126,12 @@ fn check(call: &Call<'_>, prompt: &str, given: &mut Collection) -> Result<()> {
             }
             Verdict::Genuine { exact, end, line } => {
                 from = end;
-                if exact && line.contains(message.body.as_str()) {
+                let delivery = call.store.delivery(&call.agent.name, &message.id)?;
+                if let Some(bundle) = delivery.filter(Delivery::is_bundle) {
+                    given.parts.push(format!("swarm: {} is genuine ({})", message.id, proof(&message)));
+                    given.receipts.push(found);
+                    announced(call, &bundle, prompt.get(end..).unwrap_or_default(), given)?;
+                } else if exact && line.contains(message.body.as_str()) {
                     // The model has the text; only the receipt is missing.
                     given.parts.push(format!("swarm: {} is genuine ({})", message.id, proof(&message)));
                     given.receipts.push(found);
@@ -132,6 +139,27 @@ fn check(call: &Call<'_>, prompt: &str, given: &mut Collection) -> Result<()> {
                     given.add(found, &message, &call.agent.name);
                 }
             }
+        }
+    }
+    Ok(())
+}
+
+/// What a bundle brings whose lines do not stand in the prompt as well.
+fn announced(call: &Call<'_>, bundle: &Delivery, rest: &str, given: &mut Collection) -> Result<()> {
+    let (store, name) = (call.store, &call.agent.name);
+    let mut unread = Vec::new();
+    for folder in UNREAD {
+        for file in store.mail_files(name, folder)? {
+            let Some((_, id)) = parse_file_name(&file) else { continue };
+            if bundle.members.contains(&id) && !rest.contains(&format!("[swarm {id} ")) {
+                unread.push(Found { mailbox: name.clone(), folder, file, id });
+            }
+        }
+    }
+    unread.sort_by_key(|found| bundle.members.iter().position(|id| *id == found.id));
+    for found in unread {
+        if let Some(Ok(message)) = store.message(name, &call.agent.formerly, found.folder, &found.file)? {
+            given.add(found, &message, name);
         }
     }
     Ok(())
@@ -161,12 +189,17 @@ fn unread(call: &Call<'_>, urgent_only: bool, given: &mut Collection) -> Result<
     if store.count_unread(name)? == 0 {
         return Ok(());
     }
+    let under_way = store.under_way(name)?;
     for folder in [Folder::Given, Folder::New] {
         for file in store.mail_files(name, folder)? {
             let Some(Ok(message)) = store.message(name, &call.agent.formerly, folder, &file)? else {
                 continue;
             };
-            let way = store.delivery(name, &message.id)?.map(|d| d.way).unwrap_or_default();
+            let delivery = store.delivery(name, &message.id)?;
+            if under_way.contains(&message.id) || delivery.as_ref().is_some_and(Delivery::is_bundle) {
+                continue;
+            }
+            let way = delivery.map(|d| d.way).unwrap_or_default();
             // What is being typed is left to the courier. What was typed without a sign of a turn has perhaps reached nobody: a prompt with
             // its line has its receipt before.
             let typed = folder == Folder::New
@@ -179,8 +212,8 @@ fn unread(call: &Call<'_>, urgent_only: bool, given: &mut Collection) -> Result<
             given.add(found, &message, name);
         }
     }
-    if given.left > 0 {
-        given.parts.push(format!("{} more unread messages: swarm-msg inbox", given.left));
+    if !given.left.is_empty() {
+        given.parts.push(format!("{} more unread messages: swarm-msg inbox", given.left.len()));
     }
     Ok(())
 }

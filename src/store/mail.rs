@@ -185,6 +185,16 @@ impl Store {
         let given = self.mail(owner, aliases, Folder::Given)?;
         all.messages.extend(given.messages);
         all.refused.extend(given.refused);
+        // A notice that brings others is no mail of its own.
+        let mut mail = Vec::with_capacity(all.messages.len());
+        for message in all.messages {
+            let is_bundle =
+                message.from.is_system() && self.delivery(owner, &message.id)?.is_some_and(|d| d.is_bundle());
+            if !is_bundle {
+                mail.push(message);
+            }
+        }
+        all.messages = mail;
         let envelopes: Vec<Envelope> = all.messages.iter().map(|m| m.envelope()).collect();
         let order = order_sent(envelopes.iter());
         all.messages.sort_by_cached_key(|m| order.get(&m.id).copied());

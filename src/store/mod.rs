@@ -6,6 +6,7 @@
 //! read is moved to `quarantine/` and journalled; the rest goes on working and nothing is regenerated silently.
 
 mod allowance;
+mod bundle;
 pub mod config;
 pub mod coord;
 pub mod fault;

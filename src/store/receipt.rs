@@ -12,13 +12,13 @@ use serde_json::json;
 impl Store {
     /// Marks a message as read, and acknowledged if `acked`. Idempotent; tells whether that was news.
     pub fn receipt(&self, found: &Found, acked: bool) -> Result<bool> {
-        self.receive(found, if acked { Stage::Acked } else { Stage::Read }, |_| false)
+        self.receive(found, if acked { Stage::Acked } else { Stage::Read }, false, |_| false)
     }
 
     /// Marks a message as read that a hook handed over. If its line was typed before, the hook saw it as a prompt: it was submitted,
     /// whoever pressed Enter.
     pub fn receipt_of_hook(&self, found: &Found) -> Result<bool> {
-        self.receive(found, Stage::Read, |delivery| {
+        self.receive(found, Stage::Read, true, |delivery| {
             let reminder = delivery.ack.as_mut().and_then(|ack| ack.reminder.as_mut());
             let typed = std::iter::once(&mut delivery.way).chain(reminder);
             let typed: Vec<_> = typed.filter(|way| way.typed_at > 0 && way.enters == 0).collect();
@@ -30,13 +30,24 @@ impl Store {
         })
     }
 
-    fn receive(&self, found: &Found, stage: Stage, note: impl FnOnce(&mut Delivery) -> bool) -> Result<bool> {
+    fn receive(
+        &self,
+        found: &Found,
+        stage: Stage,
+        by_hook: bool,
+        note: impl FnOnce(&mut Delivery) -> bool,
+    ) -> Result<bool> {
         let now = now_ms();
         self.transact(|tx| {
             let mailbox = &self.mailbox_now(found)?;
             let known = self.delivery(mailbox, &found.id)?;
             let mut delivery = known.unwrap_or_else(|| Delivery::queued(found.id.clone(), now));
+            let before = delivery.way.stage;
             let changed = delivery.way.advance(stage, "", now);
+            // What it brings was in the agent's hands if the agent's own hook saw it, or Enter was pressed on it.
+            if delivery.is_bundle() && (by_hook || (Stage::Entering..Stage::Read).contains(&before)) {
+                tx.settle_members(mailbox, &delivery)?;
+            }
             if found.folder != Folder::Cur {
                 tx.mark_read(mailbox, &found.file)?;
             }

@@ -1,0 +1,137 @@
+//! All that waits for an agent, in one turn: which messages go together, and the notice that brings them.
+//!
+//! Pure. A bundle is a message of swarm's own to the recipient, signed as every other; which messages it brings is on record beside it,
+//! and each of these keeps its own state. So a bundle is delivered as any message is, by the same marks, and what becomes of it becomes of
+//! what it brings. Its text is its own line and the lines of its members; where these are too long to be typed, it announces them.
+
+use super::frame;
+use super::message::Verified;
+use super::name::Name;
+
+/// The most messages of one bundle. The rest goes with the next.
+const MOST: usize = 64;
+
+/// The most bytes of one bundle: a hook hands over no more at once.
+const MOST_BYTES: usize = 14_000;
+
+/// What a hook's words beside a message's text take, about, in bytes.
+const AROUND: usize = 200;
+
+/// The longest text that is typed, in characters: shorter than what any agent shows as a sign for a long paste.
+const TYPED_MAX: usize = 700;
+
+/// The senders that a bundle names.
+const NAMED: usize = 6;
+
+/// How many of the messages that wait, from the first on, go together. `Some(0)` for none.
+pub fn count(messages: &[Verified]) -> usize {
+    let mut bytes = 0;
+    let fits = |message: &&Verified| {
+        bytes += message.body.as_str().len() + AROUND;
+        bytes <= MOST_BYTES
+    };
+    messages.iter().take(MOST).take_while(fits).count()
+}
+
+/// How many messages it is worth looking at.
+pub const LOOKED_AT: usize = MOST;
+
+/// Whether the lines of these may be typed in one.
+pub fn is_typed_whole(members: &[Verified], recipient: &Name) -> bool {
+    let short = |message: &Verified| {
+        let line = frame::render(message, recipient);
+        let is_whole = line.contains(message.body.as_str());
+        is_whole.then(|| line.chars().count() + 1)
+    };
+    // Beside the line of the bundle itself.
+    let lines: Option<usize> = members.iter().map(short).sum();
+    lines.is_some_and(|length| length + text(members, true).len() + 120 <= TYPED_MAX)
+}
+
+/// A text as long as the one that is typed for a bundle of these, for looking whether there is room.
+pub fn about(members: &[Verified], recipient: &Name, whole: bool) -> String {
+    let own = format!("{} {}", "-".repeat(120), text(members, whole));
+    let lines = members.iter().filter(|_| whole).map(|message| frame::render(message, recipient));
+    std::iter::once(own).chain(lines).collect::<Vec<_>>().join(" ")
+}
+
+/// What a bundle says of its members: how many there are, and from whom.
+pub fn text(members: &[Verified], whole: bool) -> String {
+    let mut senders: Vec<(&Name, usize)> = Vec::new();
+    for message in members {
+        match senders.iter_mut().find(|(name, _)| *name == &message.from) {
+            Some((_, count)) => *count += 1,
+            None => senders.push((&message.from, 1)),
+        }
+    }
+    let mut named: Vec<String> =
+        senders.iter().take(NAMED).map(|(name, count)| format!("{count} from {name}")).collect();
+    if senders.len() > NAMED {
+        let rest: usize = senders.iter().skip(NAMED).map(|(_, count)| count).sum();
+        named.push(format!("{rest} from {} others", senders.len() - NAMED));
+    }
+    let urgent = match members.iter().filter(|m| m.urgent).count() {
+        0 => String::new(),
+        count => format!(", {count} of them URGENT"),
+    };
+    let what = if whole { "" } else { "; read and answer them: swarm-msg read --all" };
+    format!("{} messages for you: {}{urgent}{what}", members.len(), named.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::body::Body;
+    use crate::core::frame::INLINE_MAX;
+    use crate::core::id::MessageId;
+    use crate::core::message::{Message, tests};
+    use crate::core::signing::Key;
+
+    fn sealed(id: u64, from: &str, body: &str, urgent: bool) -> Verified {
+        let (id, from, body) =
+            (MessageId::from_entropy(id), Name::new(from).unwrap(), Body::new(body).unwrap());
+        let key = Key::new([1; 32]);
+        key.verify(key.sign(Message { id, from, body, urgent, ..tests::message() })).unwrap()
+    }
+
+    fn many(count: u64, body: &str) -> Vec<Verified> {
+        (0..count).map(|n| sealed(n, &format!("agent-{}", n % 9), body, false)).collect()
+    }
+
+    #[test]
+    fn a_bundle_is_bounded_in_number_and_in_bytes_and_its_rest_waits() {
+        assert_eq!(count(&many(2, "short")), 2);
+        assert_eq!(count(&many(200, "short")), MOST);
+        assert_eq!(count(&many(9, &"x".repeat(4000))), 3);
+        // One that is too large by itself is no bundle.
+        assert_eq!(count(&many(2, &"x".repeat(20_000))), 0);
+        assert_eq!(count(&[]), 0);
+    }
+
+    #[test]
+    fn it_says_how_many_there_are_and_from_whom_in_one_short_line() {
+        let two = [sealed(1, "codex-1", "a", false), sealed(2, "codex-1", "b", true)];
+        assert_eq!(text(&two, true), "2 messages for you: 2 from codex-1, 1 of them URGENT");
+        let long = "a-name-that-is-as-long-as-may-be";
+        let all: Vec<Verified> =
+            (0..64).map(|n| sealed(n, &format!("{}{}", &long[..30], 10 + n % 9), "x", n == 3)).collect();
+        let told = text(&all, false);
+        assert!(told.contains("from 3 others, 1 of them URGENT; read and answer them"), "{told}");
+        assert!(Body::new(&told).unwrap().is_inline(INLINE_MAX), "{} {told}", told.len());
+    }
+
+    #[test]
+    fn a_few_short_lines_are_typed_whole_and_more_are_announced() {
+        let to = Name::new("reviewer").unwrap();
+        assert!(is_typed_whole(&many(3, "is it done?"), &to));
+        assert!(!is_typed_whole(&many(9, "is it done?"), &to));
+        assert!(
+            !is_typed_whole(&many(2, "two\nlines"), &to),
+            "a doorbell of one needs a reading all the same"
+        );
+        let (bundle, members) = (sealed(99, "human", "2 messages", false), many(2, "done?"));
+        let typed = frame::render_bundle(&bundle, &members, &to, " ");
+        assert_eq!(typed.matches("[swarm ").count(), 3);
+        assert!(!typed.contains('\n') && typed.ends_with(')'), "{typed}");
+    }
+}

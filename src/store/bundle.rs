@@ -1,0 +1,129 @@
+//! Bundles: one message of swarm's own that brings others, see [`crate::core::bundle`].
+//!
+//! What it brings is on record before it is in the mailbox, so after a crash in between there is a record too many and nothing else. What
+//! becomes of a bundle becomes of its members in the same transaction, bundle first: whoever comes after a crash finds the bundle where it
+//! was, with its stage, and does the rest. That is idempotent, and what was read or acknowledged meanwhile is left alone. A bundle of which
+//! nothing was typed yet is taken away again, with its lock held as for every change.
+
+use super::mail::Folder;
+use super::post::Draft;
+use super::{Store, Transaction, now_ms};
+use crate::core::body::Body;
+use crate::core::delivery::{Delivery, Stage};
+use crate::core::id::MessageId;
+use crate::core::message::{Identity, MessageType, Verified, parse_file_name};
+use crate::core::name::Name;
+use crate::core::rate::Limit;
+use anyhow::{Context as _, Result};
+use serde_json::json;
+use std::collections::BTreeSet;
+
+impl Store {
+    /// Puts a bundle of these messages into their recipient's mailbox.
+    pub fn bundle(&self, owner: &Name, text: &str, members: Vec<MessageId>, whole: bool) -> Result<Verified> {
+        let draft = Draft {
+            from: Name::system(),
+            identity: Identity::System,
+            to: vec![owner.clone()],
+            kind: MessageType::Info,
+            answers: None,
+            ack: false,
+            urgent: false,
+            body: Body::new(text)?,
+        };
+        // It takes no room that its members do not have already.
+        let (message, staged) = self.prepare(draft, Limit { count: 0, ..Limit::default() }, |_| Ok(()))?;
+        let now = now_ms();
+        self.transact(|tx| {
+            let known = Delivery { members, whole, ..Delivery::queued(message.id.clone(), now) };
+            tx.put_delivery(owner, &known)?;
+            tx.journal("bundle", json!({"id": message.id, "to": owner, "members": known.members}))?;
+            staged.link(&self.mail_file(owner, Folder::New, &message.file_name()))
+        })?;
+        self.key().verify(self.key().sign(message)).map_err(|_| anyhow::anyhow!("a bundle was not signed"))
+    }
+
+    /// The messages that a bundle brings, wherever they lie in the mailbox, in the order of its text.
+    pub fn members(&self, owner: &Name, aliases: &[Name], bundle: &Delivery) -> Result<Vec<Verified>> {
+        let wanted: BTreeSet<&MessageId> = bundle.members.iter().collect();
+        let mut found = Vec::new();
+        for folder in [Folder::New, Folder::Given, Folder::Cur] {
+            if found.len() == wanted.len() {
+                break;
+            }
+            for file in self.mail_files(owner, folder)? {
+                if parse_file_name(&file).is_some_and(|(_, id)| wanted.contains(&id))
+                    && let Some(Ok(message)) = self.message(owner, aliases, folder, &file)?
+                    && !found.iter().any(|m: &Verified| m.id == message.id)
+                {
+                    found.push(message);
+                }
+            }
+        }
+        let place = |message: &Verified| bundle.members.iter().position(|id| *id == message.id);
+        found.sort_by_key(place);
+        Ok(found)
+    }
+
+    /// Whether one of the messages that a bundle brings still waits.
+    pub fn brings_anything(&self, owner: &Name, bundle: &Delivery) -> Result<bool> {
+        let mut waits = false;
+        self.each_mail(owner, Folder::New, |file| {
+            waits |= parse_file_name(file).is_some_and(|(_, id)| bundle.members.contains(&id));
+        })?;
+        Ok(waits)
+    }
+
+    /// What stands, by a bundle, in the composer of a mailbox's owner, or may: nobody else gives it meanwhile.
+    pub fn under_way(&self, owner: &Name) -> Result<BTreeSet<MessageId>> {
+        let mut under_way = BTreeSet::new();
+        for file in self.mail_files(owner, Folder::New)? {
+            let Some((sender, id)) = parse_file_name(&file) else { continue };
+            if sender == Name::system().as_str()
+                && let Some(bundle) = self.delivery(owner, &id)?.filter(Delivery::is_bundle_under_way)
+            {
+                under_way.extend(bundle.members);
+            }
+        }
+        Ok(under_way)
+    }
+}
+
+impl Transaction<'_> {
+    /// Makes true of its members what became of a bundle, as far as they wait still.
+    pub fn settle_members(&mut self, owner: &Name, bundle: &Delivery) -> Result<()> {
+        for file in self.store.mail_files(owner, Folder::New)? {
+            let Some((_, id)) = parse_file_name(&file) else { continue };
+            if !bundle.members.contains(&id) {
+                continue;
+            }
+            let known = self.store.delivery(owner, &id)?;
+            let mut member = known.unwrap_or_else(|| Delivery::queued(id.clone(), now_ms()));
+            if member.given_with(bundle, now_ms()) {
+                self.put_delivery(owner, &member)?;
+                let (stage, detail) = (member.way.stage, &member.way.detail);
+                self.journal(
+                    "delivery",
+                    json!({"id": id, "to": owner, "stage": stage, "detail": detail, "reminder": null}),
+                )?;
+            }
+            if member.way.stage == Stage::Submitted {
+                self.mark_given(owner, &file)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a bundle away of which nothing was typed, or nothing is left.
+    pub fn drop_bundle(&mut self, owner: &Name, file: &str, id: &MessageId) -> Result<()> {
+        for path in [self.store.mail_file(owner, Folder::New, file), self.store.delivery_path(owner, id)] {
+            match std::fs::remove_file(&path) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(e).with_context(|| format!("cannot remove {}", path.display()));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
