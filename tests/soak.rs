@@ -445,7 +445,7 @@ impl Soak {
         }
         let (copies, agents) = (books::copies(world), books::agents(world));
         let posts = books::posts_agree(ledger, &copies, &agents, self.killed);
-        let typed = books::typed(world, self.team.iter().map(|m| m.pane.clone()));
+        let typed = books::typed(world, ledger, self.team.iter().map(|m| m.pane.clone()));
         let compared = books::order_holds(world, ledger, &typed, &copies);
         let acks = books::acknowledgements_end(world, ledger, &copies);
         let on_disk = books::leases(world);

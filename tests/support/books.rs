@@ -77,6 +77,11 @@ impl Ledger {
         entries.map(|e| format!("{e}\n")).collect()
     }
 
+    /// What each bundle brings.
+    pub fn bundles(&self) -> BTreeMap<String, Vec<String>> {
+        self.events("bundle").map(|entry| (text(&entry["id"]), words(&entry["members"]))).collect()
+    }
+
     /// How often each message to each recipient has had that event; of deliveries, those that came to their end.
     pub fn count(&self, event: &str) -> BTreeMap<(String, String), usize> {
         let mut counts = BTreeMap::new();
@@ -180,8 +185,12 @@ pub fn posts_agree(
             assert_eq!(with.iter().filter(bears).count(), 1, "{id} to {name} is with {with:?}");
         }
     }
-    let unwritten: Vec<&Vec<&Copy>> =
-        owners.iter().filter(|(id, _)| !sent.contains_key(*id)).map(|(_, all)| all).collect();
+    let bundles = ledger.bundles();
+    let unwritten: Vec<&Vec<&Copy>> = owners
+        .iter()
+        .filter(|(id, _)| !sent.contains_key(*id) && !bundles.contains_key(*id))
+        .map(|(_, all)| all)
+        .collect();
     assert!(
         unwritten.iter().all(|all| all[0].message["from"] == "swarm"),
         "not in the journal: {unwritten:#?}"
@@ -190,17 +199,30 @@ pub fn posts_agree(
     sent.len()
 }
 
-/// What the agents were typed: per pane the ids of messages (not of reminders), in order.
-pub fn typed(world: &World, panes: impl Iterator<Item = String>) -> BTreeMap<String, Vec<String>> {
-    let mut all = BTreeMap::new();
+/// What the agents were typed: per pane the ids of messages (not of reminders), in order, those that a bundle announced in its place.
+pub fn typed(
+    world: &World,
+    ledger: &Ledger,
+    panes: impl Iterator<Item = String>,
+) -> BTreeMap<String, Vec<String>> {
+    let (bundles, mut all) = (ledger.bundles(), BTreeMap::new());
     for pane in panes {
         let mut ids = Vec::new();
-        for line in world.events(&pane, "submitted") {
-            assert_eq!(line.matches("[swarm ").count(), 1, "one message at a time: {line}");
-            let mut head = line.trim_start().strip_prefix("[swarm ").unwrap_or_default().split(' ');
-            let (id, kind) = (head.next().unwrap_or_default(), head.next().unwrap_or_default());
-            if kind != "REMINDER" {
-                ids.push(id.to_owned());
+        for text in world.events(&pane, "submitted") {
+            let heads = text.split("[swarm ").skip(1).map(|line| {
+                let mut head = line.split(' ');
+                (head.next().unwrap_or_default().to_owned(), head.next().unwrap_or_default().to_owned())
+            });
+            let heads: Vec<(String, String)> = heads.collect();
+            match (&heads[..], heads.first().and_then(|(id, _)| bundles.get(id))) {
+                ([(id, kind)], None) => ids.extend((kind != "REMINDER").then(|| id.clone())),
+                ([_], Some(members)) => ids.extend(members.iter().cloned()),
+                ([_, lines @ ..], Some(members)) => {
+                    let lines: Vec<String> = lines.iter().map(|(id, _)| id.clone()).collect();
+                    assert_eq!(&lines, members, "{text}");
+                    ids.extend(lines);
+                }
+                _ => panic!("one message or one bundle at a time: {text}"),
             }
         }
         all.insert(pane, ids);
