@@ -361,6 +361,7 @@ fn an_agent_that_takes_the_place_of_one_that_ended_is_not_given_its_mail() {
     world.end_couriers();
     world.control(&pane, "clear");
     world.control(&pane, "exit");
+    eventually("it has ended", || world.log(&pane).contains("\"exit\"").then_some(()));
     let out = world.path().join("told");
     let script =
         format!("echo '{{}}' | swarm hook claude SessionStart >{0}.tmp; mv {0}.tmp {0}", out.display());

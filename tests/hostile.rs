@@ -371,19 +371,15 @@ fn a_storm_of_signals_does_not_shake_the_courier() {
     let socket = world.tmux(&["display-message", "-p", "#{socket_path}"]);
     let mut courier = world.command("swarm").args(["courier", "--socket", &socket]).spawn().unwrap();
     eventually("the agent is known", || world.state().join("agents/claude-1.json").exists().then_some(()));
-    for n in 0..5 {
-        world.ok(&["send", "--no-wait", "claude-1", &format!("message {n}")]);
-    }
+    let send = |n| parse(&world.ok(&["send", "--json", "--no-wait", "claude-1", &format!("message {n}")]));
+    let ids: Vec<String> = (0..5).map(|n| send(n)["id"].as_str().unwrap().to_owned()).collect();
     eventually("five messages in the storm", || {
         for name in ["WINCH", "STOP", "CONT", "WINCH"] {
             kill(&courier, name);
         }
-        (world.events(&pane, "submitted").len() >= 5).then_some(())
+        (world.typed(&pane).len() >= 5).then_some(())
     });
-    let told = world.events(&pane, "submitted");
-    for n in 0..5 {
-        assert_eq!(told.iter().filter(|t| t.contains(&format!("] message {n} ("))).count(), 1, "{told:#?}");
-    }
+    assert_eq!(world.typed(&pane), ids, "each once: {}", world.log(&pane));
     world.tmux(&["kill-server"]);
     assert!(courier.wait().unwrap().success(), "it ends with its server");
 }
@@ -624,17 +620,16 @@ fn hostile_text_from_end_to_end_runs_nothing_and_arrives_whole() {
         }
         let told = parse(&world.ok(&["send", "--json", "--no-wait", "claude-1", &text]));
         world.ok(&["send", "--no-wait", "human", &text]);
-        sent.push((told["id"].as_str().unwrap().to_owned(), text));
-    }
-    for (id, text) in &sent {
-        let marker = format!("[swarm {id} ");
+        // Each by itself: of several that wait only the number is told.
+        let marker = format!("[swarm {} ", told["id"].as_str().unwrap());
         let line = eventually(&format!("{text:?} arrives"), || {
             world.events(&pane, "submitted").into_iter().find(|t| t.contains(&marker))
         });
         assert!(line.starts_with(&marker) && line.ends_with(')') && !line.contains('\n'), "{line:?}");
+        sent.push(text);
     }
     assert_eq!(world.events(&pane, "submitted").len(), sent.len());
-    assert_eq!(bodies(&world), sent.iter().map(|(_, text)| text.clone()).collect::<Vec<_>>());
+    assert_eq!(bodies(&world), sent);
     for dir in [world.project(), place, world.path().to_owned(), world.path().join("home")] {
         assert!(!dir.join("pwned").exists(), "{}", dir.display());
     }

@@ -8,6 +8,7 @@ pub mod books;
 pub mod peer;
 pub mod servers;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -213,6 +214,28 @@ impl World {
             .filter(|v| v["event"] == event)
             .map(|v| v["text"].as_str().unwrap_or_default().to_owned())
             .collect()
+    }
+
+    /// The ids of the messages that an agent was given, in order: by their own lines, or by that of a bundle which announces them.
+    pub fn typed(&self, pane: &str) -> Vec<String> {
+        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        let journal = fs::read_to_string(self.state().join("journal.jsonl")).unwrap_or_default();
+        let entries = journal.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let bundles: BTreeMap<String, Vec<String>> = entries
+            .filter(|entry| entry["event"] == "bundle")
+            .map(|e| (text(&e["id"]), e["members"].as_array().into_iter().flatten().map(text).collect()))
+            .collect();
+        let mut ids = Vec::new();
+        for turn in self.events(pane, "submitted") {
+            let heads = turn.split("[swarm ").skip(1).filter_map(|line| line.split(' ').next());
+            let heads: Vec<String> = heads.map(str::to_owned).collect();
+            match (&heads[..], heads.first().and_then(|id| bundles.get(id))) {
+                ([_], Some(members)) => ids.extend(members.iter().cloned()),
+                ([_, lines @ ..], Some(_)) => ids.extend(lines.iter().cloned()),
+                _ => ids.extend(heads),
+            }
+        }
+        ids
     }
 
     /// Steers an agent, by its control FIFO.
