@@ -237,6 +237,7 @@ fn a_text_that_its_composer_does_not_show_whole_is_announced_by_a_line_that_it_d
     world.tmux(&["resize-window", "-t", &pane, "-x", "80", "-y", "24"]);
     world.ok(&["discover", "--init", "--quiet"]);
     let long = send(&world, &["claude-1", "words and more words ".repeat(18).trim()]);
+    reaches(&world, &long, "submitted", "");
     let short = send(&world, &["claude-1", "a few words"]);
     for id in [&long, &short] {
         reaches(&world, id, "submitted", "");

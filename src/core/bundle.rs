@@ -4,6 +4,7 @@
 //! and each of these keeps its own state. So a bundle is delivered as any message is, by the same marks, and what becomes of it becomes of
 //! what it brings. Its text is its own line and the lines of its members; where these are too long to be typed, it announces them.
 
+use super::address::Address;
 use super::frame;
 use super::message::Verified;
 use super::name::Name;
@@ -57,7 +58,7 @@ pub fn about(members: &[Verified], recipient: &Name, whole: bool) -> String {
 
 /// What a bundle says of its members: how many there are, and from whom.
 pub fn text(members: &[Verified], whole: bool) -> String {
-    let mut senders: Vec<(&Name, usize)> = Vec::new();
+    let mut senders: Vec<(&Address, usize)> = Vec::new();
     for message in members {
         match senders.iter_mut().find(|(name, _)| *name == &message.from) {
             Some((_, count)) => *count += 1,

@@ -608,10 +608,10 @@ impl<'a> Round<'a> {
                 jobs.extend(self.begun(agent, file, &message, bundle)?);
                 continue;
             }
-            let stage = delivery.map_or(Stage::Queued, |d| d.way.stage);
+            let (stage, plain) = delivery.map_or((Stage::Queued, false), |d| (d.way.stage, d.way.plain));
             if stage.is_open() {
                 let (envelope, members) = (message.envelope(), Vec::new());
-                jobs.push(Job { file, envelope, reminder: None, stage, members, whole: false });
+                jobs.push(Job { file, envelope, reminder: None, stage, members, whole: false, plain });
             } else if !matches!(stage, Stage::Failed | Stage::Typed) {
                 // Submitted, and a crash came before the move.
                 self.store.transact(|tx| tx.mark_given(&agent.name, &file))?;
@@ -624,7 +624,7 @@ impl<'a> Round<'a> {
             if let (Some(reminder), Some(clock)) = (delivery.open_reminder(), &delivery.ack) {
                 let (reminder, stage) = (Some(clock.rings), reminder.stage);
                 let (envelope, members) = (message.envelope(), Vec::new());
-                jobs.push(Job { file, envelope, reminder, stage, members, whole: false });
+                jobs.push(Job { file, envelope, reminder, stage, members, whole: false, plain: false });
             }
         }
         let order = order_sent(jobs.iter().map(|j| &j.envelope));
@@ -649,7 +649,7 @@ impl<'a> Round<'a> {
             Stage::Typing | Stage::Entering => {
                 let members = self.store.members(name, &agent.formerly, bundle)?;
                 let (envelope, stage, whole) = (message.envelope(), bundle.way.stage, bundle.whole);
-                return Ok(Some(Job { file, envelope, reminder: None, stage, members, whole }));
+                return Ok(Some(Job { file, envelope, reminder: None, stage, members, whole, plain: false }));
             }
             // A sign that it was given may come yet.
             Stage::Typed if self.store.brings_anything(name, bundle)? => {}
@@ -697,6 +697,8 @@ struct Job {
     /// The messages that it brings, if it is a bundle, and whether their lines are typed with it.
     members: Vec<Verified>,
     whole: bool,
+    /// It is announced by a line of its own.
+    plain: bool,
 }
 
 /// What is typed in one: a message, a reminder, or a bundle.
@@ -710,7 +712,7 @@ struct Parcel {
 impl Job {
     /// Whether it may go with others in a bundle: a message of which nothing was typed.
     fn may_go_with_others(&self) -> bool {
-        self.reminder.is_none() && matches!(self.stage, Stage::Queued | Stage::Held)
+        self.reminder.is_none() && !self.plain && matches!(self.stage, Stage::Queued | Stage::Held)
     }
 
     /// Where its message is.
