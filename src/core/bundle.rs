@@ -92,7 +92,7 @@ mod tests {
         let (id, from, body) =
             (MessageId::from_entropy(id), Name::new(from).unwrap(), Body::new(body).unwrap());
         let key = Key::new([1; 32]);
-        key.verify(key.sign(Message { id, from, body, urgent, ..tests::message() })).unwrap()
+        key.verify(key.sign(Message { id, from: from.into(), body, urgent, ..tests::message() })).unwrap()
     }
 
     fn many(count: u64, body: &str) -> Vec<Verified> {
