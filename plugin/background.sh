@@ -12,27 +12,48 @@ slot=$1
 key=$(tmux show-options -sqv @swarm-bound)
 exe=$(tmux show-options -sqv @swarm-cli)
 hint=${key:+: prefix $key}
+# How to follow an installation: the key tells it as long as it has nothing else to do.
+if [ -n "$exe" ]; then
+  follow="; the old one serves meanwhile${key:+ (prefix $key, then L: how far it is)}"
+else
+  follow=${hint:+$hint tells how far it is}
+fi
 
-# Its own lines, and its exit code behind them; of cargo's only the log keeps track.
+# What the status segment shows meanwhile.
+shows() { tmux set-option -s @swarm-installing "$1"; }
+
+# Its own lines, and its exit code behind them; of cargo's only the log keeps track, and the number of crates here.
 {
   /bin/sh "$plugin/install.sh" --once "${2:-auto}" 2>&1 </dev/null
   echo "code $?"
 } | {
-  why=''
+  why='' crates=0
   while IFS= read -r line; do
     case $line in
-    'swarm: downloading'*) [ -n "$exe" ] || say "swarm is being downloaded${hint:+$hint tells how far it is}" 3000 ;;
-    'swarm: building'*) [ -n "$exe" ] || say "swarm is being built in the background${hint:+$hint tells how far it is}" 3000 ;;
+    'swarm: downloading'*)
+      shows 'downloading'
+      say "swarm is being downloaded$follow" 3000
+      ;;
+    'swarm: downloaded '*) shows "downloading ${line#swarm: downloaded }" ;;
+    'swarm: building'*)
+      shows 'building'
+      say "swarm is being built in the background$follow" 3000
+      ;;
+    '   Compiling tmux-swarm '*) shows 'building: the last step' ;;
+    '   Compiling '*) crates=$((crates + 1)) && shows "building: $crates crates" ;;
     'swarm: the program is up to date') exit 0 ;;
     'swarm: installed'*) ;;
     'swarm: '*[!\ ]*) why="${why:+$why; }${line#swarm: }" ;;
     'code 0')
+      # Nobody who took the plugin out meanwhile gets it back.
+      [ -n "$(tmux show-options -sqv @swarm-slot)" ] || exit 0
       /bin/sh "$plugin/../swarm.tmux"
       say "swarm is installed and ready$hint" 5000
       ;;
-    'code 4') ;; # another one is running, and will tell
+    'code 4') exit 4 ;; # another one is running, and will tell
     'code '*) say "swarm could not be installed: ${why:-see the log}${key:+ (prefix $key, then L: the log)}" 10000 ;;
     esac
   done
 }
+[ "$?" -eq 4 ] || tmux set-option -su @swarm-installing
 exit 0

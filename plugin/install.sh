@@ -16,6 +16,8 @@ cd "$root" || exit 1
 PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin:/opt/homebrew/bin:/usr/local/bin
 export PATH
 log=${XDG_STATE_HOME:-$HOME/.local/state}/swarm/build.log
+# How long a download may take, in seconds.
+patience=${SWARM_DOWNLOAD_TIMEOUT:-120}
 lock=$root/bin/.building
 once=no mode=auto
 for word in "$@"; do
@@ -33,6 +35,8 @@ fail() {
   printf 'swarm: %s\n' "$@" >&2
   exit "${code:-1}"
 }
+
+case $patience in *[!0-9]*) fail "SWARM_DOWNLOAD_TIMEOUT is a number of seconds, not '$patience'" ;; esac
 
 # An attempt that began and failed: remembered with the reason.
 failed() {
@@ -99,25 +103,34 @@ find_prebuilt() {
   [ "$sources" = "$now" ] && [ -n "$version" ] && [ -n "$url" ] && [ -n "$sum" ]
 }
 
-# fetch URL FILE: within two minutes, no more than was announced. A proxy is taken from the environment, as curl and wget do.
+# fetch URL FILE: within the time, no more than was announced. A proxy is taken from the environment, as curl and wget do.
 fetch() {
+  # Whatever sends more is ended by the system, and not by what it says of itself.
+  ulimit -f "$((size / 512 + 1))"
   case $1 in
   file://*) cp "${1#file://}" "$2" 2>&1 ;;
   *)
     if command -v curl >/dev/null; then
-      curl --fail --location --silent --show-error --connect-timeout 10 --max-time 120 \
+      curl --fail --location --silent --show-error --connect-timeout 10 --max-time "$patience" \
         --speed-limit 1000 --speed-time 20 --max-filesize "$size" -o "$2" "$1" 2>&1
     elif command -v wget >/dev/null; then
       # No option of wget bounds the whole.
       limit=''
-      ! command -v timeout >/dev/null || limit='timeout 120'
-      $limit wget -q -T 15 -O "$2" "$1" 2>&1 || { echo "wget could not get $1" && false; }
+      ! command -v timeout >/dev/null || limit="timeout $patience"
+      $limit wget -q -t 1 -T 15 -O "$2" "$1" 2>&1 || { echo "wget could not get $1" && false; }
     else
       echo 'neither curl nor wget was found'
       false
     fi
     ;;
   esac
+}
+
+# Says each second how much of a file is there. It ends with this script, however that ends.
+progress() {
+  while sleep 1 >/dev/null 2>&1 && kill -0 "$$" 2>/dev/null; do
+    echo "swarm: downloaded $(($(wc -c <"$1") * 100 / size)) %" | tee -a "$log"
+  done
 }
 
 sha256() {
@@ -137,8 +150,15 @@ download() {
   new=bin/.new.prebuilt
   rm -rf "$new"
   mkdir "$new" || { why="cannot write in $root/bin" && return 1; }
-  if ! said=$(fetch "$url/$file" "$new/archive"); then
-    why="the download failed: $(printf '%s' "$said" | tail -n 1)"
+  : >"$new/archive"
+  progress "$new/archive" &
+  watch=$!
+  said=$(fetch "$url/$file" "$new/archive")
+  got=$?
+  { kill "$watch" && wait "$watch"; } 2>/dev/null
+  if [ "$got" -ne 0 ]; then
+    said=$(printf '%s' "$said" | tail -n 1)
+    why="the download failed: ${said:-it was ended (code $got)}"
   elif ! got=$(wc -c <"$new/archive") || [ "$((got))" -ne "$size" ]; then
     why="the download has $((got)) bytes instead of $size"
   elif real=$(sha256 "$new/archive") && [ -z "$real" ]; then

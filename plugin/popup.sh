@@ -9,11 +9,12 @@ exe=$(tmux show-options -sqv @swarm-cli)
 plugin=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P) || exit 1
 log=${XDG_STATE_HOME:-$HOME/.local/state}/swarm/build.log
 
-# Reads one key into $pressed; a terminal that is gone counts as one.
+# Reads one key into $pressed; a terminal that is gone counts as one. `press 1` waits for a second only.
 press() {
   saved=$(stty -g 2>/dev/null)
-  stty -icanon -echo min 1 time 0 2>/dev/null
-  pressed=$(dd bs=1 count=1 2>/dev/null)
+  stty -icanon -echo min "$((${1:-0} == 0))" time "$((${1:-0} * 10))" 2>/dev/null
+  # The mark keeps a line break, which the shell would drop.
+  pressed=$(dd bs=1 count=1 2>/dev/null && echo .) && pressed=${pressed%.}
   [ -z "$saved" ] || stty "$saved" 2>/dev/null
 }
 
@@ -62,10 +63,17 @@ build_log() {
 }
 
 missing() {
-  if [ -L "$plugin/../bin/.building" ]; then
-    echo 'The program is being installed; it will say when it is ready. So far:'
-    echo
-    tail -n 15 "$log" 2>/dev/null | tr -d '\000-\010\013-\037\177'
+  pressed='' waited=''
+  while [ -z "$pressed" ] && [ -L "$plugin/../bin/.building" ] && [ -t 0 ]; do
+    printf '\033[H\033[2J%s\n\n' 'The program is being installed; it will say when it is ready. So far:'
+    tail -n 12 "$log" 2>/dev/null | tr -d '\000-\010\013-\037\177'
+    printf '\n(any key closes this)'
+    press 1
+    waited=yes
+  done
+  [ -z "$pressed" ] || exit 0
+  if [ -n "$waited" ] && [ -x "$plugin/../bin/swarm" ]; then
+    printf '\033[H\033[2J%s\n' 'It is installed.'
     finish
   fi
   root=$(printf '%s' "${plugin%/*}" | sed "s/'/'\\\\''/g")

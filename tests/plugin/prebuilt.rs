@@ -2,12 +2,14 @@
 
 use crate::lab::{Lab, STUB, checkout, script, stub_cargo};
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 const NAME: &str = "swarm-0.1.0-test.tar.gz";
 
@@ -68,6 +70,14 @@ enum Answer {
     Portal,
     /// Redirects to the same server's file.
     Moved(Vec<u8>),
+    /// All of it, with a pause in the middle.
+    Slow(Vec<u8>),
+    /// Accepts and says nothing.
+    Mute,
+    /// Some bytes now and then, and never an end.
+    Trickle,
+    /// Never says how much there is, and goes on sending.
+    Endless,
 }
 
 /// A file server on loopback. It ends with the test's process.
@@ -85,8 +95,9 @@ impl Server {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 count.fetch_add(1, Ordering::SeqCst);
+                let answer = answer.clone();
                 // A client that went away is no concern of the server's.
-                let _ = serve(stream, &answer);
+                std::thread::spawn(move || serve(stream, &answer).is_ok());
             }
         });
         Self { url, asked }
@@ -122,17 +133,58 @@ fn serve(mut stream: TcpStream, answer: &Answer) -> std::io::Result<()> {
             stream.write_all(head("200 OK", page.len(), "").as_bytes())?;
             stream.write_all(page)
         }
+        Answer::Slow(bytes) => {
+            stream.write_all(head("200 OK", bytes.len(), "").as_bytes())?;
+            let (first, second) = bytes.split_at(bytes.len() / 2);
+            stream.write_all(first)?;
+            std::thread::sleep(Duration::from_millis(1500));
+            stream.write_all(second)
+        }
+        Answer::Mute => stream.read_to_end(&mut Vec::new()).map(|_| ()),
+        Answer::Trickle => {
+            stream.write_all(head("200 OK", 1_000_000, "").as_bytes())?;
+            loop {
+                stream.write_all(b"x")?;
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }
+        Answer::Endless => {
+            stream.write_all(b"HTTP/1.0 200 OK\r\nConnection: close\r\n\r\n")?;
+            loop {
+                stream.write_all(&[0; 4096])?;
+            }
+        }
     }
+}
+
+/// A PATH with what the system's has, but for one program.
+fn without(program: &str, lab: &Lab) -> String {
+    let dir = lab.base().join("without");
+    fs::create_dir(&dir).unwrap();
+    for system in ["/bin", "/usr/bin"] {
+        for entry in fs::read_dir(system).unwrap().map(Result::unwrap) {
+            // /bin may be /usr/bin: the same once more.
+            if entry.file_name() != *program {
+                let _ = symlink(entry.path(), dir.join(entry.file_name()));
+            }
+        }
+    }
+    format!("{}:{}", lab.base().join("path").display(), dir.display())
 }
 
 /// Runs the installation by hand.
 fn install(lab: &Lab, args: &[&str]) -> (i32, String) {
+    install_with(lab, args, &[])
+}
+
+fn install_with(lab: &Lab, args: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
     let mut command = lab.command("/bin/sh");
     command.arg(lab.plugin.join("plugin/install.sh")).args(args);
     // Nothing but loopback is asked.
     for proxy in ["http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy", "https_proxy", "HTTPS_PROXY"] {
         command.env_remove(proxy);
     }
+    command.envs(variables.iter().copied());
     let out = command.output().unwrap();
     let said = String::from_utf8_lossy(&out.stdout) + String::from_utf8_lossy(&out.stderr);
     (out.status.code().unwrap(), said.into_owned())
@@ -208,6 +260,9 @@ fn what_does_not_match_is_never_run_and_the_program_is_built_instead() {
         ("missing", "the download failed"),
         ("portal", "bytes instead of"),
         ("nobody listens", "the download failed"),
+        ("mute", "the download failed"),
+        ("trickle", "the download failed"),
+        ("endless", "the download failed"),
     ] {
         let lab = released();
         let release = Release::new(&lab, STUB);
@@ -227,18 +282,82 @@ fn what_does_not_match_is_never_run_and_the_program_is_built_instead() {
             }
             "cut" => Answer::Cut(release.archive.clone()),
             "portal" => Answer::Portal,
+            "mute" => Answer::Mute,
+            "trickle" => Answer::Trickle,
+            "endless" => Answer::Endless,
             _ => Answer::Missing,
         };
         let server = Server::new(answer);
         let url = if case == "nobody listens" { "http://127.0.0.1:1".to_owned() } else { server.url.clone() };
         release.announce(&lab, &url);
-        let (code, said) = install(&lab, &["download"]);
+        // So long is waited for a server that says nothing, or too little.
+        let patience = if matches!(case, "mute" | "trickle") { "2" } else { "60" };
+        let (code, said) = install_with(&lab, &["download"], &[("SWARM_DOWNLOAD_TIMEOUT", patience)]);
         assert!(code == 1 && said.contains(reason), "{case}: {said}");
         assert_eq!(left(&lab), [".failed"], "{case}: {said}");
         assert!(!was_built(&lab), "{case}: download never builds");
-        let (code, said) = install(&lab, &["auto"]);
-        assert!(code == 0 && said.contains("installed in bin/"), "{case}: {said}");
-        assert!(was_built(&lab) && !ran.exists(), "{case}");
+        // What was tried once need not be waited for again.
+        if !matches!(case, "mute" | "trickle") {
+            let (code, said) = install(&lab, &["auto"]);
+            assert!(code == 0 && said.contains("installed in bin/"), "{case}: {said}");
+            assert!(was_built(&lab), "{case}");
+        }
+        assert!(!ran.exists(), "{case}");
+    }
+}
+
+#[test]
+fn a_slow_server_is_waited_for_and_the_progress_is_told() {
+    let lab = released();
+    let release = Release::new(&lab, STUB);
+    let server = Server::new(Answer::Slow(release.archive.clone()));
+    release.announce(&lab, &server.url);
+    let (code, said) = install(&lab, &["download"]);
+    assert_eq!(code, 0, "{said}");
+    let told = said.lines().find_map(|l| l.strip_prefix("swarm: downloaded ")).expect(&said);
+    let percent: u32 = told.trim_end_matches(" %").parse().unwrap();
+    assert!(percent <= 100, "{told}");
+    let log = fs::read_to_string(lab.base().join(".local/state/swarm/build.log")).unwrap();
+    assert!(log.contains(told), "{log}");
+}
+
+#[test]
+fn a_time_limit_that_is_no_number_is_refused() {
+    let lab = released();
+    let (code, said) = install_with(&lab, &[], &[("SWARM_DOWNLOAD_TIMEOUT", "2 min")]);
+    assert!(code == 1 && said.contains("SWARM_DOWNLOAD_TIMEOUT is a number"), "{said}");
+    assert!(!was_built(&lab));
+}
+
+#[test]
+fn wget_is_held_to_the_same() {
+    if Command::new("wget").arg("--version").output().is_err() {
+        println!("SKIPPED: wget is not installed");
+        return;
+    }
+    for (case, reason) in
+        [("good", ""), ("altered", "does not match"), ("trickle", "failed"), ("endless", "failed")]
+    {
+        let lab = released();
+        let release = Release::new(&lab, STUB);
+        let mut bytes = release.archive.clone();
+        let answer = match case {
+            "trickle" => Answer::Trickle,
+            "endless" => Answer::Endless,
+            "altered" => {
+                bytes[20] ^= 1;
+                Answer::Whole(bytes)
+            }
+            _ => Answer::Whole(bytes),
+        };
+        let server = Server::new(answer);
+        release.announce(&lab, &server.url);
+        let patience = if case == "trickle" { "2" } else { "60" };
+        let variables = [("PATH", &*without("curl", &lab)), ("SWARM_DOWNLOAD_TIMEOUT", patience)];
+        let (code, said) = install_with(&lab, &["download"], &variables);
+        assert_eq!(code, i32::from(case != "good"), "{case}: {said}");
+        assert!(said.contains(reason), "{case}: {said}");
+        assert_eq!(lab.plugin.join("bin/swarm").exists(), case == "good", "{case}");
     }
 }
 
@@ -294,6 +413,44 @@ fn loading_the_plugin_downloads_behind_the_users_back_and_says_so() {
     lab.load_and_build();
     lab.sees("swarm is installed and ready: prefix S");
     lab.until("hooks call what was downloaded", || lab.log().contains("discover --quiet"));
+}
+
+#[test]
+fn the_status_line_shows_how_far_a_download_is_while_the_old_program_serves() {
+    let lab = Lab::new();
+    checkout(&lab);
+    let old = "#!/bin/sh\necho 'swarm 0.0.9 (protocol 1)'\n";
+    script(&lab.plugin.join("bin/swarm"), old);
+    let release = Release::new(&lab, STUB);
+    let server = Server::new(Answer::Slow(release.archive.clone()));
+    release.announce(&lab, &server.url);
+    lab.start();
+    lab.attach();
+    lab.tmux(&["set-option", "-g", "status-right", "<#{E:@swarm-status}>"]);
+    lab.tmux(&["set-option", "-g", "status-interval", "1"]);
+    lab.load_and_build();
+    lab.dismiss("swarm is being downloaded; the old one serves meanwhile (prefix S, then L: how far it is)");
+    assert_eq!(fs::read_to_string(lab.plugin.join("bin/swarm")).unwrap(), old);
+    lab.sees("<swarm: downloading");
+    lab.dismiss("swarm is installed and ready: prefix S");
+    lab.sees("<>");
+    assert!(!lab.tmux(&["show-options", "-s"]).contains("@swarm-installing"));
+}
+
+#[test]
+fn a_plugin_that_was_taken_out_meanwhile_stays_out() {
+    let lab = Lab::new();
+    checkout(&lab);
+    let release = Release::new(&lab, STUB);
+    let server = Server::new(Answer::Slow(release.archive.clone()));
+    release.announce(&lab, &server.url);
+    lab.start();
+    let before = lab.state();
+    lab.load_and_build();
+    lab.until("the download has begun", || server.asked() > 0);
+    lab.run("plugin/unload.sh");
+    lab.until("it is there", || lab.plugin.join("bin/.stamp").exists() && !lab.is_building());
+    assert_eq!(lab.state(), before);
 }
 
 #[test]
