@@ -30,7 +30,7 @@ fi
 case $toolchain in nightly*) ;; *) export RUSTC_BOOTSTRAP=1 ;; esac
 if ! command -v cargo-fuzz >/dev/null; then
   [ "${CI:-}" = true ] || skip 'no cargo-fuzz: cargo install cargo-fuzz --locked'
-  RUSTC_BOOTSTRAP='' cargo install cargo-fuzz --locked || skip 'cargo-fuzz could not be installed'
+  RUSTC_BOOTSTRAP='' cargo install cargo-fuzz --locked --debug || skip 'cargo-fuzz could not be installed'
 fi
 cargo ${toolchain:+"+$toolchain"} --version
 
