@@ -202,11 +202,12 @@ dry_run() {
   say 'installed as the plugin does, in a fresh checkout, without cargo'
   git clone -q "$root" "$work/checkout"
   cp "$dist/release" "$work/checkout/plugin/release"
-  begun=$(date +%s)
-  HOME=$work PATH=/usr/local/bin:/usr/bin:/bin CARGO_HOME=$work/no "$work/checkout/plugin/install.sh" download
+  env -i HOME="$work" PATH=/usr/local/bin:/usr/bin:/bin "$work/checkout/plugin/install.sh" download
   "$work/checkout/bin/swarm" --version
   "$work/checkout/bin/swarm-msg" --version
-  echo "release.sh: installed in $(($(date +%s) - begun)) s"
+
+  say 'as somebody with TPM and without cargo gets it'
+  scripts/fresh.sh "$dist"
   ls -l "$dist"
   printf '\nrelease.sh: the dry run of %s is complete\n' "$version"
 }
