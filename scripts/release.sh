@@ -7,7 +7,7 @@
 #   scripts/release.sh sign DIR KEY      signs SHA256SUMS with a minisign key
 #   scripts/release.sh bill DIR          what the program is made of (CycloneDX)
 #   scripts/release.sh packages DIR      writes the version and the checksums into packaging/ and flake.nix
-#   scripts/release.sh deb               a Debian package, with cargo-deb
+#   scripts/release.sh deb DIR           a Debian package, with cargo-deb
 #
 # An archive is made from the commit, not from the work tree, and is the same bytes wherever the same compiler makes it.
 # docs/internal/releasing.md describes the whole way, and .github/workflows/release.yml follows it.
@@ -73,14 +73,20 @@ compile_here() {
   esac
 }
 
+# documents PROGRAM DIR: completions and manual pages, as the program writes them.
+documents() {
+  local shell
+  mkdir -p "$2/completions" "$2/man"
+  for shell in bash zsh fish; do "$1" completions "$shell" >"$2/completions/swarm.$shell"; done
+  "$1" man "$2/man" >/dev/null
+}
+
 # pack DIR FILE: the same bytes for the same programs.
 pack() {
-  local dir=$1 file=$2 shell tar=tar
+  local dir=$1 file=$2 tar=tar
   ! command -v gtar >/dev/null || tar=gtar
-  mkdir -p "$dir/out/completions" "$dir/out/man"
   cp LICENSE README.md "$dir/out/"
-  for shell in bash zsh fish; do "$dir/out/swarm" completions "$shell" >"$dir/out/completions/swarm.$shell"; done
-  "$dir/out/swarm" man "$dir/out/man" >/dev/null
+  documents "$dir/out/swarm" "$dir/out"
   "$tar" --sort=name --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX --mtime="@$epoch" --format=ustar \
     -cf - -C "$dir/out" . | gzip -n9 >"$file"
 }
@@ -152,13 +158,17 @@ packages() {
   rm -f packaging/homebrew/swarm.rb.bak packaging/aur/PKGBUILD.bak flake.nix.bak
 }
 
+# A Debian package of the same programs, with manual pages and completions.
 deb() {
-  command -v cargo-deb >/dev/null || cargo install cargo-deb --locked --quiet || fail 'cargo-deb cannot be installed'
-  cargo build --release --locked --quiet
-  mkdir -p target/package/man target/package/completions
-  target/release/swarm man target/package/man >/dev/null
-  for shell in bash zsh fish; do target/release/swarm completions "$shell" >"target/package/completions/swarm.$shell"; done
-  cargo deb --no-build --locked
+  local dir=$1 source=$work/deb
+  command -v cargo-deb >/dev/null || cargo install cargo-deb --locked --quiet --debug || fail 'cargo-deb cannot be installed'
+  [ -d "$work/build/out" ] || compile_here "$work/build"
+  mkdir -p "$source"
+  git archive HEAD | tar -x -C "$source"
+  mkdir -p "$source/target/release" "$source/target/package"
+  cp "$work/build/out/swarm" "$work/build/out/swarm-msg" "$source/target/release/"
+  documents "$work/build/out/swarm" "$source/target/package"
+  (cd "$source" && CARGO_TARGET_DIR=$source/target SOURCE_DATE_EPOCH=$epoch cargo deb --no-build --locked --quiet --output "$dir/")
 }
 
 dry_run() {
@@ -199,6 +209,18 @@ dry_run() {
   say 'what it is made of'
   bill "$dist"
 
+  say 'a package for Debian'
+  if command -v dpkg-deb >/dev/null; then
+    deb "$dist"
+    dpkg-deb --contents "$dist"/*.deb | tee "$work/contents"
+    for file in usr/bin/swarm-msg usr/share/man/man1/swarm.1.gz bash-completion/completions/swarm plugins/swarm/swarm.tmux; do
+      grep -q "$file\$" "$work/contents" || fail "the package does not hold $file"
+    done
+    dpkg-deb --field "$dist"/*.deb Version Depends
+  else
+    echo 'release.sh: SKIPPED: the package for Debian (there is no dpkg-deb)' >&2
+  fi
+
   say 'installed as the plugin does, in a fresh checkout, without cargo'
   git clone -q "$root" "$work/checkout"
   cp "$dist/release" "$work/checkout/plugin/release"
@@ -218,7 +240,7 @@ build) build "$(mkdir -p "${2:?a directory}" && cd "$2" && pwd)" ;;
 assemble) assemble "$(cd "${2:?a directory}" && pwd)" "${3:?the address of the archives}" ;;
 sign) sign "$(cd "${2:?a directory}" && pwd)" "${3:?a key}" ;;
 packages) packages "$(cd "${2:?a directory}" && pwd)" ;;
-deb) deb ;;
+deb) deb "$(mkdir -p "${2:?a directory}" && cd "$2" && pwd)" ;;
 bill) bill "$(cd "${2:?a directory}" && pwd)" ;;
 *)
   sed -n '2,13p' "$0" | sed 's/^# \{0,1\}//'

@@ -111,6 +111,8 @@ fn accepts(program: &str, args: &[&str], file: &str) -> Option<bool> {
 #[test]
 fn each_file_is_well_formed_for_its_own_program() {
     accepts("bash", &["-n"], "packaging/aur/PKGBUILD");
+    // Its variables are makepkg's, as are the directories that it goes to.
+    accepts("shellcheck", &["-s", "bash", "-e", "SC2034,SC2154,SC2164"], "packaging/aur/PKGBUILD");
     accepts("ruby", &["-c"], "packaging/homebrew/swarm.rb");
     accepts("nix-instantiate", &["--parse"], "flake.nix");
 }

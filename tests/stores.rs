@@ -89,6 +89,11 @@ fn every_message_of_a_released_version_is_read_and_verified() {
         // Mail to a former name is still mail of the renamed agent, and its sender's answer still has its thread.
         assert!(world.ok(&["log", "--event", "renamed"]).contains("reviewer"));
         assert_eq!(fs::read_dir(world.state().join("quarantine")).unwrap().count(), 0, "nothing was damaged");
+        assert_eq!(
+            fs::read_to_string(world.state().join("FORMAT")).unwrap(),
+            "3\n",
+            "no older program reads it now"
+        );
     }
 }
 

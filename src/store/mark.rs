@@ -208,7 +208,8 @@ fn resident(seat: &Seat, here: &Seat, id: &str) -> Resident {
     }
 }
 
-fn replace(tmp: &Path, path: &Path, text: &str) -> Result<()> {
+/// Replaces a small file of a store durably.
+pub(super) fn replace(tmp: &Path, path: &Path, text: &str) -> Result<()> {
     let temp = tmp.join(format!("mark.{:016x}", entropy()?));
     record::create_file(&temp, text.as_bytes())?;
     if let Err(e) = fs::rename(&temp, path) {

@@ -3,7 +3,7 @@
 //! Creation is one rename of a complete directory, so any number of racing `swarm init` agree on one store
 //! with one project id. A `.swarm/` that is not ours (no FORMAT file in it) is never written to.
 
-use super::mark::{Mark, Seat};
+use super::mark::{self, Mark, Seat};
 use super::{fault, foreign, record, sealed};
 use crate::core::escape;
 use anyhow::{Context as _, Result, bail};
@@ -12,8 +12,12 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// The format this version writes; a newer one is refused.
-pub const FORMAT: u32 = 1;
+/// The format this version writes; a newer one is refused. Since 3, `PROJECT` says more than version 0.1.0 can read. There is no 2: it has
+/// stood for a format of the future in examples and tests, and stays one that nobody writes.
+pub const FORMAT: u32 = 3;
+
+/// The format of version 0.1.0.
+const FIRST: u32 = 1;
 
 /// The largest FORMAT that is read, in bytes.
 const MAX_MARK: u64 = 256;
@@ -214,12 +218,21 @@ pub fn check_owner(dir: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Makes the programs of earlier formats refuse a store by their own clear words, before it gets what they cannot read.
+pub(super) fn raise_format(dir: &Path) -> Result<()> {
+    let path = dir.join("FORMAT");
+    if record::text(&path, MAX_MARK)?.trim() == FORMAT.to_string() {
+        return Ok(());
+    }
+    mark::replace(&dir.join("tmp"), &path, &format!("{FORMAT}\n"))
+}
+
 /// Refuses a store that a newer version wrote.
 pub fn check_format(dir: &Path) -> Result<()> {
     let path = dir.join("FORMAT");
     let text = record::text(&path, MAX_MARK)?;
     match text.trim().parse::<u32>() {
-        Ok(FORMAT) => Ok(()),
+        Ok(FIRST | FORMAT) => Ok(()),
         Ok(other) => bail!(
             "{} says format {other}, this swarm knows format {FORMAT}; nothing was changed. Use the version of swarm that wrote it",
             path.display()

@@ -174,6 +174,7 @@ fn see_to(root: &Path, home: &Path) -> Result<Option<String>> {
         _ => {}
     }
     seat.note(&keys)?;
+    root::raise_format(&dir)?;
     done.write(&dir)?;
     Ok(news)
 }
@@ -216,6 +217,7 @@ fn begin_anew(root: &Path, home: &Path, was: &Mark, why: &str) -> Result<String>
     root::furnish(&dir)?;
     let seat = Seat::of(root)?;
     seat.note(&home.join(&id))?;
+    root::raise_format(&dir)?;
     Mark { id: id.clone(), key: Some(key.fingerprint(&id)), seat: Some(seat) }.write(&dir)?;
     let shown = aside.strip_prefix(root).unwrap_or(&aside).display().to_string();
     journal::append(
