@@ -289,6 +289,17 @@ fn the_plugin_and_what_it_calls_are_looked_at() {
     fs::write(plugin.join("src/main.rs"), "fn main() { }\n").unwrap();
     let told = doctor(&world, &[]).1;
     assert!(finding(&told, "program").1.contains("sources have changed"), "{told:#}");
+    // The plugin was brought to another version than the program that it calls, wherever that is.
+    let manifest = fs::read_to_string(plugin.join("Cargo.toml")).unwrap();
+    let later =
+        manifest.replacen(&format!("version = \"{}\"", env!("CARGO_PKG_VERSION")), "version = \"99.1.0\"", 1);
+    fs::write(plugin.join("Cargo.toml"), later).unwrap();
+    for program in [plugin.join("bin/swarm"), fs::canonicalize(world.path().join("bin/swarm")).unwrap()] {
+        set("@swarm-cli", &program);
+        let told = doctor(&world, &[]).1;
+        let (word, seen) = finding(&told, "program");
+        assert!(word == "warn" && seen.contains("the plugin beside it is version 99.1.0"), "{told:#}");
+    }
 }
 
 #[test]

@@ -117,7 +117,14 @@ fn program(path: &str, root: &Path) -> Finding {
     if !version.ends_with(PROTOCOL) {
         return Finding::bad("program", format!("{seen}, which the plugin does not speak to"), build);
     }
-    // One from elsewhere is not this checkout's affair, and one without a stamp was built by hand.
+    // A package without its sources does not say which version it is.
+    if let Some(checkout) = version_of(root)
+        && version.split(' ').nth(1) != Some(&*checkout)
+    {
+        let seen = format!("{seen}; the plugin beside it is version {}", escape::short(&checkout, 20));
+        return Finding::warn("program", seen, format!("bring both to one version: {build}"));
+    }
+    // The sources are not the affair of one from elsewhere, and one without a stamp was built by hand.
     let Ok(stamp) = std::fs::read_to_string(root.join("bin/.stamp")) else {
         return Finding::ok("program", seen);
     };
@@ -131,6 +138,12 @@ fn program(path: &str, root: &Path) -> Finding {
     } else {
         Finding::warn("program", format!("{seen}; the sources have changed since it was built"), build)
     }
+}
+
+/// The version of a checkout.
+fn version_of(root: &Path) -> Option<String> {
+    let manifest: toml::Table = std::fs::read_to_string(root.join("Cargo.toml")).ok()?.parse().ok()?;
+    Some(manifest.get("package")?.get("version")?.as_str()?.to_owned())
 }
 
 /// Whether it is a file that may be run.
