@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Child, ChildStdout, Stdio};
 use support::peer::{Peer, peers, race};
 use support::{World, eventually};
@@ -276,6 +277,53 @@ fn one_path_is_one_lease_however_it_is_written() {
     for free in ["src/b.rs", "src2", "README.md", "*.md"] {
         two.ok(&format!("swarm-msg lock {free} && swarm-msg unlock {free}"));
     }
+}
+
+#[test]
+fn where_the_file_system_folds_case_both_spellings_are_one_lease() {
+    let world = ready();
+    let [mut one, mut two] = peers::<2>(&world);
+    one.ok("swarm-msg lock Src/Main.rs");
+    two.ok("swarm-msg lock src/main.rs && swarm-msg unlock src/main.rs");
+    one.ok("swarm-msg unlock Src/Main.rs");
+    // As on macOS: both names lead to one file. That is what is looked at.
+    fs::hard_link(world.state().join("FORMAT"), world.state().join("format")).unwrap();
+    one.ok("swarm-msg lock Src/Main.rs");
+    for other in ["src/main.rs", "SRC/MAIN.RS", "SRC/", "src/*.RS"] {
+        let (code, said) = two.run(&format!("swarm-msg lock '{other}'"));
+        assert!(code == 3 && said.contains("held by peer-0"), "{other}: {said}");
+    }
+    two.ok("swarm-msg lock src2/main.rs");
+}
+
+#[test]
+fn a_temporary_directory_that_is_a_link_holds_one_project() {
+    // As on macOS, where /tmp leads to /private/tmp: a shell says the one, and the kernel the other.
+    let world = World::new();
+    let real = world.path().canonicalize().unwrap().join("private/tmp/project");
+    fs::create_dir_all(real.join("src")).unwrap();
+    std::os::unix::fs::symlink("private/tmp", world.path().join("linked")).unwrap();
+    let link = world.path().join("linked/project");
+    let run = |dir: &Path, args: &[&str]| {
+        let out = world.command("swarm").current_dir(dir).env("PWD", dir).args(args).output().unwrap();
+        (out.status.code(), String::from_utf8_lossy(&out.stdout).into_owned())
+    };
+    assert_eq!(run(&link, &["init"]).0, Some(0));
+    let mark = fs::read_to_string(real.join(".swarm/PROJECT")).unwrap();
+    assert!(mark.contains(real.to_str().unwrap()), "{mark}");
+    for (dir, path) in [(&link, real.join("src/a.rs")), (&real, link.join("src/b.rs"))] {
+        assert_eq!(run(dir, &["lock", path.to_str().unwrap()]).0, Some(0), "{}", path.display());
+    }
+    for dir in [&link, &real] {
+        let held = run(dir, &["locks"]).1;
+        assert!(
+            held.contains(" src/a.rs") && held.contains(" src/b.rs") && !held.contains("private"),
+            "{held}"
+        );
+        let path = dir.join("src/a.rs");
+        assert!(run(&real, &["who", path.to_str().unwrap()]).1.contains("human"), "{}", path.display());
+    }
+    assert_eq!(fs::read_to_string(real.join(".swarm/PROJECT")).unwrap(), mark, "it was never moved");
 }
 
 #[test]
