@@ -12,6 +12,8 @@
 # An archive is made from the commit, not from the work tree, and is the same bytes wherever the same compiler makes it.
 # docs/internal/releasing.md describes the whole way, and .github/workflows/release.yml follows it.
 set -euo pipefail
+# Names are sorted in the same way everywhere.
+export LC_ALL=C
 root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
 # shellcheck source=scripts/need.sh
@@ -87,8 +89,9 @@ pack() {
   ! command -v gtar >/dev/null || tar=gtar
   cp LICENSE README.md "$dir/out/"
   documents "$dir/out/swarm" "$dir/out"
-  "$tar" --sort=name --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX --mtime="@$epoch" --format=ustar \
-    -cf - -C "$dir/out" . | gzip -n9 >"$file"
+  # By their plain names: that is what plugin/install.sh takes out.
+  (cd "$dir/out" && "$tar" --sort=name --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX --mtime="@$epoch" --format=ustar -cf - -- *) |
+    gzip -n9 >"$file"
 }
 
 build() {
@@ -168,7 +171,7 @@ deb() {
   mkdir -p "$source/target/release" "$source/target/package"
   cp "$work/build/out/swarm" "$work/build/out/swarm-msg" "$source/target/release/"
   documents "$work/build/out/swarm" "$source/target/package"
-  (cd "$source" && CARGO_TARGET_DIR=$source/target SOURCE_DATE_EPOCH=$epoch cargo deb --no-build --locked --quiet --output "$dir/")
+  (cd "$source" && CARGO_TARGET_DIR=$source/target SOURCE_DATE_EPOCH=$epoch cargo deb --no-build --locked --quiet --compress-system --output "$dir/")
 }
 
 dry_run() {

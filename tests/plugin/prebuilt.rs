@@ -22,14 +22,16 @@ impl Release {
     /// One with that program, and its checksum in the checkout.
     fn new(lab: &Lab, program: &str) -> Self {
         let dir = lab.base().join("made");
-        fs::create_dir_all(&dir).unwrap();
+        fs::create_dir_all(dir.join("out")).unwrap();
         for name in ["swarm", "swarm-msg"] {
-            script(&dir.join(name), program);
+            script(&dir.join("out").join(name), program);
         }
         let archive = lab.base().join(NAME);
-        let mut tar = Command::new("tar");
-        tar.arg("-czf").arg(&archive).arg("-C").arg(&dir).args(["swarm", "swarm-msg"]);
-        assert!(tar.status().unwrap().success());
+        // As scripts/release.sh packs them, by its own definition; these programs write no manual.
+        let pack = r#"epoch=0; documents() { mkdir -p "$2/man"; }; eval "$(sed -n '/^pack() {/,/^}/p' scripts/release.sh)"; pack "$@""#;
+        let mut shell = Command::new("bash");
+        shell.args(["-euc", pack, "pack"]).arg(&dir).arg(&archive).current_dir(env!("CARGO_MANIFEST_DIR"));
+        assert!(shell.status().unwrap().success());
         Self { archive: fs::read(archive).unwrap() }
     }
 
