@@ -1,12 +1,49 @@
-//! Links the programs at a fixed address on Linux.
+//! Links the programs at a fixed address on Linux, and a release without tables to unwind the stack by.
 //!
 //! A program that may lie anywhere has some thirteen thousand addresses to set right at each start, which took a third of a
 //! short command's time, and carries the table of them: 300 kB. `swarm-msg` is started for each message, each hook and each
 //! edit. What a random address protects is memory that is written past its end, which safe Rust does not do.
+//!
+//! A release does not unwind: it ends where it panics, with a message. The tables for it, a tenth of the program, would only give
+//! the names in a backtrace, which are not in a stripped program either. Linkers that know no scripts (mold, gold) leave them in.
+
+use std::env;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 fn main() {
     println!("cargo:rerun-if-changed=scripts/build.rs");
-    if std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux") {
+    println!("cargo:rerun-if-changed=scripts/no-unwinding.ld");
+    if variable("CARGO_CFG_TARGET_OS") == "linux" {
         println!("cargo:rustc-link-arg-bins=-no-pie");
+        let script = format!("{}/scripts/no-unwinding.ld", variable("CARGO_MANIFEST_DIR"));
+        let arguments = ["-T", &script, "-Wl,--no-eh-frame-hdr"];
+        if variable("CARGO_CFG_PANIC") == "abort" && links(&arguments) {
+            for argument in arguments {
+                println!("cargo:rustc-link-arg-bins={argument}");
+            }
+        }
     }
+}
+
+fn variable(name: &str) -> String {
+    env::var(name).unwrap_or_default()
+}
+
+/// Whether the linker takes these arguments: tried with an empty program.
+fn links(arguments: &[&str]) -> bool {
+    let dir = variable("OUT_DIR");
+    let (source, program) = (Path::new(&dir).join("empty.rs"), Path::new(&dir).join("empty"));
+    if std::fs::write(&source, "fn main() {}\n").is_err() {
+        return false;
+    }
+    let mut rustc = Command::new(variable("RUSTC"));
+    rustc.args(["--crate-type=bin", "-Cpanic=abort", "--target", &variable("TARGET")]);
+    rustc.args(variable("CARGO_ENCODED_RUSTFLAGS").split('\x1f').filter(|flag| !flag.is_empty()));
+    if let Ok(linker) = env::var("RUSTC_LINKER") {
+        rustc.arg(format!("-Clinker={linker}"));
+    }
+    rustc.args(arguments.iter().map(|argument| format!("-Clink-arg={argument}")));
+    rustc.arg("-o").arg(program).arg(source).stdout(Stdio::null()).stderr(Stdio::null());
+    rustc.status().is_ok_and(|status| status.success())
 }

@@ -58,6 +58,9 @@ const COMMANDS: [&str; 28] = [
 /// More of them: those that change files of a person's own.
 const SETTINGS: [&str; 3] = ["after-settings", "hook-aside", "hook-placed"];
 
+/// The points that only a store with many leases passes.
+const INDEX: [&str; 4] = ["index-sorted", "index-appended", "before-mark", "after-mark"];
+
 /// The points that only the courier passes.
 const DELIVERY: [&str; 10] = [
     "courier-started",
@@ -97,7 +100,7 @@ fn the_matrix_covers_every_point_of_the_source() {
     let code = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
     let points: BTreeSet<&str> =
         code.split("fault::point(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
-    let covered: BTreeSet<&str> = COMMANDS.into_iter().chain(SETTINGS).chain(DELIVERY).collect();
+    let covered: BTreeSet<&str> = COMMANDS.into_iter().chain(SETTINGS).chain(INDEX).chain(DELIVERY).collect();
     assert_eq!(points, covered);
     assert!(
         !code.contains("fault::point(&") && !code.contains("fault::point(name"),
@@ -847,12 +850,14 @@ fn mail_is_whole(world: &World) {
     assert_eq!(files(&world.state().join("outbox")), [""; 0]);
 }
 
-fn nobody_is_in_anothers_way(world: &World) {
+/// The leases on record.
+fn leases(world: &World) -> Vec<Lease> {
     let dir = world.state().join("leases");
-    let all: Vec<Lease> = files(&dir)
-        .iter()
-        .map(|f| serde_json::from_slice(&fs::read(dir.join(f)).unwrap()).unwrap())
-        .collect();
+    files(&dir).iter().map(|f| serde_json::from_slice(&fs::read(dir.join(f)).unwrap()).unwrap()).collect()
+}
+
+fn nobody_is_in_anothers_way(world: &World) {
+    let all = leases(world);
     for (i, a) in all.iter().enumerate() {
         for b in &all[i + 1..] {
             let meet = a.paths.iter().any(|p| b.paths.iter().any(|q| p.overlaps(q)));
@@ -1261,6 +1266,67 @@ fn no_crash_at_any_point_loses_or_repeats_anything() {
         died.values().sum::<usize>(),
         crashes.into_inner()
     );
+}
+
+/// A lease of the human's on record, as swarm would have put it there.
+fn plant(world: &World, number: u64) {
+    let (keys, name) = (world.path().join("home/.local/state/swarm"), format!("leases/{number}"));
+    let project = fs::read_dir(keys).unwrap().next().unwrap().unwrap().path();
+    let key = Key::new(fs::read(project.join("key")).unwrap().try_into().unwrap());
+    let now = swarm::os::clock::now().unwrap();
+    let lease: Lease = serde_json::from_value(json!({
+        "fence": number, "holder": {"name": "human"}, "mode": "exclusive", "since": now.wall_ms,
+        "paths": [{"path": format!("held/{number}"), "kind": "file"}],
+        "expires": {"wall_ms": now.wall_ms + 3_600_000, "awake_ms": now.awake_ms + 3_600_000, "boot": now.boot},
+    }))
+    .unwrap();
+    let mut record = serde_json::to_value(&lease).unwrap();
+    record["seal"] = json!(key.seal(&name, &serde_json::to_vec(&lease).unwrap()));
+    fs::write(world.state().join(format!("{name}.json")), record.to_string()).unwrap();
+}
+
+/// What the commands say is leased, and what the records say.
+fn listed_is_on_record(world: &World, when: &str) {
+    let numbers = |text: &str| -> BTreeSet<u64> {
+        json(text)["leases"].as_array().unwrap().iter().map(|l| l["fence"].as_u64().unwrap()).collect()
+    };
+    let records: BTreeSet<u64> = files(&world.state().join("leases"))
+        .iter()
+        .map(|file| file.trim_end_matches(".json").parse().unwrap())
+        .collect();
+    assert_eq!(numbers(&world.ok(&["locks", "--json"])), records, "{when}");
+}
+
+#[test]
+fn a_command_killed_while_it_brings_the_index_of_leases_up_to_date_leaves_none_that_is_wrong() {
+    let mut team = Team::new();
+    for number in 1..=40 {
+        plant(&team.world, number);
+    }
+    let points = INDEX.into_iter().chain(["before-sealed-write", "after-sealed-write", "after-drop"]);
+    let mut died = BTreeSet::new();
+    for (round, point) in points.enumerate() {
+        for command in ["swarm-msg lock a", "swarm-msg unlock a"] {
+            let when = format!("{command} dies at {point}");
+            if point == "index-sorted" {
+                // As an older version would: the next command makes the index again.
+                plant(&team.world, 100 + round as u64);
+            }
+            let crash = format!("SWARM_CRASH_AT={point}");
+            if run(&mut team, Who::One, command, &crash).0 == 137 {
+                died.insert(point);
+            }
+            listed_is_on_record(&team.world, &when);
+            // What is on record is in the way, and nothing else is.
+            let is_held = leases(&team.world).iter().any(|l| l.paths.iter().any(|p| p.path() == "a"));
+            let (code, said) = team.two.run("swarm-msg lock a --dry-run");
+            assert_eq!(code == 3, is_held, "{when}: {said}");
+            assert_eq!(team.two.run("swarm-msg lock held/7").0, 3, "{when}");
+            run(&mut team, Who::One, command, "");
+            listed_is_on_record(&team.world, &when);
+        }
+    }
+    assert_eq!(died.len(), INDEX.len() + 3, "{died:?}");
 }
 
 #[test]

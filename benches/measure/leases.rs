@@ -2,11 +2,12 @@
 
 use swarm::core::lease::{Holder, Kind, Mode, Outcome, PathPattern, Request};
 use swarm::store::Store;
+use swarm::store::leases::Part;
 
 /// Leases files to the human until there are `count` leases.
 pub(super) fn fill(count: usize) {
     let store = Store::open(&std::env::current_dir().unwrap()).unwrap();
-    let granted = store.change_leases(|table| {
+    let granted = store.change_leases(Part::All, |table| {
         let have = table.leases().count();
         (have..count).all(|n| {
             let path = PathPattern::new(Kind::File, None, &format!("held/{n}")).unwrap();

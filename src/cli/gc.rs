@@ -4,6 +4,7 @@ use crate::core::escape;
 use crate::core::lease::{Event, event};
 use crate::core::message::Identity;
 use crate::core::refusal::Refusal;
+use crate::store::leases::Part;
 use crate::store::now_ms;
 use anyhow::Result;
 use serde_json::json;
@@ -25,7 +26,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<()> {
     let session = Session::open()?;
     let store = &session.store;
-    let peek = store.peek_leases()?;
+    let peek = store.inspect_leases()?;
     let ended: Vec<_> = peek.table.changes().events.iter().filter_map(line).collect();
     let abandoned = store.abandoned_files()?;
     let keep_ms = session.settings()?.keep_read_ms;
@@ -39,7 +40,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
             .into());
         }
         store.set_damaged_leases_aside()?;
-        store.change_leases(|_| ())?;
+        store.change_leases(Part::All, |_| ())?;
         store.prune(before_ms)?;
         for path in &abandoned {
             // Somebody else may be cleaning up, too.

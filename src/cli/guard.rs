@@ -8,6 +8,7 @@ use crate::core::tree::git::Kind;
 use crate::core::tree::verdict::{self, Claim, Why};
 use crate::hooks::tree::Others;
 use crate::os::clock;
+use crate::store::leases::Part;
 use crate::store::{Store, now_ms};
 use anyhow::{Context as _, Result, bail};
 use std::ffi::OsStr;
@@ -132,7 +133,8 @@ fn refuse(session: &Session, what: &str, claims: &[Claim]) -> Result<()> {
         return Ok(());
     }
     let now = clock::now()?;
-    let leases = session.store.peek_leases()?;
+    let paths: Vec<PathPattern> = claims.iter().map(|claim| claim.path.clone()).collect();
+    let leases = session.store.leases_about(Part::Paths(&paths))?;
     let held = |fence: u64| leases.table.leases().find(|l| l.fence == fence).cloned();
     let named: Vec<String> = claims
         .iter()
@@ -194,12 +196,18 @@ fn release(session: &Session, paths: &[PathPattern]) -> Result<()> {
     let own = lease::holder(session);
     let automatic =
         |l: &&Lease| l.auto && l.holder.is_same(&own) && l.paths.iter().all(|p| paths.contains(p));
-    let fences: Vec<u64> =
-        session.store.peek_leases()?.table.leases().filter(automatic).map(|l| l.fence).collect();
+    let fences: Vec<u64> = session
+        .store
+        .leases_about(Part::Paths(paths))?
+        .table
+        .leases()
+        .filter(automatic)
+        .map(|l| l.fence)
+        .collect();
     if !fences.is_empty() {
-        session.store.change_leases(|table| {
-            for fence in fences {
-                table.release(&own, Which::Fence(fence));
+        session.store.change_leases(Part::Numbers(&fences), |table| {
+            for fence in &fences {
+                table.release(&own, Which::Fence(*fence));
             }
         })?;
     }

@@ -8,6 +8,7 @@ use crate::core::refusal::Refusal;
 use crate::courier::start;
 use crate::os::{clock, process};
 use crate::store::Store;
+use crate::store::leases::Part;
 use crate::tmux::Server;
 use anyhow::Result;
 use serde_json::json;
@@ -141,7 +142,9 @@ fn wait(store: &Store, request: &Request, wait_ms: u64) -> Result<Outcome> {
         let Outcome::Queued { blockers, ticket, .. } = &outcome else { return Ok(outcome) };
         let now = clock::now()?;
         if until.has_passed(&now) {
-            store.change_leases(|t| t.release(&wait.holder, crate::core::lease::Which::Fence(*ticket)))?;
+            store.change_leases(Part::Numbers(&[]), |t| {
+                t.release(&wait.holder, crate::core::lease::Which::Fence(*ticket))
+            })?;
             return Ok(Outcome::Denied(blockers.clone()));
         }
         if !told {

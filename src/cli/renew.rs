@@ -3,6 +3,7 @@ use super::{lease, print};
 use crate::core::lease::{Which, event};
 use crate::core::refusal::Refusal;
 use crate::os::clock;
+use crate::store::leases::Part;
 use anyhow::{Result, anyhow};
 use serde_json::json;
 use std::ffi::OsString;
@@ -31,13 +32,13 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let mut session = Session::open()?;
     session.prove()?;
     let (paths, holder) = (lease::patterns(&session, &args.paths)?, lease::holder(&session));
-    let which = match args.fence {
-        Some(fence) => Which::Fence(fence),
-        None if paths.is_empty() => Which::All,
-        None => Which::Paths(&paths),
+    let (which, part) = match args.fence {
+        Some(fence) => (Which::Fence(fence), Part::Numbers(args.fence.as_slice())),
+        None if paths.is_empty() => (Which::All, Part::All),
+        None => (Which::Paths(&paths), Part::Paths(&paths)),
     };
     let ttl = lease::ttl(&session, args.ttl)?;
-    let (renewed, lost) = session.store.change_leases(|table| {
+    let (renewed, lost) = session.store.change_leases(part, |table| {
         let renewed = table.renew(&holder, which, ttl);
         let kept = |path| renewed.iter().any(|l| l.paths.iter().any(|p| p.covers(path)));
         let lost: Vec<_> = paths.iter().filter(|p| !kept(p)).map(|p| (p.clone(), table.holding(p))).collect();

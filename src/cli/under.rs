@@ -7,6 +7,7 @@
 use crate::core::lease::{Grant, Holder, Request, Which};
 use crate::os::process;
 use crate::store::Store;
+use crate::store::leases::Part;
 use anyhow::{Context as _, Result};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getpgrp, tcgetpgrp};
@@ -36,7 +37,9 @@ pub(super) fn run(store: &Store, request: &Request, grant: &Grant, command: &[Os
     let mut holder = request.holder.clone();
     let ended = supervise(store, &mut holder, request.ttl_ms, grant, command);
     for lease in &grant.leases {
-        store.change_leases(|t| t.release(&holder, Which::Fence(lease.fence)))?;
+        store.change_leases(Part::Numbers(&[lease.fence]), |t| {
+            t.release(&holder, Which::Fence(lease.fence))
+        })?;
     }
     let _ = store.ring();
     match ended? {
@@ -76,7 +79,9 @@ fn supervise(
             while renewing.recv_timeout(pause) == Err(mpsc::RecvTimeoutError::Timeout) {
                 for lease in &grant.leases {
                     // Tried again in a third of the time that is left.
-                    let _ = store.change_leases(|t| t.renew(holder, Which::Fence(lease.fence), ttl_ms));
+                    let _ = store.change_leases(Part::Numbers(&[lease.fence]), |t| {
+                        t.renew(holder, Which::Fence(lease.fence), ttl_ms)
+                    });
                 }
             }
         });
@@ -90,7 +95,8 @@ fn supervise(
 fn bind(store: &Store, guard: &Holder, grant: &Grant, child: &Child) -> Result<Holder> {
     // It is not waited for yet: its pid cannot be another's.
     let process = process::child(child.id())?;
-    store.change_leases(|t| grant.leases.iter().all(|l| t.bind(l.fence, guard, &process)))?;
+    let numbers: Vec<u64> = grant.leases.iter().map(|l| l.fence).collect();
+    store.change_leases(Part::Numbers(&numbers), |t| numbers.iter().all(|n| t.bind(*n, guard, &process)))?;
     Ok(Holder { process: Some(process), ..guard.clone() })
 }
 

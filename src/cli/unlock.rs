@@ -3,6 +3,7 @@ use super::{lease, print};
 use crate::core::lease::{Lease, PathPattern, Released, Which, event};
 use crate::core::refusal::Refusal;
 use crate::os::clock;
+use crate::store::leases::Part;
 use anyhow::Result;
 use serde_json::json;
 use std::ffi::OsString;
@@ -46,12 +47,12 @@ pub(super) fn run(args: &Args) -> Result<()> {
         return force(&session, &paths, args);
     }
     let holder = lease::holder(&session);
-    let which = match args.fence {
-        Some(fence) => Which::Fence(fence),
-        None if args.all => Which::All,
-        None => Which::Paths(&paths),
+    let (which, part) = match args.fence {
+        Some(fence) => (Which::Fence(fence), Part::Numbers(args.fence.as_slice())),
+        None if args.all => (Which::All, Part::All),
+        None => (Which::Paths(&paths), Part::Paths(&paths)),
     };
-    let (released, others) = session.store.change_leases(|table| {
+    let (released, others) = session.store.change_leases(part, |table| {
         let released = table.release(&holder, which);
         let still = |path: &PathPattern| {
             table.holding(path).into_iter().map(|l| (path.clone(), l)).collect::<Vec<_>>()
@@ -109,7 +110,8 @@ fn force(session: &Session, paths: &[PathPattern], args: &Args) -> Result<()> {
         ))
         .into());
     }
-    let leases = session.store.leases()?;
+    let part = if args.fence.is_some() { Part::Numbers(args.fence.as_slice()) } else { Part::Paths(paths) };
+    let leases = session.store.leases_about(part)?;
     let mut found: Vec<Lease> = match args.fence {
         Some(fence) => leases.table.leases().filter(|l| l.fence == fence).cloned().collect(),
         None => paths.iter().flat_map(|p| leases.table.holding(p)).collect(),
@@ -134,7 +136,7 @@ fn force(session: &Session, paths: &[PathPattern], args: &Args) -> Result<()> {
     }
     // Those that were shown, and no other that was granted meanwhile.
     let fences: Vec<u64> = found.iter().map(|l| l.fence).collect();
-    let taken = session.store.change_leases(|table| table.force(&fences))?;
+    let taken = session.store.change_leases(Part::Numbers(&fences), |table| table.force(&fences))?;
     let _ = session.store.ring();
     if args.json {
         return print::object(

@@ -3,6 +3,7 @@ use super::{agents, lease, print};
 use crate::core::agent::Agent;
 use crate::core::escape;
 use crate::core::refusal::Refusal;
+use crate::store::leases::Part;
 use anyhow::Result;
 use serde_json::json;
 use std::ffi::OsString;
@@ -45,7 +46,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 
 fn holders(session: &Session, args: &Args) -> Result<()> {
     let (patterns, own) = (lease::patterns(session, &args.paths)?, lease::holder(session));
-    let leases = session.store.leases()?;
+    let leases = session.store.leases_about(Part::Paths(&patterns))?;
     let now = leases.table.now();
     let mut others = Vec::new();
     let (mut text, mut all) = (String::new(), Vec::new());

@@ -27,6 +27,7 @@ use crate::core::message::{Envelope, Verified, order_sent, parse_file_name, sent
 use crate::core::name::Name;
 use crate::os::process;
 use crate::store::config::{Files, Stamp};
+use crate::store::leases::Part;
 use crate::store::mail::Folder;
 use crate::store::{Store, now_ms};
 use crate::tmux::{Server, hangs};
@@ -38,6 +39,9 @@ use std::time::{Duration, Instant};
 
 /// How often what was read long ago is looked for.
 const TIDY_EVERY: Duration = Duration::from_secs(3600);
+
+/// How often every lease record is looked at, whatever the index of leases says.
+const INSPECT_EVERY: Duration = Duration::from_secs(60);
 
 /// For how long a sign is sought that a text was given which has left its composer without one (ms).
 const CONFIRM_MS: u64 = 60_000;
@@ -79,6 +83,8 @@ pub struct Round<'a> {
     settings: Settings,
     /// When what was read long ago was removed last.
     tidied: Option<Instant>,
+    /// When every lease record was looked at last.
+    inspected: Option<Instant>,
     /// The living agents.
     agents: Vec<Agent>,
     /// What the panes show of us.
@@ -110,6 +116,7 @@ impl<'a> Round<'a> {
             stamp: None,
             settings: Settings::from(&Config::resolve(Vec::new())),
             tidied: None,
+            inspected: None,
             agents: Vec::new(),
             board: Board::default(),
             rows: Rows::default(),
@@ -330,15 +337,21 @@ impl<'a> Round<'a> {
     }
 
     /// Applies to leases what time and death have done, and posts what those concerned have to be told. Returns whether there
-    /// is anything to watch. Takes the mutex only if something changes.
+    /// is anything to watch. Takes the mutex only if something changes. Once a minute it looks at each record, whatever the index says:
+    /// one that was written over in place is found then.
     pub fn leases(&mut self) -> Result<bool> {
-        let leases = self.store.leases()?;
+        if self.inspected.is_none_or(|at| at.elapsed() >= INSPECT_EVERY) {
+            self.inspected = Some(Instant::now());
+            self.store.inspect_leases()?;
+        }
+        let part = if self.settings.coord_auto { Part::All } else { Part::Numbers(&[]) };
+        let leases = self.store.leases_about(part)?;
         // Left by a process that was killed before it could.
         self.store.post_notices()?;
         if self.settings.coord_auto {
             self.rows.follow(self.store, &leases.table)?;
         }
-        Ok(leases.table.leases().next().is_some() || leases.table.waiters().next().is_some())
+        Ok(leases.count > 0 || leases.table.waiters().next().is_some())
     }
 
     /// Journals an error that must not stop the rest, once as long as it lasts. Where that is not possible either, as on a full

@@ -11,6 +11,7 @@ use crate::core::lease::{
 };
 use crate::core::message::{Identity, MessageType};
 use crate::os::process;
+use crate::store::leases::Part;
 use crate::store::now_ms;
 use anyhow::Result;
 use std::ffi::OsStr;
@@ -69,9 +70,9 @@ pub(super) fn release(call: &Call<'_>) -> Result<()> {
         .map(|l| l.fence)
         .collect();
     if !automatic.is_empty() {
-        call.store.change_leases(|table| {
-            for fence in automatic {
-                table.release(&holder, Which::Fence(fence));
+        call.store.change_leases(Part::Numbers(&automatic), |table| {
+            for fence in &automatic {
+                table.release(&holder, Which::Fence(*fence));
             }
         })?;
     }

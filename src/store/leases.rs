@@ -5,6 +5,9 @@
 //! this order: the number (before it is used), what others will be told, the journal, then the records in the table's order,
 //! of which every prefix is harmless: a lease that goes is removed before one that comes is written.
 //!
+//! Of many leases a decision loads only those that matter to it: an index, derived from the records, says which
+//! (`leases/index.rs`).
+//!
 //! All of it is volatile but the reservation of numbers: after a power failure no holder lives. A lease that cannot be read
 //! or whose seal does not fit stays where it is, and nothing new is granted until a person sets it aside (`swarm gc`): nobody
 //! can tell what it holds. A damaged ticket costs its owner the place and goes to quarantine.
@@ -13,14 +16,26 @@ use super::record::{self, Durability, Loaded};
 use super::{Store, Transaction, fault};
 use crate::core::agent::Agent;
 use crate::core::lease::{
-    Changes, Counter, Event, Holder, Lease, LeaseTable, Liveness, Outcome, Request, Wait, Waiter, Write,
+    Changes, Counter, Event, Holder, Lease, LeaseTable, Liveness, Outcome, PathPattern, Request, Wait,
+    Waiter, Write,
 };
+use crate::core::moment::Moment;
 use crate::core::name::Name;
+use crate::core::process_id::ProcessId;
 use crate::os::{clock, process};
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+mod index;
+
+use index::Index;
+
+/// How often, and with which pause, one who reads without the mutex looks again at an index that is being brought up to date.
+const TRIES: (usize, Duration) = (5, Duration::from_micros(300));
 
 /// A lease record that cannot be believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,27 +53,76 @@ pub struct Leases {
     pub table: LeaseTable,
     /// Lease records that cannot be believed: while there is one, nothing is granted.
     pub damaged: Vec<Damaged>,
+    /// How many leases there were in all, however small a part of them was asked for.
+    pub count: u64,
+}
+
+/// Which leases a decision looks at. Those who wait, and what they wait for, are always among them.
+#[derive(Clone, Copy, Debug)]
+pub enum Part<'a> {
+    /// All.
+    All,
+    /// Those that overlap one of these paths.
+    Paths(&'a [PathPattern]),
+    /// Those with these numbers.
+    Numbers(&'a [u64]),
+}
+
+/// What was loaded for a decision.
+struct Book {
+    leases: Leases,
+    /// The leases as they were on record.
+    known: BTreeMap<u64, Lease>,
+    /// The index, if it fits.
+    index: Option<Index>,
+    /// Whether all leases are there.
+    whole: bool,
+    /// Whether it would be faster the next time if the index was brought up to date.
+    slow: bool,
 }
 
 impl Store {
     /// The leases now. Takes the mutex only if time or death has changed something, which is then committed.
     pub fn leases(&self) -> Result<Leases> {
-        let seen = self.load_leases()?;
-        if *seen.table.changes() == Changes::default() {
-            return Ok(seen);
+        self.leases_about(Part::All)
+    }
+
+    /// A part of the leases now; as [`Store::leases`].
+    pub fn leases_about(&self, part: Part<'_>) -> Result<Leases> {
+        let seen = self.load_leases(part, &[], false)?;
+        if *seen.leases.table.changes() != Changes::default() {
+            self.change_leases(part, |_| ())?;
+            return Ok(self.load_leases(part, &[], false)?.leases);
         }
-        self.change_leases(|_| ())?;
-        self.load_leases()
+        if seen.slow {
+            // Whoever may not write reads on as slowly.
+            let _ = self.change_leases(part, |_| ());
+        }
+        Ok(seen.leases)
     }
 
     /// What the next transaction would find, and what it would change; changes nothing.
     pub fn peek_leases(&self) -> Result<Leases> {
-        self.load_leases()
+        Ok(self.load_leases(Part::All, &[], false)?.leases)
+    }
+
+    /// [`Store::peek_leases`] by a look at every record, whatever the index says.
+    pub fn inspect_leases(&self) -> Result<Leases> {
+        let found = self.load_records(clock::now()?)?.leases;
+        if !found.damaged.is_empty() && index::exists(self) {
+            // From now on nobody overlooks it.
+            let _ = self.transact(|tx| {
+                index::remove(tx.store);
+                Ok(())
+            });
+        }
+        Ok(found)
     }
 
     /// Decides a request and commits the outcome. With `wait`, a holder that cannot be served waits until then.
     pub fn acquire(&self, request: &Request, wait: Option<&Wait>) -> Result<Outcome> {
-        self.in_transaction(|leases| {
+        let chain = wait.map_or(&[][..], |wait| &wait.chain);
+        self.in_transaction(Part::Paths(&request.paths), chain, |leases| {
             refuse_damaged(&leases.damaged)?;
             Ok(leases.table.acquire(request, wait))
         })
@@ -66,7 +130,7 @@ impl Store {
 
     /// The outcome that a request would have now; changes nothing.
     pub fn would_acquire(&self, request: &Request) -> Result<Outcome> {
-        let mut leases = self.load_leases()?;
+        let mut leases = self.load_leases(Part::Paths(&request.paths), &[], false)?.leases;
         refuse_damaged(&leases.damaged)?;
         Ok(leases.table.acquire(request, None))
     }
@@ -77,15 +141,15 @@ impl Store {
         Ok(matches!(loaded, Loaded::Ok(waiter) if waiter.offered.is_none()))
     }
 
-    /// Changes leases in one transaction, in a way that grants nothing.
-    pub fn change_leases<T>(&self, decide: impl FnOnce(&mut LeaseTable) -> T) -> Result<T> {
-        self.in_transaction(|leases| Ok(decide(&mut leases.table)))
+    /// Changes leases in one transaction, in a way that grants nothing and looks at no others than `part` says.
+    pub fn change_leases<T>(&self, part: Part<'_>, decide: impl FnOnce(&mut LeaseTable) -> T) -> Result<T> {
+        self.in_transaction(part, &[], |leases| Ok(decide(&mut leases.table)))
     }
 
     /// Moves damaged lease records to quarantine, so that others can be granted again.
     pub fn set_damaged_leases_aside(&self) -> Result<Vec<Damaged>> {
         self.transact(|tx| {
-            let damaged = tx.store.load_leases()?.damaged;
+            let damaged = tx.store.load_records(clock::now()?)?.leases.damaged;
             for one in &damaged {
                 tx.store.quarantine(&tx.store.dir.join(&one.record), &one.why)?;
             }
@@ -93,11 +157,17 @@ impl Store {
         })
     }
 
-    fn in_transaction<T>(&self, decide: impl FnOnce(&mut Leases) -> Result<T>) -> Result<T> {
+    fn in_transaction<T>(
+        &self,
+        part: Part<'_>,
+        chain: &[ProcessId],
+        decide: impl FnOnce(&mut Leases) -> Result<T>,
+    ) -> Result<T> {
         let result = self.transact(|tx| {
-            let mut leases = tx.store.load_leases()?;
-            let result = decide(&mut leases)?;
-            tx.commit_leases(leases.table.changes())?;
+            let mut book = tx.store.load_leases(part, chain, true)?;
+            let result = decide(&mut book.leases)?;
+            tx.commit_leases(book.leases.table.changes())?;
+            tx.index_leases(book);
             Ok(result)
         })?;
         // Stored with the change: who cannot post it leaves it to the next, or to the courier.
@@ -105,29 +175,105 @@ impl Store {
         Ok(result)
     }
 
-    fn load_leases(&self) -> Result<Leases> {
+    /// Loads what a decision looks at: by the index if it fits, else all records. Who is `alone`, because it holds the mutex, does not
+    /// wait for one that is being brought up to date. `chain` are the processes above one that may wait.
+    fn load_leases(&self, part: Part<'_>, chain: &[ProcessId], alone: bool) -> Result<Book> {
+        let now = clock::now()?;
+        let tries = if alone || !index::exists(self) { 1 } else { TRIES.0 };
+        for left in (0..tries).rev() {
+            if let Some(book) = self.load_by_index(part, chain, &now, alone)? {
+                return Ok(book);
+            }
+            if left > 0 {
+                std::thread::sleep(TRIES.1);
+            }
+        }
+        let book = self.load_records(now)?;
+        if alone && !book.leases.damaged.is_empty() {
+            index::remove(self);
+        }
+        Ok(book)
+    }
+
+    /// Loads a part by the index; `None` if it does not fit.
+    fn load_by_index(
+        &self,
+        part: Part<'_>,
+        chain: &[ProcessId],
+        now: &Moment,
+        alone: bool,
+    ) -> Result<Option<Book>> {
+        let Some(index) = Index::open(self, now) else { return Ok(None) };
+        let waiters = self.waiters()?;
+        let census = Census::of(self, &now.boot)?;
+        let due = index.tenants().iter().any(|tenant| {
+            let (liveness, name) = census.look(&tenant.holder);
+            tenant.is_due(liveness, name.as_ref(), now)
+        });
+        let is_above = |holder: &Holder| {
+            holder.command && holder.process.as_ref().is_some_and(|process| chain.contains(process))
+        };
+        let within = index.tenants().iter().any(|tenant| is_above(&tenant.holder));
+        let wanted = waiters.iter().flat_map(|w| &w.paths);
+        let numbers = match part {
+            _ if due || within => None,
+            Part::All => None,
+            Part::Paths(paths) => index.about(wanted.chain(paths)),
+            Part::Numbers(numbers) => index.about(wanted).map(|mut found| {
+                found.extend(numbers);
+                found
+            }),
+        };
+        let whole = numbers.is_none();
+        let (mut leases, numbers) = match numbers {
+            Some(numbers) => (Vec::new(), numbers.into_iter().collect()),
+            None => match index.all() {
+                Some(all) => all,
+                None => return Ok(None),
+            },
+        };
+        for number in numbers {
+            match self.sealed::<Lease>(&format!("leases/{number}"))? {
+                Loaded::Ok(lease) if lease.fence == number => leases.push(lease),
+                // One that was asked for by its number, and ended; or one that is being changed at this moment.
+                Loaded::Missing if matches!(part, Part::Numbers(asked) if asked.contains(&number)) => {}
+                // All of it is to be seen.
+                _ => return Ok(None),
+            }
+        }
+        let counter = self.counter(index.highest(), &waiters, now)?;
+        let known: BTreeMap<u64, Lease> = leases.iter().map(|l| (l.fence, l.clone())).collect();
+        let mut table = LeaseTable::new(leases, waiters, counter, now.clone());
+        table.settle(|holder| census.look(holder));
+        let leases = Leases { table, damaged: Vec::new(), count: index.count() };
+        Ok(Some(Book { leases, known, index: Some(index), whole, slow: due && !alone }))
+    }
+
+    /// Loads all records.
+    fn load_records(&self, now: Moment) -> Result<Book> {
         let (leases, damaged) = self.load_all::<Lease>("leases", |l| l.fence)?;
+        let waiters = self.waiters()?;
+        let highest = leases.iter().map(|l| l.fence).max().unwrap_or_default();
+        let counter = self.counter(highest, &waiters, &now)?;
+        let idle = leases.is_empty() && waiters.is_empty();
+        let known: BTreeMap<u64, Lease> = leases.iter().map(|l| (l.fence, l.clone())).collect();
+        let count = leases.len() as u64;
+        let slow = damaged.is_empty() && leases.len() > index::MANY;
+        let boot = now.boot.clone();
+        let mut table = LeaseTable::new(leases, waiters, counter, now);
+        if !idle {
+            let census = Census::of(self, &boot)?;
+            table.settle(|holder| census.look(holder));
+        }
+        Ok(Book { leases: Leases { table, damaged, count }, known, index: None, whole: true, slow })
+    }
+
+    fn waiters(&self) -> Result<Vec<Waiter>> {
         let (waiters, lost) = self.load_all::<Waiter>("waiters", |w| w.ticket)?;
         for one in lost {
             self.quarantine(&self.dir.join(&one.record), &one.why)?;
         }
-        let now = clock::now()?;
-        let numbers = leases.iter().map(|l| l.fence).chain(waiters.iter().map(|w| w.ticket));
-        let counter = self.counter(numbers.max().unwrap_or_default(), now.wall_ms)?;
-        let idle = leases.is_empty() && waiters.is_empty();
-        let boot = now.boot.clone();
-        let mut table = LeaseTable::new(leases, waiters, counter, now);
-        if !idle {
-            let agents = self.agents()?;
-            let namespace = process::namespace();
-            // Who holds many leases is looked at once.
-            let mut known = HashMap::new();
-            table.settle(|holder| {
-                let seen = known.entry((holder.process.clone(), holder.namespace));
-                seen.or_insert_with(|| census(holder, &agents, namespace, &boot)).clone()
-            });
-        }
-        Ok(Leases { table, damaged })
+        Ok(waiters)
     }
 
     /// All records of one kind: the good ones, and what is wrong with the others.
@@ -151,8 +297,9 @@ impl Store {
     }
 
     /// The counter. One that is lost or damaged goes on far above every number that was ever used.
-    fn counter(&self, known: u64, now_ms: u64) -> Result<Counter> {
-        let path = self.dir.join("numbers.json");
+    fn counter(&self, highest: u64, waiters: &[Waiter], now: &Moment) -> Result<Counter> {
+        let (path, now_ms) = (self.dir.join("numbers.json"), now.wall_ms);
+        let known = waiters.iter().map(|w| w.ticket).fold(highest, u64::max);
         Ok(match self.sealed::<Counter>("numbers")? {
             Loaded::Ok(counter) => counter,
             Loaded::Missing => Counter::recovered(known.max(self.last_journalled()?), now_ms),
@@ -209,6 +356,29 @@ impl Transaction<'_> {
         Ok(())
     }
 
+    /// Brings the index up to date after a commit. Where that cannot be done the index does not fit, and is not used.
+    fn index_leases(&mut self, book: Book) {
+        let Book { leases: Leases { table, damaged, .. }, known, index, whole, .. } = book;
+        let changes = table.changes();
+        let changed = changes.writes.iter().any(|w| matches!(w, Write::Lease(_) | Write::DropLease(_)));
+        let done = match index {
+            Some(index) if changed || whole => {
+                index.take_up(self.store, changes, &known, table.now(), whole.then_some(&table))
+            }
+            Some(_) => Ok(()),
+            None if damaged.is_empty() && table.leases().nth(index::MANY).is_some() => {
+                index::build(self.store, &table)
+            }
+            None => {
+                index::remove(self.store);
+                Ok(())
+            }
+        };
+        if done.is_err() {
+            index::remove(self.store);
+        }
+    }
+
     fn put_numbered(&mut self, dir: &str, number: u64, record: &impl Serialize) -> Result<()> {
         self.store.put_sealed(&format!("{dir}/{number}"), record, Durability::Volatile)
     }
@@ -232,26 +402,49 @@ fn refuse_damaged(damaged: &[Damaged]) -> Result<()> {
     }
 }
 
-/// Whether a holder lives, and its current name. What is seen from here counts only where its process can be seen at
-/// all: in a sandbox with its own pid namespace all others seem dead. There the registry is believed.
-fn census(holder: &Holder, agents: &[Agent], namespace: Option<u64>, boot: &str) -> (Liveness, Option<Name>) {
-    let Some(process) = &holder.process else { return (Liveness::Unknown, None) };
-    let agent = agents.iter().find(|a| a.process == *process);
-    let name = agent.map(|a| a.name.clone());
-    let liveness = if process.boot != boot || agent.is_some_and(|a| !a.is_live()) {
-        Liveness::Dead
-    } else if holder.namespace == namespace {
-        match process::check(process) {
-            Some(true) => Liveness::Alive,
-            Some(false) => Liveness::Dead,
-            None => Liveness::Unknown,
-        }
-    } else if agent.is_some() {
-        Liveness::Alive
-    } else {
-        Liveness::Unknown
-    };
-    (liveness, name)
+/// Who lives, and what they are called now. Each is looked at once, however many leases it has.
+struct Census {
+    agents: Vec<Agent>,
+    namespace: Option<u64>,
+    boot: String,
+    known: RefCell<HashMap<Seen, (Liveness, Option<Name>)>>,
+}
+
+/// What somebody's life is told by: the process, and in which namespace it counts.
+type Seen = (Option<ProcessId>, Option<u64>);
+
+impl Census {
+    fn of(store: &Store, boot: &str) -> Result<Self> {
+        let (agents, known) = (store.agents()?, RefCell::default());
+        Ok(Self { agents, namespace: process::namespace(), boot: boot.to_owned(), known })
+    }
+
+    fn look(&self, holder: &Holder) -> (Liveness, Option<Name>) {
+        let seen = (holder.process.clone(), holder.namespace);
+        self.known.borrow_mut().entry(seen).or_insert_with(|| self.find_out(holder)).clone()
+    }
+
+    /// What is seen from here counts only where a process can be seen at all: in a sandbox with its own pid namespace all
+    /// others seem dead. There the registry is believed.
+    fn find_out(&self, holder: &Holder) -> (Liveness, Option<Name>) {
+        let Some(process) = &holder.process else { return (Liveness::Unknown, None) };
+        let agent = self.agents.iter().find(|a| a.process == *process);
+        let name = agent.map(|a| a.name.clone());
+        let liveness = if process.boot != self.boot || agent.is_some_and(|a| !a.is_live()) {
+            Liveness::Dead
+        } else if holder.namespace == self.namespace {
+            match process::check(process) {
+                Some(true) => Liveness::Alive,
+                Some(false) => Liveness::Dead,
+                None => Liveness::Unknown,
+            }
+        } else if agent.is_some() {
+            Liveness::Alive
+        } else {
+            Liveness::Unknown
+        };
+        (liveness, name)
+    }
 }
 
 #[cfg(test)]

@@ -121,7 +121,7 @@ fn dead_letters(store: &Store, agents: &[Agent]) -> Result<Finding> {
 }
 
 fn leases(store: &Store) -> Result<Finding> {
-    let peek = store.peek_leases()?;
+    let peek = store.inspect_leases()?;
     Ok(match peek.damaged.first() {
         None => Finding::ok("leases", format!("{} held", peek.table.leases().count())),
         Some(first) => Finding::bad(

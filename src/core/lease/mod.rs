@@ -5,6 +5,7 @@
 
 pub mod decision;
 pub mod event;
+pub mod index;
 pub mod pattern;
 pub mod record;
 pub mod stats;

@@ -197,6 +197,14 @@ impl PathPattern {
         Self::within(Scope::Team, self.kind, &self.path).unwrap_or_else(|_| self.clone())
     }
 
+    /// The names before the first wildcard: of what overlaps a pattern, either stem begins with all names of the other.
+    pub fn stem(&self) -> &str {
+        let names = self.segments.iter().take_while(|s| matches!(s, Segment::Name(_))).count();
+        let end =
+            self.path.match_indices('/').nth(names.saturating_sub(1)).map_or(self.path.len(), |(at, _)| at);
+        if names == 0 { "" } else { self.path.get(..end).unwrap_or_default() }
+    }
+
     /// Whether both name the same path, be it a file by now or a directory.
     pub fn is_same_path(&self, other: &Self) -> bool {
         self.scope == other.scope

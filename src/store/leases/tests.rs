@@ -85,7 +85,9 @@ fn damaged_numbers_never_give_an_old_number_again() {
         assert!(fence > highest, "{fence} after {highest}: {why}");
         highest = fence;
         store
-            .change_leases(|t| t.release(&request("alice", "a").holder, crate::core::lease::Which::All))
+            .change_leases(Part::All, |t| {
+                t.release(&request("alice", "a").holder, crate::core::lease::Which::All)
+            })
             .unwrap();
     };
     next(&store, "first");

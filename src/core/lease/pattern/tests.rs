@@ -96,6 +96,12 @@ fn compare(cases: &[Case]) -> (usize, usize) {
             let expected = meet || a.is_file_above(b) || b.is_file_above(a);
             assert_eq!(a.pattern.overlaps(&b.pattern), expected, "{} and {}", a.pattern, b.pattern);
             assert_eq!(b.pattern.overlaps(&a.pattern), expected, "{} and {}", b.pattern, a.pattern);
+            if expected {
+                // What an index finds by the stems is all there is to find.
+                let begins = |x: &str, y: &str| x.is_empty() || x == y || y.starts_with(&format!("{x}/"));
+                let (x, y) = (a.pattern.stem(), b.pattern.stem());
+                assert!(begins(x, y) || begins(y, x), "{} and {}", a.pattern, b.pattern);
+            }
             if a.pattern.covers(&b.pattern) {
                 let within = a.members.iter().zip(&b.members).all(|(x, y)| y & !x == 0);
                 assert!(within, "{} does not cover {}", a.pattern, b.pattern);
@@ -270,5 +276,21 @@ fn a_refusal_says_what_is_wrong() {
         (BadPattern::NotSupported('['), "'[' has no meaning in it"),
     ] {
         assert!(bad.to_string().contains(told), "{bad}");
+    }
+}
+
+#[test]
+fn a_stem_ends_before_the_first_wildcard() {
+    for (kind, path, stem) in [
+        (Kind::File, "src/a.rs", "src/a.rs"),
+        (Kind::File, "src/*.rs", "src/*.rs"),
+        (Kind::Dir, "src", "src"),
+        (Kind::Dir, "", ""),
+        (Kind::Glob, "src/core/*.rs", "src/core"),
+        (Kind::Glob, "src/**/a.rs", "src"),
+        (Kind::Glob, "*.rs", ""),
+        (Kind::Glob, "**", ""),
+    ] {
+        assert_eq!(PathPattern::new(kind, None, path).unwrap().stem(), stem, "{path}");
     }
 }

@@ -1,0 +1,260 @@
+//! What an index of leases consists of: lines that can be sorted by path, and who holds how many until when.
+//!
+//! Pure. An index says which leases may matter to a decision; the records say what they are. Two patterns can have a path in common
+//! only if the stem of one begins with all names of the stem of the other ([`PathPattern::stem`]). A line begins with its stem, and
+//! [`order`] puts what lies below a directory right behind it: so what may overlap a pattern is found by its stem, by each one above
+//! it, and in one stretch below it.
+//!
+//! A line holds the whole lease, where nothing about it is unusual: whoever lists all of them need not open thousands of files.
+
+use super::pattern::{Kind, PathPattern};
+use super::record::{Holder, Lease, Liveness, Mode, Reason};
+use crate::core::message::Identity;
+use crate::core::moment::{Deadline, Moment};
+use crate::core::name::Name;
+use crate::core::process_id::ProcessId;
+use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
+use std::fmt::Write as _;
+
+/// What stands on a line instead of the rest of a lease that has to be read from its record.
+const ELSEWHERE: &str = "!";
+
+/// The lines of a lease, one a path, each with its line feed.
+pub fn lines(lease: &Lease, boot: &str) -> String {
+    let rest = rest(lease, boot);
+    let mut text = String::new();
+    for (place, path) in lease.paths.iter().enumerate() {
+        let kind = match path.kind() {
+            Kind::File => 'f',
+            Kind::Dir => 'd',
+            Kind::Glob => 'g',
+        };
+        let tail = path.path().get(path.stem().len()..).unwrap_or_default();
+        let (tree, stem, of) = (path.worktree().unwrap_or_default(), path.stem(), lease.paths.len());
+        let _ = writeln!(text, "{tree}\t{stem}\t{tail}\t{kind}\t{}\t{place}\t{of}\t{rest}", lease.fence);
+    }
+    text
+}
+
+/// What a line says beyond the path and the number.
+fn rest(lease: &Lease, boot: &str) -> String {
+    let Lease { holder, expires, .. } = lease;
+    let reason = lease.reason.as_ref().map_or("", Reason::as_str);
+    let usual = lease.challenge.is_none()
+        && expires.boot == boot
+        && holder.process.as_ref().is_none_or(|p| p.boot == boot)
+        && holder.identity.is_none_or(|i| i == Identity::Env)
+        && !reason.chars().any(char::is_control);
+    if !usual {
+        return ELSEWHERE.to_owned();
+    }
+    let (pid, start) = holder.process.as_ref().map(|p| (p.pid.to_string(), p.start)).unwrap_or_default();
+    let namespace = holder.namespace.map(|n| n.to_string()).unwrap_or_default();
+    let mode = if lease.mode == Mode::Shared { 's' } else { 'x' };
+    let (auto, command, env) = (mark(lease.auto), mark(holder.command), mark(holder.identity.is_some()));
+    let (wall, awake) = (expires.wall_ms, expires.awake_ms);
+    format!(
+        "{mode}\t{auto}\t{}\t{wall}\t{awake}\t{}\t{pid}\t{start}\t{namespace}\t{command}\t{env}\t{reason}",
+        lease.since, holder.name
+    )
+}
+
+fn mark(is_so: bool) -> char {
+    if is_so { '+' } else { '-' }
+}
+
+/// The order of lines: by the names of their paths, so that nothing stands between a directory and what is below it.
+pub fn order(one: &[u8], other: &[u8]) -> Ordering {
+    // No name has a character as small as these; the tab ends a stem.
+    let rank = |byte: &u8| if *byte == b'/' { b'\n' } else { *byte };
+    one.iter().map(rank).cmp(other.iter().map(rank))
+}
+
+/// With what the lines begin that may be about what overlaps `path`.
+pub fn keys(path: &PathPattern) -> Vec<String> {
+    let (tree, stem) = (path.worktree().unwrap_or_default(), path.stem());
+    if stem.is_empty() {
+        return vec![format!("{tree}\t")];
+    }
+    let above = stem.match_indices('/').map(|(at, _)| &stem[..at]);
+    let mut keys = vec![format!("{tree}\t\t")];
+    keys.extend(above.chain([stem]).map(|stem| format!("{tree}\t{stem}\t")));
+    keys.push(format!("{tree}\t{stem}/"));
+    keys
+}
+
+/// One line.
+#[derive(Debug)]
+pub struct Line<'a> {
+    /// The lease.
+    pub fence: u64,
+    /// One of its paths.
+    pub path: PathPattern,
+    place: usize,
+    of: usize,
+    rest: &'a str,
+}
+
+impl<'a> Line<'a> {
+    /// Reads a line without its line feed; `None` if it is not one.
+    pub fn read(line: &'a str) -> Option<Self> {
+        let mut parts = line.splitn(8, '\t');
+        let mut part = || parts.next();
+        let (tree, stem, tail) = (part()?, part()?, part()?);
+        let kind = match part()? {
+            "f" => Kind::File,
+            "d" => Kind::Dir,
+            "g" => Kind::Glob,
+            _ => return None,
+        };
+        let path = if tail.is_empty() { stem } else { &format!("{stem}{tail}") };
+        let path = PathPattern::new(kind, Some(tree).filter(|tree| !tree.is_empty()), path).ok()?;
+        let (fence, place, of) = (part()?.parse().ok()?, part()?.parse().ok()?, part()?.parse().ok()?);
+        Some(Self { fence, path, place, of, rest: part()? })
+    }
+
+    /// The lease as far as this line tells: with this one path. `Some(None)`: its record has to be read.
+    fn lease(self, boot: &str) -> Option<Option<Lease>> {
+        if self.rest == ELSEWHERE {
+            return Some(None);
+        }
+        let mut parts = self.rest.splitn(12, '\t');
+        let mut part = || parts.next();
+        let mode = match part()? {
+            "s" => Mode::Shared,
+            "x" => Mode::Exclusive,
+            _ => return None,
+        };
+        let auto = part()? == "+";
+        let since = part()?.parse().ok()?;
+        let (wall_ms, awake_ms) = (part()?.parse().ok()?, part()?.parse().ok()?);
+        let name = Name::new(part()?).ok()?;
+        let process = match (part()?, part()?) {
+            ("", _) => None,
+            (pid, start) => {
+                Some(ProcessId { pid: pid.parse().ok()?, start: start.parse().ok()?, boot: boot.to_owned() })
+            }
+        };
+        let namespace = match part()? {
+            "" => None,
+            number => Some(number.parse().ok()?),
+        };
+        let command = part()? == "+";
+        let identity = (part()? == "+").then_some(Identity::Env);
+        let reason = match part()? {
+            "" => None,
+            text => Some(Reason::try_from(text.to_owned()).ok()?),
+        };
+        Some(Some(Lease {
+            fence: self.fence,
+            holder: Holder { name, process, namespace, command, identity },
+            paths: vec![self.path],
+            mode,
+            auto,
+            reason,
+            since,
+            expires: Deadline { wall_ms, awake_ms, boot: boot.to_owned() },
+            challenge: None,
+        }))
+    }
+}
+
+/// Puts leases together from their lines, in any order; those whose records have to be read are in the second list. `None` if a
+/// line is missing or invalid.
+pub fn gather(mut lines: Vec<Line<'_>>, boot: &str) -> Option<(Vec<Lease>, Vec<u64>)> {
+    lines.sort_unstable_by_key(|line| (line.fence, line.place));
+    let (mut leases, mut elsewhere): (Vec<Lease>, Vec<u64>) = (Vec::new(), Vec::new());
+    let mut expected = (0, 0, 0);
+    for line in lines {
+        let (fence, place, of) = expected;
+        let is_next = line.fence == fence && line.place == place && line.of == of;
+        // The one before is whole, and this is a first one; or this is the next one of the same.
+        let is_first = line.place == 0 && line.of > 0 && line.fence != fence;
+        if !(if place == of { is_first } else { is_next }) {
+            return None;
+        }
+        expected = (line.fence, line.place + 1, line.of);
+        if line.place > 0 {
+            match leases.last_mut().filter(|l| l.fence == line.fence) {
+                Some(lease) => lease.paths.push(line.path),
+                None if elsewhere.last() == Some(&line.fence) => {}
+                None => return None,
+            }
+            continue;
+        }
+        let fence = line.fence;
+        match line.lease(boot)? {
+            Some(lease) => leases.push(lease),
+            None => elsewhere.push(fence),
+        }
+    }
+    (expected.1 == expected.2).then_some((leases, elsewhere))
+}
+
+/// One who holds leases: how many, and the earliest moments (in awake milliseconds of this boot) at which time may end one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tenant {
+    /// Who.
+    pub holder: Holder,
+    /// How many leases.
+    pub leases: u64,
+    /// When the first may expire.
+    any: u64,
+    /// When the first automatic one may expire.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    auto: Option<u64>,
+    /// When the first challenge may lapse.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lapse: Option<u64>,
+}
+
+impl Tenant {
+    /// Whether time, death or a renaming may have changed one of its leases: what settling a table would look at.
+    pub fn is_due(&self, liveness: Liveness, name: Option<&Name>, now: &Moment) -> bool {
+        let passed = |at: u64| at <= now.awake_ms;
+        let ended = match liveness {
+            Liveness::Dead => true,
+            Liveness::Alive if self.holder.command => false,
+            Liveness::Alive => self.auto.is_some_and(passed) || self.lapse.is_some_and(passed),
+            Liveness::Unknown => passed(self.any),
+        };
+        ended || name.is_some_and(|name| *name != self.holder.name)
+    }
+}
+
+/// Notes in `tenants` that a lease is no more as it was (`before`) but as it is now (`after`). `None` if it was not on the list. The
+/// moments stay too early then, which costs a look.
+pub fn note(
+    tenants: &mut Vec<Tenant>,
+    before: Option<&Lease>,
+    after: Option<&Lease>,
+    now: &Moment,
+) -> Option<()> {
+    if let Some(lease) = after {
+        let at = |deadline: &Deadline| now.awake_ms.saturating_add(deadline.remaining_ms(now));
+        let any = at(&lease.expires);
+        let auto = lease.auto.then_some(any);
+        let lapse = lease.challenge.as_ref().map(|challenge| at(&challenge.until).max(any));
+        match tenants.iter_mut().find(|t| t.holder == lease.holder) {
+            Some(tenant) => {
+                tenant.leases += 1;
+                tenant.any = tenant.any.min(any);
+                tenant.auto = tenant.auto.into_iter().chain(auto).min();
+                tenant.lapse = tenant.lapse.into_iter().chain(lapse).min();
+            }
+            None => tenants.push(Tenant { holder: lease.holder.clone(), leases: 1, any, auto, lapse }),
+        }
+    }
+    if let Some(lease) = before {
+        let at = tenants.iter().position(|t| t.holder == lease.holder)?;
+        tenants[at].leases = tenants[at].leases.checked_sub(1)?;
+        if tenants[at].leases == 0 {
+            tenants.swap_remove(at);
+        }
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests;

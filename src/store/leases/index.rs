@@ -1,0 +1,420 @@
+//! The index of leases, `leases.index/`: which records matter to a decision, without a look at all of them.
+//!
+//! | File | What |
+//! |---|---|
+//! | `sorted` | a line for each path of each lease, in the order of paths; replaced as a whole |
+//! | `recent` | what has changed since: `-NUMBER` takes the lines of a lease away, `+LINE` adds one; appended |
+//! | `mark` | sealed: as of which state of `leases/` and of these two files all that is right, and who holds how many leases until when |
+//!
+//! It is derived: the records are what counts, and each one that matters is read and verified before anything is decided. It is
+//! written under the mutex, after the records. Each change gives the directory `leases/` and the file `recent` a time of their own that
+//! the clock does not give, and notes it in the mark: whoever changes a record after that, by hand, with an older version or in a
+//! process that is killed half way, gives the directory another time. An index that does not fit is not used: all records are read,
+//! and whoever holds the mutex makes it again. Readers take no lock: they use it only if mark, files and directory fit each other.
+//!
+//! What the time of a directory does not show is a record that was written over in place. Where that record matters, it is read; all
+//! are read by `swarm gc`, by `swarm doctor` and, once a minute, by the courier.
+
+use crate::core::lease::index::{self, Line, Tenant};
+use crate::core::lease::{Changes, Lease, LeaseTable, PathPattern, Write};
+use crate::core::moment::Moment;
+use crate::store::{Store, entropy, fault, now_ms, record};
+use anyhow::{Context as _, Result, bail};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{Read, Write as _};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::PathBuf;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// How many leases there must be for an index: fewer are read about as fast without one.
+pub(super) const MANY: usize = 32;
+
+/// How many lines may be in `recent` before they are sorted in: each command reads them all.
+const RECENT: usize = 256;
+
+/// How many records one decision reads one by one; beyond that the lines tell faster.
+const ONE_BY_ONE: usize = 128;
+
+/// How much of `sorted` one look reads: some lines.
+const CHUNK: usize = 1024;
+
+/// What the seal of the mark is about.
+const NAME: &str = "leases.index/mark";
+
+/// Which state a file or a directory is in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Stamp {
+    inode: u64,
+    size: u64,
+    seconds: i64,
+    nanos: i64,
+}
+
+impl Stamp {
+    fn of(meta: &Metadata) -> Self {
+        Self { inode: meta.ino(), size: meta.size(), seconds: meta.mtime(), nanos: meta.mtime_nsec() }
+    }
+
+    /// Gives a file or directory a time of its own. Fails where the file system does not keep it to the nanosecond.
+    fn give(file: &File) -> Result<Self> {
+        let time = Duration::from_millis(now_ms()) + Duration::from_nanos(entropy()? % 1_000_000);
+        file.set_modified(UNIX_EPOCH + time)?;
+        let stamp = Self::of(&file.metadata()?);
+        if u128::try_from(stamp.seconds).unwrap_or_default() != u128::from(time.as_secs())
+            || stamp.nanos != i64::from(time.subsec_nanos())
+        {
+            bail!("the file system does not keep times to the nanosecond");
+        }
+        Ok(stamp)
+    }
+}
+
+/// What an index is about and whether it is right.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Mark {
+    boot: String,
+    leases: Stamp,
+    sorted: Stamp,
+    recent: Stamp,
+    /// How many lines are in `recent`.
+    changes: usize,
+    /// The highest number of a lease there ever was in it.
+    highest: u64,
+    tenants: Vec<Tenant>,
+}
+
+/// An index that fits the records.
+#[derive(Debug)]
+pub(super) struct Index {
+    place: Place,
+    mark: Mark,
+    sorted: File,
+    recent: String,
+}
+
+/// Where an index lies.
+#[derive(Clone, Debug)]
+struct Place {
+    leases: PathBuf,
+    dir: PathBuf,
+    tmp: PathBuf,
+}
+
+impl Place {
+    fn of(store: &Store) -> Self {
+        Self { leases: store.dir.join("leases"), dir: store.dir.join("leases.index"), tmp: store.tmp() }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    /// Puts a new file in the place of one of the two.
+    fn replace(&self, name: &str, text: &str) -> Result<Stamp> {
+        let temp = self.tmp.join(format!("index-{name}.{:016x}", entropy()?));
+        let write = || -> Result<Stamp> {
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temp)?;
+            file.write_all(text.as_bytes())?;
+            let stamp = Stamp::give(&file)?;
+            fs::rename(&temp, self.file(name))?;
+            Ok(stamp)
+        };
+        write().inspect_err(|_| {
+            let _ = fs::remove_file(&temp);
+        })
+    }
+
+    fn stamp_leases(&self) -> Result<Stamp> {
+        Stamp::give(&File::open(&self.leases)?)
+    }
+}
+
+/// Whether there is an index, right or not.
+pub(super) fn exists(store: &Store) -> bool {
+    Place::of(store).file("mark").exists()
+}
+
+/// Takes the index away, if there is one.
+pub(super) fn remove(store: &Store) {
+    // Without its mark it is not looked at.
+    let _ = fs::remove_file(Place::of(store).file("mark"));
+}
+
+/// Makes the index of this table, which is one of all leases. Under the mutex, after the last record was written.
+pub(super) fn build(store: &Store, table: &LeaseTable) -> Result<()> {
+    let (place, now) = (Place::of(store), table.now());
+    record::ensure_dir(&place.dir)?;
+    let lines: Vec<String> = table.leases().map(|lease| index::lines(lease, &now.boot)).collect();
+    let lines: Vec<&str> = lines.iter().flat_map(|lines| lines.lines()).collect();
+    let (tenants, highest) =
+        (tenants(table.leases(), now), table.leases().map(|lease| lease.fence).max().unwrap_or_default());
+    let sorted = place.replace("sorted", &sorted(&lines))?;
+    fault::point("index-sorted");
+    let recent = place.replace("recent", "")?;
+    let leases = place.stamp_leases()?;
+    put(store, &Mark { boot: now.boot.clone(), leases, sorted, recent, changes: 0, highest, tenants })
+}
+
+fn sorted<L: AsRef<str>>(lines: &[L]) -> String {
+    let mut lines: Vec<&str> = lines.iter().map(AsRef::as_ref).collect();
+    lines.sort_unstable_by(|one, other| index::order(one.as_bytes(), other.as_bytes()));
+    let mut text = String::with_capacity(lines.iter().map(|line| line.len() + 1).sum());
+    for line in lines {
+        text.push_str(line);
+        text.push('\n');
+    }
+    text
+}
+
+/// Writes the mark, in place: half of it does not fit its seal.
+fn put(store: &Store, mark: &Mark) -> Result<()> {
+    let text = serde_json::to_string(mark)?;
+    let mut bytes = format!("{} {text}", store.key.seal(NAME, text.as_bytes())).into_bytes();
+    let path = Place::of(store).file("mark");
+    let mut options = OpenOptions::new();
+    let mut file = record::regular(options.write(true).create(true).truncate(false).mode(0o600), &path)?;
+    let there = usize::try_from(file.metadata()?.len())?;
+    bytes.resize(there.max(bytes.len() + 1), b' ');
+    fault::point("before-mark");
+    file.write_all(&bytes).context("cannot write the mark of the index")?;
+    fault::point("after-mark");
+    Ok(())
+}
+
+impl Index {
+    /// The index, if there is one that fits.
+    pub(super) fn open(store: &Store, now: &Moment) -> Option<Self> {
+        let place = Place::of(store);
+        let text = record::text(&place.file("mark"), 1 << 20).ok()?;
+        let (seal, text) = text.trim_end().split_once(' ')?;
+        if !store.key.is_sealed(NAME, text.as_bytes(), seal) {
+            return None;
+        }
+        let mark: Mark = serde_json::from_str(text).ok()?;
+        let is_at = |file: &File, stamp: &Stamp| file.metadata().is_ok_and(|meta| Stamp::of(&meta) == *stamp);
+        let fits = fs::metadata(&place.leases).is_ok_and(|meta| Stamp::of(&meta) == mark.leases);
+        if mark.boot != now.boot || !fits {
+            return None;
+        }
+        let open = |name: &str| record::regular(OpenOptions::new().read(true), &place.file(name)).ok();
+        let (sorted, file) = (open("sorted")?, open("recent")?);
+        let mut recent = String::new();
+        if !is_at(&sorted, &mark.sorted)
+            || !is_at(&file, &mark.recent)
+            || (mark.recent.size > 0 && (&file).take(mark.recent.size).read_to_string(&mut recent).is_err())
+        {
+            return None;
+        }
+        Some(Self { place, mark, sorted, recent })
+    }
+
+    /// Who holds leases.
+    pub(super) fn tenants(&self) -> &[Tenant] {
+        &self.mark.tenants
+    }
+
+    /// The highest number of a lease.
+    pub(super) fn highest(&self) -> u64 {
+        self.mark.highest
+    }
+
+    /// How many leases there are.
+    pub(super) fn count(&self) -> u64 {
+        self.mark.tenants.iter().map(|tenant| tenant.leases).sum()
+    }
+
+    /// The numbers of the leases that overlap one of `paths`; `None` if they are too many to read them one by one, or a line is
+    /// invalid.
+    pub(super) fn about<'p>(&self, paths: impl Iterator<Item = &'p PathPattern>) -> Option<BTreeSet<u64>> {
+        let mut found = BTreeSet::new();
+        for path in paths {
+            let keys = index::keys(path);
+            let mut these = BTreeSet::new();
+            for key in &keys {
+                self.stretch(key, |line| {
+                    let line = Line::read(line)?;
+                    if line.path.overlaps(path) {
+                        these.insert(line.fence);
+                    }
+                    Some(())
+                })?;
+            }
+            for change in self.recent.lines() {
+                if let Some(fence) = change.strip_prefix('-') {
+                    these.remove(&fence.parse().ok()?);
+                } else if let Some(line) = change.strip_prefix('+')
+                    && keys.iter().any(|key| line.starts_with(key.as_str()))
+                {
+                    let line = Line::read(line)?;
+                    if line.path.overlaps(path) {
+                        these.insert(line.fence);
+                    }
+                }
+            }
+            found.extend(these);
+        }
+        (found.len() <= ONE_BY_ONE).then_some(found)
+    }
+
+    /// All leases, and the numbers of those whose records have to be read; `None` if something does not fit.
+    pub(super) fn all(&self) -> Option<(Vec<Lease>, Vec<u64>)> {
+        let text = self.text()?;
+        let lines = self.current(&text);
+        let mut read = Vec::with_capacity(lines.len());
+        for line in lines {
+            read.push(Line::read(line)?);
+        }
+        let all = index::gather(read, &self.mark.boot)?;
+        (all.0.len() + all.1.len()).eq(&usize::try_from(self.count()).ok()?).then_some(all)
+    }
+
+    fn text(&self) -> Option<String> {
+        let mut text = String::with_capacity(usize::try_from(self.mark.sorted.size).ok()?);
+        (&self.sorted).read_to_string(&mut text).ok()?;
+        Some(text)
+    }
+
+    /// All lines that count: those of `sorted`, which is `text`, and what `recent` says of them.
+    fn current<'a>(&'a self, text: &'a str) -> Vec<&'a str> {
+        let mut changed: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        let mut last = None;
+        for change in self.recent.lines() {
+            if let Some(fence) = change.strip_prefix('-') {
+                changed.insert(fence, Vec::new());
+                last = Some(fence);
+            } else if let Some(line) = change.strip_prefix('+') {
+                // What is added was taken away just before.
+                changed.entry(last.unwrap_or_default()).or_default().push(line);
+            }
+        }
+        let fence = |line: &str| line.split('\t').nth(4).is_some_and(|fence| changed.contains_key(fence));
+        let mut lines: Vec<&str> = if changed.is_empty() {
+            text.lines().collect()
+        } else {
+            text.lines().filter(|l| !fence(l)).collect()
+        };
+        lines.extend(changed.into_values().flatten());
+        lines
+    }
+
+    /// Gives the lines of `sorted` that begin with `key` to `take`, without their line feeds.
+    fn stretch(&self, key: &str, mut take: impl FnMut(&str) -> Option<()>) -> Option<()> {
+        let (mut low, mut high) = (0, self.mark.sorted.size);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.line_from(middle)? {
+                Some((at, line)) if at < high && index::order(line.as_bytes(), key.as_bytes()).is_lt() => {
+                    low = at + line.len() as u64 + 1;
+                }
+                _ => high = middle,
+            }
+        }
+        while let Some((at, line)) = self.line_from(low)?.filter(|(_, line)| line.starts_with(key)) {
+            take(&line)?;
+            low = at + line.len() as u64 + 1;
+        }
+        Some(())
+    }
+
+    /// The first line that begins at `at` or behind, and where; `Some(None)` if there is none.
+    fn line_from(&self, at: u64) -> Option<Option<(u64, String)>> {
+        // A line begins behind a line feed: that one is looked for, too.
+        let from = at.saturating_sub(1);
+        let mut bytes = Vec::new();
+        loop {
+            let have = bytes.len();
+            let size = usize::try_from(self.mark.sorted.size - from).ok()?;
+            let want = (have + CHUNK).min(size);
+            bytes.resize(want, 0);
+            self.sorted.read_exact_at(bytes.get_mut(have..)?, from + have as u64).ok()?;
+            let begin = if at == 0 { Some(0) } else { bytes.iter().position(|b| *b == b'\n').map(|p| p + 1) };
+            let line = begin.and_then(|begin| Some((begin, bytes.get(begin..)?)));
+            if let Some((begin, line)) = line
+                && let Some(end) = line.iter().position(|b| *b == b'\n')
+            {
+                let line = std::str::from_utf8(line.get(..end)?).ok()?;
+                return Some(Some((from + begin as u64, line.to_owned())));
+            }
+            if want == size {
+                return Some(None);
+            }
+        }
+    }
+
+    /// Takes up changes that were just written to the records. `known` is what those leases were that are changed; `all` the table after
+    /// the changes, if it is one of all leases: then it is noted afresh who holds what until when. Under the mutex.
+    pub(super) fn take_up(
+        mut self,
+        store: &Store,
+        changes: &Changes,
+        known: &BTreeMap<u64, Lease>,
+        now: &Moment,
+        all: Option<&LeaseTable>,
+    ) -> Result<()> {
+        let mut latest: BTreeMap<u64, Option<&Lease>> = BTreeMap::new();
+        for write in &changes.writes {
+            match write {
+                Write::Lease(lease) => latest.insert(lease.fence, Some(lease)),
+                Write::DropLease(fence) => latest.insert(*fence, None),
+                Write::Waiter(_) | Write::DropWaiter(_) => None,
+            };
+        }
+        let mut text = String::new();
+        for (fence, after) in &latest {
+            text.push_str(&format!("-{fence}\n"));
+            if let Some(lease) = after {
+                text.extend(index::lines(lease, &now.boot).lines().map(|line| format!("+{line}\n")));
+            }
+            index::note(&mut self.mark.tenants, known.get(fence), *after, now)
+                .context("the index does not know a lease")?;
+            self.mark.highest = self.mark.highest.max(*fence);
+        }
+        if let Some(table) = all {
+            self.mark.tenants = tenants(table.leases(), now);
+        }
+        if self.mark.tenants.is_empty() {
+            remove(store);
+            return Ok(());
+        }
+        if !latest.is_empty() {
+            self.write(&text)?;
+            self.mark.leases = self.place.stamp_leases()?;
+        }
+        put(store, &self.mark)
+    }
+
+    /// Writes lines that are new: behind the others, or all into their order.
+    fn write(&mut self, text: &str) -> Result<()> {
+        let lines = text.lines().count();
+        self.recent.push_str(text);
+        if self.mark.changes + lines > RECENT {
+            let before = self.text().context("the index cannot be read")?;
+            let all = sorted(&self.current(&before));
+            self.mark.sorted = self.place.replace("sorted", &all)?;
+            fault::point("index-sorted");
+            self.mark.recent = self.place.replace("recent", "")?;
+            self.mark.changes = 0;
+        } else {
+            let mut file = record::regular(OpenOptions::new().append(true), &self.place.file("recent"))?;
+            file.write_all(text.as_bytes())?;
+            fault::point("index-appended");
+            self.mark.recent = Stamp::give(&file)?;
+            self.mark.changes += lines;
+        }
+        Ok(())
+    }
+}
+
+fn tenants<'l>(leases: impl Iterator<Item = &'l Lease>, now: &Moment) -> Vec<Tenant> {
+    let mut tenants = Vec::new();
+    for lease in leases {
+        // Nothing is taken away here.
+        let _ = index::note(&mut tenants, None, Some(lease), now);
+    }
+    tenants
+}
+
+#[cfg(test)]
+mod tests;
