@@ -43,6 +43,7 @@ fn rest(lease: &Lease, boot: &str) -> String {
     let reason = lease.reason.as_ref().map_or("", Reason::as_str);
     let usual = lease.challenge.is_none()
         && expires.boot == boot
+        && holder.host.is_none()
         && holder.process.as_ref().is_none_or(|p| p.boot == boot)
         && holder.identity.is_none_or(|i| i == Identity::Env)
         && !reason.chars().any(char::is_control);
@@ -148,7 +149,7 @@ impl<'a> Line<'a> {
         };
         Some(Some(Lease {
             fence: self.fence,
-            holder: Holder { name, process, namespace, command, identity },
+            holder: Holder { name, process, namespace, command, identity, host: None },
             paths: vec![self.path],
             mode,
             auto,

@@ -18,6 +18,7 @@ fn lease(fence: u64, paths: &[(Kind, &str)]) -> Lease {
             namespace: Some(4_026_531_836),
             command: false,
             identity: None,
+            host: None,
         },
         paths: paths.iter().map(|(kind, path)| PathPattern::new(*kind, None, path).unwrap()).collect(),
         mode: Mode::Exclusive,
