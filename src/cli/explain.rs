@@ -47,8 +47,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
         return Err(Refusal::Usage(format!("there is no pane {asked} on {}", server.socket())).into());
     };
     let mut text = format!("pane {pane} ({}), first process {}\n", listed.place, listed.pid);
-    for process in survey.table.tree(listed.pid) {
-        let argv = survey.table.argv(process).join(" ");
+    for process in survey.forest.tree(listed.pid) {
+        let argv = survey.forest.argv(&process).join(" ");
         text.push_str(&format!(
             "  process {} {}: {}\n",
             process.pid,

@@ -51,8 +51,8 @@ pub(super) struct Args {
     command: Vec<OsString>,
 }
 
-/// Between two looks of one who is kept waiting at its ticket, which cost one small file: grows to the second value.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(8));
+/// Between two looks at its ticket of one who is kept waiting and cannot be woken.
+const PAUSE: Duration = Duration::from_millis(8);
 
 /// How often it looks at everything, in case that a holder has died and no courier runs.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -136,7 +136,7 @@ fn wait(store: &Store, request: &Request, wait_ms: u64) -> Result<Outcome> {
     // Those above it: by itself it would wait for itself.
     chain.retain(|id| Some(id) != holder.process.as_ref());
     let wait = Wait { until: until.clone(), holder, chain };
-    let mut told = false;
+    let (mut told, mut bell) = (false, None);
     loop {
         let outcome = store.acquire(request, Some(&wait))?;
         let Outcome::Queued { blockers, ticket, .. } = &outcome else { return Ok(outcome) };
@@ -154,10 +154,19 @@ fn wait(store: &Store, request: &Request, wait_ms: u64) -> Result<Outcome> {
         // The holder may have to be challenged, or found dead.
         start::revive(store);
         let rest = Duration::from_millis(until.remaining_ms(&now));
-        let (begun, mut pause) = (Instant::now(), PAUSE.0);
-        while begun.elapsed() < LOOK_EVERY.min(rest) && store.is_queued(*ticket)? {
-            std::thread::sleep(pause.min(rest));
-            pause = (pause * 2).min(PAUSE.1);
+        let until = Instant::now() + LOOK_EVERY.min(rest);
+        if bell.as_ref().is_none_or(|(of, _)| of != ticket) {
+            bell = store.ticket_bell(*ticket).ok().map(|bell| (*ticket, bell));
+        }
+        while store.is_queued(*ticket)? {
+            let left = until.saturating_duration_since(Instant::now());
+            match &mut bell {
+                _ if left.is_zero() => break,
+                Some((_, bell)) => {
+                    bell.wait(left)?;
+                }
+                None => std::thread::sleep(PAUSE.min(left)),
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
-//! From panes to named agents: one tmux call, one look at the processes, one transaction.
+//! From panes to named agents: one tmux call, one look at the processes below the panes, one transaction.
 //!
-//! A look costs the same two reads for any number of panes. Registering runs under the store's mutex, so racing
+//! A look is one tmux call for any number of panes, and costs nothing for processes elsewhere. Registering runs under the store's mutex, so racing
 //! discoveries give one record per process and no name twice. An agent belongs to the project its working directory
 //! lies in, whatever `$SWARM_ROOT` says in anybody's environment; what runs elsewhere on the same server is left to its own
 //! project, and an agent in no project to nobody. A pane bears the marks of the project that what runs in it belongs to.
@@ -10,8 +10,10 @@ use crate::core::agent::{Agent, Place};
 use crate::core::delivery::Stage;
 use crate::core::message::parse_file_name;
 use crate::core::name::Name;
+use crate::core::process_id::ProcessId;
 use crate::core::registry::{self, Changes, Sighting};
-use crate::os::process::{self, Table};
+use crate::os::forest::Forest;
+use crate::os::process;
 use crate::store::mail::Folder;
 use crate::store::{Store, now_ms};
 use crate::tmux::Server;
@@ -25,8 +27,8 @@ use std::path::{Path, PathBuf};
 pub struct Survey {
     /// All panes.
     pub panes: Vec<Pane>,
-    /// The processes at that moment.
-    pub table: Table,
+    /// The processes.
+    pub forest: Forest,
     /// The agents found, each with the rule that recognised it.
     pub found: Vec<(Sighting, String)>,
     /// The project that each directory seen lies in, if any.
@@ -36,14 +38,13 @@ pub struct Survey {
 /// Looks for agents in all panes of `server`.
 pub fn survey(server: &Server, profiles: &Profiles) -> Result<Survey> {
     let panes = server.panes()?;
-    let table = Table::read()?;
+    let forest = Forest::look()?;
     let namespace = process::namespace();
     let mut found = Vec::new();
     for pane in panes.iter().filter(|p| !p.dead) {
-        if let Some((pid, kind, rule)) = recognise(&table, pane.pid, profiles) {
-            let Some(process) = table.id(pid) else { continue };
-            let cwd =
-                process::cwd(pid).map_or_else(|| pane.path.clone(), |p| p.to_string_lossy().into_owned());
+        if let Some((process, kind, rule)) = recognise(&forest, pane.pid, profiles) {
+            let cwd = process::cwd(process.pid)
+                .map_or_else(|| pane.path.clone(), |p| p.to_string_lossy().into_owned());
             let shared_server = profiles.process_rules(&kind).and_then(|rules| rules.shared_server.clone());
             let place = Place {
                 socket: server.socket().to_owned(),
@@ -58,15 +59,15 @@ pub fn survey(server: &Server, profiles: &Profiles) -> Result<Survey> {
     let dirs: BTreeSet<&str> =
         panes.iter().map(|p| &*p.path).chain(found.iter().map(|(s, _)| &*s.cwd)).collect();
     let owners = dirs.into_iter().map(|dir| (dir.to_owned(), Store::root_around(Path::new(dir)))).collect();
-    Ok(Survey { panes, table, found, owners })
+    Ok(Survey { panes, forest, found, owners })
 }
 
 /// The agent in a pane's process tree: the one nearest to the pane, since an agent may run others as its tools.
-fn recognise(table: &Table, pane_pid: i32, profiles: &Profiles) -> Option<(i32, String, String)> {
-    table.tree(pane_pid).into_iter().find_map(|process| {
-        let argv = table.argv(process);
+fn recognise(forest: &Forest, pane_pid: i32, profiles: &Profiles) -> Option<(ProcessId, String, String)> {
+    forest.tree(pane_pid).find_map(|process| {
+        let argv = forest.argv(&process);
         let found = profiles.recognise(&ProcessFacts { comm: &process.comm, argv: &argv })?;
-        Some((process.pid, found.profile.kind.clone(), found.rule))
+        Some((forest.id(&process), found.profile.kind.clone(), found.rule))
     })
 }
 

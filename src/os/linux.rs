@@ -83,6 +83,24 @@ pub(super) fn read_argv(pid: i32) -> Vec<String> {
     text.trim_end_matches('\0').split('\0').map(str::to_owned).collect()
 }
 
+/// Whether the kernel tells which children a process has.
+pub(super) fn tells_children() -> bool {
+    Path::new("/proc/thread-self/children").exists()
+}
+
+/// The children of a process: each of its threads has its own.
+pub(super) fn children(pid: i32) -> Vec<i32> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let mut found = Vec::new();
+    for thread in threads {
+        let Ok(text) = fs::read_to_string(thread.path().join("children")) else { continue };
+        found.extend(text.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
+    }
+    // As a look at all processes gives them.
+    found.sort_unstable();
+    found
+}
+
 // Fallible elsewhere.
 #[allow(clippy::unnecessary_wraps)]
 pub(super) fn parents() -> Result<impl Fn(i32) -> Option<(i32, u64)>> {

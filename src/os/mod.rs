@@ -9,6 +9,7 @@
 pub mod caller;
 pub mod child;
 pub mod clock;
+pub mod forest;
 pub mod git;
 pub mod process;
 pub mod program;

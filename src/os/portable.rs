@@ -136,6 +136,15 @@ pub(super) fn read_argv(pid: i32) -> Vec<String> {
     read_one(pid).as_ref().map(argv_of).unwrap_or_default()
 }
 
+/// Nothing here tells which children a process has.
+pub(super) fn tells_children() -> bool {
+    false
+}
+
+pub(super) fn children(_pid: i32) -> Vec<i32> {
+    Vec::new()
+}
+
 pub(super) fn parents() -> Result<impl Fn(i32) -> Option<(i32, u64)>> {
     let table: BTreeMap<i32, (i32, u64)> =
         read_all()?.into_iter().map(|p| (p.pid, (p.parent, p.start))).collect();

@@ -13,6 +13,7 @@
 //! can tell what it holds. A damaged ticket costs its owner the place and goes to quarantine.
 
 use super::record::{self, Durability, Loaded};
+use super::wake::{self, Bell};
 use super::{Store, Transaction, fault};
 use crate::core::agent::Agent;
 use crate::core::lease::{
@@ -28,6 +29,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::time::Duration;
 
 mod index;
@@ -141,6 +143,16 @@ impl Store {
         Ok(matches!(loaded, Loaded::Ok(waiter) if waiter.offered.is_none()))
     }
 
+    /// What one that waits hears when it is its turn, or its ticket is gone. What happened before is not heard: look at the ticket after
+    /// this. Without one, as on a file system without FIFOs, it has to look again and again.
+    pub fn ticket_bell(&self, ticket: u64) -> Result<Bell> {
+        Bell::make(self.bell_of(ticket))
+    }
+
+    fn bell_of(&self, ticket: u64) -> PathBuf {
+        self.dir.join("waiters").join(format!("{ticket}.bell"))
+    }
+
     /// Changes leases in one transaction, in a way that grants nothing and looks at no others than `part` says.
     pub fn change_leases<T>(&self, part: Part<'_>, decide: impl FnOnce(&mut LeaseTable) -> T) -> Result<T> {
         self.in_transaction(part, &[], |leases| Ok(decide(&mut leases.table)))
@@ -163,13 +175,25 @@ impl Store {
         chain: &[ProcessId],
         decide: impl FnOnce(&mut Leases) -> Result<T>,
     ) -> Result<T> {
-        let result = self.transact(|tx| {
+        let (result, rung) = self.transact(|tx| {
             let mut book = tx.store.load_leases(part, chain, true)?;
             let result = decide(&mut book.leases)?;
-            tx.commit_leases(book.leases.table.changes())?;
+            let changes = book.leases.table.changes();
+            tx.commit_leases(changes)?;
+            let rung: Vec<(u64, bool)> = changes.writes.iter().filter_map(rings).collect();
             tx.index_leases(book);
-            Ok(result)
+            Ok((result, rung))
         })?;
+        // Not before the mutex is free: it is the first thing that they want.
+        for (ticket, is_gone) in rung {
+            let bell = self.bell_of(ticket);
+            // Nobody is kept waiting there, or does not hear it: then it looks by itself, some time later.
+            let _ = wake::ring(&bell);
+            if is_gone {
+                // Of one that was killed it would stay.
+                let _ = std::fs::remove_file(bell);
+            }
+        }
         // Stored with the change: who cannot post it leaves it to the next, or to the courier.
         let _ = self.post_notices();
         Ok(result)
@@ -388,6 +412,15 @@ impl Transaction<'_> {
         std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
         fault::point("after-drop");
         Ok(())
+    }
+}
+
+/// The ticket of one who has to know of a write, because it is its turn or it waits in vain, and whether the ticket is gone.
+fn rings(write: &Write) -> Option<(u64, bool)> {
+    match write {
+        Write::Waiter(waiter) if waiter.offered.is_some() => Some((waiter.ticket, false)),
+        Write::DropWaiter(ticket) => Some((*ticket, true)),
+        _ => None,
     }
 }
 

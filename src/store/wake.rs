@@ -1,7 +1,7 @@
-//! Waking the courier: one byte into a FIFO.
+//! Waking a process that waits: one byte into a FIFO. The courier has one, and each command that is kept waiting for a lease.
 //!
 //! A sandboxed sender can do that without any socket. Writing never blocks: a full FIFO already holds a wake,
-//! and one without a reader says that no courier runs.
+//! and one without a reader says that nobody waits there.
 
 use crate::core::escape;
 use anyhow::{Context as _, Result};
@@ -11,10 +11,10 @@ use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Wakes the courier. `false`: none is listening.
+/// Wakes whoever listens. `false`: nobody does.
 pub fn ring(fifo: &Path) -> Result<bool> {
     match open(fifo) {
         Ok(pipe) if !is_fifo(&pipe) => Err(no_fifo(fifo)),
@@ -57,9 +57,41 @@ fn no_fifo(path: &Path) -> anyhow::Error {
     )
 }
 
-/// The courier's end of the FIFO.
+/// The end of the FIFO of one who waits.
 #[derive(Debug)]
 pub struct Listener(File);
+
+/// A FIFO of one's own, which goes with the value.
+#[derive(Debug)]
+pub struct Bell {
+    listener: Listener,
+    path: PathBuf,
+}
+
+impl Bell {
+    /// Makes a FIFO at `path`. One that is there already is used: a name is one process's.
+    pub fn make(path: PathBuf) -> Result<Self> {
+        match nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRUSR | nix::sys::stat::Mode::S_IWUSR) {
+            Err(e) if e != nix::errno::Errno::EEXIST => {
+                return Err(e).with_context(|| format!("cannot make {}", path.display()));
+            }
+            _ => {}
+        }
+        Ok(Self { listener: Listener::open(&path)?, path })
+    }
+
+    /// As [`Listener::wait`].
+    pub fn wait(&mut self, timeout: Duration) -> Result<bool> {
+        self.listener.wait(timeout)
+    }
+}
+
+impl Drop for Bell {
+    fn drop(&mut self) {
+        // Whoever takes the ticket away removes it, too.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
 
 impl Listener {
     /// Opens the FIFO for reading; held open for writing too, so that it never reports an end.

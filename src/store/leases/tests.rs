@@ -137,3 +137,44 @@ fn what_was_announced_is_posted_once_however_many_try() {
     let mail = store.mail(&Name::human(), &[], crate::store::mail::Folder::New).unwrap();
     assert_eq!((mail.messages.len(), &*mail.messages[0].from.to_string()), (1, "swarm"));
 }
+
+#[test]
+fn the_next_in_line_is_woken_and_nobody_else() {
+    let (_dir, store) = store();
+    assert!(is_granted(&store, "alice"));
+    let queue = |name: &str| {
+        let request = request(name, "a");
+        let wait = Wait {
+            until: clock::now().unwrap().after(600_000),
+            holder: request.holder.clone(),
+            chain: vec![],
+        };
+        match store.acquire(&request, Some(&wait)) {
+            Ok(Outcome::Queued { ticket, .. }) => (ticket, store.ticket_bell(ticket).unwrap()),
+            other => panic!("{other:?}"),
+        }
+    };
+    let (mut bob, mut carol) = (queue("bob"), queue("carol"));
+    let give_back = |name: &str| {
+        store
+            .change_leases(Part::All, |t| {
+                t.release(&request(name, "a").holder, crate::core::lease::Which::All)
+            })
+            .unwrap()
+    };
+    let long = Duration::from_secs(600);
+    std::thread::scope(|scope| {
+        scope.spawn(|| give_back("alice"));
+        assert!(bob.1.wait(long).unwrap(), "it sleeps until it is rung");
+    });
+    assert!(!store.is_queued(bob.0).unwrap() && store.is_queued(carol.0).unwrap());
+    assert!(!carol.1.wait(Duration::ZERO).unwrap(), "it is not its turn");
+    assert!(is_granted(&store, "bob"));
+    give_back("bob");
+    assert!(carol.1.wait(long).unwrap());
+    // Who is gone leaves no bell behind.
+    drop(bob);
+    std::mem::forget(carol);
+    give_back("carol");
+    assert_eq!(fs::read_dir(store.dir.join("waiters")).unwrap().count(), 0);
+}
