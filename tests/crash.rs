@@ -724,7 +724,7 @@ fn repository(team: &mut Team) {
 }
 
 /// The hooks that come beside it.
-const ADDED: [&str; 3] = ["post-commit", "pre-merge-commit", "post-checkout"];
+const ADDED: [&str; 4] = ["post-commit", "pre-merge-commit", "post-checkout", "reference-transaction"];
 
 const HOOK: &str = "#!/bin/sh\n# mine\n: >ran\n";
 

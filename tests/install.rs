@@ -167,6 +167,16 @@ fn rules_in_a_file_of_their_own_go_with_the_last_project_that_wants_them() {
         let told = at(&here, &["hooks", "uninstall", kind]);
         assert!(told.contains("other projects want them") && path.exists(), "{told}");
         at(&other, &["hooks", "uninstall", kind]);
+        // Where another variable led then, it is found, too.
+        let elsewhere = world.path().join("elsewhere");
+        for args in [["hooks", "install", kind, "--allow"], ["hooks", "uninstall", kind, "--project"]] {
+            let mut command = world.command("swarm");
+            if args[1] == "install" {
+                command.env("CODEX_HOME", &elsewhere).env("GEMINI_CLI_HOME", &elsewhere);
+            }
+            assert!(command.args(args).status().unwrap().success());
+            assert_eq!(elsewhere.exists(), args[1] == "install", "{kind}");
+        }
         assert!(!path.exists() && !path.parent().unwrap().exists(), "{kind}");
         // What the person has in that file stays; what is not understood is named.
         put(&path, b"# mine");
@@ -527,6 +537,25 @@ fn gits_own_environment_leads_to_no_other_repository() {
         assert!(out.status.success() && !told.contains("other") && !told.contains("elsewhere"), "{told}");
         assert!(!other.join(".git/hooks/pre-commit").exists() && !Path::new("/tmp/elsewhere").exists());
     }
+}
+
+#[test]
+fn where_git_runs_no_hooks_that_is_said_and_nothing_is_moved() {
+    let world = project();
+    git(&world, &["init", "-q"]);
+    for (path, word) in
+        [("", "set to nothing in git's local"), ("/dev/null", "set to /dev/null in git's local")]
+    {
+        git(&world, &["config", "core.hooksPath", path]);
+        let (code, why) = world.refused(&["hooks", "install", "git"]);
+        assert!(code == 2 && why.contains(word) && why.contains("--local --unset core.hooksPath"), "{why}");
+    }
+    git(&world, &["config", "--unset", "core.hooksPath"]);
+    let hook = world.project().join(".git/hooks/post-commit");
+    fs::create_dir_all(&hook).unwrap();
+    let (code, why) = world.refused(&["hooks", "install", "git"]);
+    assert!(code == 2 && why.contains("post-commit is a directory") && hook.is_dir(), "{why}");
+    assert!(!world.project().join(".git/hooks/pre-commit").exists());
 }
 
 #[test]

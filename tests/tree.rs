@@ -268,6 +268,7 @@ fn guarded_by(world: &World, hook: &str, arguments: &str) {
 fn git_itself_asks_the_guard_where_an_agent_has_no_hooks() {
     let world = team();
     let root = world.project();
+    git(&root, &["worktree", "add", "-q", "../linked"]);
     guarded_by(&world, "pre-commit", "");
     guarded_by(&world, "post-commit", "--committed");
     guarded_by(&world, "post-checkout", "--hook post-checkout \"$@\"");
@@ -281,6 +282,38 @@ fn git_itself_asks_the_guard_where_an_agent_has_no_hooks() {
     assert!(told.contains("warning: another commit") && told.contains("rc 0"), "{told}");
     let mail = world.below("codex-1", "swarm-msg inbox");
     assert!(mail.contains("claude-1 checked out another commit"), "{mail}");
+    // A stash is refused before git takes anything away; one of other files is not, and to take one out is none.
+    world.ok(&["hooks", "install", "git"]);
+    fs::write(root.join("mine.rs"), "by claude-1, with a shell\n").unwrap();
+    let sub = root.join("sub");
+    fs::create_dir_all(&sub).unwrap();
+    for command in [
+        "git stash",
+        "git stash -u -q",
+        "cd sub && git stash push -- ../theirs.rs",
+        "cd ../linked && git stash",
+    ] {
+        if command.contains("linked") {
+            edits(&world, "codex-1", &root.join("../linked/theirs.rs"));
+            world.below("codex-1", "cd ../linked; swarm-msg unlock theirs.rs");
+        }
+        let told = runs(&world, "claude-1", command);
+        assert!(
+            told.contains("git stash is not done") && told.contains("edited by codex-1"),
+            "{command}: {told}"
+        );
+        assert!(told.contains("share one stash") && !told.contains("rc 0"), "{command}: {told}");
+    }
+    assert_eq!(fs::read_to_string(root.join("theirs.rs")).unwrap(), "by codex-1\n");
+    for command in [
+        "git stash push -q -- mine.rs",
+        "git stash pop -q",
+        "git stash push -q -- mine.rs",
+        "git stash drop -q",
+    ] {
+        let told = runs(&world, "claude-1", command);
+        assert!(told.contains("rc 0") && !told.contains("swarm"), "{command}: {told}");
+    }
     // A person is warned and may; then nobody's work is open there any more.
     let commit = "git -c user.name=x -c user.email=x@x commit -qam x";
     let out = world.command("sh").args(["-c", commit]).output().unwrap();

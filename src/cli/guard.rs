@@ -27,7 +27,7 @@ pub(super) struct Args {
     /// After the commit: give back the automatic leases on what was committed
     #[arg(long)]
     committed: bool,
-    /// The hook of git that calls, if it is not pre-commit: pre-merge-commit or post-checkout
+    /// The hook of git that calls, if it is not pre-commit: pre-merge-commit, post-checkout or reference-transaction
     #[arg(long, value_name = "NAME", conflicts_with = "committed")]
     hook: Option<String>,
     /// What git gives that hook
@@ -89,9 +89,35 @@ fn judge(args: &Args) -> Result<()> {
             }
             Ok(())
         }
+        Some("reference-transaction") => {
+            let Some(stash) = args.given.first().filter(|id| is_new_stash(id)) else { return Ok(()) };
+            let claims = others.claims(&session.store, &top()?, &stashed(stash)?, Kind::Stash)?;
+            refuse(&session, "git stash", &claims)
+        }
         // An older program may be called by a newer installation.
         Some(_) => Ok(()),
     }
+}
+
+/// Whether it is a commit that is not in the stash yet: to take one out of it, git records another again.
+fn is_new_stash(id: &str) -> bool {
+    let is_id = id.len() >= 40 && id.bytes().all(|b| b.is_ascii_hexdigit());
+    is_id
+        && !git(&["log", "-g", "--format=%H", "refs/stash", "--"])
+            .is_ok_and(|all| all.split(|b| *b == b'\n').any(|line| line == id.as_bytes()))
+}
+
+/// The files in a stash: what was changed, staged and, where git put that in, new.
+fn stashed(id: &str) -> Result<Vec<String>> {
+    let differs = |to: &str| names(&["diff", "--name-only", "--no-renames", "-z", &format!("{id}^1"), to]);
+    let mut found = differs(id)?;
+    found.extend(differs(&format!("{id}^2"))?);
+    found.extend(
+        names(&["ls-tree", "-r", "--name-only", "--full-tree", "-z", &format!("{id}^3")]).unwrap_or_default(),
+    );
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
 }
 
 fn top() -> Result<PathBuf> {
@@ -156,7 +182,11 @@ fn refuse(session: &Session, what: &str, claims: &[Claim]) -> Result<()> {
         super::print::tell(&format!("warning: {text}"));
         return Ok(());
     }
-    let way = "leave these files out (git restore --staged PATH), or wait: swarm-msg lock --wait 10m PATH";
+    let way = if what == "git stash" {
+        "name your own paths (git stash push -- PATH), and know that all worktrees of a repository share one stash"
+    } else {
+        "leave these files out (git restore --staged PATH), or wait: swarm-msg lock --wait 10m PATH"
+    };
     let not = if what == "git commit" { "not committed".to_owned() } else { format!("{what} is not done") };
     Err(Refusal::Held(format!("{not}: {text}; {way}")).into())
 }

@@ -147,7 +147,7 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
     }
     // What is wrong in the settings the doctor and the courier tell: a hook has nobody to tell it to.
     let settings = Settings::from(&Files::of(Some(store.root())).load());
-    let command = || session::command(agent);
+    let command = || session::command(store, agent, args.event == "SessionStart");
     let call = Call {
         store,
         agents: &session.agents,

@@ -238,7 +238,9 @@ impl Places {
         let of_agents = self.live.iter().filter(|a| a.kind == host.word());
         let mut found: Vec<RulesFile> = Vec::new();
         let all = of_agents.map(|a| around_agent(a, &self.home, |around| RulesFile::of(host, around)));
-        for file in std::iter::once(RulesFile::of(host, &around)).chain(all).flatten() {
+        let known = RulesFile::recorded(&self.state, Some(self.asking())).into_iter();
+        let known = known.filter(|file| file.host == host).map(Some);
+        for file in std::iter::once(RulesFile::of(host, &around)).chain(all).chain(known).flatten() {
             if !found.iter().any(|f| f.path == file.path) {
                 found.push(file);
             }
@@ -596,6 +598,7 @@ pub(super) fn removals(root: Option<&Path>) -> Result<Vec<Removal>> {
         }
     }
     let files = Host::ALL.iter().flat_map(|host| around.iter().filter_map(|a| RulesFile::of(*host, a)));
+    let files = files.chain(RulesFile::recorded(&state, None));
     let mut seen: Vec<PathBuf> = Vec::new();
     for file in files {
         if !seen.contains(&file.path) && !file.uninstall(&state).is_ok_and(|plan| plan.is_empty()) {

@@ -70,7 +70,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     // One message for all who call it the same.
     let mut groups: BTreeMap<String, Vec<Name>> = BTreeMap::new();
     for agent in &chosen {
-        groups.entry(session::command(agent)).or_default().push(agent.name.clone());
+        groups.entry(session::command(&session.store, agent, true)).or_default().push(agent.name.clone());
     }
     let mut all = Vec::new();
     for (command, to) in groups {

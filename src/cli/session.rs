@@ -12,9 +12,10 @@ use crate::core::rate::Limit;
 use crate::core::refusal::Refusal;
 use crate::courier::witness::{self, Proof};
 use crate::courier::{discovery, limit, rules, start};
+use crate::hooks::command;
 use crate::hooks::install::git::Installed;
 use crate::os::caller::{self, Caller};
-use crate::os::tools::{self, Tools};
+use crate::os::tools::Tools;
 use crate::store::config::Files;
 use crate::store::mail::Found;
 use crate::store::{Store, key};
@@ -76,10 +77,9 @@ pub(super) fn tools_dir() -> Result<PathBuf> {
     Ok(program()?.parent().map(Path::to_path_buf).unwrap_or_default())
 }
 
-/// How an agent's tools call `swarm-msg`.
-pub(super) fn command(agent: &Agent) -> String {
-    tools_dir()
-        .map_or_else(|_| "swarm-msg".to_owned(), |dir| tools::command(&agent.kind, agent.process.pid, &dir))
+/// How an agent's tools call `swarm-msg`; asked `again` where an earlier answer does not do.
+pub(super) fn command(store: &Store, agent: &Agent, again: bool) -> String {
+    tools_dir().map_or_else(|_| "swarm-msg".to_owned(), |dir| command::of(store, agent, &dir, again))
 }
 
 /// Which of these living agents cannot run `swarm-msg`, and the one command that repairs it.

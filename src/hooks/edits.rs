@@ -27,7 +27,7 @@ pub(super) fn before(call: &Call<'_>, files: &[String]) -> Result<Answer> {
     let request = Request { paths, ..Request::edit(holder(call), first) };
     let text = match call.store.acquire(&request, None)? {
         Outcome::Granted(_) => return Ok(Answer::default()),
-        Outcome::Denied(blockers) | Outcome::Queued { blockers, .. } => refusal(&blockers),
+        Outcome::Denied(blockers) | Outcome::Queued { blockers, .. } => refusal(&blockers, &(call.command)()),
         Outcome::Cycle(_) => "others wait for what you hold".to_owned(),
     };
     Ok(match call.enforce {
@@ -125,7 +125,7 @@ pub(super) fn holder(call: &Call<'_>) -> Holder {
 }
 
 /// Why an edit is refused, and what to do.
-fn refusal(blockers: &[Blocker]) -> String {
+fn refusal(blockers: &[Blocker], msg: &str) -> String {
     let mut text = String::from("swarm: ");
     for blocker in blockers.iter().take(3) {
         let path = escape::short(&blocker.wanted.to_string(), 120);
@@ -148,8 +148,8 @@ fn refusal(blockers: &[Blocker]) -> String {
     }
     let wanted = blockers.first().map(|b| escape::word(&b.wanted.to_string())).unwrap_or_default();
     text.push_str(&format!(
-        "Do not write it now, by no other way either. Queue for it and be told: swarm-msg lock --wait 10m {}. Or ask: \
-         swarm-msg send {} \"...\"",
+        "Do not write it now, by no other way either. Queue for it and be told: {msg} lock --wait 10m {}. Or ask: \
+         {msg} send {} \"...\"",
         wanted,
         blockers.first().map_or("human", |b| b.holder.name.as_str())
     ));

@@ -47,15 +47,18 @@ struct Collection {
     receipts: Vec<Found>,
     size: usize,
     left: BTreeSet<MessageId>,
+    /// How the agent calls `swarm-msg`, once that was asked.
+    command: Option<String>,
 }
 
 impl Collection {
     /// Adds a message whole, or not at all.
-    fn add(&mut self, found: Found, message: &Verified, owner: &Name) {
+    fn add(&mut self, call: &Call<'_>, found: Found, message: &Verified) {
         if self.receipts.iter().any(|f| f.id == found.id) {
             return;
         }
-        let text = whole(message, owner);
+        let msg = self.command.get_or_insert_with(|| (call.command)());
+        let text = whole(message, &call.agent.name, msg);
         if self.size + text.len() > MAX_TEXT {
             self.left.insert(found.id);
             return;
@@ -136,7 +139,7 @@ fn check(call: &Call<'_>, prompt: &str, given: &mut Collection) -> Result<()> {
                     given.parts.push(format!("swarm: {} is genuine ({})", message.id, proof(&message)));
                     given.receipts.push(found);
                 } else {
-                    given.add(found, &message, &call.agent.name);
+                    given.add(call, found, &message);
                 }
             }
         }
@@ -159,7 +162,7 @@ fn announced(call: &Call<'_>, bundle: &Delivery, rest: &str, given: &mut Collect
     unread.sort_by_key(|found| bundle.members.iter().position(|id| *id == found.id));
     for found in unread {
         if let Some(Ok(message)) = store.message(name, &call.agent.formerly, found.folder, &found.file)? {
-            given.add(found, &message, name);
+            given.add(call, found, &message);
         }
     }
     Ok(())
@@ -209,24 +212,21 @@ fn unread(call: &Call<'_>, urgent_only: bool, given: &mut Collection) -> Result<
                 continue;
             }
             let found = Found { mailbox: name.clone(), folder, file, id: message.id.clone() };
-            given.add(found, &message, name);
+            given.add(call, found, &message);
         }
     }
     if !given.left.is_empty() {
-        given.parts.push(format!("{} more unread messages: swarm-msg inbox", given.left.len()));
+        given.parts.push(format!("{} more unread messages: {} inbox", given.left.len(), (call.command)()));
     }
     Ok(())
 }
 
 /// A message as the model gets it.
-fn whole(message: &Verified, owner: &Name) -> String {
+fn whole(message: &Verified, owner: &Name, msg: &str) -> String {
     let id = &message.id;
-    let ack = if message.ack_required { format!("; acknowledge: swarm-msg ack {id}") } else { String::new() };
-    let answer = if message.from.is_system() {
-        String::new()
-    } else {
-        format!("; answer: swarm-msg reply {id} \"...\"")
-    };
+    let ack = if message.ack_required { format!("; acknowledge: {msg} ack {id}") } else { String::new() };
+    let answer =
+        if message.from.is_system() { String::new() } else { format!("; answer: {msg} reply {id} \"...\"") };
     format!(
         "Message {id} {} from {} to {owner}, genuine ({}){ack}{answer}. Its text:\n{}",
         message.kind,

@@ -7,6 +7,7 @@
 //! output was written: two hooks that race hand a message over once, and a crash in between repeats it rather than losing it.
 //! Leases are taken in one transaction of the store. The mutex is never held while output is written.
 
+pub mod command;
 mod edits;
 pub mod install;
 mod mail;
@@ -78,7 +79,7 @@ impl Call<'_> {
     fn judge(&self, tool: &Tool, command: &str) -> Result<Option<String>> {
         let dir = tool.dir.as_ref().map_or_else(|| self.here.to_owned(), |dir| self.here.join(dir));
         let holder = edits::holder(self);
-        tree::before(self.store, self.agents, &self.agent.name, &holder, &dir, command)
+        tree::before(self.store, self.agents, &self.agent.name, &holder, &dir, command, self.command)
     }
 
     /// Decides what to say.

@@ -14,10 +14,13 @@ use crate::os::git;
 use crate::store::{Store, now_ms};
 use anyhow::Result;
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The most paths whose last commit is looked up.
 const MAX_LOOKUPS: usize = 32;
+
+/// The most submodules that are looked at.
+const MAX_SUBMODULES: usize = 32;
 
 /// Room for the parser, in bytes; only what is used is taken from the system.
 const STACK: usize = 128 << 20;
@@ -86,7 +89,7 @@ fn concerns(command: &str) -> bool {
     command.contains("git") || command.contains("gh pr")
 }
 
-/// Why the command must not run, if it must not.
+/// Why the command must not run, if it must not. `msg` tells how the agent calls `swarm-msg`.
 pub(super) fn before(
     store: &Store,
     agents: &[Agent],
@@ -94,6 +97,7 @@ pub(super) fn before(
     holder: &Holder,
     dir: &Path,
     command: &str,
+    msg: &dyn Fn() -> String,
 ) -> Result<Option<String>> {
     if !concerns(command) {
         return Ok(None);
@@ -105,7 +109,7 @@ pub(super) fn before(
     for act in judged(store, dir, command)? {
         let claims = taken(store, &others, &act)?;
         if !claims.is_empty() {
-            return Ok(Some(verdict::refusal(&act.shown, act.kind, &claims, now_ms())));
+            return Ok(Some(verdict::refusal(&act.shown, act.kind, &claims, now_ms(), &msg())));
         }
     }
     Ok(None)
@@ -126,23 +130,25 @@ fn taken(store: &Store, others: &Others, act: &Act) -> Result<Vec<Claim>> {
         return Ok(Vec::new());
     }
     let Some(top) = git::top(&act.dir)? else { return Ok(Vec::new()) };
-    let paths = act.taken(&mut |look| dirty(&act.dir, look).unwrap_or_default());
+    let paths = act.taken(&mut |look| dirty(look).unwrap_or_default());
     others.claims(store, &top, &paths, act.kind)
 }
 
 fn is_ours(store: &Store, dir: &Path) -> bool {
-    // `x` need not be there.
-    dir.is_dir() && store.literal_pattern(dir, OsStr::new("x")).is_ok()
+    // `x` need not be there. A project may be a part of its repository.
+    let around = |top: &Path| top.join(".git").exists() && store.root().starts_with(top);
+    let nearest = || dir.ancestors().find(|dir| dir.join(".git").exists());
+    dir.is_dir() && (store.literal_pattern(dir, OsStr::new("x")).is_ok() || nearest().is_some_and(around))
 }
 
 /// The tracked files of the work tree around `dir` that differ from its last commit.
 pub fn uncommitted(dir: &Path) -> Result<Vec<String>> {
-    let look = Look { paths: Paths::All, untracked: Untracked::No, ignored: false };
-    Ok(dirty(dir, &look)?.into_iter().map(|dirty| dirty.path).collect())
+    let look = Look { dir: dir.to_owned(), paths: Paths::All, untracked: Untracked::No, ignored: false };
+    Ok(dirty(&look)?.into_iter().map(|dirty| dirty.path).collect())
 }
 
-/// What is dirty in the work tree around `dir`. What git does not understand is not dirty.
-fn dirty(dir: &Path, look: &Look) -> Result<Vec<Dirty>> {
+/// What is dirty in a work tree. What git does not understand is not dirty.
+fn dirty(look: &Look) -> Result<Vec<Dirty>> {
     let mut args = vec!["status", "--porcelain", "-z", "--no-renames", "--ignore-submodules=dirty"];
     args.push(match look.untracked {
         Untracked::No => "--untracked-files=no",
@@ -156,7 +162,7 @@ fn dirty(dir: &Path, look: &Look) -> Result<Vec<Dirty>> {
     if let Paths::Only(paths) = &look.paths {
         args.extend(paths.iter().map(String::as_str));
     }
-    let told = git::read(dir, &args)?.unwrap_or_default();
+    let told = git::read(&look.dir, &args)?.unwrap_or_default();
     Ok(told.split(|b| *b == 0).filter_map(entry).collect())
 }
 
@@ -180,11 +186,31 @@ impl World for Here<'_> {
 
     fn alias(&self, dir: &Path, name: &str) -> Option<String> {
         // A name that git would take for a pattern is no alias.
-        if !is_ours(self.store, dir) || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
+        if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
             return None;
         }
-        let told = git::read(dir, &["config", "--get", &format!("alias.{name}")]).ok()??;
+        self.setting(dir, &format!("alias.{name}"))
+    }
+
+    fn setting(&self, dir: &Path, key: &str) -> Option<String> {
+        if !is_ours(self.store, dir) {
+            return None;
+        }
+        let told = git::read(dir, &["config", "--get", key]).ok()??;
         String::from_utf8(told).ok().map(|text| text.trim_end().to_owned())
+    }
+
+    fn submodules(&self, dir: &Path) -> Vec<PathBuf> {
+        let asked = ["config", "-z", "-f", ".gitmodules", "--get-regexp", r"^submodule\..*\.path$"];
+        let Some(top) = Some(dir).filter(|dir| is_ours(self.store, dir)).and_then(|d| git::top(d).ok()?)
+        else {
+            return Vec::new();
+        };
+        let told = git::read(&top, &asked).ok().flatten().unwrap_or_default();
+        let named =
+            told.split(|b| *b == 0).filter_map(|entry| std::str::from_utf8(entry).ok()?.split_once('\n'));
+        let there = |dir: &PathBuf| dir.join(".git").exists();
+        named.map(|(_, path)| top.join(path)).filter(there).take(MAX_SUBMODULES).collect()
     }
 
     fn exists(&self, path: &Path) -> bool {

@@ -29,8 +29,7 @@ impl Tools {
     pub fn of(kind: &str, pid: i32) -> Option<Self> {
         let path = program::variable(pid, "PATH")?;
         let shell = program::variable(pid, "SHELL").unwrap_or_else(|| "/bin/sh".into());
-        // Codex takes a snapshot of a login shell, and its server outlives the agents that it serves.
-        let login = kind == "codex";
+        let login = asks_shell(kind);
         let home = || program::variable(pid, "HOME");
         let path =
             if login { login_path(&(shell.clone(), path.clone(), home())).unwrap_or(path) } else { path };
@@ -55,6 +54,12 @@ impl Tools {
             _ => format!("echo '{line}' >> ~/.profile"),
         }
     }
+}
+
+/// Whether a login shell has to be asked for the PATH of an agent's tools: Codex takes a snapshot of one, and its server outlives the
+/// agents that it serves.
+pub fn asks_shell(kind: &str) -> bool {
+    kind == "codex"
 }
 
 /// The `swarm-msg` on a PATH, if it is the one in `dir`; else why not.

@@ -46,6 +46,8 @@ pub enum Untracked {
 /// A look at what is dirty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Look {
+    /// From which directory.
+    pub dir: PathBuf,
     /// Where.
     pub paths: Paths,
     /// Which new files.
@@ -100,6 +102,7 @@ impl Takes {
 /// A change of the index by an earlier call of the same script.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Staging {
+    dir: PathBuf,
     paths: Paths,
     /// Added; otherwise taken out.
     add: bool,
@@ -127,6 +130,7 @@ impl Act {
     pub fn taken(&self, look: &mut dyn FnMut(&Look) -> Vec<Dirty>) -> Vec<String> {
         let whole = if self.beside { Untracked::Beside } else { Untracked::All };
         let wanted = Look {
+            dir: self.dir.clone(),
             paths: self.paths.clone(),
             untracked: if self.takes.new { whole } else { Untracked::No },
             ignored: self.takes.ignored,
@@ -135,7 +139,8 @@ impl Act {
             look(&wanted).into_iter().filter(|dirty| self.takes.of(dirty)).map(|dirty| dirty.path).collect();
         for step in &self.staging {
             let untracked = if step.add && step.new { Untracked::All } else { Untracked::No };
-            let dirty = look(&Look { paths: step.paths.clone(), untracked, ignored: false });
+            let dirty =
+                look(&Look { dir: step.dir.clone(), paths: step.paths.clone(), untracked, ignored: false });
             if step.add {
                 let takes = Takes { staged: true, changed: true, new: step.new, ignored: false };
                 found.extend(dirty.into_iter().filter(|d| takes.of(d)).map(|d| d.path));
@@ -236,7 +241,8 @@ impl Args {
 }
 
 /// Subcommands that are often used and do nothing of the kind: no alias is looked up for them.
-const HARMLESS: [&str; 26] = [
+const HARMLESS: [&str; 27] = [
+    "submodule",
     "status",
     "diff",
     "log",
@@ -275,6 +281,9 @@ impl Judge<'_> {
             return;
         }
         let shown = shown(&call.words);
+        if depth < MAX_ALIASES {
+            self.in_submodules(&dir, name, rest, &shown);
+        }
         if self.known(&dir, name, rest, call.more, &shown) || HARMLESS.contains(&name) || depth >= MAX_ALIASES
         {
             return;
@@ -294,6 +303,56 @@ impl Judge<'_> {
         } else if let Some(mut words) = script::words(&alias, &dir, self.world) {
             words.extend_from_slice(rest);
             self.call(&Call { dir: Some(dir), words, more: call.more }, depth + 1);
+        }
+    }
+
+    /// Whether a setting makes git stash what is dirty by itself.
+    fn is_on(&self, dir: &Path, key: &str, args: &Args) -> bool {
+        let said = || self.world.setting(dir, key).unwrap_or_default().to_ascii_lowercase();
+        !args.has(&["--no-autostash"]) && matches!(said().as_str(), "true" | "yes" | "on" | "1")
+    }
+
+    /// What a call does in the submodules of the work tree around `dir`.
+    fn in_submodules(&mut self, dir: &Path, name: &str, words: &[Word], shown: &str) {
+        let args = Args::new(words, false, "", &["recurse-submodules"]);
+        let kind = match name {
+            "submodule" => {
+                let rest: Vec<&str> = args.operands.iter().map(|w| w.text.as_str()).collect();
+                match rest.first() {
+                    Some(&"foreach") => return self.foreach(dir, words),
+                    Some(&"deinit") if args.has(&["-f", "--force"]) => Kind::Discard,
+                    Some(&"update") if args.has(&["-f", "--force"]) => Kind::Discard,
+                    Some(&"update") => Kind::Move,
+                    _ => return,
+                }
+            }
+            "checkout" | "switch" | "reset" | "restore" | "read-tree"
+                if args.has(&["--recurse-submodules"]) =>
+            {
+                Kind::Discard
+            }
+            _ => return,
+        };
+        for sub in self.world.submodules(dir) {
+            self.act(&sub, shown, kind, Takes::TRACKED, Paths::All);
+        }
+    }
+
+    /// `git submodule foreach` runs a script, or a program with its arguments, in each.
+    fn foreach(&mut self, dir: &Path, words: &[Word]) {
+        let at = words.iter().position(|w| w.text == "foreach").map_or(words.len(), |at| at + 1);
+        let command: Vec<&Word> = words[at..].iter().skip_while(|w| w.text.starts_with('-')).collect();
+        let text = match &command[..] {
+            [script] => script.text.clone(),
+            words => {
+                let quoted = |w: &&Word| format!("'{}'", w.text.replace('\'', "'\\''"));
+                words.iter().map(quoted).collect::<Vec<_>>().join(" ")
+            }
+        };
+        for sub in self.world.submodules(dir) {
+            for call in script::calls(&text, &sub, self.world) {
+                self.call(&call, MAX_ALIASES);
+            }
         }
     }
 
@@ -329,7 +388,7 @@ impl Judge<'_> {
                 let args = args("s", &["source", "conflict", "pathspec-from-file"]);
                 let staged = args.has(&["-S", "--staged"]);
                 if staged && !args.has(&["-W", "--worktree"]) {
-                    self.stage(&args, false, false);
+                    self.stage(dir, &args, false, false);
                 } else {
                     let takes = Takes { staged: staged || args.has(&["-s", "--source"]), ..all };
                     self.act(dir, shown, Kind::Discard, takes, args.paths(&args.operands));
@@ -357,7 +416,7 @@ impl Judge<'_> {
                 if !args.has(&["-n", "--dry-run"])
                     && (args.names_paths() || args.has(&["-A", "--all", "-u", "--update"]))
                 {
-                    self.stage(&args, true, !args.has(&["-u", "--update"]));
+                    self.stage(dir, &args, true, !args.has(&["-u", "--update"]));
                 }
             }
             "commit" => self.commit(
@@ -396,13 +455,18 @@ impl Judge<'_> {
                     self.index(dir, shown);
                 } else if name == "rebase" && !args.has(&["--quit", "--edit-todo", "--show-current-patch"])
                     || args.has(&["--autostash"])
+                    || name == "merge" && self.is_on(dir, "merge.autoStash", &args)
                 {
                     self.act(dir, shown, Kind::Move, all, Paths::All);
                 }
             }
             "pull" => {
                 let args = args("XsS", &["strategy", "strategy-option", "depth"]);
-                if args.has(&["--rebase", "-r", "--autostash"]) {
+                // Without a stash of its own git refuses where something is dirty.
+                if args.has(&["--rebase", "-r", "--autostash"])
+                    || self.is_on(dir, "merge.autoStash", &args)
+                    || self.is_on(dir, "rebase.autoStash", &args)
+                {
                     self.act(dir, shown, Kind::Move, all, Paths::All);
                 }
             }
@@ -491,7 +555,7 @@ impl Judge<'_> {
                 after: args.after.clone(),
                 more: args.more,
             };
-            self.stage(&named, false, false);
+            self.stage(dir, &named, false, false);
         }
     }
 
@@ -527,7 +591,12 @@ impl Judge<'_> {
             if let Some(act) = self.acts.last_mut() {
                 act.takes.changed = changed;
                 if include {
-                    act.staging.push(Staging { paths: args.paths(&args.operands), add: true, new: false });
+                    act.staging.push(Staging {
+                        dir: dir.to_owned(),
+                        paths: args.paths(&args.operands),
+                        add: true,
+                        new: false,
+                    });
                 }
             }
         } else if named.iter().all(|word| word.exact) {
@@ -539,7 +608,10 @@ impl Judge<'_> {
     /// A commit of the index as it is by then.
     fn index(&mut self, dir: &Path, shown: &str) {
         let takes = Takes { staged: true, ..Takes::default() };
-        let staging = std::mem::take(&mut self.staging);
+        let top = |dir: &Path| script::top(Some(dir), self.world);
+        let mut staging = std::mem::take(&mut self.staging);
+        // Of another work tree that is another index.
+        staging.retain(|step| step.dir == dir || top(&step.dir) == top(dir));
         self.act(dir, shown, Kind::Commit, takes, Paths::All);
         if let Some(act) = self.acts.last_mut() {
             act.staging.clone_from(&staging);
@@ -547,12 +619,12 @@ impl Judge<'_> {
     }
 
     /// A change of the index. What is added by a name that is not known is seen when it is committed.
-    fn stage(&mut self, args: &Args, add: bool, new: bool) {
+    fn stage(&mut self, dir: &Path, args: &Args, add: bool, new: bool) {
         let known = args.operands.iter().chain(args.after.iter().flatten()).all(|word| word.exact);
         if add && (args.more || !known || args.has(&["--pathspec-from-file"])) {
             return;
         }
-        self.staging.push(Staging { paths: args.paths(&args.operands), add, new });
+        self.staging.push(Staging { dir: dir.to_owned(), paths: args.paths(&args.operands), add, new });
     }
 }
 

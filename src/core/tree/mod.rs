@@ -14,7 +14,7 @@ pub mod verdict;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What is looked up only where a command needs it.
 pub trait World {
@@ -22,6 +22,10 @@ pub trait World {
     fn variable(&self, name: &str) -> Option<String>;
     /// What git's alias `name` stands for in `dir`.
     fn alias(&self, dir: &Path, name: &str) -> Option<String>;
+    /// What git's setting `key` is in `dir`.
+    fn setting(&self, dir: &Path, key: &str) -> Option<String>;
+    /// The work trees of the submodules around `dir`.
+    fn submodules(&self, dir: &Path) -> Vec<PathBuf>;
     /// Whether a file is there.
     fn exists(&self, path: &Path) -> bool;
     /// Whether `text` names a path in `dir` that is there or that git tracks.

@@ -26,6 +26,9 @@ const MAX_CALLS: usize = 64;
 /// The most parts of a text that does not parse as a whole.
 const MAX_ATTEMPTS: usize = 256;
 
+/// Programs that run a script.
+const SHELLS: [&str; 7] = ["sh", "bash", "dash", "zsh", "ksh", "ash", "fish"];
+
 /// The most values that a loop's variable is tried with.
 const MAX_ROUNDS: usize = 16;
 
@@ -87,6 +90,10 @@ pub fn words(text: &str, dir: &Path, world: &dyn World) -> Option<Vec<Word>> {
 #[derive(Clone)]
 struct Scope {
     dir: Option<PathBuf>,
+    /// Where it was before.
+    formerly: Option<PathBuf>,
+    /// Where `popd` leads.
+    stack: Vec<Option<PathBuf>>,
     /// Those set in the script; `None`: to something that is not known.
     variables: BTreeMap<String, Option<String>>,
     functions: BTreeMap<String, Node>,
@@ -98,10 +105,16 @@ impl Scope {
     fn at(dir: &Path) -> Self {
         Self {
             dir: Some(dir.to_owned()),
+            formerly: None,
+            stack: Vec::new(),
             variables: BTreeMap::new(),
             functions: BTreeMap::new(),
             args: Vec::new(),
         }
+    }
+
+    fn go(&mut self, dir: Option<PathBuf>) {
+        self.formerly = std::mem::replace(&mut self.dir, dir);
     }
 }
 
@@ -232,13 +245,59 @@ impl Walk<'_> {
             NodeKind::Negation { pipeline } | NodeKind::Time { pipeline, .. } => {
                 self.node(pipeline, scope, stdin);
             }
+            NodeKind::ConditionalExpr { .. } | NodeKind::ArithmeticCommand { .. } => self.within(node, scope),
             _ => {}
+        }
+    }
+
+    /// What runs within a test (`[[ … ]]`) or within arithmetic.
+    fn within(&mut self, node: &Node, scope: &Scope) {
+        match &node.kind {
+            NodeKind::CondTerm { value, .. } => self.embedded(value, scope),
+            NodeKind::ArithmeticCommand { raw_content, .. } => self.embedded(raw_content, scope),
+            NodeKind::ConditionalExpr { body: inner, .. }
+            | NodeKind::UnaryTest { operand: inner, .. }
+            | NodeKind::CondNot { operand: inner }
+            | NodeKind::CondParen { inner } => self.within(inner, scope),
+            NodeKind::BinaryTest { left, right, .. }
+            | NodeKind::CondAnd { left, right }
+            | NodeKind::CondOr { left, right } => {
+                self.within(left, scope);
+                self.within(right, scope);
+            }
+            _ => self.substitutions(node, scope),
+        }
+    }
+
+    /// A text of which a shell runs only what stands in `$(…)` and backticks.
+    fn embedded(&mut self, text: &str, scope: &Scope) {
+        let mut rest = text;
+        let mut attempts = 0;
+        while let Some(at) = rest.find(['$', '`']) {
+            rest = &rest[at..];
+            let ends = |end| rest.match_indices(end).map(|(at, _)| at).filter(|at| *at > 0);
+            let begins = if rest.starts_with("$(") { 2 } else { 1 };
+            let end = if begins == 2 {
+                ends(')').take(MAX_OPEN).find(|end| {
+                    attempts += 1;
+                    let whole = &rest[begins..*end];
+                    attempts < MAX_ATTEMPTS && is_bounded(whole) && rable::parse(whole, true).is_ok()
+                })
+            } else {
+                ends('`').next().filter(|_| rest.starts_with('`'))
+            };
+            let Some(end) = end else {
+                rest = &rest[1..];
+                continue;
+            };
+            self.script(&rest[begins..end], &mut scope.clone());
+            rest = &rest[end + 1..];
         }
     }
 
     /// What stands in `$(…)`, backticks and `<(…)` within a word.
     fn substitutions(&mut self, word: &Node, scope: &Scope) {
-        let NodeKind::Word { parts, .. } = &word.kind else { return };
+        let NodeKind::Word { parts, value, .. } = &word.kind else { return };
         for part in parts {
             if let NodeKind::CommandSubstitution { command, .. }
             | NodeKind::ProcessSubstitution { command, .. } = &part.kind
@@ -247,6 +306,13 @@ impl Walk<'_> {
                 self.depth += 1;
                 self.node(command, &mut scope.clone(), None);
                 self.depth -= 1;
+            }
+            match &part.kind {
+                NodeKind::ParamExpansion { arg: Some(arg), .. }
+                | NodeKind::ParamIndirect { arg: Some(arg), .. } => self.embedded(arg, scope),
+                NodeKind::ArithmeticExpansion { .. } => self.embedded(value, scope),
+                NodeKind::Array { elements } => elements.iter().for_each(|e| self.substitutions(e, scope)),
+                _ => {}
             }
         }
     }
@@ -265,7 +331,12 @@ impl Walk<'_> {
         let mut input = stdin;
         for redirect in redirects {
             match &redirect.kind {
-                NodeKind::HereDoc { content, .. } => input = Some(content.clone()),
+                NodeKind::HereDoc { content, quoted, .. } => {
+                    if !quoted {
+                        self.embedded(content, scope);
+                    }
+                    input = Some(content.clone());
+                }
                 NodeKind::Redirect { op, target, .. } => {
                     self.substitutions(target, scope);
                     if op == "<<<" {
@@ -311,8 +382,19 @@ impl Walk<'_> {
                     false,
                 );
             }
-            "cd" | "pushd" => scope.dir = self.changed(args, scope),
-            "popd" => scope.dir = None,
+            "cd" => {
+                let dir = self.changed(args, scope);
+                scope.go(dir);
+            }
+            "pushd" => {
+                let dir = self.changed(args, scope);
+                scope.stack.push(scope.dir.clone());
+                scope.go(dir);
+            }
+            "popd" => {
+                let dir = scope.stack.pop().flatten();
+                scope.go(dir);
+            }
             "export" | "declare" | "local" | "readonly" | "typeset" => {
                 for word in args {
                     assign(scope, word);
@@ -324,10 +406,13 @@ impl Walk<'_> {
                     self.script(text, &mut scope.clone());
                 }
             }
-            "sh" | "bash" | "dash" | "zsh" | "ksh" | "ash" | "fish" => {
+            name if SHELLS.contains(&name) => {
                 let mut inner = scope.clone();
                 if let Some((text, args)) = shell_script(args) {
                     inner.args = args.to_vec();
+                    if more {
+                        inner.args.push(Word { text: String::new(), exact: false });
+                    }
                     self.script(text, &mut inner);
                 } else if let Some(text) = stdin.filter(|_| reads_stdin(args)) {
                     self.script(&text, &mut inner);
@@ -350,10 +435,49 @@ impl Walk<'_> {
                     Some(if attached.is_empty() { args.get(at + 1)?.text.clone() } else { attached })
                 });
                 let mut rest = args[skipped..].to_vec();
-                for word in rest.iter_mut().filter(|w| place.as_ref().is_some_and(|p| w.text.contains(p))) {
-                    word.exact = false;
+                if let Some(place) = &place {
+                    blank(&mut rest, place);
                 }
                 self.run(&rest, set, &mut scope.clone(), None, place.is_none());
+            }
+            "env" if split_string(args).is_some() => {
+                let Some((text, rest)) = split_string(args) else { return };
+                let Some(mut inner) = self::words(text, Path::new("/"), self.world) else { return };
+                inner.insert(0, Word::known("env"));
+                inner.extend_from_slice(rest);
+                if self.depth < MAX_WRAPPED {
+                    self.depth += 1;
+                    self.run(&inner, set, &mut scope.clone(), stdin, more);
+                    self.depth -= 1;
+                }
+            }
+            "su" | "script" | "flock" if with_script(args).is_some() => {
+                if let Some(text) = with_script(args).and_then(Word::get) {
+                    self.script(text, &mut scope.clone());
+                }
+            }
+            // It joins its arguments, and runs a shell.
+            "watch" => {
+                let args = &args[skip_options(args, "nq", &["--interval", "--equexit"])..];
+                if args.iter().all(|w| w.exact) {
+                    self.script(&texts(args).join(" "), &mut scope.clone());
+                }
+            }
+            "parallel" => {
+                let mut rest = args[skip_options(args, "jaPSN", &["--jobs", "--arg-file"])..].to_vec();
+                let end = rest.iter().position(|w| w.text.starts_with(":::")).unwrap_or(rest.len());
+                rest.truncate(end);
+                let more = !rest.iter().any(|w| w.text.contains("{}"));
+                match &mut rest[..] {
+                    // One word is a script.
+                    [word] if word.text.contains(' ') => {
+                        self.script(&word.text.replace("{}", "$SWARM_UNKNOWN"), &mut scope.clone());
+                    }
+                    words => {
+                        blank(words, "{}");
+                        self.run(words, set, &mut scope.clone(), None, more);
+                    }
+                }
             }
             wrapper => {
                 let Some((skipped, dir)) = wrapped(wrapper, args) else { return };
@@ -396,7 +520,7 @@ impl Walk<'_> {
         let options = args.iter().take_while(|w| w.text.starts_with('-') && w.text.len() > 1).count();
         match args.get(options) {
             None => self.variable("HOME", scope).map(PathBuf::from),
-            Some(word) if word.text == "-" => None,
+            Some(word) if word.text == "-" => scope.formerly.clone(),
             Some(word) => join(scope.dir.as_deref(), word),
         }
     }
@@ -409,6 +533,9 @@ impl Walk<'_> {
         match scope.variables.get(name) {
             Some(set) => set.clone(),
             None if name == "PWD" => scope.dir.as_ref().map(|dir| dir.display().to_string()),
+            None if name == "OLDPWD" && scope.formerly.is_some() => {
+                scope.formerly.as_ref().map(|dir| dir.display().to_string())
+            }
             None => self.world.variable(name),
         }
     }
@@ -431,6 +558,9 @@ impl Walk<'_> {
                     Some(known) => text.word.text.push_str(&known),
                     None => text.word.exact = false,
                 },
+                NodeKind::CommandSubstitution { command, .. } if asked_for(command).is_some() => {
+                    text.word.text.push_str(&asked_for(command).unwrap_or_default());
+                }
                 NodeKind::CommandSubstitution { command, .. } if asks_for_top(command) => {
                     match top(scope.dir.as_deref(), self.world) {
                         Some(top) => text.word.text.push_str(&top.display().to_string()),
@@ -506,12 +636,27 @@ pub(super) fn top(dir: Option<&Path>, world: &dyn World) -> Option<PathBuf> {
 }
 
 fn asks_for_top(command: &Node) -> bool {
-    let NodeKind::Command { words, .. } = &command.kind else { return false };
-    let text = |node: &Node| match &node.kind {
-        NodeKind::Word { value, .. } => value.clone(),
-        _ => String::new(),
-    };
-    words.iter().map(text).collect::<Vec<_>>().join(" ") == "git rev-parse --show-toplevel"
+    raw(command).is_some_and(|words| words == ["git", "rev-parse", "--show-toplevel"])
+}
+
+/// The program whose place a command asks for.
+fn asked_for(command: &Node) -> Option<String> {
+    match &raw(command)?[..] {
+        ["which", name] | ["command", "-v", name] | ["type", "-P" | "-p", name] => Some((*name).to_owned()),
+        _ => None,
+    }
+}
+
+/// The words of a simple command as they are written.
+fn raw(command: &Node) -> Option<Vec<&str>> {
+    let NodeKind::Command { words, .. } = &command.kind else { return None };
+    words
+        .iter()
+        .map(|node| match &node.kind {
+            NodeKind::Word { value, .. } => Some(value.as_str()),
+            _ => None,
+        })
+        .collect()
 }
 
 fn is_assignment(text: &str) -> bool {
@@ -549,6 +694,13 @@ fn skip_options(args: &[Word], short: &str, long: &[&str]) -> usize {
 /// For a program that only runs another: how many of its arguments come before that one's name, and the directory it changes to.
 fn wrapped(program: &str, args: &[Word]) -> Option<(usize, Option<Word>)> {
     let dir = |option: &str, long: &str| {
+        let attached = |w: &Word| {
+            let text = w.text.strip_prefix(long)?.strip_prefix('=')?;
+            Some(Word { text: text.to_owned(), exact: w.exact })
+        };
+        if let Some(dir) = args.iter().take_while(|w| w.text.starts_with('-')).find_map(attached) {
+            return Some(dir);
+        }
         let at = args.iter().position(|w| w.text == option || w.text == long)?;
         args.get(at + 1).cloned()
     };
@@ -566,6 +718,16 @@ fn wrapped(program: &str, args: &[Word]) -> Option<(usize, Option<Word>)> {
         "time" => (skip_options(args, "fo", &["--format", "--output"]), None),
         "nice" => (skip_options(args, "n", &["--adjustment"]), None),
         "ionice" => (skip_options(args, "cnp", &["--class", "--classdata"]), None),
+        "unbuffer" | "chronic" | "busybox" => (skip_options(args, "", &[]), None),
+        "taskset" | "chrt" | "flock" => {
+            let skipped = skip_options(args, "wE", &["--wait", "--timeout", "--conflict-exit-code"]);
+            ((skipped + 1).min(args.len()), None)
+        }
+        "uv" | "poetry" | "pipenv" | "pdm" if args.first().is_some_and(|w| w.text == "run") => (1, None),
+        "mise" | "direnv" if args.first().is_some_and(|w| matches!(w.text.as_str(), "exec" | "x")) => {
+            let end = args.iter().position(|w| w.text == "--");
+            (end.map_or(2, |end| end + 1).min(args.len()), None)
+        }
         "stdbuf" => (skip_options(args, "ioe", &["--input", "--output", "--error"]), None),
         // The time comes first.
         "timeout" => {
@@ -574,6 +736,40 @@ fn wrapped(program: &str, args: &[Word]) -> Option<(usize, Option<Word>)> {
         }
         _ => return None,
     })
+}
+
+/// The text of `env -S TEXT`, and what follows.
+fn split_string(args: &[Word]) -> Option<(&str, &[Word])> {
+    let mut at = 0;
+    while let Some(word) = args.get(at).filter(|w| w.text.starts_with('-')) {
+        at += 1;
+        if matches!(word.text.as_str(), "-u" | "-C" | "--unset" | "--chdir") {
+            at += 1;
+            continue;
+        }
+        let attached = match word.text.strip_prefix("--split-string") {
+            Some("") => "",
+            Some(rest) => rest.strip_prefix('=')?,
+            None if word.text.starts_with("--") => continue,
+            None => match word.text.split_once('S') {
+                Some((_, rest)) => rest,
+                None => continue,
+            },
+        };
+        if !attached.is_empty() {
+            return Some((attached, &args[at..]));
+        }
+        return Some((args.get(at)?.get()?, &args[at + 1..]));
+    }
+    None
+}
+
+/// The script that a program takes with `-c`.
+fn with_script(args: &[Word]) -> Option<&Word> {
+    let at = args.iter().position(|w| {
+        w.text == "--command" || w.text.starts_with('-') && !w.text.starts_with("--") && w.text.ends_with('c')
+    })?;
+    args.get(at + 1)
 }
 
 /// The script of `sh -c SCRIPT NAME ARGUMENT…`, and its arguments.
@@ -617,6 +813,19 @@ fn written(command: &Node, expand: impl Fn(&Node) -> Vec<Word>) -> Option<String
     }
 }
 
+/// Takes out of a command what is put in place of `place`: it is not known. A shell's script is still known but for that.
+fn blank(words: &mut [Word], place: &str) {
+    let is_shell =
+        words.first().is_some_and(|w| SHELLS.contains(&w.text.rsplit('/').next().unwrap_or_default()));
+    for word in words.iter_mut().filter(|w| w.text.contains(place)) {
+        if is_shell {
+            word.text = word.text.replace(place, "$SWARM_UNKNOWN");
+        } else {
+            word.exact = false;
+        }
+    }
+}
+
 /// What `find` runs, with its own words for the names it found.
 fn executed(args: &[Word]) -> Vec<Vec<Word>> {
     let starts = |word: &Word| matches!(word.text.as_str(), "-exec" | "-execdir" | "-ok" | "-okdir");
@@ -625,8 +834,9 @@ fn executed(args: &[Word]) -> Vec<Vec<Word>> {
     while let Some(at) = rest.iter().position(starts) {
         rest = &rest[at + 1..];
         let end = rest.iter().position(|w| matches!(w.text.as_str(), ";" | "+")).unwrap_or(rest.len());
-        let name = |word: &Word| Word { exact: word.exact && !word.text.contains("{}"), ..word.clone() };
-        found.push(rest[..end].iter().map(name).collect());
+        let mut words = rest[..end].to_vec();
+        blank(&mut words, "{}");
+        found.push(words);
         rest = &rest[end..];
     }
     found

@@ -2,7 +2,7 @@
 
 use super::World;
 use super::git::{Dirty, Kind, Look, Paths, Untracked, acts};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 struct Fake;
 
@@ -28,6 +28,14 @@ impl World for Fake {
         }
     }
 
+    fn setting(&self, dir: &Path, key: &str) -> Option<String> {
+        (dir == Path::new("/stashing") && key == "rebase.autoStash").then(|| "true".into())
+    }
+
+    fn submodules(&self, dir: &Path) -> Vec<PathBuf> {
+        if dir == Path::new("/p") { vec!["/p/lib".into()] } else { Vec::new() }
+    }
+
     fn exists(&self, path: &Path) -> bool {
         path == Path::new("/p/.git")
     }
@@ -49,11 +57,16 @@ const FILES: [(&str, &str); 7] = [
 ];
 
 fn look(look: &Look) -> Vec<Dirty> {
+    let from = look.dir.strip_prefix("/p").unwrap_or(Path::new("")).to_str().unwrap().trim_end_matches("/..");
     let wanted = |path: &str| match &look.paths {
         Paths::All => true,
         Paths::Only(specs) => specs.iter().any(|spec| {
-            let spec = spec.trim_end_matches('/');
-            spec == "." || spec == path || path.strip_prefix(spec).is_some_and(|rest| rest.starts_with('/'))
+            let spec = match (from, spec.trim_end_matches('/')) {
+                ("", spec) => spec.to_owned(),
+                (from, ".") => from.to_owned(),
+                (from, spec) => format!("{from}/{spec}"),
+            };
+            spec == "." || spec == path || path.strip_prefix(&*spec).is_some_and(|rest| rest.starts_with('/'))
         }),
     };
     let mut found = Vec::new();
@@ -90,9 +103,10 @@ fn told(command: &str) -> String {
 }
 
 fn check(rows: &[(&str, &str)]) {
-    for (command, expected) in rows {
-        assert_eq!(told(command), *expected, "{command}");
-    }
+    let wrong = |(command, expected): &&(&str, &str)| told(command) != *expected;
+    let told: Vec<String> =
+        rows.iter().filter(wrong).map(|(command, _)| format!("{command}: {}", told(command))).collect();
+    assert!(told.is_empty(), "{}", told.join("\n"));
 }
 
 const ALL: &str = "changed gone staged sub/x";
@@ -101,6 +115,7 @@ const ALL: &str = "changed gone staged sub/x";
 fn commands_that_take_everything_are_known_in_every_form() {
     let stash = format!("stash: {ALL}");
     let hard = format!("discard: {ALL}");
+    let mut rows = Vec::new();
     for command in [
         "git stash",
         "git stash -q",
@@ -156,8 +171,49 @@ fn commands_that_take_everything_are_known_in_every_form() {
         "X=/p; cd $X && git stash",
         "git s",
         "git stash\nif",
+        "env -S 'git stash'",
+        "env -iS 'A=b git stash'",
+        "env -u X -S'git stash'",
+        "env --split-string='git stash -q'",
+        "env --chdir=/p git stash",
+        "env -S git stash",
+        "cd sub && cd - && git stash",
+        "pushd sub; ls; popd; git stash",
+        "cd sub; cd \"$OLDPWD\"; git stash",
+        "[[ -n $(git stash) ]]",
+        "[[ a == b && ! ( x = \"$(git stash)\" ) ]] && ls",
+        "(( $(git stash | wc -l) > 0 ))",
+        "x=$(( $(git stash | wc -l) ))",
+        "a=($(git stash))",
+        "echo ${x:-$(git stash)}",
+        "echo \"${x:=`git stash`}\"",
+        "cat <<EOF\nit's $(git stash)\nEOF",
+        "cat <<EOF\n\"`git stash`\nEOF",
+        "$(which git) stash",
+        "\"$(command -v git)\" stash",
+        "git \\\n stash",
+        "\\git stash",
+        "'git' stash",
+        "function f { git stash; }; f",
+        "coproc git stash",
+        "git stash |& tee log",
+        "git stash &> log",
+        "until git stash; do :; done",
+        "flock /tmp/l git stash",
+        "flock -w 5 /tmp/l -c 'git stash'",
+        "script -qc 'git stash' /dev/null",
+        "su - me -c 'git stash'",
+        "watch -n 5 git stash",
+        "busybox sh -c 'git stash'",
+        "taskset -c 1 git stash",
+        "uv run git stash",
+        "mise exec -- git stash",
+        "direnv exec . git stash",
+        "ls | parallel git stash push -m {} :::: x",
+        "find . -name x -execdir sh -c 'git stash push -m {}' \\;",
+        "ls | xargs -I% sh -c 'git stash push -m %'",
     ] {
-        assert_eq!(told(command), stash, "{command}");
+        rows.push((command, &*stash));
     }
     for command in [
         "git reset --hard",
@@ -184,8 +240,9 @@ fn commands_that_take_everything_are_known_in_every_form() {
         "echo main | xargs git checkout HEAD --",
         "find . -name '*.rs' -exec git checkout HEAD -- {} \\;",
     ] {
-        assert_eq!(told(command), hard, "{command}");
+        rows.push((command, &*hard));
     }
+    check(&rows);
 }
 
 #[test]
@@ -249,9 +306,9 @@ fn what_a_command_takes_is_what_git_takes() {
         ("git pull --rebase", "move: changed gone staged sub/x"),
         ("git stash branch b", "move: changed gone staged sub/x"),
         // Elsewhere.
-        ("git -C sub checkout .", "discard in /p/sub: changed gone sub/x"),
-        ("cd sub && git checkout .", "discard in /p/sub: changed gone sub/x"),
-        ("cd $SUB && git checkout .", "discard in /p/sub: changed gone sub/x"),
+        ("git -C sub checkout .", "discard in /p/sub: sub/x"),
+        ("cd sub && git checkout .", "discard in /p/sub: sub/x"),
+        ("cd $SUB && git checkout .", "discard in /p/sub: sub/x"),
         ("(cd /q; git reset --hard)", "discard in /q: changed gone staged sub/x"),
         ("git --work-tree=/q reset --hard", "discard in /q: changed gone staged sub/x"),
         ("GIT_WORK_TREE=/q git reset --hard", "discard in /q: changed gone staged sub/x"),
@@ -260,11 +317,28 @@ fn what_a_command_takes_is_what_git_takes() {
         ("git worktree remove --force ../w", "discard in /p/../w: changed fresh/n gone new staged sub/x"),
         // One after another.
         ("git stash -- changed; git checkout -- gone", "stash: changed; discard: gone"),
+        ("cd sub && git add x && cd /p && git commit -m x", "commit: staged sub/x"),
+        ("git -C sub add x; git -C /tmp/other commit -m x", "commit in /tmp/other: staged"),
+        ("ls | xargs sh -c 'git checkout -- \"$@\"' _", "discard: changed gone sub/x"),
+        ("ls | xargs -I% bash -c 'git checkout -- %'", "discard: changed gone sub/x"),
+        ("ls | parallel git checkout --", "discard: changed gone sub/x"),
+        ("git ls-files -m | parallel 'git checkout -- {}'", "discard: changed gone sub/x"),
+        ("git submodule foreach 'git reset --hard'", "discard in /p/lib: changed gone staged sub/x"),
+        ("git submodule foreach --recursive git clean -fd", "discard in /p/lib: fresh/n new"),
+        ("git submodule update --init --force", "discard in /p/lib: changed gone staged sub/x"),
+        ("git submodule update", "move in /p/lib: changed gone staged sub/x"),
+        (
+            "git checkout -f --recurse-submodules",
+            "discard in /p/lib: changed gone staged sub/x; discard: changed gone staged sub/x",
+        ),
+        ("cd /stashing && git pull", "move in /stashing: changed gone staged sub/x"),
+        ("cd /stashing && git pull --no-autostash", ""),
     ]);
 }
 
 #[test]
 fn harmless_commands_do_nothing() {
+    let mut rows = Vec::new();
     for command in [
         "",
         "ls",
@@ -316,7 +390,14 @@ fn harmless_commands_do_nothing() {
         "cd $UNKNOWN && git reset --hard",
         "git -C \"$UNKNOWN\" stash",
         "git \"$UNKNOWN\"",
+        "git submodule status; git submodule foreach 'git status'; git submodule init",
         "git ls-files -m | xargs git add && true",
+        "cat <<'EOF'\n$(git stash)\nEOF",
+        "echo '$(git stash)' \"\\$(ls)\" ${x:-git stash}",
+        "env -S",
+        "env -S '' git",
+        "su -c",
+        "popd; git stash",
         "swarm-msg send codex-1 'please do not git stash'",
         "# git stash",
         "f() { git stash; }",
@@ -327,8 +408,9 @@ fn harmless_commands_do_nothing() {
         "git stash &&",
         "if",
     ] {
-        assert_eq!(told(command), "", "{command}");
+        rows.push((command, ""));
     }
+    check(&rows);
 }
 
 #[test]

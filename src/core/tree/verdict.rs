@@ -54,8 +54,8 @@ pub fn edited_by(path: &str, claim: &Claim, at: u64, now: u64) -> String {
     format!("{path} was edited by {} {} ago and is not committed", claim.who, span::age(at, now))
 }
 
-/// Why a call is refused, and what to do instead.
-pub fn refusal(shown: &str, kind: Kind, claims: &[Claim], now: u64) -> String {
+/// Why a call is refused, and what to do instead. `msg` is how the agent calls `swarm-msg`.
+pub fn refusal(shown: &str, kind: Kind, claims: &[Claim], now: u64, msg: &str) -> String {
     let does = match kind {
         Kind::Discard => "would discard uncommitted work of others",
         Kind::Stash => "would stash uncommitted work of others away",
@@ -88,7 +88,7 @@ pub fn refusal(shown: &str, kind: Kind, claims: &[Claim], now: u64) -> String {
     let whom = claims.first().map_or("human", |claim| claim.who.as_str());
     format!(
         "swarm: not run: `{shown}` {does}: {}{more}. This work tree is shared, so leave their files as they are. Instead: {safe}; or take a \
-         tree of your own (git worktree add ../NAME BRANCH); or ask first: swarm-msg send {whom} \"...\"",
+         tree of your own (git worktree add ../NAME BRANCH); or ask first: {msg} send {whom} \"...\"",
         named.join("; ")
     )
 }
@@ -135,7 +135,7 @@ mod tests {
             why: if n == 0 { Why::Holds(7) } else { Why::Edited(60_000 * n) },
         };
         let claims: Vec<Claim> = (0..900).map(claim).collect();
-        let told = refusal("git stash", Kind::Stash, &claims, 720_000);
+        let told = refusal("git stash", Kind::Stash, &claims, 720_000, "swarm-msg");
         for part in [
             "`git stash` would stash",
             "src/0.rs is held by codex-1 (lease 7)",
@@ -154,7 +154,8 @@ mod tests {
             (Kind::Commit, "git commit -m TEXT -- PATH"),
             (Kind::Move, "a tree of your own"),
         ] {
-            assert!(refusal("git x", kind, &claims[..1], 0).contains(part), "{kind:?}");
+            let told = refusal("git x", kind, &claims[..1], 0, "/x/swarm-msg");
+            assert!(told.contains(part) && told.contains("/x/swarm-msg send codex-1"), "{kind:?}: {told}");
         }
     }
 }

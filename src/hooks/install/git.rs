@@ -24,15 +24,16 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// Each hook with what it runs. The first is the one that a team is asked to call from its own.
-const HOOKS: [(&str, &str); 4] = [
+const HOOKS: [(&str, &str); 5] = [
     ("pre-commit", "guard"),
     ("post-commit", "guard --committed"),
     ("pre-merge-commit", "guard --hook pre-merge-commit"),
     ("post-checkout", "guard --hook post-checkout \"$@\""),
+    ("reference-transaction", script::STASH),
 ];
 
 /// Their names, for a person.
-pub const NAMES: &str = "pre-commit, post-commit, pre-merge-commit and post-checkout";
+pub const NAMES: &str = "pre-commit, post-commit, pre-merge-commit, post-checkout and reference-transaction";
 
 /// The ending of a hook that was moved, and the directory in which it is found by its own name.
 const ASIDE: &str = "before-swarm";
@@ -373,13 +374,23 @@ impl Tree {
         let hooks = self.hooks.display();
         let add = format!("add this line to its pre-commit yourself: {}", script::portable("guard"));
         if let Some(set) = git(&self.top, &["config", "--show-scope", "--get", "core.hooksPath"])? {
-            let set = String::from_utf8_lossy(&set).trim_end().to_owned();
-            let (scope, path) = set.split_once('\t').unwrap_or_default();
+            let set = String::from_utf8_lossy(&set);
+            let (scope, path) = set.trim_end_matches('\n').split_once('\t').unwrap_or_default();
+            if path.is_empty() || self.hooks.exists() && !self.hooks.is_dir() {
+                let path = if path.is_empty() { "nothing" } else { path };
+                return Ok(Some(format!(
+                    "core.hooksPath is set to {path} in git's {scope} configuration, so git runs no hooks here: git config --{scope} --unset core.hooksPath"
+                )));
+            }
             if !matches!(scope, "local" | "worktree") {
                 return Ok(Some(format!(
                     "core.hooksPath is set to {path} in git's {scope} configuration: hooks there are for all repositories; set it in this repository, or {add}"
                 )));
             }
+        }
+        if let Some((hook, _)) = HOOKS.iter().find(|(hook, _)| self.hooks.join(hook).is_dir()) {
+            let odd = self.hooks.join(hook);
+            return Ok(Some(format!("{} is a directory, which git cannot run: remove it", odd.display())));
         }
         if self.hooks.starts_with(&self.common) {
             return Ok(None);

@@ -26,6 +26,21 @@ impl RulesFile {
         around.rules_file(host).map(|path| Self { host, path })
     }
 
+    /// Those that were put in for `project`, wherever its agents looked then; for none: all.
+    pub fn recorded(state: &Path, project: Option<&Path>) -> Vec<Self> {
+        let of = |path: PathBuf| {
+            let host = match path.file_name()?.to_str()? {
+                "swarm.rules" => Host::Codex,
+                "swarm.toml" => Host::Gemini,
+                _ => return None,
+            };
+            let backup = Backup::load(state, &path).ok()??;
+            let wanted = project.is_none_or(|project| backup.wanted_by.iter().any(|p| p == project));
+            wanted.then_some(Self { host, path })
+        };
+        Backup::all(state).into_iter().filter_map(of).collect()
+    }
+
     /// Whether it has the rules for `program`.
     pub fn allows(&self, program: &str) -> Result<bool> {
         let text = read(&self.path)?.unwrap_or_default();
