@@ -83,8 +83,11 @@ fn an_update_takes_over_courier_mail_and_leases_of_a_released_version() {
             [one] if *one != former => Some(()),
             _ => None,
         });
-        eventually("both are given", || (world.events(&pane, "submitted").len() >= 2).then_some(()));
-        let given = world.events(&pane, "submitted").join("\n");
+        // In a line each, or in one.
+        let given = eventually("both are given", || {
+            let given = world.events(&pane, "submitted").join("\n");
+            (given.contains("before the update") && given.contains("after the update")).then_some(given)
+        });
         for text in ["before the update", "after the update"] {
             assert_eq!(given.matches(text).count(), 1, "{given}");
         }
