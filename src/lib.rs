@@ -7,6 +7,7 @@
 //! - [`view`]: the dashboard: what is shown, what the keys do, how it is drawn
 //! - [`courier`]: the only code that types into panes; one process per project
 //! - [`hooks`]: what is done when an agent's own hook calls
+//! - [`carriers`]: agents' own channels: giving a text to a running agent without a key being typed
 //! - [`tmux`]: the only code that talks to tmux
 //! - [`store`]: the `.swarm/` directory: the mutex, atomic records, the signing key
 //! - [`os`]: processes, their ancestry and their liveness
@@ -16,6 +17,7 @@
 //! There is no mutable global state anywhere: everything shared lives in the store.
 
 pub mod agents;
+pub mod carriers;
 pub mod cli;
 pub mod core;
 pub mod courier;

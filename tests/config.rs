@@ -146,7 +146,7 @@ fn a_broken_file_stops_no_mail() {
         assert!(told.contains("not taken: ") && told.contains(".swarm.toml:"), "{told}");
         assert!(!told.contains('\u{1b}'), "{told:?}");
     }
-    eventually("all three arrive", || (world.events(&pane, "submitted").len() == 3).then_some(()));
+    eventually("all three arrive", || (world.typed(&pane).len() == 3).then_some(()));
     let journal = || world.ok(&["log", "-n", "200", "--json"]);
     eventually("the courier tells", || journal().contains("bad-settings").then_some(()));
     let (code, told) = {

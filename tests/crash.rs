@@ -75,6 +75,9 @@ const DELIVERY: [&str; 10] = [
     "after-marks",
 ];
 
+/// The points that it passes where an agent has a channel of its own.
+const CHANNEL: [&str; 2] = ["before-offer", "after-offer"];
+
 /// A point is passed so often by one process at the most; a safeguard.
 const MOST: usize = 40;
 
@@ -100,7 +103,8 @@ fn the_matrix_covers_every_point_of_the_source() {
     let code = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
     let points: BTreeSet<&str> =
         code.split("fault::point(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
-    let covered: BTreeSet<&str> = COMMANDS.into_iter().chain(SETTINGS).chain(INDEX).chain(DELIVERY).collect();
+    let all = [&COMMANDS[..], &SETTINGS, &INDEX, &DELIVERY, &CHANNEL].concat();
+    let covered: BTreeSet<&str> = all.into_iter().collect();
     assert_eq!(points, covered);
     assert!(
         !code.contains("fault::point(&") && !code.contains("fault::point(name"),
@@ -1136,6 +1140,80 @@ fn a_bundle_is_given_once_whatever_its_courier_dies_at() {
     // How often a courier writes a record differs with what it finds.
     let died = died.into_inner();
     assert!(died >= BUNDLE.len() / 2, "{died}");
+}
+
+/// Where a courier dies that gives a text to an agent's own channel.
+const OFFER: [(&str, usize); 12] = [
+    ("before-offer", 0),
+    ("after-offer", 0),
+    ("before-submitted-mark", 0),
+    ("after-submitted-mark", 0),
+    ("before-record", 0),
+    ("before-record", 1),
+    ("before-record", 2),
+    ("after-record", 0),
+    ("after-record", 1),
+    ("after-record", 2),
+    ("after-move", 0),
+    ("after-entry", 1),
+];
+
+/// A courier dies at `point` with some messages on their way by a channel that does that with them; another goes on.
+fn offering_courier_dies(inbox: &str, count: usize, point: &str, passage: usize) {
+    let world = World::new();
+    world.start();
+    let profiles = world.path().join("home/.config/swarm/profiles");
+    fs::create_dir_all(&profiles).unwrap();
+    let profile = include_str!("../src/agents/profiles/claude.toml");
+    fs::write(profiles.join("claude.toml"), format!("{profile}\n[timing]\noffer_ms = 2500\n")).unwrap();
+    let pane = world.agent("claude", &[("FAKE_AGENT_INBOX", inbox)]);
+    world.ok(&["init"]);
+    let alone = swarm::store::lock::try_exclusive(&world.state().join("courier.lock")).unwrap().unwrap();
+    world.ok(&["discover", "--quiet"]);
+    let ids: Vec<String> = (0..count).map(|n| mail(&world, &["claude-1", &format!("part {n}")])).collect();
+    drop(alone);
+    let submitted = || ids.iter().all(|id| stage(&world, id) == "submitted");
+    eventually(&format!("it dies {point} {passage}, or is done"), || {
+        let mut doomed = courier(&world, point, passage);
+        let ended = eventually("it dies or is done", || {
+            let status = doomed.try_wait().unwrap();
+            status.map(|status| status.signal() == Some(9)).or_else(|| submitted().then_some(false))
+        });
+        if doomed.try_wait().unwrap().is_none() {
+            doomed.kill().unwrap();
+            doomed.wait().unwrap();
+        }
+        (ended || submitted()).then_some(())
+    });
+    world.ok(&["discover", "--quiet"]);
+    eventually(&format!("all is given {point} {passage}"), || submitted().then_some(()));
+    thread::sleep(Duration::from_millis(500));
+    assert_eq!(world.typed(&pane), ids, "{inbox} {point} {passage}: each once {}", world.log(&pane));
+    for n in 0..count {
+        let turns = world.events(&pane, "submitted");
+        let texts: usize = turns.iter().map(|t| t.matches(&format!("] part {n} (")).count()).sum();
+        // What was never written is only announced: nobody can know that it was not.
+        assert_eq!(texts, usize::from(point != "before-offer"), "{inbox} {point} {passage}: {turns:#?}");
+    }
+    assert_eq!(files(&world.state().join("mail/claude-1/new")), [""; 0], "{point} {passage}");
+    all_readable(&world.state());
+    mail_is_whole(&world);
+}
+
+#[test]
+fn what_an_agents_own_channel_takes_is_given_once_whatever_its_courier_dies_at() {
+    let runs: Vec<_> = OFFER
+        .into_iter()
+        .enumerate()
+        .map(|(n, (point, passage))| (["take", "late:600"][n % 2], [1, 3][n / 2 % 2], point, passage))
+        .collect();
+    for batch in runs.chunks(6) {
+        thread::scope(|scope| {
+            for (inbox, count, point, passage) in batch {
+                scope.spawn(move || offering_courier_dies(inbox, *count, point, *passage));
+            }
+        });
+    }
 }
 
 /// Where a courier dies that has a reminder to give, an acknowledgement to escalate and a dead letter to tell of.

@@ -66,6 +66,11 @@ fn lower_layers_do_not_know_higher_ones() {
     );
     assert_absent("tmux", &["crate::store", "crate::courier", "crate::cli"], &[]);
     assert_absent("agents", &["crate::store", "crate::courier", "crate::cli", "crate::tmux"], &[]);
+    assert_absent(
+        "carriers",
+        &["crate::store", "crate::courier", "crate::hooks", "crate::cli", "crate::tmux", "crate::agents"],
+        &[],
+    );
     assert_absent("os", &["crate::store", "crate::courier", "crate::cli", "crate::tmux"], &[]);
     assert_absent("courier", &["crate::cli", "crate::view"], &[]);
     assert_absent("view", &["crate::cli", "crate::courier"], &[]);

@@ -4,6 +4,7 @@
 //! whole, and the error names the file and the pattern. The patterns of the built-in profiles, which are tested, are compiled at their first use: to
 //! compile all of them takes two milliseconds, and most commands look at no screen.
 
+use crate::core::carrier::Carrier;
 use crate::core::escape;
 use anyhow::{Context as _, Result};
 use regex::{Regex, RegexBuilder};
@@ -83,6 +84,9 @@ pub struct Profile {
     /// How fast it reacts.
     #[serde(default)]
     pub timing: Timing,
+    /// Its own channels, by which it is given a text without a key being typed.
+    #[serde(default)]
+    pub carriers: Vec<Carrier>,
 }
 
 /// How to recognise a process.
@@ -264,11 +268,14 @@ pub struct Timing {
     /// Enters for one message at the most. More than one only where an Enter that came at the wrong moment is lost: a line editor keeps
     /// it, and answers its next question with it.
     pub enters: u32,
+    /// After how long a text that its own channel took, and that came to nothing, is announced by another way: longer than the agent itself
+    /// may hold it back.
+    pub offer_ms: u64,
 }
 
 impl Default for Timing {
     fn default() -> Self {
-        Self { settle_ms: 150, evidence_ms: 1500, enters: 4 }
+        Self { settle_ms: 150, evidence_ms: 1500, enters: 4, offer_ms: 360_000 }
     }
 }
 

@@ -139,7 +139,7 @@ fn watch_but(session: &Session, message: &Message, report: Report, missing: &[Mi
 
 /// Whether waiting a little longer may show more.
 fn is_fresh(way: &Progress) -> bool {
-    matches!(way.stage, Stage::Queued | Stage::Typing | Stage::Entering)
+    way.stage == Stage::Queued || way.stage.is_under_way()
 }
 
 fn look(store: &Store, message: &Message) -> Result<Vec<(Name, Progress)>> {

@@ -1,18 +1,70 @@
 use super::{print, session};
-use crate::core::agent::is_pane_id;
+use crate::agents::Profile;
+use crate::carriers;
+use crate::core::agent::{Agent, Status, is_pane_id};
+use crate::core::config::Settings;
 use crate::core::escape;
 use crate::core::refusal::Refusal;
+use crate::core::registry::Sighting;
 use crate::courier::{discovery, observe};
-use crate::store::Store;
+use crate::hooks::report;
+use crate::store::config::Files;
+use crate::store::{Store, now_ms};
 use crate::tmux::Server;
 use anyhow::Result;
+use std::path::Path;
 
-/// Tell what swarm makes of a pane: which rule recognised the agent, what its screen shows, and why
+/// Tell what swarm makes of a pane: which rule recognised the agent, what its screen shows, and why, and by which way its mail goes
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm explain %5\n  swarm explain claude-1")]
 pub(super) struct Args {
     /// A pane such as %5, or an agent's name
     pane: String,
+}
+
+/// The agent on record that was seen.
+fn known(sighting: &Sighting) -> Option<(Store, Agent)> {
+    let store = Store::open_around(Path::new(&sighting.cwd)).ok()?;
+    let agent = store.agents().ok()?.into_iter().find(|a| a.is_live() && a.process == sighting.process)?;
+    Some((store, agent))
+}
+
+/// What others than the screen say of an agent's state, since when, and whether they differ.
+fn sources((store, agent): &(Store, Agent), profile: &Profile, shown: Status) -> String {
+    let ago = |since: u64| print::age(since, now_ms()).trim().to_owned();
+    let mut text = String::new();
+    if let Some(said) = carriers::said(agent, &profile.carriers) {
+        let differs = if said.status == shown { "" } else { "; the screen shows otherwise" };
+        text.push_str(&format!(
+            "  {} says {} since {}{differs}\n",
+            said.source,
+            said.status.word(),
+            ago(said.since)
+        ));
+    }
+    if let Some(report) = report::read(store, &agent.name).ok().flatten() {
+        text.push_str(&format!("  its hooks said {} {} ago\n", report.status.word(), ago(report.at)));
+    }
+    text
+}
+
+/// By which ways its mail goes, and why not by others.
+fn ways((store, agent): &(Store, Agent), profile: &Profile) -> String {
+    let settings = Settings::from(&Files::of(Some(store.root())).load());
+    let ways = carriers::ways(agent, &profile.carriers, &settings.carriers);
+    let open: Vec<&str> = ways.iter().filter(|(_, judged)| judged.is_ok()).map(|(c, _)| c.word()).collect();
+    let mut text = match &open[..] {
+        [] => {
+            "mail goes by no way: nothing that the setting delivery.carriers allows reaches it\n".to_owned()
+        }
+        open => format!("mail goes by {}\n", open.join(", else by ")),
+    };
+    for (carrier, judged) in &ways {
+        if let Err(why) = judged {
+            text.push_str(&format!("  not by {}: {}\n", carrier.word(), escape::line(why)));
+        }
+    }
+    text
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
@@ -77,6 +129,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
         }
         for evidence in &reading.evidence {
             text.push_str(&format!("  because {}\n", escape::line(evidence)));
+        }
+        if let Some(agent) = known(sighting) {
+            text.push_str(&sources(&agent, profile, reading.state));
+            text.push_str(&ways(&agent, profile));
         }
     }
     print::out(&text)

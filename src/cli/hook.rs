@@ -1,6 +1,7 @@
 use super::print;
 use super::session::{self, Session};
 use crate::core::agent::Agent;
+use crate::core::carrier::Carrier;
 use crate::core::config::Settings;
 use crate::core::escape;
 use crate::core::hook::Host;
@@ -157,6 +158,7 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
         name: &args.event,
         here: &session::here()?,
         command: &command,
+        gives: settings.carriers.contains(&Carrier::Hook),
         enforce: settings.enforce,
         tree: settings.tree,
     };

@@ -7,6 +7,7 @@
 //! that has left the composer without a sign of a turn: it may have been given, so it is never pasted again.
 
 use super::ack::AckClock;
+use super::carrier::Offer;
 use super::id::MessageId;
 use super::message::Identity;
 use super::name::Name;
@@ -26,6 +27,8 @@ pub enum Stage {
     Typing,
     /// Enter is being or was pressed.
     Entering,
+    /// It is being or was given to a channel of the agent's own; nothing shows yet that it arrived.
+    Offered,
     /// It has left the composer, and nothing shows that a turn began: perhaps given, so not to be typed again.
     Typed,
     /// In the agent's hands, by the evidence given.
@@ -45,6 +48,7 @@ impl Stage {
             Stage::Queued => "queued",
             Stage::Held => "held",
             Stage::Typing | Stage::Entering | Stage::Typed => "typed",
+            Stage::Offered => "offered",
             Stage::Submitted => "submitted",
             Stage::Read => "read",
             Stage::Acked => "acked",
@@ -52,9 +56,14 @@ impl Stage {
         }
     }
 
-    /// Whether the courier still has something to type.
+    /// Whether the courier still has something to do.
     pub fn is_open(self) -> bool {
         self < Stage::Typed
+    }
+
+    /// Whether its text may be on its way to the agent at this moment: nobody else gives it, and its stage stays.
+    pub fn is_under_way(self) -> bool {
+        matches!(self, Stage::Typing | Stage::Entering | Stage::Offered)
     }
 }
 
@@ -93,6 +102,9 @@ pub struct Progress {
     /// It is announced by a line without its text: its own could not be submitted, or it was one of many.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub plain: bool,
+    /// What was given to a channel of the agent's own. It stays when that came to nothing, and no such channel is tried again then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offer: Option<Offer>,
 }
 
 /// How long a line stands in a composer that cannot be submitted before people are told (ms).
@@ -118,6 +130,11 @@ impl Progress {
     /// One that has not begun.
     pub fn queued(now_ms: u64) -> Self {
         Self { since: now_ms, ..Self::default() }
+    }
+
+    /// Whether a channel of the agent's own has its text, which came to nothing and may come late: it is only announced.
+    pub fn may_come_late(&self) -> bool {
+        self.plain && self.offer.is_some()
     }
 
     /// Whether its text may stand, never entered, in the composer of `process`: pasted there by us, and Enter neither pressed by us nor
@@ -204,9 +221,10 @@ impl Delivery {
         !self.members.is_empty()
     }
 
-    /// Whether it is a bundle whose text may stand in its recipient's composer: what it brings is not given by another way then.
+    /// Whether it is a bundle whose text may have reached its recipient: what it brings is not given by another way then.
     pub fn is_bundle_under_way(&self) -> bool {
-        self.is_bundle() && matches!(self.way.stage, Stage::Typing | Stage::Entering)
+        let offered = self.way.stage.is_open() && self.way.offer.is_some();
+        self.is_bundle() && (self.way.stage.is_under_way() || offered)
     }
 
     /// What becomes of a member that waits when its bundle has come to `stage`. Returns whether that is news.
@@ -222,6 +240,7 @@ impl Delivery {
         let stage = if bundle.way.stage == Stage::Typed { Stage::Typed } else { Stage::Submitted };
         let news = self.way.advance(stage, &detail, now_ms);
         (self.way.plain, self.via, self.way.enters) = (!shown, Some(bundle.id.clone()), bundle.way.enters);
+        self.way.offer.clone_from(&bundle.way.offer);
         news
     }
 
@@ -255,6 +274,7 @@ mod tests {
             (Stage::Held, "held", true),
             (Stage::Typing, "typed", true),
             (Stage::Entering, "typed", true),
+            (Stage::Offered, "offered", true),
             (Stage::Typed, "typed", false),
             (Stage::Submitted, "submitted", false),
             (Stage::Read, "read", false),

@@ -10,6 +10,7 @@ pub mod agent;
 pub mod badge;
 pub mod body;
 pub mod bundle;
+pub mod carrier;
 pub mod claim;
 pub mod config;
 pub mod context;

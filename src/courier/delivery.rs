@@ -46,6 +46,8 @@ pub enum Outcome {
     Submitted(&'static str),
     /// It has left the composer, without a sign that it was given.
     Typed(&'static str),
+    /// It was given to a channel of the agent's own; whether it is known to wait in the agent's queue.
+    Offered(bool),
     /// Not now.
     Held(Hold),
     /// The recipient's process is gone.
@@ -215,14 +217,13 @@ impl Attempt<'_> {
                 if hold.is_stuck() && d.typed_at > 0 && d.stuck_since == 0 {
                     d.stuck_since = now_ms();
                 }
-                let stage =
-                    if matches!(d.stage, Stage::Typing | Stage::Entering) { d.stage } else { Stage::Held };
+                let stage = if d.stage.is_under_way() { d.stage } else { Stage::Held };
                 d.advance(stage, &hold.to_string(), now_ms());
             })?),
             Outcome::Gone => drop(self.mark(|d| {
                 d.advance(Stage::Held, "its process has ended", now_ms());
             })?),
-            Outcome::Settled => {}
+            Outcome::Offered(_) | Outcome::Settled => {}
         }
         self.flush();
         Ok(outcome)
@@ -751,6 +752,15 @@ impl Attempt<'_> {
         }
     }
 
+    /// What is given to a channel of the agent's own: each line in a row of its own.
+    pub(super) fn text(&self, name: &Name) -> String {
+        if self.members.is_empty() {
+            line_of(self.message, name, &Progress::default(), self.reminder)
+        } else {
+            frame::render_bundle(self.message, self.members, name, "\n")
+        }
+    }
+
     /// What is typed.
     fn line(&self, name: &Name, way: &Progress) -> String {
         if self.members.is_empty() {
@@ -780,13 +790,13 @@ impl Attempt<'_> {
         }
     }
 
-    fn current(&self) -> Result<Progress> {
+    pub(super) fn current(&self) -> Result<Progress> {
         let mut delivery = self.record()?;
         Ok(self.way(&mut delivery).cloned().unwrap_or_else(|| Progress::queued(now_ms())))
     }
 
     /// Changes the way on record under the mutex, unless the message was read or settled meanwhile (`None`).
-    fn mark(&self, change: impl FnOnce(&mut Progress)) -> Result<Option<Progress>> {
+    pub(super) fn mark(&self, change: impl FnOnce(&mut Progress)) -> Result<Option<Progress>> {
         self.change(None, change)
     }
 

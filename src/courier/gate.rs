@@ -58,6 +58,8 @@ pub enum Hold {
     Unseen,
     /// Its tmux server does not answer, since then (ms since the epoch).
     ServerHangs(u64),
+    /// No carrier that the settings allow reaches it.
+    NoCarrier,
 }
 
 impl Hold {
@@ -104,6 +106,7 @@ impl fmt::Display for Hold {
             Hold::NotSeen => "the text does not appear in its composer",
             Hold::Unseen => "its pane cannot be looked at",
             Hold::ServerHangs(_) => "its tmux server does not answer",
+            Hold::NoCarrier => "nothing that the setting delivery.carriers allows reaches it",
         })
     }
 }

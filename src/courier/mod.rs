@@ -16,6 +16,7 @@ pub mod keys;
 pub mod letters;
 pub mod limit;
 pub mod memo;
+pub mod native;
 pub mod observe;
 pub mod round;
 pub mod rules;

@@ -5,6 +5,7 @@
 //! that finds the same process still on record, so a look that lags behind changes nobody else's record.
 
 use crate::agents::{self, Profile, Profiles, Reading};
+use crate::carriers;
 use crate::core::agent::{Agent, Status};
 use crate::hooks::report;
 use crate::os::process;
@@ -93,12 +94,19 @@ pub fn reading(profile: &Profile, pid: i32, look: &Look) -> Reading {
     reading.while_running(process::child_of(pid).unwrap_or_else(|_| Some("not known".to_owned())))
 }
 
-/// What an agent does, by its screen; a fresh word of its hooks about a dialog or a turn goes before an idle screen.
+/// What an agent does, by its screen; a fresh word of its hooks, or its own, about a dialog or a turn goes before a screen that shows neither.
 fn state(store: &Store, profiles: &Profiles, agent: &Agent, look: &Look) -> Option<Status> {
     let Some(profile) = profiles.get(&agent.kind) else {
         return profiles.withheld(&agent.kind).map(|_| Status::Unknown);
     };
     let seen = reading(profile, agent.process.pid, look).state;
-    let said = report::fresh(store, &agent.name).filter(|s| matches!(s, Status::Dialog | Status::Busy));
-    Some(if seen == Status::Idle { said.unwrap_or(seen) } else { seen })
+    let active = |status: &Status| matches!(status, Status::Dialog | Status::Busy);
+    let told = report::fresh(store, &agent.name).filter(active);
+    let said = || carriers::said(agent, &profile.carriers).map(|said| said.status).filter(active);
+    // Nobody's word makes an agent idle whose screen does not show it.
+    Some(if matches!(seen, Status::Idle | Status::Unknown) {
+        told.or_else(said).unwrap_or(seen)
+    } else {
+        seen
+    })
 }

@@ -12,13 +12,16 @@ use super::gate::Hold;
 use super::keys::Keys;
 use super::letters::{self, Due, Letters};
 use super::memo::Memo;
+use super::native::Offered;
 use super::rules::Rules;
 use super::servers::Servers;
 use super::{discovery, limit, observe, servers, witness};
 use crate::agents::Profile;
+use crate::carriers::{self, Unfit};
 use crate::core::agent::{Agent, Status};
 use crate::core::badge::Counts;
 use crate::core::bundle;
+use crate::core::carrier::Carrier;
 use crate::core::config::{Config, Problem, Settings};
 use crate::core::delivery::{Delivery, Progress, Stage};
 use crate::core::escape;
@@ -95,8 +98,8 @@ pub struct Round<'a> {
     announced: Option<BTreeSet<String>>,
     /// Whether urgent mail for that person waits to be shown in a popup.
     popup_due: bool,
-    /// What is known of people's keys in the agents' panes.
-    keys: BTreeMap<(String, String), Keys>,
+    /// What is known of the agents' panes and channels.
+    memory: BTreeMap<(String, String), (Keys, Offered)>,
     /// What each mailbox has to tell of.
     counted: Memo<Counts>,
     /// The mailboxes of the dead in which nothing is left to do.
@@ -122,7 +125,7 @@ impl<'a> Round<'a> {
             rows: Rows::default(),
             announced: None,
             popup_due: false,
-            keys: BTreeMap::new(),
+            memory: BTreeMap::new(),
             counted: Memo::default(),
             buried: Memo::default(),
             noted: BTreeSet::new(),
@@ -379,29 +382,30 @@ impl<'a> Round<'a> {
     /// the next round.
     pub fn deliver(&mut self) -> Result<(Pass, Option<anyhow::Error>)> {
         self.agents = self.store.agents()?.into_iter().filter(Agent::is_live).collect();
-        let mut known = std::mem::take(&mut self.keys);
+        let mut known = std::mem::take(&mut self.memory);
         let this = &*self;
-        let serve = |agent: &Agent, keys: Keys| {
-            let keys = RefCell::new(keys);
-            (this.serve(agent, &keys), keys.into_inner())
+        let serve = |agent: &Agent, (keys, offered): (Keys, Offered)| {
+            let memory = Memory { keys: RefCell::new(keys), offered: RefCell::new(offered) };
+            let served = this.serve(agent, &memory);
+            (served, (memory.keys.into_inner(), memory.offered.into_inner()))
         };
         let passes = std::thread::scope(|scope| {
             let mut served = Vec::new();
             for agent in this.agents.iter().filter(|a| this.servers.hung_since(&a.place.socket).is_none()) {
                 let pane = (agent.place.socket.clone(), agent.place.pane.clone());
-                let keys = known.remove(&pane).unwrap_or_default();
-                served.push((pane, scope.spawn(move || serve(agent, keys))));
+                let memory = known.remove(&pane).unwrap_or_default();
+                served.push((pane, scope.spawn(move || serve(agent, memory))));
             }
             served.into_iter().map(|(pane, thread)| (pane, thread.join())).collect::<Vec<_>>()
         });
         let (mut all, mut failed) = (Pass::default(), None);
         for (pane, served) in passes {
-            let Ok((result, keys)) = served else {
+            let Ok((result, memory)) = served else {
                 all.waiting = true;
                 continue;
             };
             let socket = pane.0.clone();
-            self.keys.insert(pane, keys);
+            self.memory.insert(pane, memory);
             match result {
                 Ok(pass) => all = all | pass,
                 Err(error) if hangs(&error) => self.servers.leave(&socket),
@@ -426,21 +430,29 @@ impl<'a> Round<'a> {
         let jobs = self.jobs(agent)?;
         let Some(job) = jobs.first() else { return Ok(()) };
         let why = Hold::ServerHangs(since).to_string();
-        let known = self.store.delivery(&agent.name, &job.envelope.id)?;
-        if known.is_none_or(|d| d.way.detail != why) {
-            self.hold(agent, job, &why)?;
-        }
+        self.note_hold(agent, job, &why)?;
         self.tell_held(agent, &jobs, &why)
     }
 
     /// Delivers an agent's mail until it is done or held.
-    fn serve(&self, agent: &Agent, keys: &RefCell<Keys>) -> Result<Pass> {
+    fn serve(&self, agent: &Agent, memory: &Memory) -> Result<Pass> {
         let mut pass = Pass::default();
         if let Some(profile) = self.rules.profiles().get(&agent.kind) {
-            pass.waiting = self.confirm(agent, profile, keys)?;
+            pass.waiting = self.confirm(agent, profile, memory)?;
         }
         loop {
-            let jobs = self.jobs(agent)?;
+            let (offered, jobs): (Vec<Job>, Vec<Job>) =
+                self.jobs(agent)?.into_iter().partition(|job| job.stage == Stage::Offered);
+            match self.look_after(agent, &offered, memory)? {
+                Proof::None => {}
+                // As long as it waits in the agent's queue, others may go there, too.
+                Proof::Queued => pass.waiting = true,
+                Proof::Open => return Ok(Pass { waiting: true, ..pass }),
+                Proof::News => {
+                    pass.progress = true;
+                    continue;
+                }
+            }
             let Some(job) = jobs.first() else { return Ok(pass) };
             // A delivery takes seconds: the next one goes by what the person has written meanwhile.
             if pass.progress && !(self.rules.are_current() && self.stamp == Some(self.files.stamp())) {
@@ -456,12 +468,11 @@ impl<'a> Round<'a> {
             let found = self.store.message(&agent.name, &agent.formerly, job.folder(), &job.file)?;
             // It was read, or the agent renamed, a moment ago.
             let Some(Ok(message)) = found else { return Ok(Pass { waiting: true, ..pass }) };
-            let parcel =
-                Parcel { message, reminder: job.reminder, members: job.members.clone(), whole: job.whole };
-            let (parcel, outcome) = self.carry(agent, profile, parcel, &jobs, keys)?;
+            let (parcel, outcome) = self.carry(agent, profile, job.parcel(message), &jobs, memory)?;
             let message = &parcel.message;
             match outcome {
                 Outcome::Submitted(_) | Outcome::Typed(_) | Outcome::Settled => pass.progress = true,
+                Outcome::Offered(_) => (pass.progress, pass.waiting) = (true, true),
                 Outcome::Held(hold) => {
                     pass.waiting = true;
                     self.tell_held(agent, &jobs, &hold.to_string())?;
@@ -478,16 +489,87 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Delivers what is first, together with what waits behind it, if more does.
+    /// Delivers what is first by the first carrier that can, together with what waits behind it, if more does.
     fn carry(
         &self,
         agent: &Agent,
         profile: &Profile,
         parcel: Parcel,
         jobs: &[Job],
-        keys: &RefCell<Keys>,
+        memory: &Memory,
     ) -> Result<(Parcel, Outcome)> {
-        let attempt = self.attempt(agent, profile, &parcel, keys);
+        let Some(first) = jobs.first() else { return Ok((parcel, Outcome::Settled)) };
+        let (begun, tried) = (first.stage.is_under_way(), first.tried);
+        if tried && self.attempt(agent, profile, &parcel, memory).was_given_after_all()? {
+            return Ok((parcel, Outcome::Settled));
+        }
+        let (mut parcel, mut held) = (parcel, None);
+        let pane_only = begun.then_some(&[Carrier::Pane][..]);
+        for carrier in pane_only.unwrap_or(&self.settings.carriers) {
+            let outcome = match carrier {
+                Carrier::Hook => continue,
+                Carrier::Pane => {
+                    let (carried, outcome) = self.type_it(agent, profile, parcel, jobs, memory)?;
+                    parcel = carried;
+                    outcome
+                }
+                _ if tried || !profile.carriers.contains(carrier) => continue,
+                _ if memory.offered.borrow().suspects(&agent.process) => continue,
+                native => match carriers::reach(*native, agent) {
+                    Ok(mut channel) => {
+                        // Nothing was given yet, so another way may be tried.
+                        if channel.open().is_err() {
+                            continue;
+                        }
+                        parcel = self.with_others(agent, parcel, jobs)?;
+                        let attempt = self.attempt(agent, profile, &parcel, memory);
+                        attempt.offer(channel.as_mut(), &mut memory.offered.borrow_mut())?
+                    }
+                    Err(Unfit::No(_)) => continue,
+                    Err(unfit) => {
+                        let hold = if unfit == Unfit::Asks { Hold::Dialog } else { Hold::Background };
+                        self.note_hold(agent, first, &hold.to_string())?;
+                        return Ok((parcel, Outcome::Held(hold)));
+                    }
+                },
+            };
+            match outcome {
+                Outcome::Held(hold) if !begun && !hold.is_stuck() => held = Some(hold),
+                other => return Ok((parcel, other)),
+            }
+        }
+        if held.is_none() {
+            self.note_hold(agent, first, &Hold::NoCarrier.to_string())?;
+        }
+        Ok((parcel, Outcome::Held(held.unwrap_or(Hold::NoCarrier))))
+    }
+
+    /// A bundle of what waits, for a channel of the agent's own; or what is first, if nothing else waits.
+    fn with_others(&self, agent: &Agent, first: Parcel, jobs: &[Job]) -> Result<Parcel> {
+        let waiting: Vec<&Job> = jobs.iter().filter(|j| j.may_go_with_others()).collect();
+        if waiting.len() < 2 || !jobs.first().is_some_and(Job::may_go_with_others) {
+            return Ok(first);
+        }
+        let mut members = self.members(agent, &waiting)?;
+        members.truncate(bundle::count(&members));
+        if members.len() < 2 {
+            return Ok(first);
+        }
+        let ids = members.iter().map(|m| m.id.clone()).collect();
+        let message = self.store.bundle(&agent.name, &bundle::text(&members, true), ids, true)?;
+        Ok(Parcel { message, reminder: None, members, whole: true })
+    }
+
+    /// Types what is first, together with what waits behind it, if more does.
+    fn type_it(
+        &self,
+        agent: &Agent,
+        profile: &Profile,
+        parcel: Parcel,
+        jobs: &[Job],
+        memory: &Memory,
+    ) -> Result<(Parcel, Outcome)> {
+        let attempt = self.attempt(agent, profile, &parcel, memory);
         let waiting: Vec<&Job> = jobs.iter().filter(|j| j.may_go_with_others()).collect();
         if waiting.len() < 2 || !jobs.first().is_some_and(Job::may_go_with_others) {
             let outcome = attempt.run()?;
@@ -501,8 +583,40 @@ impl<'a> Round<'a> {
             let outcome = attempt.run()?;
             return Ok((parcel, outcome));
         };
-        let outcome = self.attempt(agent, profile, &bundle, keys).run()?;
+        let outcome = self.attempt(agent, profile, &bundle, memory).run()?;
         Ok((bundle, outcome))
+    }
+
+    /// The first of the messages that wait, as many as it is worth looking at.
+    fn members(&self, agent: &Agent, waiting: &[&Job]) -> Result<Vec<Verified>> {
+        let mut members = Vec::new();
+        for job in waiting.iter().take(bundle::LOOKED_AT) {
+            let found = self.store.message(&agent.name, &agent.formerly, Folder::New, &job.file)?;
+            // One that was read a moment ago is left out.
+            members.extend(found.and_then(Result::ok));
+        }
+        Ok(members)
+    }
+
+    /// Looks what became of what was given to an agent's own channel.
+    fn look_after(&self, agent: &Agent, offered: &[Job], memory: &Memory) -> Result<Proof> {
+        let Some(profile) = self.rules.profiles().get(&agent.kind) else {
+            return Ok(if offered.is_empty() { Proof::None } else { Proof::Open });
+        };
+        let mut proof = Proof::None;
+        for job in offered {
+            let found = self.store.message(&agent.name, &agent.formerly, job.folder(), &job.file)?;
+            // It was read a moment ago.
+            let Some(Ok(message)) = found else { return Ok(Proof::News) };
+            let parcel = job.parcel(message);
+            let attempt = self.attempt(agent, profile, &parcel, memory);
+            proof = proof.max(match attempt.look_after(&mut memory.offered.borrow_mut())? {
+                Outcome::Offered(true) => Proof::Queued,
+                Outcome::Offered(false) | Outcome::Held(_) => Proof::Open,
+                _ => Proof::News,
+            });
+        }
+        Ok(proof)
     }
 
     /// A bundle of what waits, for a pane of that size. `None`: it goes one by one.
@@ -513,12 +627,7 @@ impl<'a> Round<'a> {
         waiting: &[&Job],
         (columns, rows): (u16, u16),
     ) -> Result<Option<Parcel>> {
-        let mut members = Vec::new();
-        for job in waiting.iter().take(bundle::LOOKED_AT) {
-            let found = self.store.message(&agent.name, &agent.formerly, Folder::New, &job.file)?;
-            // One that was read a moment ago is left out.
-            members.extend(found.and_then(Result::ok));
-        }
+        let mut members = self.members(agent, waiting)?;
         members.truncate(bundle::count(&members));
         let shown = |text: &str| profile.shows_whole(text, columns, rows);
         // A line editor's agent has no tools to read what is only announced.
@@ -546,6 +655,12 @@ impl<'a> Round<'a> {
         Ok(())
     }
 
+    /// The same, if that is news.
+    fn note_hold(&self, agent: &Agent, job: &Job, why: &str) -> Result<()> {
+        let known = self.store.delivery(&agent.name, &job.envelope.id)?;
+        if known.is_some_and(|d| d.way.detail == why) { Ok(()) } else { self.hold(agent, job, why) }
+    }
+
     /// Notes why a message waits whose pane is not even looked at.
     fn hold(&self, agent: &Agent, job: &Job, why: &str) -> Result<()> {
         self.store.transact(|tx| {
@@ -555,7 +670,7 @@ impl<'a> Round<'a> {
             let mut delivery =
                 known.unwrap_or_else(|| Delivery::queued(id.clone(), job.envelope.created));
             let way = &mut delivery.way;
-            let stage = if matches!(way.stage, Stage::Typing | Stage::Entering) { way.stage } else { Stage::Held };
+            let stage = if way.stage.is_under_way() { way.stage } else { Stage::Held };
             if !waits || !way.stage.is_open() || !way.advance(stage, why, now_ms()) {
                 return Ok(());
             }
@@ -568,7 +683,7 @@ impl<'a> Round<'a> {
     }
 
     /// Looks whether what was typed a while ago, without a sign of a turn, was given after all. Returns whether that is still open.
-    fn confirm(&self, agent: &Agent, profile: &Profile, keys: &RefCell<Keys>) -> Result<bool> {
+    fn confirm(&self, agent: &Agent, profile: &Profile, memory: &Memory) -> Result<bool> {
         let mut open = false;
         for file in self.store.mail_files(&agent.name, Folder::New)? {
             let Some((_, id)) = parse_file_name(&file) else { continue };
@@ -583,7 +698,7 @@ impl<'a> Round<'a> {
             let Some(delivery) = self.store.delivery(&agent.name, &id)? else { continue };
             let members = self.store.members(&agent.name, &agent.formerly, &delivery)?;
             let parcel = Parcel { message, reminder: None, members, whole: delivery.whole };
-            open |= !self.attempt(agent, profile, &parcel, keys).confirm()?;
+            open |= !self.attempt(agent, profile, &parcel, memory).confirm()?;
         }
         Ok(open)
     }
@@ -593,7 +708,7 @@ impl<'a> Round<'a> {
         agent: &'s Agent,
         profile: &'s Profile,
         parcel: &'s Parcel,
-        keys: &'s RefCell<Keys>,
+        memory: &'s Memory,
     ) -> Attempt<'s> {
         Attempt {
             store: self.store,
@@ -604,7 +719,7 @@ impl<'a> Round<'a> {
             members: &parcel.members,
             whole: parcel.whole,
             settings: &self.settings,
-            keys,
+            keys: &memory.keys,
             notes: Notes::default(),
         }
     }
@@ -613,7 +728,11 @@ impl<'a> Round<'a> {
     /// time it was sent.
     fn jobs(&self, agent: &Agent) -> Result<Vec<Job>> {
         let mut jobs = Vec::new();
+        let under_way = self.store.under_way(&agent.name)?;
         for file in self.store.mail_files(&agent.name, Folder::New)? {
+            if parse_file_name(&file).is_some_and(|(_, id)| under_way.contains(&id)) {
+                continue;
+            }
             let found = self.store.message(&agent.name, &agent.formerly, Folder::New, &file)?;
             let Some(Ok(message)) = found else { continue };
             let delivery = self.store.delivery(&agent.name, &message.id)?;
@@ -621,11 +740,10 @@ impl<'a> Round<'a> {
                 jobs.extend(self.begun(agent, file, &message, bundle)?);
                 continue;
             }
-            let (stage, plain) = delivery.map_or((Stage::Queued, false), |d| (d.way.stage, d.way.plain));
-            if stage.is_open() {
-                let (envelope, members) = (message.envelope(), Vec::new());
-                jobs.push(Job { file, envelope, reminder: None, stage, members, whole: false, plain });
-            } else if !matches!(stage, Stage::Failed | Stage::Typed) {
+            let way = delivery.map(|d| d.way).unwrap_or_default();
+            if way.stage.is_open() {
+                jobs.push(Job::of(file, message.envelope(), &way));
+            } else if !matches!(way.stage, Stage::Failed | Stage::Typed) {
                 // Submitted, and a crash came before the move.
                 self.store.transact(|tx| tx.mark_given(&agent.name, &file))?;
             }
@@ -635,15 +753,12 @@ impl<'a> Round<'a> {
             let Some(Ok(message)) = found else { continue };
             let Some(delivery) = self.store.delivery(&agent.name, &message.id)? else { continue };
             if let (Some(reminder), Some(clock)) = (delivery.open_reminder(), &delivery.ack) {
-                let (reminder, stage) = (Some(clock.rings), reminder.stage);
-                let (envelope, members) = (message.envelope(), Vec::new());
-                jobs.push(Job { file, envelope, reminder, stage, members, whole: false, plain: false });
+                jobs.push(Job { reminder: Some(clock.rings), ..Job::of(file, message.envelope(), reminder) });
             }
         }
         let order = order_sent(jobs.iter().map(|j| &j.envelope));
         jobs.sort_by_cached_key(|j| {
-            let begun = matches!(j.stage, Stage::Typing | Stage::Entering);
-            (!begun, !j.envelope.urgent, order.get(&j.envelope.id).copied())
+            (!j.stage.is_under_way(), !j.envelope.urgent, order.get(&j.envelope.id).copied())
         });
         Ok(jobs)
     }
@@ -658,19 +773,26 @@ impl<'a> Round<'a> {
         bundle: &Delivery,
     ) -> Result<Option<Job>> {
         let (name, id) = (&agent.name, &message.id);
+        let brings = self.store.brings_anything(name, bundle)?;
         match bundle.way.stage {
-            Stage::Typing | Stage::Entering => {
+            // Something of it may stand in the composer, whatever was read since.
+            stage
+                if bundle.is_bundle_under_way()
+                    && (brings || matches!(stage, Stage::Typing | Stage::Entering)) =>
+            {
                 let members = self.store.members(name, &agent.formerly, bundle)?;
-                let (envelope, stage, whole) = (message.envelope(), bundle.way.stage, bundle.whole);
-                return Ok(Some(Job { file, envelope, reminder: None, stage, members, whole, plain: false }));
+                let job = Job::of(file, message.envelope(), &bundle.way);
+                return Ok(Some(Job { members, whole: bundle.whole, ..job }));
             }
             // A sign that it was given may come yet.
-            Stage::Typed if self.store.brings_anything(name, bundle)? => {}
-            Stage::Queued | Stage::Held | Stage::Typed | Stage::Failed => self.store.transact(|tx| {
-                let same =
-                    self.store.delivery(name, id)?.is_some_and(|now| now.way.stage == bundle.way.stage);
-                if same { tx.drop_bundle(name, &file, id) } else { Ok(()) }
-            })?,
+            Stage::Typed if brings => {}
+            stage if stage.is_open() || matches!(stage, Stage::Typed | Stage::Failed) => {
+                self.store.transact(|tx| {
+                    let same =
+                        self.store.delivery(name, id)?.is_some_and(|now| now.way.stage == bundle.way.stage);
+                    if same { tx.drop_bundle(name, &file, id) } else { Ok(()) }
+                })?
+            }
             // A crash came before its members were marked, or before the move.
             _ => self.store.transact(|tx| {
                 tx.settle_members(name, bundle)?;
@@ -712,6 +834,30 @@ struct Job {
     whole: bool,
     /// It is announced by a line of its own.
     plain: bool,
+    /// An agent's own channel took it, and it came to nothing.
+    tried: bool,
+}
+
+/// What the courier keeps in mind of one agent.
+#[derive(Debug, Default)]
+struct Memory {
+    /// What is known of people's keys in its pane.
+    keys: RefCell<Keys>,
+    /// What was given to its own channel.
+    offered: RefCell<Offered>,
+}
+
+/// What is known of all that was given to an agent's own channel, the most urgent last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Proof {
+    /// There is nothing of the kind.
+    None,
+    /// It waits in the agent's queue.
+    Queued,
+    /// Nothing is known of something.
+    Open,
+    /// Something has come to its end.
+    News,
 }
 
 /// What is typed in one: a message, a reminder, or a bundle.
@@ -723,9 +869,20 @@ struct Parcel {
 }
 
 impl Job {
+    fn of(file: String, envelope: Envelope, way: &Progress) -> Self {
+        let tried = way.offer.is_some() && way.stage != Stage::Offered;
+        let (stage, plain, members) = (way.stage, way.plain, Vec::new());
+        Self { file, envelope, reminder: None, stage, members, whole: false, plain, tried }
+    }
+
+    fn parcel(&self, message: Verified) -> Parcel {
+        Parcel { message, reminder: self.reminder, members: self.members.clone(), whole: self.whole }
+    }
+
     /// Whether it may go with others in a bundle: a message of which nothing was typed.
     fn may_go_with_others(&self) -> bool {
-        self.reminder.is_none() && !self.plain && matches!(self.stage, Stage::Queued | Stage::Held)
+        let fresh = matches!(self.stage, Stage::Queued | Stage::Held) && !self.plain && !self.tried;
+        self.reminder.is_none() && self.members.is_empty() && fresh
     }
 
     /// Where its message is.

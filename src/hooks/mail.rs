@@ -36,7 +36,9 @@ pub(super) fn give(call: &Call<'_>, event: &Event) -> Result<Given> {
         _ => {}
     }
     let urgent_only = matches!(event, Event::AfterTool(_));
-    unread(call, urgent_only, &mut given)?;
+    if call.gives {
+        unread(call, urgent_only, &mut given)?;
+    }
     let text = (!given.parts.is_empty()).then(|| given.parts.join("\n\n"));
     Ok(Given { text, receipts: given.receipts })
 }
@@ -130,10 +132,18 @@ fn check(call: &Call<'_>, prompt: &str, given: &mut Collection) -> Result<()> {
             Verdict::Genuine { exact, end, line } => {
                 from = end;
                 let delivery = call.store.delivery(&call.agent.name, &message.id)?;
+                let late = delivery.as_ref().is_some_and(|d| d.way.may_come_late());
                 if let Some(bundle) = delivery.filter(Delivery::is_bundle) {
                     given.parts.push(format!("swarm: {} is genuine ({})", message.id, proof(&message)));
                     given.receipts.push(found);
                     announced(call, &bundle, prompt.get(end..).unwrap_or_default(), given)?;
+                } else if late {
+                    let text = format!("its text: swarm-msg read {}", message.id);
+                    given.parts.push(format!(
+                        "swarm: {} is genuine ({}); {text}",
+                        message.id,
+                        proof(&message)
+                    ));
                 } else if exact && line.contains(message.body.as_str()) {
                     // The model has the text; only the receipt is missing.
                     given.parts.push(format!("swarm: {} is genuine ({})", message.id, proof(&message)));
@@ -161,6 +171,11 @@ fn announced(call: &Call<'_>, bundle: &Delivery, rest: &str, given: &mut Collect
     }
     unread.sort_by_key(|found| bundle.members.iter().position(|id| *id == found.id));
     for found in unread {
+        if store.delivery(name, &found.id)?.is_some_and(|d| d.way.may_come_late())
+            || bundle.way.may_come_late()
+        {
+            continue;
+        }
         if let Some(Ok(message)) = store.message(name, &call.agent.formerly, found.folder, &found.file)? {
             given.add(call, found, &message);
         }
@@ -199,7 +214,8 @@ fn unread(call: &Call<'_>, urgent_only: bool, given: &mut Collection) -> Result<
                 continue;
             };
             let delivery = store.delivery(name, &message.id)?;
-            if under_way.contains(&message.id) || delivery.as_ref().is_some_and(Delivery::is_bundle) {
+            let late = |delivery: &Delivery| delivery.is_bundle() || delivery.way.may_come_late();
+            if under_way.contains(&message.id) || delivery.as_ref().is_some_and(late) {
                 continue;
             }
             let way = delivery.map(|d| d.way).unwrap_or_default();

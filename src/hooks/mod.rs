@@ -46,6 +46,8 @@ pub struct Call<'a> {
     pub here: &'a Path,
     /// How the agent's tools call `swarm-msg`; asked for where it is named first.
     pub command: &'a dyn Fn() -> String,
+    /// Whether it hands unread mail over.
+    pub gives: bool,
     /// What to do about edits of what others hold.
     pub enforce: Enforce,
     /// What to do about commands that take uncommitted work of others with them.

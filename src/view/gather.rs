@@ -104,9 +104,10 @@ impl<'a> Gatherer<'a> {
                         (Folder::New, Stage::Failed) => ("dead", delivery.way.detail),
                         (Folder::New, Stage::Held) => ("held", delivery.way.detail),
                         (Folder::New, Stage::Queued) => ("queued", "its turn has not come".to_owned()),
-                        (Folder::New, stage @ (Stage::Typing | Stage::Entering | Stage::Typed)) => {
-                            (stage.word(), delivery.way.detail)
-                        }
+                        (
+                            Folder::New,
+                            stage @ (Stage::Typing | Stage::Entering | Stage::Offered | Stage::Typed),
+                        ) => (stage.word(), delivery.way.detail),
                         _ => continue,
                     };
                     let text = self.feed.entries().find(|e| e.message.id == id);

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::control::Order;
 use crate::draft::{Draft, Enter, EnterGate};
+use crate::inbox::Inbox;
 use crate::input::Key;
 use crate::log::Log;
 use crate::options::{BusyEnter, Options, Style};
@@ -41,6 +42,9 @@ pub(crate) struct Agent {
     pub(crate) dialog: Option<String>,
     pub(crate) overlay: bool,
     pub(crate) exit: Option<Exit>,
+    pub(crate) inbox: Option<Inbox>,
+    /// What its inbox took while it was at something else.
+    mail: VecDeque<String>,
     splash_until: Option<u64>,
     gate: EnterGate,
     queue: VecDeque<String>,
@@ -57,7 +61,7 @@ pub(crate) struct Agent {
 }
 
 impl Agent {
-    pub(crate) fn new(options: Options, mut log: Log) -> Self {
+    pub(crate) fn new(options: Options, mut log: Log, inbox: Option<Inbox>) -> Self {
         log.event("start", options.style.name());
         let splash_until = (options.start_delay > 0).then_some(options.start_delay);
         Self {
@@ -68,6 +72,8 @@ impl Agent {
             dialog: None,
             overlay: false,
             exit: None,
+            inbox,
+            mail: VecDeque::new(),
             splash_until,
             gate: EnterGate::default(),
             queue: VecDeque::new(),
@@ -96,7 +102,8 @@ impl Agent {
     pub(crate) fn deadline(&self) -> Option<u64> {
         let turn = self.turn.as_ref().filter(|_| self.dialog.is_none()).and_then(Turn::until);
         let late = self.late.as_ref().map(|(at, _)| *at);
-        [self.splash_until, turn, late].into_iter().flatten().min()
+        let mail = self.inbox.as_ref().and_then(Inbox::deadline);
+        [self.splash_until, turn, late, mail].into_iter().flatten().min()
     }
 
     pub(crate) fn key(&mut self, key: Key, now: u64) {
@@ -232,6 +239,34 @@ impl Agent {
         }
     }
 
+    /// Takes what has come to its inbox, at once if it is idle.
+    pub(crate) fn take_mail(&mut self, now: u64) {
+        let Some(inbox) = &mut self.inbox else { return };
+        for text in inbox.read(now) {
+            inbox.queued(&text);
+            self.mail.push_back(text);
+        }
+        self.open_mail(now);
+    }
+
+    fn open_mail(&mut self, now: u64) {
+        let free = self.turn.is_none() && self.dialog.is_none() && self.splash_until.is_none();
+        if free && let Some(text) = self.mail.pop_front() {
+            self.inbox.iter().for_each(|inbox| inbox.given(&text));
+            self.submit(text, now);
+        }
+    }
+
+    /// Says what it does, if that is news.
+    pub(crate) fn show_state(&mut self) {
+        let status = match (&self.dialog, &self.turn) {
+            (Some(_), _) => "waiting",
+            (None, Some(_)) => "busy",
+            _ => "idle",
+        };
+        self.inbox.iter_mut().for_each(|inbox| inbox.show(status));
+    }
+
     fn submit(&mut self, text: String, now: u64) {
         self.log.event("submitted", &text);
         self.last.clone_from(&text);
@@ -289,6 +324,7 @@ impl Agent {
         if self.turn.as_ref().is_some_and(|t| t.is_over(now)) {
             self.end_turn(now);
         }
+        self.open_mail(now);
     }
 
     fn note(&mut self, Finished { command, outcome }: Finished) {

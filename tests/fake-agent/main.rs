@@ -6,6 +6,7 @@
 mod agent;
 mod control;
 mod draft;
+mod inbox;
 mod input;
 mod log;
 mod options;
@@ -27,6 +28,7 @@ use nix::unistd::Pid;
 
 use agent::{Agent, Exit};
 use control::Control;
+use inbox::Inbox;
 use input::{Key, Parser};
 use log::Log;
 use options::{Options, Style};
@@ -63,13 +65,15 @@ fn run(options: Options) -> io::Result<()> {
     let mut control = options.control.as_ref().map(|p| Control::open(&options.expand(p))).transpose()?;
     let alternate = matches!(options.style, Style::Codex | Style::Opencode);
     let mut terminal = Terminal::open(alternate, options.bracket)?;
-    let mut agent = Agent::new(options, log);
+    let inbox = options.inbox.map(Inbox::open).transpose()?;
+    let mut agent = Agent::new(options, log, inbox);
     let mut parser = Parser::default();
     let pause = Duration::from_millis(agent.options.slow_paint);
     let began = Instant::now();
     let now = || u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     loop {
         agent.tick(now());
+        agent.show_state();
         let frame = screen::render(&agent, terminal.size(), now());
         match agent.exit {
             None => {
@@ -105,6 +109,7 @@ fn run(options: Options) -> io::Result<()> {
             let keys = parser.settle();
             press(&mut agent, keys, at);
         }
+        agent.take_mail(at);
         for order in control.as_mut().map(Control::read).unwrap_or_default() {
             agent.order(order, at);
         }
@@ -128,8 +133,12 @@ struct Ready {
 fn wait(agent: &Agent, terminal: &Terminal, control: Option<&Control>, ms: Option<u64>) -> io::Result<Ready> {
     let stdin = io::stdin();
     let mut fds = vec![PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
-    let others =
-        [terminal.resize_fd(), control.map(Control::fd), agent.running().and_then(react::Running::fd)];
+    let others = [
+        terminal.resize_fd(),
+        control.map(Control::fd),
+        agent.running().and_then(react::Running::fd),
+        agent.inbox.as_ref().map(Inbox::fd),
+    ];
     fds.extend(others.into_iter().flatten().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
     let timeout = ms.map_or(PollTimeout::NONE, |ms| PollTimeout::try_from(ms).unwrap_or(PollTimeout::MAX));
     match poll(&mut fds, timeout) {

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use regex::Regex;
 
+use crate::inbox::Mode;
+
 /// Whose screen is imitated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
@@ -84,11 +86,13 @@ pub(crate) struct Options {
     pub(crate) slow_paint: u64,
     pub(crate) busy_enter: BusyEnter,
     pub(crate) wrap_words: bool,
+    /// Whether it has an inbox, and what that does.
+    pub(crate) inbox: Option<Mode>,
     pub(crate) reacts: Vec<React>,
 }
 
 /// Every option, with whether it takes a value.
-const NAMES: [(&str, bool); 21] = [
+const NAMES: [(&str, bool); 22] = [
     ("style", true),
     ("log", true),
     ("control", true),
@@ -109,6 +113,7 @@ const NAMES: [(&str, bool); 21] = [
     ("slow-paint", true),
     ("busy-enter", true),
     ("wrap", true),
+    ("inbox", true),
     ("react", true),
 ];
 
@@ -135,6 +140,7 @@ impl Options {
             slow_paint: 0,
             busy_enter: BusyEnter::Ignore,
             wrap_words: true,
+            inbox: None,
             reacts: Vec::new(),
         }
     }
@@ -213,6 +219,7 @@ impl Options {
                     if choice("queue", "ignore")? { BusyEnter::Queue } else { BusyEnter::Ignore }
             }
             "wrap" => self.wrap_words = choice("word", "char")?,
+            "inbox" => self.inbox = Some(Mode::parse(value)?),
             "react" => {
                 let (pattern, command) = value.split_once("=>").ok_or("wants REGEX=>COMMAND")?;
                 let pattern = Regex::new(pattern).map_err(|e| e.to_string())?;

@@ -2,8 +2,11 @@
 
 use super::Place;
 use super::finding::{self, Finding};
+use crate::carriers;
 use crate::cli::{hooks, session};
 use crate::core::agent::Agent;
+use crate::core::config::Settings;
+use crate::core::escape;
 use crate::core::hook::Host;
 use crate::core::hook::settings::Presence;
 use crate::hooks::install::git::{Guard, Installed, Standing};
@@ -12,6 +15,7 @@ use crate::hooks::install::{RulesFile, Target};
 use crate::hooks::report;
 use crate::os::{program, tools};
 use crate::store::Store;
+use crate::store::config::Files;
 use crate::store::key;
 use crate::tmux::health::Health;
 use crate::tmux::{Server, hangs};
@@ -31,6 +35,7 @@ pub(super) fn check(
     }
     found.extend(servers(place, &live));
     judge_hooks(place, root, Store::open_root(root).ok().as_ref(), &live, found);
+    found.extend(ways(root, &live));
     found.push(guard(place, root));
     found.push(reachable(place, &live));
 }
@@ -171,6 +176,32 @@ fn judge_hooks(place: &Place, root: &Path, store: Option<&Store>, live: &[&Agent
     if found.len() == before {
         found.push(Finding::ok("hooks", "none installed; if you want them: swarm hooks install"));
     }
+}
+
+/// By which way each agent's mail goes.
+fn ways(root: &Path, live: &[&Agent]) -> Option<Finding> {
+    let profiles = session::profiles().ok()?;
+    let settings = Settings::from(&Files::of(Some(root)).load());
+    let mut lost = Vec::new();
+    let told: Vec<String> = live
+        .iter()
+        .filter_map(|agent| {
+            let own = &profiles.get(&agent.kind)?.carriers;
+            let ways = carriers::ways(agent, own, &settings.carriers);
+            let Some((used, _)) = ways.iter().find(|(_, judged)| judged.is_ok()) else {
+                lost.push(agent.name.to_string());
+                return None;
+            };
+            let first = ways.iter().find_map(|(c, judged)| Some((c, judged.as_ref().err()?)));
+            let why = first.map(|(c, why)| format!(" (not {}: {})", c.word(), escape::line(why)));
+            Some(format!("{}: {}{}", agent.name, used.word(), why.unwrap_or_default()))
+        })
+        .collect();
+    if !lost.is_empty() {
+        let seen = format!("nothing that delivery.carriers allows reaches {}", lost.join(", "));
+        return Some(Finding::warn("carriers", seen, "swarm config unset delivery.carriers"));
+    }
+    (!told.is_empty()).then(|| Finding::ok("carriers", told.join("; ")))
 }
 
 fn guard(place: &Place, root: &Path) -> Finding {

@@ -1,6 +1,7 @@
 //! The one table of keys. What the command line prints and what the documentation lists is made from it.
 
 use super::value::{Kind, Value};
+use crate::core::carrier::Carrier;
 use crate::core::span::DAY;
 use std::borrow::Cow;
 
@@ -14,6 +15,7 @@ pub enum Key {
     AckEscalate,
     Quiet,
     HeldNotice,
+    Carriers,
     Enforce,
     Tree,
     LeaseTtl,
@@ -28,7 +30,7 @@ pub enum Key {
 pub enum Rule {
     /// Set it.
     Free,
-    /// Lower it; 0, which is no limit, counts as the highest.
+    /// Lower it; 0, which is no limit, counts as the highest. Of several words: leave some out.
     Fewer,
     /// Make it longer; 0, where it means for ever, counts as the longest.
     Longer,
@@ -71,7 +73,7 @@ pub struct Spec {
 }
 
 /// The table, in the order of [`Key`].
-const SPECS: [Spec; 13] = [
+const SPECS: [Spec; 14] = [
     Spec {
         name: "rate.count",
         kind: Kind::Count { min: 0, max: 100_000 },
@@ -125,6 +127,15 @@ const SPECS: [Spec; 13] = [
         part: Part::Whole,
         rule: Rule::Free,
         effect: "after how long a sender is told that its message is held, and why",
+    },
+    Spec {
+        name: "delivery.carriers",
+        kind: Kind::Words(&Carrier::WORDS),
+        default: Value::Words(Cow::Borrowed(&Carrier::WORDS)),
+        variable: "SWARM_CARRIERS",
+        part: Part::Whole,
+        rule: Rule::Fewer,
+        effect: "by which ways mail reaches agents: an agent's own channel, its hooks, its pane; the first that can is used, and one that is left out never",
     },
     Spec {
         name: "hooks.enforce",
@@ -200,6 +211,7 @@ impl Key {
         Key::AckEscalate,
         Key::Quiet,
         Key::HeldNotice,
+        Key::Carriers,
         Key::Enforce,
         Key::Tree,
         Key::LeaseTtl,
@@ -211,7 +223,7 @@ impl Key {
 
     /// Everything about it.
     pub fn spec(self) -> &'static Spec {
-        const TABLE: &[Spec; 13] = &SPECS;
+        const TABLE: &[Spec; 14] = &SPECS;
         &TABLE[self as usize]
     }
 
@@ -253,6 +265,9 @@ impl Rule {
         let forever = matches!(kind, Kind::Time { zero: Some("for ever"), .. });
         match (self, yours, its) {
             (Rule::Free, ..) => true,
+            (Rule::Fewer, Value::Words(yours), Value::Words(its)) => {
+                its.iter().all(|word| yours.contains(word))
+            }
             (Rule::Fewer, Value::Number(yours), Value::Number(its)) => unbounded(*its) <= unbounded(*yours),
             (Rule::Longer, Value::Number(yours), Value::Number(its)) if forever => {
                 unbounded(*its) >= unbounded(*yours)
@@ -316,6 +331,9 @@ mod tests {
         assert!(!check(Key::RateCount, "10", "11") && !check(Key::RateCount, "10", "0"));
         assert!(check(Key::Quiet, "3", "4") && !check(Key::Quiet, "3", "0"));
         assert!(check(Key::KeepRead, "30d", "0") && !check(Key::KeepRead, "0", "30d"));
+        assert!(
+            check(Key::Carriers, "claude-inbox,pane", "pane") && !check(Key::Carriers, "pane", "pane,hook")
+        );
         assert!(check(Key::Enforce, "warn", "deny") && !check(Key::Enforce, "deny", "off"));
         assert!(!check(Key::Popup, "off", "off"));
         assert!(check(Key::AckWaits, "30s,1m,2m", "1m,1m,2m") && check(Key::AckWaits, "30s,1m,2m", "30s"));

@@ -4,6 +4,7 @@ use super::key::Key;
 use super::resolve::Config;
 use super::value::Value;
 use crate::core::ack::Schedule;
+use crate::core::carrier::Carrier;
 use crate::core::hook::Enforce;
 use crate::core::rate::Limit;
 
@@ -29,6 +30,8 @@ pub struct Settings {
     pub quiet_s: u64,
     /// After how long a sender is told that its message is held (ms).
     pub held_notice_ms: u64,
+    /// By which ways mail reaches agents, in the order in which they are tried.
+    pub carriers: Vec<Carrier>,
     /// What to do about edits of what others hold.
     pub enforce: Enforce,
     /// What to do about commands that take uncommitted work of others with them.
@@ -68,6 +71,10 @@ impl From<&Config> for Settings {
             escalate: if word(Key::AckEscalate) == "all" { Escalate::All } else { Escalate::Sender },
             quiet_s: number(Key::Quiet).div_ceil(1000),
             held_notice_ms: number(Key::HeldNotice),
+            carriers: match config.value(Key::Carriers) {
+                Value::Words(words) => words.iter().filter_map(|word| Carrier::named(word)).collect(),
+                _ => Vec::new(),
+            },
             enforce: word(Key::Enforce).parse().unwrap_or_default(),
             tree: word(Key::Tree).parse().unwrap_or_default(),
             lease_ttl_ms: number(Key::LeaseTtl),
@@ -91,7 +98,7 @@ mod tests {
         assert_eq!(defaults.keep_read_ms, Some(30 * crate::core::span::DAY));
         assert!(!defaults.coord_auto && !defaults.ascii && !defaults.popup);
         let text = "[rate]\ncount = 3\nwindow = \"2s\"\n[ack]\nwaits = \"1s\"\nescalate = \"all\"\n\
-                    [delivery]\nquiet = 1.5\nheld_notice = \"1m\"\n[hooks]\nenforce = \"warn\"\ntree = \"off\"\n[lease]\nttl = 1\n\
+                    [delivery]\nquiet = 1.5\nheld_notice = \"1m\"\ncarriers = [\"pane\", \"hook\"]\n[hooks]\nenforce = \"warn\"\ntree = \"off\"\n[lease]\nttl = 1\n\
                     [mail]\nkeep_read = 0\n[coord]\nauto = true\n[status]\nicons = \"ascii\"\n[human]\npopup = \"urgent\"\n";
         let layer = Layer::file(Source::User, "f", text);
         assert_eq!((layer.settings.len(), &layer.problems), (Key::ALL.len(), &vec![]));
@@ -102,6 +109,7 @@ mod tests {
             escalate: Escalate::All,
             quiet_s: 2,
             held_notice_ms: 60_000,
+            carriers: vec![Carrier::Pane, Carrier::Hook],
             enforce: Enforce::Warn,
             tree: Enforce::Off,
             lease_ttl_ms: 1000,

@@ -33,6 +33,8 @@ pub enum Kind {
     },
     /// One of these words.
     Word(&'static [&'static str]),
+    /// Some of these words, each once, in an order of one's own.
+    Words(&'static [&'static str]),
     /// `true` or `false`.
     Switch,
 }
@@ -46,6 +48,8 @@ pub enum Value {
     Times(Cow<'static, [u64]>),
     /// A word.
     Word(&'static str),
+    /// Words.
+    Words(Cow<'static, [&'static str]>),
     /// Yes or no.
     Switch(bool),
 }
@@ -69,6 +73,13 @@ impl Kind {
                     .map(|t| Value::Times(t.into()))
             }
             Kind::Word(words) => words.iter().find(|w| **w == text).map(|w| Value::Word(w)),
+            Kind::Words(words) => {
+                let known = |text: &str| words.iter().find(|w| **w == text.trim()).copied();
+                let all: Option<Vec<&'static str>> = text.split(',').map(known).collect();
+                let once =
+                    |all: &Vec<&'static str>| all.iter().enumerate().all(|(n, w)| !all[..n].contains(w));
+                all.filter(once).map(|all| Value::Words(all.into()))
+            }
             Kind::Switch => match text {
                 "true" | "on" | "yes" | "1" => Some(Value::Switch(true)),
                 "false" | "off" | "no" | "0" => Some(Value::Switch(false)),
@@ -91,10 +102,10 @@ impl Kind {
             (Kind::Count { .. }, toml_edit::Value::Integer(_))
             | (Kind::Word(_), toml_edit::Value::String(_)) => text(value),
             (Kind::Switch | Kind::Count { .. } | Kind::Word(_), _) => None,
-            (Kind::Times { .. }, toml_edit::Value::Array(all)) => {
+            (Kind::Times { .. } | Kind::Words(_), toml_edit::Value::Array(all)) => {
                 all.iter().map(text).collect::<Option<Vec<_>>>().map(|all| all.join(","))
             }
-            (Kind::Time { .. } | Kind::Times { .. }, value) => text(value),
+            (Kind::Time { .. } | Kind::Times { .. } | Kind::Words(_), value) => text(value),
         };
         text.ok_or_else(|| self.describe()).and_then(|text| self.parse(&text))
     }
@@ -113,6 +124,9 @@ impl Kind {
                 [words @ .., last] if !words.is_empty() => format!("{} or {last}", words.join(", ")),
                 _ => words.join(", "),
             },
+            Kind::Words(words) => {
+                format!("one or more of {}, in the order in which they are tried", words.join(", "))
+            }
             Kind::Switch => "true or false".to_owned(),
         }
     }
@@ -124,6 +138,7 @@ impl Kind {
             (_, Value::Number(n)) => n.to_string(),
             (_, Value::Times(all)) => all.iter().map(|ms| span::exact(*ms)).collect::<Vec<_>>().join(","),
             (_, Value::Word(word)) => (*word).to_owned(),
+            (_, Value::Words(words)) => words.join(","),
             (_, Value::Switch(on)) => on.to_string(),
         }
     }
@@ -134,6 +149,7 @@ impl Kind {
             (Kind::Count { .. }, Value::Number(n)) => i64::try_from(*n).unwrap_or(i64::MAX).into(),
             (_, Value::Switch(on)) => (*on).into(),
             (_, Value::Times(all)) => all.iter().map(|ms| span::exact(*ms)).collect(),
+            (_, Value::Words(words)) => words.iter().copied().collect(),
             _ => self.text(value).into(),
         }
     }
@@ -149,6 +165,7 @@ impl Kind {
             (_, Value::Number(n)) => (*n).into(),
             (_, Value::Times(all)) => all.iter().map(|ms| seconds(*ms)).collect(),
             (_, Value::Word(word)) => (*word).into(),
+            (_, Value::Words(words)) => words.iter().copied().collect(),
             (_, Value::Switch(on)) => (*on).into(),
         }
     }
@@ -211,6 +228,12 @@ mod tests {
             (words, "1", None),
             (Kind::Switch, "true", Some(Value::Switch(true))),
             (Kind::Switch, "\"true\"", None),
+            (Kind::Words(&["a", "b"]), "[\"b\", \"a\"]", Some(Value::Words(vec!["b", "a"].into()))),
+            (Kind::Words(&["a", "b"]), "\"a,b\"", Some(Value::Words(vec!["a", "b"].into()))),
+            (Kind::Words(&["a", "b"]), "[\"a\", \"a\"]", None),
+            (Kind::Words(&["a", "b"]), "[\"c\"]", None),
+            (Kind::Words(&["a", "b"]), "[]", None),
+            (Kind::Words(&["a", "b"]), "[1]", None),
         ] {
             let read = kind.parse_toml(&text.parse().unwrap());
             assert_eq!(read, value.ok_or_else(|| kind.describe()), "{kind:?} {text}");
@@ -227,6 +250,13 @@ mod tests {
             (times, Value::Times(vec![500, 60_000].into()), "500ms,1m", "[\"500ms\", \"1m\"]", "[0.5,60]"),
             (Kind::Count { min: 0, max: 9 }, Value::Number(7), "7", "7", "7"),
             (Kind::Word(&["a"]), Value::Word("a"), "a", "\"a\"", "\"a\""),
+            (
+                Kind::Words(&["a", "b"]),
+                Value::Words(vec!["b", "a"].into()),
+                "b,a",
+                "[\"b\", \"a\"]",
+                "[\"b\",\"a\"]",
+            ),
             (Kind::Switch, Value::Switch(true), "true", "true", "true"),
         ] {
             let written = (kind.text(&value), kind.toml(&value).to_string(), kind.json(&value).to_string());

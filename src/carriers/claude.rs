@@ -1,0 +1,139 @@
+//! What a running Claude Code tells of itself: `sessions/PID.json` in its configuration directory.
+//!
+//! Undocumented, so nothing is taken on trust: the file has to be the agent's own by its owner, its mode, the process and the time at which
+//! that started. Claude replaces it while it runs, so it may be gone, old or half written at the moment of a look: then nothing is known.
+//! Read-only: no lock is needed.
+
+use super::Said;
+use crate::core::agent::{Agent, Status};
+use crate::os::{process, program};
+use serde::Deserialize;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// The largest of its files that is read, in bytes.
+const MOST: u64 = 1 << 20;
+
+/// The session of one agent.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Claude's configuration directory.
+    pub dir: PathBuf,
+    /// What it wrote.
+    pub record: Record,
+}
+
+/// What Claude writes of a session. Other fields are passed over.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    pid: i32,
+    /// The conversation, which `/clear` changes.
+    pub session_id: String,
+    /// Where it was started.
+    pub cwd: String,
+    #[serde(default)]
+    proc_start: String,
+    /// Its version.
+    #[serde(default)]
+    pub version: String,
+    /// The version of what its inbox takes.
+    #[serde(default)]
+    pub peer_protocol: Option<u64>,
+    /// How it is used: `interactive` by a person.
+    #[serde(default)]
+    pub kind: String,
+    /// Its inbox.
+    #[serde(default)]
+    pub messaging_socket_path: Option<PathBuf>,
+    #[serde(default)]
+    status: String,
+    #[serde(default)]
+    status_updated_at: u64,
+}
+
+impl Session {
+    /// The session of an agent. The error says, for people, why nothing is known of it.
+    pub fn of(agent: &Agent) -> Result<Self, String> {
+        if agent.place.namespace.is_some() && agent.place.namespace != process::namespace() {
+            return Err("it runs where its files cannot be told from here".to_owned());
+        }
+        let pid = agent.process.pid;
+        let dir = directory(pid).ok_or("its configuration directory is not known")?;
+        let path = dir.join(format!("sessions/{pid}.json"));
+        let text = read_own(&path, 0o022)?;
+        let record: Record =
+            serde_json::from_str(&text).map_err(|_| format!("{} is not understood", path.display()))?;
+        if record.pid != pid || record.proc_start != agent.process.start.to_string() {
+            return Err(format!("{} is of another process", path.display()));
+        }
+        if !is_plain(&record.session_id) {
+            return Err(format!("{} names no session", path.display()));
+        }
+        Ok(Self { dir, record })
+    }
+
+    /// What it says of its state. A word that is not known says nothing.
+    pub fn said(&self) -> Option<Said> {
+        let status = match self.record.status.as_str() {
+            "idle" => Status::Idle,
+            "busy" => Status::Busy,
+            "waiting" => Status::Dialog,
+            _ => return None,
+        };
+        Some(Said { status, since: self.record.status_updated_at, source: "its session file".to_owned() })
+    }
+
+    /// The file to which it writes its conversation.
+    pub fn transcript(&self) -> PathBuf {
+        let projects = self.dir.join("projects");
+        let file = format!("{}.jsonl", self.record.session_id);
+        let slug: String =
+            self.record.cwd.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let usual = projects.join(slug).join(&file);
+        if usual.exists() {
+            return usual;
+        }
+        // A long directory's name is cut, and a session may have been moved.
+        let dirs = std::fs::read_dir(projects).into_iter().flatten().flatten();
+        dirs.map(|entry| entry.path().join(&file)).find(|path| path.exists()).unwrap_or(usual)
+    }
+}
+
+/// A session's id becomes a part of a path.
+fn is_plain(id: &str) -> bool {
+    (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+/// The configuration directory of the Claude with that process.
+pub fn directory(pid: i32) -> Option<PathBuf> {
+    let named = program::variable(pid, "CLAUDE_CONFIG_DIR").filter(|dir| !dir.is_empty());
+    let home = || program::variable(pid, "HOME").filter(|home| !home.is_empty());
+    let dir = named.map(PathBuf::from).or_else(|| Some(Path::new(&home()?).join(".claude")))?;
+    dir.is_absolute().then_some(dir)
+}
+
+/// Whether what lies there is this user's, and none of these bits of its mode is set.
+pub(super) fn is_own(meta: &Metadata, never: u32) -> bool {
+    meta.uid() == nix::unistd::geteuid().as_raw() && meta.mode() & never == 0
+}
+
+/// The text of a regular file of this user's with none of these bits of its mode.
+pub(super) fn read_own(path: &Path, never: u32) -> Result<String, String> {
+    let shown = path.display();
+    let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
+    let open = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path);
+    let file: File = open.map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => format!("{shown} is not there"),
+        _ => format!("{shown} cannot be read"),
+    })?;
+    let meta = file.metadata().map_err(|_| format!("{shown} cannot be read"))?;
+    if !meta.is_file() || !is_own(&meta, never) {
+        return Err(format!("{shown} is not yours alone"));
+    }
+    let mut text = String::new();
+    file.take(MOST).read_to_string(&mut text).map_err(|_| format!("{shown} cannot be read"))?;
+    Ok(text)
+}

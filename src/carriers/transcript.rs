@@ -1,0 +1,110 @@
+//! Following a file to which an agent adds lines, from where it ended: what was there before is not read, however long it is.
+//!
+//! Only whole lines are given. A file that is replaced by a shorter one is read from its beginning. One follower belongs to one text; no
+//! lock is needed, since the agent only adds.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+/// The most bytes that are read in one look.
+const MOST: u64 = 8 << 20;
+
+/// The longest line that is kept; a longer one is passed over.
+const LONGEST: usize = 4 << 20;
+
+/// One file that is followed.
+#[derive(Clone, Debug)]
+pub struct Follower {
+    path: PathBuf,
+    at: u64,
+    /// The beginning of a line that is not whole yet; `None`: of one that is too long.
+    begun: Option<Vec<u8>>,
+    /// What has been seen so far.
+    pub seen: super::Trace,
+}
+
+impl Follower {
+    /// Follows the file at `path` from that byte on.
+    pub fn new(path: &Path, from: u64) -> Self {
+        Self { path: path.to_owned(), at: from, begun: Some(Vec::new()), seen: super::Trace::None }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Goes on in another file, from that byte on.
+    pub fn turn_to(&mut self, path: &Path, from: u64) {
+        (self.path, self.at, self.begun) = (path.to_owned(), from, Some(Vec::new()));
+    }
+
+    /// Gives the lines that have come since the last look. A file that is not there, or cannot be read, has none.
+    pub fn read(&mut self, mut each: impl FnMut(&str)) {
+        let Ok(mut file) = File::open(&self.path) else { return };
+        let Ok(meta) = file.metadata() else { return };
+        if !meta.is_file() || meta.len() == self.at {
+            return;
+        }
+        if meta.len() < self.at {
+            (self.at, self.begun) = (0, Some(Vec::new()));
+        }
+        let mut bytes = Vec::new();
+        if file.seek(SeekFrom::Start(self.at)).is_err() || file.take(MOST).read_to_end(&mut bytes).is_err() {
+            return;
+        }
+        self.at += bytes.len() as u64;
+        let mut rest = bytes.as_slice();
+        while let Some(end) = rest.iter().position(|b| *b == b'\n') {
+            if let Some(mut line) = self.begun.replace(Vec::new())
+                && line.len() + end <= LONGEST
+            {
+                line.extend_from_slice(&rest[..end]);
+                each(&String::from_utf8_lossy(&line));
+            }
+            rest = &rest[end + 1..];
+        }
+        self.begun = self.begun.take().filter(|begun| begun.len() + rest.len() <= LONGEST);
+        if let Some(begun) = &mut self.begun {
+            begun.extend_from_slice(rest);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::io::Write;
+
+    #[test]
+    fn lines_are_read_once_whole_and_from_where_the_file_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("t.jsonl");
+        let mut follower = Follower::new(&path, 6);
+        let read = |follower: &mut Follower| {
+            let mut lines = Vec::new();
+            follower.read(|line| lines.push(line.to_owned()));
+            lines
+        };
+        assert_eq!(read(&mut follower), [""; 0], "it is not there yet");
+        fs::write(&path, "before").unwrap();
+        assert_eq!(read(&mut follower), [""; 0]);
+        let mut file = fs::OpenOptions::new().append(true).open(&path).unwrap();
+        for (text, lines) in
+            [("one\nt", vec!["one"]), ("w", vec![]), ("o\nthree\n", vec!["two", "three"]), ("", vec![])]
+        {
+            file.write_all(text.as_bytes()).unwrap();
+            assert_eq!(read(&mut follower), lines, "{text:?}");
+        }
+        fs::write(&path, "new\n").unwrap();
+        assert_eq!(read(&mut follower), ["new"], "it was replaced by a shorter one");
+        let long = vec![b'x'; LONGEST + 10];
+        let mut file = fs::OpenOptions::new().append(true).open(&path).unwrap();
+        file.write_all(&long).unwrap();
+        assert_eq!(read(&mut follower), [""; 0]);
+        file.write_all(b"end\nnext\n").unwrap();
+        assert_eq!(read(&mut follower), ["next"]);
+    }
+}

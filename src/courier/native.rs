@@ -1,0 +1,250 @@
+//! One text to one agent by a channel of the agent's own, exactly once.
+//!
+//! The mark `offered` is on record before the text is written, with the file in which it will stand once the agent has it and where that
+//! ended. A channel acknowledges nothing, so from then on only what the agent writes down counts: `submitted` when the text stands there as
+//! given to the model. Nobody else gives it meanwhile, whatever the channel is up to. What a killed courier leaves is told by the
+//! same look: whether it died before the write, in it or behind it makes no difference.
+//!
+//! If nothing comes to light, the text may have been swallowed, or come late. While the agent is suspended, asks its person, or
+//! has the text in its queue and works, it is waited for without an end. (Of an idle agent's queue its person has taken it.) Otherwise, after the channel's own time is over (Claude Code gives up what it
+//! holds back after five minutes), the records are read once more, and then the message is *announced* by a line without its text: so even a channel that
+//! answers after that gives the text once. That channel is not used for this process again.
+
+use super::delivery::{Attempt, Outcome};
+use super::gate::Hold;
+use crate::carriers::transcript::Follower;
+use crate::carriers::{self, Channel, Trace};
+use crate::core::agent::Status;
+use crate::core::carrier::Offer;
+use crate::core::delivery::{Progress, Stage};
+use crate::core::frame;
+use crate::core::process_id::ProcessId;
+use crate::os::process;
+use crate::store::mail::Folder;
+use crate::store::{fault, lock, now_ms};
+use anyhow::Result;
+use sha2::{Digest as _, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+/// How long a text is looked for at once after it was written.
+const PROOF: Duration = Duration::from_millis(2500);
+
+/// How long it is looked for after it came to the agent's queue: a busy one leaves it there.
+const QUEUED: Duration = Duration::from_millis(400);
+
+/// Pause between two looks: doubles from the first to the second value.
+const LOOK_PAUSE: (Duration, Duration) = (Duration::from_millis(4), Duration::from_millis(40));
+
+/// What is told of a text that came after it had been given up.
+const LATE: &str = "it stands in its own transcript, where it came late";
+
+/// What the courier keeps in mind of texts that were offered. All of it can be found again from what is on record.
+#[derive(Debug, Default)]
+pub struct Offered {
+    /// How far the agents' records were read, by message and reminder.
+    followers: BTreeMap<(String, Option<u32>), Follower>,
+    /// The processes whose channel has swallowed a text.
+    suspects: BTreeSet<(i32, u64)>,
+}
+
+impl Offered {
+    /// Whether the channel to that process has swallowed a text.
+    pub fn suspects(&self, process: &ProcessId) -> bool {
+        self.suspects.contains(&(process.pid, process.start))
+    }
+}
+
+impl Attempt<'_> {
+    /// Gives the agent its text by that channel.
+    pub fn offer(&self, channel: &mut dyn Channel, offered: &mut Offered) -> Result<Outcome> {
+        let place = &self.agent.place;
+        let Some(_pane) = lock::pane(&place.socket, &place.pane)? else {
+            return Ok(Outcome::Held(Hold::PaneBusy));
+        };
+        let name = &self.agent.name;
+        let text = self.text(name);
+        let (proof, from) = channel.proof();
+        let offer = Offer {
+            carrier: channel.carrier().word().to_owned(),
+            at: now_ms(),
+            proof: proof.clone(),
+            from,
+            digest: digest(&text),
+        };
+        let marked = self.mark(|way| {
+            way.advance(Stage::Offered, "", now_ms());
+            way.typed_into = Some(self.agent.process.clone());
+            way.typed_as = Some(name.clone());
+            way.enters = 1;
+            way.offer = Some(offer.clone());
+        })?;
+        if marked.is_none() {
+            return Ok(Outcome::Settled);
+        }
+        offered.followers.insert(self.key(), Follower::new(&proof, from));
+        fault::point("before-offer");
+        let written = channel.give(&text);
+        fault::point("after-offer");
+        self.look_for(&text, &offer, offered, PROOF, written.err())
+    }
+
+    /// Looks once more, before it is announced, whether a text that came to nothing was given in the meantime.
+    pub fn was_given_after_all(&self) -> Result<bool> {
+        let way = self.current()?;
+        let Some(offer) = way.offer.filter(|_| !way.stage.is_under_way()) else { return Ok(false) };
+        let text = self.text(way.typed_as.as_ref().unwrap_or(&self.agent.name));
+        let mut follower = Follower::new(&offer.proof, offer.from);
+        let given = carriers::trace(&offer, self.agent, &text, &mut follower) == Trace::Given;
+        if given {
+            self.mark(|way| {
+                way.plain = false;
+                way.advance(Stage::Submitted, LATE, now_ms());
+            })?;
+        }
+        Ok(given)
+    }
+
+    /// Looks what became of a text that was offered.
+    pub fn look_after(&self, offered: &mut Offered) -> Result<Outcome> {
+        let place = &self.agent.place;
+        let Some(_pane) = lock::pane(&place.socket, &place.pane)? else {
+            return Ok(Outcome::Held(Hold::PaneBusy));
+        };
+        let way = self.current()?;
+        let Some(offer) = way.offer.clone() else {
+            self.mark(|way| *way = Progress::queued(now_ms()))?;
+            return Ok(Outcome::Settled);
+        };
+        let text = self.text(way.typed_as.as_ref().unwrap_or(&self.agent.name));
+        // Another version may write it otherwise: then what it begins with is looked for.
+        let text = if digest(&text) == offer.digest { text } else { frame::head(&text).to_owned() };
+        let key = self.key();
+        offered.followers.entry(key).or_insert_with(|| Follower::new(&offer.proof, offer.from));
+        self.look_for(&text, &offer, offered, Duration::ZERO, None)
+    }
+
+    fn look_for(
+        &self,
+        text: &str,
+        offer: &Offer,
+        offered: &mut Offered,
+        patience: Duration,
+        trouble: Option<anyhow::Error>,
+    ) -> Result<Outcome> {
+        let key = self.key();
+        let Some(follower) = offered.followers.get_mut(&key) else { return Ok(Outcome::Settled) };
+        let (begun, mut pause, mut queued) = (Instant::now(), LOOK_PAUSE.0, None);
+        let trace = loop {
+            let trace = carriers::trace(offer, self.agent, text, follower);
+            let waited = queued.map(|since: Instant| since.elapsed());
+            if trace == Trace::Given || begun.elapsed() >= patience || waited.is_some_and(|w| w >= QUEUED) {
+                break trace;
+            }
+            // An idle agent takes it out of its queue at once.
+            if trace == Trace::Queued {
+                queued.get_or_insert_with(Instant::now);
+            }
+            // Its hook saw it, and has marked it as read.
+            if !self.is_due()? {
+                offered.followers.remove(&key);
+                return Ok(Outcome::Settled);
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(LOOK_PAUSE.1);
+        };
+        if trace == Trace::Given {
+            fault::point("before-submitted-mark");
+            let evidence = "it stands in its own transcript";
+            self.mark(|way| {
+                way.advance(Stage::Submitted, evidence, now_ms());
+            })?;
+            fault::point("after-submitted-mark");
+            offered.followers.remove(&key);
+            return Ok(Outcome::Submitted(evidence));
+        }
+        if !self.is_due()? {
+            offered.followers.remove(&key);
+            return Ok(Outcome::Settled);
+        }
+        if self.current()?.typed_into.as_ref() != Some(&self.agent.process) {
+            // What was given to a process that is gone is gone with it.
+            offered.followers.remove(&key);
+            self.mark(|way| *way = Progress::queued(now_ms()))?;
+            return Ok(Outcome::Settled);
+        }
+        let why = self.why_not(offer, trace);
+        if why == Waits::Swallowed {
+            offered.followers.remove(&key);
+            offered.suspects.insert((self.agent.process.pid, self.agent.process.start));
+            // The offer stays on record: the message is announced from now on, and by the pane.
+            self.mark(|way| {
+                way.advance(Stage::Held, "its own channel took it, and it came to nothing", now_ms());
+                (way.plain, way.enters, way.typed_into) = (true, 0, None);
+            })?;
+            return Ok(Outcome::Settled);
+        }
+        let trouble =
+            trouble.map(|error| format!(" ({})", crate::core::escape::short(&format!("{error:#}"), 120)));
+        let detail = format!("{}{}", why.text(), trouble.unwrap_or_default());
+        self.mark(|way| {
+            way.advance(Stage::Offered, &detail, now_ms());
+        })?;
+        Ok(Outcome::Offered(trace == Trace::Queued))
+    }
+
+    /// Why a text that was offered does not stand in the agent's records.
+    fn why_not(&self, offer: &Offer, trace: Trace) -> Waits {
+        let suspended = process::look(&self.agent.process).is_none_or(|p| p.stopped);
+        let said = carriers::said(self.agent, &self.profile.carriers).map(|said| said.status);
+        if suspended {
+            Waits::Suspended
+        } else if said == Some(Status::Dialog) {
+            Waits::Asks
+        } else if trace == Trace::Queued && said != Some(Status::Idle) {
+            Waits::InQueue
+        } else if now_ms().saturating_sub(offer.at) < self.profile.timing.offer_ms {
+            Waits::Looked
+        } else {
+            Waits::Swallowed
+        }
+    }
+
+    /// Whether it still waits to be given.
+    fn is_due(&self) -> Result<bool> {
+        let folder = if self.reminder.is_some() { Folder::Unacked } else { Folder::New };
+        Ok(self.store.mail_file(&self.agent.name, folder, &self.message.file_name()).exists())
+    }
+
+    fn key(&self) -> (String, Option<u32>) {
+        (self.message.id.to_string(), self.reminder)
+    }
+}
+
+/// What a text waits for that was offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waits {
+    InQueue,
+    Suspended,
+    Asks,
+    Looked,
+    Swallowed,
+}
+
+impl Waits {
+    fn text(self) -> &'static str {
+        match self {
+            Waits::InQueue => "it waits in the agent's own queue",
+            Waits::Suspended => "it was given to the agent, which is suspended",
+            Waits::Asks => "it was given to the agent, which asks its person something first",
+            Waits::Looked | Waits::Swallowed => {
+                "it was given to the agent, and does not stand in its transcript yet"
+            }
+        }
+    }
+}
+
+/// The digest of a text, as it is kept on record.
+fn digest(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().take(16).map(|b| format!("{b:02x}")).collect()
+}

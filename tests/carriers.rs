@@ -1,0 +1,303 @@
+//! Agents' own channels: a text reaches a running agent without a key being typed, is proved by what the agent writes down, and is given once,
+//! whatever the channel does with it.
+
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+
+mod support;
+
+use serde_json::{Value, json};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::thread;
+use std::time::Duration;
+use support::{World, eventually};
+
+/// How long a swallowed text is waited for in these tests (ms).
+const GIVEN_UP: u64 = 4000;
+
+fn parse(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+/// A project with one Claude whose inbox does that, and with a profile that gives a swallowed text up soon.
+fn team(inbox: &str, variables: &[(&str, &str)]) -> (World, String) {
+    let world = World::new();
+    world.start();
+    let profiles = world.path().join("home/.config/swarm/profiles");
+    fs::create_dir_all(&profiles).unwrap();
+    let profile = include_str!("../src/agents/profiles/claude.toml");
+    fs::write(profiles.join("claude.toml"), format!("{profile}\n[timing]\noffer_ms = {GIVEN_UP}\n")).unwrap();
+    let pane = world.agent("claude", &[&[("FAKE_AGENT_INBOX", inbox)], variables].concat());
+    world.ok(&["discover", "--init", "--quiet"]);
+    (world, pane)
+}
+
+fn send(world: &World, words: &[&str]) -> String {
+    let args = [&["send", "--json", "--no-wait"], words].concat();
+    parse(&world.ok(&args))["id"].as_str().unwrap().to_owned()
+}
+
+fn status(world: &World, id: &str) -> (String, String) {
+    let told = parse(&world.ok(&["status", "--json", id]))["recipients"][0].clone();
+    let text = |key: &str| told[key].as_str().unwrap_or_default().to_owned();
+    (text("stage"), text("detail"))
+}
+
+fn reaches(world: &World, id: &str, stage: &str, detail: &str) {
+    let mut last = (String::new(), String::new());
+    let begun = std::time::Instant::now();
+    while last.0 != stage || !last.1.contains(detail) {
+        last = status(world, id);
+        assert!(begun.elapsed() < support::PATIENCE, "{id} is {last:?}, not {stage} ({detail})");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// How often a text stands in what the agent was given.
+fn times(world: &World, pane: &str, text: &str) -> usize {
+    world.events(pane, "submitted").iter().map(|turn| turn.matches(text).count()).sum()
+}
+
+/// What was pressed in panes so far.
+fn keys(world: &World) -> usize {
+    world.ok(&["log", "--json", "-n", "0", "--event", "keys"]).lines().count()
+}
+
+/// A message arrives by the channel, once, and without a key.
+fn by_channel(world: &World, pane: &str, body: &str) {
+    let (id, before) = (send(world, &["claude-1", body]), keys(world));
+    reaches(world, &id, "submitted", "its own transcript");
+    assert_eq!((times(world, pane, body), keys(world)), (1, before), "{}", world.log(pane));
+}
+
+/// A message arrives by the pane, once.
+fn by_pane(world: &World, pane: &str, body: &str) {
+    let (id, before) = (send(world, &["claude-1", body]), keys(world));
+    reaches(world, &id, "submitted", "");
+    assert_eq!(times(world, pane, body), 1, "{}", world.log(pane));
+    assert!(keys(world) > before, "nothing was typed");
+}
+
+#[test]
+fn nothing_about_the_pane_delays_mail_that_goes_by_the_agents_own_channel() {
+    let (world, pane) = team("take", &[]);
+    by_channel(&world, &pane, "to an idle one");
+    world.control(&pane, "draft half a thought");
+    eventually("draft", || world.screen(&pane).contains("half a thought").then_some(()));
+    by_channel(&world, &pane, "beside a draft");
+    world.tmux(&["copy-mode", "-t", &pane]);
+    by_channel(&world, &pane, "in copy mode");
+    world.tmux(&["send-keys", "-t", &pane, "-X", "cancel"]);
+    world.control(&pane, "overlay");
+    by_channel(&world, &pane, "under an overlay");
+    world.control(&pane, "overlay-close");
+    world.tmux(&["resize-window", "-t", &pane, "-x", "24", "-y", "6"]);
+    by_channel(&world, &pane, "in a small pane");
+    world.tmux(&["resize-window", "-t", &pane, "-x", "120", "-y", "40"]);
+    eventually("the draft is untouched", || world.screen(&pane).contains("half a thought").then_some(()));
+    // In a turn it waits in the agent's queue, and the one behind it goes there, too.
+    world.control(&pane, "busy 1500");
+    let (first, second) =
+        (send(&world, &["claude-1", "in a turn"]), send(&world, &["claude-1", "and another"]));
+    for id in [&first, &second] {
+        reaches(&world, id, "submitted", "its own transcript");
+    }
+    assert_eq!((times(&world, &pane, "in a turn"), times(&world, &pane, "and another")), (1, 1));
+    assert!(!world.log(&pane).contains("draft-cleared"), "{}", world.log(&pane));
+    let told = world.ok(&["explain", &pane]);
+    assert!(
+        told.contains("mail goes by claude-inbox, else by pane")
+            && told.contains("its session file says idle"),
+        "{told}"
+    );
+    let told = world.swarm(&["doctor"]);
+    assert!(String::from_utf8_lossy(&told.stdout).contains("claude-1: claude-inbox"), "{told:?}");
+}
+
+#[test]
+fn a_dialog_is_not_answered_and_a_suspended_agent_is_waited_for() {
+    let (world, pane) = team("take", &[]);
+    world.control(&pane, "dialog rm -rf x");
+    eventually("it asks", || world.screen(&pane).contains("rm -rf x").then_some(()));
+    let session = fs::read_dir(world.path().join("home/.claude/sessions")).unwrap().flatten();
+    let session = session.map(|e| e.path()).find(|p| p.extension().is_some_and(|e| e == "json")).unwrap();
+    eventually("it says so", || fs::read_to_string(&session).unwrap().contains("waiting").then_some(()));
+    let id = send(&world, &["claude-1", "after the question"]);
+    reaches(&world, &id, "held", "permission dialog");
+    assert_eq!(times(&world, &pane, "after the question"), 0);
+    world.control(&pane, "dialog-close");
+    reaches(&world, &id, "submitted", "its own transcript");
+    assert!(!world.log(&pane).contains("dialog-answered"), "{}", world.log(&pane));
+    let pid = session.file_stem().unwrap().to_str().unwrap().to_owned();
+    let signal = |name: &str| {
+        assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success())
+    };
+    signal("-STOP");
+    let id = send(&world, &["claude-1", "after the pause"]);
+    reaches(&world, &id, "held", "background");
+    signal("-CONT");
+    reaches(&world, &id, "submitted", "its own transcript");
+    assert_eq!(times(&world, &pane, "after the pause"), 1);
+}
+
+#[test]
+fn what_waits_goes_in_one_turn_by_the_channel_with_every_line_of_it() {
+    let (world, pane) = team("take", &[]);
+    world.control(&pane, "dialog x");
+    eventually("it asks", || world.screen(&pane).contains("proceed").then_some(()));
+    thread::sleep(Duration::from_millis(200));
+    let ids: Vec<String> = (0..12).map(|n| send(&world, &["claude-1", &format!("part {n};")])).collect();
+    world.control(&pane, "dialog-close");
+    ids.iter().for_each(|id| reaches(&world, id, "submitted", ""));
+    for n in 0..12 {
+        assert_eq!(times(&world, &pane, &format!("] part {n}; (")), 1, "{}", world.log(&pane));
+    }
+    let turns = world.events(&pane, "submitted");
+    // The first may have gone before the dialog was known.
+    assert!(turns.len() <= 2, "{turns:#?}");
+    let told = world.command("swarm").args(["verify", turns.last().unwrap()]).output().unwrap();
+    assert!(told.status.success(), "{told:?}");
+}
+
+#[test]
+fn a_text_that_the_channel_swallows_is_announced_and_the_channel_is_not_used_again() {
+    let (world, pane) = team("swallow", &[]);
+    let id = send(&world, &["claude-1", "swallowed"]);
+    reaches(&world, &id, "offered", "does not stand in its transcript yet");
+    // Nobody else gives it meanwhile.
+    assert_eq!(keys(&world), 0);
+    reaches(&world, &id, "submitted", "");
+    assert_eq!(times(&world, &pane, "swallowed"), 0, "only announced");
+    assert_eq!(times(&world, &pane, &format!("[swarm {id} ")), 1, "{}", world.log(&pane));
+    assert!(times(&world, &pane, &format!("swarm-msg read {id}")) == 1);
+    by_pane(&world, &pane, "the next one");
+    assert!(world.below("claude-1", "swarm-msg read --all").contains("swallowed"));
+}
+
+#[test]
+fn a_channel_that_answers_after_the_fallback_gives_the_text_once() {
+    let (world, pane) = team("late:9000", &[]);
+    let id = send(&world, &["claude-1", "better late"]);
+    reaches(&world, &id, "offered", "");
+    eventually("it is announced", || {
+        (times(&world, &pane, &format!("swarm-msg read {id}")) == 1).then_some(())
+    });
+    eventually("it comes late", || (times(&world, &pane, "better late") == 1).then_some(()));
+    thread::sleep(Duration::from_millis(800));
+    assert_eq!(times(&world, &pane, "better late"), 1, "{}", world.log(&pane));
+    assert_eq!(status(&world, &id).0, "submitted");
+}
+
+#[test]
+fn a_channel_that_is_slow_is_waited_for_and_one_that_gives_twice_is_believed_once() {
+    let (world, pane) = team("late:700", &[]);
+    by_channel(&world, &pane, "slow");
+    let (world, pane) = team("twice", &[]);
+    let id = send(&world, &["claude-1", "twice"]);
+    reaches(&world, &id, "submitted", "its own transcript");
+    eventually("the second comes", || (times(&world, &pane, "twice") == 2).then_some(()));
+    let noted = world.ok(&["log", "--json", "-n", "0", "--event", "delivery"]);
+    let noted = noted.lines().map(parse).filter(|e| e["id"] == *id && e["stage"] == "submitted").count();
+    assert_eq!((noted, keys(&world)), (1, 0));
+}
+
+#[test]
+fn an_agent_that_ends_with_a_text_in_its_queue_leaves_it_to_its_sender() {
+    let (world, pane) = team("take", &[]);
+    world.control(&pane, "busy 60000");
+    let id = send(&world, &["claude-1", "never read"]);
+    reaches(&world, &id, "offered", "own queue");
+    world.control(&pane, "die");
+    reaches(&world, &id, "failed", "perhaps it was given");
+}
+
+#[test]
+fn what_is_not_the_agents_own_is_sent_nothing() {
+    let (world, pane) = team("take", &[]);
+    let dir = world.path().join("home/.claude");
+    let find = |end: &str| {
+        let files = fs::read_dir(dir.join("sessions")).unwrap().flatten().map(|e| e.path());
+        files.into_iter().find(|p| p.to_str().unwrap().ends_with(end)).unwrap()
+    };
+    let (session, key) = (find(".json"), find(".key"));
+    let whole = parse(&fs::read_to_string(&session).unwrap());
+    let put = |changed: Value| {
+        let mut record = whole.clone();
+        for (name, value) in changed.as_object().unwrap() {
+            record[name] = value.clone();
+        }
+        fs::write(&session, record.to_string()).unwrap();
+    };
+    let why = |told: &str| {
+        let shown = world.ok(&["explain", "claude-1"]);
+        assert!(shown.contains("mail goes by pane") && shown.contains(told), "{told}: {shown}");
+    };
+    for (changed, told) in [
+        (json!({"procStart": "1"}), "of another process"),
+        (json!({"pid": 1}), "of another process"),
+        (json!({"peerProtocol": 2}), "speaks protocol 2"),
+        (json!({"messagingSocketPath": null}), "has no inbox"),
+        (json!({"kind": "sdk"}), "not used by a person"),
+        (json!({"sessionId": "../../x"}), "names no session"),
+    ] {
+        put(changed);
+        why(told);
+    }
+    by_pane(&world, &pane, "in the meantime");
+    put(json!({}));
+    let mode =
+        |path: &std::path::Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    mode(&key, 0o644);
+    why("not yours alone");
+    mode(&key, 0o600);
+    mode(&dir.join("socks"), 0o777);
+    why("not yours alone");
+    mode(&dir.join("socks"), 0o700);
+    fs::write(dir.join("settings.json"), r#"{"crossSessionInbound":"hold"}"#).unwrap();
+    why("crossSessionInbound");
+    fs::remove_file(dir.join("settings.json")).unwrap();
+    // A socket at which another process listens: nothing is written to it, and the pane is used.
+    let place = dir.join("socks/other.sock");
+    let other = UnixListener::bind(&place).unwrap();
+    mode(&place, 0o600);
+    put(json!({"messagingSocketPath": place}));
+    by_pane(&world, &pane, "not for that one");
+    other.set_nonblocking(true).unwrap();
+    while let Ok((mut stream, _)) = other.accept() {
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut stream, &mut bytes).unwrap();
+        assert_eq!(bytes, b"");
+    }
+    put(json!({}));
+    by_channel(&world, &pane, "and this by the channel again");
+    // What opens the agent's ear is kept nowhere.
+    let token = parse(&fs::read_to_string(&key).unwrap())["peerToken"].as_str().unwrap().to_owned();
+    let out = std::process::Command::new("grep").args(["-r", &token]).arg(world.state()).output().unwrap();
+    assert_eq!(out.stdout, b"");
+}
+
+#[test]
+fn a_person_says_which_ways_are_used() {
+    let (world, pane) = team("take", &[]);
+    let config = world.path().join("home/.config/swarm/config.toml");
+    let set = |text: &str| fs::write(&config, format!("delivery.carriers = {text}\n")).unwrap();
+    set("[\"pane\"]");
+    by_pane(&world, &pane, "typed");
+    let told = world.ok(&["explain", "claude-1"]);
+    assert!(told.contains("not by claude-inbox: the setting delivery.carriers leaves it out"), "{told}");
+    // The first that can is used.
+    set("[\"pane\", \"claude-inbox\"]");
+    by_pane(&world, &pane, "typed first");
+    world.control(&pane, "draft mine");
+    eventually("draft", || world.screen(&pane).contains("mine").then_some(()));
+    by_channel(&world, &pane, "where it cannot be typed");
+    set("[\"hook\"]");
+    let id = send(&world, &["claude-1", "by nobody"]);
+    reaches(&world, &id, "held", "nothing that the setting delivery.carriers allows");
+    // A clone may leave ways out, and allows none.
+    set("[\"pane\"]");
+    fs::write(world.project().join(".swarm.toml"), "delivery.carriers = [\"claude-inbox\"]\n").unwrap();
+    let (code, told) = world.refused(&["config", "validate"]);
+    assert!(code == 2 && told.contains("delivery.carriers"), "{told}");
+}

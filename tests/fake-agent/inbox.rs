@@ -1,0 +1,188 @@
+//! The inbox of a scripted Claude: a session file, a key, a socket that acknowledges nothing, and a transcript, as Claude Code has them. It
+//! may swallow what it takes, take its time, or take everything twice.
+//!
+//! A thread reads the socket; the agent's own loop is woken by a byte and takes the texts from a channel.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use serde_json::{Value, json};
+
+/// What it does with a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Take,
+    Swallow,
+    Twice,
+    /// After so many milliseconds.
+    Late(u64),
+    /// Only the first text is swallowed.
+    SwallowFirst,
+}
+
+impl Mode {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        match text.split_once(':').unwrap_or((text, "")) {
+            ("take", "") => Ok(Self::Take),
+            ("swallow", "") => Ok(Self::Swallow),
+            ("swallow-first", "") => Ok(Self::SwallowFirst),
+            ("twice", "") => Ok(Self::Twice),
+            ("late", ms) => ms.parse().map(Self::Late).map_err(|_| format!("{ms} is not a number")),
+            _ => Err(format!("no inbox {text}")),
+        }
+    }
+}
+
+pub(crate) struct Inbox {
+    mode: Mode,
+    texts: Receiver<String>,
+    bell: UnixStream,
+    session: PathBuf,
+    record: Value,
+    transcript: PathBuf,
+    /// Texts that come late, and when.
+    late: Vec<(u64, String)>,
+    seen: usize,
+}
+
+impl Inbox {
+    /// Opens it below `$HOME/.claude`.
+    pub(crate) fn open(mode: Mode) -> io::Result<Self> {
+        let home = std::env::var("HOME").map_err(io::Error::other)?;
+        let dir = Path::new(&home).join(".claude");
+        let (pid, cwd) = (std::process::id(), std::env::current_dir()?);
+        let slug: String = cwd
+            .display()
+            .to_string()
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+            .collect();
+        let project = dir.join("projects").join(slug);
+        for made in [dir.join("sessions"), dir.join("socks"), project.clone()] {
+            fs::create_dir_all(&made)?;
+            fs::set_permissions(&made, fs::Permissions::from_mode(0o700))?;
+        }
+        let socket = dir.join(format!("socks/{pid}.sock"));
+        let listener = UnixListener::bind(&socket)?;
+        fs::set_permissions(&socket, fs::Permissions::from_mode(0o600))?;
+        let (start, token) = (own_start()?, format!("token-of-{pid}"));
+        let session = dir.join(format!("sessions/{pid}.json"));
+        let id = format!("session-of-{pid}");
+        let record = json!({
+            "pid": pid, "sessionId": id, "cwd": cwd, "procStart": start, "version": "9.9.9", "peerProtocol": 1,
+            "kind": "interactive", "messagingSocketPath": socket, "status": "idle", "statusUpdatedAt": 0,
+        });
+        let key = json!({"peerToken": token, "procStart": start});
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(dir.join(format!("sessions/{pid}.0.key")))?;
+        write!(file, "{key}")?;
+        let (sender, texts) = channel();
+        let (bell, end) = UnixStream::pair()?;
+        bell.set_nonblocking(true)?;
+        std::thread::spawn(move || serve(&listener, &token, &sender, &end));
+        let transcript = project.join(format!("{id}.jsonl"));
+        let mut inbox = Self { mode, texts, bell, session, record, transcript, late: Vec::new(), seen: 0 };
+        inbox.put()?;
+        Ok(inbox)
+    }
+
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.bell.as_fd()
+    }
+
+    /// When the next late text comes.
+    pub(crate) fn deadline(&self) -> Option<u64> {
+        self.late.iter().map(|(at, _)| *at).min()
+    }
+
+    /// The texts that are to be taken now.
+    pub(crate) fn read(&mut self, now: u64) -> Vec<String> {
+        let mut bytes = [0; 64];
+        while matches!(self.bell.read(&mut bytes), Ok(1..)) {}
+        let mut taken = Vec::new();
+        for text in self.texts.try_iter().collect::<Vec<_>>() {
+            self.seen += 1;
+            match self.mode {
+                Mode::Swallow => {}
+                Mode::SwallowFirst if self.seen == 1 => {}
+                Mode::Late(ms) => self.late.push((now + ms, text)),
+                Mode::Twice => taken.extend([text.clone(), text]),
+                Mode::Take | Mode::SwallowFirst => taken.push(text),
+            }
+        }
+        let due = |(at, _): &(u64, String)| *at <= now;
+        taken.extend(self.late.iter().filter(|l| due(l)).map(|(_, text)| text.clone()));
+        self.late.retain(|l| !due(l));
+        taken
+    }
+
+    /// Says what the agent does, if that is news.
+    pub(crate) fn show(&mut self, status: &str) {
+        if self.record["status"] != status {
+            self.record["status"] = status.into();
+            let _ = self.put();
+        }
+    }
+
+    /// Notes that a text waits in the queue.
+    pub(crate) fn queued(&self, text: &str) {
+        self.note(&json!({"type": "queue-operation", "operation": "enqueue", "content": text}));
+    }
+
+    /// Notes that the model was given a text.
+    pub(crate) fn given(&self, text: &str) {
+        let told = format!(
+            "Another Claude session sent a message:\n{text}\n\nThis came from another Claude session."
+        );
+        self.note(&json!({"type": "user", "message": {"role": "user", "content": told}, "origin": {"kind": "peer"}}));
+    }
+
+    fn note(&self, line: &Value) {
+        let file = OpenOptions::new().create(true).append(true).open(&self.transcript);
+        let _ = file.and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()));
+    }
+
+    fn put(&mut self) -> io::Result<()> {
+        let temp = self.session.with_extension("tmp");
+        File::create(&temp)?.write_all(self.record.to_string().as_bytes())?;
+        fs::rename(temp, &self.session)
+    }
+}
+
+/// Takes what comes, each connection by itself, and answers nothing.
+fn serve(listener: &UnixListener, token: &str, texts: &Sender<String>, bell: &UnixStream) {
+    for stream in listener.incoming().flatten() {
+        let (token, texts, bell) = (token.to_owned(), texts.clone(), bell.try_clone());
+        std::thread::spawn(move || {
+            let mut trusted = false;
+            for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                let value: Value = serde_json::from_str(&line).unwrap_or_default();
+                match value["type"].as_str() {
+                    Some("auth") => trusted = value["token"] == token.as_str(),
+                    Some("user") if trusted => {
+                        let text = value["message"]["content"].as_str().unwrap_or_default();
+                        let sent = texts.send(text.to_owned());
+                        let _ = sent.map(|()| bell.as_ref().map(|mut bell| bell.write_all(b".")));
+                    }
+                    _ => {}
+                }
+            }
+        });
+    }
+}
+
+/// When this process began, as the system counts it.
+fn own_start() -> io::Result<String> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    let rest = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+    Ok(rest.split_ascii_whitespace().nth(19).unwrap_or_default().to_owned())
+}
