@@ -203,7 +203,7 @@ fn check_inbound(dir: &Path, cwd: &str, argv: &[String]) -> Result<(), String> {
             argument.split_once('=').map_or((argument.as_str(), None), |(n, v)| (n, Some(v.to_owned())));
         match name {
             "--dangerously-skip-permissions" | "--allow-dangerously-skip-permissions" => {
-                inbound.bypass = true
+                inbound.bypass = true;
             }
             "--permission-mode" => {
                 inbound.bypass |=

@@ -23,7 +23,7 @@ pub(super) struct Args {
 }
 
 /// The agent on record that was seen.
-fn known(sighting: &Sighting) -> Option<(Store, Agent)> {
+fn on_record(sighting: &Sighting) -> Option<(Store, Agent)> {
     let store = Store::open_around(Path::new(&sighting.cwd)).ok()?;
     let agent = store.agents().ok()?.into_iter().find(|a| a.is_live() && a.process == sighting.process)?;
     Some((store, agent))
@@ -130,7 +130,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         for evidence in &reading.evidence {
             text.push_str(&format!("  because {}\n", escape::line(evidence)));
         }
-        if let Some(agent) = known(sighting) {
+        if let Some(agent) = on_record(sighting) {
             text.push_str(&sources(&agent, profile, reading.state));
             text.push_str(&ways(&agent, profile));
         }

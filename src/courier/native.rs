@@ -146,7 +146,7 @@ impl Attempt<'_> {
                 queued.get_or_insert_with(Instant::now);
             }
             // Its hook saw it, and has marked it as read.
-            if !self.is_due()? {
+            if !self.is_due() {
                 offered.followers.remove(&key);
                 return Ok(Outcome::Settled);
             }
@@ -163,7 +163,7 @@ impl Attempt<'_> {
             offered.followers.remove(&key);
             return Ok(Outcome::Submitted(evidence));
         }
-        if !self.is_due()? {
+        if !self.is_due() {
             offered.followers.remove(&key);
             return Ok(Outcome::Settled);
         }
@@ -211,9 +211,9 @@ impl Attempt<'_> {
     }
 
     /// Whether it still waits to be given.
-    fn is_due(&self) -> Result<bool> {
+    fn is_due(&self) -> bool {
         let folder = if self.reminder.is_some() { Folder::Unacked } else { Folder::New };
-        Ok(self.store.mail_file(&self.agent.name, folder, &self.message.file_name()).exists())
+        self.store.mail_file(&self.agent.name, folder, &self.message.file_name()).exists()
     }
 
     fn key(&self) -> (String, Option<u32>) {

@@ -515,7 +515,7 @@ impl<'a> Round<'a> {
                 }
                 _ if tried || !profile.carriers.contains(carrier) => continue,
                 _ if memory.offered.borrow().suspects(&agent.process) => continue,
-                native => match carriers::reach(*native, agent) {
+                Carrier::ClaudeInbox => match carriers::reach(*carrier, agent) {
                     Ok(mut channel) => {
                         // Nothing was given yet, so another way may be tried.
                         if channel.open().is_err() {
@@ -791,7 +791,7 @@ impl<'a> Round<'a> {
                     let same =
                         self.store.delivery(name, id)?.is_some_and(|now| now.way.stage == bundle.way.stage);
                     if same { tx.drop_bundle(name, &file, id) } else { Ok(()) }
-                })?
+                })?;
             }
             // A crash came before its members were marked, or before the move.
             _ => self.store.transact(|tx| {
