@@ -1193,7 +1193,8 @@ fn offering_courier_dies(inbox: &str, count: usize, point: &str, passage: usize)
         let turns = world.events(&pane, "submitted");
         let texts: usize = turns.iter().map(|t| t.matches(&format!("] part {n} (")).count()).sum();
         // What was never written is only announced: nobody can know that it was not.
-        assert_eq!(texts, usize::from(point != "before-offer"), "{inbox} {point} {passage}: {turns:#?}");
+        let written = matches!(point, "after-offer" | "before-submitted-mark" | "after-submitted-mark");
+        assert!(texts == 1 || (texts == 0 && !written), "{inbox} {point} {passage}: {turns:#?}");
     }
     assert_eq!(files(&world.state().join("mail/claude-1/new")), [""; 0], "{point} {passage}");
     all_readable(&world.state());

@@ -46,18 +46,18 @@ pub fn is_typed_whole(members: &[Verified], recipient: &Name) -> bool {
     };
     // Beside the line of the bundle itself.
     let lines: Option<usize> = members.iter().map(short).sum();
-    lines.is_some_and(|length| length + text(members, true).len() + 120 <= TYPED_MAX)
+    lines.is_some_and(|length| length + text(members).len() + 120 <= TYPED_MAX)
 }
 
 /// A text as long as the one that is typed for a bundle of these, for looking whether there is room.
 pub fn about(members: &[Verified], recipient: &Name, whole: bool) -> String {
-    let own = format!("{} {}", "-".repeat(120), text(members, whole));
+    let own = format!("{} {}", "-".repeat(120), text(members));
     let lines = members.iter().filter(|_| whole).map(|message| frame::render(message, recipient));
     std::iter::once(own).chain(lines).collect::<Vec<_>>().join(" ")
 }
 
-/// What a bundle says of its members: how many there are, and from whom.
-pub fn text(members: &[Verified], whole: bool) -> String {
+/// What a bundle says of its members: how many there are, and from whom. Their lines may follow, or not.
+pub fn text(members: &[Verified]) -> String {
     let mut senders: Vec<(&Address, usize)> = Vec::new();
     for message in members {
         match senders.iter_mut().find(|(name, _)| *name == &message.from) {
@@ -75,8 +75,11 @@ pub fn text(members: &[Verified], whole: bool) -> String {
         0 => String::new(),
         count => format!(", {count} of them URGENT"),
     };
-    let what = if whole { "" } else { "; read and answer them: swarm-msg read --all" };
-    format!("{} messages for you: {}{urgent}{what}", members.len(), named.join(", "))
+    format!(
+        "{} messages for you: {}{urgent}; read those not shown: swarm-msg read --all",
+        members.len(),
+        named.join(", ")
+    )
 }
 
 #[cfg(test)]
@@ -112,12 +115,13 @@ mod tests {
     #[test]
     fn it_says_how_many_there_are_and_from_whom_in_one_short_line() {
         let two = [sealed(1, "codex-1", "a", false), sealed(2, "codex-1", "b", true)];
-        assert_eq!(text(&two, true), "2 messages for you: 2 from codex-1, 1 of them URGENT");
+        let shown = "2 messages for you: 2 from codex-1, 1 of them URGENT; read those not shown: swarm-msg read --all";
+        assert_eq!(text(&two), shown);
         let long = "a-name-that-is-as-long-as-may-be";
         let all: Vec<Verified> =
             (0..64).map(|n| sealed(n, &format!("{}{}", &long[..30], 10 + n % 9), "x", n == 3)).collect();
-        let told = text(&all, false);
-        assert!(told.contains("from 3 others, 1 of them URGENT; read and answer them"), "{told}");
+        let told = text(&all);
+        assert!(told.contains("from 3 others, 1 of them URGENT; read those not shown"), "{told}");
         assert!(Body::new(&told).unwrap().is_inline(INLINE_MAX), "{} {told}", told.len());
     }
 

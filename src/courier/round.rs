@@ -556,7 +556,7 @@ impl<'a> Round<'a> {
             return Ok(first);
         }
         let ids = members.iter().map(|m| m.id.clone()).collect();
-        let message = self.store.bundle(&agent.name, &bundle::text(&members, true), ids, true)?;
+        let message = self.store.bundle(&agent.name, &bundle::text(&members), ids, true)?;
         Ok(Parcel { message, reminder: None, members, whole: true })
     }
 
@@ -643,7 +643,7 @@ impl<'a> Round<'a> {
             return Ok(None);
         }
         let ids = members.iter().map(|m| m.id.clone()).collect();
-        let message = self.store.bundle(&agent.name, &bundle::text(&members, whole), ids, whole)?;
+        let message = self.store.bundle(&agent.name, &bundle::text(&members), ids, whole)?;
         Ok(Some(Parcel { message, reminder: None, members, whole }))
     }
 
