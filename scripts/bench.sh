@@ -3,7 +3,7 @@
 #
 #   scripts/bench.sh [RUNS]     default 200 runs a row; the whole takes about 12 minutes on two cores
 #
-# BENCH_QUICK=1 leaves out what takes minutes: the build, 400 panes, 5,000 leases, an idle minute. BENCH_PICTURE=FILE.svg draws the
+# BENCH_QUICK=1 leaves out what takes minutes: the build, 400 panes, 5,000 leases and more, 1,300 processes, an idle minute. BENCH_PICTURE=FILE.svg draws the
 # growth curves. Counts need strace. Everything happens in a directory and on a tmux server of its own.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -89,19 +89,26 @@ row 'swarm lock + swarm unlock, and the sh that runs them' '≤ 8' sh -c 'swarm 
 row 'swarm lock FILE -- true' '' swarm lock file -- true
 if command -v flock >/dev/null; then row 'flock FILE true, twice, and the sh' '' sh -c "flock $work/plain true; flock $work/plain true"; fi
 
-# Below an agent: this script is one from here on.
-if [ -r /proc/self/stat ]; then
+# Below an agent: this script is one until `is_person`.
+is_agent() {
+  local start
   start=$(sed 's/.*) //' "/proc/$$/stat" | awk '{ print $20 }')
   printf '{"name":"claude-9","kind":"claude","process":{"pid":%s,"start":%s,"boot":"%s"},"cwd":"%s","first_seen":1,"place":{"socket":"/nowhere","server":1,"pane":"%%9","pane_pid":%s}}' \
     "$$" "$start" "$(cat /proc/sys/kernel/random/boot_id)" "$PWD" "$$" >.swarm/agents/claude-9.json
   echo '{"tool_name":"Read"}' >"$work/nothing"
   echo '{"tool_name":"Write","tool_input":{"file_path":"src/a.rs"}}' >"$work/edit"
+}
+is_person() {
+  swarm unlock --all >"$work/unlocked" 2>&1 || true
+  rm .swarm/agents/claude-9.json
+}
+if [ -r /proc/self/stat ]; then
+  is_agent
   header 'hooks, below an agent'
   row 'an empty sh, as the rows below have one' '' sh -c 'true </dev/null'
   row 'swarm hook, nothing to do' 'p50 ≤ 4, p95 ≤ 10' sh -c "exec swarm hook claude PostToolUse <$work/nothing"
   row 'swarm hook before an edit (renews its lease)' 'p95 ≤ 10' sh -c "exec swarm hook claude PreToolUse <$work/edit"
-  rm .swarm/agents/claude-9.json
-  swarm gc --yes >/dev/null
+  is_person
 fi
 
 TMUX=$(t display-message -p '#{socket_path},#{pid},0')
@@ -127,6 +134,18 @@ for panes in 4 24 100 ${long:+400}; do
   point 'panes: swarm discover' "$panes"
 done
 alone
+
+header 'beside processes that are in no pane'
+others=()
+for count in 100 ${long:+1300}; do
+  while [ "${#others[@]}" -lt "$count" ]; do
+    sleep 100000 &
+    others+=("$!")
+  done
+  row "swarm discover --quiet, $count of them" "$([ "$count" = 100 ] || echo 'within 1.5 × of 100')" swarm discover --quiet
+done
+kill "${others[@]}"
+wait "${others[@]}" 2>/dev/null || true
 
 header 'agents in panes'
 for agents in 2 16 64; do
@@ -154,14 +173,21 @@ done
 (cd .swarm/mail/human/cur && find . -name '*.json' -delete)
 
 header 'leases held'
-for count in 0 100 1000 ${long:+5000}; do
+for count in 0 100 1000 ${long:+5000 20000}; do
   "$measure" leases "$count"
   row "swarm locks, $count leases" '' swarm locks
   point 'leases: swarm locks' "$((count + 1))"
   row "swarm who FILE, $count leases" '' swarm who file
   point 'leases: swarm who FILE' "$((count + 1))"
-  row "swarm lock + swarm unlock, $count leases" "$([ "$count" != 0 ] || echo '≤ 8')" sh -c 'swarm lock file; swarm unlock file'
+  row "swarm lock + swarm unlock, $count leases" "$([ "$count" != 0 ] && echo 'within 1.5 × of none' || echo '≤ 8')" sh -c 'swarm lock file; swarm unlock file'
   point 'leases: lock + unlock' "$((count + 1))"
+  if [ -r /proc/self/stat ]; then
+    is_agent
+    row "swarm hook before an edit, $count leases" "$([ "$count" = 0 ] || echo 'within 1.3 × of none')" \
+      sh -c "exec swarm hook claude PreToolUse <$work/edit"
+    point 'leases: hook before an edit' "$((count + 1))"
+    is_person
+  fi
 done
 swarm unlock --all >/dev/null
 

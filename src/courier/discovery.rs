@@ -63,7 +63,11 @@ pub fn survey(server: &Server, profiles: &Profiles) -> Result<Survey> {
 }
 
 /// The agent in a pane's process tree: the one nearest to the pane, since an agent may run others as its tools.
-fn recognise(forest: &Forest, pane_pid: i32, profiles: &Profiles) -> Option<(ProcessId, String, String)> {
+pub(super) fn recognise(
+    forest: &Forest,
+    pane_pid: i32,
+    profiles: &Profiles,
+) -> Option<(ProcessId, String, String)> {
     forest.tree(pane_pid).find_map(|process| {
         let argv = forest.argv(&process);
         let found = profiles.recognise(&ProcessFacts { comm: &process.comm, argv: &argv })?;

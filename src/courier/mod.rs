@@ -18,6 +18,7 @@ pub mod limit;
 pub mod memo;
 pub mod native;
 pub mod observe;
+mod quiet;
 pub mod round;
 pub mod rules;
 pub mod servers;
@@ -40,7 +41,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use succession::Program;
 
-/// How often the panes are looked at for agents that no hook told of.
+/// How often the panes are looked at for agents that no hook told of. tmux is asked only if the processes show that something changed.
 const SURVEY_EVERY: Duration = Duration::from_secs(15);
 
 /// How often liveness of the known agents is looked at.
@@ -105,7 +106,8 @@ pub fn run(store: &Store, first: &Server, serves: impl FnOnce()) -> Result<()> {
             }
         }
         failed.take(round.configure());
-        let due = round.hear() || surveyed.is_none_or(|at| at.elapsed() >= SURVEY_EVERY);
+        let late = surveyed.is_none_or(|at| at.elapsed() >= SURVEY_EVERY);
+        let due = round.hear() || late && failed.take(round.is_as_before()) != Some(true);
         if due || failed.take(round.lost_somebody()).unwrap_or_default() {
             surveyed = Some(Instant::now());
             if failed.take(round.survey()) == Some(false) {
@@ -113,6 +115,12 @@ pub fn run(store: &Store, first: &Server, serves: impl FnOnce()) -> Result<()> {
             }
             failed.take(round.tidy());
             observed = None;
+        } else if late {
+            surveyed = Some(Instant::now());
+            if failed.take(round.check_up()) == Some(false) {
+                return Ok(());
+            }
+            failed.take(round.tidy());
         }
         failed.take(round.witness());
         let due = failed.take(round.letters()).flatten();
@@ -136,7 +144,9 @@ pub fn run(store: &Store, first: &Server, serves: impl FnOnce()) -> Result<()> {
             SURVEY_EVERY
         };
         if observed.is_none_or(|at| at.elapsed() >= look_every) {
-            active = failed.take(round.observe()).unwrap_or(active);
+            if owed || observed.is_none() || !round.is_still() {
+                active = failed.take(round.observe()).unwrap_or(active);
+            }
             observed = Some(Instant::now());
             owed = false;
         }

@@ -13,6 +13,7 @@ use super::keys::Keys;
 use super::letters::{self, Due, Letters};
 use super::memo::Memo;
 use super::native::Offered;
+use super::quiet::Quiet;
 use super::rules::Rules;
 use super::servers::Servers;
 use super::{discovery, limit, observe, servers, witness};
@@ -90,6 +91,8 @@ pub struct Round<'a> {
     inspected: Option<Instant>,
     /// The living agents.
     agents: Vec<Agent>,
+    /// What can be told without asking tmux.
+    quiet: Quiet,
     /// What the panes show of us.
     board: Board,
     /// What the coordination document shows of the leases.
@@ -121,6 +124,7 @@ impl<'a> Round<'a> {
             tidied: None,
             inspected: None,
             agents: Vec::new(),
+            quiet: Quiet::default(),
             board: Board::default(),
             rows: Rows::default(),
             announced: None,
@@ -139,7 +143,11 @@ impl<'a> Round<'a> {
 
     /// Reads the settings and the profiles again if their files have changed. What is wrong in them is journalled and not taken.
     pub fn configure(&mut self) -> Result<()> {
-        if self.rules.refresh()? && !self.rules.profiles().problems().is_empty() {
+        let changed = self.rules.refresh()?;
+        if changed {
+            self.quiet.forget();
+        }
+        if changed && !self.rules.profiles().problems().is_empty() {
             let problems = self.rules.profiles().problems().iter().take(PROBLEMS);
             let told: Vec<&str> = problems.map(|p| p.text.as_str()).collect();
             self.store.transact(|tx| tx.journal("bad-profiles", serde_json::json!({"problems": told})))?;
@@ -178,18 +186,43 @@ impl<'a> Round<'a> {
     pub fn survey(&mut self) -> Result<bool> {
         self.servers.add(self.store.agents()?.into_iter().filter(Agent::is_live).map(|a| a.place.socket));
         let (store, profiles, board) = (self.store, self.rules.profiles(), &mut self.board);
-        self.servers.each(|server| {
+        let quiet = &mut self.quiet;
+        quiet.note(profiles);
+        let failed = self.servers.each(|server| {
             let survey = discovery::survey(server, profiles)?;
+            if let Some(pane) = survey.panes.first() {
+                quiet.learn(server.socket(), pane.server);
+            }
             let (agents, _) = discovery::register(store, &survey, server)?;
             board.note(server.socket(), &survey, &agents, store.root());
             Ok(())
         });
+        if !failed.is_empty() {
+            quiet.forget();
+        }
         limit::publish(store, &store.agents()?)?;
         // A server that is there but fails for a moment (or is too old) is told from one that is gone.
         let left = self.servers.forget_gone();
         let servers = &self.servers;
         self.board.keep(|socket| servers.knows(socket));
+        self.quiet.keep(|socket| servers.knows(socket));
         Ok(left)
+    }
+
+    /// Whether a survey would show what the last one did.
+    pub fn is_as_before(&self) -> Result<bool> {
+        Ok(self.quiet.is_as_before(&self.store.agents()?, self.rules.profiles()))
+    }
+
+    /// What else goes with a survey, without one. `false`: no server is left.
+    pub fn check_up(&mut self) -> Result<bool> {
+        limit::publish(self.store, &self.store.agents()?)?;
+        Ok(self.servers.forget_gone())
+    }
+
+    /// Whether no agent's screen can have changed since the last look.
+    pub fn is_still(&self) -> bool {
+        self.quiet.is_still(self.store, &self.agents)
     }
 
     /// Takes the project's marks off the panes: its store is gone. As far as that can be done; nobody is left to tell it to.
@@ -203,6 +236,7 @@ impl<'a> Round<'a> {
 
     /// Looks at what the agents are doing, for people. Returns whether one of them is at something that will end.
     pub fn observe(&mut self) -> Result<bool> {
+        self.quiet.looks();
         let servers = &self.servers;
         let ask = |socket: &str| {
             servers.hung_since(socket).is_none().then(|| Server::new(socket).patient(servers::ANSWER))
@@ -220,7 +254,9 @@ impl<'a> Round<'a> {
         let badge = self.counts()?.agents(&agents).badge(self.settings.ascii);
         let (board, root) = (&mut self.board, self.store.root());
         // The status line is a courtesy: what it tells is in the store.
-        self.servers.each(|server| board.show(server, &agents, &badge, root));
+        if !self.servers.each(|server| board.show(server, &agents, &badge, root)).is_empty() {
+            self.quiet.forget();
+        }
         self.announce()?;
         self.pop_up()
     }

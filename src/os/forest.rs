@@ -47,7 +47,13 @@ impl Forest {
         argv_of(process)
     }
 
-    fn below(&self, process: &Process) -> Vec<Process> {
+    /// Whether a look costs only what is looked at.
+    pub fn is_lazy(&self) -> bool {
+        self.whole.is_none()
+    }
+
+    /// The children of a process.
+    pub fn below(&self, process: &Process) -> Vec<Process> {
         let is_child = |p: &Process| p.parent == process.pid && p.pid != process.pid;
         match &self.whole {
             Some(table) => table.all().filter(|p| is_child(p)).cloned().collect(),

@@ -27,6 +27,24 @@ pub fn unread(tty: &str) -> Option<u64> {
     rustix::io::ioctl_fionread(&file).ok()
 }
 
+/// Whether nothing has been written to the terminal of a process since the second `then` (since the epoch) began. `None`: it has none
+/// that is known here. The system notes the time of a write only if eight seconds have begun since the last one that it noted
+/// (of those that the clock counts from the epoch), so what was written shortly before `then` counts as written since.
+pub fn was_still_at(pid: i32, then: u64) -> Option<bool> {
+    if cfg!(not(target_os = "linux")) {
+        return None;
+    }
+    let terminal = |fd: &i32| {
+        let path = format!("/proc/{pid}/fd/{fd}");
+        let there = fs::read_link(&path).ok()?;
+        there.starts_with("/dev/pts").then_some(())?;
+        fs::metadata(path).ok()
+    };
+    let written = [1, 2, 0].iter().find_map(terminal)?.modified().ok()?;
+    let second = written.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs();
+    Some((second | 7) < then)
+}
+
 /// Whether the main thread of a process sleeps until something comes.
 fn waits(pid: i32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/wchan"))
@@ -85,6 +103,32 @@ mod tests {
         assert_eq!(seen(line, false), (true, false, true));
         let key = "import os, select, time\nwhile 1:\n    select.select([0], [], [])\n    time.sleep(.5)\n    os.read(0, 99)\n    time.sleep(.5)\n";
         assert_eq!(seen(key, true), (true, false, true));
+    }
+
+    #[test]
+    fn a_terminal_is_still_until_something_is_written_to_it() {
+        let pty = nix::pty::openpty(None, None).unwrap();
+        let mut child = Command::new("sh")
+            .args(["-c", "read go; echo; read end"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::from(pty.slave))
+            .spawn()
+            .unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        // As if the look was later: nothing was written in the eight seconds before.
+        let later = now() + 16;
+        assert_eq!(was_still_at(pid, later), Some(true));
+        let then = now();
+        child.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
+        let begun = Instant::now();
+        while was_still_at(pid, then) != Some(false) {
+            assert!(begun.elapsed() < Duration::from_secs(10));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(was_still_at(pid, then), None);
     }
 
     #[test]
