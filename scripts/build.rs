@@ -18,7 +18,8 @@ fn main() {
         println!("cargo:rustc-link-arg-bins=-no-pie");
         let script = format!("{}/scripts/no-unwinding.ld", variable("CARGO_MANIFEST_DIR"));
         let arguments = ["-T", &script, "-Wl,--no-eh-frame-hdr"];
-        if variable("CARGO_CFG_PANIC") == "abort" && links(&arguments) {
+        // Only the profile of releases ends at a panic (Cargo.toml).
+        if variable("PROFILE") == "release" && links(&arguments) {
             for argument in arguments {
                 println!("cargo:rustc-link-arg-bins={argument}");
             }

@@ -106,21 +106,11 @@ pub fn run(store: &Store, first: &Server, serves: impl FnOnce()) -> Result<()> {
             }
         }
         failed.take(round.configure());
-        let late = surveyed.is_none_or(|at| at.elapsed() >= SURVEY_EVERY);
-        let due = round.hear() || late && failed.take(round.is_as_before()) != Some(true);
-        if due || failed.take(round.lost_somebody()).unwrap_or_default() {
-            surveyed = Some(Instant::now());
-            if failed.take(round.survey()) == Some(false) {
-                return Ok(());
-            }
-            failed.take(round.tidy());
-            observed = None;
-        } else if late {
-            surveyed = Some(Instant::now());
-            if failed.take(round.check_up()) == Some(false) {
-                return Ok(());
-            }
-            failed.take(round.tidy());
+        match survey(&mut round, surveyed, &mut failed) {
+            Surveyed::NobodyLeft => return Ok(()),
+            Surveyed::No => {}
+            Surveyed::Again => (surveyed, observed) = (Some(Instant::now()), None),
+            Surveyed::AsBefore => surveyed = Some(Instant::now()),
         }
         failed.take(round.witness());
         let due = failed.take(round.letters()).flatten();
@@ -177,6 +167,36 @@ pub fn run(store: &Store, first: &Server, serves: impl FnOnce()) -> Result<()> {
         round.take_marks_off();
     }
     Ok(())
+}
+
+/// What a survey came to, or why there was none.
+enum Surveyed {
+    /// No server is left.
+    NobodyLeft,
+    /// It is not time for one.
+    No,
+    /// Everything was looked at.
+    Again,
+    /// It would have shown what the last one did.
+    AsBefore,
+}
+
+/// Looks at all panes, if it is time for that and something has changed since `last`, and tidies up.
+fn survey(round: &mut Round<'_>, last: Option<Instant>, failed: &mut Failed) -> Surveyed {
+    let late = last.is_none_or(|at| at.elapsed() >= SURVEY_EVERY);
+    let due = round.hear() || late && failed.take(round.is_as_before()) != Some(true);
+    let (left, surveyed) = if due || failed.take(round.lost_somebody()).unwrap_or_default() {
+        (failed.take(round.survey()), Surveyed::Again)
+    } else if late {
+        (failed.take(round.check_up()), Surveyed::AsBefore)
+    } else {
+        return Surveyed::No;
+    };
+    if left == Some(false) {
+        return Surveyed::NobodyLeft;
+    }
+    failed.take(round.tidy());
+    surveyed
 }
 
 /// Says what this courier is, and what keeps a newer one from taking over.

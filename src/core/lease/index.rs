@@ -115,11 +115,8 @@ impl<'a> Line<'a> {
         Some(Self { fence, path, place, of, rest: part()? })
     }
 
-    /// The lease as far as this line tells: with this one path. `Some(None)`: its record has to be read.
-    fn lease(self, boot: &str) -> Option<Option<Lease>> {
-        if self.rest == ELSEWHERE {
-            return Some(None);
-        }
+    /// The lease as far as this line tells: with this one path.
+    fn lease(self, boot: &str) -> Option<Lease> {
         let mut parts = self.rest.splitn(12, '\t');
         let mut part = || parts.next();
         let mode = match part()? {
@@ -147,7 +144,7 @@ impl<'a> Line<'a> {
             "" => None,
             text => Some(Reason::try_from(text.to_owned()).ok()?),
         };
-        Some(Some(Lease {
+        Some(Lease {
             fence: self.fence,
             holder: Holder { name, process, namespace, command, identity, host: None },
             paths: vec![self.path],
@@ -157,7 +154,7 @@ impl<'a> Line<'a> {
             since,
             expires: Deadline { wall_ms, awake_ms, boot: boot.to_owned() },
             challenge: None,
-        }))
+        })
     }
 }
 
@@ -184,10 +181,10 @@ pub fn gather(mut lines: Vec<Line<'_>>, boot: &str) -> Option<(Vec<Lease>, Vec<u
             }
             continue;
         }
-        let fence = line.fence;
-        match line.lease(boot)? {
-            Some(lease) => leases.push(lease),
-            None => elsewhere.push(fence),
+        if line.rest == ELSEWHERE {
+            elsewhere.push(line.fence);
+        } else {
+            leases.push(line.lease(boot)?);
         }
     }
     (expected.1 == expected.2).then_some((leases, elsewhere))

@@ -304,43 +304,38 @@ impl Index {
         let (mut low, mut high) = (0, self.mark.sorted.size);
         while low < high {
             let middle = low + (high - low) / 2;
-            match self.line_from(middle)? {
+            match self.line_from(middle).ok()? {
                 Some((at, line)) if at < high && index::order(line.as_bytes(), key.as_bytes()).is_lt() => {
                     low = at + line.len() as u64 + 1;
                 }
                 _ => high = middle,
             }
         }
-        while let Some((at, line)) = self.line_from(low)?.filter(|(_, line)| line.starts_with(key)) {
+        while let Some((at, line)) = self.line_from(low).ok()?.filter(|(_, line)| line.starts_with(key)) {
             take(&line)?;
             low = at + line.len() as u64 + 1;
         }
         Some(())
     }
 
-    /// The first line that begins at `at` or behind, and where; `Some(None)` if there is none.
-    fn line_from(&self, at: u64) -> Option<Option<(u64, String)>> {
+    /// The first line that begins at `at` or behind, and where.
+    fn line_from(&self, at: u64) -> Result<Option<(u64, String)>> {
         // A line begins behind a line feed: that one is looked for, too.
         let from = at.saturating_sub(1);
+        let size = usize::try_from(self.mark.sorted.size - from)?;
         let mut bytes = Vec::new();
-        loop {
+        while bytes.len() < size {
             let have = bytes.len();
-            let size = usize::try_from(self.mark.sorted.size - from).ok()?;
-            let want = (have + CHUNK).min(size);
-            bytes.resize(want, 0);
-            self.sorted.read_exact_at(bytes.get_mut(have..)?, from + have as u64).ok()?;
+            bytes.resize((have + CHUNK).min(size), 0);
+            self.sorted.read_exact_at(&mut bytes[have..], from + have as u64)?;
             let begin = if at == 0 { Some(0) } else { bytes.iter().position(|b| *b == b'\n').map(|p| p + 1) };
-            let line = begin.and_then(|begin| Some((begin, bytes.get(begin..)?)));
-            if let Some((begin, line)) = line
-                && let Some(end) = line.iter().position(|b| *b == b'\n')
-            {
-                let line = std::str::from_utf8(line.get(..end)?).ok()?;
-                return Some(Some((from + begin as u64, line.to_owned())));
-            }
-            if want == size {
-                return Some(None);
+            let Some(begin) = begin else { continue };
+            if let Some(end) = bytes[begin..].iter().position(|b| *b == b'\n') {
+                let line = std::str::from_utf8(&bytes[begin..begin + end])?;
+                return Ok(Some((from + begin as u64, line.to_owned())));
             }
         }
+        Ok(None)
     }
 
     /// Takes up changes that were just written to the records. `known` is what those leases were that are changed; `all` the table after
