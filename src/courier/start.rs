@@ -63,8 +63,11 @@ pub fn revive(store: &Store) {
 
 /// Whether something is there that only a courier does.
 fn is_needed(store: &Store, agents: &[Agent]) -> Result<bool> {
+    if store.has_many_leases() {
+        return Ok(true);
+    }
     for dir in ["leases", "waiters", "notices", "outbox", "claims"] {
-        if !record::list(&store.dir().join(dir))?.is_empty() {
+        if record::is_any(&store.dir().join(dir))? {
             return Ok(true);
         }
     }

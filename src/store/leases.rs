@@ -89,6 +89,11 @@ impl Store {
         self.leases_about(Part::All)
     }
 
+    /// Whether there are so many leases that they have an index: one look at the file system.
+    pub fn has_many_leases(&self) -> bool {
+        index::exists(self)
+    }
+
     /// A part of the leases now; as [`Store::leases`].
     pub fn leases_about(&self, part: Part<'_>) -> Result<Leases> {
         let seen = self.load_leases(part, &[], false)?;

@@ -250,6 +250,22 @@ pub fn each(dir: &Path, mut take: impl FnMut(&str)) -> Result<()> {
     Ok(())
 }
 
+/// Whether there is any `.json` file in `dir`: found without a look at all of them.
+pub fn is_any(dir: &Path) -> Result<bool> {
+    let entries = match open_dir(dir) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(e) => return Err(e).with_context(|| format!("cannot read {}", dir.display())),
+    };
+    for entry in entries {
+        let name = entry.with_context(|| format!("cannot read {}", dir.display()))?.file_name();
+        if Path::new(&name).extension().is_some_and(|e| e == "json") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Opens a directory to list it. Unlike other calls of the library, this one is not made again by itself when a signal interrupts it.
 fn open_dir(dir: &Path) -> std::io::Result<fs::ReadDir> {
     loop {
