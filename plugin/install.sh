@@ -3,7 +3,9 @@
 # this checkout. One installation at a time, whole files only (the old program serves until the rename), and a plain reason when
 # it cannot be done. Run from the popup, by background.sh, or by hand:
 #
-#   install.sh [--once] [auto|download|build]
+#   install.sh [--once] [--team] [auto|download|build]
+#
+# With --team, or where a project of this user is in a team over several hosts, swarm-link is built, too: no prebuilt one is offered.
 #
 # auto downloads if it can and builds otherwise; download never builds; build never downloads. bin/.stamp holds a checksum of the
 # sources that were installed; while they are the same nothing is done. bin/.failed holds that of sources that could not be
@@ -19,16 +21,21 @@ log=${XDG_STATE_HOME:-$HOME/.local/state}/swarm/build.log
 # How long a download may take, in seconds.
 patience=${SWARM_DOWNLOAD_TIMEOUT:-120}
 lock=$root/bin/.building
-once=no mode=auto
+once=no mode=auto team=no
 for word in "$@"; do
   case $word in
   --once) once=yes ;;
+  --team) team=yes ;;
   auto | download | build) mode=$word ;;
   *)
-    echo "swarm: install.sh does not know '$word': use --once, auto, download or build" >&2
+    echo "swarm: install.sh does not know '$word': use --once, --team, auto, download or build" >&2
     exit 2
     ;;
   esac
+done
+
+for joined in "${XDG_STATE_HOME:-$HOME/.local/state}"/swarm/*/team.json; do
+  [ ! -e "$joined" ] || team=yes
 done
 
 fail() {
@@ -62,15 +69,18 @@ take() {
   [ "$taken" -eq 0 ] || { code=4 && fail 'another build has just begun'; }
 }
 
-is_current() { [ -x bin/swarm ] && [ -x bin/swarm-msg ] && [ "$(cat bin/.stamp 2>/dev/null)" = "$now" ]; }
+is_current() {
+  [ "$team" = no ] || [ -x bin/swarm-link ] || return 1
+  [ -x bin/swarm ] && [ -x bin/swarm-msg ] && [ "$(cat bin/.stamp 2>/dev/null)" = "$now" ]
+}
 current() {
   echo 'swarm: the program is up to date'
   exit 0
 }
 
-# Moves the two programs of a directory into bin/, the stamp last.
+# Moves the programs of a directory into bin/, the stamp last.
 publish() {
-  for name in swarm swarm-msg; do
+  for name in swarm swarm-msg $([ "$team" = no ] || echo swarm-link); do
     { cp "$1/$name" "bin/.new.$name" && chmod 755 "bin/.new.$name" && mv -f "bin/.new.$name" "bin/$name"; } || return 1
   done
   printf '%s\n' "$now" >bin/.new.stamp && mv -f bin/.new.stamp bin/.stamp
@@ -195,7 +205,12 @@ if [ "$once" = yes ] && [ "$(sed -n 1p bin/.failed 2>/dev/null)" = "$now" ]; the
 fi
 { mkdir -p "$(dirname "$log")" && : >"$log"; } || fail "cannot write the log $log"
 
-if [ "$mode" != build ] && find_prebuilt; then
+# No prebuilt swarm-link is offered. Without cargo the other two are better than nothing.
+if [ "$team" = yes ] && ! command -v cargo >/dev/null; then
+  team=no
+  echo 'swarm: swarm-link has to be built, and cargo was not found: a team over several hosts cannot be reached' | tee -a "$log"
+fi
+if [ "$mode" != build ] && [ "$team" = no ] && find_prebuilt; then
   echo "swarm: downloading swarm $version for $machine ($((size / 1000)) kB)" | tee -a "$log"
   if download; then
     echo 'swarm: installed in bin/'
@@ -224,6 +239,7 @@ echo "swarm: building (log: $log)"
 # The target directory is named so that a setting of the user's cargo does not move it. tee hides the exit code.
 build() {
   {
+    [ "$team" = no ] || set -- --features team "$@"
     cargo build --release --locked --target-dir target "$@" 2>&1
     echo "$?" >bin/.new.code
   } | tee -a "$log"

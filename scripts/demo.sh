@@ -3,6 +3,7 @@
 #
 #   scripts/demo.sh            builds, runs, prints what happened, exits 0 if all of it did
 #   scripts/demo.sh --attach   the same, then leaves the tmux server open for you to look around
+#   scripts/demo.sh --team     two hosts on this machine as a team, with a private PostgreSQL: mail, a contended lease, a cut
 #
 # Nothing outside a temporary directory is touched: neither your tmux server nor your projects.
 set -euo pipefail
@@ -12,8 +13,9 @@ attach=no
 case ${1:-} in
 '') ;;
 --attach) attach=yes ;;
+--team) exec "$root/scripts/demo-team.sh" ;;
 *)
-  sed -n '2,7s/^# \{0,1\}//p' "$0"
+  sed -n '2,8s/^# \{0,1\}//p' "$0"
   exit 2
   ;;
 esac

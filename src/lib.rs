@@ -8,6 +8,7 @@
 //! - [`courier`]: the only code that types into panes; one process per project
 //! - [`hooks`]: what is done when an agent's own hook calls
 //! - [`carriers`]: agents' own channels: giving a text to a running agent without a key being typed
+//! - `link`: the way to a team over several hosts; a program of its own, with the feature `team`
 //! - [`tmux`]: the only code that talks to tmux
 //! - [`store`]: the `.swarm/` directory: the mutex, atomic records, the signing key
 //! - [`os`]: processes, their ancestry and their liveness
@@ -22,6 +23,8 @@ pub mod cli;
 pub mod core;
 pub mod courier;
 pub mod hooks;
+#[cfg(feature = "team")]
+pub mod link;
 pub mod os;
 pub mod store;
 pub mod tmux;

@@ -73,6 +73,12 @@ fn lower_layers_do_not_know_higher_ones() {
     );
     assert_absent("os", &["crate::store", "crate::courier", "crate::cli", "crate::tmux"], &[]);
     assert_absent("courier", &["crate::cli", "crate::view"], &[]);
+    assert_absent(
+        "link",
+        &["crate::cli", "crate::view", "crate::tmux", "crate::courier", "crate::hooks"],
+        &[],
+    );
+    assert_absent("", &["tokio_postgres"], &["link/engine.rs"]);
     assert_absent("view", &["crate::cli", "crate::courier"], &[]);
     assert_absent("hooks", &["crate::cli", "crate::tmux", "crate::courier"], &[]);
 }
@@ -140,7 +146,7 @@ fn every_module_that_shares_state_says_what_holds_when_several_use_it() {
         "at once",
         "killed",
     ];
-    for layer in ["store", "courier", "hooks", "os"] {
+    for layer in ["store", "courier", "hooks", "link", "os"] {
         for (path, code) in sources(layer) {
             let preamble =
                 code.lines().take_while(|l| l.starts_with("//!")).collect::<String>().to_lowercase();

@@ -30,6 +30,6 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
     let to = compose::recipients(&mut session, &[original.from.to_string()])?;
     let answers = Some((original.id.clone(), original.thread.clone()));
-    let draft = Draft { answers, ..compose::draft(&session, to, MessageType::Ack, body) };
-    compose::send(&session, draft, args.report)
+    let draft = Draft { answers, ..compose::draft(&session, Vec::new(), MessageType::Ack, body) };
+    compose::send(&session, draft, to, args.report)
 }

@@ -1,7 +1,8 @@
 //! Sending and telling how far a message came: what `send`, `reply`, `ack` and `resend` share.
 
-use super::print;
 use super::session::Session;
+use super::{away, print};
+use crate::core::address::HostName;
 use crate::core::body::Body;
 use crate::core::delivery::{Progress, Stage};
 use crate::core::escape;
@@ -17,6 +18,7 @@ use crate::store::post::Draft;
 use crate::tmux::Server;
 use anyhow::Result;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::time::{Duration, Instant};
 
@@ -65,16 +67,30 @@ pub(super) fn draft(session: &Session, to: Vec<Name>, kind: MessageType, body: B
 /// A name that nobody bears, and that said in words.
 type Missing = (String, String);
 
-/// Sends `draft` and reports.
-pub(super) fn send(session: &Session, draft: Draft, report: Report) -> Result<()> {
-    let message = post(session, draft)?;
-    watch(session, &message, report)
+/// Sends `draft` to these and reports.
+pub(super) fn send(session: &Session, draft: Draft, to: To, report: Report) -> Result<()> {
+    send_but(session, draft, to, report, &[])
 }
 
 /// Sends `draft` to those that are there, and reports them and the `unknown` ones.
-pub(super) fn send_but(session: &Session, draft: Draft, report: Report, unknown: &[Refusal]) -> Result<()> {
-    if let ([first, ..], []) = (unknown, &draft.to[..]) {
+pub(super) fn send_but(
+    session: &Session,
+    draft: Draft,
+    to: To,
+    report: Report,
+    unknown: &[Refusal],
+) -> Result<()> {
+    let draft = Draft { to: to.here, ..draft };
+    if let ([first, ..], [], true) = (unknown, &draft.to[..], to.away.is_empty()) {
         return Err(first.clone().into());
+    }
+    let sent = if to.away.is_empty() { Vec::new() } else { away::post(session, &draft, &to.away)? };
+    if !sent.is_empty() {
+        away::watch(session, &sent, report.no_wait, report.json, PATIENCE)?;
+        if draft.to.is_empty() {
+            let Some(first) = unknown.first() else { return Ok(()) };
+            return Err(Refusal::Partly(format!("not sent to all: {first}. The others have it")).into());
+        }
     }
     let message = post(session, draft)?;
     let missing: Vec<Missing> = unknown
@@ -210,18 +226,34 @@ pub(super) fn sentence(name: &Name, delivery: &Progress) -> String {
     }
 }
 
-/// The names that `list` (comma-separated; `all` or `@all` is everybody else) stands for; all of them have to be known.
-pub(super) fn recipients(session: &mut Session, lists: &[String]) -> Result<Vec<Name>> {
+/// Who gets a message.
+#[derive(Debug, Default)]
+pub(super) struct To {
+    /// On this host.
+    pub(super) here: Vec<Name>,
+    /// On other hosts of the team.
+    pub(super) away: BTreeMap<HostName, Vec<Name>>,
+}
+
+/// The names that `list` (comma-separated; `all` or `@all` is everybody else here, `@team` on all hosts) stands for; all of them have to be known.
+pub(super) fn recipients(session: &mut Session, lists: &[String]) -> Result<To> {
     let (to, unknown) = reachable(session, lists)?;
     unknown.into_iter().next().map_or(Ok(to), |refusal| Err(refusal.into()))
 }
 
 /// [`recipients`], and the refusals for those that nobody answers to.
-pub(super) fn reachable(session: &mut Session, lists: &[String]) -> Result<(Vec<Name>, Vec<Refusal>)> {
-    let (mut to, mut unknown) = (Vec::new(), Vec::new());
+pub(super) fn reachable(session: &mut Session, lists: &[String]) -> Result<(To, Vec<Refusal>)> {
+    let (mut all, mut unknown) = (To::default(), Vec::new());
+    let to = &mut all.here;
     for given in lists.iter().flat_map(|l| l.split(',')).map(str::trim) {
         let asked = given.trim_start_matches('@');
-        if asked == "all" {
+        if asked == "team" || asked.contains('/') {
+            away::resolve(session, asked, &mut all.away, &mut unknown)?;
+        }
+        if asked.contains('/') {
+            continue;
+        }
+        if asked == "all" || asked == "team" {
             if !session.agents.iter().any(|a| a.is_live() && a.name != session.caller.name) {
                 session.rediscover();
             }
@@ -248,7 +280,7 @@ pub(super) fn reachable(session: &mut Session, lists: &[String]) -> Result<(Vec<
             None => unknown.push(session.unknown(given)),
         }
     }
-    Ok((to, unknown))
+    Ok((all, unknown))
 }
 
 /// Refuses a `--from` that is not the caller's own name.

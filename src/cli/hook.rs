@@ -161,6 +161,8 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
         gives: settings.carriers.contains(&Carrier::Hook),
         enforce: settings.enforce,
         tree: settings.tree,
+        team: &settings.team_paths,
+        offline: settings.offline,
     };
     let reply = call.answer(&input)?;
     fault::point("hook-decided");

@@ -57,6 +57,30 @@ pub(super) fn patterns(session: &Session, paths: &[OsString]) -> Result<Vec<Path
     Ok(patterns)
 }
 
+/// The same with what is meant in the whole team (`team`), and names of what is no path.
+pub(super) fn wide_patterns(
+    session: &Session,
+    paths: &[OsString],
+    team: bool,
+    names: &[String],
+) -> Result<Vec<PathPattern>> {
+    if team || (!names.is_empty() && session.store.has_team()) {
+        super::team::need(&session.store)?;
+    }
+    let mut patterns = patterns(session, paths)?;
+    if team {
+        patterns = patterns.iter().map(PathPattern::for_team).collect();
+    }
+    for name in names {
+        let named = PathPattern::named(name)
+            .map_err(|bad| Refusal::Usage(format!("'{}': {bad}", escape::short(name, 80))))?;
+        if !patterns.contains(&named) {
+            patterns.push(named);
+        }
+    }
+    Ok(patterns)
+}
+
 /// How long a lease still is, in words.
 pub(super) fn rest(lease: &Lease, now: &Moment) -> String {
     match (lease.expires.remaining_ms(now), &lease.challenge) {

@@ -1,5 +1,6 @@
 use super::lease::{self, duration};
 use super::session::Session;
+use super::team::lease as team;
 use super::{print, under};
 use crate::core::lease::{Grant, Holder, Lease, Mode, Outcome, PathPattern, Reason, Request, Wait, event};
 use crate::core::moment::Moment;
@@ -25,8 +26,14 @@ use std::time::{Duration, Instant};
 )]
 pub(super) struct Args {
     /// Files, directories or globs
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present = "name", value_name = "PATH")]
     paths: Vec<OsString>,
+    /// In the whole team: for every clone on every host, whatever is checked out there
+    #[arg(long)]
+    team: bool,
+    /// Something that is no file, such as deploy or staging-db: one at a time has it, in the whole team if there is one
+    #[arg(long, value_name = "NAME")]
+    name: Vec<String>,
     /// Let others hold it too, as long as they share it: to read undisturbed
     #[arg(long)]
     shared: bool,
@@ -68,7 +75,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     };
     let request = Request {
         holder,
-        paths: lease::patterns(&session, &args.paths)?,
+        paths: lease::wide_patterns(&session, &args.paths, args.team, &args.name)?,
         mode: if args.shared { Mode::Shared } else { Mode::Exclusive },
         ttl_ms: lease::ttl(&session, args.ttl)?,
         reason: args.reason.clone(),
@@ -91,6 +98,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let known = session.agents.iter().find(|a| a.is_live());
     let server = known.map_or_else(Server::current, |a| Server::new(&a.place.socket));
     let _ = start::ensure(store, &server);
+    let wide = args.team || (!args.name.is_empty() && store.has_team());
+    if let (Outcome::Granted(grant), true) = (&outcome, wide) {
+        team::hold(store, &request.holder, grant, args.wait, keeps_waiting)?;
+    }
     let linked = match &outcome {
         Outcome::Granted(_) => hard_linked(store, &request)?,
         _ => Vec::new(),

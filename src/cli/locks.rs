@@ -21,13 +21,22 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let (table, damaged) = (&leases.table, &leases.damaged);
     if args.json {
         let now = table.now();
+        let team = if store.has_team() { store.board()? } else { None };
+        let ticks = super::team::ticks()?;
         return print::object(json!({
+            "team": team.as_ref().map(|b| super::team::lease::board_json(b, &ticks)),
             "leases": table.leases().map(|l| lease::lease_json(l, now)).collect::<Vec<_>>(),
             "waiters": table.waiters().map(|w| lease::waiter_json(w, now)).collect::<Vec<_>>(),
             "damaged": damaged.iter().map(|d| &d.record).collect::<Vec<_>>(),
         }));
     }
-    print::out(&list(table, damaged))
+    let mut text = list(table, damaged);
+    if store.has_team()
+        && let Some(board) = store.board()?
+    {
+        text.push_str(&super::team::lease::list(&board, &super::team::ticks()?));
+    }
+    print::out(&text)
 }
 
 fn list(table: &LeaseTable, damaged: &[Damaged]) -> String {

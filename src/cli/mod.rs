@@ -5,6 +5,7 @@
 
 mod ack;
 mod agents;
+mod away;
 mod completions;
 mod compose;
 mod config;
@@ -40,6 +41,7 @@ mod show;
 mod stats;
 mod status;
 mod stranger;
+mod team;
 mod under;
 mod uninstall;
 mod unlock;
@@ -96,6 +98,7 @@ enum SwarmCommand {
     Hooks(hooks::Args),
     Guard(guard::Args),
     Config(config::Args),
+    Team(team::Args),
     Uninstall(uninstall::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -146,6 +149,7 @@ pub fn swarm() -> ExitCode {
         SwarmCommand::Hooks(args) => hooks::run(&args),
         SwarmCommand::Guard(args) => guard::run(&args),
         SwarmCommand::Config(args) => config::run(&args),
+        SwarmCommand::Team(args) => team::run(&args),
         SwarmCommand::Uninstall(args) => uninstall::run(&args),
         SwarmCommand::Completions(args) => completions::run(&args),
         SwarmCommand::Man(args) => man::run(&args),
@@ -156,6 +160,9 @@ pub fn swarm() -> ExitCode {
         SwarmCommand::Courier(args) => courier::run(&args),
     })
 }
+
+#[cfg(feature = "team")]
+pub use team::swarm_link;
 
 /// Runs `swarm-msg` with this process's arguments.
 pub fn swarm_msg() -> ExitCode {

@@ -60,7 +60,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let chosen: Vec<Agent> = match &args.name {
         None => session.agents.iter().filter(asked).cloned().collect(),
         Some(name) => {
-            let name = compose::recipients(&mut session, std::slice::from_ref(name))?;
+            let name = compose::recipients(&mut session, std::slice::from_ref(name))?.here;
             session.agents.iter().filter(|a| a.is_live() && name.contains(&a.name)).cloned().collect()
         }
     };

@@ -31,8 +31,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let (found, original) = session.find(&args.id, true)?;
     let to = compose::recipients(&mut session, &[original.from.to_string()])?;
     let answers = Some((original.id.clone(), original.thread.clone()));
-    let draft = Draft { answers, ack: args.ack, ..compose::draft(&session, to, args.kind, body) };
-    compose::send(&session, draft, args.report)?;
+    let draft = Draft { answers, ack: args.ack, ..compose::draft(&session, Vec::new(), args.kind, body) };
+    compose::send(&session, draft, to, args.report)?;
     // Who answers has seen it: nobody waits for an acknowledgement any more.
     session.store.receipt(&found, original.ack_required)?;
     Ok(())

@@ -39,7 +39,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         Some(to) => vec![to.clone()],
         None => original.to.iter().map(ToString::to_string).collect(),
     };
-    let to = compose::recipients(&mut session, &lists)?;
+    let to = compose::recipients(&mut session, &lists)?.here;
     let answers =
         Some((original.reply_to.clone().unwrap_or_else(|| original.id.clone()), original.thread.clone()));
     let draft = Draft {

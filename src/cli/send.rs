@@ -43,6 +43,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     compose::check_from(&session, args.from.as_deref())?;
     let lists: Vec<String> = std::iter::once(args.to.clone()).chain(args.also.iter().cloned()).collect();
     let (to, unknown) = compose::reachable(&mut session, &lists)?;
-    let draft = Draft { ack: args.ack, urgent: args.urgent, ..compose::draft(&session, to, args.kind, body) };
-    compose::send_but(&session, draft, args.report, &unknown)
+    let draft =
+        Draft { ack: args.ack, urgent: args.urgent, ..compose::draft(&session, Vec::new(), args.kind, body) };
+    compose::send_but(&session, draft, to, args.report, &unknown)
 }

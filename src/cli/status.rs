@@ -30,7 +30,17 @@ pub(super) fn run(args: &Args) -> Result<()> {
 }
 
 fn one(session: &Session, id: &str, json: bool) -> Result<()> {
-    let (_, message) = session.find(id, false)?;
+    let found = session.find(id, false);
+    if found.is_err() && session.store.has_team() && id.len() >= crate::core::id::MIN_PREFIX {
+        let away = session.store.find_away(id)?;
+        if let [sent, ..] = &away[..] {
+            if json {
+                return print::object(super::away::as_object(sent));
+            }
+            return print::out(&super::away::lines(sent));
+        }
+    }
+    let (_, message) = found?;
     let mut states: Vec<(Name, Progress, Option<AckClock>, Option<Identity>)> = Vec::new();
     for addressed in &message.to {
         // A renamed recipient's mail has moved with it.

@@ -42,6 +42,9 @@ pub(super) fn run(store: &Store, request: &Request, grant: &Grant, command: &[Os
         })?;
     }
     let _ = store.ring();
+    if store.has_team() {
+        store.ring_link();
+    }
     match ended? {
         0 => Ok(()),
         code => Err(Ended(code).into()),

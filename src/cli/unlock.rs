@@ -13,7 +13,7 @@ use std::io::{BufRead, IsTerminal, Read};
 ///
 /// Giving back what you do not have succeeds; what somebody else has is refused with 3.
 #[derive(Debug, clap::Args)]
-#[command(group(clap::ArgGroup::new("what").required(true).args(["paths", "all", "fence"])))]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["paths", "name", "all", "fence"]).multiple(true)))]
 #[command(
     after_help = "Examples:\n  swarm-msg unlock src/parser.rs\n  swarm-msg unlock --all\n  swarm unlock src/ --force"
 )]
@@ -21,11 +21,17 @@ pub(super) struct Args {
     /// Files, directories or globs, as you leased them
     #[arg(value_name = "PATH")]
     paths: Vec<OsString>,
+    /// What you leased in the whole team
+    #[arg(long, requires = "paths")]
+    team: bool,
+    /// What is no file
+    #[arg(long, value_name = "NAME")]
+    name: Vec<String>,
     /// Everything of yours
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["paths", "name", "fence"])]
     all: bool,
     /// The lease, or the ticket, with this number, if it is still yours
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["paths", "name"])]
     fence: Option<u64>,
     /// Take every lease that overlaps PATH, or the one with this number, away from whoever holds it: for a person only; the
     /// holders are told
@@ -42,7 +48,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<()> {
     let mut session = Session::open()?;
     session.prove()?;
-    let paths = lease::patterns(&session, &args.paths)?;
+    let paths = lease::wide_patterns(&session, &args.paths, args.team, &args.name)?;
     if args.force {
         return force(&session, &paths, args);
     }
@@ -63,6 +69,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
         (released, others)
     })?;
     let _ = session.store.ring();
+    if session.store.has_team() {
+        session.store.ring_link();
+    }
     let now = clock::now()?;
     if args.json {
         let leases: Vec<_> = released.leases.iter().map(|l| lease::lease_json(l, &now)).collect();

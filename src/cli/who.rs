@@ -41,6 +41,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
         text.push_str(&format!("{:<16} {kind}{}{you}\n", agent.name, place.unwrap_or_default()));
     }
     text.push_str(&format!("{:<16} the person at the keyboard\n", "human"));
+    for (address, line) in super::team::roster(&session.store)? {
+        text.push_str(&format!("{address:<16} {line}\n"));
+    }
     print::out(&text)
 }
 

@@ -112,6 +112,9 @@ pub fn run(store: &Store, first: &Server, serves: impl FnOnce()) -> Result<()> {
             Surveyed::Again => (surveyed, observed) = (Some(Instant::now()), None),
             Surveyed::AsBefore => surveyed = Some(Instant::now()),
         }
+        if surveyed.is_some_and(|at| at.elapsed() < PULSE) {
+            start::ensure_link(store);
+        }
         failed.take(round.witness());
         let due = failed.take(round.letters()).flatten();
         let leased = failed.take(round.leases()).unwrap_or(true);

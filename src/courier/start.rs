@@ -15,7 +15,8 @@ use crate::os::{process, program};
 use crate::store::lock::{self, Held};
 use crate::store::mail::Folder;
 use crate::store::service::Service;
-use crate::store::{Store, record};
+use crate::store::team::link_lock;
+use crate::store::{Store, record, wake};
 use crate::tmux::Server;
 use anyhow::{Context as _, Result, bail};
 use nix::sys::signal::{Signal, kill};
@@ -80,6 +81,44 @@ fn is_needed(store: &Store, agents: &[Agent]) -> Result<bool> {
         }
     }
     Ok(false)
+}
+
+/// Starts this host's link to its team if there is one and none runs. What fails is left to the next look.
+pub fn ensure_link(store: &Store) {
+    let start = || -> Result<()> {
+        let bell = store.team_dir().join("bell");
+        if !store.has_team() || wake::is_heard(&bell)? || store.is_retired() {
+            return Ok(());
+        }
+        let program = own()?.with_file_name("swarm-link");
+        if !program.exists() {
+            return store.note_link(&format!("{} is not there", program.display()));
+        }
+        let lock = link_lock(store);
+        let fresh = |meta: std::fs::Metadata| {
+            meta.modified().is_ok_and(|at| at.elapsed().is_ok_and(|age| age < AGAIN))
+        };
+        let known = lock.symlink_metadata();
+        if known.is_ok_and(fresh) {
+            return Ok(());
+        }
+        let Some(held) = lock::try_exclusive(&lock)? else { return Ok(()) };
+        held.touch();
+        Command::new(&program)
+            .arg("run")
+            .arg("--root")
+            .arg(store.root())
+            .env_remove("SWARM_ROOT")
+            .env("MALLOC_ARENA_MAX", "1")
+            .current_dir("/")
+            .stdin(held.stdio().context("cannot give the lock along")?)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map(drop)
+            .with_context(|| format!("cannot start {}", program.display()))
+    };
+    let _ = start();
 }
 
 fn place(store: &Store) -> PathBuf {

@@ -3,7 +3,7 @@
 //! Each check is one transaction of the store: of two agents about to write one file, one is granted and the other is told
 //! who was faster. What cannot be leased (a file outside the project) is not swarm's affair and is let through.
 
-use super::{Call, report};
+use super::{Call, report, team};
 use crate::core::escape;
 use crate::core::hook::{Answer, Enforce};
 use crate::core::lease::{
@@ -24,16 +24,24 @@ pub(super) fn before(call: &Call<'_>, files: &[String]) -> Result<Answer> {
     let Some(first) = paths.first().cloned().filter(|_| call.enforce != Enforce::Off) else {
         return Ok(Answer::default());
     };
+    if let Some((enforce, text)) = team::refusal(call, &holder(call), &paths)? {
+        let warns = call.enforce == Enforce::Warn;
+        return Ok(said(if warns { Enforce::Warn } else { enforce }, text));
+    }
     let request = Request { paths, ..Request::edit(holder(call), first) };
     let text = match call.store.acquire(&request, None)? {
         Outcome::Granted(_) => return Ok(Answer::default()),
         Outcome::Denied(blockers) | Outcome::Queued { blockers, .. } => refusal(&blockers, &(call.command)()),
         Outcome::Cycle(_) => "others wait for what you hold".to_owned(),
     };
-    Ok(match call.enforce {
+    Ok(said(call.enforce, text))
+}
+
+fn said(enforce: Enforce, text: String) -> Answer {
+    match enforce {
         Enforce::Deny => Answer { deny: Some(text), context: None },
         _ => Answer { deny: None, context: Some(text) },
-    })
+    }
 }
 
 /// After a tool has written these files: they are the agent's open work until they are committed.

@@ -12,6 +12,7 @@ mod edits;
 pub mod install;
 mod mail;
 pub mod report;
+mod team;
 pub mod tree;
 
 use crate::core::agent::{Agent, Status};
@@ -52,6 +53,10 @@ pub struct Call<'a> {
     pub enforce: Enforce,
     /// What to do about commands that take uncommitted work of others with them.
     pub tree: Enforce,
+    /// The paths that nobody edits without holding them in the whole team: globs.
+    pub team: &'a [String],
+    /// What to do about edits of these while the team cannot be asked.
+    pub offline: Enforce,
 }
 
 /// What to print, and what is true once it was printed.

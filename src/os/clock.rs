@@ -5,6 +5,7 @@
 
 use super::process;
 use crate::core::moment::Moment;
+use crate::core::team::Ticks;
 use anyhow::{Context as _, Result};
 use nix::time::{ClockId, clock_gettime};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -17,6 +18,16 @@ pub fn now() -> Result<Moment> {
     let clock = ClockId::CLOCK_MONOTONIC;
     let awake = Duration::from(clock_gettime(clock).context("cannot read the clock")?);
     Ok(Moment { wall_ms: wall_ms(), awake_ms: millis(awake), boot: process::boot_id()? })
+}
+
+/// Now, by the clock that counts while the machine sleeps: `CLOCK_BOOTTIME` on Linux, `CLOCK_MONOTONIC` on macOS.
+pub fn ticks() -> Result<Ticks> {
+    #[cfg(target_os = "linux")]
+    let clock = ClockId::CLOCK_BOOTTIME;
+    #[cfg(not(target_os = "linux"))]
+    let clock = ClockId::CLOCK_MONOTONIC;
+    let since = Duration::from(clock_gettime(clock).context("cannot read the clock")?);
+    Ok(Ticks { ms: millis(since), boot: process::boot_id()? })
 }
 
 /// Milliseconds since the epoch, by the system's clock: somebody may set it, by any amount and in both directions.

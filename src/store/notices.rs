@@ -75,7 +75,7 @@ impl Store {
     }
 
     /// Under which name the one to be told reads now; the dead read nothing.
-    fn reader(&self, name: &Name) -> Result<Option<Name>> {
+    pub(super) fn reader(&self, name: &Name) -> Result<Option<Name>> {
         if name.is_human() {
             return Ok(Some(name.clone()));
         }

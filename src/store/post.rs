@@ -62,6 +62,16 @@ impl Store {
         for name in &draft.to {
             self.ensure_mailbox(name)?;
         }
+        self.write_down(draft, limit, check)
+    }
+
+    /// [`Store::prepare`] without a mailbox: for other hosts.
+    pub(super) fn write_down(
+        &self,
+        draft: Draft,
+        limit: Limit,
+        check: impl FnOnce(&Room) -> Result<()>,
+    ) -> Result<(Message, Staged)> {
         let now = now_ms();
         let id = MessageId::from_entropy(entropy()?);
         let (reply_to, thread) = match draft.answers {

@@ -23,6 +23,8 @@ pub enum Key {
     CoordAuto,
     Icons,
     Popup,
+    TeamPaths,
+    TeamOffline,
 }
 
 /// What the file of a project, which comes with a clone, may do with a setting.
@@ -73,7 +75,7 @@ pub struct Spec {
 }
 
 /// The table, in the order of [`Key`].
-const SPECS: [Spec; 14] = [
+const SPECS: [Spec; 16] = [
     Spec {
         name: "rate.count",
         kind: Kind::Count { min: 0, max: 100_000 },
@@ -200,6 +202,24 @@ const SPECS: [Spec; 14] = [
         rule: Rule::Never,
         effect: "whether urgent mail for you opens your inbox in a popup, once you have stopped typing",
     },
+    Spec {
+        name: "team.paths",
+        kind: Kind::Globs { most: 64 },
+        default: Value::Globs(Cow::Borrowed(&[])),
+        variable: "SWARM_TEAM_PATHS",
+        part: Part::Whole,
+        rule: Rule::Free,
+        effect: "paths that no agent edits without holding them in the whole team, once the project is in one",
+    },
+    Spec {
+        name: "team.offline",
+        kind: Kind::Word(&["deny", "warn"]),
+        default: Value::Word("deny"),
+        variable: "SWARM_TEAM_OFFLINE",
+        part: Part::Whole,
+        rule: Rule::Earlier,
+        effect: "what to do about edits of team.paths while the team cannot be asked",
+    },
 ];
 
 impl Key {
@@ -219,11 +239,13 @@ impl Key {
         Key::CoordAuto,
         Key::Icons,
         Key::Popup,
+        Key::TeamPaths,
+        Key::TeamOffline,
     ];
 
     /// Everything about it.
     pub fn spec(self) -> &'static Spec {
-        const TABLE: &[Spec; 14] = &SPECS;
+        const TABLE: &[Spec; 16] = &SPECS;
         &TABLE[self as usize]
     }
 

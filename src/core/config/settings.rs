@@ -46,6 +46,10 @@ pub struct Settings {
     pub ascii: bool,
     /// Whether urgent mail for the human opens a popup.
     pub popup: bool,
+    /// What no agent edits without holding it in the whole team: globs.
+    pub team_paths: Vec<String>,
+    /// What to do about such edits while the team cannot be asked.
+    pub offline: Enforce,
 }
 
 impl From<&Config> for Settings {
@@ -82,6 +86,11 @@ impl From<&Config> for Settings {
             coord_auto: *config.value(Key::CoordAuto) == Value::Switch(true),
             ascii: word(Key::Icons) == "ascii",
             popup: word(Key::Popup) == "urgent",
+            team_paths: match config.value(Key::TeamPaths) {
+                Value::Globs(globs) => globs.to_vec(),
+                _ => Vec::new(),
+            },
+            offline: word(Key::TeamOffline).parse().unwrap_or_default(),
         }
     }
 }
@@ -99,7 +108,7 @@ mod tests {
         assert!(!defaults.coord_auto && !defaults.ascii && !defaults.popup);
         let text = "[rate]\ncount = 3\nwindow = \"2s\"\n[ack]\nwaits = \"1s\"\nescalate = \"all\"\n\
                     [delivery]\nquiet = 1.5\nheld_notice = \"1m\"\ncarriers = [\"pane\", \"hook\"]\n[hooks]\nenforce = \"warn\"\ntree = \"off\"\n[lease]\nttl = 1\n\
-                    [mail]\nkeep_read = 0\n[coord]\nauto = true\n[status]\nicons = \"ascii\"\n[human]\npopup = \"urgent\"\n";
+                    [mail]\nkeep_read = 0\n[coord]\nauto = true\n[status]\nicons = \"ascii\"\n[human]\npopup = \"urgent\"\n[team]\npaths = [\"db/**\"]\noffline = \"warn\"\n";
         let layer = Layer::file(Source::User, "f", text);
         assert_eq!((layer.settings.len(), &layer.problems), (Key::ALL.len(), &vec![]));
         let set = Settings::from(&Config::resolve(vec![layer]));
@@ -117,6 +126,8 @@ mod tests {
             coord_auto: true,
             ascii: true,
             popup: true,
+            team_paths: vec!["db/**".into()],
+            offline: Enforce::Warn,
         };
         assert_eq!(set, expected);
     }

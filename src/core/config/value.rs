@@ -1,5 +1,6 @@
 //! What a setting may be, and reading it from a word of the command line, a variable or a file.
 
+use crate::core::lease::{self, PathPattern};
 use crate::core::span;
 use std::borrow::Cow;
 
@@ -31,6 +32,11 @@ pub enum Kind {
         /// How many at most.
         most: usize,
     },
+    /// Some globs.
+    Globs {
+        /// How many at most.
+        most: usize,
+    },
     /// One of these words.
     Word(&'static [&'static str]),
     /// Some of these words, each once, in an order of one's own.
@@ -46,6 +52,8 @@ pub enum Value {
     Number(u64),
     /// Durations in milliseconds.
     Times(Cow<'static, [u64]>),
+    /// Globs.
+    Globs(Cow<'static, [String]>),
     /// A word.
     Word(&'static str),
     /// Words.
@@ -71,6 +79,12 @@ impl Kind {
                 times
                     .filter(|t| t.len() <= most && t.iter().all(|ms| (min..=max).contains(ms)))
                     .map(|t| Value::Times(t.into()))
+            }
+            Kind::Globs { most } => {
+                let globs: Vec<String> =
+                    text.split(',').map(|g| g.trim().to_owned()).filter(|g| !g.is_empty()).collect();
+                let good = |glob: &String| PathPattern::team(lease::Kind::Glob, glob).is_ok();
+                Some(globs).filter(|g| g.len() <= most && g.iter().all(good)).map(|g| Value::Globs(g.into()))
             }
             Kind::Word(words) => words.iter().find(|w| **w == text).map(|w| Value::Word(w)),
             Kind::Words(words) => {
@@ -101,10 +115,10 @@ impl Kind {
             (Kind::Switch, toml_edit::Value::Boolean(b)) => return Ok(Value::Switch(*b.value())),
             (Kind::Count { .. }, toml_edit::Value::Integer(_))
             | (Kind::Word(_), toml_edit::Value::String(_)) => text(value),
-            (Kind::Switch | Kind::Count { .. } | Kind::Word(_), _) => None,
-            (Kind::Times { .. } | Kind::Words(_), toml_edit::Value::Array(all)) => {
+            (Kind::Times { .. } | Kind::Words(_) | Kind::Globs { .. }, toml_edit::Value::Array(all)) => {
                 all.iter().map(text).collect::<Option<Vec<_>>>().map(|all| all.join(","))
             }
+            (Kind::Switch | Kind::Count { .. } | Kind::Word(_) | Kind::Globs { .. }, _) => None,
             (Kind::Time { .. } | Kind::Times { .. } | Kind::Words(_), value) => text(value),
         };
         text.ok_or_else(|| self.describe()).and_then(|text| self.parse(&text))
@@ -120,6 +134,9 @@ impl Kind {
                 format!("a time from {}{or}", span(min, max))
             }
             Kind::Times { min, max, most } => format!("1 to {most} times from {}", span(min, max)),
+            Kind::Globs { most } => {
+                format!("at most {most} globs of * and **, relative to the project's root")
+            }
             Kind::Word(words) => match words {
                 [words @ .., last] if !words.is_empty() => format!("{} or {last}", words.join(", ")),
                 _ => words.join(", "),
@@ -137,6 +154,7 @@ impl Kind {
             (Kind::Time { .. }, Value::Number(ms)) => span::exact(*ms),
             (_, Value::Number(n)) => n.to_string(),
             (_, Value::Times(all)) => all.iter().map(|ms| span::exact(*ms)).collect::<Vec<_>>().join(","),
+            (_, Value::Globs(all)) => all.join(","),
             (_, Value::Word(word)) => (*word).to_owned(),
             (_, Value::Words(words)) => words.join(","),
             (_, Value::Switch(on)) => on.to_string(),
@@ -150,6 +168,7 @@ impl Kind {
             (_, Value::Switch(on)) => (*on).into(),
             (_, Value::Times(all)) => all.iter().map(|ms| span::exact(*ms)).collect(),
             (_, Value::Words(words)) => words.iter().copied().collect(),
+            (_, Value::Globs(all)) => all.iter().map(String::as_str).collect(),
             _ => self.text(value).into(),
         }
     }
@@ -164,6 +183,7 @@ impl Kind {
             (Kind::Time { .. }, Value::Number(ms)) => seconds(*ms),
             (_, Value::Number(n)) => (*n).into(),
             (_, Value::Times(all)) => all.iter().map(|ms| seconds(*ms)).collect(),
+            (_, Value::Globs(all)) => all.to_vec().into(),
             (_, Value::Word(word)) => (*word).into(),
             (_, Value::Words(words)) => words.iter().copied().collect(),
             (_, Value::Switch(on)) => (*on).into(),

@@ -7,7 +7,7 @@
 //!
 //! A line holds the whole lease, where nothing about it is unusual: whoever lists all of them need not open thousands of files.
 
-use super::pattern::{Kind, PathPattern};
+use super::pattern::{Kind, PathPattern, Scope};
 use super::record::{Holder, Lease, Liveness, Mode, Reason};
 use crate::core::message::Identity;
 use crate::core::moment::{Deadline, Moment};
@@ -20,18 +20,31 @@ use std::fmt::Write as _;
 /// What stands on a line instead of the rest of a lease that has to be read from its record.
 const ELSEWHERE: &str = "!";
 
+/// What stands in place of a work tree for paths that are in none: no work tree is called so.
+const TEAM: &str = "\u{1}team";
+const NAMED: &str = "\u{1}name";
+
+/// What a line says of where a path is meant.
+fn tree(path: &PathPattern) -> &str {
+    match path.scope() {
+        Scope::Tree(tree) => tree.as_deref().unwrap_or_default(),
+        Scope::Team => TEAM,
+        Scope::Name => NAMED,
+    }
+}
+
 /// The lines of a lease, one a path, each with its line feed.
 pub fn lines(lease: &Lease, boot: &str) -> String {
     let rest = rest(lease, boot);
     let mut text = String::new();
-    for (place, path) in lease.paths.iter().enumerate() {
+    for (place, path) in lease.paths.iter().map(PathPattern::folded).enumerate() {
         let kind = match path.kind() {
             Kind::File => 'f',
             Kind::Dir => 'd',
             Kind::Glob => 'g',
         };
         let tail = path.path().get(path.stem().len()..).unwrap_or_default();
-        let (tree, stem, of) = (path.worktree().unwrap_or_default(), path.stem(), lease.paths.len());
+        let (tree, stem, of) = (tree(&path), path.stem(), lease.paths.len());
         let _ = writeln!(text, "{tree}\t{stem}\t{tail}\t{kind}\t{}\t{place}\t{of}\t{rest}", lease.fence);
     }
     text
@@ -41,7 +54,8 @@ pub fn lines(lease: &Lease, boot: &str) -> String {
 fn rest(lease: &Lease, boot: &str) -> String {
     let Lease { holder, expires, .. } = lease;
     let reason = lease.reason.as_ref().map_or("", Reason::as_str);
-    let usual = lease.challenge.is_none()
+    let usual = lease.paths.iter().all(|path| matches!(path.scope(), Scope::Tree(_)))
+        && lease.challenge.is_none()
         && expires.boot == boot
         && holder.host.is_none()
         && holder.process.as_ref().is_none_or(|p| p.boot == boot)
@@ -74,7 +88,8 @@ pub fn order(one: &[u8], other: &[u8]) -> Ordering {
 
 /// With what the lines begin that may be about what overlaps `path`.
 pub fn keys(path: &PathPattern) -> Vec<String> {
-    let (tree, stem) = (path.worktree().unwrap_or_default(), path.stem());
+    let path = path.folded();
+    let (tree, stem) = (tree(&path), path.stem());
     if stem.is_empty() {
         return vec![format!("{tree}\t")];
     }
@@ -110,7 +125,12 @@ impl<'a> Line<'a> {
             _ => return None,
         };
         let path = if tail.is_empty() { stem } else { &format!("{stem}{tail}") };
-        let path = PathPattern::new(kind, Some(tree).filter(|tree| !tree.is_empty()), path).ok()?;
+        let path = match tree {
+            TEAM => PathPattern::team(kind, path),
+            NAMED => PathPattern::named(path),
+            tree => PathPattern::new(kind, Some(tree).filter(|tree| !tree.is_empty()), path),
+        };
+        let path = path.ok()?;
         let (fence, place, of) = (part()?.parse().ok()?, part()?.parse().ok()?, part()?.parse().ok()?);
         Some(Self { fence, path, place, of, rest: part()? })
     }

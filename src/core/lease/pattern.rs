@@ -8,6 +8,7 @@
 //! [`PathPattern::overlaps`] is the one matcher for everything: it is exact, not an estimate.
 
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt;
 
 /// The longest path, in bytes.
@@ -195,6 +196,15 @@ impl PathPattern {
     pub fn for_team(&self) -> Self {
         // What is one here is one there.
         Self::within(Scope::Team, self.kind, &self.path).unwrap_or_else(|_| self.clone())
+    }
+
+    /// The same, as it is compared: a path of the team in lower case.
+    pub fn folded(&self) -> Cow<'_, Self> {
+        let lower = self.path.to_lowercase();
+        if self.scope != Scope::Team || lower == self.path {
+            return Cow::Borrowed(self);
+        }
+        Cow::Owned(Self { path: lower, ..self.clone() })
     }
 
     /// The names before the first wildcard: of what overlaps a pattern, either stem begins with all names of the other.

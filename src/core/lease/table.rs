@@ -214,6 +214,19 @@ impl LeaseTable {
         found
     }
 
+    /// Asks the holder of an expired lease to renew it for the sake of `by`, who waits for it elsewhere.
+    pub fn challenge_for(&mut self, fence: u64, by: &Name) {
+        let Some(lease) = self.leases.get(&fence).cloned() else { return };
+        let path = lease.paths.first().cloned();
+        let blocker = path.map(|path| Blocker {
+            holder: lease.holder.clone(),
+            wanted: path.clone(),
+            path,
+            why: Why::Holds(Box::new(lease)),
+        });
+        self.challenge(blocker.as_slice(), by);
+    }
+
     /// The leases that overlap `path`.
     pub fn holding(&self, path: &PathPattern) -> Vec<Lease> {
         self.leases.values().filter(|l| l.paths.iter().any(|p| p.overlaps(path))).cloned().collect()

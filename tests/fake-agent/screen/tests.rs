@@ -11,7 +11,7 @@ fn agent(style: &str, args: &[&str]) -> Agent {
         [&["fake-agent", "--style", style], args].concat().iter().map(|a| (*a).to_owned()).collect();
     let options = Options::parse(&args, |_| None).unwrap();
     let log = Log::open(None, options.style.name()).unwrap();
-    Agent::new(options, log)
+    Agent::new(options, log, None)
 }
 
 /// The text of a row without its SGR codes.

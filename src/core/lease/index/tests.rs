@@ -146,3 +146,34 @@ fn a_holder_is_looked_at_when_time_death_or_a_new_name_may_have_changed_somethin
     assert!(!due(&tenants, Liveness::Alive, 799_999) && due(&tenants, Liveness::Alive, 800_000));
     assert_eq!(note(&mut tenants, Some(&Lease { holder: Holder::human(), ..plain }), None, &now()), None);
 }
+
+#[test]
+fn a_path_of_the_team_is_found_however_it_is_written_and_apart_from_those_of_a_tree() {
+    let team = |path| PathPattern::team(Kind::File, path).unwrap();
+    let boot = "b";
+    let now = Moment { wall_ms: 1, awake_ms: 1, boot: boot.into() };
+    let lease = Lease {
+        fence: 7,
+        holder: Holder::human(),
+        paths: vec![team("DB/Schema.sql"), PathPattern::named("Deploy").unwrap()],
+        mode: Mode::Exclusive,
+        auto: false,
+        reason: None,
+        since: 1,
+        expires: now.after(9),
+        challenge: None,
+    };
+    let text = lines(&lease, boot);
+    let found = |path: &PathPattern| {
+        let keys = keys(path);
+        text.lines().filter(|line| keys.iter().any(|key| line.starts_with(key.as_str()))).count()
+    };
+    assert_eq!((found(&team("db/schema.SQL")), found(&PathPattern::named("Deploy").unwrap())), (1, 1));
+    assert_eq!(found(&PathPattern::new(Kind::File, None, "db/schema.sql").unwrap()), 0);
+    for line in text.lines() {
+        let line = Line::read(line).unwrap();
+        assert!(lease.paths.iter().any(|p| p.overlaps(&line.path)));
+        // What is unusual is read from its record.
+        assert_eq!(line.rest, ELSEWHERE);
+    }
+}

@@ -1,0 +1,289 @@
+//! `swarm team`: making a team over several hosts, and how it is.
+//!
+//! What only reads files is answered here; what speaks to the engine is done by `swarm-link`, the program that has the means. It takes the
+//! place of this process, so exit codes and signals are its own.
+
+#[cfg(feature = "team")]
+mod acts;
+pub(super) mod lease;
+
+use super::{print, session};
+use crate::core::escape;
+use crate::core::refusal::Refusal;
+use crate::core::team::Ticks;
+use crate::courier::start;
+use crate::os::clock;
+use crate::store::team::{Ask, HostCard, Hosts, Membership};
+use crate::store::{Store, now_ms};
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::time::Duration;
+
+#[cfg(feature = "team")]
+pub use acts::swarm_link;
+
+/// How long the link is waited for.
+pub(super) const PATIENCE: Duration = Duration::from_millis(1500);
+
+/// A host that was not heard for longer is not reached (ms).
+const SILENT: u64 = 15_000;
+
+#[allow(clippy::doc_markdown)] // help for people
+/// A team over several hosts: one roster, mail both ways, and leases that one agent in all of it holds
+///
+/// Each host keeps its own project and everything in it works without the team, too. What is shared goes through a small PostgreSQL on one
+/// host, which others reach by ssh. Needs `swarm-link` beside this program.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  swarm team init\n  swarm team invite\n  swarm team join ssh://build/5f0c2a9e77b1d346 --code 7k2m-…\n  swarm team"
+)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    pub(super) act: Option<Act>,
+}
+
+#[allow(clippy::doc_markdown)] // help for people
+/// What is done about the team; without it: how it is.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Act {
+    /// Show this host's link, the hosts and the team's leases
+    #[command(after_help = "Example:\n  swarm team status --json")]
+    Status {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a team, with a PostgreSQL of its own on this machine: no root, no port, no password
+    #[command(after_help = "Examples:\n  swarm team init\n  swarm team init --host build")]
+    Init {
+        /// This host's name in the team; without this: the machine's
+        #[arg(long, value_name = "NAME")]
+        host: Option<String>,
+        /// How long a host counts as there without a sign of life (ms): for tests
+        #[arg(long, hide = true)]
+        ttl_ms: Option<u64>,
+    },
+    /// Print what another host joins with: good once, for 15 minutes
+    #[command(after_help = "Example:\n  swarm team invite")]
+    Invite,
+    /// Enter a team: its agents can write to yours from then on
+    #[command(after_help = "Example:\n  swarm team join ssh://build/5f0c2a9e77b1d346 --code 7k2m-…")]
+    Join {
+        /// What `invite` printed: `ssh://HOST/ID`; the id alone on the same machine; or the directory of a socket
+        place: String,
+        /// The invitation
+        #[arg(long)]
+        code: String,
+        /// This host's name in the team; without this: the machine's
+        #[arg(long, value_name = "NAME")]
+        host: Option<String>,
+    },
+    /// Leave the team; its maker leaves last and ends it
+    #[command(after_help = "Example:\n  swarm team leave")]
+    Leave {
+        /// Also if the engine cannot be told
+        #[arg(long)]
+        force: bool,
+    },
+    /// List the hosts, when they were heard, and who is there
+    #[command(after_help = "Example:\n  swarm team hosts")]
+    Hosts {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take a host out of the team, at once: its leases, its mail under way, its access
+    #[command(after_help = "Example:\n  swarm team remove laptop")]
+    Remove {
+        /// Which
+        host: String,
+    },
+    /// Begin again after the engine lost its latest records: all team leases are taken anew
+    #[command(after_help = "Example:\n  swarm team reset --yes")]
+    Reset {
+        /// Do it
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    match &args.act {
+        None => status(false),
+        Some(Act::Status { json }) => status(*json),
+        Some(Act::Hosts { json }) => hosts(*json),
+        Some(_) => hand_over(),
+    }
+}
+
+/// Runs `swarm-link` in the place of this process, with the same arguments.
+fn hand_over() -> Result<()> {
+    let program = std::env::current_exe().context("cannot find this program")?.with_file_name("swarm-link");
+    if !program.exists() {
+        return Err(Refusal::Usage(format!(
+            "{} is not there: build it with `cargo build --release --features team`, or `plugin/install.sh --team build` in the plugin's directory",
+            program.display()
+        ))
+        .into());
+    }
+    let error = Command::new(&program).args(std::env::args_os().skip(1)).exec();
+    Err(anyhow::Error::new(error).context(format!("cannot run {}", program.display())))
+}
+
+/// The project, and its membership.
+fn member() -> Result<(Store, Membership)> {
+    let store = session::project()?;
+    let me = store.membership()?.ok_or_else(no_team)?;
+    start::ensure_link(&store);
+    Ok((store, me))
+}
+
+fn no_team() -> anyhow::Error {
+    Refusal::Usage(
+        "this project is in no team: `swarm team init` makes one, `swarm team join` enters one (docs/team.md)".into(),
+    )
+    .into()
+}
+
+/// Refuses what needs a team where there is none, and has a link running.
+pub(super) fn need(store: &Store) -> Result<()> {
+    if store.has_team() {
+        start::ensure_link(store);
+        return Ok(());
+    }
+    Err(no_team())
+}
+
+fn status(as_json: bool) -> Result<()> {
+    let (store, me) = member()?;
+    // A link that has just been started has something to say in a moment.
+    let seen = store.ask_team(&Ask::Look, PATIENCE)?;
+    let (hosts, board, now) = (store.hosts()?, store.board()?, clock::ticks()?);
+    let believed = board.as_ref().is_some_and(|b| b.is_believed(&now));
+    if as_json {
+        return print::object(json!({
+            "team": me.id, "host": me.host, "admin": me.admin, "link": link_json(&hosts, seen.is_some()), "believed": believed,
+            "hosts": hosts.hosts.iter().map(|h| host_json(h, &me)).collect::<Vec<_>>(),
+            "leases": board.map(|b| lease::board_json(&b, &now)).unwrap_or_default(),
+        }));
+    }
+    let mut text =
+        format!("team {} · this host is {}\n{}\n", me.id, me.host, link_line(&hosts, seen.is_some()));
+    for host in &hosts.hosts {
+        text.push_str(&format!("{}\n", host_line(host, &me)));
+    }
+    if let Some(board) = &board {
+        text.push_str(&lease::list(board, &now));
+    }
+    print::out(&text)
+}
+
+fn link_line(hosts: &Hosts, answers: bool) -> String {
+    let link = &hosts.link;
+    let trouble = link.trouble.as_ref().map(|why| format!(" · {why}")).unwrap_or_default();
+    match &link.cut {
+        _ if !answers && link.cut.is_none() => {
+            format!("link: does not answer; last heard {}{trouble}", age(link.heard))
+        }
+        Some((since, why)) => format!("link: cut off for {}: {}{trouble}", age(*since), escape::line(why)),
+        None => format!("link: up, {} ms · PostgreSQL {}", link.rtt_ms, escape::line(&link.engine)),
+    }
+}
+
+fn link_json(hosts: &Hosts, answers: bool) -> Value {
+    let link = &hosts.link;
+    json!({
+        "answers": answers, "heard": link.heard, "rtt_ms": link.rtt_ms, "engine": link.engine, "trouble": link.trouble,
+        "cut_since": link.cut.as_ref().map(|(since, _)| since), "why": link.cut.as_ref().map(|(_, why)| why),
+    })
+}
+
+fn age(then: u64) -> String {
+    if then == 0 { "never".to_owned() } else { print::age(then, now_ms()) }
+}
+
+fn host_line(host: &HostCard, me: &Membership) -> String {
+    let (sign, heard) = if host.name == me.host {
+        ("●", "you".to_owned())
+    } else if is_reached(host) {
+        ("●", format!("heard {} ago", age(host.heard)))
+    } else if host.heard == 0 {
+        ("○", "never heard".to_owned())
+    } else {
+        ("○", format!("not reached, last heard {} ago", age(host.heard)))
+    };
+    let known = if host.known { "" } else { ", its key is not vouched for yet" };
+    format!("{sign} {:<16} {heard}{known}, {} agents", host.name, host.members.len())
+}
+
+/// Whether a host was heard lately. One that was not is not gone.
+pub(super) fn is_reached(host: &HostCard) -> bool {
+    now_ms().saturating_sub(host.heard) < SILENT
+}
+
+fn host_json(host: &HostCard, me: &Membership) -> Value {
+    json!({
+        "name": host.name, "you": host.name == me.host, "heard": host.heard, "reached": is_reached(host), "known": host.known,
+        "agents": host.members.iter().map(|m| json!({"name": m.name, "kind": m.kind, "state": m.state})).collect::<Vec<_>>(),
+    })
+}
+
+fn hosts(as_json: bool) -> Result<()> {
+    let (store, me) = member()?;
+    let hosts = store.hosts()?;
+    if as_json {
+        let all: Vec<Value> = hosts.hosts.iter().map(|h| host_json(h, &me)).collect();
+        return print::object(json!({ "hosts": all }));
+    }
+    let mut text = String::new();
+    for host in &hosts.hosts {
+        text.push_str(&format!("{}\n", host_line(host, &me)));
+        for member in &host.members {
+            text.push_str(&format!(
+                "    {:<16} {:<10} {}\n",
+                member.name,
+                escape::line(&member.kind),
+                escape::line(&member.state)
+            ));
+        }
+    }
+    print::out(&text)
+}
+
+/// The agents on other hosts, a line each, for `who`.
+pub(super) fn roster(store: &Store) -> Result<Vec<(String, String)>> {
+    let Some(me) = store.has_team().then(|| store.board()).transpose()?.flatten().map(|b| b.host) else {
+        return Ok(Vec::new());
+    };
+    let mut lines = Vec::new();
+    for host in store.hosts()?.hosts.iter().filter(|h| h.name != me && h.known) {
+        let reached = is_reached(host);
+        for member in &host.members {
+            let state = if reached {
+                format!("{}  {}", escape::line(&member.state), age(host.heard))
+            } else {
+                format!("unknown: {} was last heard {} ago", host.name, age(host.heard))
+            };
+            lines.push((
+                format!("{}/{}", host.name, member.name),
+                format!("{:<8} {state}", escape::short(&member.kind, 32)),
+            ));
+        }
+        if host.members.is_empty() {
+            let seen = if reached {
+                String::new()
+            } else {
+                format!("; {} was last heard {} ago", host.name, age(host.heard))
+            };
+            lines.push((format!("{}/human", host.name), format!("the person there{seen}")));
+        }
+    }
+    Ok(lines)
+}
+
+/// The clock that a board is compared with.
+pub(super) fn ticks() -> Result<Ticks> {
+    clock::ticks()
+}

@@ -1,0 +1,198 @@
+//! Leases in the whole team, from the side of a command: a lease of the own store first, then the team's, by the link.
+//!
+//! Of two agents of one host the store decides; of two hosts the engine. What the team does not grant is given back here, so nobody is
+//! kept from a path that somebody else holds.
+
+use super::PATIENCE;
+use crate::cli::print;
+use crate::core::escape;
+use crate::core::lease::{Grant, Holder, Lease, Scope, Which, event};
+use crate::core::refusal::Refusal;
+use crate::core::team::{Board, Ticks};
+use crate::os::clock;
+use crate::store::leases::Part;
+use crate::store::team::{Answer, Ask};
+use crate::store::{Store, now_ms};
+use anyhow::Result;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Between two looks of one who is kept waiting at the board: grows to the second value.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
+
+/// Whether a lease is about more than this host.
+fn is_wide(lease: &Lease) -> bool {
+    lease.paths.iter().any(|p| !matches!(p.scope(), Scope::Tree(_)))
+}
+
+/// Has the team grant what the own store has granted; else gives it back, and says why. Tells the numbers in the team.
+pub(in crate::cli) fn hold(
+    store: &Store,
+    holder: &Holder,
+    grant: &Grant,
+    wait_ms: Option<u64>,
+    keeps_waiting: bool,
+) -> Result<Vec<u64>> {
+    let mut numbers = Vec::new();
+    for lease in grant.leases.iter().filter(|l| is_wide(l)) {
+        match hold_one(store, lease, wait_ms, keeps_waiting) {
+            Ok(number) => numbers.push(number),
+            Err(error) => {
+                let queued = error.downcast_ref::<Queued>().is_some();
+                if !queued {
+                    let fences = grant.new.iter().copied().chain([lease.fence]);
+                    for fence in fences {
+                        store.change_leases(Part::Numbers(&[fence]), |t| {
+                            t.release(holder, Which::Fence(fence))
+                        })?;
+                    }
+                    store.ring_link();
+                }
+                return Err(if queued { Refusal::Held(error.to_string()).into() } else { error });
+            }
+        }
+    }
+    Ok(numbers)
+}
+
+/// It waits: what the own store granted is kept for it.
+#[derive(Debug)]
+struct Queued(String);
+
+impl std::fmt::Display for Queued {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Queued {}
+
+fn hold_one(store: &Store, lease: &Lease, wait_ms: Option<u64>, keeps_waiting: bool) -> Result<u64> {
+    if let Some(held) = believed(store)?.as_ref().and_then(|b| b.backed_by(lease.fence)) {
+        return Ok(held.fence);
+    }
+    let answer = store.ask_team(&Ask::Take(lease.fence, wait_ms), PATIENCE)?;
+    let what = event::list(&lease.paths);
+    Err(match answer {
+        Some(Answer::Granted(number)) => return Ok(number),
+        Some(Answer::Queued(ticket, ahead)) if !keeps_waiting => {
+            let text = format!(
+                "queued in the team: ticket {ticket}, {ahead} before you, for {what}. You are told by message when it is yours; do not edit before"
+            );
+            return Err(Queued(text).into());
+        }
+        Some(Answer::Queued(..)) => return wait_for(store, lease, wait_ms.unwrap_or_default(), &what),
+        Some(Answer::Held(by)) => {
+            let held: Vec<String> = by.iter().map(held_by).collect();
+            Refusal::Held(format!("{}; queue for it with --wait 10m", held.join("; ")))
+        }
+        Some(Answer::Cycle) => {
+            Refusal::Held(format!("waiting for {what} would never end: others wait for what you hold (swarm-msg locks)"))
+        }
+        Some(Answer::Cut(since, why)) => Refusal::Held(cut(since, &why, &what)),
+        Some(Answer::Refused(why)) => Refusal::Held(escape::line(&why)),
+        Some(Answer::Seen(_)) | None => {
+            let hosts = store.hosts()?;
+            let (since, why) = hosts.link.cut.unwrap_or((hosts.link.heard, "the link did not answer".to_owned()));
+            Refusal::Held(cut(since, &why, &what))
+        }
+    }
+    .into())
+}
+
+/// Keeps the caller waiting until the team has granted it.
+fn wait_for(store: &Store, lease: &Lease, wait_ms: u64, what: &str) -> Result<u64> {
+    print::tell(&format!("waiting for {what} in the team"));
+    let until = clock::ticks()?.ms + wait_ms;
+    let mut pause = PAUSE.0;
+    while clock::ticks()?.ms < until {
+        if let Some(held) = believed(store)?.as_ref().and_then(|b| b.backed_by(lease.fence)) {
+            return Ok(held.fence);
+        }
+        if !store.peek_leases()?.table.leases().any(|l| l.fence == lease.fence) {
+            break;
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(PAUSE.1);
+    }
+    Err(Refusal::Held(format!("{what} did not become free in the team in that time")).into())
+}
+
+fn believed(store: &Store) -> Result<Option<Board>> {
+    let now = clock::ticks()?;
+    Ok(store.board()?.filter(|b| b.is_believed(&now)))
+}
+
+/// That the team cannot be asked, and since when.
+pub(in crate::cli) fn cut(since: u64, why: &str, what: &str) -> String {
+    let ago = if since == 0 {
+        "it was never reached".to_owned()
+    } else {
+        format!("for {}", print::age(since, now_ms()))
+    };
+    format!(
+        "cut off from the team ({ago}: {}): nobody here can tell who holds {what}. Do not edit it; other files can be edited",
+        escape::short(why, 120)
+    )
+}
+
+/// Who holds a lease in the team, in one line.
+fn held_by(lease: &Lease) -> String {
+    let why = lease.reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
+    format!(
+        "{} is held by {} (team lease {}, {}){why}",
+        event::list(&lease.paths),
+        lease.holder.address(),
+        lease.fence,
+        lease.mode.word()
+    )
+}
+
+/// The team's leases and who waits, a line each.
+pub(in crate::cli) fn list(board: &Board, now: &Ticks) -> String {
+    let mut text = String::new();
+    let doubt = if board.is_believed(now) { "" } else { "  (cut off: not believed)" };
+    for lease in &board.leases {
+        text.push_str(&format!(
+            "{:>5}  {:<22} {:<9} {:>4}  team           {}{}{doubt}\n",
+            lease.fence,
+            lease.holder.address(),
+            lease.mode.word(),
+            print::age(lease.since, now_ms()),
+            event::list(&lease.paths),
+            lease
+                .reason
+                .as_ref()
+                .map(|r| format!("  \"{}\"", escape::short(r.as_str(), 60)))
+                .unwrap_or_default(),
+        ));
+    }
+    for waiter in &board.waiters {
+        text.push_str(&format!(
+            "{} waits in the team for {} (ticket {})\n",
+            waiter.holder.address(),
+            event::list(&waiter.paths),
+            waiter.ticket
+        ));
+    }
+    text
+}
+
+/// The same for scripts.
+pub(in crate::cli) fn board_json(board: &Board, now: &Ticks) -> Value {
+    let texts =
+        |paths: &[crate::core::lease::PathPattern]| paths.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let leases: Vec<Value> = board
+        .leases
+        .iter()
+        .map(|l| {
+            json!({"fence": l.fence, "holder": l.holder.address(), "paths": texts(&l.paths), "mode": l.mode, "since": l.since, "reason": l.reason})
+        })
+        .collect();
+    let waiters: Vec<Value> = board
+        .waiters
+        .iter()
+        .map(|w| json!({"ticket": w.ticket, "holder": w.holder.address(), "paths": texts(&w.paths), "since": w.since}))
+        .collect();
+    json!({"version": board.version, "believed": board.is_believed(now), "believe_until": board.believe_until, "leases": leases, "waiters": waiters})
+}

@@ -1,0 +1,123 @@
+//! The team's paths at the moment of an edit: what the project has declared, nobody edits without holding it in the whole team.
+//!
+//! What is held, and by whom, is one file read; only what seems free is asked of the link. Of two agents of this host the store decides, under
+//! its mutex, before the team is asked. A host that is cut off cannot tell who holds such a path: then the edit is refused, or warned of.
+
+use super::Call;
+use crate::core::escape;
+use crate::core::hook::Enforce;
+use crate::core::lease::{Holder, Kind, Lease, Outcome, PathPattern, Request, Scope, Which, Why};
+use crate::core::team::Guard;
+use crate::os::clock;
+use crate::store::leases::Part;
+use crate::store::now_ms;
+use crate::store::team::{Answer, Ask};
+use anyhow::Result;
+use std::time::Duration;
+
+/// How long the link may take.
+const PATIENCE: Duration = Duration::from_millis(1500);
+
+/// Why these paths may not be edited now, if some of them are the team's. `declared` are the globs of the project.
+pub(super) fn refusal(
+    call: &Call<'_>,
+    holder: &Holder,
+    paths: &[PathPattern],
+) -> Result<Option<(Enforce, String)>> {
+    if call.team.is_empty() || !call.store.has_team() {
+        return Ok(None);
+    }
+    let declared: Vec<PathPattern> =
+        call.team.iter().filter_map(|glob| PathPattern::team(Kind::Glob, glob).ok()).collect();
+    let wide: Vec<PathPattern> = paths
+        .iter()
+        .map(PathPattern::for_team)
+        .filter(|path| declared.iter().any(|glob| glob.overlaps(path)))
+        .collect();
+    for path in wide {
+        if let Some(refusal) = refusal_of(call, holder, &path)? {
+            return Ok(Some(refusal));
+        }
+    }
+    Ok(None)
+}
+
+fn refusal_of(call: &Call<'_>, holder: &Holder, path: &PathPattern) -> Result<Option<(Enforce, String)>> {
+    let board = call.store.board()?;
+    let guard = match &board {
+        Some(board) => board.guard(&clock::ticks()?, &call.agent.name, path),
+        None => Guard::Unknown(0),
+    };
+    match guard {
+        Guard::Mine => {
+            // It goes on being held as long as it is worked on.
+            call.store.acquire(&Request::edit(holder.clone(), path.clone()), None).map(|_| None)
+        }
+        Guard::Held(lease) => Ok(Some((call.enforce, held(path, &lease)))),
+        Guard::Free | Guard::Unknown(_) => take(call, holder, path),
+    }
+}
+
+/// Takes it: here first, then in the team.
+fn take(call: &Call<'_>, holder: &Holder, path: &PathPattern) -> Result<Option<(Enforce, String)>> {
+    let grant = match call.store.acquire(&Request::edit(holder.clone(), path.clone()), None)? {
+        Outcome::Granted(grant) => grant,
+        Outcome::Denied(blockers) | Outcome::Queued { blockers, .. } => {
+            let by = blockers.first().map_or_else(
+                || "another agent".to_owned(),
+                |b| match &b.why {
+                    Why::Holds(lease) => lease.holder.address().to_string(),
+                    Why::Waits(waiter) => waiter.holder.address().to_string(),
+                },
+            );
+            return Ok(Some((call.enforce, format!("swarm: {} is held by {by}. {ADVICE}", shown(path)))));
+        }
+        Outcome::Cycle(_) => {
+            return Ok(Some((call.enforce, format!("swarm: others wait for what you hold. {ADVICE}"))));
+        }
+    };
+    let wide = |l: &&Lease| l.paths.iter().any(|p| *p.scope() == Scope::Team);
+    let Some(lease) = grant.leases.iter().find(wide) else { return Ok(None) };
+    let answer = call.store.ask_team(&Ask::Take(lease.fence, None), PATIENCE)?;
+    let refused = match answer {
+        Some(Answer::Granted(_)) => return Ok(None),
+        Some(Answer::Held(by)) if !by.is_empty() => (call.enforce, held(path, &by[0])),
+        Some(Answer::Refused(why)) => {
+            (call.enforce, format!("swarm: {}: {}", shown(path), escape::line(&why)))
+        }
+        Some(Answer::Cut(since, _)) => (call.offline, cut(path, since)),
+        _ => (call.offline, cut(path, call.store.hosts()?.link.heard)),
+    };
+    if let Some(fence) = grant.new {
+        call.store
+            .change_leases(Part::Numbers(&[fence]), |table| table.release(holder, Which::Fence(fence)))?;
+        call.store.ring_link();
+    }
+    Ok(Some(refused))
+}
+
+const ADVICE: &str = "Do not write it now, by no other way either.";
+
+fn shown(path: &PathPattern) -> String {
+    escape::short(path.path(), 120)
+}
+
+fn held(path: &PathPattern, lease: &Lease) -> String {
+    let why = lease.reason.as_ref().map(|r| format!(", for: {r}")).unwrap_or_default();
+    let who = lease.holder.address();
+    format!(
+        "swarm: {} is a path of the whole team and held by {who} (team lease {}{why}). {ADVICE} Queue for it and be told: swarm-msg lock --team --wait 10m {}. Or ask: swarm-msg send {who} \"...\"",
+        shown(path),
+        lease.fence,
+        escape::word(path.path())
+    )
+}
+
+fn cut(path: &PathPattern, since: u64) -> String {
+    let ago =
+        if since == 0 { String::new() } else { format!(" for {} s", now_ms().saturating_sub(since) / 1000) };
+    format!(
+        "swarm: {} is a path of the whole team, and this host is cut off from the team{ago}: nobody here can tell who holds it. {ADVICE} Other files can be edited. How it is: swarm team",
+        shown(path)
+    )
+}

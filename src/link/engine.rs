@@ -1,0 +1,130 @@
+//! The connection to the team's engine: the only place that speaks to `PostgreSQL`.
+//!
+//! Each call is one statement and one round trip, bounded in time; none holds a lock on the engine when it returns. What the engine
+//! notifies of is a hint that something is to be looked at.
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_postgres::types::Type;
+use tokio_postgres::{AsyncMessage, Client, Config, NoTls};
+
+/// The tables and functions of a new engine.
+pub(super) const SCHEMA: &str = include_str!("schema.sql");
+
+/// The version of the schema that this program knows.
+pub(super) const SCHEMA_VERSION: u64 = 1;
+
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// How long a call may take.
+const CALL: Duration = Duration::from_secs(5);
+
+/// Why the engine refused a call: something that is not tried again as it is.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// The engine's own word for it.
+    pub(super) code: String,
+    /// What it says.
+    pub(super) text: String,
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&crate::core::escape::short(&self.text, 300))
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// One connection.
+pub(super) struct Engine {
+    client: Client,
+    token: String,
+    /// What the engine notifies of: the payloads.
+    pub(super) notes: mpsc::Receiver<String>,
+}
+
+/// The most hints that are kept: behind a full queue everything is looked at anyway.
+const NOTES: usize = 256;
+
+impl Engine {
+    /// Connects to the engine whose socket is in `dir`.
+    pub(super) async fn connect(dir: &Path, token: &str) -> Result<Self> {
+        let mut config = Config::new();
+        config.host_path(dir).port(5432).user("swarm_host").dbname("swarm").application_name("swarm-link");
+        let client = open(&config).await?;
+        Ok(Self { client: client.0, token: token.to_owned(), notes: client.1 })
+    }
+
+    /// Calls a function of the engine.
+    pub(super) async fn call(&self, function: &str, mut args: Value) -> Result<Value> {
+        args["token"] = json!(self.token);
+        let text = args.to_string();
+        let statement = format!("select swarm.{function}($1::text::jsonb)::text");
+        let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 1] = [(&text, Type::TEXT)];
+        let query = self.client.query_typed(&statement, &parameters);
+        let rows = tokio::time::timeout(CALL, query)
+            .await
+            .map_err(|_| anyhow::anyhow!("the engine did not answer within {} s", CALL.as_secs()))?
+            .map_err(explain)?;
+        let answer: &str = rows.first().context("the engine gave no answer")?.try_get(0)?;
+        serde_json::from_str(answer).context("an answer of the engine that cannot be read")
+    }
+
+    /// Asks to be notified of what happens on a channel.
+    pub(super) async fn listen(&self, channel: &str) -> Result<()> {
+        if !channel.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') {
+            bail!("a channel with the name of none");
+        }
+        let listen = format!("listen {channel}");
+        tokio::time::timeout(CALL, self.client.batch_execute(&listen))
+            .await
+            .map_err(|_| anyhow::anyhow!("the engine did not answer within {} s", CALL.as_secs()))?
+            .map_err(explain)
+    }
+}
+
+/// Opens a connection, and has what comes by it looked after.
+async fn open(config: &Config) -> Result<(Client, mpsc::Receiver<String>)> {
+    let connected = tokio::time::timeout(CONNECT, config.connect(NoTls))
+        .await
+        .map_err(|_| anyhow::anyhow!("no connection to the engine within {} s", CONNECT.as_secs()))?;
+    let (client, mut connection) = connected.map_err(explain)?;
+    let (sender, notes) = mpsc::channel(NOTES);
+    tokio::spawn(async move {
+        while let Some(Ok(message)) = std::future::poll_fn(|cx| connection.poll_message(cx)).await {
+            if let AsyncMessage::Notification(note) = message {
+                // Full: whoever reads it looks at everything.
+                let _ = sender.try_send(note.payload().to_owned());
+            }
+        }
+    });
+    Ok((client, notes))
+}
+
+/// Runs statements as the owner of a new cluster, before it serves anybody.
+pub(super) async fn prepare(dir: &Path, database: &str, statements: &str) -> Result<()> {
+    let mut config = Config::new();
+    config.host_path(dir).port(5432).user("swarm_owner").dbname(database);
+    let (client, _notes) = open(&config).await?;
+    tokio::time::timeout(Duration::from_secs(60), client.batch_execute(statements))
+        .await
+        .context("the engine did not answer within 60 s")?
+        .map_err(explain)
+}
+
+fn explain(error: tokio_postgres::Error) -> anyhow::Error {
+    match error.as_db_error() {
+        Some(db) => Refused { code: db.code().code().to_owned(), text: db.message().to_owned() }.into(),
+        None => anyhow::Error::new(error).context("the connection to the engine failed"),
+    }
+}
+
+/// The engine's word for a refusal that no further try changes, if that is what an error is.
+pub(super) fn refusal(error: &anyhow::Error) -> Option<&Refused> {
+    error.downcast_ref::<Refused>().filter(|r| r.code.starts_with("SW") || r.code == "28000")
+}

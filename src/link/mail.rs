@@ -1,0 +1,352 @@
+//! Mail between hosts, by a connection of its own.
+//!
+//! What goes out was durable in the store before and leaves it when the engine has it; what comes in is in a mailbox before the engine is
+//! told that it was taken. If the link is killed at any point a letter is carried again, and the receiving store passes over what it has.
+//! A letter that cannot be taken in now stays at the engine.
+
+use super::engine::{self, Engine};
+use super::keys::{self, HostKey};
+use crate::core::address::{Address, HostName};
+use crate::core::delivery::Stage;
+use crate::core::escape;
+use crate::core::message::Message;
+use crate::store::Store;
+use crate::store::fault;
+use crate::store::team::{Membership, Receipt};
+use anyhow::{Context as _, Result, bail};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
+
+/// Letters in one call.
+const PAGE: usize = 50;
+
+/// How often receipts are looked for while letters of other hosts are under way.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Between two tries to connect.
+const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
+
+/// How many letters of one host are taken in at once, and how many a second after that.
+const BURST: (f64, f64) = (1000.0, 5.0);
+
+/// What the carrier is told.
+#[derive(Debug)]
+pub(super) enum ToMail {
+    /// There may be something to send.
+    Look,
+    /// There is something to fetch.
+    Fetch,
+    /// The hosts whose keys are vouched for.
+    Keys(BTreeMap<HostName, String>),
+}
+
+/// A letter as the engine hands it out.
+#[derive(Clone, Debug, Deserialize)]
+struct Letter {
+    from: HostName,
+    kind: String,
+    id: String,
+    doc: String,
+    sig: String,
+}
+
+/// Carries the mail of this host.
+pub(super) struct Carrier {
+    store: Store,
+    me: Membership,
+    key: HostKey,
+    socket: PathBuf,
+    orders: mpsc::Receiver<ToMail>,
+    keys: BTreeMap<HostName, String>,
+    /// How many more letters of each host are taken in, and since when that is so.
+    room: BTreeMap<HostName, (f64, Instant)>,
+    fetch: bool,
+}
+
+impl Carrier {
+    pub(super) fn new(
+        store: Store,
+        me: Membership,
+        socket: PathBuf,
+        orders: mpsc::Receiver<ToMail>,
+    ) -> Result<Self> {
+        let key = HostKey::new(&me.seed)?;
+        Ok(Self { store, me, key, socket, orders, keys: BTreeMap::new(), room: BTreeMap::new(), fetch: true })
+    }
+
+    /// Serves until the link ends.
+    pub(super) async fn run(mut self) -> Result<()> {
+        let mut pause = RETRY.0;
+        loop {
+            let begun = Instant::now();
+            let Err(error) = self.serve().await;
+            if self.orders.is_closed() || engine::refusal(&error).is_some_and(|r| r.code == "SW001") {
+                return Err(error);
+            }
+            pause =
+                if begun.elapsed() > Duration::from_secs(10) { RETRY.0 } else { (pause * 2).min(RETRY.1) };
+            let until = Instant::now() + pause;
+            while Instant::now() < until {
+                match tokio::time::timeout_at(until, self.orders.recv()).await {
+                    Ok(Some(order)) => self.hear(order),
+                    Ok(None) => return Ok(()),
+                    Err(_) => break,
+                }
+            }
+        }
+    }
+
+    fn hear(&mut self, order: ToMail) {
+        match order {
+            ToMail::Look => {}
+            ToMail::Fetch => self.fetch = true,
+            ToMail::Keys(keys) => {
+                // What could not be verified before may be now.
+                self.fetch |= keys != self.keys;
+                self.keys = keys;
+            }
+        }
+    }
+
+    async fn serve(&mut self) -> Result<std::convert::Infallible> {
+        let mut engine = Engine::connect(&self.socket, &self.me.token).await?;
+        let hello = engine.call("hello", json!({})).await?;
+        engine.listen(hello["channel"].as_str().context("a host without a channel")?).await?;
+        self.fetch = true;
+        let mut notes: Vec<String> = Vec::new();
+        loop {
+            self.send(&engine).await?;
+            self.take_notes(&engine, &notes).await?;
+            if std::mem::take(&mut self.fetch) {
+                self.fetch_all(&engine).await?;
+            }
+            self.send_receipts(&engine).await?;
+            notes.clear();
+            tokio::select! {
+                order = self.orders.recv() => match order {
+                    Some(order) => self.hear(order),
+                    None => bail!("the link ends"),
+                },
+                note = engine.notes.recv() => match note {
+                    Some(note) => notes.push(note),
+                    None => bail!("the connection to the engine was lost"),
+                },
+                () = sleep(LOOK) => {}
+            }
+            while let Ok(order) = self.orders.try_recv() {
+                self.hear(order);
+            }
+            while let Ok(note) = engine.notes.try_recv() {
+                notes.push(note);
+            }
+        }
+    }
+
+    /// Hands over what waits here.
+    async fn send(&mut self, engine: &Engine) -> Result<()> {
+        loop {
+            let waiting = self.store.awaiting_engine(PAGE)?;
+            if waiting.is_empty() {
+                return Ok(());
+            }
+            let mut letters = Vec::new();
+            for (host, message) in &waiting {
+                let mut abroad: Message = (**message).clone();
+                abroad.from = Address::on(self.me.host.clone(), message.from.name.clone());
+                letters.push(self.letter(
+                    host,
+                    "mail",
+                    message.id.as_str(),
+                    &serde_json::to_string(&abroad)?,
+                ));
+            }
+            let answer = engine.call("post", json!({"mail": letters})).await?;
+            fault::point("link-posted");
+            let refused: Vec<(String, String)> = named(&answer["no"], "why");
+            let taken: Vec<(String, String)> = named(&answer["ok"], "to");
+            let mut left = 0;
+            for (host, message) in &waiting {
+                let why =
+                    refused.iter().find(|(id, _)| *id == message.id.as_str()).map(|(_, why)| why.as_str());
+                match why {
+                    // There is no room for it now.
+                    Some("full") => left += 1,
+                    Some(why) => self.store.left_for_engine(host, message, Some(why))?,
+                    None if taken.iter().any(|(id, _)| *id == message.id.as_str()) => {
+                        self.store.left_for_engine(host, message, None)?;
+                    }
+                    None => left += 1,
+                }
+            }
+            if left > 0 || waiting.len() < PAGE {
+                return Ok(());
+            }
+        }
+    }
+
+    fn letter(&self, to: &HostName, kind: &str, id: &str, doc: &str) -> Value {
+        let fields = keys::letter(&self.me.id, self.me.host.as_str(), to.as_str(), kind, doc);
+        json!({"to": to, "kind": kind, "id": id, "doc": doc, "sig": self.key.sign(&fields)})
+    }
+
+    /// Takes in the letters that came with their notification; a notification without one says that it is to be fetched.
+    async fn take_notes(&mut self, engine: &Engine, notes: &[String]) -> Result<()> {
+        let (mut done, mut failed) = (Vec::new(), Vec::new());
+        for note in notes {
+            match serde_json::from_str::<Letter>(note) {
+                Ok(letter) if self.take(&letter, &mut failed)? => done.push(letter),
+                _ => self.fetch = true,
+            }
+        }
+        self.taken(engine, &done, &failed).await
+    }
+
+    /// Takes in everything that the engine has for this host.
+    async fn fetch_all(&mut self, engine: &Engine) -> Result<()> {
+        let mut skip = 0;
+        loop {
+            let page = engine.call("fetch", json!({"skip": skip})).await?;
+            let (mut done, mut failed) = (Vec::new(), Vec::new());
+            for row in page["mail"].as_array().into_iter().flatten() {
+                match serde_json::from_value::<Letter>(row.clone()) {
+                    Ok(letter) if self.take(&letter, &mut failed)? => done.push(letter),
+                    // It stays there, in nobody's way.
+                    _ => skip += 1,
+                }
+            }
+            self.taken(engine, &done, &failed).await?;
+            if page["more"] != true {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn taken(
+        &mut self,
+        engine: &Engine,
+        done: &[Letter],
+        failed: &[(HostName, Receipt)],
+    ) -> Result<()> {
+        if done.is_empty() {
+            return Ok(());
+        }
+        let letters: Vec<Value> =
+            failed.iter().map(|(host, receipt)| self.receipt(host, receipt)).collect::<Result<_>>()?;
+        if !letters.is_empty() {
+            engine.call("post", json!({"mail": letters})).await?;
+        }
+        fault::point("link-before-taken");
+        let ids: Vec<Value> =
+            done.iter().map(|l| json!({"from": l.from, "kind": l.kind, "id": l.id})).collect();
+        engine.call("taken", json!({"ids": ids})).await?;
+        fault::point("link-after-taken");
+        Ok(())
+    }
+
+    fn receipt(&self, host: &HostName, receipt: &Receipt) -> Result<Value> {
+        let id = format!("{}.{}.{}", receipt.id, receipt.stage.word(), receipt.name);
+        Ok(self.letter(host, "receipt", &id, &serde_json::to_string(receipt)?))
+    }
+
+    /// Takes in one letter. `false`: it cannot be taken in now.
+    fn take(&mut self, letter: &Letter, failed: &mut Vec<(HostName, Receipt)>) -> Result<bool> {
+        if letter.kind == "back" {
+            return self.came_back(letter).map(|()| true);
+        }
+        let Some(key) = self.keys.get(&letter.from) else { return Ok(false) };
+        let fields =
+            keys::letter(&self.me.id, letter.from.as_str(), self.me.host.as_str(), &letter.kind, &letter.doc);
+        if !keys::is_signed(key, &fields, &letter.sig) {
+            return self.refuse(letter, "its signature does not fit").map(|()| true);
+        }
+        if letter.kind == "receipt" {
+            match serde_json::from_str::<Receipt>(&letter.doc) {
+                Ok(receipt) => self.store.take_receipt(&letter.from, &receipt)?,
+                Err(_) => self.refuse(letter, "it cannot be read")?,
+            }
+            return Ok(true);
+        }
+        let Ok(mut message) = serde_json::from_str::<Message>(&letter.doc) else {
+            return self.refuse(letter, "it cannot be read").map(|()| true);
+        };
+        if message.from.host.as_ref() != Some(&letter.from)
+            || message.id.as_str() != letter.id
+            || message.to.is_empty()
+        {
+            return self.refuse(letter, "it is not what it says").map(|()| true);
+        }
+        if !self.has_room(&letter.from) {
+            return Ok(false);
+        }
+        // Whether somebody of another host may go first is for the person here to say.
+        message.urgent = false;
+        let id = message.id.clone();
+        match self.store.admit(message) {
+            Ok(nobody) => {
+                failed.extend(nobody.into_iter().map(|name| {
+                    let detail = format!("there is no agent {name} on {}", self.me.host);
+                    (letter.from.clone(), Receipt { id: id.clone(), name, stage: Stage::Failed, detail })
+                }));
+                Ok(true)
+            }
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// Whether a further letter of that host is taken in now: none can flood this one.
+    fn has_room(&mut self, host: &HostName) -> bool {
+        let now = Instant::now();
+        let room = self.room.entry(host.clone()).or_insert((BURST.0, now));
+        room.0 = (room.0 + now.duration_since(room.1).as_secs_f64() * BURST.1).min(BURST.0);
+        room.1 = now;
+        if room.0 < 1.0 {
+            return false;
+        }
+        room.0 -= 1.0;
+        true
+    }
+
+    /// A letter of this host's that the engine gives back.
+    fn came_back(&self, letter: &Letter) -> Result<()> {
+        let Some(id) = crate::core::id::MessageId::parse(&letter.id) else { return Ok(()) };
+        let Some(sent) = self.store.sent(&id)? else { return Ok(()) };
+        for name in sent.to.keys() {
+            let detail = escape::short(&letter.doc, 100);
+            let receipt = Receipt { id: id.clone(), name: name.clone(), stage: Stage::Failed, detail };
+            self.store.take_receipt(&letter.from, &receipt)?;
+        }
+        Ok(())
+    }
+
+    fn refuse(&self, letter: &Letter, why: &str) -> Result<()> {
+        let entry = json!({"host": letter.from, "id": escape::short(&letter.id, 64), "why": why});
+        self.store.transact(|tx| tx.journal("letter-refused", entry))
+    }
+
+    /// Tells other hosts how far their letters are.
+    async fn send_receipts(&mut self, engine: &Engine) -> Result<()> {
+        let receipts = self.store.receipts(PAGE)?;
+        if receipts.is_empty() {
+            return Ok(());
+        }
+        let letters: Vec<Value> =
+            receipts.iter().map(|(host, receipt)| self.receipt(host, receipt)).collect::<Result<_>>()?;
+        let answer = engine.call("post", json!({"mail": letters})).await?;
+        let full = named(&answer["no"], "why").into_iter().any(|(_, why)| why == "full");
+        for (_, receipt) in receipts.iter().filter(|_| !full) {
+            self.store.told(receipt)?;
+        }
+        Ok(())
+    }
+}
+
+/// The ids in a list of the engine's, each with another of its fields.
+fn named(list: &Value, field: &str) -> Vec<(String, String)> {
+    let text = |row: &Value, key: &str| row[key].as_str().unwrap_or_default().to_owned();
+    list.as_array().into_iter().flatten().map(|row| (text(row, "id"), text(row, field))).collect()
+}

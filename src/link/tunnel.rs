@@ -1,0 +1,145 @@
+//! The way to an engine on another machine: `ssh -L` from a socket here to its socket there.
+//!
+//! One child process, which ends with the link: what it runs on the other machine starts the engine and stays for as long as its standard
+//! input is open, so a link that is killed takes all of it along. One that ends is started again after growing pauses; one that was refused is not tried again soon.
+
+use crate::core::escape;
+use crate::store::{Store, record};
+use anyhow::{Context as _, Result, bail};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The pause after the first end, and the longest.
+const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
+/// The pause after a refusal: a person has to do something first.
+const REFUSED: Duration = Duration::from_secs(120);
+
+/// A tunnel.
+pub(super) struct Tunnel {
+    to: String,
+    remote: PathBuf,
+    id: String,
+    dir: PathBuf,
+    child: Option<Child>,
+    pause: Duration,
+    next: Instant,
+    begun: Instant,
+}
+
+/// Where a shell that is no login shell may not look, and swarm may be.
+const PLACES: &str = "PATH=\"$PATH:$HOME/.local/bin:$HOME/.cargo/bin:$HOME/.tmux/plugins/tmux-swarm/bin:$HOME/.config/tmux/plugins/tmux-swarm/bin\"";
+
+/// The command line of ssh; `SWARM_SSH` may name another program, with options.
+pub(super) fn ssh() -> Command {
+    let asked = std::env::var("SWARM_SSH").unwrap_or_default();
+    let mut words = asked.split_whitespace();
+    let mut command = Command::new(words.next().unwrap_or("ssh"));
+    command.args(words);
+    for option in [
+        "BatchMode=yes",
+        "ConnectTimeout=10",
+        "ServerAliveInterval=5",
+        "ServerAliveCountMax=2",
+        "ControlMaster=no",
+        "ControlPath=none",
+        "ForwardAgent=no",
+        "ForwardX11=no",
+    ] {
+        command.args(["-o", option]);
+    }
+    command
+}
+
+/// What is run on the machine of the engine.
+pub(super) fn remote(words: &str) -> String {
+    format!("{PLACES} exec swarm-link {words}")
+}
+
+impl Tunnel {
+    pub(super) fn new(to: &str, remote: &Path, id: &str, state: &Path, store: &Store) -> Result<Self> {
+        // Short: the name of a socket has hardly more than a hundred bytes.
+        let digest = super::keys::digest(store.root().as_os_str().as_encoded_bytes());
+        let mut dir = state.join(format!("link-{}", &digest[..12]));
+        if dir.as_os_str().len() > 80 {
+            dir = std::env::temp_dir().join(format!("swarm-{}-{}", nix::unistd::geteuid(), &digest[..12]));
+        }
+        record::ensure_dir(&dir)?;
+        Ok(Self {
+            to: to.to_owned(),
+            remote: remote.to_owned(),
+            id: id.to_owned(),
+            dir,
+            child: None,
+            pause: PAUSE.0,
+            next: Instant::now(),
+            begun: Instant::now(),
+        })
+    }
+
+    /// The directory of the socket here.
+    pub(super) fn socket(&self) -> PathBuf {
+        self.dir.clone()
+    }
+
+    /// Starts ssh unless it runs, or is to rest.
+    pub(super) fn look(&mut self) -> Result<()> {
+        if let Some(child) = &mut self.child {
+            let Some(status) = child.try_wait().context("cannot look at ssh")? else { return Ok(()) };
+            let mut said = String::new();
+            if let Some(pipe) = child.stderr.take() {
+                pipe.take(4000).read_to_string(&mut said).unwrap_or_default();
+            }
+            self.child = None;
+            let refused = ["Permission denied", "Host key verification failed", "not found", "no team"];
+            if self.begun.elapsed() > PAUSE.1 {
+                self.pause = PAUSE.0;
+            }
+            let pause = if refused.iter().any(|word| said.contains(word)) { REFUSED } else { self.pause };
+            self.pause = (self.pause * 2).min(PAUSE.1);
+            self.next = Instant::now() + pause;
+            let last = said.trim().lines().last().unwrap_or_default();
+            bail!(
+                "ssh {} ended ({status}): {}; tried again in {} s",
+                escape::short(&self.to, 60),
+                escape::short(last, 120),
+                pause.as_secs()
+            );
+        }
+        if Instant::now() < self.next {
+            return Ok(());
+        }
+        let forward = format!(
+            "{}:{}",
+            self.dir.join(".s.PGSQL.5432").display(),
+            self.remote.join(".s.PGSQL.5432").display()
+        );
+        let mut command = ssh();
+        command.args([
+            "-T",
+            "-o",
+            "ExitOnForwardFailure=yes",
+            "-o",
+            "StreamLocalBindUnlink=yes",
+            "-L",
+            &forward,
+        ]);
+        command.arg("--").arg(&self.to).arg(remote(&format!("serve {}", self.id)));
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+        self.begun = Instant::now();
+        self.next = self.begun + self.pause;
+        self.child = Some(child.context("cannot run ssh")?);
+        Ok(())
+    }
+}
+
+impl Drop for Tunnel {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
