@@ -15,7 +15,7 @@ use super::{Channel, Said, Trace, Unfit};
 use crate::core::agent::{Agent, Status};
 use crate::core::carrier::Carrier;
 use crate::core::process_id::ProcessId;
-use crate::os::{peer, process};
+use crate::os::{peer, process, program};
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -26,6 +26,9 @@ use std::time::Duration;
 
 /// The version of the protocol that was tried.
 const PROTOCOL: u64 = 1;
+
+/// The variable with which a Claude writes no transcript.
+const NO_TRANSCRIPT: &str = "CLAUDE_CODE_SKIP_PROMPT_HISTORY";
 
 /// How long it may take to take a text. It is one write into an empty buffer.
 const WRITE: Duration = Duration::from_millis(500);
@@ -67,6 +70,9 @@ impl Inbox {
         }
         check_socket(&socket).map_err(no)?;
         key(&session, &agent.process).map_err(no)?;
+        if program::variable(agent.process.pid, NO_TRANSCRIPT).is_some_and(|value| !value.is_empty()) {
+            return Err(no(format!("it keeps no transcript that could prove anything ({NO_TRANSCRIPT})")));
+        }
         check_inbound(&session.dir, &record.cwd, &process::arguments(agent.process.pid)).map_err(no)?;
         if session.said().is_some_and(|said| said.status == Status::Dialog) {
             return Err(Unfit::Asks);
@@ -175,6 +181,11 @@ impl Inbound {
                 ));
             }
         }
+        if value["cleanupPeriodDays"] == 0 {
+            return Err(format!(
+                "it keeps no transcript that could prove anything (cleanupPeriodDays in {shown})"
+            ));
+        }
         self.bypass |= value["permissions"]["defaultMode"] == "bypassPermissions";
         Ok(())
     }
@@ -268,7 +279,7 @@ fn judge(line: &str, text: &str) -> Trace {
             if value["attachment"]["type"] == "queued_command"
                 && holds(&value["attachment"]["prompt"], text) =>
         {
-            Trace::Given
+            Trace::Within
         }
         _ => Trace::None,
     }
@@ -309,7 +320,7 @@ mod tests {
             (queued, Trace::Queued),
             (user, Trace::Given),
             (parts, Trace::Given),
-            (within, Trace::Given),
+            (within, Trace::Within),
             (reply, Trace::None),
             (other, Trace::Queued),
             (cut, Trace::None),
@@ -344,7 +355,12 @@ mod tests {
         assert!(check(&["--settings", "not-there.json"]).is_err());
         user(r#"{"crossSessionInbound":"accept"}"#);
         assert_eq!(check(&["--dangerously-skip-permissions"]), Ok(()));
-        for bad in [r#"{"crossSessionInbound":"hold"}"#, r#"{"crossSessionInbound":7}"#, "{"] {
+        for bad in [
+            r#"{"cleanupPeriodDays":0}"#,
+            r#"{"crossSessionInbound":"hold"}"#,
+            r#"{"crossSessionInbound":7}"#,
+            "{",
+        ] {
             user(bad);
             assert!(check(&[]).is_err(), "{bad}");
         }

@@ -45,6 +45,8 @@ pub enum Trace {
     Queued,
     /// The model was given it.
     Given,
+    /// The model was given it within a turn that was on.
+    Within,
 }
 
 /// A channel to one agent, found usable a moment ago.

@@ -36,6 +36,12 @@ const QUEUED: Duration = Duration::from_millis(400);
 /// Pause between two looks: doubles from the first to the second value.
 const LOOK_PAUSE: (Duration, Duration) = (Duration::from_millis(4), Duration::from_millis(40));
 
+/// What is told of a text that the model was given.
+const GIVEN: &str = "it stands in its own transcript";
+
+/// What is told of one that it was given in a turn that was on: urgent mail is not left until that ends.
+const WITHIN: &str = "it stands in its own transcript, taken within a turn";
+
 /// What is told of a text that came after it had been given up.
 const LATE: &str = "it stands in its own transcript, where it came late";
 
@@ -95,7 +101,7 @@ impl Attempt<'_> {
         let Some(offer) = way.offer.filter(|_| !way.stage.is_under_way()) else { return Ok(false) };
         let text = self.text(way.typed_as.as_ref().unwrap_or(&self.agent.name));
         let mut follower = Follower::new(&offer.proof, offer.from);
-        let given = carriers::trace(&offer, self.agent, &text, &mut follower) == Trace::Given;
+        let given = carriers::trace(&offer, self.agent, &text, &mut follower) >= Trace::Given;
         if given {
             self.mark(|way| {
                 way.plain = false;
@@ -138,7 +144,7 @@ impl Attempt<'_> {
         let trace = loop {
             let trace = carriers::trace(offer, self.agent, text, follower);
             let waited = queued.map(|since: Instant| since.elapsed());
-            if trace == Trace::Given || begun.elapsed() >= patience || waited.is_some_and(|w| w >= QUEUED) {
+            if trace >= Trace::Given || begun.elapsed() >= patience || waited.is_some_and(|w| w >= QUEUED) {
                 break trace;
             }
             // An idle agent takes it out of its queue at once.
@@ -153,9 +159,9 @@ impl Attempt<'_> {
             std::thread::sleep(pause);
             pause = (pause * 2).min(LOOK_PAUSE.1);
         };
-        if trace == Trace::Given {
+        if trace >= Trace::Given {
             fault::point("before-submitted-mark");
-            let evidence = "it stands in its own transcript";
+            let evidence = if trace == Trace::Within { WITHIN } else { GIVEN };
             self.mark(|way| {
                 way.advance(Stage::Submitted, evidence, now_ms());
             })?;
