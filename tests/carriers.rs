@@ -203,6 +203,40 @@ fn a_channel_that_is_slow_is_waited_for_and_one_that_gives_twice_is_believed_onc
 }
 
 #[test]
+fn a_channel_that_asks_who_is_there_finds_somebody() {
+    let (world, pane) = team("ask", &[]);
+    by_channel(&world, &pane, "heard");
+    by_channel(&world, &pane, "and heard again");
+}
+
+#[test]
+fn an_agents_queue_is_not_filled() {
+    let (world, pane) = team("take", &[]);
+    world.control(&pane, "busy 60000");
+    let ids: Vec<String> = (0..12)
+        .map(|n| {
+            let id = send(&world, &["claude-1", &format!("part {n};")]);
+            if n < 8 {
+                reaches(&world, &id, "offered", "own queue");
+            }
+            id
+        })
+        .collect();
+    thread::sleep(Duration::from_millis(600));
+    let (stage, why) = status(&world, &ids[8]);
+    assert!(
+        stage == "held" && why.contains("goes first, and it waits in the agent's own queue"),
+        "{stage} {why}"
+    );
+    world.control(&pane, "busy 1");
+    ids.iter().for_each(|id| reaches(&world, id, "submitted", ""));
+    for n in 0..12 {
+        assert_eq!(times(&world, &pane, &format!("] part {n}; (")), 1, "{}", world.log(&pane));
+    }
+    assert!(world.events(&pane, "submitted").len() < 12, "what waited here goes in one");
+}
+
+#[test]
 fn an_agent_that_ends_with_a_text_in_its_queue_leaves_it_to_its_sender() {
     let (world, pane) = team("take", &[]);
     world.control(&pane, "busy 60000");

@@ -268,14 +268,14 @@ pub struct Timing {
     /// Enters for one message at the most. More than one only where an Enter that came at the wrong moment is lost: a line editor keeps
     /// it, and answers its next question with it.
     pub enters: u32,
-    /// After how long a text that its own channel took, and that came to nothing, is announced by another way: longer than the agent itself
-    /// may hold it back.
+    /// After how long a text that its own channel took, and that does not stand in its records, is announced by another way. Time in which
+    /// it is suspended, or asks its person, does not count.
     pub offer_ms: u64,
 }
 
 impl Default for Timing {
     fn default() -> Self {
-        Self { settle_ms: 150, evidence_ms: 1500, enters: 4, offer_ms: 360_000 }
+        Self { settle_ms: 150, evidence_ms: 1500, enters: 4, offer_ms: 20_000 }
     }
 }
 

@@ -105,7 +105,8 @@ impl Channel for Inbox {
     }
 
     fn give(&mut self, text: &str) -> anyhow::Result<()> {
-        let (mut stream, token) = self.open.take().context("its inbox was not opened")?;
+        // It stays open: Claude asks who is at the other end, and passes over what it cannot ask.
+        let (stream, token) = self.open.as_mut().context("its inbox was not opened")?;
         let auth = json!({"type": "auth", "token": token});
         let user = json!({"type": "user", "message": {"role": "user", "content": text}});
         let bytes = format!("{auth}\n{user}\n").into_bytes();

@@ -49,8 +49,9 @@ pub enum Trace {
     Within,
 }
 
-/// A channel to one agent, found usable a moment ago.
-pub trait Channel {
+/// A channel to one agent, found usable a moment ago. It is kept until the text is known to have arrived: who hangs up at once may not be
+/// heard.
+pub trait Channel: Send + Sync {
     /// Which kind.
     fn carrier(&self) -> Carrier;
 

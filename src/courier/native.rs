@@ -5,10 +5,10 @@
 //! given to the model. Nobody else gives it meanwhile, whatever the channel is up to. What a killed courier leaves is told by the
 //! same look: whether it died before the write, in it or behind it makes no difference.
 //!
-//! If nothing comes to light, the text may have been swallowed, or come late. While the agent is suspended, asks its person, or
-//! has the text in its queue and works, it is waited for without an end. (Of an idle agent's queue its person has taken it.) Otherwise, after the channel's own time is over (Claude Code gives up what it
-//! holds back after five minutes), the records are read once more, and then the message is *announced* by a line without its text: so even a channel that
-//! answers after that gives the text once. That channel is not used for this process again.
+//! If nothing comes to light, the text may have been swallowed, or come late. While the agent is suspended, asks its person (perhaps
+//! about this very text), or has the text in its queue and works, it is waited for without an end. Otherwise it would stand there within a
+//! second, and after the channel's own time is over the records are read once more, and then the message is *announced* by a line without its
+//! text: so even a channel that answers after that gives the text once. That channel is not used for this process for a while.
 
 use super::delivery::{Attempt, Outcome};
 use super::gate::Hold;
@@ -24,7 +24,7 @@ use crate::store::mail::Folder;
 use crate::store::{fault, lock, now_ms};
 use anyhow::Result;
 use sha2::{Digest as _, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// How long a text is looked for at once after it was written.
@@ -32,6 +32,9 @@ const PROOF: Duration = Duration::from_millis(2500);
 
 /// How long it is looked for after it came to the agent's queue: a busy one leaves it there.
 const QUEUED: Duration = Duration::from_millis(400);
+
+/// For how long a channel that has swallowed a text is not used again.
+const SUSPECT: Duration = Duration::from_secs(600);
 
 /// Pause between two looks: doubles from the first to the second value.
 const LOOK_PAUSE: (Duration, Duration) = (Duration::from_millis(4), Duration::from_millis(40));
@@ -46,24 +49,38 @@ const WITHIN: &str = "it stands in its own transcript, taken within a turn";
 const LATE: &str = "it stands in its own transcript, where it came late";
 
 /// What the courier keeps in mind of texts that were offered. All of it can be found again from what is on record.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Offered {
     /// How far the agents' records were read, by message and reminder.
     followers: BTreeMap<(String, Option<u32>), Follower>,
-    /// The processes whose channel has swallowed a text.
-    suspects: BTreeSet<(i32, u64)>,
+    /// The open channels to which these were given.
+    open: BTreeMap<(String, Option<u32>), Box<dyn Channel>>,
+    /// The processes whose channel has swallowed a text, and when that was found.
+    suspects: BTreeMap<(i32, u64), Instant>,
 }
 
 impl Offered {
-    /// Whether the channel to that process has swallowed a text.
+    /// Whether the channel to that process has swallowed a text, a while ago at the most.
     pub fn suspects(&self, process: &ProcessId) -> bool {
-        self.suspects.contains(&(process.pid, process.start))
+        self.suspects.get(&(process.pid, process.start)).is_some_and(|since| since.elapsed() < SUSPECT)
+    }
+
+    /// Forgets what is not under way any more: it was read by another way, perhaps.
+    pub fn keep(&mut self, under_way: &[(String, Option<u32>)]) {
+        self.followers.retain(|key, _| under_way.contains(key));
+        self.open.retain(|key, _| under_way.contains(key));
+    }
+
+    /// Nothing more is to be known of that text.
+    fn forget(&mut self, key: &(String, Option<u32>)) {
+        self.followers.remove(key);
+        self.open.remove(key);
     }
 }
 
 impl Attempt<'_> {
     /// Gives the agent its text by that channel.
-    pub fn offer(&self, channel: &mut dyn Channel, offered: &mut Offered) -> Result<Outcome> {
+    pub fn offer(&self, mut channel: Box<dyn Channel>, offered: &mut Offered) -> Result<Outcome> {
         let place = &self.agent.place;
         let Some(_pane) = lock::pane(&place.socket, &place.pane)? else {
             return Ok(Outcome::Held(Hold::PaneBusy));
@@ -92,6 +109,7 @@ impl Attempt<'_> {
         fault::point("before-offer");
         let written = channel.give(&text);
         fault::point("after-offer");
+        offered.open.insert(self.key(), channel);
         self.look_for(&text, &offer, offered, PROOF, written.err())
     }
 
@@ -153,7 +171,7 @@ impl Attempt<'_> {
             }
             // Its hook saw it, and has marked it as read.
             if !self.is_due() {
-                offered.followers.remove(&key);
+                offered.forget(&key);
                 return Ok(Outcome::Settled);
             }
             std::thread::sleep(pause);
@@ -166,23 +184,23 @@ impl Attempt<'_> {
                 way.advance(Stage::Submitted, evidence, now_ms());
             })?;
             fault::point("after-submitted-mark");
-            offered.followers.remove(&key);
+            offered.forget(&key);
             return Ok(Outcome::Submitted(evidence));
         }
         if !self.is_due() {
-            offered.followers.remove(&key);
+            offered.forget(&key);
             return Ok(Outcome::Settled);
         }
         if self.current()?.typed_into.as_ref() != Some(&self.agent.process) {
             // What was given to a process that is gone is gone with it.
-            offered.followers.remove(&key);
+            offered.forget(&key);
             self.mark(|way| *way = Progress::queued(now_ms()))?;
             return Ok(Outcome::Settled);
         }
         let why = self.why_not(offer, trace);
         if why == Waits::Swallowed {
-            offered.followers.remove(&key);
-            offered.suspects.insert((self.agent.process.pid, self.agent.process.start));
+            offered.forget(&key);
+            offered.suspects.insert((self.agent.process.pid, self.agent.process.start), Instant::now());
             // The offer stays on record: the message is announced from now on, and by the pane.
             self.mark(|way| {
                 way.advance(Stage::Held, "its own channel took it, and it came to nothing", now_ms());

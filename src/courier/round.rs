@@ -53,6 +53,9 @@ const CONFIRM_MS: u64 = 60_000;
 /// Mail that a courier finds as it begins is news if it is younger than this (ms).
 const NEWS_MS: u64 = 10_000;
 
+/// Texts that wait in an agent's own queue, at the most: Claude Code passes over what comes when some thirty do. More wait here, and go in one.
+const QUEUED: usize = 8;
+
 /// Different errors that are remembered as told.
 const NOTED: usize = 16;
 
@@ -481,8 +484,9 @@ impl<'a> Round<'a> {
                 self.jobs(agent)?.into_iter().partition(|job| job.stage == Stage::Offered);
             match self.look_after(agent, &offered, memory)? {
                 Proof::None => {}
-                // As long as it waits in the agent's queue, others may go there, too.
-                Proof::Queued => pass.waiting = true,
+                // As long as it waits in the agent's queue, others may go there, too, but not so many that the queue is full.
+                Proof::Queued if offered.len() < QUEUED => pass.waiting = true,
+                Proof::Queued => return Ok(Pass { waiting: true, ..pass }),
                 Proof::Open => return Ok(Pass { waiting: true, ..pass }),
                 Proof::News => {
                     pass.progress = true;
@@ -559,7 +563,7 @@ impl<'a> Round<'a> {
                         }
                         parcel = self.with_others(agent, parcel, jobs)?;
                         let attempt = self.attempt(agent, profile, &parcel, memory);
-                        attempt.offer(channel.as_mut(), &mut memory.offered.borrow_mut())?
+                        attempt.offer(channel, &mut memory.offered.borrow_mut())?
                     }
                     Err(Unfit::No(_)) => continue,
                     Err(unfit) => {
@@ -639,6 +643,8 @@ impl<'a> Round<'a> {
         let Some(profile) = self.rules.profiles().get(&agent.kind) else {
             return Ok(if offered.is_empty() { Proof::None } else { Proof::Open });
         };
+        let keys: Vec<_> = offered.iter().map(|job| (job.envelope.id.to_string(), job.reminder)).collect();
+        memory.offered.borrow_mut().keep(&keys);
         let mut proof = Proof::None;
         for job in offered {
             let found = self.store.message(&agent.name, &agent.formerly, job.folder(), &job.file)?;
@@ -875,7 +881,7 @@ struct Job {
 }
 
 /// What the courier keeps in mind of one agent.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Memory {
     /// What is known of people's keys in its pane.
     keys: RefCell<Keys>,

@@ -11,6 +11,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::{Value, json};
 
 /// What it does with a text.
@@ -21,8 +22,8 @@ pub(crate) enum Mode {
     Twice,
     /// After so many milliseconds.
     Late(u64),
-    /// Only the first text is swallowed.
-    SwallowFirst,
+    /// What comes from one that has hung up by the time it is asked who it is, is passed over.
+    Ask,
 }
 
 impl Mode {
@@ -30,7 +31,7 @@ impl Mode {
         match text.split_once(':').unwrap_or((text, "")) {
             ("take", "") => Ok(Self::Take),
             ("swallow", "") => Ok(Self::Swallow),
-            ("swallow-first", "") => Ok(Self::SwallowFirst),
+            ("ask", "") => Ok(Self::Ask),
             ("twice", "") => Ok(Self::Twice),
             ("late", ms) => ms.parse().map(Self::Late).map_err(|_| format!("{ms} is not a number")),
             _ => Err(format!("no inbox {text}")),
@@ -47,7 +48,6 @@ pub(crate) struct Inbox {
     transcript: PathBuf,
     /// Texts that come late, and when.
     late: Vec<(u64, String)>,
-    seen: usize,
 }
 
 impl Inbox {
@@ -88,9 +88,9 @@ impl Inbox {
         let (sender, texts) = channel();
         let (bell, end) = UnixStream::pair()?;
         bell.set_nonblocking(true)?;
-        std::thread::spawn(move || serve(&listener, &token, &sender, &end));
+        std::thread::spawn(move || serve(&listener, mode, &token, &sender, &end));
         let transcript = project.join(format!("{id}.jsonl"));
-        let mut inbox = Self { mode, texts, bell, session, record, transcript, late: Vec::new(), seen: 0 };
+        let mut inbox = Self { mode, texts, bell, session, record, transcript, late: Vec::new() };
         inbox.put()?;
         Ok(inbox)
     }
@@ -110,13 +110,11 @@ impl Inbox {
         while matches!(self.bell.read(&mut bytes), Ok(1..)) {}
         let mut taken = Vec::new();
         for text in self.texts.try_iter().collect::<Vec<_>>() {
-            self.seen += 1;
             match self.mode {
                 Mode::Swallow => {}
-                Mode::SwallowFirst if self.seen == 1 => {}
                 Mode::Late(ms) => self.late.push((now + ms, text)),
                 Mode::Twice => taken.extend([text.clone(), text]),
-                Mode::Take | Mode::SwallowFirst => taken.push(text),
+                Mode::Take | Mode::Ask => taken.push(text),
             }
         }
         let due = |(at, _): &(u64, String)| *at <= now;
@@ -159,16 +157,16 @@ impl Inbox {
 }
 
 /// Takes what comes, each connection by itself, and answers nothing.
-fn serve(listener: &UnixListener, token: &str, texts: &Sender<String>, bell: &UnixStream) {
+fn serve(listener: &UnixListener, mode: Mode, token: &str, texts: &Sender<String>, bell: &UnixStream) {
     for stream in listener.incoming().flatten() {
         let (token, texts, bell) = (token.to_owned(), texts.clone(), bell.try_clone());
         std::thread::spawn(move || {
             let mut trusted = false;
-            for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            for line in BufReader::new(&stream).lines().map_while(Result::ok) {
                 let value: Value = serde_json::from_str(&line).unwrap_or_default();
                 match value["type"].as_str() {
                     Some("auth") => trusted = value["token"] == token.as_str(),
-                    Some("user") if trusted => {
+                    Some("user") if trusted && (mode != Mode::Ask || is_there(&stream)) => {
                         let text = value["message"]["content"].as_str().unwrap_or_default();
                         let sent = texts.send(text.to_owned());
                         let _ = sent.map(|()| bell.as_ref().map(|mut bell| bell.write_all(b".")));
@@ -178,6 +176,14 @@ fn serve(listener: &UnixListener, token: &str, texts: &Sender<String>, bell: &Un
             }
         });
     }
+}
+
+/// Whether the other end has not hung up a while later.
+fn is_there(stream: &UnixStream) -> bool {
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let mut fds = [PollFd::new(stream.as_fd(), PollFlags::POLLIN)];
+    let asked = poll(&mut fds, PollTimeout::ZERO);
+    asked.is_ok() && !fds[0].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP))
 }
 
 /// When this process began, as the system counts it.
