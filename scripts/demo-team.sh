@@ -108,7 +108,7 @@ on laptop swarm lock --team migrations/0043.sql && fail 'a lease without the eng
 on laptop swarm lock src/parser.rs
 on build swarm lock --team migrations/0042.sql --wait 1m
 kill -CONT "$(link_of laptop)"
-until_true 'laptop was not told' sh -c "$(declare -f on); work='$work'; on laptop swarm inbox | grep -q 'went to build/human'"
+until_true 'laptop was not told' sh -c "$(declare -f on); work='$work'; on laptop swarm inbox | grep -q 'your team lease'"
 on laptop swarm inbox
 on laptop swarm team
 

@@ -234,6 +234,9 @@ fn two_hosts_see_each_other_write_to_each_other_and_share_a_lease() {
     here.ok(&["unlock", "--team", "Cargo.lock"]);
     assert!(waiting.wait().unwrap().success());
     here.ok(&["lock", "--name", "deploy", "--wait", "20s", "--", "true"]);
+    let seen = there.swarm(&["doctor", "--json"]);
+    let seen = String::from_utf8_lossy(&seen.stdout).into_owned();
+    assert!(seen.contains("2 hosts, the engine answers in"), "{seen}");
     // A project without a team knows names, too.
     let alone = World::new();
     alone.ok(&["init"]);

@@ -2,18 +2,19 @@
 //!
 //! Where a sender's ancestry is cut by a pid namespace, it leaves a claim naming the namespace and rings; the courier,
 //! outside, looks for a process of that namespace below the agent's own process. A claim lives as long as its sender
-//! waits for the answer, some seconds at most. Each claim is a record of its own, written by one side at a time: nothing is locked,
-//! and a sender that was killed leaves at worst a claim that is cleared away.
+//! waits for the answer, some seconds at most. Each claim is a question of its own with a FIFO for its answer, so nobody polls and nothing is
+//! locked; a sender that was killed leaves at worst a claim that is cleared away.
 
 use crate::core::agent::Agent;
 use crate::core::name::Name;
 use crate::os::caller::Ancestor;
 use crate::os::process::{self, Table};
-use crate::store::record::{self, Durability, Loaded};
-use crate::store::{Store, entropy};
+use crate::store::Store;
+use crate::store::question::{self, Question};
+use crate::store::record::{self, Durability};
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long a sender waits for its witness: without one its message goes all the same.
 pub const FOR_A_MESSAGE: Duration = Duration::from_millis(400);
@@ -36,34 +37,31 @@ pub enum Proof {
 struct Claim {
     name: Name,
     namespace: u64,
-    #[serde(default)]
+    /// The answer, for a sender of an earlier version: it looks into the claim for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     proved: Option<bool>,
-    /// Whether it is proved to be one of the agents of that kind.
     #[serde(default)]
+    kind: bool,
+}
+
+/// What the courier answers.
+#[derive(Debug, Serialize, Deserialize)]
+struct Witnessed {
+    proved: bool,
+    /// Whether it is proved to be one of the agents of that kind.
     kind: bool,
 }
 
 /// The sender's side: asks the courier to confirm that this process belongs to `name`.
 pub fn ask(store: &Store, name: &Name, patience: Duration) -> Result<Proof> {
     let Some(namespace) = process::namespace() else { return Ok(Proof::None) };
-    let tmp = store.dir().join("tmp");
-    let path = store.dir().join("claims").join(format!("{:016x}.json", entropy()?));
     let claim = Claim { name: name.clone(), namespace, proved: None, kind: false };
-    record::replace(&tmp, &path, &claim, Durability::Volatile)?;
-    let begun = Instant::now();
-    let mut answer = None;
-    if store.ring()? {
-        while answer.is_none() && begun.elapsed() < patience {
-            std::thread::sleep(Duration::from_millis(5));
-            if let Loaded::Ok(claim) = record::load::<Claim>(&path)? {
-                answer = claim.proved.map(|proved| (proved, claim.kind));
-            }
-        }
-    }
-    let _ = std::fs::remove_file(&path);
+    let dir = store.dir().join("claims");
+    let mut question = Question::ask(&store.dir().join("tmp"), &dir, &claim)?;
+    let answer = if store.ring()? { question.answer::<Witnessed>(patience)? } else { None };
     Ok(match answer {
-        Some((true, _)) => Proof::Own,
-        Some((false, true)) => Proof::Kind,
+        Some(Witnessed { proved: true, .. }) => Proof::Own,
+        Some(Witnessed { kind: true, .. }) => Proof::Kind,
         _ => Proof::None,
     })
 }
@@ -71,27 +69,26 @@ pub fn ask(store: &Store, name: &Name, patience: Duration) -> Result<Proof> {
 /// The courier's side: answers all open claims.
 pub fn answer(store: &Store, agents: &[Agent]) -> Result<()> {
     let dir = store.dir().join("claims");
-    let files = record::list(&dir)?;
-    if files.is_empty() {
+    let claims = question::claim::<Claim>(&dir)?;
+    if claims.is_empty() {
         return Ok(());
     }
     let table = Table::read()?;
-    for file in files {
-        let path = dir.join(&file);
-        match record::load::<Claim>(&path)? {
-            Loaded::Ok(claim) if claim.proved.is_none() => {
-                let agent = agents.iter().find(|a| a.is_live() && a.name == claim.name);
-                let proved = agent.is_some_and(|a| owns(&table, a, claim.namespace));
-                let kind = agent.is_some_and(|a| serves(&table, a, agents, claim.namespace));
-                let answered = Claim { proved: Some(proved), kind, ..claim };
-                record::replace(&store.dir().join("tmp"), &path, &answered, Durability::Volatile)?;
-            }
-            // Answered: its sender removes it, or died.
-            Loaded::Ok(_) if is_old(&path) => drop(std::fs::remove_file(&path)),
-            Loaded::Ok(_) | Loaded::Missing => {}
-            Loaded::Bad(why) => store.quarantine(&path, &why)?,
+    for (name, claim) in claims.into_iter().filter(|(_, claim)| claim.proved.is_none()) {
+        let agent = agents.iter().find(|a| a.is_live() && a.name == claim.name);
+        let answer = Witnessed {
+            proved: agent.is_some_and(|a| owns(&table, a, claim.namespace)),
+            kind: agent.is_some_and(|a| serves(&table, a, agents, claim.namespace)),
+        };
+        if dir.join(format!("{name}.fifo")).exists() {
+            question::answer(&dir, &name, &answer)?;
+        } else {
+            let claim = Claim { proved: Some(answer.proved), kind: answer.kind, ..claim };
+            let path = dir.join(format!("{name}.json"));
+            record::replace(&store.dir().join("tmp"), &path, &claim, Durability::Volatile)?;
         }
     }
+    question::sweep(&dir);
     Ok(())
 }
 
@@ -136,9 +133,4 @@ fn serves(table: &Table, agent: &Agent, agents: &[Agent], namespace: u64) -> boo
                     .collect();
             above.iter().any(|p| is_server(p).is_some()) && !above.iter().any(|p| is_other(p.pid))
         })
-}
-
-fn is_old(path: &std::path::Path) -> bool {
-    let modified = std::fs::metadata(path).and_then(|m| m.modified());
-    modified.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > FOR_AN_ACT * 2))
 }

@@ -13,6 +13,8 @@ pub struct Volume {
     pub free_files: Option<u64>,
     /// The name of its kind, if it is one that other machines or programs stand behind.
     pub remote: Option<String>,
+    /// The name of the layer by which a virtual machine shares it with its host, if that is one whose locks are known not to exclude.
+    pub shared: Option<String>,
 }
 
 /// Looks at the file system under `path`.
@@ -28,7 +30,32 @@ pub fn look(path: &Path) -> Result<Volume> {
         // btrfs and others make files as needed and say 0 of 0.
         free_files: (usage.files() > 0).then(|| u64::from(usage.files_available())),
         remote: remote(&kind),
+        shared: shared(path),
     })
+}
+
+/// Docker Desktop's ways to bind a directory of the host: two processes may hold one exclusive lock there.
+const SHARING: [&str; 3] = ["virtiofs", "fakeowner", "grpcfuse"];
+
+fn shared(path: &Path) -> Option<String> {
+    let table = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
+    sharing(&table, &path.canonicalize().ok()?)
+}
+
+/// What a table of mounts says of the one that `path` lies in: the last of the longest.
+fn sharing(table: &str, path: &Path) -> Option<String> {
+    let mut found: Option<(usize, &str)> = None;
+    for line in table.lines() {
+        let Some((mount, rest)) = line.split_once(" - ") else { continue };
+        let (Some(point), Some(kind)) = (mount.split(' ').nth(4), rest.split(' ').next()) else { continue };
+        // Blanks are written as octal numbers.
+        let point = point.replace("\\040", " ");
+        if path.starts_with(&point) && found.is_none_or(|(length, _)| point.len() >= length) {
+            found = Some((point.len(), kind));
+        }
+    }
+    let (_, kind) = found?;
+    SHARING.iter().find(|name| kind.contains(*name)).map(|name| (*name).to_owned())
 }
 
 #[cfg(target_os = "linux")]
@@ -56,6 +83,18 @@ fn remote(kind: &Statfs) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn the_layer_that_shares_a_directory_with_a_host_is_read_from_the_table_of_mounts() {
+        let table = "22 1 0:20 / / rw - overlay overlay rw\n\
+                     30 22 0:41 /Users/me/p /work/my\\040p rw,relatime - virtiofs virtiofs0 rw\n\
+                     31 22 0:42 /x /run rw - fuse.grpcfuse grpcfuse rw\n\
+                     32 30 0:43 / /work/my\\040p/tmp rw - tmpfs tmpfs rw\n";
+        let of = |path: &str| super::sharing(table, std::path::Path::new(path));
+        assert_eq!(of("/work/my p/.swarm").as_deref(), Some("virtiofs"));
+        assert_eq!(of("/run/x").as_deref(), Some("grpcfuse"));
+        assert_eq!((of("/work/my p/tmp/x"), of("/work/my"), of("/home")), (None, None, None));
+    }
+
     #[test]
     fn a_directory_has_a_file_system_with_some_room() {
         let volume = super::look(&std::env::temp_dir()).unwrap();

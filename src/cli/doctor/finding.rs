@@ -117,6 +117,13 @@ pub(super) fn space(volume: &Volume) -> Finding {
 
 /// Whether the store's locks and renames can be relied on.
 pub(super) fn volume(volume: &Volume) -> Finding {
+    if let Some(layer) = &volume.shared {
+        return Finding::warn(
+            "volume",
+            format!("shared with another system by {layer}, which may grant one exclusive lock twice"),
+            "keep the project on a volume of the container's own (docker volume create), with a clone there",
+        );
+    }
     match &volume.remote {
         None => Finding::ok("volume", "a local file system"),
         // flock(2): over NFS and SMB it is emulated or local to one machine; 9p and FUSE leave it to whoever serves them.
@@ -168,7 +175,7 @@ mod tests {
     use super::*;
 
     fn with(free_bytes: u64, free_files: Option<u64>, remote: Option<&str>) -> Volume {
-        Volume { free_bytes, free_files, remote: remote.map(str::to_owned) }
+        Volume { free_bytes, free_files, remote: remote.map(str::to_owned), shared: None }
     }
 
     #[test]

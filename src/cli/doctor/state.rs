@@ -6,9 +6,11 @@ use crate::cli::dead;
 use crate::core::agent::Agent;
 use crate::core::process_id::ProcessId;
 use crate::courier::start;
-use crate::os::program;
+use crate::os::{process, program};
 use crate::store::service::Service;
+use crate::store::team::{Answer, Ask};
 use crate::store::{Store, lock, record};
+use crate::tmux::Server;
 use anyhow::Result;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,6 +20,9 @@ const LEFT: Duration = Duration::from_secs(24 * 3600);
 
 /// The mutex is held by somebody who does not get on if it is held for longer than this.
 const HELD: Duration = Duration::from_secs(2);
+
+/// How long the link may take.
+const LINK: Duration = Duration::from_millis(1500);
 
 /// A post under way is finished within this; one that is older was interrupted.
 const POST: Duration = Duration::from_secs(10);
@@ -41,6 +46,12 @@ pub(super) fn check(place: &Place, store: &Store, agents: &[Agent], found: &mut 
         );
     }
     found.push(courier(place, store, agents));
+    if store.has_team() {
+        found.push(
+            link(store)
+                .unwrap_or_else(|error| Finding::bad("link", format!("{error:#}"), "see docs/team.md")),
+        );
+    }
 }
 
 /// Whoever holds the mutex does so for less than a millisecond, unless it was stopped then.
@@ -151,7 +162,56 @@ fn leftovers(store: &Store) -> Result<Finding> {
     })
 }
 
+/// The link to the team: whether it runs, reaches the engine, and what it knows of the hosts.
+fn link(store: &Store) -> Result<Finding> {
+    let seen = store.ask_team(&Ask::Look, LINK)?;
+    let hosts = store.hosts()?;
+    let own = hosts.link.clone();
+    let trouble = own.trouble.unwrap_or_default();
+    if let Some((_, why)) = &own.cut {
+        let mend = "ssh to the engine's host must log in without a question; swarm team tells more";
+        return Ok(Finding::bad("link", format!("cut off from the team: {why}; {trouble}"), mend));
+    }
+    let Some(Answer::Seen(rtt)) = seen else {
+        let mend = "any swarm team command starts it; swarm-link must lie beside swarm";
+        return Ok(Finding::bad(
+            "link",
+            format!("does not answer: mail to other hosts waits; {trouble}"),
+            mend,
+        ));
+    };
+    let unknown: Vec<String> = hosts.hosts.iter().filter(|h| !h.known).map(|h| h.name.to_string()).collect();
+    if !unknown.is_empty() {
+        return Ok(Finding::warn(
+            "link",
+            format!("the keys of {} are not vouched for: their mail waits", unknown.join(", ")),
+            "the host that made the team does it once its link runs; else remove and invite them again",
+        ));
+    }
+    Ok(Finding::ok("link", format!("{} hosts, the engine answers in {rtt} ms", hosts.hosts.len())))
+}
+
+/// Where a courier runs that cannot be seen here: this store is used from two machines or containers, each with agents of its own.
+fn elsewhere(store: &Store) -> Option<Finding> {
+    let said = store.service().ok()??;
+    let here = process::this().ok()?;
+    let space = process::namespace();
+    let other = said.process.boot != here.boot || (said.namespace.is_some() && said.namespace != space);
+    let held = matches!(lock::try_exclusive(&store.dir().join("courier.lock")), Ok(None));
+    // In a sandbox, without a tmux server of its own, that is as it should be.
+    (other && held && Server::current().listens()).then(|| {
+        Finding::bad(
+            "courier",
+            format!("this project's courier runs elsewhere (process {} of another machine or container): agents of this tmux server are not found, and pids mean something else there", said.process.pid),
+            "give this container a clone of its own; swarm team join makes them one team (docs/team.md)",
+        )
+    })
+}
+
 fn courier(place: &Place, store: &Store, agents: &[Agent]) -> Finding {
+    if let Some(elsewhere) = elsewhere(store) {
+        return elsewhere;
+    }
     let listens = store.ring().unwrap_or(false);
     let holder = start::courier(store.dir());
     let needed = agents.iter().any(Agent::is_live);
