@@ -105,7 +105,7 @@ impl Channel for Inbox {
     }
 
     fn give(&mut self, text: &str) -> anyhow::Result<()> {
-        // It stays open: Claude asks who is at the other end, and passes over what it cannot ask.
+        // It stays open: where it was closed at once, a text was lost now and then on a busy machine.
         let (stream, token) = self.open.as_mut().context("its inbox was not opened")?;
         let auth = json!({"type": "auth", "token": token});
         let user = json!({"type": "user", "message": {"role": "user", "content": text}});

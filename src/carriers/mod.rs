@@ -49,8 +49,8 @@ pub enum Trace {
     Within,
 }
 
-/// A channel to one agent, found usable a moment ago. It is kept until the text is known to have arrived: who hangs up at once may not be
-/// heard.
+/// A channel to one agent, found usable a moment ago. It is kept until the text is known to have arrived: one that is
+/// closed at once may not be heard.
 pub trait Channel: Send + Sync {
     /// Which kind.
     fn carrier(&self) -> Carrier;
