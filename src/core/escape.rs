@@ -8,7 +8,8 @@ use super::glyph;
 
 /// Whether a character by itself may steer a terminal or a reader: C0, C1, bidirectional controls, invisible ones.
 pub fn is_unsafe(c: char) -> bool {
-    steers(c) || glyph::is_invisible(c)
+    // Most texts hold no others than these.
+    !matches!(c, ' '..='~') && (steers(c) || glyph::is_invisible(c))
 }
 
 /// Whether a character was refused in records from the first version on. Those that came later stand in records of that time.
@@ -28,6 +29,9 @@ pub fn misleading(text: &str) -> impl Iterator<Item = (usize, char)> {
 /// One line of printable text: every unsafe character becomes its `\u{…}` notation. The mark that an emoji is shown in colours stays;
 /// joiners do not, which programs show in different ways.
 pub fn line(text: &str) -> String {
+    if text.bytes().all(|b| matches!(b, b' '..=b'~')) {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     for (at, c) in text.char_indices() {
         if is_unsafe(c) && !(c == '\u{fe0f}' && glyph::is_part(text, at, c)) {
@@ -42,6 +46,9 @@ pub fn line(text: &str) -> String {
 /// Printable text of several lines: [`line()`], but line feeds and tabs stay, and the joiners where emoji and several scripts are
 /// written with them.
 pub fn text(text: &str) -> String {
+    if text.bytes().all(|b| matches!(b, b' '..=b'~' | b'\n' | b'\t')) {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     for (at, c) in text.char_indices() {
         if is_unsafe(c) && !matches!(c, '\n' | '\t') && !glyph::is_part(text, at, c) {

@@ -73,7 +73,7 @@ pub enum Part<'a> {
 /// What was loaded for a decision.
 struct Book {
     leases: Leases,
-    /// The leases as they were on record.
+    /// The leases as they were on record, where an index is to take up what becomes of them.
     known: BTreeMap<u64, Lease>,
     /// The index, if it fits.
     index: Option<Index>,
@@ -271,7 +271,8 @@ impl Store {
             }
         }
         let counter = self.counter(index.highest(), &waiters, now)?;
-        let known: BTreeMap<u64, Lease> = leases.iter().map(|l| (l.fence, l.clone())).collect();
+        // What they were before anything is decided: for whoever changes them.
+        let known = leases.iter().filter(|_| alone).map(|l| (l.fence, l.clone())).collect();
         let mut table = LeaseTable::new(leases, waiters, counter, now.clone());
         table.settle(|holder| census.look(holder));
         let leases = Leases { table, damaged: Vec::new(), count: index.count() };
@@ -285,7 +286,6 @@ impl Store {
         let highest = leases.iter().map(|l| l.fence).max().unwrap_or_default();
         let counter = self.counter(highest, &waiters, &now)?;
         let idle = leases.is_empty() && waiters.is_empty();
-        let known: BTreeMap<u64, Lease> = leases.iter().map(|l| (l.fence, l.clone())).collect();
         let count = leases.len() as u64;
         let slow = damaged.is_empty() && leases.len() > index::MANY;
         let boot = now.boot.clone();
@@ -294,6 +294,7 @@ impl Store {
             let census = Census::of(self, &boot)?;
             table.settle(|holder| census.look(holder));
         }
+        let known = BTreeMap::new();
         Ok(Book { leases: Leases { table, damaged, count }, known, index: None, whole: true, slow })
     }
 

@@ -78,7 +78,8 @@ impl LeaseTable {
     /// Applies what time and death have done; every other decision is made after this. `census` tells of a holder
     /// whether it lives, and what it is called now.
     pub fn settle(&mut self, mut census: impl FnMut(&Holder) -> (Liveness, Option<Name>)) {
-        for mut lease in self.leases.values().cloned().collect::<Vec<_>>() {
+        let mut changed: Vec<(Lease, Option<End>)> = Vec::new();
+        for lease in self.leases.values() {
             let (liveness, name) = census(&lease.holder);
             let expired = lease.expires.has_passed(&self.now);
             let lapsed = lease.challenge.as_ref().is_some_and(|c| c.until.has_passed(&self.now));
@@ -90,11 +91,17 @@ impl LeaseTable {
                 Liveness::Unknown if expired => Some(End::Expired),
                 Liveness::Alive | Liveness::Unknown => None,
             };
-            if let Some(end) = end {
-                self.end_lease(&lease, end);
+            if end.is_some() {
+                changed.push((lease.clone(), end));
             } else if let Some(name) = name.filter(|n| *n != lease.holder.name) {
-                lease.holder.name = name;
-                self.put_lease(lease);
+                let holder = Holder { name, ..lease.holder.clone() };
+                changed.push((Lease { holder, ..lease.clone() }, None));
+            }
+        }
+        for (lease, end) in changed {
+            match end {
+                Some(end) => self.end_lease(&lease, end),
+                None => self.put_lease(lease),
             }
         }
         for mut waiter in self.waiters.values().cloned().collect::<Vec<_>>() {
