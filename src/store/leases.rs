@@ -13,7 +13,7 @@
 //! can tell what it holds. A damaged ticket costs its owner the place and goes to quarantine.
 
 use super::record::{self, Durability, Loaded};
-use super::wake::{self, Bell};
+use super::wake::{self, Listener};
 use super::{Store, Transaction, fault};
 use crate::core::agent::Agent;
 use crate::core::lease::{
@@ -38,6 +38,9 @@ use index::Index;
 
 /// How often, and with which pause, one who reads without the mutex looks again at an index that is being brought up to date.
 const TRIES: (usize, Duration) = (5, Duration::from_micros(300));
+
+/// How many FIFOs there are to wake those who are kept waiting.
+const BELLS: u64 = 64;
 
 /// A lease record that cannot be believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,7 +118,7 @@ impl Store {
 
     /// [`Store::peek_leases`] by a look at every record, whatever the index says.
     pub fn inspect_leases(&self) -> Result<Leases> {
-        let found = self.load_records(clock::now()?)?.leases;
+        let found = self.load_records(clock::now()?, false)?.leases;
         if !found.damaged.is_empty() && index::exists(self) {
             // From now on nobody overlooks it.
             let _ = self.transact(|tx| {
@@ -150,12 +153,17 @@ impl Store {
 
     /// What one that waits hears when it is its turn, or its ticket is gone. What happened before is not heard: look at the ticket after
     /// this. Without one, as on a file system without FIFOs, it has to look again and again.
-    pub fn ticket_bell(&self, ticket: u64) -> Result<Bell> {
-        Bell::make(self.bell_of(ticket))
+    pub fn ticket_bell(&self, ticket: u64) -> Result<Listener> {
+        let path = self.bell_of(ticket);
+        record::ensure_dir(&self.dir.join("bells"))?;
+        wake::make(&path)?;
+        Listener::open(&path)
     }
 
+    /// A few stay for all: to make a file for each that waits is most of what its turn would cost. Of two that have the same one, one
+    /// may hear the other's.
     fn bell_of(&self, ticket: u64) -> PathBuf {
-        self.dir.join("waiters").join(format!("{ticket}.bell"))
+        self.dir.join(format!("bells/{}", ticket % BELLS))
     }
 
     /// Changes leases in one transaction, in a way that grants nothing and looks at no others than `part` says.
@@ -166,7 +174,7 @@ impl Store {
     /// Moves damaged lease records to quarantine, so that others can be granted again.
     pub fn set_damaged_leases_aside(&self) -> Result<Vec<Damaged>> {
         self.transact(|tx| {
-            let damaged = tx.store.load_records(clock::now()?)?.leases.damaged;
+            let damaged = tx.store.load_records(clock::now()?, true)?.leases.damaged;
             for one in &damaged {
                 tx.store.quarantine(&tx.store.dir.join(&one.record), &one.why)?;
             }
@@ -185,19 +193,14 @@ impl Store {
             let result = decide(&mut book.leases)?;
             let changes = book.leases.table.changes();
             tx.commit_leases(changes)?;
-            let rung: Vec<(u64, bool)> = changes.writes.iter().filter_map(rings).collect();
+            let rung: Vec<u64> = changes.writes.iter().filter_map(rings).collect();
             tx.index_leases(book);
             Ok((result, rung))
         })?;
         // Not before the mutex is free: it is the first thing that they want.
-        for (ticket, is_gone) in rung {
-            let bell = self.bell_of(ticket);
+        for ticket in rung {
             // Nobody is kept waiting there, or does not hear it: then it looks by itself, some time later.
-            let _ = wake::ring(&bell);
-            if is_gone {
-                // Of one that was killed it would stay.
-                let _ = std::fs::remove_file(bell);
-            }
+            let _ = wake::ring(&self.bell_of(ticket));
         }
         // Stored with the change: who cannot post it leaves it to the next, or to the courier.
         let _ = self.post_notices();
@@ -217,7 +220,7 @@ impl Store {
                 std::thread::sleep(TRIES.1);
             }
         }
-        let book = self.load_records(now)?;
+        let book = self.load_records(now, alone)?;
         if alone && !book.leases.damaged.is_empty() {
             index::remove(self);
         }
@@ -233,7 +236,7 @@ impl Store {
         alone: bool,
     ) -> Result<Option<Book>> {
         let Some(index) = Index::open(self, now) else { return Ok(None) };
-        let waiters = self.waiters()?;
+        let waiters = self.waiters(alone)?;
         let census = Census::of(self, &now.boot)?;
         let due = index.tenants().iter().any(|tenant| {
             let (liveness, name) = census.look(&tenant.holder);
@@ -270,7 +273,7 @@ impl Store {
                 _ => return Ok(None),
             }
         }
-        let counter = self.counter(index.highest(), &waiters, now)?;
+        let counter = if alone { self.counter(index.highest(), &waiters, now)? } else { Counter::default() };
         // What they were before anything is decided: for whoever changes them.
         let known = leases.iter().filter(|_| alone).map(|l| (l.fence, l.clone())).collect();
         let mut table = LeaseTable::new(leases, waiters, counter, now.clone());
@@ -280,11 +283,11 @@ impl Store {
     }
 
     /// Loads all records.
-    fn load_records(&self, now: Moment) -> Result<Book> {
+    fn load_records(&self, now: Moment, alone: bool) -> Result<Book> {
         let (leases, damaged) = self.load_all::<Lease>("leases", |l| l.fence)?;
-        let waiters = self.waiters()?;
+        let waiters = self.waiters(alone)?;
         let highest = leases.iter().map(|l| l.fence).max().unwrap_or_default();
-        let counter = self.counter(highest, &waiters, &now)?;
+        let counter = if alone { self.counter(highest, &waiters, &now)? } else { Counter::default() };
         let idle = leases.is_empty() && waiters.is_empty();
         let count = leases.len() as u64;
         let slow = damaged.is_empty() && leases.len() > index::MANY;
@@ -298,9 +301,9 @@ impl Store {
         Ok(Book { leases: Leases { table, damaged, count }, known, index: None, whole: true, slow })
     }
 
-    fn waiters(&self) -> Result<Vec<Waiter>> {
+    fn waiters(&self, alone: bool) -> Result<Vec<Waiter>> {
         let (waiters, lost) = self.load_all::<Waiter>("waiters", |w| w.ticket)?;
-        for one in lost {
+        for one in lost.iter().filter(|_| alone) {
             self.quarantine(&self.dir.join(&one.record), &one.why)?;
         }
         Ok(waiters)
@@ -357,8 +360,12 @@ impl Store {
 impl Transaction<'_> {
     fn commit_leases(&mut self, changes: &Changes) -> Result<()> {
         if let Some((counter, durable)) = &changes.counter {
-            let durability = if *durable { Durability::Durable } else { Durability::Volatile };
-            self.store.put_sealed("numbers", counter, durability)?;
+            // Only who holds the mutex reads it.
+            if *durable {
+                self.store.put_sealed("numbers", counter, Durability::Durable)?;
+            } else {
+                self.store.overwrite_sealed("numbers", counter)?;
+            }
         }
         for dir in ["leases", "waiters", "notices"] {
             // A store may be older than leases are.
@@ -421,11 +428,11 @@ impl Transaction<'_> {
     }
 }
 
-/// The ticket of one who has to know of a write, because it is its turn or it waits in vain, and whether the ticket is gone.
-fn rings(write: &Write) -> Option<(u64, bool)> {
+/// The ticket of one who has to know of a write: it is its turn, or it waits in vain.
+fn rings(write: &Write) -> Option<u64> {
     match write {
-        Write::Waiter(waiter) if waiter.offered.is_some() => Some((waiter.ticket, false)),
-        Write::DropWaiter(ticket) => Some((*ticket, true)),
+        Write::Waiter(waiter) if waiter.offered.is_some() => Some(waiter.ticket),
+        Write::DropWaiter(ticket) => Some(*ticket),
         _ => None,
     }
 }

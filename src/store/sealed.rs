@@ -35,6 +35,16 @@ impl Store {
         result
     }
 
+    /// Writes over a small sealed record that is read under the mutex only, as [`record::overwrite`] does.
+    pub(super) fn overwrite_sealed<T: Serialize>(&self, name: &str, record: &T) -> Result<()> {
+        let seal = self.key.seal(name, &serde_json::to_vec(record)?);
+        let path = self.dir.join(format!("{name}.json"));
+        fault::point("before-sealed-write");
+        let result = record::overwrite(&self.tmp(), &path, &Sealed { record, seal });
+        fault::point("after-sealed-write");
+        result
+    }
+
     /// Reads a sealed record.
     pub(super) fn sealed<T: Serialize + DeserializeOwned>(&self, name: &str) -> Result<Loaded<T>> {
         Ok(match record::load::<Sealed<T>>(&self.dir.join(format!("{name}.json")))? {

@@ -11,7 +11,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 /// Wakes whoever listens. `false`: nobody does.
@@ -57,41 +57,19 @@ fn no_fifo(path: &Path) -> anyhow::Error {
     )
 }
 
+/// Makes a FIFO, unless one is there.
+pub fn make(fifo: &Path) -> Result<()> {
+    match nix::unistd::mkfifo(fifo, nix::sys::stat::Mode::S_IRUSR | nix::sys::stat::Mode::S_IWUSR) {
+        Err(e) if e != nix::errno::Errno::EEXIST => {
+            Err(e).with_context(|| format!("cannot make {}", fifo.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The end of the FIFO of one who waits.
 #[derive(Debug)]
 pub struct Listener(File);
-
-/// A FIFO of one's own, which goes with the value.
-#[derive(Debug)]
-pub struct Bell {
-    listener: Listener,
-    path: PathBuf,
-}
-
-impl Bell {
-    /// Makes a FIFO at `path`. One that is there already is used: a name is one process's.
-    pub fn make(path: PathBuf) -> Result<Self> {
-        match nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRUSR | nix::sys::stat::Mode::S_IWUSR) {
-            Err(e) if e != nix::errno::Errno::EEXIST => {
-                return Err(e).with_context(|| format!("cannot make {}", path.display()));
-            }
-            _ => {}
-        }
-        Ok(Self { listener: Listener::open(&path)?, path })
-    }
-
-    /// As [`Listener::wait`].
-    pub fn wait(&mut self, timeout: Duration) -> Result<bool> {
-        self.listener.wait(timeout)
-    }
-}
-
-impl Drop for Bell {
-    fn drop(&mut self) {
-        // Whoever takes the ticket away removes it, too.
-        let _ = std::fs::remove_file(&self.path);
-    }
-}
 
 impl Listener {
     /// Opens the FIFO for reading; held open for writing too, so that it never reports an end.
