@@ -1410,30 +1410,38 @@ fn a_command_killed_while_it_brings_the_index_of_leases_up_to_date_leaves_none_t
 
 #[test]
 fn a_line_left_in_a_composer_of_a_message_that_was_read_since_holds_nothing_back() {
+    left_in_a_composer("claude", "seen elsewhere", |id| format!("[swarm {id} "));
+    // An agent that shows a sign in place of a long text.
+    left_in_a_composer("opencode", &"seen elsewhere ".repeat(12), |_| "[Pasted ~1 lines]".to_owned());
+}
+
+fn left_in_a_composer(kind: &str, text: &str, shown: impl Fn(&str) -> String) {
+    let name = format!("{kind}-1");
     let world = World::new();
     world.start();
     let script = world.path().join("bin/reader");
     let (asked, done) = (world.path().join("asked"), world.path().join("done"));
     // Below the agent's pane, but not its turn: so the agent reads while its composer is full.
-    let text = format!(
+    let errand = format!(
         "#!/bin/sh\nwhile ! [ -s {0} ]; do sleep 0.05; done\nswarm-msg read $(cat {0}) >{1} 2>&1\n",
         asked.display(),
         done.display()
     );
-    fs::write(&script, text).unwrap();
+    fs::write(&script, errand).unwrap();
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
-    let pane = world.agent("reader </dev/null >/dev/null 2>&1 & claude", &[]);
+    let pane = world.agent(&format!("reader </dev/null >/dev/null 2>&1 & {kind}"), &[]);
     world.ok(&["init"]);
     // It is on record that it was pasted, and that Enter never was pressed.
     let mut doomed = courier(&world, "after-paste", 0);
-    eventually("the agent is known", || world.state().join("agents/claude-1.json").exists().then_some(()));
-    let id = mail(&world, &["claude-1", "seen elsewhere"]);
+    let record = world.state().join(format!("agents/{name}.json"));
+    eventually("the agent is known", || record.exists().then_some(()));
+    let id = mail(&world, &[&name, text]);
     dies(&mut doomed, "after-paste");
-    eventually("it stands there", || world.screen(&pane).contains(&format!("[swarm {id} ")).then_some(()));
+    eventually("it stands there", || world.screen(&pane).contains(&shown(&id)).then_some(()));
     fs::write(&asked, &id).unwrap();
     eventually("it is read", || (stage(&world, &id) == "read").then_some(()));
-    assert!(world.screen(&pane).contains(&format!("[swarm {id} ")), "{}", world.screen(&pane));
-    let next = mail(&world, &["claude-1", "and go on"]);
+    assert!(world.screen(&pane).contains(&shown(&id)), "{}", world.screen(&pane));
+    let next = mail(&world, &[&name, "and go on"]);
     world.ok(&["discover", "--quiet"]);
     given_once(&world, &pane, &next);
     assert_eq!(given(&world, &pane, &id), 1);

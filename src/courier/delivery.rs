@@ -623,10 +623,32 @@ impl Attempt<'_> {
     /// line outside the composer, no prompt hook that saw it (which counts as an Enter). A line that was ever submitted, or may have
     /// been, is never taken for this: its record says that Enter was pressed, or that its way went on to `submitted`.
     fn left_over(&self, seen: &Seen) -> Result<Option<Left>> {
-        let agent = self.agent;
-        let Some(id) = seen.reading.composer.as_ref().and_then(|c| frame::begun(&c.text)) else {
-            return Ok(None);
+        let Some(composer) = &seen.reading.composer else { return Ok(None) };
+        let id = if composer.content == Content::Collapsed {
+            self.last_pasted()?
+        } else {
+            frame::begun(&composer.text)
         };
+        id.map_or(Ok(None), |id| self.left_of(seen, id))
+    }
+
+    /// The message whose text, or whose reminder, was the last that we pasted into this very process. Where the composer shows a sign
+    /// in place of a text, no other can be behind it.
+    fn last_pasted(&self) -> Result<Option<MessageId>> {
+        let mut last: Option<(u64, MessageId)> = None;
+        for id in self.store.delivery_ids(&self.agent.name)? {
+            let Some(delivery) = self.store.delivery(&self.agent.name, &id)? else { continue };
+            let reminder = delivery.ack.as_ref().and_then(|clock| clock.reminder.as_ref());
+            let here = |way: &&Progress| way.typed_into.as_ref() == Some(&self.agent.process);
+            let typed = [Some(&delivery.way), reminder].into_iter().flatten().filter(here);
+            last = last.max(typed.map(|way| (way.typed_at, id.clone())).max());
+        }
+        Ok(last.map(|(_, id)| id))
+    }
+
+    /// The line of that message, if it is such a line.
+    fn left_of(&self, seen: &Seen, id: MessageId) -> Result<Option<Left>> {
+        let agent = self.agent;
         let Some(delivery) = self.store.delivery(&agent.name, &id)? else { return Ok(None) };
         let mut candidates = Vec::new();
         if matches!(delivery.way.stage, Stage::Read | Stage::Acked) {

@@ -307,6 +307,12 @@ impl Store {
         }
     }
 
+    /// The ids of all messages of whose way something is on record.
+    pub fn delivery_ids(&self, owner: &Name) -> Result<Vec<MessageId>> {
+        let files = record::list(&self.checked_dir(owner, "state")?)?;
+        Ok(files.iter().filter_map(|file| MessageId::parse(file.strip_suffix(".json")?)).collect())
+    }
+
     pub(super) fn delivery_path(&self, owner: &Name, id: &MessageId) -> PathBuf {
         self.mail_dir(owner, "state").join(format!("{id}.json"))
     }
