@@ -401,12 +401,31 @@ impl Soak {
                 self.ledger.follow();
                 return;
             }
+            self.clear_what_was_left(&open);
             if patience.elapsed() > Duration::from_secs(120) {
                 let screen = |m: &Member| format!("{} {}\n{}", m.pane, m.name, self.world.screen(&m.pane));
                 let screens: Vec<String> = self.team.iter().filter(|m| m.alive).map(screen).collect();
-                panic!("never through: {open:#?}\n{}", screens.join("\n"));
+                let journal =
+                    fs::read_to_string(self.world.state().join("journal.jsonl")).unwrap_or_default();
+                panic!("never through: {open:#?}\n{}\n{journal}", screens.join("\n"));
             }
             thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// What a person does where mail waits behind a line that an agent was given before. A courier that is killed between its mark and
+    /// the key leaves such a line if the message is acknowledged before the next one looks: nobody can tell any more whether Enter
+    /// was pressed on it.
+    fn clear_what_was_left(&self, open: &[String]) {
+        for member in self.team.iter().filter(|m| m.alive) {
+            let waits = |line: &&String| {
+                line.starts_with(&format!("{} ", member.name))
+                    && line.contains("a line of swarm that it was given before")
+            };
+            if open.iter().any(|line| waits(&line)) {
+                assert!(self.killed > 0, "{} was left with a line of swarm: {open:#?}", member.name);
+                self.world.control(&member.pane, "clear");
+            }
         }
     }
 
