@@ -13,7 +13,7 @@ use anyhow::Result;
 pub(super) struct Args {
     /// The message's id, or at least 4 characters of its beginning
     id: String,
-    /// A word to go with it; - reads it from standard input
+    /// An optional note for the sender; `-` reads it from standard input
     #[arg(default_value = "acknowledged")]
     note: String,
     #[command(flatten)]

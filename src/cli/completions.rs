@@ -3,7 +3,7 @@ use anyhow::{Context as _, Result};
 use clap::{Command, CommandFactory};
 use clap_complete::{Shell, generate};
 
-/// Print what completes `swarm` and `swarm-msg` in your shell
+/// Print the completions of `swarm` and `swarm-msg` for your shell
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  swarm completions bash > ~/.local/share/bash-completion/completions/swarm\n  swarm completions zsh > ~/.zfunc/_swarm\n  swarm completions fish > ~/.config/fish/completions/swarm.fish"

@@ -53,7 +53,7 @@ enum Verb {
     /// Take a setting out of a file
     #[command(after_help = "Example:\n  swarm config unset rate.count")]
     Unset {
-        /// Which setting; one that is unknown (a slip of the pen in the file) may be named, too
+        /// The setting to remove; a misspelled name that stands in the file is accepted
         key: String,
         #[command(flatten)]
         which: Which,
@@ -148,7 +148,7 @@ fn chosen(files: &Files, which: Which) -> Result<(Source, PathBuf)> {
     path.clone().map(|path| (source, path)).ok_or_else(|| Refusal::Usage(why.into()).into())
 }
 
-/// Refuses agents: what binds them is not theirs to change. No wall (they may write files), but no door either.
+/// Refuses agents: they must not change their own limits. They could still edit the file; this only keeps them honest.
 fn only_for_people(root: Option<&Path>) -> Result<()> {
     if root.is_some() && Session::open()?.caller.identity != Identity::Human {
         return Err(Refusal::Usage("the settings are for people to change; ask the human".into()).into());

@@ -239,8 +239,8 @@ fn own_what_is_made() {
     umask(asked & !Mode::S_IRWXU);
 }
 
-/// What is wrong with the arguments, with the colours that the terminal takes. It quotes them, and they may be names of files that
-/// the shell has put there: then what is said is what would be said of them as they can be shown.
+/// Prints what is wrong with the arguments. clap quotes the argument, which may be the name of a file that the shell has put there: if
+/// one has control characters, an escaped copy of the arguments is parsed, so that the error is safe to print.
 fn complain<C: CommandFactory>(error: &clap::Error) {
     let args: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
     if !args.iter().any(|arg| arg.chars().any(escape::is_unsafe)) {

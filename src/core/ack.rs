@@ -15,7 +15,7 @@ pub struct Schedule {
 }
 
 impl Default for Schedule {
-    /// 30, 60 and 120 seconds, as in the system that swarm follows.
+    /// 30, 60 and 120 seconds, as in the Python system that swarm replaces.
     fn default() -> Self {
         Self { waits_ms: vec![30_000, 60_000, 120_000] }
     }

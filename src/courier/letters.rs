@@ -2,8 +2,8 @@
 //! of long holds.
 //!
 //! Everything is decided from records and the time, and each notice is written in the transaction that records that it was
-//! given. So a courier that is killed and started anew goes on where the last one was, and tells nothing never or twice but
-//! for a crash between the two writes of that transaction, after which it is told again.
+//! given. A courier that is killed and started again goes on where the last one stopped. Every notice is sent exactly once, except
+//! that a crash between the two writes of that transaction sends it twice.
 
 use super::memo::Memo;
 use crate::core::ack::{AckClock, Step};

@@ -109,7 +109,7 @@ mod tests {
         let human = Name::human();
         let mut memo = Memo::default();
         let mut look = || memo.recall(&store, &human, || store.count_mail(&human, Folder::New)).unwrap();
-        // An hour ahead, as after somebody has set the clock back: as little can be told from that.
+        // An hour ahead, as after somebody has set the clock back: a time in the future proves nothing either.
         for at in [SystemTime::now(), SystemTime::now() + Duration::from_secs(3600)] {
             let _ = fs::remove_file(new.join(FILE));
             set(&new, at);

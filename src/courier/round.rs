@@ -41,7 +41,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-/// How often what was read long ago is looked for.
+/// How often mail that was read long ago is removed.
 const TIDY_EVERY: Duration = Duration::from_secs(3600);
 
 /// How often every lease record is looked at, whatever the index of leases says.
@@ -88,7 +88,7 @@ pub struct Round<'a> {
     /// The state of the files that the settings are from; `None` before the first look.
     stamp: Option<Stamp>,
     settings: Settings,
-    /// When what was read long ago was removed last.
+    /// When mail that was read long ago was last removed.
     tidied: Option<Instant>,
     /// When every lease record was looked at last.
     inspected: Option<Instant>,
@@ -169,7 +169,7 @@ impl<'a> Round<'a> {
         self.store.transact(|tx| tx.journal("bad-settings", serde_json::json!({"problems": problems})))
     }
 
-    /// Removes what killed processes have left, and now and then what was read long ago.
+    /// Removes what killed processes have left, and now and then mail that was read long ago.
     pub fn tidy(&mut self) -> Result<()> {
         self.store.sweep()?;
         let Some(keep_ms) = self.settings.keep_read_ms else { return Ok(()) };

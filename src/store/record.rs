@@ -175,7 +175,7 @@ pub(super) fn regular(options: &mut OpenOptions, path: &Path) -> std::io::Result
 /// What is wrong with a directory, a FIFO or a device.
 const NOT_REGULAR: &str = "it is not a regular file";
 
-/// Why a file of the store is none, if that is what an error says.
+/// Explains an error of opening that means that the path is not a regular file.
 fn why_none(error: &std::io::Error) -> Option<&'static str> {
     use nix::errno::Errno;
     match error.raw_os_error().map(Errno::from_raw) {

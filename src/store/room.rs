@@ -1,10 +1,10 @@
-//! How much mail waits, as a bound that costs no listing.
+//! How much mail waits, as an upper bound that needs no listing.
 //!
-//! Each mailbox has a small record of how many messages wait there, in all and from each sender, and the store one of the sum. A
-//! post raises them before its links are made, under the mutex; nothing lowers them as mail is read. So they are never too low, and
-//! only when one comes to a cap is the mail counted again and the record set right. Wherever mail comes into `new/` by another way,
-//! the records are dropped, which has the same effect. They are volatile: after a power failure they may miss what was posted in the
-//! last seconds before it, and a cap may be passed by as much, until the next count.
+//! Each mailbox has a small record of how many messages wait there, in all and from each sender. The store has one of the sum. A post
+//! increments these counters before it makes its links, under the mutex. Reading never decrements them, so they are never too low. Only
+//! when a counter reaches a cap is the mail counted again and the record corrected. Any other write to `new/` deletes the records, so
+//! that the mail is counted again. The records are volatile: after a power failure they may miss what was posted in the last seconds,
+//! and a cap may be exceeded by as much, until the next count.
 
 use super::mail::Folder;
 use super::record::{self, Loaded};

@@ -1,4 +1,4 @@
-//! What about a tmux server can get in swarm's way: its version, the plugin in it and its hooks, options of panes. One call.
+//! Checks a tmux server for what breaks swarm: its version, the plugin and its hooks, options of panes. One call.
 
 use super::{PATIENCE, Server, client};
 use crate::core::agent::is_pane_id;

@@ -103,7 +103,7 @@ impl<'a> Gatherer<'a> {
                         }
                         (Folder::New, Stage::Failed) => ("dead", delivery.way.detail),
                         (Folder::New, Stage::Held) => ("held", delivery.way.detail),
-                        (Folder::New, Stage::Queued) => ("queued", "its turn has not come".to_owned()),
+                        (Folder::New, Stage::Queued) => ("queued", "it waits for its turn".to_owned()),
                         (
                             Folder::New,
                             stage @ (Stage::Typing | Stage::Entering | Stage::Offered | Stage::Typed),

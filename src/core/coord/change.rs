@@ -105,7 +105,7 @@ enum Proof {
     Row(Vec<String>),
     /// A section that is closed: nothing after it belongs to what is in it.
     Closed,
-    /// Nothing but that all headings are where they were.
+    /// Only check that no heading has moved.
     Outline,
 }
 

@@ -75,8 +75,8 @@ impl LeaseTable {
         &self.changes
     }
 
-    /// Applies what time and death have done; every other decision is made after this. `census` tells of a holder
-    /// whether it lives, and what it is called now.
+    /// Ends the leases that have expired or whose holders have died; every other decision is made after this. `census` says whether a
+    /// holder lives, and what it is called now.
     pub fn settle(&mut self, mut census: impl FnMut(&Holder) -> (Liveness, Option<Name>)) {
         let mut changed: Vec<(Lease, Option<End>)> = Vec::new();
         for lease in self.leases.values() {
