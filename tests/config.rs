@@ -119,7 +119,7 @@ fn bad_keys_and_values_are_refused_at_every_door_with_a_suggestion() {
     world.ok(&["config", "unset", "rate.cuont"]);
     world.ok(&["config", "unset", "lease.ttl"]);
     assert!(world.ok(&["config", "validate"]).contains("understood"));
-    // A variable was set by who is here to mend it.
+    // Whoever set a variable is here to repair it.
     for (name, bad) in [("SWARM_RATE_LIMIT", "5"), ("SWARM_ACK_WAITS", "soon")] {
         let mut command = world.command("swarm");
         let out = command.args(["send", "human", "x"]).env(name, bad).output().unwrap();

@@ -284,7 +284,7 @@ fn what_a_person_is_told_to_type_is_what_was_meant() {
         let refused = run("swarm", &[if mode.is_some() { "inbox" } else { "status" }]);
         let said = String::from_utf8(refused.stderr).unwrap();
         assert!(!refused.status.success());
-        let remedy = said.trim_end().rsplit("mend it with: ").next().unwrap();
+        let remedy = said.trim_end().rsplit("repair it with: ").next().unwrap();
         let done = run("sh", &["-c", remedy]);
         assert!(done.status.success() && done.stderr.is_empty(), "{remedy}: {done:?}");
         let after = run("swarm", &["inbox"]);

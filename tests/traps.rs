@@ -189,7 +189,7 @@ fn what_only_looks_like_the_courier_bell_is_not_written_over() {
     world.ok(&["send", "human", "x"]);
     assert_eq!(fs::read_to_string(&wake).unwrap(), "precious");
     // The remedy is one that works.
-    let remedy = said.split("mend it with: ").nth(1).unwrap();
+    let remedy = said.split("repair it with: ").nth(1).unwrap();
     assert!(world.command("sh").args(["-c", remedy]).status().unwrap().success(), "{remedy}");
     assert!(wake.metadata().unwrap().file_type().is_fifo());
     world.ok(&["status"]);

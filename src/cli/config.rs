@@ -168,7 +168,7 @@ fn set(files: &Files, source: Source, path: &Path, key: Key, value: &str) -> Res
     change(source, path, |before| {
         let after = text::set(before, key, &value);
         Ok(Some(after.map_err(|why| {
-            Refusal::Usage(format!("{shown} was left alone: {why}; mend it with `swarm config edit`"))
+            Refusal::Usage(format!("{shown} was left alone: {why}; repair it with `swarm config edit`"))
         })?))
     })?;
     print::out(&format!(
@@ -191,7 +191,8 @@ fn unset(source: Source, path: &Path, name: &str) -> Result<()> {
     let shown = escape::line(&path.display().to_string());
     let changed = change(source, path, |before| {
         text::unset(before, name).map_err(|why| {
-            Refusal::Usage(format!("{shown} was left alone: {why}; mend it with `swarm config edit`")).into()
+            Refusal::Usage(format!("{shown} was left alone: {why}; repair it with `swarm config edit`"))
+                .into()
         })
     })?;
     if changed {

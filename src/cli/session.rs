@@ -278,7 +278,7 @@ impl Session {
         Ok(if asks { allowed.stricter(own) } else { allowed })
     }
 
-    /// The settings. A variable that is wrong is refused: whoever set it is there to mend it. What is wrong in a file is told, and
+    /// The settings. A variable that is wrong is refused: whoever set it can repair it. What is wrong in a file is told, and
     /// the rest serves.
     pub(super) fn settings(&self) -> Result<Settings> {
         self.config().map(|config| Settings::from(&config))

@@ -78,7 +78,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         }
     }
     if failed > 0 {
-        bail!("{failed} of these could not be done; the others were: mend that, then run it again");
+        bail!("{failed} of these could not be done; the others were: repair that, then run it again");
     }
     print::out(&format!("done\n{}", rest(args.state)))
 }

@@ -3,7 +3,7 @@
 //! Pure: given a time, it says what is due. It starts when the message was submitted; the recipient is reminded after
 //! each wait of the schedule, and when the last wait is over once more without an answer, the matter is escalated, once.
 //! A wait begins when the previous reminder was submitted, so the time a reminder is held does not count. All of it is
-//! stored, so a courier that starts anew goes on where the last one was.
+//! stored, so a courier that starts again goes on where the last one was.
 
 use super::delivery::Progress;
 use serde::{Deserialize, Serialize};

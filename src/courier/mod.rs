@@ -4,7 +4,7 @@
 //! does not answer delays nobody but its own agents.
 //! Everything it knows is in the store, so killing it at any instant loses and repeats nothing. What fails (a full disk) is tried
 //! again with the next round. When its program is replaced it hands over to that ([`succession`]). A store that is removed, moved, or
-//! made anew in the same place, is not its store any more: it takes its marks off the panes and ends. Idle it sleeps in one `poll` and
+//! made again in the same place, is not its store any more: it takes its marks off the panes and ends. Idle it sleeps in one `poll` and
 //! looks at its agents' pids and at the files of its program, settings and profiles now and then.
 
 pub mod board;
@@ -162,7 +162,7 @@ pub fn run(store: &Store, first: &Server, serves: impl FnOnce()) -> Result<()> {
         rang = bell.wait(rest.min(until_due))?;
     }
     if !(single.is_at(&place) && store.is_in_place()) {
-        // It may be half removed at this moment. One that was made anew in this place has a courier of its own, which looks after them.
+        // It may be half removed at this moment. One that was made again in this place has a courier of its own, which looks after them.
         let begun = Instant::now();
         while store.is_half_gone() && begun.elapsed() < REMOVAL {
             std::thread::sleep(RETRY.0 / 10);

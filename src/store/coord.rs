@@ -4,7 +4,7 @@
 //! still the one that was read, rename, journal. All of it is under a lock of the document's own, so that nobody waits for the
 //! mutex during an fsync. So of any number of processes each sees what the ones before it wrote, and a crash leaves the old
 //! file or the new one. A program that takes no lock, such as an editor, is noticed up to that look, and the change is decided
-//! anew; what it saves between the look and the rename, which follow each other at once, is lost: no file system excludes
+//! again; what it saves between the look and the rename, which follow each other at once, is lost: no file system excludes
 //! that. The mode stays; a link is followed within the project only; other hard links to the file keep the old text.
 
 use super::{Store, fault, lock, record};
@@ -26,7 +26,7 @@ pub const FILE: &str = "COORDINATION.md";
 /// The largest document, in bytes.
 pub const MAX_DOCUMENT: u64 = 1 << 20;
 
-/// How often a change is decided anew because somebody else wrote meanwhile.
+/// How often a change is decided again because somebody else wrote meanwhile.
 const TRIES: usize = 10;
 
 /// How long to wait for those who are changing the document, each for an fsync or two.

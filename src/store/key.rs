@@ -62,7 +62,7 @@ fn check_home(home: &Path) -> Result<()> {
         bail!("{shown} belongs to another user: no key is read or made there");
     }
     if meta.permissions().mode() & 0o022 != 0 {
-        bail!("others may write in {shown}; mend it with: chmod go-w {}", escape::word(&shown.to_string()));
+        bail!("others may write in {shown}; repair it with: chmod go-w {}", escape::word(&shown.to_string()));
     }
     Ok(())
 }
@@ -84,7 +84,7 @@ fn read(dir: &Path, path: &Path) -> Result<Option<Key>> {
         }
         if meta.permissions().mode() & 0o077 != 0 {
             let word = escape::word(&what.display().to_string());
-            bail!("others may read {}; mend it with: chmod {mode} {word}", what.display());
+            bail!("others may read {}; repair it with: chmod {mode} {word}", what.display());
         }
     }
     let bytes = fs::read(path).with_context(|| format!("cannot read the key {}", path.display()))?;

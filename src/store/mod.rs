@@ -242,10 +242,10 @@ impl Store {
 
     fn is_another(&self) -> anyhow::Error {
         let dir = self.dir.display();
-        anyhow::anyhow!("{dir} was removed, replaced or made anew meanwhile; run the command again")
+        anyhow::anyhow!("{dir} was removed, replaced or made again meanwhile; run the command again")
     }
 
-    /// Moves a record that cannot be trusted out of the way and journals it. Nothing is deleted. In a store that was made anew since
+    /// Moves a record that cannot be trusted out of the way and journals it. Nothing is deleted. In a store that was made again since
     /// this one was opened nothing is touched.
     pub fn quarantine(&self, path: &Path, why: &str) -> Result<()> {
         self.check_mark()?;

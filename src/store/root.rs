@@ -210,7 +210,7 @@ pub fn check_owner(dir: &Path) -> Result<()> {
         }
         if meta.permissions().mode() & 0o022 != 0 {
             bail!(
-                "others may write in {shown}; mend it with: chmod go-w {}",
+                "others may write in {shown}; repair it with: chmod go-w {}",
                 escape::word(&shown.to_string())
             );
         }

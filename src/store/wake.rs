@@ -52,7 +52,7 @@ fn is_fifo(file: &File) -> bool {
 fn no_fifo(path: &Path) -> anyhow::Error {
     let word = escape::word(&path.display().to_string());
     anyhow::anyhow!(
-        "{} is not a FIFO: nothing is written to it; mend it with: rm {word} && mkfifo -m 600 {word}",
+        "{} is not a FIFO: nothing is written to it; repair it with: rm {word} && mkfifo -m 600 {word}",
         path.display()
     )
 }

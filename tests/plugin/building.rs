@@ -133,7 +133,7 @@ fn loading_builds_in_the_background_what_has_changed() {
     assert_eq!(settled(), 1);
     fs::write(lab.plugin.join("src/main.rs"), "fn main() { /* changed */ }").unwrap();
     lab.load_and_build();
-    lab.until("it is built anew", || count(&lab) == 2);
+    lab.until("it is built again", || count(&lab) == 2);
 }
 
 #[test]

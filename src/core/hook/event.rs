@@ -9,7 +9,7 @@ const MAX_PATHS: usize = 64;
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A session began, or began anew.
+    /// A session began, or began again.
     SessionStart,
     /// It ended.
     SessionEnd,
