@@ -270,6 +270,73 @@ fn a_store_that_is_made_anew_under_a_running_courier_is_not_taken_for_its_own() 
     }
 }
 
+#[test]
+fn what_is_missing_in_a_store_is_made_again_by_the_next_command() {
+    let world = World::new();
+    world.start();
+    let pane = world.agent("claude", &[]);
+    world.ok(&["discover", "--init", "--quiet"]);
+    // As after a copy of files alone, or after somebody has tidied up: without a courier, and with one.
+    for serves in [false, true] {
+        if !serves {
+            world.end_couriers();
+        }
+        for name in ["wake", "tmp", "rate", "outbox", "claims", "hooks", "edits", "quarantine", "dead"] {
+            let path = world.state().join(name);
+            fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path)).unwrap();
+        }
+        let id = send(&world, &["claude-1", "hello"]);
+        reached(&world, &id, "submitted");
+        assert_eq!(times(&world, &pane, &id), 1);
+    }
+    // A file that a desktop leaves is passed over.
+    fs::write(world.state().join("dead/.DS_Store"), "x").unwrap();
+    world.ok(&["name", "claude-1", "reviewer"]);
+}
+
+#[test]
+fn a_courier_listens_to_a_bell_that_was_put_in_place_of_its_own() {
+    let world = World::new();
+    world.start();
+    world.agent("claude", &[]);
+    world.ok(&["discover", "--init", "--quiet"]);
+    let before = world.couriers();
+    let wake = world.state().join("wake");
+    fs::remove_file(&wake).unwrap();
+    assert!(Command::new("mkfifo").args(["-m", "600"]).arg(&wake).status().unwrap().success());
+    eventually("it is heard again", || {
+        (parse(&world.ok(&["status", "--json"]))["courier"] == true).then_some(())
+    });
+    assert_eq!(world.couriers(), before);
+}
+
+#[test]
+fn a_stopped_courier_is_named_to_whoever_waits_for_it() {
+    let world = World::new();
+    world.start();
+    world.agent("claude", &[]);
+    world.ok(&["discover", "--init", "--quiet"]);
+    let courier = world.couriers().pop().unwrap();
+    let signal =
+        |name: &str| assert!(Command::new("kill").args([name, &courier]).status().unwrap().success());
+    eventually("it has said what it is", || world.state().join("courier.json").exists().then_some(()));
+    signal("-STOP");
+    let told = format!("the courier is stopped: `kill -CONT {courier}` lets it go on");
+    let out = world.ok(&["send", "claude-1", "hello"]);
+    assert!(out.contains(&told), "{out}");
+    let id = out.split(' ').next().unwrap();
+    assert_eq!(status(&world, id)["detail"], told);
+    assert!(world.ok(&["status"]).contains(&format!("courier stopped: `kill -CONT {courier}`")));
+    let doctor = parse(&String::from_utf8(world.swarm(&["doctor", "--json"]).stdout).unwrap());
+    let finding = doctor["findings"].as_array().unwrap().iter().find(|f| f["name"] == "courier").unwrap();
+    assert_eq!(
+        (&finding["verdict"], &finding["mend"]),
+        (&json!("bad"), &json!(format!("kill -CONT {courier}")))
+    );
+    signal("-CONT");
+    reached(&world, id, "submitted");
+}
+
 // The tmux server.
 
 #[test]

@@ -115,7 +115,8 @@ pub(super) fn table(seen: &Observed) -> String {
             escape::short(&a.kind, 9),
             escape::short(&a.place.pane, 5),
             state,
-            print::age(since, now),
+            // A record that does not say.
+            if since == 0 { "-".to_owned() } else { print::age(since, now).to_string() },
             a.process.pid,
             places.as_ref().map_or_else(String::new, |places| format!("{:<24} ", places.tell(a))),
             escape::short(&a.cwd, 60)

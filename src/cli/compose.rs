@@ -150,7 +150,26 @@ fn watch_but(session: &Session, message: &Message, report: Report, missing: &[Mi
         std::thread::sleep(Duration::from_millis(10));
         states = look(store, message)?;
     }
+    if courier {
+        states.iter_mut().for_each(|(name, way)| name_stopped(store, name, way));
+    }
     tell(store, message, (&states, missing), courier, report)
+}
+
+/// Says of a message that waits without a reason that the courier is stopped, if it is.
+pub(super) fn name_stopped(store: &Store, name: &Name, way: &mut Progress) {
+    if way.stage == Stage::Queued
+        && way.detail.is_empty()
+        && !name.is_human()
+        && let Some(pid) = start::stopped(store)
+    {
+        way.detail = is_stopped(pid);
+    }
+}
+
+/// What is said of a courier that is stopped.
+pub(super) fn is_stopped(pid: i32) -> String {
+    format!("the courier is stopped: `kill -CONT {pid}` lets it go on")
 }
 
 /// Whether waiting a little longer may show more.

@@ -1,6 +1,6 @@
 use super::{print, session, under};
 use crate::core::escape;
-use crate::courier::rules;
+use crate::courier::{rules, start};
 use crate::store::Store;
 use crate::store::config::Files;
 use crate::tmux::Server;
@@ -121,6 +121,7 @@ fn check(place: &Place) -> Vec<Finding> {
     match opened {
         Ok((agents, store)) => {
             state::check(place, &store, &agents, &mut found);
+            start::revive(&store);
             team::check(place, root, &agents, health.as_ref(), &mut found);
         }
         Err(error) => {

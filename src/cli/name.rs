@@ -25,6 +25,12 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let wanted = |a: &crate::core::agent::Agent| {
         a.is_live() && (a.name.as_str() == args.agent || a.place.pane == args.agent)
     };
+    if args.agent == Name::human().as_str() {
+        return Err(Refusal::Usage(
+            "the human has no other name; `swarm name AGENT NEW` is for agents".into(),
+        )
+        .into());
+    }
     let agent = session.agents.iter().find(|a| wanted(a)).ok_or_else(|| session.unknown(&args.agent))?;
     let own = agent.name == session.caller.name;
     if !session.is_human() && (!own || session.caller.identity == Identity::Env) {

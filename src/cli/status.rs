@@ -5,6 +5,7 @@ use crate::core::delivery::{Progress, Stage};
 use crate::core::escape;
 use crate::core::message::Identity;
 use crate::core::name::Name;
+use crate::courier::start;
 use crate::store::mail::Folder;
 use crate::store::now_ms;
 use anyhow::Result;
@@ -46,7 +47,9 @@ fn one(session: &Session, id: &str, json: bool) -> Result<()> {
         // A renamed recipient's mail has moved with it.
         let name = session.agent(addressed).map_or(addressed, |a| &a.name);
         let (ack, by) = session.store.delivery(name, &message.id)?.map(|d| (d.ack, d.by)).unwrap_or_default();
-        states.push((name.clone(), compose::standing(&session.store, name, &message)?, ack, by));
+        let mut way = compose::standing(&session.store, name, &message)?;
+        compose::name_stopped(&session.store, name, &mut way);
+        states.push((name.clone(), way, ack, by));
     }
     if json {
         let recipients: Vec<_> = states
@@ -94,19 +97,25 @@ fn glance(session: &Session, json: bool) -> Result<()> {
         .collect::<Result<_>>()?;
     let (awaited, dead) = (awaited.iter().sum::<usize>(), dead::letters(store, &session.agents)?.len());
     let (courier, quarantined) = (store.ring()?, store.quarantined()?);
+    let stopped = start::stopped(store).filter(|_| courier);
     if json {
         let unread: serde_json::Map<String, serde_json::Value> =
             unread.into_iter().map(|(n, c)| (n.to_string(), c.into())).collect();
         return print::object(json!({
             "root": store.root(), "agents": live.len(), "courier": courier, "unread": unread,
             "unacknowledged": awaited, "dead_letters": dead, "quarantined": quarantined,
+            "courier_stopped": stopped.is_some(),
         }));
     }
+    let how = match stopped {
+        Some(pid) => format!("stopped: `kill -CONT {pid}` lets it go on"),
+        None if courier => "running".to_owned(),
+        None => "not running".to_owned(),
+    };
     let mut text = format!(
-        "{}\n{} agents, courier {}\n",
+        "{}\n{} agents, courier {how}\n",
         escape::line(&store.root().display().to_string()),
-        live.len(),
-        if courier { "running" } else { "not running" }
+        live.len()
     );
     for (name, count) in unread {
         text.push_str(&format!("{name}: {count} unread\n"));

@@ -94,7 +94,7 @@ pub fn renderings(message: &Verified, recipient: &Name) -> impl Iterator<Item = 
     let mut lines = vec![render(message, recipient)];
     lines.extend(rings().map(|ring| render_reminder(message, recipient, ring)));
     lines.push(render_plain(message, recipient));
-    let raw = preview(message.body.as_str());
+    let raw = flat(message.body.as_str(), |_| true);
     if !plain::is_plain(message.body.as_str()) {
         // Version 0.1.0 took every character for plain.
         let line = message.body.is_line(INLINE_MAX);
@@ -109,15 +109,20 @@ pub fn begun(text: &str) -> Option<MessageId> {
     MessageId::parse(text.trim_start().strip_prefix("[swarm ")?.split_whitespace().next()?)
 }
 
-/// The beginning of a body, on one line and without anything a composer could act on.
+/// The beginning of a body, on one line and without anything a composer could act on. What joins emoji is left out: it would be shown
+/// as an escape.
 pub fn preview(body: &str) -> String {
+    flat(body, |c| !matches!(c, '\u{200c}' | '\u{200d}'))
+}
+
+fn flat(body: &str, shown: impl Fn(&char) -> bool) -> String {
     // Of a long body the rest is not looked at: what is replaced below only becomes longer.
     let mut flat = String::new();
     let mut room = PREVIEW + 1;
     for word in body.split_whitespace() {
         let blank = usize::from(!flat.is_empty());
         flat.push_str(&" "[..blank]);
-        flat.extend(word.chars().take(room.saturating_sub(blank)));
+        flat.extend(word.chars().filter(&shown).take(room.saturating_sub(blank)));
         room = (PREVIEW + 1).saturating_sub(flat.chars().count());
         if room == 0 {
             break;
@@ -200,6 +205,7 @@ mod tests {
         for (body, shown) in [
             ("  two\n\tlines ", "two lines".to_owned()),
             ("see @src", "see (at)src".to_owned()),
+            ("two 👩\u{200d}💻 here", "two 👩💻 here".to_owned()),
             (&"x".repeat(60), "x".repeat(60)),
             (&"x".repeat(61), format!("{}…", "x".repeat(59))),
             (&format!("{} {}", "x".repeat(59), "y".repeat(9000)), format!("{}…", "x".repeat(59))),

@@ -29,8 +29,12 @@ const NON_JOINER: char = '\u{200c}';
 /// - U+200D between two emoji, the first perhaps with U+FE0F or a skin tone;
 /// - U+200C between two letters of Arabic script, U+200D behind one (Persian, Urdu, Kurdish and others are written with them);
 /// - U+200C and U+200D behind a virama, and U+200D between a letter and a virama (Indic scripts). These are the rules of RFC 5892,
-///   appendix A, for names, and what Bengali needs besides.
+///   appendix A, for names, and what Bengali needs besides;
+/// - the tags of the three flags that are written with them.
 pub(super) fn is_part(text: &str, at: usize, c: char) -> bool {
+    if is_tag(c) {
+        return is_in_flag(text, at);
+    }
     let (before, after) =
         (text.get(..at).unwrap_or_default(), text.get(at + c.len_utf8()..).unwrap_or_default());
     let mut before = before.chars().rev();
@@ -50,6 +54,27 @@ pub(super) fn is_part(text: &str, at: usize, c: char) -> bool {
         }
         _ => false,
     }
+}
+
+fn is_tag(c: char) -> bool {
+    matches!(c, '\u{e0020}'..='\u{e007f}')
+}
+
+/// A black flag, and the tags behind it that make it the one of England, Scotland or Wales: Unicode's `RGI_Emoji_Tag_Sequence`
+/// (emoji-sequences.txt, 5.0 to 17.0). Any other tags could spell anything.
+const BLACK_FLAG: char = '\u{1f3f4}';
+const FLAGS: [&str; 3] = [
+    "\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
+    "\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}",
+    "\u{e0067}\u{e0062}\u{e0077}\u{e006c}\u{e0073}\u{e007f}",
+];
+
+/// Whether the byte `at` lies in the tags of such a flag.
+fn is_in_flag(text: &str, at: usize) -> bool {
+    let Some(flag) = text.get(..at).and_then(|before| before.rfind(BLACK_FLAG)) else { return false };
+    let begin = flag + BLACK_FLAG.len_utf8();
+    let tags = text.get(begin..).unwrap_or_default();
+    FLAGS.iter().any(|known| tags.starts_with(known) && at < begin + known.len())
 }
 
 fn is_skin_tone(c: char) -> bool {
@@ -152,6 +177,10 @@ mod tests {
             ("日\u{fe0f}", 1),
             ("❤\u{fe0e}", 1),
             ("a\u{200d}b", 1),
+            ("🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f} won", 0),
+            ("🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}\u{e0067}", 1),
+            ("🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}", 5),
+            ("🏴x\u{e0067}", 1),
             ("👩\u{200d}", 1),
             ("👩\u{200d}\u{200d}💻", 2),
             ("👩\u{200d}x", 1),

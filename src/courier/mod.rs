@@ -29,7 +29,6 @@ pub mod witness;
 use crate::core::escape;
 use crate::os::process;
 use crate::store::service::Service;
-use crate::store::wake::Listener;
 use crate::store::{Store, fault, lock, now_ms};
 use crate::tmux::Server;
 use anyhow::{Context as _, Result};
@@ -79,7 +78,7 @@ pub fn run(store: &Store, first: &Server, serves: impl FnOnce()) -> Result<()> {
     // Before anybody is heard: who finds no such record takes this courier for an old one.
     let introduced = introduce(store, &program, None);
     // The FIFO is open before the first look at the mail, so no ring is missed in between.
-    let mut bell = Listener::open(&store.dir().join("wake"))?;
+    let mut bell = store.listen()?;
     fault::point("courier-started");
     let mut round = Round::new(store, first);
     if let Err(error) = introduced {
@@ -104,6 +103,13 @@ pub fn run(store: &Store, first: &Server, serves: impl FnOnce()) -> Result<()> {
                     round.note(&anyhow::anyhow!(why));
                 }
             }
+        }
+        // As by a backup that was copied over the store. One that is missing may be a store that is being removed: the next command
+        // makes it.
+        if bell.is_replaced(&store.dir().join("wake"))
+            && let Some(other) = failed.take(store.listen())
+        {
+            bell = other;
         }
         failed.take(round.configure());
         match survey(&mut round, surveyed, &mut failed) {

@@ -213,6 +213,14 @@ pub fn courier(store_dir: &Path) -> Option<ProcessId> {
     program::holder(&store_dir.join("courier.lock"), "courier")
 }
 
+/// The process of the courier, if that is stopped: it has the bell, and hears nothing.
+pub fn stopped(store: &Store) -> Option<i32> {
+    let service = store.service().ok().flatten()?;
+    let here = process::check_in(service.namespace, &service.process) == Some(true);
+    let process = Some(&service.process).filter(|_| here).and_then(process::look)?;
+    process.stopped.then_some(service.process.pid)
+}
+
 /// Ends the courier: between two deliveries, or after a while at once, which loses and repeats nothing either. `false`: there is none,
 /// or which process it is cannot be told here.
 pub fn end(store: &Store) -> Result<bool> {

@@ -111,9 +111,14 @@ impl Store {
     pub fn open_root(root: &Path) -> Result<Self> {
         let root = &root.canonicalize().unwrap_or_else(|_| root.to_owned());
         let dir = root.join(".swarm");
-        root::check_owner(&dir)?;
+        let whole = root::check_owner(&dir)?;
         root::check_format(&dir)?;
-        settle::open(root, &key::state_home()?)
+        let store = settle::open(root, &key::state_home()?)?;
+        if !whole {
+            // Where nothing can be written, as in a sandbox, reading goes on without it.
+            let _ = root::complete(&dir);
+        }
+        Ok(store)
     }
 
     /// Opens the store for `from`, making it if there is none. Tells whether it was made.
@@ -145,6 +150,12 @@ impl Store {
     /// The top of another repository around `dir` that lies within this project, if there is one.
     pub fn repository_within(&self, dir: &Path) -> Option<PathBuf> {
         root::work_tree(dir).filter(|top| top != self.root() && top.starts_with(self.root()))
+    }
+
+    /// The courier's end of the bell, which is made if it is not there.
+    pub fn listen(&self) -> Result<wake::Listener> {
+        root::complete(&self.dir)?;
+        wake::Listener::open(&self.dir.join("wake"))
     }
 
     /// What happened to the store as it was opened, for people.

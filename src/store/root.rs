@@ -25,6 +25,9 @@ const MAX_MARK: u64 = 256;
 /// The directory for what is not to count any more; it is made when something is set aside.
 pub(super) const ASIDE: &str = "aside";
 
+/// The directories that are made when they are needed.
+const LATER: [&str; 2] = [ASIDE, "lock.queue"];
+
 /// The directories that a store has from the beginning.
 pub(super) const DIRECTORIES: [&str; 13] = [
     "agents",
@@ -171,16 +174,22 @@ fn fill(dir: &Path, mark: &Mark) -> Result<()> {
     record::sync_dir(dir)
 }
 
-/// Makes what a store holds in the beginning, as far as it is not there.
-pub(super) fn furnish(dir: &Path) -> Result<()> {
+/// Makes the directories and the FIFO of a store, as far as they are not there: copies, archives and people who tidy up leave out
+/// what is empty, or no file.
+pub(super) fn complete(dir: &Path) -> Result<()> {
     for name in DIRECTORIES {
         record::ensure_dir(&dir.join(name))?;
     }
     let wake = dir.join("wake");
-    if wake.symlink_metadata().is_err() {
-        nix::unistd::mkfifo(&wake, nix::sys::stat::Mode::from_bits_truncate(0o600))
-            .with_context(|| format!("cannot create the FIFO {}", wake.display()))?;
+    match nix::unistd::mkfifo(&wake, nix::sys::stat::Mode::from_bits_truncate(0o600)) {
+        Ok(()) | Err(nix::errno::Errno::EEXIST) => Ok(()),
+        Err(e) => Err(e).with_context(|| format!("cannot create the FIFO {}", wake.display())),
     }
+}
+
+/// Makes what a store holds in the beginning, as far as it is not there.
+pub(super) fn furnish(dir: &Path) -> Result<()> {
+    complete(dir)?;
     for (name, text) in [("numbers.json", sealed::FIRST_NUMBERS), ("courier.lock", "")] {
         if dir.join(name).symlink_metadata().is_err() {
             record::create_file(&dir.join(name), text.as_bytes())?;
@@ -191,12 +200,17 @@ pub(super) fn furnish(dir: &Path) -> Result<()> {
 
 /// Refuses a store that is not this user's alone: another user's, one that others may write in, or one with a symbolic link in
 /// place of a directory, such as a cloned repository may bring along. Otherwise this user's commands could be made to write elsewhere.
-pub fn check_owner(dir: &Path) -> Result<()> {
-    let parts = DIRECTORIES.into_iter().chain([ASIDE]).map(|name| dir.join(name));
-    for path in std::iter::once(dir.to_owned()).chain(parts) {
+/// Tells whether all is there that [`complete`] makes.
+pub fn check_owner(dir: &Path) -> Result<bool> {
+    let mut whole = dir.join("wake").symlink_metadata().is_ok();
+    for name in [""].into_iter().chain(DIRECTORIES).chain(LATER) {
+        let path = if name.is_empty() { dir.to_owned() } else { dir.join(name) };
         let meta = match fs::symlink_metadata(&path) {
-            // A store from before there was this directory.
-            Err(e) if e.kind() == ErrorKind::NotFound => continue,
+            // A store from before there was this directory, or one of which it was taken away.
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                whole &= LATER.contains(&name);
+                continue;
+            }
             other => other.with_context(|| format!("cannot read {}", path.display()))?,
         };
         let shown = path.display();
@@ -215,7 +229,7 @@ pub fn check_owner(dir: &Path) -> Result<()> {
             );
         }
     }
-    Ok(())
+    Ok(whole)
 }
 
 /// Makes the programs of earlier formats refuse a store by their own clear words, before it gets what they cannot read.

@@ -10,7 +10,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -81,6 +81,13 @@ impl Listener {
             .open(fifo)
             .with_context(|| format!("cannot open {}", fifo.display()))?;
         if is_fifo(&file) { Ok(Self(file)) } else { Err(no_fifo(fifo)) }
+    }
+
+    /// Whether another file lies at that path than the FIFO that this listens to: nobody rings this one any more.
+    pub fn is_replaced(&self, fifo: &Path) -> bool {
+        let here = self.0.metadata().map(|meta| (meta.dev(), meta.ino()));
+        let there = fifo.symlink_metadata().map(|meta| (meta.dev(), meta.ino()));
+        matches!((here, there), (Ok(here), Ok(there)) if here != there)
     }
 
     /// Waits until somebody rings or `timeout` has passed; takes all rings at once. Returns whether it rang.

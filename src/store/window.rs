@@ -77,7 +77,9 @@ impl Transaction<'_> {
                 store.each_mail(&owner, folder, &mut note)?;
             }
         }
-        for buried in std::fs::read_dir(store.dir.join("dead"))?.flatten() {
+        for buried in
+            std::fs::read_dir(store.dir.join("dead"))?.flatten().filter(|entry| entry.path().is_dir())
+        {
             for folder in FOLDERS {
                 record::each(&buried.path().join(folder.dir()), &mut note)?;
             }

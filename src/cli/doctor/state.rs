@@ -215,6 +215,13 @@ fn courier(place: &Place, store: &Store, agents: &[Agent]) -> Finding {
     let listens = store.ring().unwrap_or(false);
     let holder = start::courier(store.dir());
     let needed = agents.iter().any(Agent::is_live);
+    if let Some(pid) = start::stopped(store) {
+        return Finding::bad(
+            "courier",
+            format!("process {pid} is stopped: mail waits, nothing is typed"),
+            format!("kill -CONT {pid}"),
+        );
+    }
     match (listens, holder) {
         (true, Some(id)) => running(place, store, id),
         (true, None) => Finding::ok("courier", "runs; its program cannot be told here"),
