@@ -300,14 +300,14 @@ fn a_courier_listens_to_a_bell_that_was_put_in_place_of_its_own() {
     world.start();
     world.agent("claude", &[]);
     world.ok(&["discover", "--init", "--quiet"]);
-    let before = world.couriers();
+    let before = world.couriers().pop().unwrap();
     let wake = world.state().join("wake");
     fs::remove_file(&wake).unwrap();
     assert!(Command::new("mkfifo").args(["-m", "600"]).arg(&wake).status().unwrap().success());
     eventually("it is heard again", || {
         (parse(&world.ok(&["status", "--json"]))["courier"] == true).then_some(())
     });
-    assert_eq!(world.couriers(), before);
+    assert!(world.couriers().contains(&before), "it is the same one");
 }
 
 #[test]
