@@ -41,7 +41,7 @@ fn held(world: &World, id: &str, reason: &str) {
 }
 
 fn submitted(world: &World, pane: &str) -> usize {
-    world.events(pane, "submitted").len()
+    world.typed(pane).len()
 }
 
 fn profile(world: &World, file: &str) -> PathBuf {
