@@ -49,9 +49,14 @@ pub fn is_typed_whole(members: &[Verified], recipient: &Name) -> bool {
     lines.is_some_and(|length| length + text(members).len() + 120 <= TYPED_MAX)
 }
 
-/// A text as long as the one that is typed for a bundle of these, for looking whether there is room.
+/// A text of just the length and the words of the one that is typed for a bundle of these, for looking whether there is room: a
+/// little more or less would be judged by another rule, as that for long pastes.
 pub fn about(members: &[Verified], recipient: &Name, whole: bool) -> String {
-    let own = format!("{} {}", "-".repeat(120), text(members));
+    let digits = "-".repeat(8);
+    let own = format!(
+        "[swarm {digits} INFO from swarm to {recipient} sig:{digits}] {} (a notice: no answer is expected)",
+        text(members)
+    );
     let lines = members.iter().filter(|_| whole).map(|message| frame::render(message, recipient));
     std::iter::once(own).chain(lines).collect::<Vec<_>>().join(" ")
 }
@@ -137,6 +142,10 @@ mod tests {
         let (bundle, members) = (sealed(99, "human", "2 messages", false), many(2, "done?"));
         let typed = frame::render_bundle(&bundle, &members, &to, " ");
         assert_eq!(typed.matches("[swarm ").count(), 3);
+        // The kind of the other is longer: bundles are INFO.
+        let (like, surplus) = (about(&members, &to, true), "QUESTION".len() - "INFO".len());
+        let bundle = sealed(99, "swarm", &text(&members), false);
+        assert_eq!(frame::render_bundle(&bundle, &members, &to, " ").len(), like.len() + surplus, "{like}");
         assert!(!typed.contains('\n') && typed.ends_with(')'), "{typed}");
     }
 }

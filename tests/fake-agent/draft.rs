@@ -38,7 +38,13 @@ impl Draft {
         let chars = text.chars().count();
         // Observed of Claude Code: tabs of a multi-line paste are lost.
         let text = if style == Style::Claude && lines > 1 { text.replace('\t', "") } else { text.to_owned() };
-        let long = if style == Style::Opencode { chars > 150 || lines >= 3 } else { chars > 1000 };
+        let long = match style {
+            Style::Opencode => chars > 150 || lines >= 3,
+            Style::Gemini => chars > 500 || lines > 5,
+            Style::Claude => chars > 800,
+            Style::Codex => chars > 1000,
+            Style::Aider => false,
+        };
         if !long {
             self.items.extend(text.chars().map(Item::Char));
             return;
