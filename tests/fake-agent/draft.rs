@@ -43,7 +43,6 @@ impl Draft {
             Style::Gemini => chars > 500 || lines > 5,
             Style::Claude => chars > 800,
             Style::Codex => chars > 1000,
-            Style::Aider => false,
         };
         if !long {
             self.items.extend(text.chars().map(Item::Char));
