@@ -424,7 +424,7 @@ fn the_documentation_lists_every_setting_as_it_is() {
         let default = plain.lines().find_map(|l| l.strip_prefix(&format!("{} = ", word("key")))).unwrap();
         let expected = [
             format!("`{}`", word("key")),
-            format!("`{default}`"),
+            if default.is_empty() { String::new() } else { format!("`{default}`") },
             word("values"),
             format!("`{}`", word("variable")),
             word("project"),

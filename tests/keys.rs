@@ -346,8 +346,8 @@ fn every_script_and_emoji_is_submitted_or_announced_and_holds_nobody_back() {
 fn a_line_that_cannot_be_submitted_is_told_of_announced_once_and_then_given_up() {
     let (world, pane) = timed("claude", &[("FAKE_AGENT_SWALLOW_ENTERS", "1000")]);
     let id = send(&world, &["claude-1", "never submitted"]);
-    let behind = send(&world, &["claude-1", "behind it"]);
     reaches(&world, &id, "typed", "press Enter there, or clear it");
+    let behind = send(&world, &["claude-1", "behind it"]);
     reaches(&world, &behind, "held", "goes first");
     let told = || world.ok(&["inbox", "--json"]).matches("cannot be submitted: press Enter in pane").count();
     assert_eq!(told(), 0, "not so soon");

@@ -26,6 +26,10 @@ pub(super) fn resolve(
     to: &mut BTreeMap<HostName, Vec<Name>>,
     unknown: &mut Vec<Refusal>,
 ) -> Result<()> {
+    if asked != "team" && !session.store.has_team() {
+        unknown.push(session.unknown(asked));
+        return Ok(());
+    }
     super::team::need(&session.store)?;
     let hosts = session.store.hosts()?.hosts;
     let own = session.store.membership()?.map(|me| me.host);

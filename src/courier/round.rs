@@ -596,8 +596,10 @@ impl<'a> Round<'a> {
             return Ok(first);
         }
         let ids = members.iter().map(|m| m.id.clone()).collect();
-        let message = self.store.bundle(&agent.name, &bundle::text(&members), ids, true)?;
-        Ok(Parcel { message, reminder: None, members, whole: true })
+        Ok(match self.store.bundle(&agent.name, &bundle::text(&members), ids, true)? {
+            Some(message) => Parcel { message, reminder: None, members, whole: true },
+            None => first,
+        })
     }
 
     /// Types what is first, together with what waits behind it, if more does.
@@ -686,7 +688,7 @@ impl<'a> Round<'a> {
         }
         let ids = members.iter().map(|m| m.id.clone()).collect();
         let message = self.store.bundle(&agent.name, &bundle::text(&members), ids, whole)?;
-        Ok(Some(Parcel { message, reminder: None, members, whole }))
+        Ok(message.map(|message| Parcel { message, reminder: None, members, whole }))
     }
 
     /// Tells the senders of what has waited for long.

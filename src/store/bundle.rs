@@ -19,8 +19,14 @@ use serde_json::json;
 use std::collections::BTreeSet;
 
 impl Store {
-    /// Puts a bundle of these messages into their recipient's mailbox.
-    pub fn bundle(&self, owner: &Name, text: &str, members: Vec<MessageId>, whole: bool) -> Result<Verified> {
+    /// Puts a bundle of these messages into their recipient's mailbox. `None`: the mailbox is gone, as after a renaming.
+    pub fn bundle(
+        &self,
+        owner: &Name,
+        text: &str,
+        members: Vec<MessageId>,
+        whole: bool,
+    ) -> Result<Option<Verified>> {
         let draft = Draft {
             from: Name::system(),
             identity: Identity::System,
@@ -34,13 +40,21 @@ impl Store {
         // It takes no room that its members do not have already.
         let (message, staged) = self.prepare(draft, Limit { count: 0, ..Limit::default() }, |_| Ok(()))?;
         let now = now_ms();
-        self.transact(|tx| {
+        let place = self.mail_file(owner, Folder::New, &message.file_name());
+        let is_there = self.transact(|tx| {
+            if !place.parent().is_some_and(std::path::Path::is_dir) {
+                return Ok(false);
+            }
             let known = Delivery { members, whole, ..Delivery::queued(message.id.clone(), now) };
             tx.put_delivery(owner, &known)?;
             tx.journal("bundle", json!({"id": message.id, "to": owner, "members": known.members}))?;
-            staged.link(&self.mail_file(owner, Folder::New, &message.file_name()))
+            staged.link(&place).map(|()| true)
         })?;
-        self.key().verify(self.key().sign(message)).map_err(|_| anyhow::anyhow!("a bundle was not signed"))
+        if !is_there {
+            return Ok(None);
+        }
+        let signed = self.key().verify(self.key().sign(message));
+        signed.map(Some).map_err(|_| anyhow::anyhow!("a bundle was not signed"))
     }
 
     /// The messages that a bundle brings, wherever they lie in the mailbox, in the order of its text.

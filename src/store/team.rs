@@ -569,9 +569,7 @@ impl Store {
         };
         record::replace(&self.tmp(), &self.received_path(&message.id), &received, Durability::Durable)?;
         let staged = self.stage(&self.key.sign(message.clone()))?;
-        super::fault::point("before-admit");
         self.transact(|tx| tx.publish(&message, &staged, Room::check))?;
-        super::fault::point("after-admit");
         self.settle_post(&message)?;
         self.ring()?;
         Ok(nobody)
