@@ -421,7 +421,9 @@ fn urgent_mail_goes_first_and_the_rest_keeps_its_order() {
     eventually("the urgent one is next", || (status(&world, &ids[0]).0 == "held").then_some(()));
     world.control(&panes[0], "clear");
     // All three in one turn, by lines of their own behind the one that brings them.
-    ids.iter().for_each(|id| given_once(&world, &panes[0], id));
+    for id in &ids {
+        given_once(&world, &panes[0], id);
+    }
     let turns = world.events(&panes[0], "submitted");
     assert_eq!(turns.len(), 1, "{turns:#?}");
     let bundle = "INFO from swarm to claude-1 sig:";

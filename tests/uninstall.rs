@@ -144,6 +144,6 @@ fn it_is_asked_at_a_terminal_and_a_no_changes_nothing() {
 fn an_agent_cannot_uninstall_it() {
     let Installed { world, checkout, .. } = installed();
     let told = world.below("claude-1", "swarm uninstall --yes --state; echo ended with $?");
-    assert!(told.contains("the human's") && told.contains("ended with 2"), "{told}");
+    assert!(told.contains("only the human") && told.contains("ended with 2"), "{told}");
     assert!(checkout.join("bin/swarm").exists());
 }

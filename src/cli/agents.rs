@@ -116,7 +116,7 @@ pub(super) fn table(seen: &Observed) -> String {
             escape::short(&a.place.pane, 5),
             state,
             // A record that does not say.
-            if since == 0 { "-".to_owned() } else { print::age(since, now).to_string() },
+            if since == 0 { "-".to_owned() } else { print::age(since, now) },
             a.process.pid,
             places.as_ref().map_or_else(String::new, |places| format!("{:<24} ", places.tell(a))),
             escape::short(&a.cwd, 60)

@@ -151,7 +151,9 @@ fn watch_but(session: &Session, message: &Message, report: Report, missing: &[Mi
         states = look(store, message)?;
     }
     if courier {
-        states.iter_mut().for_each(|(name, way)| name_stopped(store, name, way));
+        for (name, way) in &mut states {
+            name_stopped(store, name, way);
+        }
     }
     tell(store, message, (&states, missing), courier, report)
 }

@@ -29,7 +29,7 @@ pub mod witness;
 use crate::core::escape;
 use crate::os::process;
 use crate::store::service::Service;
-use crate::store::{Store, fault, lock, now_ms};
+use crate::store::{Store, fault, lock, now_ms, wake};
 use crate::tmux::Server;
 use anyhow::{Context as _, Result};
 use round::Round;
@@ -104,13 +104,7 @@ pub fn run(store: &Store, first: &Server, serves: impl FnOnce()) -> Result<()> {
                 }
             }
         }
-        // As by a backup that was copied over the store. One that is missing may be a store that is being removed: the next command
-        // makes it.
-        if bell.is_replaced(&store.dir().join("wake"))
-            && let Some(other) = failed.take(store.listen())
-        {
-            bell = other;
-        }
+        listen_again(store, &mut bell, &mut failed);
         failed.take(round.configure());
         match survey(&mut round, surveyed, &mut failed) {
             Surveyed::NobodyLeft => return Ok(()),
@@ -206,6 +200,16 @@ fn survey(round: &mut Round<'_>, last: Option<Instant>, failed: &mut Failed) -> 
     }
     failed.take(round.tidy());
     surveyed
+}
+
+/// Listens to the bell that was put in place of the one that is listened to, as by a backup that was copied over the store. One that is
+/// missing may be a store that is being removed: the next command makes it.
+fn listen_again(store: &Store, bell: &mut wake::Listener, failed: &mut Failed) {
+    if bell.is_replaced(&store.dir().join("wake"))
+        && let Some(other) = failed.take(store.listen())
+    {
+        *bell = other;
+    }
 }
 
 /// Says what this courier is, and what keeps a newer one from taking over.

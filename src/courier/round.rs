@@ -486,8 +486,7 @@ impl<'a> Round<'a> {
                 Proof::None => {}
                 // As long as it waits in the agent's queue, others may go there, too, but not so many that the queue is full.
                 Proof::Queued if offered.len() < QUEUED => pass.waiting = true,
-                Proof::Queued => return Ok(Pass { waiting: true, ..pass }),
-                Proof::Open => return Ok(Pass { waiting: true, ..pass }),
+                Proof::Queued | Proof::Open => return Ok(Pass { waiting: true, ..pass }),
                 Proof::News => {
                     pass.progress = true;
                     continue;

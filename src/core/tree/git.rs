@@ -320,8 +320,7 @@ impl Judge<'_> {
                 let rest: Vec<&str> = args.operands.iter().map(|w| w.text.as_str()).collect();
                 match rest.first() {
                     Some(&"foreach") => return self.foreach(dir, words),
-                    Some(&"deinit") if args.has(&["-f", "--force"]) => Kind::Discard,
-                    Some(&"update") if args.has(&["-f", "--force"]) => Kind::Discard,
+                    Some(&"deinit" | &"update") if args.has(&["-f", "--force"]) => Kind::Discard,
                     Some(&"update") => Kind::Move,
                     _ => return,
                 }

@@ -358,6 +358,7 @@ impl Walk<'_> {
     }
 
     /// A program with its arguments. `set` are the variables that it alone gets.
+    #[allow(clippy::too_many_lines)] // one table of the programs that run others
     fn run(&mut self, words: &[Word], set: &[Word], scope: &mut Scope, stdin: Option<String>, more: bool) {
         let Some(name) = words.first().and_then(Word::get) else { return };
         let args = &words[1..];
@@ -713,12 +714,13 @@ fn wrapped(program: &str, args: &[Word]) -> Option<(usize, Option<Word>)> {
         "command" if args.first().is_some_and(|w| w.text.starts_with("-v") || w.text.starts_with("-V")) => {
             return None;
         }
-        "command" | "builtin" | "nohup" | "setsid" | "caffeinate" => (skip_options(args, "", &[]), None),
+        "command" | "builtin" | "nohup" | "setsid" | "caffeinate" | "unbuffer" | "chronic" | "busybox" => {
+            (skip_options(args, "", &[]), None)
+        }
         "exec" => (skip_options(args, "a", &[]), None),
         "time" => (skip_options(args, "fo", &["--format", "--output"]), None),
         "nice" => (skip_options(args, "n", &["--adjustment"]), None),
         "ionice" => (skip_options(args, "cnp", &["--class", "--classdata"]), None),
-        "unbuffer" | "chronic" | "busybox" => (skip_options(args, "", &[]), None),
         "taskset" | "chrt" | "flock" => {
             let skipped = skip_options(args, "wE", &["--wait", "--timeout", "--conflict-exit-code"]);
             ((skipped + 1).min(args.len()), None)
