@@ -101,8 +101,13 @@ fn sources(dir: &Path) -> String {
 #[test]
 fn the_matrix_covers_every_point_of_the_source() {
     let code = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
-    let points: BTreeSet<&str> =
-        code.split("fault::point(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    // Those of the link between hosts are in a program of its own, which is killed at any moment, not at these, in `tests/team.rs`.
+    let points: BTreeSet<&str> = code
+        .split("fault::point(\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .filter(|point| !point.starts_with("link-"))
+        .collect();
     let all = [&COMMANDS[..], &SETTINGS, &INDEX, &DELIVERY, &CHANNEL].concat();
     let covered: BTreeSet<&str> = all.into_iter().collect();
     assert_eq!(points, covered);
