@@ -200,7 +200,7 @@ pub(super) fn furnish(dir: &Path) -> Result<()> {
 
 /// Refuses a store that is not this user's alone: another user's, one that others may write in, or one with a symbolic link in
 /// place of a directory, such as a cloned repository may bring along. Otherwise this user's commands could be made to write elsewhere.
-/// Tells whether all is there that [`complete`] makes.
+/// Tells whether all is there that `complete` makes.
 pub fn check_owner(dir: &Path) -> Result<bool> {
     let mut whole = dir.join("wake").symlink_metadata().is_ok();
     for name in [""].into_iter().chain(DIRECTORIES).chain(LATER) {
