@@ -131,7 +131,7 @@ fn a_dialog_is_not_answered_and_a_suspended_agent_is_waited_for() {
     assert!(!world.log(&pane).contains("dialog-answered"), "{}", world.log(&pane));
     let pid = session.file_stem().unwrap().to_str().unwrap().to_owned();
     let signal = |name: &str| {
-        assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success())
+        assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
     };
     signal("-STOP");
     let id = send(&world, &["claude-1", "after the pause"]);
@@ -149,7 +149,9 @@ fn what_waits_goes_in_one_turn_by_the_channel_with_every_line_of_it() {
     thread::sleep(Duration::from_millis(200));
     let ids: Vec<String> = (0..12).map(|n| send(&world, &["claude-1", &format!("part {n};")])).collect();
     world.control(&pane, "dialog-close");
-    ids.iter().for_each(|id| reaches(&world, id, "submitted", ""));
+    for id in &ids {
+        reaches(&world, id, "submitted", "");
+    }
     for n in 0..12 {
         assert_eq!(times(&world, &pane, &format!("] part {n}; (")), 1, "{}", world.log(&pane));
     }
@@ -229,7 +231,9 @@ fn an_agents_queue_is_not_filled() {
         "{stage} {why}"
     );
     world.control(&pane, "busy 1");
-    ids.iter().for_each(|id| reaches(&world, id, "submitted", ""));
+    for id in &ids {
+        reaches(&world, id, "submitted", "");
+    }
     for n in 0..12 {
         assert_eq!(times(&world, &pane, &format!("] part {n}; (")), 1, "{}", world.log(&pane));
     }

@@ -1,6 +1,6 @@
-//! A team over several hosts: each host is a world of its own, the engine a private PostgreSQL.
+//! A team over several hosts: each host is a world of its own, the engine a private `PostgreSQL`.
 //!
-//! Where PostgreSQL is not installed they are skipped and say so; with `SWARM_NEED_TEAM=1` that is a failure.
+//! Where `PostgreSQL` is not installed they are skipped and say so; with `SWARM_NEED_TEAM=1` that is a failure.
 
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
@@ -56,7 +56,7 @@ impl Team {
             host.ok(&["init"]);
             if number == 0 {
                 let said = host.ok(&["team", "init", "--host", "h0", "--ttl-ms", &TTL.to_string()]);
-                team.id = said.split_whitespace().nth(1).unwrap().to_owned();
+                said.split_whitespace().nth(1).unwrap().clone_into(&mut team.id);
             } else {
                 let switch = Switch::new(host.path().join("net"), &dir.join(&team.id).join("socket"));
                 team.join(&host, number, switch.dir.to_str().unwrap());
@@ -124,10 +124,9 @@ impl Team {
         let hba = fs::read_to_string(data.join("pg_hba.conf")).unwrap();
         let bin = bin();
         let as_owner = |program: &Path, args: &[&str]| {
-            let mut command = Command::new("setpriv");
-            if !nix::unistd::geteuid().is_root() {
-                command = Command::new("env");
-            } else {
+            let root = nix::unistd::geteuid().is_root();
+            let mut command = Command::new(if root { "setpriv" } else { "env" });
+            if root {
                 command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
             }
             let out = command.arg(program).args(args).current_dir("/").output().unwrap();

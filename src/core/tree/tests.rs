@@ -112,6 +112,7 @@ fn check(rows: &[(&str, &str)]) {
 const ALL: &str = "changed gone staged sub/x";
 
 #[test]
+#[allow(clippy::too_many_lines)] // one table
 fn commands_that_take_everything_are_known_in_every_form() {
     let stash = format!("stash: {ALL}");
     let hard = format!("discard: {ALL}");
