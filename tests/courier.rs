@@ -8,19 +8,10 @@ use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use support::{World, eventually};
+use support::{World, eventually, world_with_claude};
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
-}
-
-/// A project with one agent that was discovered.
-fn team() -> (World, String) {
-    let world = World::new();
-    world.start();
-    let pane = world.agent("claude", &[]);
-    world.ok(&["discover", "--init", "--quiet"]);
-    (world, pane)
 }
 
 fn send(world: &World, to: &str, body: &str) -> String {
@@ -63,7 +54,7 @@ const CLAUDE: &str = include_str!("../src/agents/profiles/claude.toml");
 
 #[test]
 fn a_changed_profile_counts_at_once_for_the_courier_and_for_explain() {
-    let (world, pane) = team();
+    let (world, pane) = world_with_claude();
     send(&world, "claude-1", "by the built-in rules");
     eventually("it is typed", || (submitted(&world, &pane) == 1).then_some(()));
     // The user's own rules: whatever it shows, it is busy.
@@ -80,7 +71,7 @@ fn a_changed_profile_counts_at_once_for_the_courier_and_for_explain() {
 
 #[test]
 fn a_broken_profile_is_named_everywhere_and_holds_its_own_kind_only() {
-    let (world, claude) = team();
+    let (world, claude) = world_with_claude();
     let codex = world.agent("codex", &[]);
     let path = profile(&world, "claude.toml");
     fs::write(&path, "kind = 'claude'\ntitle = 'x'\nprompt = '('\n").unwrap();
@@ -116,7 +107,7 @@ fn a_broken_profile_is_named_everywhere_and_holds_its_own_kind_only() {
 
 /// A team whose agent has mail that waits for a draft to go; gives the pane and the message.
 fn waiting() -> (World, String, String) {
-    let (world, pane) = team();
+    let (world, pane) = world_with_claude();
     world.control(&pane, "draft half a thought");
     eventually("it is drafted", || world.screen(&pane).contains("half a thought").then_some(()));
     let id = send(&world, "claude-1", "waits");
@@ -141,7 +132,7 @@ fn a_courier_that_was_killed_comes_back_with_any_command_that_finds_mail() {
 
 #[test]
 fn nothing_starts_a_courier_where_none_is_needed() {
-    let (world, _pane) = team();
+    let (world, _pane) = world_with_claude();
     world.end_couriers();
     std::thread::sleep(std::time::Duration::from_millis(1200));
     for args in [&["who"][..], &["status"], &["agents"]] {
@@ -205,7 +196,7 @@ fn of_many_commands_at_once_one_starts_a_courier() {
 
 #[test]
 fn who_has_uninstalled_swarm_gets_no_courier_by_itself() {
-    let (world, _pane) = team();
+    let (world, _pane) = world_with_claude();
     world.ok(&["uninstall", "--yes"]);
     assert_eq!(world.couriers(), Vec::<String>::new());
     let out = world.swarm(&["send", "--no-wait", "claude-1", "anybody?"]);
@@ -269,7 +260,7 @@ fn an_update_in_place_replaces_the_running_courier_by_itself() {
 
 #[test]
 fn the_newest_version_serves_and_equal_ones_do_not_take_turns() {
-    let (world, pane) = team();
+    let (world, pane) = world_with_claude();
     let first = successor(&world, &[]);
     let says = |version: &str| {
         let path = world.state().join("courier.json");

@@ -16,7 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use support::books::names;
 use support::peer::Peer;
-use support::{World, eventually};
+use support::{World, eventually, world_with_claude};
 
 fn parse(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
@@ -272,10 +272,7 @@ fn a_store_that_is_made_anew_under_a_running_courier_is_not_taken_for_its_own() 
 
 #[test]
 fn what_is_missing_in_a_store_is_made_again_by_the_next_command() {
-    let world = World::new();
-    world.start();
-    let pane = world.agent("claude", &[]);
-    world.ok(&["discover", "--init", "--quiet"]);
+    let (world, pane) = world_with_claude();
     // As after a copy of files alone, or after somebody has tidied up: without a courier, and with one.
     for serves in [false, true] {
         if !serves {
@@ -296,10 +293,7 @@ fn what_is_missing_in_a_store_is_made_again_by_the_next_command() {
 
 #[test]
 fn a_courier_listens_to_a_bell_that_was_put_in_place_of_its_own() {
-    let world = World::new();
-    world.start();
-    world.agent("claude", &[]);
-    world.ok(&["discover", "--init", "--quiet"]);
+    let (world, _) = world_with_claude();
     let before = world.couriers().pop().unwrap();
     let wake = world.state().join("wake");
     fs::remove_file(&wake).unwrap();
@@ -312,10 +306,7 @@ fn a_courier_listens_to_a_bell_that_was_put_in_place_of_its_own() {
 
 #[test]
 fn a_stopped_courier_is_named_to_whoever_waits_for_it() {
-    let world = World::new();
-    world.start();
-    world.agent("claude", &[]);
-    world.ok(&["discover", "--init", "--quiet"]);
+    let (world, _) = world_with_claude();
     let courier = world.couriers().pop().unwrap();
     let signal =
         |name: &str| assert!(Command::new("kill").args([name, &courier]).status().unwrap().success());

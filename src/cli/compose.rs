@@ -165,13 +165,13 @@ pub(super) fn name_stopped(store: &Store, name: &Name, way: &mut Progress) {
         && !name.is_human()
         && let Some(pid) = start::stopped(store)
     {
-        way.detail = is_stopped(pid);
+        way.detail = format!("the courier is {}", stopped(pid));
     }
 }
 
 /// What is said of a courier that is stopped.
-pub(super) fn is_stopped(pid: i32) -> String {
-    format!("the courier is stopped: `kill -CONT {pid}` lets it go on")
+pub(super) fn stopped(pid: i32) -> String {
+    format!("stopped: `kill -CONT {pid}` lets it go on")
 }
 
 /// Whether waiting a little longer may show more.

@@ -13,7 +13,7 @@ use crate::hooks::report;
 use crate::os::program;
 use crate::store::{Store, key};
 use anyhow::{Context as _, Result};
-use std::io::{BufRead as _, IsTerminal as _, Read as _};
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 /// Install swarm's hooks into the agents' own settings, and the guard into git
@@ -471,9 +471,7 @@ fn is_terminal() -> bool {
 /// Whether the person says yes.
 fn confirmed(question: &str) -> Result<bool> {
     print::ask(question)?;
-    let mut line = String::new();
-    std::io::stdin().lock().take(1024).read_line(&mut line)?;
-    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
+    print::confirmed()
 }
 
 /// Whether a hook of this agent has called.

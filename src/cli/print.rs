@@ -12,7 +12,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::{SFlag, fstat, stat};
 use serde_json::{Value, json};
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{BufRead as _, ErrorKind, IsTerminal, Read as _, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -26,6 +26,13 @@ pub(super) fn out(text: &str) -> Result<()> {
 pub(super) fn path(path: &Path) -> Result<()> {
     let text = format!("{}\n", path.display());
     if std::io::stdout().is_terminal() { out(&text) } else { exactly(&text) }
+}
+
+/// Whether the person answers yes to what was just asked.
+pub(super) fn confirmed() -> Result<bool> {
+    let mut line = String::new();
+    std::io::stdin().lock().take(1024).read_line(&mut line)?;
+    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
 }
 
 fn exactly(text: &str) -> Result<()> {

@@ -108,7 +108,7 @@ fn glance(session: &Session, json: bool) -> Result<()> {
         }));
     }
     let how = match stopped {
-        Some(pid) => format!("stopped: `kill -CONT {pid}` lets it go on"),
+        Some(pid) => compose::stopped(pid),
         None if courier => "running".to_owned(),
         None => "not running".to_owned(),
     };

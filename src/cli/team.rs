@@ -15,7 +15,7 @@ use crate::courier::start;
 use crate::os::clock;
 use crate::store::team::{Ask, HostCard, Hosts, Membership};
 use crate::store::{Store, now_ms};
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -120,7 +120,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 
 /// Runs `swarm-link` in the place of this process, with the same arguments.
 fn hand_over() -> Result<()> {
-    let program = std::env::current_exe().context("cannot find this program")?.with_file_name("swarm-link");
+    let program = start::link_program()?;
     if !program.exists() {
         return Err(Refusal::Usage(format!(
             "{} is not there: build it with `cargo build --release --features team`, or `plugin/install.sh --team build` in the plugin's directory",

@@ -9,7 +9,7 @@ use crate::store::{Store, key};
 use crate::tmux::{Server, hangs};
 use anyhow::{Context as _, Result, bail};
 use std::fs;
-use std::io::{BufRead, ErrorKind, IsTerminal, Read};
+use std::io::{ErrorKind, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -100,9 +100,7 @@ fn confirmed() -> Result<bool> {
         .into());
     }
     print::out("Do all of this? [y/N] ")?;
-    let mut line = String::new();
-    std::io::stdin().lock().take(1024).read_line(&mut line)?;
-    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
+    print::confirmed()
 }
 
 fn plan(root: Option<&Path>, state: bool) -> Result<Vec<Step>> {

@@ -7,7 +7,7 @@ use crate::store::leases::Part;
 use anyhow::Result;
 use serde_json::json;
 use std::ffi::OsString;
-use std::io::{BufRead, IsTerminal, Read};
+use std::io::IsTerminal;
 
 /// Give your leases back, and your place in the queue; the next in line is told
 ///
@@ -137,9 +137,7 @@ fn force(session: &Session, paths: &[PathPattern], args: &Args) -> Result<()> {
             return Err(Refusal::Usage("taking leases away needs your yes: say --yes".into()).into());
         }
         print::ask(&format!("{}take away? [y/N] ", found.iter().map(line).collect::<String>()))?;
-        let mut answer = String::new();
-        std::io::stdin().lock().take(1024).read_line(&mut answer)?;
-        if !matches!(answer.trim(), "y" | "Y" | "yes") {
+        if !print::confirmed()? {
             return print::out("nothing was changed\n");
         }
     }

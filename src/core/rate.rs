@@ -22,6 +22,11 @@ impl Default for Limit {
 }
 
 impl Limit {
+    /// No limit.
+    pub fn none() -> Self {
+        Self { count: 0, ..Self::default() }
+    }
+
     /// The limit that keeps both: the fewer messages in the longer time. One that is switched off keeps nothing.
     #[must_use]
     pub fn stricter(self, other: Self) -> Self {

@@ -817,6 +817,12 @@ impl Attempt<'_> {
         Ok(self.way(&mut delivery).cloned().unwrap_or_else(|| Progress::queued(now_ms())))
     }
 
+    /// Whether it still waits to be given.
+    pub(super) fn is_due(&self) -> bool {
+        let folder = if self.reminder.is_some() { Folder::Unacked } else { Folder::New };
+        self.store.mail_file(&self.agent.name, folder, &self.message.file_name()).exists()
+    }
+
     /// Changes the way on record under the mutex, unless the message was read or settled meanwhile (`None`).
     pub(super) fn mark(&self, change: impl FnOnce(&mut Progress)) -> Result<Option<Progress>> {
         self.change(None, change)
@@ -833,8 +839,7 @@ impl Attempt<'_> {
                 tx.journal(event, entry)?;
             }
             let mut delivery = self.record()?;
-            let folder = if self.reminder.is_some() { Folder::Unacked } else { Folder::New };
-            let due = self.store.mail_file(&self.agent.name, folder, &self.message.file_name()).exists();
+            let due = self.is_due();
             if due && delivery.is_bundle() && !self.store.brings_anything(&self.agent.name, &delivery)? {
                 // All that it brings was read meanwhile.
                 delivery.way.advance(Stage::Read, "", now_ms());

@@ -20,7 +20,6 @@ use crate::core::delivery::{Progress, Stage};
 use crate::core::frame;
 use crate::core::process_id::ProcessId;
 use crate::os::process;
-use crate::store::mail::Folder;
 use crate::store::{fault, lock, now_ms};
 use anyhow::Result;
 use sha2::{Digest as _, Sha256};
@@ -232,12 +231,6 @@ impl Attempt<'_> {
         } else {
             Waits::Swallowed
         }
-    }
-
-    /// Whether it still waits to be given.
-    fn is_due(&self) -> bool {
-        let folder = if self.reminder.is_some() { Folder::Unacked } else { Folder::New };
-        self.store.mail_file(&self.agent.name, folder, &self.message.file_name()).exists()
     }
 
     fn key(&self) -> (String, Option<u32>) {

@@ -585,20 +585,12 @@ impl<'a> Round<'a> {
 
     /// A bundle of what waits, for a channel of the agent's own; or what is first, if nothing else waits.
     fn with_others(&self, agent: &Agent, first: Parcel, jobs: &[Job]) -> Result<Parcel> {
-        let waiting: Vec<&Job> = jobs.iter().filter(|j| j.may_go_with_others()).collect();
-        if waiting.len() < 2 || !jobs.first().is_some_and(Job::may_go_with_others) {
-            return Ok(first);
-        }
-        let mut members = self.members(agent, &waiting)?;
-        members.truncate(bundle::count(&members));
+        let Some(waiting) = together(jobs) else { return Ok(first) };
+        let members = self.members(agent, &waiting)?;
         if members.len() < 2 {
             return Ok(first);
         }
-        let ids = members.iter().map(|m| m.id.clone()).collect();
-        Ok(match self.store.bundle(&agent.name, &bundle::text(&members), ids, true)? {
-            Some(message) => Parcel { message, reminder: None, members, whole: true },
-            None => first,
-        })
+        Ok(self.bundle_of(agent, members, true)?.unwrap_or(first))
     }
 
     /// Types what is first, together with what waits behind it, if more does.
@@ -611,11 +603,10 @@ impl<'a> Round<'a> {
         memory: &Memory,
     ) -> Result<(Parcel, Outcome)> {
         let attempt = self.attempt(agent, profile, &parcel, memory);
-        let waiting: Vec<&Job> = jobs.iter().filter(|j| j.may_go_with_others()).collect();
-        if waiting.len() < 2 || !jobs.first().is_some_and(Job::may_go_with_others) {
+        let Some(waiting) = together(jobs) else {
             let outcome = attempt.run()?;
             return Ok((parcel, outcome));
-        }
+        };
         let size = match attempt.begin()? {
             ControlFlow::Break(outcome) => return Ok((parcel, outcome)),
             ControlFlow::Continue(size) => size,
@@ -628,7 +619,7 @@ impl<'a> Round<'a> {
         Ok((bundle, outcome))
     }
 
-    /// The first of the messages that wait, as many as it is worth looking at.
+    /// The first of the messages that wait, as many as go into one bundle.
     fn members(&self, agent: &Agent, waiting: &[&Job]) -> Result<Vec<Verified>> {
         let mut members = Vec::new();
         for job in waiting.iter().take(bundle::LOOKED_AT) {
@@ -636,7 +627,15 @@ impl<'a> Round<'a> {
             // One that was read a moment ago is left out.
             members.extend(found.and_then(Result::ok));
         }
+        members.truncate(bundle::count(&members));
         Ok(members)
+    }
+
+    /// A bundle of these. `None`: the mailbox is gone.
+    fn bundle_of(&self, agent: &Agent, members: Vec<Verified>, whole: bool) -> Result<Option<Parcel>> {
+        let ids = members.iter().map(|m| m.id.clone()).collect();
+        let message = self.store.bundle(&agent.name, &bundle::text(&members), ids, whole)?;
+        Ok(message.map(|message| Parcel { message, reminder: None, members, whole }))
     }
 
     /// Looks what became of what was given to an agent's own channel.
@@ -671,7 +670,6 @@ impl<'a> Round<'a> {
         (columns, rows): (u16, u16),
     ) -> Result<Option<Parcel>> {
         let mut members = self.members(agent, waiting)?;
-        members.truncate(bundle::count(&members));
         let shown = |text: &str| profile.shows_whole(text, columns, rows);
         // A line editor's agent has no tools to read what is only announced.
         while profile.process.alone && members.len() > 1 && !bundle::is_typed_whole(&members, &agent.name) {
@@ -685,9 +683,7 @@ impl<'a> Round<'a> {
         if !whole && (profile.process.alone || !shown(&about(false))) {
             return Ok(None);
         }
-        let ids = members.iter().map(|m| m.id.clone()).collect();
-        let message = self.store.bundle(&agent.name, &bundle::text(&members), ids, whole)?;
-        Ok(message.map(|message| Parcel { message, reminder: None, members, whole }))
+        self.bundle_of(agent, members, whole)
     }
 
     /// Tells the senders of what has waited for long.
@@ -844,6 +840,12 @@ impl<'a> Round<'a> {
         }
         Ok(None)
     }
+}
+
+/// What may go in one bundle, if more than one does and what is first is among it.
+fn together(jobs: &[Job]) -> Option<Vec<&Job>> {
+    let waiting: Vec<&Job> = jobs.iter().filter(|j| j.may_go_with_others()).collect();
+    (waiting.len() > 1 && jobs.first()?.may_go_with_others()).then_some(waiting)
 }
 
 /// Counts what one mailbox has to tell of.

@@ -90,7 +90,7 @@ pub fn ensure_link(store: &Store) {
         if !store.has_team() || wake::is_heard(&bell)? || store.is_retired() {
             return Ok(());
         }
-        let program = own()?.with_file_name("swarm-link");
+        let program = link_program()?;
         if !program.exists() {
             return store.note_link(&format!("{} is not there", program.display()));
         }
@@ -147,6 +147,11 @@ fn can_serve(store: &Store, server: &Server) -> Result<bool> {
     let here = process::namespace();
     let elsewhere = |a: &Agent| a.is_live() && a.place.namespace.is_some() && a.place.namespace != here;
     Ok(!store.agents()?.iter().any(elsewhere))
+}
+
+/// The program of this installation that links hosts.
+pub fn link_program() -> Result<PathBuf> {
+    Ok(own()?.with_file_name("swarm-link"))
 }
 
 /// The program that this installation's couriers are.

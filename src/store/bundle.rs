@@ -7,14 +7,14 @@
 
 use super::mail::Folder;
 use super::post::Draft;
-use super::{Store, Transaction, now_ms};
+use super::{Store, Transaction, now_ms, record};
 use crate::core::body::Body;
 use crate::core::delivery::{Delivery, Stage};
 use crate::core::id::MessageId;
-use crate::core::message::{Identity, MessageType, Verified, parse_file_name};
+use crate::core::message::{MessageType, Verified, parse_file_name};
 use crate::core::name::Name;
 use crate::core::rate::Limit;
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -27,18 +27,9 @@ impl Store {
         members: Vec<MessageId>,
         whole: bool,
     ) -> Result<Option<Verified>> {
-        let draft = Draft {
-            from: Name::system(),
-            identity: Identity::System,
-            to: vec![owner.clone()],
-            kind: MessageType::Info,
-            answers: None,
-            ack: false,
-            urgent: false,
-            body: Body::new(text)?,
-        };
         // It takes no room that its members do not have already.
-        let (message, staged) = self.prepare(draft, Limit { count: 0, ..Limit::default() }, |_| Ok(()))?;
+        let draft = Draft::of_system(owner.clone(), MessageType::Info, Body::new(text)?);
+        let (message, staged) = self.write_down(draft, Limit::none(), |_| Ok(()))?;
         let now = now_ms();
         let place = self.mail_file(owner, Folder::New, &message.file_name());
         let is_there = self.transact(|tx| {
@@ -131,12 +122,7 @@ impl Transaction<'_> {
     /// Takes a bundle away of which nothing was typed, or nothing is left.
     pub fn drop_bundle(&mut self, owner: &Name, file: &str, id: &MessageId) -> Result<()> {
         for path in [self.store.mail_file(owner, Folder::New, file), self.store.delivery_path(owner, id)] {
-            match std::fs::remove_file(&path) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(e).with_context(|| format!("cannot remove {}", path.display()));
-                }
-                _ => {}
-            }
+            record::remove(&path)?;
         }
         Ok(())
     }

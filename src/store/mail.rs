@@ -391,16 +391,9 @@ impl Transaction<'_> {
 
     /// Nobody waits for this acknowledgement any more. Idempotent.
     pub fn settle_ack(&mut self, owner: &Name, file: &str) -> Result<()> {
-        let path = self.store.mail_file(owner, Folder::Unacked, file);
-        match std::fs::remove_file(&path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                Err(e).with_context(|| format!("cannot remove {}", path.display()))
-            }
-            _ => {
-                fault::point("after-settle");
-                Ok(())
-            }
-        }
+        record::remove(&self.store.mail_file(owner, Folder::Unacked, file))?;
+        fault::point("after-settle");
+        Ok(())
     }
 
     /// Writes how far a delivery is.

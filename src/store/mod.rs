@@ -152,9 +152,8 @@ impl Store {
         root::work_tree(dir).filter(|top| top != self.root() && top.starts_with(self.root()))
     }
 
-    /// The courier's end of the bell, which is made if it is not there.
+    /// The courier's end of the bell.
     pub fn listen(&self) -> Result<wake::Listener> {
-        root::complete(&self.dir)?;
         wake::Listener::open(&self.dir.join("wake"))
     }
 

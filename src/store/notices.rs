@@ -10,7 +10,6 @@ use super::{Store, Transaction, entropy, fault, now_ms};
 use crate::core::body::Body;
 use crate::core::escape;
 use crate::core::lease::Notice;
-use crate::core::message::Identity;
 use crate::core::name::Name;
 use crate::core::rate::Limit;
 use anyhow::{Context as _, Result};
@@ -44,19 +43,9 @@ impl Store {
                 let _ = std::fs::remove_file(&path);
                 continue;
             };
-            let draft = Draft {
-                from: Name::system(),
-                identity: Identity::System,
-                to: vec![to],
-                kind: notice.kind,
-                answers: None,
-                ack: false,
-                urgent: false,
-                body,
-            };
             // Notices are not limited, and find room in a full mailbox.
-            let limit = Limit { count: 0, ..Limit::default() };
-            let (message, staged) = self.prepare(draft, limit, |_| Ok(()))?;
+            let (message, staged) =
+                self.prepare(Draft::of_system(to, notice.kind, body), Limit::none(), |_| Ok(()))?;
             posted += self.transact(|tx| {
                 if !path.exists() {
                     return Ok(0);

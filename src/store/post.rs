@@ -40,6 +40,22 @@ pub struct Draft {
     pub body: Body,
 }
 
+impl Draft {
+    /// What swarm itself tells somebody.
+    pub(super) fn of_system(to: Name, kind: MessageType, body: Body) -> Self {
+        Self {
+            from: Name::system(),
+            identity: Identity::System,
+            to: vec![to],
+            kind,
+            answers: None,
+            ack: false,
+            urgent: false,
+            body,
+        }
+    }
+}
+
 impl Store {
     /// Posts a message. Refuses at the sender's rate limit and where there is no room; then nothing was sent.
     pub fn post(&self, draft: Draft, limit: Limit) -> Result<Message> {
@@ -65,7 +81,7 @@ impl Store {
         self.write_down(draft, limit, check)
     }
 
-    /// [`Store::prepare`] without a mailbox: for other hosts.
+    /// [`Store::prepare`] without making a mailbox: for other hosts, and for where it is there already.
     pub(super) fn write_down(
         &self,
         draft: Draft,

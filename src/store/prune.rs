@@ -5,12 +5,12 @@
 //! between leaves both, and the next time finishes it. Each batch is one transaction, so nobody waits long for the mutex.
 
 use super::mail::Folder;
-use super::{Store, Transaction, fault};
+use super::{Store, Transaction, fault, record};
 use crate::core::message::{parse_file_name, sent_at};
 use crate::core::name::Name;
 use anyhow::{Context as _, Result};
 use serde_json::json;
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -63,8 +63,8 @@ impl Transaction<'_> {
             self.store.checked_dir(owner, "gone")?;
             keep_name(&self.store.mail_file(owner, Folder::Gone, file))?;
             fault::point("name-kept");
-            remove(&self.store.delivery_path(owner, &id))?;
-            remove(&path)?;
+            record::remove(&self.store.delivery_path(owner, &id))?;
+            record::remove(&path)?;
             ids.push(id);
         }
         if !ids.is_empty() {
@@ -78,15 +78,6 @@ fn keep_name(path: &Path) -> Result<()> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Err(e) if e.kind() != ErrorKind::AlreadyExists => {
             Err(e).with_context(|| format!("cannot create {}", path.display()))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(e) if e.kind() != ErrorKind::NotFound => {
-            Err(e).with_context(|| format!("cannot remove {}", path.display()))
         }
         _ => Ok(()),
     }

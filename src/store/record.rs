@@ -226,6 +226,16 @@ pub fn load<T: DeserializeOwned>(path: &Path) -> Result<Loaded<T>> {
     })
 }
 
+/// Removes a file. One that is not there is no error.
+pub fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => {
+            Err(e).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The `.json` file names in `dir`, sorted; an absent directory is empty.
 pub fn list(dir: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();

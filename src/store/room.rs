@@ -12,11 +12,10 @@ use super::{Store, Transaction};
 use crate::core::address::Address;
 use crate::core::message::parse_file_name;
 use crate::core::name::Name;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// The most waiting messages a mailbox takes; a full one refuses and drops nothing.
@@ -139,12 +138,7 @@ impl Transaction<'_> {
     /// Mail has come to `owner` by another way than a post, or is about to: what waits is counted next time.
     pub(super) fn recount(&mut self, owner: &Name) -> Result<()> {
         for path in [self.store.waiting_path(owner), self.store.total_path()] {
-            match std::fs::remove_file(&path) {
-                Err(e) if e.kind() != ErrorKind::NotFound => {
-                    return Err(e).with_context(|| format!("cannot remove {}", path.display()));
-                }
-                _ => {}
-            }
+            record::remove(&path)?;
         }
         Ok(())
     }

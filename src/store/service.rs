@@ -7,10 +7,8 @@
 use super::Store;
 use super::record::{self, Durability, Loaded};
 use crate::core::process_id::ProcessId;
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
-use std::fs;
-use std::io::ErrorKind;
 
 /// A courier, in its own words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,12 +61,6 @@ impl Store {
 
     /// Takes that back.
     pub fn reinstate(&self) -> Result<()> {
-        let path = self.dir.join("retired");
-        match fs::remove_file(&path) {
-            Err(e) if e.kind() != ErrorKind::NotFound => {
-                Err(e).with_context(|| format!("cannot remove {}", path.display()))
-            }
-            _ => Ok(()),
-        }
+        record::remove(&self.dir.join("retired"))
     }
 }

@@ -245,13 +245,7 @@ impl Store {
 
     /// Ends the membership. What became of letters stays on record until the directory is removed with it.
     pub fn drop_membership(&self) -> Result<()> {
-        let path = self.membership_path()?;
-        match std::fs::remove_file(&path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                return Err(e).with_context(|| format!("cannot remove {}", path.display()));
-            }
-            _ => {}
-        }
+        record::remove(&self.membership_path()?)?;
         let aside = self.dir.join("aside");
         record::ensure_dir(&aside)?;
         let team = self.team_dir();
@@ -440,12 +434,8 @@ impl Store {
                 self.take_receipt(host, &receipt)?;
             }
         }
-        match std::fs::remove_file(self.team_dir().join("out").join(message.file_name())) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                Err(e).context("cannot remove a letter that the engine has")
-            }
-            _ => Ok(()),
-        }
+        record::remove(&self.team_dir().join("out").join(message.file_name()))
+            .context("cannot remove a letter that the engine has")
     }
 
     fn sent_path(&self, id: &MessageId) -> PathBuf {

@@ -8,7 +8,7 @@ use super::record::{self, Durability};
 use super::{Store, fault, journal, lock, now_ms};
 use crate::core::agent::Agent;
 use crate::core::name::Name;
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 
 /// A transaction in progress.
@@ -44,16 +44,9 @@ impl<'s> Transaction<'s> {
 
     /// Removes an agent's record.
     pub fn forget_agent(&mut self, name: &Name) -> Result<()> {
-        let path = self.store.dir.join("agents").join(format!("{name}.json"));
-        match std::fs::remove_file(&path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                Err(e).with_context(|| format!("cannot remove {}", path.display()))
-            }
-            _ => {
-                fault::point("agent-forgotten");
-                self.move_edits(name, None)
-            }
-        }
+        record::remove(&self.store.dir.join("agents").join(format!("{name}.json")))?;
+        fault::point("agent-forgotten");
+        self.move_edits(name, None)
     }
 
     /// Appends to the journal, with the time and how long this transaction waited for the mutex.

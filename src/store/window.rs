@@ -10,7 +10,7 @@ use super::{Store, Transaction};
 use crate::core::message::{parse_file_name, sent_at};
 use crate::core::name::Name;
 use crate::core::rate::{Limit, Sender};
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -49,13 +49,7 @@ impl Transaction<'_> {
 
     /// Removes what is remembered of a sender that has another name now.
     pub fn forget_sender(&mut self, name: &Name) -> Result<()> {
-        let path = self.store.window_path(name);
-        match std::fs::remove_file(&path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                Err(e).with_context(|| format!("cannot remove {}", path.display()))
-            }
-            _ => Ok(()),
-        }
+        record::remove(&self.store.window_path(name))
     }
 
     fn rebuild_sender(&self, name: &Name) -> Result<Sender> {

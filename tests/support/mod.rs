@@ -21,6 +21,15 @@ use std::time::{Duration, Instant};
 /// How long anything may take before a test fails. Generous: the machine may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// A project with one Claude that was discovered, and its pane.
+pub fn world_with_claude() -> (World, String) {
+    let world = World::new();
+    world.start();
+    let pane = world.agent("claude", &[]);
+    world.ok(&["discover", "--init", "--quiet"]);
+    (world, pane)
+}
+
 /// Waits until `check` gives something.
 pub fn eventually<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
@@ -172,13 +181,20 @@ impl World {
 
     /// The pids of the couriers that serve this world, whoever started them.
     pub fn couriers(&self) -> Vec<String> {
-        let out = Command::new("ps").args(["-A", "-o", "pid=,args="]).output().unwrap();
+        let out = Command::new("ps").args(["-A", "-o", "pid=,ppid=,args="]).output().unwrap();
         let mark = self.path().join("tmux").display().to_string();
-        String::from_utf8_lossy(&out.stdout)
+        let text = String::from_utf8_lossy(&out.stdout).into_owned();
+        let found: Vec<(&str, &str)> = text
             .lines()
             .filter(|l| l.contains("courier --socket") && l.contains(&mark))
-            .filter_map(|l| l.split_whitespace().next().map(str::to_owned))
-            .collect()
+            .filter_map(|l| {
+                let mut words = l.split_whitespace();
+                Some((words.next()?, words.next()?))
+            })
+            .collect();
+        // A child of a courier goes by its parent's arguments until it becomes the program that it was started for.
+        let own = |parent: &str| found.iter().any(|(pid, _)| *pid == parent);
+        found.iter().filter(|(_, parent)| !own(parent)).map(|(pid, _)| (*pid).to_owned()).collect()
     }
 
     /// Ends them as a crash would, and waits until they are gone.

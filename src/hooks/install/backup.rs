@@ -69,10 +69,7 @@ impl Backup {
     }
 
     pub(super) fn forget(state: &Path, path: &Path) -> Result<()> {
-        match std::fs::remove_file(Self::place(state, path)) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e.into()),
-            _ => Ok(()),
-        }
+        record::remove(&Self::place(state, path))
     }
 }
 

@@ -18,11 +18,11 @@ use crate::core::hook::Host;
 use crate::core::hook::allow;
 use crate::core::hook::settings::{self, Presence};
 use crate::store::foreign::{self, read, refuse, replace};
-use anyhow::{Context as _, Result};
+use crate::store::record;
+use anyhow::Result;
 use backup::Backup;
 use reach::Surroundings;
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 const PLUGIN: &str = include_str!("opencode.js");
@@ -204,12 +204,7 @@ impl Plan {
     pub fn uninstall(&self, state: &Path) -> Result<()> {
         match &self.after {
             Some(after) => replace(&self.path, after)?,
-            None => match fs::remove_file(&self.path) {
-                Err(e) if e.kind() != ErrorKind::NotFound => {
-                    return Err(e).with_context(|| format!("cannot remove {}", self.path.display()));
-                }
-                _ => {}
-            },
+            None => record::remove(&self.path)?,
         }
         // Directories that were made for this file, the innermost first, as far as nothing else is in them.
         let made = Backup::load(state, &self.path)?.and_then(|b| b.made);
