@@ -442,6 +442,24 @@ fn urgent_mail_goes_first_and_the_rest_keeps_its_order() {
 }
 
 #[test]
+fn a_message_in_a_bundle_is_as_far_as_the_bundle_whatever_held_it_before() {
+    let (world, panes) = team(&["claude"], &[("FAKE_AGENT_SLOW_ENTER", "1500")]);
+    world.control(&panes[0], "draft wait");
+    eventually("draft", || field(&world, &panes[0], "state").is_some_and(|s| s == "draft").then_some(()));
+    let ids = ["one", "two"].map(|body| send(&world, "claude-1", body));
+    eventually("the first is held", || (status(&world, &ids[0]).0 == "held").then_some(()));
+    world.control(&panes[0], "clear");
+    let is_typed = |id: &String| {
+        let (stage, why) = status(&world, id);
+        stage == "typed" && why.starts_with("with 1 others, as ")
+    };
+    eventually("both are told as typed", || ids.iter().all(is_typed).then_some(()));
+    for id in &ids {
+        given_once(&world, &panes[0], id);
+    }
+}
+
+#[test]
 fn a_courier_killed_at_any_moment_of_a_burst_delivers_each_message_once() {
     let (world, panes) = team(&["claude", "codex"], &[]);
     let mut ids = Vec::new();

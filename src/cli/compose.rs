@@ -183,7 +183,8 @@ fn look(store: &Store, message: &Message) -> Result<Vec<(Name, Progress)>> {
     message.to.iter().map(|name| Ok((name.clone(), standing(store, name, message)?))).collect()
 }
 
-/// How far a message is with one recipient. One that waits behind another that is held is held for the same reason.
+/// How far a message is with one recipient. One that is brought by a bundle is as far as the bundle, and one that waits behind another
+/// that is held is held for the same reason.
 pub(super) fn standing(store: &Store, name: &Name, message: &Message) -> Result<Progress> {
     let known = store.delivery(name, &message.id)?;
     let mut way = known.map_or_else(|| Progress::queued(message.created), |d| d.way);
@@ -192,7 +193,11 @@ pub(super) fn standing(store: &Store, name: &Name, message: &Message) -> Result<
         way.advance(Stage::Read, "", way.since);
         return Ok(way);
     }
-    if way.stage == Stage::Queued && !name.is_human() {
+    let waits = matches!(way.stage, Stage::Queued | Stage::Held) && !name.is_human();
+    if waits && let Some(bundle) = store.bundle_with(name, &message.id)? {
+        return Ok(bundle.way_of_member());
+    }
+    if way.stage == Stage::Queued && waits {
         for file in store.mail_files(name, Folder::New)? {
             let Some((_, first)) = parse_file_name(&file) else { continue };
             if let Some(held) =

@@ -233,15 +233,24 @@ impl Delivery {
             return false;
         }
         let shown = bundle.whole && !bundle.way.plain;
-        let detail = format!("with {} others, as {}", bundle.members.len().saturating_sub(1), bundle.id);
-        let detail =
-            if bundle.way.detail.is_empty() { detail } else { format!("{detail}: {}", bundle.way.detail) };
+        let detail = bundle.detail_of_member();
         // A bundle that was read was in the agent's hands.
         let stage = if bundle.way.stage == Stage::Typed { Stage::Typed } else { Stage::Submitted };
         let news = self.way.advance(stage, &detail, now_ms);
         (self.way.plain, self.via, self.way.enters) = (!shown, Some(bundle.id.clone()), bundle.way.enters);
         self.way.offer.clone_from(&bundle.way.offer);
         news
+    }
+
+    /// What is said of a message that this bundle brings.
+    fn detail_of_member(&self) -> String {
+        let others = format!("with {} others, as {}", self.members.len().saturating_sub(1), self.id);
+        if self.way.detail.is_empty() { others } else { format!("{others}: {}", self.way.detail) }
+    }
+
+    /// How far a message has come that waits for this bundle.
+    pub fn way_of_member(&self) -> Progress {
+        Progress { detail: self.detail_of_member(), ..self.way.clone() }
     }
 
     /// Whether the recipient has yet to be reminded of an acknowledgement, and the reminder is under way.

@@ -179,17 +179,12 @@ impl Attempt<'_> {
                     Ok(()) => {
                         return Ok(ControlFlow::Continue((seen.look.facts.width, seen.look.facts.height)));
                     }
-                    Err(Hold::Draft) => return self.run_alone(),
+                    Err(Hold::Draft) => self.behind_draft(&seen)?,
                     Err(hold) => Outcome::Held(hold),
                 },
             }
         };
         self.conclude(outcome).map(ControlFlow::Break)
-    }
-
-    /// A line of ours that nobody waits for may be in the way: that is looked at as for one message.
-    fn run_alone(&self) -> Result<ControlFlow<Outcome, (u16, u16)>> {
-        self.conclude(self.steps()?).map(ControlFlow::Break)
     }
 
     /// Records what came of an attempt.
@@ -288,19 +283,10 @@ impl Attempt<'_> {
     fn paste(&self, line: &str) -> Result<ControlFlow<Outcome>> {
         let Some(first) = self.look()? else { return Ok(ControlFlow::Break(Outcome::Gone)) };
         if let Err(hold) = first.scene().may_paste() {
-            if hold != Hold::Draft {
-                return Ok(ControlFlow::Break(Outcome::Held(hold)));
-            }
-            // Not on the word of one look: an Enter beside a person's draft would submit it.
-            if self.left_over(&first)?.is_some()
-                && let Some(seen) = self.watch(2 * self.settle(), self.settle(), |_| true)?
-                && let Some(left) = self.left_over(&seen)?
-            {
-                self.clear_away(&left, &seen)?;
-                return Ok(ControlFlow::Break(Outcome::Held(Hold::Changed)));
-            }
-            let is_ours = first.reading.composer.as_ref().is_some_and(|c| frame::begun(&c.text).is_some());
-            return Ok(ControlFlow::Break(Outcome::Held(if is_ours { Hold::Recalled } else { hold })));
+            return Ok(ControlFlow::Break(match hold {
+                Hold::Draft => self.behind_draft(&first)?,
+                hold => Outcome::Held(hold),
+            }));
         }
         std::thread::sleep(LOOK_PAUSE.0);
         let Some(second) = self.look()? else { return Ok(ControlFlow::Break(Outcome::Gone)) };
@@ -338,6 +324,20 @@ impl Attempt<'_> {
             return Ok(ControlFlow::Break(Outcome::Held(Hold::Changed)));
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// The composer is not empty: a line of ours that nobody waits for is cleared away, and a person's draft is waited for.
+    fn behind_draft(&self, first: &Seen) -> Result<Outcome> {
+        // Not on the word of one look: an Enter beside a person's draft would submit it.
+        if self.left_over(first)?.is_some()
+            && let Some(seen) = self.watch(2 * self.settle(), self.settle(), |_| true)?
+            && let Some(left) = self.left_over(&seen)?
+        {
+            self.clear_away(&left, &seen)?;
+            return Ok(Outcome::Held(Hold::Changed));
+        }
+        let is_ours = first.reading.composer.as_ref().is_some_and(|c| frame::begun(&c.text).is_some());
+        Ok(Outcome::Held(if is_ours { Hold::Recalled } else { Hold::Draft }))
     }
 
     /// Whether the composer shows the whole line in a pane of this size. What it does not show cannot be compared, and so would never

@@ -37,6 +37,13 @@ impl Store {
                 return Ok(false);
             }
             let known = Delivery { members, whole, ..Delivery::queued(message.id.clone(), now) };
+            // Why one of them was held before is no reason any more.
+            for id in &known.members {
+                if let Some(mut member) = self.delivery(owner, id)?.filter(|d| d.way.stage == Stage::Held) {
+                    member.way.advance(Stage::Queued, "", now);
+                    tx.put_delivery(owner, &member)?;
+                }
+            }
             tx.put_delivery(owner, &known)?;
             tx.journal("bundle", json!({"id": message.id, "to": owner, "members": known.members}))?;
             staged.link(&place).map(|()| true)
@@ -81,16 +88,26 @@ impl Store {
 
     /// What stands, by a bundle, in the composer of a mailbox's owner, or may: nobody else gives it meanwhile.
     pub fn under_way(&self, owner: &Name) -> Result<BTreeSet<MessageId>> {
-        let mut under_way = BTreeSet::new();
+        let bundles = self.bundles(owner)?.into_iter().filter(Delivery::is_bundle_under_way);
+        Ok(bundles.flat_map(|bundle| bundle.members).collect())
+    }
+
+    /// The bundle that is to bring a message, if there is one.
+    pub fn bundle_with(&self, owner: &Name, id: &MessageId) -> Result<Option<Delivery>> {
+        Ok(self.bundles(owner)?.into_iter().find(|bundle| bundle.members.contains(id)))
+    }
+
+    /// The bundles that wait in a mailbox.
+    fn bundles(&self, owner: &Name) -> Result<Vec<Delivery>> {
+        let mut found = Vec::new();
         for file in self.mail_files(owner, Folder::New)? {
-            let Some((sender, id)) = parse_file_name(&file) else { continue };
-            if sender == Name::system().as_str()
-                && let Some(bundle) = self.delivery(owner, &id)?.filter(Delivery::is_bundle_under_way)
+            if let Some((sender, id)) = parse_file_name(&file)
+                && sender == Name::system().as_str()
             {
-                under_way.extend(bundle.members);
+                found.extend(self.delivery(owner, &id)?.filter(Delivery::is_bundle));
             }
         }
-        Ok(under_way)
+        Ok(found)
     }
 }
 

@@ -265,10 +265,10 @@ fn a_wait_inside_of_a_command_is_seen_among_many() {
     let (_dir, store) = store();
     fill(&store, "a", 40);
     let outer = process::this().unwrap();
+    let mut command = std::process::Command::new("sleep").arg("60").spawn().unwrap();
     let guard = Holder::command(Name::new("b").unwrap(), outer.clone(), process::namespace());
     store.acquire(&Request { holder: guard, ..request("b", "outer") }, None).unwrap();
-    let holder =
-        Holder { process: Some(ProcessId { start: outer.start + 1, ..outer.clone() }), ..holder("b") };
+    let holder = Holder { process: Some(process::child(command.id()).unwrap()), ..holder("b") };
     let wait = crate::core::lease::Wait {
         until: clock::now().unwrap().after(60_000),
         holder: holder.clone(),
@@ -277,5 +277,7 @@ fn a_wait_inside_of_a_command_is_seen_among_many() {
     let inner = Request { holder, ..request("b", "held/a/1") };
     assert!(matches!(store.acquire(&inner, Some(&wait)), Ok(Outcome::Queued { .. })));
     let table = store.peek_leases().unwrap().table;
+    command.kill().unwrap();
+    command.wait().unwrap();
     assert_eq!(table.waiters().next().map(|w| w.within.clone()), Some(vec![outer]));
 }
