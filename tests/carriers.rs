@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 use support::{World, eventually};
@@ -20,15 +21,27 @@ fn parse(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
+/// The kinds that have a channel of their own.
+const KINDS: [&str; 2] = ["claude", "opencode"];
+
 /// A project with one Claude whose inbox does that, and with a profile that gives a swallowed text up soon.
 fn team(inbox: &str, variables: &[(&str, &str)]) -> (World, String) {
+    team_of("claude", inbox, variables)
+}
+
+/// The same with another kind.
+fn team_of(kind: &str, inbox: &str, variables: &[(&str, &str)]) -> (World, String) {
     let world = World::new();
     world.start();
     let profiles = world.path().join("home/.config/swarm/profiles");
     fs::create_dir_all(&profiles).unwrap();
-    let profile = include_str!("../src/agents/profiles/claude.toml");
-    fs::write(profiles.join("claude.toml"), format!("{profile}\n[timing]\noffer_ms = {GIVEN_UP}\n")).unwrap();
-    let pane = world.agent("claude", &[&[("FAKE_AGENT_INBOX", inbox)], variables].concat());
+    let profile = match kind {
+        "claude" => include_str!("../src/agents/profiles/claude.toml"),
+        _ => include_str!("../src/agents/profiles/opencode.toml"),
+    };
+    let file = profiles.join(format!("{kind}.toml"));
+    fs::write(file, format!("{profile}\n[timing]\noffer_ms = {GIVEN_UP}\n")).unwrap();
+    let pane = world.agent(kind, &[&[("FAKE_AGENT_INBOX", inbox)], variables].concat());
     world.ok(&["discover", "--init", "--quiet"]);
     (world, pane)
 }
@@ -59,6 +72,19 @@ fn times(world: &World, pane: &str, text: &str) -> usize {
     world.events(pane, "submitted").iter().map(|turn| turn.matches(text).count()).sum()
 }
 
+/// The agent in a pane: the first of its kind.
+fn name(world: &World, pane: &str) -> String {
+    format!("{}-1", world.events(pane, "start")[0])
+}
+
+/// Does that with each kind, all at the same time.
+fn with_each(does: impl Fn(&str) + Sync) {
+    thread::scope(|scope| {
+        let does = &does;
+        KINDS.map(|kind| scope.spawn(move || does(kind))).into_iter().for_each(|t| t.join().unwrap());
+    });
+}
+
 /// What was pressed in panes so far.
 fn keys(world: &World) -> usize {
     world.ok(&["log", "--json", "-n", "0", "--event", "keys"]).lines().count()
@@ -66,14 +92,14 @@ fn keys(world: &World) -> usize {
 
 /// A message arrives by the channel, once, and without a key.
 fn by_channel(world: &World, pane: &str, body: &str) {
-    let (id, before) = (send(world, &["claude-1", body]), keys(world));
+    let (id, before) = (send(world, &[&name(world, pane), body]), keys(world));
     reaches(world, &id, "submitted", "its own transcript");
     assert_eq!((times(world, pane, body), keys(world)), (1, before), "{}", world.log(pane));
 }
 
 /// A message arrives by the pane, once.
 fn by_pane(world: &World, pane: &str, body: &str) {
-    let (id, before) = (send(world, &["claude-1", body]), keys(world));
+    let (id, before) = (send(world, &[&name(world, pane), body]), keys(world));
     reaches(world, &id, "submitted", "");
     assert_eq!(times(world, pane, body), 1, "{}", world.log(pane));
     assert!(keys(world) > before, "nothing was typed");
@@ -81,7 +107,12 @@ fn by_pane(world: &World, pane: &str, body: &str) {
 
 #[test]
 fn nothing_about_the_pane_delays_mail_that_goes_by_the_agents_own_channel() {
-    let (world, pane) = team("take", &[]);
+    with_each(no_delay);
+}
+
+fn no_delay(kind: &str) {
+    let to = format!("{kind}-1");
+    let (world, pane) = team_of(kind, "take", &[]);
     by_channel(&world, &pane, "to an idle one");
     world.control(&pane, "draft half a thought");
     eventually("draft", || world.screen(&pane).contains("half a thought").then_some(()));
@@ -98,21 +129,24 @@ fn nothing_about_the_pane_delays_mail_that_goes_by_the_agents_own_channel() {
     eventually("the draft is untouched", || world.screen(&pane).contains("half a thought").then_some(()));
     // In a turn it waits in the agent's queue, and the one behind it goes there, too.
     world.control(&pane, "busy 1500");
-    let (first, second) =
-        (send(&world, &["claude-1", "in a turn"]), send(&world, &["claude-1", "and another"]));
+    let (first, second) = (send(&world, &[&to, "in a turn"]), send(&world, &[&to, "and another"]));
     for id in [&first, &second] {
         reaches(&world, id, "submitted", "its own transcript");
     }
     assert_eq!((times(&world, &pane, "in a turn"), times(&world, &pane, "and another")), (1, 1));
     assert!(!world.log(&pane).contains("draft-cleared"), "{}", world.log(&pane));
+    let (carrier, source) = match kind {
+        "claude" => ("claude-inbox", "its session file"),
+        _ => ("opencode-plugin", "swarm's plugin in it"),
+    };
     let told = world.ok(&["explain", &pane]);
     assert!(
-        told.contains("mail goes by claude-inbox, else by pane")
-            && told.contains("its session file says idle"),
+        told.contains(&format!("mail goes by {carrier}, else by pane"))
+            && told.contains(&format!("{source} says idle")),
         "{told}"
     );
     let told = world.swarm(&["doctor"]);
-    assert!(String::from_utf8_lossy(&told.stdout).contains("claude-1: claude-inbox"), "{told:?}");
+    assert!(String::from_utf8_lossy(&told.stdout).contains(&format!("{to}: {carrier}")), "{told:?}");
 }
 
 #[test]
@@ -164,8 +198,13 @@ fn what_waits_goes_in_one_turn_by_the_channel_with_every_line_of_it() {
 
 #[test]
 fn a_text_that_the_channel_swallows_is_announced_and_the_channel_is_not_used_again() {
-    let (world, pane) = team("swallow", &[]);
-    let id = send(&world, &["claude-1", "swallowed"]);
+    with_each(swallowed);
+}
+
+fn swallowed(kind: &str) {
+    let to = format!("{kind}-1");
+    let (world, pane) = team_of(kind, "swallow", &[]);
+    let id = send(&world, &[&to, "swallowed"]);
     reaches(&world, &id, "offered", "does not stand in its transcript yet");
     // Nobody else gives it meanwhile.
     assert_eq!(keys(&world), 0);
@@ -174,13 +213,18 @@ fn a_text_that_the_channel_swallows_is_announced_and_the_channel_is_not_used_aga
     assert_eq!(times(&world, &pane, &format!("[swarm {id} ")), 1, "{}", world.log(&pane));
     assert!(times(&world, &pane, &format!("swarm-msg read {id}")) == 1);
     by_pane(&world, &pane, "the next one");
-    assert!(world.below("claude-1", "swarm-msg read --all").contains("swallowed"));
+    assert!(world.below(&to, "swarm-msg read --all").contains("swallowed"));
 }
 
 #[test]
 fn a_channel_that_answers_after_the_fallback_gives_the_text_once() {
-    let (world, pane) = team("late:9000", &[]);
-    let id = send(&world, &["claude-1", "better late"]);
+    with_each(late);
+}
+
+fn late(kind: &str) {
+    let to = format!("{kind}-1");
+    let (world, pane) = team_of(kind, "late:9000", &[]);
+    let id = send(&world, &[&to, "better late"]);
     reaches(&world, &id, "offered", "");
     eventually("it is announced", || {
         (times(&world, &pane, &format!("swarm-msg read {id}")) == 1).then_some(())
@@ -238,6 +282,28 @@ fn an_agents_queue_is_not_filled() {
         assert_eq!(times(&world, &pane, &format!("] part {n}; (")), 1, "{}", world.log(&pane));
     }
     assert!(world.events(&pane, "submitted").len() < 12, "what waited here goes in one");
+}
+
+#[test]
+fn what_an_interrupted_turn_leaves_in_the_conversation_is_announced_and_its_text_given_once() {
+    let (world, pane) = team_of("opencode", "take", &[]);
+    world.control(&pane, "busy 60000");
+    let id = send(&world, &["opencode-1", "left behind"]);
+    reaches(&world, &id, "offered", "own queue");
+    world.control(&pane, "interrupt");
+    reaches(&world, &id, "submitted", "");
+    assert_eq!(times(&world, &pane, &format!("swarm-msg read {id}")), 1, "{}", world.log(&pane));
+    assert_eq!(times(&world, &pane, "left behind"), 1, "{}", world.log(&pane));
+    // It was heard, so the channel serves for the next one.
+    by_channel(&world, &pane, "the next one");
+    // And what the next text brings along is not announced.
+    world.control(&pane, "busy 60000");
+    let id = send(&world, &["opencode-1", "brought along"]);
+    reaches(&world, &id, "offered", "own queue");
+    world.control(&pane, "interrupt");
+    by_channel(&world, &pane, "what brings it");
+    reaches(&world, &id, "submitted", "its own transcript");
+    assert_eq!(times(&world, &pane, "brought along"), 1, "{}", world.log(&pane));
 }
 
 #[test]
@@ -333,4 +399,80 @@ fn a_person_says_which_ways_are_used() {
     set("[\"hook\"]");
     let id = send(&world, &["claude-1", "by nobody"]);
     reaches(&world, &id, "held", "nothing that the setting delivery.carriers allows");
+}
+
+/// The file of swarm's plugin in the one `OpenCode`.
+fn of_plugin(world: &World, end: &str) -> PathBuf {
+    let dir = world.path().join("home/.local/state/swarm/opencode");
+    let files = fs::read_dir(dir).unwrap().flatten().map(|e| e.path());
+    files.into_iter().find(|p| p.extension().is_some_and(|e| e == end)).unwrap()
+}
+
+#[test]
+fn an_opencode_that_shows_no_conversation_or_asks_its_person_is_given_nothing_by_its_plugin() {
+    let (world, pane) = team_of("opencode", "home", &[]);
+    let log = of_plugin(&world, "json").with_extension("jsonl");
+    let told = world.ok(&["explain", "opencode-1"]);
+    assert!(told.contains("not by opencode-plugin: it shows no conversation"), "{told}");
+    assert!(!log.exists(), "nothing was given");
+    by_channel(&world, &pane, "once it shows one");
+    world.control(&pane, "dialog rm -rf x");
+    let record = of_plugin(&world, "json");
+    eventually("it says so", || fs::read_to_string(&record).unwrap().contains("waiting").then_some(()));
+    let id = send(&world, &["opencode-1", "after the question"]);
+    reaches(&world, &id, "held", "permission dialog");
+    assert_eq!(times(&world, &pane, "after the question"), 0);
+    world.control(&pane, "dialog-close");
+    reaches(&world, &id, "submitted", "its own transcript");
+    assert!(!world.log(&pane).contains("dialog-answered"), "{}", world.log(&pane));
+}
+
+#[test]
+fn a_plugin_that_is_not_the_agents_own_or_of_another_version_is_sent_nothing() {
+    let (world, pane) = team_of("opencode", "take", &[]);
+    let record = of_plugin(&world, "json");
+    let socket = record.with_extension("sock");
+    let whole = parse(&fs::read_to_string(&record).unwrap());
+    let why = |told: &str| {
+        let shown = world.ok(&["explain", "opencode-1"]);
+        assert!(shown.contains("mail goes by pane") && shown.contains(told), "{told}: {shown}");
+    };
+    for (name, value, told) in [
+        ("protocol", json!(2), "speaks protocol 2"),
+        ("protocol", json!(null), "speaks protocol none"),
+        ("start", json!("1"), "of another process"),
+        ("pid", json!(1), "of another process"),
+        ("start", json!(7), "not understood"),
+    ] {
+        let mut changed = whole.clone();
+        changed[name] = value;
+        fs::write(&record, changed.to_string()).unwrap();
+        why(told);
+    }
+    by_pane(&world, &pane, "in the meantime");
+    fs::write(&record, whole.to_string()).unwrap();
+    let mode =
+        |path: &std::path::Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    for (path, open, closed) in [(&record, 0o644, 0o600), (&socket, 0o666, 0o600)] {
+        mode(path, open);
+        why("not yours alone");
+        mode(path, closed);
+    }
+    // A socket at which another process listens: nothing is written to it, and the pane is used.
+    let own = socket.with_extension("own");
+    fs::rename(&socket, &own).unwrap();
+    let other = UnixListener::bind(&socket).unwrap();
+    mode(&socket, 0o600);
+    why("another process listens");
+    by_pane(&world, &pane, "not for that one");
+    other.set_nonblocking(true).unwrap();
+    while let Ok((mut stream, _)) = other.accept() {
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut stream, &mut bytes).unwrap();
+        assert_eq!(bytes, b"");
+    }
+    fs::rename(&own, &socket).unwrap();
+    by_channel(&world, &pane, "and this by the channel again");
+    fs::remove_file(&record).unwrap();
+    why("swarm's plugin does not run in it");
 }

@@ -1131,7 +1131,7 @@ fn a_bundle_is_given_once_whatever_its_courier_dies_at() {
         .enumerate()
         .map(|(n, (point, passage))| (["claude", "gemini"][n % 2], [3, 9][n / 2 % 2], point, passage))
         .collect();
-    for batch in runs.chunks(6) {
+    for batch in runs.chunks(8) {
         thread::scope(|scope| {
             for (kind, count, point, passage) in batch {
                 let died = &died;
@@ -1164,18 +1164,23 @@ const OFFER: [(&str, usize); 12] = [
 ];
 
 /// A courier dies at `point` with some messages on their way by a channel that does that with them; another goes on.
-fn offering_courier_dies(inbox: &str, count: usize, point: &str, passage: usize) {
+fn offering_courier_dies(kind: &str, inbox: &str, count: usize, point: &str, passage: usize) {
     let world = World::new();
     world.start();
     let profiles = world.path().join("home/.config/swarm/profiles");
     fs::create_dir_all(&profiles).unwrap();
-    let profile = include_str!("../src/agents/profiles/claude.toml");
-    fs::write(profiles.join("claude.toml"), format!("{profile}\n[timing]\noffer_ms = 2500\n")).unwrap();
-    let pane = world.agent("claude", &[("FAKE_AGENT_INBOX", inbox)]);
+    let profile = match kind {
+        "claude" => include_str!("../src/agents/profiles/claude.toml"),
+        _ => include_str!("../src/agents/profiles/opencode.toml"),
+    };
+    let name = format!("{kind}-1");
+    fs::write(profiles.join(format!("{kind}.toml")), format!("{profile}\n[timing]\noffer_ms = 2500\n"))
+        .unwrap();
+    let pane = world.agent(kind, &[("FAKE_AGENT_INBOX", inbox)]);
     world.ok(&["init"]);
     let alone = swarm::store::lock::try_exclusive(&world.state().join("courier.lock")).unwrap().unwrap();
     world.ok(&["discover", "--quiet"]);
-    let ids: Vec<String> = (0..count).map(|n| mail(&world, &["claude-1", &format!("part {n}")])).collect();
+    let ids: Vec<String> = (0..count).map(|n| mail(&world, &[&name, &format!("part {n}")])).collect();
     drop(alone);
     let submitted = || ids.iter().all(|id| stage(&world, id) == "submitted");
     eventually(&format!("it dies {point} {passage}, or is done"), || {
@@ -1193,30 +1198,33 @@ fn offering_courier_dies(inbox: &str, count: usize, point: &str, passage: usize)
     world.ok(&["discover", "--quiet"]);
     eventually(&format!("all is given {point} {passage}"), || submitted().then_some(()));
     thread::sleep(Duration::from_millis(500));
-    assert_eq!(world.typed(&pane), ids, "{inbox} {point} {passage}: each once {}", world.log(&pane));
+    assert_eq!(world.typed(&pane), ids, "{kind} {inbox} {point} {passage}: each once {}", world.log(&pane));
     for n in 0..count {
         let turns = world.events(&pane, "submitted");
         let texts: usize = turns.iter().map(|t| t.matches(&format!("] part {n} (")).count()).sum();
         // What was never written is only announced: nobody can know that it was not.
         let written = matches!(point, "after-offer" | "before-submitted-mark" | "after-submitted-mark");
-        assert!(texts == 1 || (texts == 0 && !written), "{inbox} {point} {passage}: {turns:#?}");
+        assert!(texts == 1 || (texts == 0 && !written), "{kind} {inbox} {point} {passage}: {turns:#?}");
     }
-    assert_eq!(files(&world.state().join("mail/claude-1/new")), [""; 0], "{point} {passage}");
+    assert_eq!(files(&world.state().join(format!("mail/{name}/new"))), [""; 0], "{point} {passage}");
     all_readable(&world.state());
     mail_is_whole(&world);
 }
 
 #[test]
 fn what_an_agents_own_channel_takes_is_given_once_whatever_its_courier_dies_at() {
-    let runs: Vec<_> = OFFER
-        .into_iter()
+    // The courier does the same whoever's channel it is.
+    let kinds = OFFER.iter().map(|of| ("claude", of)).chain(OFFER[..4].iter().map(|of| ("opencode", of)));
+    let runs: Vec<_> = kinds
         .enumerate()
-        .map(|(n, (point, passage))| (["take", "late:600"][n % 2], [1, 3][n / 2 % 2], point, passage))
+        .map(|(n, (kind, (point, passage)))| {
+            (kind, ["take", "late:600"][n % 2], [1, 3][n / 2 % 2], *point, *passage)
+        })
         .collect();
-    for batch in runs.chunks(6) {
+    for batch in runs.chunks(8) {
         thread::scope(|scope| {
-            for (inbox, count, point, passage) in batch {
-                scope.spawn(move || offering_courier_dies(inbox, *count, point, *passage));
+            for (kind, inbox, count, point, passage) in batch {
+                scope.spawn(move || offering_courier_dies(kind, inbox, *count, point, *passage));
             }
         });
     }

@@ -5,16 +5,11 @@
 //! Read-only: no lock is needed.
 
 use super::Said;
+use super::own::read_own;
 use crate::core::agent::{Agent, Status};
 use crate::os::{process, program};
 use serde::Deserialize;
-use std::fs::{File, Metadata, OpenOptions};
-use std::io::Read;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-
-/// The largest of its files that is read, in bytes.
-const MOST: u64 = 1 << 20;
 
 /// The session of one agent.
 #[derive(Clone, Debug)]
@@ -113,27 +108,4 @@ pub fn directory(pid: i32) -> Option<PathBuf> {
     let home = || program::variable(pid, "HOME").filter(|home| !home.is_empty());
     let dir = named.map(PathBuf::from).or_else(|| Some(Path::new(&home()?).join(".claude")))?;
     dir.is_absolute().then_some(dir)
-}
-
-/// Whether what lies there is this user's, and none of these bits of its mode is set.
-pub(super) fn is_own(meta: &Metadata, never: u32) -> bool {
-    meta.uid() == nix::unistd::geteuid().as_raw() && meta.mode() & never == 0
-}
-
-/// The text of a regular file of this user's with none of these bits of its mode.
-pub(super) fn read_own(path: &Path, never: u32) -> Result<String, String> {
-    let shown = path.display();
-    let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
-    let open = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path);
-    let file: File = open.map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => format!("{shown} is not there"),
-        _ => format!("{shown} cannot be read"),
-    })?;
-    let meta = file.metadata().map_err(|_| format!("{shown} cannot be read"))?;
-    if !meta.is_file() || !is_own(&meta, never) {
-        return Err(format!("{shown} is not yours alone"));
-    }
-    let mut text = String::new();
-    file.take(MOST).read_to_string(&mut text).map_err(|_| format!("{shown} cannot be read"))?;
-    Ok(text)
 }

@@ -9,17 +9,17 @@
 //! person's screen for each of them: there this is not used. Proof is the agent's own transcript: a line that the text was put into its queue, and
 //! one that the model was given it. Nothing here is shared: each text has a connection of its own, and of racing couriers a lock lets one.
 
-use super::claude::{self, Session};
+use super::claude::Session;
+use super::own::{check_peer, check_socket, read_own};
 use super::transcript::Follower;
-use super::{Channel, Said, Trace, Unfit};
+use super::{Channel, Said, Trace, Unfit, speaks_of};
 use crate::core::agent::{Agent, Status};
 use crate::core::carrier::Carrier;
 use crate::core::process_id::ProcessId;
 use crate::os::{peer, process, program};
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use serde_json::{Value, json};
 use std::io::Write;
-use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -114,29 +114,6 @@ impl Channel for Inbox {
     }
 }
 
-/// Whether exactly that process listens at the other end, under this user.
-fn check_peer(stream: &UnixStream, process: &ProcessId) -> anyhow::Result<()> {
-    let Some((pid, uid)) = peer::listener(stream) else {
-        bail!("who listens at its inbox cannot be told on this system");
-    };
-    if pid != process.pid || uid != nix::unistd::geteuid().as_raw() || !process::is_alive(process) {
-        bail!("another process listens at its inbox");
-    }
-    Ok(())
-}
-
-/// Whether a socket is this user's alone, and cannot be replaced by others.
-fn check_socket(socket: &Path) -> Result<(), String> {
-    let shown = socket.display();
-    let meta = socket.symlink_metadata().map_err(|_| format!("its inbox {shown} is not there"))?;
-    let dir = socket.parent().and_then(|dir| dir.symlink_metadata().ok());
-    let safe = socket.is_absolute()
-        && meta.file_type().is_socket()
-        && claude::is_own(&meta, 0o022)
-        && dir.is_some_and(|dir| dir.is_dir() && claude::is_own(&dir, 0o022));
-    if safe { Ok(()) } else { Err(format!("its inbox {shown} is not yours alone")) }
-}
-
 /// The token of a session, from the one key file of this very process.
 fn key(session: &Session, process: &ProcessId) -> Result<String, String> {
     let dir = session.dir.join("sessions");
@@ -148,7 +125,7 @@ fn key(session: &Session, process: &ProcessId) -> Result<String, String> {
         if !entry.file_name().to_str().is_some_and(is_key) {
             continue;
         }
-        let text = claude::read_own(&entry.path(), 0o077)?;
+        let text = read_own(&entry.path(), 0o077)?;
         let value: Value = serde_json::from_str(&text).unwrap_or_default();
         // One that is left of an earlier process with this id is passed over.
         if value["procStart"] == process.start.to_string().as_str()
@@ -264,9 +241,7 @@ pub(super) fn trace(agent: &Agent, text: &str, follower: &mut Follower) -> Trace
 
 /// What one line of a transcript says of a text.
 fn judge(line: &str, text: &str) -> Trace {
-    // Most lines are long, and of something else.
-    let marker = text.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
-    if !line.contains(&marker) {
+    if !speaks_of(line, text) {
         return Trace::None;
     }
     let Ok(value) = serde_json::from_str::<Value>(line) else { return Trace::None };

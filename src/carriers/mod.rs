@@ -7,6 +7,8 @@
 
 pub mod claude;
 mod claude_inbox;
+pub mod opencode_plugin;
+mod own;
 pub mod transcript;
 
 use crate::core::agent::{Agent, Status};
@@ -72,6 +74,7 @@ pub trait Channel: Send + Sync {
 pub fn reach(carrier: Carrier, agent: &Agent) -> Result<Box<dyn Channel>, Unfit> {
     match carrier {
         Carrier::ClaudeInbox => Ok(Box::new(claude_inbox::Inbox::of(agent)?)),
+        Carrier::OpencodePlugin => Ok(Box::new(opencode_plugin::Plugin::of(agent)?)),
         Carrier::Hook | Carrier::Pane => Err(Unfit::No("it is no channel of the agent's own".to_owned())),
     }
 }
@@ -96,11 +99,22 @@ pub fn ways(agent: &Agent, own: &[Carrier], allowed: &[Carrier]) -> Vec<(Carrier
 pub fn trace(offer: &Offer, agent: &Agent, text: &str, follower: &mut Follower) -> Trace {
     match Carrier::named(&offer.carrier) {
         Some(Carrier::ClaudeInbox) => claude_inbox::trace(agent, text, follower),
+        Some(Carrier::OpencodePlugin) => opencode_plugin::trace(text, follower),
         _ => Trace::None,
     }
 }
 
+/// Whether a line may speak of a text: most are long, and of something else.
+fn speaks_of(line: &str, text: &str) -> bool {
+    let marker = text.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
+    line.contains(&marker)
+}
+
 /// What an agent says of itself, whatever channel is used.
 pub fn said(agent: &Agent, carriers: &[Carrier]) -> Option<Said> {
-    carriers.contains(&Carrier::ClaudeInbox).then(|| claude::Session::of(agent).ok()?.said())?
+    carriers.iter().find_map(|carrier| match carrier {
+        Carrier::ClaudeInbox => claude::Session::of(agent).ok()?.said(),
+        Carrier::OpencodePlugin => opencode_plugin::said(agent),
+        Carrier::Hook | Carrier::Pane => None,
+    })
 }

@@ -1,5 +1,6 @@
 use super::print;
 use super::session;
+use crate::carriers::opencode_plugin;
 use crate::core::agent::Agent;
 use crate::core::escape;
 use crate::core::hook::Host;
@@ -8,7 +9,7 @@ use crate::core::name::Name;
 use crate::core::refusal::Refusal;
 use crate::hooks::install::git::{self, Guard, Installed, Standing};
 use crate::hooks::install::reach::{Reach, Surroundings, project_file};
-use crate::hooks::install::{self, RulesFile, Scope, Target};
+use crate::hooks::install::{self, Part, RulesFile, Scope, Target};
 use crate::hooks::report;
 use crate::os::program;
 use crate::store::{Store, key};
@@ -227,7 +228,7 @@ impl Places {
                 found.push(target);
             }
         }
-        found
+        found.into_iter().flat_map(Target::all).collect()
     }
 
     /// The files of the person's own with the rules for `swarm-msg` that this command and the living agents of `host` look at, of an
@@ -263,7 +264,7 @@ impl Places {
             Scope::Project => recorded(&self.state, host, &self.root),
             Scope::User => {
                 let none = |_: &str| None;
-                vec![Target::user(host, &Surroundings { home: self.home.clone(), variable: &none })]
+                Target::user(host, &Surroundings { home: self.home.clone(), variable: &none }).all()
             }
         };
         for target in more {
@@ -278,12 +279,11 @@ impl Places {
 /// The settings files of the project at `root` that were installed into, in whatever directory of it.
 fn recorded(state: &Path, host: Host, root: &Path) -> Vec<Target> {
     let of = |path: PathBuf| {
-        let depth = project_file(host, Path::new("")).components().count();
-        let dir = path.ancestors().nth(depth)?.to_owned();
-        let ours = project_file(host, &dir) == path && Store::root_around(&dir).as_deref() == Some(root);
-        ours.then(|| Target::project(host, &dir))
+        let target = Target::of_file(host, &path)?;
+        let ours = Store::root_around(target.within.as_deref()?).as_deref() == Some(root);
+        ours.then(|| target.all())
     };
-    install::installed(state).into_iter().filter_map(of).collect()
+    install::installed(state).into_iter().filter_map(of).flatten().collect()
 }
 
 /// What an agent was started with. What its process does not tell is taken from here.
@@ -298,12 +298,24 @@ fn agent(action: &Action, host: Host, places: &Places, failed: &mut Vec<anyhow::
     let word = host.word();
     let shown = |path: &Path| escape::line(&path.display().to_string());
     let mut changed = 0;
-    let targets = match action {
+    let mut targets = match action {
         Action::Install(_) | Action::Diff(_) => places.targets(host),
         Action::Uninstall(_) | Action::Status(_) => places.installed(host),
     };
+    if matches!(action, Action::Uninstall(_)) {
+        // What was put in last goes first: directories that were made for several files go with the last of them.
+        targets.reverse();
+    }
     let mut told = |target: &Target| -> Result<String> {
         Ok(match action {
+            Action::Status(_) if target.part != Part::Hooks => {
+                let state = match target.presence(&places.program)? {
+                    Presence::None => "no channel of its own (swarm hooks install opencode)",
+                    Presence::Partial => "a channel of another version (swarm hooks install opencode)",
+                    Presence::Full => "takes mail by a channel of its own",
+                };
+                format!("{word:<9} {state}: {}\n", shown(&target.path))
+            }
             Action::Status(_) => {
                 let state = match target.presence(&places.program)? {
                     Presence::None => "not installed (swarm hooks install)".to_owned(),
@@ -327,7 +339,7 @@ fn agent(action: &Action, host: Host, places: &Places, failed: &mut Vec<anyhow::
                 if plan.is_empty() {
                     String::new()
                 } else {
-                    plan.uninstall(&places.state)?;
+                    take_out(target, &plan, &places.state)?;
                     changed += 1;
                     format!("{word}: taken out of {}\n", shown(&plan.path))
                 }
@@ -368,6 +380,17 @@ fn agent(action: &Action, host: Host, places: &Places, failed: &mut Vec<anyhow::
     Ok(())
 }
 
+/// Takes swarm out of one file, and what its plugin left where that was killed.
+fn take_out(target: &Target, plan: &install::Plan, state: &Path) -> Result<()> {
+    plan.uninstall(state)?;
+    if target.part == Part::Carrier
+        && let Some(home) = state.parent()
+    {
+        opencode_plugin::sweep(home);
+    }
+    Ok(())
+}
+
 /// Installs into one file, and says what is there now.
 fn put_in(target: &Target, allow: bool, places: &Places) -> Result<String> {
     let word = target.host.word();
@@ -383,6 +406,9 @@ fn put_in(target: &Target, allow: bool, places: &Places) -> Result<String> {
     let path = escape::line(&plan.path.display().to_string());
     let hooks = if had_hooks {
         format!("{word}: is installed already in {path}\n")
+    } else if target.part != Part::Hooks {
+        let what = if target.part == Part::Entry { "it is named" } else { "a plugin" };
+        format!("{word}: takes mail without a key typed, once it is started again: {what} in {path}\n")
     } else {
         format!(
             "{word}: {}: {} in {path}\n",
@@ -557,7 +583,7 @@ impl Removal {
     /// Takes it out. Idempotent.
     pub(super) fn take(&self) -> Result<()> {
         match self {
-            Removal::Agent(target, state) => target.uninstall(state)?.uninstall(state),
+            Removal::Agent(target, state) => take_out(target, &target.uninstall(state)?, state),
             Removal::Rules(file, state) => file.uninstall(state)?.uninstall(state),
             Removal::Git(guards, state, root) => {
                 let _held = git::changing(state)?;
@@ -578,11 +604,14 @@ pub(super) fn removals(root: Option<&Path>) -> Result<Vec<Removal>> {
         [Surroundings { home: home.clone(), variable: &own }, Surroundings { home, variable: &none }];
     let mut found = Vec::new();
     for host in Host::ALL {
-        let mut targets: Vec<Target> = around.iter().map(|around| Target::user(host, around)).collect();
+        let mut targets: Vec<Target> =
+            around.iter().flat_map(|around| Target::user(host, around).all()).collect();
         if let Some(root) = root {
-            targets.push(Target::project(host, root));
+            targets.extend(Target::project(host, root).all());
             targets.extend(recorded(&state, host, root));
         }
+        // Directories that were made for several files go with the last of them.
+        targets.reverse();
         let mut seen: Vec<PathBuf> = Vec::new();
         for target in targets {
             if seen.contains(&target.path) {

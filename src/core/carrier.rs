@@ -11,6 +11,8 @@ use std::path::PathBuf;
 pub enum Carrier {
     /// The socket at which a Claude Code takes messages of other sessions.
     ClaudeInbox,
+    /// The socket at which swarm's plugin in an `OpenCode` takes texts.
+    OpencodePlugin,
     /// What an agent's own hooks hand over.
     Hook,
     /// Its pane: the text is typed into its composer.
@@ -19,15 +21,17 @@ pub enum Carrier {
 
 impl Carrier {
     /// All of them, in the order in which they are tried.
-    pub const ALL: [Carrier; 3] = [Carrier::ClaudeInbox, Carrier::Hook, Carrier::Pane];
+    pub const ALL: [Carrier; 4] =
+        [Carrier::ClaudeInbox, Carrier::OpencodePlugin, Carrier::Hook, Carrier::Pane];
 
     /// Their words, in the same order.
-    pub const WORDS: [&'static str; 3] = ["claude-inbox", "hook", "pane"];
+    pub const WORDS: [&'static str; 4] = ["claude-inbox", "opencode-plugin", "hook", "pane"];
 
     /// The word in settings, profiles and records.
     pub fn word(self) -> &'static str {
         match self {
             Carrier::ClaudeInbox => "claude-inbox",
+            Carrier::OpencodePlugin => "opencode-plugin",
             Carrier::Hook => "hook",
             Carrier::Pane => "pane",
         }

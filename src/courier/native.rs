@@ -199,7 +199,11 @@ impl Attempt<'_> {
         let why = self.why_not(offer, trace);
         if why == Waits::Swallowed {
             offered.forget(&key);
-            offered.suspects.insert((self.agent.process.pid, self.agent.process.start), Instant::now());
+            // One that was heard, and whose turn was interrupted, may be used for others.
+            if trace < Trace::Queued {
+                let process = &self.agent.process;
+                offered.suspects.insert((process.pid, process.start), Instant::now());
+            }
             // The offer stays on record: the message is announced from now on, and by the pane.
             self.mark(|way| {
                 way.advance(Stage::Held, "its own channel took it, and it came to nothing", now_ms());

@@ -554,7 +554,7 @@ impl<'a> Round<'a> {
                 }
                 _ if tried || !profile.carriers.contains(carrier) => continue,
                 _ if memory.offered.borrow().suspects(&agent.process) => continue,
-                Carrier::ClaudeInbox => match carriers::reach(*carrier, agent) {
+                Carrier::ClaudeInbox | Carrier::OpencodePlugin => match carriers::reach(*carrier, agent) {
                     Ok(mut channel) => {
                         // Nothing was given yet, so another way may be tried.
                         if channel.open().is_err() {

@@ -45,6 +45,8 @@ pub(crate) struct Agent {
     pub(crate) inbox: Option<Inbox>,
     /// What its inbox took while it was at something else.
     mail: VecDeque<String>,
+    /// A turn was interrupted: what its inbox took until then is given with the next text, whoever gives that.
+    rests: bool,
     splash_until: Option<u64>,
     gate: EnterGate,
     queue: VecDeque<String>,
@@ -74,6 +76,7 @@ impl Agent {
             exit: None,
             inbox,
             mail: VecDeque::new(),
+            rests: false,
             splash_until,
             gate: EnterGate::default(),
             queue: VecDeque::new(),
@@ -245,13 +248,17 @@ impl Agent {
         for text in inbox.read(now) {
             inbox.queued(&text);
             self.mail.push_back(text);
+            self.rests = false;
         }
         self.open_mail(now);
     }
 
     fn open_mail(&mut self, now: u64) {
         let free = self.turn.is_none() && self.dialog.is_none() && self.splash_until.is_none();
-        if free && let Some(text) = self.mail.pop_front() {
+        if free
+            && !self.rests
+            && let Some(text) = self.mail.pop_front()
+        {
             self.inbox.iter().for_each(|inbox| inbox.given(&text));
             self.submit(text, now);
         }
@@ -268,6 +275,12 @@ impl Agent {
     }
 
     fn submit(&mut self, text: String, now: u64) {
+        if std::mem::take(&mut self.rests) {
+            for text in self.mail.drain(..) {
+                self.log.event("submitted", &text);
+                self.inbox.iter().for_each(|inbox| inbox.given(&text));
+            }
+        }
         self.log.event("submitted", &text);
         self.last.clone_from(&text);
         let busy = if self.options.busy > 0 { self.options.busy } else { SHORT_TURN };
@@ -293,6 +306,7 @@ impl Agent {
             Ok(Order::Busy(ms)) => {
                 self.turn.get_or_insert_with(|| Turn::ordered(now)).hold_until(now + ms);
             }
+            Ok(Order::Interrupt) => (self.turn, self.rests) = (None, true),
             Ok(Order::Draft(text)) => text.chars().for_each(|c| self.draft.insert(c)),
             Ok(Order::Clear) => drop(self.draft.take()),
             Ok(Order::Overlay) => self.overlay = true,

@@ -1,18 +1,22 @@
-//! The inbox of a scripted Claude: a session file, a key, a socket that acknowledges nothing, and a transcript, as Claude Code has them. It
+//! The inbox of a scripted agent: for a Claude a session file, a key, a socket that acknowledges nothing, and a transcript, as Claude Code has
+//! them; for an `OpenCode` what swarm's plugin has there: a record, a socket that says first which conversation is shown, and a file of events. It
 //! may swallow what it takes, take its time, or take everything twice.
 //!
 //! A thread reads the socket; the agent's own loop is woken by a byte and takes the texts from a channel.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::{Value, json};
+
+use crate::options::Style;
 
 /// What it does with a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +28,8 @@ pub(crate) enum Mode {
     Late(u64),
     /// What comes from one that has hung up by the time it is asked who it is, is passed over.
     Ask,
+    /// The first time it is asked, it shows no conversation.
+    Home,
 }
 
 impl Mode {
@@ -32,6 +38,7 @@ impl Mode {
             ("take", "") => Ok(Self::Take),
             ("swallow", "") => Ok(Self::Swallow),
             ("ask", "") => Ok(Self::Ask),
+            ("home", "") => Ok(Self::Home),
             ("twice", "") => Ok(Self::Twice),
             ("late", ms) => ms.parse().map(Self::Late).map_err(|_| format!("{ms} is not a number")),
             _ => Err(format!("no inbox {text}")),
@@ -39,20 +46,58 @@ impl Mode {
     }
 }
 
+/// Whose inbox it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Claude,
+    Plugin,
+}
+
 pub(crate) struct Inbox {
+    kind: Kind,
     mode: Mode,
     texts: Receiver<String>,
     bell: UnixStream,
     session: PathBuf,
     record: Value,
+    /// What it does, for who connects.
+    status: Arc<Mutex<String>>,
     transcript: PathBuf,
     /// Texts that come late, and when.
     late: Vec<(u64, String)>,
 }
 
 impl Inbox {
-    /// Opens it below `$HOME/.claude`.
-    pub(crate) fn open(mode: Mode) -> io::Result<Self> {
+    pub(crate) fn open(style: Style, mode: Mode) -> io::Result<Self> {
+        if style == Style::Opencode { Self::plugin(mode) } else { Self::claude(mode) }
+    }
+
+    /// Opens that of a plugin, below `$HOME/.local/state/swarm`.
+    fn plugin(mode: Mode) -> io::Result<Self> {
+        let home = std::env::var("HOME").map_err(io::Error::other)?;
+        let dir = Path::new(&home).join(".local/state/swarm/opencode");
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
+        let (pid, namespace) = (std::process::id(), fs::metadata("/proc/self/ns/pid")?.ino());
+        let own = |end: &str| dir.join(format!("{namespace}.{pid}.{end}"));
+        let listener = UnixListener::bind(own("sock"))?;
+        fs::set_permissions(own("sock"), fs::Permissions::from_mode(0o600))?;
+        let (sender, texts) = channel();
+        let (bell, end) = UnixStream::pair()?;
+        bell.set_nonblocking(true)?;
+        let status = Arc::new(Mutex::new("idle".to_owned()));
+        let says = Arc::clone(&status);
+        std::thread::spawn(move || serve_plugin(&listener, mode, &says, &sender, &end));
+        let (session, transcript) = (own("json"), own("jsonl"));
+        let record = json!({"protocol": 1, "pid": pid, "start": own_start()?, "status": "idle", "since": 0});
+        let kind = Kind::Plugin;
+        let mut inbox =
+            Self { kind, mode, texts, bell, session, record, status, transcript, late: Vec::new() };
+        inbox.put()?;
+        Ok(inbox)
+    }
+
+    /// Opens that of a Claude, below `$HOME/.claude`.
+    fn claude(mode: Mode) -> io::Result<Self> {
         let home = std::env::var("HOME").map_err(io::Error::other)?;
         let dir = Path::new(&home).join(".claude");
         let (pid, cwd) = (std::process::id(), std::env::current_dir()?);
@@ -90,7 +135,9 @@ impl Inbox {
         bell.set_nonblocking(true)?;
         std::thread::spawn(move || serve(&listener, mode, &token, &sender, &end));
         let transcript = project.join(format!("{id}.jsonl"));
-        let mut inbox = Self { mode, texts, bell, session, record, transcript, late: Vec::new() };
+        let (kind, status) = (Kind::Claude, Arc::default());
+        let mut inbox =
+            Self { kind, mode, texts, bell, session, record, status, transcript, late: Vec::new() };
         inbox.put()?;
         Ok(inbox)
     }
@@ -114,7 +161,7 @@ impl Inbox {
                 Mode::Swallow => {}
                 Mode::Late(ms) => self.late.push((now + ms, text)),
                 Mode::Twice => taken.extend([text.clone(), text]),
-                Mode::Take | Mode::Ask => taken.push(text),
+                Mode::Take | Mode::Ask | Mode::Home => taken.push(text),
             }
         }
         let due = |(at, _): &(u64, String)| *at <= now;
@@ -127,17 +174,26 @@ impl Inbox {
     pub(crate) fn show(&mut self, status: &str) {
         if self.record["status"] != status {
             self.record["status"] = status.into();
+            if let Ok(mut says) = self.status.lock() {
+                status.clone_into(&mut says);
+            }
             let _ = self.put();
         }
     }
 
     /// Notes that a text waits in the queue.
     pub(crate) fn queued(&self, text: &str) {
-        self.note(&json!({"type": "queue-operation", "operation": "enqueue", "content": text}));
+        self.note(&match self.kind {
+            Kind::Claude => json!({"type": "queue-operation", "operation": "enqueue", "content": text}),
+            Kind::Plugin => json!({"type": "queued", "text": text}),
+        });
     }
 
     /// Notes that the model was given a text.
     pub(crate) fn given(&self, text: &str) {
+        if self.kind == Kind::Plugin {
+            return self.note(&json!({"type": "given", "text": text}));
+        }
         let told = format!(
             "Another Claude session sent a message:\n{text}\n\nThis came from another Claude session."
         );
@@ -151,7 +207,9 @@ impl Inbox {
 
     fn put(&mut self) -> io::Result<()> {
         let temp = self.session.with_extension("tmp");
-        File::create(&temp)?.write_all(self.record.to_string().as_bytes())?;
+        let mode = if self.kind == Kind::Plugin { 0o600 } else { 0o644 };
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&temp)?;
+        file.write_all(self.record.to_string().as_bytes())?;
         fs::rename(temp, &self.session)
     }
 }
@@ -173,6 +231,33 @@ fn serve(listener: &UnixListener, mode: Mode, token: &str, texts: &Sender<String
                     }
                     _ => {}
                 }
+            }
+        });
+    }
+}
+
+/// Says to each that connects which conversation is shown, and takes one text.
+fn serve_plugin(
+    listener: &UnixListener,
+    mode: Mode,
+    status: &Arc<Mutex<String>>,
+    texts: &Sender<String>,
+    bell: &UnixStream,
+) {
+    for (n, stream) in listener.incoming().flatten().enumerate() {
+        let (status, texts, bell) = (Arc::clone(status), texts.clone(), bell.try_clone());
+        std::thread::spawn(move || {
+            let status = status.lock().map(|status| status.clone()).unwrap_or_default();
+            let hello = match mode {
+                Mode::Home if n == 0 => json!({"why": "it shows no conversation"}),
+                _ => json!({"session": "s1", "status": status}),
+            };
+            let _ = (&stream).write_all(format!("{hello}\n").as_bytes());
+            let line = BufReader::new(&stream).lines().next().and_then(Result::ok).unwrap_or_default();
+            let value: Value = serde_json::from_str(&line).unwrap_or_default();
+            if let Some(text) = value["text"].as_str().filter(|_| value["session"] == "s1") {
+                let sent = texts.send(text.to_owned());
+                let _ = sent.map(|()| bell.as_ref().map(|mut bell| bell.write_all(b".")));
             }
         });
     }

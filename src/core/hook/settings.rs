@@ -152,6 +152,54 @@ pub fn without_hooks(text: &str, host: Host) -> Result<String, String> {
     Ok(marked(text, root.to_string()))
 }
 
+/// The list of plugins in an agent's settings.
+const PLUGINS: &str = "plugin";
+
+/// Whether the settings name that plugin: by itself, or with options of its own.
+pub fn has_plugin(text: &str, plugin: &str) -> Result<bool, String> {
+    let value = value(text)?;
+    let names = |one: &Value| one == plugin || one[0] == plugin;
+    Ok(value[PLUGINS].as_array().is_some_and(|all| all.iter().any(names)))
+}
+
+/// The text with that plugin among those that it names.
+pub fn with_plugin(text: &str, plugin: &str) -> Result<String, String> {
+    if has_plugin(text, plugin)? {
+        return Ok(text.to_owned());
+    }
+    let root = parse(text)?;
+    let list = object(&root)?.array_value_or_create(PLUGINS);
+    let list = list.ok_or_else(|| format!("its \"{PLUGINS}\" is not an array"))?;
+    list.append(CstInputValue::String(plugin.to_owned()));
+    Ok(marked(text, root.to_string()))
+}
+
+/// The text without that plugin, and without a list that it leaves empty.
+pub fn without_plugin(text: &str, plugin: &str) -> Result<String, String> {
+    // What is not understood, and does not speak of it, is none of swarm's.
+    if !text.contains(plugin) || !has_plugin(text, plugin)? {
+        return Ok(text.to_owned());
+    }
+    let root = parse(text)?;
+    let top = object(&root)?;
+    let Some(list) = top.array_value(PLUGINS) else { return Ok(text.to_owned()) };
+    let names = |node: &CstNode| match node.as_array() {
+        Some(pair) => pair.elements().first().is_some_and(|first| is_string(first, plugin)),
+        None => is_string(node, plugin),
+    };
+    list.elements().into_iter().filter(names).for_each(CstNode::remove);
+    if list.elements().is_empty()
+        && let Some(property) = top.get(PLUGINS)
+    {
+        property.remove();
+    }
+    Ok(marked(text, root.to_string()))
+}
+
+fn is_string(node: &CstNode, text: &str) -> bool {
+    node.as_string_lit().and_then(|s| s.decoded_value().ok()).is_some_and(|said| said == text)
+}
+
 /// The settings as a value.
 pub fn value(text: &str) -> Result<Value, String> {
     Ok(object(&parse(text)?)?.to_serde_value().unwrap_or_default())
@@ -292,6 +340,28 @@ mod tests {
                 !newer.contains("/old/swarm") && newer.matches(" hook ").count() == wanted(host).len(),
                 "{newer}"
             );
+        }
+    }
+
+    #[test]
+    fn a_plugin_is_named_once_beside_others_and_taken_out_alone() {
+        for (text, rest) in [
+            ("", "{}"),
+            ("{\n  // mine\n  \"theme\": \"x\",\n}\n", "{\n  // mine\n  \"theme\": \"x\",\n}\n"),
+            ("{\"plugin\": [\"a\", [\"b\", {}]]}", "{\"plugin\": [\"a\", [\"b\", {}]]}"),
+        ] {
+            let with = with_plugin(text, "./s.js").unwrap();
+            assert!(has_plugin(&with, "./s.js").unwrap() && with.matches("./s.js").count() == 1, "{with}");
+            assert_eq!(with_plugin(&with, "./s.js").unwrap(), with);
+            let without = without_plugin(&with, "./s.js").unwrap();
+            assert_eq!(value(&without), value(rest), "{without}");
+            assert!(!text.contains("mine") || without.contains("// mine"), "{without}");
+        }
+        let options = "{\"plugin\": [[\"./s.js\", {\"x\": 1}], \"a\"]}";
+        assert_eq!(with_plugin(options, "./s.js").unwrap(), options);
+        assert_eq!(value(&without_plugin(options, "./s.js").unwrap()).unwrap()["plugin"][0], "a");
+        for odd in ["[]", "{", "{\"plugin\": 7}"] {
+            assert!(with_plugin(odd, "./s.js").is_err(), "{odd}");
         }
     }
 

@@ -27,6 +27,16 @@ use std::path::{Path, PathBuf};
 
 const PLUGIN: &str = include_str!("opencode.js");
 
+/// The plugin by which an `OpenCode` takes texts. It names no program.
+const CARRIER: &str = include_str!("carrier.js");
+
+/// The files of an `OpenCode` below its directory: the plugin with the hooks, the one that takes texts, and the settings that name that one.
+const OPENCODE: [(Part, &str); 3] =
+    [(Part::Hooks, "plugins/swarm.js"), (Part::Carrier, "swarm/carrier.js"), (Part::Entry, "tui.json")];
+
+/// How the settings name the plugin that takes texts: from where they are.
+const ENTRY: &str = "./swarm/carrier.js";
+
 /// Where hooks are installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
@@ -34,6 +44,17 @@ pub enum Scope {
     Project,
     /// For this person, in all projects.
     User,
+}
+
+/// What of swarm's is in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The agent's hooks.
+    Hooks,
+    /// The plugin by which it takes texts without a key being typed.
+    Carrier,
+    /// The line of its settings that has it run that plugin.
+    Entry,
 }
 
 /// One agent's settings file.
@@ -45,6 +66,8 @@ pub struct Target {
     pub path: PathBuf,
     /// The directory that it must lie in: a project does not lead to files outside of it.
     pub within: Option<PathBuf>,
+    /// What is put into it.
+    pub part: Part,
 }
 
 /// A change that was worked out and not made yet.
@@ -63,12 +86,31 @@ pub struct Plan {
 impl Target {
     /// The settings file of `host` for who is started in `dir`.
     pub fn project(host: Host, dir: &Path) -> Self {
-        Self { host, path: reach::project_file(host, dir), within: Some(dir.to_owned()) }
+        Self { host, path: reach::project_file(host, dir), within: Some(dir.to_owned()), part: Part::Hooks }
     }
 
     /// The settings file of `host` of the person.
     pub fn user(host: Host, around: &Surroundings<'_>) -> Self {
-        Self { host, path: around.user_file(host), within: None }
+        Self { host, path: around.user_file(host), within: None, part: Part::Hooks }
+    }
+
+    /// This file with the hooks, and what else is installed with it, in the order in which that is done.
+    pub fn all(self) -> Vec<Self> {
+        let dir = match self.host {
+            Host::OpenCode => self.path.ancestors().nth(2).map(Path::to_owned),
+            _ => None,
+        };
+        let Some(dir) = dir else { return vec![self] };
+        let of = |(part, file): (Part, &str)| Self { path: dir.join(file), part, ..self.clone() };
+        OPENCODE.map(of).into()
+    }
+
+    /// Those of the project's files with hooks, which one at `path` belongs to.
+    pub fn of_file(host: Host, path: &Path) -> Option<Self> {
+        let files: Vec<PathBuf> =
+            Self::project(host, Path::new("")).all().into_iter().map(|t| t.path).collect();
+        let file = files.into_iter().find(|file| path.ends_with(file))?;
+        Some(Self::project(host, path.ancestors().nth(file.components().count())?))
     }
 
     /// The file where it really is.
@@ -82,6 +124,15 @@ impl Target {
     /// How much of swarm's hooks is there, for `program` by whatever name it is found.
     pub fn presence(&self, program: &str) -> Result<Presence> {
         let Some(text) = read(&self.path)? else { return Ok(Presence::None) };
+        match self.part {
+            Part::Hooks => {}
+            Part::Carrier if text == CARRIER => return Ok(Presence::Full),
+            Part::Carrier => return Ok(Presence::Partial),
+            Part::Entry => {
+                let has = settings::has_plugin(&text, ENTRY).map_err(|why| refuse(&self.path, &why))?;
+                return Ok(if has { Presence::Full } else { Presence::None });
+            }
+        }
         let named = match self.host {
             Host::OpenCode => plugin_program(&text),
             host => settings::program(&text, host),
@@ -99,12 +150,16 @@ impl Target {
     pub fn install(&self, program: &str) -> Result<Plan> {
         let path = self.real()?;
         let before = read(&path)?;
-        let after = match self.host {
-            Host::OpenCode => plugin(program),
-            host => settings::with_hooks(before.as_deref().unwrap_or_default(), host, program)
-                .map(|text| if before.is_none() && !text.ends_with('\n') { text + "\n" } else { text })
-                .map_err(|why| refuse(&path, &why))?,
+        let text = before.as_deref().unwrap_or_default();
+        let after = match (self.host, self.part) {
+            (_, Part::Carrier) => Ok(CARRIER.to_owned()),
+            (_, Part::Entry) => settings::with_plugin(text, ENTRY),
+            (Host::OpenCode, Part::Hooks) => Ok(plugin(program)),
+            (host, Part::Hooks) => settings::with_hooks(text, host, program),
         };
+        let after = after
+            .map(|text| if before.is_none() && !text.ends_with('\n') { text + "\n" } else { text })
+            .map_err(|why| refuse(&path, &why))?;
         Ok(Plan { path, before, after: Some(after), rules: Vec::new() })
     }
 
@@ -150,10 +205,14 @@ impl Target {
         // What an installation found may hold what an earlier one put in, if somebody changed the file in between.
         let left = match backup.filter(|b| b.is_ours(&text)) {
             Some(backup) => backup.before,
-            None if self.host == Host::OpenCode => None,
+            // What somebody changed in a plugin of swarm's goes with it.
+            None if self.host == Host::OpenCode && self.part != Part::Entry => None,
             None => Some(text),
         };
         let bare = |text: String| match self.host {
+            Host::OpenCode if self.part == Part::Entry => {
+                settings::without_plugin(&text, ENTRY).map_err(|why| refuse(&path, &why))
+            }
             Host::OpenCode => Ok(text),
             host => settings::without_hooks(&text, host)
                 .and_then(

@@ -3,7 +3,7 @@
 //! Each agent reads its settings from where it was started and from where its own variables lead, not from where this command
 //! runs. So everything here is asked of one directory and one environment. Only reads; what cannot be read counts as not there.
 
-use super::Target;
+use super::{Part, Target};
 use crate::core::hook::Host;
 use crate::core::hook::settings::{self, Entry, Presence};
 use crate::store::foreign::read;
@@ -94,7 +94,7 @@ impl Surroundings<'_> {
         let mut partial = None;
         let mut whole = Vec::new();
         for path in self.files(host, cwd) {
-            let target = Target { host, path: path.clone(), within: None };
+            let target = Target { host, path: path.clone(), within: None, part: Part::Hooks };
             match target.presence(program) {
                 Ok(Presence::Full) => whole.push(path),
                 Ok(Presence::Partial) => partial = partial.or(Some(path)),
@@ -293,7 +293,7 @@ mod tests {
         let is = |host, cwd: &Path| around.reach(host, cwd, "/x/swarm");
         for host in Host::ALL {
             assert_eq!(is(host, &project), Reach::Absent);
-            let target = Target { host, path: project_file(host, &project), within: None };
+            let target = Target { host, path: project_file(host, &project), within: None, part: Part::Hooks };
             put(&target.path, &target.install("/x/swarm").unwrap().after.unwrap());
         }
         assert_eq!(is(Host::Claude, &project), Reach::Whole);

@@ -1,0 +1,280 @@
+//! swarm's plugin in an `OpenCode`: the socket at which it takes texts for the conversation that is shown.
+//!
+//! `swarm hooks install opencode` puts it in; from the next start on, `OpenCode` runs it in its own process. What it needs: its record, by owner, mode,
+//! process and time of its start; the number of what is said; a socket of this user's in a directory of this user's, at which that very process
+//! listens. On a connection it says first which conversation is shown, or why none can be given anything: then nothing was given, and another
+//! way is used. So a text goes into what the person sees, and nowhere else.
+//!
+//! Where all these are is known from the agent's own variables; nothing that the record says leads anywhere. The plugin acknowledges nothing. Proof
+//! are `OpenCode`'s own events, which it adds to a file: that a text stands in the conversation, and that an answer to it has begun. Nothing here
+//! is shared: each text has a connection of its own, and of racing couriers a lock lets one.
+
+use super::own::{check_peer, check_socket, read_own};
+use super::transcript::Follower;
+use super::{Channel, Said, Trace, Unfit, speaks_of};
+use crate::core::agent::{Agent, Status};
+use crate::core::carrier::Carrier;
+use crate::core::escape;
+use crate::os::{peer, process, program};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The number of what is said; the plugin's text has the same.
+const PROTOCOL: u64 = 1;
+
+/// How long each step may take: it is a few bytes to or from a process that waits for them.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// The most that it says of the conversation, in bytes.
+const LONGEST: u64 = 4096;
+
+/// Where the plugin of one process keeps what is its own.
+struct Place {
+    dir: PathBuf,
+    stem: String,
+}
+
+impl Place {
+    /// That of an agent. The error says, for people, why it is not known.
+    fn of(agent: &Agent) -> Result<Self, String> {
+        let namespace = process::namespace().ok_or("there is no way to it on this system")?;
+        if agent.place.namespace.is_some_and(|other| other != namespace) {
+            return Err("it runs where its files cannot be told from here".to_owned());
+        }
+        let pid = agent.process.pid;
+        let named = |name: &str| program::variable(pid, name).map(PathBuf::from).filter(|p| p.is_absolute());
+        let state = named("XDG_STATE_HOME").or_else(|| Some(named("HOME")?.join(".local/state")));
+        let state = state.ok_or("its home directory is not known")?;
+        Ok(Self { dir: state.join("swarm/opencode"), stem: format!("{namespace}.{pid}") })
+    }
+
+    fn file(&self, end: &str) -> PathBuf {
+        self.dir.join(format!("{}.{end}", self.stem))
+    }
+}
+
+/// What the plugin writes of its process. Other fields are passed over.
+#[derive(Debug, Deserialize)]
+struct Record {
+    pid: i32,
+    start: String,
+    #[serde(default)]
+    status: String,
+    #[serde(default)]
+    since: u64,
+}
+
+impl Record {
+    fn of(agent: &Agent, place: &Place) -> Result<Self, String> {
+        let path = place.file("json");
+        if !path.exists() {
+            return Err(
+                "swarm's plugin does not run in it (swarm hooks install opencode, and start it again)"
+                    .to_owned(),
+            );
+        }
+        let text = read_own(&path, 0o077)?;
+        let value: Value = serde_json::from_str(&text).unwrap_or_default();
+        let protocol = value["protocol"].as_u64();
+        if protocol != Some(PROTOCOL) {
+            let told = protocol.map_or("none".to_owned(), |n| n.to_string());
+            return Err(format!(
+                "swarm's plugin in it speaks protocol {told}, and this swarm {PROTOCOL} (swarm hooks install opencode, and start it again)"
+            ));
+        }
+        let record: Self =
+            serde_json::from_value(value).map_err(|_| format!("{} is not understood", path.display()))?;
+        if record.pid != agent.process.pid || record.start != agent.process.start.to_string() {
+            return Err(format!("{} is of another process", path.display()));
+        }
+        Ok(record)
+    }
+}
+
+/// What the agent does, by that word. One that is not known says nothing.
+fn status(word: &str) -> Option<Status> {
+    match word {
+        "idle" => Some(Status::Idle),
+        "busy" => Some(Status::Busy),
+        "waiting" => Some(Status::Dialog),
+        _ => None,
+    }
+}
+
+/// What the plugin says of its agent.
+pub(super) fn said(agent: &Agent) -> Option<Said> {
+    let record = Record::of(agent, &Place::of(agent).ok()?).ok()?;
+    let status = status(&record.status)?;
+    Some(Said { status, since: record.since, source: "swarm's plugin in it".to_owned() })
+}
+
+/// The plugin in one agent, with the conversation that is shown.
+pub(super) struct Plugin {
+    record: Record,
+    log: PathBuf,
+    stream: UnixStream,
+    session: String,
+}
+
+impl Plugin {
+    /// The plugin in an agent, if it is there, safe to use, and a conversation is shown.
+    pub(super) fn of(agent: &Agent) -> Result<Self, Unfit> {
+        let no = |why: String| Unfit::No(why);
+        let Some(running) = process::look(&agent.process) else {
+            return Err(no("its process has ended".to_owned()));
+        };
+        if running.stopped {
+            return Err(Unfit::Suspended);
+        }
+        let place = Place::of(agent).map_err(no)?;
+        let record = Record::of(agent, &place).map_err(no)?;
+        let socket = place.file("sock");
+        check_socket(&socket).map_err(no)?;
+        let reach = |why: std::io::Error| no(format!("swarm's plugin in it does not answer: {why}"));
+        let mut stream = peer::connect(&socket, PATIENCE).map_err(reach)?;
+        check_peer(&stream, &agent.process).map_err(|why| no(why.to_string()))?;
+        let hello = hear(&mut stream).map_err(reach)?;
+        let Some(session) = hello["session"].as_str() else {
+            let why = hello["why"].as_str().unwrap_or("it does not say which conversation it shows");
+            return Err(no(escape::short(why, 80)));
+        };
+        if hello["status"] == "waiting" {
+            return Err(Unfit::Asks);
+        }
+        Ok(Self { record, log: place.file("jsonl"), stream, session: session.to_owned() })
+    }
+}
+
+/// The line that it says first.
+fn hear(stream: &mut UnixStream) -> std::io::Result<Value> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut line = String::new();
+    BufReader::new(stream.take(LONGEST)).read_line(&mut line)?;
+    Ok(serde_json::from_str(&line).unwrap_or_default())
+}
+
+impl Channel for Plugin {
+    fn carrier(&self) -> Carrier {
+        Carrier::OpencodePlugin
+    }
+
+    fn said(&self) -> Option<Said> {
+        let status = status(&self.record.status)?;
+        Some(Said { status, since: self.record.since, source: "swarm's plugin in it".to_owned() })
+    }
+
+    fn proof(&self) -> (PathBuf, u64) {
+        let length = std::fs::metadata(&self.log).map_or(0, |meta| meta.len());
+        (self.log.clone(), length)
+    }
+
+    fn open(&mut self) -> anyhow::Result<()> {
+        // It was heard a moment ago: there is no other way to know which conversation is shown.
+        Ok(())
+    }
+
+    fn give(&mut self, text: &str) -> anyhow::Result<()> {
+        let line = format!("{}\n", json!({"session": self.session, "text": text}));
+        Ok(self.stream.write_all(line.as_bytes())?)
+    }
+}
+
+/// What `OpenCode`'s events show of a text since the last look.
+pub(super) fn trace(text: &str, follower: &mut Follower) -> Trace {
+    let mut seen = follower.seen;
+    follower.read(|line| seen = seen.max(judge(line, text)));
+    follower.seen = seen;
+    seen
+}
+
+/// What one line of these says of a text.
+fn judge(line: &str, text: &str) -> Trace {
+    if !speaks_of(line, text) {
+        return Trace::None;
+    }
+    let Ok(value) = serde_json::from_str::<Value>(line) else { return Trace::None };
+    // A hook may have added something behind it.
+    if !value["text"].as_str().is_some_and(|said| said.contains(text)) {
+        return Trace::None;
+    }
+    match value["type"].as_str() {
+        Some("queued") => Trace::Queued,
+        Some("given") => Trace::Given,
+        Some("within") => Trace::Within,
+        _ => Trace::None,
+    }
+}
+
+/// Takes away what plugins left whose processes are gone, in the state directory at `home`.
+pub fn sweep(home: &Path) {
+    let dir = home.join("opencode");
+    let Some(namespace) = process::namespace() else { return };
+    for entry in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let pid = name.to_str().and_then(|name| {
+            let (of, rest) = name.split_once('.')?;
+            (of == namespace.to_string()).then_some(rest.split_once('.')?.0.parse::<i32>().ok()?)
+        });
+        if pid.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+            // Another one may sweep as well.
+            drop(std::fs::remove_file(entry.path()));
+        }
+    }
+    drop(std::fs::remove_dir(dir));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_given_once_an_answer_to_it_has_begun() {
+        let text = "[swarm abcdefgh INFO from human to opencode-1 sig:0] hi \"you\" (answer: x)";
+        let line = |kind: &str, text: &str| json!({"type": kind, "text": text}).to_string();
+        let more = format!("{text}\n\nswarm: abcdefgh is genuine");
+        for (line, expected) in [
+            (line("queued", text), Trace::Queued),
+            (line("given", &more), Trace::Given),
+            (line("within", text), Trace::Within),
+            (line("given", &text[..text.len() - 3]), Trace::None),
+            (line("said", text), Trace::None),
+            (format!("{{\"type\":\"given\",\"text\":\"{text}"), Trace::None),
+        ] {
+            assert_eq!(judge(&line, text), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_plugin_and_this_program_speak_of_the_same_thing() {
+        let plugin = include_str!("../hooks/install/carrier.js");
+        assert!(plugin.contains(&format!("const PROTOCOL = {PROTOCOL}\n")));
+        for word in ["queued", "given", "within", "idle", "busy", "waiting", "session", "status", "why"] {
+            assert!(plugin.contains(word), "{word}");
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn what_is_left_of_ended_processes_is_swept_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let (own, namespace) = (std::process::id(), process::namespace().unwrap());
+        std::fs::create_dir(dir.path().join("opencode")).unwrap();
+        let names = [
+            (format!("{namespace}.{own}.json"), true),
+            (format!("{namespace}.{}.sock", i32::MAX), false),
+            (format!("1.{}.sock", i32::MAX), true),
+            ("mine".to_owned(), true),
+        ];
+        for (name, _) in &names {
+            std::fs::write(dir.path().join("opencode").join(name), "").unwrap();
+        }
+        sweep(dir.path());
+        for (name, stays) in names {
+            assert_eq!(dir.path().join("opencode").join(&name).exists(), stays, "{name}");
+        }
+    }
+}

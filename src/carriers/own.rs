@@ -1,0 +1,62 @@
+//! What belongs to this user alone: files and sockets of an agent, before anything of them is believed or a byte is sent.
+//!
+//! Read-only: no lock is needed. What is looked at may be replaced at any moment, so what counts is asked of the open file and the open
+//! connection.
+
+use crate::core::process_id::ProcessId;
+use crate::os::{peer, process};
+use anyhow::bail;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+/// The largest file that is read, in bytes.
+const MOST: u64 = 1 << 20;
+
+/// Whether exactly that process listens at the other end, under this user.
+pub(super) fn check_peer(stream: &UnixStream, process: &ProcessId) -> anyhow::Result<()> {
+    let Some((pid, uid)) = peer::listener(stream) else {
+        bail!("who listens at its socket cannot be told on this system");
+    };
+    if pid != process.pid || uid != nix::unistd::geteuid().as_raw() || !process::is_alive(process) {
+        bail!("another process listens at its socket");
+    }
+    Ok(())
+}
+
+/// Whether a socket is this user's alone, and cannot be replaced by others.
+pub(super) fn check_socket(socket: &Path) -> Result<(), String> {
+    let shown = socket.display();
+    let meta = socket.symlink_metadata().map_err(|_| format!("its socket {shown} is not there"))?;
+    let dir = socket.parent().and_then(|dir| dir.symlink_metadata().ok());
+    let safe = socket.is_absolute()
+        && meta.file_type().is_socket()
+        && is_own(&meta, 0o022)
+        && dir.is_some_and(|dir| dir.is_dir() && is_own(&dir, 0o022));
+    if safe { Ok(()) } else { Err(format!("its socket {shown} is not yours alone")) }
+}
+
+/// Whether what lies there is this user's, and none of these bits of its mode is set.
+fn is_own(meta: &Metadata, never: u32) -> bool {
+    meta.uid() == nix::unistd::geteuid().as_raw() && meta.mode() & never == 0
+}
+
+/// The text of a regular file of this user's with none of these bits of its mode.
+pub(super) fn read_own(path: &Path, never: u32) -> Result<String, String> {
+    let shown = path.display();
+    let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
+    let open = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path);
+    let file: File = open.map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => format!("{shown} is not there"),
+        _ => format!("{shown} cannot be read"),
+    })?;
+    let meta = file.metadata().map_err(|_| format!("{shown} cannot be read"))?;
+    if !meta.is_file() || !is_own(&meta, never) {
+        return Err(format!("{shown} is not yours alone"));
+    }
+    let mut text = String::new();
+    file.take(MOST).read_to_string(&mut text).map_err(|_| format!("{shown} cannot be read"))?;
+    Ok(text)
+}

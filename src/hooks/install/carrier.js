@@ -1,0 +1,207 @@
+// swarm's channel into OpenCode: takes messages of the project's agents and gives them to the conversation that this OpenCode shows.
+// Written by `swarm hooks install opencode`, removed by `swarm hooks uninstall opencode`. Whatever goes wrong lets OpenCode go on.
+//
+// It listens at a socket of this user's alone, says there which conversation is shown, and takes one text a line. It acknowledges nothing:
+// what became of a text stands in the file beside, as OpenCode's own events tell it. Nothing is asked for again and again.
+import {
+  appendFileSync, chmodSync, lstatSync, mkdirSync, readFileSync, readdirSync, renameSync, rmdirSync, statSync, truncateSync, unlinkSync,
+  writeFileSync,
+} from "node:fs"
+import { createServer } from "node:net"
+import { isAbsolute, join } from "node:path"
+
+// What is said at the socket and in the files; a swarm that knows another number uses the pane.
+const PROTOCOL = 1
+// The longest line that is taken, in bytes.
+const LONGEST = 1 << 20
+// When the file beside is this long and nothing is under way, it begins again.
+const LARGEST = 16 << 20
+
+function quietly(what) {
+  try {
+    return what()
+  } catch {
+    return undefined
+  }
+}
+
+// The directory of the sockets: the user's alone, or none.
+function place() {
+  const { XDG_STATE_HOME: state, HOME: home } = process.env
+  const base = state && isAbsolute(state) ? state : home && isAbsolute(home) ? join(home, ".local/state") : undefined
+  if (!base) throw new Error("no home")
+  const dir = join(base, "swarm", "opencode")
+  mkdirSync(dir, { recursive: true, mode: 0o700 })
+  const found = lstatSync(dir)
+  if (!found.isDirectory() || found.uid !== process.getuid() || found.mode & 0o077) throw new Error("not ours alone")
+  // What those left that were killed. Another container may share the directory: its processes cannot be told from here.
+  const namespace = String(statSync("/proc/self/ns/pid").ino)
+  for (const name of readdirSync(dir)) {
+    const [of, pid] = name.split(".")
+    const dead = pid === String(process.pid) || quietly(() => statSync(`/proc/${pid}`)) === undefined
+    if (of === namespace && dead) quietly(() => unlinkSync(join(dir, name)))
+  }
+  return [dir, namespace]
+}
+
+// When this process began, as the system counts it.
+function started() {
+  const stat = readFileSync("/proc/self/stat", "utf8")
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]
+}
+
+function listen(api) {
+  if (typeof api.client.session.promptAsync !== "function") return
+  const start = started()
+  const [dir, namespace] = place()
+  const own = (end) => join(dir, `${namespace}.${process.pid}.${end}`)
+  const [record, socket, log] = [own("json"), own("sock"), own("jsonl")]
+  const known = { users: new Map(), parents: new Map(), busy: new Map(), asking: new Map(), waiting: [] }
+  let told = ""
+
+  // The conversation that is shown: of one that a task has for itself, the one that it belongs to.
+  function shown() {
+    const route = api.route.current
+    let id = route.name === "session" ? route.params?.sessionID : undefined
+    for (let up = 0; id && up < 16; up++) {
+      const above = api.state.session.get(id)?.parentID ?? known.parents.get(id)
+      if (!above) return id
+      id = above
+    }
+    return undefined
+  }
+
+  // Who answered last there, with which model: the next text gets the same.
+  function last(session) {
+    return (api.state.session.messages(session) ?? []).findLast((message) => message.role === "user")
+  }
+
+  function top(session) {
+    let id = session
+    for (let up = 0; up < 16 && known.parents.has(id); up++) id = known.parents.get(id)
+    return id
+  }
+
+  function status(session) {
+    const asked = api.state.session
+    const asks = (id) => (asked.permission?.(id)?.length ?? 0) + (asked.question?.(id)?.length ?? 0) > 0
+    if (asks(session) || [...known.asking.values()].some((id) => top(id) === session)) return "waiting"
+    const says = known.busy.get(session) ?? asked.status?.(session)?.type ?? "idle"
+    return says === "idle" ? "idle" : "busy"
+  }
+
+  // What is true at this moment, for who connects.
+  function now() {
+    const session = quietly(shown)
+    if (!session) return { why: "it shows no conversation" }
+    if (!quietly(() => last(session))) return { why: "nothing was said yet in the conversation that it shows" }
+    return { session, status: status(session) }
+  }
+
+  function note(line) {
+    quietly(() => appendFileSync(log, JSON.stringify(line) + "\n", { mode: 0o600 }))
+  }
+
+  function tell() {
+    const state = now().status ?? ""
+    if (state === told) return
+    told = state
+    const since = Date.now()
+    const text = JSON.stringify({ protocol: PROTOCOL, pid: process.pid, start, version: api.app.version, status: state, since })
+    quietly(() => {
+      writeFileSync(own("tmp"), text, { mode: 0o600 })
+      renameSync(own("tmp"), record)
+    })
+  }
+
+  // One after the other, so that they stay in order.
+  let before = Promise.resolve()
+  function give({ session, text }) {
+    if (typeof session !== "string" || typeof text !== "string") return
+    before = before.then(async () => {
+      if (known.waiting.length === 0 && (quietly(() => statSync(log).size) ?? 0) > LARGEST) quietly(() => truncateSync(log, 0))
+      const { agent, model } = last(session) ?? {}
+      const like = { agent, variant: model?.variant, model: model && { providerID: model.providerID, modelID: model.modelID } }
+      await api.client.session.promptAsync({ sessionID: session, ...like, parts: [{ type: "text", text }] })
+    }).catch(() => {})
+  }
+
+  const events = {
+    "session.created": ({ info }) => info.parentID && known.parents.set(info.id, info.parentID),
+    "session.updated": ({ info }) => info.parentID && known.parents.set(info.id, info.parentID),
+    "session.status": ({ sessionID, status }) => known.busy.set(sessionID, status.type),
+    "session.idle": ({ sessionID }) => {
+      known.busy.set(sessionID, "idle")
+      for (const one of known.waiting) if (one.session === sessionID) one.within = false
+    },
+    "permission.asked": ({ id, sessionID }) => known.asking.set(id, sessionID),
+    "permission.replied": ({ requestID, permissionID }) => known.asking.delete(requestID ?? permissionID),
+    "question.asked": ({ id, sessionID }) => known.asking.set(id, sessionID),
+    "question.replied": ({ requestID }) => known.asking.delete(requestID),
+    "question.rejected": ({ requestID }) => known.asking.delete(requestID),
+    "message.updated": ({ info }) => {
+      if (info.role === "user") {
+        // The text comes with its parts; it is looked at once.
+        if (!known.users.has(info.id)) known.users.set(info.id, false)
+        if (known.users.size > 500) known.users.delete(known.users.keys().next().value)
+      } else if (info.parentID) {
+        // An answer has begun, to this text and to all before it.
+        const given = known.waiting.filter((one) => one.session === info.sessionID && one.message <= info.parentID)
+        known.waiting = known.waiting.filter((one) => !given.includes(one))
+        for (const { within, text } of given) note({ type: within ? "within" : "given", text })
+      }
+    },
+    "message.part.updated": ({ part }) => {
+      const { sessionID: session, messageID: message, text } = part
+      if (part.type !== "text" || known.users.get(message) !== false || !text.includes("[swarm ")) return
+      known.users.set(message, true)
+      note({ type: "queued", text })
+      known.waiting.push({ session, message, text, within: status(session) === "busy" })
+      if (known.waiting.length > 500) known.waiting.shift()
+    },
+  }
+  for (const [name, does] of Object.entries(events)) {
+    const stop = api.event.on(name, (event) => {
+      quietly(() => does(event.properties))
+      quietly(tell)
+    })
+    api.lifecycle.onDispose(stop)
+  }
+
+  const server = createServer((peer) => {
+    let line = ""
+    peer.setEncoding("utf8")
+    peer.on("error", () => {})
+    peer.on("data", (piece) => {
+      line += piece
+      const end = line.indexOf("\n")
+      if (end < 0 && line.length <= LONGEST) return
+      peer.end()
+      peer.removeAllListeners("data")
+      if (end >= 0) quietly(() => give(JSON.parse(line.slice(0, end))))
+    })
+    peer.write(JSON.stringify(now()) + "\n")
+  })
+  const close = () => {
+    for (const path of [record, own("tmp"), socket, log]) quietly(() => unlinkSync(path))
+    quietly(() => server.close())
+    quietly(() => rmdirSync(dir))
+  }
+  server.on("error", close)
+  process.once("exit", close)
+  api.lifecycle.onDispose(close)
+  server.listen(socket, () => {
+    quietly(() => chmodSync(socket, 0o600))
+    writeFileSync(log, "", { mode: 0o600 })
+    told = undefined
+    tell()
+  })
+  server.unref()
+}
+
+export default {
+  id: "swarm-carrier",
+  tui: async (api) => {
+    quietly(() => listen(api))
+  },
+}
