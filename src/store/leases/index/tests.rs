@@ -3,7 +3,6 @@
 use super::*;
 use crate::core::lease::{Holder, Kind, Mode, Outcome, Request, Which};
 use crate::core::name::Name;
-use crate::core::process_id::ProcessId;
 use crate::os::{clock, process};
 use crate::store::leases::Part;
 use crate::store::tests::store;
