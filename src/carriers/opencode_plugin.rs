@@ -26,8 +26,8 @@ use std::time::Duration;
 /// The number of what is said; the plugin's text has the same.
 const PROTOCOL: u64 = 1;
 
-/// How long each step may take: it is a few bytes to or from a process that waits for them.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How long each step may take. It is a few bytes to or from a process that waits for them, but that draws its screen, too, on a busy machine.
+const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// The most that it says of the conversation, in bytes.
 const LONGEST: u64 = 4096;

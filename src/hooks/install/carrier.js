@@ -56,7 +56,7 @@ function listen(api) {
   const [dir, namespace] = place()
   const own = (end) => join(dir, `${namespace}.${process.pid}.${end}`)
   const [record, socket, log] = [own("json"), own("sock"), own("jsonl")]
-  const known = { users: new Map(), parents: new Map(), busy: new Map(), asking: new Map(), waiting: [] }
+  const known = { users: new Map(), parents: new Map(), last: new Map(), busy: new Map(), asking: new Map(), waiting: [] }
   let told = ""
 
   // The conversation that is shown: of one that a task has for itself, the one that it belongs to.
@@ -71,9 +71,13 @@ function listen(api) {
     return undefined
   }
 
-  // Who answered last there, with which model: the next text gets the same.
-  function last(session) {
-    return (api.state.session.messages(session) ?? []).findLast((message) => message.role === "user")
+  // With which agent and model the last prompt was given there: the next text gets the same.
+  function like(session) {
+    const messages = api.state.session.messages(session) ?? []
+    const user = known.last.get(session) ?? messages.findLast((message) => message.role === "user")
+    const { agent, model } = user ?? api.state.session.get(session) ?? {}
+    if (!agent || !model) return undefined
+    return { agent, variant: model.variant, model: { providerID: model.providerID, modelID: model.modelID ?? model.id } }
   }
 
   function top(session) {
@@ -94,7 +98,7 @@ function listen(api) {
   function now() {
     const session = quietly(shown)
     if (!session) return { why: "it shows no conversation" }
-    if (!quietly(() => last(session))) return { why: "nothing was said yet in the conversation that it shows" }
+    if (!quietly(() => like(session))) return { why: "nothing was said yet in the conversation that it shows" }
     return { session, status: status(session) }
   }
 
@@ -120,9 +124,7 @@ function listen(api) {
     if (typeof session !== "string" || typeof text !== "string") return
     before = before.then(async () => {
       if (known.waiting.length === 0 && (quietly(() => statSync(log).size) ?? 0) > LARGEST) quietly(() => truncateSync(log, 0))
-      const { agent, model } = last(session) ?? {}
-      const like = { agent, variant: model?.variant, model: model && { providerID: model.providerID, modelID: model.modelID } }
-      await api.client.session.promptAsync({ sessionID: session, ...like, parts: [{ type: "text", text }] })
+      await api.client.session.promptAsync({ sessionID: session, ...like(session), parts: [{ type: "text", text }] })
     }).catch(() => {})
   }
 
@@ -141,6 +143,7 @@ function listen(api) {
     "question.rejected": ({ requestID }) => known.asking.delete(requestID),
     "message.updated": ({ info }) => {
       if (info.role === "user") {
+        known.last.set(info.sessionID, { agent: info.agent, model: info.model })
         // The text comes with its parts; it is looked at once.
         if (!known.users.has(info.id)) known.users.set(info.id, false)
         if (known.users.size > 500) known.users.delete(known.users.keys().next().value)
