@@ -476,3 +476,27 @@ fn a_plugin_that_is_not_the_agents_own_or_of_another_version_is_sent_nothing() {
     fs::remove_file(&record).unwrap();
     why("swarm's plugin does not run in it");
 }
+
+/// Runs the plugin's text in an `OpenCode` that is none; where there is no node, nothing is known of it here.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_plugin_does_by_itself_what_this_program_expects_of_it() {
+    let home = tempfile::tempdir().unwrap();
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let plugin = home.path().join("carrier.mjs");
+    fs::copy(root.join("src/hooks/install/carrier.js"), &plugin).unwrap();
+    let mut node = std::process::Command::new("node");
+    node.arg(root.join("tests/fixtures/carrier.mjs"))
+        .arg(plugin)
+        .env("HOME", home.path())
+        .env_remove("XDG_STATE_HOME");
+    match node.output() {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            eprintln!("no node here: the plugin was not run")
+        }
+        out => {
+            let out = out.unwrap();
+            assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        }
+    }
+}

@@ -134,7 +134,11 @@ impl Plugin {
         let record = Record::of(agent, &place).map_err(no)?;
         let socket = place.file("sock");
         check_socket(&socket).map_err(no)?;
-        let reach = |why: std::io::Error| no(format!("swarm's plugin in it does not answer: {why}"));
+        let reach = |why: std::io::Error| {
+            let late = why.kind() == std::io::ErrorKind::WouldBlock;
+            let why = if late { format!("within {} ms", PATIENCE.as_millis()) } else { why.to_string() };
+            no(format!("swarm's plugin in it does not answer ({why})"))
+        };
         let mut stream = peer::connect(&socket, PATIENCE).map_err(reach)?;
         check_peer(&stream, &agent.process).map_err(|why| no(why.to_string()))?;
         let hello = hear(&mut stream).map_err(reach)?;
@@ -219,7 +223,7 @@ pub fn sweep(home: &Path) {
             let (of, rest) = name.split_once('.')?;
             (of == namespace.to_string()).then_some(rest.split_once('.')?.0.parse::<i32>().ok()?)
         });
-        if pid.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+        if pid.is_some_and(|pid| process::is_free(pid) == Some(true)) {
             // Another one may sweep as well.
             drop(std::fs::remove_file(entry.path()));
         }

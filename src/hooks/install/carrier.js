@@ -25,6 +25,12 @@ function quietly(what) {
   }
 }
 
+// What the system tells of a process: its state first, as the twentieth when it began.
+function told(pid) {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")
+}
+
 // The directory of the sockets: the user's alone, or none.
 function place() {
   const { XDG_STATE_HOME: state, HOME: home } = process.env
@@ -38,26 +44,20 @@ function place() {
   const namespace = String(statSync("/proc/self/ns/pid").ino)
   for (const name of readdirSync(dir)) {
     const [of, pid] = name.split(".")
-    const dead = pid === String(process.pid) || quietly(() => statSync(`/proc/${pid}`)) === undefined
+    const dead = pid === String(process.pid) || /^[ZX]?$/.test(quietly(() => told(pid)[0]) ?? "")
     if (of === namespace && dead) quietly(() => unlinkSync(join(dir, name)))
   }
   return [dir, namespace]
 }
 
-// When this process began, as the system counts it.
-function started() {
-  const stat = readFileSync("/proc/self/stat", "utf8")
-  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]
-}
-
 function listen(api) {
   if (typeof api.client.session.promptAsync !== "function") return
-  const start = started()
+  const start = told("self")[19]
   const [dir, namespace] = place()
   const own = (end) => join(dir, `${namespace}.${process.pid}.${end}`)
   const [record, socket, log] = [own("json"), own("sock"), own("jsonl")]
   const known = { users: new Map(), parents: new Map(), last: new Map(), busy: new Map(), asking: new Map(), waiting: [] }
-  let told = ""
+  let written
 
   // The conversation that is shown: of one that a task has for itself, the one that it belongs to.
   function shown() {
@@ -108,8 +108,8 @@ function listen(api) {
 
   function tell() {
     const state = now().status ?? ""
-    if (state === told) return
-    told = state
+    if (state === written) return
+    written = state
     const since = Date.now()
     const text = JSON.stringify({ protocol: PROTOCOL, pid: process.pid, start, version: api.app.version, status: state, since })
     quietly(() => {
@@ -190,15 +190,22 @@ function listen(api) {
     quietly(() => server.close())
     quietly(() => rmdirSync(dir))
   }
-  server.on("error", close)
+  let again = true
+  server.on("error", () => {
+    // One that ended at this moment may have taken the directory away.
+    const once = again && quietly(place)
+    again = false
+    if (once) server.listen(socket)
+    else close()
+  })
   process.once("exit", close)
   api.lifecycle.onDispose(close)
-  server.listen(socket, () => {
+  server.on("listening", () => {
     quietly(() => chmodSync(socket, 0o600))
-    writeFileSync(log, "", { mode: 0o600 })
-    told = undefined
+    quietly(() => writeFileSync(log, "", { mode: 0o600 }))
     tell()
   })
+  server.listen(socket)
   server.unref()
 }
 
