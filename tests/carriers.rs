@@ -492,7 +492,7 @@ fn the_plugin_does_by_itself_what_this_program_expects_of_it() {
         .env_remove("XDG_STATE_HOME");
     match node.output() {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            eprintln!("no node here: the plugin was not run")
+            eprintln!("no node here: the plugin was not run");
         }
         out => {
             let out = out.unwrap();
