@@ -110,7 +110,7 @@ const SPECS: [Spec; 16] = [
         variable: "SWARM_ACK_ESCALATE",
         part: Part::Whole,
         rule: Rule::Free,
-        effect: "who is told of a message that stays unacknowledged: its sender and the human, or every agent as well",
+        effect: "who gets a notice about a message that stays unacknowledged: its sender and the human, or all agents too",
     },
     Spec {
         name: "delivery.quiet",
@@ -119,7 +119,7 @@ const SPECS: [Spec; 16] = [
         variable: "SWARM_QUIET",
         part: Part::Whole,
         rule: Rule::Longer,
-        effect: "how long after a person's key nothing is typed into that pane (whole seconds)",
+        effect: "how long swarm waits after a person's key before it types into that pane (whole seconds)",
     },
     Spec {
         name: "delivery.held_notice",
@@ -128,7 +128,7 @@ const SPECS: [Spec; 16] = [
         variable: "SWARM_HELD_NOTICE",
         part: Part::Whole,
         rule: Rule::Free,
-        effect: "after how long a sender is told that its message is held, and why",
+        effect: "how long a message is held before its sender gets a notice with the reason",
     },
     Spec {
         name: "delivery.carriers",
@@ -146,7 +146,7 @@ const SPECS: [Spec; 16] = [
         variable: "SWARM_ENFORCE",
         part: Part::Whole,
         rule: Rule::Earlier,
-        effect: "what an agent's hook does about an edit of what another holds: refuse it, let it through with a warning, or look away",
+        effect: "what an agent's hook does about an edit of a path that another agent holds: refuse it, warn about it, or ignore it",
     },
     Spec {
         name: "hooks.tree",
@@ -155,7 +155,7 @@ const SPECS: [Spec; 16] = [
         variable: "SWARM_TREE",
         part: Part::Whole,
         rule: Rule::Earlier,
-        effect: "what becomes of an agent's git command that would discard, stash or commit what another holds or has edited: refuse it, let it through with a warning, or look away",
+        effect: "what an agent's hook does about a git command that would discard, stash or commit what another agent holds or has edited: refuse it, warn about it, or ignore it",
     },
     Spec {
         name: "lease.ttl",
@@ -164,7 +164,7 @@ const SPECS: [Spec; 16] = [
         variable: "SWARM_LEASE_TTL",
         part: Part::Whole,
         rule: Rule::Free,
-        effect: "how long a lease lasts where lock and renew are given no --ttl",
+        effect: "how long a lease lasts without --ttl",
     },
     Spec {
         name: "mail.keep_read",
@@ -173,7 +173,7 @@ const SPECS: [Spec; 16] = [
         variable: "SWARM_KEEP_READ",
         part: Part::Whole,
         rule: Rule::Longer,
-        effect: "how long messages that were read are kept; what is unread or awaited is never removed",
+        effect: "how long read messages are kept; unread messages and those that wait for an acknowledgement are never removed",
     },
     Spec {
         name: "coord.auto",
@@ -182,7 +182,7 @@ const SPECS: [Spec; 16] = [
         variable: "SWARM_COORD_AUTO",
         part: Part::Whole,
         rule: Rule::Free,
-        effect: "keep the agents' part of COORDINATION.md up to date without being asked",
+        effect: "keep the agents' rows of COORDINATION.md up to date automatically",
     },
     Spec {
         name: "status.icons",
@@ -191,7 +191,7 @@ const SPECS: [Spec; 16] = [
         variable: "SWARM_ICONS",
         part: Part::Whole,
         rule: Rule::Never,
-        effect: "what the status line counts with: the icons of @swarm-icon-…, or letters",
+        effect: "what the status line shows beside its counts: the icons of @swarm-icon-…, or letters",
     },
     Spec {
         name: "human.popup",
@@ -209,7 +209,7 @@ const SPECS: [Spec; 16] = [
         variable: "SWARM_TEAM_PATHS",
         part: Part::Whole,
         rule: Rule::Free,
-        effect: "paths that no agent edits without holding them in the whole team, once the project is in one",
+        effect: "paths that no agent may edit without the team's lease, once the project is in a team",
     },
     Spec {
         name: "team.offline",
@@ -218,7 +218,7 @@ const SPECS: [Spec; 16] = [
         variable: "SWARM_TEAM_OFFLINE",
         part: Part::Whole,
         rule: Rule::Earlier,
-        effect: "what to do about edits of team.paths while the team cannot be asked",
+        effect: "what to do about edits of team.paths while the team cannot be reached",
     },
 ];
 

@@ -2,6 +2,10 @@
 //!
 //! Pure values and decisions. What makes them hold between processes is the store: it loads, decides and commits in
 //! one transaction.
+//!
+//! Other code uses four calls: `Store::literal_pattern(cwd, path)` gives the canonical pattern of a file,
+//! `Request::edit(holder, paths)` what a hook asks for before an edit, `Store::acquire` the answer, and
+//! `Store::leases()?.table.holding(&pattern)` who holds a path.
 
 pub mod decision;
 pub mod event;
