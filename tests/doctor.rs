@@ -1,4 +1,4 @@
-//! `swarm doctor` under real conditions: each is made, found, and where that is safe mended.
+//! `swarm doctor` under real conditions: each is made, found, and where that is safe repaired.
 
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
@@ -123,7 +123,7 @@ fn an_old_tmux_and_none_at_all_are_bad() {
 }
 
 #[test]
-fn wrong_modes_are_found_and_mended() {
+fn wrong_modes_are_found_and_repaired() {
     let world = World::new();
     world.ok(&["init"]);
     world.ok(&["send", "human", "hello"]);
@@ -135,7 +135,7 @@ fn wrong_modes_are_found_and_mended() {
     chmod(&key_home.path().join("key"), 0o644);
     let (code, told) = doctor(&world, &[]);
     assert_eq!((code, verdict(&told, "modes").as_str(), verdict(&told, "key").as_str()), (1, "bad", "bad"));
-    assert_eq!(verdict(&told, "store"), "warn", "nothing is read before that is mended");
+    assert_eq!(verdict(&told, "store"), "warn", "nothing is read before that is repaired");
     assert_eq!(mode(&mail), 0o777, "nothing was changed");
 
     let (code, told) = doctor(&world, &["--fix"]);

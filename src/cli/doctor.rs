@@ -10,7 +10,7 @@ use serde_json::json;
 use std::path::PathBuf;
 
 mod finding;
-mod mending;
+mod repair;
 mod project;
 mod state;
 mod team;
@@ -22,7 +22,7 @@ mod terminal;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm doctor\n  swarm doctor --fix\n  swarm doctor --json")]
 pub(super) struct Args {
-    /// Mend what can be mended safely: modes of swarm's own files, leftovers older than a day, an absent or outdated courier,
+    /// Repair what can be repaired safely: modes of swarm's own files, leftovers older than a day, an absent or outdated courier,
     /// the plugin's hooks in tmux
     #[arg(long)]
     fix: bool,
@@ -31,7 +31,7 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// Rounds of mending: what is mended in one may bring the next to light.
+/// Rounds of repair: what is repaired in one may bring the next to light.
 const ROUNDS: usize = 3;
 
 /// Where to look.
@@ -47,7 +47,7 @@ struct Place {
 }
 
 /// What was done about a finding.
-struct Mended {
+struct Repaired {
     name: &'static str,
     seen: String,
     failed: Option<String>,
@@ -61,18 +61,18 @@ pub(super) fn run(args: &Args) -> Result<()> {
         home: std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default(),
     };
     let mut findings = check(&place);
-    let mut mended: Vec<Mended> = Vec::new();
+    let mut repaired: Vec<Repaired> = Vec::new();
     for _ in 0..if args.fix { ROUNDS } else { 0 } {
-        let tried = mended.len();
+        let tried = repaired.len();
         for one in &findings {
             let Some(fix) = &one.fix else { continue };
-            if mended.iter().any(|m| m.name == one.name && m.failed.is_some()) {
+            if repaired.iter().any(|m| m.name == one.name && m.failed.is_some()) {
                 continue;
             }
-            let failed = mending::mend(&place, fix).err().map(|error| format!("{error:#}"));
-            mended.push(Mended { name: one.name, seen: one.seen.clone(), failed });
+            let failed = repair::repair(&place, fix).err().map(|error| format!("{error:#}"));
+            repaired.push(Repaired { name: one.name, seen: one.seen.clone(), failed });
         }
-        if mended.len() == tried {
+        if repaired.len() == tried {
             break;
         }
         findings = check(&place);
@@ -82,17 +82,17 @@ pub(super) fn run(args: &Args) -> Result<()> {
         let one = |f: &Finding| {
             json!({
                 "name": f.name, "verdict": f.verdict.word(), "seen": escape::line(&f.seen),
-                "mend": f.mend.as_deref().map(escape::line), "fixable": f.fix.is_some(),
+                "mend": f.repair.as_deref().map(escape::line), "fixable": f.fix.is_some(),
             })
         };
-        let done = |m: &Mended| json!({"name": m.name, "seen": escape::line(&m.seen), "failed": m.failed});
+        let done = |m: &Repaired| json!({"name": m.name, "seen": escape::line(&m.seen), "failed": m.failed});
         print::object(json!({
             "healthy": !bad,
             "findings": findings.iter().map(one).collect::<Vec<_>>(),
-            "mended": mended.iter().map(done).collect::<Vec<_>>(),
+            "mended": repaired.iter().map(done).collect::<Vec<_>>(),
         }))?;
     } else {
-        print::out(&text(&findings, &mended))?;
+        print::out(&text(&findings, &repaired))?;
     }
     if bad { Err(under::Ended(1).into()) } else { Ok(()) }
 }
@@ -138,8 +138,8 @@ fn profiles(found: &mut Vec<Finding>) {
         Ok([]) => found.push(Finding::ok("profiles", "are understood")),
         Ok(problems) => found.extend(problems.iter().map(|p| {
             if p.fatal {
-                let mend = "repair or remove that file; until then nothing is typed into agents of its kind";
-                Finding::bad("profiles", p.text.clone(), mend)
+                let repair = "repair or remove that file; until then nothing is typed into agents of its kind";
+                Finding::bad("profiles", p.text.clone(), repair)
             } else {
                 Finding::warn("profiles", p.text.clone(), "keep one of the two")
             }
@@ -151,8 +151,8 @@ fn profiles(found: &mut Vec<Finding>) {
 /// What is wrong in the settings, one finding each: the rest of a file serves all the same.
 fn settings(place: &Place, found: &mut Vec<Finding>) {
     let config = Files::of(place.root.as_deref()).load();
-    let mend = "swarm config edit, or swarm config unset KEY; `swarm config keys` lists what may be said";
-    found.extend(config.problems.iter().map(|p| Finding::bad("settings", format!("not taken: {p}"), mend)));
+    let repair = "swarm config edit, or swarm config unset KEY; `swarm config keys` lists what may be said";
+    found.extend(config.problems.iter().map(|p| Finding::bad("settings", format!("not taken: {p}"), repair)));
     found.extend(
         config
             .ignored
@@ -164,12 +164,12 @@ fn settings(place: &Place, found: &mut Vec<Finding>) {
     }
 }
 
-fn text(findings: &[Finding], mended: &[Mended]) -> String {
+fn text(findings: &[Finding], repaired: &[Repaired]) -> String {
     let width = findings.iter().map(|f| f.name.len()).max().unwrap_or(0);
     let mut text = String::new();
-    for one in mended {
+    for one in repaired {
         let done =
-            one.failed.as_ref().map_or_else(|| "mended".to_owned(), |why| format!("NOT mended: {why}"));
+            one.failed.as_ref().map_or_else(|| "repaired".to_owned(), |why| format!("NOT repaired: {why}"));
         text.push_str(&format!("{}: {}: {}\n", one.name, escape::line(&one.seen), escape::line(&done)));
     }
     for one in findings {
@@ -179,8 +179,8 @@ fn text(findings: &[Finding], mended: &[Mended]) -> String {
             one.name,
             escape::line(&one.seen)
         ));
-        if let Some(mend) = &one.mend {
-            text.push_str(&format!("{:<4}  {:<width$}  → {}\n", "", "", escape::line(mend)));
+        if let Some(repair) = &one.repair {
+            text.push_str(&format!("{:<4}  {:<width$}  → {}\n", "", "", escape::line(repair)));
         }
     }
     let count = |verdict| findings.iter().filter(|f| f.verdict == verdict).count();

@@ -367,13 +367,13 @@ fn agent(action: &Action, host: Host, places: &Places, failed: &mut Vec<anyhow::
     if matches!(action, Action::Status(_)) {
         for one in places.live.iter().filter(|a| a.kind == word) {
             let called = places.called.contains(&one.name);
-            let (text, mend) = reached(host, one, &places.home, &places.program, called);
-            let mend = mend.map(|m| format!(" → {m}")).unwrap_or_default();
+            let (text, repair) = reached(host, one, &places.home, &places.program, called);
+            let repair = repair.map(|m| format!(" → {m}")).unwrap_or_default();
             print::out(&format!(
                 "  {:<12} {}{}\n",
                 one.name.as_str(),
                 escape::line(&text),
-                escape::line(&mend)
+                escape::line(&repair)
             ))?;
         }
     }

@@ -64,7 +64,7 @@ pub(super) struct Finding {
     /// What was seen.
     pub(super) seen: String,
     /// What to do about it.
-    pub(super) mend: Option<String>,
+    pub(super) repair: Option<String>,
     /// What `--fix` does about it.
     pub(super) fix: Option<Fix>,
 }
@@ -72,17 +72,17 @@ pub(super) struct Finding {
 impl Finding {
     /// All is well.
     pub(super) fn ok(name: &'static str, seen: impl Into<String>) -> Self {
-        Self { name, verdict: Verdict::Ok, seen: seen.into(), mend: None, fix: None }
+        Self { name, verdict: Verdict::Ok, seen: seen.into(), repair: None, fix: None }
     }
 
     /// Somebody should look at it.
-    pub(super) fn warn(name: &'static str, seen: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Warn, mend: Some(mend.into()), ..Self::ok(name, seen) }
+    pub(super) fn warn(name: &'static str, seen: impl Into<String>, repair: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Warn, repair: Some(repair.into()), ..Self::ok(name, seen) }
     }
 
     /// It does not work.
-    pub(super) fn bad(name: &'static str, seen: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Bad, mend: Some(mend.into()), ..Self::ok(name, seen) }
+    pub(super) fn bad(name: &'static str, seen: impl Into<String>, repair: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Bad, repair: Some(repair.into()), ..Self::ok(name, seen) }
     }
 
     /// The same, and `--fix` can do something about it.
@@ -97,20 +97,20 @@ pub(super) fn tmux_version(name: &'static str, release: &str) -> Finding {
     if version::is_supported(release) {
         return Finding::ok(name, format!("version {release}"));
     }
-    let mend = format!("install tmux {major}.{minor} or newer, then end the old server: tmux kill-server");
-    Finding::bad(name, format!("version {release} is too old"), mend)
+    let repair = format!("install tmux {major}.{minor} or newer, then end the old server: tmux kill-server");
+    Finding::bad(name, format!("version {release} is too old"), repair)
 }
 
 /// Whether a file system has room.
 pub(super) fn space(volume: &Volume) -> Finding {
     let seen = format!("{} MiB free", volume.free_bytes >> 20);
-    let mend = "make room: a full disk loses nothing, but nothing more is sent";
+    let repair = "make room: a full disk loses nothing, but nothing more is sent";
     if volume.free_files == Some(0) {
-        return Finding::bad("space", "no further file can be made (out of inodes)", mend);
+        return Finding::bad("space", "no further file can be made (out of inodes)", repair);
     }
     match volume.free_bytes {
-        free if free < NEXT_TO_NOTHING => Finding::bad("space", seen, mend),
-        free if free < LITTLE => Finding::warn("space", seen, mend),
+        free if free < NEXT_TO_NOTHING => Finding::bad("space", seen, repair),
+        free if free < LITTLE => Finding::warn("space", seen, repair),
         _ => Finding::ok("space", seen),
     }
 }

@@ -68,18 +68,18 @@ fn modes(dir: &Path) -> Finding {
             "look at it and remove it; if the directory came with a repository, remove all of .swarm",
         );
     }
-    let mend = format!("chmod -R go-rwx {}", escape::word(&dir.display().to_string()));
+    let repair = format!("chmod -R go-rwx {}", escape::word(&dir.display().to_string()));
     match (open.first(), loose.first()) {
         (Some(first), _) => {
             let seen = format!("others may write in {}{}", first.display(), and_more(open.len()));
             open.extend(loose);
             // What contains comes first: once it is closed nobody else can change what is in it.
             open.sort();
-            Finding::bad("modes", seen, mend).fixable(Fix::Close(open))
+            Finding::bad("modes", seen, repair).fixable(Fix::Close(open))
         }
         (None, Some(first)) => {
             let seen = format!("others may read {}{}", first.display(), and_more(loose.len()));
-            Finding::warn("modes", seen, mend).fixable(Fix::Close(loose))
+            Finding::warn("modes", seen, repair).fixable(Fix::Close(loose))
         }
         (None, None) => Finding::ok("modes", format!("{} is yours alone", dir.display())),
     }
@@ -101,7 +101,7 @@ fn writable(dir: &Path) -> Finding {
         Some((path, why)) => Finding::bad(
             "writable",
             format!("{} cannot be written: {why}", path.display()),
-            "nothing can be sent from here: mend the mode, the mount or the sandbox's rules",
+            "nothing can be sent from here: repair the mode, the mount or the sandbox's rules",
         ),
     }
 }

@@ -169,15 +169,15 @@ fn link(store: &Store) -> Result<Finding> {
     let own = hosts.link.clone();
     let trouble = own.trouble.unwrap_or_default();
     if let Some((_, why)) = &own.cut {
-        let mend = "ssh to the engine's host must log in without a question; swarm team tells more";
-        return Ok(Finding::bad("link", format!("cut off from the team: {why}; {trouble}"), mend));
+        let repair = "ssh to the engine's host must log in without a question; swarm team tells more";
+        return Ok(Finding::bad("link", format!("cut off from the team: {why}; {trouble}"), repair));
     }
     let Some(Answer::Seen(rtt)) = seen else {
-        let mend = "any swarm team command starts it; swarm-link must lie beside swarm";
+        let repair = "any swarm team command starts it; swarm-link must lie beside swarm";
         return Ok(Finding::bad(
             "link",
             format!("does not answer: mail to other hosts waits; {trouble}"),
-            mend,
+            repair,
         ));
     };
     let unknown: Vec<String> = hosts.hosts.iter().filter(|h| !h.known).map(|h| h.name.to_string()).collect();

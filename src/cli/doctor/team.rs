@@ -78,15 +78,15 @@ fn panes(place: &Place, live: &[&Agent], health: &Health) -> Finding {
     let troubles: Vec<(String, String)> = here
         .filter_map(|agent| {
             let pane = health.panes.iter().find(|p| p.id == agent.place.pane)?;
-            let (seen, mend) = finding::pane(pane)?;
-            Some((format!("{}: {seen}", agent.name), mend))
+            let (seen, repair) = finding::pane(pane)?;
+            Some((format!("{}: {seen}", agent.name), repair))
         })
         .collect();
     if troubles.is_empty() {
         return Finding::ok("panes", format!("{} agents, nothing in their way", live.len()));
     }
-    let (seen, mend): (Vec<String>, Vec<String>) = troubles.into_iter().unzip();
-    Finding::warn("panes", seen.join("; "), mend.join("; "))
+    let (seen, repair): (Vec<String>, Vec<String>) = troubles.into_iter().unzip();
+    Finding::warn("panes", seen.join("; "), repair.join("; "))
 }
 
 fn judge_hooks(place: &Place, root: &Path, store: Option<&Store>, live: &[&Agent], found: &mut Vec<Finding>) {
@@ -118,8 +118,8 @@ fn judge_hooks(place: &Place, root: &Path, store: Option<&Store>, live: &[&Agent
             .map(|agent| {
                 let said = store.and_then(|s| report::read(s, &agent.name).ok().flatten());
                 let called = said.is_some_and(|r| r.at >= agent.first_seen);
-                let (text, mend) = hooks::reached(host, agent, &place.home, &program, called);
-                (format!("{}: {text}", agent.name), mend)
+                let (text, repair) = hooks::reached(host, agent, &place.home, &program, called);
+                (format!("{}: {text}", agent.name), repair)
             })
             .collect();
         let wanted = project != Presence::None
@@ -127,12 +127,12 @@ fn judge_hooks(place: &Place, root: &Path, store: Option<&Store>, live: &[&Agent
             || judged.iter().any(|(text, _)| !text.contains(": not reached"));
         let both = project == Presence::Full && user == Presence::Full;
         let is_partial = project == Presence::Partial || user == Presence::Partial;
-        if wanted && !both && !is_partial && judged.iter().any(|(_, mend)| mend.is_some()) {
-            let troubled = || judged.iter().filter(|(_, mend)| mend.is_some());
+        if wanted && !both && !is_partial && judged.iter().any(|(_, repair)| repair.is_some()) {
+            let troubled = || judged.iter().filter(|(_, repair)| repair.is_some());
             let seen: Vec<&str> = troubled().map(|(text, _)| text.as_str()).collect();
-            let mut mend: Vec<String> = troubled().filter_map(|(_, mend)| mend.clone()).collect();
-            mend.dedup();
-            found.push(Finding::warn(name, seen.join("; "), mend.join("; ")));
+            let mut repair: Vec<String> = troubled().filter_map(|(_, repair)| repair.clone()).collect();
+            repair.dedup();
+            found.push(Finding::warn(name, seen.join("; "), repair.join("; ")));
             continue;
         }
         let needed = live.iter().any(|a| a.kind == word);
@@ -209,7 +209,7 @@ fn guard(place: &Place, root: &Path) -> Finding {
         return Finding::ok("guard", "no repository");
     };
     let program = place.program.to_string_lossy();
-    let mend = "swarm hooks install git";
+    let repair = "swarm hooks install git";
     let installed = key::state_home().ok().and_then(|home| Installed::load(&home.join("hooks"), root));
     let displaced: Vec<PathBuf> =
         installed.iter().flat_map(Installed::displaced).map(Path::to_path_buf).collect();
@@ -218,7 +218,7 @@ fn guard(place: &Place, root: &Path) -> Finding {
         return Finding::warn(
             "guard",
             format!("displaced: another tool wrote its hooks over it in {}", named.join(", ")),
-            mend,
+            repair,
         );
     }
     let of = |wanted: Standing| -> Vec<&Guard> {
@@ -234,7 +234,7 @@ fn guard(place: &Place, root: &Path) -> Finding {
         return Finding::warn(
             "guard",
             format!("in part, or of another place of the program: {}", named(partial)),
-            mend,
+            repair,
         );
     }
     if whole == guards.len() {
@@ -242,11 +242,11 @@ fn guard(place: &Place, root: &Path) -> Finding {
     }
     let without = named(of(Standing::Absent));
     if whole > 0 {
-        return Finding::warn("guard", format!("commits are guarded, but not in {without}"), mend);
+        return Finding::warn("guard", format!("commits are guarded, but not in {without}"), repair);
     }
     match guards.iter().find_map(Guard::refused) {
         Some(why) => Finding::ok("guard", format!("not installed: {why}")),
-        None => Finding::ok("guard", format!("not installed; if you want it: {mend}")),
+        None => Finding::ok("guard", format!("not installed; if you want it: {repair}")),
     }
 }
 
@@ -254,10 +254,10 @@ fn guard(place: &Place, root: &Path) -> Finding {
 fn reachable(place: &Place, live: &[&Agent]) -> Finding {
     let dir = session::tools_dir().unwrap_or_else(|_| place.program.with_file_name(""));
     if live.is_empty() {
-        let mend = format!("put {} on PATH in your shell's start-up file", dir.display());
+        let repair = format!("put {} on PATH in your shell's start-up file", dir.display());
         return match tools::find(&std::env::var("PATH").unwrap_or_default(), &dir) {
             Ok(file) => Finding::ok("path", format!("{} (no agents to look at)", file.display())),
-            Err(why) => Finding::warn("path", format!("{why}, in this shell"), mend),
+            Err(why) => Finding::warn("path", format!("{why}, in this shell"), repair),
         };
     }
     let agents: Vec<Agent> = live.iter().map(|a| (*a).clone()).collect();

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Mends one thing.
-pub(super) fn mend(place: &Place, fix: &Fix) -> Result<()> {
+pub(super) fn repair(place: &Place, fix: &Fix) -> Result<()> {
     match fix {
         Fix::Close(paths) => paths.iter().try_for_each(|path| close(path)),
         Fix::Remove(paths) => {
