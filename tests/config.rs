@@ -284,7 +284,7 @@ fn an_edited_file_is_checked_before_it_takes_the_old_ones_place() {
         let path = told.rsplit("what you wrote is in ").next().unwrap().trim();
         fs::read_to_string(path).unwrap()
     };
-    assert!(edit("true").1.contains("is as it was"));
+    assert!(edit("true").1.contains("is unchanged"));
     assert!(!theirs(&world).exists());
     assert_eq!(edit("printf '[lease]\\nttl = \"1h\"\\n' >\"$1\"").0, 0);
     let good = fs::read_to_string(theirs(&world)).unwrap();

@@ -312,7 +312,7 @@ fn a_stopped_courier_is_named_to_whoever_waits_for_it() {
         |name: &str| assert!(Command::new("kill").args([name, &courier]).status().unwrap().success());
     eventually("it has said what it is", || world.state().join("courier.json").exists().then_some(()));
     signal("-STOP");
-    let told = format!("the courier is stopped: `kill -CONT {courier}` lets it go on");
+    let told = format!("the courier is stopped: `kill -CONT {courier}` continues it");
     let out = world.ok(&["send", "claude-1", "hello"]);
     assert!(out.contains(&told), "{out}");
     let id = out.split(' ').next().unwrap();

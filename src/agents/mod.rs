@@ -98,7 +98,7 @@ impl Profiles {
                     if let Some(earlier) = from.insert(profile.kind.clone(), file) {
                         let (kind, earlier) = (escape::line(&profile.kind), escape::line(earlier));
                         let text = format!(
-                            "the profiles {earlier} and {shown} are both of the kind {kind}: the second one counts"
+                            "the profiles {earlier} and {shown} are both of the kind {kind}: the second one is used"
                         );
                         known.problems.push(Problem { text, fatal: false });
                     }

@@ -289,14 +289,14 @@ impl Profile {
                 // It draws the pattern with a mark below; what is wrong stands in its last line.
                 let text = error.to_string();
                 let why = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
-                anyhow::anyhow!("the profile {file} has a pattern that is not understood, '{source}': {why}")
+                anyhow::anyhow!("the profile {file} has an invalid pattern, '{source}': {why}")
             })?;
             pattern.compiled.get_or_init(|| regex);
         }
         for sign in &profile.screen.open {
             if sign.lists().all(|(_, list)| list.is_empty()) {
                 let name = escape::short(&sign.name, 60);
-                anyhow::bail!("the profile {file} does not say how '{name}' (screen.open) is known");
+                anyhow::bail!("the profile {file} does not say how to recognise '{name}' (screen.open)");
             }
         }
         Ok(profile)
@@ -310,7 +310,7 @@ impl Profile {
             anyhow::anyhow!("the profile {file} is not valid: line {line}: {}", error.message())
         })?;
         crate::core::name::Name::for_agent(&format!("{}-1", profile.kind))
-            .with_context(|| format!("the profile {file} has a kind that makes no name"))?;
+            .with_context(|| format!("the profile {file} has a kind that cannot be part of a name"))?;
         Ok(profile)
     }
 }

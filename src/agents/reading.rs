@@ -145,9 +145,7 @@ pub fn read(profile: &Profile, screen: &Screen, facts: &PaneFacts) -> Reading {
     let mut scene = Scene { rules, rows, last, facts, found: found.as_ref(), open: None, why: Vec::new() };
     let mut state = scene.judge();
     if let (Some((columns, rows)), Status::Idle) = (too_small, state) {
-        scene
-            .why
-            .push(format!("the pane is smaller than {columns}x{rows}: not all that matters is to be seen"));
+        scene.why.push(format!("the pane is smaller than {columns}x{rows}: the screen does not show enough"));
         state = Status::Unknown;
     }
     let Scene { open, why, .. } = scene;
@@ -254,7 +252,7 @@ impl Scene<'_> {
                 "the composer is empty, but nothing says that it is in its ordinary mode".into(),
             ),
             (Content::Empty, true) => {
-                (Status::Idle, "the composer is empty and nothing speaks of a turn".into())
+                (Status::Idle, "the composer is empty and there is no sign of a turn".into())
             }
             (Content::Empty, false) => {
                 (Status::Draft, "the composer looks empty, but the cursor is not at its beginning".into())
@@ -287,7 +285,7 @@ impl Scene<'_> {
         if self.rules.busy_title.iter().any(|p| p.matches(&self.facts.title))
             || matching(self.rows, tail, &self.rules.busy).is_some()
         {
-            self.why.push("no composer, and the title or a row at the bottom speaks of a turn".into());
+            self.why.push("no composer, and the title or a row at the bottom shows a turn".into());
             return Status::Busy;
         }
         self.why.push("no composer was found at the bottom of the screen with the cursor in it".into());

@@ -5,7 +5,7 @@ use crate::core::message::MessageType;
 use crate::store::post::Draft;
 use anyhow::Result;
 
-/// Acknowledge a message; only a recipient can
+/// Acknowledge a message; only a recipient can do this
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  swarm-msg ack p5kg9tyf\n  swarm-msg ack p5kg \"will do, after the parser\""

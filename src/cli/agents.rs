@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm agents\n  swarm agents --all --json")]
 pub(super) struct Args {
-    /// List dead ones that are still on record, too
+    /// Also list dead agents that are still on record
     #[arg(long)]
     all: bool,
     /// Print one JSON object
@@ -35,7 +35,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 pub(super) fn look(store: &Store, profiles: &Profiles) -> Result<Observed> {
     let seen = observe(store, profiles, |socket| Some(Server::new(socket)))?;
     for (_, error) in &seen.hung {
-        print::tell(&format!("the states of its agents are old: {error:#}"));
+        print::tell(&format!("the states of its agents are out of date: {error:#}"));
     }
     Ok(seen)
 }

@@ -9,7 +9,7 @@ use clap_complete::{Shell, generate};
     after_help = "Examples:\n  swarm completions bash > ~/.local/share/bash-completion/completions/swarm\n  swarm completions zsh > ~/.zfunc/_swarm\n  swarm completions fish > ~/.config/fish/completions/swarm.fish"
 )]
 pub(super) struct Args {
-    /// For which shell
+    /// The shell
     shell: Kind,
 }
 

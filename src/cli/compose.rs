@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How to report.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(super) struct Report {
-    /// Return as soon as the message is durable, without waiting up to 2 s to see it submitted
+    /// Return as soon as the message is on disk; do not wait up to 2 s to see it submitted
     #[arg(long)]
     no_wait: bool,
     /// Print one JSON object
@@ -89,7 +89,7 @@ pub(super) fn send_but(
         away::watch(session, &sent, report.no_wait, report.json, PATIENCE)?;
         if draft.to.is_empty() {
             let Some(first) = unknown.first() else { return Ok(()) };
-            return Err(Refusal::Partly(format!("not sent to all: {first}. The others have it")).into());
+            return Err(Refusal::Partly(format!("not sent to all: {first}. The others got it")).into());
         }
     }
     let message = post(session, draft)?;
@@ -104,7 +104,7 @@ pub(super) fn send_but(
     let Some((_, first)) = missing.first() else { return Ok(()) };
     let names: Vec<&str> = missing.iter().map(|(name, _)| name.as_str()).collect();
     let text = format!(
-        "not sent to {}: {first}. The others have it as {}: do not send it to them again",
+        "not sent to {}: {first}. The others got it as {}: do not send it to them again",
         names.join(", "),
         message.id
     );
@@ -119,7 +119,7 @@ pub(super) fn post(session: &Session, mut draft: Draft) -> Result<Message> {
         return Err(Refusal::Usage("there is nobody else to send this to".into()).into());
     }
     if draft.to.len() > MAX_RECIPIENTS {
-        return Err(Refusal::Usage(format!("at most {MAX_RECIPIENTS} recipients are taken")).into());
+        return Err(Refusal::Usage(format!("at most {MAX_RECIPIENTS} recipients are allowed")).into());
     }
     if draft.identity == Identity::Env
         && witness::ask(&session.store, &draft.from, witness::FOR_A_MESSAGE)? == Proof::Own
@@ -171,7 +171,7 @@ pub(super) fn name_stopped(store: &Store, name: &Name, way: &mut Progress) {
 
 /// What is said of a courier that is stopped.
 pub(super) fn stopped(pid: i32) -> String {
-    format!("stopped: `kill -CONT {pid}` lets it go on")
+    format!("stopped: `kill -CONT {pid}` continues it")
 }
 
 /// Whether waiting a little longer may show more.
@@ -292,7 +292,7 @@ pub(super) fn reachable(session: &mut Session, lists: &[String]) -> Result<(To, 
             continue;
         };
         if name.is_system() {
-            return Err(Refusal::Usage("swarm itself wrote that: there is nobody to answer".into()).into());
+            return Err(Refusal::Usage("that is a notice of swarm: nobody reads an answer".into()).into());
         }
         if name.is_human() {
             to.push(name);
@@ -313,7 +313,7 @@ pub(super) fn reachable(session: &mut Session, lists: &[String]) -> Result<(To, 
 pub(super) fn check_from(session: &Session, from: Option<&str>) -> Result<()> {
     match from {
         Some(claimed) if claimed != session.caller.name.as_str() => Err(Refusal::Usage(format!(
-            "you are {}, by {}; a message cannot be sent as '{}'",
+            "you are {} (known by {}), so you cannot send a message as '{}'",
             session.caller.name,
             session.caller.identity.word(),
             crate::core::escape::short(claimed, 40)

@@ -14,8 +14,9 @@ mod edit;
 
 /// Show and change the settings: .swarm.toml in the project, your own file, and the environment
 ///
-/// A change takes effect at once, without a restart. What a variable says wins over the project's file, that over yours; but a
-/// project's file comes with a clone, so it may only be more careful than yours (`swarm config keys` says what it may).
+/// A change takes effect at once, without a restart. A variable wins over the project's file, and the project's file
+/// over yours. But a project's file comes with a clone, so it may only be more careful than yours (`swarm config
+/// keys` shows what it may do).
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  swarm config show\n  swarm config set lease.ttl 30m\n  swarm config set --user human.popup urgent\n  swarm config validate"
@@ -27,22 +28,22 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// Print every setting, its value and where that comes from
+    /// Print every setting, its value and its source
     #[command(after_help = "Example:\n  swarm config show --json")]
     Show(Json),
-    /// Print the value that serves
+    /// Print the value in effect
     #[command(after_help = "Example:\n  swarm config get lease.ttl")]
     Get {
-        /// Which setting
+        /// The setting
         #[arg(value_parser = Key::find)]
         key: Key,
     },
-    /// Set a value in the project's file, or with --user in yours; comments and order stay
+    /// Set a value in the project's file, or in yours with --user; comments and order stay
     #[command(
         after_help = "Examples:\n  swarm config set rate.count 20\n  swarm config set --user ack.waits 1m,5m"
     )]
     Set {
-        /// Which setting
+        /// The setting
         #[arg(value_parser = Key::find)]
         key: Key,
         /// Its value, as `swarm config keys` describes it
@@ -50,26 +51,26 @@ enum Verb {
         #[command(flatten)]
         which: Which,
     },
-    /// Take a setting out of a file
+    /// Remove a setting from a file
     #[command(after_help = "Example:\n  swarm config unset rate.count")]
     Unset {
-        /// The setting to remove; a misspelled name that stands in the file is accepted
+        /// The setting to remove; a misspelled name is accepted if the file has it
         key: String,
         #[command(flatten)]
         which: Which,
     },
-    /// Edit a file with $VISUAL or $EDITOR; it is checked before it takes the old one's place
+    /// Edit a file with $VISUAL or $EDITOR; the new text is checked before it replaces the old
     #[command(after_help = "Example:\n  swarm config edit --user")]
     Edit(Which),
-    /// Look for what is wrong; ends with 2 if anything is
+    /// Check the settings; the exit code is 2 if there is an error
     #[command(after_help = "Examples:\n  swarm config validate\n  swarm config validate other/.swarm.toml")]
     Validate {
-        /// A project's file to check instead of the sources that serve here
+        /// A project's file to check, instead of the settings in effect here
         file: Option<PathBuf>,
         #[command(flatten)]
         json: Json,
     },
-    /// Print where the files are, whether they are there or not
+    /// Print the paths of the files, also if they do not exist
     #[command(after_help = "Example:\n  swarm config path --user")]
     Path(Which),
     /// List all settings: values, default, variable, what a project's file may do, effect
@@ -86,10 +87,10 @@ struct Json {
 
 #[derive(Clone, Copy, Debug, clap::Args)]
 struct Which {
-    /// Your own file, for all projects
+    /// Use your own file, for all projects
     #[arg(long)]
     user: bool,
-    /// The project's file (the default)
+    /// Use the project's file (the default)
     #[arg(long, conflicts_with = "user")]
     project: bool,
 }
@@ -161,14 +162,14 @@ fn set(files: &Files, source: Source, path: &Path, key: Key, value: &str) -> Res
     let value =
         spec.kind.parse(value).map_err(|wanted| Refusal::Usage(format!("{} must be {wanted}", spec.name)))?;
     if source == Source::Project && spec.rule == crate::core::config::Rule::Never {
-        let text = format!("{} is each person's own affair; say it with --user", spec.name);
+        let text = format!("{} is a setting of your own file; add --user", spec.name);
         return Err(Refusal::Usage(text).into());
     }
     let shown = path.display();
     change(source, path, |before| {
         let after = text::set(before, key, &value);
         Ok(Some(after.map_err(|why| {
-            Refusal::Usage(format!("{shown} was left alone: {why}; repair it with `swarm config edit`"))
+            Refusal::Usage(format!("{shown} was not changed: {why}; repair it with `swarm config edit`"))
         })?))
     })?;
     print::out(&format!(
@@ -182,7 +183,7 @@ fn set(files: &Files, source: Source, path: &Path, key: Key, value: &str) -> Res
         let at = if serves.place.is_empty() { "the default".to_owned() } else { escape::line(&serves.place) };
         let why = config.ignored.iter().find(|p| p.what.starts_with(spec.name));
         let why = why.map(|p| format!(": {}", p.what)).unwrap_or_default();
-        print::tell(&format!("what serves is {} ({at}){why}", spec.kind.text(&serves.value)));
+        print::tell(&format!("the value in effect is {} ({at}){why}", spec.kind.text(&serves.value)));
     }
     Ok(())
 }
@@ -191,7 +192,7 @@ fn unset(source: Source, path: &Path, name: &str) -> Result<()> {
     let shown = escape::line(&path.display().to_string());
     let changed = change(source, path, |before| {
         text::unset(before, name).map_err(|why| {
-            Refusal::Usage(format!("{shown} was left alone: {why}; repair it with `swarm config edit`"))
+            Refusal::Usage(format!("{shown} was not changed: {why}; repair it with `swarm config edit`"))
                 .into()
         })
     })?;
@@ -237,7 +238,7 @@ fn validate(config: &Config, as_json: bool) -> Result<()> {
         warn(&config.ignored);
     }
     if config.problems.is_empty() {
-        return if as_json { Ok(()) } else { print::out("the settings are understood\n") };
+        return if as_json { Ok(()) } else { print::out("the settings are valid\n") };
     }
     let all: Vec<String> = config.problems.iter().map(ToString::to_string).collect();
     warn(&config.problems[..config.problems.len() - 1]);

@@ -9,10 +9,10 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use std::io::Read;
 
-/// Keep COORDINATION.md, the team's board: goals, who does what, what is blocked, reviews, decisions
+/// Read and change COORDINATION.md, the team's board: goals, current work, blocked work, reviews, decisions
 ///
-/// A SECTION is named by its heading, or by the beginning of it or of a word in it: goals, work, blocked, review, decisions. A
-/// change touches that section and leaves every other byte as it is. TEXT is one line; - reads it from standard input.
+/// SECTION is a heading, or the beginning of it or of a word in it: goals, work, blocked, review, decisions. A change
+/// affects only that section and leaves every other byte as it is. TEXT is one line; - reads it from standard input.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  swarm coord init\n  swarm-msg coord show blocked\n  swarm-msg coord set work \"rewriting the parser\"\n  swarm-msg coord add review \"src/parser.rs, branch parser\"\n  swarm-msg coord done goals \"parser\""
@@ -27,49 +27,49 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// Make the document; one that is there is left as it is
+    /// Make the document; an existing one stays as it is
     #[command(after_help = "Example:\n  swarm coord init")]
     Init,
-    /// Show the document, or a section with those below it
+    /// Show the document, or a section with its subsections
     #[command(after_help = "Examples:\n  swarm coord show\n  swarm-msg coord show work")]
     Show {
-        /// Which section
+        /// The section
         section: Option<String>,
     },
-    /// Print what is in a section, without its heading
+    /// Print the content of a section, without its heading
     #[command(after_help = "Examples:\n  swarm-msg coord get decisions\n  swarm-msg coord get review --json")]
     Get {
-        /// Which section
+        /// The section
         section: String,
     },
-    /// Replace what is in a section; in Current Work, your own row
+    /// Replace the content of a section; in Current Work, your own row
     #[command(
         after_help = "Examples:\n  swarm-msg coord set work \"rewriting the parser\"\n  swarm coord set goals \"Release 1.2 on Friday\""
     )]
     Set {
-        /// Which section
+        /// The section
         section: String,
-        /// What it is to say: one line, or - for standard input
+        /// The new text: one line, or - for standard input
         text: String,
     },
-    /// Add an item, or a row where the section ends with a table; your name and the date are put to it
+    /// Add an item with your name and the date, or a row if the section ends with a table
     #[command(
         after_help = "Examples:\n  swarm-msg coord add blocked \"waiting for the schema of codex-1\"\n  echo \"use SQLite\" | swarm-msg coord add decisions -"
     )]
     Add {
-        /// Which section
+        /// The section
         section: String,
-        /// What it says: one line, or - for standard input
+        /// The text: one line, or - for standard input
         text: String,
     },
-    /// Tick the item that has MATCH in its text; a row, or an item without a box, is removed
+    /// Tick the item whose text contains MATCH; remove it if it is a row or has no box
     #[command(
         after_help = "Examples:\n  swarm-msg coord done review parser.rs\n  swarm-msg coord done work claude-1"
     )]
     Done {
-        /// Which section
+        /// The section
         section: String,
-        /// A part of its text that no other open item has; case does not count
+        /// A part of the item's text that no other open item has; case is ignored
         #[arg(value_name = "MATCH")]
         matching: String,
     },
@@ -130,7 +130,7 @@ fn init(as_json: bool) -> Result<()> {
     if as_json {
         return print::object(json!({"path": path, "created": created}));
     }
-    let word = if created { "is ready" } else { "is there already and was left as it is" };
+    let word = if created { "is ready" } else { "exists already and was not changed" };
     print::out(&format!("{} {word}\n", escape::line(&path.display().to_string())))
 }
 
@@ -145,7 +145,7 @@ fn change(session: &Session, section: &str, verb: &str, action: &Action, as_json
     }
     let (section, line) = (escape::short(&section, 80), escape::line(&line));
     print::out(&match (verb, text) {
-        (_, None) => format!("{section}: was done before: {line}\n"),
+        (_, None) => format!("{section}: is done already: {line}\n"),
         ("done", _) => format!("{section}: done: {line}\n"),
         _ => format!("{section}: {line}\n"),
     })

@@ -7,14 +7,14 @@ use crate::view;
 use anyhow::Result;
 use std::io::IsTerminal;
 
-/// Show the project on one screen: agents, messages, leases, what waits and why; ? lists the keys
+/// Show the project on one screen: agents, messages, leases, and what waits and why; ? lists the keys
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm dashboard\n  swarm dashboard --popup")]
 pub(super) struct Args {
-    /// It runs in a popup: going to a pane closes it
+    /// Close when you go to a pane: for a popup
     #[arg(long)]
     popup: bool,
-    /// The tmux client that goes to a pane; the one used last if not given
+    /// The tmux client that goes to the pane [default: the one used last]
     #[arg(long, value_name = "CLIENT")]
     client: Option<String>,
 }

@@ -11,7 +11,8 @@ use crate::store::{Store, now_ms};
 use anyhow::Result;
 use serde_json::json;
 
-/// List dead letters: messages that were not given to their recipients: these ended, the line was stuck, or the project was restored
+/// List dead letters: messages that did not arrive because the recipient ended, the line was stuck, or the project
+/// was restored
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm dead\n  swarm dead --json")]
 pub(super) struct Args {

@@ -7,12 +7,12 @@ use serde_json::json;
 
 /// Find the agents in all tmux panes and give new ones their names
 ///
-/// Looks at one tmux server: the one you are in, else your default one. Registers the agents whose working directory
-/// lies in this project.
+/// It searches one tmux server: the one you are in, or your default one. It registers the agents whose working
+/// directory is in this project.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm discover\n  swarm discover --init --quiet")]
 pub(super) struct Args {
-    /// Set the project up first if need be
+    /// Set the project up first if necessary
     #[arg(long)]
     init: bool,
     /// For hooks: every project with agents here, no output, always exit code 0

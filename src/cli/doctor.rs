@@ -10,20 +10,20 @@ use serde_json::json;
 use std::path::PathBuf;
 
 mod finding;
-mod repair;
 mod project;
+mod repair;
 mod state;
 mod team;
 mod terminal;
 
-/// Look for what is wrong: tmux, the plugin, this project's store, the courier, the agents' hooks and PATH
+/// Look for problems in tmux, the plugin, this project's store, the courier, and the agents' hooks and PATH
 ///
-/// Tells what it saw and what to do. Ends with 1 if something is bad; a warning is no failure.
+/// It shows what it found and what to do. The exit code is 1 if something is bad; a warning does not count.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm doctor\n  swarm doctor --fix\n  swarm doctor --json")]
 pub(super) struct Args {
-    /// Repair what can be repaired safely: modes of swarm's own files, leftovers older than a day, an absent or outdated courier,
-    /// the plugin's hooks in tmux
+    /// Repair what is safe to repair: modes of swarm's own files, leftovers older than a day, a missing or outdated
+    /// courier, the plugin's hooks in tmux
     #[arg(long)]
     fix: bool,
     /// Print one JSON object
@@ -114,7 +114,11 @@ fn check(place: &Place) -> Vec<Finding> {
     let unsafe_to_open =
         |f: &Finding| f.verdict == Verdict::Bad && matches!(f.name, "project" | "modes" | "key");
     if found.iter().any(unsafe_to_open) {
-        found.push(Finding::warn("store", "not looked into", "see to what is bad above, then look again"));
+        found.push(Finding::warn(
+            "store",
+            "not looked into",
+            "repair the bad findings above, then run swarm doctor again",
+        ));
         return found;
     }
     let opened = Store::open_root(root).and_then(|store| Ok((store.agents()?, store)));
@@ -138,7 +142,8 @@ fn profiles(found: &mut Vec<Finding>) {
         Ok([]) => found.push(Finding::ok("profiles", "are understood")),
         Ok(problems) => found.extend(problems.iter().map(|p| {
             if p.fatal {
-                let repair = "repair or remove that file; until then nothing is typed into agents of its kind";
+                let repair =
+                    "repair or remove that file; until then nothing is typed into agents of its kind";
                 Finding::bad("profiles", p.text.clone(), repair)
             } else {
                 Finding::warn("profiles", p.text.clone(), "keep one of the two")
@@ -151,8 +156,8 @@ fn profiles(found: &mut Vec<Finding>) {
 /// What is wrong in the settings, one finding each: the rest of a file serves all the same.
 fn settings(place: &Place, found: &mut Vec<Finding>) {
     let config = Files::of(place.root.as_deref()).load();
-    let repair = "swarm config edit, or swarm config unset KEY; `swarm config keys` lists what may be said";
-    found.extend(config.problems.iter().map(|p| Finding::bad("settings", format!("not taken: {p}"), repair)));
+    let repair = "swarm config edit, or swarm config unset KEY; `swarm config keys` lists the settings and their values";
+    found.extend(config.problems.iter().map(|p| Finding::bad("settings", format!("ignored: {p}"), repair)));
     found.extend(
         config
             .ignored
@@ -185,9 +190,9 @@ fn text(findings: &[Finding], repaired: &[Repaired]) -> String {
     }
     let count = |verdict| findings.iter().filter(|f| f.verdict == verdict).count();
     let fixable = findings.iter().filter(|f| f.fix.is_some()).count();
-    let hint = if fixable > 0 { format!("; --fix mends {fixable}") } else { String::new() };
+    let hint = if fixable > 0 { format!("; --fix repairs {fixable}") } else { String::new() };
     text.push_str(&format!(
-        "{} ok, {} to look at, {} bad{hint}\n",
+        "{} ok, {} to check, {} bad{hint}\n",
         count(Verdict::Ok),
         count(Verdict::Warn),
         count(Verdict::Bad)

@@ -14,7 +14,8 @@ use crate::tmux::Server;
 use anyhow::Result;
 use std::path::Path;
 
-/// Tell what swarm makes of a pane: which rule recognised the agent, what its screen shows, and why, and by which way its mail goes
+/// Show what swarm makes of a pane: which rule found the agent, how its screen is read and why, and how its mail
+/// reaches it
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm explain %5\n  swarm explain claude-1")]
 pub(super) struct Args {
@@ -34,7 +35,7 @@ fn sources((store, agent): &(Store, Agent), profile: &Profile, shown: Status) ->
     let ago = |since: u64| print::age(since, now_ms()).trim().to_owned();
     let mut text = String::new();
     if let Some(said) = carriers::said(agent, &profile.carriers) {
-        let differs = if said.status == shown { "" } else { "; the screen shows otherwise" };
+        let differs = if said.status == shown { "" } else { "; the screen shows another state" };
         text.push_str(&format!(
             "  {} says {} since {}{differs}\n",
             said.source,
@@ -55,7 +56,7 @@ fn ways((store, agent): &(Store, Agent), profile: &Profile) -> String {
     let open: Vec<&str> = ways.iter().filter(|(_, judged)| judged.is_ok()).map(|(c, _)| c.word()).collect();
     let mut text = match &open[..] {
         [] => {
-            "mail goes by no way: nothing that the setting delivery.carriers allows reaches it\n".to_owned()
+            "mail cannot reach it: the setting delivery.carriers allows nothing that works here\n".to_owned()
         }
         open => format!("mail goes by {}\n", open.join(", else by ")),
     };
@@ -75,7 +76,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         Ok(agents) => agents.unwrap_or_default(),
         // A pane is looked at whatever the project's state is; a name means nothing then.
         Err(error) if is_pane_id(&args.pane) => {
-            print::tell(&format!("the agents' names are not known: {error:#}"));
+            print::tell(&format!("the agents' names cannot be read: {error:#}"));
             Vec::new()
         }
         Err(error) => return Err(error),
@@ -119,7 +120,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         escape::line(rule)
     ));
     if let Some(why) = profiles.withheld(&sighting.kind) {
-        text.push_str(&format!("state: not read, and nothing is typed there: {why}\n"));
+        text.push_str(&format!("state: not known, so nothing is typed there: {why}\n"));
     }
     if let (Some(profile), Some(look)) = (profiles.get(&sighting.kind), server.look(&pane)?) {
         let reading = observe::reading(profile, sighting.process.pid, &look);

@@ -9,13 +9,13 @@ use crate::store::now_ms;
 use anyhow::Result;
 use serde_json::json;
 
-/// Clean up: leases of the dead, expired ones, tickets nobody waits for, old read mail; sets damaged lease records aside
+/// Clean up leases of dead agents, expired leases, unused tickets and old read mail; set damaged lease records aside
 ///
-/// Only tells what it would do; --yes does it.
+/// Without --yes it only shows what it would do.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm gc\n  swarm gc --yes")]
 pub(super) struct Args {
-    /// Do it
+    /// Do it, do not only show it
     #[arg(long)]
     yes: bool,
     /// Print one JSON object
@@ -59,7 +59,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     text.extend(damaged.iter().map(|d| format!("to quarantine: {}\n", escape::line(d))));
     text.extend(files.iter().map(|f| format!("left by a process that was killed: {}\n", escape::line(f))));
     if old > 0 {
-        text.push_str(&format!("read long ago (mail.keep_read): {old} messages\n"));
+        text.push_str(&format!("read messages older than mail.keep_read: {old}\n"));
     }
     text.push_str(match (text.is_empty(), args.yes) {
         (true, _) => "nothing to clean up\n",

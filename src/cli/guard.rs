@@ -16,21 +16,21 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// Refuse a commit of what another agent holds or has edited (called by git, see `swarm hooks install git`)
+/// Refuse a commit of files that another agent holds or has edited (git calls this; see `swarm hooks install git`)
 ///
-/// Agents are refused with 3, people are warned. `git commit --no-verify` passes it.
+/// An agent is refused with 3; a person is only warned. `git commit --no-verify` skips the check.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  swarm guard\n  swarm guard --committed\n  swarm guard --hook pre-merge-commit"
 )]
 pub(super) struct Args {
-    /// After the commit: give back the automatic leases on what was committed
+    /// After the commit: give back the automatic leases on the committed files
     #[arg(long)]
     committed: bool,
-    /// The hook of git that calls, if it is not pre-commit: pre-merge-commit, post-checkout or reference-transaction
+    /// The git hook that calls, if it is not pre-commit: pre-merge-commit, post-checkout or reference-transaction
     #[arg(long, value_name = "NAME", conflicts_with = "committed")]
     hook: Option<String>,
-    /// What git gives that hook
+    /// The arguments that git gives to that hook
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, requires = "hook")]
     given: Vec<String>,
 }
@@ -41,7 +41,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if error.downcast_ref::<Refusal>().is_some_and(|r| matches!(r, Refusal::Held(_))) {
         return Err(error);
     }
-    super::print::tell(&format!("the guard of commits lets this go on, since it cannot tell: {error:#}"));
+    super::print::tell(&format!("swarm could not check this commit, so git continues: {error:#}"));
     Ok(())
 }
 
@@ -187,7 +187,7 @@ fn refuse(session: &Session, what: &str, claims: &[Claim]) -> Result<()> {
     } else {
         "leave these files out (git restore --staged PATH), or wait: swarm-msg lock --wait 10m PATH"
     };
-    let not = if what == "git commit" { "not committed".to_owned() } else { format!("{what} is not done") };
+    let not = if what == "git commit" { "not committed".to_owned() } else { format!("{what} is refused") };
     Err(Refusal::Held(format!("{not}: {text}; {way}")).into())
 }
 
@@ -196,7 +196,7 @@ fn told(session: &Session, claims: &[Claim]) -> Result<()> {
     let Some(first) = claims.first() else { return Ok(()) };
     let path = |claim: &Claim| crate::core::escape::short(&claim.path.to_string(), 120);
     super::print::tell(&format!(
-        "warning: another commit is checked out now below work that {} has not committed ({}{}): tell them",
+        "warning: you checked out another commit, and {} has uncommitted work in this tree ({}{}): tell them",
         first.who,
         path(first),
         if claims.len() > 1 { format!(" and {} more", claims.len() - 1) } else { String::new() }
@@ -209,7 +209,7 @@ fn told(session: &Session, claims: &[Claim]) -> Result<()> {
             }
             done.push(&claim.who);
             let text = format!(
-                "{} checked out another commit in the work tree in which {} is not committed: look at the branch before you go on",
+                "{} checked out another commit in the work tree where your {} is not committed: check the branch before you continue",
                 session.caller.name,
                 path(claim)
             );

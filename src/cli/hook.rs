@@ -63,7 +63,7 @@ pub(super) fn run(args: &Args) {
     let name = escape::short(&args.event, 40);
     if (error.is::<Late>() || error.is::<Overdue>()) && args.host != Host::OpenCode {
         let told =
-            format!("swarm did not answer {name}, so nothing was checked and no mail was given: {text}");
+            format!("swarm could not handle {name}, so nothing was checked and no mail was given: {text}");
         // It reads nothing, perhaps; then the journal has it.
         let _ = print::within(&format!("{}\n", json!({"systemMessage": told})), OUTPUT);
     }
@@ -169,7 +169,7 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
     if let Some(json) = &reply.json {
         let whole = print::within(&format!("{}\n", crate::core::escape::json(json)), OUTPUT)?;
         if !whole {
-            return Err(Late(format!("its answer was not taken within {} s", OUTPUT.as_secs())).into());
+            return Err(Late(format!("its answer was not read within {} s", OUTPUT.as_secs())).into());
         }
     }
     fault::point("hook-answered");

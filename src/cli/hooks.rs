@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 /// Install swarm's hooks into the agents' own settings, and the guard into git
 ///
-/// With hooks an agent gets its mail whole, forged lines are flagged, and a file is leased before the agent writes it.
+/// With hooks an agent gets its mail whole, sees a warning about forged lines, and leases a file before it writes it.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  swarm hooks diff claude\n  swarm hooks install\n  swarm hooks status --user"
@@ -31,16 +31,16 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// Install them; keeps everything else in the files, and what the files were before
+    /// Install the hooks; everything else in the files stays, and the original files are kept
     #[command(after_help = "Examples:\n  swarm hooks install claude git\n  swarm hooks install --allow")]
     Install(Put),
-    /// Take them out again: byte for byte what was there before, unless somebody changed it since
+    /// Remove the hooks and restore the files byte for byte, unless somebody changed them since
     #[command(after_help = "Example:\n  swarm hooks uninstall")]
     Uninstall(Which),
     /// Show what installing would change
     #[command(after_help = "Example:\n  swarm hooks diff codex --user")]
     Diff(Put),
-    /// Tell what is installed, and what to do next
+    /// Show what is installed, and what to do next
     #[command(after_help = "Example:\n  swarm hooks status")]
     Status(Which),
 }
@@ -49,7 +49,8 @@ enum Action {
 struct Put {
     #[command(flatten)]
     which: Which,
-    /// Put in the rules that let the agent run swarm-msg without asking you, too (claude, codex and gemini); at a terminal you are asked
+    /// Also add the rules that let the agent run swarm-msg without asking you (claude, codex and gemini); at a
+    /// terminal swarm asks you
     #[arg(long)]
     allow: bool,
 }
@@ -65,16 +66,16 @@ impl Action {
 
 #[derive(Debug, clap::Args)]
 struct Which {
-    /// claude, codex, gemini, opencode, git or all; without a word those in use here, and git
+    /// claude, codex, gemini, opencode, git or all [default: the agents in use here, and git]
     #[arg(value_name = "AGENT")]
     agents: Vec<String>,
-    /// Every agent that has hooks, and git, whether it is in use here or not
+    /// Every agent that has hooks, and git, also if it is not in use here
     #[arg(long)]
     all: bool,
-    /// In your own settings, for all projects, instead of this project's
+    /// Use your own settings, for all projects, instead of this project's
     #[arg(long)]
     user: bool,
-    /// In this project's settings (the default)
+    /// Use this project's settings (the default)
     #[arg(long, conflicts_with = "user")]
     project: bool,
 }
@@ -105,8 +106,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let mut places = Places::find(if which.user { Scope::User } else { Scope::Project })?;
     let mut failed: Vec<anyhow::Error> = Vec::new();
     if let Some(why) = places.closed.take() {
-        let why =
-            why.context("nothing is known of the agents of this project, and its hooks can check nothing");
+        let why = why.context("the agents of this project are unknown, and its hooks cannot check anything");
         match args.action {
             Action::Install(_) | Action::Status(_) => failed.push(why),
             Action::Uninstall(_) | Action::Diff(_) => print::tell(&format!("{why:#}")),
@@ -183,7 +183,7 @@ impl Places {
             if matches!(action, Action::Install(_)) && is_terminal() {
                 for host in std::mem::take(&mut rest) {
                     let question =
-                        format!("{} is not in use here. Install its hooks, too? [y/N] ", host.word());
+                        format!("{} is not in use here. Install its hooks too? [y/N] ", host.word());
                     if confirmed(&question)? { used.push(host) } else { rest.push(host) }
                 }
             }
@@ -192,13 +192,13 @@ impl Places {
             let rest: Vec<&str> = rest.into_iter().map(Host::word).collect();
             if !rest.is_empty() {
                 print::tell(&format!(
-                    "not in use here, so left out: {} (name them, or --all)",
+                    "not in use here, so skipped: {} (name them, or use --all)",
                     rest.join(", ")
                 ));
             }
             if chosen.is_empty() {
                 return Err(Refusal::Usage(
-                    "no agent is in use here: name those you want, such as `swarm hooks install claude`, or --all".into(),
+                    "no agent is in use here: name the agents you want, such as `swarm hooks install claude`, or use --all".into(),
                 )
                 .into());
             }
@@ -320,7 +320,7 @@ fn agent(action: &Action, host: Host, places: &Places, failed: &mut Vec<anyhow::
                 let state = match target.presence(&places.program)? {
                     Presence::None => "not installed (swarm hooks install)".to_owned(),
                     Presence::Partial => {
-                        "partial, or of another place of the program (swarm hooks install)".to_owned()
+                        "incomplete, or for another swarm program (swarm hooks install)".to_owned()
                     }
                     Presence::Full => next_step(host, target, places),
                 };
@@ -341,7 +341,7 @@ fn agent(action: &Action, host: Host, places: &Places, failed: &mut Vec<anyhow::
                 } else {
                     take_out(target, &plan, &places.state)?;
                     changed += 1;
-                    format!("{word}: taken out of {}\n", shown(&plan.path))
+                    format!("{word}: removed from {}\n", shown(&plan.path))
                 }
             }
         })
@@ -362,7 +362,7 @@ fn agent(action: &Action, host: Host, places: &Places, failed: &mut Vec<anyhow::
         }
     }
     if let (Action::Uninstall(_), 0, Some(first)) = (action, changed, targets.first()) {
-        print::out(&format!("{word}: nothing of swarm is in {}\n", shown(&first.path)))?;
+        print::out(&format!("{word}: nothing of swarm in {}\n", shown(&first.path)))?;
     }
     if matches!(action, Action::Status(_)) {
         for one in places.live.iter().filter(|a| a.kind == word) {
@@ -405,10 +405,10 @@ fn put_in(target: &Target, allow: bool, places: &Places) -> Result<String> {
     }
     let path = escape::line(&plan.path.display().to_string());
     let hooks = if had_hooks {
-        format!("{word}: is installed already in {path}\n")
+        format!("{word}: already installed in {path}\n")
     } else if target.part != Part::Hooks {
-        let what = if target.part == Part::Entry { "it is named" } else { "a plugin" };
-        format!("{word}: takes mail without a key typed, once it is started again: {what} in {path}\n")
+        let what = if target.part == Part::Entry { "an entry" } else { "a plugin" };
+        format!("{word}: gets mail without typed keys after a restart: {what} in {path}\n")
     } else {
         format!(
             "{word}: {}: {} in {path}\n",
@@ -425,7 +425,7 @@ fn put_in(target: &Target, allow: bool, places: &Places) -> Result<String> {
             format!("{word}: asks before it runs swarm-msg; swarm hooks install {word} --allow adds rules\n")
         }
         None if allow && target.host == Host::OpenCode => {
-            format!("{word}: swarm puts no rules for swarm-msg in; allow it when it asks\n")
+            format!("{word}: swarm has no rules for it; allow swarm-msg when the agent asks\n")
         }
         None => String::new(),
     };
@@ -457,7 +457,7 @@ fn rules(action: &Action, file: &RulesFile, places: &Places) -> Result<String> {
             match (had, wanted) {
                 (true, _) => String::new(),
                 (false, true) => format!(
-                    "{word}: runs swarm-msg without asking (all but lock), in all projects, when it is started next: rules in {path}\n"
+                    "{word}: runs swarm-msg without asking (all but lock), in all projects, from its next start on: rules in {path}\n"
                 ),
                 (false, false) => format!(
                     "{word}: asks before it runs swarm-msg; swarm hooks install {word} --allow adds rules\n"
@@ -467,9 +467,9 @@ fn rules(action: &Action, file: &RulesFile, places: &Places) -> Result<String> {
         Action::Uninstall(_) => {
             let there = !file.uninstall(&places.state)?.is_empty();
             if file.take(places.asking(), &places.state)? {
-                format!("{word}: rules for swarm-msg taken out of {path}\n")
+                format!("{word}: rules for swarm-msg removed from {path}\n")
             } else if there {
-                format!("{word}: rules for swarm-msg stay in {path}: other projects want them\n")
+                format!("{word}: rules for swarm-msg stay in {path}: other projects use them\n")
             } else {
                 String::new()
             }
@@ -530,24 +530,27 @@ pub(super) fn reached(
     match reach {
         Reach::Whole | Reach::Untrusted if called => ("enforced: its hooks have called".into(), None),
         Reach::Whole => (
-            "installed, but it has not called yet".into(),
-            Some(format!("give it a prompt; if it was started before the installation, start {word} again")),
+            "installed, but not called yet".into(),
+            Some(format!("give it a prompt; if it was started before the installation, restart {word}")),
         ),
         Reach::Untrusted => (
             "needs trust: Codex skips the hooks until then".into(),
             Some("type /hooks in it and trust them".into()),
         ),
         Reach::Absent => (
-            format!("not reached: it works in {}, and nothing that it reads there has the hooks", agent.cwd),
+            format!(
+                "not reached: it works in {}, and none of the files that it reads there has the hooks",
+                agent.cwd
+            ),
             Some(format!("cd {quoted} && swarm hooks install {word}")),
         ),
         Reach::Partial(file) => (
-            format!("in part, or of another place of the program: {}", file.display()),
+            format!("incomplete, or for another swarm program: {}", file.display()),
             Some(format!("cd {quoted} && swarm hooks install {word}")),
         ),
         Reach::Off(file, key) => (
             format!("installed, but switched off in {} ({key})", file.display()),
-            Some(format!("take {key} out of that file")),
+            Some(format!("remove {key} from that file")),
         ),
     }
 }
@@ -567,15 +570,15 @@ impl Removal {
     pub(super) fn tell(&self) -> String {
         match self {
             Removal::Agent(target, _) => {
-                format!("take swarm's hooks out of {} ({})", target.path.display(), target.host.word())
+                format!("remove swarm's hooks from {} ({})", target.path.display(), target.host.word())
             }
             Removal::Rules(file, _) => {
-                format!("take the rules for swarm-msg out of {} ({})", file.path.display(), file.host.word())
+                format!("remove the rules for swarm-msg from {} ({})", file.path.display(), file.host.word())
             }
             Removal::Git(guards, _, root) => {
                 let dirs: Vec<String> = guards.iter().map(|g| g.dir().display().to_string()).collect();
                 let dirs = if dirs.is_empty() { root.display().to_string() } else { dirs.join(", ") };
-                format!("take the guard of commits out of {dirs}")
+                format!("remove the guard of commits from {dirs}")
             }
         }
     }
@@ -680,14 +683,14 @@ fn git(action: &Action, places: &Places) -> Result<()> {
                 format!("git       {}: {dir}{whose}\n", told(standing, guard, places))
             }
             (Action::Diff(_), None) => {
-                format!("git: would put {} into {dir}{whose}, beside what is there\n", git::NAMES)
+                format!("git: would add {} to {dir}{whose}, beside the hooks there\n", git::NAMES)
             }
             (Action::Install(_), Some(_)) if standing == Standing::Whole => {
                 format!("git: enforced by your own hooks in {dir}{whose}\n")
             }
             (Action::Install(_) | Action::Diff(_), Some(why)) => {
                 refused = refused.or(Some(Refusal::Usage(why.to_owned())));
-                format!("git: left alone{whose}: {why}\n")
+                format!("git: not changed{whose}: {why}\n")
             }
             (Action::Install(_), None) => {
                 guard.install(&places.program)?;
@@ -697,14 +700,14 @@ fn git(action: &Action, places: &Places) -> Result<()> {
             (Action::Uninstall(_), _) => {
                 let taken = guard.refused().is_none() && guard.uninstall()?;
                 changed |= taken;
-                if taken { format!("git: taken out of {dir}{whose}\n") } else { String::new() }
+                if taken { format!("git: removed from {dir}{whose}\n") } else { String::new() }
             }
         };
         print::out(&text)?;
         for left in if matches!(action, Action::Diff(_)) { Vec::new() } else { guard.orphans() } {
             let left = escape::line(&left.display().to_string());
             print::tell(&format!(
-                "{left} was your hook before another tool wrote its own in its place: nothing runs it now; move it where you want it"
+                "{left} was your hook before another tool replaced it: nothing runs it now; move it where you want it"
             ));
         }
     }
@@ -717,7 +720,7 @@ fn git(action: &Action, places: &Places) -> Result<()> {
             if !changed {
                 let dir =
                     guards.first().map(|g| escape::line(&g.dir().display().to_string())).unwrap_or_default();
-                print::out(&format!("git: nothing of swarm is in {dir}\n"))?;
+                print::out(&format!("git: nothing of swarm in {dir}\n"))?;
             }
         }
         _ => {}
@@ -730,8 +733,8 @@ fn told(standing: Standing, guard: &Guard, places: &Places) -> &'static str {
         || Installed::load(&places.state, &places.root).is_some_and(|i| i.displaced().contains(&guard.dir()));
     match standing {
         Standing::Whole => "enforced",
-        _ if missed() => "displaced: another tool wrote its hooks over it (swarm hooks install git)",
-        Standing::Partial => "partial, or of another place of the program (swarm hooks install git)",
+        _ if missed() => "displaced: another tool overwrote it (swarm hooks install git)",
+        Standing::Partial => "incomplete, or for another swarm program (swarm hooks install git)",
         Standing::Absent => "not installed (swarm hooks install git)",
     }
 }

@@ -11,10 +11,10 @@ use serde_json::json;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm-msg inbox\n  swarm-msg inbox --all --limit 20")]
 pub(super) struct Args {
-    /// List what was read, too
+    /// Also list read messages
     #[arg(long)]
     pub(super) all: bool,
-    /// Show the newest N only
+    /// Show only the newest N
     #[arg(long, value_name = "N")]
     pub(super) limit: Option<usize>,
     /// Print one JSON object
@@ -73,7 +73,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         ));
     }
     if listed.len() < total {
-        text.push_str(&format!("{} older ones are not shown\n", total - listed.len()));
+        text.push_str(&format!("{} older messages are not shown\n", total - listed.len()));
     }
     text.push_str("read one: swarm-msg read ID; answer: swarm-msg reply ID \"...\"\n");
     print::out(&text)

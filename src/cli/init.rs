@@ -8,7 +8,8 @@ use anyhow::Result;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm init\n  swarm init --new-key")]
 pub(super) struct Args {
-    /// Begin again with a new key, if the project's key is lost for good: what is there is set aside (the human only)
+    /// Start again with a new key if the project's key is lost for good; old records are set aside (for the human
+    /// only)
     #[arg(long)]
     new_key: bool,
 }
@@ -17,12 +18,12 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let here = session::here()?;
     if args.new_key {
         if stranger::above()?.is_some() {
-            let text = "only the human can begin again with a new key: this command runs below an agent";
+            let text = "only the human can start again with a new key; this command runs below an agent";
             return Err(Refusal::Usage(text.into()).into());
         }
         let store = Store::init_with_new_key(&here)?;
         return print::out(&format!(
-            "{} has a new key; what was there is set aside in .swarm/aside/\n",
+            "{} has a new key; the old records are in .swarm/aside/\n",
             escape::line(&store.root().display().to_string())
         ));
     }

@@ -10,15 +10,15 @@ use anyhow::Result;
 
 /// Go to an agent's pane, to the next one that needs you, or back
 ///
-/// `next` goes to the agents with an open dialog, the one that waits longest first, then to those whose mail is held, and
-/// from one of them to the following. `back` goes where the last jump came from.
+/// `next` goes through the agents with an open dialog, the longest wait first, and then through those whose mail is
+/// held. `back` goes where the last jump came from.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm jump next\n  swarm jump back\n  swarm jump codex-1")]
 pub(super) struct Args {
-    /// An agent's name, or next, or back
+    /// An agent's name, `next`, or `back`
     #[arg(value_name = "NAME|next|back")]
     to: String,
-    /// The tmux client that goes there; the one used last if not given
+    /// The tmux client that goes there [default: the one used last]
     #[arg(long, value_name = "CLIENT")]
     client: Option<String>,
 }

@@ -43,7 +43,7 @@ pub(super) fn holder(session: &Session) -> Holder {
 pub(super) fn patterns(session: &Session, paths: &[OsString]) -> Result<Vec<PathPattern>> {
     if paths.len() > MAX_PATHS {
         return Err(
-            Refusal::Usage(format!("at most {MAX_PATHS} paths are taken; lease their directory")).into()
+            Refusal::Usage(format!("at most {MAX_PATHS} paths are allowed; lease their directory")).into()
         );
     }
     let here = super::session::here()?;
@@ -102,7 +102,7 @@ pub(super) fn blocker(blocker: &Blocker, now: &Moment) -> String {
             format!("{} is held by {}{via}", blocker.wanted, held_by(lease, now))
         }
         Why::Waits(waiter) => {
-            let how = if waiter.offered.is_some() { "is being offered" } else { "is waited for first" };
+            let how = if waiter.offered.is_some() { "is being offered" } else { "is already waited for" };
             format!("{} {how} by {} (ticket {})", blocker.wanted, waiter.holder.name, waiter.ticket)
         }
     }

@@ -16,10 +16,11 @@ use serde_json::json;
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
-/// Lease files before you edit them: nobody else can, until you unlock them or are gone
+/// Lease files before you edit them; nobody else can lease them until you unlock them or end
 ///
-/// A path is a file, a directory (everything below it) or a glob (* within a name, ** across directories). Several paths are
-/// granted together or not at all. Your own lease is renewed. Ends with 3 if somebody else is in the way, and says who.
+/// A path is a file, a directory (everything below it) or a glob (* within a name, ** across directories). Several
+/// paths are granted together or not at all. Your own lease is renewed. If somebody else holds a path, the command
+/// says who, and ends with 3.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  swarm-msg lock src/parser.rs --reason \"new syntax\"\n  swarm-msg lock src/ 'tests/**/*.rs' --ttl 1h --wait 10m\n  swarm lock Cargo.lock --wait 5m -- cargo update"
@@ -28,32 +29,32 @@ pub(super) struct Args {
     /// Files, directories or globs
     #[arg(required_unless_present = "name", value_name = "PATH")]
     paths: Vec<OsString>,
-    /// In the whole team: for every clone on every host, whatever is checked out there
+    /// Lease the path in the whole team: in every clone on every host, whatever is checked out there
     #[arg(long)]
     team: bool,
-    /// Something that is no file, such as deploy or staging-db: one at a time has it, in the whole team if there is one
+    /// Lease something that is not a file, such as deploy or staging-db; in the whole team if there is one
     #[arg(long, value_name = "NAME")]
     name: Vec<String>,
-    /// Let others hold it too, as long as they share it: to read undisturbed
+    /// Share the lease with others who also use --shared: for undisturbed reading
     #[arg(long)]
     shared: bool,
-    /// How long it is yours without renewal (1s to 24h); without this as lease.ttl says: 15m
+    /// How long the lease lasts without renewal, 1s to 24h [default: the setting lease.ttl, 15m]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     ttl: Option<u64>,
-    /// What for, in at most 512 characters: shown to those who want it too
+    /// The reason, at most 512 characters; others who want the path see it
     #[arg(long, value_name = "TEXT", value_parser = lease::reason)]
     reason: Option<Reason>,
-    /// Queue if it is not free, for this long: you are told by message when it is your turn; a person, or a COMMAND, is
-    /// kept waiting instead
+    /// Wait in the queue for at most this time. An agent gets a message when it is its turn; a person, or a COMMAND,
+    /// waits here
     #[arg(long, value_name = "TIME", value_parser = duration)]
     wait: Option<u64>,
-    /// Only tell what would happen
+    /// Only show what would happen
     #[arg(long, conflicts_with_all = ["wait", "command"])]
     dry_run: bool,
     /// Print one JSON object
     #[arg(long, conflicts_with = "command")]
     json: bool,
-    /// Run this under the lease, which ends with it; its exit code becomes this one's
+    /// Run this command under the lease, which ends with it; the exit code is the command's
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
@@ -108,7 +109,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     };
     for (path, other, lease) in &linked {
         print::tell(&format!(
-            "{path} and {other} are one file (hard links), and {other} is held by {}: what is written in place under one name changes both",
+            "{path} and {other} are one file (hard links), and {other} is held by {}: a write through one name changes both",
             lease::held_by(lease, &clock::now()?)
         ));
     }
@@ -192,7 +193,7 @@ fn tell(request: &Request, outcome: &Outcome, as_json: bool, dry_run: bool) -> R
         Outcome::Granted(_) if dry_run => print::out(&format!("free for you: {}\n", event::list(&request.paths))),
         Outcome::Granted(grant) => print::out(&granted(grant, &now)),
         Outcome::Queued { ticket, ahead, blockers } => Err(Refusal::Held(format!(
-            "queued: ticket {ticket}, {ahead} before you; {}. You are told by message when it is your turn; do not edit before",
+            "queued: ticket {ticket}, {ahead} before you; {}. You get a message when it is your turn; do not edit before that",
             lease::blockers(blockers, &now)
         ))
         .into()),
@@ -201,7 +202,7 @@ fn tell(request: &Request, outcome: &Outcome, as_json: bool, dry_run: bool) -> R
             Err(Refusal::Held(format!("{}; {advice}", lease::blockers(blockers, &now))).into())
         }
         Outcome::Cycle(names) => Err(Refusal::Held(format!(
-            "waiting for it would never end: {}; give back something that the others wait for first (swarm-msg locks)",
+            "waiting would never end: {}; first give back something that the others wait for (swarm-msg locks)",
             ring(names)
         ))
         .into()),

@@ -6,7 +6,7 @@ use crate::store::leases::Damaged;
 use anyhow::Result;
 use serde_json::json;
 
-/// List all leases, and who waits for one
+/// List all leases and who waits for them
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm-msg locks\n  swarm locks --json")]
 pub(super) struct Args {

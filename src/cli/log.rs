@@ -14,19 +14,19 @@ use std::time::Duration;
     after_help = "Examples:\n  swarm log -n 50\n  swarm log -f --agent codex-1\n  swarm log --event sent --since 1h --json"
 )]
 pub(super) struct Args {
-    /// Go on with what happens from now on, until interrupted
+    /// Also print new entries, until interrupted
     #[arg(short, long)]
     follow: bool,
-    /// The newest N entries; 0 for all
+    /// Print the newest N entries; 0 prints all
     #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
     lines: usize,
-    /// Entries of this event only, such as sent, delivery, read, granted; may be repeated
+    /// Only entries of this event, such as sent, delivery, read or granted; may be repeated
     #[arg(long = "event", visible_alias = "type", value_name = "EVENT")]
     events: Vec<String>,
-    /// Entries that name this agent only
+    /// Only entries that name this agent
     #[arg(long, value_name = "NAME")]
     agent: Option<String>,
-    /// Entries of this last time only, such as 90s, 15m, 24h or 7d
+    /// Only entries of this last time, such as 90s, 15m, 24h or 7d
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<u64>,
     /// Print the entries as they are stored, one JSON object per line
@@ -70,10 +70,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if let Some(none) = args.events.iter().find(|event| !seen.contains(*event)) {
         let all: Vec<&str> = seen.iter().map(String::as_str).collect();
         let none = escape::short(none, 40);
-        print::tell(&format!(
-            "no entry of this journal is of the event '{none}'; there are: {}",
-            all.join(", ")
-        ));
+        print::tell(&format!("this journal has no event '{none}'; it has: {}", all.join(", ")));
     }
     if !args.follow {
         return Ok(());

@@ -5,14 +5,14 @@ use clap::CommandFactory;
 use clap_mangen::{Man, generate_to};
 use std::path::PathBuf;
 
-/// Print the manual page, or write those of all commands
+/// Print the manual page, or write the pages of all commands
 ///
-/// With DIR: swarm.1, swarm-msg.1 and one for each of their commands, such as swarm-msg-send.1. What was there under these names is
-/// replaced.
+/// With DIR it writes swarm.1, swarm-msg.1 and a page for each of their commands, such as swarm-msg-send.1. Existing
+/// files with these names are replaced.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm man | man -l -\n  swarm man ~/.local/share/man/man1")]
 pub(super) struct Args {
-    /// Where to write the pages; it is made if it is not there
+    /// The directory for the pages; it is made if it does not exist
     dir: Option<PathBuf>,
 }
 

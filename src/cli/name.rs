@@ -8,7 +8,7 @@ use crate::store::now_ms;
 use crate::tmux::Server;
 use anyhow::Result;
 
-/// Give an agent another name; its mail and its old name stay its own
+/// Rename an agent; it keeps its mail, and mail to its old name still arrives
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm name claude-1 reviewer\n  swarm name %5 reviewer")]
 pub(super) struct Args {
@@ -27,7 +27,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     };
     if args.agent == Name::human().as_str() {
         return Err(Refusal::Usage(
-            "the human has no other name; `swarm name AGENT NEW` is for agents".into(),
+            "the human cannot be renamed; `swarm name AGENT NEW` is for agents".into(),
         )
         .into());
     }
@@ -35,7 +35,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let own = agent.name == session.caller.name;
     if !session.is_human() && (!own || session.caller.identity == Identity::Env) {
         return Err(Refusal::Usage(format!(
-            "only the human, or {0} itself, gives {0} another name; you are {1} (by {2})",
+            "only the human, or {0} itself, can rename {0}; you are {1} (known by {2})",
             agent.name,
             session.caller.name,
             session.caller.identity.word()
@@ -49,8 +49,12 @@ pub(super) fn run(args: &Args) -> Result<()> {
             return Err(session.unknown(&args.agent).into());
         };
         if let Some(bearer) = known.iter().find(|a| a.answers_to(&to) && a.process != current.process) {
-            let how = if bearer.is_live() { "is" } else { "was, and may still have mail as," };
-            return Err(Refusal::Usage(format!("another agent {how} {to}")).into());
+            let why = if bearer.is_live() {
+                format!("another agent is called {to}")
+            } else {
+                format!("another agent was called {to}, and may still have its mail")
+            };
+            return Err(Refusal::Usage(why).into());
         }
         if current.name != to && own {
             // People are told of each: an agent's new names count as messages of its.

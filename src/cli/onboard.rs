@@ -9,21 +9,21 @@ use crate::core::refusal::Refusal;
 use anyhow::Result;
 use std::collections::BTreeMap;
 
-/// Tell agents how to talk here, each once
+/// Tell each agent, once, how to talk here
 ///
-/// One message to every living agent that was not told yet, or to the one named. With --print nothing is sent: it prints a
-/// section for an AGENTS.md or CLAUDE.md.
+/// It sends one message to every living agent that has not had it yet, or to the named one. With --print it sends
+/// nothing, and prints a section for AGENTS.md or CLAUDE.md.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  swarm onboard\n  swarm onboard codex-1 --again\n  swarm onboard --print >> AGENTS.md"
 )]
 pub(super) struct Args {
-    /// Only this agent
+    /// Tell only this agent
     name: Option<String>,
     /// Print a section for AGENTS.md or CLAUDE.md instead
     #[arg(long)]
     print: bool,
-    /// Those who were told before, too
+    /// Also tell agents that were told before
     #[arg(long)]
     again: bool,
     #[command(flatten)]
@@ -65,7 +65,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         }
     };
     if chosen.is_empty() {
-        return print::out("everybody was told before (--again tells them again)\n");
+        return print::out("every agent was told before (--again tells them again)\n");
     }
     // One message for all who call it the same.
     let mut groups: BTreeMap<String, Vec<Name>> = BTreeMap::new();

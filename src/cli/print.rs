@@ -73,7 +73,7 @@ pub(super) fn taken() -> Result<()> {
     let mode =
         fcntl(&stdout, FcntlArg::F_GETFL).map(|flags| OFlag::from_bits_retain(flags) & OFlag::O_ACCMODE);
     if is_null && mode == Ok(OFlag::O_RDWR) {
-        bail!("standard output is closed: nothing can be printed, so nothing was marked as read");
+        bail!("standard output is closed, so nothing was printed or marked as read");
     }
     Ok(())
 }

@@ -6,18 +6,18 @@ use crate::store::now_ms;
 use anyhow::Result;
 use serde_json::json;
 
-/// Read messages: prints them whole and marks them read
+/// Read messages: print them whole and mark them read
 ///
-/// Without an id: your oldest unread message. What could not be printed stays unread.
+/// Without an id it reads your oldest unread message. A message that cannot be printed stays unread.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm-msg read\n  swarm-msg read p5kg9tyf\n  swarm-msg read --all")]
 pub(super) struct Args {
     /// The messages' ids, or at least 4 characters of their beginnings
     ids: Vec<String>,
-    /// All unread messages
+    /// Read all unread messages
     #[arg(long, conflicts_with = "ids")]
     all: bool,
-    /// Print one message's text only, byte for byte
+    /// Print only the text of one message, byte for byte
     #[arg(long, conflicts_with_all = ["all", "json"])]
     body: bool,
     /// Print one JSON object

@@ -8,9 +8,10 @@ use anyhow::{Result, anyhow};
 use serde_json::json;
 use std::ffi::OsString;
 
-/// Keep your leases for longer; answers a challenge
+/// Extend your leases; this also answers a challenge
 ///
-/// Without a path: all of yours. Never shortens a lease. Ends with 3 if somebody else has it by now.
+/// Without a path it renews all your leases. It never shortens a lease. It ends with 3 if somebody else has the lease
+/// by now.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm-msg renew\n  swarm-msg renew src/parser.rs --ttl 1h")]
 pub(super) struct Args {
@@ -20,7 +21,7 @@ pub(super) struct Args {
     /// The lease with this number, if it is still yours
     #[arg(long, value_name = "NUMBER", conflicts_with = "paths")]
     fence: Option<u64>,
-    /// For how long from now; without this as lease.ttl says: 15m
+    /// How long from now [default: the setting lease.ttl, 15m]
     #[arg(long, value_name = "TIME", value_parser = lease::duration)]
     ttl: Option<u64>,
     /// Print one JSON object
@@ -71,7 +72,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         }
     }
     if renewed.is_empty() {
-        return Err(print::told(anyhow!("you hold no such lease; see swarm-msg locks")));
+        return Err(print::told(anyhow!("you do not hold that lease; see swarm-msg locks")));
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use crate::core::message::MessageType;
 use crate::store::post::Draft;
 use anyhow::Result;
 
-/// Answer a message in its thread; marks it read, and acknowledges it if that was asked for
+/// Answer a message in its thread; also marks it read, and acknowledges it if the sender asked for that
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  swarm-msg reply p5kg9tyf \"yes: 42 tests pass\"\n  cargo test 2>&1 | swarm-msg reply p5kg -"

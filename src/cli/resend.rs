@@ -6,16 +6,16 @@ use crate::store::now_ms;
 use crate::store::post::Draft;
 use anyhow::Result;
 
-/// Send a message again, to others if need be: the way out for dead letters
+/// Send a message again, for example a dead letter, to the same or other recipients
 ///
-/// It is a new message with the same text, type and thread. Only its sender and the human can send it again. A dead
-/// letter that was sent again is one no longer.
+/// The copy is a new message with the same text, type and thread. Only the sender and the human can send a message
+/// again. A dead letter leaves the list when it is sent again.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm resend p5kg9tyf\n  swarm resend p5kg9tyf --to codex-1")]
 pub(super) struct Args {
     /// The message's id, or at least 4 characters of its beginning
     id: String,
-    /// Whom to instead: a name, several separated by commas, @all, or human
+    /// Other recipients: a name, several separated by commas, @all, or human
     #[arg(long, value_name = "NAME")]
     to: Option<String>,
     #[command(flatten)]
@@ -30,7 +30,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         original.from == caller.name || original.from.local().is_some_and(|n| caller.aliases.contains(n));
     if !own && !caller.name.is_human() {
         let text = format!(
-            "{} is {}'s: only its sender and the human can send it again",
+            "{} is from {}: only its sender and the human can send it again",
             original.id, original.from
         );
         return Err(Refusal::Usage(text).into());

@@ -6,22 +6,22 @@ use anyhow::Result;
 
 /// Send a message to agents, to all of them, or to the human
 ///
-/// The text arrives in the recipient's prompt, signed, once, when its composer is idle and empty. The command ends with 0
-/// as soon as the message is durable, and prints how far it came within 2 s. Of several recipients those that are there get it; for
-/// a name that nobody bears it ends with 5 and says so.
+/// The signed text arrives in the recipient's prompt, once, when its composer is idle and empty. The command ends
+/// with 0 as soon as the message is on disk, and prints how far it came within 2 s. If one of several recipients does
+/// not exist, the others still get it, and the command reports the name and ends with 5.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  swarm-msg send reviewer \"is the parser done?\"\n  swarm-msg send claude-1,codex-1 --type REVIEW-REQUEST --ack \"see src/parse.rs\"\n  git diff | swarm-msg send @all -"
 )]
 pub(super) struct Args {
-    /// Whom to: a name, several separated by commas, @all, or human
+    /// The recipients: a name, several separated by commas, @all, or human
     to: String,
     /// The text, in one argument; - reads it from standard input
     body: String,
     /// QUESTION, REVIEW-REQUEST, BLOCKED, COMPLETED, CHALLENGE, INFO or ACK
     #[arg(short = 't', long = "type", value_name = "TYPE", default_value = "INFO")]
     kind: MessageType,
-    /// Further recipients
+    /// More recipients
     #[arg(long = "also", value_name = "NAME")]
     also: Vec<String>,
     /// Ask for an acknowledgement
@@ -30,7 +30,7 @@ pub(super) struct Args {
     /// Deliver before other waiting mail
     #[arg(long)]
     urgent: bool,
-    /// Your own name; refused if you are somebody else
+    /// Your own name; the command refuses it if you are somebody else
     #[arg(long, value_name = "NAME")]
     from: Option<String>,
     #[command(flatten)]

@@ -220,7 +220,7 @@ impl Session {
         }
         if !self.is_itself(&caller)? {
             return Err(Refusal::Usage(format!(
-                "you are an agent that {0} started for itself: you have no name and no mail here. Tell {0} what is to be done",
+                "you are an agent that {0} started: you have no name and no mail here. Tell {0} what you need",
                 caller.name
             ))
             .into());
@@ -291,7 +291,7 @@ impl Session {
         }
         if let [first, rest @ ..] = &config.problems[..] {
             let more = if rest.is_empty() { String::new() } else { format!(" (and {} more)", rest.len()) };
-            super::print::tell(&format!("not taken: {first}{more}; see `swarm config validate`"));
+            super::print::tell(&format!("ignored: {first}{more}; see `swarm config validate`"));
         }
         Ok(config)
     }
@@ -339,8 +339,10 @@ impl Session {
             match self.store.message(&first.mailbox, &aliases, first.folder, &first.file)? {
                 Some(Ok(message)) => return Ok((first, message)),
                 Some(Err(refused)) => {
-                    let text =
-                        format!("message {} was refused: {}; it is in quarantine now", first.id, refused.why);
+                    let text = format!(
+                        "message {} is not valid: {}; it is in quarantine now",
+                        first.id, refused.why
+                    );
                     return Err(Refusal::BadSignature(text).into());
                 }
                 None => {}
@@ -354,7 +356,7 @@ impl Session {
         if mine && !found.is_empty() && !found.iter().any(|f| self.own(&f.mailbox)) {
             let to: Vec<String> = found.iter().map(|f| f.mailbox.to_string()).collect();
             let text = format!(
-                "message '{short}' is to {}, not to you ({}): only a recipient reads, answers or acknowledges it (`show` prints it, `send` writes to its sender)",
+                "message '{short}' is to {}, not to you ({}): only a recipient can read, answer or acknowledge it (`show` prints it, `send` writes to its sender)",
                 to.join(", "),
                 self.caller.name
             );

@@ -4,7 +4,8 @@ use crate::core::lease::stats::{Spread, Stats, Tally};
 use anyhow::Result;
 use serde_json::json;
 
-/// Figures about leases, from the journal: grants, denials, waits, hold times, contended paths, waits for the mutex
+/// Show figures about leases from the journal: grants, denials, waits, hold times, contended paths, waits for the
+/// mutex
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm stats\n  swarm stats --json")]
 pub(super) struct Args {

@@ -11,7 +11,7 @@ use crate::store::now_ms;
 use anyhow::Result;
 use serde_json::json;
 
-/// Tell how far a message came with each recipient, and why it waits; without an id: the project at a glance
+/// Show how far a message came with each recipient, and why it waits; without an id, show the project at a glance
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm status\n  swarm-msg status p5kg9tyf")]
 pub(super) struct Args {

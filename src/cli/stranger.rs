@@ -37,12 +37,12 @@ impl Stranger {
         let home = self.cwd.as_deref().and_then(Store::root_around);
         let (place, remedy) = match (&self.cwd, &home) {
             (_, Some(home)) if home == root => (
-                "works here, but in no tmux pane that could be looked at from here".to_owned(),
+                "works here, but not in a tmux pane that can be seen from here".to_owned(),
                 "start it in a tmux pane, or run `swarm discover` in the pane's tmux",
             ),
             (_, Some(home)) => (
                 format!("works in the project {}", shown(home)),
-                "to speak in its own project, unset SWARM_ROOT and run the command in that project",
+                "to write in its own project, unset SWARM_ROOT and run the command there",
             ),
             (Some(cwd), None) => (
                 format!("works in {}, which belongs to no project", shown(cwd)),
@@ -53,7 +53,7 @@ impl Stranger {
             }
         };
         Refusal::Stranger(format!(
-            "this command runs below {} (process {}), which is not an agent of this project ({}) and does not pass for the human: it {place}; {remedy}",
+            "this command runs below {} (process {}), which is not an agent of this project ({}) and does not count as the human: it {place}; {remedy}",
             escape::short(&self.kind, 32),
             self.pid,
             shown(root)

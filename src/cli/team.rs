@@ -31,10 +31,10 @@ pub(super) const PATIENCE: Duration = Duration::from_millis(1500);
 const SILENT: u64 = 15_000;
 
 #[allow(clippy::doc_markdown)] // help for people
-/// A team over several hosts: one roster, mail both ways, and leases that one agent in all of it holds
+/// Work in a team over several hosts: one roster, mail between hosts, and leases for the whole team
 ///
-/// Each host keeps its own project and everything in it works without the team, too. What is shared goes through a small PostgreSQL on one
-/// host, which others reach by ssh. Needs `swarm-link` beside this program.
+/// Each host keeps its own project, which also works without the team. Shared data goes through a small PostgreSQL on
+/// one host; the others reach it by ssh. This needs `swarm-link` beside this program.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  swarm team init\n  swarm team invite\n  swarm team join ssh://build/5f0c2a9e77b1d346 --code 7k2m-…\n  swarm team"
@@ -55,52 +55,53 @@ pub(super) enum Act {
         #[arg(long)]
         json: bool,
     },
-    /// Make a team, with a PostgreSQL of its own on this machine: no root, no port, no password
+    /// Make a team with its own PostgreSQL on this machine; it needs no root, no port and no password
     #[command(after_help = "Examples:\n  swarm team init\n  swarm team init --host build")]
     Init {
-        /// This host's name in the team; without this: the machine's
+        /// This host's name in the team [default: the machine's name]
         #[arg(long, value_name = "NAME")]
         host: Option<String>,
         /// How long a host counts as there without a sign of life (ms): for tests
         #[arg(long, hide = true)]
         ttl_ms: Option<u64>,
     },
-    /// Print what another host joins with: good once, for 15 minutes
+    /// Print the command with which another host joins; it works once, for 15 minutes
     #[command(after_help = "Example:\n  swarm team invite")]
     Invite,
-    /// Enter a team: its agents can write to yours from then on
+    /// Join a team; from then on its agents can write to yours
     #[command(after_help = "Example:\n  swarm team join ssh://build/5f0c2a9e77b1d346 --code 7k2m-…")]
     Join {
-        /// What `invite` printed: `ssh://HOST/ID`; the id alone on the same machine; or the directory of a socket
+        /// The place that `invite` printed: `ssh://HOST/ID`; on the same machine the id alone; or the directory of a
+        /// socket
         place: String,
-        /// The invitation
+        /// The code that `invite` printed
         #[arg(long)]
         code: String,
-        /// This host's name in the team; without this: the machine's
+        /// This host's name in the team [default: the machine's name]
         #[arg(long, value_name = "NAME")]
         host: Option<String>,
     },
-    /// Leave the team; its maker leaves last and ends it
+    /// Leave the team; the host that made it leaves last, and ends it
     #[command(after_help = "Example:\n  swarm team leave")]
     Leave {
-        /// Also if the engine cannot be told
+        /// Leave also if the engine cannot be reached
         #[arg(long)]
         force: bool,
     },
-    /// List the hosts, when they were heard, and who is there
+    /// List the hosts, when each was last heard, and who is there
     #[command(after_help = "Example:\n  swarm team hosts")]
     Hosts {
         /// Print one JSON object
         #[arg(long)]
         json: bool,
     },
-    /// Take a host out of the team, at once: its leases, its mail under way, its access
+    /// Remove a host from the team at once: its leases, its mail under way, its access
     #[command(after_help = "Example:\n  swarm team remove laptop")]
     Remove {
-        /// Which
+        /// The host to remove
         host: String,
     },
-    /// Begin again after the engine lost its latest records: all team leases are taken anew
+    /// Start again after the engine lost its latest records; all team leases must be taken again
     #[command(after_help = "Example:\n  swarm team reset --yes")]
     Reset {
         /// Do it
@@ -123,7 +124,7 @@ fn hand_over() -> Result<()> {
     let program = start::link_program()?;
     if !program.exists() {
         return Err(Refusal::Usage(format!(
-            "{} is not there: build it with `cargo build --release --features team`, or `plugin/install.sh --team build` in the plugin's directory",
+            "{} is missing: build it with `cargo build --release --features team`, or `plugin/install.sh --team build` in the plugin's directory",
             program.display()
         ))
         .into());
@@ -214,7 +215,7 @@ fn host_line(host: &HostCard, me: &Membership) -> String {
     } else {
         ("○", format!("not reached, last heard {} ago", age(host.heard)))
     };
-    let known = if host.known { "" } else { ", its key is not vouched for yet" };
+    let known = if host.known { "" } else { ", nobody has vouched for its key yet" };
     format!("{sign} {:<16} {heard}{known}, {} agents", host.name, host.members.len())
 }
 

@@ -13,9 +13,11 @@ use std::io::{ErrorKind, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Take swarm off this machine: tmux keys and hooks, the agents' hooks, git's guard, the courier, what the plugin built
+/// Remove swarm from this machine: tmux keys and hooks, the agents' hooks, git's guard, the courier, the built
+/// program
 ///
-/// Shows what it will do and asks. Run it before you remove the plugin, and in each project with hooks of its own.
+/// It shows what it will do, and asks. Run it before you remove the plugin, and in each project with hooks of its
+/// own.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  swarm uninstall --dry-run\n  swarm uninstall\n  swarm uninstall --state --yes"
@@ -27,7 +29,7 @@ pub(super) struct Args {
     /// Also remove this project's .swarm/ (with all mail) and the signing keys of all projects
     #[arg(long)]
     state: bool,
-    /// Only show what would be done
+    /// Only show what it would do
     #[arg(long)]
     dry_run: bool,
 }
@@ -78,7 +80,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         }
     }
     if failed > 0 {
-        bail!("{failed} of these could not be done; the others were: repair that, then run it again");
+        bail!("{failed} of these steps failed; the others are done. Repair the cause, then run it again");
     }
     print::out(&format!("done\n{}", rest(args.state)))
 }
@@ -95,7 +97,7 @@ fn rest(state: bool) -> &'static str {
 fn confirmed() -> Result<bool> {
     if !std::io::stdin().is_terminal() {
         return Err(Refusal::Usage(
-            "there is no terminal to ask at: --yes does it, --dry-run shows it".into(),
+            "there is no terminal to ask at: use --yes to do it, --dry-run to see it".into(),
         )
         .into());
     }
@@ -109,7 +111,9 @@ fn plan(root: Option<&Path>, state: bool) -> Result<Vec<Step>> {
     let health = server.health();
     let hung = health.as_ref().err().filter(|error| hangs(error));
     if let Some(error) = hung {
-        super::print::tell(&format!("what is in tmux stays there, do this again when it answers: {error:#}"));
+        super::print::tell(&format!(
+            "swarm stays in that tmux server; run this again when it answers: {error:#}"
+        ));
     }
     let answers = hung.is_none();
     // No server is no obstacle: then there is nothing in it.
@@ -129,7 +133,7 @@ fn plan(root: Option<&Path>, state: bool) -> Result<Vec<Step>> {
     }
     if state {
         let project = root.map(|root| (root.join(".swarm"), "this project's mail, leases and log"));
-        let keys = (key::state_home()?, "the signing keys of all projects, and what settings were before");
+        let keys = (key::state_home()?, "the signing keys of all projects, and the original settings files");
         for (dir, what) in project.into_iter().chain([keys]) {
             if dir.symlink_metadata().is_ok_and(|m| m.is_dir()) {
                 steps.push(Step::Directory(dir, what));
@@ -155,10 +159,10 @@ impl Step {
     fn tell(&self) -> String {
         match self {
             Step::Plugin(server, _) => {
-                format!("tmux at {}: take out keys, hooks and options", server.socket())
+                format!("tmux at {}: remove keys, hooks and options", server.socket())
             }
             Step::Marks(server) => {
-                format!("tmux at {}: take names and counts off the panes", server.socket())
+                format!("tmux at {}: remove names and counts from the panes", server.socket())
             }
             Step::Hooks(removal) => removal.tell(),
             Step::Courier(id) => format!("end the courier (process {})", id.pid),

@@ -9,9 +9,9 @@ use serde_json::json;
 use std::ffi::OsString;
 use std::io::IsTerminal;
 
-/// Give your leases back, and your place in the queue; the next in line is told
+/// Give back your leases and your place in the queue; the next in the queue gets a message
 ///
-/// Giving back what you do not have succeeds; what somebody else has is refused with 3.
+/// A path that you do not hold is no error. A path that somebody else holds is refused with 3.
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["paths", "name", "all", "fence"]).multiple(true)))]
 #[command(
@@ -21,20 +21,20 @@ pub(super) struct Args {
     /// Files, directories or globs, as you leased them
     #[arg(value_name = "PATH")]
     paths: Vec<OsString>,
-    /// What you leased in the whole team
+    /// A lease in the whole team
     #[arg(long, requires = "paths")]
     team: bool,
-    /// What is no file
+    /// A lease of something that is not a file
     #[arg(long, value_name = "NAME")]
     name: Vec<String>,
-    /// Everything of yours
+    /// All your leases and tickets
     #[arg(long, conflicts_with_all = ["paths", "name", "fence"])]
     all: bool,
-    /// The lease, or the ticket, with this number, if it is still yours
+    /// The lease or ticket with this number, if it is still yours
     #[arg(long, value_name = "NUMBER", conflicts_with_all = ["paths", "name"])]
     fence: Option<u64>,
-    /// Take every lease that overlaps PATH, or the one with this number, away from whoever holds it: for a person only; the
-    /// holders are told
+    /// End every lease that overlaps PATH, or the one with this number, whoever holds it. For a person only; each
+    /// holder gets a message
     #[arg(long, conflicts_with = "all")]
     force: bool,
     /// Do not ask
@@ -92,7 +92,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     match &others[..] {
         [] => Ok(()),
         [(path, lease), ..] => Err(print::told(Refusal::Held(format!(
-            "{path} is not yours to give back: it is held by {}",
+            "{path} is not yours: it is held by {}",
             lease::held_by(lease, &now)
         )))),
     }
@@ -107,7 +107,7 @@ fn told(released: &Released) -> String {
         .iter()
         .map(|l| format!("gave back {} (lease {})\n", event::list(&l.paths), l.fence))
         .collect();
-    text.extend(released.tickets.iter().map(|t| format!("waits no more (ticket {t})\n")));
+    text.extend(released.tickets.iter().map(|t| format!("left the queue (ticket {t})\n")));
     text
 }
 
@@ -134,7 +134,7 @@ fn force(session: &Session, paths: &[PathPattern], args: &Args) -> Result<()> {
     let line = |l: &Lease| format!("{}: {}\n", event::list(&l.paths), lease::held_by(l, &now));
     if !args.yes {
         if !std::io::stdin().is_terminal() {
-            return Err(Refusal::Usage("taking leases away needs your yes: say --yes".into()).into());
+            return Err(Refusal::Usage("to take leases away, confirm with --yes".into()).into());
         }
         print::ask(&format!("{}take away? [y/N] ", found.iter().map(line).collect::<String>()))?;
         if !print::confirmed()? {

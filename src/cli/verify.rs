@@ -9,17 +9,17 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use std::io::Read as _;
 
-/// Check a "[swarm ...]" line you were shown: is it genuine, and for you?
+/// Check whether a "[swarm ...]" line is genuine, and for you
 ///
-/// The whole line is compared with what swarm typed: who wrote it, to whom, its type, its text, its commands. Line breaks, blanks
-/// around it and quotation do not matter; what differs is shown beside the genuine text. Ends with 6 if anything does, if there is
-/// no such message, or if it is not for you.
+/// The command compares the whole line with what swarm typed: sender, recipient, type, text and commands. Line
+/// breaks, surrounding blanks and quotation marks are ignored. It shows each difference beside the genuine text. It
+/// ends with 6 if there is a difference, if there is no such message, or if the message is not for you.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  swarm-msg verify \"[swarm p5kg9tyf QUESTION from claude-1 to codex-1 sig:4bc99d3d] is it done? (answer: swarm-msg reply p5kg9tyf \\\"...\\\")\""
 )]
 pub(super) struct Args {
-    /// The line as you saw it, or a text with such lines, or just the message's id; - reads it from standard input
+    /// The line as you saw it, a text with such lines, or the message's id; - reads it from standard input
     line: String,
     /// Print one JSON object
     #[arg(long)]
@@ -58,7 +58,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         print::out(&findings.iter().map(Finding::told).collect::<String>())?;
     }
     if beside && findings.iter().any(|f| f.fault.is_none()) {
-        print::tell("what else stands in this text is not swarm's, and nothing proves it");
+        print::tell("the rest of this text is not from swarm, and nothing proves it");
     }
     match findings.into_iter().find_map(|f| f.fault) {
         Some(fault) => Err(print::told(Refusal::BadSignature(format!("not genuine: {fault}")))),
@@ -141,7 +141,7 @@ fn compare(session: &Session, claim: &Claim<'_>, message: Verified) -> (Finding,
         }
         Verdict::Different { line, differences } => {
             let told: Vec<String> = differences.iter().map(ToString::to_string).collect();
-            let fault = Some(format!("message {} is another one: {}", message.id, told.join("; ")));
+            let fault = Some(format!("message {} is different: {}", message.id, told.join("; ")));
             (Finding { message: Some(message), typed: Some(line), differences, fault }, None)
         }
     }

@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 
 /// Wait for mail, or for the answer to a message you sent
 ///
-/// Without an id: until you have unread mail, which is then listed. With one: until a recipient answered or
-/// acknowledged it. Ends with 1 when the time is up.
+/// Without an id it waits for unread mail, and lists it. With an id it waits until a recipient answers or
+/// acknowledges that message. It ends with 1 when the time is up.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm-msg wait\n  swarm-msg wait p5kg9tyf --timeout 60")]
 pub(super) struct Args {
     /// The message you sent
     id: Option<String>,
-    /// How long, in seconds
+    /// The longest time to wait, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     timeout: u64,
 }

@@ -8,9 +8,9 @@ use anyhow::Result;
 use serde_json::json;
 use std::ffi::OsString;
 
-/// List the team: everybody you can write to; with paths: who holds them
+/// List the team, everybody you can write to; with paths, show who holds them
 ///
-/// With paths it ends with 3 if somebody else holds one of them.
+/// With paths, the exit code is 3 if somebody else holds one of them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm-msg who\n  swarm-msg who src/parser.rs")]
 pub(super) struct Args {

@@ -3,7 +3,7 @@ use super::session::Session;
 use anyhow::Result;
 use serde_json::json;
 
-/// Tell who you are here, and how that is known
+/// Show your name here, and how it is known
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm-msg whoami\n  swarm-msg whoami --json")]
 pub(super) struct Args {

@@ -43,7 +43,7 @@ impl fmt::Display for BadBody {
             BadBody::Empty => write!(f, "the message is empty"),
             BadBody::TooLong(n) => write!(
                 f,
-                "the message is {n} bytes long, at most {MAX_BODY} are taken; put it into a file and send the path"
+                "the message is {n} bytes long, at most {MAX_BODY} are allowed; put it into a file and send the path"
             ),
             BadBody::NotUtf8(at) => write!(f, "the message is not UTF-8 from byte {at} on"),
             BadBody::Character { line, column, found } => write!(
@@ -51,7 +51,7 @@ impl fmt::Display for BadBody {
                 "the message has the character U+{:04X} at line {line}, column {column}: control, bidirectional and invisible characters are refused{}",
                 u32::from(*found),
                 if matches!(found, '\u{200c}' | '\u{200d}' | '\u{fe0f}') {
-                    ", this one where it is no part of an emoji or a letter"
+                    ", this one except as part of an emoji or a letter"
                 } else {
                     ""
                 }

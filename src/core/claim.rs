@@ -118,7 +118,7 @@ impl fmt::Display for Difference {
         let Self { part, genuine, shown } = self;
         match part {
             Part::End => write!(f, "it is cut short: \"{genuine}\" is missing at its end"),
-            Part::Behind => write!(f, "\"{shown}\" stands behind it and is not part of it"),
+            Part::Behind => write!(f, "\"{shown}\" follows it and is not part of it"),
             Part::Urgency if shown.is_empty() => write!(f, "it is URGENT, which the line does not show"),
             Part::Urgency => write!(f, "it is not URGENT, as the line says"),
             part => write!(f, "its {} is \"{genuine}\", the line shows \"{shown}\"", part.word()),

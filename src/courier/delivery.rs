@@ -439,7 +439,7 @@ impl Attempt<'_> {
         if let Some(sign) = self.notes.sign.get() {
             return Some(sign);
         }
-        self.reported_since(delivery.since).then_some("its hook told of a turn after Enter")
+        self.reported_since(delivery.since).then_some("its hook reported a turn after Enter")
     }
 
     /// Whether the agent's hook told of a turn or a dialog since then.

@@ -95,9 +95,7 @@ impl fmt::Display for Hold {
             Hold::Changed => "its pane changed in the last moment",
             Hold::Recalled => "its composer holds a draft: a line of swarm that it was given before",
             Hold::Mixed => "somebody typed beside the message, which is not submitted",
-            Hold::Altered => {
-                "its composer shows the message otherwise than it was typed: clear it there, or press Enter"
-            }
+            Hold::Altered => "its composer shows the message differently: clear it there, or press Enter",
             Hold::EnterIgnored => {
                 "the message stands in its composer and was not submitted: press Enter there, or clear it"
             }

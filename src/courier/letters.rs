@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 const NOTICE_MAX: usize = 380;
 
 /// Why a message failed that was typed, where nothing shows whether it was taken.
-const MAYBE_GIVEN: &str = "its process has ended; perhaps it was given";
+const MAYBE_GIVEN: &str = "its process has ended; the message may have arrived";
 
 /// Ids named in one notice.
 const NAMED: usize = 8;
@@ -189,9 +189,9 @@ impl Letters<'_> {
             let more =
                 if ids.len() > NAMED { format!(" and {} more", ids.len() - NAMED) } else { String::new() };
             let (what, why) = if perhaps {
-                ("has ended; it is not known whether it was given", MAYBE_GIVEN)
+                ("has ended and may have got", MAYBE_GIVEN)
             } else {
-                ("has ended and was not given", "its process has ended")
+                ("has ended and did not get", "its process has ended")
             };
             let text = format!(
                 "{} {what} {named}{more}; send again: swarm-msg resend {} --to NAME",
@@ -342,7 +342,7 @@ pub fn stuck(store: &Store, settings: &Settings, agent: &Agent, message: &Verifi
             Stuck::Wait => return Ok(()),
             Stuck::Tell => {
                 let text = format!(
-                    "{id} to {owner} stands in its composer and cannot be submitted: press Enter in pane {pane}, or clear the composer there, and it is announced once more; mail behind it waits"
+                    "{id} to {owner} stands in its composer and cannot be submitted: press Enter in pane {pane}, or clear the composer there, and it is announced once more; later mail waits"
                 );
                 notify(tx, &to, &text)?;
                 delivery.way.told_stuck = true;
@@ -350,7 +350,7 @@ pub fn stuck(store: &Store, settings: &Settings, agent: &Agent, message: &Verifi
             }
             Stuck::Fail => {
                 let text = format!(
-                    "{id} to {owner} could not be submitted and is a dead letter; clear its composer in pane {pane} for the mail behind it; send again: swarm-msg resend {id}"
+                    "{id} to {owner} could not be submitted and is a dead letter; clear its composer in pane {pane} to let later mail through; send again: swarm-msg resend {id}"
                 );
                 notify(tx, &to, &text)?;
                 delivery.way.advance(Stage::Failed, "it could not be submitted in its composer", now_ms());

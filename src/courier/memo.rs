@@ -94,7 +94,7 @@ mod tests {
             (memo.recall(&store, &human, count).unwrap(), read)
         };
         assert_eq!(look(&mut memo), (0, 1));
-        assert_eq!(look(&mut memo), (0, 1), "it is as it was");
+        assert_eq!(look(&mut memo), (0, 1), "it is unchanged");
         fs::write(store.mail_file(&human, Folder::New, FILE), "{}").unwrap();
         assert_eq!(look(&mut memo), (1, 2));
         fs::write(store.mail_file(&human, Folder::Unacked, FILE), "{}").unwrap();

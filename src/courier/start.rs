@@ -111,7 +111,7 @@ pub fn ensure_link(store: &Store) {
             .env_remove("SWARM_ROOT")
             .env("MALLOC_ARENA_MAX", "1")
             .current_dir("/")
-            .stdin(held.stdio().context("cannot give the lock along")?)
+            .stdin(held.stdio().context("cannot pass the lock on")?)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -178,7 +178,7 @@ pub(super) fn launch(
         // For glibc: its threads, one for each agent in every round, mostly wait, and each would keep memory of its own.
         .env("MALLOC_ARENA_MAX", "1")
         .current_dir("/")
-        .stdin(held.stdio().context("cannot give the lock along")?)
+        .stdin(held.stdio().context("cannot pass the lock on")?)
         .stdout(if more.is_empty() { Stdio::null() } else { Stdio::piped() })
         .stderr(Stdio::null())
         .spawn()

@@ -110,7 +110,7 @@ pub(super) fn trip(call: &Call<'_>) -> Result<Option<String>> {
     call.store.transact(|tx| {
         for (lease, path) in touched.iter().take(8) {
             let text = format!(
-                "{path}, which you hold (lease {}), was written while {} ran a shell command: look at it before you go on",
+                "{path}, which you hold (lease {}), was written while {} ran a shell command: check it before you continue",
                 lease.fence, call.agent.name
             );
             tx.put_notice(&Notice { to: lease.holder.name.clone(), kind: MessageType::Challenge, text })?;
@@ -156,7 +156,7 @@ fn refusal(blockers: &[Blocker], msg: &str) -> String {
     }
     let wanted = blockers.first().map(|b| escape::word(&b.wanted.to_string())).unwrap_or_default();
     text.push_str(&format!(
-        "Do not write it now, by no other way either. Queue for it and be told: {msg} lock --wait 10m {}. Or ask: \
+        "Do not write it now, in this or any other way. Queue for it and be told: {msg} lock --wait 10m {}. Or ask: \
          {msg} send {} \"...\"",
         wanted,
         blockers.first().map_or("human", |b| b.holder.name.as_str())

@@ -96,7 +96,7 @@ fn take(call: &Call<'_>, holder: &Holder, path: &PathPattern) -> Result<Option<(
     Ok(Some(refused))
 }
 
-const ADVICE: &str = "Do not write it now, by no other way either.";
+const ADVICE: &str = "Do not write it now, in this or any other way.";
 
 fn shown(path: &PathPattern) -> String {
     escape::short(path.path(), 120)
@@ -106,7 +106,7 @@ fn held(path: &PathPattern, lease: &Lease) -> String {
     let why = lease.reason.as_ref().map(|r| format!(", for: {r}")).unwrap_or_default();
     let who = lease.holder.address();
     format!(
-        "swarm: {} is a path of the whole team and held by {who} (team lease {}{why}). {ADVICE} Queue for it and be told: swarm-msg lock --team --wait 10m {}. Or ask: swarm-msg send {who} \"...\"",
+        "swarm: {} is a path of the whole team and held by {who} (team lease {}{why}). {ADVICE} To queue: swarm-msg lock --team --wait 10m {}. To ask: swarm-msg send {who} \"...\"",
         shown(path),
         lease.fence,
         escape::word(path.path())
@@ -117,7 +117,7 @@ fn cut(path: &PathPattern, since: u64) -> String {
     let ago =
         if since == 0 { String::new() } else { format!(" for {} s", now_ms().saturating_sub(since) / 1000) };
     format!(
-        "swarm: {} is a path of the whole team, and this host is cut off from the team{ago}: nobody here can tell who holds it. {ADVICE} Other files can be edited. How it is: swarm team",
+        "swarm: {} is a path of the whole team, and this host is cut off from the team{ago}: nobody here can know who holds it. {ADVICE} You may edit other files. To see the state: swarm team",
         shown(path)
     )
 }

@@ -120,7 +120,7 @@ fn judged(store: &Store, dir: &Path, command: &str) -> Result<Vec<Act>> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(STACK);
         let work = thread.spawn_scoped(scope, || acts::acts(command, dir, &Here { store }))?;
-        work.join().map_err(|_| anyhow::anyhow!("the command could not be judged"))
+        work.join().map_err(|_| anyhow::anyhow!("the command could not be checked"))
     })
 }
 

@@ -227,7 +227,7 @@ fn tempfile_for_output() -> Result<std::fs::File> {
 /// Where `PostgreSQL`'s programs are: those of the newest version.
 fn binaries() -> Result<PathBuf> {
     candidates().into_iter().next().context(
-        "PostgreSQL is not installed here: install the package postgresql (sudo apt install postgresql), version 13 or newer. Nothing of it has to be running",
+        "PostgreSQL is not installed here: install the package postgresql (sudo apt install postgresql), version 13 or newer. Its own server need not run",
     )
 }
 

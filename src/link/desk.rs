@@ -295,7 +295,7 @@ impl Desk {
             let version = answer["version"].as_u64().context("a sign of life without an answer")?;
             if version < self.session.version {
                 bail!(
-                    "the engine went back in time (version {version}, {} was seen): it was restored, or lost what it had. Nobody is given a team lease until the host that made the team runs: swarm team reset --yes",
+                    "the engine went back in time (version {version}, {} was seen): it was restored, or lost records. Nobody gets a team lease until the host that made the team runs: swarm team reset --yes",
                     self.session.version
                 );
             }
@@ -555,7 +555,7 @@ impl Desk {
                 Outcome::Cycle(_) => Answer::Cycle,
             });
         }
-        Ok(Answer::Refused("others were faster too often; try again".to_owned()))
+        Ok(Answer::Refused("other hosts were faster too often; try again".to_owned()))
     }
 
     fn request(&self, own: &Local) -> Request {
@@ -704,7 +704,8 @@ impl Desk {
             if let Some(own) = local.get(&fence) {
                 self.give_back(&own.lease)?;
                 if !own.lease.holder.command {
-                    let text = format!("you waited in vain for {} in the team", event::list(&own.paths));
+                    let text =
+                        format!("you waited for {} in the team and did not get it", event::list(&own.paths));
                     self.tell(&own.lease.holder.name, text)?;
                 }
             }

@@ -28,10 +28,10 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 /// The bytes that these digits stand for.
 pub(super) fn unhex(text: &str) -> Result<Vec<u8>> {
     if !text.bytes().all(|b| b.is_ascii_hexdigit()) || !text.len().is_multiple_of(2) {
-        bail!("these are no hexadecimal digits");
+        bail!("these are not hexadecimal digits");
     }
     let pair = |i| text.get(i..i + 2).and_then(|two| u8::from_str_radix(two, 16).ok());
-    (0..text.len()).step_by(2).map(|i| pair(i).context("these are no hexadecimal digits")).collect()
+    (0..text.len()).step_by(2).map(|i| pair(i).context("these are not hexadecimal digits")).collect()
 }
 
 /// Fresh random bytes.

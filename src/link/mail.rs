@@ -278,7 +278,7 @@ impl Carrier {
             || message.id.as_str() != letter.id
             || message.to.is_empty()
         {
-            return self.refuse(letter, "it is not what it says").map(|()| true);
+            return self.refuse(letter, "its content does not fit its name").map(|()| true);
         }
         if !self.has_room(&letter.from) {
             return Ok(false);

@@ -42,7 +42,7 @@ pub fn own_name() -> HostName {
 
 fn refuse_second(store: &Store) -> Result<()> {
     match store.membership()? {
-        Some(me) => bail!("this project is in a team already, as {}; swarm team leave takes it out", me.host),
+        Some(me) => bail!("this project is in a team already, as {}; swarm team leave removes it", me.host),
         None => Ok(()),
     }
 }
@@ -116,9 +116,9 @@ pub fn invite(store: &Store) -> Result<(Membership, String)> {
 /// Where the engine is that a person has named: `ssh://HOST/ID`, the id of a team on this machine, or the directory of a socket.
 fn way(place: &str) -> Result<(Way, Option<String>)> {
     if let Some(rest) = place.strip_prefix("ssh://") {
-        let (to, id) = rest.split_once('/').context("the place is written ssh://HOST/ID")?;
+        let (to, id) = rest.split_once('/').context("write the place as ssh://HOST/ID")?;
         if to.is_empty() || to.starts_with('-') || to.chars().any(|c| c.is_whitespace() || c.is_control()) {
-            bail!("the place is written ssh://HOST/ID");
+            bail!("write the place as ssh://HOST/ID");
         }
         dir_of(id)?;
         let mut ask = tunnel::ssh();
@@ -129,7 +129,7 @@ fn way(place: &str) -> Result<(Way, Option<String>)> {
         if !said.status.success() {
             let text = String::from_utf8_lossy(&said.stderr).trim().to_owned();
             bail!(
-                "ssh {to} failed: {} (it must log in without a question, and find swarm-link there)",
+                "ssh {to} failed: {} (it must log in without a prompt, and find swarm-link there)",
                 crate::core::escape::short(text.lines().last().unwrap_or_default(), 200)
             );
         }
@@ -179,7 +179,7 @@ pub fn join(store: &Store, place: &str, code: &str, host: &HostName) -> Result<M
     })?;
     let text = |key: &str| joined[key].as_str().unwrap_or_default().to_owned();
     if !keys::is_invitation_of(code, &text("admin_key")) {
-        bail!("this is not the team that the invitation is for: the key of its maker is another one");
+        bail!("this is not the team that the invitation is for: the key of its maker differs");
     }
     me.id = text("id");
     me.admin_key = text("admin_key");
@@ -195,7 +195,9 @@ pub fn leave(store: &Store, force: bool) -> Result<bool> {
     let gone = |error: &anyhow::Error| engine::refusal(error).is_some_and(|r| r.code == "SW001");
     match told {
         Err(error) if !force && !gone(&error) => {
-            return Err(error.context("the engine was not told; with --force this host leaves all the same"));
+            return Err(
+                error.context("the engine could not be reached; with --force this host leaves anyway")
+            );
         }
         _ => {}
     }

@@ -173,7 +173,9 @@ pub fn decide(
         }
         Some(agent) if !complete => Ok(known(agent, Identity::Env, false)),
         _ => match hints.mark.filter(|_| !complete && live().next().is_some()) {
-            Some(mark) => Err(nobody(&format!("{mark} is set, as an agent does for what it runs"))),
+            Some(mark) => {
+                Err(nobody(&format!("{mark} is set, which agents do for the commands that they run")))
+            }
             None => Ok(Caller {
                 name: Name::human(),
                 aliases: Vec::new(),
@@ -188,7 +190,7 @@ pub fn decide(
 /// The refusal for one that is detached from whatever started it.
 fn nobody(why: &str) -> Refusal {
     Refusal::Usage(format!(
-        "cannot tell who you are: no agent of this project and no pane is above this process, but {why}. Run it in the foreground, below the agent it is for; if you are the person: without that variable (env -u TMUX_PANE -u CLAUDECODE …)"
+        "swarm cannot know who you are: no agent of this project and no pane is above this process, but {why}. If you are an agent, run the command in the foreground. If you are the person, run it without that variable (env -u TMUX_PANE -u CLAUDECODE …)"
     ))
 }
 
@@ -201,7 +203,7 @@ fn shared<'a>(agents: &'a [Agent], kind: &str, hints: Hints<'_>) -> Result<&'a A
         _ => {
             let names: Vec<&str> = of_kind.iter().map(|a| a.name.as_str()).collect();
             Err(Refusal::Usage(format!(
-                "cannot tell which {kind} you are: {} share one background server. Say it with SWARM_NAME=NAME before the command, or start {kind} so that it does not share (codex --no-daemon)",
+                "swarm cannot know which {kind} you are: {} share one background server. Put SWARM_NAME=NAME before the command, or start {kind} without it (codex --no-daemon)",
                 names.join(" and ")
             )))
         }

@@ -44,7 +44,7 @@ pub(super) fn try_read_one(pid: i32) -> Result<Option<Process>> {
     match read_whole(&path) {
         Ok(bytes) => parse_stat(&String::from_utf8_lossy(&bytes))
             .map(Some)
-            .with_context(|| format!("{path} is not understood")),
+            .with_context(|| format!("{path} cannot be parsed")),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(e) if e.raw_os_error() == Some(nix::errno::Errno::ESRCH as i32) => Ok(None),
         Err(e) => Err(e).with_context(|| format!("cannot read {path}")),

@@ -56,7 +56,7 @@ pub fn boot_id() -> Result<String> {
             _ => {}
         }
     }
-    bail!("{program} does not tell which boot of the machine this is")
+    bail!("{program} does not say which boot of the machine this is")
 }
 
 pub(super) fn read_all() -> Result<Vec<Process>> {

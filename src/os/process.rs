@@ -151,7 +151,7 @@ pub fn is_free(pid: i32) -> Option<bool> {
 }
 
 fn with_pid(pid: i32) -> Result<ProcessId> {
-    let found = read_one(pid).context("this process cannot be looked at")?;
+    let found = read_one(pid).context("this process cannot be inspected")?;
     Ok(ProcessId { pid, start: found.start, boot: boot_id()? })
 }
 

@@ -129,10 +129,7 @@ impl Store {
                 return Ok(change);
             }
         }
-        bail!(
-            "{} is being written by something else all the time; nothing was changed, try again",
-            path.display()
-        )
+        bail!("{} keeps being changed by another program; nothing was changed, try again", path.display())
     }
 
     /// The refusal where there is no document.
@@ -164,10 +161,7 @@ impl Store {
             return Err(refuse(format!("it is a link out of the project, to {}", target.display())));
         }
         if target.starts_with(root.join(".swarm")) || target.starts_with(root.join(".git")) {
-            return Err(refuse(format!(
-                "it is a link to {}, which is no place for a document",
-                target.display()
-            )));
+            return Err(refuse(format!("it is a link to {}, where no document may be", target.display())));
         }
         Ok(Some(target))
     }
@@ -179,7 +173,7 @@ fn refuse(path: &Path, why: &str) -> anyhow::Error {
 
 fn too_large(path: &Path, is: &str) -> anyhow::Error {
     let path = path.display();
-    Refusal::Usage(format!("{path} {is} larger than {MAX_DOCUMENT} bytes; move what is old out of it")).into()
+    Refusal::Usage(format!("{path} {is} larger than {MAX_DOCUMENT} bytes; move old text out of it")).into()
 }
 
 /// Reads the document at `path`. No link is followed here: it was before.

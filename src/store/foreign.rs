@@ -52,10 +52,7 @@ pub fn within(path: &Path, dir: &Path) -> Result<PathBuf> {
     if found.starts_with(real(dir)?) {
         return Ok(found);
     }
-    Err(refuse(
-        path,
-        &format!("a link leads from there to {}, outside of {}", found.display(), dir.display()),
-    ))
+    Err(refuse(path, &format!("a link leads from there to {}, outside {}", found.display(), dir.display())))
 }
 
 /// The text of a file; `None` if there is none.
@@ -69,7 +66,7 @@ pub fn read(path: &Path) -> Result<Option<String>> {
     };
     let bytes = bytes(&file).with_context(|| format!("cannot read {}", path.display()))?;
     match bytes.map(String::from_utf8) {
-        None => Err(refuse(path, &format!("it is no regular file of at most {} MiB", MAX >> 20))),
+        None => Err(refuse(path, &format!("it is not a regular file of at most {} MiB", MAX >> 20))),
         Some(Err(_)) => Err(refuse(path, "it is not UTF-8")),
         Some(Ok(text)) => Ok(Some(text)),
     }
@@ -110,5 +107,5 @@ pub fn replace(path: &Path, text: &str) -> Result<()> {
 
 /// The refusal to touch a file.
 pub fn refuse(path: &Path, why: &str) -> anyhow::Error {
-    Refusal::Usage(format!("{} was left alone: {why}", path.display())).into()
+    Refusal::Usage(format!("{} was not changed: {why}", path.display())).into()
 }

@@ -59,7 +59,7 @@ fn check_home(home: &Path) -> Result<()> {
     let Ok(meta) = fs::metadata(home) else { return Ok(()) };
     let shown = home.display();
     if meta.uid() != nix::unistd::geteuid().as_raw() {
-        bail!("{shown} belongs to another user: no key is read or made there");
+        bail!("{shown} belongs to another user: swarm neither reads nor makes a key there");
     }
     if meta.permissions().mode() & 0o022 != 0 {
         bail!("others may write in {shown}; repair it with: chmod go-w {}", escape::word(&shown.to_string()));

@@ -441,7 +441,7 @@ fn refuse_damaged(damaged: &[Damaged]) -> Result<()> {
     match damaged {
         [] => Ok(()),
         [one, ..] => bail!(
-            "{} is damaged ({}): nobody can tell what it holds, so nothing is granted. Who holds a lease should take it again after a person has run `swarm gc --yes`, which sets the record aside",
+            "{} is damaged ({}): its paths are unknown, so no lease is granted. A person must run `swarm gc --yes`, which sets the record aside; then every holder should take its leases again",
             one.record,
             one.why
         ),

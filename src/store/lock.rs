@@ -167,7 +167,7 @@ fn overdue(path: &Path, file: &File, waited: Duration) -> String {
     let place = path.display();
     match program::locker(file) {
         Some(who) if who.stopped => format!(
-            "{place} is held by process {} ({}), which is stopped: waited {waited:.1} s; let it go on (kill -CONT {0}) or end it",
+            "{place} is held by process {} ({}), which is stopped: waited {waited:.1} s; continue it (kill -CONT {0}) or end it",
             who.pid, who.command
         ),
         Some(who) => format!(
@@ -209,7 +209,7 @@ pub fn pane(socket: &str, pane: &str) -> Result<Option<Held>> {
         Err(first) => {
             let parent = instead.parent().unwrap_or(&instead);
             own_dir(parent).and_then(|()| own_dir(&instead)).with_context(|| {
-                format!("no place for the pane's lock: {} cannot be used ({first})", beside.display())
+                format!("the pane's lock has no directory: {} cannot be used ({first})", beside.display())
             })?;
             instead
         }
@@ -243,7 +243,7 @@ fn own_dir(path: &Path) -> Result<()> {
     }
     let meta = path.symlink_metadata().with_context(|| format!("cannot read {}", path.display()))?;
     if !meta.is_dir() || meta.uid() != nix::unistd::geteuid().as_raw() || meta.mode() & 0o022 != 0 {
-        bail!("{} is not a directory of yours alone", path.display());
+        bail!("{} is not a directory that only you can use", path.display());
     }
     if meta.mode() & 0o700 != 0o700 {
         bail!("you cannot write in {}", path.display());

@@ -282,7 +282,7 @@ impl Store {
         message: &Message,
     ) -> Option<&'static str> {
         if message.file_name() != file {
-            return Some("forged: its file bears another message's name");
+            return Some("forged: its file has another message's name");
         }
         if !message.to.iter().any(|to| to == owner || aliases.contains(to)) {
             return Some("forged: it was written to somebody else");
@@ -302,7 +302,7 @@ impl Store {
         match record::load::<Delivery>(&path)? {
             Loaded::Ok(delivery) if delivery.id == *id => Ok(Some(delivery)),
             Loaded::Missing => Ok(None),
-            Loaded::Ok(_) => self.quarantine(&path, "it is another message's").map(|()| None),
+            Loaded::Ok(_) => self.quarantine(&path, "it belongs to another message").map(|()| None),
             Loaded::Bad(why) => self.quarantine(&path, &why).map(|()| None),
         }
     }
@@ -350,7 +350,7 @@ impl Store {
         for dir in std::iter::once(mailbox).chain(parts) {
             match dir.symlink_metadata() {
                 Ok(meta) if meta.is_dir() => {}
-                Ok(_) => bail!("{} is not a directory: nothing is put there; remove it", dir.display()),
+                Ok(_) => bail!("{} is not a directory: swarm writes nothing there; remove it", dir.display()),
                 Err(_) => record::ensure_dir(&dir)?,
             }
         }

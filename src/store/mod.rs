@@ -102,7 +102,7 @@ impl Store {
     pub fn open_around(dir: &Path) -> Result<Self> {
         match root::around(dir) {
             Some(root) => Self::open_root(&root),
-            None => bail!("no swarm here: {} lies in no project", dir.display()),
+            None => bail!("no swarm here: {} is in no project", dir.display()),
         }
     }
 
@@ -363,7 +363,7 @@ pub(crate) mod tests {
             answers: None,
             ack: true,
             urgent: false,
-            body: Body::new("for whoever bears that name").unwrap(),
+            body: Body::new("for whoever has that name").unwrap(),
         };
         let message = store.post(draft, Limit::default()).unwrap();
         let agent: Agent = serde_json::from_value(serde_json::json!({

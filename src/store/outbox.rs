@@ -23,7 +23,9 @@ impl Store {
         if record::list(&self.outbox())?.is_empty() {
             return Ok(());
         }
-        self.transact(|tx| tx.finish_posts().context("a post that a crash interrupted cannot be finished"))
+        self.transact(|tx| {
+            tx.finish_posts().context("a message whose sending a crash interrupted cannot be completed")
+        })
     }
 }
 

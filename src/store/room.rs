@@ -69,14 +69,11 @@ impl Room {
             }
             let own = waiting.of(&self.from);
             if own >= MAX_WAITING_PER_SENDER {
-                bail!("{own} messages of yours wait for {name}; nothing was sent");
+                bail!("{own} of your messages wait for {name}; nothing was sent");
             }
         }
         if self.total >= MAX_WAITING_IN_ALL {
-            bail!(
-                "{} messages wait in this project, which is the most it takes; nothing was sent",
-                self.total
-            );
+            bail!("{} messages wait in this project, which is the limit; nothing was sent", self.total);
         }
         Ok(())
     }

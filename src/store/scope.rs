@@ -49,7 +49,7 @@ impl Store {
             return Err(refuse("it is empty"));
         }
         if text.chars().any(char::is_control) {
-            return Err(refuse("it has a newline or another control character in it"));
+            return Err(refuse("it contains a newline or another control character"));
         }
         let mut base: Vec<&str> = text.split('/').collect();
         let wild = base.iter().position(|part| globs && part.contains('*'));
@@ -78,7 +78,7 @@ impl Store {
         })?;
         let inside = inside.to_str().ok_or_else(|| refuse("it leads to a path that is not UTF-8"))?;
         if worktree.is_none() && (inside == ".swarm" || inside.starts_with(".swarm/")) {
-            return Err(refuse("it is swarm's own"));
+            return Err(refuse("it belongs to swarm"));
         }
         let mut parts: Vec<&str> = inside.split('/').filter(|part| !part.is_empty()).collect();
         parts.extend(&rest);
@@ -173,6 +173,6 @@ fn look(path: &Path) -> Result<(Found, bool), String> {
         Ok(meta) if meta.is_dir() => Ok((Found::Dir, false)),
         Ok(meta) => Ok((Found::Other, meta.is_symlink())),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok((Found::Nothing, false)),
-        Err(e) => Err(format!("it cannot be looked at: {e}")),
+        Err(e) => Err(format!("it cannot be inspected: {e}")),
     }
 }

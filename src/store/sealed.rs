@@ -52,9 +52,7 @@ impl Store {
                 if self.key.is_sealed(name, &serde_json::to_vec(&record)?, &seal) {
                     Loaded::Ok(record)
                 } else {
-                    Loaded::Bad(
-                        "its seal does not fit: it was changed, or bears another record's name".into(),
-                    )
+                    Loaded::Bad("its seal does not fit: it was changed, or has another record's name".into())
                 }
             }
             Loaded::Missing => Loaded::Missing,

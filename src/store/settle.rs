@@ -62,7 +62,7 @@ pub(super) fn open(root: &Path, home: &Path) -> Result<Store> {
         }
         news = see_to(root, home)?.or(news);
     }
-    bail!("{} is being changed by others all the time; try again", root.join(".swarm").display())
+    bail!("{} keeps being changed by other processes; try again", root.join(".swarm").display())
 }
 
 /// The store with its key, as it lies there, and whether its `PROJECT` says which key that is. Refuses a store without its key.
@@ -89,7 +89,7 @@ fn look(root: &Path, home: &Path) -> Result<(Store, bool)> {
 fn no_key(root: &Path, path: &Path, what: &str) -> anyhow::Error {
     let shown = |path: &Path| escape::short(&path.display().to_string(), 300);
     Refusal::NoKey(format!(
-        "the key of the project {} is not here: {} {what}. Nothing was read or changed. Run this with the HOME (or XDG_STATE_HOME) that the project was set up with, or copy the key to this place from there. If it is lost for good, the human can begin again with a new key: swarm init --new-key (what is there is set aside, nothing is deleted)",
+        "the key of the project {} is not here: {} {what}. Nothing was read or changed. Run this with the HOME (or XDG_STATE_HOME) that the project was set up with, or copy the key to this place from there. If it is lost for good, the human can start again with a new key: swarm init --new-key (old records are set aside, nothing is deleted)",
         shown(root),
         shown(path)
     ))
@@ -196,8 +196,7 @@ pub(super) fn renew(root: &Path, home: &Path) -> Result<String> {
         Err(error) if matches!(error.downcast_ref::<Refusal>(), Some(Refusal::NoKey(_))) => {}
         Err(error) => return Err(error),
         Ok(_) => {
-            let text =
-                format!("the key of the project {} is here: there is nothing to begin again", root.display());
+            let text = format!("the key of the project {} is here: no new key is needed", root.display());
             return Err(Refusal::Usage(text).into());
         }
     }
@@ -225,7 +224,7 @@ fn begin_anew(root: &Path, home: &Path, was: &Mark, why: &str) -> Result<String>
         &json!({"t": now_ms(), "event": "project-begun-anew", "why": why, "was": was.id, "aside": shown}),
     )?;
     Ok(format!(
-        "{} begins as a project of its own: {why}. What was in it (mail, leases, names, log) is set aside in {shown}",
+        "{} begins as a project of its own: {why}. Its old records (mail, leases, names, log) are in {shown}",
         root.display()
     ))
 }
@@ -254,7 +253,7 @@ impl Transaction<'_> {
         root::furnish(&store.dir)?;
         // Numbers that were given since are not in the backup: without the record they go on far above them.
         let _ = fs::remove_file(store.dir.join("numbers.json"));
-        let why = "the project was restored from a backup, and it may have been given before";
+        let why = "the project was restored from a backup, and the message may have arrived before";
         let agents = self.agents()?;
         let (mut all, mut senders): (usize, BTreeMap<Name, Vec<MessageId>>) = (0, BTreeMap::new());
         for owner in store.mailboxes()?.into_iter().filter(|owner| !owner.is_human()) {
@@ -283,12 +282,12 @@ impl Transaction<'_> {
         }
         let shown = aside.strip_prefix(&store.root).unwrap_or(&aside).display().to_string();
         let text = format!(
-            "This project was restored from a backup. {all} messages that waited in it may have been given before: they are not given again (swarm dead lists them). Its leases are set aside in {shown}"
+            "This project was restored from a backup. {all} waiting messages may have arrived before, so they are not delivered again (swarm dead lists them). Its leases are set aside in {shown}"
         );
         for (sender, ids) in senders.iter().filter(|(sender, _)| !sender.is_human()) {
             let named = ids.iter().take(8).map(ToString::to_string).collect::<Vec<_>>().join(", ");
             let text = format!(
-                "{named} and what else of yours waited was not given: {why}; if it is still needed: swarm-msg resend {} --to NAME",
+                "{named} and your other waiting messages were not delivered: {why}; to send one again: swarm-msg resend {} --to NAME",
                 ids[0]
             );
             self.put_notice(&Notice { to: sender.clone(), kind: MessageType::Info, text })?;

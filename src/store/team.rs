@@ -228,7 +228,7 @@ impl Store {
     /// Makes this project one of a team.
     pub fn put_membership(&self, membership: &Membership) -> Result<()> {
         let path = self.membership_path()?;
-        let dir = path.parent().context("no place for the membership")?;
+        let dir = path.parent().context("the membership has no directory")?;
         record::replace(dir, &path, membership, Durability::Durable)?;
         let team = self.team_dir();
         for part in ["out", "sent", "in", "asks"] {
@@ -369,7 +369,7 @@ impl Store {
     pub fn post_away(&self, draft: Draft, host: &HostName, limit: Limit) -> Result<Message> {
         let out = self.team_dir().join("out");
         if record::list(&out)?.len() >= MAX_OUT {
-            bail!("{MAX_OUT} messages wait for the team's engine, which is the most; nothing was sent");
+            bail!("{MAX_OUT} messages wait for the team's engine, which is the limit; nothing was sent");
         }
         let (message, _) = self.write_down(draft, limit, |_| Ok(()))?;
         let away = Away { host: host.clone(), message: self.key.sign(message.clone()) };
@@ -435,7 +435,7 @@ impl Store {
             }
         }
         record::remove(&self.team_dir().join("out").join(message.file_name()))
-            .context("cannot remove a letter that the engine has")
+            .context("cannot remove a letter that was handed to the engine")
     }
 
     fn sent_path(&self, id: &MessageId) -> PathBuf {

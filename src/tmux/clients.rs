@@ -98,5 +98,5 @@ impl Server {
 }
 
 fn nobody() -> anyhow::Error {
-    Refusal::Usage("no terminal is attached to that tmux server: there is nobody to take along".into()).into()
+    Refusal::Usage("no terminal is attached to that tmux server, so none can go there".into()).into()
 }

@@ -45,7 +45,7 @@ const PANE: &str = "#{pane_id}\t#{pane_synchronized}\t#{pane_input_off}\t#{pane_
 /// What the `tmux` on PATH says its version is.
 pub fn installed() -> Result<String> {
     let out = client(Command::new("tmux").arg("-V"), None, PATIENCE)?
-        .ok_or_else(|| Refusal::Tmux("`tmux -V` does not end: what is that program?".into()))?;
+        .ok_or_else(|| Refusal::Tmux("`tmux -V` does not end: check which program tmux is".into()))?;
     let text = String::from_utf8_lossy(&out.stdout);
     Ok(text.trim().trim_start_matches("tmux ").to_owned())
 }

@@ -108,7 +108,7 @@ impl Server {
         stdin: Option<&[u8]>,
     ) -> Result<Output> {
         if let Some(why) = distrust(Path::new(&self.socket)) {
-            return Err(Refusal::Tmux(format!("tmux at {} is not spoken to: {why}", self.socket)).into());
+            return Err(Refusal::Tmux(format!("swarm does not use tmux at {}: {why}", self.socket)).into());
         }
         let asked = commands.first().and_then(|c| c.name.as_deref()).unwrap_or_default().to_owned();
         let mut list = TmuxCommands::new();
@@ -155,7 +155,7 @@ fn client(
         Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::PermissionDenied) => {
             Err(Refusal::Tmux(format!("cannot run tmux: {e}; is it installed and on PATH?")).into())
         }
-        Err(e) => Err(e).context("cannot speak to tmux"),
+        Err(e) => Err(e).context("cannot talk to tmux"),
     }
 }
 
@@ -178,7 +178,7 @@ fn distrust(socket: &Path) -> Option<String> {
         }
         // In a directory such as /tmp, with the sticky bit, nobody can move away what is another's.
         if meta.mode() & 0o1002 == 0o0002 {
-            return Some(format!("anybody may put a socket of their own into {}", dir.display()));
+            return Some(format!("anybody may create a socket in {}", dir.display()));
         }
     }
     let foreign = real.metadata().is_ok_and(|meta| meta.uid() != own);

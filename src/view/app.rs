@@ -366,7 +366,7 @@ impl App {
                 if mine {
                     self.mode = Mode::Form(Form::new(Purpose::Reply { id }, ""));
                 } else {
-                    self.tell("only a message to you can be answered; m writes to its sender");
+                    self.tell("you can answer only messages to you; m writes to the sender");
                 }
             }
             ('a', _, Some(id)) => return self.run(Action::line(&format!("ack {id}"), &["ack", &id])),
@@ -393,10 +393,10 @@ impl App {
         let (question, args) = if lease.mine {
             (format!("Give back {}?", lease.paths), vec!["unlock", "--fence", &number])
         } else if lease.waits {
-            return self.tell("a ticket is its owner's: only a lease can be taken away");
+            return self.tell("only a lease can be taken away, not a ticket");
         } else {
             (
-                format!("Take {} away from {}? It will be told.", lease.paths, lease.holder),
+                format!("Take {} away from {}? The holder gets a message.", lease.paths, lease.holder),
                 vec!["unlock", "--force", "--yes", "--fence", &number],
             )
         };

@@ -194,7 +194,7 @@ fn draw_list(frame: &mut Frame<'_>, app: &App, palette: Palette, now_ms: u64, ar
         let text = match app.tab {
             _ if !app.filter.is_blank() => "Nothing fits the filter (Esc clears it).",
             Tab::Messages => "No messages yet: m writes to the selected agent.",
-            Tab::Leases => "No leases: nobody has claimed a file.",
+            Tab::Leases => "No leases: nobody holds a file.",
             Tab::Waiting => "Nothing waits.",
         };
         return frame.render_widget(Paragraph::new(text).style(DIM).block(block), area);

@@ -24,7 +24,7 @@ pub(super) fn run(source: Source, path: &Path) -> Result<()> {
     record::create_file(&copy, if before.is_empty() { EMPTY } else { &before }.as_bytes())?;
     // The variable may hold arguments, as everywhere; the file is an argument of its own.
     let status = Command::new("sh").args(["-c", &format!("{editor} \"$1\""), "sh"]).arg(&copy).status();
-    let kept = format!("what you wrote is in {}", copy.display());
+    let kept = format!("your text is in {}", copy.display());
     if !status.with_context(|| format!("cannot run the editor; {kept}"))?.success() {
         bail!("the editor failed, so nothing was changed; {kept}");
     }
@@ -40,7 +40,7 @@ pub(super) fn run(source: Source, path: &Path) -> Result<()> {
     }
     let changed = config::change(source, path, |now| {
         if now != before {
-            bail!("somebody else has changed {shown} meanwhile, so nothing was changed; {kept}");
+            bail!("somebody else changed {shown} at the same time, so nothing was changed; {kept}");
         }
         Ok((after != before && after != EMPTY).then_some(after))
     })?;
@@ -48,6 +48,6 @@ pub(super) fn run(source: Source, path: &Path) -> Result<()> {
     print::out(&format!(
         "{} {}\n",
         escape::line(&shown),
-        if changed { "was changed" } else { "is as it was" }
+        if changed { "was changed" } else { "is unchanged" }
     ))
 }

@@ -104,9 +104,9 @@ pub(super) fn tmux_version(name: &'static str, release: &str) -> Finding {
 /// Whether a file system has room.
 pub(super) fn space(volume: &Volume) -> Finding {
     let seen = format!("{} MiB free", volume.free_bytes >> 20);
-    let repair = "make room: a full disk loses nothing, but nothing more is sent";
+    let repair = "make room: a full disk loses nothing, but swarm sends nothing more";
     if volume.free_files == Some(0) {
-        return Finding::bad("space", "no further file can be made (out of inodes)", repair);
+        return Finding::bad("space", "no more files can be made (out of inodes)", repair);
     }
     match volume.free_bytes {
         free if free < NEXT_TO_NOTHING => Finding::bad("space", seen, repair),
@@ -120,8 +120,10 @@ pub(super) fn volume(volume: &Volume) -> Finding {
     if let Some(layer) = &volume.shared {
         return Finding::warn(
             "volume",
-            format!("shared with another system by {layer}, which may grant one exclusive lock twice"),
-            "keep the project on a volume of the container's own (docker volume create), with a clone there",
+            format!(
+                "shared with another system by {layer}, which may give one exclusive lock to two processes"
+            ),
+            "make a volume for the container (docker volume create), and keep a clone of the project there",
         );
     }
     match &volume.remote {
@@ -157,14 +159,14 @@ pub(super) fn pane(pane: &PaneHealth) -> Option<(String, String)> {
     if pane.title_fixed {
         // Codex, Claude Code and Gemini CLI tell in their title that they are busy or ask for something (agents/profiles).
         return Some((
-            "allow-set-title is off: its title, which tells that it is busy, is not seen".into(),
+            "allow-set-title is off: swarm does not see its title, which shows that it is busy".into(),
             format!("tmux set-option -p -t {id} allow-set-title on"),
         ));
     }
     // The state rules tell an overlay by the alternate screen (agents/reading.rs).
     pane.no_alternate.then(|| {
         (
-            "alternate-screen is off: what covers its composer is not known".into(),
+            "alternate-screen is off: swarm cannot see what covers its composer".into(),
             format!("tmux set-option -p -t {id} alternate-screen on"),
         )
     })

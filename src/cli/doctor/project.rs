@@ -32,7 +32,7 @@ pub(super) fn check(root: &Path, found: &mut Vec<Finding>) {
     found.push(writable(&dir));
     match volume::look(&dir) {
         Ok(seen) => found.extend([finding::space(&seen), finding::volume(&seen)]),
-        Err(error) => found.push(Finding::warn("space", format!("{error:#}"), "see to the disk")),
+        Err(error) => found.push(Finding::warn("space", format!("{error:#}"), "check the disk")),
     }
     found.push(signing_key(&dir));
     found.push(ignored(root));
@@ -101,7 +101,7 @@ fn writable(dir: &Path) -> Finding {
         Some((path, why)) => Finding::bad(
             "writable",
             format!("{} cannot be written: {why}", path.display()),
-            "nothing can be sent from here: repair the mode, the mount or the sandbox's rules",
+            "repair the mode, the mount or the sandbox's rules; until then nothing can be sent from here",
         ),
     }
 }
@@ -122,17 +122,21 @@ fn signing_key(dir: &Path) -> Finding {
     let Ok(meta) = path.symlink_metadata() else {
         return Finding::bad(
             "key",
-            format!("{shown} is not there: nothing is read or sent without it"),
+            format!("{shown} does not exist: without it nothing is read or sent"),
             "use the HOME (or XDG_STATE_HOME) that the project was set up with, or restore it; if it is lost for good: swarm init --new-key",
         );
     };
     let home_meta = home.symlink_metadata().ok();
     if !meta.is_file() || !is_mine(&meta) || !home_meta.as_ref().is_some_and(is_mine) {
-        return Finding::bad("key", format!("{shown} is not a file of yours"), "look at it: it is not used");
+        return Finding::bad(
+            "key",
+            format!("{shown} is not a file of yours"),
+            "swarm does not use it; look at it",
+        );
     }
     if meta.len() != KEY_LEN as u64 {
         let seen = format!("{shown} has {} bytes instead of {KEY_LEN}", meta.len());
-        return Finding::bad("key", seen, "restore it from a backup; it is never replaced by itself");
+        return Finding::bad("key", seen, "restore it from a backup; swarm never replaces it");
     }
     let fits = |bytes: Vec<u8>| {
         let key = bytes.try_into().ok().map(Key::new);
@@ -155,7 +159,7 @@ fn signing_key(dir: &Path) -> Finding {
         None => Finding::ok("key", shown.to_string()),
         Some(first) => Finding::bad(
             "key",
-            format!("others may read {}: who read the key can sign", first.display()),
+            format!("others may read {}: whoever reads the key can sign", first.display()),
             format!("chmod -R go-rwx {}", escape::word(&home.display().to_string())),
         )
         .fixable(Fix::Close(open)),

@@ -50,7 +50,7 @@ fn close(path: &Path) -> Result<()> {
     // Moved on since it was seen, as mail does.
     let Ok(meta) = path.symlink_metadata() else { return Ok(()) };
     if meta.is_symlink() {
-        bail!("{} has become a symbolic link: it is not followed", path.display());
+        bail!("{} is a symbolic link now: it is not followed", path.display());
     }
     let mode = meta.permissions().mode() & 0o700;
     fs::set_permissions(path, fs::Permissions::from_mode(mode))

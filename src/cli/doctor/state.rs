@@ -97,7 +97,11 @@ fn aside(store: &Store) -> Result<Finding> {
         (0, _) => Finding::ok("aside", "nothing was set aside"),
         (_, why) => Finding::warn(
             "aside",
-            format!("what was in this project before is in {}: {}", dir.display(), why.unwrap_or_default()),
+            format!(
+                "what was in this project before is now in {}: {}",
+                dir.display(),
+                why.unwrap_or_default()
+            ),
             "look at it, then remove it",
         ),
     })
@@ -113,8 +117,8 @@ fn outbox(store: &Store) -> Result<Finding> {
         0 => Finding::ok("outbox", "empty"),
         n => Finding::warn(
             "outbox",
-            format!("{n} posts were interrupted and not finished"),
-            "the courier finishes them, and the next message does",
+            format!("the sending of {n} messages was interrupted"),
+            "the courier completes it, and so does the next message",
         )
         .fixable(Fix::FinishPosts),
     })
@@ -125,8 +129,8 @@ fn dead_letters(store: &Store, agents: &[Agent]) -> Result<Finding> {
         0 => Finding::ok("dead-letters", "none"),
         n => Finding::warn(
             "dead-letters",
-            format!("{n} messages were not given to agents that have ended"),
-            "swarm dead lists them; swarm resend ID --to NAME",
+            format!("{n} messages did not reach agents that have ended"),
+            "swarm dead lists them; swarm resend ID --to NAME sends one again",
         ),
     })
 }
@@ -153,12 +157,8 @@ fn leftovers(store: &Store) -> Result<Finding> {
     });
     Ok(match old.len() {
         0 => Finding::ok("leftovers", "none"),
-        n => Finding::warn(
-            "leftovers",
-            format!("{n} temporary files of processes that were killed"),
-            "swarm gc --yes",
-        )
-        .fixable(Fix::Remove(old)),
+        n => Finding::warn("leftovers", format!("{n} temporary files of killed processes"), "swarm gc --yes")
+            .fixable(Fix::Remove(old)),
     })
 }
 
@@ -169,11 +169,11 @@ fn link(store: &Store) -> Result<Finding> {
     let own = hosts.link.clone();
     let trouble = own.trouble.unwrap_or_default();
     if let Some((_, why)) = &own.cut {
-        let repair = "ssh to the engine's host must log in without a question; swarm team tells more";
+        let repair = "ssh to the engine's host must log in without a prompt; swarm team shows more";
         return Ok(Finding::bad("link", format!("cut off from the team: {why}; {trouble}"), repair));
     }
     let Some(Answer::Seen(rtt)) = seen else {
-        let repair = "any swarm team command starts it; swarm-link must lie beside swarm";
+        let repair = "any swarm team command starts it; swarm-link must be beside swarm";
         return Ok(Finding::bad(
             "link",
             format!("does not answer: mail to other hosts waits; {trouble}"),
@@ -184,8 +184,8 @@ fn link(store: &Store) -> Result<Finding> {
     if !unknown.is_empty() {
         return Ok(Finding::warn(
             "link",
-            format!("the keys of {} are not vouched for: their mail waits", unknown.join(", ")),
-            "the host that made the team does it once its link runs; else remove and invite them again",
+            format!("nobody has vouched for the keys of {}: their mail waits", unknown.join(", ")),
+            "the host that made the team vouches for them once its link runs; otherwise remove and invite them again",
         ));
     }
     Ok(Finding::ok("link", format!("{} hosts, the engine answers in {rtt} ms", hosts.hosts.len())))
@@ -202,7 +202,7 @@ fn elsewhere(store: &Store) -> Option<Finding> {
     (other && held && Server::current().listens()).then(|| {
         Finding::bad(
             "courier",
-            format!("this project's courier runs elsewhere (process {} of another machine or container): agents of this tmux server are not found, and pids mean something else there", said.process.pid),
+            format!("this project's courier runs elsewhere (process {} of another machine or container): it does not find the agents of this tmux server, and its pids mean other processes", said.process.pid),
             "give this container a clone of its own; swarm team join makes them one team (docs/team.md)",
         )
     })
@@ -224,15 +224,15 @@ fn courier(place: &Place, store: &Store, agents: &[Agent]) -> Finding {
     }
     match (listens, holder) {
         (true, Some(id)) => running(place, store, id),
-        (true, None) => Finding::ok("courier", "runs; its program cannot be told here"),
+        (true, None) => Finding::ok("courier", "runs; which program it is cannot be seen from here"),
         (false, Some(id)) => Finding::warn(
             "courier",
-            format!("process {} is there and does not listen yet", id.pid),
-            "look again in a moment; swarm log --event courier-error",
+            format!("process {} runs and does not listen yet", id.pid),
+            "run this again in a moment; see swarm log --event courier-error",
         ),
         (false, None) if store.is_retired() => Finding::warn(
             "courier",
-            "not running, and none starts by itself: swarm was uninstalled here",
+            "not running, and none starts, because swarm was uninstalled here",
             "if you want it back: swarm discover",
         ),
         (false, None) if needed => Finding::bad(
@@ -254,7 +254,7 @@ fn running(place: &Place, store: &Store, id: ProcessId) -> Finding {
         (_, Some(Service { trouble: Some(why), .. })) => Finding::warn(
             "courier",
             format!("{runs}, of before the update: {why}"),
-            "put a whole program there, as by building again: the courier takes it up by itself",
+            "put a complete program there, for example by building again; the courier then starts it",
         )
         .fixable(Fix::Restart(id)),
         (_, Some(said)) if start::is_newer(&said) => {
@@ -263,7 +263,7 @@ fn running(place: &Place, store: &Store, id: ProcessId) -> Finding {
         (Some(false), _) => Finding::warn(
             "courier",
             format!("process {} runs another program than {}", id.pid, place.program.display()),
-            "after an update it hands over by itself within seconds; of two installations of one version, the first serves",
+            "after an update it is replaced within seconds; if two installations have the same version, the first one serves",
         )
         .fixable(Fix::Restart(id)),
         (None, _) => Finding::ok("courier", format!("{runs}; its program cannot be told here")),

@@ -58,7 +58,7 @@ fn servers(place: &Place, live: &[&Agent]) -> Option<Finding> {
     };
     match hung.first() {
         None if sockets.is_empty() => None,
-        None => Some(Finding::ok("servers", format!("{} more of agents here", sockets.len()))),
+        None => Some(Finding::ok("servers", format!("{} more with agents of this project", sockets.len()))),
         Some(first) => {
             let all: Vec<String> = hung
                 .iter()
@@ -67,7 +67,7 @@ fn servers(place: &Place, live: &[&Agent]) -> Option<Finding> {
             Some(Finding::bad(
                 "servers",
                 all.join("; "),
-                format!("if it is stopped, let it go on (kill -CONT its pid); if it hangs, end it: {first}"),
+                format!("if it is stopped, continue it (kill -CONT its pid); if it hangs, end it: {first}"),
             ))
         }
     }
@@ -83,7 +83,7 @@ fn panes(place: &Place, live: &[&Agent], health: &Health) -> Finding {
         })
         .collect();
     if troubles.is_empty() {
-        return Finding::ok("panes", format!("{} agents, nothing in their way", live.len()));
+        return Finding::ok("panes", format!("{} agents, nothing holds their mail", live.len()));
     }
     let (seen, repair): (Vec<String>, Vec<String>) = troubles.into_iter().unzip();
     Finding::warn("panes", seen.join("; "), repair.join("; "))
@@ -152,17 +152,17 @@ fn judge_hooks(place: &Place, root: &Path, store: Option<&Store>, live: &[&Agent
             }
             (Presence::Partial, _) => Finding::warn(
                 name,
-                "in part, or of another place of the program",
+                "incomplete, or for another swarm program",
                 format!("swarm hooks install {word}"),
             ),
             (_, Presence::Partial) => Finding::warn(
                 name,
-                "in your own settings: in part, or of another place of the program",
+                "in your own settings: incomplete, or for another swarm program",
                 format!("swarm hooks install {word} --user"),
             ),
             (Presence::Full, Presence::Full) => Finding::warn(
                 name,
-                "installed twice: every event runs them twice",
+                "installed twice, so every event runs them twice",
                 format!("swarm hooks uninstall {word}"),
             ),
             (Presence::Full, Presence::None) => {
@@ -217,7 +217,7 @@ fn guard(place: &Place, root: &Path) -> Finding {
         let named: Vec<String> = displaced.iter().map(|d| d.display().to_string()).collect();
         return Finding::warn(
             "guard",
-            format!("displaced: another tool wrote its hooks over it in {}", named.join(", ")),
+            format!("displaced: another tool overwrote it in {}", named.join(", ")),
             repair,
         );
     }
@@ -233,7 +233,7 @@ fn guard(place: &Place, root: &Path) -> Finding {
     if !partial.is_empty() {
         return Finding::warn(
             "guard",
-            format!("in part, or of another place of the program: {}", named(partial)),
+            format!("incomplete, or for another swarm program: {}", named(partial)),
             repair,
         );
     }
@@ -256,7 +256,7 @@ fn reachable(place: &Place, live: &[&Agent]) -> Finding {
     if live.is_empty() {
         let repair = format!("put {} on PATH in your shell's start-up file", dir.display());
         return match tools::find(&std::env::var("PATH").unwrap_or_default(), &dir) {
-            Ok(file) => Finding::ok("path", format!("{} (no agents to look at)", file.display())),
+            Ok(file) => Finding::ok("path", format!("{} (no agents to check)", file.display())),
             Err(why) => Finding::warn("path", format!("{why}, in this shell"), repair),
         };
     }
@@ -264,7 +264,7 @@ fn reachable(place: &Place, live: &[&Agent]) -> Finding {
     let troubles = session::speechless(&agents);
     if troubles.is_empty() {
         let known = live.iter().filter(|a| program::variable(a.process.pid, "PATH").is_some()).count();
-        return Finding::ok("path", format!("swarm-msg is on the PATH of {known} agents of {}", live.len()));
+        return Finding::ok("path", format!("swarm-msg is on the PATH of {known} of {} agents", live.len()));
     }
     let (seen, mut repair): (Vec<String>, Vec<String>) = troubles.into_iter().unzip();
     repair.sort();

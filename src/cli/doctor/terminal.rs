@@ -34,22 +34,22 @@ pub(super) fn check(place: &Place, found: &mut Vec<Finding>) -> Option<Health> {
             Some(health)
         }
         Err(error) if hangs(&error) => {
-            found.push(Finding::bad("server", error.to_string(), "let it go on, or end it"));
+            found.push(Finding::bad("server", error.to_string(), "continue it, or end it"));
             None
         }
         Err(error) if std::env::var_os("TMUX").is_some() => {
             found.push(Finding::bad(
                 "server",
                 error.to_string(),
-                "if this is no sandbox, the server has ended: start tmux, and a new shell in it",
+                "unless this is a sandbox, the server has ended: start tmux, and a new shell in it",
             ));
             None
         }
         Err(_) => {
             found.push(Finding::warn(
                 "server",
-                format!("this is no tmux pane, and no server listens at {}", place.server.socket()),
-                "agents are found in tmux: start it, and them in it",
+                format!("this is not a tmux pane, and no server listens at {}", place.server.socket()),
+                "start tmux, and the agents in it",
             ));
             None
         }
@@ -60,7 +60,7 @@ fn plugin(health: &Health, found: &mut Vec<Finding>) {
     if health.plugin.is_empty() {
         found.push(Finding::warn(
             "plugin",
-            "not loaded in this server: no keys, and new agents are found every 15 s only",
+            "not loaded in this server: no keys work, and new agents are found only every 15 s",
             "run-shell /path/to/tmux-swarm/swarm.tmux in tmux.conf",
         ));
         return;
@@ -91,12 +91,12 @@ fn hooks(health: &Health, parts: &Path) -> Option<Finding> {
     let finding = Finding::warn(
         "tmux-hooks",
         format!(
-            "{} of {} are gone, taken away by another set-hook: {}; new agents are found later",
+            "{} of {} are missing, removed by another set-hook: {}; new agents are found later",
             gone.len(),
             wanted.len(),
             gone.join(", ")
         ),
-        format!("run {} again, or --fix; set hooks of your own with -a", load.display()),
+        format!("run {} again, or --fix; set your own hooks with -a", load.display()),
     );
     Some(if is_executable(&load) { finding.fixable(Fix::Load(load)) } else { finding })
 }
@@ -106,16 +106,16 @@ fn program(path: &str, root: &Path) -> Finding {
     let build = format!("sh {}/plugin/install.sh, then {0}/swarm.tmux", root.display());
     let file = Path::new(path);
     if path.is_empty() {
-        return Finding::bad("program", "the plugin found none: it is not installed yet", build);
+        return Finding::bad("program", "the plugin found no program: it is not installed yet", build);
     }
     if !is_executable(file) {
-        return Finding::bad("program", format!("{path} is not a program any more"), build);
+        return Finding::bad("program", format!("{path} is no longer a program"), build);
     }
     let out = Command::new(file).arg("--version").stdin(Stdio::null()).output();
     let version = out.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned()).unwrap_or_default();
     let seen = format!("{path} is {}", escape::short(&version, 60));
     if !version.ends_with(PROTOCOL) {
-        return Finding::bad("program", format!("{seen}, which the plugin does not speak to"), build);
+        return Finding::bad("program", format!("{seen}, which does not fit the plugin"), build);
     }
     // A package without its sources does not say which version it is.
     if let Some(checkout) = version_of(root)

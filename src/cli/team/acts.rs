@@ -75,7 +75,8 @@ fn for_a_person() -> Result<Store> {
     if session.is_human() {
         return Ok(session.store);
     }
-    Err(Refusal::Usage("teams are a person's affair: ask the human to run this".into()).into())
+    Err(Refusal::Usage("only a person may make, join or leave a team: ask the human to run this".into())
+        .into())
 }
 
 fn run(act: &Act) -> Result<()> {
@@ -112,14 +113,14 @@ fn run(act: &Act) -> Result<()> {
             let me = setup::join(&store, place, code, &host(name.as_ref())?)?;
             await_link(&store)?;
             print::out(&format!(
-                "this project is in team {} now, as {}. Agents and people of its other hosts can write to yours; what they send is typed into your agents' panes, as any message is (docs/security.md).\n",
+                "this project is in team {} now, as {}. Agents and people of its other hosts can write to yours; their messages are typed into your agents' panes, like any message (docs/security.md).\n",
                 me.id, me.host
             ))
         }
         Act::Leave { force } => {
             let ended = setup::leave(&store, *force)?;
             print::out(if ended {
-                "the team is ended; its PostgreSQL was stopped, its files are still there\n"
+                "the team has ended; its PostgreSQL is stopped, its files still exist\n"
             } else {
                 "this project has left the team\n"
             })
@@ -127,19 +128,21 @@ fn run(act: &Act) -> Result<()> {
         Act::Remove { host: name } => {
             let name = host(Some(name))?;
             setup::call(&store, "remove", json!({"name": name}))?;
-            print::out(&format!("{name} is out of the team: its leases are free, its access is gone\n"))
+            print::out(&format!(
+                "{name} is removed from the team: its leases are free, and it has no access\n"
+            ))
         }
         Act::Reset { yes } => {
             if !yes {
                 return Err(Refusal::Usage(
-                    "this ends all team leases and begins again with higher numbers; do it with --yes, once no agent edits what it holds in the team".into(),
+                    "this ends all team leases and starts again with higher numbers; use --yes once no agent edits a path that it holds in the team".into(),
                 )
                 .into());
             }
             let (version, last) = link::seen(&store)?;
             setup::call(&store, "reset", json!({"version": version, "last": last}))?;
             store.ring_link();
-            print::out("the team begins again: its leases are taken anew\n")
+            print::out("the team starts again: its leases must be taken again\n")
         }
     }
 }
@@ -157,6 +160,6 @@ fn await_link(store: &Store) -> Result<()> {
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    print::tell("the link has not reached the engine yet; swarm team tells how it is");
+    print::tell("the link has not reached the engine yet; swarm team shows its state");
     Ok(())
 }

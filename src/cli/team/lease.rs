@@ -77,7 +77,7 @@ fn hold_one(store: &Store, lease: &Lease, wait_ms: Option<u64>, keeps_waiting: b
         Some(Answer::Granted(number)) => return Ok(number),
         Some(Answer::Queued(ticket, ahead)) if !keeps_waiting => {
             let text = format!(
-                "queued in the team: ticket {ticket}, {ahead} before you, for {what}. You are told by message when it is yours; do not edit before"
+                "queued in the team: ticket {ticket}, {ahead} before you, for {what}. You get a message when it is yours; do not edit before that"
             );
             return Err(Queued(text).into());
         }
@@ -131,7 +131,7 @@ pub(in crate::cli) fn cut(since: u64, why: &str, what: &str) -> String {
         format!("for {}", print::age(since, now_ms()))
     };
     format!(
-        "cut off from the team ({ago}: {}): nobody here can tell who holds {what}. Do not edit it; other files can be edited",
+        "cut off from the team ({ago}: {}): nobody here can know who holds {what}. Do not edit it; you may edit other files",
         escape::short(why, 120)
     )
 }
@@ -151,7 +151,7 @@ fn held_by(lease: &Lease) -> String {
 /// The team's leases and who waits, a line each.
 pub(in crate::cli) fn list(board: &Board, now: &Ticks) -> String {
     let mut text = String::new();
-    let doubt = if board.is_believed(now) { "" } else { "  (cut off: not believed)" };
+    let doubt = if board.is_believed(now) { "" } else { "  (cut off: may have changed)" };
     for lease in &board.leases {
         text.push_str(&format!(
             "{:>5}  {:<22} {:<9} {:>4}  team           {}{}{doubt}\n",

@@ -8,7 +8,7 @@ use toml_edit::{Document, DocumentMut, Item, TableLike};
 pub fn set(text: &str, key: Key, value: &Value) -> Result<String, String> {
     let spec = key.spec();
     let (table, leaf) = parts(spec.name);
-    let mut document: DocumentMut = text.parse().map_err(|_| "it is no TOML".to_owned())?;
+    let mut document: DocumentMut = text.parse().map_err(|_| "it is not TOML".to_owned())?;
     let inside = document.entry(table).or_insert_with(toml_edit::table);
     let inside = inside.as_table_like_mut().ok_or_else(|| format!("{table} is not a table in it"))?;
     let mut new = spec.kind.toml(value);
@@ -27,7 +27,7 @@ pub fn set(text: &str, key: Key, value: &Value) -> Result<String, String> {
 
 /// The text without the setting called `name`; `None`: it is not in there. The line goes, comments above it stay.
 pub fn unset(text: &str, name: &str) -> Result<Option<String>, String> {
-    let document = Document::parse(text).map_err(|_| "it is no TOML".to_owned())?;
+    let document = Document::parse(text).map_err(|_| "it is not TOML".to_owned())?;
     let (table, leaf) = parts(name);
     let inside = if table.is_empty() { Some(document.as_table() as &dyn TableLike) } else { None };
     let outer = document.get(table);
@@ -46,7 +46,7 @@ pub fn unset(text: &str, name: &str) -> Result<Option<String>, String> {
 
 /// Takes out what does not have a line of its own.
 fn removed(text: &str, table: &str, leaf: &str) -> Result<String, String> {
-    let mut document: DocumentMut = text.parse().map_err(|_| "it is no TOML".to_owned())?;
+    let mut document: DocumentMut = text.parse().map_err(|_| "it is not TOML".to_owned())?;
     if table.is_empty() {
         document.remove(leaf);
     } else if let Some(inside) = document.get_mut(table).and_then(Item::as_table_like_mut) {

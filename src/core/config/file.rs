@@ -92,7 +92,7 @@ impl Layer {
                 // Its first line says what is wrong; the rest may quote the file.
                 let what =
                     crate::core::escape::short(error.message().lines().next().unwrap_or_default(), 160);
-                reader.wrong(error.span().map(|s| s.start), &format!("it is no TOML: {what}"));
+                reader.wrong(error.span().map(|s| s.start), &format!("it is not TOML: {what}"));
             }
         }
         reader.layer

@@ -54,12 +54,12 @@ impl Config {
         }
         let name = spec.name;
         if spec.rule == Rule::Never {
-            let what = format!("{name} is your own affair: it belongs into your own file (--user)");
+            let what = format!("{name} is a setting of your own file (--user)");
             self.problems.push(Problem { source: new.source, place: new.place, what });
         } else {
             let yours = spec.kind.text(&old.value);
             let what = format!(
-                "{name} is not taken: the file of a project may set it {}, and yours is {yours}",
+                "{name} is ignored: the file of a project may set it {}, and yours is {yours}",
                 spec.rule.word()
             );
             self.ignored.push(Problem { source: new.source, place: new.place, what });

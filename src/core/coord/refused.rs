@@ -80,7 +80,7 @@ impl fmt::Display for Refused {
                 let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
                 write!(
                     f,
-                    "the heading '{}' is there more than once, on lines {}; rename all but one",
+                    "the heading '{}' exists more than once, on lines {}; rename all but one",
                     short(title),
                     lines.join(" and ")
                 )
@@ -89,12 +89,12 @@ impl fmt::Display for Refused {
                 write!(f, "'{}' could be any of these sections: {}", short(asked), list(titles))
             }
             Refused::NoItem { asked, title, open } if open.is_empty() => {
-                write!(f, "'{}' is not in {}: nothing is open there", short(asked), short(title))
+                write!(f, "'{}' is not in {}: it has no open items", short(asked), short(title))
             }
             Refused::NoItem { asked, title, open } => {
                 write!(
                     f,
-                    "nothing open in {} has '{}' in it; there are: {}",
+                    "no open item in {} contains '{}'; there are: {}",
                     short(title),
                     short(asked),
                     list(open)
@@ -105,14 +105,14 @@ impl fmt::Display for Refused {
                     items.iter().map(|(line, text)| format!("line {line}: {text}")).collect();
                 write!(f, "'{}' fits several, give more of the text: {}", short(asked), list(&items))
             }
-            Refused::Text(why) => write!(f, "the text is not taken: {why}"),
+            Refused::Text(why) => write!(f, "the text is refused: {why}"),
             Refused::LineEnd { line } => write!(
                 f,
-                "line {line} has a carriage return without a line feed behind it; save the document with LF or CRLF at its line ends"
+                "line {line} has a carriage return without a line feed behind it; save the document with LF or CRLF line endings"
             ),
             Refused::Structure { title } => write!(
                 f,
-                "this would change more than {}: the text begins a heading, a list, a code block or a comment, or the section ends in one that is not closed; word it differently, or mend the document",
+                "this would change more than {}: the text begins a heading, a list, a code block or a comment, or the section ends in one that is not closed; change the text, or repair the document",
                 short(title)
             ),
         }

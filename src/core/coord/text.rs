@@ -19,12 +19,12 @@ impl Text {
             return Err(Refused::Text("it is empty".into()));
         }
         if length > MAX_TEXT {
-            return Err(Refused::Text(format!("it has {length} characters, at most {MAX_TEXT} are taken")));
+            return Err(Refused::Text(format!("it has {length} characters, at most {MAX_TEXT} are allowed")));
         }
         let bad = escape::misleading(text).next();
         match bad.map(|(at, c)| (text.get(..at).unwrap_or_default().chars().count(), c)) {
             Some((at, '\n' | '\r')) => Err(Refused::Text(format!(
-                "it has a line break after {at} characters; one line is taken, so put longer text into a file and name it"
+                "it has a line break after {at} characters; only one line is allowed, so put longer text into a file and name the file"
             ))),
             Some((at, c)) => Err(Refused::Text(format!(
                 "it has the character U+{:04X} at position {}: control, bidirectional and invisible characters are refused",

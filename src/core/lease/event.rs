@@ -4,7 +4,7 @@
 //! and the messages cannot disagree. Pure.
 
 use super::pattern::PathPattern;
-use super::record::{Lease, Mode, Waiter};
+use super::record::{CHALLENGE_MS, Lease, Mode, OFFER_MS, Waiter};
 use crate::core::escape;
 use crate::core::message::MessageType;
 use crate::core::name::Name;
@@ -157,9 +157,10 @@ impl Event {
             Event::Challenged(l) => {
                 let by = l.challenge.as_ref().map_or_else(Name::human, |c| c.by.clone());
                 let text = format!(
-                    "your lease {} on {} has expired and {by} wants it: still editing? swarm-msg renew (within 90 s); done? swarm-msg unlock --all",
+                    "your lease {} on {} has expired and {by} wants it. Still editing? swarm-msg renew (within {} s). Done? swarm-msg unlock --all",
                     l.fence,
-                    list(&l.paths)
+                    list(&l.paths),
+                    CHALLENGE_MS / 1000
                 );
                 tell(&l.holder.name, MessageType::Challenge, text)
             }
@@ -182,22 +183,27 @@ impl Event {
             }
             Event::Offered(w) if reads_mail(w) => {
                 let text = format!(
-                    "it is your turn for {}: kept for you for 120 s, take it with the same swarm-msg lock command",
-                    list(&w.paths)
+                    "it is your turn for {}: reserved for you for {} s, take it with the same swarm-msg lock command",
+                    list(&w.paths),
+                    OFFER_MS / 1000
                 );
                 tell(&w.holder.name, MessageType::Info, text)
             }
             Event::Dequeued(w, GaveUp::OfferLapsed) if reads_mail(w) => {
                 let text = format!(
-                    "you did not take {} within 120 s: your ticket {} is gone",
+                    "you did not take {} within {} s: your ticket {} is gone",
                     list(&w.paths),
+                    OFFER_MS / 1000,
                     w.ticket
                 );
                 tell(&w.holder.name, MessageType::Info, text)
             }
             Event::Dequeued(w, GaveUp::TimeOver) if reads_mail(w) => {
-                let text =
-                    format!("you waited in vain for {}: your ticket {} is gone", list(&w.paths), w.ticket);
+                let text = format!(
+                    "you waited for {} and did not get it: your ticket {} is gone",
+                    list(&w.paths),
+                    w.ticket
+                );
                 tell(&w.holder.name, MessageType::Info, text)
             }
             Event::Granted(_)
@@ -363,7 +369,7 @@ mod tests {
                 Event::Offered(waiter("bob", false)),
                 "bob",
                 MessageType::Info,
-                "your turn for a: kept for you for 120 s",
+                "your turn for a: reserved for you for 120 s",
             ),
             (
                 Event::Dequeued(waiter("bob", false), GaveUp::OfferLapsed),

@@ -80,14 +80,14 @@ impl fmt::Display for BadPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             BadPattern::TooLong => write!(f, "it is longer than {MAX_PATH} bytes"),
-            BadPattern::Control => write!(f, "it has a newline or another control character in it"),
-            BadPattern::NotCanonical => write!(f, "it has an empty segment, '.' or '..' in it"),
+            BadPattern::Control => write!(f, "it contains a newline or another control character"),
+            BadPattern::NotCanonical => write!(f, "it contains an empty segment, '.' or '..'"),
             BadPattern::NotAName => {
                 write!(f, "a name has letters, digits, '-', '_' and '.', at most {MAX_NAME} of them")
             }
             BadPattern::NotSupported(c) => write!(
                 f,
-                "a glob knows * and ** only, '{c}' has no meaning in it; name the files or the directory instead"
+                "a glob may contain only * and **, not '{c}'; name the files or the directory instead"
             ),
         }
     }

@@ -150,11 +150,11 @@ impl Reason {
     fn checked(text: &str, bad: Option<(usize, char)>) -> Result<Self, String> {
         let length = text.chars().count();
         if length > MAX_REASON {
-            return Err(format!("the reason has {length} characters, at most {MAX_REASON} are taken"));
+            return Err(format!("the reason has {length} characters, at most {MAX_REASON} are allowed"));
         }
         match bad {
             Some((at, c)) => Err(format!(
-                "the reason has the character U+{:04X} at position {}: one plain line is taken, without invisible characters",
+                "the reason has the character U+{:04X} at position {}: it must be one plain line, without invisible characters",
                 u32::from(c),
                 text.get(..at).unwrap_or_default().chars().count() + 1
             )),
@@ -189,6 +189,12 @@ impl fmt::Display for Reason {
         f.write_str(&self.0)
     }
 }
+
+/// How long a challenged holder has to renew.
+pub const CHALLENGE_MS: u64 = 90_000;
+
+/// How long an offered path is reserved.
+pub const OFFER_MS: u64 = 120_000;
 
 /// A holder was asked to renew an expired lease that somebody else wants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

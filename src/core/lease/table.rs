@@ -15,18 +15,12 @@
 use super::decision::{Blocker, Changes, Grant, Outcome, Released, Request, Wait, Which, Why, Write};
 use super::event::{End, Event, GaveUp};
 use super::pattern::PathPattern;
-use super::record::{Challenge, Counter, Holder, Lease, Liveness, Mode, Waiter};
+use super::record::{CHALLENGE_MS, Challenge, Counter, Holder, Lease, Liveness, Mode, OFFER_MS, Waiter};
 use crate::core::address::Address;
 use crate::core::moment::Moment;
 use crate::core::name::Name;
 use crate::core::process_id::ProcessId;
 use std::collections::BTreeMap;
-
-/// How long a challenged holder has to renew.
-pub const CHALLENGE_MS: u64 = 90_000;
-
-/// How long what was offered is kept.
-pub const OFFER_MS: u64 = 120_000;
 
 /// All leases and waiters at one moment.
 #[derive(Debug)]

@@ -81,9 +81,9 @@ pub fn refusal(shown: &str, kind: Kind, claims: &[Claim], now: u64, msg: &str) -
             "name your own paths (git stash push -- PATH), and know that all worktrees of a repository share one stash"
         }
         Kind::Commit => {
-            "name your own paths (git commit -m TEXT -- PATH); git restore --staged PATH takes others' out of the index"
+            "name your own paths (git commit -m TEXT -- PATH); git restore --staged PATH removes the others' from the index"
         }
-        Kind::Move => "work in a tree of your own",
+        Kind::Move => "work in a worktree of your own",
     };
     let whom = claims.first().map_or("human", |claim| claim.who.as_str());
     format!(
