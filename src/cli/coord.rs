@@ -2,7 +2,7 @@ use super::session::Session;
 use super::{lease, print, session};
 use crate::core::coord::{self, Action, Change, Document, Section, Text};
 use crate::core::escape;
-use crate::core::lease::event;
+use crate::core::lease::words;
 use crate::core::refusal::Refusal;
 use crate::store::{Store, now_ms};
 use anyhow::Result;
@@ -120,7 +120,7 @@ fn leased(session: &Session) -> Result<String> {
     let own = lease::holder(session);
     let leases = session.store.peek_leases()?;
     let own = leases.table.leases().filter(|l| l.holder.is_same(&own));
-    Ok(event::list(&own.flat_map(|l| l.paths.clone()).collect::<Vec<_>>()))
+    Ok(words::list(&own.flat_map(|l| l.paths.clone()).collect::<Vec<_>>()))
 }
 
 fn init(as_json: bool) -> Result<()> {

@@ -1,7 +1,7 @@
 use super::print;
 use super::session::Session;
 use crate::core::escape;
-use crate::core::lease::{Event, event};
+use crate::core::lease::{Event, words};
 use crate::core::message::Identity;
 use crate::core::refusal::Refusal;
 use crate::store::leases::Part;
@@ -76,14 +76,14 @@ fn line(event: &Event) -> Option<String> {
             end.word(),
             lease.fence,
             lease.holder.name,
-            event::list(&lease.paths)
+            words::list(&lease.paths)
         )),
         Event::Dequeued(waiter, why) => Some(format!(
             "{}: ticket {} of {} for {}",
             why.word(),
             waiter.ticket,
             waiter.holder.name,
-            event::list(&waiter.paths)
+            words::list(&waiter.paths)
         )),
         _ => None,
     }

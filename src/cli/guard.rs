@@ -1,7 +1,7 @@
 use super::lease;
 use super::session::{self, Session};
 use crate::core::hook::Enforce;
-use crate::core::lease::{Lease, Notice, PathPattern, Which};
+use crate::core::lease::{Lease, Notice, PathPattern, Which, words};
 use crate::core::message::MessageType;
 use crate::core::refusal::Refusal;
 use crate::core::tree::git::Kind;
@@ -169,7 +169,7 @@ fn refuse(session: &Session, what: &str, claims: &[Claim]) -> Result<()> {
             let path = crate::core::escape::short(&claim.path.to_string(), 120);
             match claim.why {
                 Why::Holds(fence) => match held(fence) {
-                    Some(by) => format!("{path} is held by {}", lease::held_by(&by, &now)),
+                    Some(by) => format!("{path} is held by {}", words::held_by(&by, &now)),
                     None => format!("{path} is held by {}", claim.who),
                 },
                 Why::Edited(at) => verdict::edited_by(&path, claim, at, now_ms()),

@@ -1,6 +1,5 @@
-//! What the lease commands have in common: who asks, for which paths and how long, and how a lease is shown.
+//! What the lease commands have in common: who asks, for which paths and how long, and what scripts get of a lease.
 
-use super::print;
 use super::session::Session;
 use crate::core::escape;
 use crate::core::lease::{Blocker, Holder, Lease, PathPattern, Reason, Waiter, Why};
@@ -79,56 +78,6 @@ pub(super) fn wide_patterns(
         }
     }
     Ok(patterns)
-}
-
-/// How long a lease still is, in words.
-pub(super) fn rest(lease: &Lease, now: &Moment) -> String {
-    match (lease.expires.remaining_ms(now), &lease.challenge) {
-        (0, Some(c)) => format!("expired, lost in {} unless renewed", time(c.until.remaining_ms(now))),
-        (0, None) => "expired".to_owned(),
-        (ms, _) => format!("expires in {}", time(ms)),
-    }
-}
-
-/// One who is in the way, in one line.
-pub(super) fn blocker(blocker: &Blocker, now: &Moment) -> String {
-    match &blocker.why {
-        Why::Holds(lease) => {
-            let via = if blocker.path == blocker.wanted {
-                String::new()
-            } else {
-                format!(" through {}", blocker.path)
-            };
-            format!("{} is held by {}{via}", blocker.wanted, held_by(lease, now))
-        }
-        Why::Waits(waiter) => {
-            let how = if waiter.offered.is_some() { "is being offered" } else { "is already waited for" };
-            format!("{} {how} by {} (ticket {})", blocker.wanted, waiter.holder.name, waiter.ticket)
-        }
-    }
-}
-
-/// Who holds a lease, how and why, in one line.
-pub(super) fn held_by(lease: &Lease, now: &Moment) -> String {
-    let kind = if lease.auto { ", automatic" } else { "" };
-    let why = lease.reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
-    format!(
-        "{} (lease {}, {}{kind}, for {}, {}{}){why}",
-        lease.holder.name,
-        lease.fence,
-        lease.mode.word(),
-        print::age(lease.since, now.wall_ms),
-        rest(lease, now),
-        lease.holder.doubt()
-    )
-}
-
-/// All of those, for an error.
-pub(super) fn blockers(all: &[Blocker], now: &Moment) -> String {
-    let shown: Vec<String> = all.iter().take(5).map(|b| blocker(b, now)).collect();
-    let more = all.len() - shown.len();
-    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-    escape::line(&format!("{}{more}", shown.join("; ")))
 }
 
 /// A lease for scripts.

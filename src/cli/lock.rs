@@ -2,7 +2,7 @@ use super::lease::{self, duration};
 use super::session::Session;
 use super::team::lease as team;
 use super::{print, under};
-use crate::core::lease::{Grant, Holder, Lease, Mode, Outcome, PathPattern, Reason, Request, Wait, event};
+use crate::core::lease::{Grant, Holder, Lease, Mode, Outcome, PathPattern, Reason, Request, Wait, words};
 use crate::core::moment::Moment;
 use crate::core::name::Name;
 use crate::core::refusal::Refusal;
@@ -110,7 +110,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     for (path, other, lease) in &linked {
         print::tell(&format!(
             "{path} and {other} are one file (hard links), and {other} is held by {}: a write through one name changes both",
-            lease::held_by(lease, &clock::now()?)
+            words::held_by(lease, &clock::now()?)
         ));
     }
     match &outcome {
@@ -160,7 +160,7 @@ fn wait(store: &Store, request: &Request, wait_ms: u64) -> Result<Outcome> {
             return Ok(Outcome::Denied(blockers.clone()));
         }
         if !told {
-            print::tell(&format!("waiting: {}", lease::blockers(blockers, &now)));
+            print::tell(&format!("waiting: {}", words::blockers(blockers, &now)));
             told = true;
         }
         // The holder may have to be challenged, or found dead.
@@ -190,16 +190,16 @@ fn tell(request: &Request, outcome: &Outcome, as_json: bool, dry_run: bool) -> R
     }
     match outcome {
         Outcome::Granted(_) if as_json => Ok(()),
-        Outcome::Granted(_) if dry_run => print::out(&format!("free for you: {}\n", event::list(&request.paths))),
+        Outcome::Granted(_) if dry_run => print::out(&format!("free for you: {}\n", words::list(&request.paths))),
         Outcome::Granted(grant) => print::out(&granted(grant, &now)),
         Outcome::Queued { ticket, ahead, blockers } => Err(Refusal::Held(format!(
             "queued: ticket {ticket}, {ahead} before you; {}. You get a message when it is your turn; do not edit before that",
-            lease::blockers(blockers, &now)
+            words::blockers(blockers, &now)
         ))
         .into()),
         Outcome::Denied(blockers) => {
             let advice = if request.holder.command { "--wait 10m waits for it" } else { "queue for it with --wait 10m" };
-            Err(Refusal::Held(format!("{}; {advice}", lease::blockers(blockers, &now))).into())
+            Err(Refusal::Held(format!("{}; {advice}", words::blockers(blockers, &now))).into())
         }
         Outcome::Cycle(names) => Err(Refusal::Held(format!(
             "waiting would never end: {}; first give back something that the others wait for (swarm-msg locks)",
@@ -214,10 +214,10 @@ fn granted(grant: &Grant, now: &Moment) -> String {
         let word = if grant.new == Some(l.fence) { "granted" } else { "renewed" };
         format!(
             "{word} {} ({}, lease {}, {})\n",
-            event::list(&l.paths),
+            words::list(&l.paths),
             l.mode.word(),
             l.fence,
-            lease::rest(l, now)
+            words::remaining(l, now)
         )
     };
     grant.leases.iter().map(line).collect()

@@ -1,7 +1,7 @@
 use super::session;
 use super::{lease, print};
 use crate::core::escape;
-use crate::core::lease::{Lease, LeaseTable, event};
+use crate::core::lease::{LeaseTable, words};
 use crate::store::leases::Damaged;
 use anyhow::Result;
 use serde_json::json;
@@ -57,9 +57,9 @@ fn list(table: &LeaseTable, damaged: &[Damaged]) -> String {
             l.holder.name,
             l.mode.word(),
             print::age(l.since, now.wall_ms),
-            state(l, table),
-            event::list(&l.paths),
-            l.reason.as_ref().map(|r| format!("  \"{}\"", escape::short(r.as_str(), 60))).unwrap_or_default(),
+            words::state(l, now),
+            words::list(&l.paths),
+            words::reason(l),
             l.holder.doubt()
         ));
     }
@@ -71,7 +71,7 @@ fn list(table: &LeaseTable, damaged: &[Damaged]) -> String {
         text.push_str(&format!(
             "{} waits for {} (ticket {}, {state})\n",
             w.holder.name,
-            event::list(&w.paths),
+            words::list(&w.paths),
             w.ticket
         ));
     }
@@ -82,13 +82,4 @@ fn list(table: &LeaseTable, damaged: &[Damaged]) -> String {
         ));
     }
     text
-}
-
-fn state(lease: &Lease, table: &LeaseTable) -> String {
-    let now = table.now();
-    match (lease.expires.remaining_ms(now), &lease.challenge) {
-        (0, Some(c)) => format!("lost in {}", lease::time(c.until.remaining_ms(now))),
-        (0, None) => "expired".to_owned(),
-        (ms, _) => format!("{} left", lease::time(ms)),
-    }
 }

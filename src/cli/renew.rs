@@ -1,6 +1,6 @@
 use super::session::Session;
 use super::{lease, print};
-use crate::core::lease::{Which, event};
+use crate::core::lease::{Which, words};
 use crate::core::refusal::Refusal;
 use crate::os::clock;
 use crate::store::leases::Part;
@@ -51,14 +51,14 @@ pub(super) fn run(args: &Args) -> Result<()> {
         print::object(json!({"renewed": leases}))?;
     } else {
         let line = |l: &crate::core::lease::Lease| {
-            format!("renewed {} (lease {}, {})\n", event::list(&l.paths), l.fence, lease::rest(l, &now))
+            format!("renewed {} (lease {}, {})\n", words::list(&l.paths), l.fence, words::remaining(l, &now))
         };
         print::out(&renewed.iter().map(line).collect::<String>())?;
     }
     if let Some((path, holders)) = lost.first() {
         match holders.iter().find(|l| !l.holder.is_same(&holder)) {
             Some(other) => {
-                let who = lease::held_by(other, &now);
+                let who = words::held_by(other, &now);
                 return Err(print::told(Refusal::Held(format!(
                     "you hold no lease on {path}: it is held by {who}"
                 ))));

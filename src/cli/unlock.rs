@@ -1,6 +1,6 @@
 use super::session::Session;
 use super::{lease, print};
-use crate::core::lease::{Lease, PathPattern, Released, Which, event};
+use crate::core::lease::{Lease, PathPattern, Released, Which, words};
 use crate::core::refusal::Refusal;
 use crate::os::clock;
 use crate::store::leases::Part;
@@ -86,14 +86,14 @@ pub(super) fn run(args: &Args) -> Result<()> {
         print::tell(&format!(
             "{path} is part of your lease {} on {}, which stays",
             lease.fence,
-            event::list(&lease.paths)
+            words::list(&lease.paths)
         ));
     }
     match &others[..] {
         [] => Ok(()),
         [(path, lease), ..] => Err(print::told(Refusal::Held(format!(
             "{path} is not yours: it is held by {}",
-            lease::held_by(lease, &now)
+            words::held_by(lease, &now)
         )))),
     }
 }
@@ -105,7 +105,7 @@ fn told(released: &Released) -> String {
     let mut text: String = released
         .leases
         .iter()
-        .map(|l| format!("gave back {} (lease {})\n", event::list(&l.paths), l.fence))
+        .map(|l| format!("gave back {} (lease {})\n", words::list(&l.paths), l.fence))
         .collect();
     text.extend(released.tickets.iter().map(|t| format!("left the queue (ticket {t})\n")));
     text
@@ -131,7 +131,7 @@ fn force(session: &Session, paths: &[PathPattern], args: &Args) -> Result<()> {
     if found.is_empty() {
         return print::out("nobody holds that\n");
     }
-    let line = |l: &Lease| format!("{}: {}\n", event::list(&l.paths), lease::held_by(l, &now));
+    let line = |l: &Lease| format!("{}: {}\n", words::list(&l.paths), words::held_by(l, &now));
     if !args.yes {
         if !std::io::stdin().is_terminal() {
             return Err(Refusal::Usage("to take leases away, confirm with --yes".into()).into());
@@ -153,7 +153,7 @@ fn force(session: &Session, paths: &[PathPattern], args: &Args) -> Result<()> {
     print::out(
         &taken
             .iter()
-            .map(|l| format!("took {} from {}\n", event::list(&l.paths), l.holder.name))
+            .map(|l| format!("took {} from {}\n", words::list(&l.paths), l.holder.name))
             .collect::<String>(),
     )
 }

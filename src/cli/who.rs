@@ -2,6 +2,7 @@ use super::session::Session;
 use super::{agents, lease, print};
 use crate::core::agent::Agent;
 use crate::core::escape;
+use crate::core::lease::words;
 use crate::core::refusal::Refusal;
 use crate::store::leases::Part;
 use anyhow::Result;
@@ -59,7 +60,7 @@ fn holders(session: &Session, args: &Args) -> Result<()> {
             text.push_str(&format!("{path}: free\n"));
         }
         for lease in &held {
-            text.push_str(&format!("{path}: {}\n", lease::held_by(lease, now)));
+            text.push_str(&format!("{path}: {}\n", words::held_by(lease, now)));
             if !lease.holder.is_same(&own) {
                 others.push(lease.holder.name.to_string());
             }

@@ -4,7 +4,7 @@
 //! that people and agents wrote are not touched; a row of this kind that somebody removes comes back with the next change.
 
 use crate::core::coord::{AutoRow, Change, Text, auto_rows, date};
-use crate::core::lease::{LeaseTable, event};
+use crate::core::lease::{LeaseTable, words};
 use crate::core::name::Name;
 use crate::core::refusal::Refusal;
 use crate::store::{Store, now_ms};
@@ -53,7 +53,7 @@ fn wanted(table: &LeaseTable) -> Vec<AutoRow> {
     let row = |(agent, (task, paths)): (&Name, (_, Vec<_>))| AutoRow {
         agent: agent.clone(),
         task,
-        files: event::list(&paths),
+        files: words::list(&paths),
     };
     agents.into_iter().map(row).collect()
 }

@@ -7,7 +7,7 @@ use super::{Call, report, team};
 use crate::core::escape;
 use crate::core::hook::{Answer, Enforce};
 use crate::core::lease::{
-    Blocker, Holder, Kind, Lease, Notice, Outcome, PathPattern, Request, Scope, Which, Why,
+    Blocker, Holder, Kind, Lease, Notice, Outcome, PathPattern, Request, Scope, Which, words,
 };
 use crate::core::message::{Identity, MessageType};
 use crate::os::process;
@@ -134,32 +134,12 @@ pub(super) fn holder(call: &Call<'_>) -> Holder {
 
 /// Why an edit is refused, and what to do.
 fn refusal(blockers: &[Blocker], msg: &str) -> String {
-    let mut text = String::from("swarm: ");
-    for blocker in blockers.iter().take(3) {
-        let path = escape::short(&blocker.wanted.to_string(), 120);
-        match &blocker.why {
-            Why::Holds(lease) => {
-                let why = lease.reason.as_ref().map(|r| format!(", for: {r}")).unwrap_or_default();
-                let kind = if lease.auto { "automatic lease" } else { "lease" };
-                text.push_str(&format!(
-                    "{path} is held by {} ({kind} {}{why}). ",
-                    lease.holder.name, lease.fence
-                ));
-            }
-            Why::Waits(waiter) => {
-                text.push_str(&format!(
-                    "{path} is promised to {} (ticket {}). ",
-                    waiter.holder.name, waiter.ticket
-                ));
-            }
-        }
-    }
+    let named: Vec<String> = blockers.iter().take(3).map(words::blocker_for_agent).collect();
     let wanted = blockers.first().map(|b| escape::word(&b.wanted.to_string())).unwrap_or_default();
-    text.push_str(&format!(
-        "Do not write it now, in this or any other way. Queue for it and be told: {msg} lock --wait 10m {}. Or ask: \
+    format!(
+        "swarm: {} Do not write it now, in this or any other way. To queue: {msg} lock --wait 10m {wanted}. To ask: \
          {msg} send {} \"...\"",
-        wanted,
+        named.join(" "),
         blockers.first().map_or("human", |b| b.holder.name.as_str())
-    ));
-    text
+    )
 }

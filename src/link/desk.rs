@@ -10,7 +10,7 @@ use super::mail::ToMail;
 use super::{Flags, Invitations};
 use crate::core::address::HostName;
 use crate::core::lease::{
-    Lease, LeaseTable, Notice, Outcome, PathPattern, Request, Scope, Wait, Waiter, Which, Why, event,
+    Lease, LeaseTable, Notice, Outcome, PathPattern, Request, Scope, Wait, Waiter, Which, Why, words,
 };
 use crate::core::message::MessageType;
 use crate::core::name::Name;
@@ -674,7 +674,7 @@ impl Desk {
                 if let Some(own) = local.get(&fence).filter(|own| !own.lease.holder.command) {
                     let text = format!(
                         "your team lease {fence} on {} is granted: it is yours now",
-                        event::list(&own.paths)
+                        words::list(&own.paths)
                     );
                     self.tell(&own.lease.holder.name, text)?;
                 }
@@ -705,7 +705,7 @@ impl Desk {
                 self.give_back(&own.lease)?;
                 if !own.lease.holder.command {
                     let text =
-                        format!("you waited for {} in the team and did not get it", event::list(&own.paths));
+                        format!("you waited for {} in the team and did not get it", words::list(&own.paths));
                     self.tell(&own.lease.holder.name, text)?;
                 }
             }
@@ -753,7 +753,7 @@ impl Desk {
             let text = format!(
                 "your team lease {} on {} went to {who} while this host was cut off: do not edit there",
                 lost.fence,
-                event::list(&lost.paths)
+                words::list(&lost.paths)
             );
             self.tell(&own.lease.holder.name, text)?;
         }

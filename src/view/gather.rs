@@ -10,10 +10,9 @@ use crate::core::badge::Counts;
 use crate::core::delivery::Stage;
 use crate::core::escape;
 use crate::core::frame;
-use crate::core::lease::{Lease, LeaseTable, Waiter, event};
+use crate::core::lease::{LeaseTable, Waiter, words};
 use crate::core::message::{MessageType, parse_file_name};
 use crate::core::name::Name;
-use crate::core::span;
 use crate::store::Store;
 use crate::store::mail::Folder;
 use anyhow::Result;
@@ -196,19 +195,14 @@ fn message(store: &Store, entry: &Entry<'_>) -> Result<MessageRow> {
 
 fn lease_rows(table: &LeaseTable) -> Vec<LeaseRow> {
     let now = table.now();
-    let state = |l: &Lease| match (l.expires.remaining_ms(now), &l.challenge) {
-        (0, Some(c)) => format!("lost in {}", span::rest(c.until.remaining_ms(now))),
-        (0, None) => "expired".to_owned(),
-        (ms, _) => format!("{} left", span::rest(ms)),
-    };
     let held = table.leases().map(|l| LeaseRow {
         number: l.fence,
         waits: false,
         holder: l.holder.name.to_string(),
         mode: l.mode.word(),
         since: l.since,
-        state: state(l),
-        paths: event::list(&l.paths),
+        state: words::state(l, now),
+        paths: words::list(&l.paths),
         reason: l.reason.as_ref().map(|r| escape::short(r.as_str(), 200)).unwrap_or_default(),
         mine: l.holder.name.is_human(),
     });
@@ -218,11 +212,8 @@ fn lease_rows(table: &LeaseTable) -> Vec<LeaseRow> {
         holder: w.holder.name.to_string(),
         mode: w.mode.word(),
         since: w.since,
-        state: w.offered.as_ref().map_or_else(
-            || "waits".to_owned(),
-            |offer| format!("offered {}", span::rest(offer.remaining_ms(now))),
-        ),
-        paths: event::list(&w.paths),
+        state: words::waiting(w, now),
+        paths: words::list(&w.paths),
         reason: String::new(),
         mine: w.holder.name.is_human(),
     });

@@ -6,7 +6,7 @@
 use super::PATIENCE;
 use crate::cli::print;
 use crate::core::escape;
-use crate::core::lease::{Grant, Holder, Lease, Scope, Which, event};
+use crate::core::lease::{Grant, Holder, Lease, Scope, Which, words};
 use crate::core::refusal::Refusal;
 use crate::core::team::{Board, Ticks};
 use crate::os::clock;
@@ -72,7 +72,7 @@ fn hold_one(store: &Store, lease: &Lease, wait_ms: Option<u64>, keeps_waiting: b
         return Ok(held.fence);
     }
     let answer = store.ask_team(&Ask::Take(lease.fence, wait_ms), PATIENCE)?;
-    let what = event::list(&lease.paths);
+    let what = words::list(&lease.paths);
     Err(match answer {
         Some(Answer::Granted(number)) => return Ok(number),
         Some(Answer::Queued(ticket, ahead)) if !keeps_waiting => {
@@ -83,7 +83,7 @@ fn hold_one(store: &Store, lease: &Lease, wait_ms: Option<u64>, keeps_waiting: b
         }
         Some(Answer::Queued(..)) => return wait_for(store, lease, wait_ms.unwrap_or_default(), &what),
         Some(Answer::Held(by)) => {
-            let held: Vec<String> = by.iter().map(held_by).collect();
+            let held: Vec<String> = by.iter().map(words::held_in_team).collect();
             Refusal::Held(format!("{}; queue for it with --wait 10m", held.join("; ")))
         }
         Some(Answer::Cycle) => {
@@ -136,18 +136,6 @@ pub(in crate::cli) fn cut(since: u64, why: &str, what: &str) -> String {
     )
 }
 
-/// Who holds a lease in the team, in one line.
-fn held_by(lease: &Lease) -> String {
-    let why = lease.reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
-    format!(
-        "{} is held by {} (team lease {}, {}){why}",
-        event::list(&lease.paths),
-        lease.holder.address(),
-        lease.fence,
-        lease.mode.word()
-    )
-}
-
 /// The team's leases and who waits, a line each.
 pub(in crate::cli) fn list(board: &Board, now: &Ticks) -> String {
     let mut text = String::new();
@@ -159,19 +147,15 @@ pub(in crate::cli) fn list(board: &Board, now: &Ticks) -> String {
             lease.holder.address(),
             lease.mode.word(),
             print::age(lease.since, now_ms()),
-            event::list(&lease.paths),
-            lease
-                .reason
-                .as_ref()
-                .map(|r| format!("  \"{}\"", escape::short(r.as_str(), 60)))
-                .unwrap_or_default(),
+            words::list(&lease.paths),
+            words::reason(lease),
         ));
     }
     for waiter in &board.waiters {
         text.push_str(&format!(
             "{} waits in the team for {} (ticket {})\n",
             waiter.holder.address(),
-            event::list(&waiter.paths),
+            words::list(&waiter.paths),
             waiter.ticket
         ));
     }

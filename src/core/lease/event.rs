@@ -5,7 +5,7 @@
 
 use super::pattern::PathPattern;
 use super::record::{CHALLENGE_MS, Lease, Mode, OFFER_MS, Waiter};
-use crate::core::escape;
+use super::words::list;
 use crate::core::message::MessageType;
 use crate::core::name::Name;
 use serde::{Deserialize, Serialize};
@@ -106,15 +106,6 @@ pub struct Notice {
     pub kind: MessageType,
     /// The text: one line.
     pub text: String,
-}
-
-/// Paths as people read them, a few of them.
-pub fn list(paths: &[PathPattern]) -> String {
-    let shown: Vec<String> = paths.iter().take(3).map(|p| escape::short(&p.to_string(), 80)).collect();
-    match paths.len() - shown.len() {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
-    }
 }
 
 impl Event {

@@ -14,6 +14,7 @@ pub mod pattern;
 pub mod record;
 pub mod stats;
 pub mod table;
+pub mod words;
 
 pub use decision::{Blocker, Changes, Grant, Outcome, Released, Request, Wait, Which, Why, Write};
 pub use event::{End, Event, GaveUp, Notice};
