@@ -104,7 +104,7 @@ fn bad_keys_and_values_are_refused_at_every_door_with_a_suggestion() {
         (&["config", "set", "rate.count", "many"], "rate.count must be a number from 0 to 100000"),
         (&["config", "set", "lease.ttl", "2w"], "lease.ttl must be a time from 1s to 1d"),
         (&["config", "set", "hooks.enforce", "no"], "hooks.enforce must be deny, warn or off"),
-        (&["config", "set", "human.popup", "urgent"], "say it with --user"),
+        (&["config", "set", "human.popup", "urgent"], "add --user"),
         (&["config", "unset", "rate.cuont"], "did you mean rate.count?"),
         (&["config", "validate", "nowhere.toml"], "there is no file nowhere.toml"),
     ] {
@@ -143,7 +143,7 @@ fn a_broken_file_stops_no_mail() {
     for broken in ["[rate\n", "rate = = \u{1b}]0;x", "[rate]\ncount = -1\n"] {
         fs::write(theirs(&world), broken).unwrap();
         let told = complaint(&world, &["send", "--no-wait", "claude-1", "still here?"]);
-        assert!(told.contains("not taken: ") && told.contains(".swarm.toml:"), "{told}");
+        assert!(told.contains("ignored: ") && told.contains(".swarm.toml:"), "{told}");
         assert!(!told.contains('\u{1b}'), "{told:?}");
     }
     eventually("all three arrive", || (world.typed(&pane).len() == 3).then_some(()));
@@ -281,7 +281,7 @@ fn an_edited_file_is_checked_before_it_takes_the_old_ones_place() {
         )
     };
     let kept = |told: &str| {
-        let path = told.rsplit("what you wrote is in ").next().unwrap().trim();
+        let path = told.rsplit("your text is in ").next().unwrap().trim();
         fs::read_to_string(path).unwrap()
     };
     assert!(edit("true").1.contains("is unchanged"));

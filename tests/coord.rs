@@ -69,7 +69,7 @@ fn a_team_keeps_its_board() {
     assert!(world.ok(&["coord", "show", "coordination"]).contains("## Decisions"));
     // It is there already, and stays as it is.
     let before = text(&world);
-    assert!(world.ok(&["coord", "init"]).contains("left as it is"));
+    assert!(world.ok(&["coord", "init"]).contains("was not changed"));
     assert_eq!(text(&world), before);
     assert_eq!(entries(&world), [".swarm", "COORDINATION.md"]);
     let verbs: Vec<Value> = journal(&world).iter().map(|e| e["verb"].clone()).collect();
@@ -198,7 +198,7 @@ fn a_link_is_followed_within_the_project_only() {
         assert!(code == 2 && said.contains("a link out of the project"), "{args:?} {said}");
     }
     assert_eq!(fs::read_to_string(&outside).unwrap(), "# Goals\n");
-    for (target, why) in [(".swarm/x", "no place for a document"), ("nowhere", "leads nowhere")] {
+    for (target, why) in [(".swarm/x", "where no document may be"), ("nowhere", "leads nowhere")] {
         fs::write(world.state().join("x"), "# Goals\n").unwrap();
         fs::remove_file(file(&world)).unwrap();
         symlink(target, file(&world)).unwrap();

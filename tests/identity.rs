@@ -90,15 +90,18 @@ fn a_detached_process_acts_for_nobody_whatever_its_environment_says() {
     );
     let told = detached(&world, &start, &acts(&id));
     unharmed(&world, &id, &told, true);
-    assert!(told.contains("cannot tell who you are"), "{told}");
+    assert!(told.contains("swarm cannot know who you are"), "{told}");
     // Nor for the one that started it, nor as the human.
     let start = start.replace(&panes[1], &panes[0]);
     let told = detached(&world, &start, "swarm-msg whoami; swarm-msg send human x; swarm-msg who");
-    assert!(!told.contains("(by human)") && told.matches("cannot tell who you are").count() == 2, "{told}");
+    assert!(
+        !told.contains("(by human)") && told.matches("swarm cannot know who you are").count() == 2,
+        "{told}"
+    );
     assert!(told.contains("gemini-1"), "what anybody may see is shown: {told}");
     let start = start.replace(&format!("TMUX_PANE={}", panes[0]), "env -u TMUX_PANE -u TMUX CLAUDECODE=1");
     let told = detached(&world, &start, "swarm-msg whoami; swarm unlock --force --yes held.rs");
-    assert!(told.matches("cannot tell who you are").count() == 2, "{told}");
+    assert!(told.matches("swarm cannot know who you are").count() == 2, "{told}");
 }
 
 #[test]

@@ -137,7 +137,7 @@ fn rules_that_let_swarm_msg_run_go_in_when_allowed_and_come_out_byte_for_byte() 
         assert_eq!(fs::read_to_string(&path).unwrap(), fixture, "{kind}");
     }
     let told = world.ok(&["hooks", "install", "opencode", "--allow"]);
-    assert!(told.contains("puts no rules"), "{told}");
+    assert!(told.contains("has no rules"), "{told}");
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn rules_in_a_file_of_their_own_go_with_the_last_project_that_wants_them() {
         at(&other, &["hooks", "install", kind, "--allow"]);
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
         let told = at(&here, &["hooks", "uninstall", kind]);
-        assert!(told.contains("other projects want them") && path.exists(), "{told}");
+        assert!(told.contains("other projects use them") && path.exists(), "{told}");
         at(&other, &["hooks", "uninstall", kind]);
         // Where another variable led then, it is found, too.
         let elsewhere = world.path().join("elsewhere");
@@ -687,7 +687,7 @@ fn of_each_living_agent_it_is_said_whether_hooks_reach_it_and_what_repairs_it() 
         let told = world.ok(&["hooks", "status", "claude"]);
         told.lines().find(|l| l.trim_start().starts_with(name)).unwrap_or_else(|| panic!("{told}")).to_owned()
     };
-    assert!(line("claude-1").contains("has not called yet"), "{}", line("claude-1"));
+    assert!(line("claude-1").contains("not called yet"), "{}", line("claude-1"));
     for name in ["claude-2", "claude-3", "claude-4"] {
         assert!(
             line(name).contains("not reached") && line(name).contains("&& swarm hooks install claude"),
@@ -711,7 +711,7 @@ fn of_each_living_agent_it_is_said_whether_hooks_reach_it_and_what_repairs_it() 
     }
     put(&other.join("settings.json"), b"{\"disableAllHooks\": true}");
     assert!(
-        line("claude-4").contains("switched off in") && line("claude-3").contains("has not called"),
+        line("claude-4").contains("switched off in") && line("claude-3").contains("not called yet"),
         "{}",
         line("claude-4")
     );

@@ -339,7 +339,7 @@ fn a_path_that_cannot_be_leased_is_refused_with_the_reason() {
         ("file/", "file, not a directory"),
         ("file/x", "file, not a directory"),
         ("loop", "circle"),
-        ("*.{a,b}", "'{' has no meaning"),
+        ("*.{a,b}", "only * and **, not '{'"),
         ("*/../x", "'..'"),
         (".swarm/lock", "swarm's own"),
     ] {

@@ -7,6 +7,7 @@ mod support;
 use std::fs;
 use std::process::Command;
 use support::{World, eventually};
+use swarm::core::refusal::Exit;
 
 fn has(program: &str) -> bool {
     Command::new(program).arg("--version").output().is_ok_and(|out| out.status.success())
@@ -194,21 +195,16 @@ fn continuous_integration_runs_the_commands_of_the_readme() {
 
 #[test]
 fn the_exit_codes_are_the_same_in_help_and_in_every_document() {
-    let codes = swarm::core::refusal::EXIT_CODES;
+    let codes = Exit::line();
     let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     for name in ["README.md", "docs/troubleshooting.md"] {
-        let text = plain(&std::fs::read_to_string(root.join(name)).unwrap());
+        let text = plain(&repository(name));
         assert!(text.contains(&codes.replace(", ", " · ")), "{name}");
     }
-    let table = std::fs::read_to_string(root.join("docs/reference.md")).unwrap();
-    for (code, part) in
-        [(2, "usage"), (3, "held"), (5, "unknown agent"), (6, "bad signature, or no such message")]
-    {
-        assert!(table.lines().any(|l| l.starts_with(&format!("| {code} |")) && l.contains(part)), "{code}");
-    }
+    let table = Exit::markdown();
+    assert!(repository("docs/reference.md").contains(&table), "docs/reference.md lacks:\n{table}");
     for program in [env!("CARGO_BIN_EXE_swarm"), env!("CARGO_BIN_EXE_swarm-msg")] {
         let out = std::process::Command::new(program).arg("--help").output().unwrap();
-        assert!(plain(&String::from_utf8_lossy(&out.stdout)).contains(codes), "{program}");
+        assert!(plain(&String::from_utf8_lossy(&out.stdout)).contains(&codes), "{program}");
     }
 }

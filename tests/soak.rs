@@ -250,7 +250,7 @@ impl Soak {
             // Somebody died a moment ago, has been held for so long that no more is taken, or the letters of the dead have filled
             // the project: nobody sends those again here. Such a refusal is told in the last line.
             let why = String::from_utf8_lossy(&out.stderr);
-            let full = ["messages of yours wait for", "messages wait in this project"];
+            let full = ["of your messages wait for", "messages wait in this project"];
             assert!(out.status.code() == Some(5) || full.iter().any(|f| why.contains(f)), "{why}");
             self.refused += 1;
         }

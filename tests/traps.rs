@@ -307,7 +307,10 @@ fn a_tmux_server_of_somebody_else_is_not_spoken_to() {
     world.ok(&["discover", "--quiet"]);
     let refused = |why: &str| {
         let (code, said) = world.refused(&["discover"]);
-        assert!(code == 7 && said.contains("is not spoken to") && said.contains(why), "{code}: {said}");
+        assert!(
+            code == 7 && said.contains("swarm does not use tmux") && said.contains(why),
+            "{code}: {said}"
+        );
     };
     // Where no server ran, anybody could have made the directory that ours would be in, or listen there.
     for path in [&dir, &socket] {
@@ -316,7 +319,7 @@ fn a_tmux_server_of_somebody_else_is_not_spoken_to() {
         chown(path, Some(0), None).unwrap();
     }
     mode(&dir, 0o777);
-    refused("anybody may put a socket");
+    refused("anybody may create a socket");
     mode(&dir, 0o700);
     world.ok(&["discover", "--quiet"]);
 }

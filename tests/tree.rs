@@ -279,7 +279,7 @@ fn git_itself_asks_the_guard_where_an_agent_has_no_hooks() {
     // It cannot be refused by then: it is told, to both.
     git(&root, &["commit", "-q", "--allow-empty", "--no-verify", "-m", "second"]);
     let told = runs(&world, "claude-1", "git checkout -q other");
-    assert!(told.contains("warning: another commit") && told.contains("rc 0"), "{told}");
+    assert!(told.contains("warning: you checked out another commit") && told.contains("rc 0"), "{told}");
     let mail = world.below("codex-1", "swarm-msg inbox");
     assert!(mail.contains("claude-1 checked out another commit"), "{mail}");
     // A stash is refused before git takes anything away; one of other files is not, and to take one out is none.
@@ -326,5 +326,5 @@ fn git_itself_asks_the_guard_where_an_agent_has_no_hooks() {
     fs::write(world.state().join("FORMAT"), "99\n").unwrap();
     let out = world.command("swarm").arg("guard").output().unwrap();
     let why = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert!(out.status.success() && why.contains("lets this go on"), "{why}");
+    assert!(out.status.success() && why.contains("so git continues"), "{why}");
 }

@@ -1,5 +1,6 @@
 use super::{print, session, under};
 use crate::core::escape;
+use crate::core::refusal::Exit;
 use crate::courier::{rules, start};
 use crate::store::Store;
 use crate::store::config::Files;
@@ -94,7 +95,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     } else {
         print::out(&text(&findings, &repaired))?;
     }
-    if bad { Err(under::Ended(1).into()) } else { Ok(()) }
+    if bad { Err(under::Ended(Exit::Failure.code()).into()) } else { Ok(()) }
 }
 
 fn check(place: &Place) -> Vec<Finding> {

@@ -51,7 +51,7 @@ mod who;
 mod whoami;
 
 use crate::core::escape;
-use crate::core::refusal::{EXIT_CODES, Refusal};
+use crate::core::refusal::{Exit, Refusal};
 use anyhow::Result;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -60,7 +60,7 @@ use std::process::ExitCode;
 
 /// What both programs' help ends with.
 fn after_help(examples: &str) -> String {
-    format!("Examples:\n{examples}\n\nExit codes: {EXIT_CODES}")
+    format!("Examples:\n{examples}\n\nExit codes: {}", Exit::line())
 }
 
 /// Turn the coding agents in your tmux panes into a team.
@@ -201,7 +201,7 @@ fn run<C: CommandFactory + FromArgMatches>(handle: impl FnOnce(C) -> Result<()>)
             complain::<C>(&error);
             return match error.kind() {
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
-                _ => ExitCode::from(2),
+                _ => ExitCode::from(Exit::Usage.code()),
             };
         }
     };
@@ -217,7 +217,7 @@ fn run<C: CommandFactory + FromArgMatches>(handle: impl FnOnce(C) -> Result<()>)
             // Errors quote paths and foreign text: one safe line.
             let words = print::words(&error);
             print::tell(&words);
-            let code = error.downcast_ref::<Refusal>().map_or(1, Refusal::exit_code);
+            let code = error.downcast_ref::<Refusal>().map_or(Exit::Failure, Refusal::exit).code();
             if wants_json() && error.downcast_ref::<print::Told>().is_none() {
                 // Nobody is left to be told that it cannot be printed.
                 let _ = print::object(serde_json::json!({"error": words, "exit": code}));

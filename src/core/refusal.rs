@@ -5,8 +5,84 @@
 use super::rate::RateLimited;
 use std::fmt;
 
-/// All exit codes, as help and documents give them.
-pub const EXIT_CODES: &str = "0 ok, 1 failure, 2 usage, 3 held by another, 4 rate-limited, 5 unknown agent, 6 bad signature or no such message, 7 tmux unreachable, 8 the key is not here";
+/// An exit code. Its number is its place in [`Exit::ALL`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // `meaning` says it
+pub enum Exit {
+    Ok,
+    Failure,
+    Usage,
+    Held,
+    RateLimited,
+    UnknownAgent,
+    NotGenuine,
+    NoTmux,
+    NoKey,
+}
+
+impl Exit {
+    /// All of them: help, manual pages and documents are made from this.
+    pub const ALL: [Self; 9] = [
+        Self::Ok,
+        Self::Failure,
+        Self::Usage,
+        Self::Held,
+        Self::RateLimited,
+        Self::UnknownAgent,
+        Self::NotGenuine,
+        Self::NoTmux,
+        Self::NoKey,
+    ];
+
+    /// The process's exit code.
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// Its meaning in a few words.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failure => "failure",
+            Self::Usage => "usage",
+            Self::Held => "held by another",
+            Self::RateLimited => "rate-limited",
+            Self::UnknownAgent => "unknown agent",
+            Self::NotGenuine => "bad signature or no such message",
+            Self::NoTmux => "tmux unreachable",
+            Self::NoKey => "the key is not here",
+        }
+    }
+
+    /// Its whole meaning, for the reference.
+    const fn meaning(self) -> &'static str {
+        match self {
+            Self::Ok => "done",
+            Self::Failure => "failure; `doctor`: something is bad",
+            Self::Usage => "bad usage or input",
+            Self::Held => "held by another, or queued",
+            Self::RateLimited => "rate-limited",
+            Self::UnknownAgent => {
+                "unknown agent; `send` to several: the others got it; or the command runs below an agent that is not of this project"
+            }
+            Self::NotGenuine => "bad signature, or no such message",
+            Self::NoTmux => "tmux unreachable, too old, or without an answer for 4 s",
+            Self::NoKey => "the project's key is not here",
+        }
+    }
+
+    /// All codes in one line, as help gives them.
+    pub fn line() -> String {
+        let one = |exit: Self| format!("{} {}", exit.code(), exit.name());
+        Self::ALL.map(one).join(", ")
+    }
+
+    /// All codes as a Markdown table, as docs/reference.md has it.
+    pub fn markdown() -> String {
+        let row = |exit: Self| format!("| {} | {} |\n", exit.code(), exit.meaning());
+        format!("| Code | Meaning |\n|---|---|\n{}", Self::ALL.map(row).concat())
+    }
+}
 
 /// A refusal with a documented exit code.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,16 +117,16 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The process's exit code.
-    pub fn exit_code(&self) -> u8 {
+    /// The exit code that it ends with.
+    pub fn exit(&self) -> Exit {
         match self {
-            Refusal::Usage(_) => 2,
-            Refusal::Held(_) => 3,
-            Refusal::RateLimited(_) => 4,
-            Refusal::UnknownAgent { .. } | Refusal::Partly(_) | Refusal::Stranger(_) => 5,
-            Refusal::BadSignature(_) | Refusal::NoMessage(_) => 6,
-            Refusal::Tmux(_) | Refusal::Hung(_) => 7,
-            Refusal::NoKey(_) => 8,
+            Refusal::Usage(_) => Exit::Usage,
+            Refusal::Held(_) => Exit::Held,
+            Refusal::RateLimited(_) => Exit::RateLimited,
+            Refusal::UnknownAgent { .. } | Refusal::Partly(_) | Refusal::Stranger(_) => Exit::UnknownAgent,
+            Refusal::BadSignature(_) | Refusal::NoMessage(_) => Exit::NotGenuine,
+            Refusal::Tmux(_) | Refusal::Hung(_) => Exit::NoTmux,
+            Refusal::NoKey(_) => Exit::NoKey,
         }
     }
 }
@@ -107,6 +183,13 @@ mod tests {
     use crate::core::rate::Limit;
 
     #[test]
+    fn an_exit_code_is_its_place_in_the_list() {
+        for (place, exit) in Exit::ALL.into_iter().enumerate() {
+            assert_eq!(usize::from(exit.code()), place, "{exit:?}");
+        }
+    }
+
+    #[test]
     fn each_refusal_has_its_exit_code_and_its_words() {
         let limit = Limit { count: 10, window_ms: 60_000 };
         let unknown = |known: &[&str]| Refusal::UnknownAgent {
@@ -145,7 +228,7 @@ mod tests {
             (Refusal::Hung("h".into()), 7, "h"),
             (Refusal::NoKey("k".into()), 8, "k"),
         ] {
-            assert_eq!((refusal.exit_code(), &*refusal.to_string()), (code, told));
+            assert_eq!((refusal.exit().code(), &*refusal.to_string()), (code, told));
         }
     }
 }

@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 const NOTICE_MAX: usize = 380;
 
 /// Why a message failed that was typed, where nothing shows whether it was taken.
-const MAYBE_GIVEN: &str = "its process has ended; the message may have arrived";
+const MAYBE_GIVEN: &str = "its process has ended; perhaps it was given";
 
 /// Ids named in one notice.
 const NAMED: usize = 8;

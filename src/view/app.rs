@@ -7,6 +7,7 @@ use super::action::{Action, Outcome};
 use super::filter::{Filter, Subject};
 use super::form::{Form, Purpose};
 use super::input::Input;
+use super::keys::{self, Command};
 use super::snapshot::{AgentRow, LeaseRow, MessageRow, Snapshot, WaitingRow};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
@@ -313,55 +314,51 @@ impl App {
 
     fn press_lists(&mut self, key: KeyEvent, now_ms: u64) -> Wish {
         self.told = None;
-        match key.code {
-            KeyCode::Char('q') => return Wish::Quit,
-            KeyCode::Esc if self.filter.is_blank() => return Wish::Quit,
-            KeyCode::Esc => self.filter = Input::default(),
-            KeyCode::Tab | KeyCode::BackTab => self.on_agents = !self.on_agents,
-            KeyCode::Char(c @ '1'..='3') => {
-                (self.tab, self.on_agents) = (Tab::ALL[c as usize - '1' as usize], false);
+        match keys::command(key.code) {
+            Some(Command::Quit) => return Wish::Quit,
+            Some(Command::Escape) if self.filter.is_blank() => return Wish::Quit,
+            Some(Command::Escape) => self.filter = Input::default(),
+            Some(Command::OtherList) => self.on_agents = !self.on_agents,
+            Some(Command::Show(tab)) => (self.tab, self.on_agents) = (tab, false),
+            Some(Command::PreviousTab) => self.turn(2),
+            Some(Command::NextTab) => self.turn(1),
+            Some(Command::Select(rows)) => self.go(rows, now_ms),
+            Some(Command::Filter) => (self.mode, self.on_agents) = (Mode::Filter, false),
+            Some(Command::Keys) => {
+                self.mode = Mode::Page { title: "Keys".to_owned(), text: keys::page(), scroll: 0 };
             }
-            KeyCode::Left | KeyCode::Char('h') => self.turn(2),
-            KeyCode::Right | KeyCode::Char('l') => self.turn(1),
-            KeyCode::Down | KeyCode::Char('j') => self.go(1, now_ms),
-            KeyCode::Up | KeyCode::Char('k') => self.go(-1, now_ms),
-            KeyCode::PageDown => self.go(10, now_ms),
-            KeyCode::PageUp => self.go(-10, now_ms),
-            KeyCode::Home => self.go(isize::MIN, now_ms),
-            KeyCode::End => self.go(isize::MAX, now_ms),
-            KeyCode::Char('/') => {
-                (self.mode, self.on_agents) = (Mode::Filter, false);
+            Some(Command::Open) => return self.open(now_ms),
+            Some(command) => return self.act(command, now_ms),
+            None => {
+                if matches!(key.code, KeyCode::Char(_)) {
+                    self.tell("? lists the keys");
+                    return Wish::Nothing;
+                }
             }
-            KeyCode::Char('?') => {
-                let (title, text) = ("Keys".to_owned(), super::help::TEXT.to_owned());
-                self.mode = Mode::Page { title, text, scroll: 0 };
-            }
-            KeyCode::Enter => return self.open(now_ms),
-            KeyCode::Char(letter) => return self.press_letter(letter, now_ms),
-            _ => {}
         }
         self.keep_rows(now_ms);
         Wish::Nothing
     }
 
-    fn press_letter(&mut self, letter: char, now_ms: u64) -> Wish {
+    /// Does something with the selected agent, message or lease.
+    fn act(&mut self, command: Command, now_ms: u64) -> Wish {
         let agent = self.concerned(now_ms).cloned();
         let message = self.concerned_message(now_ms);
-        match (letter, agent, message) {
-            ('M', ..) => self.mode = Mode::Form(Form::new(Purpose::Send { to: "@all".to_owned() }, "")),
-            ('g', Some(agent), _) => return Wish::Jump(agent.name),
-            ('p', Some(agent), _) => {
+        match (command, agent, message) {
+            (Command::WriteToAll, ..) => self.write_to("@all".to_owned()),
+            (Command::Go, Some(agent), _) => return Wish::Jump(agent.name),
+            (Command::Look, Some(agent), _) => {
                 self.mode = Mode::Preview { agent: agent.name, hooks: String::new(), lines: Vec::new() };
             }
-            ('m', Some(agent), _) => self.mode = Mode::Form(Form::new(Purpose::Send { to: agent.name }, "")),
-            ('R', Some(agent), _) => {
+            (Command::Write, Some(agent), _) => self.write_to(agent.name),
+            (Command::Rename, Some(agent), _) => {
                 let name = agent.name.clone();
                 self.mode = Mode::Form(Form::new(Purpose::Rename { agent: agent.name }, &name));
             }
-            ('e', Some(agent), _) => {
+            (Command::Explain, Some(agent), _) => {
                 return self.run(Action::page(&format!("explain {}", agent.name), &["explain", &agent.name]));
             }
-            ('r', _, Some(id)) => {
+            (Command::Reply, _, Some(id)) => {
                 let mine = self.shown.messages.iter().any(|m| m.id == id && m.mine);
                 if mine {
                     self.mode = Mode::Form(Form::new(Purpose::Reply { id }, ""));
@@ -369,18 +366,25 @@ impl App {
                     self.tell("you can answer only messages to you; m writes to the sender");
                 }
             }
-            ('a', _, Some(id)) => return self.run(Action::line(&format!("ack {id}"), &["ack", &id])),
-            ('s', _, Some(id)) => self.mode = Mode::Form(Form::new(Purpose::Resend { id }, "")),
-            ('w', _, Some(id)) => {
+            (Command::Acknowledge, _, Some(id)) => {
+                return self.run(Action::line(&format!("ack {id}"), &["ack", &id]));
+            }
+            (Command::Resend, _, Some(id)) => self.mode = Mode::Form(Form::new(Purpose::Resend { id }, "")),
+            (Command::Status, _, Some(id)) => {
                 return self.run(Action::page(&format!("status of {id}"), &["status", &id]));
             }
-            ('u', ..) if self.tab == Tab::Leases && !self.on_agents => self.release(now_ms),
-            ('g' | 'p' | 'm' | 'R' | 'e', None, _) => self.tell("no living agent is selected"),
-            ('r' | 'a' | 's' | 'w', _, None) => self.tell("no message is selected (Tab goes to the list)"),
-            ('u', ..) => self.tell("no lease is selected (2 shows the leases)"),
-            _ => self.tell("? lists the keys"),
+            (Command::Release, ..) if self.tab == Tab::Leases && !self.on_agents => self.release(now_ms),
+            (Command::Release, ..) => self.tell("no lease is selected (2 shows the leases)"),
+            (Command::Reply | Command::Acknowledge | Command::Resend | Command::Status, _, None) => {
+                self.tell("no message is selected (Tab goes to the list)");
+            }
+            _ => self.tell("no living agent is selected"),
         }
         Wish::Nothing
+    }
+
+    fn write_to(&mut self, to: String) {
+        self.mode = Mode::Form(Form::new(Purpose::Send { to }, ""));
     }
 
     fn tell(&mut self, text: &str) {

@@ -5,6 +5,7 @@
 
 use super::app::{App, Mode, Tab};
 use super::form::Form;
+use super::keys::{self, Focus};
 use super::snapshot::{AgentRow, Snapshot};
 use crate::core::agent::Status;
 use crate::core::escape;
@@ -318,16 +319,8 @@ fn footer(app: &App, palette: Palette) -> Line<'static> {
         let style = if *failed { palette.fg(Color::Red) } else { STRONG };
         return Line::styled(format!(" {}", escape::short(text, 300)), style);
     }
-    let keys = if app.on_agents {
-        " ? keys  q quit  Enter go  p look  m message  Tab list  R rename  e explain  / filter"
-    } else {
-        match app.tab {
-            Tab::Messages => " ? keys  q quit  Enter read  r answer  a ack  w why  s resend  / filter",
-            Tab::Leases => " ? keys  q quit  Enter details  u release  m message  g go  / filter",
-            Tab::Waiting => " ? keys  q quit  Enter show  w why  s resend  g go  / filter",
-        }
-    };
-    Line::styled(keys, DIM)
+    let focus = if app.on_agents { Focus::Agents } else { Focus::Below(app.tab) };
+    Line::styled(keys::footer(focus), DIM)
 }
 
 fn draw_filter(frame: &mut Frame<'_>, app: &App, area: Rect) {

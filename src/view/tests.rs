@@ -1,7 +1,8 @@
 //! The dashboard's state and look, without a terminal.
 
-use super::app::{App, Mode, Wish};
+use super::app::{App, Mode, Tab, Wish};
 use super::draw::{Palette, draw};
+use super::keys::{self, Focus};
 use super::snapshot::{AgentRow, LeaseRow, MessageRow, Snapshot, WaitingRow};
 use crate::core::agent::Status;
 use ratatui::Terminal;
@@ -122,6 +123,21 @@ fn every_mode_is_drawn_at_the_smallest_size() {
         screen(&app, 60, 15);
         screen(&app, 5, 2);
     }
+}
+
+#[test]
+fn each_key_has_one_meaning_and_every_footer_fits_on_eighty_columns() {
+    for tab in Tab::ALL {
+        assert!(keys::footer(Focus::Below(tab)).len() <= 80, "{tab:?}");
+    }
+    assert!(keys::footer(Focus::Agents).len() <= 80, "{}", keys::footer(Focus::Agents));
+    assert!(keys::is_unambiguous());
+}
+
+#[test]
+fn the_reference_lists_the_keys_of_the_dashboard() {
+    let reference = include_str!("../../docs/reference.md");
+    assert!(reference.contains(&keys::markdown()), "docs/reference.md lacks:\n{}", keys::markdown());
 }
 
 #[test]

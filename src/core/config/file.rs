@@ -235,7 +235,7 @@ mod tests {
     fn broken_toml_is_told_with_its_line_and_without_its_text() {
         let told = problems("[rate]\ncount = 5\ncount = = \u{1b}]secret\n");
         assert_eq!(told.len(), 1);
-        assert!(told[0].starts_with("f:3: it is no TOML: ") && !told[0].contains("secret"), "{told:?}");
+        assert!(told[0].starts_with("f:3: it is not TOML: ") && !told[0].contains("secret"), "{told:?}");
     }
 
     #[test]

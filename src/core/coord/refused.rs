@@ -150,15 +150,15 @@ mod tests {
             ),
             (
                 Refused::Duplicate { title: title.clone(), lines: vec![3, 9] },
-                "'Goals' is there more than once, on lines 3 and 9",
+                "the heading 'Goals' exists more than once, on lines 3 and 9",
             ),
             (
                 Refused::NoItem { asked: asked.clone(), title: title.clone(), open: vec![] },
-                "'x\\u{1b}' is not in Goals: nothing is open there",
+                "'x\\u{1b}' is not in Goals: it has no open items",
             ),
             (
                 Refused::NoItem { asked: asked.clone(), title: title.clone(), open: texts(2) },
-                "nothing open in Goals has 'x\\u{1b}' in it; there are: t0, t1",
+                "no open item in Goals contains 'x\\u{1b}'; there are: t0, t1",
             ),
             (
                 Refused::SeveralItems { asked, items: vec![(3, "a".into()), (4, "b".into())] },

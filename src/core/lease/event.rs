@@ -372,7 +372,7 @@ mod tests {
                 Event::Dequeued(waiter("bob", false), GaveUp::TimeOver),
                 "bob",
                 MessageType::Info,
-                "in vain for a: your ticket 8",
+                "waited for a and did not get it: your ticket 8",
             ),
         ] {
             let notice = event.notice().unwrap();

@@ -273,7 +273,7 @@ fn a_refusal_says_what_is_wrong() {
         (BadPattern::TooLong, "longer than 4096 bytes"),
         (BadPattern::Control, "another control character"),
         (BadPattern::NotCanonical, "'.' or '..'"),
-        (BadPattern::NotSupported('['), "'[' has no meaning in it"),
+        (BadPattern::NotSupported('['), "only * and **, not '['"),
     ] {
         assert!(bad.to_string().contains(told), "{bad}");
     }
