@@ -271,7 +271,7 @@ fn what_cannot_be_understood_or_written_is_left_alone() {
     for bad in [&b"{"[..], b"[]", b"\xff\xfe{}", b"{\"hooks\": 7}", b"{\"hooks\": {\"AfterAgent\": 1}}"] {
         put(&path, bad);
         let (code, why) = world.refused(&["hooks", "install", "gemini"]);
-        assert!(code == 2 && why.contains("settings.json was left alone"), "{why}");
+        assert!(code == 2 && why.contains("settings.json was not changed"), "{why}");
         assert_eq!(fs::read(&path).unwrap(), bad);
     }
     put(&path, b"{}");
@@ -614,7 +614,7 @@ fn a_link_that_leads_out_of_the_project_is_named_and_not_followed() {
     fs::remove_dir_all(world.project().join(".opencode/plugins")).unwrap();
     symlink(&outside, world.project().join(".opencode/plugins")).unwrap();
     let (code, why) = world.refused(&["hooks", "install", "--all"]);
-    assert!(code == 2 && why.matches("was left alone").count() == 3, "{why}");
+    assert!(code == 2 && why.matches("was not changed").count() == 3, "{why}");
     assert!(why.contains("outside of") && why.contains("leads nowhere"), "{why}");
     assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
     assert_eq!(fs::read(outside.join("settings.json")).unwrap(), b"{}");

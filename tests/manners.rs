@@ -5,7 +5,9 @@
 mod support;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
+use support::snapshot::assert_snapshot;
 use support::{World, eventually};
 use swarm::core::refusal::Exit;
 
@@ -207,4 +209,90 @@ fn the_exit_codes_are_the_same_in_help_and_in_every_document() {
         let out = std::process::Command::new(program).arg("--help").output().unwrap();
         assert!(plain(&String::from_utf8_lossy(&out.stdout)).contains(&codes), "{program}");
     }
+}
+
+/// The help of `program words`, and of all commands below it.
+fn help(world: &World, program: &str, words: &[&str], text: &mut String) {
+    let out = world.command(program).args(words).arg("--help").output().unwrap();
+    let shown = String::from_utf8(out.stdout).unwrap();
+    text.push_str(&format!("==== {program} {}\n{shown}\n", words.join(" ")));
+    let listed = shown.split("\nCommands:\n").nth(1).and_then(|rest| rest.split("\n\n").next());
+    for line in listed.unwrap_or_default().lines().filter(|l| !l.starts_with("   ")) {
+        let command = line.split_whitespace().next().unwrap();
+        if command != "help" {
+            help(world, program, &[words, &[command]].concat(), text);
+        }
+    }
+}
+
+/// What differs between two runs, by its kind: places, ids, ages, what an agent does.
+fn settled(world: &World, text: &str) -> String {
+    let place = regex::Regex::new(&regex::escape(world.path().to_str().unwrap())).unwrap();
+    let mut text = place.replace_all(text, "/world").into_owned();
+    for (pattern, name) in [
+        (r"\(?process \d+\)?", "process PID"),
+        (r"(?m)^((?:\S+ +){4}\d+[smhd] +)\d+  ", "${1}PID  "),
+        (r" +\d+[smhd]\b", " TIME"),
+        (r"\b(busy|idle)\b", "STATE"),
+        (r"[0-9a-f]{16}", "PROJECT"),
+        (r"\b\d+(\.\d+)? [kMGT]i?B\b", "SIZE"),
+        (r"tmux-\d+", "tmux-UID"),
+    ] {
+        text = regex::Regex::new(pattern).unwrap().replace_all(&text, name).into_owned();
+    }
+    text
+}
+
+#[test]
+fn every_help_text_is_the_one_that_was_read() {
+    let world = World::new();
+    let mut text = String::new();
+    help(&world, "swarm", &[], &mut text);
+    assert_snapshot("help-swarm.txt", &text);
+    text.clear();
+    help(&world, "swarm-msg", &[], &mut text);
+    let top = text.split("\n==== ").next().unwrap();
+    assert_snapshot("help-swarm-msg.txt", top);
+}
+
+#[test]
+fn the_report_of_a_broken_project_is_the_one_that_was_read() {
+    let world = World::new();
+    world.ok(&["init"]);
+    let state = world.state();
+    fs::set_permissions(state.join("PROJECT"), fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(world.project().join(".swarm.toml"), "[lease]\nttl = \"never\"\n").unwrap();
+    fs::create_dir_all(state.join("leases")).unwrap();
+    fs::create_dir_all(state.join("quarantine")).unwrap();
+    for damaged in ["leases/1.json", "quarantine/1.json"] {
+        fs::write(state.join(damaged), "{}").unwrap();
+        fs::set_permissions(state.join(damaged), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let out = world.swarm(&["doctor"]);
+    assert_eq!(out.status.code(), Some(1));
+    let text = settled(&world, &String::from_utf8(out.stdout).unwrap());
+    // These are about the machine.
+    let of_machine =
+        |line: &&str| ["  tmux  ", "  space  ", "  volume  "].iter().any(|name| line.contains(name));
+    let lines: Vec<&str> = text.lines().filter(|line| !of_machine(line)).collect();
+    assert_snapshot("doctor-broken.txt", &lines.join("\n"));
+}
+
+#[test]
+fn the_tables_of_a_team_are_the_ones_that_were_read() {
+    let world = World::new();
+    world.start();
+    world.agent("claude", &[]);
+    world.ok(&["discover", "--init", "--quiet"]);
+    world.agent("codex", &[]);
+    world.ok(&["discover", "--quiet"]);
+    world.ok(&["lock", "src/parser.rs", "docs/", "--reason", "the new syntax"]);
+    world.below("claude-1", "swarm-msg lock 'tests/**' --shared; swarm-msg lock docs/ --wait 10m");
+    let mut text = String::new();
+    for args in [&["agents"][..], &["who"], &["who", "src/parser.rs"], &["locks"]] {
+        text.push_str(&format!("$ swarm {}\n{}\n", args.join(" "), world.ok(args)));
+    }
+    let (code, told) = world.refused(&["lock", "tests/x.rs"]);
+    text.push_str(&format!("$ swarm lock tests/x.rs\n(ends with {code}) {told}"));
+    assert_snapshot("tables.txt", &settled(&world, &text));
 }

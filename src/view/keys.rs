@@ -116,12 +116,8 @@ const TABLE: [Group; 4] = [
                 ],
                 "show messages, leases or waiting mail",
             ),
-            row(
-                "/",
-                &[(char('/'), Command::Filter)],
-                "filter: words, or type:question agent:codex since:10m",
-            )
-            .footer(&EVERYWHERE, "filter"),
+            row("/", &[(char('/'), Command::Filter)], "filter: words, type:TYPE, agent:NAME, since:10m")
+                .footer(&EVERYWHERE, "filter"),
             row("Esc", &[(KeyCode::Esc, Command::Escape)], "close, clear the filter, or quit"),
         ],
     },

@@ -9,6 +9,10 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+#[allow(unreachable_pub)] // shared with the tests of the programs
+#[path = "../../tests/support/snapshot.rs"]
+mod snapshot;
+
 const NOW: u64 = 1_000_000;
 
 fn agent(name: &str, status: Status, why: &str) -> AgentRow {
@@ -113,6 +117,25 @@ fn who_needs_a_person_and_why_is_seen_at_once_at_any_size() {
     for (width, height) in [(1, 1), (10, 3), (20, 5)] {
         screen(&app(), width, height);
     }
+}
+
+#[test]
+fn the_screens_are_the_ones_that_were_read() {
+    for (name, keys) in [
+        ("agents", ""),
+        ("messages", "1"),
+        ("leases", "2"),
+        ("waiting", "3"),
+        ("keys", "?"),
+        ("writing", "m"),
+        ("release", "2u"),
+        ("no-message", "2ar"),
+    ] {
+        let mut app = app();
+        press(&mut app, keys);
+        snapshot::assert_snapshot(&format!("dashboard-{name}.txt"), &screen(&app, 80, 24));
+    }
+    snapshot::assert_snapshot("dashboard-empty.txt", &screen(&App::new(), 80, 24));
 }
 
 #[test]

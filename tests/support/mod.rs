@@ -7,6 +7,7 @@
 pub mod books;
 pub mod peer;
 pub mod servers;
+pub mod snapshot;
 pub mod switch;
 
 use std::collections::BTreeMap;
