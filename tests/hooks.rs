@@ -132,7 +132,7 @@ fn a_session_begins_with_names_rules_and_mail_within_bounds() {
     let told = context(&hook(&world, "claude-1", "SessionStart", &json!({"source": "startup"})));
     assert!(told.contains("You are claude-1") && told.contains("codex-1, and human"), "{told}");
     assert_eq!(told.matches(&big).count(), 1);
-    assert!(told.contains("1 more unread messages"), "{told}");
+    assert!(told.contains("1 more unread message:"), "{told}");
     assert_eq!([status(&world, &ids[0]), status(&world, &ids[1])], ["read", "submitted"]);
     let told = context(&hook(&world, "claude-1", "SessionStart", &json!({})));
     assert!(told.contains(&big), "what did not fit comes next time");

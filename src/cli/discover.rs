@@ -1,4 +1,5 @@
 use super::{agents, print, session};
+use crate::core::plural::plural;
 use crate::courier::{discovery, rules, start};
 use crate::store::Store;
 use crate::tmux::Server;
@@ -56,7 +57,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let elsewhere = survey.split(store.root()).1.len();
     if elsewhere > 0 {
         text.push_str(&format!(
-            "{elsewhere} more agents work outside {}\n",
+            "{} outside {}\n",
+            plural(elsewhere, "more agent"),
             crate::core::escape::line(&store.root().display().to_string())
         ));
     }

@@ -2,6 +2,7 @@ use super::print;
 use super::session::Session;
 use crate::core::frame;
 use crate::core::message::Verified;
+use crate::core::plural::plural;
 use crate::store::mail::Folder;
 use crate::store::now_ms;
 use anyhow::Result;
@@ -73,7 +74,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         ));
     }
     if listed.len() < total {
-        text.push_str(&format!("{} older messages are not shown\n", total - listed.len()));
+        text.push_str(&format!("not shown: {}\n", plural(total - listed.len(), "older message")));
     }
     text.push_str("read one: swarm-msg read ID; answer: swarm-msg reply ID \"...\"\n");
     print::out(&text)

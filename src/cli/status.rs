@@ -5,6 +5,7 @@ use crate::core::delivery::{Progress, Stage};
 use crate::core::escape;
 use crate::core::message::Identity;
 use crate::core::name::Name;
+use crate::core::plural::plural;
 use crate::courier::start;
 use crate::store::mail::Folder;
 use crate::store::now_ms;
@@ -69,8 +70,10 @@ fn one(session: &Session, id: &str, json: bool) -> Result<()> {
     let line = |(name, way, ack, by): &(Name, Progress, Option<AckClock>, Option<Identity>)| {
         let waits = match ack {
             Some(clock) if way.stage == Stage::Acked || clock.rings == 0 && !clock.escalated => String::new(),
-            Some(clock) if clock.escalated => format!(", unacknowledged after {} reminders", clock.rings),
-            Some(clock) => format!(", reminded {} times", clock.rings),
+            Some(clock) if clock.escalated => {
+                format!(", unacknowledged after {}", plural(clock.rings as usize, "reminder"))
+            }
+            Some(clock) => format!(", {} sent", plural(clock.rings as usize, "reminder")),
             None => String::new(),
         };
         let by = if *by == Some(Identity::Env) { ", identity: env, not proved" } else { "" };
@@ -113,22 +116,23 @@ fn glance(session: &Session, json: bool) -> Result<()> {
         None => "not running".to_owned(),
     };
     let mut text = format!(
-        "{}\n{} agents, courier {how}\n",
+        "{}\n{}, courier {how}\n",
         escape::line(&store.root().display().to_string()),
-        live.len()
+        plural(live.len(), "agent")
     );
     for (name, count) in unread {
         text.push_str(&format!("{name}: {count} unread\n"));
     }
     if awaited > 0 {
-        text.push_str(&format!("{awaited} acknowledgements awaited\n"));
+        text.push_str(&format!("{} awaited\n", plural(awaited, "acknowledgement")));
     }
     if dead > 0 {
-        text.push_str(&format!("{dead} dead letters (swarm dead)\n"));
+        text.push_str(&format!("{} (swarm dead)\n", plural(dead, "dead letter")));
     }
     if quarantined > 0 {
         text.push_str(&format!(
-            "{quarantined} damaged or forged records in {}\n",
+            "{} in {}\n",
+            plural(quarantined, "damaged or forged record"),
             escape::line(&store.dir().join("quarantine").display().to_string())
         ));
     }

@@ -9,6 +9,7 @@ pub(super) mod lease;
 
 use super::{print, session};
 use crate::core::escape;
+use crate::core::plural::plural;
 use crate::core::refusal::Refusal;
 use crate::core::team::Ticks;
 use crate::courier::start;
@@ -216,7 +217,7 @@ fn host_line(host: &HostCard, me: &Membership) -> String {
         ("○", format!("not reached, last heard {} ago", age(host.heard)))
     };
     let known = if host.known { "" } else { ", nobody has vouched for its key yet" };
-    format!("{sign} {:<16} {heard}{known}, {} agents", host.name, host.members.len())
+    format!("{sign} {:<16} {heard}{known}, {}", host.name, plural(host.members.len(), "agent"))
 }
 
 /// Whether a host was heard lately. One that was not is not gone.

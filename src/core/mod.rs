@@ -1,8 +1,7 @@
 //! Decisions without side effects: names, messages, signatures, registry, delivery states, rate windows.
 //!
-//! Nothing here reads a file, a process, the environment, a clock or a random source: time and entropy come
-//! in through [`context::Context`]. So everything here is safe to call from any thread, and is tested
-//! without sleeping.
+//! Nothing here reads a file, a process, the environment, a clock or a random source: time and random bits are
+//! arguments. So everything here is safe to call from any thread, and is tested without sleeping.
 
 pub mod ack;
 pub mod address;
@@ -13,7 +12,6 @@ pub mod bundle;
 pub mod carrier;
 pub mod claim;
 pub mod config;
-pub mod context;
 pub mod coord;
 pub mod delivery;
 pub mod escape;
@@ -27,6 +25,7 @@ pub mod message;
 pub mod moment;
 pub mod name;
 pub mod plain;
+pub mod plural;
 pub mod process_id;
 pub mod rate;
 pub mod refusal;

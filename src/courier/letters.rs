@@ -16,6 +16,7 @@ use crate::core::id::MessageId;
 use crate::core::lease::Notice;
 use crate::core::message::{Envelope, MessageType, Verified, parse_file_name};
 use crate::core::name::Name;
+use crate::core::plural::plural;
 use crate::store::mail::Folder;
 use crate::store::{Store, Transaction, now_ms};
 use anyhow::Result;
@@ -109,7 +110,7 @@ impl Letters<'_> {
                 self.change(owner, message, |d| d.ack = Some(clock))?;
             }
             Step::Escalate => {
-                let why = format!("has not acknowledged after {} reminders", clock.rings);
+                let why = format!("has not acknowledged after {}", plural(clock.rings as usize, "reminder"));
                 self.escalate(owner, message, &why, due)?;
             }
         }
@@ -372,9 +373,4 @@ fn notify(tx: &mut Transaction<'_>, to: &[Name], text: &str) -> Result<()> {
     to.iter().try_for_each(|to| {
         tx.put_notice(&Notice { to: to.clone(), kind: MessageType::Info, text: text.clone() })
     })
-}
-
-/// A count with its noun.
-fn plural(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }

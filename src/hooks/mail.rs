@@ -8,6 +8,7 @@ use crate::core::hook::Event;
 use crate::core::id::MessageId;
 use crate::core::message::{Identity, Verified, parse_file_name};
 use crate::core::name::Name;
+use crate::core::plural::plural;
 use crate::store::mail::{Folder, Found, UNREAD};
 use anyhow::Result;
 use std::collections::BTreeSet;
@@ -232,7 +233,11 @@ fn unread(call: &Call<'_>, urgent_only: bool, given: &mut Collection) -> Result<
         }
     }
     if !given.left.is_empty() {
-        given.parts.push(format!("{} more unread messages: {} inbox", given.left.len(), (call.command)()));
+        given.parts.push(format!(
+            "{}: {} inbox",
+            plural(given.left.len(), "more unread message"),
+            (call.command)()
+        ));
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use super::Place;
 use super::finding::{Finding, Fix};
 use crate::cli::dead;
 use crate::core::agent::Agent;
+use crate::core::plural::plural;
 use crate::core::process_id::ProcessId;
 use crate::courier::start;
 use crate::os::{process, program};
@@ -73,7 +74,11 @@ fn quarantine(store: &Store) -> Result<Finding> {
         0 => Finding::ok("quarantine", "empty"),
         n => Finding::warn(
             "quarantine",
-            format!("{n} damaged or forged records in {}", store.dir().join("quarantine").display()),
+            format!(
+                "{} in {}",
+                plural(n, "damaged or forged record"),
+                store.dir().join("quarantine").display()
+            ),
             "swarm log --event quarantined says why; remove them when you have looked at them",
         ),
     })
@@ -117,7 +122,7 @@ fn outbox(store: &Store) -> Result<Finding> {
         0 => Finding::ok("outbox", "empty"),
         n => Finding::warn(
             "outbox",
-            format!("the sending of {n} messages was interrupted"),
+            format!("the sending of {} was interrupted", plural(n, "message")),
             "the courier completes it, and so does the next message",
         )
         .fixable(Fix::FinishPosts),
@@ -129,7 +134,7 @@ fn dead_letters(store: &Store, agents: &[Agent]) -> Result<Finding> {
         0 => Finding::ok("dead-letters", "none"),
         n => Finding::warn(
             "dead-letters",
-            format!("{n} messages did not reach agents that have ended"),
+            format!("{} did not reach agents that have ended", plural(n, "message")),
             "swarm dead lists them; swarm resend ID --to NAME sends one again",
         ),
     })
@@ -157,8 +162,10 @@ fn leftovers(store: &Store) -> Result<Finding> {
     });
     Ok(match old.len() {
         0 => Finding::ok("leftovers", "none"),
-        n => Finding::warn("leftovers", format!("{n} temporary files of killed processes"), "swarm gc --yes")
-            .fixable(Fix::Remove(old)),
+        n => {
+            Finding::warn("leftovers", plural(n, "temporary file") + " of killed processes", "swarm gc --yes")
+                .fixable(Fix::Remove(old))
+        }
     })
 }
 
@@ -188,7 +195,7 @@ fn link(store: &Store) -> Result<Finding> {
             "the host that made the team vouches for them once its link runs; otherwise remove and invite them again",
         ));
     }
-    Ok(Finding::ok("link", format!("{} hosts, the engine answers in {rtt} ms", hosts.hosts.len())))
+    Ok(Finding::ok("link", format!("{}, the engine answers in {rtt} ms", plural(hosts.hosts.len(), "host"))))
 }
 
 /// Where a courier runs that cannot be seen here: this store is used from two machines or containers, each with agents of its own.

@@ -9,6 +9,7 @@ use crate::core::config::Settings;
 use crate::core::escape;
 use crate::core::hook::Host;
 use crate::core::hook::settings::Presence;
+use crate::core::plural::plural;
 use crate::hooks::install::git::{Guard, Installed, Standing};
 use crate::hooks::install::reach::Surroundings;
 use crate::hooks::install::{RulesFile, Target};
@@ -83,7 +84,7 @@ fn panes(place: &Place, live: &[&Agent], health: &Health) -> Finding {
         })
         .collect();
     if troubles.is_empty() {
-        return Finding::ok("panes", format!("{} agents, nothing holds their mail", live.len()));
+        return Finding::ok("panes", format!("{}, nothing holds their mail", plural(live.len(), "agent")));
     }
     let (seen, repair): (Vec<String>, Vec<String>) = troubles.into_iter().unzip();
     Finding::warn("panes", seen.join("; "), repair.join("; "))
