@@ -4,7 +4,7 @@
 #   scripts/mutants.sh [ARGUMENT...]    arguments are for `cargo mutants`: -f 'src/core/lease/**', -j 2, --shard 0/4, --list
 #
 # This is done in a crate of its own, of src/core and what that needs: the core knows no other layer, so trying a change costs
-# a few seconds instead of a build of everything. Survivors are in target/mutants/mutants.out/missed.txt; docs/mutants.md
+# a few seconds instead of a build of everything. Survivors are in target/mutants/mutants.out/missed.txt; docs/internal/mutants.md
 # explains those that are known. Needs cargo-mutants; without it it says so and ends well, unless CI=true.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

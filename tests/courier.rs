@@ -95,7 +95,7 @@ fn a_broken_profile_is_named_everywhere_and_holds_its_own_kind_only() {
     // A FIFO keeps nobody waiting; two files of one kind are named.
     fs::remove_file(&path).unwrap();
     nix::unistd::mkfifo(&path, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
-    assert!(both(&world, &["agents"]).contains("no regular file"));
+    assert!(both(&world, &["agents"]).contains("not a regular file"));
     fs::remove_file(&path).unwrap();
     fs::write(profile(&world, "a.toml"), CLAUDE).unwrap();
     fs::write(profile(&world, "b.toml"), CLAUDE).unwrap();

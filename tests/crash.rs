@@ -1278,7 +1278,7 @@ fn letters_courier_dies(point: &str, passage: usize) {
         let texts = inbox.as_array().unwrap().iter().map(|m| m["message"]["body"].as_str().unwrap());
         texts.filter(|t| t.contains(what)).count()
     };
-    for (what, id) in [("UNACKNOWLEDGED", &awaited), ("was not given", &lost)] {
+    for (what, id) in [("UNACKNOWLEDGED", &awaited), ("did not get", &lost)] {
         assert!((1..=2).contains(&told(what)), "{what} {id}: {inbox:#}");
     }
     assert_eq!(json(&world.ok(&["dead", "--json"]))["dead_letters"].as_array().unwrap().len(), 1);

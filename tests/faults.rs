@@ -547,7 +547,7 @@ fn a_dead_agents_mail_is_not_put_away_before_its_senders_were_told() {
     drop(alone);
     eventually("the sender is told", || {
         world.ok(&["discover", "--quiet"]);
-        world.ok(&["inbox"]).contains(&format!("was not given {id}")).then_some(())
+        world.ok(&["inbox"]).contains(&format!("did not get {id}")).then_some(())
     });
     eventually("then it is put away", || {
         world.ok(&["discover", "--quiet"]);

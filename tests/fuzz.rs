@@ -219,7 +219,7 @@ fn nothing_in_a_journal_or_on_a_status_line_steers_a_terminal() {
 fn every_target_is_known_wherever_targets_are_listed() {
     let listed = |path: &str| fs::read_to_string(fuzz().join(path)).unwrap();
     let (manifest, script) = (listed("Cargo.toml"), listed("../scripts/fuzz.sh"));
-    let documented = listed("../docs/fuzzing.md");
+    let documented = listed("../docs/internal/fuzzing.md");
     let all: Vec<&str> = targets::ALL.iter().map(|(name, _)| *name).collect();
     assert_eq!(fs::read_dir(fuzz().join("fuzz_targets")).unwrap().count(), all.len());
     assert!(script.contains(&format!("targets='{}'", all.join(" "))), "scripts/fuzz.sh");
@@ -231,7 +231,7 @@ fn every_target_is_known_wherever_targets_are_listed() {
             manifest.contains(&format!("name = \"{name}\"\npath = \"fuzz_targets/{name}.rs\"")),
             "{name}"
         );
-        assert!(documented.contains(&format!("| `{name}` |")), "docs/fuzzing.md lacks {name}");
+        assert!(documented.contains(&format!("| `{name}` |")), "docs/internal/fuzzing.md lacks {name}");
     }
     assert!(tokens().len() > 100);
 }

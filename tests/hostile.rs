@@ -587,7 +587,7 @@ fn a_path_in_a_hooks_refusal_can_be_copied_into_a_shell() {
     let said = two.ok(&hook);
     let reason = parse(&said)["hookSpecificOutput"]["permissionDecisionReason"].as_str().unwrap().to_owned();
     plain(&reason);
-    let command = reason.split("be told: ").nth(1).unwrap().split(". Or ask").next().unwrap();
+    let command = reason.split("To queue: ").nth(1).unwrap().split(". To ask").next().unwrap();
     let (code, told) = two.run(command);
     assert!(code == 3 && told.contains("queued"), "{command}: {code} {told}");
     assert!(!world.project().join("pwned").exists());

@@ -173,7 +173,7 @@ fn named_tests(text: &str) -> Vec<(String, String)> {
 fn every_test_that_the_audit_or_the_proof_names_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |name: &str| named_tests(&fs::read_to_string(root.join(name)).unwrap());
-    let (audit, proof) = (read("docs/audit.md"), read("docs/proof.md"));
+    let (audit, proof) = (read("docs/audit.md"), read("docs/internal/proof.md"));
     assert!(audit.len() > 20 && proof.len() > 20, "{audit:?} {proof:?}");
     let named = [audit, proof].concat();
     for (file, name) in named {
@@ -181,6 +181,30 @@ fn every_test_that_the_audit_or_the_proof_names_exists() {
         let code =
             fs::read_to_string(&path).unwrap_or_else(|_| panic!("{} is named and not there", path.display()));
         assert!(code.contains(&format!("#[test]\nfn {name}()")), "tests/{file}.rs has no test {name}");
+    }
+}
+
+/// The functions that a document names: `src/FILE.rs: NAME` or `src/FILE.rs: TYPE::NAME` in backticks.
+fn named_functions(text: &str) -> Vec<(String, String)> {
+    let quoted = text.split('`').skip(1).step_by(2);
+    let named = quoted.filter_map(|part| part.split_once(": ").filter(|(file, _)| file.starts_with("src/")));
+    named.map(|(file, name)| (file.to_owned(), name.to_owned())).collect()
+}
+
+#[test]
+fn every_function_that_the_tour_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let named = named_functions(&fs::read_to_string(root.join("docs/internal/tour.md")).unwrap());
+    assert!(named.len() > 40, "{named:?}");
+    for (file, name) in named {
+        let code = fs::read_to_string(root.join(&file)).unwrap_or_else(|why| panic!("{file}: {why}"));
+        let (owner, function) = name.split_once("::").unwrap_or(("", &name));
+        let defines = |word: &str| code.contains(&format!("fn {function}{word}"));
+        assert!(defines("(") || defines("<"), "{file} has no function {function}");
+        let is_owner = |line: &str| {
+            line.starts_with("impl") && line.split(|c: char| !c.is_alphanumeric()).any(|word| word == owner)
+        };
+        assert!(owner.is_empty() || code.lines().any(is_owner), "{file} has no impl of {owner}");
     }
 }
 
@@ -194,9 +218,11 @@ fn links(text: &str) -> Vec<String> {
 #[test]
 fn every_link_between_the_documents_leads_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let docs = fs::read_dir(root.join("docs")).unwrap().flatten().map(|e| e.path());
+    let pages = ["", "docs", "docs/internal", "packaging", ".github"].into_iter().flat_map(|dir| {
+        fs::read_dir(root.join(dir)).unwrap().flatten().map(|e| e.path()).collect::<Vec<_>>()
+    });
     let (mut seen, mut broken) = (0, Vec::new());
-    for path in docs.filter(|p| p.extension().is_some_and(|e| e == "md")).chain([root.join("README.md")]) {
+    for path in pages.filter(|p| p.extension().is_some_and(|e| e == "md")) {
         for link in links(&fs::read_to_string(&path).unwrap()) {
             seen += 1;
             if !path.parent().unwrap().join(&link).exists() {

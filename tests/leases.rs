@@ -341,7 +341,7 @@ fn a_path_that_cannot_be_leased_is_refused_with_the_reason() {
         ("loop", "circle"),
         ("*.{a,b}", "only * and **, not '{'"),
         ("*/../x", "'..'"),
-        (".swarm/lock", "swarm's own"),
+        (".swarm/lock", "belongs to swarm"),
     ] {
         let (code, said) = world.refused(&["lock", path]);
         assert_eq!(code, 2, "{path}: {said}");

@@ -286,6 +286,6 @@ fn one_sender_cannot_fill_a_mailbox() {
     }
     let (count, why) = refused.unwrap();
     assert_eq!(count, 200);
-    assert!(why.contains("200 messages of yours wait for human; nothing was sent"), "{why}");
+    assert!(why.contains("200 of your messages wait for human; nothing was sent"), "{why}");
     assert_eq!(inbox(&world).len(), 200);
 }

@@ -255,7 +255,7 @@ fn a_mailbox_takes_what_it_has_room_for_however_many_race_and_again_once_it_was_
         for out in told {
             taken += String::from_utf8(out.stdout).unwrap().lines().count();
             let said = String::from_utf8(out.stderr).unwrap();
-            refused += said.matches("200 messages of yours wait for human; nothing was sent").count();
+            refused += said.matches("200 of your messages wait for human; nothing was sent").count();
         }
         (taken, refused)
     };

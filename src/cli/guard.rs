@@ -196,7 +196,7 @@ fn told(session: &Session, claims: &[Claim]) -> Result<()> {
     let Some(first) = claims.first() else { return Ok(()) };
     let path = |claim: &Claim| crate::core::escape::short(&claim.path.to_string(), 120);
     super::print::tell(&format!(
-        "warning: you checked out another commit, and {} has uncommitted work in this tree ({}{}): tell them",
+        "warning: you checked out another commit under work that {} has not committed ({}{}): tell them",
         first.who,
         path(first),
         if claims.len() > 1 { format!(" and {} more", claims.len() - 1) } else { String::new() }
