@@ -299,7 +299,7 @@ fn git_itself_asks_the_guard_where_an_agent_has_no_hooks() {
         }
         let told = runs(&world, "claude-1", command);
         assert!(
-            told.contains("git stash is not done") && told.contains("edited by codex-1"),
+            told.contains("git stash is refused") && told.contains("edited by codex-1"),
             "{command}: {told}"
         );
         assert!(told.contains("share one stash") && !told.contains("rc 0"), "{command}: {told}");

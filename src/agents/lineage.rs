@@ -1,8 +1,8 @@
-//! Whose hook, or whose command, a process is: the agent's own, or that of another agent program which it started.
+//! Whether a hook or a command belongs to an agent, or to another agent program that the agent started.
 //!
-//! An agent may run a second one as its tool (`claude -p`, `codex exec`), which has hooks of its own and inherits everything
-//! else. Whatever that one says or asks is not said or asked by the agent on record. Judged by the processes between the two;
-//! a shell is no agent, so that one may stand there.
+//! An agent may run a second one as its tool (`claude -p`, `codex exec`). That one has hooks of its own and inherits
+//! everything else, but it does not speak for the agent on record. The processes between the two decide. A shell is
+//! not an agent, so one may stand there.
 
 use super::{ProcessFacts, Profile, Profiles, base, by_name, by_script};
 use crate::core::agent::Agent;
@@ -26,7 +26,7 @@ struct Form<'a> {
     profile: &'a Profile,
     /// Whether it is one that talks to a person.
     interactive: bool,
-    /// What it was told, without the program, its interpreter and the interpreter's options.
+    /// Its arguments, without the program, its interpreter and the interpreter's options.
     arguments: &'a [String],
 }
 
@@ -50,7 +50,7 @@ impl Profiles {
         let below = |end: usize| forms[..end].iter().all(Option::is_none);
         let one_shot = |from: usize| forms[from..].iter().flatten().any(|f| !f.interactive && !f.is_server());
         match (top, server) {
-            // What a server was started by says nothing of whom it serves, unless that was a one-shot agent.
+            // Who started a server does not say whom it serves, unless that was a one-shot agent.
             (top, Some(server)) if top.is_none_or(|top| server < top) => below(server) && !one_shot(server),
             (Some(top), _) => below(own(chain, &forms, top)),
             (None, _) => match forms.iter().rposition(Option::is_some) {

@@ -1,9 +1,10 @@
 //! What each kind of agent looks like: its process and its screen. Rules as data.
 //!
-//! Profiles are TOML files, built in and extended or replaced (by `kind`) by the user's. This module judges facts and texts that
-//! others collected and reads no file. Values never change after loading. A user's file that cannot be used harms nobody but the
-//! kind it is about: agents of that kind are still found, and nothing is typed into them until it is repaired. The built-in rules
-//! do not take its place, because whoever wrote the file did so where these were wrong.
+//! Profiles are TOML files. The user's files add to the built-in ones, or replace them (by `kind`). This module
+//! judges facts and texts that others collected, and reads no file. Values never change after loading. A user's file
+//! that cannot be used affects only its own kind: agents of that kind are still found, and nothing is typed into them
+//! until the file is repaired. The built-in rules do not take its place, because the user wrote the file where these
+//! were wrong.
 
 mod lineage;
 mod profile;

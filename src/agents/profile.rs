@@ -1,8 +1,8 @@
-//! What is known of one kind of agent, read from a TOML file.
+//! The profile of one kind of agent, read from a TOML file.
 //!
-//! Rules are data. A profile that does not parse, or has a pattern that does not compile within a bound on its size, is refused as a
-//! whole, and the error names the file and the pattern. The patterns of the built-in profiles, which are tested, are compiled at their first use: to
-//! compile all of them takes two milliseconds, and most commands look at no screen.
+//! Rules are data. A profile is refused as a whole if it does not parse, or if a pattern does not compile within a
+//! bound on its size. The error names the file and the pattern. The patterns of the built-in profiles are tested, and
+//! compiled at their first use: compiling all of them takes two milliseconds, and most commands look at no screen.
 
 use crate::core::carrier::Carrier;
 use crate::core::escape;
@@ -127,7 +127,7 @@ pub struct ScreenRules {
     pub dim_prompt_is_transcript: bool,
     /// What stands after the text in each row, such as a border.
     pub right: Option<Pattern>,
-    /// Whether the composer may be told from the rest by its background alone, where its closing rows are not drawn.
+    /// Whether its background alone may mark the composer, where its closing rows are not drawn.
     #[serde(default)]
     pub filled: bool,
     /// Whether it draws its cursor as a reversed cell, and tmux's is somewhere else.

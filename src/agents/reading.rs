@@ -1,9 +1,8 @@
-//! What a screen says an agent is doing.
+//! What a screen says about what an agent is doing.
 //!
-//! Idle is never a default: the composer must be found at the bottom of the screen, the cursor must stand at its
-//! beginning, it must be empty, neither the title nor a row near it may speak of a turn or a dialog, and it must be in no
-//! mode but the ordinary one: an empty composer may be a shell's. Everything that does not fit is `Unknown`, and the
-//! evidence says which rule decided.
+//! Idle is never a default. The composer must be found at the bottom of the screen, empty, with the cursor at its
+//! beginning. No title and no row near it may show a turn or a dialog. It must be in its ordinary mode, because an
+//! empty composer may be a shell's. Every other screen is `Unknown`, and the evidence says which rule decided.
 
 use super::profile::{Kind, Pattern, Profile, ScreenRules, Sign, Where};
 use crate::core::agent::Status;
@@ -114,7 +113,7 @@ pub struct Reading {
     pub composer: Option<Composer>,
     /// What is open, or the mode of the composer, if that has a name.
     pub open: Option<Open>,
-    /// The smallest pane in which it could be told, if this one is smaller.
+    /// The smallest pane in which the state can be read, if this one is smaller.
     pub too_small: Option<(u16, u16)>,
     /// The program that it runs, and that gets the keys of its pane.
     pub runs: Option<String>,
@@ -193,7 +192,7 @@ impl Scene<'_> {
         let rules = self.rules;
         if let Some(pattern) = rules.dialog_title.iter().find(|p| p.matches(&self.facts.title)) {
             self.title_says("dialog", pattern);
-            // Which one it is, is told if it can be.
+            // Its name is reported if it is known.
             self.named(0..self.last, |sign| sign.is == Kind::Dialog);
             return Status::Dialog;
         }
@@ -327,7 +326,7 @@ impl Scene<'_> {
                 Where::Prompt => self.first_row()?..self.first_row()? + 1,
                 Where::Above => self.start().saturating_sub(NEAR)..self.start(),
                 Where::Footer => self.found.map_or(self.start(), |f| f.text_end)..self.last,
-                // A transcript may hold anything: beside a composer it takes another sign, too.
+                // A transcript may hold anything, so beside a composer another sign is needed.
                 Where::Rows if self.found.is_some() && sign.footer.is_empty() => return None,
                 Where::Rows => whole.clone(),
             };
@@ -370,7 +369,8 @@ fn state_of(kind: Kind) -> Status {
     }
 }
 
-/// The word of a row that begins with a mode in the way of editors, such as `-- VISUAL --`. That in which one types is none.
+/// The word of a row that begins with a mode, as editors write it: `-- VISUAL --`. The mode for typing does not
+/// count.
 fn indicated(row: &str) -> Option<&str> {
     let (word, _) = row.trim_start().strip_prefix("-- ")?.split_once(" --")?;
     let is_word = !word.is_empty() && word.chars().all(|c| c.is_ascii_uppercase() || " -".contains(c));

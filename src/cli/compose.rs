@@ -1,4 +1,4 @@
-//! Sending and telling how far a message came: what `send`, `reply`, `ack` and `resend` share.
+//! What `send`, `reply`, `ack` and `resend` share: sending, and showing how far a message came.
 
 use super::session::Session;
 use super::{away, print};
@@ -64,7 +64,7 @@ pub(super) fn draft(session: &Session, to: Vec<Name>, kind: MessageType, body: B
     }
 }
 
-/// A name that nobody bears, and that said in words.
+/// An unknown name, and the error about it.
 type Missing = (String, String);
 
 /// Sends `draft` to these and reports.
@@ -169,7 +169,7 @@ pub(super) fn name_stopped(store: &Store, name: &Name, way: &mut Progress) {
     }
 }
 
-/// What is said of a courier that is stopped.
+/// The text about a courier that is stopped.
 pub(super) fn stopped(pid: i32) -> String {
     format!("stopped: `kill -CONT {pid}` continues it")
 }

@@ -28,7 +28,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         .into());
     }
     let store = Store::open(&session::here()?)?;
-    // Without it nothing is delivered; the dashboard says so if there is none.
+    // Without a courier nothing is delivered, and the dashboard says so.
     let _ = start::ensure(&store, &Server::current());
     let colour = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     view::run(

@@ -154,7 +154,7 @@ fn profiles(found: &mut Vec<Finding>) {
     }
 }
 
-/// What is wrong in the settings, one finding each: the rest of a file serves all the same.
+/// The errors in the settings, one finding each; the rest of a file is used.
 fn settings(place: &Place, found: &mut Vec<Finding>) {
     let config = Files::of(place.root.as_deref()).load();
     let repair = "swarm config edit, or swarm config unset KEY; `swarm config keys` lists the settings and their values";

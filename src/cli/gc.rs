@@ -43,7 +43,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         store.change_leases(Part::All, |_| ())?;
         store.prune(before_ms)?;
         for path in &abandoned {
-            // Somebody else may be cleaning up, too.
+            // Somebody else may be cleaning up at the same time.
             let _ = std::fs::remove_file(path);
         }
         let _ = store.ring();

@@ -35,7 +35,7 @@ pub(super) struct Args {
     given: Vec<String>,
 }
 
-/// Only what is another's refuses: a guard that cannot tell says so and lets git go on.
+/// Only another's path refuses a commit. A guard that cannot decide says so and lets git continue.
 pub(super) fn run(args: &Args) -> Result<()> {
     let Err(error) = judge(args) else { return Ok(()) };
     if error.downcast_ref::<Refusal>().is_some_and(|r| matches!(r, Refusal::Held(_))) {
@@ -53,7 +53,7 @@ fn judge(args: &Args) -> Result<()> {
     }
     let session = Session::of(session::project_around()?)?;
     if args.committed {
-        // Without rename detection both names of a renamed file are told.
+        // Without rename detection git lists both names of a renamed file.
         let paths = names(&[
             "diff-tree",
             "--root",
@@ -99,7 +99,7 @@ fn judge(args: &Args) -> Result<()> {
     }
 }
 
-/// Whether it is a commit that is not in the stash yet: to take one out of it, git records another again.
+/// Whether it is a commit that is not in the stash yet. When git drops one, it records another one again.
 fn is_new_stash(id: &str) -> bool {
     let is_id = id.len() >= 40 && id.bytes().all(|b| b.is_ascii_hexdigit());
     is_id
@@ -107,7 +107,7 @@ fn is_new_stash(id: &str) -> bool {
             .is_ok_and(|all| all.split(|b| *b == b'\n').any(|line| line == id.as_bytes()))
 }
 
-/// The files in a stash: what was changed, staged and, where git put that in, new.
+/// The files in a stash: changed, staged and, if git included them, new.
 fn stashed(id: &str) -> Result<Vec<String>> {
     let differs = |to: &str| names(&["diff", "--name-only", "--no-renames", "-z", &format!("{id}^1"), to]);
     let mut found = differs(id)?;
@@ -125,7 +125,7 @@ fn top() -> Result<PathBuf> {
     Ok(PathBuf::from(OsStr::from_bytes(top.strip_suffix(b"\n").unwrap_or(&top))))
 }
 
-/// The files git names, from the top.
+/// The files that git lists, relative to the top.
 fn names(args: &[&str]) -> Result<Vec<String>> {
     let listed = git(args)?;
     let names = listed.split(|b| *b == 0).filter(|name| !name.is_empty());
@@ -147,7 +147,7 @@ fn git(args: &[&str]) -> Result<Vec<u8>> {
     Ok(out.stdout)
 }
 
-/// What others have not committed in this work tree.
+/// The uncommitted work of others in this work tree.
 fn open(session: &Session, others: &Others) -> Result<Vec<Claim>> {
     let top = top()?;
     others.claims(&session.store, &top, &crate::hooks::tree::uncommitted(&top)?, Kind::Move)
@@ -191,7 +191,7 @@ fn refuse(session: &Session, what: &str, claims: &[Claim]) -> Result<()> {
     Err(Refusal::Held(format!("{not}: {text}; {way}")).into())
 }
 
-/// Another commit was checked out: tells whoever did that, and those whose work is in the tree.
+/// Another commit was checked out: warns whoever did that, and those with work in the tree.
 fn told(session: &Session, claims: &[Claim]) -> Result<()> {
     let Some(first) = claims.first() else { return Ok(()) };
     let path = |claim: &Claim| crate::core::escape::short(&claim.path.to_string(), 120);

@@ -29,16 +29,16 @@ pub(super) struct Args {
     event: String,
 }
 
-/// How long the agent may take to say what it is about. It writes that before it waits for the answer.
+/// How long the agent may take to write its input. It does so before it waits for the answer.
 const INPUT: Duration = Duration::from_secs(3);
 
-/// How long a hook waits for the store, in all: the agent does nothing meanwhile.
+/// How long a hook waits for the store in all, because the agent waits meanwhile.
 const STORE: Duration = Duration::from_millis(1500);
 
-/// How long the agent may take to take the answer.
+/// How long the agent may take to read the answer.
 const OUTPUT: Duration = Duration::from_secs(3);
 
-/// Something did not come in time. The agent goes on, and its person is told.
+/// Something was too late. The agent continues, and its person gets a message.
 #[derive(Debug)]
 struct Late(String);
 
@@ -50,8 +50,8 @@ impl std::fmt::Display for Late {
 
 impl std::error::Error for Late {}
 
-/// Whatever goes wrong here is journalled and otherwise kept quiet: a broken guard must not stop the agent. That something could not
-/// be looked at in time is told its person, where the agent shows that.
+/// Errors are journalled and otherwise silent: a broken guard must not stop the agent. A timeout is also shown to the
+/// person, if the agent can show it.
 pub(super) fn run(args: &Args) {
     // An agent's hook is about the project that the agent works in: SWARM_ROOT may be the person's, for all shells.
     let store = match session::project_around() {
@@ -72,7 +72,7 @@ pub(super) fn run(args: &Args) {
     let _ = store.until(Instant::now()).transact(|tx| tx.journal("hook-error", fields));
 }
 
-/// Says that a project is here whose key is not: nothing can be checked then. Where there is no project there is nothing to say.
+/// Says that the project's key is not here, so nothing can be checked. Without a project there is nothing to say.
 fn tell_no_key(args: &Args, error: &anyhow::Error) {
     if let Some(Refusal::NoKey(_)) = error.downcast_ref()
         && args.host != Host::OpenCode
@@ -85,7 +85,7 @@ fn tell_no_key(args: &Args, error: &anyhow::Error) {
     }
 }
 
-/// What the agent says: all of it, or what is a whole object although more could follow.
+/// The agent's input: all of it, or one whole object although more could follow.
 fn input() -> Result<Vec<u8>> {
     let (mut bytes, mut piece) = (Vec::new(), vec![0; 64 << 10]);
     let until = Instant::now() + INPUT;
@@ -176,13 +176,13 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
     reply.commit(store)
 }
 
-/// Whether it is a hook of the agent itself, and not of one that it started: that one has no name, and its mail, its leases and
-/// what it does are not the agent's.
+/// Whether it is a hook of the agent itself, and not of a nested agent: that one has no name, and its mail, its
+/// leases and its actions are not the agent's.
 fn is_own(host: Host, session: &Session, agent: &Agent) -> Result<bool> {
     if agent.kind != host.word() || session.caller.identity == Identity::Pane {
         return Ok(false);
     }
-    // A profile of the person's that is wrong is told elsewhere.
+    // A wrong profile is reported elsewhere.
     let profiles = rules::load()?;
     Ok(profiles.acts_for(agent, &caller::above()?))
 }

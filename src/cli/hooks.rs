@@ -100,7 +100,7 @@ enum Chosen {
     Git,
 }
 
-/// What goes wrong with one is told, and the others are done; the first decides how it ends.
+/// An error with one agent is printed, and the others are done; the first error gives the exit code.
 pub(super) fn run(args: &Args) -> Result<()> {
     let which = args.action.which();
     let mut places = Places::find(if which.user { Scope::User } else { Scope::Project })?;
@@ -555,7 +555,7 @@ pub(super) fn reached(
     }
 }
 
-/// Something of swarm's in settings or in git, to be taken out.
+/// Something of swarm in settings or in git that is to be removed.
 pub(super) enum Removal {
     /// Hooks in an agent's settings; and where what those were before is kept.
     Agent(Target, PathBuf),
@@ -566,7 +566,7 @@ pub(super) enum Removal {
 }
 
 impl Removal {
-    /// What it is, for a person.
+    /// Its description for a person.
     pub(super) fn tell(&self) -> String {
         match self {
             Removal::Agent(target, _) => {
@@ -583,7 +583,7 @@ impl Removal {
         }
     }
 
-    /// Takes it out. Idempotent.
+    /// Removes it. Idempotent.
     pub(super) fn take(&self) -> Result<()> {
         match self {
             Removal::Agent(target, state) => take_out(target, &target.uninstall(state)?, state),
@@ -597,7 +597,7 @@ impl Removal {
     }
 }
 
-/// Everything of swarm's in the person's own settings, and in the project at `root`.
+/// Everything of swarm in the person's own settings, and in the project at `root`.
 pub(super) fn removals(root: Option<&Path>) -> Result<Vec<Removal>> {
     let state = key::state_home()?.join("hooks");
     let home =
@@ -647,7 +647,7 @@ pub(super) fn removals(root: Option<&Path>) -> Result<Vec<Removal>> {
     Ok(found)
 }
 
-/// What is true once the hooks of an agent are in a file, for an agent that is started where that file is read.
+/// The state of hooks that are in a file, for an agent that is started where that file is read.
 fn next_step(host: Host, target: &Target, places: &Places) -> String {
     let own = |name: &str| std::env::var(name).ok();
     let around = Surroundings { home: places.home.clone(), variable: &own };
@@ -739,7 +739,7 @@ fn told(standing: Standing, guard: &Guard, places: &Places) -> &'static str {
     }
 }
 
-/// For which working trees it holds, where that is not plain.
+/// The working trees that it covers, where that is not obvious.
 fn trees(guard: &Guard) -> String {
     let all: Vec<String> = guard.trees().iter().map(|t| escape::line(&t.display().to_string())).collect();
     if all.is_empty() { String::new() } else { format!(", for {}", all.join(", ")) }

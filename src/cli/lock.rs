@@ -95,7 +95,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
             store.acquire(&request, Some(&Wait { until, holder: own, chain: Vec::new() }))?
         }
     };
-    // Whoever holds or waits must be found dead, challenged and told, also when no command runs.
+    // Dead holders must be noticed, and holders and waiters must get their messages, also when no command runs.
     let known = session.agents.iter().find(|a| a.is_live());
     let server = known.map_or_else(Server::current, |a| Server::new(&a.place.socket));
     let _ = start::ensure(store, &server);

@@ -1,7 +1,7 @@
 //! The command line: `swarm` for people and the plugin, `swarm-msg` for agents.
 //!
-//! One file per command with its arguments and its handler; the doc comment is the help. Expected outcomes end in
-//! their documented exit code, everything else in 1; nothing but the answer goes to stdout.
+//! One file per command, with its arguments and its handler; the doc comment is the help. Expected outcomes end with
+//! their documented exit code, everything else with 1. Only the answer goes to stdout.
 
 mod ack;
 mod agents;
@@ -219,7 +219,7 @@ fn run<C: CommandFactory + FromArgMatches>(handle: impl FnOnce(C) -> Result<()>)
             print::tell(&words);
             let code = error.downcast_ref::<Refusal>().map_or(Exit::Failure, Refusal::exit).code();
             if wants_json() && error.downcast_ref::<print::Told>().is_none() {
-                // Nobody is left to be told that it cannot be printed.
+                // If it cannot be printed, nobody is there to read an error.
                 let _ = print::object(serde_json::json!({"error": words, "exit": code}));
             }
             ExitCode::from(code)

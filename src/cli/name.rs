@@ -57,7 +57,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
             return Err(Refusal::Usage(why).into());
         }
         if current.name != to && own {
-            // People are told of each: an agent's new names count as messages of its.
+            // Each renaming sends a notice, so an agent's renamings count as its messages.
             let mut window = tx.sender(&current.name, limit)?;
             window.admit(limit, now_ms()).map_err(Refusal::RateLimited)?;
             tx.put_sender(&current.name, &window)?;

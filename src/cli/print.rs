@@ -1,7 +1,7 @@
-//! What commands have in common when they write: errors of a closed pipe, ages, one JSON object.
+//! What commands share when they write: a closed pipe, ages, one JSON object.
 //!
-//! The one way to the terminal: whatever a command prints, nothing of it moves a cursor, hides itself or poses as another line's
-//! beginning. Who quotes foreign text within a line escapes that line breaks in it besides; here the last word is said.
+//! Everything that a command prints goes through here, so nothing of it moves a cursor, hides itself or looks like
+//! the beginning of another line. Code that quotes foreign text within a line must also escape its line breaks.
 
 use crate::core::escape;
 use crate::core::message::{Identity, Verified};

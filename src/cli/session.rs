@@ -37,7 +37,7 @@ pub(super) struct Session {
     pub caller: Caller,
 }
 
-/// The profiles. What is wrong with a file of the user's is reported, and the rest serves.
+/// The profiles. A wrong file of the user is reported, and the others are used.
 pub(super) fn profiles() -> Result<Profiles> {
     let profiles = rules::load()?;
     if let [first, rest @ ..] = profiles.problems() {
@@ -171,12 +171,12 @@ impl Session {
         Ok(session)
     }
 
-    /// [`Session::open`] for a command that shows what anybody may see: for one of whom it cannot be told who it is, too.
+    /// [`Session::open`] for a command that shows what anybody may see: also for a caller whose identity is unknown.
     pub(super) fn look() -> Result<Self> {
         Self::look_in(project()?)
     }
 
-    /// [`Session::look`] in a store that is open already. An agent that is not of this project is refused here, too.
+    /// [`Session::look`] in a store that is open already. An agent of another project is refused here as well.
     pub(super) fn look_in(store: Store) -> Result<Self> {
         let mut session = Self::begin(store)?;
         match session.who(None) {
@@ -228,10 +228,10 @@ impl Session {
         Ok(caller)
     }
 
-    /// Whether a caller is the agent it is taken for, and not another one that this one runs as its tool.
+    /// Whether a caller is this agent itself, and not another one that it runs as its tool.
     fn is_itself(&self, caller: &Caller) -> Result<bool> {
         let Some(agent) = self.agent(&caller.name) else { return Ok(true) };
-        // A profile of the person's that is wrong is told elsewhere.
+        // A wrong profile is reported elsewhere.
         let profiles = rules::load().or_else(|_| Profiles::builtin())?;
         Ok(profiles.acts_for(agent, &caller::above()?))
     }
@@ -259,7 +259,7 @@ impl Session {
         }
     }
 
-    /// Whether the person at the keyboard calls, as far as can be told: from inside a sandbox it cannot.
+    /// Whether the person at the keyboard calls, as far as this is known; inside a sandbox it is not.
     pub(super) fn is_human(&self) -> bool {
         self.caller.identity == Identity::Human && self.caller.whole
     }
@@ -298,7 +298,7 @@ impl Session {
 
     /// Looks at the panes again, if tmux can be reached from here.
     pub(super) fn rediscover(&mut self) {
-        // What is on record serves as well: nobody waits long for more.
+        // The records are good enough: nobody should wait long for more.
         let server = Server::current().patient(REDISCOVERY);
         let found = rules::load().and_then(|profiles| discovery::discover(&self.store, &server, &profiles));
         if let Ok((agents, _)) = found {
@@ -312,7 +312,7 @@ impl Session {
         live().find(|a| a.name == *name).or_else(|| live().find(|a| a.formerly.contains(name)))
     }
 
-    /// The refusal for a name that nobody bears.
+    /// The error about an unknown name.
     pub(super) fn unknown(&self, asked: &str) -> Refusal {
         let known = self.agents.iter().filter(|a| a.is_live()).map(|a| a.name.to_string()).collect();
         Refusal::UnknownAgent { asked: crate::core::escape::short(asked, 40), known }

@@ -1,8 +1,8 @@
-//! A coding agent that is not on record here must not pass for the human.
+//! A coding agent without a record here must not pass for the human.
 //!
-//! A command below no agent of the project counts as the person's. An agent of another project, or of none, would be taken for
-//! that person as soon as `SWARM_ROOT` or its directory leads here. So before anybody is believed to be the human, the processes
-//! above are looked at once more: is one of them the program of an agent, in any form? Only looks; takes no lock.
+//! A command that no agent of the project started counts as the person's. An agent of another project, or of none,
+//! would count as that person as soon as `SWARM_ROOT` or its directory leads here. So before a caller counts as the
+//! human, the processes above it are checked once more for an agent's program in any form. Only looks; takes no lock.
 
 use crate::core::escape;
 use crate::core::refusal::Refusal;

@@ -1,7 +1,7 @@
-//! `swarm team`: making a team over several hosts, and how it is.
+//! `swarm team`: making a team over several hosts, and its state.
 //!
-//! What only reads files is answered here; what speaks to the engine is done by `swarm-link`, the program that has the means. It takes the
-//! place of this process, so exit codes and signals are its own.
+//! What needs only files is answered here. `swarm-link` does what needs the engine. It takes the place of this
+//! process, so exit codes and signals are its own.
 
 #[cfg(feature = "team")]
 mod acts;
@@ -149,7 +149,7 @@ fn no_team() -> anyhow::Error {
     .into()
 }
 
-/// Refuses what needs a team where there is none, and has a link running.
+/// Refuses a command that needs a team if there is no team, and starts the link.
 pub(super) fn need(store: &Store) -> Result<()> {
     if store.has_team() {
         start::ensure_link(store);

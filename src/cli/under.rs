@@ -1,8 +1,9 @@
-//! Running a command under a lease, as flock(1) does.
+//! Runs a command under a lease, as flock(1) does.
 //!
-//! The lease belongs to this very process until the command has started, and to the command's own process from then on: should this
-//! one be killed, the path stays taken as long as the command runs. It is renewed while the command runs and given back when it ends.
-//! Signals are passed on, but not those that the terminal sends to the command itself.
+//! The lease belongs to this process until the command has started, and to the command's own process after that. If
+//! this process is killed, the path stays taken as long as the command runs. The lease is renewed while the command
+//! runs, and given back when it ends. Signals are passed on, except those that the terminal sends to the command
+//! itself.
 
 use crate::core::lease::{Grant, Holder, Request, Which};
 use crate::os::process;
@@ -20,7 +21,7 @@ use std::process::{Child, Command, ExitStatus};
 use std::sync::mpsc;
 use std::time::Duration;
 
-/// The command has ended, with this exit code: not an error of ours.
+/// The command has ended with this exit code; it is not an error of swarm.
 #[derive(Debug)]
 pub(super) struct Ended(pub(super) u8);
 
@@ -94,7 +95,7 @@ fn supervise(
     })
 }
 
-/// Binds the leases to the command's own process. Where that fails they stay with this one.
+/// Binds the leases to the command's own process. If that fails they stay with this process.
 fn bind(store: &Store, guard: &Holder, grant: &Grant, child: &Child) -> Result<Holder> {
     // It is not waited for yet: its pid cannot be another's.
     let process = process::child(child.id())?;

@@ -34,11 +34,11 @@ pub(super) struct Args {
     dry_run: bool,
 }
 
-/// Something to take away. In the order of the list: what could bring another thing back goes before it.
+/// Something to remove, in the order of the list: a part that could bring back another one goes first.
 enum Step {
     /// The plugin in a running tmux server, by its own script.
     Plugin(Server, PathBuf),
-    /// What the panes of a server bear.
+    /// The marks on the panes of a server.
     Marks(Server),
     /// Hooks in settings, and git's guard.
     Hooks(hooks::Removal),
@@ -85,7 +85,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     print::out(&format!("done\n{}", rest(args.state)))
 }
 
-/// What is left for the person.
+/// What the person has to do.
 fn rest(state: bool) -> &'static str {
     if state {
         "left: the plugin's line in tmux.conf, your own files in ~/.config/swarm, and .swarm/ of other projects\n"
@@ -143,7 +143,7 @@ fn plan(root: Option<&Path>, state: bool) -> Result<Vec<Step>> {
     Ok(steps)
 }
 
-/// The directory that the plugin's build has made: beside the loaded plugin, or where this program is.
+/// The directory with the plugin's build: beside the loaded plugin, or the directory of this program.
 fn built(plugin: &Path) -> Result<Option<PathBuf>> {
     let own = std::env::current_exe().context("cannot find this program")?;
     let beside = plugin.parent().map(|dir| dir.join("bin"));

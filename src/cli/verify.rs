@@ -66,7 +66,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
 }
 
-/// Judges every claim in `text`, or the message that it is the id of. Tells whether there is text beside genuine lines, too.
+/// Judges every claim in `text`, or the message with that id. Returns whether there is also other text beside genuine
+/// lines.
 fn look(session: &Session, text: &str) -> Result<(Vec<Finding>, bool)> {
     let (mut findings, mut from) = (Vec::new(), 0);
     let (mut beside, mut genuine_to) = (String::new(), 0);
@@ -99,7 +100,8 @@ fn look(session: &Session, text: &str) -> Result<(Vec<Finding>, bool)> {
     Ok((findings, beside.chars().any(char::is_alphanumeric)))
 }
 
-/// The message with that id that the caller may be shown a line of: one of its own, or for the human any. Else why not.
+/// The message with that id, if the caller may see a line of it: one of its own, or any for the human. Otherwise the
+/// reason.
 fn find(session: &Session, id: &str) -> Result<Result<Verified, Option<String>>> {
     let any = session.caller.name.is_human();
     let refused = |error: anyhow::Error| match error.downcast::<Refusal>() {
@@ -123,7 +125,7 @@ fn find(session: &Session, id: &str) -> Result<Result<Verified, Option<String>>>
     })))
 }
 
-/// Compares a claim with the message that it names; where it ends, if it is genuine.
+/// Compares a claim with the message that it names; returns where it ends if it is genuine.
 fn compare(session: &Session, claim: &Claim<'_>, message: Verified) -> (Finding, Option<usize>) {
     let caller = &session.caller;
     let mut names: Vec<&Name> = std::iter::once(&caller.name).chain(&caller.aliases).collect();

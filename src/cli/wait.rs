@@ -23,7 +23,7 @@ pub(super) struct Args {
 /// Between two looks at a directory: one system call each.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// How often it looks whether a courier is there to bring anything.
+/// How often it checks that a courier runs, which could deliver something.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 pub(super) fn run(args: &Args) -> Result<()> {

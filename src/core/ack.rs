@@ -1,9 +1,9 @@
 //! The clock of an acknowledgement that somebody waits for.
 //!
-//! Pure: given a time, it says what is due. It starts when the message was submitted; the recipient is reminded after
-//! each wait of the schedule, and when the last wait is over once more without an answer, the matter is escalated, once.
-//! A wait begins when the previous reminder was submitted, so the time a reminder is held does not count. All of it is
-//! stored, so a courier that starts again goes on where the last one was.
+//! Pure: given a time, it says what is due. The clock starts when the message was submitted. A reminder is due after
+//! each wait of the schedule. If the last wait passes once more without an answer, the message is escalated, once. A
+//! wait begins when the reminder before it was submitted, so the time in which a reminder is held does not count. All
+//! of it is stored, so a restarted courier continues where the last one stopped.
 
 use super::delivery::Progress;
 use serde::{Deserialize, Serialize};
@@ -79,8 +79,8 @@ impl AckClock {
         Self { rings: 0, due: now_ms + schedule.wait(0), reminder: None, escalated: false }
     }
 
-    /// What is due at `now_ms`. Should the clock of the machine have been set back, no wait becomes longer than the
-    /// schedule's: [`AckClock::mend`] sees to that.
+    /// What is due at `now_ms`. If somebody set the clock back, no wait becomes longer than the
+    /// schedule's: [`AckClock::repair`] shortens it.
     pub fn step(&self, now_ms: u64, schedule: &Schedule) -> Step {
         match &self.reminder {
             Some(reminder) if reminder.stage.is_open() => Step::Reminding,
@@ -101,8 +101,8 @@ impl AckClock {
         self.due = now_ms + schedule.wait(self.rings);
     }
 
-    /// Shortens a wait that is longer than the schedule knows. Returns whether it was.
-    pub fn mend(&mut self, now_ms: u64, schedule: &Schedule) -> bool {
+    /// Shortens a wait that is longer than the schedule's. Returns whether there was one.
+    pub fn repair(&mut self, now_ms: u64, schedule: &Schedule) -> bool {
         let latest = now_ms + schedule.wait(self.rings);
         let late = self.due > latest;
         self.due = self.due.min(latest);
@@ -163,8 +163,8 @@ mod tests {
     fn a_clock_set_back_makes_no_wait_longer_than_the_schedules() {
         let schedule = Schedule::default();
         let mut clock = AckClock::start(1_000_000, &schedule);
-        assert!(!clock.mend(1_000_000, &schedule));
-        assert!(clock.mend(10, &schedule));
+        assert!(!clock.repair(1_000_000, &schedule));
+        assert!(clock.repair(10, &schedule));
         assert_eq!(clock.due, 30_010);
     }
 

@@ -94,7 +94,7 @@ pub struct Agent {
     /// ancestry does not tell which.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared_server: Option<String>,
-    /// Whether it was told how to talk here.
+    /// Whether it got the onboarding message.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub onboarded: bool,
     /// When it was first seen (ms since the epoch).

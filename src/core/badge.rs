@@ -1,7 +1,7 @@
-//! The project at a glance, for a status line: a few counts as one tmux format.
+//! The project in a few counts, as one tmux format for a status line.
 //!
-//! Pure. A count of zero is left out, what needs a person comes first, and the colours and icons are options that the
-//! person may set, so that the text changes only when a count does.
+//! Pure. A count of zero is left out, and what needs a person comes first. Colours and icons are options that the
+//! person may set, so the text changes only when a count does.
 
 use super::agent::{Agent, Status};
 

@@ -1,8 +1,9 @@
 //! The text of a message.
 //!
-//! Valid UTF-8, not empty, at most 64 KiB, with no control character but newline and tab, no bidirectional one, and no invisible one
-//! but where emoji and scripts are written with it. A bad body is refused with the offending position and never changed
-//! silently. What comes from a record may have invisible characters that the first version took: it is escaped when it is shown.
+//! Valid UTF-8, not empty, at most 64 KiB. No control character except newline and tab, no bidirectional character,
+//! and no invisible one except where emoji and scripts need it. A bad body is refused with the position, and never
+//! changed silently. A record may have invisible characters that the first version allowed: they are escaped when
+//! shown.
 
 use super::escape;
 use super::plain;

@@ -1,8 +1,9 @@
-//! All that waits for an agent, in one turn: which messages go together, and the notice that brings them.
+//! All messages that wait for an agent, in one turn: which go together, and the notice that brings them.
 //!
-//! Pure. A bundle is a message of swarm's own to the recipient, signed as every other; which messages it brings is on record beside it,
-//! and each of these keeps its own state. So a bundle is delivered as any message is, by the same marks, and what becomes of it becomes of
-//! what it brings. Its text is its own line and the lines of its members; where these are too long to be typed, it announces them.
+//! Pure. A bundle is a message of swarm to the recipient, signed like every other. The record beside it lists its
+//! members, and each member keeps its own state. So a bundle is delivered like any message, by the same marks, and
+//! its members follow its state. Its text is its own line and the lines of its members. If these are too long to be
+//! typed, it announces them.
 
 use super::address::Address;
 use super::frame;

@@ -1,6 +1,6 @@
-//! The ways by which a text reaches an agent: their names, and what is on record of a text that was given by one of them.
+//! The names of the ways in which a text reaches an agent, and the record of a text that was given by one of them.
 //!
-//! Pure. How each of them works is in [`crate::carriers`] (an agent's own channels), in `hooks` and in `courier` (the pane).
+//! Pure. [`crate::carriers`] has the agents' own channels, `hooks` and `courier` the other two.
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;

@@ -1,8 +1,8 @@
 //! Lines that claim to come from swarm: found in any text, and compared whole with what swarm would have typed.
 //!
-//! Pure, and the one judge of such lines: `swarm-msg verify` and the hooks ask it, so they cannot disagree. A line may stand in a
-//! longer text, be quoted, be padded with blanks and be broken into rows as a terminal does; every other difference counts. What a
-//! person or a model is told of a difference names the part that was changed and both texts of it.
+//! Pure. `swarm-msg verify` and the hooks both ask this module, so they cannot disagree. A line may stand in a longer
+//! text, be quoted, be padded with blanks, and be broken into rows as a terminal does. Every other difference counts.
+//! The report of a difference names the part that was changed, and gives both texts of it.
 
 use super::escape;
 use super::frame;
@@ -64,7 +64,7 @@ pub enum Part {
     Urgency,
     /// The digits of the signature.
     Signature,
-    /// The text, or what a doorbell tells of it.
+    /// The text, or the preview of a doorbell.
     Text,
     /// The commands at its end.
     Command,
@@ -299,7 +299,7 @@ fn is_closing(c: char) -> bool {
         || matches!(c, '"' | '\'' | '`' | '”' | '’' | '»' | '*' | '|' | '│' | '┃' | ')' | '.' | ',')
 }
 
-/// What stands behind a line in its row and may be taken for a part of it.
+/// Text after a line in its row that could look like a part of it.
 fn addition(rest: &str, closing: Option<char>) -> Option<&str> {
     let row = rest.lines().next().unwrap_or_default();
     // Another line of swarm behind it is a claim of its own, and judged as one.
@@ -513,7 +513,7 @@ mod tests {
         let Verdict::Different { differences, .. } = claim.judge(&message, &[old]) else { panic!("{text}") };
         assert_eq!(differences[0].part, Part::Recipient);
         assert!(matches!(claim.judge(&message, &[]), Verdict::Different { .. }));
-        // What differs is told of the name that the line is to.
+        // The report of a difference uses the name that the line is to.
         let forged = text.replace("from claude-1", "from human");
         let verdict = next(&forged, 0).unwrap().judge(&message, &[old, &new]);
         let Verdict::Different { differences, .. } = verdict else { panic!("{forged}") };

@@ -1,10 +1,10 @@
 //! How far one message has come on its way to one recipient.
 //!
-//! `queued → held → typing → entering → typed → submitted → read → acked`, or `failed`. Kept beside the signed message in
-//! `mail/NAME/state/`, so that no change of state can tear a message. `typing` is written before the text is
-//! pasted and `entering` before Enter is pressed: after a crash these two marks say what may have happened, and
-//! with a look at the composer that is enough neither to lose nor to repeat a message. `typed` is what can be said of a text
-//! that has left the composer without a sign of a turn: it may have been given, so it is never pasted again.
+//! `queued → held → typing → entering → typed → submitted → read → acked`, or `failed`. The state is beside the
+//! signed message, in `mail/NAME/state/`, so that no change of state can tear a message. `typing` is written before
+//! the text is pasted, and `entering` before Enter is pressed. After a crash these two marks and a look at the
+//! composer are enough neither to lose nor to repeat a message. `typed` means that the text has left the composer
+//! without a sign of a turn: the agent may have it, so it is never pasted again.
 
 use super::ack::AckClock;
 use super::carrier::Offer;
@@ -96,7 +96,7 @@ pub struct Progress {
     /// Since when it stands in the composer and cannot be submitted (ms since the epoch); 0 if it is not known to.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub stuck_since: u64,
-    /// Whether people were told of that.
+    /// Whether people got a notice about it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub told_stuck: bool,
     /// It is announced by a line without its text: its own could not be submitted, or it was one of many.
@@ -107,7 +107,7 @@ pub struct Progress {
     pub offer: Option<Offer>,
 }
 
-/// How long a line stands in a composer that cannot be submitted before people are told (ms).
+/// How long a line stands in a composer that cannot be submitted before people get a notice (ms).
 pub const STUCK_MS: u64 = 30_000;
 
 /// What is due for a line that stands in a composer and cannot be submitted.
@@ -115,9 +115,9 @@ pub const STUCK_MS: u64 = 30_000;
 pub enum Stuck {
     /// Nothing yet, or nothing more.
     Wait,
-    /// Its sender and the person at the keyboard are told, once: when the composer is cleared it is announced by a plain line.
+    /// Its sender and the person at the keyboard get one notice. When the composer is cleared it is announced by a plain line.
     Tell,
-    /// The plain line is stuck as well: it fails, so that those behind it may go on.
+    /// The plain line is stuck as well: it fails, so that later mail gets through.
     Fail,
 }
 
@@ -181,7 +181,7 @@ pub struct Delivery {
     pub id: MessageId,
     /// How far the message is.
     pub way: Progress,
-    /// Whether the sender was told that it is held for long.
+    /// Whether the sender got the notice about the long hold.
     #[serde(default)]
     pub told_held: bool,
     /// The acknowledgement that is waited for.

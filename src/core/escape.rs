@@ -1,8 +1,8 @@
-//! Untrusted text made safe for a terminal.
+//! Makes untrusted text safe for a terminal.
 //!
-//! Titles, file names, process arguments and foreign records pass through here before a person sees them: no
-//! control, bidirectional or invisible character survives, so no such text can move a cursor, hide itself or
-//! start a second line.
+//! Titles, file names, process arguments and foreign records pass through here before a person sees them. No control,
+//! bidirectional or invisible character survives, so such a text cannot move a cursor, hide itself or start a second
+//! line.
 
 use super::glyph;
 

@@ -1,8 +1,8 @@
-//! The one line that is typed into a composer. Texts that claim to be one are judged in [`super::claim`].
+//! The typed line: the one line that is typed into a composer. [`super::claim`] judges texts that claim to be one.
 //!
-//! A short harmless body goes inline; anything else becomes a doorbell that names the command which reads it.
-//! The line starts with `[swarm ` and ends with `)`: so its first character is none that a composer acts on,
-//! and its last is neither a backslash nor a semicolon. It is ASCII but for the body itself.
+//! A short harmless body goes inline. Any other becomes a doorbell with the command that reads it. The line starts
+//! with `[swarm ` and ends with `)`, so no composer acts on its first character, and its last is neither a backslash
+//! nor a semicolon. It is ASCII except for the body.
 
 use super::ack::Schedule;
 use super::escape;

@@ -1,7 +1,7 @@
-//! Characters that show nothing by themselves, and where they are a part of something that is seen.
+//! Characters that show nothing by themselves, and where they are part of something visible.
 //!
-//! A text may carry any number of bytes in characters that no reader sees and that a model reads. So none is taken, but those that
-//! emoji and some scripts cannot be written without, and these only where they are used so: one behind each character that is seen.
+//! A text may carry many bytes in characters that a person does not see and a model reads. So they are allowed only
+//! where emoji and some scripts need them, and only one after each visible character.
 
 /// Whether `c` shows nothing by itself, or only a blank: Unicode's `Default_Ignorable_Code_Point` (DerivedCoreProperties.txt, the
 /// same from Unicode 14 to 17), and besides the annotation and object marks, the blank Braille pattern, the null notehead, the Khitan

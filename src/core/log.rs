@@ -1,6 +1,6 @@
-//! The journal as people read it: filters and one line per entry.
+//! The journal as people read it: filters, and one line per entry.
 //!
-//! Pure. Every text of an entry passes [`super::escape`]: the journal is a file that anybody of the same user can write.
+//! Pure. Every text of an entry passes [`super::escape`], because any process of the user can write the journal.
 
 use super::escape;
 use serde_json::Value;

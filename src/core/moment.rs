@@ -1,8 +1,8 @@
-//! Moments and deadlines that a suspended laptop does not upset.
+//! Moments and deadlines that survive a suspended laptop.
 //!
-//! Time that matters is *awake* time: it stands still while the machine is suspended and does not jump when somebody
-//! sets the clock. It is comparable within one boot only; a deadline of another boot falls back to the wall clock.
-//! Pure: a moment is handed in.
+//! Time that matters is *awake* time: it stands still while the machine is suspended, and does not jump when somebody
+//! sets the clock. It can be compared within one boot only; a deadline of another boot falls back to the wall clock.
+//! Pure: a moment is an argument.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,7 @@
 //! Names of agents and mailboxes.
 //!
-//! A name is `[a-z0-9][a-z0-9-]{0,31}`: it is used as a file name, in a tmux option and in a typed line, so
-//! nothing that any of these could misread can be in it. A value of the type is always valid.
+//! A name is `[a-z0-9][a-z0-9-]{0,31}`. It is a file name, part of a tmux option and part of a typed line, so it
+//! contains nothing that these could misread. A value of the type is always valid.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -53,7 +53,7 @@ impl Name {
         }
     }
 
-    /// Checks `text` as a name that an agent may bear: valid and not reserved.
+    /// Checks `text` as a name that an agent may have: valid and not reserved.
     pub fn for_agent(text: &str) -> Result<Self, BadName> {
         if RESERVED.contains(&text) {
             return Err(BadName { given: text.to_owned(), why: "it is reserved" });

@@ -1,10 +1,11 @@
-//! Text that a terminal keeps as it was written.
+//! Text that a terminal gives back as it was written.
 //!
-//! A composer is compared with what was typed into it, so only such text is typed whole. tmux keeps a grid of cells and decides by its
-//! version and the system's tables what goes into one: 3.3a drops emoji that are newer than its tables and the last of a family, 3.5a the
-//! end of a regional flag, and both join what follows a joiner; agents cut text by tables of their own. So the classes here are those that
-//! came back whole: letters and ideographs of one character each, signs, and emoji of one character that were there by 2018, with the
-//! mark that shows a sign in colours. Pure.
+//! swarm compares a composer with what it typed, so only such text is typed whole. tmux keeps a grid of cells, and
+//! decides by its version and the system's tables what goes into one. 3.3a drops emoji that are newer than its
+//! tables, and the last of a family; 3.5a drops the end of a regional flag; both join what follows a joiner. Agents
+//! cut text by tables of their own. So the classes here are those that came back whole: letters and ideographs of one
+//! character each, signs, and emoji of one character that existed by 2018, with the mark that shows a sign in
+//! colours. Pure.
 
 use unicode_width::UnicodeWidthChar;
 

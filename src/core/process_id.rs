@@ -1,7 +1,7 @@
 //! A process that cannot be mistaken for another one.
 //!
-//! A pid alone is reused; pid + start time + boot id is not. Liveness everywhere in swarm is a question about
-//! this triple, never about silence.
+//! A pid alone is reused; pid + start time + boot id is not. Liveness in swarm is always a question about this
+//! triple, never about silence.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,8 +1,7 @@
-//! Who is who: the rules by which sightings of processes become named agents.
+//! Who is who: the rules by which processes that were seen become named agents.
 //!
-//! Pure: the store loads the records and commits the result in one transaction, so two discoveries cannot
-//! both give out a name. A living process keeps its name; a dead agent's name is not given out again while
-//! its record is kept.
+//! Pure: the store loads the records and commits the result in one transaction, so two discoveries cannot both give
+//! out a name. A living process keeps its name. A dead agent's name is not given out again while its record is kept.
 
 use super::agent::{Agent, Place, Status};
 use super::name::Name;
@@ -118,7 +117,7 @@ pub fn reconcile(
     changes
 }
 
-/// `<kind>-<n>` with the smallest n that nobody bears or bore.
+/// `<kind>-<n>` with the smallest n that nobody has or had.
 fn smallest_free(kind: &str, taken: &[Name]) -> Name {
     // One of these is free: there are more numbers than names taken.
     (1..=taken.len() + 1)
@@ -225,7 +224,7 @@ mod tests {
             let told: Vec<_> = put.iter().map(|a| (&a.place, &a.cwd, &a.shared_server)).collect();
             assert_eq!(told, [(&now.place, &now.cwd, &now.shared_server)], "change {index}");
         }
-        // One that was taken for dead and is seen lives.
+        // An agent on record as dead that is seen is alive.
         let dead = [Agent { died: Some(6), ..known[0].clone() }];
         assert_eq!(reconcile(&dead, &[seen], &[], 7, |_| Some(true)).put, known);
     }

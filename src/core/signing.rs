@@ -80,7 +80,7 @@ impl Key {
     }
 }
 
-/// The bytes that are signed. Lengths are 8 bytes, little-endian; an absent field is told from an empty one.
+/// The bytes that are signed. Lengths are 8 bytes, little-endian; an absent field differs from an empty one.
 fn encode(m: &Message) -> Vec<u8> {
     let mut out = Vec::with_capacity(256 + m.body.as_str().len());
     let mut field = |bytes: &[u8]| {

@@ -1,6 +1,4 @@
-//! Spans of time as people write and read them.
-//!
-//! Pure.
+//! Durations as people write and read them. Pure.
 
 /// The units, longest first, in milliseconds.
 const UNITS: [(&str, u64); 5] = [("d", DAY), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
@@ -9,7 +7,7 @@ const UNITS: [(&str, u64); 5] = [("d", DAY), ("h", 3_600_000), ("m", 60_000), ("
 pub const DAY: u64 = 86_400_000;
 
 /// Parses a span such as `90`, `0.5`, `300ms`, `90s`, `15m`, `2h` or `30d`, in milliseconds; a bare number is seconds.
-/// `None`: it is none, or longer than a million days.
+/// `None`: it is not a duration, or longer than a million days.
 pub fn parse(text: &str) -> Option<u64> {
     let text = text.trim();
     let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());

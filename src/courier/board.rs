@@ -1,9 +1,10 @@
-//! What the project's panes bear for the status line and the borders: `@swarm_badge` on every pane in the project,
+//! The marks on the project's panes for the status line and the borders: `@swarm_badge` on every pane in the project,
 //! `@swarm_state` on the agents' own.
 //!
-//! Each write repaints every attached client, so only what differs is written, all in one call. What stands on the panes is
-//! learnt from each survey, so a write that failed, or another courier's, is put right with the next one. A pane belongs to one
-//! project (see `discovery.rs`); marks in a pane of no project are nobody's, and whoever sees them takes them off.
+//! Each write repaints every attached client, so only differences are written, all in one call. Each survey shows the
+//! marks that the panes have, so the next one corrects a write that failed, or another courier's. A pane belongs to
+//! one project (see `discovery.rs`). Marks in a pane of no project belong to nobody, and whoever sees them removes
+//! them.
 
 use super::discovery::Survey;
 use crate::core::agent::Agent;
@@ -26,7 +27,7 @@ struct Place {
     pane: Pane,
     /// Whether it belongs to the project.
     inside: bool,
-    /// The agent in it, whose name it bears.
+    /// The agent in it.
     label: Option<String>,
 }
 

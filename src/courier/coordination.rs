@@ -1,7 +1,8 @@
-//! The rows of Current Work that follow from leases: one for each agent that has any, for as long as it does.
+//! The rows of Current Work that follow from leases: one for each agent while it has leases.
 //!
-//! The document is looked at only when the leases have changed since the last time, and changed in one transaction. Rows
-//! that people and agents wrote are not touched; a row of this kind that somebody removes comes back with the next change.
+//! The document is read only when the leases have changed since the last time, and changed in one transaction. Rows
+//! that people and agents wrote are not touched. A row of this kind that somebody removes comes back with the next
+//! change.
 
 use crate::core::coord::{AutoRow, Change, Text, auto_rows, date};
 use crate::core::lease::{LeaseTable, words};

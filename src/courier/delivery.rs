@@ -1,13 +1,15 @@
 //! One message into one pane, exactly once.
 //!
-//! Two marks make a crash harmless: `typing` is on record before the text is pasted, `entering` before Enter is
-//! pressed. So whoever goes on knows what may have happened, looks at the composer and the screen first, and neither
-//! repeats nor loses the message. Each act on the pane is guarded by the facts of the look it was decided on, and is in the journal
-//! together with its mark. The pane lock is held throughout; the store's mutex only for each mark, never across a tmux call.
+//! Two marks make a crash harmless: `typing` is recorded before the text is pasted, `entering` before Enter is
+//! pressed. After a crash they show what may have happened. With a look at the composer and the screen, the message
+//! is neither repeated nor lost. Each act on the pane is guarded by the facts of the look that it was decided on, and
+//! stands in the journal together with its mark. The pane lock is held throughout. The store's mutex is held only for
+//! each mark, never during a tmux call.
 //!
-//! Enter is pressed on the text of the delivery under way only. What was submitted, or may have been, is a person's from then on, also
-//! where history or an interrupted turn brings it back. A second Enter needs evidence that the program has read the first one: else it
-//! waits in the terminal, and says yes to the next question.
+//! Enter is pressed only on the text of the delivery under way. Text that was submitted, or may have been, belongs to
+//! the person from then on, also when history or an interrupted turn brings it back. A second Enter needs evidence
+//! that the program has read the first one. Otherwise it would wait in the terminal, and say yes to the next
+//! question.
 
 use super::gate::{Hold, Scene};
 use super::keys::Keys;
@@ -72,7 +74,7 @@ pub struct Attempt<'a> {
     pub members: &'a [Verified],
     /// Whether their lines are typed with it.
     pub whole: bool,
-    /// The times to go by.
+    /// The waits in use.
     pub settings: &'a Settings,
     /// What is known of people's keys in its pane.
     pub keys: &'a RefCell<Keys>,
@@ -442,7 +444,7 @@ impl Attempt<'_> {
         self.reported_since(delivery.since).then_some("its hook reported a turn after Enter")
     }
 
-    /// Whether the agent's hook told of a turn or a dialog since then.
+    /// Whether the agent's hook has reported a turn or a dialog since then.
     fn reported_since(&self, since: u64) -> bool {
         let report = report::read(self.store, &self.agent.name).ok().flatten();
         report.is_some_and(|r| r.at >= since && matches!(r.status, Status::Busy | Status::Dialog))
@@ -728,7 +730,7 @@ impl Attempt<'_> {
         Ok(Some(Seen { look, reading, process, moved, human, reported }))
     }
 
-    /// Whether the agent bears another name now than when this round began.
+    /// Whether the agent was renamed since this round began.
     fn is_renamed(&self) -> Result<bool> {
         let bears = |a: &Agent| a.process == self.agent.process && a.name != self.agent.name;
         Ok(self.store.agents()?.iter().any(bears))
@@ -876,7 +878,7 @@ impl Attempt<'_> {
     }
 }
 
-/// What is told of a text that is gone, where Enter was pressed or may have been.
+/// The reason that is recorded when a text is gone and Enter was pressed, or may have been.
 const UNSEEN: &str = "it is gone from its composer, and no sign of a turn was seen";
 
 /// What is typed for a message, or for a reminder of it.

@@ -1,9 +1,10 @@
 //! From panes to named agents: one tmux call, one look at the processes below the panes, one transaction.
 //!
-//! A look is one tmux call for any number of panes, and costs nothing for processes elsewhere. Registering runs under the store's mutex, so racing
-//! discoveries give one record per process and no name twice. An agent belongs to the project its working directory
-//! lies in, whatever `$SWARM_ROOT` says in anybody's environment; what runs elsewhere on the same server is left to its own
-//! project, and an agent in no project to nobody. A pane bears the marks of the project that what runs in it belongs to.
+//! A look is one tmux call for any number of panes, and costs nothing for processes elsewhere. Registering runs under
+//! the store's mutex, so racing discoveries give one record per process and no name twice. An agent belongs to the
+//! project of its working directory, whatever `$SWARM_ROOT` says in any environment. An agent elsewhere on the same
+//! server is left to its own project, and one in no project to nobody. A pane carries the marks of the project of the
+//! agent in it.
 
 use crate::agents::{ProcessFacts, Profiles};
 use crate::core::agent::{Agent, Place};

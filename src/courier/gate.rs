@@ -1,7 +1,7 @@
 //! The gate: may something be typed into this pane now, and if not, why not.
 //!
-//! Pure: it judges one look. Everything but a positively idle agent with an empty composer, in the foreground of a
-//! living pane that nobody is typing into, is a hold with a reason that people can read.
+//! Pure: it judges one look. Only a clearly idle agent with an empty composer passes, in the foreground of a living
+//! pane that nobody is typing into. Everything else is a hold, with a reason that people can read.
 
 use crate::agents::{Content, Open, Reading};
 use crate::core::agent::Status;

@@ -1,8 +1,8 @@
 //! Who typed into a pane last: this courier, or a person, also after somebody has set the clock back.
 //!
-//! tmux stamps a client's last key with the wall clock. A stamp of a time that has not come yet was made before the clock was
-//! set back: by itself it would hold mail until that time comes, an hour or a year. So such a stamp counts from when it was
-//! first seen, by a clock that nobody sets; a key since then bears another one. Kept by the courier alone, pane by pane.
+//! tmux stamps a client's last key with the wall clock. A stamp in the future was made before the clock was set back.
+//! By itself it would hold mail until that time comes, an hour or a year. So such a stamp counts from when it was
+//! first seen, by a clock that nobody sets; a later key has another stamp. Kept by the courier alone, pane by pane.
 
 use crate::core::id::MessageId;
 use std::time::{Duration, Instant};

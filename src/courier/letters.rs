@@ -1,9 +1,9 @@
-//! What becomes of messages that are not answered or cannot be delivered: reminders, escalation, dead letters, and notices
-//! of long holds.
+//! What happens to messages that are not answered or cannot be delivered: reminders, escalation, dead letters, and
+//! notices of long holds.
 //!
-//! Everything is decided from records and the time, and each notice is written in the transaction that records that it was
-//! given. A courier that is killed and started again goes on where the last one stopped. Every notice is sent exactly once, except
-//! that a crash between the two writes of that transaction sends it twice.
+//! Everything is decided from records and the time. Each notice is written in the transaction that records it, so a
+//! restarted courier continues where the last one stopped. Every notice is sent exactly once, except that a crash
+//! between the two writes of that transaction sends it twice.
 
 use super::memo::Memo;
 use crate::core::ack::{AckClock, Step};
@@ -92,7 +92,7 @@ impl Letters<'_> {
             due.at(clock.due);
             return self.change(owner, message, |d| d.ack = Some(clock));
         };
-        if clock.mend(now, schedule) {
+        if clock.repair(now, schedule) {
             let mended = clock.clone();
             self.change(owner, message, |d| d.ack = Some(mended))?;
         }

@@ -1,9 +1,10 @@
-//! The rate limit for agents: what the person's settings say, not the agent's own.
+//! The rate limit for agents: the person's settings, not the agent's own.
 //!
-//! What an agent runs has the environment that the agent gives it: variables, a home, a place of the settings. So the person's are
-//! those that the tmux server was started with. Whoever runs beside that server reads them there, and nothing has to be believed. In a
-//! sandbox they cannot be seen: for these the courier publishes the limit, sealed, at every survey. Where a server's environment cannot be
-//! read at all (a system other than Linux), the commands of the person publish the limit of their own settings.
+//! An agent chooses the environment of its commands: variables, a home, the place of the settings. So the person's
+//! settings are those in the environment that the tmux server was started with. A process beside that server reads
+//! them there, and has to believe nobody. A sandbox hides them, so the courier publishes the limit, sealed, at every
+//! survey. Where a server's environment cannot be read at all (a system other than Linux), the person's commands
+//! publish the limit of their own settings.
 
 use crate::core::agent::Agent;
 use crate::core::config::{Config, Settings};

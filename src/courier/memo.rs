@@ -1,9 +1,10 @@
 //! Mailboxes that need not be read again.
 //!
-//! The letters of the dead lie where they are until somebody sends them again, thousands of them after a long day, and a look at
-//! each of them takes a courier longer than all else it does. So what was made of a mailbox is kept for as long as the times of its
-//! directories stand. Every change of a mailbox is a name that comes, goes or is replaced there, so none is missed; a time so
-//! young that the next change could bear it, too, counts for nothing. Kept by the courier alone, and lost with it.
+//! The letters of dead agents stay until somebody sends them again: thousands after a long day, and reading each
+//! takes a courier longer than everything else it does. So the result for a mailbox is kept as long as the times of
+//! its directories stay the same. Every change of a mailbox adds, removes or replaces a name there, so none is
+//! missed. A time that is so recent that the next change could have the same one does not count. Kept by the courier
+//! alone, and lost with it.
 
 use crate::core::name::Name;
 use crate::store::Store;

@@ -1,11 +1,13 @@
-//! The courier: one process per project that types into panes and does everything with a time to it.
+//! The courier: one process per project, which types into panes and does everything that is due at a time.
 //!
-//! Single by a flock held for its life; woken by a byte in a FIFO; ends with the last tmux server that it knows. A server that
-//! does not answer delays nobody but its own agents.
-//! Everything it knows is in the store, so killing it at any instant loses and repeats nothing. What fails (a full disk) is tried
-//! again with the next round. When its program is replaced it hands over to that ([`succession`]). A store that is removed, moved, or
-//! made again in the same place, is not its store any more: it takes its marks off the panes and ends. Idle it sleeps in one `poll` and
-//! looks at its agents' pids and at the files of its program, settings and profiles now and then.
+//! A flock for its life keeps it single. A byte in a FIFO wakes it. It ends with the last tmux server that it knows.
+//! A server that does not answer delays only its own agents.
+//!
+//! Everything it knows is in the store, so killing it at any instant loses and repeats nothing. A task that fails (a
+//! full disk) is tried again in the next round. When its program is replaced, it hands over to the new one
+//! ([`succession`]). If its store is removed, moved, or made again in the same place, it takes its marks off the
+//! panes and ends. When idle it sleeps in one `poll`, and from time to time looks at its agents' pids and at the
+//! files of its program, settings and profiles.
 
 pub mod board;
 pub mod coordination;
@@ -40,7 +42,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use succession::Program;
 
-/// How often the panes are looked at for agents that no hook told of. tmux is asked only if the processes show that something changed.
+/// How often the panes are searched for agents that no hook reported. tmux is asked only if the processes show a
+/// change.
 const SURVEY_EVERY: Duration = Duration::from_secs(15);
 
 /// How often liveness of the known agents is looked at.

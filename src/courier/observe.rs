@@ -1,8 +1,8 @@
 //! What the living agents are doing, as their screens show it: for people. A delivery looks for itself.
 //!
-//! One tmux call per server, whatever the number of agents, to all servers at once: one that does not answer costs its own time only.
-//! A record is written only if the state changed, in a transaction
-//! that finds the same process still on record, so a look that lags behind changes nobody else's record.
+//! One tmux call per server, whatever the number of agents, to all servers at once. A server that does not answer
+//! costs only its own time. A record is written only if the state changed, in a transaction that finds the same
+//! process still on record, so a late look changes nobody else's record.
 
 use crate::agents::{self, Profile, Profiles, Reading};
 use crate::carriers;
@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 pub struct Observed {
     /// All agents on record.
     pub agents: Vec<Agent>,
-    /// The sockets of the servers that did not answer, each with what is to be told.
+    /// The sockets of the servers that did not answer, each with the text about it.
     pub hung: Vec<(String, anyhow::Error)>,
 }
 
@@ -90,7 +90,7 @@ pub fn reading(profile: &Profile, pid: i32, look: &Look) -> Reading {
     if !profile.process.alone {
         return reading;
     }
-    // What cannot be known is taken for a program.
+    // If it is unknown, assume that a program runs.
     reading.while_running(process::child_of(pid).unwrap_or_else(|_| Some("not known".to_owned())))
 }
 

@@ -1,9 +1,11 @@
-//! Whether tmux can have anything new to tell, as the processes and terminals show it: where not, no client is started to ask.
+//! Whether tmux can have anything new to say, as the processes and terminals show it. If not, no client is started to
+//! ask.
 //!
-//! A pane's first process is a child of its server, and an agent is a process below that one; so a new pane, one that is gone, and an
-//! agent that was started or ended change what is seen here. So does a pane's working directory, by which it belongs to a project. What a
-//! program shows it has written to its terminal, whose time says when. All of that is a hint to look: it decides nothing, and is kept in
-//! memory only, so a courier that is killed leaves nothing of it. Where the system does not tell (macOS), tmux is asked as often as before.
+//! A pane's first process is a child of its server, and an agent is a process below that one. So a new pane, a closed
+//! one, and an agent that started or ended change what is seen here. So does a pane's working directory, by which it
+//! belongs to a project. A program writes what it shows to its terminal, whose time says when. All of this is only a
+//! hint to look: it decides nothing, and is kept in memory only, so a courier that is killed leaves nothing of it.
+//! Where the system does not show it (macOS), tmux is asked as often as before.
 
 use super::discovery;
 use crate::agents::Profiles;

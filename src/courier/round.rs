@@ -1,9 +1,9 @@
-//! One round of the courier: who is there, whose mail waits, deliver what can be delivered.
+//! One round of the courier: who is there, whose mail waits, and delivering what can be delivered.
 //!
-//! Agents are served side by side. What is half typed goes first; then all that waits for an agent goes in one bundle, urgent mail
-//! first, then in the order it was sent; reminders go one at a time. A hold on one agent delays no other, and a server that does not answer delays its own agents
-//! only. There is one courier; what it decides on may be
-//! changed by commands meanwhile, so every mark is made in a transaction that looks again.
+//! Agents are served side by side. Half-typed text goes first. Then all that waits for an agent goes in one bundle,
+//! urgent mail first, then in the order it was sent. Reminders go one at a time. A hold on one agent delays no other,
+//! and a server that does not answer delays only its own agents. There is one courier, but commands may change its
+//! records at any time, so every mark is made in a transaction that looks again.
 
 use super::board::Board;
 use super::coordination::Rows;
@@ -56,7 +56,7 @@ const NEWS_MS: u64 = 10_000;
 /// Texts that wait in an agent's own queue, at the most: Claude Code passes over what comes when some thirty do. More wait here, and go in one.
 const QUEUED: usize = 8;
 
-/// Different errors that are remembered as told.
+/// How many different errors are remembered as reported.
 const NOTED: usize = 16;
 
 /// Problems of the settings that are journalled at a time.
@@ -94,7 +94,7 @@ pub struct Round<'a> {
     inspected: Option<Instant>,
     /// The living agents.
     agents: Vec<Agent>,
-    /// What can be told without asking tmux.
+    /// The state of things that is known without asking tmux.
     quiet: Quiet,
     /// What the panes show of us.
     board: Board,
@@ -110,7 +110,7 @@ pub struct Round<'a> {
     counted: Memo<Counts>,
     /// The mailboxes of the dead in which nothing is left to do.
     buried: Memo<()>,
-    /// The errors that were journalled last: one that lasts is told once.
+    /// The errors that were journalled last: a lasting one is reported once.
     noted: BTreeSet<String>,
 }
 
@@ -204,7 +204,7 @@ impl<'a> Round<'a> {
             quiet.forget();
         }
         limit::publish(store, &store.agents()?)?;
-        // A server that is there but fails for a moment (or is too old) is told from one that is gone.
+        // A server that fails for a moment (or is too old) is not the same as one that is gone.
         let left = self.servers.forget_gone();
         let servers = &self.servers;
         self.board.keep(|socket| servers.knows(socket));

@@ -1,6 +1,7 @@
-//! The profiles to go by: the built-in ones and the user's files, as they are now.
+//! The profiles in use: the built-in ones and the user's files, as they are now.
 //!
-//! Everybody reads them here, so that a command that explains a screen and the courier that types into it go by the same rules.
+//! Everybody reads them here, so a command that explains a screen and the courier that types into it use the same
+//! rules.
 
 use crate::agents::{Profiles, Source};
 use crate::store::profiles::{Shelf, Stamp};

@@ -1,10 +1,10 @@
 //! The tmux servers that a courier knows, and which of them do not answer.
 //!
-//! A server that was asked and did not answer is left alone from then on: no round waits for it, so it delays its own agents only.
-//! One thread a server waits with one client of its own until it answers again, and then rings the courier: nothing is polled,
-//! a stopped server's queue of callers does not fill up, and it is served again the moment it goes on. Only the courier has
-//! one of these, and its threads share nothing with it: they know a socket and the bell. A courier that is killed leaves at most
-//! its clients behind, which end with the answer.
+//! A server that did not answer is not asked again: no round waits for it, so it delays only its own agents. One
+//! thread for each such server waits with one client until it answers again, and then wakes the courier. So nothing
+//! is polled, a stopped server's queue of callers does not fill up, and its agents are served the moment it
+//! continues. Only the courier has these threads. They share nothing with it: each knows a socket and the bell. A
+//! courier that is killed leaves at most its clients behind, which end with the answer.
 
 use crate::store::{Store, now_ms};
 use crate::tmux::{Server, hangs};
@@ -41,7 +41,7 @@ impl Servers {
         Self { store: store.clone(), known, hung: BTreeMap::new() }
     }
 
-    /// Those with these sockets are known, too.
+    /// Adds the servers at these sockets.
     pub fn add(&mut self, sockets: impl Iterator<Item = String>) {
         self.known.extend(sockets);
     }

@@ -1,12 +1,12 @@
 //! Starting the courier from any command that finds none, and ending one.
 //!
-//! The courier's lock is taken before the process is started, which gets it as its standard input: of any number of commands that find
-//! no courier at once exactly one starts one, and there is no moment at which the lock is free. Killed at any instant, the kernel
-//! frees it.
+//! A command takes the courier's lock before it starts the process, and passes the lock on as its standard input. So
+//! if many commands find no courier at once, exactly one starts one, and the lock is never free in between. If the
+//! process is killed, the kernel frees it.
 //!
-//! The newest version serves: a command that finds a courier of an older one, or of one from before couriers said what they are, has it
-//! replaced; one that finds a newer one leaves it. Equal versions never replace each other, so two installations do not take turns. An
-//! update in place is the courier's own affair ([`super::succession`]).
+//! The newest version serves. A command that finds a courier of an older version, or from before couriers recorded
+//! their version, replaces it. One that finds a newer courier leaves it. Equal versions never replace each other, so
+//! two installations do not take turns. The courier handles an update in place itself ([`super::succession`]).
 
 use crate::core::agent::Agent;
 use crate::core::name::Name;
@@ -34,7 +34,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// Rings the courier; starts one if none listens and that is possible here. `false`: none runs.
 pub fn ensure(store: &Store, server: &Server) -> Result<bool> {
     if store.ring()? {
-        // It serves all the same: this is tried again with the next command.
+        // It still works: the next command tries this again.
         let _ = replace_outdated(store, server);
         return Ok(true);
     }
@@ -213,7 +213,7 @@ pub fn is_newer(service: &Service) -> bool {
     is_older(env!("CARGO_PKG_VERSION"), &service.version)
 }
 
-/// The process of the courier, where that can be told.
+/// The process of the courier, if it is known.
 pub fn courier(store_dir: &Path) -> Option<ProcessId> {
     program::holder(&store_dir.join("courier.lock"), "courier")
 }

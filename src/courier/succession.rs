@@ -1,10 +1,11 @@
 //! An update of the program while the courier runs: the new one takes over between two deliveries.
 //!
-//! The courier looks at the file it was started from. When another one lies there and has not changed for a moment, it is started with
-//! the courier's lock as its standard input; the two share that lock, so nobody else comes in between, and the old one does nothing
-//! until the new one has said that it serves. If it does not (a half-built file, another system's, a version that knows no succession,
-//! one that ends at once), the old one goes on, says why in `courier.json`, and tries again after growing pauses. Killed at any
-//! instant, one of the two is left, or the next command starts one.
+//! The courier watches the file that it was started from. A new file that has not changed for a moment is started
+//! with the courier's lock as its standard input. The two share that lock, so nobody else comes in between, and the
+//! old courier waits until the new one says that it serves. If it does not (a half-built file, another system's, a
+//! version that does not know this, one that ends at once), the old courier continues, records why in `courier.json`,
+//! and tries again after growing pauses. If one of the two is killed, the other is left, or the next command starts
+//! one.
 
 use super::start;
 use crate::os::program;
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-/// What a new courier says once it serves.
+/// The line that a new courier prints once it serves.
 pub const SERVES: &str = "serves";
 
 /// How long a file must not have changed before it is run: a linker writes for a while.

@@ -1,9 +1,10 @@
-//! Proving a sandboxed sender's identity from outside.
+//! Proves a sandboxed sender's identity from outside.
 //!
-//! Where a sender's ancestry is cut by a pid namespace, it leaves a claim naming the namespace and rings; the courier,
-//! outside, looks for a process of that namespace below the agent's own process. A claim lives as long as its sender
-//! waits for the answer, some seconds at most. Each claim is a question of its own with a FIFO for its answer, so nobody polls and nothing is
-//! locked; a sender that was killed leaves at worst a claim that is cleared away.
+//! If a pid namespace cuts off a sender's ancestry, the sender leaves a claim with its namespace, and wakes the
+//! courier. The courier, outside, looks for a process of that namespace below the agent's own process. A claim lives
+//! as long as its sender waits for the answer, a few seconds at most. Each claim is a question of its own with a FIFO
+//! for its answer, so nobody polls and nothing is locked. A sender that was killed leaves at worst a claim that is
+//! cleared away.
 
 use crate::core::agent::Agent;
 use crate::core::name::Name;

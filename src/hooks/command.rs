@@ -1,8 +1,8 @@
 //! How an agent's tools call `swarm-msg`: `hooks/NAME.tools.json`.
 //!
-//! Whether they find it may be a question to a login shell, which runs its start-up files, and the agent waits meanwhile. So it is
-//! asked when a session begins, and the answer serves that process for a while. The record is replaced by a rename; the last of several
-//! racing hooks wins, and each of their answers will do.
+//! Finding out may mean to ask a login shell, which runs its start-up files while the agent waits. So it is asked
+//! when a session begins, and the answer is kept for that process for a while. The record is replaced by a rename.
+//! The last of several racing hooks wins, and any of their answers is good.
 
 use crate::core::agent::Agent;
 use crate::core::process_id::ProcessId;
@@ -12,7 +12,7 @@ use crate::store::{Store, now_ms};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// How long an answer serves, in milliseconds.
+/// How long an answer is used, in milliseconds.
 const FRESH_MS: u64 = 600_000;
 
 /// The record.

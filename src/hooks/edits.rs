@@ -1,7 +1,7 @@
-//! Leases at the moment of an edit: taken before the agent writes, refused where another holds them.
+//! Leases at the moment of an edit: taken before the agent writes, refused if another holds them.
 //!
-//! Each check is one transaction of the store: of two agents about to write one file, one is granted and the other is told
-//! who was faster. What cannot be leased (a file outside the project) is not swarm's affair and is let through.
+//! Each check is one transaction of the store: if two agents are about to write one file, one gets the lease, and the
+//! other sees who has it. A file outside the project cannot be leased, and passes.
 
 use super::{Call, report, team};
 use crate::core::escape;

@@ -1,4 +1,4 @@
-//! Handing mail over through a hook, and checking what claims to come from swarm.
+//! Gives mail through a hook, and checks lines that claim to come from swarm.
 
 use super::Call;
 use crate::core::claim::{self, Claim, Verdict};
@@ -28,7 +28,7 @@ pub(super) struct Given {
     pub receipts: Vec<Found>,
 }
 
-/// What the model is to be told at this moment.
+/// The text for the model at this moment.
 pub(super) fn give(call: &Call<'_>, event: &Event) -> Result<Given> {
     let mut given = Collection::default();
     match event {

@@ -1,10 +1,11 @@
 //! What swarm does when an agent's own hook calls it: `swarm hook KIND EVENT`.
 //!
-//! The agent waits for the answer, so this is one short process: it reads JSON, looks at the store, prints JSON. It may say
-//! nothing, but it must never fail the agent: the command turns every error into silence and a line in the journal.
+//! The agent waits for the answer, so this is one short process: it reads JSON, looks at the store, prints JSON. It
+//! may answer nothing, but it must never fail the agent: the command turns every error into silence and a line in the
+//! journal.
 //!
-//! Mail is handed over under a flock per agent that is held until the receipt is committed, and the receipt comes after the
-//! output was written: two hooks that race hand a message over once, and a crash in between repeats it rather than losing it.
+//! Mail is given under a flock per agent, which is held until the receipt is committed, and the receipt is written
+//! after the output. So two racing hooks give a message once, and a crash in between repeats it and does not lose it.
 //! Leases are taken in one transaction of the store. The mutex is never held while output is written.
 
 pub mod command;

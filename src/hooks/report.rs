@@ -1,8 +1,8 @@
 //! What an agent's hooks say it is doing: `hooks/NAME.json`.
 //!
-//! A report may hold a delivery back for a moment, where the screen lags behind; it never proves an agent idle, and it is
-//! believed for [`FRESH_MS`] only: a turn that is interrupted ends without a hook. Replaced as a whole, volatile; the last of
-//! several racing hooks wins.
+//! A report may hold a delivery back for a moment, when the screen lags behind. It never proves an agent idle, and it
+//! counts for [`FRESH_MS`] only, because a turn that is interrupted ends without a hook. Replaced as a whole,
+//! volatile; the last of several racing hooks wins.
 
 use crate::core::agent::Status;
 use crate::core::name::Name;
@@ -26,7 +26,7 @@ pub struct Report {
     /// When a shell tool began that has not ended (ms since the epoch).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shell_since: Option<u64>,
-    /// What the agent is to be told when that tool has ended.
+    /// The warning for the agent after that tool.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
 }
@@ -34,7 +34,7 @@ pub struct Report {
 /// A shell tool that began.
 #[derive(Clone, Debug, Default)]
 pub struct Shell {
-    /// What the agent is to be told when it has ended.
+    /// The warning for the agent after the command.
     pub warning: Option<String>,
 }
 

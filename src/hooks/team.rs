@@ -1,7 +1,8 @@
-//! The team's paths at the moment of an edit: what the project has declared, nobody edits without holding it in the whole team.
+//! The team's paths at the moment of an edit: nobody edits a declared path without holding it in the whole team.
 //!
-//! What is held, and by whom, is one file read; only what seems free is asked of the link. Of two agents of this host the store decides, under
-//! its mutex, before the team is asked. A host that is cut off cannot tell who holds such a path: then the edit is refused, or warned of.
+//! What is held, and by whom, is in one file. Only for a path that seems free is the link asked. Between two agents
+//! of this host the store decides, under its mutex, before the team is asked. A host that is cut off cannot know who
+//! holds such a path; then the edit is refused, or only warned about.
 
 use super::Call;
 use crate::core::escape;

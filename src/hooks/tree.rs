@@ -1,8 +1,8 @@
-//! Before a shell command: whether it would take uncommitted work of other agents with it.
+//! Before a shell command: whether it would take other agents' uncommitted work.
 //!
-//! What a command does is judged by `core::tree`; here is what that asks of the world. A command that does not name git costs a
-//! look at its text; one that does costs git only if some other agent holds or has edited something. Takes no lock; what
-//! others do between the look and the command is not seen.
+//! `core::tree` judges the command; this module collects the facts for it. A command without git costs a look at its
+//! text. One with git costs more only if another agent holds or has edited something. Takes no lock; what others do
+//! between the look and the command is not seen.
 
 use crate::core::agent::Agent;
 use crate::core::lease::{Holder, Lease};
@@ -77,7 +77,7 @@ impl Others {
     }
 }
 
-/// Whether a commit after `at` has the path in it: where no hook of git tells of commits.
+/// Whether a commit after `at` has the path in it, where no hook of git reports commits.
 fn committed_since(top: &Path, path: &str, at: u64) -> Result<bool> {
     let told = git::read(top, &["--literal-pathspecs", "log", "-1", "--format=%ct", "--", path])?;
     let seconds = told.and_then(|text| String::from_utf8_lossy(&text).trim().parse::<u64>().ok());

@@ -1,8 +1,8 @@
-//! A `PostgreSQL` cluster of swarm's own: made, started and stopped by the user that uses it.
+//! A private `PostgreSQL` cluster, made, started and stopped by the user that uses it.
 //!
-//! It listens on a Unix socket in a directory of mode 0700 and on nothing else, and lets in by the user's identity only, as one role that
-//! may call the team's functions. Who runs as root starts it as the system's `postgres` user: `PostgreSQL` refuses to run as root.
-//! Of several that start it at once one does, under a lock.
+//! It listens only on a Unix socket, in a directory of mode 0700. It accepts the user by identity, as one role that
+//! may call the team's functions. Root starts it as the system's `postgres` user, because `PostgreSQL` refuses to run
+//! as root. If several processes start it at once, one does, under a lock.
 
 use super::engine;
 use crate::store::{lock, record};

@@ -1,8 +1,8 @@
-//! The desk of the link: signs of life, the mirror of the team's leases, and what is asked about them.
+//! The desk of the link: signs of life, the mirror of the team's leases, and questions about them.
 //!
-//! It runs in a thread of its own with a connection of its own. What it may believe it writes to the board before it lets go of anything
-//! and after it was given something, so a link that is killed at any point leaves a board that says too little, never too much. Its session
-//! survives it: a restarted link goes on with it, if the engine still knows it.
+//! It has its own thread and connection. It writes what it may believe to the board before it gives up anything, and
+//! after it got something. So a link that is killed at any point leaves a board that says too little, never too much.
+//! Its session outlives it: a restarted link continues it, if the engine still knows it.
 
 use super::engine::{self, Engine};
 use super::keys::{self, HostKey};

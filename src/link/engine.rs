@@ -1,7 +1,7 @@
-//! The connection to the team's engine: the only place that speaks to `PostgreSQL`.
+//! The connection to the team's engine: the only code that talks to `PostgreSQL`.
 //!
-//! Each call is one statement and one round trip, bounded in time; none holds a lock on the engine when it returns. What the engine
-//! notifies of is a hint that something is to be looked at.
+//! Each call is one statement and one round trip, bounded in time; none holds a lock on the engine when it returns. A
+//! notification of the engine is only a hint to look.
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
@@ -88,7 +88,7 @@ impl Engine {
     }
 }
 
-/// Opens a connection, and has what comes by it looked after.
+/// Opens a connection, and reads what arrives on it.
 async fn open(config: &Config) -> Result<(Client, mpsc::Receiver<String>)> {
     let connected = tokio::time::timeout(CONNECT, config.connect(NoTls))
         .await
@@ -106,7 +106,7 @@ async fn open(config: &Config) -> Result<(Client, mpsc::Receiver<String>)> {
     Ok((client, notes))
 }
 
-/// Runs statements as the owner of a new cluster, before it serves anybody.
+/// Runs statements as the owner of a new cluster, before anybody uses it.
 pub(super) async fn prepare(dir: &Path, database: &str, statements: &str) -> Result<()> {
     let mut config = Config::new();
     config.host_path(dir).port(5432).user("swarm_owner").dbname(database);

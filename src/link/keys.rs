@@ -1,8 +1,8 @@
 //! The keys of hosts: what a host signs, what the host that made the team vouches for, and invitations.
 //!
-//! A host's key says "this host sent that"; which of its agents did is that host's word. The host that made the team signs each host's
-//! public key, and it knows whose key that is because the newcomer seals it with the one-time code of its invitation. So neither
-//! the engine nor the network can put a key of its own in the place of a host's.
+//! A host's key says "this host sent that". For the agent's name one relies on that host. The host that made the team
+//! signs each host's public key. It knows whose key that is, because the newcomer seals it with the one-time code of
+//! its invitation. So neither the engine nor the network can replace a host's key.
 
 use crate::core::address::HostName;
 use crate::core::signing::Key;

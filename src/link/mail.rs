@@ -1,8 +1,9 @@
 //! Mail between hosts, by a connection of its own.
 //!
-//! What goes out was durable in the store before and leaves it when the engine has it; what comes in is in a mailbox before the engine is
-//! told that it was taken. If the link is killed at any point a letter is carried again, and the receiving store passes over what it has.
-//! A letter that cannot be taken in now stays at the engine.
+//! An outgoing letter was durable in the store before, and leaves it when the engine has it. An incoming letter is in
+//! a mailbox before the engine hears that it was taken. If the link is killed at any point, a letter is carried
+//! again, and the receiving store skips the letters that it has. A letter that cannot be accepted now stays at the
+//! engine.
 
 use super::engine::{self, Engine};
 use super::keys::{self, HostKey};
@@ -34,7 +35,7 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_
 /// How many letters of one host are taken in at once, and how many a second after that.
 const BURST: (f64, f64) = (1000.0, 5.0);
 
-/// What the carrier is told.
+/// The commands to the mail thread.
 #[derive(Debug)]
 pub(super) enum ToMail {
     /// There may be something to send.

@@ -1,8 +1,9 @@
 //! The link of this host to its team's engine: one process per project, of the program `swarm-link`.
 //!
-//! Single by a flock held for its life; started by the courier and by commands that need it. The desk (signs of life, leases) and the carrier
-//! (mail) have a thread and a connection each, so neither waits for the other; this thread hears the bell, hands questions on, and
-//! keeps the way to the engine open. Everything that must outlive it is in the store or at the engine: it may be killed at any instant.
+//! A flock for its life keeps it single. The courier starts it, and so do commands that need it. The desk (signs of
+//! life, leases) and the mail have a thread and a connection each, so neither waits for the other. This thread hears
+//! the bell, passes questions on, and keeps the way to the engine open. Everything that must outlive the link is in
+//! the store or at the engine, so it may be killed at any instant.
 
 mod cluster;
 mod desk;
@@ -33,7 +34,7 @@ use tunnel::Tunnel;
 /// How often the way to the engine is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How long it serves where no courier runs and nobody asks.
+/// How long it runs without a courier and without questions.
 const IDLE: Duration = Duration::from_secs(600);
 
 /// How many jobs wait for the desk at most.

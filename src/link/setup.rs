@@ -1,7 +1,7 @@
 //! Making a team, joining one and leaving it: what a person does once.
 //!
-//! Each step that is visible to others is one call of the engine, which is all or nothing; what is written here comes after it, so a command that
-//! is killed in between can be run again.
+//! Each step that others see is one call of the engine, which is all or nothing. The local records come after it, so
+//! a command that is killed in between can be run again.
 
 use super::cluster::{self, Cluster};
 use super::engine::{self, Engine};

@@ -1,7 +1,8 @@
 //! The way to an engine on another machine: `ssh -L` from a socket here to its socket there.
 //!
-//! One child process, which ends with the link: what it runs on the other machine starts the engine and stays for as long as its standard
-//! input is open, so a link that is killed takes all of it along. One that ends is started again after growing pauses; one that was refused is not tried again soon.
+//! One child process, which ends with the link. What it runs on the other machine starts the engine, and stays as
+//! long as its standard input is open, so all of it ends with a link that is killed. A tunnel that ends is started
+//! again after growing pauses. One that was refused waits longer.
 
 use crate::core::escape;
 use crate::store::{Store, record};

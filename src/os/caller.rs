@@ -1,12 +1,12 @@
 //! Who is calling: identity by process ancestry.
 //!
-//! The caller is the agent whose process is an ancestor of this one. That cannot be claimed, only inherited. Two things
-//! cut it: a sandbox with its own pid namespace, and a background server that runs the tools of several agents (Codex
-//! has both). Then `$TMUX_PANE`, or a claim where even that may be another's, is all there is; the result says so
-//! (`env`). A caller below no agent is the human.
+//! The caller is the agent whose process is an ancestor of this one. That cannot be claimed, only inherited. Two
+//! things cut the chain: a sandbox with its own pid namespace, and a background server that runs the tools of several
+//! agents (Codex has both). Then only `$TMUX_PANE` is left, or a claim where even that may be another's, and the
+//! result says so (`env`). A caller below no agent is the human.
 //!
-//! A process whose parents have ended is in no sandbox: its ancestry is seen to its end. If its environment is that of an agent, it
-//! is neither that agent, which could be anybody's claim, nor the human: it is nobody.
+//! A process whose parents have ended is in no sandbox: its whole ancestry is visible. If its environment is that of
+//! an agent, it is neither that agent, because anybody could claim that, nor the human: it is nobody.
 
 use super::process;
 use crate::agents::Link;
@@ -33,7 +33,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// One of whom it cannot be told who it is.
+    /// A caller whose identity is unknown.
     pub fn nobody() -> Self {
         let (name, identity) = (Name::nobody(), Identity::Env);
         Self { name, aliases: Vec::new(), identity, served: false, whole: false }

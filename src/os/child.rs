@@ -1,7 +1,7 @@
-//! A child process that is waited for until a moment, and not beyond it.
+//! A child process with a time limit.
 //!
-//! A child that is not done by then is killed by its pid and reaped, so nothing of it is left behind. No thread is needed, and
-//! several of them at once do not know of each other.
+//! A child that is not done by then is killed by its pid and reaped, so nothing of it is left. No thread is needed,
+//! and several of them at once do not disturb each other.
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};

@@ -1,8 +1,8 @@
-//! The processes below others, each looked at when it is asked for.
+//! The processes below others, each read when it is asked for.
 //!
-//! Where the system tells of a process which children it has (Linux, where the kernel is built so), a look costs what is below the
-//! panes, however many other processes the machine runs. Elsewhere all of them are read at once. A process that is started or ends
-//! while one looks may be missing: the next look shows it.
+//! Where the system lists the children of a process (Linux, if the kernel is built so), a look costs only the
+//! processes below the panes, however many others the machine runs. Elsewhere all of them are read at once. A process
+//! that starts or ends during the look may be missing; the next look shows it.
 
 use super::process::{Process, Table};
 use super::system::{argv_of, boot_id, children, read_one, tells_children};

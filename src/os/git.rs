@@ -1,7 +1,7 @@
 //! Looks at a git repository, by git itself.
 //!
-//! Read-only, and without what could make such a look do more: it takes no lock, runs no monitor of the file system, and goes by
-//! the directory alone, whatever repository the environment names.
+//! Read-only. The options keep such a look from doing more: it takes no lock, runs no monitor of the file system, and
+//! uses the directory alone, whatever repository the environment names.
 
 use anyhow::{Context as _, Result};
 use std::ffi::OsStr;

@@ -1,4 +1,4 @@
-//! Processes as Linux tells of them: in `/proc`.
+//! Processes on Linux, from `/proc`.
 //!
 //! `stat` of every process is read once (the tree), the command line only of those asked for.
 

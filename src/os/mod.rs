@@ -1,10 +1,10 @@
 //! Processes: who runs, below whom, since when.
 //!
-//! Read-only looks at the system. Linux reads `/proc`; elsewhere one `ps` gives the same facts. A look is a
-//! snapshot: what it says of a process is checked again (by start time) where it matters.
+//! Read-only looks at the system. Linux has `/proc`; elsewhere one `ps` gives the same facts. A look is a snapshot:
+//! where it matters, what it says of a process is checked again (by start time).
 //!
-//! Which of the two is used is decided here and nowhere else. The feature `portable-process` takes the second one on Linux, too:
-//! so the tests run with it.
+//! The choice between the two is made here and nowhere else. The feature `portable-process` chooses the second one on
+//! Linux too, so the tests run with it.
 
 pub mod caller;
 pub mod child;

@@ -1,6 +1,6 @@
-//! The other end of a local socket: reaching it without waiting, and telling who it is.
+//! The other end of a local socket: connecting without waiting, and finding out who it is.
 //!
-//! Read-only but for the connection, which belongs to its caller: no lock is needed.
+//! Read-only except for the connection, which belongs to its caller: no lock is needed.
 
 use std::io;
 use std::os::fd::AsRawFd;

@@ -1,8 +1,9 @@
-//! Processes as `ps` tells of them, on systems other than Linux; macOS is supported by design and untested.
+//! Processes on systems other than Linux, from `ps`; macOS is supported by design and untested.
 //!
-//! The programs are run by their full paths, because the environment of a hook may have a short PATH or one that leads elsewhere.
-//! Times are asked for in UTC: a process is known by when it started, and the local time of that changes with a flight and with the
-//! season. `ps` gives all arguments as one line; where a blank in it belongs to an argument is found by looking which files exist.
+//! The programs are run by their full paths, because the environment of a hook may have a short or misleading PATH.
+//! Times are asked for in UTC: a process is known by its start time, and local time changes with travel and with the
+//! season. `ps` gives all arguments as one line; which blanks belong to an argument is found by looking which files
+//! exist.
 
 use super::process::Process;
 use crate::core::process_id::ProcessId;

@@ -1,7 +1,7 @@
 //! One look at the processes of this machine.
 //!
-//! The facts are from the module of the system, `/proc` on Linux and one `ps` elsewhere; what follows from them is here and the
-//! same everywhere. A process that ends during the look is not in it.
+//! The facts come from the module of the system: `/proc` on Linux, one `ps` elsewhere. What follows from them is here
+//! and the same everywhere. A process that ends during the look is not in it.
 
 use super::system::{argv_of, parents, read_all, read_argv, read_one, try_read_one};
 use crate::core::process_id::ProcessId;
@@ -118,7 +118,8 @@ pub fn check_in(known_in: Option<u64>, id: &ProcessId) -> Option<bool> {
     if known_in.is_some() && known_in != namespace() { None } else { check(id) }
 }
 
-/// This process's id as the system tells of it: in a pid namespace that has kept the outer /proc it is another one inside.
+/// This process's id as the system shows it. In a pid namespace that has kept the outer /proc, it differs from the id
+/// inside.
 fn own_pid() -> Result<i32> {
     let shown = std::fs::read_link("/proc/self").ok().and_then(|link| link.to_str()?.parse().ok());
     shown.map_or_else(|| i32::try_from(std::process::id()).context("this process's id is out of range"), Ok)
@@ -134,7 +135,7 @@ pub fn this() -> Result<ProcessId> {
     with_pid(own_pid()?)
 }
 
-/// The child of this process that has this pid. Where the system shows processes by other ids than they have here it cannot be told.
+/// The child of this process that has this pid. Unknown if the system shows processes by other ids than they have here.
 pub fn child(pid: u32) -> Result<ProcessId> {
     if u32::try_from(own_pid()?) != Ok(std::process::id()) {
         bail!("the system shows processes of another pid namespace");

@@ -1,6 +1,7 @@
-//! What a running process is made of: its program, its environment, the files it has open.
+//! What belongs to a running process: its program, its environment, its open files.
 //!
-//! Known on Linux only, of one's own processes; elsewhere every answer is `None`, which means "not known" and never "no".
+//! Known on Linux only, for one's own processes. Elsewhere every answer is `None`, which means "not known" and never
+//! "no".
 
 use super::process::{Table, first_arguments};
 use super::system;

@@ -1,8 +1,9 @@
-//! Whether a program has read what was typed into its terminal.
+//! Whether a program has read the keys in its terminal.
 //!
-//! Keys that a program does not read wait in the terminal, and go to whatever reads there next: an Enter that was meant for a
-//! composer may then say yes to a question. So before a key is repeated somebody asks here. Only a positive answer counts: where
-//! the system does not tell, as on macOS, nothing is known. Read-only and of a moment: it takes no lock, and the act that follows has its own guard.
+//! Keys that a program does not read wait in the terminal, and go to whatever reads there next: an Enter for a
+//! composer may then say yes to a question. So before a key is repeated, this module is asked. Only a positive answer
+//! counts; where the system does not show it, as on macOS, nothing is known. Read-only and of one moment: it takes no
+//! lock, and the act that follows has its own guard.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;

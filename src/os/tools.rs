@@ -1,7 +1,7 @@
 //! Which `swarm-msg` the shell tools of an agent find.
 //!
-//! The PATH that counts is the one the tools get: for most agents that of the agent's process, for one whose tools begin with
-//! a login shell that shell's, whatever the process has. A process that does not tell (another system) is taken to find it.
+//! The PATH of the tools counts. For most agents it is the PATH of the agent's process. For one whose tools begin
+//! with a login shell, it is that shell's. If the system does not show it, the tools are assumed to find the program.
 
 use super::{child, program};
 use std::fs::Metadata;

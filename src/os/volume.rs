@@ -1,4 +1,4 @@
-//! The file system that a directory is on: of which kind, how full, how it may be used. Read-only looks.
+//! The file system of a directory: its kind, its free space, its limits. Read-only looks.
 
 use anyhow::{Context as _, Result};
 use nix::sys::statfs::{self, Statfs};

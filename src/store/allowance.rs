@@ -1,8 +1,8 @@
-//! The rate limit that the person's settings set for agents, for those who cannot look at these settings themselves.
+//! The rate limit that the person's settings set for agents, for processes that cannot see these settings themselves.
 //!
-//! One small sealed record. Whoever may say what the person wishes writes it (`courier/limit.rs`); one that is missing or that
-//! somebody else wrote allows nothing. Reading takes no lock: it is replaced as a whole, and of several processes that publish at once the
-//! last one wins.
+//! One small sealed record. A process that knows the person's settings writes it (`courier/limit.rs`). A missing or
+//! forged one allows nothing. Reading takes no lock: the record is replaced as a whole, and of several processes that
+//! publish at once the last one wins.
 
 use super::Store;
 use super::record::{Durability, Loaded};

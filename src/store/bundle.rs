@@ -1,9 +1,10 @@
-//! Bundles: one message of swarm's own that brings others, see [`crate::core::bundle`].
+//! Bundles: one message of swarm that brings others, see [`crate::core::bundle`].
 //!
-//! What it brings is on record before it is in the mailbox, so after a crash in between there is a record too many and nothing else. What
-//! becomes of a bundle becomes of its members in the same transaction, bundle first: whoever comes after a crash finds the bundle where it
-//! was, with its stage, and does the rest. That is idempotent, and what was read or acknowledged meanwhile is left alone. A bundle of which
-//! nothing was typed yet is taken away again, with its lock held as for every change.
+//! Its members are on record before it is in the mailbox, so a crash in between only leaves a record too many. The
+//! members follow each state of the bundle in the same transaction, the bundle first. After a crash the bundle is
+//! where it was, with its stage, and the next transaction does the rest. That is idempotent, and a member that was
+//! read or acknowledged meanwhile stays so. A bundle of which nothing was typed yet is removed again, under the lock
+//! like every change.
 
 use super::mail::Folder;
 use super::post::Draft;

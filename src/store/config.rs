@@ -1,8 +1,8 @@
-//! The settings' files: yours, `~/.config/swarm/config.toml`, and the project's, `.swarm.toml` in its root.
+//! The files of settings: yours, `~/.config/swarm/config.toml`, and the project's, `.swarm.toml` in its root.
 //!
-//! Reading takes no lock: a file is replaced as a whole. A file that cannot be read counts as a problem, never as a failure:
-//! the defaults serve, and mail goes on. A change is made under a lock of its own (beside the signing keys), so of any number
-//! of processes that change a file each sees what the ones before it wrote; an editor takes no lock, and the last one wins.
+//! Reading takes no lock, because a file is replaced as a whole. A file that cannot be read is a problem, never a
+//! failure: the defaults count, and mail continues. A change is made under a lock of its own (beside the signing
+//! keys), so each of many processes builds on the changes before it. An editor takes no lock, and the last one wins.
 
 use super::{foreign, key, lock, record};
 use crate::core::config::{Config, Layer, Source};

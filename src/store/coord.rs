@@ -1,11 +1,13 @@
 //! `COORDINATION.md` in the project's root: read, and changed by one process at a time.
 //!
-//! A change is: read, decide purely, write a temporary file beside it, fsync, and then, under the mutex, look whether the file is
-//! still the one that was read, rename, journal. All of it is under a lock of the document's own, so that nobody waits for the
-//! mutex during an fsync. So of any number of processes each sees what the ones before it wrote, and a crash leaves the old
-//! file or the new one. A program that takes no lock, such as an editor, is noticed up to that look, and the change is decided
-//! again; what it saves between the look and the rename, which follow each other at once, is lost: no file system excludes
-//! that. The mode stays; a link is followed within the project only; other hard links to the file keep the old text.
+//! A change is: read, decide purely, write a temporary file beside it and fsync it. Then, under the mutex: check that
+//! the file is still the one that was read, rename, journal. A lock of the document's own covers all of it, so nobody
+//! waits for the mutex during an fsync. So each of many processes builds on the changes before it, and a crash leaves
+//! the old file or the new one.
+//!
+//! A program that takes no lock, such as an editor, is noticed up to that check, and the change is decided again.
+//! What it saves between the check and the rename, which follow each other at once, is lost; no file system excludes
+//! that. The mode stays. A link is followed within the project only. Other hard links to the file keep the old text.
 
 use super::{Store, fault, lock, record};
 use crate::core::coord::{Change, TEMPLATE};
@@ -68,7 +70,7 @@ impl Store {
         }
     }
 
-    /// Makes the document if there is none; tells whether it did. What is there is never written over.
+    /// Makes the document if there is none; returns whether it did. An existing one is never overwritten.
     pub fn create_coordination(&self, by: &Name) -> Result<bool> {
         let path = self.coordination_path();
         let _turn = self.coordination_turn()?;
@@ -86,7 +88,7 @@ impl Store {
         if created {
             record::sync_dir(&self.root)?;
         } else {
-            // What is there may not be usable: better told now than with the first change.
+            // An existing file may be unusable: better to say so now than at the first change.
             self.coordination()?;
         }
         Ok(created)

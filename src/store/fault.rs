@@ -1,9 +1,9 @@
 //! Named points at which a test can have the process killed.
 //!
-//! With the feature `test-tools`, a process whose `SWARM_CRASH_AT` names a point kills itself there with SIGKILL,
-//! so nothing is cleaned up, as in a real crash. `SWARM_CRASH_COUNT` names a file with as many bytes as times the point is
-//! passed unharmed before. `SWARM_CRASH_TRACE` names a file that gets a line for each point that is passed. Without the feature
-//! a point is nothing at all.
+//! With the feature `test-tools`, a process whose `SWARM_CRASH_AT` names a point kills itself there with SIGKILL, so
+//! nothing is cleaned up, as in a real crash. `SWARM_CRASH_COUNT` names a file with one byte for each time that the
+//! point is passed unharmed before. `SWARM_CRASH_TRACE` names a file that gets a line for each point that is passed.
+//! Without the feature, a point is nothing at all.
 
 /// Dies here if the environment asks for it.
 #[cfg(feature = "test-tools")]

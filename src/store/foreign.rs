@@ -1,8 +1,8 @@
-//! Files of the person's own that swarm reads and, when asked to, changes: settings.
+//! The person's own files that swarm reads and, when asked to, changes: settings.
 //!
-//! They are not trusted to be what they should be: only regular files are read, up to a bound, and only UTF-8. A file is
-//! replaced by rename, in the place a symbolic link leads to (people keep their settings elsewhere and link them), with the
-//! mode it had. No lock is taken here: whoever changes a file on what it read takes one.
+//! They are not trusted: only regular files are read, up to a bound, and only UTF-8. A file is replaced by rename, at
+//! the target of a symbolic link (people keep their settings elsewhere and link them), with the mode it had. No lock
+//! is taken here: code that changes a file after reading it takes one.
 
 use super::{entropy, fault, record};
 use crate::core::refusal::Refusal;

@@ -93,7 +93,7 @@ impl Tail {
     }
 }
 
-/// `None`: there is no such file, or it is much longer than a journal becomes, so it is none.
+/// `None`: there is no such file, or it is much longer than any journal.
 fn open(path: &Path) -> Result<Option<File>> {
     match record::regular(OpenOptions::new().read(true), path) {
         Ok(file) => Ok(file.metadata().is_ok_and(|meta| meta.len() <= 8 * ROTATE_AT).then_some(file)),
@@ -116,7 +116,7 @@ fn lines(file: &File, from: u64, each: &mut impl FnMut(Value)) -> Result<u64> {
             return Ok(at);
         }
         at += read;
-        // A line that is longer is none of ours: it is passed over in pieces.
+        // swarm writes no longer line: it is skipped in pieces.
         if ends
             && !torn
             && let Ok(entry) = serde_json::from_slice(&line)

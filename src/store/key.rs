@@ -1,9 +1,10 @@
 //! The project's signing key, outside the project.
 //!
-//! `${XDG_STATE_HOME:-~/.local/state}/swarm/<project-id>/key`: 32 random bytes, mode 0600 in a directory of mode
+//! `${XDG_STATE_HOME:-~/.local/state}/swarm/<project-id>/key`: 32 random bytes, mode 0600, in a directory of mode
 //! 0700. Racing processes agree on one key: each writes its own candidate and links it to the final name, which
-//! succeeds once. A key that is short, loose or another user's is an error; it is never replaced. A key is made for a new
-//! project only, before its store: a store without its key has a key elsewhere (see `settle.rs`).
+//! succeeds once. A key that is too short, readable by others or another user's is an error, and is never replaced. A
+//! key is made only for a new project, before its store: a store without its key has a key elsewhere (see
+//! `settle.rs`).
 
 use super::{fault, record};
 use crate::core::escape;

@@ -1,16 +1,16 @@
 //! Leases on disk: `leases/FENCE.json`, `waiters/TICKET.json`, `numbers.json`.
 //!
-//! Every decision runs in one transaction under the store's mutex: load, apply what time and death have done, decide,
-//! commit. So of any number of racing processes one is granted and the others are told who was faster. The commit writes, in
-//! this order: the number (before it is used), what others will be told, the journal, then the records in the table's order,
-//! of which every prefix is harmless: a lease that goes is removed before one that comes is written.
+//! Every decision runs in one transaction under the store's mutex: load, end what time and death have ended, decide,
+//! commit. So of many racing processes one gets the lease, and the others see who was faster. The commit writes in
+//! this order: the number (before it is used), the notices, the journal, then the records in the table's order. A
+//! lease that goes is removed before one that comes is written, so a crash after any write is harmless.
 //!
-//! Of many leases a decision loads only those that matter to it: an index, derived from the records, says which
-//! (`leases/index.rs`).
+//! If there are many leases, a decision loads only those that matter to it. An index, derived from the records, says
+//! which (`leases/index.rs`).
 //!
-//! All of it is volatile but the reservation of numbers: after a power failure no holder lives. A lease that cannot be read
-//! or whose seal does not fit stays where it is, and nothing new is granted until a person sets it aside (`swarm gc`): nobody
-//! can tell what it holds. A damaged ticket costs its owner the place and goes to quarantine.
+//! Everything is volatile except the reservation of numbers: after a power failure no holder lives. A lease that
+//! cannot be read, or whose seal does not fit, stays where it is. Its paths are unknown, so no lease is granted until
+//! a person sets it aside (`swarm gc`). A damaged ticket goes to quarantine, and its owner loses the place.
 
 use super::record::{self, Durability, Loaded};
 use super::wake::{self, Listener};
@@ -428,7 +428,7 @@ impl Transaction<'_> {
     }
 }
 
-/// The ticket of one who has to know of a write: it is its turn, or it waits in vain.
+/// The ticket of a waiter that a write concerns: it is its turn, or it will not get the lease.
 fn rings(write: &Write) -> Option<u64> {
     match write {
         Write::Waiter(waiter) if waiter.offered.is_some() => Some(waiter.ticket),
@@ -456,7 +456,7 @@ struct Census {
     known: RefCell<HashMap<Seen, (Liveness, Option<Name>)>>,
 }
 
-/// What somebody's life is told by: the process, and in which namespace it counts.
+/// What decides whether a holder lives: the process, and the namespace of its id.
 type Seen = (Option<ProcessId>, Option<u64>);
 
 impl Census {

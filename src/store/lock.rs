@@ -1,16 +1,15 @@
 //! Advisory locks between processes: flock, through fs2, and nowhere else.
 //!
-//! The mutex guards a mutation and is held well under a millisecond, never across a tmux call or any
-//! subprocess. The kernel frees a lock when its holder dies. Lock files are never unlinked: unlinking one
-//! would let two processes hold "the same" lock. Order: pane lock, or the
-//! coordination document's, before mutex, never the reverse. A pane's lock is the one that several projects share: it lies
-//! beside the tmux server's socket and not in a store.
+//! The mutex guards a change and is held well under a millisecond, never during a tmux call or any subprocess. The
+//! kernel frees a lock when its holder dies. Lock files are never unlinked, because then two processes could hold
+//! "the same" lock. Order: pane lock, or the coordination document's, before mutex, never the reverse. A pane's lock
+//! is shared by several projects: it lies beside the tmux server's socket and not in a store.
 //!
-//! What holds: of any number of processes one holds a lock, whatever else goes wrong here. Whoever finds it taken for longer than a
-//! glance queues up, and those who queue are served in that order; nobody who comes later overtakes one who has waited for 0.5 s.
-//! Nobody polls: each sleeps in the kernel
-//! until the one before it is done (`lock/queue.rs`). A waiter or holder that is killed is passed over at once, one that is stopped while
-//! it waits after a second. Whoever has seen no progress for its whole patience is told who holds the lock.
+//! At any time one process at most holds a lock, whatever else goes wrong here. A process that does not get it at
+//! once queues up. The queue is served in its order, and nobody who comes later overtakes one who has waited for 0.5
+//! s. Nobody polls: each sleeps in the kernel until the one before it is done (`lock/queue.rs`). A waiter or holder
+//! that is killed is skipped at once, a waiter that is stopped after a second. A process that has seen no progress
+//! for its whole patience gets an error that names the holder.
 
 mod queue;
 
@@ -161,7 +160,7 @@ pub fn exclusive_within(path: &Path, patience: Duration, until: Option<Instant>)
     }
 }
 
-/// Who holds it, as far as that can be told, and what to do.
+/// Who holds it, as far as that is known, and what to do.
 fn overdue(path: &Path, file: &File, waited: Duration) -> String {
     let waited = waited.as_secs_f32();
     let place = path.display();

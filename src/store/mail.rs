@@ -1,11 +1,11 @@
 //! Mailboxes: `new/`, `given/`, `cur/`, `gone/`, `state/` and `unacked/` in `mail/NAME/`.
 //!
-//! A message is one immutable signed file. It appears in `new/` by a link (complete or absent), moves to `given/` when it was
-//! submitted in its recipient's composer and to `cur/` when it was read: renames, so it is in one of them at any time. How far
-//! its delivery is stands in `state/`, a small volatile record. A message that wants an acknowledgement has a second link in
-//! `unacked/` until it is acknowledged, escalated or failed, so what is awaited can be listed and cannot leak. Everything read
-//! here is verified before it is returned: the signature, that the mailbox's owner is a recipient, that the file bears the
-//! message's own name, and that it was not read before.
+//! A message is one immutable signed file. It appears in `new/` by a link (complete or absent), moves to `given/`
+//! when it was submitted in its recipient's composer, and to `cur/` when it was read. These are renames, so it is in
+//! exactly one of them at any time. The progress of its delivery is in `state/`, a small volatile record. A message
+//! that wants an acknowledgement has a second link in `unacked/` until it is acknowledged, escalated or failed, so
+//! these can be listed and none is forgotten. Everything read here is verified first: the signature, that the
+//! mailbox's owner is a recipient, that the file has the message's own name, and that it was not read before.
 
 use super::record::{self, Durability, Loaded, Staged};
 use super::{Store, Transaction, fault};

@@ -1,11 +1,12 @@
 //! `PROJECT`: which project a store is, which key its records are signed with, and where the store lies.
 //!
-//! The first line is the project's id, the second the fingerprint of its key, the third the store's seat: its root, and the inode and
-//! the time of birth of the directory. The seat is noted beside the key, too, so that of several copies one is the project. A store of
-//! version 0.1.0 has the first line only. Written as a whole, durably, under the mutex.
+//! The first line is the project's id, the second the fingerprint of its key, the third the store's seat: its root,
+//! and the inode and the time of birth of the directory. The seat is also noted beside the key, so that one of
+//! several copies is the project. A store of version 0.1.0 has the first line only. Written as a whole, durably,
+//! under the mutex.
 //!
-//! From the seat it is told whether a store was moved, copied or restored. Device numbers change when a machine starts again: they are
-//! compared only between two directories that are looked at now.
+//! The seat shows whether a store was moved, copied or restored. Device numbers change when a machine starts again,
+//! so they are compared only between two directories that are looked at now.
 
 use super::{entropy, record};
 use anyhow::{Context as _, Result, bail};

@@ -1,9 +1,9 @@
 //! The `.swarm/` directory: one mutex, atomic records, a journal.
 //!
 //! The contract is one transaction: load, decide purely, commit. Every read-modify-write of agents, windows and
-//! delivery marks runs in [`Store::transact`], under one flock, so no two processes interleave there. Readers
-//! take no lock. Signed messages are immutable: they appear by a link and move by a rename. A record that cannot be
-//! read is moved to `quarantine/` and journalled; the rest goes on working and nothing is regenerated silently.
+//! delivery marks runs in [`Store::transact`], under one flock, so no two processes interleave there. Readers take no
+//! lock. Signed messages are immutable: they appear by a link and move by a rename. A record that cannot be read is
+//! moved to `quarantine/` and journalled. Everything else continues, and nothing is regenerated silently.
 
 mod allowance;
 mod bundle;
@@ -121,7 +121,7 @@ impl Store {
         Ok(store)
     }
 
-    /// Opens the store for `from`, making it if there is none. Tells whether it was made.
+    /// Opens the store for `from`, and makes it if there is none. Returns whether it was made.
     pub fn init(from: &Path) -> Result<(Self, bool)> {
         let root = root::choose(from, forced_root().as_deref());
         if root::is_store(&root.join(".swarm")) {
@@ -307,7 +307,7 @@ impl Store {
             let Ok(meta) = entry.metadata().map(|m| (m.is_file(), m.modified())) else { continue };
             let old = meta.1.is_ok_and(|at| at.elapsed().is_ok_and(|age| age.as_secs() > 24 * 3600));
             if meta.0 && (old || record::is_abandoned(&entry.file_name().to_string_lossy())) {
-                // Somebody else may be cleaning up, too.
+                // Somebody else may be cleaning up at the same time.
                 count += usize::from(std::fs::remove_file(entry.path()).is_ok());
             }
         }

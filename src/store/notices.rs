@@ -1,8 +1,8 @@
-//! What swarm itself has to tell somebody: `notices/`, and from there into mailboxes.
+//! Messages of swarm itself: `notices/`, and from there into mailboxes.
 //!
-//! A notice is written in the transaction of the change it tells of, before the change, so none is lost; it is signed and
-//! fsynced outside the mutex, and moved into the mailbox in a second transaction, under which it is posted once however
-//! many processes try. A crash in between leaves it to the next lease command or to the courier.
+//! A notice is written in the transaction of its change, before the change, so none is lost. It is signed and fsynced
+//! outside the mutex, and moved into the mailbox in a second transaction, so it is posted once however many processes
+//! try. After a crash in between, the next lease command or the courier posts it.
 
 use super::post::Draft;
 use super::record::{self, Durability, Loaded};
@@ -63,7 +63,7 @@ impl Store {
         Ok(posted)
     }
 
-    /// Under which name the one to be told reads now; the dead read nothing.
+    /// The name under which the recipient reads now; the dead read nothing.
     pub(super) fn reader(&self, name: &Name) -> Result<Option<Name>> {
         if name.is_human() {
             return Ok(Some(name.clone()));

@@ -1,8 +1,8 @@
 //! `outbox/`: messages that are being put into several places.
 //!
-//! A post of more than one link keeps the message here from before the first link until after the last, all under the mutex.
-//! So what is found here was interrupted by a crash, and the next transaction that posts, or the courier, makes the links that
-//! are missing. That is idempotent: a recipient that has the message, read or not, is passed over.
+//! A post of more than one link keeps the message here from before the first link until after the last, all under the
+//! mutex. So a message that is found here was interrupted by a crash, and the next transaction that posts, or the
+//! courier, makes the missing links. That is idempotent: a recipient that has the message, read or not, is skipped.
 
 use super::mail::Folder;
 use super::record::{self, Loaded, Staged};

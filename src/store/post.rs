@@ -1,10 +1,10 @@
-//! Putting a message into mailboxes: durable first, then visible to all recipients at once.
+//! Puts a message into mailboxes: durable first, then visible to all recipients at once.
 //!
-//! Two short transactions with the slow part between them: the first takes a place in the rate window and a sequence
-//! number, then the message is signed and fsynced without any lock, and the second checks again that there is room and
-//! links it into every mailbox. A crash before the second loses a place in the window and nothing else. If a link fails,
-//! those already made are taken back under the same mutex; if a crash comes between two links, `outbox.rs` makes the others:
-//! a message is with all its recipients or with none.
+//! Two short transactions, with the slow part between them. The first takes a place in the rate window and a sequence
+//! number. Then the message is signed and fsynced without any lock. The second checks again that there is room, and
+//! links it into every mailbox. A crash before the second costs only a place in the window. If a link fails, the
+//! others are removed under the same mutex. If a crash comes between two links, `outbox.rs` makes the missing ones: a
+//! message is with all its recipients or with none.
 
 use super::record::Staged;
 use super::room::Room;

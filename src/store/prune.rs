@@ -1,8 +1,9 @@
-//! Removing messages that were read long ago.
+//! Removes messages that were read long ago.
 //!
-//! What is unread, or awaits an acknowledgement, stays whatever its age. A message's name stays too, as an empty file in
-//! `gone/`, or a copy of the message could be put back and would be new and genuine. The name is written first: a crash in
-//! between leaves both, and the next time finishes it. Each batch is one transaction, so nobody waits long for the mutex.
+//! Unread messages, and those that wait for an acknowledgement, stay whatever their age. A message's name also stays,
+//! as an empty file in `gone/`: otherwise a copy of the message could be put back, and would be new and genuine. The
+//! name is written first. A crash in between leaves both, and the next time finishes it. Each batch is one
+//! transaction, so nobody waits long for the mutex.
 
 use super::mail::Folder;
 use super::{Store, Transaction, fault, record};

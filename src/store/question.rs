@@ -1,8 +1,8 @@
-//! A question to another process and its answer: a record and a FIFO beside it.
+//! A question to another process and its answer: a record, and a FIFO beside it.
 //!
-//! Works for a process in a sandbox, which has files and nothing else. The asker makes the FIFO and opens it before the record is there, so no
-//! answer is missed; nobody polls. Who answers claims the record by removing it, so of several at once one answers. An asker that is
-//! killed leaves a record and a FIFO, which are cleared away when they are old.
+//! It works for a process in a sandbox, which has only files. The asker makes the FIFO and opens it before the record
+//! exists, so it misses no answer; nobody polls. A process that answers first removes the record, so of several at
+//! once one answers. An asker that is killed leaves a record and a FIFO, which are cleared away when they are old.
 
 use super::entropy;
 use super::record::{self, Durability, Loaded};

@@ -1,7 +1,7 @@
 //! Receipts: that a message was read, or acknowledged.
 //!
-//! The move of the file and the mark are one transaction; the move comes first, so should the mark be lost, the message is
-//! read all the same. Of racing readers one makes the change and the others find it made.
+//! The move of the file and the mark are one transaction. The move comes first, so if the mark is lost, the message
+//! still counts as read. Of racing readers one makes the change, and the others find it made.
 
 use super::mail::{Folder, Found};
 use super::{Store, now_ms};

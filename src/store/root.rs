@@ -113,7 +113,8 @@ pub(super) fn is_store(dir: &Path) -> bool {
     dir.join("FORMAT").exists()
 }
 
-/// Makes the store of `root` if there is none; tells whether it did. The project's key is there already: `fingerprint` is its.
+/// Makes the store of `root` if there is none; returns whether it did. The project's key exists already;
+/// `fingerprint` is its fingerprint.
 pub fn create(root: &Path, project_id: &str, fingerprint: &str) -> Result<bool> {
     let dir = root.join(".swarm");
     if is_store(&dir) {

@@ -1,9 +1,10 @@
-//! From a path as somebody wrote it to the one canonical pattern that leases are about.
+//! From a path as somebody wrote it to the one canonical pattern of a lease.
 //!
-//! Relative to the root, without `.` and `..`, every symbolic link followed as far as the path exists: `a`, `./a`,
-//! `/root/a`, `x/../a` and a link to it are one pattern. What does not exist yet is taken by its name. Lower case, where the
-//! file system does not tell cases apart. Names are otherwise compared byte for byte: two Unicode normal forms of one name
-//! are two names. Read-only, takes no lock; a link changed meanwhile counts as it was when it was looked at.
+//! The pattern is relative to the root, without `.` and `..`, with every symbolic link followed as far as the path
+//! exists: `a`, `./a`, `/root/a`, `x/../a` and a link to it are one pattern. A path that does not exist yet counts by
+//! its name. It is lower case if the file system ignores case. Names are otherwise compared byte for byte: two
+//! Unicode normal forms of one name are two names. Read-only, takes no lock; a link that is changed meanwhile counts
+//! as it was when it was read.
 
 use super::{Store, root};
 use crate::core::escape;

@@ -1,7 +1,7 @@
 //! Records that carry a seal: any change of a byte, and any other name, is noticed.
 //!
-//! What these say must be right or not be believed at all: who holds a lease, which number comes next. The seal is an HMAC
-//! with the project's key over the name and the content. Writing is one rename, as for all records.
+//! A wrong one must not be believed: who holds a lease, which number comes next. The seal is an HMAC with the
+//! project's key over the name and the content. Writing is one rename, as for all records.
 
 use super::record::{self, Durability, Loaded};
 use super::{Store, fault};

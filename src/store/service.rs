@@ -1,8 +1,8 @@
-//! What the courier says of itself, and whether there is to be one: `courier.json` and `retired`.
+//! What the courier records of itself, and whether one may run: `courier.json` and `retired`.
 //!
-//! Written by the one courier, which holds its lock, by rename; read by commands without a lock. It is a hint: nothing is run or ended
-//! on its word alone. Whoever is killed between a courier's death and its removal leaves a record of a process that is gone, which
-//! readers notice.
+//! The one courier, which holds its lock, writes it by rename; commands read it without a lock. It is only a hint:
+//! nothing is run or ended because of it alone. If a process is killed between a courier's death and the removal, the
+//! record names a process that is gone, which readers notice.
 
 use super::Store;
 use super::record::{self, Durability, Loaded};

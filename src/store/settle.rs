@@ -1,13 +1,14 @@
-//! What is seen to before a store is opened: is its key here, and is it where it was?
+//! The checks before a store is opened: is its key here, and is it where it was?
 //!
-//! Without the matching key nothing is made, moved or read: whoever looks by another key would take all records for forged. A
-//! store that was *moved* carries on. A *copy* becomes a project of its own, with a new id and a new key: what was in it is the
-//! original's, which may be giving it at this moment. A store that was *restored* from a backup may hold what was given since: that
-//! becomes dead letters. Nothing is deleted; what is not to count any more goes to `aside/`.
+//! Without the matching key nothing is made, moved or read, because with another key all records would look forged. A
+//! *moved* store continues. A *copy* becomes a project of its own, with a new id and a new key: its records belong to
+//! the original, which may be delivering them at this moment. A store that was *restored* from a backup may hold
+//! messages that were delivered since; these become dead letters. Nothing is deleted; records that no longer count go
+//! to `aside/`.
 //!
-//! Each change is made under the mutex, after another look, and ends with the writing of `PROJECT`: who comes second finds it done,
-//! and a crash before that leaves it to the next. Whoever has the store open already finds another `PROJECT`, or another directory,
-//! in their next transaction and goes no further.
+//! Each change is made under the mutex, after another look, and ends with the writing of `PROJECT`. A second process
+//! finds it done, and after an earlier crash the next process does it. A process that has the store open already
+//! finds another `PROJECT`, or another directory, in its next transaction, and stops.
 
 use super::mark::{self, Mark, Seat, Verdict};
 use super::record::{self, Loaded};
@@ -179,7 +180,7 @@ fn see_to(root: &Path, home: &Path) -> Result<Option<String>> {
     Ok(news)
 }
 
-/// Has the courier end that still serves the place where the store was, so that one can start for this one.
+/// Ends the courier that still serves the store's former place, so that one can start for this place.
 fn leave(dir: &Path) {
     let begun = std::time::Instant::now();
     while matches!(lock::try_exclusive(&dir.join("courier.lock")), Ok(None)) && begun.elapsed() < LEAVING {

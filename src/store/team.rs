@@ -1,9 +1,10 @@
 //! The team's part of the store: `team/` in the store's directory, and the membership beside the project's key.
 //!
-//! Commands and hooks only read and write files here; the link of this host carries what they say to the team's engine and writes down
-//! what it hears. Mail for other hosts is durable in `out/` before its sender is told that it was sent, and moves to `sent/` when
-//! the engine has it; a letter of another host is in `in/` before it is in a mailbox, so after a crash it is taken again and passed over if
-//! it is there. Every record appears by a rename. Boards are sealed: a hook believes no other.
+//! Commands and hooks only read and write files here. The link of this host carries them to the team's engine, and
+//! writes down what it hears. Mail for other hosts is durable in `out/` before its sender sees that it was sent, and
+//! moves to `sent/` when the engine has it. A letter of another host is in `in/` before it is in a mailbox, so after
+//! a crash it is taken again, and skipped if it is there. Every record appears by a rename. Boards are sealed: a hook
+//! believes no other.
 
 use super::post::Draft;
 use super::question::{self, Question};
@@ -94,7 +95,7 @@ pub struct Member {
 /// The hosts of the team.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hosts {
-    /// All of them, this one, too.
+    /// All of them, with this one.
     pub hosts: Vec<HostCard>,
     /// What the link has to say of itself.
     pub link: LinkState,
@@ -142,7 +143,7 @@ pub struct Sent {
     pub to: BTreeMap<Name, Progress>,
 }
 
-/// A letter of another host, and what that one was told of it.
+/// A letter of another host, and the report that this host got about it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Received {
     /// Which.
@@ -153,11 +154,11 @@ pub struct Received {
     pub file: String,
     /// When it came (ms since the epoch).
     pub at: u64,
-    /// The stage that was told of each recipient.
+    /// The stage that was reported for each recipient.
     pub told: BTreeMap<Name, Option<Stage>>,
 }
 
-/// How far a letter of another host is with one recipient: what that host is to be told.
+/// How far a letter of another host is with one recipient, for the report to that host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     /// Of which letter.
@@ -480,7 +481,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Takes note of how far a letter is on the other host. Its sender is told if it failed.
+    /// Records how far a letter is on the other host. Its sender gets a notice if it failed.
     pub fn take_receipt(&self, host: &HostName, receipt: &Receipt) -> Result<()> {
         let Some(mut sent) = self.sent(&receipt.id)?.filter(|s| s.host == *host) else { return Ok(()) };
         let Some(way) = sent.to.get_mut(&receipt.name) else { return Ok(()) };
@@ -580,7 +581,7 @@ impl Store {
         })
     }
 
-    /// What other hosts are to be told of their letters, at most that many. [`Store::told`] takes note of it.
+    /// Reports for other hosts about their letters, at most that many. [`Store::told`] records that they were sent.
     pub fn receipts(&self, most: usize) -> Result<Vec<(HostName, Receipt)>> {
         let dir = self.team_dir().join("in");
         let (mut found, now) = (Vec::new(), now_ms());

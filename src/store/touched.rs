@@ -1,8 +1,8 @@
-//! Which files an agent has edited since they were last committed: `edits/NAME.json`.
+//! The files that an agent has edited since they were last committed: `edits/NAME.json`.
 //!
-//! An agent's hook tells of each edit. A commit of a path ends what is known of it, whoever made it. Changed in a transaction of
-//! the store, so racing hooks and commits lose nothing; volatile, like all that is said of living agents. The record is bounded:
-//! beyond that the oldest edits are forgotten.
+//! An agent's hook reports each edit. A commit of a path, by anybody, removes it from the record. Changed in a
+//! transaction of the store, so racing hooks and commits lose nothing; volatile, like everything about living agents.
+//! The record is bounded: beyond that the oldest edits are forgotten.
 
 use super::record::{self, Durability, Loaded};
 use super::{Store, Transaction};

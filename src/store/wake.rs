@@ -1,7 +1,8 @@
-//! Waking a process that waits: one byte into a FIFO. The courier has one, and each command that is kept waiting for a lease.
+//! Wakes a waiting process: one byte into a FIFO. The courier has one, and so has each command that waits for a
+//! lease.
 //!
-//! A sandboxed sender can do that without any socket. Writing never blocks: a full FIFO already holds a wake,
-//! and one without a reader says that nobody waits there.
+//! A sandboxed sender can do that without any socket. Writing never blocks: a full FIFO already holds a wake, and one
+//! without a reader shows that nobody waits there. Several writers at once do no harm.
 
 use crate::core::escape;
 use anyhow::{Context as _, Result};
@@ -44,7 +45,7 @@ fn open(fifo: &Path) -> std::io::Result<File> {
     OpenOptions::new().write(true).custom_flags(flags.bits()).open(fifo)
 }
 
-/// Anything else would be written over, or would ring all the time.
+/// Anything else would be overwritten, or would ring all the time.
 fn is_fifo(file: &File) -> bool {
     file.metadata().is_ok_and(|meta| meta.file_type().is_fifo())
 }

@@ -1,8 +1,9 @@
-//! The rate windows: what is remembered of each sender, and how a window is made again that is not there.
+//! The rate windows: what is remembered of each sender, and how a missing window is computed again.
 //!
-//! A window is a small volatile record. One that is missing or damaged does not begin empty: what its owner has sent is in the names
-//! of the mail, whoever has it now, and what it has renamed itself is in the journal. It takes a look at every mailbox, once. All of it is
-//! read and written in a transaction, under the mutex: of several processes each counts what the ones before it sent.
+//! A window is a small volatile record. A missing or damaged one does not begin empty: the names of the mail show
+//! what its owner has sent, and the journal shows its renamings. That takes one look at every mailbox. All of it is
+//! read and written in a transaction, under the mutex, so each of several processes counts what the ones before it
+//! sent.
 
 use super::mail::Folder;
 use super::record::{self, Loaded};
@@ -132,7 +133,7 @@ mod tests {
             })
             .collect();
         assert!(messages.is_sorted_by_key(|m| m.sequence));
-        // Read, and removed for their age, too.
+        // Also those that were read and removed for their age.
         let file = |folder, file: &str| store.mail_file(&human, folder, file);
         for (message, folder) in messages.iter().zip([Folder::Cur, Folder::Given]) {
             let name = message.file_name();

@@ -27,7 +27,7 @@ pub struct Health {
 pub struct PaneHealth {
     /// Its id, such as `%5`.
     pub id: String,
-    /// What a person types in any pane of the window goes to this one, too.
+    /// Keys typed in any pane of the window also go to this one.
     pub synchronized: bool,
     /// Its input is switched off.
     pub input_off: bool,
@@ -67,7 +67,7 @@ impl Server {
 }
 
 impl Health {
-    /// Reads the server's line, one line for each pane and one for each hook. A line that is neither is passed over.
+    /// Reads the server's line, one line for each pane and one for each hook. Any other line is skipped.
     pub fn parse(text: &str) -> Self {
         let mut lines = text.lines();
         let mut head = lines.next().unwrap_or_default().splitn(4, '\t').map(str::to_owned);

@@ -1,12 +1,12 @@
 //! The only code that talks to tmux.
 //!
 //! Every call goes through [`Server::run`]: one client process, a known socket, UTF-8 forced (without it tmux
-//! replaces every non-ASCII character of its output), no inherited stdin. Commands are built with
-//! `tmux_interface`, never by joining text. A call costs 3 to 4 ms whatever it does, so several commands go in one.
+//! replaces every non-ASCII character of its output), no inherited stdin. Commands are built with `tmux_interface`,
+//! never by joining text. A call costs 3 to 4 ms whatever it does, so several commands go in one.
 //!
-//! No call waits for ever: a server may be stopped, or its socket be one that nobody answers at. A client that has no answer
-//! within the server's patience is killed, and the error says so ([`hangs`] tells it from others). A server that goes on later
-//! may still carry out what it had got by then, so an act on a pane bears a time of its own, after which it does nothing.
+//! No call waits for ever: a server may be stopped, or nobody may answer at its socket. A client without an answer
+//! within the server's patience is killed, and the error says so ([`hangs`] recognises it). A server that continues
+//! later may still carry out what it had received, so an act on a pane carries a time after which it does nothing.
 
 pub mod clients;
 pub mod health;

@@ -1,11 +1,12 @@
 //! One pane: a look at it, and the two ways to act on it.
 //!
-//! A look is one tmux call, so the facts and the screen are of the same moment. An act is one tmux call too and
-//! carries a guard: a format that compares the facts of the look with those of the moment, evaluated by the server
-//! in the same breath as the act. If anything changed, nothing is typed and the answer is [`Acted::Stale`]. An answer can be lost, as
-//! anything a process prints; then it is [`Acted::Unclear`] whether something was typed, and only another look can tell. The guard
-//! bears a time, too: a server that was stopped, and goes on after its client was given up, does nothing of what it finds in its
-//! socket then. So what a later look does not show is never typed behind its back.
+//! A look is one tmux call, so the facts and the screen are of the same moment. An act is one tmux call too, and
+//! carries a guard: a format that compares the facts of the look with those of the moment, evaluated by the server in
+//! the same step as the act. If anything changed, nothing is typed and the answer is [`Acted::Stale`]. An answer can
+//! be lost, like anything a process prints. Then the result is [`Acted::Unclear`], and only another look can show
+//! whether something was typed. The guard also carries a time: a server that was stopped, and continues after its
+//! client was given up, does nothing of what it finds in its socket then. So nothing is typed later that a look did
+//! not show.
 
 use super::{Server, hangs, literal};
 use crate::agents::PaneFacts;

@@ -47,7 +47,8 @@ pub struct Mark {
 const FORMAT: &str = "#{pid}\t#{version}\t#{pane_id}\t#{pane_pid}\t#{pane_dead}\t#{window_index}.#{pane_index}\t#{@swarm_agent}\t#{@swarm_badge}\t#{@swarm_root}\t#{@swarm_state}\t#{session_name}\t#{s/[\n\t]/?/:pane_current_path}";
 
 impl Pane {
-    /// Reads a list of panes, one a line. A line that is none is passed over. The version of a server that is too old is the error.
+    /// Reads a list of panes, one a line. A malformed line is skipped. If the server is too old, its version is the
+    /// error.
     pub fn parse_list(text: &str) -> Result<Vec<Self>, String> {
         let mut panes = Vec::new();
         for line in text.lines() {
@@ -106,7 +107,7 @@ impl Server {
         self.mark(&labels.iter().map(mark).collect::<Vec<_>>())
     }
 
-    /// Whether any pane bears marks of swarm's.
+    /// Whether any pane carries marks of swarm.
     pub fn bears_marks(&self) -> Result<bool> {
         Ok(!self.marks()?.is_empty())
     }

@@ -9,7 +9,7 @@ pub const OLDEST: (u32, u32) = (3, 2);
 /// Whether the server's version is new enough.
 pub fn is_supported(version: &str) -> bool {
     let digits = version.trim_start_matches(|c: char| !c.is_ascii_digit());
-    // `master` and `openbsd-…` builds bear no release number of their own.
+    // `master` and `openbsd-…` builds have no release number.
     if digits.is_empty() || version.starts_with("openbsd") {
         return true;
     }

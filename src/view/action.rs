@@ -1,7 +1,8 @@
-//! What the keys set in motion: the program itself, run as a child.
+//! What the keys start: the program itself, run as a child.
 //!
-//! So the dashboard has no rules of its own: what a command refuses, it refuses here too, in the same words. A child runs on
-//! its own thread, so that the screen stays alive while a message is on its way. Texts go by stdin, never by a shell.
+//! So the dashboard has no rules of its own: a command refuses here what it refuses elsewhere, in the same words. A
+//! child runs in its own thread, so the screen stays alive while a message is on its way. Texts go by stdin, never by
+//! a shell.
 
 use crate::core::escape;
 use std::io::Write;

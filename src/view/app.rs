@@ -1,7 +1,7 @@
 //! The state of the dashboard: what is selected, what is open over it, and what a key does.
 //!
-//! Pure: keys and snapshots come in, actions go out. A selection is a row's own id, not its number, so that it stays where it is
-//! while rows come and go.
+//! Pure: keys and snapshots come in, actions go out. A selection is a row's id, not its number, so it stays where it
+//! is while rows come and go.
 
 use super::action::{Action, Outcome};
 use super::filter::{Filter, Subject};

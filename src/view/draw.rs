@@ -1,7 +1,8 @@
 //! How the dashboard looks.
 //!
-//! Pure: a state and an area in, cells out. The terminal's own colours only, so that it is readable on light and on dark
-//! grounds; without colours, weight and reversal tell the same. Columns that do not fit are left out, the least needed first.
+//! Pure: a state and an area in, cells out. It uses the terminal's own colours, so it is readable on light and on
+//! dark backgrounds. Without colours, bold and reversed text show the same. Columns that do not fit are left out, the
+//! least needed first.
 
 use super::app::{App, Mode, Tab};
 use super::form::Form;

@@ -1,7 +1,7 @@
-//! What a person wants to see of a list: `type:question agent:codex-1 since:10m words`.
+//! A filter of a list: `type:question agent:codex-1 since:10m words`.
 //!
-//! Pure. Words that are no key are looked for in the row's text; all must be there. A half typed value filters nothing, so
-//! that the list does not flicker away under the fingers.
+//! Pure. Words without a key are searched for in the row's text; all must be there. A half-typed value filters
+//! nothing, so the list does not flicker while a person types.
 
 use crate::core::span;
 

@@ -1,6 +1,7 @@
 //! From the store to a [`Snapshot`].
 //!
-//! Reads only, takes no lock. [`Gatherer::changed`] costs a few `stat` calls, so that a quiet project is looked at, not read.
+//! Reads only, takes no lock. [`Gatherer::changed`] costs a few `stat` calls, so a quiet project is checked, not
+//! read.
 
 use super::feed::{Entry, Feed};
 use super::latency::Latencies;

@@ -1,6 +1,6 @@
 //! How long messages took from being sent to being submitted, by the journal.
 //!
-//! Follows the journal, so that each look reads what is new only.
+//! Follows the journal, so each look reads only what is new.
 
 use super::snapshot::Latency;
 use crate::store::{Store, Tail};

@@ -153,7 +153,7 @@ pub fn run(
     }
 }
 
-/// What a pane shows now, or why that cannot be told.
+/// The content of a pane now, or why it is unknown.
 fn capture(socket: &str, pane: &str) -> Vec<String> {
     match Server::new(socket).patient(CAPTURE).look(pane) {
         Ok(Some(look)) => {

@@ -12,7 +12,7 @@ pub(super) struct Snapshot {
     pub(super) project: String,
     /// Whether a courier listens.
     pub(super) courier: bool,
-    /// What the status line shows, too.
+    /// The counts, as the status line shows them.
     pub(super) counts: Counts,
     /// Damaged or forged records.
     pub(super) quarantined: usize,

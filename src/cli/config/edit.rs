@@ -1,4 +1,4 @@
-//! `swarm config edit`: no editor ever works on the file itself, so what it leaves half done, or wrong, never serves.
+//! `swarm config edit`: the editor works on a copy, so a half-written or wrong file never takes effect.
 
 use crate::cli::print;
 use crate::core::config::{Config, Layer, Source};
@@ -9,10 +9,11 @@ use anyhow::{Context as _, Result, bail};
 use std::path::Path;
 use std::process::Command;
 
-/// What the editor shows of a file that is not there yet.
+/// The text that the editor shows if the file does not exist yet.
 const EMPTY: &str = "# Settings of swarm: `swarm config keys` lists them.\n";
 
-/// Has a copy edited, checks it, and puts it into the file's place if nobody changed that meanwhile. What is not taken is kept.
+/// Has a copy edited, checks it, and puts it into the file's place if nobody changed that meanwhile. A refused copy
+/// is kept.
 pub(super) fn run(source: Source, path: &Path) -> Result<()> {
     let editor =
         ["VISUAL", "EDITOR"].iter().find_map(|name| std::env::var(name).ok().filter(|e| !e.is_empty()));

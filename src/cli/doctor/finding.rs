@@ -1,4 +1,4 @@
-//! What a check found, as data, and the judgements that need nothing but the facts. Pure.
+//! The result of a check as data, and the judgements that need only facts. Pure.
 
 use crate::core::process_id::ProcessId;
 use crate::os::volume::Volume;
@@ -128,7 +128,7 @@ pub(super) fn volume(volume: &Volume) -> Finding {
     }
     match &volume.remote {
         None => Finding::ok("volume", "a local file system"),
-        // flock(2): over NFS and SMB it is emulated or local to one machine; 9p and FUSE leave it to whoever serves them.
+        // flock(2): over NFS and SMB it is emulated or local to one machine; 9p and FUSE leave it to their server.
         Some(kind) => Finding::warn(
             "volume",
             format!("{kind}: its locks may not hold between machines or containers"),
@@ -137,8 +137,9 @@ pub(super) fn volume(volume: &Volume) -> Finding {
     }
 }
 
-/// What in an agent's pane holds its mail back or hides its state, with the remedy. Other options of tmux were looked at and do not
-/// matter: what is typed is pasted, which extended-keys, focus-events, set-clipboard and buffer-limit do not touch.
+/// The options of an agent's pane that hold its mail back or hide its state, with the remedy. Other options of tmux
+/// do not matter: swarm pastes its text, which extended-keys, focus-events, set-clipboard and buffer-limit do not
+/// affect.
 pub(super) fn pane(pane: &PaneHealth) -> Option<(String, String)> {
     let id = &pane.id;
     if pane.input_off {

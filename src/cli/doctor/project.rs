@@ -1,6 +1,6 @@
 //! Checks of the project before its store is opened: what would make opening it fail, or make it unsafe.
 //!
-//! Nothing is opened through the store here, so that looking never makes a new key in place of a lost one.
+//! Nothing here goes through the store, so that a check never makes a new key in place of a lost one.
 
 use super::finding::{self, Finding, Fix};
 use crate::core::escape;
@@ -166,7 +166,7 @@ fn signing_key(dir: &Path) -> Finding {
     }
 }
 
-/// Whether git keeps its hands off the store.
+/// Whether git ignores the store.
 fn ignored(root: &Path) -> Finding {
     let git = |args: &[&str]| {
         let out = Command::new("git").arg("-C").arg(root).args(args).stdin(Stdio::null()).output().ok()?;

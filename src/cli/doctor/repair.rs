@@ -1,4 +1,4 @@
-//! What `--fix` does: only what cannot lose anything. Each looks again right before it acts.
+//! What `--fix` does: only repairs that cannot lose anything. Each looks again right before it acts.
 
 use super::Place;
 use super::finding::Fix;
@@ -14,16 +14,16 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// How long a courier may take to begin, or the plugin to load.
+/// How long a courier may take to start, or the plugin to load.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Mends one thing.
+/// Repairs one thing.
 pub(super) fn repair(place: &Place, fix: &Fix) -> Result<()> {
     match fix {
         Fix::Close(paths) => paths.iter().try_for_each(|path| close(path)),
         Fix::Remove(paths) => {
             for path in paths {
-                // Somebody else may be cleaning up, too.
+                // Somebody else may be cleaning up at the same time.
                 let _ = fs::remove_file(path);
             }
             Ok(())
@@ -57,7 +57,7 @@ fn close(path: &Path) -> Result<()> {
         .with_context(|| format!("cannot change the mode of {}", path.display()))
 }
 
-/// As a person who sources their configuration again. It may run any number of times.
+/// Like a person who sources the configuration again. It may run any number of times.
 fn load(place: &Place, file: &Path) -> Result<()> {
     let socket = place.server.socket();
     let mut command = Command::new(file);

@@ -1,4 +1,4 @@
-//! Checks of an open store: what waits for somebody, and the courier.
+//! Checks of an open store: what needs attention in it, and the courier.
 
 use super::Place;
 use super::finding::{Finding, Fix};
@@ -19,13 +19,13 @@ use std::time::Duration;
 /// Temporary files older than this were left by a process that was killed.
 const LEFT: Duration = Duration::from_secs(24 * 3600);
 
-/// The mutex is held by somebody who does not get on if it is held for longer than this.
+/// A mutex that is held for longer than this has a holder that makes no progress.
 const HELD: Duration = Duration::from_secs(2);
 
 /// How long the link may take.
 const LINK: Duration = Duration::from_millis(1500);
 
-/// A post under way is finished within this; one that is older was interrupted.
+/// A post is complete within this time; an older one was interrupted.
 const POST: Duration = Duration::from_secs(10);
 
 /// Looks at what is in the store.
@@ -55,7 +55,7 @@ pub(super) fn check(place: &Place, store: &Store, agents: &[Agent], found: &mut 
     }
 }
 
-/// Whoever holds the mutex does so for less than a millisecond, unless it was stopped then.
+/// A process holds the mutex for less than a millisecond, unless it was stopped then.
 fn mutex(store: &Store) -> Result<Finding> {
     let path = store.dir().join("lock");
     match lock::exclusive_within(&path, HELD, None) {

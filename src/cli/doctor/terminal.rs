@@ -1,4 +1,4 @@
-//! Checks of tmux: the program, the server, the plugin in it and the program that this found.
+//! Checks of tmux: its program, its server, the plugin, and the program that the plugin found.
 
 use super::Place;
 use super::finding::{self, Finding, Fix};
@@ -9,10 +9,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// What the version of a program that fits the plugin ends with.
+/// The end of the version of a program that fits the plugin.
 const PROTOCOL: &str = "(protocol 1)";
 
-/// Prints the checksum of a checkout's sources as the plugin's build script does: by its own definition, whatever it is.
+/// Prints the checksum of a checkout's sources, by the definition in the plugin's build script.
 const STAMP: &str =
     r#"eval "$(awk '/^stamp\(\)/ {on = 1} on {print} on && /}[ \t]*$/ {exit}' plugin/install.sh)"; stamp"#;
 
@@ -77,7 +77,8 @@ fn plugin(health: &Health, found: &mut Vec<Finding>) {
     found.extend(hooks(health, parts));
 }
 
-/// The plugin's hooks in tmux: another plugin, or `set-hook -g` without an index, sets a whole event anew and takes them away.
+/// The plugin's hooks in tmux. Another plugin, or `set-hook -g` without an index, replaces all hooks of an event and
+/// removes them.
 fn hooks(health: &Health, parts: &Path) -> Option<Finding> {
     // The plugin sets none while it has no program, and one of an older version is known by its own list.
     let wanted = std::fs::read_to_string(parts.join("hooks")).ok().filter(|_| !health.program.is_empty())?;

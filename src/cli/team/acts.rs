@@ -1,6 +1,6 @@
-//! What `swarm-link` does: the acts of `swarm team` that speak to the engine, and the link itself.
+//! What `swarm-link` does: the actions of `swarm team` that need the engine, and the link itself.
 //!
-//! Several at once are told apart by the engine: each act is one call there.
+//! Each action is one call of the engine, so the engine orders several that run at once.
 
 use super::{Act, Args};
 use crate::cli::{print, session};
@@ -69,7 +69,7 @@ fn host(asked: Option<&String>) -> Result<HostName> {
     }
 }
 
-/// A person makes and leaves teams; an agent could let others write to all here.
+/// Only a person makes and leaves teams: an agent could let strangers write to everybody here.
 fn for_a_person() -> Result<Store> {
     let session = session::Session::open()?;
     if session.is_human() {
@@ -147,7 +147,7 @@ fn run(act: &Act) -> Result<()> {
     }
 }
 
-/// Has a link running, and waits for its first word.
+/// Starts the link if necessary, and waits for its first report.
 fn await_link(store: &Store) -> Result<()> {
     start::ensure_link(store);
     let begun = Instant::now();

@@ -1,7 +1,8 @@
-//! Leases in the whole team, from the side of a command: a lease of the own store first, then the team's, by the link.
+//! Leases in the whole team, from the side of a command: first a lease in the own store, then the team's, through the
+//! link.
 //!
-//! Of two agents of one host the store decides; of two hosts the engine. What the team does not grant is given back here, so nobody is
-//! kept from a path that somebody else holds.
+//! The store decides between two agents of one host, the engine between two hosts. A lease that the team does not
+//! grant is given back here, so it keeps nobody from the path.
 
 use super::PATIENCE;
 use crate::cli::print;
@@ -25,7 +26,8 @@ fn is_wide(lease: &Lease) -> bool {
     lease.paths.iter().any(|p| !matches!(p.scope(), Scope::Tree(_)))
 }
 
-/// Has the team grant what the own store has granted; else gives it back, and says why. Tells the numbers in the team.
+/// Asks the team for what the own store has granted. If the team refuses, gives it back and says why. Returns the
+/// numbers in the team.
 pub(in crate::cli) fn hold(
     store: &Store,
     holder: &Holder,
@@ -55,7 +57,7 @@ pub(in crate::cli) fn hold(
     Ok(numbers)
 }
 
-/// It waits: what the own store granted is kept for it.
+/// It waits, and keeps what the own store has granted.
 #[derive(Debug)]
 struct Queued(String);
 
@@ -123,7 +125,7 @@ fn believed(store: &Store) -> Result<Option<Board>> {
     Ok(store.board()?.filter(|b| b.is_believed(&now)))
 }
 
-/// That the team cannot be asked, and since when.
+/// The text that the team cannot be asked, and since when.
 pub(in crate::cli) fn cut(since: u64, why: &str, what: &str) -> String {
     let ago = if since == 0 {
         "it was never reached".to_owned()

@@ -1,4 +1,4 @@
-//! Changing one setting in the text of a file, with every comment and the order of everything else kept.
+//! Changes one setting in the text of a file, and keeps every comment and the order of everything else.
 
 use super::key::Key;
 use super::value::Value;

@@ -1,4 +1,4 @@
-//! The one table of keys. What the command line prints and what the documentation lists is made from it.
+//! The one table of settings. The command line and the documentation print it.
 
 use super::value::{Kind, Value};
 use crate::core::carrier::Carrier;

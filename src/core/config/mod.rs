@@ -1,8 +1,8 @@
-//! The settings: one table of keys, one set of checks, and what wins over what.
+//! The settings: one table of keys, one set of checks, and the order of the sources.
 //!
-//! Pure: texts and variables are handed in. A value of the defaults gives way to one of the user's file, that to one of the
-//! project's, that to the environment; but a project's file comes with a clone, so each key says what such a file may do with
-//! it. What is wrong is told with its place and never taken; what is right beside it serves all the same.
+//! Pure: texts and variables are arguments. The user's file wins over the defaults, the project's file over the
+//! user's, and the environment over all. But a project's file comes with a clone, so each key says what such a file
+//! may do with it. A wrong value is reported with its place and ignored; the right ones beside it count.
 
 pub mod edit;
 pub mod file;

@@ -1,10 +1,10 @@
-//! All sources together: which value serves, where it comes from, and what was not let through.
+//! All sources together: the value in effect, where it comes from, and what was ignored.
 
 use super::file::{Layer, Problem, Setting, Source};
 use super::key::{Key, Rule};
 use super::value::Value;
 
-/// The value of a setting that serves.
+/// The value in effect of a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Which.

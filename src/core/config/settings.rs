@@ -1,4 +1,4 @@
-//! The settings in the types of those who go by them.
+//! The settings as typed fields, for the code that uses them.
 
 use super::key::Key;
 use super::resolve::Config;
@@ -8,7 +8,7 @@ use crate::core::carrier::Carrier;
 use crate::core::hook::Enforce;
 use crate::core::rate::Limit;
 
-/// Who is told of a message that stays unacknowledged.
+/// Who gets a notice about a message that stays unacknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Escalate {
     /// Its sender and the human.
@@ -24,11 +24,11 @@ pub struct Settings {
     pub rate: Limit,
     /// When to remind of an acknowledgement.
     pub reminders: Schedule,
-    /// Who is told when that did not help.
+    /// Who gets the notice after the last reminder.
     pub escalate: Escalate,
     /// How long after a person's key nothing is typed into a pane (s).
     pub quiet_s: u64,
-    /// After how long a sender is told that its message is held (ms).
+    /// After how long the sender of a held message gets a notice (ms).
     pub held_notice_ms: u64,
     /// By which ways mail reaches agents, in the order in which they are tried.
     pub carriers: Vec<Carrier>,

@@ -1,4 +1,4 @@
-//! What a setting may be, and reading it from a word of the command line, a variable or a file.
+//! The types of settings, and parsing them from the command line, a variable or a file.
 
 use crate::core::lease::{self, PathPattern};
 use crate::core::span;
@@ -103,7 +103,7 @@ impl Kind {
         read.ok_or_else(|| self.describe())
     }
 
-    /// Reads the value of a file: the type must be right there, too.
+    /// Reads the value of a file: there its type must be right as well.
     pub fn parse_toml(self, value: &toml_edit::Value) -> Result<Value, String> {
         let text = |value: &toml_edit::Value| match value {
             toml_edit::Value::String(s) => Some(s.value().clone()),

@@ -91,7 +91,7 @@ pub fn change(text: &str, asked: &str, action: &Action) -> Result<Change, Refuse
 pub(super) struct Splice {
     at: Range<usize>,
     with: String,
-    /// What is told to people.
+    /// The text for people.
     line: String,
     /// What must be found there afterwards.
     proof: Proof,

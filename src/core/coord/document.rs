@@ -1,7 +1,7 @@
-//! What is where in a Markdown document.
+//! The parts of a Markdown document and their places.
 //!
-//! A section reaches from its heading to the next heading, of whatever level. Headings, lists and tables within quotes and
-//! list items are part of these, and no structure of the document.
+//! A section reaches from its heading to the next heading of any level. Headings, lists and tables within quotes and
+//! list items belong to these, not to the document's structure.
 
 use super::Refused;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};

@@ -1,8 +1,8 @@
 //! The coordination document: sections of a Markdown file, edited so that every other byte stays as it is.
 //!
-//! Pure: text in, text out. What is a heading, a list or a table is what `CommonMark` says it is, so nothing in code, comments,
-//! quotes or front matter is taken for one. Every change is checked against a second parse: it touches one section and
-//! leaves all headings as they were, or it is refused. What makes it hold between processes is the store.
+//! Pure: text in, text out. `CommonMark` defines what a heading, a list or a table is, so nothing in code, comments,
+//! quotes or front matter counts as one. A second parse checks every change: it touches one section and leaves all
+//! headings as they were, or it is refused. The store makes this hold between processes.
 
 pub mod change;
 pub mod date;

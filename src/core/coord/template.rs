@@ -1,4 +1,4 @@
-//! What a new coordination document says.
+//! The text of a new coordination document.
 
 /// The document that `swarm coord init` makes.
 pub const TEMPLATE: &str = "\

@@ -1,4 +1,4 @@
-//! What somebody wants to put into the document: one plain line.
+//! A text for the document: one plain line.
 
 use super::Refused;
 use crate::core::escape;

@@ -1,10 +1,12 @@
 //! The rules that let an agent run `swarm-msg` without asking the person.
 //!
-//! Pure: text in, text out. Only verbs that can neither run a command nor write a file have a rule. `lock` has none: a rule
-//! says how a command begins, and `lock PATH -- COMMAND` runs anything. Claude Code has its rules in the file that its hooks are in; such
-//! a rule does not say whose it is, so which were put in is for the caller to keep. Codex and Gemini CLI read each file of a
-//! directory: there swarm's rules stand between two lines that say so, in a file of their own. All three ask for each command of a line
-//! that has several, and for one that writes into a file. `OpenCode` does not ask for the latter, so it gets none.
+//! Pure: text in, text out. Only verbs that can neither run a command nor write a file have a rule. `lock` has none,
+//! because a rule only says how a command begins, and `lock PATH -- COMMAND` runs any command.
+//!
+//! Claude Code keeps its rules in the file with the hooks. Such a rule does not say who added it, so the caller keeps
+//! a list. Codex and Gemini CLI read each file of a directory: there swarm's rules have a file of their own, between
+//! two lines that say so. All three check each command of a line, and ask about one that writes into a file.
+//! `OpenCode` does not ask about the latter, so it gets no rules.
 
 use super::Host;
 use super::settings::{marked, name, object, parse};

@@ -1,4 +1,4 @@
-//! What a hook is answered, in the words of each kind of agent.
+//! The answer to a hook, in the JSON of each kind of agent.
 
 use super::{Event, Host};
 use serde_json::{Value, json};
@@ -83,7 +83,7 @@ mod tests {
     fn context_is_given_only_where_it_reaches_the_model() {
         let answer = Answer { deny: None, context: Some("you have mail".into()) };
         let tool = Tool::default;
-        // The hosts that are told at that moment.
+        // The hosts that get text at that moment.
         for (event, told) in [
             (Event::SessionStart, &[Host::Claude, Host::Codex, Host::Gemini, Host::OpenCode][..]),
             (Event::Prompt("hi".into()), &[Host::Claude, Host::Codex, Host::Gemini, Host::OpenCode]),

@@ -1,4 +1,4 @@
-//! The moments of an agent's life that its hooks tell of.
+//! The moments of an agent's life that its hooks report.
 
 use super::Host;
 use serde_json::Value;
@@ -89,7 +89,7 @@ fn tool(host: Host, input: &Value) -> Tool {
         "Bash" | "bash" | "shell" | "local_shell" | "exec_command" | "unified_exec" | "run_shell_command"
     );
     let command = arguments.get("command").filter(|_| shell).and_then(command);
-    // Codex takes a patch from a here-document of its shell tool, too, and runs no program then.
+    // Codex also takes a patch from a here-document of its shell tool, and runs no program then.
     if let Some(text) = command.as_ref().filter(|_| host == Host::Codex)
         && text.contains("apply_patch")
         && text.contains("*** Begin Patch")

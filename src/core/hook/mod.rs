@@ -1,8 +1,8 @@
-//! What an agent's hook says and what it is answered.
+//! What an agent's hook says, and how it is answered.
 //!
-//! Pure. Each kind of agent has its own words for the same few moments; here they become one [`Event`], and one [`Answer`]
-//! becomes the JSON that this kind expects. Input is untrusted: what is missing, of another type or too large is left out,
-//! never an error, since a hook that fails would disturb its agent.
+//! Pure. Each kind of agent has its own words for the same few moments. Here they become one [`Event`], and one
+//! [`Answer`] becomes the JSON that this kind expects. Input is untrusted. Missing, wrong or too large parts are
+//! ignored and never an error, because a hook that fails would disturb its agent.
 
 pub mod allow;
 pub mod answer;
@@ -58,7 +58,7 @@ pub enum Enforce {
     /// Refuse it.
     #[default]
     Deny,
-    /// Let it through and tell the agent, where it can be told.
+    /// Let it through and warn the agent, if it can show the warning.
     Warn,
     /// Take no notice, and take no leases.
     Off,

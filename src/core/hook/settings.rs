@@ -1,8 +1,8 @@
-//! swarm's entries in the settings file of an agent: put in, taken out, looked for.
+//! swarm's entries in the settings file of an agent: adds, removes and finds them.
 //!
-//! Pure: text in, text out. The file is the user's: what is not ours keeps its place, its comments and its form. An entry is
-//! ours if its command ends in `swarm hook KIND EVENT`. The shape (`hooks`, event, groups with a matcher, commands) is the one
-//! that Claude Code, Codex and Gemini CLI share.
+//! Pure: text in, text out. The file is the user's, so everything else keeps its place, its comments and its form. An
+//! entry is swarm's if its command ends in `swarm hook KIND EVENT`. Claude Code, Codex and Gemini CLI share the form:
+//! `hooks`, event, groups with a matcher, commands.
 
 use super::Host;
 use crate::core::escape;

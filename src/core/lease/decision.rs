@@ -1,6 +1,6 @@
-//! What can be asked of the table of leases, and what it can answer.
+//! The requests to the table of leases, and its answers.
 //!
-//! Plain values; every outcome is a variant, so that no caller can overlook one.
+//! Plain values. Every outcome is a variant, so no caller can overlook one.
 
 use super::event::Event;
 use super::pattern::PathPattern;
@@ -33,7 +33,7 @@ pub struct Wait {
     pub until: Deadline,
     /// Whose end ends the waiting: of an agent it is itself, of a person the command that waits.
     pub holder: Holder,
-    /// The processes above the one that is kept waiting, without itself; none for one that is told by message.
+    /// The processes above the one that is kept waiting, without itself; none for one that gets a message.
     pub chain: Vec<ProcessId>,
 }
 

@@ -1,7 +1,7 @@
-//! What happened to leases: for the journal, and for those concerned.
+//! What happened to leases: for the journal, and as messages to those concerned.
 //!
-//! Every decision of the table leaves events, and nothing else tells anybody anything: so the journal, the statistics
-//! and the messages cannot disagree. Pure.
+//! Every decision of the table leaves events. The journal, the statistics and the messages come from them alone, so
+//! they cannot disagree. Pure.
 
 use super::pattern::PathPattern;
 use super::record::{CHALLENGE_MS, Lease, Mode, OFFER_MS, Waiter};
@@ -76,7 +76,7 @@ pub enum Event {
     Renewed(Lease),
     /// A lease, or a part of it (then with fewer paths), is no more.
     Ended(Lease, End),
-    /// Somebody was told to come back later.
+    /// A request was denied.
     Denied {
         /// Who.
         name: Name,
@@ -97,7 +97,7 @@ pub enum Event {
     Dequeued(Waiter, GaveUp),
 }
 
-/// What somebody concerned is told.
+/// A message to somebody concerned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
     /// Whom.
@@ -208,7 +208,7 @@ impl Event {
     }
 }
 
-/// Whether one that waits is told by mail: a command that waits, and a person's always does, sees for itself.
+/// Whether a waiter gets a message. A command that waits, as a person's always does, sees for itself.
 fn reads_mail(waiter: &Waiter) -> bool {
     !waiter.holder.command && !waiter.holder.name.is_human()
 }

@@ -1,11 +1,12 @@
-//! What an index of leases consists of: lines that can be sorted by path, and who holds how many until when.
+//! The index of leases as values: lines that can be sorted by path, and who holds how many until when.
 //!
-//! Pure. An index says which leases may matter to a decision; the records say what they are. Two patterns can have a path in common
-//! only if the stem of one begins with all names of the stem of the other ([`PathPattern::stem`]). A line begins with its stem, and
-//! [`order`] puts what lies below a directory right behind it: so what may overlap a pattern is found by its stem, by each one above
-//! it, and in one stretch below it.
+//! Pure. The index says which leases may matter to a decision; the records say what they are. Two patterns can have a
+//! path in common only if the stem of one begins with all names of the stem of the other ([`PathPattern::stem`]). A
+//! line begins with its stem, and [`order`] puts everything below a directory right after it. So the leases that may
+//! overlap a pattern are found at its stem, at each stem above it, and in one stretch below it.
 //!
-//! A line holds the whole lease, where nothing about it is unusual: whoever lists all of them need not open thousands of files.
+//! A line holds the whole lease if nothing about it is unusual, so a list of all leases need not open thousands of
+//! files.
 
 use super::pattern::{Kind, PathPattern, Scope};
 use super::record::{Holder, Lease, Liveness, Mode, Reason};

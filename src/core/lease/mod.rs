@@ -1,11 +1,11 @@
 //! Leases: who may edit what, for how long, and who is next.
 //!
-//! Pure values and decisions. What makes them hold between processes is the store: it loads, decides and commits in
-//! one transaction.
+//! Pure values and decisions. The store makes them hold between processes: it loads, decides and commits in one
+//! transaction.
 //!
 //! Other code uses four calls: `Store::literal_pattern(cwd, path)` gives the canonical pattern of a file,
-//! `Request::edit(holder, paths)` what a hook asks for before an edit, `Store::acquire` the answer, and
-//! `Store::leases()?.table.holding(&pattern)` who holds a path.
+//! `Request::edit(holder, paths)` the request of a hook before an edit, `Store::acquire` the outcome, and
+//! `Store::leases()?.table.holding(&pattern)` the holders of a path.
 
 pub mod decision;
 pub mod event;

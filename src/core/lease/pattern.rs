@@ -1,9 +1,9 @@
-//! What a lease is about: a file, a directory with everything below it, or a glob.
+//! The paths of a lease: a file, a directory with everything below it, or a glob.
 //!
 //! Pure and immutable. Paths are canonical when they come here (relative to the root of their work tree, `/` between
-//! segments, no `.` or `..`). In a glob `*` stands for any characters of one segment and `**`, alone in a segment, for
-//! any number of segments, none included; there is nothing else. Names are compared byte for byte; those of a team's paths
-//! without regard to case, since some of its hosts may have file systems that know none.
+//! segments, no `.` or `..`). In a glob `*` stands for any characters of one segment and `**`, alone in a segment,
+//! for any number of segments, also none; there is nothing else. Names are compared byte for byte. Those of a team's
+//! paths are compared without regard to case, because some hosts' file systems ignore it.
 //!
 //! [`PathPattern::overlaps`] is the one matcher for everything: it is exact, not an estimate.
 

@@ -1,4 +1,4 @@
-//! What is on record: leases and those who wait for one.
+//! The records of leases and of those who wait for one.
 //!
 //! Plain values, one file each. They hold only what was decided under the mutex; the rules are in [`super::table`].
 
@@ -132,7 +132,7 @@ pub enum Liveness {
     Alive,
     /// Its process has ended.
     Dead,
-    /// It cannot be told; only time frees its leases.
+    /// Unknown; only time frees its leases.
     Unknown,
 }
 

@@ -1,6 +1,6 @@
-//! Figures from the journal: how many leases, how long held, how long waited for, where it is crowded.
+//! Figures from the journal: how many leases, how long held, how long waited for, and the contended paths.
 //!
-//! Pure: it is fed one journal entry after the other. Entries that it does not know count only for the mutex.
+//! Pure: it takes one journal entry after the other. An unknown entry counts only for the mutex.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -65,7 +65,7 @@ pub struct Stats {
     pub contended: Vec<(String, usize)>,
 }
 
-/// How many contended paths are told.
+/// How many contended paths are listed.
 const MOST: usize = 10;
 
 impl Tally {

@@ -1,16 +1,16 @@
 //! The rules of leases, applied to all records at one moment.
 //!
-//! A value is made from the records in a transaction, decides, and hands back the writes in the order in which they
-//! must be made: any prefix of them leaves no two leases in each other's way. Pure; the caller holds the mutex from the
+//! A table is made from the records in a transaction, decides, and returns the writes in the order in which they must
+//! be made. After any number of these writes, no two leases conflict. Pure; the caller holds the mutex from the
 //! loading to the last write.
 //!
 //! - Two leases never overlap unless both are shared or both are the same holder's.
-//! - Who waits is served in the order of tickets; a newcomer does not pass an earlier one that it overlaps, so shared
-//!   holders cannot starve an exclusive waiter. A holder that wants more of what it already holds (an upgrade) goes first:
-//!   whoever waits for it waits for this holder anyway.
-//! - A lease of a dead holder ends at once; of a living one when it is given back, or expired, challenged and not renewed;
-//!   of one whose life cannot be told, when its time is over. A command keeps its lease as long as it runs: nobody answers for it
-//!   when its guard was killed.
+//! - Waiters are served in the order of their tickets. A newcomer does not pass an earlier one that it overlaps, so
+//!   shared holders cannot starve an exclusive waiter. A holder that wants more of what it already holds (an upgrade)
+//!   goes first: the others wait for this holder anyway.
+//! - A lease of a dead holder ends at once. A lease of a living holder ends when it is given back, or when it has
+//!   expired, was challenged and was not renewed. If nobody can see whether the holder lives, the lease ends with its
+//!   time. A command keeps its lease as long as it runs, because nobody answers for it when its guard was killed.
 
 use super::decision::{Blocker, Changes, Grant, Outcome, Released, Request, Wait, Which, Why, Write};
 use super::event::{End, Event, GaveUp};
@@ -342,7 +342,7 @@ impl LeaseTable {
         Some(lease)
     }
 
-    /// Takes those paths that `is_gone` tells of away from a lease, and returns that part of it, if there is one.
+    /// Removes the paths for which `is_gone` holds from a lease, and returns that part, if there is one.
     fn take_away(
         &mut self,
         lease: &Lease,
@@ -430,7 +430,7 @@ impl LeaseTable {
         for waiter in self.waiters.values().filter(|w| w.ticket != first.ticket) {
             add(waiter, &self.blockers_of(waiter));
         }
-        // Breadth first, so that the shortest way is told.
+        // Breadth first, so the shortest ring is reported.
         let mut ways: Vec<Vec<Node>> = vec![vec![start.clone()]];
         let mut next = 0;
         while next < ways.len() {

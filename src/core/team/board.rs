@@ -1,7 +1,7 @@
 //! What a host may believe about the team's leases, as its link wrote it down, and what follows for an edit.
 //!
-//! A plain value; whoever reads it compares its own clock with the deadline, so a link that is stopped, killed or hung cannot make
-//! anybody believe longer.
+//! A plain value. Each reader compares its own clock with the deadline, so a link that is stopped, killed or hung
+//! makes nobody believe longer.
 
 use super::{Ticks, decision};
 use crate::core::address::HostName;

@@ -1,9 +1,9 @@
 //! One decision about the team's leases, by the rules of the lease table.
 //!
-//! The engine keeps leases and waiters of all hosts; a host loads them, decides with [`LeaseTable`] and hands back what it wants
-//! changed: its own records, and those of sessions that are dead. It never changes what another living host has: that one
-//! comes to the same decision about it by itself. Time stands still in this table: a team lease has no expiry of its own, but
-//! stands for a lease in its holder's own store, and goes when that one goes.
+//! The engine keeps the leases and waiters of all hosts. A host loads them, decides with [`LeaseTable`], and returns
+//! its changes: to its own records, and to those of dead sessions. It never changes the records of another living
+//! host, which comes to the same decision by itself. Time stands still in this table. A team lease has no expiry of
+//! its own: it stands for a lease in its holder's own store, and ends with that.
 
 use crate::core::address::HostName;
 use crate::core::lease::{Counter, Holder, Lease, LeaseTable, Liveness, Waiter, Write};
@@ -261,7 +261,7 @@ mod tests {
         assert_eq!(commit.leases[0].holder.name.as_str(), "anna");
         let ((), commit) = decide(&records, "s1", &[], |_| None, 9, |_| ());
         assert_eq!(commit.drop_leases, [1]);
-        // For another host it is none of its business.
+        // Another host's lease is not its business.
         let ((), commit) = decide(&records, "s2", &[], |_| None, 9, |_| ());
         assert!(commit.is_empty());
     }

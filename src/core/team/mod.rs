@@ -1,12 +1,14 @@
 //! A team over several hosts: what its hosts may believe, and how one of them decides about a lease for all.
 //!
-//! Pure: clocks, the engine's records and the network are handed in. Three rules make that two hosts never believe one team lease:
+//! Pure: clocks, the engine's records and the network are arguments. By three rules, two hosts never both believe
+//! that they hold one team lease:
 //!
-//! - A host believes only what it reads from its [`Board`], and only for a while after it sent its last sign of life that the
-//!   engine took, by its own clock ([`believed_for`]). A host that is cut off, stopped or dead stops by itself.
-//! - Who takes the leases of a host that fell silent has seen, by its *own* clock, the same sign of life for all of that time
-//!   ([`Observed`]), and the engine takes the decision only if that is still the last one.
-//! - A decision is made on one version of the records ([`decide`]) and taken by the engine on that version only.
+//! - A host believes only what it reads from its [`Board`], and only for a while after it sent its last sign of life
+//!   that the engine accepted, by its own clock ([`believed_for`]). A host that is cut off, stopped or dead stops
+//!   believing by itself.
+//! - A host that takes the leases of a silent one has seen, by its *own* clock, the same sign of life for all of that
+//!   time ([`Observed`]). The engine accepts the decision only if that is still the last one.
+//! - A decision is made on one version of the records ([`decide`]), and the engine accepts it on that version only.
 //!
 //! So no two clocks are ever compared: only their rates must agree, within one per cent.
 
@@ -25,7 +27,7 @@ pub fn believed_for(ttl_ms: u64) -> u64 {
     (ttl_ms - ttl_ms / 50).saturating_sub(50)
 }
 
-/// A moment by a clock that counts while the machine sleeps, too.
+/// A moment by a clock that also counts while the machine sleeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ticks {
     /// Milliseconds since the boot.

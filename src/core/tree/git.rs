@@ -1,7 +1,8 @@
-//! What a call of git does to work that is not committed.
+//! What a git command does to uncommitted work.
 //!
-//! Only what loses, hides or commits such work is known here: git itself refuses a merge or a pull that would overwrite it, and
-//! unstaging loses nothing. Options are read as git reads them, as far as they matter; a long one may be shortened.
+//! Only commands that lose, hide or commit such work are known here: git itself refuses a merge or a pull that would
+//! overwrite it, and unstaging loses nothing. Options are parsed as git parses them, as far as they matter; a long
+//! option may be shortened.
 
 use super::World;
 use super::script::{self, Call, Word};
@@ -52,7 +53,7 @@ pub struct Look {
     pub paths: Paths,
     /// Which new files.
     pub untracked: Untracked,
-    /// Whether ignored files, too.
+    /// Whether also ignored files.
     pub ignored: bool,
 }
 
@@ -599,7 +600,7 @@ impl Judge<'_> {
                 }
             }
         } else if named.iter().all(|word| word.exact) {
-            // What is staged besides stays out of it.
+            // Other staged files stay out of it.
             self.act(dir, shown, Kind::Commit, Takes::TRACKED, args.paths(&args.operands));
         }
     }
@@ -627,7 +628,7 @@ impl Judge<'_> {
     }
 }
 
-/// The directory that a call works in, and where its subcommand stands. `None`: that is not known, or there is none.
+/// The directory of a call, and the position of its subcommand. `None`: it is not known, or there is none.
 fn globals(call: &Call) -> Option<(PathBuf, usize)> {
     let mut dir = call.dir.clone();
     let mut at = 0;

@@ -1,11 +1,11 @@
 //! What a shell command would do to the working tree that several agents share.
 //!
-//! Pure. A command is parsed as a shell would ([`script`]), each call of git in it becomes what it does to uncommitted work
-//! ([`git`]), and that is held against what others hold or have edited ([`verdict`]). Whatever has to be looked up in the world
-//! (variables, aliases, what is dirty) comes in through [`World`] or as plain facts.
+//! Pure. A command is parsed as a shell does ([`script`]). Each call of git in it becomes its effect on uncommitted
+//! work ([`git`]), and that is compared with what others hold or have edited ([`verdict`]). Facts about the world
+//! (variables, aliases, dirty files) come in through [`World`] or as arguments.
 //!
-//! It is a guard against accidents. What cannot be known (a script in a file, a name that is computed) is let through, unless the
-//! command names no paths at all or all of them: then it is judged by all of them.
+//! It guards against accidents. What cannot be known (a script in a file, a computed name) passes, unless the command
+//! names no paths or all of them: then all paths count.
 
 pub mod git;
 pub mod script;

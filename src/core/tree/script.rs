@@ -1,7 +1,8 @@
-//! From the text of a shell command to the calls of git in it, each with the directory it runs in.
+//! From the text of a shell command to the calls of git in it, each with its directory.
 //!
-//! The text is parsed by a bash parser. Programs that only run another one (`env`, `sudo`, `xargs`, `sh -c`, `eval`, …) are looked
-//! through. `cd` is followed, subshells give it back. All text is untrusted: depth, number and size are bounded.
+//! A bash parser parses the text. Programs that only run another one (`env`, `sudo`, `xargs`, `sh -c`, `eval`, …) are
+//! looked through. `cd` is followed, also back out of a subshell. All text is untrusted: depth, number and size are
+//! bounded.
 
 use super::World;
 use rable::{ListOperator, Node, NodeKind};

@@ -1,4 +1,4 @@
-//! Whether a command may do that: what it would take, against what others hold or have edited.
+//! Whether a command is allowed: what it would take, against what others hold or have edited.
 
 use super::git::Kind;
 use crate::core::escape;
@@ -14,7 +14,7 @@ const MAX_NAMED: usize = 5;
 pub enum Why {
     /// It holds this lease.
     Holds(u64),
-    /// Its hook told of an edit at that time (ms since the epoch) that no commit has in it.
+    /// Its hook reported an edit at that time (ms since the epoch), and no commit has it yet.
     Edited(u64),
 }
 
@@ -29,7 +29,7 @@ pub struct Claim {
     pub why: Why,
 }
 
-/// An edit that a hook told of.
+/// An edit that a hook reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edit {
     /// Whose.

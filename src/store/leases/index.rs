@@ -1,19 +1,20 @@
-//! The index of leases, `leases.index/`: which records matter to a decision, without a look at all of them.
+//! The index of leases, `leases.index/`: which records matter to a decision, without reading all of them.
 //!
 //! | File | What |
 //! |---|---|
 //! | `sorted` | a line for each path of each lease, in the order of paths; replaced as a whole |
-//! | `recent` | what has changed since: `-NUMBER` takes the lines of a lease away, `+LINE` adds one; appended |
-//! | `mark` | sealed: as of which state of `leases/` and of these two files all that is right, and who holds how many leases until when |
+//! | `recent` | later changes: `-NUMBER` removes the lines of a lease, `+LINE` adds one; appended |
+//! | `mark` | sealed: the state of `leases/` and of these two files for which the index is right, and who holds how many leases until when |
 //!
-//! It is derived: the records are what counts, and each one that matters is read and verified before anything is decided. It is
-//! written under the mutex, after the records. Each change gives the directory `leases/` and the file `recent` a time of their own that
-//! the clock does not give, and notes it in the mark: whoever changes a record after that, by hand, with an older version or in a
-//! process that is killed half way, gives the directory another time. An index that does not fit is not used: all records are read,
-//! and whoever holds the mutex makes it again. Readers take no lock: they use it only if mark, files and directory fit each other.
+//! It is derived: only the records count, and each record that matters is read and verified before a decision. The
+//! index is written under the mutex, after the records. Each change gives the directory `leases/` and the file
+//! `recent` a time that no clock gives, and notes it in the mark. A later change of a record, by hand, by an older
+//! version or by a process that is killed half-way, gives the directory another time. An index that does not fit is
+//! not used: all records are read, and the holder of the mutex makes it again. Readers take no lock: they use the
+//! index only if mark, files and directory fit each other.
 //!
-//! What the time of a directory does not show is a record that was written over in place. Where that record matters, it is read; all
-//! are read by `swarm gc`, by `swarm doctor` and, once a minute, by the courier.
+//! The time of a directory does not show a record that was overwritten in place. Such a record is read where it
+//! matters. `swarm gc`, `swarm doctor` and, once a minute, the courier read all of them.
 
 use crate::core::lease::index::{self, Line, Tenant};
 use crate::core::lease::{Changes, Lease, LeaseTable, PathPattern, Write};

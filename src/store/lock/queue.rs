@@ -1,11 +1,12 @@
-//! Who waits for a lock, in the order they came: `LOCK.queue/` beside the lock.
+//! The processes that wait for a lock, in the order they came: `LOCK.queue/` beside the lock.
 //!
-//! Each waiter has a ticket: a file of its own, which it keeps locked as long as it waits for or holds the lock. It appends the
-//! ticket's name to `order`, one write, so that the order is one for all, and sleeps in the kernel until the ticket before its own
-//! is free: then that one is done, or dead. A ticket that is done was unlinked before it was freed; one that was only freed
-//! was a killed process's, and the one before it counts. No name is used twice, so nothing here can give a lock to two: it
-//! only says when to ask for it. The last one of the queue empties `order`; nobody can enter in that moment, since who enters
-//! holds `order` shared, and who empties it alone.
+//! Each waiter has a ticket: a file of its own, which it keeps locked as long as it waits for or holds the lock. It
+//! appends the ticket's name to `order` in one write, so all see one order. It then sleeps in the kernel until the
+//! ticket before its own is free: that process is done, or dead. A finished process unlinks its ticket before it
+//! frees it. A ticket that is free and still there was a killed process's, and then the one before it counts. No name
+//! is used twice, so this queue cannot give a lock to two: it only says when to ask for it. The last process empties
+//! `order`. Nobody can enter in that moment, because those who enter hold `order` shared, and the one that empties it
+//! holds it alone.
 
 use crate::os::clock;
 use crate::store::entropy;
