@@ -18,7 +18,7 @@ use support::peer::Peer;
 use support::{World, eventually};
 use swarm::core::body::Body;
 use swarm::core::id::MessageId;
-use swarm::core::lease::{Kind, PathPattern};
+use swarm::core::lease::{PathKind, PathPattern};
 use swarm::core::message::{Identity, MESSAGE_VERSION, Message, MessageType, Verified};
 use swarm::core::name::Name;
 use swarm::core::signing::Key;
@@ -553,7 +553,7 @@ fn no_title_path_or_field_steers_a_terminal() {
         if let Err(bad) = Body::new(&text) {
             plain(&bad.to_string());
         }
-        if let Ok(pattern) = PathPattern::new(Kind::File, None, &text) {
+        if let Ok(pattern) = PathPattern::new(PathKind::File, None, &text) {
             assert!(!pattern.path().contains(['\n', '\x1b', '\0']), "{text:?}");
         }
     }

@@ -1,6 +1,6 @@
 //! A store full of leases.
 
-use swarm::core::lease::{Holder, Kind, Mode, Outcome, PathPattern, Request};
+use swarm::core::lease::{Holder, LeaseOutcome, Mode, PathKind, PathPattern, Request};
 use swarm::store::Store;
 use swarm::store::leases::Part;
 
@@ -10,7 +10,7 @@ pub(super) fn fill(count: usize) {
     let granted = store.change_leases(Part::All, |table| {
         let have = table.leases().count();
         (have..count).all(|n| {
-            let path = PathPattern::new(Kind::File, None, &format!("held/{n}")).unwrap();
+            let path = PathPattern::new(PathKind::File, None, &format!("held/{n}")).unwrap();
             let request = Request {
                 holder: Holder::human(),
                 paths: vec![path],
@@ -19,7 +19,7 @@ pub(super) fn fill(count: usize) {
                 reason: None,
                 auto: false,
             };
-            matches!(table.acquire(&request, None), Outcome::Granted { .. })
+            matches!(table.acquire(&request, None), LeaseOutcome::Granted { .. })
         })
     });
     assert!(granted.unwrap());

@@ -3,7 +3,7 @@
 use super::assert_plain;
 use serde_json::Value;
 use swarm::core::escape;
-use swarm::core::hook::{Answer, Event, Host, Tool, settings};
+use swarm::core::hook::{Answer, HookEvent, Host, Tool, settings};
 
 /// The moments of all agents, and one of none.
 const EVENTS: [&str; 13] = [
@@ -23,10 +23,10 @@ const EVENTS: [&str; 13] = [
 ];
 
 /// An answer is printed as one line of JSON that steers no terminal and says what was to be said.
-fn printed(answer: &Answer, host: Host, name: &str, event: &Event) {
+fn printed(answer: &Answer, host: Host, name: &str, event: &HookEvent) {
     let json = answer.render(host, name, event);
     assert!(json.is_none() || answer.context.is_some() || answer.deny.is_some());
-    if matches!(event, Event::BeforeTool(_)) && answer.deny.is_some() {
+    if matches!(event, HookEvent::BeforeTool(_)) && answer.deny.is_some() {
         let said = json.as_ref().map(ToString::to_string).unwrap_or_default();
         assert!(said.contains("deny"), "a refusal is never lost: {said}");
     }
@@ -39,8 +39,10 @@ fn printed(answer: &Answer, host: Host, name: &str, event: &Event) {
 fn events(input: &Value, text: &str) {
     for host in Host::ALL {
         for name in EVENTS {
-            let event = Event::parse(host, name, input);
-            if let Event::BeforeTool(Tool { writes, .. }) | Event::AfterTool(Tool { writes, .. }) = &event {
+            let event = HookEvent::parse(host, name, input);
+            if let HookEvent::BeforeTool(Tool { writes, .. }) | HookEvent::AfterTool(Tool { writes, .. }) =
+                &event
+            {
                 assert!(writes.len() <= 64);
             }
             for (context, deny) in
@@ -88,7 +90,7 @@ pub fn hook(data: &[u8]) {
     let patch =
         serde_json::json!({"tool_name": "apply_patch", "tool_input": {"command": text, "patchText": text}});
     for host in [Host::Codex, Host::OpenCode] {
-        let Event::BeforeTool(tool) = Event::parse(host, "PreToolUse", &patch) else {
+        let HookEvent::BeforeTool(tool) = HookEvent::parse(host, "PreToolUse", &patch) else {
             panic!("it is a tool")
         };
         for path in tool.writes {

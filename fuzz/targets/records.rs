@@ -77,7 +77,7 @@ fn paths(paths: &[PathPattern]) {
 /// However the clock of an acknowledgement was left, it comes to its end.
 fn wait(clock: &mut AckClock) {
     let schedule = Schedule::default();
-    clock.mend(NOW, &schedule);
+    clock.repair(NOW, &schedule);
     clock.reminder = None;
     let mut now = NOW;
     for _ in 0..100 {

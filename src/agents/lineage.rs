@@ -105,7 +105,7 @@ fn own(chain: &[Link], forms: &[Option<Form<'_>>], top: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::agent::{Place, Status};
+    use crate::core::agent::{PaneRef, Status};
     use crate::core::name::Name;
 
     fn id(pid: i32) -> ProcessId {
@@ -117,7 +117,13 @@ mod tests {
             name: Name::new(&format!("{kind}-1")).unwrap(),
             kind: kind.into(),
             process: id(pid),
-            place: Place { socket: "/s".into(), server: 2, pane: "%0".into(), pane_pid: 9, namespace: None },
+            place: PaneRef {
+                socket: "/s".into(),
+                server: 2,
+                pane: "%0".into(),
+                pane_pid: 9,
+                namespace: None,
+            },
             cwd: "/".into(),
             shared_server: (kind == "codex").then(|| "app-server".into()),
             formerly: vec![],

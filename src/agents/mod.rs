@@ -12,7 +12,7 @@ mod reading;
 mod room;
 
 pub use lineage::Link;
-pub use profile::{Kind, Profile, Timing};
+pub use profile::{OverlayKind, Profile, Timing};
 pub use reading::{Composer, Content, Open, PaneFacts, Reading, read};
 
 use crate::core::escape;

@@ -204,7 +204,7 @@ pub struct Sign {
     /// What people call it; `$1` in it stands for the first group of the pattern that matched.
     pub name: String,
     /// What it is.
-    pub is: Kind,
+    pub is: OverlayKind,
     /// What the composer's first row begins with instead of its prompt.
     #[serde(default)]
     pub prompt: Vec<Pattern>,
@@ -228,7 +228,7 @@ pub struct Sign {
 /// What is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum OverlayKind {
     /// The composer does something else with what is typed: it runs it, searches for it, takes it for commands.
     Mode,
     /// Something stands over the composer.

@@ -4,7 +4,7 @@
 //! beginning. No title and no row near it may show a turn or a dialog. It must be in its ordinary mode, because an
 //! empty composer may be a shell's. Every other screen is `Unknown`, and the evidence says which rule decided.
 
-use super::profile::{Kind, Pattern, Profile, ScreenRules, Sign, Where};
+use super::profile::{OverlayKind, Pattern, Profile, ScreenRules, Sign, Where};
 use crate::core::agent::Status;
 use crate::core::escape;
 use crate::core::screen::{Row, Screen};
@@ -89,7 +89,7 @@ fn squeeze(text: &str) -> String {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Open {
     /// Which of these.
-    pub kind: Kind,
+    pub kind: OverlayKind,
     /// What people call it.
     pub name: String,
 }
@@ -97,9 +97,9 @@ pub struct Open {
 impl fmt::Display for Open {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            Kind::Mode => write!(f, "its composer is in {}", self.name),
-            Kind::Overlay => write!(f, "{} is open", self.name),
-            Kind::Dialog => write!(f, "it waits for an answer: {}", self.name),
+            OverlayKind::Mode => write!(f, "its composer is in {}", self.name),
+            OverlayKind::Overlay => write!(f, "{} is open", self.name),
+            OverlayKind::Dialog => write!(f, "it waits for an answer: {}", self.name),
         }
     }
 }
@@ -159,7 +159,7 @@ fn too_small(rules: &ScreenRules, facts: &PaneFacts) -> Option<(u16, u16)> {
     rules.smallest.iter().min_by_key(|size| lacks(size)).filter(|size| lacks(size) > 0).copied()
 }
 
-struct Found {
+struct ComposerBox {
     composer: Composer,
     /// Its rows, without those that close it.
     rows: Range<usize>,
@@ -182,7 +182,7 @@ struct Scene<'a> {
     /// The row after the last with text.
     last: usize,
     facts: &'a PaneFacts,
-    found: Option<&'a Found>,
+    found: Option<&'a ComposerBox>,
     open: Option<Open>,
     why: Vec<String>,
 }
@@ -193,7 +193,7 @@ impl Scene<'_> {
         if let Some(pattern) = rules.dialog_title.iter().find(|p| p.matches(&self.facts.title)) {
             self.title_says("dialog", pattern);
             // Its name is reported if it is known.
-            self.named(0..self.last, |sign| sign.is == Kind::Dialog);
+            self.named(0..self.last, |sign| sign.is == OverlayKind::Dialog);
             return Status::Dialog;
         }
         let Some(found) = self.found else { return self.without_composer() };
@@ -229,13 +229,13 @@ impl Scene<'_> {
         if let Some(word) = self.rows[found.text_end..self.last].iter().find_map(|r| indicated(&r.text)) {
             let name = format!("{} mode", escape::short(word, 30));
             self.why.push(format!("a row below says that the composer is in {name}"));
-            self.open = Some(Open { kind: Kind::Mode, name });
+            self.open = Some(Open { kind: OverlayKind::Mode, name });
             return Status::Overlay;
         }
         self.judge_composer(found)
     }
 
-    fn judge_composer(&mut self, found: &Found) -> Status {
+    fn judge_composer(&mut self, found: &ComposerBox) -> Status {
         let rules = self.rules;
         let behind = found.text_end..self.last;
         let says = |range: Range<usize>, patterns: &[Pattern]| {
@@ -297,7 +297,7 @@ impl Scene<'_> {
     }
 
     /// Looks for the first of the named things that shows itself; `whole` is where it may stand if there is no composer.
-    fn named(&mut self, whole: Range<usize>, wanted: impl Fn(&Sign) -> bool) -> Option<Kind> {
+    fn named(&mut self, whole: Range<usize>, wanted: impl Fn(&Sign) -> bool) -> Option<OverlayKind> {
         let (sign, row, group) = self
             .rules
             .open
@@ -362,10 +362,10 @@ impl Scene<'_> {
 }
 
 /// What the agent is doing while something is open.
-fn state_of(kind: Kind) -> Status {
+fn state_of(kind: OverlayKind) -> Status {
     match kind {
-        Kind::Mode | Kind::Overlay => Status::Overlay,
-        Kind::Dialog => Status::Dialog,
+        OverlayKind::Mode | OverlayKind::Overlay => Status::Overlay,
+        OverlayKind::Dialog => Status::Dialog,
     }
 }
 
@@ -419,14 +419,14 @@ fn filled(rows: &[Row], cursor: usize) -> Option<Range<usize>> {
 }
 
 /// Finds the composer around the cursor.
-fn locate(rules: &ScreenRules, rows: &[Row], cursor: Cursor) -> Option<Found> {
+fn locate(rules: &ScreenRules, rows: &[Row], cursor: Cursor) -> Option<ComposerBox> {
     let at = |rows_range| locate_in(rules, rows, cursor, rows_range);
     enclosed(rules, rows, cursor.row)
         .and_then(at)
         .or_else(|| at(filled(rows, cursor.row).filter(|_| rules.filled)?))
 }
 
-fn locate_in(rules: &ScreenRules, rows: &[Row], cursor: Cursor, range: Range<usize>) -> Option<Found> {
+fn locate_in(rules: &ScreenRules, rows: &[Row], cursor: Cursor, range: Range<usize>) -> Option<ComposerBox> {
     let (start, mut end) = (range.start, range.end);
     // Much text below it: this is no composer at the bottom, whatever it looks like. Blank rows do not count: an
     // agent may put its composer in the middle of an empty screen of any height.
@@ -500,7 +500,7 @@ fn locate_in(rules: &ScreenRules, rows: &[Row], cursor: Cursor, range: Range<usi
         content,
         collapses_above: rules.collapses_above,
     };
-    Some(Found { composer, rows: range, text_end: end, at_origin, cursor })
+    Some(ComposerBox { composer, rows: range, text_end: end, at_origin, cursor })
 }
 
 /// Whether what stands in the rows, from a column on each, is a suggestion: all of it dim. The cursor may be drawn on its first

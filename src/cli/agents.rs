@@ -53,9 +53,9 @@ pub(super) fn as_json(known: &[Agent]) -> Value {
 }
 
 /// Where agents are, for people, where the number of a pane does not tell: on several tmux servers.
-pub(super) struct Places(BTreeMap<(String, String), String>);
+pub(super) struct PanePositions(BTreeMap<(String, String), String>);
 
-impl Places {
+impl PanePositions {
     /// `None`: they are all on one server. The servers at the sockets `hung` are not asked: they did not answer just now.
     pub(super) fn of(known: &[Agent], hung: &[&str]) -> Option<Self> {
         let sockets: BTreeSet<&str> = known.iter().map(|a| &*a.place.socket).collect();
@@ -92,7 +92,7 @@ pub(super) fn table(seen: &Observed) -> String {
     }
     let now = now_ms();
     let hung: Vec<&str> = seen.hung.iter().map(|(socket, _)| &**socket).collect();
-    let places = Places::of(known, &hung);
+    let places = PanePositions::of(known, &hung);
     let mut text = format!(
         "{:<16} {:<9} {:<5} {:<8} {:>5} {:>8}  {}{}\n",
         "NAME",

@@ -1,6 +1,6 @@
 use super::print;
 use super::session::{self, Session};
-use crate::core::config::{Config, Entry, Key, Problem, Source, edit as text};
+use crate::core::config::{Config, Key, Problem, ResolvedSetting, Source, edit as text};
 use crate::core::escape;
 use crate::core::message::Identity;
 use crate::core::refusal::Refusal;
@@ -49,7 +49,7 @@ enum Verb {
         /// Its value, as `swarm config keys` describes it
         value: String,
         #[command(flatten)]
-        which: Which,
+        which: FileChoice,
     },
     /// Remove a setting from a file
     #[command(after_help = "Example:\n  swarm config unset rate.count")]
@@ -57,11 +57,11 @@ enum Verb {
         /// The setting to remove; a misspelled name is accepted if the file has it
         key: String,
         #[command(flatten)]
-        which: Which,
+        which: FileChoice,
     },
     /// Edit a file with $VISUAL or $EDITOR; the new text is checked before it replaces the old
     #[command(after_help = "Example:\n  swarm config edit --user")]
-    Edit(Which),
+    Edit(FileChoice),
     /// Check the settings; the exit code is 2 if there is an error
     #[command(after_help = "Examples:\n  swarm config validate\n  swarm config validate other/.swarm.toml")]
     Validate {
@@ -72,7 +72,7 @@ enum Verb {
     },
     /// Print the paths of the files, also if they do not exist
     #[command(after_help = "Example:\n  swarm config path --user")]
-    Path(Which),
+    Path(FileChoice),
     /// List all settings: values, default, variable, what a project's file may do, effect
     #[command(after_help = "Example:\n  swarm config keys")]
     Keys(Json),
@@ -86,7 +86,7 @@ struct Json {
 }
 
 #[derive(Clone, Copy, Debug, clap::Args)]
-struct Which {
+struct FileChoice {
     /// Use your own file, for all projects
     #[arg(long)]
     user: bool,
@@ -136,7 +136,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 }
 
 /// The file that is meant.
-fn chosen(files: &Files, which: Which) -> Result<(Source, PathBuf)> {
+fn chosen(files: &Files, which: FileChoice) -> Result<(Source, PathBuf)> {
     let (source, path, why) = if which.user {
         (Source::User, &files.user, "neither XDG_CONFIG_HOME nor HOME is set to an absolute path")
     } else {
@@ -207,7 +207,7 @@ fn unset(source: Source, path: &Path, name: &str) -> Result<()> {
 
 fn show(config: &Config, as_json: bool) -> Result<()> {
     if as_json {
-        let one = |e: &Entry| {
+        let one = |e: &ResolvedSetting| {
             json!({
                 "key": e.key.spec().name, "value": e.key.spec().kind.json(&e.value),
                 "source": e.source.word(), "place": e.place,
@@ -220,7 +220,7 @@ fn show(config: &Config, as_json: bool) -> Result<()> {
         }));
     }
     let mut text = String::new();
-    for Entry { key, value, source, place } in config.entries() {
+    for ResolvedSetting { key, value, source, place } in config.entries() {
         let from = if place.is_empty() { source.word().to_owned() } else { escape::line(place) };
         let value = key.spec().kind.text(value);
         text.push_str(&format!("{:<22} {value:<14} {from}\n", key.spec().name));

@@ -36,7 +36,7 @@ pub(super) struct Args {
 const ROUNDS: usize = 3;
 
 /// Where to look.
-struct Place {
+struct Checkup {
     /// The project, if there is one here.
     root: Option<PathBuf>,
     /// This terminal's tmux server.
@@ -55,7 +55,7 @@ struct Repaired {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    let place = Place {
+    let place = Checkup {
         root: Store::root_for_caller(&session::here()?),
         server: Server::current(),
         program: std::env::current_exe().context("cannot find this program")?.with_file_name("swarm"),
@@ -98,7 +98,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if bad { Err(under::Ended(Exit::Failure.code()).into()) } else { Ok(()) }
 }
 
-fn check(place: &Place) -> Vec<Finding> {
+fn check(place: &Checkup) -> Vec<Finding> {
     let mut found = Vec::new();
     let health = terminal::check(place, &mut found);
     profiles(&mut found);
@@ -155,7 +155,7 @@ fn profiles(found: &mut Vec<Finding>) {
 }
 
 /// The errors in the settings, one finding each; the rest of a file is used.
-fn settings(place: &Place, found: &mut Vec<Finding>) {
+fn settings(place: &Checkup, found: &mut Vec<Finding>) {
     let config = Files::of(place.root.as_deref()).load();
     let repair = "swarm config edit, or swarm config unset KEY; `swarm config keys` lists the settings and their values";
     found.extend(config.problems.iter().map(|p| Finding::bad("settings", format!("ignored: {p}"), repair)));

@@ -1,7 +1,7 @@
 use super::print;
 use super::session::Session;
 use crate::core::escape;
-use crate::core::lease::{Event, words};
+use crate::core::lease::{LeaseEvent, words};
 use crate::core::message::Identity;
 use crate::core::refusal::Refusal;
 use crate::store::leases::Part;
@@ -69,16 +69,16 @@ pub(super) fn run(args: &Args) -> Result<()> {
     print::out(&text)
 }
 
-fn line(event: &Event) -> Option<String> {
+fn line(event: &LeaseEvent) -> Option<String> {
     match event {
-        Event::Ended(lease, end) => Some(format!(
+        LeaseEvent::Ended(lease, end) => Some(format!(
             "{}: lease {} of {} on {}",
             end.word(),
             lease.fence,
             lease.holder.name,
             words::list(&lease.paths)
         )),
-        Event::Dequeued(waiter, why) => Some(format!(
+        LeaseEvent::Dequeued(waiter, why) => Some(format!(
             "{}: ticket {} of {} for {}",
             why.word(),
             waiter.ticket,

@@ -1,10 +1,10 @@
 use super::lease;
 use super::session::{self, Session};
 use crate::core::hook::Enforce;
-use crate::core::lease::{Lease, Notice, PathPattern, Which, words};
+use crate::core::lease::{Lease, LeaseSelector, Notice, PathPattern, words};
 use crate::core::message::MessageType;
 use crate::core::refusal::Refusal;
-use crate::core::tree::git::Kind;
+use crate::core::tree::git::Harm;
 use crate::core::tree::verdict::{self, Claim, Why};
 use crate::hooks::tree::Others;
 use crate::os::clock;
@@ -78,7 +78,7 @@ fn judge(args: &Args) -> Result<()> {
     match args.hook.as_deref() {
         None | Some("pre-commit" | "pre-merge-commit") => {
             let staged = names(&["diff", "--cached", "--name-only", "--no-renames", "-z"])?;
-            let claims = others.claims(&session.store, &top()?, &staged, Kind::Commit)?;
+            let claims = others.claims(&session.store, &top()?, &staged, Harm::Commit)?;
             let what = if args.hook.is_none() { "git commit" } else { "git merge" };
             refuse(&session, what, &claims)
         }
@@ -91,7 +91,7 @@ fn judge(args: &Args) -> Result<()> {
         }
         Some("reference-transaction") => {
             let Some(stash) = args.given.first().filter(|id| is_new_stash(id)) else { return Ok(()) };
-            let claims = others.claims(&session.store, &top()?, &stashed(stash)?, Kind::Stash)?;
+            let claims = others.claims(&session.store, &top()?, &stashed(stash)?, Harm::Stash)?;
             refuse(&session, "git stash", &claims)
         }
         // An older program may be called by a newer installation.
@@ -150,7 +150,7 @@ fn git(args: &[&str]) -> Result<Vec<u8>> {
 /// The uncommitted work of others in this work tree.
 fn open(session: &Session, others: &Others) -> Result<Vec<Claim>> {
     let top = top()?;
-    others.claims(&session.store, &top, &crate::hooks::tree::uncommitted(&top)?, Kind::Move)
+    others.claims(&session.store, &top, &crate::hooks::tree::uncommitted(&top)?, Harm::Move)
 }
 
 /// Refuses an agent, warns a person.
@@ -237,7 +237,7 @@ fn release(session: &Session, paths: &[PathPattern]) -> Result<()> {
     if !fences.is_empty() {
         session.store.change_leases(Part::Numbers(&fences), |table| {
             for fence in &fences {
-                table.release(&own, Which::Fence(*fence));
+                table.release(&own, LeaseSelector::Fence(*fence));
             }
         })?;
     }

@@ -36,19 +36,19 @@ enum Action {
     Install(Put),
     /// Remove the hooks and restore the files byte for byte, unless somebody changed them since
     #[command(after_help = "Example:\n  swarm hooks uninstall")]
-    Uninstall(Which),
+    Uninstall(AgentChoice),
     /// Show what installing would change
     #[command(after_help = "Example:\n  swarm hooks diff codex --user")]
     Diff(Put),
     /// Show what is installed, and what to do next
     #[command(after_help = "Example:\n  swarm hooks status")]
-    Status(Which),
+    Status(AgentChoice),
 }
 
 #[derive(Debug, clap::Args)]
 struct Put {
     #[command(flatten)]
-    which: Which,
+    which: AgentChoice,
     /// Also add the rules that let the agent run swarm-msg without asking you (claude, codex and gemini); at a
     /// terminal swarm asks you
     #[arg(long)]
@@ -56,7 +56,7 @@ struct Put {
 }
 
 impl Action {
-    fn which(&self) -> &Which {
+    fn which(&self) -> &AgentChoice {
         match self {
             Action::Install(put) | Action::Diff(put) => &put.which,
             Action::Uninstall(which) | Action::Status(which) => which,
@@ -65,7 +65,7 @@ impl Action {
 }
 
 #[derive(Debug, clap::Args)]
-struct Which {
+struct AgentChoice {
     /// claude, codex, gemini, opencode, git or all [default: the agents in use here, and git]
     #[arg(value_name = "AGENT")]
     agents: Vec<String>,
@@ -81,7 +81,7 @@ struct Which {
 }
 
 /// Where things are.
-struct Places {
+struct HookFiles {
     here: PathBuf,
     root: PathBuf,
     home: PathBuf,
@@ -103,7 +103,7 @@ enum Chosen {
 /// An error with one agent is printed, and the others are done; the first error gives the exit code.
 pub(super) fn run(args: &Args) -> Result<()> {
     let which = args.action.which();
-    let mut places = Places::find(if which.user { Scope::User } else { Scope::Project })?;
+    let mut places = HookFiles::find(if which.user { Scope::User } else { Scope::Project })?;
     let mut failed: Vec<anyhow::Error> = Vec::new();
     if let Some(why) = places.closed.take() {
         let why = why.context("the agents of this project are unknown, and its hooks cannot check anything");
@@ -131,7 +131,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     last.map_or(Ok(()), Err)
 }
 
-impl Places {
+impl HookFiles {
     fn find(scope: Scope) -> Result<Self> {
         let here = session::here()?;
         let project = Store::root_for_caller(&here);
@@ -161,7 +161,7 @@ impl Places {
         })
     }
 
-    fn chosen(&self, action: &Action, which: &Which) -> Result<Vec<Chosen>> {
+    fn chosen(&self, action: &Action, which: &AgentChoice) -> Result<Vec<Chosen>> {
         let all = || Host::ALL.map(Chosen::Agent).into_iter().chain([Chosen::Git]);
         let is_repository = !which.user && Guard::all(&self.root, &self.here).is_ok();
         let mut chosen: Vec<Chosen> = Vec::new();
@@ -257,7 +257,7 @@ impl Places {
         }
     }
 
-    /// [`Places::targets`], and whatever else was installed into and not taken out.
+    /// [`HookFiles::targets`], and whatever else was installed into and not taken out.
     fn installed(&self, host: Host) -> Vec<Target> {
         let mut found = self.targets(host);
         let more = match self.scope {
@@ -294,7 +294,7 @@ pub(super) fn around_agent<T>(agent: &Agent, home: &Path, with: impl Fn(&Surroun
     with(&Surroundings { home, variable: &variable })
 }
 
-fn agent(action: &Action, host: Host, places: &Places, failed: &mut Vec<anyhow::Error>) -> Result<()> {
+fn agent(action: &Action, host: Host, places: &HookFiles, failed: &mut Vec<anyhow::Error>) -> Result<()> {
     let word = host.word();
     let shown = |path: &Path| escape::line(&path.display().to_string());
     let mut changed = 0;
@@ -392,7 +392,7 @@ fn take_out(target: &Target, plan: &install::Plan, state: &Path) -> Result<()> {
 }
 
 /// Installs into one file, and says what is there now.
-fn put_in(target: &Target, allow: bool, places: &Places) -> Result<String> {
+fn put_in(target: &Target, allow: bool, places: &HookFiles) -> Result<String> {
     let word = target.host.word();
     let had_hooks = target.install(&places.program)?.is_empty();
     let plan = if allow || wants_rules(target, places)? {
@@ -433,7 +433,7 @@ fn put_in(target: &Target, allow: bool, places: &Places) -> Result<String> {
 }
 
 /// The rules of an agent that has them in a file of their own.
-fn rules(action: &Action, file: &RulesFile, places: &Places) -> Result<String> {
+fn rules(action: &Action, file: &RulesFile, places: &HookFiles) -> Result<String> {
     let word = file.host.word();
     let path = escape::line(&file.path.display().to_string());
     Ok(match action {
@@ -478,7 +478,7 @@ fn rules(action: &Action, file: &RulesFile, places: &Places) -> Result<String> {
 }
 
 /// Whether the person says at a terminal that the rules are wanted, where they are not there yet.
-fn wants_rules(target: &Target, places: &Places) -> Result<bool> {
+fn wants_rules(target: &Target, places: &HookFiles) -> Result<bool> {
     if target.allows(&places.program)? != Some(false) || !is_terminal() {
         return Ok(false);
     }
@@ -648,7 +648,7 @@ pub(super) fn removals(root: Option<&Path>) -> Result<Vec<Removal>> {
 }
 
 /// The state of hooks that are in a file, for an agent that is started where that file is read.
-fn next_step(host: Host, target: &Target, places: &Places) -> String {
+fn next_step(host: Host, target: &Target, places: &HookFiles) -> String {
     let own = |name: &str| std::env::var(name).ok();
     let around = Surroundings { home: places.home.clone(), variable: &own };
     let dir = target.within.as_deref().unwrap_or(&places.root);
@@ -662,7 +662,7 @@ fn next_step(host: Host, target: &Target, places: &Places) -> String {
 }
 
 /// The guard of commits, in every repository of the project. Those that were refused are named, and the others done.
-fn git(action: &Action, places: &Places) -> Result<()> {
+fn git(action: &Action, places: &HookFiles) -> Result<()> {
     let guards = Guard::all(&places.root, &places.here)?;
     let _held = match action {
         Action::Install(_) | Action::Uninstall(_) => Some(git::changing(&places.state)?),
@@ -728,7 +728,7 @@ fn git(action: &Action, places: &Places) -> Result<()> {
     refused.map_or(Ok(()), |why| Err(why.into()))
 }
 
-fn told(standing: Standing, guard: &Guard, places: &Places) -> &'static str {
+fn told(standing: Standing, guard: &Guard, places: &HookFiles) -> &'static str {
     let missed =
         || Installed::load(&places.state, &places.root).is_some_and(|i| i.displaced().contains(&guard.dir()));
     match standing {

@@ -2,7 +2,9 @@ use super::lease::{self, duration};
 use super::session::Session;
 use super::team::lease as team;
 use super::{print, under};
-use crate::core::lease::{Grant, Holder, Lease, Mode, Outcome, PathPattern, Reason, Request, Wait, words};
+use crate::core::lease::{
+    Grant, Holder, Lease, LeaseOutcome, Mode, PathPattern, Reason, Request, Wait, words,
+};
 use crate::core::moment::Moment;
 use crate::core::name::Name;
 use crate::core::refusal::Refusal;
@@ -100,11 +102,11 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let server = known.map_or_else(Server::current, |a| Server::new(&a.place.socket));
     let _ = start::ensure(store, &server);
     let wide = args.team || (!args.name.is_empty() && store.has_team());
-    if let (Outcome::Granted(grant), true) = (&outcome, wide) {
+    if let (LeaseOutcome::Granted(grant), true) = (&outcome, wide) {
         team::hold(store, &request.holder, grant, args.wait, keeps_waiting)?;
     }
     let linked = match &outcome {
-        Outcome::Granted(_) => hard_linked(store, &request)?,
+        LeaseOutcome::Granted(_) => hard_linked(store, &request)?,
         _ => Vec::new(),
     };
     for (path, other, lease) in &linked {
@@ -114,7 +116,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         ));
     }
     match &outcome {
-        Outcome::Granted(grant) if !args.command.is_empty() => {
+        LeaseOutcome::Granted(grant) if !args.command.is_empty() => {
             under::run(store, &request, grant, &args.command)
         }
         _ => tell(&request, &outcome, args.json, false).map_err(print::told),
@@ -140,7 +142,7 @@ fn hard_linked(store: &Store, request: &Request) -> Result<Vec<(PathPattern, Pat
 }
 
 /// Keeps the caller waiting until it is granted, or the time is over.
-fn wait(store: &Store, request: &Request, wait_ms: u64) -> Result<Outcome> {
+fn wait(store: &Store, request: &Request, wait_ms: u64) -> Result<LeaseOutcome> {
     let until = clock::now()?.after(wait_ms);
     let holder =
         Holder { process: Some(process::this()?), namespace: process::namespace(), ..request.holder.clone() };
@@ -151,13 +153,13 @@ fn wait(store: &Store, request: &Request, wait_ms: u64) -> Result<Outcome> {
     let (mut told, mut bell) = (false, None);
     loop {
         let outcome = store.acquire(request, Some(&wait))?;
-        let Outcome::Queued { blockers, ticket, .. } = &outcome else { return Ok(outcome) };
+        let LeaseOutcome::Queued { blockers, ticket, .. } = &outcome else { return Ok(outcome) };
         let now = clock::now()?;
         if until.has_passed(&now) {
             store.change_leases(Part::Numbers(&[]), |t| {
-                t.release(&wait.holder, crate::core::lease::Which::Fence(*ticket))
+                t.release(&wait.holder, crate::core::lease::LeaseSelector::Fence(*ticket))
             })?;
-            return Ok(Outcome::Denied(blockers.clone()));
+            return Ok(LeaseOutcome::Denied(blockers.clone()));
         }
         if !told {
             print::tell(&format!("waiting: {}", words::blockers(blockers, &now)));
@@ -183,25 +185,25 @@ fn wait(store: &Store, request: &Request, wait_ms: u64) -> Result<Outcome> {
     }
 }
 
-fn tell(request: &Request, outcome: &Outcome, as_json: bool, dry_run: bool) -> Result<()> {
+fn tell(request: &Request, outcome: &LeaseOutcome, as_json: bool, dry_run: bool) -> Result<()> {
     let now = clock::now()?;
     if as_json {
         print::object(describe(outcome, &now, dry_run))?;
     }
     match outcome {
-        Outcome::Granted(_) if as_json => Ok(()),
-        Outcome::Granted(_) if dry_run => print::out(&format!("free for you: {}\n", words::list(&request.paths))),
-        Outcome::Granted(grant) => print::out(&granted(grant, &now)),
-        Outcome::Queued { ticket, ahead, blockers } => Err(Refusal::Held(format!(
+        LeaseOutcome::Granted(_) if as_json => Ok(()),
+        LeaseOutcome::Granted(_) if dry_run => print::out(&format!("free for you: {}\n", words::list(&request.paths))),
+        LeaseOutcome::Granted(grant) => print::out(&granted(grant, &now)),
+        LeaseOutcome::Queued { ticket, ahead, blockers } => Err(Refusal::Held(format!(
             "queued: ticket {ticket}, {ahead} before you; {}. You get a message when it is your turn; do not edit before that",
             words::blockers(blockers, &now)
         ))
         .into()),
-        Outcome::Denied(blockers) => {
+        LeaseOutcome::Denied(blockers) => {
             let advice = if request.holder.command { "--wait 10m waits for it" } else { "queue for it with --wait 10m" };
             Err(Refusal::Held(format!("{}; {advice}", words::blockers(blockers, &now))).into())
         }
-        Outcome::Cycle(names) => Err(Refusal::Held(format!(
+        LeaseOutcome::Cycle(names) => Err(Refusal::Held(format!(
             "waiting would never end: {}; first give back something that the others wait for (swarm-msg locks)",
             ring(names)
         ))
@@ -230,19 +232,19 @@ fn ring(names: &[Name]) -> String {
     links.join(", ").replacen(" for ", " waits for ", 1)
 }
 
-fn describe(outcome: &Outcome, now: &Moment, dry_run: bool) -> serde_json::Value {
+fn describe(outcome: &LeaseOutcome, now: &Moment, dry_run: bool) -> serde_json::Value {
     match outcome {
-        Outcome::Granted(_) if dry_run => json!({"outcome": "free"}),
-        Outcome::Granted(grant) => {
+        LeaseOutcome::Granted(_) if dry_run => json!({"outcome": "free"}),
+        LeaseOutcome::Granted(grant) => {
             let leases: Vec<_> = grant.leases.iter().map(|l| lease::lease_json(l, now)).collect();
             json!({"outcome": "granted", "new": grant.new, "leases": leases})
         }
-        Outcome::Queued { ticket, ahead, blockers } => {
+        LeaseOutcome::Queued { ticket, ahead, blockers } => {
             json!({"outcome": "queued", "ticket": ticket, "ahead": ahead, "blockers": lease::blockers_json(blockers, now)})
         }
-        Outcome::Denied(blockers) => {
+        LeaseOutcome::Denied(blockers) => {
             json!({"outcome": "denied", "blockers": lease::blockers_json(blockers, now)})
         }
-        Outcome::Cycle(names) => json!({"outcome": "cycle", "cycle": names}),
+        LeaseOutcome::Cycle(names) => json!({"outcome": "cycle", "cycle": names}),
     }
 }

@@ -6,7 +6,7 @@
 use crate::core::escape;
 use crate::core::message::{Identity, Verified};
 pub(super) use crate::core::span::age;
-use crate::store::mail::Refused;
+use crate::store::mail::RefusedMail;
 use anyhow::{Result, bail};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -125,7 +125,7 @@ pub(super) fn is_closed_pipe(error: &anyhow::Error) -> bool {
 }
 
 /// Tells about records that were refused.
-pub(super) fn refused(refused: &[Refused]) {
+pub(super) fn refused(refused: &[RefusedMail]) {
     for one in refused {
         tell(&format!("refused {}: {} (moved to quarantine)", escape::short(&one.file, 60), one.why));
     }

@@ -1,7 +1,7 @@
 use super::print;
 use super::session::Session;
 use crate::core::message::Verified;
-use crate::store::mail::{Folder, Found};
+use crate::store::mail::{Folder, MessageRef};
 use crate::store::now_ms;
 use anyhow::Result;
 use serde_json::json;
@@ -56,14 +56,14 @@ pub(super) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-fn unread(session: &Session, all: bool) -> Result<Vec<(Found, Verified)>> {
+fn unread(session: &Session, all: bool) -> Result<Vec<(MessageRef, Verified)>> {
     let owner = &session.caller.name;
     let mail = session.store.unread(owner, &session.caller.aliases)?;
     print::refused(&mail.refused);
     let count = if all { usize::MAX } else { 1 };
     let found = |m: Verified| {
         let file = m.file_name();
-        (Found { mailbox: owner.clone(), folder: Folder::New, file, id: m.id.clone() }, m)
+        (MessageRef { mailbox: owner.clone(), folder: Folder::New, file, id: m.id.clone() }, m)
     };
     Ok(mail.messages.into_iter().take(count).map(found).collect())
 }

@@ -1,6 +1,6 @@
 use super::session::Session;
 use super::{lease, print};
-use crate::core::lease::{Which, words};
+use crate::core::lease::{LeaseSelector, words};
 use crate::core::refusal::Refusal;
 use crate::os::clock;
 use crate::store::leases::Part;
@@ -34,9 +34,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
     session.prove()?;
     let (paths, holder) = (lease::patterns(&session, &args.paths)?, lease::holder(&session));
     let (which, part) = match args.fence {
-        Some(fence) => (Which::Fence(fence), Part::Numbers(args.fence.as_slice())),
-        None if paths.is_empty() => (Which::All, Part::All),
-        None => (Which::Paths(&paths), Part::Paths(&paths)),
+        Some(fence) => (LeaseSelector::Fence(fence), Part::Numbers(args.fence.as_slice())),
+        None if paths.is_empty() => (LeaseSelector::All, Part::All),
+        None => (LeaseSelector::Paths(&paths), Part::Paths(&paths)),
     };
     let ttl = lease::ttl(&session, args.ttl)?;
     let (renewed, lost) = session.store.change_leases(part, |table| {

@@ -17,7 +17,7 @@ use crate::hooks::install::git::Installed;
 use crate::os::caller::{self, Caller};
 use crate::os::tools::Tools;
 use crate::store::config::Files;
-use crate::store::mail::Found;
+use crate::store::mail::MessageRef;
 use crate::store::{Store, key};
 use crate::tmux::Server;
 use anyhow::{Context as _, Result};
@@ -324,7 +324,7 @@ impl Session {
     }
 
     /// The message that `prefix` stands for: one in the caller's own mailbox (`mine`), or in any.
-    pub(super) fn find(&self, prefix: &str, mine: bool) -> Result<(Found, Verified)> {
+    pub(super) fn find(&self, prefix: &str, mine: bool) -> Result<(MessageRef, Verified)> {
         let short = crate::core::escape::short(prefix, 20);
         if prefix.len() < MIN_PREFIX || !id::is_prefix(prefix) {
             return Err(Refusal::Usage(format!(
@@ -352,7 +352,7 @@ impl Session {
     }
 
     /// The one message among those found, the caller's own copy first: it is the one whose state a reader changes.
-    fn one_of(&self, mut found: Vec<Found>, mine: bool, short: &str) -> Result<Found> {
+    fn one_of(&self, mut found: Vec<MessageRef>, mine: bool, short: &str) -> Result<MessageRef> {
         if mine && !found.is_empty() && !found.iter().any(|f| self.own(&f.mailbox)) {
             let to: Vec<String> = found.iter().map(|f| f.mailbox.to_string()).collect();
             let text = format!(

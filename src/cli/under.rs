@@ -5,7 +5,7 @@
 //! runs, and given back when it ends. Signals are passed on, except those that the terminal sends to the command
 //! itself.
 
-use crate::core::lease::{Grant, Holder, Request, Which};
+use crate::core::lease::{Grant, Holder, LeaseSelector, Request};
 use crate::os::process;
 use crate::store::Store;
 use crate::store::leases::Part;
@@ -39,7 +39,7 @@ pub(super) fn run(store: &Store, request: &Request, grant: &Grant, command: &[Os
     let ended = supervise(store, &mut holder, request.ttl_ms, grant, command);
     for lease in &grant.leases {
         store.change_leases(Part::Numbers(&[lease.fence]), |t| {
-            t.release(&holder, Which::Fence(lease.fence))
+            t.release(&holder, LeaseSelector::Fence(lease.fence))
         })?;
     }
     let _ = store.ring();
@@ -84,7 +84,7 @@ fn supervise(
                 for lease in &grant.leases {
                     // Tried again in a third of the time that is left.
                     let _ = store.change_leases(Part::Numbers(&[lease.fence]), |t| {
-                        t.renew(holder, Which::Fence(lease.fence), ttl_ms)
+                        t.renew(holder, LeaseSelector::Fence(lease.fence), ttl_ms)
                     });
                 }
             }

@@ -1,6 +1,6 @@
 use super::session::Session;
 use super::{lease, print};
-use crate::core::lease::{Lease, PathPattern, Released, Which, words};
+use crate::core::lease::{Lease, LeaseSelector, PathPattern, Released, words};
 use crate::core::refusal::Refusal;
 use crate::os::clock;
 use crate::store::leases::Part;
@@ -54,9 +54,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
     let holder = lease::holder(&session);
     let (which, part) = match args.fence {
-        Some(fence) => (Which::Fence(fence), Part::Numbers(args.fence.as_slice())),
-        None if args.all => (Which::All, Part::All),
-        None => (Which::Paths(&paths), Part::Paths(&paths)),
+        Some(fence) => (LeaseSelector::Fence(fence), Part::Numbers(args.fence.as_slice())),
+        None if args.all => (LeaseSelector::All, Part::All),
+        None => (LeaseSelector::Paths(&paths), Part::Paths(&paths)),
     };
     let (released, others) = session.store.change_leases(part, |table| {
         let released = table.release(&holder, which);

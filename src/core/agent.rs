@@ -43,7 +43,7 @@ impl Status {
 
 /// Where an agent is: a pane of one tmux server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
+pub struct PaneRef {
     /// Path of the server's socket.
     pub socket: String,
     /// The server's pid; 0 where it is not known, which is no server's: then nothing is typed until the agent is seen again.
@@ -83,7 +83,7 @@ pub struct Agent {
     /// The agent's own process.
     pub process: ProcessId,
     /// Its pane.
-    pub place: Place,
+    pub place: PaneRef,
     /// Its working directory.
     #[serde(default)]
     pub cwd: String,
@@ -132,7 +132,7 @@ mod tests {
     fn a_pane_is_a_number_and_nothing_that_a_command_or_a_file_name_could_misread() {
         let place = |pane: &str| {
             let record = serde_json::json!({"socket": "/s", "server": 1, "pane": pane, "pane_pid": 1});
-            serde_json::from_value::<Place>(record)
+            serde_json::from_value::<PaneRef>(record)
         };
         for good in ["%0", "%5", "%4294967295"] {
             assert_eq!(place(good).unwrap().pane, good);
@@ -149,7 +149,13 @@ mod tests {
             name: Name::new(name).unwrap(),
             kind: "claude".into(),
             process: ProcessId { pid: 1, start: 7, boot: "b".into() },
-            place: Place { socket: "/s".into(), server: 1, pane: "%0".into(), pane_pid: 1, namespace: None },
+            place: PaneRef {
+                socket: "/s".into(),
+                server: 1,
+                pane: "%0".into(),
+                pane_pid: 1,
+                namespace: None,
+            },
             cwd: "/p".into(),
             formerly: formerly.iter().map(|name| Name::new(name).unwrap()).collect(),
             shared_server: None,

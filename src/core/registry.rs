@@ -3,7 +3,7 @@
 //! Pure: the store loads the records and commits the result in one transaction, so two discoveries cannot both give
 //! out a name. A living process keeps its name. A dead agent's name is not given out again while its record is kept.
 
-use super::agent::{Agent, Place, Status};
+use super::agent::{Agent, PaneRef, Status};
 use super::name::Name;
 use super::process_id::ProcessId;
 
@@ -18,7 +18,7 @@ pub struct Sighting {
     /// The process.
     pub process: ProcessId,
     /// Where it runs.
-    pub place: Place,
+    pub place: PaneRef,
     /// Its working directory.
     pub cwd: String,
     /// The mark of a background server it may share.
@@ -138,7 +138,7 @@ mod tests {
         Sighting {
             kind: kind.into(),
             process: process(pid),
-            place: Place {
+            place: PaneRef {
                 socket: "/s".into(),
                 server: 1,
                 pane: pane.into(),

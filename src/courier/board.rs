@@ -17,12 +17,12 @@ use std::path::Path;
 /// The marks of one project.
 #[derive(Debug, Default)]
 pub struct Board {
-    panes: Vec<Place>,
+    panes: Vec<MarkedPane>,
 }
 
 /// A pane of interest.
 #[derive(Debug)]
-struct Place {
+struct MarkedPane {
     socket: String,
     pane: Pane,
     /// Whether it belongs to the project.
@@ -43,7 +43,7 @@ impl Board {
             let agent = agents.iter().find(|a| is_at(a, socket, &pane.id));
             let ours = inside || left_over || Path::new(&pane.badge_root) == root || agent.is_some();
             let label = agent.filter(|a| a.is_live()).map(|a| a.name.to_string());
-            ours.then(|| Place { socket: socket.to_owned(), pane: pane.clone(), inside, label })
+            ours.then(|| MarkedPane { socket: socket.to_owned(), pane: pane.clone(), inside, label })
         };
         self.panes.extend(survey.panes.iter().filter_map(place));
     }

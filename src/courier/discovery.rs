@@ -7,7 +7,7 @@
 //! agent in it.
 
 use crate::agents::{ProcessFacts, Profiles};
-use crate::core::agent::{Agent, Place};
+use crate::core::agent::{Agent, PaneRef};
 use crate::core::delivery::Stage;
 use crate::core::message::parse_file_name;
 use crate::core::name::Name;
@@ -47,7 +47,7 @@ pub fn survey(server: &Server, profiles: &Profiles) -> Result<Survey> {
             let cwd = process::cwd(process.pid)
                 .map_or_else(|| pane.path.clone(), |p| p.to_string_lossy().into_owned());
             let shared_server = profiles.process_rules(&kind).and_then(|rules| rules.shared_server.clone());
-            let place = Place {
+            let place = PaneRef {
                 socket: server.socket().to_owned(),
                 server: pane.server,
                 pane: pane.id.clone(),

@@ -7,7 +7,7 @@ use super::{Call, report, team};
 use crate::core::escape;
 use crate::core::hook::{Answer, Enforce};
 use crate::core::lease::{
-    Blocker, Holder, Kind, Lease, Notice, Outcome, PathPattern, Request, Scope, Which, words,
+    Blocker, Holder, Lease, LeaseOutcome, LeaseSelector, Notice, PathKind, PathPattern, Request, Scope, words,
 };
 use crate::core::message::{Identity, MessageType};
 use crate::os::process;
@@ -30,9 +30,11 @@ pub(super) fn before(call: &Call<'_>, files: &[String]) -> Result<Answer> {
     }
     let request = Request { paths, ..Request::edit(holder(call), first) };
     let text = match call.store.acquire(&request, None)? {
-        Outcome::Granted(_) => return Ok(Answer::default()),
-        Outcome::Denied(blockers) | Outcome::Queued { blockers, .. } => refusal(&blockers, &(call.command)()),
-        Outcome::Cycle(_) => "others wait for what you hold".to_owned(),
+        LeaseOutcome::Granted(_) => return Ok(Answer::default()),
+        LeaseOutcome::Denied(blockers) | LeaseOutcome::Queued { blockers, .. } => {
+            refusal(&blockers, &(call.command)())
+        }
+        LeaseOutcome::Cycle(_) => "others wait for what you hold".to_owned(),
     };
     Ok(said(call.enforce, text))
 }
@@ -80,7 +82,7 @@ pub(super) fn release(call: &Call<'_>) -> Result<()> {
     if !automatic.is_empty() {
         call.store.change_leases(Part::Numbers(&automatic), |table| {
             for fence in &automatic {
-                table.release(&holder, Which::Fence(*fence));
+                table.release(&holder, LeaseSelector::Fence(*fence));
             }
         })?;
     }
@@ -96,7 +98,7 @@ pub(super) fn trip(call: &Call<'_>) -> Result<Option<String>> {
     let leases = call.store.peek_leases()?;
     let mut touched: Vec<(Lease, String)> = Vec::new();
     for lease in leases.table.leases().filter(|l| !l.holder.is_same(&own) && l.since < since) {
-        let file = |p: &&PathPattern| p.kind() == Kind::File && *p.scope() == Scope::Tree(None);
+        let file = |p: &&PathPattern| p.kind() == PathKind::File && *p.scope() == Scope::Tree(None);
         for path in lease.paths.iter().filter(file) {
             let written = fs::metadata(call.store.root().join(path.path())).and_then(|m| m.modified());
             if written.is_ok_and(|at| at >= UNIX_EPOCH + Duration::from_millis(since)) {

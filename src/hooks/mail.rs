@@ -4,12 +4,12 @@ use super::Call;
 use crate::core::claim::{self, Claim, Verdict};
 use crate::core::delivery::{Delivery, Stage};
 use crate::core::frame::INLINE_MAX;
-use crate::core::hook::Event;
+use crate::core::hook::HookEvent;
 use crate::core::id::MessageId;
 use crate::core::message::{Identity, Verified, parse_file_name};
 use crate::core::name::Name;
 use crate::core::plural::plural;
-use crate::store::mail::{Folder, Found, UNREAD};
+use crate::store::mail::{Folder, MessageRef, UNREAD};
 use anyhow::Result;
 use std::collections::BTreeSet;
 
@@ -25,18 +25,18 @@ pub(super) struct Given {
     /// The text for the model.
     pub text: Option<String>,
     /// What was read with it.
-    pub receipts: Vec<Found>,
+    pub receipts: Vec<MessageRef>,
 }
 
 /// The text for the model at this moment.
-pub(super) fn give(call: &Call<'_>, event: &Event) -> Result<Given> {
+pub(super) fn give(call: &Call<'_>, event: &HookEvent) -> Result<Given> {
     let mut given = Collection::default();
     match event {
-        Event::SessionStart => given.parts.push(welcome(call)),
-        Event::Prompt(prompt) => check(call, prompt, &mut given)?,
+        HookEvent::SessionStart => given.parts.push(welcome(call)),
+        HookEvent::Prompt(prompt) => check(call, prompt, &mut given)?,
         _ => {}
     }
-    let urgent_only = matches!(event, Event::AfterTool(_));
+    let urgent_only = matches!(event, HookEvent::AfterTool(_));
     if call.gives {
         unread(call, urgent_only, &mut given)?;
     }
@@ -47,7 +47,7 @@ pub(super) fn give(call: &Call<'_>, event: &Event) -> Result<Given> {
 #[derive(Default)]
 struct Collection {
     parts: Vec<String>,
-    receipts: Vec<Found>,
+    receipts: Vec<MessageRef>,
     size: usize,
     left: BTreeSet<MessageId>,
     /// How the agent calls `swarm-msg`, once that was asked.
@@ -56,7 +56,7 @@ struct Collection {
 
 impl Collection {
     /// Adds a message whole, or not at all.
-    fn add(&mut self, call: &Call<'_>, found: Found, message: &Verified) {
+    fn add(&mut self, call: &Call<'_>, found: MessageRef, message: &Verified) {
         if self.receipts.iter().any(|f| f.id == found.id) {
             return;
         }
@@ -166,7 +166,7 @@ fn announced(call: &Call<'_>, bundle: &Delivery, rest: &str, given: &mut Collect
         for file in store.mail_files(name, folder)? {
             let Some((_, id)) = parse_file_name(&file) else { continue };
             if bundle.members.contains(&id) && !rest.contains(&format!("[swarm {id} ")) {
-                unread.push(Found { mailbox: name.clone(), folder, file, id });
+                unread.push(MessageRef { mailbox: name.clone(), folder, file, id });
             }
         }
     }
@@ -185,7 +185,7 @@ fn announced(call: &Call<'_>, bundle: &Delivery, rest: &str, given: &mut Collect
 }
 
 /// The message in the agent's mailbox that a claim names.
-fn named(call: &Call<'_>, claim: &Claim<'_>) -> Result<Option<(Found, Verified)>> {
+fn named(call: &Call<'_>, claim: &Claim<'_>) -> Result<Option<(MessageRef, Verified)>> {
     let Some(id) = &claim.id else { return Ok(None) };
     for folder in [Folder::New, Folder::Given, Folder::Cur] {
         for file in call.store.mail_files(&call.agent.name, folder)? {
@@ -194,7 +194,7 @@ fn named(call: &Call<'_>, claim: &Claim<'_>) -> Result<Option<(Found, Verified)>
             }
             let found = call.store.message(&call.agent.name, &call.agent.formerly, folder, &file)?;
             if let Some(Ok(message)) = found {
-                let found = Found { mailbox: call.agent.name.clone(), folder, file, id: id.clone() };
+                let found = MessageRef { mailbox: call.agent.name.clone(), folder, file, id: id.clone() };
                 return Ok(Some((found, message)));
             }
         }
@@ -228,7 +228,7 @@ fn unread(call: &Call<'_>, urgent_only: bool, given: &mut Collection) -> Result<
             if typed || seen || (urgent_only && !message.urgent) {
                 continue;
             }
-            let found = Found { mailbox: name.clone(), folder, file, id: message.id.clone() };
+            let found = MessageRef { mailbox: name.clone(), folder, file, id: message.id.clone() };
             given.add(call, found, &message);
         }
     }

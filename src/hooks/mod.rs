@@ -17,11 +17,11 @@ mod team;
 pub mod tree;
 
 use crate::core::agent::{Agent, Status};
-use crate::core::hook::{Answer, Enforce, Event, Host, Tool};
+use crate::core::hook::{Answer, Enforce, HookEvent, Host, Tool};
 use crate::os::caller::Caller;
 use crate::store::Store;
 use crate::store::lock::{self, Held};
-use crate::store::mail::Found;
+use crate::store::mail::MessageRef;
 use anyhow::Result;
 use serde_json::Value;
 use std::path::Path;
@@ -65,7 +65,7 @@ pub struct Call<'a> {
 pub struct Reply {
     /// For stdout, if anything.
     pub json: Option<Value>,
-    receipts: Vec<Found>,
+    receipts: Vec<MessageRef>,
     giving: Option<Held>,
 }
 
@@ -92,11 +92,11 @@ impl Call<'_> {
 
     /// Decides what to say.
     pub fn answer(&self, input: &Value) -> Result<Reply> {
-        let event = Event::parse(self.host, self.name, input);
+        let event = HookEvent::parse(self.host, self.name, input);
         let mut answer = Answer::default();
         let mut reply = Reply::default();
         match &event {
-            Event::BeforeTool(tool) => {
+            HookEvent::BeforeTool(tool) => {
                 if !tool.writes.is_empty() {
                     answer = edits::before(self, &tool.writes)?;
                 }
@@ -111,7 +111,7 @@ impl Call<'_> {
                 }
                 report::write(self.store, &self.agent.name, Status::Busy, shell)?;
             }
-            Event::AfterTool(tool) => {
+            HookEvent::AfterTool(tool) => {
                 if tool.shell {
                     let said = report::read(self.store, &self.agent.name)?.and_then(|report| report.warning);
                     answer.context = join(said, edits::trip(self)?);
@@ -121,13 +121,13 @@ impl Call<'_> {
                 }
                 report::write(self.store, &self.agent.name, Status::Busy, None)?;
             }
-            Event::SessionEnd => edits::release(self)?,
-            Event::Dialog => report::write(self.store, &self.agent.name, Status::Dialog, None)?,
-            Event::Prompt(_) => report::write(self.store, &self.agent.name, Status::Busy, None)?,
-            Event::SessionStart | Event::Stop { .. } => {
+            HookEvent::SessionEnd => edits::release(self)?,
+            HookEvent::Dialog => report::write(self.store, &self.agent.name, Status::Dialog, None)?,
+            HookEvent::Prompt(_) => report::write(self.store, &self.agent.name, Status::Busy, None)?,
+            HookEvent::SessionStart | HookEvent::Stop { .. } => {
                 report::write(self.store, &self.agent.name, Status::Idle, None)?;
             }
-            Event::Other => {}
+            HookEvent::Other => {}
         }
         if Answer::carries(self.host, &event) {
             let dir = self.store.dir().join("hooks");

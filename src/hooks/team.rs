@@ -7,7 +7,9 @@
 use super::Call;
 use crate::core::escape;
 use crate::core::hook::Enforce;
-use crate::core::lease::{Holder, Kind, Lease, Outcome, PathPattern, Request, Scope, Which, Why};
+use crate::core::lease::{
+    Holder, Lease, LeaseOutcome, LeaseSelector, PathKind, PathPattern, Request, Scope, Why,
+};
 use crate::core::team::Guard;
 use crate::os::clock;
 use crate::store::leases::Part;
@@ -29,7 +31,7 @@ pub(super) fn refusal(
         return Ok(None);
     }
     let declared: Vec<PathPattern> =
-        call.team.iter().filter_map(|glob| PathPattern::team(Kind::Glob, glob).ok()).collect();
+        call.team.iter().filter_map(|glob| PathPattern::team(PathKind::Glob, glob).ok()).collect();
     let wide: Vec<PathPattern> = paths
         .iter()
         .map(PathPattern::for_team)
@@ -62,8 +64,8 @@ fn refusal_of(call: &Call<'_>, holder: &Holder, path: &PathPattern) -> Result<Op
 /// Takes it: here first, then in the team.
 fn take(call: &Call<'_>, holder: &Holder, path: &PathPattern) -> Result<Option<(Enforce, String)>> {
     let grant = match call.store.acquire(&Request::edit(holder.clone(), path.clone()), None)? {
-        Outcome::Granted(grant) => grant,
-        Outcome::Denied(blockers) | Outcome::Queued { blockers, .. } => {
+        LeaseOutcome::Granted(grant) => grant,
+        LeaseOutcome::Denied(blockers) | LeaseOutcome::Queued { blockers, .. } => {
             let by = blockers.first().map_or_else(
                 || "another agent".to_owned(),
                 |b| match &b.why {
@@ -73,7 +75,7 @@ fn take(call: &Call<'_>, holder: &Holder, path: &PathPattern) -> Result<Option<(
             );
             return Ok(Some((call.enforce, format!("swarm: {} is held by {by}. {ADVICE}", shown(path)))));
         }
-        Outcome::Cycle(_) => {
+        LeaseOutcome::Cycle(_) => {
             return Ok(Some((call.enforce, format!("swarm: others wait for what you hold. {ADVICE}"))));
         }
     };
@@ -90,8 +92,9 @@ fn take(call: &Call<'_>, holder: &Holder, path: &PathPattern) -> Result<Option<(
         _ => (call.offline, cut(path, call.store.hosts()?.link.heard)),
     };
     if let Some(fence) = grant.new {
-        call.store
-            .change_leases(Part::Numbers(&[fence]), |table| table.release(holder, Which::Fence(fence)))?;
+        call.store.change_leases(Part::Numbers(&[fence]), |table| {
+            table.release(holder, LeaseSelector::Fence(fence))
+        })?;
         call.store.ring_link();
     }
     Ok(Some(refused))

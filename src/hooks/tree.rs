@@ -8,7 +8,7 @@ use crate::core::agent::Agent;
 use crate::core::lease::{Holder, Lease};
 use crate::core::name::Name;
 use crate::core::tree::World;
-use crate::core::tree::git::{self as acts, Act, Dirty, Kind, Look, Paths, Untracked};
+use crate::core::tree::git::{self as acts, Act, Dirty, Harm, Look, Paths, Untracked};
 use crate::core::tree::verdict::{self, Claim, Edit, Why};
 use crate::os::git;
 use crate::store::{Store, now_ms};
@@ -56,7 +56,7 @@ impl Others {
     }
 
     /// Which of these paths of the work tree at `top` are others' affair.
-    pub fn claims(&self, store: &Store, top: &Path, paths: &[String], kind: Kind) -> Result<Vec<Claim>> {
+    pub fn claims(&self, store: &Store, top: &Path, paths: &[String], kind: Harm) -> Result<Vec<Claim>> {
         let mut found = Vec::new();
         let mut lookups = 0;
         for name in paths {

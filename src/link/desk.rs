@@ -10,7 +10,8 @@ use super::mail::ToMail;
 use super::{Flags, Invitations};
 use crate::core::address::HostName;
 use crate::core::lease::{
-    Lease, LeaseTable, Notice, Outcome, PathPattern, Request, Scope, Wait, Waiter, Which, Why, words,
+    Lease, LeaseOutcome, LeaseSelector, LeaseTable, Notice, PathPattern, Request, Scope, Wait, Waiter, Why,
+    words,
 };
 use crate::core::message::MessageType;
 use crate::core::name::Name;
@@ -519,13 +520,13 @@ impl Desk {
             let waits = wait.is_some();
             let (mut outcome, mut commit) = self.decide(&local, &[], |table| acquire(table, &request, waits));
             let dead = self.dead()?;
-            if !dead.is_empty() && !matches!(outcome, Outcome::Granted(_)) {
+            if !dead.is_empty() && !matches!(outcome, LeaseOutcome::Granted(_)) {
                 let (second, with) = self.decide(&local, &dead, |table| acquire(table, &request, waits));
                 if second != outcome {
                     (outcome, commit) = (second, with);
                 }
             }
-            if matches!(outcome, Outcome::Denied(_)) && !fresh {
+            if matches!(outcome, LeaseOutcome::Denied(_)) && !fresh {
                 // What is said of others is as new as can be.
                 self.refresh(engine).await?;
                 fresh = true;
@@ -535,15 +536,15 @@ impl Desk {
                 continue;
             }
             return Ok(match outcome {
-                Outcome::Granted(grant) => {
+                LeaseOutcome::Granted(grant) => {
                     self.waits.remove(&fence);
                     Answer::Granted(grant.new.or(grant.leases.first().map(|l| l.fence)).unwrap_or_default())
                 }
-                Outcome::Queued { ticket, ahead, .. } => {
+                LeaseOutcome::Queued { ticket, ahead, .. } => {
                     self.waits.insert(fence, clock::ticks()?.ms + wait.unwrap_or_default());
                     Answer::Queued(ticket, ahead)
                 }
-                Outcome::Denied(blockers) => Answer::Held(
+                LeaseOutcome::Denied(blockers) => Answer::Held(
                     blockers
                         .into_iter()
                         .map(|b| match b.why {
@@ -552,7 +553,7 @@ impl Desk {
                         })
                         .collect(),
                 ),
-                Outcome::Cycle(_) => Answer::Cycle,
+                LeaseOutcome::Cycle(_) => Answer::Cycle,
             });
         }
         Ok(Answer::Refused("other hosts were faster too often; try again".to_owned()))
@@ -654,7 +655,7 @@ impl Desk {
             let waiting = self.waiting(&local);
             let serve = |table: &mut LeaseTable| -> Vec<u64> {
                 let granted = |(_, request): &&(u64, Request)| {
-                    matches!(acquire(table, request, true), Outcome::Granted(_))
+                    matches!(acquire(table, request, true), LeaseOutcome::Granted(_))
                 };
                 waiting.iter().filter(granted).map(|(fence, _)| *fence).collect()
             };
@@ -716,7 +717,7 @@ impl Desk {
     fn give_back(&self, lease: &Lease) -> Result<()> {
         self.store
             .change_leases(Part::Numbers(&[lease.fence]), |table| {
-                table.release(&lease.holder, Which::Fence(lease.fence))
+                table.release(&lease.holder, LeaseSelector::Fence(lease.fence))
             })
             .map(drop)
     }
@@ -766,7 +767,7 @@ impl Desk {
     }
 }
 
-fn acquire(table: &mut LeaseTable, request: &Request, waits: bool) -> Outcome {
+fn acquire(table: &mut LeaseTable, request: &Request, waits: bool) -> LeaseOutcome {
     let until = table.now().after(FOR_EVER);
     let wait = Wait { until, holder: request.holder.clone(), chain: Vec::new() };
     table.acquire(request, waits.then_some(&wait))

@@ -25,20 +25,20 @@ const CALL: Duration = Duration::from_secs(5);
 
 /// Why the engine refused a call: something that is not tried again as it is.
 #[derive(Debug)]
-pub(super) struct Refused {
+pub(super) struct EngineRefusal {
     /// The engine's own word for it.
     pub(super) code: String,
     /// What it says.
     pub(super) text: String,
 }
 
-impl std::fmt::Display for Refused {
+impl std::fmt::Display for EngineRefusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&crate::core::escape::short(&self.text, 300))
     }
 }
 
-impl std::error::Error for Refused {}
+impl std::error::Error for EngineRefusal {}
 
 /// One connection.
 pub(super) struct Engine {
@@ -119,12 +119,12 @@ pub(super) async fn prepare(dir: &Path, database: &str, statements: &str) -> Res
 
 fn explain(error: tokio_postgres::Error) -> anyhow::Error {
     match error.as_db_error() {
-        Some(db) => Refused { code: db.code().code().to_owned(), text: db.message().to_owned() }.into(),
+        Some(db) => EngineRefusal { code: db.code().code().to_owned(), text: db.message().to_owned() }.into(),
         None => anyhow::Error::new(error).context("the connection to the engine failed"),
     }
 }
 
 /// The engine's word for a refusal that no further try changes, if that is what an error is.
-pub(super) fn refusal(error: &anyhow::Error) -> Option<&Refused> {
-    error.downcast_ref::<Refused>().filter(|r| r.code.starts_with("SW") || r.code == "28000")
+pub(super) fn refusal(error: &anyhow::Error) -> Option<&EngineRefusal> {
+    error.downcast_ref::<EngineRefusal>().filter(|r| r.code.starts_with("SW") || r.code == "28000")
 }

@@ -213,7 +213,7 @@ fn shared<'a>(agents: &'a [Agent], kind: &str, hints: Hints<'_>) -> Result<&'a A
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::agent::Place;
+    use crate::core::agent::PaneRef;
 
     fn id(pid: i32) -> ProcessId {
         ProcessId { pid, start: 1, boot: "b".into() }
@@ -224,7 +224,7 @@ mod tests {
             name: Name::new(name).unwrap(),
             kind: "claude".into(),
             process: id(pid),
-            place: Place { socket: "/s".into(), server: 2, pane: pane.into(), pane_pid, namespace: None },
+            place: PaneRef { socket: "/s".into(), server: 2, pane: pane.into(), pane_pid, namespace: None },
             cwd: "/".into(),
             shared_server: None,
             formerly: vec![],

@@ -17,8 +17,8 @@ use super::wake::{self, Listener};
 use super::{Store, Transaction, fault};
 use crate::core::agent::Agent;
 use crate::core::lease::{
-    Changes, Counter, Event, Holder, Lease, LeaseTable, Liveness, Outcome, PathPattern, Request, Wait,
-    Waiter, Write,
+    Changes, Counter, Holder, Lease, LeaseEvent, LeaseOutcome, LeaseTable, Liveness, PathPattern, Request,
+    Wait, Waiter, Write,
 };
 use crate::core::moment::Moment;
 use crate::core::name::Name;
@@ -130,7 +130,7 @@ impl Store {
     }
 
     /// Decides a request and commits the outcome. With `wait`, a holder that cannot be served waits until then.
-    pub fn acquire(&self, request: &Request, wait: Option<&Wait>) -> Result<Outcome> {
+    pub fn acquire(&self, request: &Request, wait: Option<&Wait>) -> Result<LeaseOutcome> {
         let chain = wait.map_or(&[][..], |wait| &wait.chain);
         self.in_transaction(Part::Paths(&request.paths), chain, |leases| {
             refuse_damaged(&leases.damaged)?;
@@ -139,7 +139,7 @@ impl Store {
     }
 
     /// The outcome that a request would have now; changes nothing.
-    pub fn would_acquire(&self, request: &Request) -> Result<Outcome> {
+    pub fn would_acquire(&self, request: &Request) -> Result<LeaseOutcome> {
         let mut leases = self.load_leases(Part::Paths(&request.paths), &[], false)?.leases;
         refuse_damaged(&leases.damaged)?;
         Ok(leases.table.acquire(request, None))
@@ -375,7 +375,7 @@ impl Transaction<'_> {
             }
         }
         let now = super::now_ms();
-        for notice in changes.events.iter().filter_map(Event::notice) {
+        for notice in changes.events.iter().filter_map(LeaseEvent::notice) {
             self.put_notice(&notice)?;
         }
         for event in &changes.events {

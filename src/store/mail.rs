@@ -60,7 +60,7 @@ const PARTS: [&str; 6] = ["new", "given", "cur", "state", "unacked", "gone"];
 
 /// A record that was refused, for the person to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
+pub struct RefusedMail {
     /// The file's name.
     pub file: String,
     /// Why.
@@ -73,12 +73,12 @@ pub struct Mail {
     /// The genuine messages, oldest first.
     pub messages: Vec<Verified>,
     /// What was not genuine, and is now in quarantine.
-    pub refused: Vec<Refused>,
+    pub refused: Vec<RefusedMail>,
 }
 
 /// A message found by its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct MessageRef {
     /// Whose mailbox.
     pub mailbox: Name,
     /// Which half of it.
@@ -213,7 +213,7 @@ impl Store {
         aliases: &[Name],
         folder: Folder,
         file: &str,
-    ) -> Result<Option<Result<Verified, Refused>>> {
+    ) -> Result<Option<Result<Verified, RefusedMail>>> {
         let path = self.mail_file(owner, folder, file);
         let why = match record::load::<Signed>(&path)? {
             Loaded::Missing => return Ok(None),
@@ -237,7 +237,7 @@ impl Store {
             return Ok(None);
         }
         self.quarantine(&path, &why)?;
-        Ok(Some(Err(Refused { file: file.to_owned(), why })))
+        Ok(Some(Err(RefusedMail { file: file.to_owned(), why })))
     }
 
     /// One genuine message by its id; `None` if it is not there.
@@ -263,7 +263,7 @@ impl Store {
     }
 
     /// Where a message lies now that was found there: its mailbox may have got another name.
-    pub(super) fn mailbox_now(&self, found: &Found) -> Result<Name> {
+    pub(super) fn mailbox_now(&self, found: &MessageRef) -> Result<Name> {
         let is_there = |folder: Folder| self.mail_file(&found.mailbox, folder, &found.file).exists();
         if is_there(found.folder) || [Folder::New, Folder::Given, Folder::Cur].into_iter().any(is_there) {
             return Ok(found.mailbox.clone());
@@ -318,14 +318,14 @@ impl Store {
     }
 
     /// All messages whose id begins with `prefix`, in every mailbox.
-    pub fn find(&self, prefix: &str) -> Result<Vec<Found>> {
+    pub fn find(&self, prefix: &str) -> Result<Vec<MessageRef>> {
         let mut found = Vec::new();
         for mailbox in self.mailboxes()? {
             for folder in [Folder::New, Folder::Given, Folder::Cur] {
                 for file in self.mail_files(&mailbox, folder)? {
                     let id = parse_file_name(&file).map(|(_, id)| id);
                     if let Some(id) = id.filter(|id| id.as_str().starts_with(prefix)) {
-                        found.push(Found { mailbox: mailbox.clone(), folder, file, id });
+                        found.push(MessageRef { mailbox: mailbox.clone(), folder, file, id });
                     }
                 }
             }

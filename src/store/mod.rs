@@ -371,7 +371,7 @@ pub(crate) mod tests {
             "place": {"socket": "/s", "server": 1, "pane": "%0", "pane_pid": 1},
         }))
         .unwrap();
-        let found = mail::Found {
+        let found = mail::MessageRef {
             mailbox: old.clone(),
             folder: Folder::New,
             file: message.file_name(),

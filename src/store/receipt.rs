@@ -3,7 +3,7 @@
 //! The move of the file and the mark are one transaction. The move comes first, so if the mark is lost, the message
 //! still counts as read. Of racing readers one makes the change, and the others find it made.
 
-use super::mail::{Folder, Found};
+use super::mail::{Folder, MessageRef};
 use super::{Store, now_ms};
 use crate::core::delivery::{Delivery, Stage};
 use anyhow::Result;
@@ -11,13 +11,13 @@ use serde_json::json;
 
 impl Store {
     /// Marks a message as read, and acknowledged if `acked`. Idempotent; tells whether that was news.
-    pub fn receipt(&self, found: &Found, acked: bool) -> Result<bool> {
+    pub fn receipt(&self, found: &MessageRef, acked: bool) -> Result<bool> {
         self.receive(found, if acked { Stage::Acked } else { Stage::Read }, false, |_| false)
     }
 
     /// Marks a message as read that a hook handed over. If its line was typed before, the hook saw it as a prompt: it was submitted,
     /// whoever pressed Enter.
-    pub fn receipt_of_hook(&self, found: &Found) -> Result<bool> {
+    pub fn receipt_of_hook(&self, found: &MessageRef) -> Result<bool> {
         self.receive(found, Stage::Read, true, |delivery| {
             let reminder = delivery.ack.as_mut().and_then(|ack| ack.reminder.as_mut());
             let typed = std::iter::once(&mut delivery.way).chain(reminder);
@@ -32,7 +32,7 @@ impl Store {
 
     fn receive(
         &self,
-        found: &Found,
+        found: &MessageRef,
         stage: Stage,
         by_hook: bool,
         note: impl FnOnce(&mut Delivery) -> bool,

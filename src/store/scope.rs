@@ -8,7 +8,7 @@
 
 use super::{Store, root};
 use crate::core::escape;
-use crate::core::lease::{Kind, PathPattern, Scope};
+use crate::core::lease::{PathKind, PathPattern, Scope};
 use crate::core::refusal::Refusal;
 use anyhow::Result;
 use std::collections::VecDeque;
@@ -23,7 +23,7 @@ const MAX_LINKS: usize = 40;
 
 /// What a resolved path is at present.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Found {
+enum PathType {
     Nothing,
     Dir,
     Other,
@@ -71,7 +71,7 @@ impl Store {
             format!("{}{}", base.join("/"), if wild.is_some() { "/" } else { "" })
         };
         let (path, found) = follow(&from.join(base)).map_err(|why| refuse(&why))?;
-        if wants_dir && found == Found::Other {
+        if wants_dir && found == PathType::Other {
             return Err(refuse("a part of it is a file, not a directory"));
         }
         let (worktree, inside) = self.place(&path).ok_or_else(|| {
@@ -84,10 +84,10 @@ impl Store {
         let mut parts: Vec<&str> = inside.split('/').filter(|part| !part.is_empty()).collect();
         parts.extend(&rest);
         let kind = match (wild, found) {
-            (Some(_), _) => Kind::Glob,
-            (None, Found::Dir) => Kind::Dir,
-            (None, _) if wants_dir => Kind::Dir,
-            (None, _) => Kind::File,
+            (Some(_), _) => PathKind::Glob,
+            (None, PathType::Dir) => PathKind::Dir,
+            (None, _) if wants_dir => PathKind::Dir,
+            (None, _) => PathKind::File,
         };
         let mut path = parts.join("/");
         if self.folds_case() {
@@ -111,7 +111,7 @@ impl Store {
     /// Which file a pattern names now, if that file has other names, too: hard links. In linked worktrees, and below directories and
     /// globs, nobody looks.
     pub fn many_named(&self, pattern: &PathPattern) -> Option<(u64, u64)> {
-        if pattern.kind() != Kind::File || *pattern.scope() != Scope::Tree(None) {
+        if pattern.kind() != PathKind::File || *pattern.scope() != Scope::Tree(None) {
             return None;
         }
         let meta = fs::symlink_metadata(self.root.join(pattern.path())).ok()?;
@@ -126,7 +126,7 @@ impl Store {
 }
 
 /// Follows an absolute path through every link, and past its end by name.
-fn follow(path: &Path) -> Result<(PathBuf, Found), String> {
+fn follow(path: &Path) -> Result<(PathBuf, PathType), String> {
     let parts = |path: &Path| -> Vec<OsString> {
         path.components()
             .filter_map(|c| match c {
@@ -137,9 +137,9 @@ fn follow(path: &Path) -> Result<(PathBuf, Found), String> {
             .collect()
     };
     let mut open: VecDeque<OsString> = parts(path).into();
-    let (mut at, mut found, mut links) = (PathBuf::from("/"), Found::Dir, 0);
+    let (mut at, mut found, mut links) = (PathBuf::from("/"), PathType::Dir, 0);
     while let Some(part) = open.pop_front() {
-        if found == Found::Other {
+        if found == PathType::Other {
             return Err("a part of it is a file, not a directory".into());
         }
         if part == ".." {
@@ -148,7 +148,8 @@ fn follow(path: &Path) -> Result<(PathBuf, Found), String> {
             continue;
         }
         let next = at.join(&part);
-        let (kind, is_link) = if found == Found::Nothing { (Found::Nothing, false) } else { look(&next)? };
+        let (kind, is_link) =
+            if found == PathType::Nothing { (PathType::Nothing, false) } else { look(&next)? };
         if is_link {
             links += 1;
             if links > MAX_LINKS {
@@ -169,11 +170,11 @@ fn follow(path: &Path) -> Result<(PathBuf, Found), String> {
 }
 
 /// What is at `path`, itself, and whether it is a link.
-fn look(path: &Path) -> Result<(Found, bool), String> {
+fn look(path: &Path) -> Result<(PathType, bool), String> {
     match fs::symlink_metadata(path) {
-        Ok(meta) if meta.is_dir() => Ok((Found::Dir, false)),
-        Ok(meta) => Ok((Found::Other, meta.is_symlink())),
-        Err(e) if e.kind() == ErrorKind::NotFound => Ok((Found::Nothing, false)),
+        Ok(meta) if meta.is_dir() => Ok((PathType::Dir, false)),
+        Ok(meta) => Ok((PathType::Other, meta.is_symlink())),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok((PathType::Nothing, false)),
         Err(e) => Err(format!("it cannot be inspected: {e}")),
     }
 }

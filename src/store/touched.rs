@@ -121,11 +121,11 @@ impl Transaction<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::lease::Kind;
+    use crate::core::lease::PathKind;
     use crate::store::tests::store;
 
     fn file(path: &str) -> PathPattern {
-        PathPattern::new(Kind::File, None, path).unwrap()
+        PathPattern::new(PathKind::File, None, path).unwrap()
     }
 
     fn name(text: &str) -> Name {

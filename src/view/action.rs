@@ -28,7 +28,7 @@ pub(super) struct Action {
 
 /// What became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Outcome {
+pub(super) struct ActionOutcome {
     pub(super) action: Action,
     pub(super) ok: bool,
     /// What it printed, safe to show.
@@ -48,7 +48,7 @@ impl Action {
     }
 
     /// Runs it in the project at `root`; the outcome arrives at `done`.
-    pub(super) fn start(self, root: &Path, done: Sender<Outcome>) {
+    pub(super) fn start(self, root: &Path, done: Sender<ActionOutcome>) {
         let root = root.to_owned();
         std::thread::spawn(move || {
             let (ok, text) = match self.run(&root) {
@@ -56,7 +56,7 @@ impl Action {
                 Err(error) => (false, format!("cannot run it: {error}")),
             };
             // Nobody listens any more once the dashboard is closed.
-            let _ = done.send(Outcome { action: self, ok, text });
+            let _ = done.send(ActionOutcome { action: self, ok, text });
         });
     }
 

@@ -3,7 +3,7 @@
 //! Pure: keys and snapshots come in, actions go out. A selection is a row's id, not its number, so it stays where it
 //! is while rows come and go.
 
-use super::action::{Action, Outcome};
+use super::action::{Action, ActionOutcome};
 use super::filter::{Filter, Subject};
 use super::form::{Form, Purpose};
 use super::input::Input;
@@ -191,7 +191,7 @@ impl App {
     }
 
     /// Takes what an action came to.
-    pub(super) fn finish(&mut self, outcome: Outcome) {
+    pub(super) fn finish(&mut self, outcome: ActionOutcome) {
         if let Some(at) = self.running.iter().position(|what| *what == outcome.action.what) {
             self.running.remove(at);
         }

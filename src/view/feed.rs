@@ -16,7 +16,7 @@ use std::time::SystemTime;
 pub(super) const LIMIT: usize = 300;
 
 /// One message and where its copies lie.
-pub(super) struct Entry<'a> {
+pub(super) struct FeedItem<'a> {
     pub(super) message: &'a Verified,
     pub(super) copies: &'a [(Name, Folder)],
 }
@@ -75,10 +75,10 @@ impl Feed {
     }
 
     /// The messages, newest first.
-    pub(super) fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+    pub(super) fn entries(&self) -> impl Iterator<Item = FeedItem<'_>> {
         self.order
             .iter()
-            .filter_map(|(file, copies)| self.messages.get(file).map(|message| Entry { message, copies }))
+            .filter_map(|(file, copies)| self.messages.get(file).map(|message| FeedItem { message, copies }))
     }
 }
 

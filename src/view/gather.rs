@@ -3,7 +3,7 @@
 //! Reads only, takes no lock. [`Gatherer::changed`] costs a few `stat` calls, so a quiet project is checked, not
 //! read.
 
-use super::feed::{Entry, Feed};
+use super::feed::{Feed, FeedItem};
 use super::latency::Latencies;
 use super::snapshot::{AgentRow, LeaseRow, MessageRow, Snapshot, WaitingRow};
 use crate::core::agent::{Agent, Status};
@@ -155,8 +155,8 @@ fn row(store: &Store, agent: &Agent, leases: usize, waiting: &[WaitingRow]) -> R
     })
 }
 
-fn message(store: &Store, entry: &Entry<'_>) -> Result<MessageRow> {
-    let Entry { message: m, copies } = entry;
+fn message(store: &Store, entry: &FeedItem<'_>) -> Result<MessageRow> {
+    let FeedItem { message: m, copies } = entry;
     let mut least = None;
     for (owner, folder) in *copies {
         let known = store.delivery(owner, &m.id)?.map(|d| d.way.stage).unwrap_or_default();

@@ -21,7 +21,7 @@ mod tests;
 
 use crate::store::{Store, now_ms};
 use crate::tmux::Server;
-use action::{Action, Outcome};
+use action::{Action, ActionOutcome};
 use anyhow::Result;
 use app::{App, Mode, Wish};
 use draw::Palette;
@@ -72,7 +72,7 @@ pub fn run(
     gatherer.changed()?;
     app.update(gatherer.gather()?, now_ms());
     let mut screen = Screen::enter()?;
-    let (done, outcomes) = mpsc::channel::<Outcome>();
+    let (done, outcomes) = mpsc::channel::<ActionOutcome>();
     let palette = Palette { colour: options.colour };
     let (mut read, mut refreshed, mut captured) = (Instant::now(), Instant::now(), None::<Instant>);
     let (mut dirty, mut between) = (true, CAPTURE);

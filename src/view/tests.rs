@@ -228,7 +228,7 @@ fn a_text_that_was_refused_is_offered_again() {
     press(&mut app, "m");
     app.paste("long text", NOW);
     let Wish::Run(action) = key(&mut app, KeyCode::Enter) else { panic!("nothing was sent") };
-    app.finish(super::action::Outcome { action, ok: false, text: "swarm: rate limit: wait 5s".into() });
+    app.finish(super::action::ActionOutcome { action, ok: false, text: "swarm: rate limit: wait 5s".into() });
     let Mode::Form(form) = &app.mode else { panic!("the text is gone") };
     assert_eq!(form.input.text(), "long text");
     assert!(app.told.as_ref().is_some_and(|(text, failed)| *failed && text.contains("rate limit")));

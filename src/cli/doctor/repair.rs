@@ -1,6 +1,6 @@
 //! What `--fix` does: only repairs that cannot lose anything. Each looks again right before it acts.
 
-use super::Place;
+use super::Checkup;
 use super::finding::Fix;
 use crate::core::agent::Agent;
 use crate::courier::start;
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Repairs one thing.
-pub(super) fn repair(place: &Place, fix: &Fix) -> Result<()> {
+pub(super) fn repair(place: &Checkup, fix: &Fix) -> Result<()> {
     match fix {
         Fix::Close(paths) => paths.iter().try_for_each(|path| close(path)),
         Fix::Remove(paths) => {
@@ -42,7 +42,7 @@ pub(super) fn repair(place: &Place, fix: &Fix) -> Result<()> {
     }
 }
 
-fn store(place: &Place) -> Result<Store> {
+fn store(place: &Checkup) -> Result<Store> {
     Store::open_root(place.root.as_deref().context("there is no project")?)
 }
 
@@ -58,7 +58,7 @@ fn close(path: &Path) -> Result<()> {
 }
 
 /// Like a person who sources the configuration again. It may run any number of times.
-fn load(place: &Place, file: &Path) -> Result<()> {
+fn load(place: &Checkup, file: &Path) -> Result<()> {
     let socket = place.server.socket();
     let mut command = Command::new(file);
     // A client takes no more than the socket from it.
@@ -71,7 +71,7 @@ fn load(place: &Place, file: &Path) -> Result<()> {
     }
 }
 
-fn begin(place: &Place, store: &Store) -> Result<()> {
+fn begin(place: &Checkup, store: &Store) -> Result<()> {
     let agents = store.agents()?;
     let theirs = agents.iter().find(|a| Agent::is_live(a)).map(|a| Server::new(&a.place.socket));
     let server = theirs.unwrap_or_else(|| place.server.clone());

@@ -1,6 +1,6 @@
 //! Checks of an open store: what needs attention in it, and the courier.
 
-use super::Place;
+use super::Checkup;
 use super::finding::{Finding, Fix};
 use crate::cli::dead;
 use crate::core::agent::Agent;
@@ -29,7 +29,7 @@ const LINK: Duration = Duration::from_millis(1500);
 const POST: Duration = Duration::from_secs(10);
 
 /// Looks at what is in the store.
-pub(super) fn check(place: &Place, store: &Store, agents: &[Agent], found: &mut Vec<Finding>) {
+pub(super) fn check(place: &Checkup, store: &Store, agents: &[Agent], found: &mut Vec<Finding>) {
     let checks: [(&'static str, Result<Finding>); 7] = [
         ("mutex", mutex(store)),
         ("quarantine", quarantine(store)),
@@ -215,7 +215,7 @@ fn elsewhere(store: &Store) -> Option<Finding> {
     })
 }
 
-fn courier(place: &Place, store: &Store, agents: &[Agent]) -> Finding {
+fn courier(place: &Checkup, store: &Store, agents: &[Agent]) -> Finding {
     if let Some(elsewhere) = elsewhere(store) {
         return elsewhere;
     }
@@ -253,7 +253,7 @@ fn courier(place: &Place, store: &Store, agents: &[Agent]) -> Finding {
 }
 
 /// A courier that listens: is it the program that it should be?
-fn running(place: &Place, store: &Store, id: ProcessId) -> Finding {
+fn running(place: &Checkup, store: &Store, id: ProcessId) -> Finding {
     let said = store.service().ok().flatten().filter(|said| said.process == id);
     let runs = format!("runs as process {}", id.pid);
     match (program::runs_same(id.pid, &place.program), said) {

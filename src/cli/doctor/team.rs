@@ -1,6 +1,6 @@
 //! Checks of the agents: their panes, their hooks, the guard of commits, and whether they can answer.
 
-use super::Place;
+use super::Checkup;
 use super::finding::{self, Finding};
 use crate::carriers;
 use crate::cli::{hooks, session};
@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 /// Looks at the living agents, whose server is as `health` says if it is the one of this terminal.
 pub(super) fn check(
-    place: &Place,
+    place: &Checkup,
     root: &Path,
     agents: &[Agent],
     health: Option<&Health>,
@@ -42,7 +42,7 @@ pub(super) fn check(
 }
 
 /// The other tmux servers that agents are on, if there are any.
-fn servers(place: &Place, live: &[&Agent]) -> Option<Finding> {
+fn servers(place: &Checkup, live: &[&Agent]) -> Option<Finding> {
     let mut sockets: Vec<&str> = live.iter().map(|a| a.place.socket.as_str()).collect();
     sockets.sort_unstable();
     sockets.dedup();
@@ -74,7 +74,7 @@ fn servers(place: &Place, live: &[&Agent]) -> Option<Finding> {
     }
 }
 
-fn panes(place: &Place, live: &[&Agent], health: &Health) -> Finding {
+fn panes(place: &Checkup, live: &[&Agent], health: &Health) -> Finding {
     let here = live.iter().filter(|a| a.place.socket == place.server.socket());
     let troubles: Vec<(String, String)> = here
         .filter_map(|agent| {
@@ -90,7 +90,13 @@ fn panes(place: &Place, live: &[&Agent], health: &Health) -> Finding {
     Finding::warn("panes", seen.join("; "), repair.join("; "))
 }
 
-fn judge_hooks(place: &Place, root: &Path, store: Option<&Store>, live: &[&Agent], found: &mut Vec<Finding>) {
+fn judge_hooks(
+    place: &Checkup,
+    root: &Path,
+    store: Option<&Store>,
+    live: &[&Agent],
+    found: &mut Vec<Finding>,
+) {
     let before = found.len();
     for host in Host::ALL {
         let name = match host {
@@ -205,7 +211,7 @@ fn ways(root: &Path, live: &[&Agent]) -> Option<Finding> {
     (!told.is_empty()).then(|| Finding::ok("carriers", told.join("; ")))
 }
 
-fn guard(place: &Place, root: &Path) -> Finding {
+fn guard(place: &Checkup, root: &Path) -> Finding {
     let Ok(guards) = Guard::all(root, root) else {
         return Finding::ok("guard", "no repository");
     };
@@ -252,7 +258,7 @@ fn guard(place: &Place, root: &Path) -> Finding {
 }
 
 /// Whether agents' tools find `swarm-msg`, and the one that belongs to this program.
-fn reachable(place: &Place, live: &[&Agent]) -> Finding {
+fn reachable(place: &Checkup, live: &[&Agent]) -> Finding {
     let dir = session::tools_dir().unwrap_or_else(|_| place.program.with_file_name(""));
     if live.is_empty() {
         let repair = format!("put {} on PATH in your shell's start-up file", dir.display());

@@ -1,6 +1,6 @@
 //! Checks of tmux: its program, its server, the plugin, and the program that the plugin found.
 
-use super::Place;
+use super::Checkup;
 use super::finding::{self, Finding, Fix};
 use crate::core::escape;
 use crate::tmux::hangs;
@@ -17,7 +17,7 @@ const STAMP: &str =
     r#"eval "$(awk '/^stamp\(\)/ {on = 1} on {print} on && /}[ \t]*$/ {exit}' plugin/install.sh)"; stamp"#;
 
 /// Looks at tmux; the server's state, if it can be reached.
-pub(super) fn check(place: &Place, found: &mut Vec<Finding>) -> Option<Health> {
+pub(super) fn check(place: &Checkup, found: &mut Vec<Finding>) -> Option<Health> {
     match health::installed() {
         Ok(release) => found.push(finding::tmux_version("tmux", &release)),
         Err(error) => {

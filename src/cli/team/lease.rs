@@ -7,7 +7,7 @@
 use super::PATIENCE;
 use crate::cli::print;
 use crate::core::escape;
-use crate::core::lease::{Grant, Holder, Lease, Scope, Which, words};
+use crate::core::lease::{Grant, Holder, Lease, LeaseSelector, Scope, words};
 use crate::core::refusal::Refusal;
 use crate::core::team::{Board, Ticks};
 use crate::os::clock;
@@ -45,7 +45,7 @@ pub(in crate::cli) fn hold(
                     let fences = grant.new.iter().copied().chain([lease.fence]);
                     for fence in fences {
                         store.change_leases(Part::Numbers(&[fence]), |t| {
-                            t.release(holder, Which::Fence(fence))
+                            t.release(holder, LeaseSelector::Fence(fence))
                         })?;
                     }
                     store.ring_link();

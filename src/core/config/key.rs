@@ -1,6 +1,6 @@
 //! The one table of settings. The command line and the documentation print it.
 
-use super::value::{Kind, Value};
+use super::value::{SettingType, Value};
 use crate::core::carrier::Carrier;
 use crate::core::span::DAY;
 use std::borrow::Cow;
@@ -61,7 +61,7 @@ pub struct Spec {
     /// Its name in files and on the command line: `table.leaf`.
     pub name: &'static str,
     /// Its type and range.
-    pub kind: Kind,
+    pub kind: SettingType,
     /// The value without any settings.
     pub default: Value,
     /// The variable of the environment.
@@ -78,7 +78,7 @@ pub struct Spec {
 const SPECS: [Spec; 16] = [
     Spec {
         name: "rate.count",
-        kind: Kind::Count { min: 0, max: 100_000 },
+        kind: SettingType::Count { min: 0, max: 100_000 },
         default: Value::Number(10),
         variable: "SWARM_RATE_LIMIT",
         part: Part::Before,
@@ -87,7 +87,7 @@ const SPECS: [Spec; 16] = [
     },
     Spec {
         name: "rate.window",
-        kind: Kind::Time { min: 1000, max: DAY, zero: None },
+        kind: SettingType::Time { min: 1000, max: DAY, zero: None },
         default: Value::Number(60_000),
         variable: "SWARM_RATE_LIMIT",
         part: Part::After,
@@ -96,7 +96,7 @@ const SPECS: [Spec; 16] = [
     },
     Spec {
         name: "ack.waits",
-        kind: Kind::Times { min: 100, max: DAY, most: crate::core::ack::Schedule::MAX },
+        kind: SettingType::Times { min: 100, max: DAY, most: crate::core::ack::Schedule::MAX },
         default: Value::Times(Cow::Borrowed(&[30_000, 60_000, 120_000])),
         variable: "SWARM_ACK_WAITS",
         part: Part::Whole,
@@ -105,7 +105,7 @@ const SPECS: [Spec; 16] = [
     },
     Spec {
         name: "ack.escalate",
-        kind: Kind::Word(&["sender", "all"]),
+        kind: SettingType::Word(&["sender", "all"]),
         default: Value::Word("sender"),
         variable: "SWARM_ACK_ESCALATE",
         part: Part::Whole,
@@ -114,7 +114,7 @@ const SPECS: [Spec; 16] = [
     },
     Spec {
         name: "delivery.quiet",
-        kind: Kind::Time { min: 1000, max: 600_000, zero: Some("at once") },
+        kind: SettingType::Time { min: 1000, max: 600_000, zero: Some("at once") },
         default: Value::Number(3000),
         variable: "SWARM_QUIET",
         part: Part::Whole,
@@ -123,7 +123,7 @@ const SPECS: [Spec; 16] = [
     },
     Spec {
         name: "delivery.held_notice",
-        kind: Kind::Time { min: 100, max: DAY, zero: None },
+        kind: SettingType::Time { min: 100, max: DAY, zero: None },
         default: Value::Number(300_000),
         variable: "SWARM_HELD_NOTICE",
         part: Part::Whole,
@@ -132,7 +132,7 @@ const SPECS: [Spec; 16] = [
     },
     Spec {
         name: "delivery.carriers",
-        kind: Kind::Words(&Carrier::WORDS),
+        kind: SettingType::Words(&Carrier::WORDS),
         default: Value::Words(Cow::Borrowed(&Carrier::WORDS)),
         variable: "SWARM_CARRIERS",
         part: Part::Whole,
@@ -141,7 +141,7 @@ const SPECS: [Spec; 16] = [
     },
     Spec {
         name: "hooks.enforce",
-        kind: Kind::Word(&["deny", "warn", "off"]),
+        kind: SettingType::Word(&["deny", "warn", "off"]),
         default: Value::Word("deny"),
         variable: "SWARM_ENFORCE",
         part: Part::Whole,
@@ -150,7 +150,7 @@ const SPECS: [Spec; 16] = [
     },
     Spec {
         name: "hooks.tree",
-        kind: Kind::Word(&["deny", "warn", "off"]),
+        kind: SettingType::Word(&["deny", "warn", "off"]),
         default: Value::Word("deny"),
         variable: "SWARM_TREE",
         part: Part::Whole,
@@ -159,7 +159,7 @@ const SPECS: [Spec; 16] = [
     },
     Spec {
         name: "lease.ttl",
-        kind: Kind::Time { min: 1000, max: DAY, zero: None },
+        kind: SettingType::Time { min: 1000, max: DAY, zero: None },
         default: Value::Number(900_000),
         variable: "SWARM_LEASE_TTL",
         part: Part::Whole,
@@ -168,7 +168,7 @@ const SPECS: [Spec; 16] = [
     },
     Spec {
         name: "mail.keep_read",
-        kind: Kind::Time { min: 1000, max: 3650 * DAY, zero: Some("for ever") },
+        kind: SettingType::Time { min: 1000, max: 3650 * DAY, zero: Some("for ever") },
         default: Value::Number(30 * DAY),
         variable: "SWARM_KEEP_READ",
         part: Part::Whole,
@@ -177,7 +177,7 @@ const SPECS: [Spec; 16] = [
     },
     Spec {
         name: "coord.auto",
-        kind: Kind::Switch,
+        kind: SettingType::Switch,
         default: Value::Switch(false),
         variable: "SWARM_COORD_AUTO",
         part: Part::Whole,
@@ -186,7 +186,7 @@ const SPECS: [Spec; 16] = [
     },
     Spec {
         name: "status.icons",
-        kind: Kind::Word(&["unicode", "ascii"]),
+        kind: SettingType::Word(&["unicode", "ascii"]),
         default: Value::Word("unicode"),
         variable: "SWARM_ICONS",
         part: Part::Whole,
@@ -195,7 +195,7 @@ const SPECS: [Spec; 16] = [
     },
     Spec {
         name: "human.popup",
-        kind: Kind::Word(&["off", "urgent"]),
+        kind: SettingType::Word(&["off", "urgent"]),
         default: Value::Word("off"),
         variable: "SWARM_POPUP",
         part: Part::Whole,
@@ -204,7 +204,7 @@ const SPECS: [Spec; 16] = [
     },
     Spec {
         name: "team.paths",
-        kind: Kind::Globs { most: 64 },
+        kind: SettingType::Globs { most: 64 },
         default: Value::Globs(Cow::Borrowed(&[])),
         variable: "SWARM_TEAM_PATHS",
         part: Part::Whole,
@@ -213,7 +213,7 @@ const SPECS: [Spec; 16] = [
     },
     Spec {
         name: "team.offline",
-        kind: Kind::Word(&["deny", "warn"]),
+        kind: SettingType::Word(&["deny", "warn"]),
         default: Value::Word("deny"),
         variable: "SWARM_TEAM_OFFLINE",
         part: Part::Whole,
@@ -282,9 +282,9 @@ impl Rule {
     }
 
     /// Whether a project may replace `yours` by `its`.
-    pub fn allows(self, kind: Kind, yours: &Value, its: &Value) -> bool {
+    pub fn allows(self, kind: SettingType, yours: &Value, its: &Value) -> bool {
         let unbounded = |n: u64| if n == 0 { u64::MAX } else { n };
-        let forever = matches!(kind, Kind::Time { zero: Some("for ever"), .. });
+        let forever = matches!(kind, SettingType::Time { zero: Some("for ever"), .. });
         match (self, yours, its) {
             (Rule::Free, ..) => true,
             (Rule::Fewer, Value::Words(yours), Value::Words(its)) => {
@@ -299,7 +299,7 @@ impl Rule {
                 its.len() <= yours.len() && its.iter().zip(yours.iter()).all(|(its, yours)| its >= yours)
             }
             (Rule::Earlier, Value::Word(yours), Value::Word(its)) => match kind {
-                Kind::Word(words) => {
+                SettingType::Word(words) => {
                     let place = |word: &str| words.iter().position(|w| *w == word);
                     place(its) <= place(yours)
                 }
@@ -388,7 +388,7 @@ mod tests {
         for rule in [Rule::Fewer, Rule::Longer, Rule::Rarer, Rule::Earlier] {
             assert!(!rule.allows(words, &number, &word), "{rule:?}");
         }
-        assert!(!Rule::Earlier.allows(Kind::Switch, &word, &word));
+        assert!(!Rule::Earlier.allows(SettingType::Switch, &word, &word));
         assert!(Rule::Free.allows(words, &number, &word));
     }
 }

@@ -13,6 +13,6 @@ pub mod value;
 
 pub use file::{Layer, Problem, Setting, Source};
 pub use key::{Key, Rule, Spec};
-pub use resolve::{Config, Entry};
+pub use resolve::{Config, ResolvedSetting};
 pub use settings::{Escalate, Settings};
-pub use value::{Kind, Value};
+pub use value::{SettingType, Value};

@@ -6,7 +6,7 @@ use super::value::Value;
 
 /// The value in effect of a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct ResolvedSetting {
     /// Which.
     pub key: Key,
     /// Its value.
@@ -20,7 +20,7 @@ pub struct Entry {
 /// All settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    entries: Vec<Entry>,
+    entries: Vec<ResolvedSetting>,
     /// What is wrong in the sources.
     pub problems: Vec<Problem>,
     /// What a project's file asks for and is not given: right in itself.
@@ -32,20 +32,20 @@ impl Config {
     pub fn resolve(layers: Vec<Layer>) -> Self {
         let default = |key: Key| {
             let value = key.spec().default.clone();
-            Entry { key, value, source: Source::Default, place: String::new() }
+            ResolvedSetting { key, value, source: Source::Default, place: String::new() }
         };
         let entries = Key::ALL.into_iter().map(default).collect();
         let mut config = Self { entries, problems: Vec::new(), ignored: Vec::new() };
         for layer in layers {
             config.problems.extend(layer.problems);
             for Setting { key, value, place } in layer.settings {
-                config.take(Entry { key, value, source: layer.source, place });
+                config.take(ResolvedSetting { key, value, source: layer.source, place });
             }
         }
         config
     }
 
-    fn take(&mut self, new: Entry) {
+    fn take(&mut self, new: ResolvedSetting) {
         let spec = new.key.spec();
         let Some(old) = self.entries.get_mut(new.key as usize) else { return };
         if new.source != Source::Project || spec.rule.allows(spec.kind, &old.value, &new.value) {
@@ -67,7 +67,7 @@ impl Config {
     }
 
     /// The entries, in the order of the keys.
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[ResolvedSetting] {
         &self.entries
     }
 

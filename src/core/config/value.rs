@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 /// The type of a setting, with its bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum SettingType {
     /// A whole number.
     Count {
         /// The smallest.
@@ -62,39 +62,39 @@ pub enum Value {
     Switch(bool),
 }
 
-impl Kind {
+impl SettingType {
     /// Reads a value. The error completes "KEY must be".
     pub fn parse(self, text: &str) -> Result<Value, String> {
         let text = text.trim();
         let read = match self {
-            Kind::Count { min, max } => {
+            SettingType::Count { min, max } => {
                 text.parse().ok().filter(|n| (min..=max).contains(n)).map(Value::Number)
             }
-            Kind::Time { min, max, zero } => {
+            SettingType::Time { min, max, zero } => {
                 let good = |ms: &u64| (min..=max).contains(ms) || (*ms == 0 && zero.is_some());
                 span::parse(text).filter(good).map(Value::Number)
             }
-            Kind::Times { min, max, most } => {
+            SettingType::Times { min, max, most } => {
                 let times: Option<Vec<u64>> = text.split(',').map(span::parse).collect();
                 times
                     .filter(|t| t.len() <= most && t.iter().all(|ms| (min..=max).contains(ms)))
                     .map(|t| Value::Times(t.into()))
             }
-            Kind::Globs { most } => {
+            SettingType::Globs { most } => {
                 let globs: Vec<String> =
                     text.split(',').map(|g| g.trim().to_owned()).filter(|g| !g.is_empty()).collect();
-                let good = |glob: &String| PathPattern::team(lease::Kind::Glob, glob).is_ok();
+                let good = |glob: &String| PathPattern::team(lease::PathKind::Glob, glob).is_ok();
                 Some(globs).filter(|g| g.len() <= most && g.iter().all(good)).map(|g| Value::Globs(g.into()))
             }
-            Kind::Word(words) => words.iter().find(|w| **w == text).map(|w| Value::Word(w)),
-            Kind::Words(words) => {
+            SettingType::Word(words) => words.iter().find(|w| **w == text).map(|w| Value::Word(w)),
+            SettingType::Words(words) => {
                 let known = |text: &str| words.iter().find(|w| **w == text.trim()).copied();
                 let all: Option<Vec<&'static str>> = text.split(',').map(known).collect();
                 let once =
                     |all: &Vec<&'static str>| all.iter().enumerate().all(|(n, w)| !all[..n].contains(w));
                 all.filter(once).map(|all| Value::Words(all.into()))
             }
-            Kind::Switch => match text {
+            SettingType::Switch => match text {
                 "true" | "on" | "yes" | "1" => Some(Value::Switch(true)),
                 "false" | "off" | "no" | "0" => Some(Value::Switch(false)),
                 _ => None,
@@ -112,14 +112,23 @@ impl Kind {
             _ => None,
         };
         let text = match (self, value) {
-            (Kind::Switch, toml_edit::Value::Boolean(b)) => return Ok(Value::Switch(*b.value())),
-            (Kind::Count { .. }, toml_edit::Value::Integer(_))
-            | (Kind::Word(_), toml_edit::Value::String(_)) => text(value),
-            (Kind::Times { .. } | Kind::Words(_) | Kind::Globs { .. }, toml_edit::Value::Array(all)) => {
-                all.iter().map(text).collect::<Option<Vec<_>>>().map(|all| all.join(","))
+            (SettingType::Switch, toml_edit::Value::Boolean(b)) => return Ok(Value::Switch(*b.value())),
+            (SettingType::Count { .. }, toml_edit::Value::Integer(_))
+            | (SettingType::Word(_), toml_edit::Value::String(_)) => text(value),
+            (
+                SettingType::Times { .. } | SettingType::Words(_) | SettingType::Globs { .. },
+                toml_edit::Value::Array(all),
+            ) => all.iter().map(text).collect::<Option<Vec<_>>>().map(|all| all.join(",")),
+            (
+                SettingType::Switch
+                | SettingType::Count { .. }
+                | SettingType::Word(_)
+                | SettingType::Globs { .. },
+                _,
+            ) => None,
+            (SettingType::Time { .. } | SettingType::Times { .. } | SettingType::Words(_), value) => {
+                text(value)
             }
-            (Kind::Switch | Kind::Count { .. } | Kind::Word(_) | Kind::Globs { .. }, _) => None,
-            (Kind::Time { .. } | Kind::Times { .. } | Kind::Words(_), value) => text(value),
         };
         text.ok_or_else(|| self.describe()).and_then(|text| self.parse(&text))
     }
@@ -128,30 +137,30 @@ impl Kind {
     pub fn describe(self) -> String {
         let span = |min, max| format!("{} to {}", span::exact(min), span::exact(max));
         match self {
-            Kind::Count { min, max } => format!("a number from {min} to {max}"),
-            Kind::Time { min, max, zero } => {
+            SettingType::Count { min, max } => format!("a number from {min} to {max}"),
+            SettingType::Time { min, max, zero } => {
                 let or = zero.map(|meaning| format!(", or 0: {meaning}")).unwrap_or_default();
                 format!("a time from {}{or}", span(min, max))
             }
-            Kind::Times { min, max, most } => format!("1 to {most} times from {}", span(min, max)),
-            Kind::Globs { most } => {
+            SettingType::Times { min, max, most } => format!("1 to {most} times from {}", span(min, max)),
+            SettingType::Globs { most } => {
                 format!("at most {most} globs of * and **, relative to the project's root")
             }
-            Kind::Word(words) => match words {
+            SettingType::Word(words) => match words {
                 [words @ .., last] if !words.is_empty() => format!("{} or {last}", words.join(", ")),
                 _ => words.join(", "),
             },
-            Kind::Words(words) => {
+            SettingType::Words(words) => {
                 format!("one or more of {}, in the order in which they are tried", words.join(", "))
             }
-            Kind::Switch => "true or false".to_owned(),
+            SettingType::Switch => "true or false".to_owned(),
         }
     }
 
     /// A value as people write it.
     pub fn text(self, value: &Value) -> String {
         match (self, value) {
-            (Kind::Time { .. }, Value::Number(ms)) => span::exact(*ms),
+            (SettingType::Time { .. }, Value::Number(ms)) => span::exact(*ms),
             (_, Value::Number(n)) => n.to_string(),
             (_, Value::Times(all)) => all.iter().map(|ms| span::exact(*ms)).collect::<Vec<_>>().join(","),
             (_, Value::Globs(all)) => all.join(","),
@@ -164,7 +173,7 @@ impl Kind {
     /// A value as a file holds it.
     pub fn toml(self, value: &Value) -> toml_edit::Value {
         match (self, value) {
-            (Kind::Count { .. }, Value::Number(n)) => i64::try_from(*n).unwrap_or(i64::MAX).into(),
+            (SettingType::Count { .. }, Value::Number(n)) => i64::try_from(*n).unwrap_or(i64::MAX).into(),
             (_, Value::Switch(on)) => (*on).into(),
             (_, Value::Times(all)) => all.iter().map(|ms| span::exact(*ms)).collect(),
             (_, Value::Words(words)) => words.iter().copied().collect(),
@@ -180,7 +189,7 @@ impl Kind {
             if ms.is_multiple_of(1000) { (ms / 1000).into() } else { (ms as f64 / 1000.0).into() }
         };
         match (self, value) {
-            (Kind::Time { .. }, Value::Number(ms)) => seconds(*ms),
+            (SettingType::Time { .. }, Value::Number(ms)) => seconds(*ms),
             (_, Value::Number(n)) => (*n).into(),
             (_, Value::Times(all)) => all.iter().map(|ms| seconds(*ms)).collect(),
             (_, Value::Globs(all)) => all.to_vec().into(),
@@ -197,19 +206,19 @@ mod tests {
 
     #[test]
     fn bounds_hold_at_their_edges() {
-        let time = Kind::Time { min: 1000, max: 60_000, zero: Some("never") };
+        let time = SettingType::Time { min: 1000, max: 60_000, zero: Some("never") };
         for (text, good) in
             [("0", true), ("0.999", false), ("1s", true), ("1m", true), ("61s", false), ("", false)]
         {
             assert_eq!(time.parse(text).is_ok(), good, "{text}");
         }
-        let times = Kind::Times { min: 1, max: 10, most: 2 };
+        let times = SettingType::Times { min: 1, max: 10, most: 2 };
         for (text, good) in
             [("1ms", true), ("1ms,2ms", true), ("1ms,2ms,3ms", false), ("1ms,", false), ("", false)]
         {
             assert_eq!(times.parse(text).is_ok(), good, "{text}");
         }
-        let count = Kind::Count { min: 0, max: 5 };
+        let count = SettingType::Count { min: 0, max: 5 };
         for (text, good) in [("5", true), ("6", false), ("-1", false), ("1.0", false)] {
             assert_eq!(count.parse(text).is_ok(), good, "{text}");
         }
@@ -220,20 +229,22 @@ mod tests {
         for (text, on) in
             [("true", true), ("on", true), ("yes", true), ("1", true), (" no ", false), ("0", false)]
         {
-            assert_eq!(Kind::Switch.parse(text), Ok(Value::Switch(on)), "{text}");
+            assert_eq!(SettingType::Switch.parse(text), Ok(Value::Switch(on)), "{text}");
         }
-        assert_eq!(Kind::Switch.parse("maybe"), Err("true or false".into()));
-        let words = Kind::Word(&["deny", "warn"]);
+        assert_eq!(SettingType::Switch.parse("maybe"), Err("true or false".into()));
+        let words = SettingType::Word(&["deny", "warn"]);
         assert_eq!(words.parse("warn"), Ok(Value::Word("warn")));
         assert_eq!(words.parse("Warn"), Err("deny or warn".into()));
-        assert_eq!(Kind::Word(&["only"]).describe(), "only");
+        assert_eq!(SettingType::Word(&["only"]).describe(), "only");
     }
 
     #[test]
     fn a_value_of_a_file_has_the_type_of_its_key() {
-        let (time, times) =
-            (Kind::Time { min: 0, max: 100_000, zero: None }, Kind::Times { min: 0, max: 100_000, most: 3 });
-        let (count, words) = (Kind::Count { min: 0, max: 9 }, Kind::Word(&["a", "1"]));
+        let (time, times) = (
+            SettingType::Time { min: 0, max: 100_000, zero: None },
+            SettingType::Times { min: 0, max: 100_000, most: 3 },
+        );
+        let (count, words) = (SettingType::Count { min: 0, max: 9 }, SettingType::Word(&["a", "1"]));
         for (kind, text, value) in [
             (time, "\"1m\"", Some(Value::Number(60_000))),
             (time, "30", Some(Value::Number(30_000))),
@@ -246,14 +257,14 @@ mod tests {
             (count, "\"7\"", None),
             (words, "\"1\"", Some(Value::Word("1"))),
             (words, "1", None),
-            (Kind::Switch, "true", Some(Value::Switch(true))),
-            (Kind::Switch, "\"true\"", None),
-            (Kind::Words(&["a", "b"]), "[\"b\", \"a\"]", Some(Value::Words(vec!["b", "a"].into()))),
-            (Kind::Words(&["a", "b"]), "\"a,b\"", Some(Value::Words(vec!["a", "b"].into()))),
-            (Kind::Words(&["a", "b"]), "[\"a\", \"a\"]", None),
-            (Kind::Words(&["a", "b"]), "[\"c\"]", None),
-            (Kind::Words(&["a", "b"]), "[]", None),
-            (Kind::Words(&["a", "b"]), "[1]", None),
+            (SettingType::Switch, "true", Some(Value::Switch(true))),
+            (SettingType::Switch, "\"true\"", None),
+            (SettingType::Words(&["a", "b"]), "[\"b\", \"a\"]", Some(Value::Words(vec!["b", "a"].into()))),
+            (SettingType::Words(&["a", "b"]), "\"a,b\"", Some(Value::Words(vec!["a", "b"].into()))),
+            (SettingType::Words(&["a", "b"]), "[\"a\", \"a\"]", None),
+            (SettingType::Words(&["a", "b"]), "[\"c\"]", None),
+            (SettingType::Words(&["a", "b"]), "[]", None),
+            (SettingType::Words(&["a", "b"]), "[1]", None),
         ] {
             let read = kind.parse_toml(&text.parse().unwrap());
             assert_eq!(read, value.ok_or_else(|| kind.describe()), "{kind:?} {text}");
@@ -262,22 +273,24 @@ mod tests {
 
     #[test]
     fn a_value_is_written_for_people_files_and_scripts() {
-        let (time, times) =
-            (Kind::Time { min: 0, max: 100_000, zero: None }, Kind::Times { min: 0, max: 100_000, most: 3 });
+        let (time, times) = (
+            SettingType::Time { min: 0, max: 100_000, zero: None },
+            SettingType::Times { min: 0, max: 100_000, most: 3 },
+        );
         for (kind, value, text, toml, json) in [
             (time, Value::Number(90_000), "90s", "\"90s\"", "90"),
             (time, Value::Number(1_500), "1500ms", "\"1500ms\"", "1.5"),
             (times, Value::Times(vec![500, 60_000].into()), "500ms,1m", "[\"500ms\", \"1m\"]", "[0.5,60]"),
-            (Kind::Count { min: 0, max: 9 }, Value::Number(7), "7", "7", "7"),
-            (Kind::Word(&["a"]), Value::Word("a"), "a", "\"a\"", "\"a\""),
+            (SettingType::Count { min: 0, max: 9 }, Value::Number(7), "7", "7", "7"),
+            (SettingType::Word(&["a"]), Value::Word("a"), "a", "\"a\"", "\"a\""),
             (
-                Kind::Words(&["a", "b"]),
+                SettingType::Words(&["a", "b"]),
                 Value::Words(vec!["b", "a"].into()),
                 "b,a",
                 "[\"b\", \"a\"]",
                 "[\"b\",\"a\"]",
             ),
-            (Kind::Switch, Value::Switch(true), "true", "true", "true"),
+            (SettingType::Switch, Value::Switch(true), "true", "true", "true"),
         ] {
             let written = (kind.text(&value), kind.toml(&value).to_string(), kind.json(&value).to_string());
             assert_eq!(written, (text.into(), toml.into(), json.into()));

@@ -2,7 +2,7 @@
 
 use super::document::{Document, Item, List, Row, Section, Table, slug};
 use super::rows::{self, Columns, WORK, Work};
-use super::{Refused, Text, date};
+use super::{CoordRefusal, Text, date};
 use crate::core::name::Name;
 use std::ops::Range;
 
@@ -50,7 +50,7 @@ pub struct Change {
 }
 
 /// Decides what `action` makes of the section `asked` of `text`.
-pub fn change(text: &str, asked: &str, action: &Action) -> Result<Change, Refused> {
+pub fn change(text: &str, asked: &str, action: &Action) -> Result<Change, CoordRefusal> {
     let document = Document::parse(text);
     let section = document.find(asked)?;
     let draft = Draft::new(text, &document)?;
@@ -120,9 +120,9 @@ pub(super) struct Draft<'t> {
 impl<'t> Draft<'t> {
     /// Refuses a document with lines that end in a carriage return alone: Markdown knows them, and nearly nothing else does,
     /// so an edit by lines would join what is apart.
-    pub(super) fn new(text: &'t str, document: &'t Document) -> Result<Self, Refused> {
+    pub(super) fn new(text: &'t str, document: &'t Document) -> Result<Self, CoordRefusal> {
         if let Some((at, _)) = text.match_indices('\r').find(|(at, _)| !text[at + 1..].starts_with('\n')) {
-            return Err(Refused::LineEnd { line: text[..at].matches('\n').count() + 1 });
+            return Err(CoordRefusal::LineEnd { line: text[..at].matches('\n').count() + 1 });
         }
         let (lines, crlf) = (text.matches('\n').count(), text.matches("\r\n").count());
         Ok(Self { text, document, eol: if crlf * 2 > lines { "\r\n" } else { "\n" } })
@@ -242,33 +242,33 @@ impl<'t> Draft<'t> {
     }
 
     /// `None`: it is ticked already.
-    fn done(&self, section: &Section, matching: &str) -> Result<Option<Splice>, Refused> {
+    fn done(&self, section: &Section, matching: &str) -> Result<Option<Splice>, CoordRefusal> {
         let wanted = matching.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
         if wanted.is_empty() {
-            return Err(Refused::Text("it is empty".into()));
+            return Err(CoordRefusal::Text("it is empty".into()));
         }
-        let items = section.lists.iter().flat_map(|l| &l.items).map(Entry::Item);
-        let rows = section.tables.iter().flat_map(|t| &t.rows).map(Entry::Row);
-        let (open, ticked): (Vec<_>, Vec<_>) = items.chain(rows).partition(Entry::is_open);
-        let exact: Vec<&Entry<'_>> = open.iter().filter(|e| e.is(&wanted)).collect();
+        let items = section.lists.iter().flat_map(|l| &l.items).map(OpenEntry::Item);
+        let rows = section.tables.iter().flat_map(|t| &t.rows).map(OpenEntry::Row);
+        let (open, ticked): (Vec<_>, Vec<_>) = items.chain(rows).partition(OpenEntry::is_open);
+        let exact: Vec<&OpenEntry<'_>> = open.iter().filter(|e| e.is(&wanted)).collect();
         let fits = if exact.len() == 1 { exact } else { open.iter().filter(|e| e.has(&wanted)).collect() };
         match fits[..] {
-            [Entry::Item(Item { task: Some((at, _)), range, .. })] => {
+            [OpenEntry::Item(Item { task: Some((at, _)), range, .. })] => {
                 let (before, after) = (&self.text[range.start..at.start], &self.text[at.end..range.end]);
                 let line = format!("{before}[x]{after}");
                 let line = line.trim().lines().next().unwrap_or_default().to_owned();
                 Ok(Some(Splice { at: at.clone(), with: "[x]".into(), line, proof: Proof::Outline }))
             }
-            [Entry::Item(Item { range, .. }) | Entry::Row(Row { range, .. })] => {
+            [OpenEntry::Item(Item { range, .. }) | OpenEntry::Row(Row { range, .. })] => {
                 Ok(Some(self.remove(range.clone())))
             }
             [] if ticked.iter().any(|e| e.has(&wanted)) => Ok(None),
-            [] => Err(Refused::NoItem {
+            [] => Err(CoordRefusal::NoItem {
                 asked: matching.to_owned(),
                 title: section.title.clone(),
-                open: open.iter().map(Entry::text).collect(),
+                open: open.iter().map(OpenEntry::text).collect(),
             }),
-            _ => Err(Refused::SeveralItems {
+            _ => Err(CoordRefusal::SeveralItems {
                 asked: matching.to_owned(),
                 items: fits.iter().map(|e| (e.line(), e.text())).collect(),
             }),
@@ -276,8 +276,8 @@ impl<'t> Draft<'t> {
     }
 
     /// The document with `splice` in it, if that changes nothing but `section` and does what it is to do.
-    pub(super) fn apply(&self, section: &Section, splice: &Splice) -> Result<String, Refused> {
-        let refused = || Refused::Structure { title: section.title.clone() };
+    pub(super) fn apply(&self, section: &Section, splice: &Splice) -> Result<String, CoordRefusal> {
+        let refused = || CoordRefusal::Structure { title: section.title.clone() };
         let (before, after) = (&self.text[..splice.at.start], &self.text[splice.at.end..]);
         let text = format!("{before}{}{after}", splice.with);
         let old = &self.document.sections;
@@ -318,37 +318,37 @@ fn proof_of(said: &str) -> Proof {
 }
 
 /// What can be done with: an item or a row.
-enum Entry<'d> {
+enum OpenEntry<'d> {
     Item(&'d Item),
     Row(&'d Row),
 }
 
-impl Entry<'_> {
+impl OpenEntry<'_> {
     fn is_open(&self) -> bool {
         match self {
-            Entry::Item(item) => item.task.as_ref().is_none_or(|(_, ticked)| !ticked),
-            Entry::Row(_) => true,
+            OpenEntry::Item(item) => item.task.as_ref().is_none_or(|(_, ticked)| !ticked),
+            OpenEntry::Row(_) => true,
         }
     }
 
     fn line(&self) -> usize {
         match self {
-            Entry::Item(item) => item.line,
-            Entry::Row(row) => row.line,
+            OpenEntry::Item(item) => item.line,
+            OpenEntry::Row(row) => row.line,
         }
     }
 
     fn text(&self) -> String {
         match self {
-            Entry::Item(item) => item.text.clone(),
-            Entry::Row(row) => row.cells.join(" | "),
+            OpenEntry::Item(item) => item.text.clone(),
+            OpenEntry::Row(row) => row.cells.join(" | "),
         }
     }
 
     /// Whether that is all it says, or all that one of its cells says.
     fn is(&self, wanted: &str) -> bool {
         match self {
-            Entry::Item(item) => {
+            OpenEntry::Item(item) => {
                 let text = item.text.to_lowercase();
                 // Without who added it, and when.
                 text == wanted
@@ -356,7 +356,7 @@ impl Entry<'_> {
                         .strip_prefix(wanted)
                         .is_some_and(|rest| rest.starts_with(" (") && !rest[2..].contains('('))
             }
-            Entry::Row(row) => row.cells.iter().any(|cell| cell.to_lowercase() == wanted),
+            OpenEntry::Row(row) => row.cells.iter().any(|cell| cell.to_lowercase() == wanted),
         }
     }
 

@@ -3,7 +3,7 @@
 //! A section reaches from its heading to the next heading of any level. Headings, lists and tables within quotes and
 //! list items belong to these, not to the document's structure.
 
-use super::Refused;
+use super::CoordRefusal;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use std::ops::Range;
 
@@ -90,7 +90,7 @@ impl Document {
 
     /// The section called `asked`: by its whole name, else by the beginning of it or of a word in it. Case and punctuation
     /// do not count.
-    pub fn find(&self, asked: &str) -> Result<&Section, Refused> {
+    pub fn find(&self, asked: &str) -> Result<&Section, CoordRefusal> {
         let wanted = slug(asked);
         let fits: [fn(&str, &str) -> bool; 3] = [
             |slug, wanted| slug == wanted,
@@ -107,20 +107,20 @@ impl Document {
                 [] => {}
                 [section] => return Ok(section),
                 [first, ..] if found.iter().all(|s| slug(&s.title) == slug(&first.title)) => {
-                    return Err(Refused::Duplicate {
+                    return Err(CoordRefusal::Duplicate {
                         title: first.title.clone(),
                         lines: found.iter().map(|s| s.line).collect(),
                     });
                 }
                 _ => {
-                    return Err(Refused::Unclear {
+                    return Err(CoordRefusal::Unclear {
                         asked: asked.to_owned(),
                         titles: found.iter().map(|s| s.title.clone()).collect(),
                     });
                 }
             }
         }
-        Err(Refused::Missing {
+        Err(CoordRefusal::Missing {
             asked: asked.to_owned(),
             known: self.sections.iter().map(|s| s.title.clone()).collect(),
         })

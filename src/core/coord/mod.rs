@@ -14,7 +14,7 @@ pub mod text;
 
 pub use change::{Action, Change, change};
 pub use document::{Document, Item, List, Section, Table};
-pub use refused::Refused;
+pub use refused::CoordRefusal;
 pub use rows::{AutoRow, Work, auto_rows};
 pub use template::TEMPLATE;
 pub use text::Text;

@@ -9,7 +9,7 @@ const LISTED: usize = 20;
 
 /// Why nothing was changed. Texts in it are as they stand in the document: [`fmt::Display`] escapes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refused {
+pub enum CoordRefusal {
     /// No section has that name.
     Missing {
         /// The name asked for.
@@ -61,7 +61,7 @@ pub enum Refused {
     },
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for CoordRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let list = |texts: &[String]| {
             let shown: Vec<String> = texts.iter().take(LISTED).map(|t| escape::short(t, 80)).collect();
@@ -70,13 +70,13 @@ impl fmt::Display for Refused {
         };
         let short = |text: &str| escape::short(text, 60);
         match self {
-            Refused::Missing { asked, known } if known.is_empty() => {
+            CoordRefusal::Missing { asked, known } if known.is_empty() => {
                 write!(f, "there is no section '{}': the document has no headings", short(asked))
             }
-            Refused::Missing { asked, known } => {
+            CoordRefusal::Missing { asked, known } => {
                 write!(f, "there is no section '{}'; there are: {}", short(asked), list(known))
             }
-            Refused::Duplicate { title, lines } => {
+            CoordRefusal::Duplicate { title, lines } => {
                 let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
                 write!(
                     f,
@@ -85,13 +85,13 @@ impl fmt::Display for Refused {
                     lines.join(" and ")
                 )
             }
-            Refused::Unclear { asked, titles } => {
+            CoordRefusal::Unclear { asked, titles } => {
                 write!(f, "'{}' could be any of these sections: {}", short(asked), list(titles))
             }
-            Refused::NoItem { asked, title, open } if open.is_empty() => {
+            CoordRefusal::NoItem { asked, title, open } if open.is_empty() => {
                 write!(f, "'{}' is not in {}: it has no open items", short(asked), short(title))
             }
-            Refused::NoItem { asked, title, open } => {
+            CoordRefusal::NoItem { asked, title, open } => {
                 write!(
                     f,
                     "no open item in {} contains '{}'; there are: {}",
@@ -100,17 +100,17 @@ impl fmt::Display for Refused {
                     list(open)
                 )
             }
-            Refused::SeveralItems { asked, items } => {
+            CoordRefusal::SeveralItems { asked, items } => {
                 let items: Vec<String> =
                     items.iter().map(|(line, text)| format!("line {line}: {text}")).collect();
                 write!(f, "'{}' fits several, give more of the text: {}", short(asked), list(&items))
             }
-            Refused::Text(why) => write!(f, "the text is refused: {why}"),
-            Refused::LineEnd { line } => write!(
+            CoordRefusal::Text(why) => write!(f, "the text is refused: {why}"),
+            CoordRefusal::LineEnd { line } => write!(
                 f,
                 "line {line} has a carriage return without a line feed behind it; save the document with LF or CRLF line endings"
             ),
-            Refused::Structure { title } => write!(
+            CoordRefusal::Structure { title } => write!(
                 f,
                 "this would change more than {}: the text begins a heading, a list, a code block or a comment, or the section ends in one that is not closed; change the text, or repair the document",
                 short(title)
@@ -119,10 +119,10 @@ impl fmt::Display for Refused {
     }
 }
 
-impl std::error::Error for Refused {}
+impl std::error::Error for CoordRefusal {}
 
-impl From<Refused> for Refusal {
-    fn from(refused: Refused) -> Self {
+impl From<CoordRefusal> for Refusal {
+    fn from(refused: CoordRefusal) -> Self {
         Self::Usage(refused.to_string())
     }
 }
@@ -137,42 +137,42 @@ mod tests {
         let (asked, title) = ("x\u{1b}".to_owned(), "Goals".to_owned());
         for (refused, told) in [
             (
-                Refused::Missing { asked: asked.clone(), known: vec![] },
+                CoordRefusal::Missing { asked: asked.clone(), known: vec![] },
                 "there is no section 'x\\u{1b}': the document has no headings",
             ),
             (
-                Refused::Missing { asked: asked.clone(), known: texts(2) },
+                CoordRefusal::Missing { asked: asked.clone(), known: texts(2) },
                 "there is no section 'x\\u{1b}'; there are: t0, t1",
             ),
             (
-                Refused::Unclear { asked: asked.clone(), titles: texts(2) },
+                CoordRefusal::Unclear { asked: asked.clone(), titles: texts(2) },
                 "could be any of these sections: t0, t1",
             ),
             (
-                Refused::Duplicate { title: title.clone(), lines: vec![3, 9] },
+                CoordRefusal::Duplicate { title: title.clone(), lines: vec![3, 9] },
                 "the heading 'Goals' exists more than once, on lines 3 and 9",
             ),
             (
-                Refused::NoItem { asked: asked.clone(), title: title.clone(), open: vec![] },
+                CoordRefusal::NoItem { asked: asked.clone(), title: title.clone(), open: vec![] },
                 "'x\\u{1b}' is not in Goals: it has no open items",
             ),
             (
-                Refused::NoItem { asked: asked.clone(), title: title.clone(), open: texts(2) },
+                CoordRefusal::NoItem { asked: asked.clone(), title: title.clone(), open: texts(2) },
                 "no open item in Goals contains 'x\\u{1b}'; there are: t0, t1",
             ),
             (
-                Refused::SeveralItems { asked, items: vec![(3, "a".into()), (4, "b".into())] },
+                CoordRefusal::SeveralItems { asked, items: vec![(3, "a".into()), (4, "b".into())] },
                 "line 3: a, line 4: b",
             ),
-            (Refused::LineEnd { line: 7 }, "line 7 has a carriage return"),
-            (Refused::Structure { title }, "would change more than Goals"),
+            (CoordRefusal::LineEnd { line: 7 }, "line 7 has a carriage return"),
+            (CoordRefusal::Structure { title }, "would change more than Goals"),
         ] {
             let shown = refused.to_string();
             assert!(shown.contains(told), "{shown}");
             assert_eq!(Refusal::from(refused), Refusal::Usage(shown));
         }
         for (count, end) in [(20, ", t19"), (21, ", t19, …")] {
-            let told = Refused::Unclear { asked: "t".into(), titles: texts(count) }.to_string();
+            let told = CoordRefusal::Unclear { asked: "t".into(), titles: texts(count) }.to_string();
             assert!(told.ends_with(end), "{told}");
         }
     }

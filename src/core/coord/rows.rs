@@ -2,7 +2,7 @@
 
 use super::change::{Draft, Splice};
 use super::document::{Document, Row, Section, Table, slug};
-use super::{Refused, Text, text};
+use super::{CoordRefusal, Text, text};
 use crate::core::name::Name;
 use std::fmt::Write as _;
 
@@ -133,7 +133,7 @@ pub(super) fn upsert(draft: &Draft<'_>, section: &Section, work: &Work, mark: &s
 
 /// Makes the automatic rows those that `wanted` asks for. Rows without the mark, and so whatever people and agents wrote
 /// themselves, are left alone, and so is a document without that table. `None`: nothing is to be changed.
-pub fn auto_rows(text: &str, wanted: &[AutoRow], since: &str) -> Result<Option<String>, Refused> {
+pub fn auto_rows(text: &str, wanted: &[AutoRow], since: &str) -> Result<Option<String>, CoordRefusal> {
     let mut now = text.to_owned();
     // Each step changes one row, and there are never more steps than rows.
     while let Some(next) = step(&now, wanted, since)? {
@@ -142,7 +142,7 @@ pub fn auto_rows(text: &str, wanted: &[AutoRow], since: &str) -> Result<Option<S
     Ok((now != text).then_some(now))
 }
 
-fn step(text: &str, wanted: &[AutoRow], since: &str) -> Result<Option<String>, Refused> {
+fn step(text: &str, wanted: &[AutoRow], since: &str) -> Result<Option<String>, CoordRefusal> {
     let document = Document::parse(text);
     let mut sections = document.sections.iter().filter(|s| slug(&s.title) == WORK);
     let (Some(section), None) = (sections.next(), sections.next()) else { return Ok(None) };

@@ -97,15 +97,15 @@ fn sections_are_found_by_name_prefix_and_word() {
     }
     let missing = document.find("nonsense").unwrap_err();
     assert!(missing.to_string().contains("Sprint Goals, Current Work, Blocked Items"), "{missing}");
-    assert!(matches!(document.find("co"), Err(Refused::Unclear { .. })));
-    assert!(matches!(document.find("—"), Err(Refused::Missing { .. })));
+    assert!(matches!(document.find("co"), Err(CoordRefusal::Unclear { .. })));
+    assert!(matches!(document.find("—"), Err(CoordRefusal::Missing { .. })));
 }
 
 #[test]
 fn a_heading_that_is_there_twice_is_refused_with_both_lines() {
     let document = "# A\n\n## Goals\n\n```\n## Goals\n```\n\n## goals!\n";
     let refused = change(document, "goals", &add("x")).unwrap_err();
-    assert_eq!(refused, Refused::Duplicate { title: "Goals".into(), lines: vec![3, 9] });
+    assert_eq!(refused, CoordRefusal::Duplicate { title: "Goals".into(), lines: vec![3, 9] });
     assert!(refused.to_string().contains("lines 3 and 9"));
 }
 
@@ -220,21 +220,21 @@ fn a_text_that_would_reach_beyond_its_section_is_refused() {
     let document = "# A\n\n## G\n\ntext\n\n## H\n\n- x\n";
     for bad in ["# B", "```", "<!-- open", "~~~"] {
         let refused = change(document, "g", &set(bad));
-        assert!(matches!(refused, Err(Refused::Structure { .. })), "{bad}: {refused:?}");
+        assert!(matches!(refused, Err(CoordRefusal::Structure { .. })), "{bad}: {refused:?}");
         // At the end there is nothing that it could take away yet.
         assert!(change("# G\n", "g", &set(bad)).is_err(), "{bad}");
         let now = after(document, "g", &add(bad));
         assert_eq!(titles(&now), ["A", "G", "H"]);
     }
     let open = "# G\n\n```\ncode\n";
-    assert!(matches!(change(open, "g", &add("x")), Err(Refused::Structure { .. })));
+    assert!(matches!(change(open, "g", &add("x")), Err(CoordRefusal::Structure { .. })));
 }
 
 #[test]
 fn a_text_that_would_change_what_another_heading_says_is_refused() {
     for document in ["# [a]\n\n## G\n\nold\n", "## G\n\nold\n\n# See [a]\n"] {
         let refused = change(document, "g", &set("[a]: /where"));
-        assert!(matches!(refused, Err(Refused::Structure { .. })), "{refused:?}");
+        assert!(matches!(refused, Err(CoordRefusal::Structure { .. })), "{refused:?}");
         assert!(change(document, "g", &set("[b]: /where")).is_ok());
     }
 }
@@ -264,7 +264,7 @@ fn a_lone_carriage_return_is_refused_and_its_line_told() {
     let text = "# One\n\n# Two\r# Three\n- [ ] a\n";
     assert_eq!(Document::parse(text).sections.len(), 3);
     let action = Action::Done { matching: "a".into() };
-    assert_eq!(change(text, "three", &action), Err(Refused::LineEnd { line: 3 }));
+    assert_eq!(change(text, "three", &action), Err(CoordRefusal::LineEnd { line: 3 }));
     assert!(change(&text.replace('\r', "\r\n"), "three", &action).is_ok());
 }
 
@@ -446,7 +446,7 @@ fn an_edit_of_any_document_changes_the_asked_section_only() {
                 }
             }
             Ok(_) => {}
-            Err(Refused::NoItem { .. } | Refused::SeveralItems { .. }) => refused += 1,
+            Err(CoordRefusal::NoItem { .. } | CoordRefusal::SeveralItems { .. }) => refused += 1,
             Err(why) => panic!("{why}\n{document}"),
         }
     }

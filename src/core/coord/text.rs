@@ -1,6 +1,6 @@
 //! A text for the document: one plain line.
 
-use super::Refused;
+use super::CoordRefusal;
 use crate::core::escape;
 
 /// The longest text, in characters.
@@ -12,21 +12,23 @@ pub struct Text(String);
 
 impl Text {
     /// Checks `text`. White space around it is dropped.
-    pub fn new(text: &str) -> Result<Self, Refused> {
+    pub fn new(text: &str) -> Result<Self, CoordRefusal> {
         let text = text.trim();
         let length = text.chars().count();
         if text.is_empty() {
-            return Err(Refused::Text("it is empty".into()));
+            return Err(CoordRefusal::Text("it is empty".into()));
         }
         if length > MAX_TEXT {
-            return Err(Refused::Text(format!("it has {length} characters, at most {MAX_TEXT} are allowed")));
+            return Err(CoordRefusal::Text(format!(
+                "it has {length} characters, at most {MAX_TEXT} are allowed"
+            )));
         }
         let bad = escape::misleading(text).next();
         match bad.map(|(at, c)| (text.get(..at).unwrap_or_default().chars().count(), c)) {
-            Some((at, '\n' | '\r')) => Err(Refused::Text(format!(
+            Some((at, '\n' | '\r')) => Err(CoordRefusal::Text(format!(
                 "it has a line break after {at} characters; only one line is allowed, so put longer text into a file and name the file"
             ))),
-            Some((at, c)) => Err(Refused::Text(format!(
+            Some((at, c)) => Err(CoordRefusal::Text(format!(
                 "it has the character U+{:04X} at position {}: control, bidirectional and invisible characters are refused",
                 u32::from(c),
                 at + 1

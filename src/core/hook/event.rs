@@ -8,7 +8,7 @@ const MAX_PATHS: usize = 64;
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum HookEvent {
     /// A session began, or began again.
     SessionStart,
     /// It ended.
@@ -43,24 +43,24 @@ pub struct Tool {
     pub dir: Option<String>,
 }
 
-impl Event {
+impl HookEvent {
     /// What the hook `name` of `host` says with `input`.
     pub fn parse(host: Host, name: &str, input: &Value) -> Self {
         let text = |key: &str| input.get(key).and_then(Value::as_str).unwrap_or_default();
         match name {
-            "SessionStart" => Event::SessionStart,
-            "SessionEnd" => Event::SessionEnd,
-            "UserPromptSubmit" | "BeforeAgent" => Event::Prompt(text("prompt").to_owned()),
-            "PreToolUse" | "BeforeTool" => Event::BeforeTool(tool(host, input)),
-            "PostToolUse" | "AfterTool" => Event::AfterTool(tool(host, input)),
-            "Stop" | "AfterAgent" => {
-                Event::Stop { again: input.get("stop_hook_active").and_then(Value::as_bool).unwrap_or(false) }
-            }
-            "PermissionRequest" => Event::Dialog,
+            "SessionStart" => HookEvent::SessionStart,
+            "SessionEnd" => HookEvent::SessionEnd,
+            "UserPromptSubmit" | "BeforeAgent" => HookEvent::Prompt(text("prompt").to_owned()),
+            "PreToolUse" | "BeforeTool" => HookEvent::BeforeTool(tool(host, input)),
+            "PostToolUse" | "AfterTool" => HookEvent::AfterTool(tool(host, input)),
+            "Stop" | "AfterAgent" => HookEvent::Stop {
+                again: input.get("stop_hook_active").and_then(Value::as_bool).unwrap_or(false),
+            },
+            "PermissionRequest" => HookEvent::Dialog,
             "Notification" if matches!(text("notification_type"), "permission_prompt" | "ToolPermission") => {
-                Event::Dialog
+                HookEvent::Dialog
             }
-            _ => Event::Other,
+            _ => HookEvent::Other,
         }
     }
 }
@@ -128,8 +128,8 @@ mod tests {
     use serde_json::json;
 
     fn writes(host: Host, event: &str, input: &Value) -> Vec<String> {
-        match Event::parse(host, event, input) {
-            Event::BeforeTool(tool) => tool.writes,
+        match HookEvent::parse(host, event, input) {
+            HookEvent::BeforeTool(tool) => tool.writes,
             other => panic!("{other:?}"),
         }
     }
@@ -163,7 +163,7 @@ mod tests {
         for input in &inputs {
             for event in ["UserPromptSubmit", "PreToolUse", "PostToolUse", "Stop", "Notification", "x"] {
                 for host in Host::ALL {
-                    Event::parse(host, event, input);
+                    HookEvent::parse(host, event, input);
                 }
             }
         }
@@ -178,31 +178,31 @@ mod tests {
         let shell = json!({"tool_name": "Bash"});
         let stop = |again: bool| json!({"stop_hook_active": again});
         for (name, input, event) in [
-            ("SessionStart", json!({}), Event::SessionStart),
-            ("SessionEnd", json!({}), Event::SessionEnd),
-            ("UserPromptSubmit", json!({"prompt": "hi"}), Event::Prompt("hi".into())),
-            ("BeforeAgent", json!({"prompt": "hi"}), Event::Prompt("hi".into())),
-            ("PreToolUse", shell.clone(), Event::BeforeTool(tool())),
-            ("BeforeTool", shell.clone(), Event::BeforeTool(tool())),
-            ("PostToolUse", shell.clone(), Event::AfterTool(tool())),
-            ("AfterTool", shell.clone(), Event::AfterTool(tool())),
-            ("Stop", stop(true), Event::Stop { again: true }),
-            ("AfterAgent", stop(false), Event::Stop { again: false }),
-            ("Stop", json!({}), Event::Stop { again: false }),
-            ("PermissionRequest", json!({}), Event::Dialog),
-            ("Notification", json!({"notification_type": "permission_prompt"}), Event::Dialog),
-            ("Notification", json!({"notification_type": "ToolPermission"}), Event::Dialog),
-            ("Notification", json!({"notification_type": "idle_prompt"}), Event::Other),
-            ("SubagentStop", json!({}), Event::Other),
+            ("SessionStart", json!({}), HookEvent::SessionStart),
+            ("SessionEnd", json!({}), HookEvent::SessionEnd),
+            ("UserPromptSubmit", json!({"prompt": "hi"}), HookEvent::Prompt("hi".into())),
+            ("BeforeAgent", json!({"prompt": "hi"}), HookEvent::Prompt("hi".into())),
+            ("PreToolUse", shell.clone(), HookEvent::BeforeTool(tool())),
+            ("BeforeTool", shell.clone(), HookEvent::BeforeTool(tool())),
+            ("PostToolUse", shell.clone(), HookEvent::AfterTool(tool())),
+            ("AfterTool", shell.clone(), HookEvent::AfterTool(tool())),
+            ("Stop", stop(true), HookEvent::Stop { again: true }),
+            ("AfterAgent", stop(false), HookEvent::Stop { again: false }),
+            ("Stop", json!({}), HookEvent::Stop { again: false }),
+            ("PermissionRequest", json!({}), HookEvent::Dialog),
+            ("Notification", json!({"notification_type": "permission_prompt"}), HookEvent::Dialog),
+            ("Notification", json!({"notification_type": "ToolPermission"}), HookEvent::Dialog),
+            ("Notification", json!({"notification_type": "idle_prompt"}), HookEvent::Other),
+            ("SubagentStop", json!({}), HookEvent::Other),
         ] {
-            assert_eq!(Event::parse(Host::Claude, name, &input), event, "{name} {input}");
+            assert_eq!(HookEvent::parse(Host::Claude, name, &input), event, "{name} {input}");
         }
     }
 
     #[test]
     fn a_shell_tool_tells_its_command_and_where_it_runs() {
-        let told = |host, name, input: &Value| match Event::parse(host, name, input) {
-            Event::BeforeTool(tool) => (tool.command, tool.dir),
+        let told = |host, name, input: &Value| match HookEvent::parse(host, name, input) {
+            HookEvent::BeforeTool(tool) => (tool.command, tool.dir),
             other => panic!("{other:?}"),
         };
         let some = |text: &str| Some(text.to_owned());

@@ -1,6 +1,6 @@
 //! What an agent's hook says, and how it is answered.
 //!
-//! Pure. Each kind of agent has its own words for the same few moments. Here they become one [`Event`], and one
+//! Pure. Each kind of agent has its own words for the same few moments. Here they become one [`HookEvent`], and one
 //! [`Answer`] becomes the JSON that this kind expects. Input is untrusted. Missing, wrong or too large parts are
 //! ignored and never an error, because a hook that fails would disturb its agent.
 
@@ -10,7 +10,7 @@ pub mod event;
 pub mod settings;
 
 pub use answer::Answer;
-pub use event::{Event, Tool};
+pub use event::{HookEvent, Tool};
 
 /// The kinds of agents that have hooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

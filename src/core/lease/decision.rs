@@ -2,7 +2,7 @@
 //!
 //! Plain values. Every outcome is a variant, so no caller can overlook one.
 
-use super::event::Event;
+use super::event::LeaseEvent;
 use super::pattern::PathPattern;
 use super::record::{Counter, Holder, Lease, Mode, Reason, Waiter};
 use crate::core::moment::Deadline;
@@ -56,7 +56,7 @@ impl Request {
 
 /// The answer to a [`Request`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum LeaseOutcome {
     /// Everything is the holder's.
     Granted(Grant),
     /// Nothing is, and it now waits.
@@ -107,7 +107,7 @@ pub enum Why {
 
 /// Which of a holder's leases are meant.
 #[derive(Clone, Copy, Debug)]
-pub enum Which<'a> {
+pub enum LeaseSelector<'a> {
     /// All.
     All,
     /// Those on these paths.
@@ -144,7 +144,7 @@ pub struct Changes {
     /// What to write, in this order.
     pub writes: Vec<Write>,
     /// What happened.
-    pub events: Vec<Event>,
+    pub events: Vec<LeaseEvent>,
     /// The counter, if a number was used, and whether that must be durable. Written before anything else.
     pub counter: Option<(Counter, bool)>,
 }
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn an_edit_asks_for_five_minutes_of_the_file_alone() {
-        let path = PathPattern::new(super::super::pattern::Kind::File, None, "a.rs").unwrap();
+        let path = PathPattern::new(super::super::pattern::PathKind::File, None, "a.rs").unwrap();
         let request = Request::edit(Holder::human(), path.clone());
         assert_eq!((request.paths, request.mode, request.ttl_ms), (vec![path], Mode::Exclusive, 300_000));
         assert!(request.auto);

@@ -69,7 +69,7 @@ impl GaveUp {
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum LeaseEvent {
     /// A new lease.
     Granted(Lease),
     /// A lease got more time.
@@ -108,7 +108,7 @@ pub struct Notice {
     pub text: String,
 }
 
-impl Event {
+impl LeaseEvent {
     /// Its name and fields in the journal. `now_ms` is the wall clock.
     pub fn journal(&self, now_ms: u64) -> (&'static str, Value) {
         let lease = |l: &Lease| json!({"fence": l.fence, "name": l.holder.name, "paths": texts(&l.paths)});
@@ -122,20 +122,24 @@ impl Event {
         };
         let since = |then: u64| now_ms.saturating_sub(then);
         match self {
-            Event::Granted(l) => ("lease-granted", with(lease(l), json!({"mode": l.mode, "auto": l.auto}))),
-            Event::Renewed(l) => ("lease-renewed", lease(l)),
-            Event::Ended(l, end) => {
+            LeaseEvent::Granted(l) => {
+                ("lease-granted", with(lease(l), json!({"mode": l.mode, "auto": l.auto})))
+            }
+            LeaseEvent::Renewed(l) => ("lease-renewed", lease(l)),
+            LeaseEvent::Ended(l, end) => {
                 ("lease-ended", with(lease(l), json!({"why": end.word(), "held_ms": since(l.since)})))
             }
-            Event::Denied { name, paths, mode, by } => {
+            LeaseEvent::Denied { name, paths, mode, by } => {
                 ("lease-denied", json!({"name": name, "paths": texts(paths), "mode": mode, "by": by}))
             }
-            Event::Queued(w) => ("lease-queued", waiter(w)),
-            Event::Challenged(l) => {
+            LeaseEvent::Queued(w) => ("lease-queued", waiter(w)),
+            LeaseEvent::Challenged(l) => {
                 ("lease-challenged", with(lease(l), json!({"by": l.challenge.as_ref().map(|c| &c.by)})))
             }
-            Event::Offered(w) => ("lease-offered", with(waiter(w), json!({"waited_ms": since(w.since)}))),
-            Event::Dequeued(w, why) => {
+            LeaseEvent::Offered(w) => {
+                ("lease-offered", with(waiter(w), json!({"waited_ms": since(w.since)})))
+            }
+            LeaseEvent::Dequeued(w, why) => {
                 ("lease-dequeued", with(waiter(w), json!({"why": why.word(), "waited_ms": since(w.since)})))
             }
         }
@@ -145,7 +149,7 @@ impl Event {
     pub fn notice(&self) -> Option<Notice> {
         let tell = |to: &Name, kind, text| Some(Notice { to: to.clone(), kind, text });
         match self {
-            Event::Challenged(l) => {
+            LeaseEvent::Challenged(l) => {
                 let by = l.challenge.as_ref().map_or_else(Name::human, |c| c.by.clone());
                 let text = format!(
                     "your lease {} on {} has expired and {by} wants it. Still editing? swarm-msg renew (within {} s). Done? swarm-msg unlock --all",
@@ -155,7 +159,7 @@ impl Event {
                 );
                 tell(&l.holder.name, MessageType::Challenge, text)
             }
-            Event::Ended(l, End::Lapsed) => {
+            LeaseEvent::Ended(l, End::Lapsed) => {
                 let by = l.challenge.as_ref().map_or_else(String::new, |c| format!(" to {}", c.by));
                 let text = format!(
                     "your expired lease {} on {} was not renewed and went{by}: do not edit there without a new one",
@@ -164,7 +168,7 @@ impl Event {
                 );
                 tell(&l.holder.name, MessageType::Info, text)
             }
-            Event::Ended(l, End::Forced) => {
+            LeaseEvent::Ended(l, End::Forced) => {
                 let text = format!(
                     "the human took your lease {} on {} away: do not edit there without a new one",
                     l.fence,
@@ -172,7 +176,7 @@ impl Event {
                 );
                 tell(&l.holder.name, MessageType::Info, text)
             }
-            Event::Offered(w) if reads_mail(w) => {
+            LeaseEvent::Offered(w) if reads_mail(w) => {
                 let text = format!(
                     "it is your turn for {}: reserved for you for {} s, take it with the same swarm-msg lock command",
                     list(&w.paths),
@@ -180,7 +184,7 @@ impl Event {
                 );
                 tell(&w.holder.name, MessageType::Info, text)
             }
-            Event::Dequeued(w, GaveUp::OfferLapsed) if reads_mail(w) => {
+            LeaseEvent::Dequeued(w, GaveUp::OfferLapsed) if reads_mail(w) => {
                 let text = format!(
                     "you did not take {} within {} s: your ticket {} is gone",
                     list(&w.paths),
@@ -189,7 +193,7 @@ impl Event {
                 );
                 tell(&w.holder.name, MessageType::Info, text)
             }
-            Event::Dequeued(w, GaveUp::TimeOver) if reads_mail(w) => {
+            LeaseEvent::Dequeued(w, GaveUp::TimeOver) if reads_mail(w) => {
                 let text = format!(
                     "you waited for {} and did not get it: your ticket {} is gone",
                     list(&w.paths),
@@ -197,13 +201,13 @@ impl Event {
                 );
                 tell(&w.holder.name, MessageType::Info, text)
             }
-            Event::Granted(_)
-            | Event::Renewed(_)
-            | Event::Ended(..)
-            | Event::Denied { .. }
-            | Event::Queued(_)
-            | Event::Offered(_)
-            | Event::Dequeued(..) => None,
+            LeaseEvent::Granted(_)
+            | LeaseEvent::Renewed(_)
+            | LeaseEvent::Ended(..)
+            | LeaseEvent::Denied { .. }
+            | LeaseEvent::Queued(_)
+            | LeaseEvent::Offered(_)
+            | LeaseEvent::Dequeued(..) => None,
         }
     }
 }
@@ -221,12 +225,12 @@ fn texts(paths: &[PathPattern]) -> Vec<String> {
 mod tests {
     use super::*;
 
-    use super::super::pattern::Kind;
+    use super::super::pattern::PathKind;
     use super::super::record::{Challenge, Holder};
     use crate::core::moment::Moment;
 
     fn paths(texts: &[&str]) -> Vec<PathPattern> {
-        texts.iter().map(|text| PathPattern::new(Kind::File, None, text).unwrap()).collect()
+        texts.iter().map(|text| PathPattern::new(PathKind::File, None, text).unwrap()).collect()
     }
 
     fn holder(name: &str, command: bool) -> Holder {
@@ -275,7 +279,7 @@ mod tests {
     #[test]
     fn the_journal_tells_what_happened_to_whom_and_for_how_long() {
         let bob = || vec![Name::new("bob").unwrap()];
-        let denied = Event::Denied {
+        let denied = LeaseEvent::Denied {
             name: Name::new("eve").unwrap(),
             paths: paths(&["a"]),
             mode: Mode::Exclusive,
@@ -293,10 +297,10 @@ mod tests {
         };
         let queued = waiter("bob", false);
         for (event, name, fields) in [
-            (Event::Granted(lease(None)), "lease-granted", its(json!({"mode": "shared", "auto": true}))),
-            (Event::Renewed(lease(None)), "lease-renewed", its(json!({}))),
+            (LeaseEvent::Granted(lease(None)), "lease-granted", its(json!({"mode": "shared", "auto": true}))),
+            (LeaseEvent::Renewed(lease(None)), "lease-renewed", its(json!({}))),
             (
-                Event::Ended(lease(None), End::Forced),
+                LeaseEvent::Ended(lease(None), End::Forced),
                 "lease-ended",
                 its(json!({"why": "forced", "held_ms": 3_000})),
             ),
@@ -305,11 +309,11 @@ mod tests {
                 "lease-denied",
                 json!({"name": "eve", "paths": ["a"], "mode": "exclusive", "by": ["bob"]}),
             ),
-            (Event::Queued(queued.clone()), "lease-queued", waits(json!({}))),
-            (Event::Challenged(lease(Some("bob"))), "lease-challenged", its(json!({"by": "bob"}))),
-            (Event::Offered(queued.clone()), "lease-offered", waits(json!({"waited_ms": 1_000}))),
+            (LeaseEvent::Queued(queued.clone()), "lease-queued", waits(json!({}))),
+            (LeaseEvent::Challenged(lease(Some("bob"))), "lease-challenged", its(json!({"by": "bob"}))),
+            (LeaseEvent::Offered(queued.clone()), "lease-offered", waits(json!({"waited_ms": 1_000}))),
             (
-                Event::Dequeued(queued, GaveUp::TimeOver),
+                LeaseEvent::Dequeued(queued, GaveUp::TimeOver),
                 "lease-dequeued",
                 waits(json!({"why": "time-over", "waited_ms": 1_000})),
             ),
@@ -332,44 +336,44 @@ mod tests {
     fn whoever_did_not_do_it_is_told_what_to_do_now() {
         for (event, to, kind, part) in [
             (
-                Event::Challenged(lease(Some("bob"))),
+                LeaseEvent::Challenged(lease(Some("bob"))),
                 "alice",
                 MessageType::Challenge,
                 "lease 7 on a, b has expired and bob wants it",
             ),
-            (Event::Challenged(lease(None)), "alice", MessageType::Challenge, "and human wants it"),
+            (LeaseEvent::Challenged(lease(None)), "alice", MessageType::Challenge, "and human wants it"),
             (
-                Event::Ended(lease(Some("bob")), End::Lapsed),
+                LeaseEvent::Ended(lease(Some("bob")), End::Lapsed),
                 "alice",
                 MessageType::Info,
                 "was not renewed and went to bob: do",
             ),
             (
-                Event::Ended(lease(None), End::Lapsed),
+                LeaseEvent::Ended(lease(None), End::Lapsed),
                 "alice",
                 MessageType::Info,
                 "was not renewed and went: do",
             ),
             (
-                Event::Ended(lease(None), End::Forced),
+                LeaseEvent::Ended(lease(None), End::Forced),
                 "alice",
                 MessageType::Info,
                 "the human took your lease 7 on a, b away",
             ),
             (
-                Event::Offered(waiter("bob", false)),
+                LeaseEvent::Offered(waiter("bob", false)),
                 "bob",
                 MessageType::Info,
                 "your turn for a: reserved for you for 120 s",
             ),
             (
-                Event::Dequeued(waiter("bob", false), GaveUp::OfferLapsed),
+                LeaseEvent::Dequeued(waiter("bob", false), GaveUp::OfferLapsed),
                 "bob",
                 MessageType::Info,
                 "did not take a within 120 s: your ticket 8",
             ),
             (
-                Event::Dequeued(waiter("bob", false), GaveUp::TimeOver),
+                LeaseEvent::Dequeued(waiter("bob", false), GaveUp::TimeOver),
                 "bob",
                 MessageType::Info,
                 "waited for a and did not get it: your ticket 8",
@@ -384,20 +388,21 @@ mod tests {
     #[test]
     fn nobody_is_told_what_it_did_or_sees_for_itself() {
         let mut silent = vec![
-            Event::Granted(lease(None)),
-            Event::Renewed(lease(None)),
-            Event::Queued(waiter("bob", false)),
-            Event::Dequeued(waiter("bob", false), GaveUp::Withdrawn),
-            Event::Dequeued(waiter("bob", false), GaveUp::Died),
+            LeaseEvent::Granted(lease(None)),
+            LeaseEvent::Renewed(lease(None)),
+            LeaseEvent::Queued(waiter("bob", false)),
+            LeaseEvent::Dequeued(waiter("bob", false), GaveUp::Withdrawn),
+            LeaseEvent::Dequeued(waiter("bob", false), GaveUp::Died),
         ];
         silent.extend(
-            [End::Released, End::Died, End::Expired, End::Upgraded].map(|end| Event::Ended(lease(None), end)),
+            [End::Released, End::Died, End::Expired, End::Upgraded]
+                .map(|end| LeaseEvent::Ended(lease(None), end)),
         );
         // A command that waits, and a person in a terminal, read no mail about it.
         for watcher in [waiter("bob", true), waiter("human", false), waiter("human", true)] {
-            silent.push(Event::Offered(watcher.clone()));
+            silent.push(LeaseEvent::Offered(watcher.clone()));
             silent.extend(
-                [GaveUp::OfferLapsed, GaveUp::TimeOver].map(|why| Event::Dequeued(watcher.clone(), why)),
+                [GaveUp::OfferLapsed, GaveUp::TimeOver].map(|why| LeaseEvent::Dequeued(watcher.clone(), why)),
             );
         }
         for event in silent {

@@ -8,7 +8,7 @@
 //! A line holds the whole lease if nothing about it is unusual, so a list of all leases need not open thousands of
 //! files.
 
-use super::pattern::{Kind, PathPattern, Scope};
+use super::pattern::{PathKind, PathPattern, Scope};
 use super::record::{Holder, Lease, Liveness, Mode, Reason};
 use crate::core::message::Identity;
 use crate::core::moment::{Deadline, Moment};
@@ -40,9 +40,9 @@ pub fn lines(lease: &Lease, boot: &str) -> String {
     let mut text = String::new();
     for (place, path) in lease.paths.iter().map(PathPattern::folded).enumerate() {
         let kind = match path.kind() {
-            Kind::File => 'f',
-            Kind::Dir => 'd',
-            Kind::Glob => 'g',
+            PathKind::File => 'f',
+            PathKind::Dir => 'd',
+            PathKind::Glob => 'g',
         };
         let tail = path.path().get(path.stem().len()..).unwrap_or_default();
         let (tree, stem, of) = (tree(&path), path.stem(), lease.paths.len());
@@ -120,9 +120,9 @@ impl<'a> Line<'a> {
         let mut part = || parts.next();
         let (tree, stem, tail) = (part()?, part()?, part()?);
         let kind = match part()? {
-            "f" => Kind::File,
-            "d" => Kind::Dir,
-            "g" => Kind::Glob,
+            "f" => PathKind::File,
+            "d" => PathKind::Dir,
+            "g" => PathKind::Glob,
             _ => return None,
         };
         let path = if tail.is_empty() { stem } else { &format!("{stem}{tail}") };

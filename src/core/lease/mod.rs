@@ -16,8 +16,10 @@ pub mod stats;
 pub mod table;
 pub mod words;
 
-pub use decision::{Blocker, Changes, Grant, Outcome, Released, Request, Wait, Which, Why, Write};
-pub use event::{End, Event, GaveUp, Notice};
-pub use pattern::{Kind, PathPattern, Scope};
+pub use decision::{
+    Blocker, Changes, Grant, LeaseOutcome, LeaseSelector, Released, Request, Wait, Why, Write,
+};
+pub use event::{End, GaveUp, LeaseEvent, Notice};
+pub use pattern::{PathKind, PathPattern, Scope};
 pub use record::{Challenge, Counter, Holder, Lease, Liveness, Mode, Reason, Waiter};
 pub use table::LeaseTable;

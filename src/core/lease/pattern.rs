@@ -20,7 +20,7 @@ pub const MAX_NAME: usize = 64;
 /// How a path is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum PathKind {
     /// Exactly this path.
     File,
     /// This path and everything below it.
@@ -57,7 +57,7 @@ pub enum Scope {
 pub struct PathPattern {
     scope: Scope,
     path: String,
-    kind: Kind,
+    kind: PathKind,
     segments: Vec<Segment>,
 }
 
@@ -98,7 +98,7 @@ impl fmt::Display for BadPattern {
 #[serde(deny_unknown_fields)]
 struct Written {
     path: String,
-    kind: Kind,
+    kind: PathKind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     worktree: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -115,12 +115,12 @@ enum Wide {
 
 impl PathPattern {
     /// A pattern for `path`, relative to the root of `worktree` (`None`: the main one). The empty path is the root.
-    pub fn new(kind: Kind, worktree: Option<&str>, path: &str) -> Result<Self, BadPattern> {
+    pub fn new(kind: PathKind, worktree: Option<&str>, path: &str) -> Result<Self, BadPattern> {
         Self::within(Scope::Tree(worktree.map(str::to_owned)), kind, path)
     }
 
     /// A pattern for `path` in every clone of the team, relative to the root of the work tree.
-    pub fn team(kind: Kind, path: &str) -> Result<Self, BadPattern> {
+    pub fn team(kind: PathKind, path: &str) -> Result<Self, BadPattern> {
         Self::within(Scope::Team, kind, path)
     }
 
@@ -130,10 +130,10 @@ impl PathPattern {
         if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(good) {
             return Err(BadPattern::NotAName);
         }
-        Self::within(Scope::Name, Kind::File, name)
+        Self::within(Scope::Name, PathKind::File, name)
     }
 
-    fn within(scope: Scope, kind: Kind, path: &str) -> Result<Self, BadPattern> {
+    fn within(scope: Scope, kind: PathKind, path: &str) -> Result<Self, BadPattern> {
         let tree = match &scope {
             Scope::Tree(tree) => tree.as_deref().unwrap_or_default(),
             Scope::Team | Scope::Name => "",
@@ -149,27 +149,27 @@ impl PathPattern {
         for part in folded.split('/').filter(|_| !path.is_empty()) {
             segments.push(match part {
                 "" | "." | ".." => return Err(BadPattern::NotCanonical),
-                "**" if kind == Kind::Glob => Segment::Any,
-                _ if kind == Kind::Glob && part.contains('*') => Segment::Wild(part.to_owned()),
+                "**" if kind == PathKind::Glob => Segment::Any,
+                _ if kind == PathKind::Glob && part.contains('*') => Segment::Wild(part.to_owned()),
                 _ => Segment::Name(part.to_owned()),
             });
         }
         match kind {
-            Kind::Glob => {
+            PathKind::Glob => {
                 if let Some(c) = path.chars().find(|c| matches!(c, '?' | '[' | '{')) {
                     return Err(BadPattern::NotSupported(c));
                 }
             }
-            Kind::Dir => segments.push(Segment::Any),
+            PathKind::Dir => segments.push(Segment::Any),
             // The root is no file.
-            Kind::File if segments.is_empty() => return Err(BadPattern::NotCanonical),
-            Kind::File => {}
+            PathKind::File if segments.is_empty() => return Err(BadPattern::NotCanonical),
+            PathKind::File => {}
         }
         Ok(Self { scope, path: path.to_owned(), kind, segments })
     }
 
     /// How the path is meant.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> PathKind {
         self.kind
     }
 
@@ -231,7 +231,7 @@ impl PathPattern {
 
     /// Whether this is a file at or above every path of `other`.
     fn is_above(&self, other: &Self) -> bool {
-        self.kind == Kind::File && other.segments.starts_with(&self.segments)
+        self.kind == PathKind::File && other.segments.starts_with(&self.segments)
     }
 
     /// Whether everything of `other` surely belongs to this one too.
@@ -246,7 +246,7 @@ impl PathPattern {
         };
         self.segments == other.segments
             || below() == Some(true)
-            || (other.kind == Kind::File && intersect(&self.segments, &other.segments))
+            || (other.kind == PathKind::File && intersect(&self.segments, &other.segments))
     }
 }
 
@@ -258,8 +258,8 @@ impl fmt::Display for PathPattern {
             Scope::Name => "name:".to_owned(),
         };
         let (path, slash) = match self.kind {
-            Kind::Dir if self.path.is_empty() => (".", "/"),
-            Kind::Dir => (self.path.as_str(), "/"),
+            PathKind::Dir if self.path.is_empty() => (".", "/"),
+            PathKind::Dir => (self.path.as_str(), "/"),
             _ => (self.path.as_str(), ""),
         };
         // Names come from people and file systems.

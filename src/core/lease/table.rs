@@ -12,8 +12,10 @@
 //!   expired, was challenged and was not renewed. If nobody can see whether the holder lives, the lease ends with its
 //!   time. A command keeps its lease as long as it runs, because nobody answers for it when its guard was killed.
 
-use super::decision::{Blocker, Changes, Grant, Outcome, Released, Request, Wait, Which, Why, Write};
-use super::event::{End, Event, GaveUp};
+use super::decision::{
+    Blocker, Changes, Grant, LeaseOutcome, LeaseSelector, Released, Request, Wait, Why, Write,
+};
+use super::event::{End, GaveUp, LeaseEvent};
 use super::pattern::PathPattern;
 use super::record::{CHALLENGE_MS, Challenge, Counter, Holder, Lease, Liveness, Mode, OFFER_MS, Waiter};
 use crate::core::address::Address;
@@ -116,7 +118,7 @@ impl LeaseTable {
     }
 
     /// Decides a request. With `wait`, who cannot be served waits until then.
-    pub fn acquire(&mut self, request: &Request, wait: Option<&Wait>) -> Outcome {
+    pub fn acquire(&mut self, request: &Request, wait: Option<&Wait>) -> LeaseOutcome {
         let mut missing = request.clone();
         missing.paths.retain(|path| {
             !self.leases.values().any(|l| is_own(l, &request.holder) && has(l, request.mode, path))
@@ -126,12 +128,12 @@ impl LeaseTable {
         if blockers.is_empty() {
             let grant = self.grant(request, missing.paths);
             self.advance();
-            return Outcome::Granted(grant);
+            return LeaseOutcome::Granted(grant);
         }
         let Some(Wait { until, holder, chain }) = wait else {
             self.challenge(&blockers, &request.holder.name);
             self.deny(request, &blockers);
-            return Outcome::Denied(blockers);
+            return LeaseOutcome::Denied(blockers);
         };
         let mut waiter = match ticket.and_then(|t| self.waiters.get(&t)) {
             Some(waiter) => waiter.clone(),
@@ -148,11 +150,11 @@ impl LeaseTable {
         };
         if let Some(cycle) = self.cycle(&waiter, &blockers) {
             self.deny(request, &blockers);
-            return Outcome::Cycle(cycle);
+            return LeaseOutcome::Cycle(cycle);
         }
         if ticket.is_none() {
             waiter.ticket = self.next_number();
-            self.changes.events.push(Event::Queued(waiter.clone()));
+            self.changes.events.push(LeaseEvent::Queued(waiter.clone()));
             self.put_waiter(waiter.clone());
         } else if until.remaining_ms(&self.now) > waiter.until.remaining_ms(&self.now) {
             waiter.until = until.clone();
@@ -160,7 +162,7 @@ impl LeaseTable {
         }
         self.challenge(&blockers, &request.holder.name);
         let ahead = self.waiters.range(..waiter.ticket).filter(|(_, w)| in_the_way(w, &waiter)).count();
-        Outcome::Queued { ticket: waiter.ticket, ahead, blockers }
+        LeaseOutcome::Queued { ticket: waiter.ticket, ahead, blockers }
     }
 
     /// The processes above one that waits, if it waits inside of a command that holds a lease.
@@ -182,14 +184,14 @@ impl LeaseTable {
     }
 
     /// Gives a holder's leases more time, never less; a challenge is answered by that. Returns those renewed.
-    pub fn renew(&mut self, holder: &Holder, which: Which<'_>, ttl_ms: u64) -> Vec<Lease> {
+    pub fn renew(&mut self, holder: &Holder, which: LeaseSelector<'_>, ttl_ms: u64) -> Vec<Lease> {
         let mut mine = self.own_leases(holder);
         mine.retain(|l| is_meant(l.fence, &l.paths, which));
         mine.into_iter().filter_map(|l| self.renew_one(l.fence, ttl_ms, None)).collect()
     }
 
     /// Gives a holder's leases back, whole or in part, and takes back its tickets on the same paths.
-    pub fn release(&mut self, holder: &Holder, which: Which<'_>) -> Released {
+    pub fn release(&mut self, holder: &Holder, which: LeaseSelector<'_>) -> Released {
         let mut released = Released::default();
         for lease in self.own_leases(holder) {
             let is_gone = |p: &PathPattern| is_meant(lease.fence, std::slice::from_ref(p), which);
@@ -318,7 +320,7 @@ impl LeaseTable {
             expires: self.now.after(request.ttl_ms),
             challenge: None,
         };
-        self.changes.events.push(Event::Granted(new.clone()));
+        self.changes.events.push(LeaseEvent::Granted(new.clone()));
         self.put_lease(new.clone());
         // What was shared and is exclusive now is held once. Only after the new lease: it was held all the time.
         for old in self.own_leases(&request.holder).into_iter().filter(|old| old.mode < new.mode) {
@@ -337,7 +339,7 @@ impl LeaseTable {
                 lease.reason.clone_from(&request.reason);
             }
         }
-        self.changes.events.push(Event::Renewed(lease.clone()));
+        self.changes.events.push(LeaseEvent::Renewed(lease.clone()));
         self.put_lease(lease.clone());
         Some(lease)
     }
@@ -357,7 +359,7 @@ impl LeaseTable {
         if kept.is_empty() {
             self.end_lease(&part, end);
         } else {
-            self.changes.events.push(Event::Ended(part.clone(), end));
+            self.changes.events.push(LeaseEvent::Ended(part.clone(), end));
             self.put_lease(Lease { paths: kept, ..lease.clone() });
         }
         Some(part)
@@ -380,7 +382,7 @@ impl LeaseTable {
             let blockers = self.blockers_of(&waiter);
             if blockers.is_empty() {
                 let offered = Waiter { offered: Some(self.now.after(OFFER_MS)), ..waiter };
-                self.changes.events.push(Event::Offered(offered.clone()));
+                self.changes.events.push(LeaseEvent::Offered(offered.clone()));
                 self.put_waiter(offered);
             } else {
                 self.challenge(&blockers, &waiter.holder.name);
@@ -396,7 +398,7 @@ impl LeaseTable {
             if !lease.holder.command && lease.challenge.is_none() && lease.expires.has_passed(&self.now) {
                 let challenge = Some(Challenge { by: by.clone(), until: self.now.after(CHALLENGE_MS) });
                 let lease = Lease { challenge, ..lease.clone() };
-                self.changes.events.push(Event::Challenged(lease.clone()));
+                self.changes.events.push(LeaseEvent::Challenged(lease.clone()));
                 self.put_lease(lease);
             }
         }
@@ -407,7 +409,7 @@ impl LeaseTable {
         by.sort();
         by.dedup();
         let (name, paths) = (request.holder.name.clone(), request.paths.clone());
-        self.changes.events.push(Event::Denied { name, paths, mode: request.mode, by });
+        self.changes.events.push(LeaseEvent::Denied { name, paths, mode: request.mode, by });
     }
 
     /// The names on the way from `first` back to itself, if waiting would never end.
@@ -469,7 +471,7 @@ impl LeaseTable {
     fn end_lease(&mut self, lease: &Lease, end: End) {
         self.leases.remove(&lease.fence);
         self.changes.writes.push(Write::DropLease(lease.fence));
-        self.changes.events.push(Event::Ended(lease.clone(), end));
+        self.changes.events.push(LeaseEvent::Ended(lease.clone(), end));
     }
 
     fn put_waiter(&mut self, waiter: Waiter) {
@@ -480,7 +482,7 @@ impl LeaseTable {
     fn drop_waiter(&mut self, waiter: &Waiter, gave_up: Option<GaveUp>) {
         self.waiters.remove(&waiter.ticket);
         self.changes.writes.push(Write::DropWaiter(waiter.ticket));
-        self.changes.events.extend(gave_up.map(|why| Event::Dequeued(waiter.clone(), why)));
+        self.changes.events.extend(gave_up.map(|why| LeaseEvent::Dequeued(waiter.clone(), why)));
     }
 }
 
@@ -513,11 +515,11 @@ fn in_the_way(earlier: &Waiter, later: &Waiter) -> bool {
         && earlier.paths.iter().any(|p| later.paths.iter().any(|q| p.overlaps(q)))
 }
 
-fn is_meant(number: u64, paths: &[PathPattern], which: Which<'_>) -> bool {
+fn is_meant(number: u64, paths: &[PathPattern], which: LeaseSelector<'_>) -> bool {
     match which {
-        Which::All => true,
-        Which::Paths(meant) => paths.iter().any(|p| meant.iter().any(|q| p.is_same_path(q))),
-        Which::Fence(fence) => number == fence,
+        LeaseSelector::All => true,
+        LeaseSelector::Paths(meant) => paths.iter().any(|p| meant.iter().any(|q| p.is_same_path(q))),
+        LeaseSelector::Fence(fence) => number == fence,
     }
 }
 

@@ -76,14 +76,14 @@ impl Board {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::lease::{Kind, Mode};
+    use crate::core::lease::{Mode, PathKind};
     use crate::core::moment::Moment;
 
     #[test]
     fn a_guard_believes_its_board_only_until_the_deadline_of_the_same_boot() {
         let host = HostName::new("a").unwrap();
         let name = |text: &str| Name::new(text).unwrap();
-        let path = |text: &str| PathPattern::team(Kind::File, text).unwrap();
+        let path = |text: &str| PathPattern::team(PathKind::File, text).unwrap();
         let now = Moment { wall_ms: 1, awake_ms: 0, boot: "engine".into() };
         let lease = |fence, session: &str, who: &str, at: &str| Lease {
             fence,

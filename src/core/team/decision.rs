@@ -191,7 +191,7 @@ fn table_last(changes: &crate::core::lease::Changes, before: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::lease::{Kind, Mode, Outcome, PathPattern, Request, Wait};
+    use crate::core::lease::{LeaseOutcome, Mode, PathKind, PathPattern, Request, Wait};
 
     fn host(name: &str) -> HostName {
         HostName::new(name).unwrap()
@@ -200,7 +200,7 @@ mod tests {
     fn request(who: (&str, &str), name: &str, fence: u64, path: &str) -> Request {
         Request {
             holder: holder(&host(who.0), who.1, Name::new(name).unwrap(), fence),
-            paths: vec![PathPattern::team(Kind::File, path).unwrap()],
+            paths: vec![PathPattern::team(PathKind::File, path).unwrap()],
             mode: Mode::Exclusive,
             ttl_ms: 1_000,
             reason: None,
@@ -208,7 +208,13 @@ mod tests {
         }
     }
 
-    fn ask(records: &Records, own: &str, dead: &[Dead], request: &Request, waits: bool) -> (Outcome, Commit) {
+    fn ask(
+        records: &Records,
+        own: &str,
+        dead: &[Dead],
+        request: &Request,
+        waits: bool,
+    ) -> (LeaseOutcome, Commit) {
         let backed = |h: &Holder| Some(h.name.clone());
         decide(records, own, dead, backed, 5, |table| {
             let until = table.now().after(1);
@@ -224,7 +230,7 @@ mod tests {
         records.apply(&commit, 1);
         let (outcome, commit) =
             ask(&records, "s2", &[], &request(("b", "s2"), "claude-1", 1, "cargo.LOCK"), false);
-        let Outcome::Denied(blockers) = outcome else { panic!("{outcome:?}") };
+        let LeaseOutcome::Denied(blockers) = outcome else { panic!("{outcome:?}") };
         assert_eq!(blockers[0].holder.address().to_string(), "a/claude-1");
         assert!(commit.is_empty());
     }
@@ -236,12 +242,12 @@ mod tests {
         records.apply(&commit, 1);
         let wants = request(("b", "s2"), "y", 1, "f");
         let (outcome, commit) = ask(&records, "s2", &[], &wants, true);
-        assert!(matches!(outcome, Outcome::Queued { ticket: 2, .. }), "{outcome:?}");
+        assert!(matches!(outcome, LeaseOutcome::Queued { ticket: 2, .. }), "{outcome:?}");
         records.apply(&commit, 2);
         // Who is dead loses what it has, in the decision that gives it to the next.
         let dead = [Dead { session: "s1".into(), beats: 7 }];
         let (outcome, commit) = ask(&records, "s2", &dead, &wants, true);
-        assert!(matches!(outcome, Outcome::Granted(_)), "{outcome:?}");
+        assert!(matches!(outcome, LeaseOutcome::Granted(_)), "{outcome:?}");
         assert_eq!(
             (&commit.drop_leases, &commit.drop_waiters, &commit.dead[..]),
             (&vec![1], &vec![2], &dead[..])
@@ -278,9 +284,9 @@ mod tests {
         assert_eq!(commit.drop_leases, [1]);
         records.apply(&commit, 4);
         let (outcome, _) = ask(&records, "s3", &[], &request(("c", "s3"), "x", 1, "f"), true);
-        assert!(matches!(outcome, Outcome::Queued { .. }), "{outcome:?}");
+        assert!(matches!(outcome, LeaseOutcome::Queued { .. }), "{outcome:?}");
         let (outcome, commit) = ask(&records, "s2", &[], &request(("b", "s2"), "x", 1, "f"), true);
-        assert!(matches!(outcome, Outcome::Granted(_)), "{outcome:?}");
+        assert!(matches!(outcome, LeaseOutcome::Granted(_)), "{outcome:?}");
         assert_eq!(commit.drop_waiters, [2]);
     }
 }

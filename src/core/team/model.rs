@@ -5,7 +5,7 @@
 use super::decision::{self, Commit, Dead, Records, Seat};
 use super::{Board, Guard, Observed, Ticks, believed_for};
 use crate::core::address::HostName;
-use crate::core::lease::{Holder, Kind, Mode, Outcome, PathPattern, Request};
+use crate::core::lease::{Holder, LeaseOutcome, Mode, PathKind, PathPattern, Request};
 use crate::core::name::Name;
 use std::collections::BTreeSet;
 
@@ -123,7 +123,7 @@ impl Host {
 }
 
 fn paths() -> Vec<PathPattern> {
-    ["Cargo.lock", "migrations/1.sql"].map(|p| PathPattern::team(Kind::File, p).unwrap()).to_vec()
+    ["Cargo.lock", "migrations/1.sql"].map(|p| PathPattern::team(PathKind::File, p).unwrap()).to_vec()
 }
 
 /// Grants and take-overs of one run, or what went wrong. `believed` is for how long a host believes after a sign of life.
@@ -302,7 +302,7 @@ fn step(
         t,
         |table| (!release).then(|| table.acquire(&request, None)),
     );
-    if !matches!(outcome, Some(Outcome::Granted(_))) {
+    if !matches!(outcome, Some(LeaseOutcome::Granted(_))) {
         host.backed.remove(&fence);
     }
     if !commit.is_empty() {

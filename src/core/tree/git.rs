@@ -13,7 +13,7 @@ const MAX_ALIASES: usize = 8;
 
 /// What becomes of the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum Harm {
     /// It is lost.
     Discard,
     /// It is put into the stash.
@@ -118,7 +118,7 @@ pub struct Act {
     /// The call, for the one who made it.
     pub shown: String,
     /// What becomes of the work.
-    pub kind: Kind,
+    pub kind: Harm,
     paths: Paths,
     takes: Takes,
     /// New directories as a whole are not touched.
@@ -321,15 +321,15 @@ impl Judge<'_> {
                 let rest: Vec<&str> = args.operands.iter().map(|w| w.text.as_str()).collect();
                 match rest.first() {
                     Some(&"foreach") => return self.foreach(dir, words),
-                    Some(&"deinit" | &"update") if args.has(&["-f", "--force"]) => Kind::Discard,
-                    Some(&"update") => Kind::Move,
+                    Some(&"deinit" | &"update") if args.has(&["-f", "--force"]) => Harm::Discard,
+                    Some(&"update") => Harm::Move,
                     _ => return,
                 }
             }
             "checkout" | "switch" | "reset" | "restore" | "read-tree"
                 if args.has(&["--recurse-submodules"]) =>
             {
-                Kind::Discard
+                Harm::Discard
             }
             _ => return,
         };
@@ -356,7 +356,7 @@ impl Judge<'_> {
         }
     }
 
-    fn act(&mut self, dir: &Path, shown: &str, kind: Kind, takes: Takes, paths: Paths) {
+    fn act(&mut self, dir: &Path, shown: &str, kind: Harm, takes: Takes, paths: Paths) {
         self.acts.push(Act {
             dir: dir.to_owned(),
             shown: shown.to_owned(),
@@ -379,9 +379,9 @@ impl Judge<'_> {
                 let args = args("cC", &["create", "force-create", "orphan", "conflict"]);
                 let creates = args.has(&["-c", "-C", "--create", "--force-create", "--orphan"]);
                 if args.has(&["-f", "--force", "--discard-changes"]) {
-                    self.act(dir, shown, Kind::Discard, all, Paths::All);
+                    self.act(dir, shown, Harm::Discard, all, Paths::All);
                 } else if !args.operands.is_empty() || !creates && !args.options.is_empty() {
-                    self.act(dir, shown, Kind::Move, all, Paths::All);
+                    self.act(dir, shown, Harm::Move, all, Paths::All);
                 }
             }
             "restore" => {
@@ -391,7 +391,7 @@ impl Judge<'_> {
                     self.stage(dir, &args, false, false);
                 } else {
                     let takes = Takes { staged: staged || args.has(&["-s", "--source"]), ..all };
-                    self.act(dir, shown, Kind::Discard, takes, args.paths(&args.operands));
+                    self.act(dir, shown, Harm::Discard, takes, args.paths(&args.operands));
                 }
             }
             "reset" => self.reset(dir, &args("", &["pathspec-from-file"]), shown),
@@ -405,7 +405,7 @@ impl Judge<'_> {
                         ignored: only_ignored || args.has(&["-x"]),
                         ..Takes::default()
                     };
-                    self.act(dir, shown, Kind::Discard, takes, args.paths(&args.operands));
+                    self.act(dir, shown, Harm::Discard, takes, args.paths(&args.operands));
                     if let Some(act) = self.acts.last_mut() {
                         act.beside = !args.has(&["-d"]);
                     }
@@ -443,21 +443,21 @@ impl Judge<'_> {
             "rm" => {
                 let args = args("", &["pathspec-from-file"]);
                 if args.has(&["-f", "--force"]) && !args.has(&["--cached", "-n", "--dry-run"]) {
-                    self.act(dir, shown, Kind::Discard, all, args.paths(&args.operands));
+                    self.act(dir, shown, Harm::Discard, all, args.paths(&args.operands));
                 }
             }
             "merge" | "cherry-pick" | "revert" | "am" | "rebase" => {
                 let args =
                     args("mXsSxC", &["strategy", "strategy-option", "onto", "exec", "file", "into-name"]);
                 if args.has(&["--abort", "--skip"]) {
-                    self.act(dir, shown, Kind::Discard, all, Paths::All);
+                    self.act(dir, shown, Harm::Discard, all, Paths::All);
                 } else if args.has(&["--continue"]) {
                     self.index(dir, shown);
                 } else if name == "rebase" && !args.has(&["--quit", "--edit-todo", "--show-current-patch"])
                     || args.has(&["--autostash"])
                     || name == "merge" && self.is_on(dir, "merge.autoStash", &args)
                 {
-                    self.act(dir, shown, Kind::Move, all, Paths::All);
+                    self.act(dir, shown, Harm::Move, all, Paths::All);
                 }
             }
             "pull" => {
@@ -467,7 +467,7 @@ impl Judge<'_> {
                     || self.is_on(dir, "merge.autoStash", &args)
                     || self.is_on(dir, "rebase.autoStash", &args)
                 {
-                    self.act(dir, shown, Kind::Move, all, Paths::All);
+                    self.act(dir, shown, Harm::Move, all, Paths::All);
                 }
             }
             "bisect" => {
@@ -475,20 +475,20 @@ impl Judge<'_> {
                 if matches!(first, "good" | "bad" | "old" | "new" | "skip" | "reset" | "run" | "replay")
                     || first == "start" && words.len() > 2
                 {
-                    self.act(dir, shown, Kind::Move, all, Paths::All);
+                    self.act(dir, shown, Harm::Move, all, Paths::All);
                 }
             }
             "checkout-index" => {
                 let args = args("", &["prefix", "stage"]);
                 if args.has(&["-f", "--force"]) && !args.has(&["--prefix"]) {
                     let takes = Takes { staged: false, ..all };
-                    self.act(dir, shown, Kind::Discard, takes, args.paths(&args.operands));
+                    self.act(dir, shown, Harm::Discard, takes, args.paths(&args.operands));
                 }
             }
             "read-tree" => {
                 let args = args("", &["index-output", "prefix"]);
                 if args.has(&["-u"]) {
-                    let kind = if args.has(&["--reset"]) { Kind::Discard } else { Kind::Move };
+                    let kind = if args.has(&["--reset"]) { Harm::Discard } else { Harm::Move };
                     self.act(dir, shown, kind, all, Paths::All);
                 }
             }
@@ -500,7 +500,7 @@ impl Judge<'_> {
                     && let Some(dir) = script::join(Some(dir), path)
                 {
                     let takes = Takes { new: true, ..all };
-                    self.act(&dir, shown, Kind::Discard, takes, Paths::All);
+                    self.act(&dir, shown, Harm::Discard, takes, Paths::All);
                 }
             }
             _ => return false,
@@ -519,32 +519,32 @@ impl Judge<'_> {
         };
         if args.after.as_ref().is_some_and(|after| !after.is_empty() || args.more) {
             let takes = if first.is_some() { all } else { from_index };
-            self.act(dir, shown, Kind::Discard, takes, args.paths(&[]));
+            self.act(dir, shown, Harm::Discard, takes, args.paths(&[]));
         } else if force {
-            self.act(dir, shown, Kind::Discard, all, Paths::All);
+            self.act(dir, shown, Harm::Discard, all, Paths::All);
         } else if creates {
             // From where one is, it changes no file.
             if first.is_some_and(|start| start.text != "HEAD") {
-                self.act(dir, shown, Kind::Move, all, Paths::All);
+                self.act(dir, shown, Harm::Move, all, Paths::All);
             }
         } else if let Some(first) = first {
             if args.after.is_none() && is_path(first) {
-                self.act(dir, shown, Kind::Discard, from_index, args.paths(&args.operands));
+                self.act(dir, shown, Harm::Discard, from_index, args.paths(&args.operands));
             } else if args.operands.len() > 1 {
-                self.act(dir, shown, Kind::Discard, all, args.paths(&args.operands[1..]));
+                self.act(dir, shown, Harm::Discard, all, args.paths(&args.operands[1..]));
             } else if first.text != "HEAD" {
-                self.act(dir, shown, Kind::Move, all, Paths::All);
+                self.act(dir, shown, Harm::Move, all, Paths::All);
             }
         } else if args.more || args.has(&["-p", "--patch", "--pathspec-from-file"]) {
-            self.act(dir, shown, Kind::Discard, from_index, Paths::All);
+            self.act(dir, shown, Harm::Discard, from_index, Paths::All);
         }
     }
 
     fn reset(&mut self, dir: &Path, args: &Args, shown: &str) {
         if args.has(&["--hard", "--merge"]) {
-            self.act(dir, shown, Kind::Discard, Takes::TRACKED, Paths::All);
+            self.act(dir, shown, Harm::Discard, Takes::TRACKED, Paths::All);
         } else if args.has(&["--keep"]) {
-            self.act(dir, shown, Kind::Move, Takes::TRACKED, Paths::All);
+            self.act(dir, shown, Harm::Move, Takes::TRACKED, Paths::All);
         } else if !args.has(&["--soft"]) {
             let commit = args.operands.first().is_some_and(|first| {
                 !first.get().is_some_and(|text| text == "." || self.world.is_path(dir, text))
@@ -562,10 +562,10 @@ impl Judge<'_> {
     fn stash(&mut self, dir: &Path, args: &Args, shown: &str) {
         let first = args.operands.first().map_or("push", |word| word.text.as_str());
         let (paths, act) = match first {
-            "push" => (args.paths(args.operands.get(1..).unwrap_or_default()), Kind::Stash),
+            "push" => (args.paths(args.operands.get(1..).unwrap_or_default()), Harm::Stash),
             // What follows is its message.
-            "save" => (Paths::All, Kind::Stash),
-            "branch" => (Paths::All, Kind::Move),
+            "save" => (Paths::All, Harm::Stash),
+            "branch" => (Paths::All, Harm::Move),
             _ => return,
         };
         let staged_only = args.has(&["-S", "--staged"]);
@@ -601,7 +601,7 @@ impl Judge<'_> {
             }
         } else if named.iter().all(|word| word.exact) {
             // Other staged files stay out of it.
-            self.act(dir, shown, Kind::Commit, Takes::TRACKED, args.paths(&args.operands));
+            self.act(dir, shown, Harm::Commit, Takes::TRACKED, args.paths(&args.operands));
         }
     }
 
@@ -612,7 +612,7 @@ impl Judge<'_> {
         let mut staging = std::mem::take(&mut self.staging);
         // Of another work tree that is another index.
         staging.retain(|step| step.dir == dir || top(&step.dir) == top(dir));
-        self.act(dir, shown, Kind::Commit, takes, Paths::All);
+        self.act(dir, shown, Harm::Commit, takes, Paths::All);
         if let Some(act) = self.acts.last_mut() {
             act.staging.clone_from(&staging);
         }

@@ -1,7 +1,7 @@
 //! Commands and what they do: one row each.
 
 use super::World;
-use super::git::{Dirty, Kind, Look, Paths, Untracked, acts};
+use super::git::{Dirty, Harm, Look, Paths, Untracked, acts};
 use std::path::{Path, PathBuf};
 
 struct Fake;
@@ -90,10 +90,10 @@ fn told(command: &str) -> String {
     let mut all = Vec::new();
     for act in acts(command, Path::new("/p"), &Fake) {
         let kind = match act.kind {
-            Kind::Discard => "discard",
-            Kind::Stash => "stash",
-            Kind::Commit => "commit",
-            Kind::Move => "move",
+            Harm::Discard => "discard",
+            Harm::Stash => "stash",
+            Harm::Commit => "commit",
+            Harm::Move => "move",
         };
         let place =
             if act.dir == Path::new("/p") { String::new() } else { format!(" in {}", act.dir.display()) };

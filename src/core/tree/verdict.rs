@@ -1,6 +1,6 @@
 //! Whether a command is allowed: what it would take, against what others hold or have edited.
 
-use super::git::Kind;
+use super::git::Harm;
 use crate::core::escape;
 use crate::core::lease::PathPattern;
 use crate::core::name::Name;
@@ -42,11 +42,11 @@ pub struct Edit {
 
 /// The edits by others that stand in the way of taking `path`. To commit a file that several have edited is left to the one who
 /// did so last: it knows what is in it. Losing or moving it is left to nobody.
-pub fn edited<'e>(path: &PathPattern, kind: Kind, others: &'e [Edit], own: &[Edit]) -> Option<&'e Edit> {
+pub fn edited<'e>(path: &PathPattern, kind: Harm, others: &'e [Edit], own: &[Edit]) -> Option<&'e Edit> {
     let last = |edits: &'e [Edit]| edits.iter().filter(|e| e.path.overlaps(path)).max_by_key(|e| e.at);
     let found = last(others)?;
     let mine = own.iter().filter(|e| e.path.overlaps(path)).map(|e| e.at).max();
-    (kind != Kind::Commit || mine.is_none_or(|at| at < found.at)).then_some(found)
+    (kind != Harm::Commit || mine.is_none_or(|at| at < found.at)).then_some(found)
 }
 
 /// In words: somebody has edited it and not committed it.
@@ -55,12 +55,12 @@ pub fn edited_by(path: &str, claim: &Claim, at: u64, now: u64) -> String {
 }
 
 /// Why a call is refused, and what to do instead. `msg` is how the agent calls `swarm-msg`.
-pub fn refusal(shown: &str, kind: Kind, claims: &[Claim], now: u64, msg: &str) -> String {
+pub fn refusal(shown: &str, kind: Harm, claims: &[Claim], now: u64, msg: &str) -> String {
     let does = match kind {
-        Kind::Discard => "would discard uncommitted work of others",
-        Kind::Stash => "would stash uncommitted work of others away",
-        Kind::Commit => "would commit unfinished work of others",
-        Kind::Move => "would put another commit below uncommitted work of others",
+        Harm::Discard => "would discard uncommitted work of others",
+        Harm::Stash => "would stash uncommitted work of others away",
+        Harm::Commit => "would commit unfinished work of others",
+        Harm::Move => "would put another commit below uncommitted work of others",
     };
     let named: Vec<String> = claims
         .iter()
@@ -76,14 +76,14 @@ pub fn refusal(shown: &str, kind: Kind, claims: &[Claim], now: u64, msg: &str) -
     let more = claims.len().saturating_sub(MAX_NAMED);
     let more = if more > 0 { format!("; and {more} more") } else { String::new() };
     let safe = match kind {
-        Kind::Discard => "name your own paths (git restore -- PATH)",
-        Kind::Stash => {
+        Harm::Discard => "name your own paths (git restore -- PATH)",
+        Harm::Stash => {
             "name your own paths (git stash push -- PATH), and know that all worktrees of a repository share one stash"
         }
-        Kind::Commit => {
+        Harm::Commit => {
             "name your own paths (git commit -m TEXT -- PATH); git restore --staged PATH removes the others' from the index"
         }
-        Kind::Move => "work in a worktree of your own",
+        Harm::Move => "work in a worktree of your own",
     };
     let whom = claims.first().map_or("human", |claim| claim.who.as_str());
     format!(
@@ -96,7 +96,7 @@ pub fn refusal(shown: &str, kind: Kind, claims: &[Claim], now: u64, msg: &str) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::lease::Kind as Form;
+    use crate::core::lease::PathKind as Form;
 
     fn file(path: &str) -> PathPattern {
         PathPattern::new(Form::File, None, path).unwrap()
@@ -110,14 +110,14 @@ mod tests {
     fn who_edited_last_may_commit_and_nobody_may_discard() {
         let others = [edit("b", "f", 10), edit("c", "f", 20), edit("b", "g", 5)];
         for (path, kind, own, stands) in [
-            ("f", Kind::Commit, &[][..], Some(20)),
-            ("f", Kind::Commit, &[edit("a", "f", 15)], Some(20)),
-            ("f", Kind::Commit, &[edit("a", "f", 25)], None),
-            ("f", Kind::Commit, &[edit("a", "g", 25)], Some(20)),
-            ("f", Kind::Discard, &[edit("a", "f", 25)], Some(20)),
-            ("f", Kind::Stash, &[edit("a", "f", 25)], Some(20)),
-            ("f", Kind::Move, &[edit("a", "f", 25)], Some(20)),
-            ("h", Kind::Discard, &[], None),
+            ("f", Harm::Commit, &[][..], Some(20)),
+            ("f", Harm::Commit, &[edit("a", "f", 15)], Some(20)),
+            ("f", Harm::Commit, &[edit("a", "f", 25)], None),
+            ("f", Harm::Commit, &[edit("a", "g", 25)], Some(20)),
+            ("f", Harm::Discard, &[edit("a", "f", 25)], Some(20)),
+            ("f", Harm::Stash, &[edit("a", "f", 25)], Some(20)),
+            ("f", Harm::Move, &[edit("a", "f", 25)], Some(20)),
+            ("h", Harm::Discard, &[], None),
         ] {
             assert_eq!(
                 edited(&file(path), kind, &others, own).map(|e| e.at),
@@ -135,7 +135,7 @@ mod tests {
             why: if n == 0 { Why::Holds(7) } else { Why::Edited(60_000 * n) },
         };
         let claims: Vec<Claim> = (0..900).map(claim).collect();
-        let told = refusal("git stash", Kind::Stash, &claims, 720_000, "swarm-msg");
+        let told = refusal("git stash", Harm::Stash, &claims, 720_000, "swarm-msg");
         for part in [
             "`git stash` would stash",
             "src/0.rs is held by codex-1 (lease 7)",
@@ -150,9 +150,9 @@ mod tests {
         }
         assert!(told.len() < 1200, "{}", told.len());
         for (kind, part) in [
-            (Kind::Discard, "git restore -- PATH"),
-            (Kind::Commit, "git commit -m TEXT -- PATH"),
-            (Kind::Move, "a tree of your own"),
+            (Harm::Discard, "git restore -- PATH"),
+            (Harm::Commit, "git commit -m TEXT -- PATH"),
+            (Harm::Move, "a tree of your own"),
         ] {
             let told = refusal("git x", kind, &claims[..1], 0, "/x/swarm-msg");
             assert!(told.contains(part) && told.contains("/x/swarm-msg send codex-1"), "{kind:?}: {told}");

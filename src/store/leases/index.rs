@@ -89,7 +89,7 @@ struct Mark {
 /// An index that fits the records.
 #[derive(Debug)]
 pub(super) struct Index {
-    place: Place,
+    place: IndexPaths,
     mark: Mark,
     sorted: File,
     recent: String,
@@ -97,13 +97,13 @@ pub(super) struct Index {
 
 /// Where an index lies.
 #[derive(Clone, Debug)]
-struct Place {
+struct IndexPaths {
     leases: PathBuf,
     dir: PathBuf,
     tmp: PathBuf,
 }
 
-impl Place {
+impl IndexPaths {
     fn of(store: &Store) -> Self {
         Self { leases: store.dir.join("leases"), dir: store.dir.join("leases.index"), tmp: store.tmp() }
     }
@@ -134,18 +134,18 @@ impl Place {
 
 /// Whether there is an index, right or not.
 pub(super) fn exists(store: &Store) -> bool {
-    Place::of(store).file("mark").exists()
+    IndexPaths::of(store).file("mark").exists()
 }
 
 /// Takes the index away, if there is one.
 pub(super) fn remove(store: &Store) {
     // Without its mark it is not looked at.
-    let _ = fs::remove_file(Place::of(store).file("mark"));
+    let _ = fs::remove_file(IndexPaths::of(store).file("mark"));
 }
 
 /// Makes the index of this table, which is one of all leases. Under the mutex, after the last record was written.
 pub(super) fn build(store: &Store, table: &LeaseTable) -> Result<()> {
-    let (place, now) = (Place::of(store), table.now());
+    let (place, now) = (IndexPaths::of(store), table.now());
     record::ensure_dir(&place.dir)?;
     let lines: Vec<String> = table.leases().map(|lease| index::lines(lease, &now.boot)).collect();
     let lines: Vec<&str> = lines.iter().flat_map(|lines| lines.lines()).collect();
@@ -173,7 +173,7 @@ fn sorted<L: AsRef<str>>(lines: &[L]) -> String {
 fn put(store: &Store, mark: &Mark) -> Result<()> {
     let text = serde_json::to_string(mark)?;
     let mut bytes = format!("{} {text}", store.key.seal(NAME, text.as_bytes())).into_bytes();
-    let path = Place::of(store).file("mark");
+    let path = IndexPaths::of(store).file("mark");
     let mut options = OpenOptions::new();
     let mut file = record::regular(options.write(true).create(true).truncate(false).mode(0o600), &path)?;
     let there = usize::try_from(file.metadata()?.len())?;
@@ -187,7 +187,7 @@ fn put(store: &Store, mark: &Mark) -> Result<()> {
 impl Index {
     /// The index, if there is one that fits.
     pub(super) fn open(store: &Store, now: &Moment) -> Option<Self> {
-        let place = Place::of(store);
+        let place = IndexPaths::of(store);
         let text = record::text(&place.file("mark"), 1 << 20).ok()?;
         let (seal, text) = text.trim_end().split_once(' ')?;
         if !store.key.is_sealed(NAME, text.as_bytes(), seal) {

@@ -1,7 +1,7 @@
 //! Damage of every kind to every record: recovered or refused, and never two holders.
 
 use super::*;
-use crate::core::lease::{Kind, Mode, PathPattern};
+use crate::core::lease::{Mode, PathKind, PathPattern};
 use crate::store::tests::store;
 use std::fs;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 fn request(name: &str, path: &str) -> Request {
     Request {
         holder: Holder { name: Name::new(name).unwrap(), ..Holder::human() },
-        paths: vec![PathPattern::new(Kind::File, None, path).unwrap()],
+        paths: vec![PathPattern::new(PathKind::File, None, path).unwrap()],
         mode: Mode::Exclusive,
         ttl_ms: 600_000,
         reason: None,
@@ -18,7 +18,7 @@ fn request(name: &str, path: &str) -> Request {
 }
 
 fn is_granted(store: &Store, name: &str) -> bool {
-    matches!(store.acquire(&request(name, "a"), None), Ok(Outcome::Granted(_)))
+    matches!(store.acquire(&request(name, "a"), None), Ok(LeaseOutcome::Granted(_)))
 }
 
 fn only_file(dir: PathBuf) -> PathBuf {
@@ -49,7 +49,7 @@ fn a_damaged_lease_is_never_granted_to_a_second_holder() {
         fs::write(&path, &bad).unwrap();
         match store.acquire(&request("bob", "a"), None) {
             // The damage was to white space: the record still says what it said.
-            Ok(Outcome::Denied(blockers)) => assert_eq!(blockers[0].holder.name.as_str(), "alice"),
+            Ok(LeaseOutcome::Denied(blockers)) => assert_eq!(blockers[0].holder.name.as_str(), "alice"),
             Ok(other) => panic!("{other:?} with {}", String::from_utf8_lossy(&bad)),
             Err(error) => {
                 let said = error.to_string();
@@ -78,7 +78,7 @@ fn damaged_numbers_never_give_an_old_number_again() {
     let mut highest = 0;
     let path = store.dir.join("numbers.json");
     let mut next = |store: &Store, why: &str| {
-        let Ok(Outcome::Granted(grant)) = store.acquire(&request("alice", "a"), None) else {
+        let Ok(LeaseOutcome::Granted(grant)) = store.acquire(&request("alice", "a"), None) else {
             panic!("{why}")
         };
         let fence = grant.new.unwrap();
@@ -86,7 +86,7 @@ fn damaged_numbers_never_give_an_old_number_again() {
         highest = fence;
         store
             .change_leases(Part::All, |t| {
-                t.release(&request("alice", "a").holder, crate::core::lease::Which::All)
+                t.release(&request("alice", "a").holder, crate::core::lease::LeaseSelector::All)
             })
             .unwrap();
     };
@@ -109,10 +109,10 @@ fn a_damaged_ticket_costs_the_place_and_nothing_else() {
     let bob = request("bob", "a");
     let wait =
         Wait { until: clock::now().unwrap().after(600_000), holder: bob.holder.clone(), chain: vec![] };
-    assert!(matches!(store.acquire(&bob, Some(&wait)), Ok(Outcome::Queued { .. })));
+    assert!(matches!(store.acquire(&bob, Some(&wait)), Ok(LeaseOutcome::Queued { .. })));
     let path = only_file(store.dir.join("waiters"));
     fs::write(&path, b"{").unwrap();
-    assert!(matches!(store.acquire(&bob, Some(&wait)), Ok(Outcome::Queued { .. })));
+    assert!(matches!(store.acquire(&bob, Some(&wait)), Ok(LeaseOutcome::Queued { .. })));
     assert_eq!(store.quarantined().unwrap(), 1);
     assert_eq!(store.leases().unwrap().table.waiters().count(), 1);
 }
@@ -150,7 +150,7 @@ fn the_next_in_line_is_woken_and_nobody_else() {
             chain: vec![],
         };
         match store.acquire(&request, Some(&wait)) {
-            Ok(Outcome::Queued { ticket, .. }) => (ticket, store.ticket_bell(ticket).unwrap()),
+            Ok(LeaseOutcome::Queued { ticket, .. }) => (ticket, store.ticket_bell(ticket).unwrap()),
             other => panic!("{other:?}"),
         }
     };
@@ -158,7 +158,7 @@ fn the_next_in_line_is_woken_and_nobody_else() {
     let give_back = |name: &str| {
         store
             .change_leases(Part::All, |t| {
-                t.release(&request(name, "a").holder, crate::core::lease::Which::All)
+                t.release(&request(name, "a").holder, crate::core::lease::LeaseSelector::All)
             })
             .unwrap()
     };

@@ -9,7 +9,7 @@ fn now() -> Moment {
     Moment { wall_ms: 1_000_000, awake_ms: 5_000, boot: BOOT.into() }
 }
 
-fn lease(fence: u64, paths: &[(Kind, &str)]) -> Lease {
+fn lease(fence: u64, paths: &[(PathKind, &str)]) -> Lease {
     Lease {
         fence,
         holder: Holder {
@@ -36,18 +36,19 @@ fn read(text: &str) -> Vec<Line<'_>> {
 
 #[test]
 fn a_lease_is_the_same_after_its_lines_were_read() {
-    let plain = lease(1, &[(Kind::File, "src/a b.rs"), (Kind::Dir, ""), (Kind::Glob, "docs/**/*.md")]);
-    let shared = Lease { fence: 2, mode: Mode::Shared, auto: true, ..lease(2, &[(Kind::File, "x")]) };
+    let plain =
+        lease(1, &[(PathKind::File, "src/a b.rs"), (PathKind::Dir, ""), (PathKind::Glob, "docs/**/*.md")]);
+    let shared = Lease { fence: 2, mode: Mode::Shared, auto: true, ..lease(2, &[(PathKind::File, "x")]) };
     let reasoned = Lease {
         fence: 3,
         reason: Some(Reason::new("the parser; it's slow").unwrap()),
         holder: Holder { process: None, namespace: None, ..Holder::human() },
-        paths: vec![PathPattern::new(Kind::File, Some("feature/x"), "src/a.rs").unwrap()],
+        paths: vec![PathPattern::new(PathKind::File, Some("feature/x"), "src/a.rs").unwrap()],
         ..lease(3, &[])
     };
     let command = Lease {
         holder: Holder { command: true, identity: Some(Identity::Env), ..plain.holder.clone() },
-        ..lease(4, &[(Kind::Glob, "*.rs")])
+        ..lease(4, &[(PathKind::Glob, "*.rs")])
     };
     let all = [plain, shared, reasoned, command];
     let text: String = all.iter().rev().map(|l| lines(l, BOOT)).collect();
@@ -56,7 +57,7 @@ fn a_lease_is_the_same_after_its_lines_were_read() {
 
 #[test]
 fn what_is_unusual_about_a_lease_is_left_to_its_record() {
-    let plain = || lease(5, &[(Kind::File, "a"), (Kind::File, "b")]);
+    let plain = || lease(5, &[(PathKind::File, "a"), (PathKind::File, "b")]);
     let by = Challenge { by: Name::human(), until: now().after(1) };
     let old = |l: Lease| Lease { expires: Deadline { boot: "old".into(), ..l.expires.clone() }, ..l };
     for odd in [Lease { challenge: Some(by), ..plain() }, old(plain())] {
@@ -69,8 +70,8 @@ fn what_is_unusual_about_a_lease_is_left_to_its_record() {
 #[test]
 fn a_line_too_few_or_too_many_is_noticed() {
     let (one, two) = (
-        lines(&lease(1, &[(Kind::File, "a"), (Kind::File, "b")]), BOOT),
-        lines(&lease(2, &[(Kind::File, "c")]), BOOT),
+        lines(&lease(1, &[(PathKind::File, "a"), (PathKind::File, "b")]), BOOT),
+        lines(&lease(2, &[(PathKind::File, "c")]), BOOT),
     );
     let all = format!("{one}{two}");
     assert!(gather(read(&all), BOOT).is_some());
@@ -90,12 +91,12 @@ fn a_line_too_few_or_too_many_is_noticed() {
 fn the_keys_of_a_pattern_find_every_line_that_overlaps_it_in_one_stretch_each() {
     let texts = ["a", "a/b", "a/b/c", "a-b", "a/b-c", "a b", "ab", "b"];
     let globs = ["a/*", "a/**", "a/*/c", "**", "*", "**/c", "a/b/**/x"];
-    let mut all: Vec<PathPattern> = vec![PathPattern::new(Kind::Dir, None, "").unwrap()];
+    let mut all: Vec<PathPattern> = vec![PathPattern::new(PathKind::Dir, None, "").unwrap()];
     for text in texts {
-        all.extend([Kind::File, Kind::Dir].map(|kind| PathPattern::new(kind, None, text).unwrap()));
-        all.push(PathPattern::new(Kind::File, Some("tree"), text).unwrap());
+        all.extend([PathKind::File, PathKind::Dir].map(|kind| PathPattern::new(kind, None, text).unwrap()));
+        all.push(PathPattern::new(PathKind::File, Some("tree"), text).unwrap());
     }
-    all.extend(globs.map(|glob| PathPattern::new(Kind::Glob, None, glob).unwrap()));
+    all.extend(globs.map(|glob| PathPattern::new(PathKind::Glob, None, glob).unwrap()));
     let mut text: Vec<String> = all
         .iter()
         .zip(1..)
@@ -123,7 +124,7 @@ fn a_holder_is_looked_at_when_time_death_or_a_new_name_may_have_changed_somethin
     let at = |awake_ms| Moment { awake_ms, ..now() };
     let mut tenants = Vec::new();
     let (plain, auto) =
-        (lease(1, &[(Kind::File, "a")]), Lease { auto: true, ..lease(2, &[(Kind::File, "b")]) });
+        (lease(1, &[(PathKind::File, "a")]), Lease { auto: true, ..lease(2, &[(PathKind::File, "b")]) });
     note(&mut tenants, None, Some(&plain), &now()).unwrap();
     let due = |tenants: &[Tenant], liveness, awake| tenants[0].is_due(liveness, None, &at(awake));
     assert!(!due(&tenants, Liveness::Alive, 700_000), "it is asked to renew, if somebody wants it");
@@ -149,7 +150,7 @@ fn a_holder_is_looked_at_when_time_death_or_a_new_name_may_have_changed_somethin
 
 #[test]
 fn a_path_of_the_team_is_found_however_it_is_written_and_apart_from_those_of_a_tree() {
-    let team = |path| PathPattern::team(Kind::File, path).unwrap();
+    let team = |path| PathPattern::team(PathKind::File, path).unwrap();
     let boot = "b";
     let now = Moment { wall_ms: 1, awake_ms: 1, boot: boot.into() };
     let lease = Lease {
@@ -169,7 +170,7 @@ fn a_path_of_the_team_is_found_however_it_is_written_and_apart_from_those_of_a_t
         text.lines().filter(|line| keys.iter().any(|key| line.starts_with(key.as_str()))).count()
     };
     assert_eq!((found(&team("db/schema.SQL")), found(&PathPattern::named("Deploy").unwrap())), (1, 1));
-    assert_eq!(found(&PathPattern::new(Kind::File, None, "db/schema.sql").unwrap()), 0);
+    assert_eq!(found(&PathPattern::new(PathKind::File, None, "db/schema.sql").unwrap()), 0);
     for line in text.lines() {
         let line = Line::read(line).unwrap();
         assert!(lease.paths.iter().any(|p| p.overlaps(&line.path)));

@@ -24,11 +24,13 @@ fn fits_all(glob: &[&str], path: &[&str]) -> bool {
 }
 
 /// Whether the pattern that is written like this is about `path`.
-fn is_about(kind: Kind, text: &str, path: &str) -> bool {
+fn is_about(kind: PathKind, text: &str, path: &str) -> bool {
     match kind {
-        Kind::File => text == path,
-        Kind::Dir => text.is_empty() || path == text || path.starts_with(&format!("{text}/")),
-        Kind::Glob => fits_all(&text.split('/').collect::<Vec<_>>(), &path.split('/').collect::<Vec<_>>()),
+        PathKind::File => text == path,
+        PathKind::Dir => text.is_empty() || path == text || path.starts_with(&format!("{text}/")),
+        PathKind::Glob => {
+            fits_all(&text.split('/').collect::<Vec<_>>(), &path.split('/').collect::<Vec<_>>())
+        }
     }
 }
 
@@ -56,7 +58,7 @@ fn texts(alphabet: &str, length: usize) -> Vec<String> {
 }
 
 struct Case {
-    kind: Kind,
+    kind: PathKind,
     text: String,
     pattern: PathPattern,
     members: Vec<u64>,
@@ -64,7 +66,7 @@ struct Case {
     shared: Option<String>,
 }
 
-fn case(kind: Kind, text: &str, world: &[String]) -> Case {
+fn case(kind: PathKind, text: &str, world: &[String]) -> Case {
     let mut members = vec![0u64; world.len().div_ceil(64)];
     let mut shared: Option<Vec<&str>> = None;
     for (i, path) in world.iter().enumerate().filter(|(_, p)| is_about(kind, text, p)) {
@@ -83,7 +85,7 @@ impl Case {
     /// A file, and everything of `other` lies below it.
     fn is_file_above(&self, other: &Case) -> bool {
         let below = |shared: &String| shared.starts_with(&format!("{}/", self.text));
-        self.kind == Kind::File && other.shared.as_ref().is_some_and(|s| *s == self.text || below(s))
+        self.kind == PathKind::File && other.shared.as_ref().is_some_and(|s| *s == self.text || below(s))
     }
 }
 
@@ -129,15 +131,15 @@ fn overlap_within_names_is_exactly_what_an_oracle_finds() {
         let text =
             (0..=next(2)).map(|_| segments[next(segments.len())].clone()).collect::<Vec<_>>().join("/");
         let kind = match next(4) {
-            0 => Kind::File,
-            1 => Kind::Dir,
-            _ => Kind::Glob,
+            0 => PathKind::File,
+            1 => PathKind::Dir,
+            _ => PathKind::Glob,
         };
         // A star in a file's name is a character, which this world has not; a directory needs a level below it.
         let fits = match kind {
-            Kind::File => !text.contains('*'),
-            Kind::Dir => !text.contains(['*', '/']),
-            Kind::Glob => true,
+            PathKind::File => !text.contains('*'),
+            PathKind::Dir => !text.contains(['*', '/']),
+            PathKind::Glob => true,
         };
         if fits {
             chosen.insert((kind, text));
@@ -155,53 +157,53 @@ fn overlap_across_segments_is_exactly_what_an_oracle_finds() {
     let plain = world(&names, 4);
     let universe = world(&names, 8);
     let globs = world(&["a", "b", "*", "**"].map(String::from), 4);
-    let mut cases = vec![case(Kind::Dir, "", &universe)];
+    let mut cases = vec![case(PathKind::Dir, "", &universe)];
     for path in &plain {
-        cases.push(case(Kind::File, path, &universe));
-        cases.push(case(Kind::Dir, path, &universe));
+        cases.push(case(PathKind::File, path, &universe));
+        cases.push(case(PathKind::Dir, path, &universe));
     }
-    cases.extend(globs.iter().map(|glob| case(Kind::Glob, glob, &universe)));
+    cases.extend(globs.iter().map(|glob| case(PathKind::Glob, glob, &universe)));
     let (pairs, overlapping) = compare(&cases);
     assert!(pairs >= 75_000 && overlapping > 5_000, "{pairs} {overlapping}");
 }
 
-fn pattern(kind: Kind, text: &str) -> PathPattern {
+fn pattern(kind: PathKind, text: &str) -> PathPattern {
     PathPattern::new(kind, None, text).unwrap()
 }
 
 #[test]
 fn the_cases_people_meet() {
-    let overlap = |a: (Kind, &str), b: (Kind, &str)| pattern(a.0, a.1).overlaps(&pattern(b.0, b.1));
-    assert!(overlap((Kind::Glob, "src/*.py"), (Kind::Glob, "src/a*")));
-    assert!(overlap((Kind::Glob, "**/*.rs"), (Kind::File, "src/core/lease.rs")));
-    assert!(overlap((Kind::Dir, "src"), (Kind::Glob, "**/mod.rs")));
-    assert!(overlap((Kind::File, "new"), (Kind::File, "new/a.rs")), "it may become a directory");
-    assert!(!overlap((Kind::Glob, "src/*.py"), (Kind::File, "src/sub/a.py")));
-    assert!(!overlap((Kind::File, "README.md"), (Kind::Glob, "**/*.rs")));
-    assert!(!overlap((Kind::Dir, "src"), (Kind::Dir, "src2")));
-    assert!(!overlap((Kind::File, "a*b"), (Kind::File, "axb")), "a file's name is no glob");
-    assert!(overlap((Kind::File, "a*b"), (Kind::Glob, "a*b")));
+    let overlap = |a: (PathKind, &str), b: (PathKind, &str)| pattern(a.0, a.1).overlaps(&pattern(b.0, b.1));
+    assert!(overlap((PathKind::Glob, "src/*.py"), (PathKind::Glob, "src/a*")));
+    assert!(overlap((PathKind::Glob, "**/*.rs"), (PathKind::File, "src/core/lease.rs")));
+    assert!(overlap((PathKind::Dir, "src"), (PathKind::Glob, "**/mod.rs")));
+    assert!(overlap((PathKind::File, "new"), (PathKind::File, "new/a.rs")), "it may become a directory");
+    assert!(!overlap((PathKind::Glob, "src/*.py"), (PathKind::File, "src/sub/a.py")));
+    assert!(!overlap((PathKind::File, "README.md"), (PathKind::Glob, "**/*.rs")));
+    assert!(!overlap((PathKind::Dir, "src"), (PathKind::Dir, "src2")));
+    assert!(!overlap((PathKind::File, "a*b"), (PathKind::File, "axb")), "a file's name is no glob");
+    assert!(overlap((PathKind::File, "a*b"), (PathKind::Glob, "a*b")));
 }
 
 #[test]
 fn work_trees_are_separate() {
-    let linked = PathPattern::new(Kind::File, Some("feature"), "src/a.rs").unwrap();
-    assert!(!linked.overlaps(&pattern(Kind::File, "src/a.rs")));
-    assert!(!pattern(Kind::Dir, "").covers(&linked));
+    let linked = PathPattern::new(PathKind::File, Some("feature"), "src/a.rs").unwrap();
+    assert!(!linked.overlaps(&pattern(PathKind::File, "src/a.rs")));
+    assert!(!pattern(PathKind::Dir, "").covers(&linked));
     assert!(linked.overlaps(&linked.clone()));
 }
 
 #[test]
 fn a_pattern_that_is_no_path_is_refused_also_when_it_is_read() {
     for text in ["a//b", "/a", "a/", "a/../b", "./a", ".."] {
-        assert_eq!(PathPattern::new(Kind::File, None, text), Err(BadPattern::NotCanonical), "{text}");
+        assert_eq!(PathPattern::new(PathKind::File, None, text), Err(BadPattern::NotCanonical), "{text}");
     }
-    assert_eq!(PathPattern::new(Kind::File, None, "a\nb"), Err(BadPattern::Control));
-    assert_eq!(PathPattern::new(Kind::Glob, None, "*.{rs,md}"), Err(BadPattern::NotSupported('{')));
-    assert!(PathPattern::new(Kind::File, None, "app/[id]/page.tsx").is_ok());
-    assert_eq!(PathPattern::new(Kind::File, None, &"x".repeat(MAX_PATH + 1)), Err(BadPattern::TooLong));
+    assert_eq!(PathPattern::new(PathKind::File, None, "a\nb"), Err(BadPattern::Control));
+    assert_eq!(PathPattern::new(PathKind::Glob, None, "*.{rs,md}"), Err(BadPattern::NotSupported('{')));
+    assert!(PathPattern::new(PathKind::File, None, "app/[id]/page.tsx").is_ok());
+    assert_eq!(PathPattern::new(PathKind::File, None, &"x".repeat(MAX_PATH + 1)), Err(BadPattern::TooLong));
     assert!(serde_json::from_str::<PathPattern>(r#"{"path":"../etc","kind":"dir"}"#).is_err());
-    let kept = PathPattern::new(Kind::Glob, Some("feature"), "src/**/a b*.rs").unwrap();
+    let kept = PathPattern::new(PathKind::Glob, Some("feature"), "src/**/a b*.rs").unwrap();
     let text = serde_json::to_string(&kept).unwrap();
     assert_eq!(serde_json::from_str::<PathPattern>(&text).unwrap(), kept);
 }
@@ -209,22 +211,22 @@ fn a_pattern_that_is_no_path_is_refused_also_when_it_is_read() {
 #[test]
 fn hostile_globs_take_no_long_time() {
     let stars = |c: &str| format!("{}*x", format!("*{c}").repeat(1000));
-    let (a, b) = (pattern(Kind::Glob, &stars("a")), pattern(Kind::Glob, &stars("b")));
+    let (a, b) = (pattern(PathKind::Glob, &stars("a")), pattern(PathKind::Glob, &stars("b")));
     assert!(a.overlaps(&b));
     let deep = |c: &str| format!("{}**/x", format!("**/{c}/").repeat(700));
-    let (a, b) = (pattern(Kind::Glob, &deep("a")), pattern(Kind::Glob, &deep("b")));
+    let (a, b) = (pattern(PathKind::Glob, &deep("a")), pattern(PathKind::Glob, &deep("b")));
     assert!(a.overlaps(&b));
 }
 
 #[test]
 fn a_pattern_is_shown_as_it_is_asked_for_and_safely() {
     for (kind, tree, text, shown) in [
-        (Kind::File, None, "src/a.rs", "src/a.rs"),
-        (Kind::Dir, None, "src", "src/"),
-        (Kind::Dir, None, "", "./"),
-        (Kind::Dir, Some("feature"), "", "feature:./"),
-        (Kind::Glob, Some("feature"), "**/*.rs", "feature:**/*.rs"),
-        (Kind::File, None, "a\u{202e}b", "a\\u{202e}b"),
+        (PathKind::File, None, "src/a.rs", "src/a.rs"),
+        (PathKind::Dir, None, "src", "src/"),
+        (PathKind::Dir, None, "", "./"),
+        (PathKind::Dir, Some("feature"), "", "feature:./"),
+        (PathKind::Glob, Some("feature"), "**/*.rs", "feature:**/*.rs"),
+        (PathKind::File, None, "a\u{202e}b", "a\\u{202e}b"),
     ] {
         let pattern = PathPattern::new(kind, tree, text).unwrap();
         assert_eq!(pattern.to_string(), shown);
@@ -235,16 +237,16 @@ fn a_pattern_is_shown_as_it_is_asked_for_and_safely() {
 #[test]
 fn the_same_path_may_be_a_file_or_a_directory_and_lies_in_one_work_tree() {
     let new = |kind, tree, text| PathPattern::new(kind, tree, text).unwrap();
-    let file = new(Kind::File, None, "src");
-    assert!(file.is_same_path(&new(Kind::Dir, None, "src")));
-    assert!(!file.is_same_path(&new(Kind::File, None, "src2")));
-    assert!(!file.is_same_path(&new(Kind::File, Some("feature"), "src")));
-    assert!(!file.is_same_path(&new(Kind::File, Some("feature"), "src2")));
+    let file = new(PathKind::File, None, "src");
+    assert!(file.is_same_path(&new(PathKind::Dir, None, "src")));
+    assert!(!file.is_same_path(&new(PathKind::File, None, "src2")));
+    assert!(!file.is_same_path(&new(PathKind::File, Some("feature"), "src")));
+    assert!(!file.is_same_path(&new(PathKind::File, Some("feature"), "src2")));
 }
 
 #[test]
 fn what_surely_belongs_to_a_lease_is_covered_and_nothing_else_is() {
-    use Kind::{Dir, File, Glob};
+    use PathKind::{Dir, File, Glob};
     for (one, other, covered) in [
         ((Dir, "src"), (File, "src/core/a.rs"), true),
         ((Dir, "src"), (File, "src"), true),
@@ -282,14 +284,14 @@ fn a_refusal_says_what_is_wrong() {
 #[test]
 fn a_stem_ends_before_the_first_wildcard() {
     for (kind, path, stem) in [
-        (Kind::File, "src/a.rs", "src/a.rs"),
-        (Kind::File, "src/*.rs", "src/*.rs"),
-        (Kind::Dir, "src", "src"),
-        (Kind::Dir, "", ""),
-        (Kind::Glob, "src/core/*.rs", "src/core"),
-        (Kind::Glob, "src/**/a.rs", "src"),
-        (Kind::Glob, "*.rs", ""),
-        (Kind::Glob, "**", ""),
+        (PathKind::File, "src/a.rs", "src/a.rs"),
+        (PathKind::File, "src/*.rs", "src/*.rs"),
+        (PathKind::Dir, "src", "src"),
+        (PathKind::Dir, "", ""),
+        (PathKind::Glob, "src/core/*.rs", "src/core"),
+        (PathKind::Glob, "src/**/a.rs", "src"),
+        (PathKind::Glob, "*.rs", ""),
+        (PathKind::Glob, "**", ""),
     ] {
         assert_eq!(PathPattern::new(kind, None, path).unwrap().stem(), stem, "{path}");
     }

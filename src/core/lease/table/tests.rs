@@ -1,7 +1,7 @@
 //! The table as a state machine: random requests, deaths and hours, with every promise checked after every single write.
 
 use super::*;
-use crate::core::lease::pattern::Kind;
+use crate::core::lease::pattern::PathKind;
 use crate::core::lease::record::Reason;
 
 const MINUTE: u64 = 60_000;
@@ -35,9 +35,9 @@ fn holder(name: &str) -> Holder {
 
 fn path(text: &str) -> PathPattern {
     let kind = match text {
-        t if t.contains('*') => Kind::Glob,
-        t if t.ends_with('/') => Kind::Dir,
-        _ => Kind::File,
+        t if t.contains('*') => PathKind::Glob,
+        t if t.ends_with('/') => PathKind::Dir,
+        _ => PathKind::File,
     };
     PathPattern::new(kind, None, text.trim_end_matches('/')).unwrap()
 }
@@ -76,7 +76,7 @@ impl World {
     }
 
     /// One transaction: settle, decide, write; all promises are checked after each write.
-    fn transact<T>(&mut self, decide: impl FnOnce(&mut LeaseTable) -> T) -> (T, Vec<Event>) {
+    fn transact<T>(&mut self, decide: impl FnOnce(&mut LeaseTable) -> T) -> (T, Vec<LeaseEvent>) {
         let mut table = self.table();
         let dead = self.dead.clone();
         table.settle(|h| {
@@ -137,7 +137,7 @@ impl World {
         }
     }
 
-    fn ask(&mut self, name: &str, paths: &[&str], mode: Mode, wait: bool) -> Outcome {
+    fn ask(&mut self, name: &str, paths: &[&str], mode: Mode, wait: bool) -> LeaseOutcome {
         let request = Request {
             holder: holder(name),
             paths: paths.iter().map(|p| path(p)).collect(),
@@ -151,15 +151,15 @@ impl World {
         self.transact(|t| t.acquire(&request, wait.as_ref())).0
     }
 
-    fn lock(&mut self, name: &str, paths: &[&str]) -> Outcome {
+    fn lock(&mut self, name: &str, paths: &[&str]) -> LeaseOutcome {
         self.ask(name, paths, Mode::Exclusive, false)
     }
 
-    fn wait(&mut self, name: &str, paths: &[&str]) -> Outcome {
+    fn wait(&mut self, name: &str, paths: &[&str]) -> LeaseOutcome {
         self.ask(name, paths, Mode::Exclusive, true)
     }
 
-    fn unlock(&mut self, name: &str, which: Which<'_>) -> (Released, Vec<Event>) {
+    fn unlock(&mut self, name: &str, which: LeaseSelector<'_>) -> (Released, Vec<LeaseEvent>) {
         self.transact(|t| t.release(&holder(name), which))
     }
 
@@ -172,8 +172,8 @@ fn holding(table: &LeaseTable, text: &str) -> Vec<u64> {
     table.holding(&path(text)).iter().map(|l| l.fence).collect()
 }
 
-fn is_granted(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Granted(_))
+fn is_granted(outcome: &LeaseOutcome) -> bool {
+    matches!(outcome, LeaseOutcome::Granted(_))
 }
 
 /// A waiter may not be passed by a newcomer, except by one that upgrades what it holds.
@@ -221,7 +221,7 @@ fn random_walk(seed: u64) -> (usize, usize, usize) {
                 let wait = (random.below(3) > 0).then_some(Wait { until, holder: by, chain: vec![] });
                 let before = world.clone();
                 match world.transact(|t| t.acquire(&request, wait.as_ref())).0 {
-                    Outcome::Granted(grant) => {
+                    LeaseOutcome::Granted(grant) => {
                         granted += 1;
                         assert_fair(&before, &request);
                         let given: Vec<&PathPattern> = grant.leases.iter().flat_map(|l| &l.paths).collect();
@@ -230,12 +230,12 @@ fn random_walk(seed: u64) -> (usize, usize, usize) {
                             "all or nothing"
                         );
                     }
-                    Outcome::Queued { ticket, .. } => {
+                    LeaseOutcome::Queued { ticket, .. } => {
                         queued += 1;
                         assert!(world.waiters.contains_key(&ticket));
                     }
-                    Outcome::Denied(blockers) => assert!(!blockers.is_empty()),
-                    Outcome::Cycle(way) => {
+                    LeaseOutcome::Denied(blockers) => assert!(!blockers.is_empty()),
+                    LeaseOutcome::Cycle(way) => {
                         cycles += 1;
                         assert!(way.len() >= 2);
                     }
@@ -243,11 +243,12 @@ fn random_walk(seed: u64) -> (usize, usize, usize) {
             }
             11..=13 => {
                 let given_back = [path(random.of::<&str>(&paths))];
-                let which = if random.below(3) == 0 { Which::All } else { Which::Paths(&given_back) };
+                let which =
+                    if random.below(3) == 0 { LeaseSelector::All } else { LeaseSelector::Paths(&given_back) };
                 world.unlock(name, which);
             }
             14 | 15 => {
-                let renewed = world.transact(|t| t.renew(&holder(name), Which::All, 10 * MINUTE)).0;
+                let renewed = world.transact(|t| t.renew(&holder(name), LeaseSelector::All, 10 * MINUTE)).0;
                 assert!(renewed.iter().all(|l| !l.expires.has_passed(&world.now) && l.challenge.is_none()));
             }
             16 => {
@@ -274,7 +275,7 @@ fn nobody_is_forgotten(mut world: World) {
             assert!(rounds < 200);
             rounds += 1;
             let Some(lease) = world.leases.values().next().cloned() else { break };
-            world.transact(|t| t.release(&lease.holder, Which::Fence(lease.fence)));
+            world.transact(|t| t.release(&lease.holder, LeaseSelector::Fence(lease.fence)));
             continue;
         };
         let (holder, paths, mode) = (waiter.holder.clone(), waiter.paths.clone(), waiter.mode);
@@ -300,7 +301,7 @@ fn every_promise_holds_after_every_write_of_random_histories() {
 fn a_lease_is_renewed_by_its_holder_and_refused_to_others() {
     let mut world = World::new();
     assert!(is_granted(&world.lock("alice", &["src/a"])));
-    assert!(matches!(world.lock("bob", &["src/"]), Outcome::Denied(_)));
+    assert!(matches!(world.lock("bob", &["src/"]), LeaseOutcome::Denied(_)));
     world.sleep(MINUTE);
     assert!(is_granted(&world.lock("alice", &["src/a"])));
     assert_eq!(world.leases.len(), 1);
@@ -312,7 +313,7 @@ fn a_lease_is_renewed_by_its_holder_and_refused_to_others() {
 fn several_paths_are_all_granted_or_none() {
     let mut world = World::new();
     world.lock("alice", &["b"]);
-    let Outcome::Denied(blockers) = world.lock("bob", &["a", "b"]) else { panic!() };
+    let LeaseOutcome::Denied(blockers) = world.lock("bob", &["a", "b"]) else { panic!() };
     assert_eq!((blockers.len(), &blockers[0].wanted), (1, &path("b")));
     assert_eq!(world.names(), ["alice"]);
 }
@@ -324,22 +325,22 @@ fn a_living_quiet_holder_keeps_its_lease_until_it_was_asked() {
     world.sleep(600 * MINUTE);
     world.transact(|_| ());
     assert_eq!(world.names(), ["alice"], "nobody wants it");
-    assert!(matches!(world.wait("bob", &["a"]), Outcome::Queued { ahead: 0, .. }));
+    assert!(matches!(world.wait("bob", &["a"]), LeaseOutcome::Queued { ahead: 0, .. }));
     world.sleep(CHALLENGE_MS - 1);
-    assert!(matches!(world.wait("bob", &["a"]), Outcome::Queued { .. }));
-    world.transact(|t| t.renew(&holder("alice"), Which::All, 15 * MINUTE));
+    assert!(matches!(world.wait("bob", &["a"]), LeaseOutcome::Queued { .. }));
+    world.transact(|t| t.renew(&holder("alice"), LeaseSelector::All, 15 * MINUTE));
     world.sleep(2 * CHALLENGE_MS);
     assert!(
-        matches!(world.wait("bob", &["a"]), Outcome::Queued { .. }),
+        matches!(world.wait("bob", &["a"]), LeaseOutcome::Queued { .. }),
         "the renewal answered the challenge"
     );
     world.sleep(15 * MINUTE);
     let ((), events) = world.transact(|_| ());
-    assert!(matches!(&events[..], [Event::Challenged(_)]), "{events:?}");
+    assert!(matches!(&events[..], [LeaseEvent::Challenged(_)]), "{events:?}");
     world.sleep(CHALLENGE_MS);
     let ((), events) = world.transact(|_| ());
-    assert!(matches!(&events[..], [Event::Ended(_, End::Lapsed), Event::Offered(_)]), "{events:?}");
-    assert!(matches!(world.lock("alice", &["a"]), Outcome::Denied(_)), "it is kept for bob");
+    assert!(matches!(&events[..], [LeaseEvent::Ended(_, End::Lapsed), LeaseEvent::Offered(_)]), "{events:?}");
+    assert!(matches!(world.lock("alice", &["a"]), LeaseOutcome::Denied(_)), "it is kept for bob");
     assert!(is_granted(&world.lock("bob", &["a"])));
 }
 
@@ -348,7 +349,7 @@ fn one_whose_life_cannot_be_told_keeps_a_lease_for_its_time_only() {
     let mut world = World::new();
     world.lock("human", &["a"]);
     world.sleep(15 * MINUTE - 1);
-    assert!(matches!(world.lock("bob", &["a"]), Outcome::Denied(_)));
+    assert!(matches!(world.lock("bob", &["a"]), LeaseOutcome::Denied(_)));
     world.sleep(1);
     assert!(is_granted(&world.lock("bob", &["a"])));
 }
@@ -362,7 +363,7 @@ fn a_dead_holders_lease_and_ticket_are_gone_at_once() {
     world.dead = vec![Name::new("alice").unwrap(), Name::new("bob").unwrap()];
     let ((), events) = world.transact(|_| ());
     assert!(
-        matches!(events.last(), Some(Event::Offered(w)) if w.holder.name.as_str() == "carol"),
+        matches!(events.last(), Some(LeaseEvent::Offered(w)) if w.holder.name.as_str() == "carol"),
         "{events:?}"
     );
 }
@@ -373,10 +374,10 @@ fn shared_holders_cannot_starve_one_that_waits() {
     assert!(is_granted(&world.ask("alice", &["a"], Mode::Shared, false)));
     assert!(is_granted(&world.ask("bob", &["a"], Mode::Shared, false)));
     world.wait("carol", &["a"]);
-    assert!(matches!(world.ask("dave", &["a"], Mode::Shared, true), Outcome::Queued { ahead: 1, .. }));
-    world.unlock("alice", Which::All);
-    world.unlock("bob", Which::All);
-    assert!(matches!(world.ask("dave", &["a"], Mode::Shared, false), Outcome::Denied(_)));
+    assert!(matches!(world.ask("dave", &["a"], Mode::Shared, true), LeaseOutcome::Queued { ahead: 1, .. }));
+    world.unlock("alice", LeaseSelector::All);
+    world.unlock("bob", LeaseSelector::All);
+    assert!(matches!(world.ask("dave", &["a"], Mode::Shared, false), LeaseOutcome::Denied(_)));
     assert!(is_granted(&world.lock("carol", &["a"])));
 }
 
@@ -389,8 +390,8 @@ fn a_lone_shared_holder_upgrades_and_two_would_wait_for_each_other() {
     let held: Vec<_> = world.leases.values().map(|l| (l.mode, l.paths.clone())).collect();
     assert_eq!(held, [(Mode::Shared, vec![path("b")]), (Mode::Exclusive, vec![path("a")])]);
     world.ask("bob", &["b"], Mode::Shared, false);
-    assert!(matches!(world.wait("alice", &["b"]), Outcome::Queued { .. }));
-    let Outcome::Cycle(way) = world.wait("bob", &["b"]) else { panic!() };
+    assert!(matches!(world.wait("alice", &["b"]), LeaseOutcome::Queued { .. }));
+    let LeaseOutcome::Cycle(way) = world.wait("bob", &["b"]) else { panic!() };
     assert_eq!(way.iter().map(Name::as_str).collect::<Vec<_>>(), ["bob", "alice"]);
 }
 
@@ -402,7 +403,7 @@ fn a_ring_of_three_is_refused_with_its_names() {
     }
     world.wait("alice", &["b"]);
     world.wait("bob", &["c"]);
-    let Outcome::Cycle(way) = world.wait("carol", &["a"]) else { panic!() };
+    let LeaseOutcome::Cycle(way) = world.wait("carol", &["a"]) else { panic!() };
     assert_eq!(way.iter().map(Name::as_str).collect::<Vec<_>>(), ["carol", "alice", "bob"]);
     assert_eq!(world.waiters.len(), 2);
 }
@@ -413,12 +414,12 @@ fn an_offer_that_is_not_taken_goes_to_the_next() {
     world.lock("alice", &["a"]);
     world.wait("bob", &["a"]);
     world.wait("carol", &["a"]);
-    world.unlock("alice", Which::All);
-    assert!(matches!(world.lock("alice", &["a"]), Outcome::Denied(_)));
+    world.unlock("alice", LeaseSelector::All);
+    assert!(matches!(world.lock("alice", &["a"]), LeaseOutcome::Denied(_)));
     world.sleep(OFFER_MS);
     let ((), events) = world.transact(|_| ());
     assert!(
-        matches!(&events[..], [Event::Dequeued(_, GaveUp::OfferLapsed), Event::Offered(_)]),
+        matches!(&events[..], [LeaseEvent::Dequeued(_, GaveUp::OfferLapsed), LeaseEvent::Offered(_)]),
         "{events:?}"
     );
     assert!(is_granted(&world.lock("carol", &["a"])));
@@ -439,10 +440,10 @@ fn an_automatic_lease_ends_with_its_time_and_becomes_a_real_one_when_asked_for()
     world.sleep(4 * MINUTE);
     world.transact(|t| t.acquire(&auto, None));
     world.sleep(4 * MINUTE);
-    assert!(matches!(world.lock("bob", &["a"]), Outcome::Denied(_)), "it was renewed by use");
+    assert!(matches!(world.lock("bob", &["a"]), LeaseOutcome::Denied(_)), "it was renewed by use");
     world.sleep(MINUTE);
     assert!(is_granted(&world.lock("bob", &["a"])));
-    world.unlock("bob", Which::All);
+    world.unlock("bob", LeaseSelector::All);
     world.transact(|t| t.acquire(&auto, None));
     world.lock("alice", &["a"]);
     assert!(world.leases.values().all(|l| !l.auto));
@@ -454,11 +455,11 @@ fn nobody_can_give_back_or_renew_what_is_anothers() {
     world.lock("alice", &["a"]);
     let fence = *world.leases.keys().next().unwrap();
     let meant = [path("a")];
-    for which in [Which::All, Which::Paths(&meant), Which::Fence(fence)] {
+    for which in [LeaseSelector::All, LeaseSelector::Paths(&meant), LeaseSelector::Fence(fence)] {
         assert_eq!(world.unlock("bob", which).0, Released::default());
         assert!(world.transact(|t| t.renew(&holder("bob"), which, MINUTE)).0.is_empty());
     }
-    assert_eq!(world.unlock("alice", Which::Fence(fence + 1)).0, Released::default());
+    assert_eq!(world.unlock("alice", LeaseSelector::Fence(fence + 1)).0, Released::default());
     assert_eq!(world.names(), ["alice"]);
 }
 
@@ -467,9 +468,9 @@ fn a_part_of_a_lease_can_be_given_back() {
     let mut world = World::new();
     world.lock("alice", &["a", "b"]);
     let meant = [path("a")];
-    assert_eq!(world.unlock("alice", Which::Paths(&meant)).0.leases[0].paths, meant);
+    assert_eq!(world.unlock("alice", LeaseSelector::Paths(&meant)).0.leases[0].paths, meant);
     assert!(is_granted(&world.lock("bob", &["a"])));
-    assert!(matches!(world.lock("bob", &["b"]), Outcome::Denied(_)));
+    assert!(matches!(world.lock("bob", &["b"]), LeaseOutcome::Denied(_)));
 }
 
 #[test]
@@ -478,9 +479,9 @@ fn those_concerned_are_told_and_nobody_else() {
     world.lock("alice", &["a"]);
     world.wait("bob", &["a"]);
     let (_, events) = world.transact(|t| t.force(&holding(t, "a")));
-    let told: Vec<_> = events.iter().filter_map(Event::notice).map(|n| n.to.to_string()).collect();
+    let told: Vec<_> = events.iter().filter_map(LeaseEvent::notice).map(|n| n.to.to_string()).collect();
     assert_eq!(told, ["alice", "bob"]);
-    let (outcome, events) = world.unlock("bob", Which::All);
+    let (outcome, events) = world.unlock("bob", LeaseSelector::All);
     assert_eq!(outcome.tickets.len(), 1);
     assert!(events.iter().all(|e| e.notice().is_none()));
 }
@@ -553,7 +554,7 @@ fn a_denial_is_told_with_everybody_in_the_way_once() {
     let by: Vec<String> = events
         .iter()
         .filter_map(|e| match e {
-            Event::Denied { name, by, .. } if name.as_str() == "cid" => Some(by),
+            LeaseEvent::Denied { name, by, .. } if name.as_str() == "cid" => Some(by),
             _ => None,
         })
         .flatten()
@@ -568,7 +569,7 @@ fn an_agent_stands_still_while_a_command_of_it_waits_and_a_person_does_not() {
         let mut world = World::new();
         world.lock(name, &["a"]);
         world.lock("bob", &["b"]);
-        assert!(matches!(world.wait("bob", &["a"]), Outcome::Queued { .. }));
+        assert!(matches!(world.wait("bob", &["a"]), LeaseOutcome::Queued { .. }));
         let process = ProcessId { pid: 7, start: 1, boot: "boot".into() };
         let command = Holder::command(Name::new(name).unwrap(), process, None);
         let request = Request {
@@ -581,7 +582,7 @@ fn an_agent_stands_still_while_a_command_of_it_waits_and_a_person_does_not() {
         };
         let wait = Wait { until: world.now.after(MINUTE), holder: command, chain: vec![] };
         let outcome = world.transact(|t| t.acquire(&request, Some(&wait))).0;
-        assert_eq!(matches!(outcome, Outcome::Cycle(_)), stands_still, "{outcome:?}");
+        assert_eq!(matches!(outcome, LeaseOutcome::Cycle(_)), stands_still, "{outcome:?}");
     }
 }
 
@@ -612,7 +613,7 @@ fn only_those_in_ones_way_are_counted_as_being_before_one() {
         // Its own earlier ticket does not count.
         ("eve", &["a", "b"], Mode::Exclusive, 3),
     ] {
-        let Outcome::Queued { ahead, .. } = world.ask(name, paths, mode, true) else { panic!() };
+        let LeaseOutcome::Queued { ahead, .. } = world.ask(name, paths, mode, true) else { panic!() };
         assert_eq!(ahead, before, "{name} {paths:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! The index against the records: it never says what they do not, whoever changed them.
 
 use super::*;
-use crate::core::lease::{Holder, Kind, Mode, Outcome, Request, Which};
+use crate::core::lease::{Holder, LeaseOutcome, LeaseSelector, Mode, PathKind, Request};
 use crate::core::name::Name;
 use crate::os::{clock, process};
 use crate::store::leases::Part;
@@ -13,9 +13,9 @@ fn holder(name: &str) -> Holder {
 
 fn pattern(path: &str) -> PathPattern {
     let kind = match path {
-        _ if path.contains('*') => Kind::Glob,
-        _ if path.ends_with('/') => Kind::Dir,
-        _ => Kind::File,
+        _ if path.contains('*') => PathKind::Glob,
+        _ if path.ends_with('/') => PathKind::Dir,
+        _ => PathKind::File,
     };
     PathPattern::new(kind, None, path.trim_end_matches('/')).unwrap()
 }
@@ -36,7 +36,7 @@ fn fill(store: &Store, name: &str, count: usize) {
     let granted = store.change_leases(Part::All, |table| {
         (0..count).all(|n| {
             let request = request(name, &format!("held/{name}/{n}"));
-            matches!(table.acquire(&request, None), Outcome::Granted { .. })
+            matches!(table.acquire(&request, None), LeaseOutcome::Granted { .. })
         })
     });
     assert!(granted.unwrap());
@@ -49,8 +49,8 @@ fn is_used(store: &Store) -> bool {
 /// Who is in the way of somebody who wants `path`.
 fn in_the_way(store: &Store, path: &str) -> Vec<String> {
     match store.would_acquire(&request("somebody", path)).unwrap() {
-        Outcome::Granted(_) => Vec::new(),
-        Outcome::Denied(blockers) => blockers.iter().map(|b| b.path.to_string()).collect(),
+        LeaseOutcome::Granted(_) => Vec::new(),
+        LeaseOutcome::Denied(blockers) => blockers.iter().map(|b| b.path.to_string()).collect(),
         other => panic!("{other:?}"),
     }
 }
@@ -79,12 +79,12 @@ fn many_leases_are_found_by_their_paths_however_often_they_change() {
     // More changes than are kept beside: they are sorted in on the way.
     for round in 0..90 {
         let path = format!("held/c/{}", round % 40);
-        assert!(matches!(store.acquire(&request("c", &path), None), Ok(Outcome::Granted(_))));
+        assert!(matches!(store.acquire(&request("c", &path), None), Ok(LeaseOutcome::Granted(_))));
         assert!(is_used(&store), "{round}");
         if round % 3 == 0 {
             let gone = [pattern(&path)];
             let released = store
-                .change_leases(Part::Paths(&gone), |t| t.release(&holder("c"), Which::Paths(&gone)))
+                .change_leases(Part::Paths(&gone), |t| t.release(&holder("c"), LeaseSelector::Paths(&gone)))
                 .unwrap();
             assert_eq!(released.leases.len(), 1);
         }
@@ -96,7 +96,7 @@ fn many_leases_are_found_by_their_paths_however_often_they_change() {
     assert_eq!(in_the_way(&store, "held/b/3"), ["held/b/3"]);
     assert_eq!(in_the_way(&store, "held/*/3").len(), 3);
     for name in ["a", "b", "c"] {
-        store.change_leases(Part::All, |t| t.release(&holder(name), Which::All)).unwrap();
+        store.change_leases(Part::All, |t| t.release(&holder(name), LeaseSelector::All)).unwrap();
     }
     assert!(!exists(&store));
 }
@@ -110,7 +110,9 @@ fn a_lease_of_several_paths_is_found_by_each_and_given_back_in_part() {
     assert_eq!(in_the_way(&store, "y/q/z"), ["y/**/z"]);
     assert_eq!(in_the_way(&store, "w/deep/file"), ["w/"]);
     let part = [pattern("w/")];
-    store.change_leases(Part::Paths(&part), |t| t.release(&holder("b"), Which::Paths(&part))).unwrap();
+    store
+        .change_leases(Part::Paths(&part), |t| t.release(&holder("b"), LeaseSelector::Paths(&part)))
+        .unwrap();
     assert_eq!((in_the_way(&store, "w/deep/file").len(), in_the_way(&store, "x/1").len()), (0, 1));
     agrees(&store);
 }
@@ -209,7 +211,7 @@ fn a_record_that_was_written_over_is_not_believed_where_it_matters_and_found_by_
     assert_eq!(store.inspect_leases().unwrap().damaged.len(), 1);
     assert!(refused("elsewhere").contains("leases/8.json is damaged"));
     assert_eq!(store.set_damaged_leases_aside().unwrap().len(), 1);
-    assert!(matches!(store.acquire(&request("b", "held/a/7"), None), Ok(Outcome::Granted(_))));
+    assert!(matches!(store.acquire(&request("b", "held/a/7"), None), Ok(LeaseOutcome::Granted(_))));
 }
 
 #[test]
@@ -274,7 +276,7 @@ fn a_wait_inside_of_a_command_is_seen_among_many() {
         chain: vec![outer.clone()],
     };
     let inner = Request { holder, ..request("b", "held/a/1") };
-    assert!(matches!(store.acquire(&inner, Some(&wait)), Ok(Outcome::Queued { .. })));
+    assert!(matches!(store.acquire(&inner, Some(&wait)), Ok(LeaseOutcome::Queued { .. })));
     let table = store.peek_leases().unwrap().table;
     command.kill().unwrap();
     command.wait().unwrap();
