@@ -442,7 +442,7 @@ fn a_plugin_that_is_not_the_agents_own_or_of_another_version_is_sent_nothing() {
         ("protocol", json!(null), "speaks protocol none"),
         ("start", json!("1"), "of another process"),
         ("pid", json!(1), "of another process"),
-        ("start", json!(7), "not understood"),
+        ("start", json!(7), "of another process"),
     ] {
         let mut changed = whole.clone();
         changed[name] = value;

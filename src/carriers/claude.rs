@@ -6,7 +6,7 @@
 
 use super::Said;
 use super::own::read_own;
-use crate::core::agent::{Agent, Status};
+use crate::core::agent::Agent;
 use crate::os::{process, program};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -70,15 +70,9 @@ impl Session {
         Ok(Self { dir, record })
     }
 
-    /// What it says of its state. A word that is not known says nothing.
+    /// What it says of its state.
     pub fn said(&self) -> Option<Said> {
-        let status = match self.record.status.as_str() {
-            "idle" => Status::Idle,
-            "busy" => Status::Busy,
-            "waiting" => Status::Dialog,
-            _ => return None,
-        };
-        Some(Said { status, since: self.record.status_updated_at, source: "its session file".to_owned() })
+        Said::of(&self.record.status, self.record.status_updated_at, "its session file")
     }
 
     /// The file to which it writes its conversation.

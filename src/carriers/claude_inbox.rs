@@ -12,7 +12,7 @@
 use super::claude::Session;
 use super::own::{check_peer, check_socket, read_own};
 use super::transcript::Follower;
-use super::{Channel, Said, Trace, Unfit, speaks_of};
+use super::{Channel, Trace, Unfit, speaks_of};
 use crate::core::agent::{Agent, Status};
 use crate::core::carrier::Carrier;
 use crate::core::process_id::ProcessId;
@@ -84,10 +84,6 @@ impl Inbox {
 impl Channel for Inbox {
     fn carrier(&self) -> Carrier {
         Carrier::ClaudeInbox
-    }
-
-    fn said(&self) -> Option<Said> {
-        self.session.said()
     }
 
     fn proof(&self) -> (PathBuf, u64) {

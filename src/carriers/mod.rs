@@ -27,6 +27,19 @@ pub struct Said {
     pub source: String,
 }
 
+impl Said {
+    /// By the word for what it does: one that is not known says nothing.
+    fn of(word: &str, since: u64, source: &str) -> Option<Self> {
+        let status = match word {
+            "idle" => Status::Idle,
+            "busy" => Status::Busy,
+            "waiting" => Status::Dialog,
+            _ => return None,
+        };
+        Some(Self { status, since, source: source.to_owned() })
+    }
+}
+
 /// Why a channel is not used now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unfit {
@@ -56,9 +69,6 @@ pub enum Trace {
 pub trait Channel: Send + Sync {
     /// Which kind.
     fn carrier(&self) -> Carrier;
-
-    /// What the agent says of itself, if it does.
-    fn said(&self) -> Option<Said>;
 
     /// The file in which a text stands that the agent was given, and how long it is now.
     fn proof(&self) -> (PathBuf, u64);

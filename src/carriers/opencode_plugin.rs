@@ -12,11 +12,10 @@
 use super::own::{check_peer, check_socket, read_own};
 use super::transcript::Follower;
 use super::{Channel, Said, Trace, Unfit, speaks_of};
-use crate::core::agent::{Agent, Status};
+use crate::core::agent::Agent;
 use crate::core::carrier::Carrier;
 use crate::core::escape;
 use crate::os::{peer, process, program};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -57,64 +56,37 @@ impl Place {
     }
 }
 
-/// What the plugin writes of its process. Other fields are passed over.
-#[derive(Debug, Deserialize)]
-struct Record {
-    pid: i32,
-    start: String,
-    #[serde(default)]
-    status: String,
-    #[serde(default)]
-    since: u64,
-}
-
-impl Record {
-    fn of(agent: &Agent, place: &Place) -> Result<Self, String> {
-        let path = place.file("json");
-        if !path.exists() {
-            return Err(
-                "swarm's plugin does not run in it (swarm hooks install opencode, and start it again)"
-                    .to_owned(),
-            );
-        }
-        let text = read_own(&path, 0o077)?;
-        let value: Value = serde_json::from_str(&text).unwrap_or_default();
-        let protocol = value["protocol"].as_u64();
-        if protocol != Some(PROTOCOL) {
-            let told = protocol.map_or("none".to_owned(), |n| n.to_string());
+/// What the plugin writes of its process.
+fn record(agent: &Agent, place: &Place) -> Result<Value, String> {
+    const AGAIN: &str = "(swarm hooks install opencode, and start it again)";
+    let path = place.file("json");
+    if !path.exists() {
+        return Err(format!("swarm's plugin does not run in it {AGAIN}"));
+    }
+    let record: Value = serde_json::from_str(&read_own(&path, 0o077)?).unwrap_or_default();
+    match record["protocol"].as_u64() {
+        Some(PROTOCOL) => {}
+        other => {
+            let told = other.map_or("none".to_owned(), |n| n.to_string());
             return Err(format!(
-                "swarm's plugin in it speaks protocol {told}, and this swarm {PROTOCOL} (swarm hooks install opencode, and start it again)"
+                "swarm's plugin in it speaks protocol {told}, and this swarm {PROTOCOL} {AGAIN}"
             ));
         }
-        let record: Self =
-            serde_json::from_value(value).map_err(|_| format!("{} is not understood", path.display()))?;
-        if record.pid != agent.process.pid || record.start != agent.process.start.to_string() {
-            return Err(format!("{} is of another process", path.display()));
-        }
-        Ok(record)
     }
-}
-
-/// What the agent does, by that word. One that is not known says nothing.
-fn status(word: &str) -> Option<Status> {
-    match word {
-        "idle" => Some(Status::Idle),
-        "busy" => Some(Status::Busy),
-        "waiting" => Some(Status::Dialog),
-        _ => None,
+    if record["pid"] != agent.process.pid || record["start"] != agent.process.start.to_string().as_str() {
+        return Err(format!("{} is of another process", path.display()));
     }
+    Ok(record)
 }
 
 /// What the plugin says of its agent.
 pub(super) fn said(agent: &Agent) -> Option<Said> {
-    let record = Record::of(agent, &Place::of(agent).ok()?).ok()?;
-    let status = status(&record.status)?;
-    Some(Said { status, since: record.since, source: "swarm's plugin in it".to_owned() })
+    let record = record(agent, &Place::of(agent).ok()?).ok()?;
+    Said::of(record["status"].as_str()?, record["since"].as_u64()?, "swarm's plugin in it")
 }
 
 /// The plugin in one agent, with the conversation that is shown.
 pub(super) struct Plugin {
-    record: Record,
     log: PathBuf,
     stream: UnixStream,
     session: String,
@@ -131,7 +103,7 @@ impl Plugin {
             return Err(Unfit::Suspended);
         }
         let place = Place::of(agent).map_err(no)?;
-        let record = Record::of(agent, &place).map_err(no)?;
+        record(agent, &place).map_err(no)?;
         let socket = place.file("sock");
         check_socket(&socket).map_err(no)?;
         let reach = |why: std::io::Error| {
@@ -149,7 +121,7 @@ impl Plugin {
         if hello["status"] == "waiting" {
             return Err(Unfit::Asks);
         }
-        Ok(Self { record, log: place.file("jsonl"), stream, session: session.to_owned() })
+        Ok(Self { log: place.file("jsonl"), stream, session: session.to_owned() })
     }
 }
 
@@ -164,11 +136,6 @@ fn hear(stream: &mut UnixStream) -> std::io::Result<Value> {
 impl Channel for Plugin {
     fn carrier(&self) -> Carrier {
         Carrier::OpencodePlugin
-    }
-
-    fn said(&self) -> Option<Said> {
-        let status = status(&self.record.status)?;
-        Some(Said { status, since: self.record.since, source: "swarm's plugin in it".to_owned() })
     }
 
     fn proof(&self) -> (PathBuf, u64) {

@@ -1,8 +1,8 @@
 // swarm's channel into OpenCode: takes messages of the project's agents and gives them to the conversation that this OpenCode shows.
 // Written by `swarm hooks install opencode`, removed by `swarm hooks uninstall opencode`. Whatever goes wrong lets OpenCode go on.
 //
-// It listens at a socket of this user's alone, says there which conversation is shown, and takes one text a line. It acknowledges nothing:
-// what became of a text stands in the file beside, as OpenCode's own events tell it. Nothing is asked for again and again.
+// It listens at a socket of this user's alone, says there which conversation is shown, and takes a text. What became of that stands in the
+// file beside, as OpenCode's own events tell it.
 import {
   appendFileSync, chmodSync, lstatSync, mkdirSync, readFileSync, readdirSync, renameSync, rmdirSync, statSync, truncateSync, unlinkSync,
   writeFileSync,
