@@ -219,7 +219,7 @@ fn check_inbound(dir: &Path, cwd: &str, argv: &[String]) -> Result<(), String> {
 /// What the transcript shows of a text since the last look.
 pub(super) fn trace(agent: &Agent, text: &str, follower: &mut Follower) -> Trace {
     let mut seen = follower.seen;
-    follower.read(|line| seen = seen.max(judge(line, text)));
+    follower.read(&mut |line| seen = seen.max(judge(line, text)));
     // It may have turned to another conversation.
     if seen < Trace::Given
         && let Ok(session) = Session::of(agent)
@@ -228,7 +228,7 @@ pub(super) fn trace(agent: &Agent, text: &str, follower: &mut Follower) -> Trace
         if path != follower.path() {
             let length = std::fs::metadata(&path).map_or(0, |meta| meta.len());
             follower.turn_to(&path, length.saturating_sub(END));
-            follower.read(|line| seen = seen.max(judge(line, text)));
+            follower.read(&mut |line| seen = seen.max(judge(line, text)));
         }
     }
     follower.seen = seen;

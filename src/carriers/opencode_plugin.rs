@@ -157,7 +157,7 @@ impl Channel for Plugin {
 /// What `OpenCode`'s events show of a text since the last look.
 pub(super) fn trace(text: &str, follower: &mut Follower) -> Trace {
     let mut seen = follower.seen;
-    follower.read(|line| seen = seen.max(judge(line, text)));
+    follower.read(&mut |line| seen = seen.max(judge(line, text)));
     follower.seen = seen;
     seen
 }

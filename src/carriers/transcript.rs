@@ -41,7 +41,7 @@ impl Follower {
     }
 
     /// Gives the lines that have come since the last look. A file that is not there, or cannot be read, has none.
-    pub fn read(&mut self, mut each: impl FnMut(&str)) {
+    pub fn read(&mut self, each: &mut dyn FnMut(&str)) {
         let Ok(mut file) = File::open(&self.path) else { return };
         let Ok(meta) = file.metadata() else { return };
         if !meta.is_file() || meta.len() == self.at {
@@ -85,7 +85,7 @@ mod tests {
         let mut follower = Follower::new(&path, 6);
         let read = |follower: &mut Follower| {
             let mut lines = Vec::new();
-            follower.read(|line| lines.push(line.to_owned()));
+            follower.read(&mut |line| lines.push(line.to_owned()));
             lines
         };
         assert_eq!(read(&mut follower), [""; 0], "it is not there yet");

@@ -59,16 +59,10 @@ function listen(api) {
   const known = { users: new Map(), parents: new Map(), last: new Map(), busy: new Map(), asking: new Map(), waiting: [] }
   let written
 
-  // The conversation that is shown: of one that a task has for itself, the one that it belongs to.
-  function shown() {
-    const route = api.route.current
-    let id = route.name === "session" ? route.params?.sessionID : undefined
-    for (let up = 0; id && up < 16; up++) {
-      const above = api.state.session.get(id)?.parentID ?? known.parents.get(id)
-      if (!above) return id
-      id = above
-    }
-    return undefined
+  // The conversation that one belongs to which a task has for itself.
+  function top(session) {
+    const above = session && (api.state.session.get(session)?.parentID ?? known.parents.get(session))
+    return above ? top(above) : session
   }
 
   // With which agent and model the last prompt was given there: the next text gets the same.
@@ -80,23 +74,18 @@ function listen(api) {
     return { agent, variant: model.variant, model: { providerID: model.providerID, modelID: model.modelID ?? model.id } }
   }
 
-  function top(session) {
-    let id = session
-    for (let up = 0; up < 16 && known.parents.has(id); up++) id = known.parents.get(id)
-    return id
-  }
-
   function status(session) {
     const asked = api.state.session
-    const asks = (id) => (asked.permission?.(id)?.length ?? 0) + (asked.question?.(id)?.length ?? 0) > 0
-    if (asks(session) || [...known.asking.values()].some((id) => top(id) === session)) return "waiting"
+    const open = (asked.permission?.(session)?.length ?? 0) + (asked.question?.(session)?.length ?? 0)
+    if (open > 0 || [...known.asking.values()].some((id) => top(id) === session)) return "waiting"
     const says = known.busy.get(session) ?? asked.status?.(session)?.type ?? "idle"
     return says === "idle" ? "idle" : "busy"
   }
 
   // What is true at this moment, for who connects.
   function now() {
-    const session = quietly(shown)
+    const { name, params } = api.route.current
+    const session = name === "session" && quietly(() => top(params.sessionID))
     if (!session) return { why: "it shows no conversation" }
     if (!quietly(() => like(session))) return { why: "nothing was said yet in the conversation that it shows" }
     return { session, status: status(session) }
@@ -128,19 +117,24 @@ function listen(api) {
     }).catch(() => {})
   }
 
+  const begins = ({ info }) => info.parentID && known.parents.set(info.id, info.parentID)
+  const asks = ({ id, sessionID }) => known.asking.set(id, sessionID)
+  const answered = ({ requestID, permissionID }) => known.asking.delete(requestID ?? permissionID)
   const events = {
-    "session.created": ({ info }) => info.parentID && known.parents.set(info.id, info.parentID),
-    "session.updated": ({ info }) => info.parentID && known.parents.set(info.id, info.parentID),
+    "session.created": begins,
+    "session.updated": begins,
     "session.status": ({ sessionID, status }) => known.busy.set(sessionID, status.type),
     "session.idle": ({ sessionID }) => {
       known.busy.set(sessionID, "idle")
       for (const one of known.waiting) if (one.session === sessionID) one.within = false
+      // What a turn asked that was interrupted is answered by nobody.
+      for (const [id, by] of known.asking) if (by === sessionID || top(by) === sessionID) known.asking.delete(id)
     },
-    "permission.asked": ({ id, sessionID }) => known.asking.set(id, sessionID),
-    "permission.replied": ({ requestID, permissionID }) => known.asking.delete(requestID ?? permissionID),
-    "question.asked": ({ id, sessionID }) => known.asking.set(id, sessionID),
-    "question.replied": ({ requestID }) => known.asking.delete(requestID),
-    "question.rejected": ({ requestID }) => known.asking.delete(requestID),
+    "permission.asked": asks,
+    "permission.replied": answered,
+    "question.asked": asks,
+    "question.replied": answered,
+    "question.rejected": answered,
     "message.updated": ({ info }) => {
       if (info.role === "user") {
         known.last.set(info.sessionID, { agent: info.agent, model: info.model })
@@ -166,7 +160,8 @@ function listen(api) {
   for (const [name, does] of Object.entries(events)) {
     const stop = api.event.on(name, (event) => {
       quietly(() => does(event.properties))
-      quietly(tell)
+      // An answer that is being written comes in many pieces, which say nothing of this.
+      if (name !== "message.part.updated") quietly(tell)
     })
     api.lifecycle.onDispose(stop)
   }
