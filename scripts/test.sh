@@ -33,16 +33,51 @@ elif [ "${CI:-}" = true ]; then
 else
   printf '\n== shell scripts: SKIPPED, shellcheck is not installed\n'
 fi
-step 'build' cargo test --locked --no-run
-# The tests wait most of their time: what only computes goes on beside them, and is shown behind them.
+# programs NAME ARG...: builds the tests that cargo builds for these arguments, and lists their programs in $logs/NAME.
+programs() {
+  local name=$1
+  shift
+  cargo test --locked --no-run "$@"
+  cargo test --locked --no-run --quiet --message-format=json "$@" |
+    sed -n '/"reason":"compiler-artifact"/{/"test":true/s/.*"executable":"\([^"]*\)".*/\1/p;}' >"$logs/$name"
+  [ -s "$logs/$name" ]
+}
+
+# run_one PROGRAM: its output into a file, and one line here as soon as it ends.
+run_one() {
+  local name=${1##*/} begun=$SECONDS result=ok
+  "$1" --show-output >"$logs/$name.log" 2>&1 </dev/null || result=FAILED
+  printf '%s %s, %s s\n' "$result" "${name%-*}" "$((SECONDS - begun))"
+  [ "$result" = ok ]
+}
+
+# Runs what is listed in files. The programs wait most of the time, for terminals and clocks: more of them run at once than there
+# are processors. What they have printed is shown behind them, and what was skipped once more at the end.
+run_all() {
+  local jobs program result=0
+  jobs=${SWARM_TEST_JOBS:-$(($(getconf _NPROCESSORS_ONLN) + 1))}
+  export -f run_one
+  export logs
+  # shellcheck disable=SC2016 # the shell that is started expands it
+  cat "$@" | xargs -P "$jobs" -I '{}' bash -c 'run_one "$1"' _ '{}' || result=1
+  cat "$@" | while IFS= read -r program; do
+    printf '\n     Running %s\n' "${program##*/}"
+    cat "$logs/${program##*/}.log"
+  done
+  grep -h SKIPPED "$logs"/*.log | sort -u || :
+  return "$result"
+}
+
+step 'build' programs all
+# How processes are looked at where there is no /proc, as far as Linux can stand in for such a system.
+step 'build without /proc' programs portable --features portable-process --lib --test races --test leases --test messages
+# What only computes goes on beside the tests, and is shown behind them.
 {
   step 'lints' nice cargo clippy --all-targets --locked -- -D warnings
   step 'documentation' env RUSTDOCFLAGS=-Dwarnings nice cargo doc --no-deps --locked
 } >"$logs/beside" 2>&1 &
 beside=$!
-step 'tests' cargo test --locked --no-fail-fast
-# How processes are looked at where there is no /proc, as far as Linux can stand in for such a system.
-step 'tests without /proc' cargo test --locked --no-fail-fast --features portable-process --lib --test races --test leases --test messages
+step 'tests' run_all "$logs/all" "$logs/portable"
 wait "$beside"
 cat "$logs/beside"
 

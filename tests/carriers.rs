@@ -92,14 +92,16 @@ fn keys(world: &World) -> usize {
 
 /// A message arrives by the channel, once, and without a key.
 fn by_channel(world: &World, pane: &str, body: &str) {
-    let (id, before) = (send(world, &[&name(world, pane), body]), keys(world));
+    let before = keys(world);
+    let id = send(world, &[&name(world, pane), body]);
     reaches(world, &id, "submitted", "its own transcript");
     assert_eq!((times(world, pane, body), keys(world)), (1, before), "{}", world.log(pane));
 }
 
 /// A message arrives by the pane, once.
 fn by_pane(world: &World, pane: &str, body: &str) {
-    let (id, before) = (send(world, &[&name(world, pane), body]), keys(world));
+    let before = keys(world);
+    let id = send(world, &[&name(world, pane), body]);
     reaches(world, &id, "submitted", "");
     assert_eq!(times(world, pane, body), 1, "{}", world.log(pane));
     assert!(keys(world) > before, "nothing was typed");

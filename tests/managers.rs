@@ -274,6 +274,7 @@ fn try_beside(world: &World, manager: &Manager, moment: &Moment) {
             }
         }
         both("installed");
+        let mut kept = 0;
         for again in ["again", "and again"] {
             done(world, &install);
             // Its hook runs once at any rate, and never is the guard taken for in force when it is not.
@@ -281,6 +282,7 @@ fn try_beside(world: &World, manager: &Manager, moment: &Moment) {
             assert_eq!(ran, once, "{}, {again}", manager.name);
             let status = world.ok(&["hooks", "status", "git"]);
             if status.contains("enforced") {
+                kept += guarded;
                 // If it was not in force then, it was taken up meanwhile: this may have taken long.
                 assert_eq!(commit(world, manager, again), (once.clone(), 1), "{}, {again}", manager.name);
             } else {
@@ -307,6 +309,10 @@ fn try_beside(world: &World, manager: &Manager, moment: &Moment) {
         world.ok(&["hooks", "uninstall", "git"]);
         assert_eq!(snapshot(world, manager.hooks), without, "{}, displaced", manager.name);
         assert_eq!(commit(world, manager, "uninstalled"), (once.clone(), 0), "{}", manager.name);
+        // A row of the table in docs/hooks.md: `cargo test --test managers -- --nocapture`.
+        let order = if swarm_first { "swarm first" } else { "manager first" };
+        let guard = if kept == 2 { "kept" } else { "displaced, then put in again" };
+        println!("| {} | {} | {order} | {guard} |", manager.name, moment.hook);
     }
 }
 

@@ -81,7 +81,7 @@ mod tests {
         let pid = i32::try_from(child.id()).unwrap();
         let soon = |wanted: bool| {
             let begun = Instant::now();
-            while has_read_all(pid, &tty) != wanted && begun.elapsed() < Duration::from_secs(10) {
+            while has_read_all(pid, &tty) != wanted && begun.elapsed() < Duration::from_secs(60) {
                 std::thread::sleep(Duration::from_millis(5));
             }
             has_read_all(pid, &tty)
@@ -99,6 +99,10 @@ mod tests {
 
     #[test]
     fn a_program_that_is_at_something_else_has_not_read_what_was_typed() {
+        if Command::new("python3").arg("--version").output().is_err() {
+            eprintln!("SKIPPED: there is no python3, in which the programs are written");
+            return;
+        }
         // A line editor, and one that takes key by key; each then sleeps in a call for a while.
         let line = "import sys, time\nwhile 1:\n    sys.stdin.readline()\n    time.sleep(1)\n";
         assert_eq!(seen(line, false), (true, false, true));
@@ -124,7 +128,7 @@ mod tests {
         child.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
         let begun = Instant::now();
         while was_still_at(pid, then) != Some(false) {
-            assert!(begun.elapsed() < Duration::from_secs(10));
+            assert!(begun.elapsed() < Duration::from_secs(60));
             std::thread::sleep(Duration::from_millis(5));
         }
         child.kill().unwrap();
