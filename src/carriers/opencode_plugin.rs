@@ -232,7 +232,9 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn what_is_left_of_ended_processes_is_swept_and_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
-        let (own, namespace) = (std::process::id(), process::namespace().unwrap());
+        // Where there are no namespaces this channel is not used.
+        let Some(namespace) = process::namespace() else { return };
+        let own = std::process::id();
         std::fs::create_dir(dir.path().join("opencode")).unwrap();
         let names = [
             (format!("{namespace}.{own}.json"), true),
