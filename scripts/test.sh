@@ -39,7 +39,7 @@ programs() {
   shift
   cargo test --locked --no-run "$@"
   cargo test --locked --no-run --quiet --message-format=json "$@" |
-    sed -n '/"reason":"compiler-artifact"/{/"test":true/s/.*"executable":"\([^"]*\)".*/\1/p;}' >"$logs/$name"
+    sed -n 's/.*"profile":{[^}]*"test":true}.*"executable":"\([^"]*\)".*/\1/p' >"$logs/$name"
   [ -s "$logs/$name" ]
 }
 
@@ -51,33 +51,35 @@ run_one() {
   [ "$result" = ok ]
 }
 
-# Runs what is listed in files. The programs wait most of the time, for terminals and clocks: more of them run at once than there
-# are processors. What they have printed is shown behind them, and what was skipped once more at the end.
+# Runs what is listed in $logs/NAME. The programs wait most of the time, for terminals and clocks: more of them run at once than
+# there are processors. What they have printed is shown behind them, and what was skipped once more at the end.
 run_all() {
-  local jobs program result=0
+  local list=$logs/$1 jobs program result=0
   jobs=${SWARM_TEST_JOBS:-$(($(getconf _NPROCESSORS_ONLN) + 1))}
   export -f run_one
   export logs
   # shellcheck disable=SC2016 # the shell that is started expands it
-  cat "$@" | xargs -P "$jobs" -I '{}' bash -c 'run_one "$1"' _ '{}' || result=1
-  cat "$@" | while IFS= read -r program; do
+  xargs -P "$jobs" -I '{}' bash -c 'run_one "$1"' _ '{}' <"$list" || result=1
+  while IFS= read -r program; do
     printf '\n     Running %s\n' "${program##*/}"
     cat "$logs/${program##*/}.log"
-  done
+  done <"$list"
   grep -h SKIPPED "$logs"/*.log | sort -u || :
   return "$result"
 }
 
 step 'build' programs all
-# How processes are looked at where there is no /proc, as far as Linux can stand in for such a system.
-step 'build without /proc' programs portable --features portable-process --lib --test races --test leases --test messages
 # What only computes goes on beside the tests, and is shown behind them.
 {
   step 'lints' nice cargo clippy --all-targets --locked -- -D warnings
   step 'documentation' env RUSTDOCFLAGS=-Dwarnings nice cargo doc --no-deps --locked
 } >"$logs/beside" 2>&1 &
 beside=$!
-step 'tests' run_all "$logs/all" "$logs/portable"
+step 'tests' run_all all
+# How processes are looked at where there is no /proc, as far as Linux can stand in for such a system. It is built when the others
+# are through: both have their program in one place.
+step 'build without /proc' programs portable --features portable-process --lib --test races --test leases --test messages
+step 'tests without /proc' run_all portable
 wait "$beside"
 cat "$logs/beside"
 
