@@ -45,6 +45,8 @@ const OUTDATED: [&str; 7] = ["edits", "leases", "waiters", "numbers.json", "noti
 /// Records that are looked at to tell whether a key is the one that a store without a fingerprint was signed with.
 const SAMPLE: usize = 32;
 
+const OTHER_KEY: &str = "is another key than this project's records are signed with";
+
 /// How long a courier may take to leave a store that was moved.
 const LEAVING: std::time::Duration = std::time::Duration::from_secs(3);
 
@@ -53,38 +55,50 @@ pub(super) fn open(root: &Path, home: &Path) -> Result<Store> {
     let mut news = None;
     // What was seen to may bring another thing to light, and others may be seeing to it.
     for _ in 0..4 {
-        let (mut store, complete) = look(root, home)?;
-        let seat = Seat::of(root)?;
-        let keys = home.join(&store.mark.id);
-        if complete && mark::judge(&seat, &store.mark, Seat::noted(&keys).as_ref()) == Verdict::Same {
-            store.mark.seat = Some(seat);
-            store.news = news;
-            return Ok(store);
+        if let Some(mut store) = look(root, home)? {
+            let seat = Seat::of(root)?;
+            let keys = home.join(&store.mark.id);
+            if mark::judge(&seat, &store.mark, Seat::noted(&keys).as_ref()) == Verdict::Same {
+                store.mark.seat = Some(seat);
+                store.news = news;
+                return Ok(store);
+            }
         }
         news = see_to(root, home)?.or(news);
     }
     bail!("{} keeps being changed by other processes; try again", root.join(".swarm").display())
 }
 
-/// The store with its key, as it lies there, and whether its `PROJECT` says which key that is. Refuses a store without its key.
-fn look(root: &Path, home: &Path) -> Result<(Store, bool)> {
+/// The store with its key. Refuses a store without its key. `None`: its `PROJECT` does not say which key that is, so only a look under
+/// the mutex tells, when nobody makes a key or moves what was signed.
+fn look(root: &Path, home: &Path) -> Result<Option<Store>> {
+    let dir = root.join(".swarm");
+    let mark = Mark::read(&dir)?;
+    let Some(print) = &mark.key else { return Ok(None) };
+    let path = home.join(&mark.id).join("key");
+    let Some(key) = key::load(home, &mark.id)? else { return Err(no_key(root, &path, "is not there")) };
+    if *print != key.fingerprint(&mark.id) {
+        return Err(no_key(root, &path, OTHER_KEY));
+    }
+    Ok(Some(Store { root: root.to_owned(), dir, mark, key, actor: None, until: None, news: None }))
+}
+
+/// The same under the mutex, and whether `PROJECT` says which key it is: if not, the key that fits is found by what it has signed, or
+/// made if nothing was signed yet.
+fn look_alone(root: &Path, home: &Path) -> Result<(Store, bool)> {
+    if let Some(store) = look(root, home)? {
+        return Ok((store, true));
+    }
     let dir = root.join(".swarm");
     let mark = Mark::read(&dir)?;
     let path = home.join(&mark.id).join("key");
     let key = match key::load(home, &mark.id)? {
         Some(key) => key,
-        None if mark.key.is_none() && !has_signed(&dir)? => key::load_or_create(home, &mark.id)?,
+        None if !has_signed(&dir)? => key::load_or_create(home, &mark.id)?,
         None => return Err(no_key(root, &path, "is not there")),
     };
-    let complete = mark.key.is_some();
-    if mark.key.as_ref().is_some_and(|print| *print != key.fingerprint(&mark.id)) {
-        return Err(no_key(root, &path, "is another key than this project's records are signed with"));
-    }
     let store = Store { root: root.to_owned(), dir, mark, key, actor: None, until: None, news: None };
-    if !complete && !vouches(&store)? {
-        return Err(no_key(root, &path, "is another key than this project's records are signed with"));
-    }
-    Ok((store, complete))
+    if vouches(&store)? { Ok((store, false)) } else { Err(no_key(root, &path, OTHER_KEY)) }
 }
 
 fn no_key(root: &Path, path: &Path, what: &str) -> anyhow::Error {
@@ -152,7 +166,7 @@ fn vouches(store: &Store) -> Result<bool> {
 fn see_to(root: &Path, home: &Path) -> Result<Option<String>> {
     let dir = root.join(".swarm");
     let (held, _) = lock::exclusive(&dir.join("lock"))?;
-    let (mut store, complete) = look(root, home)?;
+    let (mut store, complete) = look_alone(root, home)?;
     let seat = Seat::of(root)?;
     let keys = home.join(&store.mark.id);
     let verdict = mark::judge(&seat, &store.mark, Seat::noted(&keys).as_ref());
@@ -193,7 +207,7 @@ fn leave(dir: &Path) {
 pub(super) fn renew(root: &Path, home: &Path) -> Result<String> {
     let dir = root.join(".swarm");
     let (_held, _) = lock::exclusive(&dir.join("lock"))?;
-    match look(root, home) {
+    match look_alone(root, home) {
         Err(error) if matches!(error.downcast_ref::<Refusal>(), Some(Refusal::NoKey(_))) => {}
         Err(error) => return Err(error),
         Ok(_) => {
