@@ -342,8 +342,13 @@ fn two_hosts_never_believe_one_lease_through_cuts_stops_kills_and_clock_steps() 
             holder.swarm(&["lock", "--team", "schema.sql"]).status.success().then_some(())
         });
         eventually(&case("h1 believes it"), || team.believes_own(1, path).then_some(()));
-        let (code, why) = other.refused(&["lock", "--team", "schema.sql"]);
-        assert!(code == 3 && why.contains("h1/human"), "{}", case(&why));
+        eventually(&case("h2 is told who holds it"), || {
+            let (code, why) = other.refused(&["lock", "--team", "schema.sql"]);
+            // On a busy machine its link may not answer in time.
+            let unknown = why.contains("cut off");
+            assert!(code == 3 && (unknown || why.contains("h1/human")), "{}", case(&why));
+            (!unknown).then_some(())
+        });
         let told = lost(holder);
         match fault {
             "cut" => team.switches[0].cut(true, true),
