@@ -208,11 +208,22 @@ fn every_function_that_the_tour_names_exists() {
     }
 }
 
-/// The relative targets of the links in a Markdown text, without their anchors.
-fn links(text: &str) -> Vec<String> {
+/// The links in a Markdown text that are not to another site: each with its file and its anchor.
+fn links(text: &str) -> Vec<(String, String)> {
     let targets = text.split("](").skip(1).filter_map(|rest| rest.split_once(')').map(|(target, _)| target));
-    let files = targets.filter_map(|target| target.split('#').next()).filter(|file| !file.is_empty());
-    files.filter(|file| !file.contains("://")).map(str::to_owned).collect()
+    let own = targets.filter(|target| !target.contains("://"));
+    own.map(|target| target.split_once('#').unwrap_or((target, "")))
+        .map(|(f, a)| (f.into(), a.into()))
+        .collect()
+}
+
+/// The anchors of the headings of a Markdown text, as the forge makes them.
+fn anchors(text: &str) -> Vec<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    let kept = |c: &char| c.is_alphanumeric() || matches!(c, '-' | '_' | ' ');
+    let anchor =
+        |line: &str| line.trim_start_matches('#').trim().to_lowercase().chars().filter(kept).collect();
+    headings.map(|line| -> String { anchor(line) }).map(|anchor| anchor.replace(' ', "-")).collect()
 }
 
 #[test]
@@ -223,10 +234,12 @@ fn every_link_between_the_documents_leads_somewhere() {
     });
     let (mut seen, mut broken) = (0, Vec::new());
     for path in pages.filter(|p| p.extension().is_some_and(|e| e == "md")) {
-        for link in links(&fs::read_to_string(&path).unwrap()) {
+        for (file, anchor) in links(&fs::read_to_string(&path).unwrap()) {
             seen += 1;
-            if !path.parent().unwrap().join(&link).exists() {
-                broken.push(format!("{}: {link}", path.display()));
+            let target = if file.is_empty() { path.clone() } else { path.parent().unwrap().join(&file) };
+            let has_anchor = || anchors(&fs::read_to_string(&target).unwrap()).contains(&anchor);
+            if !target.exists() || !(anchor.is_empty() || has_anchor()) {
+                broken.push(format!("{}: {file}#{anchor}", path.display()));
             }
         }
     }
