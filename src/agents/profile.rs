@@ -268,8 +268,8 @@ pub struct Timing {
     /// Enters for one message at the most. More than one only where an Enter that came at the wrong moment is lost: a line editor keeps
     /// it, and answers its next question with it.
     pub enters: u32,
-    /// After how long a text that its own channel took, and that does not stand in its records, is announced by another way. Time in which
-    /// it is suspended, or asks its person, does not count.
+    /// After how long a text that its own channel took is announced by another way, if it is not in the agent's records by
+    /// then. Time in which the agent is suspended, or asks its person, does not count.
     pub offer_ms: u64,
 }
 

@@ -428,8 +428,8 @@ fn locate(rules: &ScreenRules, rows: &[Row], cursor: Cursor) -> Option<ComposerB
 
 fn locate_in(rules: &ScreenRules, rows: &[Row], cursor: Cursor, range: Range<usize>) -> Option<ComposerBox> {
     let (start, mut end) = (range.start, range.end);
-    // Much text below it: this is no composer at the bottom, whatever it looks like. Blank rows do not count: an
-    // agent may put its composer in the middle of an empty screen of any height.
+    // Much text below it: this is not a composer at the bottom, whatever it looks like. Blank rows do not count: an agent
+    // may put its composer in the middle of an empty screen of any height.
     if rows[end..].iter().filter(|r| !r.text.trim().is_empty()).count() > rules.below {
         return None;
     }

@@ -34,8 +34,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
     };
     let swarm = script(&mut Swarm::command(), "swarm")?;
     let swarm_msg = match shell {
-        // clap_complete's bash script takes the hyphen for the beginning of a command's name and then completes no option:
-        // the hyphen goes in where the program is named, at the end of the lines that register it.
+        // clap_complete's bash script takes the hyphen for the beginning of a command's name, and then completes no option.
+        // So the hyphen is added only where the program is named, at the end of the lines that register it.
         Shell::Bash => script(&mut SwarmMsg::command().name("swarmmsg"), "swarmmsg")?
             .replace(" swarmmsg\n", " swarm-msg\n"),
         _ => script(&mut SwarmMsg::command(), "swarm-msg")?,

@@ -207,8 +207,8 @@ impl HookFiles {
         Ok(chosen)
     }
 
-    /// The settings files of `host` that are meant: for the project, its root's, and that of the directory one is in where an agent
-    /// does not read the root's there; for the person, where this command and the living agents look.
+    /// The chosen settings files of `host`. For the project: the root's, and the one of the current directory if an agent
+    /// there does not read the root's. For the person: those that this command and the living agents read.
     fn targets(&self, host: Host) -> Vec<Target> {
         let own = |name: &str| std::env::var(name).ok();
         let around = Surroundings { home: self.home.clone(), variable: &own };

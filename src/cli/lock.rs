@@ -123,8 +123,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
 }
 
-/// What others hold under another name of a file that was asked for. Leases are about names, so this is no refusal: an editor that
-/// writes a new file in the place of the old one parts the two.
+/// The leases of others on another name of a requested file. Leases are about names, so this is not a refusal: an editor
+/// that replaces the file separates the two names.
 fn hard_linked(store: &Store, request: &Request) -> Result<Vec<(PathPattern, PathPattern, Lease)>> {
     let own: Vec<_> = request.paths.iter().filter_map(|p| Some((p, store.many_named(p)?))).collect();
     let mut found = Vec::new();

@@ -63,8 +63,8 @@ pub(super) fn within(text: &str, bound: Duration) -> Result<bool> {
     Ok(true)
 }
 
-/// Whether anybody can have what is written to stdout. Where the process was started without one, /dev/null has taken its place,
-/// open for reading, too: so no file that is opened later is taken for it, and nothing that goes there was ever read.
+/// Whether anybody can read stdout. If the process was started without one, /dev/null has its place, also open for reading.
+/// So no file that is opened later becomes stdout, and text written there counts as not read.
 pub(super) fn taken() -> Result<()> {
     let stdout = std::io::stdout();
     let is_null = fstat(&stdout).ok().zip(stat("/dev/null").ok()).is_some_and(|(ours, null)| {

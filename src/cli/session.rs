@@ -59,8 +59,8 @@ pub(super) fn here() -> Result<PathBuf> {
     std::env::current_dir().context("the working directory is gone")
 }
 
-/// The place of this program that is written into settings: the one on PATH, if that is this program. A link there leads to the next
-/// version after an update, and what it leads to now may be gone then.
+/// The path of this program for settings files: the one on PATH, if that is this program. After an update a link there
+/// leads to the next version, and its present target may be gone.
 pub(super) fn program() -> Result<PathBuf> {
     let own = std::env::current_exe().context("cannot find this program")?.with_file_name("swarm");
     let real = own.canonicalize().ok();
@@ -236,9 +236,8 @@ impl Session {
         Ok(profiles.acts_for(agent, &caller::above()?))
     }
 
-    /// Refuses one of whom nothing but its own word says who it is: before anything is done to mail, leases or a name that are
-    /// one agent's own. What the courier confirms of a sandbox is known from then on; what several agents of a kind share is let
-    /// through as what it is.
+    /// Refuses a caller whose identity rests on its own word, before it changes one agent's mail, leases or name. A sandbox
+    /// that the courier confirms is known from then on. A server that several agents of a kind share is accepted as `env`.
     pub(super) fn prove(&mut self) -> Result<()> {
         let Caller { name, identity, served, .. } = &self.caller;
         if *identity != Identity::Env || *served {
@@ -264,8 +263,8 @@ impl Session {
         self.caller.identity == Identity::Human && self.caller.whole
     }
 
-    /// How many messages the caller may send in which time. The person's own settings are the person's limit; those of an agent can
-    /// only make the one stricter that the person's settings set for it.
+    /// The rate limit of the caller. A person's limit is in the person's own settings. An agent's settings can only make
+    /// the person's limit for it stricter.
     pub(super) fn rate(&self) -> Result<Limit> {
         let config = self.config()?;
         let own = Settings::from(&config).rate;

@@ -50,8 +50,8 @@ pub fn is_typed_whole(members: &[Verified], recipient: &Name) -> bool {
     lines.is_some_and(|length| length + text(members).len() + 120 <= TYPED_MAX)
 }
 
-/// A text of just the length and the words of the one that is typed for a bundle of these, for looking whether there is room: a
-/// little more or less would be judged by another rule, as that for long pastes.
+/// A text with exactly the length and the words of the one that is typed for a bundle of these, to check whether there is
+/// room. A slightly longer or shorter one might fall under another rule, as the one for long pastes.
 pub fn about(members: &[Verified], recipient: &Name, whole: bool) -> String {
     let digits = "-".repeat(8);
     let own = format!(

@@ -128,8 +128,8 @@ impl fmt::Display for Difference {
 
 /// The first claim in `text` at or behind the byte `from`.
 ///
-/// At the beginning of a row (but for blanks and marks of quotation) whatever begins like a line of swarm is one; within a row it
-/// must go on as one does, so that a text may speak of such lines.
+/// At the beginning of a row (after blanks and quotation marks) any text that begins like a line of swarm counts as one.
+/// Within a row it must also continue like one, so a text may mention such lines.
 pub fn next(text: &str, from: usize) -> Option<Claim<'_>> {
     let mut at = from;
     loop {
@@ -233,8 +233,8 @@ enum Compared<'t> {
     Different,
 }
 
-/// Compares the beginning of `text` with `line`. Where `text` has a line break, blanks on either side of it count for nothing: a
-/// terminal that breaks a line eats some and adds others. A row may begin with marks of quotation, or with text that looks like some.
+/// Compares the beginning of `text` with `line`. Blanks on either side of a line break in `text` are ignored: a terminal
+/// that breaks a line drops some and adds others. A row may begin with quotation marks, or with text that looks like them.
 fn compare<'t>(line: &'t str, text: &'t str) -> Compared<'t> {
     let mut found = Compared::Different;
     for marks in 0..=2 {

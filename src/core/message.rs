@@ -142,8 +142,8 @@ pub struct Message {
 }
 
 impl Message {
-    /// The name of its file in a mailbox, `TIME-SENDER-ID.json`: `ls` lists the mail in the order it was sent and tells
-    /// whose it is, and the mail of one sender is counted without reading any.
+    /// The name of its file in a mailbox, `TIME-SENDER-ID.json`. `ls` lists the mail in the order it was sent, with its
+    /// senders, and the mail of one sender can be counted without reading any.
     pub fn file_name(&self) -> String {
         format!("{:013}-{}-{}.json", self.created, self.from.file_word(), self.id)
     }
@@ -175,8 +175,8 @@ pub struct Envelope {
     pub created: u64,
 }
 
-/// What to sort messages by, so that they come in the order in which they were sent: by the clock, and those of one sender by their
-/// numbers even if the clock was set back between them. Each counts as sent no later than what its sender sent after it.
+/// Sorts messages in the order in which they were sent: by the clock, and those of one sender by their numbers, even if the
+/// clock was set back between them. Each counts as sent no later than its sender's next ones.
 pub fn order_sent<'a>(messages: impl Iterator<Item = &'a Envelope>) -> BTreeMap<MessageId, (u64, u64)> {
     let mut messages: Vec<&Envelope> = messages.collect();
     messages.sort_by_key(|m| std::cmp::Reverse(m.sequence));

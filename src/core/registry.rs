@@ -42,9 +42,9 @@ pub struct Changes {
     pub renamed: Vec<Name>,
 }
 
-/// Decides what a look at the panes means. `seen` are the project's agents and `strangers` those that are not of it: one of these
-/// that is on record has left. `alive` tells whether a recorded agent's process still runs (`None`: cannot be told; the record is
-/// then left alone).
+/// Decides what a look at the panes means. `seen` are the project's agents and `strangers` the others: one of these with a
+/// record has left. `alive` says whether a recorded agent's process still runs (`None`: unknown; the record then stays as
+/// it is).
 pub fn reconcile(
     known: &[Agent],
     seen: &[Sighting],

@@ -48,8 +48,8 @@ impl Board {
         self.panes.extend(survey.panes.iter().filter_map(place));
     }
 
-    /// What of the project's marks stands on the panes of `socket`, as they are in `survey`, now that the project is gone from
-    /// `root`: a pane that belongs to another project by now, perhaps to this one in another place, is left to that.
+    /// The project's marks on the panes of `socket`, as `survey` shows them, after the project is gone from `root`. A pane
+    /// that now belongs to another project, perhaps to this one in another place, is left to that one.
     pub fn left_on(&self, socket: &str, survey: &Survey, root: &Path) -> Vec<Mark> {
         let mut marks = Vec::new();
         for pane in survey.panes.iter().filter(|pane| survey.owner_of_pane(pane).is_none()) {

@@ -48,7 +48,7 @@ pub enum Outcome {
     Submitted(&'static str),
     /// It has left the composer, without a sign that it was given.
     Typed(&'static str),
-    /// It was given to a channel of the agent's own; whether it is known to wait in the agent's queue.
+    /// It was given to the agent's own channel; whether it is known to wait in the agent's queue.
     Offered(bool),
     /// Not now.
     Held(Hold),
@@ -167,8 +167,8 @@ impl Attempt<'_> {
         self.conclude(self.steps()?)
     }
 
-    /// Looks whether a text could be pasted now, of which nothing was typed yet: gives the size of the pane. If it could not, that is
-    /// recorded of this one.
+    /// Checks whether an untyped text could be pasted now, and returns the size of the pane. If not, the reason is
+    /// recorded.
     pub fn begin(&self) -> Result<ControlFlow<Outcome, (u16, u16)>> {
         let place = &self.agent.place;
         let outcome = {
@@ -226,7 +226,8 @@ impl Attempt<'_> {
         Ok(outcome)
     }
 
-    /// Looks once more for a sign that a text which has left the composer was given, and records it. Returns whether there is one.
+    /// Looks once more for a sign that the agent got a text which has left the composer, and records it. Returns whether
+    /// there is one.
     pub fn confirm(&self) -> Result<bool> {
         let delivery = self.current()?;
         let name = delivery.typed_as.as_ref().unwrap_or(&self.agent.name);
@@ -328,7 +329,7 @@ impl Attempt<'_> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// The composer is not empty: a line of ours that nobody waits for is cleared away, and a person's draft is waited for.
+    /// The composer is not empty: a line of ours that nobody waits for is cleared away; a person's draft holds the message.
     fn behind_draft(&self, first: &Seen) -> Result<Outcome> {
         // Not on the word of one look: an Enter beside a person's draft would submit it.
         if self.left_over(first)?.is_some()
@@ -342,8 +343,8 @@ impl Attempt<'_> {
         Ok(Outcome::Held(if is_ours { Hold::Recalled } else { Hold::Draft }))
     }
 
-    /// Whether the composer shows the whole line in a pane of this size. What it does not show cannot be compared, and so would never
-    /// be submitted: such a message is announced by a plain line from then on.
+    /// Whether the composer shows the whole line in a pane of this size. A line that it does not show cannot be compared,
+    /// so it would never be submitted. Such a message is announced by a plain line from then on.
     fn is_short_enough(&self, line: &str, (columns, rows): (u16, u16)) -> Result<bool> {
         let alone = self.reminder.is_none() && self.members.is_empty();
         if !alone || self.profile.shows_whole(line, columns, rows) || self.current()?.plain {
@@ -414,15 +415,15 @@ impl Attempt<'_> {
         Duration::from_millis(self.profile.timing.evidence_ms)
     }
 
-    /// The same for as long as a text needs to settle: what an agent shows while it draws its screen may never have been there.
+    /// The same for as long as a text needs to settle: while an agent draws its screen, it may show what was never there.
     fn stays_beside(&self, line: &str, seen: &Seen) -> Result<bool> {
         let same = |now: &Seen| now.reading.composer == seen.reading.composer;
         Ok(seen.is_beside(line)
             && self.watch(self.settle(), Duration::ZERO, |now| !same(now))?.is_some_and(|s| same(&s)))
     }
 
-    /// What shows that the text was given: it stands in the transcript, or a turn began after Enter. That the composer is empty shows
-    /// nothing: a key may have emptied it.
+    /// The evidence that the agent got the text: it stands in the transcript, or a turn began after Enter. An empty
+    /// composer is no evidence, because a key may have emptied it.
     fn evidence(&self, line: &str, seen: &Seen, delivery: &Progress) -> Option<&'static str> {
         let composer = seen.reading.composer.as_ref();
         if composer.is_some_and(|c| ends(line).iter().any(|end| c.contains(end)) || c.holds(line)) {
@@ -450,8 +451,8 @@ impl Attempt<'_> {
         report.is_some_and(|r| r.at >= since && matches!(r.status, Status::Busy | Status::Dialog))
     }
 
-    /// Whether Enter may be pressed on a text on which it was pressed before. Only if the program is known to have read that Enter and
-    /// to wait for more, and nothing since speaks of a turn or of a person: what was submitted, or may have been, is not ours any more.
+    /// Whether Enter may be pressed again on a text. Only if the program has read the first Enter and waits for more, and
+    /// nothing since shows a turn or a person: a text that was submitted, or may have been, is not ours any more.
     fn may_press_again(&self, delivery: &Progress, seen: &Seen) -> Result<Result<(), Hold>> {
         let touched = seen.touched_since(delivery.since);
         if delivery.enters >= self.profile.timing.enters || touched || self.reported_since(delivery.since) {
@@ -585,7 +586,7 @@ impl Attempt<'_> {
         Ok(Outcome::Held(seen.scene().may_enter(line).err().unwrap_or(Hold::Changed)))
     }
 
-    /// Submits a line of ours that nobody waits for any more: one Enter, which is on record before it is pressed.
+    /// Submits a line of ours that nobody waits for any more: one Enter, recorded before it is pressed.
     fn clear_away(&self, left: &Left, seen: &Seen) -> Result<()> {
         if seen.scene().may_enter(&left.line).is_err() || !self.claim(left)? {
             return Ok(());
@@ -634,8 +635,8 @@ impl Attempt<'_> {
         id.map_or(Ok(None), |id| self.left_of(seen, id))
     }
 
-    /// The message whose text, or whose reminder, was the last that we pasted into this very process. Where the composer shows a sign
-    /// in place of a text, no other can be behind it.
+    /// The message whose text, or whose reminder, we pasted last into this very process. If the composer shows a sign in
+    /// place of a text, only this text can be behind it.
     fn last_pasted(&self) -> Result<Option<MessageId>> {
         let mut last: Option<(u64, MessageId)> = None;
         for id in self.store.delivery_ids(&self.agent.name)? {
@@ -755,8 +756,8 @@ impl Attempt<'_> {
         json!({"id": id, "to": self.agent.name, "pane": self.agent.place.pane, "what": act.word(), "reminder": self.reminder})
     }
 
-    /// Keeps what tmux said to an act for the journal. Where it did not say whether it did it, that counts as done until a look shows
-    /// otherwise.
+    /// Keeps tmux's answer to an act for the journal. If tmux did not say whether it did the act, it counts as done until a
+    /// look shows otherwise.
     fn note_answer(&self, act: Act, acted: &Acted) {
         let (event, said) = match acted {
             Acted::Done => ("keys-answer", "done"),
@@ -768,7 +769,7 @@ impl Attempt<'_> {
         self.notes.said.borrow_mut().push((event, entry));
     }
 
-    /// Journals what tmux said, if that was not done with a mark. On a full disk the delivery is what matters.
+    /// Journals tmux's answers that were not journalled with a mark. On a full disk only the delivery matters.
     fn flush(&self) {
         let said = self.notes.said.take();
         if !said.is_empty() {
@@ -794,7 +795,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// Moves what was submitted out of the way. Of a bundle nothing more is to be known: what it brings may be unread still.
+    /// Moves a submitted message out of the way. A bundle needs no more; its members may still be unread.
     fn given(&self, tx: &mut Transaction<'_>, delivery: &Delivery) -> Result<()> {
         let (name, file) = (&self.agent.name, self.message.file_name());
         if delivery.is_bundle() {
@@ -909,8 +910,8 @@ fn ends(line: &str) -> [&str; 2] {
     [frame::head(line), frame::tail(line)]
 }
 
-/// Whether the line, or as much of it as has not scrolled away, stands on the screen outside the composer, and did not when it was
-/// typed.
+/// Whether the line, or the part of it that has not scrolled away, is on the screen outside the composer and was not there
+/// when it was typed.
 fn stands_outside(line: &str, seen: &Seen, way: &Progress) -> bool {
     let inside = |end| seen.reading.composer.as_ref().map_or(0, |c| c.count(end));
     let outside = |end| seen.look.screen.count_ignoring_space(end).saturating_sub(inside(end));
@@ -931,7 +932,7 @@ fn take_back(way: &mut Progress) {
     *way = Progress { stage: Stage::Held, typed_into: None, typed_as: None, typed_at: 0, ..way.clone() };
 }
 
-/// The text is still in the composer, and what came after Enter is there, too: Enter was not taken, nor will it be.
+/// The text is still in the composer, with what came after Enter: the program did not take Enter, and never will.
 fn never_entered(way: &mut Progress) {
     drop_to_typing(way);
     way.enters = 0;

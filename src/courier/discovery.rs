@@ -89,7 +89,7 @@ impl Survey {
         found.collect::<BTreeSet<_>>().into_iter().map(Path::to_owned).collect()
     }
 
-    /// The project that a pane belongs to: that of the agent in it, else the one its directory lies in.
+    /// The project of a pane: the agent's in it, or else the one of its directory.
     pub fn owner_of_pane(&self, pane: &Pane) -> Option<&Path> {
         let agent = self.found.iter().find(|(s, _)| s.place.pane == pane.id);
         self.owner(agent.map_or(&*pane.path, |(s, _)| &*s.cwd))
@@ -164,8 +164,8 @@ fn owes_word(store: &Store, name: &Name) -> Result<bool> {
     Ok(false)
 }
 
-/// The panes whose label does not say what they hold. A label in another project's pane is that project's to keep, unless it names
-/// an agent that was on record here until now; one in a pane of no project is nobody's.
+/// The panes with a wrong label. A label in another project's pane belongs to that project, unless it names an agent that
+/// was on record here until now. A label in a pane of no project belongs to nobody.
 fn stale_labels(
     agents: &[Agent],
     changes: &Changes,

@@ -155,8 +155,8 @@ impl Letters<'_> {
         Ok(())
     }
 
-    /// Fails what waits for agents that have ended, and tells the senders. Gives lines for the people at the terminals. A mailbox that
-    /// is as it was when nothing more was to do there is not read again.
+    /// Fails the mail of agents that have ended, and sends notices to its senders. Returns lines for the people at the
+    /// terminals. A mailbox that has not changed since it was done is not read again.
     pub fn dead_letters(&self, done: &mut Memo<()>) -> Result<Vec<String>> {
         let mut alerts = Vec::new();
         for agent in self.agents.iter().filter(|a| !a.is_live()) {
@@ -216,8 +216,8 @@ impl Letters<'_> {
         Ok(alerts)
     }
 
-    /// What a bundle that was under way to one that has ended brings was perhaps given, if Enter was pressed on it. The bundle itself is
-    /// spoken of to nobody.
+    /// If an agent ended while a bundle was under way, and Enter was pressed on it, its members may have arrived. Nobody
+    /// gets a notice about the bundle itself.
     fn fail_bundles(&self, agent: &Agent) -> Result<()> {
         for file in self.store.mail_files(&agent.name, Folder::New)? {
             let Some((sender, id)) = parse_file_name(&file) else { continue };
@@ -283,8 +283,8 @@ impl Due {
     }
 }
 
-/// Tells the sender of a message that has been held for long, once. Notices of swarm itself are not spoken of. Who is called what is
-/// looked up only then: this is asked of every message that waits, at each try.
+/// Sends one notice to the sender of a message that has been held for long, except for notices of swarm itself. Names are
+/// looked up only then, because this runs for every waiting message at each try.
 pub fn held(
     store: &Store,
     settings: &Settings,

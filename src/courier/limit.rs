@@ -15,7 +15,7 @@ use crate::store::config::Files;
 use anyhow::Result;
 use std::collections::BTreeSet;
 
-/// The limit that holds for every agent. Without any word of the person's: the built-in one, or what the project makes stricter.
+/// The limit for every agent. Without a setting of the person: the built-in one, or a stricter one of the project.
 pub fn for_agents(store: &Store, agents: &[Agent]) -> Limit {
     of_servers(store, agents).or_else(|| store.allowance()).unwrap_or_else(|| {
         let project = Files::seen_with(Some(store.root()), |_| None);
@@ -28,16 +28,17 @@ pub fn publish(store: &Store, agents: &[Agent]) -> Result<()> {
     of_servers(store, agents).map_or(Ok(()), |limit| store.publish_allowance(limit))
 }
 
-/// Publishes `own`, the limit of the person who calls, if nothing better can be known of what the person wishes.
+/// Publishes `own`, the limit of the person who calls, if no better source is known.
 pub fn publish_own(store: &Store, agents: &[Agent], own: &Config) -> Result<()> {
     if of_servers(store, agents).is_some() { Ok(()) } else { store.publish_allowance(limit(own)) }
 }
 
-/// What the tmux servers of the living agents were started with; the strictest, if there are several. `None`: it cannot be seen.
+/// The limit in the environment of the living agents' tmux servers; the strictest if there are several. `None`: it cannot
+/// be seen.
 fn of_servers(store: &Store, agents: &[Agent]) -> Option<Limit> {
     let mut servers = BTreeSet::new();
     for agent in agents.iter().filter(|a| a.is_live()) {
-        // An agent that is seen to live vouches for the pid of its server: from elsewhere that could be anybody's.
+        // A living agent vouches for the pid of its server; without it the pid could be anybody's.
         if !servers.contains(&agent.place.server) && process::look(&agent.process).is_some() {
             servers.insert(agent.place.server);
         }

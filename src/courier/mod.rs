@@ -49,10 +49,10 @@ const SURVEY_EVERY: Duration = Duration::from_secs(15);
 /// How often liveness of the known agents is looked at.
 const PULSE: Duration = Duration::from_secs(5);
 
-/// The same while there are leases: those of a dead agent are free within this, and deadlines are kept to it.
+/// The same while there are leases: a dead agent's leases are free within this time, and deadlines are as exact as this.
 const LEASE_PULSE: Duration = Duration::from_secs(2);
 
-/// How often the agents are looked at while one of them is at something that will end. Otherwise with each survey.
+/// How often the agents are looked at while one of them is busy with something that will end. Otherwise with each survey.
 const WATCH: Duration = Duration::from_secs(5);
 
 /// The shortest time between two such looks, however often somebody rings.
@@ -121,7 +121,7 @@ pub fn run(store: &Store, first: &Server, serves: impl FnOnce()) -> Result<()> {
         failed.take(round.witness());
         let due = failed.take(round.letters()).flatten();
         let leased = failed.take(round.leases()).unwrap_or(true);
-        // Again: what goes before takes some time, and nothing is to be typed by rules that were changed in it.
+        // Again, because the steps before take some time, and nothing may be typed by rules that changed meanwhile.
         failed.take(round.configure());
         let (pass, trouble) = failed.take(round.deliver()).unwrap_or_default();
         failed.0.extend(trouble);
@@ -165,7 +165,8 @@ pub fn run(store: &Store, first: &Server, serves: impl FnOnce()) -> Result<()> {
         rang = bell.wait(rest.min(until_due))?;
     }
     if !(single.is_at(&place) && store.is_in_place()) {
-        // It may be half removed at this moment. One that was made again in this place has a courier of its own, which looks after them.
+        // The store may be half removed at this moment. A new store in this place has its own courier, which cares for the
+        // marks.
         let begun = Instant::now();
         while store.is_half_gone() && begun.elapsed() < REMOVAL {
             std::thread::sleep(RETRY.0 / 10);
@@ -205,8 +206,8 @@ fn survey(round: &mut Round<'_>, last: Option<Instant>, failed: &mut Failed) -> 
     surveyed
 }
 
-/// Listens to the bell that was put in place of the one that is listened to, as by a backup that was copied over the store. One that is
-/// missing may be a store that is being removed: the next command makes it.
+/// Listens to a new FIFO if the old one was replaced, for example by a backup that was copied over the store. If the FIFO
+/// is missing, the store may be about to be removed; the next command makes it again.
 fn listen_again(store: &Store, bell: &mut wake::Listener, failed: &mut Failed) {
     if bell.is_replaced(&store.dir().join("wake"))
         && let Some(other) = failed.take(store.listen())

@@ -23,7 +23,7 @@ pub struct Observed {
     pub hung: Vec<(String, anyhow::Error)>,
 }
 
-/// Looks at every living agent on the servers that `ask` gives for their sockets, and records what it does if that changed.
+/// Looks at every living agent on the servers that `ask` gives for their sockets, and records its state if it changed.
 pub fn observe(store: &Store, profiles: &Profiles, ask: impl Fn(&str) -> Option<Server>) -> Result<Observed> {
     let mut known = store.agents()?;
     let mut servers: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -84,7 +84,8 @@ pub fn observe(store: &Store, profiles: &Profiles, ask: impl Fn(&str) -> Option<
     Ok(Observed { agents: known, hung })
 }
 
-/// What a look at an agent says. Where a program that the agent runs gets the keys of its pane, the screen alone proves nothing.
+/// The reading of a look at an agent. If a program that the agent runs gets the keys of its pane, the screen alone proves
+/// nothing.
 pub fn reading(profile: &Profile, pid: i32, look: &Look) -> Reading {
     let reading = agents::read(profile, &look.screen, &look.facts);
     if !profile.process.alone {
@@ -94,7 +95,8 @@ pub fn reading(profile: &Profile, pid: i32, look: &Look) -> Reading {
     reading.while_running(process::child_of(pid).unwrap_or_else(|_| Some("not known".to_owned())))
 }
 
-/// What an agent does, by its screen; a fresh word of its hooks, or its own, about a dialog or a turn goes before a screen that shows neither.
+/// An agent's state, by its screen. A fresh report of a dialog or a turn, by its hooks or the agent itself, wins over a
+/// screen that shows neither.
 fn state(store: &Store, profiles: &Profiles, agent: &Agent, look: &Look) -> Option<Status> {
     let Some(profile) = profiles.get(&agent.kind) else {
         return profiles.withheld(&agent.kind).map(|_| Status::Unknown);

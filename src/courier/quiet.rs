@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// How long what is seen here is believed. An option of swarm's that somebody took off a pane shows nowhere but in tmux.
+/// How long this is believed. Only tmux shows if somebody removed one of swarm's options from a pane.
 const BELIEVED: Duration = Duration::from_secs(600);
 
 /// What was seen when tmux was asked last.

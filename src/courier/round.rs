@@ -47,13 +47,14 @@ const TIDY_EVERY: Duration = Duration::from_secs(3600);
 /// How often every lease record is looked at, whatever the index of leases says.
 const INSPECT_EVERY: Duration = Duration::from_secs(60);
 
-/// For how long a sign is sought that a text was given which has left its composer without one (ms).
+/// How long swarm looks for a sign that a text arrived, after it left its composer without one (ms).
 const CONFIRM_MS: u64 = 60_000;
 
 /// Mail that a courier finds as it begins is news if it is younger than this (ms).
 const NEWS_MS: u64 = 10_000;
 
-/// Texts that wait in an agent's own queue, at the most: Claude Code passes over what comes when some thirty do. More wait here, and go in one.
+/// At most so many texts wait in an agent's own queue: Claude Code drops more when about thirty wait. The others wait here,
+/// and go together.
 const QUEUED: usize = 8;
 
 /// How many different errors are remembered as reported.
@@ -144,7 +145,8 @@ impl<'a> Round<'a> {
         self.servers.any().unwrap_or_default().to_owned()
     }
 
-    /// Reads the settings and the profiles again if their files have changed. What is wrong in them is journalled and not taken.
+    /// Reads the settings and the profiles again if their files have changed. Errors in them are journalled, and the wrong
+    /// values ignored.
     pub fn configure(&mut self) -> Result<()> {
         let changed = self.rules.refresh()?;
         if changed {
@@ -228,7 +230,8 @@ impl<'a> Round<'a> {
         self.quiet.is_still(self.store, &self.agents)
     }
 
-    /// Takes the project's marks off the panes: its store is gone. As far as that can be done; nobody is left to tell it to.
+    /// Removes the project's marks from the panes after its store is gone, as far as possible; nobody is left to read an
+    /// error.
     pub fn take_marks_off(&mut self) {
         let (profiles, board, root) = (self.rules.profiles(), &self.board, self.store.root());
         self.servers.each(|server| {
@@ -237,7 +240,7 @@ impl<'a> Round<'a> {
         });
     }
 
-    /// Looks at what the agents are doing, for people. Returns whether one of them is at something that will end.
+    /// Looks at what the agents are doing, for people. Returns whether one of them is busy with something that will end.
     pub fn observe(&mut self) -> Result<bool> {
         self.quiet.looks();
         let servers = &self.servers;
@@ -279,8 +282,8 @@ impl<'a> Round<'a> {
         Ok(counts)
     }
 
-    /// Tells of mail to the human that came since the last look. When the courier begins, what has just come is news: it may
-    /// have been started for that.
+    /// Announces mail to the human that came since the last look. When the courier starts, the newest mail counts as new,
+    /// because it may have been started for that.
     fn announce(&mut self) -> Result<()> {
         let human = Name::human();
         let unread: BTreeSet<String> = self.store.mail_files(&human, Folder::New)?.into_iter().collect();
@@ -319,7 +322,7 @@ impl<'a> Round<'a> {
         Ok(false)
     }
 
-    /// Opens the dashboard over the terminals of those who are not typing just now, if urgent mail waits for that.
+    /// Opens the dashboard on the terminals where nobody is typing, if urgent mail waits for that.
     fn pop_up(&mut self) -> Result<()> {
         if !self.popup_due {
             return Ok(());
@@ -358,8 +361,8 @@ impl<'a> Round<'a> {
         witness::answer(self.store, &self.agents)
     }
 
-    /// Looks after acknowledgements that are awaited and letters to the dead. Returns when it is to do so again (ms since
-    /// the epoch), if before the next pulse.
+    /// Handles awaited acknowledgements and dead letters. Returns when to do so again (ms since the epoch), if that is
+    /// before the next pulse.
     pub fn letters(&mut self) -> Result<Option<u64>> {
         let mut look = || -> Result<Due> {
             self.store.finish_posts()?;
@@ -378,9 +381,9 @@ impl<'a> Round<'a> {
         Ok(due.next)
     }
 
-    /// Applies to leases what time and death have done, and posts what those concerned have to be told. Returns whether there
-    /// is anything to watch. Takes the mutex only if something changes. Once a minute it looks at each record, whatever the index says:
-    /// one that was written over in place is found then.
+    /// Ends leases whose time or holder has ended, and posts the notices about it. Returns whether there is anything to
+    /// watch. Takes the mutex only if something changes. Once a minute it reads each record, whatever the index says, and
+    /// so finds one that was overwritten in place.
     pub fn leases(&mut self) -> Result<bool> {
         if self.inspected.is_none_or(|at| at.elapsed() >= INSPECT_EVERY) {
             self.inspected = Some(Instant::now());
@@ -396,8 +399,8 @@ impl<'a> Round<'a> {
         Ok(leases.count > 0 || leases.table.waiters().next().is_some())
     }
 
-    /// Journals an error that must not stop the rest, once as long as it lasts. Where that is not possible either, as on a full
-    /// disk, it is left.
+    /// Journals an error that must not stop the other tasks, once for as long as it lasts. If that fails too, as on a full
+    /// disk, nothing more is done.
     pub fn note(&mut self, error: &anyhow::Error) {
         let text = escape::short(&format!("{error:#}"), 300);
         if self.noted.contains(&text) {
@@ -417,8 +420,8 @@ impl<'a> Round<'a> {
         self.noted.clear();
     }
 
-    /// Delivers what can be delivered, and tells what failed: one agent's trouble must not stop the others'. It is tried again with
-    /// the next round.
+    /// Delivers what can be delivered, and returns what failed: one agent's error must not stop the others' mail. The next
+    /// round tries again.
     pub fn deliver(&mut self) -> Result<(Pass, Option<anyhow::Error>)> {
         self.agents = self.store.agents()?.into_iter().filter(Agent::is_live).collect();
         let mut known = std::mem::take(&mut self.memory);
@@ -464,7 +467,8 @@ impl<'a> Round<'a> {
         Ok((all, failed))
     }
 
-    /// Says why the mail of an agent waits whose server has not answered since then. It is tried again when it does.
+    /// Records why an agent's mail waits if its server has not answered since `since`. It is tried again when the server
+    /// answers.
     fn put_off(&self, agent: &Agent, since: u64) -> Result<()> {
         let jobs = self.jobs(agent)?;
         let Some(job) = jobs.first() else { return Ok(()) };
@@ -484,7 +488,7 @@ impl<'a> Round<'a> {
                 self.jobs(agent)?.into_iter().partition(|job| job.stage == Stage::Offered);
             match self.look_after(agent, &offered, memory)? {
                 Proof::None => {}
-                // As long as it waits in the agent's queue, others may go there, too, but not so many that the queue is full.
+                // While it waits in the agent's queue, other texts may follow, but not so many that the queue is full.
                 Proof::Queued if offered.len() < QUEUED => pass.waiting = true,
                 Proof::Queued | Proof::Open => return Ok(Pass { waiting: true, ..pass }),
                 Proof::News => {
@@ -583,7 +587,7 @@ impl<'a> Round<'a> {
         Ok((parcel, Outcome::Held(held.unwrap_or(Hold::NoCarrier))))
     }
 
-    /// A bundle of what waits, for a channel of the agent's own; or what is first, if nothing else waits.
+    /// A bundle of all waiting mail for the agent's own channel; or the first message, if nothing else waits.
     fn with_others(&self, agent: &Agent, first: Parcel, jobs: &[Job]) -> Result<Parcel> {
         let Some(waiting) = together(jobs) else { return Ok(first) };
         let members = self.members(agent, &waiting)?;
@@ -721,7 +725,8 @@ impl<'a> Round<'a> {
         })
     }
 
-    /// Looks whether what was typed a while ago, without a sign of a turn, was given after all. Returns whether that is still open.
+    /// Checks whether a text that was typed a while ago, without a sign of a turn, has arrived after all. Returns whether
+    /// that is still open.
     fn confirm(&self, agent: &Agent, profile: &Profile, memory: &Memory) -> Result<bool> {
         let mut open = false;
         for file in self.store.mail_files(&agent.name, Folder::New)? {
@@ -763,8 +768,8 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// What is to be typed for an agent, in order: what may already stand in the composer, then urgent mail, then by the
-    /// time it was sent.
+    /// The texts to type for an agent, in order: first one that may already be in the composer, then urgent mail, then by
+    /// the time of sending.
     fn jobs(&self, agent: &Agent) -> Result<Vec<Job>> {
         let mut jobs = Vec::new();
         let under_way = self.store.under_way(&agent.name)?;
@@ -802,8 +807,8 @@ impl<'a> Round<'a> {
         Ok(jobs)
     }
 
-    /// The job of a bundle whose text may stand in the composer. Of another one what is left to do is done: where nothing was typed it is
-    /// taken away again, since more may wait by now.
+    /// The job of a bundle whose text may be in the composer. Any other bundle is completed; if nothing of it was typed it
+    /// is removed again, because more mail may wait by now.
     fn begun(
         &self,
         agent: &Agent,
@@ -868,7 +873,7 @@ fn count(store: &Store, owner: &Name) -> Result<Counts> {
     Ok(counts)
 }
 
-/// One text to be typed. There may be a thousand for each agent, so the texts stay where they are until their turn.
+/// One text to type. There may be a thousand for each agent, so a text is read only when it is its turn.
 struct Job {
     file: String,
     envelope: Envelope,

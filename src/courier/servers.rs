@@ -17,7 +17,8 @@ use std::time::Duration;
 /// How long a server may take for its answer before the courier goes on without it.
 pub(super) const ANSWER: Duration = Duration::from_secs(2);
 
-/// How long the one client waits that is to learn of its return. Then another one takes its place: the client itself may hang.
+/// How long the one client waits for the server's return. Then another one takes its place, because the client itself may
+/// hang.
 const WATCH: Duration = Duration::from_secs(60);
 
 /// The servers.
@@ -81,8 +82,8 @@ impl Servers {
         !back.is_empty()
     }
 
-    /// Does something with every server that answers. What fails is the one server's affair; gives what failed otherwise than
-    /// by not being answered.
+    /// Does something with every server that answers. One server's failure does not stop the others. Returns the errors
+    /// other than a missing answer.
     pub fn each(&mut self, mut act: impl FnMut(&Server) -> Result<()>) -> Vec<(String, anyhow::Error)> {
         let mut failed = Vec::new();
         for socket in self.known.clone() {

@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 /// How long a courier may take to end by itself, and then to be gone.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The least time between two starts that nobody asked for: a courier that cannot live must not be started by every command.
+/// The least time between two automatic starts: a courier that ends at once must not be started by every command.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// Rings the courier; starts one if none listens and that is possible here. `false`: none runs.
@@ -41,8 +41,8 @@ pub fn ensure(store: &Store, server: &Server) -> Result<bool> {
     spawn(store, server)
 }
 
-/// Starts a courier if none listens and something waits for one: mail, acknowledgements, leases, notices. For any command; where
-/// nothing is to be done it costs one system call. What fails is left to the next command.
+/// Starts a courier if none listens and something needs one: mail, acknowledgements, leases, notices. Any command may call
+/// this; usually it costs one system call. After a failure the next command tries again.
 pub fn revive(store: &Store) {
     if store.is_served().unwrap_or(true) {
         return;
@@ -83,7 +83,7 @@ fn is_needed(store: &Store, agents: &[Agent]) -> Result<bool> {
     Ok(false)
 }
 
-/// Starts this host's link to its team if there is one and none runs. What fails is left to the next look.
+/// Starts this host's link to its team, if it has a team and no link runs. After a failure the next look tries again.
 pub fn ensure_link(store: &Store) {
     let start = || -> Result<()> {
         let bell = store.team_dir().join("bell");
@@ -226,8 +226,8 @@ pub fn stopped(store: &Store) -> Option<i32> {
     process.stopped.then_some(service.process.pid)
 }
 
-/// Ends the courier: between two deliveries, or after a while at once, which loses and repeats nothing either. `false`: there is none,
-/// or which process it is cannot be told here.
+/// Ends the courier between two deliveries; after a while at once, which also loses and repeats nothing. `false`: there is
+/// none, or its process is unknown here.
 pub fn end(store: &Store) -> Result<bool> {
     let Some(id) = courier(store.dir()) else { return Ok(false) };
     stop(&id, || drop(store.ring()))?;

@@ -24,8 +24,8 @@ struct Known {
     at: u64,
 }
 
-/// How the tools of `agent` call the `swarm-msg` in `dir`; asked `again` where the answer must be of now. What cannot be kept is
-/// asked the next time.
+/// How the tools of `agent` call the `swarm-msg` in `dir`. With `again` the answer must be fresh. An answer that cannot be
+/// stored is asked again next time.
 pub fn of(store: &Store, agent: &Agent, dir: &Path, again: bool) -> String {
     let ask = || tools::command(&agent.kind, agent.process.pid, dir);
     if !tools::asks_shell(&agent.kind) {

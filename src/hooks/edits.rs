@@ -89,8 +89,8 @@ pub(super) fn release(call: &Call<'_>) -> Result<()> {
     Ok(())
 }
 
-/// After a shell command: tells this agent and the holders of files that were written meanwhile. That is a tripwire, not a
-/// proof: the holder itself may have written at the same time.
+/// After a shell command: warns this agent and the holders of files that were written meanwhile. That proves nothing,
+/// because the holder itself may have written at the same time.
 pub(super) fn trip(call: &Call<'_>) -> Result<Option<String>> {
     let since = report::read(call.store, &call.agent.name)?.and_then(|r| r.shell_since);
     let Some(since) = since.filter(|_| call.enforce != Enforce::Off) else { return Ok(None) };

@@ -202,7 +202,8 @@ fn named(call: &Call<'_>, claim: &Claim<'_>) -> Result<Option<(MessageRef, Verif
     Ok(None)
 }
 
-/// Unread mail: what was not typed, and what was only announced. What is being typed at this moment is left to the courier.
+/// Unread mail: messages that were not typed, and those that were only announced. A message that is being typed at this
+/// moment is left to the courier.
 fn unread(call: &Call<'_>, urgent_only: bool, given: &mut Collection) -> Result<()> {
     let (store, name) = (call.store, &call.agent.name);
     if store.count_unread(name)? == 0 {

@@ -34,8 +34,8 @@ pub struct Others {
 }
 
 impl Others {
-    /// What others than `holder` hold and have edited. Only the edits of living agents count: of what the dead have left nobody is
-    /// the owner.
+    /// What others than `holder` hold and have edited. Only the edits of living agents count: nobody owns what the dead
+    /// have left.
     pub fn of(store: &Store, agents: &[Agent], own: &Name, holder: &Holder) -> Result<Self> {
         let leases =
             store.peek_leases()?.table.leases().filter(|l| !l.holder.is_same(holder)).cloned().collect();

@@ -122,8 +122,8 @@ pub fn above() -> Result<Vec<Link>> {
     Ok(process::ancestry()?.into_iter().skip(1).filter_map(link).collect())
 }
 
-/// The rule, on given facts: the nearest ancestor that is an agent; else the pane's first process; else, if the chain
-/// was cut, what the environment says; else the human, if nothing says that an agent started it.
+/// The rule, on given facts: the nearest ancestor that is an agent; or else the pane's first process; or, if the chain was
+/// cut, the environment; or else the human, unless something shows that an agent started it.
 pub fn decide(
     agents: &[Agent],
     chain: &[Ancestor],

@@ -9,12 +9,12 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// What the main thread of a program that waits for input sleeps in, as Linux names it: `poll`, `select` and `epoll` by their several
-/// names, a `read` of the terminal, and the lock that the main thread of an asynchronous program waits at.
+/// The kernel functions in which the main thread of a program sleeps while it waits for input: `poll`, `select` and `epoll`
+/// by their several names, a `read` of the terminal, and the lock of an asynchronous program.
 const WAITS: [&str; 5] = ["poll", "select", "wait_woken", "tty_read", "futex"];
 
-/// Whether the process reads from the terminal at `tty`, nothing that was typed there is unread, and it waits for more. A program that
-/// is stopped, still loading, or in a long call is none of that.
+/// Whether the process reads from the terminal at `tty`, has read everything that was typed there, and waits for more. A
+/// program that is stopped, still loading, or in a long call does not.
 pub fn has_read_all(pid: i32, tty: &str) -> bool {
     let stdin = fs::read_link(format!("/proc/{pid}/fd/0"));
     stdin.is_ok_and(|path| path == Path::new(tty)) && unread(tty) == Some(0) && waits(pid)

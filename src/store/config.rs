@@ -90,8 +90,8 @@ pub fn layer(source: Source, path: &Path) -> Layer {
     }
 }
 
-/// Changes the text of the file at `path` as `decide` says; `None`: nothing is to change. Returns whether it did. A text that
-/// would be wrong is refused, and a file of a project that is a symbolic link: it came with a clone.
+/// Changes the text of the file at `path` as `decide` says; `None`: no change. Returns whether it changed. Refuses a text
+/// that would be wrong, and a project's file that is a symbolic link, because that came with a clone.
 pub fn change(
     source: Source,
     path: &Path,

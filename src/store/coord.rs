@@ -34,8 +34,8 @@ const TRIES: usize = 10;
 /// How long to wait for those who are changing the document, each for an fsync or two.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Where a change is written before it is renamed into its place. Only who holds the lock has one, so it needs no name of its
-/// own, and what a killed process left is simply replaced.
+/// The file to which a change is written before it is renamed into its place. Only the lock's holder has one, so one name
+/// is enough, and what a killed process left is simply replaced.
 const STAGED: &str = ".COORDINATION.md.swarm-new";
 
 /// How much of what is no longer in the document the journal keeps, in characters.
@@ -94,8 +94,8 @@ impl Store {
         Ok(created)
     }
 
-    /// Changes the document as `decide` says, and journals that as `by`'s `verb`. `decide` is asked again if the file
-    /// is changed by something else meanwhile. An error of its changes nothing.
+    /// Changes the document as `decide` says, and journals that as `by`'s `verb`. If another program changes the file
+    /// meanwhile, `decide` runs again. Its error changes nothing.
     pub fn change_coordination(
         &self,
         by: &Name,

@@ -24,7 +24,7 @@ pub fn follow(path: &Path) -> Result<PathBuf> {
     }
 }
 
-/// A path without symbolic links, as far as it exists. A link that leads nowhere is refused: what would be made there is not known.
+/// A path without symbolic links, as far as it exists. A link that leads nowhere is refused, because its target is unknown.
 pub fn real(path: &Path) -> Result<PathBuf> {
     let mut rest = Vec::new();
     let mut base = path;
@@ -46,7 +46,7 @@ pub fn real(path: &Path) -> Result<PathBuf> {
     }
 }
 
-/// [`real`] for a file that must lie in the directory `dir`: what lies elsewhere is not this project's to change.
+/// [`real`] for a file that must be in the directory `dir`: this project may not change files elsewhere.
 pub fn within(path: &Path, dir: &Path) -> Result<PathBuf> {
     let found = real(path)?;
     if found.starts_with(real(dir)?) {

@@ -60,8 +60,8 @@ impl Tail {
         Self { dir: dir.to_owned(), at: None, older_first: true }
     }
 
-    /// Gives every entry that has come since the last call to `each`, oldest first. A line that is no JSON is passed over; one that
-    /// is half written is left for the next call. Of a journal that was rotated twice in between, the older part is missed.
+    /// Gives every new entry since the last call to `each`, oldest first. A line that is not JSON is skipped; a
+    /// half-written one is left for the next call. If the journal was rotated twice in between, the older part is missed.
     pub fn read(&mut self, mut each: impl FnMut(Value)) -> Result<()> {
         if std::mem::take(&mut self.older_first)
             && let Some(file) = open(&self.dir.join(FILES[0]))?

@@ -54,8 +54,8 @@ pub fn discard(home: &Path, project_id: &str) {
     let _ = fs::remove_file(dir.join("key")).and_then(|()| fs::remove_dir(&dir));
 }
 
-/// Refuses a place for keys in which another user could put one key in the place of another. What lies above is the user's own
-/// affair, as with every file of theirs.
+/// Refuses a directory for keys in which another user could replace a key. The directories above are the user's
+/// responsibility, as for every file.
 fn check_home(home: &Path) -> Result<()> {
     let Ok(meta) = fs::metadata(home) else { return Ok(()) };
     let shown = home.display();

@@ -36,7 +36,7 @@ mod index;
 
 use index::Index;
 
-/// How often, and with which pause, one who reads without the mutex looks again at an index that is being brought up to date.
+/// How often, and with which pause, a reader without the mutex tries an index that is being updated.
 const TRIES: (usize, Duration) = (5, Duration::from_micros(300));
 
 /// How many FIFOs there are to wake those who are kept waiting.
@@ -145,14 +145,14 @@ impl Store {
         Ok(leases.table.acquire(request, None))
     }
 
-    /// Whether one that waits has to wait on: it was offered nothing yet, and its ticket is there. Takes no lock.
+    /// Whether a waiter has to go on waiting: it was offered nothing yet, and its ticket exists. Takes no lock.
     pub fn is_queued(&self, ticket: u64) -> Result<bool> {
         let loaded = self.sealed::<Waiter>(&format!("waiters/{ticket}"))?;
         Ok(matches!(loaded, Loaded::Ok(waiter) if waiter.offered.is_none()))
     }
 
-    /// What one that waits hears when it is its turn, or its ticket is gone. What happened before is not heard: look at the ticket after
-    /// this. Without one, as on a file system without FIFOs, it has to look again and again.
+    /// The FIFO that wakes a waiter when it is its turn, or its ticket is gone. Earlier events are missed, so look at the
+    /// ticket after this. Without a FIFO, as on some file systems, the waiter has to look again and again.
     pub fn ticket_bell(&self, ticket: u64) -> Result<Listener> {
         let path = self.bell_of(ticket);
         record::ensure_dir(&self.dir.join("bells"))?;
@@ -160,8 +160,8 @@ impl Store {
         Listener::open(&path)
     }
 
-    /// A few stay for all: to make a file for each that waits is most of what its turn would cost. Of two that have the same one, one
-    /// may hear the other's.
+    /// A few FIFOs stay for all waiters: a new file for each would be most of the cost of its turn. Two waiters with the
+    /// same one may hear each other's wake.
     fn bell_of(&self, ticket: u64) -> PathBuf {
         self.dir.join(format!("bells/{}", ticket % BELLS))
     }
@@ -207,8 +207,8 @@ impl Store {
         Ok(result)
     }
 
-    /// Loads what a decision looks at: by the index if it fits, else all records. Who is `alone`, because it holds the mutex, does not
-    /// wait for one that is being brought up to date. `chain` are the processes above one that may wait.
+    /// Loads the records for a decision: by the index if it fits, otherwise all. A caller that is `alone`, because it holds
+    /// the mutex, does not wait for an index that is being updated. `chain` are the processes above one that may wait.
     fn load_leases(&self, part: Part<'_>, chain: &[ProcessId], alone: bool) -> Result<Book> {
         let now = clock::now()?;
         let tries = if alone || !index::exists(self) { 1 } else { TRIES.0 };
@@ -393,7 +393,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Brings the index up to date after a commit. Where that cannot be done the index does not fit, and is not used.
+    /// Updates the index after a commit. If that fails the index does not fit, and is not used.
     fn index_leases(&mut self, book: Book) {
         let Book { leases: Leases { table, damaged, .. }, known, index, whole, .. } = book;
         let changes = table.changes();
@@ -470,8 +470,8 @@ impl Census {
         self.known.borrow_mut().entry(seen).or_insert_with(|| self.find_out(holder)).clone()
     }
 
-    /// What is seen from here counts only where a process can be seen at all: in a sandbox with its own pid namespace all
-    /// others seem dead. There the registry is believed.
+    /// A look counts only where other processes are visible: in a sandbox with its own pid namespace all others seem dead.
+    /// There the registry is believed.
     fn find_out(&self, holder: &Holder) -> (Liveness, Option<Name>) {
         let Some(process) = &holder.process else { return (Liveness::Unknown, None) };
         let agent = self.agents.iter().find(|a| a.process == *process);

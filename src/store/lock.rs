@@ -33,11 +33,12 @@ use std::time::{Duration, Instant};
 /// How long to wait for the mutex, without seeing anybody make progress, before giving up.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long, and how often, one looks again before queueing up: a mutation takes a fraction of a millisecond, which is less than
-/// queueing does.
+/// How long, and how often, a process tries before it queues up: a change takes a fraction of a millisecond, less than
+/// queueing.
 const GLANCES: (Duration, Duration) = (Duration::from_millis(3), Duration::from_micros(100));
 
-/// How often one who queues looks whether those before it make progress. If not, and the lock is free, the one before is stopped.
+/// How often a queued process checks that those before it make progress. If not, and the lock is free, the one before is
+/// stopped.
 const CHECK: Duration = Duration::from_secs(1);
 
 /// A held lock; dropping it frees it, and wakes the next in the queue.
@@ -76,8 +77,8 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // The thread that waited in the queue may have the file open for a moment more. One that was taken at once is freed with the
-        // last that has it open: a child may have been given it.
+        // The thread that waited in the queue may have the file open for a moment longer. A lock that was taken at once is
+        // freed with the last process that has it open, which may be a child.
         if self.turn.is_some() {
             let _ = fs2::FileExt::unlock(&self.file);
         }
@@ -116,8 +117,8 @@ pub fn exclusive_within(path: &Path, patience: Duration, until: Option<Instant>)
     // One that cannot queue waits all the same: what is lost is the order only.
     let place = order.enter().ok();
     let (turn, behind) = place.as_ref().map(|place| (place.turn(), place.behind())).unzip();
-    // The kernel hands a lock on the moment it is free; it knows no deadline, so a thread waits for it there. If the deadline
-    // comes first nobody takes what the thread gets, and it is freed as it is dropped.
+    // The kernel passes a lock on the moment it is free, but knows no deadline, so a thread waits for it. If the deadline
+    // comes first, nobody takes the thread's lock, and dropping it frees it.
     let (sender, receiver) = mpsc::sync_channel(1);
     let waiting = file.try_clone().context("cannot wait for a lock")?;
     let queue = move || {
@@ -144,7 +145,7 @@ pub fn exclusive_within(path: &Path, patience: Duration, until: Option<Instant>)
         if now > seen {
             (seen, since) = (now, Instant::now());
         } else {
-            // Nobody has got on for a while: if the lock is free, the one whose turn it is does not run.
+            // There was no progress for a while: if the lock is free, the process whose turn it is does not run.
             let own = open(path)?;
             if try_lock(&own, path)? {
                 return Ok((Held { file: own, turn }, begun.elapsed()));
@@ -183,7 +184,7 @@ pub fn try_exclusive(path: &Path) -> Result<Option<Held>> {
     Ok(try_lock(&file, path)?.then(|| Held::at_once(file)))
 }
 
-/// The lock at `path`, if a parent has given it along as standard input, which is nothing from then on.
+/// The lock at `path`, if a parent has passed it on as standard input. Standard input is empty from then on.
 pub fn inherited(path: &Path) -> Result<Option<Held>> {
     let Ok(given) = std::io::stdin().as_fd().try_clone_to_owned() else { return Ok(None) };
     let held = Held::at_once(File::from(given));
@@ -216,7 +217,8 @@ pub fn pane(socket: &str, pane: &str) -> Result<Option<Held>> {
     try_exclusive(&dir.join(format!("{number}.lock")))
 }
 
-/// Where the locks of a server's panes lie, and where they lie if that cannot be. A socket has one name here, whatever links lead to it.
+/// The directory for the locks of a server's panes, and the one if that cannot be made. A socket has one name here,
+/// whatever links lead to it.
 pub fn pane_dirs(socket: &Path, tmp: &Path) -> (PathBuf, PathBuf) {
     let real = socket.canonicalize().unwrap_or_else(|_| match (socket.parent(), socket.file_name()) {
         (Some(dir), Some(name)) => dir.canonicalize().unwrap_or_else(|_| dir.to_owned()).join(name),

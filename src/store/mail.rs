@@ -33,7 +33,7 @@ pub enum Folder {
     Cur,
     /// To be acknowledged; also in one of the others.
     Unacked,
-    /// Read, and removed for its age: an empty file keeps its name, so that no copy of it passes for new.
+    /// Read, and removed for its age: an empty file keeps its name, so a copy of it does not count as new.
     Gone,
 }
 
@@ -128,7 +128,8 @@ impl Store {
         Ok(dir)
     }
 
-    /// When a name last came to or left one half of a mailbox; `None` if the next time may be the same, so that only a look can tell.
+    /// When a name was last added to or removed from one half of a mailbox; `None` if the next change may have the same
+    /// time, so that only a look can tell.
     pub fn mail_changed(&self, owner: &Name, folder: Folder) -> Option<SystemTime> {
         record::changed(&self.mail_dir(owner, folder.dir()))
     }
@@ -165,8 +166,7 @@ impl Store {
         Ok(names)
     }
 
-    /// Everything genuine in one half of a mailbox. `aliases` are former names of the owner. What is not genuine
-    /// goes to quarantine.
+    /// All genuine messages in one half of a mailbox. `aliases` are former names of the owner. Others go to quarantine.
     pub fn mail(&self, owner: &Name, aliases: &[Name], folder: Folder) -> Result<Mail> {
         let mut mail = Mail::default();
         for file in self.mail_files(owner, folder)? {
@@ -369,9 +369,11 @@ impl Store {
 }
 
 impl Transaction<'_> {
-    /// Puts a staged message into a mailbox. What is awaited is noted first: a message is never there without it.
+    /// Puts a staged message into a mailbox. An awaited acknowledgement is noted first, so the message is never there
+    /// without it.
     pub(super) fn post(&mut self, staged: &Staged, owner: &Name, message: &Message) -> Result<()> {
-        // A renaming since may have taken an empty mailbox away: what is put there follows with the next look at the agents.
+        // A renaming may have removed an empty mailbox since. A message that is put there follows with the next look at the
+        // agents.
         if !self.store.has_mailbox(owner) {
             self.store.ensure_mailbox(owner)?;
         }
@@ -451,7 +453,8 @@ impl Transaction<'_> {
         Ok(renamed)
     }
 
-    /// Leaves out the oldest of many former names, but those that some mail is written to: it would be taken for another's.
+    /// Drops the oldest of many former names, except those that some mail is addressed to: it would look like another's
+    /// mail.
     fn forget_names(&self, agent: &Agent, formerly: &mut Vec<Name>) -> Result<()> {
         if formerly.len() <= MAX_FORMER {
             return Ok(());

@@ -106,8 +106,8 @@ impl Store {
         }
     }
 
-    /// Opens the store of the project at `root`. Refuses it without its key. A store that was moved, copied or restored is seen to
-    /// first.
+    /// Opens the store of the project at `root`. Refuses it without its key. A store that was moved, copied or restored is
+    /// settled first.
     pub fn open_root(root: &Path) -> Result<Self> {
         let root = &root.canonicalize().unwrap_or_else(|_| root.to_owned());
         let dir = root.join(".swarm");
@@ -137,7 +137,7 @@ impl Store {
         Ok((Self::open_root(&root)?, created?))
     }
 
-    /// Begins again with a new key in the project around `from`, whose own key is lost. What was signed is set aside.
+    /// Starts again with a new key in the project around `from`, whose own key is lost. Signed records are set aside.
     pub fn init_with_new_key(from: &Path) -> Result<Self> {
         let root = root::choose(from, forced_root().as_deref());
         let dir = root.join(".swarm");
@@ -162,22 +162,22 @@ impl Store {
         self.news.as_deref()
     }
 
-    /// The root of the swarm that the caller's command, run in `from`, is about, if any: `$SWARM_ROOT` has the first word.
+    /// The root of the project for the caller's command, run in `from`, if there is one: `$SWARM_ROOT` comes first.
     pub fn root_for_caller(from: &Path) -> Option<PathBuf> {
         root::find(from, forced_root().as_deref())
     }
 
-    /// The root of the swarm that a directory lies in, if any. This is what an agent or a pane belongs to, whatever `$SWARM_ROOT` says.
+    /// The root of the project of a directory, if there is one. Agents and panes belong to it, whatever `$SWARM_ROOT` says.
     pub fn root_around(dir: &Path) -> Option<PathBuf> {
         root::around(dir)
     }
 
-    /// Notes how it is known who acts: it stands in the journal and in the records of what is done.
+    /// Notes how the actor is known, for the journal and the records.
     pub fn act_as(&mut self, identity: Identity) {
         self.actor = Some(identity);
     }
 
-    /// The same store for one who has no time: its transactions wait until then at the most, all of them together.
+    /// The same store for a caller in a hurry: all its transactions together wait at most until then.
     #[must_use]
     pub fn until(self, until: Instant) -> Self {
         Self { until: Some(until), ..self }
@@ -208,8 +208,8 @@ impl Store {
         wake::ring(&self.dir.join("wake"))
     }
 
-    /// Runs `decide` under the mutex. What it writes is visible to the next transaction; an error leaves what was
-    /// written before it, so `decide` orders its writes such that any prefix of them is benign.
+    /// Runs `decide` under the mutex. The next transaction sees its writes. An error keeps the writes before it, so
+    /// `decide` orders them so that each prefix is harmless.
     pub fn transact<T>(&self, decide: impl FnOnce(&mut Transaction<'_>) -> Result<T>) -> Result<T> {
         decide(&mut Transaction::begin(self)?)
     }
@@ -234,13 +234,13 @@ impl Store {
         self.root.canonicalize().is_ok_and(|root| root == self.root)
     }
 
-    /// Whether what makes it a store is there, and the courier's lock is not: somebody is removing it, or putting one there.
+    /// Whether the files of a store exist without the courier's lock: somebody is removing it, or creating one.
     pub fn is_half_gone(&self) -> bool {
         root::is_store(&self.dir) && !self.dir.join("courier.lock").exists()
     }
 
-    /// Refuses to go on in a store that is not the one that was opened: by another project's key all of its records look forged, and
-    /// what waits in it may be somebody else's to give.
+    /// Refuses to continue in a store other than the one that was opened: with another project's key all records look
+    /// forged, and its mail may belong to another courier.
     fn check_mark(&self) -> Result<()> {
         if self.mark.is_still_at(&self.dir) { Ok(()) } else { Err(self.is_another()) }
     }
@@ -255,8 +255,8 @@ impl Store {
         anyhow::anyhow!("{dir} was removed, replaced or made again meanwhile; run the command again")
     }
 
-    /// Moves a record that cannot be trusted out of the way and journals it. Nothing is deleted. In a store that was made again since
-    /// this one was opened nothing is touched.
+    /// Moves an untrusted record to quarantine and journals it. Nothing is deleted. In a store that was made again since
+    /// this one was opened, nothing is touched.
     pub fn quarantine(&self, path: &Path, why: &str) -> Result<()> {
         self.check_mark()?;
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();

@@ -67,8 +67,8 @@ impl Store {
         Ok(message)
     }
 
-    /// Takes a place in the rate window and makes the signed message durable, in no mailbox yet. What `check` says of the room is
-    /// asked before, so that a refusal costs no place; what counts is what it says when the message is put there.
+    /// Takes a place in the rate window and makes the signed message durable, in no mailbox yet. `check` asks first whether
+    /// there is room, so that a refusal costs no place. It decides again when the message is put there.
     pub(super) fn prepare(
         &self,
         draft: Draft,
@@ -114,8 +114,8 @@ impl Store {
             let known = tx.sender(&draft.from, limit)?;
             let mut window = known.clone();
             let admitted = window.admit(limit, now);
-            // A refusal is kept, too, if it drew times of the future (the clock was set back) to the present: the window
-            // would not open before they have come, otherwise.
+            // A refusal is also stored if it moved future times (the clock was set back) to the present: otherwise the
+            // window would stay closed until these times.
             if window != known {
                 tx.put_sender(&draft.from, &window)?;
             }

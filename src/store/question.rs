@@ -88,7 +88,8 @@ impl Drop for Question {
     }
 }
 
-/// The open questions in `dir`: each is claimed by this, with the name to answer it by. What cannot be read is removed.
+/// The open questions in `dir`. Each is claimed by this call, and comes with the name for its answer. An unreadable one is
+/// removed.
 pub fn claim<T: DeserializeOwned>(dir: &Path) -> Result<Vec<(String, T)>> {
     let mut claimed = Vec::new();
     for file in record::list(dir)? {

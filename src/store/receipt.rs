@@ -15,8 +15,8 @@ impl Store {
         self.receive(found, if acked { Stage::Acked } else { Stage::Read }, false, |_| false)
     }
 
-    /// Marks a message as read that a hook handed over. If its line was typed before, the hook saw it as a prompt: it was submitted,
-    /// whoever pressed Enter.
+    /// Marks a message as read that a hook gave. If its line was typed before, the hook saw it as a prompt: it was
+    /// submitted, whoever pressed Enter.
     pub fn receipt_of_hook(&self, found: &MessageRef) -> Result<bool> {
         self.receive(found, Stage::Read, true, |delivery| {
             let reminder = delivery.ack.as_mut().and_then(|ack| ack.reminder.as_mut());
@@ -44,7 +44,7 @@ impl Store {
             let mut delivery = known.unwrap_or_else(|| Delivery::queued(found.id.clone(), now));
             let before = delivery.way.stage;
             let changed = delivery.way.advance(stage, "", now);
-            // What it brings was in the agent's hands if the agent's own hook saw it, or Enter was pressed on it.
+            // Its members have arrived if the agent's own hook saw it, or Enter was pressed on it.
             if delivery.is_bundle() && (by_hook || (Stage::Entering..Stage::Read).contains(&before)) {
                 tx.settle_members(mailbox, &delivery)?;
             }

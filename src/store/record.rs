@@ -57,8 +57,8 @@ pub struct Staged {
 }
 
 impl Staged {
-    /// Writes `value` to a temporary file in `tmp`. Its name begins with `name`, says who writes it, and is given once: a process that
-    /// was killed may have left one of the same name and, after a reboot, of the same pid.
+    /// Writes `value` to a temporary file in `tmp`. Its name begins with `name`, contains the writer, and is unique: a
+    /// killed process may have left one with the same `name` and, after a reboot, the same pid.
     pub fn write(tmp: &Path, name: &str, value: &impl Serialize, durability: Durability) -> Result<Self> {
         let mut bytes = serde_json::to_vec_pretty(value)?;
         bytes.push(b'\n');
@@ -113,13 +113,13 @@ pub fn replace(tmp: &Path, path: &Path, value: &impl Serialize, durability: Dura
     }
 }
 
-/// The longest record that is written over in place, in bytes: within a block of any file system a write does not run out of
-/// room half way.
+/// The longest record that is overwritten in place, in bytes: within a block of any file system a write does not run out of
+/// room half-way.
 const IN_PLACE: usize = 512;
 
-/// Writes over a small volatile record that is read under the mutex only. To replace it would cost a new file each time, which is
-/// most of what a transaction takes. It is one write, filled up with blanks to what was there, so a process that is killed leaves
-/// the old record or the new one.
+/// Overwrites a small volatile record that is read under the mutex only. A new file each time would be most of the cost of
+/// a transaction. It is one write, padded with blanks to the old length, so a killed process leaves the old record or the
+/// new one.
 pub fn overwrite(tmp: &Path, path: &Path, value: &impl Serialize) -> Result<()> {
     let mut bytes = serde_json::to_vec(value)?;
     let open = regular(OpenOptions::new().write(true), path);
@@ -139,7 +139,7 @@ pub fn overwrite(tmp: &Path, path: &Path, value: &impl Serialize) -> Result<()> 
     }
 }
 
-/// How long a directory must have been left alone before its time stands for what is in it. File systems count in steps, of some
+/// How long a directory must be unchanged before its time identifies its content. File systems count in steps, of some
 /// milliseconds to two seconds (FAT), and two changes within a step look like one.
 const STEP: Duration = Duration::from_secs(2);
 
@@ -160,8 +160,8 @@ pub enum Loaded<T> {
     Bad(String),
 }
 
-/// Opens a file of the store as `options` say. A link is not followed, and what is no regular file (a FIFO, a device, a directory)
-/// is refused: whoever put it there could keep us waiting, or feed us without end.
+/// Opens a file of the store as `options` say. A link is not followed. Anything but a regular file (a FIFO, a device, a
+/// directory) is refused: it could keep us waiting, or feed us without end.
 pub(super) fn regular(options: &mut OpenOptions, path: &Path) -> std::io::Result<File> {
     let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
     let file = options.custom_flags(flags.bits()).open(path)?;
@@ -276,7 +276,8 @@ pub fn is_any(dir: &Path) -> Result<bool> {
     Ok(false)
 }
 
-/// Opens a directory to list it. Unlike other calls of the library, this one is not made again by itself when a signal interrupts it.
+/// Opens a directory to list it. Unlike other calls of the library, this one is not repeated by itself when a signal
+/// interrupts it.
 fn open_dir(dir: &Path) -> std::io::Result<fs::ReadDir> {
     loop {
         match fs::read_dir(dir) {

@@ -132,7 +132,7 @@ impl Transaction<'_> {
         record::overwrite(&tmp, &self.store.total_path(), &Total { all: room.total + room.boxes.len() })
     }
 
-    /// Mail has come to `owner` by another way than a post, or is about to: what waits is counted next time.
+    /// Mail has come to `owner` by another way than a post, or is about to: the waiting mail is counted next time.
     pub(super) fn recount(&mut self, owner: &Name) -> Result<()> {
         for path in [self.store.waiting_path(owner), self.store.total_path()] {
             record::remove(&path)?;

@@ -12,8 +12,8 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// The format this version writes; a newer one is refused. Since 3, `PROJECT` says more than version 0.1.0 can read. There is no 2: it has
-/// stood for a format of the future in examples and tests, and stays one that nobody writes.
+/// The format this version writes; a newer one is refused. Since 3, `PROJECT` has more than version 0.1.0 can read. There
+/// is no 2: examples and tests use it as a future format, so nobody writes it.
 pub const FORMAT: u32 = 3;
 
 /// The format of version 0.1.0.
@@ -45,7 +45,8 @@ pub(super) const DIRECTORIES: [&str; 13] = [
     "tmp",
 ];
 
-/// The root of the swarm that a command run in `from` is about: `$SWARM_ROOT` (given as `forced`), else the one that `from` lies in.
+/// The root of the project for a command that is run in `from`: `$SWARM_ROOT` (given as `forced`), or else the project of
+/// `from`.
 pub fn find(from: &Path, forced: Option<&Path>) -> Option<PathBuf> {
     match forced {
         Some(root) => Some(real(root)).filter(|root| is_store(&root.join(".swarm"))),
@@ -53,8 +54,8 @@ pub fn find(from: &Path, forced: Option<&Path>) -> Option<PathBuf> {
     }
 }
 
-/// The root of the swarm that a directory lies in: the nearest parent with a `.swarm/` of ours. A root is named without symbolic
-/// links, so that one project has one name however it is reached.
+/// The root of the project of a directory: the nearest parent with a `.swarm/` of ours. A root is named without symbolic
+/// links, so one project has one name however it is reached.
 pub fn around(from: &Path) -> Option<PathBuf> {
     let from = &*real(from);
     let nearest = from.ancestors().find(|dir| is_store(&dir.join(".swarm")));
@@ -175,8 +176,8 @@ fn fill(dir: &Path, mark: &Mark) -> Result<()> {
     record::sync_dir(dir)
 }
 
-/// Makes the directories and the FIFO of a store, as far as they are not there: copies, archives and people who tidy up leave out
-/// what is empty, or no file.
+/// Makes the missing directories and the FIFO of a store: copies, archives and people who tidy up drop empty directories
+/// and special files.
 pub(super) fn complete(dir: &Path) -> Result<()> {
     for name in DIRECTORIES {
         record::ensure_dir(&dir.join(name))?;
@@ -199,9 +200,9 @@ pub(super) fn furnish(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a store that is not this user's alone: another user's, one that others may write in, or one with a symbolic link in
-/// place of a directory, such as a cloned repository may bring along. Otherwise this user's commands could be made to write elsewhere.
-/// Tells whether all is there that `complete` makes.
+/// Refuses a store that is not this user's alone: another user's, one that others may write in, or one with a symbolic link
+/// in place of a directory, as a cloned repository may contain. Otherwise others could make this user's commands write
+/// elsewhere. Returns whether everything exists that `complete` makes.
 pub fn check_owner(dir: &Path) -> Result<bool> {
     let mut whole = dir.join("wake").symlink_metadata().is_ok();
     for name in [""].into_iter().chain(DIRECTORIES).chain(LATER) {
@@ -233,7 +234,7 @@ pub fn check_owner(dir: &Path) -> Result<bool> {
     Ok(whole)
 }
 
-/// Makes the programs of earlier formats refuse a store by their own clear words, before it gets what they cannot read.
+/// Makes programs of earlier formats refuse a store with a clear error, before it gets records that they cannot read.
 pub(super) fn raise_format(dir: &Path) -> Result<()> {
     let path = dir.join("FORMAT");
     if record::text(&path, MAX_MARK)?.trim() == FORMAT.to_string() {

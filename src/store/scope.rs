@@ -30,13 +30,13 @@ enum PathType {
 }
 
 impl Store {
-    /// The pattern that `text` means to one who works in `from`. With `*` in it, it is a glob; a directory, or a path or glob
-    /// with a slash at its end, stands for everything below it.
+    /// The pattern for `text` in the directory `from`. With a `*` it is a glob. A directory, or a path or glob with a slash
+    /// at its end, stands for everything below it.
     pub fn pattern(&self, from: &Path, text: &OsStr) -> Result<PathPattern> {
         self.resolve(from, text, true)
     }
 
-    /// The pattern for exactly the path that a tool is about to write; `*` in it is a character like any other.
+    /// The pattern for exactly the path that a tool is about to write; a `*` in it is an ordinary character.
     pub fn literal_pattern(&self, from: &Path, path: &OsStr) -> Result<PathPattern> {
         self.resolve(from, path, false)
     }
@@ -108,8 +108,8 @@ impl Store {
         path.strip_prefix(&root).ok().map(|inside| (None, inside.to_owned()))
     }
 
-    /// Which file a pattern names now, if that file has other names, too: hard links. In linked worktrees, and below directories and
-    /// globs, nobody looks.
+    /// The file that a pattern names now, if that file also has other names: hard links. This is not checked in linked
+    /// worktrees, and below directories and globs.
     pub fn many_named(&self, pattern: &PathPattern) -> Option<(u64, u64)> {
         if pattern.kind() != PathKind::File || *pattern.scope() != Scope::Tree(None) {
             return None;

@@ -28,7 +28,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// The files that a project of its own does not take over from the one it was copied from; of the directories it takes none but `tmp`.
+/// The files that a copy does not take over from its original; of the directories it takes only `tmp`.
 const OWN_FILES: [&str; 7] = [
     "numbers.json",
     "waiting.json",
@@ -39,10 +39,10 @@ const OWN_FILES: [&str; 7] = [
     "retired",
 ];
 
-/// What of a backup is out of date for certain: what was held, and what was about to be posted.
+/// The parts of a backup that are certainly out of date: leases, and messages that were about to be posted.
 const OUTDATED: [&str; 7] = ["edits", "leases", "waiters", "numbers.json", "notices", "outbox", "claims"];
 
-/// Records that are looked at to tell whether a key is the one that a store without a fingerprint was signed with.
+/// Records that are checked to find out whether a key signed a store without a fingerprint.
 const SAMPLE: usize = 32;
 
 const OTHER_KEY: &str = "is another key than this project's records are signed with";
@@ -138,7 +138,7 @@ fn has_signed(dir: &Path) -> Result<bool> {
     Ok(counted || !signed(dir)?.is_empty())
 }
 
-/// Whether a store's key is the one that its records were signed with, as far as they tell: a damaged one among them says nothing.
+/// Whether a store's records were signed with this key, as far as they show it; damaged records do not count.
 fn vouches(store: &Store) -> Result<bool> {
     let records = signed(&store.dir)?;
     let counter = store.sealed::<Counter>("numbers")?;
@@ -218,14 +218,14 @@ pub(super) fn renew(root: &Path, home: &Path) -> Result<String> {
     begin_anew(root, home, &Mark::read(&dir)?, "its key was lost")
 }
 
-/// Makes a store a project of its own, with nothing in it. Under the mutex. Gives what happened, for people.
+/// Makes a store a project of its own, with nothing in it. Under the mutex. Returns a text about it for people.
 fn begin_anew(root: &Path, home: &Path, was: &Mark, why: &str) -> Result<String> {
     let dir = root.join(".swarm");
     let id = new_id()?;
     let key = key::load_or_create(home, &id)?;
     let directories = root::DIRECTORIES.into_iter().filter(|name| *name != "tmp");
     let aside = set_aside(&dir, directories.chain(OWN_FILES))?;
-    // A courier with the old key ends as soon as it looks. In a copy made of links this FIFO is the original's, too.
+    // A courier with the old key ends as soon as it looks. In a copy made of links this FIFO is also the original's.
     let _ = super::wake::ring(&dir.join("wake"));
     let _ = fs::remove_file(dir.join("wake"));
     root::furnish(&dir)?;

@@ -175,7 +175,7 @@ pub struct Receipt {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Ask {
-    /// To have the lease with this number of the own store held in the whole team; with a time (ms): to wait for it that long.
+    /// Hold the lease with this number of the own store in the whole team; with a time (ms), wait for it that long.
     Take(u64, Option<u64>),
     /// To look at the engine now.
     Look,
@@ -341,7 +341,7 @@ impl Store {
         question::claim(&self.team_dir().join("asks"))
     }
 
-    /// The link's side: an answer. One that is too long for its FIFO names fewer of those in the way.
+    /// The link's side: an answer. One that is too long for its FIFO names fewer holders.
     pub fn answer_of_team(&self, name: &str, answer: Answer) -> Result<()> {
         let dir = self.team_dir().join("asks");
         match answer {
@@ -387,7 +387,7 @@ impl Store {
         Ok(message)
     }
 
-    /// The letters that wait for the engine, in the order they were sent. What is not genuine goes to quarantine.
+    /// The letters that wait for the engine, in the order they were sent. Forged ones go to quarantine.
     pub fn awaiting_engine(&self, most: usize) -> Result<Vec<(HostName, Verified)>> {
         let out = self.team_dir().join("out");
         let mut found = Vec::new();
@@ -511,8 +511,8 @@ impl Store {
         self.post_notices().map(drop)
     }
 
-    /// Puts a letter of another host into the mailboxes of those it is for; once, however often it comes. The names that nobody bears
-    /// come back; with all of them nothing was stored. An error: it does not fit in now.
+    /// Puts a letter of another host into its recipients' mailboxes; once, however often it comes. Returns the unknown
+    /// names; if all are unknown, nothing was stored. An error means that there is no room now.
     pub fn admit(&self, mut message: Message) -> Result<Vec<Name>> {
         let Some(host) = message.from.host.clone() else { bail!("a letter without a host") };
         if let Some(known) = self.received(&message.id)?

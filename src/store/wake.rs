@@ -84,7 +84,7 @@ impl Listener {
         if is_fifo(&file) { Ok(Self(file)) } else { Err(no_fifo(fifo)) }
     }
 
-    /// Whether another file lies at that path than the FIFO that this listens to: nobody rings this one any more.
+    /// Whether the file at that path is no longer the FIFO that this listens to: then nobody rings this one.
     pub fn is_replaced(&self, fifo: &Path) -> bool {
         let here = self.0.metadata().map(|meta| (meta.dev(), meta.ino()));
         let there = fifo.symlink_metadata().map(|meta| (meta.dev(), meta.ino()));

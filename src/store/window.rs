@@ -25,8 +25,8 @@ impl Store {
 }
 
 impl Transaction<'_> {
-    /// What is remembered of a sender. A damaged window is quarantined. Where there is a limit, one that is missing or empty, as none
-    /// is that a message went through, is made again from what was sent.
+    /// The record of a sender. A damaged window is quarantined. If there is a limit, a missing or empty window is computed
+    /// again from the sent mail: after a message no window is empty.
     pub fn sender(&self, name: &Name, limit: Limit) -> Result<Sender> {
         let path = self.store.window_path(name);
         let known = match record::load(&path)? {

@@ -9,12 +9,12 @@ use tmux_interface::{DisplayMessage, ListClients, SetOption, ShowOptions, Switch
 /// The server option that holds the pane from which the last jump came.
 const BACK: &str = "@swarm_back";
 
-/// How long a popup may be open before nobody waits for its end any more: beyond that it is closed.
+/// How long swarm waits for the end of a popup; after that it is closed.
 const OPEN: Duration = Duration::from_secs(12 * 3600);
 
 impl Server {
-    /// Shows `text` on the status line of every attached client. Two calls, one if nobody is attached. tmux 3.2 cannot be told which
-    /// client is meant (its `-c` takes no argument there): it shows the text to the one used last.
+    /// Shows `text` on the status line of every attached client. Two calls, or one if nobody is attached. tmux 3.2 cannot
+    /// choose a client (its `-c` takes no argument), and shows the text to the one used last.
     pub fn alert(&self, text: &str) -> Result<()> {
         let out = self.run(vec![ListClients::new().format("#{client_name}").build()], None)?;
         let clients: Vec<&str> = out.stdout.lines().filter(|l| !l.is_empty()).collect();
@@ -31,9 +31,9 @@ impl Server {
         Ok(())
     }
 
-    /// Opens a popup that runs `command` (a shell's, on one line) on every terminal where no key was pressed for `quiet_s`, and
-    /// does not wait until it is closed. Where another popup or a menu is open tmux opens none. Returns whether there was
-    /// such a terminal.
+    /// Opens a popup that runs the shell command `command` (one line) on every terminal where no key was pressed for
+    /// `quiet_s`, and does not wait until it is closed. tmux opens none over another popup or a menu. Returns whether there
+    /// was such a terminal.
     pub fn popup(&self, quiet_s: u64, now_s: u64, command: &str) -> Result<bool> {
         let out =
             self.run(vec![ListClients::new().format("#{client_activity}\t#{client_name}").build()], None)?;
@@ -46,7 +46,7 @@ impl Server {
             .collect();
         for client in &clients {
             let (server, client, command) = (self.clone(), (*client).to_owned(), command.to_owned());
-            // tmux keeps the caller until the popup is closed, which is up to a person. The server has answered a moment ago.
+            // tmux keeps the caller waiting until a person closes the popup. The server has answered a moment ago.
             std::thread::spawn(move || {
                 let mut popup = TmuxCommand::new();
                 popup.name("display-popup").push_flag("-E").push_option("-c", client);

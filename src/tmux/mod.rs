@@ -28,7 +28,7 @@ use std::process::Command;
 use std::time::Duration;
 use tmux_interface::{DisplayMessage, Tmux, TmuxCommand, TmuxCommands};
 
-/// How long a server may take for its answer, if nothing else is said: it needs some milliseconds, on a busy machine some hundred.
+/// How long a server may take for its answer by default: it needs a few milliseconds, on a busy machine a few hundred.
 pub const PATIENCE: Duration = Duration::from_secs(4);
 
 /// One tmux server, by its socket.
@@ -78,8 +78,8 @@ impl Server {
         &self.socket
     }
 
-    /// Whether somebody listens at its socket. Asks nobody and waits for nobody: a server that is stopped listens, too, and one
-    /// whose queue of callers is full.
+    /// Whether somebody listens at its socket. Does not ask or wait: a stopped server also listens, and so does one whose
+    /// queue of callers is full.
     pub fn listens(&self) -> bool {
         let Ok(address) = UnixAddr::new(self.socket.as_str()) else { return false };
         let made = socket(AddressFamily::Unix, SockType::Stream, SockFlag::empty(), None);
@@ -164,9 +164,9 @@ pub fn hangs(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref::<Refusal>(), Some(Refusal::Hung(_)))
 }
 
-/// Why a socket may be another user's, or become one's; `None` if not. A tmux client does what its server says, which may be to
-/// run a command, and with `-S` it trusts any: so whoever can listen there, or put their own socket there, could run commands as
-/// this user. A record of a cloned `.swarm/` may name one, too.
+/// Why a socket may belong to another user, now or later; `None` if it cannot. A tmux client does what its server says,
+/// which may be to run a command, and with `-S` it trusts any server. So whoever can listen there, or put a socket there,
+/// could run commands as this user. A record of a cloned `.swarm/` may also name such a socket.
 fn distrust(socket: &Path) -> Option<String> {
     let own = nix::unistd::geteuid().as_raw();
     let real = socket.canonicalize().unwrap_or_else(|_| socket.to_owned());
@@ -185,8 +185,8 @@ fn distrust(socket: &Path) -> Option<String> {
     foreign.then(|| "it belongs to another user".to_owned())
 }
 
-/// A text that goes into a tmux format literally: `#` doubled, and no character that ends an argument of a format.
-/// `None` if it holds one.
+/// A text that goes into a tmux format literally, with `#` doubled. `None` if it contains a character that ends an argument
+/// of a format.
 pub(crate) fn literal(text: &str) -> Option<Cow<'_, str>> {
     let plain =
         |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '%' | '/' | '@' | '+' | ' ');

@@ -55,12 +55,12 @@ pub enum Acted {
     Unclear(String),
 }
 
-// A process may call itself anything: a line feed or a tab in its name must not pass for the end of a line or of a field.
+// A process may have any name: a line feed or a tab in it must not look like the end of a line or of a field.
 const FACTS: &str = "#{pid}\t#{pane_pid}\t#{pane_dead}\t#{pane_in_mode}\t#{pane_input_off}\t#{cursor_x}\t#{cursor_y}\t#{pane_width}\t#{pane_height}\t#{alternate_on}\t#{pane_synchronized}\t#{window_id}\t#{session_activity}\t#{s/[\n\t]/?/:pane_current_command}\t#{s/[\n\t]/?/:pane_title}";
 const CLIENT: &str = "#{client_activity}\t#{window_id}\t#{pane_id}";
 const END: &str = "end-of-clients";
 
-/// How much longer than an act is valid its client is waited for: the time of the wall clock is known to a second.
+/// How much longer than the validity of an act its client is waited for: the guard's time counts in seconds.
 const SLACK: Duration = Duration::from_secs(1);
 
 impl Server {
@@ -106,8 +106,8 @@ impl Server {
         self.guarded_until(until_s, pane, look, bytes, flags)
     }
 
-    /// [`Server::guarded`] by a time of the wall clock, at which the act is void. Its client is waited for beyond that, so that
-    /// nothing can be done any more once it was given up.
+    /// [`Server::guarded`] with a time of the wall clock at which the act becomes void. Its client is waited for beyond
+    /// that time, so nothing can happen after the client was given up.
     fn guarded_until(
         &self,
         until_s: u64,
@@ -147,8 +147,8 @@ fn before(until_s: u64) -> String {
 }
 
 impl Look {
-    /// Takes the lines of one look: the facts, the clients, and as many lines of screen as the pane is high, so that nothing on a
-    /// screen is mistaken for the beginning of the next look.
+    /// Takes the lines of one look: the facts, the clients, and as many lines of screen as the pane is high, so nothing on
+    /// a screen looks like the beginning of the next look.
     pub fn parse<'a>(lines: &mut impl Iterator<Item = &'a str>, pane: &str) -> Option<Self> {
         let head = lines.next()?.trim_end_matches('\n');
         let fields: Vec<&str> = head.splitn(15, '\t').collect();

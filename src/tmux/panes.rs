@@ -43,7 +43,7 @@ pub struct Mark {
     pub value: String,
 }
 
-// A directory may have any name: a line feed in it must not pass for the end of a line.
+// A directory may have any name: a line feed in it must not look like the end of a line.
 const FORMAT: &str = "#{pid}\t#{version}\t#{pane_id}\t#{pane_pid}\t#{pane_dead}\t#{window_index}.#{pane_index}\t#{@swarm_agent}\t#{@swarm_badge}\t#{@swarm_root}\t#{@swarm_state}\t#{session_name}\t#{s/[\n\t]/?/:pane_current_path}";
 
 impl Pane {
@@ -96,8 +96,8 @@ impl Server {
         })
     }
 
-    /// Writes agents' names on their panes (`None` removes one), all in one call. Each write repaints every
-    /// attached client, so callers give only what differs.
+    /// Writes agents' names on their panes (`None` removes one), all in one call. Each write repaints every attached
+    /// client, so callers pass only differences.
     pub fn label(&self, labels: &[(String, Option<String>)]) -> Result<()> {
         let mark = |(pane, name): &(String, Option<String>)| Mark {
             pane: pane.clone(),

@@ -58,8 +58,8 @@ pub struct Options {
     pub colour: bool,
 }
 
-/// Shows the dashboard until it is quit. `revive` is called now and then when no courier listens; `unreached` says of an agent that is
-/// looked at why its hooks do not reach it, and what repairs that.
+/// Shows the dashboard until the person quits. `revive` is called from time to time when no courier listens. `unreached`
+/// says why hooks do not reach the agent that is looked at, and what repairs that.
 pub fn run(
     store: &Store,
     options: &Options,

@@ -45,8 +45,8 @@ impl Screen {
         Ok(Self { terminal, ended })
     }
 
-    /// Waits for a key, a new size or a signal, at most this long. `false`: it is time to end, by a signal or because the
-    /// terminal is gone. That is asked of the system, and not left to the event reader, which would look at a closed terminal
+    /// Waits for a key, a new size or a signal, at most this long. `false`: it is time to end, because of a signal or
+    /// because the terminal is gone. The system is asked for that, because the event reader would look at a closed terminal
     /// for ever.
     pub(super) fn wait(&self, at_most: Duration) -> Result<bool> {
         let input = stdin();

@@ -131,8 +131,8 @@ pub(super) fn upsert(draft: &Draft<'_>, section: &Section, work: &Work, mark: &s
     draft.append(table.range.end, &render(&cells), cells)
 }
 
-/// Makes the automatic rows those that `wanted` asks for. Rows without the mark, and so whatever people and agents wrote
-/// themselves, are left alone, and so is a document without that table. `None`: nothing is to be changed.
+/// Makes the automatic rows equal to `wanted`. Rows without the mark, which people and agents wrote, stay as they are, and
+/// so does a document without that table. `None`: nothing to change.
 pub fn auto_rows(text: &str, wanted: &[AutoRow], since: &str) -> Result<Option<String>, CoordRefusal> {
     let mut now = text.to_owned();
     // Each step changes one row, and there are never more steps than rows.

@@ -265,8 +265,8 @@ pub(super) fn parse(text: &str) -> Result<CstRootNode, String> {
     CstRootNode::parse(bare(text), &ParseOptions::default()).map_err(|e| format!("it is not JSON: {e}"))
 }
 
-/// The object that a settings file is; an empty file becomes one. Of a name that is there twice, one agent takes the first and
-/// another the last: what would be put there might not serve, and might not be found again.
+/// The object of a settings file; an empty file becomes one. If a name is there twice, one agent takes the first and
+/// another the last, so an entry there might have no effect, and might not be found again.
 pub(super) fn object(root: &CstRootNode) -> Result<CstObject, String> {
     let object = root.object_value_or_create().ok_or_else(|| "it is not a JSON object".to_owned())?;
     let named = |p: &CstObjectProp| name(p).as_deref() == Some("hooks");

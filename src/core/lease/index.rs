@@ -242,8 +242,8 @@ impl Tenant {
     }
 }
 
-/// Notes in `tenants` that a lease is no more as it was (`before`) but as it is now (`after`). `None` if it was not on the list. The
-/// moments stay too early then, which costs a look.
+/// Notes in `tenants` that a lease changed from `before` to `after`. `None` if it was not on the list. The moments are then
+/// too early, which costs only a look.
 pub fn note(
     tenants: &mut Vec<Tenant>,
     before: Option<&Lease>,

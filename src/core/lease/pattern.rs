@@ -222,8 +222,8 @@ impl PathPattern {
                 || (self.scope == Scope::Team && self.path.to_lowercase() == other.path.to_lowercase()))
     }
 
-    /// Whether one path can belong to both. A file also overlaps what lies below it altogether: while it is a file,
-    /// that cannot exist, and a path that does not exist yet may become a directory.
+    /// Whether one path can belong to both. A file also overlaps everything below it: a path that does not exist yet may
+    /// become a directory.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.scope == other.scope
             && (intersect(&self.segments, &other.segments) || self.is_above(other) || other.is_above(self))
@@ -317,8 +317,8 @@ fn names_meet(a: &Segment, b: &Segment) -> bool {
     }
 }
 
-/// Whether two sequences have a common instance, where an item for which `star` holds stands for any number of items,
-/// and two others go together if `meet` says so. Time and space grow with the product of the lengths.
+/// Whether two sequences have a common instance. An item for which `star` holds stands for any number of items; two others
+/// match if `meet` says so. Time and space grow with the product of the lengths.
 fn common<T>(a: &[T], b: &[T], star: impl Fn(&T) -> bool, meet: impl Fn(&T, &T) -> bool) -> bool {
     // below[j]: whether a[i + 1..] and b[j..] have a common instance.
     let mut below: Vec<bool> = (0..=b.len()).map(|j| b[j..].iter().all(&star)).collect();

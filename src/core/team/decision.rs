@@ -113,8 +113,8 @@ pub fn backing(holder: &Holder) -> u64 {
     holder.process.as_ref().map_or(0, |p| p.start)
 }
 
-/// Decides with `f` on `records` for the session `own`. `backed` tells of one of its holders whether what it stands for is there, and
-/// its present name; `dead` are the sessions that are to be ended. `wall_ms` is shown to people and decides nothing.
+/// Decides with `f` on `records` for the session `own`. `backed` says of one of its holders whether its own lease still
+/// exists, and its present name. `dead` are the sessions to end. `wall_ms` is shown to people and decides nothing.
 pub fn decide<T>(
     records: &Records,
     own: &str,

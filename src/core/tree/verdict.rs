@@ -40,8 +40,8 @@ pub struct Edit {
     pub at: u64,
 }
 
-/// The edits by others that stand in the way of taking `path`. To commit a file that several have edited is left to the one who
-/// did so last: it knows what is in it. Losing or moving it is left to nobody.
+/// The edits by others that forbid taking `path`. If several have edited a file, the last of them may commit it, because it
+/// knows the content. Nobody may lose or move it.
 pub fn edited<'e>(path: &PathPattern, kind: Harm, others: &'e [Edit], own: &[Edit]) -> Option<&'e Edit> {
     let last = |edits: &'e [Edit]| edits.iter().filter(|e| e.path.overlaps(path)).max_by_key(|e| e.at);
     let found = last(others)?;
