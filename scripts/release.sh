@@ -213,7 +213,9 @@ dry_run() {
   bill "$dist"
 
   say 'a package for Debian'
-  if command -v dpkg-deb >/dev/null; then
+  if ! command -v cargo-deb >/dev/null; then
+    echo 'release.sh: SKIPPED: the package for Debian (cargo install cargo-deb)' >&2
+  elif command -v dpkg-deb >/dev/null; then
     deb "$dist"
     dpkg-deb --contents "$dist"/*.deb | tee "$work/contents"
     for file in usr/bin/swarm-msg usr/share/man/man1/swarm.1.gz bash-completion/completions/swarm plugins/swarm/swarm.tmux; do
