@@ -8,7 +8,7 @@ use super::Said;
 use super::own::read_own;
 use crate::core::agent::Agent;
 use crate::os::{process, program};
-use serde::Deserialize;
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// The session of one agent.
@@ -20,32 +20,22 @@ pub struct Session {
     pub record: Record,
 }
 
-/// What Claude writes of a session. Other fields are passed over.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// What Claude writes of a session. Other fields are passed over, and one that is not what it was is not there.
+#[derive(Clone, Debug)]
 pub struct Record {
-    pid: i32,
     /// The conversation, which `/clear` changes.
     pub session_id: String,
     /// Where it was started.
     pub cwd: String,
-    #[serde(default)]
-    proc_start: String,
     /// Its version.
-    #[serde(default)]
     pub version: String,
     /// The version of what its inbox takes.
-    #[serde(default)]
     pub peer_protocol: Option<u64>,
     /// How it is used: `interactive` by a person.
-    #[serde(default)]
     pub kind: String,
     /// Its inbox.
-    #[serde(default)]
     pub messaging_socket_path: Option<PathBuf>,
-    #[serde(default)]
     status: String,
-    #[serde(default)]
     status_updated_at: u64,
 }
 
@@ -59,11 +49,22 @@ impl Session {
         let dir = directory(pid).ok_or("its configuration directory is not known")?;
         let path = dir.join(format!("sessions/{pid}.json"));
         let text = read_own(&path, 0o022)?;
-        let record: Record =
+        let value: Value =
             serde_json::from_str(&text).map_err(|_| format!("{} is not understood", path.display()))?;
-        if record.pid != pid || record.proc_start != agent.process.start.to_string() {
+        if value["pid"] != pid || value["procStart"] != agent.process.start.to_string().as_str() {
             return Err(format!("{} is of another process", path.display()));
         }
+        let text = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
+        let record = Record {
+            session_id: text("sessionId"),
+            cwd: text("cwd"),
+            version: text("version"),
+            peer_protocol: value["peerProtocol"].as_u64(),
+            kind: text("kind"),
+            messaging_socket_path: value["messagingSocketPath"].as_str().map(PathBuf::from),
+            status: text("status"),
+            status_updated_at: value["statusUpdatedAt"].as_u64().unwrap_or_default(),
+        };
         if !is_plain(&record.session_id) {
             return Err(format!("{} names no session", path.display()));
         }

@@ -17,7 +17,7 @@ use crate::core::carrier::Carrier;
 use crate::core::escape;
 use crate::os::{peer, process, program};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -29,7 +29,7 @@ const PROTOCOL: u64 = 1;
 const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// The most that it says of the conversation, in bytes.
-const LONGEST: u64 = 4096;
+const LONGEST: usize = 4096;
 
 /// Where the plugin of one process keeps what is its own.
 struct Place {
@@ -128,9 +128,14 @@ impl Plugin {
 /// The line that it says first.
 fn hear(stream: &mut UnixStream) -> std::io::Result<Value> {
     stream.set_read_timeout(Some(PATIENCE))?;
-    let mut line = String::new();
-    BufReader::new(stream.take(LONGEST)).read_line(&mut line)?;
-    Ok(serde_json::from_str(&line).unwrap_or_default())
+    let (mut said, mut piece) = (Vec::new(), [0; 512]);
+    while !said.contains(&b'\n') && said.len() < LONGEST {
+        match stream.read(&mut piece)? {
+            0 => break,
+            count => said.extend_from_slice(&piece[..count]),
+        }
+    }
+    Ok(serde_json::from_slice(&said).unwrap_or_default())
 }
 
 impl Channel for Plugin {

@@ -3,10 +3,7 @@
 //
 // It listens at a socket of this user's alone, says there which conversation is shown, and takes a text. What became of that stands in the
 // file beside, as OpenCode's own events tell it.
-import {
-  appendFileSync, chmodSync, lstatSync, mkdirSync, readFileSync, readdirSync, renameSync, rmdirSync, statSync, truncateSync, unlinkSync,
-  writeFileSync,
-} from "node:fs"
+import * as fs from "node:fs"
 import { createServer } from "node:net"
 import { isAbsolute, join } from "node:path"
 
@@ -27,7 +24,7 @@ function quietly(what) {
 
 // What the system tells of a process: its state first, as the twentieth when it began.
 function told(pid) {
-  const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
+  const stat = fs.readFileSync(`/proc/${pid}/stat`, "utf8")
   return stat.slice(stat.lastIndexOf(")") + 2).split(" ")
 }
 
@@ -37,15 +34,15 @@ function place() {
   const base = state && isAbsolute(state) ? state : home && isAbsolute(home) ? join(home, ".local/state") : undefined
   if (!base) throw new Error("no home")
   const dir = join(base, "swarm", "opencode")
-  mkdirSync(dir, { recursive: true, mode: 0o700 })
-  const found = lstatSync(dir)
+  fs.mkdirSync(dir, { recursive: true, mode: 0o700 })
+  const found = fs.lstatSync(dir)
   if (!found.isDirectory() || found.uid !== process.getuid() || found.mode & 0o077) throw new Error("not ours alone")
   // What those left that were killed. Another container may share the directory: its processes cannot be told from here.
-  const namespace = String(statSync("/proc/self/ns/pid").ino)
-  for (const name of readdirSync(dir)) {
+  const namespace = String(fs.statSync("/proc/self/ns/pid").ino)
+  for (const name of fs.readdirSync(dir)) {
     const [of, pid] = name.split(".")
     const dead = pid === String(process.pid) || /^[ZX]?$/.test(quietly(() => told(pid)[0]) ?? "")
-    if (of === namespace && dead) quietly(() => unlinkSync(join(dir, name)))
+    if (of === namespace && dead) quietly(() => fs.unlinkSync(join(dir, name)))
   }
   return [dir, namespace]
 }
@@ -92,7 +89,7 @@ function listen(api) {
   }
 
   function note(line) {
-    quietly(() => appendFileSync(log, JSON.stringify(line) + "\n", { mode: 0o600 }))
+    quietly(() => fs.appendFileSync(log, JSON.stringify(line) + "\n", { mode: 0o600 }))
   }
 
   function tell() {
@@ -102,8 +99,8 @@ function listen(api) {
     const since = Date.now()
     const text = JSON.stringify({ protocol: PROTOCOL, pid: process.pid, start, version: api.app.version, status: state, since })
     quietly(() => {
-      writeFileSync(own("tmp"), text, { mode: 0o600 })
-      renameSync(own("tmp"), record)
+      fs.writeFileSync(own("tmp"), text, { mode: 0o600 })
+      fs.renameSync(own("tmp"), record)
     })
   }
 
@@ -112,7 +109,7 @@ function listen(api) {
   function give({ session, text }) {
     if (typeof session !== "string" || typeof text !== "string") return
     before = before.then(async () => {
-      if (known.waiting.length === 0 && (quietly(() => statSync(log).size) ?? 0) > LARGEST) quietly(() => truncateSync(log, 0))
+      if (known.waiting.length === 0 && (quietly(() => fs.statSync(log).size) ?? 0) > LARGEST) quietly(() => fs.truncateSync(log, 0))
       await api.client.session.promptAsync({ sessionID: session, ...like(session), parts: [{ type: "text", text }] })
     }).catch(() => {})
   }
@@ -181,23 +178,21 @@ function listen(api) {
     peer.write(JSON.stringify(now()) + "\n")
   })
   const close = () => {
-    for (const path of [record, own("tmp"), socket, log]) quietly(() => unlinkSync(path))
+    for (const path of [record, own("tmp"), socket, log]) quietly(() => fs.unlinkSync(path))
     quietly(() => server.close())
-    quietly(() => rmdirSync(dir))
+    quietly(() => fs.rmdirSync(dir))
   }
-  let again = true
-  server.on("error", () => {
+  server.on("error", () => {})
+  server.once("error", () => {
     // One that ended at this moment may have taken the directory away.
-    const once = again && quietly(place)
-    again = false
-    if (once) server.listen(socket)
-    else close()
+    server.once("error", close)
+    if (quietly(place)) server.listen(socket)
   })
   process.once("exit", close)
   api.lifecycle.onDispose(close)
   server.on("listening", () => {
-    quietly(() => chmodSync(socket, 0o600))
-    quietly(() => writeFileSync(log, "", { mode: 0o600 }))
+    quietly(() => fs.chmodSync(socket, 0o600))
+    quietly(() => fs.writeFileSync(log, "", { mode: 0o600 }))
     tell()
   })
   server.listen(socket)
