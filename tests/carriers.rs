@@ -452,7 +452,9 @@ fn a_plugin_that_is_not_the_agents_own_or_of_another_version_is_sent_nothing() {
         why(told);
     }
     by_pane(&world, &pane, "in the meantime");
-    fs::write(&record, whole.to_string()).unwrap();
+    // It writes a record of its own when its turn ends.
+    let says_idle = || fs::read_to_string(&record).unwrap().contains("\"status\":\"idle\"");
+    eventually("its turn ends", || says_idle().then_some(()));
     let mode =
         |path: &std::path::Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     for (path, open, closed) in [(&record, 0o644, 0o600), (&socket, 0o666, 0o600)] {
@@ -475,8 +477,12 @@ fn a_plugin_that_is_not_the_agents_own_or_of_another_version_is_sent_nothing() {
     }
     fs::rename(&own, &socket).unwrap();
     by_channel(&world, &pane, "and this by the channel again");
-    fs::remove_file(&record).unwrap();
-    why("swarm's plugin does not run in it");
+    let gone = || {
+        drop(fs::remove_file(&record));
+        let shown = world.ok(&["explain", "opencode-1"]);
+        shown.contains("mail goes by pane") && shown.contains("swarm's plugin does not run in it")
+    };
+    eventually("the plugin is gone", || gone().then_some(()));
 }
 
 /// Runs the plugin's text in an `OpenCode` that is none; where there is no node, nothing is known of it here.
