@@ -107,6 +107,16 @@ fn by_pane(world: &World, pane: &str, body: &str) {
     assert!(keys(world) > before, "nothing was typed");
 }
 
+/// Mail for an agent that asks its person something waits until the dialog is closed, and answers nothing.
+fn waits_for_its_person(world: &World, pane: &str) {
+    let id = send(world, &[&name(world, pane), "after the question"]);
+    reaches(world, &id, "held", "permission dialog");
+    assert_eq!(times(world, pane, "after the question"), 0);
+    world.control(pane, "dialog-close");
+    reaches(world, &id, "submitted", "its own transcript");
+    assert!(!world.log(pane).contains("dialog-answered"), "{}", world.log(pane));
+}
+
 #[test]
 fn nothing_about_the_pane_delays_mail_that_goes_by_the_agents_own_channel() {
     with_each(no_delay);
@@ -159,12 +169,7 @@ fn a_dialog_is_not_answered_and_a_suspended_agent_is_waited_for() {
     let session = fs::read_dir(world.path().join("home/.claude/sessions")).unwrap().flatten();
     let session = session.map(|e| e.path()).find(|p| p.extension().is_some_and(|e| e == "json")).unwrap();
     eventually("it says so", || fs::read_to_string(&session).unwrap().contains("waiting").then_some(()));
-    let id = send(&world, &["claude-1", "after the question"]);
-    reaches(&world, &id, "held", "permission dialog");
-    assert_eq!(times(&world, &pane, "after the question"), 0);
-    world.control(&pane, "dialog-close");
-    reaches(&world, &id, "submitted", "its own transcript");
-    assert!(!world.log(&pane).contains("dialog-answered"), "{}", world.log(&pane));
+    waits_for_its_person(&world, &pane);
     let pid = session.file_stem().unwrap().to_str().unwrap().to_owned();
     let signal = |name: &str| {
         assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
@@ -421,12 +426,7 @@ fn an_opencode_that_shows_no_conversation_or_asks_its_person_is_given_nothing_by
     world.control(&pane, "dialog rm -rf x");
     let record = of_plugin(&world, "json");
     eventually("it says so", || fs::read_to_string(&record).unwrap().contains("waiting").then_some(()));
-    let id = send(&world, &["opencode-1", "after the question"]);
-    reaches(&world, &id, "held", "permission dialog");
-    assert_eq!(times(&world, &pane, "after the question"), 0);
-    world.control(&pane, "dialog-close");
-    reaches(&world, &id, "submitted", "its own transcript");
-    assert!(!world.log(&pane).contains("dialog-answered"), "{}", world.log(&pane));
+    waits_for_its_person(&world, &pane);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 use std::thread;
-use support::{World, eventually};
+use support::{World, eventually, world_with_claude};
 
 fn project() -> World {
     let world = World::new();
@@ -234,10 +234,7 @@ fn the_whole_team_is_told_of_what_stays_unacknowledged_if_that_is_wished() {
 
 #[test]
 fn enforcement_is_a_setting_of_the_person() {
-    let world = World::new();
-    world.start();
-    world.agent("claude", &[]);
-    world.ok(&["discover", "--init", "--quiet"]);
+    let (world, _) = world_with_claude();
     world.ok(&["lock", "held.txt"]);
     let input = world.path().join("input");
     let file = world.project().join("held.txt");

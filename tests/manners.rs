@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use support::snapshot::assert_snapshot;
-use support::{World, eventually};
+use support::{World, eventually, world_with_claude};
 use swarm::core::refusal::Exit;
 
 fn has(program: &str) -> bool {
@@ -280,10 +280,7 @@ fn the_report_of_a_broken_project_is_the_one_that_was_read() {
 
 #[test]
 fn the_tables_of_a_team_are_the_ones_that_were_read() {
-    let world = World::new();
-    world.start();
-    world.agent("claude", &[]);
-    world.ok(&["discover", "--init", "--quiet"]);
+    let (world, _) = world_with_claude();
     world.agent("codex", &[]);
     world.ok(&["discover", "--quiet"]);
     world.ok(&["lock", "src/parser.rs", "docs/", "--reason", "the new syntax"]);

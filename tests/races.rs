@@ -14,7 +14,7 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 use support::peer::{Peer, peers};
-use support::{World, eventually};
+use support::{World, eventually, world_with_claude};
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
@@ -118,10 +118,7 @@ fn processes_that_all_find_a_store_that_never_had_a_key_make_one() {
 
 #[test]
 fn first_commands_at_once_start_one_courier() {
-    let world = World::new();
-    world.start();
-    world.agent("claude", &[]);
-    world.ok(&["discover", "--init", "--quiet"]);
+    let (world, _) = world_with_claude();
     for _ in 0..4 {
         world.end_couriers();
         all_succeed(&race((0..12).map(|n| {

@@ -5,9 +5,9 @@
 //! Read-only: no lock is needed.
 
 use super::Said;
-use super::own::read_own;
+use super::own::{check_namespace, read_own};
 use crate::core::agent::Agent;
-use crate::os::{process, program};
+use crate::os::program;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -42,9 +42,7 @@ pub struct Record {
 impl Session {
     /// The session of an agent. The error says, for people, why nothing is known of it.
     pub fn of(agent: &Agent) -> Result<Self, String> {
-        if agent.place.namespace.is_some() && agent.place.namespace != process::namespace() {
-            return Err("it runs where its files cannot be told from here".to_owned());
-        }
+        check_namespace(agent)?;
         let pid = agent.process.pid;
         let dir = directory(pid).ok_or("its configuration directory is not known")?;
         let path = dir.join(format!("sessions/{pid}.json"));

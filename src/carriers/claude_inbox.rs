@@ -46,15 +46,9 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    /// The inbox of an agent, if it is there and safe to use.
+    /// The inbox of a running agent, if it is there and safe to use.
     pub(super) fn of(agent: &Agent) -> Result<Self, Unfit> {
         let no = |why: String| Unfit::No(why);
-        let Some(running) = process::look(&agent.process) else {
-            return Err(no("its process has ended".to_owned()));
-        };
-        if running.stopped {
-            return Err(Unfit::Suspended);
-        }
         let session = Session::of(agent).map_err(no)?;
         let record = &session.record;
         if record.kind != "interactive" {

@@ -13,6 +13,7 @@ pub mod transcript;
 
 use crate::core::agent::{Agent, Status};
 use crate::core::carrier::{Carrier, Offer};
+use crate::os::process;
 use std::path::PathBuf;
 use transcript::Follower;
 
@@ -83,9 +84,24 @@ pub trait Channel: Send + Sync {
 /// The channel of that kind to an agent, if all that it needs is there.
 pub fn reach(carrier: Carrier, agent: &Agent) -> Result<Box<dyn Channel>, Unfit> {
     match carrier {
-        Carrier::ClaudeInbox => Ok(Box::new(claude_inbox::Inbox::of(agent)?)),
-        Carrier::OpencodePlugin => Ok(Box::new(opencode_plugin::Plugin::of(agent)?)),
+        Carrier::ClaudeInbox => {
+            check_running(agent)?;
+            Ok(Box::new(claude_inbox::Inbox::of(agent)?))
+        }
+        Carrier::OpencodePlugin => {
+            check_running(agent)?;
+            Ok(Box::new(opencode_plugin::Plugin::of(agent)?))
+        }
         Carrier::Hook | Carrier::Pane => Err(Unfit::No("it is no channel of the agent's own".to_owned())),
+    }
+}
+
+/// Whether the agent runs and could read.
+fn check_running(agent: &Agent) -> Result<(), Unfit> {
+    match process::look(&agent.process) {
+        None => Err(Unfit::No("its process has ended".to_owned())),
+        Some(running) if running.stopped => Err(Unfit::Suspended),
+        Some(_) => Ok(()),
     }
 }
 

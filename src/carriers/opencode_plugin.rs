@@ -9,7 +9,7 @@
 //! are `OpenCode`'s own events, which it adds to a file: that a text stands in the conversation, and that an answer to it has begun. Nothing here
 //! is shared: each text has a connection of its own, and of racing couriers a lock lets one.
 
-use super::own::{check_peer, check_socket, read_own};
+use super::own::{check_namespace, check_peer, check_socket, read_own};
 use super::transcript::Follower;
 use super::{Channel, Said, Trace, Unfit, speaks_of};
 use crate::core::agent::Agent;
@@ -41,9 +41,7 @@ impl Place {
     /// That of an agent. The error says, for people, why it is not known.
     fn of(agent: &Agent) -> Result<Self, String> {
         let namespace = process::namespace().ok_or("there is no way to it on this system")?;
-        if agent.place.namespace.is_some_and(|other| other != namespace) {
-            return Err("it runs where its files cannot be told from here".to_owned());
-        }
+        check_namespace(agent)?;
         let pid = agent.process.pid;
         let named = |name: &str| program::variable(pid, name).map(PathBuf::from).filter(|p| p.is_absolute());
         let state = named("XDG_STATE_HOME").or_else(|| Some(named("HOME")?.join(".local/state")));
@@ -93,15 +91,9 @@ pub(super) struct Plugin {
 }
 
 impl Plugin {
-    /// The plugin in an agent, if it is there, safe to use, and a conversation is shown.
+    /// The plugin in a running agent, if it is there, safe to use, and a conversation is shown.
     pub(super) fn of(agent: &Agent) -> Result<Self, Unfit> {
         let no = |why: String| Unfit::No(why);
-        let Some(running) = process::look(&agent.process) else {
-            return Err(no("its process has ended".to_owned()));
-        };
-        if running.stopped {
-            return Err(Unfit::Suspended);
-        }
         let place = Place::of(agent).map_err(no)?;
         record(agent, &place).map_err(no)?;
         let socket = place.file("sock");

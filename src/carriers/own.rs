@@ -3,6 +3,7 @@
 //! Read-only: no lock is needed. What is looked at may be replaced at any moment, so what counts is asked of the open file and the open
 //! connection.
 
+use crate::core::agent::Agent;
 use crate::core::process_id::ProcessId;
 use crate::os::{peer, process};
 use anyhow::bail;
@@ -14,6 +15,14 @@ use std::path::Path;
 
 /// The largest file that is read, in bytes.
 const MOST: u64 = 1 << 20;
+
+/// Whether the agent's processes have the same ids here as where it runs, so that its files can be told from others'.
+pub(super) fn check_namespace(agent: &Agent) -> Result<(), String> {
+    if agent.place.namespace.is_some() && agent.place.namespace != process::namespace() {
+        return Err("it runs where its files cannot be told from here".to_owned());
+    }
+    Ok(())
+}
 
 /// Whether exactly that process listens at the other end, under this user.
 pub(super) fn check_peer(stream: &UnixStream, process: &ProcessId) -> anyhow::Result<()> {
