@@ -11,7 +11,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long a child that was killed is waited for: the kernel ends it at once, unless it is stuck in the kernel itself.
-const REAPING: Duration = Duration::from_millis(500);
+const REAPING: Duration = Duration::from_secs(2);
 
 /// The pause before one looks again whether a child that has closed its output has ended: grows from the first to the second.
 const PAUSE: (Duration, Duration) = (Duration::from_micros(20), Duration::from_millis(5));

@@ -178,7 +178,7 @@ impl Lab {
     }
 
     pub(crate) fn until(&self, what: &str, done: impl Fn() -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + Duration::from_secs(60);
         while !done() {
             let late = Instant::now() > deadline;
             assert!(!late, "never happened: {what}\nscreen:\n{}\nlog:\n{}", self.screen(), self.log());
