@@ -33,53 +33,29 @@ elif [ "${CI:-}" = true ]; then
 else
   printf '\n== shell scripts: SKIPPED, shellcheck is not installed\n'
 fi
-# programs NAME ARG...: builds the tests that cargo builds for these arguments, and lists their programs in $logs/NAME.
-programs() {
-  local name=$1
-  shift
-  cargo test --locked --no-run "$@"
-  cargo test --locked --no-run --quiet --message-format=json "$@" |
-    sed -n 's/.*"profile":{[^}]*"test":true}.*"executable":"\([^"]*\)".*/\1/p' >"$logs/$name"
-  [ -s "$logs/$name" ]
-}
-
-# run_one PROGRAM: its output into a file, and one line here as soon as it ends.
-run_one() {
-  local name=${1##*/} begun=$SECONDS result=ok
-  "$1" --show-output >"$logs/$name.log" 2>&1 </dev/null || result=FAILED
-  printf '%s %s, %s s\n' "$result" "${name%-*}" "$((SECONDS - begun))"
-  [ "$result" = ok ]
-}
-
-# Runs what is listed in $logs/NAME. The programs wait most of the time, for terminals and clocks: more of them run at once than
-# there are processors. What they have printed is shown behind them, and what was skipped once more at the end.
-run_all() {
-  local list=$logs/$1 jobs program result=0
-  jobs=${SWARM_TEST_JOBS:-$(($(getconf _NPROCESSORS_ONLN) + 1))}
-  export -f run_one
-  export logs
-  # shellcheck disable=SC2016 # the shell that is started expands it
-  xargs -P "$jobs" -I '{}' bash -c 'run_one "$1"' _ '{}' <"$list" || result=1
-  while IFS= read -r program; do
-    printf '\n     Running %s\n' "${program##*/}"
-    cat "$logs/${program##*/}.log"
-  done <"$list"
-  grep -h SKIPPED "$logs"/*.log | sort -u || :
+# The tests wait most of the time, for terminals and clocks: more of them run at once than there are processors. What was skipped is
+# shown once more at the end. `only` holds parts of the names of what is run; everything if it is empty.
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((3 * $(getconf _NPROCESSORS_ONLN)))}
+only=()
+tests() {
+  local result=0
+  cargo test --locked --no-fail-fast "$@" -- --show-output ${only[@]+"${only[@]}"} 2>&1 | tee "$logs/tests" || result=1
+  grep SKIPPED "$logs/tests" | sort -u || :
   return "$result"
 }
 
-step 'build' programs all
+step 'build' cargo test --locked --no-run
 # What only computes goes on beside the tests, and is shown behind them.
 {
   step 'lints' nice cargo clippy --all-targets --locked -- -D warnings
   step 'documentation' env RUSTDOCFLAGS=-Dwarnings nice cargo doc --no-deps --locked
 } >"$logs/beside" 2>&1 &
 beside=$!
-step 'tests' run_all all
-# How processes are looked at where there is no /proc, as far as Linux can stand in for such a system. It is built when the others
-# are through: both have their program in one place.
-step 'build without /proc' programs portable --features portable-process --lib --test races --test leases --test messages
-step 'tests without /proc' run_all portable
+step 'tests' tests
+# How processes are looked at where there is no /proc, as far as Linux can stand in for such a system.
+step 'unit tests without /proc' tests --features portable-process --lib
+only=(races:: leases:: messages::)
+step 'tests without /proc' tests --features portable-process --test suite
 wait "$beside"
 cat "$logs/beside"
 

@@ -2,16 +2,12 @@
 //!
 //! Each courier may know, name, label and type into the agents of its own project only, whatever `SWARM_ROOT` says to whom.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
+use crate::support::{World, eventually};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Output;
-use support::{World, eventually};
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()

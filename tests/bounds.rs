@@ -4,19 +4,15 @@
 //! Every bound is tried with what really hangs: a stopped server or process, a socket at which nobody answers, a pipe that nobody
 //! empties. Times are compared with a generous limit only; what comes first is proved by events.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
+use crate::support::peer::Peer;
+use crate::support::servers::{Fake, Stopped};
+use crate::support::{PATIENCE, World, eventually};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::peer::Peer;
-use support::servers::{Fake, Stopped};
-use support::{PATIENCE, World, eventually};
 use swarm::tmux::Server;
 use swarm::tmux::pane::Acted;
 

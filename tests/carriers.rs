@@ -1,10 +1,7 @@
 //! Agents' own channels: a text reaches a running agent without a key being typed, is proved by what the agent writes down, and is given once,
 //! whatever the channel does with it.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
+use crate::support::{World, eventually};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -12,7 +9,6 @@ use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
-use support::{World, eventually};
 
 /// How long a swallowed text is waited for in these tests (ms).
 const GIVEN_UP: u64 = 4000;
@@ -62,7 +58,7 @@ fn reaches(world: &World, id: &str, stage: &str, detail: &str) {
     let begun = std::time::Instant::now();
     while last.0 != stage || !last.1.contains(detail) {
         last = status(world, id);
-        assert!(begun.elapsed() < support::PATIENCE, "{id} is {last:?}, not {stage} ({detail})");
+        assert!(begun.elapsed() < crate::support::PATIENCE, "{id} is {last:?}, not {stage} ({detail})");
         thread::sleep(Duration::from_millis(20));
     }
 }

@@ -1,14 +1,10 @@
 //! Conditions of panes and people at them: who is typing, what has the keys, what became of the pane. Nothing may be typed
 //! at the wrong moment or into the wrong process, and nothing may be lost.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
+use crate::support::{World, eventually};
 use serde_json::Value;
 use std::thread;
 use std::time::Duration;
-use support::{World, eventually};
 
 fn team(kinds: &[&str]) -> (World, Vec<String>) {
     let world = World::new();

@@ -1,15 +1,11 @@
 //! Settings: three doors, one table of checks; what is wrong is told with its line and stops nothing.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
+use crate::support::{World, eventually, world_with_claude};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 use std::thread;
-use support::{World, eventually, world_with_claude};
 
 fn project() -> World {
     let world = World::new();

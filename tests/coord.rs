@@ -2,10 +2,7 @@
 //!
 //! No test needs tmux but the one about rows that follow from leases.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
+use crate::support::{World, eventually};
 use serde_json::Value;
 use std::fs;
 use std::io::Write;
@@ -13,7 +10,6 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::Stdio;
-use support::{World, eventually};
 
 fn ready() -> World {
     let world = World::new();

@@ -1,14 +1,10 @@
 //! The courier keeps up: with changed profiles, with an update of the program, and with its own death.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
+use crate::support::{World, eventually, world_with_claude};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use support::{World, eventually, world_with_claude};
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()

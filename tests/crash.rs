@@ -1,10 +1,8 @@
 //! The crash matrix: every point at which the source can be made to die (`store::fault::point`), at every passage of it, in
 //! every kind of command and in the courier. Afterwards: nothing lost, nothing twice, no two holders, nothing unreadable.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
+use crate::support::peer::Peer;
+use crate::support::{World, eventually};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -16,8 +14,6 @@ use std::process::{Child, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
-use support::peer::Peer;
-use support::{World, eventually};
 use swarm::core::frame;
 use swarm::core::lease::Lease;
 use swarm::core::name::Name;
@@ -1596,7 +1592,7 @@ fn an_agent_that_is_renamed_while_a_line_stands_in_its_composer_gets_it_once() {
             .lines()
             .any(|l| l.contains(&id) && l.contains("\"typing\""))
         {
-            assert!(begun.elapsed() < support::PATIENCE, "it is never typed");
+            assert!(begun.elapsed() < crate::support::PATIENCE, "it is never typed");
             std::thread::yield_now();
         }
         let next = format!("name-{n}");

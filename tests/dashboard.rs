@@ -1,13 +1,9 @@
 //! The dashboard and the log in a real terminal: a person finds out, answers, takes away, and leaves a clean terminal.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
+use crate::support::{World, eventually};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
-use support::{World, eventually};
 
 fn team(kinds: &[&str]) -> (World, Vec<String>) {
     let world = World::new();

@@ -2,17 +2,13 @@
 //!
 //! Each test proves one promise in a world of its own; `matrix` prints what every hold did with every kind of agent.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
+use crate::support::{World, eventually};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{World, eventually};
 
 const KINDS: [&str; 4] = ["claude", "codex", "gemini", "opencode"];
 
@@ -76,7 +72,7 @@ fn given_once(world: &World, pane: &str, id: &str) {
     let begun = Instant::now();
     while given(world, pane, id) == 0 {
         let told = || format!("{:?}\n{}\n{}", status(world, id), world.log(pane), world.screen(pane));
-        assert!(begun.elapsed() < support::PATIENCE, "{id} never arrived: {}", told());
+        assert!(begun.elapsed() < crate::support::PATIENCE, "{id} never arrived: {}", told());
         thread::sleep(Duration::from_millis(20));
     }
     eventually("it is on record", || (status(world, id).0 == "submitted").then_some(()));

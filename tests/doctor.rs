@@ -1,16 +1,12 @@
 //! `swarm doctor` under real conditions: each is made, found, and where that is safe repaired.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
+use crate::support::{World, eventually};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, SystemTime};
-use support::{World, eventually};
 
 fn report(out: &Output) -> Value {
     let text = String::from_utf8_lossy(&out.stdout);

@@ -3,10 +3,9 @@
 //!
 //! What needs a mount or strace is skipped with a note where that cannot be had.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
+use crate::support::books::names;
+use crate::support::peer::Peer;
+use crate::support::{World, eventually, world_with_claude};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -14,9 +13,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::books::names;
-use support::peer::Peer;
-use support::{World, eventually, world_with_claude};
 
 fn parse(text: &str) -> Value {
     serde_json::from_str(text).unwrap()

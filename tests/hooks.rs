@@ -1,13 +1,9 @@
 //! What agents' hooks are told: real processes that descend from a scripted agent, on a private tmux server.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
+use crate::support::{World, eventually};
 use serde_json::{Value, json};
 use std::fs;
 use std::process::Stdio;
-use support::{World, eventually};
 
 fn team(kinds: &[&str]) -> (World, Vec<String>) {
     let world = World::new();

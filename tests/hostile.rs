@@ -4,18 +4,14 @@
 //! What needs root or a mount is skipped with a note where that cannot be had. The generator of hostile text is seeded: each
 //! run tries the same.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
+use crate::support::peer::Peer;
+use crate::support::{World, eventually};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
-use support::peer::Peer;
-use support::{World, eventually};
 use swarm::core::body::Body;
 use swarm::core::id::MessageId;
 use swarm::core::lease::{PathKind, PathPattern};
@@ -575,7 +571,7 @@ fn a_quoted_word_is_one_word_to_a_shell() {
 #[test]
 fn a_path_in_a_hooks_refusal_can_be_copied_into_a_shell() {
     let world = ready();
-    let [mut one, mut two] = support::peer::peers::<2>(&world);
+    let [mut one, mut two] = crate::support::peer::peers::<2>(&world);
     let evil = "it's $(touch pwned) `touch pwned` \"; touch pwned #.rs";
     fs::write(
         world.path().join("input"),

@@ -1,12 +1,8 @@
 //! Who may act for whom: real processes below scripted agents on a private tmux server, detached, sandboxed and nested.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
+use crate::support::{World, eventually};
 use serde_json::Value;
 use std::fs;
-use support::{World, eventually};
 
 /// Two agents, robot-like: gives their panes.
 fn team() -> (World, Vec<String>) {

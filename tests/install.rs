@@ -1,14 +1,10 @@
 //! Installing and uninstalling the agents' hooks, and the guard of commits: what is the user's stays the user's.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
+use crate::support::World;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Output;
-use support::World;
 
 const KINDS: [&str; 4] = ["claude", "codex", "gemini", "opencode"];
 
@@ -229,7 +225,7 @@ fn at_a_terminal_it_is_asked_for_rules_and_for_agents_that_are_not_in_use() {
     world.ok(&["init"]);
     let pane = world.tmux(&["new-window", "-d", "-P", "-F", "#{pane_id}", "swarm hooks install; sleep 600"]);
     let answer = |question: &str, key: &str| {
-        support::eventually(question, || world.screen(&pane).contains(question).then_some(()));
+        crate::support::eventually(question, || world.screen(&pane).contains(question).then_some(()));
         let keys: Vec<&str> = [key, "Enter"].into_iter().filter(|k| !k.is_empty()).collect();
         world.tmux(&[&["send-keys", "-t", &pane], &keys[..]].concat());
     };
@@ -238,7 +234,7 @@ fn at_a_terminal_it_is_asked_for_rules_and_for_agents_that_are_not_in_use() {
     answer("gemini is not in use here", "n");
     answer("opencode is not in use here", "");
     answer("Let claude run swarm-msg without asking you?", "y");
-    support::eventually("it is done", || {
+    crate::support::eventually("it is done", || {
         world.screen(&pane).contains("runs swarm-msg without").then_some(())
     });
     let text = fs::read_to_string(settings(&world, "claude")).unwrap();
@@ -674,7 +670,9 @@ fn of_each_living_agent_it_is_said_whether_hooks_reach_it_and_what_repairs_it() 
         }
         args.push("sh -c 'claude; exec sh'".into());
         let pane = world.tmux(&args.iter().map(String::as_str).collect::<Vec<_>>());
-        support::eventually("the agent starts", || world.log(&pane).contains("\"start\"").then_some(()));
+        crate::support::eventually("the agent starts", || {
+            world.log(&pane).contains("\"start\"").then_some(())
+        });
     };
     world.ok(&["init"]);
     start(&world.project(), &[]);

@@ -2,14 +2,10 @@
 //!
 //! An Enter goes to the text of the delivery under way and to nothing else, and a second one never to a program that may not be reading.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
+use crate::support::{World, eventually};
 use serde_json::Value;
 use std::thread;
 use std::time::Duration;
-use support::{World, eventually};
 
 const KINDS: [&str; 4] = ["claude", "codex", "gemini", "opencode"];
 
@@ -39,7 +35,7 @@ fn status(world: &World, id: &str) -> (String, String) {
 fn reaches(world: &World, id: &str, stage: &str, detail: &str) {
     let mut last = None;
     let begun = std::time::Instant::now();
-    while begun.elapsed() < support::PATIENCE {
+    while begun.elapsed() < crate::support::PATIENCE {
         let now = status(world, id);
         if now.0 == stage && now.1.contains(detail) {
             return;

@@ -3,18 +3,14 @@
 //! Most tests need no tmux: a *peer* is a shell that the registry knows as an agent, so whatever runs below it is proved to
 //! be that agent. The default run is short; `SWARM_TEST_TRIALS=200` makes the races long.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
+use crate::support::peer::{Peer, peers, race};
+use crate::support::{World, eventually};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Stdio};
-use support::peer::{Peer, peers, race};
-use support::{World, eventually};
 use swarm::core::lease::Lease;
 use swarm::core::signing::Key;
 use swarm::os::{clock, process};

@@ -1,16 +1,12 @@
 //! What becomes of messages that are not answered, are held for long, or wait for an agent that ends: real tmux, real
 //! processes, with the times made short.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
+use crate::support::{World, eventually};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::thread;
 use std::time::Duration;
-use support::{World, eventually};
 
 /// A world whose courier goes by these times, with these agents; gives their panes.
 fn team(kinds: &[&str], times: &[(&'static str, &'static str)]) -> (World, Vec<String>) {
@@ -115,7 +111,7 @@ fn a_courier_killed_again_and_again_neither_skips_nor_repeats_a_reminder() {
                 world.screen(&panes[0])
             )
         };
-        assert!(begun.elapsed() < support::PATIENCE, "it is never escalated: {}", told());
+        assert!(begun.elapsed() < crate::support::PATIENCE, "it is never escalated: {}", told());
         thread::sleep(Duration::from_millis(20));
     }
     for ring in 1..=3 {

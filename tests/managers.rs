@@ -2,16 +2,12 @@
 //! `target/hook-tools`, and their layouts, written by hand, always. Whichever comes first and however often it is installed again,
 //! each hook runs once, and uninstalling leaves what is there without swarm.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
+use crate::support::World;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Output;
-use support::World;
 
 /// A manager: what makes its configuration, and what installs its hooks, in a shell in the project. HOOK stands for the hook's name.
 struct Manager {
@@ -309,7 +305,7 @@ fn try_beside(world: &World, manager: &Manager, moment: &Moment) {
         world.ok(&["hooks", "uninstall", "git"]);
         assert_eq!(snapshot(world, manager.hooks), without, "{}, displaced", manager.name);
         assert_eq!(commit(world, manager, "uninstalled"), (once.clone(), 0), "{}", manager.name);
-        // A row of the table in docs/hooks.md: `cargo test --test managers -- --nocapture`.
+        // A row of the table in docs/hooks.md: `cargo test --test suite managers:: -- --nocapture`.
         let order = if swarm_first { "swarm first" } else { "manager first" };
         let guard = if kept == 2 { "kept" } else { "displaced, then put in again" };
         println!("| {} | {} | {order} | {guard} |", manager.name, moment.hook);

@@ -1,14 +1,10 @@
 //! What one expects of any command: completions, manual pages, colours only where they are wanted.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
+use crate::support::snapshot::assert_snapshot;
+use crate::support::{World, eventually, world_with_claude};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
-use support::snapshot::assert_snapshot;
-use support::{World, eventually, world_with_claude};
 use swarm::core::refusal::Exit;
 
 fn has(program: &str) -> bool {

@@ -2,10 +2,7 @@
 //!
 //! Real processes in a private world; each test proves one promise.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
+use crate::support::{World, eventually};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,7 +10,6 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use support::{World, eventually};
 use swarm::core::frame;
 use swarm::core::message::Signed;
 use swarm::core::name::Name;

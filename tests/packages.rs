@@ -1,7 +1,5 @@
 //! The files of package managers say the same as `Cargo.toml`, and name files that are there.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)] // a test fails by panicking
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

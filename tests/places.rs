@@ -2,15 +2,11 @@
 //!
 //! Without its key nothing of a project is touched; whatever is done to its directory, nothing is given twice and nothing is lost.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
+use crate::support::{World, eventually};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use support::{World, eventually};
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()

@@ -10,17 +10,13 @@
 //!
 //! What is pure of it (`core::escape`, `core::frame`, `core::badge`, `core::log`) is tried on generated text in `hostile` and `fuzz`.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
+use crate::support::peer::Peer;
+use crate::support::{World, eventually};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use support::peer::Peer;
-use support::{World, eventually};
 use swarm::core::escape;
 
 /// What moves a cursor, sets a title, hides text or turns it round.

@@ -1,10 +1,8 @@
 //! What any number of processes at once can and cannot do, where no other test shows it: names, keys, acknowledgements, the
 //! first courier. `docs/audit.md` says which test answers which race of the audit.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
+use crate::support::peer::{Peer, peers};
+use crate::support::{World, eventually, world_with_claude};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,8 +11,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
-use support::peer::{Peer, peers};
-use support::{World, eventually, world_with_claude};
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()

@@ -1,12 +1,8 @@
 //! The rate limit of an agent is the person's: real agents on a private tmux server, with whatever they set, write and remove.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
+use crate::support::World;
+use crate::support::peer::Peer;
 use std::fs;
-use support::World;
-use support::peer::Peer;
 
 /// A team of two whose person started tmux with this limit.
 fn team(limit: &'static str) -> World {
@@ -89,7 +85,7 @@ fn nothing_that_an_agent_sets_writes_or_removes_lifts_its_rate_limit() {
     );
     assert!(refused(tried(&told)[0], "4 messages per 600 s"), "{told}");
     let allowance = || fs::read_to_string(world.state().join("allowance.json")).ok();
-    let text = support::eventually("the limit is published", allowance);
+    let text = crate::support::eventually("the limit is published", allowance);
     assert!(text.contains("\"count\": 4") && text.contains("\"window_ms\": 600000"), "{text}");
     // It is the one agent's, and an agent may be stricter with itself.
     let told = world.below(
@@ -121,7 +117,7 @@ fn what_the_person_allows_holds_for_agents_with_other_homes_and_in_sandboxes() {
     // A courier publishes what it finds as it begins.
     world.end_couriers();
     world.ok(&["discover", "--quiet"]);
-    support::eventually("the limit is published", || {
+    crate::support::eventually("the limit is published", || {
         let text = fs::read_to_string(world.state().join("allowance.json")).ok()?;
         text.contains("\"count\": 13").then_some(())
     });

@@ -1,7 +1,5 @@
 //! Every captured screen of the real agents is read right, and no mutation of one is read as idle.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;

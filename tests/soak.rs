@@ -4,10 +4,8 @@
 //! same of every message, every acknowledgement and every lease. The default takes half a minute; `SWARM_SOAK_MINUTES=60` makes
 //! it an hour, `SWARM_SOAK_SEED` another one.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
+use crate::support::books::{self, Ledger, names};
+use crate::support::{World, eventually};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -17,8 +15,6 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
-use support::books::{self, Ledger, names};
-use support::{World, eventually};
 
 const KINDS: [&str; 4] = ["claude", "codex", "gemini", "opencode"];
 

@@ -2,15 +2,11 @@
 //!
 //! `scripts/golden.sh` records one at each release. A recorded store never changes: what a version wrote, it wrote.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)] // a test fails by panicking
-
-mod support;
-
+use crate::support::World;
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use support::World;
 
 /// The recorded stores, by version.
 fn recorded() -> Vec<PathBuf> {
@@ -121,7 +117,7 @@ fn work_goes_on_in_a_store_of_a_released_version() {
         let sent = world.ok(&["send", name, "the next message"]);
         assert!(sent.contains("submitted"), "{sent}");
         // What waited for an agent that has ended is a dead letter: kept, and told.
-        support::eventually("the mail of those who ended is reported", || {
+        crate::support::eventually("the mail of those who ended is reported", || {
             world.ok(&["dead"]).contains("held behind a draft").then_some(())
         });
     }

@@ -2,10 +2,8 @@
 //!
 //! Where `PostgreSQL` is not installed they are skipped and say so; with `SWARM_NEED_TEAM=1` that is a failure.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
+use crate::support::switch::Switch;
+use crate::support::{World, eventually};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,8 +12,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
-use support::switch::Switch;
-use support::{World, eventually};
 
 /// How long a host counts as there without a sign of life, in these tests (ms).
 const TTL: u64 = 2_000;

@@ -3,10 +3,7 @@
 //!
 //! What needs root is skipped with a note where it cannot be had.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
+use crate::support::{PATIENCE, World, eventually};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown, symlink};
@@ -15,7 +12,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::mpsc;
 use std::thread;
-use support::{PATIENCE, World, eventually};
 
 fn ready() -> World {
     let world = World::new();

@@ -1,14 +1,10 @@
 //! The work tree that agents share: a command of one that would take another's uncommitted work with it is refused, in real
 //! repositories with real git.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
+use crate::support::World;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
-use support::World;
 
 /// A repository with three committed files, and two agents in it.
 fn team() -> World {

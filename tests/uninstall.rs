@@ -1,12 +1,8 @@
 //! `swarm uninstall`: everything goes, nothing else does, and nothing without being asked for.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
+use crate::support::{World, eventually};
 use std::fs;
 use std::path::{Path, PathBuf};
-use support::{World, eventually};
 
 /// A project with an agent, hooks everywhere, the plugin loaded from a checkout that has built its own program.
 struct Installed {

@@ -2,16 +2,12 @@
 //!
 //! `scripts/released.sh` builds the programs of each released version, once.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
+use crate::support::{World, eventually};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
-use support::{World, eventually};
 
 /// The `swarm` of each released version, as far as they were built.
 fn released() -> Vec<PathBuf> {

@@ -1,6 +1,6 @@
 //! Building the program: by hand, from the popup, in the background.
 
-use crate::lab::{Lab, STUB, checkout, script, stub_cargo};
+use super::lab::{Lab, STUB, checkout, script, stub_cargo};
 use std::fs;
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! Loading, unloading, keys, hooks, versions, which program.
 
-use crate::lab::{Lab, STUB, script, tmux_that_says};
+use super::lab::{Lab, STUB, script, tmux_that_says};
 use std::fs;
 
 #[test]

@@ -1,6 +1,6 @@
 //! The menu, the key table and the popups, as somebody at a terminal sees them.
 
-use crate::lab::Lab;
+use super::lab::Lab;
 use std::fs;
 
 #[test]

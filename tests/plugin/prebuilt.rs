@@ -1,6 +1,6 @@
 //! Installing the prebuilt program of a release: from a server on this machine that can be good, slow and wrong.
 
-use crate::lab::{Lab, STUB, checkout, script, stub_cargo};
+use super::lab::{Lab, STUB, checkout, script, stub_cargo};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -1,6 +1,6 @@
 //! With the plugin manager most people have: Debian's package of it, and a repository on this machine.
 
-use crate::lab::{Lab, checkout, stub_cargo};
+use super::lab::{Lab, checkout, stub_cargo};
 use std::fs;
 use std::path::{Path, PathBuf};
 

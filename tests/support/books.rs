@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use swarm::core::lease::{Lease, Mode};
 
 /// The names in a directory, sorted; none if it is not there.
-pub fn names(dir: &Path) -> Vec<String> {
+pub(crate) fn names(dir: &Path) -> Vec<String> {
     let entry = |e: std::io::Result<fs::DirEntry>| e.unwrap().file_name().into_string().unwrap();
     let mut all: Vec<String> = fs::read_dir(dir).map(|d| d.map(entry).collect()).unwrap_or_default();
     all.sort();
@@ -18,22 +18,22 @@ pub fn names(dir: &Path) -> Vec<String> {
 }
 
 /// The journal, followed across its rotations: of what was rotated away twice nothing is left on disk.
-pub struct Ledger {
+pub(crate) struct Ledger {
     path: PathBuf,
     open: Option<(File, u64)>,
     /// The entries that the books are made of.
-    pub entries: Vec<Value>,
+    pub(crate) entries: Vec<Value>,
     /// Lines that are no JSON.
-    pub torn: usize,
+    pub(crate) torn: usize,
 }
 
 impl Ledger {
-    pub fn new(path: PathBuf) -> Self {
+    pub(crate) fn new(path: PathBuf) -> Self {
         Self { path, open: None, entries: Vec::new(), torn: 0 }
     }
 
     /// Takes what has come since the last time.
-    pub fn follow(&mut self) {
+    pub(crate) fn follow(&mut self) {
         if let Some((file, from)) = self.open.take() {
             let rotated =
                 fs::metadata(&self.path).map_or(true, |m| m.ino() != file.metadata().unwrap().ino());
@@ -67,23 +67,23 @@ impl Ledger {
     }
 
     /// The entries of one event.
-    pub fn events<'a>(&'a self, event: &'a str) -> impl Iterator<Item = &'a Value> {
+    pub(crate) fn events<'a>(&'a self, event: &'a str) -> impl Iterator<Item = &'a Value> {
         self.entries.iter().filter(move |e| e["event"] == event)
     }
 
     /// Everything that is told of one message.
-    pub fn about(&self, id: &str) -> String {
+    pub(crate) fn about(&self, id: &str) -> String {
         let entries = self.entries.iter().filter(|e| e["id"] == id);
         entries.map(|e| format!("{e}\n")).collect()
     }
 
     /// What each bundle brings.
-    pub fn bundles(&self) -> BTreeMap<String, Vec<String>> {
+    pub(crate) fn bundles(&self) -> BTreeMap<String, Vec<String>> {
         self.events("bundle").map(|entry| (text(&entry["id"]), words(&entry["members"]))).collect()
     }
 
     /// How often each message to each recipient has had that event; of deliveries, those that came to their end.
-    pub fn count(&self, event: &str) -> BTreeMap<(String, String), usize> {
+    pub(crate) fn count(&self, event: &str) -> BTreeMap<(String, String), usize> {
         let mut counts = BTreeMap::new();
         let counts_in =
             |e: &&Value| e["reminder"].is_null() && (event != "delivery" || e["stage"] == "submitted");
@@ -94,7 +94,7 @@ impl Ledger {
     }
 }
 
-pub fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
@@ -104,20 +104,20 @@ fn words(value: &Value) -> Vec<String> {
 
 /// One message in one mailbox.
 #[derive(Debug)]
-pub struct Copy {
-    pub owner: String,
-    pub file: String,
-    pub message: Value,
+pub(crate) struct Copy {
+    pub(crate) owner: String,
+    pub(crate) file: String,
+    pub(crate) message: Value,
 }
 
 impl Copy {
-    pub fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         text(&self.message["id"])
     }
 }
 
 /// All messages in all mailboxes. Nothing may be under way.
-pub fn copies(world: &World) -> Vec<Copy> {
+pub(crate) fn copies(world: &World) -> Vec<Copy> {
     let root = world.state().join("mail");
     let mut all = Vec::new();
     for owner in names(&root) {
@@ -135,13 +135,13 @@ pub fn copies(world: &World) -> Vec<Copy> {
 }
 
 /// An agent's record.
-pub struct Agent {
-    pub name: String,
-    pub formerly: Vec<String>,
-    pub pane: String,
+pub(crate) struct Agent {
+    pub(crate) name: String,
+    pub(crate) formerly: Vec<String>,
+    pub(crate) pane: String,
 }
 
-pub fn agents(world: &World) -> BTreeMap<String, Agent> {
+pub(crate) fn agents(world: &World) -> BTreeMap<String, Agent> {
     let dir = world.state().join("agents");
     let read = |file: String| {
         let record: Value = serde_json::from_str(&fs::read_to_string(dir.join(file)).unwrap()).unwrap();
@@ -158,7 +158,7 @@ pub fn agents(world: &World) -> BTreeMap<String, Agent> {
 /// Every message of the journal is with each of its recipients, once, and every message that is there is in the journal. Gives the
 /// number of messages. `killed`: couriers that were killed; each may have posted one notice that it did not come to write down,
 /// and finished one post that its sender had written down.
-pub fn posts_agree(
+pub(crate) fn posts_agree(
     ledger: &Ledger,
     copies: &[Copy],
     agents: &BTreeMap<String, Agent>,
@@ -200,7 +200,7 @@ pub fn posts_agree(
 }
 
 /// What the agents were typed: per pane the ids of messages (not of reminders), in order, those that a bundle announced in its place.
-pub fn typed(
+pub(crate) fn typed(
     world: &World,
     ledger: &Ledger,
     panes: impl Iterator<Item = String>,
@@ -240,7 +240,7 @@ fn around(log: &str, what: &str) -> String {
 
 /// No pane was given a message twice, and those of one sender came in the order in which they were sent, urgent ones among
 /// themselves. Gives the number of pairs that were compared.
-pub fn order_holds(
+pub(crate) fn order_holds(
     world: &World,
     ledger: &Ledger,
     typed: &BTreeMap<String, Vec<String>>,
@@ -275,7 +275,7 @@ pub fn order_holds(
 }
 
 /// Every awaited acknowledgement has ended, once: acknowledged, escalated, or failed with its recipient. Gives how many each.
-pub fn acknowledgements_end(world: &World, ledger: &Ledger, copies: &[Copy]) -> (usize, usize, usize) {
+pub(crate) fn acknowledgements_end(world: &World, ledger: &Ledger, copies: &[Copy]) -> (usize, usize, usize) {
     let (acked, escalated, dead) =
         (ledger.count("acked"), ledger.count("escalated"), ledger.count("dead-letter"));
     for (what, count) in acked.iter().chain(&escalated).chain(&dead) {
@@ -301,7 +301,7 @@ pub fn acknowledgements_end(world: &World, ledger: &Ledger, copies: &[Copy]) -> 
 }
 
 /// The leases on disk at this moment, taken under the store's mutex: no transaction is half done.
-pub fn leases(world: &World) -> Vec<Lease> {
+pub(crate) fn leases(world: &World) -> Vec<Lease> {
     let _held = swarm::store::lock::exclusive(&world.state().join("lock")).unwrap();
     let dir = world.state().join("leases");
     let read = |file: &String| serde_json::from_slice(&fs::read(dir.join(file)).unwrap()).unwrap();
@@ -309,7 +309,7 @@ pub fn leases(world: &World) -> Vec<Lease> {
 }
 
 /// No two of these are in each other's way.
-pub fn nobody_is_in_anothers_way(all: &[Lease]) {
+pub(crate) fn nobody_is_in_anothers_way(all: &[Lease]) {
     for (i, a) in all.iter().enumerate() {
         for b in &all[i + 1..] {
             let meet = a.paths.iter().any(|p| b.paths.iter().any(|q| p.overlaps(q)));
@@ -321,7 +321,7 @@ pub fn nobody_is_in_anothers_way(all: &[Lease]) {
 
 /// What the journal says was granted and has not ended is what is on disk. Gives the number of grants. `killed`: couriers that
 /// were killed; each may have written down one transaction that it did not come to carry out, which the next one did again.
-pub fn leases_agree(ledger: &Ledger, on_disk: &[Lease], killed: usize) -> usize {
+pub(crate) fn leases_agree(ledger: &Ledger, on_disk: &[Lease], killed: usize) -> usize {
     let mut open: BTreeMap<u64, BTreeSet<String>> = BTreeMap::new();
     let (mut grants, mut again) = (0, 0);
     for entry in &ledger.entries {

@@ -2,13 +2,11 @@
 //!
 //! Everything lives in one temporary directory and ends with the value: the server is killed, the courier ends with it.
 
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)] // each test binary uses a part; a test fails by panicking
-
-pub mod books;
-pub mod peer;
-pub mod servers;
-pub mod snapshot;
-pub mod switch;
+pub(crate) mod books;
+pub(crate) mod peer;
+pub(crate) mod servers;
+pub(crate) mod snapshot;
+pub(crate) mod switch;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,10 +18,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long anything may take before a test fails. Generous: the machine may be busy.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A project with one Claude that was discovered, and its pane.
-pub fn world_with_claude() -> (World, String) {
+pub(crate) fn world_with_claude() -> (World, String) {
     let world = World::new();
     world.start();
     let pane = world.agent("claude", &[]);
@@ -32,7 +30,7 @@ pub fn world_with_claude() -> (World, String) {
 }
 
 /// Waits until `check` gives something.
-pub fn eventually<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = check() {
@@ -44,7 +42,7 @@ pub fn eventually<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
 }
 
 /// One private world.
-pub struct World {
+pub(crate) struct World {
     dir: tempfile::TempDir,
     socket: String,
     variables: Vec<(&'static str, &'static str)>,
@@ -52,7 +50,7 @@ pub struct World {
 
 impl World {
     /// A world with an empty project, its own HOME, and no tmux server yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         // Short: a socket's path must fit in about 100 bytes.
         let dir = tempfile::Builder::new().prefix("sw").tempdir_in("/tmp").unwrap();
@@ -77,24 +75,24 @@ impl World {
     }
 
     /// Sets a variable for every command; before the server starts, for what runs in it, too.
-    pub fn set(&mut self, name: &'static str, value: &'static str) {
+    pub(crate) fn set(&mut self, name: &'static str, value: &'static str) {
         self.variables.push((name, value));
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }
 
-    pub fn project(&self) -> PathBuf {
+    pub(crate) fn project(&self) -> PathBuf {
         self.path().join("project")
     }
 
-    pub fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.project().join(".swarm")
     }
 
     /// A command in this world's environment, in the project.
-    pub fn command(&self, program: &str) -> Command {
+    pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         let path = format!("{}:{}", self.path().join("bin").display(), std::env::var("PATH").unwrap());
         command
@@ -122,31 +120,31 @@ impl World {
     }
 
     /// Runs `swarm` to its end.
-    pub fn swarm(&self, args: &[&str]) -> Output {
+    pub(crate) fn swarm(&self, args: &[&str]) -> Output {
         self.command("swarm").args(args).output().unwrap()
     }
 
     /// Runs `swarm`, which must succeed; gives what it printed.
-    pub fn ok(&self, args: &[&str]) -> String {
+    pub(crate) fn ok(&self, args: &[&str]) -> String {
         let out = self.swarm(args);
         assert!(out.status.success(), "swarm {args:?}: {}", String::from_utf8_lossy(&out.stderr));
         String::from_utf8(out.stdout).unwrap()
     }
 
     /// Runs `swarm`, which must refuse; gives the exit code and the complaint.
-    pub fn refused(&self, args: &[&str]) -> (i32, String) {
+    pub(crate) fn refused(&self, args: &[&str]) -> (i32, String) {
         let out = self.swarm(args);
         assert!(!out.status.success(), "swarm {args:?} was to refuse");
         (out.status.code().unwrap(), String::from_utf8(out.stderr).unwrap())
     }
 
     /// Runs tmux on the private server; gives what it printed.
-    pub fn tmux(&self, args: &[&str]) -> String {
+    pub(crate) fn tmux(&self, args: &[&str]) -> String {
         self.try_tmux(args).unwrap_or_else(|why| panic!("tmux {args:?}: {why}"))
     }
 
     /// Runs tmux on the private server; gives what it printed, or its complaint.
-    pub fn try_tmux(&self, args: &[&str]) -> Result<String, String> {
+    pub(crate) fn try_tmux(&self, args: &[&str]) -> Result<String, String> {
         let mut command = self.command("tmux");
         let out = command.env_remove("TMUX").args(["-u", "-L", &self.socket]).args(args).output().unwrap();
         let text = |bytes| String::from_utf8_lossy(bytes).trim_end().to_owned();
@@ -154,7 +152,7 @@ impl World {
     }
 
     /// Starts the server with one plain shell.
-    pub fn start(&self) {
+    pub(crate) fn start(&self) {
         self.tmux(&["-f", "/dev/null", "new-session", "-d", "-x", "160", "-y", "48", "exec sh"]);
         let variable = self.tmux(&["display-message", "-p", "#{socket_path},#{pid},0"]);
         fs::write(self.path().join("TMUX"), variable).unwrap();
@@ -162,12 +160,12 @@ impl World {
 
     /// Starts an agent in a window of its own, with these variables (`FAKE_AGENT_…`); gives its pane once it runs. A
     /// shell is left in the pane when the agent ends.
-    pub fn agent(&self, kind: &str, variables: &[(&str, &str)]) -> String {
+    pub(crate) fn agent(&self, kind: &str, variables: &[(&str, &str)]) -> String {
         self.agent_in(&self.project(), kind, variables)
     }
 
     /// The same in another directory.
-    pub fn agent_in(&self, dir: &Path, kind: &str, variables: &[(&str, &str)]) -> String {
+    pub(crate) fn agent_in(&self, dir: &Path, kind: &str, variables: &[(&str, &str)]) -> String {
         let mut args: Vec<String> =
             ["new-window", "-d", "-P", "-F", "#{pane_id}"].map(str::to_owned).to_vec();
         args.extend(["-c".to_owned(), dir.to_str().unwrap().to_owned()]);
@@ -181,7 +179,7 @@ impl World {
     }
 
     /// The pids of the couriers that serve this world, whoever started them.
-    pub fn couriers(&self) -> Vec<String> {
+    pub(crate) fn couriers(&self) -> Vec<String> {
         let out = Command::new("ps").args(["-A", "-o", "pid=,ppid=,args="]).output().unwrap();
         let mark = self.path().join("tmux").display().to_string();
         let text = String::from_utf8_lossy(&out.stdout).into_owned();
@@ -199,7 +197,7 @@ impl World {
     }
 
     /// Ends them as a crash would, and waits until they are gone.
-    pub fn end_couriers(&self) {
+    pub(crate) fn end_couriers(&self) {
         for pid in self.couriers() {
             // It may have ended by itself.
             let _ = Command::new("kill").args(["-KILL", &pid]).output();
@@ -208,7 +206,7 @@ impl World {
     }
 
     /// Runs a shell script as a tool of that agent, which must be idle; gives what the script printed.
-    pub fn below(&self, name: &str, script: &str) -> String {
+    pub(crate) fn below(&self, name: &str, script: &str) -> String {
         let (errand, out) = (self.path().join("bin/errand"), self.path().join("out"));
         let _ = fs::remove_file(&out);
         let text = format!("#!/bin/sh\n({script}) >{0}.tmp 2>&1; mv {0}.tmp {0}\n", out.display());
@@ -219,13 +217,13 @@ impl World {
     }
 
     /// The agent's log so far.
-    pub fn log(&self, pane: &str) -> String {
+    pub(crate) fn log(&self, pane: &str) -> String {
         fs::read_to_string(self.path().join(format!("{}.log", pane.trim_start_matches('%'))))
             .unwrap_or_default()
     }
 
     /// The texts of one kind of event in an agent's log.
-    pub fn events(&self, pane: &str, event: &str) -> Vec<String> {
+    pub(crate) fn events(&self, pane: &str, event: &str) -> Vec<String> {
         self.log(pane)
             .lines()
             .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
@@ -235,7 +233,7 @@ impl World {
     }
 
     /// The ids of the messages that an agent was given, in order: by their own lines, or by that of a bundle which announces them.
-    pub fn typed(&self, pane: &str) -> Vec<String> {
+    pub(crate) fn typed(&self, pane: &str) -> Vec<String> {
         let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
         let journal = fs::read_to_string(self.state().join("journal.jsonl")).unwrap_or_default();
         let entries = journal.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
@@ -257,14 +255,14 @@ impl World {
     }
 
     /// Steers an agent, by its control FIFO.
-    pub fn control(&self, pane: &str, line: &str) {
+    pub(crate) fn control(&self, pane: &str, line: &str) {
         let path = self.path().join(format!("{}.control", pane.trim_start_matches('%')));
         let mut fifo = fs::OpenOptions::new().write(true).open(path).unwrap();
         writeln!(fifo, "{line}").unwrap();
     }
 
     /// Attaches a terminal of that size, as a person would: a client inside a second private server.
-    pub fn attach(&self, width: u16, height: u16) -> Terminal<'_> {
+    pub(crate) fn attach(&self, width: u16, height: u16) -> Terminal<'_> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let outer = format!("{}o{}", self.socket, COUNT.fetch_add(1, Ordering::Relaxed));
         let terminal = Terminal { world: self, outer };
@@ -296,7 +294,7 @@ impl World {
     }
 
     /// What the pane shows.
-    pub fn screen(&self, pane: &str) -> String {
+    pub(crate) fn screen(&self, pane: &str) -> String {
         self.tmux(&["capture-pane", "-p", "-t", pane])
     }
 }
@@ -311,7 +309,7 @@ impl Drop for World {
 }
 
 /// A terminal that is attached to a world's server.
-pub struct Terminal<'w> {
+pub(crate) struct Terminal<'w> {
     world: &'w World,
     outer: String,
 }
@@ -325,12 +323,12 @@ impl Terminal<'_> {
     }
 
     /// Presses keys, named as `send-keys` does.
-    pub fn press(&self, keys: &[&str]) {
+    pub(crate) fn press(&self, keys: &[&str]) {
         self.run(&[&["send-keys"], keys].concat());
     }
 
     /// What the person sees.
-    pub fn screen(&self) -> String {
+    pub(crate) fn screen(&self) -> String {
         self.run(&["capture-pane", "-p"])
     }
 }

@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use swarm::os::process::Table;
 
 /// A shell that is an agent.
-pub struct Peer {
+pub(crate) struct Peer {
     name: String,
     shell: Child,
     stdin: ChildStdin,
@@ -18,12 +18,12 @@ pub struct Peer {
 
 impl Peer {
     /// A living agent of that name.
-    pub fn new(world: &World, name: &str) -> Self {
+    pub(crate) fn new(world: &World, name: &str) -> Self {
         Self::of(world, name, "claude")
     }
 
     /// A living agent of that name and kind: hooks of other kinds are not its own.
-    pub fn of(world: &World, name: &str, kind: &str) -> Self {
+    pub(crate) fn of(world: &World, name: &str, kind: &str) -> Self {
         let mut shell = world
             .command("sh")
             .stdin(Stdio::piped())
@@ -45,13 +45,13 @@ impl Peer {
     }
 
     /// Starts a shell command; [`Peer::finish`] gives its outcome.
-    pub fn start(&mut self, command: &str) {
+    pub(crate) fn start(&mut self, command: &str) {
         // On a line of its own, even after a line that a killed process did not end.
         writeln!(self.stdin, "( {command} ) </dev/null 2>&1; printf '\\n= %s\\n' $?").unwrap();
     }
 
     /// The exit code and the output of the command started.
-    pub fn finish(&mut self) -> (i32, String) {
+    pub(crate) fn finish(&mut self) -> (i32, String) {
         let mut output = String::new();
         loop {
             let mut line = String::new();
@@ -64,26 +64,26 @@ impl Peer {
     }
 
     /// Runs a shell command; its exit code and output.
-    pub fn run(&mut self, command: &str) -> (i32, String) {
+    pub(crate) fn run(&mut self, command: &str) -> (i32, String) {
         self.start(command);
         self.finish()
     }
 
     /// Runs a shell command that must succeed; its output.
-    pub fn ok(&mut self, command: &str) -> String {
+    pub(crate) fn ok(&mut self, command: &str) -> String {
         let (code, output) = self.run(command);
         assert_eq!(code, 0, "{}: {command}: {output}", self.name);
         output
     }
 
     /// Ends it without a chance to tidy up.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.shell.kill().unwrap();
         self.shell.wait().unwrap();
     }
 
     /// The texts of its unread mail, with their senders.
-    pub fn mail(&mut self) -> Vec<String> {
+    pub(crate) fn mail(&mut self) -> Vec<String> {
         let inbox = serde_json::from_str::<Value>(&self.ok("swarm-msg inbox --json")).unwrap();
         let text = |m: &Value| {
             format!("{}: {}", m["message"]["from"].as_str().unwrap(), m["message"]["body"].as_str().unwrap())
@@ -100,12 +100,12 @@ impl Drop for Peer {
 }
 
 /// That many agents.
-pub fn peers<const N: usize>(world: &World) -> [Peer; N] {
+pub(crate) fn peers<const N: usize>(world: &World) -> [Peer; N] {
     std::array::from_fn(|i| Peer::new(world, &format!("peer-{i}")))
 }
 
 /// All run the same at once; gives the exit codes.
-pub fn race(peers: &mut [Peer], command: &str) -> Vec<(i32, String)> {
+pub(crate) fn race(peers: &mut [Peer], command: &str) -> Vec<(i32, String)> {
     for peer in peers.iter_mut() {
         peer.start(command);
     }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
 /// What listens at a socket, and is no tmux server.
-pub struct Fake {
+pub(crate) struct Fake {
     path: PathBuf,
     /// Whoever was accepted stays connected as long as the value lives.
     _end: mpsc::Sender<()>,
@@ -20,7 +20,7 @@ pub struct Fake {
 
 impl Fake {
     /// It accepts whoever calls, and never says a word.
-    pub fn mute(path: &Path) -> Self {
+    pub(crate) fn mute(path: &Path) -> Self {
         let listener = UnixListener::bind(path).unwrap();
         let (end, ended) = mpsc::channel::<()>();
         std::thread::spawn(move || {
@@ -36,7 +36,7 @@ impl Fake {
     }
 
     /// It accepts nobody, and its queue of callers is full: whoever calls now waits for a place in the queue.
-    pub fn full(path: &Path) -> Self {
+    pub(crate) fn full(path: &Path) -> Self {
         let listener = socket(AddressFamily::Unix, SockType::Stream, SockFlag::empty(), None).unwrap();
         bind(listener.as_raw_fd(), &UnixAddr::new(path).unwrap()).unwrap();
         listen(&listener, Backlog::new(1).unwrap()).unwrap();
@@ -47,22 +47,22 @@ impl Fake {
     }
 
     /// Its socket.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// What `$TMUX` says in its panes.
-    pub fn variable(&self) -> String {
+    pub(crate) fn variable(&self) -> String {
         format!("{},1,0", self.path.display())
     }
 }
 
 /// A real server that is stopped as long as the value lives.
-pub struct Stopped(Pid);
+pub(crate) struct Stopped(Pid);
 
 impl Stopped {
     /// Stops the server of that pid.
-    pub fn new(pid: i32) -> Self {
+    pub(crate) fn new(pid: i32) -> Self {
         let pid = Pid::from_raw(pid);
         kill(pid, Signal::SIGSTOP).unwrap();
         // The signal is taken when the server runs next.
@@ -82,17 +82,17 @@ impl Drop for Stopped {
 
 impl World {
     /// The pid of its tmux server.
-    pub fn server_pid(&self) -> i32 {
+    pub(crate) fn server_pid(&self) -> i32 {
         self.tmux(&["display-message", "-p", "#{pid}"]).parse().unwrap()
     }
 
     /// The socket of its tmux server.
-    pub fn server_socket(&self) -> String {
+    pub(crate) fn server_socket(&self) -> String {
         self.tmux(&["display-message", "-p", "#{socket_path}"])
     }
 
     /// Stops its tmux server.
-    pub fn stop_server(&self) -> Stopped {
+    pub(crate) fn stop_server(&self) -> Stopped {
         Stopped::new(self.server_pid())
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// Compares `text` with the snapshot `name`.
-pub fn assert_snapshot(name: &str, text: &str) {
+pub(crate) fn assert_snapshot(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/snapshots").join(name);
     // No trailing blanks: editors and git take them away.
     let text: String = text.lines().map(|line| format!("{}\n", line.trim_end())).collect();

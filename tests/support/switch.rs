@@ -23,14 +23,14 @@ struct State {
 }
 
 /// One host's network.
-pub struct Switch {
+pub(crate) struct Switch {
     state: Arc<State>,
-    pub dir: PathBuf,
+    pub(crate) dir: PathBuf,
 }
 
 impl Switch {
     /// A network from a socket in a new directory `dir` to the engine's in `engine`.
-    pub fn new(dir: PathBuf, engine: &Path) -> Self {
+    pub(crate) fn new(dir: PathBuf, engine: &Path) -> Self {
         fs::create_dir_all(&dir).unwrap();
         let listener = UnixListener::bind(dir.join(".s.PGSQL.5432")).unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -51,12 +51,12 @@ impl Switch {
     }
 
     /// Sets the time that everything takes, one way.
-    pub fn delay(&self, ms: u64) {
+    pub(crate) fn delay(&self, ms: u64) {
         self.state.delay.store(ms, Ordering::Relaxed);
     }
 
     /// Cuts or heals what the host says, and what the engine says.
-    pub fn cut(&self, up: bool, down: bool) {
+    pub(crate) fn cut(&self, up: bool, down: bool) {
         self.state.up_cut.store(up, Ordering::Relaxed);
         self.state.down_cut.store(down, Ordering::Relaxed);
     }

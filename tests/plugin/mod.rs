@@ -1,7 +1,5 @@
 //! The tmux plugin on real, private tmux servers: loading, keys, hooks, notices, popups, building and unloading.
 //! A stub stands in for the `swarm` program; the plugin's directory has a name with every awkward character.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
 mod building;
 mod lab;
 mod loading;
