@@ -169,6 +169,17 @@ fn named_tests(text: &str) -> Vec<(String, String)> {
     quoted.filter_map(names).collect()
 }
 
+/// The source of a module of tests: one file, or all in its directory.
+fn read_test(tests: &Path, module: &str) -> String {
+    let dir = tests.join(module);
+    if !dir.is_dir() {
+        let file = tests.join(format!("{module}.rs"));
+        return fs::read_to_string(&file)
+            .unwrap_or_else(|_| panic!("{} is named and not there", file.display()));
+    }
+    fs::read_dir(dir).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect()
+}
+
 #[test]
 fn every_test_that_the_audit_or_the_proof_names_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -177,10 +188,8 @@ fn every_test_that_the_audit_or_the_proof_names_exists() {
     assert!(audit.len() > 20 && proof.len() > 20, "{audit:?} {proof:?}");
     let named = [audit, proof].concat();
     for (file, name) in named {
-        let path = root.join(format!("tests/{file}.rs"));
-        let code =
-            fs::read_to_string(&path).unwrap_or_else(|_| panic!("{} is named and not there", path.display()));
-        assert!(code.contains(&format!("#[test]\nfn {name}()")), "tests/{file}.rs has no test {name}");
+        let code = read_test(&root.join("tests"), &file);
+        assert!(code.contains(&format!("#[test]\nfn {name}()")), "tests/{file} has no test {name}");
     }
 }
 

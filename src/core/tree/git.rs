@@ -5,7 +5,8 @@
 //! option may be shortened.
 
 use super::World;
-use super::script::{self, Call, Word};
+use super::script::{self, Call};
+use super::word::Word;
 use std::path::{Path, PathBuf};
 
 /// The most aliases that lead to one another.

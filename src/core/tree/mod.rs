@@ -10,6 +10,8 @@
 pub mod git;
 pub mod script;
 pub mod verdict;
+mod word;
+mod wrapper;
 
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,226 @@
+//! `swarm hooks` for the settings of one agent, and for its rules for `swarm-msg`.
+
+use super::{Action, HookFiles, confirmed, is_terminal, reached};
+use crate::carriers::opencode_plugin;
+use crate::cli::print;
+use crate::core::escape;
+use crate::core::hook::Host;
+use crate::core::hook::settings::{self, Presence};
+use crate::hooks::install::reach::{Reach, Surroundings};
+use crate::hooks::install::{self, Part, RulesFile, Target};
+use anyhow::Result;
+use std::path::Path;
+
+pub(super) fn run(
+    action: &Action,
+    host: Host,
+    places: &HookFiles,
+    failed: &mut Vec<anyhow::Error>,
+) -> Result<()> {
+    let word = host.word();
+    let shown = |path: &Path| escape::line(&path.display().to_string());
+    let mut changed = 0;
+    let mut targets = match action {
+        Action::Install(_) | Action::Diff(_) => places.targets(host),
+        Action::Uninstall(_) | Action::Status(_) => places.installed(host),
+    };
+    if matches!(action, Action::Uninstall(_)) {
+        // What was put in last goes first: directories that were made for several files go with the last of them.
+        targets.reverse();
+    }
+    let mut told = |target: &Target| -> Result<String> {
+        Ok(match action {
+            Action::Status(_) if target.part != Part::Hooks => {
+                let state = match target.presence(&places.program)? {
+                    Presence::None => "no channel of its own (swarm hooks install opencode)",
+                    Presence::Partial => "a channel of another version (swarm hooks install opencode)",
+                    Presence::Full => "takes mail by a channel of its own",
+                };
+                format!("{word:<9} {state}: {}\n", shown(&target.path))
+            }
+            Action::Status(_) => {
+                let state = match target.presence(&places.program)? {
+                    Presence::None => "not installed (swarm hooks install)".to_owned(),
+                    Presence::Partial => {
+                        "incomplete, or for another swarm program (swarm hooks install)".to_owned()
+                    }
+                    Presence::Full => next_step(host, target, places),
+                };
+                let rules = match target.allows(&places.program)? {
+                    Some(true) => "; swarm-msg runs without asking",
+                    Some(false) => "; no rules for swarm-msg (swarm hooks install --allow)",
+                    None => "",
+                };
+                format!("{word:<9} {state}: {}{rules}\n", shown(&target.path))
+            }
+            Action::Diff(put) if put.allow => target.install_allowing(&places.program)?.diff(),
+            Action::Diff(_) => target.install(&places.program)?.diff(),
+            Action::Install(put) => put_in(target, put.allow, places)?,
+            Action::Uninstall(_) => {
+                let plan = target.uninstall(&places.state)?;
+                if plan.is_empty() {
+                    String::new()
+                } else {
+                    take_out(target, &plan, &places.state)?;
+                    changed += 1;
+                    format!("{word}: removed from {}\n", shown(&plan.path))
+                }
+            }
+        })
+    };
+    for target in &targets {
+        match told(target) {
+            Ok(text) => print::out(&text)?,
+            Err(error) => failed.push(error),
+        }
+    }
+    for file in places.rules_files(host) {
+        match rules(action, &file, places) {
+            Ok(text) => {
+                changed += usize::from(matches!(action, Action::Uninstall(_)) && !text.is_empty());
+                print::out(&text)?;
+            }
+            Err(error) => failed.push(error),
+        }
+    }
+    if let (Action::Uninstall(_), 0, Some(first)) = (action, changed, targets.first()) {
+        print::out(&format!("{word}: nothing of swarm in {}\n", shown(&first.path)))?;
+    }
+    if matches!(action, Action::Status(_)) {
+        for one in places.live.iter().filter(|a| a.kind == word) {
+            let called = places.called.contains(&one.name);
+            let (text, repair) = reached(host, one, &places.home, &places.program, called);
+            let repair = repair.map(|m| format!(" → {m}")).unwrap_or_default();
+            print::out(&format!(
+                "  {:<12} {}{}\n",
+                one.name.as_str(),
+                escape::line(&text),
+                escape::line(&repair)
+            ))?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes swarm out of one file, and what its plugin left where that was killed.
+pub(super) fn take_out(target: &Target, plan: &install::Plan, state: &Path) -> Result<()> {
+    plan.uninstall(state)?;
+    if target.part == Part::Carrier
+        && let Some(home) = state.parent()
+    {
+        opencode_plugin::sweep(home);
+    }
+    Ok(())
+}
+
+/// Installs into one file, and says what is there now.
+fn put_in(target: &Target, allow: bool, places: &HookFiles) -> Result<String> {
+    let word = target.host.word();
+    let had_hooks = target.install(&places.program)?.is_empty();
+    let plan = if allow || wants_rules(target, places)? {
+        target.install_allowing(&places.program)?
+    } else {
+        target.install(&places.program)?
+    };
+    if !plan.is_empty() {
+        plan.install(&places.state)?;
+    }
+    let path = escape::line(&plan.path.display().to_string());
+    let hooks = if had_hooks {
+        format!("{word}: already installed in {path}\n")
+    } else if target.part != Part::Hooks {
+        let what = if target.part == Part::Entry { "an entry" } else { "a plugin" };
+        format!("{word}: gets mail without typed keys after a restart: {what} in {path}\n")
+    } else {
+        format!(
+            "{word}: {}: {} in {path}\n",
+            next_step(target.host, target, places),
+            settings::summary(target.host)
+        )
+    };
+    let rules = match target.allows(&places.program)? {
+        Some(true) if plan.rules.is_empty() => String::new(),
+        Some(true) => {
+            format!("{word}: runs swarm-msg without asking (all but lock): rules in {path}\n")
+        }
+        Some(false) => {
+            format!("{word}: asks before it runs swarm-msg; swarm hooks install {word} --allow adds rules\n")
+        }
+        None if allow && target.host == Host::OpenCode => {
+            format!("{word}: swarm has no rules for it; allow swarm-msg when the agent asks\n")
+        }
+        None => String::new(),
+    };
+    Ok(hooks + &rules)
+}
+
+/// The rules of an agent that has them in a file of their own.
+fn rules(action: &Action, file: &RulesFile, places: &HookFiles) -> Result<String> {
+    let word = file.host.word();
+    let path = escape::line(&file.path.display().to_string());
+    Ok(match action {
+        Action::Status(_) if file.allows(&places.program)? => {
+            format!("{word:<9} swarm-msg runs without asking: {path}\n")
+        }
+        Action::Status(_) => {
+            format!("{word:<9} no rules for swarm-msg (swarm hooks install {word} --allow): {path}\n")
+        }
+        Action::Diff(put) if put.allow => file.install(&places.program)?.diff(),
+        Action::Diff(_) => String::new(),
+        Action::Install(put) => {
+            let had = file.allows(&places.program)?;
+            let question = format!(
+                "Let {word} run swarm-msg without asking you, in all projects? It adds rules to {path}. [y/N] "
+            );
+            let wanted = put.allow || !had && is_terminal() && confirmed(&question)?;
+            if wanted {
+                file.put(&places.program, places.asking(), &places.state)?;
+            }
+            match (had, wanted) {
+                (true, _) => String::new(),
+                (false, true) => format!(
+                    "{word}: runs swarm-msg without asking (all but lock), in all projects, from its next start on: rules in {path}\n"
+                ),
+                (false, false) => format!(
+                    "{word}: asks before it runs swarm-msg; swarm hooks install {word} --allow adds rules\n"
+                ),
+            }
+        }
+        Action::Uninstall(_) => {
+            let there = !file.uninstall(&places.state)?.is_empty();
+            if file.take(places.asking(), &places.state)? {
+                format!("{word}: rules for swarm-msg removed from {path}\n")
+            } else if there {
+                format!("{word}: rules for swarm-msg stay in {path}: other projects use them\n")
+            } else {
+                String::new()
+            }
+        }
+    })
+}
+
+/// Whether the person says at a terminal that the rules are wanted, where they are not there yet.
+fn wants_rules(target: &Target, places: &HookFiles) -> Result<bool> {
+    if target.allows(&places.program)? != Some(false) || !is_terminal() {
+        return Ok(false);
+    }
+    let file = escape::line(&target.path.display().to_string());
+    confirmed(&format!(
+        "Let {} run swarm-msg without asking you? It adds rules to {file}. [y/N] ",
+        target.host.word()
+    ))
+}
+
+/// The state of hooks that are in a file, for an agent that is started where that file is read.
+fn next_step(host: Host, target: &Target, places: &HookFiles) -> String {
+    let own = |name: &str| std::env::var(name).ok();
+    let around = Surroundings { home: places.home.clone(), variable: &own };
+    let dir = target.within.as_deref().unwrap_or(&places.root);
+    match around.reach(host, dir, &places.program) {
+        Reach::Off(file, key) => format!("installed, but switched off in {} ({key})", file.display()),
+        Reach::Untrusted => {
+            "needs trust: start codex and accept the hooks (/hooks); until then it skips them".into()
+        }
+        _ => "enforced for agents started from now on".into(),
+    }
+}

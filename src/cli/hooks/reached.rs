@@ -1,0 +1,77 @@
+//! Whether hooks reach a living agent, and the one command that repairs it.
+
+use crate::cli::session;
+use crate::core::agent::Agent;
+use crate::core::hook::Host;
+use crate::hooks::install::reach::{Reach, Surroundings};
+use crate::hooks::report;
+use crate::os::program;
+use crate::store::Store;
+use std::path::{Path, PathBuf};
+
+/// What an agent was started with. What its process does not tell is taken from here.
+pub(in crate::cli) fn around_agent<T>(
+    agent: &Agent,
+    home: &Path,
+    with: impl Fn(&Surroundings<'_>) -> T,
+) -> T {
+    let variable = |name: &str| program::variable(agent.process.pid, name);
+    let home =
+        variable("HOME").map(PathBuf::from).filter(|h| h.is_absolute()).unwrap_or_else(|| home.to_owned());
+    with(&Surroundings { home, variable: &variable })
+}
+
+/// Whether a hook of this agent has called.
+pub(super) fn has_called(store: &Store, agent: &Agent) -> bool {
+    report::read(store, &agent.name).ok().flatten().is_some_and(|r| r.at >= agent.first_seen)
+}
+
+/// Why hooks do not reach the agent of that name, and what repairs it; nothing where they do, or where its kind has none.
+pub(in crate::cli) fn unreached(store: &Store, name: &str) -> Option<String> {
+    let agent = store.agents().ok()?.into_iter().find(|a| a.is_live() && a.name.as_str() == name)?;
+    let host = agent.kind.parse().ok()?;
+    let home = std::env::var_os("HOME").map(PathBuf::from).filter(|h| h.is_absolute())?;
+    let program = session::program().ok()?;
+    let (text, repair) = reached(host, &agent, &home, program.to_str()?, has_called(store, &agent));
+    repair.map(|repair| format!("{text} → {repair}"))
+}
+
+/// How far hooks reach a living agent, and the one command that repairs it.
+pub(in crate::cli) fn reached(
+    host: Host,
+    agent: &Agent,
+    home: &Path,
+    program: &str,
+    called: bool,
+) -> (String, Option<String>) {
+    let cwd = Path::new(&agent.cwd);
+    let word = host.word();
+    let reach = around_agent(agent, home, |around| around.reach(host, cwd, program));
+    let quoted = format!("'{}'", agent.cwd.replace('\'', "'\\''"));
+    match reach {
+        Reach::Whole | Reach::Untrusted if called => ("enforced: its hooks have called".into(), None),
+        Reach::Whole => (
+            "installed, but not called yet".into(),
+            Some(format!("give it a prompt; if it was started before the installation, restart {word}")),
+        ),
+        Reach::Untrusted => (
+            "needs trust: Codex skips the hooks until then".into(),
+            Some("type /hooks in it and trust them".into()),
+        ),
+        Reach::Absent => (
+            format!(
+                "not reached: it works in {}, and none of the files that it reads there has the hooks",
+                agent.cwd
+            ),
+            Some(format!("cd {quoted} && swarm hooks install {word}")),
+        ),
+        Reach::Partial(file) => (
+            format!("incomplete, or for another swarm program: {}", file.display()),
+            Some(format!("cd {quoted} && swarm hooks install {word}")),
+        ),
+        Reach::Off(file, key) => (
+            format!("installed, but switched off in {} ({key})", file.display()),
+            Some(format!("remove {key} from that file")),
+        ),
+    }
+}

@@ -1,0 +1,102 @@
+//! Everything of swarm in settings and in git, for `swarm uninstall`.
+
+use super::{agents, recorded};
+use crate::core::hook::Host;
+use crate::hooks::install::git::{self, Guard, Installed};
+use crate::hooks::install::reach::Surroundings;
+use crate::hooks::install::{RulesFile, Target};
+use crate::store::key;
+use anyhow::{Context as _, Result};
+use std::path::{Path, PathBuf};
+
+/// Something of swarm in settings or in git that is to be removed.
+pub(in crate::cli) enum Removal {
+    /// Hooks in an agent's settings; and where what those were before is kept.
+    Agent(Target, PathBuf),
+    /// Rules for `swarm-msg` in a file of their own; and the same.
+    Rules(RulesFile, PathBuf),
+    /// The guards of a project's repositories; where it is on record that they were put in, and for which project.
+    Git(Vec<Guard>, PathBuf, PathBuf),
+}
+
+impl Removal {
+    /// Its description for a person.
+    pub(in crate::cli) fn tell(&self) -> String {
+        match self {
+            Removal::Agent(target, _) => {
+                format!("remove swarm's hooks from {} ({})", target.path.display(), target.host.word())
+            }
+            Removal::Rules(file, _) => {
+                format!("remove the rules for swarm-msg from {} ({})", file.path.display(), file.host.word())
+            }
+            Removal::Git(guards, _, root) => {
+                let dirs: Vec<String> = guards.iter().map(|g| g.dir().display().to_string()).collect();
+                let dirs = if dirs.is_empty() { root.display().to_string() } else { dirs.join(", ") };
+                format!("remove the guard of commits from {dirs}")
+            }
+        }
+    }
+
+    /// Removes it. Idempotent.
+    pub(in crate::cli) fn take(&self) -> Result<()> {
+        match self {
+            Removal::Agent(target, state) => agents::take_out(target, &target.uninstall(state)?, state),
+            Removal::Rules(file, state) => file.uninstall(state)?.uninstall(state),
+            Removal::Git(guards, state, root) => {
+                let _held = git::changing(state)?;
+                Installed::forget(state, root);
+                guards.iter().try_for_each(|guard| guard.uninstall().map(|_| ()))
+            }
+        }
+    }
+}
+
+/// Everything of swarm in the person's own settings, and in the project at `root`.
+pub(in crate::cli) fn removals(root: Option<&Path>) -> Result<Vec<Removal>> {
+    let state = key::state_home()?.join("hooks");
+    let home =
+        std::env::var_os("HOME").map(PathBuf::from).filter(|h| h.is_absolute()).context("HOME is not set")?;
+    let (own, none) = (|name: &str| std::env::var(name).ok(), |_: &str| None);
+    let around: [Surroundings<'_>; 2] =
+        [Surroundings { home: home.clone(), variable: &own }, Surroundings { home, variable: &none }];
+    let mut found = Vec::new();
+    for host in Host::ALL {
+        let mut targets: Vec<Target> =
+            around.iter().flat_map(|around| Target::user(host, around).all()).collect();
+        if let Some(root) = root {
+            targets.extend(Target::project(host, root).all());
+            targets.extend(recorded(&state, host, root));
+        }
+        // Directories that were made for several files go with the last of them.
+        targets.reverse();
+        let mut seen: Vec<PathBuf> = Vec::new();
+        for target in targets {
+            if seen.contains(&target.path) {
+                continue;
+            }
+            seen.push(target.path.clone());
+            // What cannot be looked at is a step that fails, and stops no other.
+            if !target.uninstall(&state).is_ok_and(|plan| plan.is_empty()) {
+                found.push(Removal::Agent(target, state.clone()));
+            }
+        }
+    }
+    let files = Host::ALL.iter().flat_map(|host| around.iter().filter_map(|a| RulesFile::of(*host, a)));
+    let files = files.chain(RulesFile::recorded(&state, None));
+    let mut seen: Vec<PathBuf> = Vec::new();
+    for file in files {
+        if !seen.contains(&file.path) && !file.uninstall(&state).is_ok_and(|plan| plan.is_empty()) {
+            seen.push(file.path.clone());
+            found.push(Removal::Rules(file, state.clone()));
+        }
+    }
+    if let Some(root) = root {
+        // Where there is no repository there is no guard; a repository whose hooks are not its own has none of ours.
+        let mut guards = Guard::all(root, root).unwrap_or_default();
+        guards.retain(|g| g.refused().is_none() && g.is_installed());
+        if !guards.is_empty() || Installed::load(&state, root).is_some() {
+            found.push(Removal::Git(guards, state, root.to_owned()));
+        }
+    }
+    Ok(found)
+}

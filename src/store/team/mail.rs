@@ -1,0 +1,306 @@
+//! Mail between hosts: letters that wait for the engine, that it has, and that came from other hosts, with their receipts.
+
+use super::{Away, Receipt, Received, Sent};
+use crate::core::address::HostName;
+use crate::core::delivery::{Progress, Stage};
+use crate::core::id::MessageId;
+use crate::core::lease::Notice;
+use crate::core::message::{Message, MessageType, Verified};
+use crate::core::name::Name;
+use crate::core::rate::Limit;
+use crate::store::mail::Folder;
+use crate::store::post::Draft;
+use crate::store::record::{self, Durability, Loaded, Staged};
+use crate::store::room::Room;
+use crate::store::{Store, now_ms, question};
+use anyhow::{Context as _, Result, bail};
+use std::path::PathBuf;
+
+/// The most letters that wait for the engine.
+const MAX_OUT: usize = 10_000;
+
+/// How long it is remembered what became of letters (ms).
+const KEEP_MS: u64 = 30 * 24 * 3600 * 1000;
+
+impl Store {
+    /// Sends a message to agents of another host: durable here, and for the link to carry. Refuses at the sender's rate limit.
+    pub fn post_away(&self, draft: Draft, host: &HostName, limit: Limit) -> Result<Message> {
+        let out = self.team_dir().join("out");
+        if record::list(&out)?.len() >= MAX_OUT {
+            bail!("{MAX_OUT} messages wait for the team's engine, which is the limit; nothing was sent");
+        }
+        let (message, _) = self.write_down(draft, limit, |_| Ok(()))?;
+        let away = Away { host: host.clone(), message: self.key.sign(message.clone()) };
+        let staged = Staged::write(&self.tmp(), &message.file_name(), &away, Durability::Durable)?;
+        staged.link(&out.join(message.file_name()))?;
+        record::sync_dir(&out)?;
+        self.transact(|tx| {
+            tx.journal(
+                "sent-away",
+                serde_json::json!({"id": message.id, "from": message.from, "host": host, "to": message.to, "type": message.kind}),
+            )
+        })?;
+        self.ring_link();
+        Ok(message)
+    }
+
+    /// The letters that wait for the engine, in the order they were sent. Forged ones go to quarantine.
+    pub fn awaiting_engine(&self, most: usize) -> Result<Vec<(HostName, Verified)>> {
+        let out = self.team_dir().join("out");
+        let mut found = Vec::new();
+        for file in record::list(&out)?.into_iter().take(most) {
+            let path = out.join(&file);
+            match record::load::<Away>(&path)? {
+                Loaded::Ok(away) => match self.key.verify(away.message) {
+                    Ok(message) => found.push((away.host, message)),
+                    Err(_) => self.quarantine(&path, "forged: its signature does not fit")?,
+                },
+                Loaded::Bad(why) => self.quarantine(&path, &why)?,
+                Loaded::Missing => {}
+            }
+        }
+        Ok(found)
+    }
+
+    /// The engine has the letter, or will never take it, for the reason given.
+    pub fn left_for_engine(&self, host: &HostName, message: &Message, refused: Option<&str>) -> Result<()> {
+        let now = now_ms();
+        let mut way = Progress::queued(now);
+        if refused.is_none() {
+            "at the engine".clone_into(&mut way.detail);
+        }
+        let sent = Sent {
+            id: message.id.clone(),
+            from: message.from.name.clone(),
+            host: host.clone(),
+            kind: message.kind,
+            created: message.created,
+            to: message.to.iter().map(|name| (name.clone(), way.clone())).collect(),
+        };
+        let known = self.sent(&message.id)?;
+        if known.is_none() {
+            self.put_sent(&sent)?;
+        }
+        if let Some(why) = refused {
+            for name in &message.to {
+                let receipt = Receipt {
+                    id: message.id.clone(),
+                    name: name.clone(),
+                    stage: Stage::Failed,
+                    detail: why.to_owned(),
+                };
+                self.take_receipt(host, &receipt)?;
+            }
+        }
+        record::remove(&self.team_dir().join("out").join(message.file_name()))
+            .context("cannot remove a letter that was handed to the engine")
+    }
+
+    fn sent_path(&self, id: &MessageId) -> PathBuf {
+        self.team_dir().join("sent").join(format!("{id}.json"))
+    }
+
+    fn put_sent(&self, sent: &Sent) -> Result<()> {
+        record::replace(&self.tmp(), &self.sent_path(&sent.id), sent, Durability::Durable)
+    }
+
+    /// What is known of a letter that the engine has, or had.
+    pub fn sent(&self, id: &MessageId) -> Result<Option<Sent>> {
+        Ok(match record::load(&self.sent_path(id))? {
+            Loaded::Ok(sent) => Some(sent),
+            Loaded::Missing | Loaded::Bad(_) => None,
+        })
+    }
+
+    /// All letters to other hosts whose id begins with `prefix`.
+    pub fn find_away(&self, prefix: &str) -> Result<Vec<Sent>> {
+        let mut found = Vec::new();
+        let starts = |file: &String| file.starts_with(prefix);
+        for file in record::list(&self.team_dir().join("sent"))?.into_iter().filter(starts) {
+            if let Loaded::Ok(sent) = record::load::<Sent>(&self.team_dir().join("sent").join(&file))? {
+                found.push(sent);
+            }
+        }
+        for (host, message) in self.awaiting_engine(MAX_OUT)? {
+            if message.id.as_str().starts_with(prefix) && !found.iter().any(|s| s.id == message.id) {
+                let mut way = Progress::queued(message.created);
+                "waits for the link".clone_into(&mut way.detail);
+                found.push(Sent {
+                    id: message.id.clone(),
+                    from: message.from.name.clone(),
+                    host,
+                    kind: message.kind,
+                    created: message.created,
+                    to: message.to.iter().map(|name| (name.clone(), way.clone())).collect(),
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Records how far a letter is on the other host. Its sender gets a notice if it failed.
+    pub fn take_receipt(&self, host: &HostName, receipt: &Receipt) -> Result<()> {
+        let Some(mut sent) = self.sent(&receipt.id)?.filter(|s| s.host == *host) else { return Ok(()) };
+        let Some(way) = sent.to.get_mut(&receipt.name) else { return Ok(()) };
+        if way.stage == Stage::Failed || (way.stage >= receipt.stage && way.stage != Stage::Queued) {
+            return Ok(());
+        }
+        way.stage = receipt.stage;
+        way.detail = crate::core::escape::short(&receipt.detail, 200);
+        way.since = now_ms();
+        if receipt.stage == Stage::Failed {
+            let text = format!(
+                "{} to {host}/{} was not delivered: {}",
+                receipt.id,
+                receipt.name,
+                crate::core::escape::short(&receipt.detail, 200)
+            );
+            let to = self.reader(&sent.from)?.unwrap_or_else(Name::human);
+            self.transact(|tx| {
+                tx.put_notice(&Notice { to, kind: MessageType::Info, text })?;
+                tx.journal(
+                    "dead-letter",
+                    serde_json::json!({"id": receipt.id, "to": format!("{host}/{}", receipt.name)}),
+                )
+            })?;
+        }
+        self.put_sent(&sent)?;
+        self.post_notices().map(drop)
+    }
+
+    /// Puts a letter of another host into its recipients' mailboxes; once, however often it comes. Returns the unknown
+    /// names; if all are unknown, nothing was stored. An error means that there is no room now.
+    pub fn admit(&self, mut message: Message) -> Result<Vec<Name>> {
+        let Some(host) = message.from.host.clone() else { bail!("a letter without a host") };
+        if let Some(known) = self.received(&message.id)?
+            && known.host != host
+        {
+            bail!("a letter with the id of another one");
+        }
+        let (mut readers, mut nobody) = (Vec::new(), Vec::new());
+        for name in &message.to {
+            match self.reader(name)? {
+                Some(reader) if !readers.contains(&reader) => readers.push(reader),
+                Some(_) => {}
+                None => nobody.push(name.clone()),
+            }
+        }
+        if readers.is_empty() {
+            return Ok(nobody);
+        }
+        readers.sort();
+        let known = self.received(&message.id)?;
+        // By this host's clock: another one's may be days off.
+        message.created = match &known {
+            Some(known) => known.at,
+            None => now_ms(),
+        };
+        message.to.clone_from(&readers);
+        let file = message.file_name();
+        let has = |owner: &Name| {
+            [Folder::New, Folder::Given, Folder::Cur, Folder::Gone]
+                .iter()
+                .any(|folder| self.mail_file(owner, *folder, &file).exists())
+        };
+        if known.is_some() && (readers.iter().any(has) || !self.find(message.id.as_str())?.is_empty()) {
+            return Ok(nobody);
+        }
+        for name in &message.to {
+            self.ensure_mailbox(name)?;
+        }
+        let received = Received {
+            id: message.id.clone(),
+            host,
+            file,
+            at: message.created,
+            told: readers.into_iter().map(|name| (name, None)).collect(),
+        };
+        record::replace(&self.tmp(), &self.received_path(&message.id), &received, Durability::Durable)?;
+        let staged = self.stage(&self.key.sign(message.clone()))?;
+        self.transact(|tx| tx.publish(&message, &staged, Room::check))?;
+        self.settle_post(&message)?;
+        self.ring()?;
+        Ok(nobody)
+    }
+
+    fn received_path(&self, id: &MessageId) -> PathBuf {
+        self.team_dir().join("in").join(format!("{id}.json"))
+    }
+
+    fn received(&self, id: &MessageId) -> Result<Option<Received>> {
+        Ok(match record::load(&self.received_path(id))? {
+            Loaded::Ok(received) => Some(received),
+            Loaded::Missing => None,
+            Loaded::Bad(why) => {
+                self.quarantine(&self.received_path(id), &why)?;
+                None
+            }
+        })
+    }
+
+    /// Reports for other hosts about their letters, at most that many. [`Store::told`] records that they were sent.
+    pub fn receipts(&self, most: usize) -> Result<Vec<(HostName, Receipt)>> {
+        let dir = self.team_dir().join("in");
+        let (mut found, now) = (Vec::new(), now_ms());
+        for file in record::list(&dir)? {
+            let Loaded::Ok(received) = record::load::<Received>(&dir.join(&file))? else { continue };
+            let done =
+                |stage: &Option<Stage>| matches!(stage, Some(Stage::Read | Stage::Acked | Stage::Failed));
+            if received.told.values().all(done) {
+                if now.saturating_sub(received.at) > KEEP_MS {
+                    let _ = std::fs::remove_file(dir.join(&file));
+                }
+                // An acknowledgement may still come.
+                if now.saturating_sub(received.at) > KEEP_MS / 30 {
+                    continue;
+                }
+            }
+            for (name, told) in &received.told {
+                let (stage, detail) = self.standing(name, &received)?;
+                if stage.is_some() && stage != *told && stage > *told && found.len() < most {
+                    let stage = stage.unwrap_or_default();
+                    let receipt = Receipt { id: received.id.clone(), name: name.clone(), stage, detail };
+                    found.push((received.host.clone(), receipt));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// How far a letter of another host is with `name`; nothing if it is not in its mailbox yet.
+    fn standing(&self, name: &Name, received: &Received) -> Result<(Option<Stage>, String)> {
+        let owner = self.reader(name)?.unwrap_or_else(|| name.clone());
+        if let Some(delivery) = self.delivery(&owner, &received.id)? {
+            let open = matches!(delivery.way.stage, Stage::Typing | Stage::Entering);
+            return Ok((Some(delivery.way.stage).filter(|_| !open), delivery.way.detail));
+        }
+        let at = |folder| self.mail_file(&owner, folder, &received.file).exists();
+        let stage = if at(Folder::Cur) || at(Folder::Gone) {
+            Some(Stage::Read)
+        } else {
+            at(Folder::New).then_some(Stage::Queued)
+        };
+        Ok((stage, String::new()))
+    }
+
+    /// The other host has that receipt.
+    pub fn told(&self, receipt: &Receipt) -> Result<()> {
+        let Some(mut received) = self.received(&receipt.id)? else { return Ok(()) };
+        received.told.insert(receipt.name.clone(), Some(receipt.stage));
+        record::replace(&self.tmp(), &self.received_path(&receipt.id), &received, Durability::Volatile)
+    }
+
+    /// Forgets what became of letters long ago, and what killed askers left.
+    pub fn sweep_team(&self) -> Result<()> {
+        question::sweep(&self.team_dir().join("asks"));
+        let (dir, now) = (self.team_dir().join("sent"), now_ms());
+        for file in record::list(&dir)? {
+            let path = dir.join(&file);
+            let old = |sent: &Sent| now.saturating_sub(sent.created) > KEEP_MS;
+            if matches!(record::load::<Sent>(&path)?, Loaded::Ok(sent) if old(&sent)) {
+                let _ = std::fs::remove_file(&path);
+            }
+        }
+        Ok(())
+    }
+}
