@@ -2,10 +2,9 @@
 //!
 //! Each courier may know, name, label and type into the agents of its own project only, whatever `SWARM_ROOT` says to whom.
 
-use crate::support::{World, eventually};
+use crate::support::{World, eventually, executable};
 use serde_json::Value;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
@@ -229,8 +228,7 @@ fn an_agent_of_another_project_or_of_none_does_not_pass_for_the_human() {
         out.display(),
         world.project().display()
     );
-    fs::write(world.path().join("bin/errand"), errand).unwrap();
-    fs::set_permissions(world.path().join("bin/errand"), fs::Permissions::from_mode(0o755)).unwrap();
+    executable(world.path().join("bin/errand"), errand);
     for (dir, told) in
         [(&b, format!("works in the project {}", b.display())), (&none, "belongs to no project".into())]
     {

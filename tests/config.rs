@@ -1,6 +1,6 @@
 //! Settings: three doors, one table of checks; what is wrong is told with its line and stops nothing.
 
-use crate::support::{World, eventually, world_with_claude};
+use crate::support::{World, eventually, executable, world_with_claude};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -263,8 +263,7 @@ fn an_edited_file_is_checked_before_it_takes_the_old_ones_place() {
     let world = project();
     let edit = |script: &str| {
         let editor = world.path().join("my editor");
-        fs::write(&editor, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(&editor, fs::Permissions::from_mode(0o755)).unwrap();
+        executable(&editor, format!("#!/bin/sh\n{script}\n"));
         let mut command = world.command("swarm");
         command.args(["config", "edit"]).env("EDITOR", format!("'{}'", editor.display()));
         let out = command.output().unwrap();

@@ -1,9 +1,8 @@
 //! The courier keeps up: with changed profiles, with an update of the program, and with its own death.
 
-use crate::support::{World, eventually, world_with_claude};
+use crate::support::{World, copy, eventually, executable, world_with_claude};
 use serde_json::Value;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 fn json(text: &str) -> Value {
@@ -149,8 +148,7 @@ fn installation(world: &World, name: &str) -> PathBuf {
     let dir = world.path().join(name);
     fs::create_dir(&dir).unwrap();
     for program in ["swarm", "swarm-msg"] {
-        fs::copy(fs::canonicalize(world.path().join("bin").join(program)).unwrap(), dir.join(program))
-            .unwrap();
+        copy(fs::canonicalize(world.path().join("bin").join(program)).unwrap(), dir.join(program));
     }
     dir
 }
@@ -158,8 +156,7 @@ fn installation(world: &World, name: &str) -> PathBuf {
 /// Puts a file in a program's place, as an installer does.
 fn install(program: &Path, bytes: &[u8]) {
     let new = program.with_extension("new");
-    fs::write(&new, bytes).unwrap();
-    fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&new, bytes);
     fs::rename(new, program).unwrap();
 }
 

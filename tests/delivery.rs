@@ -2,10 +2,9 @@
 //!
 //! Each test proves one promise in a world of its own; `matrix` prints what every hold did with every kind of agent.
 
-use crate::support::{World, eventually};
+use crate::support::{World, eventually, executable};
 use serde_json::Value;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -362,12 +361,10 @@ fn synchronized_panes_give_the_sibling_nothing() {
 fn many_senders_at_once_lose_nothing_and_keep_their_order() {
     let (world, panes) = team(&["claude", "claude", "codex", "gemini", "opencode"], &[]);
     let script = world.path().join("bin/burst");
-    fs::write(
+    executable(
         &script,
         "#!/bin/sh\nfor n in 1 2 3 4 5; do swarm-msg send --no-wait claude-1 \"$1 part $n\"; done\n",
-    )
-    .unwrap();
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    );
     let senders = ["claude-2", "codex-1", "gemini-1", "opencode-1"];
     for sender in senders {
         send(&world, sender, &format!("TOOL((burst {sender}))"));
@@ -578,8 +575,7 @@ fn discovering_among_many_panes_calls_tmux_twice_at_most() {
     fs::create_dir(world.path().join("wrap")).unwrap();
     // The caller's pid tells discovery's calls from those of the courier that it starts.
     let script = format!("#!/bin/sh\necho \"$PPID $*\" >> {}\nexec {} \"$@\"\n", log.display(), real.trim());
-    fs::write(&wrapper, script).unwrap();
-    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&wrapper, script);
     let path = format!(
         "{}:{}:{}",
         world.path().join("wrap").display(),

@@ -1,6 +1,6 @@
 //! `swarm doctor` under real conditions: each is made, found, and where that is safe repaired.
 
-use crate::support::{World, eventually};
+use crate::support::{World, copy, eventually, executable};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -104,8 +104,7 @@ fn a_server_that_is_gone_is_bad_inside_its_panes() {
 fn an_old_tmux_and_none_at_all_are_bad() {
     let world = World::new();
     let fake = world.path().join("bin/tmux");
-    fs::write(&fake, "#!/bin/sh\ncase $1 in -V) echo tmux 3.1c ;; *) echo 3.1c ;; esac\n").unwrap();
-    chmod(&fake, 0o755);
+    executable(&fake, "#!/bin/sh\ncase $1 in -V) echo tmux 3.1c ;; *) echo 3.1c ;; esac\n");
     let (code, told) = doctor(&world, &[]);
     assert_eq!(code, 1);
     assert!(finding(&told, "tmux").1.contains("3.1c") && verdict(&told, "tmux") == "bad", "{told:#}");
@@ -235,14 +234,14 @@ fn a_courier_of_another_program_is_replaced() {
     let dir = world.path().join("newer");
     fs::create_dir(&dir).unwrap();
     let swarm = dir.join("swarm");
-    fs::copy(fs::canonicalize(world.path().join("bin/swarm")).unwrap(), &swarm).unwrap();
+    copy(fs::canonicalize(world.path().join("bin/swarm")).unwrap(), &swarm);
     let ask = |args: &[&str]| {
         let out =
             world.command(swarm.to_str().unwrap()).args([&["doctor", "--json"], args].concat()).output();
         report(&out.unwrap())
     };
     assert_eq!(verdict(&ask(&[]), "courier"), "ok", "the same content is the same program");
-    fs::write(&swarm, [fs::read(&swarm).unwrap(), vec![0]].concat()).unwrap();
+    executable(&swarm, [fs::read(&swarm).unwrap(), vec![0]].concat());
     let told = ask(&[]);
     assert!(
         verdict(&told, "courier") == "warn" && finding(&told, "courier").1.contains(&first.to_string()),
@@ -265,7 +264,7 @@ fn the_plugin_and_what_it_calls_are_looked_at() {
         fs::create_dir_all(plugin.join(dir)).unwrap();
     }
     for file in ["plugin/install.sh", "plugin/popup.sh", "Cargo.toml", "Cargo.lock"] {
-        fs::copy(source.join(file), plugin.join(file)).unwrap();
+        copy(source.join(file), plugin.join(file));
     }
     fs::write(plugin.join("src/main.rs"), "fn main() {}\n").unwrap();
     let set = |option: &str, value: &Path| world.tmux(&["set-option", "-s", option, value.to_str().unwrap()]);

@@ -5,10 +5,9 @@
 
 use crate::support::books::names;
 use crate::support::peer::Peer;
-use crate::support::{World, eventually, world_with_claude};
+use crate::support::{World, eventually, executable, world_with_claude};
 use serde_json::{Value, json};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -70,8 +69,7 @@ fn what_tmux_did_without_saying_so_is_not_done_twice() {
         looks = world.path().join("looks").display()
     );
     let wrapper = world.path().join("bin/tmux");
-    fs::write(&wrapper, text).unwrap();
-    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&wrapper, text);
     world.ok(&["discover", "--init", "--quiet"]);
     let ids: Vec<String> = (0..6).map(|n| send(&world, &["claude-1", &format!("message {n}")])).collect();
     all_reached(&world, &ids, "submitted");

@@ -1,6 +1,6 @@
 //! What agents' hooks are told: real processes that descend from a scripted agent, on a private tmux server.
 
-use crate::support::{World, eventually};
+use crate::support::{World, eventually, executable};
 use serde_json::{Value, json};
 use std::fs;
 use std::process::Stdio;
@@ -320,8 +320,7 @@ fn a_nested_one_shot_agent_takes_nothing_of_the_agent_that_started_it() {
             .map(|(host, event)| format!("swarm hook {host} {event} <{}; ", input.display()))
             .collect();
         let script = world.path().join("bin/nested");
-        fs::write(&script, format!("#!/bin/sh\n{calls}")).unwrap();
-        fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        executable(&script, format!("#!/bin/sh\n{calls}"));
         let told = world.below(
             "claude-1",
             &format!("echo '{}' >{}; cp .swarm/hooks/claude-1.json before; bash -c '{nested}' {}; cmp before .swarm/hooks/claude-1.json && echo same",

@@ -5,7 +5,7 @@
 //! run tries the same.
 
 use crate::support::peer::Peer;
-use crate::support::{World, eventually};
+use crate::support::{World, eventually, executable};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -599,8 +599,7 @@ fn hostile_text_from_end_to_end_runs_nothing_and_arrives_whole() {
     let script = world.path().join("bin/begin");
     let title = "printf '\\033]2;#(touch pwned) #{pane_pid}\\007\\033k#(touch pwned)\\033\\\\'";
     let text = format!("#!/bin/sh\ncd {}\n{title}\nclaude\nexec sh\n", escape::word(place.to_str().unwrap()));
-    fs::write(&script, text).unwrap();
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&script, text);
     let pane = world.tmux(&["new-window", "-d", "-P", "-F", "#{pane_id}", "begin"]);
     eventually("the agent starts", || world.log(&pane).contains("\"start\"").then_some(()));
     world.tmux(&["set-option", "-g", "status-right", "#{E:@swarm-status}#{E:@swarm-label}"]);

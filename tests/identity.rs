@@ -1,6 +1,6 @@
 //! Who may act for whom: real processes below scripted agents on a private tmux server, detached, sandboxed and nested.
 
-use crate::support::{World, eventually};
+use crate::support::{World, eventually, executable};
 use serde_json::Value;
 use std::fs;
 
@@ -72,8 +72,7 @@ fn unharmed(world: &World, id: &str, told: &str, nobody: bool) {
 /// Makes a program of a script.
 fn program(world: &World, name: &str, script: &str) {
     let file = world.path().join("bin").join(name);
-    fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
-    fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    executable(&file, format!("#!/bin/sh\n{script}\n"));
 }
 
 #[test]

@@ -1,10 +1,9 @@
 //! What becomes of messages that are not answered, are held for long, or wait for an agent that ends: real tmux, real
 //! processes, with the times made short.
 
-use crate::support::{World, eventually};
+use crate::support::{World, eventually, executable};
 use serde_json::Value;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::thread;
 use std::time::Duration;
 
@@ -56,8 +55,7 @@ fn given(world: &World, pane: &str, part: &str) -> usize {
 /// Has the agent run a shell script of this text.
 fn run_in_agent(world: &World, name: &str, script: &str) {
     let path = world.path().join("bin/errand");
-    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&path, format!("#!/bin/sh\n{script}\n"));
     send(world, &[name, "TOOL((errand))"]);
 }
 

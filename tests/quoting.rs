@@ -11,7 +11,7 @@
 //! What is pure of it (`core::escape`, `core::frame`, `core::badge`, `core::log`) is tried on generated text in `hostile` and `fuzz`.
 
 use crate::support::peer::Peer;
-use crate::support::{World, eventually};
+use crate::support::{World, eventually, executable};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -306,8 +306,7 @@ fn tmux_expands_nothing_of_what_is_shown_to_a_person() {
     let script = world.path().join("bin/begin");
     let title = format!("printf '\\033]2;%s\\007' {}", escape::word(&format!("{FORMATS}{SHELL};")));
     let text = format!("#!/bin/sh\ncd {}\n{title}\nclaude\nexec sh\n", escape::word(place.to_str().unwrap()));
-    fs::write(&script, text).unwrap();
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&script, text);
     let pane = world.tmux(&["new-window", "-P", "-F", "#{pane_id}", "begin"]);
     eventually("the agent starts", || world.log(&pane).contains("\"start\"").then_some(()));
     let person = world.attach(170, 40);

@@ -2,12 +2,11 @@
 //! first courier. `docs/audit.md` says which test answers which race of the audit.
 
 use crate::support::peer::{Peer, peers};
-use crate::support::{World, eventually, world_with_claude};
+use crate::support::{World, eventually, executable, world_with_claude};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -146,8 +145,7 @@ fn recipients_that_acknowledge_while_the_courier_rings_are_each_counted_once() {
         "#!/bin/sh\nfifo={}/${{TMUX_PANE#%}}.errands\nmkfifo $fifo\nwhile :; do while read -r line; do sh -c \"$line\"; done <$fifo; done\n",
         world.path().display()
     );
-    fs::write(&boy, text).unwrap();
-    fs::set_permissions(&boy, fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&boy, text);
     world.start();
     let panes = ["claude", "codex"]
         .map(|kind| world.agent(&format!("errands </dev/null >/dev/null 2>&1 & {kind}"), &[]));

@@ -5,12 +5,11 @@
 //! it an hour, `SWARM_SOAK_SEED` another one.
 
 use crate::support::books::{self, Ledger, names};
-use crate::support::{World, eventually};
+use crate::support::{World, eventually, executable};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
@@ -96,8 +95,7 @@ impl Soak {
         );
         for (name, text) in [("errands", errands), ("alone", alone)] {
             let path = world.path().join("bin").join(name);
-            fs::write(&path, text).unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+            executable(&path, text);
         }
         world.start();
         let ledger = Ledger::new(world.state().join("journal.jsonl"));

@@ -3,7 +3,7 @@
 //!
 //! What needs root is skipped with a note where it cannot be had.
 
-use crate::support::{PATIENCE, World, eventually};
+use crate::support::{PATIENCE, World, copy, eventually, executable};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown, symlink};
@@ -266,10 +266,9 @@ fn the_name_of_a_process_or_a_directory_passes_for_no_other_pane() {
     let dir = world.project().join(line);
     fs::create_dir(&dir).unwrap();
     let program = dir.join(&look);
-    fs::copy("/bin/sleep", &program).unwrap();
+    copy("/bin/sleep", &program);
     let script = world.path().join("bin/begin");
-    fs::write(&script, "#!/bin/sh\ncd project/d*/\nexec ./x* 1000\n").unwrap();
-    mode(&script, 0o755);
+    executable(&script, "#!/bin/sh\ncd project/d*/\nexec ./x* 1000\n");
     let root = world.path().display().to_string();
     let pane = world.tmux(&["new-window", "-d", "-P", "-F", "#{pane_id}", "-c", &root, "exec begin"]);
     eventually("it runs", || {

@@ -1,7 +1,7 @@
 //! The work tree that agents share: a command of one that would take another's uncommitted work with it is refused, in real
 //! repositories with real git.
 
-use crate::support::World;
+use crate::support::{World, executable};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -254,10 +254,8 @@ fn runs(world: &World, name: &str, command: &str) -> String {
 
 /// A hook of git that calls the guard.
 fn guarded_by(world: &World, hook: &str, arguments: &str) {
-    use std::os::unix::fs::PermissionsExt;
     let path = world.project().join(".git/hooks").join(hook);
-    fs::write(&path, format!("#!/bin/sh\nswarm guard {arguments} || exit 1\n")).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&path, format!("#!/bin/sh\nswarm guard {arguments} || exit 1\n"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `swarm uninstall`: everything goes, nothing else does, and nothing without being asked for.
 
-use crate::support::{World, eventually};
+use crate::support::{World, copy, eventually};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -28,21 +28,19 @@ fn server(world: &World) -> String {
     asks.map(|args| world.tmux(args)).join("\n==\n")
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to.parent().unwrap()).unwrap();
-    fs::copy(from, to).unwrap();
-}
-
 fn installed() -> Installed {
     let world = World::new();
     world.start();
     world.agent("claude", &[]);
     let before = server(&world);
     let (source, checkout) = (Path::new(env!("CARGO_MANIFEST_DIR")), world.path().join("checkout"));
-    copy(&source.join("swarm.tmux"), &checkout.join("swarm.tmux"));
+    for dir in ["plugin", "bin"] {
+        fs::create_dir_all(checkout.join(dir)).unwrap();
+    }
+    copy(source.join("swarm.tmux"), checkout.join("swarm.tmux"));
     for entry in fs::read_dir(source.join("plugin")).unwrap() {
         let entry = entry.unwrap();
-        copy(&entry.path(), &checkout.join("plugin").join(entry.file_name()));
+        copy(entry.path(), checkout.join("plugin").join(entry.file_name()));
     }
     for name in ["swarm", "swarm-msg"] {
         copy(

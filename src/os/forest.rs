@@ -113,7 +113,14 @@ mod tests {
                 shell.wait().unwrap();
             });
             let shell = told.recv().unwrap();
-            let forest = Forest::look().unwrap();
+            // Its child is a shell, too, until it becomes the program.
+            let forest = loop {
+                let forest = Forest::look().unwrap();
+                if forest.tree(shell).any(|process| &*process.comm == "sleep") {
+                    break forest;
+                }
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            };
             let whole = Forest { boot: forest.boot.clone(), whole: Some(Table::read().unwrap()) };
             for forest in [&forest, &whole] {
                 let below: Vec<Process> = forest.tree(shell).collect();

@@ -2,9 +2,8 @@
 
 use super::couriers::{courier, dies, given, given_once, mail};
 use super::{files, json, stage};
-use crate::support::{World, eventually};
+use crate::support::{World, eventually, executable};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -27,8 +26,7 @@ fn left_in_a_composer(kind: &str, text: &str, shown: impl Fn(&str) -> String) {
         asked.display(),
         done.display()
     );
-    fs::write(&script, errand).unwrap();
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&script, errand);
     let pane = world.agent(&format!("reader </dev/null >/dev/null 2>&1 & {kind}"), &[]);
     world.ok(&["init"]);
     // It is on record that it was pasted, and that Enter never was pressed.
@@ -59,8 +57,7 @@ fn a_reading_that_was_cut_short_does_not_end_the_wait_for_an_acknowledgement() {
         asked.display(),
         done.display()
     );
-    fs::write(&script, text).unwrap();
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&script, text);
     let pane = world.agent("reader </dev/null >/dev/null 2>&1 & claude", &[]);
     world.ok(&["discover", "--init", "--quiet"]);
     world.control(&pane, "draft not now");

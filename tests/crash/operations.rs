@@ -2,11 +2,10 @@
 
 use super::{Team, Who, files, json, stage};
 use crate::support::peer::Peer;
-use crate::support::{World, eventually};
+use crate::support::{World, eventually, executable};
 use serde_json::Value;
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::thread;
 use std::time::{Duration, SystemTime};
 use swarm::core::frame;
@@ -604,8 +603,7 @@ const HOOK: &str = "#!/bin/sh\n# mine\n: >ran\n";
 
 fn git_hook(team: &Team) {
     let path = team.world.project().join(".git/hooks/pre-commit");
-    fs::write(&path, HOOK).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&path, HOOK);
     // A file with a second name is moved aside as a whole, which takes more steps than a line that is put into it.
     fs::hard_link(&path, team.world.project().join(".git/second-name")).unwrap();
 }

@@ -1,6 +1,7 @@
 //! Building the program: by hand, from the popup, in the background.
 
-use super::lab::{Lab, STUB, checkout, script, stub_cargo};
+use super::lab::{Lab, STUB, checkout, stub_cargo};
+use crate::support::executable;
 use std::fs;
 use std::path::Path;
 
@@ -20,7 +21,7 @@ fn without_a_program_the_key_tells_how_to_build_it() {
     lab.press("S");
     lab.sees("plugin/install.sh && ./swarm.tmux");
     lab.press("x");
-    script(&lab.plugin.join("bin/swarm"), STUB);
+    executable(&lab.plugin.join("bin/swarm"), STUB);
     lab.load();
     assert!(lab.key("S").contains("display-menu"));
 }
@@ -164,8 +165,8 @@ fn a_failed_build_is_told_once_and_not_tried_again_until_the_sources_change() {
 #[test]
 fn the_old_program_serves_while_the_new_one_is_built() {
     let lab = attached("");
-    script(&lab.plugin.join("bin/swarm"), STUB);
-    script(&lab.plugin.join("bin/swarm-msg"), STUB);
+    executable(&lab.plugin.join("bin/swarm"), STUB);
+    executable(&lab.plugin.join("bin/swarm-msg"), STUB);
     let go = lab.base().join("go");
     lab.on_path("cargo", &waiting(&lab, &go));
     lab.attach();

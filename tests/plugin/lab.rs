@@ -1,7 +1,7 @@
 //! A checkout of the plugin in a directory with every awkward character, and private tmux servers to load it into.
 
+use crate::support::{copy, executable};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -43,7 +43,7 @@ impl Lab {
     /// With the stub as the checkout's own program.
     pub(crate) fn built() -> Self {
         let lab = Lab::new();
-        script(&lab.plugin.join("bin/swarm"), STUB);
+        executable(&lab.plugin.join("bin/swarm"), STUB);
         lab
     }
 
@@ -53,7 +53,7 @@ impl Lab {
 
     /// Puts a program in front of all others on the servers' PATH.
     pub(crate) fn on_path(&self, name: &str, text: &str) {
-        script(&self.base().join("path").join(name), text);
+        executable(&self.base().join("path").join(name), text);
     }
 
     pub(crate) fn command(&self, program: &str) -> Command {
@@ -193,15 +193,6 @@ impl Drop for Lab {
             self.tmux_on(server, &["kill-server"]);
         }
     }
-}
-
-pub(crate) fn copy(from: &Path, to: &Path) {
-    fs::copy(from, to).unwrap();
-}
-
-pub(crate) fn script(path: &Path, text: &str) {
-    fs::write(path, text).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 /// The tmux on our own PATH, past any stand-in of a test.

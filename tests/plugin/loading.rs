@@ -1,6 +1,7 @@
 //! Loading, unloading, keys, hooks, versions, which program.
 
-use super::lab::{Lab, STUB, script, tmux_that_says};
+use super::lab::{Lab, STUB, tmux_that_says};
+use crate::support::executable;
 use std::fs;
 
 #[test]
@@ -126,7 +127,10 @@ fn panes_that_come_and_go_call_the_program() {
 #[test]
 fn a_failing_or_vanished_program_disturbs_nobody() {
     let lab = Lab::built();
-    script(&lab.plugin.join("bin/swarm"), "#!/bin/sh\necho out; echo err >&2\necho x >>\"$0.log\"\nexit 3\n");
+    executable(
+        &lab.plugin.join("bin/swarm"),
+        "#!/bin/sh\necho out; echo err >&2\necho x >>\"$0.log\"\nexit 3\n",
+    );
     lab.start();
     lab.load();
     let log = lab.plugin.join("bin/swarm.log");
@@ -187,10 +191,10 @@ fn the_program_is_the_users_choice_then_ours_then_one_that_fits_on_path() {
     lab.on_path("swarm", STUB);
     lab.load();
     assert_eq!(exe(&lab), lab.base().join("path/swarm").to_str().unwrap());
-    script(&lab.plugin.join("bin/swarm"), STUB);
+    executable(&lab.plugin.join("bin/swarm"), STUB);
     lab.load();
     assert_eq!(exe(&lab), lab.plugin.join("bin/swarm").to_str().unwrap());
-    script(&lab.base().join("my swarm"), STUB);
+    executable(&lab.base().join("my swarm"), STUB);
     lab.tmux(&["set-option", "-g", "@swarm-bin", "~/my swarm"]);
     lab.load();
     assert_eq!(exe(&lab), lab.base().join("my swarm").to_str().unwrap());

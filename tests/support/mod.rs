@@ -11,7 +11,6 @@ pub(crate) mod switch;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -19,6 +18,25 @@ use std::time::{Duration, Instant};
 
 /// How long anything may take before a test fails. Generous: the machine may be busy.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Makes a program or a script. Another process writes it: while this one has a file open for writing, a child that a test beside
+/// this one is just starting has it open, too, and then it cannot be run ("text file busy").
+pub(crate) fn executable(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) {
+    let mut shell = Command::new("sh")
+        .args(["-c", r#"cat >"$1" && chmod 755 "$1""#, "sh"])
+        .arg(path.as_ref())
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    shell.stdin.take().unwrap().write_all(contents.as_ref()).unwrap();
+    assert!(shell.wait().unwrap().success(), "{}", path.as_ref().display());
+}
+
+/// Copies a file that may be run, for the same reason by another process.
+pub(crate) fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) {
+    let copied = Command::new("cp").arg("--").args([from.as_ref(), to.as_ref()]).status().unwrap();
+    assert!(copied.success(), "{}", to.as_ref().display());
+}
 
 /// A project with one Claude that was discovered, and its pane.
 pub(crate) fn world_with_claude() -> (World, String) {
@@ -217,8 +235,7 @@ impl World {
         let (errand, out) = (self.path().join("bin/errand"), self.path().join("out"));
         let _ = fs::remove_file(&out);
         let text = format!("#!/bin/sh\n({script}) >{0}.tmp 2>&1; mv {0}.tmp {0}\n", out.display());
-        fs::write(&errand, text).unwrap();
-        fs::set_permissions(&errand, fs::Permissions::from_mode(0o755)).unwrap();
+        executable(&errand, text);
         self.ok(&["send", "--no-wait", name, "TOOL((errand))"]);
         eventually("the errand is done", || fs::read_to_string(&out).ok())
     }
