@@ -1,4 +1,7 @@
 //! Mail between hosts: letters that wait for the engine, that it has, and that came from other hosts, with their receipts.
+//!
+//! A letter is durable here before its sender sees that it was sent, and before a letter from elsewhere comes to a mailbox. Each record
+//! appears by a rename, so a crash repeats a step and loses none.
 
 use super::{Away, Receipt, Received, Sent};
 use crate::core::address::HostName;
