@@ -470,9 +470,10 @@ fn a_hook_whose_input_does_not_end_lets_its_agent_go_on_and_says_so() {
             "{input}: {told}"
         );
     }
-    // Endless and fast: by its size.
+    // Endless and fast: by its size, or by the time on a machine that is too busy for it to come together.
     let (_, told) = hook(&mut peer, "yes '{' | swarm hook claude UserPromptSubmit; echo rc $?");
-    assert!(told.contains("rc 0") && !told.contains("swarm could not handle"), "{told}");
+    let in_time = !told.contains("swarm could not handle");
+    assert!(told.contains("rc 0") && (in_time || told.contains("did not end within 3 s")), "{told}");
     // A whole object is enough, also if the other end stays open.
     let whole = "({ printf '{\"prompt\": \"hi \"} \\n'; sleep 100; } & echo $! >../feeder; wait) | { swarm hook claude UserPromptSubmit; echo rc $?; kill $(cat ../feeder); }";
     let (_, told) = hook(&mut peer, whole);

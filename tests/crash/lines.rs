@@ -170,7 +170,12 @@ fn an_agent_that_is_renamed_while_a_line_stands_in_its_composer_gets_it_once() {
     world.ok(&["discover", "--init", "--quiet"]);
     let mut name = "claude-1".to_owned();
     let mut hit = 0;
-    for n in 0..12 {
+    let mut sent = 0;
+    // A busy machine may be too slow for one or the other; three that come in between are enough.
+    while hit < 3 {
+        let n = sent;
+        sent += 1;
+        assert!(n < 40, "{hit} renamings of 40 came between the paste and Enter");
         let id = mail(&world, &[&name, &"a long line ".repeat(12)]);
         let journal = world.state().join("journal.jsonl");
         // Without a pause between two looks: Enter follows the paste in a fraction of a second.
@@ -190,10 +195,9 @@ fn an_agent_that_is_renamed_while_a_line_stands_in_its_composer_gets_it_once() {
         hit += usize::from(!text.lines().any(|l| l.contains(&id) && l.contains("\"entering\"")));
         given_once(&world, &pane, &id);
     }
-    assert!(hit > 0, "no renaming came between the paste and Enter");
     // Beside the notices of swarm's own, that it was renamed.
     let mail = world.events(&pane, "submitted").into_iter().filter(|line| !line.contains(" from swarm to "));
-    assert_eq!(mail.count(), 12, "{}", world.log(&pane));
+    assert_eq!(mail.count(), sent, "{}", world.log(&pane));
 }
 
 #[test]
