@@ -831,3 +831,27 @@ fn a_holder_lives_whatever_the_time_zone_of_who_asks() {
         assert!(said.contains("claude-1") && said.contains("code=3"), "{zone}: {said}");
     }
 }
+
+#[test]
+fn a_wait_for_a_path_or_for_mail_ends_when_one_of_them_comes() {
+    let world = World::new();
+    world.ok(&["init"]);
+    let mut peer = Peer::new(&world, "peer-0");
+    peer.ok("swarm-msg lock src/a.rs");
+    for args in [&["--lease", "src/a.rs"][..], &["--any", "--mail", "--lease", "src/"]] {
+        let out = world.swarm(&[&["wait", "--timeout", "0", "--json"], args].concat());
+        let told = json_of(&String::from_utf8(out.stdout).unwrap());
+        assert_eq!((out.status.code(), told["met"].as_array().unwrap().len()), (Some(1), 0), "{told}");
+        let told = String::from_utf8(out.stderr).unwrap();
+        assert!(told.contains("is held by peer-0"), "{told}");
+    }
+    peer.ok("swarm-msg send human hello");
+    let told = world.ok(&["wait", "--any", "--mail", "--lease", "src/a.rs"]);
+    assert!(told.contains("hello") && !told.contains("src/a.rs is free"), "{told}");
+    let (code, told) = world.refused(&["wait", "--mail", "--lease", "src/a.rs", "--timeout", "0"]);
+    assert!(code == 1 && !told.contains("no mail"), "both must hold, and one does: {told}");
+    // What is one's own is in nobody's way.
+    assert_eq!(peer.ok("swarm-msg wait --lease src/a.rs --timeout 0").trim(), "src/a.rs is free");
+    peer.ok("swarm-msg unlock src/a.rs");
+    assert!(world.ok(&["wait", "--mail", "--lease", "src/a.rs"]).starts_with("src/a.rs is free\n"));
+}

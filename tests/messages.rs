@@ -915,6 +915,31 @@ fn an_audit_that_cannot_be_written_does_not_turn_a_stored_message_into_a_failure
     assert_eq!(inbox(&world).len(), sent, "the exit code says whether the message is there");
 }
 
+// Waiting.
+
+#[test]
+fn a_wait_for_an_agent_ends_when_it_is_idle_and_was_given_its_mail() {
+    let (world, panes) = team(&["claude"]);
+    world.control(&panes[0], "busy 3000");
+    eventually("it is seen to be busy", || {
+        (json(&world.ok(&["agents", "--json"]))["agents"][0]["state"] == "busy").then_some(())
+    });
+    let id = send(&world, &["claude-1", "after your turn"]);
+    let (code, told) = world.refused(&["wait", "--idle", "claude-1", "--timeout", "0"]);
+    assert!(code == 1 && told.contains("claude-1 is not idle: busy"), "{code} {told}");
+    let told = json(&world.ok(&["wait", "--idle", "claude-1", "--timeout", "60s", "--json"]));
+    assert_eq!(
+        (&told["met"][0]["agent"], &told["open"]),
+        (&"claude-1".into(), &Value::Array(vec![])),
+        "{told}"
+    );
+    let submitted = world.events(&panes[0], "submitted");
+    assert!(submitted.iter().any(|text| text.contains(&id)), "{submitted:?}");
+    let (code, told) = world.refused(&["wait", "--idle", "claude-2"]);
+    assert!(code == 5 && told.contains("did you mean claude-1?"), "{code} {told}");
+    assert_eq!(world.refused(&["wait", "--timeout", "soon"]).0, 2);
+}
+
 // Names.
 
 #[test]
