@@ -139,6 +139,16 @@ pub(super) fn holder(file: &Path, word: &str) -> Option<ProcessId> {
     table.id(found)
 }
 
+/// Whether a thread of it runs, or waits for a processor or a disk and for nothing else.
+pub(super) fn runs(pid: i32) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return false };
+    threads.flatten().any(|thread| {
+        let stat = fs::read(thread.path().join("stat")).unwrap_or_default();
+        let text = String::from_utf8_lossy(&stat);
+        text.rsplit_once(") ").is_some_and(|(_, fields)| fields.starts_with(['R', 'D']))
+    })
+}
+
 /// The process, other than this one, that holds the flock on `file`: the system says so of each open file. Whoever took the lock may
 /// have handed the file to a child and ended.
 pub(super) fn locker(file: &File) -> Option<i32> {

@@ -173,6 +173,11 @@ pub(super) fn holder(_file: &Path, _word: &str) -> Option<ProcessId> {
 }
 
 /// Not known here.
+pub(super) fn runs(_pid: i32) -> bool {
+    false
+}
+
+/// Not known here.
 pub(super) fn locker(_file: &File) -> Option<i32> {
     None
 }

@@ -41,6 +41,8 @@ pub struct Locker {
     pub command: String,
     /// It was stopped (SIGSTOP, ^Z) and holds what it holds until it goes on.
     pub stopped: bool,
+    /// It runs, or would if it got a processor or its disk: it is slow, and does not hang.
+    pub runs: bool,
 }
 
 /// The process that holds the flock on `file`.
@@ -48,7 +50,13 @@ pub fn locker(file: &File) -> Option<Locker> {
     let pid = system::locker(file)?;
     let table = Table::read().ok()?;
     let command = first_arguments(pid).join(" ");
-    Some(Locker { pid, command: escape::short(&command, 80), stopped: table.get(pid)?.stopped })
+    let process = table.get(pid)?;
+    Some(Locker {
+        pid,
+        command: escape::short(&command, 80),
+        stopped: process.stopped,
+        runs: system::runs(pid),
+    })
 }
 
 /// Whether the program that a process runs has the same content as the file `program`, wherever either lies.

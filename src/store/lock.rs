@@ -9,11 +9,12 @@
 //! once queues up. The queue is served in its order, and nobody who comes later overtakes one who has waited for 0.5
 //! s. Nobody polls: each sleeps in the kernel until the one before it is done (`lock/queue.rs`). A waiter or holder
 //! that is killed is skipped at once, a waiter that is stopped after a second. A process that has seen no progress
-//! for its whole patience gets an error that names the holder.
+//! for its whole patience gets an error that names the holder. A holder that runs and only gets too little of a busy machine is
+//! waited for longer.
 
 mod queue;
 
-use crate::os::program;
+use crate::os::program::{self, Locker};
 use anyhow::{Context as _, Result, bail};
 use queue::{Behind, Order, Turn};
 use sha2::{Digest as _, Sha256};
@@ -32,6 +33,9 @@ use std::time::{Duration, Instant};
 
 /// How long to wait for the mutex, without seeing anybody make progress, before giving up.
 pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long to wait in all for holders that run, but get no processor on an overloaded machine.
+const BUSY: Duration = Duration::from_secs(30);
 
 /// How long, and how often, a process tries before it queues up: a change takes a fraction of a millisecond, less than
 /// queueing.
@@ -153,19 +157,30 @@ pub fn exclusive_within(path: &Path, patience: Duration, until: Option<Instant>)
         }
         if Instant::now() >= give_up {
             // It may have come in this moment.
-            return match receiver.try_recv() {
-                Ok(Ok(())) => Ok((Held { file, turn }, begun.elapsed())),
-                _ => Err(Overdue(overdue(path, &file, begun.elapsed())).into()),
-            };
+            if matches!(receiver.try_recv(), Ok(Ok(()))) {
+                return Ok((Held { file, turn }, begun.elapsed()));
+            }
+            let late =
+                until.is_some_and(|until| Instant::now() >= until) || begun.elapsed() >= patience + BUSY;
+            let holder = program::locker(&file);
+            let own = open(path)?;
+            // Nobody has it while it passes from one to the next.
+            if holder.is_none() && try_lock(&own, path)? {
+                return Ok((Held { file: own, turn }, begun.elapsed()));
+            }
+            if late || !holder.as_ref().is_some_and(|holder| holder.runs) {
+                return Err(Overdue(overdue(path, holder, begun.elapsed())).into());
+            }
+            since = Instant::now();
         }
     }
 }
 
 /// Who holds it, as far as that is known, and what to do.
-fn overdue(path: &Path, file: &File, waited: Duration) -> String {
+fn overdue(path: &Path, holder: Option<Locker>, waited: Duration) -> String {
     let waited = waited.as_secs_f32();
     let place = path.display();
-    match program::locker(file) {
+    match holder {
         Some(who) if who.stopped => format!(
             "{place} is held by process {} ({}), which is stopped: waited {waited:.1} s; continue it (kill -CONT {0}) or end it",
             who.pid, who.command
@@ -334,6 +349,42 @@ mod tests {
         assert!(held.is_at(&instead.join("0.lock")));
         drop(held);
         std::fs::remove_dir_all(instead).unwrap();
+    }
+
+    #[test]
+    #[cfg(all(target_os = "linux", not(feature = "portable-process")))]
+    fn a_holder_that_runs_is_waited_for_and_one_that_sleeps_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, stop) = (dir.path().join("lock"), dir.path().join("stop"));
+        let patience = Duration::from_millis(200);
+        let holding = |what: &str| {
+            let script = format!("exec 9<>\"$1\" && flock 9 && echo up && {what}");
+            let mut shell = std::process::Command::new("sh");
+            shell.args(["-c", &script, "sh"]).args([&path, &stop]).stdout(Stdio::piped());
+            let mut shell = shell.spawn().unwrap();
+            let mut line = String::new();
+            let mut said = std::io::BufReader::new(shell.stdout.take().unwrap());
+            std::io::BufRead::read_line(&mut said, &mut line).unwrap();
+            (line == "up\n").then_some(shell)
+        };
+        let Some(mut runs) = holding("until [ -e \"$2\" ]; do :; done") else {
+            eprintln!("SKIPPED: flock(1) is not installed");
+            return;
+        };
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                thread::sleep(patience * 4);
+                fs_file(&stop);
+            });
+            let waited = exclusive_within(&path, patience, None).unwrap().1;
+            assert!(waited > patience * 2, "{waited:?}");
+        });
+        runs.wait().unwrap();
+        let mut sleeps = holding("exec sleep 60").unwrap();
+        let why = exclusive_within(&path, patience, None).unwrap_err();
+        assert!(why.is::<Overdue>() && why.to_string().contains("held by process"), "{why:#}");
+        sleeps.kill().unwrap();
+        sleeps.wait().unwrap();
     }
 
     fn fs_file(path: &Path) {
