@@ -45,12 +45,6 @@ fn given_once(world: &World, pane: &str, id: &str) {
     assert_eq!(given(world, pane, id), 1, "{}", world.log(pane));
 }
 
-fn names(world: &World) -> Vec<(String, String)> {
-    let all = json(&world.ok(&["agents", "--json"]));
-    let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
-    all["agents"].as_array().unwrap().iter().map(|a| (text(&a["name"]), text(&a["pane"]))).collect()
-}
-
 #[test]
 fn a_person_who_types_is_never_disturbed_and_the_draft_stays_whole() {
     let (world, panes) = team(&["claude"]);
@@ -172,26 +166,6 @@ fn the_smallest_pane_that_can_be_read_is_served() {
         world.tmux(&["resize-window", "-t", pane, "-x", "120", "-y", "40"]);
         given_once(&world, pane, &id);
     }
-}
-
-#[test]
-fn an_agent_started_anew_in_the_same_pane_is_somebody_else() {
-    let (world, panes) = team(&["claude"]);
-    world.control(&panes[0], "busy 60000");
-    let old = send(&world, "claude-1", "for the old one");
-    held(&world, &old, "");
-    world.control(&panes[0], "exit");
-    eventually("it exits", || world.log(&panes[0]).contains("\"exit\"").then_some(()));
-    world.tmux(&["send-keys", "-t", &panes[0], "claude", "Enter"]);
-    eventually("another one starts", || {
-        (world.log(&panes[0]).matches("\"start\"").count() == 2).then_some(())
-    });
-    world.ok(&["discover", "--quiet"]);
-    assert!(names(&world).contains(&("claude-2".to_owned(), panes[0].clone())), "{:?}", names(&world));
-    let new = send(&world, "claude-2", "for the new one");
-    given_once(&world, &panes[0], &new);
-    eventually("the old one's is a dead letter", || (status(&world, &old).0 == "failed").then_some(()));
-    assert_eq!(given(&world, &panes[0], &old), 0);
 }
 
 #[test]

@@ -27,6 +27,7 @@ mod letters;
 mod managers;
 mod manners;
 mod messages;
+mod names;
 mod packages;
 mod places;
 mod plugin;

@@ -227,7 +227,7 @@ fn settled(world: &World, text: &str) -> String {
     let mut text = place.replace_all(text, "/world").into_owned();
     for (pattern, name) in [
         (r"\(?process \d+\)?", "process PID"),
-        (r"(?m)^((?:\S+ +){4}\d+[smhd]) +\d+  ", "${1} PID  "),
+        (r"(?m)^((?:\S+ +){5}\d+[smhd]) +\d+  ", "${1} PID  "),
         (r" +\d+[smhd]\b", " TIME"),
         (r"\b(busy|idle)\b", "STATE"),
         (r"[0-9a-f]{16}", "PROJECT"),

@@ -986,8 +986,10 @@ fn the_living_keep_their_names_when_others_end() {
 }
 
 #[test]
-fn the_name_of_a_dead_agent_is_not_given_out_again() {
+fn the_name_of_a_dead_agent_is_not_given_out_again_while_somebody_waits_for_its_mail() {
     let (world, panes) = team(&["claude"]);
+    world.control(&panes[0], "busy 60000");
+    world.ok(&["send", "--no-wait", "claude-1", "for the old one"]);
     world.tmux(&["kill-pane", "-t", &panes[0]]);
     let next = world.agent("claude", &[]);
     world.ok(&["discover", "--quiet"]);

@@ -132,6 +132,7 @@ mod tests {
             status: Status::Unknown,
             since: 0,
             died: None,
+            past: crate::core::heir::Past::default(),
         }
     }
 

@@ -16,6 +16,7 @@ pub use profile::{OverlayKind, Profile, Timing};
 pub use reading::{Composer, Content, Open, PaneFacts, Reading, read};
 
 use crate::core::escape;
+use crate::core::heir;
 use anyhow::Result;
 use profile::ProcessRules;
 use std::collections::BTreeMap;
@@ -137,6 +138,23 @@ impl Profiles {
         self.all.iter().find(|p| p.kind == kind).map(|p| &p.process)
     }
 
+    /// Whether an agent of that kind, by its arguments, goes on with an earlier conversation; and that one's id, if they name it.
+    pub fn resumes<'a>(&self, kind: &str, argv: &'a [String]) -> Option<Option<&'a str>> {
+        let words = &self.process_rules(kind)?.resume_args;
+        argv.iter().enumerate().skip(1).find_map(|(at, argument)| {
+            let (word, given) = argument.split_once('=').map_or((&**argument, None), |(w, id)| (w, Some(id)));
+            let follows = || argv.get(at + 1).map(String::as_str);
+            // Some number their conversations, and some call the latest one by a word.
+            let is_id = |id: &&str| {
+                id.len() >= 8
+                    && heir::is_session(id)
+                    && !id.starts_with('-')
+                    && id.contains(|c: char| c.is_ascii_digit())
+            };
+            words.iter().any(|known| known == word).then(|| given.or_else(follows).filter(is_id))
+        })
+    }
+
     /// Whether a process is an agent: by its own name, or, where an interpreter runs it, by its script. Other
     /// arguments never count.
     pub fn recognise(&self, process: &ProcessFacts<'_>) -> Option<Recognised<'_>> {
@@ -227,6 +245,30 @@ mod tests {
             ("python -m aider", "aider"),
         ] {
             assert_eq!(kind(line).as_deref(), Some(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_arguments_tell_who_goes_on_with_which_conversation() {
+        let profiles = Profiles::builtin().unwrap();
+        let id = "70cc0e5c-67bf-44f4-a28d-41ef4df0f558";
+        for (line, expected) in [
+            ("claude".to_owned(), None),
+            ("claude fix it".to_owned(), None),
+            ("claude -c".to_owned(), Some(None)),
+            ("claude --resume".to_owned(), Some(None)),
+            (format!("claude --resume {id} --verbose"), Some(Some(id))),
+            (format!("claude --resume={id}"), Some(Some(id))),
+            ("claude --resume --model opus-20260101".to_owned(), Some(None)),
+            (format!("node /usr/bin/codex resume {id}"), Some(Some(id))),
+            ("codex resume --last".to_owned(), Some(None)),
+            ("gemini -r 3".to_owned(), Some(None)),
+            ("opencode --session ses_4f1d2e3c".to_owned(), Some(Some("ses_4f1d2e3c"))),
+            ("opencode -s ../../etc/passwd1".to_owned(), Some(None)),
+        ] {
+            let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            let kind = kind(&line).unwrap();
+            assert_eq!(profiles.resumes(&kind, &argv), expected, "{line}");
         }
     }
 

@@ -99,6 +99,8 @@ pub struct ProcessRules {
     pub scripts: Vec<String>,
     /// Arguments with which it is not interactive.
     pub exclude_args: Vec<String>,
+    /// Arguments with which it goes on with an earlier conversation; what follows one may be that one's id.
+    pub resume_args: Vec<String>,
     /// An argument that marks a background server which runs the tools of several agents of this kind.
     pub shared_server: Option<String>,
     /// Whether a program that it runs gets the keys of its pane, as with a line editor: then it is typed into only while it runs none.

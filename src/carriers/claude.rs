@@ -1,12 +1,14 @@
-//! The session file of a running Claude Code: `sessions/PID.json` in its configuration directory.
+//! What a running Claude Code tells of itself: `sessions/PID.json` in its configuration directory.
 //!
-//! The file is undocumented, so it is checked before it is believed: its owner, its mode, and the process it names, with the time that process
-//! started. Claude replaces the file while it runs. If it is missing, old or half written, the session is unknown.
+//! Undocumented, so nothing is taken on trust: the file has to be the agent's own by its owner, its mode, the process and the time at which
+//! that started. Claude replaces it while it runs, so it may be gone, old or half written at the moment of a look: then nothing is known.
 //! Read-only: no lock is needed.
 
 use super::Said;
 use super::own::{check_namespace, read_own};
 use crate::core::agent::Agent;
+use crate::core::heir::{Conversation, is_session};
+use crate::core::process_id::ProcessId;
 use crate::os::program;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -16,40 +18,45 @@ use std::path::{Path, PathBuf};
 pub struct Session {
     /// Claude's configuration directory.
     pub dir: PathBuf,
-    /// What the file says.
+    /// What it wrote.
     pub record: Record,
 }
 
-/// The fields of the file that swarm uses. A field of another type counts as missing.
+/// What Claude writes of a session. Other fields are passed over, and one that is not what it was is not there.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// The id of the conversation. `/clear` changes it.
+    /// The conversation, which `/clear` changes.
     pub session_id: String,
-    /// The directory in which it was started.
+    /// Where it was started.
     pub cwd: String,
-    /// The version of Claude Code.
+    /// Its version.
     pub version: String,
-    /// The version of the inbox's protocol.
+    /// The version of what its inbox takes.
     pub peer_protocol: Option<u64>,
-    /// How it is used: `interactive` if by a person.
+    /// How it is used: `interactive` by a person.
     pub kind: String,
-    /// The socket of its inbox.
+    /// Its inbox.
     pub messaging_socket_path: Option<PathBuf>,
     status: String,
     status_updated_at: u64,
 }
 
 impl Session {
-    /// Reads the session of an agent. The error says, for people, why it is unknown.
+    /// The session of an agent. The error says, for people, why nothing is known of it.
     pub fn of(agent: &Agent) -> Result<Self, String> {
-        check_namespace(agent)?;
-        let pid = agent.process.pid;
+        Self::of_process(&agent.process, agent.place.namespace)
+    }
+
+    /// The session of the agent with that process, known in that pid namespace.
+    pub fn of_process(process: &ProcessId, known_in: Option<u64>) -> Result<Self, String> {
+        check_namespace(known_in)?;
+        let pid = process.pid;
         let dir = directory(pid).ok_or("its configuration directory is not known")?;
         let path = dir.join(format!("sessions/{pid}.json"));
         let text = read_own(&path, 0o022)?;
         let value: Value =
             serde_json::from_str(&text).map_err(|_| format!("{} is not understood", path.display()))?;
-        if value["pid"] != pid || value["procStart"] != agent.process.start.to_string().as_str() {
+        if value["pid"] != pid || value["procStart"] != process.start.to_string().as_str() {
             return Err(format!("{} is of another process", path.display()));
         }
         let text = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
@@ -63,13 +70,13 @@ impl Session {
             status: text("status"),
             status_updated_at: value["statusUpdatedAt"].as_u64().unwrap_or_default(),
         };
-        if !is_plain(&record.session_id) {
+        if !is_session(&record.session_id) {
             return Err(format!("{} names no session", path.display()));
         }
         Ok(Self { dir, record })
     }
 
-    /// The state that the file reports.
+    /// What it says of its state.
     pub fn said(&self) -> Option<Said> {
         Said::of(&self.record.status, self.record.status_updated_at, "its session file")
     }
@@ -84,18 +91,36 @@ impl Session {
         if usual.exists() {
             return usual;
         }
-        // Claude cuts a long directory name, and a session may have been moved.
+        // A long directory's name is cut, and a session may have been moved.
         let dirs = std::fs::read_dir(projects).into_iter().flatten().flatten();
         dirs.map(|entry| entry.path().join(&file)).find(|path| path.exists()).unwrap_or(usual)
     }
 }
 
-/// A session's id becomes a part of a path.
-fn is_plain(id: &str) -> bool {
-    (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+/// The conversation of the Claude with that process. `resumes`: it was told to go on with an earlier one, or with that one. Its file is
+/// there a second or two after its start. While a person chooses a conversation, one stands there that was never written down.
+pub fn conversation(
+    process: &ProcessId,
+    known_in: Option<u64>,
+    resumes: Option<Option<&str>>,
+) -> Conversation {
+    match Session::of_process(process, known_in) {
+        Ok(session) => {
+            let id = session.record.session_id.clone();
+            match resumes {
+                Some(named) if named != Some(&id) && !session.transcript().exists() => Conversation::Soon,
+                _ => Conversation::Is { id, resumed: resumes.is_some() },
+            }
+        }
+        // An earlier version keeps no such files.
+        Err(_) if directory(process.pid).is_some_and(|dir| dir.join("sessions").is_dir()) => {
+            Conversation::Soon
+        }
+        Err(_) => Conversation::Unknown,
+    }
 }
 
-/// The configuration directory that this Claude process uses.
+/// The configuration directory of the Claude with that process.
 pub fn directory(pid: i32) -> Option<PathBuf> {
     let named = program::variable(pid, "CLAUDE_CONFIG_DIR").filter(|dir| !dir.is_empty());
     let home = || program::variable(pid, "HOME").filter(|home| !home.is_empty());

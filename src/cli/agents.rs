@@ -10,6 +10,10 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// List the agents: name, kind, pane, state, since when, directory, pid
+///
+/// NAMED is new, given (a person chose the name), or, for an agent that ended and is there again, what shows that it is
+/// the same one: session (the same conversation), pane (started in the same pane soon after), or name (a person gave it the
+/// name).
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm agents\n  swarm agents --all --json")]
 pub(super) struct Args {
@@ -47,9 +51,19 @@ pub(super) fn as_json(known: &[Agent]) -> Value {
             "name": a.name, "kind": a.kind, "pane": a.place.pane, "socket": a.place.socket,
             "state": if a.is_live() { a.status.word() } else { "dead" },
             "since": a.died.unwrap_or(a.since), "cwd": a.cwd, "pid": a.process.pid, "formerly": a.formerly,
+            "named": named(a), "inherited": a.past.inherited, "session": a.past.sessions.last(),
         })
     };
     known.iter().map(one).collect()
+}
+
+/// How an agent came by its name, in a word.
+fn named(agent: &Agent) -> &'static str {
+    match &agent.past.inherited {
+        Some(inherited) => inherited.by.word(),
+        None if agent.past.given => "given",
+        None => "new",
+    }
 }
 
 /// Where agents are, for people, where the number of a pane does not tell: on several tmux servers.
@@ -94,8 +108,9 @@ pub(super) fn table(seen: &Observed) -> String {
     let hung: Vec<&str> = seen.hung.iter().map(|(socket, _)| &**socket).collect();
     let places = PanePositions::of(known, &hung);
     let mut text = format!(
-        "{:<16} {:<9} {:<5} {:<8} {:>5} {:>8}  {}{}\n",
+        "{:<16} {:<7} {:<9} {:<5} {:<8} {:>5} {:>8}  {}{}\n",
         "NAME",
+        "NAMED",
         "KIND",
         "PANE",
         "STATE",
@@ -110,8 +125,9 @@ pub(super) fn table(seen: &Observed) -> String {
             None => (a.status.word(), a.since),
         };
         text.push_str(&format!(
-            "{:<16} {:<9} {:<5} {:<8} {:>5} {:>8}  {}{}\n",
+            "{:<16} {:<7} {:<9} {:<5} {:<8} {:>5} {:>8}  {}{}\n",
             a.name,
+            named(a),
             escape::short(&a.kind, 9),
             escape::short(&a.place.pane, 5),
             state,

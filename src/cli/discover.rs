@@ -1,4 +1,5 @@
 use super::{agents, print, session};
+use crate::core::name::Name;
 use crate::core::plural::plural;
 use crate::courier::{discovery, rules, start};
 use crate::store::Store;
@@ -19,6 +20,9 @@ pub(super) struct Args {
     /// For hooks: every project with agents here, no output, always exit code 0
     #[arg(long, hide = true)]
     from_tmux: bool,
+    /// Also list agents that ended
+    #[arg(long)]
+    all: bool,
     /// Print nothing
     #[arg(long, short)]
     quiet: bool,
@@ -39,21 +43,24 @@ pub(super) fn run(args: &Args) -> Result<()> {
     session::publish_limit(&store);
     let server = Server::current();
     let profiles = session::profiles()?;
-    let survey = discovery::survey(&server, &profiles)?;
-    let (_, changes) = discovery::register(&store, &survey, &server)?;
+    let (survey, _, changes) = discovery::discover(&store, &server, &profiles, discovery::SAYS_SOON)?;
     // Whoever asks for it by hand wants swarm here (again).
     store.reinstate()?;
     start::ensure(&store, &server)?;
     if args.quiet {
         return Ok(());
     }
-    let seen = agents::look(&store, &profiles)?;
+    let mut seen = agents::look(&store, &profiles)?;
+    seen.agents.retain(|a| args.all || a.is_live());
     if args.json {
+        let back: Vec<&Name> = changes.heirs.iter().map(|(name, _)| name).collect();
         return print::object(
-            json!({"new": changes.new, "died": changes.died, "agents": agents::as_json(&seen.agents)}),
+            json!({"new": changes.new, "back": back, "died": changes.died, "agents": agents::as_json(&seen.agents)}),
         );
     }
-    let mut text = agents::table(&seen);
+    let mut text: String =
+        changes.heirs.iter().map(|(name, by)| format!("{name} is back: {}\n", by.told())).collect();
+    text.push_str(&agents::table(&seen));
     let elsewhere = survey.split(store.root()).1.len();
     if elsewhere > 0 {
         text.push_str(&format!(
@@ -72,7 +79,7 @@ fn everywhere() -> Result<()> {
     for root in survey.roots() {
         // One project's trouble is not another's.
         let _ = Store::open_root(&root).and_then(|store| {
-            discovery::register(&store, &survey, &server)?;
+            discovery::register(&store, &survey, &server, true)?;
             start::ensure(&store, &server)
         });
     }

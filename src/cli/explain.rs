@@ -30,6 +30,23 @@ fn on_record(sighting: &Sighting) -> Option<(Store, Agent)> {
     Some((store, agent))
 }
 
+/// What an agent is called, and why.
+fn name(agent: &Agent) -> String {
+    let past = &agent.past;
+    let how = match &past.inherited {
+        Some(inherited) => format!(
+            "{}; process {} had that name until {} ago",
+            inherited.by.told(),
+            inherited.from.pid,
+            print::age(inherited.at, now_ms()).trim()
+        ),
+        None if past.given => "a person chose the name".to_owned(),
+        None => "a new name".to_owned(),
+    };
+    let session = past.sessions.last().map(|id| format!("; its conversation is {id}")).unwrap_or_default();
+    format!("called {}: {how}{session}\n", agent.name)
+}
+
 /// What others than the screen say of an agent's state, since when, and whether they differ.
 fn sources((store, agent): &(Store, Agent), profile: &Profile, shown: Status) -> String {
     let ago = |since: u64| print::age(since, now_ms()).trim().to_owned();
@@ -119,6 +136,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
         sighting.process.pid,
         escape::line(rule)
     ));
+    let recorded = on_record(sighting);
+    if let Some((_, agent)) = &recorded {
+        text.push_str(&name(agent));
+    }
     if let Some(why) = profiles.withheld(&sighting.kind) {
         text.push_str(&format!("state: not known, so nothing is typed there: {why}\n"));
     }
@@ -131,9 +152,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
         for evidence in &reading.evidence {
             text.push_str(&format!("  because {}\n", escape::line(evidence)));
         }
-        if let Some(agent) = on_record(sighting) {
-            text.push_str(&sources(&agent, profile, reading.state));
-            text.push_str(&ways(&agent, profile));
+        if let Some(agent) = &recorded {
+            text.push_str(&sources(agent, profile, reading.state));
+            text.push_str(&ways(agent, profile));
         }
     }
     print::out(&text)

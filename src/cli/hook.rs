@@ -1,13 +1,15 @@
 use super::print;
 use super::session::{self, Session};
+use crate::carriers;
 use crate::core::agent::Agent;
 use crate::core::carrier::Carrier;
 use crate::core::config::Settings;
 use crate::core::escape;
+use crate::core::heir::Conversation;
 use crate::core::hook::Host;
 use crate::core::message::Identity;
 use crate::core::refusal::Refusal;
-use crate::courier::rules;
+use crate::courier::{heirs, rules};
 use crate::hooks::{Call, MAX_INPUT};
 use crate::os::caller;
 use crate::store::config::Files;
@@ -146,6 +148,13 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
     if !is_own(args.host, &session, agent)? {
         return Ok(());
     }
+    let session_id = conversation(agent, input.get("session_id").and_then(Value::as_str).unwrap_or_default());
+    // It may turn out to be one that ended, and have that one's name from now on.
+    if heirs::enter(store, agent, &session_id)?.is_some() {
+        session.agents = store.agents()?;
+        session.caller = caller::identify(&session.agents, None)?;
+    }
+    let Some(agent) = session.agent(&session.caller.name) else { return Ok(()) };
     // What is wrong in the settings the doctor and the courier tell: a hook has nobody to tell it to.
     let settings = Settings::from(&Files::of(Some(store.root())).load());
     let command = || session::command(store, agent, args.event == "SessionStart");
@@ -174,6 +183,20 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
     }
     fault::point("hook-answered");
     reply.commit(store)
+}
+
+/// The conversation that the agent is in: the one that its own file names, if there is such a file, or else its hook.
+fn conversation(agent: &Agent, told: &str) -> String {
+    if agent.past.knows(told) {
+        return told.to_owned();
+    }
+    let carriers =
+        rules::load().ok().and_then(|p| p.get(&agent.kind).map(|profile| profile.carriers.clone()));
+    let (process, space) = (&agent.process, agent.place.namespace);
+    match carriers::conversation(&carriers.unwrap_or_default(), process, space, None) {
+        Conversation::Is { id, .. } => id,
+        _ => told.to_owned(),
+    }
 }
 
 /// Whether it is a hook of the agent itself, and not of a nested agent: that one has no name, and its mail, its

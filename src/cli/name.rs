@@ -1,14 +1,21 @@
 use super::print;
 use super::session::Session;
+use crate::core::agent::Agent;
+use crate::core::escape;
+use crate::core::heir::Evidence;
 use crate::core::lease::Notice;
 use crate::core::message::{Identity, MessageType};
 use crate::core::name::Name;
 use crate::core::refusal::Refusal;
-use crate::store::now_ms;
+use crate::courier::heirs;
+use crate::os::process;
+use crate::store::{Transaction, now_ms};
 use crate::tmux::Server;
 use anyhow::Result;
 
 /// Rename an agent; it keeps its mail, and mail to its old name still arrives
+///
+/// The name of an agent that has ended may be given by the human only. The agent then has that one's mail as well.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm name claude-1 reviewer\n  swarm name %5 reviewer")]
 pub(super) struct Args {
@@ -22,9 +29,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let mut session = Session::open()?;
     session.prove()?;
     let to = Name::for_agent(&args.new).map_err(|bad| Refusal::Usage(bad.to_string()))?;
-    let wanted = |a: &crate::core::agent::Agent| {
-        a.is_live() && (a.name.as_str() == args.agent || a.place.pane == args.agent)
-    };
+    let wanted = |a: &Agent| a.is_live() && (a.name.as_str() == args.agent || a.place.pane == args.agent);
     if args.agent == Name::human().as_str() {
         return Err(Refusal::Usage(
             "the human cannot be renamed; `swarm name AGENT NEW` is for agents".into(),
@@ -43,18 +48,22 @@ pub(super) fn run(args: &Args) -> Result<()> {
         .into());
     }
     let limit = session.rate()?;
+    let is_human = session.is_human();
     let renamed = session.store.transact(|tx| {
         let known = tx.agents()?;
         let Some(current) = known.iter().find(|a| a.process == agent.process && a.is_live()) else {
             return Err(session.unknown(&args.agent).into());
         };
-        if let Some(bearer) = known.iter().find(|a| a.answers_to(&to) && a.process != current.process) {
-            let why = if bearer.is_live() {
-                format!("another agent is called {to}")
-            } else {
-                format!("another agent was called {to}, and may still have its mail")
-            };
-            return Err(Refusal::Usage(why).into());
+        let bearer = known.iter().find(|a| a.answers_to(&to) && a.process != current.process);
+        if let Some(bearer) = bearer {
+            let ended = process::check_in(bearer.place.namespace, &bearer.process) == Some(false);
+            if !(is_human && ended && bearer.name == to) {
+                return Err(taken(&to, &args.agent, bearer, ended).into());
+            }
+            let renamed = heirs::take_over(tx, &session.store, current, bearer, &to, Evidence::Name)?;
+            tell(tx, &renamed.name, format!("you are now called {to}, and no longer {}: the human gave you the name of one that has ended. Its mail is yours", current.name))?;
+            tx.journal("renamed", serde_json::json!({"from": current.name, "to": to}))?;
+            return Ok(renamed);
         }
         if current.name != to && own {
             // Each renaming sends a notice, so an agent's renamings count as its messages.
@@ -70,10 +79,12 @@ pub(super) fn run(args: &Args) -> Result<()> {
                 current.name
             );
             for reader in [Name::human(), to.clone()].into_iter().filter(|reader| *reader != actor) {
-                tx.put_notice(&Notice { to: reader, kind: MessageType::Info, text: text.clone() })?;
+                tell(tx, &reader, text.clone())?;
             }
         }
-        let renamed = if current.name == to { current.clone() } else { tx.rename_agent(current, &to)? };
+        let mut current = current.clone();
+        current.past.given = true;
+        let renamed = if current.name == to { current.clone() } else { tx.rename_agent(&current, &to)? };
         tx.journal("renamed", serde_json::json!({"from": current.name, "to": to}))?;
         Ok(renamed)
     })?;
@@ -83,4 +94,27 @@ pub(super) fn run(args: &Args) -> Result<()> {
     // The label is a convenience: the name stands whether or not tmux can be reached from here.
     let _ = Server::new(&place.socket).label(&[(place.pane.clone(), Some(renamed.name.to_string()))]);
     print::out(&format!("{} is now {}\n", agent.name, renamed.name))
+}
+
+fn tell(tx: &mut Transaction<'_>, to: &Name, text: String) -> Result<()> {
+    tx.put_notice(&Notice { to: to.clone(), kind: MessageType::Info, text })
+}
+
+/// Why a name cannot be given.
+fn taken(to: &Name, agent: &str, bearer: &Agent, ended: bool) -> Refusal {
+    let agent = escape::short(agent, 40);
+    Refusal::Usage(if bearer.is_live() && !ended {
+        format!("another agent is called {to}")
+    } else if !ended {
+        format!("another agent was called {to}, and whether it has ended cannot be seen from here")
+    } else if bearer.name == *to {
+        format!(
+            "another agent was called {to}, and has ended: only the human can give its name and its mail to {agent}"
+        )
+    } else {
+        format!(
+            "{to} is a former name of {0}, which has ended: `swarm name {agent} {0}` gives its name and its mail",
+            bearer.name
+        )
+    })
 }

@@ -299,8 +299,9 @@ impl Session {
     pub(super) fn rediscover(&mut self) {
         // The records are good enough: nobody should wait long for more.
         let server = Server::current().patient(REDISCOVERY);
-        let found = rules::load().and_then(|profiles| discovery::discover(&self.store, &server, &profiles));
-        if let Ok((agents, _)) = found {
+        let found = rules::load()
+            .and_then(|profiles| discovery::discover(&self.store, &server, &profiles, REDISCOVERY));
+        if let Ok((_, agents, _)) = found {
             self.agents = agents;
         }
     }

@@ -1,8 +1,10 @@
 //! The record of one agent.
 //!
 //! An agent is a living process in a tmux pane that a profile recognised. Its name stays with the process,
-//! whatever happens to the pane's number; a new process in the same pane is a new agent.
+//! whatever happens to the pane's number. A new process is a new agent, unless there is evidence that it is one that
+//! ended ([`super::heir`]).
 
+use super::heir::Past;
 use super::name::Name;
 use super::process_id::ProcessId;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -109,6 +111,9 @@ pub struct Agent {
     /// When it was found dead (ms since the epoch); `None` while it lives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub died: Option<u64>,
+    /// What is remembered of it beyond its process.
+    #[serde(default, skip_serializing_if = "Past::is_empty")]
+    pub past: Past,
 }
 
 impl Agent {
@@ -164,6 +169,7 @@ mod tests {
             status: Status::default(),
             since: 0,
             died: None,
+            past: Past::default(),
         }
     }
 

@@ -158,6 +158,11 @@ impl Progress {
         *self = Self { plain: true, ..Self::queued(now_ms) };
     }
 
+    /// Begins again from the beginning: nothing of it reached anybody.
+    pub fn restart(&mut self, now_ms: u64) {
+        *self = Self::queued(now_ms);
+    }
+
     /// Moves to `stage`; the time changes only when the stage does. Returns whether anything changed. What was
     /// typed, submitted, read or acknowledged never goes back.
     pub fn advance(&mut self, stage: Stage, detail: &str, now_ms: u64) -> bool {

@@ -17,6 +17,7 @@ pub mod delivery;
 pub mod escape;
 pub mod frame;
 mod glyph;
+pub mod heir;
 pub mod hook;
 pub mod id;
 pub mod lease;

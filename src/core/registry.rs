@@ -1,14 +1,17 @@
 //! Who is who: the rules by which processes that were seen become named agents.
 //!
 //! Pure: the store loads the records and commits the result in one transaction, so two discoveries cannot both give
-//! out a name. A living process keeps its name. A dead agent's name is not given out again while its record is kept.
+//! out a name. A living process keeps its name. A process that starts has the name of an agent that ended if there is
+//! evidence for that ([`super::heir`]). Otherwise it gets a new one: the name that a person asked for, or the smallest
+//! number that is free. A dead agent's name is free when nothing is left under it.
 
 use super::agent::{Agent, PaneRef, Status};
+use super::heir::{Conversation, Evidence, Inherited, Kin, Past};
 use super::name::Name;
 use super::process_id::ProcessId;
 
-/// How long the record of a dead agent is kept, and so its name is not given out again: one day.
-pub const KEEP_DEAD_MS: u64 = 24 * 60 * 60 * 1000;
+/// How long the record of a dead agent is kept, and so its conversation is known: one week.
+pub const KEEP_DEAD_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 
 /// One agent process seen in a pane.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,13 +26,26 @@ pub struct Sighting {
     pub cwd: String,
     /// The mark of a background server it may share.
     pub shared_server: Option<String>,
+    /// Which conversation it is in.
+    pub conversation: Conversation,
+    /// The name that its environment or its pane asks for.
+    pub asks: Option<Name>,
+    /// Whether it runs as another user: then it is nobody who was here before.
+    pub foreign: bool,
 }
 
 /// What a reconciliation changes. Records not named here stay as they are.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Changes {
+    /// Records to remove first, with their mail: their agents ended, nothing is left under their names, and one of these is
+    /// given out again.
+    pub freed: Vec<Name>,
     /// Records to write: new, moved or newly dead agents.
     pub put: Vec<Agent>,
+    /// Names of agents that ended and are there again, and what shows it.
+    pub heirs: Vec<(Name, Evidence)>,
+    /// Living agents to rename afterwards, because their pane or environment asks for it.
+    pub asked: Vec<(Name, Name)>,
     /// Names whose records are to go: dead for longer than [`KEEP_DEAD_MS`].
     pub forget: Vec<Name>,
     /// Names given out just now.
@@ -40,63 +56,92 @@ pub struct Changes {
     pub left: Vec<Name>,
     /// Former names whose records a crash left behind in the middle of a renaming; the mail under them is the new name's.
     pub renamed: Vec<Name>,
+    /// Somebody who has just started is not on record yet, because it will soon say which conversation it is in.
+    pub pending: bool,
 }
 
-/// Decides what a look at the panes means. `seen` are the project's agents and `strangers` the others: one of these with a
-/// record has left. `alive` says whether a recorded agent's process still runs (`None`: unknown; the record then stays as
-/// it is).
+/// What was seen in the panes, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Look<'a> {
+    /// The project's agents.
+    pub seen: &'a [Sighting],
+    /// The others: one of these with a record has left.
+    pub strangers: &'a [Sighting],
+    /// The present (ms since the epoch).
+    pub now_ms: u64,
+    /// How long after its end an agent may start again in its pane.
+    pub window_ms: u64,
+    /// Whether to wait for one that will soon say which conversation it is in.
+    pub patient: bool,
+}
+
+/// Decides what a look at the panes means. `alive` says whether a recorded agent's process still runs (`None`: unknown; the
+/// record then stays as it is), and `leaves` whether anything is left under a dead agent's name.
 pub fn reconcile(
     known: &[Agent],
-    seen: &[Sighting],
-    strangers: &[Sighting],
-    now_ms: u64,
+    look: &Look<'_>,
     alive: impl Fn(&Agent) -> Option<bool>,
+    leaves: impl Fn(&Agent) -> bool,
 ) -> Changes {
+    let Look { seen, strangers, now_ms, .. } = *look;
     let mut changes = Changes::default();
-    let mut taken: Vec<Name> =
-        known.iter().flat_map(|a| std::iter::once(&a.name).chain(&a.formerly)).cloned().collect();
     let is_former = |a: &&Agent| known.iter().any(|b| b.process == a.process && b.formerly.contains(&a.name));
-    let (left, known): (Vec<&Agent>, Vec<&Agent>) = known.iter().partition(is_former);
-    changes.renamed = left.into_iter().map(|a| a.name.clone()).collect();
-    for sighting in seen {
-        match known.iter().copied().find(|a| a.process == sighting.process) {
-            Some(agent) => {
-                let current = Agent {
-                    kind: sighting.kind.clone(),
-                    place: sighting.place.clone(),
-                    cwd: sighting.cwd.clone(),
-                    shared_server: sighting.shared_server.clone(),
-                    died: None,
-                    ..agent.clone()
-                };
-                if current != *agent {
-                    changes.put.push(current);
-                }
-            }
-            None if changes.put.iter().any(|a| a.process == sighting.process) => {}
-            None => {
-                let name = smallest_free(&sighting.kind, &taken);
-                taken.push(name.clone());
-                changes.new.push(name.clone());
-                changes.put.push(Agent {
-                    name,
-                    kind: sighting.kind.clone(),
-                    process: sighting.process.clone(),
-                    place: sighting.place.clone(),
-                    cwd: sighting.cwd.clone(),
-                    shared_server: sighting.shared_server.clone(),
-                    formerly: Vec::new(),
-                    onboarded: false,
-                    first_seen: now_ms,
-                    status: Status::Unknown,
-                    since: now_ms,
-                    died: None,
-                });
+    let (former, records): (Vec<&Agent>, Vec<&Agent>) = known.iter().partition(is_former);
+    changes.renamed = former.into_iter().map(|a| a.name.clone()).collect();
+    let is_seen = |agent: &Agent| seen.iter().chain(strangers).any(|s| s.process == agent.process);
+    let (dead, living): (Vec<&Agent>, Vec<&Agent>) =
+        records.iter().copied().partition(|a| !is_seen(a) && alive(a) == Some(false));
+    let kin = Kin { dead: dead.clone(), living, now_ms, window_ms: look.window_ms };
+    let newcomers = newcomers(&records, look, &kin, &mut changes.pending);
+    let is_heirless = |agent: &&Agent| {
+        !newcomers.iter().any(|(_, heir)| heir.is_some_and(|(former, _)| former.name == agent.name))
+    };
+    let free = dead.iter().copied().filter(is_heirless).collect();
+    let mut names = Names { known, taken: Vec::new(), free, leaves };
+    for (sighting, heir) in newcomers.iter().copied() {
+        let agent = if let Some((former, by)) = heir {
+            changes.heirs.push((former.name.clone(), by));
+            succeed(former, sighting, by, now_ms)
+        } else {
+            let asked = sighting.asks.clone().filter(|name| names.take(name));
+            let given = asked.is_some();
+            let name = asked.unwrap_or_else(|| names.smallest(&sighting.kind));
+            changes.new.push(name.clone());
+            newborn(name, given, sighting, now_ms)
+        };
+        changes.put.push(agent);
+    }
+    let inherited = |agent: &Agent| changes.heirs.iter().any(|(name, _)| *name == agent.name);
+    for agent in &records {
+        if let Some(sighting) = seen.iter().find(|s| s.process == agent.process) {
+            let current = seen_again(agent, sighting);
+            if current != **agent || sighting.asks != agent.past.asked {
+                changes.put.push(current);
             }
         }
     }
-    for agent in known {
-        if seen.iter().any(|s| s.process == agent.process) {
+    // What a person asks for counts once: a later `swarm name` is not undone.
+    for agent in &mut changes.put {
+        let sighting = seen.iter().find(|s| s.process == agent.process);
+        let Some(asks) = sighting.map(|s| s.asks.clone()).filter(|asks| *asks != agent.past.asked) else {
+            continue;
+        };
+        agent.past.asked.clone_from(&asks);
+        if let Some(name) = asks.filter(|name| !agent.answers_to(name) && names.take(name)) {
+            agent.past.given = true;
+            changes.asked.push((agent.name.clone(), name));
+        }
+    }
+    changes.freed = known
+        .iter()
+        .filter(|a| names.taken.iter().any(|n| a.answers_to(n)))
+        .map(|a| a.name.clone())
+        .collect();
+    for agent in records {
+        if seen.iter().any(|s| s.process == agent.process)
+            || inherited(agent)
+            || changes.freed.contains(&agent.name)
+        {
             continue;
         }
         match agent.died {
@@ -104,7 +149,7 @@ pub fn reconcile(
                 changes.left.push(agent.name.clone());
                 changes.put.push(Agent { died: Some(now_ms), ..agent.clone() });
             }
-            None if alive(agent) == Some(false) => {
+            None if dead.iter().any(|a| a.name == agent.name) => {
                 changes.died.push(agent.name.clone());
                 changes.put.push(Agent { died: Some(now_ms), ..agent.clone() });
             }
@@ -117,13 +162,125 @@ pub fn reconcile(
     changes
 }
 
-/// `<kind>-<n>` with the smallest n that nobody has or had.
-fn smallest_free(kind: &str, taken: &[Name]) -> Name {
-    // One of these is free: there are more numbers than names taken.
-    (1..=taken.len() + 1)
-        .filter_map(|n| Name::for_agent(&format!("{kind}-{n}")).ok())
-        .find(|name| !taken.contains(name))
-        .unwrap_or_else(Name::human)
+/// Those that start, each once, with the one that ended whose name it has. Whoever may yet say which conversation it is in is left
+/// out, and so are the others of its kind, unless their own conversation decides: it may have the better claim.
+fn newcomers<'l, 'a>(
+    records: &[&'a Agent],
+    look: &Look<'l>,
+    kin: &Kin<'a>,
+    pending: &mut bool,
+) -> Vec<(&'l Sighting, Option<(&'a Agent, Evidence)>)> {
+    let mut new: Vec<&Sighting> = Vec::new();
+    for sighting in look.seen {
+        let on_record = records.iter().any(|a| a.process == sighting.process);
+        if !on_record && !new.iter().any(|s| s.process == sighting.process) {
+            new.push(sighting);
+        }
+    }
+    let own: Vec<&Sighting> = new.iter().copied().filter(|s| !s.foreign).collect();
+    let waits = |kind: &str| look.patient && own.iter().any(|s| s.kind == kind && kin.waits_for(s));
+    let assigned = kin.assign(&own);
+    let heir = |s: &Sighting| own.iter().position(|o| o.process == s.process).and_then(|at| assigned[at]);
+    let mut found = Vec::new();
+    for sighting in new {
+        let heir = heir(sighting);
+        if waits(&sighting.kind) && heir.is_none_or(|(_, by)| by != Evidence::Session) {
+            *pending = true;
+        } else {
+            found.push((sighting, heir));
+        }
+    }
+    found
+}
+
+/// The record of one that ended, and that is there again.
+fn succeed(former: &Agent, sighting: &Sighting, by: Evidence, now_ms: u64) -> Agent {
+    let inherited = Inherited { by, at: now_ms, from: former.process.clone() };
+    let seen = seen_again(former, sighting);
+    let given = former.past.given || by == Evidence::Name;
+    Agent {
+        process: sighting.process.clone(),
+        // Whoever begins a conversation knows nothing of the last one.
+        onboarded: former.onboarded && by == Evidence::Session,
+        status: Status::Unknown,
+        since: now_ms,
+        past: Past { inherited: Some(inherited), given, ..seen.past },
+        ..seen
+    }
+}
+
+/// The record of one that was seen again.
+fn seen_again(agent: &Agent, sighting: &Sighting) -> Agent {
+    let mut past = agent.past.clone();
+    if let Some(id) = sighting.conversation.id() {
+        past.enter(id);
+    }
+    Agent {
+        kind: sighting.kind.clone(),
+        place: sighting.place.clone(),
+        cwd: sighting.cwd.clone(),
+        shared_server: sighting.shared_server.clone(),
+        died: None,
+        past,
+        ..agent.clone()
+    }
+}
+
+/// The record of one that nobody knows.
+fn newborn(name: Name, given: bool, sighting: &Sighting, now_ms: u64) -> Agent {
+    let mut past = Past { asked: sighting.asks.clone(), given, ..Past::default() };
+    if let Some(id) = sighting.conversation.id() {
+        past.enter(id);
+    }
+    Agent {
+        name,
+        kind: sighting.kind.clone(),
+        process: sighting.process.clone(),
+        place: sighting.place.clone(),
+        cwd: sighting.cwd.clone(),
+        shared_server: sighting.shared_server.clone(),
+        formerly: Vec::new(),
+        onboarded: false,
+        first_seen: now_ms,
+        status: Status::Unknown,
+        since: now_ms,
+        died: None,
+        past,
+    }
+}
+
+/// Which names can be given out.
+struct Names<'a, F> {
+    known: &'a [Agent],
+    /// Those that were given out just now.
+    taken: Vec<Name>,
+    /// The dead that nobody is heir to.
+    free: Vec<&'a Agent>,
+    /// Whether anything is left under a dead agent's name.
+    leaves: F,
+}
+
+impl<F: Fn(&Agent) -> bool> Names<'_, F> {
+    /// Takes a name, if it is free: if nobody has or had it but agents that ended and left nothing.
+    fn take(&mut self, name: &Name) -> bool {
+        let mut bearers = self.known.iter().filter(|a| a.answers_to(name));
+        let is_free = |a: &Agent| self.free.iter().any(|dead| dead.name == a.name) && !(self.leaves)(a);
+        let free = !self.taken.contains(name) && bearers.all(is_free);
+        if free {
+            self.taken.push(name.clone());
+        }
+        free
+    }
+
+    /// `<kind>-<n>` with the smallest n that is free.
+    fn smallest(&mut self, kind: &str) -> Name {
+        // One of these is free: there are more numbers than names.
+        let names = self.taken.len() + self.known.iter().map(|a| 1 + a.formerly.len()).sum::<usize>();
+        (1..=names + 1)
+            .filter_map(|n| Name::for_agent(&format!("{kind}-{n}")).ok())
+            .find(|name| self.take(name))
+            .unwrap_or_else(Name::human)
+    }
 }
 
 #[cfg(test)]
@@ -147,7 +304,39 @@ mod tests {
             },
             cwd: "/p".into(),
             shared_server: None,
+            conversation: Conversation::Unknown,
+            asks: None,
+            foreign: false,
         }
+    }
+
+    /// With something left under each name.
+    fn reconcile(
+        known: &[Agent],
+        seen: &[Sighting],
+        strangers: &[Sighting],
+        now_ms: u64,
+        alive: impl Fn(&Agent) -> Option<bool>,
+    ) -> Changes {
+        let look = Look { seen, strangers, now_ms, window_ms: 0, patient: true };
+        super::reconcile(known, &look, alive, |_| true)
+    }
+
+    const WINDOW: u64 = 1_000;
+
+    /// With agents that live if they are among `living`, and names under which nothing is left if they are among `empty`.
+    fn look(known: &[Agent], seen: &[Sighting], now_ms: u64, living: &[i32], empty: &[&str]) -> Changes {
+        let look = Look { seen, strangers: &[], now_ms, window_ms: WINDOW, patient: true };
+        super::reconcile(
+            known,
+            &look,
+            |a| Some(living.contains(&a.process.pid)),
+            |a| !empty.contains(&a.name.as_str()),
+        )
+    }
+
+    fn name(text: &str) -> Name {
+        Name::new(text).unwrap()
     }
 
     fn names(agents: &[Agent]) -> Vec<&str> {
@@ -180,12 +369,12 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_agents_name_is_not_given_out_while_its_record_is_kept() {
+    fn a_dead_agents_name_is_not_given_out_while_something_is_left_under_it() {
         let first = reconcile(&[], &[sighting("claude", 1, "%0")], &[], 5, |_| Some(true));
-        let dead = reconcile(&first.put, &[sighting("claude", 9, "%0")], &[], 6, |_| Some(false));
+        let dead = reconcile(&first.put, &[sighting("claude", 9, "%7")], &[], 6, |_| Some(false));
         assert_eq!(names(&dead.put), ["claude-2", "claude-1"]);
         let later =
-            reconcile(&dead.put, &[sighting("claude", 9, "%0")], &[], 7 + KEEP_DEAD_MS, |_| Some(false));
+            reconcile(&dead.put, &[sighting("claude", 9, "%7")], &[], 7 + KEEP_DEAD_MS, |_| Some(false));
         assert_eq!(later.forget, [Name::new("claude-1").unwrap()]);
     }
 
@@ -237,11 +426,11 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_agent_is_told_once_and_forgotten_after_a_day() {
+    fn a_dead_agent_is_told_once_and_forgotten_after_a_week() {
         let known = reconcile(&[], &[sighting("claude", 1, "%0")], &[], 5, |_| Some(true)).put;
         let death = reconcile(&known, &[], &[], 1_000, |_| Some(false));
         assert_eq!(death.put, [Agent { died: Some(1_000), ..known[0].clone() }]);
-        for (after, forgotten) in [(0, 0), (86_400_000, 0), (86_400_001, 1)] {
+        for (after, forgotten) in [(0, 0), (7 * 86_400_000, 0), (7 * 86_400_000 + 1, 1)] {
             let later = reconcile(&death.put, &[], &[], 1_000 + after, |_| Some(false));
             assert_eq!((later.forget.len(), later.put.len(), later.died.len()), (forgotten, 0, 0), "{after}");
         }
@@ -261,5 +450,109 @@ mod tests {
         assert_eq!(reconcile(&gone, &seen, &[], 8, |_| Some(true)).put, [known[1].clone()]);
         // One that was never on record is nobody's.
         assert_eq!(reconcile(&[], &[], &seen, 9, |_| Some(true)), Changes::default());
+    }
+
+    #[test]
+    fn a_number_is_given_out_again_once_nothing_is_left_under_it() {
+        let known = look(&[], &[sighting("claude", 1, "%0"), sighting("claude", 2, "%1")], 5, &[], &[]).put;
+        let third = [sighting("claude", 3, "%2")];
+        let kept = look(&known, &third, 6, &[2], &[]);
+        assert_eq!((names(&kept.put), kept.freed), (vec!["claude-3", "claude-1"], vec![]));
+        let freed = look(&known, &third, 6, &[2], &["claude-1"]);
+        assert_eq!((names(&freed.put), &*freed.freed), (vec!["claude-1"], &[name("claude-1")][..]));
+        assert_eq!(freed.put[0].process.pid, 3, "and nothing of the earlier one is in its record");
+        assert_eq!((&freed.put[0].past, freed.died), (&Past::default(), vec![]));
+        // With one that was called so before, all its names are free, and its record goes.
+        let renamed = Agent { name: name("reviewer"), formerly: vec![name("claude-1")], ..known[0].clone() };
+        let freed = look(&[renamed.clone(), known[1].clone()], &third, 6, &[2], &["reviewer"]);
+        assert_eq!((names(&freed.put), &*freed.freed), (vec!["claude-1"], &[name("reviewer")][..]));
+        // Who may live keeps its name.
+        let alive = look(&known, &third, 6, &[1, 2], &["claude-1", "claude-2"]);
+        assert_eq!(names(&alive.put), ["claude-3"]);
+        // Two that start at once do not get one name.
+        let two = [third[0].clone(), sighting("claude", 4, "%3")];
+        assert_eq!(names(&look(&known, &two, 6, &[2], &["claude-1"]).put), ["claude-1", "claude-3"]);
+    }
+
+    #[test]
+    fn an_agent_that_is_started_again_keeps_its_record() {
+        let old = look(&[], &[sighting("claude", 1, "%0")], 5, &[], &[]).put;
+        let old =
+            [Agent { onboarded: true, formerly: vec![name("claude-9")], died: Some(50), ..old[0].clone() }];
+        let back = look(&old, &[sighting("claude", 2, "%0")], 60, &[], &[]);
+        let [agent] = &back.put[..] else { panic!("{back:?}") };
+        assert_eq!((agent.name.as_str(), &agent.formerly, agent.died), ("claude-1", &old[0].formerly, None));
+        assert_eq!((agent.process.pid, agent.first_seen, agent.onboarded), (2, 5, false));
+        let how = Inherited { by: Evidence::Pane, at: 60, from: process(1) };
+        assert_eq!(agent.past.inherited, Some(how));
+        assert_eq!(back.heirs, [(name("claude-1"), Evidence::Pane)]);
+        assert_eq!((back.new, back.died, back.freed), (vec![], vec![], vec![]));
+        // So it is where the end and the start are seen in one look.
+        let unseen = [Agent { died: None, ..old[0].clone() }];
+        let at_once = look(&unseen, &[sighting("claude", 2, "%0")], 60, &[], &[]);
+        assert_eq!((names(&at_once.put), at_once.died), (vec!["claude-1"], vec![]));
+        // And a second look finds nothing new.
+        assert_eq!(look(&back.put, &[sighting("claude", 2, "%0")], 61, &[2], &[]), Changes::default());
+    }
+
+    #[test]
+    fn a_name_that_is_asked_for_is_given_if_it_is_free_and_once() {
+        let asking = |pid, pane: &str, wanted: &str| Sighting {
+            asks: Some(name(wanted)),
+            ..sighting("claude", pid, pane)
+        };
+        let first = [asking(1, "%0", "backend"), asking(2, "%1", "backend")];
+        let known = look(&[], &first, 5, &[], &[]).put;
+        assert_eq!(names(&known), ["backend", "claude-1"], "two cannot have it");
+        assert!(known[0].past.given && !known[1].past.given);
+        assert_eq!(look(&known, &first, 6, &[1, 2], &[]), Changes::default());
+        // A running one is renamed when its pane asks for another name, and not back after a person renamed it.
+        let again = [asking(1, "%0", "api"), first[1].clone()];
+        let changes = look(&known, &again, 6, &[1, 2], &[]);
+        assert_eq!(changes.asked, [(name("backend"), name("api"))]);
+        let by_hand = Agent { name: name("mine"), ..changes.put[0].clone() };
+        assert_eq!(look(&[by_hand, known[1].clone()], &again, 7, &[1, 2], &[]), Changes::default());
+        // One that starts in the pane of another, which has ended, gets its mail, and the name that it asks for.
+        let changes = look(&known[1..], &[asking(3, "%1", "web")], 6, &[], &[]);
+        assert_eq!(
+            (names(&changes.put), &*changes.asked),
+            (vec!["claude-1"], &[(name("claude-1"), name("web"))][..])
+        );
+        // The name of one that ended is free for another kind only when nothing is left under it.
+        let codex = [Sighting { asks: Some(name("backend")), ..sighting("codex", 3, "%5") }];
+        assert_eq!(names(&look(&known, &codex, 6, &[2], &[]).put), ["codex-1", "backend"]);
+        let free = look(&known, &codex, 6, &[2], &["backend"]);
+        assert_eq!(
+            (names(&free.put), free.freed, free.heirs),
+            (vec!["backend"], vec![name("backend")], vec![])
+        );
+    }
+
+    #[test]
+    fn one_that_will_soon_say_its_conversation_is_waited_for_where_that_matters() {
+        let soon = Sighting { conversation: Conversation::Soon, ..sighting("claude", 2, "%0") };
+        let old = look(&[], &[sighting("claude", 1, "%0")], 5, &[], &[]).put;
+        let waits = look(&old, std::slice::from_ref(&soon), 6, &[], &[]);
+        assert_eq!((waits.pending, names(&waits.put)), (true, vec!["claude-1"]));
+        assert_eq!(waits.died, [name("claude-1")]);
+        let in_a_hurry = Look {
+            seen: std::slice::from_ref(&soon),
+            strangers: &[],
+            now_ms: 6,
+            window_ms: WINDOW,
+            patient: false,
+        };
+        let changes = super::reconcile(&old, &in_a_hurry, |_| Some(false), |_| true);
+        assert_eq!(changes.heirs, [(name("claude-1"), Evidence::Pane)]);
+        // Elsewhere, where no conversation is known, it makes no difference.
+        let elsewhere = Sighting { place: PaneRef { pane: "%5".into(), ..soon.place.clone() }, ..soon };
+        assert!(!look(&old, &[elsewhere], 6, &[], &[]).pending);
+    }
+
+    #[test]
+    fn a_process_of_another_user_inherits_nothing() {
+        let old = look(&[], &[sighting("claude", 1, "%0")], 5, &[], &[]).put;
+        let other = Sighting { foreign: true, ..sighting("claude", 2, "%0") };
+        assert_eq!(names(&look(&old, &[other], 6, &[], &[]).put), ["claude-2", "claude-1"]);
     }
 }

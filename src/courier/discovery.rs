@@ -5,23 +5,32 @@
 //! project of its working directory, whatever `$SWARM_ROOT` says in any environment. An agent elsewhere on the same
 //! server is left to its own project, and one in no project to nobody. A pane carries the marks of the project of the
 //! agent in it.
+//!
+//! One that starts may be one that ended: then it has that one's record, in the same transaction. A Claude says a second
+//! or two after its start which conversation it is in; where that matters it is registered when it has.
 
+use super::heirs;
 use crate::agents::{ProcessFacts, Profiles};
+use crate::carriers;
 use crate::core::agent::{Agent, PaneRef};
+use crate::core::config::Settings;
 use crate::core::delivery::Stage;
 use crate::core::message::parse_file_name;
 use crate::core::name::Name;
 use crate::core::process_id::ProcessId;
-use crate::core::registry::{self, Changes, Sighting};
+use crate::core::registry::{self, Changes, Look, Sighting};
 use crate::os::forest::Forest;
-use crate::os::process;
+use crate::os::{process, program};
+use crate::store::config::Files;
 use crate::store::mail::Folder;
-use crate::store::{Store, now_ms};
+use crate::store::{Store, Transaction, now_ms};
 use crate::tmux::Server;
 use crate::tmux::panes::Pane;
 use anyhow::Result;
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// What one look at a server showed.
 #[derive(Debug)]
@@ -44,6 +53,15 @@ pub fn survey(server: &Server, profiles: &Profiles) -> Result<Survey> {
     let mut found = Vec::new();
     for pane in panes.iter().filter(|p| !p.dead) {
         if let Some((process, kind, rule)) = recognise(&forest, pane.pid, profiles) {
+            let argv = process::arguments(process.pid);
+            let carriers = profiles.get(&kind).map_or(&[][..], |profile| &profile.carriers);
+            let conversation =
+                carriers::conversation(carriers, &process, namespace, profiles.resumes(&kind, &argv));
+            // What the person set for the pane says more than what its shell was started with.
+            let wanted = Some(pane.wanted.clone()).filter(|name| !name.is_empty());
+            let wanted = wanted.or_else(|| program::variable(process.pid, "SWARM_NAME"));
+            let asks = wanted.and_then(|name| Name::for_agent(&name).ok());
+            let foreign = process::is_foreign(process.pid);
             let cwd = process::cwd(process.pid)
                 .map_or_else(|| pane.path.clone(), |p| p.to_string_lossy().into_owned());
             let shared_server = profiles.process_rules(&kind).and_then(|rules| rules.shared_server.clone());
@@ -54,7 +72,8 @@ pub fn survey(server: &Server, profiles: &Profiles) -> Result<Survey> {
                 pane_pid: pane.pid,
                 namespace,
             };
-            found.push((Sighting { kind, process, place, cwd, shared_server }, rule));
+            let sighting = Sighting { kind, process, place, cwd, shared_server, conversation, asks, foreign };
+            found.push((sighting, rule));
         }
     }
     let dirs: BTreeSet<&str> =
@@ -100,54 +119,81 @@ impl Survey {
     }
 }
 
-/// Commits what a survey showed of the store's project, and returns all agents on record.
-pub fn register(store: &Store, survey: &Survey, server: &Server) -> Result<(Vec<Agent>, Changes)> {
+/// Commits what a survey showed of the store's project, and returns all agents on record. Of those that start, one that will soon
+/// say which conversation it is in is left for the next time, if that matters and whoever asks is `patient`.
+pub fn register(
+    store: &Store,
+    survey: &Survey,
+    server: &Server,
+    patient: bool,
+) -> Result<(Vec<Agent>, Changes)> {
     let (seen, strangers) = survey.split(store.root());
+    let window_ms = Settings::from(&Files::of(Some(store.root())).load()).restart_ms;
+    let look = Look { seen: &seen, strangers: &strangers, now_ms: now_ms(), window_ms, patient };
     let (agents, changes) = store.transact(|tx| {
         let known = tx.agents()?;
-        let changes = registry::reconcile(&known, &seen, &strangers, now_ms(), |a| {
-            process::check_in(a.place.namespace, &a.process)
-        });
-        for name in &changes.forget {
-            if owes_word(store, name)? {
-                continue;
-            }
-            tx.bury_mail(name)?;
-            tx.forget_agent(name)?;
-        }
-        for agent in &changes.put {
-            // One that nobody ever wrote to leaves nothing behind, and its name is free again.
-            if changes.left.contains(&agent.name)
-                && agent.formerly.is_empty()
-                && store.is_unused(&agent.name)?
-            {
-                tx.forget_agent(&agent.name)?;
-            } else {
-                tx.put_agent(agent)?;
-            }
-        }
-        for name in &changes.new {
-            tx.journal("agent-new", serde_json::json!({"name": name}))?;
-        }
-        for name in &changes.died {
-            tx.journal("agent-died", serde_json::json!({"name": name}))?;
-        }
-        for name in &changes.left {
-            tx.journal("agent-left", serde_json::json!({"name": name}))?;
-        }
-        for agent in known.iter().filter(|a| !a.formerly.is_empty()) {
-            tx.settle_mail(agent)?;
-        }
-        for name in &changes.renamed {
-            tx.forget_agent(name)?;
-        }
+        let changes = registry::reconcile(
+            &known,
+            &look,
+            |a| process::check_in(a.place.namespace, &a.process),
+            // Where that cannot be told, something may be left.
+            |a| heirs::leaves_anything(store, a).unwrap_or(true),
+        );
+        commit(tx, store, &known, &changes)?;
         Ok((if changes == Changes::default() { known } else { tx.agents()? }, changes))
     })?;
+    store.post_notices()?;
     for agent in agents.iter().filter(|a| changes.new.contains(&a.name)) {
         store.ensure_mailbox(&agent.name)?;
     }
     server.label(&stale_labels(&agents, &changes, store.root(), survey, server))?;
     Ok((agents, changes))
+}
+
+/// Writes down what was decided. A crash in between leaves what the next look completes.
+fn commit(tx: &mut Transaction<'_>, store: &Store, known: &[Agent], changes: &Changes) -> Result<()> {
+    for name in &changes.freed {
+        tx.bury_mail(name)?;
+        tx.forget_agent(name)?;
+    }
+    for name in &changes.forget {
+        if owes_word(store, name)? {
+            continue;
+        }
+        tx.bury_mail(name)?;
+        tx.forget_agent(name)?;
+    }
+    for agent in &changes.put {
+        // One that nobody ever wrote to leaves nothing behind, and its name is free again.
+        if changes.left.contains(&agent.name) && agent.formerly.is_empty() && store.is_unused(&agent.name)? {
+            tx.forget_agent(&agent.name)?;
+            continue;
+        }
+        if let Some((_, by)) = changes.heirs.iter().find(|(name, _)| *name == agent.name) {
+            heirs::revive(tx, store, agent, *by)?;
+        }
+        tx.put_agent(agent)?;
+    }
+    for (event, names) in
+        [("agent-new", &changes.new), ("agent-died", &changes.died), ("agent-left", &changes.left)]
+    {
+        for name in names {
+            tx.journal(event, json!({"name": name}))?;
+        }
+    }
+    for agent in known.iter().filter(|a| !a.formerly.is_empty() && !changes.freed.contains(&a.name)) {
+        tx.settle_mail(agent)?;
+    }
+    for name in &changes.renamed {
+        tx.forget_agent(name)?;
+    }
+    for (name, to) in &changes.asked {
+        if let Some(agent) = changes.put.iter().find(|a| a.name == *name) {
+            tx.rename_agent(agent, to)?;
+            tx.journal("renamed", json!({"from": name, "to": to, "by": "asked"}))?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether there is mail of a dead agent whose senders were not told what became of it: the courier will, if its record stays.
@@ -187,7 +233,24 @@ fn stale_labels(
     survey.panes.iter().filter_map(|pane| Some((pane.id.clone(), stale(pane)?))).collect()
 }
 
-/// A survey of `server`, registered.
-pub fn discover(store: &Store, server: &Server, profiles: &Profiles) -> Result<(Vec<Agent>, Changes)> {
-    register(store, &survey(server, profiles)?, server)
+/// How long one that has just started may take to say which conversation it is in.
+pub const SAYS_SOON: Duration = Duration::from_secs(5);
+
+/// A survey of `server`, registered. One that has just started is waited for, at most so long.
+pub fn discover(
+    store: &Store,
+    server: &Server,
+    profiles: &Profiles,
+    patience: Duration,
+) -> Result<(Survey, Vec<Agent>, Changes)> {
+    let begun = Instant::now();
+    loop {
+        let survey = survey(server, profiles)?;
+        let patient = begun.elapsed() < patience;
+        let (agents, changes) = register(store, &survey, server, patient)?;
+        if !changes.pending {
+            return Ok((survey, agents, changes));
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }

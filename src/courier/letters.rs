@@ -29,6 +29,9 @@ const NOTICE_MAX: usize = 380;
 /// Why a message failed that was typed, where nothing shows whether it was taken.
 const MAYBE_GIVEN: &str = "its process has ended; perhaps it was given";
 
+/// Why a message failed that was not typed.
+const NOT_GIVEN: &str = "its process has ended";
+
 /// Ids named in one notice.
 const NAMED: usize = 8;
 
@@ -83,7 +86,12 @@ impl Letters<'_> {
             }
             return Ok(());
         }
-        if self.agents.iter().any(|a| a.name == *owner && !a.is_live()) {
+        if let Some(agent) = self.agents.iter().find(|a| a.name == *owner && !a.is_live()) {
+            let at = self.gone_at(agent);
+            if at > now {
+                due.at(at);
+                return Ok(());
+            }
             return self.escalate(owner, message, "has ended without acknowledging", due);
         }
         let Some(mut clock) = delivery.ack else {
@@ -136,7 +144,9 @@ impl Letters<'_> {
         let file = message.file_name();
         let awaited = self.store.mail_file(owner, Folder::Unacked, &file);
         let told = self.store.transact(|tx| {
-            if !awaited.exists() {
+            let back = |dead: &Agent| Ok::<_, anyhow::Error>(!is_dead(tx, dead)?);
+            let ended = self.agents.iter().find(|a| a.name == *owner && !a.is_live());
+            if !awaited.exists() || ended.map(back).transpose()?.unwrap_or_default() {
                 return Ok(false);
             }
             notify(tx, &to, &text)?;
@@ -155,23 +165,34 @@ impl Letters<'_> {
         Ok(())
     }
 
-    /// Fails the mail of agents that have ended, and sends notices to its senders. Returns lines for the people at the
-    /// terminals. A mailbox that has not changed since it was done is not read again.
-    pub fn dead_letters(&self, done: &mut Memo<()>) -> Result<Vec<String>> {
-        let mut alerts = Vec::new();
+    /// Fails the mail of agents that have ended and did not come back, and sends notices to its senders. A mailbox that has not changed since it was done is not read again.
+    pub fn dead_letters(&self, done: &mut Memo<()>, due: &mut Due) -> Result<()> {
         for agent in self.agents.iter().filter(|a| !a.is_live()) {
+            let at = self.gone_at(agent);
+            if at > now_ms() {
+                due.at(at);
+                continue;
+            }
             done.recall(self.store, &agent.name, || {
-                alerts.extend(self.fail(agent)?);
+                due.alerts.extend(self.fail(agent)?);
                 Ok(())
             })?;
         }
-        Ok(alerts)
+        Ok(())
+    }
+
+    /// When an agent that ended counts as gone, since it may be started again (ms since the epoch). A clock that was set back does not
+    /// put it off.
+    fn gone_at(&self, agent: &Agent) -> u64 {
+        let (now, grace) = (now_ms(), self.settings.grace_ms);
+        agent.died.filter(|died| *died <= now).map_or(now, |died| died + grace)
     }
 
     fn fail(&self, agent: &Agent) -> Result<Vec<String>> {
         // By whether it was perhaps given all the same.
         let mut senders: BTreeMap<(Vec<Name>, bool), Vec<MessageId>> = BTreeMap::new();
-        self.fail_bundles(agent)?;
+        self.store
+            .transact(|tx| if is_dead(tx, agent)? { end_bundles(tx, self.store, agent) } else { Ok(()) })?;
         for file in self.store.mail_files(&agent.name, Folder::New)? {
             let found = self.store.message(&agent.name, &agent.formerly, Folder::New, &file)?;
             let Some(Ok(message)) = found else { continue };
@@ -192,13 +213,16 @@ impl Letters<'_> {
             let (what, why) = if perhaps {
                 ("has ended and may have got", MAYBE_GIVEN)
             } else {
-                ("has ended and did not get", "its process has ended")
+                ("has ended and did not get", NOT_GIVEN)
             };
             let text = format!(
                 "{} {what} {named}{more}; send again: swarm-msg resend {} --to NAME",
                 agent.name, ids[0]
             );
-            self.store.transact(|tx| {
+            let done = self.store.transact(|tx| {
+                if !is_dead(tx, agent)? {
+                    return Ok(false);
+                }
                 notify(tx, &to, &text)?;
                 for id in &ids {
                     let known = self.store.delivery(&agent.name, id)?;
@@ -209,46 +233,19 @@ impl Letters<'_> {
                         tx.journal("dead-letter", json!({"id": id, "to": agent.name}))?;
                     }
                 }
-                Ok(())
+                Ok(true)
             })?;
+            if !done {
+                return Ok(alerts);
+            }
             alerts.push(format!("{} has ended; {} not delivered", agent.name, plural(ids.len(), "message")));
         }
         Ok(alerts)
     }
 
-    /// If an agent ended while a bundle was under way, and Enter was pressed on it, its members may have arrived. Nobody
-    /// gets a notice about the bundle itself.
-    fn fail_bundles(&self, agent: &Agent) -> Result<()> {
-        for file in self.store.mail_files(&agent.name, Folder::New)? {
-            let Some((sender, id)) = parse_file_name(&file) else { continue };
-            if sender != Name::system().as_str() {
-                continue;
-            }
-            let Some(bundle) = self.store.delivery(&agent.name, &id)?.filter(Delivery::is_bundle) else {
-                continue;
-            };
-            let came = match bundle.way.stage {
-                Stage::Failed => None,
-                stage if stage >= Stage::Typed => Some(stage),
-                _ => (bundle.way.enters > 0).then_some(Stage::Typed),
-            };
-            self.store.transact(|tx| {
-                if let Some(stage) = came {
-                    let way = Progress { stage, ..bundle.way.clone() };
-                    tx.settle_members(&agent.name, &Delivery { way, ..bundle.clone() })?;
-                }
-                tx.drop_bundle(&agent.name, &file, &id)
-            })?;
-        }
-        Ok(())
-    }
-
     /// The mailbox of a message's sender: its present name, or the human's if it is gone.
     fn sender(&self, message: &Verified) -> Vec<Name> {
-        // swarm itself has no mailbox, and who sent it from another host is told by that one.
-        let Some(from) = message.from.local().filter(|from| !from.is_system()) else { return Vec::new() };
-        let bearer = self.agents.iter().find(|a| a.is_live() && a.answers_to(from));
-        vec![bearer.map_or_else(Name::human, |a| a.name.clone())]
+        bearer(self.agents, message)
     }
 
     fn aliases(&self, owner: &Name) -> &[Name] {
@@ -360,6 +357,49 @@ pub fn stuck(store: &Store, settings: &Settings, agent: &Agent, message: &Verifi
         }
         tx.put_delivery(owner, &delivery)
     })
+}
+
+/// Whether an agent that was found dead still is: another one may be its heir by now.
+fn is_dead(tx: &Transaction<'_>, agent: &Agent) -> Result<bool> {
+    Ok(tx.agents()?.iter().any(|a| a.name == agent.name && a.process == agent.process && !a.is_live()))
+}
+
+/// Who is to be told about a message: its sender by the present name, or the human if it is gone; nobody where swarm itself wrote it.
+pub(super) fn bearer(agents: &[Agent], message: &Verified) -> Vec<Name> {
+    // swarm itself has no mailbox, and who sent it from another host is told by that one.
+    let Some(from) = message.from.local().filter(|from| !from.is_system()) else { return Vec::new() };
+    let bearer = agents.iter().find(|a| a.is_live() && a.answers_to(from));
+    vec![bearer.map_or_else(Name::human, |a| a.name.clone())]
+}
+
+/// Whether a message failed because its recipient's process ended.
+pub(super) fn ended_with_its_process(way: &Progress) -> bool {
+    way.stage == Stage::Failed && matches!(&*way.detail, NOT_GIVEN | MAYBE_GIVEN)
+}
+
+/// If an agent ended while a bundle was under way, and Enter was pressed on it, its members may have arrived. Nobody
+/// gets a notice about the bundle itself.
+pub(super) fn end_bundles(tx: &mut Transaction<'_>, store: &Store, agent: &Agent) -> Result<()> {
+    for file in store.mail_files(&agent.name, Folder::New)? {
+        let Some((sender, id)) = parse_file_name(&file) else { continue };
+        if sender != Name::system().as_str() {
+            continue;
+        }
+        let Some(bundle) = store.delivery(&agent.name, &id)?.filter(Delivery::is_bundle) else {
+            continue;
+        };
+        let came = match bundle.way.stage {
+            Stage::Failed => None,
+            stage if stage >= Stage::Typed => Some(stage),
+            _ => (bundle.way.enters > 0).then_some(Stage::Typed),
+        };
+        if let Some(stage) = came {
+            let way = Progress { stage, ..bundle.way.clone() };
+            tx.settle_members(&agent.name, &Delivery { way, ..bundle.clone() })?;
+        }
+        tx.drop_bundle(&agent.name, &file, &id)?;
+    }
+    Ok(())
 }
 
 /// Whether a message at that stage is lost with its recipient's process, or perhaps is.

@@ -14,6 +14,7 @@ pub mod coordination;
 pub mod delivery;
 pub mod discovery;
 pub mod gate;
+pub mod heirs;
 pub mod keys;
 pub mod letters;
 pub mod limit;
@@ -148,13 +149,9 @@ pub fn run(store: &Store, first: &Server, serves: impl FnOnce()) -> Result<()> {
         }
         failed.take(round.show());
         // What was just delivered may have started a clock.
-        let rest = if pass.waiting || pass.progress || failed.any() {
-            pause
-        } else if leased {
-            LEASE_PULSE
-        } else {
-            PULSE
-        };
+        let again = pass.waiting || pass.progress || round.is_waiting_for_somebody() || failed.any();
+        let idle = if leased { LEASE_PULSE } else { PULSE };
+        let rest = if again { pause } else { idle };
         failed.tell(&mut round);
         if let Some(serves) = serves.take() {
             serves();
@@ -191,7 +188,9 @@ enum Surveyed {
 /// Looks at all panes, if it is time for that and something has changed since `last`, and tidies up.
 fn survey(round: &mut Round<'_>, last: Option<Instant>, failed: &mut Failed) -> Surveyed {
     let late = last.is_none_or(|at| at.elapsed() >= SURVEY_EVERY);
-    let due = round.hear() || late && failed.take(round.is_as_before()) != Some(true);
+    let due = round.hear()
+        || round.is_waiting_for_somebody()
+        || late && failed.take(round.is_as_before()) != Some(true);
     let (left, surveyed) = if due || failed.take(round.lost_somebody()).unwrap_or_default() {
         (failed.take(round.survey()), Surveyed::Again)
     } else if late {

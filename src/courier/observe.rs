@@ -4,9 +4,11 @@
 //! costs only its own time. A record is written only if the state changed, in a transaction that finds the same
 //! process still on record, so a late look changes nobody else's record.
 
+use super::heirs;
 use crate::agents::{self, Profile, Profiles, Reading};
 use crate::carriers;
 use crate::core::agent::{Agent, Status};
+use crate::core::heir::Conversation;
 use crate::hooks::report;
 use crate::os::process;
 use crate::store::{Store, now_ms};
@@ -81,7 +83,17 @@ pub fn observe(store: &Store, profiles: &Profiles, ask: impl Fn(&str) -> Option<
             Ok(())
         })?;
     }
-    Ok(Observed { agents: known, hung })
+    let mut again = false;
+    for agent in known.iter().filter(|a| a.is_live()) {
+        let carriers = profiles.get(&agent.kind).map_or(&[][..], |profile| &profile.carriers);
+        if let Conversation::Is { id, .. } =
+            carriers::conversation(carriers, &agent.process, agent.place.namespace, None)
+        {
+            again |= heirs::enter(store, agent, &id)?.is_some();
+        }
+    }
+    let agents = if again { store.agents()? } else { known };
+    Ok(Observed { agents, hung })
 }
 
 /// The reading of a look at an agent. If a program that the agent runs gets the keys of its pane, the screen alone proves

@@ -97,6 +97,8 @@ pub struct Round<'a> {
     agents: Vec<Agent>,
     /// The state of things that is known without asking tmux.
     quiet: Quiet,
+    /// Since when somebody who has just started is waited for, to say which conversation it is in.
+    pending: Option<Instant>,
     /// What the panes show of us.
     board: Board,
     /// What the coordination document shows of the leases.
@@ -129,6 +131,7 @@ impl<'a> Round<'a> {
             inspected: None,
             agents: Vec::new(),
             quiet: Quiet::default(),
+            pending: None,
             board: Board::default(),
             rows: Rows::default(),
             announced: None,
@@ -193,18 +196,22 @@ impl<'a> Round<'a> {
         let (store, profiles, board) = (self.store, self.rules.profiles(), &mut self.board);
         let quiet = &mut self.quiet;
         quiet.note(profiles);
+        let patient = self.pending.is_none_or(|since| since.elapsed() < discovery::SAYS_SOON);
+        let mut pending = false;
         let failed = self.servers.each(|server| {
             let survey = discovery::survey(server, profiles)?;
             if let Some(pane) = survey.panes.first() {
                 quiet.learn(server.socket(), pane.server);
             }
-            let (agents, _) = discovery::register(store, &survey, server)?;
+            let (agents, changes) = discovery::register(store, &survey, server, patient)?;
+            pending |= changes.pending;
             board.note(server.socket(), &survey, &agents, store.root());
             Ok(())
         });
         if !failed.is_empty() {
             quiet.forget();
         }
+        self.pending = pending.then(|| self.pending.unwrap_or_else(Instant::now));
         limit::publish(store, &store.agents()?)?;
         // A server that fails for a moment (or is too old) is not the same as one that is gone.
         let left = self.servers.forget_gone();
@@ -212,6 +219,11 @@ impl<'a> Round<'a> {
         self.board.keep(|socket| servers.knows(socket));
         self.quiet.keep(|socket| servers.knows(socket));
         Ok(left)
+    }
+
+    /// Whether somebody who has just started is not on record yet, and is to be looked for again soon.
+    pub fn is_waiting_for_somebody(&self) -> bool {
+        self.pending.is_some()
     }
 
     /// Whether a survey would show what the last one did.
@@ -369,7 +381,7 @@ impl<'a> Round<'a> {
             let agents = self.store.agents()?;
             let letters = Letters { store: self.store, agents: &agents, settings: &self.settings };
             let mut due = letters.acknowledgements()?;
-            due.alerts.extend(letters.dead_letters(&mut self.buried)?);
+            letters.dead_letters(&mut self.buried, &mut due)?;
             self.store.post_notices()?;
             Ok(due)
         };

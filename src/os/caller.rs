@@ -233,6 +233,7 @@ mod tests {
             status: crate::core::agent::Status::Unknown,
             since: 0,
             died: None,
+            past: crate::core::heir::Past::default(),
         }
     }
 

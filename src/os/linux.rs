@@ -112,6 +112,15 @@ pub fn cwd(pid: i32) -> Option<std::path::PathBuf> {
     fs::read_link(format!("/proc/{pid}/cwd")).ok()
 }
 
+/// Whether a process runs as another user.
+pub fn is_foreign(pid: i32) -> bool {
+    let own = nix::unistd::geteuid().to_string();
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    // The owner of its directory may be another one, where a program hides its memory.
+    let effective = status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().nth(1));
+    effective.is_some_and(|uid| uid != own)
+}
+
 /// The inode of this process's pid namespace.
 pub fn namespace() -> Option<u64> {
     fs::metadata("/proc/self/ns/pid").ok().map(|m| m.ino())

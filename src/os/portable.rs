@@ -157,6 +157,11 @@ pub fn cwd(_pid: i32) -> Option<std::path::PathBuf> {
     None
 }
 
+/// Not known here.
+pub fn is_foreign(_pid: i32) -> bool {
+    false
+}
+
 /// There are no pid namespaces here.
 pub fn namespace() -> Option<u64> {
     None

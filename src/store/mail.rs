@@ -11,6 +11,7 @@ use super::record::{self, Durability, Loaded, Staged};
 use super::{Store, Transaction, fault};
 use crate::core::agent::Agent;
 use crate::core::delivery::Delivery;
+use crate::core::heir::Inherited;
 use crate::core::id::MessageId;
 use crate::core::message::{Envelope, Message, Signed, Verified, order_sent, parse_file_name};
 use crate::core::name::Name;
@@ -154,6 +155,23 @@ impl Store {
             }
         }
         Ok(true)
+    }
+
+    /// Whether anything waits that is to or from one of these names, apart from what swarm itself says: what was submitted has
+    /// arrived. Reads no file.
+    pub fn is_owed(&self, names: &[Name]) -> Result<bool> {
+        let mut owed = false;
+        for owner in self.mailboxes()? {
+            let to = names.contains(&owner);
+            for folder in [Folder::New, Folder::Unacked] {
+                self.each_mail(&owner, folder, |file| {
+                    let sender = parse_file_name(file).map_or("", |(sender, _)| sender);
+                    let from = names.iter().any(|name| name.as_str() == sender);
+                    owed |= from || (to && sender != Name::system().as_str());
+                })?;
+            }
+        }
+        Ok(owed)
     }
 
     /// All mailboxes.
@@ -436,37 +454,67 @@ impl Transaction<'_> {
     /// Gives an agent another name, with its mail. After a crash in between, [`Transaction::settle_mail`] moves
     /// what was left under the old name.
     pub fn rename_agent(&mut self, agent: &Agent, to: &Name) -> Result<Agent> {
-        let mut formerly = agent.formerly.clone();
-        formerly.retain(|n| n != to);
-        formerly.push(agent.name.clone());
-        self.forget_names(agent, &mut formerly)?;
+        let formerly = agent.formerly.iter().chain([&agent.name]).cloned();
+        self.record_as(agent, to, formerly.collect(), &[agent])
+    }
+
+    /// Gives a living agent, which is on record, all that belonged to one that ended: its mail, its former names and its past. The
+    /// two become one record, called `name`, which is the name of one of them.
+    pub fn inherit(&mut self, agent: &Agent, dead: &Agent, name: &Name, how: Inherited) -> Result<Agent> {
+        let former = [dead, agent].into_iter().flat_map(|a| a.formerly.iter().chain([&a.name]));
+        let mut past = dead.past.clone();
+        for session in &agent.past.sessions {
+            past.enter(session);
+        }
+        past.asked.clone_from(&agent.past.asked);
+        past.given = if *name == dead.name { dead.past.given } else { agent.past.given };
+        past.inherited = Some(how);
+        let heir = Agent { past, first_seen: dead.first_seen, ..agent.clone() };
+        self.record_as(&heir, name, former.cloned().collect(), &[dead, agent])
+    }
+
+    /// Writes `agent` as `to`, and lets it have what those have that it was until now.
+    fn record_as(&mut self, agent: &Agent, to: &Name, former: Vec<Name>, was: &[&Agent]) -> Result<Agent> {
+        let mut formerly: Vec<Name> = Vec::new();
+        for name in former.into_iter().filter(|name| name != to) {
+            if !formerly.contains(&name) {
+                formerly.push(name);
+            }
+        }
+        self.forget_names(was, &mut formerly)?;
         let renamed = Agent { name: to.clone(), formerly, ..agent.clone() };
         // What was sent under the old name counts under the new one, before the new one can send.
-        let (before, known) =
-            (self.sender(&agent.name, Limit::default())?, self.sender(to, Limit::default())?);
-        self.put_sender(to, &known.with(before))?;
+        let mut window = self.sender(to, Limit::default())?;
+        for other in was.iter().filter(|other| other.name != *to) {
+            window = window.with(self.sender(&other.name, Limit::default())?);
+        }
+        self.put_sender(to, &window)?;
         self.put_agent(&renamed)?;
-        self.move_edits(&agent.name, Some(to))?;
-        self.forget_agent(&agent.name)?;
-        self.forget_sender(&agent.name)?;
+        for other in was.iter().filter(|other| other.name != *to) {
+            self.move_edits(&other.name, Some(to))?;
+            self.forget_agent(&other.name)?;
+            self.forget_sender(&other.name)?;
+        }
         self.settle_mail(&renamed)?;
         Ok(renamed)
     }
 
     /// Drops the oldest of many former names, except those that some mail is addressed to: it would look like another's
     /// mail.
-    fn forget_names(&self, agent: &Agent, formerly: &mut Vec<Name>) -> Result<()> {
+    fn forget_names(&self, was: &[&Agent], formerly: &mut Vec<Name>) -> Result<()> {
         if formerly.len() <= MAX_FORMER {
             return Ok(());
         }
         let mut addressed = Vec::new();
-        for folder in [Folder::New, Folder::Given, Folder::Cur, Folder::Unacked] {
-            let mail = self.store.mail(&agent.name, &agent.formerly, folder)?;
-            addressed.extend(mail.messages.into_iter().flat_map(|m| m.to.clone()));
+        for agent in was {
+            for folder in [Folder::New, Folder::Given, Folder::Cur, Folder::Unacked] {
+                let mail = self.store.mail(&agent.name, &agent.formerly, folder)?;
+                addressed.extend(mail.messages.into_iter().flat_map(|m| m.to.clone()));
+            }
         }
         let mut surplus = formerly.len() - MAX_FORMER;
         formerly.retain(|name| {
-            let stays = surplus == 0 || *name == agent.name || addressed.contains(name);
+            let stays = surplus == 0 || was.iter().any(|a| a.name == *name) || addressed.contains(name);
             surplus -= usize::from(!stays);
             stays
         });

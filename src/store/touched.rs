@@ -9,10 +9,9 @@ use super::{Store, Transaction};
 use crate::core::lease::PathPattern;
 use crate::core::name::Name;
 use crate::core::tree::verdict::Edit;
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
-use std::io::ErrorKind;
 use std::path::PathBuf;
 
 /// The most files that are remembered of an agent.
@@ -51,6 +50,11 @@ impl Store {
             }));
         }
         Ok(all)
+    }
+
+    /// Whether an agent has edited anything that no commit has in it.
+    pub fn has_edits(&self, name: &Name) -> Result<bool> {
+        Ok(!self.touched(name.as_str())?.edits.is_empty())
     }
 
     /// A damaged record is set aside: what was in it is not known any more.
@@ -105,16 +109,19 @@ impl Transaction<'_> {
     /// An agent that goes has edited nothing; one that is renamed takes what it has edited along.
     pub(super) fn move_edits(&mut self, name: &Name, to: Option<&Name>) -> Result<()> {
         let from = self.store.edits_path(name.as_str());
-        let done = match to {
-            Some(to) => std::fs::rename(&from, self.store.edits_path(to.as_str())),
-            None => std::fs::remove_file(&from),
-        };
-        match done {
-            Err(e) if e.kind() != ErrorKind::NotFound => {
-                Err(e).with_context(|| format!("cannot move {}", from.display()))
+        if let Some(to) = to {
+            let earlier = self.store.touched(name.as_str())?.edits;
+            if !earlier.is_empty() {
+                let mut touched = self.store.touched(to.as_str())?;
+                let known: Vec<PathPattern> = touched.edits.iter().map(|touch| touch.path.clone()).collect();
+                touched.edits.extend(earlier.into_iter().filter(|touch| !known.contains(&touch.path)));
+                touched.edits.sort_by_key(|touch| touch.at);
+                let over = touched.edits.len().saturating_sub(MAX_EDITS);
+                touched.edits.drain(..over);
+                self.put_touched(to.as_str(), &touched)?;
             }
-            _ => Ok(()),
         }
+        record::remove(&from)
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Pane {
     pub badge_root: String,
     /// The state swarm left on it.
     pub state: String,
+    /// The name that a person wants its agent to have: an option of the pane, or of its window.
+    pub wanted: String,
     /// Its working directory, as tmux knows it.
     pub path: String,
 }
@@ -44,7 +46,7 @@ pub struct Mark {
 }
 
 // A directory may have any name: a line feed in it must not look like the end of a line.
-const FORMAT: &str = "#{pid}\t#{version}\t#{pane_id}\t#{pane_pid}\t#{pane_dead}\t#{window_index}.#{pane_index}\t#{@swarm_agent}\t#{@swarm_badge}\t#{@swarm_root}\t#{@swarm_state}\t#{session_name}\t#{s/[\n\t]/?/:pane_current_path}";
+const FORMAT: &str = "#{pid}\t#{version}\t#{pane_id}\t#{pane_pid}\t#{pane_dead}\t#{window_index}.#{pane_index}\t#{@swarm_agent}\t#{@swarm_badge}\t#{@swarm_root}\t#{@swarm_state}\t#{s/[\n\t]/?/:@swarm-name}\t#{session_name}\t#{s/[\n\t]/?/:pane_current_path}";
 
 impl Pane {
     /// Reads a list of panes, one a line. A malformed line is skipped. If the server is too old, its version is the
@@ -52,8 +54,8 @@ impl Pane {
     pub fn parse_list(text: &str) -> Result<Vec<Self>, String> {
         let mut panes = Vec::new();
         for line in text.lines() {
-            let fields: Vec<&str> = line.splitn(12, '\t').collect();
-            let [server, release, id, pid, dead, number, label, badge, root, state, session, path] =
+            let fields: Vec<&str> = line.splitn(13, '\t').collect();
+            let [server, release, id, pid, dead, number, label, badge, root, state, wanted, session, path] =
                 fields[..]
             else {
                 continue;
@@ -72,6 +74,7 @@ impl Pane {
                     badge: badge.to_owned(),
                     badge_root: root.to_owned(),
                     state: state.to_owned(),
+                    wanted: wanted.to_owned(),
                     path: path.to_owned(),
                 });
             }

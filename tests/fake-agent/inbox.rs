@@ -68,8 +68,8 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
-    pub(crate) fn open(style: Style, mode: Mode) -> io::Result<Self> {
-        if style == Style::Opencode { Self::plugin(mode) } else { Self::claude(mode) }
+    pub(crate) fn open(style: Style, mode: Mode, session: Option<&str>) -> io::Result<Self> {
+        if style == Style::Opencode { Self::plugin(mode) } else { Self::claude(mode, session) }
     }
 
     /// Opens that of a plugin, below `$HOME/.local/state/swarm`.
@@ -97,7 +97,7 @@ impl Inbox {
     }
 
     /// Opens that of a Claude, below `$HOME/.claude`.
-    fn claude(mode: Mode) -> io::Result<Self> {
+    fn claude(mode: Mode, session: Option<&str>) -> io::Result<Self> {
         let home = std::env::var("HOME").map_err(io::Error::other)?;
         let dir = Path::new(&home).join(".claude");
         let (pid, cwd) = (std::process::id(), std::env::current_dir()?);
@@ -115,9 +115,9 @@ impl Inbox {
         let socket = dir.join(format!("socks/{pid}.sock"));
         let listener = UnixListener::bind(&socket)?;
         fs::set_permissions(&socket, fs::Permissions::from_mode(0o600))?;
+        let id = session.map_or_else(|| format!("session-of-{pid}"), str::to_owned);
         let (start, token) = (own_start()?, format!("token-of-{pid}"));
         let session = dir.join(format!("sessions/{pid}.json"));
-        let id = format!("session-of-{pid}");
         let record = json!({
             "pid": pid, "sessionId": id, "cwd": cwd, "procStart": start, "version": "9.9.9", "peerProtocol": 1,
             "kind": "interactive", "messagingSocketPath": socket, "status": "idle", "statusUpdatedAt": 0,

@@ -65,7 +65,8 @@ fn run(options: Options) -> io::Result<()> {
     let mut control = options.control.as_ref().map(|p| Control::open(&options.expand(p))).transpose()?;
     let alternate = matches!(options.style, Style::Codex | Style::Opencode);
     let mut terminal = Terminal::open(alternate, options.bracket)?;
-    let inbox = options.inbox.map(|mode| Inbox::open(options.style, mode)).transpose()?;
+    let session = options.session.as_deref();
+    let inbox = options.inbox.map(|mode| Inbox::open(options.style, mode, session)).transpose()?;
     let mut agent = Agent::new(options, log, inbox);
     let mut parser = Parser::default();
     let pause = Duration::from_millis(agent.options.slow_paint);

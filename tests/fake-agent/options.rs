@@ -88,11 +88,13 @@ pub(crate) struct Options {
     pub(crate) wrap_words: bool,
     /// Whether it has an inbox, and what that does.
     pub(crate) inbox: Option<Mode>,
+    /// The conversation that it is in.
+    pub(crate) session: Option<String>,
     pub(crate) reacts: Vec<React>,
 }
 
 /// Every option, with whether it takes a value.
-const NAMES: [(&str, bool); 22] = [
+const NAMES: [(&str, bool); 23] = [
     ("style", true),
     ("log", true),
     ("control", true),
@@ -114,6 +116,7 @@ const NAMES: [(&str, bool); 22] = [
     ("busy-enter", true),
     ("wrap", true),
     ("inbox", true),
+    ("session", true),
     ("react", true),
 ];
 
@@ -141,6 +144,7 @@ impl Options {
             busy_enter: BusyEnter::Ignore,
             wrap_words: true,
             inbox: None,
+            session: None,
             reacts: Vec::new(),
         }
     }
@@ -219,6 +223,7 @@ impl Options {
                     if choice("queue", "ignore")? { BusyEnter::Queue } else { BusyEnter::Ignore }
             }
             "wrap" => self.wrap_words = choice("word", "char")?,
+            "session" => self.session = Some(value.to_owned()),
             "inbox" => self.inbox = Some(Mode::parse(value)?),
             "react" => {
                 let (pattern, command) = value.split_once("=>").ok_or("wants REGEX=>COMMAND")?;

@@ -25,6 +25,8 @@ pub enum Key {
     Popup,
     TeamPaths,
     TeamOffline,
+    Restart,
+    Grace,
 }
 
 /// What the file of a project, which comes with a clone, may do with a setting.
@@ -75,7 +77,7 @@ pub struct Spec {
 }
 
 /// The table, in the order of [`Key`].
-const SPECS: [Spec; 16] = [
+const SPECS: [Spec; 18] = [
     Spec {
         name: "rate.count",
         kind: SettingType::Count { min: 0, max: 100_000 },
@@ -220,6 +222,24 @@ const SPECS: [Spec; 16] = [
         rule: Rule::Earlier,
         effect: "what to do about edits of team.paths while the team cannot be reached",
     },
+    Spec {
+        name: "agents.restart",
+        kind: SettingType::Time { min: 1000, max: DAY, zero: Some("never") },
+        default: Value::Number(30 * 60_000),
+        variable: "SWARM_RESTART",
+        part: Part::Whole,
+        rule: Rule::Never,
+        effect: "how long after its end an agent that is started again in its pane and directory is the same one; its conversation and its name are evidence at any time",
+    },
+    Spec {
+        name: "agents.grace",
+        kind: SettingType::Time { min: 1000, max: DAY, zero: Some("at once") },
+        default: Value::Number(30_000),
+        variable: "SWARM_GRACE",
+        part: Part::Whole,
+        rule: Rule::Free,
+        effect: "how long mail waits for an agent that ended, in case it is started again, before it becomes a dead letter",
+    },
 ];
 
 impl Key {
@@ -241,11 +261,13 @@ impl Key {
         Key::Popup,
         Key::TeamPaths,
         Key::TeamOffline,
+        Key::Restart,
+        Key::Grace,
     ];
 
     /// Everything about it.
     pub fn spec(self) -> &'static Spec {
-        const TABLE: &[Spec; 16] = &SPECS;
+        const TABLE: &[Spec; 18] = &SPECS;
         &TABLE[self as usize]
     }
 

@@ -50,6 +50,10 @@ pub struct Settings {
     pub team_paths: Vec<String>,
     /// What to do about such edits while the team cannot be asked.
     pub offline: Enforce,
+    /// How long after its end an agent may start again in its pane (ms); 0: never.
+    pub restart_ms: u64,
+    /// How long mail waits for an agent that ended (ms).
+    pub grace_ms: u64,
 }
 
 impl From<&Config> for Settings {
@@ -91,6 +95,8 @@ impl From<&Config> for Settings {
                 _ => Vec::new(),
             },
             offline: word(Key::TeamOffline).parse().unwrap_or_default(),
+            restart_ms: number(Key::Restart),
+            grace_ms: number(Key::Grace),
         }
     }
 }
@@ -108,7 +114,7 @@ mod tests {
         assert!(!defaults.coord_auto && !defaults.ascii && !defaults.popup);
         let text = "[rate]\ncount = 3\nwindow = \"2s\"\n[ack]\nwaits = \"1s\"\nescalate = \"all\"\n\
                     [delivery]\nquiet = 1.5\nheld_notice = \"1m\"\ncarriers = [\"pane\", \"hook\"]\n[hooks]\nenforce = \"warn\"\ntree = \"off\"\n[lease]\nttl = 1\n\
-                    [mail]\nkeep_read = 0\n[coord]\nauto = true\n[status]\nicons = \"ascii\"\n[human]\npopup = \"urgent\"\n[team]\npaths = [\"db/**\"]\noffline = \"warn\"\n";
+                    [mail]\nkeep_read = 0\n[coord]\nauto = true\n[status]\nicons = \"ascii\"\n[human]\npopup = \"urgent\"\n[team]\npaths = [\"db/**\"]\noffline = \"warn\"\n[agents]\nrestart = \"1h\"\ngrace = 0\n";
         let layer = Layer::file(Source::User, "f", text);
         assert_eq!((layer.settings.len(), &layer.problems), (Key::ALL.len(), &vec![]));
         let set = Settings::from(&Config::resolve(vec![layer]));
@@ -128,6 +134,8 @@ mod tests {
             popup: true,
             team_paths: vec!["db/**".into()],
             offline: Enforce::Warn,
+            restart_ms: 3_600_000,
+            grace_ms: 0,
         };
         assert_eq!(set, expected);
     }

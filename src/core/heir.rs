@@ -1,0 +1,412 @@
+//! Who of those that start is one that ended: by what evidence an agent has the name, the mail and the leases of another.
+//!
+//! Pure. Three things count, the strongest first. The newcomer is in the conversation of the one that ended. Or a person
+//! gave it that one's name. Or it started in the same pane and directory, not long after the other one ended there. It is
+//! always of the same kind. A stranger inherits nothing: one whose conversation is known to be another one, or that
+//! somebody else has a better claim against.
+
+use super::agent::Agent;
+use super::name::Name;
+use super::process_id::ProcessId;
+use super::registry::Sighting;
+use serde::{Deserialize, Serialize};
+
+/// How many conversations of an agent are remembered: a person may begin new ones, and go back to an earlier one.
+const MAX_SESSIONS: usize = 8;
+
+/// The longest id of a conversation, in bytes.
+const MAX_SESSION: usize = 128;
+
+/// What shows that an agent is one that ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Evidence {
+    /// It is in the same conversation.
+    Session,
+    /// A person gave it that one's name.
+    Name,
+    /// It started in the same pane and directory, soon after.
+    Pane,
+    /// One that only a later version knows.
+    #[serde(other)]
+    Other,
+}
+
+impl Evidence {
+    /// The word shown to people.
+    pub fn word(self) -> &'static str {
+        match self {
+            Evidence::Session => "session",
+            Evidence::Name => "name",
+            Evidence::Pane => "pane",
+            Evidence::Other => "other",
+        }
+    }
+
+    /// What it shows, for people.
+    pub fn told(self) -> &'static str {
+        match self {
+            Evidence::Session => "it is in the same conversation",
+            Evidence::Name => "a person gave it that name",
+            Evidence::Pane => "it started in the same pane and directory, soon after the other one ended",
+            Evidence::Other => "by evidence that this version does not know",
+        }
+    }
+}
+
+/// That an agent has the name of one that ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inherited {
+    /// What shows it.
+    pub by: Evidence,
+    /// Since when (ms since the epoch).
+    pub at: u64,
+    /// The process that had the name before.
+    pub from: ProcessId,
+}
+
+/// What is remembered of an agent beyond its process.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Past {
+    /// Its conversations, as its own files or hooks named them, the latest last.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sessions: Vec<String>,
+    /// The name that its environment or its pane asked for, when that was looked at last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Name>,
+    /// Whether a person gave it its name.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub given: bool,
+    /// Whose name it has, if that is another process's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inherited: Option<Inherited>,
+}
+
+impl Past {
+    /// Whether nothing is remembered.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether a conversation is one of this agent's.
+    pub fn knows(&self, session: &str) -> bool {
+        self.sessions.iter().any(|known| known == session)
+    }
+
+    /// Notes a conversation of this agent. One that is no plain id is passed over. Returns whether that is news.
+    pub fn enter(&mut self, session: &str) -> bool {
+        if self.knows(session) || !is_session(session) {
+            return false;
+        }
+        self.sessions.push(session.to_owned());
+        let over = self.sessions.len().saturating_sub(MAX_SESSIONS);
+        self.sessions.drain(..over);
+        true
+    }
+}
+
+/// Whether a text may be the id of a conversation: it becomes a part of paths, and is shown to people.
+pub fn is_session(id: &str) -> bool {
+    (1..=MAX_SESSION).contains(&id.len())
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+/// The conversation that an agent is in, as far as it says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Conversation {
+    /// It does not say.
+    #[default]
+    Unknown,
+    /// It will say in a moment: it has just started.
+    Soon,
+    /// This one.
+    Is {
+        /// Its id.
+        id: String,
+        /// Whether it was there before the agent started, which goes on with it.
+        resumed: bool,
+    },
+}
+
+impl Conversation {
+    /// Its id, if that is known.
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Conversation::Is { id, .. } => Some(id),
+            _ => None,
+        }
+    }
+}
+
+/// The agents on record, as somebody who starts finds them.
+#[derive(Debug)]
+pub struct Kin<'a> {
+    /// Those that have surely ended.
+    pub dead: Vec<&'a Agent>,
+    /// The others.
+    pub living: Vec<&'a Agent>,
+    /// The present (ms since the epoch).
+    pub now_ms: u64,
+    /// How long after its end an agent may start again in its pane.
+    pub window_ms: u64,
+}
+
+impl<'a> Kin<'a> {
+    /// Gives each of those that start the one that ended whose name it has, if there is one: by place in `newcomers`. Each of
+    /// the dead goes to one of them, the strongest evidence first; of two with the same, to the one in its pane, or else to the
+    /// one that started first.
+    pub fn assign(&self, newcomers: &[&Sighting]) -> Vec<Option<(&'a Agent, Evidence)>> {
+        let mut found: Vec<Option<(&'a Agent, Evidence)>> = vec![None; newcomers.len()];
+        for by in [Evidence::Session, Evidence::Name, Evidence::Pane] {
+            // Who ended last comes first: of several in one pane that one is meant.
+            let mut dead = self.dead.clone();
+            dead.sort_by_key(|agent| std::cmp::Reverse(agent.died.unwrap_or(self.now_ms)));
+            for agent in dead {
+                if found.iter().flatten().any(|(taken, _)| taken.name == agent.name) {
+                    continue;
+                }
+                let claims = newcomers.iter().enumerate().filter(|(at, newcomer)| {
+                    found[*at].is_none() && agent.kind == newcomer.kind && self.claims(newcomer, agent, by)
+                });
+                let best = claims.min_by_key(|(_, newcomer)| {
+                    let process = &newcomer.process;
+                    (!is_at(newcomer, agent), process.start, process.pid)
+                });
+                if let Some((at, _)) = best {
+                    found[at] = Some((agent, by));
+                }
+            }
+        }
+        found
+    }
+
+    fn claims(&self, newcomer: &Sighting, dead: &Agent, by: Evidence) -> bool {
+        match by {
+            Evidence::Session => newcomer.conversation.id().is_some_and(|id| dead.past.knows(id)),
+            Evidence::Name => newcomer.asks.as_ref() == Some(&dead.name),
+            Evidence::Pane => {
+                let ended = dead.died.unwrap_or(self.now_ms);
+                is_at(newcomer, dead)
+                    && newcomer.cwd == dead.cwd
+                    && self.window_ms > 0
+                    && self.now_ms.saturating_sub(ended) <= self.window_ms
+                    && !self.is_of_another_conversation(newcomer, dead)
+            }
+            Evidence::Other => false,
+        }
+    }
+
+    /// Whether a newcomer goes on with a conversation that is known to be another one than those of `dead`: it belongs to
+    /// another agent on record, or it was there before, and `dead` is known by its own. One that begins a conversation is only a
+    /// restart.
+    fn is_of_another_conversation(&self, newcomer: &Sighting, dead: &Agent) -> bool {
+        let Conversation::Is { id, resumed } = &newcomer.conversation else { return false };
+        let others = self.dead.iter().chain(&self.living).filter(|agent| agent.name != dead.name);
+        let elsewhere = others.filter(|agent| agent.kind == dead.kind).any(|agent| agent.past.knows(id));
+        !dead.past.knows(id) && (elsewhere || (*resumed && !dead.past.sessions.is_empty()))
+    }
+
+    /// Whether it matters for a newcomer which conversation it is in, although it does not say so yet.
+    pub fn waits_for(&self, newcomer: &Sighting) -> bool {
+        let matters = |dead: &&Agent| {
+            dead.kind == newcomer.kind && (is_at(newcomer, dead) || !dead.past.sessions.is_empty())
+        };
+        newcomer.conversation == Conversation::Soon && self.dead.iter().any(matters)
+    }
+
+    /// The one that ended whose conversation a living agent turns out to be in, if there is one.
+    pub fn found_by_session(&self, kind: &str, session: &str) -> Option<&'a Agent> {
+        let known_elsewhere = self.living.iter().any(|a| a.kind == kind && a.past.knows(session));
+        let of_it = |a: &&&'a Agent| a.kind == kind && a.past.knows(session);
+        let found = self.dead.iter().filter(of_it).max_by_key(|a| a.died.unwrap_or(self.now_ms));
+        found.copied().filter(|_| !known_elsewhere)
+    }
+}
+
+/// Whether one that was seen is in the pane of an agent: of the same server, so the number means the same pane.
+fn is_at(newcomer: &Sighting, agent: &Agent) -> bool {
+    let (here, there) = (&newcomer.place, &agent.place);
+    here.socket == there.socket && here.server == there.server && here.server != 0 && here.pane == there.pane
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::agent::PaneRef;
+
+    const WINDOW: u64 = 1_000;
+
+    fn process(pid: i32) -> ProcessId {
+        ProcessId { pid, start: 100 + u64::try_from(pid).unwrap(), boot: "b".into() }
+    }
+
+    fn place(pane: &str) -> PaneRef {
+        PaneRef { socket: "/s".into(), server: 1, pane: pane.into(), pane_pid: 3, namespace: None }
+    }
+
+    /// A claude that starts.
+    fn newcomer(pid: i32, pane: &str, conversation: Conversation) -> Sighting {
+        Sighting {
+            kind: "claude".into(),
+            process: process(pid),
+            place: place(pane),
+            cwd: "/p".into(),
+            shared_server: None,
+            conversation,
+            asks: None,
+            foreign: false,
+        }
+    }
+
+    fn begins(id: &str) -> Conversation {
+        Conversation::Is { id: id.into(), resumed: false }
+    }
+
+    fn resumes(id: &str) -> Conversation {
+        Conversation::Is { id: id.into(), resumed: true }
+    }
+
+    /// A claude that ended at 100.
+    fn dead(name: &str, pane: &str, sessions: &[&str]) -> Agent {
+        let record = serde_json::json!({
+            "name": name, "kind": "claude", "process": process(1), "place": place(pane), "cwd": "/p", "died": 100,
+            "past": {"sessions": sessions},
+        });
+        serde_json::from_value(record).unwrap()
+    }
+
+    /// What each of those that start at `now_ms` is.
+    fn assign(dead: &[Agent], living: &[Agent], newcomers: &[Sighting], now_ms: u64) -> Vec<String> {
+        let kin =
+            Kin { dead: dead.iter().collect(), living: living.iter().collect(), now_ms, window_ms: WINDOW };
+        let told = |heir: Option<(&Agent, Evidence)>| {
+            heir.map_or_else(String::new, |(agent, by)| format!("{} by {}", agent.name, by.word()))
+        };
+        kin.assign(&newcomers.iter().collect::<Vec<_>>()).into_iter().map(told).collect()
+    }
+
+    #[test]
+    fn the_same_conversation_is_the_same_agent_wherever_and_whenever_it_starts() {
+        let old = [dead("a", "%0", &["s0", "s1"]), dead("b", "%1", &["s2"])];
+        for session in ["s0", "s1"] {
+            let elsewhere = Sighting { cwd: "/p/sub".into(), ..newcomer(5, "%9", resumes(session)) };
+            assert_eq!(assign(&old, &[], &[elsewhere], 9_000_000), ["a by session"]);
+        }
+        // Also in the pane of another one that ended.
+        assert_eq!(assign(&old, &[], &[newcomer(5, "%1", resumes("s1"))], 200), ["a by session"]);
+        let codex = Sighting { kind: "codex".into(), ..newcomer(5, "%0", resumes("s1")) };
+        assert_eq!(assign(&old, &[], &[codex], 200), [""]);
+    }
+
+    #[test]
+    fn the_same_pane_kind_and_directory_within_the_time_are_a_restart() {
+        let old = [dead("a", "%0", &["s1"])];
+        let start = newcomer(5, "%0", Conversation::Unknown);
+        for (now, heir) in [(100, "a by pane"), (100 + WINDOW, "a by pane"), (101 + WINDOW, "")] {
+            assert_eq!(assign(&old, &[], std::slice::from_ref(&start), now), [heir], "{now}");
+        }
+        let changes: [fn(&mut Sighting); 5] = [
+            |s| s.kind = "codex".into(),
+            |s| s.cwd = "/p/sub".into(),
+            |s| s.place.pane = "%1".into(),
+            |s| s.place.server = 2,
+            |s| s.place.socket = "/other".into(),
+        ];
+        for (index, change) in changes.iter().enumerate() {
+            let mut stranger = start.clone();
+            change(&mut stranger);
+            assert_eq!(assign(&old, &[], &[stranger], 200), [""], "change {index}");
+        }
+        // Where no time is allowed, a pane is no evidence; nor on a server whose process is not known.
+        let kin = Kin { dead: old.iter().collect(), living: vec![], now_ms: 100, window_ms: 0 };
+        assert_eq!(kin.assign(&[&start]), [None]);
+        let (mut unknown, mut here) = (old[0].clone(), start.clone());
+        (unknown.place.server, here.place.server) = (0, 0);
+        assert_eq!(assign(&[unknown], &[], &[here], 100), [""]);
+        // Of two that ended there, the later one is meant.
+        let both = [dead("a", "%0", &[]), Agent { died: Some(150), ..dead("b", "%0", &[]) }];
+        assert_eq!(assign(&both, &[], &[start], 200), ["b by pane"]);
+    }
+
+    #[test]
+    fn one_that_goes_on_with_another_conversation_is_a_stranger_in_that_pane() {
+        let old = [dead("a", "%0", &["s1"]), dead("b", "%1", &["s2"])];
+        for (conversation, heir) in [
+            // It begins one: the agent was started again.
+            (begins("s9"), "a by pane"),
+            // It goes on with one that nobody here had, and this one's is known.
+            (resumes("s9"), ""),
+        ] {
+            assert_eq!(
+                assign(&old, &[], &[newcomer(5, "%0", conversation.clone())], 200),
+                [heir],
+                "{conversation:?}"
+            );
+        }
+        // Nothing is known of the earlier one's.
+        let unknown = [dead("a", "%0", &[])];
+        assert_eq!(assign(&unknown, &[], &[newcomer(5, "%0", resumes("s9"))], 200), ["a by pane"]);
+        // It is that of a living agent.
+        let living = [Agent { died: None, ..dead("c", "%2", &["s3"]) }];
+        assert_eq!(assign(&unknown, &living, &[newcomer(5, "%0", resumes("s3"))], 200), [""]);
+    }
+
+    #[test]
+    fn of_several_that_start_each_gets_what_it_has_the_best_claim_to() {
+        let old = [dead("a", "%0", &["s1"])];
+        // The conversation counts more than the pane.
+        let two = [newcomer(5, "%0", Conversation::Unknown), newcomer(6, "%7", resumes("s1"))];
+        assert_eq!(assign(&old, &[], &two, 200), ["", "a by session"]);
+        // Of two in one conversation, the one in its pane; else the one that started first.
+        let two = [newcomer(5, "%6", resumes("s1")), newcomer(6, "%0", resumes("s1"))];
+        assert_eq!(assign(&old, &[], &two, 200), ["", "a by session"]);
+        let two = [newcomer(6, "%6", resumes("s1")), newcomer(5, "%7", resumes("s1"))];
+        assert_eq!(assign(&old, &[], &two, 200), ["", "a by session"]);
+        // A name that a person gave counts more than a pane, and less than a conversation.
+        let asks = |pid, pane, name: &str| Sighting {
+            asks: Some(Name::new(name).unwrap()),
+            ..newcomer(pid, pane, Conversation::Unknown)
+        };
+        let two = [newcomer(5, "%0", Conversation::Unknown), asks(6, "%7", "a")];
+        assert_eq!(assign(&old, &[], &two, 9_000_000), ["", "a by name"]);
+        let two = [newcomer(5, "%8", resumes("s1")), asks(6, "%7", "a")];
+        assert_eq!(assign(&old, &[], &two, 200), ["a by session", ""]);
+        let codex = Sighting { kind: "codex".into(), ..asks(6, "%7", "a") };
+        assert_eq!(assign(&old, &[], &[codex], 200), [""]);
+    }
+
+    #[test]
+    fn a_running_agent_that_turns_out_to_be_in_a_dead_ones_conversation_is_that_one() {
+        let (old, living) = ([dead("a", "%0", &["s1"])], [Agent { died: None, ..dead("c", "%2", &["s3"]) }]);
+        let kin =
+            Kin { dead: old.iter().collect(), living: living.iter().collect(), now_ms: 200, window_ms: 0 };
+        let found = |kind, session| kin.found_by_session(kind, session).map(|a| a.name.as_str());
+        assert_eq!(
+            (found("claude", "s1"), found("codex", "s1"), found("claude", "s2")),
+            (Some("a"), None, None)
+        );
+        let both = [Agent { died: None, ..dead("c", "%2", &["s1"]) }];
+        let kin = Kin { living: both.iter().collect(), ..kin };
+        assert_eq!(kin.found_by_session("claude", "s1"), None, "a living one has it");
+    }
+
+    #[test]
+    fn the_latest_conversations_are_remembered_and_nothing_that_is_no_id() {
+        let mut past = Past::default();
+        for bad in ["", "../x", "a b", "é", &"x".repeat(129)] {
+            assert!(!past.enter(bad), "{bad:?}");
+        }
+        for n in 0..12 {
+            assert!(past.enter(&format!("s{n}")));
+        }
+        assert!(!past.enter("s11") && past.knows("s4") && !past.knows("s3"));
+        assert_eq!(past.sessions.len(), MAX_SESSIONS);
+        // A record of an earlier version has none of this, and one of a later version more.
+        let later: Past = serde_json::from_value(serde_json::json!({
+            "inherited": {"by": "telepathy", "at": 1, "from": process(1)}, "more": 1,
+        }))
+        .unwrap();
+        assert_eq!(later.inherited.unwrap().by, Evidence::Other);
+    }
+}

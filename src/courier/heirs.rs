@@ -1,0 +1,154 @@
+//! What an agent gets that is one that ended: the mail that had not reached that one.
+//!
+//! Everything is written in the transaction that gives it the record, and the mail before the record: a crash in between
+//! leaves mail that waits for an agent that ended, which becomes dead letters again. What may have reached the earlier
+//! process is announced without its text, so nothing is given twice.
+
+use super::letters;
+use crate::core::agent::Agent;
+use crate::core::delivery::Stage;
+use crate::core::heir::{Evidence, Inherited, Kin, is_session};
+use crate::core::id::MessageId;
+use crate::core::lease::Notice;
+use crate::core::message::{MessageType, parse_file_name};
+use crate::core::name::Name;
+use crate::os::process;
+use crate::store::mail::Folder;
+use crate::store::{Store, Transaction, now_ms};
+use crate::tmux::Server;
+use anyhow::Result;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How long tmux may take to show the name on the pane.
+const LABEL: Duration = Duration::from_secs(1);
+
+/// Ids named in one notice.
+const NAMED: usize = 8;
+
+/// Whether anything is left under the names of an agent that ended: mail to or from it that somebody waits for, a lease, or an
+/// edit that no commit has in it.
+pub fn leaves_anything(store: &Store, agent: &Agent) -> Result<bool> {
+    let names: Vec<Name> = agent.formerly.iter().chain([&agent.name]).cloned().collect();
+    if store.is_owed(&names)? || store.has_edits(&agent.name)? {
+        return Ok(true);
+    }
+    let leases = store.peek_leases()?.table;
+    let mut holders = leases.leases().map(|l| &l.holder).chain(leases.waiters().map(|w| &w.holder));
+    Ok(holders.any(|h| h.host.is_none() && names.contains(&h.name)))
+}
+
+/// Lets an agent have the mail that did not reach it before it ended. The senders that were told so get a notice.
+pub fn revive(tx: &mut Transaction<'_>, store: &Store, agent: &Agent, by: Evidence) -> Result<()> {
+    let inherited = agent.past.inherited.as_ref();
+    let was = inherited.map(|i| i.from.pid);
+    tx.journal("agent-back", json!({"name": agent.name, "by": by, "pid": agent.process.pid, "was": was}))?;
+    letters::end_bundles(tx, store, agent)?;
+    let mut told: BTreeMap<Name, Vec<MessageId>> = BTreeMap::new();
+    for file in store.mail_files(&agent.name, Folder::New)? {
+        let Some((_, id)) = parse_file_name(&file) else { continue };
+        let Some(mut delivery) = store.delivery(&agent.name, &id)? else { continue };
+        let failed = delivery.way.stage == Stage::Failed && letters::ended_with_its_process(&delivery.way);
+        if delivery.way.typed_into.as_ref() == Some(&agent.process) {
+            continue;
+        }
+        // It was in the hands of the process that ended, perhaps.
+        let perhaps = delivery.way.enters > 0 || delivery.way.stage == Stage::Typed;
+        if !failed && !perhaps {
+            continue;
+        }
+        if perhaps {
+            delivery.way.announce(now_ms());
+        } else {
+            delivery.way.restart(now_ms());
+        }
+        let found = store.message(&agent.name, &agent.formerly, Folder::New, &file)?;
+        let Some(Ok(message)) = found else { continue };
+        tx.put_delivery(&agent.name, &delivery)?;
+        tx.journal("delivery", json!({"id": id, "to": agent.name, "stage": delivery.way.stage, "detail": BACK, "reminder": null}))?;
+        if failed {
+            for sender in letters::bearer(&tx.agents()?, &message) {
+                told.entry(sender).or_default().push(id.clone());
+            }
+        }
+    }
+    for (to, ids) in told {
+        let named = ids.iter().take(NAMED).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let more = if ids.len() > NAMED { format!(" and {} more", ids.len() - NAMED) } else { String::new() };
+        let text = format!(
+            "{} is back ({}) and gets {named}{more} after all; do not send again",
+            agent.name,
+            by.told()
+        );
+        tx.put_notice(&Notice { to, kind: MessageType::Info, text })?;
+    }
+    Ok(())
+}
+
+/// Gives a living agent, which is on record, what belonged to one that ended; the two are one from now on, called `name`.
+pub fn take_over(
+    tx: &mut Transaction<'_>,
+    store: &Store,
+    agent: &Agent,
+    dead: &Agent,
+    name: &Name,
+    by: Evidence,
+) -> Result<Agent> {
+    let how = Inherited { by, at: now_ms(), from: dead.process.clone() };
+    let mut past = dead.past.clone();
+    past.inherited = Some(how.clone());
+    revive(tx, store, &Agent { process: agent.process.clone(), past, ..dead.clone() }, by)?;
+    tx.inherit(agent, dead, name, how)
+}
+
+/// Notes which conversation a living agent is in. If that is one of an agent that ended, and nothing was known of this one's
+/// conversations or nobody has to do with it yet, it is that agent. Returns its record if that is news.
+pub fn enter(store: &Store, agent: &Agent, session: &str) -> Result<Option<Agent>> {
+    if agent.past.knows(session) || !is_session(session) {
+        return Ok(None);
+    }
+    let entered = store.transact(|tx| {
+        let known = tx.agents()?;
+        let Some(current) = known.iter().find(|a| a.process == agent.process && a.is_live()) else {
+            return Ok(None);
+        };
+        if current.past.knows(session) {
+            // Somebody else was faster.
+            return Ok(Some(current.clone()));
+        }
+        let ended = |a: &&Agent| process::check_in(a.place.namespace, &a.process) == Some(false);
+        let (dead, living) = known.iter().filter(|a| a.process != agent.process).partition(ended);
+        let kin = Kin { dead, living, now_ms: now_ms(), window_ms: 0 };
+        let mut heir = current.clone();
+        heir.past.enter(session);
+        let is_new = current.past.sessions.is_empty()
+            || (store.is_unused(&current.name)? && !leaves_anything(store, current)?);
+        let dead = kin.found_by_session(&current.kind, session);
+        let Some(dead) = dead.filter(|_| is_new && !process::is_foreign(agent.process.pid)) else {
+            tx.put_agent(&heir)?;
+            return Ok(Some(heir));
+        };
+        let name = if current.past.given { &current.name } else { &dead.name };
+        let heir = take_over(tx, store, &heir, dead, name, Evidence::Session)?;
+        if heir.name != current.name {
+            let text = format!(
+                "you are now called {}, and no longer {}: you are in the conversation of {}, which had ended. Its mail is yours",
+                heir.name, current.name, dead.name
+            );
+            tx.put_notice(&Notice { to: heir.name.clone(), kind: MessageType::Info, text })?;
+        }
+        Ok(Some(heir))
+    })?;
+    if let Some(heir) = entered.as_ref().filter(|heir| heir.name != agent.name) {
+        store.ensure_mailbox(&heir.name)?;
+        store.post_notices()?;
+        // The label is a convenience: the name stands whether or not tmux can be reached from here.
+        let server = Server::new(&heir.place.socket).patient(LABEL);
+        let _ = server.label(&[(heir.place.pane.clone(), Some(heir.name.to_string()))]);
+    }
+    Ok(entered)
+}
+
+/// What is said of a message whose agent ended and is back.
+const BACK: &str = "its agent ended and is back";

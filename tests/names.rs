@@ -1,0 +1,293 @@
+//! Names and mail that outlive a process: an agent that is started again or resumed is the one that ended, by evidence, and a
+//! stranger in its place is not.
+
+use crate::support::{World, eventually};
+use serde_json::Value;
+use std::process::Child;
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+/// A project with these agents.
+fn team(world: World, kinds: &[&str]) -> (World, Vec<String>) {
+    world.start();
+    let panes = kinds.iter().map(|kind| world.agent(kind, &[])).collect();
+    world.ok(&["discover", "--init", "--quiet"]);
+    (world, panes)
+}
+
+fn send(world: &World, to: &str, body: &str) -> String {
+    json(&world.ok(&["send", "--json", "--no-wait", to, body]))["id"].as_str().unwrap().to_owned()
+}
+
+fn stage(world: &World, id: &str) -> String {
+    json(&world.ok(&["status", "--json", id]))["recipients"][0]["stage"].as_str().unwrap().to_owned()
+}
+
+/// A message that waits for a busy agent.
+fn waiting(world: &World, name: &str, pane: &str, body: &str) -> String {
+    world.control(pane, "busy 600000");
+    let id = send(world, name, body);
+    eventually("it is held", || (stage(world, &id) == "held").then_some(()));
+    id
+}
+
+/// The living agents: name, pane, and how they came by the name.
+fn agents(world: &World) -> Vec<(String, String, String)> {
+    let all = json(&world.ok(&["agents", "--json"]));
+    let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+    let one = |a: &Value| (text(&a["name"]), text(&a["pane"]), text(&a["named"]));
+    all["agents"].as_array().unwrap().iter().map(one).collect()
+}
+
+fn own(text: [&str; 3]) -> (String, String, String) {
+    (text[0].to_owned(), text[1].to_owned(), text[2].to_owned())
+}
+
+/// How often an agent was given a message.
+fn given(world: &World, pane: &str, id: &str) -> usize {
+    world.typed(pane).iter().filter(|typed| *typed == id).count()
+}
+
+fn given_once(world: &World, pane: &str, id: &str) {
+    eventually(&format!("{id} is submitted"), || (stage(world, id) == "submitted").then_some(()));
+    assert_eq!(given(world, pane, id), 1, "{}", world.log(pane));
+}
+
+/// Ends the agent in a pane, and starts another command there.
+fn again(world: &World, pane: &str, command: &str) {
+    let starts = world.log(pane).matches("\"start\"").count();
+    world.control(pane, "exit");
+    eventually("it exits", || {
+        (world.tmux(&["display-message", "-p", "-t", pane, "#{pane_current_command}"]) == "sh").then_some(())
+    });
+    world.tmux(&["send-keys", "-t", pane, "-l", command]);
+    world.tmux(&["send-keys", "-t", pane, "Enter"]);
+    eventually("another one starts", || {
+        (world.log(pane).matches("\"start\"").count() > starts).then_some(())
+    });
+}
+
+/// Everything that the human was told.
+fn told(world: &World) -> String {
+    world.ok(&["inbox"])
+}
+
+#[test]
+fn an_agent_that_is_started_again_in_its_pane_keeps_its_name_and_its_mail() {
+    let mut world = World::new();
+    world.set("SWARM_GRACE", "60s");
+    let (world, panes) = team(world, &["claude"]);
+    world.ok(&["name", "claude-1", "reviewer"]);
+    let id = waiting(&world, "reviewer", &panes[0], "for whoever reviews");
+    again(&world, &panes[0], "claude");
+    let out = world.ok(&["discover"]);
+    assert_eq!(agents(&world), [own(["reviewer", &panes[0], "pane"])], "{out}");
+    given_once(&world, &panes[0], &id);
+    // It was back before anybody was told that it had gone.
+    assert!(!told(&world).contains("has ended"), "{}", told(&world));
+    let log = world.ok(&["log", "--event", "agent-back"]);
+    assert!(log.contains("reviewer"), "{log}");
+    let why = world.ok(&["explain", "reviewer"]);
+    assert!(why.contains("called reviewer: it started in the same pane and directory"), "{why}");
+    // And mail to its first name arrives as before.
+    let later = send(&world, "claude-1", "to the old name");
+    given_once(&world, &panes[0], &later);
+}
+
+#[test]
+fn an_agent_that_is_resumed_elsewhere_gets_what_had_become_dead_letters() {
+    let world = World::new();
+    world.start();
+    let talks = [("FAKE_AGENT_INBOX", "take"), ("FAKE_AGENT_SESSION", "talk-0001")];
+    let first = world.agent("claude", &talks);
+    world.ok(&["discover", "--init", "--quiet"]);
+    let pid = json(&world.ok(&["agents", "--json"]))["agents"][0]["pid"].to_string();
+    // One that is suspended takes nothing.
+    std::process::Command::new("kill").args(["-STOP", &pid]).status().unwrap();
+    let id = send(&world, "claude-1", "for this conversation");
+    eventually("it is held", || (stage(&world, &id) == "held").then_some(()));
+    std::process::Command::new("kill").args(["-KILL", &pid]).status().unwrap();
+    world.tmux(&["kill-pane", "-t", &first]);
+    eventually("it is a dead letter", || (stage(&world, &id) == "failed").then_some(()));
+    let sub = world.project().join("sub");
+    std::fs::create_dir(&sub).unwrap();
+    let second = world.agent_in(&sub, "claude --resume talk-0001", &talks);
+    world.ok(&["discover", "--quiet"]);
+    assert_eq!(agents(&world), [own(["claude-1", &second, "session"])]);
+    given_once(&world, &second, &id);
+    // Who was told that it did not arrive is told that it does.
+    let told = told(&world);
+    assert!(
+        told.contains("claude-1 is back (it is in the same conversation)") && told.contains(&id),
+        "{told}"
+    );
+    assert!(world.ok(&["dead"]).contains("no dead letters"));
+}
+
+#[test]
+fn a_stranger_in_the_same_pane_inherits_nothing() {
+    let world = World::new();
+    world.start();
+    let talks = [("FAKE_AGENT_INBOX", "take"), ("FAKE_AGENT_SESSION", "talk-0001")];
+    let pane = world.agent("claude", &talks);
+    world.ok(&["discover", "--init", "--quiet"]);
+    let pid = json(&world.ok(&["agents", "--json"]))["agents"][0]["pid"].to_string();
+    std::process::Command::new("kill").args(["-STOP", &pid]).status().unwrap();
+    let id = send(&world, "claude-1", "for the first one");
+    eventually("it is held", || (stage(&world, &id) == "held").then_some(()));
+    std::process::Command::new("kill").args(["-KILL", &pid]).status().unwrap();
+    eventually("the shell is left", || {
+        (world.tmux(&["display-message", "-p", "-t", &pane, "#{pane_current_command}"]) == "sh").then_some(())
+    });
+    // A program that is killed leaves its terminal as it was.
+    world.tmux(&["send-keys", "-t", &pane, "-l", "stty sane"]);
+    world.tmux(&["send-keys", "-t", &pane, "C-j"]);
+    // Another conversation, which was there before; another kind; another directory.
+    let transcript: String =
+        world.project().display().to_string().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+    let projects = world.path().join("home/.claude/projects").join(transcript);
+    std::fs::write(projects.join("talk-0002.jsonl"), "{}\n").unwrap();
+    let sub = world.project().join("sub");
+    std::fs::create_dir(&sub).unwrap();
+    for (command, name) in [
+        ("FAKE_AGENT_SESSION=talk-0002 claude --resume talk-0002", "claude-2"),
+        ("codex", "codex-1"),
+        ("cd sub; FAKE_AGENT_SESSION=talk-0003 claude", "claude-2"),
+    ] {
+        let starts = world.log(&pane).matches("\"start\"").count();
+        world.tmux(&["send-keys", "-t", &pane, "-l", command]);
+        world.tmux(&["send-keys", "-t", &pane, "Enter"]);
+        eventually("it starts", || (world.log(&pane).matches("\"start\"").count() > starts).then_some(()));
+        world.ok(&["discover", "--quiet"]);
+        assert_eq!(agents(&world), [own([name, &pane, "new"])], "{command}");
+        let new = send(&world, name, "for the newcomer");
+        given_once(&world, &pane, &new);
+        world.control(&pane, "exit");
+        eventually("it ends", || agents(&world).is_empty().then_some(()));
+    }
+    assert_eq!(given(&world, &pane, &id), 0);
+    assert_eq!(stage(&world, &id), "failed");
+}
+
+#[test]
+fn of_two_that_claim_one_conversation_exactly_one_gets_the_name_however_many_look() {
+    let world = World::new();
+    world.start();
+    let talks = [("FAKE_AGENT_INBOX", "take"), ("FAKE_AGENT_SESSION", "talk-0001")];
+    let first = world.agent("claude", &talks);
+    world.ok(&["discover", "--init", "--quiet"]);
+    let old = waiting_letter(&world, &first);
+    world.end_couriers();
+    world.tmux(&["kill-pane", "-t", &first]);
+    let panes = [0, 1].map(|_| world.agent("claude --resume talk-0001", &talks));
+    let look = || world.command("swarm").args(["discover", "--quiet"]).spawn().unwrap();
+    let looks: Vec<Child> = (0..6).map(|_| look()).collect();
+    for mut one in looks {
+        assert!(one.wait().unwrap().success());
+    }
+    let mut seen = agents(&world);
+    seen.sort();
+    let names: Vec<&str> = seen.iter().map(|(name, ..)| name.as_str()).collect();
+    assert_eq!(names, ["claude-1", "claude-2"], "{seen:?}");
+    let how: Vec<&str> = seen.iter().map(|(.., how)| how.as_str()).collect();
+    assert_eq!(how, ["session", "new"], "{seen:?}");
+    given_once(&world, &seen[0].1, &old);
+    let other = panes.iter().find(|pane| **pane != seen[0].1).unwrap();
+    assert_eq!(given(&world, other, &old), 0);
+}
+
+/// A message for `claude-1`, which is suspended.
+fn waiting_letter(world: &World, pane: &str) -> String {
+    let pid = json(&world.ok(&["agents", "--json"]))["agents"][0]["pid"].to_string();
+    std::process::Command::new("kill").args(["-STOP", &pid]).status().unwrap();
+    let id = send(world, "claude-1", "for this conversation");
+    eventually("it is held", || (stage(world, &id) == "held").then_some(()));
+    assert_eq!(given(world, pane, &id), 0);
+    id
+}
+
+#[test]
+fn a_person_may_give_an_agent_the_name_and_the_mail_of_one_that_ended() {
+    let (world, panes) = team(World::new(), &["claude", "codex"]);
+    world.ok(&["name", "claude-1", "backend"]);
+    let id = waiting(&world, "backend", &panes[0], "for the back end");
+    world.tmux(&["kill-pane", "-t", &panes[0]]);
+    eventually("it is a dead letter", || (stage(&world, &id) == "failed").then_some(()));
+    // An agent may not take it.
+    let told = world.below("codex-1", "swarm name codex-1 backend; echo rc=$?");
+    assert!(told.contains("only the human can give its name") && told.contains("rc=2"), "{told}");
+    let (code, told) = world.refused(&["name", "codex-1", "claude-1"]);
+    assert!(code == 2 && told.contains("`swarm name codex-1 backend`"), "{told}");
+    world.ok(&["name", "codex-1", "backend"]);
+    assert_eq!(agents(&world), [own(["backend", &panes[1], "name"])]);
+    given_once(&world, &panes[1], &id);
+    for name in ["codex-1", "claude-1", "backend"] {
+        let id = send(&world, name, "to each of its names");
+        given_once(&world, &panes[1], &id);
+    }
+}
+
+#[test]
+fn a_person_names_an_agent_by_its_environment_or_its_pane() {
+    let (world, panes) = team(World::new(), &["claude"]);
+    world.tmux(&["set-option", "-p", "-t", &panes[0], "@swarm-name", "api"]);
+    let named = world.agent("claude", &[("SWARM_NAME", "backend")]);
+    world.ok(&["discover", "--quiet"]);
+    let mut seen = agents(&world);
+    seen.sort();
+    assert_eq!(seen, [own(["api", &panes[0], "given"]), own(["backend", &named, "given"])]);
+    let id = waiting(&world, "backend", &named, "for the back end");
+    world.tmux(&["kill-pane", "-t", &named]);
+    let elsewhere = world.agent("claude", &[("SWARM_NAME", "backend")]);
+    world.ok(&["discover", "--quiet"]);
+    assert!(agents(&world).contains(&own(["backend", &elsewhere, "name"])), "{:?}", agents(&world));
+    given_once(&world, &elsewhere, &id);
+    // Nobody else is called so while it lives, and a name that is none is passed over.
+    world.agent("codex", &[("SWARM_NAME", "backend")]);
+    world.agent("gemini", &[("SWARM_NAME", "Not a name")]);
+    world.ok(&["discover", "--quiet"]);
+    let names: Vec<String> = agents(&world).into_iter().map(|(name, ..)| name).collect();
+    assert!(names.contains(&"codex-1".to_owned()) && names.contains(&"gemini-1".to_owned()), "{names:?}");
+}
+
+#[test]
+fn a_number_is_given_out_again_and_the_dead_are_listed_on_request_only() {
+    let (world, panes) = team(World::new(), &["claude"]);
+    let id = send(&world, "claude-1", "this one arrives");
+    given_once(&world, &panes[0], &id);
+    world.below("claude-1", "swarm-msg read --all; swarm-msg lock a.rs; swarm-msg unlock a.rs");
+    world.ok(&["read", "--all"]);
+    world.tmux(&["kill-pane", "-t", &panes[0]]);
+    let listed = |args: &[&str]| world.ok(args).contains("claude-1");
+    eventually("it is dead", || (!listed(&["discover"])).then_some(()));
+    assert!(!listed(&["agents"]) && listed(&["agents", "--all"]) && listed(&["discover", "--all"]));
+    let next = world.agent("claude", &[]);
+    world.ok(&["discover", "--quiet"]);
+    assert_eq!(agents(&world), [own(["claude-1", &next, "new"])]);
+    // The mail that the earlier one read is not the new one's.
+    let inbox = world.below("claude-1", "swarm-msg inbox --all --json");
+    assert!(!inbox.contains(&id), "{inbox}");
+}
+
+#[test]
+fn a_hook_that_names_the_conversation_of_one_that_ended_makes_its_agent_that_one() {
+    let (world, panes) = team(World::new(), &["codex"]);
+    let hook = |name: &str| {
+        let input = r#"{"session_id": "0199-thread"}"#;
+        world.below(name, &format!("echo '{input}' | swarm hook codex SessionStart; swarm-msg whoami"))
+    };
+    hook("codex-1");
+    let id = waiting(&world, "codex-1", &panes[0], "for that thread");
+    world.tmux(&["kill-pane", "-t", &panes[0]]);
+    eventually("it is a dead letter", || (stage(&world, &id) == "failed").then_some(()));
+    let next = world.agent("codex", &[]);
+    world.ok(&["discover", "--quiet"]);
+    assert_eq!(agents(&world), [own(["codex-2", &next, "new"])]);
+    let told = hook("codex-2");
+    assert!(told.contains("You are codex-1") && told.contains("codex-1 (by"), "{told}");
+    assert_eq!(agents(&world), [own(["codex-1", &next, "session"])]);
+    assert_eq!(world.tmux(&["display-message", "-p", "-t", &next, "#{@swarm_agent}"]), "codex-1");
+    eventually("it has its mail", || matches!(&*stage(&world, &id), "read" | "submitted").then_some(()));
+}
