@@ -43,10 +43,7 @@ fn installed() -> Installed {
         copy(entry.path(), checkout.join("plugin").join(entry.file_name()));
     }
     for name in ["swarm", "swarm-msg"] {
-        copy(
-            &fs::canonicalize(world.path().join("bin").join(name)).unwrap(),
-            &checkout.join("bin").join(name),
-        );
+        copy(fs::canonicalize(world.path().join("bin").join(name)).unwrap(), checkout.join("bin").join(name));
     }
     fs::write(checkout.join("bin/.stamp"), "1").unwrap();
     world.tmux(&["set-option", "-g", "@swarm-install", "off"]);

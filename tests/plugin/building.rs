@@ -21,7 +21,7 @@ fn without_a_program_the_key_tells_how_to_build_it() {
     lab.press("S");
     lab.sees("plugin/install.sh && ./swarm.tmux");
     lab.press("x");
-    executable(&lab.plugin.join("bin/swarm"), STUB);
+    executable(lab.plugin.join("bin/swarm"), STUB);
     lab.load();
     assert!(lab.key("S").contains("display-menu"));
 }
@@ -165,8 +165,8 @@ fn a_failed_build_is_told_once_and_not_tried_again_until_the_sources_change() {
 #[test]
 fn the_old_program_serves_while_the_new_one_is_built() {
     let lab = attached("");
-    executable(&lab.plugin.join("bin/swarm"), STUB);
-    executable(&lab.plugin.join("bin/swarm-msg"), STUB);
+    executable(lab.plugin.join("bin/swarm"), STUB);
+    executable(lab.plugin.join("bin/swarm-msg"), STUB);
     let go = lab.base().join("go");
     lab.on_path("cargo", &waiting(&lab, &go));
     lab.attach();

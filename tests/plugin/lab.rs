@@ -31,11 +31,11 @@ impl Lab {
         fs::create_dir_all(plugin.join("bin")).unwrap();
         fs::create_dir_all(base.join("path")).unwrap();
         let source = Path::new(env!("CARGO_MANIFEST_DIR"));
-        copy(&source.join("swarm.tmux"), &plugin.join("swarm.tmux"));
+        copy(source.join("swarm.tmux"), plugin.join("swarm.tmux"));
         fs::create_dir(plugin.join("plugin")).unwrap();
         for entry in fs::read_dir(source.join("plugin")).unwrap() {
             let entry = entry.unwrap();
-            copy(&entry.path(), &plugin.join("plugin").join(entry.file_name()));
+            copy(entry.path(), plugin.join("plugin").join(entry.file_name()));
         }
         Lab { dir, plugin }
     }
@@ -43,7 +43,7 @@ impl Lab {
     /// With the stub as the checkout's own program.
     pub(crate) fn built() -> Self {
         let lab = Lab::new();
-        executable(&lab.plugin.join("bin/swarm"), STUB);
+        executable(lab.plugin.join("bin/swarm"), STUB);
         lab
     }
 
@@ -53,7 +53,7 @@ impl Lab {
 
     /// Puts a program in front of all others on the servers' PATH.
     pub(crate) fn on_path(&self, name: &str, text: &str) {
-        executable(&self.base().join("path").join(name), text);
+        executable(self.base().join("path").join(name), text);
     }
 
     pub(crate) fn command(&self, program: &str) -> Command {

@@ -128,7 +128,7 @@ fn panes_that_come_and_go_call_the_program() {
 fn a_failing_or_vanished_program_disturbs_nobody() {
     let lab = Lab::built();
     executable(
-        &lab.plugin.join("bin/swarm"),
+        lab.plugin.join("bin/swarm"),
         "#!/bin/sh\necho out; echo err >&2\necho x >>\"$0.log\"\nexit 3\n",
     );
     lab.start();
@@ -191,10 +191,10 @@ fn the_program_is_the_users_choice_then_ours_then_one_that_fits_on_path() {
     lab.on_path("swarm", STUB);
     lab.load();
     assert_eq!(exe(&lab), lab.base().join("path/swarm").to_str().unwrap());
-    executable(&lab.plugin.join("bin/swarm"), STUB);
+    executable(lab.plugin.join("bin/swarm"), STUB);
     lab.load();
     assert_eq!(exe(&lab), lab.plugin.join("bin/swarm").to_str().unwrap());
-    executable(&lab.base().join("my swarm"), STUB);
+    executable(lab.base().join("my swarm"), STUB);
     lab.tmux(&["set-option", "-g", "@swarm-bin", "~/my swarm"]);
     lab.load();
     assert_eq!(exe(&lab), lab.base().join("my swarm").to_str().unwrap());

@@ -25,7 +25,7 @@ impl Release {
         let dir = lab.base().join("made");
         fs::create_dir_all(dir.join("out")).unwrap();
         for name in ["swarm", "swarm-msg"] {
-            executable(&dir.join("out").join(name), program);
+            executable(dir.join("out").join(name), program);
         }
         let archive = lab.base().join(NAME);
         // As scripts/release.sh packs them, by its own definition; these programs write no manual.
@@ -280,7 +280,7 @@ fn what_does_not_match_is_never_run_and_the_program_is_built_instead() {
             "longer" => {
                 let other = lab.base().join("other");
                 fs::create_dir(&other).unwrap();
-                executable(&other.join("swarm"), &program);
+                executable(other.join("swarm"), &program);
                 Answer::Whole([release.archive.clone(), fs::read(other.join("swarm")).unwrap()].concat())
             }
             "cut" => Answer::Cut(release.archive.clone()),
@@ -370,7 +370,7 @@ fn a_program_that_does_not_run_here_is_not_installed() {
         ["#!/nowhere/interpreter\n", "#!/bin/sh\necho 'swarm 9.9.9 (protocol 1)'\n", "#!/bin/sh\nexit 1\n"]
     {
         let lab = released();
-        executable(&lab.plugin.join("bin/swarm"), STUB);
+        executable(lab.plugin.join("bin/swarm"), STUB);
         let release = Release::new(&lab, program);
         release.announce(&lab, &format!("file://{}", lab.base().display()));
         let (code, said) = install(&lab, &["download"]);
@@ -423,7 +423,7 @@ fn the_status_line_shows_how_far_a_download_is_while_the_old_program_serves() {
     let lab = Lab::new();
     checkout(&lab);
     let old = "#!/bin/sh\necho 'swarm 0.0.9 (protocol 1)'\n";
-    executable(&lab.plugin.join("bin/swarm"), old);
+    executable(lab.plugin.join("bin/swarm"), old);
     let release = Release::new(&lab, STUB);
     let server = Server::new(Answer::Slow(release.archive.clone()));
     release.announce(&lab, &server.url);
