@@ -1,7 +1,7 @@
-//! What a running Claude Code tells of itself: `sessions/PID.json` in its configuration directory.
+//! The session file of a running Claude Code: `sessions/PID.json` in its configuration directory.
 //!
-//! Undocumented, so nothing is taken on trust: the file has to be the agent's own by its owner, its mode, the process and the time at which
-//! that started. Claude replaces it while it runs, so it may be gone, old or half written at the moment of a look: then nothing is known.
+//! The file is undocumented, so it is checked before it is believed: its owner, its mode, and the process it names, with the time that process
+//! started. Claude replaces the file while it runs. If it is missing, old or half written, the session is unknown.
 //! Read-only: no lock is needed.
 
 use super::Said;
@@ -18,31 +18,31 @@ use std::path::{Path, PathBuf};
 pub struct Session {
     /// Claude's configuration directory.
     pub dir: PathBuf,
-    /// What it wrote.
+    /// What the file says.
     pub record: Record,
 }
 
-/// What Claude writes of a session. Other fields are passed over, and one that is not what it was is not there.
+/// The fields of the file that swarm uses. A field of another type counts as missing.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// The conversation, which `/clear` changes.
+    /// The id of the conversation. `/clear` changes it.
     pub session_id: String,
-    /// Where it was started.
+    /// The directory in which it was started.
     pub cwd: String,
-    /// Its version.
+    /// The version of Claude Code.
     pub version: String,
-    /// The version of what its inbox takes.
+    /// The version of the inbox's protocol.
     pub peer_protocol: Option<u64>,
-    /// How it is used: `interactive` by a person.
+    /// How it is used: `interactive` if by a person.
     pub kind: String,
-    /// Its inbox.
+    /// The socket of its inbox.
     pub messaging_socket_path: Option<PathBuf>,
     status: String,
     status_updated_at: u64,
 }
 
 impl Session {
-    /// The session of an agent. The error says, for people, why nothing is known of it.
+    /// Reads the session of an agent. The error says, for people, why it is unknown.
     pub fn of(agent: &Agent) -> Result<Self, String> {
         Self::of_process(&agent.process, agent.place.namespace)
     }
@@ -76,7 +76,7 @@ impl Session {
         Ok(Self { dir, record })
     }
 
-    /// What it says of its state.
+    /// The state that the file reports.
     pub fn said(&self) -> Option<Said> {
         Said::of(&self.record.status, self.record.status_updated_at, "its session file")
     }
@@ -91,7 +91,7 @@ impl Session {
         if usual.exists() {
             return usual;
         }
-        // A long directory's name is cut, and a session may have been moved.
+        // Claude cuts a long directory name, and a session may have been moved.
         let dirs = std::fs::read_dir(projects).into_iter().flatten().flatten();
         dirs.map(|entry| entry.path().join(&file)).find(|path| path.exists()).unwrap_or(usual)
     }
@@ -120,7 +120,7 @@ pub fn conversation(
     }
 }
 
-/// The configuration directory of the Claude with that process.
+/// The configuration directory that this Claude process uses.
 pub fn directory(pid: i32) -> Option<PathBuf> {
     let named = program::variable(pid, "CLAUDE_CONFIG_DIR").filter(|dir| !dir.is_empty());
     let home = || program::variable(pid, "HOME").filter(|home| !home.is_empty());

@@ -1,13 +1,13 @@
 //! Claude Code's inbox: the socket at which a running session takes messages of other sessions (from 2.1.224 on).
 //!
-//! Undocumented and without an answer. What it needs: the agent's own session file and key, by owner, mode, process and time of its start;
-//! the version of the protocol that was tried; a socket of this user's in a directory of this user's, at which that very process listens.
-//! The key is read for each text, sent to that process, and kept, shown or written nowhere.
+//! The inbox is undocumented and sends no answer. swarm uses it only if the session file and the key belong to the agent (owner, mode, process and
+//! its start time), the protocol has the version that was tested, the socket and its directory belong to this user, and the agent's process
+//! listens there. The key is read for each text and sent to that process. It is not stored, shown or logged.
 //!
-//! The agent tells its model that another session sent this, that it is a teammate's request and no approval: never that it is its person's
-//! word. Where the person has set that such messages are shown first, or the session runs without asking, Claude would put a question over the
-//! person's screen for each of them: there this is not used. Proof is the agent's own transcript: a line that the text was put into its queue, and
-//! one that the model was given it. Nothing here is shared: each text has a connection of its own, and of racing couriers a lock lets one.
+//! Claude tells its model that another session sent the text: a teammate's request, not an approval and not the person's own words. If Claude
+//! would ask its person about each message first (a setting, or a session without permission prompts), the inbox is not used. The proof is
+//! the agent's transcript: one line says that the text entered the queue, another that the model was given it. Nothing here is shared:
+//! each text has its own connection, and a lock lets one courier at a time give it.
 
 use super::claude::Session;
 use super::own::{check_peer, check_socket, read_own};
@@ -24,16 +24,16 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The version of the protocol that was tried.
+/// The version of the protocol that was tested.
 const PROTOCOL: u64 = 1;
 
-/// The variable with which a Claude writes no transcript.
+/// The variable that stops Claude from writing a transcript.
 const NO_TRANSCRIPT: &str = "CLAUDE_CODE_SKIP_PROMPT_HISTORY";
 
-/// How long it may take to take a text. It is one write into an empty buffer.
+/// The time limit for a write. It is one write into an empty buffer.
 const WRITE: Duration = Duration::from_millis(500);
 
-/// How much of another conversation's end is looked at, where the agent has turned to one since.
+/// How many bytes are read from the end of a conversation to which the agent has changed since.
 const END: u64 = 4 << 20;
 
 /// The inbox of one agent.
@@ -41,7 +41,7 @@ pub(super) struct Inbox {
     process: ProcessId,
     session: Session,
     socket: PathBuf,
-    /// The connection, once it is open, with what opens the agent's ear.
+    /// The open connection, and the line that authenticates it.
     open: Option<(UnixStream, String)>,
 }
 
@@ -95,7 +95,7 @@ impl Channel for Inbox {
     }
 
     fn give(&mut self, text: &str) -> anyhow::Result<()> {
-        // It stays open: where it was closed at once, a text was lost now and then on a busy machine.
+        // It stays open: on a busy machine, a text was sometimes lost when it was closed at once.
         let (stream, token) = self.open.as_mut().context("its inbox was not opened")?;
         let auth = json!({"type": "auth", "token": token});
         let user = json!({"type": "user", "message": {"role": "user", "content": text}});
@@ -117,7 +117,7 @@ fn key(session: &Session, process: &ProcessId) -> Result<String, String> {
         }
         let text = read_own(&entry.path(), 0o077)?;
         let value: Value = serde_json::from_str(&text).unwrap_or_default();
-        // One that is left of an earlier process with this id is passed over.
+        // A key file of an earlier process with this id is skipped.
         if value["procStart"] == process.start.to_string().as_str()
             && let Some(token) = value["peerToken"].as_str().filter(|token| !token.is_empty())
         {
@@ -127,17 +127,17 @@ fn key(session: &Session, process: &ProcessId) -> Result<String, String> {
     Err("the key of its inbox is not there".to_owned())
 }
 
-/// What a layer of Claude's settings says of messages from other sessions, and of asking.
+/// What one layer of Claude's settings says about messages from other sessions and about permission prompts.
 #[derive(Debug, Default)]
 struct Inbound {
-    /// Somebody who may has said that they are taken.
+    /// A layer that may do so accepts such messages.
     accepted: bool,
-    /// It runs without asking.
+    /// The session runs without permission prompts.
     bypass: bool,
 }
 
 impl Inbound {
-    /// Takes one layer in. A project's own file, which comes with a clone, accepts nothing.
+    /// Adds one layer. A project's own file comes with a clone, so it cannot accept messages.
     fn take(&mut self, shown: &str, text: &str, may_accept: bool) -> Result<(), String> {
         let value: Value = serde_json::from_str(text).map_err(|_| format!("{shown} is not understood"))?;
         match value.get("crossSessionInbound").map(Value::as_str) {
@@ -159,7 +159,7 @@ impl Inbound {
     }
 }
 
-/// Whether a message that comes in is taken without a question to the person.
+/// Checks that Claude takes a message without asking its person.
 fn check_inbound(dir: &Path, cwd: &str, argv: &[String]) -> Result<(), String> {
     let mut inbound = Inbound::default();
     let project = Path::new(cwd).join(".claude");
@@ -210,11 +210,11 @@ fn check_inbound(dir: &Path, cwd: &str, argv: &[String]) -> Result<(), String> {
     Ok(())
 }
 
-/// What the transcript shows of a text since the last look.
+/// What the transcript has shown of a text since it was last read.
 pub(super) fn trace(agent: &Agent, text: &str, follower: &mut Follower) -> Trace {
     let mut seen = follower.seen;
     follower.read(&mut |line| seen = seen.max(judge(line, text)));
-    // It may have turned to another conversation.
+    // The agent may have changed to another conversation.
     if seen < Trace::Given
         && let Ok(session) = Session::of(agent)
     {
@@ -229,7 +229,7 @@ pub(super) fn trace(agent: &Agent, text: &str, follower: &mut Follower) -> Trace
     seen
 }
 
-/// What one line of a transcript says of a text.
+/// What one line of a transcript says about a text.
 fn judge(line: &str, text: &str) -> Trace {
     if !speaks_of(line, text) {
         return Trace::None;
@@ -240,7 +240,7 @@ fn judge(line: &str, text: &str) -> Trace {
             Trace::Queued
         }
         Some("user") if holds(&value["message"]["content"], text) => Trace::Given,
-        // What came within a turn.
+        // A text that came during a turn.
         Some("attachment")
             if value["attachment"]["type"] == "queued_command"
                 && holds(&value["attachment"]["prompt"], text) =>
@@ -251,7 +251,7 @@ fn judge(line: &str, text: &str) -> Trace {
     }
 }
 
-/// Whether a content holds the text whole: by itself or as one of its parts.
+/// Whether the content is the text, or has the whole text as one of its parts.
 fn holds(content: &Value, text: &str) -> bool {
     match content {
         Value::String(content) => content.contains(text),
@@ -331,7 +331,7 @@ mod tests {
             assert!(check(&[]).is_err(), "{bad}");
         }
         user("{}");
-        // A clone's file can forbid, and accepts nothing.
+        // A clone's file can forbid messages, but not accept them.
         let project = |text: &str| fs::write(cwd.join(".claude/settings.json"), text).unwrap();
         project(r#"{"crossSessionInbound":"accept"}"#);
         assert_eq!(check(&[]), Ok(()));

@@ -1,9 +1,9 @@
-//! Agents' own channels: ways to give a text to a running agent without a key being typed.
+//! Agents' own channels: ways to give a text to a running agent without typing it.
 //!
-//! One file a channel. Each says what it needs and why it cannot be used, gives a text to the agent, and tells from what the agent itself
-//! writes down whether the text arrived. None of them acknowledges anything, so nothing here is proof but that: who writes a text has
-//! proved nothing. This layer knows processes and files of agents; it knows neither the store, nor tmux, nor what a message is. It keeps no state: what was given is on record
-//! before it is given, and of several that try at once the courier's lock lets one.
+//! Each channel has a file. It checks whether the channel can be used, gives a text to the agent, and reads from the agent's own records
+//! whether the text arrived. No channel confirms a text, so only those records are proof; a successful write is not. This layer
+//! knows the processes and files of agents. It knows neither the store, nor tmux, nor messages. It keeps no state: the courier
+//! records a text before it gives it, and the courier's lock lets one courier at a time do so.
 
 pub mod claude;
 mod claude_inbox;
@@ -19,19 +19,19 @@ use crate::os::process;
 use std::path::PathBuf;
 use transcript::Follower;
 
-/// What an agent says itself of what it does.
+/// The state that an agent itself reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
-    /// What it does.
+    /// The state.
     pub status: Status,
-    /// Since when (ms since the epoch).
+    /// When the state began (ms since the epoch).
     pub since: u64,
-    /// Where it says so, for people.
+    /// The source of the report, for people.
     pub source: String,
 }
 
 impl Said {
-    /// By the word for what it does: one that is not known says nothing.
+    /// Reads the agent's word for its state. An unknown word gives nothing.
     fn of(word: &str, since: u64, source: &str) -> Option<Self> {
         let status = match word {
             "idle" => Status::Idle,
@@ -46,44 +46,44 @@ impl Said {
 /// Why a channel is not used now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unfit {
-    /// It does not reach this agent, for this reason: another carrier has to.
+    /// It cannot reach this agent, for this reason. Another carrier is used.
     No(String),
-    /// The agent asks its person something, and what it is given meanwhile waits: it is given afterwards.
+    /// The agent asks its person something. Mail waits until that is answered.
     Asks,
     /// The agent is suspended.
     Suspended,
 }
 
-/// What an agent's own records show of a text.
+/// How far a text has come, according to the agent's own records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Trace {
-    /// Nothing.
+    /// They do not show it.
     None,
     /// It waits in the agent's queue.
     Queued,
     /// The model was given it.
     Given,
-    /// The model was given it within a turn that was on.
+    /// The model was given it during a running turn.
     Within,
 }
 
-/// A channel to one agent, found usable a moment ago. It is kept until the text is known to have arrived: one that is
-/// closed at once may not be heard.
+/// A channel to one agent that was usable a moment ago. It stays open until the text has arrived: if it is closed at once,
+/// the agent may miss the text.
 pub trait Channel: Send + Sync {
-    /// Which kind.
+    /// The kind of channel.
     fn carrier(&self) -> Carrier;
 
-    /// The file in which a text stands that the agent was given, and how long it is now.
+    /// The file in which the agent records a text that it was given, and its length now.
     fn proof(&self) -> (PathBuf, u64);
 
-    /// Reaches the other end and makes sure that it is the agent. Nothing was given after an error.
+    /// Connects, and checks that the agent is at the other end. After an error nothing was given.
     fn open(&mut self) -> anyhow::Result<()>;
 
-    /// Gives the agent a text, once it is open. After an error it may have been given or not.
+    /// Gives the agent a text over an open channel. After an error the text may or may not have been given.
     fn give(&mut self, text: &str) -> anyhow::Result<()>;
 }
 
-/// The channel of that kind to an agent, if all that it needs is there.
+/// The channel of that kind to an agent, if everything it needs is there.
 pub fn reach(carrier: Carrier, agent: &Agent) -> Result<Box<dyn Channel>, Unfit> {
     match carrier {
         Carrier::ClaudeInbox => {
@@ -98,7 +98,7 @@ pub fn reach(carrier: Carrier, agent: &Agent) -> Result<Box<dyn Channel>, Unfit>
     }
 }
 
-/// Whether the agent runs and could read.
+/// Checks that the agent runs and can read.
 fn check_running(agent: &Agent) -> Result<(), Unfit> {
     match process::look(&agent.process) {
         None => Err(Unfit::No("its process has ended".to_owned())),
@@ -107,7 +107,7 @@ fn check_running(agent: &Agent) -> Result<(), Unfit> {
     }
 }
 
-/// The ways to an agent that are allowed, in their order, and why one of them, or one of the agent's own, is not used now.
+/// The carriers that are allowed for an agent, in their order, and why one of the agent's own is not used now.
 pub fn ways(agent: &Agent, own: &[Carrier], allowed: &[Carrier]) -> Vec<(Carrier, Result<(), String>)> {
     let forbidden = own.iter().filter(|carrier| !allowed.contains(carrier));
     let reachable = allowed.iter().filter(|carrier| own.contains(carrier) || **carrier == Carrier::Pane);
@@ -115,7 +115,7 @@ pub fn ways(agent: &Agent, own: &[Carrier], allowed: &[Carrier]) -> Vec<(Carrier
         Carrier::Pane => Ok(()),
         native => reach(*native, agent).map(drop).or_else(|unfit| match unfit {
             Unfit::No(why) => Err(why),
-            // It is waited for.
+            // Mail waits for this channel.
             Unfit::Asks | Unfit::Suspended => Ok(()),
         }),
     };
@@ -123,7 +123,7 @@ pub fn ways(agent: &Agent, own: &[Carrier], allowed: &[Carrier]) -> Vec<(Carrier
     reachable.map(|c| (*c, judge(c))).chain(forbidden.map(|c| (*c, left_out()))).collect()
 }
 
-/// What has come to light of a text since the last look, `follower` having read the agent's records so far.
+/// What the agent's records have shown of a text since `follower` last read them.
 pub fn trace(offer: &Offer, agent: &Agent, text: &str, follower: &mut Follower) -> Trace {
     match Carrier::named(&offer.carrier) {
         Some(Carrier::ClaudeInbox) => claude_inbox::trace(agent, text, follower),
@@ -132,7 +132,7 @@ pub fn trace(offer: &Offer, agent: &Agent, text: &str, follower: &mut Follower) 
     }
 }
 
-/// Whether a line may speak of a text: most are long, and of something else.
+/// A quick check whether a line can be about a text: most lines are long and about something else.
 fn speaks_of(line: &str, text: &str) -> bool {
     let marker = text.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
     line.contains(&marker)
@@ -157,7 +157,7 @@ pub fn conversation(
     }
 }
 
-/// What an agent says of itself, whatever channel is used.
+/// The state that an agent reports, whatever channel is used.
 pub fn said(agent: &Agent, carriers: &[Carrier]) -> Option<Said> {
     carriers.iter().find_map(|carrier| match carrier {
         Carrier::ClaudeInbox => claude::Session::of(agent).ok()?.said(),

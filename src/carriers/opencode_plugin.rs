@@ -1,13 +1,13 @@
-//! swarm's plugin in an `OpenCode`: the socket at which it takes texts for the conversation that is shown.
+//! swarm's plugin in `OpenCode`: a socket that takes texts for the conversation on the screen.
 //!
-//! `swarm hooks install opencode` puts it in; from the next start on, `OpenCode` runs it in its own process. What it needs: its record, by owner, mode,
-//! process and time of its start; the number of what is said; a socket of this user's in a directory of this user's, at which that very process
-//! listens. On a connection it says first which conversation is shown, or why none can be given anything: then nothing was given, and another
-//! way is used. So a text goes into what the person sees, and nowhere else.
+//! `swarm hooks install opencode` installs the plugin, and `OpenCode` runs it in its own process after the next start. swarm uses it only if
+//! its record belongs to the agent (owner, mode, process and its start time), the protocol has swarm's version, the socket and its directory belong
+//! to this user, and the agent's process listens there. On each connection the plugin first says which conversation is shown, or why it can
+//! take nothing; then another carrier is used. So a text only goes into the conversation that the person sees.
 //!
-//! Where all these are is known from the agent's own variables; nothing that the record says leads anywhere. The plugin acknowledges nothing. Proof
-//! are `OpenCode`'s own events, which it adds to a file: that a text stands in the conversation, and that an answer to it has begun. Nothing here
-//! is shared: each text has a connection of its own, and of racing couriers a lock lets one.
+//! The paths follow from the agent's own variables; no path is read from the record. The plugin confirms nothing. The proof is `OpenCode`'s
+//! own events, which the plugin appends to a file: one says that a text is in the conversation, another that an answer to it has begun.
+//! Nothing here is shared: each text has its own connection, and a lock lets one courier at a time give it.
 
 use super::own::{check_namespace, check_peer, check_socket, read_own};
 use super::transcript::Follower;
@@ -22,23 +22,23 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The number of what is said; the plugin's text has the same.
+/// The version of the protocol. The plugin's source has the same number.
 const PROTOCOL: u64 = 1;
 
-/// How long each step may take. It is a few bytes to or from a process that waits for them, but that draws its screen, too, on a busy machine.
+/// The time limit for each step. It moves a few bytes, but the process at the other end also draws its screen, perhaps on a busy machine.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
-/// The most that it says of the conversation, in bytes.
+/// The longest first line of the plugin, in bytes.
 const LONGEST: usize = 4096;
 
-/// Where the plugin of one process keeps what is its own.
+/// The files of the plugin of one process.
 struct Place {
     dir: PathBuf,
     stem: String,
 }
 
 impl Place {
-    /// That of an agent. The error says, for people, why it is not known.
+    /// Those of an agent. The error says, for people, why they are unknown.
     fn of(agent: &Agent) -> Result<Self, String> {
         let namespace = process::namespace().ok_or("there is no way to it on this system")?;
         check_namespace(agent.place.namespace)?;
@@ -54,7 +54,7 @@ impl Place {
     }
 }
 
-/// What the plugin writes of its process.
+/// The record that the plugin writes.
 fn record(agent: &Agent, place: &Place) -> Result<Value, String> {
     const AGAIN: &str = "(swarm hooks install opencode, and start it again)";
     let path = place.file("json");
@@ -77,13 +77,13 @@ fn record(agent: &Agent, place: &Place) -> Result<Value, String> {
     Ok(record)
 }
 
-/// What the plugin says of its agent.
+/// The state that the plugin reports.
 pub(super) fn said(agent: &Agent) -> Option<Said> {
     let record = record(agent, &Place::of(agent).ok()?).ok()?;
     Said::of(record["status"].as_str()?, record["since"].as_u64()?, "swarm's plugin in it")
 }
 
-/// The plugin in one agent, with the conversation that is shown.
+/// The plugin in one agent, and the conversation on its screen.
 pub(super) struct Plugin {
     log: PathBuf,
     stream: UnixStream,
@@ -91,7 +91,7 @@ pub(super) struct Plugin {
 }
 
 impl Plugin {
-    /// The plugin in a running agent, if it is there, safe to use, and a conversation is shown.
+    /// The plugin in a running agent, if it is there and safe to use, and a conversation is shown.
     pub(super) fn of(agent: &Agent) -> Result<Self, Unfit> {
         let no = |why: String| Unfit::No(why);
         let place = Place::of(agent).map_err(no)?;
@@ -117,7 +117,7 @@ impl Plugin {
     }
 }
 
-/// The line that it says first.
+/// The line that it sends first.
 fn hear(stream: &mut UnixStream) -> std::io::Result<Value> {
     stream.set_read_timeout(Some(PATIENCE))?;
     let (mut said, mut piece) = (Vec::new(), [0; 512]);
@@ -141,7 +141,7 @@ impl Channel for Plugin {
     }
 
     fn open(&mut self) -> anyhow::Result<()> {
-        // It was heard a moment ago: there is no other way to know which conversation is shown.
+        // The plugin has just answered: only it knows which conversation is shown.
         Ok(())
     }
 
@@ -151,7 +151,7 @@ impl Channel for Plugin {
     }
 }
 
-/// What `OpenCode`'s events show of a text since the last look.
+/// What `OpenCode`'s events have shown of a text since they were last read.
 pub(super) fn trace(text: &str, follower: &mut Follower) -> Trace {
     let mut seen = follower.seen;
     follower.read(&mut |line| seen = seen.max(judge(line, text)));
@@ -159,13 +159,13 @@ pub(super) fn trace(text: &str, follower: &mut Follower) -> Trace {
     seen
 }
 
-/// What one line of these says of a text.
+/// What one event says about a text.
 fn judge(line: &str, text: &str) -> Trace {
     if !speaks_of(line, text) {
         return Trace::None;
     }
     let Ok(value) = serde_json::from_str::<Value>(line) else { return Trace::None };
-    // A hook may have added something behind it.
+    // A hook may have added text after it.
     if !value["text"].as_str().is_some_and(|said| said.contains(text)) {
         return Trace::None;
     }
@@ -177,7 +177,7 @@ fn judge(line: &str, text: &str) -> Trace {
     }
 }
 
-/// Takes away what plugins left whose processes are gone, in the state directory at `home`.
+/// Removes the files of plugins whose processes have ended, in the state directory at `home`.
 pub fn sweep(home: &Path) {
     let dir = home.join("opencode");
     let Some(namespace) = process::namespace() else { return };
@@ -188,7 +188,7 @@ pub fn sweep(home: &Path) {
             (of == namespace.to_string()).then_some(rest.split_once('.')?.0.parse::<i32>().ok()?)
         });
         if pid.is_some_and(|pid| process::is_free(pid) == Some(true)) {
-            // Another one may sweep as well.
+            // Another process may remove it, too.
             drop(std::fs::remove_file(entry.path()));
         }
     }
@@ -229,7 +229,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn what_is_left_of_ended_processes_is_swept_and_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
-        // Where there are no namespaces this channel is not used.
+        // On systems without namespaces this channel is not used.
         let Some(namespace) = process::namespace() else { return };
         let own = std::process::id();
         std::fs::create_dir(dir.path().join("opencode")).unwrap();

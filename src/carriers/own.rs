@@ -1,7 +1,6 @@
-//! What belongs to this user alone: files and sockets of an agent, before anything of them is believed or a byte is sent.
+//! Checks that files and sockets of an agent belong to this user alone, before they are believed or a byte is sent.
 //!
-//! Read-only: no lock is needed. What is looked at may be replaced at any moment, so what counts is asked of the open file and the open
-//! connection.
+//! Read-only: no lock is needed. A file may be replaced at any moment, so the checks look at the open file and the open connection.
 
 use crate::core::process_id::ProcessId;
 use crate::os::{peer, process};
@@ -15,7 +14,7 @@ use std::path::Path;
 /// The largest file that is read, in bytes.
 const MOST: u64 = 1 << 20;
 
-/// Whether the processes known in that namespace have the same ids here, so that an agent's files can be told from others'.
+/// Checks that process ids mean the same here as in that namespace, where the agent is known: its files carry such ids.
 pub(super) fn check_namespace(known_in: Option<u64>) -> Result<(), String> {
     if known_in.is_some() && known_in != process::namespace() {
         return Err("it runs where its files cannot be told from here".to_owned());
@@ -23,7 +22,7 @@ pub(super) fn check_namespace(known_in: Option<u64>) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether exactly that process listens at the other end, under this user.
+/// Whether that process is at the other end, and runs as this user.
 pub(super) fn check_peer(stream: &UnixStream, process: &ProcessId) -> anyhow::Result<()> {
     let Some((pid, uid)) = peer::listener(stream) else {
         bail!("who listens at its socket cannot be told on this system");
@@ -46,12 +45,12 @@ pub(super) fn check_socket(socket: &Path) -> Result<(), String> {
     if safe { Ok(()) } else { Err(format!("its socket {shown} is not yours alone")) }
 }
 
-/// Whether what lies there is this user's, and none of these bits of its mode is set.
+/// Whether the file belongs to this user, and none of these mode bits is set.
 fn is_own(meta: &Metadata, never: u32) -> bool {
     meta.uid() == nix::unistd::geteuid().as_raw() && meta.mode() & never == 0
 }
 
-/// The text of a regular file of this user's with none of these bits of its mode.
+/// Reads a regular file that belongs to this user and has none of these mode bits.
 pub(super) fn read_own(path: &Path, never: u32) -> Result<String, String> {
     let shown = path.display();
     let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;

@@ -1,31 +1,31 @@
-//! Following a file to which an agent adds lines, from where it ended: what was there before is not read, however long it is.
+//! Follows a file to which an agent appends lines. Only what is added is read, however long the file is.
 //!
-//! Only whole lines are given. A file that is replaced by a shorter one is read from its beginning. One follower belongs to one text; no
-//! lock is needed, since the agent only adds.
+//! Only whole lines are given. If a shorter file replaces it, that is read from its beginning. One follower belongs to one text. No lock
+//! is needed, since the agent only appends.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-/// The most bytes that are read in one look.
+/// The most bytes that are read at a time.
 const MOST: u64 = 8 << 20;
 
-/// The longest line that is kept; a longer one is passed over.
+/// The longest line that is kept. A longer one is skipped.
 const LONGEST: usize = 4 << 20;
 
-/// One file that is followed.
+/// A file that is followed.
 #[derive(Clone, Debug)]
 pub struct Follower {
     path: PathBuf,
     at: u64,
-    /// The beginning of a line that is not whole yet; `None`: of one that is too long.
+    /// The beginning of an unfinished line; `None` if that line is too long.
     begun: Option<Vec<u8>>,
-    /// What has been seen so far.
+    /// What the file has shown so far.
     pub seen: super::Trace,
 }
 
 impl Follower {
-    /// Follows the file at `path` from that byte on.
+    /// Follows the file at `path` from this byte.
     pub fn new(path: &Path, from: u64) -> Self {
         Self { path: path.to_owned(), at: from, begun: Some(Vec::new()), seen: super::Trace::None }
     }
@@ -35,12 +35,12 @@ impl Follower {
         &self.path
     }
 
-    /// Goes on in another file, from that byte on.
+    /// Continues in another file, from this byte.
     pub fn turn_to(&mut self, path: &Path, from: u64) {
         (self.path, self.at, self.begun) = (path.to_owned(), from, Some(Vec::new()));
     }
 
-    /// Gives the lines that have come since the last look. A file that is not there, or cannot be read, has none.
+    /// Gives the lines that were added since the last call. A file that is missing or unreadable has none.
     pub fn read(&mut self, each: &mut dyn FnMut(&str)) {
         let Ok(mut file) = File::open(&self.path) else { return };
         let Ok(meta) = file.metadata() else { return };

@@ -1,14 +1,14 @@
 //! One text to one agent by a channel of the agent's own, exactly once.
 //!
-//! The mark `offered` is on record before the text is written, with the file in which it will stand once the agent has it and where that
-//! ended. A channel acknowledges nothing, so from then on only what the agent writes down counts: `submitted` when the text stands there as
-//! given to the model. Nobody else gives it meanwhile, whatever the channel is up to. What a killed courier leaves is told by the
-//! same look: whether it died before the write, in it or behind it makes no difference.
+//! Before the text is written, the mark `offered` is recorded, with the file in which the text will appear and the length of that file.
+//! No channel confirms a text, so from then on only the agent's own records count: the message is `submitted` when they show that the model
+//! was given it. Meanwhile no other carrier gives it. If a courier is killed before, during or after the write, the next one reads the
+//! same records, and the three cases make no difference.
 //!
-//! If nothing comes to light, the text may have been swallowed, or come late. While the agent is suspended, asks its person (perhaps
-//! about this very text), or has the text in its queue and works, it is waited for without an end. Otherwise it would stand there within a
-//! second, and after the channel's own time is over the records are read once more, and then the message is *announced* by a line without its
-//! text: so even a channel that answers after that gives the text once. That channel is not used for this process for a while.
+//! If the text does not appear, it may be lost or late. While the agent is suspended, asks its person (perhaps about this text), or holds
+//! the text in its queue and works, the courier waits without a limit. Otherwise the text should appear within a second. After the time limit of the
+//! channel the records are read once more, and then the message is *announced* by a line without its text. So the agent gets the text once
+//! even if the channel delivers it later. That channel is then not used for this process for a while.
 
 use super::delivery::{Attempt, Outcome};
 use super::gate::Hold;
@@ -26,51 +26,51 @@ use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// How long a text is looked for at once after it was written.
+/// How long the courier waits for a text right after the write.
 const PROOF: Duration = Duration::from_millis(2500);
 
-/// How long it is looked for after it came to the agent's queue: a busy one leaves it there.
+/// How long it waits for a text that has entered the agent's queue: a busy agent leaves it there.
 const QUEUED: Duration = Duration::from_millis(400);
 
-/// For how long a channel that has swallowed a text is not used again.
+/// How long a channel that lost a text is not used.
 const SUSPECT: Duration = Duration::from_secs(600);
 
 /// Pause between two looks: doubles from the first to the second value.
 const LOOK_PAUSE: (Duration, Duration) = (Duration::from_millis(4), Duration::from_millis(40));
 
-/// What is told of a text that the model was given.
+/// The evidence for a text that the model was given.
 const GIVEN: &str = "it stands in its own transcript";
 
-/// What is told of one that it was given in a turn that was on: urgent mail is not left until that ends.
+/// The evidence for a text that it was given during a running turn: urgent mail does not wait for the end of the turn.
 const WITHIN: &str = "it stands in its own transcript, taken within a turn";
 
-/// What is told of a text that came after it had been given up.
+/// The evidence for a text that arrived after the courier had stopped waiting.
 const LATE: &str = "it stands in its own transcript, where it came late";
 
-/// What the courier keeps in mind of texts that were offered. All of it can be found again from what is on record.
+/// What the courier remembers about offered texts. All of it can be found again in the records.
 #[derive(Default)]
 pub struct Offered {
-    /// How far the agents' records were read, by message and reminder.
+    /// How far the agents' records have been read, by message and reminder.
     followers: BTreeMap<(String, Option<u32>), Follower>,
-    /// The open channels to which these were given.
+    /// The open channels that took these texts.
     open: BTreeMap<(String, Option<u32>), Box<dyn Channel>>,
-    /// The processes whose channel has swallowed a text, and when that was found.
+    /// The processes whose channel lost a text, and when that was noticed.
     suspects: BTreeMap<(i32, u64), Instant>,
 }
 
 impl Offered {
-    /// Whether the channel to that process has swallowed a text, a while ago at the most.
+    /// Whether the channel to that process lost a text a short while ago.
     pub fn suspects(&self, process: &ProcessId) -> bool {
         self.suspects.get(&(process.pid, process.start)).is_some_and(|since| since.elapsed() < SUSPECT)
     }
 
-    /// Forgets what is not under way any more: it was read by another way, perhaps.
+    /// Forgets texts that are no longer under way, for example because they were read.
     pub fn keep(&mut self, under_way: &[(String, Option<u32>)]) {
         self.followers.retain(|key, _| under_way.contains(key));
         self.open.retain(|key, _| under_way.contains(key));
     }
 
-    /// Nothing more is to be known of that text.
+    /// Forgets that text.
     fn forget(&mut self, key: &(String, Option<u32>)) {
         self.followers.remove(key);
         self.open.remove(key);
@@ -112,7 +112,7 @@ impl Attempt<'_> {
         self.look_for(&text, &offer, offered, PROOF, written.err())
     }
 
-    /// Looks once more, before it is announced, whether a text that came to nothing was given in the meantime.
+    /// Checks once more, before the announcement, whether a text that did not appear was given meanwhile.
     pub fn was_given_after_all(&self) -> Result<bool> {
         let way = self.current()?;
         let Some(offer) = way.offer.filter(|_| !way.stage.is_under_way()) else { return Ok(false) };
@@ -128,7 +128,7 @@ impl Attempt<'_> {
         Ok(given)
     }
 
-    /// Looks what became of a text that was offered.
+    /// Finds out what became of an offered text.
     pub fn look_after(&self, offered: &mut Offered) -> Result<Outcome> {
         let place = &self.agent.place;
         let Some(_pane) = lock::pane(&place.socket, &place.pane)? else {
@@ -140,7 +140,7 @@ impl Attempt<'_> {
             return Ok(Outcome::Settled);
         };
         let text = self.text(way.typed_as.as_ref().unwrap_or(&self.agent.name));
-        // Another version may write it otherwise: then what it begins with is looked for.
+        // Another version may build the text differently. Then its beginning is searched for.
         let text = if digest(&text) == offer.digest { text } else { frame::head(&text).to_owned() };
         let key = self.key();
         offered.followers.entry(key).or_insert_with(|| Follower::new(&offer.proof, offer.from));
@@ -164,11 +164,11 @@ impl Attempt<'_> {
             if trace >= Trace::Given || begun.elapsed() >= patience || waited.is_some_and(|w| w >= QUEUED) {
                 break trace;
             }
-            // An idle agent takes it out of its queue at once.
+            // An idle agent takes it from its queue at once.
             if trace == Trace::Queued {
                 queued.get_or_insert_with(Instant::now);
             }
-            // Its hook saw it, and has marked it as read.
+            // Its hook saw the text and marked it as read.
             if !self.is_due() {
                 offered.forget(&key);
                 return Ok(Outcome::Settled);
@@ -191,7 +191,7 @@ impl Attempt<'_> {
             return Ok(Outcome::Settled);
         }
         if self.current()?.typed_into.as_ref() != Some(&self.agent.process) {
-            // What was given to a process that is gone is gone with it.
+            // A text that was given to a process ends with that process.
             offered.forget(&key);
             self.mark(|way| *way = Progress::queued(now_ms()))?;
             return Ok(Outcome::Settled);
@@ -199,12 +199,12 @@ impl Attempt<'_> {
         let why = self.why_not(offer, trace);
         if why == Waits::Swallowed {
             offered.forget(&key);
-            // One that was heard, and whose turn was interrupted, may be used for others.
+            // The channel received the text, and the turn was interrupted. Other messages may use it.
             if trace < Trace::Queued {
                 let process = &self.agent.process;
                 offered.suspects.insert((process.pid, process.start), Instant::now());
             }
-            // The offer stays on record: the message is announced from now on, and by the pane.
+            // The offer stays recorded. From now on the message is announced in the pane.
             self.mark(|way| {
                 way.advance(Stage::Held, "its own channel took it, and it came to nothing", now_ms());
                 (way.plain, way.enters, way.typed_into) = (true, 0, None);
@@ -220,7 +220,7 @@ impl Attempt<'_> {
         Ok(Outcome::Offered(trace == Trace::Queued))
     }
 
-    /// Why a text that was offered does not stand in the agent's records.
+    /// Why an offered text is not in the agent's records.
     fn why_not(&self, offer: &Offer, trace: Trace) -> Waits {
         let suspended = process::look(&self.agent.process).is_none_or(|p| p.stopped);
         let said = carriers::said(self.agent, &self.profile.carriers).map(|said| said.status);
@@ -242,7 +242,7 @@ impl Attempt<'_> {
     }
 }
 
-/// What a text waits for that was offered.
+/// What an offered text waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Waits {
     InQueue,

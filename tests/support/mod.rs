@@ -173,6 +173,13 @@ impl World {
 
     /// Starts the server with one plain shell.
     pub(crate) fn start(&self) {
+        // An earlier server may have had panes with the same ids. A log of theirs would pass for that of an agent that has not started.
+        for entry in fs::read_dir(self.path()).unwrap().flatten() {
+            let name = entry.file_name().into_string().unwrap_or_default();
+            if name.strip_suffix(".log").is_some_and(|id| id.bytes().all(|b| b.is_ascii_digit())) {
+                fs::remove_file(entry.path()).unwrap();
+            }
+        }
         self.tmux(&["-f", "/dev/null", "new-session", "-d", "-x", "160", "-y", "48", "exec sh"]);
         let variable = self.tmux(&["display-message", "-p", "#{socket_path},#{pid},0"]);
         fs::write(self.path().join("TMUX"), variable).unwrap();

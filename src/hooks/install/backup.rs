@@ -1,7 +1,7 @@
-//! What a settings file was before swarm changed it: one record per file, named by its path's hash.
+//! The text of a settings file before swarm changed it: one record a file, named by the hash of its path.
 //!
-//! Written durably before the file is changed: a crash in between leaves a record that fits no file and is replaced the next
-//! time.
+//! The record is on disk before the file is changed. After a crash in between, it fits no file, and the next installation
+//! replaces it.
 
 use crate::store::record::{self, Durability, Loaded};
 use anyhow::{Result, bail};
@@ -14,26 +14,26 @@ use std::path::{Path, PathBuf};
 pub(super) struct Backup {
     /// The file.
     pub path: PathBuf,
-    /// What it was; `None`: it was not there.
+    /// Its text before; `None` if there was no file.
     pub before: Option<String>,
-    /// What it was made.
+    /// Its text after the installation.
     pub after: String,
-    /// What an earlier installation made it: what it still is if this one was killed before it changed the file.
+    /// Its text after an earlier installation. It still has it if this installation was killed before it changed the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub formerly: Option<String>,
-    /// The directories that were made for it, the innermost first; version 0.1.0 did not say.
+    /// The directories that were made for it, the innermost first. Version 0.1.0 did not record them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made: Option<Vec<PathBuf>>,
-    /// The rules that were put in, in this installation and those before it.
+    /// The rules that this installation and earlier ones added.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<String>,
-    /// Of a file of the person's that projects share: those that want what was put in.
+    /// For a file that several projects share: the projects that want its entries.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub wanted_by: Vec<PathBuf>,
 }
 
 impl Backup {
-    /// Whether `text` is what an installation made of the file.
+    /// Whether `text` is the result of an installation.
     pub(super) fn is_ours(&self, text: &str) -> bool {
         text == self.after || self.formerly.as_deref() == Some(text)
     }

@@ -1,13 +1,13 @@
-//! The guard of commits, merges and checkouts: hooks of git, beside whatever else lives there.
+//! The guard of commits, merges and checkouts: git hooks that work beside those of others.
 //!
-//! A hook that is a shell script gets swarm's lines after its first and keeps everything else; any other is moved
-//! aside and run by a script of swarm's own. Uninstalling leaves what was there, byte for byte, also what a manager
-//! of hooks (pre-commit, husky, lefthook, simple-git-hooks) has written since. Such a manager may write its own over swarm's: the
-//! guard is displaced then, which is noticed by looking, and taken up again.
+//! If a hook is a shell script, swarm adds its lines after the first line and keeps the rest. Any other hook is renamed, and a script of
+//! swarm's runs it. Uninstalling restores every byte, and keeps what a hook manager (pre-commit, husky, lefthook, simple-git-hooks)
+//! wrote meanwhile. Such a manager may replace a hook of swarm's. The guard is then displaced; swarm notices it at its next look and
+//! installs the guard again.
 //!
-//! A file that git tracks, or would show as new, is never written: it is the team's. Neither is a hooks directory that lies
-//! outside the repository, or is set for the whole machine. Each file comes into its place by a rename. Who changes hooks holds a lock, so that two do not move
-//! one hook twice; after a crash between two renames, installing or uninstalling goes on from there.
+//! swarm never writes a file that git tracks or would show as new: it belongs to the team. Nor does it write into a hooks directory
+//! outside the repository or one that is set for the whole machine. Files are put in place by renaming. A lock lets one process at a
+//! time change hooks. After a crash between two renames, the next installation or uninstallation continues from there.
 
 use super::script;
 use crate::core::refusal::Refusal;
@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// Each hook with what it runs. The first is the one that a team is asked to call from its own.
+/// Each hook and the guard that it runs. The first is the one that a team is asked to call from its own hook.
 const HOOKS: [(&str, &str); 5] = [
     ("pre-commit", "guard"),
     ("post-commit", "guard --committed"),
@@ -35,16 +35,16 @@ const HOOKS: [(&str, &str); 5] = [
 /// Their names, for a person.
 pub const NAMES: &str = "pre-commit, post-commit, pre-merge-commit, post-checkout and reference-transaction";
 
-/// The ending of a hook that was moved, and the directory in which it is found by its own name.
+/// The suffix of a renamed hook, and the directory that has it under its own name.
 const ASIDE: &str = "before-swarm";
 
-/// Where a manager of hooks moves what it finds: pre-commit, which runs it; lefthook, which does not.
+/// The suffixes by which hook managers rename a hook that they find: pre-commit runs it, lefthook does not.
 const DISPLACED: [&str; 2] = ["legacy", "old"];
 
-/// How old somebody else's hook must be before ours is put in again unasked: whoever writes it may not be done.
+/// How old another hook must be before swarm adds its own again unasked: its writer may not be finished.
 const SETTLED: Duration = Duration::from_secs(2);
 
-/// The most submodules that are looked at.
+/// The most submodules that are read.
 const MAX_TREES: usize = 200;
 
 /// The hooks of one or more working trees.
@@ -52,22 +52,22 @@ const MAX_TREES: usize = 200;
 pub struct Guard {
     dir: PathBuf,
     trees: Vec<PathBuf>,
-    /// Why nothing is written there.
+    /// Why swarm writes nothing there.
     refused: Option<String>,
 }
 
-/// How far a guard is in force.
+/// Whether the guard works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// All hooks call this program.
     Whole,
-    /// None does.
+    /// No hook does.
     Absent,
-    /// Some do, or they call a program in another place.
+    /// Some do, or they call a program at another path.
     Partial,
 }
 
-/// What git says of one working tree.
+/// What git says about one working tree.
 struct Tree {
     top: PathBuf,
     common: PathBuf,
@@ -121,9 +121,9 @@ impl Guard {
         self.refused.as_deref()
     }
 
-    /// How far it is in force, for this program.
+    /// Whether the guard works, with this program.
     pub fn standing(&self, program: &str) -> Standing {
-        // What the team's own hooks do besides is theirs to choose.
+        // The team decides what else its own hooks do.
         let wanted = if self.refused.is_some() { &HOOKS[..1] } else { &HOOKS[..] };
         let calls = wanted.iter().filter(|(hook, what)| {
             let has = |name: &str| self.text(name).is_some_and(|t| calls_this(&t, program, what));
@@ -140,7 +140,7 @@ impl Guard {
         }
     }
 
-    /// Whether anything of ours is there, of whatever program.
+    /// Whether swarm's lines are there, for any program.
     pub fn is_installed(&self) -> bool {
         HOOKS.iter().any(|(hook, _)| {
             names(hook).iter().any(|name| self.text(name).is_some_and(|t| script::strip(&t).is_some()))
@@ -168,7 +168,7 @@ impl Guard {
         self.restore(hook)?;
         let Ok(meta) = path.symlink_metadata() else { return self.put(hook, &script::own(line), 0o755) };
         let text = self.text(hook);
-        // A file of the ordinary kind, which nobody else has by another name.
+        // A regular file with one name.
         let plain = meta.is_file() && meta.nlink() == 1 && meta.mode() & 0o111 != 0;
         if let Some(with) = text.as_deref().filter(|_| plain).and_then(|t| script::insert(t, line)) {
             return self.put(hook, &with, meta.mode() & 0o777);
@@ -180,7 +180,7 @@ impl Guard {
         if interpreter.is_some() {
             return self.put(hook, &script::before(line, hook, &moved, interpreter), 0o755);
         }
-        // A link of its own name to it: it may ask what it is called, and what lies beside it.
+        // A link with its own name: a hook may depend on its name and on the files beside it.
         let (named, link) = (format!("{ASIDE}/{hook}"), Path::new("..").join(&moved));
         fs::create_dir_all(self.dir.join(ASIDE))?;
         drop(fs::remove_file(self.dir.join(&named)));
@@ -188,7 +188,7 @@ impl Guard {
         self.put(hook, &script::before(line, hook, &named, None), 0o755)
     }
 
-    /// Takes ours out and puts back what was there. Idempotent.
+    /// Removes swarm's lines and restores the hooks that were there. Idempotent.
     pub fn uninstall(&self) -> Result<bool> {
         let mut changed = false;
         for (hook, _) in HOOKS {
@@ -197,18 +197,18 @@ impl Guard {
         Ok(changed)
     }
 
-    /// Leaves of one hook what would be there without swarm.
+    /// Brings one hook to the state that it would have without swarm.
     fn restore(&self, hook: &str) -> Result<bool> {
         let mut changed = false;
         for name in names(hook) {
             let path = self.dir.join(&name);
-            // Nothing is in its place where an installation was killed between its two steps.
+            // There is no hook if an installation was killed between its two steps.
             let gone = name == hook && path.symlink_metadata().is_err();
             let text = if gone { None } else { self.text(&name) };
             let left = text.as_deref().and_then(script::strip);
             match (left, self.moved(hook)) {
                 (None, Some(moved)) if gone => relocate(&moved, &path)?,
-                // Its manager wrote it again: ours is the older one, and goes.
+                // Its manager wrote it again. The renamed one is older and is removed.
                 (None, Some(moved)) if name == hook && is_alike(&moved, &path) => {
                     fs::remove_file(&moved).with_context(|| format!("cannot remove {}", moved.display()))?;
                 }
@@ -236,12 +236,12 @@ impl Guard {
         Ok(changed)
     }
 
-    /// A hook that was moved aside.
+    /// A hook that was renamed.
     fn moved(&self, hook: &str) -> Option<PathBuf> {
         Some(self.dir.join(format!("{hook}.{ASIDE}"))).filter(|path| path.symlink_metadata().is_ok())
     }
 
-    /// Hooks that were moved aside and that nothing runs, since somebody else's took their place.
+    /// Renamed hooks that nothing runs, because another hook has replaced swarm's.
     pub fn orphans(&self) -> Vec<PathBuf> {
         let ours = |hook: &str| names(hook).iter().any(|n| self.text(n).is_some_and(|t| script::is_own(&t)));
         HOOKS.iter().filter(|(hook, _)| !ours(hook)).filter_map(|(hook, _)| self.moved(hook)).collect()
@@ -264,7 +264,7 @@ impl Guard {
     }
 }
 
-/// Whether a hook calls this program, by whatever name it is found.
+/// Whether a hook calls this program, by any of its paths.
 fn calls_this(text: &str, program: &str, what: &str) -> bool {
     let same = |named: &String| super::is_same_file(Path::new(named), Path::new(program));
     let lines: Vec<String> =
@@ -272,7 +272,7 @@ fn calls_this(text: &str, program: &str, what: &str) -> bool {
     text.lines().any(|line| lines.iter().any(|l| l == line))
 }
 
-/// A hook's name, and those it is given when something takes its place.
+/// The name of a hook, and its names after it was replaced.
 fn names(hook: &str) -> [String; 3] {
     let [legacy, old] = DISPLACED.map(|ending| format!("{hook}.{ending}"));
     [hook.to_owned(), legacy, old]
@@ -287,10 +287,10 @@ fn is_alike(a: &Path, b: &Path) -> bool {
     matches!((bytes(a), bytes(b)), (Some(a), Some(b)) if script::are_alike(&a, &b))
 }
 
-/// Git in a directory, whatever repository the environment names: that one is another's affair.
+/// Git in a directory. The repository that the environment may name is ignored.
 fn git(dir: &Path, args: &[&str]) -> Result<Option<Vec<u8>>> {
     let mut command = Command::new("git");
-    // What leads nowhere else, and what a person set for all repositories.
+    // These do not name a repository, or a person has set them for all repositories.
     let kept = [
         "GIT_CONFIG_GLOBAL",
         "GIT_CONFIG_SYSTEM",
@@ -350,7 +350,7 @@ impl Tree {
         Ok(all)
     }
 
-    /// Those in it that were checked out, and that really are in it.
+    /// The submodules that were checked out and really are in this tree.
     fn submodules(&self) -> Result<Vec<Self>> {
         if !self.top.join(".gitmodules").is_file() {
             return Ok(Vec::new());
@@ -407,7 +407,7 @@ impl Tree {
     }
 }
 
-/// A path without symbolic links, as far as it exists.
+/// The path without symbolic links, as far as it exists.
 fn real(path: &Path) -> PathBuf {
     let mut rest = Vec::new();
     let mut base = path;
@@ -423,7 +423,7 @@ fn real(path: &Path) -> PathBuf {
     }
 }
 
-/// That somebody installed the guard of a project, so that it is missed when it is gone. Kept beside the signing keys.
+/// The record that the guard of a project was installed, so that swarm notices if it disappears. It is beside the signing keys.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Installed {
     root: PathBuf,
@@ -436,7 +436,7 @@ impl Installed {
         state.join(format!("guard-{}.json", super::backup::name(root)))
     }
 
-    /// What is on record for the project at `root`.
+    /// The record for the project at `root`.
     pub fn load(state: &Path, root: &Path) -> Option<Self> {
         match record::load::<Self>(&Self::place(state, root)).ok()? {
             Loaded::Ok(found) if found.root == root => Some(found),
@@ -444,7 +444,7 @@ impl Installed {
         }
     }
 
-    /// Puts it on record.
+    /// Writes the record.
     pub fn save(state: &Path, root: &Path, program: &str, guards: &[Guard]) -> Result<()> {
         let dirs = guards.iter().filter(|g| g.refused.is_none()).map(|g| g.dir.clone()).collect();
         let all = Self { root: root.to_owned(), program: program.to_owned(), dirs };
@@ -452,24 +452,24 @@ impl Installed {
         record::replace(state, &Self::place(state, root), &all, Durability::Durable)
     }
 
-    /// Strikes it off.
+    /// Removes the record.
     pub fn forget(state: &Path, root: &Path) {
         drop(fs::remove_file(Self::place(state, root)));
     }
 
-    /// The directories in which somebody else's hook took the place of one of ours. Reads two small files for each.
+    /// The directories in which another hook has replaced one of swarm's. Reads two small files for each.
     pub fn displaced(&self) -> Vec<&Path> {
         let is = |dir: &&PathBuf| {
             let guard = Guard { dir: (*dir).clone(), trees: Vec::new(), refused: None };
-            // Where nothing is, somebody took it away, and may have meant it.
+            // If there is no hook at all, somebody removed it, perhaps on purpose.
             let there = HOOKS.iter().any(|(hook, _)| guard.dir.join(hook).symlink_metadata().is_ok());
             there && guard.standing(&self.program) != Standing::Whole
         };
         self.dirs.iter().filter(is).map(PathBuf::as_path).collect()
     }
 
-    /// Puts ours in again where they were displaced; gives the directories. Does nothing while another process changes hooks, or
-    /// where a hook is so new that it may not be complete.
+    /// Installs the guard again where it was displaced, and gives the directories. Does nothing while another process changes hooks, or
+    /// if a hook is so new that it may be incomplete.
     pub fn take_up(&self, state: &Path, here: &Path) -> Result<Vec<PathBuf>> {
         let displaced = self.displaced();
         if displaced.is_empty() || !Path::new(&self.program).is_file() {
@@ -491,7 +491,7 @@ impl Installed {
     }
 }
 
-/// The lock of all who change hooks.
+/// The lock that is held to change hooks.
 pub fn changing(state: &Path) -> Result<Held> {
     record::ensure_dir(state)?;
     Ok(lock::exclusive(&state.join("lock"))?.0)

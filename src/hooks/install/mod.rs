@@ -1,9 +1,9 @@
-//! Putting swarm's hooks into the agents' own settings, and taking them out again.
+//! Adds swarm's hooks to the agents' own settings, and removes them.
 //!
-//! What a file was before the first installation is kept beside the signing keys, so uninstalling restores it byte for byte, or
-//! removes it if there was none; if somebody changed it since, only swarm's entries are taken out. A file is replaced by rename,
-//! in the place a symbolic link leads to, with its mode. A file that cannot be understood, or may not be written, is left
-//! alone and named. One person installs at a time: two installations that race leave one of the two results, both whole.
+//! The text of a file before the first installation is stored beside the signing keys. Uninstalling restores every byte of it, or removes
+//! the file if there was none. If somebody has changed the file since, only swarm's entries are removed. A file is replaced by renaming,
+//! at the end of its symbolic links, and keeps its mode. A file that cannot be parsed or written stays as it is and is
+//! named. There is no lock: of two installations at the same time, one result stays, and it is complete.
 
 mod backup;
 pub mod git;
@@ -27,14 +27,14 @@ use std::path::{Path, PathBuf};
 
 const PLUGIN: &str = include_str!("opencode.js");
 
-/// The plugin by which an `OpenCode` takes texts. It names no program.
+/// The plugin that takes texts in `OpenCode`. It names no program.
 const CARRIER: &str = include_str!("carrier.js");
 
-/// The files of an `OpenCode` below its directory: the plugin with the hooks, the one that takes texts, and the settings that name that one.
+/// The files in `OpenCode`'s directory: the plugin with the hooks, the plugin that takes texts, and the settings that name the latter.
 const OPENCODE: [(Part, &str); 3] =
     [(Part::Hooks, "plugins/swarm.js"), (Part::Carrier, "swarm/carrier.js"), (Part::Entry, "tui.json")];
 
-/// How the settings name the plugin that takes texts: from where they are.
+/// The path of the plugin that takes texts, relative to the settings that name it.
 const ENTRY: &str = "./swarm/carrier.js";
 
 /// Where hooks are installed.
@@ -46,14 +46,14 @@ pub enum Scope {
     User,
 }
 
-/// What of swarm's is in a file.
+/// What swarm adds to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// The agent's hooks.
     Hooks,
-    /// The plugin by which it takes texts without a key being typed.
+    /// The plugin that takes texts, so that nothing is typed.
     Carrier,
-    /// The line of its settings that has it run that plugin.
+    /// The line of the settings that loads that plugin.
     Entry,
 }
 
@@ -64,27 +64,27 @@ pub struct Target {
     pub host: Host,
     /// The file.
     pub path: PathBuf,
-    /// The directory that it must lie in: a project does not lead to files outside of it.
+    /// The directory that must contain it: a project must not lead to files outside of it.
     pub within: Option<PathBuf>,
-    /// What is put into it.
+    /// What is added to it.
     pub part: Part,
 }
 
-/// A change that was worked out and not made yet.
+/// A planned change.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The file, with symbolic links followed.
+    /// The file, after symbolic links.
     pub path: PathBuf,
-    /// What it is; `None`: it is not there.
+    /// Its text; `None` if there is no file.
     pub before: Option<String>,
-    /// What it is to be; `None`: it is to go.
+    /// Its new text; `None` if it is to be removed.
     pub after: Option<String>,
-    /// The rules among what it puts in.
+    /// The rules that are added.
     pub rules: Vec<String>,
 }
 
 impl Target {
-    /// The settings file of `host` for who is started in `dir`.
+    /// The settings file of `host` for an agent that is started in `dir`.
     pub fn project(host: Host, dir: &Path) -> Self {
         Self { host, path: reach::project_file(host, dir), within: Some(dir.to_owned()), part: Part::Hooks }
     }
@@ -94,7 +94,7 @@ impl Target {
         Self { host, path: around.user_file(host), within: None, part: Part::Hooks }
     }
 
-    /// This file with the hooks, and what else is installed with it, in the order in which that is done.
+    /// This file and the others that are installed with it, in that order.
     pub fn all(self) -> Vec<Self> {
         let dir = match self.host {
             Host::OpenCode => self.path.ancestors().nth(2).map(Path::to_owned),
@@ -105,7 +105,7 @@ impl Target {
         OPENCODE.map(of).into()
     }
 
-    /// Those of the project's files with hooks, which one at `path` belongs to.
+    /// The files with hooks that belong to the project of `path`.
     pub fn of_file(host: Host, path: &Path) -> Option<Self> {
         let files: Vec<PathBuf> =
             Self::project(host, Path::new("")).all().into_iter().map(|t| t.path).collect();
@@ -113,7 +113,7 @@ impl Target {
         Some(Self::project(host, path.ancestors().nth(file.components().count())?))
     }
 
-    /// The file where it really is.
+    /// The file at the end of its symbolic links.
     fn real(&self) -> Result<PathBuf> {
         match &self.within {
             Some(dir) => foreign::within(&self.path, dir),
@@ -121,7 +121,7 @@ impl Target {
         }
     }
 
-    /// How much of swarm's hooks is there, for `program` by whatever name it is found.
+    /// How many of swarm's hooks are there, for `program` by any of its paths.
     pub fn presence(&self, program: &str) -> Result<Presence> {
         let Some(text) = read(&self.path)? else { return Ok(Presence::None) };
         match self.part {
@@ -177,7 +177,7 @@ impl Target {
         Ok(Plan { after: Some(after), rules: added, ..plan })
     }
 
-    /// Whether the rules are there; `None`: this agent's settings file takes none.
+    /// Whether the rules are there; `None` if this agent's settings file has no such rules.
     pub fn allows(&self, program: &str) -> Result<Option<bool>> {
         let rules = self.rules(program);
         if rules.is_empty() {
@@ -202,10 +202,10 @@ impl Target {
         };
         let backup = Backup::load(state, &path)?;
         let rules = backup.as_ref().map(|b| b.rules.clone()).unwrap_or_default();
-        // What an installation found may hold what an earlier one put in, if somebody changed the file in between.
+        // The stored text may contain entries of an earlier installation, if somebody changed the file in between.
         let left = match backup.filter(|b| b.is_ours(&text)) {
             Some(backup) => backup.before,
-            // What somebody changed in a plugin of swarm's goes with it.
+            // Changes that somebody made in a plugin of swarm's are removed with it.
             None if self.host == Host::OpenCode && self.part != Part::Entry => None,
             None => Some(text),
         };
@@ -242,7 +242,7 @@ impl Plan {
         diff.unified_diff().context_radius(2).header(&name, &name).to_string()
     }
 
-    /// Makes the change of an installation. What the file was before the first one is kept in `state`.
+    /// Makes the change of an installation. The text before the first one is stored in `state`.
     pub fn install(&self, state: &Path) -> Result<()> {
         let Some(after) = &self.after else { return Ok(()) };
         let last = Backup::load(state, &self.path)?;
@@ -265,7 +265,7 @@ impl Plan {
             Some(after) => replace(&self.path, after)?,
             None => record::remove(&self.path)?,
         }
-        // Directories that were made for this file, the innermost first, as far as nothing else is in them.
+        // The directories that were made for this file, the innermost first, unless something else is in them.
         let made = Backup::load(state, &self.path)?.and_then(|b| b.made);
         let parent = || self.path.parent().map(Path::to_owned).into_iter().collect();
         let made = made.unwrap_or_else(parent);
@@ -276,13 +276,13 @@ impl Plan {
     }
 }
 
-/// What rules call `swarm-msg`: its name, and its place for tools that do not have that on their PATH.
+/// How rules name `swarm-msg`: by name, and by path for tools that do not have it on their PATH.
 fn names(program: &str) -> Vec<String> {
     let beside = Path::new(program).with_file_name("swarm-msg");
     std::iter::once("swarm-msg".to_owned()).chain(beside.to_str().map(str::to_owned)).collect()
 }
 
-/// The directories above a file that are not there yet, the innermost first.
+/// The missing directories above a file, the innermost first.
 fn missing(path: &Path) -> Vec<PathBuf> {
     path.ancestors().skip(1).take_while(|dir| !dir.exists()).map(Path::to_owned).collect()
 }
@@ -291,12 +291,12 @@ fn is_same_file(a: &Path, b: &Path) -> bool {
     a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
-/// The files that were installed into, and not taken out again, as far as that is on record.
+/// The files with entries of swarm, as far as that is recorded.
 pub fn installed(state: &Path) -> Vec<PathBuf> {
     Backup::all(state)
 }
 
-/// The place of the program that a plugin file names.
+/// The path of the program that a plugin file names.
 fn plugin_program(text: &str) -> Option<String> {
     let line = text.lines().find_map(|line| line.strip_prefix("const SWARM = "))?;
     serde_json::from_str(line).ok()
@@ -324,7 +324,7 @@ mod tests {
         for again in [false, true] {
             target.install("/old/swarm").unwrap().install(&state).unwrap();
             let plan = target.install("/new/swarm").unwrap();
-            // What the file was is written down before the file is found to be read-only, as before a crash.
+            // The former text is stored before the write fails, as before a crash.
             mode(0o444);
             plan.install(&state).unwrap_err();
             mode(0o644);

@@ -1,7 +1,7 @@
 //! Whether swarm's hooks reach an agent: where it looks for them, whether they are there, switched on and trusted.
 //!
-//! Each agent reads its settings from where it was started and from where its own variables lead, not from where this command
-//! runs. So everything here is asked of one directory and one environment. Only reads; what cannot be read counts as not there.
+//! An agent reads its settings from the directory in which it was started and from where its own variables point, not from where this command
+//! runs. So every function here takes a directory and an environment. It only reads; an unreadable file counts as missing.
 
 use super::{Part, Target};
 use crate::core::hook::Host;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
 
-/// What an agent was started with.
+/// The environment of an agent.
 pub struct Surroundings<'a> {
     /// Its home directory.
     pub home: PathBuf,
@@ -19,18 +19,18 @@ pub struct Surroundings<'a> {
     pub variable: &'a dyn Fn(&str) -> Option<String>,
 }
 
-/// How far hooks reach an agent.
+/// Whether hooks reach an agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// They are there, switched on and, where that is asked for, trusted.
+    /// They are there, switched on and, if the agent asks for that, trusted.
     Whole,
-    /// No file that it reads has them.
+    /// No file that the agent reads has them.
     Absent,
-    /// This file has some of them, or of another place of the program.
+    /// This file has only some of them, or names another path of the program.
     Partial(PathBuf),
-    /// They are there, and this file switches them off by that key.
+    /// They are there, but this file switches them off with that key.
     Off(PathBuf, &'static str),
-    /// They are there, and Codex was not told to trust them.
+    /// They are there, but Codex was not told to trust them.
     Untrusted,
 }
 
@@ -51,7 +51,7 @@ impl Surroundings<'_> {
         }
     }
 
-    /// The file of the person's own that swarm's hooks go into.
+    /// The person's own file for swarm's hooks.
     pub fn user_file(&self, host: Host) -> PathBuf {
         self.own(host).join(match host {
             Host::Claude | Host::Gemini => "settings.json",
@@ -60,7 +60,7 @@ impl Surroundings<'_> {
         })
     }
 
-    /// The file of the person's own that the rules for `swarm-msg` go into, where it is not the one with the hooks.
+    /// The person's own file for the `swarm-msg` rules, if it is not the one with the hooks.
     pub fn rules_file(&self, host: Host) -> Option<PathBuf> {
         match host {
             Host::Codex => Some(self.own(host).join("rules/swarm.rules")),
@@ -69,7 +69,7 @@ impl Surroundings<'_> {
         }
     }
 
-    /// The files with hooks that an agent reads which was started in `cwd`.
+    /// The files with hooks that an agent reads if it was started in `cwd`.
     pub fn files(&self, host: Host, cwd: &Path) -> Vec<PathBuf> {
         let mut files = vec![self.user_file(host)];
         match host {
@@ -89,7 +89,7 @@ impl Surroundings<'_> {
         files
     }
 
-    /// How far the hooks of `program` reach an agent that was started in `cwd`.
+    /// Whether the hooks of `program` reach an agent that was started in `cwd`.
     pub fn reach(&self, host: Host, cwd: &Path, program: &str) -> Reach {
         let mut partial = None;
         let mut whole = Vec::new();
@@ -113,7 +113,7 @@ impl Surroundings<'_> {
         Reach::Whole
     }
 
-    /// The file that switches hooks off, and by which key. The highest that has the key decides.
+    /// The file that switches hooks off, and its key. The file with the highest priority that has the key decides.
     fn off(&self, host: Host, cwd: &Path) -> Option<(PathBuf, &'static str)> {
         match host {
             Host::Claude => {
@@ -164,7 +164,7 @@ impl Surroundings<'_> {
         }
     }
 
-    /// Whether Codex was told to trust each of swarm's hooks in a file, as they are now.
+    /// Whether Codex was told to trust each of swarm's hooks in a file, in its present form.
     fn trusts(&self, file: &Path) -> bool {
         let Some(text) = read(file).ok().flatten() else { return false };
         let Ok(entries) = settings::entries(&text, Host::Codex) else { return false };
@@ -184,8 +184,8 @@ impl Surroundings<'_> {
     }
 }
 
-/// The settings file of the project at `dir`. For Claude not settings.json: that is shared with the team, and the path of the
-/// program is not.
+/// The settings file of the project at `dir`. For Claude it is not settings.json: the team shares that file, but not the path of
+/// the program.
 pub fn project_file(host: Host, dir: &Path) -> PathBuf {
     dir.join(match host {
         Host::Claude => ".claude/settings.local.json",
@@ -195,7 +195,7 @@ pub fn project_file(host: Host, dir: &Path) -> PathBuf {
     })
 }
 
-/// From the top of the working tree that `cwd` is in down to `cwd`; only that one where there is none.
+/// The directories from the top of the working tree down to `cwd`; only `cwd` if it is in no working tree.
 fn above(cwd: &Path) -> Vec<PathBuf> {
     let mut dirs: Vec<PathBuf> = Vec::new();
     for dir in cwd.ancestors() {
@@ -248,8 +248,7 @@ fn snake(event: &str) -> String {
     text
 }
 
-/// What Codex 0.169 writes down of a hook that it was told to trust: the digest of the hook in the one form of JSON that has its
-/// names in order.
+/// What Codex 0.169 stores for a trusted hook: the digest of the hook as JSON with sorted names.
 fn trusted_hash(entry: &Entry) -> String {
     let text = format!(
         "{{\"event_name\":\"{}\",\"hooks\":[{{\"async\":false,\"command\":{},\"timeout\":10,\"type\":\"command\"}}]}}",

@@ -1,7 +1,7 @@
-//! The file with the rules that let an agent run `swarm-msg` without asking, where its settings file takes none: Codex and Gemini CLI.
+//! The rules that let an agent run `swarm-msg` without asking, for agents that keep such rules in a file of their own: Codex and Gemini CLI.
 //!
-//! It is the person's own and serves all projects, so the projects that want it are on record, and it goes with the last of them.
-//! What else is in it stays.
+//! The file belongs to the person and serves all projects. swarm records the projects that want the rules, and removes the rules with
+//! the last of them. Everything else in the file stays.
 
 use super::backup::Backup;
 use super::reach::Surroundings;
@@ -21,12 +21,12 @@ pub struct RulesFile {
 }
 
 impl RulesFile {
-    /// The one that an agent reads which was started in these surroundings.
+    /// The file that an agent reads if it was started with this environment.
     pub fn of(host: Host, around: &Surroundings<'_>) -> Option<Self> {
         around.rules_file(host).map(|path| Self { host, path })
     }
 
-    /// Those that were put in for `project`, wherever its agents looked then; for none: all.
+    /// The files with rules for `project`, as far as that is recorded; without a project, all of them.
     pub fn recorded(state: &Path, project: Option<&Path>) -> Vec<Self> {
         let of = |path: PathBuf| {
             let host = match path.file_name()?.to_str()? {
@@ -72,7 +72,7 @@ impl RulesFile {
         Ok(())
     }
 
-    /// What taking the rules out would change.
+    /// What removing the rules would change.
     pub fn uninstall(&self, state: &Path) -> Result<Plan> {
         let path = foreign::real(&self.path)?;
         let before = read(&path)?;
@@ -87,7 +87,7 @@ impl RulesFile {
         Ok(Plan { path, before, after, rules: Vec::new() })
     }
 
-    /// Makes that change for `project`, unless others want the rules; tells whether it did.
+    /// Makes that change for `project`, unless others want the rules. Says whether it did.
     pub fn take(&self, project: &Path, state: &Path) -> Result<bool> {
         let plan = self.uninstall(state)?;
         if plan.is_empty() {
