@@ -31,6 +31,7 @@ mod names;
 mod packages;
 mod places;
 mod plugin;
+mod profiles;
 mod quoting;
 mod races;
 mod rate;

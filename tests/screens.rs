@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
+use swarm::agents::recording::Recording;
 use swarm::agents::{Content, PaneFacts, Profile, Profiles, Reading, read};
 use swarm::core::agent::Status;
 use swarm::core::screen::Screen;
@@ -39,28 +40,16 @@ fn below(dir: &str) -> Vec<Fixture> {
             fs::read_dir(kind.path()).unwrap().flatten().map(|e| e.path()).collect();
         files.sort();
         for path in files.iter().filter(|p| p.extension().is_some_and(|e| e == "ansi")) {
-            let json: serde_json::Value =
-                serde_json::from_str(&fs::read_to_string(path.with_extension("json")).unwrap()).unwrap();
-            let number = |key: &str| json[key].as_str().unwrap().parse::<u16>().unwrap();
-            let state = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            let text = |path: &Path| fs::read_to_string(path).unwrap();
+            let (state, ansi) = (path.file_stem().unwrap().to_str().unwrap(), text(path));
+            let recording = Recording::parse(state, &ansi, &text(&path.with_extension("json"))).unwrap();
             all.push(Fixture {
                 kind: kind.file_name().into_string().unwrap(),
-                expected: match json["state"].as_str() {
-                    Some(word) => serde_json::from_value(word.into()).unwrap(),
-                    None => expected(&state),
-                },
-                open: json["open"].as_str().map(str::to_owned),
-                state,
-                ansi: fs::read_to_string(path).unwrap(),
-                facts: PaneFacts {
-                    title: json["pane_title"].as_str().unwrap().to_owned(),
-                    cursor_x: number("cursor_x"),
-                    cursor_y: number("cursor_y"),
-                    width: number("pane_width"),
-                    height: number("pane_height"),
-                    in_mode: false,
-                    alternate: json["alternate_on"] == "1",
-                },
+                state: recording.name,
+                ansi,
+                facts: recording.facts,
+                expected: recording.state,
+                open: recording.open,
             });
         }
     }
@@ -70,18 +59,6 @@ fn below(dir: &str) -> Vec<Fixture> {
 fn reading(fixture: &Fixture, ansi: &str, facts: &PaneFacts) -> Reading {
     static PROFILES: LazyLock<Profiles> = LazyLock::new(|| Profiles::builtin().unwrap());
     read(PROFILES.get(&fixture.kind).unwrap(), &Screen::parse(ansi), facts)
-}
-
-/// What a screen says whose facts do not say it.
-fn expected(state: &str) -> Status {
-    match state {
-        s if s.starts_with("idle") || s == "after-dialog-cancelled" => Status::Idle,
-        "busy" => Status::Busy,
-        "dialog-permission" | "dialog-hooks-review" | "question-yes-no" => Status::Dialog,
-        // A long menu hangs below the composer: nothing may be typed, and that is all there is to know.
-        "slash-menu" => Status::Unknown,
-        _ => Status::Draft,
-    }
 }
 
 #[test]

@@ -6,12 +6,16 @@
 //! until the file is repaired. The built-in rules do not take its place, because the user wrote the file where these
 //! were wrong.
 
+mod fields;
 mod lineage;
+mod lint;
 mod profile;
 mod reading;
+pub mod recording;
 mod room;
 
 pub use lineage::Link;
+pub use lint::lint;
 pub use profile::{OverlayKind, Profile, Timing};
 pub use reading::{Composer, Content, Open, PaneFacts, Reading, read};
 
@@ -29,6 +33,10 @@ const BUILT_IN: [(&str, &str); 5] = [
     ("opencode.toml", include_str!("profiles/opencode.toml")),
     ("aider.toml", include_str!("profiles/aider.toml")),
 ];
+
+/// Why nothing is typed into agents whose profile says nothing of their screen.
+const UNSEEN: &str =
+    "there are no rules for its screen, so nothing is typed into it: `swarm explain` says how to make them";
 
 /// Programs that run an agent's script.
 const INTERPRETERS: [&str; 4] = ["node", "bun", "deno", "python"];
@@ -76,6 +84,8 @@ pub struct Profiles {
     problems: Vec<Problem>,
     /// The kinds whose rules are broken, and why.
     withheld: BTreeMap<String, String>,
+    /// The user's file of each kind that has one, used or not.
+    files: BTreeMap<String, String>,
 }
 
 impl Profiles {
@@ -89,7 +99,6 @@ impl Profiles {
     /// used is left out and named among the problems.
     pub fn load(sources: &[Source]) -> Result<Self> {
         let mut known = Self::builtin()?;
-        let mut from: BTreeMap<String, &str> = BTreeMap::new();
         for Source { file, text } in sources {
             let parsed = text.clone().and_then(|text| {
                 Profile::parse(&text, file).map_err(|why| escape::short(&format!("{why:#}"), 300))
@@ -97,25 +106,50 @@ impl Profiles {
             match parsed {
                 Ok(profile) => {
                     let shown = escape::line(file);
-                    if let Some(earlier) = from.insert(profile.kind.clone(), file) {
-                        let (kind, earlier) = (escape::line(&profile.kind), escape::line(earlier));
+                    let earlier = known.files.insert(profile.kind.clone(), file.clone());
+                    if let Some(earlier) = earlier.filter(|_| !known.withheld.contains_key(&profile.kind)) {
+                        let (kind, earlier) = (escape::line(&profile.kind), escape::line(&earlier));
                         let text = format!(
                             "the profiles {earlier} and {shown} are both of the kind {kind}: the second one is used"
                         );
                         known.problems.push(Problem { text, fatal: false });
                     }
-                    known.withheld.remove(&profile.kind);
-                    known.all.retain(|p| p.kind != profile.kind);
-                    known.all.push(profile);
+                    known.add(profile);
                 }
                 Err(why) => {
                     let kind = meant(file, text.as_deref().unwrap_or_default());
+                    known.files.insert(kind.clone(), file.clone());
                     known.withheld.insert(kind, why.clone());
                     known.problems.push(Problem { text: why, fatal: true });
                 }
             }
         }
         Ok(known)
+    }
+
+    /// Takes a profile in, in place of one of the same kind.
+    pub fn add(&mut self, profile: Profile) {
+        self.withheld.remove(&profile.kind);
+        if !profile.has_screen {
+            self.withheld.insert(profile.kind.clone(), UNSEEN.to_owned());
+        }
+        self.all.retain(|p| p.kind != profile.kind);
+        self.all.push(profile);
+    }
+
+    /// All of them that can be used.
+    pub fn all(&self) -> impl Iterator<Item = &Profile> {
+        self.all.iter().filter(|p| !self.withheld.contains_key(&p.kind))
+    }
+
+    /// The user's file of a kind, if there is one.
+    pub fn file(&self, kind: &str) -> Option<&str> {
+        self.files.get(kind).map(String::as_str)
+    }
+
+    /// The kinds of which nothing can be used, and why.
+    pub fn all_withheld(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.withheld.iter().map(|(kind, why)| (kind.as_str(), why.as_str()))
     }
 
     /// What is wrong with the user's files.

@@ -1,22 +1,23 @@
 //! The profile of one kind of agent, read from a TOML file.
 //!
 //! Rules are data. A profile is refused as a whole if it does not parse, or if a pattern does not compile within a
-//! bound on its size. The error names the file and the pattern. The patterns of the built-in profiles are tested, and
+//! bound on its size. The errors name the line or the pattern. The patterns of the built-in profiles are tested, and
 //! compiled at their first use: compiling all of them takes two milliseconds, and most commands look at no screen.
 
+use super::fields::{Fields, Wrong};
 use crate::core::carrier::Carrier;
 use crate::core::escape;
-use anyhow::{Context as _, Result};
+use crate::core::name::Name;
+use anyhow::Result;
 use regex::{Regex, RegexBuilder};
-use serde::Deserialize;
 use std::sync::OnceLock;
+use toml::de::DeTable;
 
 /// The memory a compiled pattern may take, in bytes.
 const PATTERN_LIMIT: usize = 1 << 20;
 
 /// A pattern of a profile.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(from = "String")]
+#[derive(Clone, Debug)]
 pub struct Pattern {
     source: String,
     compiled: OnceLock<Regex>,
@@ -66,32 +67,28 @@ impl Pattern {
 }
 
 /// One kind of agent.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Profile {
     /// The word that names are made of, such as `claude`.
     pub kind: String,
     /// The product's name.
     pub title: String,
     /// Versions these rules were tried on.
-    #[serde(default)]
     pub tested: Vec<String>,
     /// How to recognise its process.
-    #[serde(default)]
     pub process: ProcessRules,
+    /// Whether it says anything of the screen. If not, agents of the kind are found and named, and nothing is typed into them.
+    pub has_screen: bool,
     /// What its screen looks like.
     pub screen: ScreenRules,
     /// How fast it reacts.
-    #[serde(default)]
     pub timing: Timing,
     /// Its own channels, by which it is given a text without a key being typed.
-    #[serde(default)]
     pub carriers: Vec<Carrier>,
 }
 
 /// How to recognise a process.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, Default)]
 pub struct ProcessRules {
     /// Names of its executable.
     pub names: Vec<String>,
@@ -108,8 +105,7 @@ pub struct ProcessRules {
 }
 
 /// What the screen looks like.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct ScreenRules {
     /// A row that closes the composer at the top, if there is one.
     pub top: Option<Pattern>,
@@ -122,114 +118,84 @@ pub struct ScreenRules {
     /// The closing row at the top when the beginning of the text is not shown.
     pub scrolled: Option<Pattern>,
     /// Whether other rows may stand between the closing row at the top and the prompt.
-    #[serde(default)]
     pub lead: bool,
     /// Whether a prompt in dim characters is one of the transcript.
-    #[serde(default)]
     pub dim_prompt_is_transcript: bool,
     /// What stands after the text in each row, such as a border.
     pub right: Option<Pattern>,
     /// Whether its background alone may mark the composer, where its closing rows are not drawn.
-    #[serde(default)]
     pub filled: bool,
     /// Whether it draws its cursor as a reversed cell, and tmux's is somewhere else.
-    #[serde(default)]
     pub drawn_cursor: bool,
     /// Rows at the composer's end that are not text.
-    #[serde(default)]
     pub footer_rows: usize,
     /// Blank rows above and below the text, at the most; `None`: all that there are.
     pub padding: Option<usize>,
     /// Rows of text that it shows of a longer one, at the most.
     pub rows_max: Option<usize>,
     /// Columns beside the text, on both sides together.
-    #[serde(default = "margin")]
     pub margin: u16,
     /// Rows on the screen beside those of the text, when it is as high as it can be.
-    #[serde(default = "around")]
     pub around: u16,
     /// The rest of the rows is divided by this: one part of them may be text.
-    #[serde(default = "one")]
     pub share: u16,
     /// The smallest panes, in columns and rows, in which the composer and all that is said beside it can be seen: as large as one of
     /// them is large enough.
-    #[serde(default = "smallest")]
     pub smallest: Vec<(u16, u16)>,
     /// Rows with text from the composer's closing row on, at the most.
     pub below: usize,
     /// Texts of an empty composer, where they are not dim.
-    #[serde(default)]
     pub placeholders: Vec<Pattern>,
     /// Whether an empty composer always shows one, dim or of these texts: blank without one, it holds blanks.
-    #[serde(default)]
     pub placeholder_always: bool,
     /// What a long paste is shown as.
-    #[serde(default)]
     pub collapsed: Vec<Pattern>,
     /// The shortest paste, in characters, that is shown so.
-    #[serde(default = "never")]
     pub collapses_above: usize,
     /// Rows below the composer of which one must be there, or the agent is still starting.
-    #[serde(default)]
     pub ready: Vec<Pattern>,
     /// Rows at the composer's end or below it of which one must be there, or the composer is in a mode that nobody has named.
-    #[serde(default)]
     pub ordinary: Vec<Pattern>,
     /// Rows near the composer that say it is busy.
-    #[serde(default)]
     pub busy: Vec<Pattern>,
     /// Rows anywhere above the composer that say so.
-    #[serde(default)]
     pub busy_above: Vec<Pattern>,
     /// Titles that say so.
-    #[serde(default)]
     pub busy_title: Vec<Pattern>,
     /// Rows of an open dialog.
-    #[serde(default)]
     pub dialog: Vec<Pattern>,
     /// Titles that say so.
-    #[serde(default)]
     pub dialog_title: Vec<Pattern>,
     /// A row that stands under the choices of a dialog whose cursor looks like a composer's prompt.
-    #[serde(default)]
     pub dialog_footer: Vec<Pattern>,
     /// What may be open, and the modes a composer may be in, by name.
-    #[serde(default)]
     pub open: Vec<Sign>,
 }
 
 /// What something that is open, or a mode of the composer, is known by. Of each list one pattern must match, and of a sign every
 /// list that is given.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Sign {
     /// What people call it; `$1` in it stands for the first group of the pattern that matched.
     pub name: String,
     /// What it is.
     pub is: OverlayKind,
     /// What the composer's first row begins with instead of its prompt.
-    #[serde(default)]
     pub prompt: Vec<Pattern>,
     /// Rows close above the composer.
-    #[serde(default)]
     pub above: Vec<Pattern>,
     /// Rows from the end of the composer's text on.
-    #[serde(default)]
     pub footer: Vec<Pattern>,
     /// Rows anywhere, where no composer is to be seen.
-    #[serde(default)]
     pub rows: Vec<Pattern>,
     /// Titles.
-    #[serde(default)]
     pub title: Vec<Pattern>,
     /// A row or a title that matches one of these does not count.
-    #[serde(default)]
     pub unless: Vec<Pattern>,
 }
 
 /// What is open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OverlayKind {
     /// The composer does something else with what is typed: it runs it, searches for it, takes it for commands.
     Mode,
@@ -239,29 +205,8 @@ pub enum OverlayKind {
     Dialog,
 }
 
-fn never() -> usize {
-    usize::MAX
-}
-
-fn margin() -> u16 {
-    6
-}
-
-fn around() -> u16 {
-    6
-}
-
-fn one() -> u16 {
-    1
-}
-
-fn smallest() -> Vec<(u16, u16)> {
-    vec![(30, 10)]
-}
-
 /// How fast an agent reacts, in milliseconds.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug)]
 pub struct Timing {
     /// Between a paste and Enter at the least.
     pub settle_ms: u64,
@@ -282,42 +227,137 @@ impl Default for Timing {
 }
 
 impl Profile {
-    /// Reads a profile; `file` is for the error.
+    /// Reads a profile; `file` is for the error, which is the first of all.
     pub fn parse(text: &str, file: &str) -> Result<Self> {
-        let profile = Self::trusted(text, file)?;
-        for pattern in profile.screen.patterns() {
-            let regex = pattern.compile().map_err(|error| {
-                let source = escape::short(&pattern.source, 100);
-                // It draws the pattern with a mark below; what is wrong stands in its last line.
-                let text = error.to_string();
-                let why = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
-                anyhow::anyhow!("the profile {file} has an invalid pattern, '{source}': {why}")
-            })?;
-            pattern.compiled.get_or_init(|| regex);
-        }
+        Self::read(text).map_err(|all| first(file, &all))
+    }
+
+    /// Reads a profile; the errors are all that there are.
+    pub fn read(text: &str) -> Result<Self, Vec<String>> {
+        let profile = Self::fields(text)?;
+        let invalid = |(key, pattern): (&str, &Pattern)| {
+            let error = match pattern.compile() {
+                Ok(regex) => {
+                    pattern.compiled.get_or_init(|| regex);
+                    return None;
+                }
+                Err(error) => error,
+            };
+            let source = escape::short(&pattern.source, 100);
+            // It draws the pattern with a mark below; what is wrong stands in its last line.
+            let text = error.to_string();
+            let why = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            Some(format!("screen.{key}: the pattern '{source}' is invalid: {why}"))
+        };
+        let mut wrong: Vec<String> = profile.screen.named().filter_map(invalid).collect();
         for sign in &profile.screen.open {
             if sign.lists().all(|(_, list)| list.is_empty()) {
                 let name = escape::short(&sign.name, 60);
-                anyhow::bail!("the profile {file} does not say how to recognise '{name}' (screen.open)");
+                wrong.push(format!("screen.open: nothing says how to recognise '{name}'"));
             }
         }
-        Ok(profile)
+        if wrong.is_empty() { Ok(profile) } else { Err(wrong) }
     }
 
     /// Reads a profile whose patterns are known to compile.
     pub(super) fn trusted(text: &str, file: &str) -> Result<Self> {
-        let profile: Self = toml::from_str(text).map_err(|error| {
-            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-            let line = before.matches('\n').count() + 1;
-            anyhow::anyhow!("the profile {file} is not valid: line {line}: {}", error.message())
+        Self::fields(text).map_err(|all| first(file, &all))
+    }
+
+    fn fields(text: &str) -> Result<Self, Vec<String>> {
+        let line = |at: usize| text.get(..at).unwrap_or(text).matches('\n').count() + 1;
+        let table = DeTable::parse(text).map_err(|error| {
+            vec![format!("line {}: {}", line(error.span().unwrap_or_default().start), error.message())]
         })?;
-        crate::core::name::Name::for_agent(&format!("{}-1", profile.kind))
-            .with_context(|| format!("the profile {file} has a kind that cannot be part of a name"))?;
-        Ok(profile)
+        let wrong = Wrong::default();
+        let top = Fields::of(&table, &wrong);
+        let kind = top.needs("kind");
+        let process = top.table("process");
+        let carriers = top.texts("carriers");
+        let screen = top.table("screen");
+        let profile = Self {
+            title: top.text("title").unwrap_or_else(|| kind.clone()),
+            tested: top.texts("tested"),
+            process: process.map(|fields| ProcessRules::of(&fields)).unwrap_or_default(),
+            has_screen: screen.is_some(),
+            screen: screen.map_or_else(ScreenRules::nothing, |fields| ScreenRules::of(&fields)),
+            timing: top.table("timing").map(|fields| Timing::of(&fields)).unwrap_or_default(),
+            carriers: carriers.iter().filter_map(|word| Carrier::named(word)).collect(),
+            kind,
+        };
+        drop(top);
+        let mut wrong = wrong.into_inner();
+        wrong.sort_by_key(|(at, _)| *at);
+        let mut all: Vec<String> = wrong
+            .into_iter()
+            .map(|(at, what)| format!("line {}: {}", line(at), escape::short(&what, 200)))
+            .collect();
+        if profile.carriers.len() != carriers.len() {
+            all.push(format!("carriers: each must be one of {}", Carrier::WORDS.join(", ")));
+        }
+        if !profile.kind.is_empty() && Name::for_agent(&format!("{}-1", profile.kind)).is_err() {
+            all.push(format!("the kind '{}' cannot be part of a name", escape::short(&profile.kind, 40)));
+        }
+        if all.is_empty() { Ok(profile) } else { Err(all) }
+    }
+}
+
+/// The error about a file.
+fn first(file: &str, all: &[String]) -> anyhow::Error {
+    let [first, rest @ ..] = all else { return anyhow::anyhow!("the profile {file} is not valid") };
+    let more = if rest.is_empty() { String::new() } else { format!(" (and {} more)", rest.len()) };
+    anyhow::anyhow!("the profile {file} is not valid: {first}{more}")
+}
+
+impl ProcessRules {
+    fn of(fields: &Fields<'_>) -> Self {
+        Self {
+            names: fields.texts("names"),
+            scripts: fields.texts("scripts"),
+            exclude_args: fields.texts("exclude_args"),
+            resume_args: fields.texts("resume_args"),
+            shared_server: fields.text("shared_server"),
+            alone: fields.flag("alone"),
+        }
+    }
+}
+
+impl Timing {
+    fn of(fields: &Fields<'_>) -> Self {
+        let usual = Self::default();
+        let ms = |key, usual| fields.number(key).map_or(usual, u64::from);
+        Self {
+            settle_ms: ms("settle_ms", usual.settle_ms),
+            evidence_ms: ms("evidence_ms", usual.evidence_ms),
+            enters: fields.number("enters").unwrap_or(usual.enters),
+            offer_ms: ms("offer_ms", usual.offer_ms),
+        }
     }
 }
 
 impl Sign {
+    fn of(fields: &Fields<'_>) -> Self {
+        let list = |key| patterns(fields, key);
+        let kind = |word: &str| match word {
+            "mode" => Some(OverlayKind::Mode),
+            "overlay" => Some(OverlayKind::Overlay),
+            "dialog" => Some(OverlayKind::Dialog),
+            _ => None,
+        };
+        // One that says nothing does no harm as an overlay: nothing is typed.
+        let is = fields.word("is", "'mode', 'overlay' or 'dialog'", kind).unwrap_or(OverlayKind::Overlay);
+        Self {
+            name: fields.needs("name"),
+            is,
+            prompt: list("prompt"),
+            above: list("above"),
+            footer: list("footer"),
+            rows: list("rows"),
+            title: list("title"),
+            unless: list("unless"),
+        }
+    }
+
     /// Its lists, each with its key.
     pub fn lists(&self) -> impl Iterator<Item = (Where, &[Pattern])> {
         let Self { name: _, is: _, prompt, above, footer, rows, title, unless: _ } = self;
@@ -347,9 +387,110 @@ pub enum Where {
     Title,
 }
 
+impl Where {
+    /// The key of its patterns in a profile.
+    fn key(self) -> &'static str {
+        match self {
+            Where::Prompt => "open.prompt",
+            Where::Above => "open.above",
+            Where::Footer => "open.footer",
+            Where::Rows => "open.rows",
+            Where::Title => "open.title",
+        }
+    }
+}
+
+fn patterns(fields: &Fields<'_>, key: &'static str) -> Vec<Pattern> {
+    fields.texts(key).into_iter().map(Pattern::from).collect()
+}
+
 impl ScreenRules {
-    /// All patterns. Each field is named here, so that a new one is not forgotten.
-    fn patterns(&self) -> impl Iterator<Item = &Pattern> {
+    /// Rules that find a composer on no screen.
+    pub(super) fn nothing() -> Self {
+        let no_row = || Pattern::from(r"^[^\s\S]".to_owned());
+        Self { prompt: no_row(), continuation: no_row(), ..Self::usual() }
+    }
+
+    /// What holds where a profile says nothing else.
+    fn usual() -> Self {
+        Self {
+            top: None,
+            bottom: None,
+            prompt: Pattern::from(String::new()),
+            continuation: Pattern::from(String::new()),
+            scrolled: None,
+            lead: false,
+            dim_prompt_is_transcript: false,
+            right: None,
+            filled: false,
+            drawn_cursor: false,
+            footer_rows: 0,
+            padding: None,
+            rows_max: None,
+            margin: 6,
+            around: 6,
+            share: 1,
+            smallest: vec![(30, 10)],
+            below: 0,
+            placeholders: Vec::new(),
+            placeholder_always: false,
+            collapsed: Vec::new(),
+            collapses_above: usize::MAX,
+            ready: Vec::new(),
+            ordinary: Vec::new(),
+            busy: Vec::new(),
+            busy_above: Vec::new(),
+            busy_title: Vec::new(),
+            dialog: Vec::new(),
+            dialog_title: Vec::new(),
+            dialog_footer: Vec::new(),
+            open: Vec::new(),
+        }
+    }
+
+    fn of(fields: &Fields<'_>) -> Self {
+        let usual = Self::usual();
+        let list = |key| patterns(fields, key);
+        let maybe = |key| fields.text(key).map(Pattern::from);
+        let count = |key| fields.number(key).map(|n| n as usize);
+        let few = |key, usual| fields.number(key).map_or(usual, |n| u16::try_from(n).unwrap_or(u16::MAX));
+        Self {
+            top: maybe("top"),
+            bottom: maybe("bottom"),
+            prompt: Pattern::from(fields.needs("prompt")),
+            continuation: Pattern::from(fields.needs("continuation")),
+            scrolled: maybe("scrolled"),
+            lead: fields.flag("lead"),
+            dim_prompt_is_transcript: fields.flag("dim_prompt_is_transcript"),
+            right: maybe("right"),
+            filled: fields.flag("filled"),
+            drawn_cursor: fields.flag("drawn_cursor"),
+            footer_rows: count("footer_rows").unwrap_or_default(),
+            padding: count("padding"),
+            rows_max: count("rows_max"),
+            margin: few("margin", usual.margin),
+            around: few("around", usual.around),
+            share: few("share", usual.share),
+            smallest: fields.sizes("smallest").unwrap_or(usual.smallest),
+            below: fields.needed("below") as usize,
+            placeholders: list("placeholders"),
+            placeholder_always: fields.flag("placeholder_always"),
+            collapsed: list("collapsed"),
+            collapses_above: count("collapses_above").unwrap_or(usual.collapses_above),
+            ready: list("ready"),
+            ordinary: list("ordinary"),
+            busy: list("busy"),
+            busy_above: list("busy_above"),
+            busy_title: list("busy_title"),
+            dialog: list("dialog"),
+            dialog_title: list("dialog_title"),
+            dialog_footer: list("dialog_footer"),
+            open: fields.tables("open").iter().map(Sign::of).collect(),
+        }
+    }
+
+    /// All patterns with their keys. Each field is named here, so that a new one is not forgotten.
+    pub(super) fn named<'s>(&'s self) -> impl Iterator<Item = (&'static str, &'s Pattern)> {
         let Self {
             top,
             bottom,
@@ -383,23 +524,28 @@ impl ScreenRules {
             dialog_footer,
             open,
         } = self;
-        let lists = [
-            placeholders,
-            collapsed,
-            ready,
-            ordinary,
-            busy,
-            busy_above,
-            busy_title,
-            dialog,
-            dialog_title,
-            dialog_footer,
+        let lists: [(&'static str, &[Pattern]); 16] = [
+            ("top", top.as_slice()),
+            ("bottom", bottom.as_slice()),
+            ("prompt", std::slice::from_ref(prompt)),
+            ("continuation", std::slice::from_ref(continuation)),
+            ("scrolled", scrolled.as_slice()),
+            ("right", right.as_slice()),
+            ("placeholders", placeholders),
+            ("collapsed", collapsed),
+            ("ready", ready),
+            ("ordinary", ordinary),
+            ("busy", busy),
+            ("busy_above", busy_above),
+            ("busy_title", busy_title),
+            ("dialog", dialog),
+            ("dialog_title", dialog_title),
+            ("dialog_footer", dialog_footer),
         ];
-        let signs = open.iter().flat_map(|s| s.lists().flat_map(|(_, list)| list).chain(&s.unless));
-        [prompt, continuation]
-            .into_iter()
-            .chain([top, bottom, scrolled, right].into_iter().flatten())
-            .chain(lists.into_iter().flatten())
-            .chain(signs)
+        let of_sign = |sign: &'s Sign| {
+            sign.lists().map(|(place, list)| (place.key(), list)).chain([("open.unless", &*sign.unless)])
+        };
+        let signs = open.iter().flat_map(of_sign);
+        lists.into_iter().chain(signs).flat_map(|(key, list)| list.iter().map(move |pattern| (key, pattern)))
     }
 }

@@ -1,4 +1,4 @@
-use super::{print, session};
+use super::{print, profile, session};
 use crate::agents::Profile;
 use crate::carriers;
 use crate::core::agent::{Agent, Status, is_pane_id};
@@ -17,10 +17,15 @@ use std::path::Path;
 /// Show what swarm makes of a pane: which rule found the agent, how its screen is read and why, and how its mail
 /// reaches it
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  swarm explain %5\n  swarm explain claude-1")]
+#[command(
+    after_help = "Examples:\n  swarm explain %5\n  swarm explain claude-1\n  swarm explain --profile my-agent.toml %5"
+)]
 pub(super) struct Args {
     /// A pane such as %5, or an agent's name
     pane: String,
+    /// Read its screen by this profile, a file or a kind, in place of the one in use
+    #[arg(long, value_name = "FILE")]
+    profile: Option<String>,
 }
 
 /// The agent on record that was seen.
@@ -85,36 +90,45 @@ fn ways((store, agent): &(Store, Agent), profile: &Profile) -> String {
     text
 }
 
-pub(super) fn run(args: &Args) -> Result<()> {
+/// The pane that is meant by its id or by an agent's name, and its server.
+pub(super) fn target(asked_for: &str) -> Result<(Server, String)> {
     let here = session::here()?;
     let known =
         Store::root_for_caller(&here).map(|_| session::project().and_then(|s| s.agents())).transpose();
     let by_name = match known {
         Ok(agents) => agents.unwrap_or_default(),
         // A pane is looked at whatever the project's state is; a name means nothing then.
-        Err(error) if is_pane_id(&args.pane) => {
+        Err(error) if is_pane_id(asked_for) => {
             print::tell(&format!("the agents' names cannot be read: {error:#}"));
             Vec::new()
         }
         Err(error) => return Err(error),
     };
-    let agent = by_name.iter().find(|a| a.name.as_str() == args.pane);
+    let agent = by_name.iter().find(|a| a.name.as_str() == asked_for);
     let (server, pane) = match agent {
         Some(agent) => (Server::new(&agent.place.socket), agent.place.pane.clone()),
-        None => (Server::current(), args.pane.clone()),
+        None => (Server::current(), asked_for.to_owned()),
     };
-    let asked = escape::short(&args.pane, 40);
     if !is_pane_id(&pane) {
         return Err(Refusal::UnknownAgent {
-            asked,
+            asked: escape::short(asked_for, 40),
             known: by_name.iter().filter(|a| a.is_live()).map(|a| a.name.to_string()).collect(),
         }
         .into());
     }
-    let profiles = session::profiles()?;
+    Ok((server, pane))
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    let (server, pane) = target(&args.pane)?;
+    let mut profiles = session::profiles()?;
+    let given = args.profile.as_ref().map(|word| profile::find(word, &profiles)).transpose()?;
+    if let Some(profile) = &given {
+        profiles.add(profile.clone());
+    }
     let survey = discovery::survey(&server, &profiles)?;
     let Some(listed) = survey.panes.iter().find(|p| p.id == pane) else {
-        return Err(Refusal::Usage(format!("there is no pane {asked} on {}", server.socket())).into());
+        return Err(Refusal::Usage(format!("there is no pane {pane} on {}", server.socket())).into());
     };
     let mut text = format!("pane {pane} ({}), first process {}\n", listed.place, listed.pid);
     for process in survey.forest.tree(listed.pid) {
@@ -126,25 +140,33 @@ pub(super) fn run(args: &Args) -> Result<()> {
             escape::short(&argv, 90)
         ));
     }
-    let Some((sighting, rule)) = survey.found.iter().find(|(s, _)| s.place.pane == pane) else {
-        text.push_str("no agent: no profile recognises any of these processes\n");
-        return print::out(&text);
-    };
-    text.push_str(&format!(
-        "agent of kind {} (process {}), by {}\n",
-        sighting.kind,
-        sighting.process.pid,
-        escape::line(rule)
-    ));
-    let recorded = on_record(sighting);
+    let found = survey.found.iter().find(|(s, _)| s.place.pane == pane);
+    match found {
+        Some((sighting, rule)) => text.push_str(&format!(
+            "agent of kind {} (process {}), by {}\n",
+            sighting.kind,
+            sighting.process.pid,
+            escape::line(rule)
+        )),
+        None => text.push_str("no agent: no profile recognises any of these processes\n"),
+    }
+    let recorded = found.and_then(|(sighting, _)| on_record(sighting));
     if let Some((_, agent)) = &recorded {
         text.push_str(&name(agent));
     }
-    if let Some(why) = profiles.withheld(&sighting.kind) {
+    let kind = found.map(|(sighting, _)| sighting.kind.as_str());
+    if let (Some(profile), true) = (&given, given.as_ref().map(|p| p.kind.as_str()) != kind) {
+        text.push_str(&format!("its screen by the rules for {}, all the same:\n", profile.kind));
+    }
+    let given = given.filter(|p| p.has_screen);
+    let withheld = kind.and_then(|kind| profiles.withheld(kind)).filter(|_| given.is_none());
+    if let Some(why) = withheld {
         text.push_str(&format!("state: not known, so nothing is typed there: {why}\n"));
     }
-    if let (Some(profile), Some(look)) = (profiles.get(&sighting.kind), server.look(&pane)?) {
-        let reading = observe::reading(profile, sighting.process.pid, &look);
+    let profile = given.as_ref().or_else(|| profiles.get(kind?));
+    if let (Some(profile), Some(look)) = (profile, server.look(&pane)?) {
+        let pid = found.map_or(listed.pid, |(sighting, _)| sighting.process.pid);
+        let reading = observe::reading(profile, pid, &look);
         text.push_str(&format!("state: {}\n", reading.state.word()));
         if let Some(open) = &reading.open {
             text.push_str(&format!("  {}\n", escape::line(&open.to_string())));

@@ -31,6 +31,7 @@ mod man;
 mod name;
 mod onboard;
 mod print;
+mod profile;
 mod read;
 mod renew;
 mod reply;
@@ -98,6 +99,7 @@ enum SwarmCommand {
     Hooks(hooks::Args),
     Guard(guard::Args),
     Config(config::Args),
+    Profile(profile::Args),
     Team(team::Args),
     Uninstall(uninstall::Args),
     Completions(completions::Args),
@@ -149,6 +151,7 @@ pub fn swarm() -> ExitCode {
         SwarmCommand::Hooks(args) => hooks::run(&args),
         SwarmCommand::Guard(args) => guard::run(&args),
         SwarmCommand::Config(args) => config::run(&args),
+        SwarmCommand::Profile(args) => profile::run(&args),
         SwarmCommand::Team(args) => team::run(&args),
         SwarmCommand::Uninstall(args) => uninstall::run(&args),
         SwarmCommand::Completions(args) => completions::run(&args),

@@ -196,6 +196,11 @@ pub(super) fn runs_same(pid: i32, program: &Path) -> Option<bool> {
     Some(same)
 }
 
+/// The file of the program that a process runs.
+pub(super) fn program(pid: i32) -> Option<std::path::PathBuf> {
+    fs::read_link(format!("/proc/{pid}/exe")).ok()
+}
+
 /// A variable of the environment that a process was started with.
 pub(super) fn variable(pid: i32, name: &str) -> Option<String> {
     let bytes = fs::read(format!("/proc/{pid}/environ")).ok()?;

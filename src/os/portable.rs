@@ -193,6 +193,11 @@ pub(super) fn runs_same(_pid: i32, _program: &Path) -> Option<bool> {
 }
 
 /// Not known here.
+pub(super) fn program(_pid: i32) -> Option<std::path::PathBuf> {
+    None
+}
+
+/// Not known here.
 pub(super) fn variable(_pid: i32, _name: &str) -> Option<String> {
     None
 }

@@ -8,6 +8,7 @@ use super::system;
 use crate::core::escape;
 use crate::core::process_id::ProcessId;
 use std::fs::{File, Metadata};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// A process that has `file` open and `word` among its first arguments.
@@ -64,7 +65,115 @@ pub fn runs_same(pid: i32, program: &Path) -> Option<bool> {
     system::runs_same(pid, program)
 }
 
+/// The version of the program that a process runs, as its files tell: the `package.json` above its script or program, the
+/// directory of its Python package, or a directory that is called like a version. Nothing is run for that.
+pub fn version(pid: i32, argv: &[String]) -> Option<String> {
+    let is_script = |a: &&String| !a.starts_with('-') && a.contains('/');
+    let place =
+        |a: &String| if a.starts_with('/') { Some(a.into()) } else { Some(system::cwd(pid)?.join(a)) };
+    let script = argv.iter().skip(1).find(is_script).and_then(place);
+    // With a script the program is an interpreter, whose version says nothing.
+    let file = script.filter(|file| file.is_file()).or_else(|| system::program(pid))?.canonicalize().ok()?;
+    let name = file.file_name()?.to_str()?;
+    if is_interpreter(name) {
+        return None;
+    }
+    let above = || file.ancestors().skip(1);
+    let package = || above().take(6).find_map(|dir| package_version(&dir.join("package.json")));
+    let wheel = || wheel_version(above().nth(1)?, name);
+    let called = || {
+        above().filter_map(|dir| dir.file_name()?.to_str()).find(|name| is_version(name)).map(str::to_owned)
+    };
+    package().or_else(wheel).filter(|text| is_version(text)).or_else(called)
+}
+
+/// Whether a program of this name runs what others have written.
+pub fn is_interpreter(name: &str) -> bool {
+    let plain = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+    ["node", "bun", "deno", "python", "MainThread"].contains(&plain)
+}
+
+fn package_version(file: &Path) -> Option<String> {
+    let mut text = String::new();
+    File::open(file).ok()?.take(1 << 18).read_to_string(&mut text).ok()?;
+    let package: serde_json::Value = serde_json::from_str(&text).ok()?;
+    Some(package["version"].as_str()?.to_owned())
+}
+
+/// The version in the name of `lib/python3.12/site-packages/aider_chat-0.86.2.dist-info`, for the script `aider`.
+fn wheel_version(prefix: &Path, name: &str) -> Option<String> {
+    let pythons = std::fs::read_dir(prefix.join("lib")).ok()?.flatten();
+    let packages = pythons.filter_map(|dir| std::fs::read_dir(dir.path().join("site-packages")).ok());
+    packages.flatten().flatten().find_map(|entry| {
+        let entry = entry.file_name();
+        let (package, version) = entry.to_str()?.strip_suffix(".dist-info")?.split_once('-')?;
+        package.starts_with(name).then(|| version.to_owned())
+    })
+}
+
+/// Whether a text is a version: numbers and dots, with a word at its end perhaps.
+fn is_version(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
+    text.len() <= 40
+        && text.starts_with(|c: char| c.is_ascii_digit())
+        && text.contains('.')
+        && text.chars().all(plain)
+}
+
 /// A variable of the environment that a process was started with.
 pub fn variable(pid: i32, name: &str) -> Option<String> {
     system::variable(pid, name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn the_version_of_a_running_program_is_read_from_its_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        let write = |path: &str, text: &str| {
+            fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
+            fs::write(root.join(path), text).unwrap();
+        };
+        write("node_modules/@x/agent/package.json", r#"{"version": "1.2.3"}"#);
+        write("node_modules/@x/agent/dist/cli.js", "");
+        write("venv/lib/python3.12/site-packages/aider_chat-0.86.2.dist-info/METADATA", "");
+        write("venv/bin/aider", "");
+        write("versions/2.1.332/claude", "");
+        write("plain/agent", "");
+        write("bad/package.json", r#"{"version": "\u001b[2J1.0"}"#);
+        write("bad/cli.js", "");
+        fs::create_dir_all(root.join("bin")).unwrap();
+        std::os::unix::fs::symlink("../node_modules/@x/agent/dist/cli.js", root.join("bin/agent")).unwrap();
+        let mut child =
+            Command::new("sleep").arg("60").current_dir(&root).stdout(Stdio::null()).spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        for (script, expected) in [
+            ("node_modules/@x/agent/dist/cli.js", Some("1.2.3")),
+            ("./bin/agent", Some("1.2.3")),
+            ("venv/bin/aider", Some("0.86.2")),
+            ("versions/2.1.332/claude", Some("2.1.332")),
+            ("plain/agent", None),
+            ("bad/cli.js", None),
+        ] {
+            let argv = ["node".to_owned(), "--x".to_owned(), root.join(script).display().to_string()];
+            let found = version(pid, &argv);
+            assert_eq!(found.as_deref(), expected, "{script}");
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn an_interpreter_is_known_with_its_version() {
+        for (name, expected) in
+            [("node", true), ("python3.11", true), ("bun", true), ("nodemon", false), ("pi", false)]
+        {
+            assert_eq!(is_interpreter(name), expected, "{name}");
+        }
+    }
 }

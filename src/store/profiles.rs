@@ -8,7 +8,7 @@ use super::foreign;
 use crate::core::escape;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The largest profile that is read, in bytes.
 const MAX: usize = 256 << 10;
@@ -57,6 +57,11 @@ impl Shelf {
             (file, text)
         };
         self.files().into_iter().map(one).collect()
+    }
+
+    /// Where they are; `None` where the person has no directory for settings.
+    pub fn dir(&self) -> Option<&Path> {
+        self.0.as_deref()
     }
 
     fn files(&self) -> Vec<PathBuf> {

@@ -42,6 +42,8 @@ pub struct Look {
     pub facts: PaneFacts,
     /// The screen.
     pub screen: Screen,
+    /// The same as tmux captured it.
+    pub text: String,
 }
 
 /// What became of a guarded act.
@@ -206,6 +208,7 @@ impl Look {
                 alternate: alternate == "1",
             },
             screen: Screen::parse(&screen),
+            text: screen,
         })
     }
 

@@ -1,0 +1,175 @@
+//! What is suspicious in a profile that can be read: rules that cannot work, that match everything, or that lack another.
+//!
+//! Each finding is one sentence that begins with the key it is about. A profile with findings is used all the same: whether a rule is
+//! right, only recorded screens show.
+
+use super::profile::Profile;
+use crate::core::escape;
+use regex_syntax::hir::{Hir, HirKind, Look};
+
+/// Names under which anything may run: an interpreter, a shell, a tool that starts others.
+const ANYBODY: [&str; 14] = [
+    "node", "bun", "deno", "python", "python3", "npx", "npm", "uv", "sh", "bash", "zsh", "fish", "docker",
+    "ssh",
+];
+
+/// Keys whose patterns must match from the beginning of what they are tried on.
+const FROM_THE_BEGINNING: [&str; 6] =
+    ["top", "bottom", "prompt", "continuation", "collapsed", "placeholders"];
+
+/// Rows as they may stand on any screen. A pattern that matches all of them says nothing.
+const ANY_ROWS: [&str; 3] = ["", "Some words of an answer, as any agent writes them.", "  · 12% x"];
+
+/// What is suspicious.
+pub fn lint(profile: &Profile) -> Vec<String> {
+    let mut found = Vec::new();
+    for (key, pattern) in profile.screen.named() {
+        let source = escape::short(pattern.as_str(), 60);
+        let mut say = |what: &str| found.push(format!("screen.{key}: '{source}' {what}"));
+        let Ok(hir) = regex_syntax::parse(pattern.as_str()) else { continue };
+        let ends = hir.properties();
+        if never_matches(&hir) {
+            say("never matches: a row is one line, begins at ^ and ends at $");
+        } else if FROM_THE_BEGINNING.contains(&key) && !ends.look_set_prefix().contains(Look::Start) {
+            say("does not begin with ^: it counts only where a row begins with it");
+        } else if key == "right" && !ends.look_set_suffix().contains(Look::End) {
+            say("does not end with $: it counts only where a row ends with it");
+        } else if key == "prompt" || key == "continuation" {
+            if key == "prompt" && profile.screen.top.is_none() && pattern.prefix(ANY_ROWS[1]).is_some() {
+                say("matches at the beginning of any row, and no rule `top` tells where the composer begins");
+            }
+        } else if ANY_ROWS.iter().all(|row| pattern.matches(row)) {
+            say("matches any row");
+        } else if pattern.as_str().ends_with(" $") {
+            say("never matches: the blanks at the end of a row are cut off");
+        }
+    }
+    found.extend(contradictions(profile));
+    found
+}
+
+/// Keys that need or exclude another.
+fn contradictions(profile: &Profile) -> Vec<String> {
+    let Profile { process, screen, timing, tested, .. } = profile;
+    let busy = [&screen.busy, &screen.busy_above, &screen.busy_title].iter().all(|list| list.is_empty());
+    let generic = process.names.iter().find(|name| ANYBODY.contains(&name.as_str()));
+    let generic = generic
+        .map(|name| format!("process.names: anything may run as {name}; name its script in process.scripts"));
+    let rules = [
+        (
+            !screen.collapsed.is_empty() && screen.collapses_above == usize::MAX,
+            "screen.collapsed without collapses_above: a long paste is never recognised as the message",
+        ),
+        (
+            screen.collapsed.is_empty() && screen.collapses_above != usize::MAX,
+            "screen.collapses_above without collapsed: it has no effect",
+        ),
+        (
+            screen.bottom.is_some() && screen.below == 0,
+            "screen.below counts the closing row at the bottom as well: with `bottom` it must be at least 1",
+        ),
+        (
+            screen.top.is_none() && (screen.scrolled.is_some() || screen.lead),
+            "screen.scrolled and screen.lead are about the rows at `top`, which is missing",
+        ),
+        (screen.rows_max == Some(0), "screen.rows_max is 0: no message fits"),
+        (timing.enters == 0, "timing.enters is 0: no message is ever submitted"),
+        (busy, "screen.busy, busy_above and busy_title are all missing: nothing says that it is in a turn"),
+        (
+            screen.dialog.is_empty() && screen.dialog_title.is_empty() && screen.dialog_footer.is_empty(),
+            "screen.dialog, dialog_title and dialog_footer are all missing: its questions are not recognised",
+        ),
+        (
+            process.names.is_empty() && process.scripts.is_empty(),
+            "process.names and process.scripts are both missing: no process is recognised",
+        ),
+        (tested.is_empty(), "tested is missing: nobody knows which version these rules are for"),
+    ];
+    let said = rules.into_iter().filter(|(applies, _)| *applies).map(|(_, what)| what.to_owned());
+    said.chain(generic).collect()
+}
+
+/// Whether no row can match: it asks for a line feed, or for something before ^ or behind $.
+fn never_matches(hir: &Hir) -> bool {
+    let takes = |part: &Hir| part.properties().minimum_len().is_none_or(|least| least > 0);
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => false,
+        HirKind::Literal(text) => text.0.contains(&b'\n'),
+        HirKind::Class(_) => hir.properties().minimum_len().is_none(),
+        HirKind::Repetition(repeated) => repeated.min > 0 && never_matches(&repeated.sub),
+        HirKind::Capture(capture) => never_matches(&capture.sub),
+        HirKind::Alternation(all) => all.iter().all(never_matches),
+        HirKind::Concat(all) => {
+            let is = |part: &Hir, look| *part.kind() == HirKind::Look(look);
+            all.iter().enumerate().any(|(at, part)| {
+                never_matches(part)
+                    || is(part, Look::Start) && all[..at].iter().any(takes)
+                    || is(part, Look::End) && all[at + 1..].iter().any(takes)
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agents::Profiles;
+
+    const GOOD: &str = "kind = 'x'\ntitle = 'X'\ntested = ['1']\n[process]\nnames = ['x']\n[screen]\ntop = '^─{3,}'\nbottom = '^─{3,}'\n\
+        prompt = '^> '\ncontinuation = '^  '\nbelow = 1\nbusy = ['working']\ndialog = ['\\[y/n\\]']\n";
+
+    fn said(text: &str) -> String {
+        lint(&Profile::parse(text, "x").unwrap()).join("\n")
+    }
+
+    #[test]
+    fn a_good_profile_and_every_built_in_one_has_nothing_suspicious() {
+        assert_eq!(said(GOOD), "");
+        assert_eq!(said(include_str!("../../docs/profile.toml")), "");
+        for profile in Profiles::builtin().unwrap().all() {
+            assert_eq!(lint(profile), [""; 0], "{}", profile.kind);
+        }
+    }
+
+    #[test]
+    fn each_rule_that_cannot_work_is_named_with_its_key() {
+        for (old, new, expected) in [
+            ("prompt = '^> '", "prompt = '> '", "screen.prompt: '> ' does not begin with ^"),
+            ("'^─{3,}'\nbottom", "'─'\nbottom", "screen.top: '─' does not begin with ^"),
+            ("below = 1", "below = 1\nright = '│'", "screen.right: '│' does not end with $"),
+            ("below = 1", "below = 0", "screen.below counts the closing row"),
+            (
+                "below = 1",
+                "below = 1\ncollapsed = ['^\\[Pasted']",
+                "screen.collapsed without collapses_above",
+            ),
+            ("below = 1", "below = 1\ncollapses_above = 9", "screen.collapses_above without collapsed"),
+            ("below = 1", "below = 1\nrows_max = 0", "screen.rows_max is 0"),
+            ("below = 1", "below = 1\nplaceholders = ['^.*']", "screen.placeholders: '^.*' matches any row"),
+            ("['working']", "['.*']", "screen.busy: '.*' matches any row"),
+            ("['working']", "['']", "screen.busy: '' matches any row"),
+            ("['working']", "['a$b']", "screen.busy: 'a$b' never matches"),
+            ("['working']", "['a^b']", "screen.busy: 'a^b' never matches"),
+            ("['working']", "['(x|y)\\n']", "never matches"),
+            ("['working']", "['[a&&b]']", "never matches"),
+            ("['working']", "['working $']", "screen.busy: 'working $' never matches"),
+            ("busy = ['working']\n", "", "screen.busy, busy_above and busy_title are all missing"),
+            ("dialog = ['\\[y/n\\]']\n", "", "screen.dialog, dialog_title and dialog_footer are all missing"),
+            ("names = ['x']", "", "process.names and process.scripts are both missing"),
+            ("names = ['x']", "names = ['x', 'node']", "process.names: anything may run as node"),
+            ("tested = ['1']\n", "", "tested is missing"),
+        ] {
+            let text = GOOD.replace(old, new);
+            assert_ne!(text, GOOD, "{old}");
+            let said = said(&text);
+            assert!(said.contains(expected), "{new}: {said}");
+            assert_eq!(said.lines().count(), 1, "{said}");
+        }
+        assert!(said(&format!("{GOOD}[timing]\nenters = 0\n")).contains("timing.enters is 0"));
+        let open = "[[screen.open]]\nname = 'x'\nis = 'mode'\nfooter = ['.*']\n";
+        assert!(said(&format!("{GOOD}{open}")).contains("screen.open.footer: '.*' matches any row"));
+        // Without a row at the top the prompt alone says where the composer begins.
+        let bare = GOOD.replace("top = '^─{3,}'\n", "").replace("'^> '", "'^'");
+        assert!(said(&bare).contains("screen.prompt: '^' matches at the beginning of any row"));
+    }
+}

@@ -1,0 +1,154 @@
+//! Making and checking profiles without the source: every command ends with its documented code and names the rule.
+
+use crate::support::{World, eventually, world_with_claude};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn fixtures(dir: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(dir).display().to_string()
+}
+
+fn installed(world: &World, file: &str, text: &str) -> PathBuf {
+    let dir = world.path().join("home/.config/swarm/profiles");
+    fs::create_dir_all(&dir).unwrap();
+    fs::write(dir.join(file), text).unwrap();
+    dir.join(file)
+}
+
+/// The exit code and what was printed.
+fn run(world: &World, args: &[&str]) -> (i32, String) {
+    let out = world.swarm(args);
+    (out.status.code().unwrap(), String::from_utf8([out.stdout, out.stderr].concat()).unwrap())
+}
+
+const TEMPLATE: &str = include_str!("../docs/profile.toml");
+
+#[test]
+fn lint_names_what_cannot_work_and_ends_with_1_or_with_2_if_the_file_cannot_be_used() {
+    let world = World::new();
+    let file = |name: &str, text: &str| {
+        let path = world.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let good = file("good.toml", TEMPLATE);
+    let (code, said) = run(&world, &["profile", "lint", &good]);
+    assert_eq!((code, said.contains("good.toml: nothing suspicious")), (0, true), "{said}");
+    // A rule that cannot work.
+    let loose =
+        file("loose.toml", &TEMPLATE.replace("prompt = '^> '", "prompt = '> '\ncollapsed = ['^\\[x']"));
+    let (code, said) = run(&world, &["profile", "lint", &loose]);
+    assert_eq!((code, said.lines().count()), (1, 2), "{said}");
+    assert!(said.contains("screen.prompt: '> ' does not begin with ^"), "{said}");
+    assert!(said.contains("screen.collapsed without collapses_above"), "{said}");
+    // Every error of a file that cannot be used, with its line.
+    let text = "kind = 'x'\ntitel = 'X'\n[screen]\npromt = '^> '\ncontinuation = '('\nbelow = 'one'\n[[screen.open]]\nname = 'y'\n";
+    let (code, said) = run(&world, &["profile", "lint", &file("bad.toml", text)]);
+    assert_eq!(code, 2, "{said}");
+    for expected in [
+        "line 2: there is no key 'titel' here; did you mean 'title'?",
+        "line 4: there is no key 'promt' here; did you mean 'prompt'?",
+        "line 3: 'prompt' is missing",
+        "line 6: 'below' must be a whole number",
+        "line 7: 'is' is missing",
+    ] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    // Two of one kind: of the files, or beside one that is installed.
+    let (code, said) = run(&world, &["profile", "lint", &good, &good]);
+    assert!(code == 1 && said.contains("is of the same kind, my-agent"), "{said}");
+    let own = installed(&world, "mine.toml", TEMPLATE);
+    assert!(run(&world, &["profile", "lint", &good]).1.contains("profiles/mine.toml is of the same kind"));
+    assert_eq!(run(&world, &["profile", "lint", own.to_str().unwrap()]).0, 0);
+    let (code, said) = run(&world, &["profile", "lint", "nowhere.toml"]);
+    assert!(code == 2 && said.contains("nowhere.toml: there is no such file"), "{said}");
+}
+
+#[test]
+fn check_reads_every_recorded_screen_and_fails_at_one_that_is_falsely_idle() {
+    let world = World::new();
+    let screens = fixtures("screens/claude");
+    let (code, said) = run(&world, &["profile", "check", "claude", &screens]);
+    assert!(code == 0 && said.contains(", 0 false idle, 0 missed"), "{said}");
+    assert!(said.contains("the composer is empty and there is no sign of a turn"), "{said}");
+    assert!(said.contains("\nbusy "), "{said}");
+    // Without the rule for a turn the same screens are falsely idle.
+    let file = world.path().join("claude.toml");
+    let rules = include_str!("../src/agents/profiles/claude.toml");
+    let blind: Vec<&str> = rules.lines().filter(|line| !line.starts_with("busy")).collect();
+    fs::write(&file, blind.join("\n")).unwrap();
+    let file = file.to_str().unwrap();
+    let (code, said) = run(&world, &["profile", "check", file, &screens]);
+    assert!(code == 1 && said.contains("FALSE IDLE") && said.contains("swarm would type where"), "{said}");
+    let (code, said) = run(&world, &["profile", "check", "--json", file, &screens]);
+    let told: Value = serde_json::from_str(&said).unwrap();
+    let wrong = told["screens"].as_array().unwrap().iter().filter(|s| s["false_idle"] == true).count();
+    assert_eq!((code, told["false_idle"].as_u64()), (1, Some(wrong as u64)));
+    assert!(wrong > 0 && told["matrix"]["busy"]["idle"].as_u64() == Some(wrong as u64), "{said}");
+    // What is missing is named.
+    for (args, expected) in [
+        (["claude", "/nowhere"], "/nowhere: it cannot be read"),
+        (["claude", world.path().to_str().unwrap()], "there are no recorded screens"),
+        (["nobody", &screens], "there is no file nobody, and no profile of that kind"),
+    ] {
+        let (code, said) = run(&world, &[&["profile", "check"][..], &args].concat());
+        assert!(code == 2 && said.contains(expected), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn list_shows_where_each_profile_is_from_and_a_version_that_nobody_has_tested() {
+    let (world, _) = world_with_claude();
+    installed(&world, "mine.toml", TEMPLATE);
+    installed(&world, "broken.toml", "kind = 'gemini'\n[");
+    // An agent whose package says its version.
+    let package = world.path().join("lib/versions/9.9.9");
+    fs::create_dir_all(&package).unwrap();
+    fs::copy(env!("CARGO_BIN_EXE_fake-agent"), package.join("codex")).unwrap();
+    let link = world.path().join("bin/codex");
+    fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink(package.join("codex"), link).unwrap();
+    world.agent("codex", &[]);
+    let text = eventually("the version is seen", || {
+        let text = world.ok(&["profile", "list"]);
+        (!cfg!(target_os = "linux") || text.contains("9.9.9")).then_some(text)
+    });
+    let row = |kind: &str| {
+        text.lines().find(|l| l.starts_with(&format!("{kind} "))).unwrap_or_else(|| panic!("{text}"))
+    };
+    assert!(row("codex").contains("0.169.0") && row("codex").ends_with("built in"), "{text}");
+    assert!(
+        row("my-agent").contains("profiles/mine.toml") && row("gemini").contains("broken.toml"),
+        "{text}"
+    );
+    assert!(text.contains("broken.toml is not valid: line 2"), "{text}");
+    if cfg!(target_os = "linux") {
+        assert!(text.contains("nobody has tested these rules with 9.9.9"), "{text}");
+    }
+    let told: Value = serde_json::from_str(&world.ok(&["profile", "list", "--json"])).unwrap();
+    let aider = told["profiles"].as_array().unwrap().iter().find(|p| p["kind"] == "aider").unwrap().clone();
+    assert_eq!((&aider["tested"][0], &aider["file"]), (&"0.86.2".into(), &Value::Null));
+}
+
+#[test]
+fn explain_reads_a_screen_by_a_file_that_is_not_in_use() {
+    let (world, pane) = world_with_claude();
+    let rules = include_str!("../src/agents/profiles/claude.toml");
+    let file = world.path().join("claude.toml");
+    fs::write(&file, rules.replace("busy = [", "busy = ['.', ")).unwrap();
+    let file = file.to_str().unwrap();
+    eventually("it is idle", || world.ok(&["explain", &pane]).contains("state: idle").then_some(()));
+    assert!(world.ok(&["explain", "--profile", file, &pane]).contains("state: busy"));
+    // By another kind's rules, and where no profile knows the process.
+    let other = world.ok(&["explain", "--profile", "codex", "claude-1"]);
+    assert!(
+        other.contains("agent of kind claude") && other.contains("by the rules for codex, all the same"),
+        "{other}"
+    );
+    let shell = world.tmux(&["new-window", "-d", "-P", "-F", "#{pane_id}", "sleep 1000"]);
+    let told = world.ok(&["explain", "--profile", file, &shell]);
+    assert!(told.contains("no agent") && told.contains("state: "), "{told}");
+    let (code, said) = run(&world, &["explain", "--profile", "/nowhere.toml", &pane]);
+    assert!(code == 2 && said.contains("there is no file /nowhere.toml"), "{said}");
+}
