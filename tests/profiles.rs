@@ -152,3 +152,99 @@ fn explain_reads_a_screen_by_a_file_that_is_not_in_use() {
     let (code, said) = run(&world, &["explain", "--profile", "/nowhere.toml", &pane]);
     assert!(code == 2 && said.contains("there is no file /nowhere.toml"), "{said}");
 }
+
+#[test]
+fn recorded_screens_become_a_profile_that_passes_lint_and_check_and_nothing_is_overwritten() {
+    let (world, pane) = world_with_claude();
+    let dir = world.path().join("screens");
+    let record = |state: &str| {
+        run(&world, &["profile", "record", "claude-1", dir.to_str().unwrap(), "--state", state])
+    };
+    let shows = |what: &str, state: &str| {
+        eventually(what, || world.ok(&["explain", &pane]).contains(&format!("state: {state}")).then_some(()));
+    };
+    shows("it is idle", "idle");
+    let (code, said) = record("idle");
+    assert!(code == 0 && said.contains("screens/idle as idle (the rules in use read it as idle)"), "{said}");
+    for (order, state) in [
+        ("busy 60000", "busy"),
+        ("interrupt", ""),
+        ("draft half a thought", "draft"),
+        ("clear", ""),
+        ("dialog", "dialog"),
+    ] {
+        world.control(&pane, order);
+        if state.is_empty() {
+            shows(order, "idle");
+        } else {
+            shows(order, state);
+            assert_eq!(record(state).0, 0, "{state}");
+        }
+    }
+    // Nothing is replaced, and nothing is written elsewhere.
+    let before = fs::read(dir.join("idle.ansi")).unwrap();
+    let (code, said) = record("idle");
+    assert!(code == 2 && said.contains("idle.ansi is there already; choose another name"), "{said}");
+    assert_eq!(fs::read(dir.join("idle.ansi")).unwrap(), before);
+    for bad in ["nothing", "idle/../../x", "", "idle\n"] {
+        let (code, said) = record(bad);
+        assert!(code == 2 && said.contains("names no state"), "{bad}: {said}");
+    }
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 8);
+    let (code, said) = run(&world, &["profile", "record", &pane, dir.to_str().unwrap()]);
+    assert!(code == 2 && said.contains("--state NAME"), "{said}");
+    let facts: Value = serde_json::from_str(&fs::read_to_string(dir.join("busy.json")).unwrap()).unwrap();
+    assert_eq!((&facts["state"], &facts["program"]), (&"busy".into(), &"claude".into()));
+    // The draft of a profile.
+    let out = world.swarm(&["profile", "new", "my-claude", dir.to_str().unwrap()]);
+    let (text, told) = (String::from_utf8(out.stdout).unwrap(), String::from_utf8(out.stderr).unwrap());
+    assert!(
+        out.status.success() && text.contains("kind = \"my-claude\"") && text.contains("enters = 1"),
+        "{text}{told}"
+    );
+    assert!(told.contains("nothing is typed in a pane smaller than"), "{told}");
+    let file = world.path().join("my-claude.toml");
+    fs::write(&file, text).unwrap();
+    let file = file.to_str().unwrap();
+    let (code, said) = run(&world, &["profile", "lint", file]);
+    assert_eq!(code, 0, "{said}");
+    let (code, said) = run(&world, &["profile", "check", file, dir.to_str().unwrap()]);
+    assert!(code == 0 && said.contains("4 screens, 0 false idle, 0 missed"), "{said}");
+    // Without a recording of a turn there is none.
+    fs::remove_file(dir.join("busy.ansi")).unwrap();
+    let (code, said) = run(&world, &["profile", "new", "my-claude", dir.to_str().unwrap()]);
+    assert!(code == 2 && said.contains("there is no recording of a turn (`--state busy`)"), "{said}");
+}
+
+#[test]
+fn a_person_is_led_through_the_states_and_may_name_skip_and_end() {
+    let (world, pane) = world_with_claude();
+    let guide = world.tmux(&[
+        "new-window",
+        "-d",
+        "-P",
+        "-F",
+        "#{pane_id}",
+        &format!("swarm profile record {pane} shots; exec cat"),
+    ]);
+    let asks = |what: &str| eventually(what, || world.screen(&guide).contains(what).then_some(()));
+    let press = |keys: &str| world.tmux(&["send-keys", "-t", &guide, keys, "Enter"]);
+    asks("Enter saves it as idle;");
+    press("");
+    asks("Enter saves it as draft;");
+    press("-");
+    asks("Enter saves it as draft-multiline;");
+    press("idle-2");
+    asks("shots/idle-2 as idle");
+    press("idle");
+    asks("is there already");
+    press("q");
+    asks("next: swarm profile new KIND shots");
+    let mut names: Vec<_> = fs::read_dir(world.project().join("shots"))
+        .unwrap()
+        .flatten()
+        .map(|e| e.file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["idle-2.ansi", "idle-2.json", "idle.ansi", "idle.json"]);
+}

@@ -50,7 +50,7 @@ pub fn lint(profile: &Profile) -> Vec<String> {
 
 /// Keys that need or exclude another.
 fn contradictions(profile: &Profile) -> Vec<String> {
-    let Profile { process, screen, timing, tested, .. } = profile;
+    let Profile { process, screen, timing, .. } = profile;
     let busy = [&screen.busy, &screen.busy_above, &screen.busy_title].iter().all(|list| list.is_empty());
     let generic = process.names.iter().find(|name| ANYBODY.contains(&name.as_str()));
     let generic = generic
@@ -83,7 +83,6 @@ fn contradictions(profile: &Profile) -> Vec<String> {
             process.names.is_empty() && process.scripts.is_empty(),
             "process.names and process.scripts are both missing: no process is recognised",
         ),
-        (tested.is_empty(), "tested is missing: nobody knows which version these rules are for"),
     ];
     let said = rules.into_iter().filter(|(applies, _)| *applies).map(|(_, what)| what.to_owned());
     said.chain(generic).collect()
@@ -115,7 +114,7 @@ mod tests {
     use super::*;
     use crate::agents::Profiles;
 
-    const GOOD: &str = "kind = 'x'\ntitle = 'X'\ntested = ['1']\n[process]\nnames = ['x']\n[screen]\ntop = '^─{3,}'\nbottom = '^─{3,}'\n\
+    const GOOD: &str = "kind = 'x'\ntitle = 'X'\n[process]\nnames = ['x']\n[screen]\ntop = '^─{3,}'\nbottom = '^─{3,}'\n\
         prompt = '^> '\ncontinuation = '^  '\nbelow = 1\nbusy = ['working']\ndialog = ['\\[y/n\\]']\n";
 
     fn said(text: &str) -> String {
@@ -157,7 +156,6 @@ mod tests {
             ("dialog = ['\\[y/n\\]']\n", "", "screen.dialog, dialog_title and dialog_footer are all missing"),
             ("names = ['x']", "", "process.names and process.scripts are both missing"),
             ("names = ['x']", "names = ['x', 'node']", "process.names: anything may run as node"),
-            ("tested = ['1']\n", "", "tested is missing"),
         ] {
             let text = GOOD.replace(old, new);
             assert_ne!(text, GOOD, "{old}");

@@ -6,6 +6,7 @@
 //! until the file is repaired. The built-in rules do not take its place, because the user wrote the file where these
 //! were wrong.
 
+mod draft;
 mod fields;
 mod lineage;
 mod lint;
@@ -14,6 +15,7 @@ mod reading;
 pub mod recording;
 mod room;
 
+pub use draft::{Draft, draft};
 pub use lineage::Link;
 pub use lint::lint;
 pub use profile::{OverlayKind, Profile, Timing};

@@ -79,13 +79,17 @@ pub const STATES: [Status; 6] =
 
 /// The state that a recording's name begins with, after the size of the pane, if it has one: `80x24-busy-2`.
 pub fn state_of(name: &str) -> Option<Status> {
-    let (first, rest) = name.split_once('-').unwrap_or((name, ""));
-    let is_size = first.split_once('x').is_some_and(|(x, y)| x.parse::<u16>().and(y.parse::<u16>()).is_ok());
-    let word = if is_size { rest.split('-').next().unwrap_or_default() } else { first };
-    match word {
+    match without_size(name).split('-').next().unwrap_or_default() {
         "menu" | "mode" => Some(Status::Overlay),
         word => STATES.into_iter().find(|state| state.word() == word),
     }
+}
+
+/// A recording's name without the size of the pane.
+pub(super) fn without_size(name: &str) -> &str {
+    let (first, rest) = name.split_once('-').unwrap_or((name, ""));
+    let is_size = first.split_once('x').is_some_and(|(x, y)| x.parse::<u16>().and(y.parse::<u16>()).is_ok());
+    if is_size { rest } else { name }
 }
 
 /// The error about a name that says no state.

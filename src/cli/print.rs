@@ -30,9 +30,14 @@ pub(super) fn path(path: &Path) -> Result<()> {
 
 /// Whether the person answers yes to what was just asked.
 pub(super) fn confirmed() -> Result<bool> {
+    Ok(matches!(answer()?.as_deref(), Some("y" | "Y" | "yes")))
+}
+
+/// What the person answers, one line; `None` at the end of the input.
+pub(super) fn answer() -> Result<Option<String>> {
     let mut line = String::new();
-    std::io::stdin().lock().take(1024).read_line(&mut line)?;
-    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
+    let read = std::io::stdin().lock().take(1024).read_line(&mut line)?;
+    Ok((read > 0).then(|| line.trim().to_owned()))
 }
 
 fn exactly(text: &str) -> Result<()> {

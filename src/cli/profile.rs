@@ -1,8 +1,9 @@
-use super::{print, session, under};
+use super::{explain, print, session, under};
 use crate::agents::recording::{self, Recording};
-use crate::agents::{Profile, Profiles, lint};
+use crate::agents::{self, Profile, Profiles, lint};
 use crate::core::agent::Status;
 use crate::core::escape;
+use crate::core::name::Name;
 use crate::core::plural::plural;
 use crate::core::refusal::{Exit, Refusal};
 use crate::courier::discovery;
@@ -10,9 +11,11 @@ use crate::os::program;
 use crate::store::foreign;
 use crate::store::profiles::Shelf;
 use crate::tmux::Server;
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Make, check and list the rules for kinds of agents
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  swarm profile list\n  swarm profile lint my-agent.toml\n  swarm profile check my-agent.toml screens/"
+    after_help = "Examples:\n  swarm profile list\n  swarm profile record %5 screens/\n  swarm profile new my-agent screens/ > my-agent.toml\n  swarm profile lint my-agent.toml\n  swarm profile check my-agent.toml screens/"
 )]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -45,6 +48,30 @@ enum Verb {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Save an agent's screen with the facts of its pane, under the state that you see: asks for one state after another
+    #[command(
+        after_help = "Examples:\n  swarm profile record %5 screens/\n  swarm profile record %5 screens/ --state idle-80x24"
+    )]
+    Record {
+        /// A pane such as %5, or an agent's name
+        pane: String,
+        /// The directory for the recorded screens; a file that is there is never replaced
+        dir: PathBuf,
+        /// Save one screen under this name and ask nothing; its first word is the state (idle, busy, dialog, draft, menu, mode,
+        /// overlay or unknown)
+        #[arg(long, value_name = "NAME")]
+        state: Option<String>,
+    },
+    /// Draft a profile from recorded screens: it is printed, and what to know about it is told
+    #[command(
+        after_help = "Example:\n  swarm profile new my-agent screens/ > ~/.config/swarm/profiles/my-agent.toml"
+    )]
+    New {
+        /// The kind: its agents are called KIND-1, KIND-2, …
+        kind: String,
+        /// The directory with the recorded screens
+        dir: PathBuf,
+    },
     /// Read every recorded screen by a profile; the exit code is 1 if one is read as idle that is not
     #[command(
         after_help = "Examples:\n  swarm profile check my-agent.toml screens/\n  swarm profile check --json claude screens/"
@@ -64,6 +91,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
     match &args.verb {
         Verb::List { json } => list(*json),
         Verb::Lint { files } => examine(files),
+        Verb::Record { pane, dir, state } => record(pane, dir, state.as_deref()),
+        Verb::New { kind, dir } => new(kind, dir),
         Verb::Check { profile, dir, json } => check(&find(profile, &session::profiles()?)?, dir, *json),
     }
 }
@@ -199,6 +228,101 @@ fn others(kind: &str) -> Vec<PathBuf> {
         (profile.kind == kind).then(|| file.into())
     };
     Shelf::of_user().read().into_iter().filter_map(of_kind).collect()
+}
+
+/// The states that are asked for, with what to do for each.
+const STATES: [(&str, &str); 8] = [
+    ("idle", "Wait until it is ready and its composer is empty."),
+    ("draft", "Type a few words into its composer, and do not submit them."),
+    ("draft-multiline", "Make it a text of three lines, and do not submit it."),
+    ("busy", "Submit something that takes long, and save while it works."),
+    ("idle-after-turn", "Wait until it has answered and its composer is empty."),
+    ("dialog", "Ask for something that needs your permission, and do not answer its question yet."),
+    ("menu-slash", "Answer, wait until its composer is empty, and type / there."),
+    (
+        "mode-shell",
+        "Leave the menu, and bring the composer into another mode (shell, vim, multi-line), with nothing in it.",
+    ),
+];
+
+fn record(word: &str, dir: &Path, state: Option<&str>) -> Result<()> {
+    let (server, pane) = explain::target(word)?;
+    let profiles = session::profiles()?;
+    let save = |name: &str| print::out(&save(&server, &pane, dir, name, &profiles)?);
+    if let Some(name) = state {
+        return save(name);
+    }
+    if !std::io::stdin().is_terminal() {
+        let text = "nobody is here to be asked: say what it shows with --state NAME";
+        return Err(Refusal::Usage(text.into()).into());
+    }
+    print::tell("whatever stands on its screen is saved: show nothing that others must not see");
+    for (name, what) in STATES {
+        print::ask(&format!(
+            "\n{what}\nEnter saves it as {name}; type another name, - to skip it, or q to end: "
+        ))?;
+        let Some(answer) = print::answer()?.filter(|answer| answer != "q") else { break };
+        if answer != "-" {
+            // The others can still be saved.
+            save(if answer.is_empty() { name } else { &answer })
+                .unwrap_or_else(|why| print::tell(&format!("{why:#}")));
+        }
+    }
+    let dir = dir.display();
+    print::out(&format!(
+        "next: swarm profile new KIND {dir} > KIND.toml; swarm profile check KIND.toml {dir}\n"
+    ))
+}
+
+/// Saves what a pane shows now; says how the rules in use read it.
+fn save(server: &Server, pane: &str, dir: &Path, name: &str, profiles: &Profiles) -> Result<String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let named = recording::state_of(name).filter(|_| name.len() <= 60 && name.chars().all(plain));
+    let state = named.ok_or_else(|| Refusal::Usage(recording::unnamed(name)))?;
+    let survey = discovery::survey(server, profiles)?;
+    let look = server.look(pane)?.filter(|look| !look.dead);
+    let Some(look) = look else {
+        return Err(Refusal::Usage(format!("there is no living pane {pane} on {}", server.socket())).into());
+    };
+    let found = survey.found.iter().find(|(s, _)| s.place.pane == pane).map(|(s, _)| s);
+    let process = match found {
+        Some(agent) => survey.forest.tree(agent.process.pid).next(),
+        None => survey.forest.tree(look.pane_pid).find(|p| !program::is_shell(&p.comm)),
+    };
+    let argv = process.as_ref().map(|p| survey.forest.argv(p)).unwrap_or_default();
+    let names = process.as_ref().map(|p| program::names(&p.comm, &argv)).unwrap_or_default();
+    let version = process.and_then(|p| program::version(p.pid, &argv)).unwrap_or_default();
+    let facts = recording::facts(&look.facts, state, &names, &version);
+    let path = dir.join(name);
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    create(&path.with_file_name(format!("{name}.ansi")), &look.text)?;
+    create(&path.with_file_name(format!("{name}.json")), &format!("{facts:#}\n"))?;
+    let reading =
+        found.and_then(|agent| profiles.get(&agent.kind)).map(|p| agents::read(p, &look.screen, &look.facts));
+    let read =
+        reading.map(|r| format!(" (the rules in use read it as {})", r.state.word())).unwrap_or_default();
+    Ok(format!("saved {} as {}{read}\n", escape::line(&path.display().to_string()), state.word()))
+}
+
+fn create(path: &Path, text: &str) -> Result<()> {
+    let mut file = match File::create_new(path) {
+        Ok(file) => file,
+        Err(why) if why.kind() == ErrorKind::AlreadyExists => {
+            let text = format!("{} is there already; choose another name, such as idle-2", path.display());
+            return Err(Refusal::Usage(text).into());
+        }
+        Err(why) => return Err(why).with_context(|| format!("cannot write {}", path.display())),
+    };
+    file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn new(kind: &str, dir: &Path) -> Result<()> {
+    Name::for_agent(&format!("{kind}-1")).map_err(|bad| Refusal::Usage(bad.to_string()))?;
+    let all = recordings(dir)?;
+    let draft = agents::draft(kind, &all).map_err(Refusal::Usage)?;
+    print::out(&draft.text)?;
+    draft.notes.iter().for_each(|note| print::tell(note));
+    Ok(())
 }
 
 /// The recordings in a directory, by their names.

@@ -93,6 +93,28 @@ pub fn is_interpreter(name: &str) -> bool {
     ["node", "bun", "deno", "python", "MainThread"].contains(&plain)
 }
 
+/// What a process is recognised by in a profile: the name of its program, and the end of its script's path if an interpreter runs it.
+pub fn names(comm: &str, argv: &[String]) -> (String, String) {
+    let base = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
+    let program = argv.first().map_or_else(|| comm.to_owned(), |path| base(path));
+    let script = argv.iter().skip(1).find(|a| !a.starts_with('-')).filter(|_| is_interpreter(&program));
+    // A file of a general name is known by its directories.
+    let end = |path: &String| {
+        let general =
+            |name: &str| name.split('.').next().is_some_and(|stem| ["index", "cli", "main"].contains(&stem));
+        let parts: Vec<&str> = path.split('/').collect();
+        let kept = if general(&base(path)) { 3 } else { 1 };
+        parts[parts.len().saturating_sub(kept)..].join("/")
+    };
+    (program, script.map(end).unwrap_or_default())
+}
+
+/// Whether a program of this name only runs others: what it shows is theirs.
+pub fn is_shell(name: &str) -> bool {
+    let name = name.trim_start_matches('-');
+    ["sh", "bash", "dash", "zsh", "ksh", "ash", "fish", "nu", "tcsh", "csh", "login", "tmux"].contains(&name)
+}
+
 fn package_version(file: &Path) -> Option<String> {
     let mut text = String::new();
     File::open(file).ok()?.take(1 << 18).read_to_string(&mut text).ok()?;
@@ -166,6 +188,23 @@ mod tests {
         }
         child.kill().unwrap();
         child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_process_is_recognised_by_its_program_or_by_its_script() {
+        for (line, expected) in [
+            ("/usr/bin/pi", ("pi", "")),
+            ("node --x /usr/bin/qwen --y", ("node", "qwen")),
+            ("node /x/node_modules/@a/b/dist/index.js", ("node", "b/dist/index.js")),
+            ("python3.11 -m aider", ("python3.11", "aider")),
+            ("node", ("node", "")),
+        ] {
+            let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            let (program, script) = names("comm", &argv);
+            assert_eq!((&*program, &*script), expected, "{line}");
+        }
+        assert_eq!(names("comm", &[]).0, "comm");
+        assert!(is_shell("-zsh") && is_shell("sh") && !is_shell("ssh"));
     }
 
     #[test]

@@ -1,0 +1,539 @@
+//! A first profile for an agent, from its recorded screens.
+//!
+//! It is made by trying: each way in which the composer may be closed and the cursor drawn gives a candidate, and the recordings decide.
+//! A candidate that reads one of them as idle which is not is never given out. What tells a turn or a question is taken from the
+//! recordings and, since these are few, from what other agents show: a rule too many only lets mail wait.
+
+use super::profile::Profile;
+use super::recording::{Recording, without_size};
+use crate::core::agent::Status;
+use crate::core::screen::Row;
+use regex::{Regex, escape};
+use std::collections::BTreeSet;
+
+/// What agents show in a turn.
+const BUSY: [&str; 5] = [
+    r"\besc(ape)? to (interrupt|cancel|stop)\b",
+    r"\bctrl.c to (interrupt|cancel|stop)\b",
+    r"[\x{2800}-\x{28ff}] ",
+    r"^\s*\S (Working|Thinking)\b",
+    r"\(\d+s\b",
+];
+
+/// What agents show with a question.
+const DIALOG: [&str; 5] = [
+    r"^[\s│┃|]*[❯›>●→▸] *\d+[.)] ",
+    r"\[[Yy](es)?\]?/\[?[Nn]o?\]",
+    r"\[y\] ",
+    r"\benter to (select|confirm|submit|choose)\b",
+    r"\b(allow|approve|proceed)\b.*\?\s*$",
+];
+
+/// What titles show in a turn: a braille pattern or a turning circle.
+const BUSY_TITLE: &str = r"^[\x{2800}-\x{28ff}◐◓◑◒] ";
+
+/// Rows above the composer in which a sign of what is open may stand.
+const NEAR: usize = 8;
+
+/// Characters of which the rows that close a composer are made.
+const LINES: &str = "─━═▄▀_╌┄";
+
+/// A drafted profile.
+#[derive(Debug)]
+pub struct Draft {
+    /// Its text.
+    pub text: String,
+    /// What a person should know of it.
+    pub notes: Vec<String>,
+}
+
+/// Drafts a profile.
+pub fn draft(kind: &str, all: &[Recording]) -> Result<Draft, String> {
+    let of = |state: Status| all.iter().filter(move |r| r.state == state);
+    for (state, what) in [
+        (Status::Idle, "an empty composer"),
+        (Status::Draft, "a draft in the composer"),
+        (Status::Busy, "a turn"),
+    ] {
+        if of(state).next().is_none() {
+            return Err(format!("there is no recording of {what} (`--state {}`)", state.word()));
+        }
+    }
+    let mut best: Option<(usize, Sketch)> = None;
+    let mut why = "no cursor was found behind a prompt in the recordings of an empty composer".to_owned();
+    for drawn in [false, true] {
+        let Some(cursors) = of(Status::Idle).map(|r| cursor(r, drawn)).collect::<Option<Vec<_>>>() else {
+            continue;
+        };
+        let idle: Vec<Place<'_>> =
+            of(Status::Idle).zip(cursors).filter_map(|(r, at)| Place::new(r, at)).collect();
+        for (top, _) in closers(&idle, true) {
+            for (bottom, footer_rows) in closers(&idle, false) {
+                let mut sketch = Sketch::new(all, &idle, drawn, top.clone(), (bottom, footer_rows));
+                match sketch.judge(kind, all) {
+                    Ok(score) if best.as_ref().is_none_or(|(most, _)| score > *most) => {
+                        best = Some((score, sketch));
+                    }
+                    Ok(_) => {}
+                    Err(name) => why = format!("nothing in '{name}' distinguishes it from an empty composer"),
+                }
+            }
+        }
+    }
+    let Some((_, sketch)) = best else { return Err(why) };
+    let mut notes = Vec::new();
+    let missed = all.iter().filter(|r| r.state == Status::Idle && !sketch.reads_idle(kind, r)).count();
+    if missed > 0 {
+        notes.push(format!(
+            "{missed} of the recordings of an empty composer are not read as idle: mail would wait there"
+        ));
+    }
+    let sizes: Vec<String> = sketch.smallest.iter().map(|(x, y)| format!("{x}x{y}")).collect();
+    notes.push(format!("nothing is typed in a pane smaller than {}: record it in a smaller one, idle and busy, if you use it there", sizes.join(" or ")));
+    if of(Status::Dialog).next().is_none() {
+        notes.push("no question of the agent is recorded (`--state dialog`): the rules for it are those of other agents".into());
+    }
+    if sketch.ordinary.is_empty() {
+        notes.push("nothing is shown only while it is idle: record every mode in which an empty composer means something else (`--state mode-NAME`)".into());
+    }
+    Ok(Draft { text: sketch.text(kind), notes })
+}
+
+/// A recording of an empty composer, with its cursor.
+struct Place<'a> {
+    rows: &'a [Row],
+    row: usize,
+    column: u16,
+}
+
+impl<'a> Place<'a> {
+    fn new(recording: &'a Recording, (row, column): (usize, u16)) -> Option<Self> {
+        let rows = recording.screen.rows();
+        rows.get(row)?;
+        Some(Self { rows, row, column })
+    }
+
+    /// What stands before the cursor.
+    fn prompt(&self) -> String {
+        let mut text: String =
+            self.rows[self.row].cells.iter().filter(|c| c.column < self.column).map(|c| c.ch).collect();
+        // A capture leaves out the blanks at the end.
+        let end =
+            self.rows[self.row].cells.iter().rfind(|c| c.column < self.column).map_or(0, |c| c.column + 1);
+        text.extend((end..self.column).map(|_| ' '));
+        text
+    }
+
+    /// What stands at the cursor and behind it, and whether all of it is dim or reversed.
+    fn shown(&self) -> (String, bool) {
+        let row = &self.rows[self.row];
+        let text = row
+            .from_column(self.column)
+            .trim_end_matches(['│', '┃'])
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
+        let mut ink = row
+            .cells
+            .iter()
+            .filter(|c| c.column >= self.column && !c.ch.is_whitespace() && !"│┃".contains(c.ch));
+        (text, ink.all(|c| c.dim))
+    }
+}
+
+fn cursor(recording: &Recording, drawn: bool) -> Option<(usize, u16)> {
+    if drawn {
+        let rows = recording.screen.rows().iter().enumerate().rev();
+        return rows.into_iter().find_map(|(at, row)| Some((at, row.drawn_cursor()?)));
+    }
+    Some((usize::from(recording.facts.cursor_y), recording.facts.cursor_x))
+}
+
+/// The rows that may close the composer: the lines that all show there, or else a blank row or none. With each, how many rows at the end of
+/// the composer are not text.
+fn closers(idle: &[Place<'_>], above: bool) -> Vec<(Option<String>, usize)> {
+    let line = |row: &Row| {
+        let body = row.text.trim_start();
+        let corner: String = body.chars().take(1).filter(|c| "╭╰┌└╹╻".contains(*c)).collect();
+        let body = &body[corner.len()..];
+        let c = body.chars().next().filter(|c| LINES.contains(*c))?;
+        let run = body.chars().take_while(|next| *next == c).count();
+        (run >= 10).then(|| format!("{corner}{c}{{10,}}"))
+    };
+    let near = |place: &Place<'_>| -> Option<(String, usize)> {
+        let rows: Vec<&Row> = if above {
+            place.rows[..place.row].iter().rev().take(3).collect()
+        } else {
+            place.rows[place.row + 1..].iter().take(5).collect()
+        };
+        let (at, found) = rows.iter().enumerate().find_map(|(at, row)| Some((at, line(row)?)))?;
+        // What stands in the row at the end beside the border.
+        let last = rows.get(at.checked_sub(1).unwrap_or(usize::MAX)).map_or("", |row| row.text.as_str());
+        Some((found, usize::from(last.chars().any(char::is_alphanumeric))))
+    };
+    let found: Option<Vec<(String, usize)>> = idle.iter().map(near).collect();
+    match found {
+        Some(found) => {
+            let footer =
+                if above { 0 } else { found.iter().map(|(_, rows)| *rows).max().unwrap_or_default() };
+            let lines: BTreeSet<String> = found.into_iter().map(|(line, _)| line).collect();
+            vec![(Some(format!("^\\s*({})", lines.into_iter().collect::<Vec<_>>().join("|"))), footer)]
+        }
+        None if above => vec![(None, 0), (Some("^\\s*$".to_owned()), 0)],
+        None => vec![(None, 0)],
+    }
+}
+
+/// The rules of a candidate.
+#[derive(Clone, Debug, Default)]
+struct Sketch {
+    drawn: bool,
+    top: Option<String>,
+    bottom: Option<String>,
+    footer_rows: usize,
+    smallest: BTreeSet<(u16, u16)>,
+    prompt: String,
+    continuation: String,
+    right: bool,
+    placeholders: BTreeSet<String>,
+    placeholder_always: bool,
+    below: usize,
+    ordinary: Vec<String>,
+    busy: Vec<String>,
+    busy_title: bool,
+    dialog: Vec<String>,
+    dialog_footer: Vec<String>,
+    /// Names of things that are open, whether each is a mode, whether its row stands above the composer, and the row.
+    open: Vec<(String, bool, bool, String)>,
+    names: BTreeSet<String>,
+    scripts: BTreeSet<String>,
+    tested: BTreeSet<String>,
+}
+
+impl Sketch {
+    fn new(
+        all: &[Recording],
+        idle: &[Place<'_>],
+        drawn: bool,
+        top: Option<String>,
+        (bottom, footer_rows): (Option<String>, usize),
+    ) -> Self {
+        let prompts: BTreeSet<String> = idle.iter().map(Place::prompt).collect();
+        let shown: Vec<(String, bool)> = idle.iter().map(Place::shown).collect();
+        let mut sketch = Self {
+            drawn,
+            prompt: one_of(&prompts),
+            continuation: continuation(all, &prompts, drawn),
+            right: idle.iter().all(|p| p.rows[p.row].text.trim_end().ends_with(['│', '┃']) && p.column > 0),
+            placeholders: shown
+                .iter()
+                .filter(|(text, dim)| !text.is_empty() && !dim)
+                .map(|(text, _)| text.clone())
+                .collect(),
+            placeholder_always: idle.len() > 1 && shown.iter().all(|(text, _)| !text.is_empty()),
+            top,
+            bottom,
+            footer_rows,
+            smallest: smallest(all),
+            ..Self::default()
+        };
+        let seen = all.iter().filter(|r| matches!(r.state, Status::Idle | Status::Draft));
+        sketch.below = seen.filter_map(|r| sketch.rows_below(r)).max().unwrap_or_default();
+        let is_idle = |r: &&Recording| r.state == Status::Idle;
+        let calm: Vec<&Row> = all
+            .iter()
+            .filter(|r| matches!(r.state, Status::Idle | Status::Draft))
+            .flat_map(|r| r.screen.rows())
+            .collect();
+        let titles =
+            |state: Status| all.iter().filter(move |r| r.state == state).map(|r| r.facts.title.as_str());
+        let known = |patterns: &[&str]| -> Vec<String> {
+            let harmless =
+                |p: &&&str| Regex::new(p).is_ok_and(|p| !calm.iter().any(|row| p.is_match(&row.text)));
+            patterns.iter().filter(harmless).map(|p| (*p).to_owned()).collect()
+        };
+        sketch.busy = known(&BUSY);
+        sketch.dialog = known(&DIALOG);
+        sketch.busy_title =
+            Regex::new(BUSY_TITLE).is_ok_and(|p| !titles(Status::Idle).any(|title| p.is_match(title)));
+        for (state, list) in [(Status::Busy, &mut sketch.busy), (Status::Dialog, &mut sketch.dialog)] {
+            let others: Vec<&Recording> = all.iter().filter(|r| r.state != state).collect();
+            for recording in all.iter().filter(|r| r.state == state) {
+                let told = list.iter().any(|p| {
+                    Regex::new(p)
+                        .is_ok_and(|p| recording.screen.rows().iter().any(|row| p.is_match(&row.text)))
+                });
+                if !told {
+                    list.extend(peculiar(recording, &others).into_iter().next().map(|(_, row)| row));
+                }
+            }
+        }
+        let mut parts = all.iter().filter(is_idle).map(|r| sketch.parts_below(r));
+        if let Some(first) = parts.next() {
+            let common = parts.fold(first, |common, next| &common & &next);
+            let others: BTreeSet<String> = all
+                .iter()
+                .filter(|r| !matches!(r.state, Status::Idle | Status::Draft))
+                .flat_map(|r| all_parts(r.screen.rows()))
+                .collect();
+            sketch.ordinary = (&common - &others)
+                .into_iter()
+                .max_by_key(String::len)
+                .map(|part| escape(&part))
+                .into_iter()
+                .collect();
+        }
+        for recording in all {
+            let (program, script) = &recording.program;
+            match (script.as_str(), program.as_str()) {
+                ("", "") => {}
+                ("", program) => drop(sketch.names.insert(program.to_owned())),
+                (script, _) => drop(sketch.scripts.insert(script.to_owned())),
+            }
+            sketch.tested.extend(Some(recording.version.clone()).filter(|v| !v.is_empty()));
+        }
+        sketch
+    }
+
+    /// The first row below the text of a composer, and whether it closes it.
+    fn end(&self, recording: &Recording) -> Option<usize> {
+        let (row, _) = cursor(recording, self.drawn)?;
+        let rows = recording.screen.rows();
+        let bottom = self.bottom.as_ref().and_then(|p| Regex::new(p).ok());
+        (row + 1..rows.len()).find(|at| match &bottom {
+            Some(bottom) => bottom.is_match(&rows[*at].text),
+            None => rows[*at].text.trim().is_empty(),
+        })
+    }
+
+    fn rows_below(&self, recording: &Recording) -> Option<usize> {
+        let rows = &recording.screen.rows()[self.end(recording)?..];
+        Some(rows.iter().filter(|row| !row.text.trim().is_empty()).count())
+    }
+
+    fn parts_below(&self, recording: &Recording) -> BTreeSet<String> {
+        let below = cursor(recording, self.drawn).and_then(|(row, _)| recording.screen.rows().get(row + 1..));
+        below.map(all_parts).unwrap_or_default()
+    }
+
+    /// How many recordings it reads right, the empty composers first; the name of one that it takes for idle and cannot tell from it.
+    fn judge(&mut self, kind: &str, all: &[Recording]) -> Result<usize, String> {
+        let idle: Vec<&Recording> = all.iter().filter(|r| r.state == Status::Idle).collect();
+        // Each round names one thing more.
+        for _ in 0..=all.len() {
+            let text = self.text(kind);
+            let profile = Profile::parse(&text, kind).map_err(|why| format!("{why:#}"))?;
+            let Some(wrong) = all.iter().find(|r| r.is_false_idle(&r.read(&profile))) else {
+                let right = |r: &&Recording| r.read(&profile).state == r.state;
+                return Ok(
+                    all.iter().filter(right).count() + all.len() * idle.iter().filter(|r| right(r)).count()
+                );
+            };
+            let cursor = cursor(wrong, self.drawn).map_or(0, |(row, _)| row);
+            let near = |(at, _): &(usize, String)| *at > cursor || *at + NEAR > cursor;
+            let tried = |row: &String| {
+                self.busy.contains(row)
+                    || self.dialog_footer.contains(row)
+                    || self.open.iter().any(|o| o.3 == *row)
+            };
+            let mut parts = peculiar(wrong, &idle).into_iter().filter(|(_, row)| !tried(row));
+            let (at, row) = match wrong.state {
+                Status::Busy => parts.next(),
+                Status::Dialog => parts.find(|(at, _)| *at >= cursor),
+                _ => parts.find(near),
+            }
+            .ok_or_else(|| wrong.name.clone())?;
+            match wrong.state {
+                Status::Busy => self.busy.push(row),
+                Status::Dialog => self.dialog_footer.push(row),
+                _ => self.open.push((
+                    without_size(&wrong.name).replace('-', " "),
+                    wrong.name.contains("mode"),
+                    at < cursor,
+                    row,
+                )),
+            }
+        }
+        Err(all.first().map(|r| r.name.clone()).unwrap_or_default())
+    }
+
+    fn reads_idle(&self, kind: &str, recording: &Recording) -> bool {
+        Profile::parse(&self.text(kind), kind).is_ok_and(|p| recording.read(&p).state == Status::Idle)
+    }
+
+    fn text(&self, kind: &str) -> String {
+        let list = |key: &str, patterns: &mut dyn Iterator<Item = &String>| {
+            let all: Vec<String> = patterns.map(|p| quoted(p)).collect();
+            if all.is_empty() { String::new() } else { format!("{key} = [{}]\n", all.join(", ")) }
+        };
+        let one = |key: &str, pattern: Option<&String>| {
+            pattern.map(|p| format!("{key} = {}\n", quoted(p))).unwrap_or_default()
+        };
+        let flag = |key: &str, set: bool| if set { format!("{key} = true\n") } else { String::new() };
+        let placeholders: Vec<String> =
+            self.placeholders.iter().map(|p| format!("^{}$", escape(p))).collect();
+        let names = if self.names.is_empty() && self.scripts.is_empty() {
+            [kind.to_owned()].into()
+        } else {
+            self.names.clone()
+        };
+        let title = BUSY_TITLE.to_owned();
+        let mut text = format!(
+            "# Drafted from recorded screens by `swarm profile new`. docs/profile.toml explains every key.\nkind = \"{kind}\"\ntitle = \"{kind}\"\n"
+        );
+        text += &list("tested", &mut self.tested.iter());
+        text += "\n[process]\n";
+        text += &list("names", &mut names.iter());
+        text += &list("scripts", &mut self.scripts.iter());
+        text += "\n[screen]\n";
+        text += &one("top", self.top.as_ref());
+        text += &one("bottom", self.bottom.as_ref());
+        text += &one("prompt", Some(&self.prompt));
+        text += &one("continuation", Some(&self.continuation));
+        text += &one("right", self.right.then(|| r"\s*[│┃]$".to_owned()).as_ref());
+        text += &flag("drawn_cursor", self.drawn);
+        let few = |key: &str, n: usize| if n == 0 { String::new() } else { format!("{key} = {n}\n") };
+        text += &few("footer_rows", self.footer_rows);
+        text += &few("padding", self.footer_rows);
+        text += &format!("below = {}\nsmallest = {:?}\n", self.below, self.smallest)
+            .replace(['{', '('], "[")
+            .replace(['}', ')'], "]");
+        text += &list("placeholders", &mut placeholders.iter());
+        text += &flag("placeholder_always", self.placeholder_always);
+        text += &list("ordinary", &mut self.ordinary.iter());
+        text += &list("busy", &mut self.busy.iter());
+        text += &list("busy_above", &mut self.busy.iter());
+        text += &list("busy_title", &mut self.busy_title.then_some(&title).into_iter());
+        text += &list("dialog", &mut self.dialog.iter());
+        text += &list("dialog_footer", &mut self.dialog_footer.iter());
+        for (name, mode, above, row) in &self.open {
+            let is = if *mode { "mode" } else { "overlay" };
+            let place = if *above { "above" } else { "footer" };
+            let (name, row) = (quoted(name), quoted(row));
+            text += &format!("\n[[screen.open]]\nname = {name}\nis = \"{is}\"\n{place} = [{row}]\n");
+        }
+        text + "\n[timing]\n# Raise this only if an Enter is sometimes lost: one too many answers the next question.\nenters = 1\n"
+    }
+}
+
+/// The smallest panes in which an empty composer was recorded.
+fn smallest(all: &[Recording]) -> BTreeSet<(u16, u16)> {
+    let idle = all.iter().filter(|r| r.state == Status::Idle);
+    let sizes: BTreeSet<(u16, u16)> = idle.map(|r| (r.facts.width, r.facts.height)).collect();
+    let least = |(x, y): &&(u16, u16)| !sizes.iter().any(|(a, b)| (a, b) != (x, y) && a <= x && b <= y);
+    sizes.iter().filter(least).copied().collect()
+}
+
+/// A pattern for the beginning of a row, which is one of these. They may be indented differently.
+fn one_of(begins: &BTreeSet<String>) -> String {
+    let plain = |skip: bool| -> BTreeSet<String> {
+        begins.iter().map(|p| escape(if skip { p.trim_start_matches(' ') } else { p })).collect()
+    };
+    let (all, inner) = (plain(false), plain(true));
+    let many = |all: BTreeSet<String>| all.into_iter().collect::<Vec<_>>().join("|");
+    match (all.len(), inner.len()) {
+        (1, _) => format!("^{}", many(all)),
+        (_, 1) if !inner.contains("") => format!("^ *{}", many(inner)),
+        _ => format!("^({})", many(all)),
+    }
+}
+
+/// What further rows of a text begin with: as the drafts of several rows show it, or blanks in place of the prompt.
+fn continuation(all: &[Recording], prompts: &BTreeSet<String>, drawn: bool) -> String {
+    let width = prompts.iter().map(|p| p.chars().count()).max().unwrap_or_default();
+    let begins = |row: &Row| -> String {
+        row.cells.iter().map(|c| c.ch).chain(std::iter::repeat(' ')).take(width).collect()
+    };
+    let found: BTreeSet<String> = all
+        .iter()
+        .filter(|r| r.state == Status::Draft)
+        .filter_map(|r| {
+            let rows = r.screen.rows();
+            let (at, _) = cursor(r, drawn)?;
+            let first =
+                (0..=at.min(rows.len() - 1)).rev().take(40).find(|i| prompts.contains(&begins(&rows[*i])))?;
+            (first < at).then(|| rows[first + 1..=at].iter().map(begins).collect::<Vec<_>>())
+        })
+        .flatten()
+        .collect();
+    if found.is_empty() {
+        let blank = |c: char| if "│┃|".contains(c) { c } else { ' ' };
+        return one_of(&prompts.iter().map(|p| p.chars().map(blank).collect()).collect());
+    }
+    one_of(&found)
+}
+
+/// The parts of rows that stand apart: a footer has several.
+fn all_parts(rows: &[Row]) -> BTreeSet<String> {
+    let parts =
+        rows.iter().flat_map(|row| row.text.split("  ").flat_map(|part| part.split(" · "))).map(str::trim);
+    let says = |part: &&str| {
+        part.chars().filter(|c| c.is_alphabetic()).count() > 2
+            && !part.contains(|c: char| c.is_ascii_digit() || c == '~')
+    };
+    parts.filter(says).map(str::to_owned).collect()
+}
+
+/// Patterns for the parts of a recording that none of the others shows, with their rows, the lowest first.
+fn peculiar(recording: &Recording, others: &[&Recording]) -> Vec<(usize, String)> {
+    let known: BTreeSet<String> = others.iter().flat_map(|r| all_parts(r.screen.rows())).collect();
+    let rows = recording.screen.rows().iter().enumerate().rev();
+    let parts = rows
+        .flat_map(|(at, row)| all_parts(std::slice::from_ref(row)).into_iter().map(move |part| (at, part)));
+    let says = |part: &str| part.chars().filter(|c| c.is_alphabetic()).count() > 4;
+    parts
+        .filter(|(_, part)| !known.contains(part) && says(part))
+        .map(|(at, part)| (at, escape(&part)))
+        .collect()
+}
+
+/// A pattern as TOML writes it.
+fn quoted(pattern: &str) -> String {
+    if pattern.contains('\'') { format!("'''{pattern}'''") } else { format!("'{pattern}'") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::Path;
+
+    fn recordings(dir: &str) -> Vec<Recording> {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(dir);
+        let mut files: Vec<_> = fs::read_dir(dir).unwrap().flatten().map(|e| e.path()).collect();
+        files.retain(|f| f.extension().is_some_and(|e| e == "ansi"));
+        files.sort();
+        let read = |f: &Path| fs::read_to_string(f).unwrap();
+        let one = |f: &std::path::PathBuf| {
+            let name = f.file_stem().unwrap().to_str().unwrap();
+            Recording::parse(name, &read(f), &read(&f.with_extension("json"))).unwrap()
+        };
+        files.iter().map(one).collect()
+    }
+
+    #[test]
+    fn a_profile_drafted_from_some_screens_reads_none_of_all_the_others_as_idle() {
+        // With the number of empty composers in wide panes: each must be read as idle.
+        for (dir, idle) in [
+            ("others/cline", 2),
+            ("others/copilot", 3),
+            ("others/pi", 3),
+            ("others/qwen", 3),
+            ("screens/claude", 9),
+            ("screens/codex", 5),
+            ("screens/gemini", 7),
+            ("screens/opencode", 5),
+        ] {
+            let all = recordings(dir);
+            let wide: Vec<Recording> = all.iter().filter(|r| r.facts.width >= 100).cloned().collect();
+            let text = draft("x", &wide).unwrap().text;
+            let profile = Profile::parse(&text, "x").unwrap();
+            assert_eq!(crate::agents::lint(&profile), [""; 0], "{dir}: {text}");
+            let wrong = all.iter().filter(|r| r.is_false_idle(&r.read(&profile)));
+            let wrong: Vec<&str> = wrong.map(|r| r.name.as_str()).collect();
+            let right = |r: &&Recording| r.state == Status::Idle && r.read(&profile).state == Status::Idle;
+            let right = wide.iter().filter(right).count();
+            assert!(wrong.is_empty() && right == idle, "{dir}: {right} idle, false: {wrong:?}\n{text}");
+        }
+    }
+}
