@@ -210,7 +210,7 @@ fn free(session: &Session, path: &PathPattern) -> Result<Seen> {
     Ok(match held.iter().find(|lease| !lease.holder.is_same(&own)) {
         None => Seen::Met(format!("{path} is free\n"), facts),
         Some(lease) => {
-            Seen::Open(format!("{path} is held by {}", words::held_by(lease, &leases.table.now())), facts)
+            Seen::Open(format!("{path} is held by {}", words::held_by(lease, leases.table.now())), facts)
         }
     })
 }
