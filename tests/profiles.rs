@@ -248,3 +248,123 @@ fn a_person_is_led_through_the_states_and_may_name_skip_and_end() {
     names.sort();
     assert_eq!(names, ["idle-2.ansi", "idle-2.json", "idle.ansi", "idle.json"]);
 }
+
+/// A pane of the project in which `command` runs.
+fn pane_with(world: &World, command: &str) -> String {
+    world.tmux(&[
+        "new-window",
+        "-d",
+        "-P",
+        "-F",
+        "#{pane_id}",
+        "-c",
+        world.project().to_str().unwrap(),
+        command,
+    ])
+}
+
+fn send(world: &World, to: &str) -> String {
+    let sent: Value =
+        serde_json::from_str(&world.ok(&["send", "--json", "--no-wait", to, "for you"])).unwrap();
+    sent["id"].as_str().unwrap().to_owned()
+}
+
+/// Waits until a message waits for this reason.
+fn waits(world: &World, id: &str, why: &str) {
+    eventually(why, || world.ok(&["status", id]).contains(why).then_some(()));
+}
+
+#[test]
+fn a_registered_agent_of_an_unknown_kind_is_named_may_send_and_lease_and_is_never_typed_into() {
+    let (world, claude) = world_with_claude();
+    // A program that shows Claude's screen, and that no profile knows by its name.
+    let hidden = world.path().join("bin/hidden");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_fake-agent"), &hidden).unwrap();
+    let pane = pane_with(&world, &format!("exec {} --style claude", hidden.display()));
+    eventually("it has started", || world.screen(&pane).contains('❯').then_some(()));
+    assert!(world.ok(&["explain", &pane]).contains(&format!("swarm register {pane}")));
+    let said = world.ok(&["register", "--kind", "helper", "--name", "left", &pane]);
+    assert!(said.contains("left is registered: kind helper, hidden (process "), "{said}");
+    assert!(said.contains("nothing is typed into it (there is no profile of its kind)"), "{said}");
+    assert!(said.contains("proof: commands below process "), "{said}");
+    // Mail to it waits, with the reason, and is there to be read.
+    let sent: Value =
+        serde_json::from_str(&world.ok(&["send", "--json", "--no-wait", "left", "for you"])).unwrap();
+    let id = sent["id"].as_str().unwrap().to_owned();
+    waits(&world, &id, "there is no profile of its kind");
+    for _ in 0..2 {
+        let agents = world.ok(&["discover"]);
+        assert!(agents.contains("left") && agents.contains("claude-1"), "{agents}");
+    }
+    let told = world.ok(&["explain", "left"]);
+    for expected in [
+        "agent of kind helper",
+        "a person's word",
+        "swarm profile record",
+        "swarm profile new helper",
+        "swarm profile check helper",
+        "proof: ",
+    ] {
+        assert!(told.contains(expected), "{expected}: {told}");
+    }
+    assert_eq!(world.typed(&pane), Vec::<String>::new());
+    // Known already, a shell, no such pane, no kind.
+    for (args, expected) in [
+        (vec!["register", claude.as_str()], "has an agent of kind claude already"),
+        (vec!["register", "%99"], "there is no living pane %99"),
+        (vec!["register", "--kind", "no kind", &pane], "a-z"),
+        (vec!["register", "--name", "claude 1", &pane], "a-z"),
+    ] {
+        let (code, said) = run(&world, &args);
+        assert!(code == 2 && said.contains(expected), "{args:?}: {said}");
+    }
+    let shell = pane_with(&world, "exec sh");
+    let (code, said) = run(&world, &["register", &shell]);
+    assert!(code == 2 && said.contains("only a shell runs in"), "{said}");
+    // It is registered until it ends.
+    world.tmux(&["kill-pane", "-t", &pane]);
+    eventually("it is gone", || (!world.ok(&["agents"]).contains("left")).then_some(()));
+}
+
+#[test]
+fn an_agent_that_hides_says_by_its_environment_what_it_is_and_a_shell_with_that_is_none() {
+    let (world, _) = world_with_claude();
+    let hidden = world.path().join("bin/hidden");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_fake-agent"), &hidden).unwrap();
+    let pane = pane_with(&world, &format!("SWARM_AGENT=claude exec {} --style claude", hidden.display()));
+    let shell = pane_with(&world, "SWARM_AGENT=claude exec sh");
+    pane_with(&world, "SWARM_AGENT='no kind' exec sleep 1000");
+    let agents = eventually("it is found", || {
+        let agents = world.ok(&["discover"]);
+        agents.contains("claude-2").then_some(agents)
+    });
+    assert!(!agents.contains("claude-3"), "{agents}");
+    assert!(world.ok(&["explain", &pane]).contains("SWARM_AGENT in its environment"));
+    assert!(world.ok(&["explain", &shell]).contains("no agent"));
+    world.ok(&["send", "--no-wait", "claude-2", "by its profile"]);
+    eventually("it is typed", || (world.typed(&pane).len() == 1).then_some(()));
+    // Its commands are its own.
+    assert!(world.below("claude-2", "swarm-msg whoami").contains("claude-2"));
+}
+
+#[test]
+fn an_agent_without_rules_is_found_by_its_program_and_the_commands_that_make_them_are_told() {
+    let (world, _) = world_with_claude();
+    let link = world.path().join("bin/cursor-agent");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_fake-agent"), &link).unwrap();
+    let pane = pane_with(&world, &format!("exec {}", link.display()));
+    eventually("it is found", || world.ok(&["discover"]).contains("cursor-1").then_some(()));
+    waits(&world, &send(&world, "cursor-1"), "there are no rules for its screen");
+    let told = world.ok(&["explain", &pane]);
+    assert!(
+        told.contains("there are no rules for its screen")
+            && told.contains(&format!("swarm profile record {pane}")),
+        "{told}"
+    );
+    let list = world.ok(&["profile", "list"]);
+    assert!(
+        list.lines().any(|l| l.starts_with("cursor ")) && list.contains("never typed into: agy, amp"),
+        "{list}"
+    );
+    assert_eq!(world.typed(&pane), Vec::<String>::new());
+}

@@ -4,7 +4,7 @@
 //! everything else, but it does not speak for the agent on record. The processes between the two decide. A shell is
 //! not an agent, so one may stand there.
 
-use super::{ProcessFacts, Profile, Profiles, base, by_name, by_script};
+use super::{ProcessFacts, Profile, Profiles, allows, base, by_name, by_script};
 use crate::core::agent::Agent;
 use crate::core::process_id::ProcessId;
 
@@ -19,6 +19,8 @@ pub struct Link {
     pub comm: String,
     /// Its arguments, the program first.
     pub argv: Vec<String>,
+    /// The file of its program, where the system tells it.
+    pub exe: Option<String>,
 }
 
 /// An agent's program, however it was started.
@@ -75,11 +77,14 @@ impl Profiles {
         let comm = plain(&link.comm);
         let first = link.argv.first().map(|program| plain(base(program)));
         let argv: Vec<String> = first.into_iter().chain(link.argv.iter().skip(1).cloned()).collect();
-        let facts = ProcessFacts { comm: &comm, argv: &argv };
+        let facts = ProcessFacts { comm: &comm, argv: &argv, exe: link.exe.as_deref() };
         self.all.iter().find_map(|profile| {
             let rules = &profile.process;
             let named = by_name(&rules.names, &facts).map(|_| 1);
             let own = named.or_else(|| by_script(&rules.scripts, &facts).map(|(_, at)| at + 1))?;
+            if !allows(rules, &facts) {
+                return None;
+            }
             let arguments = link.argv.get(own..).unwrap_or_default();
             let excluded = link.argv.iter().skip(1).any(|a| rules.exclude_args.contains(a));
             Some(Form { profile, interactive: !excluded, arguments })
@@ -143,7 +148,7 @@ mod tests {
             .map(|(pid, group, line)| {
                 let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
                 let comm = base(&argv[0]).chars().take(15).collect();
-                Link { id: id(*pid), group: *group, comm, argv }
+                Link { id: id(*pid), group: *group, comm, argv, exe: None }
             })
             .collect();
         Profiles::builtin().unwrap().acts_for(&agent(kind, 10), &chain)

@@ -14,8 +14,14 @@ const ANYBODY: [&str; 14] = [
 ];
 
 /// Keys whose patterns must match from the beginning of what they are tried on.
-const FROM_THE_BEGINNING: [&str; 6] =
-    ["top", "bottom", "prompt", "continuation", "collapsed", "placeholders"];
+const FROM_THE_BEGINNING: [&str; 6] = [
+    "screen.top",
+    "screen.bottom",
+    "screen.prompt",
+    "screen.continuation",
+    "screen.collapsed",
+    "screen.placeholders",
+];
 
 /// Rows as they may stand on any screen. A pattern that matches all of them says nothing.
 const ANY_ROWS: [&str; 3] = ["", "Some words of an answer, as any agent writes them.", "  · 12% x"];
@@ -25,17 +31,18 @@ pub fn lint(profile: &Profile) -> Vec<String> {
     let mut found = Vec::new();
     for (key, pattern) in profile.screen.named() {
         let source = escape::short(pattern.as_str(), 60);
-        let mut say = |what: &str| found.push(format!("screen.{key}: '{source}' {what}"));
+        let mut say = |what: &str| found.push(format!("{key}: '{source}' {what}"));
         let Ok(hir) = regex_syntax::parse(pattern.as_str()) else { continue };
         let ends = hir.properties();
         if never_matches(&hir) {
             say("never matches: a row is one line, begins at ^ and ends at $");
         } else if FROM_THE_BEGINNING.contains(&key) && !ends.look_set_prefix().contains(Look::Start) {
             say("does not begin with ^: it counts only where a row begins with it");
-        } else if key == "right" && !ends.look_set_suffix().contains(Look::End) {
+        } else if key == "screen.right" && !ends.look_set_suffix().contains(Look::End) {
             say("does not end with $: it counts only where a row ends with it");
-        } else if key == "prompt" || key == "continuation" {
-            if key == "prompt" && profile.screen.top.is_none() && pattern.prefix(ANY_ROWS[1]).is_some() {
+        } else if key == "screen.prompt" || key == "screen.continuation" {
+            if key == "screen.prompt" && profile.screen.top.is_none() && pattern.prefix(ANY_ROWS[1]).is_some()
+            {
                 say("matches at the beginning of any row, and no rule `top` tells where the composer begins");
             }
         } else if ANY_ROWS.iter().all(|row| pattern.matches(row)) {

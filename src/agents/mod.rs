@@ -40,6 +40,50 @@ const BUILT_IN: [(&str, &str); 5] = [
 const UNSEEN: &str =
     "there are no rules for its screen, so nothing is typed into it: `swarm explain` says how to make them";
 
+/// Agents for which nobody has written rules: they are found and named, and nothing is typed into them. The kind, the
+/// product, the names of the program, and the mark of a server that several share.
+const OTHERS: [(&str, &str, &[&str], &str); 19] = [
+    ("agy", "Antigravity", &["agy"], ""),
+    ("amp", "Amp", &["amp"], ""),
+    ("auggie", "Auggie", &["auggie"], ""),
+    ("cline", "Cline", &["cline"], "--cline-hub-daemon"),
+    ("continue", "Continue", &["cn"], ""),
+    ("copilot", "Copilot CLI", &["copilot"], ""),
+    ("crush", "Crush", &["crush"], ""),
+    ("cursor", "Cursor CLI", &["cursor-agent"], ""),
+    ("droid", "Droid", &["droid"], ""),
+    ("goose", "Goose", &["goose"], ""),
+    ("grok", "Grok CLI", &["grok"], ""),
+    ("iflow", "iFlow CLI", &["iflow"], ""),
+    ("kilo", "Kilo Code", &["kilo", "kilocode"], ""),
+    ("kimi", "Kimi CLI", &["kimi", "kimi-cli"], ""),
+    ("kiro", "Kiro CLI", &["kiro-cli", "kiro-cli-chat"], ""),
+    ("openhands", "OpenHands", &["openhands"], ""),
+    ("pi", "pi", &["pi"], ""),
+    ("qwen", "Qwen Code", &["qwen"], ""),
+    ("vibe", "Mistral Vibe", &["vibe"], ""),
+];
+
+/// Arguments with which these are not interactive.
+const ONE_SHOT: [&str; 16] = [
+    "-p",
+    "--print",
+    "--prompt",
+    "--version",
+    "-V",
+    "--help",
+    "-h",
+    "exec",
+    "run",
+    "mcp",
+    "serve",
+    "acp",
+    "update",
+    "login",
+    "up",
+    "down",
+];
+
 /// Programs that run an agent's script.
 const INTERPRETERS: [&str; 4] = ["node", "bun", "deno", "python"];
 
@@ -50,6 +94,8 @@ pub struct ProcessFacts<'a> {
     pub comm: &'a str,
     /// Its arguments, the program first.
     pub argv: &'a [String],
+    /// The file of its program, where the system tells it.
+    pub exe: Option<&'a str>,
 }
 
 /// A process that is an agent.
@@ -94,7 +140,11 @@ impl Profiles {
     /// The built-in profiles.
     pub fn builtin() -> Result<Self> {
         let all = BUILT_IN.iter().map(|(file, text)| Profile::trusted(text, file)).collect::<Result<_>>()?;
-        Ok(Self { all, ..Self::default() })
+        let mut known = Self { all, ..Self::default() };
+        for other in OTHERS {
+            known.add(unseen(other));
+        }
+        Ok(known)
     }
 
     /// The built-in profiles and those of the user; a later one of the same kind replaces an earlier one. A file that cannot be
@@ -164,6 +214,11 @@ impl Profiles {
         self.withheld.get(kind).map(String::as_str)
     }
 
+    /// Why nothing may be typed into agents of a kind that has no usable profile.
+    pub fn why_not(&self, kind: &str) -> &str {
+        self.withheld(kind).unwrap_or("there is no profile of its kind")
+    }
+
     /// The profile to read a screen of that kind by; none if the user's own rules for it are broken.
     pub fn get(&self, kind: &str) -> Option<&Profile> {
         self.all.iter().find(|p| p.kind == kind && !self.withheld.contains_key(kind))
@@ -201,7 +256,7 @@ impl Profiles {
             }
             let rule = by_name(&rules.names, process)
                 .or_else(|| by_script(&rules.scripts, process).map(|(rule, _)| rule))?;
-            Some(Recognised { profile, rule })
+            allows(rules, process).then_some(Recognised { profile, rule })
         })
     }
 }
@@ -220,6 +275,43 @@ fn base(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
+/// The profile of an agent without rules for its screen.
+fn unseen((kind, title, names, server): (&str, &str, &[&str], &str)) -> Profile {
+    let texts = |all: &[&str]| all.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let shared_server = Some(server.to_owned()).filter(|mark| !mark.is_empty());
+    let mut exclude_args = texts(&ONE_SHOT);
+    exclude_args.extend(shared_server.clone());
+    let process = ProcessRules {
+        names: texts(names),
+        scripts: texts(names),
+        exclude_args,
+        shared_server,
+        common: true,
+        ..ProcessRules::default()
+    };
+    Profile::without_screen(kind, title, process)
+}
+
+/// Whether the second condition is met that a name needs.
+fn allows(rules: &ProcessRules, process: &ProcessFacts<'_>) -> bool {
+    let exe = process.exe.unwrap_or_default();
+    let line = || process.argv.join(" ");
+    let fits = rules.path.is_empty() || rules.path.iter().any(|p| p.matches(exe) || p.matches(&line()));
+    // A tool of the system, or a script for a shell of the system.
+    let (dir, name) = exe.rsplit_once('/').unwrap_or_default();
+    let of_system =
+        ["/bin", "/usr/bin", "/sbin", "/usr/sbin", "/usr/games"].contains(&dir) && !is_interpreter(name);
+    fits && !(rules.common && of_system)
+}
+
+/// Whether a program of this name runs agents' scripts.
+fn is_interpreter(program: &str) -> bool {
+    let of = |i: &&str| {
+        program.strip_prefix(*i).is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit() || c == '.'))
+    };
+    INTERPRETERS.iter().any(of)
+}
+
 fn by_name(names: &[String], process: &ProcessFacts<'_>) -> Option<String> {
     let program = process.argv.first().map_or(process.comm, |a| base(a));
     let found = names.iter().find(|n| *n == program || *n == process.comm)?;
@@ -230,10 +322,7 @@ fn by_name(names: &[String], process: &ProcessFacts<'_>) -> Option<String> {
 /// The rule, and the place of the script among the arguments.
 fn by_script(scripts: &[String], process: &ProcessFacts<'_>) -> Option<(String, usize)> {
     let program = base(process.argv.first()?);
-    let is_interpreter = INTERPRETERS.iter().any(|i| {
-        program.strip_prefix(i).is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit() || c == '.'))
-    });
-    if !is_interpreter {
+    if !is_interpreter(program) {
         return None;
     }
     let mut arguments = process.argv.iter().enumerate().skip(1);
@@ -257,7 +346,9 @@ mod tests {
         let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
         let comm: String = base(&argv[0]).chars().take(15).collect();
         let profiles = Profiles::builtin().unwrap();
-        profiles.recognise(&ProcessFacts { comm: &comm, argv: &argv }).map(|r| r.profile.kind.clone())
+        profiles
+            .recognise(&ProcessFacts { comm: &comm, argv: &argv, exe: None })
+            .map(|r| r.profile.kind.clone())
     }
 
     #[test]
@@ -330,6 +421,60 @@ mod tests {
         }
     }
 
+    #[test]
+    fn an_agent_without_rules_is_found_named_and_never_typed_into() {
+        let profiles = Profiles::builtin().unwrap();
+        let kind = |line: &str, exe: Option<&str>| {
+            let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            let comm: String = base(&argv[0]).chars().take(15).collect();
+            profiles
+                .recognise(&ProcessFacts { comm: &comm, argv: &argv, exe })
+                .map(|r| r.profile.kind.clone())
+        };
+        for (line, exe, expected) in [
+            ("cursor-agent --resume", Some("/home/u/.local/bin/cursor-agent"), Some("cursor")),
+            ("node --x /usr/bin/qwen", Some("/usr/bin/node"), Some("qwen")),
+            ("pi", Some("/usr/bin/node"), Some("pi")),
+            ("goose session", Some("/home/u/.local/bin/goose"), Some("goose")),
+            ("python3.12 /x/bin/kimi", Some("/usr/bin/python3.12"), Some("kimi")),
+            ("kilo", None, Some("kilo")),
+            ("cline", Some("/opt/cline/cline"), Some("cline")),
+            // Of the system, a script, or not interactive.
+            ("kilo x.c", Some("/usr/bin/kilo"), None),
+            ("pi 100", Some("/usr/bin/bash"), None),
+            ("goose up", Some("/home/u/go/bin/goose"), None),
+            ("qwen -p hello", Some("/home/u/qwen"), None),
+            ("cline --cline-hub-daemon", Some("/opt/cline/cline"), None),
+        ] {
+            assert_eq!(kind(line, exe).as_deref(), expected, "{line}");
+        }
+        for (kind, ..) in OTHERS {
+            assert!(profiles.get(kind).is_none() && profiles.withheld(kind).is_some(), "{kind}");
+            assert!(profiles.all().all(|p| p.kind != kind));
+        }
+        // A profile of the user's takes its place.
+        let own = with(&[("pi.toml", &MINE.replace("'mine'", "'pi'"))]);
+        assert!(own.get("pi").is_some() && own.withheld("pi").is_none());
+    }
+
+    #[test]
+    fn a_profile_may_ask_for_more_than_a_name() {
+        let text = MINE.replace("names = ['mine']", "names = ['mine']\npath = ['/node$', ' --agent$']");
+        let known = with(&[("mine.toml", &text)]);
+        for (line, exe, expected) in [
+            ("mine", Some("/usr/bin/node"), true),
+            ("mine --agent", None, true),
+            ("mine", Some("/usr/bin/mine"), false),
+            ("mine", None, false),
+        ] {
+            let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            let facts = ProcessFacts { comm: "mine", argv: &argv, exe };
+            assert_eq!(known.recognise(&facts).is_some(), expected, "{line} {exe:?}");
+        }
+        let bad = with(&[("mine.toml", &text.replace("/node$", "("))]);
+        assert!(bad.problems()[0].text.contains("process.path: the pattern '(' is invalid"));
+    }
+
     const MINE: &str = "kind = 'mine'\ntitle = 'Mine'\n[process]\nnames = ['mine']\n[screen]\nprompt = '^> '\ncontinuation = '^  '\nbelow = 2\n";
 
     fn with(files: &[(&str, &str)]) -> Profiles {
@@ -367,7 +512,7 @@ mod tests {
             assert_eq!(known.withheld("claude"), Some(text.as_str()));
             assert!(known.get("claude").is_none(), "its screen is not read by rules that the user replaced");
             let argv = ["claude".to_owned()];
-            assert!(known.recognise(&ProcessFacts { comm: "claude", argv: &argv }).is_some());
+            assert!(known.recognise(&ProcessFacts { comm: "claude", argv: &argv, exe: None }).is_some());
             assert!(known.get("mine").is_some() && known.get("codex").is_some());
         }
     }

@@ -100,6 +100,10 @@ pub struct ProcessRules {
     pub resume_args: Vec<String>,
     /// An argument that marks a background server which runs the tools of several agents of this kind.
     pub shared_server: Option<String>,
+    /// Of which one must match its program's file or its command line, where its name alone could be anything's.
+    pub path: Vec<Pattern>,
+    /// Whether its name is a common word, so that a program of the system that is called so is not meant. Not in files.
+    pub(super) common: bool,
     /// Whether a program that it runs gets the keys of its pane, as with a line editor: then it is typed into only while it runs none.
     pub alone: bool,
 }
@@ -247,9 +251,10 @@ impl Profile {
             // It draws the pattern with a mark below; what is wrong stands in its last line.
             let text = error.to_string();
             let why = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
-            Some(format!("screen.{key}: the pattern '{source}' is invalid: {why}"))
+            Some(format!("{key}: the pattern '{source}' is invalid: {why}"))
         };
-        let mut wrong: Vec<String> = profile.screen.named().filter_map(invalid).collect();
+        let paths = profile.process.path.iter().map(|pattern| ("process.path", pattern));
+        let mut wrong: Vec<String> = profile.screen.named().chain(paths).filter_map(invalid).collect();
         for sign in &profile.screen.open {
             if sign.lists().all(|(_, list)| list.is_empty()) {
                 let name = escape::short(&sign.name, 60);
@@ -262,6 +267,20 @@ impl Profile {
     /// Reads a profile whose patterns are known to compile.
     pub(super) fn trusted(text: &str, file: &str) -> Result<Self> {
         Self::fields(text).map_err(|all| first(file, &all))
+    }
+
+    /// One by which processes are found, and no screen is read.
+    pub(super) fn without_screen(kind: &str, title: &str, process: ProcessRules) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            title: title.to_owned(),
+            tested: Vec::new(),
+            process,
+            has_screen: false,
+            screen: ScreenRules::nothing(),
+            timing: Timing::default(),
+            carriers: Vec::new(),
+        }
     }
 
     fn fields(text: &str) -> Result<Self, Vec<String>> {
@@ -317,6 +336,8 @@ impl ProcessRules {
             exclude_args: fields.texts("exclude_args"),
             resume_args: fields.texts("resume_args"),
             shared_server: fields.text("shared_server"),
+            path: patterns(fields, "path"),
+            common: false,
             alone: fields.flag("alone"),
         }
     }
@@ -391,11 +412,11 @@ impl Where {
     /// The key of its patterns in a profile.
     fn key(self) -> &'static str {
         match self {
-            Where::Prompt => "open.prompt",
-            Where::Above => "open.above",
-            Where::Footer => "open.footer",
-            Where::Rows => "open.rows",
-            Where::Title => "open.title",
+            Where::Prompt => "screen.open.prompt",
+            Where::Above => "screen.open.above",
+            Where::Footer => "screen.open.footer",
+            Where::Rows => "screen.open.rows",
+            Where::Title => "screen.open.title",
         }
     }
 }
@@ -525,25 +546,27 @@ impl ScreenRules {
             open,
         } = self;
         let lists: [(&'static str, &[Pattern]); 16] = [
-            ("top", top.as_slice()),
-            ("bottom", bottom.as_slice()),
-            ("prompt", std::slice::from_ref(prompt)),
-            ("continuation", std::slice::from_ref(continuation)),
-            ("scrolled", scrolled.as_slice()),
-            ("right", right.as_slice()),
-            ("placeholders", placeholders),
-            ("collapsed", collapsed),
-            ("ready", ready),
-            ("ordinary", ordinary),
-            ("busy", busy),
-            ("busy_above", busy_above),
-            ("busy_title", busy_title),
-            ("dialog", dialog),
-            ("dialog_title", dialog_title),
-            ("dialog_footer", dialog_footer),
+            ("screen.top", top.as_slice()),
+            ("screen.bottom", bottom.as_slice()),
+            ("screen.prompt", std::slice::from_ref(prompt)),
+            ("screen.continuation", std::slice::from_ref(continuation)),
+            ("screen.scrolled", scrolled.as_slice()),
+            ("screen.right", right.as_slice()),
+            ("screen.placeholders", placeholders),
+            ("screen.collapsed", collapsed),
+            ("screen.ready", ready),
+            ("screen.ordinary", ordinary),
+            ("screen.busy", busy),
+            ("screen.busy_above", busy_above),
+            ("screen.busy_title", busy_title),
+            ("screen.dialog", dialog),
+            ("screen.dialog_title", dialog_title),
+            ("screen.dialog_footer", dialog_footer),
         ];
         let of_sign = |sign: &'s Sign| {
-            sign.lists().map(|(place, list)| (place.key(), list)).chain([("open.unless", &*sign.unless)])
+            sign.lists()
+                .map(|(place, list)| (place.key(), list))
+                .chain([("screen.open.unless", &*sign.unless)])
         };
         let signs = open.iter().flat_map(of_sign);
         lists.into_iter().chain(signs).flat_map(|(key, list)| list.iter().map(move |pattern| (key, pattern)))

@@ -4,11 +4,14 @@ use crate::carriers;
 use crate::core::agent::{Agent, Status, is_pane_id};
 use crate::core::config::Settings;
 use crate::core::escape;
+use crate::core::heir::Conversation;
 use crate::core::refusal::Refusal;
 use crate::core::registry::Sighting;
 use crate::courier::{discovery, observe};
 use crate::hooks::report;
+use crate::os::process;
 use crate::store::config::Files;
+use crate::store::profiles::Shelf;
 use crate::store::{Store, now_ms};
 use crate::tmux::Server;
 use anyhow::Result;
@@ -90,8 +93,38 @@ fn ways((store, agent): &(Store, Agent), profile: &Profile) -> String {
     text
 }
 
-/// The pane that is meant by its id or by an agent's name, and its server.
-pub(super) fn target(asked_for: &str) -> Result<(Server, String)> {
+/// Programs that run something where its processes cannot be seen from here.
+const AWAY: [&str; 9] =
+    ["ssh", "mosh-client", "docker", "podman", "nerdctl", "kubectl", "devcontainer", "limactl", "machinectl"];
+
+/// By what an agent's commands are known to be its own.
+pub(super) fn proof(agent: &Sighting) -> String {
+    let pid = agent.process.pid;
+    let comm = process::look(&agent.process).map(|p| p.comm).unwrap_or_default();
+    match &agent.shared_server {
+        _ if AWAY.contains(&comm.as_str()) => format!(
+            "what {comm} runs cannot be seen from here: its commands cannot prove whose they are, and count as its own only by what they say (env)"
+        ),
+        Some(_) => {
+            "its tools run in a server that several agents share: SWARM_NAME says which one it is (env)"
+                .to_owned()
+        }
+        None => format!("commands below process {pid} are its own"),
+    }
+}
+
+/// What makes rules for an agent that has none.
+fn remedy(pane: &str, kind: &str) -> String {
+    let file =
+        Shelf::of_user().dir().map_or_else(|| "KIND.toml".into(), |dir| dir.join(format!("{kind}.toml")));
+    format!(
+        "  to have mail typed into it, make rules for its screen (docs/agents.md):\n    swarm profile record {pane} screens/\n    swarm profile new {kind} screens/ > {}\n    swarm profile check {kind} screens/\n",
+        escape::line(&file.display().to_string())
+    )
+}
+
+/// The pane that is meant by its id or by an agent's name, its server, and the agent on record that is there.
+pub(super) fn target(asked_for: &str) -> Result<(Server, String, Option<Agent>)> {
     let here = session::here()?;
     let known =
         Store::root_for_caller(&here).map(|_| session::project().and_then(|s| s.agents())).transpose();
@@ -116,11 +149,13 @@ pub(super) fn target(asked_for: &str) -> Result<(Server, String)> {
         }
         .into());
     }
-    Ok((server, pane))
+    let is_there = |a: &Agent| a.is_live() && a.place.pane == pane && a.place.socket == server.socket();
+    let agent = by_name.into_iter().find(is_there);
+    Ok((server, pane, agent))
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    let (server, pane) = target(&args.pane)?;
+    let (server, pane, recorded) = target(&args.pane)?;
     let mut profiles = session::profiles()?;
     let given = args.profile.as_ref().map(|word| profile::find(word, &profiles)).transpose()?;
     if let Some(profile) = &given {
@@ -140,7 +175,13 @@ pub(super) fn run(args: &Args) -> Result<()> {
             escape::short(&argv, 90)
         ));
     }
-    let found = survey.found.iter().find(|(s, _)| s.place.pane == pane);
+    let registered = recorded.filter(|a| process::is_alive(&a.process)).map(|a| {
+        let Agent { kind, process, place, cwd, shared_server, .. } = a;
+        let (conversation, asks, foreign) = (Conversation::Unknown, None, false);
+        let seen = Sighting { kind, process, place, cwd, shared_server, conversation, asks, foreign };
+        (seen, "a person's word (swarm register)".to_owned())
+    });
+    let found = survey.found.iter().find(|(s, _)| s.place.pane == pane).or(registered.as_ref());
     match found {
         Some((sighting, rule)) => text.push_str(&format!(
             "agent of kind {} (process {}), by {}\n",
@@ -148,7 +189,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
             sighting.process.pid,
             escape::line(rule)
         )),
-        None => text.push_str("no agent: no profile recognises any of these processes\n"),
+        None => text.push_str(&format!(
+            "no agent: no profile recognises any of these processes\n  if it is one: swarm register {pane}, or start it with SWARM_AGENT=KIND in its environment\n"
+        )),
     }
     let recorded = found.and_then(|(sighting, _)| on_record(sighting));
     if let Some((_, agent)) = &recorded {
@@ -159,9 +202,18 @@ pub(super) fn run(args: &Args) -> Result<()> {
         text.push_str(&format!("its screen by the rules for {}, all the same:\n", profile.kind));
     }
     let given = given.filter(|p| p.has_screen);
-    let withheld = kind.and_then(|kind| profiles.withheld(kind)).filter(|_| given.is_none());
-    if let Some(why) = withheld {
+    if let (Some((sighting, _)), None) = (found, &given)
+        && profiles.get(&sighting.kind).is_none()
+    {
+        let kind = &sighting.kind;
+        let why = profiles.why_not(kind);
         text.push_str(&format!("state: not known, so nothing is typed there: {why}\n"));
+        if profiles.file(kind).is_none() {
+            text.push_str(&remedy(&pane, kind));
+        }
+    }
+    if let Some((sighting, _)) = found {
+        text.push_str(&format!("proof: {}\n", proof(sighting)));
     }
     let profile = given.as_ref().or_else(|| profiles.get(kind?));
     if let (Some(profile), Some(look)) = (profile, server.look(&pane)?) {

@@ -33,6 +33,7 @@ mod onboard;
 mod print;
 mod profile;
 mod read;
+mod register;
 mod renew;
 mod reply;
 mod resend;
@@ -86,6 +87,7 @@ enum SwarmCommand {
     Discover(discover::Args),
     Agents(agents::Args),
     Name(name::Args),
+    Register(register::Args),
     Explain(explain::Args),
     Gc(gc::Args),
     Doctor(doctor::Args),
@@ -139,6 +141,7 @@ pub fn swarm() -> ExitCode {
         SwarmCommand::Discover(args) => discover::run(&args),
         SwarmCommand::Agents(args) => agents::run(&args),
         SwarmCommand::Name(args) => name::run(&args),
+        SwarmCommand::Register(args) => register::run(&args),
         SwarmCommand::Explain(args) => explain::run(&args),
         SwarmCommand::Gc(args) => gc::run(&args),
         SwarmCommand::Doctor(args) => doctor::run(&args),

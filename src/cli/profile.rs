@@ -138,8 +138,14 @@ fn list(as_json: bool) -> Result<()> {
         let runs = words(seen.get(&profile.kind));
         rows.push((profile.kind.as_str(), profile.title.as_str(), profile.tested.clone(), runs, None));
     }
+    let mut unread = Vec::new();
     for (kind, why) in profiles.all_withheld() {
-        rows.push((kind, "", Vec::new(), words(seen.get(kind)), Some(why)));
+        let runs = words(seen.get(kind));
+        if runs.is_empty() && profiles.file(kind).is_none() {
+            unread.push(kind);
+        } else {
+            rows.push((kind, "", Vec::new(), runs, Some(why)));
+        }
     }
     rows.sort_by_key(|row| row.0);
     if as_json {
@@ -152,7 +158,9 @@ fn list(as_json: bool) -> Result<()> {
         )| {
             json!({"kind": kind, "title": title, "file": profiles.file(kind), "tested": tested, "seen": runs, "unusable": why})
         };
-        return print::object(json!({"profiles": rows.iter().map(one).collect::<Vec<_>>()}));
+        return print::object(
+            json!({"profiles": rows.iter().map(one).collect::<Vec<_>>(), "without_rules": unread}),
+        );
     }
     let mut text = format!("{:<12} {:<18} {:<16} FROM\n", "KIND", "TESTED WITH", "RUNS NOW");
     for (kind, _, tested, runs, why) in &rows {
@@ -175,6 +183,7 @@ fn list(as_json: bool) -> Result<()> {
             ));
         }
     }
+    text.push_str(&format!("found and named, and never typed into: {}\n", unread.join(", ")));
     print::out(&text)
 }
 
@@ -246,7 +255,7 @@ const STATES: [(&str, &str); 8] = [
 ];
 
 fn record(word: &str, dir: &Path, state: Option<&str>) -> Result<()> {
-    let (server, pane) = explain::target(word)?;
+    let (server, pane, _) = explain::target(word)?;
     let profiles = session::profiles()?;
     let save = |name: &str| print::out(&save(&server, &pane, dir, name, &profiles)?);
     if let Some(name) = state {

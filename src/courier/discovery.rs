@@ -20,7 +20,8 @@ use crate::core::name::Name;
 use crate::core::process_id::ProcessId;
 use crate::core::registry::{self, Changes, Look, Sighting};
 use crate::os::forest::Forest;
-use crate::os::{process, program};
+use crate::os::process::{self, Process};
+use crate::os::program;
 use crate::store::config::Files;
 use crate::store::mail::Folder;
 use crate::store::{Store, Transaction, now_ms};
@@ -82,7 +83,8 @@ pub fn survey(server: &Server, profiles: &Profiles) -> Result<Survey> {
     Ok(Survey { panes, forest, found, owners })
 }
 
-/// The agent in a pane's process tree: the one nearest to the pane, since an agent may run others as its tools.
+/// The agent in a pane's process tree: the one nearest to the pane, since an agent may run others as its tools. One that no profile
+/// recognises may say by its environment what it is; what a shell was given is for what it starts.
 pub(super) fn recognise(
     forest: &Forest,
     pane_pid: i32,
@@ -90,12 +92,30 @@ pub(super) fn recognise(
 ) -> Option<(ProcessId, String, String)> {
     forest.tree(pane_pid).find_map(|process| {
         let argv = forest.argv(&process);
-        let found = profiles.recognise(&ProcessFacts { comm: &process.comm, argv: &argv })?;
-        Some((forest.id(&process), found.profile.kind.clone(), found.rule))
+        let exe = program::file(process.pid);
+        let facts = ProcessFacts { comm: &process.comm, argv: &argv, exe: exe.as_deref() };
+        let (kind, rule) = match profiles.recognise(&facts) {
+            Some(found) => (found.profile.kind.clone(), found.rule),
+            None => (named(&process)?, format!("{} in its environment", program::SWARM_AGENT)),
+        };
+        Some((forest.id(&process), kind, rule))
     })
 }
 
+/// The kind that a process says it is.
+fn named(process: &Process) -> Option<String> {
+    let kind = (!program::is_shell(&process.comm))
+        .then(|| program::variable(process.pid, program::SWARM_AGENT))??;
+    Name::for_agent(&format!("{kind}-1")).is_ok().then_some(kind)
+}
+
 impl Survey {
+    /// Takes in an agent that a person has named.
+    pub fn add(&mut self, sighting: Sighting, rule: &str) {
+        self.owners.insert(sighting.cwd.clone(), Store::root_around(Path::new(&sighting.cwd)));
+        self.found.push((sighting, rule.to_owned()));
+    }
+
     /// The agents of the project at `root`, and those that are not of it.
     pub fn split(&self, root: &Path) -> (Vec<Sighting>, Vec<Sighting>) {
         let sightings = self.found.iter().map(|(sighting, _)| sighting.clone());

@@ -67,9 +67,10 @@ impl Quiet {
     pub(super) fn is_as_before(&self, agents: &[Agent], profiles: &Profiles) -> bool {
         let Some((before, at)) = &self.panes else { return false };
         let known = |a: &Agent| self.servers.contains_key(&a.place.socket);
-        // One on record whom nobody sees there any more has ended, or is not where it was.
+        // One on record whom nobody sees there any more has ended, unless a person has named it.
         let there: BTreeSet<&ProcessId> = before.iter().filter_map(|s| Some(&s.agent.as_ref()?.0)).collect();
-        let in_place = |a: &Agent| known(a) && (there.contains(&a.process) || a.place.namespace.is_none());
+        let lives = |a: &Agent| a.place.namespace.is_none() || process::is_alive(&a.process);
+        let in_place = |a: &Agent| known(a) && (there.contains(&a.process) || lives(a));
         at.elapsed() < BELIEVED
             && agents.iter().filter(|a| a.is_live()).all(in_place)
             && self.look(profiles).is_some_and(|now| now == *before)

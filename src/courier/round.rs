@@ -514,8 +514,7 @@ impl<'a> Round<'a> {
                 return Ok(Pass { waiting: true, ..pass });
             }
             let Some(profile) = self.rules.profiles().get(&agent.kind) else {
-                let why =
-                    self.rules.profiles().withheld(&agent.kind).unwrap_or("there is no profile of its kind");
+                let why = self.rules.profiles().why_not(&agent.kind);
                 self.hold(agent, job, why)?;
                 self.tell_held(agent, &jobs, why)?;
                 return Ok(Pass { waiting: true, ..pass });

@@ -8,7 +8,7 @@
 //! A process whose parents have ended is in no sandbox: its whole ancestry is visible. If its environment is that of
 //! an agent, it is neither that agent, because anybody could claim that, nor the human: it is nobody.
 
-use super::process;
+use super::{process, program};
 use crate::agents::Link;
 use crate::core::agent::Agent;
 use crate::core::message::Identity;
@@ -64,8 +64,15 @@ impl Ancestor {
 const INTERPRETERS: [&str; 4] = ["node", "MainThread", "bun", "deno"];
 
 /// Variables that agents set for what they run.
-const AGENTS_OWN: [&str; 6] =
-    ["CLAUDECODE", "CODEX_THREAD_ID", "GEMINI_CLI", "OPENCODE", "CURSOR_AGENT", "KIMI_CODE_CLI"];
+const AGENTS_OWN: [&str; 7] = [
+    "CLAUDECODE",
+    "CODEX_THREAD_ID",
+    "GEMINI_CLI",
+    "OPENCODE",
+    "CURSOR_AGENT",
+    "KIMI_CODE_CLI",
+    program::SWARM_AGENT,
+];
 
 /// What the environment says of the caller: hints, never proof.
 #[derive(Clone, Copy, Debug, Default)]
@@ -117,7 +124,8 @@ pub fn identify(agents: &[Agent], from: Option<&str>) -> Result<Caller> {
 pub fn above() -> Result<Vec<Link>> {
     let link = |id: ProcessId| {
         let seen = process::look(&id)?;
-        Some(Link { group: seen.group, comm: seen.comm, argv: process::arguments(id.pid), id })
+        let (argv, exe) = (process::arguments(id.pid), program::file(id.pid));
+        Some(Link { group: seen.group, comm: seen.comm, argv, exe, id })
     };
     Ok(process::ancestry()?.into_iter().skip(1).filter_map(link).collect())
 }

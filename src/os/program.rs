@@ -142,6 +142,14 @@ fn is_version(text: &str) -> bool {
         && text.chars().all(plain)
 }
 
+/// The variable by which an agent that nobody would recognise says of which kind it is.
+pub const SWARM_AGENT: &str = "SWARM_AGENT";
+
+/// The file of the program that a process runs.
+pub fn file(pid: i32) -> Option<String> {
+    system::program(pid).map(|path| path.to_string_lossy().into_owned())
+}
+
 /// A variable of the environment that a process was started with.
 pub fn variable(pid: i32, name: &str) -> Option<String> {
     system::variable(pid, name)

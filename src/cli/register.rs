@@ -1,0 +1,114 @@
+use super::session::{self, Session};
+use super::{explain, print};
+use crate::core::agent::PaneRef;
+use crate::core::escape;
+use crate::core::heir::Conversation;
+use crate::core::name::Name;
+use crate::core::refusal::Refusal;
+use crate::core::registry::Sighting;
+use crate::courier::discovery;
+use crate::os::{process, program};
+use crate::store::Store;
+use crate::tmux::Server;
+use anyhow::Result;
+use std::path::Path;
+
+/// Register an agent that swarm does not find by itself: in a wrapper, a container, a sandbox, or over ssh
+///
+/// It may send, lease and get mail, until its process in the pane ends. Nothing is typed into an agent of a kind without a
+/// profile. An agent that is started with `SWARM_AGENT=KIND` in its environment needs no registering.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  swarm register %5\n  swarm register --kind codex --name remote %5\n  swarm register --kind my-agent"
+)]
+pub(super) struct Args {
+    /// The pane; without it, this one
+    pane: Option<String>,
+    /// Its kind
+    #[arg(long, default_value = "agent")]
+    kind: String,
+    /// Its name; without it, KIND-1, KIND-2, …
+    #[arg(long)]
+    name: Option<String>,
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    let usage = |text: String| anyhow::Error::from(Refusal::Usage(text));
+    let session = Session::open()?;
+    if !session.is_human() {
+        let text = "only the human registers agents; one that is started with SWARM_AGENT=KIND in its environment is found";
+        return Err(usage(text.into()));
+    }
+    for name in [Some(&format!("{}-1", args.kind)), args.name.as_ref()].into_iter().flatten() {
+        Name::for_agent(name).map_err(|bad| usage(bad.to_string()))?;
+    }
+    let own = std::env::var("TMUX_PANE").ok();
+    let pane = args.pane.clone().or(own).ok_or_else(|| usage("say which pane, such as %5".into()))?;
+    let (server, profiles) = (Server::current(), session::profiles()?);
+    let mut survey = discovery::survey(&server, &profiles)?;
+    let Some(listed) = survey.panes.iter().find(|p| p.id == pane && !p.dead) else {
+        let shown = escape::short(&pane, 40);
+        return Err(usage(format!("there is no living pane {shown} on {}", server.socket())));
+    };
+    if let Some((known, rule)) = survey.found.iter().find(|(s, _)| s.place.pane == pane) {
+        let text = format!(
+            "{pane} has an agent of kind {} already ({rule}); `swarm name {pane} NEW` renames it",
+            known.kind
+        );
+        return Err(usage(text));
+    }
+    let in_front = |p: &process::Process| p.group == p.foreground && !program::is_shell(&p.comm);
+    let Some(found) = survey.forest.tree(listed.pid).find(in_front) else {
+        return Err(usage(format!("only a shell runs in {pane}: start the agent there first")));
+    };
+    let cwd =
+        process::cwd(found.pid).map_or_else(|| listed.path.clone(), |p| p.to_string_lossy().into_owned());
+    if Store::root_around(Path::new(&cwd)).as_deref() != Some(session.store.root()) {
+        let text = format!(
+            "it works in {}, which is not in this project: register it there",
+            escape::short(&cwd, 200)
+        );
+        return Err(usage(text));
+    }
+    let place = PaneRef {
+        socket: server.socket().to_owned(),
+        server: listed.server,
+        pane: pane.clone(),
+        pane_pid: listed.pid,
+        namespace: process::namespace(),
+    };
+    let shared_server = profiles.process_rules(&args.kind).and_then(|rules| rules.shared_server.clone());
+    let process = survey.forest.id(&found);
+    let foreign = process::is_foreign(found.pid);
+    let asks = args.name.as_ref().and_then(|name| Name::for_agent(name).ok());
+    let sighting = Sighting {
+        kind: args.kind.clone(),
+        process: process.clone(),
+        place,
+        cwd,
+        shared_server,
+        conversation: Conversation::Unknown,
+        asks,
+        foreign,
+    };
+    let told = explain::proof(&sighting);
+    survey.add(sighting, "a person's word");
+    discovery::register(&session.store, &survey, &server, false)?;
+    let agents = session.store.agents()?;
+    let registered = agents.iter().find(|a| a.process == process && a.is_live());
+    let agent = registered.ok_or_else(|| usage(format!("the agent in {pane} has ended meanwhile")))?;
+    if let Some(asked) = args.name.as_ref().filter(|asked| agent.name.as_str() != asked.as_str()) {
+        print::tell(&format!("another agent has the name {asked}"));
+    }
+    let typed = match profiles.get(&args.kind) {
+        Some(_) => "mail is typed into it where its screen is read as idle".to_owned(),
+        None => {
+            format!("nothing is typed into it ({}): `swarm explain {pane}`", profiles.why_not(&args.kind))
+        }
+    };
+    let comm = escape::short(&found.comm, 20);
+    print::out(&format!(
+        "{} is registered: kind {}, {comm} (process {}) in {pane}\n  {typed}\n  proof: {told}\n",
+        agent.name, args.kind, found.pid
+    ))
+}
