@@ -5,7 +5,8 @@
 //! edit. What a random address protects is memory that is written past its end, which safe Rust does not do.
 //!
 //! A release does not unwind: it ends where it panics, with a message. The tables for it, a tenth of the program, would only give
-//! the names in a backtrace, which are not in a stripped program either. Linkers that know no scripts (mold, gold) leave them in.
+//! the names in a backtrace, which are not in a stripped program either. Linkers that know no scripts (mold, gold) leave them in, and so
+//! does a program that holds glibc.
 
 use std::env;
 use std::path::Path;
@@ -16,20 +17,28 @@ fn main() {
     println!("cargo:rerun-if-changed=scripts/no-unwinding.ld");
     if variable("CARGO_CFG_TARGET_OS") == "linux" {
         println!("cargo:rustc-link-arg-bins=-no-pie");
-        let script = format!("{}/scripts/no-unwinding.ld", variable("CARGO_MANIFEST_DIR"));
-        let without_tables = ["-T", &script, "-Wl,--no-eh-frame-hdr"];
-        // Functions that came out the same are one: a hundredth of the program, with linkers that know how (lld).
-        let folded = [&without_tables[..], &["-Wl,--icf=all"]].concat();
         // Only the profile of releases ends at a panic (Cargo.toml).
-        if variable("PROFILE") == "release"
-            && let Some(arguments) =
-                [folded, without_tables.to_vec()].into_iter().find(|arguments| links(arguments))
-        {
-            for argument in arguments {
-                println!("cargo:rustc-link-arg-bins={argument}");
+        if variable("PROFILE") == "release" {
+            let script = format!("{}/scripts/no-unwinding.ld", variable("CARGO_MANIFEST_DIR"));
+            let without_tables = ["-T", &script, "-Wl,--no-eh-frame-hdr"];
+            // Functions that came out the same are one: a hundredth of the program, with linkers that know how (lld).
+            let folded = ["-Wl,--icf=all"];
+            for arguments in [&folded[..], &without_tables[..]] {
+                if (arguments == folded || !holds_glibc()) && links(arguments) {
+                    for argument in arguments {
+                        println!("cargo:rustc-link-arg-bins={argument}");
+                    }
+                }
             }
         }
     }
+}
+
+/// Whether the program holds the C library, and with it an unwinder that aborts where it does not find its own table. An error looks at the
+/// stack if `RUST_BACKTRACE` is set.
+fn holds_glibc() -> bool {
+    let features = variable("CARGO_CFG_TARGET_FEATURE");
+    variable("CARGO_CFG_TARGET_ENV") == "gnu" && features.split(',').any(|feature| feature == "crt-static")
 }
 
 fn variable(name: &str) -> String {

@@ -232,6 +232,10 @@ dry_run() {
   env -i HOME="$work" PATH=/usr/local/bin:/usr/bin:/bin "$work/checkout/plugin/install.sh" download
   "$work/checkout/bin/swarm" --version
   "$work/checkout/bin/swarm-msg" --version
+  # An error looks at the stack if RUST_BACKTRACE is set, which must not end the program.
+  local result=0
+  (cd "$work" && HOME=$work RUST_BACKTRACE=1 "$work/checkout/bin/swarm" show nothing-there) || result=$?
+  if [ "$result" = 0 ] || [ "$result" -gt 100 ]; then fail "an error ends with $result"; fi
 
   say 'as somebody with TPM and without cargo gets it'
   scripts/fresh.sh "$dist"
