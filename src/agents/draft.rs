@@ -4,12 +4,12 @@
 //! A candidate that reads one of them as idle which is not is never given out. What tells a turn or a question is taken from the
 //! recordings and, since these are few, from what other agents show: a rule too many only lets mail wait.
 
-use super::profile::Profile;
+use super::profile::{Pattern, Profile};
+use super::reading::PaneFacts;
 use super::recording::{Recording, without_size};
 use crate::core::agent::Status;
 use crate::core::screen::Row;
-use regex::{Regex, escape};
-use std::collections::BTreeSet;
+use regex::escape;
 
 /// What agents show in a turn.
 const BUSY: [&str; 5] = [
@@ -59,17 +59,17 @@ pub fn draft(kind: &str, all: &[Recording]) -> Result<Draft, String> {
             return Err(format!("there is no recording of {what} (`--state {}`)", state.word()));
         }
     }
+    let idle: Vec<&Recording> = of(Status::Idle).collect();
     let mut best: Option<(usize, Sketch)> = None;
     let mut why = "no cursor was found behind a prompt in the recordings of an empty composer".to_owned();
     for drawn in [false, true] {
-        let Some(cursors) = of(Status::Idle).map(|r| cursor(r, drawn)).collect::<Option<Vec<_>>>() else {
+        let places: Vec<Place<'_>> = idle.iter().filter_map(|r| Place::new(r, drawn)).collect();
+        if places.len() < idle.len() {
             continue;
-        };
-        let idle: Vec<Place<'_>> =
-            of(Status::Idle).zip(cursors).filter_map(|(r, at)| Place::new(r, at)).collect();
-        for (top, _) in closers(&idle, true) {
-            for (bottom, footer_rows) in closers(&idle, false) {
-                let mut sketch = Sketch::new(all, &idle, drawn, top.clone(), (bottom, footer_rows));
+        }
+        for (top, _) in closers(&places, true) {
+            for (bottom, footer_rows) in closers(&places, false) {
+                let mut sketch = Sketch::new(all, &places, drawn, top.clone(), (bottom, footer_rows));
                 match sketch.judge(kind, all) {
                     Ok(score) if best.as_ref().is_none_or(|(most, _)| score > *most) => {
                         best = Some((score, sketch));
@@ -82,7 +82,7 @@ pub fn draft(kind: &str, all: &[Recording]) -> Result<Draft, String> {
     }
     let Some((_, sketch)) = best else { return Err(why) };
     let mut notes = Vec::new();
-    let missed = all.iter().filter(|r| r.state == Status::Idle && !sketch.reads_idle(kind, r)).count();
+    let missed = idle.iter().filter(|r| !sketch.reads_idle(kind, r)).count();
     if missed > 0 {
         notes.push(format!(
             "{missed} of the recordings of an empty composer are not read as idle: mail would wait there"
@@ -107,7 +107,8 @@ struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    fn new(recording: &'a Recording, (row, column): (usize, u16)) -> Option<Self> {
+    fn new(recording: &'a Recording, drawn: bool) -> Option<Self> {
+        let (row, column) = cursor(recording, drawn)?;
         let rows = recording.screen.rows();
         rows.get(row)?;
         Some(Self { rows, row, column })
@@ -176,8 +177,11 @@ fn closers(idle: &[Place<'_>], above: bool) -> Vec<(Option<String>, usize)> {
         Some(found) => {
             let footer =
                 if above { 0 } else { found.iter().map(|(_, rows)| *rows).max().unwrap_or_default() };
-            let lines: BTreeSet<String> = found.into_iter().map(|(line, _)| line).collect();
-            vec![(Some(format!("^\\s*({})", lines.into_iter().collect::<Vec<_>>().join("|"))), footer)]
+            let mut lines = Vec::new();
+            for (line, _) in found {
+                add(&mut lines, line);
+            }
+            vec![(Some(format!("^\\s*({})", lines.join("|"))), footer)]
         }
         None if above => vec![(None, 0), (Some("^\\s*$".to_owned()), 0)],
         None => vec![(None, 0)],
@@ -191,11 +195,11 @@ struct Sketch {
     top: Option<String>,
     bottom: Option<String>,
     footer_rows: usize,
-    smallest: BTreeSet<(u16, u16)>,
+    smallest: Vec<(u16, u16)>,
     prompt: String,
     continuation: String,
     right: bool,
-    placeholders: BTreeSet<String>,
+    placeholders: Vec<String>,
     placeholder_always: bool,
     below: usize,
     ordinary: Vec<String>,
@@ -205,9 +209,9 @@ struct Sketch {
     dialog_footer: Vec<String>,
     /// Names of things that are open, whether each is a mode, whether its row stands above the composer, and the row.
     open: Vec<(String, bool, bool, String)>,
-    names: BTreeSet<String>,
-    scripts: BTreeSet<String>,
-    tested: BTreeSet<String>,
+    names: Vec<String>,
+    scripts: Vec<String>,
+    tested: Vec<String>,
 }
 
 impl Sketch {
@@ -218,90 +222,77 @@ impl Sketch {
         top: Option<String>,
         (bottom, footer_rows): (Option<String>, usize),
     ) -> Self {
-        let prompts: BTreeSet<String> = idle.iter().map(Place::prompt).collect();
-        let shown: Vec<(String, bool)> = idle.iter().map(Place::shown).collect();
+        let (mut prompts, mut placeholders, mut blank) = (Vec::new(), Vec::new(), 0);
+        for place in idle {
+            add(&mut prompts, place.prompt());
+            match place.shown() {
+                (text, _) if text.is_empty() => blank += 1,
+                (_, true) => {}
+                (text, false) => add(&mut placeholders, text),
+            }
+        }
         let mut sketch = Self {
             drawn,
             prompt: one_of(&prompts),
             continuation: continuation(all, &prompts, drawn),
             right: idle.iter().all(|p| p.rows[p.row].text.trim_end().ends_with(['│', '┃']) && p.column > 0),
-            placeholders: shown
-                .iter()
-                .filter(|(text, dim)| !text.is_empty() && !dim)
-                .map(|(text, _)| text.clone())
-                .collect(),
-            placeholder_always: idle.len() > 1 && shown.iter().all(|(text, _)| !text.is_empty()),
+            placeholders,
+            placeholder_always: idle.len() > 1 && blank == 0,
             top,
             bottom,
             footer_rows,
             smallest: smallest(all),
+            busy_title: !all.iter().any(|r| r.state == Status::Idle && matches(BUSY_TITLE, &r.facts.title)),
             ..Self::default()
         };
-        let seen = all.iter().filter(|r| matches!(r.state, Status::Idle | Status::Draft));
-        sketch.below = seen.filter_map(|r| sketch.rows_below(r)).max().unwrap_or_default();
-        let is_idle = |r: &&Recording| r.state == Status::Idle;
-        let calm: Vec<&Row> = all
-            .iter()
-            .filter(|r| matches!(r.state, Status::Idle | Status::Draft))
-            .flat_map(|r| r.screen.rows())
-            .collect();
-        let titles =
-            |state: Status| all.iter().filter(move |r| r.state == state).map(|r| r.facts.title.as_str());
-        let known = |patterns: &[&str]| -> Vec<String> {
-            let harmless =
-                |p: &&&str| Regex::new(p).is_ok_and(|p| !calm.iter().any(|row| p.is_match(&row.text)));
-            patterns.iter().filter(harmless).map(|p| (*p).to_owned()).collect()
-        };
-        sketch.busy = known(&BUSY);
-        sketch.dialog = known(&DIALOG);
-        sketch.busy_title =
-            Regex::new(BUSY_TITLE).is_ok_and(|p| !titles(Status::Idle).any(|title| p.is_match(title)));
-        for (state, list) in [(Status::Busy, &mut sketch.busy), (Status::Dialog, &mut sketch.dialog)] {
-            let others: Vec<&Recording> = all.iter().filter(|r| r.state != state).collect();
-            for recording in all.iter().filter(|r| r.state == state) {
-                let told = list.iter().any(|p| {
-                    Regex::new(p)
-                        .is_ok_and(|p| recording.screen.rows().iter().any(|row| p.is_match(&row.text)))
-                });
-                if !told {
-                    list.extend(peculiar(recording, &others).into_iter().next().map(|(_, row)| row));
-                }
-            }
+        for recording in all.iter().filter(|r| is_calm(r)) {
+            sketch.below = sketch.below.max(sketch.rows_below(recording).unwrap_or_default());
         }
-        let mut parts = all.iter().filter(is_idle).map(|r| sketch.parts_below(r));
-        if let Some(first) = parts.next() {
-            let common = parts.fold(first, |common, next| &common & &next);
-            let others: BTreeSet<String> = all
-                .iter()
-                .filter(|r| !matches!(r.state, Status::Idle | Status::Draft))
-                .flat_map(|r| all_parts(r.screen.rows()))
-                .collect();
-            sketch.ordinary = (&common - &others)
-                .into_iter()
-                .max_by_key(String::len)
-                .map(|part| escape(&part))
-                .into_iter()
-                .collect();
-        }
-        for recording in all {
-            let (program, script) = &recording.program;
-            match (script.as_str(), program.as_str()) {
-                ("", "") => {}
-                ("", program) => drop(sketch.names.insert(program.to_owned())),
-                (script, _) => drop(sketch.scripts.insert(script.to_owned())),
+        sketch.busy = signs(all, Status::Busy, &BUSY);
+        sketch.dialog = signs(all, Status::Dialog, &DIALOG);
+        sketch.ordinary = sketch.only_idle(all);
+        for Recording { program: (program, script), version, .. } in all {
+            if !script.is_empty() {
+                add(&mut sketch.scripts, script.clone());
+            } else if !program.is_empty() {
+                add(&mut sketch.names, program.clone());
             }
-            sketch.tested.extend(Some(recording.version.clone()).filter(|v| !v.is_empty()));
+            if !version.is_empty() {
+                add(&mut sketch.tested, version.clone());
+            }
         }
         sketch
+    }
+
+    /// What stands below the composer whenever it is idle, and with no turn, question or anything open: the longest of it.
+    fn only_idle(&self, all: &[Recording]) -> Vec<String> {
+        let mut common: Option<Vec<String>> = None;
+        for recording in all.iter().filter(|r| r.state == Status::Idle) {
+            let below = cursor(recording, self.drawn).map_or(0, |(row, _)| row + 1);
+            let parts = all_parts(recording.screen.rows().get(below..).unwrap_or_default());
+            common = Some(match common {
+                Some(mut common) => {
+                    common.retain(|part| parts.contains(part));
+                    common
+                }
+                None => parts,
+            });
+        }
+        let mut common = common.unwrap_or_default();
+        for recording in all.iter().filter(|r| !is_calm(r)) {
+            let parts = all_parts(recording.screen.rows());
+            common.retain(|part| !parts.contains(part));
+        }
+        common.iter().max_by_key(|part| part.len()).map(|part| escape(part)).into_iter().collect()
     }
 
     /// The first row below the text of a composer, and whether it closes it.
     fn end(&self, recording: &Recording) -> Option<usize> {
         let (row, _) = cursor(recording, self.drawn)?;
         let rows = recording.screen.rows();
-        let bottom = self.bottom.as_ref().and_then(|p| Regex::new(p).ok());
+        let bottom = self.bottom.clone().map(Pattern::from);
         (row + 1..rows.len()).find(|at| match &bottom {
-            Some(bottom) => bottom.is_match(&rows[*at].text),
+            Some(bottom) => bottom.matches(&rows[*at].text),
             None => rows[*at].text.trim().is_empty(),
         })
     }
@@ -309,11 +300,6 @@ impl Sketch {
     fn rows_below(&self, recording: &Recording) -> Option<usize> {
         let rows = &recording.screen.rows()[self.end(recording)?..];
         Some(rows.iter().filter(|row| !row.text.trim().is_empty()).count())
-    }
-
-    fn parts_below(&self, recording: &Recording) -> BTreeSet<String> {
-        let below = cursor(recording, self.drawn).and_then(|(row, _)| recording.screen.rows().get(row + 1..));
-        below.map(all_parts).unwrap_or_default()
     }
 
     /// How many recordings it reads right, the empty composers first; the name of one that it takes for idle and cannot tell from it.
@@ -373,7 +359,7 @@ impl Sketch {
         let placeholders: Vec<String> =
             self.placeholders.iter().map(|p| format!("^{}$", escape(p))).collect();
         let names = if self.names.is_empty() && self.scripts.is_empty() {
-            [kind.to_owned()].into()
+            vec![kind.to_owned()]
         } else {
             self.names.clone()
         };
@@ -396,8 +382,8 @@ impl Sketch {
         text += &few("footer_rows", self.footer_rows);
         text += &few("padding", self.footer_rows);
         text += &format!("below = {}\nsmallest = {:?}\n", self.below, self.smallest)
-            .replace(['{', '('], "[")
-            .replace(['}', ')'], "]");
+            .replace('(', "[")
+            .replace(')', "]");
         text += &list("placeholders", &mut placeholders.iter());
         text += &flag("placeholder_always", self.placeholder_always);
         text += &list("ordinary", &mut self.ordinary.iter());
@@ -416,75 +402,123 @@ impl Sketch {
     }
 }
 
+/// Takes a text in that is not there yet.
+fn add(all: &mut Vec<String>, text: String) {
+    if !all.contains(&text) {
+        all.push(text);
+    }
+}
+
+fn matches(pattern: &str, text: &str) -> bool {
+    Pattern::from(pattern.to_owned()).matches(text)
+}
+
+fn is_calm(recording: &Recording) -> bool {
+    matches!(recording.state, Status::Idle | Status::Draft)
+}
+
+/// Patterns for a state: what other agents show in it, if this one never shows it when it is calm, and what its own recordings show.
+fn signs(all: &[Recording], state: Status, usual: &[&str]) -> Vec<String> {
+    let shows = |pattern: &str, recording: &Recording| {
+        let pattern = Pattern::from(pattern.to_owned());
+        recording.screen.rows().iter().any(|row| pattern.matches(&row.text))
+    };
+    let mut found = Vec::new();
+    for pattern in usual {
+        if !all.iter().any(|r| is_calm(r) && shows(pattern, r)) {
+            found.push((*pattern).to_owned());
+        }
+    }
+    let others: Vec<&Recording> = all.iter().filter(|r| r.state != state).collect();
+    for recording in all.iter().filter(|r| r.state == state) {
+        if !found.iter().any(|p| shows(p, recording)) {
+            found.extend(peculiar(recording, &others).into_iter().next().map(|(_, row)| row));
+        }
+    }
+    found
+}
+
 /// The smallest panes in which an empty composer was recorded.
-fn smallest(all: &[Recording]) -> BTreeSet<(u16, u16)> {
-    let idle = all.iter().filter(|r| r.state == Status::Idle);
-    let sizes: BTreeSet<(u16, u16)> = idle.map(|r| (r.facts.width, r.facts.height)).collect();
-    let least = |(x, y): &&(u16, u16)| !sizes.iter().any(|(a, b)| (a, b) != (x, y) && a <= x && b <= y);
-    sizes.iter().filter(least).copied().collect()
+fn smallest(all: &[Recording]) -> Vec<(u16, u16)> {
+    let mut found: Vec<(u16, u16)> = Vec::new();
+    for PaneFacts { width: x, height: y, .. } in
+        all.iter().filter(|r| r.state == Status::Idle).map(|r| &r.facts)
+    {
+        if !found.iter().any(|(a, b)| a <= x && b <= y) {
+            found.retain(|(a, b)| !(x <= a && y <= b));
+            found.push((*x, *y));
+        }
+    }
+    found
 }
 
 /// A pattern for the beginning of a row, which is one of these. They may be indented differently.
-fn one_of(begins: &BTreeSet<String>) -> String {
-    let plain = |skip: bool| -> BTreeSet<String> {
-        begins.iter().map(|p| escape(if skip { p.trim_start_matches(' ') } else { p })).collect()
-    };
-    let (all, inner) = (plain(false), plain(true));
-    let many = |all: BTreeSet<String>| all.into_iter().collect::<Vec<_>>().join("|");
-    match (all.len(), inner.len()) {
-        (1, _) => format!("^{}", many(all)),
-        (_, 1) if !inner.contains("") => format!("^ *{}", many(inner)),
-        _ => format!("^({})", many(all)),
+fn one_of(begins: &[String]) -> String {
+    let (mut all, mut inner) = (Vec::new(), Vec::new());
+    for begin in begins {
+        add(&mut all, escape(begin));
+        add(&mut inner, escape(begin.trim_start_matches(' ')));
+    }
+    match (&all[..], &inner[..]) {
+        ([one], _) => format!("^{one}"),
+        (_, [one]) if !one.is_empty() => format!("^ *{one}"),
+        _ => format!("^({})", all.join("|")),
     }
 }
 
 /// What further rows of a text begin with: as the drafts of several rows show it, or blanks in place of the prompt.
-fn continuation(all: &[Recording], prompts: &BTreeSet<String>, drawn: bool) -> String {
+fn continuation(all: &[Recording], prompts: &[String], drawn: bool) -> String {
     let width = prompts.iter().map(|p| p.chars().count()).max().unwrap_or_default();
-    let begins = |row: &Row| -> String {
-        row.cells.iter().map(|c| c.ch).chain(std::iter::repeat(' ')).take(width).collect()
+    let begin = |row: &Row| -> String {
+        let mut text: String = row.cells.iter().take(width).map(|c| c.ch).collect();
+        text.extend((text.chars().count()..width).map(|_| ' '));
+        text
     };
-    let found: BTreeSet<String> = all
-        .iter()
-        .filter(|r| r.state == Status::Draft)
-        .filter_map(|r| {
-            let rows = r.screen.rows();
-            let (at, _) = cursor(r, drawn)?;
-            let first =
-                (0..=at.min(rows.len() - 1)).rev().take(40).find(|i| prompts.contains(&begins(&rows[*i])))?;
-            (first < at).then(|| rows[first + 1..=at].iter().map(begins).collect::<Vec<_>>())
-        })
-        .flatten()
-        .collect();
+    let mut found = Vec::new();
+    for recording in all.iter().filter(|r| r.state == Status::Draft) {
+        let rows = recording.screen.rows();
+        let Some((at, _)) = cursor(recording, drawn).filter(|(at, _)| *at < rows.len()) else { continue };
+        let first = (at.saturating_sub(40)..=at).rev().find(|i| prompts.contains(&begin(&rows[*i])));
+        for row in &rows[first.unwrap_or(at) + 1..=at] {
+            add(&mut found, begin(row));
+        }
+    }
     if found.is_empty() {
         let blank = |c: char| if "│┃|".contains(c) { c } else { ' ' };
-        return one_of(&prompts.iter().map(|p| p.chars().map(blank).collect()).collect());
+        found = prompts.iter().map(|p| p.chars().map(blank).collect()).collect();
     }
     one_of(&found)
 }
 
 /// The parts of rows that stand apart: a footer has several.
-fn all_parts(rows: &[Row]) -> BTreeSet<String> {
-    let parts =
-        rows.iter().flat_map(|row| row.text.split("  ").flat_map(|part| part.split(" · "))).map(str::trim);
-    let says = |part: &&str| {
-        part.chars().filter(|c| c.is_alphabetic()).count() > 2
-            && !part.contains(|c: char| c.is_ascii_digit() || c == '~')
-    };
-    parts.filter(says).map(str::to_owned).collect()
+fn all_parts(rows: &[Row]) -> Vec<String> {
+    let mut found = Vec::new();
+    for row in rows {
+        for part in row.text.split("  ").flat_map(|part| part.split(" · ")).map(str::trim) {
+            if letters(part) > 2 && !part.contains(|c: char| c.is_ascii_digit() || c == '~') {
+                add(&mut found, part.to_owned());
+            }
+        }
+    }
+    found
+}
+
+fn letters(part: &str) -> usize {
+    part.chars().filter(|c| c.is_alphabetic()).count()
 }
 
 /// Patterns for the parts of a recording that none of the others shows, with their rows, the lowest first.
 fn peculiar(recording: &Recording, others: &[&Recording]) -> Vec<(usize, String)> {
-    let known: BTreeSet<String> = others.iter().flat_map(|r| all_parts(r.screen.rows())).collect();
-    let rows = recording.screen.rows().iter().enumerate().rev();
-    let parts = rows
-        .flat_map(|(at, row)| all_parts(std::slice::from_ref(row)).into_iter().map(move |part| (at, part)));
-    let says = |part: &str| part.chars().filter(|c| c.is_alphabetic()).count() > 4;
-    parts
-        .filter(|(_, part)| !known.contains(part) && says(part))
-        .map(|(at, part)| (at, escape(&part)))
-        .collect()
+    let known: Vec<Vec<String>> = others.iter().map(|r| all_parts(r.screen.rows())).collect();
+    let mut found = Vec::new();
+    for (at, row) in recording.screen.rows().iter().enumerate().rev() {
+        for part in all_parts(std::slice::from_ref(row)) {
+            if letters(&part) > 4 && !known.iter().any(|known| known.contains(&part)) {
+                found.push((at, escape(&part)));
+            }
+        }
+    }
+    found
 }
 
 /// A pattern as TOML writes it.

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// What is wrong: where, in bytes from the beginning of the file, and what.
+/// What is wrong, in the order of the file: where, in bytes from its beginning, and what.
 pub(super) type Wrong = RefCell<Vec<(usize, String)>>;
 
 /// One table, of which fields are taken.
@@ -24,7 +24,9 @@ impl<'t> Fields<'t> {
     }
 
     fn say(&self, at: usize, what: String) {
-        self.wrong.borrow_mut().push((at, what));
+        let mut all = self.wrong.borrow_mut();
+        let place = all.partition_point(|(before, _)| *before <= at);
+        all.insert(place, (at, what));
     }
 
     fn take<T>(

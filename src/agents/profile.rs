@@ -305,9 +305,8 @@ impl Profile {
             kind,
         };
         drop(top);
-        let mut wrong = wrong.into_inner();
-        wrong.sort_by_key(|(at, _)| *at);
         let mut all: Vec<String> = wrong
+            .into_inner()
             .into_iter()
             .map(|(at, what)| format!("line {}: {}", line(at), escape::short(&what, 200)))
             .collect();

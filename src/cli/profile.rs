@@ -13,7 +13,6 @@ use crate::store::profiles::Shelf;
 use crate::tmux::Server;
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -117,66 +116,76 @@ pub(super) fn find(word: &str, known: &Profiles) -> Result<Profile> {
     }
 }
 
-/// The versions of the agents that run, by their kinds.
-fn running(profiles: &Profiles) -> BTreeMap<String, BTreeSet<String>> {
-    let mut seen: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let Ok(survey) = discovery::survey(&Server::current().patient(PATIENCE), profiles) else { return seen };
+/// A row of the list.
+struct Line<'p> {
+    kind: &'p str,
+    title: &'p str,
+    tested: &'p [String],
+    /// The versions that run now.
+    seen: Vec<String>,
+    /// Why it is not used.
+    unusable: Option<&'p str>,
+}
+
+/// The kinds and versions of the agents that run.
+fn running(profiles: &Profiles) -> Vec<(String, String)> {
+    let Ok(survey) = discovery::survey(&Server::current().patient(PATIENCE), profiles) else {
+        return Vec::new();
+    };
+    let mut seen = Vec::new();
     for (sighting, _) in &survey.found {
         let argv = crate::os::process::arguments(sighting.process.pid);
         let version = program::version(sighting.process.pid, &argv).unwrap_or_else(|| "?".to_owned());
-        seen.entry(sighting.kind.clone()).or_default().insert(version);
+        let one = (sighting.kind.clone(), version);
+        if !seen.contains(&one) {
+            seen.push(one);
+        }
     }
     seen
 }
 
 fn list(as_json: bool) -> Result<()> {
     let profiles = session::profiles()?;
-    let seen = running(&profiles);
-    let words = |all: Option<&BTreeSet<String>>| all.into_iter().flatten().cloned().collect::<Vec<_>>();
-    let mut rows = Vec::new();
-    for profile in profiles.all() {
-        let runs = words(seen.get(&profile.kind));
-        rows.push((profile.kind.as_str(), profile.title.as_str(), profile.tested.clone(), runs, None));
+    let running = running(&profiles);
+    let seen = |kind: &str| -> Vec<String> {
+        running.iter().filter(|(of, _)| of == kind).map(|(_, version)| version.clone()).collect()
+    };
+    let (mut lines, mut unread) = (Vec::new(), Vec::new());
+    for Profile { kind, title, tested, .. } in profiles.all() {
+        lines.push(Line { kind, title, tested, seen: seen(kind), unusable: None });
     }
-    let mut unread = Vec::new();
     for (kind, why) in profiles.all_withheld() {
-        let runs = words(seen.get(kind));
-        if runs.is_empty() && profiles.file(kind).is_none() {
+        let seen = seen(kind);
+        if seen.is_empty() && profiles.file(kind).is_none() {
             unread.push(kind);
         } else {
-            rows.push((kind, "", Vec::new(), runs, Some(why)));
+            lines.push(Line { kind, title: kind, tested: &[], seen, unusable: Some(why) });
         }
     }
-    rows.sort_by_key(|row| row.0);
     if as_json {
-        let one = |(kind, title, tested, runs, why): &(
-            &str,
-            &str,
-            Vec<String>,
-            Vec<String>,
-            Option<&str>,
-        )| {
-            json!({"kind": kind, "title": title, "file": profiles.file(kind), "tested": tested, "seen": runs, "unusable": why})
+        let one = |l: &Line<'_>| {
+            json!({
+                "kind": l.kind, "title": l.title, "file": profiles.file(l.kind), "tested": l.tested, "seen": l.seen,
+                "unusable": l.unusable,
+            })
         };
-        return print::object(
-            json!({"profiles": rows.iter().map(one).collect::<Vec<_>>(), "without_rules": unread}),
-        );
+        let all: Vec<Value> = lines.iter().map(one).collect();
+        return print::object(json!({"profiles": all, "without_rules": unread}));
     }
     let mut text = format!("{:<12} {:<18} {:<16} FROM\n", "KIND", "TESTED WITH", "RUNS NOW");
-    for (kind, _, tested, runs, why) in &rows {
-        let new = |version: &&String| version.as_str() != "?" && !tested.contains(version);
-        let from = profiles.file(kind).unwrap_or("built in");
-        let cell =
-            |all: &[String]| if all.is_empty() { "-".to_owned() } else { escape::line(&all.join(", ")) };
+    let cell = |all: &[String]| if all.is_empty() { "-".to_owned() } else { escape::line(&all.join(", ")) };
+    for line in &lines {
+        let from = escape::line(profiles.file(line.kind).unwrap_or("built in"));
         text.push_str(&format!(
-            "{kind:<12} {:<18} {:<16} {}\n",
-            cell(tested),
-            cell(runs),
-            escape::line(from)
+            "{:<12} {:<18} {:<16} {from}\n",
+            line.kind,
+            cell(line.tested),
+            cell(&line.seen)
         ));
-        if let Some(why) = why {
+        let new = line.seen.iter().find(|version| *version != "?" && !line.tested.contains(version));
+        if let Some(why) = line.unusable {
             text.push_str(&format!("             {}\n", escape::line(why)));
-        } else if let Some(version) = runs.iter().find(new) {
+        } else if let Some(version) = new {
             text.push_str(&format!(
                 "             nobody has tested these rules with {}: check them with `swarm profile record` and `swarm profile check`\n",
                 escape::line(version)
@@ -190,7 +199,7 @@ fn list(as_json: bool) -> Result<()> {
 fn examine(files: &[PathBuf]) -> Result<()> {
     let mut text = String::new();
     let (mut bad, mut found) = (false, false);
-    let mut kinds: BTreeMap<String, PathBuf> = BTreeMap::new();
+    let mut kinds: Vec<(String, &PathBuf)> = Vec::new();
     for path in files {
         let shown = escape::line(&path.display().to_string());
         let read = foreign::read(path).map_err(|error| format!("{:#}", error.root_cause()));
@@ -201,7 +210,10 @@ fn examine(files: &[PathBuf]) -> Result<()> {
                 let own = path.canonicalize().ok();
                 let installed =
                     others(&profile.kind).into_iter().find(|other| other.canonicalize().ok() != own);
-                let other = kinds.insert(profile.kind.clone(), path.clone()).or(installed);
+                let before =
+                    kinds.iter().find(|(kind, _)| *kind == profile.kind).map(|(_, file)| (*file).clone());
+                let other = before.or(installed);
+                kinds.push((profile.kind.clone(), path));
                 said.extend(other.map(|other| {
                     format!(
                         "kind: {} is of the same kind, {}, and only one of them is used",
@@ -361,14 +373,15 @@ fn check(profile: &Profile, dir: &Path, as_json: bool) -> Result<()> {
     let all = recordings(dir)?;
     let mut text = String::new();
     let mut screens = Vec::new();
-    let (mut wrong, mut missed, mut matrix) = (0, 0, BTreeMap::new());
+    let (mut wrong, mut missed, mut matrix) = (0, 0, Matrix::default());
+    let place = |state: Status| recording::STATES.iter().position(|s| *s == state).unwrap_or_default();
     for recording in &all {
         let reading = recording.read(profile);
         let is_wrong = recording.is_false_idle(&reading);
         wrong += usize::from(is_wrong);
         missed += usize::from(recording.state == Status::Idle && reading.state != Status::Idle);
         let (was, is) = (recording.state.word(), reading.state.word());
-        *matrix.entry(was).or_insert_with(BTreeMap::new).entry(is).or_insert(0) += 1;
+        matrix[place(recording.state)][place(reading.state)] += 1;
         let because = reading.evidence.last().cloned().unwrap_or_default();
         if as_json {
             let open = reading.open.map(|open| open.to_string());
@@ -390,7 +403,12 @@ fn check(profile: &Profile, dir: &Path, as_json: bool) -> Result<()> {
         ));
     }
     if as_json {
-        let matrix: Value = json!(matrix);
+        let words = || recording::STATES.iter().map(|s| s.word().to_owned());
+        let row = |row: [u32; 6]| -> Value {
+            Value::Object(words().zip(row.map(Value::from)).filter(|(_, count)| *count != 0).collect())
+        };
+        let rows = words().zip(matrix.map(row)).filter(|(_, row)| *row != json!({}));
+        let matrix = Value::Object(rows.collect());
         print::object(
             json!({"screens": screens, "matrix": matrix, "false_idle": wrong, "missed_idle": missed}),
         )?;
@@ -408,16 +426,20 @@ fn check(profile: &Profile, dir: &Path, as_json: bool) -> Result<()> {
     if wrong == 0 { Ok(()) } else { Err(under::Ended(Exit::Failure.code()).into()) }
 }
 
-/// What was recorded as what (a row each), and what it was read as.
-fn table(matrix: &BTreeMap<&str, BTreeMap<&str, u32>>) -> String {
+/// How many were recorded as what (a row each), and read as what.
+type Matrix = [[u32; 6]; 6];
+
+fn table(matrix: &Matrix) -> String {
     let mut text = format!("\n{:<10}", "read as:");
     for state in recording::STATES {
         text.push_str(&format!(" {:>7}", state.word()));
     }
-    for (was, row) in matrix {
-        text.push_str(&format!("\n{was:<10}"));
-        for state in recording::STATES {
-            let count = row.get(state.word()).map_or_else(|| "·".to_owned(), ToString::to_string);
+    for (was, row) in
+        recording::STATES.iter().zip(matrix).filter(|(_, row)| row.iter().any(|count| *count > 0))
+    {
+        text.push_str(&format!("\n{:<10}", was.word()));
+        for count in row {
+            let count = if *count == 0 { "·".to_owned() } else { count.to_string() };
             text.push_str(&format!(" {count:>7}"));
         }
     }

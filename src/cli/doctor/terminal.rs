@@ -143,7 +143,8 @@ fn program(path: &str, root: &Path) -> Finding {
 
 /// The version of a checkout.
 fn version_of(root: &Path) -> Option<String> {
-    let manifest: toml::Table = std::fs::read_to_string(root.join("Cargo.toml")).ok()?.parse().ok()?;
+    let text = std::fs::read_to_string(root.join("Cargo.toml")).ok()?;
+    let manifest: toml_edit::DocumentMut = text.parse().ok()?;
     Some(manifest.get("package")?.get("version")?.as_str()?.to_owned())
 }
 

@@ -232,8 +232,8 @@ fn json(file: &Path) -> Option<Value> {
     settings::value(&read(file).ok()??).ok()
 }
 
-fn toml_of(file: &Path) -> Option<toml::Value> {
-    read(file).ok()??.parse::<toml::Table>().ok().map(toml::Value::Table)
+fn toml_of(file: &Path) -> Option<toml_edit::Item> {
+    Some(read(file).ok()??.parse::<toml_edit::DocumentMut>().ok()?.as_item().clone())
 }
 
 /// `SessionStart` as `session_start`.
