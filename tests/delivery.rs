@@ -547,7 +547,8 @@ fn a_respawned_pane_does_not_get_its_predecessors_mail() {
     eventually("busy", || field(&world, &panes[0], "state").is_some_and(|s| s == "busy").then_some(()));
     let id = send(&world, "claude-1", "for the old one");
     eventually("held", || (status(&world, &id).0 == "held").then_some(()));
-    world.tmux(&["respawn-pane", "-k", "-t", &panes[0], "exec claude"]);
+    // One of another kind. One of the same kind in the same directory would be the same agent, started again.
+    world.tmux(&["respawn-pane", "-k", "-t", &panes[0], "exec codex"]);
     let new = eventually("the new one is registered", || {
         world.ok(&["discover", "--quiet"]);
         agents(&world).into_iter().find(|a| a["pid"] != old && a["pane"] == panes[0].as_str())

@@ -534,8 +534,8 @@ fn a_dead_agents_mail_is_not_put_away_before_its_senders_were_told() {
         world.ok(&["discover", "--quiet"]);
         parse(&fs::read_to_string(&record).unwrap())["died"].is_u64().then_some(())
     });
-    // Records of the dead are dropped after a day, and their mail is put away.
-    clock.set(48 * HOUR);
+    // Records of the dead are dropped after a week, and their mail is put away.
+    clock.set(8 * 24 * HOUR);
     world.ok(&["discover", "--quiet"]);
     assert!(record.exists());
     drop(alone);

@@ -344,7 +344,7 @@ fn a_nested_one_shot_agent_takes_nothing_of_the_agent_that_started_it() {
 }
 
 #[test]
-fn an_agent_that_takes_the_place_of_one_that_ended_is_not_given_its_mail() {
+fn an_agent_of_another_kind_that_takes_the_place_of_one_that_ended_is_not_given_its_mail() {
     let world = World::new();
     world.start();
     // The shell that is left in the pane starts the next one.
@@ -359,14 +359,14 @@ fn an_agent_that_takes_the_place_of_one_that_ended_is_not_given_its_mail() {
     eventually("it has ended", || world.log(&pane).contains("\"exit\"").then_some(()));
     let out = world.path().join("told");
     let script =
-        format!("echo '{{}}' | swarm hook claude SessionStart >{0}.tmp; mv {0}.tmp {0}", out.display());
+        format!("echo '{{}}' | swarm hook codex SessionStart >{0}.tmp; mv {0}.tmp {0}", out.display());
     fs::write(world.path().join("script"), script).unwrap();
     world.tmux(&[
         "send-keys",
         "-t",
         &pane,
         "-l",
-        &format!("bash -c 'exec -a claude bash {} '", world.path().join("script").display()),
+        &format!("bash -c 'exec -a codex bash {} '", world.path().join("script").display()),
     ]);
     world.tmux(&["send-keys", "-t", &pane, "Enter"]);
     let told = eventually("the hook has answered", || fs::read_to_string(&out).ok());
