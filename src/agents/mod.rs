@@ -28,12 +28,13 @@ use profile::ProcessRules;
 use std::collections::BTreeMap;
 
 /// The built-in profiles, by file name.
-const BUILT_IN: [(&str, &str); 5] = [
+const BUILT_IN: [(&str, &str); 6] = [
     ("claude.toml", include_str!("profiles/claude.toml")),
     ("codex.toml", include_str!("profiles/codex.toml")),
     ("gemini.toml", include_str!("profiles/gemini.toml")),
     ("opencode.toml", include_str!("profiles/opencode.toml")),
     ("aider.toml", include_str!("profiles/aider.toml")),
+    ("qwen.toml", include_str!("profiles/qwen.toml")),
 ];
 
 /// Why nothing is typed into agents whose profile says nothing of their screen.
@@ -42,7 +43,7 @@ const UNSEEN: &str =
 
 /// Agents for which nobody has written rules: they are found and named, and nothing is typed into them. The kind, the
 /// product, the names of the program, and the mark of a server that several share.
-const OTHERS: [(&str, &str, &[&str], &str); 19] = [
+const OTHERS: [(&str, &str, &[&str], &str); 18] = [
     ("agy", "Antigravity", &["agy"], ""),
     ("amp", "Amp", &["amp"], ""),
     ("auggie", "Auggie", &["auggie"], ""),
@@ -60,7 +61,6 @@ const OTHERS: [(&str, &str, &[&str], &str); 19] = [
     ("kiro", "Kiro CLI", &["kiro-cli", "kiro-cli-chat"], ""),
     ("openhands", "OpenHands", &["openhands"], ""),
     ("pi", "pi", &["pi"], ""),
-    ("qwen", "Qwen Code", &["qwen"], ""),
     ("vibe", "Mistral Vibe", &["vibe"], ""),
 ];
 
