@@ -3,15 +3,14 @@
 //! By hand, since generated code says one error at a time, and was forty times as large.
 
 use std::cell::RefCell;
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml_edit::{Item, TableLike, Value};
 
 /// What is wrong, in the order of the file: where, in bytes from its beginning, and what.
 pub(super) type Wrong = RefCell<Vec<(usize, String)>>;
 
 /// One table, of which fields are taken.
 pub(super) struct Fields<'t> {
-    table: &'t DeTable<'t>,
+    table: &'t dyn TableLike,
     /// Where it begins.
     at: usize,
     taken: RefCell<Vec<&'static str>>,
@@ -19,8 +18,8 @@ pub(super) struct Fields<'t> {
 }
 
 impl<'t> Fields<'t> {
-    pub(super) fn of(table: &'t Spanned<DeTable<'t>>, wrong: &'t Wrong) -> Self {
-        Self { table: table.get_ref(), at: table.span().start, taken: RefCell::default(), wrong }
+    pub(super) fn of(table: &'t dyn TableLike, at: usize, wrong: &'t Wrong) -> Self {
+        Self { table, at, taken: RefCell::default(), wrong }
     }
 
     fn say(&self, at: usize, what: String) {
@@ -29,23 +28,22 @@ impl<'t> Fields<'t> {
         all.insert(place, (at, what));
     }
 
-    fn take<T>(
-        &self,
-        key: &'static str,
-        wanted: &str,
-        read: impl Fn(&'t DeValue<'t>) -> Option<T>,
-    ) -> Option<T> {
+    fn take<T>(&self, key: &'static str, wanted: &str, read: impl Fn(&'t Item) -> Option<T>) -> Option<T> {
         self.taken.borrow_mut().push(key);
-        let value = self.table.get(key)?;
-        let found = read(value.get_ref());
+        let found = read(self.table.get(key)?);
         if found.is_none() {
-            self.say(value.span().start, format!("'{key}' must be {wanted}"));
+            self.say(self.place(key), format!("'{key}' must be {wanted}"));
         }
         found
     }
 
+    /// Where a key stands.
+    fn place(&self, key: &str) -> usize {
+        self.table.key(key).and_then(toml_edit::Key::span).map_or(self.at, |span| span.start)
+    }
+
     pub(super) fn text(&self, key: &'static str) -> Option<String> {
-        self.take(key, "a text in quotes", |value| value.as_str().map(str::to_owned))
+        self.take(key, "a text in quotes", |item| item.as_str().map(str::to_owned))
     }
 
     /// A text that must be there.
@@ -67,29 +65,28 @@ impl<'t> Fields<'t> {
     }
 
     pub(super) fn texts(&self, key: &'static str) -> Vec<String> {
-        let all = |value: &'t DeValue<'t>| {
-            value.as_array()?.iter().map(|one| one.get_ref().as_str().map(str::to_owned)).collect()
-        };
+        let all =
+            |item: &'t Item| item.as_array()?.iter().map(|one| one.as_str().map(str::to_owned)).collect();
         self.take(key, "a list of texts, such as ['one', 'two']", all).unwrap_or_default()
     }
 
     pub(super) fn flag(&self, key: &'static str) -> bool {
-        self.take(key, "true or false", DeValue::as_bool).unwrap_or_default()
+        self.take(key, "true or false", Item::as_bool).unwrap_or_default()
     }
 
     pub(super) fn number(&self, key: &'static str) -> Option<u32> {
-        self.take(key, "a whole number of 0 or more", number)
+        self.take(key, "a whole number of 0 or more", |item| u32::try_from(item.as_integer()?).ok())
     }
 
     /// Pairs of numbers.
     pub(super) fn sizes(&self, key: &'static str) -> Option<Vec<(u16, u16)>> {
-        let size = |value: &'t Spanned<DeValue<'t>>| match &**value.get_ref().as_array()? {
-            [x, y] => Some((number(x.get_ref())?.try_into().ok()?, number(y.get_ref())?.try_into().ok()?)),
-            _ => None,
+        let number = |value: &Value| u16::try_from(value.as_integer()?).ok();
+        let size = |value: &Value| {
+            let pair = value.as_array().filter(|pair| pair.len() == 2)?;
+            Some((number(pair.get(0)?)?, number(pair.get(1)?)?))
         };
-        self.take(key, "a list of sizes, such as [[80, 10]]", |value| {
-            value.as_array()?.iter().map(size).collect()
-        })
+        let all = |item: &'t Item| item.as_array()?.iter().map(size).collect();
+        self.take(key, "a list of sizes, such as [[80, 10]]", all)
     }
 
     /// One of some words, which must be there.
@@ -100,26 +97,21 @@ impl<'t> Fields<'t> {
         known: impl Fn(&str) -> Option<T>,
     ) -> Option<T> {
         self.expect(key);
-        self.take(key, wanted, |value| known(value.as_str()?))
+        self.take(key, wanted, |item| known(item.as_str()?))
     }
 
     /// A table in this one.
     pub(super) fn table(&self, key: &'static str) -> Option<Self> {
-        let at = self.table.get(key).map_or(self.at, |value| value.span().start);
-        self.take(key, "a table", DeValue::as_table).map(|table| self.inner(table, at))
+        let at = self.place(key);
+        self.take(key, "a table", Item::as_table_like).map(|table| Self::of(table, at, self.wrong))
     }
 
     /// Several tables of one name.
     pub(super) fn tables(&self, key: &'static str) -> Vec<Self> {
-        let all = |value: &'t DeValue<'t>| -> Option<Vec<(&'t DeTable<'t>, usize)>> {
-            value.as_array()?.iter().map(|one| Some((one.get_ref().as_table()?, one.span().start))).collect()
-        };
-        let found = self.take(key, "a list of tables: write [[…]] above each", all).unwrap_or_default();
-        found.into_iter().map(|(table, at)| self.inner(table, at)).collect()
-    }
-
-    fn inner(&self, table: &'t DeTable<'t>, at: usize) -> Self {
-        Self { table, at, taken: RefCell::default(), wrong: self.wrong }
+        let found = self.take(key, "a list of tables: write [[…]] above each", Item::as_array_of_tables);
+        let all = found.into_iter().flat_map(toml_edit::ArrayOfTables::iter);
+        all.map(|table| Self::of(table, table.span().map_or(self.at, |span| span.start), self.wrong))
+            .collect()
     }
 }
 
@@ -127,17 +119,11 @@ impl Drop for Fields<'_> {
     /// Reports the keys that nobody took.
     fn drop(&mut self) {
         let taken = self.taken.take();
-        for key in self.table.keys().filter(|key| !taken.contains(&key.get_ref().as_ref())) {
-            let name = key.get_ref();
+        for (name, _) in self.table.iter().filter(|(name, _)| !taken.contains(name)) {
             let distance = |known: &&str| strsim::damerau_levenshtein(known, name);
             let near = taken.iter().copied().min_by_key(distance).filter(|known| distance(known) <= 3);
             let hint = near.map(|known| format!("; did you mean '{known}'?")).unwrap_or_default();
-            self.say(key.span().start, format!("there is no key '{name}' here{hint}"));
+            self.say(self.place(name), format!("there is no key '{name}' here{hint}"));
         }
     }
-}
-
-fn number(value: &DeValue<'_>) -> Option<u32> {
-    let number = value.as_integer()?;
-    u32::from_str_radix(number.as_str(), number.radix()).ok()
 }

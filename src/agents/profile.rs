@@ -11,7 +11,7 @@ use crate::core::name::Name;
 use anyhow::Result;
 use regex::{Regex, RegexBuilder};
 use std::sync::OnceLock;
-use toml::de::DeTable;
+use toml_edit::Document;
 
 /// The memory a compiled pattern may take, in bytes.
 const PATTERN_LIMIT: usize = 1 << 20;
@@ -285,11 +285,11 @@ impl Profile {
 
     fn fields(text: &str) -> Result<Self, Vec<String>> {
         let line = |at: usize| text.get(..at).unwrap_or(text).matches('\n').count() + 1;
-        let table = DeTable::parse(text).map_err(|error| {
+        let document = Document::parse(text).map_err(|error| {
             vec![format!("line {}: {}", line(error.span().unwrap_or_default().start), error.message())]
         })?;
         let wrong = Wrong::default();
-        let top = Fields::of(&table, &wrong);
+        let top = Fields::of(document.as_table(), 0, &wrong);
         let kind = top.needs("kind");
         let process = top.table("process");
         let carriers = top.texts("carriers");
