@@ -136,9 +136,10 @@ fetch() {
   esac
 }
 
-# Says each second how much of a file is there. It ends with this script, however that ends.
+# progress FILE MARK: says each second how much of a file is there, until the mark is gone, or this script, however that ends. A shell that
+# has just been forked can miss the signal to end.
 progress() {
-  while sleep 1 >/dev/null 2>&1 && kill -0 "$$" 2>/dev/null; do
+  while sleep 1 >/dev/null 2>&1 && [ -e "$2" ] && kill -0 "$$" 2>/dev/null; do
     echo "swarm: downloaded $(($(wc -c <"$1") * 100 / size)) %" | tee -a "$log"
   done
 }
@@ -161,10 +162,12 @@ download() {
   rm -rf "$new"
   mkdir "$new" || { why="cannot write in $root/bin" && return 1; }
   : >"$new/archive"
-  progress "$new/archive" &
+  : >"$new/loading"
+  progress "$new/archive" "$new/loading" &
   watch=$!
   said=$(fetch "$url/$file" "$new/archive")
   got=$?
+  rm -f "$new/loading"
   { kill "$watch" && wait "$watch"; } 2>/dev/null
   if [ "$got" -ne 0 ]; then
     said=$(printf '%s' "$said" | tail -n 1)
