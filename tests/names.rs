@@ -57,11 +57,14 @@ fn given_once(world: &World, pane: &str, id: &str) {
 
 /// Ends the agent in a pane, and starts another command there.
 fn again(world: &World, pane: &str, command: &str) {
-    let starts = world.log(pane).matches("\"start\"").count();
     world.control(pane, "exit");
-    eventually("it exits", || {
-        (world.tmux(&["display-message", "-p", "-t", pane, "#{pane_current_command}"]) == "sh").then_some(())
-    });
+    begin(world, pane, command);
+}
+
+/// Starts a command in a pane whose agent ends.
+fn begin(world: &World, pane: &str, command: &str) {
+    let starts = world.log(pane).matches("\"start\"").count();
+    eventually("it exits", || (world.log(pane).matches("\"exit\"").count() == starts).then_some(()));
     world.tmux(&["send-keys", "-t", pane, "-l", command]);
     world.tmux(&["send-keys", "-t", pane, "Enter"]);
     eventually("another one starts", || {
@@ -138,12 +141,10 @@ fn a_stranger_in_the_same_pane_inherits_nothing() {
     let id = send(&world, "claude-1", "for the first one");
     eventually("it is held", || (stage(&world, &id) == "held").then_some(()));
     std::process::Command::new("kill").args(["-KILL", &pid]).status().unwrap();
-    eventually("the shell is left", || {
-        (world.tmux(&["display-message", "-p", "-t", &pane, "#{pane_current_command}"]) == "sh").then_some(())
-    });
     // A program that is killed leaves its terminal as it was.
-    world.tmux(&["send-keys", "-t", &pane, "-l", "stty sane"]);
+    world.tmux(&["send-keys", "-t", &pane, "-l", "stty sane; echo ready-$((1 + 1))"]);
     world.tmux(&["send-keys", "-t", &pane, "C-j"]);
+    eventually("the shell is left", || world.screen(&pane).contains("ready-2").then_some(()));
     // Another conversation, which was there before; another kind; another directory.
     let transcript: String =
         world.project().display().to_string().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
@@ -290,4 +291,43 @@ fn a_hook_that_names_the_conversation_of_one_that_ended_makes_its_agent_that_one
     assert_eq!(agents(&world), [own(["codex-1", &next, "session"])]);
     assert_eq!(world.tmux(&["display-message", "-p", "-t", &next, "#{@swarm_agent}"]), "codex-1");
     eventually("it has its mail", || matches!(&*stage(&world, &id), "read" | "submitted").then_some(()));
+}
+
+#[test]
+fn an_agent_that_is_back_gets_the_leases_that_nobody_took_and_a_stranger_none() {
+    let (world, panes) = team(World::new(), &["claude", "codex"]);
+    world.below(
+        "claude-1",
+        "swarm-msg lock --ttl 1h a.rs; swarm-msg lock --ttl 1h --shared b.rs; swarm-msg lock --ttl 1h c.rs",
+    );
+    world.control(&panes[0], "exit");
+    eventually("it is dead", || (agents(&world).len() == 1).then_some(()));
+    let leases = || json(&world.ok(&["locks", "--json"]))["leases"].clone();
+    eventually("they are free", || leases().as_array().unwrap().is_empty().then_some(()));
+    world.ok(&["lock", "c.rs"]);
+    begin(&world, &panes[0], "codex");
+    world.ok(&["discover", "--quiet"]);
+    assert_eq!(leases().as_array().unwrap().len(), 1, "a codex is not the claude that ended: {}", leases());
+    again(&world, &panes[0], "claude");
+    world.ok(&["discover", "--quiet"]);
+    assert!(agents(&world).contains(&own(["claude-1", &panes[0], "pane"])), "{:?}", agents(&world));
+    let held = leases();
+    let of = |path: &str| {
+        let holds = |l: &&Value| l["paths"] == serde_json::json!([path]);
+        held.as_array().unwrap().iter().find(holds).cloned().unwrap_or_default()
+    };
+    let seen = ["a.rs", "b.rs", "c.rs"].map(|path| (of(path)["name"].clone(), of(path)["mode"].clone()));
+    let expected = [("claude-1", "exclusive"), ("claude-1", "shared"), ("human", "exclusive")];
+    assert_eq!(seen, expected.map(|(name, mode)| (Value::from(name), Value::from(mode))), "{held}");
+    assert!(of("a.rs")["fence"].as_u64() > Some(3), "with a new number: {held}");
+    assert!(of("a.rs")["expires_in_ms"].as_u64() <= Some(3_600_000), "and no longer than before: {held}");
+    let told = world.below("claude-1", "swarm-msg inbox --all --json");
+    assert!(
+        told.contains("you hold again what you held before: a.rs, b.rs; others have taken meanwhile: c.rs"),
+        "{told}"
+    );
+    // It is given back once.
+    world.below("claude-1", "swarm-msg unlock a.rs");
+    world.ok(&["discover", "--quiet"]);
+    assert_eq!(leases().as_array().unwrap().len(), 2);
 }

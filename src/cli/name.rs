@@ -90,6 +90,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     })?;
     session.store.ensure_mailbox(&renamed.name)?;
     session.store.post_notices()?;
+    session.store.return_leases(&renamed)?;
     let place = &renamed.place;
     // The label is a convenience: the name stands whether or not tmux can be reached from here.
     let _ = Server::new(&place.socket).label(&[(place.pane.clone(), Some(renamed.name.to_string()))]);

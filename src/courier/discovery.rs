@@ -163,11 +163,23 @@ pub fn register(
         Ok((if changes == Changes::default() { known } else { tx.agents()? }, changes))
     })?;
     store.post_notices()?;
+    give_back(store, &agents, &changes)?;
     for agent in agents.iter().filter(|a| changes.new.contains(&a.name)) {
         store.ensure_mailbox(&agent.name)?;
     }
     server.label(&stale_labels(&agents, &changes, store.root(), survey, server))?;
     Ok((agents, changes))
+}
+
+/// Gives those that are back their leases, and those of an earlier look that ended before it came to that.
+fn give_back(store: &Store, agents: &[Agent], changes: &Changes) -> Result<()> {
+    let left = store.left_leases()?;
+    let is_back = |agent: &&Agent| {
+        // It may have been renamed since, in the same look.
+        let heir = changes.heirs.iter().any(|(name, _)| agent.answers_to(name));
+        agent.is_live() && agent.past.inherited.is_some() && (heir || left.contains(&agent.name))
+    };
+    agents.iter().filter(is_back).try_for_each(|agent| store.return_leases(agent))
 }
 
 /// Writes down what was decided. A crash in between leaves what the next look completes.

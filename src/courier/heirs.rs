@@ -31,7 +31,7 @@ const NAMED: usize = 8;
 /// edit that no commit has in it.
 pub fn leaves_anything(store: &Store, agent: &Agent) -> Result<bool> {
     let names: Vec<Name> = agent.formerly.iter().chain([&agent.name]).cloned().collect();
-    if store.is_owed(&names)? || store.has_edits(&agent.name)? {
+    if store.is_owed(&names)? || store.has_edits(&agent.name)? || store.has_left_leases(&agent.name)? {
         return Ok(true);
     }
     let leases = store.peek_leases()?.table;
@@ -143,6 +143,7 @@ pub fn enter(store: &Store, agent: &Agent, session: &str) -> Result<Option<Agent
     if let Some(heir) = entered.as_ref().filter(|heir| heir.name != agent.name) {
         store.ensure_mailbox(&heir.name)?;
         store.post_notices()?;
+        store.return_leases(heir)?;
         // The label is a convenience: the name stands whether or not tmux can be reached from here.
         let server = Server::new(&heir.place.socket).patient(LABEL);
         let _ = server.label(&[(heir.place.pane.clone(), Some(heir.name.to_string()))]);

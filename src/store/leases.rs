@@ -17,7 +17,7 @@ use super::wake::{self, Listener};
 use super::{Store, Transaction, fault};
 use crate::core::agent::Agent;
 use crate::core::lease::{
-    Changes, Counter, Holder, Lease, LeaseEvent, LeaseOutcome, LeaseTable, Liveness, PathPattern, Request,
+    Changes, Counter, End, Holder, Lease, LeaseEvent, LeaseOutcome, LeaseTable, Liveness, PathPattern, Request,
     Wait, Waiter, Write,
 };
 use crate::core::moment::Moment;
@@ -33,6 +33,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 mod index;
+mod left;
 
 use index::Index;
 
@@ -374,6 +375,11 @@ impl Transaction<'_> {
                 record::ensure_dir(&path)?;
             }
         }
+        let died = |event| match event {
+            &LeaseEvent::Ended(ref lease, End::Died) => Some(lease),
+            _ => None,
+        };
+        self.leave(&changes.events.iter().filter_map(died).collect::<Vec<_>>())?;
         let now = super::now_ms();
         for notice in changes.events.iter().filter_map(LeaseEvent::notice) {
             self.put_notice(&notice)?;

@@ -492,6 +492,7 @@ impl Transaction<'_> {
         self.put_agent(&renamed)?;
         for other in was.iter().filter(|other| other.name != *to) {
             self.move_edits(&other.name, Some(to))?;
+            self.move_left(&other.name, to)?;
             self.forget_agent(&other.name)?;
             self.forget_sender(&other.name)?;
         }

@@ -26,7 +26,7 @@ const MAX_MARK: u64 = 256;
 pub(super) const ASIDE: &str = "aside";
 
 /// The directories that are made when they are needed.
-const LATER: [&str; 2] = [ASIDE, "lock.queue"];
+const LATER: [&str; 3] = [ASIDE, "lock.queue", "leases.left"];
 
 /// The directories that a store has from the beginning.
 pub(super) const DIRECTORIES: [&str; 13] = [

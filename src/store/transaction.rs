@@ -46,6 +46,7 @@ impl<'s> Transaction<'s> {
     pub fn forget_agent(&mut self, name: &Name) -> Result<()> {
         record::remove(&self.store.dir.join("agents").join(format!("{name}.json")))?;
         fault::point("agent-forgotten");
+        self.forget_left(name)?;
         self.move_edits(name, None)
     }
 
