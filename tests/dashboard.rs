@@ -161,7 +161,7 @@ fn going_to_an_agent_moves_the_persons_client_and_back() {
     eventually("nobody needs a person", || {
         world.ok(&["agents"]);
         let out = world.swarm(&["jump", "next"]);
-        String::from_utf8_lossy(&out.stderr).contains("nobody needs you").then_some(())
+        String::from_utf8_lossy(&out.stderr).contains("no agent needs you").then_some(())
     });
 }
 

@@ -64,7 +64,9 @@ fn again(world: &World, pane: &str, command: &str) {
 /// Starts a command in a pane whose agent ends.
 fn begin(world: &World, pane: &str, command: &str) {
     let starts = world.log(pane).matches("\"start\"").count();
-    eventually("it exits", || (world.log(pane).matches("\"exit\"").count() == starts).then_some(()));
+    eventually("it exits", || {
+        (world.log(pane).matches("\"event\":\"exit\"").count() == starts).then_some(())
+    });
     world.tmux(&["send-keys", "-t", pane, "-l", command]);
     world.tmux(&["send-keys", "-t", pane, "Enter"]);
     eventually("another one starts", || {

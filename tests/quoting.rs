@@ -355,9 +355,18 @@ fn tmux_expands_nothing_of_what_is_shown_to_a_person() {
     for format in ["#{E:@swarm-status}", "#{T:@swarm-status}"] {
         let expanded = world.tmux(&["display-message", "-p", "-t", &pane, format]);
         let mut rest = expanded.clone();
-        for style in
-            ["fg=red,bold", "fg=yellow", "fg=green", "dim", "fg=cyan,bold", "fg=magenta", "fg=red", "default"]
-        {
+        for style in [
+            "fg=white,bg=red,bold",
+            "bold",
+            "none",
+            "dim",
+            "fg=black,bg=yellow,bold",
+            "fg=black,bg=cyan",
+            "fg=white,bg=red",
+            "default",
+            "push-default",
+            "pop-default",
+        ] {
             rest = rest.replace(&format!("#[{style}]"), "");
         }
         assert!(rest.chars().all(|c| "▲▶●○✉◷✗ 0123456789".contains(c)), "{format}: {expanded:?}");

@@ -2,6 +2,8 @@ use super::session;
 use crate::core::agent::{Agent, Status};
 use crate::core::delivery::Stage;
 use crate::core::message::parse_file_name;
+use crate::core::name::Name;
+use crate::core::plural::plural;
 use crate::core::refusal::Refusal;
 use crate::store::Store;
 use crate::store::mail::Folder;
@@ -10,8 +12,8 @@ use anyhow::Result;
 
 /// Go to an agent's pane, to the next one that needs you, or back
 ///
-/// `next` goes through the agents with an open dialog, the longest wait first, and then through those whose mail is
-/// held. `back` goes where the last jump came from.
+/// `next` goes through the agents with an open dialog and those that you have unread mail from, the longest wait first,
+/// and then through those whose mail is held. `back` goes where the last jump came from.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm jump next\n  swarm jump back\n  swarm jump codex-1")]
 pub(super) struct Args {
@@ -43,20 +45,29 @@ pub(super) fn run(args: &Args) -> Result<()> {
 /// The agent that needs a person most, behind the one whose pane is being looked at.
 fn next<'a>(store: &Store, agents: &'a [Agent], client: Option<&str>) -> Result<&'a Agent> {
     let mut needy: Vec<(bool, u64, &Agent)> = Vec::new();
+    let askers = store.askers()?;
     for agent in agents {
-        let dialog = agent.status == Status::Dialog;
-        if dialog || is_held(store, agent)? {
-            needy.push((!dialog, agent.since, agent));
+        // What an agent asks comes before what others have for it.
+        let asks = agent.status == Status::Dialog || askers.iter().any(|name| agent.answers_to(name));
+        if asks || is_held(store, agent)? {
+            needy.push((!asks, agent.since, agent));
         }
     }
     needy.sort_by_key(|(later, since, agent)| (*later, *since, agent.name.clone()));
     let seen = Server::current().seen_by(client)?;
     let at = needy.iter().position(|(_, _, a)| seen.as_ref().is_some_and(|pane| a.place.pane == *pane));
     let following = at.map_or(0, |at| at + 1);
-    match needy.get(following % needy.len().max(1)) {
-        Some((_, _, agent)) => Ok(agent),
-        None => Err(anyhow::anyhow!("nobody needs you: no dialog is open and no mail is held")),
+    if let Some((_, _, agent)) = needy.get(following % needy.len().max(1)) {
+        return Ok(agent);
     }
+    let unread = store.count_unread(&Name::human())?;
+    let mail = match unread {
+        0 => String::new(),
+        _ => format!("; {} in your inbox: swarm inbox", plural(unread, "message")),
+    };
+    Err(anyhow::anyhow!(
+        "no agent needs you: no dialog is open, no mail is held, and no agent here has written to you{mail}"
+    ))
 }
 
 fn is_held(store: &Store, agent: &Agent) -> Result<bool> {

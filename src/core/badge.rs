@@ -1,14 +1,16 @@
 //! The project in a few counts, as one tmux format for a status line.
 //!
 //! Pure. A count of zero is left out, and what needs a person comes first. Colours and icons are options that the
-//! person may set, so the text changes only when a count does.
+//! person may set, so the text changes only when a count does. Between and behind the counts the colours are those of
+//! the place that a theme shows it in.
 
 use super::agent::{Agent, Status};
+use super::name::Name;
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Agents that wait for a person: a dialog is open.
+    /// Agents that wait for a person: a dialog is open, or there is unread mail from them.
     pub needs: usize,
     /// Agents in a turn.
     pub busy: usize,
@@ -36,11 +38,12 @@ const PARTS: [(&str, char); 7] = [
 ];
 
 impl Counts {
-    /// Counts the living agents by state.
+    /// Counts the living agents by state. `askers` are those from whom the person has unread mail.
     #[must_use]
-    pub fn agents(mut self, agents: &[Agent]) -> Self {
+    pub fn agents(mut self, agents: &[Agent], askers: &[Name]) -> Self {
         for agent in agents.iter().filter(|a| a.is_live()) {
             match agent.status {
+                _ if askers.iter().any(|name| agent.answers_to(name)) => self.needs += 1,
                 Status::Dialog => self.needs += 1,
                 Status::Busy => self.busy += 1,
                 Status::Idle => self.idle += 1,
@@ -65,7 +68,11 @@ impl Counts {
                 format!("#[#{{@swarm-style-{name}}}]{icon}{count}#[default]")
             })
             .collect();
-        parts.join(" ")
+        if parts.is_empty() {
+            String::new()
+        } else {
+            format!("#[push-default]{}#[pop-default]", parts.join(" "))
+        }
     }
 }
 
@@ -77,10 +84,12 @@ mod tests {
     fn a_badge_shows_what_there_is_and_what_needs_a_person_first() {
         let counts = Counts { needs: 1, idle: 2, unread: 3, ..Counts::default() };
         let badge = counts.badge(true);
-        assert_eq!(
-            badge,
-            "#[#{@swarm-style-needs}]!1#[default] #[#{@swarm-style-idle}].2#[default] #[#{@swarm-style-unread}]m3#[default]"
-        );
+        let parts = [
+            "#[#{@swarm-style-needs}]!1#[default]",
+            "#[#{@swarm-style-idle}].2#[default]",
+            "#[#{@swarm-style-unread}]m3#[default]",
+        ];
+        assert_eq!(badge, format!("#[push-default]{}#[pop-default]", parts.join(" ")));
         assert!(counts.badge(false).contains("#{@swarm-icon-needs}1"));
     }
 
@@ -113,7 +122,20 @@ mod tests {
             ("dialog", Some(1)),
         ]
         .map(agent);
-        let counts = Counts { unread: 5, ..Counts::default() }.agents(&agents);
+        let counts = Counts { unread: 5, ..Counts::default() }.agents(&agents, &[]);
         assert_eq!(counts, Counts { needs: 1, busy: 2, idle: 3, other: 3, unread: 5, ..Counts::default() });
+        // Who wrote to the person waits for the person, whatever it does; and counts once.
+        let named = |name: &str, agent: &Agent| Agent { name: Name::new(name).unwrap(), ..agent.clone() };
+        let agents = [
+            named("x", &agents[0]),
+            named("y", &agents[1]),
+            named("z", &agents[4]),
+            named("dead", &agents[3]),
+        ];
+        let askers = ["x", "y", "dead", "gone"].map(|name| Name::new(name).unwrap());
+        assert_eq!(
+            Counts::default().agents(&agents, &askers),
+            Counts { needs: 2, idle: 1, ..Counts::default() }
+        );
     }
 }

@@ -27,6 +27,7 @@ pub mod rules;
 pub mod servers;
 pub mod start;
 pub mod succession;
+mod summons;
 pub mod witness;
 
 use crate::core::escape;

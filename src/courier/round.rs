@@ -16,6 +16,7 @@ use super::native::Offered;
 use super::quiet::Quiet;
 use super::rules::Rules;
 use super::servers::Servers;
+use super::summons::Summons;
 use super::{discovery, limit, observe, servers, witness};
 use crate::agents::Profile;
 use crate::carriers::{self, Unfit};
@@ -29,6 +30,7 @@ use crate::core::escape;
 use crate::core::frame;
 use crate::core::message::{Envelope, Verified, order_sent, parse_file_name, sent_at};
 use crate::core::name::Name;
+use crate::core::plural::plural;
 use crate::os::process;
 use crate::store::config::{Files, Stamp};
 use crate::store::leases::Part;
@@ -105,6 +107,8 @@ pub struct Round<'a> {
     rows: Rows,
     /// The unread mail of the person at the keyboard that was announced; `None` before the first look.
     announced: Option<BTreeSet<String>>,
+    /// How that person is called, and when again.
+    summons: Summons,
     /// Whether urgent mail for that person waits to be shown in a popup.
     popup_due: bool,
     /// What is known of the agents' panes and channels.
@@ -135,6 +139,7 @@ impl<'a> Round<'a> {
             board: Board::default(),
             rows: Rows::default(),
             announced: None,
+            summons: Summons::default(),
             popup_due: false,
             memory: BTreeMap::new(),
             counted: Memo::default(),
@@ -269,13 +274,14 @@ impl<'a> Round<'a> {
     /// Brings the status lines up to date, and announces new mail to the person at the keyboard.
     pub fn show(&mut self) -> Result<()> {
         let agents = self.store.agents()?;
-        let badge = self.counts()?.agents(&agents).badge(self.settings.ascii);
+        let badge = self.counts()?.agents(&agents, &self.store.askers()?).badge(self.settings.ascii);
         let (board, root) = (&mut self.board, self.store.root());
         // The status line is a courtesy: what it tells is in the store.
         if !self.servers.each(|server| board.show(server, &agents, &badge, root)).is_empty() {
             self.quiet.forget();
         }
         self.announce()?;
+        self.summons.run(self.settings.notify.as_deref(), self.store.root());
         self.pop_up()
     }
 
@@ -306,21 +312,29 @@ impl<'a> Round<'a> {
         let news: Vec<&String> = unread.difference(&announced).collect();
         self.popup_due |= self.settings.popup && self.any_urgent(&news)?;
         self.popup_due &= !unread.is_empty();
+        // Notices of swarm have their own alerts.
+        let by_somebody =
+            |file: &str| parse_file_name(file).is_some_and(|(sender, _)| sender != Name::system().as_str());
+        let waiting = unread.iter().filter(|file| by_somebody(file)).count();
+        let news: Vec<&String> = news.into_iter().filter(|file| by_somebody(file)).collect();
+        let (bell, is_new) = (self.settings.bell, !news.is_empty());
         let text = match news[..] {
+            [] if self.summons.reminds(waiting) => {
+                format!("{} in your inbox, not read yet", plural(waiting, "message"))
+            }
             [] => return Ok(()),
             [file] => {
                 let Some(Ok(message)) = self.store.message(&human, &[], Folder::New, file)? else {
                     return Ok(());
                 };
-                // Notices of swarm have their own alerts.
-                if message.from.is_system() {
-                    return Ok(());
-                }
                 format!("{} {}: {}", message.from, message.kind, frame::preview(message.body.as_str()))
             }
             _ => format!("{} new messages for you", news.len()),
         };
-        self.servers.each(|server| server.alert(&text));
+        self.servers.each(|server| server.alert(&text, bell).map(drop));
+        if is_new {
+            self.summons.news(&text);
+        }
         Ok(())
     }
 
@@ -388,7 +402,7 @@ impl<'a> Round<'a> {
         let due = look()?;
         for alert in &due.alerts {
             // A message on the status line is a courtesy: the notice is in the inbox.
-            self.servers.each(|server| server.alert(alert));
+            self.servers.each(|server| server.alert(alert, false).map(drop));
         }
         Ok(due.next)
     }

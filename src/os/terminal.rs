@@ -1,4 +1,4 @@
-//! Whether a program has read the keys in its terminal.
+//! Whether a program has read the keys in its terminal; and its bell.
 //!
 //! Keys that a program does not read wait in the terminal, and go to whatever reads there next: an Enter for a
 //! composer may then say yes to a question. So before a key is repeated, this module is asked. Only a positive answer
@@ -6,7 +6,8 @@
 //! lock, and the act that follows has its own guard.
 
 use std::fs::{self, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::Write;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 /// The kernel functions in which the main thread of a program sleeps while it waits for input: `poll`, `select` and `epoll`
@@ -26,6 +27,17 @@ pub fn unread(tty: &str) -> Option<u64> {
     let flags = nix::libc::O_NOCTTY | nix::libc::O_NONBLOCK;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(tty).ok()?;
     rustix::io::ioctl_fionread(&file).ok()
+}
+
+/// Rings the bell of the terminal at `tty`, if it is this user's and takes a byte at once.
+pub fn ring(tty: &str) -> std::io::Result<()> {
+    let flags = nix::libc::O_NOCTTY | nix::libc::O_NONBLOCK | nix::libc::O_NOFOLLOW;
+    let mut file = OpenOptions::new().write(true).custom_flags(flags).open(tty)?;
+    let meta = file.metadata()?;
+    if meta.file_type().is_char_device() && meta.uid() == nix::unistd::geteuid().as_raw() {
+        file.write_all(b"\x07")?;
+    }
+    Ok(())
 }
 
 /// Whether nothing has been written to the terminal of a process since the second `then` (since the epoch) began. `None`: it has none

@@ -17,8 +17,8 @@ use super::wake::{self, Listener};
 use super::{Store, Transaction, fault};
 use crate::core::agent::Agent;
 use crate::core::lease::{
-    Changes, Counter, End, Holder, Lease, LeaseEvent, LeaseOutcome, LeaseTable, Liveness, PathPattern, Request,
-    Wait, Waiter, Write,
+    Changes, Counter, End, Holder, Lease, LeaseEvent, LeaseOutcome, LeaseTable, Liveness, PathPattern,
+    Request, Wait, Waiter, Write,
 };
 use crate::core::moment::Moment;
 use crate::core::name::Name;

@@ -157,6 +157,18 @@ impl Store {
         Ok(true)
     }
 
+    /// The agents of this project that the human has unread mail from. Reads no file.
+    pub fn askers(&self) -> Result<Vec<Name>> {
+        let mut from = std::collections::BTreeSet::new();
+        for folder in UNREAD {
+            self.each_mail(&Name::human(), folder, |file| {
+                let sender = parse_file_name(file).and_then(|(sender, _)| Name::for_agent(sender).ok());
+                from.extend(sender);
+            })?;
+        }
+        Ok(from.into_iter().collect())
+    }
+
     /// Whether anything waits that is to or from one of these names, apart from what swarm itself says: what was submitted has
     /// arrived. Reads no file.
     pub fn is_owed(&self, names: &[Name]) -> Result<bool> {

@@ -2,33 +2,56 @@
 
 use super::{Server, argument};
 use crate::core::refusal::Refusal;
+use crate::os::terminal;
 use anyhow::Result;
 use std::time::Duration;
-use tmux_interface::{DisplayMessage, ListClients, SetOption, ShowOptions, SwitchClient, TmuxCommand};
+use tmux_interface::{ListClients, SetOption, ShowOptions, SwitchClient, TmuxCommand};
 
 /// The server option that holds the pane from which the last jump came.
 const BACK: &str = "@swarm_back";
+
+/// How long a message stays on a status line, unless a key is pressed there: tmux's own time, 0.75 s, is missed by whoever looks
+/// elsewhere.
+const SHOWN: Duration = Duration::from_secs(10);
 
 /// How long swarm waits for the end of a popup; after that it is closed.
 const OPEN: Duration = Duration::from_secs(12 * 3600);
 
 impl Server {
-    /// Shows `text` on the status line of every attached client. Two calls, or one if nobody is attached. tmux 3.2 cannot
-    /// choose a client (its `-c` takes no argument), and shows the text to the one used last.
-    pub fn alert(&self, text: &str) -> Result<()> {
-        let out = self.run(vec![ListClients::new().format("#{client_name}").build()], None)?;
-        let clients: Vec<&str> = out.stdout.lines().filter(|l| !l.is_empty()).collect();
+    /// Shows `text` on the status line of every attached client, for ten seconds or until the person there presses a key, and
+    /// lets their terminals ring if `ring` says so. Returns whether anybody is attached. Two calls, or one if nobody is. tmux 3.2
+    /// cannot choose a client (its `-c` takes no argument), and shows the text to the one used last.
+    pub fn alert(&self, text: &str, ring: bool) -> Result<bool> {
+        let out = self.run(vec![ListClients::new().format("#{client_name}\t#{client_tty}").build()], None)?;
+        let listed: Vec<(&str, &str)> = out.stdout.lines().filter_map(|line| line.split_once('\t')).collect();
+        let clients: Vec<&str> = listed.iter().map(|(name, _)| *name).collect();
         if clients.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         // A message is expanded like a format: `#` is doubled, and `%`, which strftime reads, too.
         let literal = format!("swarm: {text}").replace('#', "##").replace('%', "%%");
         let literal = argument(&literal);
-        let show = |client| DisplayMessage::new().target_client(client).message(&*literal).build();
+        let delay = SHOWN.as_millis().to_string();
+        let message = || {
+            let mut message = TmuxCommand::new();
+            message.name("display-message").push_option("-d", delay.as_str());
+            message
+        };
+        let show = |client| {
+            let mut message = message();
+            message.push_option("-c", client).push_param(literal.as_ref());
+            message
+        };
         if !self.run(clients.into_iter().map(show).collect(), None)?.ok {
-            self.run(vec![DisplayMessage::new().message(&*literal).build()], None)?;
+            let mut message = message();
+            message.push_param(literal.as_ref());
+            self.run(vec![message], None)?;
         }
-        Ok(())
+        for (_, tty) in listed.iter().filter(|_| ring) {
+            // A terminal that takes no byte now does not ring.
+            let _ = terminal::ring(tty);
+        }
+        Ok(true)
     }
 
     /// Opens a popup that runs the shell command `command` (one line) on every terminal where no key was pressed for

@@ -69,7 +69,7 @@ impl<'a> Gatherer<'a> {
         Ok(Snapshot {
             project: escape::line(&store.root().display().to_string()),
             courier: self.courier()?,
-            counts: counts.agents(&agents),
+            counts: counts.agents(&agents, &store.askers()?),
             quarantined: store.quarantined()?,
             latency: self.latencies.figures(),
             agents: rows,

@@ -2,6 +2,7 @@
 
 use super::lab::Lab;
 use std::fs;
+use swarm::core::badge::Counts;
 
 #[test]
 fn the_menu_runs_the_program_where_the_pane_is() {
@@ -208,6 +209,63 @@ fn the_status_segment_shows_what_the_pane_bears() {
         &badge.replace('1', "4"),
     ]);
     lab.sees("!4 ▶2 ✉3 |");
+}
+
+/// The cells of a row as `capture-pane -e` prints it: character, colour, and colour behind it, as they were set; `None` is the
+/// terminal's own.
+fn cells(row: &str) -> Vec<(char, Option<u8>, Option<u8>)> {
+    let (mut cells, mut fore, mut back) = (Vec::new(), None, None);
+    let mut rest = row.chars();
+    while let Some(c) = rest.next() {
+        if c != '\u{1b}' {
+            cells.push((c, fore, back));
+            continue;
+        }
+        let codes: String = rest.by_ref().skip(1).take_while(|c| *c != 'm').collect();
+        let mut codes = codes.split(';').map(|code| code.parse::<u8>().unwrap_or_default());
+        while let Some(code) = codes.next() {
+            match code {
+                0 => (fore, back) = (None, None),
+                30..=37 => fore = Some(code - 30),
+                40..=47 => back = Some(code - 40),
+                38 => fore = codes.nth(1),
+                48 => back = codes.nth(1),
+                39 => fore = None,
+                49 => back = None,
+                _ => {}
+            }
+        }
+    }
+    cells
+}
+
+#[test]
+fn the_counts_are_legible_on_the_default_status_line_and_leave_a_themes_colours() {
+    let lab = Lab::built();
+    lab.start();
+    lab.load();
+    lab.attach();
+    let counts = Counts { needs: 1, busy: 2, idle: 3, other: 4, unread: 5, held: 6, overdue: 7 };
+    lab.tmux(&["set-option", "-p", "@swarm_badge", &counts.badge(false)]);
+    // tmux's own colours are black on green; a theme has its own, here only in its segment.
+    for (before, own) in [("", (Some(0), Some(2))), ("#[fg=colour230,bg=colour53]", (Some(230), Some(53)))] {
+        lab.tmux(&["set-option", "-g", "status-right", &format!("{before}<#{{E:@swarm-status}}>")]);
+        lab.sees("<▲1 ▶2 ●3 ○4 ✉5 ◷6 ✗7 >");
+        let screen = lab.tmux_on("outer", &["capture-pane", "-p", "-e"]);
+        let row = cells(screen.lines().find(|line| line.contains('✗')).unwrap());
+        let first = row.iter().position(|cell| cell.0 == '<').unwrap();
+        let segment = &row[first..=row.iter().position(|cell| cell.0 == '>').unwrap()];
+        for (c, fore, back) in segment {
+            match c {
+                '<' | '>' | ' ' | '▶' | '●' | '○' => {
+                    assert_eq!((*fore, *back), own, "{c} in {before:?}: {segment:?}");
+                }
+                '▲' | '✗' => assert_eq!((*fore, *back), (Some(7), Some(1)), "{c} in {before:?}"),
+                '✉' => assert_eq!((*fore, *back), (Some(0), Some(3)), "{c} in {before:?}"),
+                _ => assert_ne!(fore, back, "{c} in {before:?}"),
+            }
+        }
+    }
 }
 
 #[test]

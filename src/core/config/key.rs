@@ -27,6 +27,8 @@ pub enum Key {
     TeamOffline,
     Restart,
     Grace,
+    Notify,
+    Bell,
 }
 
 /// What the file of a project, which comes with a clone, may do with a setting.
@@ -77,7 +79,7 @@ pub struct Spec {
 }
 
 /// The table, in the order of [`Key`].
-const SPECS: [Spec; 18] = [
+const SPECS: [Spec; 20] = [
     Spec {
         name: "rate.count",
         kind: SettingType::Count { min: 0, max: 100_000 },
@@ -240,6 +242,24 @@ const SPECS: [Spec; 18] = [
         rule: Rule::Free,
         effect: "how long mail waits for an agent that ended, in case it is started again, before it becomes a dead letter",
     },
+    Spec {
+        name: "human.notify",
+        kind: SettingType::Line { most: 1000 },
+        default: Value::Line(Cow::Borrowed("")),
+        variable: "SWARM_NOTIFY",
+        part: Part::Whole,
+        rule: Rule::Never,
+        effect: "a shell command for new mail for you, at most once in 5 s: the text is on its standard input and in $SWARM_TEXT, the project in $SWARM_PROJECT",
+    },
+    Spec {
+        name: "human.bell",
+        kind: SettingType::Switch,
+        default: Value::Switch(true),
+        variable: "SWARM_BELL",
+        part: Part::Whole,
+        rule: Rule::Never,
+        effect: "whether the terminals ring when there is new mail for you",
+    },
 ];
 
 impl Key {
@@ -263,11 +283,13 @@ impl Key {
         Key::TeamOffline,
         Key::Restart,
         Key::Grace,
+        Key::Notify,
+        Key::Bell,
     ];
 
     /// Everything about it.
     pub fn spec(self) -> &'static Spec {
-        const TABLE: &[Spec; 18] = &SPECS;
+        const TABLE: &[Spec; 20] = &SPECS;
         &TABLE[self as usize]
     }
 

@@ -54,6 +54,10 @@ pub struct Settings {
     pub restart_ms: u64,
     /// How long mail waits for an agent that ended (ms).
     pub grace_ms: u64,
+    /// The shell command that is run for new mail to the human.
+    pub notify: Option<String>,
+    /// Whether the terminals ring then.
+    pub bell: bool,
 }
 
 impl From<&Config> for Settings {
@@ -97,6 +101,11 @@ impl From<&Config> for Settings {
             offline: word(Key::TeamOffline).parse().unwrap_or_default(),
             restart_ms: number(Key::Restart),
             grace_ms: number(Key::Grace),
+            notify: match config.value(Key::Notify) {
+                Value::Line(line) => Some(line.to_string()).filter(|line| !line.is_empty()),
+                _ => None,
+            },
+            bell: *config.value(Key::Bell) == Value::Switch(true),
         }
     }
 }
@@ -114,7 +123,7 @@ mod tests {
         assert!(!defaults.coord_auto && !defaults.ascii && !defaults.popup);
         let text = "[rate]\ncount = 3\nwindow = \"2s\"\n[ack]\nwaits = \"1s\"\nescalate = \"all\"\n\
                     [delivery]\nquiet = 1.5\nheld_notice = \"1m\"\ncarriers = [\"pane\", \"hook\"]\n[hooks]\nenforce = \"warn\"\ntree = \"off\"\n[lease]\nttl = 1\n\
-                    [mail]\nkeep_read = 0\n[coord]\nauto = true\n[status]\nicons = \"ascii\"\n[human]\npopup = \"urgent\"\n[team]\npaths = [\"db/**\"]\noffline = \"warn\"\n[agents]\nrestart = \"1h\"\ngrace = 0\n";
+                    [mail]\nkeep_read = 0\n[coord]\nauto = true\n[status]\nicons = \"ascii\"\n[human]\npopup = \"urgent\"\nnotify = \"cat\"\nbell = false\n[team]\npaths = [\"db/**\"]\noffline = \"warn\"\n[agents]\nrestart = \"1h\"\ngrace = 0\n";
         let layer = Layer::file(Source::User, "f", text);
         assert_eq!((layer.settings.len(), &layer.problems), (Key::ALL.len(), &vec![]));
         let set = Settings::from(&Config::resolve(vec![layer]));
@@ -136,6 +145,8 @@ mod tests {
             offline: Enforce::Warn,
             restart_ms: 3_600_000,
             grace_ms: 0,
+            notify: Some("cat".into()),
+            bell: false,
         };
         assert_eq!(set, expected);
     }

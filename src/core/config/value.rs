@@ -37,6 +37,11 @@ pub enum SettingType {
         /// How many at most.
         most: usize,
     },
+    /// One line of text.
+    Line {
+        /// The longest, in bytes.
+        most: usize,
+    },
     /// One of these words.
     Word(&'static [&'static str]),
     /// Some of these words, each once, in an order of one's own.
@@ -54,6 +59,8 @@ pub enum Value {
     Times(Cow<'static, [u64]>),
     /// Globs.
     Globs(Cow<'static, [String]>),
+    /// A line.
+    Line(Cow<'static, str>),
     /// A word.
     Word(&'static str),
     /// Words.
@@ -86,6 +93,9 @@ impl SettingType {
                 let good = |glob: &String| PathPattern::team(lease::PathKind::Glob, glob).is_ok();
                 Some(globs).filter(|g| g.len() <= most && g.iter().all(good)).map(|g| Value::Globs(g.into()))
             }
+            SettingType::Line { most } => Some(text)
+                .filter(|text| text.len() <= most && !text.chars().any(char::is_control))
+                .map(|text| Value::Line(text.to_owned().into())),
             SettingType::Word(words) => words.iter().find(|w| **w == text).map(|w| Value::Word(w)),
             SettingType::Words(words) => {
                 let known = |text: &str| words.iter().find(|w| **w == text.trim()).copied();
@@ -114,7 +124,7 @@ impl SettingType {
         let text = match (self, value) {
             (SettingType::Switch, toml_edit::Value::Boolean(b)) => return Ok(Value::Switch(*b.value())),
             (SettingType::Count { .. }, toml_edit::Value::Integer(_))
-            | (SettingType::Word(_), toml_edit::Value::String(_)) => text(value),
+            | (SettingType::Word(_) | SettingType::Line { .. }, toml_edit::Value::String(_)) => text(value),
             (
                 SettingType::Times { .. } | SettingType::Words(_) | SettingType::Globs { .. },
                 toml_edit::Value::Array(all),
@@ -122,6 +132,7 @@ impl SettingType {
             (
                 SettingType::Switch
                 | SettingType::Count { .. }
+                | SettingType::Line { .. }
                 | SettingType::Word(_)
                 | SettingType::Globs { .. },
                 _,
@@ -146,6 +157,7 @@ impl SettingType {
             SettingType::Globs { most } => {
                 format!("at most {most} globs of * and **, relative to the project's root")
             }
+            SettingType::Line { most } => format!("one line of at most {most} bytes"),
             SettingType::Word(words) => match words {
                 [words @ .., last] if !words.is_empty() => format!("{} or {last}", words.join(", ")),
                 _ => words.join(", "),
@@ -164,6 +176,7 @@ impl SettingType {
             (_, Value::Number(n)) => n.to_string(),
             (_, Value::Times(all)) => all.iter().map(|ms| span::exact(*ms)).collect::<Vec<_>>().join(","),
             (_, Value::Globs(all)) => all.join(","),
+            (_, Value::Line(line)) => line.to_string(),
             (_, Value::Word(word)) => (*word).to_owned(),
             (_, Value::Words(words)) => words.join(","),
             (_, Value::Switch(on)) => on.to_string(),
@@ -193,6 +206,7 @@ impl SettingType {
             (_, Value::Number(n)) => (*n).into(),
             (_, Value::Times(all)) => all.iter().map(|ms| seconds(*ms)).collect(),
             (_, Value::Globs(all)) => all.to_vec().into(),
+            (_, Value::Line(line)) => (**line).into(),
             (_, Value::Word(word)) => (*word).into(),
             (_, Value::Words(words)) => words.iter().copied().collect(),
             (_, Value::Switch(on)) => (*on).into(),

@@ -97,7 +97,8 @@ impl Store {
                 said.push(told("others have taken meanwhile:", &lost));
             }
             if !said.is_empty() {
-                let notice = Notice { to: agent.name.clone(), kind: MessageType::Info, text: said.join("; ") };
+                let notice =
+                    Notice { to: agent.name.clone(), kind: MessageType::Info, text: said.join("; ") };
                 tx.put_notice(&notice)?;
             }
             tx.forget_left(&agent.name)
