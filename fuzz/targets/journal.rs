@@ -46,7 +46,10 @@ fn badge(data: &[u8]) {
         overdue: next(),
     };
     for ascii in [true, false] {
-        let mut rest = counts.badge(ascii).replace("#[push-default]", "").replace("#[pop-default]", "");
+        let mut rest = counts.badge(ascii);
+        for word in ["#[push-default]", "#[pop-default]", "#[default]"] {
+            rest = rest.replace(word, "");
+        }
         for name in ["needs", "busy", "idle", "other", "unread", "held", "overdue"] {
             rest = rest.replace(&format!("#[#{{@swarm-style-{name}}}]"), "");
             rest = rest.replace(&format!("#{{@swarm-icon-{name}}}"), "");
