@@ -35,7 +35,7 @@ else
 fi
 # The tests wait most of the time, for terminals and clocks: more of them run at once than there are processors. What was skipped is
 # shown once more at the end. `only` holds parts of the names of what is run; everything if it is empty.
-export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((3 * $(getconf _NPROCESSORS_ONLN)))}
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((2 * $(getconf _NPROCESSORS_ONLN)))}
 only=()
 tests() {
   local result=0
