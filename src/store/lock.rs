@@ -133,10 +133,10 @@ pub fn exclusive_within(path: &Path, patience: Duration, until: Option<Instant>)
     };
     thread::Builder::new().name("lock".into()).spawn(queue).context("cannot wait for a lock")?;
     let passed = || behind.as_ref().map_or(0, Behind::passed);
+    let give_up = |since: Instant| until.map_or(since + patience, |until| until.min(since + patience));
     let (mut seen, mut since) = (passed(), Instant::now());
     loop {
-        let give_up = until.map_or(since + patience, |until| until.min(since + patience));
-        let rest = give_up.saturating_duration_since(Instant::now());
+        let rest = give_up(since).saturating_duration_since(Instant::now());
         match receiver.recv_timeout(rest.min(CHECK)) {
             Ok(taken) => {
                 taken.with_context(|| format!("cannot lock {}", path.display()))?;
@@ -155,7 +155,7 @@ pub fn exclusive_within(path: &Path, patience: Duration, until: Option<Instant>)
                 return Ok((Held { file: own, turn }, begun.elapsed()));
             }
         }
-        if Instant::now() >= give_up {
+        if Instant::now() >= give_up(since) {
             // It may have come in this moment.
             if matches!(receiver.try_recv(), Ok(Ok(()))) {
                 return Ok((Held { file, turn }, begun.elapsed()));
@@ -163,11 +163,6 @@ pub fn exclusive_within(path: &Path, patience: Duration, until: Option<Instant>)
             let late =
                 until.is_some_and(|until| Instant::now() >= until) || begun.elapsed() >= patience + BUSY;
             let holder = program::locker(&file);
-            let own = open(path)?;
-            // Nobody has it while it passes from one to the next.
-            if holder.is_none() && try_lock(&own, path)? {
-                return Ok((Held { file: own, turn }, begun.elapsed()));
-            }
             if late || !holder.as_ref().is_some_and(|holder| holder.runs) {
                 return Err(Overdue(overdue(path, holder, begun.elapsed())).into());
             }
