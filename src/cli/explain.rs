@@ -167,7 +167,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     };
     let mut text = format!("pane {pane} ({}), first process {}\n", listed.place, listed.pid);
     for process in survey.forest.tree(listed.pid) {
-        let argv = survey.forest.argv(&process).join(" ");
+        let argv = process.argv().join(" ");
         text.push_str(&format!(
             "  process {} {}: {}\n",
             process.pid,

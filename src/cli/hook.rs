@@ -139,13 +139,13 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
     if session.caller.identity == Identity::Pane {
         // It is in an agent's pane and not below it: another agent took its place, and nobody has noticed yet.
         session.rediscover();
-        session.caller = caller::identify(&session.agents, None)?;
+        session.look_again()?;
     }
     if session.caller.identity == Identity::Human {
         bail!("it was not called by an agent on record");
     }
     let Some(agent) = session.agent(&session.caller.name) else { return Ok(()) };
-    if !is_own(args.host, &session, agent)? {
+    if agent.kind != args.host.word() || session.caller.identity == Identity::Pane {
         return Ok(());
     }
     let session_id = conversation(agent, input.get("session_id").and_then(Value::as_str).unwrap_or_default());
@@ -197,15 +197,4 @@ fn conversation(agent: &Agent, told: &str) -> String {
         Conversation::Is { id, .. } => id,
         _ => told.to_owned(),
     }
-}
-
-/// Whether it is a hook of the agent itself, and not of a nested agent: that one has no name, and its mail, its
-/// leases and its actions are not the agent's.
-fn is_own(host: Host, session: &Session, agent: &Agent) -> Result<bool> {
-    if agent.kind != host.word() || session.caller.identity == Identity::Pane {
-        return Ok(false);
-    }
-    // A wrong profile is reported elsewhere.
-    let profiles = rules::load()?;
-    Ok(profiles.acts_for(agent, &caller::above()?))
 }

@@ -7,6 +7,7 @@ use crate::core::name::Name;
 use crate::core::plural::plural;
 use crate::core::refusal::{Exit, Refusal};
 use crate::courier::discovery;
+use crate::os::process::Process;
 use crate::os::program;
 use crate::store::foreign;
 use crate::store::profiles::Shelf;
@@ -310,7 +311,7 @@ fn save(server: &Server, pane: &str, dir: &Path, name: &str, profiles: &Profiles
         Some(agent) => survey.forest.tree(agent.process.pid).next(),
         None => survey.forest.tree(look.pane_pid).find(|p| !program::is_shell(&p.comm)),
     };
-    let argv = process.as_ref().map(|p| survey.forest.argv(p)).unwrap_or_default();
+    let argv = process.as_ref().map(Process::argv).unwrap_or_default();
     let names = process.as_ref().map(|p| program::names(&p.comm, &argv)).unwrap_or_default();
     let version = process.and_then(|p| program::version(p.pid, &argv)).unwrap_or_default();
     let facts = recording::facts(&look.facts, state, &names, &version);

@@ -179,15 +179,21 @@ impl Session {
     /// [`Session::look`] in a store that is open already. An agent of another project is refused here as well.
     pub(super) fn look_in(store: Store) -> Result<Self> {
         let mut session = Self::begin(store)?;
-        match session.who(None) {
+        session.look_again()?;
+        Ok(session)
+    }
+
+    /// Finds out again who calls, after the agents were read again. An agent that another one started as its tool is nobody.
+    pub(super) fn look_again(&mut self) -> Result<()> {
+        match self.who(None) {
             Ok(caller) => {
-                session.store.act_as(caller.identity);
-                session.caller = caller;
+                self.store.act_as(caller.identity);
+                self.caller = caller;
             }
             Err(error) if matches!(error.downcast_ref(), Some(Refusal::Stranger(_))) => return Err(error),
-            Err(_) => {}
+            Err(_) => self.caller = Caller::nobody(),
         }
-        Ok(session)
+        Ok(())
     }
 
     fn begin(store: Store) -> Result<Self> {

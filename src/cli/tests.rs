@@ -1,7 +1,6 @@
 //! Every command explains itself, and every example in its help is one that works.
 
 use super::*;
-use clap::Command;
 
 /// All commands below `command`, with their words.
 fn walk(words: &[String], command: &Command, each: &mut impl FnMut(&[String], &Command)) {
@@ -35,7 +34,7 @@ fn words(line: &str) -> Vec<String> {
 #[test]
 fn every_command_has_help_with_examples_that_parse() {
     let mut examples = 0;
-    for program in [Swarm::command(), SwarmMsg::command()] {
+    for program in [whole::<Swarm>(), whole::<SwarmMsg>()] {
         walk(&[program.get_name().to_owned()], &program, &mut |path, command| {
             let about = command.get_about().map(ToString::to_string).unwrap_or_default();
             assert!(about.len() > 10, "{path:?} does not say what it does");
@@ -52,7 +51,7 @@ fn every_command_has_help_with_examples_that_parse() {
                 assert!(example[0] == "swarm" || example[0] == "swarm-msg", "{line}");
                 // It is about this command, under whichever of the two programs.
                 assert_eq!(example[1..].get(..path.len() - 1), Some(&path[1..]), "{line}");
-                let program = if example[0] == "swarm" { Swarm::command() } else { SwarmMsg::command() };
+                let program = if example[0] == "swarm" { whole::<Swarm>() } else { whole::<SwarmMsg>() };
                 program.try_get_matches_from(&example).unwrap_or_else(|why| panic!("{line}: {why}"));
                 examples += 1;
             }
@@ -63,6 +62,6 @@ fn every_command_has_help_with_examples_that_parse() {
 
 #[test]
 fn the_commands_are_consistent() {
-    Swarm::command().debug_assert();
-    SwarmMsg::command().debug_assert();
+    whole::<Swarm>().debug_assert();
+    whole::<SwarmMsg>().debug_assert();
 }

@@ -91,7 +91,7 @@ pub(super) fn recognise(
     profiles: &Profiles,
 ) -> Option<(ProcessId, String, String)> {
     forest.tree(pane_pid).find_map(|process| {
-        let argv = forest.argv(&process);
+        let argv = process.argv();
         let exe = program::file(process.pid);
         let facts = ProcessFacts { comm: &process.comm, argv: &argv, exe: exe.as_deref() };
         let (kind, rule) = match profiles.recognise(&facts) {

@@ -8,6 +8,7 @@
 //! A process whose parents have ended is in no sandbox: its whole ancestry is visible. If its environment is that of
 //! an agent, it is neither that agent, because anybody could claim that, nor the human: it is nobody.
 
+use super::process::Process;
 use super::{process, program};
 use crate::agents::Link;
 use crate::core::agent::Agent;
@@ -108,26 +109,26 @@ pub fn identify(agents: &[Agent], from: Option<&str>) -> Result<Caller> {
         mark: AGENTS_OWN.into_iter().find(|name| variable(name).is_some()),
     };
     let shares = agents.iter().any(|a| a.is_live() && a.shared_server.is_some());
-    let chain: Vec<Ancestor> = process::ancestry()?
+    let seen = process::ancestors()?;
+    let to_the_end = seen.last().is_some_and(|(_, top)| top.is_topmost());
+    let of_server = |pid: i32| if shares { process::first_arguments(pid) } else { Vec::new() };
+    let chain: Vec<Ancestor> = seen
         .into_iter()
-        .map(|id| {
-            let of_server = shares.then(|| (process::look(&id), process::first_arguments(id.pid)));
-            let (seen, argv) = of_server.unwrap_or_default();
-            Ancestor { comm: seen.map(|p| p.comm).unwrap_or_default(), argv, id }
-        })
+        .map(|(id, seen)| Ancestor { comm: seen.comm, argv: of_server(id.pid), id })
         .collect();
-    let to_the_end = chain.last().is_some_and(|top| process::is_topmost(&top.id));
     Ok(decide(agents, &chain, &View { namespace: process::namespace(), to_the_end }, hints)?)
 }
 
 /// The processes above this one with what they run, nearest first: what `Profiles::acts_for` judges. This one is left out.
 pub fn above() -> Result<Vec<Link>> {
-    let link = |id: ProcessId| {
-        let seen = process::look(&id)?;
-        let (argv, exe) = (process::arguments(id.pid), program::file(id.pid));
-        Some(Link { group: seen.group, comm: seen.comm, argv, exe, id })
+    let link = |(id, seen): (ProcessId, Process)| Link {
+        group: seen.group,
+        argv: seen.argv(),
+        exe: program::file(id.pid),
+        comm: seen.comm,
+        id,
     };
-    Ok(process::ancestry()?.into_iter().skip(1).filter_map(link).collect())
+    Ok(process::ancestors()?.into_iter().skip(1).map(link).collect())
 }
 
 /// The rule, on given facts: the nearest ancestor that is an agent; or else the pane's first process; or, if the chain was

@@ -5,7 +5,7 @@
 //! that starts or ends during the look may be missing; the next look shows it.
 
 use super::process::{Process, Table};
-use super::system::{argv_of, boot_id, children, read_one, tells_children};
+use super::system::{boot_id, children, read_one, tells_children};
 use crate::core::process_id::ProcessId;
 use anyhow::Result;
 use std::collections::VecDeque;
@@ -40,11 +40,6 @@ impl Forest {
     /// The full identity of a process.
     pub fn id(&self, process: &Process) -> ProcessId {
         ProcessId { pid: process.pid, start: process.start, boot: self.boot.clone() }
-    }
-
-    /// The arguments of a process.
-    pub fn argv(&self, process: &Process) -> Vec<String> {
-        argv_of(process)
     }
 
     /// Whether a look costs only what is looked at.

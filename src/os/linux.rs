@@ -103,8 +103,8 @@ pub(super) fn children(pid: i32) -> Vec<i32> {
 
 // Fallible elsewhere.
 #[allow(clippy::unnecessary_wraps)]
-pub(super) fn parents() -> Result<impl Fn(i32) -> Option<(i32, u64)>> {
-    Ok(|pid| read_one(pid).map(|p| (p.parent, p.start)))
+pub(super) fn lookup() -> Result<impl Fn(i32) -> Option<Process>> {
+    Ok(read_one)
 }
 
 /// The working directory of a process.

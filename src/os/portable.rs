@@ -146,10 +146,9 @@ pub(super) fn children(_pid: i32) -> Vec<i32> {
     Vec::new()
 }
 
-pub(super) fn parents() -> Result<impl Fn(i32) -> Option<(i32, u64)>> {
-    let table: BTreeMap<i32, (i32, u64)> =
-        read_all()?.into_iter().map(|p| (p.pid, (p.parent, p.start))).collect();
-    Ok(move |pid| table.get(&pid).copied())
+pub(super) fn lookup() -> Result<impl Fn(i32) -> Option<Process>> {
+    let table: BTreeMap<i32, Process> = read_all()?.into_iter().map(|p| (p.pid, p)).collect();
+    Ok(move |pid| table.get(&pid).cloned())
 }
 
 /// Not known here: the pane's own directory is used.

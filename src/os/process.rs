@@ -3,7 +3,7 @@
 //! The facts come from the module of the system: `/proc` on Linux, one `ps` elsewhere. What follows from them is here
 //! and the same everywhere. A process that ends during the look is not in it.
 
-use super::system::{argv_of, parents, read_all, read_argv, read_one, try_read_one};
+use super::system::{argv_of, lookup, read_all, read_argv, read_one, try_read_one};
 use crate::core::process_id::ProcessId;
 use anyhow::{Context as _, Result, bail};
 use std::collections::BTreeMap;
@@ -31,6 +31,18 @@ pub struct Process {
     pub comm: String,
     /// Its arguments as one line, where the system gave them with the rest.
     pub(super) line: Option<String>,
+}
+
+impl Process {
+    /// Whether nothing is above it.
+    pub fn is_topmost(&self) -> bool {
+        self.parent == 0 || self.parent == self.pid
+    }
+
+    /// Its arguments.
+    pub fn argv(&self) -> Vec<String> {
+        argv_of(self)
+    }
 }
 
 /// All processes at one moment.
@@ -77,11 +89,6 @@ impl Table {
         }
         found
     }
-
-    /// The arguments of a process.
-    pub fn argv(&self, process: &Process) -> Vec<String> {
-        argv_of(process)
-    }
 }
 
 /// Looks at one process only; `None` if exactly that one no longer runs.
@@ -125,11 +132,6 @@ fn own_pid() -> Result<i32> {
     shown.map_or_else(|| i32::try_from(std::process::id()).context("this process's id is out of range"), Ok)
 }
 
-/// Whether nothing is above a process: its ancestry was seen to its end.
-pub fn is_topmost(id: &ProcessId) -> bool {
-    look(id).is_some_and(|p| p.parent == 0 || p.parent == p.pid)
-}
-
 /// This process itself.
 pub fn this() -> Result<ProcessId> {
     with_pid(own_pid()?)
@@ -168,19 +170,26 @@ pub fn arguments(pid: i32) -> Vec<String> {
     read_argv(pid)
 }
 
-/// The processes above this one, nearest first, as far as they can be seen.
+/// This process and those above it, nearest first, as far as they can be seen.
 pub fn ancestry() -> Result<Vec<ProcessId>> {
+    Ok(ancestors()?.into_iter().map(|(id, _)| id).collect())
+}
+
+/// [`ancestry`] with what is known of each.
+pub fn ancestors() -> Result<Vec<(ProcessId, Process)>> {
     let boot = boot_id()?;
     let mut chain = Vec::new();
     let mut pid = own_pid()?;
-    let lookup = parents()?;
+    let lookup = lookup()?;
     while pid > 0 && chain.len() < 256 {
-        let Some((parent, start)) = lookup(pid) else { break };
-        chain.push(ProcessId { pid, start, boot: boot.clone() });
-        if parent == pid {
+        let Some(process) = lookup(pid) else { break };
+        let id = ProcessId { pid, start: process.start, boot: boot.clone() };
+        let above = process.parent;
+        chain.push((id, process));
+        if above == pid {
             break;
         }
-        pid = parent;
+        pid = above;
     }
     Ok(chain)
 }
@@ -206,6 +215,6 @@ mod tests {
         let table = Table::read().unwrap();
         let own = table.get(i32::try_from(std::process::id()).unwrap()).unwrap();
         let expected: Vec<String> = std::env::args().take(2).collect();
-        assert!(table.argv(own).starts_with(&expected), "{:?}", table.argv(own));
+        assert!(own.argv().starts_with(&expected), "{:?}", own.argv());
     }
 }
