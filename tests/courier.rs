@@ -4,6 +4,7 @@ use crate::support::{World, copy, eventually, executable, world_with_claude};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
@@ -284,4 +285,23 @@ fn the_newest_version_serves_and_equal_ones_do_not_take_turns() {
     let given =
         || world.events(&pane, "submitted").iter().map(|turn| turn.matches("] hello").count()).sum::<usize>();
     eventually("each once", || (given() == 4).then_some(()));
+}
+
+#[test]
+fn a_child_that_an_older_courier_leaves_with_its_lock_does_not_keep_the_new_one_away() {
+    let (world, pane) = world_with_claude();
+    successor(&world, &[]);
+    world.end_couriers();
+    fs::remove_file(world.state().join("courier.json")).unwrap();
+    // It has the lock and the bell, and when it ends, a child still has both for a while.
+    let script = r#"exec 9<>"$1/courier.lock" 8<>"$1/wake"; flock 9
+trap 'sleep 0.3 & exit 0' TERM
+: >"$1/../ready"
+while :; do read -r -t 60 -n 1 _ <&8; done"#;
+    let mut older = Command::new("bash").args(["-c", script, "courier"]).arg(world.state()).spawn().unwrap();
+    eventually("the older one serves", || world.state().join("../ready").exists().then_some(()));
+    world.ok(&["send", "--no-wait", "claude-1", "hello"]);
+    successor(&world, &[]);
+    assert!(older.wait().unwrap().success());
+    eventually("it is given", || (submitted(&world, &pane) == 1).then_some(()));
 }

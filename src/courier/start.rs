@@ -130,10 +130,13 @@ fn spawn(store: &Store, server: &Server) -> Result<bool> {
     if store.is_retired() || !can_serve(store, server)? {
         return Ok(false);
     }
-    let Some(held) = lock::try_exclusive(&place(store))? else {
-        // It is just starting and will look at the mail itself.
-        return Ok(true);
-    };
+    // If the lock is held, one is just starting and will look at the mail itself.
+    take_up(store, server).map(|_| true)
+}
+
+/// Starts a courier if its lock is free; `false`: it is held.
+fn take_up(store: &Store, server: &Server) -> Result<bool> {
+    let Some(held) = lock::try_exclusive(&place(store))? else { return Ok(false) };
     held.touch();
     launch(&own()?, store, server.socket(), &held, &[]).map(|_| true)
 }
@@ -187,17 +190,27 @@ pub(super) fn launch(
 
 /// Ends a courier of an older version, and starts one of this. One command at a time does.
 fn replace_outdated(store: &Store, server: &Server) -> Result<()> {
-    if let Some(service) = store.service()? {
-        let gone = process::check_in(service.namespace, &service.process) == Some(false);
-        if !gone && !is_older(&service.version, env!("CARGO_PKG_VERSION")) {
-            return Ok(());
-        }
+    if !is_outdated(store)? {
+        return Ok(());
     }
     let Some(_turn) = lock::try_exclusive(&store.dir().join("courier.next"))? else { return Ok(()) };
     if store.is_retired() || !can_serve(store, server)? || !end(store)? {
         return Ok(());
     }
-    spawn(store, server).map(drop)
+    // A child that the courier had just made holds its lock until it has become another program.
+    let begun = Instant::now();
+    while !take_up(store, server)? && is_outdated(store)? && begun.elapsed() < AGAIN {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
+}
+
+/// Whether the courier may be of an older version than this program.
+fn is_outdated(store: &Store) -> Result<bool> {
+    Ok(store.service()?.is_none_or(|service| {
+        let gone = process::check_in(service.namespace, &service.process) == Some(false);
+        gone || is_older(&service.version, env!("CARGO_PKG_VERSION"))
+    }))
 }
 
 /// Whether a version is older than another one. What is no version is older than every one.

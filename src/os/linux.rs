@@ -142,10 +142,13 @@ pub(super) fn holder(file: &Path, word: &str) -> Option<ProcessId> {
         let mut open = open.filter_map(|e| fs::metadata(e.path()).ok());
         open.any(|m| m.dev() == wanted.dev() && m.ino() == wanted.ino())
     };
-    let found = pids
-        .filter(|pid| *pid != own && first_arguments(*pid).iter().any(|a| a == word))
-        .find(|pid| holds(pid))?;
-    table.id(found)
+    let is_it = |pid: &i32| {
+        *pid != own && first_arguments(*pid).iter().any(|argument| argument == word) && holds(pid)
+    };
+    let found = pids.into_iter().find(is_it)?;
+    // A child that it has just made goes by its arguments and has its files until it is another program.
+    let parent = table.get(found).map(|p| p.parent).filter(is_it);
+    table.id(parent.unwrap_or(found))
 }
 
 /// Whether a thread of it runs, or waits for a processor or a disk and for nothing else.
