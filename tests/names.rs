@@ -102,6 +102,60 @@ fn an_agent_that_is_started_again_in_its_pane_keeps_its_name_and_its_mail() {
 }
 
 #[test]
+fn mail_for_an_agent_that_has_just_ended_waits_and_says_so() {
+    let mut world = World::new();
+    world.set("SWARM_GRACE", "60s");
+    let (world, panes) = team(world, &["claude"]);
+    let before = waiting(&world, "claude-1", &panes[0], "before it ended");
+    world.ok(&["name", "claude-1", "api"]);
+    world.control(&panes[0], "exit");
+    eventually("it is dead", || agents(&world).is_empty().then_some(()));
+    // By each of its names, and the reason is that of now.
+    let sent = json(&world.ok(&["send", "--json", "api,claude-1", "while it is away"]));
+    let to = sent["recipients"].as_array().unwrap();
+    assert_eq!(to.len(), 1, "{sent}");
+    assert_eq!((&to[0]["name"], &to[0]["stage"]), (&"api".into(), &"held".into()), "{sent}");
+    let away = sent["id"].as_str().unwrap();
+    for id in [&before, away] {
+        let told = world.ok(&["status", id]);
+        assert!(told.contains("api: queued: the agent has ended; the message waits another"), "{told}");
+    }
+    begin(&world, &panes[0], "claude");
+    world.ok(&["discover", "--quiet"]);
+    assert_eq!(agents(&world), [own(["api", &panes[0], "pane"])]);
+    given_once(&world, &panes[0], &before);
+    given_once(&world, &panes[0], away);
+    assert!(!told(&world).contains("has ended"), "{}", told(&world));
+}
+
+#[test]
+fn an_agent_that_is_gone_for_good_gets_nothing_and_the_refusal_says_since_when() {
+    let (world, panes) = team(World::new(), &["claude"]);
+    world.tmux(&["kill-pane", "-t", &panes[0]]);
+    eventually("it is dead", || agents(&world).is_empty().then_some(()));
+    let (code, told) = world.refused(&["send", "claude-1", "too late"]);
+    assert!(
+        code == 5 && told.contains("claude-1 has ended") && told.contains("was not started again"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_number_is_nobody_elses_as_long_as_its_agent_may_be_started_again() {
+    let mut world = World::new();
+    world.set("SWARM_GRACE", "60s");
+    let (world, panes) = team(world, &["codex"]);
+    world.control(&panes[0], "exit");
+    eventually("it is dead", || agents(&world).is_empty().then_some(()));
+    let other = world.agent("codex", &[]);
+    world.ok(&["discover", "--quiet"]);
+    assert_eq!(agents(&world), [own(["codex-2", &other, "new"])]);
+    begin(&world, &panes[0], "codex");
+    world.ok(&["discover", "--quiet"]);
+    assert!(agents(&world).contains(&own(["codex-1", &panes[0], "pane"])), "{:?}", agents(&world));
+}
+
+#[test]
 fn an_agent_that_is_resumed_elsewhere_gets_what_had_become_dead_letters() {
     let world = World::new();
     world.start();

@@ -9,6 +9,7 @@ use crate::core::escape;
 use crate::core::message::{Identity, MAX_RECIPIENTS, Message, MessageType, parse_file_name};
 use crate::core::name::Name;
 use crate::core::refusal::Refusal;
+use crate::core::span;
 use crate::courier::start;
 use crate::courier::witness::{self, Proof};
 use crate::os::caller::Caller;
@@ -96,7 +97,9 @@ pub(super) fn send_but(
     let missing: Vec<Missing> = unknown
         .iter()
         .map(|refusal| match refusal {
-            Refusal::UnknownAgent { asked, .. } => (asked.clone(), refusal.to_string()),
+            Refusal::UnknownAgent { asked, .. } | Refusal::Ended { asked, .. } => {
+                (asked.clone(), refusal.to_string())
+            }
             other => (String::new(), other.to_string()),
         })
         .collect();
@@ -141,14 +144,14 @@ fn watch_but(session: &Session, message: &Message, report: Report, missing: &[Mi
     let server = known.map_or_else(Server::current, |a| Server::new(&a.place.socket));
     let courier = start::ensure(store, &server).unwrap_or(false);
     let begun = Instant::now();
-    let mut states = look(store, message)?;
+    let mut states = look(session, message)?;
     while courier
         && !report.no_wait
         && begun.elapsed() < PATIENCE
         && states.iter().any(|(n, way)| !n.is_human() && is_fresh(way))
     {
         std::thread::sleep(Duration::from_millis(10));
-        states = look(store, message)?;
+        states = look(session, message)?;
     }
     if courier {
         for (name, way) in &mut states {
@@ -179,13 +182,32 @@ fn is_fresh(way: &Progress) -> bool {
     way.stage == Stage::Queued || way.stage.is_under_way()
 }
 
-fn look(store: &Store, message: &Message) -> Result<Vec<(Name, Progress)>> {
-    message.to.iter().map(|name| Ok((name.clone(), standing(store, name, message)?))).collect()
+fn look(session: &Session, message: &Message) -> Result<Vec<(Name, Progress)>> {
+    message.to.iter().map(|name| Ok((name.clone(), standing(session, name, message)?))).collect()
 }
 
-/// How far a message is with one recipient. One that is brought by a bundle is as far as the bundle, and one that waits behind another
+/// How far a message is with one recipient.
+pub(super) fn standing(session: &Session, name: &Name, message: &Message) -> Result<Progress> {
+    let mut way = progress(&session.store, name, message)?;
+    // What the record says is why it waited while its agent ran.
+    if way.stage.is_open() && session.agent(name).is_none() && session.ended(name).is_some() {
+        way.detail = match session.awaited(name) {
+            Some((_, left_ms)) => format!(
+                "the agent has ended; the message waits another {} for it to be started again",
+                span::rest(left_ms)
+            ),
+            None => "the agent has ended, and was not started again".to_owned(),
+        };
+        if way.stage == Stage::Queued {
+            way.stage = Stage::Held;
+        }
+    }
+    Ok(way)
+}
+
+/// How far a message is by the records. One that is brought by a bundle is as far as the bundle, and one that waits behind another
 /// that is held is held for the same reason.
-pub(super) fn standing(store: &Store, name: &Name, message: &Message) -> Result<Progress> {
+fn progress(store: &Store, name: &Name, message: &Message) -> Result<Progress> {
     let known = store.delivery(name, &message.id)?;
     let mut way = known.map_or_else(|| Progress::queued(message.created), |d| d.way);
     if way.stage.is_open() && store.mail_file(name, Folder::Cur, &message.file_name()).exists() {
@@ -301,7 +323,8 @@ pub(super) fn reachable(session: &mut Session, lists: &[String]) -> Result<(To, 
         if session.agent(&name).is_none() {
             session.rediscover();
         }
-        match session.agent(&name) {
+        // One that has just ended may be started again, and its mail waits for that.
+        match session.agent(&name).or_else(|| session.awaited(&name).map(|(ended, _)| ended)) {
             Some(agent) => to.push(agent.name.clone()),
             None => unknown.push(session.unknown(given)),
         }

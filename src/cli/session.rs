@@ -18,7 +18,7 @@ use crate::os::caller::{self, Caller};
 use crate::os::tools::Tools;
 use crate::store::config::Files;
 use crate::store::mail::MessageRef;
-use crate::store::{Store, key};
+use crate::store::{Store, key, now_ms};
 use crate::tmux::Server;
 use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
@@ -301,6 +301,17 @@ impl Session {
         Ok(config)
     }
 
+    /// Reads the agents on record again. An agent that calls may have another name by now.
+    pub(super) fn refresh(&mut self) -> Result<()> {
+        let own = self.agent(&self.caller.name).map(|a| a.process.clone());
+        self.agents = self.store.agents()?;
+        if let Some(own) = own.and_then(|own| self.agents.iter().find(|a| a.is_live() && a.process == own)) {
+            self.caller.name.clone_from(&own.name);
+            self.caller.aliases.clone_from(&own.formerly);
+        }
+        Ok(())
+    }
+
     /// Looks at the panes again, if tmux can be reached from here.
     pub(super) fn rediscover(&mut self) {
         // The records are good enough: nobody should wait long for more.
@@ -318,10 +329,29 @@ impl Session {
         live().find(|a| a.name == *name).or_else(|| live().find(|a| a.formerly.contains(name)))
     }
 
-    /// The error about an unknown name.
+    /// The agent that was called `name`, now or formerly, and has ended; of several the last one.
+    pub(super) fn ended(&self, name: &Name) -> Option<&Agent> {
+        let ended = self.agents.iter().filter(|a| !a.is_live() && a.answers_to(name));
+        ended.max_by_key(|a| (a.name == *name, a.died))
+    }
+
+    /// The same, if its mail still waits for it to be started again; and how long it will (ms).
+    pub(super) fn awaited(&self, name: &Name) -> Option<(&Agent, u64)> {
+        let ended = self.ended(name)?;
+        let settings = Settings::from(&Files::of(Some(self.store.root())).load());
+        let left_ms = ended.gone_at(now_ms(), settings.grace_ms).saturating_sub(now_ms());
+        (left_ms > 0).then_some((ended, left_ms))
+    }
+
+    /// The error about a name that no living agent has.
     pub(super) fn unknown(&self, asked: &str) -> Refusal {
         let known = self.agents.iter().filter(|a| a.is_live()).map(|a| a.name.to_string()).collect();
-        Refusal::UnknownAgent { asked: crate::core::escape::short(asked, 40), known }
+        let name = Name::new(asked.trim_start_matches('@')).ok();
+        let asked = crate::core::escape::short(asked, 40);
+        match name.and_then(|name| self.ended(&name)?.died) {
+            Some(died) => Refusal::Ended { asked, ago: super::print::age(died, now_ms()), known },
+            None => Refusal::UnknownAgent { asked, known },
+        }
     }
 
     /// The names whose mail is the caller's.

@@ -45,10 +45,11 @@ fn one(session: &Session, id: &str, json: bool) -> Result<()> {
     let (_, message) = found?;
     let mut states: Vec<(Name, Progress, Option<AckClock>, Option<Identity>)> = Vec::new();
     for addressed in &message.to {
-        // A renamed recipient's mail has moved with it.
-        let name = session.agent(addressed).map_or(addressed, |a| &a.name);
+        // A renamed recipient's mail has moved with it, and stays there when that one ends.
+        let bearer = session.agent(addressed).or_else(|| session.ended(addressed));
+        let name = bearer.map_or(addressed, |a| &a.name);
         let (ack, by) = session.store.delivery(name, &message.id)?.map(|d| (d.ack, d.by)).unwrap_or_default();
-        let mut way = compose::standing(&session.store, name, &message)?;
+        let mut way = compose::standing(session, name, &message)?;
         compose::name_stopped(&session.store, name, &mut way);
         states.push((name.clone(), way, ack, by));
     }

@@ -126,6 +126,12 @@ impl Agent {
     pub fn is_live(&self) -> bool {
         self.died.is_none()
     }
+
+    /// When an agent that ended counts as gone, since it may be started again within `grace_ms` (ms since the epoch). A clock that
+    /// was set back does not put it off.
+    pub fn gone_at(&self, now_ms: u64, grace_ms: u64) -> u64 {
+        self.died.filter(|died| *died <= now_ms).map_or(now_ms, |died| died.saturating_add(grace_ms))
+    }
 }
 
 #[cfg(test)]

@@ -104,6 +104,15 @@ pub enum Refusal {
         /// The names that exist.
         known: Vec<String>,
     },
+    /// The agent has ended, and is not waited for any more.
+    Ended {
+        /// The name asked for.
+        asked: String,
+        /// How long ago.
+        ago: String,
+        /// The names that exist.
+        known: Vec<String>,
+    },
     /// The caller is an agent, and none of this project.
     Stranger(String),
     /// A record's signature does not fit.
@@ -123,7 +132,10 @@ impl Refusal {
             Refusal::Usage(_) => Exit::Usage,
             Refusal::Held(_) => Exit::Held,
             Refusal::RateLimited(_) => Exit::RateLimited,
-            Refusal::UnknownAgent { .. } | Refusal::Partly(_) | Refusal::Stranger(_) => Exit::UnknownAgent,
+            Refusal::UnknownAgent { .. }
+            | Refusal::Ended { .. }
+            | Refusal::Partly(_)
+            | Refusal::Stranger(_) => Exit::UnknownAgent,
             Refusal::BadSignature(_) | Refusal::NoMessage(_) => Exit::NotGenuine,
             Refusal::Tmux(_) | Refusal::Hung(_) => Exit::NoTmux,
             Refusal::NoKey(_) => Exit::NoKey,
@@ -150,6 +162,10 @@ impl fmt::Display for Refusal {
                 r.limit.window_ms / 1000,
                 f64::from(u32::try_from(r.retry_in_ms).unwrap_or(u32::MAX)) / 1000.0
             ),
+            Refusal::Ended { asked, ago, known } => {
+                let known = if known.is_empty() { "nobody".to_owned() } else { known.join(", ") };
+                write!(f, "{asked} has ended, {ago} ago, and was not started again; known here: {known}")
+            }
             Refusal::UnknownAgent { asked, known } if known.is_empty() => {
                 write!(
                     f,
@@ -219,6 +235,11 @@ mod tests {
                 Refusal::UnknownAgent { asked: "@al".into(), known: vec!["x".into()] },
                 5,
                 "no agent is called '@al', did you mean @all?; known here: x",
+            ),
+            (
+                Refusal::Ended { asked: "bob".into(), ago: "2m".into(), known: vec!["a".into(), "b".into()] },
+                5,
+                "bob has ended, 2m ago, and was not started again; known here: a, b",
             ),
             (Refusal::Stranger("s".into()), 5, "s"),
             (Refusal::BadSignature("b".into()), 6, "b"),

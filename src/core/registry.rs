@@ -71,6 +71,8 @@ pub struct Look<'a> {
     pub now_ms: u64,
     /// How long after its end an agent may start again in its pane.
     pub window_ms: u64,
+    /// How long after its end the mail for an agent waits, and so its number.
+    pub grace_ms: u64,
     /// Whether to wait for one that will soon say which conversation it is in.
     pub patient: bool,
 }
@@ -97,7 +99,7 @@ pub fn reconcile(
         !newcomers.iter().any(|(_, heir)| heir.is_some_and(|(former, _)| former.name == agent.name))
     };
     let free = dead.iter().copied().filter(is_heirless).collect();
-    let mut names = Names { known, taken: Vec::new(), free, leaves };
+    let mut names = Names { known, taken: Vec::new(), free, leaves, now_ms, grace_ms: look.grace_ms };
     for (sighting, heir) in newcomers.iter().copied() {
         let agent = if let Some((former, by)) = heir {
             changes.heirs.push((former.name.clone(), by));
@@ -258,6 +260,8 @@ struct Names<'a, F> {
     free: Vec<&'a Agent>,
     /// Whether anything is left under a dead agent's name.
     leaves: F,
+    now_ms: u64,
+    grace_ms: u64,
 }
 
 impl<F: Fn(&Agent) -> bool> Names<'_, F> {
@@ -272,13 +276,22 @@ impl<F: Fn(&Agent) -> bool> Names<'_, F> {
         free
     }
 
-    /// `<kind>-<n>` with the smallest n that is free.
+    /// Whether the bearer of a name has just ended and may be started again. Who writes to it now means that one.
+    fn is_waited_for(&self, name: &Name) -> bool {
+        let waits = |a: &Agent| match a.died {
+            None => self.grace_ms > 0,
+            Some(_) => a.gone_at(self.now_ms, self.grace_ms) > self.now_ms,
+        };
+        self.free.iter().any(|a| a.answers_to(name) && waits(a))
+    }
+
+    /// `<kind>-<n>` with the smallest n that is free. Only a person may give a name before its bearer is gone for good.
     fn smallest(&mut self, kind: &str) -> Name {
         // One of these is free: there are more numbers than names.
         let names = self.taken.len() + self.known.iter().map(|a| 1 + a.formerly.len()).sum::<usize>();
         (1..=names + 1)
             .filter_map(|n| Name::for_agent(&format!("{kind}-{n}")).ok())
-            .find(|name| self.take(name))
+            .find(|name| !self.is_waited_for(name) && self.take(name))
             .unwrap_or_else(Name::human)
     }
 }
@@ -318,7 +331,7 @@ mod tests {
         now_ms: u64,
         alive: impl Fn(&Agent) -> Option<bool>,
     ) -> Changes {
-        let look = Look { seen, strangers, now_ms, window_ms: 0, patient: true };
+        let look = Look { seen, strangers, now_ms, window_ms: 0, grace_ms: 0, patient: true };
         super::reconcile(known, &look, alive, |_| true)
     }
 
@@ -326,7 +339,7 @@ mod tests {
 
     /// With agents that live if they are among `living`, and names under which nothing is left if they are among `empty`.
     fn look(known: &[Agent], seen: &[Sighting], now_ms: u64, living: &[i32], empty: &[&str]) -> Changes {
-        let look = Look { seen, strangers: &[], now_ms, window_ms: WINDOW, patient: true };
+        let look = Look { seen, strangers: &[], now_ms, window_ms: WINDOW, grace_ms: 0, patient: true };
         super::reconcile(
             known,
             &look,
@@ -540,6 +553,7 @@ mod tests {
             strangers: &[],
             now_ms: 6,
             window_ms: WINDOW,
+            grace_ms: 0,
             patient: false,
         };
         let changes = super::reconcile(&old, &in_a_hurry, |_| Some(false), |_| true);

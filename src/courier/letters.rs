@@ -181,11 +181,8 @@ impl Letters<'_> {
         Ok(())
     }
 
-    /// When an agent that ended counts as gone, since it may be started again (ms since the epoch). A clock that was set back does not
-    /// put it off.
     fn gone_at(&self, agent: &Agent) -> u64 {
-        let (now, grace) = (now_ms(), self.settings.grace_ms);
-        agent.died.filter(|died| *died <= now).map_or(now, |died| died + grace)
+        agent.gone_at(now_ms(), self.settings.grace_ms)
     }
 
     fn fail(&self, agent: &Agent) -> Result<Vec<String>> {
