@@ -2,7 +2,7 @@
 //!
 //! Real processes in a private world; each test proves one promise.
 
-use crate::support::{World, eventually};
+use crate::support::{World, eventually, executable};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -938,6 +938,84 @@ fn a_wait_for_an_agent_ends_when_it_is_idle_and_was_given_its_mail() {
     let (code, told) = world.refused(&["wait", "--idle", "claude-2"]);
     assert!(code == 5 && told.contains("did you mean claude-1?"), "{code} {told}");
     assert_eq!(world.refused(&["wait", "--timeout", "soon"]).0, 2);
+}
+
+#[test]
+fn a_wait_for_an_agent_looks_at_its_screen_and_does_not_believe_an_old_record() {
+    let (world, panes) = team(&["claude"]);
+    let idle = |timeout: &str| world.swarm(&["wait", "--idle", "claude-1", "--timeout", timeout, "--json"]);
+    eventually("it is quiet", || idle("0").status.success().then_some(()));
+    // Nobody looks at it now, and its person gives it something to do.
+    for pid in world.couriers() {
+        Command::new("kill").args(["-STOP", &pid]).status().unwrap();
+    }
+    world.control(&panes[0], "busy 600000");
+    eventually("it is busy", || world.screen(&panes[0]).contains("esc to interrupt").then_some(()));
+    let out = idle("3s");
+    let told = json(std::str::from_utf8(&out.stdout).unwrap());
+    assert_eq!(out.status.code(), Some(1), "{told}");
+    assert_eq!(told["open"][0]["state"], "busy", "the record says idle still: {told}");
+    world.end_couriers();
+}
+
+#[test]
+fn a_wait_goes_on_while_its_agent_is_started_again_and_follows_the_names_of_both() {
+    let mut world = World::new();
+    world.set("SWARM_GRACE", "60s");
+    world.start();
+    let panes = ["claude", "codex"].map(|kind| world.agent(kind, &[]));
+    world.ok(&["discover", "--init", "--quiet"]);
+    // The one that waits is renamed, and the one that it waits for ends and is back under another name.
+    let out = world.path().join("waited");
+    let script = format!(
+        "#!/bin/sh\nswarm-msg read --all >{0}.read\nswarm-msg wait --mail --idle codex-1 --timeout 60 --json >{0}.tmp 2>&1\necho rc=$? >>{0}.tmp; mv {0}.tmp {0}\n",
+        out.display()
+    );
+    executable(world.path().join("bin/waits"), script);
+    send(&world, &["claude-1", "TOOL((waits))"]);
+    eventually("it waits", || out.with_extension("tmp").exists().then_some(()));
+    world.control(&panes[1], "busy 600000");
+    world.ok(&["name", "claude-1", "lead"]);
+    world.control(&panes[1], "exit");
+    eventually("it is dead", || (!world.ok(&["agents"]).contains("codex-1")).then_some(()));
+    let (code, told) = world.refused(&["wait", "--idle", "codex-1", "--timeout", "0"]);
+    assert!(code == 1 && told.contains("codex-1 has ended, and may be started again"), "{code} {told}");
+    world.tmux(&["send-keys", "-t", &panes[1], "codex", "Enter"]);
+    eventually("it is back", || {
+        world.ok(&["discover", "--quiet"]);
+        world.ok(&["agents"]).contains("codex-1").then_some(())
+    });
+    world.ok(&["name", "codex-1", "back"]);
+    let told = eventually("the wait ends", || fs::read_to_string(&out).ok());
+    assert!(told.ends_with("rc=0\n"), "{told}");
+    let told = json(told.lines().next().unwrap());
+    assert_eq!(told["met"][0]["agent"], "back", "{told}");
+    assert!(told["met"][1]["unread"].as_u64() >= Some(1), "the mail of its new name: {told}");
+}
+
+#[test]
+fn a_wait_ends_with_5_when_its_agent_is_gone_unless_something_else_can_still_come() {
+    let (world, panes) = team(&["claude", "codex"]);
+    let mut waits: Vec<_> = [&["--any", "--idle", "codex-1", "--mail"][..], &["--idle", "codex-1", "--mail"]]
+        .iter()
+        .map(|args| {
+            let args = [&["wait", "--timeout", "60", "--json"], *args].concat();
+            world.command("swarm").args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    world.control(&panes[1], "busy 600000");
+    world.below("claude-1", "swarm-msg whoami");
+    world.tmux(&["kill-pane", "-t", &panes[1]]);
+    let out = waits.pop().unwrap().wait_with_output().unwrap();
+    assert_eq!(out.status.code(), Some(5), "{}", stderr(&out));
+    let told = json(std::str::from_utf8(&out.stdout).unwrap());
+    let error = told["error"].as_str().unwrap();
+    assert!(error.contains("codex-1 has ended") && told["exit"] == 5, "{told}");
+    world.below("claude-1", "swarm-msg send --no-wait human 'to the person'");
+    let out = waits.pop().unwrap().wait_with_output().unwrap();
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+    let told = json(std::str::from_utf8(&out.stdout).unwrap());
+    assert_eq!((&told["met"][0]["condition"], &told["open"][0]["state"]), (&"mail".into(), &"ended".into()));
 }
 
 // Names.

@@ -1,15 +1,18 @@
-use super::session::Session;
+use super::session::{self, Session};
 use super::{inbox, lease, print};
-use crate::core::agent::Status;
+use crate::agents::Profiles;
+use crate::core::agent::{Agent, Status};
 use crate::core::delivery::Stage;
 use crate::core::lease::{PathPattern, words};
-use crate::core::message::Verified;
+use crate::core::message::{Verified, parse_file_name};
 use crate::core::name::Name;
 use crate::core::refusal::Refusal;
 use crate::core::span;
-use crate::courier::start;
+use crate::courier::{observe, start};
 use crate::store::leases::Part;
 use crate::store::mail::Folder;
+use crate::store::now_ms;
+use crate::tmux::Server;
 use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
 use std::ffi::OsString;
@@ -19,7 +22,7 @@ use std::time::{Duration, Instant};
 ///
 /// Without a condition it waits for unread mail, and lists it. With an id it waits until a recipient answers or
 /// acknowledges that message. Several conditions must hold at the same moment; with --any one of them is enough. It ends
-/// with 1 when the time is up, and says what was still missing.
+/// with 1 when the time is up, and says what was still missing; and with 5 when an agent has ended for good, so that nothing can come.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  swarm-msg wait\n  swarm-msg wait p5kg9tyf --timeout 60\n  swarm-msg wait --idle codex-1 --idle gemini-1 --timeout 10m\n  swarm-msg wait --any --mail --lease src/parser.rs"
@@ -34,7 +37,7 @@ pub(super) struct Args {
     /// Wait for unread mail
     #[arg(long)]
     mail: bool,
-    /// Wait until this agent is idle and no mail waits for it; may be repeated
+    /// Wait until this agent is idle and no mail waits for it; may be repeated. One that ends is waited for as its mail is
     #[arg(long, value_name = "NAME")]
     idle: Vec<String>,
     /// Wait until nobody else holds this path; may be repeated. It is not leased for you: `lock --wait` does that
@@ -57,8 +60,14 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// How often it checks that a courier runs, which could deliver something, or see that an agent is idle.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// How long an agent must have been idle: what it was just given shows as a turn a moment later.
+/// How long an agent must have been idle: what it was just given shows as a turn a moment later. Then its screen is looked at.
 const STEADY: Duration = Duration::from_secs(1);
+
+/// The same where only the courier sees its screen: it is asked to look, and does so within a second or two.
+const STEADY_BY_RECORD: Duration = Duration::from_secs(4);
+
+/// How long tmux may take to show a screen.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 fn timeout(text: &str) -> Result<Duration, String> {
     let ms = text.parse::<u64>().ok().and_then(|s| s.checked_mul(1000)).or_else(|| span::parse(text));
@@ -71,8 +80,16 @@ enum Condition {
     Mail,
     Answer(Verified),
     /// The agent, and since when it has been idle, as far as this process has seen.
-    Idle(Name, Option<Instant>),
+    Idle(Name, Steady),
     Free(PathPattern),
+}
+
+/// Since when an agent has been idle.
+#[derive(Default)]
+struct Steady {
+    since: Option<Instant>,
+    /// Whether the courier was asked to look, because this process cannot.
+    asked: bool,
 }
 
 /// What a condition came to, as text and as JSON.
@@ -81,36 +98,56 @@ enum Seen {
     Met(String, Value),
     /// It does not, for this reason.
     Open(String, Value),
+    /// It never will: the agent has ended.
+    Gone(Refusal, Value),
 }
 
 impl Seen {
-    /// Why it does not hold.
-    fn open(&self) -> Option<&str> {
+    /// Why it can never hold.
+    fn gone(&self) -> Option<&Refusal> {
         match self {
-            Seen::Open(why, _) => Some(why),
+            Seen::Gone(why, _) => Some(why),
+            _ => None,
+        }
+    }
+
+    /// Why it does not hold.
+    fn open(&self) -> Option<String> {
+        match self {
+            Seen::Open(why, _) => Some(why.clone()),
+            Seen::Gone(why, _) => Some(why.to_string()),
             Seen::Met(..) => None,
         }
     }
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    let session = Session::open()?;
-    let deadline = Instant::now() + args.timeout;
-    let mut conditions = conditions(&session, args)?;
+    let mut session = Session::open()?;
+    let deadline = Instant::now().checked_add(args.timeout);
+    let profiles = if args.idle.is_empty() { None } else { Some(session::profiles()?) };
+    let mut conditions = conditions(&session, profiles.as_ref(), args)?;
     let mut looked = Instant::now();
     loop {
-        let seen = conditions.iter_mut().map(|c| c.look(&session)).collect::<Result<Vec<Seen>>>()?;
+        session.refresh()?;
+        let look = |c: &mut Condition| c.look(&session, profiles.as_ref());
+        let seen = conditions.iter_mut().map(look).collect::<Result<Vec<Seen>>>()?;
         let met = seen.iter().filter(|seen| matches!(seen, Seen::Met(..))).count();
         if met == seen.len() || (args.any && met > 0) {
             return tell(&seen, args.json);
+        }
+        let gone: Vec<&Refusal> = seen.iter().filter_map(Seen::gone).collect();
+        if let [first, ..] = gone[..]
+            && (!args.any || gone.len() == seen.len())
+        {
+            return Err(first.clone().into());
         }
         if looked.elapsed() >= LOOK_EVERY {
             start::revive(&session.store);
             looked = Instant::now();
         }
-        if Instant::now() >= deadline {
-            let open: Vec<&str> = seen.iter().filter_map(Seen::open).collect();
-            let late = anyhow!("nothing came within {} s: {}", args.timeout.as_secs(), open.join("; "));
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            let open: Vec<String> = seen.iter().filter_map(Seen::open).collect();
+            let late = anyhow!("nothing came within {}: {}", within(args.timeout), open.join("; "));
             if !args.json {
                 return Err(late);
             }
@@ -121,7 +158,16 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
 }
 
-fn conditions(session: &Session, args: &Args) -> Result<Vec<Condition>> {
+/// A time as it is told.
+fn within(time: Duration) -> String {
+    if time.subsec_millis() == 0 {
+        format!("{} s", time.as_secs())
+    } else {
+        format!("{} ms", time.as_millis())
+    }
+}
+
+fn conditions(session: &Session, profiles: Option<&Profiles>, args: &Args) -> Result<Vec<Condition>> {
     let mut all = Vec::new();
     for id in args.id.iter().chain(&args.answer) {
         all.push(Condition::Answer(session.find(id, false)?.1));
@@ -133,7 +179,14 @@ fn conditions(session: &Session, args: &Args) -> Result<Vec<Condition>> {
                 Refusal::Usage("a person has no composer that swarm sees: wait for an agent".into()).into()
             );
         }
-        all.push(Condition::Idle(name, None));
+        // A slip of the pen must not wait for ever.
+        let agent = session.agent(&name).or_else(|| session.awaited(&name).map(|(ended, _)| ended));
+        let agent = agent.ok_or_else(|| session.unknown(name.as_str()))?;
+        if let Some(profiles) = profiles.filter(|profiles| profiles.get(&agent.kind).is_none()) {
+            let why = profiles.why_not(&agent.kind);
+            return Err(Refusal::Usage(format!("swarm cannot see when {} is idle: {why}", agent.name)).into());
+        }
+        all.push(Condition::Idle(name, Steady::default()));
     }
     all.extend(lease::patterns(session, &args.lease)?.into_iter().map(Condition::Free));
     if args.mail || all.is_empty() {
@@ -143,7 +196,7 @@ fn conditions(session: &Session, args: &Args) -> Result<Vec<Condition>> {
 }
 
 impl Condition {
-    fn look(&mut self, session: &Session) -> Result<Seen> {
+    fn look(&mut self, session: &Session, profiles: Option<&Profiles>) -> Result<Seen> {
         match self {
             Condition::Mail => {
                 let unread = session.store.count_unread(&session.caller.name)?;
@@ -155,7 +208,7 @@ impl Condition {
                 })
             }
             Condition::Answer(message) => answered(session, message),
-            Condition::Idle(name, since) => idle(session, name, since),
+            Condition::Idle(name, steady) => idle(session, profiles, name, steady),
             Condition::Free(path) => free(session, path),
         }
     }
@@ -168,7 +221,7 @@ fn answered(session: &Session, message: &Verified) -> Result<Seen> {
         print::refused(&mail.refused);
         if let Some(answer) = mail.messages.iter().find(|m| m.reply_to.as_ref() == Some(id)) {
             let facts = json!({"condition": "answer", "id": id, "by": answer.from, "answer": print::message_json(answer)});
-            return Ok(Seen::Met(print::message(answer, crate::store::now_ms()), facts));
+            return Ok(Seen::Met(print::message(answer, now_ms()), facts));
         }
     }
     for name in &message.to {
@@ -181,25 +234,69 @@ fn answered(session: &Session, message: &Verified) -> Result<Seen> {
     Ok(Seen::Open(format!("{id} has no answer"), json!({"condition": "answer", "id": id})))
 }
 
-fn idle(session: &Session, name: &Name, since: &mut Option<Instant>) -> Result<Seen> {
-    let agents = session.store.agents()?;
-    let Some(agent) = agents.iter().find(|a| a.is_live() && a.answers_to(name)) else {
-        return Err(session.unknown(name.as_str()).into());
+fn idle(session: &Session, profiles: Option<&Profiles>, name: &Name, steady: &mut Steady) -> Result<Seen> {
+    let Some(agent) = session.agent(name) else {
+        *steady = Steady::default();
+        let facts = json!({"condition": "idle", "agent": name, "state": "ended"});
+        return Ok(match session.awaited(name) {
+            Some((ended, _)) => {
+                Seen::Open(format!("{} has ended, and may be started again", ended.name), facts)
+            }
+            None => Seen::Gone(session.unknown(name.as_str()), facts),
+        });
     };
     let name = &agent.name;
-    let word = agent.status.word();
-    let facts = json!({"condition": "idle", "agent": name, "state": word});
-    let why = if agent.status != Status::Idle {
-        format!("{name} is not idle: {word}")
-    } else if session.store.count_mail(name, Folder::New)? > 0 {
-        format!("{name} is idle, but mail waits for it")
-    } else if since.get_or_insert_with(Instant::now).elapsed() < STEADY {
-        return Ok(Seen::Open(format!("{name} has just become idle"), facts));
+    let facts = |state: Status| json!({"condition": "idle", "agent": name, "state": state.word()});
+    let not = |state: Status| Seen::Open(format!("{name} is not idle: {}", state.word()), facts(state));
+    let open = |why: &str| Seen::Open(format!("{name} {why}"), facts(Status::Idle));
+    let idle = || Seen::Met(format!("{name} is idle\n"), facts(Status::Idle));
+    let seen = if agent.status != Status::Idle {
+        not(agent.status)
+    } else if has_mail(session, agent)? {
+        open("is idle, but mail waits for it")
     } else {
-        return Ok(Seen::Met(format!("{name} is idle\n"), facts));
+        let since = steady.since.get_or_insert_with(Instant::now).elapsed();
+        if since < STEADY && !was_quiet(session, agent) {
+            return Ok(open("has just become idle"));
+        }
+        // The record may be as old as the courier's last look at everybody.
+        let server = Server::new(&agent.place.socket).patient(PATIENCE);
+        match profiles.and_then(|profiles| observe::glance(&session.store, profiles, agent, &server)) {
+            Some(Status::Idle) => return Ok(idle()),
+            Some(other) => not(other),
+            None => match start::stopped(&session.store) {
+                Some(pid) => {
+                    open(&format!("was idle when it was seen last; the courier, process {pid}, is stopped"))
+                }
+                None if steady.asked && since >= STEADY_BY_RECORD => return Ok(idle()),
+                None => {
+                    // Only the courier sees it: its next look changes the record if that is wrong.
+                    steady.asked = steady.asked || session.store.ring()?;
+                    return Ok(open("was idle when it was seen last"));
+                }
+            },
+        }
     };
-    *since = None;
-    Ok(Seen::Open(why, facts))
+    *steady = Steady::default();
+    Ok(seen)
+}
+
+/// Whether an agent has been idle for a while already, and got nothing in that time.
+fn was_quiet(session: &Session, agent: &Agent) -> bool {
+    let still = |folder: &Folder| session.store.mail_changed(&agent.name, *folder).is_some();
+    Duration::from_millis(now_ms().saturating_sub(agent.since)) >= STEADY
+        && [Folder::New, Folder::Given, Folder::Cur].iter().all(still)
+}
+
+/// Whether mail waits that will be given to an agent. A message that failed stays in its inbox.
+fn has_mail(session: &Session, agent: &Agent) -> Result<bool> {
+    for file in session.store.mail_files(&agent.name, Folder::New)? {
+        let Some((_, id)) = parse_file_name(&file) else { continue };
+        if session.store.delivery(&agent.name, &id)?.is_none_or(|d| d.way.stage.is_open()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn free(session: &Session, path: &PathPattern) -> Result<Seen> {
@@ -225,7 +322,7 @@ fn tell(seen: &[Seen], as_json: bool) -> Result<()> {
                 text.push_str(told);
                 met.push(facts);
             }
-            Seen::Open(_, facts) => open.push(facts),
+            Seen::Open(_, facts) | Seen::Gone(_, facts) => open.push(facts),
         }
     }
     if as_json {

@@ -96,6 +96,14 @@ pub fn observe(store: &Store, profiles: &Profiles, ask: impl Fn(&str) -> Option<
     Ok(Observed { agents, hung })
 }
 
+/// What one agent is doing at this moment; `None` where its tmux server cannot be asked from here.
+pub fn glance(store: &Store, profiles: &Profiles, agent: &Agent, server: &Server) -> Option<Status> {
+    let look = server.look(&agent.place.pane).ok()?;
+    // A pane that is gone, or in which another process runs now, says nothing about the agent.
+    let look = look.filter(|look| !look.dead && look.pane_pid == agent.place.pane_pid);
+    Some(look.and_then(|look| state(store, profiles, agent, &look)).unwrap_or(Status::Unknown))
+}
+
 /// The reading of a look at an agent. If a program that the agent runs gets the keys of its pane, the screen alone proves
 /// nothing.
 pub fn reading(profile: &Profile, pid: i32, look: &Look) -> Reading {
