@@ -154,6 +154,62 @@ fn explain_reads_a_screen_by_a_file_that_is_not_in_use() {
 }
 
 #[test]
+fn no_profile_makes_a_shell_an_agent() {
+    let world = World::new();
+    world.start();
+    world.ok(&["init"]);
+    let shell = "kind = 'shell'\n[process]\nnames = ['shell', 'sh']\n[screen]\nprompt = '^[$#>] '\ncontinuation = '^> '\nbelow = 0\n";
+    let path = installed(&world, "shell.toml", shell);
+    let file = path.to_str().unwrap();
+    let pane = world.tmux(&["display-message", "-p", "#{pane_id}"]);
+    let (code, said) = run(&world, &["profile", "lint", file]);
+    assert!(code == 2 && said.contains("process.names: sh is a shell, and no shell is an agent"), "{said}");
+    for args in [&["explain", "--profile", file, &pane][..], &["profile", "check", file, "screens"]] {
+        assert_eq!(run(&world, args).0, 2, "{args:?}");
+    }
+    assert!(world.ok(&["explain", &pane]).contains("no agent"));
+    assert!(!world.ok(&["discover"]).contains("shell-1"));
+    let (code, said) = run(&world, &["profile", "new", "bash", "screens"]);
+    assert!(code == 2 && said.contains("bash is a shell"), "{said}");
+    // Its command line tells a script that a shell runs from other shells.
+    fs::write(&path, shell.replace("[screen]", "path = [' my-agent$']\n[screen]")).unwrap();
+    assert!(world.ok(&["explain", &pane]).contains("no agent"));
+    assert!(run(&world, &["profile", "lint", file]).1.contains("screen.busy"), "it is used");
+}
+
+#[test]
+fn a_file_that_is_no_profile_is_named_once_with_what_is_wrong_by_every_command() {
+    let (world, _) = world_with_claude();
+    let dir = installed(&world, "x.toml", "").parent().unwrap().to_owned();
+    let file = dir.join("x.toml");
+    let large = format!("{TEMPLATE}{}", "#".repeat(300 << 10));
+    let makes: [(&dyn Fn(), &str); 4] = [
+        (&|| fs::create_dir(&file).unwrap(), "it is not a regular file"),
+        (&|| fs::write(&file, [0xff, 0xfe]).unwrap(), "it is not UTF-8"),
+        (&|| fs::write(&file, &large).unwrap(), "it is larger than 256 KiB"),
+        (&|| nix::unistd::mkfifo(&file, nix::sys::stat::Mode::S_IRWXU).unwrap(), "it is not a regular file"),
+    ];
+    for (make, why) in makes {
+        let _ = fs::remove_dir(&file).or_else(|_| fs::remove_file(&file));
+        make();
+        let path = file.to_str().unwrap();
+        for (args, code) in [
+            (&["agents"][..], 0),
+            (&["profile", "lint", path], 2),
+            (&["profile", "check", path, "screens"], 2),
+            (&["explain", "--profile", path, "claude-1"], 2),
+        ] {
+            let (ended, said) = run(&world, args);
+            assert!(
+                ended == code && said.contains("cannot be read: ") && said.contains(why),
+                "{args:?}: {said}"
+            );
+            assert!(!said.contains("was not changed"), "{args:?}: {said}");
+        }
+    }
+}
+
+#[test]
 fn recorded_screens_become_a_profile_that_passes_lint_and_check_and_nothing_is_overwritten() {
     let (world, pane) = world_with_claude();
     let dir = world.path().join("screens");
@@ -181,7 +237,10 @@ fn recorded_screens_become_a_profile_that_passes_lint_and_check_and_nothing_is_o
             assert_eq!(record(state).0, 0, "{state}");
         }
     }
-    // Nothing is replaced, and nothing is written elsewhere.
+    // Nothing is replaced, and nothing is written elsewhere; no half of a recording is left.
+    fs::write(dir.join("menu.json"), "{}").unwrap();
+    assert_eq!((record("menu").0, dir.join("menu.ansi").exists()), (2, false));
+    fs::remove_file(dir.join("menu.json")).unwrap();
     let before = fs::read(dir.join("idle.ansi")).unwrap();
     let (code, said) = record("idle");
     assert!(code == 2 && said.contains("idle.ansi is there already; choose another name"), "{said}");
@@ -285,6 +344,8 @@ fn a_registered_agent_of_an_unknown_kind_is_named_may_send_and_lease_and_is_neve
     assert!(world.ok(&["explain", &pane]).contains(&format!("swarm register {pane}")));
     let said = world.ok(&["register", "--kind", "helper", "--name", "left", &pane]);
     assert!(said.contains("left is registered: kind helper, hidden (process "), "{said}");
+    // Once more changes nothing that is not said.
+    assert_eq!(world.ok(&["register", &pane]), said);
     assert!(said.contains("nothing is typed into it (there is no profile of its kind)"), "{said}");
     assert!(said.contains("proof: commands below process "), "{said}");
     // Mail to it waits, with the reason, and is there to be read.

@@ -9,6 +9,7 @@ use super::reading::PaneFacts;
 use super::recording::{Recording, without_size};
 use crate::core::agent::Status;
 use crate::core::screen::Row;
+use crate::os::program::is_shell;
 use regex::escape;
 
 /// What agents show in a turn.
@@ -254,7 +255,7 @@ impl Sketch {
         for Recording { program: (program, script), version, .. } in all {
             if !script.is_empty() {
                 add(&mut sketch.scripts, script.clone());
-            } else if !program.is_empty() {
+            } else if !program.is_empty() && !is_shell(program) {
                 add(&mut sketch.names, program.clone());
             }
             if !version.is_empty() {

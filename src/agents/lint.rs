@@ -7,10 +7,11 @@ use super::profile::Profile;
 use crate::core::escape;
 use regex_syntax::hir::{Hir, HirKind, Look};
 
-/// Names under which anything may run: an interpreter, a shell, a tool that starts others.
-const ANYBODY: [&str; 14] = [
-    "node", "bun", "deno", "python", "python3", "npx", "npm", "uv", "sh", "bash", "zsh", "fish", "docker",
-    "ssh",
+/// Names under which anything may run: an interpreter, a shell, a tool that starts others; and editors and pagers, which would take
+/// mail for commands.
+const ANYBODY: [&str; 25] = [
+    "node", "bun", "deno", "python", "python3", "ruby", "perl", "java", "npx", "npm", "uv", "sh", "bash",
+    "zsh", "fish", "docker", "ssh", "sudo", "vi", "vim", "nvim", "emacs", "nano", "less", "man",
 ];
 
 /// Keys whose patterns must match from the beginning of what they are tried on.
@@ -60,8 +61,11 @@ fn contradictions(profile: &Profile) -> Vec<String> {
     let Profile { process, screen, timing, .. } = profile;
     let busy = [&screen.busy, &screen.busy_above, &screen.busy_title].iter().all(|list| list.is_empty());
     let generic = process.names.iter().find(|name| ANYBODY.contains(&name.as_str()));
-    let generic = generic
-        .map(|name| format!("process.names: anything may run as {name}; name its script in process.scripts"));
+    let generic = generic.filter(|_| process.path.is_empty()).map(|name| {
+        format!(
+            "process.names: anything may run as {name}; name its script in process.scripts, or its command line in process.path"
+        )
+    });
     let rules = [
         (
             !screen.collapsed.is_empty() && screen.collapses_above == usize::MAX,
@@ -163,6 +167,7 @@ mod tests {
             ("dialog = ['\\[y/n\\]']\n", "", "screen.dialog, dialog_title and dialog_footer are all missing"),
             ("names = ['x']", "", "process.names and process.scripts are both missing"),
             ("names = ['x']", "names = ['x', 'node']", "process.names: anything may run as node"),
+            ("names = ['x']", "names = ['less']", "process.names: anything may run as less"),
         ] {
             let text = GOOD.replace(old, new);
             assert_ne!(text, GOOD, "{old}");
@@ -170,6 +175,8 @@ mod tests {
             assert!(said.contains(expected), "{new}: {said}");
             assert_eq!(said.lines().count(), 1, "{said}");
         }
+        // Its command line tells it from the others.
+        assert_eq!(said(&GOOD.replace("names = ['x']", "names = ['node']\npath = ['/x$']")), "");
         assert!(said(&format!("{GOOD}[timing]\nenters = 0\n")).contains("timing.enters is 0"));
         let open = "[[screen.open]]\nname = 'x'\nis = 'mode'\nfooter = ['.*']\n";
         assert!(said(&format!("{GOOD}{open}")).contains("screen.open.footer: '.*' matches any row"));

@@ -8,6 +8,7 @@ use super::fields::{Fields, Wrong};
 use crate::core::carrier::Carrier;
 use crate::core::escape;
 use crate::core::name::Name;
+use crate::os::program::is_shell;
 use anyhow::Result;
 use regex::{Regex, RegexBuilder};
 use std::sync::OnceLock;
@@ -260,6 +261,14 @@ impl Profile {
                 let name = escape::short(&sign.name, 60);
                 wrong.push(format!("screen.open: nothing says how to recognise '{name}'"));
             }
+        }
+        // Every shell would be an agent: what a person types there would count as the agent's, and mail would be run as commands.
+        let shell = profile.process.names.iter().find(|name| is_shell(name));
+        if let Some(shell) = shell.filter(|_| profile.process.path.is_empty()) {
+            let name = escape::short(shell, 60);
+            wrong.push(format!(
+                "process.names: {name} is a shell, and no shell is an agent; tell the agent from other shells by process.path"
+            ));
         }
         if wrong.is_empty() { Ok(profile) } else { Err(wrong) }
     }

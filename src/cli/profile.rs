@@ -10,7 +10,7 @@ use crate::courier::discovery;
 use crate::os::process::Process;
 use crate::os::program;
 use crate::store::foreign;
-use crate::store::profiles::Shelf;
+use crate::store::profiles::{self, Shelf};
 use crate::tmux::Server;
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
@@ -101,7 +101,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 pub(super) fn find(word: &str, known: &Profiles) -> Result<Profile> {
     let path = Path::new(word);
     let shown = escape::short(word, 200);
-    match foreign::read(path) {
+    match profiles::read(path) {
         Ok(Some(text)) => Profile::parse(&text, &shown).map_err(|why| Refusal::Usage(why.to_string()).into()),
         Ok(None) => match (known.get(word), known.withheld(word)) {
             (Some(profile), _) => Ok(profile.clone()),
@@ -113,7 +113,7 @@ pub(super) fn find(word: &str, known: &Profiles) -> Result<Profile> {
                 Err(Refusal::Usage(text).into())
             }
         },
-        Err(error) => Err(Refusal::Usage(format!("{shown} cannot be read: {:#}", error.root_cause())).into()),
+        Err(why) => Err(Refusal::Usage(format!("{shown} cannot be read: {why}")).into()),
     }
 }
 
@@ -203,7 +203,7 @@ fn examine(files: &[PathBuf]) -> Result<()> {
     let mut kinds: Vec<(String, &PathBuf)> = Vec::new();
     for path in files {
         let shown = escape::line(&path.display().to_string());
-        let read = foreign::read(path).map_err(|error| format!("{:#}", error.root_cause()));
+        let read = profiles::read(path).map_err(|why| format!("it cannot be read: {why}"));
         let profile = read.and_then(|text| text.ok_or_else(|| "there is no such file".to_owned()));
         let said = match profile.map_err(|why| vec![why]).and_then(|text| Profile::read(&text)) {
             Ok(profile) => {
@@ -317,8 +317,10 @@ fn save(server: &Server, pane: &str, dir: &Path, name: &str, profiles: &Profiles
     let facts = recording::facts(&look.facts, state, &names, &version);
     let path = dir.join(name);
     std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-    create(&path.with_file_name(format!("{name}.ansi")), &look.text)?;
-    create(&path.with_file_name(format!("{name}.json")), &format!("{facts:#}\n"))?;
+    let [ansi, json] = ["ansi", "json"].map(|end| path.with_file_name(format!("{name}.{end}")));
+    create(&ansi, &look.text)?;
+    // One without the other would spoil the whole directory.
+    create(&json, &format!("{facts:#}\n")).inspect_err(|_| drop(std::fs::remove_file(&ansi)))?;
     let reading =
         found.and_then(|agent| profiles.get(&agent.kind)).map(|p| agents::read(p, &look.screen, &look.facts));
     let read =
@@ -340,6 +342,9 @@ fn create(path: &Path, text: &str) -> Result<()> {
 
 fn new(kind: &str, dir: &Path) -> Result<()> {
     Name::for_agent(&format!("{kind}-1")).map_err(|bad| Refusal::Usage(bad.to_string()))?;
+    if program::is_shell(kind) {
+        return Err(Refusal::Usage(format!("{kind} is a shell, and no shell is an agent")).into());
+    }
     let all = recordings(dir)?;
     let draft = agents::draft(kind, &all).map_err(Refusal::Usage)?;
     print::out(&draft.text)?;
@@ -361,8 +366,10 @@ fn recordings(dir: &Path) -> Result<Vec<Recording>> {
     let one = |file: &PathBuf| {
         let name = file.file_stem().unwrap_or_default().to_string_lossy();
         let text = |path: &Path| {
-            let found = foreign::read(path).map_err(|why| usage(format!("{:#}", why.root_cause())))?;
-            found.ok_or_else(|| usage(format!("{name}.json is missing")))
+            let file = || escape::short(&path.file_name().unwrap_or_default().to_string_lossy(), 80);
+            let found =
+                foreign::text(path).map_err(|why| usage(format!("{} cannot be read: {why}", file())))?;
+            found.ok_or_else(|| usage(format!("{} is missing", file())))
         };
         let (ansi, facts) = (text(file)?, text(&file.with_extension("json"))?);
         Ok(Recording::parse(&name, &ansi, &facts).map_err(usage)?)

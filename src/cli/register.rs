@@ -24,9 +24,9 @@ use std::path::Path;
 pub(super) struct Args {
     /// The pane; without it, this one
     pane: Option<String>,
-    /// Its kind
-    #[arg(long, default_value = "agent")]
-    kind: String,
+    /// Its kind; without it, the one that it is registered with, or `agent`
+    #[arg(long)]
+    kind: Option<String>,
     /// Its name; without it, KIND-1, KIND-2, …
     #[arg(long)]
     name: Option<String>,
@@ -39,7 +39,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
         let text = "only the human registers agents; one that is started with SWARM_AGENT=KIND in its environment is found";
         return Err(usage(text.into()));
     }
-    for name in [Some(&format!("{}-1", args.kind)), args.name.as_ref()].into_iter().flatten() {
+    let first = args.kind.as_ref().map(|kind| format!("{kind}-1"));
+    for name in [first.as_ref(), args.name.as_ref()].into_iter().flatten() {
         Name::for_agent(name).map_err(|bad| usage(bad.to_string()))?;
     }
     let own = std::env::var("TMUX_PANE").ok();
@@ -77,12 +78,15 @@ pub(super) fn run(args: &Args) -> Result<()> {
         pane_pid: listed.pid,
         namespace: process::namespace(),
     };
-    let shared_server = profiles.process_rules(&args.kind).and_then(|rules| rules.shared_server.clone());
     let process = survey.forest.id(&found);
+    let before = session.agents.iter().find(|a| a.is_live() && a.process == process);
+    let kind =
+        args.kind.clone().or_else(|| before.map(|a| a.kind.clone())).unwrap_or_else(|| "agent".to_owned());
+    let shared_server = profiles.process_rules(&kind).and_then(|rules| rules.shared_server.clone());
     let foreign = process::is_foreign(found.pid);
     let asks = args.name.as_ref().and_then(|name| Name::for_agent(name).ok());
     let sighting = Sighting {
-        kind: args.kind.clone(),
+        kind: kind.clone(),
         process: process.clone(),
         place,
         cwd,
@@ -100,15 +104,15 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if let Some(asked) = args.name.as_ref().filter(|asked| agent.name.as_str() != asked.as_str()) {
         print::tell(&format!("another agent has the name {asked}"));
     }
-    let typed = match profiles.get(&args.kind) {
+    let typed = match profiles.get(&kind) {
         Some(_) => "mail is typed into it where its screen is read as idle".to_owned(),
         None => {
-            format!("nothing is typed into it ({}): `swarm explain {pane}`", profiles.why_not(&args.kind))
+            format!("nothing is typed into it ({}): `swarm explain {pane}`", profiles.why_not(&kind))
         }
     };
     let comm = escape::short(&found.comm, 20);
     print::out(&format!(
         "{} is registered: kind {}, {comm} (process {}) in {pane}\n  {typed}\n  proof: {told}\n",
-        agent.name, args.kind, found.pid
+        agent.name, kind, found.pid
     ))
 }

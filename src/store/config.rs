@@ -82,11 +82,11 @@ fn config_home_with(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathB
 /// What the file at `path` says; nothing if there is none.
 pub fn layer(source: Source, path: &Path) -> Layer {
     let place = path.display().to_string();
-    match foreign::read(path) {
+    match foreign::text(path) {
         Ok(None) => Layer::empty(source),
         Ok(Some(text)) if text.len() <= MAX => Layer::file(source, &place, &text),
         Ok(Some(_)) => Layer::unreadable(source, &place, &format!("it is larger than {MAX} bytes")),
-        Err(error) => Layer::unreadable(source, &place, &format!("{:#}", error.root_cause())),
+        Err(why) => Layer::unreadable(source, &place, &why),
     }
 }
 

@@ -55,21 +55,31 @@ pub fn within(path: &Path, dir: &Path) -> Result<PathBuf> {
     Err(refuse(path, &format!("a link leads from there to {}, outside {}", found.display(), dir.display())))
 }
 
-/// The text of a file; `None` if there is none.
+/// The text of a file that is to be changed; `None` if there is none.
 pub fn read(path: &Path) -> Result<Option<String>> {
+    let found = found(path).with_context(|| format!("cannot read {}", path.display()))?;
+    found.map(|text| text.map_err(|why| refuse(path, &why))).transpose()
+}
+
+/// The text of a file that is only looked at; `None` if there is none. The error says why, without the path.
+pub fn text(path: &Path) -> Result<Option<String>, String> {
+    found(path).map_err(|why| why.to_string())?.transpose()
+}
+
+/// The text of a file, or why it is none.
+fn found(path: &Path) -> std::io::Result<Option<Result<String, String>>> {
     // A FIFO must not keep us waiting.
     let open = OpenOptions::new().read(true).custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits()).open(path);
     let file = match open {
         Ok(file) => file,
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
-        Err(e) => return Err(e).with_context(|| format!("cannot read {}", path.display())),
+        Err(e) => return Err(e),
     };
-    let bytes = bytes(&file).with_context(|| format!("cannot read {}", path.display()))?;
-    match bytes.map(String::from_utf8) {
-        None => Err(refuse(path, &format!("it is not a regular file of at most {} MiB", MAX >> 20))),
-        Some(Err(_)) => Err(refuse(path, "it is not UTF-8")),
-        Some(Ok(text)) => Ok(Some(text)),
-    }
+    Ok(Some(match bytes(&file)?.map(String::from_utf8) {
+        None => Err(format!("it is not a regular file of at most {} MiB", MAX >> 20)),
+        Some(Err(_)) => Err("it is not UTF-8".to_owned()),
+        Some(Ok(text)) => Ok(text),
+    }))
 }
 
 fn bytes(file: &File) -> std::io::Result<Option<Vec<u8>>> {

@@ -26,6 +26,15 @@ pub type Stamp = Vec<(PathBuf, Option<(u64, u64, u64, i64, i64, i64)>)>;
 /// A file and its text, or why it cannot be used.
 pub type Text = (String, Result<String, String>);
 
+/// The text of one file of rules, wherever it lies; `None` if there is none.
+pub fn read(path: &Path) -> Result<Option<String>, String> {
+    let found = foreign::text(path)?;
+    if found.as_ref().is_some_and(|text| text.len() > MAX) {
+        return Err(format!("it is larger than {} KiB", MAX >> 10));
+    }
+    Ok(found)
+}
+
 impl Shelf {
     /// The person's own.
     pub fn of_user() -> Self {
@@ -44,12 +53,8 @@ impl Shelf {
 
     /// The texts, in the order of the files' names.
     pub fn read(&self) -> Vec<Text> {
-        let text = |path: &PathBuf| match foreign::read(path) {
-            Ok(Some(text)) if text.len() <= MAX => Ok(text),
-            Ok(Some(_)) => Err(format!("it is larger than {MAX} bytes")),
-            Ok(None) => Err("it is a symbolic link that leads nowhere".to_owned()),
-            Err(error) => Err(format!("{:#}", error.root_cause())),
-        };
+        let text =
+            |path: &PathBuf| read(path)?.ok_or_else(|| "it is a symbolic link that leads nowhere".to_owned());
         let one = |path: PathBuf| {
             let file = path.display().to_string();
             let text = text(&path)
