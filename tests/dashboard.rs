@@ -48,6 +48,26 @@ fn press(world: &World, pane: &str, keys: &[&str]) {
 }
 
 #[test]
+fn a_terminal_rings_when_there_is_mail_for_its_person_unless_that_is_switched_off() {
+    for bell in ["on", "off"] {
+        let mut world = World::new();
+        world.set("SWARM_BELL", bell);
+        world.start();
+        world.agent("claude", &[]);
+        let terminal = world.attach(120, 30);
+        world.ok(&["discover", "--init", "--quiet"]);
+        world.below("claude-1", "swarm-msg send --no-wait human 'I have a question'");
+        eventually("it is announced", || terminal.screen().contains("claude-1 INFO: I have").then_some(()));
+        if bell == "on" {
+            eventually("it rings", || (terminal.bells() > 0).then_some(()));
+        }
+        world.ok(&["send", "--no-wait", "human", "and one more"]);
+        eventually("it is announced", || terminal.screen().contains("human INFO: and one").then_some(()));
+        assert!(bell == "on" || terminal.bells() == 0, "it was switched off");
+    }
+}
+
+#[test]
 fn a_person_sees_why_mail_waits_and_answers_a_message() {
     let (world, panes) = team(&["claude", "codex"]);
     world.control(&panes[1], "dialog");

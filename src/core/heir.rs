@@ -158,7 +158,13 @@ impl<'a> Kin<'a> {
     /// one that started first.
     pub fn assign(&self, newcomers: &[&Sighting]) -> Vec<Option<(&'a Agent, Evidence)>> {
         let mut found: Vec<Option<(&'a Agent, Evidence)>> = vec![None; newcomers.len()];
-        for by in [Evidence::Session, Evidence::Name, Evidence::Pane] {
+        // Two agents may have been in one conversation: then the pane tells which of them it is.
+        for (by, in_its_pane) in [
+            (Evidence::Session, true),
+            (Evidence::Session, false),
+            (Evidence::Name, false),
+            (Evidence::Pane, true),
+        ] {
             // Who ended last comes first: of several in one pane that one is meant.
             let mut dead = self.dead.clone();
             dead.sort_by_key(|agent| std::cmp::Reverse(agent.died.unwrap_or(self.now_ms)));
@@ -167,7 +173,10 @@ impl<'a> Kin<'a> {
                     continue;
                 }
                 let claims = newcomers.iter().enumerate().filter(|(at, newcomer)| {
-                    found[*at].is_none() && agent.kind == newcomer.kind && self.claims(newcomer, agent, by)
+                    found[*at].is_none()
+                        && agent.kind == newcomer.kind
+                        && (!in_its_pane || is_at(newcomer, agent))
+                        && self.claims(newcomer, agent, by)
                 });
                 let best = claims.min_by_key(|(_, newcomer)| {
                     let process = &newcomer.process;
@@ -192,6 +201,7 @@ impl<'a> Kin<'a> {
                     && self.window_ms > 0
                     && self.now_ms.saturating_sub(ended) <= self.window_ms
                     && !self.is_of_another_conversation(newcomer, dead)
+                    && !is_named_otherwise(newcomer, dead)
             }
             Evidence::Other => false,
         }
@@ -222,6 +232,11 @@ impl<'a> Kin<'a> {
         let found = self.dead.iter().filter(of_it).max_by_key(|a| a.died.unwrap_or(self.now_ms));
         found.copied().filter(|_| !known_elsewhere)
     }
+}
+
+/// Whether a person gave one that was seen another name than the one that a person gave to an agent.
+fn is_named_otherwise(newcomer: &Sighting, agent: &Agent) -> bool {
+    agent.past.given && newcomer.asks.as_ref().is_some_and(|name| !agent.answers_to(name))
 }
 
 /// Whether one that was seen is in the pane of an agent: of the same server, so the number means the same pane.
@@ -297,6 +312,32 @@ mod tests {
         assert_eq!(assign(&old, &[], &[newcomer(5, "%1", resumes("s1"))], 200), ["a by session"]);
         let codex = Sighting { kind: "codex".into(), ..newcomer(5, "%0", resumes("s1")) };
         assert_eq!(assign(&old, &[], &[codex], 200), [""]);
+    }
+
+    #[test]
+    fn of_two_that_were_in_one_conversation_the_one_in_its_pane_is_meant() {
+        // A second window went on with the conversation of the first, which lived still, and ended after it.
+        let old = [dead("a", "%0", &["s1"]), Agent { died: Some(150), ..dead("b", "%1", &["s1"]) }];
+        for (pane, heir) in [("%0", "a by session"), ("%1", "b by session"), ("%9", "b by session")] {
+            assert_eq!(assign(&old, &[], &[newcomer(5, pane, resumes("s1"))], 200), [heir], "{pane}");
+        }
+        let both = [newcomer(5, "%9", resumes("s1")), newcomer(6, "%1", resumes("s1"))];
+        assert_eq!(assign(&old, &[], &both, 200), ["a by session", "b by session"]);
+    }
+
+    #[test]
+    fn one_that_a_person_names_otherwise_than_the_one_before_is_a_stranger_in_that_pane() {
+        let mut old = dead("backend", "%0", &[]);
+        let mut start = newcomer(5, "%0", Conversation::Unknown);
+        start.asks = Some(Name::new("frontend").unwrap());
+        // It had a number: now it gets a name.
+        assert_eq!(assign(&[old.clone()], &[], std::slice::from_ref(&start), 200), ["backend by pane"]);
+        old.past.given = true;
+        assert_eq!(assign(&[old.clone()], &[], std::slice::from_ref(&start), 200), [""]);
+        old.formerly = vec![Name::new("frontend").unwrap()];
+        assert_eq!(assign(&[old.clone()], &[], std::slice::from_ref(&start), 200), ["backend by pane"]);
+        start.asks = None;
+        assert_eq!(assign(&[old], &[], &[start], 200), ["backend by pane"]);
     }
 
     #[test]

@@ -294,6 +294,7 @@ impl World {
         let terminal = Terminal { world: self, outer };
         let inner = format!("env -u TMUX tmux -u -L {} attach", self.socket);
         let size = [width.to_string(), height.to_string()];
+        let rings = format!("run-shell 'echo >>{}'", terminal.bells_file().display());
         terminal.run(&[
             "-f",
             "/dev/null",
@@ -303,6 +304,11 @@ impl World {
             "-g",
             "status",
             "off",
+            ";",
+            "set-hook",
+            "-g",
+            "alert-bell",
+            &rings,
             ";",
             "new-session",
             "-d",
@@ -351,6 +357,15 @@ impl Terminal<'_> {
     /// Presses keys, named as `send-keys` does.
     pub(crate) fn press(&self, keys: &[&str]) {
         self.run(&[&["send-keys"], keys].concat());
+    }
+
+    fn bells_file(&self) -> PathBuf {
+        self.world.path().join(format!("{}.bells", self.outer))
+    }
+
+    /// How often it has rung.
+    pub(crate) fn bells(&self) -> usize {
+        fs::read_to_string(self.bells_file()).map_or(0, |text| text.lines().count())
     }
 
     /// What the person sees.
