@@ -2,31 +2,15 @@
 //!
 //! Each courier may know, name, label and type into the agents of its own project only, whatever `SWARM_ROOT` says to whom.
 
+use crate::support::mail::parsed;
 use crate::support::{World, eventually, executable};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Output;
-
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap()
-}
-
-/// Runs `swarm` in a directory.
-fn run_in(world: &World, dir: &Path, args: &[&str]) -> Output {
-    world.command("swarm").current_dir(dir).args(args).output().unwrap()
-}
-
-/// Runs `swarm` in a directory, where it must succeed; gives what it printed.
-fn ok_in(world: &World, dir: &Path, args: &[&str]) -> String {
-    let out = run_in(world, dir, args);
-    assert!(out.status.success(), "swarm {args:?}: {}", String::from_utf8_lossy(&out.stderr));
-    String::from_utf8(out.stdout).unwrap()
-}
 
 /// The living agents of a project: name and pane.
 fn agents(world: &World, dir: &Path) -> Vec<(String, String)> {
-    let told = json(&ok_in(world, dir, &["agents", "--json"]));
+    let told = parsed(&world.ok_in(dir, &["agents", "--json"]));
     let text = |v: &Value| v.as_str().unwrap().to_owned();
     told["agents"].as_array().unwrap().iter().map(|a| (text(&a["name"]), text(&a["pane"]))).collect()
 }
@@ -77,12 +61,12 @@ fn two_projects_and_a_stray_agent_on_one_server_are_apart() {
     let stray = world.agent_in(&none, "claude", &[]);
     let of_b = world.agent_in(&b, "codex", &[]);
     let of_a = world.agent_in(&a, "claude", &[]);
-    ok_in(&world, &a, &["discover", "--init", "--quiet"]);
+    world.ok_in(&a, &["discover", "--init", "--quiet"]);
     in_b(&["discover", "--init", "--quiet"]);
     surveyed(&world, &a);
     surveyed(&world, &b);
     assert_eq!(agents(&world, &a), [("claude-1".to_owned(), of_a.clone())]);
-    let told = json(&in_b(&["agents", "--json"]));
+    let told = parsed(&in_b(&["agents", "--json"]));
     let names: Vec<&str> =
         told["agents"].as_array().unwrap().iter().map(|agent| agent["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["codex-1"]);
@@ -120,14 +104,14 @@ fn a_repository_within_a_project_belongs_to_it_until_it_is_a_project_itself() {
     assert_eq!(names(&world, &world.project()), ["claude-1", "codex-1"]);
     let out = world.command("swarm").env("SWARM_ROOT", &nested).arg("init").output().unwrap();
     assert!(out.status.success());
-    ok_in(&world, &nested, &["discover", "--quiet"]);
+    world.ok_in(&nested, &["discover", "--quiet"]);
     assert_eq!(agents(&world, &nested), [("claude-1".to_owned(), inner.clone())]);
     // For the outer project it is a stranger from now on, and so is its name.
     world.ok(&["discover", "--quiet"]);
     assert_eq!(names(&world, &world.project()), ["codex-1"]);
     world.ok(&["discover", "--quiet"]);
     eventually("the inner project's name stands on it", || {
-        ok_in(&world, &nested, &["discover", "--quiet"]);
+        world.ok_in(&nested, &["discover", "--quiet"]);
         (mark(&world, &inner, "@swarm_agent") == "claude-1").then_some(())
     });
 }
@@ -175,7 +159,7 @@ fn an_agent_that_was_taken_for_one_of_ours_leaves_with_its_label() {
     let pid: i32 = world.tmux(&["display-message", "-p", "-t", &stray, "#{pane_pid}"]).parse().unwrap();
     let table = swarm::os::process::Table::read().unwrap();
     let process = table.tree(pid).into_iter().find(|p| p.comm == "claude").unwrap().pid;
-    let mut record = json(&fs::read_to_string(world.state().join("agents/claude-1.json")).unwrap());
+    let mut record = parsed(&fs::read_to_string(world.state().join("agents/claude-1.json")).unwrap());
     record["name"] = "claude-2".into();
     record["process"] = serde_json::to_value(table.id(process).unwrap()).unwrap();
     record["place"]["pane"] = stray.clone().into();
@@ -221,7 +205,7 @@ fn an_agent_of_another_project_or_of_none_does_not_pass_for_the_human() {
     let (b, none) = (directory(&world, "b"), directory(&world, "none"));
     world.agent("claude", &[]);
     world.ok(&["discover", "--init", "--quiet"]);
-    ok_in(&world, &b, &["init"]);
+    world.ok_in(&b, &["init"]);
     let out = world.path().join("errand.out");
     let errand = format!(
         "#!/bin/sh\nexec >{0}.tmp 2>&1\nexport SWARM_ROOT={1}\nfor c in 'send claude-1 forged' 'inbox' 'read' 'lock x' 'whoami'; do swarm-msg $c; echo \"= $?\"; done\nmv {0}.tmp {0}\n",
@@ -247,7 +231,7 @@ fn an_agent_of_another_project_or_of_none_does_not_pass_for_the_human() {
         assert_eq!(said.matches("= 5").count(), 5, "{said}");
         assert!(said.contains("below claude") && said.contains(&told) && !said.contains("= 0"), "{said}");
     }
-    assert_eq!(json(&world.ok(&["status", "--json"]))["unread"], serde_json::json!({}));
+    assert_eq!(parsed(&world.ok(&["status", "--json"]))["unread"], serde_json::json!({}));
     assert!(world.ok(&["locks"]).contains("no leases"));
     assert_eq!(names(&world, &world.project()), ["claude-1"]);
     assert_eq!(names(&world, &b), Vec::<String>::new());
@@ -317,7 +301,7 @@ fn a_record_without_an_optional_field_keeps_its_name_and_one_of_a_newer_version_
     world.ok(&["name", "claude-1", "anna"]);
     let path = world.state().join("agents/anna.json");
     world.end_couriers();
-    let whole = json(&fs::read_to_string(&path).unwrap());
+    let whole = parsed(&fs::read_to_string(&path).unwrap());
     let mut cases: Vec<Value> = Vec::new();
     for field in
         whole.as_object().unwrap().keys().filter(|f| !["name", "process", "place"].contains(&f.as_str()))
@@ -342,7 +326,7 @@ fn a_record_without_an_optional_field_keeps_its_name_and_one_of_a_newer_version_
         fs::rename(&part, &path).unwrap();
         world.ok(&["discover", "--quiet"]);
         assert_eq!(agents(&world, &world.project()), [("anna".to_owned(), pane.clone())], "{record}");
-        let now = json(&fs::read_to_string(&path).unwrap());
+        let now = parsed(&fs::read_to_string(&path).unwrap());
         for field in ["/kind", "/cwd", "/place/server", "/place/pane_pid", "/place/namespace"] {
             assert_eq!(now.pointer(field), whole.pointer(field), "what is seen is on record again: {record}");
         }

@@ -4,10 +4,11 @@
 //! Every bound is tried with what really hangs: a stopped server or process, a socket at which nobody answers, a pipe that nobody
 //! empties. Times are compared with a generous limit only; what comes first is proved by events.
 
+use crate::support::mail::parsed;
 use crate::support::peer::Peer;
 use crate::support::servers::{Fake, Stopped};
 use crate::support::{PATIENCE, World, eventually};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
@@ -34,27 +35,6 @@ fn ends(command: &mut Command) -> (i32, String) {
     let told = String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned();
     assert!(ended, "{command:?} never ended: {told}");
     (status.code().unwrap_or(-1), told)
-}
-
-fn parse(text: &str) -> Value {
-    serde_json::from_str(text).unwrap()
-}
-
-fn send(world: &World, args: &[&str]) -> String {
-    let told = world.ok(&[&["send", "--json", "--no-wait"], args].concat());
-    parse(&told)["id"].as_str().unwrap().to_owned()
-}
-
-/// The stage of a message to one recipient, and why.
-fn status(world: &World, id: &str) -> (String, String) {
-    let told = parse(&world.ok(&["status", "--json", id]));
-    let of = |field: &str| told["recipients"][0][field].as_str().unwrap_or_default().to_owned();
-    (of("stage"), of("detail"))
-}
-
-/// How often a message was given to the agent in that pane.
-fn given(world: &World, pane: &str, id: &str) -> usize {
-    world.events(pane, "submitted").iter().filter(|text| text.contains(&format!("[swarm {id} "))).count()
 }
 
 /// A world with a store, and an agent on its server.
@@ -204,18 +184,18 @@ fn a_delivery_whose_server_stops_under_it_is_completed_once() {
     let (world, pane) = with_agent();
     let pid = world.server_pid();
     for round in 0..6 {
-        let id = send(&world, &["claude-1", &format!("round {round}")]);
+        let id = world.send(&["claude-1", &format!("round {round}")]);
         // Somewhere between the first look and the last.
         thread::sleep(Duration::from_millis(30 + 45 * round));
         let stopped = Stopped::new(pid);
         eventually("the courier knows", || {
-            let (stage, why) = status(&world, &id);
+            let (stage, why) = world.stage(&id);
             (stage == "submitted" || why.contains("its tmux server does not answer")).then_some(())
         });
         drop(stopped);
-        eventually("it arrives", || (given(&world, &pane, &id) > 0).then_some(()));
-        eventually("that is on record", || (status(&world, &id).0 == "submitted").then_some(()));
-        assert_eq!(given(&world, &pane, &id), 1, "{}", world.log(&pane));
+        eventually("it arrives", || (world.given(&pane, &id) > 0).then_some(()));
+        eventually("that is on record", || (world.stage(&id).0 == "submitted").then_some(()));
+        assert_eq!(world.given(&pane, &id), 1, "{}", world.log(&pane));
     }
     assert_eq!(world.events(&pane, "submitted").len(), 6, "{}", world.log(&pane));
 }
@@ -224,18 +204,18 @@ fn a_delivery_whose_server_stops_under_it_is_completed_once() {
 fn one_hung_server_delays_only_its_own_agents_and_their_mail_says_so() {
     let (world, claude) = with_agent();
     let (other, codex) = beside(&world);
-    let first = send(&world, &["codex-1", "before"]);
-    eventually("both are served", || (given(&other, &codex, &first) == 1).then_some(()));
+    let first = world.send(&["codex-1", "before"]);
+    eventually("both are served", || (other.given(&codex, &first) == 1).then_some(()));
     let stopped = other.stop_server();
-    let waits: Vec<String> = (0..3).map(|n| send(&world, &["codex-1", &format!("later {n}")])).collect();
+    let waits: Vec<String> = (0..3).map(|n| world.send(&["codex-1", &format!("later {n}")])).collect();
     // The others' mail goes on, from the first message to the last, whatever else the courier does meanwhile.
     for n in 0..12 {
-        let id = send(&world, &["claude-1", &format!("now {n}")]);
-        eventually("the other server's agent is served", || (given(&world, &claude, &id) == 1).then_some(()));
+        let id = world.send(&["claude-1", &format!("now {n}")]);
+        eventually("the other server's agent is served", || (world.given(&claude, &id) == 1).then_some(()));
         thread::sleep(Duration::from_millis(200));
     }
     let (stage, why) = eventually("their mail says why it waits", || {
-        Some(status(&world, &waits[0])).filter(|(_, why)| why.contains("its tmux server does not answer"))
+        Some(world.stage(&waits[0])).filter(|(_, why)| why.contains("its tmux server does not answer"))
     });
     assert_eq!(stage, "held");
     assert!(why.contains("(since ") && why.ends_with(" UTC)"), "{why}");
@@ -245,24 +225,22 @@ fn one_hung_server_delays_only_its_own_agents_and_their_mail_says_so() {
     assert!(told.contains("claude-1") && told.contains("states of its agents are out of date"), "{told}");
     // A new agent on the server that answers is found and shown all the same.
     let gemini = world.agent("gemini", &[]);
-    let told = send(&world, &["human", "hello"]);
+    let told = world.send(&["human", "hello"]);
     assert!(!told.is_empty());
     eventually("it is found", || world.ok(&["who"]).contains("gemini-1").then_some(()));
-    let id = send(&world, &["gemini-1", "welcome"]);
-    eventually("it is served", || (given(&world, &gemini, &id) == 1).then_some(()));
+    let id = world.send(&["gemini-1", "welcome"]);
+    eventually("it is served", || (world.given(&gemini, &id) == 1).then_some(()));
     let threads = |pid: &str| fs::read_dir(format!("/proc/{pid}/task")).unwrap().count();
     let courier = world.couriers().pop().unwrap();
     assert!(threads(&courier) < 16, "{}", threads(&courier));
     drop(stopped);
     for id in &waits {
-        eventually("it arrives after all", || (given(&other, &codex, id) > 0).then_some(()));
+        eventually("it arrives after all", || (other.given(&codex, id) > 0).then_some(()));
     }
-    eventually("all is on record", || {
-        waits.iter().all(|id| status(&world, id).0 == "submitted").then_some(())
-    });
+    eventually("all is on record", || waits.iter().all(|id| world.stage(id).0 == "submitted").then_some(()));
     // The one before, and the others together.
     assert_eq!(other.events(&codex, "submitted").len(), 2, "{}", other.log(&codex));
-    assert!(waits.iter().all(|id| given(&other, &codex, id) == 1), "{}", other.log(&codex));
+    assert!(waits.iter().all(|id| other.given(&codex, id) == 1), "{}", other.log(&codex));
     let journal = fs::read_to_string(world.state().join("journal.jsonl")).unwrap();
     assert!(journal.contains("tmux-hangs") && journal.contains("tmux-answers"), "{journal}");
 }
@@ -273,7 +251,7 @@ fn one_hung_server_delays_only_its_own_agents_and_their_mail_says_so() {
 fn crowd(world: &World) -> (Vec<Peer>, Vec<String>) {
     world.ok(&["init"]);
     let peers: Vec<Peer> = (1..=64).map(|n| Peer::new(world, &format!("robot-{n}"))).collect();
-    let ids = (0..8).map(|n| send(world, &["--ack", "@all", &format!("broadcast {n}")])).collect();
+    let ids = (0..8).map(|n| world.send(&["--ack", "@all", &format!("broadcast {n}")])).collect();
     (peers, ids)
 }
 
@@ -306,7 +284,7 @@ fn a_storm_of_acknowledgements_is_served_in_turn_and_none_fails() {
     let (acks, looks) = (times[1], (times[0] + times[2]) / 2);
     println!("512 acknowledgements took {acks:?}, 512 looks {looks:?}");
     for id in &ids {
-        let told = parse(&world.ok(&["status", "--json", id]));
+        let told = parsed(&world.ok(&["status", "--json", id]));
         let stages = told["recipients"].as_array().unwrap().iter().map(|r| r["stage"].as_str().unwrap());
         assert!(stages.clone().count() == 64 && stages.clone().all(|s| s == "acked"), "{told}");
     }
@@ -380,7 +358,7 @@ fn a_hook_lets_its_agent_go_on_when_the_mutex_is_not_given_back_and_says_so() {
     let other = hook.replace("input", "other");
     fs::write(world.path().join("other"), input.to_string().replace("a.rs", "b.rs")).unwrap();
     let begun = Instant::now();
-    let told = parse(&peer.ok(&other));
+    let told = parsed(&peer.ok(&other));
     let took = begun.elapsed();
     let told = told["systemMessage"].as_str().unwrap();
     assert!(told.contains("nothing was checked") && told.contains("which is stopped"), "{told}");
@@ -418,7 +396,7 @@ fn waiters_are_served_in_the_order_they_came_whoever_of_them_is_killed_or_stoppe
     drop(stopped);
     assert!(senders[6].wait().unwrap().success());
     // The sequence numbers are given under the mutex, in turn.
-    let listed = parse(&world.ok(&["inbox", "--json"]));
+    let listed = parsed(&world.ok(&["inbox", "--json"]));
     let mut sent: Vec<(u64, String)> = listed["messages"]
         .as_array()
         .unwrap()
@@ -487,7 +465,7 @@ fn mail_that_was_not_printed_is_not_marked_read() {
     let world = World::new();
     world.ok(&["init"]);
     let mut peer = Peer::new(&world, "claude-1");
-    let id = send(&world, &["claude-1", &"a long text ".repeat(300)]);
+    let id = world.send(&["claude-1", &"a long text ".repeat(300)]);
     fs::write(world.path().join("input"), r#"{"prompt": "hi"}"#).unwrap();
     let read = "swarm-msg read";
     let hook = "swarm hook claude UserPromptSubmit <../input";
@@ -500,23 +478,23 @@ fn mail_that_was_not_printed_is_not_marked_read() {
             let before = fs::read_dir(world.state().join("mail/claude-1/new")).unwrap().count();
             let (_, told) = peer.run(&format!("{command} {to}"));
             assert_eq!(before, 1);
-            assert_eq!(status(&world, &id).0, "queued", "{command} {to}: {told}");
+            assert_eq!(world.stage(&id).0, "queued", "{command} {to}: {told}");
         }
         // The reader has gone before anything is written.
         peer.run("rm -f ../gone; mkfifo ../gone");
         let (_, told) = peer.run(&format!("exec 9<>../gone; exec 8>../gone; exec 9<&-; {command} >&8"));
-        assert!(matches!(&*status(&world, &id).0, "queued"), "{command}: {told}");
+        assert!(matches!(&*world.stage(&id).0, "queued"), "{command}: {told}");
     }
     peer.run("mkfifo ../full");
     let stuck = "(exec 8<>../full; (dd if=/dev/zero bs=1024 count=1000 >&8 2>/dev/null & echo $! >../feeder); sleep 0.5; swarm hook claude UserPromptSubmit <../input >&8; echo rc $?; kill $(cat ../feeder))";
     let (_, told) = peer.run(stuck);
     assert!(told.contains("rc 0"), "{told}");
-    assert_eq!(status(&world, &id).0, "queued", "{told}");
+    assert_eq!(world.stage(&id).0, "queued", "{told}");
     // No file of the store was taken for the output.
     for entry in ["lock", "PROJECT", "FORMAT", "journal.jsonl"] {
         let text = fs::read_to_string(world.state().join(entry)).unwrap();
         assert!(!text.contains("a long text"), "{entry}");
     }
     assert!(peer.ok(hook).contains("a long text"));
-    assert_eq!(status(&world, &id).0, "read");
+    assert_eq!(world.stage(&id).0, "read");
 }

@@ -1,6 +1,7 @@
 //! Agents' own channels: a text reaches a running agent without a key being typed, is proved by what the agent writes down, and is given once,
 //! whatever the channel does with it.
 
+use crate::support::mail::parsed;
 use crate::support::{World, eventually};
 use serde_json::{Value, json};
 use std::fs;
@@ -12,10 +13,6 @@ use std::time::Duration;
 
 /// How long a swallowed text is waited for in these tests (ms).
 const GIVEN_UP: u64 = 4000;
-
-fn parse(text: &str) -> Value {
-    serde_json::from_str(text).unwrap()
-}
 
 /// The kinds that have a channel of their own.
 const KINDS: [&str; 2] = ["claude", "opencode"];
@@ -40,27 +37,6 @@ fn team_of(kind: &str, inbox: &str, variables: &[(&str, &str)]) -> (World, Strin
     let pane = world.agent(kind, &[&[("FAKE_AGENT_INBOX", inbox)], variables].concat());
     world.ok(&["discover", "--init", "--quiet"]);
     (world, pane)
-}
-
-fn send(world: &World, words: &[&str]) -> String {
-    let args = [&["send", "--json", "--no-wait"], words].concat();
-    parse(&world.ok(&args))["id"].as_str().unwrap().to_owned()
-}
-
-fn status(world: &World, id: &str) -> (String, String) {
-    let told = parse(&world.ok(&["status", "--json", id]))["recipients"][0].clone();
-    let text = |key: &str| told[key].as_str().unwrap_or_default().to_owned();
-    (text("stage"), text("detail"))
-}
-
-fn reaches(world: &World, id: &str, stage: &str, detail: &str) {
-    let mut last = (String::new(), String::new());
-    let begun = std::time::Instant::now();
-    while last.0 != stage || !last.1.contains(detail) {
-        last = status(world, id);
-        assert!(begun.elapsed() < crate::support::PATIENCE, "{id} is {last:?}, not {stage} ({detail})");
-        thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// How often a text stands in what the agent was given.
@@ -89,27 +65,27 @@ fn keys(world: &World) -> usize {
 /// A message arrives by the channel, once, and without a key.
 fn by_channel(world: &World, pane: &str, body: &str) {
     let before = keys(world);
-    let id = send(world, &[&name(world, pane), body]);
-    reaches(world, &id, "submitted", "its own transcript");
+    let id = world.send(&[&name(world, pane), body]);
+    world.reaches(&id, "submitted", "its own transcript");
     assert_eq!((times(world, pane, body), keys(world)), (1, before), "{}", world.log(pane));
 }
 
 /// A message arrives by the pane, once.
 fn by_pane(world: &World, pane: &str, body: &str) {
     let before = keys(world);
-    let id = send(world, &[&name(world, pane), body]);
-    reaches(world, &id, "submitted", "");
+    let id = world.send(&[&name(world, pane), body]);
+    world.reaches(&id, "submitted", "");
     assert_eq!(times(world, pane, body), 1, "{}", world.log(pane));
     assert!(keys(world) > before, "nothing was typed");
 }
 
 /// Mail for an agent that asks its person something waits until the dialog is closed, and answers nothing.
 fn waits_for_its_person(world: &World, pane: &str) {
-    let id = send(world, &[&name(world, pane), "after the question"]);
-    reaches(world, &id, "held", "permission dialog");
+    let id = world.send(&[&name(world, pane), "after the question"]);
+    world.reaches(&id, "held", "permission dialog");
     assert_eq!(times(world, pane, "after the question"), 0);
     world.control(pane, "dialog-close");
-    reaches(world, &id, "submitted", "its own transcript");
+    world.reaches(&id, "submitted", "its own transcript");
     assert!(!world.log(pane).contains("dialog-answered"), "{}", world.log(pane));
 }
 
@@ -137,9 +113,9 @@ fn no_delay(kind: &str) {
     eventually("the draft is untouched", || world.screen(&pane).contains("half a thought").then_some(()));
     // In a turn it waits in the agent's queue, and the one behind it goes there, too.
     world.control(&pane, "busy 1500");
-    let (first, second) = (send(&world, &[&to, "in a turn"]), send(&world, &[&to, "and another"]));
+    let (first, second) = (world.send(&[&to, "in a turn"]), world.send(&[&to, "and another"]));
     for id in [&first, &second] {
-        reaches(&world, id, "submitted", "its own transcript");
+        world.reaches(id, "submitted", "its own transcript");
     }
     assert_eq!((times(&world, &pane, "in a turn"), times(&world, &pane, "and another")), (1, 1));
     assert!(!world.log(&pane).contains("draft-cleared"), "{}", world.log(&pane));
@@ -171,10 +147,10 @@ fn a_dialog_is_not_answered_and_a_suspended_agent_is_waited_for() {
         assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
     };
     signal("-STOP");
-    let id = send(&world, &["claude-1", "after the pause"]);
-    reaches(&world, &id, "held", "background");
+    let id = world.send(&["claude-1", "after the pause"]);
+    world.reaches(&id, "held", "background");
     signal("-CONT");
-    reaches(&world, &id, "submitted", "its own transcript");
+    world.reaches(&id, "submitted", "its own transcript");
     assert_eq!(times(&world, &pane, "after the pause"), 1);
 }
 
@@ -184,10 +160,10 @@ fn what_waits_goes_in_one_turn_by_the_channel_with_every_line_of_it() {
     world.control(&pane, "dialog x");
     eventually("it asks", || world.screen(&pane).contains("proceed").then_some(()));
     thread::sleep(Duration::from_millis(200));
-    let ids: Vec<String> = (0..12).map(|n| send(&world, &["claude-1", &format!("part {n};")])).collect();
+    let ids: Vec<String> = (0..12).map(|n| world.send(&["claude-1", &format!("part {n};")])).collect();
     world.control(&pane, "dialog-close");
     for id in &ids {
-        reaches(&world, id, "submitted", "");
+        world.reaches(id, "submitted", "");
     }
     for n in 0..12 {
         assert_eq!(times(&world, &pane, &format!("] part {n}; (")), 1, "{}", world.log(&pane));
@@ -207,11 +183,11 @@ fn a_text_that_the_channel_swallows_is_announced_and_the_channel_is_not_used_aga
 fn swallowed(kind: &str) {
     let to = format!("{kind}-1");
     let (world, pane) = team_of(kind, "swallow", &[]);
-    let id = send(&world, &[&to, "swallowed"]);
-    reaches(&world, &id, "offered", "does not stand in its transcript yet");
+    let id = world.send(&[&to, "swallowed"]);
+    world.reaches(&id, "offered", "does not stand in its transcript yet");
     // Nobody else gives it meanwhile.
     assert_eq!(keys(&world), 0);
-    reaches(&world, &id, "submitted", "");
+    world.reaches(&id, "submitted", "");
     assert_eq!(times(&world, &pane, "swallowed"), 0, "only announced");
     assert_eq!(times(&world, &pane, &format!("[swarm {id} ")), 1, "{}", world.log(&pane));
     assert!(times(&world, &pane, &format!("swarm-msg read {id}")) == 1);
@@ -227,15 +203,15 @@ fn a_channel_that_answers_after_the_fallback_gives_the_text_once() {
 fn late(kind: &str) {
     let to = format!("{kind}-1");
     let (world, pane) = team_of(kind, "late:9000", &[]);
-    let id = send(&world, &[&to, "better late"]);
-    reaches(&world, &id, "offered", "");
+    let id = world.send(&[&to, "better late"]);
+    world.reaches(&id, "offered", "");
     eventually("it is announced", || {
         (times(&world, &pane, &format!("swarm-msg read {id}")) == 1).then_some(())
     });
     eventually("it comes late", || (times(&world, &pane, "better late") == 1).then_some(()));
     thread::sleep(Duration::from_millis(800));
     assert_eq!(times(&world, &pane, "better late"), 1, "{}", world.log(&pane));
-    assert_eq!(status(&world, &id).0, "submitted");
+    assert_eq!(world.stage(&id).0, "submitted");
 }
 
 #[test]
@@ -243,11 +219,11 @@ fn a_channel_that_is_slow_is_waited_for_and_one_that_gives_twice_is_believed_onc
     let (world, pane) = team("late:700", &[]);
     by_channel(&world, &pane, "slow");
     let (world, pane) = team("twice", &[]);
-    let id = send(&world, &["claude-1", "twice"]);
-    reaches(&world, &id, "submitted", "its own transcript");
+    let id = world.send(&["claude-1", "twice"]);
+    world.reaches(&id, "submitted", "its own transcript");
     eventually("the second comes", || (times(&world, &pane, "twice") == 2).then_some(()));
     let noted = world.ok(&["log", "--json", "-n", "0", "--event", "delivery"]);
-    let noted = noted.lines().map(parse).filter(|e| e["id"] == *id && e["stage"] == "submitted").count();
+    let noted = noted.lines().map(parsed).filter(|e| e["id"] == *id && e["stage"] == "submitted").count();
     assert_eq!((noted, keys(&world)), (1, 0));
 }
 
@@ -264,22 +240,22 @@ fn an_agents_queue_is_not_filled() {
     world.control(&pane, "busy 60000");
     let ids: Vec<String> = (0..12)
         .map(|n| {
-            let id = send(&world, &["claude-1", &format!("part {n};")]);
+            let id = world.send(&["claude-1", &format!("part {n};")]);
             if n < 8 {
-                reaches(&world, &id, "offered", "own queue");
+                world.reaches(&id, "offered", "own queue");
             }
             id
         })
         .collect();
     thread::sleep(Duration::from_millis(600));
-    let (stage, why) = status(&world, &ids[8]);
+    let (stage, why) = world.stage(&ids[8]);
     assert!(
         stage == "held" && why.contains("goes first, and it waits in the agent's own queue"),
         "{stage} {why}"
     );
     world.control(&pane, "busy 1");
     for id in &ids {
-        reaches(&world, id, "submitted", "");
+        world.reaches(id, "submitted", "");
     }
     for n in 0..12 {
         assert_eq!(times(&world, &pane, &format!("] part {n}; (")), 1, "{}", world.log(&pane));
@@ -291,21 +267,21 @@ fn an_agents_queue_is_not_filled() {
 fn what_an_interrupted_turn_leaves_in_the_conversation_is_announced_and_its_text_given_once() {
     let (world, pane) = team_of("opencode", "take", &[]);
     world.control(&pane, "busy 60000");
-    let id = send(&world, &["opencode-1", "left behind"]);
-    reaches(&world, &id, "offered", "own queue");
+    let id = world.send(&["opencode-1", "left behind"]);
+    world.reaches(&id, "offered", "own queue");
     world.control(&pane, "interrupt");
-    reaches(&world, &id, "submitted", "");
+    world.reaches(&id, "submitted", "");
     assert_eq!(times(&world, &pane, &format!("swarm-msg read {id}")), 1, "{}", world.log(&pane));
     assert_eq!(times(&world, &pane, "left behind"), 1, "{}", world.log(&pane));
     // It was heard, so the channel serves for the next one.
     by_channel(&world, &pane, "the next one");
     // And what the next text brings along is not announced.
     world.control(&pane, "busy 60000");
-    let id = send(&world, &["opencode-1", "brought along"]);
-    reaches(&world, &id, "offered", "own queue");
+    let id = world.send(&["opencode-1", "brought along"]);
+    world.reaches(&id, "offered", "own queue");
     world.control(&pane, "interrupt");
     by_channel(&world, &pane, "what brings it");
-    reaches(&world, &id, "submitted", "its own transcript");
+    world.reaches(&id, "submitted", "its own transcript");
     assert_eq!(times(&world, &pane, "brought along"), 1, "{}", world.log(&pane));
 }
 
@@ -313,10 +289,10 @@ fn what_an_interrupted_turn_leaves_in_the_conversation_is_announced_and_its_text
 fn an_agent_that_ends_with_a_text_in_its_queue_leaves_it_to_its_sender() {
     let (world, pane) = team("take", &[]);
     world.control(&pane, "busy 60000");
-    let id = send(&world, &["claude-1", "never read"]);
-    reaches(&world, &id, "offered", "own queue");
+    let id = world.send(&["claude-1", "never read"]);
+    world.reaches(&id, "offered", "own queue");
     world.control(&pane, "die");
-    reaches(&world, &id, "failed", "perhaps it was given");
+    world.reaches(&id, "failed", "perhaps it was given");
 }
 
 #[test]
@@ -328,7 +304,7 @@ fn what_is_not_the_agents_own_is_sent_nothing() {
         files.into_iter().find(|p| p.to_str().unwrap().ends_with(end)).unwrap()
     };
     let (session, key) = (find(".json"), find(".key"));
-    let whole = parse(&fs::read_to_string(&session).unwrap());
+    let whole = parsed(&fs::read_to_string(&session).unwrap());
     let put = |changed: Value| {
         let mut record = whole.clone();
         for (name, value) in changed.as_object().unwrap() {
@@ -379,7 +355,7 @@ fn what_is_not_the_agents_own_is_sent_nothing() {
     put(json!({}));
     by_channel(&world, &pane, "and this by the channel again");
     // What opens the agent's ear is kept nowhere.
-    let token = parse(&fs::read_to_string(&key).unwrap())["peerToken"].as_str().unwrap().to_owned();
+    let token = parsed(&fs::read_to_string(&key).unwrap())["peerToken"].as_str().unwrap().to_owned();
     let out = std::process::Command::new("grep").args(["-r", &token]).arg(world.state()).output().unwrap();
     assert_eq!(out.stdout, b"");
 }
@@ -400,8 +376,8 @@ fn a_person_says_which_ways_are_used() {
     eventually("draft", || world.screen(&pane).contains("mine").then_some(()));
     by_channel(&world, &pane, "where it cannot be typed");
     set("[\"hook\"]");
-    let id = send(&world, &["claude-1", "by nobody"]);
-    reaches(&world, &id, "held", "nothing that the setting delivery.carriers allows");
+    let id = world.send(&["claude-1", "by nobody"]);
+    world.reaches(&id, "held", "nothing that the setting delivery.carriers allows");
 }
 
 /// The file of swarm's plugin in the one `OpenCode`.
@@ -430,7 +406,7 @@ fn a_plugin_that_is_not_the_agents_own_or_of_another_version_is_sent_nothing() {
     let (world, pane) = team_of("opencode", "take", &[]);
     let record = of_plugin(&world, "json");
     let socket = record.with_extension("sock");
-    let whole = parse(&fs::read_to_string(&record).unwrap());
+    let whole = parsed(&fs::read_to_string(&record).unwrap());
     let why = |told: &str| {
         let shown = world.ok(&["explain", "opencode-1"]);
         assert!(shown.contains("mail goes by pane") && shown.contains(told), "{told}: {shown}");

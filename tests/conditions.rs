@@ -2,52 +2,17 @@
 //! at the wrong moment or into the wrong process, and nothing may be lost.
 
 use crate::support::{World, eventually};
-use serde_json::Value;
 use std::thread;
 use std::time::Duration;
 
-fn team(kinds: &[&str]) -> (World, Vec<String>) {
-    let world = World::new();
-    world.start();
-    let panes = kinds.iter().map(|kind| world.agent(kind, &[])).collect();
-    world.ok(&["discover", "--init", "--quiet"]);
-    (world, panes)
-}
-
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap()
-}
-
-fn send(world: &World, to: &str, body: &str) -> String {
-    json(&world.ok(&["send", "--json", "--no-wait", to, body]))["id"].as_str().unwrap().to_owned()
-}
-
-fn status(world: &World, id: &str) -> (String, String) {
-    let told = json(&world.ok(&["status", "--json", id]));
-    let first = &told["recipients"][0];
-    (first["stage"].as_str().unwrap().to_owned(), first["detail"].as_str().unwrap().to_owned())
-}
-
-fn held(world: &World, id: &str, reason: &str) {
-    eventually(&format!("{id} is held: {reason}"), || {
-        let (stage, detail) = status(world, id);
-        (stage == "held" && detail.contains(reason)).then_some(())
-    });
-}
-
-fn given(world: &World, pane: &str, id: &str) -> usize {
-    let marker = format!("[swarm {id} ");
-    world.events(pane, "submitted").iter().map(|t| t.matches(&marker).count()).sum()
-}
-
 fn given_once(world: &World, pane: &str, id: &str) {
-    eventually(&format!("{id} is submitted"), || (status(world, id).0 == "submitted").then_some(()));
-    assert_eq!(given(world, pane, id), 1, "{}", world.log(pane));
+    eventually(&format!("{id} is submitted"), || (world.stage(id).0 == "submitted").then_some(()));
+    assert_eq!(world.given(pane, id), 1, "{}", world.log(pane));
 }
 
 #[test]
 fn a_person_who_types_is_never_disturbed_and_the_draft_stays_whole() {
-    let (world, panes) = team(&["claude"]);
+    let (world, panes) = World::with_agents(&["claude"], &[]);
     world.tmux(&["select-window", "-t", &panes[0]]);
     let person = world.attach(120, 40);
     let mut typed = String::new();
@@ -57,15 +22,15 @@ fn a_person_who_types_is_never_disturbed_and_the_draft_stays_whole() {
         person.press(&["-l", &letter]);
         typed.push_str(&letter);
         if n == 3 {
-            id = send(&world, "claude-1", "excuse me");
+            id = world.send(&["claude-1", "excuse me"]);
         }
         thread::sleep(Duration::from_millis(100));
     }
-    held(&world, &id, "");
+    world.reaches(&id, "held", "");
     assert!(world.screen(&panes[0]).contains(&typed), "{}", world.screen(&panes[0]));
     // Long after the last key the draft still holds it.
     thread::sleep(Duration::from_secs(4));
-    held(&world, &id, "draft");
+    world.reaches(&id, "held", "draft");
     assert!(world.screen(&panes[0]).contains(&typed) && world.events(&panes[0], "submitted").is_empty());
     person.press(&["C-u"]);
     given_once(&world, &panes[0], &id);
@@ -74,33 +39,33 @@ fn a_person_who_types_is_never_disturbed_and_the_draft_stays_whole() {
 
 #[test]
 fn after_a_persons_key_nothing_is_typed_for_a_while() {
-    let (world, panes) = team(&["claude"]);
+    let (world, panes) = World::with_agents(&["claude"], &[]);
     world.tmux(&["select-window", "-t", &panes[0]]);
     let person = world.attach(120, 40);
     person.press(&["x"]);
     person.press(&["C-u"]);
-    let id = send(&world, "claude-1", "a moment later");
-    held(&world, &id, "somebody is typing");
+    let id = world.send(&["claude-1", "a moment later"]);
+    world.reaches(&id, "held", "somebody is typing");
     given_once(&world, &panes[0], &id);
 }
 
 #[test]
 fn a_person_looking_at_another_pane_holds_nothing() {
-    let (world, panes) = team(&["claude", "codex"]);
+    let (world, panes) = World::with_agents(&["claude", "codex"], &[]);
     world.tmux(&["select-window", "-t", &panes[1]]);
     let person = world.attach(120, 40);
     person.press(&["x"]);
-    let id = send(&world, "claude-1", "in the background");
+    let id = world.send(&["claude-1", "in the background"]);
     given_once(&world, &panes[0], &id);
     assert!(world.screen(&panes[1]).contains('x'));
 }
 
 #[test]
 fn a_dialog_that_opens_at_any_moment_is_not_answered() {
-    let (world, panes) = team(&["claude", "codex", "gemini", "opencode"]);
+    let (world, panes) = World::with_agents(&["claude", "codex", "gemini", "opencode"], &[]);
     let kinds = ["claude-1", "codex-1", "gemini-1", "opencode-1"];
     for after in [0, 5, 12, 20, 40, 90, 150, 250] {
-        let ids = kinds.map(|name| send(&world, name, "may I?"));
+        let ids = kinds.map(|name| world.send(&[name, "may I?"]));
         thread::sleep(Duration::from_millis(after));
         for pane in &panes {
             world.control(pane, "dialog rm -rf x");
@@ -122,29 +87,29 @@ fn a_dialog_that_opens_at_any_moment_is_not_answered() {
 
 #[test]
 fn a_chooser_over_the_pane_holds() {
-    let (world, panes) = team(&["claude"]);
+    let (world, panes) = World::with_agents(&["claude"], &[]);
     world.tmux(&["select-window", "-t", &panes[0]]);
     let person = world.attach(120, 40);
     world.tmux(&["choose-tree", "-t", &panes[0]]);
-    let id = send(&world, "claude-1", "behind the chooser");
-    held(&world, &id, "mode");
+    let id = world.send(&["claude-1", "behind the chooser"]);
+    world.reaches(&id, "held", "mode");
     person.press(&["q"]);
     given_once(&world, &panes[0], &id);
 }
 
 #[test]
 fn a_zoomed_neighbour_and_clients_of_several_sizes_do_not_matter() {
-    let (world, panes) = team(&["claude"]);
+    let (world, panes) = World::with_agents(&["claude"], &[]);
     world.tmux(&["select-window", "-t", &panes[0]]);
     let neighbour =
         world.tmux(&["split-window", "-d", "-h", "-t", &panes[0], "-P", "-F", "#{pane_id}", "exec cat"]);
     world.tmux(&["resize-pane", "-Z", "-t", &neighbour]);
-    let zoomed = send(&world, "claude-1", "you are hidden");
+    let zoomed = world.send(&["claude-1", "you are hidden"]);
     given_once(&world, &panes[0], &zoomed);
     world.tmux(&["resize-pane", "-Z", "-t", &neighbour]);
     let _wide = world.attach(190, 50);
     let _small = world.attach(100, 30);
-    let id = send(&world, "claude-1", "two people look on");
+    let id = world.send(&["claude-1", "two people look on"]);
     given_once(&world, &panes[0], &id);
     assert_eq!(world.screen(&neighbour).trim(), "");
 }
@@ -158,9 +123,9 @@ fn the_smallest_pane_that_can_be_read_is_served() {
     world.ok(&["discover", "--init", "--quiet"]);
     for (name, pane) in ["claude-1", "codex-1", "gemini-1"].iter().zip(&panes) {
         world.tmux(&["resize-window", "-t", pane, "-x", "40", "-y", "10"]);
-        let id = send(&world, name, "small");
+        let id = world.send(&[name, "small"]);
         eventually("it is served or held with a reason", || {
-            let (stage, detail) = status(&world, &id);
+            let (stage, detail) = world.stage(&id);
             (stage == "submitted" || stage == "held" && !detail.is_empty()).then_some(())
         });
         world.tmux(&["resize-window", "-t", pane, "-x", "120", "-y", "40"]);
@@ -170,18 +135,18 @@ fn the_smallest_pane_that_can_be_read_is_served() {
 
 #[test]
 fn a_pane_id_used_again_by_another_server_is_another_pane() {
-    let (world, panes) = team(&["claude"]);
+    let (world, panes) = World::with_agents(&["claude"], &[]);
     world.control(&panes[0], "busy 60000");
-    let old = send(&world, "claude-1", "for the old server");
-    held(&world, &old, "");
+    let old = world.send(&["claude-1", "for the old server"]);
+    world.reaches(&old, "held", "");
     world.tmux(&["kill-server"]);
     eventually("the server is gone", || world.try_tmux(&["list-sessions"]).is_err().then_some(()));
     world.start();
     let again = world.agent("claude", &[]);
     assert_eq!(again, panes[0], "this test needs the id to be used again");
     world.ok(&["discover", "--quiet"]);
-    let new = send(&world, "claude-2", "for the new server");
+    let new = world.send(&["claude-2", "for the new server"]);
     given_once(&world, &again, &new);
-    eventually("the old one's is a dead letter", || (status(&world, &old).0 == "failed").then_some(()));
-    assert_eq!(given(&world, &again, &old), 0);
+    eventually("the old one's is a dead letter", || (world.stage(&old).0 == "failed").then_some(()));
+    assert_eq!(world.given(&again, &old), 0);
 }

@@ -11,12 +11,6 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::Stdio;
 
-fn ready() -> World {
-    let world = World::new();
-    world.ok(&["init"]);
-    world
-}
-
 fn file(world: &World) -> PathBuf {
     world.project().join("COORDINATION.md")
 }
@@ -45,7 +39,7 @@ fn journal(world: &World) -> Vec<Value> {
 
 #[test]
 fn a_team_keeps_its_board() {
-    let world = ready();
+    let world = World::with_store();
     let (code, said) = world.refused(&["coord", "show"]);
     assert!(code == 2 && said.contains("swarm coord init"), "{said}");
     assert!(world.ok(&["coord", "init"]).contains("is ready"));
@@ -74,7 +68,7 @@ fn a_team_keeps_its_board() {
 
 #[test]
 fn agents_change_it_with_their_own_command_and_scripts_read_it() {
-    let world = ready();
+    let world = World::with_store();
     world.ok(&["coord", "init"]);
     let mut child = world
         .command("swarm-msg")
@@ -103,7 +97,7 @@ fn agents_change_it_with_their_own_command_and_scripts_read_it() {
 
 #[test]
 fn refusals_say_what_there_is_and_change_nothing() {
-    let world = ready();
+    let world = World::with_store();
     let document = "# Team\n\n## Goals\n\n- [ ] fix the parser\n- [ ] fix the lexer\n\n## Notes\n\n```\n## Work\n```\n\n## Notes\n";
     put(&world, document);
     for (args, part) in [
@@ -128,7 +122,7 @@ fn refusals_say_what_there_is_and_change_nothing() {
 
 #[test]
 fn sixteen_processes_lose_none_of_eight_hundred_lines() {
-    let world = ready();
+    let world = World::with_store();
     let before = "\u{feff}---\r\ntitle: x\r\n---\r\n# Team\r\n\r\n```\r\n## Goals\r\n```\r\n\r\n## Goals\r\n\r\n* one\r\n* two\r\n";
     let behind = "\r\n\r\n<!--\r\n## Goals\r\n-->\r\nLast\r\n----\r\n\r\n- not this list";
     put(&world, format!("{before}{behind}"));
@@ -162,7 +156,7 @@ fn sixteen_processes_lose_none_of_eight_hundred_lines() {
 
 #[test]
 fn a_crash_leaves_the_old_document_or_the_new_one() {
-    let world = ready();
+    let world = World::with_store();
     let old = format!("# Goals\n\n- [ ] one\n\n# Long\n\n{}\n", "text\n".repeat(5000));
     for (point, is_new) in [("coord-half-written", false), ("coord-staged", false), ("coord-renamed", true)] {
         put(&world, &old);
@@ -185,7 +179,7 @@ fn a_crash_leaves_the_old_document_or_the_new_one() {
 
 #[test]
 fn a_link_is_followed_within_the_project_only() {
-    let world = ready();
+    let world = World::with_store();
     let outside = world.path().join("outside.md");
     fs::write(&outside, "# Goals\n").unwrap();
     symlink(&outside, file(&world)).unwrap();
@@ -213,7 +207,7 @@ fn a_link_is_followed_within_the_project_only() {
 
 #[test]
 fn what_is_no_document_is_refused_and_the_mode_is_kept() {
-    let world = ready();
+    let world = World::with_store();
     let refused = |why: &str| {
         let (code, said) = world.refused(&["coord", "add", "goals", "x"]);
         assert!(code == 2 && said.contains(why), "{said}");

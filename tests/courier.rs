@@ -1,31 +1,10 @@
 //! The courier keeps up: with changed profiles, with an update of the program, and with its own death.
 
+use crate::support::mail::parsed;
 use crate::support::{World, copy, eventually, executable, world_with_claude};
-use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap()
-}
-
-fn send(world: &World, to: &str, body: &str) -> String {
-    json(&world.ok(&["send", "--json", "--no-wait", to, body]))["id"].as_str().unwrap().to_owned()
-}
-
-fn status(world: &World, id: &str) -> (String, String) {
-    let told = json(&world.ok(&["status", "--json", id]));
-    let first = &told["recipients"][0];
-    (first["stage"].as_str().unwrap().to_owned(), first["detail"].as_str().unwrap().to_owned())
-}
-
-fn held(world: &World, id: &str, reason: &str) {
-    eventually(&format!("{id} is held: {reason}"), || {
-        let (stage, detail) = status(world, id);
-        (stage == "held" && detail.contains(reason)).then_some(())
-    });
-}
 
 fn submitted(world: &World, pane: &str) -> usize {
     world.typed(pane).len()
@@ -51,13 +30,13 @@ const CLAUDE: &str = include_str!("../src/agents/profiles/claude.toml");
 #[test]
 fn a_changed_profile_counts_at_once_for_the_courier_and_for_explain() {
     let (world, pane) = world_with_claude();
-    send(&world, "claude-1", "by the built-in rules");
+    world.send(&["claude-1", "by the built-in rules"]);
     eventually("it is typed", || (submitted(&world, &pane) == 1).then_some(()));
     // The user's own rules: whatever it shows, it is busy.
     let path = profile(&world, "mine.toml");
     fs::write(&path, CLAUDE.replace("busy = [", "busy = ['.', ")).unwrap();
-    let id = send(&world, "claude-1", "by the user's rules");
-    held(&world, &id, "it is in a turn");
+    let id = world.send(&["claude-1", "by the user's rules"]);
+    world.reaches(&id, "held", "it is in a turn");
     assert!(world.ok(&["explain", "claude-1"]).contains("state: busy"));
     fs::remove_file(path).unwrap();
     eventually("it is typed", || (submitted(&world, &pane) == 2).then_some(()));
@@ -78,10 +57,10 @@ fn a_broken_profile_is_named_everywhere_and_holds_its_own_kind_only() {
     for args in [&["discover"][..], &["agents"], &["explain", "claude-1"], &["explain", "codex-1"]] {
         named(&both(&world, args));
     }
-    let (first, second) = (send(&world, "claude-1", "for one"), send(&world, "codex-1", "for the other"));
+    let (first, second) = (world.send(&["claude-1", "for one"]), world.send(&["codex-1", "for the other"]));
     eventually("the other kind is served", || (submitted(&world, &codex) == 1).then_some(()));
-    eventually("that is noted", || (status(&world, &second).0 == "submitted").then_some(()));
-    held(&world, &first, "claude.toml is not valid: line 3");
+    eventually("that is noted", || (world.stage(&second).0 == "submitted").then_some(()));
+    world.reaches(&first, "held", "claude.toml is not valid: line 3");
     assert!(both(&world, &["explain", "claude-1"]).contains("nothing is typed there"));
     let doctor = world.swarm(&["doctor"]);
     assert_eq!(doctor.status.code(), Some(1));
@@ -98,7 +77,7 @@ fn a_broken_profile_is_named_everywhere_and_holds_its_own_kind_only() {
     let told = both(&world, &["agents"]);
     assert!(told.contains("a.toml and ") && told.contains("b.toml are both of the kind claude"), "{told}");
     eventually("it is repaired", || (submitted(&world, &claude) == 1).then_some(()));
-    eventually("that is noted", || (status(&world, &first).0 == "submitted").then_some(()));
+    eventually("that is noted", || (world.stage(&first).0 == "submitted").then_some(()));
 }
 
 /// A team whose agent has mail that waits for a draft to go; gives the pane and the message.
@@ -106,8 +85,8 @@ fn waiting() -> (World, String, String) {
     let (world, pane) = world_with_claude();
     world.control(&pane, "draft half a thought");
     eventually("it is drafted", || world.screen(&pane).contains("half a thought").then_some(()));
-    let id = send(&world, "claude-1", "waits");
-    held(&world, &id, "draft");
+    let id = world.send(&["claude-1", "waits"]);
+    world.reaches(&id, "held", "draft");
     world.end_couriers();
     world.tmux(&["send-keys", "-t", &pane, "C-u"]);
     (world, pane, id)
@@ -223,8 +202,8 @@ fn an_update_in_place_replaces_the_running_courier_by_itself() {
     let first = successor(&world, &[]);
     // What waits meanwhile is given by whoever serves then, without any command.
     world.control(&pane, "busy 4000");
-    let id = send(&world, "claude-1", "across the update");
-    held(&world, &id, "it is in a turn");
+    let id = world.send(&["claude-1", "across the update"]);
+    world.reaches(&id, "held", "it is in a turn");
     let whole = fs::read(&swarm).unwrap();
     install(&swarm, &[&whole[..], b"2"].concat());
     let second = successor(&world, std::slice::from_ref(&first));
@@ -243,12 +222,12 @@ fn an_update_in_place_replaces_the_running_courier_by_itself() {
     install(&swarm, b"#!/bin/sh\nexit 3\n");
     trouble("it ended with 3 instead of taking over");
     assert!(world.ok(&["log", "--event", "courier-error"]).contains("cannot take over"));
-    send(&world, "claude-1", "still here?");
+    world.send(&["claude-1", "still here?"]);
     eventually("it serves", || (submitted(&world, &pane) == 2).then_some(()));
     // One that can does take over, be it an older one.
     install(&swarm, &whole);
     successor(&world, &[first, second]);
-    send(&world, "claude-1", "and now?");
+    world.send(&["claude-1", "and now?"]);
     eventually("it serves", || (submitted(&world, &pane) == 3).then_some(()));
 }
 
@@ -258,7 +237,7 @@ fn the_newest_version_serves_and_equal_ones_do_not_take_turns() {
     let first = successor(&world, &[]);
     let says = |version: &str| {
         let path = world.state().join("courier.json");
-        let mut said = json(&fs::read_to_string(&path).unwrap());
+        let mut said = parsed(&fs::read_to_string(&path).unwrap());
         said["version"] = version.into();
         fs::write(path, said.to_string()).unwrap();
     };

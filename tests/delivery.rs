@@ -2,6 +2,7 @@
 //!
 //! Each test proves one promise in a world of its own; `matrix` prints what every hold did with every kind of agent.
 
+use crate::support::mail::parsed;
 use crate::support::{World, eventually, executable};
 use serde_json::Value;
 use std::fs;
@@ -11,33 +12,8 @@ use std::time::{Duration, Instant};
 
 const KINDS: [&str; 4] = ["claude", "codex", "gemini", "opencode"];
 
-/// A world with a store, a server and these agents, all registered; gives their panes.
-fn team(kinds: &[&str], variables: &[(&str, &str)]) -> (World, Vec<String>) {
-    let world = World::new();
-    world.start();
-    let panes = kinds.iter().map(|kind| world.agent(kind, variables)).collect();
-    world.ok(&["discover", "--init", "--quiet"]);
-    (world, panes)
-}
-
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap()
-}
-
-/// Sends without waiting, and gives the id.
-fn send(world: &World, to: &str, body: &str) -> String {
-    json(&world.ok(&["send", "--json", "--no-wait", to, body]))["id"].as_str().unwrap().to_owned()
-}
-
-/// The stage and the reason of a message to one recipient.
-fn status(world: &World, id: &str) -> (String, String) {
-    let told = json(&world.ok(&["status", "--json", id]));
-    let first = &told["recipients"][0];
-    (first["stage"].as_str().unwrap().to_owned(), first["detail"].as_str().unwrap_or_default().to_owned())
-}
-
 fn agents(world: &World) -> Vec<Value> {
-    json(&world.ok(&["agents", "--json"]))["agents"].as_array().unwrap().clone()
+    parsed(&world.ok(&["agents", "--json"]))["agents"].as_array().unwrap().clone()
 }
 
 /// One field of the agent in a pane.
@@ -46,43 +22,37 @@ fn field(world: &World, pane: &str, name: &str) -> Option<Value> {
 }
 
 fn unread(world: &World, name: &str) -> u64 {
-    json(&world.ok(&["status", "--json"]))["unread"][name].as_u64().unwrap_or(0)
-}
-
-/// How often an agent was given a message.
-fn given(world: &World, pane: &str, id: &str) -> usize {
-    let marker = format!("[swarm {id} ");
-    world.events(pane, "submitted").iter().map(|t| t.matches(&marker).count()).sum()
+    parsed(&world.ok(&["status", "--json"]))["unread"][name].as_u64().unwrap_or(0)
 }
 
 /// How often an agent was given a message or told that it is there to be read: by its own line, or by that of a bundle.
 fn carried(world: &World, pane: &str, id: &str) -> usize {
-    let lines = given(world, pane, id);
+    let lines = world.given(pane, id);
     let journal = fs::read_to_string(world.state().join("journal.jsonl")).unwrap();
-    let bundles = journal.lines().map(json).filter(|entry| {
+    let bundles = journal.lines().map(parsed).filter(|entry| {
         entry["event"] == "bundle" && entry["members"].as_array().unwrap().iter().any(|member| member == id)
     });
-    let told: usize = bundles.map(|entry| given(world, pane, entry["id"].as_str().unwrap())).sum();
+    let told: usize = bundles.map(|entry| world.given(pane, entry["id"].as_str().unwrap())).sum();
     if lines > 0 && told <= 1 { lines } else { told }
 }
 
 /// Waits for a message, then a little longer for a second one that must not come.
 fn given_once(world: &World, pane: &str, id: &str) {
     let begun = Instant::now();
-    while given(world, pane, id) == 0 {
-        let told = || format!("{:?}\n{}\n{}", status(world, id), world.log(pane), world.screen(pane));
+    while world.given(pane, id) == 0 {
+        let told = || format!("{:?}\n{}\n{}", world.stage(id), world.log(pane), world.screen(pane));
         assert!(begun.elapsed() < crate::support::PATIENCE, "{id} never arrived: {}", told());
         thread::sleep(Duration::from_millis(20));
     }
-    eventually("it is on record", || (status(world, id).0 == "submitted").then_some(()));
+    eventually("it is on record", || (world.stage(id).0 == "submitted").then_some(()));
     thread::sleep(Duration::from_millis(300));
-    assert_eq!(given(world, pane, id), 1, "{}", world.log(pane));
+    assert_eq!(world.given(pane, id), 1, "{}", world.log(pane));
 }
 
 /// Everything the agent noted is a start, a submission or the end of a turn.
 fn undisturbed(world: &World, pane: &str) {
     for line in world.log(pane).lines() {
-        let event = json(line)["event"].as_str().unwrap().to_owned();
+        let event = parsed(line)["event"].as_str().unwrap().to_owned();
         assert!(["start", "submitted", "turn-ended", "react"].contains(&event.as_str()), "{line}");
     }
 }
@@ -107,15 +77,15 @@ fn signal_agent(world: &World, pane: &str, name: &str) {
 
 #[test]
 fn an_idle_agent_gets_a_message_once_and_whole() {
-    let (world, panes) = team(&KINDS, &[]);
+    let (world, panes) = World::with_agents(&KINDS, &[]);
     for (kind, pane) in KINDS.iter().zip(&panes) {
         let body = "is the parser done? café, 100% \"quoted\", a;b";
-        let id = send(&world, &format!("{kind}-1"), body);
+        let id = world.send(&[&format!("{kind}-1"), body]);
         given_once(&world, pane, &id);
         let text = world.events(pane, "submitted").remove(0);
         assert!(text.starts_with(&format!("[swarm {id} INFO from human to {kind}-1 sig:")), "{text}");
         assert!(text.contains(body) || text.contains(&format!("swarm-msg read {id}")), "{text}");
-        let plain = send(&world, &format!("{kind}-1"), "a plain question of some length");
+        let plain = world.send(&[&format!("{kind}-1"), "a plain question of some length"]);
         given_once(&world, pane, &plain);
         let text = world.events(pane, "submitted").remove(1);
         assert!(text.contains("] a plain question of some length (answer: "), "{text}");
@@ -126,9 +96,9 @@ fn an_idle_agent_gets_a_message_once_and_whole() {
 
 #[test]
 fn a_body_of_many_lines_is_announced_by_a_doorbell() {
-    let (world, panes) = team(&KINDS, &[]);
+    let (world, panes) = World::with_agents(&KINDS, &[]);
     for (kind, pane) in KINDS.iter().zip(&panes) {
-        let id = send(&world, &format!("{kind}-1"), "first line\nsecond line\nthird line");
+        let id = world.send(&[&format!("{kind}-1"), "first line\nsecond line\nthird line"]);
         given_once(&world, pane, &id);
         let text = world.events(pane, "submitted").remove(0);
         assert!(text.contains("3 lines, begins: first line"), "{text}");
@@ -221,15 +191,15 @@ fn hold(world: &World, pane: &str, name: &str, condition: &Condition) -> String 
         let what = format!("{name} is {}", condition.state);
         eventually(&what, || field(world, pane, "state").is_some_and(|s| s == condition.state).then_some(()));
     }
-    let id = send(world, name, "are you there?");
+    let id = world.send(&[name, "are you there?"]);
     let detail = eventually(&format!("{} holds {name}", condition.name), || {
-        let (stage, detail) = status(world, &id);
+        let (stage, detail) = world.stage(&id);
         (stage == "held" && detail.contains(condition.reason)).then_some(detail)
     });
     if condition.name != "busy" {
         thread::sleep(Duration::from_millis(500));
-        assert_eq!(given(world, pane, &id), 0, "{} did not hold", condition.name);
-        assert_eq!(status(world, &id).0, "held");
+        assert_eq!(world.given(pane, &id), 0, "{} did not hold", condition.name);
+        assert_eq!(world.stage(&id).0, "held");
     }
     (condition.lift)(world, pane);
     given_once(world, pane, &id);
@@ -238,7 +208,7 @@ fn hold(world: &World, pane: &str, name: &str, condition: &Condition) -> String 
 
 #[test]
 fn matrix() {
-    let (world, panes) = team(&KINDS, &[]);
+    let (world, panes) = World::with_agents(&KINDS, &[]);
     let columns: Vec<Vec<Result<String, String>>> = thread::scope(|scope| {
         let columns: Vec<_> = KINDS
             .iter()
@@ -286,17 +256,17 @@ fn matrix() {
 
 #[test]
 fn nothing_is_typed_into_the_shell_an_agent_leaves_behind() {
-    let (world, panes) = team(&["claude"], &[]);
+    let (world, panes) = World::with_agents(&["claude"], &[]);
     world.control(&panes[0], "busy 30000");
     eventually("busy", || field(&world, &panes[0], "state").is_some_and(|s| s == "busy").then_some(()));
-    let id = send(&world, "claude-1", "too late");
-    eventually("held", || (status(&world, &id).0 == "held").then_some(()));
+    let id = world.send(&["claude-1", "too late"]);
+    eventually("held", || (world.stage(&id).0 == "held").then_some(()));
     world.control(&panes[0], "exit");
     eventually("it exits", || world.log(&panes[0]).contains("\"exit\"").then_some(()));
     world.ok(&["discover", "--quiet"]);
     thread::sleep(Duration::from_secs(3));
     assert!(!world.screen(&panes[0]).contains("[swarm"), "{}", world.screen(&panes[0]));
-    assert_eq!(given(&world, &panes[0], &id), 0);
+    assert_eq!(world.given(&panes[0], &id), 0);
     assert_eq!(unread(&world, "claude-1"), 1);
 }
 
@@ -310,8 +280,8 @@ fn a_dead_pane_that_remains_gets_nothing_and_the_message_stays() {
     world.ok(&["discover", "--init", "--quiet"]);
     world.control(&pane, "busy 30000");
     eventually("busy", || field(&world, &pane, "state").is_some_and(|s| s == "busy").then_some(()));
-    let id = send(&world, "claude-1", "too late");
-    eventually("held", || (status(&world, &id).0 == "held").then_some(()));
+    let id = world.send(&["claude-1", "too late"]);
+    eventually("held", || (world.stage(&id).0 == "held").then_some(()));
     world.control(&pane, "die");
     let dead = || (world.tmux(&["display-message", "-p", "-t", &pane, "#{pane_dead}"]) == "1").then_some(());
     eventually("the pane is dead", dead);
@@ -323,9 +293,9 @@ fn a_dead_pane_that_remains_gets_nothing_and_the_message_stays() {
 
 #[test]
 fn an_agent_that_swallows_enters_is_still_given_the_message_once() {
-    let (world, panes) = team(&["claude", "codex"], &[("FAKE_AGENT_SWALLOW_ENTERS", "2")]);
+    let (world, panes) = World::with_agents(&["claude", "codex"], &[("FAKE_AGENT_SWALLOW_ENTERS", "2")]);
     for (name, pane) in ["claude-1", "codex-1"].iter().zip(&panes) {
-        let id = send(&world, name, "press it again");
+        let id = world.send(&[name, "press it again"]);
         given_once(&world, pane, &id);
         assert_eq!(world.events(pane, "submitted").len(), 1);
     }
@@ -335,8 +305,8 @@ fn an_agent_that_swallows_enters_is_still_given_the_message_once() {
 fn a_slow_start_neither_loses_nor_doubles_the_message() {
     for swallow in ["0", "1"] {
         let variables = [("FAKE_AGENT_START_DELAY", "1500"), ("FAKE_AGENT_START_SWALLOW", swallow)];
-        let (world, panes) = team(&["claude", "gemini"], &variables);
-        let ids = ["claude-1", "gemini-1"].map(|name| send(&world, name, "good morning"));
+        let (world, panes) = World::with_agents(&["claude", "gemini"], &variables);
+        let ids = ["claude-1", "gemini-1"].map(|name| world.send(&[name, "good morning"]));
         for (pane, id) in panes.iter().zip(&ids) {
             given_once(&world, pane, id);
             undisturbed(&world, pane);
@@ -346,11 +316,11 @@ fn a_slow_start_neither_loses_nor_doubles_the_message() {
 
 #[test]
 fn synchronized_panes_give_the_sibling_nothing() {
-    let (world, panes) = team(&["claude"], &[]);
+    let (world, panes) = World::with_agents(&["claude"], &[]);
     let sibling =
         world.tmux(&["split-window", "-d", "-h", "-t", &panes[0], "-P", "-F", "#{pane_id}", "exec cat"]);
     world.tmux(&["set-option", "-w", "-t", &panes[0], "synchronize-panes", "on"]);
-    let id = send(&world, "claude-1", "for you alone");
+    let id = world.send(&["claude-1", "for you alone"]);
     given_once(&world, &panes[0], &id);
     // Not even an empty line from the Enter.
     let look = world.tmux(&["display-message", "-p", "-t", &sibling, "#{cursor_x},#{cursor_y}"]);
@@ -359,7 +329,7 @@ fn synchronized_panes_give_the_sibling_nothing() {
 
 #[test]
 fn many_senders_at_once_lose_nothing_and_keep_their_order() {
-    let (world, panes) = team(&["claude", "claude", "codex", "gemini", "opencode"], &[]);
+    let (world, panes) = World::with_agents(&["claude", "claude", "codex", "gemini", "opencode"], &[]);
     let script = world.path().join("bin/burst");
     executable(
         &script,
@@ -367,17 +337,17 @@ fn many_senders_at_once_lose_nothing_and_keep_their_order() {
     );
     let senders = ["claude-2", "codex-1", "gemini-1", "opencode-1"];
     for sender in senders {
-        send(&world, sender, &format!("TOOL((burst {sender}))"));
+        world.send(&[sender, &format!("TOOL((burst {sender}))")]);
     }
     let all = || {
         let out = world.ok(&["log", "--json", "-n", "0"]);
-        let sent = out.lines().map(json).filter(|e| e["event"] == "sent" && e["to"][0] == "claude-1");
+        let sent = out.lines().map(parsed).filter(|e| e["event"] == "sent" && e["to"][0] == "claude-1");
         sent.map(|e| e["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     let ids = eventually("20 messages are sent", || Some(all()).filter(|ids| ids.len() == 20));
     eventually("all of them arrive", || {
         ids.iter()
-            .all(|id| carried(&world, &panes[0], id) > 0 && status(&world, id).0 == "submitted")
+            .all(|id| carried(&world, &panes[0], id) > 0 && world.stage(id).0 == "submitted")
             .then_some(())
     });
     thread::sleep(Duration::from_millis(500));
@@ -404,14 +374,18 @@ fn many_senders_at_once_lose_nothing_and_keep_their_order() {
 
 #[test]
 fn urgent_mail_goes_first_and_the_rest_keeps_its_order() {
-    let (world, panes) = team(&["claude"], &[]);
+    let (world, panes) = World::with_agents(&["claude"], &[]);
     world.control(&panes[0], "draft wait");
     eventually("draft", || field(&world, &panes[0], "state").is_some_and(|s| s == "draft").then_some(()));
-    let mut ids: Vec<String> = ["one", "two"].iter().map(|body| send(&world, "claude-1", body)).collect();
+    let mut ids: Vec<String> = ["one", "two"].iter().map(|body| world.send(&["claude-1", body])).collect();
     let urgent = world.ok(&["send", "--json", "--no-wait", "--urgent", "claude-1", "fire"]);
-    ids.insert(0, json(&urgent)["id"].as_str().unwrap().to_owned());
-    // Only what is to go next is tried.
-    eventually("the urgent one is next", || (status(&world, &ids[0]).0 == "held").then_some(()));
+    ids.insert(0, parsed(&urgent)["id"].as_str().unwrap().to_owned());
+    // Only what is to go next is tried. What `status` says of it goes by the message before it until then.
+    let is_tried = || {
+        let journal = fs::read_to_string(world.state().join("journal.jsonl")).unwrap();
+        journal.lines().map(parsed).any(|entry| entry["id"] == ids[0] && entry["stage"] == "held")
+    };
+    eventually("the urgent one is next", || is_tried().then_some(()));
     world.control(&panes[0], "clear");
     // All three in one turn, by lines of their own behind the one that brings them.
     for id in &ids {
@@ -436,14 +410,14 @@ fn urgent_mail_goes_first_and_the_rest_keeps_its_order() {
 
 #[test]
 fn a_message_in_a_bundle_is_as_far_as_the_bundle_whatever_held_it_before() {
-    let (world, panes) = team(&["claude"], &[("FAKE_AGENT_SLOW_ENTER", "1500")]);
+    let (world, panes) = World::with_agents(&["claude"], &[("FAKE_AGENT_SLOW_ENTER", "1500")]);
     world.control(&panes[0], "draft wait");
     eventually("draft", || field(&world, &panes[0], "state").is_some_and(|s| s == "draft").then_some(()));
-    let ids = ["one", "two"].map(|body| send(&world, "claude-1", body));
-    eventually("the first is held", || (status(&world, &ids[0]).0 == "held").then_some(()));
+    let ids = ["one", "two"].map(|body| world.send(&["claude-1", body]));
+    eventually("the first is held", || (world.stage(&ids[0]).0 == "held").then_some(()));
     world.control(&panes[0], "clear");
     let is_typed = |id: &String| {
-        let (stage, why) = status(&world, id);
+        let (stage, why) = world.stage(id);
         stage == "typed" && why.starts_with("with 1 others, as ")
     };
     eventually("both are told as typed", || ids.iter().all(is_typed).then_some(()));
@@ -454,11 +428,11 @@ fn a_message_in_a_bundle_is_as_far_as_the_bundle_whatever_held_it_before() {
 
 #[test]
 fn a_courier_killed_at_any_moment_of_a_burst_delivers_each_message_once() {
-    let (world, panes) = team(&["claude", "codex"], &[]);
+    let (world, panes) = World::with_agents(&["claude", "codex"], &[]);
     let mut ids = Vec::new();
     for (n, after) in [5, 15, 30, 50, 80, 120, 180, 250, 400, 600].into_iter().enumerate() {
         for (name, pane) in ["claude-1", "codex-1"].iter().zip(&panes) {
-            ids.push((pane, send(&world, name, &format!("burst {n}"))));
+            ids.push((pane, world.send(&[name, &format!("burst {n}")])));
         }
         thread::sleep(Duration::from_millis(after));
         for pid in world.couriers() {
@@ -502,28 +476,28 @@ fn of_many_couriers_one_lives_and_it_ends_with_its_server() {
 
 #[test]
 fn sending_starts_a_courier_and_wakes_one_that_sleeps() {
-    let (world, panes) = team(&["claude"], &[]);
+    let (world, panes) = World::with_agents(&["claude"], &[]);
     eventually("a courier runs", || (world.couriers().len() == 1).then_some(()));
     world.end_couriers();
-    let id = send(&world, "claude-1", "start");
+    let id = world.send(&["claude-1", "start"]);
     given_once(&world, &panes[0], &id);
     assert_eq!(world.couriers().len(), 1);
     // Asleep now: it looks by itself every 5 s only, so three quick deliveries in a row are the bell's work.
     for n in 0..3 {
         thread::sleep(Duration::from_millis(300));
         let begun = Instant::now();
-        let id = send(&world, "claude-1", &format!("wake {n}"));
-        eventually("it arrives", || (given(&world, &panes[0], &id) > 0).then_some(()));
+        let id = world.send(&["claude-1", &format!("wake {n}")]);
+        eventually("it arrives", || (world.given(&panes[0], &id) > 0).then_some(()));
         assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
     }
 }
 
 #[test]
 fn moved_and_swapped_panes_keep_their_agents() {
-    let (world, panes) = team(&["claude", "codex"], &[]);
+    let (world, panes) = World::with_agents(&["claude", "codex"], &[]);
     let both = |what: &str| {
         for (name, pane) in ["claude-1", "codex-1"].iter().zip(&panes) {
-            let id = send(&world, name, &format!("after {what}"));
+            let id = world.send(&[name, &format!("after {what}")]);
             given_once(&world, pane, &id);
         }
     };
@@ -541,12 +515,12 @@ fn moved_and_swapped_panes_keep_their_agents() {
 
 #[test]
 fn a_respawned_pane_does_not_get_its_predecessors_mail() {
-    let (world, panes) = team(&["claude"], &[]);
+    let (world, panes) = World::with_agents(&["claude"], &[]);
     let old = field(&world, &panes[0], "pid").unwrap();
     world.control(&panes[0], "busy 60000");
     eventually("busy", || field(&world, &panes[0], "state").is_some_and(|s| s == "busy").then_some(()));
-    let id = send(&world, "claude-1", "for the old one");
-    eventually("held", || (status(&world, &id).0 == "held").then_some(()));
+    let id = world.send(&["claude-1", "for the old one"]);
+    eventually("held", || (world.stage(&id).0 == "held").then_some(()));
     // One of another kind. One of the same kind in the same directory would be the same agent, started again.
     world.tmux(&["respawn-pane", "-k", "-t", &panes[0], "exec codex"]);
     let new = eventually("the new one is registered", || {
@@ -554,10 +528,10 @@ fn a_respawned_pane_does_not_get_its_predecessors_mail() {
         agents(&world).into_iter().find(|a| a["pid"] != old && a["pane"] == panes[0].as_str())
     });
     assert_ne!(new["name"], "claude-1");
-    let mine = send(&world, new["name"].as_str().unwrap(), "for the new one");
+    let mine = world.send(&[new["name"].as_str().unwrap(), "for the new one"]);
     given_once(&world, &panes[0], &mine);
     thread::sleep(Duration::from_secs(2));
-    assert_eq!(given(&world, &panes[0], &id), 0, "{}", world.log(&panes[0]));
+    assert_eq!(world.given(&panes[0], &id), 0, "{}", world.log(&panes[0]));
     assert_eq!(unread(&world, "claude-1"), 1);
 }
 
@@ -600,21 +574,21 @@ fn discovering_among_many_panes_calls_tmux_twice_at_most() {
 
 #[test]
 fn an_agent_in_its_shell_mode_is_given_nothing_and_the_mode_is_named() {
-    let (world, panes) = team(&["opencode"], &[]);
+    let (world, panes) = World::with_agents(&["opencode"], &[]);
     // A turn first: a fresh screen shows another placeholder in that mode.
-    given_once(&world, &panes[0], &send(&world, "opencode-1", "hello"));
+    given_once(&world, &panes[0], &world.send(&["opencode-1", "hello"]));
     world.control(&panes[0], "draft !");
     eventually("shell mode", || world.screen(&panes[0]).contains("Shell").then_some(()));
     eventually("told", || field(&world, &panes[0], "state").is_some_and(|s| s == "overlay").then_some(()));
-    let id = send(&world, "opencode-1", "true; touch harm #");
+    let id = world.send(&["opencode-1", "true; touch harm #"]);
     eventually("held", || {
-        let (stage, detail) = status(&world, &id);
+        let (stage, detail) = world.stage(&id);
         (stage == "held" && detail == "its composer is in shell mode").then_some(())
     });
     let told = world.ok(&["explain", &panes[0]]);
     assert!(told.contains("state: overlay") && told.contains("its composer is in shell mode"), "{told}");
     thread::sleep(Duration::from_millis(500));
-    assert_eq!(given(&world, &panes[0], &id), 0);
+    assert_eq!(world.given(&panes[0], &id), 0);
     world.control(&panes[0], "clear");
     given_once(&world, &panes[0], &id);
 }

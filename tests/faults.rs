@@ -4,6 +4,7 @@
 //! What needs a mount or strace is skipped with a note where that cannot be had.
 
 use crate::support::books::names;
+use crate::support::mail::parsed;
 use crate::support::peer::Peer;
 use crate::support::{World, eventually, executable, world_with_claude};
 use serde_json::{Value, json};
@@ -13,21 +14,8 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-fn parse(text: &str) -> Value {
-    serde_json::from_str(text).unwrap()
-}
-
-fn send(world: &World, words: &[&str]) -> String {
-    let args = [&["send", "--json", "--no-wait"], words].concat();
-    parse(&world.ok(&args))["id"].as_str().unwrap().to_owned()
-}
-
-fn status(world: &World, id: &str) -> Value {
-    parse(&world.ok(&["status", "--json", id]))["recipients"][0].clone()
-}
-
 fn reached(world: &World, id: &str, stage: &str) {
-    eventually(&format!("{id} is {stage}"), || (status(world, id)["stage"] == stage).then_some(()));
+    eventually(&format!("{id} is {stage}"), || (world.recipient(id)["stage"] == stage).then_some(()));
 }
 
 fn all_reached(world: &World, ids: &[String], stage: &str) {
@@ -71,7 +59,7 @@ fn what_tmux_did_without_saying_so_is_not_done_twice() {
     let wrapper = world.path().join("bin/tmux");
     executable(&wrapper, text);
     world.ok(&["discover", "--init", "--quiet"]);
-    let ids: Vec<String> = (0..6).map(|n| send(&world, &["claude-1", &format!("message {n}")])).collect();
+    let ids: Vec<String> = (0..6).map(|n| world.send(&["claude-1", &format!("message {n}")])).collect();
     all_reached(&world, &ids, "submitted");
     assert_eq!(given(&world, &pane), ids);
     let unclear = world.ok(&["log", "--json", "--event", "unclear"]);
@@ -94,11 +82,11 @@ fn a_screen_that_is_being_drawn_is_not_taken_for_what_it_will_show() {
         }
         let sent = kinds.map(|kind| {
             let text = format!("in {} columns, to {kind}", size[0]);
-            (0..3).map(|_| send(&world, &[&format!("{kind}-1"), &text])).collect::<Vec<_>>()
+            (0..3).map(|_| world.send(&[&format!("{kind}-1"), &text])).collect::<Vec<_>>()
         });
         for (pane, ids) in panes.iter().zip(&sent) {
             all_reached(&world, ids, "submitted");
-            let log: Vec<Value> = world.log(pane).lines().map(parse).collect();
+            let log: Vec<Value> = world.log(pane).lines().map(parsed).collect();
             for id in ids {
                 assert_eq!(times(&world, pane, id), 1, "{id} in {pane}\n{}", world.log(pane));
                 let mark = format!("[swarm {id} ");
@@ -109,7 +97,7 @@ fn a_screen_that_is_being_drawn_is_not_taken_for_what_it_will_show() {
                 let submitted = line["t"].as_u64();
                 // Nothing after this may say that it is still to be entered: it would be typed again as soon as it has scrolled away.
                 let journal = world.ok(&["log", "--json", "-n", "0", "--event", "delivery"]);
-                let way: Vec<Value> = journal.lines().map(parse).filter(|e| e["id"] == **id).collect();
+                let way: Vec<Value> = journal.lines().map(parsed).filter(|e| e["id"] == **id).collect();
                 let typed = way.iter().filter(|entry| entry["stage"] == "typing");
                 assert!(
                     typed.map(|entry| entry["t"].as_u64()).max() < Some(submitted),
@@ -131,8 +119,8 @@ fn an_entry_that_was_cut_short_spoils_none_that_comes_after() {
     let text = fs::read_to_string(&journal).unwrap();
     // As after a power failure, or on a disk that was full in the middle of a line.
     fs::write(&journal, &text[..text.len() - 7]).unwrap();
-    let second = send(&world, &["human", "second"]);
-    let third = send(&world, &["human", "third"]);
+    let second = world.send(&["human", "second"]);
+    let third = world.send(&["human", "third"]);
     let told = world.ok(&["log"]);
     assert!(told.contains(&second) && told.contains(&third), "{told}");
     let text = fs::read_to_string(&journal).unwrap();
@@ -188,8 +176,8 @@ fn a_disk_that_fills_up_under_the_courier_holds_its_mail_until_there_is_room() {
     }
     let mut sent = Vec::new();
     for n in 0..3 {
-        sent.push(send(&world, &["claude-1", &format!("message {n}")]));
-        sent.push(send(&world, &["--ack", "codex-1", &format!("message {n}")]));
+        sent.push(world.send(&["claude-1", &format!("message {n}")]));
+        sent.push(world.send(&["--ack", "codex-1", &format!("message {n}")]));
     }
     all_reached(&world, &sent, "held");
     let serving = world.couriers().pop().unwrap();
@@ -229,14 +217,14 @@ fn a_store_that_is_removed_ends_its_courier_and_does_not_come_back() {
     world.start();
     let pane = world.agent("claude", &[]);
     world.ok(&["discover", "--init", "--quiet"]);
-    let first = send(&world, &["claude-1", "before"]);
+    let first = world.send(&["claude-1", "before"]);
     reached(&world, &first, "submitted");
     assert!(!world.couriers().is_empty());
     fs::remove_dir_all(world.state()).unwrap();
     eventually("the courier ends", || world.couriers().is_empty().then_some(()));
     assert!(!world.state().exists());
     world.ok(&["discover", "--init", "--quiet"]);
-    let again = send(&world, &["claude-1", "after"]);
+    let again = world.send(&["claude-1", "after"]);
     reached(&world, &again, "submitted");
     assert_eq!(given(&world, &pane), [first, again]);
 }
@@ -247,14 +235,14 @@ fn a_store_that_is_made_anew_under_a_running_courier_is_not_taken_for_its_own() 
     world.start();
     let pane = world.agent("claude", &[]);
     world.ok(&["discover", "--init", "--quiet"]);
-    reached(&world, &send(&world, &["claude-1", "before"]), "submitted");
+    reached(&world, &world.send(&["claude-1", "before"]), "submitted");
     for round in 0..5 {
         let before = world.couriers().pop().unwrap();
         // Between two of the old courier's looks: by its key everything in the new store is forged.
         let script = "rm -rf .swarm && swarm discover --init --quiet && swarm send --json --no-wait claude-1 'a new life'";
         let out = world.command("sh").args(["-c", script]).output().unwrap();
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-        let id = parse(&String::from_utf8(out.stdout).unwrap())["id"].as_str().unwrap().to_owned();
+        let id = parsed(&String::from_utf8(out.stdout).unwrap())["id"].as_str().unwrap().to_owned();
         reached(&world, &id, "submitted");
         assert_eq!(times(&world, &pane, &id), 1, "round {round}");
         assert_eq!(names(&world.state().join("quarantine")), [""; 0], "round {round}");
@@ -276,7 +264,7 @@ fn what_is_missing_in_a_store_is_made_again_by_the_next_command() {
             let path = world.state().join(name);
             fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path)).unwrap();
         }
-        let id = send(&world, &["claude-1", "hello"]);
+        let id = world.send(&["claude-1", "hello"]);
         reached(&world, &id, "submitted");
         assert_eq!(times(&world, &pane, &id), 1);
     }
@@ -293,7 +281,7 @@ fn a_courier_listens_to_a_bell_that_was_put_in_place_of_its_own() {
     fs::remove_file(&wake).unwrap();
     assert!(Command::new("mkfifo").args(["-m", "600"]).arg(&wake).status().unwrap().success());
     eventually("it is heard again", || {
-        (parse(&world.ok(&["status", "--json"]))["courier"] == true).then_some(())
+        (parsed(&world.ok(&["status", "--json"]))["courier"] == true).then_some(())
     });
     assert!(world.couriers().contains(&before), "it is the same one");
 }
@@ -310,9 +298,9 @@ fn a_stopped_courier_is_named_to_whoever_waits_for_it() {
     let out = world.ok(&["send", "claude-1", "hello"]);
     assert!(out.contains(&told), "{out}");
     let id = out.split(' ').next().unwrap();
-    assert_eq!(status(&world, id)["detail"], told);
+    assert_eq!(world.recipient(id)["detail"], told);
     assert!(world.ok(&["status"]).contains(&format!("courier stopped: `kill -CONT {courier}`")));
-    let doctor = parse(&String::from_utf8(world.swarm(&["doctor", "--json"]).stdout).unwrap());
+    let doctor = parsed(&String::from_utf8(world.swarm(&["doctor", "--json"]).stdout).unwrap());
     let finding = doctor["findings"].as_array().unwrap().iter().find(|f| f["name"] == "courier").unwrap();
     assert_eq!(
         (&finding["verdict"], &finding["mend"]),
@@ -335,9 +323,9 @@ fn what_waited_for_a_server_that_died_is_neither_lost_nor_given_to_who_has_its_p
         drafts(&world, pane);
     }
     let lost = [
-        send(&world, &["claude-1", "for the first server"]),
-        send(&world, &["--ack", "claude-1", "with a receipt"]),
-        send(&world, &["codex-1", "you, too"]),
+        world.send(&["claude-1", "for the first server"]),
+        world.send(&["--ack", "claude-1", "with a receipt"]),
+        world.send(&["codex-1", "you, too"]),
     ];
     all_reached(&world, &lost, "held");
     assert_eq!(world.swarm(&["lock", "src/"]).status.code(), Some(3));
@@ -349,14 +337,14 @@ fn what_waited_for_a_server_that_died_is_neither_lost_nor_given_to_who_has_its_p
     let cat = world.tmux(&["new-window", "-d", "-P", "-F", "#{pane_id}", "exec cat"]);
     assert_eq!([&gemini, &cat], [&claude, &codex], "this test needs the ids to be used again");
     // The first command that has something to do starts a courier.
-    let new = send(&world, &["gemini-1", "for the second server"]);
+    let new = world.send(&["gemini-1", "for the second server"]);
     reached(&world, &new, "submitted");
     assert!(!world.couriers().is_empty());
     all_reached(&world, &lost, "failed");
     eventually("what the dead held is free", || {
         world.swarm(&["lock", "src/"]).status.success().then_some(())
     });
-    let dead = parse(&world.ok(&["dead", "--json"]))["dead_letters"].as_array().unwrap().len();
+    let dead = parsed(&world.ok(&["dead", "--json"]))["dead_letters"].as_array().unwrap().len();
     let told = eventually("the sender is told", || {
         let inbox = world.ok(&["inbox", "--json"]);
         (lost.iter().all(|id| inbox.contains(id.as_str()))).then_some(inbox)
@@ -411,24 +399,24 @@ fn a_clock_that_is_set_forth_and_back_holds_nothing_and_frees_nothing() {
     let (mut sent, mut awaited) = (Vec::new(), Vec::new());
     for by in [0, HOUR, -HOUR, 0, YEAR, -YEAR, HOUR, 0] {
         clock.set(by);
-        let id = send(&world, &["claude-1", &format!("at {by}")]);
+        let id = world.send(&["claude-1", &format!("at {by}")]);
         // It has the time that is thought to be.
-        let created = parse(&world.ok(&["show", "--json", &id]))["message"]["created"].as_i64();
+        let created = parsed(&world.ok(&["show", "--json", &id]))["message"]["created"].as_i64();
         let now = i64::try_from(swarm::store::now_ms()).unwrap() + by;
         assert!(created.is_some_and(|at| (at - now).abs() < 60_000), "{created:?} {now}");
-        awaited.push(send(&world, &["--ack", "codex-1", &format!("please confirm {by}")]));
+        awaited.push(world.send(&["--ack", "codex-1", &format!("please confirm {by}")]));
         reached(&world, &id, "submitted");
         sent.push(id);
         // A lease counts time awake: a year on the wall ends none, and makes none endless.
         assert_eq!(world.swarm(&["lock", "theirs"]).status.code(), Some(3), "at {by}");
-        let told = parse(&world.ok(&["locks", "--json"]));
+        let told = parsed(&world.ok(&["locks", "--json"]));
         let rests = told["leases"].as_array().unwrap().iter().map(|l| l["expires_in_ms"].as_u64().unwrap());
         let rests: Vec<u64> = rests.collect();
         assert!(rests.len() == 2 && rests.iter().all(|ms| (400_000..=600_000).contains(ms)), "{told}");
     }
     for id in &awaited {
-        eventually("it is escalated", || (status(&world, id)["escalated"] == true).then_some(()));
-        assert!(status(&world, id)["reminders"].as_u64().unwrap() <= 2);
+        eventually("it is escalated", || (world.recipient(id)["escalated"] == true).then_some(()));
+        assert!(world.recipient(id)["reminders"].as_u64().unwrap() <= 2);
         let told = world.ok(&["log", "--event", "escalated"]);
         assert_eq!(told.matches(id.as_str()).count(), 1, "{told}");
     }
@@ -457,10 +445,10 @@ fn what_one_sender_wrote_stays_in_order_when_the_clock_is_set_back_between() {
     let mut ids = Vec::new();
     for by in [YEAR, HOUR, 0, -HOUR, HOUR, -YEAR] {
         clock.set(by);
-        ids.push(send(&world, &["claude-1,human", &format!("at {by}")]));
+        ids.push(world.send(&["claude-1,human", &format!("at {by}")]));
     }
     clock.set(0);
-    let inbox = parse(&world.ok(&["inbox", "--json"]));
+    let inbox = parsed(&world.ok(&["inbox", "--json"]));
     // Notices that one is held for long are there, too: by the clock, it is.
     let listed = inbox["messages"].as_array().unwrap().iter().map(|m| m["message"]["id"].as_str().unwrap());
     assert!(listed.filter(|id| ids.iter().any(|known| known == id)).eq(ids.iter()), "{inbox:#}");
@@ -483,9 +471,9 @@ fn a_key_that_was_pressed_before_the_clock_was_set_back_holds_for_the_quiet_time
         person.press(&["x"]);
         person.press(&["C-u"]);
         clock.set(by);
-        let id = send(&world, &["claude-1", &format!("an hour or a year later {by}")]);
+        let id = world.send(&["claude-1", &format!("an hour or a year later {by}")]);
         eventually("it is held at first", || {
-            status(&world, &id)["detail"].as_str().unwrap().contains("somebody is typing").then_some(())
+            world.recipient(&id)["detail"].as_str().unwrap().contains("somebody is typing").then_some(())
         });
         reached(&world, &id, "submitted");
         assert_eq!(times(&world, &pane, &id), 1);
@@ -503,7 +491,7 @@ fn somebody_who_types_on_while_the_clock_is_behind_is_not_disturbed() {
     world.tmux(&["select-window", "-t", &pane]);
     let person = world.attach(120, 40);
     person.press(&["x", "C-u"]);
-    let id = send(&world, &["claude-1", "take your time"]);
+    let id = world.send(&["claude-1", "take your time"]);
     // Twice the quiet time, with an empty composer nearly all of it.
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(7) {
@@ -526,13 +514,13 @@ fn a_dead_agents_mail_is_not_put_away_before_its_senders_were_told() {
     let lock = world.state().join("courier.lock");
     let alone = swarm::store::lock::try_exclusive(&lock).unwrap().unwrap();
     world.ok(&["discover", "--quiet"]);
-    let id = send(&world, &["--ack", "claude-1", "too late"]);
+    let id = world.send(&["--ack", "claude-1", "too late"]);
     world.control(&pane, "exit");
     eventually("it has ended", || world.log(&pane).contains("\"exit\"").then_some(()));
     let record = world.state().join("agents/claude-1.json");
     eventually("that is known", || {
         world.ok(&["discover", "--quiet"]);
-        parse(&fs::read_to_string(&record).unwrap())["died"].is_u64().then_some(())
+        parsed(&fs::read_to_string(&record).unwrap())["died"].is_u64().then_some(())
     });
     // Records of the dead are dropped after a week, and their mail is put away.
     clock.set(8 * 24 * HOUR);
@@ -565,7 +553,7 @@ fn a_senders_window_survives_every_step_of_the_clock_and_numbers_only_go_up() {
             .status
     };
     let number = || {
-        let window = parse(&fs::read_to_string(world.state().join("rate/human.json")).unwrap());
+        let window = parsed(&fs::read_to_string(world.state().join("rate/human.json")).unwrap());
         window["sequence"].as_u64().unwrap()
     };
     let mut last = 0;
@@ -579,7 +567,7 @@ fn a_senders_window_survives_every_step_of_the_clock_and_numbers_only_go_up() {
         assert!(refused >= 1, "at {by} the limit holds");
         last = number().max(last);
     }
-    let inbox = parse(&peer.ok("swarm-msg inbox --json"));
+    let inbox = parsed(&peer.ok("swarm-msg inbox --json"));
     let numbers: Vec<u64> = inbox["messages"]
         .as_array()
         .unwrap()
@@ -623,7 +611,7 @@ fn handled_signals_do_not_shake_a_command_that_waits_for_the_mutex() {
         // Its lease is there, renewed, as long as the command runs.
         thread::sleep(Duration::from_millis(100));
         if child.try_wait().unwrap().is_none() && !names(&world.state().join("leases")).is_empty() {
-            let told = parse(&world.ok(&["locks", "--json"]));
+            let told = parsed(&world.ok(&["locks", "--json"]));
             assert_eq!(told["damaged"], json!([]));
         }
     }
@@ -678,7 +666,7 @@ fn a_system_call_that_is_interrupted_is_made_again() {
         assert!(times > 0, "{call} on {} was never made", path.display());
         interrupted += times;
     }
-    assert_eq!(parse(&world.ok(&["inbox", "--json"]))["messages"].as_array().unwrap().len(), 14);
-    assert_eq!(parse(&world.ok(&["locks", "--json"]))["damaged"], json!([]));
+    assert_eq!(parsed(&world.ok(&["inbox", "--json"]))["messages"].as_array().unwrap().len(), 14);
+    assert_eq!(parsed(&world.ok(&["locks", "--json"]))["damaged"], json!([]));
     println!("{interrupted} interrupted calls");
 }

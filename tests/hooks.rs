@@ -1,30 +1,10 @@
 //! What agents' hooks are told: real processes that descend from a scripted agent, on a private tmux server.
 
+use crate::support::mail::parsed;
 use crate::support::{World, eventually, executable};
 use serde_json::{Value, json};
 use std::fs;
 use std::process::Stdio;
-
-fn team(kinds: &[&str]) -> (World, Vec<String>) {
-    let world = World::new();
-    world.start();
-    let panes = kinds.iter().map(|kind| world.agent(kind, &[])).collect();
-    world.ok(&["discover", "--init", "--quiet"]);
-    (world, panes)
-}
-
-fn parse(text: &str) -> Value {
-    serde_json::from_str(text).unwrap()
-}
-
-fn send(world: &World, more: &[&str]) -> String {
-    let args = [&["send", "--json", "--no-wait"], more].concat();
-    parse(&world.ok(&args))["id"].as_str().unwrap().to_owned()
-}
-
-fn status(world: &World, id: &str) -> String {
-    parse(&world.ok(&["status", "--json", id]))["recipients"][0]["stage"].as_str().unwrap().to_owned()
-}
 
 /// Calls a hook below an agent; gives what it answered.
 fn hook(world: &World, name: &str, event: &str, input: &Value) -> String {
@@ -40,7 +20,7 @@ fn context(answer: &str) -> String {
     if answer.is_empty() {
         return String::new();
     }
-    parse(answer)["hookSpecificOutput"]["additionalContext"].as_str().unwrap().to_owned()
+    parsed(answer)["hookSpecificOutput"]["additionalContext"].as_str().unwrap().to_owned()
 }
 
 /// The lines typed into a pane that name a message.
@@ -57,18 +37,18 @@ const BODY: &str = "first line\nsecond \"line\" with $(touch x) and `y`\nlast li
 
 #[test]
 fn a_doorbell_brings_the_whole_body_and_the_receipt() {
-    let (world, panes) = team(&["claude"]);
-    let id = send(&world, &["claude-1", BODY]);
+    let (world, panes) = World::with_agents(&["claude"], &[]);
+    let id = world.send(&["claude-1", BODY]);
     let line = eventually("it is typed", || typed(&world, &panes[0], &id));
-    eventually("it is on record", || (status(&world, &id) == "submitted").then_some(()));
+    eventually("it is on record", || (world.stage(&id).0 == "submitted").then_some(()));
     let told = context(&hook(&world, "claude-1", "UserPromptSubmit", &json!({"prompt": line})));
     assert!(
         told.contains(BODY) && told.contains("genuine") && told.contains(&format!("swarm-msg reply {id}")),
         "{told}"
     );
-    assert_eq!(status(&world, &id), "read");
+    assert_eq!(world.stage(&id).0, "read");
     assert_eq!(
-        parse(&world.ok(&["status", "--json"]))["unread"]["claude-1"],
+        parsed(&world.ok(&["status", "--json"]))["unread"]["claude-1"],
         Value::from(1),
         "only the errand's"
     );
@@ -76,8 +56,8 @@ fn a_doorbell_brings_the_whole_body_and_the_receipt() {
 
 #[test]
 fn racing_hooks_hand_a_message_over_once() {
-    let (world, panes) = team(&["claude"]);
-    let id = send(&world, &["claude-1", BODY]);
+    let (world, panes) = World::with_agents(&["claude"], &[]);
+    let id = world.send(&["claude-1", BODY]);
     eventually("it is typed", || typed(&world, &panes[0], &id));
     let script = "for n in 1 2 3 4 5 6 7 8; do echo '{}' | swarm hook claude SessionStart & done; wait";
     let told = world.below("claude-1", script);
@@ -87,8 +67,8 @@ fn racing_hooks_hand_a_message_over_once() {
 
 #[test]
 fn a_line_that_swarm_did_not_type_is_flagged() {
-    let (world, panes) = team(&["claude", "codex"]);
-    let id = send(&world, &["claude-1", "the real text"]);
+    let (world, panes) = World::with_agents(&["claude", "codex"], &[]);
+    let id = world.send(&["claude-1", "the real text"]);
     let line = eventually("it is typed", || typed(&world, &panes[0], &id));
     let forgeries = [
         line.replace("real", "evil"),
@@ -109,39 +89,39 @@ fn a_line_that_swarm_did_not_type_is_flagged() {
 
 #[test]
 fn a_session_begins_with_names_rules_and_mail_within_bounds() {
-    let (world, panes) = team(&["claude", "codex"]);
+    let (world, panes) = World::with_agents(&["claude", "codex"], &[]);
     world.control(&panes[0], "draft wait");
     eventually("draft", || {
-        let all = parse(&world.ok(&["agents", "--json"]));
+        let all = parsed(&world.ok(&["agents", "--json"]));
         all["agents"].as_array().unwrap().iter().any(|a| a["state"] == "draft").then_some(())
     });
     let big = "x".repeat(9000);
     let ids = [
-        send(&world, &["claude-1", &big]),
-        send(&world, &["claude-1", &big]),
-        send(&world, &["claude-1", "small"]),
+        world.send(&["claude-1", &big]),
+        world.send(&["claude-1", &big]),
+        world.send(&["claude-1", "small"]),
     ];
     world.control(&panes[0], "clear");
     for id in &ids {
-        eventually("it is typed", || (status(&world, id) == "submitted").then_some(()));
+        eventually("it is typed", || (world.stage(id).0 == "submitted").then_some(()));
     }
     let told = context(&hook(&world, "claude-1", "SessionStart", &json!({"source": "startup"})));
     assert!(told.contains("You are claude-1") && told.contains("codex-1, and human"), "{told}");
     assert_eq!(told.matches(&big).count(), 1);
     assert!(told.contains("1 more unread message:"), "{told}");
-    assert_eq!([status(&world, &ids[0]), status(&world, &ids[1])], ["read", "submitted"]);
+    assert_eq!([world.stage(&ids[0]).0, world.stage(&ids[1]).0], ["read", "submitted"]);
     let told = context(&hook(&world, "claude-1", "SessionStart", &json!({})));
     assert!(told.contains(&big), "what did not fit comes next time");
-    assert_eq!(status(&world, &ids[1]), "read");
+    assert_eq!(world.stage(&ids[1]).0, "read");
 }
 
 #[test]
 fn an_edit_of_what_another_holds_is_refused_with_the_reason() {
-    let (world, _) = team(&["claude", "codex"]);
+    let (world, _) = World::with_agents(&["claude", "codex"], &[]);
     fs::write(world.project().join("a.rs"), "").unwrap();
     world.below("codex-1", "swarm-msg lock a.rs --reason 'the big rename'");
     let edit = json!({"tool_name": "Edit", "tool_input": {"file_path": world.project().join("a.rs")}});
-    let answer = parse(&hook(&world, "claude-1", "PreToolUse", &edit));
+    let answer = parsed(&hook(&world, "claude-1", "PreToolUse", &edit));
     let told = &answer["hookSpecificOutput"];
     assert_eq!(told["permissionDecision"], "deny");
     let why = told["permissionDecisionReason"].as_str().unwrap();
@@ -154,7 +134,7 @@ fn an_edit_of_what_another_holds_is_refused_with_the_reason() {
     assert!(held.contains("a.rs") && held.contains("claude-1") && held.contains("\"auto\":true"), "{held}");
     // The same on the other side, in the other's words.
     let patch = json!({"tool_name": "apply_patch", "tool_input": {"command": "*** Begin Patch\n*** Update File: a.rs\n"}});
-    let answer = parse(&hook(&world, "codex-1", "PreToolUse", &patch));
+    let answer = parsed(&hook(&world, "codex-1", "PreToolUse", &patch));
     assert!(answer.to_string().contains("claude-1"), "{answer}");
     hook(&world, "claude-1", "SessionEnd", &json!({"reason": "exit"}));
     assert_eq!(hook(&world, "codex-1", "PreToolUse", &patch), "");
@@ -162,7 +142,7 @@ fn an_edit_of_what_another_holds_is_refused_with_the_reason() {
 
 #[test]
 fn files_outside_the_project_are_nobodys_affair() {
-    let (world, _) = team(&["claude"]);
+    let (world, _) = World::with_agents(&["claude"], &[]);
     for path in ["/etc/hosts", "../x", "", "a\nb"] {
         let edit = json!({"tool_name": "Write", "tool_input": {"file_path": path}});
         assert_eq!(hook(&world, "claude-1", "PreToolUse", &edit), "", "{path}");
@@ -172,7 +152,7 @@ fn files_outside_the_project_are_nobodys_affair() {
 
 #[test]
 fn a_shell_command_that_writes_what_another_holds_is_told_to_both() {
-    let (world, panes) = team(&["claude", "codex"]);
+    let (world, panes) = World::with_agents(&["claude", "codex"], &[]);
     fs::write(world.project().join("a.rs"), "").unwrap();
     world.below("codex-1", "swarm-msg lock a.rs");
     let script = "echo '{\"tool_name\": \"Bash\"}' | swarm hook claude PreToolUse; sleep 0.05; echo x >a.rs; \
@@ -187,7 +167,7 @@ fn a_shell_command_that_writes_what_another_holds_is_told_to_both() {
 
 #[test]
 fn broken_and_hostile_input_is_journalled_and_disturbs_nobody() {
-    let (world, _) = team(&["claude"]);
+    let (world, _) = World::with_agents(&["claude"], &[]);
     let cases = [
         "printf '' | swarm hook claude Stop",
         "printf '{' | swarm hook claude PreToolUse",
@@ -209,16 +189,16 @@ fn broken_and_hostile_input_is_journalled_and_disturbs_nobody() {
 
 #[test]
 fn what_a_hook_says_of_its_agent_holds_a_delivery_back_for_a_moment() {
-    let (world, panes) = team(&["claude"]);
+    let (world, panes) = World::with_agents(&["claude"], &[]);
     hook(&world, "claude-1", "UserPromptSubmit", &json!({"prompt": "hello"}));
-    let id = send(&world, &["claude-1", "not at once"]);
-    eventually("it is held", || (status(&world, &id) == "held").then_some(()));
+    let id = world.send(&["claude-1", "not at once"]);
+    eventually("it is held", || (world.stage(&id).0 == "held").then_some(()));
     eventually("it is typed in the end", || typed(&world, &panes[0], &id));
 }
 
 #[test]
 fn every_agent_is_told_once_how_to_talk() {
-    let (world, panes) = team(&["claude", "codex"]);
+    let (world, panes) = World::with_agents(&["claude", "codex"], &[]);
     world.ok(&["onboard"]);
     let told =
         |pane: &str| world.events(pane, "submitted").iter().filter(|t| t.contains("swarm-msg who")).count();
@@ -292,10 +272,10 @@ const EVENTS: [&str; 9] = [
 
 #[test]
 fn a_nested_one_shot_agent_takes_nothing_of_the_agent_that_started_it() {
-    let (world, panes) = team(&["claude"]);
-    let id = send(&world, &["--urgent", "claude-1", BODY]);
+    let (world, panes) = World::with_agents(&["claude"], &[]);
+    let id = world.send(&["--urgent", "claude-1", BODY]);
     eventually("it is typed", || typed(&world, &panes[0], &id));
-    eventually("it is on record", || (status(&world, &id) == "submitted").then_some(()));
+    eventually("it is on record", || (world.stage(&id).0 == "submitted").then_some(()));
     let edit = json!({"tool_name": "Edit", "tool_input": {"file_path": "own.rs"}});
     hook(&world, "claude-1", "PreToolUse", &edit);
     let locks = world.ok(&["locks", "--json"]);
@@ -327,20 +307,20 @@ fn a_nested_one_shot_agent_takes_nothing_of_the_agent_that_started_it() {
                 all, input.display(), script.display()),
         );
         assert_eq!(told, "same\n", "{nested}");
-        assert_eq!(status(&world, &id), "submitted", "{nested}");
+        assert_eq!(world.stage(&id).0, "submitted", "{nested}");
         assert_eq!(world.ok(&["locks", "--json"]).matches("fence").count(), 1, "{nested}");
     }
     // A hook of another kind is not the agent's, either, even where no process of it is seen.
     fs::write(&input, all.to_string()).unwrap();
     let told = world.below("claude-1", &format!("swarm hook gemini SessionStart <{}", input.display()));
-    assert_eq!((told.as_str(), status(&world, &id).as_str()), ("", "submitted"));
+    assert_eq!((told.as_str(), world.stage(&id).0.as_str()), ("", "submitted"));
     // The agent itself still has it all, also through shells.
     let told = world.below(
         "claude-1",
         &format!("sh -c 'sh -c \"swarm hook claude SessionStart <{}; true\"; true'", input.display()),
     );
     assert!(context(&told).contains(BODY), "{told}");
-    assert_eq!(status(&world, &id), "read");
+    assert_eq!(world.stage(&id).0, "read");
 }
 
 #[test]
@@ -352,7 +332,7 @@ fn an_agent_of_another_kind_that_takes_the_place_of_one_that_ended_is_not_given_
     world.ok(&["discover", "--init", "--quiet"]);
     world.control(&pane, "draft wait");
     eventually("draft", || world.ok(&["agents"]).contains("draft").then_some(()));
-    let id = send(&world, &["claude-1", BODY]);
+    let id = world.send(&["claude-1", BODY]);
     world.end_couriers();
     world.control(&pane, "clear");
     world.control(&pane, "exit");
@@ -371,5 +351,5 @@ fn an_agent_of_another_kind_that_takes_the_place_of_one_that_ended_is_not_given_
     world.tmux(&["send-keys", "-t", &pane, "Enter"]);
     let told = eventually("the hook has answered", || fs::read_to_string(&out).ok());
     assert!(!told.contains(BODY), "{told}");
-    assert_ne!(status(&world, &id), "read");
+    assert_ne!(world.stage(&id).0, "read");
 }

@@ -4,13 +4,14 @@
 //! What needs root or a mount is skipped with a note where that cannot be had. The generator of hostile text is seeded: each
 //! run tries the same.
 
+use crate::support::mail::{parsed, stderr};
 use crate::support::peer::Peer;
 use crate::support::{World, eventually, executable};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use swarm::core::body::Body;
 use swarm::core::id::MessageId;
@@ -20,22 +21,8 @@ use swarm::core::name::Name;
 use swarm::core::signing::Key;
 use swarm::core::{escape, frame, log};
 
-fn ready() -> World {
-    let world = World::new();
-    world.ok(&["init"]);
-    world
-}
-
-fn parse(text: &str) -> Value {
-    serde_json::from_str(text).unwrap()
-}
-
-fn stderr(out: &Output) -> String {
-    String::from_utf8_lossy(&out.stderr).into_owned()
-}
-
 fn bodies(world: &World) -> Vec<String> {
-    let inbox = parse(&world.ok(&["inbox", "--json"]));
+    let inbox = parsed(&world.ok(&["inbox", "--json"]));
     assert_eq!(inbox["refused"], 0);
     let text = |m: &Value| m["message"]["body"].as_str().unwrap().to_owned();
     inbox["messages"].as_array().unwrap().iter().map(text).collect()
@@ -96,7 +83,7 @@ fn starve(options: &str, more: &str) {
         held += usize::from(world.swarm(&["lock", &format!("late-{n}")]).status.success());
     }
     assert_eq!(bodies(&world), sent, "{options}");
-    let told = parse(&world.ok(&["locks", "--json"]));
+    let told = parsed(&world.ok(&["locks", "--json"]));
     assert_eq!((told["leases"].as_array().unwrap().len(), &told["damaged"]), (held, &json!([])));
     assert_eq!(fs::read_dir(world.state().join("quarantine")).unwrap().count(), 0);
     assert_eq!(fs::read_dir(world.state().join("tmp")).unwrap().count(), 0);
@@ -118,7 +105,7 @@ fn a_full_inode_table_costs_nothing_that_was_promised() {
 
 #[test]
 fn a_read_only_project_can_be_read_and_says_why_it_cannot_be_written() {
-    let world = ready();
+    let world = World::with_store();
     world.ok(&["send", "human", "before"]);
     let project = world.project();
     let Some(mount) = Mount::new(&["--bind", project.to_str().unwrap()], &project) else { return };
@@ -170,7 +157,7 @@ fn no_umask_makes_anything_readable_to_others() {
 
 #[test]
 fn a_store_that_others_can_write_in_is_refused_with_the_remedy() {
-    let world = ready();
+    let world = World::with_store();
     for dir in [world.state(), world.state().join("leases")] {
         fs::set_permissions(&dir, fs::Permissions::from_mode(0o777)).unwrap();
         let (code, said) = world.refused(&["inbox"]);
@@ -189,7 +176,7 @@ fn what_belongs_to_another_user_is_not_trusted() {
         println!("skipped: only root can give files away");
         return;
     }
-    let world = ready();
+    let world = World::with_store();
     let keys = world.path().join("home/.local/state/swarm");
     let key = fs::read_dir(keys).unwrap().next().unwrap().unwrap().path().join("key");
     for path in [world.state(), world.state().join("mail"), key] {
@@ -222,7 +209,7 @@ fn links_laid_out_as_traps_lead_nowhere() {
         "rate/human.json",
     ];
     for name in names {
-        let world = ready();
+        let world = World::with_store();
         world.ok(&["send", "human", "first"]);
         let (place, victim) = (world.state().join(name), world.path().join("victim"));
         if place.is_dir() {
@@ -257,7 +244,7 @@ fn links_laid_out_as_traps_lead_nowhere() {
 
 #[test]
 fn no_id_name_or_path_leads_out_of_its_place() {
-    let world = ready();
+    let world = World::with_store();
     let outside = || {
         let mut names: Vec<_> = fs::read_dir(world.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
         names.sort();
@@ -328,7 +315,7 @@ fn kill(child: &Child, name: &str) {
 
 #[test]
 fn a_storm_of_signals_does_not_shake_a_wait_for_the_mutex() {
-    let world = ready();
+    let world = World::with_store();
     let (held, _) = swarm::store::lock::exclusive(&world.state().join("lock")).unwrap();
     let spawn = |args: &[&str]| {
         let mut command = world.command("swarm");
@@ -353,7 +340,7 @@ fn a_storm_of_signals_does_not_shake_a_wait_for_the_mutex() {
     }
     println!("{signals} signals");
     assert_eq!(
-        (bodies(&world).len(), parse(&world.ok(&["locks", "--json"]))["leases"].as_array().unwrap().len()),
+        (bodies(&world).len(), parsed(&world.ok(&["locks", "--json"]))["leases"].as_array().unwrap().len()),
         (1, 1)
     );
 }
@@ -367,7 +354,7 @@ fn a_storm_of_signals_does_not_shake_the_courier() {
     let socket = world.tmux(&["display-message", "-p", "#{socket_path}"]);
     let mut courier = world.command("swarm").args(["courier", "--socket", &socket]).spawn().unwrap();
     eventually("the agent is known", || world.state().join("agents/claude-1.json").exists().then_some(()));
-    let send = |n| parse(&world.ok(&["send", "--json", "--no-wait", "claude-1", &format!("message {n}")]));
+    let send = |n| parsed(&world.ok(&["send", "--json", "--no-wait", "claude-1", &format!("message {n}")]));
     let ids: Vec<String> = (0..5).map(|n| send(n)["id"].as_str().unwrap().to_owned()).collect();
     eventually("five messages in the storm", || {
         for name in ["WINCH", "STOP", "CONT", "WINCH"] {
@@ -384,7 +371,7 @@ fn a_storm_of_signals_does_not_shake_the_courier() {
 
 #[test]
 fn records_of_a_time_that_has_not_come_block_nobody() {
-    let world = ready();
+    let world = World::with_store();
     let year = 365 * 24 * 3600 * 1000_u64;
     let future = swarm::store::now_ms() + year;
     let mut peer = Peer::new(&world, "peer-0");
@@ -400,7 +387,7 @@ fn records_of_a_time_that_has_not_come_block_nobody() {
     };
     assert_eq!(send("10/2").status.code(), Some(4), "a clock set back does not open the window");
     eventually("the window opens after its own time", || send("10/2").status.success().then_some(()));
-    let window = parse(&fs::read_to_string(world.state().join("rate/human.json")).unwrap());
+    let window = parsed(&fs::read_to_string(world.state().join("rate/human.json")).unwrap());
     assert!(window["sequence"].as_u64().unwrap() > future, "numbers only go up: {window}");
     // A message of the future is mail like any other.
     let keys = world.path().join("home/.local/state/swarm");
@@ -570,7 +557,7 @@ fn a_quoted_word_is_one_word_to_a_shell() {
 
 #[test]
 fn a_path_in_a_hooks_refusal_can_be_copied_into_a_shell() {
-    let world = ready();
+    let world = World::with_store();
     let [mut one, mut two] = crate::support::peer::peers::<2>(&world);
     let evil = "it's $(touch pwned) `touch pwned` \"; touch pwned #.rs";
     fs::write(
@@ -581,7 +568,7 @@ fn a_path_in_a_hooks_refusal_can_be_copied_into_a_shell() {
     let hook = format!("swarm hook claude PreToolUse <'{}'", world.path().join("input").display());
     assert_eq!(one.ok(&hook).trim(), "");
     let said = two.ok(&hook);
-    let reason = parse(&said)["hookSpecificOutput"]["permissionDecisionReason"].as_str().unwrap().to_owned();
+    let reason = parsed(&said)["hookSpecificOutput"]["permissionDecisionReason"].as_str().unwrap().to_owned();
     plain(&reason);
     let command = reason.split("To queue: ").nth(1).unwrap().split(". To ask").next().unwrap();
     let (code, told) = two.run(command);
@@ -613,7 +600,7 @@ fn hostile_text_from_end_to_end_runs_nothing_and_arrives_whole() {
         if Body::new(&text).is_err() {
             continue;
         }
-        let told = parse(&world.ok(&["send", "--json", "--no-wait", "claude-1", &text]));
+        let told = parsed(&world.ok(&["send", "--json", "--no-wait", "claude-1", &text]));
         world.ok(&["send", "--no-wait", "human", &text]);
         // Each by itself: of several that wait only the number is told.
         let marker = format!("[swarm {} ", told["id"].as_str().unwrap());

@@ -1,30 +1,9 @@
 //! Who may act for whom: real processes below scripted agents on a private tmux server, detached, sandboxed and nested.
 
+use crate::support::mail::parsed;
 use crate::support::{World, eventually, executable};
 use serde_json::Value;
 use std::fs;
-
-/// Two agents, robot-like: gives their panes.
-fn team() -> (World, Vec<String>) {
-    let world = World::new();
-    world.start();
-    let panes = ["claude", "gemini"].map(|kind| world.agent(kind, &[])).to_vec();
-    world.ok(&["discover", "--init", "--quiet"]);
-    (world, panes)
-}
-
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap()
-}
-
-fn send(world: &World, args: &[&str]) -> String {
-    let told = json(&world.ok(&[&["send", "--json", "--no-wait"], args].concat()));
-    told["id"].as_str().unwrap().to_owned()
-}
-
-fn recipient(world: &World, id: &str) -> Value {
-    json(&world.ok(&["status", "--json", id]))["recipients"][0].clone()
-}
 
 /// Runs `script` as a tool of claude-1 and gives what it wrote to `$OUT`, which it moves to its place at its end, perhaps
 /// much later than the tool ends.
@@ -38,8 +17,8 @@ fn detached(world: &World, start: &str, script: &str) -> String {
 
 /// Everything one agent has that another one may want to act on.
 fn belongings(world: &World) -> String {
-    let id = send(world, &["gemini-1", "for gemini only", "--ack"]);
-    eventually("it is typed", || (recipient(world, &id)["stage"] == "submitted").then_some(()));
+    let id = world.send(&["gemini-1", "for gemini only", "--ack"]);
+    eventually("it is typed", || (world.recipient(&id)["stage"] == "submitted").then_some(()));
     world.below("gemini-1", "swarm-msg lock held.rs");
     id
 }
@@ -57,13 +36,13 @@ fn acts(id: &str) -> String {
 fn unharmed(world: &World, id: &str, told: &str, nobody: bool) {
     assert_eq!(told.matches("rc=").count(), 10, "{told}");
     assert!(!nobody || !told.contains("rc=0"), "{told}");
-    let way = recipient(world, id);
+    let way = world.recipient(id);
     assert_eq!(
         (&way["name"], &way["stage"]),
         (&Value::from("gemini-1"), &Value::from("submitted")),
         "{told}"
     );
-    let locks = json(&world.ok(&["locks", "--json"]));
+    let locks = parsed(&world.ok(&["locks", "--json"]));
     let held = locks["leases"].as_array().unwrap().iter().find(|l| l["paths"][0] == "held.rs");
     assert_eq!(held.map(|l| &l["name"]), Some(&Value::from("gemini-1")), "{told}");
     assert!(!nobody || locks["leases"].as_array().unwrap().len() == 1, "{told}");
@@ -77,7 +56,7 @@ fn program(world: &World, name: &str, script: &str) {
 
 #[test]
 fn a_detached_process_acts_for_nobody_whatever_its_environment_says() {
-    let (world, panes) = team();
+    let (world, panes) = World::with_agents(&["claude", "gemini"], &[]);
     let id = belongings(&world);
     let start = format!(
         "(TMUX_PANE={} setsid sh -c 'while [ $(ps -o ppid= -p $$) -ne 1 ]; do sleep .05; done; ATTEMPT' &)",
@@ -101,7 +80,7 @@ fn a_detached_process_acts_for_nobody_whatever_its_environment_says() {
 
 #[test]
 fn a_sandbox_acts_for_the_agent_that_it_is_below_and_for_no_other() {
-    let (world, panes) = team();
+    let (world, panes) = World::with_agents(&["claude", "gemini"], &[]);
     let id = belongings(&world);
     if world.below("claude-1", "unshare -pf --mount-proc true && echo can").trim() != "can" {
         return; // no namespaces here
@@ -111,27 +90,27 @@ fn a_sandbox_acts_for_the_agent_that_it_is_below_and_for_no_other() {
         let told = world.below("claude-1", &format!("TMUX_PANE={} {how} acts", panes[1]));
         // Where the outer /proc was kept, it is known by its process.
         unharmed(&world, &id, &told, how.ends_with("proc"));
-        let own = send(&world, &["claude-1", "for claude", "--ack"]);
-        eventually("it is typed", || (recipient(&world, &own)["stage"] == "submitted").then_some(()));
+        let own = world.send(&["claude-1", "for claude", "--ack"]);
+        eventually("it is typed", || (world.recipient(&own)["stage"] == "submitted").then_some(()));
         let told = world.below(
             "claude-1",
             &format!("{how} sh -c 'swarm-msg read {own} && swarm-msg ack {own}; echo rc=$?'"),
         );
         assert!(told.contains("for claude") && told.contains("rc=0"), "{how}: {told}");
-        let way = recipient(&world, &own);
+        let way = world.recipient(&own);
         let known = if how.ends_with("proc") { "namespace" } else { "process" };
         assert_eq!((&way["stage"], &way["by"]), (&Value::from("acked"), &Value::from(known)), "{how}");
     }
     let journal = fs::read_to_string(world.state().join("journal.jsonl")).unwrap();
-    let acked = journal.lines().map(json).find(|e| e["event"] == "acked").unwrap();
+    let acked = journal.lines().map(parsed).find(|e| e["event"] == "acked").unwrap();
     assert!(acked["identity"] == "process" || acked["identity"] == "namespace", "{acked}");
 }
 
 #[test]
 fn an_agent_that_another_one_started_has_no_mail_and_no_name() {
-    let (world, _panes) = team();
-    let id = send(&world, &["claude-1", "for the one in the pane", "--ack"]);
-    eventually("it is typed", || (recipient(&world, &id)["stage"] == "submitted").then_some(()));
+    let (world, _panes) = World::with_agents(&["claude", "gemini"], &[]);
+    let id = world.send(&["claude-1", "for the one in the pane", "--ack"]);
+    eventually("it is typed", || (world.recipient(&id)["stage"] == "submitted").then_some(()));
     for nested in
         ["exec -a claude sh -c 'ACTS' -p", "exec -a codex sh -c 'ACTS' exec", "exec -a gemini sh -c 'ACTS'"]
     {
@@ -141,7 +120,7 @@ fn an_agent_that_another_one_started_has_no_mail_and_no_name() {
         );
         assert!(told.contains("rc=2") && told.matches("claude-1 started").count() == 3, "{nested}: {told}");
     }
-    assert_eq!(recipient(&world, &id)["stage"], "submitted");
+    assert_eq!(world.recipient(&id)["stage"], "submitted");
     // A shell, a script and another directory are no such agent.
     let told = world
         .below("claude-1", "cd / && cd - >/dev/null; sh -c 'env bash -c \"swarm-msg whoami; true\"; true'");
@@ -150,7 +129,7 @@ fn an_agent_that_another_one_started_has_no_mail_and_no_name() {
 
 #[test]
 fn agents_rename_themselves_only_and_who_is_concerned_is_told() {
-    let (world, panes) = team();
+    let (world, panes) = World::with_agents(&["claude", "gemini"], &[]);
     let told = world.below("claude-1", "swarm name gemini-1 stolen; echo rc=$?");
     assert!(told.contains("only the human, or gemini-1 itself") && told.contains("rc=2"), "{told}");
     assert!(world.below("claude-1", "swarm name claude-1 anna; echo rc=$?").contains("rc=0"));
@@ -181,13 +160,13 @@ fn renaming_neither_opens_the_rate_limit_nor_makes_the_store_grow() {
     let lines: Vec<&str> = told.lines().collect();
     assert!(told.contains("rate limit") && lines[lines.len() - 2..] == ["4", "10"], "{told}");
     // The human may, as often as it likes, and nothing is left of it but what mail is written to.
-    let mut name = json(&world.ok(&["agents", "--json"]))["agents"][0]["name"].as_str().unwrap().to_owned();
+    let mut name = parsed(&world.ok(&["agents", "--json"]))["agents"][0]["name"].as_str().unwrap().to_owned();
     for n in 0..40 {
         let next = format!("name-{n}");
         world.ok(&["name", &name, &next]);
         name = next;
     }
-    let record = json(&fs::read_to_string(world.state().join(format!("agents/{name}.json"))).unwrap());
+    let record = parsed(&fs::read_to_string(world.state().join(format!("agents/{name}.json"))).unwrap());
     let former: Vec<&str> =
         record["formerly"].as_array().unwrap().iter().map(|n| n.as_str().unwrap()).collect();
     let mail = fs::read_dir(world.state().join("mail")).unwrap().count();

@@ -3,6 +3,7 @@
 //! Most tests need no tmux: a *peer* is a shell that the registry knows as an agent, so whatever runs below it is proved to
 //! be that agent. The default run is short; `SWARM_TEST_TRIALS=200` makes the races long.
 
+use crate::support::mail::parsed;
 use crate::support::peer::{Peer, peers, race};
 use crate::support::{World, eventually};
 use serde_json::{Value, json};
@@ -18,16 +19,6 @@ use swarm::os::{clock, process};
 /// How often a race is run.
 fn trials() -> usize {
     std::env::var("SWARM_TEST_TRIALS").ok().and_then(|n| n.parse().ok()).unwrap_or(20)
-}
-
-fn ready() -> World {
-    let world = World::new();
-    world.ok(&["init"]);
-    world
-}
-
-fn json_of(text: &str) -> Value {
-    serde_json::from_str(text).unwrap()
 }
 
 /// The leases on disk, as they stand there.
@@ -75,7 +66,7 @@ fn nobody_is_in_anothers_way(world: &World) {
 
 /// Runs the race for `a` on a path prepared by `prepare`; one must win, the others must be refused.
 fn one_winner(prepare: impl Fn(&World)) {
-    let world = ready();
+    let world = World::with_store();
     let mut racers = peers::<8>(&world);
     for trial in 0..trials() {
         prepare(&world);
@@ -115,7 +106,7 @@ fn of_racers_for_a_dead_holders_path_one_wins() {
 
 #[test]
 fn a_glob_and_a_file_under_it_are_never_both_granted() {
-    let world = ready();
+    let world = World::with_store();
     let [mut one, mut two] = peers::<2>(&world);
     for trial in 0..trials() {
         one.start("swarm-msg lock 'src/*.rs'");
@@ -129,7 +120,7 @@ fn a_glob_and_a_file_under_it_are_never_both_granted() {
 
 #[test]
 fn a_clean_up_racing_a_renewal_never_removes_what_was_renewed() {
-    let world = ready();
+    let world = World::with_store();
     let (mut renewed, mut removed) = (0, 0);
     for trial in 0..trials() as u64 {
         world.ok(&["lock", "a", "--ttl", "60s"]);
@@ -175,7 +166,7 @@ fn work(world: &World, seed: u64, rounds: usize) -> Vec<u64> {
                 let (code, said) = peer.run(&format!("swarm-msg lock {path} --json"));
                 assert!(code == 0 || code == 3, "{code} {said}");
                 if code == 0 {
-                    let grant = json_of(&said);
+                    let grant = parsed(&said);
                     fences.extend(grant["new"].as_u64());
                     if !grant["new"].is_null() {
                         fs::create_dir(&mark)
@@ -205,7 +196,7 @@ fn work(world: &World, seed: u64, rounds: usize) -> Vec<u64> {
 
 #[test]
 fn many_at_once_with_kills_at_every_point_keep_every_promise() {
-    let world = ready();
+    let world = World::with_store();
     fs::create_dir(world.path().join("held")).unwrap();
     let (workers, rounds) = if trials() >= 200 { (50, 200) } else { (10, 20) };
     let mut fences: Vec<u64> = std::thread::scope(|scope| {
@@ -219,7 +210,7 @@ fn many_at_once_with_kills_at_every_point_keep_every_promise() {
     fences.dedup();
     assert_eq!(fences.len(), granted, "a fence was given twice");
     nobody_is_in_anothers_way(&world);
-    let listed = json_of(&world.ok(&["locks", "--json"]));
+    let listed = parsed(&world.ok(&["locks", "--json"]));
     assert_eq!(listed["leases"].as_array().unwrap().len(), 0, "the workers are dead: {listed}");
     assert_eq!(listed["damaged"].as_array().unwrap().len(), 0);
     assert_eq!(fs::read_dir(world.state().join("quarantine")).unwrap().count(), 0);
@@ -230,7 +221,7 @@ fn many_at_once_with_kills_at_every_point_keep_every_promise() {
 
 #[test]
 fn one_path_is_one_lease_however_it_is_written() {
-    let world = ready();
+    let world = World::with_store();
     let project = world.project();
     fs::create_dir_all(project.join("src/deep dir")).unwrap();
     fs::write(project.join("src/a.rs"), "").unwrap();
@@ -277,7 +268,7 @@ fn one_path_is_one_lease_however_it_is_written() {
 
 #[test]
 fn where_the_file_system_folds_case_both_spellings_are_one_lease() {
-    let world = ready();
+    let world = World::with_store();
     let [mut one, mut two] = peers::<2>(&world);
     one.ok("swarm-msg lock Src/Main.rs");
     two.ok("swarm-msg lock src/main.rs && swarm-msg unlock src/main.rs");
@@ -324,7 +315,7 @@ fn a_temporary_directory_that_is_a_link_holds_one_project() {
 
 #[test]
 fn a_path_that_cannot_be_leased_is_refused_with_the_reason() {
-    let world = ready();
+    let world = World::with_store();
     fs::write(world.project().join("file"), "").unwrap();
     std::os::unix::fs::symlink("loop", world.project().join("loop")).unwrap();
     for (path, why) in [
@@ -385,12 +376,12 @@ fn linked_worktrees_are_separate() {
 
 #[test]
 fn several_paths_are_all_granted_or_none() {
-    let world = ready();
+    let world = World::with_store();
     let [mut one, mut two] = peers::<2>(&world);
     one.ok("swarm-msg lock b --reason 'the parser'");
     let (code, said) = two.run("swarm-msg lock a b c --json");
     assert_eq!(code, 3);
-    let outcome = json_of(said.lines().next().unwrap());
+    let outcome = parsed(said.lines().next().unwrap());
     assert_eq!((&outcome["outcome"], outcome["blockers"].as_array().unwrap().len()), (&json!("denied"), 1));
     assert_eq!(outcome["blockers"][0]["how"]["holds"]["reason"], "the parser");
     assert_eq!(leases(&world).len(), 1);
@@ -401,7 +392,7 @@ fn several_paths_are_all_granted_or_none() {
 
 #[test]
 fn giving_back_is_for_the_holder_and_never_fails_for_nothing() {
-    let world = ready();
+    let world = World::with_store();
     let [mut one, mut two] = peers::<2>(&world);
     one.ok("swarm-msg lock a b");
     assert_eq!(two.run("swarm-msg unlock a").0, 3);
@@ -419,7 +410,7 @@ fn giving_back_is_for_the_holder_and_never_fails_for_nothing() {
 
 #[test]
 fn shared_leases_go_together_and_an_exclusive_one_does_not() {
-    let world = ready();
+    let world = World::with_store();
     let [mut one, mut two, mut three] = peers::<3>(&world);
     one.ok("swarm-msg lock src/ --shared");
     two.ok("swarm-msg lock src/a --shared");
@@ -433,7 +424,7 @@ fn shared_leases_go_together_and_an_exclusive_one_does_not() {
 
 #[test]
 fn who_waits_is_told_when_it_is_its_turn_and_nobody_else_is() {
-    let world = ready();
+    let world = World::with_store();
     let [mut one, mut two, mut three] = peers::<3>(&world);
     one.ok("swarm-msg lock a");
     let (code, said) = two.run("swarm-msg lock a --wait 10m");
@@ -453,7 +444,7 @@ fn who_waits_is_told_when_it_is_its_turn_and_nobody_else_is() {
 
 #[test]
 fn waiting_in_a_ring_is_refused_with_the_ring() {
-    let world = ready();
+    let world = World::with_store();
     let [mut one, mut two] = peers::<2>(&world);
     one.ok("swarm-msg lock a");
     two.ok("swarm-msg lock b");
@@ -464,7 +455,7 @@ fn waiting_in_a_ring_is_refused_with_the_ring() {
 
 #[test]
 fn an_expired_lease_of_a_living_holder_is_asked_for_before_it_is_lost() {
-    let world = ready();
+    let world = World::with_store();
     let [mut one, mut two] = peers::<2>(&world);
     one.ok("swarm-msg lock a");
     alter(&world, expire);
@@ -479,7 +470,7 @@ fn an_expired_lease_of_a_living_holder_is_asked_for_before_it_is_lost() {
 
 #[test]
 fn a_renewal_answers_the_challenge() {
-    let world = ready();
+    let world = World::with_store();
     let [mut one, mut two] = peers::<2>(&world);
     one.ok("swarm-msg lock a");
     alter(&world, expire);
@@ -492,7 +483,7 @@ fn a_renewal_answers_the_challenge() {
 
 #[test]
 fn only_a_person_takes_a_lease_away_and_its_holder_is_told() {
-    let world = ready();
+    let world = World::with_store();
     let [mut one, mut two] = peers::<2>(&world);
     one.ok("swarm-msg lock src/");
     let (code, said) = two.run("swarm-msg unlock src/a --force --yes");
@@ -511,7 +502,7 @@ fn only_a_person_takes_a_lease_away_and_its_holder_is_told() {
 
 #[test]
 fn the_dead_hold_and_wait_for_nothing() {
-    let world = ready();
+    let world = World::with_store();
     let [mut one, mut two, mut three] = peers::<3>(&world);
     one.ok("swarm-msg lock a");
     assert_eq!(two.run("swarm-msg lock a --wait 10m").0, 3);
@@ -530,7 +521,7 @@ fn the_dead_hold_and_wait_for_nothing() {
 
 #[test]
 fn a_notice_whose_poster_was_killed_is_posted_by_the_next() {
-    let world = ready();
+    let world = World::with_store();
     let [mut one, mut two] = peers::<2>(&world);
     one.ok("swarm-msg lock a");
     two.run("swarm-msg lock a --wait 10m");
@@ -544,7 +535,7 @@ fn a_notice_whose_poster_was_killed_is_posted_by_the_next() {
 
 #[test]
 fn a_damaged_record_stops_grants_until_a_person_sets_it_aside() {
-    let world = ready();
+    let world = World::with_store();
     let [mut one, mut two] = peers::<2>(&world);
     one.ok("swarm-msg lock a");
     fs::write(world.state().join("leases/1.json"), "{").unwrap();
@@ -562,7 +553,7 @@ fn a_damaged_record_stops_grants_until_a_person_sets_it_aside() {
 
 #[test]
 fn a_renamed_agent_keeps_its_leases_and_its_place() {
-    let world = ready();
+    let world = World::with_store();
     let [mut one, mut two] = peers::<2>(&world);
     one.ok("swarm-msg lock a");
     two.run("swarm-msg lock a --wait 10m");
@@ -579,7 +570,7 @@ fn a_renamed_agent_keeps_its_leases_and_its_place() {
 
 #[test]
 fn a_store_from_before_leases_takes_them() {
-    let world = ready();
+    let world = World::with_store();
     for dir in ["leases", "waiters", "notices"] {
         fs::remove_dir(world.state().join(dir)).unwrap();
     }
@@ -593,7 +584,7 @@ fn a_store_from_before_leases_takes_them() {
 
 #[test]
 fn a_command_runs_under_its_lease_and_its_exit_code_is_passed_on() {
-    let world = ready();
+    let world = World::with_store();
     let out = world.swarm(&["lock", "a", "--", "sh", "-c", "swarm who a; exit 7"]);
     assert_eq!(out.status.code(), Some(7));
     assert!(String::from_utf8_lossy(&out.stdout).contains("a: human (lease 1"), "{out:?}");
@@ -627,7 +618,7 @@ fn signal(child: &Child, name: &str) {
 
 #[test]
 fn signals_are_passed_on_to_the_command() {
-    let world = ready();
+    let world = World::with_store();
     for (name, code) in [("TERM", 15), ("INT", 2), ("HUP", 1), ("USR1", 10)] {
         let script = format!("trap 'exit {code}' {name}; echo ready; while :; do sleep 0.02; done");
         let (mut child, _out) = under_lease(&world, &script);
@@ -639,7 +630,7 @@ fn signals_are_passed_on_to_the_command() {
 
 #[test]
 fn the_lease_of_a_command_whose_guard_was_killed_lasts_as_long_as_the_command() {
-    let world = ready();
+    let world = World::with_store();
     let go = world.path().join("go");
     let script = format!("echo ready; while [ ! -e {} ]; do sleep 0.02; done", go.display());
     let (mut child, _out) = under_lease(&world, &script);
@@ -658,7 +649,7 @@ fn the_lease_of_a_command_whose_guard_was_killed_lasts_as_long_as_the_command() 
 
 #[test]
 fn a_ring_of_commands_that_wait_inside_of_commands_is_refused() {
-    let world = ready();
+    let world = World::with_store();
     let mut all = Vec::new();
     for (own, wanted) in [("a", "b"), ("b", "c"), ("c", "a")] {
         // Each waits until all three have their first one.
@@ -687,7 +678,7 @@ fn a_ring_of_commands_that_wait_inside_of_commands_is_refused() {
 
 #[test]
 fn a_glob_with_a_slash_at_its_end_covers_what_is_below() {
-    let world = ready();
+    let world = World::with_store();
     let [mut one, mut two] = peers::<2>(&world);
     for (glob, shown, below) in [
         ("packages/*/", "packages/*/**", "packages/x/f.rs"),
@@ -711,7 +702,7 @@ fn a_glob_with_a_slash_at_its_end_covers_what_is_below() {
 
 #[test]
 fn who_leases_a_second_name_of_a_leased_file_is_warned() {
-    let world = ready();
+    let world = World::with_store();
     let [mut one, mut two] = peers::<2>(&world);
     fs::write(world.project().join("first.rs"), "x").unwrap();
     fs::hard_link(world.project().join("first.rs"), world.project().join("second.rs")).unwrap();
@@ -727,7 +718,7 @@ fn who_leases_a_second_name_of_a_leased_file_is_warned() {
 
 #[test]
 fn commands_wait_for_each_other_and_none_is_lost() {
-    let world = ready();
+    let world = World::with_store();
     let log = world.path().join("log");
     let script = format!("echo begin >> {0}; sleep 0.02; echo end >> {0}", log.display());
     let all: Vec<Child> = (0..6)
@@ -746,7 +737,7 @@ fn commands_wait_for_each_other_and_none_is_lost() {
 
 #[test]
 fn a_command_keeps_its_lease_for_longer_than_its_time() {
-    let world = ready();
+    let world = World::with_store();
     let mut child = world
         .command("swarm")
         .args(["lock", "a", "--ttl", "1s", "--", "sh", "-c", "read x"])
@@ -762,13 +753,13 @@ fn a_command_keeps_its_lease_for_longer_than_its_time() {
 
 #[test]
 fn the_figures_come_from_the_journal() {
-    let world = ready();
+    let world = World::with_store();
     let [mut one, mut two] = peers::<2>(&world);
     one.ok("swarm-msg lock a");
     two.run("swarm-msg lock a");
     two.run("swarm-msg lock a --wait 10m");
     one.ok("swarm-msg unlock a");
-    let figures = json_of(&world.ok(&["stats", "--json"]));
+    let figures = parsed(&world.ok(&["stats", "--json"]));
     let figures = &figures["leases"];
     assert_eq!(
         (&figures["grants"], &figures["denials"], &figures["waits"]),
@@ -840,7 +831,7 @@ fn a_wait_for_a_path_or_for_mail_ends_when_one_of_them_comes() {
     peer.ok("swarm-msg lock src/a.rs");
     for args in [&["--lease", "src/a.rs"][..], &["--any", "--mail", "--lease", "src/"]] {
         let out = world.swarm(&[&["wait", "--timeout", "0", "--json"], args].concat());
-        let told = json_of(&String::from_utf8(out.stdout).unwrap());
+        let told = parsed(&String::from_utf8(out.stdout).unwrap());
         assert_eq!((out.status.code(), told["met"].as_array().unwrap().len()), (Some(1), 0), "{told}");
         let told = String::from_utf8(out.stderr).unwrap();
         assert!(told.contains("is held by peer-0"), "{told}");

@@ -1,6 +1,7 @@
 //! What becomes of messages that are not answered, are held for long, or wait for an agent that ends: real tmux, real
 //! processes, with the times made short.
 
+use crate::support::mail::parsed;
 use crate::support::{World, eventually, executable};
 use serde_json::Value;
 use std::fs;
@@ -19,21 +20,8 @@ fn team(kinds: &[&str], times: &[(&'static str, &'static str)]) -> (World, Vec<S
     (world, panes)
 }
 
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap()
-}
-
-fn send(world: &World, more: &[&str]) -> String {
-    let args = [&["send", "--json", "--no-wait"], more].concat();
-    json(&world.ok(&args))["id"].as_str().unwrap().to_owned()
-}
-
-fn status(world: &World, id: &str) -> Value {
-    json(&world.ok(&["status", "--json", id]))["recipients"][0].clone()
-}
-
 fn glance(world: &World) -> Value {
-    json(&world.ok(&["status", "--json"]))
+    parsed(&world.ok(&["status", "--json"]))
 }
 
 /// The same as soon as there is something: a notice follows the change it tells of.
@@ -43,7 +31,7 @@ fn mail(world: &World) -> Vec<String> {
 
 /// The bodies in the human's inbox.
 fn inbox(world: &World) -> Vec<String> {
-    let all = json(&world.ok(&["inbox", "--json"]));
+    let all = parsed(&world.ok(&["inbox", "--json"]));
     let messages = all["messages"].as_array().unwrap();
     messages.iter().map(|m| m["message"]["body"].as_str().unwrap().to_owned()).collect()
 }
@@ -56,7 +44,7 @@ fn given(world: &World, pane: &str, part: &str) -> usize {
 fn run_in_agent(world: &World, name: &str, script: &str) {
     let path = world.path().join("bin/errand");
     executable(&path, format!("#!/bin/sh\n{script}\n"));
-    send(world, &[name, "TOOL((errand))"]);
+    world.send(&[name, "TOOL((errand))"]);
 }
 
 fn files(world: &World, dir: &str) -> usize {
@@ -66,10 +54,10 @@ fn files(world: &World, dir: &str) -> usize {
 #[test]
 fn an_agent_that_does_not_acknowledge_is_reminded_three_times_and_then_reported_once() {
     let (world, panes) = team(&["claude"], &[("SWARM_ACK_WAITS", "0.3,0.3,0.3")]);
-    let id = send(&world, &["claude-1", "--ack", "answer me"]);
+    let id = world.send(&["claude-1", "--ack", "answer me"]);
     assert_eq!(glance(&world)["unacknowledged"], 1);
-    eventually("it is escalated", || (status(&world, &id)["escalated"] == true).then_some(()));
-    let told = status(&world, &id);
+    eventually("it is escalated", || (world.recipient(&id)["escalated"] == true).then_some(()));
+    let told = world.recipient(&id);
     assert_eq!((&told["stage"], &told["reminders"]), (&Value::from("submitted"), &Value::from(3)));
     let submitted = world.events(&panes[0], "submitted");
     assert_eq!(submitted.len(), 4, "{submitted:#?}");
@@ -93,18 +81,18 @@ fn an_agent_that_does_not_acknowledge_is_reminded_three_times_and_then_reported_
 #[test]
 fn a_courier_killed_again_and_again_neither_skips_nor_repeats_a_reminder() {
     let (world, panes) = team(&["claude"], &[("SWARM_ACK_WAITS", "0.3,0.3,0.3")]);
-    let id = send(&world, &["claude-1", "--ack", "answer me"]);
+    let id = world.send(&["claude-1", "--ack", "answer me"]);
     for after in [200, 350, 150, 420, 260, 90] {
         thread::sleep(Duration::from_millis(after));
         world.end_couriers();
         world.ok(&["discover", "--quiet"]);
     }
     let begun = std::time::Instant::now();
-    while status(&world, &id)["escalated"] != true {
+    while world.recipient(&id)["escalated"] != true {
         let told = || {
             format!(
                 "{}\n{}\n{}",
-                status(&world, &id),
+                world.recipient(&id),
                 world.ok(&["log", "-n", "40"]),
                 world.screen(&panes[0])
             )
@@ -128,7 +116,7 @@ fn a_courier_killed_again_and_again_neither_skips_nor_repeats_a_reminder() {
 #[test]
 fn racing_acknowledgements_of_one_message_are_one_and_end_the_reminders() {
     let (world, panes) = team(&["claude"], &[("SWARM_ACK_WAITS", "1.5")]);
-    let id = send(&world, &["claude-1", "--ack", "answer me"]);
+    let id = world.send(&["claude-1", "--ack", "answer me"]);
     eventually("it arrives", || (given(&world, &panes[0], &id) > 0).then_some(()));
     run_in_agent(
         &world,
@@ -138,7 +126,7 @@ fn racing_acknowledgements_of_one_message_are_one_and_end_the_reminders() {
         ),
     );
     eventually("all are through", || world.project().join("done").exists().then_some(()));
-    assert_eq!(status(&world, &id)["stage"], "acked");
+    assert_eq!(world.recipient(&id)["stage"], "acked");
     assert_eq!(inbox(&world), ["acknowledged"]);
     assert_eq!(files(&world, "mail/claude-1/unacked"), 0);
     thread::sleep(Duration::from_secs(2));
@@ -149,10 +137,10 @@ fn racing_acknowledgements_of_one_message_are_one_and_end_the_reminders() {
 #[test]
 fn an_answer_acknowledges_too() {
     let (world, panes) = team(&["claude"], &[]);
-    let id = send(&world, &["claude-1", "--ack", "are you done?"]);
+    let id = world.send(&["claude-1", "--ack", "are you done?"]);
     eventually("it arrives", || (given(&world, &panes[0], &id) > 0).then_some(()));
     run_in_agent(&world, "claude-1", &format!("swarm-msg reply {id} yes"));
-    eventually("it is acknowledged", || (status(&world, &id)["stage"] == "acked").then_some(()));
+    eventually("it is acknowledged", || (world.recipient(&id)["stage"] == "acked").then_some(()));
     // The end of one transaction, of which a reader without the lock may see the beginning.
     eventually("it is awaited no more", || (files(&world, "mail/claude-1/unacked") == 0).then_some(()));
 }
@@ -160,7 +148,7 @@ fn an_answer_acknowledges_too() {
 #[test]
 fn nobody_but_a_recipient_can_acknowledge() {
     let (world, _) = team(&["claude"], &[]);
-    let id = send(&world, &["claude-1", "--ack", "for claude"]);
+    let id = world.send(&["claude-1", "--ack", "for claude"]);
     let (code, why) = world.refused(&["ack", &id]);
     assert_eq!(code, 2);
     assert!(why.contains("is to claude-1, not to you (human)"), "{why}");
@@ -171,13 +159,13 @@ fn nobody_but_a_recipient_can_acknowledge() {
 fn time_in_which_a_message_is_held_is_not_counted_against_its_recipient() {
     let (world, panes) = team(&["claude"], &[("SWARM_ACK_WAITS", "0.2")]);
     world.control(&panes[0], "draft half a thought");
-    let id = send(&world, &["claude-1", "--ack", "later"]);
-    eventually("held", || (status(&world, &id)["stage"] == "held").then_some(()));
+    let id = world.send(&["claude-1", "--ack", "later"]);
+    eventually("held", || (world.recipient(&id)["stage"] == "held").then_some(()));
     thread::sleep(Duration::from_secs(1));
-    let told = status(&world, &id);
+    let told = world.recipient(&id);
     assert_eq!((&told["reminders"], &told["escalated"]), (&Value::from(0), &Value::from(false)));
     world.control(&panes[0], "clear");
-    eventually("it is escalated at last", || (status(&world, &id)["escalated"] == true).then_some(()));
+    eventually("it is escalated at last", || (world.recipient(&id)["escalated"] == true).then_some(()));
     assert_eq!(given(&world, &panes[0], &format!("[swarm {id} INFO ")), 1);
 }
 
@@ -185,14 +173,14 @@ fn time_in_which_a_message_is_held_is_not_counted_against_its_recipient() {
 fn mail_for_an_agent_that_ends_becomes_dead_letters_that_can_be_sent_again() {
     let (world, panes) = team(&["claude", "codex"], &[]);
     world.control(&panes[0], "busy 60000");
-    let ids = [send(&world, &["claude-1", "first"]), send(&world, &["claude-1", "second"])];
-    eventually("held", || (status(&world, &ids[0])["stage"] == "held").then_some(()));
-    let behind = status(&world, &ids[1]);
+    let ids = [world.send(&["claude-1", "first"]), world.send(&["claude-1", "second"])];
+    eventually("held", || (world.recipient(&ids[0])["stage"] == "held").then_some(()));
+    let behind = world.recipient(&ids[1]);
     assert_eq!(behind["stage"], "held");
     assert!(behind["detail"].as_str().unwrap().contains(&ids[0]), "{behind}");
     world.control(&panes[0], "exit");
     eventually("they are dead letters", || (glance(&world)["dead_letters"] == 2).then_some(()));
-    let told = status(&world, &ids[0]);
+    let told = world.recipient(&ids[0]);
     assert_eq!(
         (&told["stage"], &told["detail"]),
         (&Value::from("failed"), &Value::from("its process has ended"))
@@ -216,7 +204,7 @@ fn mail_for_an_agent_that_ends_becomes_dead_letters_that_can_be_sent_again() {
 #[test]
 fn only_its_sender_and_the_human_send_a_message_again() {
     let (world, panes) = team(&["claude", "codex"], &[]);
-    let id = send(&world, &["claude-1", "mine"]);
+    let id = world.send(&["claude-1", "mine"]);
     eventually("it arrives", || (given(&world, &panes[0], &id) > 0).then_some(()));
     run_in_agent(&world, "codex-1", &format!("swarm-msg resend {id} --to codex-1 2>refused; touch done"));
     eventually("it is refused", || world.project().join("done").exists().then_some(()));
@@ -228,7 +216,7 @@ fn only_its_sender_and_the_human_send_a_message_again() {
 fn a_sender_is_told_once_of_a_message_that_is_held_for_long() {
     let (world, panes) = team(&["claude"], &[("SWARM_HELD_NOTICE", "0.5")]);
     world.control(&panes[0], "draft half a thought");
-    let id = send(&world, &["claude-1", "when you can"]);
+    let id = world.send(&["claude-1", "when you can"]);
     eventually("the notice comes", || (!inbox(&world).is_empty()).then_some(()));
     world.end_couriers();
     world.ok(&["discover", "--quiet"]);
@@ -259,8 +247,8 @@ fn an_agent_is_told_of_an_unacknowledged_message_by_a_notice_it_need_not_answer(
 fn a_message_on_its_way_is_found_at_any_moment() {
     let (world, _) = team(&["claude", "codex"], &[]);
     for n in 0..15 {
-        let id = send(&world, &[if n % 2 == 0 { "claude-1" } else { "codex-1" }, "where is it?"]);
-        while status(&world, &id)["stage"] != "submitted" {}
+        let id = world.send(&[if n % 2 == 0 { "claude-1" } else { "codex-1" }, "where is it?"]);
+        while world.recipient(&id)["stage"] != "submitted" {}
         world.ok(&["show", &id]);
     }
     assert_eq!(glance(&world)["quarantined"], 0);

@@ -2,6 +2,7 @@
 //!
 //! Real processes in a private world; each test proves one promise.
 
+use crate::support::mail::{parsed, stderr};
 use crate::support::{World, eventually, executable};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -14,22 +15,6 @@ use swarm::core::frame;
 use swarm::core::message::Signed;
 use swarm::core::name::Name;
 use swarm::core::signing::Key;
-
-/// A world with a store and no tmux server.
-fn ready() -> World {
-    let world = World::new();
-    world.ok(&["init"]);
-    world
-}
-
-/// A world with a store, a server and one agent of each kind named; gives the panes.
-fn team(kinds: &[&str]) -> (World, Vec<String>) {
-    let world = World::new();
-    world.start();
-    let panes = kinds.iter().map(|kind| world.agent(kind, &[])).collect();
-    world.ok(&["discover", "--init", "--quiet"]);
-    (world, panes)
-}
 
 /// Starts all commands before it waits for any.
 fn race(commands: impl IntoIterator<Item = Command>) -> Vec<Output> {
@@ -46,14 +31,6 @@ fn command(world: &World, args: &[&str]) -> Command {
     command
 }
 
-fn stderr(out: &Output) -> String {
-    String::from_utf8_lossy(&out.stderr).into_owned()
-}
-
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap()
-}
-
 /// Runs `swarm` with `input`.
 fn piped(world: &World, args: &[&str], input: &[u8]) -> Output {
     let mut child = command(world, args)
@@ -67,15 +44,9 @@ fn piped(world: &World, args: &[&str], input: &[u8]) -> Output {
     child.wait_with_output().unwrap()
 }
 
-/// Sends, and gives the id.
-fn send(world: &World, args: &[&str]) -> String {
-    let told = json(&world.ok(&[&["send", "--json", "--no-wait"], args].concat()));
-    told["id"].as_str().unwrap().to_owned()
-}
-
 /// The human's genuine unread messages, and all of `inbox --json`.
 fn inbox(world: &World) -> Vec<Value> {
-    let all = json(&world.ok(&["inbox", "--json"]));
+    let all = parsed(&world.ok(&["inbox", "--json"]));
     all["messages"].as_array().unwrap().iter().map(|m| m["message"].clone()).collect()
 }
 
@@ -104,7 +75,7 @@ fn key(world: &World) -> PathBuf {
 
 /// What a command gave that an agent ran as its tool.
 fn tool(world: &World, name: &str, pane: &str, command: &str) -> String {
-    send(world, &[name, &format!("TOOL(({command}))")]);
+    world.send(&[name, &format!("TOOL(({command}))")]);
     eventually(command, || {
         world
             .log(pane)
@@ -117,7 +88,7 @@ fn tool(world: &World, name: &str, pane: &str, command: &str) -> String {
 
 /// The names of living agents, by pane.
 fn names(world: &World) -> Vec<(String, String)> {
-    let agents = json(&world.ok(&["agents", "--json"]));
+    let agents = parsed(&world.ok(&["agents", "--json"]));
     let text = |v: &Value| v.as_str().unwrap().to_owned();
     agents["agents"].as_array().unwrap().iter().map(|a| (text(&a["pane"]), text(&a["name"]))).collect()
 }
@@ -152,7 +123,7 @@ fn racing_inits_and_first_sends_give_messages_that_all_verify() {
         assert!(out.status.success(), "{}", stderr(&out));
     }
     assert_eq!(inbox(&world).len(), 20);
-    let read = json(&world.ok(&["read", "--all", "--json"]));
+    let read = parsed(&world.ok(&["read", "--all", "--json"]));
     assert_eq!(read["messages"].as_array().unwrap().len(), 20);
     assert_eq!(files(&world.state().join("quarantine")), [""; 0]);
     assert_eq!(files(&world.state().join("tmp")), [""; 0]);
@@ -161,7 +132,7 @@ fn racing_inits_and_first_sends_give_messages_that_all_verify() {
 
 #[test]
 fn a_second_init_changes_nothing() {
-    let world = ready();
+    let world = World::with_store();
     let facts = || (fs::read(world.state().join("PROJECT")).unwrap(), fs::read(key(&world)).unwrap());
     let before = facts();
     assert!(world.ok(&["init"]).contains("already"));
@@ -220,8 +191,8 @@ fn a_foreign_swarm_directory_is_refused_and_untouched() {
 
 #[test]
 fn a_store_of_a_newer_format_is_refused_and_untouched() {
-    let world = ready();
-    send(&world, &["human", "hello"]);
+    let world = World::with_store();
+    world.send(&["human", "hello"]);
     fs::write(world.state().join("FORMAT"), "2\n").unwrap();
     let journal = fs::read(world.state().join("journal.jsonl")).unwrap();
     for args in [&["init"][..], &["send", "human", "x"], &["inbox"], &["read"]] {
@@ -244,7 +215,7 @@ fn without_a_store_the_advice_is_init() {
 
 #[test]
 fn a_key_that_others_may_read_is_refused_with_the_remedy() {
-    let world = ready();
+    let world = World::with_store();
     fs::set_permissions(key(&world), fs::Permissions::from_mode(0o644)).unwrap();
     let (code, said) = world.refused(&["send", "human", "x"]);
     assert_eq!(code, 1);
@@ -276,7 +247,7 @@ fn racing_discoveries_give_each_agent_one_name_and_no_name_twice() {
 
 #[test]
 fn exactly_the_limit_passes_however_many_race() {
-    let world = ready();
+    let world = World::with_store();
     let outs = race((0..24).map(|_| {
         let mut c = command(&world, &["send", "human", "x"]);
         c.env("SWARM_RATE_LIMIT", "10/600");
@@ -293,7 +264,7 @@ fn exactly_the_limit_passes_however_many_race() {
 
 #[test]
 fn racing_senders_lose_nothing_and_share_no_sequence() {
-    let world = ready();
+    let world = World::with_store();
     let outs = race((0..8).map(|i| {
         let mut c = world.command("sh");
         let script = format!(
@@ -316,8 +287,8 @@ fn racing_senders_lose_nothing_and_share_no_sequence() {
 
 /// A world in which the human's message was spoilt by `spoil`, given its file; and the message's id.
 fn spoilt(spoil: impl FnOnce(&World, &Path)) -> (World, String) {
-    let world = ready();
-    let id = send(&world, &["human", "the truth"]);
+    let world = World::with_store();
+    let id = world.send(&["human", "the truth"]);
     spoil(&world, &record(&world, "human", "new", &id));
     (world, id)
 }
@@ -326,7 +297,7 @@ fn spoilt(spoil: impl FnOnce(&World, &Path)) -> (World, String) {
 fn inbox_refuses(world: &World, why: &str) {
     let out = world.swarm(&["inbox", "--json"]);
     assert!(out.status.success());
-    let shown = json(&String::from_utf8(out.stdout.clone()).unwrap());
+    let shown = parsed(&String::from_utf8(out.stdout.clone()).unwrap());
     assert_eq!(shown["messages"].as_array().unwrap().len(), 0, "{shown}");
     assert_eq!(shown["refused"], 1);
     assert!(stderr(&out).contains(why), "{}", stderr(&out));
@@ -399,8 +370,8 @@ fn a_message_under_another_name_is_never_shown() {
 }
 
 fn replayed() -> (World, String) {
-    let world = ready();
-    let id = send(&world, &["human", "once"]);
+    let world = World::with_store();
+    let id = world.send(&["human", "once"]);
     world.ok(&["read", &id]);
     let read = record(&world, "human", "cur", &id);
     fs::copy(&read, world.state().join("mail/human/new").join(read.file_name().unwrap())).unwrap();
@@ -419,10 +390,10 @@ fn a_message_that_was_read_does_not_come_back() {
 #[test]
 fn a_message_to_one_cannot_be_dropped_on_another() {
     let make = || {
-        let (world, _) = team(&["claude"]);
-        let id = send(&world, &["claude-1", "for claude alone"]);
+        let (world, _) = World::with_agents(&["claude"], &[]);
+        let id = world.send(&["claude-1", "for claude alone"]);
         // The human's mailbox exists once something came.
-        let other = send(&world, &["human", "x"]);
+        let other = world.send(&["human", "x"]);
         world.ok(&["read", &other]);
         // It looks at the human's mail, too, and would find the copy first.
         world.end_couriers();
@@ -450,8 +421,8 @@ fn line(world: &World, name: &str, id: &str) -> String {
 
 #[test]
 fn a_line_that_was_changed_anywhere_does_not_verify_and_the_genuine_text_is_told() {
-    let world = ready();
-    let id = send(&world, &["human", "is the parser done?"]);
+    let world = World::with_store();
+    let id = world.send(&["human", "is the parser done?"]);
     let line = line(&world, "human", &id);
     let head = line.split_once(']').unwrap().0;
     for (changed, part) in [
@@ -467,7 +438,7 @@ fn a_line_that_was_changed_anywhere_does_not_verify_and_the_genuine_text_is_told
     ] {
         let out = world.swarm(&["verify", "--json", &changed]);
         assert_eq!(out.status.code(), Some(6), "{changed}");
-        let told = json(&String::from_utf8_lossy(&out.stdout));
+        let told = parsed(&String::from_utf8_lossy(&out.stdout));
         let parts: Vec<&str> = told["lines"][0]["differences"]
             .as_array()
             .unwrap()
@@ -486,9 +457,9 @@ fn a_line_that_was_changed_anywhere_does_not_verify_and_the_genuine_text_is_told
 
 #[test]
 fn a_genuine_line_verifies_as_typed_quoted_broken_and_within_a_text() {
-    let world = ready();
-    let plain = send(&world, &["human", "is the parser done?"]);
-    let doorbell = send(&world, &["human", "two\nlines", "--ack", "--urgent"]);
+    let world = World::with_store();
+    let plain = world.send(&["human", "is the parser done?"]);
+    let doorbell = world.send(&["human", "two\nlines", "--ack", "--urgent"]);
     for id in [&plain, &doorbell] {
         let line = line(&world, "human", id);
         let rows: Vec<String> =
@@ -531,22 +502,22 @@ fn a_genuine_line_verifies_as_typed_quoted_broken_and_within_a_text() {
 
 #[test]
 fn a_line_as_version_0_1_0_typed_it_verifies() {
-    let world = ready();
-    let signed = |text: &str| json(&fs::read_to_string(record(&world, "human", "new", text)).unwrap());
+    let world = World::with_store();
+    let signed = |text: &str| parsed(&fs::read_to_string(record(&world, "human", "new", text)).unwrap());
     let sig = |id: &str| signed(id)["sig"].as_str().unwrap()[..8].to_owned();
-    let id = send(&world, &["human", "is it done?", "-t", "QUESTION"]);
+    let id = world.send(&["human", "is it done?", "-t", "QUESTION"]);
     world.ok(&["verify", &format!("[swarm {id} QUESTION from human to human sig:{}] is it done? (answer: swarm-msg reply {id} \"...\")", sig(&id))]);
-    let id = send(&world, &["human", "is it done?", "--ack", "--urgent"]);
+    let id = world.send(&["human", "is it done?", "--ack", "--urgent"]);
     world.ok(&["verify", &format!("[swarm {id} INFO from human to human URGENT sig:{}] is it done? (acknowledge: swarm-msg ack {id}, answer: swarm-msg reply {id} \"...\")", sig(&id))]);
     world.ok(&["verify", &format!("[swarm {id} REMINDER 2 from human to human sig:{}] still to be acknowledged: is it done? (acknowledge: swarm-msg ack {id}, read it: swarm-msg show {id})", sig(&id))]);
-    let id = send(&world, &["human", "a  b\nc @d"]);
+    let id = world.send(&["human", "a  b\nc @d"]);
     world.ok(&["verify", &format!("[swarm {id} INFO from human to human sig:{}] 2 lines, begins: a b c (at)d (read it: swarm-msg read {id})", sig(&id))]);
 }
 
 #[test]
 fn verify_and_the_hook_say_the_same_of_a_line_to_a_former_name() {
-    let (world, panes) = team(&["claude", "codex"]);
-    let id = send(&world, &["claude-1", "is it done?"]);
+    let (world, panes) = World::with_agents(&["claude", "codex"], &[]);
+    let id = world.send(&["claude-1", "is it done?"]);
     let typed = eventually("it is typed", || {
         world.events(&panes[0], "submitted").into_iter().find(|t| t.contains(&id))
     });
@@ -584,8 +555,8 @@ fn verify_and_the_hook_say_the_same_of_a_line_to_a_former_name() {
 
 #[test]
 fn invisible_characters_are_refused_in_texts_reasons_and_words_with_their_place() {
-    let world = ready();
-    let id = send(&world, &["human", "x", "--ack"]);
+    let world = World::with_store();
+    let id = world.send(&["human", "x", "--ack"]);
     for c in [
         '\u{fe00}',
         '\u{fe0e}',
@@ -631,7 +602,7 @@ fn invisible_characters_are_refused_in_texts_reasons_and_words_with_their_place(
     assert_eq!(inbox(&world).len(), 1, "nothing was sent");
     for text in ["❤️ 👩🏽‍💻 🏳️‍🌈 1️⃣ ☎️", "می‌خواهم", "ക്‍ष र‍्य"]
     {
-        let id = send(&world, &["human", text]);
+        let id = world.send(&["human", text]);
         assert!(world.ok(&["read", &id]).contains(text));
         world.ok(&["lock", "y.rs", "--reason", text]);
         assert!(world.ok(&["locks", "--json"]).contains("y.rs"));
@@ -641,13 +612,13 @@ fn invisible_characters_are_refused_in_texts_reasons_and_words_with_their_place(
 
 #[test]
 fn records_of_the_first_version_with_invisible_characters_still_load_and_are_shown_escaped() {
-    let world = ready();
-    let id = send(&world, &["human", "a-b"]);
+    let world = World::with_store();
+    let id = world.send(&["human", "a-b"]);
     let path = record(&world, "human", "new", &id);
     // As the first version would have signed it.
     let text = fs::read_to_string(&path).unwrap().replace("a-b", "a\u{2800}\u{fe0f}b\u{200d}");
     let signed: Signed = serde_json::from_str(&text).unwrap();
-    let message = serde_json::from_value(json(&text)["message"].clone()).unwrap();
+    let message = serde_json::from_value(parsed(&text)["message"].clone()).unwrap();
     assert!(signed.file_name().contains(&id));
     let again = Key::new(fs::read(key(&world)).unwrap().try_into().unwrap()).sign(message);
     fs::write(&path, serde_json::to_vec(&again).unwrap()).unwrap();
@@ -657,7 +628,7 @@ fn records_of_the_first_version_with_invisible_characters_still_load_and_are_sho
 
 #[test]
 fn a_long_body_of_nasty_text_comes_out_byte_for_byte() {
-    let world = ready();
+    let world = World::with_store();
     let line = "\tit's \"quoted\" $(touch pwned) `touch pwned` \\n 日本語 👩‍💻 é ; # %s {} @all ;\n";
     let mut body = line.repeat(3072 / line.len() + 1);
     body.push_str("  no newline at the end ;");
@@ -669,7 +640,7 @@ fn a_long_body_of_nasty_text_comes_out_byte_for_byte() {
 
 /// Sends `body` from a pipe: refused as bad usage, naming `why`, with nothing stored.
 fn body_refused(body: &[u8], why: &str) {
-    let world = ready();
+    let world = World::with_store();
     let out = piped(&world, &["send", "human", "-"], body);
     assert_eq!(out.status.code(), Some(2), "{}", stderr(&out));
     assert!(stderr(&out).contains(why), "{}", stderr(&out));
@@ -685,7 +656,7 @@ fn an_empty_body_is_refused() {
 
 #[test]
 fn a_body_of_64_kib_is_taken_and_one_byte_more_refused() {
-    let world = ready();
+    let world = World::with_store();
     let out = piped(&world, &["send", "human", "-"], &vec![b'x'; 64 * 1024]);
     assert!(out.status.success(), "{}", stderr(&out));
     assert_eq!(world.ok(&["read", "--body"]).len(), 64 * 1024);
@@ -704,10 +675,10 @@ fn a_body_that_is_not_utf8_is_refused_with_its_place() {
 
 #[test]
 fn all_seven_types_are_taken_and_no_other() {
-    let world = ready();
+    let world = World::with_store();
     let types = ["QUESTION", "REVIEW-REQUEST", "BLOCKED", "COMPLETED", "CHALLENGE", "INFO", "ACK"];
     for kind in types {
-        send(&world, &["human", "x", "--type", kind]);
+        world.send(&["human", "x", "--type", kind]);
     }
     let got: Vec<String> = inbox(&world).iter().map(|m| m["type"].as_str().unwrap().to_owned()).collect();
     assert_eq!(got.iter().map(String::as_str).collect::<BTreeSet<_>>(), BTreeSet::from(types));
@@ -718,15 +689,15 @@ fn all_seven_types_are_taken_and_no_other() {
 
 #[test]
 fn answers_stay_in_the_thread_of_the_first_message() {
-    let world = ready();
-    let first = send(&world, &["human", "one"]);
+    let world = World::with_store();
+    let first = world.send(&["human", "one"]);
     let answer = |to: &str, text| {
-        json(&world.ok(&["reply", to, text, "--json", "--no-wait"]))["id"].as_str().unwrap().to_owned()
+        parsed(&world.ok(&["reply", to, text, "--json", "--no-wait"]))["id"].as_str().unwrap().to_owned()
     };
     let second = answer(&first, "two");
     let third = answer(&second, "three");
     for (id, reply_to) in [(&second, &first), (&third, &second)] {
-        let shown = json(&world.ok(&["show", id, "--json"]));
+        let shown = parsed(&world.ok(&["show", id, "--json"]));
         assert_eq!(shown["message"]["thread"].as_str(), Some(first.as_str()));
         assert_eq!(shown["message"]["reply_to"].as_str(), Some(reply_to.as_str()));
     }
@@ -735,15 +706,15 @@ fn answers_stay_in_the_thread_of_the_first_message() {
 
 #[test]
 fn four_characters_stand_for_an_id() {
-    let world = ready();
-    let id = send(&world, &["human", "found"]);
+    let world = World::with_store();
+    let id = world.send(&["human", "found"]);
     assert_eq!(world.ok(&["read", "--body", &id[..4]]), "found");
 }
 
 #[test]
 fn an_id_that_is_short_unknown_or_ambiguous_is_refused_clearly() {
-    let world = ready();
-    let id = send(&world, &["human", "x"]);
+    let world = World::with_store();
+    let id = world.send(&["human", "x"]);
     let new = world.state().join("mail/human/new");
     for name in ["0000000000001-human-abcd0000.json", "0000000000002-human-abcd1111.json"] {
         fs::write(new.join(name), "{}").unwrap();
@@ -767,7 +738,7 @@ fn an_id_that_is_short_unknown_or_ambiguous_is_refused_clearly() {
 
 #[test]
 fn an_unknown_agent_is_refused_with_the_known_ones() {
-    let (world, _) = team(&["claude"]);
+    let (world, _) = World::with_agents(&["claude"], &[]);
     for name in ["nobody", "../evil", "Claude-1"] {
         let (code, said) = world.refused(&["send", name, "x"]);
         assert_eq!(code, 5, "{said}");
@@ -779,8 +750,8 @@ fn an_unknown_agent_is_refused_with_the_known_ones() {
 
 #[test]
 fn an_agents_tool_is_known_by_its_process() {
-    let (world, panes) = team(&["claude"]);
-    let told = json(&tool(&world, "claude-1", &panes[0], "swarm-msg whoami --json"));
+    let (world, panes) = World::with_agents(&["claude"], &[]);
+    let told = parsed(&tool(&world, "claude-1", &panes[0], "swarm-msg whoami --json"));
     assert_eq!((told["name"].as_str(), told["identity"].as_str()), (Some("claude-1"), Some("process")));
 }
 
@@ -796,29 +767,29 @@ fn an_agent_in_a_directory_with_a_blank_in_its_name_is_found_and_knows_itself() 
     eventually("the agent starts", || world.log(&pane).contains("\"start\"").then_some(()));
     world.ok(&["discover", "--init", "--quiet"]);
     assert_eq!(name_of(&world, &pane), "gemini-1");
-    let told = json(&tool(&world, "gemini-1", &pane, "swarm-msg whoami --json"));
+    let told = parsed(&tool(&world, "gemini-1", &pane, "swarm-msg whoami --json"));
     assert_eq!((told["name"].as_str(), told["identity"].as_str()), (Some("gemini-1"), Some("process")));
 }
 
 #[test]
 fn without_a_path_the_processes_are_still_seen() {
-    let (world, panes) = team(&["claude"]);
+    let (world, panes) = World::with_agents(&["claude"], &[]);
     let command = format!("PATH=/nonexistent {} whoami --json", env!("CARGO_BIN_EXE_swarm"));
-    let told = json(&tool(&world, "claude-1", &panes[0], &command));
+    let told = parsed(&tool(&world, "claude-1", &panes[0], &command));
     assert_eq!((told["name"].as_str(), told["identity"].as_str()), (Some("claude-1"), Some("process")));
 }
 
 #[test]
 fn an_agent_stays_itself_whatever_its_environment_says() {
-    let (world, panes) = team(&["claude", "codex"]);
+    let (world, panes) = World::with_agents(&["claude", "codex"], &[]);
     let command = format!("TMUX_PANE={} SWARM_NAME=codex-1 swarm-msg whoami --json", panes[1]);
-    let told = json(&tool(&world, "claude-1", &panes[0], &command));
+    let told = parsed(&tool(&world, "claude-1", &panes[0], &command));
     assert_eq!(told["name"], "claude-1");
 }
 
 #[test]
 fn nobody_can_send_in_anothers_name() {
-    let (world, panes) = team(&["claude", "codex"]);
+    let (world, panes) = World::with_agents(&["claude", "codex"], &[]);
     let said = tool(&world, "claude-1", &panes[0], "swarm-msg send human hi --from codex-1; echo code=$?");
     assert!(said.contains("you are claude-1") && said.contains("code=2"), "{said}");
     assert_eq!(world.refused(&["send", "human", "hi", "--from", "codex-1"]).0, 2);
@@ -827,28 +798,28 @@ fn nobody_can_send_in_anothers_name() {
 
 #[test]
 fn a_person_in_a_plain_shell_is_human() {
-    let (world, _) = team(&["claude"]);
+    let (world, _) = World::with_agents(&["claude"], &[]);
     let out = world.path().join("out");
     world.tmux(&[
         "new-window",
         "-d",
         &format!("swarm whoami --json > {0}.part; mv {0}.part {0}", out.display()),
     ]);
-    let told = json(&eventually("whoami in a shell", || fs::read_to_string(&out).ok()));
+    let told = parsed(&eventually("whoami in a shell", || fs::read_to_string(&out).ok()));
     assert_eq!((told["name"].as_str(), told["identity"].as_str()), (Some("human"), Some("human")));
 }
 
 #[test]
 fn only_a_recipient_can_acknowledge_or_answer() {
-    let (world, panes) = team(&["claude", "codex"]);
-    let id = send(&world, &["claude-1", "for claude"]);
+    let (world, panes) = World::with_agents(&["claude", "codex"], &[]);
+    let id = world.send(&["claude-1", "for claude"]);
     assert_eq!(world.refused(&["ack", &id]).0, 2);
     assert_eq!(world.refused(&["reply", &id, "x"]).0, 2);
     let said = tool(&world, "codex-1", &panes[1], &format!("swarm-msg ack {id}; echo code=$?"));
     assert!(said.contains("code=2"), "{said}");
     let said = tool(&world, "claude-1", &panes[0], &format!("swarm-msg ack {id} --no-wait; echo code=$?"));
     assert!(said.contains("code=0"), "{said}");
-    let status = json(&world.ok(&["status", &id, "--json"]));
+    let status = parsed(&world.ok(&["status", &id, "--json"]));
     assert_eq!(status["recipients"][0]["stage"], "acked");
 }
 
@@ -909,7 +880,7 @@ fn a_full_disk_fails_a_send_and_harms_no_message() {
 
 #[test]
 fn an_audit_that_cannot_be_written_does_not_turn_a_stored_message_into_a_failure() {
-    let world = ready();
+    let world = World::with_store();
     fs::create_dir(world.state().join("journal.jsonl")).unwrap();
     let sent = usize::from(world.swarm(&["send", "human", "x"]).status.success());
     assert_eq!(inbox(&world).len(), sent, "the exit code says whether the message is there");
@@ -919,15 +890,15 @@ fn an_audit_that_cannot_be_written_does_not_turn_a_stored_message_into_a_failure
 
 #[test]
 fn a_wait_for_an_agent_ends_when_it_is_idle_and_was_given_its_mail() {
-    let (world, panes) = team(&["claude"]);
+    let (world, panes) = World::with_agents(&["claude"], &[]);
     world.control(&panes[0], "busy 3000");
     eventually("it is seen to be busy", || {
-        (json(&world.ok(&["agents", "--json"]))["agents"][0]["state"] == "busy").then_some(())
+        (parsed(&world.ok(&["agents", "--json"]))["agents"][0]["state"] == "busy").then_some(())
     });
-    let id = send(&world, &["claude-1", "after your turn"]);
+    let id = world.send(&["claude-1", "after your turn"]);
     let (code, told) = world.refused(&["wait", "--idle", "claude-1", "--timeout", "0"]);
     assert!(code == 1 && told.contains("claude-1 is not idle: busy"), "{code} {told}");
-    let told = json(&world.ok(&["wait", "--idle", "claude-1", "--timeout", "60s", "--json"]));
+    let told = parsed(&world.ok(&["wait", "--idle", "claude-1", "--timeout", "60s", "--json"]));
     assert_eq!(
         (&told["met"][0]["agent"], &told["open"]),
         (&"claude-1".into(), &Value::Array(vec![])),
@@ -1022,10 +993,10 @@ fn a_wait_ends_with_5_when_its_agent_is_gone_unless_something_else_can_still_com
 
 #[test]
 fn a_renamed_agent_keeps_its_mail_and_answers_to_its_old_name() {
-    let (world, panes) = team(&["claude"]);
-    let before = send(&world, &["claude-1", "before"]);
+    let (world, panes) = World::with_agents(&["claude"], &[]);
+    let before = world.send(&["claude-1", "before"]);
     world.ok(&["name", "claude-1", "reviewer"]);
-    let after = send(&world, &["claude-1", "after"]);
+    let after = world.send(&["claude-1", "after"]);
     let told = tool(&world, "reviewer", &panes[0], "swarm-msg inbox --json");
     assert!(told.contains(&before) && told.contains(&after), "{told}");
     assert!(told.contains("\"refused\":0"), "{told}");
@@ -1033,7 +1004,7 @@ fn a_renamed_agent_keeps_its_mail_and_answers_to_its_old_name() {
 
 #[test]
 fn a_name_that_is_taken_reserved_or_no_name_is_refused() {
-    let (world, panes) = team(&["claude", "codex"]);
+    let (world, panes) = World::with_agents(&["claude", "codex"], &[]);
     world.ok(&["name", "codex-1", "helper"]);
     for name in ["helper", "codex-1", "human", "all", "Bad Name", "../x", ""] {
         assert_eq!(world.refused(&["name", "claude-1", name]).0, 2, "{name}");
@@ -1043,7 +1014,7 @@ fn a_name_that_is_taken_reserved_or_no_name_is_refused() {
 
 #[test]
 fn a_renamed_agent_is_still_that_after_another_discovery() {
-    let (world, panes) = team(&["claude"]);
+    let (world, panes) = World::with_agents(&["claude"], &[]);
     world.ok(&["name", &panes[0], "reviewer"]);
     world.ok(&["discover", "--quiet"]);
     assert_eq!(names(&world), [(panes[0].clone(), "reviewer".to_owned())]);
@@ -1051,7 +1022,7 @@ fn a_renamed_agent_is_still_that_after_another_discovery() {
 
 #[test]
 fn the_living_keep_their_names_when_others_end() {
-    let (world, panes) = team(&["claude", "claude", "claude"]);
+    let (world, panes) = World::with_agents(&["claude", "claude", "claude"], &[]);
     let third = name_of(&world, &panes[2]);
     for pane in &panes[..2] {
         world.tmux(&["kill-pane", "-t", pane]);
@@ -1065,7 +1036,7 @@ fn the_living_keep_their_names_when_others_end() {
 
 #[test]
 fn the_name_of_a_dead_agent_is_not_given_out_again_while_somebody_waits_for_its_mail() {
-    let (world, panes) = team(&["claude"]);
+    let (world, panes) = World::with_agents(&["claude"], &[]);
     world.control(&panes[0], "busy 60000");
     world.ok(&["send", "--no-wait", "claude-1", "for the old one"]);
     world.tmux(&["kill-pane", "-t", &panes[0]]);

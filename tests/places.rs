@@ -2,25 +2,11 @@
 //!
 //! Without its key nothing of a project is touched; whatever is done to its directory, nothing is given twice and nothing is lost.
 
+use crate::support::mail::parsed;
 use crate::support::{World, eventually};
-use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap()
-}
-
-fn run_in(world: &World, dir: &Path, args: &[&str]) -> Output {
-    world.command("swarm").current_dir(dir).args(args).output().unwrap()
-}
-
-fn ok_in(world: &World, dir: &Path, args: &[&str]) -> String {
-    let out = run_in(world, dir, args);
-    assert!(out.status.success(), "swarm {args:?}: {}", String::from_utf8_lossy(&out.stderr));
-    String::from_utf8(out.stdout).unwrap()
-}
+use std::process::Command;
 
 fn shell(world: &World, line: &str) {
     let done = Command::new("sh").args(["-c", line]).current_dir(world.path()).status().unwrap();
@@ -105,7 +91,7 @@ fn without_its_key_nothing_of_a_project_is_touched() {
                 assert!(said.contains(word), "{args:?}: {said}");
             }
             if json_too {
-                let told = json(&String::from_utf8_lossy(&out.stdout));
+                let told = parsed(&String::from_utf8_lossy(&out.stdout));
                 assert!(told["error"].as_str().unwrap().contains("is not there"), "{told}");
                 assert_eq!(told["exit"], 8);
             }
@@ -113,11 +99,11 @@ fn without_its_key_nothing_of_a_project_is_touched() {
     }
     let hook =
         world.command("swarm").env("HOME", &other).args(["hook", "claude", "UserPromptSubmit"]).output();
-    let told = json(&String::from_utf8_lossy(&hook.unwrap().stdout));
+    let told = parsed(&String::from_utf8_lossy(&hook.unwrap().stdout));
     assert!(told["systemMessage"].as_str().unwrap().contains("checks no leases"), "{told}");
     let doctor =
         world.command("swarm").env("HOME", &other).args(["doctor", "--json", "--fix"]).output().unwrap();
-    let told = json(&String::from_utf8_lossy(&doctor.stdout));
+    let told = parsed(&String::from_utf8_lossy(&doctor.stdout));
     let key = told["findings"].as_array().unwrap().iter().find(|f| f["name"] == "key").unwrap();
     assert_eq!((doctor.status.code(), key["verdict"].as_str()), (Some(1), Some("bad")), "{told:#}");
     // What can be done without the key says that it is not here.
@@ -188,12 +174,12 @@ fn a_store_of_before_fingerprints_takes_the_key_it_was_signed_with_and_no_other(
     // One in which nothing was signed yet gets a key where there is none.
     shell(&world, "mkdir fresh");
     let fresh = world.path().join("fresh");
-    ok_in(&world, &fresh, &["init"]);
+    world.ok_in(&fresh, &["init"]);
     let id = fs::read_to_string(fresh.join(".swarm/PROJECT")).unwrap().lines().next().unwrap().to_owned();
     fs::write(fresh.join(".swarm/PROJECT"), format!("{id}\n")).unwrap();
     fs::remove_dir_all(world.path().join("home/.local/state/swarm").join(&id)).unwrap();
-    ok_in(&world, &fresh, &["send", "human", "the first"]);
-    assert!(ok_in(&world, &fresh, &["inbox"]).contains("the first"));
+    world.ok_in(&fresh, &["send", "human", "the first"]);
+    assert!(world.ok_in(&fresh, &["inbox"]).contains("the first"));
 }
 
 #[test]
@@ -217,7 +203,7 @@ fn a_lost_key_is_replaced_by_the_human_alone_and_nothing_is_deleted() {
     eventually("the courier with the old key is gone", || {
         (!world.couriers().iter().any(|pid| courier.contains(pid))).then_some(())
     });
-    let told = json(&world.ok(&["doctor", "--json"]));
+    let told = parsed(&world.ok(&["doctor", "--json"]));
     let found = told["findings"].as_array().unwrap().iter().find(|f| f["name"] == "aside").unwrap();
     assert!(
         found["verdict"] == "warn" && found["seen"].as_str().unwrap().contains("key was lost"),
@@ -253,11 +239,11 @@ fn a_copy_is_a_project_of_its_own_and_gives_nothing_of_the_originals() {
     };
     assert_ne!(id(&copy), id(&world.project()));
     let there = world.agent_in(&copy, "codex", &[]);
-    ok_in(&world, &copy, &["discover", "--quiet"]);
-    ok_in(&world, &copy, &["send", "codex-1", "in the copy"]);
-    let told = json(&ok_in(&world, &copy, &["agents", "--json"]));
+    world.ok_in(&copy, &["discover", "--quiet"]);
+    world.ok_in(&copy, &["send", "codex-1", "in the copy"]);
+    let told = parsed(&world.ok_in(&copy, &["agents", "--json"]));
     assert_eq!(told["agents"].as_array().unwrap().len(), 1, "{told}");
-    let doctor = String::from_utf8(run_in(&world, &copy, &["doctor"]).stdout).unwrap();
+    let doctor = String::from_utf8(world.run_in(&copy, &["doctor"]).stdout).unwrap();
     assert!(doctor.contains("it is a copy of the project at"), "{doctor}");
     let kept: usize = contents(&copy.join(".swarm/aside"))
         .iter()
@@ -281,13 +267,13 @@ fn a_copy_made_of_links_lets_the_original_be() {
     world.ok(&["send", "human", "of the original"]);
     shell(&world, "cp -al project copy");
     let copy = world.path().join("copy");
-    assert!(ok_in(&world, &copy, &["inbox"]).contains("no unread"));
-    ok_in(&world, &copy, &["send", "human", "of the copy"]);
-    let both = [world.ok(&["inbox"]), ok_in(&world, &copy, &["inbox"])];
+    assert!(world.ok_in(&copy, &["inbox"]).contains("no unread"));
+    world.ok_in(&copy, &["send", "human", "of the copy"]);
+    let both = [world.ok(&["inbox"]), world.ok_in(&copy, &["inbox"])];
     assert!(both[0].contains("of the original") && !both[0].contains("of the copy"), "{both:?}");
     assert!(both[1].contains("of the copy") && !both[1].contains("of the original"), "{both:?}");
     world.ok(&["send", "human", "it goes on"]);
-    assert!(!ok_in(&world, &copy, &["log"]).contains("it goes on"));
+    assert!(!world.ok_in(&copy, &["log"]).contains("it goes on"));
 }
 
 #[test]
@@ -297,11 +283,11 @@ fn of_two_that_were_one_the_first_to_be_opened_is_the_project() {
     world.ok(&["send", "human", "to be read once"]);
     shell(&world, "cp -a project copy && mv project moved");
     let (copy, moved) = (world.path().join("copy"), world.path().join("moved"));
-    assert!(ok_in(&world, &moved, &["inbox"]).contains("to be read once"));
-    assert!(ok_in(&world, &copy, &["inbox"]).contains("no unread"));
+    assert!(world.ok_in(&moved, &["inbox"]).contains("to be read once"));
+    assert!(world.ok_in(&copy, &["inbox"]).contains("no unread"));
     shell(&world, "rm -rf copy && cp -a moved copy && mv moved away");
-    assert!(ok_in(&world, &copy, &["inbox"]).contains("to be read once"));
-    assert!(ok_in(&world, &world.path().join("away"), &["inbox"]).contains("no unread"));
+    assert!(world.ok_in(&copy, &["inbox"]).contains("to be read once"));
+    assert!(world.ok_in(&world.path().join("away"), &["inbox"]).contains("no unread"));
 }
 
 #[test]
@@ -311,10 +297,10 @@ fn a_moved_project_carries_on() {
     let former = world.couriers();
     shell(&world, "mv project there && mkdir project");
     let there = world.path().join("there");
-    assert!(ok_in(&world, &there, &["inbox"]).contains("for the person"));
-    assert!(ok_in(&world, &there, &["locks"]).contains("x.rs"));
-    ok_in(&world, &there, &["discover", "--quiet"]);
-    let told = json(&ok_in(&world, &there, &["agents", "--json"]));
+    assert!(world.ok_in(&there, &["inbox"]).contains("for the person"));
+    assert!(world.ok_in(&there, &["locks"]).contains("x.rs"));
+    world.ok_in(&there, &["discover", "--quiet"]);
+    let told = parsed(&world.ok_in(&there, &["agents", "--json"]));
     assert_eq!(told["agents"][0]["name"], "claude-1", "{told}");
     world.control(&pane, "clear");
     eventually("its mail is given", || (given(&world, &pane, "third of three") > 0).then_some(()));
@@ -329,7 +315,7 @@ fn a_moved_project_carries_on() {
     // A move over file systems: another directory, and nothing is left behind.
     world.end_couriers();
     shell(&world, "cp -a there over && rm -rf there");
-    assert!(ok_in(&world, &world.path().join("over"), &["inbox"]).contains("for the person"));
+    assert!(world.ok_in(&world.path().join("over"), &["inbox"]).contains("for the person"));
 }
 
 #[test]
@@ -343,11 +329,11 @@ fn what_waited_in_a_backup_is_not_given_again() {
     let turns = world.events(&pane, "submitted").len();
     let former = world.couriers();
     shell(&world, "mv project/.swarm former && cp -a backup project/.swarm && rm -rf former");
-    let said = run_in(&world, &world.project(), &["who"]);
+    let said = world.run_in(&world.project(), &["who"]);
     assert!(String::from_utf8_lossy(&said.stderr).contains("restored from a backup"));
     assert!(world.ok(&["locks"]).contains("no leases"));
     world.ok(&["discover", "--quiet"]);
-    let dead = json(&world.ok(&["dead", "--json"]));
+    let dead = parsed(&world.ok(&["dead", "--json"]));
     assert_eq!(dead["dead_letters"].as_array().unwrap().len(), 4, "{dead}");
     eventually("the person is told", || {
         world.ok(&["inbox"]).contains("restored from a backup").then_some(())
@@ -383,9 +369,9 @@ fn racing_inits_and_a_crash_at_any_step_leave_a_project_with_its_key() {
             .status()
             .unwrap();
         assert!(!died.success(), "{point}");
-        ok_in(&world, &dir, &["init"]);
-        ok_in(&world, &dir, &["send", "human", "hello"]);
-        assert!(ok_in(&world, &dir, &["inbox"]).contains("hello"), "{point}");
+        world.ok_in(&dir, &["init"]);
+        world.ok_in(&dir, &["send", "human", "hello"]);
+        assert!(world.ok_in(&dir, &["inbox"]).contains("hello"), "{point}");
     }
 }
 

@@ -1,19 +1,15 @@
 //! What any number of processes at once can and cannot do, where no other test shows it: names, keys, acknowledgements, the
 //! first courier. `docs/audit.md` says which test answers which race of the audit.
 
+use crate::support::mail::parsed;
 use crate::support::peer::{Peer, peers};
 use crate::support::{World, eventually, executable, world_with_claude};
-use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
-
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap()
-}
 
 fn swarm(world: &World, args: &[&str]) -> Command {
     let mut command = world.command("swarm");
@@ -42,7 +38,7 @@ fn registry(world: &World) -> Vec<(i64, String)> {
         .unwrap()
         .map(|entry| {
             let path = entry.unwrap().path();
-            let agent = json(&fs::read_to_string(&path).unwrap());
+            let agent = parsed(&fs::read_to_string(&path).unwrap());
             assert_eq!(
                 path.file_stem().unwrap().to_str(),
                 agent["name"].as_str(),
@@ -105,7 +101,7 @@ fn processes_that_all_find_a_store_that_never_had_a_key_make_one() {
         names.sort();
         assert_eq!(names, ["key", "seat"]);
         // Signed with any other key, a message would not be among these.
-        let read = json(&world.ok(&["read", "--all", "--json"]));
+        let read = parsed(&world.ok(&["read", "--all", "--json"]));
         assert_eq!(read["messages"].as_array().unwrap().len(), 16);
         assert_eq!(fs::read_dir(world.state().join("quarantine")).unwrap().count(), 0);
     }
@@ -153,9 +149,9 @@ fn recipients_that_acknowledge_while_the_courier_rings_are_each_counted_once() {
     let mut ids = Vec::new();
     for trial in 0..6_u64 {
         let sent =
-            json(&world.ok(&["send", "--json", "--no-wait", "--ack", "claude-1,codex-1", "answer me"]));
+            parsed(&world.ok(&["send", "--json", "--no-wait", "--ack", "claude-1,codex-1", "answer me"]));
         let id = sent["id"].as_str().unwrap().to_owned();
-        let stages = || json(&world.ok(&["status", "--json", &id]))["recipients"].clone();
+        let stages = || parsed(&world.ok(&["status", "--json", &id]))["recipients"].clone();
         eventually("both have it", || {
             stages().as_array().unwrap().iter().all(|r| r["stage"] == "submitted").then_some(())
         });
@@ -180,12 +176,12 @@ fn recipients_that_acknowledge_while_the_courier_rings_are_each_counted_once() {
         ids.push(id);
     }
     let journal = fs::read_to_string(world.state().join("journal.jsonl")).unwrap();
-    let inbox = json(&world.ok(&["inbox", "--json"]));
+    let inbox = parsed(&world.ok(&["inbox", "--json"]));
     for id in &ids {
         for name in ["claude-1", "codex-1"] {
             let acked = journal
                 .lines()
-                .map(json)
+                .map(parsed)
                 .filter(|e| e["event"] == "acked" && e["id"] == id.as_str() && e["to"] == name);
             assert_eq!(acked.count(), 1, "{id} {name}");
             assert!(!world.state().join(format!("mail/{name}/new")).join(id).exists());
@@ -218,9 +214,9 @@ fn senders_that_are_several_processes_share_one_limit() {
     for (n, said) in said.iter().enumerate() {
         assert_eq!(said.matches("can be sent in").count(), 11, "{said}");
         let window = fs::read_to_string(world.state().join(format!("rate/peer-{n}.json"))).unwrap();
-        assert_eq!(json(&window)["sent"].as_array().map_or(0, Vec::len), 5, "{window}");
+        assert_eq!(parsed(&window)["sent"].as_array().map_or(0, Vec::len), 5, "{window}");
     }
-    let inbox = json(&world.ok(&["inbox", "--json"]));
+    let inbox = parsed(&world.ok(&["inbox", "--json"]));
     assert_eq!(
         inbox["messages"].as_array().unwrap().len(),
         10,

@@ -5,6 +5,7 @@
 //! it an hour, `SWARM_SOAK_SEED` another one.
 
 use crate::support::books::{self, Ledger, names};
+use crate::support::mail::parsed;
 use crate::support::{World, eventually, executable};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,10 +26,6 @@ const HELD: usize = 4;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|n| n.parse().ok())
-}
-
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap()
 }
 
 /// A fixed sequence of numbers without a pattern.
@@ -127,7 +124,7 @@ impl Soak {
 
     /// Takes an agent that was discovered into the team.
     fn welcome(&mut self, pane: String) {
-        let listed = json(&self.world.ok(&["agents", "--json"]));
+        let listed = parsed(&self.world.ok(&["agents", "--json"]));
         let all = listed["agents"].as_array().unwrap();
         let name = all.iter().find(|a| a["pane"] == pane.as_str()).unwrap()["name"].as_str().unwrap();
         self.team.push(Member { name: name.to_owned(), pane, alive: true, held_by: None });
@@ -432,7 +429,7 @@ impl Soak {
             for file in names(&mail.join("new")).into_iter().filter(|_| owner != "human") {
                 let id = file.trim_end_matches(".json").rsplit('-').next().unwrap().to_owned();
                 let record = fs::read_to_string(mail.join(format!("state/{id}.json")));
-                let way = record.map(|text| json(&text)["way"].clone()).unwrap_or_default();
+                let way = record.map(|text| parsed(&text)["way"].clone()).unwrap_or_default();
                 if way["stage"] != "failed" {
                     open.push(format!("{owner} {file} {way}"));
                 }

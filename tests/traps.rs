@@ -3,6 +3,7 @@
 //!
 //! What needs root is skipped with a note where it cannot be had.
 
+use crate::support::mail::stderr;
 use crate::support::{PATIENCE, World, copy, eventually, executable};
 use serde_json::{Value, json};
 use std::fs;
@@ -12,16 +13,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::mpsc;
 use std::thread;
-
-fn ready() -> World {
-    let world = World::new();
-    world.ok(&["init"]);
-    world
-}
-
-fn stderr(out: &Output) -> String {
-    String::from_utf8_lossy(&out.stderr).into_owned()
-}
 
 fn mode(path: &Path, bits: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(bits)).unwrap();
@@ -109,7 +100,7 @@ fn unharmed(world: &World, told: &str) {
 
 #[test]
 fn whatever_lies_in_place_of_a_record_is_set_aside_and_the_rest_works() {
-    let world = ready();
+    let world = World::with_store();
     let state = world.state();
     world.ok(&["send", "human", "genuine"]);
     for trap in TRAPS {
@@ -151,7 +142,7 @@ fn whatever_lies_in_place_of_a_file_that_everything_needs_is_named_and_not_waite
             if matches!((name, trap), ("wake", Trap::Fifo)) {
                 continue;
             }
-            let world = ready();
+            let world = World::with_store();
             let place = world.state().join(name);
             trap.lay(&world, &place);
             let told = format!("{name} is {trap:?}");
@@ -175,7 +166,7 @@ fn whatever_lies_in_place_of_a_file_that_everything_needs_is_named_and_not_waite
 
 #[test]
 fn what_only_looks_like_the_courier_bell_is_not_written_over() {
-    let world = ready();
+    let world = World::with_store();
     let wake = world.state().join("wake");
     fs::remove_file(&wake).unwrap();
     fs::write(&wake, "precious").unwrap();
@@ -196,7 +187,7 @@ fn a_link_in_place_of_any_directory_is_not_written_through() {
     let parts = ["new", "given", "cur", "state", "unacked", "gone"].map(|part| format!("mail/human/{part}"));
     let others = ["hooks", "claims", "notices", "waiters", "dead", "rate"].map(str::to_owned);
     for name in parts.into_iter().chain(others) {
-        let world = ready();
+        let world = World::with_store();
         world.ok(&["send", "--ack", "human", "first"]);
         let victim = world.path().join("victim");
         let place = world.state().join(&name);
@@ -321,7 +312,7 @@ fn a_tmux_server_of_somebody_else_is_not_spoken_to() {
 
 #[test]
 fn keys_are_neither_read_nor_made_where_others_may_write() {
-    let world = ready();
+    let world = World::with_store();
     let keys = world.path().join("home/.local/state/swarm");
     mode(&keys, 0o777);
     let (code, said) = world.refused(&["inbox"]);
@@ -348,7 +339,7 @@ fn keys_are_neither_read_nor_made_where_others_may_write() {
 
 #[test]
 fn a_document_in_a_directory_of_everybodys_makes_nothing_that_runs_as_its_editor() {
-    let world = ready();
+    let world = World::with_store();
     world.ok(&["coord", "init"]);
     let document = world.project().join("COORDINATION.md");
     let ours = world.project().join(".swarm.toml");
@@ -383,7 +374,7 @@ fn settings_and_git_files_of_any_kind_keep_nobody_waiting() {
         .into_iter()
         .flat_map(|name| TRAPS.map(|trap| (name, trap)))
     {
-        let world = ready();
+        let world = World::with_store();
         let place = world.project().join(name);
         fs::create_dir_all(place.parent().unwrap()).unwrap();
         trap.lay(&world, &place);
@@ -408,7 +399,7 @@ fn settings_and_git_files_of_any_kind_keep_nobody_waiting() {
 
 #[test]
 fn a_journal_with_a_line_that_has_no_end_is_read_all_the_same() {
-    let world = ready();
+    let world = World::with_store();
     let journal = world.state().join("journal.jsonl");
     let mut text = "x".repeat(3 << 20);
     text.push('\n');

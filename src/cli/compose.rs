@@ -227,7 +227,12 @@ fn progress(store: &Store, name: &Name, message: &Message) -> Result<Progress> {
                 && !held.way.detail.is_empty()
             {
                 way.stage = Stage::Held;
-                way.detail = format!("{first} goes first, and {}", held.way.detail);
+                // An urgent message goes before those that are not, but it waits for the same thing.
+                way.detail = if message.urgent {
+                    held.way.detail
+                } else {
+                    format!("{first} goes first, and {}", held.way.detail)
+                };
                 break;
             }
         }

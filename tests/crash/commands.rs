@@ -2,7 +2,7 @@
 
 use super::operations::{OPERATIONS, Operation, Ran};
 use super::{
-    COMMANDS, MOST, SETTINGS, Team, all_readable, files, mail_is_whole, nobody_is_in_anothers_way, run, stage,
+    COMMANDS, MOST, SETTINGS, Team, all_readable, files, mail_is_whole, nobody_is_in_anothers_way, run,
 };
 use crate::support::World;
 use std::collections::BTreeMap;
@@ -51,7 +51,7 @@ fn dies_at(operation: &Operation, point: &str, passage: usize) {
 /// A hook that died before it said anything has taken no message for read.
 fn what_was_not_printed_is_unread(team: &Team, operation: &Operation, id: &str, died: &str) {
     if operation.command.starts_with("swarm hook ") && !id.is_empty() && died.trim().is_empty() {
-        assert!(!["read", "acked"].contains(&stage(&team.world, id).as_str()), "{}", operation.name);
+        assert!(!["read", "acked"].contains(&team.world.stage(id).0.as_str()), "{}", operation.name);
     }
 }
 

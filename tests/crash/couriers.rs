@@ -1,6 +1,7 @@
 //! Couriers, killed at the points that they pass with one message, a bundle, a text for an agent's own channel, or letters to look after.
 
-use super::{DELIVERY, all_readable, files, json, mail_is_whole, stage};
+use super::{DELIVERY, all_readable, files, mail_is_whole};
+use crate::support::mail::parsed;
 use crate::support::{World, eventually};
 use serde_json::Value;
 use std::fs;
@@ -10,18 +11,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// How often an agent was given a message.
-pub(super) fn given(world: &World, pane: &str, id: &str) -> usize {
-    let marker = format!("[swarm {id} ");
-    world.events(pane, "submitted").iter().map(|t| t.matches(&marker).count()).sum()
-}
-
 /// Waits for a message, then a little longer for a second one that must not come.
 pub(super) fn given_once(world: &World, pane: &str, id: &str) {
-    eventually(&format!("{id} arrives"), || (given(world, pane, id) > 0).then_some(()));
-    eventually("it is on record", || (stage(world, id) == "submitted").then_some(()));
+    eventually(&format!("{id} arrives"), || (world.given(pane, id) > 0).then_some(()));
+    eventually("it is on record", || (world.stage(id).0 == "submitted").then_some(()));
     thread::sleep(Duration::from_millis(300));
-    assert_eq!(given(world, pane, id), 1, "{}", world.log(pane));
+    assert_eq!(world.given(pane, id), 1, "{}", world.log(pane));
 }
 
 /// A courier that is to die at the `passage`th passage of a point.
@@ -44,7 +39,7 @@ pub(super) fn dies(courier: &mut Child, point: &str) {
 
 pub(super) fn mail(world: &World, words: &[&str]) -> String {
     let args = [&["send", "--json", "--no-wait"], words].concat();
-    json(&world.ok(&args))["id"].as_str().unwrap().to_owned()
+    parsed(&world.ok(&args))["id"].as_str().unwrap().to_owned()
 }
 
 /// A courier dies at `point` with a message under way; another goes on.
@@ -74,7 +69,7 @@ fn courier_dies(kind: &str, point: &str, passage: usize) {
     given_once(&world, &pane, &next);
     assert_eq!(world.events(&pane, "submitted").len(), 2, "{point}");
     for line in world.log(&pane).lines() {
-        let event = json(line)["event"].as_str().unwrap().to_owned();
+        let event = parsed(line)["event"].as_str().unwrap().to_owned();
         assert!(["start", "submitted", "turn-ended"].contains(&event.as_str()), "{line}");
     }
     all_readable(&world.state());
@@ -128,7 +123,7 @@ fn bundle_courier_dies(kind: &str, count: usize, point: &str, passage: usize) ->
     let name = format!("{kind}-1");
     let ids: Vec<String> = (0..count).map(|n| mail(&world, &[&name, &format!("part {n}")])).collect();
     drop(alone);
-    let submitted = || ids.iter().all(|id| stage(&world, id) == "submitted");
+    let submitted = || ids.iter().all(|id| world.stage(id).0 == "submitted");
     let died = eventually(&format!("it dies {point} {passage}, or is done"), || {
         let mut doomed = courier(&world, point, passage);
         let ended = eventually("it dies or is done", || {
@@ -146,13 +141,12 @@ fn bundle_courier_dies(kind: &str, count: usize, point: &str, passage: usize) ->
     eventually(&format!("all is given {point} {passage}"), || submitted().then_some(()));
     thread::sleep(Duration::from_millis(300));
     let journal = fs::read_to_string(world.state().join("journal.jsonl")).unwrap();
-    let bundles = journal.lines().map(json).filter(|entry| entry["event"] == "bundle");
-    let bundles: Vec<Value> =
-        bundles.filter(|e| given(&world, &pane, e["id"].as_str().unwrap()) > 0).collect();
+    let bundles = journal.lines().map(parsed).filter(|entry| entry["event"] == "bundle");
+    let bundles: Vec<Value> = bundles.filter(|e| world.given(&pane, e["id"].as_str().unwrap()) > 0).collect();
     for id in &ids {
         let told =
             bundles.iter().filter(|e| e["members"].as_array().unwrap().iter().any(|m| m == id)).count();
-        let lines = given(&world, &pane, id);
+        let lines = world.given(&pane, id);
         assert!(told == 1 && lines <= 1, "{point} {passage}: {id} {told} {lines} {}", world.log(&pane));
         assert_eq!(lines, usize::from(count < 5), "{point} {passage}: {}", world.log(&pane));
     }
@@ -160,7 +154,7 @@ fn bundle_courier_dies(kind: &str, count: usize, point: &str, passage: usize) ->
     assert_eq!(files(&world.state().join(format!("mail/{name}/new"))), [""; 0], "{point} {passage}");
     assert_eq!(files(&world.state().join(format!("mail/{name}/given"))).len(), count, "{point} {passage}");
     for line in world.log(&pane).lines() {
-        let event = json(line)["event"].as_str().unwrap().to_owned();
+        let event = parsed(line)["event"].as_str().unwrap().to_owned();
         assert!(["start", "submitted", "turn-ended"].contains(&event.as_str()), "{line}");
     }
     all_readable(&world.state());
@@ -227,7 +221,7 @@ fn offering_courier_dies(kind: &str, inbox: &str, count: usize, point: &str, pas
     world.ok(&["discover", "--quiet"]);
     let ids: Vec<String> = (0..count).map(|n| mail(&world, &[&name, &format!("part {n}")])).collect();
     drop(alone);
-    let submitted = || ids.iter().all(|id| stage(&world, id) == "submitted");
+    let submitted = || ids.iter().all(|id| world.stage(id).0 == "submitted");
     eventually(&format!("it dies {point} {passage}, or is done"), || {
         let mut doomed = courier(&world, point, passage);
         let ended = eventually("it dies or is done", || {
@@ -312,13 +306,13 @@ fn letters_courier_dies(point: &str, passage: usize) {
     });
     assert_eq!(status.signal(), Some(9), "{point} {passage}");
     world.ok(&["discover", "--quiet"]);
-    let state = |id: &str| json(&world.ok(&["status", "--json", id]))["recipients"][0].clone();
+    let state = |id: &str| parsed(&world.ok(&["status", "--json", id]))["recipients"][0].clone();
     eventually("it is escalated", || (state(&awaited)["escalated"] == true).then_some(()));
     eventually("the other is a dead letter", || (state(&lost)["stage"] == "failed").then_some(()));
     eventually("nothing is left to tell", || files(&world.state().join("notices")).is_empty().then_some(()));
-    assert_eq!(given(&world, &one, &awaited), 2, "itself and its reminder: {}", world.log(&one));
+    assert_eq!(world.given(&one, &awaited), 2, "itself and its reminder: {}", world.log(&one));
     assert_eq!(world.events(&two, "submitted"), [""; 0]);
-    let inbox = json(&world.ok(&["inbox", "--json"]))["messages"].clone();
+    let inbox = parsed(&world.ok(&["inbox", "--json"]))["messages"].clone();
     let told = |what: &str| {
         let texts = inbox.as_array().unwrap().iter().map(|m| m["message"]["body"].as_str().unwrap());
         texts.filter(|t| t.contains(what)).count()
@@ -326,7 +320,7 @@ fn letters_courier_dies(point: &str, passage: usize) {
     for (what, id) in [("UNACKNOWLEDGED", &awaited), ("did not get", &lost)] {
         assert!((1..=2).contains(&told(what)), "{what} {id}: {inbox:#}");
     }
-    assert_eq!(json(&world.ok(&["dead", "--json"]))["dead_letters"].as_array().unwrap().len(), 1);
+    assert_eq!(parsed(&world.ok(&["dead", "--json"]))["dead_letters"].as_array().unwrap().len(), 1);
     assert_eq!(files(&world.state().join("mail/claude-1/unacked")), [""; 0]);
     all_readable(&world.state());
     mail_is_whole(&world);

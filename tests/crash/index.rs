@@ -1,7 +1,9 @@
 //! Commands, killed while they bring the index of leases up to date.
 
-use super::{INDEX, Team, Who, files, json, leases, run};
+use super::{INDEX, Team, Who, files, leases, run};
 use crate::support::World;
+use crate::support::mail::parsed;
+use serde_json::json;
 use std::collections::BTreeSet;
 use std::fs;
 use swarm::core::lease::Lease;
@@ -27,7 +29,7 @@ fn plant(world: &World, number: u64) {
 /// What the commands say is leased, and what the records say.
 fn listed_is_on_record(world: &World, when: &str) {
     let numbers = |text: &str| -> BTreeSet<u64> {
-        json(text)["leases"].as_array().unwrap().iter().map(|l| l["fence"].as_u64().unwrap()).collect()
+        parsed(text)["leases"].as_array().unwrap().iter().map(|l| l["fence"].as_u64().unwrap()).collect()
     };
     let records: BTreeSet<u64> = files(&world.state().join("leases"))
         .iter()

@@ -1,7 +1,8 @@
 //! A line that a courier left in a composer, and what became of its message meanwhile.
 
-use super::couriers::{courier, dies, given, given_once, mail};
-use super::{files, json, stage};
+use super::couriers::{courier, dies, given_once, mail};
+use super::files;
+use crate::support::mail::parsed;
 use crate::support::{World, eventually, executable};
 use std::fs;
 use std::thread;
@@ -37,12 +38,12 @@ fn left_in_a_composer(kind: &str, text: &str, shown: impl Fn(&str) -> String) {
     dies(&mut doomed, "after-paste");
     eventually("it stands there", || world.screen(&pane).contains(&shown(&id)).then_some(()));
     fs::write(&asked, &id).unwrap();
-    eventually("it is read", || (stage(&world, &id) == "read").then_some(()));
+    eventually("it is read", || (world.stage(&id).0 == "read").then_some(()));
     assert!(world.screen(&pane).contains(&shown(&id)), "{}", world.screen(&pane));
     let next = mail(&world, &[&name, "and go on"]);
     world.ok(&["discover", "--quiet"]);
     given_once(&world, &pane, &next);
-    assert_eq!(given(&world, &pane, &id), 1);
+    assert_eq!(world.given(&pane, &id), 1);
 }
 
 #[test]
@@ -63,16 +64,16 @@ fn a_reading_that_was_cut_short_does_not_end_the_wait_for_an_acknowledgement() {
     world.control(&pane, "draft not now");
     eventually("it has a draft", || world.screen(&pane).contains("not now").then_some(()));
     let id = mail(&world, &["--ack", "claude-1", "please confirm"]);
-    eventually("it is held", || (stage(&world, &id) == "held").then_some(()));
+    eventually("it is held", || (world.stage(&id).0 == "held").then_some(()));
     fs::write(&asked, &id).unwrap();
     let code = eventually("the reader dies", || fs::read_to_string(&done).ok().filter(|t| t.ends_with('\n')));
     assert_eq!(code, "137\n");
-    assert_eq!(stage(&world, &id), "read");
+    assert_eq!(world.stage(&id).0, "read");
     world.control(&pane, "clear");
-    let state = || json(&world.ok(&["status", "--json", &id]))["recipients"][0].clone();
+    let state = || parsed(&world.ok(&["status", "--json", &id]))["recipients"][0].clone();
     eventually("it is reminded, and then escalated", || (state()["escalated"] == true).then_some(()));
     assert_eq!(
-        (state()["reminders"].as_u64(), given(&world, &pane, &id)),
+        (state()["reminders"].as_u64(), world.given(&pane, &id)),
         (Some(1), 1),
         "{}",
         world.log(&pane)
@@ -106,12 +107,12 @@ fn an_enter_that_is_taken_late_is_not_made_up_for_by_a_second_paste() {
     world.ok(&["discover", "--quiet"]);
     // An empty composer proves nothing, and what may have been given is not given again.
     eventually("it is typed, and no more is known", || {
-        let way = json(&world.ok(&["status", "--json", &id]))["recipients"][0].clone();
+        let way = parsed(&world.ok(&["status", "--json", &id]))["recipients"][0].clone();
         (way["stage"] == "typed" && way["detail"].to_string().contains("no sign of a turn")).then_some(())
     });
     let next = mail(&world, &["claude-1", "and go on"]);
     given_once(&world, &pane, &next);
-    assert_eq!(given(&world, &pane, &id), 1, "{}", world.log(&pane));
+    assert_eq!(world.given(&pane, &id), 1, "{}", world.log(&pane));
 }
 
 #[test]
@@ -131,9 +132,9 @@ fn a_dialog_over_a_line_that_waits_for_enter_does_not_pass_for_its_submission() 
         world.control(&pane, "dialog rm -rf x");
         eventually("it is there", || world.screen(&pane).contains("rm -rf x").then_some(()));
         world.ok(&["discover", "--quiet"]);
-        let told = || json(&world.ok(&["status", "--json", &id]))["recipients"][0].to_string();
+        let told = || parsed(&world.ok(&["status", "--json", &id]))["recipients"][0].to_string();
         eventually("it is held", || told().contains("dialog").then_some(()));
-        assert_eq!(given(&world, &pane, &id), 0);
+        assert_eq!(world.given(&pane, &id), 0);
         world.control(&pane, "dialog-close");
         given_once(&world, &pane, &id);
         assert!(!world.log(&pane).contains("dialog-answered"), "{}", world.log(&pane));
@@ -154,7 +155,7 @@ fn a_line_that_a_person_wrote_to_and_then_took_away_is_given_again() {
     world.control(&pane, "draft and mine");
     eventually("both are there", || world.screen(&pane).contains("and mine").then_some(()));
     world.ok(&["discover", "--quiet"]);
-    let detail = || json(&world.ok(&["status", "--json", &id]))["recipients"][0]["detail"].to_string();
+    let detail = || parsed(&world.ok(&["status", "--json", &id]))["recipients"][0]["detail"].to_string();
     eventually("it is held", || detail().contains("somebody typed beside").then_some(()));
     world.control(&pane, "clear");
     given_once(&world, &pane, &id);

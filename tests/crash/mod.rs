@@ -11,8 +11,9 @@ mod lines;
 mod operations;
 
 use crate::support::World;
+use crate::support::mail::parsed;
 use crate::support::peer::Peer;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -77,10 +78,6 @@ const CHANNEL: [&str; 2] = ["before-offer", "after-offer"];
 /// A point is passed so often by one process at the most; a safeguard.
 const MOST: usize = 40;
 
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap()
-}
-
 fn sources(dir: &Path) -> String {
     let mut all = String::new();
     for entry in fs::read_dir(dir).unwrap().flatten() {
@@ -129,8 +126,7 @@ impl Team {
     }
 
     fn mail(&self, words: &[&str]) -> String {
-        let args = [&["send", "--json", "--no-wait"], words].concat();
-        json(&self.world.ok(&args))["id"].as_str().unwrap().to_owned()
+        self.world.send(words)
     }
 }
 
@@ -148,10 +144,6 @@ fn files(dir: &Path) -> Vec<String> {
         .unwrap_or_default();
     names.sort();
     names
-}
-
-fn stage(world: &World, id: &str) -> String {
-    json(&world.ok(&["status", "--json", id]))["recipients"][0]["stage"].as_str().unwrap().to_owned()
 }
 
 /// Every record of the store can be read, and none was set aside.
@@ -185,7 +177,8 @@ fn mail_is_whole(world: &World) {
         let mut own = BTreeSet::new();
         for folder in ["new", "given", "cur"] {
             for file in files(&mail.join(&owner).join(folder)) {
-                let message = json(&fs::read_to_string(mail.join(&owner).join(folder).join(&file)).unwrap());
+                let message =
+                    parsed(&fs::read_to_string(mail.join(&owner).join(folder).join(&file)).unwrap());
                 assert!(own.insert(file.clone()), "{owner} has {file} twice");
                 let to = message["message"]["to"]
                     .as_array()

@@ -1,9 +1,10 @@
 //! The commands and hooks that are killed: what each needs, and what holds after it ran again.
 
-use super::{Team, Who, files, json, stage};
+use super::{Team, Who, files};
+use crate::support::mail::parsed;
 use crate::support::peer::Peer;
 use crate::support::{World, eventually, executable};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
 use std::io::Write;
 use std::thread;
@@ -95,7 +96,7 @@ pub(super) const OPERATIONS: [Operation; 34] = [
         who: Who::Two,
         prepare: |team| team.mail(&["peer-1", "read me"]),
         command: "swarm-msg read ID",
-        after: |team, ran| assert_eq!(stage(&team.world, &ran.id), "read"),
+        after: |team, ran| assert_eq!(team.world.stage(&ran.id).0, "read"),
         ..Operation::PLAIN
     },
     Operation {
@@ -104,7 +105,7 @@ pub(super) const OPERATIONS: [Operation; 34] = [
         prepare: |team| team.mail(&["--ack", "peer-1", "answer me"]),
         command: "swarm-msg ack --no-wait ID",
         after: |team, ran| {
-            assert_eq!(stage(&team.world, &ran.id), "acked");
+            assert_eq!(team.world.stage(&ran.id).0, "acked");
             assert_eq!(fs::read_dir(team.world.state().join("mail/peer-1/unacked")).unwrap().count(), 0);
         },
         ..Operation::PLAIN
@@ -133,7 +134,7 @@ pub(super) const OPERATIONS: [Operation; 34] = [
                 mail
             };
             assert_eq!(mail(team), ["before"]);
-            assert_eq!(stage(&team.world, &ran.id), "read");
+            assert_eq!(team.world.stage(&ran.id).0, "read");
             assert_eq!(team.world.ok(&["send", "--no-wait", "peer-1", "by the old name"]).lines().count(), 1);
             assert_eq!(mail(team), ["before", "by the old name"]);
         },
@@ -194,7 +195,7 @@ pub(super) const OPERATIONS: [Operation; 34] = [
             eventually("it is old", || {
                 let told =
                     team.world.command("swarm").args(["gc", "--json"]).env("SWARM_KEEP_READ", "1s").output();
-                (json(&String::from_utf8(told.unwrap().stdout).unwrap())["old_messages"] == 1).then_some(())
+                (parsed(&String::from_utf8(told.unwrap().stdout).unwrap())["old_messages"] == 1).then_some(())
             });
             id
         },
@@ -424,7 +425,7 @@ pub(super) const OPERATIONS: [Operation; 34] = [
         after: |team, ran| {
             let count = texts(&mut team.one).iter().filter(|t| *t == "for whom it may concern").count();
             assert!(count == 1 || count == 2, "{count}");
-            assert_eq!(json(&team.world.ok(&["dead", "--json"]))["dead_letters"], json!([]));
+            assert_eq!(parsed(&team.world.ok(&["dead", "--json"]))["dead_letters"], json!([]));
             assert!(team.world.ok(&["show", &ran.id]).contains("for whom it may concern"));
         },
         ..Operation::PLAIN
@@ -586,7 +587,7 @@ fn handed_over(team: &mut Team, ran: &Ran) {
     let times = |text: &str| text.matches("first line\\nsecond line").count();
     let (died, again) = (times(&ran.died), times(&ran.again));
     assert!(died <= 1 && again <= 1 && died + again >= 1, "{} / {}", ran.died, ran.again);
-    assert_eq!(stage(&team.world, &ran.id), "read");
+    assert_eq!(team.world.stage(&ran.id).0, "read");
 }
 
 /// A repository with one file that is not committed.
@@ -634,7 +635,7 @@ fn settings_are_as_before(world: &World) {
 fn ended(team: &mut Team, name: &str, id: &str) {
     team.two.kill();
     let record = team.world.state().join(format!("agents/{name}.json"));
-    let mut agent = json(&fs::read_to_string(&record).unwrap());
+    let mut agent = parsed(&fs::read_to_string(&record).unwrap());
     agent["died"] = json!(1);
     fs::write(&record, agent.to_string()).unwrap();
     let state = json!({"id": id, "way": {"stage": "failed", "since": 1, "detail": "its process has ended"}});
@@ -645,11 +646,11 @@ fn ended(team: &mut Team, name: &str, id: &str) {
 fn journalled(world: &World, event: &str) -> usize {
     let read = |name| fs::read_to_string(world.state().join(name)).unwrap_or_default();
     let text = read("journal.1.jsonl") + &read("journal.jsonl");
-    text.lines().filter(|l| json(l)["event"] == event).count()
+    text.lines().filter(|l| parsed(l)["event"] == event).count()
 }
 
 fn texts(peer: &mut Peer) -> Vec<String> {
-    let inbox = json(&peer.ok("swarm-msg inbox --json"));
+    let inbox = parsed(&peer.ok("swarm-msg inbox --json"));
     assert_eq!(inbox["refused"], 0);
     inbox["messages"]
         .as_array()

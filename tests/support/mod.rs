@@ -3,6 +3,7 @@
 //! Everything lives in one temporary directory and ends with the value: the server is killed, the courier ends with it.
 
 pub(crate) mod books;
+pub(crate) mod mail;
 pub(crate) mod peer;
 pub(crate) mod servers;
 pub(crate) mod snapshot;
@@ -147,6 +148,18 @@ impl World {
     /// Runs `swarm`, which must succeed; gives what it printed.
     pub(crate) fn ok(&self, args: &[&str]) -> String {
         let out = self.swarm(args);
+        assert!(out.status.success(), "swarm {args:?}: {}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).unwrap()
+    }
+
+    /// Runs `swarm` in a directory.
+    pub(crate) fn run_in(&self, dir: &Path, args: &[&str]) -> Output {
+        self.command("swarm").current_dir(dir).args(args).output().unwrap()
+    }
+
+    /// Runs `swarm` in a directory, where it must succeed; gives what it printed.
+    pub(crate) fn ok_in(&self, dir: &Path, args: &[&str]) -> String {
+        let out = self.run_in(dir, args);
         assert!(out.status.success(), "swarm {args:?}: {}", String::from_utf8_lossy(&out.stderr));
         String::from_utf8(out.stdout).unwrap()
     }
