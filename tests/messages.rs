@@ -913,7 +913,7 @@ fn a_wait_for_an_agent_ends_when_it_is_idle_and_was_given_its_mail() {
 
 #[test]
 fn a_wait_for_an_agent_looks_at_its_screen_and_does_not_believe_an_old_record() {
-    let (world, panes) = team(&["claude"]);
+    let (world, panes) = World::with_agents(&["claude"], &[]);
     let idle = |timeout: &str| world.swarm(&["wait", "--idle", "claude-1", "--timeout", timeout, "--json"]);
     eventually("it is quiet", || idle("0").status.success().then_some(()));
     // Nobody looks at it now, and its person gives it something to do.
@@ -923,7 +923,7 @@ fn a_wait_for_an_agent_looks_at_its_screen_and_does_not_believe_an_old_record() 
     world.control(&panes[0], "busy 600000");
     eventually("it is busy", || world.screen(&panes[0]).contains("esc to interrupt").then_some(()));
     let out = idle("3s");
-    let told = json(std::str::from_utf8(&out.stdout).unwrap());
+    let told = parsed(std::str::from_utf8(&out.stdout).unwrap());
     assert_eq!(out.status.code(), Some(1), "{told}");
     assert_eq!(told["open"][0]["state"], "busy", "the record says idle still: {told}");
     world.end_couriers();
@@ -943,7 +943,7 @@ fn a_wait_goes_on_while_its_agent_is_started_again_and_follows_the_names_of_both
         out.display()
     );
     executable(world.path().join("bin/waits"), script);
-    send(&world, &["claude-1", "TOOL((waits))"]);
+    world.send(&["claude-1", "TOOL((waits))"]);
     eventually("it waits", || out.with_extension("tmp").exists().then_some(()));
     world.control(&panes[1], "busy 600000");
     world.ok(&["name", "claude-1", "lead"]);
@@ -959,14 +959,14 @@ fn a_wait_goes_on_while_its_agent_is_started_again_and_follows_the_names_of_both
     world.ok(&["name", "codex-1", "back"]);
     let told = eventually("the wait ends", || fs::read_to_string(&out).ok());
     assert!(told.ends_with("rc=0\n"), "{told}");
-    let told = json(told.lines().next().unwrap());
+    let told = parsed(told.lines().next().unwrap());
     assert_eq!(told["met"][0]["agent"], "back", "{told}");
     assert!(told["met"][1]["unread"].as_u64() >= Some(1), "the mail of its new name: {told}");
 }
 
 #[test]
 fn a_wait_ends_with_5_when_its_agent_is_gone_unless_something_else_can_still_come() {
-    let (world, panes) = team(&["claude", "codex"]);
+    let (world, panes) = World::with_agents(&["claude", "codex"], &[]);
     let mut waits: Vec<_> = [&["--any", "--idle", "codex-1", "--mail"][..], &["--idle", "codex-1", "--mail"]]
         .iter()
         .map(|args| {
@@ -979,13 +979,13 @@ fn a_wait_ends_with_5_when_its_agent_is_gone_unless_something_else_can_still_com
     world.tmux(&["kill-pane", "-t", &panes[1]]);
     let out = waits.pop().unwrap().wait_with_output().unwrap();
     assert_eq!(out.status.code(), Some(5), "{}", stderr(&out));
-    let told = json(std::str::from_utf8(&out.stdout).unwrap());
+    let told = parsed(std::str::from_utf8(&out.stdout).unwrap());
     let error = told["error"].as_str().unwrap();
     assert!(error.contains("codex-1 has ended") && told["exit"] == 5, "{told}");
     world.below("claude-1", "swarm-msg send --no-wait human 'to the person'");
     let out = waits.pop().unwrap().wait_with_output().unwrap();
     assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
-    let told = json(std::str::from_utf8(&out.stdout).unwrap());
+    let told = parsed(std::str::from_utf8(&out.stdout).unwrap());
     assert_eq!((&told["met"][0]["condition"], &told["open"][0]["state"]), (&"mail".into(), &"ended".into()));
 }
 
