@@ -394,12 +394,14 @@ fn an_agent_that_hides_says_by_its_environment_what_it_is_and_a_shell_with_that_
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_fake-agent"), &hidden).unwrap();
     let pane = pane_with(&world, &format!("SWARM_AGENT=claude exec {} --style claude", hidden.display()));
     let shell = pane_with(&world, "SWARM_AGENT=claude exec sh");
-    pane_with(&world, "SWARM_AGENT='no kind' exec sleep 1000");
+    for kind in ["no kind", "human", "swarm"] {
+        pane_with(&world, &format!("SWARM_AGENT='{kind}' exec sleep 1000"));
+    }
     let agents = eventually("it is found", || {
         let agents = world.ok(&["discover"]);
         agents.contains("claude-2").then_some(agents)
     });
-    assert!(!agents.contains("claude-3"), "{agents}");
+    assert!(!["claude-3", "human-1", "swarm-1"].iter().any(|name| agents.contains(name)), "{agents}");
     assert!(world.ok(&["explain", &pane]).contains("SWARM_AGENT in its environment"));
     assert!(world.ok(&["explain", &shell]).contains("no agent"));
     world.ok(&["send", "--no-wait", "claude-2", "by its profile"]);

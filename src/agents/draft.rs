@@ -522,9 +522,14 @@ fn peculiar(recording: &Recording, others: &[&Recording]) -> Vec<(usize, String)
     found
 }
 
-/// A pattern as TOML writes it.
-fn quoted(pattern: &str) -> String {
-    if pattern.contains('\'') { format!("'''{pattern}'''") } else { format!("'{pattern}'") }
+/// A text as TOML writes it: as it is if that is possible, for a pattern is legible so.
+fn quoted(text: &str) -> String {
+    if text.contains(|c: char| c == '\'' || c.is_control()) {
+        // JSON's escapes are TOML's, and TOML escapes one character more.
+        serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f")
+    } else {
+        format!("'{text}'")
+    }
 }
 
 #[cfg(test)]
@@ -544,6 +549,18 @@ mod tests {
             Recording::parse(name, &read(f), &read(&f.with_extension("json"))).unwrap()
         };
         files.iter().map(one).collect()
+    }
+
+    #[test]
+    fn whatever_a_program_is_called_the_draft_can_be_read() {
+        let mut all = recordings("screens/gemini");
+        let odd = "it's \"x\"\n\u{7f}\u{1b}[31m".to_owned();
+        for recording in &mut all {
+            (recording.program, recording.version) = ((odd.clone(), String::new()), odd.clone());
+        }
+        let text = draft("x", &all).unwrap().text;
+        let profile = Profile::parse(&text, "x").unwrap();
+        assert_eq!((&profile.process.names, &profile.tested), (&vec![odd.clone()], &vec![odd]), "{text}");
     }
 
     #[test]

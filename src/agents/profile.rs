@@ -322,7 +322,7 @@ impl Profile {
         if profile.carriers.len() != carriers.len() {
             all.push(format!("carriers: each must be one of {}", Carrier::WORDS.join(", ")));
         }
-        if !profile.kind.is_empty() && Name::for_agent(&format!("{}-1", profile.kind)).is_err() {
+        if !profile.kind.is_empty() && !Name::is_kind(&profile.kind) {
             all.push(format!("the kind '{}' cannot be part of a name", escape::short(&profile.kind, 40)));
         }
         if all.is_empty() { Ok(profile) } else { Err(all) }

@@ -341,7 +341,9 @@ fn create(path: &Path, text: &str) -> Result<()> {
 }
 
 fn new(kind: &str, dir: &Path) -> Result<()> {
-    Name::for_agent(&format!("{kind}-1")).map_err(|bad| Refusal::Usage(bad.to_string()))?;
+    for name in [kind, &format!("{kind}-1")] {
+        Name::for_agent(name).map_err(|bad| Refusal::Usage(bad.to_string()))?;
+    }
     if program::is_shell(kind) {
         return Err(Refusal::Usage(format!("{kind} is a shell, and no shell is an agent")).into());
     }

@@ -40,7 +40,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         return Err(usage(text.into()));
     }
     let first = args.kind.as_ref().map(|kind| format!("{kind}-1"));
-    for name in [first.as_ref(), args.name.as_ref()].into_iter().flatten() {
+    for name in [args.kind.as_ref(), first.as_ref(), args.name.as_ref()].into_iter().flatten() {
         Name::for_agent(name).map_err(|bad| usage(bad.to_string()))?;
     }
     let own = std::env::var("TMUX_PANE").ok();

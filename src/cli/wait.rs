@@ -9,6 +9,7 @@ use crate::core::name::Name;
 use crate::core::refusal::Refusal;
 use crate::core::span;
 use crate::courier::{observe, start};
+use crate::os::terminal;
 use crate::store::leases::Part;
 use crate::store::mail::Folder;
 use crate::store::now_ms;
@@ -62,6 +63,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// How long an agent must have been idle: what it was just given shows as a turn a moment later. Then its screen is looked at.
 const STEADY: Duration = Duration::from_secs(1);
+
+/// How long nothing must have been written to its terminal where that is not waited for, in seconds.
+const STILL_S: u64 = 2;
 
 /// The same where only the courier sees its screen: it is asked to look, and does so within a second or two.
 const STEADY_BY_RECORD: Duration = Duration::from_secs(4);
@@ -257,7 +261,7 @@ fn idle(session: &Session, profiles: Option<&Profiles>, name: &Name, steady: &mu
     } else {
         let since = steady.since.get_or_insert_with(Instant::now).elapsed();
         if since < STEADY && !was_quiet(session, agent) {
-            return Ok(open("has just become idle"));
+            return Ok(open("looks idle, and not for a second yet"));
         }
         // The record may be as old as the courier's last look at everybody.
         let server = Server::new(&agent.place.socket).patient(PATIENCE);
@@ -281,11 +285,13 @@ fn idle(session: &Session, profiles: Option<&Profiles>, name: &Name, steady: &mu
     Ok(seen)
 }
 
-/// Whether an agent has been idle for a while already, and got nothing in that time.
+/// Whether an agent has been idle for a while already: nothing was written to its terminal, and it got nothing. What a person has just
+/// submitted shows a moment later.
 fn was_quiet(session: &Session, agent: &Agent) -> bool {
     let still = |folder: &Folder| session.store.mail_changed(&agent.name, *folder).is_some();
     Duration::from_millis(now_ms().saturating_sub(agent.since)) >= STEADY
         && [Folder::New, Folder::Given, Folder::Cur].iter().all(still)
+        && terminal::was_still_at(agent.process.pid, (now_ms() / 1000).saturating_sub(STILL_S)) == Some(true)
 }
 
 /// Whether mail waits that will be given to an agent. A message that failed stays in its inbox.

@@ -61,6 +61,11 @@ impl Name {
         Self::new(text)
     }
 
+    /// Whether agents may be of a kind that is called `text`, and be named after it: nobody is called `human-1`.
+    pub fn is_kind(text: &str) -> bool {
+        Self::for_agent(text).is_ok() && Self::for_agent(&format!("{text}-1")).is_ok()
+    }
+
     /// The address of the person at the keyboard.
     pub fn human() -> Self {
         Self("human".to_owned())

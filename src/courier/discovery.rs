@@ -106,7 +106,7 @@ pub(super) fn recognise(
 fn named(process: &Process) -> Option<String> {
     let kind = (!program::is_shell(&process.comm))
         .then(|| program::variable(process.pid, program::SWARM_AGENT))??;
-    Name::for_agent(&format!("{kind}-1")).is_ok().then_some(kind)
+    Name::is_kind(&kind).then_some(kind)
 }
 
 impl Survey {
