@@ -967,21 +967,28 @@ fn a_wait_goes_on_while_its_agent_is_started_again_and_follows_the_names_of_both
 #[test]
 fn a_wait_ends_with_5_when_its_agent_is_gone_unless_something_else_can_still_come() {
     let (world, panes) = World::with_agents(&["claude", "codex"], &[]);
-    let mut waits: Vec<_> = [&["--any", "--idle", "codex-1", "--mail"][..], &["--idle", "codex-1", "--mail"]]
-        .iter()
-        .map(|args| {
-            let args = [&["wait", "--timeout", "60", "--json"], *args].concat();
-            world.command("swarm").args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-        })
-        .collect();
     world.control(&panes[1], "busy 600000");
+    let id = world.send(&["codex-1", "is there an answer?"]);
+    let mut waits: Vec<_> = [
+        &["--any", "--idle", "codex-1", "--mail"][..],
+        &["--idle", "codex-1", "--mail"],
+        &["--answer", id.as_str()],
+    ]
+    .iter()
+    .map(|args| {
+        let args = [&["wait", "--timeout", "60", "--json"], *args].concat();
+        world.command("swarm").args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    })
+    .collect();
     world.below("claude-1", "swarm-msg whoami");
     world.tmux(&["kill-pane", "-t", &panes[1]]);
-    let out = waits.pop().unwrap().wait_with_output().unwrap();
-    assert_eq!(out.status.code(), Some(5), "{}", stderr(&out));
-    let told = parsed(std::str::from_utf8(&out.stdout).unwrap());
-    let error = told["error"].as_str().unwrap();
-    assert!(error.contains("codex-1 has ended") && told["exit"] == 5, "{told}");
+    for _ in 0..2 {
+        let out = waits.pop().unwrap().wait_with_output().unwrap();
+        assert_eq!(out.status.code(), Some(5), "{}", stderr(&out));
+        let told = parsed(std::str::from_utf8(&out.stdout).unwrap());
+        let error = told["error"].as_str().unwrap();
+        assert!(error.contains("codex-1 has ended") && told["exit"] == 5, "{told}");
+    }
     world.below("claude-1", "swarm-msg send --no-wait human 'to the person'");
     let out = waits.pop().unwrap().wait_with_output().unwrap();
     assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));

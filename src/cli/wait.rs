@@ -92,6 +92,8 @@ enum Condition {
 #[derive(Default)]
 struct Steady {
     since: Option<Instant>,
+    /// What its screen showed when it was looked at last, if that was something else.
+    shown: Option<Status>,
     /// Whether the courier was asked to look, because this process cannot.
     asked: bool,
 }
@@ -229,13 +231,22 @@ fn answered(session: &Session, message: &Verified) -> Result<Seen> {
         }
     }
     for name in &message.to {
+        // A renamed recipient's mail has moved with it.
+        let name = session.agent(name).map_or(name, |a| &a.name);
         let delivery = session.store.delivery(name, id)?;
         if delivery.is_some_and(|d| d.way.stage == Stage::Acked) {
             let facts = json!({"condition": "answer", "id": id, "by": name, "answer": null});
             return Ok(Seen::Met(format!("{name} acknowledged {id}\n"), facts));
         }
     }
-    Ok(Seen::Open(format!("{id} has no answer"), json!({"condition": "answer", "id": id})))
+    let facts = json!({"condition": "answer", "id": id});
+    let is_gone = |name: &Name| {
+        session.agent(name).is_none() && session.ended(name).is_some() && session.awaited(name).is_none()
+    };
+    Ok(match &message.to[..] {
+        [first, ..] if message.to.iter().all(is_gone) => Seen::Gone(session.unknown(first.as_str()), facts),
+        _ => Seen::Open(format!("{id} has no answer"), facts),
+    })
 }
 
 fn idle(session: &Session, profiles: Option<&Profiles>, name: &Name, steady: &mut Steady) -> Result<Seen> {
@@ -261,13 +272,19 @@ fn idle(session: &Session, profiles: Option<&Profiles>, name: &Name, steady: &mu
     } else {
         let since = steady.since.get_or_insert_with(Instant::now).elapsed();
         if since < STEADY && !was_quiet(session, agent) {
-            return Ok(open("looks idle, and not for a second yet"));
+            return Ok(steady.shown.map_or_else(|| open("looks idle, and not for a second yet"), not));
+        }
+        if steady.asked && since < STEADY_BY_RECORD {
+            return Ok(open("was idle when it was seen last"));
         }
         // The record may be as old as the courier's last look at everybody.
         let server = Server::new(&agent.place.socket).patient(PATIENCE);
         match profiles.and_then(|profiles| observe::glance(&session.store, profiles, agent, &server)) {
             Some(Status::Idle) => return Ok(idle()),
-            Some(other) => not(other),
+            Some(other) => {
+                *steady = Steady { shown: Some(other), ..Steady::default() };
+                return Ok(not(other));
+            }
             None => match start::stopped(&session.store) {
                 Some(pid) => {
                     open(&format!("was idle when it was seen last; the courier, process {pid}, is stopped"))
