@@ -129,6 +129,30 @@ fn mail_for_an_agent_that_has_just_ended_waits_and_says_so() {
 }
 
 #[test]
+fn mail_does_not_fail_before_the_courier_has_looked_whether_its_agent_is_back() {
+    let mut world = World::new();
+    world.set("SWARM_GRACE", "5s");
+    let (world, panes) = team(world, &["claude"]);
+    let id = waiting(&world, "claude-1", &panes[0], "for whoever is back");
+    world.control(&panes[0], "exit");
+    eventually("it is dead", || agents(&world).is_empty().then_some(()));
+    // The machine is busy: the courier does nothing until the time is over.
+    let signal = |name: &str| {
+        for pid in world.couriers() {
+            std::process::Command::new("kill").args([name, &pid]).status().unwrap();
+        }
+    };
+    signal("-STOP");
+    begin(&world, &panes[0], "claude");
+    eventually("its time is over", || {
+        world.ok(&["status", &id]).contains("the agent has ended, and was not started again").then_some(())
+    });
+    signal("-CONT");
+    given_once(&world, &panes[0], &id);
+    assert!(!told(&world).contains("has ended"), "{}", told(&world));
+}
+
+#[test]
 fn an_agent_that_is_gone_for_good_gets_nothing_and_the_refusal_says_since_when() {
     let (world, panes) = team(World::new(), &["claude"]);
     world.tmux(&["kill-pane", "-t", &panes[0]]);

@@ -186,9 +186,12 @@ enum Surveyed {
     AsBefore,
 }
 
-/// Looks at all panes, if it is time for that and something has changed since `last`, and tidies up.
+/// Looks at all panes, if it is time for that and something has changed since `last`, and tidies up. Somebody who has just ended is
+/// looked for more often, and once more before the mail fails.
 fn survey(round: &mut Round<'_>, last: Option<Instant>, failed: &mut Failed) -> Surveyed {
-    let late = last.is_none_or(|at| at.elapsed() >= SURVEY_EVERY);
+    let ago = last.map_or(Duration::MAX, |at| at.elapsed());
+    let expects = failed.take(round.expects_somebody(ago, LEASE_PULSE)) == Some(true);
+    let late = ago >= SURVEY_EVERY || expects;
     let due = round.hear()
         || round.is_waiting_for_somebody()
         || late && failed.take(round.is_as_before()) != Some(true);

@@ -382,6 +382,18 @@ impl<'a> Round<'a> {
         Ok(self.agents.iter().any(|a| process::check_in(a.place.namespace, &a.process) == Some(false)))
     }
 
+    /// Whether to look for somebody who has ended and may be started again: `every` so often, and once more when the time is over for
+    /// which the mail waits. The last look was so long `ago`.
+    pub fn expects_somebody(&self, ago: Duration, every: Duration) -> Result<bool> {
+        let (now, grace_ms) = (now_ms(), self.settings.grace_ms);
+        let looked = now.saturating_sub(u64::try_from(ago.as_millis()).unwrap_or(u64::MAX));
+        let expected = |a: &Agent| {
+            let gone = a.gone_at(now, grace_ms);
+            gone > looked && (gone <= now || ago >= every)
+        };
+        Ok(grace_ms > 0 && self.store.agents()?.iter().any(|a| !a.is_live() && expected(a)))
+    }
+
     /// Answers sandboxed senders.
     pub fn witness(&mut self) -> Result<()> {
         witness::answer(self.store, &self.agents)
