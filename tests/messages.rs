@@ -930,6 +930,29 @@ fn a_wait_for_an_agent_looks_at_its_screen_and_does_not_believe_an_old_record() 
 }
 
 #[test]
+fn a_wait_that_mail_holds_up_says_why_it_waits_and_a_dead_letter_holds_up_nothing() {
+    let (world, panes) = World::with_agents(&["claude"], &[]);
+    let idle = |timeout: &str| world.swarm(&["wait", "--idle", "claude-1", "--timeout", timeout]);
+    eventually("it is idle", || idle("2s").status.success().then_some(()));
+    world.tmux(&["copy-mode", "-t", &panes[0]]);
+    let id = world.send(&["claude-1", "waits"]);
+    let told = eventually("it is held", || {
+        let told = stderr(&idle("0"));
+        told.contains("mail waits for it: ").then_some(told)
+    });
+    assert!(told.contains("claude-1 is idle, but mail waits for it: its pane is in copy mode"), "{told}");
+    world.end_couriers();
+    let file = world.state().join(format!("mail/claude-1/state/{id}.json"));
+    let mut record = parsed(&fs::read_to_string(&file).unwrap());
+    assert_eq!(record["way"]["stage"], "held", "{record}");
+    record["way"]["stage"] = "failed".into();
+    fs::write(&file, record.to_string()).unwrap();
+    world.tmux(&["send-keys", "-t", &panes[0], "-X", "cancel"]);
+    assert!(idle("60s").status.success(), "a dead letter is not mail that will be given");
+    assert_eq!(world.events(&panes[0], "submitted"), [""; 0]);
+}
+
+#[test]
 fn a_wait_goes_on_while_its_agent_is_started_again_and_follows_the_names_of_both() {
     let mut world = World::new();
     world.set("SWARM_GRACE", "60s");

@@ -3,6 +3,7 @@ use super::{inbox, lease, print};
 use crate::agents::Profiles;
 use crate::core::agent::{Agent, Status};
 use crate::core::delivery::Stage;
+use crate::core::escape;
 use crate::core::lease::{PathPattern, words};
 use crate::core::message::{Verified, parse_file_name};
 use crate::core::name::Name;
@@ -267,8 +268,9 @@ fn idle(session: &Session, profiles: Option<&Profiles>, name: &Name, steady: &mu
     let idle = || Seen::Met(format!("{name} is idle\n"), facts(Status::Idle));
     let seen = if agent.status != Status::Idle {
         not(agent.status)
-    } else if has_mail(session, agent)? {
-        open("is idle, but mail waits for it")
+    } else if let Some(why) = waiting_mail(session, agent)? {
+        let why = if why.is_empty() { why } else { format!(": {}", escape::short(&why, 200)) };
+        open(&format!("is idle, but mail waits for it{why}"))
     } else {
         let since = steady.since.get_or_insert_with(Instant::now).elapsed();
         if since < STEADY && !was_quiet(session, agent) {
@@ -311,15 +313,17 @@ fn was_quiet(session: &Session, agent: &Agent) -> bool {
         && terminal::was_still_at(agent.process.pid, (now_ms() / 1000).saturating_sub(STILL_S)) == Some(true)
 }
 
-/// Whether mail waits that will be given to an agent. A message that failed stays in its inbox.
-fn has_mail(session: &Session, agent: &Agent) -> Result<bool> {
+/// Why mail waits that will be given to an agent, if there is some. A message that failed stays in its inbox.
+fn waiting_mail(session: &Session, agent: &Agent) -> Result<Option<String>> {
+    let mut why = None;
     for file in session.store.mail_files(&agent.name, Folder::New)? {
         let Some((_, id)) = parse_file_name(&file) else { continue };
-        if session.store.delivery(&agent.name, &id)?.is_none_or(|d| d.way.stage.is_open()) {
-            return Ok(true);
+        let way = session.store.delivery(&agent.name, &id)?.map(|d| d.way).unwrap_or_default();
+        if way.stage.is_open() && why.as_ref().is_none_or(String::is_empty) {
+            why = Some(way.detail);
         }
     }
-    Ok(false)
+    Ok(why)
 }
 
 fn free(session: &Session, path: &PathPattern) -> Result<Seen> {
