@@ -217,16 +217,23 @@ impl Store {
     /// All agents on record, living and dead. Takes no lock; each record is whole.
     pub fn agents(&self) -> Result<Vec<Agent>> {
         let dir = self.dir.join("agents");
-        let mut agents = Vec::new();
-        for file in record::list(&dir)? {
-            match record::load::<Agent>(&dir.join(&file))? {
-                Loaded::Ok(agent) if file == format!("{}.json", agent.name) => agents.push(agent),
-                Loaded::Ok(_) => self.quarantine(&dir.join(&file), "its name is not that of its file")?,
-                Loaded::Bad(why) => self.quarantine(&dir.join(&file), &why)?,
-                Loaded::Missing => {}
+        let mut looks = 0;
+        loop {
+            let (mut agents, mut vanished) = (Vec::new(), false);
+            for file in record::list(&dir)? {
+                match record::load::<Agent>(&dir.join(&file))? {
+                    Loaded::Ok(agent) if file == format!("{}.json", agent.name) => agents.push(agent),
+                    Loaded::Ok(_) => self.quarantine(&dir.join(&file), "its name is not that of its file")?,
+                    Loaded::Bad(why) => self.quarantine(&dir.join(&file), &why)?,
+                    Loaded::Missing => vanished = true,
+                }
+            }
+            looks += 1;
+            // An agent that was renamed between the list and the look would be missing under both names.
+            if !vanished || looks == 3 {
+                return Ok(agents);
             }
         }
-        Ok(agents)
     }
 
     /// Whether the root still has the name it was opened by: it may have been moved, and a link left in its place.

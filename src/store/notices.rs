@@ -63,13 +63,20 @@ impl Store {
         Ok(posted)
     }
 
-    /// The name under which the recipient reads now; the dead read nothing.
+    /// The name under which the recipient reads now; the dead read nothing. Must not be called under the mutex.
     pub(super) fn reader(&self, name: &Name) -> Result<Option<Name>> {
         if name.is_human() {
             return Ok(Some(name.clone()));
         }
-        let agents = self.agents()?;
-        Ok(agents.into_iter().find(|a| a.is_live() && a.answers_to(name)).map(|a| a.name))
+        let find = || {
+            let agents = self.agents()?;
+            Ok(agents.into_iter().find(|a| a.is_live() && a.answers_to(name)).map(|a| a.name))
+        };
+        // One that is being renamed may have neither name for a moment. Under the mutex it has one.
+        match find()? {
+            None => self.transact(|_| find()),
+            found => Ok(found),
+        }
     }
 }
 
@@ -78,5 +85,53 @@ impl Transaction<'_> {
     pub fn put_notice(&mut self, notice: &Notice) -> Result<()> {
         let name = format!("notices/{:013}-{:08x}", now_ms(), entropy()? & 0xffff_ffff);
         self.store.put_sealed(&name, notice, Durability::Volatile)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::agent::Agent;
+    use crate::core::message::MessageType;
+    use crate::store::mail::Folder;
+    use crate::store::tests::store;
+    use std::sync::mpsc::channel;
+
+    #[test]
+    fn a_notice_to_one_who_is_just_being_renamed_waits_for_the_renaming() {
+        let (_dir, store) = store();
+        let (old, new) = (Name::new("claude-1").unwrap(), Name::new("anna").unwrap());
+        let agent: Agent = serde_json::from_value(serde_json::json!({
+            "name": "claude-1", "kind": "claude", "process": {"pid": 1, "start": 1, "boot": "b"}, "cwd": "/", "first_seen": 1,
+            "place": {"socket": "/s", "server": 1, "pane": "%0", "pane_pid": 1},
+        }))
+        .unwrap();
+        store.transact(|tx| tx.put_agent(&agent)).unwrap();
+        store.ensure_mailbox(&old).unwrap();
+        let (written, is_written) = channel::<()>();
+        let (looked, has_looked) = channel::<()>();
+        let (store, before) = (&store, &old);
+        std::thread::scope(|scope| {
+            // The courier, which finds the notice before the name.
+            scope.spawn(move || {
+                is_written.recv().unwrap();
+                assert_eq!(store.agents().unwrap()[0].name, *before);
+                looked.send(()).unwrap();
+                store.post_notices().unwrap();
+            });
+            store
+                .transact(|tx| {
+                    let text = "you are anna now".to_owned();
+                    tx.put_notice(&Notice { to: new.clone(), kind: MessageType::Info, text })?;
+                    written.send(())?;
+                    has_looked.recv()?;
+                    // It has looked for `anna`, too, and found nobody; or it does so only now.
+                    std::thread::sleep(std::time::Duration::from_millis(50));
+                    tx.rename_agent(&agent, &new)
+                })
+                .unwrap();
+        });
+        store.post_notices().unwrap();
+        assert_eq!(store.count_mail(&new, Folder::New).unwrap(), 1);
     }
 }
