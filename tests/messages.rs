@@ -1119,6 +1119,21 @@ fn a_message_that_is_not_there_ends_with_6_everywhere() {
     let out = world.swarm(&["show", "zzzz", "--json"]);
     let told: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
     assert_eq!((&told["exit"], &told["version"]), (&6.into(), &1.into()), "{told}");
+    // So is a wrong argument.
+    for (args, why) in [
+        (
+            &["wait", "--json", "--timeout", "soon"][..],
+            "invalid value 'soon' for '--timeout <TIME>': it must be a number",
+        ),
+        (&["send", "--json", "human"], "the following required arguments were not provided: <BODY>"),
+        (&["show", "--json", "--bo\u{202e}gus"], "unexpected argument '--bo\\u{202e}gus' found"),
+    ] {
+        let out = world.swarm(args);
+        let told = parsed(std::str::from_utf8(&out.stdout).unwrap());
+        assert_eq!((out.status.code(), &told["exit"]), (Some(2), &2.into()), "{told}");
+        assert!(told["error"].as_str().unwrap().starts_with(why), "{told}");
+    }
+    assert_eq!(world.swarm(&["wait", "--timeout", "soon"]).stdout, b"");
     // An answer that is an outcome is one object, not two.
     let out = world.swarm(&["lock", "a", "--json", "--dry-run"]);
     serde_json::from_slice::<serde_json::Value>(&out.stdout).unwrap();

@@ -213,7 +213,10 @@ fn run<C: CommandFactory + FromArgMatches>(handle: impl FnOnce(C) -> Result<()>)
             complain::<C>(&error);
             return match error.kind() {
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
-                _ => ExitCode::from(Exit::Usage.code()),
+                _ => {
+                    tell_as_json(&usage(&error), Exit::Usage.code());
+                    ExitCode::from(Exit::Usage.code())
+                }
             };
         }
     };
@@ -230,9 +233,8 @@ fn run<C: CommandFactory + FromArgMatches>(handle: impl FnOnce(C) -> Result<()>)
             let words = print::words(&error);
             print::tell(&words);
             let code = error.downcast_ref::<Refusal>().map_or(Exit::Failure, Refusal::exit).code();
-            if wants_json() && error.downcast_ref::<print::Told>().is_none() {
-                // If it cannot be printed, nobody is there to read an error.
-                let _ = print::object(serde_json::json!({"error": words, "exit": code}));
+            if error.downcast_ref::<print::Told>().is_none() {
+                tell_as_json(&words, code);
             }
             ExitCode::from(code)
         }
@@ -245,6 +247,21 @@ fn whole<C: CommandFactory>() -> Command {
     let mut command = C::command();
     command.build();
     command
+}
+
+/// Gives whoever reads JSON an error as the answer.
+fn tell_as_json(words: &str, code: u8) {
+    if wants_json() {
+        // If it cannot be printed, nobody is there to read an error.
+        let _ = print::object(serde_json::json!({"error": words, "exit": code}));
+    }
+}
+
+/// What is wrong with the arguments, on one line: without the advice, which is for people.
+fn usage(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let first = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+    escape::line(&first.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// Whether the answer is to be JSON. A command that is run under a lease has options of its own.
