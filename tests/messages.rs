@@ -926,7 +926,17 @@ fn a_wait_for_an_agent_looks_at_its_screen_and_does_not_believe_an_old_record() 
     let told = parsed(std::str::from_utf8(&out.stdout).unwrap());
     assert_eq!(out.status.code(), Some(1), "{told}");
     assert_eq!(told["open"][0]["state"], "busy", "the record says idle still: {told}");
+    for pid in world.couriers() {
+        Command::new("kill").args(["-CONT", &pid]).status().unwrap();
+    }
+    eventually("it is seen to be busy", || {
+        (parsed(&world.ok(&["agents", "--json"]))["agents"][0]["state"] == "busy").then_some(())
+    });
+    // Nor the other way round: nobody is there who would write down that it is idle again.
     world.end_couriers();
+    world.control(&panes[0], "interrupt");
+    let out = idle("60s");
+    assert!(out.status.success(), "{}", stderr(&out));
 }
 
 #[test]

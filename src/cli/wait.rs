@@ -93,10 +93,28 @@ enum Condition {
 #[derive(Default)]
 struct Steady {
     since: Option<Instant>,
-    /// What its screen showed when it was looked at last, if that was something else.
-    shown: Option<Status>,
+    /// When its screen was looked at last, and what it showed; nothing where this process cannot see it.
+    shown: Option<(Instant, Option<Status>)>,
     /// Whether the courier was asked to look, because this process cannot.
     asked: bool,
+}
+
+impl Steady {
+    /// What an agent's screen shows `now`, or showed a moment ago.
+    fn look(
+        &mut self,
+        session: &Session,
+        profiles: Option<&Profiles>,
+        agent: &Agent,
+        now: bool,
+    ) -> Option<Status> {
+        if now || self.shown.is_none_or(|(at, _)| at.elapsed() >= STEADY) {
+            let server = Server::new(&agent.place.socket).patient(PATIENCE);
+            let seen = profiles.and_then(|p| observe::glance(&session.store, p, agent, &server));
+            self.shown = Some((Instant::now(), seen));
+        }
+        self.shown?.1
+    }
 }
 
 /// What a condition came to, as text and as JSON.
@@ -266,42 +284,43 @@ fn idle(session: &Session, profiles: Option<&Profiles>, name: &Name, steady: &mu
     let not = |state: Status| Seen::Open(format!("{name} is not idle: {}", state.word()), facts(state));
     let open = |why: &str| Seen::Open(format!("{name} {why}"), facts(Status::Idle));
     let idle = || Seen::Met(format!("{name} is idle\n"), facts(Status::Idle));
-    let seen = if agent.status != Status::Idle {
-        not(agent.status)
-    } else if let Some(why) = waiting_mail(session, agent)? {
-        let why = if why.is_empty() { why } else { format!(": {}", escape::short(&why, 200)) };
-        open(&format!("is idle, but mail waits for it{why}"))
-    } else {
-        let since = steady.since.get_or_insert_with(Instant::now).elapsed();
-        if since < STEADY && !was_quiet(session, agent) {
-            return Ok(steady.shown.map_or_else(|| open("looks idle, and not for a second yet"), not));
+    // The record may be old: the courier looks at everybody every 15 s, and nobody does if it was killed.
+    let recorded = Some(agent.status).filter(|status| *status == Status::Idle);
+    let status = recorded.or_else(|| steady.look(session, profiles, agent, false)).unwrap_or(agent.status);
+    let waits = waiting_mail(session, agent)?;
+    if status != Status::Idle || waits.is_some() {
+        (steady.since, steady.asked) = (None, false);
+        return Ok(match waits.filter(|_| status == Status::Idle) {
+            Some(why) if why.is_empty() => open("is idle, but mail waits for it"),
+            Some(why) => open(&format!("is idle, but mail waits for it: {}", escape::short(&why, 200))),
+            None => not(status),
+        });
+    }
+    let since = steady.since.get_or_insert_with(Instant::now).elapsed();
+    if since < STEADY && !was_quiet(session, agent) {
+        let other = steady.shown.and_then(|(_, shown)| shown).filter(|shown| *shown != Status::Idle);
+        return Ok(other.map_or_else(|| open("looks idle, and not for a second yet"), not));
+    }
+    if steady.asked && since < STEADY_BY_RECORD {
+        return Ok(open("was idle when it was seen last"));
+    }
+    match steady.look(session, profiles, agent, true) {
+        Some(Status::Idle) => return Ok(idle()),
+        Some(other) => {
+            steady.since = None;
+            return Ok(not(other));
         }
-        if steady.asked && since < STEADY_BY_RECORD {
-            return Ok(open("was idle when it was seen last"));
-        }
-        // The record may be as old as the courier's last look at everybody.
-        let server = Server::new(&agent.place.socket).patient(PATIENCE);
-        match profiles.and_then(|profiles| observe::glance(&session.store, profiles, agent, &server)) {
-            Some(Status::Idle) => return Ok(idle()),
-            Some(other) => {
-                *steady = Steady { shown: Some(other), ..Steady::default() };
-                return Ok(not(other));
-            }
-            None => match start::stopped(&session.store) {
-                Some(pid) => {
-                    open(&format!("was idle when it was seen last; the courier, process {pid}, is stopped"))
-                }
-                None if steady.asked && since >= STEADY_BY_RECORD => return Ok(idle()),
-                None => {
-                    // Only the courier sees it: its next look changes the record if that is wrong.
-                    steady.asked = steady.asked || session.store.ring()?;
-                    return Ok(open("was idle when it was seen last"));
-                }
-            },
-        }
-    };
-    *steady = Steady::default();
-    Ok(seen)
+        None => {}
+    }
+    if let Some(pid) = start::stopped(&session.store) {
+        return Ok(open(&format!("was idle when it was seen last; the courier, process {pid}, is stopped")));
+    }
+    if steady.asked && agent.status == Status::Idle {
+        return Ok(idle());
+    }
+    // Only the courier sees it: its next look changes the record if that is wrong.
+    steady.asked = session.store.ring()?;
+    Ok(open("was idle when it was seen last"))
 }
 
 /// Whether an agent has been idle for a while already: nothing was written to its terminal, and it got nothing. What a person has just
