@@ -4,7 +4,7 @@
 # Paths travel in server options (@swarm-cli, @swarm-plugin) and never inside a command that tmux parses,
 # so that any character in them is safe. It always exits 0: tmux throws a failure over the active pane.
 
-protocol=1 # what the binary must speak: `swarm --version` ends in "(protocol 1)"
+protocol=2 # what the binary must speak: `swarm --version` ends in "(protocol 2)"
 slot=8200  # our index in every hook array; the user's own entries stay as they are
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P) || exit 0
 # shellcheck source=plugin/say.sh
@@ -60,8 +60,9 @@ fi
 # What an entry of the menu or a key of the table does. It is expanded once, when the menu opens or by run-shell -C (hence ##
 # for what is to be expanded later), and then parsed by tmux (hence \").
 # shellcheck disable=SC2016 # expanded by the popup's shell
-popup='display-popup -E -w "#{@swarm-popup-width}" -h "#{@swarm-popup-height}" -d "##{pane_current_path}" "/bin/sh -c '\''exec /bin/sh \"\$(tmux show-options -sv @swarm-plugin)/popup.sh\" ACTION #{pane_id} #{client_name}'\''"'
-choose='choose-tree -Z -f "##{!=:##{@swarm_agent},}" -F "##{?session_format,,##{?@swarm_agent,##{@swarm_agent} ##{@swarm_state},##{window_name}}}"'
+popup='display-popup -E -w "#{?#{e|<:#{client_width},70},100%,#{@swarm-popup-width}}" -h "#{?#{e|<:#{client_height},20},100%,#{@swarm-popup-height}}" -d "##{pane_current_path}" "/bin/sh -c '\''exec /bin/sh \"\$(tmux show-options -sv @swarm-plugin)/popup.sh\" ACTION #{pane_id} #{client_name}'\''"'
+tree='#{?session_format,,#{?@swarm_agent,#{@swarm_agent} #{@swarm_state} #{b:@swarm_root},#{window_name}}}'
+choose='choose-tree -Z -f "##{!=:##{@swarm_agent},}" -F "##{?session_format,,##{?@swarm_agent,##{@swarm_agent} ##{@swarm_state} ##{b:@swarm_root},##{window_name}}}"'
 entry() {
   case $1 in
   choose) printf '%s' "$choose" ;;
@@ -80,13 +81,18 @@ in_table() { printf '%s\n' "$table" | grep -F -e "-T swarm $1 " -e "-T swarm \\$
 
 # The one call that does everything is collected in the shell's one list: first the menu's arguments, for the key.
 set -- -T ' swarm ' -x C -y C
+rows=2 columns=0
 while read -r letter action label; do
   case $letter in
   '' | '#') continue ;;
-  --) set -- "$@" '' && continue ;;
+  --) rows=$((rows + 1)) && set -- "$@" '' && continue ;;
   esac
+  rows=$((rows + 1))
+  [ "${#label}" -le "$columns" ] || columns=${#label}
   set -- "$@" "$label" "$letter" "$(entry "$action")"
 done <"$here/plugin/actions"
+# tmux drops a menu that does not fit, and says nothing; the next key would be the pane's. The menu's borders, and a label's key.
+small="#{||:#{e|<:#{client_height},$rows},#{e|<:#{client_width},$((columns + 12))}}"
 here_bound=''
 if [ "$key" != none ]; then
   now=$(bound prefix "$key")
@@ -104,7 +110,9 @@ if [ -n "$here_bound" ]; then
     # The condition is always true: it marks the binding as ours.
     label='its keys' && set -- if-shell -F '#{@swarm-plugin}' 'switch-client -T swarm'
   else
-    label=menu && set -- display-menu "$@"
+    # In a small terminal a popup has the same entries as a list. A command within a command is one string of quoted words.
+    menu=$(printf '%s\n' display-menu "$@" | sed -e 's/[\\"$]/\\&/g' -e 's/.*/"&"/' -e 'H;$!d' -e 'x;s/\n/ /g')
+    label=menu && set -- if-shell -F "$small" 'run-shell -C "#{E:@swarm-list}"' "$menu"
   fi
   if ! failed=$(tmux bind-key -N "swarm: $label" -T prefix -- "$(word "$key")" "$@" 2>&1); then
     here_bound=''
@@ -159,7 +167,7 @@ esac
 [ "$mode" = off ] ||
   set -- "$@" run-shell -b '/bin/sh -c '\''exec /bin/sh "$0/background.sh" '"$slot $mode"' >/dev/null 2>&1'\'' #{q:@swarm-plugin}' \;
 
-tmux set-option -s @swarm-plugin "$here/plugin" \; set-option -s @swarm-cli "$exe" \; \
+tmux set-option -s @swarm-plugin "$here/plugin" \; set-option -s @swarm-cli "$exe" \; set-option -s @swarm-tree "$tree" \; set-option -s @swarm-list "$(entry menu)" \; \
   set-option -s @swarm-slot "$slot" \; "$@" set-option -s @swarm-bound "$(word "$here_bound")"
 
 [ -z "$notice" ] || say "$notice" 10000

@@ -1,9 +1,10 @@
 #!/bin/sh
-# What runs inside the plugin's popups, in the directory of the pane below: popup.sh ACTION PANE CLIENT. Shows what the
-# program prints and waits for a key. The tmux server holds the paths; what a human types is only ever data.
+# What runs inside the plugin's popups, in the directory of the pane below: popup.sh ACTION PANE CLIENT. The program finds the
+# project that is meant, shows pages and lists, and takes what a person writes. Here is what has to work without it. The tmux
+# server holds the paths.
 
-# The caller is the human, even when the tmux server was started from inside somebody's pane.
-unset TMUX_PANE
+# The caller is the human, even when the tmux server was started from inside somebody's pane, or with a project in its environment.
+unset TMUX_PANE SWARM_ROOT
 action=${1-} pane=${2-} client=${3-}
 exe=$(tmux show-options -sqv @swarm-cli)
 plugin=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P) || exit 1
@@ -24,23 +25,23 @@ finish() {
   exit 0
 }
 
-# Output that does not fit goes through less: a popup has no scrollback.
+# Text that does not fit goes through less: a popup has no scrollback. Its rows are counted as the popup breaks its lines.
 page() {
-  rows=$(stty size 2>/dev/null | cut -d ' ' -f 1)
-  if [ "$(printf '%s\n' "$1" | wc -l)" -gt "$((${rows:-24} - 3))" ] && command -v less >/dev/null; then
-    printf '%s\n' "$1" | less
+  size=$(stty size 2>/dev/null)
+  rows=${size% *} columns=${size#* }
+  taken=$(printf '%s\n' "$1" | fold -w "${columns:-80}" | wc -l)
+  if [ "$taken" -gt "$((${rows:-24} - 3))" ] && command -v less >/dev/null; then
+    printf '%s\n' "$1" | LESS='' less -P 'q closes  Space\: on'
     exit 0
   fi
-  printf '%s\n' "${1:-nothing}"
+  printf '%s\n' "$1"
 }
 
-show() {
-  out=$("$exe" "$@" 2>&1 </dev/null)
-  code=$?
-  [ "$code" -eq 0 ] || out="$out
-(exit code $code)"
-  page "$out"
-}
+# Runs the program in the project of the pane below, or in the one that the person chooses.
+here() { "$exe" here ${pane:+--pane "$pane"} "$@"; }
+
+# What it prints, to be read until the person leaves. A program that has died left nothing to read.
+show() { here --page "$@" && exit 0; }
 
 # How the user wants the program installed. Who installs by hand says with the key that it is wanted now.
 mode() {
@@ -57,9 +58,52 @@ build() {
 }
 
 build_log() {
+  if [ -s "$log" ] && speaks; then "$exe" page "$log" && exit 0; fi
   # Control characters of a compiler's output stay out of the terminal.
   text=$(tail -n 500 "$log" 2>/dev/null | tr -d '\000-\010\013-\037\177')
   page "${text:-There is no log yet: $log}"
+}
+
+# What the program says it is; nothing if that is nothing of ours.
+version() { "$exe" --version 2>/dev/null </dev/null | sed -n '/^swarm .* (protocol [0-9]*)$/p'; }
+
+# Whether the program knows what this script asks of it: one from before an update serves until the new one is there.
+speaks() { case $(version) in *'(protocol 2)') ;; *) false ;; esac; }
+
+# Why the program that the user has chosen is of no use; false if none was chosen, or it is.
+wrong_choice() {
+  [ -n "$choice" ] || return 1
+  case $choice in [~]/*) choice=$HOME/${choice#??} ;; esac
+  if [ "${choice#/}" = "$choice" ]; then
+    why='It is not a full path.'
+  elif [ -d "$choice" ]; then
+    why='It is a directory.'
+  elif ! [ -e "$choice" ]; then
+    why='There is no such file.'
+  elif ! [ -f "$choice" ] || ! [ -x "$choice" ]; then
+    why='It is not a program that you may run.'
+  elif [ -z "$exe" ]; then
+    why='The plugin was loaded before it was there.'
+  elif [ -z "$(version)" ]; then
+    why='It runs, but it is not swarm.'
+  else
+    return 1
+  fi
+}
+
+wrong() {
+  root=$(printf '%s' "${plugin%/*}" | sed "s/'/'\\\\''/g")
+  cat <<END
+The option @swarm-bin names a wrong program:
+
+  $(printf '%s' "$choice" | tr -d '\000-\037\177')
+  $why
+
+Set it right in tmux.conf:  set -g @swarm-bin /full/path/to/swarm
+or take it away, for the program of the plugin:  set -gu @swarm-bin
+Then load the plugin again:  '$root/swarm.tmux'
+END
+  finish
 }
 
 missing() {
@@ -98,59 +142,41 @@ END
   exit 0
 }
 
-# The agent in the pane below; empty if there is none.
-agent() { tmux display-message -p -t "$pane" '#{@swarm_agent}' 2>/dev/null; }
-
-# Answers are read raw and handed over on stdin or as one argument, so quotes, #, ; and \$ stay what they are.
-message() {
-  echo 'Message (Ctrl-D on an empty line sends it, Ctrl-C cancels):'
-  text=$(cat)
-  [ -n "$text" ] || exit 0
-  printf '%s' "$text" | "$exe" send "$1" - 2>&1
-}
-
-ask_whom() {
-  to=$(agent)
-  if [ -n "$to" ]; then
-    printf 'To %s. ' "$to"
-    return
-  fi
-  "$exe" agents 2>&1 </dev/null
-  printf '\nTo (empty: cancel): '
-  IFS= read -r to || exit 0
-  [ -n "$to" ] || exit 0
-  case $to in -*) echo "No agent is called $to." && finish ;; esac
-}
-
-rename() {
-  old=$(agent)
-  [ -n "$old" ] || { echo 'There is no agent in this pane.' && finish; }
-  printf 'New name for %s (empty: cancel): ' "$old"
-  IFS= read -r new || exit 0
-  [ -n "$new" ] || exit 0
-  "$exe" name "$old" -- "$new" 2>&1
-}
-
-help() {
-  echo 'Keys of the menu, and of the key table swarm:'
-  echo
-  while read -r letter _ label; do
-    case $letter in '' | '#') ;; --) echo ;; *) printf '  %-6s %s\n' "$letter" "$label" ;; esac
-  done <"$plugin/actions"
+# What a program from before an update can do.
+former() {
+  case $action in
+  dashboard | next | back | agents | inbox | doctor) ;;
+  *)
+    echo 'The program is older than the plugin, and does not know this key.'
+    echo 'prefix S, then L: how far the new one is; b: install it.'
+    finish
+    ;;
+  esac
+  case $action in
+  dashboard) "$exe" dashboard --popup ${client:+--client "$client"} && exit 0 ;;
+  next | back) "$exe" jump "$action" ${client:+--client "$client"} && exit 0 ;;
+  *) page "$("$exe" "$action" 2>&1 </dev/null)" ;;
+  esac
+  finish
 }
 
 case $action in
 build) build ;;
 build-log) build_log && finish ;;
-help) page "$(help)" && finish ;;
 esac
+choice=$(tmux display-message -p '#{@swarm-bin}')
+if wrong_choice; then wrong; fi
 if [ "$action" = missing ] || [ -z "$exe" ] || ! [ -x "$exe" ]; then missing; fi
+speaks || former
 case $action in
-dashboard) "$exe" dashboard --popup ${client:+--client "$client"} && exit 0 ;;
-next | back) "$exe" jump "$action" ${client:+--client "$client"} && exit 0 ;;
-message) ask_whom && message "$to" ;;
-broadcast) printf 'To all agents. ' && message @all ;;
-rename) rename ;;
+# The same list: the menu of a small terminal, and its keys.
+menu | help) "$exe" menu "$plugin" "$pane" "$client" && exit 0 ;;
+choose) tmux choose-tree -Z ${pane:+-t "$pane"} -f '#{!=:#{@swarm_agent},}' -F "$(tmux show-options -sqv @swarm-tree)" && exit 0 ;;
+dashboard) here dashboard --popup ${client:+--client "$client"} && exit 0 ;;
+next | back) here jump "$action" ${client:+--client "$client"} && exit 0 ;;
+message) "$exe" write ${pane:+--pane "$pane"} && exit 0 ;;
+broadcast) "$exe" write ${pane:+--pane "$pane"} --all && exit 0 ;;
+rename) "$exe" write ${pane:+--pane "$pane"} --rename && exit 0 ;;
 discover) show discover --init ;;
 agents | inbox | onboard | doctor) show "$action" ;;
 explain) show explain "$pane" ;;

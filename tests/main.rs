@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test fails by panicking
 
+mod anywhere;
 mod apart;
 mod bounds;
 mod carriers;

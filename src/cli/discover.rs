@@ -38,7 +38,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         return Ok(());
     }
     let here = session::here()?;
-    let store = if args.init { Store::init(&here)?.0 } else { Store::open(&here)? };
+    let store = if args.init { Store::init(&here)?.0 } else { session::open()? };
     session::tell_news(&store);
     session::publish_limit(&store);
     let server = Server::current();

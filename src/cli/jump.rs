@@ -1,10 +1,10 @@
-use super::session;
-use crate::core::agent::{Agent, Status};
+use super::{here, session};
+use crate::core::agent::Agent;
 use crate::core::delivery::Stage;
 use crate::core::message::parse_file_name;
-use crate::core::name::Name;
 use crate::core::plural::plural;
 use crate::core::refusal::Refusal;
+use crate::courier::projects::{self, Project};
 use crate::store::Store;
 use crate::store::mail::Folder;
 use crate::tmux::Server;
@@ -13,7 +13,8 @@ use anyhow::Result;
 /// Go to an agent's pane, to the next one that needs you, or back
 ///
 /// `next` goes through the agents with an open dialog and those that you have unread mail from, the longest wait first,
-/// and then through those whose mail is held. `back` goes where the last jump came from.
+/// and then through those whose mail is held: first in the project of this directory, then in the others on the tmux server.
+/// `back` goes where the last jump came from.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm jump next\n  swarm jump back\n  swarm jump codex-1")]
 pub(super) struct Args {
@@ -26,45 +27,92 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
+    let (client, server) = (args.client.as_deref(), Server::current());
     if args.to == "back" {
-        return Server::current().go_back(args.client.as_deref());
+        return server.go_back(client);
     }
-    let store = session::project()?;
-    let agents: Vec<Agent> = store.agents()?.into_iter().filter(Agent::is_live).collect();
-    let agent = if args.to == "next" {
-        next(&store, &agents, args.client.as_deref())?
-    } else {
-        agents.iter().find(|a| a.name.as_str() == args.to).ok_or_else(|| Refusal::UnknownAgent {
-            asked: crate::core::escape::short(&args.to, 40),
-            known: agents.iter().map(|a| a.name.to_string()).collect(),
-        })?
-    };
-    Server::new(&agent.place.socket).go(args.client.as_deref(), &agent.place.pane)
+    let here = session::here()?;
+    let own = Store::root_for_caller(&here);
+    let mut all = Vec::new();
+    if own.is_some() {
+        all.push(projects::look(&session::project()?)?);
+    }
+    // Who says by SWARM_ROOT which project is meant, means no other.
+    if std::env::var_os("SWARM_ROOT").is_none_or(|root| root.is_empty()) {
+        let others = projects::on(&server).unwrap_or_default();
+        all.extend(others.into_iter().filter(|p| Some(p.store.root()) != own.as_deref()));
+    }
+    if all.is_empty() {
+        return Err(here::nowhere(&here, &server));
+    }
+    let (project, agent) =
+        if args.to == "next" { next(&server, &all, client)? } else { named(&all, &args.to, own.is_some())? };
+    Server::new(&agent.place.socket).go(client, &agent.place.pane)?;
+    if all.len() > 1 && Some(project.store.root()) != own.as_deref() {
+        // The person is there already, whether or not it can be said where that is.
+        let _ =
+            Server::new(&agent.place.socket).tell(client, &format!("{} in {}", agent.name, project.label));
+    }
+    Ok(())
 }
 
-/// The agent that needs a person most, behind the one whose pane is being looked at.
-fn next<'a>(store: &Store, agents: &'a [Agent], client: Option<&str>) -> Result<&'a Agent> {
-    let mut needy: Vec<(bool, u64, &Agent)> = Vec::new();
-    let askers = store.askers()?;
-    for agent in agents {
-        // What an agent asks comes before what others have for it.
-        let asks = agent.status == Status::Dialog || askers.iter().any(|name| agent.answers_to(name));
-        if asks || is_held(store, agent)? {
-            needy.push((!asks, agent.since, agent));
+/// The agent of that name: in the first project if that is the caller's own, or else in whichever has one.
+fn named<'a>(all: &'a [Project], asked: &str, own: bool) -> Result<(&'a Project, &'a Agent)> {
+    let bears = |p: &'a Project| p.agents.iter().find(|a| a.name.as_str() == asked).map(|agent| (p, agent));
+    let found: Vec<(&Project, &Agent)> = all.iter().filter_map(bears).collect();
+    match &found[..] {
+        [] => Err(Refusal::UnknownAgent {
+            asked: crate::core::escape::short(asked, 40),
+            known: all.iter().flat_map(|p| p.agents.iter().map(|a| a.name.to_string())).collect(),
+        }
+        .into()),
+        [first, ..] if own && all.first().is_some_and(|p| p.store.root() == first.0.store.root()) => {
+            Ok(*first)
+        }
+        [one] => Ok(*one),
+        more => {
+            let labels: Vec<&str> = more.iter().map(|(p, _)| p.label.as_str()).collect();
+            Err(Refusal::Usage(format!(
+                "there is a {asked} in {}: run the command in the project that you mean",
+                labels.join(" and in ")
+            ))
+            .into())
         }
     }
-    needy.sort_by_key(|(later, since, agent)| (*later, *since, agent.name.clone()));
-    let seen = Server::current().seen_by(client)?;
-    let at = needy.iter().position(|(_, _, a)| seen.as_ref().is_some_and(|pane| a.place.pane == *pane));
-    let following = at.map_or(0, |at| at + 1);
-    if let Some((_, _, agent)) = needy.get(following % needy.len().max(1)) {
-        return Ok(agent);
+}
+
+/// The agent that needs a person most, behind the one whose pane is being looked at: of the first project, then of the others.
+fn next<'a>(server: &Server, all: &'a [Project], client: Option<&str>) -> Result<(&'a Project, &'a Agent)> {
+    let mut needy: Vec<(&Project, &Agent)> = Vec::new();
+    for project in all {
+        let askers = project.store.askers()?;
+        let mut here: Vec<(bool, &Agent)> = Vec::new();
+        for agent in &project.agents {
+            // What an agent asks comes before what others have for it.
+            let asks = projects::asks(agent, &askers);
+            if asks || is_held(&project.store, agent)? {
+                here.push((!asks, agent));
+            }
+        }
+        here.sort_by_key(|(later, agent)| (*later, agent.since, agent.name.clone()));
+        needy.extend(here.into_iter().map(|(_, agent)| (project, agent)));
     }
-    let unread = store.count_unread(&Name::human())?;
-    let mail = match unread {
-        0 => String::new(),
-        _ => format!("; {} in your inbox: swarm inbox", plural(unread, "message")),
-    };
+    let seen = server.seen_by(client)?;
+    let at = needy.iter().position(|(_, a)| {
+        a.place.socket == server.socket() && seen.as_ref().is_some_and(|pane| a.place.pane == *pane)
+    });
+    let following = at.map_or(0, |at| at + 1);
+    if let Some(found) = needy.get(following % needy.len().max(1)) {
+        return Ok(*found);
+    }
+    let mail: String = all
+        .iter()
+        .filter(|p| p.unread > 0)
+        .map(|p| {
+            let place = if all.len() > 1 { format!(" of {}", p.label) } else { String::new() };
+            format!("; {} in your inbox{place}: swarm inbox", plural(p.unread, "message"))
+        })
+        .collect();
     Err(anyhow::anyhow!(
         "no agent needs you: no dialog is open, no mail is held, and no agent here has written to you{mail}"
     ))

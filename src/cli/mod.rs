@@ -18,6 +18,7 @@ mod doctor;
 mod explain;
 mod gc;
 mod guard;
+mod here;
 mod hook;
 mod hooks;
 mod inbox;
@@ -28,8 +29,10 @@ mod lock;
 mod locks;
 mod log;
 mod man;
+mod menu;
 mod name;
 mod onboard;
+mod page;
 mod print;
 mod profile;
 mod read;
@@ -51,6 +54,7 @@ mod verify;
 mod wait;
 mod who;
 mod whoami;
+mod write;
 
 use crate::core::escape;
 use crate::core::refusal::{Exit, Refusal};
@@ -67,7 +71,7 @@ fn after_help(examples: &str) -> String {
 
 /// Turn the coding agents in your tmux panes into a team.
 #[derive(Debug, Parser)]
-#[command(name = "swarm", version = concat!(env!("CARGO_PKG_VERSION"), " (protocol 1)"), after_help = after_help("  swarm discover --init\n  swarm agents\n  swarm send claude-1 \"how is the parser?\""))]
+#[command(name = "swarm", version = concat!(env!("CARGO_PKG_VERSION"), " (protocol 2)"), after_help = after_help("  swarm discover --init\n  swarm agents\n  swarm send claude-1 \"how is the parser?\""))]
 struct Swarm {
     #[command(subcommand)]
     command: SwarmCommand,
@@ -75,7 +79,7 @@ struct Swarm {
 
 /// Talk to the other agents (and the human) of this project.
 #[derive(Debug, Parser)]
-#[command(name = "swarm-msg", version = concat!(env!("CARGO_PKG_VERSION"), " (protocol 1)"), after_help = after_help("  swarm-msg who\n  swarm-msg send reviewer \"is the parser done?\"\n  swarm-msg lock src/parser.rs"))]
+#[command(name = "swarm-msg", version = concat!(env!("CARGO_PKG_VERSION"), " (protocol 2)"), after_help = after_help("  swarm-msg who\n  swarm-msg send reviewer \"is the parser done?\"\n  swarm-msg lock src/parser.rs"))]
 struct SwarmMsg {
     #[command(subcommand)]
     command: MessageCommand,
@@ -111,6 +115,14 @@ enum SwarmCommand {
     Hook(hook::Args),
     #[command(hide = true)]
     Courier(courier::Args),
+    #[command(hide = true)]
+    Here(here::Args),
+    #[command(hide = true)]
+    Menu(menu::Args),
+    #[command(hide = true)]
+    Page(page::Args),
+    #[command(hide = true)]
+    Write(write::Args),
 }
 
 #[derive(Debug, Subcommand)]
@@ -166,6 +178,10 @@ pub fn swarm() -> ExitCode {
             Ok(())
         }
         SwarmCommand::Courier(args) => courier::run(&args),
+        SwarmCommand::Here(args) => here::run(&args),
+        SwarmCommand::Menu(args) => menu::run(&args),
+        SwarmCommand::Page(args) => page::run(&args),
+        SwarmCommand::Write(args) => write::run(&args),
     })
 }
 

@@ -28,6 +28,11 @@ pub(super) fn path(path: &Path) -> Result<()> {
     if std::io::stdout().is_terminal() { out(&text) } else { exactly(&text) }
 }
 
+/// Whether a person can be shown something at a terminal, and answer there.
+pub(super) fn is_interactive() -> bool {
+    std::io::stdout().is_terminal() && std::io::stdin().is_terminal()
+}
+
 /// Whether the person answers yes to what was just asked.
 pub(super) fn confirmed() -> Result<bool> {
     Ok(matches!(answer()?.as_deref(), Some("y" | "Y" | "yes")))

@@ -118,10 +118,21 @@ fn restore_guard(store: &Store, here: &Path) {
 
 /// The store around the working directory, with a courier if one is needed.
 pub(super) fn project() -> Result<Store> {
-    let store = Store::open(&here()?)?;
+    let store = open()?;
     tell_news(&store);
     start::revive(&store);
     Ok(store)
+}
+
+/// The store that the caller's command is about.
+pub(super) fn open() -> Result<Store> {
+    let here = here()?;
+    match Store::root_for_caller(&here) {
+        None if std::env::var_os("SWARM_ROOT").is_none_or(|root| root.is_empty()) => {
+            Err(super::here::nowhere(&here, &Server::current()))
+        }
+        _ => Store::open(&here),
+    }
 }
 
 /// The same of the project that the working directory lies in, whatever `SWARM_ROOT` says.

@@ -21,6 +21,7 @@ pub mod limit;
 pub mod memo;
 pub mod native;
 pub mod observe;
+pub mod projects;
 mod quiet;
 pub mod round;
 pub mod rules;

@@ -172,6 +172,11 @@ impl Store {
         root::around(dir)
     }
 
+    /// Whether a directory is in a git work tree.
+    pub fn is_work_tree(dir: &Path) -> bool {
+        root::work_tree(dir).is_some()
+    }
+
     /// Notes how the actor is known, for the journal and the records.
     pub fn act_as(&mut self, identity: Identity) {
         self.actor = Some(identity);

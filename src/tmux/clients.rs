@@ -28,9 +28,7 @@ impl Server {
         if clients.is_empty() {
             return Ok(false);
         }
-        // A message is expanded like a format: `#` is doubled, and `%`, which strftime reads, too.
-        let literal = format!("swarm: {text}").replace('#', "##").replace('%', "%%");
-        let literal = argument(&literal);
+        let literal = literal(text);
         let delay = SHOWN.as_millis().to_string();
         let message = || {
             let mut message = TmuxCommand::new();
@@ -39,12 +37,12 @@ impl Server {
         };
         let show = |client| {
             let mut message = message();
-            message.push_option("-c", client).push_param(literal.as_ref());
+            message.push_option("-c", client).push_param(literal.as_str());
             message
         };
         if !self.run(clients.into_iter().map(show).collect(), None)?.ok {
             let mut message = message();
-            message.push_param(literal.as_ref());
+            message.push_param(literal.as_str());
             self.run(vec![message], None)?;
         }
         for (_, tty) in listed.iter().filter(|_| ring) {
@@ -52,6 +50,25 @@ impl Server {
             let _ = terminal::ring(tty);
         }
         Ok(true)
+    }
+
+    /// Shows `text` on one client's status line, or, without a name, on that of the client used last.
+    pub fn tell(&self, client: Option<&str>, text: &str) -> Result<()> {
+        let literal = literal(text);
+        let message = |client: Option<&str>| {
+            let mut message = TmuxCommand::new();
+            message.name("display-message").push_option("-d", "3000");
+            if let Some(client) = client {
+                message.push_option("-c", client.to_owned());
+            }
+            message.push_param(literal.clone());
+            message
+        };
+        // tmux 3.2 cannot choose a client.
+        if !self.run(vec![message(client)], None)?.ok {
+            self.run(vec![message(None)], None)?;
+        }
+        Ok(())
     }
 
     /// Opens a popup that runs the shell command `command` (one line) on every terminal where no key was pressed for
@@ -118,6 +135,12 @@ impl Server {
         });
         Ok(seen.max().map(|(_, name, pane)| (name, pane)))
     }
+}
+
+/// A message as tmux takes it: it is expanded like a format, so `#` is doubled, and `%`, which strftime reads, too.
+fn literal(text: &str) -> String {
+    let literal = format!("swarm: {text}").replace('#', "##").replace('%', "%%");
+    argument(&literal).into_owned()
 }
 
 fn nobody() -> anyhow::Error {

@@ -5,7 +5,8 @@ use crate::core::agent::is_pane_id;
 use crate::core::escape;
 use crate::core::refusal::Refusal;
 use anyhow::Result;
-use tmux_interface::{ListPanes, SetOption, TmuxCommand};
+use std::path::PathBuf;
+use tmux_interface::{DisplayMessage, ListPanes, SetOption, ShowOptions, TmuxCommand};
 
 /// One pane, as listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +45,9 @@ pub struct Mark {
     /// Its value.
     pub value: String,
 }
+
+/// What the server option begins with that holds a project's root; its id follows.
+pub const ROOT: &str = "@swarm_root_";
 
 // A directory may have any name: a line feed in it must not look like the end of a line.
 const FORMAT: &str = "#{pid}\t#{version}\t#{pane_id}\t#{pane_pid}\t#{pane_dead}\t#{window_index}.#{pane_index}\t#{@swarm_agent}\t#{@swarm_badge}\t#{@swarm_root}\t#{@swarm_state}\t#{s/[\n\t]/?/:@swarm-name}\t#{session_name}\t#{s/[\n\t]/?/:pane_current_path}";
@@ -108,6 +112,23 @@ impl Server {
             value: name.clone().unwrap_or_default(),
         };
         self.mark(&labels.iter().map(mark).collect::<Vec<_>>())
+    }
+
+    /// The roots that projects have left on the server, under [`ROOT`] and their id. Two calls, or one if there are none.
+    pub fn named_roots(&self) -> Result<Vec<PathBuf>> {
+        let text = self.must(vec![ShowOptions::new().server().quiet().build()], None)?;
+        let names = text.lines().filter_map(|line| line.split(' ').next());
+        let formats: Vec<String> = names
+            .filter(|name| {
+                name.strip_prefix(ROOT).is_some_and(|id| id.bytes().all(|b| b.is_ascii_alphanumeric()))
+            })
+            .map(|name| format!("#{{{name}}}"))
+            .collect();
+        if formats.is_empty() {
+            return Ok(Vec::new());
+        }
+        let all = self.must(vec![DisplayMessage::new().print().message(formats.join("\n")).build()], None)?;
+        Ok(all.lines().filter(|line| !line.is_empty()).map(PathBuf::from).collect())
     }
 
     /// Whether any pane carries marks of swarm.

@@ -207,6 +207,18 @@ impl App {
         }
     }
 
+    /// Whether a text is being written.
+    pub(super) fn is_writing(&self) -> bool {
+        matches!(self.mode, Mode::Form(_))
+    }
+
+    /// Whether a key is the one that opens the text in the person's editor.
+    pub(super) fn is_edited(&self, key: &KeyEvent) -> bool {
+        matches!(&self.mode, Mode::Form(form) if form.is_message())
+            && key.code == KeyCode::Char('g')
+            && key.modifiers.contains(KeyModifiers::CONTROL)
+    }
+
     /// Takes text that was pasted.
     pub(super) fn paste(&mut self, text: &str, now_ms: u64) {
         match &mut self.mode {

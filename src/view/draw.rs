@@ -6,8 +6,10 @@
 
 use super::app::{App, Mode, Tab};
 use super::form::Form;
+use super::input::JOINER;
 use super::keys::{self, Focus};
 use super::snapshot::{AgentRow, Snapshot};
+use super::wrap;
 use crate::core::agent::Status;
 use crate::core::escape;
 use crate::core::span::age;
@@ -350,7 +352,7 @@ fn draw_form(frame: &mut Frame<'_>, form: &Form) {
         if c == '\n' || line + Line::raw(shown.to_string()).width() > inner {
             lines.push(String::new());
         }
-        if c != '\n'
+        if !matches!(c, '\n' | JOINER)
             && let Some(last) = lines.last_mut()
         {
             last.push(shown);
@@ -363,14 +365,16 @@ fn draw_form(frame: &mut Frame<'_>, form: &Form) {
     let rows = rows.min(usize::from((whole.height / 2).max(1)));
     let height = u16::try_from(rows + 3).unwrap_or(u16::MAX).min(whole.height);
     let area = Rect { y: whole.bottom() - height, height, ..whole };
+    // What is not written into is two borders.
+    let rows = usize::from(height.saturating_sub(2)).max(1);
     let first = (cursor.1 + 1).saturating_sub(rows);
-    let mut hint = " Enter sends, Esc leaves it ".to_owned();
+    let mut hint = " Enter sends  Esc leaves ".to_owned();
+    if form.is_message() {
+        hint.push_str(" Alt-Enter: new line  ^G: editor ");
+    }
     if form.has_choices() {
         let ack = if form.ack { "wanted" } else { "no" };
-        hint = format!(
-            " {} (^T)  ack: {ack} (^A)  Alt-Enter: new line  Enter sends, Esc leaves it ",
-            form.kind.word()
-        );
+        hint.push_str(&format!(" {} (^T)  ack: {ack} (^A) ", form.kind.word()));
     }
     let title = Span::styled(format!(" {} ", escape::short(&form.title(), 60)), STRONG);
     let block = Block::bordered().title(title).title_bottom(Line::styled(hint, DIM));
@@ -380,6 +384,14 @@ fn draw_form(frame: &mut Frame<'_>, form: &Form) {
     let x = area.x + 2 + u16::try_from(cursor.0).unwrap_or(u16::MAX);
     let y = area.y + 1 + u16::try_from(cursor.1 - first).unwrap_or(u16::MAX);
     frame.set_cursor_position((x.min(area.right() - 1), y.min(area.bottom() - 1)));
+}
+
+/// A form by itself, with what is to be said above it.
+pub(super) fn writing(frame: &mut Frame<'_>, form: &Form, said: &str, failed: bool) {
+    let area = frame.area();
+    let rows = wrap::rows(said, area.width).into_iter().map(Line::raw).collect::<Vec<_>>();
+    frame.render_widget(Paragraph::new(rows).style(if failed { STRONG } else { DIM }), area);
+    draw_form(frame, form);
 }
 
 /// Column and line behind the last character.

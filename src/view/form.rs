@@ -1,6 +1,7 @@
 //! A text being written for a purpose: a message, an answer, a name.
 //!
-//! Pure. Enter sends; Alt-Enter or Ctrl-J begins a new line; Ctrl-T changes the type; Ctrl-A asks for an acknowledgement.
+//! Pure. Enter sends; with Alt, Shift or Ctrl it begins a new line, as does Ctrl-J; Ctrl-T changes the type; Ctrl-A asks for an
+//! acknowledgement.
 
 use super::action::Action;
 use super::input::Input;
@@ -82,9 +83,7 @@ impl Form {
     pub(super) fn press(&mut self, key: KeyEvent) -> Option<Action> {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         match key.code {
-            KeyCode::Enter if key.modifiers.contains(KeyModifiers::ALT) && self.is_message() => {
-                self.input.insert("\n");
-            }
+            KeyCode::Enter if !key.modifiers.is_empty() && self.is_message() => self.input.insert("\n"),
             KeyCode::Char('j') if control && self.is_message() => self.input.insert("\n"),
             KeyCode::Enter => return self.finished(),
             KeyCode::Char('t') if control && self.has_choices() => {

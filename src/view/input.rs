@@ -4,8 +4,11 @@
 
 use crate::core::escape;
 
-/// The longest text, in characters.
-const MAX: usize = 16_000;
+/// The longest text, in characters: more than a message may have, so that one which was cut is refused and never sent in part.
+pub(super) const MAX: usize = 70_000;
+
+/// What makes one emoji of several; it shows nothing by itself.
+pub(super) const JOINER: char = '\u{200d}';
 
 /// A text and a cursor in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,7 +38,8 @@ impl Input {
     /// Inserts at the cursor. Line ends of any kind become `\n`.
     pub(super) fn insert(&mut self, text: &str) {
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
-        for c in text.chars().filter(|c| matches!(c, '\n' | '\t' | '\u{fe0f}') || !escape::is_unsafe(*c)) {
+        let stays = |c: &char| matches!(*c, '\n' | '\t' | '\u{fe0f}' | JOINER) || !escape::is_unsafe(*c);
+        for c in text.chars().filter(stays) {
             if self.text.len() < MAX {
                 self.text.insert(self.at, c);
                 self.at += 1;

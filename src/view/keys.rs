@@ -161,8 +161,9 @@ const TABLE: [Group; 4] = [
 /// What the page of keys says beside the table.
 const MORE: &str = "
 While you write
-  Enter sends, Alt-Enter or Ctrl-J begins a new line, Ctrl-T changes the type,
-  Ctrl-A asks for an acknowledgement, Esc closes without sending
+  Enter sends, Alt-Enter or Ctrl-J begins a new line, Esc closes without sending,
+  Ctrl-G opens the text in $VISUAL or $EDITOR, Ctrl-T changes the type,
+  Ctrl-A asks for an acknowledgement
 
 Marks
   dialog: it waits for you. held: mail that cannot be typed now, with the reason.

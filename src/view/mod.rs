@@ -1,12 +1,15 @@
-//! The dashboard: the project on one screen, and the keys that act on it.
+//! What a person sees of a project: the dashboard, on one screen with the keys that act on it, and the small views of the
+//! plugin's popups (a page, a list to choose from, a text to write).
 //!
-//! It keeps nothing: `gather` reads the store, `app` decides what a key means, `draw` draws, and `action` runs this program's
+//! The dashboard keeps nothing: `gather` reads the store, `app` decides what a key means, `draw` draws, and `action` runs this program's
 //! own commands, so that closing it at any moment loses nothing. Several may be open. Reads take no lock. Idle it wakes four
 //! times a second to look at a few directories' times, and reads only if one has changed.
 
 mod action;
 mod app;
+pub mod choose;
 mod draw;
+mod editor;
 mod feed;
 mod filter;
 mod form;
@@ -14,10 +17,13 @@ mod gather;
 mod input;
 mod keys;
 mod latency;
+pub mod pager;
 mod snapshot;
 mod terminal;
 #[cfg(test)]
 mod tests;
+mod wrap;
+pub mod write;
 
 use crate::store::{Store, now_ms};
 use crate::tmux::Server;
@@ -26,7 +32,7 @@ use anyhow::Result;
 use app::{App, Mode, Wish};
 use draw::Palette;
 use gather::Gatherer;
-use ratatui::crossterm::event::{self, Event, KeyEventKind};
+use ratatui::crossterm::event::{Event, KeyEventKind};
 use std::collections::BTreeMap;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -104,8 +110,15 @@ pub fn run(
         if !screen.wait(TICK)? {
             return Ok(());
         }
-        if event::poll(Duration::ZERO)? {
-            let wish = match event::read()? {
+        if let Some(event) = screen.read(app.is_writing())? {
+            let wish = match event {
+                Event::Key(key) if key.kind != KeyEventKind::Release && app.is_edited(&key) => {
+                    if let Mode::Form(form) = &mut app.mode {
+                        let told = screen.edit(&mut form.input)?;
+                        app.told = told.err().map(|why| (why, true));
+                    }
+                    Wish::Nothing
+                }
                 Event::Key(key) if key.kind != KeyEventKind::Release => app.press(key, now_ms()),
                 Event::Paste(text) => {
                     app.paste(&text, now_ms());

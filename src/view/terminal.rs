@@ -1,15 +1,20 @@
 //! The terminal, taken over and given back.
 //!
 //! Given back whatever happens: on return, on an error, on a panic (the hook runs before a release build aborts) and on
-//! SIGTERM, SIGHUP and SIGINT, which end the loop.
+//! SIGTERM, SIGHUP and SIGINT, which end the loop. While a person writes, keys that come together are told apart from
+//! keys that are pressed: a line break within a burst is a part of a text that was pasted.
 
+use super::editor;
+use super::input::Input;
 use anyhow::{Context as _, Result};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::Show;
-use ratatui::crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
+use ratatui::crossterm::event::{
+    self, DisableBracketedPaste, EnableBracketedPaste, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers,
+};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
@@ -18,12 +23,19 @@ use std::io::{Stdout, stdin, stdout};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// Keys that come within this time were not pressed one by one.
+const BURST: Duration = Duration::from_millis(30);
 
 /// The terminal as long as it is ours.
 pub(super) struct Screen {
     pub(super) terminal: Terminal<CrosstermBackend<Stdout>>,
     ended: Arc<AtomicBool>,
+    /// An event that was read too early.
+    next: Option<Event>,
+    /// When the last part of a paste without marks came.
+    pasted: Option<Instant>,
 }
 
 impl Screen {
@@ -39,16 +51,58 @@ impl Screen {
             leave();
             before(panic);
         }));
-        enable_raw_mode().context("cannot take the terminal over")?;
-        execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste)?;
+        take()?;
         let terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
-        Ok(Self { terminal, ended })
+        Ok(Self { terminal, ended, next: None, pasted: None })
+    }
+
+    /// The next event, if there is one. For a person who is `writing`, an Enter that more follows at once, as when a terminal pastes
+    /// without marks, is a line break of what is pasted, and so is one right behind such a text. Escape with Enter right behind it
+    /// is Alt-Enter, however the two bytes came.
+    pub(super) fn read(&mut self, writing: bool) -> Result<Option<Event>> {
+        let event = match self.next.take() {
+            Some(event) => event,
+            None if event::poll(Duration::ZERO)? => event::read()?,
+            None => return Ok(None),
+        };
+        if !writing {
+            return Ok(Some(event));
+        }
+        let pasting = self.pasted.take().is_some_and(|at| at.elapsed() < BURST);
+        if is_plain(&event, KeyCode::Enter) && (pasting || event::poll(BURST)?) {
+            self.pasted = Some(Instant::now());
+            return Ok(Some(Event::Paste("\n".to_owned())));
+        }
+        if is_plain(&event, KeyCode::Esc) && event::poll(BURST)? {
+            let next = event::read()?;
+            if is_plain(&next, KeyCode::Enter) {
+                return Ok(Some(Event::Key(KeyEvent::new(KeyCode::Enter, KeyModifiers::ALT))));
+            }
+            self.next = Some(next);
+        }
+        if pasting {
+            self.pasted = Some(Instant::now());
+        }
+        Ok(Some(event))
+    }
+
+    /// Lets a person change a text in their own editor. The inner error says why it stays as it was.
+    pub(super) fn edit(&mut self, input: &mut Input) -> Result<Result<(), String>> {
+        leave();
+        let edited = editor::edit(&input.text());
+        take()?;
+        self.terminal.clear()?;
+        Ok(edited.map(|text| *input = Input::of(&text)).map_err(|error| format!("{error:#}")))
     }
 
     /// Waits for a key, a new size or a signal, at most this long. `false`: it is time to end, because of a signal or
     /// because the terminal is gone. The system is asked for that, because the event reader would look at a closed terminal
     /// for ever.
     pub(super) fn wait(&self, at_most: Duration) -> Result<bool> {
+        // What was read together with an earlier key waits here, and not in the system.
+        if self.next.is_some() || event::poll(Duration::ZERO).unwrap_or(false) {
+            return Ok(!self.ended.load(Ordering::Relaxed));
+        }
         let input = stdin();
         let mut fds = [PollFd::new(input.as_fd(), PollFlags::POLLIN)];
         let timeout = PollTimeout::try_from(at_most).unwrap_or(PollTimeout::MAX);
@@ -66,6 +120,17 @@ impl Drop for Screen {
     fn drop(&mut self) {
         leave();
     }
+}
+
+/// Takes the terminal over.
+fn take() -> Result<()> {
+    enable_raw_mode().context("cannot take the terminal over")?;
+    Ok(execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste)?)
+}
+
+/// Whether an event is this key by itself.
+fn is_plain(event: &Event, code: KeyCode) -> bool {
+    matches!(event, Event::Key(key) if key.code == code && key.modifiers.is_empty() && key.kind != KeyEventKind::Release)
 }
 
 /// Gives the terminal back. It may be gone: nothing can be done about that.

@@ -6,15 +6,28 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Records its arguments and directory beside itself; `send` keeps what it reads.
+/// Records its arguments and directory beside itself; `send` keeps what it reads. What `here` is asked to run is recorded by itself,
+/// and a page waits for a key.
 pub(crate) const STUB: &str = r#"#!/bin/sh
 here=$(cd "$(dirname "$0")" && pwd -P)
+paged=''
+if [ "$1" = here ]; then
+  shift
+  while :; do
+    case $1 in --pane) shift 2 ;; --page) paged=yes && shift ;; *) break ;; esac
+  done
+fi
 printf '%s|%s|%s\n' "$*" "$PWD" "${TMUX:+tmux}" >>"$here/log"
 case $1 in
---version) echo "swarm 0.1.0 (protocol ${STUB_PROTOCOL:-1})" ;;
+--version) echo "swarm 0.1.0 (protocol ${STUB_PROTOCOL:-2})" ;;
 send) cat >"$here/body" && echo 'stub sent' ;;
 *) echo "stub $*" ;;
 esac
+[ -z "$paged" ] || {
+  printf '(any key closes this)'
+  stty -icanon -echo
+  dd bs=1 count=1 >/dev/null 2>&1
+}
 "#;
 
 /// A checkout of the plugin in a directory of its own, and tmux servers that know nothing of the user's.

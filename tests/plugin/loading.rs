@@ -184,7 +184,7 @@ fn version_names_of_every_kind_are_read() {
 fn the_program_is_the_users_choice_then_ours_then_one_that_fits_on_path() {
     let lab = Lab::new();
     let exe = |lab: &Lab| lab.tmux(&["show-options", "-sv", "@swarm-cli"]).trim_end().to_owned();
-    lab.on_path("swarm", &STUB.replace("STUB_PROTOCOL:-1", "STUB_PROTOCOL:-2"));
+    lab.on_path("swarm", &STUB.replace("STUB_PROTOCOL:-2", "STUB_PROTOCOL:-1"));
     lab.start();
     lab.load();
     assert_eq!(exe(&lab), "", "another protocol is not taken");

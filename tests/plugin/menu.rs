@@ -123,33 +123,20 @@ fn what_is_about_an_agent_is_about_the_one_in_this_pane() {
         lab.press("x");
         lab.until("the popup closes", || !lab.screen().contains("any key closes this"));
     };
-    menu("m");
-    lab.sees("To claude-1. Message (Ctrl-D");
-    lab.typed("a `b` $c");
-    lab.press("Enter");
-    lab.press("C-d");
-    close();
-    assert!(lab.log().contains("send claude-1 -|"), "{}", lab.log());
-    assert_eq!(fs::read_to_string(lab.plugin.join("bin/body")).unwrap(), "a `b` $c");
-    menu("M");
-    lab.sees("To all agents. Message");
-    lab.typed("all");
-    lab.press("Enter");
-    lab.press("C-d");
-    close();
-    assert!(lab.log().contains("send @all -|"), "{}", lab.log());
-    menu("r");
-    lab.sees("New name for claude-1");
-    lab.typed("re \"view\" #{pid};");
-    lab.press("Enter");
-    close();
-    assert!(lab.log().contains("name claude-1 -- re \"view\" #{pid};|"), "{}", lab.log());
+    // Where something is written, and the list, the program takes over.
+    for (key, args) in [
+        ("m", format!("write --pane {pane}|")),
+        ("M", format!("write --pane {pane} --all|")),
+        ("r", format!("write --pane {pane} --rename|")),
+        ("?", "menu ".to_owned()),
+    ] {
+        menu(key);
+        lab.until(&args, || lab.log().contains(&args));
+        lab.until("the popup closes", || !lab.screen().contains('┌'));
+    }
     menu("e");
     close();
     assert!(lab.log().contains(&format!("explain {pane}|")), "{}", lab.log());
-    menu("?");
-    lab.sees("Keys of the menu");
-    lab.sees("Next agent that needs you");
 }
 
 #[test]
@@ -313,26 +300,39 @@ fn the_documentation_lists_the_keys_and_options_as_they_are() {
 }
 
 #[test]
-fn a_message_arrives_as_it_was_typed() {
+fn a_wrong_choice_of_the_program_is_named_with_what_to_do() {
     let lab = Lab::built();
+    let (dir, plain) = (lab.base().join("a dir"), lab.base().join("plain"));
+    fs::create_dir(&dir).unwrap();
+    fs::write(&plain, "text").unwrap();
+    crate::support::executable(lab.base().join("other"), "#!/bin/sh\necho hello\n");
     lab.start();
     lab.load();
     lab.attach();
-    lab.press("C-b");
-    lab.press("S");
-    lab.sees("Message this agent");
-    lab.press("m");
-    lab.sees("To (empty: cancel)");
-    lab.typed("claude-1");
-    lab.press("Enter");
-    lab.sees("Message (Ctrl-D");
-    let body = "it's \"#{pid}\" $(id) `id` \\n %H; --x #(id);";
-    lab.typed(body);
-    lab.press("Enter");
-    lab.typed("second line\\");
-    lab.press("Enter");
-    lab.press("C-d");
-    lab.sees("stub sent");
-    assert_eq!(fs::read_to_string(lab.plugin.join("bin/body")).unwrap(), format!("{body}\nsecond line\\"));
-    assert!(lab.log().contains("send claude-1 -|"), "{}", lab.log());
+    let full = |name: &str| lab.base().join(name).to_str().unwrap().to_owned();
+    for (choice, why) in [
+        (full("a dir"), "It is a directory."),
+        (full("plain"), "not a program that you may run"),
+        (full("nowhere"), "There is no such file."),
+        ("bin/swarm".to_owned(), "It is not a full path."),
+        (full("other"), "It runs, but it is not swarm."),
+    ] {
+        lab.tmux(&["set-option", "-g", "@swarm-bin", &choice]);
+        lab.load();
+        if why != "It runs, but it is not swarm." {
+            lab.dismiss("@swarm-bin is not the full path of a program");
+        }
+        lab.press("C-b");
+        lab.press("S");
+        if why == "It runs, but it is not swarm." {
+            lab.sees("Discover agents here");
+            lab.press("i");
+        }
+        lab.sees("The option @swarm-bin names a wrong program");
+        lab.sees(why);
+        lab.sees("set -gu @swarm-bin");
+        assert!(!lab.screen().contains("install it now"), "an installation would not help: {}", lab.screen());
+        lab.press("x");
+        lab.until("the popup closes", || !lab.screen().contains("any key closes this"));
+    }
 }

@@ -254,7 +254,7 @@ fn a_file_beside_the_checkout_serves_as_well() {
 fn what_does_not_match_is_never_run_and_the_program_is_built_instead() {
     let evil = |lab: &Lab| {
         let ran: PathBuf = lab.base().join("evil");
-        (format!("#!/bin/sh\ntouch '{}'\necho 'swarm 0.1.0 (protocol 1)'\n", ran.display()), ran)
+        (format!("#!/bin/sh\ntouch '{}'\necho 'swarm 0.1.0 (protocol 2)'\n", ran.display()), ran)
     };
     for (case, reason) in [
         ("altered", "does not match the checksum"),
@@ -367,7 +367,7 @@ fn wget_is_held_to_the_same() {
 #[test]
 fn a_program_that_does_not_run_here_is_not_installed() {
     for program in
-        ["#!/nowhere/interpreter\n", "#!/bin/sh\necho 'swarm 9.9.9 (protocol 1)'\n", "#!/bin/sh\nexit 1\n"]
+        ["#!/nowhere/interpreter\n", "#!/bin/sh\necho 'swarm 9.9.9 (protocol 2)'\n", "#!/bin/sh\nexit 1\n"]
     {
         let lab = released();
         executable(lab.plugin.join("bin/swarm"), STUB);
@@ -422,7 +422,7 @@ fn loading_the_plugin_downloads_behind_the_users_back_and_says_so() {
 fn the_status_line_shows_how_far_a_download_is_while_the_old_program_serves() {
     let lab = Lab::new();
     checkout(&lab);
-    let old = "#!/bin/sh\necho 'swarm 0.0.9 (protocol 1)'\n";
+    let old = "#!/bin/sh\necho 'swarm 0.0.9 (protocol 2)'\n";
     executable(lab.plugin.join("bin/swarm"), old);
     let release = Release::new(&lab, STUB);
     let server = Server::new(Answer::Slow(release.archive.clone()));

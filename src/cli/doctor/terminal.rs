@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// The end of the version of a program that fits the plugin.
-const PROTOCOL: &str = "(protocol 1)";
+const PROTOCOL: &str = "(protocol 2)";
 
 /// Prints the checksum of a checkout's sources, by the definition in the plugin's build script.
 const STAMP: &str =

@@ -1,0 +1,98 @@
+//! The projects of one tmux server, and the one that a pane belongs to: what a person means by a key, wherever it is pressed.
+//!
+//! A project is on a server if one of its panes is there, or if its courier has left its name there. Those that have
+//! agents there or unread mail for the person matter; if none has, all do. Only looks; takes no lock. A project that
+//! cannot be opened is left out: its trouble is not the others'.
+
+use crate::core::agent::{Agent, Status};
+use crate::core::escape;
+use crate::core::name::Name;
+use crate::os::process;
+use crate::store::Store;
+use crate::tmux::Server;
+use anyhow::Result;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// A project on a server.
+pub struct Project {
+    /// Its store.
+    pub store: Store,
+    /// Its living agents, on this server and elsewhere.
+    pub agents: Vec<Agent>,
+    /// How many of them wait for the person: a dialog is open, or there is unread mail from them.
+    pub needs: usize,
+    /// How many messages the person has not read.
+    pub unread: usize,
+    /// What people call it here: the name of its directory, with the one above it if another has the same.
+    pub label: String,
+}
+
+/// The projects on a server, those that need the person most first.
+pub fn on(server: &Server) -> Result<Vec<Project>> {
+    let mut all: Vec<Project> =
+        roots(server)?.iter().filter_map(|root| look(&Store::open_root(root).ok()?).ok()).collect();
+    let matters = |p: &Project| p.unread > 0 || p.agents.iter().any(|a| a.place.socket == server.socket());
+    if all.iter().any(matters) {
+        all.retain(matters);
+    }
+    all.sort_by_key(|p| (p.needs == 0, p.unread == 0, p.store.root().to_owned()));
+    let names: Vec<String> = all.iter().map(|p| name(p.store.root())).collect();
+    for (at, project) in all.iter_mut().enumerate() {
+        let shared = names.iter().filter(|n| **n == names[at]).count() > 1;
+        project.label = if shared { long_name(project.store.root()) } else { names[at].clone() };
+    }
+    Ok(all)
+}
+
+/// One project as it is now.
+pub fn look(store: &Store) -> Result<Project> {
+    let mut agents = store.agents()?;
+    // Where no courier has looked for a while, the record may outlive the process.
+    agents.retain(|a| a.is_live() && process::check_in(a.place.namespace, &a.process) != Some(false));
+    let askers = store.askers()?;
+    let needs = agents.iter().filter(|a| asks(a, &askers)).count();
+    let unread = store.count_unread(&Name::human())?;
+    Ok(Project { label: name(store.root()), store: store.clone(), agents, needs, unread })
+}
+
+/// Whether an agent waits for the person; `askers` are those from whom there is unread mail.
+pub fn asks(agent: &Agent, askers: &[Name]) -> bool {
+    agent.status == Status::Dialog || askers.iter().any(|name| agent.answers_to(name))
+}
+
+/// What people call the project at `root`, safe to show.
+pub fn name(root: &Path) -> String {
+    let last = root.file_name().map_or_else(|| root.to_string_lossy(), |name| name.to_string_lossy());
+    escape::short(&last, 30)
+}
+
+fn long_name(root: &Path) -> String {
+    match root.parent().and_then(Path::file_name) {
+        Some(parent) => format!("{}/{}", escape::short(&parent.to_string_lossy(), 30), name(root)),
+        None => name(root),
+    }
+}
+
+/// The roots of all projects that have a pane on a server, or have left their name there.
+pub fn roots(server: &Server) -> Result<BTreeSet<PathBuf>> {
+    let mut dirs: BTreeSet<PathBuf> = server.named_roots()?.into_iter().collect();
+    for pane in server.panes()? {
+        dirs.extend(
+            [pane.badge_root, pane.path].into_iter().filter(|dir| !dir.is_empty()).map(PathBuf::from),
+        );
+    }
+    Ok(dirs.iter().filter_map(|dir| Store::root_around(dir)).collect())
+}
+
+/// The root of the project that a pane belongs to: the one of the agent in it, or else the one around `dir`, its directory.
+pub fn of_pane(server: &Server, pane: &str, dir: &Path) -> Option<PathBuf> {
+    let panes = server.panes().unwrap_or_default();
+    let marked = panes.into_iter().find(|p| p.id == pane && !p.label.is_empty()).map(|p| p.badge_root);
+    let of_agent = marked.filter(|root| !root.is_empty()).map(PathBuf::from).filter(|root| {
+        let lives = |a: &Agent| a.is_live() && a.place.pane == pane && a.place.socket == server.socket();
+        let agents = Store::open_root(root).and_then(|store| store.agents());
+        agents.is_ok_and(|agents| agents.iter().any(lives))
+    });
+    of_agent.or_else(|| Store::root_around(dir))
+}

@@ -1,0 +1,155 @@
+//! A list of which a person chooses one.
+
+use super::terminal::Screen;
+use anyhow::Result;
+use ratatui::Frame;
+use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::layout::{Constraint, Layout};
+use ratatui::style::{Modifier, Style};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+use std::time::Duration;
+
+/// How long a wait for a key is.
+const TICK: Duration = Duration::from_secs(1);
+
+/// A row of the list.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// The key that chooses it; without one, its number does.
+    pub key: Option<char>,
+    /// What it is called.
+    pub name: String,
+    /// What matters about it.
+    pub detail: String,
+}
+
+/// What a key came to.
+#[derive(Debug, PartialEq, Eq)]
+enum Pressed {
+    Stays,
+    Chosen,
+    Left,
+}
+
+/// Lets a person choose one of `rows`, whose texts are safe for a terminal; gives its number, or `None` if they leave.
+pub fn choose(title: &str, rows: &[Choice]) -> Result<Option<usize>> {
+    let mut screen = Screen::enter()?;
+    let mut at = 0;
+    loop {
+        screen.terminal.draw(|frame| draw(frame, title, rows, at))?;
+        if !screen.wait(TICK)? {
+            return Ok(None);
+        }
+        match screen.read(false)? {
+            Some(Event::Key(key)) if key.kind != KeyEventKind::Release => match press(key, rows, &mut at) {
+                Pressed::Stays => {}
+                Pressed::Chosen => return Ok(Some(at)),
+                Pressed::Left => return Ok(None),
+            },
+            _ => {}
+        }
+    }
+}
+
+fn press(key: KeyEvent, rows: &[Choice], at: &mut usize) -> Pressed {
+    let last = rows.len().saturating_sub(1);
+    if key.modifiers.contains(KeyModifiers::CONTROL) {
+        return if key.code == KeyCode::Char('c') { Pressed::Left } else { Pressed::Stays };
+    }
+    if let KeyCode::Char(c) = key.code
+        && let Some(number) = (0..rows.len()).find(|number| letter(rows, *number) == Some(c))
+    {
+        *at = number;
+        return Pressed::Chosen;
+    }
+    match key.code {
+        KeyCode::Char('q') | KeyCode::Esc => return Pressed::Left,
+        KeyCode::Enter if !rows.is_empty() => return Pressed::Chosen,
+        KeyCode::Down | KeyCode::Char('j') | KeyCode::Tab => *at = (*at + 1).min(last),
+        KeyCode::Up | KeyCode::Char('k') | KeyCode::BackTab => *at = at.saturating_sub(1),
+        KeyCode::PageDown => *at = (*at + 10).min(last),
+        KeyCode::PageUp => *at = at.saturating_sub(10),
+        KeyCode::Home => *at = 0,
+        KeyCode::End => *at = last,
+        _ => {}
+    }
+    Pressed::Stays
+}
+
+/// The key of a row.
+fn letter(rows: &[Choice], number: usize) -> Option<char> {
+    let digit = || char::from_digit(u32::try_from(number + 1).ok()?, 10);
+    rows.get(number)?.key.or_else(digit)
+}
+
+fn draw(frame: &mut Frame<'_>, title: &str, rows: &[Choice], at: usize) {
+    let [head, body, foot] =
+        Layout::vertical([Constraint::Length(2), Constraint::Min(1), Constraint::Length(1)])
+            .areas(frame.area());
+    let strong = Style::new().add_modifier(Modifier::BOLD);
+    frame.render_widget(Line::styled(title, strong), head);
+    let names = rows.iter().map(|row| Line::raw(row.name.as_str()).width()).max().unwrap_or_default();
+    let first = (at + 1).saturating_sub(usize::from(body.height));
+    let spaced = rows.iter().any(|row| row.key == Some(' '));
+    let line = |(number, row): (usize, &Choice)| {
+        let key = match letter(rows, number) {
+            Some(' ') => "Space ".to_owned(),
+            Some(key) if spaced => format!("{key:<5} "),
+            key => format!("{} ", key.unwrap_or(' ')),
+        };
+        let style = if number == at { Style::new().add_modifier(Modifier::REVERSED) } else { Style::new() };
+        let room =
+            names.min(usize::from(body.width) / 2).saturating_sub(Line::raw(row.name.as_str()).width());
+        Line::from(vec![
+            Span::raw(key),
+            Span::styled(row.name.clone(), style),
+            Span::raw(format!("{}  {}", " ".repeat(room), row.detail)),
+        ])
+    };
+    let shown: Vec<Line<'_>> = rows.iter().enumerate().skip(first).map(line).collect();
+    frame.render_widget(Paragraph::new(shown), body);
+    frame.render_widget(Line::styled(foot_text(rows.len() > usize::from(body.height)), strong), foot);
+}
+
+/// The keys, what matters first: a small screen cuts the rest.
+fn foot_text(more: bool) -> &'static str {
+    if more {
+        "Esc leaves  its key or Enter chooses  arrows: more"
+    } else {
+        "Esc leaves  its key or Enter chooses"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+
+    #[test]
+    fn a_row_is_chosen_by_its_number_or_by_enter_and_escape_leaves() {
+        let row = |key| Choice { key, name: "x".into(), detail: String::new() };
+        let rows = [row(None), row(Some('q')), row(None)];
+        let mut at = 0;
+        let mut press = |code| press(KeyEvent::new(code, KeyModifiers::NONE), &rows, &mut at);
+        assert_eq!(press(KeyCode::Char('9')), Pressed::Stays, "there is no such row");
+        assert_eq!(press(KeyCode::Down), Pressed::Stays);
+        assert_eq!(press(KeyCode::Enter), Pressed::Chosen);
+        assert_eq!(press(KeyCode::Esc), Pressed::Left);
+        assert_eq!(press(KeyCode::Char('q')), Pressed::Chosen, "a row's own key comes first");
+        assert_eq!(press(KeyCode::Char('3')), Pressed::Chosen);
+        assert_eq!(at, 2);
+    }
+
+    #[test]
+    fn the_selected_row_is_on_a_small_screen() {
+        let rows: Vec<Choice> = (0..20)
+            .map(|n| Choice { key: None, name: format!("project-{n}"), detail: "2 agents".into() })
+            .collect();
+        let mut terminal = Terminal::new(TestBackend::new(30, 8)).unwrap();
+        terminal.draw(|frame| draw(frame, "Which project?", &rows, 17)).unwrap();
+        let screen = terminal.backend().to_string();
+        assert!(screen.contains("project-17  2 agents") && screen.contains("Which project?"), "{screen}");
+    }
+}

@@ -1,0 +1,125 @@
+//! A text to be read in a popup: its beginning first, with the keys that go on and leave below it.
+
+use super::terminal::Screen;
+use super::wrap;
+use anyhow::Result;
+use ratatui::Frame;
+use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::layout::{Constraint, Layout};
+use ratatui::style::{Modifier, Style};
+use ratatui::text::Line;
+use ratatui::widgets::Paragraph;
+use std::time::Duration;
+
+/// How long a wait for a key is.
+const TICK: Duration = Duration::from_secs(1);
+
+/// A text and the row of it that is shown first.
+struct Pager<'a> {
+    text: &'a str,
+    from: usize,
+    /// The rows of the screen, without the line of keys, and those of the text.
+    height: usize,
+    rows: usize,
+}
+
+/// Shows `text`, which is safe for a terminal, until a person leaves it.
+pub fn page(text: &str) -> Result<()> {
+    let mut screen = Screen::enter()?;
+    let mut pager = Pager { text, from: 0, height: 0, rows: 0 };
+    loop {
+        screen.terminal.draw(|frame| pager.draw(frame))?;
+        if !screen.wait(TICK)? {
+            return Ok(());
+        }
+        match screen.read(false)? {
+            Some(Event::Key(key)) if key.kind != KeyEventKind::Release && !pager.press(key) => return Ok(()),
+            _ => {}
+        }
+    }
+}
+
+impl Pager<'_> {
+    fn draw(&mut self, frame: &mut Frame<'_>) {
+        let [body, foot] = Layout::vertical([Constraint::Min(1), Constraint::Length(1)]).areas(frame.area());
+        let rows = wrap::rows(self.text, body.width);
+        (self.height, self.rows) = (usize::from(body.height), rows.len());
+        self.from = self.from.min(self.last());
+        let shown: Vec<Line<'_>> =
+            rows.iter().skip(self.from).take(self.height).map(|row| Line::raw(row.as_str())).collect();
+        frame.render_widget(Paragraph::new(shown), body);
+        let keys = Line::styled(self.keys(), Style::new().add_modifier(Modifier::BOLD));
+        frame.render_widget(keys, foot);
+    }
+
+    /// The first row of the last screen.
+    fn last(&self) -> usize {
+        self.rows.saturating_sub(self.height)
+    }
+
+    /// What the keys do. What matters comes first: a small screen cuts the rest.
+    fn keys(&self) -> String {
+        if self.last() == 0 {
+            return "(any key closes this)".to_owned();
+        }
+        let end = (self.from + self.height).min(self.rows);
+        let on = if end < self.rows { "Space: on" } else { "(end)" };
+        format!("q closes  {on}  rows {}-{end} of {}  arrows, PgUp, Home, End", self.from + 1, self.rows)
+    }
+
+    /// Takes a key. `false`: the person leaves.
+    fn press(&mut self, key: KeyEvent) -> bool {
+        if self.last() == 0 {
+            return false;
+        }
+        let page = self.height.saturating_sub(1).max(1);
+        self.from = match key.code {
+            KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => return false,
+            KeyCode::Char('q' | 'Q') | KeyCode::Esc => return false,
+            KeyCode::Down | KeyCode::Char('j') | KeyCode::Enter => self.from + 1,
+            KeyCode::Up | KeyCode::Char('k') => self.from.saturating_sub(1),
+            KeyCode::PageDown | KeyCode::Char(' ' | 'f') => self.from + page,
+            KeyCode::PageUp | KeyCode::Char('b') => self.from.saturating_sub(page),
+            KeyCode::Home | KeyCode::Char('g') => 0,
+            KeyCode::End | KeyCode::Char('G') => self.last(),
+            _ => self.from,
+        }
+        .min(self.last());
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+
+    fn shown(pager: &mut Pager<'_>, width: u16, height: u16) -> String {
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        terminal.draw(|frame| pager.draw(frame)).unwrap();
+        terminal.backend().to_string()
+    }
+
+    #[test]
+    fn the_beginning_is_shown_first_however_long_the_lines_are() {
+        let long: String = (0..6).map(|n| format!("{n} {}\n", "word ".repeat(30))).collect();
+        let mut pager = Pager { text: &long, from: 0, height: 0, rows: 0 };
+        let screen = shown(&mut pager, 50, 10);
+        assert!(screen.contains("\"0 word"), "{screen}");
+        assert!(screen.contains("q closes  Space: on  rows 1-9 of 24"), "{screen}");
+        for _ in 0..9 {
+            assert!(pager.press(KeyEvent::new(KeyCode::Char(' '), KeyModifiers::NONE)));
+        }
+        let screen = shown(&mut pager, 50, 10);
+        assert!(screen.contains("(end)  rows 16-24 of 24"), "{screen}");
+        assert!(!pager.press(KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE)));
+    }
+
+    #[test]
+    fn any_key_closes_what_fits() {
+        let mut pager = Pager { text: "one\ntwo", from: 0, height: 0, rows: 0 };
+        assert!(shown(&mut pager, 39, 5).contains("(any key closes this)"));
+        assert!(!pager.press(KeyEvent::new(KeyCode::Char('x'), KeyModifiers::NONE)));
+    }
+}

@@ -1,0 +1,62 @@
+//! Text cut to the width of a screen, so that its rows can be counted.
+//!
+//! Pure. A row ends at a space where there is one in its second half, and else where it is full.
+
+use ratatui::text::Line;
+
+/// How wide a character is.
+fn width(c: char) -> usize {
+    Line::raw(c.to_string()).width()
+}
+
+/// The rows that `text` takes at this width. An empty line takes one.
+pub(super) fn rows(text: &str, columns: u16) -> Vec<String> {
+    let columns = usize::from(columns.max(2));
+    let mut rows = Vec::new();
+    for line in text.lines() {
+        let mut row = String::new();
+        let (mut used, mut space) = (0, None);
+        for c in line.chars() {
+            let c = if c == '\t' { ' ' } else { c };
+            if used + width(c) > columns {
+                let rest = match space {
+                    Some(at) if c != ' ' => row.split_off(at),
+                    _ => String::new(),
+                };
+                rows.push(std::mem::take(&mut row).trim_end().to_owned());
+                (row, space) = (rest, None);
+                used = Line::raw(row.as_str()).width();
+                if c == ' ' && row.is_empty() {
+                    continue;
+                }
+            }
+            row.push(c);
+            used += width(c);
+            if c == ' ' && used > columns / 2 {
+                space = Some(row.len());
+            }
+        }
+        rows.push(row);
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_row_is_wider_than_the_screen_and_nothing_is_lost() {
+        let text = "one two three four\n\nfive-hundred-and-twenty-two 日本語の文 x\n";
+        for columns in [2, 5, 7, 12, 40] {
+            let rows = rows(text, columns);
+            for row in &rows {
+                assert!(Line::raw(row.as_str()).width() <= usize::from(columns), "{row:?} at {columns}");
+            }
+            let kept = |text: &str| text.replace([' ', '\n'], "");
+            assert_eq!(kept(&rows.concat()), kept(text), "{columns}");
+        }
+        assert_eq!(rows("one two three", 9), ["one two", "three"]);
+        assert_eq!(rows("a\n\nb", 9), ["a", "", "b"]);
+    }
+}
