@@ -101,16 +101,16 @@ fn in_a_pane_of_no_project_the_keys_are_about_those_on_the_server_by_name() {
     let sent = desk.swarm(&web, &["send", "--no-wait", "human", "only in web"]);
     assert!(sent.status.success());
     let terminal = world.attach(80, 24);
-    menu(&terminal, "i");
+    menu(&terminal, "l");
     // Who has mail for the person comes first.
     let list = sees(&terminal, "of which project?");
     assert!(list.contains("1 web") && list.contains("2 project") && list.contains("1 unread"), "{list}");
     assert!(!list.contains("stray"), "{list}");
     terminal.press(&["1"]);
-    let inbox = sees(&terminal, "only in web");
-    assert!(!inbox.contains("swarm init"), "{inbox}");
+    let leases = sees(&terminal, "no leases");
+    assert!(!leases.contains("swarm init"), "{leases}");
     close(&terminal, "x");
-    menu(&terminal, "l");
+    menu(&terminal, "g");
     sees(&terminal, "of which project?");
     close(&terminal, "Escape");
     // The next agent that needs the person is found wherever it is.
@@ -174,6 +174,70 @@ fn a_message_from_a_pane_of_no_project_goes_to_the_agent_that_is_chosen() {
     close(&terminal, "Escape");
     assert!(!desk.typed().contains("never") && !desk.typed().contains("two"), "{}", desk.typed());
     assert!(!journal().contains("\"sent\""), "{}", journal());
+}
+
+#[test]
+fn the_inbox_is_read_and_answered_on_the_spot_in_any_pane() {
+    let desk = Desk::new();
+    let world = &desk.world;
+    let asked = "which port does the server take, and where is it written down? Tell me before you go on";
+    world.below("claude-1", &format!("swarm-msg send --ack human '{asked}'"));
+    assert!(desk.swarm(&desk.web(), &["send", "--no-wait", "human", "only in web"]).status.success());
+    let terminal = world.attach(60, 15);
+    menu(&terminal, "i");
+    let list = sees(&terminal, "claude-1 in project");
+    assert!(list.contains("human in web  only in web"), "{list}");
+    // The newest is first; the older one is the agent's question.
+    terminal.press(&["Down"]);
+    terminal.press(&["Enter"]);
+    let whole = sees(&terminal, "Tell me before you go on");
+    assert!(whole.contains("wants ack") && whole.contains("r answer"), "{whole}");
+    terminal.press(&["r"]);
+    sees(&terminal, "Answer to");
+    terminal.press(&["-l", "8080; see $(docs)"]);
+    terminal.press(&["Enter"]);
+    eventually("the answer is given", || {
+        let given = world.events(&desk.panes[0], "submitted");
+        given.iter().any(|text| text.contains("8080; see $(docs)")).then_some(())
+    });
+    until(&terminal, "the list is back", |seen| {
+        seen.contains("only in web") && !seen.contains("claude-1 in")
+    });
+    close(&terminal, "q");
+    let status = world.ok(&["inbox"]);
+    assert!(status.contains("no unread messages"), "it was read, and by that alone: {status}");
+}
+
+#[test]
+fn the_badge_shows_other_projects_by_name() {
+    let desk = Desk::new();
+    let world = &desk.world;
+    world.tmux(&["set-option", "-g", "status-right", "<#{E:@swarm-status}>"]);
+    world.tmux(&["set-option", "-g", "status-right-length", "80"]);
+    let shown = |pane: &str| world.tmux(&["display-message", "-p", "-t", pane, "<#{T:@swarm-status}>"]);
+    let plain = |pane: &str| {
+        let text = shown(pane);
+        let parts: Vec<&str> = text.split("#[").collect();
+        let rest = parts.iter().skip(1).map(|part| part.split_once(']').map_or("", |(_, rest)| rest));
+        format!("{}{}", parts[0], rest.collect::<String>())
+    };
+    // A pane of none shows all by name, one of a project that one.
+    let none = &world.tmux(&["display-message", "-p", "-t", ":elsewhere", "#{pane_id}"]);
+    eventually("both are named in a pane of none", || {
+        let text = plain(none);
+        (text.contains("project ●1") && text.contains("web ●1")).then_some(())
+    });
+    assert_eq!(plain(&desk.panes[0]), "<●1 >");
+    // What calls the person is shown in the panes of other projects.
+    assert!(desk.swarm(&desk.web(), &["send", "--no-wait", "human", "hello"]).status.success());
+    eventually("the other project calls", || (plain(&desk.panes[0]) == "<●1 web ✉1 >").then_some(()));
+    eventually("its own panes show it", || plain(&desk.panes[1]).starts_with("<●1 ✉1").then_some(()));
+    assert!(!plain(&desk.panes[1]).contains("project"), "nothing calls there");
+    // All of it goes with swarm.
+    assert!(desk.swarm(&desk.web(), &["uninstall", "--yes"]).status.success());
+    world.ok(&["uninstall", "--yes"]);
+    let left = world.tmux(&["show-options", "-s"]);
+    assert!(!left.contains("@swarm_"), "{left}");
 }
 
 #[test]

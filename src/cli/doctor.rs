@@ -178,7 +178,9 @@ fn text(findings: &[Finding], repaired: &[Repaired]) -> String {
             one.failed.as_ref().map_or_else(|| "repaired".to_owned(), |why| format!("NOT repaired: {why}"));
         text.push_str(&format!("{}: {}: {}\n", one.name, escape::line(&one.seen), escape::line(&done)));
     }
-    for one in findings {
+    // The worst first: whoever reads no further has read that.
+    let by_weight = [Verdict::Bad, Verdict::Warn, Verdict::Ok];
+    for one in by_weight.iter().flat_map(|weight| findings.iter().filter(move |f| f.verdict == *weight)) {
         text.push_str(&format!(
             "{:<4}  {:<width$}  {}\n",
             one.verdict.word(),

@@ -1,16 +1,25 @@
-use super::print;
-use super::session::Session;
+use super::session::{self, Session};
+use super::{here, print};
 use crate::core::frame;
 use crate::core::message::Verified;
 use crate::core::plural::plural;
+use crate::core::refusal::Refusal;
+use crate::courier::{projects, start};
 use crate::store::mail::Folder;
-use crate::store::now_ms;
+use crate::store::{Store, now_ms};
+use crate::tmux::Server;
+use crate::view;
+use crate::view::inbox::Mailbox;
 use anyhow::Result;
 use serde_json::json;
 
 /// List your unread messages; marks nothing read
+///
+/// With --open a person reads them whole, answers and acknowledges them by keys, those of the other projects on the tmux server as well.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  swarm-msg inbox\n  swarm-msg inbox --all --limit 20")]
+#[command(
+    after_help = "Examples:\n  swarm-msg inbox\n  swarm-msg inbox --all --limit 20\n  swarm inbox --open"
+)]
 pub(super) struct Args {
     /// Also list read messages
     #[arg(long)]
@@ -21,9 +30,50 @@ pub(super) struct Args {
     /// Print one JSON object
     #[arg(long)]
     pub(super) json: bool,
+    /// Read and answer in this terminal
+    #[arg(long, conflicts_with_all = ["all", "limit", "json"])]
+    pub(super) open: bool,
+    /// The pane below the popup
+    #[arg(long, hide = true, requires = "open")]
+    pub(super) pane: Option<String>,
+}
+
+/// Opens the inbox of the project, or of all on the tmux server where there is none.
+fn open(args: &Args) -> Result<()> {
+    if !print::is_interactive() {
+        return Err(
+            Refusal::Usage("--open needs a terminal; scripts read `swarm inbox --json`".into()).into()
+        );
+    }
+    let (server, dir) = (Server::current(), session::here()?);
+    let own = match &args.pane {
+        Some(pane) => projects::of_pane(&server, pane, &dir),
+        None => Store::root_for_caller(&dir),
+    };
+    let mut mailboxes = Vec::new();
+    if let Some(root) = &own {
+        mailboxes.push(Mailbox { store: Store::open_root(root)?, label: projects::name(root) });
+    }
+    if args.pane.is_some() || std::env::var_os("SWARM_ROOT").is_none_or(|root| root.is_empty()) {
+        let others = projects::on(&server).unwrap_or_default().into_iter();
+        let others = others.filter(|p| Some(p.store.root()) != own.as_deref());
+        mailboxes.extend(others.map(|p| Mailbox { label: p.label, store: p.store }));
+    }
+    let Some(first) = mailboxes.first() else { return Err(here::nowhere(&dir, &server)) };
+    if !Session::look_in(first.store.clone())?.is_human() {
+        let text = "--open is for the person at the keyboard; an agent reads its mail with swarm-msg read";
+        return Err(Refusal::Usage(text.into()).into());
+    }
+    for mailbox in &mailboxes {
+        start::revive(&mailbox.store);
+    }
+    view::inbox::run(&mailboxes, own.is_some())
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
+    if args.open {
+        return open(args);
+    }
     let session = Session::open()?;
     let (owner, aliases) = (&session.caller.name, &session.caller.aliases);
     let unread = session.store.unread(owner, aliases)?;
@@ -76,6 +126,11 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if listed.len() < total {
         text.push_str(&format!("not shown: {}\n", plural(total - listed.len(), "older message")));
     }
-    text.push_str("read one: swarm-msg read ID; answer: swarm-msg reply ID \"...\"\n");
+    let hint = if session.is_human() {
+        "read and answer by keys: swarm inbox --open; read one: swarm read ID; answer: swarm reply ID \"...\"\n"
+    } else {
+        "read one: swarm-msg read ID; answer: swarm-msg reply ID \"...\"\n"
+    };
+    text.push_str(hint);
     print::out(&text)
 }

@@ -375,5 +375,9 @@ fn tell(seen: &[Seen], as_json: bool) -> Result<()> {
         return print::object(json!({"met": met, "open": open}));
     }
     print::out(&text)?;
-    if mail { inbox::run(&inbox::Args { all: false, limit: None, json: false }) } else { Ok(()) }
+    if mail {
+        inbox::run(&inbox::Args { all: false, limit: None, json: false, open: false, pane: None })
+    } else {
+        Ok(())
+    }
 }

@@ -53,6 +53,12 @@ impl Counts {
         self
     }
 
+    /// Those that a person in another project is to know of.
+    #[must_use]
+    pub fn calls(self) -> Self {
+        Self { needs: self.needs, unread: self.unread, overdue: self.overdue, ..Self::default() }
+    }
+
     fn in_order(self) -> [usize; 7] {
         [self.needs, self.busy, self.idle, self.other, self.unread, self.held, self.overdue]
     }
@@ -76,9 +82,32 @@ impl Counts {
     }
 }
 
+/// What a project is called on a status line: letters, digits and `-`, `.`, `_` of its directory's name, so that nothing of it is read as
+/// a format. At most 16 characters.
+pub fn title(name: &str) -> String {
+    let plain = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '.' | '_') { c } else { '_' };
+    name.chars().map(plain).take(16).collect()
+}
+
+/// The format that shows one project's counts in the panes of others, by the server options with the ending `id`: those that call the
+/// person in a pane of another project, all in a pane of none.
+pub fn elsewhere(id: &str, title: &str) -> String {
+    format!(
+        "#{{?#{{==:#{{@swarm_root}},#{{@swarm_root_{id}}}}},,#{{?@swarm_root,\
+         #{{?@swarm_calls_{id},{title} #{{E:@swarm_calls_{id}}} ,}},\
+         #{{?@swarm_badge_{id},{title} #{{E:@swarm_badge_{id}}} ,}}}}}}"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_project_is_named_by_what_no_format_reads() {
+        assert_eq!(title("my #[fg=red],}x"), "my___fg_red___x");
+        assert_eq!(title("日本語 project with a long name"), "日本語_project_with");
+    }
 
     #[test]
     fn a_badge_shows_what_there_is_and_what_needs_a_person_first() {

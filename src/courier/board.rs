@@ -1,5 +1,5 @@
 //! The marks on the project's panes for the status line and the borders: `@swarm_badge` on every pane in the project,
-//! `@swarm_state` on the agents' own.
+//! `@swarm_state` on the agents' own. Server options of the project's own show it in all other panes, by its name.
 //!
 //! Each write repaints every attached client, so only differences are written, all in one call. Each survey shows the
 //! marks that the panes have, so the next one corrects a write that failed, or another courier's. A pane belongs to
@@ -8,16 +8,20 @@
 
 use super::discovery::Survey;
 use crate::core::agent::Agent;
+use crate::core::badge;
 use crate::store::fault;
 use crate::tmux::Server;
 use crate::tmux::panes::{Mark, Pane};
 use anyhow::Result;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The marks of one project.
 #[derive(Debug, Default)]
 pub struct Board {
     panes: Vec<MarkedPane>,
+    /// What each server, by its socket and its pid, shows of the project in the panes of others.
+    named: BTreeMap<(String, i32), [String; 2]>,
 }
 
 /// A pane of interest.
@@ -35,6 +39,10 @@ impl Board {
     /// Takes note of the panes of `socket`: those of the project at `root` are marked from now on.
     pub fn note(&mut self, socket: &str, survey: &Survey, agents: &[Agent], root: &Path) {
         self.panes.retain(|place| place.socket != socket);
+        if survey.panes.iter().any(|pane| !pane.names_projects) {
+            // Somebody has taken swarm's options off the server.
+            self.named.retain(|(known, _), shown| known != socket || shown.iter().all(String::is_empty));
+        }
         let place = |pane: &Pane| {
             let owner = survey.owner_of_pane(pane);
             let inside = owner == Some(root);
@@ -72,13 +80,41 @@ impl Board {
         marks
     }
 
+    /// Leaves the project's name and counts on a server, if they are not there yet.
+    fn name(&mut self, server: &Server, shown: [&str; 2], root: &Path) -> Result<()> {
+        let Some(place) = self.panes.iter().find(|p| p.socket == server.socket()) else { return Ok(()) };
+        let key = (place.socket.clone(), place.pane.server);
+        if self.named.get(&key).is_some_and(|before| before.each_ref().map(String::as_str) == shown) {
+            return Ok(());
+        }
+        let (id, text) = (id(root), root.to_string_lossy());
+        let last = root.file_name().map_or_else(|| text.clone(), |name| name.to_string_lossy());
+        let values = [if shown[0].is_empty() { "" } else { &*text }, shown[0], shown[1]];
+        server.name_project(&id, values, &badge::elsewhere(&id, &badge::title(&last)))?;
+        self.named.insert(key, shown.map(str::to_owned));
+        Ok(())
+    }
+
+    /// Takes the project's name off a server, after the project is gone from `root`.
+    pub fn unname(server: &Server, root: &Path) -> Result<()> {
+        server.name_project(&id(root), [""; 3], "")
+    }
+
     /// Forgets the panes of servers that are gone.
     pub fn keep(&mut self, sockets: impl Fn(&str) -> bool) {
         self.panes.retain(|place| sockets(&place.socket));
+        self.named.retain(|(socket, _), _| sockets(socket));
     }
 
-    /// Makes the panes of `server` show `badge` and their agents' states.
-    pub fn show(&mut self, server: &Server, agents: &[Agent], badge: &str, root: &Path) -> Result<()> {
+    /// Makes the panes of `server` show `badge` and their agents' states, and those of other projects `badge` or `calls`.
+    pub fn show(
+        &mut self,
+        server: &Server,
+        agents: &[Agent],
+        [badge, calls]: [&str; 2],
+        root: &Path,
+    ) -> Result<()> {
+        self.name(server, [badge, calls], root)?;
         let root_text = root.to_string_lossy();
         let socket = server.socket();
         {
@@ -111,6 +147,12 @@ impl Board {
         }
         Ok(())
     }
+}
+
+/// What the project's options on a server end in: the same for every version of the program (FNV-1a).
+fn id(root: &Path) -> String {
+    let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    format!("{:016x}", root.as_os_str().as_encoded_bytes().iter().fold(0xcbf2_9ce4_8422_2325, mix))
 }
 
 fn is_at(agent: &Agent, socket: &str, pane: &str) -> bool {

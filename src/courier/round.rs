@@ -253,6 +253,7 @@ impl<'a> Round<'a> {
         let (profiles, board, root) = (self.rules.profiles(), &self.board, self.store.root());
         self.servers.each(|server| {
             let survey = discovery::survey(server, profiles)?;
+            Board::unname(server, root)?;
             server.mark(&board.left_on(server.socket(), &survey, root))
         });
     }
@@ -274,10 +275,12 @@ impl<'a> Round<'a> {
     /// Brings the status lines up to date, and announces new mail to the person at the keyboard.
     pub fn show(&mut self) -> Result<()> {
         let agents = self.store.agents()?;
-        let badge = self.counts()?.agents(&agents, &self.store.askers()?).badge(self.settings.ascii);
+        let counts = self.counts()?.agents(&agents, &self.store.askers()?);
+        let ascii = self.settings.ascii;
+        let (badge, calls) = (counts.badge(ascii), counts.calls().badge(ascii));
         let (board, root) = (&mut self.board, self.store.root());
         // The status line is a courtesy: what it tells is in the store.
-        if !self.servers.each(|server| board.show(server, &agents, &badge, root)).is_empty() {
+        if !self.servers.each(|server| board.show(server, &agents, [&badge, &calls], root)).is_empty() {
             self.quiet.forget();
         }
         self.announce()?;

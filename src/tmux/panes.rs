@@ -29,6 +29,8 @@ pub struct Pane {
     pub badge_root: String,
     /// The state swarm left on it.
     pub state: String,
+    /// Whether its server shows projects by name in the panes of others.
+    pub names_projects: bool,
     /// The name that a person wants its agent to have: an option of the pane, or of its window.
     pub wanted: String,
     /// Its working directory, as tmux knows it.
@@ -46,11 +48,15 @@ pub struct Mark {
     pub value: String,
 }
 
-/// What the server option begins with that holds a project's root; its id follows.
-pub const ROOT: &str = "@swarm_root_";
+/// What the server options begin with that hold a project's root, its counts, and those that call a person; its id follows.
+const NAMED: [&str; 3] = [ROOT, "@swarm_badge_", "@swarm_calls_"];
+const ROOT: &str = "@swarm_root_";
+
+/// The server option that shows all projects.
+const PROJECTS: &str = "@swarm_projects";
 
 // A directory may have any name: a line feed in it must not look like the end of a line.
-const FORMAT: &str = "#{pid}\t#{version}\t#{pane_id}\t#{pane_pid}\t#{pane_dead}\t#{window_index}.#{pane_index}\t#{@swarm_agent}\t#{@swarm_badge}\t#{@swarm_root}\t#{@swarm_state}\t#{s/[\n\t]/?/:@swarm-name}\t#{session_name}\t#{s/[\n\t]/?/:pane_current_path}";
+const FORMAT: &str = "#{pid}\t#{version}\t#{pane_id}\t#{pane_pid}\t#{pane_dead}\t#{window_index}.#{pane_index}\t#{@swarm_agent}\t#{@swarm_badge}\t#{@swarm_root}\t#{@swarm_state}\t#{?@swarm_projects,1,}\t#{s/[\n\t]/?/:@swarm-name}\t#{session_name}\t#{s/[\n\t]/?/:pane_current_path}";
 
 impl Pane {
     /// Reads a list of panes, one a line. A malformed line is skipped. If the server is too old, its version is the
@@ -58,9 +64,23 @@ impl Pane {
     pub fn parse_list(text: &str) -> Result<Vec<Self>, String> {
         let mut panes = Vec::new();
         for line in text.lines() {
-            let fields: Vec<&str> = line.splitn(13, '\t').collect();
-            let [server, release, id, pid, dead, number, label, badge, root, state, wanted, session, path] =
-                fields[..]
+            let fields: Vec<&str> = line.splitn(14, '\t').collect();
+            let [
+                server,
+                release,
+                id,
+                pid,
+                dead,
+                number,
+                label,
+                badge,
+                root,
+                state,
+                named,
+                wanted,
+                session,
+                path,
+            ] = fields[..]
             else {
                 continue;
             };
@@ -78,6 +98,7 @@ impl Pane {
                     badge: badge.to_owned(),
                     badge_root: root.to_owned(),
                     state: state.to_owned(),
+                    names_projects: named == "1",
                     wanted: wanted.to_owned(),
                     path: path.to_owned(),
                 });
@@ -114,16 +135,11 @@ impl Server {
         self.mark(&labels.iter().map(mark).collect::<Vec<_>>())
     }
 
-    /// The roots that projects have left on the server, under [`ROOT`] and their id. Two calls, or one if there are none.
+    /// The roots that projects have left on the server. Two calls, or one if there are none.
     pub fn named_roots(&self) -> Result<Vec<PathBuf>> {
-        let text = self.must(vec![ShowOptions::new().server().quiet().build()], None)?;
-        let names = text.lines().filter_map(|line| line.split(' ').next());
-        let formats: Vec<String> = names
-            .filter(|name| {
-                name.strip_prefix(ROOT).is_some_and(|id| id.bytes().all(|b| b.is_ascii_alphanumeric()))
-            })
-            .map(|name| format!("#{{{name}}}"))
-            .collect();
+        let names = self.named()?;
+        let formats: Vec<String> =
+            names.iter().filter(|n| n.starts_with(ROOT)).map(|name| format!("#{{{name}}}")).collect();
         if formats.is_empty() {
             return Ok(Vec::new());
         }
@@ -131,14 +147,50 @@ impl Server {
         Ok(all.lines().filter(|line| !line.is_empty()).map(PathBuf::from).collect())
     }
 
-    /// Whether any pane carries marks of swarm.
-    pub fn bears_marks(&self) -> Result<bool> {
-        Ok(!self.marks()?.is_empty())
+    /// The server options that projects have left.
+    fn named(&self) -> Result<Vec<String>> {
+        let text = self.must(vec![ShowOptions::new().server().quiet().build()], None)?;
+        let ours = |name: &&str| {
+            let id = NAMED.iter().find_map(|part| name.strip_prefix(part));
+            id.is_some_and(|id| id.bytes().all(|b| b.is_ascii_alphanumeric()))
+        };
+        let names = text.lines().filter_map(|line| line.split(' ').next());
+        Ok(names.filter(ours).map(str::to_owned).collect())
     }
 
-    /// Takes all marks off all panes.
+    /// Lets panes of other projects, and of none, show a project: `values` are its root, its counts, and those that call a person; empty
+    /// ones are taken away. `shown` is the format that shows them. One call, also for several couriers at once.
+    pub fn name_project(&self, id: &str, values: [&str; 3], shown: &str) -> Result<()> {
+        let mut commands = Vec::new();
+        for (name, value) in NAMED.iter().zip(values) {
+            let option = SetOption::new().server().quiet().option(format!("{name}{id}"));
+            commands.push(match value {
+                "" => option.unset().build(),
+                value => option.value(argument(value)).build(),
+            });
+        }
+        if values.iter().any(|value| !value.is_empty()) {
+            // The server itself looks whether it is there, so that no courier writes over another's.
+            let mut add = TmuxCommand::new();
+            add.name("if-shell").push_flag("-F");
+            add.push_param(format!("#{{m:*{ROOT}{id}*,#{{{PROJECTS}}}}}")).push_param("");
+            add.push_param(format!("set-option -as {PROJECTS} \"{shown}\""));
+            commands.push(add);
+        }
+        self.run(commands, None).map(drop)
+    }
+
+    /// Whether any pane, or the server itself, carries marks of swarm.
+    pub fn bears_marks(&self) -> Result<bool> {
+        Ok(!self.marks()?.is_empty() || !self.named()?.is_empty())
+    }
+
+    /// Takes all marks off all panes, and off the server.
     pub fn take_marks_off(&self) -> Result<()> {
-        self.mark(&self.marks()?)
+        self.mark(&self.marks()?)?;
+        let names = self.named()?.into_iter().chain([PROJECTS.to_owned()]);
+        let unset = names.map(|name| SetOption::new().server().quiet().option(name).unset().build());
+        self.run(unset.collect(), None).map(drop)
     }
 
     /// What would take every mark off again.

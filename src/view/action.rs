@@ -51,19 +51,22 @@ impl Action {
     pub(super) fn start(self, root: &Path, done: Sender<ActionOutcome>) {
         let root = root.to_owned();
         std::thread::spawn(move || {
-            let (ok, text) = match self.run(&root) {
-                Ok(outcome) => outcome,
-                Err(error) => (false, format!("cannot run it: {error}")),
-            };
             // Nobody listens any more once the dashboard is closed.
-            let _ = done.send(ActionOutcome { action: self, ok, text });
+            let _ = done.send(self.finish(&root));
         });
+    }
+
+    /// Runs it in the project at `root` to its end.
+    pub(super) fn finish(self, root: &Path) -> ActionOutcome {
+        let (ok, text) = self.run(root).unwrap_or_else(|error| (false, format!("cannot run it: {error}")));
+        ActionOutcome { action: self, ok, text }
     }
 
     fn run(&self, root: &Path) -> std::io::Result<(bool, String)> {
         let mut child = Command::new(std::env::current_exe()?)
             .args(&self.args)
             .current_dir(root)
+            .env_remove("SWARM_ROOT")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

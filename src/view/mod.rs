@@ -1,5 +1,5 @@
 //! What a person sees of a project: the dashboard, on one screen with the keys that act on it, and the small views of the
-//! plugin's popups (a page, a list to choose from, a text to write).
+//! plugin's popups (a page, a list to choose from, a text to write, the inbox).
 //!
 //! The dashboard keeps nothing: `gather` reads the store, `app` decides what a key means, `draw` draws, and `action` runs this program's
 //! own commands, so that closing it at any moment loses nothing. Several may be open. Reads take no lock. Idle it wakes four
@@ -14,6 +14,7 @@ mod feed;
 mod filter;
 mod form;
 mod gather;
+pub mod inbox;
 mod input;
 mod keys;
 mod latency;

@@ -15,8 +15,9 @@ use std::time::Duration;
 const TICK: Duration = Duration::from_secs(1);
 
 /// A text and the row of it that is shown first.
-struct Pager<'a> {
-    text: &'a str,
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pager {
+    text: String,
     from: usize,
     /// The rows of the screen, without the line of keys, and those of the text.
     height: usize,
@@ -26,30 +27,44 @@ struct Pager<'a> {
 /// Shows `text`, which is safe for a terminal, until a person leaves it.
 pub fn page(text: &str) -> Result<()> {
     let mut screen = Screen::enter()?;
-    let mut pager = Pager { text, from: 0, height: 0, rows: 0 };
+    let mut pager = Pager::new(text);
     loop {
-        screen.terminal.draw(|frame| pager.draw(frame))?;
+        screen.terminal.draw(|frame| pager.draw(frame, None))?;
         if !screen.wait(TICK)? {
             return Ok(());
         }
         match screen.read(false)? {
-            Some(Event::Key(key)) if key.kind != KeyEventKind::Release && !pager.press(key) => return Ok(()),
+            // What fits is left with any key.
+            Some(Event::Key(key))
+                if key.kind != KeyEventKind::Release && (pager.fits() || !pager.press(key)) =>
+            {
+                return Ok(());
+            }
             _ => {}
         }
     }
 }
 
-impl Pager<'_> {
-    fn draw(&mut self, frame: &mut Frame<'_>) {
+impl Pager {
+    pub(super) fn new(text: &str) -> Self {
+        Self { text: text.to_owned(), ..Self::default() }
+    }
+
+    /// Draws it with the keys that go on and leave, behind `others`, which are those of who shows it.
+    pub(super) fn draw(&mut self, frame: &mut Frame<'_>, others: Option<&str>) {
         let [body, foot] = Layout::vertical([Constraint::Min(1), Constraint::Length(1)]).areas(frame.area());
-        let rows = wrap::rows(self.text, body.width);
+        let rows = wrap::rows(&self.text, body.width);
         (self.height, self.rows) = (usize::from(body.height), rows.len());
         self.from = self.from.min(self.last());
         let shown: Vec<Line<'_>> =
             rows.iter().skip(self.from).take(self.height).map(|row| Line::raw(row.as_str())).collect();
         frame.render_widget(Paragraph::new(shown), body);
-        let keys = Line::styled(self.keys(), Style::new().add_modifier(Modifier::BOLD));
+        let keys = Line::styled(self.keys(others), Style::new().add_modifier(Modifier::BOLD));
         frame.render_widget(keys, foot);
+    }
+
+    fn fits(&self) -> bool {
+        self.last() == 0
     }
 
     /// The first row of the last screen.
@@ -58,20 +73,19 @@ impl Pager<'_> {
     }
 
     /// What the keys do. What matters comes first: a small screen cuts the rest.
-    fn keys(&self) -> String {
-        if self.last() == 0 {
-            return "(any key closes this)".to_owned();
-        }
+    fn keys(&self, others: Option<&str>) -> String {
+        let first = match others {
+            None if self.fits() => return "(any key closes this)".to_owned(),
+            Some(others) if self.fits() => return others.to_owned(),
+            others => others.unwrap_or("q closes"),
+        };
         let end = (self.from + self.height).min(self.rows);
         let on = if end < self.rows { "Space: on" } else { "(end)" };
-        format!("q closes  {on}  rows {}-{end} of {}  arrows, PgUp, Home, End", self.from + 1, self.rows)
+        format!("{first}  {on}  rows {}-{end} of {}  arrows, PgUp, Home, End", self.from + 1, self.rows)
     }
 
     /// Takes a key. `false`: the person leaves.
-    fn press(&mut self, key: KeyEvent) -> bool {
-        if self.last() == 0 {
-            return false;
-        }
+    pub(super) fn press(&mut self, key: KeyEvent) -> bool {
         let page = self.height.saturating_sub(1).max(1);
         self.from = match key.code {
             KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => return false,
@@ -95,16 +109,16 @@ mod tests {
     use ratatui::Terminal;
     use ratatui::backend::TestBackend;
 
-    fn shown(pager: &mut Pager<'_>, width: u16, height: u16) -> String {
+    fn shown(pager: &mut Pager, width: u16, height: u16) -> String {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        terminal.draw(|frame| pager.draw(frame)).unwrap();
+        terminal.draw(|frame| pager.draw(frame, None)).unwrap();
         terminal.backend().to_string()
     }
 
     #[test]
     fn the_beginning_is_shown_first_however_long_the_lines_are() {
         let long: String = (0..6).map(|n| format!("{n} {}\n", "word ".repeat(30))).collect();
-        let mut pager = Pager { text: &long, from: 0, height: 0, rows: 0 };
+        let mut pager = Pager::new(&long);
         let screen = shown(&mut pager, 50, 10);
         assert!(screen.contains("\"0 word"), "{screen}");
         assert!(screen.contains("q closes  Space: on  rows 1-9 of 24"), "{screen}");
@@ -118,8 +132,8 @@ mod tests {
 
     #[test]
     fn any_key_closes_what_fits() {
-        let mut pager = Pager { text: "one\ntwo", from: 0, height: 0, rows: 0 };
+        let mut pager = Pager::new("one\ntwo");
         assert!(shown(&mut pager, 39, 5).contains("(any key closes this)"));
-        assert!(!pager.press(KeyEvent::new(KeyCode::Char('x'), KeyModifiers::NONE)));
+        assert!(pager.fits());
     }
 }
