@@ -99,9 +99,12 @@ The option @swarm-bin names a wrong program:
   $(printf '%s' "$choice" | tr -d '\000-\037\177')
   $why
 
-Set it right in tmux.conf:  set -g @swarm-bin /full/path/to/swarm
-or take it away, for the program of the plugin:  set -gu @swarm-bin
-Then load the plugin again:  '$root/swarm.tmux'
+In tmux.conf, set it right:
+  set -g @swarm-bin /full/path/to/swarm
+or take it away, for the program of the plugin:
+  set -gu @swarm-bin
+Then load the plugin again:
+  '$root/swarm.tmux'
 END
   finish
 }
