@@ -252,6 +252,11 @@ fn outside_all_projects_a_command_names_those_on_the_server_and_advises_no_new_o
     let said = String::from_utf8(desk.swarm(&home, &["inbox"]).stderr).unwrap();
     assert!(said.contains(desk.world.project().to_str().unwrap()), "{said}");
     assert!(said.contains(desk.web().to_str().unwrap()) && !said.contains("stray"), "{said}");
+    // A server that does not answer may have some.
+    let stopped = desk.world.stop_server();
+    let said = String::from_utf8(desk.swarm(&home, &["inbox"]).stderr).unwrap();
+    assert!(said.contains("does not answer") && !said.contains("swarm init"), "{said}");
+    drop(stopped);
     // Who says by the environment which project is meant, is taken at the word.
     assert!(desk.world.ok(&["agents"]).contains("claude-1"));
     // Where no project is on the server, to make one is the advice.

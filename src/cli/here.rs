@@ -4,7 +4,7 @@ use crate::core::plural::plural;
 use crate::core::refusal::Refusal;
 use crate::courier::projects::{self, Project};
 use crate::store::Store;
-use crate::tmux::Server;
+use crate::tmux::{Server, hangs};
 use crate::view::choose::{Choice, choose};
 use crate::view::pager;
 use anyhow::{Context as _, Result, anyhow};
@@ -138,8 +138,16 @@ fn several(all: &[Project]) -> anyhow::Error {
 
 /// Why a command has no project in `dir`, and what to do. To make one is the advice only where there is none on the tmux server.
 pub(super) fn nowhere(dir: &Path, server: &Server) -> anyhow::Error {
-    let known = projects::roots(&server.clone().patient(Duration::from_secs(1))).unwrap_or_default();
+    let known = projects::roots(&server.clone().patient(Duration::from_secs(1)));
     let dir = escape::line(&dir.display().to_string());
+    if let Err(error) = &known
+        && hangs(error)
+    {
+        return anyhow!(
+            "no swarm here: {dir} is in no project; which ones are on the tmux server is unknown: {error:#}"
+        );
+    }
+    let known = known.unwrap_or_default();
     if known.is_empty() {
         return anyhow!(
             "no swarm here: neither {dir} nor a directory above it has a .swarm/ directory; run `swarm init` in the project"
