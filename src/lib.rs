@@ -1,7 +1,7 @@
 //! swarm: the coding agents in your tmux panes as a team.
 //!
 //! One sentence: *a command loads state under a lock, asks a pure core for a decision, commits it, and one
-//! courier tells tmux.* The layers, each allowed to use only those after it:
+//! courier tells tmux.* The layers (`docs/design.md` has the table of what each may use):
 //!
 //! - [`cli`]: one file per command: its arguments, its handler, its output
 //! - [`view`]: the dashboard: what is shown, what the keys do, how it is drawn

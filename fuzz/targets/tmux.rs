@@ -13,7 +13,7 @@ use swarm::tmux::version;
 static PROFILES: OnceLock<Profiles> = OnceLock::new();
 
 /// In the order of `core::agent`; the command in the foreground says which one reads its pane.
-const KINDS: [&str; 5] = ["claude", "codex", "gemini", "opencode", "aider"];
+const KINDS: [&str; 6] = ["claude", "codex", "gemini", "opencode", "aider", "qwen"];
 
 fn look(text: &str, number: usize) {
     let mut lines = text.split_inclusive('\n');

@@ -4,12 +4,12 @@
 //! A candidate that reads one of them as idle which is not is never given out. What tells a turn or a question is taken from the
 //! recordings and, since these are few, from what other agents show: a rule too many only lets mail wait.
 
+use super::is_shell;
 use super::profile::{Pattern, Profile};
 use super::reading::PaneFacts;
 use super::recording::{Recording, without_size};
 use crate::core::agent::Status;
 use crate::core::screen::Row;
-use crate::os::program::is_shell;
 use regex::escape;
 
 /// What agents show in a turn.

@@ -304,6 +304,12 @@ fn allows(rules: &ProcessRules, process: &ProcessFacts<'_>) -> bool {
     fits && !(rules.common && of_system)
 }
 
+/// Whether a program of this name only runs others: what it shows is theirs.
+pub fn is_shell(name: &str) -> bool {
+    let name = name.trim_start_matches('-');
+    ["sh", "bash", "dash", "zsh", "ksh", "ash", "fish", "nu", "tcsh", "csh", "login", "tmux"].contains(&name)
+}
+
 /// Whether a program of this name runs agents' scripts.
 fn is_interpreter(program: &str) -> bool {
     let of = |i: &&str| {
@@ -349,6 +355,20 @@ mod tests {
         profiles
             .recognise(&ProcessFacts { comm: &comm, argv: &argv, exe: None })
             .map(|r| r.profile.kind.clone())
+    }
+
+    #[test]
+    fn a_shell_is_known_also_as_a_login_shell() {
+        assert!(is_shell("-zsh") && is_shell("sh") && !is_shell("ssh"));
+    }
+
+    #[test]
+    fn a_kind_has_either_rules_of_its_own_or_a_row_of_those_without() {
+        for (file, _) in BUILT_IN {
+            let kind = file.trim_end_matches(".toml");
+            assert!(OTHERS.iter().all(|(other, ..)| *other != kind), "{kind} has rules now: remove its row");
+            assert!(Profiles::builtin().unwrap().get(kind).is_some(), "{file} is of another kind");
+        }
     }
 
     #[test]

@@ -5,10 +5,10 @@
 //! compiled at their first use: compiling all of them takes two milliseconds, and most commands look at no screen.
 
 use super::fields::{Fields, Wrong};
+use super::is_shell;
 use crate::core::carrier::Carrier;
 use crate::core::escape;
 use crate::core::name::Name;
-use crate::os::program::is_shell;
 use anyhow::Result;
 use regex::{Regex, RegexBuilder};
 use std::sync::OnceLock;

@@ -1,4 +1,5 @@
 use super::{explain, print, session, under};
+use crate::agents::is_shell;
 use crate::agents::recording::{self, Recording};
 use crate::agents::{self, Profile, Profiles, lint};
 use crate::core::agent::Status;
@@ -309,7 +310,7 @@ fn save(server: &Server, pane: &str, dir: &Path, name: &str, profiles: &Profiles
     let found = survey.found.iter().find(|(s, _)| s.place.pane == pane).map(|(s, _)| s);
     let process = match found {
         Some(agent) => survey.forest.tree(agent.process.pid).next(),
-        None => survey.forest.tree(look.pane_pid).find(|p| !program::is_shell(&p.comm)),
+        None => survey.forest.tree(look.pane_pid).find(|p| !is_shell(&p.comm)),
     };
     let argv = process.as_ref().map(Process::argv).unwrap_or_default();
     let names = process.as_ref().map(|p| program::names(&p.comm, &argv)).unwrap_or_default();
@@ -344,7 +345,7 @@ fn new(kind: &str, dir: &Path) -> Result<()> {
     for name in [kind, &format!("{kind}-1")] {
         Name::for_agent(name).map_err(|bad| Refusal::Usage(bad.to_string()))?;
     }
-    if program::is_shell(kind) {
+    if is_shell(kind) {
         return Err(Refusal::Usage(format!("{kind} is a shell, and no shell is an agent")).into());
     }
     let all = recordings(dir)?;

@@ -1,5 +1,6 @@
 use super::session::{self, Session};
 use super::{explain, print};
+use crate::agents::is_shell;
 use crate::core::agent::PaneRef;
 use crate::core::escape;
 use crate::core::heir::Conversation;
@@ -7,7 +8,7 @@ use crate::core::name::Name;
 use crate::core::refusal::Refusal;
 use crate::core::registry::Sighting;
 use crate::courier::discovery;
-use crate::os::{process, program};
+use crate::os::process;
 use crate::store::Store;
 use crate::tmux::Server;
 use anyhow::Result;
@@ -58,7 +59,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         );
         return Err(usage(text));
     }
-    let in_front = |p: &process::Process| p.group == p.foreground && !program::is_shell(&p.comm);
+    let in_front = |p: &process::Process| p.group == p.foreground && !is_shell(&p.comm);
     let Some(found) = survey.forest.tree(listed.pid).find(in_front) else {
         return Err(usage(format!("only a shell runs in {pane}: start the agent there first")));
     };

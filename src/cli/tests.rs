@@ -65,3 +65,14 @@ fn the_commands_are_consistent() {
     whole::<Swarm>().debug_assert();
     whole::<SwarmMsg>().debug_assert();
 }
+
+#[test]
+fn an_agent_may_be_allowed_every_command_but_one_that_runs_others() {
+    let program = whole::<SwarmMsg>();
+    let all: Vec<&str> =
+        program.get_subcommands().map(Command::get_name).filter(|name| *name != "help").collect();
+    for name in all.iter().filter(|name| **name != "lock") {
+        assert!(crate::core::hook::allow::VERBS.contains(name), "{name} has no rule in core/hook/allow.rs");
+    }
+    assert_eq!(all.len(), crate::core::hook::allow::VERBS.len() + 1, "lock, which runs a command, has none");
+}

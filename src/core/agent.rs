@@ -21,7 +21,7 @@ pub enum Status {
     Dialog,
     /// Something covers the composer, or it is in a mode in which it does something else with what is typed.
     Overlay,
-    /// The composer holds text that swarm did not write.
+    /// The composer holds text, a person's or a line of swarm's.
     Draft,
     /// The evidence does not suffice. Never treated as idle. A word that only a later version knows is read as this.
     #[default]

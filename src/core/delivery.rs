@@ -67,7 +67,7 @@ impl Stage {
     }
 }
 
-/// The way of one text into a composer.
+/// How far one text has come to its agent, by whichever carrier.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// How far it is. Without this nobody could tell whether it may be typed: it has no default.

@@ -10,6 +10,7 @@
 //! or two after its start which conversation it is in; where that matters it is registered when it has.
 
 use super::heirs;
+use crate::agents::is_shell;
 use crate::agents::{ProcessFacts, Profiles};
 use crate::carriers;
 use crate::core::agent::{Agent, PaneRef};
@@ -104,8 +105,7 @@ pub(super) fn recognise(
 
 /// The kind that a process says it is.
 fn named(process: &Process) -> Option<String> {
-    let kind = (!program::is_shell(&process.comm))
-        .then(|| program::variable(process.pid, program::SWARM_AGENT))??;
+    let kind = (!is_shell(&process.comm)).then(|| program::variable(process.pid, program::SWARM_AGENT))??;
     Name::is_kind(&kind).then_some(kind)
 }
 

@@ -738,7 +738,7 @@ impl<'a> Round<'a> {
         Ok(())
     }
 
-    /// The same, if that is news.
+    /// Notes why a message waits, unless that reason is on record.
     fn note_hold(&self, agent: &Agent, job: &Job, why: &str) -> Result<()> {
         let known = self.store.delivery(&agent.name, &job.envelope.id)?;
         if known.is_some_and(|d| d.way.detail == why) { Ok(()) } else { self.hold(agent, job, why) }

@@ -109,12 +109,6 @@ pub fn names(comm: &str, argv: &[String]) -> (String, String) {
     (program, script.map(end).unwrap_or_default())
 }
 
-/// Whether a program of this name only runs others: what it shows is theirs.
-pub fn is_shell(name: &str) -> bool {
-    let name = name.trim_start_matches('-');
-    ["sh", "bash", "dash", "zsh", "ksh", "ash", "fish", "nu", "tcsh", "csh", "login", "tmux"].contains(&name)
-}
-
 fn package_version(file: &Path) -> Option<String> {
     let mut text = String::new();
     File::open(file).ok()?.take(1 << 18).read_to_string(&mut text).ok()?;
@@ -212,7 +206,6 @@ mod tests {
             assert_eq!((&*program, &*script), expected, "{line}");
         }
         assert_eq!(names("comm", &[]).0, "comm");
-        assert!(is_shell("-zsh") && is_shell("sh") && !is_shell("ssh"));
     }
 
     #[test]

@@ -87,7 +87,7 @@ impl Store {
         Ok(waits)
     }
 
-    /// What stands, by a bundle, in the composer of a mailbox's owner, or may: nobody else gives it meanwhile.
+    /// The messages whose bundle may be in the composer now: no other carrier may give them.
     pub fn under_way(&self, owner: &Name) -> Result<BTreeSet<MessageId>> {
         let bundles = self.bundles(owner)?.into_iter().filter(Delivery::is_bundle_under_way);
         Ok(bundles.flat_map(|bundle| bundle.members).collect())

@@ -82,7 +82,7 @@ pub struct Mail {
 pub struct MessageRef {
     /// Whose mailbox.
     pub mailbox: Name,
-    /// Which half of it.
+    /// Which folder of it.
     pub folder: Folder,
     /// The file's name.
     pub file: String,
@@ -96,22 +96,22 @@ impl Store {
         self.dir.join("mail").join(owner.as_str()).join(part)
     }
 
-    /// Where a message lies if it is in that half of a mailbox.
+    /// Where a message lies if it is in that folder of a mailbox.
     pub fn mail_file(&self, owner: &Name, folder: Folder, file: &str) -> PathBuf {
         self.mail_dir(owner, folder.dir()).join(file)
     }
 
-    /// Names of the messages in one half of a mailbox, in the order they were sent. Reads no file.
+    /// Names of the messages in one folder of a mailbox, in the order they were sent. Reads no file.
     pub fn mail_files(&self, owner: &Name, folder: Folder) -> Result<Vec<String>> {
         record::list(&self.checked_dir(owner, folder.dir())?)
     }
 
-    /// Gives the names of the messages in one half of a mailbox to `each`, in no order. Cheaper than the list.
+    /// Gives the names of the messages in one folder of a mailbox to `each`, in no order. Cheaper than the list.
     pub(super) fn each_mail(&self, owner: &Name, folder: Folder, each: impl FnMut(&str)) -> Result<()> {
         record::each(&self.checked_dir(owner, folder.dir())?, each)
     }
 
-    /// How many messages there are in one half of a mailbox. Reads no file.
+    /// How many messages there are in one folder of a mailbox. Reads no file.
     pub fn count_mail(&self, owner: &Name, folder: Folder) -> Result<usize> {
         let mut count = 0;
         self.each_mail(owner, folder, |_| count += 1)?;
@@ -129,7 +129,7 @@ impl Store {
         Ok(dir)
     }
 
-    /// When a name was last added to or removed from one half of a mailbox; `None` if the next change may have the same
+    /// When a name was last added to or removed from one folder of a mailbox; `None` if the next change may have the same
     /// time, so that only a look can tell.
     pub fn mail_changed(&self, owner: &Name, folder: Folder) -> Option<SystemTime> {
         record::changed(&self.mail_dir(owner, folder.dir()))
@@ -196,7 +196,7 @@ impl Store {
         Ok(names)
     }
 
-    /// All genuine messages in one half of a mailbox. `aliases` are former names of the owner. Others go to quarantine.
+    /// All genuine messages in one folder of a mailbox. `aliases` are former names of the owner. Others go to quarantine.
     pub fn mail(&self, owner: &Name, aliases: &[Name], folder: Folder) -> Result<Mail> {
         let mut mail = Mail::default();
         for file in self.mail_files(owner, folder)? {
@@ -485,7 +485,7 @@ impl Transaction<'_> {
         self.record_as(&heir, name, former.cloned().collect(), &[dead, agent])
     }
 
-    /// Writes `agent` as `to`, and lets it have what those have that it was until now.
+    /// Writes `agent` as `to`, and gives it the mail of its former names.
     fn record_as(&mut self, agent: &Agent, to: &Name, former: Vec<Name>, was: &[&Agent]) -> Result<Agent> {
         let mut formerly: Vec<Name> = Vec::new();
         for name in former.into_iter().filter(|name| name != to) {

@@ -390,7 +390,23 @@ impl App {
             (Command::Reply | Command::Acknowledge | Command::Resend | Command::Status, _, None) => {
                 self.tell("no message is selected (Tab goes to the list)");
             }
-            _ => self.tell("no living agent is selected"),
+            (Command::Go | Command::Look | Command::Write | Command::Rename | Command::Explain, None, _) => {
+                self.tell("no living agent is selected");
+            }
+            // These need nothing that is selected: `press_lists` does them.
+            (
+                Command::Keys
+                | Command::Quit
+                | Command::Escape
+                | Command::OtherList
+                | Command::Show(_)
+                | Command::PreviousTab
+                | Command::NextTab
+                | Command::Select(_)
+                | Command::Filter
+                | Command::Open,
+                ..,
+            ) => {}
         }
         Wish::Nothing
     }

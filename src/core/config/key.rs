@@ -5,32 +5,6 @@ use crate::core::carrier::Carrier;
 use crate::core::span::DAY;
 use std::borrow::Cow;
 
-/// A setting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)] // the table below says what each is for
-pub enum Key {
-    RateCount,
-    RateWindow,
-    AckWaits,
-    AckEscalate,
-    Quiet,
-    HeldNotice,
-    Carriers,
-    Enforce,
-    Tree,
-    LeaseTtl,
-    KeepRead,
-    CoordAuto,
-    Icons,
-    Popup,
-    TeamPaths,
-    TeamOffline,
-    Restart,
-    Grace,
-    Notify,
-    Bell,
-}
-
 /// What the file of a project, which comes with a clone, may do with a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
@@ -40,7 +14,7 @@ pub enum Rule {
     Fewer,
     /// Make it longer; 0, where it means for ever, counts as the longest.
     Longer,
-    /// Make them no more, and each no shorter.
+    /// Use at most as many, none of them shorter.
     Rarer,
     /// Choose a word that stands earlier in its list.
     Earlier,
@@ -78,9 +52,27 @@ pub struct Spec {
     pub effect: &'static str,
 }
 
-/// The table, in the order of [`Key`].
-const SPECS: [Spec; 20] = [
-    Spec {
+/// Makes [`Key`] and its table of the rows.
+macro_rules! settings {
+    ($($key:ident { $($spec:tt)* })*) => {
+        /// A setting.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[allow(missing_docs)] // the table says what each is for
+        pub enum Key {
+            $($key,)*
+        }
+
+        const SPECS: &[Spec] = &[$(Spec { $($spec)* }),*];
+
+        impl Key {
+            /// All keys, in the order in which they are listed.
+            pub const ALL: [Key; SPECS.len()] = [$(Key::$key),*];
+        }
+    };
+}
+
+settings! {
+    RateCount {
         name: "rate.count",
         kind: SettingType::Count { min: 0, max: 100_000 },
         default: Value::Number(10),
@@ -88,8 +80,8 @@ const SPECS: [Spec; 20] = [
         part: Part::Before,
         rule: Rule::Fewer,
         effect: "messages that one sender may send within rate.window; 0: no limit",
-    },
-    Spec {
+    }
+    RateWindow {
         name: "rate.window",
         kind: SettingType::Time { min: 1000, max: DAY, zero: None },
         default: Value::Number(60_000),
@@ -97,8 +89,8 @@ const SPECS: [Spec; 20] = [
         part: Part::After,
         rule: Rule::Longer,
         effect: "the time in which rate.count messages may be sent",
-    },
-    Spec {
+    }
+    AckWaits {
         name: "ack.waits",
         kind: SettingType::Times { min: 100, max: DAY, most: crate::core::ack::Schedule::MAX },
         default: Value::Times(Cow::Borrowed(&[30_000, 60_000, 120_000])),
@@ -106,8 +98,8 @@ const SPECS: [Spec; 20] = [
         part: Part::Whole,
         rule: Rule::Rarer,
         effect: "the waits before each reminder of a message sent with --ack",
-    },
-    Spec {
+    }
+    AckEscalate {
         name: "ack.escalate",
         kind: SettingType::Word(&["sender", "all"]),
         default: Value::Word("sender"),
@@ -115,8 +107,8 @@ const SPECS: [Spec; 20] = [
         part: Part::Whole,
         rule: Rule::Free,
         effect: "who gets a notice about a message that stays unacknowledged: its sender and the human, or all agents too",
-    },
-    Spec {
+    }
+    Quiet {
         name: "delivery.quiet",
         kind: SettingType::Time { min: 1000, max: 600_000, zero: Some("at once") },
         default: Value::Number(3000),
@@ -124,8 +116,8 @@ const SPECS: [Spec; 20] = [
         part: Part::Whole,
         rule: Rule::Longer,
         effect: "how long swarm waits after a person's key before it types into that pane (whole seconds)",
-    },
-    Spec {
+    }
+    HeldNotice {
         name: "delivery.held_notice",
         kind: SettingType::Time { min: 100, max: DAY, zero: None },
         default: Value::Number(300_000),
@@ -133,17 +125,17 @@ const SPECS: [Spec; 20] = [
         part: Part::Whole,
         rule: Rule::Free,
         effect: "how long a message is held before its sender gets a notice with the reason",
-    },
-    Spec {
+    }
+    Carriers {
         name: "delivery.carriers",
         kind: SettingType::Words(&Carrier::WORDS),
         default: Value::Words(Cow::Borrowed(&Carrier::WORDS)),
         variable: "SWARM_CARRIERS",
         part: Part::Whole,
         rule: Rule::Fewer,
-        effect: "by which ways mail reaches agents: an agent's own channel, its hooks, its pane; the first that can is used, and one that is left out never",
-    },
-    Spec {
+        effect: "by which ways mail reaches an agent: its own channels and its pane are tried in this order; its hooks hand over what waits; one that is left out is never used",
+    }
+    Enforce {
         name: "hooks.enforce",
         kind: SettingType::Word(&["deny", "warn", "off"]),
         default: Value::Word("deny"),
@@ -151,8 +143,8 @@ const SPECS: [Spec; 20] = [
         part: Part::Whole,
         rule: Rule::Earlier,
         effect: "what an agent's hook does about an edit of a path that another agent holds: refuse it, warn about it, or ignore it",
-    },
-    Spec {
+    }
+    Tree {
         name: "hooks.tree",
         kind: SettingType::Word(&["deny", "warn", "off"]),
         default: Value::Word("deny"),
@@ -160,8 +152,8 @@ const SPECS: [Spec; 20] = [
         part: Part::Whole,
         rule: Rule::Earlier,
         effect: "what an agent's hook does about a git command that would discard, stash or commit what another agent holds or has edited: refuse it, warn about it, or ignore it",
-    },
-    Spec {
+    }
+    LeaseTtl {
         name: "lease.ttl",
         kind: SettingType::Time { min: 1000, max: DAY, zero: None },
         default: Value::Number(900_000),
@@ -169,8 +161,8 @@ const SPECS: [Spec; 20] = [
         part: Part::Whole,
         rule: Rule::Free,
         effect: "how long a lease lasts without --ttl",
-    },
-    Spec {
+    }
+    KeepRead {
         name: "mail.keep_read",
         kind: SettingType::Time { min: 1000, max: 3650 * DAY, zero: Some("for ever") },
         default: Value::Number(30 * DAY),
@@ -178,8 +170,8 @@ const SPECS: [Spec; 20] = [
         part: Part::Whole,
         rule: Rule::Longer,
         effect: "how long read messages are kept; unread messages and those that wait for an acknowledgement are never removed",
-    },
-    Spec {
+    }
+    CoordAuto {
         name: "coord.auto",
         kind: SettingType::Switch,
         default: Value::Switch(false),
@@ -187,8 +179,8 @@ const SPECS: [Spec; 20] = [
         part: Part::Whole,
         rule: Rule::Free,
         effect: "keep the agents' rows of COORDINATION.md up to date automatically",
-    },
-    Spec {
+    }
+    Icons {
         name: "status.icons",
         kind: SettingType::Word(&["unicode", "ascii"]),
         default: Value::Word("unicode"),
@@ -196,8 +188,8 @@ const SPECS: [Spec; 20] = [
         part: Part::Whole,
         rule: Rule::Never,
         effect: "what the status line shows beside its counts: the icons of @swarm-icon-…, or letters",
-    },
-    Spec {
+    }
+    Popup {
         name: "human.popup",
         kind: SettingType::Word(&["off", "urgent"]),
         default: Value::Word("off"),
@@ -205,8 +197,8 @@ const SPECS: [Spec; 20] = [
         part: Part::Whole,
         rule: Rule::Never,
         effect: "whether urgent mail for you opens your inbox in a popup, once you have stopped typing",
-    },
-    Spec {
+    }
+    TeamPaths {
         name: "team.paths",
         kind: SettingType::Globs { most: 64 },
         default: Value::Globs(Cow::Borrowed(&[])),
@@ -214,8 +206,8 @@ const SPECS: [Spec; 20] = [
         part: Part::Whole,
         rule: Rule::Free,
         effect: "paths that no agent may edit without the team's lease, once the project is in a team",
-    },
-    Spec {
+    }
+    TeamOffline {
         name: "team.offline",
         kind: SettingType::Word(&["deny", "warn"]),
         default: Value::Word("deny"),
@@ -223,8 +215,8 @@ const SPECS: [Spec; 20] = [
         part: Part::Whole,
         rule: Rule::Earlier,
         effect: "what to do about edits of team.paths while the team cannot be reached",
-    },
-    Spec {
+    }
+    Restart {
         name: "agents.restart",
         kind: SettingType::Time { min: 1000, max: DAY, zero: Some("never") },
         default: Value::Number(30 * 60_000),
@@ -232,8 +224,8 @@ const SPECS: [Spec; 20] = [
         part: Part::Whole,
         rule: Rule::Never,
         effect: "how long after its end an agent that is started again in its pane and directory is the same one; its conversation and its name are evidence at any time",
-    },
-    Spec {
+    }
+    Grace {
         name: "agents.grace",
         kind: SettingType::Time { min: 1000, max: DAY, zero: Some("at once") },
         default: Value::Number(30_000),
@@ -241,8 +233,8 @@ const SPECS: [Spec; 20] = [
         part: Part::Whole,
         rule: Rule::Free,
         effect: "how long mail waits for an agent that ended, in case it is started again, before it becomes a dead letter",
-    },
-    Spec {
+    }
+    Notify {
         name: "human.notify",
         kind: SettingType::Line { most: 1000 },
         default: Value::Line(Cow::Borrowed("")),
@@ -250,8 +242,8 @@ const SPECS: [Spec; 20] = [
         part: Part::Whole,
         rule: Rule::Never,
         effect: "a shell command for new mail for you, at most once in 5 s: the text is on its standard input and in $SWARM_TEXT, the project in $SWARM_PROJECT",
-    },
-    Spec {
+    }
+    Bell {
         name: "human.bell",
         kind: SettingType::Switch,
         default: Value::Switch(true),
@@ -259,38 +251,13 @@ const SPECS: [Spec; 20] = [
         part: Part::Whole,
         rule: Rule::Never,
         effect: "whether the terminals ring when there is new mail for you",
-    },
-];
+    }
+}
 
 impl Key {
-    /// All keys, in the order they are listed.
-    pub const ALL: [Key; SPECS.len()] = [
-        Key::RateCount,
-        Key::RateWindow,
-        Key::AckWaits,
-        Key::AckEscalate,
-        Key::Quiet,
-        Key::HeldNotice,
-        Key::Carriers,
-        Key::Enforce,
-        Key::Tree,
-        Key::LeaseTtl,
-        Key::KeepRead,
-        Key::CoordAuto,
-        Key::Icons,
-        Key::Popup,
-        Key::TeamPaths,
-        Key::TeamOffline,
-        Key::Restart,
-        Key::Grace,
-        Key::Notify,
-        Key::Bell,
-    ];
-
     /// Everything about it.
     pub fn spec(self) -> &'static Spec {
-        const TABLE: &[Spec; 20] = &SPECS;
-        &TABLE[self as usize]
+        &SPECS[self as usize]
     }
 
     /// The key called `name`; the error names the nearest one.
