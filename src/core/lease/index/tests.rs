@@ -1,7 +1,7 @@
 //! Lines that say what the lease says, and keys that find all that overlaps.
 
 use super::*;
-use crate::core::lease::Challenge;
+use crate::core::lease::{Challenge, Counter, LeaseTable};
 
 const BOOT: &str = "b";
 
@@ -176,5 +176,36 @@ fn a_path_of_the_team_is_found_however_it_is_written_and_apart_from_those_of_a_t
         assert!(lease.paths.iter().any(|p| p.overlaps(&line.path)));
         // What is unusual is read from its record.
         assert_eq!(line.rest, ELSEWHERE);
+    }
+}
+
+#[test]
+fn whatever_settling_would_change_is_due_and_nothing_else() {
+    let at = |awake_ms| Moment { awake_ms, ..now() };
+    let (own, renamed) = (Name::new("claude-1").unwrap(), Name::new("anna").unwrap());
+    let challenges = [None, Some(300_000), Some(900_000)];
+    for (auto, command) in [(false, false), (true, false), (false, true), (true, true)] {
+        for lapse in challenges {
+            let plain = lease(1, &[(PathKind::File, "a")]);
+            let one = Lease {
+                auto,
+                holder: Holder { command, ..plain.holder.clone() },
+                challenge: lapse.map(|until| Challenge { by: Name::human(), until: at(until).after(0) }),
+                ..plain
+            };
+            let mut tenants = Vec::new();
+            note(&mut tenants, None, Some(&one), &now()).unwrap();
+            for liveness in [Liveness::Alive, Liveness::Dead, Liveness::Unknown] {
+                for name in [&own, &renamed] {
+                    for awake in [5_000, 300_001, 605_001, 900_001] {
+                        let mut table = LeaseTable::new([one.clone()], [], Counter::default(), at(awake));
+                        table.settle(|_| (liveness, Some(name.clone())));
+                        let same = table.leases().eq([&one]);
+                        let due = tenants[0].is_due(liveness, Some(name), &at(awake));
+                        assert_eq!(due, !same, "{one:?} {liveness:?} {name} {awake}");
+                    }
+                }
+            }
+        }
     }
 }
