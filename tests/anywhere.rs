@@ -3,6 +3,7 @@
 use crate::support::{Terminal, World, eventually};
 use std::fs;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 /// The default world of a person: two projects with an agent each, a stray agent, and a shell in a directory of none, which the
 /// terminal shows. tmux was started with one project's root in its environment.
@@ -64,7 +65,7 @@ impl Desk {
 }
 
 /// Waits until the terminal shows what is `wanted`; gives its screen.
-fn until(terminal: &Terminal<'_>, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+fn until(terminal: &Terminal<'_>, what: &str, mut wanted: impl FnMut(&str) -> bool) -> String {
     let mut seen = String::new();
     let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         eventually(what, || {
@@ -82,10 +83,22 @@ fn sees(terminal: &Terminal<'_>, text: &str) -> String {
 
 /// Opens the menu and presses one of its keys.
 fn menu(terminal: &Terminal<'_>, key: &str) {
-    terminal.press(&["C-b"]);
-    terminal.press(&["S"]);
-    sees(terminal, "Next agent that needs you");
+    open_menu(terminal);
     terminal.press(&[key]);
+}
+
+/// Opens the menu. Keys that come while a popup is going away are lost with it: like a person, it presses them again.
+fn open_menu(terminal: &Terminal<'_>) {
+    let mut pressed: Option<Instant> = None;
+    until(terminal, "the menu opens", |seen| {
+        let is_open = seen.contains("Next agent that needs you");
+        if !is_open && pressed.is_none_or(|at| at.elapsed() > Duration::from_secs(5)) {
+            terminal.press(&["C-b"]);
+            terminal.press(&["S"]);
+            pressed = Some(Instant::now());
+        }
+        is_open
+    });
 }
 
 /// Closes a popup and waits until it is gone.
@@ -122,9 +135,7 @@ fn in_a_pane_of_no_project_the_keys_are_about_those_on_the_server_by_name() {
     eventually("the pane is shown", || (at() == desk.panes[1]).then_some(()));
     sees(&terminal, "codex-1 in web");
     // In a pane of a project it is that one, whatever tmux has in its environment.
-    terminal.press(&["C-b"]);
-    terminal.press(&["S"]);
-    sees(&terminal, "Next agent that needs you");
+    open_menu(&terminal);
     terminal.press(&["Space"]);
     let shown = sees(&terminal, "codex-1");
     assert!(shown.contains("AGENT") && !shown.contains("claude-1"), "{shown}");
