@@ -45,6 +45,9 @@ const GLANCES: (Duration, Duration) = (Duration::from_millis(3), Duration::from_
 /// stopped.
 const CHECK: Duration = Duration::from_secs(1);
 
+/// How long a lock that nobody is seen to hold may take to wake the process that waited for it.
+const PASSING: Duration = Duration::from_millis(100);
+
 /// A held lock; dropping it frees it, and wakes the next in the queue.
 #[derive(Debug)]
 pub struct Held {
@@ -156,13 +159,14 @@ pub fn exclusive_within(path: &Path, patience: Duration, until: Option<Instant>)
             }
         }
         if Instant::now() >= give_up(since) {
-            // It may have come in this moment.
-            if matches!(receiver.try_recv(), Ok(Ok(()))) {
-                return Ok((Held { file, turn }, begun.elapsed()));
-            }
             let late =
                 until.is_some_and(|until| Instant::now() >= until) || begun.elapsed() >= patience + BUSY;
             let holder = program::locker(&file);
+            // If nobody is seen to hold it, it is about to come.
+            let rest = if holder.is_none() { PASSING } else { Duration::ZERO };
+            if matches!(receiver.recv_timeout(rest), Ok(Ok(()))) {
+                return Ok((Held { file, turn }, begun.elapsed()));
+            }
             if late || !holder.as_ref().is_some_and(|holder| holder.runs) {
                 return Err(Overdue(overdue(path, holder, begun.elapsed())).into());
             }
