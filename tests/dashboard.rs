@@ -1,21 +1,9 @@
 //! The dashboard and the log in a real terminal: a person finds out, answers, takes away, and leaves a clean terminal.
 
+use crate::support::mail::parsed;
 use crate::support::{World, eventually};
-use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
-
-fn team(kinds: &[&str]) -> (World, Vec<String>) {
-    let world = World::new();
-    world.start();
-    let panes = kinds.iter().map(|kind| world.agent(kind, &[])).collect();
-    world.ok(&["discover", "--init", "--quiet"]);
-    (world, panes)
-}
-
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap()
-}
 
 /// Opens the dashboard in a window of that size and waits until it shows `text`.
 fn open(world: &World, width: u16, height: u16, text: &str) -> String {
@@ -69,7 +57,7 @@ fn a_terminal_rings_when_there_is_mail_for_its_person_unless_that_is_switched_of
 
 #[test]
 fn a_person_sees_why_mail_waits_and_answers_a_message() {
-    let (world, panes) = team(&["claude", "codex"]);
+    let (world, panes) = World::with_agents(&["claude", "codex"], &[]);
     world.control(&panes[1], "dialog");
     world.ok(&["send", "--no-wait", "codex-1", "please go on"]);
     world.ok(&["send", "--no-wait", "human", "which port?"]);
@@ -88,7 +76,7 @@ fn a_person_sees_why_mail_waits_and_answers_a_message() {
     press(&world, &pane, &["-l", "8080; #{pane_id} $(id) \"x\""]);
     press(&world, &pane, &["Enter"]);
     eventually("the answer is there", || {
-        let inbox = json(&world.ok(&["inbox", "--json"]));
+        let inbox = parsed(&world.ok(&["inbox", "--json"]));
         let body = inbox["messages"][0]["message"]["body"].as_str().unwrap_or_default().to_owned();
         (body == "8080; #{pane_id} $(id) \"x\"").then_some(())
     });
@@ -96,7 +84,7 @@ fn a_person_sees_why_mail_waits_and_answers_a_message() {
 
 #[test]
 fn a_lease_is_taken_away_after_a_yes_and_its_holder_is_told() {
-    let (world, panes) = team(&["claude"]);
+    let (world, panes) = World::with_agents(&["claude"], &[]);
     world.below("claude-1", "swarm-msg lock src/lib.rs --reason deep-work");
     let pane = open(&world, 80, 24, "claude-1");
     press(&world, &pane, &["2"]);
@@ -117,7 +105,7 @@ fn a_lease_is_taken_away_after_a_yes_and_its_holder_is_told() {
 
 #[test]
 fn who_looks_at_an_agent_is_told_that_hooks_do_not_reach_it_and_what_repairs_that() {
-    let (world, panes) = team(&["claude"]);
+    let (world, panes) = World::with_agents(&["claude"], &[]);
     let pane = open(&world, 120, 30, "claude-1");
     press(&world, &pane, &["p"]);
     let seen = shows(&world, &pane, "hooks: not reached");
@@ -137,7 +125,7 @@ fn who_looks_at_an_agent_is_told_that_hooks_do_not_reach_it_and_what_repairs_tha
 
 #[test]
 fn it_follows_changes_and_resizes_without_a_key() {
-    let (world, panes) = team(&["claude"]);
+    let (world, panes) = World::with_agents(&["claude"], &[]);
     let pane = open(&world, 80, 24, "No messages yet");
     world.ok(&["send", "claude-1", "hello there"]);
     shows(&world, &pane, "hello there");
@@ -155,7 +143,7 @@ fn it_follows_changes_and_resizes_without_a_key() {
 
 #[test]
 fn going_to_an_agent_moves_the_persons_client_and_back() {
-    let (world, panes) = team(&["claude", "codex", "gemini"]);
+    let (world, panes) = World::with_agents(&["claude", "codex", "gemini"], &[]);
     world.control(&panes[1], "dialog");
     let pane = open(&world, 80, 24, "codex-1");
     let person = world.attach(100, 30);
@@ -187,7 +175,7 @@ fn going_to_an_agent_moves_the_persons_client_and_back() {
 
 #[test]
 fn in_a_popup_going_to_an_agent_closes_it() {
-    let (world, panes) = team(&["claude"]);
+    let (world, panes) = World::with_agents(&["claude"], &[]);
     let directory = world.project().display().to_string();
     world.tmux(&[
         "bind-key",
@@ -215,7 +203,7 @@ fn in_a_popup_going_to_an_agent_closes_it() {
 
 #[test]
 fn the_terminal_is_clean_after_quit_and_after_a_signal() {
-    let (world, _) = team(&["claude"]);
+    let (world, _) = World::with_agents(&["claude"], &[]);
     let pane = open(&world, 80, 24, "claude-1");
     press(&world, &pane, &["q"]);
     let seen = shows(&world, &pane, "ended 0");
@@ -240,7 +228,7 @@ fn the_terminal_is_clean_after_quit_and_after_a_signal() {
 
 #[test]
 fn it_ends_with_its_terminal() {
-    let (world, _) = team(&["claude"]);
+    let (world, _) = World::with_agents(&["claude"], &[]);
     let pane = open(&world, 80, 24, "claude-1");
     let tty = world.tmux(&["display-message", "-p", "-t", &pane, "#{pane_tty}"]);
     let tty = tty.trim_start_matches("/dev/");
@@ -255,7 +243,7 @@ fn it_ends_with_its_terminal() {
 
 #[test]
 fn without_a_terminal_it_says_what_to_use_instead() {
-    let (world, _) = team(&[]);
+    let (world, _) = World::with_agents(&[], &[]);
     let (code, why) = world.refused(&["dashboard"]);
     assert_eq!(code, 2);
     assert!(why.contains("swarm status --json"), "{why}");
@@ -272,11 +260,11 @@ impl Drop for Follower {
 
 #[test]
 fn the_log_is_filtered_and_followed_across_a_rotation() {
-    let (world, _) = team(&["claude"]);
+    let (world, _) = World::with_agents(&["claude"], &[]);
     world.ok(&["send", "--no-wait", "human", "one"]);
     let log = world.ok(&["log", "--event", "sent", "--json"]);
     assert_eq!(log.lines().count(), 1);
-    assert_eq!(json(&log)["event"], "sent");
+    assert_eq!(parsed(&log)["event"], "sent");
     assert_eq!(world.ok(&["log", "--event", "sent", "--agent", "nobody"]), "");
     assert!(world.ok(&["log", "-n", "0"]).contains("agent-new"));
     let mut command = world.command("swarm");
@@ -286,7 +274,7 @@ fn the_log_is_filtered_and_followed_across_a_rotation() {
     let mut lines = BufReader::new(follower.0.stdout.take().unwrap()).lines();
     assert!(lines.next().unwrap().unwrap().contains("sent"));
     let sent = |body: &str| {
-        let told = json(&world.ok(&["send", "--json", "--no-wait", "human", body]));
+        let told = parsed(&world.ok(&["send", "--json", "--no-wait", "human", body]));
         told["id"].as_str().unwrap().to_owned()
     };
     let before = sent("two");

@@ -2,6 +2,7 @@
 //!
 //! An Enter goes to the text of the delivery under way and to nothing else, and a second one never to a program that may not be reading.
 
+use crate::support::mail::parsed;
 use crate::support::{World, eventually};
 use serde_json::Value;
 use std::thread;
@@ -9,77 +10,35 @@ use std::time::Duration;
 
 const KINDS: [&str; 4] = ["claude", "codex", "gemini", "opencode"];
 
-fn team(kinds: &[&str], variables: &[(&str, &str)]) -> (World, Vec<String>) {
-    let world = World::new();
-    world.start();
-    let panes = kinds.iter().map(|kind| world.agent(kind, variables)).collect();
-    world.ok(&["discover", "--init", "--quiet"]);
-    (world, panes)
-}
-
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap()
-}
-
-fn send(world: &World, words: &[&str]) -> String {
-    let args = [&["send", "--json", "--no-wait"], words].concat();
-    json(&world.ok(&args))["id"].as_str().unwrap().to_owned()
-}
-
-fn status(world: &World, id: &str) -> (String, String) {
-    let told = json(&world.ok(&["status", "--json", id]));
-    let first = &told["recipients"][0];
-    (first["stage"].as_str().unwrap().to_owned(), first["detail"].as_str().unwrap().to_owned())
-}
-
-fn reaches(world: &World, id: &str, stage: &str, detail: &str) {
-    let mut last = None;
-    let begun = std::time::Instant::now();
-    while begun.elapsed() < crate::support::PATIENCE {
-        let now = status(world, id);
-        if now.0 == stage && now.1.contains(detail) {
-            return;
-        }
-        last = Some(now);
-        thread::sleep(Duration::from_millis(20));
-    }
-    panic!("{id} never was {stage} ({detail}): {last:?}");
-}
-
-fn given(world: &World, pane: &str, id: &str) -> usize {
-    let marker = format!("[swarm {id} ");
-    world.events(pane, "submitted").iter().map(|t| t.matches(&marker).count()).sum()
-}
-
 /// What was pressed for a message, by the journal: `paste` and `enter`.
 fn pressed(world: &World, id: &str) -> Vec<String> {
     let log = world.ok(&["log", "--json", "-n", "0", "--event", "keys"]);
-    let entries = log.lines().map(json).filter(|e| e["id"] == *id);
+    let entries = log.lines().map(parsed).filter(|e| e["id"] == *id);
     entries.map(|e| e["what"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
 fn a_line_that_was_given_and_is_brought_back_is_a_persons_draft() {
-    let (world, panes) = team(&KINDS, &[]);
+    let (world, panes) = World::with_agents(&KINDS, &[]);
     for (kind, pane) in KINDS.iter().zip(&panes) {
         let name = format!("{kind}-1");
-        let first = send(&world, &[&name, "do it once"]);
-        reaches(&world, &first, "submitted", "");
+        let first = world.send(&[&name, "do it once"]);
+        world.reaches(&first, "submitted", "");
         let line = world.events(pane, "submitted").remove(0);
         for (n, brought_back) in
             [line.clone(), format!("{line} and mine"), format!("see {line}")].iter().enumerate()
         {
             world.control(pane, &format!("draft {brought_back}"));
             eventually("it is there", || world.screen(pane).contains(&first).then_some(()));
-            let next = send(&world, &[&name, &format!("another matter {n}")]);
+            let next = world.send(&[&name, &format!("another matter {n}")]);
             // OpenCode shows a sign, or the words.
-            reaches(&world, &next, "held", "its composer holds a draft");
+            world.reaches(&next, "held", "its composer holds a draft");
             thread::sleep(Duration::from_millis(1500));
-            assert_eq!(given(&world, pane, &first), 1, "{}", world.log(pane));
+            assert_eq!(world.given(pane, &first), 1, "{}", world.log(pane));
             world.control(pane, "clear");
-            reaches(&world, &next, "submitted", "");
+            world.reaches(&next, "submitted", "");
             assert_eq!(
-                (given(&world, pane, &next), pressed(&world, &next)),
+                (world.given(pane, &next), pressed(&world, &next)),
                 (1, ["paste", "enter"].map(str::to_owned).to_vec())
             );
         }
@@ -89,11 +48,11 @@ fn a_line_that_was_given_and_is_brought_back_is_a_persons_draft() {
 
 #[test]
 fn every_key_is_in_the_journal_with_what_tmux_said() {
-    let (world, panes) = team(&["claude"], &[]);
-    let id = send(&world, &["claude-1", "once"]);
-    reaches(&world, &id, "submitted", "");
+    let (world, panes) = World::with_agents(&["claude"], &[]);
+    let id = world.send(&["claude-1", "once"]);
+    world.reaches(&id, "submitted", "");
     let log = world.ok(&["log", "--json", "-n", "0"]);
-    let entries: Vec<Value> = log.lines().map(json).filter(|e| e["id"] == *id).collect();
+    let entries: Vec<Value> = log.lines().map(parsed).filter(|e| e["id"] == *id).collect();
     for event in ["keys", "keys-answer"] {
         let told: Vec<&Value> = entries.iter().filter(|e| e["event"] == event).collect();
         assert_eq!(told.len(), 2, "{entries:#?}");
@@ -130,10 +89,10 @@ fn timed(kind: &str, variables: &[(&str, &str)]) -> (World, String) {
 #[test]
 fn history_and_an_interrupted_turn_bring_back_what_belongs_to_the_person() {
     for (kind, key) in KINDS.iter().flat_map(|kind| [(kind, "Up"), (kind, "Escape")]) {
-        let (world, panes) = team(&[kind], &[("FAKE_AGENT_ESCAPE_RESTORES", "1")]);
+        let (world, panes) = World::with_agents(&[kind], &[("FAKE_AGENT_ESCAPE_RESTORES", "1")]);
         let (pane, name) = (&panes[0], format!("{kind}-1"));
-        let first = send(&world, &[&name, "a short one SLOW5"]);
-        reaches(&world, &first, "submitted", "");
+        let first = world.send(&[&name, "a short one SLOW5"]);
+        world.reaches(&first, "submitted", "");
         if key == "Up" {
             eventually("its turn is over", || world.log(pane).contains("turn-ended").then_some(()));
         }
@@ -142,53 +101,53 @@ fn history_and_an_interrupted_turn_bring_back_what_belongs_to_the_person() {
             eventually("it is interrupted", || world.log(pane).contains("interrupted").then_some(()));
         }
         thread::sleep(Duration::from_millis(200));
-        let next = send(&world, &[&name, "another matter"]);
-        reaches(&world, &next, "held", "draft");
+        let next = world.send(&[&name, "another matter"]);
+        world.reaches(&next, "held", "draft");
         thread::sleep(Duration::from_millis(1500));
-        assert_eq!(given(&world, pane, &first), 1, "{kind} {key}\n{}", world.log(pane));
+        assert_eq!(world.given(pane, &first), 1, "{kind} {key}\n{}", world.log(pane));
         world.control(pane, "clear");
-        reaches(&world, &next, "submitted", "");
-        assert_eq!((given(&world, pane, &first), given(&world, pane, &next)), (1, 1), "{}", world.log(pane));
+        world.reaches(&next, "submitted", "");
+        assert_eq!((world.given(pane, &first), world.given(pane, &next)), (1, 1), "{}", world.log(pane));
     }
 }
 
 #[test]
 fn a_line_that_a_person_submitted_and_brought_back_is_not_submitted_again() {
-    let (world, panes) = team(&["claude"], &[]);
+    let (world, panes) = World::with_agents(&["claude"], &[]);
     let pane = &panes[0];
     // It is pasted, and a dialog comes before Enter.
-    let id = send(&world, &["claude-1", "once and no more"]);
+    let id = world.send(&["claude-1", "once and no more"]);
     eventually("it is pasted", || (!pressed(&world, &id).is_empty()).then_some(()));
     world.tmux(&["copy-mode", "-t", pane]);
     thread::sleep(Duration::from_millis(400));
     world.tmux(&["send-keys", "-t", pane, "-X", "cancel"]);
-    reaches(&world, &id, "submitted", "");
+    world.reaches(&id, "submitted", "");
     world.tmux(&["send-keys", "-t", pane, "Up"]);
     thread::sleep(Duration::from_millis(1500));
-    assert_eq!(given(&world, pane, &id), 1, "{}", world.log(pane));
+    assert_eq!(world.given(pane, &id), 1, "{}", world.log(pane));
 }
 
 #[test]
 fn a_second_enter_never_goes_to_a_program_that_does_not_read() {
     // It shows what was pasted, and is in a long call when Enter comes; then it asks whether to run a command.
-    let (world, panes) = team(&["claude", "codex"], &[("FAKE_AGENT_SLOW_PASTE", "5000")]);
+    let (world, panes) = World::with_agents(&["claude", "codex"], &[("FAKE_AGENT_SLOW_PASTE", "5000")]);
     for (name, pane) in ["claude-1", "codex-1"].iter().zip(&panes) {
-        let id = send(&world, &[name, "DIALOG please"]);
+        let id = world.send(&[name, "DIALOG please"]);
         eventually("the question is there", || world.log(pane).contains("dialog-opened").then_some(()));
         thread::sleep(Duration::from_secs(3));
         let log = world.log(pane);
         assert!(!log.contains("dialog-answered") && !log.contains("dialog-key"), "{log}");
         assert_eq!(pressed(&world, &id), ["paste", "enter"]);
         world.control(pane, "dialog-close");
-        reaches(&world, &id, "submitted", "");
-        assert_eq!(given(&world, pane, &id), 1, "{log}");
+        world.reaches(&id, "submitted", "");
+        assert_eq!(world.given(pane, &id), 1, "{log}");
     }
 }
 
 #[test]
 fn a_program_that_is_stopped_after_enter_gets_no_second_one() {
-    let (world, panes) = team(&["claude"], &[("FAKE_AGENT_SLOW_ENTER", "4000")]);
-    let id = send(&world, &["claude-1", "DIALOG please"]);
+    let (world, panes) = World::with_agents(&["claude"], &[("FAKE_AGENT_SLOW_ENTER", "4000")]);
+    let id = world.send(&["claude-1", "DIALOG please"]);
     eventually("the question is there", || world.log(&panes[0]).contains("dialog-opened").then_some(()));
     thread::sleep(Duration::from_secs(2));
     assert!(!world.log(&panes[0]).contains("dialog-answered"), "{}", world.log(&panes[0]));
@@ -207,16 +166,16 @@ fn a_profile_that_allows_one_enter_gets_one() {
     std::fs::write(profiles.join("claude.toml"), rules).unwrap();
     let pane = world.agent("claude", &[("FAKE_AGENT_SWALLOW_ENTERS", "2")]);
     world.ok(&["discover", "--init", "--quiet"]);
-    let id = send(&world, &["claude-1", "one Enter"]);
-    reaches(&world, &id, "typed", "was not submitted");
+    let id = world.send(&["claude-1", "one Enter"]);
+    world.reaches(&id, "typed", "was not submitted");
     thread::sleep(Duration::from_secs(4));
     assert_eq!(pressed(&world, &id), ["paste", "enter"]);
     // What to do works: a person presses Enter.
     world.tmux(&["send-keys", "-t", &pane, "Enter"]);
     thread::sleep(Duration::from_millis(300));
     world.tmux(&["send-keys", "-t", &pane, "Enter"]);
-    reaches(&world, &id, "submitted", "");
-    assert_eq!((given(&world, &pane, &id), pressed(&world, &id).len()), (1, 2), "{}", world.log(&pane));
+    world.reaches(&id, "submitted", "");
+    assert_eq!((world.given(&pane, &id), pressed(&world, &id).len()), (1, 2), "{}", world.log(&pane));
 }
 
 #[test]
@@ -232,11 +191,11 @@ fn a_text_that_its_composer_does_not_show_whole_is_announced_by_a_line_that_it_d
     let pane = world.agent("claude", &[]);
     world.tmux(&["resize-window", "-t", &pane, "-x", "80", "-y", "24"]);
     world.ok(&["discover", "--init", "--quiet"]);
-    let long = send(&world, &["claude-1", "words and more words ".repeat(18).trim()]);
-    reaches(&world, &long, "submitted", "");
-    let short = send(&world, &["claude-1", "a few words"]);
+    let long = world.send(&["claude-1", "words and more words ".repeat(18).trim()]);
+    world.reaches(&long, "submitted", "");
+    let short = world.send(&["claude-1", "a few words"]);
     for id in [&long, &short] {
-        reaches(&world, id, "submitted", "");
+        world.reaches(id, "submitted", "");
         assert_eq!(pressed(&world, id), ["paste", "enter"]);
     }
     let lines = world.events(&pane, "submitted");
@@ -263,48 +222,48 @@ fn a_program_that_a_line_editor_runs_is_typed_nothing_whatever_it_shows() {
     nix::unistd::mkfifo(&go, nix::sys::stat::Mode::S_IRWXU).unwrap();
     let pane = world.agent(&format!("sh -c \"(read line <{}) & exec claude\"", go.display()), &[]);
     world.ok(&["discover", "--init", "--quiet"]);
-    let id = send(&world, &["claude-1", ";touch harm #"]);
-    reaches(&world, &id, "held", "it runs a command (");
+    let id = world.send(&["claude-1", ";touch harm #"]);
+    world.reaches(&id, "held", "it runs a command (");
     let told = world.ok(&["explain", "claude-1"]);
     assert!(told.contains("state: busy") && told.contains("which gets the keys"), "{told}");
     assert_eq!(pressed(&world, &id), [""; 0]);
     std::fs::write(&go, "on\n").unwrap();
-    reaches(&world, &id, "submitted", "");
-    assert_eq!(given(&world, &pane, &id), 1);
+    world.reaches(&id, "submitted", "");
+    assert_eq!(world.given(&pane, &id), 1);
 }
 
 #[test]
 fn an_emptied_composer_is_typed_and_no_more_until_a_sign_comes() {
-    let (world, panes) = team(&["claude"], &[("FAKE_AGENT_LOSE_ENTERS", "1")]);
-    let id = send(&world, &["claude-1", "--ack", "lost on the way"]);
-    reaches(&world, &id, "typed", "no sign of a turn");
+    let (world, panes) = World::with_agents(&["claude"], &[("FAKE_AGENT_LOSE_ENTERS", "1")]);
+    let id = world.send(&["claude-1", "--ack", "lost on the way"]);
+    world.reaches(&id, "typed", "no sign of a turn");
     // It holds nobody back, and is not typed again.
-    let next = send(&world, &["claude-1", "and the next"]);
-    reaches(&world, &next, "submitted", "");
-    assert_eq!((status(&world, &id).0.as_str(), given(&world, &panes[0], &id)), ("typed", 0));
+    let next = world.send(&["claude-1", "and the next"]);
+    world.reaches(&next, "submitted", "");
+    assert_eq!((world.stage(&id).0.as_str(), world.given(&panes[0], &id)), ("typed", 0));
     assert_eq!(pressed(&world, &id), ["paste", "enter"]);
     // Its recipient finds it all the same.
     let told = world.below("claude-1", &format!("swarm-msg ack {id}"));
-    reaches(&world, &id, "acked", "");
-    assert_eq!(given(&world, &panes[0], &id), 0, "{told}");
+    world.reaches(&id, "acked", "");
+    assert_eq!(world.given(&panes[0], &id), 0, "{told}");
 }
 
 #[test]
 fn a_turn_that_begins_late_makes_a_typed_message_submitted() {
-    let (world, panes) = team(&["claude"], &[("FAKE_AGENT_LATE_TURN", "5000")]);
-    let id = send(&world, &["claude-1", "take your time"]);
-    reaches(&world, &id, "typed", "no sign of a turn");
-    reaches(&world, &id, "submitted", "transcript");
-    assert_eq!(given(&world, &panes[0], &id), 1);
+    let (world, panes) = World::with_agents(&["claude"], &[("FAKE_AGENT_LATE_TURN", "5000")]);
+    let id = world.send(&["claude-1", "take your time"]);
+    world.reaches(&id, "typed", "no sign of a turn");
+    world.reaches(&id, "submitted", "transcript");
+    assert_eq!(world.given(&panes[0], &id), 1);
 }
 
 #[test]
 fn what_was_typed_without_a_sign_is_told_of_when_the_agent_ends() {
-    let (world, panes) = team(&["claude"], &[("FAKE_AGENT_LOSE_ENTERS", "1")]);
-    let id = send(&world, &["claude-1", "perhaps"]);
-    reaches(&world, &id, "typed", "no sign of a turn");
+    let (world, panes) = World::with_agents(&["claude"], &[("FAKE_AGENT_LOSE_ENTERS", "1")]);
+    let id = world.send(&["claude-1", "perhaps"]);
+    world.reaches(&id, "typed", "no sign of a turn");
     world.control(&panes[0], "exit");
-    reaches(&world, &id, "failed", "perhaps it was given");
+    world.reaches(&id, "failed", "perhaps it was given");
     assert!(world.ok(&["dead"]).contains(&id));
     assert!(world.ok(&["inbox"]).contains("may have got"));
 }
@@ -313,7 +272,7 @@ fn what_was_typed_without_a_sign_is_told_of_when_the_agent_ends() {
 fn every_script_and_emoji_is_submitted_or_announced_and_holds_nobody_back() {
     // As tmux and agents do: skin tones, joiners and marks are not drawn.
     let drops = "\u{1f3fd}\u{200d}\u{20e3}\u{94d}\u{301}\u{302}\u{e0067}\u{e007f}\u{1fae8}";
-    let (world, panes) = team(&["claude", "codex"], &[("FAKE_AGENT_DROPS", drops)]);
+    let (world, panes) = World::with_agents(&["claude", "codex"], &[("FAKE_AGENT_DROPS", drops)]);
     for (name, pane) in ["claude-1", "codex-1"].iter().zip(&panes) {
         for body in [
             "skin 👍🏽 done",
@@ -329,9 +288,9 @@ fn every_script_and_emoji_is_submitted_or_announced_and_holds_nobody_back() {
             "many e\u{301}\u{302}\u{301}\u{302} done",
             "new 🫨 done",
         ] {
-            let id = send(&world, &[name, body]);
-            reaches(&world, &id, "submitted", "");
-            assert_eq!(given(&world, pane, &id), 1, "{body}\n{}", world.log(pane));
+            let id = world.send(&[name, body]);
+            world.reaches(&id, "submitted", "");
+            assert_eq!(world.given(pane, &id), 1, "{body}\n{}", world.log(pane));
             let line = world.events(pane, "submitted").pop().unwrap();
             assert!(line.contains(body) || line.contains(&format!("swarm-msg read {id}")), "{line}");
         }
@@ -341,10 +300,10 @@ fn every_script_and_emoji_is_submitted_or_announced_and_holds_nobody_back() {
 #[test]
 fn a_line_that_cannot_be_submitted_is_told_of_announced_once_and_then_given_up() {
     let (world, pane) = timed("claude", &[("FAKE_AGENT_SWALLOW_ENTERS", "1000")]);
-    let id = send(&world, &["claude-1", "never submitted"]);
-    reaches(&world, &id, "typed", "press Enter there, or clear it");
-    let behind = send(&world, &["claude-1", "behind it"]);
-    reaches(&world, &behind, "held", "goes first");
+    let id = world.send(&["claude-1", "never submitted"]);
+    world.reaches(&id, "typed", "press Enter there, or clear it");
+    let behind = world.send(&["claude-1", "behind it"]);
+    world.reaches(&behind, "held", "goes first");
     let told = || world.ok(&["inbox", "--json"]).matches("cannot be submitted: press Enter in pane").count();
     assert_eq!(told(), 0, "not so soon");
     set_clock(&world, 31_000);
@@ -352,9 +311,9 @@ fn a_line_that_cannot_be_submitted_is_told_of_announced_once_and_then_given_up()
     // What to do works: it is announced by a plain line.
     world.control(&pane, "clear");
     eventually("it is announced", || world.screen(&pane).contains("could not be typed whole").then_some(()));
-    reaches(&world, &id, "typed", "press Enter there, or clear it");
+    world.reaches(&id, "typed", "press Enter there, or clear it");
     set_clock(&world, 62_000 + 31_000);
-    reaches(&world, &id, "failed", "could not be submitted");
+    world.reaches(&id, "failed", "could not be submitted");
     assert_eq!(told(), 1);
     assert!(world.ok(&["dead"]).contains(&id), "{}", world.ok(&["dead"]));
     // And those behind it go on.

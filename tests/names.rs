@@ -1,13 +1,10 @@
 //! Names and mail that outlive a process: an agent that is started again or resumed is the one that ended, by evidence, and a
 //! stranger in its place is not.
 
+use crate::support::mail::parsed;
 use crate::support::{World, eventually};
 use serde_json::Value;
 use std::process::Child;
-
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap()
-}
 
 /// A project with these agents.
 fn team(world: World, kinds: &[&str]) -> (World, Vec<String>) {
@@ -17,25 +14,17 @@ fn team(world: World, kinds: &[&str]) -> (World, Vec<String>) {
     (world, panes)
 }
 
-fn send(world: &World, to: &str, body: &str) -> String {
-    json(&world.ok(&["send", "--json", "--no-wait", to, body]))["id"].as_str().unwrap().to_owned()
-}
-
-fn stage(world: &World, id: &str) -> String {
-    json(&world.ok(&["status", "--json", id]))["recipients"][0]["stage"].as_str().unwrap().to_owned()
-}
-
 /// A message that waits for a busy agent.
 fn waiting(world: &World, name: &str, pane: &str, body: &str) -> String {
     world.control(pane, "busy 600000");
-    let id = send(world, name, body);
-    eventually("it is held", || (stage(world, &id) == "held").then_some(()));
+    let id = world.send(&[name, body]);
+    eventually("it is held", || (world.stage(&id).0 == "held").then_some(()));
     id
 }
 
 /// The living agents: name, pane, and how they came by the name.
 fn agents(world: &World) -> Vec<(String, String, String)> {
-    let all = json(&world.ok(&["agents", "--json"]));
+    let all = parsed(&world.ok(&["agents", "--json"]));
     let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
     let one = |a: &Value| (text(&a["name"]), text(&a["pane"]), text(&a["named"]));
     all["agents"].as_array().unwrap().iter().map(one).collect()
@@ -51,7 +40,7 @@ fn given(world: &World, pane: &str, id: &str) -> usize {
 }
 
 fn given_once(world: &World, pane: &str, id: &str) {
-    eventually(&format!("{id} is submitted"), || (stage(world, id) == "submitted").then_some(()));
+    eventually(&format!("{id} is submitted"), || (world.stage(id).0 == "submitted").then_some(()));
     assert_eq!(given(world, pane, id), 1, "{}", world.log(pane));
 }
 
@@ -97,7 +86,7 @@ fn an_agent_that_is_started_again_in_its_pane_keeps_its_name_and_its_mail() {
     let why = world.ok(&["explain", "reviewer"]);
     assert!(why.contains("called reviewer: it started in the same pane and directory"), "{why}");
     // And mail to its first name arrives as before.
-    let later = send(&world, "claude-1", "to the old name");
+    let later = world.send(&["claude-1", "to the old name"]);
     given_once(&world, &panes[0], &later);
 }
 
@@ -111,7 +100,7 @@ fn mail_for_an_agent_that_has_just_ended_waits_and_says_so() {
     world.control(&panes[0], "exit");
     eventually("it is dead", || agents(&world).is_empty().then_some(()));
     // By each of its names, and the reason is that of now.
-    let sent = json(&world.ok(&["send", "--json", "api,claude-1", "while it is away"]));
+    let sent = parsed(&world.ok(&["send", "--json", "api,claude-1", "while it is away"]));
     let to = sent["recipients"].as_array().unwrap();
     assert_eq!(to.len(), 1, "{sent}");
     assert_eq!((&to[0]["name"], &to[0]["stage"]), (&"api".into(), &"held".into()), "{sent}");
@@ -186,14 +175,14 @@ fn an_agent_that_is_resumed_elsewhere_gets_what_had_become_dead_letters() {
     let talks = [("FAKE_AGENT_INBOX", "take"), ("FAKE_AGENT_SESSION", "talk-0001")];
     let first = world.agent("claude", &talks);
     world.ok(&["discover", "--init", "--quiet"]);
-    let pid = json(&world.ok(&["agents", "--json"]))["agents"][0]["pid"].to_string();
+    let pid = parsed(&world.ok(&["agents", "--json"]))["agents"][0]["pid"].to_string();
     // One that is suspended takes nothing.
     std::process::Command::new("kill").args(["-STOP", &pid]).status().unwrap();
-    let id = send(&world, "claude-1", "for this conversation");
-    eventually("it is held", || (stage(&world, &id) == "held").then_some(()));
+    let id = world.send(&["claude-1", "for this conversation"]);
+    eventually("it is held", || (world.stage(&id).0 == "held").then_some(()));
     std::process::Command::new("kill").args(["-KILL", &pid]).status().unwrap();
     world.tmux(&["kill-pane", "-t", &first]);
-    eventually("it is a dead letter", || (stage(&world, &id) == "failed").then_some(()));
+    eventually("it is a dead letter", || (world.stage(&id).0 == "failed").then_some(()));
     let sub = world.project().join("sub");
     std::fs::create_dir(&sub).unwrap();
     let second = world.agent_in(&sub, "claude --resume talk-0001", &talks);
@@ -216,10 +205,10 @@ fn a_stranger_in_the_same_pane_inherits_nothing() {
     let talks = [("FAKE_AGENT_INBOX", "take"), ("FAKE_AGENT_SESSION", "talk-0001")];
     let pane = world.agent("claude", &talks);
     world.ok(&["discover", "--init", "--quiet"]);
-    let pid = json(&world.ok(&["agents", "--json"]))["agents"][0]["pid"].to_string();
+    let pid = parsed(&world.ok(&["agents", "--json"]))["agents"][0]["pid"].to_string();
     std::process::Command::new("kill").args(["-STOP", &pid]).status().unwrap();
-    let id = send(&world, "claude-1", "for the first one");
-    eventually("it is held", || (stage(&world, &id) == "held").then_some(()));
+    let id = world.send(&["claude-1", "for the first one"]);
+    eventually("it is held", || (world.stage(&id).0 == "held").then_some(()));
     std::process::Command::new("kill").args(["-KILL", &pid]).status().unwrap();
     // A program that is killed leaves its terminal as it was.
     world.tmux(&["send-keys", "-t", &pane, "-l", "stty sane; echo ready-$((1 + 1))"]);
@@ -243,13 +232,13 @@ fn a_stranger_in_the_same_pane_inherits_nothing() {
         eventually("it starts", || (world.log(&pane).matches("\"start\"").count() > starts).then_some(()));
         world.ok(&["discover", "--quiet"]);
         assert_eq!(agents(&world), [own([name, &pane, "new"])], "{command}");
-        let new = send(&world, name, "for the newcomer");
+        let new = world.send(&[name, "for the newcomer"]);
         given_once(&world, &pane, &new);
         world.control(&pane, "exit");
         eventually("it ends", || agents(&world).is_empty().then_some(()));
     }
     assert_eq!(given(&world, &pane, &id), 0);
-    assert_eq!(stage(&world, &id), "failed");
+    assert_eq!(world.stage(&id).0, "failed");
 }
 
 #[test]
@@ -281,10 +270,10 @@ fn of_two_that_claim_one_conversation_exactly_one_gets_the_name_however_many_loo
 
 /// A message for `claude-1`, which is suspended.
 fn waiting_letter(world: &World, pane: &str) -> String {
-    let pid = json(&world.ok(&["agents", "--json"]))["agents"][0]["pid"].to_string();
+    let pid = parsed(&world.ok(&["agents", "--json"]))["agents"][0]["pid"].to_string();
     std::process::Command::new("kill").args(["-STOP", &pid]).status().unwrap();
-    let id = send(world, "claude-1", "for this conversation");
-    eventually("it is held", || (stage(world, &id) == "held").then_some(()));
+    let id = world.send(&["claude-1", "for this conversation"]);
+    eventually("it is held", || (world.stage(&id).0 == "held").then_some(()));
     assert_eq!(given(world, pane, &id), 0);
     id
 }
@@ -295,7 +284,7 @@ fn a_person_may_give_an_agent_the_name_and_the_mail_of_one_that_ended() {
     world.ok(&["name", "claude-1", "backend"]);
     let id = waiting(&world, "backend", &panes[0], "for the back end");
     world.tmux(&["kill-pane", "-t", &panes[0]]);
-    eventually("it is a dead letter", || (stage(&world, &id) == "failed").then_some(()));
+    eventually("it is a dead letter", || (world.stage(&id).0 == "failed").then_some(()));
     // An agent may not take it.
     let told = world.below("codex-1", "swarm name codex-1 backend; echo rc=$?");
     assert!(told.contains("only the human can give its name") && told.contains("rc=2"), "{told}");
@@ -305,7 +294,7 @@ fn a_person_may_give_an_agent_the_name_and_the_mail_of_one_that_ended() {
     assert_eq!(agents(&world), [own(["backend", &panes[1], "name"])]);
     given_once(&world, &panes[1], &id);
     for name in ["codex-1", "claude-1", "backend"] {
-        let id = send(&world, name, "to each of its names");
+        let id = world.send(&[name, "to each of its names"]);
         given_once(&world, &panes[1], &id);
     }
 }
@@ -336,7 +325,7 @@ fn a_person_names_an_agent_by_its_environment_or_its_pane() {
 #[test]
 fn a_number_is_given_out_again_and_the_dead_are_listed_on_request_only() {
     let (world, panes) = team(World::new(), &["claude"]);
-    let id = send(&world, "claude-1", "this one arrives");
+    let id = world.send(&["claude-1", "this one arrives"]);
     given_once(&world, &panes[0], &id);
     world.below("claude-1", "swarm-msg read --all; swarm-msg lock a.rs; swarm-msg unlock a.rs");
     world.ok(&["read", "--all"]);
@@ -362,7 +351,7 @@ fn a_hook_that_names_the_conversation_of_one_that_ended_makes_its_agent_that_one
     hook("codex-1");
     let id = waiting(&world, "codex-1", &panes[0], "for that thread");
     world.tmux(&["kill-pane", "-t", &panes[0]]);
-    eventually("it is a dead letter", || (stage(&world, &id) == "failed").then_some(()));
+    eventually("it is a dead letter", || (world.stage(&id).0 == "failed").then_some(()));
     let next = world.agent("codex", &[]);
     world.ok(&["discover", "--quiet"]);
     assert_eq!(agents(&world), [own(["codex-2", &next, "new"])]);
@@ -370,7 +359,7 @@ fn a_hook_that_names_the_conversation_of_one_that_ended_makes_its_agent_that_one
     assert!(told.contains("You are codex-1") && told.contains("codex-1 (by"), "{told}");
     assert_eq!(agents(&world), [own(["codex-1", &next, "session"])]);
     assert_eq!(world.tmux(&["display-message", "-p", "-t", &next, "#{@swarm_agent}"]), "codex-1");
-    eventually("it has its mail", || matches!(&*stage(&world, &id), "read" | "submitted").then_some(()));
+    eventually("it has its mail", || matches!(&*world.stage(&id).0, "read" | "submitted").then_some(()));
 }
 
 #[test]
@@ -382,7 +371,7 @@ fn an_agent_that_is_back_gets_the_leases_that_nobody_took_and_a_stranger_none() 
     );
     world.control(&panes[0], "exit");
     eventually("it is dead", || (agents(&world).len() == 1).then_some(()));
-    let leases = || json(&world.ok(&["locks", "--json"]))["leases"].clone();
+    let leases = || parsed(&world.ok(&["locks", "--json"]))["leases"].clone();
     eventually("they are free", || leases().as_array().unwrap().is_empty().then_some(()));
     world.ok(&["lock", "c.rs"]);
     begin(&world, &panes[0], "codex");

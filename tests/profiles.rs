@@ -322,12 +322,6 @@ fn pane_with(world: &World, command: &str) -> String {
     ])
 }
 
-fn send(world: &World, to: &str) -> String {
-    let sent: Value =
-        serde_json::from_str(&world.ok(&["send", "--json", "--no-wait", to, "for you"])).unwrap();
-    sent["id"].as_str().unwrap().to_owned()
-}
-
 /// Waits until a message waits for this reason.
 fn waits(world: &World, id: &str, why: &str) {
     eventually(why, || world.ok(&["status", id]).contains(why).then_some(()));
@@ -417,7 +411,7 @@ fn an_agent_without_rules_is_found_by_its_program_and_the_commands_that_make_the
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_fake-agent"), &link).unwrap();
     let pane = pane_with(&world, &format!("exec {}", link.display()));
     eventually("it is found", || world.ok(&["discover"]).contains("cursor-1").then_some(()));
-    waits(&world, &send(&world, "cursor-1"), "there are no rules for its screen");
+    waits(&world, &world.send(&["cursor-1", "for you"]), "there are no rules for its screen");
     let told = world.ok(&["explain", &pane]);
     assert!(
         told.contains("there are no rules for its screen")
