@@ -65,10 +65,10 @@ build_log() {
 }
 
 # What the program says it is; nothing if that is nothing of ours.
-version() { "$exe" --version 2>/dev/null </dev/null | sed -n '/^swarm .* (protocol [0-9]*)$/p'; }
+version=$("$exe" --version 2>/dev/null </dev/null | sed -n '/^swarm .* (protocol [0-9]*)$/p')
 
 # Whether the program knows what this script asks of it: one from before an update serves until the new one is there.
-speaks() { case $(version) in *'(protocol 2)') ;; *) false ;; esac; }
+speaks() { case $version in *'(protocol 2)') ;; *) false ;; esac; }
 
 # Why the program that the user has chosen is of no use; false if none was chosen, or it is.
 wrong_choice() {
@@ -84,7 +84,7 @@ wrong_choice() {
     why='It is not a program that you may run.'
   elif [ -z "$exe" ]; then
     why='The plugin was loaded before it was there.'
-  elif [ -z "$(version)" ]; then
+  elif [ -z "$version" ]; then
     why='It runs, but it is not swarm.'
   else
     return 1

@@ -87,7 +87,8 @@ fn menu(terminal: &Terminal<'_>, key: &str) {
     terminal.press(&[key]);
 }
 
-/// Opens the menu. Keys that come while a popup is going away are lost with it: like a person, it presses them again.
+/// Opens the menu. Where nothing opens, it presses the keys again, as a person does: once, on a busy machine, they were lost, and why is
+/// not known.
 fn open_menu(terminal: &Terminal<'_>) {
     let mut pressed: Option<Instant> = None;
     until(terminal, "the menu opens", |seen| {

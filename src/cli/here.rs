@@ -112,6 +112,11 @@ pub(super) fn pick(server: &Server, title: &str, new: Option<&Path>) -> Result<P
     })
 }
 
+/// The projects on a server but `own`.
+pub(super) fn others<'a>(server: &Server, own: Option<&'a Path>) -> impl Iterator<Item = Project> + use<'a> {
+    projects::on(server).unwrap_or_default().into_iter().filter(move |p| Some(p.store.root()) != own)
+}
+
 /// What matters about a project in a list.
 fn detail(project: &Project) -> String {
     let mut parts = vec![plural(project.agents.len(), "agent")];

@@ -54,9 +54,8 @@ fn open(args: &Args) -> Result<()> {
     if let Some(root) = &own {
         mailboxes.push(Mailbox { store: Store::open_root(root)?, label: projects::name(root) });
     }
-    if args.pane.is_some() || std::env::var_os("SWARM_ROOT").is_none_or(|root| root.is_empty()) {
-        let others = projects::on(&server).unwrap_or_default().into_iter();
-        let others = others.filter(|p| Some(p.store.root()) != own.as_deref());
+    if args.pane.is_some() || !Store::is_root_forced() {
+        let others = here::others(&server, own.as_deref());
         mailboxes.extend(others.map(|p| Mailbox { label: p.label, store: p.store }));
     }
     let Some(first) = mailboxes.first() else { return Err(here::nowhere(&dir, &server)) };
@@ -105,13 +104,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let now = now_ms();
     let mut text = String::new();
     for (m, read) in &listed {
-        let marks = match (read, m.ack_required, m.urgent) {
-            (true, ..) => "read",
-            (_, true, true) => "urgent, wants ack",
-            (_, true, false) => "wants ack",
-            (_, false, true) => "urgent",
-            _ => "",
-        };
+        let marks = if *read { "read" } else { m.marks() };
         text.push_str(&format!(
             "{} {:>4}  {:<14} {:<14} {}{}{}\n",
             m.id,

@@ -38,9 +38,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
         all.push(projects::look(&session::project()?)?);
     }
     // Who says by SWARM_ROOT which project is meant, means no other.
-    if std::env::var_os("SWARM_ROOT").is_none_or(|root| root.is_empty()) {
-        let others = projects::on(&server).unwrap_or_default();
-        all.extend(others.into_iter().filter(|p| Some(p.store.root()) != own.as_deref()));
+    if !Store::is_root_forced() {
+        all.extend(here::others(&server, own.as_deref()));
     }
     if all.is_empty() {
         return Err(here::nowhere(&here, &server));

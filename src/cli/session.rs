@@ -22,7 +22,7 @@ use crate::store::{Store, key, now_ms};
 use crate::tmux::Server;
 use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// How long tmux may take to show who else is there.
 const REDISCOVERY: Duration = Duration::from_secs(1);
@@ -35,6 +35,8 @@ pub(super) struct Session {
     pub agents: Vec<Agent>,
     /// Who is calling.
     pub caller: Caller,
+    /// When a record had last changed before the agents were read, if that is known.
+    agents_at: Option<SystemTime>,
 }
 
 /// The profiles. A wrong file of the user is reported, and the others are used.
@@ -128,9 +130,7 @@ pub(super) fn project() -> Result<Store> {
 pub(super) fn open() -> Result<Store> {
     let here = here()?;
     match Store::root_for_caller(&here) {
-        None if std::env::var_os("SWARM_ROOT").is_none_or(|root| root.is_empty()) => {
-            Err(super::here::nowhere(&here, &Server::current()))
-        }
+        None if !Store::is_root_forced() => Err(super::here::nowhere(&here, &Server::current())),
         _ => Store::open(&here),
     }
 }
@@ -209,8 +209,9 @@ impl Session {
 
     fn begin(store: Store) -> Result<Self> {
         restore_guard(&store, &here()?);
+        let agents_at = store.agents_changed();
         let agents = store.agents()?;
-        Ok(Self { store, agents, caller: Caller::nobody() })
+        Ok(Self { store, agents, caller: Caller::nobody(), agents_at })
     }
 
     /// Who calls; an agent that another one started as its tool is refused: it has no name.
@@ -312,8 +313,13 @@ impl Session {
         Ok(config)
     }
 
-    /// Reads the agents on record again. An agent that calls may have another name by now.
+    /// Reads the agents on record again if one has changed. An agent that calls may have another name by now.
     pub(super) fn refresh(&mut self) -> Result<()> {
+        let changed = self.store.agents_changed();
+        if changed.is_some() && changed == self.agents_at {
+            return Ok(());
+        }
+        self.agents_at = changed;
         let own = self.agent(&self.caller.name).map(|a| a.process.clone());
         self.agents = self.store.agents()?;
         if let Some(own) = own.and_then(|own| self.agents.iter().find(|a| a.is_live() && a.process == own)) {

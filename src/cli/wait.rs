@@ -100,7 +100,7 @@ struct Steady {
 }
 
 impl Steady {
-    /// What an agent's screen shows `now`, or showed a moment ago.
+    /// What an agent's screen shows `now`, or showed a moment ago. Where it could not be seen it is not asked for again at once.
     fn look(
         &mut self,
         session: &Session,
@@ -108,7 +108,7 @@ impl Steady {
         agent: &Agent,
         now: bool,
     ) -> Option<Status> {
-        if now || self.shown.is_none_or(|(at, _)| at.elapsed() >= STEADY) {
+        if self.shown.is_none_or(|(at, seen)| at.elapsed() >= STEADY || now && seen.is_some()) {
             let server = Server::new(&agent.place.socket).patient(PATIENCE);
             let seen = profiles.and_then(|p| observe::glance(&session.store, p, agent, &server));
             self.shown = Some((Instant::now(), seen));

@@ -142,6 +142,16 @@ pub struct Message {
 }
 
 impl Message {
+    /// What a list of messages says of it beside its type: that it is urgent, that it wants an acknowledgement.
+    pub fn marks(&self) -> &'static str {
+        match (self.ack_required, self.urgent) {
+            (true, true) => "urgent, wants ack",
+            (true, false) => "wants ack",
+            (false, true) => "urgent",
+            (false, false) => "",
+        }
+    }
+
     /// The name of its file in a mailbox, `TIME-SENDER-ID.json`. `ls` lists the mail in the order it was sent, with its
     /// senders, and the mail of one sender can be counted without reading any.
     pub fn file_name(&self) -> String {

@@ -7,6 +7,7 @@
 //! them.
 
 use super::discovery::Survey;
+use super::projects;
 use crate::core::agent::Agent;
 use crate::core::badge;
 use crate::store::fault;
@@ -88,9 +89,8 @@ impl Board {
             return Ok(());
         }
         let (id, text) = (id(root), root.to_string_lossy());
-        let last = root.file_name().map_or_else(|| text.clone(), |name| name.to_string_lossy());
         let values = [if shown[0].is_empty() { "" } else { &*text }, shown[0], shown[1]];
-        server.name_project(&id, values, &badge::elsewhere(&id, &badge::title(&last)))?;
+        server.name_project(&id, values, &badge::elsewhere(&id, &badge::title(&projects::last(root))))?;
         self.named.insert(key, shown.map(str::to_owned));
         Ok(())
     }

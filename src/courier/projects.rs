@@ -11,6 +11,7 @@ use crate::os::process;
 use crate::store::Store;
 use crate::tmux::Server;
 use anyhow::Result;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -63,8 +64,12 @@ pub fn asks(agent: &Agent, askers: &[Name]) -> bool {
 
 /// What people call the project at `root`, safe to show.
 pub fn name(root: &Path) -> String {
-    let last = root.file_name().map_or_else(|| root.to_string_lossy(), |name| name.to_string_lossy());
-    escape::short(&last, 30)
+    escape::short(&last(root), 30)
+}
+
+/// The last part of a project's path, as it is.
+pub fn last(root: &Path) -> Cow<'_, str> {
+    root.file_name().unwrap_or(root.as_os_str()).to_string_lossy()
 }
 
 fn long_name(root: &Path) -> String {

@@ -48,7 +48,7 @@ use anyhow::{Result, bail};
 use mark::Mark;
 use record::Loaded;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 /// An open project.
 #[derive(Clone)]
@@ -167,6 +167,11 @@ impl Store {
         root::find(from, forced_root().as_deref())
     }
 
+    /// Whether `$SWARM_ROOT` says which project the caller's command is about.
+    pub fn is_root_forced() -> bool {
+        forced_root().is_some()
+    }
+
     /// The root of the project of a directory, if there is one. Agents and panes belong to it, whatever `$SWARM_ROOT` says.
     pub fn root_around(dir: &Path) -> Option<PathBuf> {
         root::around(dir)
@@ -239,6 +244,11 @@ impl Store {
                 return Ok(agents);
             }
         }
+    }
+
+    /// When a record of an agent was last made, replaced or removed; `None` if only a look can tell.
+    pub fn agents_changed(&self) -> Option<SystemTime> {
+        record::changed(&self.dir.join("agents"))
     }
 
     /// Whether the root still has the name it was opened by: it may have been moved, and a link left in its place.
@@ -363,6 +373,15 @@ pub(crate) mod tests {
         (dir, store)
     }
 
+    /// A living agent of that name.
+    pub(crate) fn agent(name: &str) -> Agent {
+        serde_json::from_value(serde_json::json!({
+            "name": name, "kind": "claude", "process": {"pid": 1, "start": 1, "boot": "b"}, "cwd": "/", "first_seen": 1,
+            "place": {"socket": "/s", "server": 1, "pane": "%0", "pane_pid": 1},
+        }))
+        .unwrap()
+    }
+
     #[test]
     fn mail_of_one_who_was_renamed_a_moment_ago_is_not_taken_for_forged() {
         let (_dir, store) = store();
@@ -378,11 +397,7 @@ pub(crate) mod tests {
             body: Body::new("for whoever has that name").unwrap(),
         };
         let message = store.post(draft, Limit::default()).unwrap();
-        let agent: Agent = serde_json::from_value(serde_json::json!({
-            "name": "claude-1", "kind": "claude", "process": {"pid": 1, "start": 1, "boot": "b"}, "cwd": "/", "first_seen": 1,
-            "place": {"socket": "/s", "server": 1, "pane": "%0", "pane_pid": 1},
-        }))
-        .unwrap();
+        let agent = agent("claude-1");
         let found = mail::MessageRef {
             mailbox: old.clone(),
             folder: Folder::New,

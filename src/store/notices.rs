@@ -91,21 +91,16 @@ impl Transaction<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::agent::Agent;
     use crate::core::message::MessageType;
     use crate::store::mail::Folder;
-    use crate::store::tests::store;
+    use crate::store::tests::{agent, store};
     use std::sync::mpsc::channel;
 
     #[test]
     fn a_notice_to_one_who_is_just_being_renamed_waits_for_the_renaming() {
         let (_dir, store) = store();
         let (old, new) = (Name::new("claude-1").unwrap(), Name::new("anna").unwrap());
-        let agent: Agent = serde_json::from_value(serde_json::json!({
-            "name": "claude-1", "kind": "claude", "process": {"pid": 1, "start": 1, "boot": "b"}, "cwd": "/", "first_seen": 1,
-            "place": {"socket": "/s", "server": 1, "pane": "%0", "pane_pid": 1},
-        }))
-        .unwrap();
+        let agent = agent("claude-1");
         store.transact(|tx| tx.put_agent(&agent)).unwrap();
         store.ensure_mailbox(&old).unwrap();
         let (written, is_written) = channel::<()>();

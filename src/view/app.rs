@@ -214,9 +214,7 @@ impl App {
 
     /// Whether a key is the one that opens the text in the person's editor.
     pub(super) fn is_edited(&self, key: &KeyEvent) -> bool {
-        matches!(&self.mode, Mode::Form(form) if form.is_message())
-            && key.code == KeyCode::Char('g')
-            && key.modifiers.contains(KeyModifiers::CONTROL)
+        matches!(&self.mode, Mode::Form(form) if form.is_edited(key))
     }
 
     /// Takes text that was pasted.

@@ -56,6 +56,11 @@ impl Form {
         !matches!(self.purpose, Purpose::Resend { .. } | Purpose::Rename { .. })
     }
 
+    /// Whether a key is the one that opens the text in the person's editor.
+    pub(super) fn is_edited(&self, key: &KeyEvent) -> bool {
+        self.is_message() && key.code == KeyCode::Char('g') && key.modifiers.contains(KeyModifiers::CONTROL)
+    }
+
     /// Whether type and acknowledgement can be chosen.
     pub(super) fn has_choices(&self) -> bool {
         matches!(self.purpose, Purpose::Send { .. } | Purpose::Reply { .. })

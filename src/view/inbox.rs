@@ -167,12 +167,7 @@ fn start(actions: Vec<Action>, root: PathBuf, done: Sender<ActionOutcome>) {
 }
 
 fn letter(message: &Verified, project: &(usize, String, PathBuf)) -> Letter {
-    let marks = match (message.ack_required, message.urgent) {
-        (true, true) => "urgent, wants ack",
-        (true, false) => "wants ack",
-        (false, true) => "urgent",
-        _ => "",
-    };
+    let marks = message.marks();
     let to: Vec<&str> = message.to.iter().map(Name::as_str).collect();
     let head = format!("{} from {} to {} in {}", message.kind, message.from, to.join(", "), project.1);
     let more = if marks.is_empty() { String::new() } else { format!(" ({marks})") };
@@ -287,7 +282,7 @@ impl Inbox {
             }
             Mode::Writing(..) if key.code == KeyCode::Esc => Wish::Nothing,
             Mode::Writing(letter, mut form) => {
-                let edits = control && key.code == KeyCode::Char('g');
+                let edits = form.is_edited(&key);
                 let action = if edits { None } else { form.press(key) };
                 let root = letter.project.2.clone();
                 self.mode = Mode::Writing(letter, form);

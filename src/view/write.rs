@@ -56,7 +56,7 @@ pub fn write(root: &Path, project: &str, writing: Writing) -> Result<Option<Stri
                 if key.code == KeyCode::Esc || (control && key.code == KeyCode::Char('c')) {
                     return Ok(None);
                 }
-                if control && key.code == KeyCode::Char('g') && form.is_message() {
+                if form.is_edited(&key) {
                     told = screen.edit(&mut form.input)?.err();
                 } else if let Some(action) = form.press(key) {
                     (running, told) = (Some(format!("{} …", action.what)), None);
