@@ -123,12 +123,10 @@ fn no_delay(kind: &str) {
         "claude" => ("claude-inbox", "its session file"),
         _ => ("opencode-plugin", "swarm's plugin in it"),
     };
-    let told = world.ok(&["explain", &pane]);
-    assert!(
-        told.contains(&format!("mail goes by {carrier}, else by pane"))
-            && told.contains(&format!("{source} says idle")),
-        "{told}"
-    );
+    let told = eventually("the turn ends", || {
+        Some(world.ok(&["explain", &pane])).filter(|told| told.contains(&format!("{source} says idle")))
+    });
+    assert!(told.contains(&format!("mail goes by {carrier}, else by pane")), "{told}");
     let told = world.swarm(&["doctor"]);
     assert!(String::from_utf8_lossy(&told.stdout).contains(&format!("{to}: {carrier}")), "{told:?}");
 }

@@ -259,8 +259,9 @@ impl Agent {
             && !self.rests
             && let Some(text) = self.mail.pop_front()
         {
+            // The log first: a test that has seen the proof may look there at once.
+            self.submit(text.clone(), now);
             self.inbox.iter().for_each(|inbox| inbox.given(&text));
-            self.submit(text, now);
         }
     }
 
