@@ -19,7 +19,6 @@ pub mod keys;
 pub mod letters;
 pub mod limit;
 pub mod memo;
-pub mod native;
 pub mod observe;
 pub mod projects;
 mod quiet;

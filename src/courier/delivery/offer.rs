@@ -10,8 +10,7 @@
 //! channel the records are read once more, and then the message is *announced* by a line without its text. So the agent gets the text once
 //! even if the channel delivers it later. That channel is then not used for this process for a while.
 
-use super::delivery::{Attempt, Outcome};
-use super::gate::Hold;
+use super::{Attempt, Outcome};
 use crate::carriers::transcript::Follower;
 use crate::carriers::{self, Channel, Trace};
 use crate::core::agent::Status;
@@ -19,6 +18,7 @@ use crate::core::carrier::Offer;
 use crate::core::delivery::{Progress, Stage};
 use crate::core::frame;
 use crate::core::process_id::ProcessId;
+use crate::courier::gate::Hold;
 use crate::os::process;
 use crate::store::{fault, lock, now_ms};
 use anyhow::Result;

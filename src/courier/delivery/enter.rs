@@ -1,0 +1,140 @@
+//! Enter: pressed only on the text of the delivery under way, and again only if the program is known to have read the first.
+//!
+//! The mark `entering` is recorded before the key, so a crash leaves no Enter that nobody knows of.
+
+use super::evidence::stands_outside;
+use super::look::{LOOK_PAUSE, Seen};
+use super::record::Act;
+use super::{Attempt, Outcome};
+use crate::core::agent::Agent;
+use crate::core::delivery::{Progress, Stage};
+use crate::courier::gate::Hold;
+use crate::os::terminal;
+use crate::store::{fault, now_ms};
+use crate::tmux::pane::Acted;
+use anyhow::Result;
+use std::time::{Duration, Instant};
+
+/// How long to wait for pasted text to appear.
+const APPEAR: Duration = Duration::from_secs(5);
+
+impl Attempt<'_> {
+    /// See the text, press Enter under guard, see it taken.
+    pub(super) fn submit(&self, line: &str) -> Result<Outcome> {
+        let appeared = self.watch(APPEAR, self.settle(), |seen| seen.composer_holds(line))?;
+        let mut seen = match appeared {
+            Some(seen) if seen.composer_holds(line) => seen,
+            Some(seen) => {
+                return Ok(match self.evidence(line, &seen, &self.current()?) {
+                    Some(_) => Outcome::Submitted("somebody submitted it"),
+                    None => Outcome::Held(seen.scene().may_enter(line).err().unwrap_or(Hold::Changed)),
+                });
+            }
+            None => return Ok(Outcome::Gone),
+        };
+        loop {
+            if let Err(hold) = seen.scene().may_enter(line) {
+                return Ok(Outcome::Held(hold));
+            }
+            if stands_outside(line, &seen, &self.current()?) {
+                return Ok(Outcome::Submitted("somebody submitted it"));
+            }
+            let Some(delivery) = self.mark_act(Act::Enter, |d| {
+                d.advance(Stage::Entering, "", now_ms());
+                d.enters = d.enters.saturating_add(1);
+            })?
+            else {
+                // Renamed since it was pasted: it goes on under the new name, with the next round.
+                if self.is_renamed()? {
+                    return Ok(Outcome::Held(Hold::Changed));
+                }
+                // Read or acknowledged since: what we left there must not stay in everybody's way.
+                if let Some(left) = self.left_over(&seen)? {
+                    self.clear_away(&left, &seen)?;
+                }
+                return Ok(Outcome::Settled);
+            };
+            self.keys.borrow_mut().entered = Some(self.message.id.clone());
+            fault::point("before-enter");
+            let acted = self.server().enter(&self.agent.place.pane, &seen.look)?;
+            fault::point("after-enter");
+            self.note_answer(Act::Enter, &acted);
+            if acted == Acted::Stale {
+                // An Enter that was not pressed has cleared nothing.
+                self.mark(|d| {
+                    d.enters = d.enters.saturating_sub(1);
+                    drop_to_typing(d);
+                })?;
+                let Some(next) = self.watch(self.settle(), Duration::ZERO, |s| !s.composer_holds(line))?
+                else {
+                    return Ok(Outcome::Gone);
+                };
+                if !next.composer_holds(line) {
+                    return self.left(line, &next, &self.current()?);
+                }
+                seen = next;
+                continue;
+            }
+            let done = |seen: &Seen| {
+                self.evidence(line, seen, &delivery).is_some()
+                    || (seen.reading.composer.is_some() && !seen.composer_holds(line))
+            };
+            let Some(next) = self.watch(self.patience(), Duration::ZERO, done)? else {
+                return Ok(Outcome::Gone);
+            };
+            if !next.composer_holds(line) {
+                return self.left(line, &next, &delivery);
+            }
+            // Enter has had no effect so far. A busy machine may take it later still.
+            self.mark(drop_to_typing)?;
+            fault::point("enter-unseen");
+            if let Err(hold) = self.may_press_again(&delivery, &next)? {
+                return Ok(Outcome::Held(hold));
+            }
+            // On the word of two looks that it is as it was.
+            match self.watch(self.settle(), Duration::ZERO, |s| !s.composer_holds(line))? {
+                None => return Ok(Outcome::Gone),
+                Some(next) if !next.composer_holds(line) => return self.left(line, &next, &delivery),
+                Some(next) => seen = next,
+            }
+        }
+    }
+
+    /// Whether Enter may be pressed again on a text. Only if the program has read the first Enter and waits for more, and
+    /// nothing since shows a turn or a person: a text that was submitted, or may have been, is not ours any more.
+    pub(super) fn may_press_again(&self, delivery: &Progress, seen: &Seen) -> Result<Result<(), Hold>> {
+        let touched = seen.touched_since(delivery.since);
+        if delivery.enters >= self.profile.timing.enters || touched || self.reported_since(delivery.since) {
+            return Ok(Err(Hold::EnterIgnored));
+        }
+        let Some(tty) = self.server().tty(&self.agent.place.pane)? else { return Ok(Err(Hold::Unread)) };
+        let begun = Instant::now();
+        loop {
+            if terminal::has_read_all(self.agent.process.pid, &tty) {
+                return Ok(Ok(()));
+            }
+            // It may be drawing just now.
+            if begun.elapsed() >= self.settle() {
+                return Ok(Err(Hold::Unread));
+            }
+            std::thread::sleep(LOOK_PAUSE.0);
+        }
+    }
+
+    /// Whether the agent was renamed since this round began.
+    fn is_renamed(&self) -> Result<bool> {
+        let bears = |a: &Agent| a.process == self.agent.process && a.name != self.agent.name;
+        Ok(self.store.agents()?.iter().any(bears))
+    }
+}
+
+/// The text is still in the composer, with what came after Enter: the program did not take Enter, and never will.
+pub(super) fn never_entered(way: &mut Progress) {
+    drop_to_typing(way);
+    way.enters = 0;
+}
+
+/// The text is still in the composer: Enter has not been taken.
+fn drop_to_typing(way: &mut Progress) {
+    way.advance(Stage::Typing, "", now_ms());
+}

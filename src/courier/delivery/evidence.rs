@@ -1,0 +1,134 @@
+//! The signs by which a text counts as given, and what became of one that has left its composer.
+//!
+//! A sign is the line outside the composer, a turn that began after Enter, or a report of the agent's hook. An empty composer is
+//! none, because a key may have emptied it. What a later look finds is marked in a transaction that reads the record again.
+
+use super::enter::never_entered;
+use super::look::Seen;
+use super::{Attempt, Outcome};
+use crate::core::agent::Status;
+use crate::core::delivery::{Progress, Stage};
+use crate::core::frame;
+use crate::courier::gate::Hold;
+use crate::hooks::report;
+use crate::store::mail::Folder;
+use crate::store::now_ms;
+use anyhow::Result;
+use std::time::Duration;
+
+/// The reason that is recorded when a text is gone and Enter was pressed, or may have been.
+pub(super) const UNSEEN: &str = "it is gone from its composer, and no sign of a turn was seen";
+
+impl Attempt<'_> {
+    /// Looks once more for a sign that the agent got a text which has left the composer, and records it. Returns whether
+    /// there is one.
+    pub fn confirm(&self) -> Result<bool> {
+        let delivery = self.current()?;
+        let name = delivery.typed_as.as_ref().unwrap_or(&self.agent.name);
+        let line = self.line(name, &delivery);
+        let is_here = delivery.typed_into.as_ref() == Some(&self.agent.process);
+        let Some(seen) = self.look()?.filter(|seen| is_here && !seen.moved) else { return Ok(false) };
+        // A turn that began since is of this text only if nothing else was entered since.
+        let last = self.keys.borrow().entered.as_ref() == Some(&self.message.id);
+        let touched = seen.touched_since(delivery.since);
+        let evidence = if seen.is_shown() && stands_outside(&line, &seen, &delivery) {
+            "it stands in the transcript"
+        } else if last && !touched && seen.reading.state == Status::Busy {
+            "a turn began after Enter"
+        } else {
+            return Ok(false);
+        };
+        self.store.transact(|tx| {
+            let mut delivery = self.record()?;
+            let file = self.message.file_name();
+            if delivery.way.stage == Stage::Typed
+                && self.store.mail_file(&self.agent.name, Folder::New, &file).exists()
+            {
+                delivery.way.advance(Stage::Submitted, evidence, now_ms());
+                tx.put_delivery(&self.agent.name, &delivery)?;
+                self.given(tx, &delivery)?;
+                tx.journal("delivery", self.stage_entry(&delivery.way))?;
+            }
+            Ok(())
+        })?;
+        Ok(true)
+    }
+
+    /// The evidence that the agent got the text: it stands in the transcript, or a turn began after Enter. An empty
+    /// composer is no evidence, because a key may have emptied it.
+    pub(super) fn evidence(&self, line: &str, seen: &Seen, delivery: &Progress) -> Option<&'static str> {
+        let composer = seen.reading.composer.as_ref();
+        if composer.is_some_and(|c| ends(line).iter().any(|end| c.contains(end)) || c.holds(line)) {
+            return None;
+        }
+        if delivery.enters > 0 && seen.reading.state == Status::Busy {
+            self.notes.sign.set(Some("a turn began after Enter"));
+        }
+        // Where no composer is to be seen, as behind a dialog, the text may stand as before.
+        if composer.is_some() && stands_outside(line, seen, delivery) {
+            return Some("it stands in the transcript");
+        }
+        if delivery.enters == 0 {
+            return None;
+        }
+        if let Some(sign) = self.notes.sign.get() {
+            return Some(sign);
+        }
+        self.reported_since(delivery.since).then_some("its hook reported a turn after Enter")
+    }
+
+    /// Whether the agent's hook has reported a turn or a dialog since then.
+    pub(super) fn reported_since(&self, since: u64) -> bool {
+        let report = report::read(self.store, &self.agent.name).ok().flatten();
+        report.is_some_and(|r| r.at >= since && matches!(r.status, Status::Busy | Status::Dialog))
+    }
+
+    /// The same for as long as a text needs to settle: while an agent draws its screen, it may show what was never there.
+    pub(super) fn stays_beside(&self, line: &str, seen: &Seen) -> Result<bool> {
+        let same = |now: &Seen| now.reading.composer == seen.reading.composer;
+        Ok(seen.is_beside(line)
+            && self.watch(self.settle(), Duration::ZERO, |now| !same(now))?.is_some_and(|s| same(&s)))
+    }
+
+    /// What became of a text that has left the composer, or is not alone there any more.
+    pub(super) fn left(&self, line: &str, seen: &Seen, delivery: &Progress) -> Result<Outcome> {
+        let (told, last);
+        if delivery.enters > 0 && seen.is_shown() && !seen.is_beside(line) {
+            // The turn may take a moment to begin, and the transcript to be drawn.
+            let done = |seen: &Seen| self.evidence(line, seen, delivery).is_some();
+            let Some(later) = self.watch(self.patience(), Duration::ZERO, done)? else {
+                return Ok(Outcome::Gone);
+            };
+            told = self.evidence(line, &later, delivery);
+            last = Some(later);
+        } else {
+            told = self.evidence(line, seen, delivery);
+            last = None;
+        }
+        let seen = last.as_ref().unwrap_or(seen);
+        if let Some(evidence) = told {
+            return Ok(Outcome::Submitted(evidence));
+        }
+        if self.stays_beside(line, seen)? {
+            self.mark(never_entered)?;
+        } else if delivery.enters > 0 && seen.is_shown() && !seen.composer_holds(line) {
+            return Ok(Outcome::Typed("its composer was emptied by Enter, and no sign of a turn was seen"));
+        }
+        Ok(Outcome::Held(seen.scene().may_enter(line).err().unwrap_or(Hold::Changed)))
+    }
+}
+
+/// By what a line is found on a screen.
+pub(super) fn ends(line: &str) -> [&str; 2] {
+    [frame::head(line), frame::tail(line)]
+}
+
+/// Whether the line, or the part of it that has not scrolled away, is on the screen outside the composer and was not there
+/// when it was typed.
+pub(super) fn stands_outside(line: &str, seen: &Seen, way: &Progress) -> bool {
+    let inside = |end| seen.reading.composer.as_ref().map_or(0, |c| c.count(end));
+    let outside = |end| seen.look.screen.count_ignoring_space(end).saturating_sub(inside(end));
+    // The end is that of other lines of the same message, too, so it counts only where it is known what stood there before.
+    let known = if way.typed_at > 0 { 2 } else { 1 };
+    ends(line).into_iter().zip(way.stood).take(known).any(|(end, stood)| outside(end) > stood)
+}

@@ -1,0 +1,154 @@
+//! Typing: the text into the composer, once, or going on with one that an earlier courier typed.
+//!
+//! The mark `typing` is recorded before the paste, so a crash leaves no text that nobody knows of.
+
+use super::enter::never_entered;
+use super::evidence::{UNSEEN, ends, stands_outside};
+use super::look::{LOOK_PAUSE, Seen};
+use super::record::Act;
+use super::{Attempt, Outcome};
+use crate::core::delivery::{Progress, Stage};
+use crate::core::frame;
+use crate::courier::gate::Hold;
+use crate::os::terminal;
+use crate::store::{fault, now_ms};
+use crate::tmux::pane::Acted;
+use anyhow::Result;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+impl Attempt<'_> {
+    /// Looks twice, decides, and pastes under guard.
+    pub(super) fn paste(&self, line: &str) -> Result<ControlFlow<Outcome>> {
+        let Some(first) = self.look()? else { return Ok(ControlFlow::Break(Outcome::Gone)) };
+        if let Err(hold) = first.scene().may_paste() {
+            return Ok(ControlFlow::Break(match hold {
+                Hold::Draft => self.behind_draft(&first)?,
+                hold => Outcome::Held(hold),
+            }));
+        }
+        std::thread::sleep(LOOK_PAUSE.0);
+        let Some(second) = self.look()? else { return Ok(ControlFlow::Break(Outcome::Gone)) };
+        if let Err(hold) = second.scene().may_paste() {
+            return Ok(ControlFlow::Break(Outcome::Held(hold)));
+        }
+        let cursor = |s: &Seen| (s.look.facts.cursor_x, s.look.facts.cursor_y);
+        if cursor(&first) != cursor(&second) || first.reading.composer != second.reading.composer {
+            return Ok(ControlFlow::Break(Outcome::Held(Hold::Changed)));
+        }
+        let facts = &second.look.facts;
+        if !self.is_short_enough(line, (facts.width, facts.height))? {
+            return Ok(ControlFlow::Break(Outcome::Held(Hold::Changed)));
+        }
+        let (into, name) = (self.agent.process.clone(), self.agent.name.clone());
+        let stood = ends(line).map(|end| second.look.screen.count_ignoring_space(end));
+        let marked = self.mark_act(Act::Paste, |d| {
+            d.advance(Stage::Typing, "", now_ms());
+            d.typed_into = Some(into);
+            d.typed_as = Some(name);
+            d.typed_at = now_ms();
+            d.stood = stood;
+            d.enters = 0;
+        })?;
+        if marked.is_none() {
+            return Ok(ControlFlow::Break(Outcome::Settled));
+        }
+        fault::point("before-paste");
+        let acted = self.server().paste(&self.agent.place.pane, &second.look, line)?;
+        fault::point("after-paste");
+        self.note_answer(Act::Paste, &acted);
+        if acted == Acted::Stale {
+            // Nothing was typed, so the mark may be taken back.
+            self.mark(take_back)?;
+            return Ok(ControlFlow::Break(Outcome::Held(Hold::Changed)));
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// The composer is not empty: a line of ours that nobody waits for is cleared away; a person's draft holds the message.
+    pub(super) fn behind_draft(&self, first: &Seen) -> Result<Outcome> {
+        // Not on the word of one look: an Enter beside a person's draft would submit it.
+        if self.left_over(first)?.is_some()
+            && let Some(seen) = self.watch(2 * self.settle(), self.settle(), |_| true)?
+            && let Some(left) = self.left_over(&seen)?
+        {
+            self.clear_away(&left, &seen)?;
+            return Ok(Outcome::Held(Hold::Changed));
+        }
+        let is_ours = first.reading.composer.as_ref().is_some_and(|c| frame::begun(&c.text).is_some());
+        Ok(Outcome::Held(if is_ours { Hold::Recalled } else { Hold::Draft }))
+    }
+
+    /// Whether the composer shows the whole line in a pane of this size. A line that it does not show cannot be compared,
+    /// so it would never be submitted. Such a message is announced by a plain line from then on.
+    fn is_short_enough(&self, line: &str, (columns, rows): (u16, u16)) -> Result<bool> {
+        let alone = self.reminder.is_none() && self.members.is_empty();
+        if !alone || self.profile.shows_whole(line, columns, rows) || self.current()?.plain {
+            return Ok(true);
+        }
+        self.mark(|way| way.plain = true)?;
+        Ok(false)
+    }
+
+    /// A message that was being typed when the courier ended, or that is still in the composer.
+    pub(super) fn resume(&self, line: &str, delivery: &Progress) -> Result<ControlFlow<Outcome>> {
+        let Some(seen) = self.watch(self.settle(), Duration::ZERO, |_| true)? else {
+            return Ok(ControlFlow::Break(Outcome::Gone));
+        };
+        if seen.moved {
+            return Ok(ControlFlow::Break(Outcome::Held(Hold::Moved)));
+        }
+        if seen.composer_holds(line) {
+            return Ok(if stands_outside(line, &seen, delivery) {
+                // A person submitted it, and history brought it back: it is that person's now.
+                ControlFlow::Break(Outcome::Submitted("somebody submitted it"))
+            } else if seen.is_collapsed() && seen.touched_since(delivery.typed_at) {
+                // What the sign stands for cannot be seen: a person may have pasted something else.
+                ControlFlow::Break(Outcome::Held(Hold::EnterIgnored))
+            } else if delivery.enters == 0 {
+                ControlFlow::Continue(())
+            } else if let Err(hold) = self.may_press_again(delivery, &seen)? {
+                ControlFlow::Break(Outcome::Held(hold))
+            } else {
+                ControlFlow::Continue(())
+            });
+        }
+        if let Some(evidence) = self.evidence(line, &seen, delivery) {
+            return Ok(ControlFlow::Break(Outcome::Submitted(evidence)));
+        }
+        if seen.is_beside(line) {
+            if self.stays_beside(line, &seen)? {
+                self.mark(never_entered)?;
+            }
+            let hold = seen.scene().may_enter(line).err().unwrap_or(Hold::Changed);
+            return Ok(ControlFlow::Break(Outcome::Held(hold)));
+        }
+        match seen.scene().may_paste() {
+            // A person took away what could not be submitted.
+            Ok(()) if delivery.stuck_since > 0 && self.reminder.is_none() => {
+                self.mark(|d| d.announce(now_ms()))?;
+                Ok(ControlFlow::Break(Outcome::Held(Hold::Changed)))
+            }
+            // It waits in the terminal, and would stand there twice.
+            Ok(()) if delivery.enters == 0 && self.has_unread()? => {
+                Ok(ControlFlow::Break(Outcome::Held(Hold::Unread)))
+            }
+            // It never arrived: the paste was not made. Or a person took it away.
+            Ok(()) if delivery.enters == 0 => self.paste(line),
+            Ok(()) => Ok(ControlFlow::Break(Outcome::Typed(UNSEEN))),
+            Err(Hold::Draft) if delivery.enters > 0 => Ok(ControlFlow::Break(Outcome::Typed(UNSEEN))),
+            Err(hold) => Ok(ControlFlow::Break(Outcome::Held(hold))),
+        }
+    }
+
+    /// Whether something that was typed into the pane is known to be unread.
+    fn has_unread(&self) -> Result<bool> {
+        let tty = self.server().tty(&self.agent.place.pane)?;
+        Ok(tty.is_some_and(|tty| terminal::unread(&tty).is_some_and(|bytes| bytes > 0)))
+    }
+}
+
+/// Nothing was typed after all.
+fn take_back(way: &mut Progress) {
+    *way = Progress { stage: Stage::Held, typed_into: None, typed_as: None, typed_at: 0, ..way.clone() };
+}

@@ -1,0 +1,150 @@
+//! The record of a delivery and its entries in the journal.
+//!
+//! Each mark is one transaction, which reads the record again: a command may have settled the message meanwhile. What tmux said
+//! to an act is journalled with the next mark.
+
+use super::Attempt;
+use crate::core::delivery::{Delivery, Progress, Stage};
+use crate::core::id::MessageId;
+use crate::store::mail::Folder;
+use crate::store::{Transaction, now_ms};
+use crate::tmux::pane::Acted;
+use anyhow::Result;
+use serde_json::{Value, json};
+
+/// What is pressed in a pane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Act {
+    Paste,
+    Enter,
+}
+
+impl Act {
+    fn word(self) -> &'static str {
+        match self {
+            Act::Paste => "paste",
+            Act::Enter => "enter",
+        }
+    }
+}
+
+impl Attempt<'_> {
+    pub(super) fn record(&self) -> Result<Delivery> {
+        let known = self.store.delivery(&self.agent.name, &self.message.id)?;
+        Ok(known.unwrap_or_else(|| Delivery::queued(self.message.id.clone(), now_ms())))
+    }
+
+    pub(super) fn current(&self) -> Result<Progress> {
+        let mut delivery = self.record()?;
+        Ok(self.way(&mut delivery).cloned().unwrap_or_else(|| Progress::queued(now_ms())))
+    }
+
+    /// Whether it still waits to be given.
+    pub(super) fn is_due(&self) -> bool {
+        let folder = if self.reminder.is_some() { Folder::Unacked } else { Folder::New };
+        self.store.mail_file(&self.agent.name, folder, &self.message.file_name()).exists()
+    }
+
+    /// The way of what is typed here: the message's, or its reminder's.
+    fn way<'d>(&self, delivery: &'d mut Delivery) -> Option<&'d mut Progress> {
+        match self.reminder {
+            None => Some(&mut delivery.way),
+            Some(ring) => delivery.ack.as_mut().filter(|a| a.rings == ring)?.reminder.as_mut(),
+        }
+    }
+
+    /// Changes the way on record under the mutex, unless the message was read or settled meanwhile (`None`).
+    pub(super) fn mark(&self, change: impl FnOnce(&mut Progress)) -> Result<Option<Progress>> {
+        self.change(None, change)
+    }
+
+    /// The same before an act, which is journalled with it.
+    pub(super) fn mark_act(&self, act: Act, change: impl FnOnce(&mut Progress)) -> Result<Option<Progress>> {
+        self.change(Some(act), change)
+    }
+
+    fn change(&self, act: Option<Act>, change: impl FnOnce(&mut Progress)) -> Result<Option<Progress>> {
+        self.store.transact(|tx| {
+            for (event, entry) in self.notes.said.take() {
+                tx.journal(event, entry)?;
+            }
+            let mut delivery = self.record()?;
+            let due = self.is_due();
+            if due && delivery.is_bundle() && !self.store.brings_anything(&self.agent.name, &delivery)? {
+                // All that it brings was read meanwhile.
+                delivery.way.advance(Stage::Read, "", now_ms());
+                tx.put_delivery(&self.agent.name, &delivery)?;
+                tx.mark_read(&self.agent.name, &self.message.file_name())?;
+                return Ok(None);
+            }
+            let Some(way) = self.way(&mut delivery).filter(|way| due && way.stage.is_open()) else {
+                return Ok(None);
+            };
+            let before = way.clone();
+            change(way);
+            let after = way.clone();
+            if after == before {
+                return Ok(Some(after));
+            }
+            if let (false, Some(_), Some(clock)) = (after.stage.is_open(), self.reminder, &mut delivery.ack) {
+                clock.reminded(now_ms(), &self.settings.reminders);
+            }
+            tx.put_delivery(&self.agent.name, &delivery)?;
+            if let Some(act) = act {
+                tx.journal("keys", self.act_entry(act, &self.message.id))?;
+            }
+            if after.stage == Stage::Submitted && self.reminder.is_none() {
+                self.given(tx, &delivery)?;
+            } else if after.stage == Stage::Typed && delivery.is_bundle() {
+                tx.settle_members(&self.agent.name, &delivery)?;
+            }
+            if after.stage != before.stage {
+                tx.journal("delivery", self.stage_entry(&after))?;
+            }
+            Ok(Some(after))
+        })
+    }
+
+    /// Moves a submitted message out of the way. A bundle needs no more; its members may still be unread.
+    pub(super) fn given(&self, tx: &mut Transaction<'_>, delivery: &Delivery) -> Result<()> {
+        let (name, file) = (&self.agent.name, self.message.file_name());
+        if delivery.is_bundle() {
+            tx.settle_members(name, delivery)?;
+            tx.mark_read(name, &file)?;
+        } else {
+            tx.mark_given(name, &file)?;
+        }
+        Ok(())
+    }
+
+    /// An entry of the journal: how far it is.
+    pub(super) fn stage_entry(&self, way: &Progress) -> Value {
+        json!({"id": self.message.id, "to": self.agent.name, "stage": way.stage, "detail": way.detail, "reminder": self.reminder})
+    }
+
+    /// An entry of the journal: what is pressed where, and for what.
+    pub(super) fn act_entry(&self, act: Act, id: &MessageId) -> Value {
+        json!({"id": id, "to": self.agent.name, "pane": self.agent.place.pane, "what": act.word(), "reminder": self.reminder})
+    }
+
+    /// Keeps tmux's answer to an act for the journal. If tmux did not say whether it did the act, it counts as done until a
+    /// look shows otherwise.
+    pub(super) fn note_answer(&self, act: Act, acted: &Acted) {
+        let (event, said) = match acted {
+            Acted::Done => ("keys-answer", "done"),
+            Acted::Stale => ("keys-answer", "not done: the pane had changed"),
+            Acted::Unclear(said) => ("unclear", said.as_str()),
+        };
+        let mut entry = self.act_entry(act, &self.message.id);
+        entry["tmux"] = json!(said);
+        self.notes.said.borrow_mut().push((event, entry));
+    }
+
+    /// Journals tmux's answers that were not journalled with a mark. On a full disk only the delivery matters.
+    pub(super) fn flush(&self) {
+        let said = self.notes.said.take();
+        if !said.is_empty() {
+            let _ = self.store.transact(|tx| said.into_iter().try_for_each(|(e, v)| tx.journal(e, v)));
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The texts that wait for one agent, in their order, and the bundles that are made of them.
+//!
+//! A bundle that a killed courier left half done is completed or removed here, in transactions that look again.
+
+use super::Round;
+use crate::agents::Profile;
+use crate::core::agent::Agent;
+use crate::core::bundle;
+use crate::core::delivery::{Delivery, Progress, Stage};
+use crate::core::message::{Envelope, Verified, order_sent, parse_file_name};
+use crate::store::mail::Folder;
+use anyhow::Result;
+
+/// One text to type. There may be a thousand for each agent, so a text is read only when it is its turn.
+pub(super) struct Job {
+    pub(super) file: String,
+    pub(super) envelope: Envelope,
+    pub(super) reminder: Option<u32>,
+    pub(super) stage: Stage,
+    /// The messages that it brings, if it is a bundle, and whether their lines are typed with it.
+    pub(super) members: Vec<Verified>,
+    pub(super) whole: bool,
+    /// It is announced by a line of its own.
+    pub(super) plain: bool,
+    /// An agent's own channel took it, and it came to nothing.
+    pub(super) tried: bool,
+}
+
+/// What is typed in one: a message, a reminder, or a bundle.
+pub(super) struct Parcel {
+    pub(super) message: Verified,
+    pub(super) reminder: Option<u32>,
+    pub(super) members: Vec<Verified>,
+    pub(super) whole: bool,
+}
+
+impl Job {
+    fn of(file: String, envelope: Envelope, way: &Progress) -> Self {
+        let tried = way.offer.is_some() && way.stage != Stage::Offered;
+        let (stage, plain, members) = (way.stage, way.plain, Vec::new());
+        Self { file, envelope, reminder: None, stage, members, whole: false, plain, tried }
+    }
+
+    pub(super) fn parcel(&self, message: Verified) -> Parcel {
+        Parcel { message, reminder: self.reminder, members: self.members.clone(), whole: self.whole }
+    }
+
+    /// Whether it may go with others in a bundle: a message of which nothing was typed.
+    fn may_go_with_others(&self) -> bool {
+        let fresh = matches!(self.stage, Stage::Queued | Stage::Held) && !self.plain && !self.tried;
+        self.reminder.is_none() && self.members.is_empty() && fresh
+    }
+
+    /// Where its message is.
+    pub(super) fn folder(&self) -> Folder {
+        if self.reminder.is_some() { Folder::Unacked } else { Folder::New }
+    }
+}
+
+impl Round<'_> {
+    /// The texts to type for an agent, in order: first one that may already be in the composer, then urgent mail, then by
+    /// the time of sending.
+    pub(super) fn jobs(&self, agent: &Agent) -> Result<Vec<Job>> {
+        let mut jobs = Vec::new();
+        let under_way = self.store.under_way(&agent.name)?;
+        for file in self.store.mail_files(&agent.name, Folder::New)? {
+            if parse_file_name(&file).is_some_and(|(_, id)| under_way.contains(&id)) {
+                continue;
+            }
+            let found = self.store.message(&agent.name, &agent.formerly, Folder::New, &file)?;
+            let Some(Ok(message)) = found else { continue };
+            let delivery = self.store.delivery(&agent.name, &message.id)?;
+            if let Some(bundle) = delivery.as_ref().filter(|d| d.is_bundle()) {
+                jobs.extend(self.begun(agent, file, &message, bundle)?);
+                continue;
+            }
+            let way = delivery.map(|d| d.way).unwrap_or_default();
+            if way.stage.is_open() {
+                jobs.push(Job::of(file, message.envelope(), &way));
+            } else if !matches!(way.stage, Stage::Failed | Stage::Typed) {
+                // Submitted, and a crash came before the move.
+                self.store.transact(|tx| tx.mark_given(&agent.name, &file))?;
+            }
+        }
+        for file in self.store.mail_files(&agent.name, Folder::Unacked)? {
+            let found = self.store.message(&agent.name, &agent.formerly, Folder::Unacked, &file)?;
+            let Some(Ok(message)) = found else { continue };
+            let Some(delivery) = self.store.delivery(&agent.name, &message.id)? else { continue };
+            if let (Some(reminder), Some(clock)) = (delivery.open_reminder(), &delivery.ack) {
+                jobs.push(Job { reminder: Some(clock.rings), ..Job::of(file, message.envelope(), reminder) });
+            }
+        }
+        let order = order_sent(jobs.iter().map(|j| &j.envelope));
+        jobs.sort_by_cached_key(|j| {
+            (!j.stage.is_under_way(), !j.envelope.urgent, order.get(&j.envelope.id).copied())
+        });
+        Ok(jobs)
+    }
+
+    /// The job of a bundle whose text may be in the composer. Any other bundle is completed; if nothing of it was typed it
+    /// is removed again, because more mail may wait by now.
+    fn begun(
+        &self,
+        agent: &Agent,
+        file: String,
+        message: &Verified,
+        bundle: &Delivery,
+    ) -> Result<Option<Job>> {
+        let (name, id) = (&agent.name, &message.id);
+        let brings = self.store.brings_anything(name, bundle)?;
+        match bundle.way.stage {
+            // Something of it may stand in the composer, whatever was read since.
+            stage
+                if bundle.is_bundle_under_way()
+                    && (brings || matches!(stage, Stage::Typing | Stage::Entering)) =>
+            {
+                let members = self.store.members(name, &agent.formerly, bundle)?;
+                let job = Job::of(file, message.envelope(), &bundle.way);
+                return Ok(Some(Job { members, whole: bundle.whole, ..job }));
+            }
+            // A sign that it was given may come yet.
+            Stage::Typed if brings => {}
+            stage if stage.is_open() || matches!(stage, Stage::Typed | Stage::Failed) => {
+                self.store.transact(|tx| {
+                    let same =
+                        self.store.delivery(name, id)?.is_some_and(|now| now.way.stage == bundle.way.stage);
+                    if same { tx.drop_bundle(name, &file, id) } else { Ok(()) }
+                })?;
+            }
+            // A crash came before its members were marked, or before the move.
+            _ => self.store.transact(|tx| {
+                tx.settle_members(name, bundle)?;
+                tx.mark_read(name, &file).map(drop)
+            })?,
+        }
+        Ok(None)
+    }
+
+    /// A bundle of all waiting mail for the agent's own channel; or the first message, if nothing else waits.
+    pub(super) fn with_others(&self, agent: &Agent, first: Parcel, jobs: &[Job]) -> Result<Parcel> {
+        let Some(waiting) = together(jobs) else { return Ok(first) };
+        let members = self.members(agent, &waiting)?;
+        if members.len() < 2 {
+            return Ok(first);
+        }
+        Ok(self.bundle_of(agent, members, true)?.unwrap_or(first))
+    }
+
+    /// A bundle of what waits, for a pane of that size. `None`: it goes one by one.
+    pub(super) fn bundle(
+        &self,
+        agent: &Agent,
+        profile: &Profile,
+        waiting: &[&Job],
+        (columns, rows): (u16, u16),
+    ) -> Result<Option<Parcel>> {
+        let mut members = self.members(agent, waiting)?;
+        let shown = |text: &str| profile.shows_whole(text, columns, rows);
+        // A line editor's agent has no tools to read what is only announced.
+        while profile.process.alone && members.len() > 1 && !bundle::is_typed_whole(&members, &agent.name) {
+            members.pop();
+        }
+        if members.len() < 2 {
+            return Ok(None);
+        }
+        let about = |whole| bundle::about(&members, &agent.name, whole);
+        let whole = bundle::is_typed_whole(&members, &agent.name) && shown(&about(true));
+        if !whole && (profile.process.alone || !shown(&about(false))) {
+            return Ok(None);
+        }
+        self.bundle_of(agent, members, whole)
+    }
+
+    /// A bundle of these. `None`: the mailbox is gone.
+    fn bundle_of(&self, agent: &Agent, members: Vec<Verified>, whole: bool) -> Result<Option<Parcel>> {
+        let ids = members.iter().map(|m| m.id.clone()).collect();
+        let message = self.store.bundle(&agent.name, &bundle::text(&members), ids, whole)?;
+        Ok(message.map(|message| Parcel { message, reminder: None, members, whole }))
+    }
+
+    /// The first of the messages that wait, as many as go into one bundle.
+    pub(super) fn members(&self, agent: &Agent, waiting: &[&Job]) -> Result<Vec<Verified>> {
+        let mut members = Vec::new();
+        for job in waiting.iter().take(bundle::LOOKED_AT) {
+            let found = self.store.message(&agent.name, &agent.formerly, Folder::New, &job.file)?;
+            // One that was read a moment ago is left out.
+            members.extend(found.and_then(Result::ok));
+        }
+        members.truncate(bundle::count(&members));
+        Ok(members)
+    }
+}
+
+/// What may go in one bundle, if more than one does and what is first is among it.
+pub(super) fn together(jobs: &[Job]) -> Option<Vec<&Job>> {
+    let waiting: Vec<&Job> = jobs.iter().filter(|j| j.may_go_with_others()).collect();
+    (waiting.len() > 1 && jobs.first()?.may_go_with_others()).then_some(waiting)
+}

@@ -1,0 +1,365 @@
+//! Delivering the mail of each agent, by the first carrier that can.
+//!
+//! One thread serves one agent, so a hold on one delays no other. A reason to wait is recorded in a transaction that looks again
+//! whether the message still waits.
+
+use super::Round;
+use super::jobs::{Job, Parcel, together};
+use crate::agents::Profile;
+use crate::carriers::{self, Unfit};
+use crate::core::agent::Agent;
+use crate::core::carrier::Carrier;
+use crate::core::delivery::{Delivery, Progress, Stage};
+use crate::core::message::parse_file_name;
+use crate::courier::delivery::offer::Offered;
+use crate::courier::delivery::{Attempt, Notes, Outcome};
+use crate::courier::gate::Hold;
+use crate::courier::keys::Keys;
+use crate::courier::letters;
+use crate::store::mail::Folder;
+use crate::store::now_ms;
+use crate::tmux::hangs;
+use anyhow::Result;
+use std::cell::RefCell;
+use std::ops::ControlFlow;
+
+/// How long swarm looks for a sign that a text arrived, after it left its composer without one (ms).
+const CONFIRM_MS: u64 = 60_000;
+
+/// At most so many texts wait in an agent's own queue: Claude Code drops more when about thirty wait. The others wait here,
+/// and go together.
+const QUEUED: usize = 8;
+
+/// What one pass over everybody's mail came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pass {
+    /// Mail is still waiting.
+    pub waiting: bool,
+    /// Something was delivered: more may go soon.
+    pub progress: bool,
+}
+
+impl std::ops::BitOr for Pass {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self { waiting: self.waiting | other.waiting, progress: self.progress | other.progress }
+    }
+}
+
+/// What the courier keeps in mind of one agent.
+#[derive(Default)]
+struct Memory {
+    /// What is known of people's keys in its pane.
+    keys: RefCell<Keys>,
+    /// What was given to its own channel.
+    offered: RefCell<Offered>,
+}
+
+/// What is known of all that was given to an agent's own channel, the most urgent last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Proof {
+    /// There is nothing of the kind.
+    None,
+    /// It waits in the agent's queue.
+    Queued,
+    /// Nothing is known of something.
+    Open,
+    /// Something has come to its end.
+    News,
+}
+
+impl Round<'_> {
+    /// Delivers what can be delivered, and returns what failed: one agent's error must not stop the others' mail. The next
+    /// round tries again.
+    pub fn deliver(&mut self) -> Result<(Pass, Option<anyhow::Error>)> {
+        self.agents = self.store.agents()?.into_iter().filter(Agent::is_live).collect();
+        let mut known = std::mem::take(&mut self.memory);
+        let this = &*self;
+        let serve = |agent: &Agent, (keys, offered): (Keys, Offered)| {
+            let memory = Memory { keys: RefCell::new(keys), offered: RefCell::new(offered) };
+            let served = this.serve(agent, &memory);
+            (served, (memory.keys.into_inner(), memory.offered.into_inner()))
+        };
+        let passes = std::thread::scope(|scope| {
+            let mut served = Vec::new();
+            for agent in this.agents.iter().filter(|a| this.servers.hung_since(&a.place.socket).is_none()) {
+                let pane = (agent.place.socket.clone(), agent.place.pane.clone());
+                let memory = known.remove(&pane).unwrap_or_default();
+                served.push((pane, scope.spawn(move || serve(agent, memory))));
+            }
+            served.into_iter().map(|(pane, thread)| (pane, thread.join())).collect::<Vec<_>>()
+        });
+        let (mut all, mut failed) = (Pass::default(), None);
+        for (pane, served) in passes {
+            let Ok((result, memory)) = served else {
+                all.waiting = true;
+                continue;
+            };
+            let socket = pane.0.clone();
+            self.memory.insert(pane, memory);
+            match result {
+                Ok(pass) => all = all | pass,
+                Err(error) if hangs(&error) => self.servers.leave(&socket),
+                Err(error) => {
+                    all.waiting = true;
+                    failed = Some(error);
+                }
+            }
+        }
+        for agent in &self.agents {
+            if let Some(since) = self.servers.hung_since(&agent.place.socket)
+                && let Err(error) = self.put_off(agent, since)
+            {
+                failed = Some(error);
+            }
+        }
+        Ok((all, failed))
+    }
+
+    /// Records why an agent's mail waits if its server has not answered since `since`. It is tried again when the server
+    /// answers.
+    fn put_off(&self, agent: &Agent, since: u64) -> Result<()> {
+        let jobs = self.jobs(agent)?;
+        let Some(job) = jobs.first() else { return Ok(()) };
+        let why = Hold::ServerHangs(since).to_string();
+        self.note_hold(agent, job, &why)?;
+        self.tell_held(agent, &jobs, &why)
+    }
+
+    /// Delivers an agent's mail until it is done or held.
+    fn serve(&self, agent: &Agent, memory: &Memory) -> Result<Pass> {
+        let mut pass = Pass::default();
+        if let Some(profile) = self.rules.profiles().get(&agent.kind) {
+            pass.waiting = self.confirm(agent, profile, memory)?;
+        }
+        loop {
+            let (offered, jobs): (Vec<Job>, Vec<Job>) =
+                self.jobs(agent)?.into_iter().partition(|job| job.stage == Stage::Offered);
+            match self.look_after(agent, &offered, memory)? {
+                Proof::None => {}
+                // While it waits in the agent's queue, other texts may follow, but not so many that the queue is full.
+                Proof::Queued if offered.len() < QUEUED => pass.waiting = true,
+                Proof::Queued | Proof::Open => return Ok(Pass { waiting: true, ..pass }),
+                Proof::News => {
+                    pass.progress = true;
+                    continue;
+                }
+            }
+            let Some(job) = jobs.first() else { return Ok(pass) };
+            // A delivery takes seconds: the next one goes by what the person has written meanwhile.
+            if pass.progress && !(self.rules.are_current() && self.stamp == Some(self.files.stamp())) {
+                return Ok(Pass { waiting: true, ..pass });
+            }
+            let Some(profile) = self.rules.profiles().get(&agent.kind) else {
+                let why = self.rules.profiles().why_not(&agent.kind);
+                self.hold(agent, job, why)?;
+                self.tell_held(agent, &jobs, why)?;
+                return Ok(Pass { waiting: true, ..pass });
+            };
+            let found = self.store.message(&agent.name, &agent.formerly, job.folder(), &job.file)?;
+            // It was read, or the agent renamed, a moment ago.
+            let Some(Ok(message)) = found else { return Ok(Pass { waiting: true, ..pass }) };
+            let (parcel, outcome) = self.carry(agent, profile, job.parcel(message), &jobs, memory)?;
+            let message = &parcel.message;
+            match outcome {
+                Outcome::Submitted(_) | Outcome::Typed(_) | Outcome::Settled => pass.progress = true,
+                Outcome::Offered(_) => (pass.progress, pass.waiting) = (true, true),
+                Outcome::Held(hold) => {
+                    pass.waiting = true;
+                    self.tell_held(agent, &jobs, &hold.to_string())?;
+                    if hold.is_stuck() && job.reminder.is_none() {
+                        letters::stuck(self.store, &self.settings, agent, message)?;
+                    }
+                    return Ok(pass);
+                }
+                Outcome::Gone => {
+                    pass.waiting = true;
+                    return Ok(pass);
+                }
+            }
+        }
+    }
+
+    /// Delivers what is first by the first carrier that can, together with what waits behind it, if more does.
+    fn carry(
+        &self,
+        agent: &Agent,
+        profile: &Profile,
+        parcel: Parcel,
+        jobs: &[Job],
+        memory: &Memory,
+    ) -> Result<(Parcel, Outcome)> {
+        let Some(first) = jobs.first() else { return Ok((parcel, Outcome::Settled)) };
+        let (begun, tried) = (first.stage.is_under_way(), first.tried);
+        if tried && self.attempt(agent, profile, &parcel, memory).was_given_after_all()? {
+            return Ok((parcel, Outcome::Settled));
+        }
+        let (mut parcel, mut held) = (parcel, None);
+        let pane_only = begun.then_some(&[Carrier::Pane][..]);
+        for carrier in pane_only.unwrap_or(&self.settings.carriers) {
+            let outcome = match carrier {
+                Carrier::Hook => continue,
+                Carrier::Pane => {
+                    let (carried, outcome) = self.type_it(agent, profile, parcel, jobs, memory)?;
+                    parcel = carried;
+                    outcome
+                }
+                _ if tried || !profile.carriers.contains(carrier) => continue,
+                _ if memory.offered.borrow().suspects(&agent.process) => continue,
+                Carrier::ClaudeInbox | Carrier::OpencodePlugin => match carriers::reach(*carrier, agent) {
+                    Ok(mut channel) => {
+                        // Nothing was given yet, so another way may be tried.
+                        if channel.open().is_err() {
+                            continue;
+                        }
+                        parcel = self.with_others(agent, parcel, jobs)?;
+                        let attempt = self.attempt(agent, profile, &parcel, memory);
+                        attempt.offer(channel, &mut memory.offered.borrow_mut())?
+                    }
+                    Err(Unfit::No(_)) => continue,
+                    Err(unfit) => {
+                        let hold = if unfit == Unfit::Asks { Hold::Dialog } else { Hold::Background };
+                        self.note_hold(agent, first, &hold.to_string())?;
+                        return Ok((parcel, Outcome::Held(hold)));
+                    }
+                },
+            };
+            match outcome {
+                Outcome::Held(hold) if !begun && !hold.is_stuck() => held = Some(hold),
+                other => return Ok((parcel, other)),
+            }
+        }
+        if held.is_none() {
+            self.note_hold(agent, first, &Hold::NoCarrier.to_string())?;
+        }
+        Ok((parcel, Outcome::Held(held.unwrap_or(Hold::NoCarrier))))
+    }
+
+    /// Types what is first, together with what waits behind it, if more does.
+    fn type_it(
+        &self,
+        agent: &Agent,
+        profile: &Profile,
+        parcel: Parcel,
+        jobs: &[Job],
+        memory: &Memory,
+    ) -> Result<(Parcel, Outcome)> {
+        let attempt = self.attempt(agent, profile, &parcel, memory);
+        let Some(waiting) = together(jobs) else {
+            let outcome = attempt.run()?;
+            return Ok((parcel, outcome));
+        };
+        let size = match attempt.begin()? {
+            ControlFlow::Break(outcome) => return Ok((parcel, outcome)),
+            ControlFlow::Continue(size) => size,
+        };
+        let Some(bundle) = self.bundle(agent, profile, &waiting, size)? else {
+            let outcome = attempt.run()?;
+            return Ok((parcel, outcome));
+        };
+        let outcome = self.attempt(agent, profile, &bundle, memory).run()?;
+        Ok((bundle, outcome))
+    }
+
+    /// Looks what became of what was given to an agent's own channel.
+    fn look_after(&self, agent: &Agent, offered: &[Job], memory: &Memory) -> Result<Proof> {
+        let Some(profile) = self.rules.profiles().get(&agent.kind) else {
+            return Ok(if offered.is_empty() { Proof::None } else { Proof::Open });
+        };
+        let keys: Vec<_> = offered.iter().map(|job| (job.envelope.id.to_string(), job.reminder)).collect();
+        memory.offered.borrow_mut().keep(&keys);
+        let mut proof = Proof::None;
+        for job in offered {
+            let found = self.store.message(&agent.name, &agent.formerly, job.folder(), &job.file)?;
+            // It was read a moment ago.
+            let Some(Ok(message)) = found else { return Ok(Proof::News) };
+            let parcel = job.parcel(message);
+            let attempt = self.attempt(agent, profile, &parcel, memory);
+            proof = proof.max(match attempt.look_after(&mut memory.offered.borrow_mut())? {
+                Outcome::Offered(true) => Proof::Queued,
+                Outcome::Offered(false) | Outcome::Held(_) => Proof::Open,
+                _ => Proof::News,
+            });
+        }
+        Ok(proof)
+    }
+
+    /// Checks whether a text that was typed a while ago, without a sign of a turn, has arrived after all. Returns whether
+    /// that is still open.
+    fn confirm(&self, agent: &Agent, profile: &Profile, memory: &Memory) -> Result<bool> {
+        let mut open = false;
+        for file in self.store.mail_files(&agent.name, Folder::New)? {
+            let Some((_, id)) = parse_file_name(&file) else { continue };
+            let recent =
+                |way: &Progress| way.stage == Stage::Typed && now_ms().abs_diff(way.since) < CONFIRM_MS;
+            // What was given in a bundle is known with that.
+            if !self.store.delivery(&agent.name, &id)?.is_some_and(|d| recent(&d.way) && d.via.is_none()) {
+                continue;
+            }
+            let found = self.store.message(&agent.name, &agent.formerly, Folder::New, &file)?;
+            let Some(Ok(message)) = found else { continue };
+            let Some(delivery) = self.store.delivery(&agent.name, &id)? else { continue };
+            let members = self.store.members(&agent.name, &agent.formerly, &delivery)?;
+            let parcel = Parcel { message, reminder: None, members, whole: delivery.whole };
+            open |= !self.attempt(agent, profile, &parcel, memory).confirm()?;
+        }
+        Ok(open)
+    }
+
+    fn attempt<'s>(
+        &'s self,
+        agent: &'s Agent,
+        profile: &'s Profile,
+        parcel: &'s Parcel,
+        memory: &'s Memory,
+    ) -> Attempt<'s> {
+        Attempt {
+            store: self.store,
+            agent,
+            profile,
+            message: &parcel.message,
+            reminder: parcel.reminder,
+            members: &parcel.members,
+            whole: parcel.whole,
+            settings: &self.settings,
+            keys: &memory.keys,
+            notes: Notes::default(),
+        }
+    }
+
+    /// Tells the senders of what has waited for long.
+    fn tell_held(&self, agent: &Agent, jobs: &[Job], reason: &str) -> Result<()> {
+        for job in jobs.iter().filter(|j| j.reminder.is_none()) {
+            letters::held(self.store, &self.settings, agent, &job.file, &job.envelope, reason)?;
+        }
+        Ok(())
+    }
+
+    /// Notes why a message waits, unless that reason is on record.
+    fn note_hold(&self, agent: &Agent, job: &Job, why: &str) -> Result<()> {
+        let known = self.store.delivery(&agent.name, &job.envelope.id)?;
+        if known.is_some_and(|d| d.way.detail == why) { Ok(()) } else { self.hold(agent, job, why) }
+    }
+
+    /// Notes why a message waits whose pane is not even looked at.
+    fn hold(&self, agent: &Agent, job: &Job, why: &str) -> Result<()> {
+        self.store.transact(|tx| {
+            let id = &job.envelope.id;
+            let waits = self.store.mail_file(&agent.name, Folder::New, &job.file).exists();
+            let known = self.store.delivery(&agent.name, id)?;
+            let mut delivery =
+                known.unwrap_or_else(|| Delivery::queued(id.clone(), job.envelope.created));
+            let way = &mut delivery.way;
+            let stage = if way.stage.is_under_way() { way.stage } else { Stage::Held };
+            if !waits || !way.stage.is_open() || !way.advance(stage, why, now_ms()) {
+                return Ok(());
+            }
+            tx.put_delivery(&agent.name, &delivery)?;
+            tx.journal(
+                "delivery",
+                serde_json::json!({"id": id, "to": agent.name, "stage": stage, "detail": why, "reminder": null}),
+            )
+        })
+    }
+}
