@@ -6,6 +6,7 @@
 //! - [`cli`]: one file per command: its arguments, its handler, its output
 //! - [`view`]: the dashboard: what is shown, what the keys do, how it is drawn
 //! - [`courier`]: the only code that types into panes; one process per project
+//! - [`roster`]: who is there and what they are doing: finding, recognising and looking at agents
 //! - [`hooks`]: what is done when an agent's own hook calls
 //! - [`carriers`]: agents' own channels: giving a text to a running agent without a key being typed
 //! - `link`: the way to a team over several hosts; a program of its own, with the feature `team`
@@ -26,6 +27,7 @@ pub mod hooks;
 #[cfg(feature = "team")]
 pub mod link;
 pub mod os;
+pub mod roster;
 pub mod store;
 pub mod tmux;
 pub mod view;

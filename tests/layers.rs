@@ -61,7 +61,7 @@ fn the_core_has_no_side_effects() {
 }
 
 /// Each layer, and those that it may use.
-const LAYERS: [(&str, &[&str]); 11] = [
+const LAYERS: [(&str, &[&str]); 12] = [
     ("core", &[]),
     ("agents", &["core"]),
     ("os", &["core", "agents"]),
@@ -69,10 +69,14 @@ const LAYERS: [(&str, &[&str]); 11] = [
     ("store", &["core", "os"]),
     ("carriers", &["core", "os"]),
     ("hooks", &["core", "os", "store"]),
-    ("courier", &["core", "agents", "os", "tmux", "store", "carriers", "hooks"]),
+    ("roster", &["core", "agents", "os", "tmux", "store", "carriers", "hooks"]),
+    ("courier", &["core", "agents", "os", "tmux", "store", "carriers", "hooks", "roster"]),
     ("link", &["core", "os", "store"]),
     ("view", &["core", "tmux", "store"]),
-    ("cli", &["core", "agents", "os", "tmux", "store", "carriers", "hooks", "courier", "link", "view"]),
+    (
+        "cli",
+        &["core", "agents", "os", "tmux", "store", "carriers", "hooks", "roster", "courier", "link", "view"],
+    ),
 ];
 
 #[test]
@@ -162,7 +166,7 @@ fn every_module_that_shares_state_says_what_holds_when_several_use_it() {
         "at once",
         "killed",
     ];
-    for layer in ["store", "courier", "hooks", "link", "os"] {
+    for layer in ["store", "roster", "courier", "hooks", "link", "os"] {
         for (path, code) in sources(layer) {
             let preamble =
                 code.lines().take_while(|l| l.starts_with("//!")).collect::<String>().to_lowercase();

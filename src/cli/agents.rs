@@ -2,7 +2,7 @@ use super::{print, session};
 use crate::agents::Profiles;
 use crate::core::agent::Agent;
 use crate::core::escape;
-use crate::courier::observe::{Observed, observe};
+use crate::roster::observe::{Observed, observe};
 use crate::store::{Store, now_ms};
 use crate::tmux::Server;
 use anyhow::Result;

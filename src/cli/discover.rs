@@ -1,7 +1,8 @@
 use super::{agents, print, session};
 use crate::core::name::Name;
 use crate::core::plural::plural;
-use crate::courier::{discovery, rules, start};
+use crate::courier::start;
+use crate::roster::{discovery, rules};
 use crate::store::Store;
 use crate::tmux::Server;
 use anyhow::Result;

@@ -1,7 +1,8 @@
 use super::{print, session, under};
 use crate::core::escape;
 use crate::core::refusal::Exit;
-use crate::courier::{rules, start};
+use crate::courier::start;
+use crate::roster::rules;
 use crate::store::Store;
 use crate::store::config::Files;
 use crate::tmux::Server;

@@ -2,7 +2,7 @@ use super::{print, session};
 use crate::core::escape;
 use crate::core::plural::plural;
 use crate::core::refusal::Refusal;
-use crate::courier::projects::{self, Project};
+use crate::roster::projects::{self, Project};
 use crate::store::Store;
 use crate::tmux::{Server, hangs};
 use crate::view::choose::{Choice, choose};

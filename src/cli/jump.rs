@@ -4,7 +4,7 @@ use crate::core::delivery::Stage;
 use crate::core::message::parse_file_name;
 use crate::core::plural::plural;
 use crate::core::refusal::Refusal;
-use crate::courier::projects::{self, Project};
+use crate::roster::projects::{self, Project};
 use crate::store::Store;
 use crate::store::mail::Folder;
 use crate::tmux::Server;

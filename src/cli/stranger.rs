@@ -6,8 +6,8 @@
 
 use crate::core::escape;
 use crate::core::refusal::Refusal;
-use crate::courier::rules;
 use crate::os::{caller, process};
+use crate::roster::rules;
 use crate::store::Store;
 use anyhow::Result;
 use std::path::{Path, PathBuf};

@@ -3,7 +3,7 @@ use super::{print, session};
 use crate::core::agent::Agent;
 use crate::core::escape;
 use crate::core::refusal::Refusal;
-use crate::courier::projects::{self, Project};
+use crate::roster::projects::{self, Project};
 use crate::store::Store;
 use crate::tmux::Server;
 use crate::view::choose::{Choice, choose};

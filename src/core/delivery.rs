@@ -126,7 +126,34 @@ fn is_zero(n: &u64) -> bool {
     *n == 0
 }
 
+/// A message that was lost when its recipient's process ended. What it says to people is the detail of the record, by which it is
+/// known again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// It was not typed.
+    NotGiven,
+    /// It was typed, and nothing shows whether it was taken.
+    PerhapsGiven,
+}
+
+impl Lost {
+    const ALL: [Lost; 2] = [Lost::NotGiven, Lost::PerhapsGiven];
+
+    /// As it stands in the record.
+    pub fn detail(self) -> &'static str {
+        match self {
+            Lost::NotGiven => "its process has ended",
+            Lost::PerhapsGiven => "its process has ended; perhaps it was given",
+        }
+    }
+}
+
 impl Progress {
+    /// Whether, and how, it was lost when its recipient's process ended.
+    pub fn lost(&self) -> Option<Lost> {
+        Lost::ALL.into_iter().find(|lost| self.stage == Stage::Failed && self.detail == lost.detail())
+    }
+
     /// One that has not begun.
     pub fn queued(now_ms: u64) -> Self {
         Self { since: now_ms, ..Self::default() }

@@ -5,6 +5,7 @@
 //! [`super::signing::Key::verify`] makes one. A signed message never changes: states live beside it.
 
 use super::address::Address;
+use super::agent::Agent;
 use super::body::Body;
 use super::id::MessageId;
 use super::name::Name;
@@ -244,6 +245,14 @@ impl Verified {
     /// The first eight digits of the signature, as shown in a typed line.
     pub fn short_sig(&self) -> &str {
         self.sig.get(..8).unwrap_or(&self.sig)
+    }
+
+    /// Who is to be told about it: its sender by the present name, or the human if it is gone; nobody where swarm itself wrote it.
+    pub fn reports_to(&self, agents: &[Agent]) -> Vec<Name> {
+        // swarm itself has no mailbox, and who sent it from another host is told by that one.
+        let Some(from) = self.from.local().filter(|from| !from.is_system()) else { return Vec::new() };
+        let sender = agents.iter().find(|a| a.is_live() && a.answers_to(from));
+        vec![sender.map_or_else(Name::human, |a| a.name.clone())]
     }
 }
 

@@ -3,13 +3,13 @@
 //!
 //! Each write repaints every attached client, so only differences are written, all in one call. Each survey shows the
 //! marks that the panes have, so the next one corrects a write that failed, or another courier's. A pane belongs to
-//! one project (see `discovery.rs`). Marks in a pane of no project belong to nobody, and whoever sees them removes
+//! one project (see `roster/discovery.rs`). Marks in a pane of no project belong to nobody, and whoever sees them removes
 //! them.
 
-use super::discovery::Survey;
-use super::projects;
 use crate::core::agent::Agent;
 use crate::core::badge;
+use crate::roster::discovery::Survey;
+use crate::roster::projects;
 use crate::store::fault;
 use crate::tmux::Server;
 use crate::tmux::panes::{Mark, Pane};

@@ -9,12 +9,12 @@ use super::memo::Memo;
 use crate::core::ack::{AckClock, Step};
 use crate::core::agent::Agent;
 use crate::core::config::{Escalate, Settings};
-use crate::core::delivery::{Delivery, Progress, Stage, Stuck};
+use crate::core::delivery::{Delivery, Lost, Stage, Stuck};
 use crate::core::escape;
 use crate::core::frame;
 use crate::core::id::MessageId;
 use crate::core::lease::Notice;
-use crate::core::message::{Envelope, MessageType, Verified, parse_file_name};
+use crate::core::message::{Envelope, MessageType, Verified};
 use crate::core::name::Name;
 use crate::core::plural::plural;
 use crate::store::mail::Folder;
@@ -25,12 +25,6 @@ use std::collections::BTreeMap;
 
 /// The longest notice, in characters: one line that is typed inline.
 const NOTICE_MAX: usize = 380;
-
-/// Why a message failed that was typed, where nothing shows whether it was taken.
-const MAYBE_GIVEN: &str = "its process has ended; perhaps it was given";
-
-/// Why a message failed that was not typed.
-const NOT_GIVEN: &str = "its process has ended";
 
 /// Ids named in one notice.
 const NAMED: usize = 8;
@@ -188,8 +182,7 @@ impl Letters<'_> {
     fn fail(&self, agent: &Agent) -> Result<Vec<String>> {
         // By whether it was perhaps given all the same.
         let mut senders: BTreeMap<(Vec<Name>, bool), Vec<MessageId>> = BTreeMap::new();
-        self.store
-            .transact(|tx| if is_dead(tx, agent)? { end_bundles(tx, self.store, agent) } else { Ok(()) })?;
+        self.store.transact(|tx| if is_dead(tx, agent)? { tx.end_bundles(agent) } else { Ok(()) })?;
         for file in self.store.mail_files(&agent.name, Folder::New)? {
             let found = self.store.message(&agent.name, &agent.formerly, Folder::New, &file)?;
             let Some(Ok(message)) = found else { continue };
@@ -207,10 +200,10 @@ impl Letters<'_> {
             let named = ids.iter().take(NAMED).map(ToString::to_string).collect::<Vec<_>>().join(", ");
             let more =
                 if ids.len() > NAMED { format!(" and {} more", ids.len() - NAMED) } else { String::new() };
-            let (what, why) = if perhaps {
-                ("has ended and may have got", MAYBE_GIVEN)
+            let (what, lost) = if perhaps {
+                ("has ended and may have got", Lost::PerhapsGiven)
             } else {
-                ("has ended and did not get", NOT_GIVEN)
+                ("has ended and did not get", Lost::NotGiven)
             };
             let text = format!(
                 "{} {what} {named}{more}; send again: swarm-msg resend {} --to NAME",
@@ -225,7 +218,7 @@ impl Letters<'_> {
                     let known = self.store.delivery(&agent.name, id)?;
                     let mut delivery = known.unwrap_or_else(|| Delivery::queued(id.clone(), now_ms()));
                     if is_lost(delivery.way.stage) {
-                        delivery.way.advance(Stage::Failed, why, now_ms());
+                        delivery.way.advance(Stage::Failed, lost.detail(), now_ms());
                         tx.put_delivery(&agent.name, &delivery)?;
                         tx.journal("dead-letter", json!({"id": id, "to": agent.name}))?;
                     }
@@ -242,7 +235,7 @@ impl Letters<'_> {
 
     /// The mailbox of a message's sender: its present name, or the human's if it is gone.
     fn sender(&self, message: &Verified) -> Vec<Name> {
-        bearer(self.agents, message)
+        message.reports_to(self.agents)
     }
 
     fn aliases(&self, owner: &Name) -> &[Name] {
@@ -359,44 +352,6 @@ pub fn stuck(store: &Store, settings: &Settings, agent: &Agent, message: &Verifi
 /// Whether an agent that was found dead still is: another one may be its heir by now.
 fn is_dead(tx: &Transaction<'_>, agent: &Agent) -> Result<bool> {
     Ok(tx.agents()?.iter().any(|a| a.name == agent.name && a.process == agent.process && !a.is_live()))
-}
-
-/// Who is to be told about a message: its sender by the present name, or the human if it is gone; nobody where swarm itself wrote it.
-pub(super) fn bearer(agents: &[Agent], message: &Verified) -> Vec<Name> {
-    // swarm itself has no mailbox, and who sent it from another host is told by that one.
-    let Some(from) = message.from.local().filter(|from| !from.is_system()) else { return Vec::new() };
-    let bearer = agents.iter().find(|a| a.is_live() && a.answers_to(from));
-    vec![bearer.map_or_else(Name::human, |a| a.name.clone())]
-}
-
-/// Whether a message failed because its recipient's process ended.
-pub(super) fn ended_with_its_process(way: &Progress) -> bool {
-    way.stage == Stage::Failed && matches!(&*way.detail, NOT_GIVEN | MAYBE_GIVEN)
-}
-
-/// If an agent ended while a bundle was under way, and Enter was pressed on it, its members may have arrived. Nobody
-/// gets a notice about the bundle itself.
-pub(super) fn end_bundles(tx: &mut Transaction<'_>, store: &Store, agent: &Agent) -> Result<()> {
-    for file in store.mail_files(&agent.name, Folder::New)? {
-        let Some((sender, id)) = parse_file_name(&file) else { continue };
-        if sender != Name::system().as_str() {
-            continue;
-        }
-        let Some(bundle) = store.delivery(&agent.name, &id)?.filter(Delivery::is_bundle) else {
-            continue;
-        };
-        let came = match bundle.way.stage {
-            Stage::Failed => None,
-            stage if stage >= Stage::Typed => Some(stage),
-            _ => (bundle.way.enters > 0).then_some(Stage::Typed),
-        };
-        if let Some(stage) = came {
-            let way = Progress { stage, ..bundle.way.clone() };
-            tx.settle_members(&agent.name, &Delivery { way, ..bundle.clone() })?;
-        }
-        tx.drop_bundle(&agent.name, &file, &id)?;
-    }
-    Ok(())
 }
 
 /// Whether a message at that stage is lost with its recipient's process, or perhaps is.

@@ -12,23 +12,16 @@
 pub mod board;
 pub mod coordination;
 pub mod delivery;
-pub mod discovery;
 pub mod gate;
-pub mod heirs;
 pub mod keys;
 pub mod letters;
-pub mod limit;
 pub mod memo;
-pub mod observe;
-pub mod projects;
 mod quiet;
 pub mod round;
-pub mod rules;
 pub mod servers;
 pub mod start;
 pub mod succession;
 mod summons;
-pub mod witness;
 
 use crate::core::escape;
 use crate::os::process;

@@ -7,13 +7,13 @@
 //! hint to look: it decides nothing, and is kept in memory only, so a courier that is killed leaves nothing of it.
 //! Where the system does not show it (macOS), tmux is asked as often as before.
 
-use super::discovery;
 use crate::agents::Profiles;
 use crate::core::agent::Agent;
 use crate::core::process_id::ProcessId;
 use crate::hooks::report::{self, FRESH_MS};
 use crate::os::forest::Forest;
 use crate::os::{process, terminal};
+use crate::roster::discovery;
 use crate::store::{Store, now_ms};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -9,8 +9,9 @@
 use super::mail::Folder;
 use super::post::Draft;
 use super::{Store, Transaction, now_ms, record};
+use crate::core::agent::Agent;
 use crate::core::body::Body;
-use crate::core::delivery::{Delivery, Stage};
+use crate::core::delivery::{Delivery, Progress, Stage};
 use crate::core::id::MessageId;
 use crate::core::message::{MessageType, Verified, parse_file_name};
 use crate::core::name::Name;
@@ -141,6 +142,30 @@ impl Transaction<'_> {
     pub fn drop_bundle(&mut self, owner: &Name, file: &str, id: &MessageId) -> Result<()> {
         for path in [self.store.mail_file(owner, Folder::New, file), self.store.delivery_path(owner, id)] {
             record::remove(&path)?;
+        }
+        Ok(())
+    }
+
+    /// If an agent ended while a bundle was under way, and Enter was pressed on it, its members may have arrived. Nobody
+    /// gets a notice about the bundle itself.
+    pub fn end_bundles(&mut self, agent: &Agent) -> Result<()> {
+        for file in self.store.mail_files(&agent.name, Folder::New)? {
+            let Some((sender, id)) = parse_file_name(&file) else { continue };
+            if sender != Name::system().as_str() {
+                continue;
+            }
+            let known = self.store.delivery(&agent.name, &id)?;
+            let Some(bundle) = known.filter(Delivery::is_bundle) else { continue };
+            let came = match bundle.way.stage {
+                Stage::Failed => None,
+                stage if stage >= Stage::Typed => Some(stage),
+                _ => (bundle.way.enters > 0).then_some(Stage::Typed),
+            };
+            if let Some(stage) = came {
+                let way = Progress { stage, ..bundle.way.clone() };
+                self.settle_members(&agent.name, &Delivery { way, ..bundle.clone() })?;
+            }
+            self.drop_bundle(&agent.name, &file, &id)?;
         }
         Ok(())
     }

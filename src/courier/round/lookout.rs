@@ -3,8 +3,9 @@
 use super::Round;
 use crate::core::agent::{Agent, Status};
 use crate::courier::board::Board;
-use crate::courier::{discovery, limit, observe, servers};
+use crate::courier::servers;
 use crate::os::process;
+use crate::roster::{discovery, limit, observe};
 use crate::store::now_ms;
 use crate::tmux::Server;
 use anyhow::Result;

@@ -4,7 +4,6 @@
 //! leaves mail that waits for an agent that ended, which becomes dead letters again. What may have reached the earlier
 //! process is announced without its text, so nothing is given twice.
 
-use super::letters;
 use crate::core::agent::Agent;
 use crate::core::delivery::Stage;
 use crate::core::heir::{Evidence, Inherited, Kin, is_session};
@@ -44,12 +43,12 @@ pub fn revive(tx: &mut Transaction<'_>, store: &Store, agent: &Agent, by: Eviden
     let inherited = agent.past.inherited.as_ref();
     let was = inherited.map(|i| i.from.pid);
     tx.journal("agent-back", json!({"name": agent.name, "by": by, "pid": agent.process.pid, "was": was}))?;
-    letters::end_bundles(tx, store, agent)?;
+    tx.end_bundles(agent)?;
     let mut told: BTreeMap<Name, Vec<MessageId>> = BTreeMap::new();
     for file in store.mail_files(&agent.name, Folder::New)? {
         let Some((_, id)) = parse_file_name(&file) else { continue };
         let Some(mut delivery) = store.delivery(&agent.name, &id)? else { continue };
-        let failed = delivery.way.stage == Stage::Failed && letters::ended_with_its_process(&delivery.way);
+        let failed = delivery.way.lost().is_some();
         if delivery.way.typed_into.as_ref() == Some(&agent.process) {
             continue;
         }
@@ -68,7 +67,7 @@ pub fn revive(tx: &mut Transaction<'_>, store: &Store, agent: &Agent, by: Eviden
         tx.put_delivery(&agent.name, &delivery)?;
         tx.journal("delivery", json!({"id": id, "to": agent.name, "stage": delivery.way.stage, "detail": BACK, "reminder": null}))?;
         if failed {
-            for sender in letters::bearer(&tx.agents()?, &message) {
+            for sender in message.reports_to(&tx.agents()?) {
                 told.entry(sender).or_default().push(id.clone());
             }
         }

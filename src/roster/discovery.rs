@@ -86,7 +86,7 @@ pub fn survey(server: &Server, profiles: &Profiles) -> Result<Survey> {
 
 /// The agent in a pane's process tree: the one nearest to the pane, since an agent may run others as its tools. One that no profile
 /// recognises may say by its environment what it is; what a shell was given is for what it starts.
-pub(super) fn recognise(
+pub(crate) fn recognise(
     forest: &Forest,
     pane_pid: i32,
     profiles: &Profiles,
