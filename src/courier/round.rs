@@ -1,222 +1,283 @@
-//! One round of the courier: who is there, whose mail waits, and delivering what can be delivered.
+//! One round of the courier: everything that it does, in order.
 //!
-//! Agents are served side by side. Half-typed text goes first. Then all that waits for an agent goes in one bundle,
-//! urgent mail first, then in the order it was sent. Reminders go one at a time. A hold on one agent delays no other,
-//! and a server that does not answer delays only its own agents. There is one courier, but commands may change its
-//! records at any time, so every mark is made in a transaction that looks again.
-//!
-//! A module each: what it looks at (`lookout`), the texts that wait (`jobs`), how they are delivered (`serve`), and what is
-//! shown of it (`show`).
+//! A task that fails (a full disk) keeps none of the others from being done, and is tried again in the next round. There is one
+//! courier, but commands may change its records at any time, so every mark is made in a transaction that looks again.
 
-mod jobs;
-mod lookout;
-mod serve;
-mod show;
-
+use super::announcer::Announcer;
 use super::board::Board;
 use super::coordination::Rows;
-use super::delivery::offer::Offered;
-use super::keys::Keys;
+use super::counts::Counter;
 use super::letters::{Due, Letters};
+use super::lookout::Lookout;
 use super::memo::Memo;
-use super::quiet::Quiet;
-use super::servers::Servers;
-use super::summons::Summons;
+use super::policy::Policy;
+use super::schedule::{Came, LEASE_PULSE, Schedule};
+use super::serve::{Deliveries, Pass};
+use super::start;
 use crate::core::agent::Agent;
-use crate::core::badge::Counts;
-use crate::core::config::{Config, Problem, Settings};
 use crate::core::escape;
-use crate::roster::rules::Rules;
-use crate::roster::witness;
-use crate::store::config::{Files, Stamp};
+use crate::roster::{discovery, witness};
 use crate::store::leases::Part;
 use crate::store::{Store, now_ms};
 use crate::tmux::Server;
 use anyhow::Result;
-use std::collections::{BTreeMap, BTreeSet};
+use serde_json::json;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
-
-/// How often mail that was read long ago is removed.
-const TIDY_EVERY: Duration = Duration::from_secs(3600);
-
-/// How often every lease record is looked at, whatever the index of leases says.
-const INSPECT_EVERY: Duration = Duration::from_secs(60);
 
 /// How many different errors are remembered as reported.
 const NOTED: usize = 16;
 
-/// Problems of the settings that are journalled at a time.
-const PROBLEMS: usize = 10;
-
-/// What the courier keeps between two looks. All of it can be rebuilt from the store.
-pub struct Round<'a> {
+/// What the courier keeps between two rounds. All of it can be rebuilt from the store.
+pub(super) struct Courier<'a> {
     store: &'a Store,
-    rules: Rules,
-    servers: Servers,
-    files: Files,
-    /// The state of the files that the settings are from; `None` before the first look.
-    stamp: Option<Stamp>,
-    settings: Settings,
-    /// When mail that was read long ago was last removed.
-    tidied: Option<Instant>,
-    /// When every lease record was looked at last.
-    inspected: Option<Instant>,
-    /// The living agents.
-    agents: Vec<Agent>,
-    /// The state of things that is known without asking tmux.
-    quiet: Quiet,
-    /// Since when somebody who has just started is waited for, to say which conversation it is in.
-    pending: Option<Instant>,
+    policy: Policy,
+    pub(super) schedule: Schedule,
+    pub(super) failures: Failures,
+    lookout: Lookout,
+    deliveries: Deliveries,
+    announcer: Announcer,
     /// What the panes show of us.
     board: Board,
     /// What the coordination document shows of the leases.
     rows: Rows,
-    /// The unread mail of the person at the keyboard that was announced; `None` before the first look.
-    announced: Option<BTreeSet<String>>,
-    /// How that person is called, and when again.
-    summons: Summons,
-    /// Whether urgent mail for that person waits to be shown in a popup.
-    popup_due: bool,
-    /// What is known of the agents' panes and channels.
-    memory: BTreeMap<(String, String), (Keys, Offered)>,
-    /// What each mailbox has to tell of.
-    counted: Memo<Counts>,
+    counter: Counter,
     /// The mailboxes of the dead in which nothing is left to do.
     buried: Memo<()>,
-    /// The errors that were journalled last: a lasting one is reported once.
-    noted: BTreeSet<String>,
 }
 
-impl<'a> Round<'a> {
-    /// A courier that knows of one server so far.
-    pub fn new(store: &'a Store, first: &Server) -> Self {
+impl<'a> Courier<'a> {
+    /// One that knows of one server so far.
+    pub(super) fn new(store: &'a Store, first: &Server) -> Self {
         Self {
             store,
-            rules: Rules::of_user(),
-            servers: Servers::new(store, first),
-            files: Files::of(Some(store.root())),
-            stamp: None,
-            settings: Settings::from(&Config::resolve(Vec::new())),
-            tidied: None,
-            inspected: None,
-            agents: Vec::new(),
-            quiet: Quiet::default(),
-            pending: None,
+            policy: Policy::of(store),
+            schedule: Schedule::default(),
+            failures: Failures::default(),
+            lookout: Lookout::new(store, first),
+            deliveries: Deliveries::default(),
+            announcer: Announcer::default(),
             board: Board::default(),
             rows: Rows::default(),
-            announced: None,
-            summons: Summons::default(),
-            popup_due: false,
-            memory: BTreeMap::new(),
-            counted: Memo::default(),
+            counter: Counter::default(),
             buried: Memo::default(),
-            noted: BTreeSet::new(),
         }
     }
 
     /// The socket of a server that it serves.
-    pub fn socket(&self) -> String {
-        self.servers.any().unwrap_or_default().to_owned()
+    pub(super) fn socket(&self) -> String {
+        self.lookout.servers.any().unwrap_or_default().to_owned()
     }
 
-    /// Reads the settings and the profiles again if their files have changed. Errors in them are journalled, and the wrong
-    /// values ignored.
-    pub fn configure(&mut self) -> Result<()> {
-        let changed = self.rules.refresh()?;
-        if changed {
-            self.quiet.forget();
+    /// Does everything that is due. Returns how long to sleep then; `None`: no server is left.
+    pub(super) fn round(&mut self) -> Option<Duration> {
+        self.try_to(Self::configure);
+        if !self.survey() {
+            return None;
         }
-        if changed && !self.rules.profiles().problems().is_empty() {
-            let problems = self.rules.profiles().problems().iter().take(PROBLEMS);
-            let told: Vec<&str> = problems.map(|p| p.text.as_str()).collect();
-            self.store.transact(|tx| tx.journal("bad-profiles", serde_json::json!({"problems": told})))?;
+        if self.schedule.has_just_surveyed(Instant::now()) {
+            start::ensure_link(self.store);
         }
-        let stamp = self.files.stamp();
-        if self.stamp.replace(stamp) == Some(stamp) {
-            return Ok(());
+        self.try_to(|courier| witness::answer(courier.store, &courier.lookout.living));
+        let due = self.try_to(Self::letters).flatten();
+        let leased = self.try_to(Self::leases).unwrap_or(true);
+        // Again, because the steps before take some time, and nothing may be typed by rules that changed meanwhile.
+        self.try_to(Self::configure);
+        let pass = self.try_to(Self::deliver).unwrap_or_default();
+        self.schedule.delivered(pass, self.failures.any());
+        if self.schedule.look_is_due(Instant::now()) {
+            let must = self.schedule.must_look() || !self.lookout.is_still(self.store);
+            let active = if must { self.try_to(Self::observe) } else { None };
+            self.schedule.looked(Instant::now(), active);
         }
-        let config = self.files.load();
-        self.settings = Settings::from(&config);
-        if config.problems.is_empty() {
-            return Ok(());
+        self.try_to(Self::show);
+        let due = due.map(|at| Duration::from_millis(at.saturating_sub(now_ms()).max(1)));
+        let expecting = self.lookout.is_waiting_for_somebody();
+        let came = Came { pass, failed: self.failures.any(), leased, expecting, due };
+        self.failures.report(self.store);
+        Some(self.schedule.rest(&came))
+    }
+
+    fn try_to<T>(&mut self, task: impl FnOnce(&mut Self) -> Result<T>) -> Option<T> {
+        let result = task(self);
+        self.failures.take(result)
+    }
+
+    /// Reads the settings and the profiles again if their files have changed.
+    fn configure(&mut self) -> Result<()> {
+        let lookout = &mut self.lookout;
+        self.policy.refresh(self.store, || lookout.quiet.forget())
+    }
+
+    /// Looks at all panes, if it is time for that and something has changed since the last time, and tidies up. Somebody who has just
+    /// ended is looked for more often, and once more before the mail fails. `false`: no server is left.
+    fn survey(&mut self) -> bool {
+        let now = Instant::now();
+        let ago = self.schedule.since_survey(now);
+        let expects = self.try_to(|c| c.expects_somebody(ago));
+        let late = self.schedule.survey_is_late(now) || expects == Some(true);
+        let due = self.lookout.servers.hear()
+            || self.lookout.is_waiting_for_somebody()
+            || late && self.try_to(|c| c.lookout.is_as_before(c.store, c.policy.profiles())) != Some(true);
+        let again = due || self.try_to(|c| c.lookout.lost_somebody(c.store)).unwrap_or_default();
+        let left = if again {
+            self.try_to(|c| c.lookout.survey(c.store, c.policy.profiles(), &mut c.board))
+        } else if late {
+            self.try_to(|c| c.lookout.check_up(c.store))
+        } else {
+            return true;
+        };
+        if left == Some(false) {
+            return false;
         }
-        let told = |p: &Problem| escape::short(&p.to_string(), 300);
-        let problems: Vec<String> = config.problems.iter().take(PROBLEMS).map(told).collect();
-        self.store.transact(|tx| tx.journal("bad-settings", serde_json::json!({"problems": problems})))
+        self.try_to(Self::tidy);
+        self.schedule.surveyed(Instant::now(), again);
+        true
+    }
+
+    /// Whether to look for somebody who has ended and may be started again: now and then, and once more when the time is over for
+    /// which the mail waits. The last look was so long `ago`.
+    fn expects_somebody(&self, ago: Duration) -> Result<bool> {
+        let (now, grace_ms) = (now_ms(), self.policy.settings().grace_ms);
+        let looked = now.saturating_sub(u64::try_from(ago.as_millis()).unwrap_or(u64::MAX));
+        let expected = |a: &Agent| {
+            let gone = a.gone_at(now, grace_ms);
+            gone > looked && (gone <= now || ago >= LEASE_PULSE)
+        };
+        Ok(grace_ms > 0 && self.store.agents()?.iter().any(|a| !a.is_live() && expected(a)))
     }
 
     /// Removes what killed processes have left, and now and then mail that was read long ago.
-    pub fn tidy(&mut self) -> Result<()> {
+    fn tidy(&mut self) -> Result<()> {
         self.store.sweep()?;
-        let Some(keep_ms) = self.settings.keep_read_ms else { return Ok(()) };
-        if self.tidied.is_some_and(|at| at.elapsed() < TIDY_EVERY) {
-            return Ok(());
+        match self.policy.settings().keep_read_ms {
+            Some(keep_ms) if self.schedule.tidy.is_due(Instant::now()) => {
+                self.store.prune(now_ms().saturating_sub(keep_ms)).map(drop)
+            }
+            _ => Ok(()),
         }
-        self.tidied = Some(Instant::now());
-        self.store.prune(now_ms().saturating_sub(keep_ms)).map(drop)
-    }
-
-    /// Answers sandboxed senders.
-    pub fn witness(&mut self) -> Result<()> {
-        witness::answer(self.store, &self.agents)
     }
 
     /// Handles awaited acknowledgements and dead letters. Returns when to do so again (ms since the epoch), if that is
     /// before the next pulse.
-    pub fn letters(&mut self) -> Result<Option<u64>> {
-        let mut look = || -> Result<Due> {
-            self.store.finish_posts()?;
-            let agents = self.store.agents()?;
-            let letters = Letters { store: self.store, agents: &agents, settings: &self.settings };
-            let mut due = letters.acknowledgements()?;
-            letters.dead_letters(&mut self.buried, &mut due)?;
-            self.store.post_notices()?;
-            Ok(due)
-        };
-        let due = look()?;
+    fn letters(&mut self) -> Result<Option<u64>> {
+        self.store.finish_posts()?;
+        let agents = self.store.agents()?;
+        let letters = Letters { store: self.store, agents: &agents, settings: self.policy.settings() };
+        let mut due: Due = letters.acknowledgements()?;
+        letters.dead_letters(&mut self.buried, &mut due)?;
+        self.store.post_notices()?;
         for alert in &due.alerts {
             // A message on the status line is a courtesy: the notice is in the inbox.
-            self.servers.each(|server| server.alert(alert, false).map(drop));
+            self.lookout.servers.each(|server| server.alert(alert, false).map(drop));
         }
         Ok(due.next)
     }
 
     /// Ends leases whose time or holder has ended, and posts the notices about it. Returns whether there is anything to
-    /// watch. Takes the mutex only if something changes. Once a minute it reads each record, whatever the index says, and
+    /// watch. Takes the mutex only if something changes. Now and then it reads each record, whatever the index says, and
     /// so finds one that was overwritten in place.
-    pub fn leases(&mut self) -> Result<bool> {
-        if self.inspected.is_none_or(|at| at.elapsed() >= INSPECT_EVERY) {
-            self.inspected = Some(Instant::now());
+    fn leases(&mut self) -> Result<bool> {
+        if self.schedule.inspect.is_due(Instant::now()) {
             self.store.inspect_leases()?;
         }
-        let part = if self.settings.coord_auto { Part::All } else { Part::Numbers(&[]) };
-        let leases = self.store.leases_about(part)?;
+        let shown = self.policy.settings().coord_auto;
+        let leases = self.store.leases_about(if shown { Part::All } else { Part::Numbers(&[]) })?;
         // Left by a process that was killed before it could.
         self.store.post_notices()?;
-        if self.settings.coord_auto {
+        if shown {
             self.rows.follow(self.store, &leases.table)?;
         }
         Ok(leases.count > 0 || leases.table.waiters().next().is_some())
     }
 
+    /// Delivers what can be delivered.
+    fn deliver(&mut self) -> Result<Pass> {
+        self.lookout.find_living(self.store)?;
+        let (pass, trouble) = self.deliveries.run(self.store, &self.policy, &mut self.lookout);
+        self.failures.now.extend(trouble);
+        Ok(pass)
+    }
+
+    /// Looks at what the agents are doing, for people. Returns whether one of them is busy with something that will end.
+    fn observe(&mut self) -> Result<bool> {
+        self.lookout.observe(self.store, self.policy.profiles())
+    }
+
+    /// Brings the status lines up to date, and announces new mail to the person at the keyboard.
+    fn show(&mut self) -> Result<()> {
+        let (store, lookout) = (self.store, &mut self.lookout);
+        let agents = store.agents()?;
+        let owners = store.mailboxes()?;
+        self.buried.keep(&owners);
+        let counts = self.counter.count(store, &owners)?;
+        let counts = counts.agents(&agents, &store.askers()?);
+        let ascii = self.policy.settings().ascii;
+        let (badge, calls) = (counts.badge(ascii), counts.calls().badge(ascii));
+        let board = &mut self.board;
+        // The status line is a courtesy: what it tells is in the store.
+        if !lookout
+            .servers
+            .each(|server| board.show(server, &agents, [&badge, &calls], store.root()))
+            .is_empty()
+        {
+            lookout.quiet.forget();
+        }
+        self.announcer.run(store, self.policy.settings(), &mut lookout.servers)
+    }
+
+    /// Removes the project's marks from the panes after its store is gone, as far as possible; nobody is left to read an
+    /// error.
+    pub(super) fn take_marks_off(&mut self) {
+        let (profiles, board, root) = (self.policy.profiles(), &self.board, self.store.root());
+        self.lookout.servers.each(|server| {
+            let survey = discovery::survey(server, profiles)?;
+            Board::unname(server, root)?;
+            server.mark(&board.left_on(server.socket(), &survey, root))
+        });
+    }
+}
+
+/// What went wrong. Nothing of it ends the courier.
+#[derive(Default)]
+pub(super) struct Failures {
+    /// In this round.
+    now: Vec<anyhow::Error>,
+    /// The errors that were journalled last: a lasting one is reported once.
+    noted: BTreeSet<String>,
+}
+
+impl Failures {
+    pub(super) fn take<T>(&mut self, result: Result<T>) -> Option<T> {
+        result.map_err(|error| self.now.push(error)).ok()
+    }
+
+    fn any(&self) -> bool {
+        !self.now.is_empty()
+    }
+
+    /// Reports the errors of a round that is over. If there is none, what fails after this is news.
+    fn report(&mut self, store: &Store) {
+        if self.now.is_empty() {
+            self.noted.clear();
+        }
+        for error in std::mem::take(&mut self.now) {
+            self.note(store, &error);
+        }
+    }
+
     /// Journals an error that must not stop the other tasks, once for as long as it lasts. If that fails too, as on a full
     /// disk, nothing more is done.
-    pub fn note(&mut self, error: &anyhow::Error) {
+    pub(super) fn note(&mut self, store: &Store, error: &anyhow::Error) {
         let text = escape::short(&format!("{error:#}"), 300);
         if self.noted.contains(&text) {
             return;
         }
-        let fields = serde_json::json!({"error": text});
-        if self.store.transact(|tx| tx.journal("courier-error", fields)).is_ok() {
+        if store.transact(|tx| tx.journal("courier-error", json!({"error": text}))).is_ok() {
             if self.noted.len() >= NOTED {
                 self.noted.clear();
             }
             self.noted.insert(text);
         }
-    }
-
-    /// A whole round went well: what fails after this is news.
-    pub fn went_well(&mut self) {
-        self.noted.clear();
     }
 }

@@ -2,9 +2,8 @@
 //!
 //! A bundle that a killed courier left half done is completed or removed here, in transactions that look again.
 
-use super::Round;
+use super::serve::Recipient;
 use crate::agents::Profile;
-use crate::core::agent::Agent;
 use crate::core::bundle;
 use crate::core::delivery::{Delivery, Progress, Stage};
 use crate::core::message::{Envelope, Verified, order_sent, parse_file_name};
@@ -57,21 +56,21 @@ impl Job {
     }
 }
 
-impl Round<'_> {
+impl Recipient<'_> {
     /// The texts to type for an agent, in order: first one that may already be in the composer, then urgent mail, then by
     /// the time of sending.
-    pub(super) fn jobs(&self, agent: &Agent) -> Result<Vec<Job>> {
+    pub(super) fn jobs(&self) -> Result<Vec<Job>> {
         let mut jobs = Vec::new();
-        let under_way = self.store.under_way(&agent.name)?;
-        for file in self.store.mail_files(&agent.name, Folder::New)? {
+        let under_way = self.store.under_way(&self.agent.name)?;
+        for file in self.store.mail_files(&self.agent.name, Folder::New)? {
             if parse_file_name(&file).is_some_and(|(_, id)| under_way.contains(&id)) {
                 continue;
             }
-            let found = self.store.message(&agent.name, &agent.formerly, Folder::New, &file)?;
+            let found = self.store.message(&self.agent.name, &self.agent.formerly, Folder::New, &file)?;
             let Some(Ok(message)) = found else { continue };
-            let delivery = self.store.delivery(&agent.name, &message.id)?;
+            let delivery = self.store.delivery(&self.agent.name, &message.id)?;
             if let Some(bundle) = delivery.as_ref().filter(|d| d.is_bundle()) {
-                jobs.extend(self.begun(agent, file, &message, bundle)?);
+                jobs.extend(self.begun(file, &message, bundle)?);
                 continue;
             }
             let way = delivery.map(|d| d.way).unwrap_or_default();
@@ -79,13 +78,13 @@ impl Round<'_> {
                 jobs.push(Job::of(file, message.envelope(), &way));
             } else if !matches!(way.stage, Stage::Failed | Stage::Typed) {
                 // Submitted, and a crash came before the move.
-                self.store.transact(|tx| tx.mark_given(&agent.name, &file))?;
+                self.store.transact(|tx| tx.mark_given(&self.agent.name, &file))?;
             }
         }
-        for file in self.store.mail_files(&agent.name, Folder::Unacked)? {
-            let found = self.store.message(&agent.name, &agent.formerly, Folder::Unacked, &file)?;
+        for file in self.store.mail_files(&self.agent.name, Folder::Unacked)? {
+            let found = self.store.message(&self.agent.name, &self.agent.formerly, Folder::Unacked, &file)?;
             let Some(Ok(message)) = found else { continue };
-            let Some(delivery) = self.store.delivery(&agent.name, &message.id)? else { continue };
+            let Some(delivery) = self.store.delivery(&self.agent.name, &message.id)? else { continue };
             if let (Some(reminder), Some(clock)) = (delivery.open_reminder(), &delivery.ack) {
                 jobs.push(Job { reminder: Some(clock.rings), ..Job::of(file, message.envelope(), reminder) });
             }
@@ -99,14 +98,8 @@ impl Round<'_> {
 
     /// The job of a bundle whose text may be in the composer. Any other bundle is completed; if nothing of it was typed it
     /// is removed again, because more mail may wait by now.
-    fn begun(
-        &self,
-        agent: &Agent,
-        file: String,
-        message: &Verified,
-        bundle: &Delivery,
-    ) -> Result<Option<Job>> {
-        let (name, id) = (&agent.name, &message.id);
+    fn begun(&self, file: String, message: &Verified, bundle: &Delivery) -> Result<Option<Job>> {
+        let (name, id) = (&self.agent.name, &message.id);
         let brings = self.store.brings_anything(name, bundle)?;
         match bundle.way.stage {
             // Something of it may stand in the composer, whatever was read since.
@@ -114,7 +107,7 @@ impl Round<'_> {
                 if bundle.is_bundle_under_way()
                     && (brings || matches!(stage, Stage::Typing | Stage::Entering)) =>
             {
-                let members = self.store.members(name, &agent.formerly, bundle)?;
+                let members = self.store.members(name, &self.agent.formerly, bundle)?;
                 let job = Job::of(file, message.envelope(), &bundle.way);
                 return Ok(Some(Job { members, whole: bundle.whole, ..job }));
             }
@@ -137,52 +130,54 @@ impl Round<'_> {
     }
 
     /// A bundle of all waiting mail for the agent's own channel; or the first message, if nothing else waits.
-    pub(super) fn with_others(&self, agent: &Agent, first: Parcel, jobs: &[Job]) -> Result<Parcel> {
+    pub(super) fn with_others(&self, first: Parcel, jobs: &[Job]) -> Result<Parcel> {
         let Some(waiting) = together(jobs) else { return Ok(first) };
-        let members = self.members(agent, &waiting)?;
+        let members = self.members(&waiting)?;
         if members.len() < 2 {
             return Ok(first);
         }
-        Ok(self.bundle_of(agent, members, true)?.unwrap_or(first))
+        Ok(self.bundle_of(members, true)?.unwrap_or(first))
     }
 
     /// A bundle of what waits, for a pane of that size. `None`: it goes one by one.
     pub(super) fn bundle(
         &self,
-        agent: &Agent,
         profile: &Profile,
         waiting: &[&Job],
         (columns, rows): (u16, u16),
     ) -> Result<Option<Parcel>> {
-        let mut members = self.members(agent, waiting)?;
+        let mut members = self.members(waiting)?;
         let shown = |text: &str| profile.shows_whole(text, columns, rows);
         // A line editor's agent has no tools to read what is only announced.
-        while profile.process.alone && members.len() > 1 && !bundle::is_typed_whole(&members, &agent.name) {
+        while profile.process.alone
+            && members.len() > 1
+            && !bundle::is_typed_whole(&members, &self.agent.name)
+        {
             members.pop();
         }
         if members.len() < 2 {
             return Ok(None);
         }
-        let about = |whole| bundle::about(&members, &agent.name, whole);
-        let whole = bundle::is_typed_whole(&members, &agent.name) && shown(&about(true));
+        let about = |whole| bundle::about(&members, &self.agent.name, whole);
+        let whole = bundle::is_typed_whole(&members, &self.agent.name) && shown(&about(true));
         if !whole && (profile.process.alone || !shown(&about(false))) {
             return Ok(None);
         }
-        self.bundle_of(agent, members, whole)
+        self.bundle_of(members, whole)
     }
 
     /// A bundle of these. `None`: the mailbox is gone.
-    fn bundle_of(&self, agent: &Agent, members: Vec<Verified>, whole: bool) -> Result<Option<Parcel>> {
+    fn bundle_of(&self, members: Vec<Verified>, whole: bool) -> Result<Option<Parcel>> {
         let ids = members.iter().map(|m| m.id.clone()).collect();
-        let message = self.store.bundle(&agent.name, &bundle::text(&members), ids, whole)?;
+        let message = self.store.bundle(&self.agent.name, &bundle::text(&members), ids, whole)?;
         Ok(message.map(|message| Parcel { message, reminder: None, members, whole }))
     }
 
     /// The first of the messages that wait, as many as go into one bundle.
-    pub(super) fn members(&self, agent: &Agent, waiting: &[&Job]) -> Result<Vec<Verified>> {
+    pub(super) fn members(&self, waiting: &[&Job]) -> Result<Vec<Verified>> {
         let mut members = Vec::new();
         for job in waiting.iter().take(bundle::LOOKED_AT) {
-            let found = self.store.message(&agent.name, &agent.formerly, Folder::New, &job.file)?;
+            let found = self.store.message(&self.agent.name, &self.agent.formerly, Folder::New, &job.file)?;
             // One that was read a moment ago is left out.
             members.extend(found.and_then(Result::ok));
         }

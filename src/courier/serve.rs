@@ -1,26 +1,29 @@
 //! Delivering the mail of each agent, by the first carrier that can.
 //!
-//! One thread serves one agent, so a hold on one delays no other. A reason to wait is recorded in a transaction that looks again
-//! whether the message still waits.
+//! Half-typed text goes first. Then all that waits for an agent goes in one bundle, urgent mail first, then in the order it was
+//! sent. Reminders go one at a time. One thread serves one agent, so a hold on one delays no other, and a server that does not answer
+//! delays only its own agents. A reason to wait is recorded in a transaction that looks again whether the message still waits.
 
-use super::Round;
+use super::delivery::offer::Offered;
+use super::delivery::{Attempt, Notes, Outcome};
+use super::gate::Hold;
 use super::jobs::{Job, Parcel, together};
+use super::keys::Keys;
+use super::letters;
+use super::lookout::Lookout;
+use super::policy::Policy;
 use crate::agents::Profile;
 use crate::carriers::{self, Unfit};
 use crate::core::agent::Agent;
 use crate::core::carrier::Carrier;
 use crate::core::delivery::{Delivery, Progress, Stage};
 use crate::core::message::parse_file_name;
-use crate::courier::delivery::offer::Offered;
-use crate::courier::delivery::{Attempt, Notes, Outcome};
-use crate::courier::gate::Hold;
-use crate::courier::keys::Keys;
-use crate::courier::letters;
 use crate::store::mail::Folder;
-use crate::store::now_ms;
+use crate::store::{Store, now_ms};
 use crate::tmux::hangs;
 use anyhow::Result;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 /// How long swarm looks for a sign that a text arrived, after it left its composer without one (ms).
@@ -32,11 +35,11 @@ const QUEUED: usize = 8;
 
 /// What one pass over everybody's mail came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pass {
+pub(super) struct Pass {
     /// Mail is still waiting.
-    pub waiting: bool,
+    pub(super) waiting: bool,
     /// Something was delivered: more may go soon.
-    pub progress: bool,
+    pub(super) progress: bool,
 }
 
 impl std::ops::BitOr for Pass {
@@ -58,7 +61,7 @@ struct Memory {
 
 /// What is known of all that was given to an agent's own channel, the most urgent last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Proof {
+enum Fate {
     /// There is nothing of the kind.
     None,
     /// It waits in the agent's queue.
@@ -69,21 +72,32 @@ enum Proof {
     News,
 }
 
-impl Round<'_> {
+/// Who is served, and what is known of the agents' panes and channels from one round to the next.
+#[derive(Default)]
+pub(super) struct Deliveries {
+    memory: BTreeMap<(String, String), (Keys, Offered)>,
+}
+
+impl Deliveries {
     /// Delivers what can be delivered, and returns what failed: one agent's error must not stop the others' mail. The next
     /// round tries again.
-    pub fn deliver(&mut self) -> Result<(Pass, Option<anyhow::Error>)> {
-        self.agents = self.store.agents()?.into_iter().filter(Agent::is_live).collect();
+    pub(super) fn run(
+        &mut self,
+        store: &Store,
+        policy: &Policy,
+        lookout: &mut Lookout,
+    ) -> (Pass, Option<anyhow::Error>) {
+        let (living, servers) = (&lookout.living, &mut lookout.servers);
         let mut known = std::mem::take(&mut self.memory);
-        let this = &*self;
         let serve = |agent: &Agent, (keys, offered): (Keys, Offered)| {
             let memory = Memory { keys: RefCell::new(keys), offered: RefCell::new(offered) };
-            let served = this.serve(agent, &memory);
+            let served = Recipient::new(store, policy, agent, &memory).serve();
             (served, (memory.keys.into_inner(), memory.offered.into_inner()))
         };
+        let serve = &serve;
         let passes = std::thread::scope(|scope| {
             let mut served = Vec::new();
-            for agent in this.agents.iter().filter(|a| this.servers.hung_since(&a.place.socket).is_none()) {
+            for agent in living.iter().filter(|a| servers.hung_since(&a.place.socket).is_none()) {
                 let pane = (agent.place.socket.clone(), agent.place.pane.clone());
                 let memory = known.remove(&pane).unwrap_or_default();
                 served.push((pane, scope.spawn(move || serve(agent, memory))));
@@ -100,76 +114,96 @@ impl Round<'_> {
             self.memory.insert(pane, memory);
             match result {
                 Ok(pass) => all = all | pass,
-                Err(error) if hangs(&error) => self.servers.leave(&socket),
+                Err(error) if hangs(&error) => servers.leave(&socket),
                 Err(error) => {
                     all.waiting = true;
                     failed = Some(error);
                 }
             }
         }
-        for agent in &self.agents {
-            if let Some(since) = self.servers.hung_since(&agent.place.socket)
-                && let Err(error) = self.put_off(agent, since)
+        for agent in living {
+            if let Some(since) = servers.hung_since(&agent.place.socket)
+                && let Err(error) = Recipient::new(store, policy, agent, &Memory::default()).put_off(since)
             {
                 failed = Some(error);
             }
         }
-        Ok((all, failed))
+        (all, failed)
+    }
+}
+
+/// One agent whose mail is delivered.
+pub(super) struct Recipient<'a> {
+    pub(super) store: &'a Store,
+    policy: &'a Policy,
+    pub(super) agent: &'a Agent,
+    memory: &'a Memory,
+}
+
+impl<'a> Recipient<'a> {
+    fn new(store: &'a Store, policy: &'a Policy, agent: &'a Agent, memory: &'a Memory) -> Self {
+        Self { store, policy, agent, memory }
+    }
+
+    /// The rules for its kind.
+    fn profile(&self) -> Option<&'a Profile> {
+        self.policy.profiles().get(&self.agent.kind)
     }
 
     /// Records why an agent's mail waits if its server has not answered since `since`. It is tried again when the server
     /// answers.
-    fn put_off(&self, agent: &Agent, since: u64) -> Result<()> {
-        let jobs = self.jobs(agent)?;
+    fn put_off(&self, since: u64) -> Result<()> {
+        let jobs = self.jobs()?;
         let Some(job) = jobs.first() else { return Ok(()) };
         let why = Hold::ServerHangs(since).to_string();
-        self.note_hold(agent, job, &why)?;
-        self.tell_held(agent, &jobs, &why)
+        self.note_hold(job, &why)?;
+        self.tell_held(&jobs, &why)
     }
 
     /// Delivers an agent's mail until it is done or held.
-    fn serve(&self, agent: &Agent, memory: &Memory) -> Result<Pass> {
+    fn serve(&self) -> Result<Pass> {
         let mut pass = Pass::default();
-        if let Some(profile) = self.rules.profiles().get(&agent.kind) {
-            pass.waiting = self.confirm(agent, profile, memory)?;
+        if let Some(profile) = self.profile() {
+            pass.waiting = self.confirm(profile)?;
         }
         loop {
             let (offered, jobs): (Vec<Job>, Vec<Job>) =
-                self.jobs(agent)?.into_iter().partition(|job| job.stage == Stage::Offered);
-            match self.look_after(agent, &offered, memory)? {
-                Proof::None => {}
+                self.jobs()?.into_iter().partition(|job| job.stage == Stage::Offered);
+            match self.look_after(&offered)? {
+                Fate::None => {}
                 // While it waits in the agent's queue, other texts may follow, but not so many that the queue is full.
-                Proof::Queued if offered.len() < QUEUED => pass.waiting = true,
-                Proof::Queued | Proof::Open => return Ok(Pass { waiting: true, ..pass }),
-                Proof::News => {
+                Fate::Queued if offered.len() < QUEUED => pass.waiting = true,
+                Fate::Queued | Fate::Open => return Ok(Pass { waiting: true, ..pass }),
+                Fate::News => {
                     pass.progress = true;
                     continue;
                 }
             }
             let Some(job) = jobs.first() else { return Ok(pass) };
             // A delivery takes seconds: the next one goes by what the person has written meanwhile.
-            if pass.progress && !(self.rules.are_current() && self.stamp == Some(self.files.stamp())) {
+            if pass.progress && !self.policy.is_current() {
                 return Ok(Pass { waiting: true, ..pass });
             }
-            let Some(profile) = self.rules.profiles().get(&agent.kind) else {
-                let why = self.rules.profiles().why_not(&agent.kind);
-                self.hold(agent, job, why)?;
-                self.tell_held(agent, &jobs, why)?;
+            let Some(profile) = self.profile() else {
+                let why = self.policy.profiles().why_not(&self.agent.kind);
+                self.hold(job, why)?;
+                self.tell_held(&jobs, why)?;
                 return Ok(Pass { waiting: true, ..pass });
             };
-            let found = self.store.message(&agent.name, &agent.formerly, job.folder(), &job.file)?;
+            let found =
+                self.store.message(&self.agent.name, &self.agent.formerly, job.folder(), &job.file)?;
             // It was read, or the agent renamed, a moment ago.
             let Some(Ok(message)) = found else { return Ok(Pass { waiting: true, ..pass }) };
-            let (parcel, outcome) = self.carry(agent, profile, job.parcel(message), &jobs, memory)?;
+            let (parcel, outcome) = self.carry(profile, job.parcel(message), &jobs)?;
             let message = &parcel.message;
             match outcome {
                 Outcome::Submitted(_) | Outcome::Typed(_) | Outcome::Settled => pass.progress = true,
                 Outcome::Offered(_) => (pass.progress, pass.waiting) = (true, true),
                 Outcome::Held(hold) => {
                     pass.waiting = true;
-                    self.tell_held(agent, &jobs, &hold.to_string())?;
+                    self.tell_held(&jobs, &hold.to_string())?;
                     if hold.is_stuck() && job.reminder.is_none() {
-                        letters::stuck(self.store, &self.settings, agent, message)?;
+                        letters::stuck(self.store, self.policy.settings(), self.agent, message)?;
                     }
                     return Ok(pass);
                 }
@@ -182,45 +216,39 @@ impl Round<'_> {
     }
 
     /// Delivers what is first by the first carrier that can, together with what waits behind it, if more does.
-    fn carry(
-        &self,
-        agent: &Agent,
-        profile: &Profile,
-        parcel: Parcel,
-        jobs: &[Job],
-        memory: &Memory,
-    ) -> Result<(Parcel, Outcome)> {
+    fn carry(&self, profile: &Profile, parcel: Parcel, jobs: &[Job]) -> Result<(Parcel, Outcome)> {
         let Some(first) = jobs.first() else { return Ok((parcel, Outcome::Settled)) };
         let (begun, tried) = (first.stage.is_under_way(), first.tried);
-        if tried && self.attempt(agent, profile, &parcel, memory).was_given_after_all()? {
+        if tried && self.attempt(profile, &parcel).was_given_after_all()? {
             return Ok((parcel, Outcome::Settled));
         }
         let (mut parcel, mut held) = (parcel, None);
         let pane_only = begun.then_some(&[Carrier::Pane][..]);
-        for carrier in pane_only.unwrap_or(&self.settings.carriers) {
+        for carrier in pane_only.unwrap_or(&self.policy.settings().carriers) {
             let outcome = match carrier {
                 Carrier::Hook => continue,
                 Carrier::Pane => {
-                    let (carried, outcome) = self.type_it(agent, profile, parcel, jobs, memory)?;
+                    let (carried, outcome) = self.type_it(profile, parcel, jobs)?;
                     parcel = carried;
                     outcome
                 }
                 _ if tried || !profile.carriers.contains(carrier) => continue,
-                _ if memory.offered.borrow().suspects(&agent.process) => continue,
-                Carrier::ClaudeInbox | Carrier::OpencodePlugin => match carriers::reach(*carrier, agent) {
+                _ if self.memory.offered.borrow().suspects(&self.agent.process) => continue,
+                Carrier::ClaudeInbox | Carrier::OpencodePlugin => match carriers::reach(*carrier, self.agent)
+                {
                     Ok(mut channel) => {
                         // Nothing was given yet, so another way may be tried.
                         if channel.open().is_err() {
                             continue;
                         }
-                        parcel = self.with_others(agent, parcel, jobs)?;
-                        let attempt = self.attempt(agent, profile, &parcel, memory);
-                        attempt.offer(channel, &mut memory.offered.borrow_mut())?
+                        parcel = self.with_others(parcel, jobs)?;
+                        let attempt = self.attempt(profile, &parcel);
+                        attempt.offer(channel, &mut self.memory.offered.borrow_mut())?
                     }
                     Err(Unfit::No(_)) => continue,
                     Err(unfit) => {
                         let hold = if unfit == Unfit::Asks { Hold::Dialog } else { Hold::Background };
-                        self.note_hold(agent, first, &hold.to_string())?;
+                        self.note_hold(first, &hold.to_string())?;
                         return Ok((parcel, Outcome::Held(hold)));
                     }
                 },
@@ -231,21 +259,14 @@ impl Round<'_> {
             }
         }
         if held.is_none() {
-            self.note_hold(agent, first, &Hold::NoCarrier.to_string())?;
+            self.note_hold(first, &Hold::NoCarrier.to_string())?;
         }
         Ok((parcel, Outcome::Held(held.unwrap_or(Hold::NoCarrier))))
     }
 
     /// Types what is first, together with what waits behind it, if more does.
-    fn type_it(
-        &self,
-        agent: &Agent,
-        profile: &Profile,
-        parcel: Parcel,
-        jobs: &[Job],
-        memory: &Memory,
-    ) -> Result<(Parcel, Outcome)> {
-        let attempt = self.attempt(agent, profile, &parcel, memory);
+    fn type_it(&self, profile: &Profile, parcel: Parcel, jobs: &[Job]) -> Result<(Parcel, Outcome)> {
+        let attempt = self.attempt(profile, &parcel);
         let Some(waiting) = together(jobs) else {
             let outcome = attempt.run()?;
             return Ok((parcel, outcome));
@@ -254,32 +275,33 @@ impl Round<'_> {
             ControlFlow::Break(outcome) => return Ok((parcel, outcome)),
             ControlFlow::Continue(size) => size,
         };
-        let Some(bundle) = self.bundle(agent, profile, &waiting, size)? else {
+        let Some(bundle) = self.bundle(profile, &waiting, size)? else {
             let outcome = attempt.run()?;
             return Ok((parcel, outcome));
         };
-        let outcome = self.attempt(agent, profile, &bundle, memory).run()?;
+        let outcome = self.attempt(profile, &bundle).run()?;
         Ok((bundle, outcome))
     }
 
     /// Looks what became of what was given to an agent's own channel.
-    fn look_after(&self, agent: &Agent, offered: &[Job], memory: &Memory) -> Result<Proof> {
-        let Some(profile) = self.rules.profiles().get(&agent.kind) else {
-            return Ok(if offered.is_empty() { Proof::None } else { Proof::Open });
+    fn look_after(&self, offered: &[Job]) -> Result<Fate> {
+        let Some(profile) = self.profile() else {
+            return Ok(if offered.is_empty() { Fate::None } else { Fate::Open });
         };
         let keys: Vec<_> = offered.iter().map(|job| (job.envelope.id.to_string(), job.reminder)).collect();
-        memory.offered.borrow_mut().keep(&keys);
-        let mut proof = Proof::None;
+        self.memory.offered.borrow_mut().keep(&keys);
+        let mut proof = Fate::None;
         for job in offered {
-            let found = self.store.message(&agent.name, &agent.formerly, job.folder(), &job.file)?;
+            let found =
+                self.store.message(&self.agent.name, &self.agent.formerly, job.folder(), &job.file)?;
             // It was read a moment ago.
-            let Some(Ok(message)) = found else { return Ok(Proof::News) };
+            let Some(Ok(message)) = found else { return Ok(Fate::News) };
             let parcel = job.parcel(message);
-            let attempt = self.attempt(agent, profile, &parcel, memory);
-            proof = proof.max(match attempt.look_after(&mut memory.offered.borrow_mut())? {
-                Outcome::Offered(true) => Proof::Queued,
-                Outcome::Offered(false) | Outcome::Held(_) => Proof::Open,
-                _ => Proof::News,
+            let attempt = self.attempt(profile, &parcel);
+            proof = proof.max(match attempt.look_after(&mut self.memory.offered.borrow_mut())? {
+                Outcome::Offered(true) => Fate::Queued,
+                Outcome::Offered(false) | Outcome::Held(_) => Fate::Open,
+                _ => Fate::News,
             });
         }
         Ok(proof)
@@ -287,67 +309,62 @@ impl Round<'_> {
 
     /// Checks whether a text that was typed a while ago, without a sign of a turn, has arrived after all. Returns whether
     /// that is still open.
-    fn confirm(&self, agent: &Agent, profile: &Profile, memory: &Memory) -> Result<bool> {
+    fn confirm(&self, profile: &Profile) -> Result<bool> {
         let mut open = false;
-        for file in self.store.mail_files(&agent.name, Folder::New)? {
+        for file in self.store.mail_files(&self.agent.name, Folder::New)? {
             let Some((_, id)) = parse_file_name(&file) else { continue };
             let recent =
                 |way: &Progress| way.stage == Stage::Typed && now_ms().abs_diff(way.since) < CONFIRM_MS;
             // What was given in a bundle is known with that.
-            if !self.store.delivery(&agent.name, &id)?.is_some_and(|d| recent(&d.way) && d.via.is_none()) {
+            if !self.store.delivery(&self.agent.name, &id)?.is_some_and(|d| recent(&d.way) && d.via.is_none())
+            {
                 continue;
             }
-            let found = self.store.message(&agent.name, &agent.formerly, Folder::New, &file)?;
+            let found = self.store.message(&self.agent.name, &self.agent.formerly, Folder::New, &file)?;
             let Some(Ok(message)) = found else { continue };
-            let Some(delivery) = self.store.delivery(&agent.name, &id)? else { continue };
-            let members = self.store.members(&agent.name, &agent.formerly, &delivery)?;
+            let Some(delivery) = self.store.delivery(&self.agent.name, &id)? else { continue };
+            let members = self.store.members(&self.agent.name, &self.agent.formerly, &delivery)?;
             let parcel = Parcel { message, reminder: None, members, whole: delivery.whole };
-            open |= !self.attempt(agent, profile, &parcel, memory).confirm()?;
+            open |= !self.attempt(profile, &parcel).confirm()?;
         }
         Ok(open)
     }
 
-    fn attempt<'s>(
-        &'s self,
-        agent: &'s Agent,
-        profile: &'s Profile,
-        parcel: &'s Parcel,
-        memory: &'s Memory,
-    ) -> Attempt<'s> {
+    fn attempt<'s>(&'s self, profile: &'s Profile, parcel: &'s Parcel) -> Attempt<'s> {
         Attempt {
             store: self.store,
-            agent,
+            agent: self.agent,
             profile,
             message: &parcel.message,
             reminder: parcel.reminder,
             members: &parcel.members,
             whole: parcel.whole,
-            settings: &self.settings,
-            keys: &memory.keys,
+            settings: self.policy.settings(),
+            keys: &self.memory.keys,
             notes: Notes::default(),
         }
     }
 
     /// Tells the senders of what has waited for long.
-    fn tell_held(&self, agent: &Agent, jobs: &[Job], reason: &str) -> Result<()> {
+    fn tell_held(&self, jobs: &[Job], reason: &str) -> Result<()> {
         for job in jobs.iter().filter(|j| j.reminder.is_none()) {
-            letters::held(self.store, &self.settings, agent, &job.file, &job.envelope, reason)?;
+            letters::held(self.store, self.policy.settings(), self.agent, &job.file, &job.envelope, reason)?;
         }
         Ok(())
     }
 
     /// Notes why a message waits, unless that reason is on record.
-    fn note_hold(&self, agent: &Agent, job: &Job, why: &str) -> Result<()> {
-        let known = self.store.delivery(&agent.name, &job.envelope.id)?;
-        if known.is_some_and(|d| d.way.detail == why) { Ok(()) } else { self.hold(agent, job, why) }
+    fn note_hold(&self, job: &Job, why: &str) -> Result<()> {
+        let known = self.store.delivery(&self.agent.name, &job.envelope.id)?;
+        if known.is_some_and(|d| d.way.detail == why) { Ok(()) } else { self.hold(job, why) }
     }
 
     /// Notes why a message waits whose pane is not even looked at.
-    fn hold(&self, agent: &Agent, job: &Job, why: &str) -> Result<()> {
+    fn hold(&self, job: &Job, why: &str) -> Result<()> {
         self.store.transact(|tx| {
             let id = &job.envelope.id;
-            let waits = self.store.mail_file(&agent.name, Folder::New, &job.file).exists();
-            let known = self.store.delivery(&agent.name, id)?;
+            let waits = self.store.mail_file(&self.agent.name, Folder::New, &job.file).exists();
+            let known = self.store.delivery(&self.agent.name, id)?;
             let mut delivery =
                 known.unwrap_or_else(|| Delivery::queued(id.clone(), job.envelope.created));
             let way = &mut delivery.way;
@@ -355,10 +372,10 @@ impl Round<'_> {
             if !waits || !way.stage.is_open() || !way.advance(stage, why, now_ms()) {
                 return Ok(());
             }
-            tx.put_delivery(&agent.name, &delivery)?;
+            tx.put_delivery(&self.agent.name, &delivery)?;
             tx.journal(
                 "delivery",
-                serde_json::json!({"id": id, "to": agent.name, "stage": stage, "detail": why, "reminder": null}),
+                serde_json::json!({"id": id, "to": self.agent.name, "stage": stage, "detail": why, "reminder": null}),
             )
         })
     }

@@ -1,0 +1,109 @@
+//! What the courier looks at: the servers, their panes, and the agents in them.
+
+use super::board::Board;
+use super::quiet::Quiet;
+use super::servers::{self, Servers};
+use crate::agents::Profiles;
+use crate::core::agent::{Agent, Status};
+use crate::os::process;
+use crate::roster::{discovery, limit, observe};
+use crate::store::Store;
+use crate::tmux::Server;
+use anyhow::Result;
+use std::time::Instant;
+
+/// What is known of the servers and of who is there.
+pub(super) struct Lookout {
+    pub(super) servers: Servers,
+    /// The living agents.
+    pub(super) living: Vec<Agent>,
+    /// The state of things that is known without asking tmux.
+    pub(super) quiet: Quiet,
+    /// Since when somebody who has just started is waited for, to say which conversation it is in.
+    pending: Option<Instant>,
+}
+
+impl Lookout {
+    /// Knows one server so far.
+    pub(super) fn new(store: &Store, first: &Server) -> Self {
+        let servers = Servers::new(store, first);
+        Self { servers, living: Vec::new(), quiet: Quiet::default(), pending: None }
+    }
+
+    /// Reads which agents are alive, as their records say.
+    pub(super) fn find_living(&mut self, store: &Store) -> Result<()> {
+        self.living = store.agents()?.into_iter().filter(Agent::is_live).collect();
+        Ok(())
+    }
+
+    /// Looks at all panes of all known servers and registers what it finds. `false`: no server is left.
+    pub(super) fn survey(&mut self, store: &Store, profiles: &Profiles, board: &mut Board) -> Result<bool> {
+        self.servers.add(store.agents()?.into_iter().filter(Agent::is_live).map(|a| a.place.socket));
+        let quiet = &mut self.quiet;
+        quiet.note(profiles);
+        let patient = self.pending.is_none_or(|since| since.elapsed() < discovery::SAYS_SOON);
+        let mut pending = false;
+        let failed = self.servers.each(|server| {
+            let survey = discovery::survey(server, profiles)?;
+            if let Some(pane) = survey.panes.first() {
+                quiet.learn(server.socket(), pane.server);
+            }
+            let (agents, changes) = discovery::register(store, &survey, server, patient)?;
+            pending |= changes.pending;
+            board.note(server.socket(), &survey, &agents, store.root());
+            Ok(())
+        });
+        if !failed.is_empty() {
+            quiet.forget();
+        }
+        self.pending = pending.then(|| self.pending.unwrap_or_else(Instant::now));
+        limit::publish(store, &store.agents()?)?;
+        // A server that fails for a moment (or is too old) is not the same as one that is gone.
+        let left = self.servers.forget_gone();
+        let servers = &self.servers;
+        board.keep(|socket| servers.knows(socket));
+        self.quiet.keep(|socket| servers.knows(socket));
+        Ok(left)
+    }
+
+    /// Whether somebody who has just started is not on record yet, and is to be looked for again soon.
+    pub(super) fn is_waiting_for_somebody(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// Whether a survey would show what the last one did.
+    pub(super) fn is_as_before(&self, store: &Store, profiles: &Profiles) -> Result<bool> {
+        Ok(self.quiet.is_as_before(&store.agents()?, profiles))
+    }
+
+    /// What else goes with a survey, without one. `false`: no server is left.
+    pub(super) fn check_up(&mut self, store: &Store) -> Result<bool> {
+        limit::publish(store, &store.agents()?)?;
+        Ok(self.servers.forget_gone())
+    }
+
+    /// Whether a known agent has died since the last look.
+    pub(super) fn lost_somebody(&mut self, store: &Store) -> Result<bool> {
+        self.find_living(store)?;
+        Ok(self.living.iter().any(|a| process::check_in(a.place.namespace, &a.process) == Some(false)))
+    }
+
+    /// Looks at what the agents are doing, for people. Returns whether one of them is busy with something that will end.
+    pub(super) fn observe(&mut self, store: &Store, profiles: &Profiles) -> Result<bool> {
+        self.quiet.looks();
+        let servers = &self.servers;
+        let ask = |socket: &str| {
+            servers.hung_since(socket).is_none().then(|| Server::new(socket).patient(servers::ANSWER))
+        };
+        let seen = observe::observe(store, profiles, ask)?;
+        for (socket, _) in &seen.hung {
+            self.servers.leave(socket);
+        }
+        Ok(seen.agents.iter().any(|a| a.is_live() && matches!(a.status, Status::Busy | Status::Dialog)))
+    }
+
+    /// Whether no agent's screen can have changed since the last look.
+    pub(super) fn is_still(&self, store: &Store) -> bool {
+        self.quiet.is_still(store, &self.living)
+    }
+}
