@@ -192,6 +192,12 @@ fn continuous_integration_runs_the_commands_of_the_readme() {
 }
 
 #[test]
+fn the_reference_lists_every_event_of_the_journal() {
+    let table = swarm::core::event::markdown();
+    assert!(repository("docs/reference.md").contains(&table), "docs/reference.md lacks:\n{table}");
+}
+
+#[test]
 fn the_exit_codes_are_the_same_in_help_and_in_every_document() {
     let codes = Exit::line();
     let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -5,6 +5,7 @@ use crate::core::agent::Agent;
 use crate::core::carrier::Carrier;
 use crate::core::config::Settings;
 use crate::core::escape;
+use crate::core::event::Event;
 use crate::core::heir::Conversation;
 use crate::core::hook::Host;
 use crate::core::message::Identity;
@@ -69,9 +70,9 @@ pub(super) fn run(args: &Args) {
         // It reads nothing, perhaps; then the journal has it.
         let _ = print::within(&format!("{}\n", json!({"systemMessage": told})), OUTPUT);
     }
-    let fields = json!({"host": args.host.word(), "hook": name, "error": text});
+    let failed = Event::HookError { host: args.host.word(), hook: &name, error: &text };
     // Nothing is left to tell it to.
-    let _ = store.until(Instant::now()).transact(|tx| tx.journal("hook-error", fields));
+    let _ = store.until(Instant::now()).transact(|tx| tx.journal(&failed));
 }
 
 /// Says that the project's key is not here, so nothing can be checked. Without a project there is nothing to say.

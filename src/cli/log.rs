@@ -20,7 +20,7 @@ pub(super) struct Args {
     /// Print the newest N entries; 0 prints all
     #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
     lines: usize,
-    /// Only entries of this event, such as sent, delivery, read or granted; may be repeated
+    /// Only entries of this event, such as sent, delivery, read or lease-granted; may be repeated
     #[arg(long = "event", visible_alias = "type", value_name = "EVENT")]
     events: Vec<String>,
     /// Only entries that name this agent

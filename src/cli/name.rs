@@ -2,6 +2,7 @@ use super::print;
 use super::session::Session;
 use crate::core::agent::Agent;
 use crate::core::escape;
+use crate::core::event::Event;
 use crate::core::heir::Evidence;
 use crate::core::lease::Notice;
 use crate::core::message::{Identity, MessageType};
@@ -62,7 +63,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
             }
             let renamed = heirs::take_over(tx, &session.store, current, bearer, &to, Evidence::Name)?;
             tell(tx, &renamed.name, format!("you are now called {to}, and no longer {}: the human gave you the name of one that has ended. Its mail is yours", current.name))?;
-            tx.journal("renamed", serde_json::json!({"from": current.name, "to": to}))?;
+            tx.journal(&Event::Renamed { from: &current.name, to: &to, by: None })?;
             return Ok(renamed);
         }
         if current.name != to && own {
@@ -85,7 +86,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         let mut current = current.clone();
         current.past.given = true;
         let renamed = if current.name == to { current.clone() } else { tx.rename_agent(&current, &to)? };
-        tx.journal("renamed", serde_json::json!({"from": current.name, "to": to}))?;
+        tx.journal(&Event::Renamed { from: &current.name, to: &to, by: None })?;
         Ok(renamed)
     })?;
     session.store.ensure_mailbox(&renamed.name)?;

@@ -5,6 +5,7 @@ use crate::agents::Profiles;
 use crate::core::agent::Agent;
 use crate::core::config::{Config, Key, Settings, Source};
 use crate::core::escape;
+use crate::core::event::Event;
 use crate::core::id::{self, MIN_PREFIX};
 use crate::core::message::{Identity, Verified};
 use crate::core::name::Name;
@@ -115,7 +116,7 @@ fn restore_guard(store: &Store, here: &Path) {
     let done =
         Installed::load(&state, store.root()).and_then(|installed| installed.take_up(&state, here).ok());
     if let Some(dirs) = done.filter(|dirs| !dirs.is_empty()) {
-        let _ = store.transact(|tx| tx.journal("guard-restored", serde_json::json!({"dirs": dirs})));
+        let _ = store.transact(|tx| tx.journal(&Event::GuardRestored { dirs: &dirs }));
     }
 }
 

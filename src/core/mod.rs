@@ -15,6 +15,7 @@ pub mod config;
 pub mod coord;
 pub mod delivery;
 pub mod escape;
+pub mod event;
 pub mod frame;
 mod glyph;
 pub mod heir;

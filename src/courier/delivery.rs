@@ -32,8 +32,9 @@ use crate::core::delivery::{Progress, Stage};
 use crate::core::message::Verified;
 use crate::os::process;
 use crate::store::{Store, fault, lock, now_ms};
+use crate::tmux::pane::Acted;
 use anyhow::Result;
-use serde_json::Value;
+use record::Act;
 use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
 
@@ -83,8 +84,8 @@ pub struct Attempt<'a> {
 pub struct Notes {
     /// A sign that it was given, seen in one look: a turn may be over at the next.
     sign: Cell<Option<&'static str>>,
-    /// What tmux said to the acts since the last transaction: entries for the journal.
-    said: RefCell<Vec<(&'static str, Value)>>,
+    /// What tmux said to the acts since the last transaction, for the journal.
+    said: RefCell<Vec<(Act, Acted)>>,
 }
 
 impl Attempt<'_> {

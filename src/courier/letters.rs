@@ -11,6 +11,7 @@ use crate::core::agent::Agent;
 use crate::core::config::{Escalate, Settings};
 use crate::core::delivery::{Delivery, Lost, Stage, Stuck};
 use crate::core::escape;
+use crate::core::event::Event;
 use crate::core::frame;
 use crate::core::id::MessageId;
 use crate::core::lease::Notice;
@@ -20,7 +21,6 @@ use crate::core::plural::plural;
 use crate::store::mail::Folder;
 use crate::store::{Store, Transaction, now_ms};
 use anyhow::Result;
-use serde_json::json;
 use std::collections::BTreeMap;
 
 /// The longest notice, in characters: one line that is typed inline.
@@ -150,7 +150,7 @@ impl Letters<'_> {
             }
             tx.put_delivery(owner, &delivery)?;
             tx.settle_ack(owner, &file)?;
-            tx.journal("escalated", json!({"id": message.id, "to": owner, "why": why}))?;
+            tx.journal(&Event::Escalated { id: &message.id, to: owner, why })?;
             Ok(true)
         })?;
         if told {
@@ -220,7 +220,7 @@ impl Letters<'_> {
                     if is_lost(delivery.way.stage) {
                         delivery.way.advance(Stage::Failed, lost.detail(), now_ms());
                         tx.put_delivery(&agent.name, &delivery)?;
-                        tx.journal("dead-letter", json!({"id": id, "to": agent.name}))?;
+                        tx.journal(&Event::DeadLetter { id, to: agent.name.as_str(), why: None })?;
                     }
                 }
                 Ok(true)
@@ -334,7 +334,7 @@ pub fn stuck(store: &Store, settings: &Settings, agent: &Agent, message: &Verifi
                 );
                 notify(tx, &to, &text)?;
                 delivery.way.told_stuck = true;
-                tx.journal("stuck", json!({"id": id, "to": owner, "pane": pane}))?;
+                tx.journal(&Event::Stuck { id, to: owner, pane })?;
             }
             Stuck::Fail => {
                 let text = format!(
@@ -342,7 +342,7 @@ pub fn stuck(store: &Store, settings: &Settings, agent: &Agent, message: &Verifi
                 );
                 notify(tx, &to, &text)?;
                 delivery.way.advance(Stage::Failed, "it could not be submitted in its composer", now_ms());
-                tx.journal("dead-letter", json!({"id": id, "to": owner}))?;
+                tx.journal(&Event::DeadLetter { id, to: owner.as_str(), why: None })?;
             }
         }
         tx.put_delivery(owner, &delivery)

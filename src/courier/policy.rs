@@ -6,11 +6,11 @@
 use crate::agents::Profiles;
 use crate::core::config::{Config, Problem, Settings};
 use crate::core::escape;
+use crate::core::event::Event;
 use crate::roster::rules::Rules;
 use crate::store::Store;
 use crate::store::config::{Files, Stamp};
 use anyhow::Result;
-use serde_json::json;
 
 /// How many problems are journalled at a time.
 const PROBLEMS: usize = 10;
@@ -44,8 +44,8 @@ impl Policy {
         }
         let problems = self.rules.profiles().problems();
         if changed && !problems.is_empty() {
-            let told: Vec<&str> = problems.iter().take(PROBLEMS).map(|p| p.text.as_str()).collect();
-            store.transact(|tx| tx.journal("bad-profiles", json!({"problems": told})))?;
+            let told: Vec<String> = problems.iter().take(PROBLEMS).map(|p| p.text.clone()).collect();
+            store.transact(|tx| tx.journal(&Event::BadProfiles { problems: &told }))?;
         }
         let stamp = self.files.stamp();
         if self.stamp.replace(stamp) == Some(stamp) {
@@ -58,7 +58,7 @@ impl Policy {
         }
         let told = |p: &Problem| escape::short(&p.to_string(), 300);
         let problems: Vec<String> = config.problems.iter().take(PROBLEMS).map(told).collect();
-        store.transact(|tx| tx.journal("bad-settings", json!({"problems": problems})))
+        store.transact(|tx| tx.journal(&Event::BadSettings { problems: &problems }))
     }
 
     /// Whether all files are still as they were read.

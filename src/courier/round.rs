@@ -16,12 +16,12 @@ use super::serve::{Deliveries, Pass};
 use super::start;
 use crate::core::agent::Agent;
 use crate::core::escape;
+use crate::core::event::Event;
 use crate::roster::{discovery, witness};
 use crate::store::leases::Part;
 use crate::store::{Store, now_ms};
 use crate::tmux::Server;
 use anyhow::Result;
-use serde_json::json;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -273,7 +273,7 @@ impl Failures {
         if self.noted.contains(&text) {
             return;
         }
-        if store.transact(|tx| tx.journal("courier-error", json!({"error": text}))).is_ok() {
+        if store.transact(|tx| tx.journal(&Event::CourierError { error: &text })).is_ok() {
             if self.noted.len() >= NOTED {
                 self.noted.clear();
             }

@@ -17,6 +17,7 @@ use crate::carriers::{self, Unfit};
 use crate::core::agent::Agent;
 use crate::core::carrier::Carrier;
 use crate::core::delivery::{Delivery, Progress, Stage};
+use crate::core::event::Event;
 use crate::core::message::parse_file_name;
 use crate::store::mail::Folder;
 use crate::store::{Store, now_ms};
@@ -365,18 +366,14 @@ impl<'a> Recipient<'a> {
             let id = &job.envelope.id;
             let waits = self.store.mail_file(&self.agent.name, Folder::New, &job.file).exists();
             let known = self.store.delivery(&self.agent.name, id)?;
-            let mut delivery =
-                known.unwrap_or_else(|| Delivery::queued(id.clone(), job.envelope.created));
+            let mut delivery = known.unwrap_or_else(|| Delivery::queued(id.clone(), job.envelope.created));
             let way = &mut delivery.way;
             let stage = if way.stage.is_under_way() { way.stage } else { Stage::Held };
             if !waits || !way.stage.is_open() || !way.advance(stage, why, now_ms()) {
                 return Ok(());
             }
             tx.put_delivery(&self.agent.name, &delivery)?;
-            tx.journal(
-                "delivery",
-                serde_json::json!({"id": id, "to": self.agent.name, "stage": stage, "detail": why, "reminder": null}),
-            )
+            tx.journal(&Event::reached(&delivery.way, id, &self.agent.name, None))
         })
     }
 }

@@ -6,10 +6,10 @@
 //! continues. Only the courier has these threads. They share nothing with it: each knows a socket and the bell. A
 //! courier that is killed leaves at most its clients behind, which end with the answer.
 
+use crate::core::event::Event;
 use crate::store::{Store, now_ms};
 use crate::tmux::{Server, hangs};
 use anyhow::Result;
-use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
@@ -77,7 +77,7 @@ impl Servers {
         let back: Vec<String> = self.hung.iter().filter(|(_, h)| over(h)).map(|(s, _)| s.clone()).collect();
         for socket in &back {
             self.hung.remove(socket);
-            self.tell("tmux-answers", socket);
+            self.tell(&Event::TmuxAnswers { server: socket });
         }
         !back.is_empty()
     }
@@ -108,12 +108,12 @@ impl Servers {
         // Without a thread it is simply asked again with the next round.
         let watch = Builder::new().name("watch".into()).spawn(move || await_answer(&asked, &bell)).ok();
         self.hung.insert(socket.to_owned(), Hung { since: now_ms(), watch });
-        self.tell("tmux-hangs", socket);
+        self.tell(&Event::TmuxHangs { server: socket });
     }
 
-    fn tell(&self, event: &str, socket: &str) {
+    fn tell(&self, event: &Event<'_>) {
         // It is served or left alone, whether that can be written down or not.
-        let _ = self.store.transact(|tx| tx.journal(event, json!({"server": socket})));
+        let _ = self.store.transact(|tx| tx.journal(event));
     }
 }
 

@@ -10,6 +10,7 @@ use super::keys::{self, HostKey};
 use crate::core::address::{Address, HostName};
 use crate::core::delivery::Stage;
 use crate::core::escape;
+use crate::core::event::Event;
 use crate::core::message::Message;
 use crate::store::Store;
 use crate::store::fault;
@@ -325,8 +326,8 @@ impl Carrier {
     }
 
     fn refuse(&self, letter: &Letter, why: &str) -> Result<()> {
-        let entry = json!({"host": letter.from, "id": escape::short(&letter.id, 64), "why": why});
-        self.store.transact(|tx| tx.journal("letter-refused", entry))
+        let id = escape::short(&letter.id, 64);
+        self.store.transact(|tx| tx.journal(&Event::LetterRefused { host: &letter.from, id: &id, why }))
     }
 
     /// Tells other hosts how far their letters are.

@@ -16,6 +16,7 @@ use crate::carriers;
 use crate::core::agent::{Agent, PaneRef};
 use crate::core::config::Settings;
 use crate::core::delivery::Stage;
+use crate::core::event::Event;
 use crate::core::message::parse_file_name;
 use crate::core::name::Name;
 use crate::core::process_id::ProcessId;
@@ -29,7 +30,6 @@ use crate::store::{Store, Transaction, now_ms};
 use crate::tmux::Server;
 use crate::tmux::panes::Pane;
 use anyhow::Result;
-use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -207,12 +207,11 @@ fn commit(tx: &mut Transaction<'_>, store: &Store, known: &[Agent], changes: &Ch
         }
         tx.put_agent(agent)?;
     }
-    for (event, names) in
-        [("agent-new", &changes.new), ("agent-died", &changes.died), ("agent-left", &changes.left)]
-    {
-        for name in names {
-            tx.journal(event, json!({"name": name}))?;
-        }
+    let new = changes.new.iter().map(|name| Event::AgentNew { name });
+    let died = changes.died.iter().map(|name| Event::AgentDied { name });
+    let left = changes.left.iter().map(|name| Event::AgentLeft { name });
+    for event in new.chain(died).chain(left) {
+        tx.journal(&event)?;
     }
     for agent in known.iter().filter(|a| !a.formerly.is_empty() && !changes.freed.contains(&a.name)) {
         tx.settle_mail(agent)?;
@@ -223,7 +222,7 @@ fn commit(tx: &mut Transaction<'_>, store: &Store, known: &[Agent], changes: &Ch
     for (name, to) in &changes.asked {
         if let Some(agent) = changes.put.iter().find(|a| a.name == *name) {
             tx.rename_agent(agent, to)?;
-            tx.journal("renamed", json!({"from": name, "to": to, "by": "asked"}))?;
+            tx.journal(&Event::Renamed { from: name, to, by: Some("asked") })?;
         }
     }
     Ok(())

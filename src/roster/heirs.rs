@@ -6,6 +6,7 @@
 
 use crate::core::agent::Agent;
 use crate::core::delivery::Stage;
+use crate::core::event::Event;
 use crate::core::heir::{Evidence, Inherited, Kin, is_session};
 use crate::core::id::MessageId;
 use crate::core::lease::Notice;
@@ -16,7 +17,6 @@ use crate::store::mail::Folder;
 use crate::store::{Store, Transaction, now_ms};
 use crate::tmux::Server;
 use anyhow::Result;
-use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ pub fn leaves_anything(store: &Store, agent: &Agent) -> Result<bool> {
 pub fn revive(tx: &mut Transaction<'_>, store: &Store, agent: &Agent, by: Evidence) -> Result<()> {
     let inherited = agent.past.inherited.as_ref();
     let was = inherited.map(|i| i.from.pid);
-    tx.journal("agent-back", json!({"name": agent.name, "by": by, "pid": agent.process.pid, "was": was}))?;
+    tx.journal(&Event::AgentBack { name: &agent.name, by, pid: agent.process.pid, was })?;
     tx.end_bundles(agent)?;
     let mut told: BTreeMap<Name, Vec<MessageId>> = BTreeMap::new();
     for file in store.mail_files(&agent.name, Folder::New)? {
@@ -65,7 +65,13 @@ pub fn revive(tx: &mut Transaction<'_>, store: &Store, agent: &Agent, by: Eviden
         let found = store.message(&agent.name, &agent.formerly, Folder::New, &file)?;
         let Some(Ok(message)) = found else { continue };
         tx.put_delivery(&agent.name, &delivery)?;
-        tx.journal("delivery", json!({"id": id, "to": agent.name, "stage": delivery.way.stage, "detail": BACK, "reminder": null}))?;
+        tx.journal(&Event::Delivery {
+            id: &id,
+            to: &agent.name,
+            stage: delivery.way.stage,
+            detail: BACK,
+            reminder: None,
+        })?;
         if failed {
             for sender in message.reports_to(&tx.agents()?) {
                 told.entry(sender).or_default().push(id.clone());

@@ -12,12 +12,12 @@ use super::{Store, Transaction, now_ms, record};
 use crate::core::agent::Agent;
 use crate::core::body::Body;
 use crate::core::delivery::{Delivery, Progress, Stage};
+use crate::core::event::Event;
 use crate::core::id::MessageId;
 use crate::core::message::{MessageType, Verified, parse_file_name};
 use crate::core::name::Name;
 use crate::core::rate::Limit;
 use anyhow::Result;
-use serde_json::json;
 use std::collections::BTreeSet;
 
 impl Store {
@@ -47,7 +47,7 @@ impl Store {
                 }
             }
             tx.put_delivery(owner, &known)?;
-            tx.journal("bundle", json!({"id": message.id, "to": owner, "members": known.members}))?;
+            tx.journal(&Event::Bundle { id: &message.id, to: owner, members: &known.members })?;
             staged.link(&place).map(|()| true)
         })?;
         if !is_there {
@@ -125,11 +125,7 @@ impl Transaction<'_> {
             let mut member = known.unwrap_or_else(|| Delivery::queued(id.clone(), now_ms()));
             if member.given_with(bundle, now_ms()) {
                 self.put_delivery(owner, &member)?;
-                let (stage, detail) = (member.way.stage, &member.way.detail);
-                self.journal(
-                    "delivery",
-                    json!({"id": id, "to": owner, "stage": stage, "detail": detail, "reminder": null}),
-                )?;
+                self.journal(&Event::reached(&member.way, &id, owner, None))?;
             }
             if member.way.stage == Stage::Submitted {
                 self.mark_given(owner, &file)?;

@@ -12,6 +12,7 @@
 use super::{Store, fault, lock, record};
 use crate::core::coord::{Change, TEMPLATE};
 use crate::core::escape;
+use crate::core::event::Event;
 use crate::core::name::Name;
 use crate::core::refusal::Refusal;
 use anyhow::{Context as _, Result, bail};
@@ -81,7 +82,7 @@ impl Store {
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => return Ok(false),
                 Err(e) => return Err(e).with_context(|| format!("cannot create {}", path.display())),
             }
-            tx.journal("coord", json!({"by": by, "verb": "init"}))?;
+            tx.journal(&Event::Coord { by, verb: "init", section: None, line: None, was: None })?;
             Ok(true)
         })?;
         drop(staged);
@@ -120,10 +121,13 @@ impl Store {
                 fs::rename(&staged.0, &path).with_context(|| format!("cannot write {}", path.display()))?;
                 fault::point("coord-renamed");
                 let was = change.was.as_ref().map(|was| escape::short(was, KEPT));
-                tx.journal(
-                    "coord",
-                    json!({"by": by, "verb": verb, "section": change.section, "line": change.line, "was": was}),
-                )?;
+                tx.journal(&Event::Coord {
+                    by,
+                    verb,
+                    section: Some(&change.section),
+                    line: Some(&change.line),
+                    was: Some(json!(was)),
+                })?;
                 Ok(true)
             })?;
             if placed {

@@ -4,7 +4,8 @@
 //! `journal.1.jsonl`. A line that a crash or a full disk left torn is ended first, so it spoils no other. It is for people and
 //! statistics: nothing is ever restored from it, so it is not fsynced.
 
-use super::{fault, record};
+use super::{fault, now_ms, record};
+use crate::core::event::Event;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 use std::fs::{File, OpenOptions};
@@ -18,14 +19,21 @@ const ROTATE_AT: u64 = 10 * 1024 * 1024;
 /// The longest line that is read, in bytes: no entry comes near it.
 const MAX_LINE: u64 = 1 << 20;
 
-/// Appends `event` to the journal in `dir`. The caller holds the mutex.
-pub(super) fn append(dir: &Path, event: &Value) -> Result<()> {
+/// The entry of an event of now.
+pub(super) fn entry(event: &Event<'_>) -> Result<Value> {
+    let mut entry = serde_json::to_value(event).context("cannot write an event")?;
+    entry["t"] = now_ms().into();
+    Ok(entry)
+}
+
+/// Appends an entry to the journal in `dir`. The caller holds the mutex.
+pub(super) fn append(dir: &Path, entry: &Value) -> Result<()> {
     let path = dir.join("journal.jsonl");
     let options = &mut OpenOptions::new();
     let mut file = record::regular(options.read(true).append(true).create(true).mode(0o600), &path)
         .with_context(|| format!("cannot open {}", path.display()))?;
     let torn = is_torn(&file).with_context(|| format!("cannot read {}", path.display()))?;
-    let line = format!("{}{event}\n", if torn { "\n" } else { "" });
+    let line = format!("{}{entry}\n", if torn { "\n" } else { "" });
     fault::point("before-entry");
     file.write_all(line.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
     fault::point("after-entry");

@@ -385,8 +385,7 @@ impl Transaction<'_> {
             self.put_notice(&notice)?;
         }
         for event in &changes.events {
-            let (name, fields) = event.journal(now);
-            self.journal(name, fields)?;
+            self.journal(&event.entry(now))?;
         }
         for write in &changes.writes {
             match write {

@@ -41,6 +41,7 @@ pub use journal::Tail;
 pub use transaction::Transaction;
 
 use crate::core::agent::Agent;
+use crate::core::event::Event;
 use crate::core::message::Identity;
 use crate::core::signing::Key;
 use crate::os::clock;
@@ -291,10 +292,7 @@ impl Store {
             Err(e) => bail!("{} is damaged ({why}) and cannot be moved away: {e}", path.display()),
         }
         let from = path.strip_prefix(&self.dir).unwrap_or(path).display().to_string();
-        journal::append(
-            &self.dir,
-            &serde_json::json!({"t": now_ms(), "event": "quarantined", "record": from, "why": why}),
-        )
+        journal::append(&self.dir, &journal::entry(&Event::Quarantined { record: &from, why })?)
     }
 
     /// Gives every entry of the journal to `each`, oldest first.

@@ -8,9 +8,9 @@ use super::mail::Folder;
 use super::record::{self, Loaded, Staged};
 use super::{Store, Transaction};
 use crate::core::agent::Agent;
+use crate::core::event::Event;
 use crate::core::message::{Message, Signed, Verified};
 use anyhow::{Context as _, Result};
-use serde_json::json;
 use std::path::PathBuf;
 
 impl Store {
@@ -97,10 +97,7 @@ impl Transaction<'_> {
                 }
             }
         }
-        self.journal(
-            "sent",
-            json!({"id": message.id, "from": message.from, "to": message.to, "type": message.kind, "identity": message.identity, "finished": true}),
-        )?;
+        self.journal(&Event::sent(message, Some(true)))?;
         std::fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))
     }
 }

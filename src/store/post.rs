@@ -11,13 +11,13 @@ use super::room::Room;
 use super::{Store, Transaction, entropy, fault, now_ms};
 use crate::core::body::Body;
 use crate::core::escape;
+use crate::core::event::Event;
 use crate::core::id::MessageId;
 use crate::core::message::{Identity, MESSAGE_VERSION, Message, MessageType};
 use crate::core::name::Name;
 use crate::core::rate::Limit;
 use crate::core::refusal::Refusal;
 use anyhow::Result;
-use serde_json::json;
 
 /// What a message is to be, before it has an id and a sequence.
 #[derive(Clone, Debug)]
@@ -154,10 +154,7 @@ impl Transaction<'_> {
                 return Err(error);
             }
         }
-        let audit = self.journal(
-            "sent",
-            json!({"id": message.id, "from": message.from, "to": message.to, "type": message.kind, "identity": message.identity}),
-        );
+        let audit = self.journal(&Event::sent(message, None));
         // The message is there: to call that a failure would make the sender send it again.
         if let Err(error) = audit {
             eprintln!("swarm: {}", escape::line(&format!("not in the journal: {error:#}")));

@@ -7,10 +7,10 @@
 
 use super::mail::Folder;
 use super::{Store, Transaction, fault, record};
+use crate::core::event::Event;
 use crate::core::message::{parse_file_name, sent_at};
 use crate::core::name::Name;
 use anyhow::{Context as _, Result};
-use serde_json::json;
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
@@ -69,7 +69,7 @@ impl Transaction<'_> {
             ids.push(id);
         }
         if !ids.is_empty() {
-            self.journal("pruned", json!({"of": owner, "ids": ids}))?;
+            self.journal(&Event::Pruned { of: owner, ids: &ids })?;
         }
         Ok(ids.len())
     }

@@ -6,8 +6,8 @@
 use super::mail::{Folder, MessageRef};
 use super::{Store, now_ms};
 use crate::core::delivery::{Delivery, Stage};
+use crate::core::event::Event;
 use anyhow::Result;
-use serde_json::json;
 
 impl Store {
     /// Marks a message as read, and acknowledged if `acked`. Idempotent; tells whether that was news.
@@ -58,7 +58,9 @@ impl Store {
                 tx.put_delivery(mailbox, &delivery)?;
             }
             if changed {
-                tx.journal(stage.word(), json!({"id": found.id, "to": mailbox}))?;
+                let (id, to) = (&found.id, mailbox);
+                let acked = stage == Stage::Acked;
+                tx.journal(&if acked { Event::Acked { id, to } } else { Event::Read { id, to } })?;
             }
             if delivery.way.stage == Stage::Acked {
                 tx.settle_ack(mailbox, &found.file)?;

@@ -15,6 +15,7 @@ use super::record::{self, Loaded};
 use super::{Store, Transaction, journal, key, lock, new_id, now_ms, root};
 use crate::core::delivery::{Delivery, Stage};
 use crate::core::escape;
+use crate::core::event::Event;
 use crate::core::id::MessageId;
 use crate::core::lease::{Counter, Lease, Notice};
 use crate::core::message::{MessageType, Signed};
@@ -22,7 +23,6 @@ use crate::core::name::Name;
 use crate::core::refusal::Refusal;
 use crate::store::mail::Folder;
 use anyhow::{Context as _, Result, bail};
-use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
@@ -184,7 +184,7 @@ fn see_to(root: &Path, home: &Path) -> Result<Option<String>> {
         (Verdict::Same, _) if complete => return Ok(None),
         (Verdict::Restored, _) => news = Some(tx.set_outdated_aside()?),
         (_, Some(before)) if before.root != *root => {
-            tx.journal("project-moved", json!({"from": before.root.display().to_string()}))?;
+            tx.journal(&Event::ProjectMoved { from: &before.root.display().to_string() })?;
             leave(&dir);
         }
         _ => {}
@@ -235,10 +235,8 @@ fn begin_anew(root: &Path, home: &Path, was: &Mark, why: &str) -> Result<String>
     root::raise_format(&dir)?;
     Mark { id: id.clone(), key: Some(key.fingerprint(&id)), seat: Some(seat) }.write(&dir)?;
     let shown = aside.strip_prefix(root).unwrap_or(&aside).display().to_string();
-    journal::append(
-        &dir,
-        &json!({"t": now_ms(), "event": "project-begun-anew", "why": why, "was": was.id, "aside": shown}),
-    )?;
+    let begun = Event::ProjectBegunAnew { why, was: &was.id, aside: &shown };
+    journal::append(&dir, &journal::entry(&begun)?)?;
     Ok(format!(
         "{} begins as a project of its own: {why}. Its old records (mail, leases, names, log) are in {shown}",
         root.display()
@@ -285,7 +283,7 @@ impl Transaction<'_> {
                 }
                 delivery.way.advance(Stage::Failed, why, now_ms());
                 self.put_delivery(&owner, &delivery)?;
-                self.journal("dead-letter", json!({"id": message.id, "to": owner, "why": why}))?;
+                self.journal(&Event::DeadLetter { id: &message.id, to: owner.as_str(), why: Some(why) })?;
                 all += 1;
                 if let Some(from) = message.from.local().filter(|from| !from.is_system()) {
                     senders.entry(from.clone()).or_default().push(message.id.clone());
@@ -309,7 +307,7 @@ impl Transaction<'_> {
             self.put_notice(&Notice { to: sender.clone(), kind: MessageType::Info, text })?;
         }
         self.put_notice(&Notice { to: Name::human(), kind: MessageType::Info, text: text.clone() })?;
-        self.journal("project-restored", json!({"not_given": all, "aside": shown}))?;
+        self.journal(&Event::ProjectRestored { not_given: all, aside: &shown })?;
         Ok(text)
     }
 }

@@ -15,6 +15,7 @@ use super::question::{self, Question};
 use super::record::{self, Durability, Loaded};
 use super::{Store, key, now_ms, wake};
 use crate::core::address::{Address, HostName};
+use crate::core::event::Event;
 use crate::core::lease::Lease;
 use crate::core::name::Name;
 use crate::core::team::Board;
@@ -133,7 +134,7 @@ impl Store {
         }
         hosts.link.trouble = Some(why.clone());
         self.put_hosts(&hosts)?;
-        self.transact(|tx| tx.journal("link-trouble", serde_json::json!({"why": why})))
+        self.transact(|tx| tx.journal(&Event::LinkTrouble { why: &why }))
     }
 
     /// The hosts of the team, as the link knows them.

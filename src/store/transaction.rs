@@ -5,11 +5,12 @@
 //! dropped, or by the kernel when the process dies.
 
 use super::record::{self, Durability};
-use super::{Store, fault, journal, lock, now_ms};
+use super::{Store, fault, journal, lock};
 use crate::core::agent::Agent;
+use crate::core::event::Event;
 use crate::core::name::Name;
 use anyhow::Result;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// A transaction in progress.
 pub struct Transaction<'s> {
@@ -51,15 +52,12 @@ impl<'s> Transaction<'s> {
     }
 
     /// Appends to the journal, with the time and how long this transaction waited for the mutex.
-    pub fn journal(&mut self, event: &str, mut fields: Value) -> Result<()> {
-        if let Value::Object(map) = &mut fields {
-            map.insert("t".into(), json!(now_ms()));
-            map.insert("event".into(), json!(event));
-            map.insert("waited_us".into(), json!(self.waited_us));
-            if let Some(identity) = self.store.actor {
-                map.entry("identity").or_insert(json!(identity));
-            }
+    pub fn journal(&mut self, event: &Event<'_>) -> Result<()> {
+        let mut entry = journal::entry(event)?;
+        entry["waited_us"] = json!(self.waited_us);
+        if let (Some(identity), None) = (self.store.actor, entry.get("identity")) {
+            entry["identity"] = json!(identity);
         }
-        journal::append(&self.store.dir, &fields)
+        journal::append(&self.store.dir, &entry)
     }
 }

@@ -8,6 +8,7 @@
 use super::mail::Folder;
 use super::record::{self, Loaded};
 use super::{Store, Transaction};
+use crate::core::event::Word;
 use crate::core::message::{parse_file_name, sent_at};
 use crate::core::name::Name;
 use crate::core::rate::{Limit, Sender};
@@ -89,7 +90,7 @@ impl Transaction<'_> {
         if !former.is_empty() {
             store.journal(|entry| {
                 let own = entry["to"].as_str().is_some_and(is_own) && entry["identity"] != "human";
-                times.extend(entry["t"].as_u64().filter(|_| own && entry["event"] == "renamed"));
+                times.extend(entry["t"].as_u64().filter(|_| own && Word::of(&entry) == Some(Word::Renamed)));
             })?;
         }
         Ok(Sender { sequence: times.iter().max().copied().unwrap_or_default(), sent: times })

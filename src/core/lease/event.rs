@@ -6,10 +6,10 @@
 use super::pattern::PathPattern;
 use super::record::{CHALLENGE_MS, Lease, Mode, OFFER_MS, Waiter};
 use super::words::list;
+use crate::core::event::Event;
 use crate::core::message::MessageType;
 use crate::core::name::Name;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 /// Why a lease ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,38 +109,53 @@ pub struct Notice {
 }
 
 impl LeaseEvent {
-    /// Its name and fields in the journal. `now_ms` is the wall clock.
-    pub fn journal(&self, now_ms: u64) -> (&'static str, Value) {
-        let lease = |l: &Lease| json!({"fence": l.fence, "name": l.holder.name, "paths": texts(&l.paths)});
-        let waiter =
-            |w: &Waiter| json!({"ticket": w.ticket, "name": w.holder.name, "paths": texts(&w.paths)});
-        let with = |mut value: Value, fields: Value| {
-            if let (Value::Object(map), Value::Object(more)) = (&mut value, fields) {
-                map.extend(more);
-            }
-            value
-        };
+    /// The event of the journal. `now_ms` is the wall clock.
+    pub fn entry(&self, now_ms: u64) -> Event<'_> {
         let since = |then: u64| now_ms.saturating_sub(then);
         match self {
-            LeaseEvent::Granted(l) => {
-                ("lease-granted", with(lease(l), json!({"mode": l.mode, "auto": l.auto})))
+            LeaseEvent::Granted(Lease { fence, holder, paths, mode, auto, .. }) => Event::LeaseGranted {
+                fence: *fence,
+                name: &holder.name,
+                paths: texts(paths),
+                mode: *mode,
+                auto: *auto,
+            },
+            LeaseEvent::Renewed(Lease { fence, holder, paths, .. }) => {
+                Event::LeaseRenewed { fence: *fence, name: &holder.name, paths: texts(paths) }
             }
-            LeaseEvent::Renewed(l) => ("lease-renewed", lease(l)),
-            LeaseEvent::Ended(l, end) => {
-                ("lease-ended", with(lease(l), json!({"why": end.word(), "held_ms": since(l.since)})))
-            }
+            LeaseEvent::Ended(Lease { fence, holder, paths, since: then, .. }, end) => Event::LeaseEnded {
+                fence: *fence,
+                name: &holder.name,
+                paths: texts(paths),
+                why: end.word(),
+                held_ms: since(*then),
+            },
             LeaseEvent::Denied { name, paths, mode, by } => {
-                ("lease-denied", json!({"name": name, "paths": texts(paths), "mode": mode, "by": by}))
+                Event::LeaseDenied { name, paths: texts(paths), mode: *mode, by }
             }
-            LeaseEvent::Queued(w) => ("lease-queued", waiter(w)),
-            LeaseEvent::Challenged(l) => {
-                ("lease-challenged", with(lease(l), json!({"by": l.challenge.as_ref().map(|c| &c.by)})))
+            LeaseEvent::Queued(Waiter { ticket, holder, paths, .. }) => {
+                Event::LeaseQueued { ticket: *ticket, name: &holder.name, paths: texts(paths) }
             }
-            LeaseEvent::Offered(w) => {
-                ("lease-offered", with(waiter(w), json!({"waited_ms": since(w.since)})))
-            }
-            LeaseEvent::Dequeued(w, why) => {
-                ("lease-dequeued", with(waiter(w), json!({"why": why.word(), "waited_ms": since(w.since)})))
+            LeaseEvent::Challenged(Lease { fence, holder, paths, challenge, .. }) => Event::LeaseChallenged {
+                fence: *fence,
+                name: &holder.name,
+                paths: texts(paths),
+                by: challenge.as_ref().map(|c| &c.by),
+            },
+            LeaseEvent::Offered(Waiter { ticket, holder, paths, since: then, .. }) => Event::LeaseOffered {
+                ticket: *ticket,
+                name: &holder.name,
+                paths: texts(paths),
+                waited_ms: since(*then),
+            },
+            LeaseEvent::Dequeued(Waiter { ticket, holder, paths, since: then, .. }, why) => {
+                Event::LeaseDequeued {
+                    ticket: *ticket,
+                    name: &holder.name,
+                    paths: texts(paths),
+                    why: why.word(),
+                    waited_ms: since(*then),
+                }
             }
         }
     }
@@ -224,6 +239,7 @@ fn texts(paths: &[PathPattern]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
 
     use super::super::pattern::PathKind;
     use super::super::record::{Challenge, Holder};
@@ -318,7 +334,9 @@ mod tests {
                 waits(json!({"why": "time-over", "waited_ms": 1_000})),
             ),
         ] {
-            assert_eq!(event.journal(5_000), (name, fields));
+            let mut entry = serde_json::to_value(event.entry(5_000)).unwrap();
+            assert_eq!(entry.as_object_mut().unwrap().remove("event"), Some(json!(name)));
+            assert_eq!(entry, fields);
         }
     }
 

@@ -47,7 +47,7 @@ impl Attempt<'_> {
                 delivery.way.advance(Stage::Submitted, evidence, now_ms());
                 tx.put_delivery(&self.agent.name, &delivery)?;
                 self.given(tx, &delivery)?;
-                tx.journal("delivery", self.stage_entry(&delivery.way))?;
+                tx.journal(&self.reached(&delivery.way))?;
             }
             Ok(())
         })?;

@@ -120,7 +120,7 @@ impl Attempt<'_> {
             };
             way.enters = 1;
             tx.put_delivery(&self.agent.name, &delivery)?;
-            tx.journal("keys", self.act_entry(Act::Enter, &left.id))?;
+            tx.journal(&self.presses(Act::Enter, &left.id))?;
             Ok(true)
         })
     }

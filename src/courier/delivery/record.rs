@@ -5,12 +5,12 @@
 
 use super::Attempt;
 use crate::core::delivery::{Delivery, Progress, Stage};
+use crate::core::event::Event;
 use crate::core::id::MessageId;
 use crate::store::mail::Folder;
 use crate::store::{Transaction, now_ms};
 use crate::tmux::pane::Acted;
 use anyhow::Result;
-use serde_json::{Value, json};
 
 /// What is pressed in a pane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,9 +65,7 @@ impl Attempt<'_> {
 
     fn change(&self, act: Option<Act>, change: impl FnOnce(&mut Progress)) -> Result<Option<Progress>> {
         self.store.transact(|tx| {
-            for (event, entry) in self.notes.said.take() {
-                tx.journal(event, entry)?;
-            }
+            self.journal_answers(tx)?;
             let mut delivery = self.record()?;
             let due = self.is_due();
             if due && delivery.is_bundle() && !self.store.brings_anything(&self.agent.name, &delivery)? {
@@ -91,7 +89,7 @@ impl Attempt<'_> {
             }
             tx.put_delivery(&self.agent.name, &delivery)?;
             if let Some(act) = act {
-                tx.journal("keys", self.act_entry(act, &self.message.id))?;
+                tx.journal(&self.presses(act, &self.message.id))?;
             }
             if after.stage == Stage::Submitted && self.reminder.is_none() {
                 self.given(tx, &delivery)?;
@@ -99,7 +97,7 @@ impl Attempt<'_> {
                 tx.settle_members(&self.agent.name, &delivery)?;
             }
             if after.stage != before.stage {
-                tx.journal("delivery", self.stage_entry(&after))?;
+                tx.journal(&self.reached(&after))?;
             }
             Ok(Some(after))
         })
@@ -117,34 +115,43 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    /// An entry of the journal: how far it is.
-    pub(super) fn stage_entry(&self, way: &Progress) -> Value {
-        json!({"id": self.message.id, "to": self.agent.name, "stage": way.stage, "detail": way.detail, "reminder": self.reminder})
+    /// An event: how far it is.
+    pub(super) fn reached<'s>(&'s self, way: &'s Progress) -> Event<'s> {
+        Event::reached(way, &self.message.id, &self.agent.name, self.reminder)
     }
 
-    /// An entry of the journal: what is pressed where, and for what.
-    pub(super) fn act_entry(&self, act: Act, id: &MessageId) -> Value {
-        json!({"id": id, "to": self.agent.name, "pane": self.agent.place.pane, "what": act.word(), "reminder": self.reminder})
+    /// An event: what is pressed where, and for what.
+    pub(super) fn presses<'s>(&'s self, act: Act, id: &'s MessageId) -> Event<'s> {
+        let (to, pane, what) = (&self.agent.name, self.agent.place.pane.as_str(), act.word());
+        Event::Keys { id, to, pane, what, reminder: self.reminder }
     }
 
     /// Keeps tmux's answer to an act for the journal. If tmux did not say whether it did the act, it counts as done until a
     /// look shows otherwise.
     pub(super) fn note_answer(&self, act: Act, acted: &Acted) {
-        let (event, said) = match acted {
-            Acted::Done => ("keys-answer", "done"),
-            Acted::Stale => ("keys-answer", "not done: the pane had changed"),
-            Acted::Unclear(said) => ("unclear", said.as_str()),
-        };
-        let mut entry = self.act_entry(act, &self.message.id);
-        entry["tmux"] = json!(said);
-        self.notes.said.borrow_mut().push((event, entry));
+        self.notes.said.borrow_mut().push((act, acted.clone()));
+    }
+
+    /// Journals what tmux said to the acts since the last transaction.
+    fn journal_answers(&self, tx: &mut Transaction<'_>) -> Result<()> {
+        let (id, to, pane) = (&self.message.id, &self.agent.name, self.agent.place.pane.as_str());
+        for (act, acted) in self.notes.said.take() {
+            let (what, reminder) = (act.word(), self.reminder);
+            tx.journal(&match &acted {
+                Acted::Done => Event::KeysAnswer { id, to, pane, what, reminder, tmux: "done" },
+                Acted::Stale => {
+                    Event::KeysAnswer { id, to, pane, what, reminder, tmux: "not done: the pane had changed" }
+                }
+                Acted::Unclear(tmux) => Event::Unclear { id, to, pane, what, reminder, tmux },
+            })?;
+        }
+        Ok(())
     }
 
     /// Journals tmux's answers that were not journalled with a mark. On a full disk only the delivery matters.
     pub(super) fn flush(&self) {
-        let said = self.notes.said.take();
-        if !said.is_empty() {
-            let _ = self.store.transact(|tx| said.into_iter().try_for_each(|(e, v)| tx.journal(e, v)));
+        if !self.notes.said.borrow().is_empty() {
+            let _ = self.store.transact(|tx| self.journal_answers(tx));
         }
     }
 }

@@ -6,6 +6,7 @@
 use super::{Away, Receipt, Received, Sent};
 use crate::core::address::HostName;
 use crate::core::delivery::{Progress, Stage};
+use crate::core::event::Event;
 use crate::core::id::MessageId;
 use crate::core::lease::Notice;
 use crate::core::message::{Message, MessageType, Verified};
@@ -38,10 +39,13 @@ impl Store {
         staged.link(&out.join(message.file_name()))?;
         record::sync_dir(&out)?;
         self.transact(|tx| {
-            tx.journal(
-                "sent-away",
-                serde_json::json!({"id": message.id, "from": message.from, "host": host, "to": message.to, "type": message.kind}),
-            )
+            tx.journal(&Event::SentAway {
+                id: &message.id,
+                from: &message.from,
+                host,
+                to: &message.to,
+                r#type: message.kind,
+            })
         })?;
         self.ring_link();
         Ok(message)
@@ -161,10 +165,11 @@ impl Store {
             let to = self.reader(&sent.from)?.unwrap_or_else(Name::human);
             self.transact(|tx| {
                 tx.put_notice(&Notice { to, kind: MessageType::Info, text })?;
-                tx.journal(
-                    "dead-letter",
-                    serde_json::json!({"id": receipt.id, "to": format!("{host}/{}", receipt.name)}),
-                )
+                tx.journal(&Event::DeadLetter {
+                    id: &receipt.id,
+                    to: &format!("{host}/{}", receipt.name),
+                    why: None,
+                })
             })?;
         }
         self.put_sent(&sent)?;
