@@ -37,6 +37,7 @@ mod quoting;
 mod races;
 mod rate;
 mod screens;
+mod setup;
 mod soak;
 mod stores;
 mod support;

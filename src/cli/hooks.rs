@@ -151,10 +151,7 @@ impl HookFiles {
         Ok(Self {
             root,
             here,
-            home: std::env::var_os("HOME")
-                .map(PathBuf::from)
-                .filter(|h| h.is_absolute())
-                .context("HOME is not set")?,
+            home: session::home()?,
             state: key::state_home()?.join("hooks"),
             program: program.to_str().context("the path of this program is not UTF-8")?.to_owned(),
             scope,

@@ -42,6 +42,7 @@ mod reply;
 mod resend;
 mod send;
 mod session;
+mod setup;
 mod show;
 mod stats;
 mod status;
@@ -89,6 +90,7 @@ struct SwarmMsg {
 #[command(defer = true)]
 enum SwarmCommand {
     Init(init::Args),
+    Setup(setup::Args),
     Discover(discover::Args),
     Agents(agents::Args),
     Name(name::Args),
@@ -152,6 +154,7 @@ enum MessageCommand {
 pub fn swarm() -> ExitCode {
     run::<Swarm>(|cli| match cli.command {
         SwarmCommand::Init(args) => init::run(&args),
+        SwarmCommand::Setup(args) => setup::run(&args),
         SwarmCommand::Discover(args) => discover::run(&args),
         SwarmCommand::Agents(args) => agents::run(&args),
         SwarmCommand::Name(args) => name::run(&args),

@@ -31,7 +31,7 @@ pub(super) struct Args {
 }
 
 /// One line of less than 400 bytes, so that it is typed whole.
-const TEXT: &str = "You are in a swarm of coding agents; your name is behind \"to\" above. Others: swarm-msg who. Send: swarm-msg send NAME \"text\". Answer: swarm-msg reply ID \"text\". Mail: swarm-msg inbox, swarm-msg read. Before you edit shared files: swarm-msg lock PATH, then swarm-msg unlock PATH.";
+pub(super) const TEXT: &str = "You are in a swarm of coding agents; your name is behind \"to\" above. Others: swarm-msg who. Send: swarm-msg send NAME \"text\". Answer: swarm-msg reply ID \"text\". Mail: swarm-msg inbox, swarm-msg read. Before you edit shared files: swarm-msg lock PATH, then swarm-msg unlock PATH.";
 
 /// The same for who does not find the command by its name; `COMMAND` is its place, which may be long.
 const TEXT_BY_PATH: &str = "You are in a swarm of coding agents; your name is behind \"to\" above. Your tools do not find swarm-msg by its name; write COMMAND for it. Others: swarm-msg who. Also: send NAME \"text\"; reply ID \"text\"; inbox; read. Before you edit shared files: lock PATH, then unlock PATH.";
@@ -87,10 +87,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         Ok(())
     })?;
     all.iter().try_for_each(|sent| compose::watch(&session, sent, args.report))?;
-    let told = session::tell_speechless(&chosen);
     // JSON stands alone on stdout.
-    if !told.is_empty() {
-        print::tell(told.trim_end());
-    }
+    session::tell_speechless(&chosen).lines().for_each(|line| print::tell(line.trim()));
     Ok(())
 }

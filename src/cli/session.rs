@@ -63,6 +63,11 @@ pub(super) fn here() -> Result<PathBuf> {
     std::env::current_dir().context("the working directory is gone")
 }
 
+/// The person's home directory.
+pub(super) fn home() -> Result<PathBuf> {
+    std::env::var_os("HOME").map(PathBuf::from).filter(|h| h.is_absolute()).context("HOME is not set")
+}
+
 /// The path of this program for settings files: the one on PATH, if that is this program. After an update a link there
 /// leads to the next version, and its present target may be gone.
 pub(super) fn program() -> Result<PathBuf> {

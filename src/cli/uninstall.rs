@@ -5,6 +5,7 @@ use crate::core::message::Identity;
 use crate::core::process_id::ProcessId;
 use crate::core::refusal::Refusal;
 use crate::courier::start;
+use crate::os::links;
 use crate::store::{Store, key};
 use crate::tmux::{Server, hangs};
 use anyhow::{Context as _, Result, bail};
@@ -44,6 +45,8 @@ enum Step {
     Hooks(hooks::Removal),
     /// The courier of a project.
     Courier(ProcessId),
+    /// A link to one of this program's commands on the PATH.
+    Link(PathBuf),
     /// A directory, with everything in it.
     Directory(PathBuf, &'static str),
 }
@@ -128,6 +131,7 @@ fn plan(root: Option<&Path>, state: bool) -> Result<Vec<Step>> {
     if answers && server.bears_marks().unwrap_or(false) {
         steps.push(Step::Marks(server));
     }
+    steps.extend(links()?.into_iter().map(Step::Link));
     if let Some(bin) = built(Path::new(&plugin))? {
         steps.push(Step::Directory(bin, "the programs that the plugin built"));
     }
@@ -141,6 +145,15 @@ fn plan(root: Option<&Path>, state: bool) -> Result<Vec<Step>> {
         }
     }
     Ok(steps)
+}
+
+/// The links to this program's commands that `swarm setup` made.
+fn links() -> Result<Vec<PathBuf>> {
+    let own =
+        std::env::current_exe().and_then(|own| own.canonicalize()).context("cannot find this program")?;
+    let path = std::env::var("PATH").unwrap_or_default();
+    let tools = own.parent().unwrap_or(Path::new("/"));
+    Ok(links::made(&path, &session::home()?, tools))
 }
 
 /// The directory with the plugin's build: beside the loaded plugin, or the directory of this program.
@@ -166,6 +179,7 @@ impl Step {
             }
             Step::Hooks(removal) => removal.tell(),
             Step::Courier(id) => format!("end the courier (process {})", id.pid),
+            Step::Link(link) => format!("remove {} (a link to this program)", link.display()),
             Step::Directory(dir, what) => format!("remove {} ({what})", dir.display()),
         }
     }
@@ -187,6 +201,9 @@ impl Step {
             Step::Marks(server) => server.take_marks_off(),
             Step::Hooks(removal) => removal.take(),
             Step::Courier(id) => start::stop(id, || ()),
+            Step::Link(link) => {
+                fs::remove_file(link).with_context(|| format!("cannot remove {}", link.display()))
+            }
             Step::Directory(dir, _) => match fs::remove_dir_all(dir) {
                 Err(e) if e.kind() != ErrorKind::NotFound => {
                     Err(e).with_context(|| format!("cannot remove {}", dir.display()))

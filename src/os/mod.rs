@@ -11,6 +11,7 @@ pub mod child;
 pub mod clock;
 pub mod forest;
 pub mod git;
+pub mod links;
 pub mod peer;
 pub mod process;
 pub mod program;

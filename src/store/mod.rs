@@ -124,7 +124,7 @@ impl Store {
 
     /// Opens the store for `from`, and makes it if there is none. Returns whether it was made.
     pub fn init(from: &Path) -> Result<(Self, bool)> {
-        let root = root::choose(from, forced_root().as_deref());
+        let root = Self::root_to_be(from);
         if root::is_store(&root.join(".swarm")) {
             return Ok((Self::open_root(&root)?, false));
         }
@@ -140,7 +140,7 @@ impl Store {
 
     /// Starts again with a new key in the project around `from`, whose own key is lost. Signed records are set aside.
     pub fn init_with_new_key(from: &Path) -> Result<Self> {
-        let root = root::choose(from, forced_root().as_deref());
+        let root = Self::root_to_be(from);
         let dir = root.join(".swarm");
         root::check_owner(&dir)?;
         root::check_format(&dir)?;
@@ -166,6 +166,11 @@ impl Store {
     /// The root of the project for the caller's command, run in `from`, if there is one: `$SWARM_ROOT` comes first.
     pub fn root_for_caller(from: &Path) -> Option<PathBuf> {
         root::find(from, forced_root().as_deref())
+    }
+
+    /// The root of the project that [`Store::init`] in `from` finds or makes.
+    pub fn root_to_be(from: &Path) -> PathBuf {
+        root::choose(from, forced_root().as_deref())
     }
 
     /// Whether `$SWARM_ROOT` says which project the caller's command is about.

@@ -7,6 +7,7 @@
 
 mod action;
 mod app;
+pub mod checklist;
 pub mod choose;
 mod draw;
 mod editor;

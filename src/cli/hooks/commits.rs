@@ -28,6 +28,7 @@ pub(super) fn run(action: &Action, places: &HookFiles) -> Result<()> {
             (Action::Status(_), None) => {
                 format!("git       {}: {dir}{whose}\n", told(standing, guard, places))
             }
+            (Action::Diff(_), None) if standing == Standing::Whole => String::new(),
             (Action::Diff(_), None) => {
                 format!("git: would add {} to {dir}{whose}, beside the hooks there\n", git::NAMES)
             }

@@ -1,0 +1,364 @@
+use super::{print, session, stranger};
+use crate::core::agent::Agent;
+use crate::core::escape;
+use crate::core::hook::Host;
+use crate::core::plural::plural;
+use crate::core::refusal::Refusal;
+use crate::os::{links, tools};
+use crate::roster::discovery;
+use crate::store::Store;
+use crate::tmux::Server;
+use crate::view::checklist::{self, Item, Mark};
+use anyhow::{Context as _, Result};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Set a project up: find its agents, put swarm into their hooks, tell them how to talk
+///
+/// At a terminal it shows every step with what it would change, and does those that you leave marked. Each step is a command of its
+/// own, and what it does can be undone. Run it again at any time: what is done already is not done twice.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  swarm setup\n  swarm setup --dry-run\n  swarm setup --yes --allow")]
+pub(super) struct Args {
+    /// Do not ask: do every step, without the rules that let agents run swarm-msg
+    #[arg(long)]
+    yes: bool,
+    /// With --yes, also add the rules that let agents run swarm-msg without asking you
+    #[arg(long, requires = "yes")]
+    allow: bool,
+    /// Only show the steps
+    #[arg(long, conflicts_with = "yes")]
+    dry_run: bool,
+}
+
+/// Something that can be done.
+struct Step {
+    /// What it does, for people.
+    name: String,
+    /// What it would change, whole.
+    text: String,
+    act: Act,
+    /// What undoes it.
+    undo: Option<String>,
+    /// Whether only a person who saw it decides for it.
+    asks: bool,
+}
+
+/// How it is done.
+enum Act {
+    /// It was done before.
+    Done,
+    /// It cannot be done here.
+    Closed,
+    /// By a command of this program.
+    Run(Vec<String>),
+    /// By links to this program's two commands in a directory that is on the PATH.
+    Link(PathBuf),
+}
+
+/// What is there now.
+struct Now {
+    root: PathBuf,
+    /// The project's store, once there is one.
+    store: Option<Store>,
+    /// The kinds and panes of the agents here, found now.
+    found: Vec<(String, String)>,
+    /// How many there are in other directories.
+    elsewhere: usize,
+    /// Why no agents could be looked for.
+    unseen: Option<String>,
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    if stranger::above()?.is_some() {
+        let text = "only the human sets a project up; this command runs below an agent";
+        return Err(Refusal::Usage(text.into()).into());
+    }
+    if !(args.yes || args.dry_run || print::is_interactive()) {
+        let text = "there is no terminal to show the steps on: use --dry-run to see them, --yes to do them";
+        return Err(Refusal::Usage(text.into()).into());
+    }
+    let now = Now::look()?;
+    let steps = plan(&now)?;
+    if args.dry_run {
+        return print::out(&steps.iter().map(Step::told).collect::<String>());
+    }
+    let wanted = if args.yes {
+        steps.iter().map(|step| args.allow || !step.asks).collect()
+    } else {
+        let title = format!("swarm setup: {}", escape::short(&now.root.display().to_string(), 200));
+        match checklist::check(&title, steps.iter().map(Step::item).collect())? {
+            Some(marks) => marks,
+            None => return print::out("nothing was changed\n"),
+        }
+    };
+    let chosen =
+        steps.into_iter().zip(wanted).filter(|(step, wanted)| *wanted && step.mark() == Mark::Chosen);
+    let mut failed = 0;
+    let mut done = 0;
+    for (step, _) in chosen {
+        done += 1;
+        let (ok, said) = step.act.take(&now.root).unwrap_or_else(|error| (false, format!("{error:#}\n")));
+        failed += usize::from(!ok);
+        print::out(&format!("{} {}\n{}", if ok { "✓" } else { "✗" }, step.name, indented(&said)))?;
+        if let (true, Some(undo)) = (ok, &step.undo) {
+            print::out(&format!("    undo: {undo}\n"))?;
+        }
+    }
+    if done == 0 {
+        return print::out("nothing was changed\n");
+    }
+    print::out(&last_words(&Now::look()?))?;
+    anyhow::ensure!(failed == 0, "{failed} of {done} steps failed; repair the cause, then run it again");
+    Ok(())
+}
+
+/// What a person does next.
+fn last_words(now: &Now) -> String {
+    let first = now.store.as_ref().and_then(|s| s.agents().ok()).into_iter().flatten().find(Agent::is_live);
+    match first {
+        Some(agent) => {
+            format!("next: swarm send {} \"say hello to the others\"\n      swarm doctor\n", agent.name)
+        }
+        None => "next: start agents in tmux panes in this project; swarm finds them\n".to_owned(),
+    }
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("    {line}\n")).collect()
+}
+
+impl Now {
+    fn look() -> Result<Self> {
+        let here = session::here()?;
+        let root = Store::root_to_be(&here);
+        let store = Store::root_for_caller(&here).map(|root| Store::open_root(&root)).transpose()?;
+        let looked =
+            session::profiles().and_then(|profiles| discovery::survey(&Server::current(), &profiles));
+        let (mut found, mut elsewhere, mut unseen) = (Vec::new(), 0, None);
+        match looked {
+            Ok(survey) => {
+                for (sighting, _) in &survey.found {
+                    let owner = Store::root_around(Path::new(&sighting.cwd));
+                    let ours = owner
+                        .map_or_else(|| Path::new(&sighting.cwd).starts_with(&root), |owner| owner == root);
+                    if ours {
+                        found.push((sighting.kind.clone(), sighting.place.pane.clone()));
+                    } else {
+                        elsewhere += 1;
+                    }
+                }
+            }
+            Err(error) => unseen = Some(format!("{error:#}")),
+        }
+        Ok(Self { root, store, found, elsewhere, unseen })
+    }
+
+    /// The agents in use here that have hooks.
+    fn hosts(&self) -> Vec<Host> {
+        Host::ALL.into_iter().filter(|host| self.found.iter().any(|(kind, _)| kind == host.word())).collect()
+    }
+}
+
+impl Step {
+    /// How it is marked at first.
+    fn mark(&self) -> Mark {
+        match self.act {
+            Act::Done => Mark::Done,
+            Act::Closed => Mark::Closed,
+            Act::Run(_) | Act::Link(_) => Mark::Chosen,
+        }
+    }
+
+    fn item(&self) -> Item {
+        Item { name: escape::line(&self.name), text: escape::text(&self.text), mark: self.mark() }
+    }
+
+    /// The step on paper.
+    fn told(&self) -> String {
+        let only = if self.asks { " (with --yes only if --allow is given)" } else { "" };
+        format!("{} {}{only}\n{}", self.mark().sign(), self.name, indented(&self.text))
+    }
+
+    /// One that was done before.
+    fn done(name: &str, text: String) -> Self {
+        Self { name: name.to_owned(), text, act: Act::Done, undo: None, asks: false }
+    }
+
+    /// One that cannot be done here, and why.
+    fn closed(name: &str, text: String) -> Self {
+        Self { act: Act::Closed, ..Self::done(name, text) }
+    }
+
+    /// One that a command of this program does.
+    fn command(name: String, text: String, args: &[&str], undo: Option<&str>) -> Self {
+        let act = Act::Run(args.iter().map(|arg| (*arg).to_owned()).collect());
+        Self { name, text, act, undo: undo.map(str::to_owned), asks: false }
+    }
+}
+
+impl Act {
+    /// Does it in the project at `root`. Gives whether it went well, and what was said.
+    fn take(&self, root: &Path) -> Result<(bool, String)> {
+        match self {
+            Act::Done | Act::Closed => Ok((true, String::new())),
+            Act::Run(args) => own(root, &args.iter().map(String::as_str).collect::<Vec<_>>()),
+            Act::Link(dir) => {
+                let made = links::make(dir, &session::tools_dir()?)?;
+                Ok((true, made.iter().map(|link| format!("{}\n", link.display())).collect()))
+            }
+        }
+    }
+}
+
+fn plan(now: &Now) -> Result<Vec<Step>> {
+    let mut steps = vec![project(now), path()?, agents(now)];
+    for host in now.hosts() {
+        steps.extend(hooks(now, host)?);
+    }
+    steps.extend(guard(now)?);
+    steps.extend(onboarding(now));
+    Ok(steps)
+}
+
+fn project(now: &Now) -> Step {
+    let root = now.root.display();
+    if now.store.is_some() {
+        return Step::done("this is a project of swarm", format!("{root}/.swarm is there"));
+    }
+    let text = format!(
+        "swarm init\n\n\
+         makes {root}/.swarm/, with mail, leases and the log: only you can read it, and git ignores it\n\
+         makes a signing key for this project in your state directory"
+    );
+    let undo = "swarm uninstall --state";
+    Step::command(format!("make {root} a project of swarm"), text, &["init"], Some(undo))
+}
+
+fn agents(now: &Now) -> Step {
+    if let Some(why) = &now.unseen {
+        return Step::closed("no agents can be looked for", why.clone());
+    }
+    let mut text: String = now.found.iter().map(|(kind, pane)| format!("{kind} in pane {pane}\n")).collect();
+    if now.elsewhere > 0 {
+        let others = plural(now.elsewhere, "more agent");
+        text.push_str(&format!("{others} outside {}, which stay as they are\n", now.root.display()));
+    }
+    if now.found.is_empty() {
+        text.push_str("start agents in tmux panes in this directory, and run this again");
+        return Step::closed("no agents run here", text);
+    }
+    let live = now.store.as_ref().and_then(|s| s.agents().ok()).into_iter().flatten().filter(Agent::is_live);
+    let known: Vec<(String, String)> =
+        live.map(|a| (a.place.pane.clone(), format!("{} in pane {}\n", a.name, a.place.pane))).collect();
+    if now.found.iter().all(|(_, pane)| known.iter().any(|(p, _)| p == pane)) {
+        return Step::done("the agents here have names", known.into_iter().map(|(_, line)| line).collect());
+    }
+    text.insert_str(0, "swarm discover\n\n");
+    let name = format!("give {} here a name", plural(now.found.len(), "agent"));
+    Step::command(name, text, &["discover"], None)
+}
+
+fn path() -> Result<Step> {
+    let dir = session::tools_dir()?;
+    let path = std::env::var("PATH").unwrap_or_default();
+    let Err(why) = tools::find(&path, &dir) else {
+        return Ok(Step::done("swarm-msg is on your PATH", String::new()));
+    };
+    let Some(place) = links::place(&path, &session::home()?) else {
+        let text = format!(
+            "{why}, and swarm finds no place for a link there. Put this line into your shell's start-up file:\n\n\
+             export PATH=\"{}:$PATH\"\n\nUntil then agents are told the whole path of the command.",
+            dir.display()
+        );
+        return Ok(Step::closed("swarm-msg is not on your PATH", text));
+    };
+    let all = links::NAMES.map(|name| place.join(name).display().to_string());
+    let text: String = all
+        .iter()
+        .zip(links::NAMES)
+        .map(|(link, name)| format!("{link} → {}\n", dir.join(name).display()))
+        .collect();
+    let undo = format!("rm {}", all.map(|link| escape::word(&link)).join(" "));
+    let name = format!("put swarm and swarm-msg on your PATH, in {}", place.display());
+    let text = format!("{why}\n\n{text}");
+    Ok(Step { name, text, act: Act::Link(place), undo: Some(undo), asks: false })
+}
+
+/// The hooks of an agent, and the rules that let it run swarm-msg, where it has such.
+fn hooks(now: &Now, host: Host) -> Result<Vec<Step>> {
+    let word = host.word();
+    let change = own(&now.root, &["hooks", "diff", word])?.1;
+    let mut steps = Vec::new();
+    if change.trim().is_empty() {
+        steps.push(Step::done(&format!("{word} has its hooks"), "swarm hooks status".to_owned()));
+    } else {
+        let undo = format!("swarm hooks uninstall {word}");
+        let text = format!("swarm hooks install {word}\n\n{change}");
+        let name = format!("put the hooks into {word}: mail, warnings, leases");
+        steps.push(Step::command(name, text, &["hooks", "install", word], Some(&undo)));
+    }
+    let with_rules = own(&now.root, &["hooks", "diff", word, "--allow"])?.1;
+    if with_rules != change {
+        // The change of the hooks is shown by their own step.
+        let rules: String = with_rules
+            .lines()
+            .filter(|l| !change.lines().any(|c| c == *l))
+            .map(|l| format!("{l}\n"))
+            .collect();
+        let text = format!("swarm hooks install {word} --allow\n\n{rules}");
+        let name = format!("let {word} run swarm-msg without asking you");
+        let undo = format!("swarm hooks uninstall {word}");
+        let step = Step::command(name, text, &["hooks", "install", word, "--allow"], Some(&undo));
+        steps.push(Step { asks: true, ..step });
+    }
+    Ok(steps)
+}
+
+fn guard(now: &Now) -> Result<Option<Step>> {
+    let (ok, change) = own(&now.root, &["hooks", "diff", "git"])?;
+    if !now.root.join(".git").exists() {
+        return Ok(None);
+    }
+    Ok(Some(match (ok, change.trim()) {
+        (true, "") => Step::done("git has its guard", "swarm hooks status git".to_owned()),
+        (true, change) => {
+            let text = format!("swarm hooks install git\n\n{change}");
+            let undo = "swarm hooks uninstall git";
+            let name = "guard git: no commit of a file that another agent holds".to_owned();
+            Step::command(name, text, &["hooks", "install", "git"], Some(undo))
+        }
+        (false, why) => Step::closed("git's hooks are left alone", why.to_owned()),
+    }))
+}
+
+fn onboarding(now: &Now) -> Option<Step> {
+    if now.found.is_empty() {
+        return None;
+    }
+    let live = now.store.as_ref().and_then(|s| s.agents().ok()).into_iter().flatten().filter(Agent::is_live);
+    let told: Vec<String> = live.filter(|a| a.onboarded).map(|a| a.place.pane).collect();
+    if now.found.iter().all(|(_, pane)| told.contains(pane)) {
+        return Some(Step::done(
+            "the agents know how to talk",
+            "swarm onboard --again tells them again".to_owned(),
+        ));
+    }
+    let text = format!(
+        "sends each agent one message, which costs it a turn:\n\n{}\n\nswarm onboard",
+        super::onboard::TEXT
+    );
+    Some(Step::command("tell the agents how to talk".to_owned(), text, &["onboard"], None))
+}
+
+/// Runs a command of this program in `root`. Gives whether it went well, and what it printed.
+fn own(root: &Path, args: &[&str]) -> Result<(bool, String)> {
+    let out = Command::new(std::env::current_exe().context("cannot find this program")?)
+        .args(args)
+        .current_dir(root)
+        .stdin(Stdio::null())
+        .output()
+        .context("cannot run this program")?;
+    let said = [out.stdout, out.stderr].map(|bytes| escape::text(&String::from_utf8_lossy(&bytes))).concat();
+    Ok((out.status.success(), said))
+}

@@ -1,0 +1,243 @@
+//! A list of which a person marks what is to be done, with what each would change below it.
+
+use super::terminal::Screen;
+use super::wrap;
+use anyhow::Result;
+use ratatui::Frame;
+use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::layout::{Constraint, Layout};
+use ratatui::style::{Modifier, Style};
+use ratatui::text::Line;
+use ratatui::widgets::Paragraph;
+use std::time::Duration;
+
+/// How long a wait for a key is.
+const TICK: Duration = Duration::from_secs(1);
+
+/// The fewest rows that are left to what an item would change.
+const LEAST_TEXT: u16 = 4;
+
+/// Whether an item is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// It is.
+    Chosen,
+    /// It could be.
+    Open,
+    /// It was done before.
+    Done,
+    /// It cannot be done here; the text says why.
+    Closed,
+}
+
+/// One line of the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// What it is called.
+    pub name: String,
+    /// What it would change, whole.
+    pub text: String,
+    /// Whether it is to be done.
+    pub mark: Mark,
+}
+
+impl Mark {
+    /// What the key for it makes of it.
+    fn turned(self) -> Self {
+        match self {
+            Self::Chosen => Self::Open,
+            Self::Open => Self::Chosen,
+            settled => settled,
+        }
+    }
+
+    /// How it is drawn.
+    pub fn sign(self) -> &'static str {
+        match self {
+            Self::Chosen => "[x]",
+            Self::Open => "[ ]",
+            Self::Done => " ✓ ",
+            Self::Closed => " - ",
+        }
+    }
+}
+
+/// What a key came to.
+#[derive(Debug, PartialEq, Eq)]
+enum Pressed {
+    Stays,
+    Confirmed,
+    Left,
+}
+
+/// The list, as a person changes it.
+#[derive(Debug)]
+struct Checklist<'a> {
+    title: &'a str,
+    items: Vec<Item>,
+    at: usize,
+    /// The row of the text that is shown first, and how many there are beyond those shown.
+    from: usize,
+    beyond: usize,
+}
+
+/// Lets a person mark `items`, whose texts are safe for a terminal; gives the marks, or `None` if they leave.
+pub fn check(title: &str, items: Vec<Item>) -> Result<Option<Vec<bool>>> {
+    let mut screen = Screen::enter()?;
+    let mut list = Checklist::new(title, items);
+    loop {
+        screen.terminal.draw(|frame| list.draw(frame))?;
+        if !screen.wait(TICK)? {
+            return Ok(None);
+        }
+        match screen.read(false)? {
+            Some(Event::Key(key)) if key.kind != KeyEventKind::Release => match list.press(key) {
+                Pressed::Stays => {}
+                Pressed::Confirmed => {
+                    return Ok(Some(list.items.iter().map(|item| item.mark == Mark::Chosen).collect()));
+                }
+                Pressed::Left => return Ok(None),
+            },
+            _ => {}
+        }
+    }
+}
+
+impl<'a> Checklist<'a> {
+    fn new(title: &'a str, items: Vec<Item>) -> Self {
+        let at = items.iter().position(|item| item.mark == Mark::Chosen).unwrap_or_default();
+        Self { title, items, at, from: 0, beyond: 0 }
+    }
+
+    fn press(&mut self, key: KeyEvent) -> Pressed {
+        if key.modifiers.contains(KeyModifiers::CONTROL) {
+            return if key.code == KeyCode::Char('c') { Pressed::Left } else { Pressed::Stays };
+        }
+        let last = self.items.len().saturating_sub(1);
+        match key.code {
+            KeyCode::Char('q') | KeyCode::Esc => return Pressed::Left,
+            KeyCode::Enter => return Pressed::Confirmed,
+            KeyCode::Char(' ' | 'x') => {
+                if let Some(item) = self.items.get_mut(self.at) {
+                    item.mark = item.mark.turned();
+                }
+            }
+            KeyCode::PageDown => self.from += self.beyond.min(5),
+            KeyCode::PageUp => self.from = self.from.saturating_sub(5),
+            KeyCode::Down | KeyCode::Char('j') | KeyCode::Tab => self.select((self.at + 1).min(last)),
+            KeyCode::Up | KeyCode::Char('k') | KeyCode::BackTab => self.select(self.at.saturating_sub(1)),
+            KeyCode::Home => self.select(0),
+            KeyCode::End => self.select(last),
+            _ => {}
+        }
+        Pressed::Stays
+    }
+
+    fn select(&mut self, at: usize) {
+        (self.at, self.from) = (at, 0);
+    }
+
+    fn draw(&mut self, frame: &mut Frame<'_>) {
+        let room = frame.area().height.saturating_sub(3 + LEAST_TEXT).max(1);
+        let rows = u16::try_from(self.items.len()).unwrap_or(u16::MAX).min(room);
+        let [head, body, rule, text, foot] = Layout::vertical([
+            Constraint::Length(1),
+            Constraint::Length(rows),
+            Constraint::Length(1),
+            Constraint::Min(0),
+            Constraint::Length(1),
+        ])
+        .areas(frame.area());
+        let strong = Style::new().add_modifier(Modifier::BOLD);
+        frame.render_widget(Line::styled(self.title, strong), head);
+        let first = (self.at + 1).saturating_sub(usize::from(body.height));
+        let line = |(number, item): (usize, &Item)| {
+            let style =
+                if number == self.at { Style::new().add_modifier(Modifier::REVERSED) } else { Style::new() };
+            Line::styled(format!("{} {}", item.mark.sign(), item.name), style)
+        };
+        let shown: Vec<Line<'_>> = self.items.iter().enumerate().skip(first).map(line).collect();
+        frame.render_widget(Paragraph::new(shown), body);
+        let faint = Style::new().add_modifier(Modifier::DIM);
+        frame.render_widget(Line::styled("─".repeat(usize::from(rule.width)), faint), rule);
+        let of_item = self.items.get(self.at).map(|item| item.text.as_str()).unwrap_or_default();
+        let rows = wrap::rows(of_item, text.width);
+        self.from = self.from.min(rows.len().saturating_sub(usize::from(text.height)));
+        self.beyond = rows.len().saturating_sub(self.from + usize::from(text.height));
+        let shown: Vec<Line<'_>> = rows.iter().skip(self.from).map(|row| Line::raw(row.as_str())).collect();
+        frame.render_widget(Paragraph::new(shown), text);
+        frame.render_widget(Line::styled(self.keys(), strong), foot);
+    }
+
+    /// The keys, what matters first: a small screen cuts the rest.
+    fn keys(&self) -> String {
+        let marked = self.items.iter().filter(|item| item.mark == Mark::Chosen).count();
+        let does = match marked {
+            0 => "Enter: leave it so".to_owned(),
+            1 => "Enter does the marked one".to_owned(),
+            _ => format!("Enter does the {marked} marked"),
+        };
+        let more = if self.beyond > 0 || self.from > 0 { "  PgDn: more of the text" } else { "" };
+        format!("{does}  Space marks  Esc leaves{more}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+
+    fn list() -> Checklist<'static> {
+        let item = |name: &str, text: &str, mark| Item { name: name.into(), text: text.into(), mark };
+        let long: String = (1..30).map(|n| format!("line {n}\n")).collect();
+        let items = vec![
+            item("the project", "is there", Mark::Done),
+            item("the hooks", &long, Mark::Chosen),
+            item("the rules", "rules", Mark::Open),
+        ];
+        Checklist::new("set up", items)
+    }
+
+    fn shown(list: &mut Checklist<'_>, width: u16, height: u16) -> String {
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        terminal.draw(|frame| list.draw(frame)).unwrap();
+        terminal.backend().to_string()
+    }
+
+    fn press(list: &mut Checklist<'_>, code: KeyCode) -> Pressed {
+        list.press(KeyEvent::new(code, KeyModifiers::NONE))
+    }
+
+    #[test]
+    fn what_is_marked_is_done_with_enter_and_what_is_done_already_cannot_be_marked() {
+        let mut list = list();
+        assert_eq!(list.at, 1, "it begins with what there is to do");
+        press(&mut list, KeyCode::Char(' '));
+        press(&mut list, KeyCode::Down);
+        press(&mut list, KeyCode::Char(' '));
+        press(&mut list, KeyCode::Home);
+        press(&mut list, KeyCode::Char(' '));
+        assert_eq!(press(&mut list, KeyCode::Enter), Pressed::Confirmed);
+        let marks: Vec<Mark> = list.items.iter().map(|item| item.mark).collect();
+        assert_eq!(marks, [Mark::Done, Mark::Open, Mark::Chosen]);
+        assert_eq!(press(&mut list, KeyCode::Esc), Pressed::Left);
+    }
+
+    #[test]
+    fn the_text_of_the_selected_one_is_shown_whole_by_paging_and_a_small_screen_shows_the_keys() {
+        let mut list = list();
+        let first = shown(&mut list, 60, 15);
+        assert!(first.contains("[x] the hooks") && first.contains(" ✓  the project"), "{first}");
+        assert!(first.contains("line 1 ") && !first.contains("line 29"), "{first}");
+        assert!(first.contains("Enter does the marked one") && first.contains("PgDn"), "{first}");
+        for _ in 0..9 {
+            press(&mut list, KeyCode::PageDown);
+            shown(&mut list, 60, 15);
+        }
+        assert!(shown(&mut list, 60, 15).contains("line 29"));
+        press(&mut list, KeyCode::Down);
+        let small = shown(&mut list, 30, 6);
+        assert!(small.contains("[ ] the rules") && small.contains("Enter does"), "{small}");
+    }
+}
