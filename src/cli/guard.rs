@@ -79,7 +79,7 @@ fn judge(args: &Args) -> Result<()> {
         None | Some("pre-commit" | "pre-merge-commit") => {
             let staged = names(&["diff", "--cached", "--name-only", "--no-renames", "-z"])?;
             let claims = others.claims(&session.store, &top()?, &staged, Harm::Commit)?;
-            let what = if args.hook.is_none() { "git commit" } else { "git merge" };
+            let what = if args.hook.is_none() { Act::Commit } else { Act::Merge };
             refuse(&session, what, &claims)
         }
         Some("post-checkout") => {
@@ -92,7 +92,7 @@ fn judge(args: &Args) -> Result<()> {
         Some("reference-transaction") => {
             let Some(stash) = args.given.first().filter(|id| is_new_stash(id)) else { return Ok(()) };
             let claims = others.claims(&session.store, &top()?, &stashed(stash)?, Harm::Stash)?;
-            refuse(&session, "git stash", &claims)
+            refuse(&session, Act::Stash, &claims)
         }
         // An older program may be called by a newer installation.
         Some(_) => Ok(()),
@@ -153,8 +153,16 @@ fn open(session: &Session, others: &Others) -> Result<Vec<Claim>> {
     others.claims(&session.store, &top, &crate::hooks::tree::uncommitted(&top)?, Harm::Move)
 }
 
+/// What git is about to do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Act {
+    Commit,
+    Merge,
+    Stash,
+}
+
 /// Refuses an agent, warns a person.
-fn refuse(session: &Session, what: &str, claims: &[Claim]) -> Result<()> {
+fn refuse(session: &Session, what: Act, claims: &[Claim]) -> Result<()> {
     if claims.is_empty() {
         return Ok(());
     }
@@ -182,12 +190,16 @@ fn refuse(session: &Session, what: &str, claims: &[Claim]) -> Result<()> {
         super::print::tell(&format!("warning: {text}"));
         return Ok(());
     }
-    let way = if what == "git stash" {
+    let way = if what == Act::Stash {
         "name your own paths (git stash push -- PATH), and know that all worktrees of a repository share one stash"
     } else {
         "leave these files out (git restore --staged PATH), or wait: swarm-msg lock --wait 10m PATH"
     };
-    let not = if what == "git commit" { "not committed".to_owned() } else { format!("{what} is refused") };
+    let not = match what {
+        Act::Commit => "not committed",
+        Act::Merge => "git merge is refused",
+        Act::Stash => "git stash is refused",
+    };
     Err(Refusal::Held(format!("{not}: {text}; {way}")).into())
 }
 

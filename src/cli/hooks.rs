@@ -3,7 +3,7 @@ mod commits;
 mod reached;
 mod removal;
 
-pub(super) use reached::{around_agent, reached, unreached};
+pub(super) use reached::{Reached, around_agent, reached, unreached};
 pub(super) use removal::{Removal, removals};
 
 use super::print;

@@ -119,20 +119,22 @@ impl Steady {
 }
 
 /// What a condition came to, as text and as JSON.
-enum Seen {
+enum Checked {
     /// It holds.
     Met(String, Value),
+    /// It holds: there is mail, which is listed last.
+    HasMail(Value),
     /// It does not, for this reason.
     Open(String, Value),
     /// It never will: the agent has ended.
     Gone(Refusal, Value),
 }
 
-impl Seen {
+impl Checked {
     /// Why it can never hold.
     fn gone(&self) -> Option<&Refusal> {
         match self {
-            Seen::Gone(why, _) => Some(why),
+            Checked::Gone(why, _) => Some(why),
             _ => None,
         }
     }
@@ -140,9 +142,9 @@ impl Seen {
     /// Why it does not hold.
     fn open(&self) -> Option<String> {
         match self {
-            Seen::Open(why, _) => Some(why.clone()),
-            Seen::Gone(why, _) => Some(why.to_string()),
-            Seen::Met(..) => None,
+            Checked::Open(why, _) => Some(why.clone()),
+            Checked::Gone(why, _) => Some(why.to_string()),
+            Checked::Met(..) | Checked::HasMail(_) => None,
         }
     }
 }
@@ -156,12 +158,12 @@ pub(super) fn run(args: &Args) -> Result<()> {
     loop {
         session.refresh()?;
         let look = |c: &mut Condition| c.look(&session, profiles.as_ref());
-        let seen = conditions.iter_mut().map(look).collect::<Result<Vec<Seen>>>()?;
-        let met = seen.iter().filter(|seen| matches!(seen, Seen::Met(..))).count();
+        let seen = conditions.iter_mut().map(look).collect::<Result<Vec<Checked>>>()?;
+        let met = seen.iter().filter(|seen| seen.open().is_none()).count();
         if met == seen.len() || (args.any && met > 0) {
             return tell(&seen, args.json);
         }
-        let gone: Vec<&Refusal> = seen.iter().filter_map(Seen::gone).collect();
+        let gone: Vec<&Refusal> = seen.iter().filter_map(Checked::gone).collect();
         if let [first, ..] = gone[..]
             && (!args.any || gone.len() == seen.len())
         {
@@ -172,7 +174,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
             looked = Instant::now();
         }
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            let open: Vec<String> = seen.iter().filter_map(Seen::open).collect();
+            let open: Vec<String> = seen.iter().filter_map(Checked::open).collect();
             let late = anyhow!("nothing came within {}: {}", within(args.timeout), open.join("; "));
             if !args.json {
                 return Err(late);
@@ -222,16 +224,12 @@ fn conditions(session: &Session, profiles: Option<&Profiles>, args: &Args) -> Re
 }
 
 impl Condition {
-    fn look(&mut self, session: &Session, profiles: Option<&Profiles>) -> Result<Seen> {
+    fn look(&mut self, session: &Session, profiles: Option<&Profiles>) -> Result<Checked> {
         match self {
             Condition::Mail => {
                 let unread = session.store.count_unread(&session.caller.name)?;
                 let facts = json!({"condition": "mail", "unread": unread});
-                Ok(if unread > 0 {
-                    Seen::Met(String::new(), facts)
-                } else {
-                    Seen::Open("no mail".into(), facts)
-                })
+                Ok(if unread > 0 { Checked::HasMail(facts) } else { Checked::Open("no mail".into(), facts) })
             }
             Condition::Answer(message) => answered(session, message),
             Condition::Idle(name, steady) => idle(session, profiles, name, steady),
@@ -240,14 +238,14 @@ impl Condition {
     }
 }
 
-fn answered(session: &Session, message: &Verified) -> Result<Seen> {
+fn answered(session: &Session, message: &Verified) -> Result<Checked> {
     let id = &message.id;
     for folder in [Folder::New, Folder::Given, Folder::Cur] {
         let mail = session.store.mail(&session.caller.name, &session.caller.aliases, folder)?;
         print::refused(&mail.refused);
         if let Some(answer) = mail.messages.iter().find(|m| m.reply_to.as_ref() == Some(id)) {
             let facts = json!({"condition": "answer", "id": id, "by": answer.from, "answer": print::message_json(answer)});
-            return Ok(Seen::Met(print::message(answer, now_ms()), facts));
+            return Ok(Checked::Met(print::message(answer, now_ms()), facts));
         }
     }
     for name in &message.to {
@@ -256,7 +254,7 @@ fn answered(session: &Session, message: &Verified) -> Result<Seen> {
         let delivery = session.store.delivery(name, id)?;
         if delivery.is_some_and(|d| d.way.stage == Stage::Acked) {
             let facts = json!({"condition": "answer", "id": id, "by": name, "answer": null});
-            return Ok(Seen::Met(format!("{name} acknowledged {id}\n"), facts));
+            return Ok(Checked::Met(format!("{name} acknowledged {id}\n"), facts));
         }
     }
     let facts = json!({"condition": "answer", "id": id});
@@ -264,27 +262,29 @@ fn answered(session: &Session, message: &Verified) -> Result<Seen> {
         session.agent(name).is_none() && session.ended(name).is_some() && session.awaited(name).is_none()
     };
     Ok(match &message.to[..] {
-        [first, ..] if message.to.iter().all(is_gone) => Seen::Gone(session.unknown(first.as_str()), facts),
-        _ => Seen::Open(format!("{id} has no answer"), facts),
+        [first, ..] if message.to.iter().all(is_gone) => {
+            Checked::Gone(session.unknown(first.as_str()), facts)
+        }
+        _ => Checked::Open(format!("{id} has no answer"), facts),
     })
 }
 
-fn idle(session: &Session, profiles: Option<&Profiles>, name: &Name, steady: &mut Steady) -> Result<Seen> {
+fn idle(session: &Session, profiles: Option<&Profiles>, name: &Name, steady: &mut Steady) -> Result<Checked> {
     let Some(agent) = session.agent(name) else {
         *steady = Steady::default();
         let facts = json!({"condition": "idle", "agent": name, "state": "ended"});
         return Ok(match session.awaited(name) {
             Some((ended, _)) => {
-                Seen::Open(format!("{} has ended, and may be started again", ended.name), facts)
+                Checked::Open(format!("{} has ended, and may be started again", ended.name), facts)
             }
-            None => Seen::Gone(session.unknown(name.as_str()), facts),
+            None => Checked::Gone(session.unknown(name.as_str()), facts),
         });
     };
     let name = &agent.name;
     let facts = |state: Status| json!({"condition": "idle", "agent": name, "state": state.word()});
-    let not = |state: Status| Seen::Open(format!("{name} is not idle: {}", state.word()), facts(state));
-    let open = |why: &str| Seen::Open(format!("{name} {why}"), facts(Status::Idle));
-    let idle = || Seen::Met(format!("{name} is idle\n"), facts(Status::Idle));
+    let not = |state: Status| Checked::Open(format!("{name} is not idle: {}", state.word()), facts(state));
+    let open = |why: &str| Checked::Open(format!("{name} {why}"), facts(Status::Idle));
+    let idle = || Checked::Met(format!("{name} is idle\n"), facts(Status::Idle));
     // The record may be old: the courier looks at everybody every 15 s, and nobody does if it was killed.
     let recorded = Some(agent.status).filter(|status| *status == Status::Idle);
     let status = recorded.or_else(|| steady.look(session, profiles, agent, false)).unwrap_or(agent.status);
@@ -346,30 +346,33 @@ fn waiting_mail(session: &Session, agent: &Agent) -> Result<Option<String>> {
     Ok(why)
 }
 
-fn free(session: &Session, path: &PathPattern) -> Result<Seen> {
+fn free(session: &Session, path: &PathPattern) -> Result<Checked> {
     let own = lease::holder(session);
     let leases = session.store.leases_about(Part::Paths(std::slice::from_ref(path)))?;
     let held = leases.table.holding(path);
     let facts = json!({"condition": "lease", "path": path.to_string()});
     Ok(match held.iter().find(|lease| !lease.holder.is_same(&own)) {
-        None => Seen::Met(format!("{path} is free\n"), facts),
+        None => Checked::Met(format!("{path} is free\n"), facts),
         Some(lease) => {
-            Seen::Open(format!("{path} is held by {}", words::held_by(lease, leases.table.now())), facts)
+            Checked::Open(format!("{path} is held by {}", words::held_by(lease, leases.table.now())), facts)
         }
     })
 }
 
 /// Says what holds. Mail is listed last, as `inbox` does it.
-fn tell(seen: &[Seen], as_json: bool) -> Result<()> {
+fn tell(seen: &[Checked], as_json: bool) -> Result<()> {
     let (mut met, mut open, mut text, mut mail) = (Vec::new(), Vec::new(), String::new(), false);
     for seen in seen {
         match seen {
-            Seen::Met(told, facts) => {
-                mail |= facts["condition"] == "mail";
+            Checked::HasMail(facts) => {
+                mail = true;
+                met.push(facts);
+            }
+            Checked::Met(told, facts) => {
                 text.push_str(told);
                 met.push(facts);
             }
-            Seen::Open(_, facts) | Seen::Gone(_, facts) => open.push(facts),
+            Checked::Open(_, facts) | Checked::Gone(_, facts) => open.push(facts),
         }
     }
     if as_json {

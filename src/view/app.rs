@@ -107,7 +107,7 @@ impl App {
         let filter = Filter::parse(&self.filter.text());
         let takes = |m: &&MessageRow| {
             let names = format!("{} {}", m.from, m.to);
-            let text = format!("{} {names} {} {} {}", m.id, m.kind, m.stage, m.body);
+            let text = format!("{} {names} {} {} {}", m.id, m.kind, m.stage.word(), m.body);
             filter.takes(&Subject { kind: m.kind, names: &names, text: &text, at: m.at }, now_ms)
         };
         self.shown.messages.iter().filter(takes).collect()
@@ -128,8 +128,8 @@ impl App {
         let filter = Filter::parse(&self.filter.text());
         let takes = |w: &&WaitingRow| {
             let names = format!("{} {}", w.from, w.to);
-            let text = format!("{} {names} {} {} {}", w.id, w.what, w.why, w.preview);
-            filter.takes(&Subject { kind: w.what, names: &names, text: &text, at: w.since }, now_ms)
+            let text = format!("{} {names} {} {} {}", w.id, w.what.word(), w.why, w.preview);
+            filter.takes(&Subject { kind: w.what.word(), names: &names, text: &text, at: w.since }, now_ms)
         };
         self.shown.waiting.iter().filter(takes).collect()
     }
@@ -140,7 +140,7 @@ impl App {
             Tab::Messages => self.messages(now_ms).iter().map(|m| m.id.clone()).collect(),
             Tab::Leases => self.leases(now_ms).iter().map(|l| l.number.to_string()).collect(),
             Tab::Waiting => {
-                self.waiting(now_ms).iter().map(|w| format!("{} {} {}", w.id, w.to, w.what)).collect()
+                self.waiting(now_ms).iter().map(|w| format!("{} {} {}", w.id, w.to, w.what.word())).collect()
             }
         }
     }
@@ -157,7 +157,7 @@ impl App {
 
     fn waits(&self, now_ms: u64) -> Option<&WaitingRow> {
         let id = &self.rows[Tab::Waiting as usize];
-        self.waiting(now_ms).into_iter().find(|w| format!("{} {} {}", w.id, w.to, w.what) == *id)
+        self.waiting(now_ms).into_iter().find(|w| format!("{} {} {}", w.id, w.to, w.what.word()) == *id)
     }
 
     /// The agent that a key is about: the selected one, or the one that the selected row is of.

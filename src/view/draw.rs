@@ -8,9 +8,10 @@ use super::app::{App, Mode, Tab};
 use super::form::Form;
 use super::input::JOINER;
 use super::keys::{self, Focus};
-use super::snapshot::{AgentRow, Snapshot};
+use super::snapshot::{AgentRow, MailState, Snapshot};
 use super::wrap;
 use crate::core::agent::Status;
+use crate::core::delivery::Stage;
 use crate::core::escape;
 use crate::core::span::age;
 use ratatui::Frame;
@@ -42,12 +43,13 @@ impl Palette {
         }
     }
 
-    fn stage(self, word: &str) -> Style {
-        match word {
-            "unread" => self.fg(Color::Cyan).add_modifier(Modifier::BOLD),
-            "held" | "overdue" => self.fg(Color::Magenta),
-            "failed" | "dead" => self.fg(Color::Red),
-            "queued" | "typed" | "ack" => self.fg(Color::Yellow),
+    fn mail(self, state: MailState) -> Style {
+        match state {
+            MailState::Unread => self.fg(Color::Cyan).add_modifier(Modifier::BOLD),
+            MailState::At(Stage::Held) | MailState::Overdue => self.fg(Color::Magenta),
+            MailState::At(Stage::Failed) | MailState::Dead => self.fg(Color::Red),
+            MailState::At(Stage::Queued | Stage::Typing | Stage::Entering | Stage::Typed)
+            | MailState::Ack => self.fg(Color::Yellow),
             _ => Style::new().add_modifier(Modifier::DIM),
         }
     }
@@ -106,10 +108,10 @@ fn header(shown: &Snapshot, palette: Palette, width: u16) -> Line<'_> {
         (counts.busy, "busy", palette.status(Status::Busy)),
         (counts.idle, "idle", palette.status(Status::Idle)),
         (counts.other, "other", DIM),
-        (counts.unread, "unread", palette.stage("unread")),
-        (counts.held, "held", palette.stage("held")),
-        (counts.overdue, "overdue", palette.stage("overdue")),
-        (shown.quarantined, "in quarantine", palette.stage("failed")),
+        (counts.unread, "unread", palette.mail(MailState::Unread)),
+        (counts.held, "held", palette.mail(MailState::At(Stage::Held))),
+        (counts.overdue, "overdue", palette.mail(MailState::Overdue)),
+        (shown.quarantined, "in quarantine", palette.mail(MailState::At(Stage::Failed))),
     ] {
         if count > 0 {
             spans.push(Span::styled(format!("{count} {word}"), style));
@@ -117,7 +119,10 @@ fn header(shown: &Snapshot, palette: Palette, width: u16) -> Line<'_> {
         }
     }
     if !shown.courier {
-        spans.push(Span::styled("NO COURIER: nothing is delivered  ", palette.stage("failed")));
+        spans.push(Span::styled(
+            "NO COURIER: nothing is delivered  ",
+            palette.mail(MailState::At(Stage::Failed)),
+        ));
     }
     if width >= WIDE {
         if let Some(l) = shown.latency {
@@ -144,7 +149,7 @@ fn draw_agents(frame: &mut Frame<'_>, app: &App, palette: Palette, now_ms: u64, 
             Cell::from(age(a.since, now_ms)),
             Cell::from(number(a.unread)),
             Cell::from(number(a.leases)),
-            Cell::from(a.why.clone()).style(palette.stage("held")),
+            Cell::from(a.why.clone()).style(palette.mail(MailState::At(Stage::Held))),
         ]);
         Row::new(cells)
     };
@@ -184,7 +189,7 @@ fn draw_list(frame: &mut Frame<'_>, app: &App, palette: Palette, now_ms: u64, ar
         title.push(Span::styled(text, if tab == app.tab { STRONG } else { DIM }));
     }
     if !app.filter.is_blank() {
-        title.push(Span::styled(format!(" /{} ", app.filter.text()), palette.stage("unread")));
+        title.push(Span::styled(format!(" /{} ", app.filter.text()), palette.mail(MailState::Unread)));
     }
     let focused = !app.on_agents;
     let edge = if focused { Style::new() } else { DIM };
@@ -219,7 +224,7 @@ fn messages(app: &App, palette: Palette, now_ms: u64, width: u16) -> Columns<'st
         if wide {
             cells.push(Cell::from(m.kind).style(if m.urgent { STRONG } else { DIM }));
         }
-        cells.push(Cell::from(m.stage.clone()).style(palette.stage(&m.stage)));
+        cells.push(Cell::from(m.stage.word()).style(palette.mail(m.stage)));
         cells.push(Cell::from(m.preview.clone()));
         Row::new(cells)
     });
@@ -237,7 +242,7 @@ fn messages(app: &App, palette: Palette, now_ms: u64, width: u16) -> Columns<'st
 fn leases(app: &App, palette: Palette, now_ms: u64, width: u16) -> Columns<'static> {
     let wide = width >= WIDE;
     let rows = app.leases(now_ms).into_iter().map(|l| {
-        let state = if l.waits { palette.stage("queued") } else { Style::new() };
+        let state = if l.waits { palette.mail(MailState::At(Stage::Queued)) } else { Style::new() };
         let mut cells = vec![Cell::from(l.holder.clone()), Cell::from(l.state.clone()).style(state)];
         if wide {
             cells.push(Cell::from(l.mode).style(DIM));
@@ -267,7 +272,7 @@ fn leases(app: &App, palette: Palette, now_ms: u64, width: u16) -> Columns<'stat
 fn waiting(app: &App, palette: Palette, now_ms: u64, width: u16) -> Columns<'static> {
     let rows = app.waiting(now_ms).into_iter().map(|w| {
         Row::new(vec![
-            Cell::from(w.what).style(palette.stage(w.what)),
+            Cell::from(w.what.word()).style(palette.mail(w.what)),
             Cell::from(age(w.since, now_ms)),
             Cell::from(format!("{} → {}", w.from, w.to)),
             Cell::from(w.why.clone()),

@@ -5,7 +5,7 @@
 
 use super::feed::{Feed, FeedItem};
 use super::latency::Latencies;
-use super::snapshot::{AgentRow, LeaseRow, MessageRow, Snapshot, WaitingRow};
+use super::snapshot::{AgentRow, LeaseRow, MailState, MessageRow, Snapshot, WaitingRow};
 use crate::core::agent::{Agent, Status};
 use crate::core::badge::Counts;
 use crate::core::delivery::Stage;
@@ -58,8 +58,8 @@ impl<'a> Gatherer<'a> {
         let leases = store.peek_leases()?;
         let waiting = self.waiting()?;
         let mut counts = Counts { unread: store.count_unread(&Name::human())?, ..Counts::default() };
-        counts.held = waiting.iter().filter(|w| w.what == "held").count();
-        counts.overdue = waiting.iter().filter(|w| w.what == "overdue").count();
+        counts.held = waiting.iter().filter(|w| w.what == MailState::At(Stage::Held)).count();
+        counts.overdue = waiting.iter().filter(|w| w.what == MailState::Overdue).count();
         let mut rows: Vec<AgentRow> = Vec::new();
         for agent in agents.iter().filter(|a| a.is_live()) {
             let held = leases.table.leases().filter(|l| l.holder.name == agent.name).count();
@@ -96,18 +96,20 @@ impl<'a> Gatherer<'a> {
                     let rings = delivery.ack.as_ref().map_or(0, |a| a.rings);
                     let (what, why) = match (folder, delivery.way.stage) {
                         (Folder::Unacked, Stage::Typed | Stage::Submitted | Stage::Read) if rings > 0 => {
-                            ("overdue", format!("not acknowledged, reminded {rings} times"))
+                            (MailState::Overdue, format!("not acknowledged, reminded {rings} times"))
                         }
                         (Folder::Unacked, Stage::Typed | Stage::Submitted | Stage::Read) => {
-                            ("ack", "to be acknowledged".to_owned())
+                            (MailState::Ack, "to be acknowledged".to_owned())
                         }
-                        (Folder::New, Stage::Failed) => ("dead", delivery.way.detail),
-                        (Folder::New, Stage::Held) => ("held", delivery.way.detail),
-                        (Folder::New, Stage::Queued) => ("queued", "it waits for its turn".to_owned()),
+                        (Folder::New, Stage::Failed) => (MailState::Dead, delivery.way.detail),
+                        (Folder::New, Stage::Held) => (MailState::At(Stage::Held), delivery.way.detail),
+                        (Folder::New, Stage::Queued) => {
+                            (MailState::At(Stage::Queued), "it waits for its turn".to_owned())
+                        }
                         (
                             Folder::New,
                             stage @ (Stage::Typing | Stage::Entering | Stage::Offered | Stage::Typed),
-                        ) => (stage.word(), delivery.way.detail),
+                        ) => (MailState::At(stage), delivery.way.detail),
                         _ => continue,
                     };
                     let text = self.feed.entries().find(|e| e.message.id == id);
@@ -123,8 +125,7 @@ impl<'a> Gatherer<'a> {
                 }
             }
         }
-        let order = ["overdue", "held", "dead", "ack", "typed", "queued"];
-        rows.sort_by_key(|r| (order.iter().position(|o| *o == r.what), r.since));
+        rows.sort_by_key(|r| (r.what.rank(), r.since));
         Ok(rows)
     }
 }
@@ -141,7 +142,7 @@ fn urgency(row: &AgentRow) -> u8 {
 }
 
 fn row(store: &Store, agent: &Agent, leases: usize, waiting: &[WaitingRow]) -> Result<AgentRow> {
-    let why = waiting.iter().find(|w| w.what == "held" && w.to == agent.name.as_str());
+    let why = waiting.iter().find(|w| w.what == MailState::At(Stage::Held) && w.to == agent.name.as_str());
     Ok(AgentRow {
         name: agent.name.to_string(),
         kind: escape::short(&agent.kind, 20),
@@ -174,10 +175,10 @@ fn message(store: &Store, entry: &FeedItem<'_>) -> Result<MessageRow> {
     let stage = least.map_or(Stage::Queued, |(_, stage)| stage);
     let mine = copies.iter().find(|(owner, _)| owner.is_human());
     let to: Vec<&str> = m.to.iter().map(Name::as_str).collect();
-    let word = match (mine, stage) {
-        (Some(_), Stage::Queued) => "unread",
-        (None, Stage::Read) if m.ack_required => "read, no ack",
-        _ => stage.word(),
+    let stage = match (mine, stage) {
+        (Some(_), Stage::Queued) => MailState::Unread,
+        (None, Stage::Read) if m.ack_required => MailState::ReadNoAck,
+        _ => MailState::At(stage),
     };
     Ok(MessageRow {
         id: m.id.to_string(),
@@ -187,7 +188,7 @@ fn message(store: &Store, entry: &FeedItem<'_>) -> Result<MessageRow> {
         kind: MessageType::word(m.kind),
         preview: frame::preview(m.body.as_str()),
         body: m.body.as_str().to_owned(),
-        stage: word.to_owned(),
+        stage,
         unread: mine.is_some_and(|(_, folder)| *folder != Folder::Cur),
         mine: mine.is_some(),
         urgent: m.urgent,

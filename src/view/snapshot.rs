@@ -4,6 +4,7 @@
 
 use crate::core::agent::Status;
 use crate::core::badge::Counts;
+use crate::core::delivery::Stage;
 
 /// Everything that is shown.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +53,50 @@ pub(super) struct AgentRow {
     pub(super) why: String,
 }
 
+/// How a message stands, in the view of who looks at the dashboard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MailState {
+    /// It has got so far.
+    At(Stage),
+    /// The person at the keyboard has not read it.
+    Unread,
+    /// It was read, and its acknowledgement is awaited.
+    ReadNoAck,
+    /// It is to be acknowledged.
+    Ack,
+    /// Its acknowledgement was reminded of.
+    Overdue,
+    /// It will not be delivered.
+    Dead,
+}
+
+impl MailState {
+    /// The word that is shown.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            MailState::At(stage) => stage.word(),
+            MailState::Unread => "unread",
+            MailState::ReadNoAck => "read, no ack",
+            MailState::Ack => "ack",
+            MailState::Overdue => "overdue",
+            MailState::Dead => "dead",
+        }
+    }
+
+    /// Its place among what waits: first what is under way in a channel, then the most pressing.
+    pub(super) fn rank(self) -> u8 {
+        match self {
+            MailState::Overdue => 1,
+            MailState::At(Stage::Held) => 2,
+            MailState::Dead => 3,
+            MailState::Ack => 4,
+            MailState::At(Stage::Typing | Stage::Entering | Stage::Typed) => 5,
+            MailState::At(Stage::Queued) => 6,
+            _ => 0,
+        }
+    }
+}
+
 /// A message.
 #[derive(Clone, Debug)]
 pub(super) struct MessageRow {
@@ -63,7 +108,7 @@ pub(super) struct MessageRow {
     pub(super) preview: String,
     pub(super) body: String,
     /// How far it is with the recipient where it is least far.
-    pub(super) stage: String,
+    pub(super) stage: MailState,
     /// Not read by the person at the keyboard, to whom it was sent.
     pub(super) unread: bool,
     /// Sent to the person at the keyboard.
@@ -91,8 +136,7 @@ pub(super) struct LeaseRow {
 #[derive(Clone, Debug)]
 pub(super) struct WaitingRow {
     pub(super) id: String,
-    /// `held`, `ack`, `overdue`, `dead` …
-    pub(super) what: &'static str,
+    pub(super) what: MailState,
     pub(super) from: String,
     pub(super) to: String,
     pub(super) since: u64,

@@ -3,8 +3,9 @@
 use super::app::{App, Mode, Tab, Wish};
 use super::draw::{Palette, draw};
 use super::keys::{self, Focus};
-use super::snapshot::{AgentRow, LeaseRow, MessageRow, Snapshot, WaitingRow};
+use super::snapshot::{AgentRow, LeaseRow, MailState, MessageRow, Snapshot, WaitingRow};
 use crate::core::agent::Status;
+use crate::core::delivery::Stage;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -38,7 +39,7 @@ fn message(id: &str, from: &str, to: &str, body: &str) -> MessageRow {
         kind: "QUESTION",
         preview: body.into(),
         body: body.into(),
-        stage: "unread".into(),
+        stage: MailState::Unread,
         unread: to == "human",
         mine: to == "human",
         urgent: false,
@@ -74,7 +75,7 @@ fn project() -> Snapshot {
         leases: vec![lease(7, "codex-1")],
         waiting: vec![WaitingRow {
             id: "cccc3333".into(),
-            what: "held",
+            what: MailState::At(Stage::Held),
             from: "human".into(),
             to: "claude-1".into(),
             since: NOW,

@@ -121,23 +121,22 @@ fn judge_hooks(
         };
         // Of living agents it is said for each: they may work elsewhere and have settings of their own.
         let of_kind = || live.iter().filter(|a| a.kind == word);
-        let judged: Vec<(String, Option<String>)> = of_kind()
+        let judged: Vec<hooks::Reached> = of_kind()
             .map(|agent| {
                 let said = store.and_then(|s| report::read(s, &agent.name).ok().flatten());
                 let called = said.is_some_and(|r| r.at >= agent.first_seen);
-                let (text, repair) = hooks::reached(host, agent, &place.home, &program, called);
-                (format!("{}: {text}", agent.name), repair)
+                let reached = hooks::reached(host, agent, &place.home, &program, called);
+                hooks::Reached { text: format!("{}: {}", agent.name, reached.text), ..reached }
             })
             .collect();
-        let wanted = project != Presence::None
-            || user != Presence::None
-            || judged.iter().any(|(text, _)| !text.contains(": not reached"));
+        let wanted =
+            project != Presence::None || user != Presence::None || judged.iter().any(|one| !one.absent);
         let both = project == Presence::Full && user == Presence::Full;
         let is_partial = project == Presence::Partial || user == Presence::Partial;
-        if wanted && !both && !is_partial && judged.iter().any(|(_, repair)| repair.is_some()) {
-            let troubled = || judged.iter().filter(|(_, repair)| repair.is_some());
-            let seen: Vec<&str> = troubled().map(|(text, _)| text.as_str()).collect();
-            let mut repair: Vec<String> = troubled().filter_map(|(_, repair)| repair.clone()).collect();
+        if wanted && !both && !is_partial && judged.iter().any(|one| one.repair.is_some()) {
+            let troubled = || judged.iter().filter(|one| one.repair.is_some());
+            let seen: Vec<&str> = troubled().map(|one| one.text.as_str()).collect();
+            let mut repair: Vec<String> = troubled().filter_map(|one| one.repair.clone()).collect();
             repair.dedup();
             found.push(Finding::warn(name, seen.join("; "), repair.join("; ")));
             continue;

@@ -1,6 +1,6 @@
 //! `swarm hooks` for the settings of one agent, and for its rules for `swarm-msg`.
 
-use super::{Action, HookFiles, confirmed, is_terminal, reached};
+use super::{Action, HookFiles, Reached, confirmed, is_terminal, reached};
 use crate::carriers::opencode_plugin;
 use crate::cli::print;
 use crate::core::escape;
@@ -89,7 +89,7 @@ pub(super) fn run(
     if matches!(action, Action::Status(_)) {
         for one in places.live.iter().filter(|a| a.kind == word) {
             let called = places.called.contains(&one.name);
-            let (text, repair) = reached(host, one, &places.home, &places.program, called);
+            let Reached { text, repair, .. } = reached(host, one, &places.home, &places.program, called);
             let repair = repair.map(|m| format!(" → {m}")).unwrap_or_default();
             print::out(&format!(
                 "  {:<12} {}{}\n",

@@ -32,8 +32,19 @@ pub(in crate::cli) fn unreached(store: &Store, name: &str) -> Option<String> {
     let host = agent.kind.parse().ok()?;
     let home = std::env::var_os("HOME").map(PathBuf::from).filter(|h| h.is_absolute())?;
     let program = session::program().ok()?;
-    let (text, repair) = reached(host, &agent, &home, program.to_str()?, has_called(store, &agent));
+    let Reached { text, repair, .. } =
+        reached(host, &agent, &home, program.to_str()?, has_called(store, &agent));
     repair.map(|repair| format!("{text} → {repair}"))
+}
+
+/// How far hooks reach a living agent.
+pub(in crate::cli) struct Reached {
+    /// In words.
+    pub(in crate::cli) text: String,
+    /// The one command that repairs it.
+    pub(in crate::cli) repair: Option<String>,
+    /// No file that it reads has them.
+    pub(in crate::cli) absent: bool,
 }
 
 /// How far hooks reach a living agent, and the one command that repairs it.
@@ -43,12 +54,13 @@ pub(in crate::cli) fn reached(
     home: &Path,
     program: &str,
     called: bool,
-) -> (String, Option<String>) {
+) -> Reached {
     let cwd = Path::new(&agent.cwd);
     let word = host.word();
     let reach = around_agent(agent, home, |around| around.reach(host, cwd, program));
     let quoted = format!("'{}'", agent.cwd.replace('\'', "'\\''"));
-    match reach {
+    let absent = matches!(reach, Reach::Absent);
+    let (text, repair) = match reach {
         Reach::Whole | Reach::Untrusted if called => ("enforced: its hooks have called".into(), None),
         Reach::Whole => (
             "installed, but not called yet".into(),
@@ -73,5 +85,6 @@ pub(in crate::cli) fn reached(
             format!("installed, but switched off in {} ({key})", file.display()),
             Some(format!("remove {key} from that file")),
         ),
-    }
+    };
+    Reached { text, repair, absent }
 }

@@ -1,6 +1,6 @@
 //! The one table of settings. The command line and the documentation print it.
 
-use super::value::{SettingType, Value};
+use super::value::{SettingType, Value, Zero};
 use crate::core::carrier::Carrier;
 use crate::core::span::DAY;
 use std::borrow::Cow;
@@ -110,7 +110,7 @@ settings! {
     }
     Quiet {
         name: "delivery.quiet",
-        kind: SettingType::Time { min: 1000, max: 600_000, zero: Some("at once") },
+        kind: SettingType::Time { min: 1000, max: 600_000, zero: Some(Zero::AtOnce) },
         default: Value::Number(3000),
         variable: "SWARM_QUIET",
         part: Part::Whole,
@@ -164,7 +164,7 @@ settings! {
     }
     KeepRead {
         name: "mail.keep_read",
-        kind: SettingType::Time { min: 1000, max: 3650 * DAY, zero: Some("for ever") },
+        kind: SettingType::Time { min: 1000, max: 3650 * DAY, zero: Some(Zero::ForEver) },
         default: Value::Number(30 * DAY),
         variable: "SWARM_KEEP_READ",
         part: Part::Whole,
@@ -218,7 +218,7 @@ settings! {
     }
     Restart {
         name: "agents.restart",
-        kind: SettingType::Time { min: 1000, max: DAY, zero: Some("never") },
+        kind: SettingType::Time { min: 1000, max: DAY, zero: Some(Zero::Never) },
         default: Value::Number(30 * 60_000),
         variable: "SWARM_RESTART",
         part: Part::Whole,
@@ -227,7 +227,7 @@ settings! {
     }
     Grace {
         name: "agents.grace",
-        kind: SettingType::Time { min: 1000, max: DAY, zero: Some("at once") },
+        kind: SettingType::Time { min: 1000, max: DAY, zero: Some(Zero::AtOnce) },
         default: Value::Number(30_000),
         variable: "SWARM_GRACE",
         part: Part::Whole,
@@ -295,7 +295,7 @@ impl Rule {
     /// Whether a project may replace `yours` by `its`.
     pub fn allows(self, kind: SettingType, yours: &Value, its: &Value) -> bool {
         let unbounded = |n: u64| if n == 0 { u64::MAX } else { n };
-        let forever = matches!(kind, SettingType::Time { zero: Some("for ever"), .. });
+        let forever = matches!(kind, SettingType::Time { zero: Some(Zero::ForEver), .. });
         match (self, yours, its) {
             (Rule::Free, ..) => true,
             (Rule::Fewer, Value::Words(yours), Value::Words(its)) => {

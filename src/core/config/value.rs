@@ -4,6 +4,27 @@ use crate::core::lease::{self, PathPattern};
 use crate::core::span;
 use std::borrow::Cow;
 
+/// What 0 means for a duration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Zero {
+    /// Without waiting.
+    AtOnce,
+    /// Not at all.
+    Never,
+    /// Without an end, so it is the longest.
+    ForEver,
+}
+
+impl Zero {
+    fn text(self) -> &'static str {
+        match self {
+            Zero::AtOnce => "at once",
+            Zero::Never => "never",
+            Zero::ForEver => "for ever",
+        }
+    }
+}
+
 /// The type of a setting, with its bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SettingType {
@@ -21,7 +42,7 @@ pub enum SettingType {
         /// The longest.
         max: u64,
         /// What 0 means, if it is allowed beside those.
-        zero: Option<&'static str>,
+        zero: Option<Zero>,
     },
     /// Some durations.
     Times {
@@ -150,7 +171,7 @@ impl SettingType {
         match self {
             SettingType::Count { min, max } => format!("a number from {min} to {max}"),
             SettingType::Time { min, max, zero } => {
-                let or = zero.map(|meaning| format!(", or 0: {meaning}")).unwrap_or_default();
+                let or = zero.map(|meaning| format!(", or 0: {}", meaning.text())).unwrap_or_default();
                 format!("a time from {}{or}", span(min, max))
             }
             SettingType::Times { min, max, most } => format!("1 to {most} times from {}", span(min, max)),
@@ -220,7 +241,7 @@ mod tests {
 
     #[test]
     fn bounds_hold_at_their_edges() {
-        let time = SettingType::Time { min: 1000, max: 60_000, zero: Some("never") };
+        let time = SettingType::Time { min: 1000, max: 60_000, zero: Some(Zero::Never) };
         for (text, good) in
             [("0", true), ("0.999", false), ("1s", true), ("1m", true), ("61s", false), ("", false)]
         {
