@@ -78,7 +78,7 @@ pub(super) fn write(name: &str, dir: &Path) {
             urgent: false,
             body: Body::new(&format!("message {n}")).unwrap(),
         };
-        store.post(draft, Limit { count: 0, window_ms: 60_000 }).unwrap();
+        store.post(draft, Limit { count: 0, window: Duration::from_millis(60_000) }).unwrap();
     }
     assert!(store.count_mail(&Name::human(), Folder::New).unwrap() >= MESSAGES);
 }

@@ -12,6 +12,7 @@ use crate::core::name::Name;
 use anyhow::Result;
 use regex::{Regex, RegexBuilder};
 use std::sync::OnceLock;
+use std::time::Duration;
 use toml_edit::Document;
 
 /// The memory a compiled pattern may take, in bytes.
@@ -210,24 +211,29 @@ pub enum OverlayKind {
     Dialog,
 }
 
-/// How fast an agent reacts, in milliseconds.
+/// How fast an agent reacts.
 #[derive(Clone, Debug)]
 pub struct Timing {
     /// Between a paste and Enter at the least.
-    pub settle_ms: u64,
+    pub settle: Duration,
     /// Between Enter and its effect at the most.
-    pub evidence_ms: u64,
+    pub evidence: Duration,
     /// Enters for one message at the most. More than one only where an Enter that came at the wrong moment is lost: a line editor keeps
     /// it, and answers its next question with it.
     pub enters: u32,
     /// After how long a text that its own channel took is announced by another way, if it is not in the agent's records by
     /// then. Time in which the agent is suspended, or asks its person, does not count.
-    pub offer_ms: u64,
+    pub offer: Duration,
 }
 
 impl Default for Timing {
     fn default() -> Self {
-        Self { settle_ms: 150, evidence_ms: 1500, enters: 4, offer_ms: 20_000 }
+        Self {
+            settle: Duration::from_millis(150),
+            evidence: Duration::from_millis(1500),
+            enters: 4,
+            offer: Duration::from_secs(20),
+        }
     }
 }
 
@@ -354,12 +360,12 @@ impl ProcessRules {
 impl Timing {
     fn of(fields: &Fields<'_>) -> Self {
         let usual = Self::default();
-        let ms = |key, usual| fields.number(key).map_or(usual, u64::from);
+        let ms = |key, usual| fields.number(key).map_or(usual, |ms| Duration::from_millis(ms.into()));
         Self {
-            settle_ms: ms("settle_ms", usual.settle_ms),
-            evidence_ms: ms("evidence_ms", usual.evidence_ms),
+            settle: ms("settle_ms", usual.settle),
+            evidence: ms("evidence_ms", usual.evidence),
             enters: fields.number("enters").unwrap_or(usual.enters),
-            offer_ms: ms("offer_ms", usual.offer_ms),
+            offer: ms("offer_ms", usual.offer),
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::core::escape;
 use crate::core::lease::{LeaseEvent, words};
 use crate::core::message::Identity;
 use crate::core::refusal::Refusal;
+use crate::core::span;
 use crate::store::leases::Part;
 use crate::store::now_ms;
 use anyhow::Result;
@@ -29,8 +30,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let peek = store.inspect_leases()?;
     let ended: Vec<_> = peek.table.changes().events.iter().filter_map(line).collect();
     let abandoned = store.abandoned_files()?;
-    let keep_ms = session.settings()?.keep_read_ms;
-    let before_ms = keep_ms.map_or(0, |keep| now_ms().saturating_sub(keep));
+    let keep = session.settings()?.keep_read;
+    let before_ms = keep.map_or(0, |keep| now_ms().saturating_sub(span::ms(keep)));
     let old = store.prunable(before_ms)?;
     if args.yes {
         if !peek.damaged.is_empty() && session.caller.identity != Identity::Human {

@@ -6,6 +6,7 @@ use crate::core::lease::{Blocker, Holder, Lease, PathPattern, Reason, Waiter, Wh
 use crate::core::message::Identity;
 use crate::core::moment::Moment;
 use crate::core::refusal::Refusal;
+use crate::core::span;
 pub(super) use crate::core::span::{duration, rest as time};
 use crate::os::process;
 use anyhow::Result;
@@ -22,7 +23,7 @@ pub(super) fn reason(text: &str) -> Result<Reason, String> {
 
 /// How long a lease is to last: as asked, or as the settings say (ms).
 pub(super) fn ttl(session: &Session, asked: Option<u64>) -> Result<u64> {
-    asked.map_or_else(|| session.settings().map(|s| s.lease_ttl_ms), Ok)
+    asked.map_or_else(|| session.settings().map(|s| span::ms(s.lease_ttl)), Ok)
 }
 
 /// The caller as a holder.

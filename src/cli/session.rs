@@ -363,7 +363,7 @@ impl Session {
     pub(super) fn awaited(&self, name: &Name) -> Option<(&Agent, u64)> {
         let ended = self.ended(name)?;
         let settings = Settings::from(&Files::of(Some(self.store.root())).load());
-        let left_ms = ended.gone_at(now_ms(), settings.grace_ms).saturating_sub(now_ms());
+        let left_ms = ended.gone_at(now_ms(), settings.grace).saturating_sub(now_ms());
         (left_ms > 0).then_some((ended, left_ms))
     }
 

@@ -7,7 +7,9 @@
 use super::heir::Past;
 use super::name::Name;
 use super::process_id::ProcessId;
+use super::span;
 use serde::{Deserialize, Deserializer, Serialize};
+use std::time::Duration;
 
 /// What an agent is doing, as far as is known. Only `Idle` ever lets text be typed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,10 +129,10 @@ impl Agent {
         self.died.is_none()
     }
 
-    /// When an agent that ended counts as gone, since it may be started again within `grace_ms` (ms since the epoch). A clock that
+    /// When an agent that ended counts as gone, since it may be started again within `grace` (ms since the epoch). A clock that
     /// was set back does not put it off.
-    pub fn gone_at(&self, now_ms: u64, grace_ms: u64) -> u64 {
-        self.died.filter(|died| *died <= now_ms).map_or(now_ms, |died| died.saturating_add(grace_ms))
+    pub fn gone_at(&self, now_ms: u64, grace: Duration) -> u64 {
+        self.died.filter(|died| *died <= now_ms).map_or(now_ms, |died| died.saturating_add(span::ms(grace)))
     }
 }
 

@@ -9,7 +9,9 @@ use super::agent::Agent;
 use super::name::Name;
 use super::process_id::ProcessId;
 use super::registry::Sighting;
+use super::span;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// How many conversations of an agent are remembered: a person may begin new ones, and go back to an earlier one.
 const MAX_SESSIONS: usize = 8;
@@ -149,7 +151,7 @@ pub struct Kin<'a> {
     /// The present (ms since the epoch).
     pub now_ms: u64,
     /// How long after its end an agent may start again in its pane.
-    pub window_ms: u64,
+    pub window: Duration,
 }
 
 impl<'a> Kin<'a> {
@@ -198,8 +200,8 @@ impl<'a> Kin<'a> {
                 let ended = dead.died.unwrap_or(self.now_ms);
                 is_at(newcomer, dead)
                     && newcomer.cwd == dead.cwd
-                    && self.window_ms > 0
-                    && self.now_ms.saturating_sub(ended) <= self.window_ms
+                    && !self.window.is_zero()
+                    && self.now_ms.saturating_sub(ended) <= span::ms(self.window)
                     && !self.is_of_another_conversation(newcomer, dead)
                     && !is_named_otherwise(newcomer, dead)
             }
@@ -293,8 +295,12 @@ mod tests {
 
     /// What each of those that start at `now_ms` is.
     fn assign(dead: &[Agent], living: &[Agent], newcomers: &[Sighting], now_ms: u64) -> Vec<String> {
-        let kin =
-            Kin { dead: dead.iter().collect(), living: living.iter().collect(), now_ms, window_ms: WINDOW };
+        let kin = Kin {
+            dead: dead.iter().collect(),
+            living: living.iter().collect(),
+            now_ms,
+            window: Duration::from_millis(WINDOW),
+        };
         let told = |heir: Option<(&Agent, Evidence)>| {
             heir.map_or_else(String::new, |(agent, by)| format!("{} by {}", agent.name, by.word()))
         };
@@ -360,7 +366,7 @@ mod tests {
             assert_eq!(assign(&old, &[], &[stranger], 200), [""], "change {index}");
         }
         // Where no time is allowed, a pane is no evidence; nor on a server whose process is not known.
-        let kin = Kin { dead: old.iter().collect(), living: vec![], now_ms: 100, window_ms: 0 };
+        let kin = Kin { dead: old.iter().collect(), living: vec![], now_ms: 100, window: Duration::ZERO };
         assert_eq!(kin.assign(&[&start]), [None]);
         let (mut unknown, mut here) = (old[0].clone(), start.clone());
         (unknown.place.server, here.place.server) = (0, 0);
@@ -420,8 +426,12 @@ mod tests {
     #[test]
     fn a_running_agent_that_turns_out_to_be_in_a_dead_ones_conversation_is_that_one() {
         let (old, living) = ([dead("a", "%0", &["s1"])], [Agent { died: None, ..dead("c", "%2", &["s3"]) }]);
-        let kin =
-            Kin { dead: old.iter().collect(), living: living.iter().collect(), now_ms: 200, window_ms: 0 };
+        let kin = Kin {
+            dead: old.iter().collect(),
+            living: living.iter().collect(),
+            now_ms: 200,
+            window: Duration::ZERO,
+        };
         let found = |kind, session| kin.found_by_session(kind, session).map(|a| a.name.as_str());
         assert_eq!(
             (found("claude", "s1"), found("codex", "s1"), found("claude", "s2")),

@@ -3,21 +3,24 @@
 //! Pure: the store keeps one record per sender and runs [`Sender::admit`] under the mutex, so the limit is
 //! exact across processes. A broadcast counts once.
 
+use super::span;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// How many messages in which time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limit {
     /// Messages per window; 0 switches the limit off.
     pub count: usize,
-    /// The window in milliseconds.
-    pub window_ms: u64,
+    /// The window.
+    #[serde(rename = "window_ms", with = "span::as_ms")]
+    pub window: Duration,
 }
 
 impl Default for Limit {
     /// 10 per 60 s: the limit of the system that this one follows.
     fn default() -> Self {
-        Self { count: 10, window_ms: 60_000 }
+        Self { count: 10, window: Duration::from_secs(60) }
     }
 }
 
@@ -33,7 +36,7 @@ impl Limit {
         match (self.count, other.count) {
             (0, _) => other,
             (_, 0) => self,
-            (a, b) => Self { count: a.min(b), window_ms: self.window_ms.max(other.window_ms) },
+            (a, b) => Self { count: a.min(b), window: self.window.max(other.window) },
         }
     }
 }
@@ -55,7 +58,7 @@ pub struct RateLimited {
     /// The limit.
     pub limit: Limit,
     /// Milliseconds until the next message is let through.
-    pub retry_in_ms: u64,
+    pub retry_in: Duration,
 }
 
 impl Sender {
@@ -74,12 +77,15 @@ impl Sender {
     pub fn admit(&mut self, limit: Limit, now_ms: u64) -> Result<u64, RateLimited> {
         self.sent.retain_mut(|t| {
             *t = (*t).min(now_ms);
-            now_ms - *t < limit.window_ms
+            now_ms - *t < span::ms(limit.window)
         });
         if limit.count > 0 {
             if self.sent.len() >= limit.count {
                 let oldest = self.sent.iter().min().copied().unwrap_or(now_ms);
-                return Err(RateLimited { limit, retry_in_ms: oldest + limit.window_ms - now_ms });
+                return Err(RateLimited {
+                    limit,
+                    retry_in: Duration::from_millis(oldest + span::ms(limit.window) - now_ms),
+                });
             }
             self.sent.push(now_ms);
         }
@@ -95,18 +101,21 @@ mod tests {
 
     #[test]
     fn exactly_the_limit_passes_and_the_refusal_tells_when() {
-        let (mut sender, limit) = (Sender::default(), Limit { count: 3, window_ms: 100 });
+        let (mut sender, limit) = (Sender::default(), Limit { count: 3, window: Duration::from_millis(100) });
         for t in [1000, 1010, 1020] {
             assert!(sender.admit(limit, t).is_ok());
         }
-        assert_eq!(sender.admit(limit, 1050), Err(RateLimited { limit, retry_in_ms: 50 }));
+        assert_eq!(
+            sender.admit(limit, 1050),
+            Err(RateLimited { limit, retry_in: Duration::from_millis(50) })
+        );
         assert!(sender.admit(limit, 1100).is_ok());
         assert!(sender.admit(limit, 1101).is_err());
     }
 
     #[test]
     fn sequences_go_up_even_when_the_clock_goes_back_or_the_record_is_lost() {
-        let limit = Limit { count: 0, window_ms: 1 };
+        let limit = Limit { count: 0, window: Duration::from_millis(1) };
         let mut sender = Sender::default();
         let first = sender.admit(limit, 1000).unwrap();
         let second = sender.admit(limit, 500).unwrap();
@@ -118,7 +127,7 @@ mod tests {
 
     #[test]
     fn the_stricter_of_two_limits_lets_through_what_both_do() {
-        let limit = |count, window_ms| Limit { count, window_ms };
+        let limit = |count, ms| Limit { count, window: Duration::from_millis(ms) };
         assert_eq!(limit(10, 60).stricter(limit(3, 1)), limit(3, 60));
         assert_eq!(limit(3, 1).stricter(limit(10, 60)), limit(3, 60));
         for off in [limit(0, 1), limit(0, 1000)] {
@@ -131,19 +140,22 @@ mod tests {
 
     #[test]
     fn what_was_sent_under_two_names_counts_together() {
-        let limit = Limit { count: 3, window_ms: 100 };
+        let limit = Limit { count: 3, window: Duration::from_millis(100) };
         let (mut a, mut b) = (Sender::default(), Sender::default());
         let last = [a.admit(limit, 1000), a.admit(limit, 1001), b.admit(limit, 1002)].map(Result::unwrap)[2];
         let mut both = a.with(b);
-        assert_eq!(both.admit(limit, 1003), Err(RateLimited { limit, retry_in_ms: 97 }));
+        assert_eq!(both.admit(limit, 1003), Err(RateLimited { limit, retry_in: Duration::from_millis(97) }));
         assert!(both.admit(limit, 1100).unwrap() > last);
     }
 
     #[test]
     fn a_clock_set_back_does_not_open_the_window() {
-        let (mut sender, limit) = (Sender::default(), Limit { count: 1, window_ms: 100 });
+        let (mut sender, limit) = (Sender::default(), Limit { count: 1, window: Duration::from_millis(100) });
         assert!(sender.admit(limit, 5000).is_ok());
-        assert_eq!(sender.admit(limit, 1000), Err(RateLimited { limit, retry_in_ms: 100 }));
+        assert_eq!(
+            sender.admit(limit, 1000),
+            Err(RateLimited { limit, retry_in: Duration::from_millis(100) })
+        );
         assert!(sender.admit(limit, 1099).is_err());
         assert!(sender.admit(limit, 1100).is_ok());
     }

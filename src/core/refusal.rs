@@ -159,8 +159,8 @@ impl fmt::Display for Refusal {
                 f,
                 "rate limit: {} messages per {} s are allowed; the next one can be sent in {:.1} s",
                 r.limit.count,
-                r.limit.window_ms / 1000,
-                f64::from(u32::try_from(r.retry_in_ms).unwrap_or(u32::MAX)) / 1000.0
+                r.limit.window.as_secs(),
+                r.retry_in.as_secs_f64()
             ),
             Refusal::Ended { asked, ago, known } => {
                 let known = if known.is_empty() { "nobody".to_owned() } else { known.join(", ") };
@@ -195,6 +195,7 @@ impl std::error::Error for Refusal {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     use crate::core::rate::Limit;
 
@@ -207,7 +208,7 @@ mod tests {
 
     #[test]
     fn each_refusal_has_its_exit_code_and_its_words() {
-        let limit = Limit { count: 10, window_ms: 60_000 };
+        let limit = Limit { count: 10, window: Duration::from_millis(60_000) };
         let unknown = |known: &[&str]| Refusal::UnknownAgent {
             asked: "bob".into(),
             known: known.iter().map(ToString::to_string).collect(),
@@ -216,7 +217,7 @@ mod tests {
             (Refusal::Usage("u".into()), 2, "u"),
             (Refusal::Held("h".into()), 3, "h"),
             (
-                Refusal::RateLimited(RateLimited { limit, retry_in_ms: 2_500 }),
+                Refusal::RateLimited(RateLimited { limit, retry_in: Duration::from_millis(2_500) }),
                 4,
                 "rate limit: 10 messages per 60 s are allowed; the next one can be sent in 2.5 s",
             ),

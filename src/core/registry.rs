@@ -9,6 +9,7 @@ use super::agent::{Agent, PaneRef, Status};
 use super::heir::{Conversation, Evidence, Inherited, Kin, Past};
 use super::name::Name;
 use super::process_id::ProcessId;
+use std::time::Duration;
 
 /// How long the record of a dead agent is kept, and so its conversation is known: one week.
 pub const KEEP_DEAD_MS: u64 = 7 * 24 * 60 * 60 * 1000;
@@ -70,9 +71,9 @@ pub struct Look<'a> {
     /// The present (ms since the epoch).
     pub now_ms: u64,
     /// How long after its end an agent may start again in its pane.
-    pub window_ms: u64,
+    pub window: Duration,
     /// How long after its end the mail for an agent waits, and so its number.
-    pub grace_ms: u64,
+    pub grace: Duration,
     /// Whether to wait for one that will soon say which conversation it is in.
     pub patient: bool,
 }
@@ -93,13 +94,13 @@ pub fn reconcile(
     let is_seen = |agent: &Agent| seen.iter().chain(strangers).any(|s| s.process == agent.process);
     let (dead, living): (Vec<&Agent>, Vec<&Agent>) =
         records.iter().copied().partition(|a| !is_seen(a) && alive(a) == Some(false));
-    let kin = Kin { dead: dead.clone(), living, now_ms, window_ms: look.window_ms };
+    let kin = Kin { dead: dead.clone(), living, now_ms, window: look.window };
     let newcomers = newcomers(&records, look, &kin, &mut changes.pending);
     let is_heirless = |agent: &&Agent| {
         !newcomers.iter().any(|(_, heir)| heir.is_some_and(|(former, _)| former.name == agent.name))
     };
     let free = dead.iter().copied().filter(is_heirless).collect();
-    let mut names = Names { known, taken: Vec::new(), free, leaves, now_ms, grace_ms: look.grace_ms };
+    let mut names = Names { known, taken: Vec::new(), free, leaves, now_ms, grace: look.grace };
     for (sighting, heir) in newcomers.iter().copied() {
         let agent = if let Some((former, by)) = heir {
             changes.heirs.push((former.name.clone(), by));
@@ -261,7 +262,7 @@ struct Names<'a, F> {
     /// Whether anything is left under a dead agent's name.
     leaves: F,
     now_ms: u64,
-    grace_ms: u64,
+    grace: Duration,
 }
 
 impl<F: Fn(&Agent) -> bool> Names<'_, F> {
@@ -279,8 +280,8 @@ impl<F: Fn(&Agent) -> bool> Names<'_, F> {
     /// Whether the bearer of a name has just ended and may be started again. Who writes to it now means that one.
     fn is_waited_for(&self, name: &Name) -> bool {
         let waits = |a: &Agent| match a.died {
-            None => self.grace_ms > 0,
-            Some(_) => a.gone_at(self.now_ms, self.grace_ms) > self.now_ms,
+            None => !self.grace.is_zero(),
+            Some(_) => a.gone_at(self.now_ms, self.grace) > self.now_ms,
         };
         self.free.iter().any(|a| a.answers_to(name) && waits(a))
     }
@@ -331,7 +332,8 @@ mod tests {
         now_ms: u64,
         alive: impl Fn(&Agent) -> Option<bool>,
     ) -> Changes {
-        let look = Look { seen, strangers, now_ms, window_ms: 0, grace_ms: 0, patient: true };
+        let look =
+            Look { seen, strangers, now_ms, window: Duration::ZERO, grace: Duration::ZERO, patient: true };
         super::reconcile(known, &look, alive, |_| true)
     }
 
@@ -339,7 +341,14 @@ mod tests {
 
     /// With agents that live if they are among `living`, and names under which nothing is left if they are among `empty`.
     fn look(known: &[Agent], seen: &[Sighting], now_ms: u64, living: &[i32], empty: &[&str]) -> Changes {
-        let look = Look { seen, strangers: &[], now_ms, window_ms: WINDOW, grace_ms: 0, patient: true };
+        let look = Look {
+            seen,
+            strangers: &[],
+            now_ms,
+            window: Duration::from_millis(WINDOW),
+            grace: Duration::ZERO,
+            patient: true,
+        };
         super::reconcile(
             known,
             &look,
@@ -552,8 +561,8 @@ mod tests {
             seen: std::slice::from_ref(&soon),
             strangers: &[],
             now_ms: 6,
-            window_ms: WINDOW,
-            grace_ms: 0,
+            window: Duration::from_millis(WINDOW),
+            grace: Duration::ZERO,
             patient: false,
         };
         let changes = super::reconcile(&old, &in_a_hurry, |_| Some(false), |_| true);

@@ -1,10 +1,33 @@
 //! Durations as people write and read them. Pure.
 
+use std::time::Duration;
+
 /// The units, longest first, in milliseconds.
 const UNITS: [(&str, u64); 5] = [("d", DAY), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 
 /// A day, in milliseconds.
 pub const DAY: u64 = 86_400_000;
+
+/// A duration in whole milliseconds, to reckon with times since the epoch.
+pub fn ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A duration that is whole milliseconds in a record.
+pub mod as_ms {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::time::Duration;
+
+    /// Writes it.
+    pub fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(super::ms(*time))
+    }
+
+    /// Reads it.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        u64::deserialize(from).map(Duration::from_millis)
+    }
+}
 
 /// Parses a span such as `90`, `0.5`, `300ms`, `90s`, `15m`, `2h` or `30d`, in milliseconds; a bare number is seconds.
 /// `None`: it is not a duration, or longer than a million days.

@@ -12,6 +12,7 @@ use crate::store::mail::Folder;
 use crate::store::{Store, now_ms};
 use anyhow::{Context as _, Result};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// Mail that a courier finds as it begins is news if it is younger than this (ms).
 const NEWS_MS: u64 = 10_000;
@@ -32,7 +33,7 @@ impl Announcer {
     pub(super) fn run(&mut self, store: &Store, settings: &Settings, servers: &mut Servers) -> Result<()> {
         self.announce(store, settings, servers)?;
         self.summons.run(settings.notify.as_deref(), store.root());
-        self.pop_up(store, settings.quiet_s, servers)
+        self.pop_up(store, settings.quiet, servers)
     }
 
     /// Announces mail to the human that came since the last look. When the courier starts, the newest mail counts as new,
@@ -74,7 +75,7 @@ impl Announcer {
     }
 
     /// Opens the dashboard on the terminals where nobody is typing, if urgent mail waits for that.
-    fn pop_up(&mut self, store: &Store, quiet_s: u64, servers: &mut Servers) -> Result<()> {
+    fn pop_up(&mut self, store: &Store, quiet: Duration, servers: &mut Servers) -> Result<()> {
         if !self.popup_due {
             return Ok(());
         }
@@ -95,7 +96,7 @@ impl Announcer {
         let due = &mut self.popup_due;
         // A popup is a courtesy, like the line on the status line.
         servers.each(|server| {
-            *due &= !server.popup(quiet_s, now_ms() / 1000, &command)?;
+            *due &= !server.popup(quiet, now_ms() / 1000, &command)?;
             Ok(())
         });
         Ok(())

@@ -17,10 +17,10 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Whether a key was pressed within the last `quiet_s` seconds. `keys` are the clients' stamps and `now_s` is the wall
+    /// Whether a key was pressed within the last `quiet` time, which is whole seconds. `keys` are the clients' stamps and `now_s` is the wall
     /// clock, both in seconds since the epoch.
-    pub fn are_fresh(&mut self, keys: &[u64], quiet_s: u64, now_s: u64, now: Instant) -> bool {
-        if keys.iter().any(|key| *key <= now_s && now_s - *key < quiet_s) {
+    pub fn are_fresh(&mut self, keys: &[u64], quiet: Duration, now_s: u64, now: Instant) -> bool {
+        if keys.iter().any(|key| *key <= now_s && now_s - *key < quiet.as_secs()) {
             return true;
         }
         let mut ahead: Vec<u64> = keys.iter().copied().filter(|key| *key > now_s).collect();
@@ -33,7 +33,7 @@ impl Keys {
             Some((known, since)) if *known == ahead => *since,
             _ => self.ahead.insert((ahead, now)).1,
         };
-        now.saturating_duration_since(since) < Duration::from_secs(quiet_s)
+        now.saturating_duration_since(since) < quiet
     }
 }
 
@@ -41,29 +41,31 @@ impl Keys {
 mod tests {
     use super::*;
 
+    const S: Duration = Duration::from_secs(1);
+
     #[test]
     fn a_key_is_fresh_for_the_quiet_time() {
         let (mut keys, now) = (Keys::default(), Instant::now());
-        assert!(keys.are_fresh(&[100], 3, 102, now));
-        assert!(!keys.are_fresh(&[100], 3, 103, now));
-        assert!(keys.are_fresh(&[100, 103], 3, 103, now), "of several clients the last counts");
-        assert!(!keys.are_fresh(&[103], 0, 103, now), "no quiet time is wanted");
-        assert!(!keys.are_fresh(&[], 3, 103, now), "nobody is attached");
+        assert!(keys.are_fresh(&[100], 3 * S, 102, now));
+        assert!(!keys.are_fresh(&[100], 3 * S, 103, now));
+        assert!(keys.are_fresh(&[100, 103], 3 * S, 103, now), "of several clients the last counts");
+        assert!(!keys.are_fresh(&[103], Duration::ZERO, 103, now), "no quiet time is wanted");
+        assert!(!keys.are_fresh(&[], 3 * S, 103, now), "nobody is attached");
     }
 
     #[test]
     fn a_stamp_of_the_future_holds_for_the_quiet_time_and_no_longer() {
         let (mut keys, now) = (Keys::default(), Instant::now());
         let after = |s| now + Duration::from_secs(s);
-        assert!(keys.are_fresh(&[3700], 3, 100, now));
-        assert!(keys.are_fresh(&[3700], 3, 102, after(2)));
-        assert!(!keys.are_fresh(&[3700], 3, 103, after(3)));
+        assert!(keys.are_fresh(&[3700], 3 * S, 100, now));
+        assert!(keys.are_fresh(&[3700], 3 * S, 102, after(2)));
+        assert!(!keys.are_fresh(&[3700], 3 * S, 103, after(3)));
         // Another key: by a client whose stamp is right now, or by one whose is not.
-        assert!(keys.are_fresh(&[3700, 104], 3, 104, after(4)));
-        assert!(keys.are_fresh(&[3701], 3, 105, after(5)));
-        assert!(!keys.are_fresh(&[3701], 3, 108, after(8)));
+        assert!(keys.are_fresh(&[3700, 104], 3 * S, 104, after(4)));
+        assert!(keys.are_fresh(&[3701], 3 * S, 105, after(5)));
+        assert!(!keys.are_fresh(&[3701], 3 * S, 108, after(8)));
         // The clock is right again.
-        assert!(!keys.are_fresh(&[3701], 3, 3800, after(9)));
-        assert!(keys.are_fresh(&[9000], 3, 3801, after(10)));
+        assert!(!keys.are_fresh(&[3701], 3 * S, 3800, after(9)));
+        assert!(keys.are_fresh(&[9000], 3 * S, 3801, after(10)));
     }
 }

@@ -18,6 +18,7 @@ use crate::core::lease::Notice;
 use crate::core::message::{Envelope, MessageType, Verified};
 use crate::core::name::Name;
 use crate::core::plural::plural;
+use crate::core::span;
 use crate::store::mail::Folder;
 use crate::store::{Store, Transaction, now_ms};
 use anyhow::Result;
@@ -176,7 +177,7 @@ impl Letters<'_> {
     }
 
     fn gone_at(&self, agent: &Agent) -> u64 {
-        agent.gone_at(now_ms(), self.settings.grace_ms)
+        agent.gone_at(now_ms(), self.settings.grace)
     }
 
     fn fail(&self, agent: &Agent) -> Result<Vec<String>> {
@@ -282,7 +283,7 @@ pub fn held(
 ) -> Result<()> {
     let owner = &agent.name;
     let age = now_ms().saturating_sub(envelope.created);
-    if age < settings.held_notice_ms
+    if age < span::ms(settings.held_notice)
         || envelope.from.is_system()
         || store.delivery(owner, &envelope.id)?.is_some_and(|d| d.told_held)
     {

@@ -17,6 +17,7 @@ use super::start;
 use crate::core::agent::Agent;
 use crate::core::escape;
 use crate::core::event::Event;
+use crate::core::span;
 use crate::roster::{discovery, witness};
 use crate::store::leases::Part;
 use crate::store::{Store, now_ms};
@@ -138,21 +139,21 @@ impl<'a> Courier<'a> {
     /// Whether to look for somebody who has ended and may be started again: now and then, and once more when the time is over for
     /// which the mail waits. The last look was so long `ago`.
     fn expects_somebody(&self, ago: Duration) -> Result<bool> {
-        let (now, grace_ms) = (now_ms(), self.policy.settings().grace_ms);
-        let looked = now.saturating_sub(u64::try_from(ago.as_millis()).unwrap_or(u64::MAX));
+        let (now, grace) = (now_ms(), self.policy.settings().grace);
+        let looked = now.saturating_sub(span::ms(ago));
         let expected = |a: &Agent| {
-            let gone = a.gone_at(now, grace_ms);
+            let gone = a.gone_at(now, grace);
             gone > looked && (gone <= now || ago >= LEASE_PULSE)
         };
-        Ok(grace_ms > 0 && self.store.agents()?.iter().any(|a| !a.is_live() && expected(a)))
+        Ok(!grace.is_zero() && self.store.agents()?.iter().any(|a| !a.is_live() && expected(a)))
     }
 
     /// Removes what killed processes have left, and now and then mail that was read long ago.
     fn tidy(&mut self) -> Result<()> {
         self.store.sweep()?;
-        match self.policy.settings().keep_read_ms {
-            Some(keep_ms) if self.schedule.tidy.is_due(Instant::now()) => {
-                self.store.prune(now_ms().saturating_sub(keep_ms)).map(drop)
+        match self.policy.settings().keep_read {
+            Some(keep) if self.schedule.tidy.is_due(Instant::now()) => {
+                self.store.prune(now_ms().saturating_sub(span::ms(keep))).map(drop)
             }
             _ => Ok(()),
         }

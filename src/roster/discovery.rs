@@ -148,9 +148,8 @@ pub fn register(
     patient: bool,
 ) -> Result<(Vec<Agent>, Changes)> {
     let (seen, strangers) = survey.split(store.root());
-    let Settings { restart_ms: window_ms, grace_ms, .. } =
-        Settings::from(&Files::of(Some(store.root())).load());
-    let look = Look { seen: &seen, strangers: &strangers, now_ms: now_ms(), window_ms, grace_ms, patient };
+    let Settings { restart: window, grace, .. } = Settings::from(&Files::of(Some(store.root())).load());
+    let look = Look { seen: &seen, strangers: &strangers, now_ms: now_ms(), window, grace, patient };
     let (agents, changes) = store.transact(|tx| {
         let known = tx.agents()?;
         let changes = registry::reconcile(

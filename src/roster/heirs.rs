@@ -124,7 +124,7 @@ pub fn enter(store: &Store, agent: &Agent, session: &str) -> Result<Option<Agent
         }
         let ended = |a: &&Agent| process::check_in(a.place.namespace, &a.process) == Some(false);
         let (dead, living) = known.iter().filter(|a| a.process != agent.process).partition(ended);
-        let kin = Kin { dead, living, now_ms: now_ms(), window_ms: 0 };
+        let kin = Kin { dead, living, now_ms: now_ms(), window: Duration::ZERO };
         let mut heir = current.clone();
         heir.past.enter(session);
         let is_new = current.past.sessions.is_empty()

@@ -35,11 +35,13 @@ mod tests {
     use super::*;
     use crate::store::tests::store;
     use std::fs;
+    use std::time::Duration;
 
     #[test]
     fn what_nobody_published_allows_nothing() {
         let (_dir, store) = store();
-        let (limit, file) = (Limit { count: 0, window_ms: 1000 }, store.dir().join("allowance.json"));
+        let (limit, file) =
+            (Limit { count: 0, window: Duration::from_millis(1000) }, store.dir().join("allowance.json"));
         assert_eq!(store.allowance(), None);
         store.publish_allowance(limit).unwrap();
         assert_eq!(store.allowance(), Some(limit));

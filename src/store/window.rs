@@ -106,12 +106,13 @@ mod tests {
     use crate::store::post::Draft;
     use crate::store::tests::store;
     use std::fs;
+    use std::time::Duration;
 
     #[test]
     fn a_window_that_is_lost_or_damaged_is_made_again_from_what_was_sent() {
         let (_dir, store) = store();
         let (human, agent) = (Name::human(), Name::new("claude-1").unwrap());
-        let limit = Limit { count: 3, window_ms: 600_000 };
+        let limit = Limit { count: 3, window: Duration::from_millis(600_000) };
         let post = |from: &Name| {
             let draft = Draft {
                 from: from.clone(),

@@ -72,16 +72,16 @@ impl Server {
     }
 
     /// Opens a popup that runs the shell command `command` (one line) on every terminal where no key was pressed for
-    /// `quiet_s`, and does not wait until it is closed. tmux opens none over another popup or a menu. Returns whether there
+    /// `quiet`, and does not wait until it is closed. tmux opens none over another popup or a menu. Returns whether there
     /// was such a terminal.
-    pub fn popup(&self, quiet_s: u64, now_s: u64, command: &str) -> Result<bool> {
+    pub fn popup(&self, quiet: Duration, now_s: u64, command: &str) -> Result<bool> {
         let out =
             self.run(vec![ListClients::new().format("#{client_activity}\t#{client_name}").build()], None)?;
         let clients: Vec<&str> = out
             .stdout
             .lines()
             .filter_map(|line| line.split_once('\t'))
-            .filter(|(used, _)| used.parse::<u64>().is_ok_and(|at| at + quiet_s <= now_s))
+            .filter(|(used, _)| used.parse::<u64>().is_ok_and(|at| at + quiet.as_secs() <= now_s))
             .map(|(_, name)| name)
             .collect();
         for client in &clients {

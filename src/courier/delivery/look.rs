@@ -107,19 +107,19 @@ impl Attempt<'_> {
         let place = &self.agent.place;
         let moved = look.dead || look.server != place.server || look.pane_pid != place.pane_pid;
         let mut keys = self.keys.borrow_mut();
-        let human = keys.are_fresh(&look.keys, self.settings.quiet_s, now_ms() / 1000, Instant::now());
+        let human = keys.are_fresh(&look.keys, self.settings.quiet, now_ms() / 1000, Instant::now());
         let reported = report::fresh(self.store, &self.agent.name);
         Ok(Some(Seen { look, reading, process, moved, human, reported }))
     }
 
     /// Between a paste and Enter at the least.
     pub(super) fn settle(&self) -> Duration {
-        Duration::from_millis(self.profile.timing.settle_ms)
+        self.profile.timing.settle
     }
 
     /// Between Enter and its effect at the most.
     pub(super) fn patience(&self) -> Duration {
-        Duration::from_millis(self.profile.timing.evidence_ms)
+        self.profile.timing.evidence
     }
 
     pub(super) fn server(&self) -> Server {

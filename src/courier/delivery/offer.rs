@@ -18,6 +18,7 @@ use crate::core::carrier::Offer;
 use crate::core::delivery::{Progress, Stage};
 use crate::core::frame;
 use crate::core::process_id::ProcessId;
+use crate::core::span;
 use crate::courier::gate::Hold;
 use crate::os::process;
 use crate::store::{fault, lock, now_ms};
@@ -230,7 +231,7 @@ impl Attempt<'_> {
             Waits::Asks
         } else if trace == Trace::Queued && said != Some(Status::Idle) {
             Waits::InQueue
-        } else if now_ms().saturating_sub(offer.at) < self.profile.timing.offer_ms {
+        } else if now_ms().saturating_sub(offer.at) < span::ms(self.profile.timing.offer) {
             Waits::Looked
         } else {
             Waits::Swallowed
