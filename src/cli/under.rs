@@ -10,16 +10,23 @@ use crate::os::process;
 use crate::store::Store;
 use crate::store::leases::Part;
 use anyhow::{Context as _, Result};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getpgrp, tcgetpgrp};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
-use signal_hook::iterator::Signals;
+use signal_hook::iterator::backend::SignalDelivery;
+use signal_hook::iterator::exfiltrator::SignalOnly;
 use std::ffi::OsString;
 use std::fmt;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+type Signals = SignalDelivery<UnixStream, SignalOnly>;
 
 /// The command has ended with this exit code; it is not an error of swarm.
 #[derive(Debug)]
@@ -60,8 +67,7 @@ fn supervise(
     command: &[OsString],
 ) -> Result<u8> {
     // Handlers before the child: no signal is lost in between, and an exec resets them for it.
-    let mut signals = Signals::new([SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2])
-        .context("cannot handle signals")?;
+    let mut signals = signals().context("cannot handle signals")?;
     let (program, args) = command.split_first().context("there is no command")?;
     let mut child = match Command::new(program).args(args).spawn() {
         Ok(child) => child,
@@ -76,23 +82,36 @@ fn supervise(
         *holder = bound;
     }
     let holder = &*holder;
+    let pause = Duration::from_millis(ttl_ms / 3);
+    if let Some(status) = attend(&mut child, &mut signals, Some(Instant::now() + pause))? {
+        return Ok(exit_code(status));
+    }
+    // A thread only for a command that lasts so long.
     let (done, renewing) = mpsc::channel::<()>();
     std::thread::scope(|scope| {
         scope.spawn(move || {
-            let pause = Duration::from_millis(ttl_ms / 3);
-            while renewing.recv_timeout(pause) == Err(mpsc::RecvTimeoutError::Timeout) {
+            loop {
                 for lease in &grant.leases {
                     // Tried again in a third of the time that is left.
                     let _ = store.change_leases(Part::Numbers(&[lease.fence]), |t| {
                         t.renew(holder, LeaseSelector::Fence(lease.fence), ttl_ms)
                     });
                 }
+                if renewing.recv_timeout(pause) != Err(mpsc::RecvTimeoutError::Timeout) {
+                    return;
+                }
             }
         });
-        let status = attend(&mut child, &mut signals);
+        let status = attend(&mut child, &mut signals, None);
         drop(done);
-        status.map(exit_code)
+        Ok(exit_code(status?.context("the command's end was missed")?))
     })
+}
+
+fn signals() -> std::io::Result<Signals> {
+    let (read, write) = UnixStream::pair()?;
+    let passed_on = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
+    Signals::with_pipe(read, write, SignalOnly, passed_on.into_iter().chain([SIGCHLD]))
 }
 
 /// Binds the leases to the command's own process. If that fails they stay with this process.
@@ -100,18 +119,30 @@ fn bind(store: &Store, guard: &Holder, grant: &Grant, child: &Child) -> Result<H
     // It is not waited for yet: its pid cannot be another's.
     let process = process::child(child.id())?;
     let numbers: Vec<u64> = grant.leases.iter().map(|l| l.fence).collect();
-    store.change_leases(Part::Numbers(&numbers), |t| numbers.iter().all(|n| t.bind(*n, guard, &process)))?;
+    store.bind_leases(&numbers, guard, &process)?;
     Ok(Holder { process: Some(process), ..guard.clone() })
 }
 
-/// Passes signals on until the child ends.
-fn attend(child: &mut Child, signals: &mut Signals) -> Result<ExitStatus> {
+/// Passes signals on until the child ends, or until then: `None`.
+fn attend(child: &mut Child, signals: &mut Signals, until: Option<Instant>) -> Result<Option<ExitStatus>> {
     let pid = Pid::from_raw(i32::try_from(child.id()).context("the command's pid is out of range")?);
     loop {
         if let Some(status) = child.try_wait().context("cannot wait for the command")? {
-            return Ok(status);
+            return Ok(Some(status));
         }
-        for signal in signals.wait() {
+        let rest = until.map(|until| until.saturating_duration_since(Instant::now()));
+        if rest.is_some_and(|rest| rest.is_zero()) {
+            return Ok(None);
+        }
+        // Rounded up: a rest of less than a millisecond is not waited for again and again.
+        let timeout = rest.map_or(PollTimeout::NONE, |rest| {
+            PollTimeout::try_from(rest + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
+        });
+        match poll(&mut [PollFd::new(signals.get_read().as_fd(), PollFlags::POLLIN)], timeout) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(e) => return Err(e).context("cannot wait for the command"),
+        }
+        for signal in signals.pending() {
             let signal = Signal::try_from(signal).context("an unknown signal")?;
             let from_terminal = matches!(signal, Signal::SIGINT | Signal::SIGQUIT) && in_foreground();
             // The child is not waited for yet: its pid cannot be another's.

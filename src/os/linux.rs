@@ -75,7 +75,7 @@ pub(super) fn argv_of(process: &Process) -> Vec<String> {
 
 pub(super) fn read_argv(pid: i32) -> Vec<String> {
     // A command line may be a whole script; what identifies a process stands at its beginning.
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(1024);
     if let Ok(file) = fs::File::open(format!("/proc/{pid}/cmdline")) {
         let _ = file.take(4096).read_to_end(&mut bytes);
     }

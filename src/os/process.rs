@@ -113,7 +113,12 @@ pub fn is_alive(id: &ProcessId) -> bool {
 /// Whether exactly this process still runs; `None` if the system does not tell. For those to whom "dead" means to take
 /// something away.
 pub fn check(id: &ProcessId) -> Option<bool> {
-    if boot_id().ok()? != id.boot {
+    check_within(&boot_id().ok()?, id)
+}
+
+/// [`check`] for whoever asks about many, and knows which boot of the machine this is.
+pub fn check_within(boot: &str, id: &ProcessId) -> Option<bool> {
+    if boot != id.boot {
         return Some(false);
     }
     let found = try_read_one(id.pid).ok()?;

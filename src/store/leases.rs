@@ -172,6 +172,29 @@ impl Store {
         self.in_transaction(part, &[], |leases| Ok(decide(&mut leases.table)))
     }
 
+    /// Binds a command's leases to the process that runs it, as [`LeaseTable::bind`] does. Nobody else can gain or lose by that, so
+    /// nobody else's record is looked at.
+    pub fn bind_leases(&self, numbers: &[u64], guard: &Holder, process: &ProcessId) -> Result<bool> {
+        let bind = |table: &mut LeaseTable| numbers.iter().all(|n| table.bind(*n, guard, process));
+        let bound = self.transact(|tx| {
+            // An index names the holders.
+            if index::exists(self) {
+                return Ok(None);
+            }
+            let mut leases = Vec::new();
+            for number in numbers {
+                if let Loaded::Ok(lease) = self.sealed::<Lease>(&format!("leases/{number}"))? {
+                    leases.push(lease);
+                }
+            }
+            let mut table = LeaseTable::new(leases, [], Counter::default(), clock::now()?);
+            let bound = bind(&mut table);
+            tx.commit_leases(table.changes())?;
+            Ok(Some(bound))
+        })?;
+        bound.map_or_else(|| self.change_leases(Part::Numbers(numbers), bind), Ok)
+    }
+
     /// Moves damaged lease records to quarantine, so that others can be granted again.
     pub fn set_damaged_leases_aside(&self) -> Result<Vec<Damaged>> {
         self.transact(|tx| {
@@ -484,7 +507,7 @@ impl Census {
         let liveness = if process.boot != self.boot || agent.is_some_and(|a| !a.is_live()) {
             Liveness::Dead
         } else if holder.namespace == self.namespace {
-            match process::check(process) {
+            match process::check_within(&self.boot, process) {
                 Some(true) => Liveness::Alive,
                 Some(false) => Liveness::Dead,
                 None => Liveness::Unknown,

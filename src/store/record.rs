@@ -189,8 +189,9 @@ fn why_none(error: &std::io::Error) -> Option<&'static str> {
 /// The text of a small file of the store that is not JSON.
 pub(super) fn text(path: &Path, most: u64) -> Result<String> {
     let read = || -> std::io::Result<String> {
-        let mut text = String::new();
-        regular(OpenOptions::new().read(true), path)?.take(most + 1).read_to_string(&mut text)?;
+        let file = regular(OpenOptions::new().read(true), path)?;
+        let mut text = String::with_capacity(room(&file, most));
+        file.take(most + 1).read_to_string(&mut text)?;
         Ok(text)
     };
     let text = read().map_err(|e| match why_none(&e) {
@@ -203,8 +204,23 @@ pub(super) fn text(path: &Path, most: u64) -> Result<String> {
     Ok(text)
 }
 
+/// Room for a file of at most `most` bytes and a little more, so that one read takes it and the next one finds its end. Without that
+/// the first reads take 32 bytes each, and a small record takes six.
+fn room(file: &File, most: u64) -> usize {
+    let size = file.metadata().map_or(0, |meta| meta.len().min(most));
+    usize::try_from(size).unwrap_or_default() + 64
+}
+
 /// Reads the record at `path`. Symbolic links are not followed, only regular files are read, and the size is bounded.
 pub fn load<T: DeserializeOwned>(path: &Path) -> Result<Loaded<T>> {
+    load_as(path, |bytes| serde_json::from_slice(bytes))
+}
+
+/// The same, with the content read as `parse` does.
+pub(super) fn load_as<T>(
+    path: &Path,
+    parse: impl FnOnce(&[u8]) -> serde_json::Result<T>,
+) -> Result<Loaded<T>> {
     let file = match regular(OpenOptions::new().read(true), path) {
         Ok(file) => file,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Loaded::Missing),
@@ -213,14 +229,14 @@ pub fn load<T: DeserializeOwned>(path: &Path) -> Result<Loaded<T>> {
         }
         Err(e) => return Err(e).with_context(|| format!("cannot read {}", path.display())),
     };
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(room(&file, MAX_RECORD));
     file.take(MAX_RECORD + 1)
         .read_to_end(&mut bytes)
         .with_context(|| format!("cannot read {}", path.display()))?;
     if bytes.len() as u64 > MAX_RECORD {
         return Ok(Loaded::Bad(format!("it is larger than {MAX_RECORD} bytes")));
     }
-    Ok(match serde_json::from_slice(&bytes) {
+    Ok(match parse(&bytes) {
         Ok(value) => Loaded::Ok(value),
         Err(e) => Loaded::Bad(crate::core::escape::short(&e.to_string(), 160)),
     })

@@ -12,11 +12,22 @@ use serde::{Deserialize, Serialize};
 /// The counter of a new store. It is made before there is a key, so it has no seal.
 pub(super) const FIRST_NUMBERS: &str = "{\"last\": 0, \"reserved\": 0, \"boot\": \"\"}\n";
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 struct Sealed<T> {
     #[serde(flatten)]
     record: T,
     seal: String,
+}
+
+#[derive(Deserialize)]
+struct Seal {
+    seal: String,
+}
+
+/// A record and its seal, read one after the other: as one type, each value of the record would be copied on its way.
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<Sealed<T>> {
+    let Seal { seal } = serde_json::from_slice(bytes)?;
+    Ok(Sealed { record: serde_json::from_slice(bytes)?, seal })
 }
 
 impl Store {
@@ -47,7 +58,7 @@ impl Store {
 
     /// Reads a sealed record.
     pub(super) fn sealed<T: Serialize + DeserializeOwned>(&self, name: &str) -> Result<Loaded<T>> {
-        Ok(match record::load::<Sealed<T>>(&self.dir.join(format!("{name}.json")))? {
+        Ok(match record::load_as(&self.dir.join(format!("{name}.json")), parse::<T>)? {
             Loaded::Ok(Sealed { record, seal }) => {
                 if self.key.is_sealed(name, &serde_json::to_vec(&record)?, &seal) {
                     Loaded::Ok(record)

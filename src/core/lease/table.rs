@@ -18,7 +18,7 @@ use super::decision::{
 use super::event::{End, GaveUp, LeaseEvent};
 use super::pattern::PathPattern;
 use super::record::{CHALLENGE_MS, Challenge, Counter, Holder, Lease, Liveness, Mode, OFFER_MS, Waiter};
-use crate::core::address::Address;
+use crate::core::address::HostName;
 use crate::core::moment::Moment;
 use crate::core::name::Name;
 use crate::core::process_id::ProcessId;
@@ -100,18 +100,25 @@ impl LeaseTable {
                 None => self.put_lease(lease),
             }
         }
-        for mut waiter in self.waiters.values().cloned().collect::<Vec<_>>() {
+        let mut changed: Vec<(Waiter, Option<GaveUp>)> = Vec::new();
+        for waiter in self.waiters.values() {
             let (liveness, name) = census(&waiter.holder);
             let gave_up = match (liveness, &waiter.offered) {
                 (Liveness::Dead, _) => Some(GaveUp::Died),
                 (_, Some(offer)) => offer.has_passed(&self.now).then_some(GaveUp::OfferLapsed),
                 (_, None) => waiter.until.has_passed(&self.now).then_some(GaveUp::TimeOver),
             };
-            if let Some(why) = gave_up {
-                self.drop_waiter(&waiter, Some(why));
+            if gave_up.is_some() {
+                changed.push((waiter.clone(), gave_up));
             } else if let Some(name) = name.filter(|n| *n != waiter.holder.name) {
-                waiter.holder.name = name;
-                self.put_waiter(waiter);
+                let holder = Holder { name, ..waiter.holder.clone() };
+                changed.push((Waiter { holder, ..waiter.clone() }, None));
+            }
+        }
+        for (waiter, gave_up) in changed {
+            match gave_up {
+                Some(why) => self.drop_waiter(&waiter, Some(why)),
+                None => self.put_waiter(waiter),
             }
         }
         self.advance();
@@ -131,7 +138,7 @@ impl LeaseTable {
             return LeaseOutcome::Granted(grant);
         }
         let Some(Wait { until, holder, chain }) = wait else {
-            self.challenge(&blockers, &request.holder.name);
+            self.challenge(&held_by(&blockers), &request.holder.name);
             self.deny(request, &blockers);
             return LeaseOutcome::Denied(blockers);
         };
@@ -160,7 +167,7 @@ impl LeaseTable {
             waiter.until = until.clone();
             self.put_waiter(waiter.clone());
         }
-        self.challenge(&blockers, &request.holder.name);
+        self.challenge(&held_by(&blockers), &request.holder.name);
         let ahead = self.waiters.range(..waiter.ticket).filter(|(_, w)| in_the_way(w, &waiter)).count();
         LeaseOutcome::Queued { ticket: waiter.ticket, ahead, blockers }
     }
@@ -219,15 +226,7 @@ impl LeaseTable {
 
     /// Asks the holder of an expired lease to renew it for the sake of `by`, who waits for it elsewhere.
     pub fn challenge_for(&mut self, fence: u64, by: &Name) {
-        let Some(lease) = self.leases.get(&fence).cloned() else { return };
-        let path = lease.paths.first().cloned();
-        let blocker = path.map(|path| Blocker {
-            holder: lease.holder.clone(),
-            wanted: path.clone(),
-            path,
-            why: Why::Holds(Box::new(lease)),
-        });
-        self.challenge(blocker.as_slice(), by);
+        self.challenge(&[fence], by);
     }
 
     /// The leases that overlap `path`.
@@ -237,44 +236,38 @@ impl LeaseTable {
 
     /// Who is in the way of a request that has `ticket`, or none yet.
     fn blockers(&self, request: &Request, ticket: Option<u64>) -> Vec<Blocker> {
-        // What is kept for somebody is passed by nobody.
-        let is_offered = ticket.and_then(|t| self.waiters.get(&t)).is_some_and(|w| w.offered.is_some());
-        let mut found = Vec::new();
-        for wanted in &request.paths {
-            let blocker = |holder: &Holder, paths: &[PathPattern], why: Why| {
-                let path = paths.iter().find(|p| p.overlaps(wanted))?.clone();
-                Some(Blocker { holder: holder.clone(), wanted: wanted.clone(), path, why })
-            };
-            let others = self
-                .leases
-                .values()
-                .filter(|l| !l.holder.is_same(&request.holder) && l.mode.conflicts(request.mode));
-            found
-                .extend(others.filter_map(|l| blocker(&l.holder, &l.paths, Why::Holds(Box::new(l.clone())))));
-            // An upgrade: what waits for this path waits for this very holder, unless it was offered to share it.
-            let own = self.own_leases(&request.holder);
-            let first = is_offered || own.iter().any(|l| l.paths.iter().any(|p| p.covers(wanted)));
-            let before = self.waiters.values().filter(|w| {
-                !w.holder.is_same(&request.holder)
-                    && w.mode.conflicts(request.mode)
-                    && (w.offered.is_some() || (!first && ticket.is_none_or(|t| w.ticket < t)))
-            });
-            found
-                .extend(before.filter_map(|w| blocker(&w.holder, &w.paths, Why::Waits(Box::new(w.clone())))));
-        }
-        found
+        let Request { holder, paths, mode, .. } = request;
+        self.obstacles(Wish { holder, paths, mode: *mode, ticket }).map(Obstacle::blocker).collect()
     }
 
-    fn blockers_of(&self, waiter: &Waiter) -> Vec<Blocker> {
-        let request = Request {
-            holder: waiter.holder.clone(),
-            paths: waiter.paths.clone(),
-            mode: waiter.mode,
-            ttl_ms: 0,
-            reason: None,
-            auto: false,
-        };
-        self.blockers(&request, Some(waiter.ticket))
+    fn obstacles_of<'t>(&'t self, waiter: &'t Waiter) -> impl Iterator<Item = Obstacle<'t>> {
+        let Waiter { holder, paths, mode, ticket, .. } = waiter;
+        self.obstacles(Wish { holder, paths, mode: *mode, ticket: Some(*ticket) })
+    }
+
+    /// What is in the way of a wish, found as far as it is asked for: each waiter has all those before it in its way.
+    fn obstacles<'t>(&'t self, wish: Wish<'t>) -> impl Iterator<Item = Obstacle<'t>> {
+        let Wish { holder, paths, mode, ticket } = wish;
+        // What is kept for somebody is passed by nobody.
+        let is_offered = ticket.and_then(|t| self.waiters.get(&t)).is_some_and(|w| w.offered.is_some());
+        paths.iter().flat_map(move |wanted| {
+            let found = move |paths: &'t [PathPattern], what: What<'t>| {
+                let path = paths.iter().find(|p| p.overlaps(wanted))?;
+                Some(Obstacle { wanted, path, what })
+            };
+            let others = self.leases.values();
+            let others = others.filter(move |l| !l.holder.is_same(holder) && l.mode.conflicts(mode));
+            let held = others.filter_map(move |l| found(&l.paths, What::Lease(l)));
+            // An upgrade: what waits for this path waits for this very holder, unless it was offered to share it.
+            let has = |l: &Lease| is_own(l, holder) && l.paths.iter().any(|p| p.covers(wanted));
+            let first = is_offered || self.leases.values().any(has);
+            let before = self.waiters.values().filter(move |w| {
+                !w.holder.is_same(holder)
+                    && w.mode.conflicts(mode)
+                    && (w.offered.is_some() || (!first && ticket.is_none_or(|t| w.ticket < t)))
+            });
+            held.chain(before.filter_map(move |w| found(&w.paths, What::Waiter(w))))
+        })
     }
 
     /// The holder's earliest ticket for all of the request.
@@ -375,33 +368,40 @@ impl LeaseTable {
 
     /// Challenges expired leases that are waited for, and offers what has become free.
     fn advance(&mut self) {
-        for waiter in self.waiters.values().cloned().collect::<Vec<_>>() {
-            if waiter.offered.is_some() {
-                continue;
-            }
-            let blockers = self.blockers_of(&waiter);
-            if blockers.is_empty() {
-                let offered = Waiter { offered: Some(self.now.after(OFFER_MS)), ..waiter };
+        for ticket in self.waiters.keys().copied().collect::<Vec<_>>() {
+            let Some(waiter) = self.waiters.get(&ticket).filter(|w| w.offered.is_none()) else { continue };
+            let mut obstacles = self.obstacles_of(waiter).peekable();
+            if obstacles.peek().is_none() {
+                drop(obstacles);
+                let offered = Waiter { offered: Some(self.now.after(OFFER_MS)), ..waiter.clone() };
                 self.changes.events.push(LeaseEvent::Offered(offered.clone()));
                 self.put_waiter(offered);
             } else {
-                self.challenge(&blockers, &waiter.holder.name);
+                let late: Vec<u64> = obstacles
+                    .filter_map(|o| o.lease())
+                    .filter(|l| self.is_late(l))
+                    .map(|l| l.fence)
+                    .collect();
+                let by = waiter.holder.name.clone();
+                self.challenge(&late, &by);
             }
         }
     }
 
-    /// Asks the expired holders among `blockers` to renew. They are alive: settling has removed all others.
-    fn challenge(&mut self, blockers: &[Blocker], by: &Name) {
-        for blocker in blockers {
-            let Why::Holds(held) = &blocker.why else { continue };
-            let Some(lease) = self.leases.get(&held.fence) else { continue };
-            if !lease.holder.command && lease.challenge.is_none() && lease.expires.has_passed(&self.now) {
-                let challenge = Some(Challenge { by: by.clone(), until: self.now.after(CHALLENGE_MS) });
-                let lease = Lease { challenge, ..lease.clone() };
-                self.changes.events.push(LeaseEvent::Challenged(lease.clone()));
-                self.put_lease(lease);
-            }
+    /// Asks the holders of those among these leases that have expired to renew. They are alive: settling has removed all others.
+    fn challenge(&mut self, fences: &[u64], by: &Name) {
+        for fence in fences {
+            let Some(lease) = self.leases.get(fence).filter(|l| self.is_late(l)) else { continue };
+            let challenge = Some(Challenge { by: by.clone(), until: self.now.after(CHALLENGE_MS) });
+            let lease = Lease { challenge, ..lease.clone() };
+            self.changes.events.push(LeaseEvent::Challenged(lease.clone()));
+            self.put_lease(lease);
         }
+    }
+
+    /// Whether a lease has expired, and its holder was not asked about it yet.
+    fn is_late(&self, lease: &Lease) -> bool {
+        !lease.holder.command && lease.challenge.is_none() && lease.expires.has_passed(&self.now)
     }
 
     fn deny(&mut self, request: &Request, blockers: &[Blocker]) {
@@ -415,25 +415,34 @@ impl LeaseTable {
     /// The names on the way from `first` back to itself, if waiting would never end.
     fn cycle(&self, first: &Waiter, blockers: &[Blocker]) -> Option<Vec<Name>> {
         let start = waiting_node(&first.holder);
-        let mut edges: BTreeMap<Node, Vec<Node>> = BTreeMap::new();
-        let mut add = |waiter: &Waiter, blockers: &[Blocker]| {
-            // A command does not end while one that it has started waits.
+        let mut edges: BTreeMap<Node<'_>, Vec<Node<'_>>> = BTreeMap::new();
+        // A command does not end while one that it has started waits.
+        let waiting = || self.waiters.values().filter(|w| w.ticket != first.ticket);
+        for waiter in std::iter::once(first).chain(waiting()) {
             for process in &waiter.within {
-                let outer = (waiter.holder.address(), Some(process.clone()));
-                edges.entry(outer).or_default().push(waiting_node(&waiter.holder));
+                edges
+                    .entry(node(&waiter.holder, Some(process)))
+                    .or_default()
+                    .push(waiting_node(&waiter.holder));
             }
-            let to = blockers.iter().map(|b| match &b.why {
-                Why::Holds(lease) => holding_node(&lease.holder),
-                Why::Waits(waiter) => waiting_node(&waiter.holder),
+        }
+        let of_first = blockers.iter().map(|b| match &b.why {
+            Why::Holds(lease) => holding_node(&lease.holder),
+            Why::Waits(waiter) => waiting_node(&waiter.holder),
+        });
+        edges.entry(start).or_default().extend(of_first);
+        for waiter in waiting() {
+            let to = self.obstacles_of(waiter).map(|o| match o.what {
+                What::Lease(lease) => holding_node(&lease.holder),
+                What::Waiter(waiter) => waiting_node(&waiter.holder),
             });
             edges.entry(waiting_node(&waiter.holder)).or_default().extend(to);
-        };
-        add(first, blockers);
-        for waiter in self.waiters.values().filter(|w| w.ticket != first.ticket) {
-            add(waiter, &self.blockers_of(waiter));
+        }
+        if !edges.values().flatten().any(|node| *node == start) {
+            return None;
         }
         // Breadth first, so the shortest ring is reported.
-        let mut ways: Vec<Vec<Node>> = vec![vec![start.clone()]];
+        let mut ways: Vec<Vec<Node<'_>>> = vec![vec![start]];
         let mut next = 0;
         while next < ways.len() {
             let way = ways[next].clone();
@@ -441,7 +450,7 @@ impl LeaseTable {
             for node in way.last().and_then(|last| edges.get(last)).into_iter().flatten() {
                 if *node == start {
                     // A command and what waits in it are two parties of one name.
-                    let mut names: Vec<Name> = way.into_iter().map(|(who, _)| who.name).collect();
+                    let mut names: Vec<Name> = way.into_iter().map(|(_, name, _)| name.clone()).collect();
                     names.dedup();
                     if names.len() > 1 && names.first() == names.last() {
                         names.pop();
@@ -449,7 +458,7 @@ impl LeaseTable {
                     return Some(names);
                 }
                 if !ways.iter().any(|w| w.last() == Some(node)) {
-                    ways.push(way.iter().cloned().chain([node.clone()]).collect());
+                    ways.push(way.iter().copied().chain([*node]).collect());
                 }
             }
         }
@@ -486,17 +495,70 @@ impl LeaseTable {
     }
 }
 
+/// What somebody wants.
+#[derive(Clone, Copy)]
+struct Wish<'t> {
+    holder: &'t Holder,
+    paths: &'t [PathPattern],
+    mode: Mode,
+    ticket: Option<u64>,
+}
+
+/// One that is in the way of a wish, where it stands in the table.
+struct Obstacle<'t> {
+    wanted: &'t PathPattern,
+    path: &'t PathPattern,
+    what: What<'t>,
+}
+
+#[derive(Clone, Copy)]
+enum What<'t> {
+    Lease(&'t Lease),
+    Waiter(&'t Waiter),
+}
+
+impl<'t> Obstacle<'t> {
+    fn lease(&self) -> Option<&'t Lease> {
+        match self.what {
+            What::Lease(lease) => Some(lease),
+            What::Waiter(_) => None,
+        }
+    }
+
+    /// The same for those who asked.
+    fn blocker(self) -> Blocker {
+        let (holder, why) = match self.what {
+            What::Lease(lease) => (&lease.holder, Why::Holds(Box::new(lease.clone()))),
+            What::Waiter(waiter) => (&waiter.holder, Why::Waits(Box::new(waiter.clone()))),
+        };
+        Blocker { holder: holder.clone(), wanted: self.wanted.clone(), path: self.path.clone(), why }
+    }
+}
+
+/// The leases among those in the way.
+fn held_by(blockers: &[Blocker]) -> Vec<u64> {
+    let held = |b: &Blocker| match &b.why {
+        Why::Holds(lease) => Some(lease.fence),
+        Why::Waits(_) => None,
+    };
+    blockers.iter().filter_map(held).collect()
+}
+
 /// A party that waits or is waited for.
-type Node = (Address, Option<ProcessId>);
+type Node<'t> = (Option<&'t HostName>, &'t Name, Option<&'t ProcessId>);
+
+fn node<'t>(holder: &'t Holder, process: Option<&'t ProcessId>) -> Node<'t> {
+    (holder.host.as_ref(), &holder.name, process)
+}
 
 /// Who must act for a lease to become free: a command ends by itself, whatever its agent waits for.
-fn holding_node(holder: &Holder) -> Node {
-    (holder.address(), holder.process.clone().filter(|_| holder.command))
+fn holding_node(holder: &Holder) -> Node<'_> {
+    node(holder, holder.process.as_ref().filter(|_| holder.command))
 }
 
 /// Who stands still while it waits: an agent with a command that waits; a person only in one terminal.
-fn waiting_node(holder: &Holder) -> Node {
-    (holder.address(), holder.process.clone().filter(|_| holder.command && holder.name.is_human()))
+fn waiting_node(holder: &Holder) -> Node<'_> {
+    node(holder, holder.process.as_ref().filter(|_| holder.command && holder.name.is_human()))
 }
 
 /// Whether a lease is the holder's own to use, renew and release.

@@ -132,7 +132,7 @@ impl World {
     fn nobody_waits_for_nothing(&self) {
         let table = self.table();
         for waiter in self.waiters.values() {
-            let blockers = table.blockers_of(waiter);
+            let blockers: Vec<Blocker> = table.obstacles_of(waiter).map(Obstacle::blocker).collect();
             assert_eq!(waiter.offered.is_some(), blockers.is_empty(), "{waiter:?} {blockers:?}");
         }
     }
