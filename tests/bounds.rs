@@ -136,10 +136,10 @@ fn an_act_whose_time_is_over_does_nothing_whenever_the_server_comes_to_it() {
     let look = server.look(&pane).unwrap().unwrap();
     // A guard that is void from the second it was made.
     let late = server.clone().patient(Duration::ZERO);
-    assert_eq!(late.paste(&pane, &look, "TOO LATE").unwrap(), Acted::Stale);
+    assert_eq!(late.paste(&pane, &look, "TOO LATE", &[]).unwrap().0, Acted::Stale);
     assert!(!world.screen(&pane).contains("TOO LATE"));
     assert_eq!(world.tmux(&["list-buffers"]), "", "nothing of it is left in the server");
-    assert_eq!(server.paste(&pane, &look, "IN TIME").unwrap(), Acted::Done);
+    assert_eq!(server.paste(&pane, &look, "IN TIME", &[]).unwrap().0, Acted::Done);
     eventually("it stands there", || world.screen(&pane).contains("IN TIME").then_some(()));
 }
 
@@ -156,7 +156,7 @@ fn what_a_stopped_server_was_to_type_is_typed_once_or_never_and_not_after_a_look
         let look = server.look(&pane).unwrap().unwrap();
         let stopped = (after_us == 0).then(|| Stopped::new(pid));
         let (acting, at, line) = (server.clone(), pane.clone(), text.clone());
-        let act = thread::spawn(move || acting.paste(&at, &look, &line).unwrap());
+        let act = thread::spawn(move || acting.paste(&at, &look, &line, &[]).unwrap().0);
         thread::sleep(Duration::from_micros(after_us));
         let stopped = stopped.unwrap_or_else(|| Stopped::new(pid));
         let acted = act.join().unwrap();

@@ -169,13 +169,14 @@ impl Attempt<'_> {
         // What stands in the composer has the name of then, whatever the agent is called now.
         let name = delivery.typed_as.as_ref().unwrap_or(&self.agent.name);
         let line = self.line(name, &delivery);
-        if !matches!(delivery.stage, Stage::Typing | Stage::Entering) {
-            if let ControlFlow::Break(outcome) = self.paste(&line)? {
-                return Ok(outcome);
-            }
-        } else if let ControlFlow::Break(outcome) = self.resume(&line, &delivery)? {
-            return Ok(outcome);
+        let typed = if matches!(delivery.stage, Stage::Typing | Stage::Entering) {
+            self.resume(&line, &delivery)?
+        } else {
+            self.paste(&line)?
+        };
+        match typed {
+            ControlFlow::Break(outcome) => Ok(outcome),
+            ControlFlow::Continue(so_far) => self.submit(&line, so_far),
         }
-        self.submit(&line)
     }
 }

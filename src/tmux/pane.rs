@@ -1,6 +1,7 @@
 //! One pane: a look at it, and the two ways to act on it.
 //!
-//! A look is one tmux call, so the facts and the screen are of the same moment. An act is one tmux call too, and
+//! A look is one step of a tmux call, so the facts and the screen are of the same moment. Several looks, with pauses between
+//! them, may be one call: the server waits, and no other client is held up. An act is one step of a call too, and
 //! carries a guard: a format that compares the facts of the look with those of the moment, evaluated by the server in
 //! the same step as the act. If anything changed, nothing is typed and the answer is [`Acted::Stale`]. An answer can
 //! be lost, like anything a process prints. Then the result is [`Acted::Unclear`], and only another look can show
@@ -16,7 +17,7 @@ use crate::os::clock;
 use anyhow::Result;
 use std::time::Duration;
 use tmux_interface::{
-    CapturePane, DeleteBuffer, DisplayMessage, IfShell, ListClients, LoadBuffer, TmuxCommand,
+    CapturePane, DeleteBuffer, DisplayMessage, IfShell, ListClients, LoadBuffer, RunShell, TmuxCommand,
 };
 
 /// A look at a pane.
@@ -83,6 +84,13 @@ impl Server {
         Ok(panes.iter().map(|pane| Look::parse(&mut lines, pane)).collect())
     }
 
+    /// Looks at a pane once after each of these pauses, in one call. Fewer looks: it is gone since.
+    pub fn looks_after(&self, pane: &str, pauses: &[Duration]) -> Result<Vec<Look>> {
+        let patience = self.patience + pauses.iter().sum();
+        let out = self.run_within(patience, paused_looks(pane, pauses), None)?;
+        Ok(all_looks(&out.stdout, pane))
+    }
+
     /// The terminal of a pane's programs; `None` if there is no such pane.
     pub fn tty(&self, pane: &str) -> Result<Option<String>> {
         let ask = DisplayMessage::new().print().target_pane(pane).message("#{pane_tty}").build();
@@ -91,33 +99,36 @@ impl Server {
         Ok((out.ok && tty.starts_with("/dev/")).then(|| tty.to_owned()))
     }
 
-    /// Pastes `text` into the pane, in brackets if the application asked for them, if nothing changed since `look`.
-    pub fn paste(&self, pane: &str, look: &Look, text: &str) -> Result<Acted> {
+    /// Pastes `text` into the pane, in brackets if the application asked for them, if nothing changed since `look`; then looks as
+    /// [`Server::looks_after`] does.
+    pub fn paste(
+        &self,
+        pane: &str,
+        look: &Look,
+        text: &str,
+        then: &[Duration],
+    ) -> Result<(Acted, Vec<Look>)> {
         // -r: a line feed stays one; -p: brackets; -d: the buffer is gone afterwards.
-        self.guarded(pane, look, text.as_bytes(), "-p -r -d")
+        self.guarded(pane, look, (text.as_bytes(), "-p -r -d"), then)
     }
 
     /// Presses Enter, if nothing changed since `look`. A pasted line feed arrives as a carriage return; unlike a key
-    /// it is neither eaten by a mode, nor copied to synchronized panes, nor re-encoded by extended keys.
-    pub fn enter(&self, pane: &str, look: &Look) -> Result<Acted> {
-        self.guarded(pane, look, b"\n", "-d")
+    /// it is neither eaten by a mode, nor copied to synchronized panes, nor re-encoded by extended keys. Then looks as
+    /// [`Server::looks_after`] does.
+    pub fn enter(&self, pane: &str, look: &Look, then: &[Duration]) -> Result<(Acted, Vec<Look>)> {
+        self.guarded(pane, look, (b"\n", "-d"), then)
     }
 
-    fn guarded(&self, pane: &str, look: &Look, bytes: &[u8], flags: &str) -> Result<Acted> {
-        let until_s = clock::shared_ms() / 1000 + self.patience.as_secs();
-        self.guarded_until(until_s, pane, look, bytes, flags)
-    }
-
-    /// [`Server::guarded`] with a time of the wall clock at which the act becomes void. Its client is waited for beyond
-    /// that time, so nothing can happen after the client was given up.
-    fn guarded_until(
+    /// At a time of the wall clock the act becomes void. Its client is waited for beyond that time, so nothing can happen after
+    /// the client was given up.
+    fn guarded(
         &self,
-        until_s: u64,
         pane: &str,
         look: &Look,
-        bytes: &[u8],
-        flags: &str,
-    ) -> Result<Acted> {
+        (bytes, flags): (&[u8], &str),
+        then: &[Duration],
+    ) -> Result<(Acted, Vec<Look>)> {
+        let until_s = clock::shared_ms() / 1000 + self.patience.as_secs();
         let buffer = format!("swarm-{}-{}", std::process::id(), pane.trim_start_matches('%'));
         let act = format!("paste-buffer {flags} -b {buffer} -t {pane} ; display-message -p DONE");
         let not = format!("delete-buffer -b {buffer} ; display-message -p STALE");
@@ -125,21 +136,24 @@ impl Server {
         let mut guard = IfShell::new().not_execute().target_pane(pane).shell_command(guard).build();
         guard.push_param(act).push_param(not);
         let load = LoadBuffer::new().buffer_name(buffer.as_str()).path("-").build();
-        let out = match self.run_within(self.patience + SLACK, vec![load, guard], Some(bytes)) {
+        let patience = self.patience + SLACK + then.iter().sum();
+        let commands = [load, guard].into_iter().chain(paused_looks(pane, then)).collect();
+        let out = match self.run_within(patience, commands, Some(bytes)) {
             Err(error) if hangs(&error) => {
-                return Ok(Acted::Unclear(escape::short(&format!("{error:#}"), 200)));
+                return Ok((Acted::Unclear(escape::short(&format!("{error:#}"), 200)), Vec::new()));
             }
             out => out?,
         };
-        let acted = match out.stdout.trim() {
-            "DONE" => return Ok(Acted::Done),
-            "STALE" => return Ok(Acted::Stale),
+        let (said, seen) = out.stdout.split_once('\n').unwrap_or((&out.stdout, ""));
+        let acted = match said.trim() {
+            "DONE" => return Ok((Acted::Done, all_looks(seen, pane))),
+            "STALE" => return Ok((Acted::Stale, Vec::new())),
             other => Acted::Unclear(escape::short(&format!("{other} {}", out.stderr), 200)),
         };
         // The text may be left in the server. It is overwritten with the next act of this process on this pane.
         let delete: TmuxCommand<'_> = DeleteBuffer::new().buffer_name(buffer.as_str()).build();
         let _ = self.run(vec![delete], None);
-        Ok(acted)
+        Ok((acted, Vec::new()))
     }
 }
 
@@ -227,6 +241,28 @@ impl Look {
         }
         all.into_iter().reduce(|a, b| format!("#{{&&:{a},{b}}}")).unwrap_or_default()
     }
+}
+
+/// Looks with a pause before each. Without a command `run-shell` only waits, in the server, and starts no process.
+fn paused_looks<'p>(pane: &'p str, pauses: &[Duration]) -> Vec<TmuxCommand<'p>> {
+    let mut commands = Vec::new();
+    for pause in pauses {
+        if !pause.is_zero() {
+            commands.push(RunShell::new().delay(format!("{:.3}", pause.as_secs_f64())).build());
+        }
+        commands.extend(look_commands(pane));
+    }
+    commands
+}
+
+fn all_looks(text: &str, pane: &str) -> Vec<Look> {
+    let mut lines = text.split_inclusive('\n').peekable();
+    let mut looks = Vec::new();
+    while lines.peek().is_some() {
+        let Some(look) = Look::parse(&mut lines, pane) else { break };
+        looks.push(look);
+    }
+    looks
 }
 
 fn look_commands(pane: &str) -> Vec<TmuxCommand<'_>> {

@@ -3,7 +3,7 @@
 //! The mark `entering` is recorded before the key, so a crash leaves no Enter that nobody knows of.
 
 use super::evidence::stands_outside;
-use super::look::{LOOK_PAUSE, Seen};
+use super::look::{AFTER_ENTER, LOOK_PAUSE, Seen};
 use super::record::Act;
 use super::{Attempt, Outcome};
 use crate::core::agent::Agent;
@@ -19,9 +19,9 @@ use std::time::{Duration, Instant};
 const APPEAR: Duration = Duration::from_secs(5);
 
 impl Attempt<'_> {
-    /// See the text, press Enter under guard, see it taken.
-    pub(super) fn submit(&self, line: &str) -> Result<Outcome> {
-        let appeared = self.watch(APPEAR, self.settle(), |seen| seen.composer_holds(line))?;
+    /// See the text, press Enter under guard, see it taken. `so_far` was seen of it since it was pasted.
+    pub(super) fn submit(&self, line: &str, so_far: Vec<(Duration, Seen)>) -> Result<Outcome> {
+        let appeared = self.watch_on(so_far, APPEAR, self.settle(), |seen| seen.composer_holds(line))?;
         let mut seen = match appeared {
             Some(seen) if seen.composer_holds(line) => seen,
             Some(seen) => {
@@ -56,7 +56,7 @@ impl Attempt<'_> {
             };
             self.keys.borrow_mut().entered = Some(self.message.id.clone());
             fault::point("before-enter");
-            let acted = self.server().enter(&self.agent.place.pane, &seen.look)?;
+            let (acted, looks) = self.server().enter(&self.agent.place.pane, &seen.look, &AFTER_ENTER)?;
             fault::point("after-enter");
             self.note_answer(Act::Enter, &acted);
             if acted == Acted::Stale {
@@ -79,7 +79,8 @@ impl Attempt<'_> {
                 self.evidence(line, seen, &delivery).is_some()
                     || (seen.reading.composer.is_some() && !seen.composer_holds(line))
             };
-            let Some(next) = self.watch(self.patience(), Duration::ZERO, done)? else {
+            let so_far = self.read_after(&AFTER_ENTER, looks);
+            let Some(next) = self.watch_on(so_far, self.patience(), Duration::ZERO, done)? else {
                 return Ok(Outcome::Gone);
             };
             if !next.composer_holds(line) {

@@ -4,7 +4,7 @@
 
 use super::Attempt;
 use super::evidence::stands_outside;
-use super::look::Seen;
+use super::look::{AFTER_ENTER, Seen};
 use super::record::Act;
 use super::text::{line_of, line_of_bundle};
 use crate::agents::Content;
@@ -98,10 +98,11 @@ impl Attempt<'_> {
         if seen.scene().may_enter(&left.line).is_err() || !self.claim(left)? {
             return Ok(());
         }
-        let acted = self.server().enter(&self.agent.place.pane, &seen.look)?;
+        let (acted, looks) = self.server().enter(&self.agent.place.pane, &seen.look, &AFTER_ENTER)?;
         self.note_answer(Act::Enter, &acted);
         let gone = |seen: &Seen| !seen.composer_holds(&left.line);
-        self.watch(self.patience(), Duration::ZERO, gone).map(drop)
+        let so_far = self.read_after(&AFTER_ENTER, looks);
+        self.watch_on(so_far, self.patience(), Duration::ZERO, gone).map(drop)
     }
 
     /// Marks that Enter is pressed on such a line, unless somebody did so before.

@@ -18,6 +18,15 @@ use std::time::{Duration, Instant};
 /// Pause between two looks: doubles from the first to the second value.
 pub(super) const LOOK_PAUSE: (Duration, Duration) = (Duration::from_millis(8), Duration::from_millis(100));
 
+/// Pauses after an Enter whose effect is looked for in the same call: most programs have taken it by then.
+pub(super) const AFTER_ENTER: [Duration; 2] = [Duration::from_millis(32), Duration::from_millis(16)];
+
+/// The longest settling time that is waited for within one call.
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// The last part of a settling time: between the two looks that have to agree at its end.
+const LAST: Duration = Duration::from_millis(40);
+
 /// A look with its interpretation.
 pub(super) struct Seen {
     pub(super) look: Look,
@@ -77,12 +86,30 @@ impl Attempt<'_> {
         settle: Duration,
         done: impl Fn(&Seen) -> bool,
     ) -> Result<Option<Seen>> {
+        self.watch_on(Vec::new(), patience, settle, done)
+    }
+
+    /// [`Attempt::watch`] that goes on after looks with the call that began it, and how long after that they were.
+    pub(super) fn watch_on(
+        &self,
+        so_far: Vec<(Duration, Seen)>,
+        patience: Duration,
+        settle: Duration,
+        done: impl Fn(&Seen) -> bool,
+    ) -> Result<Option<Seen>> {
+        let passed = so_far.last().map(|(after, _)| *after).unwrap_or_default();
         let begun = Instant::now();
+        let mut so_far = so_far.into_iter();
         let mut pause = LOOK_PAUSE.0;
         let mut before = None;
         loop {
-            let Some(seen) = self.look()? else { return Ok(None) };
-            let elapsed = begun.elapsed();
+            let (elapsed, seen) = match so_far.next() {
+                Some(given) => given,
+                None => match self.look()? {
+                    Some(seen) => (passed + begun.elapsed(), seen),
+                    None => return Ok(None),
+                },
+            };
             let now = done(&seen).then(|| seen.reading.composer.clone());
             let steady = now.is_some() && now == before;
             if (steady && elapsed >= settle) || elapsed >= patience {
@@ -92,6 +119,9 @@ impl Attempt<'_> {
                 pause = LOOK_PAUSE.0;
             }
             before = now;
+            if so_far.len() > 0 {
+                continue;
+            }
             // Not past the end of the settling time: that moment is the first that can count.
             let rest = settle.saturating_sub(elapsed);
             std::thread::sleep(if rest.is_zero() { pause } else { pause.min(rest) });
@@ -101,15 +131,45 @@ impl Attempt<'_> {
 
     /// One look, with the process checked after it: what was seen was seen of a living agent.
     pub(super) fn look(&self) -> Result<Option<Seen>> {
-        let Some(look) = self.server().look(&self.agent.place.pane)? else { return Ok(None) };
-        let Some(process) = process::look(&self.agent.process) else { return Ok(None) };
+        Ok(self.server().look(&self.agent.place.pane)?.and_then(|look| self.read(look)))
+    }
+
+    /// Two looks, one after the other.
+    pub(super) fn look_twice(&self) -> Result<Option<(Seen, Seen)>> {
+        let looks = self.server().looks_after(&self.agent.place.pane, &[Duration::ZERO, LOOK_PAUSE.0])?;
+        let mut seen = looks.into_iter().map_while(|look| self.read(look));
+        Ok(seen.next().zip(seen.next()))
+    }
+
+    /// Looks that were taken after these pauses.
+    pub(super) fn read_after(&self, pauses: &[Duration], looks: Vec<Look>) -> Vec<(Duration, Seen)> {
+        let mut after = Duration::ZERO;
+        let read = |(pause, look): (&Duration, Look)| {
+            after += *pause;
+            Some((after, self.read(look)?))
+        };
+        pauses.iter().zip(looks).map_while(read).collect()
+    }
+
+    fn read(&self, look: Look) -> Option<Seen> {
+        let process = process::look(&self.agent.process)?;
         let reading = observe::reading(self.profile, self.agent.process.pid, &look);
         let place = &self.agent.place;
         let moved = look.dead || look.server != place.server || look.pane_pid != place.pane_pid;
         let mut keys = self.keys.borrow_mut();
         let human = keys.are_fresh(&look.keys, self.settings.quiet, now_ms() / 1000, Instant::now());
         let reported = report::fresh(self.store, &self.agent.name);
-        Ok(Some(Seen { look, reading, process, moved, human, reported }))
+        Some(Seen { look, reading, process, moved, human, reported })
+    }
+
+    /// Pauses of the two looks that end a settling time. One that is long is looked at in between, by calls of its own.
+    pub(super) fn settling(&self) -> Vec<Duration> {
+        let settle = self.settle();
+        if settle > LONGEST {
+            return Vec::new();
+        }
+        let last = LAST.min(settle / 2);
+        vec![settle - last, last]
     }
 
     /// Between a paste and Enter at the least.

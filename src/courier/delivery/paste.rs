@@ -4,7 +4,7 @@
 
 use super::enter::never_entered;
 use super::evidence::{UNSEEN, ends, stands_outside};
-use super::look::{LOOK_PAUSE, Seen};
+use super::look::Seen;
 use super::record::Act;
 use super::{Attempt, Outcome};
 use crate::core::delivery::{Progress, Stage};
@@ -18,17 +18,17 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 impl Attempt<'_> {
-    /// Looks twice, decides, and pastes under guard.
-    pub(super) fn paste(&self, line: &str) -> Result<ControlFlow<Outcome>> {
-        let Some(first) = self.look()? else { return Ok(ControlFlow::Break(Outcome::Gone)) };
+    /// Looks twice, decides, and pastes under guard. Gives what was seen of the text while it settled.
+    pub(super) fn paste(&self, line: &str) -> Result<ControlFlow<Outcome, Vec<(Duration, Seen)>>> {
+        let Some((first, second)) = self.look_twice()? else {
+            return Ok(ControlFlow::Break(Outcome::Gone));
+        };
         if let Err(hold) = first.scene().may_paste() {
             return Ok(ControlFlow::Break(match hold {
                 Hold::Draft => self.behind_draft(&first)?,
                 hold => Outcome::Held(hold),
             }));
         }
-        std::thread::sleep(LOOK_PAUSE.0);
-        let Some(second) = self.look()? else { return Ok(ControlFlow::Break(Outcome::Gone)) };
         if let Err(hold) = second.scene().may_paste() {
             return Ok(ControlFlow::Break(Outcome::Held(hold)));
         }
@@ -54,7 +54,8 @@ impl Attempt<'_> {
             return Ok(ControlFlow::Break(Outcome::Settled));
         }
         fault::point("before-paste");
-        let acted = self.server().paste(&self.agent.place.pane, &second.look, line)?;
+        let then = self.settling();
+        let (acted, looks) = self.server().paste(&self.agent.place.pane, &second.look, line, &then)?;
         fault::point("after-paste");
         self.note_answer(Act::Paste, &acted);
         if acted == Acted::Stale {
@@ -62,7 +63,7 @@ impl Attempt<'_> {
             self.mark(take_back)?;
             return Ok(ControlFlow::Break(Outcome::Held(Hold::Changed)));
         }
-        Ok(ControlFlow::Continue(()))
+        Ok(ControlFlow::Continue(self.read_after(&then, looks)))
     }
 
     /// The composer is not empty: a line of ours that nobody waits for is cleared away; a person's draft holds the message.
@@ -91,7 +92,11 @@ impl Attempt<'_> {
     }
 
     /// A message that was being typed when the courier ended, or that is still in the composer.
-    pub(super) fn resume(&self, line: &str, delivery: &Progress) -> Result<ControlFlow<Outcome>> {
+    pub(super) fn resume(
+        &self,
+        line: &str,
+        delivery: &Progress,
+    ) -> Result<ControlFlow<Outcome, Vec<(Duration, Seen)>>> {
         let Some(seen) = self.watch(self.settle(), Duration::ZERO, |_| true)? else {
             return Ok(ControlFlow::Break(Outcome::Gone));
         };
@@ -106,11 +111,11 @@ impl Attempt<'_> {
                 // What the sign stands for cannot be seen: a person may have pasted something else.
                 ControlFlow::Break(Outcome::Held(Hold::EnterIgnored))
             } else if delivery.enters == 0 {
-                ControlFlow::Continue(())
+                ControlFlow::Continue(Vec::new())
             } else if let Err(hold) = self.may_press_again(delivery, &seen)? {
                 ControlFlow::Break(Outcome::Held(hold))
             } else {
-                ControlFlow::Continue(())
+                ControlFlow::Continue(Vec::new())
             });
         }
         if let Some(evidence) = self.evidence(line, &seen, delivery) {
