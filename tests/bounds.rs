@@ -144,6 +144,33 @@ fn an_act_whose_time_is_over_does_nothing_whenever_the_server_comes_to_it() {
 }
 
 #[test]
+fn one_call_looks_again_after_a_pause_and_sees_what_was_pasted_before_it() {
+    let (world, pane) = with_agent();
+    world.end_couriers();
+    let server = Server::new(&world.server_socket());
+    let pauses = [Duration::ZERO, Duration::from_millis(200)];
+    let begun = Instant::now();
+    let looks = server.looks_after(&pane, &pauses).unwrap();
+    assert!(looks.len() == 2 && begun.elapsed() >= pauses[1], "{looks:?}");
+    assert_eq!(looks[0].text, looks[1].text, "nothing was typed");
+    // The terminal of `cat` echoes it at once, whatever the machine does.
+    let cat = world.tmux(&["new-window", "-d", "-P", "-F", "#{pane_id}", "printf ready; exec cat"]);
+    let cat = cat.trim();
+    let ready =
+        || server.look(cat).unwrap().filter(|look| look.text.contains("ready") && look.command == "cat");
+    let look = eventually("it reads", ready);
+    let (acted, looks) = server.paste(cat, &look, "SEEN IN THE SAME CALL", &pauses[1..]).unwrap();
+    assert_eq!(acted, Acted::Done);
+    assert!(looks.len() == 1 && looks[0].text.contains("readySEEN IN THE SAME CALL"), "{looks:?}");
+    // What has changed since is not typed into, and not looked at.
+    let (acted, looks) = server.paste(cat, &look, "NEVER", &pauses).unwrap();
+    assert_eq!((acted, looks.len()), (Acted::Stale, 0));
+    // A pane that is gone shows nothing.
+    world.tmux(&["kill-pane", "-t", cat]);
+    assert!(server.looks_after(cat, &pauses).unwrap().is_empty());
+}
+
+#[test]
 fn what_a_stopped_server_was_to_type_is_typed_once_or_never_and_not_after_a_look() {
     let (world, pane) = with_agent();
     world.end_couriers();

@@ -13,6 +13,7 @@ use crate::os::terminal;
 use crate::store::{fault, now_ms};
 use crate::tmux::pane::Acted;
 use anyhow::Result;
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 /// How long to wait for pasted text to appear.
@@ -75,16 +76,22 @@ impl Attempt<'_> {
                 seen = next;
                 continue;
             }
+            // In how many looks in a row there was evidence.
+            let shown = Cell::new(0);
             let done = |seen: &Seen| {
-                self.evidence(line, seen, &delivery).is_some()
-                    || (seen.reading.composer.is_some() && !seen.composer_holds(line))
+                let told = self.evidence(line, seen, &delivery).is_some();
+                shown.set(if told { shown.get() + 1 } else { 0 });
+                told || (seen.reading.composer.is_some() && !seen.composer_holds(line))
             };
             let so_far = self.read_after(&AFTER_ENTER, looks);
             let Some(next) = self.watch_on(so_far, self.patience(), Duration::ZERO, done)? else {
                 return Ok(Outcome::Gone);
             };
             if !next.composer_holds(line) {
-                return self.left(line, &next, &delivery);
+                return match self.evidence(line, &next, &delivery) {
+                    Some(evidence) if shown.get() > 1 => Ok(Outcome::Submitted(evidence)),
+                    _ => self.left(line, &next, &delivery),
+                };
             }
             // Enter has had no effect so far. A busy machine may take it later still.
             self.mark(drop_to_typing)?;

@@ -169,7 +169,7 @@ impl Attempt<'_> {
             return Vec::new();
         }
         let last = LAST.min(settle / 2);
-        vec![settle - last, last]
+        vec![settle.saturating_sub(last), last]
     }
 
     /// Between a paste and Enter at the least.
