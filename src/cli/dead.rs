@@ -30,7 +30,7 @@ pub(super) struct Letter {
 
 pub(super) fn run(args: &Args) -> Result<()> {
     let session = Session::open()?;
-    let letters = letters(&session.store, &session.agents)?;
+    let letters = letters(&session.store, session.everyone())?;
     if args.json {
         let list = |l: &Letter| json!({"to": l.to, "why": l.why, "message": print::message_json(&l.message)});
         return print::object(json!({"dead_letters": letters.iter().map(list).collect::<Vec<_>>()}));
@@ -54,7 +54,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 }
 
 /// All dead letters, by recipient, oldest first.
-pub(super) fn letters(store: &Store, agents: &[Agent]) -> Result<Vec<Letter>> {
+pub(super) fn letters<'a>(store: &Store, agents: impl IntoIterator<Item = &'a Agent>) -> Result<Vec<Letter>> {
     let mut letters = Vec::new();
     for agent in agents {
         for file in store.mail_files(&agent.name, Folder::New)? {
@@ -69,5 +69,6 @@ pub(super) fn letters(store: &Store, agents: &[Agent]) -> Result<Vec<Letter>> {
             }
         }
     }
+    letters.sort_by(|one, other| one.to.cmp(&other.to));
     Ok(letters)
 }

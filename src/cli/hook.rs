@@ -152,7 +152,7 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
     let session_id = conversation(agent, input.get("session_id").and_then(Value::as_str).unwrap_or_default());
     // It may turn out to be one that ended, and have that one's name from now on.
     if heirs::enter(store, agent, &session_id)?.is_some() {
-        session.agents = store.agents()?;
+        session.read_agents()?;
         session.caller = caller::identify(&session.agents, None)?;
     }
     let Some(agent) = session.agent(&session.caller.name) else { return Ok(()) };

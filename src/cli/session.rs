@@ -23,6 +23,7 @@ use crate::store::mail::MessageRef;
 use crate::store::{Store, key, now_ms};
 use crate::tmux::Server;
 use anyhow::{Context as _, Result};
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -33,8 +34,10 @@ const REDISCOVERY: Duration = Duration::from_secs(1);
 pub(super) struct Session {
     /// The project.
     pub store: Store,
-    /// The agents on record.
+    /// The living agents on record.
     pub agents: Vec<Agent>,
+    /// Those that have ended, once somebody has asked for them.
+    ended: OnceCell<Vec<Agent>>,
     /// Who is calling.
     pub caller: Caller,
     /// When a record had last changed before the agents were read, if that is known.
@@ -217,8 +220,8 @@ impl Session {
     fn begin(store: Store) -> Result<Self> {
         restore_guard(&store, &here()?);
         let agents_at = store.agents_changed();
-        let agents = store.agents()?;
-        Ok(Self { store, agents, caller: Caller::nobody(), agents_at })
+        let agents = store.living()?;
+        Ok(Self { store, agents, ended: OnceCell::new(), caller: Caller::nobody(), agents_at })
     }
 
     /// Who calls; an agent that another one started as its tool is refused: it has no name.
@@ -328,12 +331,30 @@ impl Session {
         }
         self.agents_at = changed;
         let own = self.agent(&self.caller.name).map(|a| a.process.clone());
-        self.agents = self.store.agents()?;
+        self.read_agents()?;
         if let Some(own) = own.and_then(|own| self.agents.iter().find(|a| a.is_live() && a.process == own)) {
             self.caller.name.clone_from(&own.name);
             self.caller.aliases.clone_from(&own.formerly);
         }
         Ok(())
+    }
+
+    /// Reads the agents on record again.
+    pub(super) fn read_agents(&mut self) -> Result<()> {
+        self.agents = self.store.living()?;
+        self.ended = OnceCell::new();
+        Ok(())
+    }
+
+    /// The agents that have ended.
+    fn dead(&self) -> &[Agent] {
+        let all = || self.store.agents().unwrap_or_default().into_iter().filter(|a| !a.is_live()).collect();
+        self.ended.get_or_init(all)
+    }
+
+    /// All agents on record.
+    pub(super) fn everyone(&self) -> impl Iterator<Item = &Agent> {
+        self.agents.iter().chain(self.dead())
     }
 
     /// Looks at the panes again, if tmux can be reached from here.
@@ -343,7 +364,8 @@ impl Session {
         let found = rules::load()
             .and_then(|profiles| discovery::discover(&self.store, &server, &profiles, REDISCOVERY));
         if let Ok((_, agents, _)) = found {
-            self.agents = agents;
+            self.agents = agents.into_iter().filter(Agent::is_live).collect();
+            self.ended = OnceCell::new();
         }
     }
 
@@ -355,7 +377,7 @@ impl Session {
 
     /// The agent that was called `name`, now or formerly, and has ended; of several the last one.
     pub(super) fn ended(&self, name: &Name) -> Option<&Agent> {
-        let ended = self.agents.iter().filter(|a| !a.is_live() && a.answers_to(name));
+        let ended = self.dead().iter().filter(|a| a.answers_to(name));
         ended.max_by_key(|a| (a.name == *name, a.died))
     }
 
@@ -439,6 +461,8 @@ impl Session {
 
     /// Former names of a mailbox's owner.
     pub(super) fn aliases(&self, mailbox: &Name) -> Vec<Name> {
-        self.agents.iter().find(|a| a.name == *mailbox).map(|a| a.formerly.clone()).unwrap_or_default()
+        let is_its = |a: &&Agent| a.name == *mailbox;
+        let bearer = self.agents.iter().find(is_its).or_else(|| self.dead().iter().find(is_its));
+        bearer.map(|a| a.formerly.clone()).unwrap_or_default()
     }
 }

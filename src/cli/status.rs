@@ -99,7 +99,7 @@ fn glance(session: &Session, json: bool) -> Result<()> {
         .iter()
         .map(|name| Ok(store.mail_files(name, Folder::Unacked)?.len()))
         .collect::<Result<_>>()?;
-    let (awaited, dead) = (awaited.iter().sum::<usize>(), dead::letters(store, &session.agents)?.len());
+    let (awaited, dead) = (awaited.iter().sum::<usize>(), dead::letters(store, session.everyone())?.len());
     let (courier, quarantined) = (store.ring()?, store.quarantined()?);
     let stopped = start::stopped(store).filter(|_| courier);
     if json {

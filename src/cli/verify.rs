@@ -131,7 +131,7 @@ fn compare(session: &Session, claim: &Claim<'_>, message: Verified) -> (Finding,
     let mut names: Vec<&Name> = std::iter::once(&caller.name).chain(&caller.aliases).collect();
     if caller.name.is_human() {
         // The lines of all, by all their names.
-        let bearers = |to| session.agents.iter().filter(move |a| a.answers_to(to));
+        let bearers = |to| session.everyone().filter(move |a| a.answers_to(to));
         for to in &message.to {
             names.push(to);
             names.extend(bearers(to).flat_map(|a| std::iter::once(&a.name).chain(&a.formerly)));

@@ -32,13 +32,13 @@ impl Lookout {
 
     /// Reads which agents are alive, as their records say.
     pub(super) fn find_living(&mut self, store: &Store) -> Result<()> {
-        self.living = store.agents()?.into_iter().filter(Agent::is_live).collect();
+        self.living = store.living()?;
         Ok(())
     }
 
     /// Looks at all panes of all known servers and registers what it finds. `false`: no server is left.
     pub(super) fn survey(&mut self, store: &Store, profiles: &Profiles, board: &mut Board) -> Result<bool> {
-        self.servers.add(store.agents()?.into_iter().filter(Agent::is_live).map(|a| a.place.socket));
+        self.servers.add(store.living()?.into_iter().map(|a| a.place.socket));
         let quiet = &mut self.quiet;
         quiet.note(profiles);
         let patient = self.pending.is_none_or(|since| since.elapsed() < discovery::SAYS_SOON);
@@ -57,7 +57,7 @@ impl Lookout {
             quiet.forget();
         }
         self.pending = pending.then(|| self.pending.unwrap_or_else(Instant::now));
-        limit::publish(store, &store.agents()?)?;
+        limit::publish(store, &store.living()?)?;
         // A server that fails for a moment (or is too old) is not the same as one that is gone.
         let left = self.servers.forget_gone();
         let servers = &self.servers;
@@ -78,7 +78,7 @@ impl Lookout {
 
     /// What else goes with a survey, without one. `false`: no server is left.
     pub(super) fn check_up(&mut self, store: &Store) -> Result<bool> {
-        limit::publish(store, &store.agents()?)?;
+        limit::publish(store, &store.living()?)?;
         Ok(self.servers.forget_gone())
     }
 

@@ -9,7 +9,6 @@
 //! two installations do not take turns. The courier handles an update in place itself ([`super::succession`]).
 
 use crate::core::agent::Agent;
-use crate::core::name::Name;
 use crate::core::process_id::ProcessId;
 use crate::os::{process, program};
 use crate::store::lock::{self, Held};
@@ -47,8 +46,7 @@ pub fn revive(store: &Store) {
     if store.is_served().unwrap_or(true) {
         return;
     }
-    let Ok(agents) = store.agents() else { return };
-    if !is_needed(store, &agents).unwrap_or(false) {
+    if !is_needed(store).unwrap_or(false) {
         return;
     }
     let place = place(store);
@@ -57,13 +55,13 @@ pub fn revive(store: &Store) {
     if place.symlink_metadata().is_ok_and(fresh) {
         return;
     }
-    let known = agents.iter().find(|a| a.is_live());
-    let server = known.map_or_else(Server::current, |a| Server::new(&a.place.socket));
+    let known = store.living().unwrap_or_default();
+    let server = known.first().map_or_else(Server::current, |a| Server::new(&a.place.socket));
     let _ = spawn(store, &server);
 }
 
 /// Whether something is there that only a courier does.
-fn is_needed(store: &Store, agents: &[Agent]) -> Result<bool> {
+fn is_needed(store: &Store) -> Result<bool> {
     if store.has_many_leases() {
         return Ok(true);
     }
@@ -72,15 +70,18 @@ fn is_needed(store: &Store, agents: &[Agent]) -> Result<bool> {
             return Ok(true);
         }
     }
-    let human = Name::human();
+    let mut owners = Vec::new();
     for owner in store.mailboxes()? {
-        let known = agents.iter().any(|a| a.name == owner);
-        let waits = known && !store.mail_files(&owner, Folder::New)?.is_empty();
-        if waits || ((known || owner == human) && !store.mail_files(&owner, Folder::Unacked)?.is_empty()) {
+        let awaited = !store.mail_files(&owner, Folder::Unacked)?.is_empty();
+        if awaited && owner.is_human() {
             return Ok(true);
         }
+        if awaited || (!owner.is_human() && !store.mail_files(&owner, Folder::New)?.is_empty()) {
+            owners.push(owner);
+        }
     }
-    Ok(false)
+    // Who has no record has no courier: only where mail waits are the records looked at.
+    Ok(!owners.is_empty() && store.agents()?.iter().any(|a| owners.contains(&a.name)))
 }
 
 /// Starts this host's link to its team, if it has a team and no link runs. After a failure the next look tries again.
@@ -148,8 +149,8 @@ fn can_serve(store: &Store, server: &Server) -> Result<bool> {
         return Ok(false);
     }
     let here = process::namespace();
-    let elsewhere = |a: &Agent| a.is_live() && a.place.namespace.is_some() && a.place.namespace != here;
-    Ok(!store.agents()?.iter().any(elsewhere))
+    let elsewhere = |a: &Agent| a.place.namespace.is_some() && a.place.namespace != here;
+    Ok(!store.living()?.iter().any(elsewhere))
 }
 
 /// The program of this installation that links hosts.

@@ -184,6 +184,7 @@ fn give_back(store: &Store, agents: &[Agent], changes: &Changes) -> Result<()> {
 
 /// Writes down what was decided. A crash in between leaves what the next look completes.
 fn commit(tx: &mut Transaction<'_>, store: &Store, known: &[Agent], changes: &Changes) -> Result<()> {
+    tx.put_away_ended(known)?;
     for name in &changes.freed {
         tx.bury_mail(name)?;
         tx.forget_agent(name)?;

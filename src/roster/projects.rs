@@ -48,9 +48,9 @@ pub fn on(server: &Server) -> Result<Vec<Project>> {
 
 /// One project as it is now.
 pub fn look(store: &Store) -> Result<Project> {
-    let mut agents = store.agents()?;
+    let mut agents = store.living()?;
     // Where no courier has looked for a while, the record may outlive the process.
-    agents.retain(|a| a.is_live() && process::check_in(a.place.namespace, &a.process) != Some(false));
+    agents.retain(|a| process::check_in(a.place.namespace, &a.process) != Some(false));
     let askers = store.askers()?;
     let needs = agents.iter().filter(|a| asks(a, &askers)).count();
     let unread = store.count_unread(&Name::human())?;
@@ -96,7 +96,7 @@ pub fn of_pane(server: &Server, pane: &str, dir: &Path) -> Option<PathBuf> {
     let marked = panes.into_iter().find(|p| p.id == pane && !p.label.is_empty()).map(|p| p.badge_root);
     let of_agent = marked.filter(|root| !root.is_empty()).map(PathBuf::from).filter(|root| {
         let lives = |a: &Agent| a.is_live() && a.place.pane == pane && a.place.socket == server.socket();
-        let agents = Store::open_root(root).and_then(|store| store.agents());
+        let agents = Store::open_root(root).and_then(|store| store.living());
         agents.is_ok_and(|agents| agents.iter().any(lives))
     });
     of_agent.or_else(|| Store::root_around(dir))

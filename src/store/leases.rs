@@ -27,7 +27,7 @@ use crate::os::{clock, process};
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -477,8 +477,11 @@ fn refuse_damaged(damaged: &[Damaged]) -> Result<()> {
 }
 
 /// Who lives, and what they are called now. Each is looked at once, however many leases it has.
-struct Census {
-    agents: Vec<Agent>,
+struct Census<'s> {
+    living: Vec<Agent>,
+    /// Those that have ended, if anybody had to ask for them.
+    ended: OnceCell<Vec<Agent>>,
+    store: &'s Store,
     namespace: Option<u64>,
     boot: String,
     known: RefCell<HashMap<Seen, (Liveness, Option<Name>)>>,
@@ -487,10 +490,11 @@ struct Census {
 /// What decides whether a holder lives: the process, and the namespace of its id.
 type Seen = (Option<ProcessId>, Option<u64>);
 
-impl Census {
-    fn of(store: &Store, boot: &str) -> Result<Self> {
-        let (agents, known) = (store.agents()?, RefCell::default());
-        Ok(Self { agents, namespace: process::namespace(), boot: boot.to_owned(), known })
+impl<'s> Census<'s> {
+    fn of(store: &'s Store, boot: &str) -> Result<Self> {
+        let (living, known) = (store.living()?, RefCell::default());
+        let (ended, namespace) = (OnceCell::new(), process::namespace());
+        Ok(Self { living, ended, store, namespace, boot: boot.to_owned(), known })
     }
 
     fn look(&self, holder: &Holder) -> (Liveness, Option<Name>) {
@@ -498,11 +502,19 @@ impl Census {
         self.known.borrow_mut().entry(seen).or_insert_with(|| self.find_out(holder)).clone()
     }
 
+    /// The agents that have ended, if such a holder may be one of them.
+    fn ended(&self, holder: &Holder) -> Option<&[Agent]> {
+        let all = || self.store.agents().unwrap_or_default().into_iter().filter(|a| !a.is_live()).collect();
+        (!holder.command).then(|| self.ended.get_or_init(all).as_slice())
+    }
+
     /// A look counts only where other processes are visible: in a sandbox with its own pid namespace all others seem dead.
     /// There the registry is believed.
     fn find_out(&self, holder: &Holder) -> (Liveness, Option<Name>) {
         let Some(process) = &holder.process else { return (Liveness::Unknown, None) };
-        let agent = self.agents.iter().find(|a| a.process == *process);
+        let living = self.living.iter().find(|a| a.process == *process);
+        // A command's own process is on record only if it is an agent that lives.
+        let agent = living.or_else(|| self.ended(holder)?.iter().find(|a| a.process == *process));
         let name = agent.map(|a| a.name.clone());
         let liveness = if process.boot != self.boot || agent.is_some_and(|a| !a.is_live()) {
             Liveness::Dead

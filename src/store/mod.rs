@@ -5,6 +5,7 @@
 //! lock. Signed messages are immutable: they appear by a link and move by a rename. A record that cannot be read is
 //! moved to `quarantine/` and journalled. Everything else continues, and nothing is regenerated silently.
 
+mod agents;
 mod allowance;
 mod bundle;
 pub mod config;
@@ -40,16 +41,14 @@ mod window;
 pub use journal::Tail;
 pub use transaction::Transaction;
 
-use crate::core::agent::Agent;
 use crate::core::event::Event;
 use crate::core::message::Identity;
 use crate::core::signing::Key;
 use crate::os::clock;
 use anyhow::{Result, bail};
 use mark::Mark;
-use record::Loaded;
 use std::path::{Path, PathBuf};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 /// An open project.
 #[derive(Clone)]
@@ -230,33 +229,6 @@ impl Store {
         decide(&mut Transaction::begin(self)?)
     }
 
-    /// All agents on record, living and dead. Takes no lock; each record is whole.
-    pub fn agents(&self) -> Result<Vec<Agent>> {
-        let dir = self.dir.join("agents");
-        let mut looks = 0;
-        loop {
-            let (mut agents, mut vanished) = (Vec::new(), false);
-            for file in record::list(&dir)? {
-                match record::load::<Agent>(&dir.join(&file))? {
-                    Loaded::Ok(agent) if file == format!("{}.json", agent.name) => agents.push(agent),
-                    Loaded::Ok(_) => self.quarantine(&dir.join(&file), "its name is not that of its file")?,
-                    Loaded::Bad(why) => self.quarantine(&dir.join(&file), &why)?,
-                    Loaded::Missing => vanished = true,
-                }
-            }
-            looks += 1;
-            // An agent that was renamed between the list and the look would be missing under both names.
-            if !vanished || looks == 3 {
-                return Ok(agents);
-            }
-        }
-    }
-
-    /// When a record of an agent was last made, replaced or removed; `None` if only a look can tell.
-    pub fn agents_changed(&self) -> Option<SystemTime> {
-        record::changed(&self.dir.join("agents"))
-    }
-
     /// Whether the root still has the name it was opened by: it may have been moved, and a link left in its place.
     pub fn is_in_place(&self) -> bool {
         self.root.canonicalize().is_ok_and(|root| root == self.root)
@@ -348,6 +320,7 @@ impl Store {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::core::agent::Agent;
     use crate::core::body::Body;
     use crate::core::delivery::Stage;
     use crate::core::message::{Identity, MessageType};

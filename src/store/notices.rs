@@ -68,10 +68,7 @@ impl Store {
         if name.is_human() {
             return Ok(Some(name.clone()));
         }
-        let find = || {
-            let agents = self.agents()?;
-            Ok(agents.into_iter().find(|a| a.is_live() && a.answers_to(name)).map(|a| a.name))
-        };
+        let find = || Ok(self.living()?.into_iter().find(|a| a.answers_to(name)).map(|a| a.name));
         // One that is being renamed may have neither name for a moment. Under the mutex it has one.
         match find()? {
             None => self.transact(|_| find()),

@@ -7,7 +7,6 @@
 use super::mail::Folder;
 use super::record::{self, Loaded, Staged};
 use super::{Store, Transaction};
-use crate::core::agent::Agent;
 use crate::core::event::Event;
 use crate::core::message::{Message, Signed, Verified};
 use anyhow::{Context as _, Result};
@@ -71,11 +70,10 @@ impl Transaction<'_> {
 
     fn finish_post(&mut self, message: &Verified, path: &std::path::Path) -> Result<()> {
         let file = message.file_name();
-        let agents = self.agents()?;
+        let agents = self.store.living()?;
         for name in &message.to {
             // Its mail may have moved to another name since.
-            let bearer =
-                agents.iter().filter(|a| Agent::is_live(a)).find(|a| a.answers_to(name)).map(|a| &a.name);
+            let bearer = agents.iter().find(|a| a.answers_to(name)).map(|a| &a.name);
             let has = |owner| {
                 [Folder::New, Folder::Given, Folder::Cur, Folder::Gone]
                     .iter()

@@ -4,7 +4,7 @@
 //! with one project id. A `.swarm/` that is not ours (no FORMAT file in it) is never written to.
 
 use super::mark::{self, Mark, Seat};
-use super::{fault, foreign, record, sealed};
+use super::{agents, fault, foreign, record, sealed};
 use crate::core::escape;
 use anyhow::{Context as _, Result, bail};
 use std::fs;
@@ -26,7 +26,7 @@ const MAX_MARK: u64 = 256;
 pub(super) const ASIDE: &str = "aside";
 
 /// The directories that are made when they are needed.
-const LATER: [&str; 3] = [ASIDE, "lock.queue", "leases.left"];
+const LATER: [&str; 4] = [ASIDE, "lock.queue", "leases.left", agents::ENDED];
 
 /// The directories that a store has from the beginning.
 pub(super) const DIRECTORIES: [&str; 13] = [

@@ -12,7 +12,7 @@
 
 use super::mark::{self, Mark, Seat, Verdict};
 use super::record::{self, Loaded};
-use super::{Store, Transaction, journal, key, lock, new_id, now_ms, root};
+use super::{Store, Transaction, agents, journal, key, lock, new_id, now_ms, root};
 use crate::core::delivery::{Delivery, Stage};
 use crate::core::escape;
 use crate::core::event::Event;
@@ -225,7 +225,7 @@ fn begin_anew(root: &Path, home: &Path, was: &Mark, why: &str) -> Result<String>
     let id = new_id()?;
     let key = key::load_or_create(home, &id)?;
     let directories = root::DIRECTORIES.into_iter().filter(|name| *name != "tmp");
-    let aside = set_aside(&dir, directories.chain(OWN_FILES))?;
+    let aside = set_aside(&dir, directories.chain([agents::ENDED]).chain(OWN_FILES))?;
     // A courier with the old key ends as soon as it looks. In a copy made of links this FIFO is also the original's.
     let _ = super::wake::ring(&dir.join("wake"));
     let _ = fs::remove_file(dir.join("wake"));

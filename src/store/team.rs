@@ -191,13 +191,13 @@ impl Store {
 
     /// The agents here, for the other hosts.
     pub fn roster(&self) -> Result<Vec<Member>> {
-        let agents = self.agents()?;
+        let agents = self.living()?;
         let member = |a: &crate::core::agent::Agent| Member {
             name: a.name.clone(),
             kind: crate::core::escape::short(&a.kind, 32),
             state: a.status.word().to_owned(),
         };
-        Ok(agents.iter().filter(|a| a.is_live()).take(256).map(member).collect())
+        Ok(agents.iter().take(256).map(member).collect())
     }
 }
 

@@ -4,11 +4,8 @@
 //! keeps the writes made so far; callers order them so that this is harmless. The lock is freed when the value is
 //! dropped, or by the kernel when the process dies.
 
-use super::record::{self, Durability};
-use super::{Store, fault, journal, lock};
-use crate::core::agent::Agent;
+use super::{Store, journal, lock};
 use crate::core::event::Event;
-use crate::core::name::Name;
 use anyhow::Result;
 use serde_json::json;
 
@@ -30,25 +27,6 @@ impl<'s> Transaction<'s> {
         let (held, waited) = lock::exclusive_within(&store.dir.join("lock"), lock::PATIENCE, store.until)?;
         store.check_mark()?;
         Ok(Self { store, _held: held, waited_us: u64::try_from(waited.as_micros()).unwrap_or(u64::MAX) })
-    }
-
-    /// All agents on record.
-    pub fn agents(&self) -> Result<Vec<Agent>> {
-        self.store.agents()
-    }
-
-    /// Writes an agent's record. Volatile: after a reboot no recorded process lives.
-    pub fn put_agent(&mut self, agent: &Agent) -> Result<()> {
-        let path = self.store.dir.join("agents").join(format!("{}.json", agent.name));
-        record::replace(&self.store.tmp(), &path, agent, Durability::Volatile)
-    }
-
-    /// Removes an agent's record.
-    pub fn forget_agent(&mut self, name: &Name) -> Result<()> {
-        record::remove(&self.store.dir.join("agents").join(format!("{name}.json")))?;
-        fault::point("agent-forgotten");
-        self.forget_left(name)?;
-        self.move_edits(name, None)
     }
 
     /// Appends to the journal, with the time and how long this transaction waited for the mutex.

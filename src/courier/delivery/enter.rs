@@ -132,7 +132,7 @@ impl Attempt<'_> {
     /// Whether the agent was renamed since this round began.
     fn is_renamed(&self) -> Result<bool> {
         let bears = |a: &Agent| a.process == self.agent.process && a.name != self.agent.name;
-        Ok(self.store.agents()?.iter().any(bears))
+        Ok(self.store.living()?.iter().any(bears))
     }
 }
 
