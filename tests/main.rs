@@ -17,6 +17,7 @@ mod crash;
 mod dashboard;
 mod delivery;
 mod doctor;
+mod events;
 mod faults;
 mod hooks;
 mod hostile;

@@ -15,6 +15,7 @@ mod dashboard;
 mod dead;
 mod discover;
 mod doctor;
+mod events;
 mod explain;
 mod gc;
 mod guard;
@@ -100,6 +101,7 @@ enum SwarmCommand {
     Doctor(doctor::Args),
     Stats(stats::Args),
     Log(log::Args),
+    Events(events::Args),
     Dashboard(dashboard::Args),
     Jump(jump::Args),
     #[command(flatten)]
@@ -164,6 +166,7 @@ pub fn swarm() -> ExitCode {
         SwarmCommand::Doctor(args) => doctor::run(&args),
         SwarmCommand::Stats(args) => stats::run(&args),
         SwarmCommand::Log(args) => log::run(&args),
+        SwarmCommand::Events(args) => events::run(&args),
         SwarmCommand::Dashboard(args) => dashboard::run(&args),
         SwarmCommand::Jump(args) => jump::run(&args),
         SwarmCommand::Message(command) => message(command),

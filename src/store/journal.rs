@@ -8,10 +8,12 @@ use super::{fault, now_ms, record};
 use crate::core::event::Event;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
+use std::fmt::{self, Display, Formatter};
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 /// The size at which the file is rotated, in bytes.
 const ROTATE_AT: u64 = 10 * 1024 * 1024;
@@ -55,6 +57,36 @@ fn is_torn(file: &File) -> std::io::Result<bool> {
 /// The files, older first.
 const FILES: [&str; 2] = ["journal.1.jsonl", "journal.jsonl"];
 
+/// The place of an entry in the journal, from which a later reader goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// The file, by its inode: it keeps that when it is rotated.
+    file: u64,
+    /// Where the entry begins, in bytes.
+    at: u64,
+    /// The time of the entry (ms since the epoch): another file may get the same inode later.
+    time: u64,
+}
+
+impl Display for Cursor {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}-{:x}-{:x}", self.file, self.at, self.time)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers: Vec<u64> =
+            text.split('-').map_while(|part| u64::from_str_radix(part, 16).ok()).collect();
+        match numbers[..] {
+            [file, at, time] if text.split('-').count() == 3 => Ok(Self { file, at, time }),
+            _ => Err("it must be the `cursor` of an event".to_owned()),
+        }
+    }
+}
+
 /// A reader of the journal that goes on where it stopped, across rotations. Takes no lock.
 pub struct Tail {
     dir: PathBuf,
@@ -68,9 +100,34 @@ impl Tail {
         Self { dir: dir.to_owned(), at: None, older_first: true }
     }
 
+    /// One that goes on behind an entry; `None` if that entry is not kept any more.
+    pub(super) fn behind(dir: &Path, cursor: Cursor) -> Result<Option<Self>> {
+        for name in FILES {
+            let Some(file) = open(&dir.join(name))? else { continue };
+            if file.metadata().context("cannot read the journal")?.ino() != cursor.file {
+                continue;
+            }
+            let mut line = Vec::new();
+            let mut reader = BufReader::new(&file);
+            reader.seek(SeekFrom::Start(cursor.at)).context("cannot read the journal")?;
+            reader.take(MAX_LINE).read_until(b'\n', &mut line).context("cannot read the journal")?;
+            let entry: Value = serde_json::from_slice(&line).unwrap_or_default();
+            if entry["t"].as_u64() == Some(cursor.time) {
+                let behind = cursor.at + line.len() as u64;
+                return Ok(Some(Self { dir: dir.to_owned(), at: Some((file, behind)), older_first: false }));
+            }
+        }
+        Ok(None)
+    }
+
     /// Gives every new entry since the last call to `each`, oldest first. A line that is not JSON is skipped; a
     /// half-written one is left for the next call. If the journal was rotated twice in between, the older part is missed.
     pub fn read(&mut self, mut each: impl FnMut(Value)) -> Result<()> {
+        self.read_placed(|entry, _| each(entry))
+    }
+
+    /// [`Tail::read`], with the place of each entry.
+    pub fn read_placed(&mut self, mut each: impl FnMut(Value, Cursor)) -> Result<()> {
         if std::mem::take(&mut self.older_first)
             && let Some(file) = open(&self.dir.join(FILES[0]))?
         {
@@ -111,7 +168,8 @@ fn open(path: &Path) -> Result<Option<File>> {
 }
 
 /// Gives the whole lines of `file` from `from` on to `each`, and returns where the next one begins.
-fn lines(file: &File, from: u64, each: &mut impl FnMut(Value)) -> Result<u64> {
+fn lines(file: &File, from: u64, each: &mut impl FnMut(Value, Cursor)) -> Result<u64> {
+    let inode = file.metadata().context("cannot read the journal")?.ino();
     let mut reader = BufReader::new(file);
     reader.seek(SeekFrom::Start(from)).context("cannot read the journal")?;
     let (mut at, mut line, mut torn) = (from, Vec::new(), false);
@@ -123,13 +181,15 @@ fn lines(file: &File, from: u64, each: &mut impl FnMut(Value)) -> Result<u64> {
         if !ends && read < MAX_LINE {
             return Ok(at);
         }
+        let begin = at;
         at += read;
         // swarm writes no longer line: it is skipped in pieces.
         if ends
             && !torn
-            && let Ok(entry) = serde_json::from_slice(&line)
+            && let Ok(entry) = serde_json::from_slice::<Value>(&line)
         {
-            each(entry);
+            let time = entry["t"].as_u64().unwrap_or_default();
+            each(entry, Cursor { file: inode, at: begin, time });
         }
         torn = !ends;
     }
@@ -164,6 +224,29 @@ mod tests {
             let rescued: &[u64] = if cut == 1 { &[2, 3, 4] } else { &[3, 4] };
             assert_eq!(numbers(&mut tail), rescued, "one who reads along, {cut} bytes cut");
             assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), if cut == 8 { 3 } else { 4 });
+        }
+    }
+
+    #[test]
+    fn a_later_reader_goes_on_behind_an_entry_also_when_its_file_was_rotated() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.jsonl");
+        for n in 1..=3 {
+            append(dir.path(), &json!({"n": n, "t": 100 + n})).unwrap();
+        }
+        let mut places = Vec::new();
+        Tail::new(dir.path()).read_placed(|entry, cursor| places.push((entry["n"].clone(), cursor))).unwrap();
+        let cursor: Cursor = places[1].1.to_string().parse().unwrap();
+        let behind = |cursor| Tail::behind(dir.path(), cursor).unwrap().map(|mut tail| numbers(&mut tail));
+        assert_eq!(behind(cursor), Some(vec![3]));
+        fs::rename(&path, dir.path().join("journal.1.jsonl")).unwrap();
+        append(dir.path(), &json!({"n": 4, "t": 104})).unwrap();
+        assert_eq!(behind(cursor), Some(vec![3, 4]));
+        assert_eq!(behind(Cursor { time: 7, ..cursor }), None, "another entry is there");
+        fs::remove_file(dir.path().join("journal.1.jsonl")).unwrap();
+        assert_eq!(behind(cursor), None, "it is not kept any more");
+        for bad in ["", "1-2", "1-2-3-4", "x-1-2", "1--2"] {
+            assert!(bad.parse::<Cursor>().is_err(), "{bad}");
         }
     }
 }

@@ -38,7 +38,7 @@ mod transaction;
 pub mod wake;
 mod window;
 
-pub use journal::Tail;
+pub use journal::{Cursor, Tail};
 pub use transaction::Transaction;
 
 use crate::core::event::Event;
@@ -280,6 +280,11 @@ impl Store {
     /// A reader of the journal that begins with its oldest entry.
     pub fn journal_tail(&self) -> Tail {
         Tail::new(&self.dir)
+    }
+
+    /// A reader of the journal that goes on behind an entry; `None` if that entry is not kept any more.
+    pub fn journal_behind(&self, cursor: Cursor) -> Result<Option<Tail>> {
+        Tail::behind(&self.dir, cursor)
     }
 
     /// Temporary files older than an hour: whoever wrote them was killed.

@@ -1,0 +1,118 @@
+use super::{print, session};
+use crate::core::escape;
+use crate::core::event::EVENTS;
+use crate::core::log::Filter;
+use crate::core::span;
+use crate::store::{Cursor, Store, Tail, now_ms};
+use anyhow::Result;
+use clap::builder::PossibleValuesParser;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Print what happens as a stream for scripts: one JSON object a line
+///
+/// Each event has `version`, `event`, `t` (ms since the epoch), `cursor` and the fields that --list names. Within version 1 events and fields
+/// are added, and none is renamed or removed. With --after a script goes on where it stopped: nothing is missed, and nothing comes twice.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  swarm events --follow --event read --event dead-letter\n  swarm events --since 1h --agent codex-1\n  swarm events --list"
+)]
+pub(super) struct Args {
+    /// Go on with what happens from now on, until interrupted; without --since or --after nothing from before is printed
+    #[arg(short, long)]
+    follow: bool,
+    /// Only events of this last time, such as 90s, 15m, 24h or 7d
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    since: Option<u64>,
+    /// Only what came after the event with this `cursor`
+    #[arg(long, value_name = "CURSOR", conflicts_with = "since")]
+    after: Option<Cursor>,
+    /// Only this event; may be repeated
+    #[arg(long = "event", value_name = "EVENT", value_parser = words(), hide_possible_values = true)]
+    events: Vec<String>,
+    /// Only events that name this agent
+    #[arg(long, value_name = "NAME")]
+    agent: Option<String>,
+    /// Print the events that there are, with their fields and meaning
+    #[arg(long)]
+    list: bool,
+    /// Accepted for the sake of scripts that give it everywhere: the stream is always JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// How often a followed stream is looked at.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// What the stream promises.
+const VERSION: u64 = 1;
+
+fn words() -> PossibleValuesParser {
+    PossibleValuesParser::new(EVENTS.iter().map(|row| row.word))
+}
+
+/// Parses how far back to look: as far as anybody likes.
+fn since(text: &str) -> Result<u64, String> {
+    span::parse(text).ok_or_else(|| "it must be a time such as 90s, 15m, 24h or 7d".to_owned())
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    if args.list {
+        let row = |row: &crate::core::event::Row| {
+            format!("{}\n", json!({"event": row.word, "fields": row.fields, "means": row.meaning}))
+        };
+        return print::out(&EVENTS.iter().map(row).collect::<String>());
+    }
+    let store = session::project()?;
+    let filter = Filter {
+        events: args.events.clone(),
+        agent: args.agent.clone(),
+        since: args.since.map_or(0, |ms| now_ms().saturating_sub(ms)),
+    };
+    let mut tail = begin(&store, args)?;
+    loop {
+        let mut text = String::new();
+        tail.read_placed(|entry, cursor| {
+            if filter.takes(&entry) {
+                text.push_str(&line(entry, cursor));
+            }
+        })?;
+        if !text.is_empty() {
+            print::out(&text)?;
+        }
+        if !args.follow {
+            return Ok(());
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// The reader, at the first event that is wanted.
+fn begin(store: &Store, args: &Args) -> Result<Tail> {
+    if let Some(cursor) = args.after {
+        if let Some(tail) = store.journal_behind(cursor)? {
+            return Ok(tail);
+        }
+        print::out(&format!("{}\n", json!({"version": VERSION, "event": "gap", "t": now_ms()})))?;
+        print::tell(
+            "the event with this cursor is not kept any more; what follows begins with the oldest one that is",
+        );
+        return Ok(store.journal_tail());
+    }
+    let mut tail = store.journal_tail();
+    if args.follow && args.since.is_none() {
+        tail.read(|_| ())?;
+    }
+    Ok(tail)
+}
+
+/// An entry of the journal as an event of the stream.
+fn line(mut entry: Value, cursor: Cursor) -> String {
+    if let Some(fields) = entry.as_object_mut() {
+        // How long a command waited is no part of what happened.
+        fields.remove("waited_us");
+        fields.insert("version".to_owned(), VERSION.into());
+        fields.insert("cursor".to_owned(), cursor.to_string().into());
+    }
+    format!("{}\n", escape::json(&entry))
+}

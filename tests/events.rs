@@ -1,0 +1,77 @@
+//! `swarm events`: what happens as a stream for scripts, without a gap and without anything twice.
+
+use crate::support::mail::parsed;
+use crate::support::{World, eventually};
+use serde_json::Value;
+use std::fs::{self, File};
+
+fn events(world: &World, args: &[&str]) -> Vec<Value> {
+    world.ok(&[&["events"], args].concat()).lines().map(parsed).collect()
+}
+
+fn bodies(all: &[Value]) -> Vec<&str> {
+    all.iter().map(|event| event["id"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn a_script_goes_on_where_it_stopped_and_is_told_of_a_gap() {
+    let world = World::new();
+    world.ok(&["init"]);
+    let send = |text: &str| world.send(&["human", text]);
+    let sent = [send("one"), send("two"), send("three")];
+    let all = events(&world, &["--event", "sent"]);
+    assert_eq!(bodies(&all), [&*sent[0], &*sent[1], &*sent[2]]);
+    for event in &all {
+        assert!(event["version"] == 1 && event["t"].is_u64() && event.get("waited_us").is_none(), "{event}");
+    }
+    let cursor = all[0]["cursor"].as_str().unwrap();
+    assert_eq!(bodies(&events(&world, &["--event", "sent", "--after", cursor])), [&*sent[1], &*sent[2]]);
+    assert_eq!(
+        events(&world, &["--event", "sent", "--since", "1h", "--agent", "nobody"]),
+        Vec::<Value>::new()
+    );
+
+    let (journal, older) = (world.state().join("journal.jsonl"), world.state().join("journal.1.jsonl"));
+    fs::rename(&journal, &older).unwrap();
+    let fourth = send("four");
+    let after = events(&world, &["--event", "sent", "--after", cursor]);
+    assert_eq!(bodies(&after), [&*sent[1], &*sent[2], &*fourth], "also when the journal was rotated");
+    fs::remove_file(&older).unwrap();
+    let after = events(&world, &["--event", "sent", "--after", cursor]);
+    assert_eq!((after[0]["event"].as_str(), bodies(&after[1..])), (Some("gap"), vec![&*fourth]));
+}
+
+#[test]
+fn what_happens_from_now_on_is_followed() {
+    let world = World::new();
+    world.ok(&["init"]);
+    world.send(&["human", "before"]);
+    let file = world.path().join("stream");
+    let mut command = world.command("swarm");
+    command.args(["events", "--follow", "--event", "sent"]).stdout(File::create(&file).unwrap());
+    let mut follows = command.spawn().unwrap();
+    // Each is sent until one is seen: the command may not have begun to look yet.
+    let first = eventually("an event is seen", || {
+        world.send(&["human", "now"]);
+        fs::read_to_string(&file).unwrap().lines().next().map(parsed)
+    });
+    follows.kill().unwrap();
+    follows.wait().unwrap();
+    let all = events(&world, &["--event", "sent"]);
+    assert!(all.contains(&first) && first != all[0], "{first}");
+}
+
+#[test]
+fn wrong_words_are_refused_and_the_table_can_be_read() {
+    let world = World::new();
+    world.ok(&["init"]);
+    let (code, said) = world.refused(&["events", "--event", "dead-leter"]);
+    assert!(code == 2 && said.contains("dead-letter"), "{code} {said}");
+    let (code, said) = world.refused(&["events", "--after", "yesterday"]);
+    assert!(code == 2 && said.contains("must be the `cursor` of an event"), "{code} {said}");
+    let table = events(&world, &["--list"]);
+    assert!(
+        table.iter().any(|row| row["event"] == "acked" && row["fields"] == parsed(r#"["id","to"]"#)),
+        "{table:?}"
+    );
+}
