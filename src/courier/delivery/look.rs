@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 pub(super) const LOOK_PAUSE: (Duration, Duration) = (Duration::from_millis(8), Duration::from_millis(100));
 
 /// Pauses after an Enter whose effect is looked for in the same call: most programs have taken it by then.
-pub(super) const AFTER_ENTER: [Duration; 2] = [Duration::from_millis(32), Duration::from_millis(16)];
+pub(super) const AFTER_ENTER: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(8)];
 
 /// The longest settling time that is waited for within one call.
 const LONGEST: Duration = Duration::from_secs(1);
