@@ -15,7 +15,7 @@ use swarm::core::name::Name;
 use swarm::core::rate::Limit;
 use swarm::store::Store;
 use swarm::store::mail::Folder;
-use swarm::store::post::Draft;
+use swarm::store::post::NewMessage;
 
 const WRITERS: usize = 8;
 
@@ -68,7 +68,7 @@ impl Project {
 pub(super) fn write(name: &str, dir: &Path) {
     let store = Store::open(dir).unwrap();
     for n in 0..MESSAGES {
-        let draft = Draft {
+        let draft = NewMessage {
             from: Name::new(name).unwrap(),
             identity: Identity::Human,
             to: vec![Name::human()],

@@ -1,6 +1,6 @@
 //! A coordination document of anybody's making, and every change of every section of it.
 
-use swarm::core::coord::{Action, AutoRow, Document, Text, auto_rows, change};
+use swarm::core::coord::{AutoRow, CoordAction, Document, Text, auto_rows, change};
 use swarm::core::name::Name;
 
 /// A moment, in ms since the epoch.
@@ -19,10 +19,14 @@ pub fn coord(data: &[u8]) {
         assert!(text.get(section.body.clone()).is_some(), "{:?}", section.body);
         let first = text.chars().next().map(String::from).unwrap_or_default();
         for action in [
-            Action::Add { text: own.clone().unwrap_or_else(|| what.clone()), by: by.clone(), now_ms: NOW },
-            Action::Set { text: what.clone(), by: by.clone(), files: "src/a.rs".into(), now_ms: NOW },
-            Action::Done { matching: "a".into() },
-            Action::Done { matching: first },
+            CoordAction::Add {
+                text: own.clone().unwrap_or_else(|| what.clone()),
+                by: by.clone(),
+                now_ms: NOW,
+            },
+            CoordAction::Set { text: what.clone(), by: by.clone(), files: "src/a.rs".into(), now_ms: NOW },
+            CoordAction::Done { matching: "a".into() },
+            CoordAction::Done { matching: first },
         ] {
             let Ok(change) = change(text, &section.title, &action) else { continue };
             let Some(after) = change.text else { continue };

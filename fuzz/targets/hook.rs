@@ -3,7 +3,7 @@
 use super::assert_plain;
 use serde_json::Value;
 use swarm::core::escape;
-use swarm::core::hook::{Answer, HookEvent, Host, Tool, settings};
+use swarm::core::hook::{HookAnswer, HookEvent, HookHost, Tool, settings};
 
 /// The moments of all agents, and one of none.
 const EVENTS: [&str; 13] = [
@@ -23,7 +23,7 @@ const EVENTS: [&str; 13] = [
 ];
 
 /// An answer is printed as one line of JSON that steers no terminal and says what was to be said.
-fn printed(answer: &Answer, host: Host, name: &str, event: &HookEvent) {
+fn printed(answer: &HookAnswer, host: HookHost, name: &str, event: &HookEvent) {
     let json = answer.render(host, name, event);
     assert!(json.is_none() || answer.context.is_some() || answer.deny.is_some());
     if matches!(event, HookEvent::BeforeTool(_)) && answer.deny.is_some() {
@@ -37,7 +37,7 @@ fn printed(answer: &Answer, host: Host, name: &str, event: &HookEvent) {
 }
 
 fn events(input: &Value, text: &str) {
-    for host in Host::ALL {
+    for host in HookHost::ALL {
         for name in EVENTS {
             let event = HookEvent::parse(host, name, input);
             if let HookEvent::BeforeTool(Tool { writes, .. }) | HookEvent::AfterTool(Tool { writes, .. }) =
@@ -48,7 +48,8 @@ fn events(input: &Value, text: &str) {
             for (context, deny) in
                 [(Some(text), None), (None, Some(text)), (Some(text), Some(text)), (None, None)]
             {
-                let answer = Answer { context: context.map(str::to_owned), deny: deny.map(str::to_owned) };
+                let answer =
+                    HookAnswer { context: context.map(str::to_owned), deny: deny.map(str::to_owned) };
                 printed(&answer, host, name, &event);
             }
         }
@@ -63,8 +64,8 @@ fn installed(text: &str) {
         value.as_object_mut()?.remove("hooks");
         Some(value)
     };
-    for host in Host::ALL {
-        if host == Host::OpenCode {
+    for host in HookHost::ALL {
+        if host == HookHost::OpenCode {
             // It has a plugin instead.
             continue;
         }
@@ -89,7 +90,7 @@ pub fn hook(data: &[u8]) {
     // A patch as it stands, without JSON around it.
     let patch =
         serde_json::json!({"tool_name": "apply_patch", "tool_input": {"command": text, "patchText": text}});
-    for host in [Host::Codex, Host::OpenCode] {
+    for host in [HookHost::Codex, HookHost::OpenCode] {
         let HookEvent::BeforeTool(tool) = HookEvent::parse(host, "PreToolUse", &patch) else {
             panic!("it is a tool")
         };

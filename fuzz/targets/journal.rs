@@ -5,7 +5,7 @@ use serde_json::Value;
 use swarm::core::badge::Counts;
 use swarm::core::escape;
 use swarm::core::lease::stats::Tally;
-use swarm::core::log::{self, Filter};
+use swarm::core::log::{self, LogFilter};
 use swarm::core::span;
 
 fn entries(text: &str) {
@@ -22,10 +22,10 @@ fn entries(text: &str) {
         assert!(again(&json).is_some() && again(&json) == again(&entry.to_string()), "{json}");
         let agent = entry["from"].as_str().map(str::to_owned);
         let events = entry["event"].as_str().map(str::to_owned).into_iter().collect();
-        assert!(Filter { events, agent: agent.clone(), since: 0 }.takes(&entry));
+        assert!(LogFilter { events, agent: agent.clone(), since: 0 }.takes(&entry));
         assert!(
             agent.is_none()
-                || !Filter { agent: Some("nobody at all".into()), ..Filter::default() }.takes(&entry)
+                || !LogFilter { agent: Some("nobody at all".into()), ..LogFilter::default() }.takes(&entry)
         );
         tally.count(&entry);
     }

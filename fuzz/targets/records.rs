@@ -4,7 +4,7 @@ use super::{number, unseen_key};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
-use swarm::core::ack::{AckClock, Schedule, Step};
+use swarm::core::ack::{AckClock, ReminderTimes, Step};
 use swarm::core::agent::{Agent, is_pane_id};
 use swarm::core::delivery::{Delivery, Stage};
 use swarm::core::lease::{Lease, Notice, PathPattern, Waiter};
@@ -76,7 +76,7 @@ fn paths(paths: &[PathPattern]) {
 
 /// However the clock of an acknowledgement was left, it comes to its end.
 fn wait(clock: &mut AckClock) {
-    let schedule = Schedule::default();
+    let schedule = ReminderTimes::default();
     clock.repair(NOW, &schedule);
     clock.reminder = None;
     let mut now = NOW;

@@ -64,7 +64,8 @@ pub fn draft(kind: &str, all: &[Recording]) -> Result<Draft, String> {
     let mut best: Option<(usize, Sketch)> = None;
     let mut why = "no cursor was found behind a prompt in the recordings of an empty composer".to_owned();
     for drawn in [false, true] {
-        let places: Vec<Place<'_>> = idle.iter().filter_map(|r| Place::new(r, drawn)).collect();
+        let places: Vec<EmptyComposer<'_>> =
+            idle.iter().filter_map(|r| EmptyComposer::new(r, drawn)).collect();
         if places.len() < idle.len() {
             continue;
         }
@@ -101,13 +102,13 @@ pub fn draft(kind: &str, all: &[Recording]) -> Result<Draft, String> {
 }
 
 /// A recording of an empty composer, with its cursor.
-struct Place<'a> {
+struct EmptyComposer<'a> {
     rows: &'a [Row],
     row: usize,
     column: u16,
 }
 
-impl<'a> Place<'a> {
+impl<'a> EmptyComposer<'a> {
     fn new(recording: &'a Recording, drawn: bool) -> Option<Self> {
         let (row, column) = cursor(recording, drawn)?;
         let rows = recording.screen.rows();
@@ -153,7 +154,7 @@ fn cursor(recording: &Recording, drawn: bool) -> Option<(usize, u16)> {
 
 /// The rows that may close the composer: the lines that all show there, or else a blank row or none. With each, how many rows at the end of
 /// the composer are not text.
-fn closers(idle: &[Place<'_>], above: bool) -> Vec<(Option<String>, usize)> {
+fn closers(idle: &[EmptyComposer<'_>], above: bool) -> Vec<(Option<String>, usize)> {
     let line = |row: &Row| {
         let body = row.text.trim_start();
         let corner: String = body.chars().take(1).filter(|c| "╭╰┌└╹╻".contains(*c)).collect();
@@ -162,7 +163,7 @@ fn closers(idle: &[Place<'_>], above: bool) -> Vec<(Option<String>, usize)> {
         let run = body.chars().take_while(|next| *next == c).count();
         (run >= 10).then(|| format!("{corner}{c}{{10,}}"))
     };
-    let near = |place: &Place<'_>| -> Option<(String, usize)> {
+    let near = |place: &EmptyComposer<'_>| -> Option<(String, usize)> {
         let rows: Vec<&Row> = if above {
             place.rows[..place.row].iter().rev().take(3).collect()
         } else {
@@ -218,7 +219,7 @@ struct Sketch {
 impl Sketch {
     fn new(
         all: &[Recording],
-        idle: &[Place<'_>],
+        idle: &[EmptyComposer<'_>],
         drawn: bool,
         top: Option<String>,
         (bottom, footer_rows): (Option<String>, usize),

@@ -109,7 +109,7 @@ pub struct Recognised<'a> {
 
 /// A user's file: where it is, and its text or why it cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
+pub struct ProfileSource {
     /// Its path.
     pub file: String,
     /// Its text, or what is wrong with it.
@@ -118,7 +118,7 @@ pub struct Source {
 
 /// Something wrong with a user's file, in one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct ProfileProblem {
     /// What is wrong, and where.
     pub text: String,
     /// Whether the file is not used at all.
@@ -129,7 +129,7 @@ pub struct Problem {
 #[derive(Clone, Debug, Default)]
 pub struct Profiles {
     all: Vec<Profile>,
-    problems: Vec<Problem>,
+    problems: Vec<ProfileProblem>,
     /// The kinds whose rules are broken, and why.
     withheld: BTreeMap<String, String>,
     /// The user's file of each kind that has one, used or not.
@@ -149,9 +149,9 @@ impl Profiles {
 
     /// The built-in profiles and those of the user; a later one of the same kind replaces an earlier one. A file that cannot be
     /// used is left out and named among the problems.
-    pub fn load(sources: &[Source]) -> Result<Self> {
+    pub fn load(sources: &[ProfileSource]) -> Result<Self> {
         let mut known = Self::builtin()?;
-        for Source { file, text } in sources {
+        for ProfileSource { file, text } in sources {
             let parsed = text.clone().and_then(|text| {
                 Profile::parse(&text, file).map_err(|why| escape::short(&format!("{why:#}"), 300))
             });
@@ -164,7 +164,7 @@ impl Profiles {
                         let text = format!(
                             "the profiles {earlier} and {shown} are both of the kind {kind}: the second one is used"
                         );
-                        known.problems.push(Problem { text, fatal: false });
+                        known.problems.push(ProfileProblem { text, fatal: false });
                     }
                     known.add(profile);
                 }
@@ -172,7 +172,7 @@ impl Profiles {
                     let kind = meant(file, text.as_deref().unwrap_or_default());
                     known.files.insert(kind.clone(), file.clone());
                     known.withheld.insert(kind, why.clone());
-                    known.problems.push(Problem { text: why, fatal: true });
+                    known.problems.push(ProfileProblem { text: why, fatal: true });
                 }
             }
         }
@@ -205,7 +205,7 @@ impl Profiles {
     }
 
     /// What is wrong with the user's files.
-    pub fn problems(&self) -> &[Problem] {
+    pub fn problems(&self) -> &[ProfileProblem] {
         &self.problems
     }
 
@@ -498,8 +498,10 @@ mod tests {
     const MINE: &str = "kind = 'mine'\ntitle = 'Mine'\n[process]\nnames = ['mine']\n[screen]\nprompt = '^> '\ncontinuation = '^  '\nbelow = 2\n";
 
     fn with(files: &[(&str, &str)]) -> Profiles {
-        let source =
-            |(file, text): &(&str, &str)| Source { file: format!("/p/{file}"), text: Ok((*text).to_owned()) };
+        let source = |(file, text): &(&str, &str)| ProfileSource {
+            file: format!("/p/{file}"),
+            text: Ok((*text).to_owned()),
+        };
         Profiles::load(&files.iter().map(source).collect::<Vec<_>>()).unwrap()
     }
 
@@ -542,7 +544,8 @@ mod tests {
         for (file, withheld) in [("codex.toml", true), ("other.toml", false)] {
             assert_eq!(with(&[(file, "nothing of use")]).withheld("codex").is_some(), withheld, "{file}");
         }
-        let unread = Source { file: "/p/gemini.toml".into(), text: Err("/p/gemini.toml: not read".into()) };
+        let unread =
+            ProfileSource { file: "/p/gemini.toml".into(), text: Err("/p/gemini.toml: not read".into()) };
         let known = Profiles::load(&[unread]).unwrap();
         assert_eq!(known.withheld("gemini"), Some("/p/gemini.toml: not read"));
     }

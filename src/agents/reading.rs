@@ -141,13 +141,14 @@ pub fn read(profile: &Profile, screen: &Screen, facts: &PaneFacts) -> Reading {
     let found = cursor(rules, rows, facts).and_then(|cursor| locate(rules, rows, cursor));
     let last = last.max(found.as_ref().map_or(0, |f| f.rows.end));
     let too_small = too_small(rules, facts);
-    let mut scene = Scene { rules, rows, last, facts, found: found.as_ref(), open: None, why: Vec::new() };
+    let mut scene =
+        ScreenSigns { rules, rows, last, facts, found: found.as_ref(), open: None, why: Vec::new() };
     let mut state = scene.judge();
     if let (Some((columns, rows)), Status::Idle) = (too_small, state) {
         scene.why.push(format!("the pane is smaller than {columns}x{rows}: the screen does not show enough"));
         state = Status::Unknown;
     }
-    let Scene { open, why, .. } = scene;
+    let ScreenSigns { open, why, .. } = scene;
     Reading { state, composer: found.map(|f| f.composer), open, too_small, runs: None, evidence: why }
 }
 
@@ -176,7 +177,7 @@ struct Cursor {
     row: usize,
 }
 
-struct Scene<'a> {
+struct ScreenSigns<'a> {
     rules: &'a ScreenRules,
     rows: &'a [Row],
     /// The row after the last with text.
@@ -187,7 +188,7 @@ struct Scene<'a> {
     why: Vec<String>,
 }
 
-impl Scene<'_> {
+impl ScreenSigns<'_> {
     fn judge(&mut self) -> Status {
         let rules = self.rules;
         if let Some(pattern) = rules.dialog_title.iter().find(|p| p.matches(&self.facts.title)) {

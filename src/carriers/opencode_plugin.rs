@@ -32,12 +32,12 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 const LONGEST: usize = 4096;
 
 /// The files of the plugin of one process.
-struct Place {
+struct PluginFiles {
     dir: PathBuf,
     stem: String,
 }
 
-impl Place {
+impl PluginFiles {
     /// Those of an agent. The error says, for people, why they are unknown.
     fn of(agent: &Agent) -> Result<Self, String> {
         let namespace = process::namespace().ok_or("there is no way to it on this system")?;
@@ -55,7 +55,7 @@ impl Place {
 }
 
 /// The record that the plugin writes.
-fn record(agent: &Agent, place: &Place) -> Result<Value, String> {
+fn record(agent: &Agent, place: &PluginFiles) -> Result<Value, String> {
     const AGAIN: &str = "(swarm hooks install opencode, and start it again)";
     let path = place.file("json");
     if !path.exists() {
@@ -79,7 +79,7 @@ fn record(agent: &Agent, place: &Place) -> Result<Value, String> {
 
 /// The state that the plugin reports.
 pub(super) fn said(agent: &Agent) -> Option<Said> {
-    let record = record(agent, &Place::of(agent).ok()?).ok()?;
+    let record = record(agent, &PluginFiles::of(agent).ok()?).ok()?;
     Said::of(record["status"].as_str()?, record["since"].as_u64()?, "swarm's plugin in it")
 }
 
@@ -94,7 +94,7 @@ impl Plugin {
     /// The plugin in a running agent, if it is there and safe to use, and a conversation is shown.
     pub(super) fn of(agent: &Agent) -> Result<Self, Unfit> {
         let no = |why: String| Unfit::No(why);
-        let place = Place::of(agent).map_err(no)?;
+        let place = PluginFiles::of(agent).map_err(no)?;
         record(agent, &place).map_err(no)?;
         let socket = place.file("sock");
         check_socket(&socket).map_err(no)?;

@@ -1,8 +1,8 @@
-use super::compose::{self, Report};
+use super::compose::{self, Reporting};
 use super::print;
 use super::session::Session;
 use crate::core::message::MessageType;
-use crate::store::post::Draft;
+use crate::store::post::NewMessage;
 use anyhow::Result;
 
 /// Acknowledge a message; only a recipient can do this
@@ -17,7 +17,7 @@ pub(super) struct Args {
     #[arg(default_value = "acknowledged")]
     note: String,
     #[command(flatten)]
-    report: Report,
+    report: Reporting,
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
@@ -30,6 +30,6 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
     let to = compose::recipients(&mut session, &[original.from.to_string()])?;
     let answers = Some((original.id.clone(), original.thread.clone()));
-    let draft = Draft { answers, ..compose::draft(&session, Vec::new(), MessageType::Ack, body) };
+    let draft = NewMessage { answers, ..compose::draft(&session, Vec::new(), MessageType::Ack, body) };
     compose::send(&session, draft, to, args.report)
 }

@@ -11,7 +11,7 @@ use crate::core::message::Message;
 use crate::core::name::Name;
 use crate::core::refusal::Refusal;
 use crate::courier::start;
-use crate::store::post::Draft;
+use crate::store::post::NewMessage;
 use crate::store::team::{Sent, there};
 use crate::store::{Store, now_ms};
 use anyhow::Result;
@@ -60,7 +60,7 @@ pub(super) fn resolve(
 /// Posts a message to each of these hosts.
 pub(super) fn post(
     session: &Session,
-    draft: &Draft,
+    draft: &NewMessage,
     to: &BTreeMap<HostName, Vec<Name>>,
 ) -> Result<Vec<(HostName, Message)>> {
     let mut sent = Vec::new();
@@ -68,7 +68,7 @@ pub(super) fn post(
         let mut names = names.clone();
         names.sort();
         names.dedup();
-        let draft = Draft { to: names, ..draft.clone() };
+        let draft = NewMessage { to: names, ..draft.clone() };
         sent.push((host.clone(), session.store.post_away(draft, host, session.rate()?)?));
     }
     start::ensure_link(&session.store);

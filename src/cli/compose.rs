@@ -12,10 +12,10 @@ use crate::core::refusal::Refusal;
 use crate::core::span;
 use crate::courier::start;
 use crate::os::caller::Caller;
-use crate::roster::witness::{self, Proof};
+use crate::roster::witness::{self, Vouched};
 use crate::store::Store;
 use crate::store::mail::Folder;
-use crate::store::post::Draft;
+use crate::store::post::NewMessage;
 use crate::tmux::Server;
 use anyhow::Result;
 use serde_json::json;
@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How to report.
 #[derive(Clone, Copy, Debug, clap::Args)]
-pub(super) struct Report {
+pub(super) struct Reporting {
     /// Return as soon as the message is on disk; do not wait up to 2 s to see it submitted
     #[arg(long)]
     no_wait: bool,
@@ -51,9 +51,9 @@ pub(super) fn body(text: &str) -> Result<Body> {
 }
 
 /// A draft of the caller's.
-pub(super) fn draft(session: &Session, to: Vec<Name>, kind: MessageType, body: Body) -> Draft {
+pub(super) fn draft(session: &Session, to: Vec<Name>, kind: MessageType, body: Body) -> NewMessage {
     let Caller { name, identity, .. } = &session.caller;
-    Draft {
+    NewMessage {
         from: name.clone(),
         identity: *identity,
         to,
@@ -69,19 +69,19 @@ pub(super) fn draft(session: &Session, to: Vec<Name>, kind: MessageType, body: B
 type Missing = (String, String);
 
 /// Sends `draft` to these and reports.
-pub(super) fn send(session: &Session, draft: Draft, to: To, report: Report) -> Result<()> {
+pub(super) fn send(session: &Session, draft: NewMessage, to: To, report: Reporting) -> Result<()> {
     send_but(session, draft, to, report, &[])
 }
 
 /// Sends `draft` to those that are there, and reports them and the `unknown` ones.
 pub(super) fn send_but(
     session: &Session,
-    draft: Draft,
+    draft: NewMessage,
     to: To,
-    report: Report,
+    report: Reporting,
     unknown: &[Refusal],
 ) -> Result<()> {
-    let draft = Draft { to: to.here, ..draft };
+    let draft = NewMessage { to: to.here, ..draft };
     if let ([first, ..], [], true) = (unknown, &draft.to[..], to.away.is_empty()) {
         return Err(first.clone().into());
     }
@@ -115,7 +115,7 @@ pub(super) fn send_but(
 }
 
 /// Makes `draft` durable.
-pub(super) fn post(session: &Session, mut draft: Draft) -> Result<Message> {
+pub(super) fn post(session: &Session, mut draft: NewMessage) -> Result<Message> {
     draft.to.sort();
     draft.to.dedup();
     if draft.to.is_empty() {
@@ -125,7 +125,7 @@ pub(super) fn post(session: &Session, mut draft: Draft) -> Result<Message> {
         return Err(Refusal::Usage(format!("at most {MAX_RECIPIENTS} recipients are allowed")).into());
     }
     if draft.identity == Identity::Env
-        && witness::ask(&session.store, &draft.from, witness::FOR_A_MESSAGE)? == Proof::Own
+        && witness::ask(&session.store, &draft.from, witness::FOR_A_MESSAGE)? == Vouched::Own
     {
         draft.identity = Identity::Namespace;
     }
@@ -133,11 +133,11 @@ pub(super) fn post(session: &Session, mut draft: Draft) -> Result<Message> {
 }
 
 /// Wakes the courier and reports how far the message comes.
-pub(super) fn watch(session: &Session, message: &Message, report: Report) -> Result<()> {
+pub(super) fn watch(session: &Session, message: &Message, report: Reporting) -> Result<()> {
     watch_but(session, message, report, &[])
 }
 
-fn watch_but(session: &Session, message: &Message, report: Report, missing: &[Missing]) -> Result<()> {
+fn watch_but(session: &Session, message: &Message, report: Reporting, missing: &[Missing]) -> Result<()> {
     let store = &session.store;
     // The agents' own server: the sender may be outside tmux, or in another one.
     let known = session.agents.iter().find(|a| a.is_live() && message.to.contains(&a.name));
@@ -245,7 +245,7 @@ fn tell(
     message: &Message,
     (states, missing): (&[(Name, Progress)], &[Missing]),
     courier: bool,
-    report: Report,
+    report: Reporting,
 ) -> Result<()> {
     if report.json {
         let known =

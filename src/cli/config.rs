@@ -23,11 +23,11 @@ mod edit;
 )]
 pub(super) struct Args {
     #[command(subcommand)]
-    verb: Verb,
+    verb: ConfigVerb,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum Verb {
+enum ConfigVerb {
     /// Print every setting, its value and its source
     #[command(after_help = "Example:\n  swarm config show --json")]
     Show(Json),
@@ -99,39 +99,39 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let root = Store::root_for_caller(&session::here()?);
     let files = Files::of(root.as_deref());
     match &args.verb {
-        Verb::Show(how) => show(&files.load(), how.json),
-        Verb::Get { key } => {
+        ConfigVerb::Show(how) => show(&files.load(), how.json),
+        ConfigVerb::Get { key } => {
             let config = files.load();
             warn(&config.problems);
             print::out(&format!("{}\n", key.spec().kind.text(config.value(*key))))
         }
-        Verb::Set { key, value, which } => {
+        ConfigVerb::Set { key, value, which } => {
             only_for_people(root.as_deref())?;
             let (source, path) = chosen(&files, *which)?;
             set(&files, source, &path, *key, value)
         }
-        Verb::Unset { key, which } => {
+        ConfigVerb::Unset { key, which } => {
             only_for_people(root.as_deref())?;
             let (source, path) = chosen(&files, *which)?;
             unset(source, &path, key)
         }
-        Verb::Edit(which) => {
+        ConfigVerb::Edit(which) => {
             only_for_people(root.as_deref())?;
             let (source, path) = chosen(&files, *which)?;
             edit::run(source, &path)
         }
-        Verb::Validate { file: Some(file), json } => {
+        ConfigVerb::Validate { file: Some(file), json } => {
             if !file.exists() {
                 return Err(Refusal::Usage(format!("there is no file {}", file.display())).into());
             }
             validate(&Config::resolve(vec![layer(Source::Project, file)]), json.json)
         }
-        Verb::Validate { file: None, json } => validate(&files.load(), json.json),
-        Verb::Path(which) if which.user || which.project => print::path(&chosen(&files, *which)?.1),
-        Verb::Path(_) => {
+        ConfigVerb::Validate { file: None, json } => validate(&files.load(), json.json),
+        ConfigVerb::Path(which) if which.user || which.project => print::path(&chosen(&files, *which)?.1),
+        ConfigVerb::Path(_) => {
             [&files.user, &files.project].into_iter().flatten().try_for_each(|path| print::path(path))
         }
-        Verb::Keys(how) => keys(how.json),
+        ConfigVerb::Keys(how) => keys(how.json),
     }
 }
 

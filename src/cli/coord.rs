@@ -1,6 +1,6 @@
 use super::session::Session;
 use super::{lease, print, session};
-use crate::core::coord::{self, Action, Change, Document, Section, Text};
+use crate::core::coord::{self, Change, CoordAction, Document, Section, Text};
 use crate::core::escape;
 use crate::core::lease::words;
 use crate::core::refusal::Refusal;
@@ -19,14 +19,14 @@ use std::io::Read;
 )]
 pub(super) struct Args {
     #[command(subcommand)]
-    verb: Verb,
+    verb: CoordVerb,
     /// Print one JSON object
     #[arg(long, global = true)]
     json: bool,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum Verb {
+enum CoordVerb {
     /// Make the document; an existing one stays as it is
     #[command(after_help = "Example:\n  swarm coord init")]
     Init,
@@ -77,24 +77,30 @@ enum Verb {
 
 pub(super) fn run(args: &Args) -> Result<()> {
     match &args.verb {
-        Verb::Init => init(args.json),
-        Verb::Show { section } => show(section.as_deref(), args.json),
-        Verb::Get { section } => get(section, args.json),
-        Verb::Set { section, text } => {
+        CoordVerb::Init => init(args.json),
+        CoordVerb::Show { section } => show(section.as_deref(), args.json),
+        CoordVerb::Get { section } => get(section, args.json),
+        CoordVerb::Set { section, text } => {
             let (session, text) = (Session::open()?, line(text)?);
             let (by, files) = (session.caller.name.clone(), leased(&session)?);
-            change(&session, section, "set", &Action::Set { text, by, files, now_ms: now_ms() }, args.json)
+            change(
+                &session,
+                section,
+                "set",
+                &CoordAction::Set { text, by, files, now_ms: now_ms() },
+                args.json,
+            )
         }
-        Verb::Add { section, text } => {
+        CoordVerb::Add { section, text } => {
             let (session, text) = (Session::open()?, line(text)?);
             let by = session.caller.name.clone();
-            change(&session, section, "add", &Action::Add { text, by, now_ms: now_ms() }, args.json)
+            change(&session, section, "add", &CoordAction::Add { text, by, now_ms: now_ms() }, args.json)
         }
-        Verb::Done { section, matching } => change(
+        CoordVerb::Done { section, matching } => change(
             &Session::open()?,
             section,
             "done",
-            &Action::Done { matching: matching.clone() },
+            &CoordAction::Done { matching: matching.clone() },
             args.json,
         ),
     }
@@ -134,7 +140,7 @@ fn init(as_json: bool) -> Result<()> {
     print::out(&format!("{} {word}\n", escape::line(&path.display().to_string())))
 }
 
-fn change(session: &Session, section: &str, verb: &str, action: &Action, as_json: bool) -> Result<()> {
+fn change(session: &Session, section: &str, verb: &str, action: &CoordAction, as_json: bool) -> Result<()> {
     let made = session.store.change_coordination(&session.caller.name, verb, |text| {
         Ok(coord::change(text, section, action).map_err(Refusal::from)?)
     })?;

@@ -22,7 +22,7 @@ pub(super) struct Args {
 }
 
 /// A message that could not be delivered.
-pub(super) struct Letter {
+pub(super) struct DeadLetter {
     to: Name,
     why: String,
     message: Verified,
@@ -32,7 +32,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let session = Session::open()?;
     let letters = letters(&session.store, session.everyone())?;
     if args.json {
-        let list = |l: &Letter| json!({"to": l.to, "why": l.why, "message": print::message_json(&l.message)});
+        let list =
+            |l: &DeadLetter| json!({"to": l.to, "why": l.why, "message": print::message_json(&l.message)});
         return print::object(json!({"dead_letters": letters.iter().map(list).collect::<Vec<_>>()}));
     }
     if letters.is_empty() {
@@ -40,7 +41,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
     let now = now_ms();
     let mut text = String::new();
-    for Letter { to, why, message } in &letters {
+    for DeadLetter { to, why, message } in &letters {
         text.push_str(&format!(
             "{} {:>4}  from {:<14} to {:<14} {}  ({why})\n",
             message.id,
@@ -54,7 +55,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
 }
 
 /// All dead letters, by recipient, oldest first.
-pub(super) fn letters<'a>(store: &Store, agents: impl IntoIterator<Item = &'a Agent>) -> Result<Vec<Letter>> {
+pub(super) fn letters<'a>(
+    store: &Store,
+    agents: impl IntoIterator<Item = &'a Agent>,
+) -> Result<Vec<DeadLetter>> {
     let mut letters = Vec::new();
     for agent in agents {
         for file in store.mail_files(&agent.name, Folder::New)? {
@@ -65,7 +69,7 @@ pub(super) fn letters<'a>(store: &Store, agents: impl IntoIterator<Item = &'a Ag
             };
             if let Some(Ok(message)) = store.message(&agent.name, &agent.formerly, Folder::New, &file)? {
                 let why = escape::short(&delivery.way.detail, 200);
-                letters.push(Letter { to: agent.name.clone(), why, message });
+                letters.push(DeadLetter { to: agent.name.clone(), why, message });
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::store::Store;
 use crate::store::config::Files;
 use crate::tmux::Server;
 use anyhow::{Context as _, Result};
-use finding::{Finding, Verdict};
+use finding::{Finding, Grade};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -79,7 +79,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         }
         findings = check(&place);
     }
-    let bad = findings.iter().any(|f| f.verdict == Verdict::Bad);
+    let bad = findings.iter().any(|f| f.verdict == Grade::Bad);
     if args.json {
         let one = |f: &Finding| {
             json!({
@@ -114,7 +114,7 @@ fn check(place: &Checkup) -> Vec<Finding> {
     };
     project::check(root, &mut found);
     let unsafe_to_open =
-        |f: &Finding| f.verdict == Verdict::Bad && matches!(f.name, "project" | "modes" | "key");
+        |f: &Finding| f.verdict == Grade::Bad && matches!(f.name, "project" | "modes" | "key");
     if found.iter().any(unsafe_to_open) {
         found.push(Finding::warn(
             "store",
@@ -180,7 +180,7 @@ fn text(findings: &[Finding], repaired: &[Repaired]) -> String {
         text.push_str(&format!("{}: {}: {}\n", one.name, escape::line(&one.seen), escape::line(&done)));
     }
     // The worst first: whoever reads no further has read that.
-    let by_weight = [Verdict::Bad, Verdict::Warn, Verdict::Ok];
+    let by_weight = [Grade::Bad, Grade::Warn, Grade::Ok];
     for one in by_weight.iter().flat_map(|weight| findings.iter().filter(move |f| f.verdict == *weight)) {
         text.push_str(&format!(
             "{:<4}  {:<width$}  {}\n",
@@ -197,9 +197,9 @@ fn text(findings: &[Finding], repaired: &[Repaired]) -> String {
     let hint = if fixable > 0 { format!("; --fix repairs {fixable}") } else { String::new() };
     text.push_str(&format!(
         "{} ok, {} to check, {} bad{hint}\n",
-        count(Verdict::Ok),
-        count(Verdict::Warn),
-        count(Verdict::Bad)
+        count(Grade::Ok),
+        count(Grade::Warn),
+        count(Grade::Bad)
     ));
     text
 }

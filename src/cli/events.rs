@@ -1,7 +1,7 @@
 use super::{print, session};
 use crate::core::escape;
 use crate::core::event::EVENTS;
-use crate::core::log::Filter;
+use crate::core::log::LogFilter;
 use crate::core::span;
 use crate::store::{Cursor, Store, Tail, now_ms};
 use anyhow::Result;
@@ -58,13 +58,13 @@ fn since(text: &str) -> Result<u64, String> {
 
 pub(super) fn run(args: &Args) -> Result<()> {
     if args.list {
-        let row = |row: &crate::core::event::Row| {
+        let row = |row: &crate::core::event::EventRow| {
             format!("{}\n", json!({"event": row.word, "fields": row.fields, "means": row.meaning}))
         };
         return print::out(&EVENTS.iter().map(row).collect::<String>());
     }
     let store = session::project()?;
-    let filter = Filter {
+    let filter = LogFilter {
         events: args.events.clone(),
         agent: args.agent.clone(),
         since: args.since.map_or(0, |ms| now_ms().saturating_sub(ms)),

@@ -5,7 +5,7 @@ use crate::core::lease::{Lease, LeaseSelector, Notice, PathPattern, words};
 use crate::core::message::MessageType;
 use crate::core::refusal::Refusal;
 use crate::core::tree::git::Harm;
-use crate::core::tree::verdict::{self, Claim, Why};
+use crate::core::tree::verdict::{self, ClaimReason, PathClaim};
 use crate::hooks::tree::Others;
 use crate::os::clock;
 use crate::store::leases::Part;
@@ -79,7 +79,7 @@ fn judge(args: &Args) -> Result<()> {
         None | Some("pre-commit" | "pre-merge-commit") => {
             let staged = names(&["diff", "--cached", "--name-only", "--no-renames", "-z"])?;
             let claims = others.claims(&session.store, &top()?, &staged, Harm::Commit)?;
-            let what = if args.hook.is_none() { Act::Commit } else { Act::Merge };
+            let what = if args.hook.is_none() { GitStep::Commit } else { GitStep::Merge };
             refuse(&session, what, &claims)
         }
         Some("post-checkout") => {
@@ -92,7 +92,7 @@ fn judge(args: &Args) -> Result<()> {
         Some("reference-transaction") => {
             let Some(stash) = args.given.first().filter(|id| is_new_stash(id)) else { return Ok(()) };
             let claims = others.claims(&session.store, &top()?, &stashed(stash)?, Harm::Stash)?;
-            refuse(&session, Act::Stash, &claims)
+            refuse(&session, GitStep::Stash, &claims)
         }
         // An older program may be called by a newer installation.
         Some(_) => Ok(()),
@@ -148,21 +148,21 @@ fn git(args: &[&str]) -> Result<Vec<u8>> {
 }
 
 /// The uncommitted work of others in this work tree.
-fn open(session: &Session, others: &Others) -> Result<Vec<Claim>> {
+fn open(session: &Session, others: &Others) -> Result<Vec<PathClaim>> {
     let top = top()?;
     others.claims(&session.store, &top, &crate::hooks::tree::uncommitted(&top)?, Harm::Move)
 }
 
 /// What git is about to do.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Act {
+enum GitStep {
     Commit,
     Merge,
     Stash,
 }
 
 /// Refuses an agent, warns a person.
-fn refuse(session: &Session, what: Act, claims: &[Claim]) -> Result<()> {
+fn refuse(session: &Session, what: GitStep, claims: &[PathClaim]) -> Result<()> {
     if claims.is_empty() {
         return Ok(());
     }
@@ -176,37 +176,37 @@ fn refuse(session: &Session, what: Act, claims: &[Claim]) -> Result<()> {
         .map(|claim| {
             let path = crate::core::escape::short(&claim.path.to_string(), 120);
             match claim.why {
-                Why::Holds(fence) => match held(fence) {
+                ClaimReason::Holds(fence) => match held(fence) {
                     Some(by) => format!("{path} is held by {}", words::held_by(&by, &now)),
                     None => format!("{path} is held by {}", claim.who),
                 },
-                Why::Edited(at) => verdict::edited_by(&path, claim, at, now_ms()),
+                ClaimReason::Edited(at) => verdict::edited_by(&path, claim, at, now_ms()),
             }
         })
         .collect();
     let text = named.join("; ");
-    let held = claims.iter().any(|claim| matches!(claim.why, Why::Holds(_)));
+    let held = claims.iter().any(|claim| matches!(claim.why, ClaimReason::Holds(_)));
     if session.caller.name.is_human() || !held && session.settings()?.tree == Enforce::Warn {
         super::print::tell(&format!("warning: {text}"));
         return Ok(());
     }
-    let way = if what == Act::Stash {
+    let way = if what == GitStep::Stash {
         "name your own paths (git stash push -- PATH), and know that all worktrees of a repository share one stash"
     } else {
         "leave these files out (git restore --staged PATH), or wait: swarm-msg lock --wait 10m PATH"
     };
     let not = match what {
-        Act::Commit => "not committed",
-        Act::Merge => "git merge is refused",
-        Act::Stash => "git stash is refused",
+        GitStep::Commit => "not committed",
+        GitStep::Merge => "git merge is refused",
+        GitStep::Stash => "git stash is refused",
     };
     Err(Refusal::Held(format!("{not}: {text}; {way}")).into())
 }
 
 /// Another commit was checked out: warns whoever did that, and those with work in the tree.
-fn told(session: &Session, claims: &[Claim]) -> Result<()> {
+fn told(session: &Session, claims: &[PathClaim]) -> Result<()> {
     let Some(first) = claims.first() else { return Ok(()) };
-    let path = |claim: &Claim| crate::core::escape::short(&claim.path.to_string(), 120);
+    let path = |claim: &PathClaim| crate::core::escape::short(&claim.path.to_string(), 120);
     super::print::tell(&format!(
         "warning: you checked out another commit under work that {} has not committed ({}{}): tell them",
         first.who,

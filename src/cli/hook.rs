@@ -7,7 +7,7 @@ use crate::core::config::Settings;
 use crate::core::escape;
 use crate::core::event::Event;
 use crate::core::heir::Conversation;
-use crate::core::hook::Host;
+use crate::core::hook::HookHost;
 use crate::core::message::Identity;
 use crate::core::refusal::Refusal;
 use crate::hooks::{Call, MAX_INPUT};
@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 #[command(after_help = "Example:\n  swarm hook claude UserPromptSubmit < event.json")]
 pub(super) struct Args {
     /// claude, codex, gemini or opencode
-    host: Host,
+    host: HookHost,
     /// The hook's name, such as `UserPromptSubmit`
     event: String,
 }
@@ -64,7 +64,7 @@ pub(super) fn run(args: &Args) {
     let Err(error) = answer(args, &store) else { return };
     let text = escape::short(&format!("{error:#}"), 300);
     let name = escape::short(&args.event, 40);
-    if (error.is::<Late>() || error.is::<Overdue>()) && args.host != Host::OpenCode {
+    if (error.is::<Late>() || error.is::<Overdue>()) && args.host != HookHost::OpenCode {
         let told =
             format!("swarm could not handle {name}, so nothing was checked and no mail was given: {text}");
         // It reads nothing, perhaps; then the journal has it.
@@ -78,7 +78,7 @@ pub(super) fn run(args: &Args) {
 /// Says that the project's key is not here, so nothing can be checked. Without a project there is nothing to say.
 fn tell_no_key(args: &Args, error: &anyhow::Error) {
     if let Some(Refusal::NoKey(_)) = error.downcast_ref()
-        && args.host != Host::OpenCode
+        && args.host != HookHost::OpenCode
     {
         let told = format!(
             "swarm checks no leases and gives no mail here: {}",

@@ -9,7 +9,7 @@ pub(super) use removal::{Removal, removals};
 use super::print;
 use super::session;
 use crate::core::agent::Agent;
-use crate::core::hook::Host;
+use crate::core::hook::HookHost;
 use crate::core::name::Name;
 use crate::core::refusal::Refusal;
 use crate::hooks::install::git::Guard;
@@ -29,11 +29,11 @@ use std::path::{Path, PathBuf};
 )]
 pub(super) struct Args {
     #[command(subcommand)]
-    action: Action,
+    action: HookAction,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum Action {
+enum HookAction {
     /// Install the hooks; everything else in the files stays, and the original files are kept
     #[command(after_help = "Examples:\n  swarm hooks install claude git\n  swarm hooks install --allow")]
     Install(Put),
@@ -58,11 +58,11 @@ struct Put {
     allow: bool,
 }
 
-impl Action {
+impl HookAction {
     fn which(&self) -> &AgentChoice {
         match self {
-            Action::Install(put) | Action::Diff(put) => &put.which,
-            Action::Uninstall(which) | Action::Status(which) => which,
+            HookAction::Install(put) | HookAction::Diff(put) => &put.which,
+            HookAction::Uninstall(which) | HookAction::Status(which) => which,
         }
     }
 }
@@ -99,7 +99,7 @@ struct HookFiles {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Chosen {
-    Agent(Host),
+    Agent(HookHost),
     Git,
 }
 
@@ -111,8 +111,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if let Some(why) = places.closed.take() {
         let why = why.context("the agents of this project are unknown, and its hooks cannot check anything");
         match args.action {
-            Action::Install(_) | Action::Status(_) => failed.push(why),
-            Action::Uninstall(_) | Action::Diff(_) => print::tell(&format!("{why:#}")),
+            HookAction::Install(_) | HookAction::Status(_) => failed.push(why),
+            HookAction::Uninstall(_) | HookAction::Diff(_) => print::tell(&format!("{why:#}")),
         }
     }
     let chosen = match places.chosen(&args.action, which) {
@@ -161,8 +161,8 @@ impl HookFiles {
         })
     }
 
-    fn chosen(&self, action: &Action, which: &AgentChoice) -> Result<Vec<Chosen>> {
-        let all = || Host::ALL.map(Chosen::Agent).into_iter().chain([Chosen::Git]);
+    fn chosen(&self, action: &HookAction, which: &AgentChoice) -> Result<Vec<Chosen>> {
+        let all = || HookHost::ALL.map(Chosen::Agent).into_iter().chain([Chosen::Git]);
         let is_repository = !which.user && Guard::all(&self.root, &self.here).is_ok();
         let mut chosen: Vec<Chosen> = Vec::new();
         for name in &which.agents {
@@ -174,13 +174,16 @@ impl HookFiles {
                 )),
             }
         }
-        if which.all || (which.agents.is_empty() && !matches!(action, Action::Install(_) | Action::Diff(_))) {
+        if which.all
+            || (which.agents.is_empty() && !matches!(action, HookAction::Install(_) | HookAction::Diff(_)))
+        {
             chosen.extend(all().filter(|c| *c != Chosen::Git || is_repository));
         }
         if chosen.is_empty() {
-            let in_use = |host: &Host| self.live.iter().any(|a| a.kind == host.word());
-            let (mut used, mut rest): (Vec<Host>, Vec<Host>) = Host::ALL.into_iter().partition(in_use);
-            if matches!(action, Action::Install(_)) && is_terminal() {
+            let in_use = |host: &HookHost| self.live.iter().any(|a| a.kind == host.word());
+            let (mut used, mut rest): (Vec<HookHost>, Vec<HookHost>) =
+                HookHost::ALL.into_iter().partition(in_use);
+            if matches!(action, HookAction::Install(_)) && is_terminal() {
                 for host in std::mem::take(&mut rest) {
                     let question =
                         format!("{} is not in use here. Install its hooks too? [y/N] ", host.word());
@@ -189,7 +192,7 @@ impl HookFiles {
             }
             chosen.extend(used.into_iter().map(Chosen::Agent));
             chosen.extend(is_repository.then_some(Chosen::Git));
-            let rest: Vec<&str> = rest.into_iter().map(Host::word).collect();
+            let rest: Vec<&str> = rest.into_iter().map(HookHost::word).collect();
             if !rest.is_empty() {
                 print::tell(&format!(
                     "not in use here, so skipped: {} (name them, or use --all)",
@@ -209,7 +212,7 @@ impl HookFiles {
 
     /// The chosen settings files of `host`. For the project: the root's, and the one of the current directory if an agent
     /// there does not read the root's. For the person: those that this command and the living agents read.
-    fn targets(&self, host: Host) -> Vec<Target> {
+    fn targets(&self, host: HookHost) -> Vec<Target> {
         let own = |name: &str| std::env::var(name).ok();
         let around = Surroundings { home: self.home.clone(), variable: &own };
         let mut found = match self.scope {
@@ -233,7 +236,7 @@ impl HookFiles {
 
     /// The files of the person's own with the rules for `swarm-msg` that this command and the living agents of `host` look at, of an
     /// agent that has them in such a file.
-    fn rules_files(&self, host: Host) -> Vec<RulesFile> {
+    fn rules_files(&self, host: HookHost) -> Vec<RulesFile> {
         let own = |name: &str| std::env::var(name).ok();
         let around = Surroundings { home: self.home.clone(), variable: &own };
         let of_agents = self.live.iter().filter(|a| a.kind == host.word());
@@ -258,7 +261,7 @@ impl HookFiles {
     }
 
     /// [`HookFiles::targets`], and whatever else was installed into and not taken out.
-    fn installed(&self, host: Host) -> Vec<Target> {
+    fn installed(&self, host: HookHost) -> Vec<Target> {
         let mut found = self.targets(host);
         let more = match self.scope {
             Scope::Project => recorded(&self.state, host, &self.root),
@@ -277,7 +280,7 @@ impl HookFiles {
 }
 
 /// The settings files of the project at `root` that were installed into, in whatever directory of it.
-fn recorded(state: &Path, host: Host, root: &Path) -> Vec<Target> {
+fn recorded(state: &Path, host: HookHost, root: &Path) -> Vec<Target> {
     let of = |path: PathBuf| {
         let target = Target::of_file(host, &path)?;
         let ours = Store::root_around(target.within.as_deref()?).as_deref() == Some(root);

@@ -1,6 +1,6 @@
 use super::{print, session};
 use crate::core::escape;
-use crate::core::log::{self, Filter};
+use crate::core::log::{self, LogFilter};
 use crate::core::span;
 use crate::store::now_ms;
 use anyhow::Result;
@@ -44,7 +44,7 @@ fn since(text: &str) -> Result<u64, String> {
 
 pub(super) fn run(args: &Args) -> Result<()> {
     let store = session::project()?;
-    let filter = Filter {
+    let filter = LogFilter {
         events: args.events.clone(),
         agent: args.agent.clone(),
         since: args.since.map_or(0, |ms| now_ms().saturating_sub(ms)),

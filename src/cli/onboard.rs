@@ -1,4 +1,4 @@
-use super::compose::{self, Report};
+use super::compose::{self, Reporting};
 use super::print;
 use super::session::{self, Session};
 use crate::core::agent::Agent;
@@ -27,7 +27,7 @@ pub(super) struct Args {
     #[arg(long)]
     again: bool,
     #[command(flatten)]
-    report: Report,
+    report: Reporting,
 }
 
 /// One line of less than 400 bytes, so that it is typed whole.

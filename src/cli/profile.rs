@@ -30,11 +30,11 @@ const PATIENCE: Duration = Duration::from_secs(1);
 )]
 pub(super) struct Args {
     #[command(subcommand)]
-    verb: Verb,
+    verb: ProfileVerb,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum Verb {
+enum ProfileVerb {
     /// List the profiles: where each is from, the versions it was tested with, and the versions that run now
     #[command(after_help = "Example:\n  swarm profile list")]
     List {
@@ -90,11 +90,13 @@ enum Verb {
 
 pub(super) fn run(args: &Args) -> Result<()> {
     match &args.verb {
-        Verb::List { json } => list(*json),
-        Verb::Lint { files } => examine(files),
-        Verb::Record { pane, dir, state } => record(pane, dir, state.as_deref()),
-        Verb::New { kind, dir } => new(kind, dir),
-        Verb::Check { profile, dir, json } => check(&find(profile, &session::profiles()?)?, dir, *json),
+        ProfileVerb::List { json } => list(*json),
+        ProfileVerb::Lint { files } => examine(files),
+        ProfileVerb::Record { pane, dir, state } => record(pane, dir, state.as_deref()),
+        ProfileVerb::New { kind, dir } => new(kind, dir),
+        ProfileVerb::Check { profile, dir, json } => {
+            check(&find(profile, &session::profiles()?)?, dir, *json)
+        }
     }
 }
 

@@ -1,7 +1,7 @@
-use super::compose::{self, Report};
+use super::compose::{self, Reporting};
 use super::session::Session;
 use crate::core::message::MessageType;
-use crate::store::post::Draft;
+use crate::store::post::NewMessage;
 use anyhow::Result;
 
 /// Answer a message in its thread; also marks it read, and acknowledges it if the sender asked for that
@@ -21,7 +21,7 @@ pub(super) struct Args {
     #[arg(long)]
     ack: bool,
     #[command(flatten)]
-    report: Report,
+    report: Reporting,
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
@@ -31,7 +31,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let (found, original) = session.find(&args.id, true)?;
     let to = compose::recipients(&mut session, &[original.from.to_string()])?;
     let answers = Some((original.id.clone(), original.thread.clone()));
-    let draft = Draft { answers, ack: args.ack, ..compose::draft(&session, Vec::new(), args.kind, body) };
+    let draft =
+        NewMessage { answers, ack: args.ack, ..compose::draft(&session, Vec::new(), args.kind, body) };
     compose::send(&session, draft, to, args.report)?;
     // Who answers has seen it: nobody waits for an acknowledgement any more.
     session.store.receipt(&found, original.ack_required)?;

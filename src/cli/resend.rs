@@ -1,9 +1,9 @@
-use super::compose::{self, Report};
+use super::compose::{self, Reporting};
 use super::session::Session;
 use crate::core::delivery::Stage;
 use crate::core::refusal::Refusal;
 use crate::store::now_ms;
-use crate::store::post::Draft;
+use crate::store::post::NewMessage;
 use anyhow::Result;
 
 /// Send a message again, for example a dead letter, to the same or other recipients
@@ -19,7 +19,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME")]
     to: Option<String>,
     #[command(flatten)]
-    report: Report,
+    report: Reporting,
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
@@ -42,7 +42,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let to = compose::recipients(&mut session, &lists)?.here;
     let answers =
         Some((original.reply_to.clone().unwrap_or_else(|| original.id.clone()), original.thread.clone()));
-    let draft = Draft {
+    let draft = NewMessage {
         answers,
         ack: original.ack_required,
         urgent: original.urgent,

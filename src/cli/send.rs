@@ -1,7 +1,7 @@
-use super::compose::{self, Report};
+use super::compose::{self, Reporting};
 use super::session::Session;
 use crate::core::message::MessageType;
-use crate::store::post::Draft;
+use crate::store::post::NewMessage;
 use anyhow::Result;
 
 /// Send a message to agents, to all of them, or to the human
@@ -34,7 +34,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME")]
     from: Option<String>,
     #[command(flatten)]
-    report: Report,
+    report: Reporting,
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
@@ -43,7 +43,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
     compose::check_from(&session, args.from.as_deref())?;
     let lists: Vec<String> = std::iter::once(args.to.clone()).chain(args.also.iter().cloned()).collect();
     let (to, unknown) = compose::reachable(&mut session, &lists)?;
-    let draft =
-        Draft { ack: args.ack, urgent: args.urgent, ..compose::draft(&session, Vec::new(), args.kind, body) };
+    let draft = NewMessage {
+        ack: args.ack,
+        urgent: args.urgent,
+        ..compose::draft(&session, Vec::new(), args.kind, body)
+    };
     compose::send_but(&session, draft, to, args.report, &unknown)
 }

@@ -16,7 +16,7 @@ use crate::hooks::command;
 use crate::hooks::install::git::Installed;
 use crate::os::caller::{self, Caller};
 use crate::os::tools::Tools;
-use crate::roster::witness::{self, Proof};
+use crate::roster::witness::{self, Vouched};
 use crate::roster::{discovery, limit, rules};
 use crate::store::config::Files;
 use crate::store::mail::MessageRef;
@@ -272,13 +272,13 @@ impl Session {
             return Ok(());
         }
         match witness::ask(&self.store, name, witness::FOR_AN_ACT)? {
-            Proof::Own => {
+            Vouched::Own => {
                 self.caller.identity = Identity::Namespace;
                 self.store.act_as(Identity::Namespace);
                 Ok(())
             }
-            Proof::Kind => Ok(()),
-            Proof::None => Err(Refusal::Usage(format!(
+            Vouched::Kind => Ok(()),
+            Vouched::None => Err(Refusal::Usage(format!(
                 "nothing but this process's environment says that you are {name}, and the courier does not confirm it: \
                  only {name} can do that. Nothing was changed; swarm-msg inbox and swarm-msg show ID show mail without marking it"
             ))

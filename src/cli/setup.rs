@@ -1,7 +1,7 @@
 use super::{print, session, stranger};
 use crate::core::agent::Agent;
 use crate::core::escape;
-use crate::core::hook::Host;
+use crate::core::hook::HookHost;
 use crate::core::plural::plural;
 use crate::core::refusal::Refusal;
 use crate::os::{links, tools};
@@ -155,8 +155,11 @@ impl Now {
     }
 
     /// The agents in use here that have hooks.
-    fn hosts(&self) -> Vec<Host> {
-        Host::ALL.into_iter().filter(|host| self.found.iter().any(|(kind, _)| kind == host.word())).collect()
+    fn hosts(&self) -> Vec<HookHost> {
+        HookHost::ALL
+            .into_iter()
+            .filter(|host| self.found.iter().any(|(kind, _)| kind == host.word()))
+            .collect()
     }
 }
 
@@ -286,7 +289,7 @@ fn path() -> Result<Step> {
 }
 
 /// The hooks of an agent, and the rules that let it run swarm-msg, where it has such.
-fn hooks(now: &Now, host: Host) -> Result<Vec<Step>> {
+fn hooks(now: &Now, host: HookHost) -> Result<Vec<Step>> {
     let word = host.word();
     let change = own(&now.root, &["hooks", "diff", word])?.1;
     let mut steps = Vec::new();

@@ -36,7 +36,7 @@ pub(super) struct Args {
 }
 
 /// Something to remove, in the order of the list: a part that could bring back another one goes first.
-enum Step {
+enum RemovalStep {
     /// The plugin in a running tmux server, by its own script.
     Plugin(Server, PathBuf),
     /// The marks on the panes of a server.
@@ -108,7 +108,7 @@ fn confirmed() -> Result<bool> {
     print::confirmed()
 }
 
-fn plan(root: Option<&Path>, state: bool) -> Result<Vec<Step>> {
+fn plan(root: Option<&Path>, state: bool) -> Result<Vec<RemovalStep>> {
     let mut steps = Vec::new();
     let server = Server::current();
     let health = server.health();
@@ -123,24 +123,24 @@ fn plan(root: Option<&Path>, state: bool) -> Result<Vec<Step>> {
     let plugin = health.map(|h| h.plugin).unwrap_or_default();
     let script = Path::new(&plugin).join("unload.sh");
     if !plugin.is_empty() && script.is_file() {
-        steps.push(Step::Plugin(server.clone(), script));
+        steps.push(RemovalStep::Plugin(server.clone(), script));
     }
-    steps.extend(hooks::removals(root)?.into_iter().map(Step::Hooks));
+    steps.extend(hooks::removals(root)?.into_iter().map(RemovalStep::Hooks));
     let courier = root.and_then(|root| start::courier(&root.join(".swarm")));
-    steps.extend(courier.map(Step::Courier));
+    steps.extend(courier.map(RemovalStep::Courier));
     if answers && server.bears_marks().unwrap_or(false) {
-        steps.push(Step::Marks(server));
+        steps.push(RemovalStep::Marks(server));
     }
-    steps.extend(links()?.into_iter().map(Step::Link));
+    steps.extend(links()?.into_iter().map(RemovalStep::Link));
     if let Some(bin) = built(Path::new(&plugin))? {
-        steps.push(Step::Directory(bin, "the programs that the plugin built"));
+        steps.push(RemovalStep::Directory(bin, "the programs that the plugin built"));
     }
     if state {
         let project = root.map(|root| (root.join(".swarm"), "this project's mail, leases and log"));
         let keys = (key::state_home()?, "the signing keys of all projects, and the original settings files");
         for (dir, what) in project.into_iter().chain([keys]) {
             if dir.symlink_metadata().is_ok_and(|m| m.is_dir()) {
-                steps.push(Step::Directory(dir, what));
+                steps.push(RemovalStep::Directory(dir, what));
             }
         }
     }
@@ -168,25 +168,25 @@ fn built(plugin: &Path) -> Result<Option<PathBuf>> {
         .find(|dir| dir.join(".stamp").is_file() && dir.join("swarm").is_file()))
 }
 
-impl Step {
+impl RemovalStep {
     fn tell(&self) -> String {
         match self {
-            Step::Plugin(server, _) => {
+            RemovalStep::Plugin(server, _) => {
                 format!("tmux at {}: remove keys, hooks and options", server.socket())
             }
-            Step::Marks(server) => {
+            RemovalStep::Marks(server) => {
                 format!("tmux at {}: remove names and counts from the panes", server.socket())
             }
-            Step::Hooks(removal) => removal.tell(),
-            Step::Courier(id) => format!("end the courier (process {})", id.pid),
-            Step::Link(link) => format!("remove {} (a link to this program)", link.display()),
-            Step::Directory(dir, what) => format!("remove {} ({what})", dir.display()),
+            RemovalStep::Hooks(removal) => removal.tell(),
+            RemovalStep::Courier(id) => format!("end the courier (process {})", id.pid),
+            RemovalStep::Link(link) => format!("remove {} (a link to this program)", link.display()),
+            RemovalStep::Directory(dir, what) => format!("remove {} ({what})", dir.display()),
         }
     }
 
     fn take(&self) -> Result<()> {
         match self {
-            Step::Plugin(server, script) => {
+            RemovalStep::Plugin(server, script) => {
                 let out = Command::new("/bin/sh")
                     .arg(script)
                     .env("TMUX", format!("{},0,0", server.socket()))
@@ -198,13 +198,13 @@ impl Step {
                 }
                 Ok(())
             }
-            Step::Marks(server) => server.take_marks_off(),
-            Step::Hooks(removal) => removal.take(),
-            Step::Courier(id) => start::stop(id, || ()),
-            Step::Link(link) => {
+            RemovalStep::Marks(server) => server.take_marks_off(),
+            RemovalStep::Hooks(removal) => removal.take(),
+            RemovalStep::Courier(id) => start::stop(id, || ()),
+            RemovalStep::Link(link) => {
                 fs::remove_file(link).with_context(|| format!("cannot remove {}", link.display()))
             }
-            Step::Directory(dir, _) => match fs::remove_dir_all(dir) {
+            RemovalStep::Directory(dir, _) => match fs::remove_dir_all(dir) {
                 Err(e) if e.kind() != ErrorKind::NotFound => {
                     Err(e).with_context(|| format!("cannot remove {}", dir.display()))
                 }

@@ -30,7 +30,7 @@ pub(super) struct Args {
 const MAX_TEXT: u64 = 1 << 20;
 
 /// What was found out about one line.
-struct Finding {
+struct LineFinding {
     message: Option<Verified>,
     /// The line as swarm typed it, where one was compared.
     typed: Option<String>,
@@ -52,10 +52,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if args.json {
         let genuine = findings.iter().all(|f| f.fault.is_none());
         print::object(
-            json!({"genuine": genuine, "lines": findings.iter().map(Finding::json).collect::<Vec<_>>()}),
+            json!({"genuine": genuine, "lines": findings.iter().map(LineFinding::json).collect::<Vec<_>>()}),
         )?;
     } else {
-        print::out(&findings.iter().map(Finding::told).collect::<String>())?;
+        print::out(&findings.iter().map(LineFinding::told).collect::<String>())?;
     }
     if beside && findings.iter().any(|f| f.fault.is_none()) {
         print::tell("the rest of this text is not from swarm, and nothing proves it");
@@ -68,7 +68,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 
 /// Judges every claim in `text`, or the message with that id. Returns whether there is also other text beside genuine
 /// lines.
-fn look(session: &Session, text: &str) -> Result<(Vec<Finding>, bool)> {
+fn look(session: &Session, text: &str) -> Result<(Vec<LineFinding>, bool)> {
     let (mut findings, mut from) = (Vec::new(), 0);
     let (mut beside, mut genuine_to) = (String::new(), 0);
     while let Some(claim) = claim::next(text, from) {
@@ -84,14 +84,14 @@ fn look(session: &Session, text: &str) -> Result<(Vec<Finding>, bool)> {
                 }
                 finding
             }
-            Err(fault) => Finding::none(fault),
+            Err(fault) => LineFinding::none(fault),
         };
         findings.push(finding);
     }
     if findings.is_empty() {
         findings.push(match find(session, text.trim())? {
-            Ok(message) => Finding { message: Some(message), ..Finding::none(None) },
-            Err(fault) => Finding::none(fault),
+            Ok(message) => LineFinding { message: Some(message), ..LineFinding::none(None) },
+            Err(fault) => LineFinding::none(fault),
         });
         return Ok((findings, false));
     }
@@ -126,7 +126,7 @@ fn find(session: &Session, id: &str) -> Result<Result<Verified, Option<String>>>
 }
 
 /// Compares a claim with the message that it names; returns where it ends if it is genuine.
-fn compare(session: &Session, claim: &Claim<'_>, message: Verified) -> (Finding, Option<usize>) {
+fn compare(session: &Session, claim: &Claim<'_>, message: Verified) -> (LineFinding, Option<usize>) {
     let caller = &session.caller;
     let mut names: Vec<&Name> = std::iter::once(&caller.name).chain(&caller.aliases).collect();
     if caller.name.is_human() {
@@ -139,17 +139,17 @@ fn compare(session: &Session, claim: &Claim<'_>, message: Verified) -> (Finding,
     }
     match claim.judge(&message, &names) {
         Verdict::Genuine { end, line, .. } => {
-            (Finding { message: Some(message), typed: Some(line), ..Finding::none(None) }, Some(end))
+            (LineFinding { message: Some(message), typed: Some(line), ..LineFinding::none(None) }, Some(end))
         }
         Verdict::Different { line, differences } => {
             let told: Vec<String> = differences.iter().map(ToString::to_string).collect();
             let fault = Some(format!("message {} is different: {}", message.id, told.join("; ")));
-            (Finding { message: Some(message), typed: Some(line), differences, fault }, None)
+            (LineFinding { message: Some(message), typed: Some(line), differences, fault }, None)
         }
     }
 }
 
-impl Finding {
+impl LineFinding {
     fn none(fault: Option<String>) -> Self {
         Self { message: None, typed: None, differences: Vec::new(), fault }
     }

@@ -10,22 +10,22 @@ use serde::{Deserialize, Serialize};
 
 /// How long to wait before each reminder.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Schedule {
+pub struct ReminderTimes {
     waits_ms: Vec<u64>,
 }
 
-impl Default for Schedule {
+impl Default for ReminderTimes {
     /// 30, 60 and 120 seconds, as in the Python system that swarm replaces.
     fn default() -> Self {
         Self { waits_ms: vec![30_000, 60_000, 120_000] }
     }
 }
 
-impl Schedule {
+impl ReminderTimes {
     /// The most reminders a schedule may have.
     pub const MAX: usize = 10;
 
-    /// A schedule of these waits in milliseconds; `None` if there is none, more than [`Schedule::MAX`], or one of 0.
+    /// A schedule of these waits in milliseconds; `None` if there is none, more than [`ReminderTimes::MAX`], or one of 0.
     pub fn new(waits_ms: Vec<u64>) -> Option<Self> {
         let good = (1..=Self::MAX).contains(&waits_ms.len()) && !waits_ms.contains(&0);
         good.then_some(Self { waits_ms })
@@ -75,13 +75,13 @@ pub struct AckClock {
 
 impl AckClock {
     /// A clock that starts now.
-    pub fn start(now_ms: u64, schedule: &Schedule) -> Self {
+    pub fn start(now_ms: u64, schedule: &ReminderTimes) -> Self {
         Self { rings: 0, due: now_ms + schedule.wait(0), reminder: None, escalated: false }
     }
 
     /// What is due at `now_ms`. If somebody set the clock back, no wait becomes longer than the
     /// schedule's: [`AckClock::repair`] shortens it.
-    pub fn step(&self, now_ms: u64, schedule: &Schedule) -> Step {
+    pub fn step(&self, now_ms: u64, schedule: &ReminderTimes) -> Step {
         match &self.reminder {
             Some(reminder) if reminder.stage.is_open() => Step::Reminding,
             _ if now_ms < self.due => Step::Wait(self.due),
@@ -97,12 +97,12 @@ impl AckClock {
     }
 
     /// A reminder was submitted: the next wait begins.
-    pub fn reminded(&mut self, now_ms: u64, schedule: &Schedule) {
+    pub fn reminded(&mut self, now_ms: u64, schedule: &ReminderTimes) {
         self.due = now_ms + schedule.wait(self.rings);
     }
 
     /// Shortens a wait that is longer than the schedule's. Returns whether there was one.
-    pub fn repair(&mut self, now_ms: u64, schedule: &Schedule) -> bool {
+    pub fn repair(&mut self, now_ms: u64, schedule: &ReminderTimes) -> bool {
         let latest = now_ms + schedule.wait(self.rings);
         let late = self.due > latest;
         self.due = self.due.min(latest);
@@ -117,7 +117,7 @@ mod tests {
 
     /// Plays the clock with every reminder submitted `held` ms after it was due; gives what happened when.
     fn play(held: u64) -> Vec<(Step, u64)> {
-        let schedule = Schedule::default();
+        let schedule = ReminderTimes::default();
         let mut clock = AckClock::start(0, &schedule);
         let (mut now, mut told) = (0, Vec::new());
         for _ in 0..20 {
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_clock_set_back_makes_no_wait_longer_than_the_schedules() {
-        let schedule = Schedule::default();
+        let schedule = ReminderTimes::default();
         let mut clock = AckClock::start(1_000_000, &schedule);
         assert!(!clock.repair(1_000_000, &schedule));
         assert!(clock.repair(10, &schedule));
@@ -170,9 +170,9 @@ mod tests {
 
     #[test]
     fn a_schedule_has_some_waits_and_not_too_many() {
-        assert_eq!(Schedule::new(vec![]), None);
-        assert_eq!(Schedule::new(vec![1, 0]), None);
-        assert_eq!(Schedule::new(vec![1; Schedule::MAX + 1]), None);
-        assert!(Schedule::new(vec![1]).is_some());
+        assert_eq!(ReminderTimes::new(vec![]), None);
+        assert_eq!(ReminderTimes::new(vec![1, 0]), None);
+        assert_eq!(ReminderTimes::new(vec![1; ReminderTimes::MAX + 1]), None);
+        assert!(ReminderTimes::new(vec![1]).is_some());
     }
 }

@@ -412,10 +412,10 @@ mod tests {
 
     #[test]
     fn a_reminder_is_under_way_only_while_it_can_still_help() {
-        use crate::core::ack::Schedule;
+        use crate::core::ack::ReminderTimes;
         let mut delivery = Delivery::queued(MessageId::from_entropy(1), 0);
         assert_eq!(delivery.open_reminder(), None, "nothing is awaited");
-        let mut clock = AckClock::start(0, &Schedule::default());
+        let mut clock = AckClock::start(0, &ReminderTimes::default());
         delivery.ack = Some(clock.clone());
         assert_eq!(delivery.open_reminder(), None, "none is due yet");
         clock.remind(30_000);

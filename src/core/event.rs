@@ -1,7 +1,7 @@
 //! The events of the journal: one table has the word of each, its fields, and what it says.
 //!
 //! Pure. An entry is an event with the time and what the transaction adds. The journal of a newer version may have events that are
-//! not here: [`Word::of`] gives `None` for them, and whoever reads the journal passes over them.
+//! not here: [`EventWord::of`] gives `None` for them, and whoever reads the journal passes over them.
 
 use super::address::{Address, HostName};
 use super::delivery::{Progress, Stage};
@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 /// One row of the table of events.
 #[derive(Debug)]
-pub struct Row {
+pub struct EventRow {
     /// The word in the journal.
     pub word: &'static str,
     /// Its fields, some of which an entry may lack.
@@ -37,17 +37,17 @@ macro_rules! events {
 
         /// The word of an event.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Word { $(#[doc = $meaning] $variant,)+ }
+        pub enum EventWord { $(#[doc = $meaning] $variant,)+ }
 
         /// The table of events.
-        pub const EVENTS: &[Row] =
-            &[$(Row { word: $word, fields: &[$(stringify!($field)),*], meaning: $meaning },)+];
+        pub const EVENTS: &[EventRow] =
+            &[$(EventRow { word: $word, fields: &[$(stringify!($field)),*], meaning: $meaning },)+];
 
-        impl Word {
+        impl EventWord {
             /// The word of an entry of the journal. `None`: it is none that this version knows.
             pub fn of(entry: &Value) -> Option<Self> {
                 match entry["event"].as_str()? {
-                    $($word => Some(Word::$variant),)+
+                    $($word => Some(EventWord::$variant),)+
                     _ => None,
                 }
             }
@@ -172,7 +172,7 @@ impl<'a> Event<'a> {
 /// The table of events, as the reference has it.
 pub fn markdown() -> String {
     let mut table = "| Event | Fields | Means |\n|---|---|---|\n".to_owned();
-    for Row { word, fields, meaning } in EVENTS {
+    for EventRow { word, fields, meaning } in EVENTS {
         let fields: Vec<_> = fields.iter().map(|f| format!("`{}`", f.trim_start_matches("r#"))).collect();
         table.push_str(&format!("| `{word}` | {} | {meaning} |\n", fields.join(", ")));
     }
@@ -189,9 +189,9 @@ mod tests {
         let name = Name::human();
         let entry = serde_json::to_value(Event::AgentNew { name: &name }).unwrap();
         assert_eq!(entry, json!({"event": "agent-new", "name": "human"}));
-        assert_eq!(Word::of(&entry), Some(Word::AgentNew));
+        assert_eq!(EventWord::of(&entry), Some(EventWord::AgentNew));
         for row in EVENTS {
-            assert!(Word::of(&json!({"event": row.word})).is_some(), "{}", row.word);
+            assert!(EventWord::of(&json!({"event": row.word})).is_some(), "{}", row.word);
         }
     }
 
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn an_event_of_a_newer_version_is_no_word_and_no_error() {
         for entry in [json!({"event": "agent-dreams", "t": 1}), json!({"event": 7}), json!("no entry")] {
-            assert_eq!(Word::of(&entry), None);
+            assert_eq!(EventWord::of(&entry), None);
         }
     }
 }

@@ -4,7 +4,7 @@
 //! with `[swarm ` and ends with `)`, so no composer acts on its first character, and its last is neither a backslash
 //! nor a semicolon. It is ASCII except for the body.
 
-use super::ack::Schedule;
+use super::ack::ReminderTimes;
 use super::escape;
 use super::id::MessageId;
 use super::message::Verified;
@@ -90,7 +90,7 @@ fn reminder(message: &Verified, recipient: &Name, ring: u32, preview: &str) -> S
 /// All lines that may be typed for `message` to `recipient`, or were by an earlier version: the message, then its reminders, then what else
 /// may have been typed in place of them.
 pub fn renderings(message: &Verified, recipient: &Name) -> impl Iterator<Item = String> {
-    let rings = || (1..=Schedule::MAX).filter_map(|n| u32::try_from(n).ok());
+    let rings = || (1..=ReminderTimes::MAX).filter_map(|n| u32::try_from(n).ok());
     let mut lines = vec![render(message, recipient)];
     lines.extend(rings().map(|ring| render_reminder(message, recipient, ring)));
     lines.push(render_plain(message, recipient));
@@ -287,7 +287,7 @@ mod tests {
         let message = verified("is it done?");
         let to = &message.to[0];
         let lines: Vec<String> = renderings(&message, to).collect();
-        assert_eq!(lines.len(), 2 + Schedule::MAX);
+        assert_eq!(lines.len(), 2 + ReminderTimes::MAX);
         assert_eq!((&lines[0], &lines[2]), (&render(&message, to), &render_reminder(&message, to, 2)));
     }
 }

@@ -10,7 +10,7 @@ const WIDTH: usize = 200;
 
 /// Which entries are wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
+pub struct LogFilter {
     /// Events of these names only; all if empty.
     pub events: Vec<String>,
     /// Entries in which this agent is named.
@@ -22,7 +22,7 @@ pub struct Filter {
 /// The fields of an entry that may name an agent.
 const NAMING: [&str; 6] = ["from", "to", "name", "by", "with", "agent"];
 
-impl Filter {
+impl LogFilter {
     /// Whether `entry` is wanted.
     pub fn takes(&self, entry: &Value) -> bool {
         let event = entry["event"].as_str().unwrap_or_default();
@@ -73,16 +73,16 @@ mod tests {
     #[test]
     fn entries_are_filtered_by_event_agent_and_time() {
         let entry = json!({"t": 5000, "event": "sent", "from": "claude-1", "to": ["codex-1"], "id": "abcd"});
-        let takes = |filter: Filter| filter.takes(&entry);
-        assert!(takes(Filter::default()));
-        assert!(takes(Filter { agent: Some("codex-1".into()), ..Filter::default() }));
-        assert!(!takes(Filter { agent: Some("codex".into()), ..Filter::default() }));
-        assert!(takes(Filter {
+        let takes = |filter: LogFilter| filter.takes(&entry);
+        assert!(takes(LogFilter::default()));
+        assert!(takes(LogFilter { agent: Some("codex-1".into()), ..LogFilter::default() }));
+        assert!(!takes(LogFilter { agent: Some("codex".into()), ..LogFilter::default() }));
+        assert!(takes(LogFilter {
             events: vec!["read".into(), "sent".into()],
             since: 5000,
-            ..Filter::default()
+            ..LogFilter::default()
         }));
-        assert!(!takes(Filter { since: 5001, ..Filter::default() }));
+        assert!(!takes(LogFilter { since: 5001, ..LogFilter::default() }));
     }
 
     #[test]
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn an_agent_is_found_wherever_it_is_named_and_every_condition_must_hold() {
-        let filter = Filter { events: vec!["sent".into()], agent: Some("bob".into()), since: 10 };
+        let filter = LogFilter { events: vec!["sent".into()], agent: Some("bob".into()), since: 10 };
         for (t, event, key, value, taken) in [
             (10, "sent", "from", json!("bob"), true),
             (10, "sent", "to", json!(["alice", "bob"]), true),

@@ -37,7 +37,7 @@ pub struct Sighting {
 
 /// What a reconciliation changes. Records not named here stay as they are.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Changes {
+pub struct RosterChanges {
     /// Records to remove first, with their mail: their agents ended, nothing is left under their names, and one of these is
     /// given out again.
     pub freed: Vec<Name>,
@@ -63,7 +63,7 @@ pub struct Changes {
 
 /// What was seen in the panes, and when.
 #[derive(Clone, Copy, Debug)]
-pub struct Look<'a> {
+pub struct Scan<'a> {
     /// The project's agents.
     pub seen: &'a [Sighting],
     /// The others: one of these with a record has left.
@@ -82,12 +82,12 @@ pub struct Look<'a> {
 /// record then stays as it is), and `leaves` whether anything is left under a dead agent's name.
 pub fn reconcile(
     known: &[Agent],
-    look: &Look<'_>,
+    look: &Scan<'_>,
     alive: impl Fn(&Agent) -> Option<bool>,
     leaves: impl Fn(&Agent) -> bool,
-) -> Changes {
-    let Look { seen, strangers, now_ms, .. } = *look;
-    let mut changes = Changes::default();
+) -> RosterChanges {
+    let Scan { seen, strangers, now_ms, .. } = *look;
+    let mut changes = RosterChanges::default();
     let is_former = |a: &&Agent| known.iter().any(|b| b.process == a.process && b.formerly.contains(&a.name));
     let (former, records): (Vec<&Agent>, Vec<&Agent>) = known.iter().partition(is_former);
     changes.renamed = former.into_iter().map(|a| a.name.clone()).collect();
@@ -169,7 +169,7 @@ pub fn reconcile(
 /// out, and so are the others of its kind, unless their own conversation decides: it may have the better claim.
 fn newcomers<'l, 'a>(
     records: &[&'a Agent],
-    look: &Look<'l>,
+    look: &Scan<'l>,
     kin: &Kin<'a>,
     pending: &mut bool,
 ) -> Vec<(&'l Sighting, Option<(&'a Agent, Evidence)>)> {
@@ -331,17 +331,23 @@ mod tests {
         strangers: &[Sighting],
         now_ms: u64,
         alive: impl Fn(&Agent) -> Option<bool>,
-    ) -> Changes {
+    ) -> RosterChanges {
         let look =
-            Look { seen, strangers, now_ms, window: Duration::ZERO, grace: Duration::ZERO, patient: true };
+            Scan { seen, strangers, now_ms, window: Duration::ZERO, grace: Duration::ZERO, patient: true };
         super::reconcile(known, &look, alive, |_| true)
     }
 
     const WINDOW: u64 = 1_000;
 
     /// With agents that live if they are among `living`, and names under which nothing is left if they are among `empty`.
-    fn look(known: &[Agent], seen: &[Sighting], now_ms: u64, living: &[i32], empty: &[&str]) -> Changes {
-        let look = Look {
+    fn look(
+        known: &[Agent],
+        seen: &[Sighting],
+        now_ms: u64,
+        living: &[i32],
+        empty: &[&str],
+    ) -> RosterChanges {
+        let look = Scan {
             seen,
             strangers: &[],
             now_ms,
@@ -406,13 +412,13 @@ mod tests {
         let name = Name::new("reviewer").unwrap();
         let new = Agent { name, formerly: vec![old.name.clone()], ..old.clone() };
         let changes = reconcile(&[old.clone(), new], &[sighting("claude", 1, "%0")], &[], 6, |_| Some(true));
-        assert_eq!(changes, Changes { renamed: vec![old.name], ..Changes::default() });
+        assert_eq!(changes, RosterChanges { renamed: vec![old.name], ..RosterChanges::default() });
     }
 
     #[test]
     fn a_process_that_cannot_be_judged_is_left_alone() {
         let first = reconcile(&[], &[sighting("claude", 1, "%0")], &[], 5, |_| Some(true));
-        assert_eq!(reconcile(&first.put, &[], &[], 6, |_| None), Changes::default());
+        assert_eq!(reconcile(&first.put, &[], &[], 6, |_| None), RosterChanges::default());
     }
 
     #[test]
@@ -421,7 +427,7 @@ mod tests {
         let known = reconcile(&[], std::slice::from_ref(&seen), &[], 5, |_| Some(true)).put;
         assert_eq!(
             reconcile(&known, std::slice::from_ref(&seen), &[], 6, |_| Some(true)),
-            Changes::default()
+            RosterChanges::default()
         );
         let changes: [fn(&mut Sighting); 3] = [
             |s| s.place.pane = "%7".into(),
@@ -456,7 +462,11 @@ mod tests {
             let later = reconcile(&death.put, &[], &[], 1_000 + after, |_| Some(false));
             assert_eq!((later.forget.len(), later.put.len(), later.died.len()), (forgotten, 0, 0), "{after}");
         }
-        assert_eq!(reconcile(&known, &[], &[], 9, |_| Some(true)), Changes::default(), "it lives, unseen");
+        assert_eq!(
+            reconcile(&known, &[], &[], 9, |_| Some(true)),
+            RosterChanges::default(),
+            "it lives, unseen"
+        );
     }
 
     #[test]
@@ -468,10 +478,10 @@ mod tests {
         assert_eq!(left.put, [Agent { died: Some(6), ..known[1].clone() }]);
         assert!(left.died.is_empty(), "its process has not ended");
         let gone = [known[0].clone(), left.put[0].clone()];
-        assert_eq!(reconcile(&gone, &seen[..1], &seen[1..], 7, |_| Some(true)), Changes::default());
+        assert_eq!(reconcile(&gone, &seen[..1], &seen[1..], 7, |_| Some(true)), RosterChanges::default());
         assert_eq!(reconcile(&gone, &seen, &[], 8, |_| Some(true)).put, [known[1].clone()]);
         // One that was never on record is nobody's.
-        assert_eq!(reconcile(&[], &[], &seen, 9, |_| Some(true)), Changes::default());
+        assert_eq!(reconcile(&[], &[], &seen, 9, |_| Some(true)), RosterChanges::default());
     }
 
     #[test]
@@ -514,7 +524,7 @@ mod tests {
         let at_once = look(&unseen, &[sighting("claude", 2, "%0")], 60, &[], &[]);
         assert_eq!((names(&at_once.put), at_once.died), (vec!["claude-1"], vec![]));
         // And a second look finds nothing new.
-        assert_eq!(look(&back.put, &[sighting("claude", 2, "%0")], 61, &[2], &[]), Changes::default());
+        assert_eq!(look(&back.put, &[sighting("claude", 2, "%0")], 61, &[2], &[]), RosterChanges::default());
     }
 
     #[test]
@@ -527,13 +537,13 @@ mod tests {
         let known = look(&[], &first, 5, &[], &[]).put;
         assert_eq!(names(&known), ["backend", "claude-1"], "two cannot have it");
         assert!(known[0].past.given && !known[1].past.given);
-        assert_eq!(look(&known, &first, 6, &[1, 2], &[]), Changes::default());
+        assert_eq!(look(&known, &first, 6, &[1, 2], &[]), RosterChanges::default());
         // A running one is renamed when its pane asks for another name, and not back after a person renamed it.
         let again = [asking(1, "%0", "api"), first[1].clone()];
         let changes = look(&known, &again, 6, &[1, 2], &[]);
         assert_eq!(changes.asked, [(name("backend"), name("api"))]);
         let by_hand = Agent { name: name("mine"), ..changes.put[0].clone() };
-        assert_eq!(look(&[by_hand, known[1].clone()], &again, 7, &[1, 2], &[]), Changes::default());
+        assert_eq!(look(&[by_hand, known[1].clone()], &again, 7, &[1, 2], &[]), RosterChanges::default());
         // One that starts in the pane of another, which has ended, gets its mail, and the name that it asks for.
         let changes = look(&known[1..], &[asking(3, "%1", "web")], 6, &[], &[]);
         assert_eq!(
@@ -557,7 +567,7 @@ mod tests {
         let waits = look(&old, std::slice::from_ref(&soon), 6, &[], &[]);
         assert_eq!((waits.pending, names(&waits.put)), (true, vec!["claude-1"]));
         assert_eq!(waits.died, [name("claude-1")]);
-        let in_a_hurry = Look {
+        let in_a_hurry = Scan {
             seen: std::slice::from_ref(&soon),
             strangers: &[],
             now_ms: 6,

@@ -11,9 +11,9 @@ use anyhow::Result;
 
 /// What each mailbox has to tell of.
 #[derive(Default)]
-pub(super) struct Counter(Memo<Counts>);
+pub(super) struct MailCounter(Memo<Counts>);
 
-impl Counter {
+impl MailCounter {
     /// Counts the mail of all these.
     pub(super) fn count(&mut self, store: &Store, owners: &[Name]) -> Result<Counts> {
         let mut counts = Counts::default();

@@ -34,7 +34,7 @@ use crate::os::process;
 use crate::store::{Store, fault, lock, now_ms};
 use crate::tmux::pane::Acted;
 use anyhow::Result;
-use record::Act;
+use record::Press;
 use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
 
@@ -85,7 +85,7 @@ pub struct Notes {
     /// A sign that it was given, seen in one look: a turn may be over at the next.
     sign: Cell<Option<&'static str>>,
     /// What tmux said to the acts since the last transaction, for the journal.
-    said: RefCell<Vec<(Act, Acted)>>,
+    said: RefCell<Vec<(Press, Acted)>>,
 }
 
 impl Attempt<'_> {

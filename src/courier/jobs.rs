@@ -122,7 +122,7 @@ impl Recipient<'_> {
             }
             // A crash came before its members were marked, or before the move.
             _ => self.store.transact(|tx| {
-                tx.settle_members(name, bundle)?;
+                tx.update_members(name, bundle)?;
                 tx.mark_read(name, &file).map(drop)
             })?,
         }

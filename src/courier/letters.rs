@@ -69,7 +69,7 @@ impl Letters<'_> {
         let schedule = &self.settings.reminders;
         let delivery = self.delivery(owner, &message.id, message.created)?;
         if matches!(delivery.way.stage, Stage::Acked | Stage::Failed) {
-            return self.store.transact(|tx| tx.settle_ack(owner, &message.file_name()));
+            return self.store.transact(|tx| tx.drop_ack(owner, &message.file_name()));
         }
         if !owner.is_human() && delivery.way.stage.is_open() {
             // It was read, and a crash came before the mark: its clock starts now.
@@ -150,7 +150,7 @@ impl Letters<'_> {
                 clock.escalated = true;
             }
             tx.put_delivery(owner, &delivery)?;
-            tx.settle_ack(owner, &file)?;
+            tx.drop_ack(owner, &file)?;
             tx.journal(&Event::Escalated { id: &message.id, to: owner, why })?;
             Ok(true)
         })?;

@@ -1,8 +1,8 @@
 //! What the courier looks at: the servers, their panes, and the agents in them.
 
-use super::board::Board;
 use super::quiet::Quiet;
 use super::servers::{self, Servers};
+use super::status_line::StatusLine;
 use crate::agents::Profiles;
 use crate::core::agent::{Agent, Status};
 use crate::os::process;
@@ -37,7 +37,12 @@ impl Lookout {
     }
 
     /// Looks at all panes of all known servers and registers what it finds. `false`: no server is left.
-    pub(super) fn survey(&mut self, store: &Store, profiles: &Profiles, board: &mut Board) -> Result<bool> {
+    pub(super) fn survey(
+        &mut self,
+        store: &Store,
+        profiles: &Profiles,
+        status_line: &mut StatusLine,
+    ) -> Result<bool> {
         self.servers.add(store.living()?.into_iter().map(|a| a.place.socket));
         let quiet = &mut self.quiet;
         quiet.note(profiles);
@@ -50,7 +55,7 @@ impl Lookout {
             }
             let (agents, changes) = discovery::register(store, &survey, server, patient)?;
             pending |= changes.pending;
-            board.note(server.socket(), &survey, &agents, store.root());
+            status_line.note(server.socket(), &survey, &agents, store.root());
             Ok(())
         });
         if !failed.is_empty() {
@@ -61,7 +66,7 @@ impl Lookout {
         // A server that fails for a moment (or is too old) is not the same as one that is gone.
         let left = self.servers.forget_gone();
         let servers = &self.servers;
-        board.keep(|socket| servers.knows(socket));
+        status_line.keep(|socket| servers.knows(socket));
         self.quiet.keep(|socket| servers.knows(socket));
         Ok(left)
     }

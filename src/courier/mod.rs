@@ -10,7 +10,6 @@
 //! files of its program, settings and profiles.
 
 mod announcer;
-pub mod board;
 pub mod coordination;
 mod counts;
 pub mod delivery;
@@ -27,6 +26,7 @@ mod schedule;
 mod serve;
 pub mod servers;
 pub mod start;
+pub mod status_line;
 pub mod succession;
 mod summons;
 

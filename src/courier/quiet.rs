@@ -27,14 +27,14 @@ const BELIEVED: Duration = Duration::from_secs(600);
 pub(super) struct Quiet {
     /// The processes of the servers, by their sockets.
     servers: BTreeMap<String, i32>,
-    panes: Option<(Vec<Seen>, Instant)>,
+    panes: Option<(Vec<PaneTrace>, Instant)>,
     /// When the screens were looked at (ms since the epoch).
     looked: u64,
 }
 
 /// One pane, or a server, without tmux's word.
 #[derive(Debug, PartialEq, Eq)]
-struct Seen {
+struct PaneTrace {
     process: ProcessId,
     agent: Option<(ProcessId, String)>,
     dir: Option<PathBuf>,
@@ -76,18 +76,18 @@ impl Quiet {
             && self.look(profiles).is_some_and(|now| now == *before)
     }
 
-    fn look(&self, profiles: &Profiles) -> Option<Vec<Seen>> {
+    fn look(&self, profiles: &Profiles) -> Option<Vec<PaneTrace>> {
         let forest = Forest::look().ok().filter(Forest::is_lazy)?;
         let mut seen = Vec::new();
         for pid in self.servers.values() {
             let server = forest.tree(*pid).next()?;
-            seen.push(Seen { process: forest.id(&server), agent: None, dir: None });
+            seen.push(PaneTrace { process: forest.id(&server), agent: None, dir: None });
             for first in forest.below(&server).into_iter().filter(|p| !p.ended) {
                 let agent =
                     discovery::recognise(&forest, first.pid, profiles).map(|(id, kind, _)| (id, kind));
                 let at = agent.as_ref().map_or(first.foreground, |(id, _)| id.pid);
                 let dir = process::cwd(at).or_else(|| process::cwd(first.pid));
-                seen.push(Seen { process: forest.id(&first), agent, dir });
+                seen.push(PaneTrace { process: forest.id(&first), agent, dir });
             }
         }
         Some(seen)

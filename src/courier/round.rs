@@ -4,9 +4,8 @@
 //! courier, but commands may change its records at any time, so every mark is made in a transaction that looks again.
 
 use super::announcer::Announcer;
-use super::board::Board;
 use super::coordination::Rows;
-use super::counts::Counter;
+use super::counts::MailCounter;
 use super::letters::{Due, Letters};
 use super::lookout::Lookout;
 use super::memo::Memo;
@@ -14,6 +13,7 @@ use super::policy::Policy;
 use super::schedule::{Came, LEASE_PULSE, Schedule};
 use super::serve::{Deliveries, Pass};
 use super::start;
+use super::status_line::StatusLine;
 use crate::core::agent::Agent;
 use crate::core::escape;
 use crate::core::event::Event;
@@ -39,10 +39,10 @@ pub(super) struct Courier<'a> {
     deliveries: Deliveries,
     announcer: Announcer,
     /// What the panes show of us.
-    board: Board,
+    status_line: StatusLine,
     /// What the coordination document shows of the leases.
     rows: Rows,
-    counter: Counter,
+    counter: MailCounter,
     /// The mailboxes of the dead in which nothing is left to do.
     buried: Memo<()>,
 }
@@ -58,9 +58,9 @@ impl<'a> Courier<'a> {
             lookout: Lookout::new(store, first),
             deliveries: Deliveries::default(),
             announcer: Announcer::default(),
-            board: Board::default(),
+            status_line: StatusLine::default(),
             rows: Rows::default(),
-            counter: Counter::default(),
+            counter: MailCounter::default(),
             buried: Memo::default(),
         }
     }
@@ -122,7 +122,7 @@ impl<'a> Courier<'a> {
             || late && self.try_to(|c| c.lookout.is_as_before(c.store, c.policy.profiles())) != Some(true);
         let again = due || self.try_to(|c| c.lookout.lost_somebody(c.store)).unwrap_or_default();
         let left = if again {
-            self.try_to(|c| c.lookout.survey(c.store, c.policy.profiles(), &mut c.board))
+            self.try_to(|c| c.lookout.survey(c.store, c.policy.profiles(), &mut c.status_line))
         } else if late {
             self.try_to(|c| c.lookout.check_up(c.store))
         } else {
@@ -215,11 +215,11 @@ impl<'a> Courier<'a> {
         let counts = counts.agents(&agents, &store.askers()?);
         let ascii = self.policy.settings().ascii;
         let (badge, calls) = (counts.badge(ascii), counts.calls().badge(ascii));
-        let board = &mut self.board;
+        let status_line = &mut self.status_line;
         // The status line is a courtesy: what it tells is in the store.
         if !lookout
             .servers
-            .each(|server| board.show(server, &agents, [&badge, &calls], store.root()))
+            .each(|server| status_line.show(server, &agents, [&badge, &calls], store.root()))
             .is_empty()
         {
             lookout.quiet.forget();
@@ -230,11 +230,11 @@ impl<'a> Courier<'a> {
     /// Removes the project's marks from the panes after its store is gone, as far as possible; nobody is left to read an
     /// error.
     pub(super) fn take_marks_off(&mut self) {
-        let (profiles, board, root) = (self.policy.profiles(), &self.board, self.store.root());
+        let (profiles, status_line, root) = (self.policy.profiles(), &self.status_line, self.store.root());
         self.lookout.servers.each(|server| {
             let survey = discovery::survey(server, profiles)?;
-            Board::unname(server, root)?;
-            server.mark(&board.left_on(server.socket(), &survey, root))
+            StatusLine::unname(server, root)?;
+            server.mark(&status_line.left_on(server.socket(), &survey, root))
         });
     }
 }

@@ -5,7 +5,7 @@
 
 use super::{Call, report, team};
 use crate::core::escape;
-use crate::core::hook::{Answer, Enforce};
+use crate::core::hook::{Enforce, HookAnswer};
 use crate::core::lease::{
     Blocker, Holder, Lease, LeaseOutcome, LeaseSelector, Notice, PathKind, PathPattern, Request, Scope, words,
 };
@@ -19,10 +19,10 @@ use std::fs;
 use std::time::{Duration, UNIX_EPOCH};
 
 /// Before a tool writes these files: leases them for a while, or says who holds them.
-pub(super) fn before(call: &Call<'_>, files: &[String]) -> Result<Answer> {
+pub(super) fn before(call: &Call<'_>, files: &[String]) -> Result<HookAnswer> {
     let paths = patterns(call, files);
     let Some(first) = paths.first().cloned().filter(|_| call.enforce != Enforce::Off) else {
-        return Ok(Answer::default());
+        return Ok(HookAnswer::default());
     };
     if let Some((enforce, text)) = team::refusal(call, &holder(call), &paths)? {
         let warns = call.enforce == Enforce::Warn;
@@ -30,7 +30,7 @@ pub(super) fn before(call: &Call<'_>, files: &[String]) -> Result<Answer> {
     }
     let request = Request { paths, ..Request::edit(holder(call), first) };
     let text = match call.store.acquire(&request, None)? {
-        LeaseOutcome::Granted(_) => return Ok(Answer::default()),
+        LeaseOutcome::Granted(_) => return Ok(HookAnswer::default()),
         LeaseOutcome::Denied(blockers) | LeaseOutcome::Queued { blockers, .. } => {
             refusal(&blockers, &(call.command)())
         }
@@ -39,10 +39,10 @@ pub(super) fn before(call: &Call<'_>, files: &[String]) -> Result<Answer> {
     Ok(said(call.enforce, text))
 }
 
-fn said(enforce: Enforce, text: String) -> Answer {
+fn said(enforce: Enforce, text: String) -> HookAnswer {
     match enforce {
-        Enforce::Deny => Answer { deny: Some(text), context: None },
-        _ => Answer { deny: None, context: Some(text) },
+        Enforce::Deny => HookAnswer { deny: Some(text), context: None },
+        _ => HookAnswer { deny: None, context: Some(text) },
     }
 }
 

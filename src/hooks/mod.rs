@@ -17,7 +17,7 @@ mod team;
 pub mod tree;
 
 use crate::core::agent::{Agent, Status};
-use crate::core::hook::{Answer, Enforce, HookEvent, Host, Tool};
+use crate::core::hook::{Enforce, HookAnswer, HookEvent, HookHost, Tool};
 use crate::os::caller::Caller;
 use crate::store::Store;
 use crate::store::lock::{self, Held};
@@ -41,7 +41,7 @@ pub struct Call<'a> {
     /// How that is known.
     pub caller: &'a Caller,
     /// The agent's kind of hooks.
-    pub host: Host,
+    pub host: HookHost,
     /// The hook's name.
     pub name: &'a str,
     /// The directory the hook runs in.
@@ -93,7 +93,7 @@ impl Call<'_> {
     /// Decides what to say.
     pub fn answer(&self, input: &Value) -> Result<Reply> {
         let event = HookEvent::parse(self.host, self.name, input);
-        let mut answer = Answer::default();
+        let mut answer = HookAnswer::default();
         let mut reply = Reply::default();
         match &event {
             HookEvent::BeforeTool(tool) => {
@@ -129,7 +129,7 @@ impl Call<'_> {
             }
             HookEvent::Other => {}
         }
-        if Answer::carries(self.host, &event) {
+        if HookAnswer::carries(self.host, &event) {
             let dir = self.store.dir().join("hooks");
             reply.giving = lock::try_exclusive(&dir.join(format!("{}.lock", self.agent.name)))?;
             // Another hook of the same agent is just handing its mail over.

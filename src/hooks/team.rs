@@ -10,7 +10,7 @@ use crate::core::hook::Enforce;
 use crate::core::lease::{
     Holder, Lease, LeaseOutcome, LeaseSelector, PathKind, PathPattern, Request, Scope, Why,
 };
-use crate::core::team::Guard;
+use crate::core::team::PathGuard;
 use crate::os::clock;
 use crate::store::leases::Part;
 use crate::store::now_ms;
@@ -49,15 +49,15 @@ fn refusal_of(call: &Call<'_>, holder: &Holder, path: &PathPattern) -> Result<Op
     let board = call.store.board()?;
     let guard = match &board {
         Some(board) => board.guard(&clock::ticks()?, &call.agent.name, path),
-        None => Guard::Unknown(0),
+        None => PathGuard::Unknown(0),
     };
     match guard {
-        Guard::Mine => {
+        PathGuard::Mine => {
             // It goes on being held as long as it is worked on.
             call.store.acquire(&Request::edit(holder.clone(), path.clone()), None).map(|_| None)
         }
-        Guard::Held(lease) => Ok(Some((call.enforce, held(path, &lease)))),
-        Guard::Free | Guard::Unknown(_) => take(call, holder, path),
+        PathGuard::Held(lease) => Ok(Some((call.enforce, held(path, &lease)))),
+        PathGuard::Free | PathGuard::Unknown(_) => take(call, holder, path),
     }
 }
 

@@ -8,8 +8,8 @@ use crate::core::agent::Agent;
 use crate::core::lease::{Holder, Lease};
 use crate::core::name::Name;
 use crate::core::tree::World;
-use crate::core::tree::git::{self as acts, Act, Dirty, Harm, Look, Paths, Untracked};
-use crate::core::tree::verdict::{self, Claim, Edit, Why};
+use crate::core::tree::git::{self as acts, Act, Dirty, DirtyLook, Harm, Paths, Untracked};
+use crate::core::tree::verdict::{self, ClaimReason, Edit, PathClaim};
 use crate::os::git;
 use crate::store::{Store, now_ms};
 use anyhow::Result;
@@ -56,7 +56,7 @@ impl Others {
     }
 
     /// Which of these paths of the work tree at `top` are others' affair.
-    pub fn claims(&self, store: &Store, top: &Path, paths: &[String], kind: Harm) -> Result<Vec<Claim>> {
+    pub fn claims(&self, store: &Store, top: &Path, paths: &[String], kind: Harm) -> Result<Vec<PathClaim>> {
         let mut found = Vec::new();
         let mut lookups = 0;
         for name in paths {
@@ -65,11 +65,11 @@ impl Others {
             let holds = self.leases.iter().find(|l| l.paths.iter().any(|p| p.overlaps(&path)));
             if let Some(lease) = holds {
                 let who = lease.holder.name.clone();
-                found.push(Claim { who, path, why: Why::Holds(lease.fence) });
+                found.push(PathClaim { who, path, why: ClaimReason::Holds(lease.fence) });
             } else if let Some(edit) = verdict::edited(&path, kind, &self.edits, &self.own) {
                 lookups += 1;
                 if lookups > MAX_LOOKUPS || !committed_since(top, name, edit.at)? {
-                    found.push(Claim { who: edit.who.clone(), path, why: Why::Edited(edit.at) });
+                    found.push(PathClaim { who: edit.who.clone(), path, why: ClaimReason::Edited(edit.at) });
                 }
             }
         }
@@ -124,7 +124,7 @@ fn judged(store: &Store, dir: &Path, command: &str) -> Result<Vec<Act>> {
     })
 }
 
-fn taken(store: &Store, others: &Others, act: &Act) -> Result<Vec<Claim>> {
+fn taken(store: &Store, others: &Others, act: &Act) -> Result<Vec<PathClaim>> {
     // A repository elsewhere is not even looked at: its configuration may be anybody's.
     if !is_ours(store, &act.dir) {
         return Ok(Vec::new());
@@ -143,12 +143,12 @@ fn is_ours(store: &Store, dir: &Path) -> bool {
 
 /// The tracked files of the work tree around `dir` that differ from its last commit.
 pub fn uncommitted(dir: &Path) -> Result<Vec<String>> {
-    let look = Look { dir: dir.to_owned(), paths: Paths::All, untracked: Untracked::No, ignored: false };
+    let look = DirtyLook { dir: dir.to_owned(), paths: Paths::All, untracked: Untracked::No, ignored: false };
     Ok(dirty(&look)?.into_iter().map(|dirty| dirty.path).collect())
 }
 
 /// What is dirty in a work tree. What git does not understand is not dirty.
-fn dirty(look: &Look) -> Result<Vec<Dirty>> {
+fn dirty(look: &DirtyLook) -> Result<Vec<Dirty>> {
     let mut args = vec!["status", "--porcelain", "-z", "--no-renames", "--ignore-submodules=dirty"];
     args.push(match look.untracked {
         Untracked::No => "--untracked-files=no",

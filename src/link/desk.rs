@@ -233,7 +233,7 @@ impl Desk {
             match next {
                 Next::Job(None) => bail!("the link ends"),
                 Next::Job(Some(Job::Ask(name, ask))) => self.asked(&engine, &name, &ask).await?,
-                Next::Job(Some(Job::Settle)) => self.settle(&engine).await?,
+                Next::Job(Some(Job::Settle)) => self.catch_up(&engine).await?,
                 Next::Note(None) => bail!("the connection to the engine was lost"),
                 Next::Note(Some(note)) => {
                     let mut notes = vec![note];
@@ -244,7 +244,7 @@ impl Desk {
                         self.beat(&engine).await?;
                     } else {
                         self.refresh(&engine).await?;
-                        self.settle(&engine).await?;
+                        self.catch_up(&engine).await?;
                     }
                 }
                 Next::Beat => self.beat(&engine).await?,
@@ -323,7 +323,7 @@ impl Desk {
                 }
                 self.keep_session()?;
                 self.take_back(engine).await?;
-                return self.settle(engine).await;
+                return self.catch_up(engine).await;
             }
             if !self.session.joined {
                 let own = self.seats.iter().find(|s| s.host == self.me.host);
@@ -644,7 +644,7 @@ impl Desk {
     }
 
     /// Brings the engine up to date with the own store: what is gone here goes there, and who waited and whose turn it is gets it.
-    async fn settle(&mut self, engine: &Engine) -> Result<()> {
+    async fn catch_up(&mut self, engine: &Engine) -> Result<()> {
         if !self.fresh_records {
             return Ok(());
         }

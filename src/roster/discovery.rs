@@ -20,7 +20,7 @@ use crate::core::event::Event;
 use crate::core::message::parse_file_name;
 use crate::core::name::Name;
 use crate::core::process_id::ProcessId;
-use crate::core::registry::{self, Changes, Look, Sighting};
+use crate::core::registry::{self, RosterChanges, Scan, Sighting};
 use crate::os::forest::Forest;
 use crate::os::process::{self, Process};
 use crate::os::program;
@@ -146,10 +146,10 @@ pub fn register(
     survey: &Survey,
     server: &Server,
     patient: bool,
-) -> Result<(Vec<Agent>, Changes)> {
+) -> Result<(Vec<Agent>, RosterChanges)> {
     let (seen, strangers) = survey.split(store.root());
     let Settings { restart: window, grace, .. } = Settings::from(&Files::of(Some(store.root())).load());
-    let look = Look { seen: &seen, strangers: &strangers, now_ms: now_ms(), window, grace, patient };
+    let look = Scan { seen: &seen, strangers: &strangers, now_ms: now_ms(), window, grace, patient };
     let (agents, changes) = store.transact(|tx| {
         let known = tx.agents()?;
         let changes = registry::reconcile(
@@ -160,7 +160,7 @@ pub fn register(
             |a| heirs::leaves_anything(store, a).unwrap_or(true),
         );
         commit(tx, store, &known, &changes)?;
-        Ok((if changes == Changes::default() { known } else { tx.agents()? }, changes))
+        Ok((if changes == RosterChanges::default() { known } else { tx.agents()? }, changes))
     })?;
     store.post_notices()?;
     give_back(store, &agents, &changes)?;
@@ -172,7 +172,7 @@ pub fn register(
 }
 
 /// Gives those that are back their leases, and those of an earlier look that ended before it came to that.
-fn give_back(store: &Store, agents: &[Agent], changes: &Changes) -> Result<()> {
+fn give_back(store: &Store, agents: &[Agent], changes: &RosterChanges) -> Result<()> {
     let left = store.left_leases()?;
     let is_back = |agent: &&Agent| {
         // It may have been renamed since, in the same look.
@@ -183,7 +183,7 @@ fn give_back(store: &Store, agents: &[Agent], changes: &Changes) -> Result<()> {
 }
 
 /// Writes down what was decided. A crash in between leaves what the next look completes.
-fn commit(tx: &mut Transaction<'_>, store: &Store, known: &[Agent], changes: &Changes) -> Result<()> {
+fn commit(tx: &mut Transaction<'_>, store: &Store, known: &[Agent], changes: &RosterChanges) -> Result<()> {
     tx.put_away_ended(known)?;
     for name in &changes.freed {
         tx.bury_mail(name)?;
@@ -214,7 +214,7 @@ fn commit(tx: &mut Transaction<'_>, store: &Store, known: &[Agent], changes: &Ch
         tx.journal(&event)?;
     }
     for agent in known.iter().filter(|a| !a.formerly.is_empty() && !changes.freed.contains(&a.name)) {
-        tx.settle_mail(agent)?;
+        tx.collect_mail(agent)?;
     }
     for name in &changes.renamed {
         tx.forget_agent(name)?;
@@ -246,7 +246,7 @@ fn owes_word(store: &Store, name: &Name) -> Result<bool> {
 /// was on record here until now. A label in a pane of no project belongs to nobody.
 fn stale_labels(
     agents: &[Agent],
-    changes: &Changes,
+    changes: &RosterChanges,
     root: &Path,
     survey: &Survey,
     server: &Server,
@@ -274,7 +274,7 @@ pub fn discover(
     server: &Server,
     profiles: &Profiles,
     patience: Duration,
-) -> Result<(Survey, Vec<Agent>, Changes)> {
+) -> Result<(Survey, Vec<Agent>, RosterChanges)> {
     let begun = Instant::now();
     loop {
         let survey = survey(server, profiles)?;

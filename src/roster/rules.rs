@@ -3,7 +3,7 @@
 //! Everybody reads them here, so a command that explains a screen and the courier that types into it use the same
 //! rules.
 
-use crate::agents::{Profiles, Source};
+use crate::agents::{ProfileSource, Profiles};
 use crate::store::profiles::{Shelf, Stamp};
 use anyhow::Result;
 
@@ -50,6 +50,7 @@ pub fn load() -> Result<Profiles> {
 }
 
 fn read(shelf: &Shelf) -> Result<Profiles> {
-    let sources: Vec<Source> = shelf.read().into_iter().map(|(file, text)| Source { file, text }).collect();
+    let sources: Vec<ProfileSource> =
+        shelf.read().into_iter().map(|(file, text)| ProfileSource { file, text }).collect();
     Profiles::load(&sources)
 }

@@ -25,7 +25,7 @@ pub const FOR_AN_ACT: Duration = Duration::from_secs(3);
 
 /// What the courier can say of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Proof {
+pub enum Vouched {
     /// It is so.
     Own,
     /// It is one of the agents of that kind: it is below the server that runs the tools of all of them.
@@ -35,7 +35,7 @@ pub enum Proof {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Claim {
+struct IdentityClaim {
     name: Name,
     namespace: u64,
     /// The answer, for a sender of an earlier version: it looks into the claim for it.
@@ -54,23 +54,23 @@ struct Witnessed {
 }
 
 /// The sender's side: asks the courier to confirm that this process belongs to `name`.
-pub fn ask(store: &Store, name: &Name, patience: Duration) -> Result<Proof> {
-    let Some(namespace) = process::namespace() else { return Ok(Proof::None) };
-    let claim = Claim { name: name.clone(), namespace, proved: None, kind: false };
+pub fn ask(store: &Store, name: &Name, patience: Duration) -> Result<Vouched> {
+    let Some(namespace) = process::namespace() else { return Ok(Vouched::None) };
+    let claim = IdentityClaim { name: name.clone(), namespace, proved: None, kind: false };
     let dir = store.dir().join("claims");
     let mut question = Question::ask(&store.dir().join("tmp"), &dir, &claim)?;
     let answer = if store.ring()? { question.answer::<Witnessed>(patience)? } else { None };
     Ok(match answer {
-        Some(Witnessed { proved: true, .. }) => Proof::Own,
-        Some(Witnessed { kind: true, .. }) => Proof::Kind,
-        _ => Proof::None,
+        Some(Witnessed { proved: true, .. }) => Vouched::Own,
+        Some(Witnessed { kind: true, .. }) => Vouched::Kind,
+        _ => Vouched::None,
     })
 }
 
 /// The courier's side: answers all open claims.
 pub fn answer(store: &Store, agents: &[Agent]) -> Result<()> {
     let dir = store.dir().join("claims");
-    let claims = question::claim::<Claim>(&dir)?;
+    let claims = question::claim::<IdentityClaim>(&dir)?;
     if claims.is_empty() {
         return Ok(());
     }
@@ -84,7 +84,7 @@ pub fn answer(store: &Store, agents: &[Agent]) -> Result<()> {
         if dir.join(format!("{name}.fifo")).exists() {
             question::answer(&dir, &name, &answer)?;
         } else {
-            let claim = Claim { proved: Some(answer.proved), kind: answer.kind, ..claim };
+            let claim = IdentityClaim { proved: Some(answer.proved), kind: answer.kind, ..claim };
             let path = dir.join(format!("{name}.json"));
             record::replace(&store.dir().join("tmp"), &path, &claim, Durability::Volatile)?;
         }

@@ -7,7 +7,7 @@
 //! like every change.
 
 use super::mail::Folder;
-use super::post::Draft;
+use super::post::NewMessage;
 use super::{Store, Transaction, now_ms, record};
 use crate::core::agent::Agent;
 use crate::core::body::Body;
@@ -30,7 +30,7 @@ impl Store {
         whole: bool,
     ) -> Result<Option<Verified>> {
         // It takes no room that its members do not have already.
-        let draft = Draft::of_system(owner.clone(), MessageType::Info, Body::new(text)?);
+        let draft = NewMessage::of_system(owner.clone(), MessageType::Info, Body::new(text)?);
         let (message, staged) = self.write_down(draft, Limit::none(), |_| Ok(()))?;
         let now = now_ms();
         let place = self.mail_file(owner, Folder::New, &message.file_name());
@@ -115,7 +115,7 @@ impl Store {
 
 impl Transaction<'_> {
     /// Makes true of its members what became of a bundle, as far as they wait still.
-    pub fn settle_members(&mut self, owner: &Name, bundle: &Delivery) -> Result<()> {
+    pub fn update_members(&mut self, owner: &Name, bundle: &Delivery) -> Result<()> {
         for file in self.store.mail_files(owner, Folder::New)? {
             let Some((_, id)) = parse_file_name(&file) else { continue };
             if !bundle.members.contains(&id) {
@@ -159,7 +159,7 @@ impl Transaction<'_> {
             };
             if let Some(stage) = came {
                 let way = Progress { stage, ..bundle.way.clone() };
-                self.settle_members(&agent.name, &Delivery { way, ..bundle.clone() })?;
+                self.update_members(&agent.name, &Delivery { way, ..bundle.clone() })?;
             }
             self.drop_bundle(&agent.name, &file, &id)?;
         }

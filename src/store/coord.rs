@@ -43,12 +43,12 @@ const STAGED: &str = ".COORDINATION.md.swarm-new";
 const KEPT: usize = 4000;
 
 /// The document as it was read.
-struct Seen {
+struct FoundText {
     text: String,
     meta: Metadata,
 }
 
-impl Seen {
+impl FoundText {
     /// Whether `other` is the same file with the same text in it.
     fn is(&self, other: &Self) -> bool {
         let stamp =
@@ -75,7 +75,7 @@ impl Store {
     pub fn create_coordination(&self, by: &Name) -> Result<bool> {
         let path = self.coordination_path();
         let _turn = self.coordination_turn()?;
-        let staged = Staged::write(&path, TEMPLATE, None)?;
+        let staged = StagedDocument::write(&path, TEMPLATE, None)?;
         let created = self.transact(|tx| {
             match fs::hard_link(&staged.0, &path) {
                 Ok(()) => {}
@@ -112,7 +112,7 @@ impl Store {
             if text.len() as u64 > MAX_DOCUMENT {
                 return Err(too_large(&path, "would be"));
             }
-            let staged = Staged::write(&path, text, Some(seen.meta.permissions().mode()))?;
+            let staged = StagedDocument::write(&path, text, Some(seen.meta.permissions().mode()))?;
             fault::point("coord-staged");
             let placed = self.transact(|tx| {
                 if read(&path)?.is_none_or(|now| !now.is(&seen)) {
@@ -183,7 +183,7 @@ fn too_large(path: &Path, is: &str) -> anyhow::Error {
 }
 
 /// Reads the document at `path`. No link is followed here: it was before.
-fn read(path: &Path) -> Result<Option<Seen>> {
+fn read(path: &Path) -> Result<Option<FoundText>> {
     let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
     let open = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path);
     let file = match open {
@@ -204,13 +204,13 @@ fn read(path: &Path) -> Result<Option<Seen>> {
     let text = String::from_utf8(bytes).map_err(|e| {
         refuse(path, &format!("it is not UTF-8 from byte {} on", e.utf8_error().valid_up_to()))
     })?;
-    Ok(Some(Seen { text, meta }))
+    Ok(Some(FoundText { text, meta }))
 }
 
 /// A change beside the document, not yet in its place.
-struct Staged(PathBuf);
+struct StagedDocument(PathBuf);
 
-impl Staged {
+impl StagedDocument {
     /// Writes it, fsynced, with this mode, or else the usual one.
     fn write(document: &Path, text: &str, mode: Option<u32>) -> Result<Self> {
         let staged = Self(document.with_file_name(STAGED));
@@ -237,7 +237,7 @@ impl Staged {
     }
 }
 
-impl Drop for Staged {
+impl Drop for StagedDocument {
     fn drop(&mut self) {
         // After a rename there is nothing to remove.
         let _ = fs::remove_file(&self.0);
@@ -247,7 +247,7 @@ impl Drop for Staged {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::coord::{Action, Text, change};
+    use crate::core::coord::{CoordAction, Text, change};
     use std::os::unix::fs::symlink;
 
     /// A store with a document.
@@ -260,7 +260,7 @@ mod tests {
     /// Adds a goal, while `meanwhile` is done at each try between the reading and the writing; gives the number of tries.
     fn add_while(store: &Store, mut meanwhile: impl FnMut(usize, &Path)) -> (usize, Result<Change>) {
         let mut tries = 0;
-        let action = Action::Add { text: Text::new("ours").unwrap(), by: Name::human(), now_ms: 0 };
+        let action = CoordAction::Add { text: Text::new("ours").unwrap(), by: Name::human(), now_ms: 0 };
         let made = store.change_coordination(&Name::human(), "add", |text| {
             tries += 1;
             meanwhile(tries, &store.coordination_path());

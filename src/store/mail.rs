@@ -422,7 +422,7 @@ impl Transaction<'_> {
     }
 
     /// Nobody waits for this acknowledgement any more. Idempotent.
-    pub fn settle_ack(&mut self, owner: &Name, file: &str) -> Result<()> {
+    pub fn drop_ack(&mut self, owner: &Name, file: &str) -> Result<()> {
         record::remove(&self.store.mail_file(owner, Folder::Unacked, file))?;
         fault::point("after-settle");
         Ok(())
@@ -463,7 +463,7 @@ impl Transaction<'_> {
         }
     }
 
-    /// Gives an agent another name, with its mail. After a crash in between, [`Transaction::settle_mail`] moves
+    /// Gives an agent another name, with its mail. After a crash in between, [`Transaction::collect_mail`] moves
     /// what was left under the old name.
     pub fn rename_agent(&mut self, agent: &Agent, to: &Name) -> Result<Agent> {
         let formerly = agent.formerly.iter().chain([&agent.name]).cloned();
@@ -508,7 +508,7 @@ impl Transaction<'_> {
             self.forget_agent(&other.name)?;
             self.forget_sender(&other.name)?;
         }
-        self.settle_mail(&renamed)?;
+        self.collect_mail(&renamed)?;
         Ok(renamed)
     }
 
@@ -535,7 +535,7 @@ impl Transaction<'_> {
     }
 
     /// Moves mail that still lies under a former name of `agent` to its mailbox. Idempotent.
-    pub fn settle_mail(&mut self, agent: &Agent) -> Result<()> {
+    pub fn collect_mail(&mut self, agent: &Agent) -> Result<()> {
         for old in &agent.formerly {
             for part in PARTS {
                 let from = self.store.mail_dir(old, part);

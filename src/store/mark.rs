@@ -44,7 +44,7 @@ pub struct Seat {
 
 /// What a store's seat says of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum SeatVerdict {
     /// It is where it was.
     Same,
     /// It lies somewhere else, and nothing is left in the old place; or it was never noted where it lies.
@@ -166,21 +166,21 @@ impl Seat {
 }
 
 /// Judges the store that lies at `here`. `noted` is what stands beside the key.
-pub fn judge(here: &Seat, mark: &Mark, noted: Option<&Seat>) -> Verdict {
+pub fn judge(here: &Seat, mark: &Mark, noted: Option<&Seat>) -> SeatVerdict {
     let recorded = mark.seat.as_ref();
     if recorded == Some(here) && noted == Some(here) {
-        return Verdict::Same;
+        return SeatVerdict::Same;
     }
     for other in [noted, recorded].into_iter().flatten().filter(|other| *other != here) {
         match resident(other, here, &mark.id) {
-            Resident::This => return Verdict::Same,
-            Resident::Project => return Verdict::Copied(other.root.clone()),
+            Resident::This => return SeatVerdict::Same,
+            Resident::Project => return SeatVerdict::Copied(other.root.clone()),
             Resident::Nobody => {}
         }
     }
     match recorded {
-        Some(seat) if !seat.is_same_dir(here) && seat.root == here.root => Verdict::Restored,
-        _ => Verdict::Moved,
+        Some(seat) if !seat.is_same_dir(here) && seat.root == here.root => SeatVerdict::Restored,
+        _ => SeatVerdict::Moved,
     }
 }
 
@@ -254,7 +254,7 @@ mod tests {
     }
 
     /// A store at `root`, as far as this module knows one.
-    fn settle(root: &Path) -> Seat {
+    fn seat_at(root: &Path) -> Seat {
         fs::create_dir_all(root.join(".swarm/tmp")).unwrap();
         let here = Seat::of(root).unwrap();
         Mark { id: "0123456789abcdef".into(), key: None, seat: Some(here.clone()) }
@@ -263,7 +263,7 @@ mod tests {
         here
     }
 
-    fn judged(root: &Path, noted: Option<&Seat>) -> Verdict {
+    fn judged(root: &Path, noted: Option<&Seat>) -> SeatVerdict {
         judge(&Seat::of(root).unwrap(), &Mark::read(&root.join(".swarm")).unwrap(), noted)
     }
 
@@ -282,24 +282,24 @@ mod tests {
                     .success()
             );
         };
-        let a = settle(&place("a"));
-        assert_eq!(judged(&place("a"), Some(&a)), Verdict::Same);
-        assert_eq!(judged(&place("a"), None), Verdict::Moved, "it was never noted");
+        let a = seat_at(&place("a"));
+        assert_eq!(judged(&place("a"), Some(&a)), SeatVerdict::Same);
+        assert_eq!(judged(&place("a"), None), SeatVerdict::Moved, "it was never noted");
         run("cp -a a copy");
-        assert_eq!(judged(&place("copy"), Some(&a)), Verdict::Copied(place("a")));
-        assert_eq!(judged(&place("copy"), None), Verdict::Copied(place("a")), "without the note, too");
-        assert_eq!(judged(&place("a"), Some(&a)), Verdict::Same);
+        assert_eq!(judged(&place("copy"), Some(&a)), SeatVerdict::Copied(place("a")));
+        assert_eq!(judged(&place("copy"), None), SeatVerdict::Copied(place("a")), "without the note, too");
+        assert_eq!(judged(&place("a"), Some(&a)), SeatVerdict::Same);
         run("mv a moved");
-        assert_eq!(judged(&place("moved"), Some(&a)), Verdict::Moved);
+        assert_eq!(judged(&place("moved"), Some(&a)), SeatVerdict::Moved);
         // The original is gone from its place, and the copy is the first to be opened: then the copy is the project.
-        assert_eq!(judged(&place("copy"), Some(&a)), Verdict::Moved);
+        assert_eq!(judged(&place("copy"), Some(&a)), SeatVerdict::Moved);
         let copy = Seat::of(&place("copy")).unwrap();
-        assert_eq!(judged(&place("moved"), Some(&copy)), Verdict::Copied(place("copy")));
+        assert_eq!(judged(&place("moved"), Some(&copy)), SeatVerdict::Copied(place("copy")));
         run("rm -rf copy moved");
-        let a = settle(&place("a"));
+        let a = seat_at(&place("a"));
         run("cp -a a backup; rm -rf a; cp -a backup a; rm -rf backup");
-        assert_eq!(judged(&place("a"), Some(&a)), Verdict::Restored);
+        assert_eq!(judged(&place("a"), Some(&a)), SeatVerdict::Restored);
         run("cp -a a over; rm -rf a");
-        assert_eq!(judged(&place("over"), Some(&a)), Verdict::Moved, "over file systems");
+        assert_eq!(judged(&place("over"), Some(&a)), SeatVerdict::Moved, "over file systems");
     }
 }

@@ -367,7 +367,7 @@ pub(crate) mod tests {
     fn mail_of_one_who_was_renamed_a_moment_ago_is_not_taken_for_forged() {
         let (_dir, store) = store();
         let (old, new) = (Name::new("claude-1").unwrap(), Name::new("anna").unwrap());
-        let draft = post::Draft {
+        let draft = post::NewMessage {
             from: Name::human(),
             identity: Identity::Human,
             to: vec![old.clone()],

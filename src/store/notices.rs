@@ -4,7 +4,7 @@
 //! outside the mutex, and moved into the mailbox in a second transaction, so it is posted once however many processes
 //! try. After a crash in between, the next lease command or the courier posts it.
 
-use super::post::Draft;
+use super::post::NewMessage;
 use super::record::{self, Durability, Loaded};
 use super::{Store, Transaction, entropy, fault, now_ms};
 use crate::core::body::Body;
@@ -45,7 +45,7 @@ impl Store {
             };
             // Notices are not limited, and find room in a full mailbox.
             let (message, staged) =
-                self.prepare(Draft::of_system(to, notice.kind, body), Limit::none(), |_| Ok(()))?;
+                self.prepare(NewMessage::of_system(to, notice.kind, body), Limit::none(), |_| Ok(()))?;
             posted += self.transact(|tx| {
                 if !path.exists() {
                     return Ok(0);
@@ -55,7 +55,7 @@ impl Store {
                 std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
                 Ok(1)
             })?;
-            self.settle_post(&message)?;
+            self.sync_mailboxes(&message)?;
         }
         if posted > 0 {
             self.ring()?;

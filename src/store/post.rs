@@ -21,7 +21,7 @@ use anyhow::Result;
 
 /// What a message is to be, before it has an id and a sequence.
 #[derive(Clone, Debug)]
-pub struct Draft {
+pub struct NewMessage {
     /// The sender.
     pub from: Name,
     /// How the sender was identified.
@@ -40,7 +40,7 @@ pub struct Draft {
     pub body: Body,
 }
 
-impl Draft {
+impl NewMessage {
     /// What swarm itself tells somebody.
     pub(super) fn of_system(to: Name, kind: MessageType, body: Body) -> Self {
         Self {
@@ -58,11 +58,11 @@ impl Draft {
 
 impl Store {
     /// Posts a message. Refuses at the sender's rate limit and where there is no room; then nothing was sent.
-    pub fn post(&self, draft: Draft, limit: Limit) -> Result<Message> {
+    pub fn post(&self, draft: NewMessage, limit: Limit) -> Result<Message> {
         let (message, staged) = self.prepare(draft, limit, Room::check)?;
         fault::point("before-post");
         self.transact(|tx| tx.publish(&message, &staged, Room::check))?;
-        self.settle_post(&message)?;
+        self.sync_mailboxes(&message)?;
         fault::point("after-post");
         Ok(message)
     }
@@ -71,7 +71,7 @@ impl Store {
     /// there is room, so that a refusal costs no place. It decides again when the message is put there.
     pub(super) fn prepare(
         &self,
-        draft: Draft,
+        draft: NewMessage,
         limit: Limit,
         check: impl FnOnce(&Room) -> Result<()>,
     ) -> Result<(Message, Staged)> {
@@ -84,7 +84,7 @@ impl Store {
     /// [`Store::prepare`] without making a mailbox: for other hosts, and for where it is there already.
     pub(super) fn write_down(
         &self,
-        draft: Draft,
+        draft: NewMessage,
         limit: Limit,
         check: impl FnOnce(&Room) -> Result<()>,
     ) -> Result<(Message, Staged)> {
@@ -127,7 +127,7 @@ impl Store {
     }
 
     /// Makes the new directory entries durable, outside the mutex.
-    pub(super) fn settle_post(&self, message: &Message) -> Result<()> {
+    pub(super) fn sync_mailboxes(&self, message: &Message) -> Result<()> {
         message.to.iter().try_for_each(|name| self.sync_mailbox(name))
     }
 }

@@ -46,7 +46,7 @@ impl Store {
             let changed = delivery.way.advance(stage, "", now);
             // Its members have arrived if the agent's own hook saw it, or Enter was pressed on it.
             if delivery.is_bundle() && (by_hook || (Stage::Entering..Stage::Read).contains(&before)) {
-                tx.settle_members(mailbox, &delivery)?;
+                tx.update_members(mailbox, &delivery)?;
             }
             if found.folder != Folder::Cur {
                 tx.mark_read(mailbox, &found.file)?;
@@ -63,7 +63,7 @@ impl Store {
                 tx.journal(&if acked { Event::Acked { id, to } } else { Event::Read { id, to } })?;
             }
             if delivery.way.stage == Stage::Acked {
-                tx.settle_ack(mailbox, &found.file)?;
+                tx.drop_ack(mailbox, &found.file)?;
             }
             Ok(changed)
         })

@@ -10,7 +10,7 @@
 //! finds it done, and after an earlier crash the next process does it. A process that has the store open already
 //! finds another `PROJECT`, or another directory, in its next transaction, and stops.
 
-use super::mark::{self, Mark, Seat, Verdict};
+use super::mark::{self, Mark, Seat, SeatVerdict};
 use super::record::{self, Loaded};
 use super::{Store, Transaction, agents, journal, key, lock, new_id, now_ms, root};
 use crate::core::delivery::{Delivery, Stage};
@@ -59,7 +59,7 @@ pub(super) fn open(root: &Path, home: &Path) -> Result<Store> {
         if let Some(mut store) = look(root, home)? {
             let seat = Seat::of(root)?;
             let keys = home.join(&store.mark.id);
-            if mark::judge(&seat, &store.mark, Seat::noted(&keys).as_ref()) == Verdict::Same {
+            if mark::judge(&seat, &store.mark, Seat::noted(&keys).as_ref()) == SeatVerdict::Same {
                 store.mark.seat = Some(seat);
                 store.news = news;
                 return Ok(store);
@@ -172,7 +172,7 @@ fn see_to(root: &Path, home: &Path) -> Result<Option<String>> {
     let keys = home.join(&store.mark.id);
     let verdict = mark::judge(&seat, &store.mark, Seat::noted(&keys).as_ref());
     let before = store.mark.seat.clone();
-    if let Verdict::Copied(original) = &verdict {
+    if let SeatVerdict::Copied(original) = &verdict {
         let why = format!("it is a copy of the project at {}", original.display());
         return begin_anew(root, home, &store.mark, &why).map(Some);
     }
@@ -181,8 +181,8 @@ fn see_to(root: &Path, home: &Path) -> Result<Option<String>> {
     let mut tx = Transaction::settling(&store, held);
     let mut news = None;
     match (verdict, before) {
-        (Verdict::Same, _) if complete => return Ok(None),
-        (Verdict::Restored, _) => news = Some(tx.set_outdated_aside()?),
+        (SeatVerdict::Same, _) if complete => return Ok(None),
+        (SeatVerdict::Restored, _) => news = Some(tx.set_outdated_aside()?),
         (_, Some(before)) if before.root != *root => {
             tx.journal(&Event::ProjectMoved { from: &before.root.display().to_string() })?;
             leave(&dir);
@@ -291,7 +291,7 @@ impl Transaction<'_> {
             }
             // Nobody is reminded of what they may have acknowledged.
             for file in store.mail_files(&owner, Folder::Unacked)? {
-                self.settle_ack(&owner, &file)?;
+                self.drop_ack(&owner, &file)?;
             }
         }
         let shown = aside.strip_prefix(&store.root).unwrap_or(&aside).display().to_string();

@@ -8,7 +8,7 @@
 use super::mail::Folder;
 use super::record::{self, Loaded};
 use super::{Store, Transaction};
-use crate::core::event::Word;
+use crate::core::event::EventWord;
 use crate::core::message::{parse_file_name, sent_at};
 use crate::core::name::Name;
 use crate::core::rate::{Limit, Sender};
@@ -90,7 +90,9 @@ impl Transaction<'_> {
         if !former.is_empty() {
             store.journal(|entry| {
                 let own = entry["to"].as_str().is_some_and(is_own) && entry["identity"] != "human";
-                times.extend(entry["t"].as_u64().filter(|_| own && Word::of(&entry) == Some(Word::Renamed)));
+                times.extend(
+                    entry["t"].as_u64().filter(|_| own && EventWord::of(&entry) == Some(EventWord::Renamed)),
+                );
             })?;
         }
         Ok(Sender { sequence: times.iter().max().copied().unwrap_or_default(), sent: times })
@@ -103,7 +105,7 @@ mod tests {
     use crate::core::body::Body;
     use crate::core::message::{Identity, MessageType};
     use crate::core::refusal::Refusal;
-    use crate::store::post::Draft;
+    use crate::store::post::NewMessage;
     use crate::store::tests::store;
     use std::fs;
     use std::time::Duration;
@@ -114,7 +116,7 @@ mod tests {
         let (human, agent) = (Name::human(), Name::new("claude-1").unwrap());
         let limit = Limit { count: 3, window: Duration::from_millis(600_000) };
         let post = |from: &Name| {
-            let draft = Draft {
+            let draft = NewMessage {
                 from: from.clone(),
                 identity: Identity::Process,
                 to: vec![human.clone(), Name::new("gemini-1").unwrap()],

@@ -39,7 +39,7 @@ pub struct Pane {
 
 /// An option of swarm's on a pane. An empty value takes it away.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mark {
+pub struct PaneMark {
     /// The pane.
     pub pane: String,
     /// The option.
@@ -127,7 +127,7 @@ impl Server {
     /// Writes agents' names on their panes (`None` removes one), all in one call. Each write repaints every attached
     /// client, so callers pass only differences.
     pub fn label(&self, labels: &[(String, Option<String>)]) -> Result<()> {
-        let mark = |(pane, name): &(String, Option<String>)| Mark {
+        let mark = |(pane, name): &(String, Option<String>)| PaneMark {
             pane: pane.clone(),
             option: "@swarm_agent",
             value: name.clone().unwrap_or_default(),
@@ -194,7 +194,7 @@ impl Server {
     }
 
     /// What would take every mark off again.
-    fn marks(&self) -> Result<Vec<Mark>> {
+    fn marks(&self) -> Result<Vec<PaneMark>> {
         let marks = |pane: Pane| {
             let borne = [
                 ("@swarm_agent", pane.label),
@@ -202,7 +202,7 @@ impl Server {
                 ("@swarm_root", pane.badge_root),
                 ("@swarm_state", pane.state),
             ];
-            borne.into_iter().filter(|(_, value)| !value.is_empty()).map(move |(option, _)| Mark {
+            borne.into_iter().filter(|(_, value)| !value.is_empty()).map(move |(option, _)| PaneMark {
                 pane: pane.id.clone(),
                 option,
                 value: String::new(),
@@ -212,7 +212,7 @@ impl Server {
     }
 
     /// Writes marks on panes, all in one call, none if there are none.
-    pub fn mark(&self, marks: &[Mark]) -> Result<()> {
+    pub fn mark(&self, marks: &[PaneMark]) -> Result<()> {
         let commands: Vec<TmuxCommand<'_>> = marks
             .iter()
             .filter(|mark| literal(&mark.pane).is_some())

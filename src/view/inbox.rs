@@ -66,7 +66,7 @@ enum Row {
 
 /// What has the keys.
 #[derive(Debug, Default)]
-enum Mode {
+enum InboxMode {
     #[default]
     List,
     Reading(Letter, Pager),
@@ -83,7 +83,7 @@ struct Inbox {
     others: Vec<String>,
     at: usize,
     unfolded: bool,
-    mode: Mode,
+    mode: InboxMode,
     running: Option<String>,
     /// Whether what is in the form is on its way.
     sending: bool,
@@ -91,7 +91,7 @@ struct Inbox {
 }
 
 /// What a key asks of the outside.
-enum Wish {
+enum InboxWish {
     Nothing,
     Leave,
     /// Run these commands in that project.
@@ -120,26 +120,26 @@ pub fn run(mailboxes: &[Mailbox], own: bool) -> Result<()> {
             inbox.fill(mailboxes, all);
             continue;
         }
-        let wish = match screen.read(matches!(inbox.mode, Mode::Writing(..)))? {
+        let wish = match screen.read(matches!(inbox.mode, InboxMode::Writing(..)))? {
             Some(Event::Key(key)) if key.kind != KeyEventKind::Release => inbox.press(key),
             Some(Event::Paste(text)) => {
-                if let (Mode::Writing(_, form), false) = (&mut inbox.mode, inbox.sending) {
+                if let (InboxMode::Writing(_, form), false) = (&mut inbox.mode, inbox.sending) {
                     form.paste(&text);
                 }
-                Wish::Nothing
+                InboxWish::Nothing
             }
-            _ => Wish::Nothing,
+            _ => InboxWish::Nothing,
         };
         match wish {
-            Wish::Nothing => {}
-            Wish::Leave => return Ok(()),
-            Wish::Run(actions, root) => start(actions, root, done.clone()),
-            Wish::Edit => {
-                if let Mode::Writing(_, form) = &mut inbox.mode {
+            InboxWish::Nothing => {}
+            InboxWish::Leave => return Ok(()),
+            InboxWish::Run(actions, root) => start(actions, root, done.clone()),
+            InboxWish::Edit => {
+                if let InboxMode::Writing(_, form) = &mut inbox.mode {
                     inbox.told = screen.edit(&mut form.input)?.err().map(|why| (why, true));
                 }
             }
-            Wish::Turn => {
+            InboxWish::Turn => {
                 all = !all;
                 inbox.fill(mailboxes, all);
             }
@@ -243,62 +243,62 @@ impl Inbox {
         let first = outcome.text.lines().next().unwrap_or("done").to_owned();
         // What was refused is not lost: it stays in its form, with the reason.
         if outcome.ok && answered {
-            self.mode = Mode::List;
+            self.mode = InboxMode::List;
         }
         // What reading prints is on the screen already.
         let quiet = outcome.ok && word == Some("read");
         self.told = (!quiet).then_some((first, !outcome.ok));
     }
 
-    fn run(&mut self, actions: Vec<Action>, root: PathBuf) -> Wish {
+    fn run(&mut self, actions: Vec<Action>, root: PathBuf) -> InboxWish {
         self.running = actions.first().map(|action| action.what.clone());
         self.told = None;
-        Wish::Run(actions, root)
+        InboxWish::Run(actions, root)
     }
 
-    fn press(&mut self, key: KeyEvent) -> Wish {
+    fn press(&mut self, key: KeyEvent) -> InboxWish {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         if control && key.code == KeyCode::Char('c') && !self.sending {
             return match std::mem::take(&mut self.mode) {
-                Mode::List => Wish::Leave,
-                _ => Wish::Nothing,
+                InboxMode::List => InboxWish::Leave,
+                _ => InboxWish::Nothing,
             };
         }
         match std::mem::take(&mut self.mode) {
-            Mode::List => self.press_list(key),
-            Mode::Reading(letter, mut pager) => match key.code {
+            InboxMode::List => self.press_list(key),
+            InboxMode::Reading(letter, mut pager) => match key.code {
                 KeyCode::Char('r') if !letter.notice => self.answer(letter),
                 KeyCode::Char('a') if !letter.notice => self.acknowledge(&letter),
                 _ if pager.press(key) => {
-                    self.mode = Mode::Reading(letter, pager);
-                    Wish::Nothing
+                    self.mode = InboxMode::Reading(letter, pager);
+                    InboxWish::Nothing
                 }
-                _ => Wish::Nothing,
+                _ => InboxWish::Nothing,
             },
-            Mode::Writing(letter, form) if self.sending => {
+            InboxMode::Writing(letter, form) if self.sending => {
                 // What was sent is on its way: nothing takes it back.
-                self.mode = Mode::Writing(letter, form);
-                Wish::Nothing
+                self.mode = InboxMode::Writing(letter, form);
+                InboxWish::Nothing
             }
-            Mode::Writing(..) if key.code == KeyCode::Esc => Wish::Nothing,
-            Mode::Writing(letter, mut form) => {
+            InboxMode::Writing(..) if key.code == KeyCode::Esc => InboxWish::Nothing,
+            InboxMode::Writing(letter, mut form) => {
                 let edits = form.is_edited(&key);
                 let action = if edits { None } else { form.press(key) };
                 let root = letter.project.2.clone();
-                self.mode = Mode::Writing(letter, form);
+                self.mode = InboxMode::Writing(letter, form);
                 match action {
                     Some(action) => {
                         self.sending = true;
                         self.run(vec![action], root)
                     }
-                    None if edits => Wish::Edit,
-                    None => Wish::Nothing,
+                    None if edits => InboxWish::Edit,
+                    None => InboxWish::Nothing,
                 }
             }
         }
     }
 
-    fn press_list(&mut self, key: KeyEvent) -> Wish {
+    fn press_list(&mut self, key: KeyEvent) -> InboxWish {
         self.told = None;
         let rows = self.rows();
         let last = rows.len().saturating_sub(1);
@@ -308,12 +308,12 @@ impl Inbox {
             _ => None,
         };
         match (key.code, letter) {
-            (KeyCode::Char('q') | KeyCode::Esc, _) => return Wish::Leave,
+            (KeyCode::Char('q') | KeyCode::Esc, _) => return InboxWish::Leave,
             (KeyCode::Down | KeyCode::Char('j'), _) => self.at = (self.at + 1).min(last),
             (KeyCode::Up | KeyCode::Char('k'), _) => self.at = self.at.saturating_sub(1),
             (KeyCode::Home, _) => self.at = 0,
             (KeyCode::End, _) => self.at = last,
-            (KeyCode::Char('P'), _) => return Wish::Turn,
+            (KeyCode::Char('P'), _) => return InboxWish::Turn,
             (KeyCode::Char('n'), _) => self.unfolded = !self.unfolded,
             (KeyCode::Enter | KeyCode::Right | KeyCode::Char(' '), None) if row == Some(Row::Notices) => {
                 self.unfolded = !self.unfolded;
@@ -321,7 +321,7 @@ impl Inbox {
             (KeyCode::Char('x'), None) if row == Some(Row::Notices) => return self.read_notices(),
             (KeyCode::Enter | KeyCode::Right | KeyCode::Char(' '), Some(letter)) => {
                 let (action, root) = (read(&letter), letter.project.2.clone());
-                self.mode = Mode::Reading(letter.clone(), Pager::new(&letter.text));
+                self.mode = InboxMode::Reading(letter.clone(), Pager::new(&letter.text));
                 return self.run(vec![action], root);
             }
             (KeyCode::Char('x'), Some(letter)) => return self.run(vec![read(&letter)], letter.project.2),
@@ -332,29 +332,29 @@ impl Inbox {
             (KeyCode::Char('a'), Some(letter)) => return self.acknowledge(&letter),
             _ => self.tell("Enter reads, r answers, a acknowledges, x marks read, q leaves"),
         }
-        Wish::Nothing
+        InboxWish::Nothing
     }
 
     fn tell(&mut self, text: &str) {
         self.told = Some((text.to_owned(), false));
     }
 
-    fn answer(&mut self, letter: Letter) -> Wish {
+    fn answer(&mut self, letter: Letter) -> InboxWish {
         let form = Form::new(Purpose::Reply { id: letter.id.clone() }, "");
-        self.mode = Mode::Writing(letter, form);
+        self.mode = InboxMode::Writing(letter, form);
         self.told = None;
-        Wish::Nothing
+        InboxWish::Nothing
     }
 
-    fn acknowledge(&mut self, letter: &Letter) -> Wish {
+    fn acknowledge(&mut self, letter: &Letter) -> InboxWish {
         let action = Action::line(&format!("acknowledge {}", letter.id), &["ack", &letter.id]);
         self.run(vec![action], letter.project.2.clone())
     }
 
     /// Marks all notices of one project read: of the one with the newest.
-    fn read_notices(&mut self) -> Wish {
+    fn read_notices(&mut self) -> InboxWish {
         let mut notices = self.letters.iter().filter(|l| l.notice);
-        let Some(first) = notices.next().cloned() else { return Wish::Nothing };
+        let Some(first) = notices.next().cloned() else { return InboxWish::Nothing };
         let rest = notices.filter(|l| l.project == first.project).map(|l| l.id.clone());
         let ids: Vec<String> = std::iter::once(first.id.clone()).chain(rest).collect();
         // The system bounds what a command may be told.
@@ -369,16 +369,16 @@ impl Inbox {
     fn draw(&mut self, frame: &mut Frame<'_>, now_ms: u64) {
         let said = self.said();
         match &mut self.mode {
-            Mode::Reading(letter, pager) => {
+            InboxMode::Reading(letter, pager) => {
                 let keys = if letter.notice { "Esc: back" } else { "r answer  a ack  Esc back" };
                 pager.draw(frame, Some(keys));
             }
-            Mode::Writing(letter, form) => {
+            InboxMode::Writing(letter, form) => {
                 let above = said.unwrap_or_else(|| letter.text.clone());
                 let failed = self.told.as_ref().is_some_and(|(_, failed)| *failed);
                 draw::writing(frame, form, &above, failed);
             }
-            Mode::List => self.draw_list(frame, said, now_ms),
+            InboxMode::List => self.draw_list(frame, said, now_ms),
         }
     }
 
@@ -473,7 +473,7 @@ mod tests {
         Inbox { letters, shown: 2, ..Inbox::default() }
     }
 
-    fn press(inbox: &mut Inbox, code: KeyCode) -> Wish {
+    fn press(inbox: &mut Inbox, code: KeyCode) -> InboxWish {
         inbox.press(KeyEvent::new(code, KeyModifiers::NONE))
     }
 
@@ -484,9 +484,9 @@ mod tests {
     }
 
     /// The commands of a wish.
-    fn args(wish: Wish) -> (Vec<Vec<String>>, PathBuf) {
+    fn args(wish: InboxWish) -> (Vec<Vec<String>>, PathBuf) {
         match wish {
-            Wish::Run(actions, root) => (actions.into_iter().map(|a| a.args).collect(), root),
+            InboxWish::Run(actions, root) => (actions.into_iter().map(|a| a.args).collect(), root),
             _ => panic!("nothing is run"),
         }
     }
@@ -536,7 +536,7 @@ mod tests {
         let shown = screen(&mut inbox);
         assert!(shown.contains("why") && shown.contains("yes"), "{shown}");
         inbox.finish(&outcome(true));
-        assert!(matches!(inbox.mode, Mode::List));
+        assert!(matches!(inbox.mode, InboxMode::List));
         let (ids, _) = args(press(&mut inbox, KeyCode::Char('a')));
         assert_eq!(ids[0], ["ack", "cccc1111"]);
     }
@@ -546,7 +546,7 @@ mod tests {
         let mut inbox = inbox();
         press(&mut inbox, KeyCode::Char('r'));
         press(&mut inbox, KeyCode::Char('q'));
-        assert!(matches!(press(&mut inbox, KeyCode::Esc), Wish::Nothing));
-        assert!(matches!(press(&mut inbox, KeyCode::Esc), Wish::Leave));
+        assert!(matches!(press(&mut inbox, KeyCode::Esc), InboxWish::Nothing));
+        assert!(matches!(press(&mut inbox, KeyCode::Esc), InboxWish::Leave));
     }
 }

@@ -3,7 +3,7 @@
 //! Follows the journal, so each look reads only what is new.
 
 use super::snapshot::Latency;
-use crate::core::event::Word;
+use crate::core::event::EventWord;
 use crate::store::{Store, Tail};
 use anyhow::Result;
 use serde_json::Value;
@@ -47,14 +47,14 @@ impl Latencies {
 
 fn note(entry: &Value, sent: &mut HashMap<String, u64>, took: &mut VecDeque<u64>) {
     let (Some(at), Some(id)) = (entry["t"].as_u64(), entry["id"].as_str()) else { return };
-    match Word::of(entry) {
-        Some(Word::Sent) => {
+    match EventWord::of(entry) {
+        Some(EventWord::Sent) => {
             if sent.len() >= OPEN {
                 sent.clear();
             }
             sent.insert(id.to_owned(), at);
         }
-        Some(Word::Delivery) if entry["stage"] == "submitted" && entry["reminder"].is_null() => {
+        Some(EventWord::Delivery) if entry["stage"] == "submitted" && entry["reminder"].is_null() => {
             if let Some(begun) = sent.get(id) {
                 if took.len() == WINDOW {
                     took.pop_front();

@@ -17,7 +17,7 @@ const SMALLEST: (u16, u16) = (30, 10);
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Grade {
     /// As it should be.
     Ok,
     /// It works, but somebody should look at it.
@@ -26,13 +26,13 @@ pub(super) enum Verdict {
     Bad,
 }
 
-impl Verdict {
+impl Grade {
     /// The word shown.
     pub(super) fn word(self) -> &'static str {
         match self {
-            Verdict::Ok => "ok",
-            Verdict::Warn => "warn",
-            Verdict::Bad => "bad",
+            Grade::Ok => "ok",
+            Grade::Warn => "warn",
+            Grade::Bad => "bad",
         }
     }
 }
@@ -60,7 +60,7 @@ pub(super) struct Finding {
     /// The check.
     pub(super) name: &'static str,
     /// How bad it is.
-    pub(super) verdict: Verdict,
+    pub(super) verdict: Grade,
     /// What was seen.
     pub(super) seen: String,
     /// What to do about it.
@@ -72,17 +72,17 @@ pub(super) struct Finding {
 impl Finding {
     /// All is well.
     pub(super) fn ok(name: &'static str, seen: impl Into<String>) -> Self {
-        Self { name, verdict: Verdict::Ok, seen: seen.into(), repair: None, fix: None }
+        Self { name, verdict: Grade::Ok, seen: seen.into(), repair: None, fix: None }
     }
 
     /// Somebody should look at it.
     pub(super) fn warn(name: &'static str, seen: impl Into<String>, repair: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Warn, repair: Some(repair.into()), ..Self::ok(name, seen) }
+        Self { verdict: Grade::Warn, repair: Some(repair.into()), ..Self::ok(name, seen) }
     }
 
     /// It does not work.
     pub(super) fn bad(name: &'static str, seen: impl Into<String>, repair: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Bad, repair: Some(repair.into()), ..Self::ok(name, seen) }
+        Self { verdict: Grade::Bad, repair: Some(repair.into()), ..Self::ok(name, seen) }
     }
 
     /// The same, and `--fix` can do something about it.
@@ -184,11 +184,11 @@ mod tests {
     #[test]
     fn little_room_is_a_warning_and_none_is_bad() {
         for (free, files, verdict) in [
-            (1 << 40, Some(1), Verdict::Ok),
-            (1 << 40, None, Verdict::Ok),
-            (100 << 20, None, Verdict::Warn),
-            (1 << 20, None, Verdict::Bad),
-            (1 << 40, Some(0), Verdict::Bad),
+            (1 << 40, Some(1), Grade::Ok),
+            (1 << 40, None, Grade::Ok),
+            (100 << 20, None, Grade::Warn),
+            (1 << 20, None, Grade::Bad),
+            (1 << 40, Some(0), Grade::Bad),
         ] {
             assert_eq!(space(&with(free, files, None)).verdict, verdict, "{free} {files:?}");
         }
@@ -196,9 +196,9 @@ mod tests {
 
     #[test]
     fn a_file_system_of_others_is_a_warning() {
-        assert_eq!(volume(&with(0, None, None)).verdict, Verdict::Ok);
+        assert_eq!(volume(&with(0, None, None)).verdict, Grade::Ok);
         let found = volume(&with(0, None, Some("NFS")));
-        assert!(found.verdict == Verdict::Warn && found.seen.contains("NFS"));
+        assert!(found.verdict == Grade::Warn && found.seen.contains("NFS"));
     }
 
     #[test]
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn an_old_tmux_is_bad() {
-        assert_eq!(tmux_version("tmux", "3.1c").verdict, Verdict::Bad);
-        assert_eq!(tmux_version("tmux", "3.3a").verdict, Verdict::Ok);
+        assert_eq!(tmux_version("tmux", "3.1c").verdict, Grade::Bad);
+        assert_eq!(tmux_version("tmux", "3.3a").verdict, Grade::Ok);
     }
 }

@@ -4,7 +4,7 @@ use super::Checkup;
 use super::finding::{Finding, Fix};
 use crate::cli::dead;
 use crate::core::agent::Agent;
-use crate::core::event::Word;
+use crate::core::event::EventWord;
 use crate::core::plural::plural;
 use crate::core::process_id::ProcessId;
 use crate::courier::start;
@@ -94,9 +94,9 @@ fn aside(store: &Store) -> Result<Finding> {
         Err(e) => return Err(e.into()),
     };
     let mut why = None;
-    store.journal(|entry| match Word::of(&entry) {
-        Some(Word::ProjectBegunAnew) => why = entry["why"].as_str().map(str::to_owned),
-        Some(Word::ProjectRestored) => why = Some("it was restored from a backup".to_owned()),
+    store.journal(|entry| match EventWord::of(&entry) {
+        Some(EventWord::ProjectBegunAnew) => why = entry["why"].as_str().map(str::to_owned),
+        Some(EventWord::ProjectRestored) => why = Some("it was restored from a backup".to_owned()),
         _ => {}
     })?;
     Ok(match (count, why) {

@@ -7,7 +7,7 @@ use crate::cli::{hooks, session};
 use crate::core::agent::Agent;
 use crate::core::config::Settings;
 use crate::core::escape;
-use crate::core::hook::Host;
+use crate::core::hook::HookHost;
 use crate::core::hook::settings::Presence;
 use crate::core::plural::plural;
 use crate::hooks::install::git::{Guard, Installed, Standing};
@@ -98,12 +98,12 @@ fn judge_hooks(
     found: &mut Vec<Finding>,
 ) {
     let before = found.len();
-    for host in Host::ALL {
+    for host in HookHost::ALL {
         let name = match host {
-            Host::Claude => "claude-hooks",
-            Host::Codex => "codex-hooks",
-            Host::Gemini => "gemini-hooks",
-            Host::OpenCode => "opencode-hooks",
+            HookHost::Claude => "claude-hooks",
+            HookHost::Codex => "codex-hooks",
+            HookHost::Gemini => "gemini-hooks",
+            HookHost::OpenCode => "opencode-hooks",
         };
         let word = host.word();
         let program = session::program().unwrap_or_else(|_| place.program.clone());

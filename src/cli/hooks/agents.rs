@@ -1,19 +1,19 @@
 //! `swarm hooks` for the settings of one agent, and for its rules for `swarm-msg`.
 
-use super::{Action, HookFiles, Reached, confirmed, is_terminal, reached};
+use super::{HookAction, HookFiles, Reached, confirmed, is_terminal, reached};
 use crate::carriers::opencode_plugin;
 use crate::cli::print;
 use crate::core::escape;
-use crate::core::hook::Host;
+use crate::core::hook::HookHost;
 use crate::core::hook::settings::{self, Presence};
 use crate::hooks::install::reach::{Reach, Surroundings};
-use crate::hooks::install::{self, Part, RulesFile, Target};
+use crate::hooks::install::{self, HookPart, RulesFile, Target};
 use anyhow::Result;
 use std::path::Path;
 
 pub(super) fn run(
-    action: &Action,
-    host: Host,
+    action: &HookAction,
+    host: HookHost,
     places: &HookFiles,
     failed: &mut Vec<anyhow::Error>,
 ) -> Result<()> {
@@ -21,16 +21,16 @@ pub(super) fn run(
     let shown = |path: &Path| escape::line(&path.display().to_string());
     let mut changed = 0;
     let mut targets = match action {
-        Action::Install(_) | Action::Diff(_) => places.targets(host),
-        Action::Uninstall(_) | Action::Status(_) => places.installed(host),
+        HookAction::Install(_) | HookAction::Diff(_) => places.targets(host),
+        HookAction::Uninstall(_) | HookAction::Status(_) => places.installed(host),
     };
-    if matches!(action, Action::Uninstall(_)) {
+    if matches!(action, HookAction::Uninstall(_)) {
         // What was put in last goes first: directories that were made for several files go with the last of them.
         targets.reverse();
     }
     let mut told = |target: &Target| -> Result<String> {
         Ok(match action {
-            Action::Status(_) if target.part != Part::Hooks => {
+            HookAction::Status(_) if target.part != HookPart::Hooks => {
                 let state = match target.presence(&places.program)? {
                     Presence::None => "no channel of its own (swarm hooks install opencode)",
                     Presence::Partial => "a channel of another version (swarm hooks install opencode)",
@@ -38,7 +38,7 @@ pub(super) fn run(
                 };
                 format!("{word:<9} {state}: {}\n", shown(&target.path))
             }
-            Action::Status(_) => {
+            HookAction::Status(_) => {
                 let state = match target.presence(&places.program)? {
                     Presence::None => "not installed (swarm hooks install)".to_owned(),
                     Presence::Partial => {
@@ -53,10 +53,10 @@ pub(super) fn run(
                 };
                 format!("{word:<9} {state}: {}{rules}\n", shown(&target.path))
             }
-            Action::Diff(put) if put.allow => target.install_allowing(&places.program)?.diff(),
-            Action::Diff(_) => target.install(&places.program)?.diff(),
-            Action::Install(put) => put_in(target, put.allow, places)?,
-            Action::Uninstall(_) => {
+            HookAction::Diff(put) if put.allow => target.install_allowing(&places.program)?.diff(),
+            HookAction::Diff(_) => target.install(&places.program)?.diff(),
+            HookAction::Install(put) => put_in(target, put.allow, places)?,
+            HookAction::Uninstall(_) => {
                 let plan = target.uninstall(&places.state)?;
                 if plan.is_empty() {
                     String::new()
@@ -77,16 +77,16 @@ pub(super) fn run(
     for file in places.rules_files(host) {
         match rules(action, &file, places) {
             Ok(text) => {
-                changed += usize::from(matches!(action, Action::Uninstall(_)) && !text.is_empty());
+                changed += usize::from(matches!(action, HookAction::Uninstall(_)) && !text.is_empty());
                 print::out(&text)?;
             }
             Err(error) => failed.push(error),
         }
     }
-    if let (Action::Uninstall(_), 0, Some(first)) = (action, changed, targets.first()) {
+    if let (HookAction::Uninstall(_), 0, Some(first)) = (action, changed, targets.first()) {
         print::out(&format!("{word}: nothing of swarm in {}\n", shown(&first.path)))?;
     }
-    if matches!(action, Action::Status(_)) {
+    if matches!(action, HookAction::Status(_)) {
         for one in places.live.iter().filter(|a| a.kind == word) {
             let called = places.called.contains(&one.name);
             let Reached { text, repair, .. } = reached(host, one, &places.home, &places.program, called);
@@ -105,7 +105,7 @@ pub(super) fn run(
 /// Takes swarm out of one file, and what its plugin left where that was killed.
 pub(super) fn take_out(target: &Target, plan: &install::Plan, state: &Path) -> Result<()> {
     plan.uninstall(state)?;
-    if target.part == Part::Carrier
+    if target.part == HookPart::Carrier
         && let Some(home) = state.parent()
     {
         opencode_plugin::sweep(home);
@@ -128,8 +128,8 @@ fn put_in(target: &Target, allow: bool, places: &HookFiles) -> Result<String> {
     let path = escape::line(&plan.path.display().to_string());
     let hooks = if had_hooks {
         format!("{word}: already installed in {path}\n")
-    } else if target.part != Part::Hooks {
-        let what = if target.part == Part::Entry { "an entry" } else { "a plugin" };
+    } else if target.part != HookPart::Hooks {
+        let what = if target.part == HookPart::Entry { "an entry" } else { "a plugin" };
         format!("{word}: gets mail without typed keys after a restart: {what} in {path}\n")
     } else {
         format!(
@@ -146,7 +146,7 @@ fn put_in(target: &Target, allow: bool, places: &HookFiles) -> Result<String> {
         Some(false) => {
             format!("{word}: asks before it runs swarm-msg; swarm hooks install {word} --allow adds rules\n")
         }
-        None if allow && target.host == Host::OpenCode => {
+        None if allow && target.host == HookHost::OpenCode => {
             format!("{word}: swarm has no rules for it; allow swarm-msg when the agent asks\n")
         }
         None => String::new(),
@@ -155,19 +155,19 @@ fn put_in(target: &Target, allow: bool, places: &HookFiles) -> Result<String> {
 }
 
 /// The rules of an agent that has them in a file of their own.
-fn rules(action: &Action, file: &RulesFile, places: &HookFiles) -> Result<String> {
+fn rules(action: &HookAction, file: &RulesFile, places: &HookFiles) -> Result<String> {
     let word = file.host.word();
     let path = escape::line(&file.path.display().to_string());
     Ok(match action {
-        Action::Status(_) if file.allows(&places.program)? => {
+        HookAction::Status(_) if file.allows(&places.program)? => {
             format!("{word:<9} swarm-msg runs without asking: {path}\n")
         }
-        Action::Status(_) => {
+        HookAction::Status(_) => {
             format!("{word:<9} no rules for swarm-msg (swarm hooks install {word} --allow): {path}\n")
         }
-        Action::Diff(put) if put.allow => file.install(&places.program)?.diff(),
-        Action::Diff(_) => String::new(),
-        Action::Install(put) => {
+        HookAction::Diff(put) if put.allow => file.install(&places.program)?.diff(),
+        HookAction::Diff(_) => String::new(),
+        HookAction::Install(put) => {
             let had = file.allows(&places.program)?;
             let question = format!(
                 "Let {word} run swarm-msg without asking you, in all projects? It adds rules to {path}. [y/N] "
@@ -186,7 +186,7 @@ fn rules(action: &Action, file: &RulesFile, places: &HookFiles) -> Result<String
                 ),
             }
         }
-        Action::Uninstall(_) => {
+        HookAction::Uninstall(_) => {
             let there = !file.uninstall(&places.state)?.is_empty();
             if file.take(places.asking(), &places.state)? {
                 format!("{word}: rules for swarm-msg removed from {path}\n")
@@ -212,7 +212,7 @@ fn wants_rules(target: &Target, places: &HookFiles) -> Result<bool> {
 }
 
 /// The state of hooks that are in a file, for an agent that is started where that file is read.
-fn next_step(host: Host, target: &Target, places: &HookFiles) -> String {
+fn next_step(host: HookHost, target: &Target, places: &HookFiles) -> String {
     let own = |name: &str| std::env::var(name).ok();
     let around = Surroundings { home: places.home.clone(), variable: &own };
     let dir = target.within.as_deref().unwrap_or(&places.root);

@@ -1,6 +1,6 @@
 //! `swarm hooks` for the guard of commits, in every repository of the project.
 
-use super::{Action, HookFiles};
+use super::{HookAction, HookFiles};
 use crate::cli::print;
 use crate::core::escape;
 use crate::core::refusal::Refusal;
@@ -8,11 +8,11 @@ use crate::hooks::install::git::{self, Guard, Installed, Standing};
 use anyhow::Result;
 
 /// The guard of commits, in every repository of the project. Those that were refused are named, and the others done.
-pub(super) fn run(action: &Action, places: &HookFiles) -> Result<()> {
+pub(super) fn run(action: &HookAction, places: &HookFiles) -> Result<()> {
     let guards = Guard::all(&places.root, &places.here)?;
     let _held = match action {
-        Action::Install(_) | Action::Uninstall(_) => Some(git::changing(&places.state)?),
-        Action::Diff(_) | Action::Status(_) => None,
+        HookAction::Install(_) | HookAction::Uninstall(_) => Some(git::changing(&places.state)?),
+        HookAction::Diff(_) | HookAction::Status(_) => None,
     };
     let mut refused = None;
     let (mut changed, mut put) = (false, 0);
@@ -21,37 +21,37 @@ pub(super) fn run(action: &Action, places: &HookFiles) -> Result<()> {
         let whose = trees(guard);
         let standing = guard.standing(&places.program);
         let text = match (action, guard.refused()) {
-            (Action::Status(_), Some(_)) if standing == Standing::Whole => {
+            (HookAction::Status(_), Some(_)) if standing == Standing::Whole => {
                 format!("git       enforced by your own hooks in {dir}{whose}\n")
             }
-            (Action::Status(_), Some(why)) => format!("git       not installed{whose}: {why}\n"),
-            (Action::Status(_), None) => {
+            (HookAction::Status(_), Some(why)) => format!("git       not installed{whose}: {why}\n"),
+            (HookAction::Status(_), None) => {
                 format!("git       {}: {dir}{whose}\n", told(standing, guard, places))
             }
-            (Action::Diff(_), None) if standing == Standing::Whole => String::new(),
-            (Action::Diff(_), None) => {
+            (HookAction::Diff(_), None) if standing == Standing::Whole => String::new(),
+            (HookAction::Diff(_), None) => {
                 format!("git: would add {} to {dir}{whose}, beside the hooks there\n", git::NAMES)
             }
-            (Action::Install(_), Some(_)) if standing == Standing::Whole => {
+            (HookAction::Install(_), Some(_)) if standing == Standing::Whole => {
                 format!("git: enforced by your own hooks in {dir}{whose}\n")
             }
-            (Action::Install(_) | Action::Diff(_), Some(why)) => {
+            (HookAction::Install(_) | HookAction::Diff(_), Some(why)) => {
                 refused = refused.or(Some(Refusal::Usage(why.to_owned())));
                 format!("git: not changed{whose}: {why}\n")
             }
-            (Action::Install(_), None) => {
+            (HookAction::Install(_), None) => {
                 guard.install(&places.program)?;
                 put += 1;
                 format!("git: enforced: {} in {dir}{whose}\n", git::NAMES)
             }
-            (Action::Uninstall(_), _) => {
+            (HookAction::Uninstall(_), _) => {
                 let taken = guard.refused().is_none() && guard.uninstall()?;
                 changed |= taken;
                 if taken { format!("git: removed from {dir}{whose}\n") } else { String::new() }
             }
         };
         print::out(&text)?;
-        for left in if matches!(action, Action::Diff(_)) { Vec::new() } else { guard.orphans() } {
+        for left in if matches!(action, HookAction::Diff(_)) { Vec::new() } else { guard.orphans() } {
             let left = escape::line(&left.display().to_string());
             print::tell(&format!(
                 "{left} was your hook before another tool replaced it: nothing runs it now; move it where you want it"
@@ -59,10 +59,10 @@ pub(super) fn run(action: &Action, places: &HookFiles) -> Result<()> {
         }
     }
     match action {
-        Action::Install(_) if put > 0 => {
+        HookAction::Install(_) if put > 0 => {
             Installed::save(&places.state, &places.root, &places.program, &guards)?;
         }
-        Action::Uninstall(_) => {
+        HookAction::Uninstall(_) => {
             Installed::forget(&places.state, &places.root);
             if !changed {
                 let dir =

@@ -2,7 +2,7 @@
 
 use crate::cli::session;
 use crate::core::agent::Agent;
-use crate::core::hook::Host;
+use crate::core::hook::HookHost;
 use crate::hooks::install::reach::{Reach, Surroundings};
 use crate::hooks::report;
 use crate::os::program;
@@ -49,7 +49,7 @@ pub(in crate::cli) struct Reached {
 
 /// How far hooks reach a living agent, and the one command that repairs it.
 pub(in crate::cli) fn reached(
-    host: Host,
+    host: HookHost,
     agent: &Agent,
     home: &Path,
     program: &str,

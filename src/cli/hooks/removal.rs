@@ -1,7 +1,7 @@
 //! Everything of swarm in settings and in git, for `swarm uninstall`.
 
 use super::{agents, recorded};
-use crate::core::hook::Host;
+use crate::core::hook::HookHost;
 use crate::hooks::install::git::{self, Guard, Installed};
 use crate::hooks::install::reach::Surroundings;
 use crate::hooks::install::{RulesFile, Target};
@@ -60,7 +60,7 @@ pub(in crate::cli) fn removals(root: Option<&Path>) -> Result<Vec<Removal>> {
     let around: [Surroundings<'_>; 2] =
         [Surroundings { home: home.clone(), variable: &own }, Surroundings { home, variable: &none }];
     let mut found = Vec::new();
-    for host in Host::ALL {
+    for host in HookHost::ALL {
         let mut targets: Vec<Target> =
             around.iter().flat_map(|around| Target::user(host, around).all()).collect();
         if let Some(root) = root {
@@ -81,7 +81,7 @@ pub(in crate::cli) fn removals(root: Option<&Path>) -> Result<Vec<Removal>> {
             }
         }
     }
-    let files = Host::ALL.iter().flat_map(|host| around.iter().filter_map(|a| RulesFile::of(*host, a)));
+    let files = HookHost::ALL.iter().flat_map(|host| around.iter().filter_map(|a| RulesFile::of(*host, a)));
     let files = files.chain(RulesFile::recorded(&state, None));
     let mut seen: Vec<PathBuf> = Vec::new();
     for file in files {

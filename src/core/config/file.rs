@@ -2,7 +2,7 @@
 //!
 //! Text of files is untrusted: names are shortened and escaped where they are quoted, values are not quoted at all.
 
-use super::key::{Key, Part};
+use super::key::{Key, VariablePart};
 use super::value::Value;
 use std::fmt;
 use toml_edit::{Document, Item, TableLike};
@@ -105,9 +105,9 @@ impl Layer {
             let spec = key.spec();
             let Some(text) = get(spec.variable) else { continue };
             let text = match spec.part {
-                Part::Whole => Some(&*text),
-                Part::Before => text.split_once('/').map(|(before, _)| before),
-                Part::After => text.split_once('/').map(|(_, after)| after),
+                VariablePart::Whole => Some(&*text),
+                VariablePart::Before => text.split_once('/').map(|(before, _)| before),
+                VariablePart::After => text.split_once('/').map(|(_, after)| after),
             };
             let read = text.ok_or_else(|| "COUNT/SECONDS, such as 10/60".to_owned());
             match read.and_then(|text| spec.kind.parse(text)) {

@@ -24,7 +24,7 @@ pub enum Rule {
 
 /// Which part of a variable is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum VariablePart {
     /// All of it.
     Whole,
     /// What stands before the `/`.
@@ -45,7 +45,7 @@ pub struct Spec {
     /// The variable of the environment.
     pub variable: &'static str,
     /// Which part of it.
-    pub part: Part,
+    pub part: VariablePart,
     /// What a project's file may do.
     pub rule: Rule,
     /// What it is for, in one line.
@@ -77,7 +77,7 @@ settings! {
         kind: SettingType::Count { min: 0, max: 100_000 },
         default: Value::Number(10),
         variable: "SWARM_RATE_LIMIT",
-        part: Part::Before,
+        part: VariablePart::Before,
         rule: Rule::Fewer,
         effect: "messages that one sender may send within rate.window; 0: no limit",
     }
@@ -86,16 +86,16 @@ settings! {
         kind: SettingType::Time { min: 1000, max: DAY, zero: None },
         default: Value::Number(60_000),
         variable: "SWARM_RATE_LIMIT",
-        part: Part::After,
+        part: VariablePart::After,
         rule: Rule::Longer,
         effect: "the time in which rate.count messages may be sent",
     }
     AckWaits {
         name: "ack.waits",
-        kind: SettingType::Times { min: 100, max: DAY, most: crate::core::ack::Schedule::MAX },
+        kind: SettingType::Times { min: 100, max: DAY, most: crate::core::ack::ReminderTimes::MAX },
         default: Value::Times(Cow::Borrowed(&[30_000, 60_000, 120_000])),
         variable: "SWARM_ACK_WAITS",
-        part: Part::Whole,
+        part: VariablePart::Whole,
         rule: Rule::Rarer,
         effect: "the waits before each reminder of a message sent with --ack",
     }
@@ -104,7 +104,7 @@ settings! {
         kind: SettingType::Word(&["sender", "all"]),
         default: Value::Word("sender"),
         variable: "SWARM_ACK_ESCALATE",
-        part: Part::Whole,
+        part: VariablePart::Whole,
         rule: Rule::Free,
         effect: "who gets a notice about a message that stays unacknowledged: its sender and the human, or all agents too",
     }
@@ -113,7 +113,7 @@ settings! {
         kind: SettingType::Time { min: 1000, max: 600_000, zero: Some(Zero::AtOnce) },
         default: Value::Number(3000),
         variable: "SWARM_QUIET",
-        part: Part::Whole,
+        part: VariablePart::Whole,
         rule: Rule::Longer,
         effect: "how long swarm waits after a person's key before it types into that pane (whole seconds)",
     }
@@ -122,7 +122,7 @@ settings! {
         kind: SettingType::Time { min: 100, max: DAY, zero: None },
         default: Value::Number(300_000),
         variable: "SWARM_HELD_NOTICE",
-        part: Part::Whole,
+        part: VariablePart::Whole,
         rule: Rule::Free,
         effect: "how long a message is held before its sender gets a notice with the reason",
     }
@@ -131,7 +131,7 @@ settings! {
         kind: SettingType::Words(&Carrier::WORDS),
         default: Value::Words(Cow::Borrowed(&Carrier::WORDS)),
         variable: "SWARM_CARRIERS",
-        part: Part::Whole,
+        part: VariablePart::Whole,
         rule: Rule::Fewer,
         effect: "by which ways mail reaches an agent: its own channels and its pane are tried in this order; its hooks hand over what waits; one that is left out is never used",
     }
@@ -140,7 +140,7 @@ settings! {
         kind: SettingType::Word(&["deny", "warn", "off"]),
         default: Value::Word("deny"),
         variable: "SWARM_ENFORCE",
-        part: Part::Whole,
+        part: VariablePart::Whole,
         rule: Rule::Earlier,
         effect: "what an agent's hook does about an edit of a path that another agent holds: refuse it, warn about it, or ignore it",
     }
@@ -149,7 +149,7 @@ settings! {
         kind: SettingType::Word(&["deny", "warn", "off"]),
         default: Value::Word("deny"),
         variable: "SWARM_TREE",
-        part: Part::Whole,
+        part: VariablePart::Whole,
         rule: Rule::Earlier,
         effect: "what an agent's hook does about a git command that would discard, stash or commit what another agent holds or has edited: refuse it, warn about it, or ignore it",
     }
@@ -158,7 +158,7 @@ settings! {
         kind: SettingType::Time { min: 1000, max: DAY, zero: None },
         default: Value::Number(900_000),
         variable: "SWARM_LEASE_TTL",
-        part: Part::Whole,
+        part: VariablePart::Whole,
         rule: Rule::Free,
         effect: "how long a lease lasts without --ttl",
     }
@@ -167,7 +167,7 @@ settings! {
         kind: SettingType::Time { min: 1000, max: 3650 * DAY, zero: Some(Zero::ForEver) },
         default: Value::Number(30 * DAY),
         variable: "SWARM_KEEP_READ",
-        part: Part::Whole,
+        part: VariablePart::Whole,
         rule: Rule::Longer,
         effect: "how long read messages are kept; unread messages and those that wait for an acknowledgement are never removed",
     }
@@ -176,7 +176,7 @@ settings! {
         kind: SettingType::Switch,
         default: Value::Switch(false),
         variable: "SWARM_COORD_AUTO",
-        part: Part::Whole,
+        part: VariablePart::Whole,
         rule: Rule::Free,
         effect: "keep the agents' rows of COORDINATION.md up to date automatically",
     }
@@ -185,7 +185,7 @@ settings! {
         kind: SettingType::Word(&["unicode", "ascii"]),
         default: Value::Word("unicode"),
         variable: "SWARM_ICONS",
-        part: Part::Whole,
+        part: VariablePart::Whole,
         rule: Rule::Never,
         effect: "what the status line shows beside its counts: the icons of @swarm-icon-…, or letters",
     }
@@ -194,7 +194,7 @@ settings! {
         kind: SettingType::Word(&["off", "urgent"]),
         default: Value::Word("off"),
         variable: "SWARM_POPUP",
-        part: Part::Whole,
+        part: VariablePart::Whole,
         rule: Rule::Never,
         effect: "whether urgent mail for you opens your inbox in a popup, once you have stopped typing",
     }
@@ -203,7 +203,7 @@ settings! {
         kind: SettingType::Globs { most: 64 },
         default: Value::Globs(Cow::Borrowed(&[])),
         variable: "SWARM_TEAM_PATHS",
-        part: Part::Whole,
+        part: VariablePart::Whole,
         rule: Rule::Free,
         effect: "paths that no agent may edit without the team's lease, once the project is in a team",
     }
@@ -212,7 +212,7 @@ settings! {
         kind: SettingType::Word(&["deny", "warn"]),
         default: Value::Word("deny"),
         variable: "SWARM_TEAM_OFFLINE",
-        part: Part::Whole,
+        part: VariablePart::Whole,
         rule: Rule::Earlier,
         effect: "what to do about edits of team.paths while the team cannot be reached",
     }
@@ -221,7 +221,7 @@ settings! {
         kind: SettingType::Time { min: 1000, max: DAY, zero: Some(Zero::Never) },
         default: Value::Number(30 * 60_000),
         variable: "SWARM_RESTART",
-        part: Part::Whole,
+        part: VariablePart::Whole,
         rule: Rule::Never,
         effect: "how long after its end an agent that is started again in its pane and directory is the same one; its conversation and its name are evidence at any time",
     }
@@ -230,7 +230,7 @@ settings! {
         kind: SettingType::Time { min: 1000, max: DAY, zero: Some(Zero::AtOnce) },
         default: Value::Number(30_000),
         variable: "SWARM_GRACE",
-        part: Part::Whole,
+        part: VariablePart::Whole,
         rule: Rule::Free,
         effect: "how long mail waits for an agent that ended, in case it is started again, before it becomes a dead letter",
     }
@@ -239,7 +239,7 @@ settings! {
         kind: SettingType::Line { most: 1000 },
         default: Value::Line(Cow::Borrowed("")),
         variable: "SWARM_NOTIFY",
-        part: Part::Whole,
+        part: VariablePart::Whole,
         rule: Rule::Never,
         effect: "a shell command for new mail for you, at most once in 5 s: the text is on its standard input and in $SWARM_TEXT, the project in $SWARM_PROJECT",
     }
@@ -248,7 +248,7 @@ settings! {
         kind: SettingType::Switch,
         default: Value::Switch(true),
         variable: "SWARM_BELL",
-        part: Part::Whole,
+        part: VariablePart::Whole,
         rule: Rule::Never,
         effect: "whether the terminals ring when there is new mail for you",
     }

@@ -3,7 +3,7 @@
 use super::key::Key;
 use super::resolve::Config;
 use super::value::Value;
-use crate::core::ack::Schedule;
+use crate::core::ack::ReminderTimes;
 use crate::core::carrier::Carrier;
 use crate::core::hook::Enforce;
 use crate::core::rate::Limit;
@@ -24,7 +24,7 @@ pub struct Settings {
     /// How many messages a sender may send in which time.
     pub rate: Limit,
     /// When to remind of an acknowledgement.
-    pub reminders: Schedule,
+    pub reminders: ReminderTimes,
     /// Who gets the notice after the last reminder.
     pub escalate: Escalate,
     /// How long after a person's key nothing is typed into a pane: whole seconds.
@@ -73,7 +73,7 @@ impl From<&Config> for Settings {
             _ => "",
         };
         let waits = match config.value(Key::AckWaits) {
-            Value::Times(waits) => Schedule::new(waits.to_vec()),
+            Value::Times(waits) => ReminderTimes::new(waits.to_vec()),
             _ => None,
         };
         Self {
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn every_key_reaches_its_place() {
         let defaults = Settings::from(&Config::resolve(vec![]));
-        assert_eq!((defaults.rate, &defaults.reminders), (Limit::default(), &Schedule::default()));
+        assert_eq!((defaults.rate, &defaults.reminders), (Limit::default(), &ReminderTimes::default()));
         assert_eq!(defaults.keep_read, Some(Duration::from_millis(30 * crate::core::span::DAY)));
         assert!(!defaults.coord_auto && !defaults.ascii && !defaults.popup);
         let text = "[rate]\ncount = 3\nwindow = \"2s\"\n[ack]\nwaits = \"1s\"\nescalate = \"all\"\n\
@@ -133,7 +133,7 @@ mod tests {
         let set = Settings::from(&Config::resolve(vec![layer]));
         let expected = Settings {
             rate: Limit { count: 3, window: 2 * S },
-            reminders: Schedule::new(vec![1000]).unwrap(),
+            reminders: ReminderTimes::new(vec![1000]).unwrap(),
             escalate: Escalate::All,
             quiet: 2 * S,
             held_notice: 60 * S,

@@ -1,6 +1,6 @@
 //! One change of one section: what is written where, and the proof that nothing else changed.
 
-use super::document::{Document, Item, List, Row, Section, Table, slug};
+use super::document::{Document, Item, List, Section, Table, TableRow, slug};
 use super::rows::{self, Columns, WORK, Work};
 use super::{CoordRefusal, Text, date};
 use crate::core::name::Name;
@@ -8,7 +8,7 @@ use std::ops::Range;
 
 /// What is to be done with a section.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
+pub enum CoordAction {
     /// Add an item to its last list, or a row to its last table; a list is begun if there is neither.
     Add {
         /// What it says.
@@ -50,13 +50,13 @@ pub struct Change {
 }
 
 /// Decides what `action` makes of the section `asked` of `text`.
-pub fn change(text: &str, asked: &str, action: &Action) -> Result<Change, CoordRefusal> {
+pub fn change(text: &str, asked: &str, action: &CoordAction) -> Result<Change, CoordRefusal> {
     let document = Document::parse(text);
     let section = document.find(asked)?;
-    let draft = Draft::new(text, &document)?;
+    let draft = DocumentEdit::new(text, &document)?;
     let splice = match action {
-        Action::Add { text, by, now_ms } => draft.add(section, text, by, &date::day(*now_ms)),
-        Action::Set { text, by, files, now_ms } => {
+        CoordAction::Add { text, by, now_ms } => draft.add(section, text, by, &date::day(*now_ms)),
+        CoordAction::Set { text, by, files, now_ms } => {
             if slug(&section.title) == WORK || rows::of_agents(section).is_some() {
                 let since = date::minute(*now_ms);
                 let work = Work { agent: by.clone(), task: text.clone(), files: files.clone(), since };
@@ -65,7 +65,7 @@ pub fn change(text: &str, asked: &str, action: &Action) -> Result<Change, CoordR
                 draft.set(section, text)
             }
         }
-        Action::Done { matching } => match draft.done(section, matching)? {
+        CoordAction::Done { matching } => match draft.done(section, matching)? {
             Some(splice) => splice,
             None => {
                 return Ok(Change {
@@ -94,15 +94,15 @@ pub(super) struct Splice {
     /// The text for people.
     line: String,
     /// What must be found there afterwards.
-    proof: Proof,
+    proof: Expected,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Proof {
+enum Expected {
     /// An item that says this, one more than before.
     Item(String),
     /// A row of these cells.
-    Row(Vec<String>),
+    TableRow(Vec<String>),
     /// A section that is closed: nothing after it belongs to what is in it.
     Closed,
     /// Only check that no heading has moved.
@@ -110,14 +110,14 @@ enum Proof {
 }
 
 /// A document about to be changed.
-pub(super) struct Draft<'t> {
+pub(super) struct DocumentEdit<'t> {
     text: &'t str,
     document: &'t Document,
     /// The line ending that most lines have.
     eol: &'static str,
 }
 
-impl<'t> Draft<'t> {
+impl<'t> DocumentEdit<'t> {
     /// Refuses a document with lines that end in a carriage return alone: Markdown knows them, and nearly nothing else does,
     /// so an edit by lines would join what is apart.
     pub(super) fn new(text: &'t str, document: &'t Document) -> Result<Self, CoordRefusal> {
@@ -136,7 +136,7 @@ impl<'t> Draft<'t> {
     /// A row of `cells` after the line that ends at `at`.
     pub(super) fn append(&self, at: usize, line: &str, cells: Vec<String>) -> Splice {
         let with = format!("{}{line}{}", self.missing_eol(at), self.eol);
-        Splice { at: at..at, with, line: line.to_owned(), proof: Proof::Row(cells) }
+        Splice { at: at..at, with, line: line.to_owned(), proof: Expected::TableRow(cells) }
     }
 
     /// A row of `cells` in the place of another.
@@ -144,20 +144,25 @@ impl<'t> Draft<'t> {
         let old = &self.text[at.clone()];
         let indent = &old[..old.len() - old.trim_start_matches(' ').len()];
         let end = &old[old.trim_end_matches(['\r', '\n']).len()..];
-        Splice { with: format!("{indent}{line}{end}"), at, line: line.to_owned(), proof: Proof::Row(cells) }
+        Splice {
+            with: format!("{indent}{line}{end}"),
+            at,
+            line: line.to_owned(),
+            proof: Expected::TableRow(cells),
+        }
     }
 
     /// Nothing in the place of these lines.
     pub(super) fn remove(&self, at: Range<usize>) -> Splice {
         let line = self.text[at.clone()].trim().to_owned();
-        Splice { at, with: String::new(), line, proof: Proof::Outline }
+        Splice { at, with: String::new(), line, proof: Expected::Outline }
     }
 
     /// A table of these lines, the last of which has `cells`, at the end of a section.
     pub(super) fn block(&self, section: &Section, lines: &[String], cells: Vec<String>) -> Splice {
         let line = lines.last().cloned().unwrap_or_default();
         let (at, with) = self.at_end(section, &lines.join(self.eol));
-        Splice { at: at..at, with, line, proof: Proof::Row(cells) }
+        Splice { at: at..at, with, line, proof: Expected::TableRow(cells) }
     }
 
     /// Where and how `block` is put at the end of what is in a section: blank lines at its end stay behind it.
@@ -238,7 +243,7 @@ impl<'t> Draft<'t> {
         let eol = self.eol;
         let after = if section.body.end < self.text.len() { eol } else { "" };
         let with = format!("{}{eol}{}{eol}{after}", self.missing_eol(section.body.start), text.as_str());
-        Splice { at: section.body.clone(), with, line: text.as_str().to_owned(), proof: Proof::Closed }
+        Splice { at: section.body.clone(), with, line: text.as_str().to_owned(), proof: Expected::Closed }
     }
 
     /// `None`: it is ticked already.
@@ -248,7 +253,7 @@ impl<'t> Draft<'t> {
             return Err(CoordRefusal::Text("it is empty".into()));
         }
         let items = section.lists.iter().flat_map(|l| &l.items).map(OpenEntry::Item);
-        let rows = section.tables.iter().flat_map(|t| &t.rows).map(OpenEntry::Row);
+        let rows = section.tables.iter().flat_map(|t| &t.rows).map(OpenEntry::TableRow);
         let (open, ticked): (Vec<_>, Vec<_>) = items.chain(rows).partition(OpenEntry::is_open);
         let exact: Vec<&OpenEntry<'_>> = open.iter().filter(|e| e.is(&wanted)).collect();
         let fits = if exact.len() == 1 { exact } else { open.iter().filter(|e| e.has(&wanted)).collect() };
@@ -257,9 +262,9 @@ impl<'t> Draft<'t> {
                 let (before, after) = (&self.text[range.start..at.start], &self.text[at.end..range.end]);
                 let line = format!("{before}[x]{after}");
                 let line = line.trim().lines().next().unwrap_or_default().to_owned();
-                Ok(Some(Splice { at: at.clone(), with: "[x]".into(), line, proof: Proof::Outline }))
+                Ok(Some(Splice { at: at.clone(), with: "[x]".into(), line, proof: Expected::Outline }))
             }
-            [OpenEntry::Item(Item { range, .. }) | OpenEntry::Row(Row { range, .. })] => {
+            [OpenEntry::Item(Item { range, .. }) | OpenEntry::TableRow(TableRow { range, .. })] => {
                 Ok(Some(self.remove(range.clone())))
             }
             [] if ticked.iter().any(|e| e.has(&wanted)) => Ok(None),
@@ -297,13 +302,13 @@ impl<'t> Draft<'t> {
         let now = &new[at];
         let items = |s: &Section| s.lists.iter().map(|l| l.items.len()).sum::<usize>();
         let proved = match &splice.proof {
-            Proof::Outline => true,
-            Proof::Item(said) => {
+            Expected::Outline => true,
+            Expected::Item(said) => {
                 items(now) == items(section) + 1
                     && now.lists.iter().flat_map(|l| &l.items).any(|i| i.text == *said)
             }
-            Proof::Row(cells) => now.tables.iter().flat_map(|t| &t.rows).any(|r| r.cells == *cells),
-            Proof::Closed => {
+            Expected::TableRow(cells) => now.tables.iter().flat_map(|t| &t.rows).any(|r| r.cells == *cells),
+            Expected::Closed => {
                 let probe = format!("{}{}{}# end", &text[..now.body.end], self.eol, self.eol);
                 Document::parse(&probe).sections.len() == at + 2
             }
@@ -313,35 +318,35 @@ impl<'t> Draft<'t> {
 }
 
 /// That there is an item that says this.
-fn proof_of(said: &str) -> Proof {
-    Proof::Item(said.split_whitespace().collect::<Vec<_>>().join(" "))
+fn proof_of(said: &str) -> Expected {
+    Expected::Item(said.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// What can be done with: an item or a row.
 enum OpenEntry<'d> {
     Item(&'d Item),
-    Row(&'d Row),
+    TableRow(&'d TableRow),
 }
 
 impl OpenEntry<'_> {
     fn is_open(&self) -> bool {
         match self {
             OpenEntry::Item(item) => item.task.as_ref().is_none_or(|(_, ticked)| !ticked),
-            OpenEntry::Row(_) => true,
+            OpenEntry::TableRow(_) => true,
         }
     }
 
     fn line(&self) -> usize {
         match self {
             OpenEntry::Item(item) => item.line,
-            OpenEntry::Row(row) => row.line,
+            OpenEntry::TableRow(row) => row.line,
         }
     }
 
     fn text(&self) -> String {
         match self {
             OpenEntry::Item(item) => item.text.clone(),
-            OpenEntry::Row(row) => row.cells.join(" | "),
+            OpenEntry::TableRow(row) => row.cells.join(" | "),
         }
     }
 
@@ -356,7 +361,7 @@ impl OpenEntry<'_> {
                         .strip_prefix(wanted)
                         .is_some_and(|rest| rest.starts_with(" (") && !rest[2..].contains('('))
             }
-            OpenEntry::Row(row) => row.cells.iter().any(|cell| cell.to_lowercase() == wanted),
+            OpenEntry::TableRow(row) => row.cells.iter().any(|cell| cell.to_lowercase() == wanted),
         }
     }
 

@@ -65,12 +65,12 @@ pub struct Table {
     /// The heads of its columns.
     pub head: Vec<String>,
     /// Its rows.
-    pub rows: Vec<Row>,
+    pub rows: Vec<TableRow>,
 }
 
 /// A row of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct TableRow {
     /// Its whole line.
     pub range: Range<usize>,
     /// Its line, from 1.
@@ -228,7 +228,7 @@ impl Reader<'_> {
                     let line = line_of(text, at.start, &mut counted);
                     let range = self.lines(&at);
                     if let Some(table) = self.tables.last_mut() {
-                        table.rows.push(Row { range, line, cells: Vec::new() });
+                        table.rows.push(TableRow { range, line, cells: Vec::new() });
                     }
                 }
                 Event::Start(Tag::TableCell) if depth == 0 => {

@@ -12,7 +12,7 @@ pub mod rows;
 pub mod template;
 pub mod text;
 
-pub use change::{Action, Change, change};
+pub use change::{Change, CoordAction, change};
 pub use document::{Document, Item, List, Section, Table};
 pub use refused::CoordRefusal;
 pub use rows::{AutoRow, Work, auto_rows};

@@ -1,7 +1,7 @@
 //! Tables: which column means what, one row per agent, and the rows that follow from leases.
 
-use super::change::{Draft, Splice};
-use super::document::{Document, Row, Section, Table, slug};
+use super::change::{DocumentEdit, Splice};
+use super::document::{Document, Section, Table, TableRow, slug};
 use super::{CoordRefusal, Text, text};
 use crate::core::name::Name;
 use std::fmt::Write as _;
@@ -87,7 +87,7 @@ pub(super) fn of_agents(section: &Section) -> Option<&Table> {
     section.tables.iter().find(|t| Columns::of(&t.head).agent.is_some())
 }
 
-fn row_of<'t>(table: &'t Table, agent: &Name) -> Option<&'t Row> {
+fn row_of<'t>(table: &'t Table, agent: &Name) -> Option<&'t TableRow> {
     let column = Columns::of(&table.head).agent?;
     let bare = |cell: &String| {
         cell.trim_matches(|c: char| matches!(c, '`' | '*' | '_' | '@')).eq_ignore_ascii_case(agent.as_str())
@@ -95,12 +95,12 @@ fn row_of<'t>(table: &'t Table, agent: &Name) -> Option<&'t Row> {
     table.rows.iter().find(|row| row.cells.get(column).is_some_and(bare))
 }
 
-fn is_automatic(row: &Row) -> bool {
+fn is_automatic(row: &TableRow) -> bool {
     row.cells.iter().any(|cell| cell.ends_with(MARK))
 }
 
 /// Writes the agent's own row, or replaces it; other columns of it stay.
-pub(super) fn upsert(draft: &Draft<'_>, section: &Section, work: &Work, mark: &str) -> Splice {
+pub(super) fn upsert(draft: &DocumentEdit<'_>, section: &Section, work: &Work, mark: &str) -> Splice {
     let task = format!("{}{mark}", work.task.cell());
     let fill = |columns: Columns, mut cells: Vec<String>| {
         let filled = [
@@ -147,9 +147,9 @@ fn step(text: &str, wanted: &[AutoRow], since: &str) -> Result<Option<String>, C
     let mut sections = document.sections.iter().filter(|s| slug(&s.title) == WORK);
     let (Some(section), None) = (sections.next(), sections.next()) else { return Ok(None) };
     let Some(table) = of_agents(section) else { return Ok(None) };
-    let draft = Draft::new(text, &document)?;
+    let draft = DocumentEdit::new(text, &document)?;
     let columns = Columns::of(&table.head);
-    let named = |row: &Row| wanted.iter().find(|w| row_of(table, &w.agent) == Some(row));
+    let named = |row: &TableRow| wanted.iter().find(|w| row_of(table, &w.agent) == Some(row));
     if let Some(row) = table.rows.iter().find(|row| is_automatic(row) && named(row).is_none()) {
         return draft.apply(section, &draft.remove(row.range.clone())).map(Some);
     }

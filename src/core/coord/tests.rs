@@ -15,20 +15,20 @@ fn name(name: &str) -> Name {
     Name::new(name).unwrap()
 }
 
-fn add(said: &str) -> Action {
-    Action::Add { text: text(said), by: name("claude-1"), now_ms: NOW }
+fn add(said: &str) -> CoordAction {
+    CoordAction::Add { text: text(said), by: name("claude-1"), now_ms: NOW }
 }
 
-fn set(said: &str) -> Action {
-    Action::Set { text: text(said), by: name("claude-1"), files: "src/a.rs".into(), now_ms: NOW }
+fn set(said: &str) -> CoordAction {
+    CoordAction::Set { text: text(said), by: name("claude-1"), files: "src/a.rs".into(), now_ms: NOW }
 }
 
-fn done(matching: &str) -> Action {
-    Action::Done { matching: matching.into() }
+fn done(matching: &str) -> CoordAction {
+    CoordAction::Done { matching: matching.into() }
 }
 
 /// The document after a change that must be made.
-fn after(document: &str, section: &str, action: &Action) -> String {
+fn after(document: &str, section: &str, action: &CoordAction) -> String {
     let change = change(document, section, action).unwrap_or_else(|why| panic!("{why}\n{document}"));
     change.text.unwrap_or_else(|| document.to_owned())
 }
@@ -263,7 +263,7 @@ fn an_item_is_ticked_and_a_plain_one_or_a_row_is_removed() {
 fn a_lone_carriage_return_is_refused_and_its_line_told() {
     let text = "# One\n\n# Two\r# Three\n- [ ] a\n";
     assert_eq!(Document::parse(text).sections.len(), 3);
-    let action = Action::Done { matching: "a".into() };
+    let action = CoordAction::Done { matching: "a".into() };
     assert_eq!(change(text, "three", &action), Err(CoordRefusal::LineEnd { line: 3 }));
     assert!(change(&text.replace('\r', "\r\n"), "three", &action).is_ok());
 }
@@ -275,7 +275,8 @@ fn everybody_has_one_row_of_current_work() {
         one.contains("|---|---|---|---|\n| claude-1 | a \\| b | src/a.rs | 2026-05-14 10:32 |\n\n## Blocked"),
         "{one}"
     );
-    let other = Action::Set { text: text("other"), by: name("codex-1"), files: String::new(), now_ms: NOW };
+    let other =
+        CoordAction::Set { text: text("other"), by: name("codex-1"), files: String::new(), now_ms: NOW };
     let both = after(&one, "work", &other);
     let again = after(&both, "work", &set("later"));
     assert!(
@@ -339,7 +340,8 @@ fn rows_follow_leases_and_leave_peoples_rows_alone() {
     assert!(!changed.contains("codex-2"), "{changed}");
     assert_eq!(with(&changed, &[]).unwrap(), own);
     // A row that its agent has taken over is its own.
-    let taken = Action::Set { text: text("mine"), by: name("codex-1"), files: String::new(), now_ms: NOW };
+    let taken =
+        CoordAction::Set { text: text("mine"), by: name("codex-1"), files: String::new(), now_ms: NOW };
     assert_eq!(with(&after(&changed, "work", &taken), &[]), None);
     assert_eq!(with("# G\n", &[("codex-1", "x")]), None);
 }
@@ -440,7 +442,7 @@ fn an_edit_of_any_document_changes_the_asked_section_only() {
                 let inside = &now[before.len()..now.len() - behind.len()];
                 let lone = |t: &str| t.replace("\r\n", "").contains('\n');
                 assert!(!document.contains("\r\n") || !lone(inside), "{document:?}\n→\n{now:?}");
-                if matches!(action, Action::Add { .. }) {
+                if matches!(action, CoordAction::Add { .. }) {
                     let kept = document[starts[part]..end].lines().all(|line| inside.contains(line));
                     assert!(kept, "{document}\n→\n{now}");
                 }

@@ -8,7 +8,7 @@
 //! two lines that say so. All three check each command of a line, and ask about one that writes into a file.
 //! `OpenCode` does not ask about the latter, so it gets no rules.
 
-use super::Host;
+use super::HookHost;
 use super::settings::{marked, name, object, parse};
 use jsonc_parser::cst::{CstArray, CstInputValue, CstNode, CstObject, CstObjectProp};
 
@@ -20,10 +20,10 @@ pub const VERBS: [&str; 17] = [
 
 /// The rules for `host` in its settings file, for each of the names by which its tools may call the command. A name that a shell would have to be
 /// given in quotes has none: a rule says how the command begins, letter by letter.
-pub fn rules(host: Host, names: &[&str]) -> Vec<String> {
+pub fn rules(host: HookHost, names: &[&str]) -> Vec<String> {
     let of = move |name: &str, verb: &str| match host {
-        Host::Claude => Some(format!("Bash({name} {verb}:*)")),
-        Host::Codex | Host::Gemini | Host::OpenCode => None,
+        HookHost::Claude => Some(format!("Bash({name} {verb}:*)")),
+        HookHost::Codex | HookHost::Gemini | HookHost::OpenCode => None,
     };
     names
         .iter()
@@ -39,23 +39,23 @@ const BEGIN: &str = "# >>> Added by swarm hooks install --allow; taken out by sw
 const END: &str = "# <<< The end of what swarm wrote.";
 
 /// The rules for `host` as they stand in a file of rules; `None`: it reads none.
-pub fn block(host: Host, names: &[&str]) -> Option<String> {
+pub fn block(host: HookHost, names: &[&str]) -> Option<String> {
     let quoted = |words: Vec<String>| format!("[{}]", words.join(", "));
     let names = names.iter().filter(|name| is_plain(name));
     let text = match host {
-        Host::Gemini => {
+        HookHost::Gemini => {
             let all = names.flat_map(|name| VERBS.iter().map(move |verb| format!("\"{name} {verb}\"")));
             format!(
                 "[[rule]]\ntoolName = \"run_shell_command\"\ncommandPrefix = {}\ndecision = \"allow\"\npriority = 100\n",
                 quoted(all.collect())
             )
         }
-        Host::Codex => {
+        HookHost::Codex => {
             let names = quoted(names.map(|name| format!("\"{name}\"")).collect());
             let verbs = quoted(VERBS.iter().map(|verb| format!("\"{verb}\"")).collect());
             format!("prefix_rule(\n    pattern = [{names}, {verbs}],\n    decision = \"allow\",\n)\n")
         }
-        Host::Claude | Host::OpenCode => return None,
+        HookHost::Claude | HookHost::OpenCode => return None,
     };
     Some(format!("{BEGIN}\n{text}{END}\n"))
 }
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     fn claude() -> Vec<String> {
-        rules(Host::Claude, &["swarm-msg", "/opt/bin/swarm-msg", "/it's here/swarm-msg"])
+        rules(HookHost::Claude, &["swarm-msg", "/opt/bin/swarm-msg", "/it's here/swarm-msg"])
     }
 
     #[test]
@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn a_file_of_rules_holds_the_verbs_once_and_leaves_what_is_the_users() {
         let names = ["swarm-msg", "/opt/bin/swarm-msg", "/it's \"here\"/swarm-msg"];
-        for host in [Host::Codex, Host::Gemini] {
+        for host in [HookHost::Codex, HookHost::Gemini] {
             let block = block(host, &names).unwrap();
             assert!(
                 !block.contains("lock\"]") && !block.contains(" lock\"") && !block.contains("here"),
@@ -202,7 +202,7 @@ mod tests {
             for verb in VERBS {
                 assert!(block.contains(&format!("{verb}\"")), "{verb}: {block}");
             }
-            if host == Host::Gemini {
+            if host == HookHost::Gemini {
                 let rule = block.parse::<toml::Table>().unwrap()["rule"][0].clone();
                 assert_eq!(rule["commandPrefix"].as_array().unwrap().len(), 2 * VERBS.len());
             }
@@ -219,7 +219,7 @@ mod tests {
             }
         }
         assert_eq!(without_block("# mine\n"), Ok(None));
-        assert_eq!(super::block(Host::OpenCode, &names), None);
+        assert_eq!(super::block(HookHost::OpenCode, &names), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What an agent's hook says, and how it is answered.
 //!
 //! Pure. Each kind of agent has its own words for the same few moments. Here they become one [`HookEvent`], and one
-//! [`Answer`] becomes the JSON that this kind expects. Input is untrusted. Missing, wrong or too large parts are
+//! [`HookAnswer`] becomes the JSON that this kind expects. Input is untrusted. Missing, wrong or too large parts are
 //! ignored and never an error, because a hook that fails would disturb its agent.
 
 pub mod allow;
@@ -9,12 +9,12 @@ pub mod answer;
 pub mod event;
 pub mod settings;
 
-pub use answer::Answer;
+pub use answer::HookAnswer;
 pub use event::{HookEvent, Tool};
 
 /// The kinds of agents that have hooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Host {
+pub enum HookHost {
     /// Claude Code.
     Claude,
     /// Codex.
@@ -25,27 +25,27 @@ pub enum Host {
     OpenCode,
 }
 
-impl Host {
+impl HookHost {
     /// All of them.
-    pub const ALL: [Host; 4] = [Host::Claude, Host::Codex, Host::Gemini, Host::OpenCode];
+    pub const ALL: [HookHost; 4] = [HookHost::Claude, HookHost::Codex, HookHost::Gemini, HookHost::OpenCode];
 
     /// The word on the command line, which is also the kind of its profile.
     pub fn word(self) -> &'static str {
         match self {
-            Host::Claude => "claude",
-            Host::Codex => "codex",
-            Host::Gemini => "gemini",
-            Host::OpenCode => "opencode",
+            HookHost::Claude => "claude",
+            HookHost::Codex => "codex",
+            HookHost::Gemini => "gemini",
+            HookHost::OpenCode => "opencode",
         }
     }
 }
 
-impl std::str::FromStr for Host {
+impl std::str::FromStr for HookHost {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let known = || Host::ALL.map(Host::word).join(", ");
-        Host::ALL
+        let known = || HookHost::ALL.map(HookHost::word).join(", ");
+        HookHost::ALL
             .into_iter()
             .find(|h| h.word() == text)
             .ok_or_else(|| format!("the agents with hooks are {}", known()))
@@ -83,10 +83,10 @@ mod tests {
 
     #[test]
     fn every_agent_with_hooks_is_found_by_its_word_and_no_other() {
-        for host in Host::ALL {
+        for host in HookHost::ALL {
             assert_eq!(host.word().parse(), Ok(host));
         }
-        let told = "aider".parse::<Host>().unwrap_err();
+        let told = "aider".parse::<HookHost>().unwrap_err();
         assert_eq!(told, "the agents with hooks are claude, codex, gemini, opencode");
     }
 

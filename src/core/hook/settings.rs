@@ -4,7 +4,7 @@
 //! entry is swarm's if its command ends in `swarm hook KIND EVENT`. Claude Code, Codex and Gemini CLI share the form:
 //! `hooks`, event, groups with a matcher, commands.
 
-use super::Host;
+use super::HookHost;
 use crate::core::escape;
 use jsonc_parser::ParseOptions;
 use jsonc_parser::cst::{CstInputValue, CstNode, CstObject, CstObjectProp, CstRootNode};
@@ -23,11 +23,11 @@ pub enum Presence {
 }
 
 /// The hooks of `host`: event, and the tools it is for.
-fn wanted(host: Host) -> &'static [(&'static str, Option<&'static str>)] {
+fn wanted(host: HookHost) -> &'static [(&'static str, Option<&'static str>)] {
     const CLAUDE_TOOLS: Option<&str> = Some("Write|Edit|MultiEdit|NotebookEdit|Bash");
     const GEMINI_TOOLS: Option<&str> = Some("write_file|replace|run_shell_command");
     match host {
-        Host::Claude => &[
+        HookHost::Claude => &[
             ("SessionStart", None),
             ("SessionEnd", None),
             ("UserPromptSubmit", None),
@@ -36,7 +36,7 @@ fn wanted(host: Host) -> &'static [(&'static str, Option<&'static str>)] {
             ("Stop", None),
             ("Notification", None),
         ],
-        Host::Codex => &[
+        HookHost::Codex => &[
             ("SessionStart", None),
             ("UserPromptSubmit", None),
             ("PreToolUse", None),
@@ -44,7 +44,7 @@ fn wanted(host: Host) -> &'static [(&'static str, Option<&'static str>)] {
             ("PermissionRequest", None),
             ("Stop", None),
         ],
-        Host::Gemini => &[
+        HookHost::Gemini => &[
             ("SessionStart", None),
             ("SessionEnd", None),
             ("BeforeAgent", None),
@@ -54,23 +54,23 @@ fn wanted(host: Host) -> &'static [(&'static str, Option<&'static str>)] {
             ("Notification", None),
         ],
         // It has a plugin instead of settings.
-        Host::OpenCode => &[],
+        HookHost::OpenCode => &[],
     }
 }
 
 /// What is put in, for a person.
-pub fn summary(host: Host) -> String {
+pub fn summary(host: HookHost) -> String {
     let events: Vec<&str> = wanted(host).iter().map(|(event, _)| *event).collect();
     if events.is_empty() { "a plugin".to_owned() } else { events.join(", ") }
 }
 
 /// How long the agent may wait for a hook: 10 s, in the unit of each.
-fn timeout(host: Host) -> &'static str {
-    if host == Host::Gemini { "10000" } else { "10" }
+fn timeout(host: HookHost) -> &'static str {
+    if host == HookHost::Gemini { "10000" } else { "10" }
 }
 
 /// The command of one hook. `program` is quoted for a shell.
-fn command(program: &str, host: Host, event: &str) -> String {
+fn command(program: &str, host: HookHost, event: &str) -> String {
     format!("'{}' hook {} {event}", program.replace('\'', "'\\''"), host.word())
 }
 
@@ -87,7 +87,7 @@ pub(super) fn marked(text: &str, after: String) -> String {
 }
 
 /// The text with all of swarm's hooks in it, and none of an earlier place of the program.
-pub fn with_hooks(text: &str, host: Host, program: &str) -> Result<String, String> {
+pub fn with_hooks(text: &str, host: HookHost, program: &str) -> Result<String, String> {
     if presence(text, host, program)? == Presence::Full {
         return Ok(text.to_owned());
     }
@@ -115,7 +115,7 @@ pub fn with_hooks(text: &str, host: Host, program: &str) -> Result<String, Strin
 }
 
 /// The text without any of swarm's hooks, and without what they leave empty.
-pub fn without_hooks(text: &str, host: Host) -> Result<String, String> {
+pub fn without_hooks(text: &str, host: HookHost) -> Result<String, String> {
     let root = parse(text)?;
     let top = object(&root)?;
     let Some(hooks) = top.object_value("hooks") else { return Ok(text.to_owned()) };
@@ -217,7 +217,7 @@ pub struct Entry {
 }
 
 /// All of swarm's hooks in a text.
-pub fn entries(text: &str, host: Host) -> Result<Vec<Entry>, String> {
+pub fn entries(text: &str, host: HookHost) -> Result<Vec<Entry>, String> {
     let value = value(text)?;
     let mut found = Vec::new();
     for (event, groups) in value["hooks"].as_object().into_iter().flatten() {
@@ -234,7 +234,7 @@ pub fn entries(text: &str, host: Host) -> Result<Vec<Entry>, String> {
 }
 
 /// The place of the program that all of swarm's hooks in the text name.
-pub fn program(text: &str, host: Host) -> Option<String> {
+pub fn program(text: &str, host: HookHost) -> Option<String> {
     let entries = entries(text, host).ok()?;
     let named = |e: &Entry| {
         let quoted = e.command.rsplit_once(&format!(" hook {} ", host.word()))?.0;
@@ -245,7 +245,7 @@ pub fn program(text: &str, host: Host) -> Option<String> {
 }
 
 /// How much of swarm's hooks the text has.
-pub fn presence(text: &str, host: Host, program: &str) -> Result<Presence, String> {
+pub fn presence(text: &str, host: HookHost, program: &str) -> Result<Presence, String> {
     let entries = entries(text, host)?;
     let commands: Vec<&str> = entries.iter().map(|e| e.command.as_str()).collect();
     let all: Vec<String> = wanted(host).iter().map(|(event, _)| command(program, host, event)).collect();
@@ -298,13 +298,13 @@ fn each_once(node: &CstNode) -> Result<(), String> {
     node.as_array().map_or(Ok(()), |array| array.elements().iter().try_for_each(each_once))
 }
 
-fn is_ours(hook: &CstNode, host: Host) -> bool {
+fn is_ours(hook: &CstNode, host: HookHost) -> bool {
     let command = hook.as_object().and_then(|h| h.get("command")).and_then(|p| p.value());
     let text = command.and_then(|v| v.as_string_lit()).and_then(|s| s.decoded_value().ok());
     text.is_some_and(|c| ours(&c, host))
 }
 
-fn ours(command: &str, host: Host) -> bool {
+fn ours(command: &str, host: HookHost) -> bool {
     let Some((program, event)) = command.rsplit_once(&format!(" hook {} ", host.word())) else {
         return false;
     };
@@ -320,17 +320,17 @@ mod tests {
     #[test]
     fn what_is_not_ours_keeps_its_form() {
         let text = "// mine\r\n{\r\n\t\"z\": 1, // last\r\n\t\"hooks\": {\"Stop\": [{\"hooks\": [{\"type\": \"command\", \"command\": \"beep\"}]}]},\r\n\t\"a\": [1,2,],\r\n}\r\n";
-        let with = with_hooks(text, Host::Claude, PROGRAM).unwrap();
+        let with = with_hooks(text, HookHost::Claude, PROGRAM).unwrap();
         assert!(with.starts_with("// mine\r\n{\r\n\t\"z\": 1, // last\r\n"), "{with}");
         assert!(with.contains("\"beep\"") && with.contains("\"a\": [1,2,]"), "{with}");
-        assert_eq!(presence(&with, Host::Claude, PROGRAM), Ok(Presence::Full));
-        let without = without_hooks(&with, Host::Claude).unwrap();
+        assert_eq!(presence(&with, HookHost::Claude, PROGRAM), Ok(Presence::Full));
+        let without = without_hooks(&with, HookHost::Claude).unwrap();
         assert!(without.contains("\"beep\"") && !without.contains("swarm"), "{without}");
     }
 
     #[test]
     fn putting_in_twice_is_putting_in_once_and_an_older_place_is_replaced() {
-        for host in [Host::Claude, Host::Codex, Host::Gemini] {
+        for host in [HookHost::Claude, HookHost::Codex, HookHost::Gemini] {
             let once = with_hooks("{}", host, PROGRAM).unwrap();
             assert_eq!(with_hooks(&once, host, PROGRAM).unwrap(), once);
             let older = with_hooks("", host, "/old/swarm").unwrap();
@@ -367,12 +367,12 @@ mod tests {
 
     #[test]
     fn a_byte_order_mark_stays_where_it_is() {
-        let with = with_hooks("\u{feff}{\"a\": 1}", Host::Claude, PROGRAM).unwrap();
+        let with = with_hooks("\u{feff}{\"a\": 1}", HookHost::Claude, PROGRAM).unwrap();
         assert!(
-            with.starts_with("\u{feff}{") && presence(&with, Host::Claude, PROGRAM) == Ok(Presence::Full)
+            with.starts_with("\u{feff}{") && presence(&with, HookHost::Claude, PROGRAM) == Ok(Presence::Full)
         );
-        assert_eq!(program(&with, Host::Claude).as_deref(), Some(PROGRAM));
-        let without = without_hooks(&with, Host::Claude).unwrap();
+        assert_eq!(program(&with, HookHost::Claude).as_deref(), Some(PROGRAM));
+        let without = without_hooks(&with, HookHost::Claude).unwrap();
         assert!(without.starts_with("\u{feff}{") && without.matches('\u{feff}').count() == 1);
         assert_eq!(value(&without), Ok(serde_json::json!({"a": 1})));
     }
@@ -380,7 +380,7 @@ mod tests {
     #[test]
     fn what_cannot_be_understood_is_refused() {
         for text in ["[]", "{", "{\"hooks\": 7}", "{\"hooks\": {\"Stop\": {}}}", "\"x\""] {
-            assert!(with_hooks(text, Host::Claude, PROGRAM).is_err(), "{text}");
+            assert!(with_hooks(text, HookHost::Claude, PROGRAM).is_err(), "{text}");
         }
     }
 
@@ -393,36 +393,36 @@ mod tests {
             r#"{"hooks": {"Stop": [{"hooks": [{"command": "a", "command": "'/x/swarm' hook claude Stop"}]}]}}"#,
         ] {
             for refused in [
-                with_hooks(text, Host::Claude, PROGRAM).err(),
-                without_hooks(text, Host::Claude).err(),
-                presence(text, Host::Claude, PROGRAM).err(),
+                with_hooks(text, HookHost::Claude, PROGRAM).err(),
+                without_hooks(text, HookHost::Claude).err(),
+                presence(text, HookHost::Claude, PROGRAM).err(),
             ] {
                 assert!(refused.is_some_and(|why| why.contains("twice")), "{text}");
             }
         }
-        assert!(with_hooks(r#"{"a": 1, "a": 2}"#, Host::Claude, PROGRAM).is_ok(), "none of ours");
+        assert!(with_hooks(r#"{"a": 1, "a": 2}"#, HookHost::Claude, PROGRAM).is_ok(), "none of ours");
     }
 
     #[test]
     fn only_commands_of_swarm_are_ours() {
-        assert!(ours("'/a b/swarm' hook claude Stop", Host::Claude));
+        assert!(ours("'/a b/swarm' hook claude Stop", HookHost::Claude));
         for other in [
             "'/a/swarm' hook codex Stop",
             "swarm hook claude Stop; rm x",
             "beehive hook claude Stop",
             "swarm",
         ] {
-            assert!(!ours(other, Host::Claude), "{other}");
+            assert!(!ours(other, HookHost::Claude), "{other}");
         }
     }
 
     #[test]
     fn each_agent_gets_its_events_its_tools_and_ten_seconds() {
         for (host, events, matcher, timeout) in [
-            (Host::Claude, 7, "Write|Edit|MultiEdit|NotebookEdit|Bash", 10),
-            (Host::Codex, 6, "", 10),
-            (Host::Gemini, 7, "write_file|replace|run_shell_command", 10_000),
-            (Host::OpenCode, 0, "", 10),
+            (HookHost::Claude, 7, "Write|Edit|MultiEdit|NotebookEdit|Bash", 10),
+            (HookHost::Codex, 6, "", 10),
+            (HookHost::Gemini, 7, "write_file|replace|run_shell_command", 10_000),
+            (HookHost::OpenCode, 0, "", 10),
         ] {
             let text = with_hooks("{}", host, PROGRAM).unwrap();
             let value = object(&parse(&text).unwrap()).unwrap().to_serde_value().unwrap();
@@ -474,7 +474,7 @@ mod tests {
             ("{\"hooks\": { \"Stop\": [] }}".into(), "{\"hooks\": { \"Stop\": [] }}".into()),
             ("{ }".into(), "{ }".into()),
         ] {
-            let now = without_hooks(&with, Host::Claude).unwrap();
+            let now = without_hooks(&with, HookHost::Claude).unwrap();
             let value = |text: &str| object(&parse(text).unwrap()).unwrap().to_serde_value().unwrap();
             assert_eq!(value(&now), value(&without), "{with} → {now}");
             if with == without {
@@ -485,7 +485,7 @@ mod tests {
 
     #[test]
     fn what_is_there_is_told_as_nothing_some_or_all() {
-        let full = with_hooks("{}", Host::Claude, PROGRAM).unwrap();
+        let full = with_hooks("{}", HookHost::Claude, PROGRAM).unwrap();
         let stop = "{\"hooks\": {\"Stop\": [{\"hooks\": [{\"command\": \"'/opt/it'\\\\''s here/swarm' hook claude Stop\"}]}]}}";
         let twice = full.replacen(
             "\"Stop\": [",
@@ -494,17 +494,17 @@ mod tests {
         );
         assert_ne!(twice, full);
         for (text, host, presence_is) in [
-            ("", Host::Claude, Presence::None),
+            ("", HookHost::Claude, Presence::None),
             (
                 "{\"hooks\": {\"Stop\": [{\"hooks\": [{\"command\": \"beep\"}]}]}}",
-                Host::Claude,
+                HookHost::Claude,
                 Presence::None,
             ),
-            (stop, Host::Claude, Presence::Partial),
-            (&twice, Host::Claude, Presence::Partial),
-            (&full, Host::Claude, Presence::Full),
-            (&full, Host::Codex, Presence::None),
-            ("{}", Host::OpenCode, Presence::Full),
+            (stop, HookHost::Claude, Presence::Partial),
+            (&twice, HookHost::Claude, Presence::Partial),
+            (&full, HookHost::Claude, Presence::Full),
+            (&full, HookHost::Codex, Presence::None),
+            ("{}", HookHost::OpenCode, Presence::Full),
         ] {
             assert_eq!(presence(text, host, PROGRAM), Ok(presence_is), "{text}");
         }

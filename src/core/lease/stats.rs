@@ -2,7 +2,7 @@
 //!
 //! Pure: it takes one journal entry after the other. An unknown entry counts only for the mutex.
 
-use crate::core::event::Word;
+use crate::core::event::EventWord;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -35,7 +35,7 @@ impl Spread {
 /// What has been counted so far.
 #[derive(Debug, Default)]
 pub struct Tally {
-    counts: BTreeMap<Word, usize>,
+    counts: BTreeMap<EventWord, usize>,
     ended: BTreeMap<String, usize>,
     held_ms: Vec<u64>,
     waited_ms: Vec<u64>,
@@ -73,15 +73,15 @@ impl Tally {
     /// Counts one entry of the journal.
     pub fn count(&mut self, entry: &Value) {
         self.mutex_us.extend(entry["waited_us"].as_u64());
-        let Some(event) = Word::of(entry) else { return };
+        let Some(event) = EventWord::of(entry) else { return };
         *self.counts.entry(event).or_default() += 1;
         match event {
-            Word::LeaseEnded => {
+            EventWord::LeaseEnded => {
                 *self.ended.entry(entry["why"].as_str().unwrap_or_default().to_owned()).or_default() += 1;
                 self.held_ms.extend(entry["held_ms"].as_u64());
             }
-            Word::LeaseOffered => self.waited_ms.extend(entry["waited_ms"].as_u64()),
-            Word::LeaseDenied | Word::LeaseQueued => {
+            EventWord::LeaseOffered => self.waited_ms.extend(entry["waited_ms"].as_u64()),
+            EventWord::LeaseDenied | EventWord::LeaseQueued => {
                 for path in entry["paths"].as_array().into_iter().flatten().filter_map(Value::as_str) {
                     *self.contended.entry(path.to_owned()).or_default() += 1;
                 }
@@ -92,15 +92,15 @@ impl Tally {
 
     /// The figures.
     pub fn stats(&self) -> Stats {
-        let count = |event: Word| self.counts.get(&event).copied().unwrap_or_default();
+        let count = |event: EventWord| self.counts.get(&event).copied().unwrap_or_default();
         let mut contended: Vec<_> = self.contended.iter().map(|(p, n)| (p.clone(), *n)).collect();
         contended.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         contended.truncate(MOST);
         Stats {
-            grants: count(Word::LeaseGranted),
-            denials: count(Word::LeaseDenied),
-            waits: count(Word::LeaseQueued),
-            challenges: count(Word::LeaseChallenged),
+            grants: count(EventWord::LeaseGranted),
+            denials: count(EventWord::LeaseDenied),
+            waits: count(EventWord::LeaseQueued),
+            challenges: count(EventWord::LeaseChallenged),
             ended: self.ended.clone(),
             held_ms: Spread::of(&self.held_ms),
             waited_ms: Spread::of(&self.waited_ms),

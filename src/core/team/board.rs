@@ -32,7 +32,7 @@ pub struct Board {
 
 /// What an agent may do with a path of the team.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Guard {
+pub enum PathGuard {
     /// It holds it.
     Mine,
     /// Somebody else does.
@@ -60,16 +60,16 @@ impl Board {
     }
 
     /// What `name`, of this host, may do with `path` now.
-    pub fn guard(&self, now: &Ticks, name: &Name, path: &PathPattern) -> Guard {
+    pub fn guard(&self, now: &Ticks, name: &Name, path: &PathPattern) -> PathGuard {
         if !self.is_believed(now) {
-            return Guard::Unknown(self.heard);
+            return PathGuard::Unknown(self.heard);
         }
         let is_mine = |l: &Lease| self.is_own(l) && l.holder.name == *name;
         if self.leases.iter().any(|l| is_mine(l) && l.paths.iter().any(|p| p.covers(path))) {
-            return Guard::Mine;
+            return PathGuard::Mine;
         }
         let other = self.leases.iter().find(|l| !is_mine(l) && l.paths.iter().any(|p| p.overlaps(path)));
-        other.map_or(Guard::Free, |lease| Guard::Held(Box::new(lease.clone())))
+        other.map_or(PathGuard::Free, |lease| PathGuard::Held(Box::new(lease.clone())))
     }
 }
 
@@ -108,12 +108,12 @@ mod tests {
         };
         let at = |ms: u64, boot: &str| Ticks { ms, boot: boot.into() };
         let ask = |now: &Ticks, who: &str, at: &str| board.guard(now, &name(who), &path(at));
-        assert_eq!(ask(&at(99, "b1"), "claude-1", "Mine"), Guard::Mine);
-        assert!(matches!(ask(&at(99, "b1"), "codex-1", "mine"), Guard::Held(l) if l.fence == 1));
-        assert!(matches!(ask(&at(99, "b1"), "claude-1", "theirs"), Guard::Held(l) if l.fence == 2));
-        assert_eq!(ask(&at(99, "b1"), "claude-1", "other"), Guard::Free);
+        assert_eq!(ask(&at(99, "b1"), "claude-1", "Mine"), PathGuard::Mine);
+        assert!(matches!(ask(&at(99, "b1"), "codex-1", "mine"), PathGuard::Held(l) if l.fence == 1));
+        assert!(matches!(ask(&at(99, "b1"), "claude-1", "theirs"), PathGuard::Held(l) if l.fence == 2));
+        assert_eq!(ask(&at(99, "b1"), "claude-1", "other"), PathGuard::Free);
         for late in [at(100, "b1"), at(5, "b2")] {
-            assert_eq!(ask(&late, "claude-1", "mine"), Guard::Unknown(7));
+            assert_eq!(ask(&late, "claude-1", "mine"), PathGuard::Unknown(7));
         }
         assert_eq!(board.backed_by(1).map(|l| l.fence), Some(1));
         assert_eq!(board.backed_by(2), None);

@@ -17,7 +17,7 @@ pub mod decision;
 #[cfg(test)]
 mod model;
 
-pub use board::{Board, Guard};
+pub use board::{Board, PathGuard};
 pub use decision::{Commit, Dead, Records, Seat, decide};
 
 use std::collections::BTreeMap;

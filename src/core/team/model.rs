@@ -3,7 +3,7 @@
 //! At every step of the model no two hosts may believe one path. Seeded: a failure names the seed that shows it again.
 
 use super::decision::{self, Commit, Dead, Records, Seat};
-use super::{Board, Guard, Observed, Ticks, believed_for};
+use super::{Board, Observed, PathGuard, Ticks, believed_for};
 use crate::core::address::HostName;
 use crate::core::lease::{Holder, LeaseOutcome, Mode, PathKind, PathPattern, Request};
 use crate::core::name::Name;
@@ -74,7 +74,7 @@ enum Flight {
     Committed { session: String, records: Records },
 }
 
-struct Host {
+struct ModelHost {
     name: HostName,
     /// Its clock: parts in a thousand of true time, and where it began.
     rate: u64,
@@ -95,7 +95,7 @@ struct Host {
     seats: Vec<Seat>,
 }
 
-impl Host {
+impl ModelHost {
     fn clock(&self, t: u64) -> u64 {
         self.offset + t * self.rate / 1000
     }
@@ -130,7 +130,7 @@ fn paths() -> Vec<PathPattern> {
 fn run(seed: u64, believed: u64) -> Result<(u64, u64), String> {
     let mut random = Random(seed * 2 + 1);
     let mut engine = Engine::default();
-    let mut hosts: Vec<Host> = (0..3)
+    let mut hosts: Vec<ModelHost> = (0..3)
         .map(|i| {
             let name = HostName::new(&format!("h{i}")).unwrap();
             let session = format!("{name}-0");
@@ -144,7 +144,7 @@ fn run(seed: u64, believed: u64) -> Result<(u64, u64), String> {
                 leases: vec![],
                 waiters: vec![],
             };
-            Host {
+            ModelHost {
                 name,
                 rate: 990 + random.below(21),
                 offset: random.below(1_000_000),
@@ -173,7 +173,7 @@ fn run(seed: u64, believed: u64) -> Result<(u64, u64), String> {
         for path in paths() {
             let believers: Vec<&str> = hosts
                 .iter()
-                .filter(|h| h.board.guard(&h.ticks(t), &agent, &path) == Guard::Mine)
+                .filter(|h| h.board.guard(&h.ticks(t), &agent, &path) == PathGuard::Mine)
                 .map(|h| h.name.as_str())
                 .collect();
             if believers.len() > 1 {
@@ -186,7 +186,7 @@ fn run(seed: u64, believed: u64) -> Result<(u64, u64), String> {
 
 #[allow(clippy::too_many_lines)] // one step of everything
 fn step(
-    host: &mut Host,
+    host: &mut ModelHost,
     engine: &mut Engine,
     random: &mut Random,
     t: u64,

@@ -47,7 +47,7 @@ pub enum Untracked {
 
 /// A look at what is dirty.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Look {
+pub struct DirtyLook {
     /// From which directory.
     pub dir: PathBuf,
     /// Where.
@@ -129,9 +129,9 @@ pub struct Act {
 
 impl Act {
     /// The dirty paths that it is about. `look` tells what is dirty.
-    pub fn taken(&self, look: &mut dyn FnMut(&Look) -> Vec<Dirty>) -> Vec<String> {
+    pub fn taken(&self, look: &mut dyn FnMut(&DirtyLook) -> Vec<Dirty>) -> Vec<String> {
         let whole = if self.beside { Untracked::Beside } else { Untracked::All };
-        let wanted = Look {
+        let wanted = DirtyLook {
             dir: self.dir.clone(),
             paths: self.paths.clone(),
             untracked: if self.takes.new { whole } else { Untracked::No },
@@ -141,8 +141,12 @@ impl Act {
             look(&wanted).into_iter().filter(|dirty| self.takes.of(dirty)).map(|dirty| dirty.path).collect();
         for step in &self.staging {
             let untracked = if step.add && step.new { Untracked::All } else { Untracked::No };
-            let dirty =
-                look(&Look { dir: step.dir.clone(), paths: step.paths.clone(), untracked, ignored: false });
+            let dirty = look(&DirtyLook {
+                dir: step.dir.clone(),
+                paths: step.paths.clone(),
+                untracked,
+                ignored: false,
+            });
             if step.add {
                 let takes = Takes { staged: true, changed: true, new: step.new, ignored: false };
                 found.extend(dirty.into_iter().filter(|d| takes.of(d)).map(|d| d.path));

@@ -48,7 +48,7 @@ pub struct Call {
 /// The calls of git in `text`, run in `dir`, in their order.
 pub fn calls(text: &str, dir: &Path, world: &dyn World) -> Vec<Call> {
     let mut walk = Walk { world, found: Vec::new(), depth: 0 };
-    walk.script(text, &mut Scope::at(dir));
+    walk.script(text, &mut ShellScope::at(dir));
     walk.found
 }
 
@@ -57,7 +57,7 @@ pub fn words(text: &str, dir: &Path, world: &dyn World) -> Option<Vec<Word>> {
     if !is_bounded(text) {
         return None;
     }
-    let scope = Scope::at(dir);
+    let scope = ShellScope::at(dir);
     let walk = Walk { world, found: Vec::new(), depth: 0 };
     match &rable::parse(text, true).ok()?[..] {
         [Node { kind: NodeKind::Command { words, .. }, .. }] => {
@@ -69,7 +69,7 @@ pub fn words(text: &str, dir: &Path, world: &dyn World) -> Option<Vec<Word>> {
 
 /// What a shell knows at one point of a script.
 #[derive(Clone)]
-struct Scope {
+struct ShellScope {
     dir: Option<PathBuf>,
     /// Where it was before.
     formerly: Option<PathBuf>,
@@ -82,7 +82,7 @@ struct Scope {
     args: Vec<Word>,
 }
 
-impl Scope {
+impl ShellScope {
     fn at(dir: &Path) -> Self {
         Self {
             dir: Some(dir.to_owned()),
@@ -122,7 +122,7 @@ struct Walk<'w> {
 
 impl Walk<'_> {
     /// A whole text. What a shell would not understand it does not run, but the lines before that it does.
-    fn script(&mut self, text: &str, scope: &mut Scope) {
+    fn script(&mut self, text: &str, scope: &mut ShellScope) {
         if !is_bounded(text) || self.depth >= MAX_DEPTH {
             return;
         }
@@ -151,14 +151,14 @@ impl Walk<'_> {
         self.depth -= 1;
     }
 
-    fn nodes(&mut self, nodes: &[Node], scope: &mut Scope) {
+    fn nodes(&mut self, nodes: &[Node], scope: &mut ShellScope) {
         for node in nodes {
             self.node(node, scope, None);
         }
     }
 
     /// `stdin` is what the command reads, where that is known.
-    fn node(&mut self, node: &Node, scope: &mut Scope, stdin: Option<String>) {
+    fn node(&mut self, node: &Node, scope: &mut ShellScope, stdin: Option<String>) {
         match &node.kind {
             NodeKind::Command { assignments, words, redirects } => {
                 self.command(assignments, words, redirects, scope, stdin);
@@ -232,7 +232,7 @@ impl Walk<'_> {
     }
 
     /// What runs within a test (`[[ … ]]`) or within arithmetic.
-    fn within(&mut self, node: &Node, scope: &Scope) {
+    fn within(&mut self, node: &Node, scope: &ShellScope) {
         match &node.kind {
             NodeKind::CondTerm { value, .. } => self.embedded(value, scope),
             NodeKind::ArithmeticCommand { raw_content, .. } => self.embedded(raw_content, scope),
@@ -251,7 +251,7 @@ impl Walk<'_> {
     }
 
     /// A text of which a shell runs only what stands in `$(…)` and backticks.
-    fn embedded(&mut self, text: &str, scope: &Scope) {
+    fn embedded(&mut self, text: &str, scope: &ShellScope) {
         let mut rest = text;
         let mut attempts = 0;
         while let Some(at) = rest.find(['$', '`']) {
@@ -277,7 +277,7 @@ impl Walk<'_> {
     }
 
     /// What stands in `$(…)`, backticks and `<(…)` within a word.
-    fn substitutions(&mut self, word: &Node, scope: &Scope) {
+    fn substitutions(&mut self, word: &Node, scope: &ShellScope) {
         let NodeKind::Word { parts, value, .. } = &word.kind else { return };
         for part in parts {
             if let NodeKind::CommandSubstitution { command, .. }
@@ -303,7 +303,7 @@ impl Walk<'_> {
         assignments: &[Node],
         words: &[Node],
         redirects: &[Node],
-        scope: &mut Scope,
+        scope: &mut ShellScope,
         stdin: Option<String>,
     ) {
         for word in assignments.iter().chain(words) {
@@ -340,7 +340,14 @@ impl Walk<'_> {
 
     /// A program with its arguments. `set` are the variables that it alone gets.
     #[allow(clippy::too_many_lines)] // one table of the programs that run others
-    fn run(&mut self, words: &[Word], set: &[Word], scope: &mut Scope, stdin: Option<String>, more: bool) {
+    fn run(
+        &mut self,
+        words: &[Word],
+        set: &[Word],
+        scope: &mut ShellScope,
+        stdin: Option<String>,
+        more: bool,
+    ) {
         let Some(name) = words.first().and_then(Word::get) else { return };
         let args = &words[1..];
         if let Some(body) = scope.functions.get(name).cloned() {
@@ -482,7 +489,7 @@ impl Walk<'_> {
         }
     }
 
-    fn git(&mut self, args: &[Word], set: &[Word], scope: &Scope, more: bool) {
+    fn git(&mut self, args: &[Word], set: &[Word], scope: &ShellScope, more: bool) {
         if self.found.len() >= MAX_CALLS {
             return;
         }
@@ -498,7 +505,7 @@ impl Walk<'_> {
     }
 
     /// Where `cd` leads.
-    fn changed(&self, args: &[Word], scope: &Scope) -> Option<PathBuf> {
+    fn changed(&self, args: &[Word], scope: &ShellScope) -> Option<PathBuf> {
         let options = args.iter().take_while(|w| w.text.starts_with('-') && w.text.len() > 1).count();
         match args.get(options) {
             None => self.variable("HOME", scope).map(PathBuf::from),
@@ -507,7 +514,7 @@ impl Walk<'_> {
         }
     }
 
-    fn variable(&self, name: &str, scope: &Scope) -> Option<String> {
+    fn variable(&self, name: &str, scope: &ShellScope) -> Option<String> {
         if let Ok(number) = name.parse::<usize>() {
             let at = number.checked_sub(1)?;
             return scope.args.get(at).map_or(Some(String::new()), |word| word.get().map(str::to_owned));
@@ -523,7 +530,7 @@ impl Walk<'_> {
     }
 
     /// The words that one of the script becomes.
-    fn expand(&self, word: &Node, scope: &Scope) -> Vec<Word> {
+    fn expand(&self, word: &Node, scope: &ShellScope) -> Vec<Word> {
         let NodeKind::Word { value, parts, .. } = &word.kind else { return Vec::new() };
         if matches!(value.trim_matches('"'), "$@" | "$*" | "${@}" | "${*}") {
             return scope.args.clone();
@@ -604,7 +611,7 @@ fn is_assignment(text: &str) -> bool {
     })
 }
 
-fn assign(scope: &mut Scope, word: &Word) {
+fn assign(scope: &mut ShellScope, word: &Word) {
     if let Some((name, value)) = word.text.split_once('=').filter(|_| is_assignment(&word.text)) {
         scope.variables.insert(name.to_owned(), word.exact.then(|| value.to_owned()));
     }

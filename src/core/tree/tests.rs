@@ -1,7 +1,7 @@
 //! Commands and what they do: one row each.
 
 use super::World;
-use super::git::{Dirty, Harm, Look, Paths, Untracked, acts};
+use super::git::{Dirty, DirtyLook, Harm, Paths, Untracked, acts};
 use std::path::{Path, PathBuf};
 
 struct Fake;
@@ -56,7 +56,7 @@ const FILES: [(&str, &str); 7] = [
     ("ignored", "!!"),
 ];
 
-fn look(look: &Look) -> Vec<Dirty> {
+fn look(look: &DirtyLook) -> Vec<Dirty> {
     let from = look.dir.strip_prefix("/p").unwrap_or(Path::new("")).to_str().unwrap().trim_end_matches("/..");
     let wanted = |path: &str| match &look.paths {
         Paths::All => true,

@@ -11,7 +11,7 @@ const MAX_NAMED: usize = 5;
 
 /// Why a path is another's affair.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum ClaimReason {
     /// It holds this lease.
     Holds(u64),
     /// Its hook reported an edit at that time (ms since the epoch), and no commit has it yet.
@@ -20,13 +20,13 @@ pub enum Why {
 
 /// A path that is another's affair.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claim {
+pub struct PathClaim {
     /// Whose.
     pub who: Name,
     /// Which.
     pub path: PathPattern,
     /// Why.
-    pub why: Why,
+    pub why: ClaimReason,
 }
 
 /// An edit that a hook reported.
@@ -50,12 +50,12 @@ pub fn edited<'e>(path: &PathPattern, kind: Harm, others: &'e [Edit], own: &[Edi
 }
 
 /// In words: somebody has edited it and not committed it.
-pub fn edited_by(path: &str, claim: &Claim, at: u64, now: u64) -> String {
+pub fn edited_by(path: &str, claim: &PathClaim, at: u64, now: u64) -> String {
     format!("{path} was edited by {} {} ago and is not committed", claim.who, span::age(at, now))
 }
 
 /// Why a call is refused, and what to do instead. `msg` is how the agent calls `swarm-msg`.
-pub fn refusal(shown: &str, kind: Harm, claims: &[Claim], now: u64, msg: &str) -> String {
+pub fn refusal(shown: &str, kind: Harm, claims: &[PathClaim], now: u64, msg: &str) -> String {
     let does = match kind {
         Harm::Discard => "would discard uncommitted work of others",
         Harm::Stash => "would stash uncommitted work of others away",
@@ -68,8 +68,8 @@ pub fn refusal(shown: &str, kind: Harm, claims: &[Claim], now: u64, msg: &str) -
         .map(|claim| {
             let path = escape::short(&claim.path.to_string(), 120);
             match claim.why {
-                Why::Holds(fence) => format!("{path} is held by {} (lease {fence})", claim.who),
-                Why::Edited(at) => edited_by(&path, claim, at, now),
+                ClaimReason::Holds(fence) => format!("{path} is held by {} (lease {fence})", claim.who),
+                ClaimReason::Edited(at) => edited_by(&path, claim, at, now),
             }
         })
         .collect();
@@ -129,12 +129,12 @@ mod tests {
 
     #[test]
     fn a_refusal_names_who_what_and_the_safe_way_within_bounds() {
-        let claim = |n: u64| Claim {
+        let claim = |n: u64| PathClaim {
             who: Name::new("codex-1").unwrap(),
             path: file(&format!("src/{n}.rs")),
-            why: if n == 0 { Why::Holds(7) } else { Why::Edited(60_000 * n) },
+            why: if n == 0 { ClaimReason::Holds(7) } else { ClaimReason::Edited(60_000 * n) },
         };
-        let claims: Vec<Claim> = (0..900).map(claim).collect();
+        let claims: Vec<PathClaim> = (0..900).map(claim).collect();
         let told = refusal("git stash", Harm::Stash, &claims, 720_000, "swarm-msg");
         for part in [
             "`git stash` would stash",

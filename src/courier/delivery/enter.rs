@@ -3,8 +3,8 @@
 //! The mark `entering` is recorded before the key, so a crash leaves no Enter that nobody knows of.
 
 use super::evidence::stands_outside;
-use super::look::{AFTER_ENTER, LOOK_PAUSE, Seen};
-use super::record::Act;
+use super::look::{AFTER_ENTER, LOOK_PAUSE, Sight};
+use super::record::Press;
 use super::{Attempt, Outcome};
 use crate::core::agent::Agent;
 use crate::core::delivery::{Progress, Stage};
@@ -21,8 +21,8 @@ const APPEAR: Duration = Duration::from_secs(5);
 
 impl Attempt<'_> {
     /// See the text, press Enter under guard, see it taken. `so_far` was seen of it since it was pasted.
-    pub(super) fn submit(&self, line: &str, so_far: Vec<(Duration, Seen)>) -> Result<Outcome> {
-        let appeared = self.watch_on(so_far, APPEAR, self.settle(), |seen| seen.composer_holds(line))?;
+    pub(super) fn submit(&self, line: &str, so_far: Vec<(Duration, Sight)>) -> Result<Outcome> {
+        let appeared = self.watch_on(so_far, APPEAR, self.settle_time(), |seen| seen.composer_holds(line))?;
         let mut seen = match appeared {
             Some(seen) if seen.composer_holds(line) => seen,
             Some(seen) => {
@@ -40,7 +40,7 @@ impl Attempt<'_> {
             if stands_outside(line, &seen, &self.current()?) {
                 return Ok(Outcome::Submitted("somebody submitted it"));
             }
-            let Some(delivery) = self.mark_act(Act::Enter, |d| {
+            let Some(delivery) = self.mark_act(Press::Enter, |d| {
                 d.advance(Stage::Entering, "", now_ms());
                 d.enters = d.enters.saturating_add(1);
             })?
@@ -59,14 +59,15 @@ impl Attempt<'_> {
             fault::point("before-enter");
             let (acted, looks) = self.server().enter(&self.agent.place.pane, &seen.look, &AFTER_ENTER)?;
             fault::point("after-enter");
-            self.note_answer(Act::Enter, &acted);
+            self.note_answer(Press::Enter, &acted);
             if acted == Acted::Stale {
                 // An Enter that was not pressed has cleared nothing.
                 self.mark(|d| {
                     d.enters = d.enters.saturating_sub(1);
                     drop_to_typing(d);
                 })?;
-                let Some(next) = self.watch(self.settle(), Duration::ZERO, |s| !s.composer_holds(line))?
+                let Some(next) =
+                    self.watch(self.settle_time(), Duration::ZERO, |s| !s.composer_holds(line))?
                 else {
                     return Ok(Outcome::Gone);
                 };
@@ -78,7 +79,7 @@ impl Attempt<'_> {
             }
             // In how many looks in a row there was evidence.
             let shown = Cell::new(0);
-            let done = |seen: &Seen| {
+            let done = |seen: &Sight| {
                 let told = self.evidence(line, seen, &delivery).is_some();
                 shown.set(if told { shown.get() + 1 } else { 0 });
                 told || (seen.reading.composer.is_some() && !seen.composer_holds(line))
@@ -100,7 +101,7 @@ impl Attempt<'_> {
                 return Ok(Outcome::Held(hold));
             }
             // On the word of two looks that it is as it was.
-            match self.watch(self.settle(), Duration::ZERO, |s| !s.composer_holds(line))? {
+            match self.watch(self.settle_time(), Duration::ZERO, |s| !s.composer_holds(line))? {
                 None => return Ok(Outcome::Gone),
                 Some(next) if !next.composer_holds(line) => return self.left(line, &next, &delivery),
                 Some(next) => seen = next,
@@ -110,7 +111,7 @@ impl Attempt<'_> {
 
     /// Whether Enter may be pressed again on a text. Only if the program has read the first Enter and waits for more, and
     /// nothing since shows a turn or a person: a text that was submitted, or may have been, is not ours any more.
-    pub(super) fn may_press_again(&self, delivery: &Progress, seen: &Seen) -> Result<Result<(), Hold>> {
+    pub(super) fn may_press_again(&self, delivery: &Progress, seen: &Sight) -> Result<Result<(), Hold>> {
         let touched = seen.touched_since(delivery.since);
         if delivery.enters >= self.profile.timing.enters || touched || self.reported_since(delivery.since) {
             return Ok(Err(Hold::EnterIgnored));
@@ -122,7 +123,7 @@ impl Attempt<'_> {
                 return Ok(Ok(()));
             }
             // It may be drawing just now.
-            if begun.elapsed() >= self.settle() {
+            if begun.elapsed() >= self.settle_time() {
                 return Ok(Err(Hold::Unread));
             }
             std::thread::sleep(LOOK_PAUSE.0);

@@ -4,7 +4,7 @@
 //! none, because a key may have emptied it. What a later look finds is marked in a transaction that reads the record again.
 
 use super::enter::never_entered;
-use super::look::Seen;
+use super::look::Sight;
 use super::{Attempt, Outcome};
 use crate::core::agent::Status;
 use crate::core::delivery::{Progress, Stage};
@@ -56,7 +56,7 @@ impl Attempt<'_> {
 
     /// The evidence that the agent got the text: it stands in the transcript, or a turn began after Enter. An empty
     /// composer is no evidence, because a key may have emptied it.
-    pub(super) fn evidence(&self, line: &str, seen: &Seen, delivery: &Progress) -> Option<&'static str> {
+    pub(super) fn evidence(&self, line: &str, seen: &Sight, delivery: &Progress) -> Option<&'static str> {
         let composer = seen.reading.composer.as_ref();
         if composer.is_some_and(|c| ends(line).iter().any(|end| c.contains(end)) || c.holds(line)) {
             return None;
@@ -84,18 +84,18 @@ impl Attempt<'_> {
     }
 
     /// The same for as long as a text needs to settle: while an agent draws its screen, it may show what was never there.
-    pub(super) fn stays_beside(&self, line: &str, seen: &Seen) -> Result<bool> {
-        let same = |now: &Seen| now.reading.composer == seen.reading.composer;
+    pub(super) fn stays_beside(&self, line: &str, seen: &Sight) -> Result<bool> {
+        let same = |now: &Sight| now.reading.composer == seen.reading.composer;
         Ok(seen.is_beside(line)
-            && self.watch(self.settle(), Duration::ZERO, |now| !same(now))?.is_some_and(|s| same(&s)))
+            && self.watch(self.settle_time(), Duration::ZERO, |now| !same(now))?.is_some_and(|s| same(&s)))
     }
 
     /// What became of a text that has left the composer, or is not alone there any more.
-    pub(super) fn left(&self, line: &str, seen: &Seen, delivery: &Progress) -> Result<Outcome> {
+    pub(super) fn left(&self, line: &str, seen: &Sight, delivery: &Progress) -> Result<Outcome> {
         let (told, last);
         if delivery.enters > 0 && seen.is_shown() && !seen.is_beside(line) {
             // The turn may take a moment to begin, and the transcript to be drawn.
-            let done = |seen: &Seen| self.evidence(line, seen, delivery).is_some();
+            let done = |seen: &Sight| self.evidence(line, seen, delivery).is_some();
             let Some(later) = self.watch(self.patience(), Duration::ZERO, done)? else {
                 return Ok(Outcome::Gone);
             };
@@ -125,7 +125,7 @@ pub(super) fn ends(line: &str) -> [&str; 2] {
 
 /// Whether the line, or the part of it that has not scrolled away, is on the screen outside the composer and was not there
 /// when it was typed.
-pub(super) fn stands_outside(line: &str, seen: &Seen, way: &Progress) -> bool {
+pub(super) fn stands_outside(line: &str, seen: &Sight, way: &Progress) -> bool {
     let inside = |end| seen.reading.composer.as_ref().map_or(0, |c| c.count(end));
     let outside = |end| seen.look.screen.count_ignoring_space(end).saturating_sub(inside(end));
     // The end is that of other lines of the same message, too, so it counts only where it is known what stood there before.

@@ -4,8 +4,8 @@
 
 use super::Attempt;
 use super::evidence::stands_outside;
-use super::look::{AFTER_ENTER, Seen};
-use super::record::Act;
+use super::look::{AFTER_ENTER, Sight};
+use super::record::Press;
 use super::text::{line_of, line_of_bundle};
 use crate::agents::Content;
 use crate::core::delivery::{Progress, Stage};
@@ -16,7 +16,7 @@ use anyhow::Result;
 use std::time::Duration;
 
 /// A line of a message that nobody waits for, in the composer.
-pub(super) struct Left {
+pub(super) struct LeftOver {
     id: MessageId,
     reminder: bool,
     line: String,
@@ -30,7 +30,7 @@ impl Attempt<'_> {
     /// It is submitted all the same only where nothing at all speaks for a person: no key in that pane since the paste, no sign of the
     /// line outside the composer, no prompt hook that saw it (which counts as an Enter). A line that was ever submitted, or may have
     /// been, is never taken for this: its record says that Enter was pressed, or that its way went on to `submitted`.
-    pub(super) fn left_over(&self, seen: &Seen) -> Result<Option<Left>> {
+    pub(super) fn left_over(&self, seen: &Sight) -> Result<Option<LeftOver>> {
         let Some(composer) = &seen.reading.composer else { return Ok(None) };
         let id = if composer.content == Content::Collapsed {
             self.last_pasted()?
@@ -55,7 +55,7 @@ impl Attempt<'_> {
     }
 
     /// The line of that message, if it is such a line.
-    fn left_of(&self, seen: &Seen, id: MessageId) -> Result<Option<Left>> {
+    fn left_of(&self, seen: &Sight, id: MessageId) -> Result<Option<LeftOver>> {
         let agent = self.agent;
         let Some(delivery) = self.store.delivery(&agent.name, &id)? else { return Ok(None) };
         let mut candidates = Vec::new();
@@ -85,7 +85,7 @@ impl Attempt<'_> {
                     ring => line_of(&message, name, way, ring),
                 };
                 if seen.composer_holds(&line) && !stands_outside(&line, seen, way) {
-                    return Ok(Some(Left { id, reminder: ring.is_some(), line }));
+                    return Ok(Some(LeftOver { id, reminder: ring.is_some(), line }));
                 }
             }
             return Ok(None);
@@ -94,19 +94,19 @@ impl Attempt<'_> {
     }
 
     /// Submits a line of ours that nobody waits for any more: one Enter, recorded before it is pressed.
-    pub(super) fn clear_away(&self, left: &Left, seen: &Seen) -> Result<()> {
+    pub(super) fn clear_away(&self, left: &LeftOver, seen: &Sight) -> Result<()> {
         if seen.scene().may_enter(&left.line).is_err() || !self.claim(left)? {
             return Ok(());
         }
         let (acted, looks) = self.server().enter(&self.agent.place.pane, &seen.look, &AFTER_ENTER)?;
-        self.note_answer(Act::Enter, &acted);
-        let gone = |seen: &Seen| !seen.composer_holds(&left.line);
+        self.note_answer(Press::Enter, &acted);
+        let gone = |seen: &Sight| !seen.composer_holds(&left.line);
         let so_far = self.read_after(&AFTER_ENTER, looks);
         self.watch_on(so_far, self.patience(), Duration::ZERO, gone).map(drop)
     }
 
     /// Marks that Enter is pressed on such a line, unless somebody did so before.
-    fn claim(&self, left: &Left) -> Result<bool> {
+    fn claim(&self, left: &LeftOver) -> Result<bool> {
         self.store.transact(|tx| {
             let Some(mut delivery) = self.store.delivery(&self.agent.name, &left.id)? else {
                 return Ok(false);
@@ -121,7 +121,7 @@ impl Attempt<'_> {
             };
             way.enters = 1;
             tx.put_delivery(&self.agent.name, &delivery)?;
-            tx.journal(&self.presses(Act::Enter, &left.id))?;
+            tx.journal(&self.presses(Press::Enter, &left.id))?;
             Ok(true)
         })
     }

@@ -21,14 +21,14 @@ pub(super) const LOOK_PAUSE: (Duration, Duration) = (Duration::from_millis(8), D
 /// Pauses after an Enter whose effect is looked for in the same call: most programs have taken it by then.
 pub(super) const AFTER_ENTER: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(8)];
 
-/// The longest settling time that is waited for within one call.
+/// The longest settle time that is waited for within one call.
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// The last part of a settling time: between the two looks that have to agree at its end.
+/// The last part of a settle time: between the two looks that have to agree at its end.
 const LAST: Duration = Duration::from_millis(40);
 
 /// A look with its interpretation.
-pub(super) struct Seen {
+pub(super) struct Sight {
     pub(super) look: Look,
     pub(super) reading: Reading,
     process: process::Process,
@@ -37,7 +37,7 @@ pub(super) struct Seen {
     reported: Option<Status>,
 }
 
-impl Seen {
+impl Sight {
     pub(super) fn scene(&self) -> Scene<'_> {
         Scene {
             reading: &self.reading,
@@ -84,19 +84,19 @@ impl Attempt<'_> {
         &self,
         patience: Duration,
         settle: Duration,
-        done: impl Fn(&Seen) -> bool,
-    ) -> Result<Option<Seen>> {
+        done: impl Fn(&Sight) -> bool,
+    ) -> Result<Option<Sight>> {
         self.watch_on(Vec::new(), patience, settle, done)
     }
 
     /// [`Attempt::watch`] that goes on after looks with the call that began it, and how long after that they were.
     pub(super) fn watch_on(
         &self,
-        so_far: Vec<(Duration, Seen)>,
+        so_far: Vec<(Duration, Sight)>,
         patience: Duration,
         settle: Duration,
-        done: impl Fn(&Seen) -> bool,
-    ) -> Result<Option<Seen>> {
+        done: impl Fn(&Sight) -> bool,
+    ) -> Result<Option<Sight>> {
         let passed = so_far.last().map(|(after, _)| *after).unwrap_or_default();
         let begun = Instant::now();
         let mut so_far = so_far.into_iter();
@@ -122,7 +122,7 @@ impl Attempt<'_> {
             if so_far.len() > 0 {
                 continue;
             }
-            // Not past the end of the settling time: that moment is the first that can count.
+            // Not past the end of the settle time: that moment is the first that can count.
             let rest = settle.saturating_sub(elapsed);
             std::thread::sleep(if rest.is_zero() { pause } else { pause.min(rest) });
             pause = (pause * 2).min(LOOK_PAUSE.1);
@@ -130,19 +130,19 @@ impl Attempt<'_> {
     }
 
     /// One look, with the process checked after it: what was seen was seen of a living agent.
-    pub(super) fn look(&self) -> Result<Option<Seen>> {
+    pub(super) fn look(&self) -> Result<Option<Sight>> {
         Ok(self.server().look(&self.agent.place.pane)?.and_then(|look| self.read(look)))
     }
 
     /// Two looks, one after the other.
-    pub(super) fn look_twice(&self) -> Result<Option<(Seen, Seen)>> {
+    pub(super) fn look_twice(&self) -> Result<Option<(Sight, Sight)>> {
         let looks = self.server().looks_after(&self.agent.place.pane, &[Duration::ZERO, LOOK_PAUSE.0])?;
         let mut seen = looks.into_iter().map_while(|look| self.read(look));
         Ok(seen.next().zip(seen.next()))
     }
 
     /// Looks that were taken after these pauses.
-    pub(super) fn read_after(&self, pauses: &[Duration], looks: Vec<Look>) -> Vec<(Duration, Seen)> {
+    pub(super) fn read_after(&self, pauses: &[Duration], looks: Vec<Look>) -> Vec<(Duration, Sight)> {
         let mut after = Duration::ZERO;
         let read = |(pause, look): (&Duration, Look)| {
             after += *pause;
@@ -151,7 +151,7 @@ impl Attempt<'_> {
         pauses.iter().zip(looks).map_while(read).collect()
     }
 
-    fn read(&self, look: Look) -> Option<Seen> {
+    fn read(&self, look: Look) -> Option<Sight> {
         let process = process::look(&self.agent.process)?;
         let reading = observe::reading(self.profile, self.agent.process.pid, &look);
         let place = &self.agent.place;
@@ -159,12 +159,12 @@ impl Attempt<'_> {
         let mut keys = self.keys.borrow_mut();
         let human = keys.are_fresh(&look.keys, self.settings.quiet, now_ms() / 1000, Instant::now());
         let reported = report::fresh(self.store, &self.agent.name);
-        Some(Seen { look, reading, process, moved, human, reported })
+        Some(Sight { look, reading, process, moved, human, reported })
     }
 
     /// Pauses of the two looks that end a settling time. One that is long is looked at in between, by calls of its own.
     pub(super) fn settling(&self) -> Vec<Duration> {
-        let settle = self.settle();
+        let settle = self.settle_time();
         if settle > LONGEST {
             return Vec::new();
         }
@@ -173,7 +173,7 @@ impl Attempt<'_> {
     }
 
     /// Between a paste and Enter at the least.
-    pub(super) fn settle(&self) -> Duration {
+    pub(super) fn settle_time(&self) -> Duration {
         self.profile.timing.settle
     }
 

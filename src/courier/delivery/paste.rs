@@ -4,8 +4,8 @@
 
 use super::enter::never_entered;
 use super::evidence::{UNSEEN, ends, stands_outside};
-use super::look::Seen;
-use super::record::Act;
+use super::look::Sight;
+use super::record::Press;
 use super::{Attempt, Outcome};
 use crate::core::delivery::{Progress, Stage};
 use crate::core::frame;
@@ -19,7 +19,7 @@ use std::time::Duration;
 
 impl Attempt<'_> {
     /// Looks twice, decides, and pastes under guard. Gives what was seen of the text while it settled.
-    pub(super) fn paste(&self, line: &str) -> Result<ControlFlow<Outcome, Vec<(Duration, Seen)>>> {
+    pub(super) fn paste(&self, line: &str) -> Result<ControlFlow<Outcome, Vec<(Duration, Sight)>>> {
         let Some((first, second)) = self.look_twice()? else {
             return Ok(ControlFlow::Break(Outcome::Gone));
         };
@@ -32,7 +32,7 @@ impl Attempt<'_> {
         if let Err(hold) = second.scene().may_paste() {
             return Ok(ControlFlow::Break(Outcome::Held(hold)));
         }
-        let cursor = |s: &Seen| (s.look.facts.cursor_x, s.look.facts.cursor_y);
+        let cursor = |s: &Sight| (s.look.facts.cursor_x, s.look.facts.cursor_y);
         if cursor(&first) != cursor(&second) || first.reading.composer != second.reading.composer {
             return Ok(ControlFlow::Break(Outcome::Held(Hold::Changed)));
         }
@@ -42,7 +42,7 @@ impl Attempt<'_> {
         }
         let (into, name) = (self.agent.process.clone(), self.agent.name.clone());
         let stood = ends(line).map(|end| second.look.screen.count_ignoring_space(end));
-        let marked = self.mark_act(Act::Paste, |d| {
+        let marked = self.mark_act(Press::Paste, |d| {
             d.advance(Stage::Typing, "", now_ms());
             d.typed_into = Some(into);
             d.typed_as = Some(name);
@@ -57,7 +57,7 @@ impl Attempt<'_> {
         let then = self.settling();
         let (acted, looks) = self.server().paste(&self.agent.place.pane, &second.look, line, &then)?;
         fault::point("after-paste");
-        self.note_answer(Act::Paste, &acted);
+        self.note_answer(Press::Paste, &acted);
         if acted == Acted::Stale {
             // Nothing was typed, so the mark may be taken back.
             self.mark(take_back)?;
@@ -67,10 +67,10 @@ impl Attempt<'_> {
     }
 
     /// The composer is not empty: a line of ours that nobody waits for is cleared away; a person's draft holds the message.
-    pub(super) fn behind_draft(&self, first: &Seen) -> Result<Outcome> {
+    pub(super) fn behind_draft(&self, first: &Sight) -> Result<Outcome> {
         // Not on the word of one look: an Enter beside a person's draft would submit it.
         if self.left_over(first)?.is_some()
-            && let Some(seen) = self.watch(2 * self.settle(), self.settle(), |_| true)?
+            && let Some(seen) = self.watch(2 * self.settle_time(), self.settle_time(), |_| true)?
             && let Some(left) = self.left_over(&seen)?
         {
             self.clear_away(&left, &seen)?;
@@ -96,8 +96,8 @@ impl Attempt<'_> {
         &self,
         line: &str,
         delivery: &Progress,
-    ) -> Result<ControlFlow<Outcome, Vec<(Duration, Seen)>>> {
-        let Some(seen) = self.watch(self.settle(), Duration::ZERO, |_| true)? else {
+    ) -> Result<ControlFlow<Outcome, Vec<(Duration, Sight)>>> {
+        let Some(seen) = self.watch(self.settle_time(), Duration::ZERO, |_| true)? else {
             return Ok(ControlFlow::Break(Outcome::Gone));
         };
         if seen.moved {

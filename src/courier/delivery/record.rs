@@ -14,16 +14,16 @@ use anyhow::Result;
 
 /// What is pressed in a pane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Act {
+pub(super) enum Press {
     Paste,
     Enter,
 }
 
-impl Act {
+impl Press {
     fn word(self) -> &'static str {
         match self {
-            Act::Paste => "paste",
-            Act::Enter => "enter",
+            Press::Paste => "paste",
+            Press::Enter => "enter",
         }
     }
 }
@@ -59,11 +59,15 @@ impl Attempt<'_> {
     }
 
     /// The same before an act, which is journalled with it.
-    pub(super) fn mark_act(&self, act: Act, change: impl FnOnce(&mut Progress)) -> Result<Option<Progress>> {
+    pub(super) fn mark_act(
+        &self,
+        act: Press,
+        change: impl FnOnce(&mut Progress),
+    ) -> Result<Option<Progress>> {
         self.change(Some(act), change)
     }
 
-    fn change(&self, act: Option<Act>, change: impl FnOnce(&mut Progress)) -> Result<Option<Progress>> {
+    fn change(&self, act: Option<Press>, change: impl FnOnce(&mut Progress)) -> Result<Option<Progress>> {
         self.store.transact(|tx| {
             self.journal_answers(tx)?;
             let mut delivery = self.record()?;
@@ -94,7 +98,7 @@ impl Attempt<'_> {
             if after.stage == Stage::Submitted && self.reminder.is_none() {
                 self.given(tx, &delivery)?;
             } else if after.stage == Stage::Typed && delivery.is_bundle() {
-                tx.settle_members(&self.agent.name, &delivery)?;
+                tx.update_members(&self.agent.name, &delivery)?;
             }
             if after.stage != before.stage {
                 tx.journal(&self.reached(&after))?;
@@ -107,7 +111,7 @@ impl Attempt<'_> {
     pub(super) fn given(&self, tx: &mut Transaction<'_>, delivery: &Delivery) -> Result<()> {
         let (name, file) = (&self.agent.name, self.message.file_name());
         if delivery.is_bundle() {
-            tx.settle_members(name, delivery)?;
+            tx.update_members(name, delivery)?;
             tx.mark_read(name, &file)?;
         } else {
             tx.mark_given(name, &file)?;
@@ -121,14 +125,14 @@ impl Attempt<'_> {
     }
 
     /// An event: what is pressed where, and for what.
-    pub(super) fn presses<'s>(&'s self, act: Act, id: &'s MessageId) -> Event<'s> {
+    pub(super) fn presses<'s>(&'s self, act: Press, id: &'s MessageId) -> Event<'s> {
         let (to, pane, what) = (&self.agent.name, self.agent.place.pane.as_str(), act.word());
         Event::Keys { id, to, pane, what, reminder: self.reminder }
     }
 
     /// Keeps tmux's answer to an act for the journal. If tmux did not say whether it did the act, it counts as done until a
     /// look shows otherwise.
-    pub(super) fn note_answer(&self, act: Act, acted: &Acted) {
+    pub(super) fn note_answer(&self, act: Press, acted: &Acted) {
         self.notes.said.borrow_mut().push((act, acted.clone()));
     }
 

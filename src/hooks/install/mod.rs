@@ -14,7 +14,7 @@ mod script;
 pub use rules::RulesFile;
 
 use crate::core::escape;
-use crate::core::hook::Host;
+use crate::core::hook::HookHost;
 use crate::core::hook::allow;
 use crate::core::hook::settings::{self, Presence};
 use crate::store::foreign::{self, read, refuse, replace};
@@ -31,8 +31,11 @@ const PLUGIN: &str = include_str!("opencode.js");
 const CARRIER: &str = include_str!("carrier.js");
 
 /// The files in `OpenCode`'s directory: the plugin with the hooks, the plugin that takes texts, and the settings that name the latter.
-const OPENCODE: [(Part, &str); 3] =
-    [(Part::Hooks, "plugins/swarm.js"), (Part::Carrier, "swarm/carrier.js"), (Part::Entry, "tui.json")];
+const OPENCODE: [(HookPart, &str); 3] = [
+    (HookPart::Hooks, "plugins/swarm.js"),
+    (HookPart::Carrier, "swarm/carrier.js"),
+    (HookPart::Entry, "tui.json"),
+];
 
 /// The path of the plugin that takes texts, relative to the settings that name it.
 const ENTRY: &str = "./swarm/carrier.js";
@@ -48,7 +51,7 @@ pub enum Scope {
 
 /// What swarm adds to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum HookPart {
     /// The agent's hooks.
     Hooks,
     /// The plugin that takes texts, so that nothing is typed.
@@ -61,13 +64,13 @@ pub enum Part {
 #[derive(Clone, Debug)]
 pub struct Target {
     /// The agent's kind.
-    pub host: Host,
+    pub host: HookHost,
     /// The file.
     pub path: PathBuf,
     /// The directory that must contain it: a project must not lead to files outside of it.
     pub within: Option<PathBuf>,
     /// What is added to it.
-    pub part: Part,
+    pub part: HookPart,
 }
 
 /// A planned change.
@@ -85,28 +88,33 @@ pub struct Plan {
 
 impl Target {
     /// The settings file of `host` for an agent that is started in `dir`.
-    pub fn project(host: Host, dir: &Path) -> Self {
-        Self { host, path: reach::project_file(host, dir), within: Some(dir.to_owned()), part: Part::Hooks }
+    pub fn project(host: HookHost, dir: &Path) -> Self {
+        Self {
+            host,
+            path: reach::project_file(host, dir),
+            within: Some(dir.to_owned()),
+            part: HookPart::Hooks,
+        }
     }
 
     /// The settings file of `host` of the person.
-    pub fn user(host: Host, around: &Surroundings<'_>) -> Self {
-        Self { host, path: around.user_file(host), within: None, part: Part::Hooks }
+    pub fn user(host: HookHost, around: &Surroundings<'_>) -> Self {
+        Self { host, path: around.user_file(host), within: None, part: HookPart::Hooks }
     }
 
     /// This file and the others that are installed with it, in that order.
     pub fn all(self) -> Vec<Self> {
         let dir = match self.host {
-            Host::OpenCode => self.path.ancestors().nth(2).map(Path::to_owned),
+            HookHost::OpenCode => self.path.ancestors().nth(2).map(Path::to_owned),
             _ => None,
         };
         let Some(dir) = dir else { return vec![self] };
-        let of = |(part, file): (Part, &str)| Self { path: dir.join(file), part, ..self.clone() };
+        let of = |(part, file): (HookPart, &str)| Self { path: dir.join(file), part, ..self.clone() };
         OPENCODE.map(of).into()
     }
 
     /// The files with hooks that belong to the project of `path`.
-    pub fn of_file(host: Host, path: &Path) -> Option<Self> {
+    pub fn of_file(host: HookHost, path: &Path) -> Option<Self> {
         let files: Vec<PathBuf> =
             Self::project(host, Path::new("")).all().into_iter().map(|t| t.path).collect();
         let file = files.into_iter().find(|file| path.ends_with(file))?;
@@ -125,23 +133,23 @@ impl Target {
     pub fn presence(&self, program: &str) -> Result<Presence> {
         let Some(text) = read(&self.path)? else { return Ok(Presence::None) };
         match self.part {
-            Part::Hooks => {}
-            Part::Carrier if text == CARRIER => return Ok(Presence::Full),
-            Part::Carrier => return Ok(Presence::Partial),
-            Part::Entry => {
+            HookPart::Hooks => {}
+            HookPart::Carrier if text == CARRIER => return Ok(Presence::Full),
+            HookPart::Carrier => return Ok(Presence::Partial),
+            HookPart::Entry => {
                 let has = settings::has_plugin(&text, ENTRY).map_err(|why| refuse(&self.path, &why))?;
                 return Ok(if has { Presence::Full } else { Presence::None });
             }
         }
         let named = match self.host {
-            Host::OpenCode => plugin_program(&text),
+            HookHost::OpenCode => plugin_program(&text),
             host => settings::program(&text, host),
         };
         let same = |named: &String| is_same_file(Path::new(named), Path::new(program));
         let program = named.filter(same).unwrap_or_else(|| program.to_owned());
         match self.host {
-            Host::OpenCode if text == plugin(&program) => Ok(Presence::Full),
-            Host::OpenCode => Ok(Presence::Partial),
+            HookHost::OpenCode if text == plugin(&program) => Ok(Presence::Full),
+            HookHost::OpenCode => Ok(Presence::Partial),
             host => settings::presence(&text, host, &program).map_err(|why| refuse(&self.path, &why)),
         }
     }
@@ -152,10 +160,10 @@ impl Target {
         let before = read(&path)?;
         let text = before.as_deref().unwrap_or_default();
         let after = match (self.host, self.part) {
-            (_, Part::Carrier) => Ok(CARRIER.to_owned()),
-            (_, Part::Entry) => settings::with_plugin(text, ENTRY),
-            (Host::OpenCode, Part::Hooks) => Ok(plugin(program)),
-            (host, Part::Hooks) => settings::with_hooks(text, host, program),
+            (_, HookPart::Carrier) => Ok(CARRIER.to_owned()),
+            (_, HookPart::Entry) => settings::with_plugin(text, ENTRY),
+            (HookHost::OpenCode, HookPart::Hooks) => Ok(plugin(program)),
+            (host, HookPart::Hooks) => settings::with_hooks(text, host, program),
         };
         let after = after
             .map(|text| if before.is_none() && !text.ends_with('\n') { text + "\n" } else { text })
@@ -206,14 +214,14 @@ impl Target {
         let left = match backup.filter(|b| b.is_ours(&text)) {
             Some(backup) => backup.before,
             // Changes that somebody made in a plugin of swarm's are removed with it.
-            None if self.host == Host::OpenCode && self.part != Part::Entry => None,
+            None if self.host == HookHost::OpenCode && self.part != HookPart::Entry => None,
             None => Some(text),
         };
         let bare = |text: String| match self.host {
-            Host::OpenCode if self.part == Part::Entry => {
+            HookHost::OpenCode if self.part == HookPart::Entry => {
                 settings::without_plugin(&text, ENTRY).map_err(|why| refuse(&path, &why))
             }
-            Host::OpenCode => Ok(text),
+            HookHost::OpenCode => Ok(text),
             host => settings::without_hooks(&text, host)
                 .and_then(
                     |text| {
@@ -315,7 +323,7 @@ mod tests {
     #[test]
     fn a_second_installation_that_did_not_come_through_keeps_what_was_there_before_the_first() {
         let dir = tempfile::tempdir().unwrap();
-        let target = Target::project(Host::Claude, dir.path());
+        let target = Target::project(HookHost::Claude, dir.path());
         let state = dir.path().join("state");
         let mine = "{\n  // mine\n  \"model\": \"x\"\n}\n";
         fs::create_dir(dir.path().join(".claude")).unwrap();

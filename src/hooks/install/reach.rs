@@ -3,8 +3,8 @@
 //! An agent reads its settings from the directory in which it was started and from where its own variables point, not from where this command
 //! runs. So every function here takes a directory and an environment. It only reads; an unreadable file counts as missing.
 
-use super::{Part, Target};
-use crate::core::hook::Host;
+use super::{HookPart, Target};
+use crate::core::hook::HookHost;
 use crate::core::hook::settings::{self, Entry, Presence};
 use crate::store::foreign::read;
 use serde_json::Value;
@@ -40,48 +40,50 @@ impl Surroundings<'_> {
     }
 
     /// The directory of the person's own settings.
-    fn own(&self, host: Host) -> PathBuf {
+    fn own(&self, host: HookHost) -> PathBuf {
         match host {
-            Host::Claude => self.dir("CLAUDE_CONFIG_DIR").unwrap_or_else(|| self.home.join(".claude")),
-            Host::Codex => self.dir("CODEX_HOME").unwrap_or_else(|| self.home.join(".codex")),
-            Host::Gemini => self.dir("GEMINI_CLI_HOME").unwrap_or_else(|| self.home.clone()).join(".gemini"),
-            Host::OpenCode => self.dir("OPENCODE_CONFIG_DIR").unwrap_or_else(|| {
+            HookHost::Claude => self.dir("CLAUDE_CONFIG_DIR").unwrap_or_else(|| self.home.join(".claude")),
+            HookHost::Codex => self.dir("CODEX_HOME").unwrap_or_else(|| self.home.join(".codex")),
+            HookHost::Gemini => {
+                self.dir("GEMINI_CLI_HOME").unwrap_or_else(|| self.home.clone()).join(".gemini")
+            }
+            HookHost::OpenCode => self.dir("OPENCODE_CONFIG_DIR").unwrap_or_else(|| {
                 self.dir("XDG_CONFIG_HOME").unwrap_or_else(|| self.home.join(".config")).join("opencode")
             }),
         }
     }
 
     /// The person's own file for swarm's hooks.
-    pub fn user_file(&self, host: Host) -> PathBuf {
+    pub fn user_file(&self, host: HookHost) -> PathBuf {
         self.own(host).join(match host {
-            Host::Claude | Host::Gemini => "settings.json",
-            Host::Codex => "hooks.json",
-            Host::OpenCode => "plugins/swarm.js",
+            HookHost::Claude | HookHost::Gemini => "settings.json",
+            HookHost::Codex => "hooks.json",
+            HookHost::OpenCode => "plugins/swarm.js",
         })
     }
 
     /// The person's own file for the `swarm-msg` rules, if it is not the one with the hooks.
-    pub fn rules_file(&self, host: Host) -> Option<PathBuf> {
+    pub fn rules_file(&self, host: HookHost) -> Option<PathBuf> {
         match host {
-            Host::Codex => Some(self.own(host).join("rules/swarm.rules")),
-            Host::Gemini => Some(self.own(host).join("policies/swarm.toml")),
-            Host::Claude | Host::OpenCode => None,
+            HookHost::Codex => Some(self.own(host).join("rules/swarm.rules")),
+            HookHost::Gemini => Some(self.own(host).join("policies/swarm.toml")),
+            HookHost::Claude | HookHost::OpenCode => None,
         }
     }
 
     /// The files with hooks that an agent reads if it was started in `cwd`.
-    pub fn files(&self, host: Host, cwd: &Path) -> Vec<PathBuf> {
+    pub fn files(&self, host: HookHost, cwd: &Path) -> Vec<PathBuf> {
         let mut files = vec![self.user_file(host)];
         match host {
-            Host::Claude => {
+            HookHost::Claude => {
                 files.extend(["settings.json", "settings.local.json"].map(|f| cwd.join(".claude").join(f)));
             }
-            Host::Gemini => files.push(project_file(host, cwd)),
-            Host::Codex | Host::OpenCode => {
+            HookHost::Gemini => files.push(project_file(host, cwd)),
+            HookHost::Codex | HookHost::OpenCode => {
                 files.extend(above(cwd).iter().map(|dir| project_file(host, dir)));
             }
         }
-        if host == Host::OpenCode {
+        if host == HookHost::OpenCode {
             let base = self.dir("XDG_CONFIG_HOME").unwrap_or_else(|| self.home.join(".config"));
             files.push(base.join("opencode/plugins/swarm.js"));
         }
@@ -90,11 +92,11 @@ impl Surroundings<'_> {
     }
 
     /// Whether the hooks of `program` reach an agent that was started in `cwd`.
-    pub fn reach(&self, host: Host, cwd: &Path, program: &str) -> Reach {
+    pub fn reach(&self, host: HookHost, cwd: &Path, program: &str) -> Reach {
         let mut partial = None;
         let mut whole = Vec::new();
         for path in self.files(host, cwd) {
-            let target = Target { host, path: path.clone(), within: None, part: Part::Hooks };
+            let target = Target { host, path: path.clone(), within: None, part: HookPart::Hooks };
             match target.presence(program) {
                 Ok(Presence::Full) => whole.push(path),
                 Ok(Presence::Partial) => partial = partial.or(Some(path)),
@@ -107,16 +109,16 @@ impl Surroundings<'_> {
         if let Some((file, key)) = self.off(host, cwd) {
             return Reach::Off(file, key);
         }
-        if host == Host::Codex && !whole.iter().any(|file| self.trusts(file)) {
+        if host == HookHost::Codex && !whole.iter().any(|file| self.trusts(file)) {
             return Reach::Untrusted;
         }
         Reach::Whole
     }
 
     /// The file that switches hooks off, and its key. The file with the highest priority that has the key decides.
-    fn off(&self, host: Host, cwd: &Path) -> Option<(PathBuf, &'static str)> {
+    fn off(&self, host: HookHost, cwd: &Path) -> Option<(PathBuf, &'static str)> {
         match host {
-            Host::Claude => {
+            HookHost::Claude => {
                 let managed = managed_claude();
                 let is_true = |key: &'static str, file: &PathBuf| json(file)?.get(key)?.as_bool();
                 if let Some(file) = managed.iter().find(|f| is_true("allowManagedHooksOnly", f) == Some(true))
@@ -129,7 +131,7 @@ impl Surroundings<'_> {
                     .filter(|(_, off)| *off)
                     .map(|(file, _)| (file, "disableAllHooks"))
             }
-            Host::Gemini => {
+            HookHost::Gemini => {
                 let system = self.dir("GEMINI_CLI_SYSTEM_SETTINGS_PATH");
                 let system = system.unwrap_or_else(|| "/etc/gemini-cli/settings.json".into());
                 let files = [system, project_file(host, cwd), self.user_file(host)];
@@ -146,7 +148,7 @@ impl Surroundings<'_> {
                     .filter(|(_, on)| !*on)
                     .map(|(file, _)| (file, "hooksConfig.enabled"))
             }
-            Host::Codex => {
+            HookHost::Codex => {
                 let required = PathBuf::from("/etc/codex/requirements.toml");
                 let only = toml_of(&required).and_then(|t| t.get("allow_managed_hooks_only")?.as_bool());
                 if only == Some(true) {
@@ -160,15 +162,15 @@ impl Surroundings<'_> {
                 };
                 decided(files, says).filter(|(_, on)| !*on).map(|(file, _)| (file, "features.hooks"))
             }
-            Host::OpenCode => None,
+            HookHost::OpenCode => None,
         }
     }
 
     /// Whether Codex was told to trust each of swarm's hooks in a file, in its present form.
     fn trusts(&self, file: &Path) -> bool {
         let Some(text) = read(file).ok().flatten() else { return false };
-        let Ok(entries) = settings::entries(&text, Host::Codex) else { return false };
-        let Some(config) = toml_of(&self.own(Host::Codex).join("config.toml")) else { return false };
+        let Ok(entries) = settings::entries(&text, HookHost::Codex) else { return false };
+        let Some(config) = toml_of(&self.own(HookHost::Codex).join("config.toml")) else { return false };
         let state = config.get("hooks").and_then(|hooks| hooks.get("state"));
         let real = file.canonicalize().unwrap_or_else(|_| file.to_owned());
         entries.iter().all(|entry| {
@@ -186,12 +188,12 @@ impl Surroundings<'_> {
 
 /// The settings file of the project at `dir`. For Claude it is not settings.json: the team shares that file, but not the path of
 /// the program.
-pub fn project_file(host: Host, dir: &Path) -> PathBuf {
+pub fn project_file(host: HookHost, dir: &Path) -> PathBuf {
     dir.join(match host {
-        Host::Claude => ".claude/settings.local.json",
-        Host::Codex => ".codex/hooks.json",
-        Host::Gemini => ".gemini/settings.json",
-        Host::OpenCode => ".opencode/plugins/swarm.js",
+        HookHost::Claude => ".claude/settings.local.json",
+        HookHost::Codex => ".codex/hooks.json",
+        HookHost::Gemini => ".gemini/settings.json",
+        HookHost::OpenCode => ".opencode/plugins/swarm.js",
     })
 }
 
@@ -290,27 +292,28 @@ mod tests {
         let none = |_: &str| None;
         let around = Surroundings { home: home.clone(), variable: &none };
         let is = |host, cwd: &Path| around.reach(host, cwd, "/x/swarm");
-        for host in Host::ALL {
+        for host in HookHost::ALL {
             assert_eq!(is(host, &project), Reach::Absent);
-            let target = Target { host, path: project_file(host, &project), within: None, part: Part::Hooks };
+            let target =
+                Target { host, path: project_file(host, &project), within: None, part: HookPart::Hooks };
             put(&target.path, &target.install("/x/swarm").unwrap().after.unwrap());
         }
-        assert_eq!(is(Host::Claude, &project), Reach::Whole);
-        assert_eq!(is(Host::Gemini, &project), Reach::Whole);
-        assert_eq!(is(Host::Codex, &project), Reach::Untrusted);
-        assert_eq!(is(Host::OpenCode, &project), Reach::Whole);
+        assert_eq!(is(HookHost::Claude, &project), Reach::Whole);
+        assert_eq!(is(HookHost::Gemini, &project), Reach::Whole);
+        assert_eq!(is(HookHost::Codex, &project), Reach::Untrusted);
+        assert_eq!(is(HookHost::OpenCode, &project), Reach::Whole);
         let sub = project.join("sub");
         for (host, reach) in [
-            (Host::Claude, Reach::Absent),
-            (Host::Gemini, Reach::Absent),
-            (Host::Codex, Reach::Untrusted),
-            (Host::OpenCode, Reach::Whole),
+            (HookHost::Claude, Reach::Absent),
+            (HookHost::Gemini, Reach::Absent),
+            (HookHost::Codex, Reach::Untrusted),
+            (HookHost::OpenCode, Reach::Whole),
         ] {
             assert_eq!(is(host, &sub), reach, "{host:?}");
         }
         // Trust of each, as they are now.
-        let hooks = project_file(Host::Codex, &project);
-        let entries = settings::entries(&fs::read_to_string(&hooks).unwrap(), Host::Codex).unwrap();
+        let hooks = project_file(HookHost::Codex, &project);
+        let entries = settings::entries(&fs::read_to_string(&hooks).unwrap(), HookHost::Codex).unwrap();
         let state: String = entries
             .iter()
             .map(|e| {
@@ -324,30 +327,30 @@ mod tests {
             .collect();
         let config = home.join(".codex/config.toml");
         put(&config, &state);
-        assert_eq!(is(Host::Codex, &sub), Reach::Whole);
+        assert_eq!(is(HookHost::Codex, &sub), Reach::Whole);
         put(&config, &state.replacen("sha256:", "sha256:0", 1));
-        assert_eq!(is(Host::Codex, &sub), Reach::Untrusted);
+        assert_eq!(is(HookHost::Codex, &sub), Reach::Untrusted);
         put(&config, &format!("{state}[features]\nhooks = false\n"));
-        assert_eq!(is(Host::Codex, &sub), Reach::Off(config, "features.hooks"));
+        assert_eq!(is(HookHost::Codex, &sub), Reach::Off(config, "features.hooks"));
         // The highest that has the key decides.
         let (shared, own) = (project.join(".claude/settings.json"), home.join(".claude/settings.json"));
         put(&own, "{\"disableAllHooks\": true}");
-        assert_eq!(is(Host::Claude, &project), Reach::Off(own, "disableAllHooks"));
+        assert_eq!(is(HookHost::Claude, &project), Reach::Off(own, "disableAllHooks"));
         put(&shared, "{\"disableAllHooks\": false}");
-        assert_eq!(is(Host::Claude, &project), Reach::Whole);
+        assert_eq!(is(HookHost::Claude, &project), Reach::Whole);
         let own = home.join(".gemini/settings.json");
         put(&own, "{\"hooksConfig\": {\"enabled\": false}}");
-        assert_eq!(is(Host::Gemini, &project), Reach::Off(own, "hooksConfig.enabled"));
+        assert_eq!(is(HookHost::Gemini, &project), Reach::Off(own, "hooksConfig.enabled"));
     }
 
     #[test]
     fn the_agents_own_variables_say_where_it_looks() {
         for (host, name, file) in [
-            (Host::Claude, "CLAUDE_CONFIG_DIR", "/c/settings.json"),
-            (Host::Codex, "CODEX_HOME", "/c/hooks.json"),
-            (Host::Gemini, "GEMINI_CLI_HOME", "/c/.gemini/settings.json"),
-            (Host::OpenCode, "XDG_CONFIG_HOME", "/c/opencode/plugins/swarm.js"),
-            (Host::OpenCode, "OPENCODE_CONFIG_DIR", "/c/plugins/swarm.js"),
+            (HookHost::Claude, "CLAUDE_CONFIG_DIR", "/c/settings.json"),
+            (HookHost::Codex, "CODEX_HOME", "/c/hooks.json"),
+            (HookHost::Gemini, "GEMINI_CLI_HOME", "/c/.gemini/settings.json"),
+            (HookHost::OpenCode, "XDG_CONFIG_HOME", "/c/opencode/plugins/swarm.js"),
+            (HookHost::OpenCode, "OPENCODE_CONFIG_DIR", "/c/plugins/swarm.js"),
         ] {
             let variable = |asked: &str| (asked == name).then(|| "/c".to_owned());
             let around = Surroundings { home: "/h".into(), variable: &variable };

@@ -6,7 +6,7 @@
 use super::backup::Backup;
 use super::reach::Surroundings;
 use super::{Plan, names};
-use crate::core::hook::{Host, allow};
+use crate::core::hook::{HookHost, allow};
 use crate::store::foreign::{self, read, refuse};
 use anyhow::Result;
 use std::path::{Path, PathBuf};
@@ -15,14 +15,14 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug)]
 pub struct RulesFile {
     /// The agent's kind.
-    pub host: Host,
+    pub host: HookHost,
     /// The file.
     pub path: PathBuf,
 }
 
 impl RulesFile {
     /// The file that an agent reads if it was started with this environment.
-    pub fn of(host: Host, around: &Surroundings<'_>) -> Option<Self> {
+    pub fn of(host: HookHost, around: &Surroundings<'_>) -> Option<Self> {
         around.rules_file(host).map(|path| Self { host, path })
     }
 
@@ -30,8 +30,8 @@ impl RulesFile {
     pub fn recorded(state: &Path, project: Option<&Path>) -> Vec<Self> {
         let of = |path: PathBuf| {
             let host = match path.file_name()?.to_str()? {
-                "swarm.rules" => Host::Codex,
-                "swarm.toml" => Host::Gemini,
+                "swarm.rules" => HookHost::Codex,
+                "swarm.toml" => HookHost::Gemini,
                 _ => return None,
             };
             let backup = Backup::load(state, &path).ok()??;

@@ -13,7 +13,7 @@ use crate::core::message::{Message, MessageType, Verified};
 use crate::core::name::Name;
 use crate::core::rate::Limit;
 use crate::store::mail::Folder;
-use crate::store::post::Draft;
+use crate::store::post::NewMessage;
 use crate::store::record::{self, Durability, Loaded, Staged};
 use crate::store::room::Room;
 use crate::store::{Store, now_ms, question};
@@ -28,7 +28,7 @@ const KEEP_MS: u64 = 30 * 24 * 3600 * 1000;
 
 impl Store {
     /// Sends a message to agents of another host: durable here, and for the link to carry. Refuses at the sender's rate limit.
-    pub fn post_away(&self, draft: Draft, host: &HostName, limit: Limit) -> Result<Message> {
+    pub fn post_away(&self, draft: NewMessage, host: &HostName, limit: Limit) -> Result<Message> {
         let out = self.team_dir().join("out");
         if record::list(&out)?.len() >= MAX_OUT {
             bail!("{MAX_OUT} messages wait for the team's engine, which is the limit; nothing was sent");
@@ -226,7 +226,7 @@ impl Store {
         record::replace(&self.tmp(), &self.received_path(&message.id), &received, Durability::Durable)?;
         let staged = self.stage(&self.key.sign(message.clone()))?;
         self.transact(|tx| tx.publish(&message, &staged, Room::check))?;
-        self.settle_post(&message)?;
+        self.sync_mailboxes(&message)?;
         self.ring()?;
         Ok(nobody)
     }

@@ -12,14 +12,14 @@ use crate::roster::discovery::Survey;
 use crate::roster::projects;
 use crate::store::fault;
 use crate::tmux::Server;
-use crate::tmux::panes::{Mark, Pane};
+use crate::tmux::panes::{Pane, PaneMark};
 use anyhow::Result;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The marks of one project.
 #[derive(Debug, Default)]
-pub struct Board {
+pub struct StatusLine {
     panes: Vec<MarkedPane>,
     /// What each server, by its socket and its pid, shows of the project in the panes of others.
     named: BTreeMap<(String, i32), [String; 2]>,
@@ -36,7 +36,7 @@ struct MarkedPane {
     label: Option<String>,
 }
 
-impl Board {
+impl StatusLine {
     /// Takes note of the panes of `socket`: those of the project at `root` are marked from now on.
     pub fn note(&mut self, socket: &str, survey: &Survey, agents: &[Agent], root: &Path) {
         self.panes.retain(|place| place.socket != socket);
@@ -59,7 +59,7 @@ impl Board {
 
     /// The project's marks on the panes of `socket`, as `survey` shows them, after the project is gone from `root`. A pane
     /// that now belongs to another project, perhaps to this one in another place, is left to that one.
-    pub fn left_on(&self, socket: &str, survey: &Survey, root: &Path) -> Vec<Mark> {
+    pub fn left_on(&self, socket: &str, survey: &Survey, root: &Path) -> Vec<PaneMark> {
         let mut marks = Vec::new();
         for pane in survey.panes.iter().filter(|pane| survey.owner_of_pane(pane).is_none()) {
             let known = self.panes.iter().find(|p| p.socket == socket && p.pane.id == pane.id);
@@ -72,7 +72,7 @@ impl Board {
                 ("@swarm_root", badged),
             ];
             let ours = borne.into_iter().filter(|(_, ours)| *ours);
-            marks.extend(ours.map(|(option, _)| Mark {
+            marks.extend(ours.map(|(option, _)| PaneMark {
                 pane: pane.id.clone(),
                 option,
                 value: String::new(),
@@ -134,7 +134,7 @@ impl Board {
                 ];
                 for (option, value, shown) in wanted {
                     if value != shown {
-                        marks.push(Mark { pane: pane.id.clone(), option, value: value.to_owned() });
+                        marks.push(PaneMark { pane: pane.id.clone(), option, value: value.to_owned() });
                         value.clone_into(shown);
                     }
                 }
