@@ -1,18 +1,15 @@
 //! A list of which a person marks what is to be done, with what each would change below it.
 
-use super::terminal::Screen;
+use super::terminal::{Popup, Screen, is_control, show};
 use super::wrap;
 use anyhow::Result;
 use ratatui::Frame;
-use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::{Constraint, Layout};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
-use std::time::Duration;
-
-/// How long a wait for a key is.
-const TICK: Duration = Duration::from_secs(1);
+use std::ops::ControlFlow;
 
 /// The fewest rows that are left to what an item would change.
 const LEAST_TEXT: u16 = 4;
@@ -83,23 +80,25 @@ struct Checklist<'a> {
 
 /// Lets a person mark `items`, whose texts are safe for a terminal; gives the marks, or `None` if they leave.
 pub fn check(title: &str, items: Vec<Item>) -> Result<Option<Vec<bool>>> {
-    let mut screen = Screen::enter()?;
-    let mut list = Checklist::new(title, items);
-    loop {
-        screen.terminal.draw(|frame| list.draw(frame))?;
-        if !screen.wait(TICK)? {
-            return Ok(None);
-        }
-        match screen.read(false)? {
-            Some(Event::Key(key)) if key.kind != KeyEventKind::Release => match list.press(key) {
-                Pressed::Stays => {}
-                Pressed::Confirmed => {
-                    return Ok(Some(list.items.iter().map(|item| item.mark == Mark::Chosen).collect()));
-                }
-                Pressed::Left => return Ok(None),
-            },
-            _ => {}
-        }
+    show(Checklist::new(title, items)).map(Option::flatten)
+}
+
+impl Popup for Checklist<'_> {
+    /// The marks; `None`: the person left.
+    type Outcome = Option<Vec<bool>>;
+
+    fn draw(&mut self, frame: &mut Frame<'_>) {
+        Checklist::draw(self, frame);
+    }
+
+    fn press(&mut self, key: KeyEvent, _: &mut Screen) -> Result<ControlFlow<Option<Vec<bool>>>> {
+        Ok(match Checklist::press(self, key) {
+            Pressed::Stays => ControlFlow::Continue(()),
+            Pressed::Left => ControlFlow::Break(None),
+            Pressed::Confirmed => {
+                ControlFlow::Break(Some(self.items.iter().map(|item| item.mark == Mark::Chosen).collect()))
+            }
+        })
     }
 }
 
@@ -111,7 +110,7 @@ impl<'a> Checklist<'a> {
 
     fn press(&mut self, key: KeyEvent) -> Pressed {
         if key.modifiers.contains(KeyModifiers::CONTROL) {
-            return if key.code == KeyCode::Char('c') { Pressed::Left } else { Pressed::Stays };
+            return if is_control(&key, 'c') { Pressed::Left } else { Pressed::Stays };
         }
         let last = self.items.len().saturating_sub(1);
         match key.code {

@@ -1,17 +1,14 @@
 //! A list of which a person chooses one.
 
-use super::terminal::Screen;
+use super::terminal::{Popup, Screen, is_control, show};
 use anyhow::Result;
 use ratatui::Frame;
-use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::{Constraint, Layout};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
-use std::time::Duration;
-
-/// How long a wait for a key is.
-const TICK: Duration = Duration::from_secs(1);
+use std::ops::ControlFlow;
 
 /// A row of the list.
 #[derive(Clone, Debug)]
@@ -24,48 +21,43 @@ pub struct Choice {
     pub detail: String,
 }
 
-/// What a key came to.
-#[derive(Debug, PartialEq, Eq)]
-enum Pressed {
-    Stays,
-    Chosen,
-    Left,
+struct Choices<'a> {
+    title: &'a str,
+    rows: &'a [Choice],
+    at: usize,
 }
 
 /// Lets a person choose one of `rows`, whose texts are safe for a terminal; gives its number, or `None` if they leave.
 pub fn choose(title: &str, rows: &[Choice]) -> Result<Option<usize>> {
-    let mut screen = Screen::enter()?;
-    let mut at = 0;
-    loop {
-        screen.terminal.draw(|frame| draw(frame, title, rows, at))?;
-        if !screen.wait(TICK)? {
-            return Ok(None);
-        }
-        match screen.read(false)? {
-            Some(Event::Key(key)) if key.kind != KeyEventKind::Release => match press(key, rows, &mut at) {
-                Pressed::Stays => {}
-                Pressed::Chosen => return Ok(Some(at)),
-                Pressed::Left => return Ok(None),
-            },
-            _ => {}
-        }
+    show(Choices { title, rows, at: 0 }).map(Option::flatten)
+}
+
+impl Popup for Choices<'_> {
+    /// The number of the chosen row; `None`: the person left.
+    type Outcome = Option<usize>;
+
+    fn draw(&mut self, frame: &mut Frame<'_>) {
+        draw(frame, self.title, self.rows, self.at);
+    }
+
+    fn press(&mut self, key: KeyEvent, _: &mut Screen) -> Result<ControlFlow<Option<usize>>> {
+        Ok(press(key, self.rows, &mut self.at))
     }
 }
 
-fn press(key: KeyEvent, rows: &[Choice], at: &mut usize) -> Pressed {
+fn press(key: KeyEvent, rows: &[Choice], at: &mut usize) -> ControlFlow<Option<usize>> {
     let last = rows.len().saturating_sub(1);
     if key.modifiers.contains(KeyModifiers::CONTROL) {
-        return if key.code == KeyCode::Char('c') { Pressed::Left } else { Pressed::Stays };
+        return if is_control(&key, 'c') { ControlFlow::Break(None) } else { ControlFlow::Continue(()) };
     }
     if let KeyCode::Char(c) = key.code
         && let Some(number) = (0..rows.len()).find(|number| letter(rows, *number) == Some(c))
     {
-        *at = number;
-        return Pressed::Chosen;
+        return ControlFlow::Break(Some(number));
     }
     match key.code {
-        KeyCode::Char('q') | KeyCode::Esc => return Pressed::Left,
-        KeyCode::Enter if !rows.is_empty() => return Pressed::Chosen,
+        KeyCode::Char('q') | KeyCode::Esc => return ControlFlow::Break(None),
+        KeyCode::Enter if !rows.is_empty() => return ControlFlow::Break(Some(*at)),
         KeyCode::Down | KeyCode::Char('j') | KeyCode::Tab => *at = (*at + 1).min(last),
         KeyCode::Up | KeyCode::Char('k') | KeyCode::BackTab => *at = at.saturating_sub(1),
         KeyCode::PageDown => *at = (*at + 10).min(last),
@@ -74,7 +66,7 @@ fn press(key: KeyEvent, rows: &[Choice], at: &mut usize) -> Pressed {
         KeyCode::End => *at = last,
         _ => {}
     }
-    Pressed::Stays
+    ControlFlow::Continue(())
 }
 
 /// The key of a row.
@@ -133,13 +125,12 @@ mod tests {
         let rows = [row(None), row(Some('q')), row(None)];
         let mut at = 0;
         let mut press = |code| press(KeyEvent::new(code, KeyModifiers::NONE), &rows, &mut at);
-        assert_eq!(press(KeyCode::Char('9')), Pressed::Stays, "there is no such row");
-        assert_eq!(press(KeyCode::Down), Pressed::Stays);
-        assert_eq!(press(KeyCode::Enter), Pressed::Chosen);
-        assert_eq!(press(KeyCode::Esc), Pressed::Left);
-        assert_eq!(press(KeyCode::Char('q')), Pressed::Chosen, "a row's own key comes first");
-        assert_eq!(press(KeyCode::Char('3')), Pressed::Chosen);
-        assert_eq!(at, 2);
+        assert_eq!(press(KeyCode::Char('9')), ControlFlow::Continue(()), "there is no such row");
+        assert_eq!(press(KeyCode::Down), ControlFlow::Continue(()));
+        assert_eq!(press(KeyCode::Enter), ControlFlow::Break(Some(1)));
+        assert_eq!(press(KeyCode::Esc), ControlFlow::Break(None));
+        assert_eq!(press(KeyCode::Char('q')), ControlFlow::Break(Some(1)), "a row's own key comes first");
+        assert_eq!(press(KeyCode::Char('3')), ControlFlow::Break(Some(2)));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::action::{Action, ActionOutcome};
 use super::draw;
 use super::form::{Form, Purpose};
 use super::pager::Pager;
-use super::terminal::Screen;
+use super::terminal::{Popup, Screen, show};
 use crate::core::escape;
 use crate::core::frame;
 use crate::core::message::Verified;
@@ -17,17 +17,15 @@ use crate::core::span::age;
 use crate::store::{Store, now_ms};
 use anyhow::Result;
 use ratatui::Frame;
-use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::{Constraint, Layout};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
-
-/// How long a wait for a key is.
-const TICK: Duration = Duration::from_millis(250);
 
 /// How often the mailboxes are read.
 const REREAD: Duration = Duration::from_secs(2);
@@ -102,51 +100,78 @@ enum InboxWish {
     Turn,
 }
 
+struct OpenInbox<'a> {
+    mailboxes: &'a [Mailbox],
+    /// Whether all are shown, or the first alone.
+    all: bool,
+    inbox: Inbox,
+    outcomes: (Sender<ActionOutcome>, Receiver<ActionOutcome>),
+    read: Instant,
+}
+
 /// Shows the mailboxes, of which only the first if it is the person's `own` project, until the person leaves.
 pub fn run(mailboxes: &[Mailbox], own: bool) -> Result<()> {
-    let mut all = !own;
-    let mut inbox = Inbox::default();
-    inbox.fill(mailboxes, all);
-    let mut screen = Screen::enter()?;
-    let (done, outcomes) = mpsc::channel::<ActionOutcome>();
-    let mut read = Instant::now();
-    loop {
-        screen.terminal.draw(|frame| inbox.draw(frame, now_ms()))?;
-        if !screen.wait(TICK)? {
-            return Ok(());
+    let mut open = OpenInbox {
+        mailboxes,
+        all: !own,
+        inbox: Inbox::default(),
+        outcomes: mpsc::channel(),
+        read: Instant::now(),
+    };
+    open.fill();
+    show(open).map(drop)
+}
+
+impl OpenInbox<'_> {
+    fn fill(&mut self) {
+        self.inbox.fill(self.mailboxes, self.all);
+        self.read = Instant::now();
+    }
+}
+
+impl Popup for OpenInbox<'_> {
+    type Outcome = ();
+    const TICK: Duration = Duration::from_millis(250);
+
+    fn draw(&mut self, frame: &mut Frame<'_>) {
+        self.inbox.draw(frame, now_ms());
+    }
+
+    fn tick(&mut self) -> ControlFlow<()> {
+        if let Ok(outcome) = self.outcomes.1.try_recv() {
+            self.inbox.finish(&outcome);
+            self.fill();
+        } else if self.read.elapsed() >= REREAD {
+            self.fill();
         }
-        if let Ok(outcome) = outcomes.try_recv() {
-            inbox.finish(&outcome);
-            inbox.fill(mailboxes, all);
-            continue;
-        }
-        let wish = match screen.read(matches!(inbox.mode, InboxMode::Writing(..)))? {
-            Some(Event::Key(key)) if key.kind != KeyEventKind::Release => inbox.press(key),
-            Some(Event::Paste(text)) => {
-                if let (InboxMode::Writing(_, form), false) = (&mut inbox.mode, inbox.sending) {
-                    form.paste(&text);
-                }
-                InboxWish::Nothing
-            }
-            _ => InboxWish::Nothing,
-        };
-        match wish {
+        ControlFlow::Continue(())
+    }
+
+    fn press(&mut self, key: KeyEvent, screen: &mut Screen) -> Result<ControlFlow<()>> {
+        match self.inbox.press(key) {
             InboxWish::Nothing => {}
-            InboxWish::Leave => return Ok(()),
-            InboxWish::Run(actions, root) => start(actions, root, done.clone()),
+            InboxWish::Leave => return Ok(ControlFlow::Break(())),
+            InboxWish::Run(actions, root) => start(actions, root, self.outcomes.0.clone()),
             InboxWish::Edit => {
-                if let InboxMode::Writing(_, form) = &mut inbox.mode {
-                    inbox.told = screen.edit(&mut form.input)?.err().map(|why| (why, true));
+                if let InboxMode::Writing(_, form) = &mut self.inbox.mode {
+                    self.inbox.told = screen.edit(&mut form.input)?.err().map(|why| (why, true));
                 }
             }
             InboxWish::Turn => {
-                all = !all;
-                inbox.fill(mailboxes, all);
+                self.all = !self.all;
+                self.fill();
             }
         }
-        if read.elapsed() >= REREAD {
-            inbox.fill(mailboxes, all);
-            read = Instant::now();
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn is_writing(&self) -> bool {
+        matches!(self.inbox.mode, InboxMode::Writing(..))
+    }
+
+    fn paste(&mut self, text: &str) {
+        if let (InboxMode::Writing(_, form), false) = (&mut self.inbox.mode, self.inbox.sending) {
+            form.paste(text);
         }
     }
 }

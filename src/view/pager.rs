@@ -1,18 +1,15 @@
 //! A text to be read in a popup: its beginning first, with the keys that go on and leave below it.
 
-use super::terminal::Screen;
+use super::terminal::{Popup, Screen, show};
 use super::wrap;
 use anyhow::Result;
 use ratatui::Frame;
-use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::{Constraint, Layout};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
-use std::time::Duration;
-
-/// How long a wait for a key is.
-const TICK: Duration = Duration::from_secs(1);
+use std::ops::ControlFlow;
 
 /// A text and the row of it that is shown first.
 #[derive(Clone, Debug, Default)]
@@ -26,22 +23,20 @@ pub(super) struct Pager {
 
 /// Shows `text`, which is safe for a terminal, until a person leaves it.
 pub fn page(text: &str) -> Result<()> {
-    let mut screen = Screen::enter()?;
-    let mut pager = Pager::new(text);
-    loop {
-        screen.terminal.draw(|frame| pager.draw(frame, None))?;
-        if !screen.wait(TICK)? {
-            return Ok(());
-        }
-        match screen.read(false)? {
-            // What fits is left with any key.
-            Some(Event::Key(key))
-                if key.kind != KeyEventKind::Release && (pager.fits() || !pager.press(key)) =>
-            {
-                return Ok(());
-            }
-            _ => {}
-        }
+    show(Pager::new(text)).map(drop)
+}
+
+impl Popup for Pager {
+    type Outcome = ();
+
+    fn draw(&mut self, frame: &mut Frame<'_>) {
+        Pager::draw(self, frame, None);
+    }
+
+    fn press(&mut self, key: KeyEvent, _: &mut Screen) -> Result<ControlFlow<()>> {
+        // What fits is left with any key.
+        let stays = !self.fits() && Pager::press(self, key);
+        Ok(if stays { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     }
 }
 

@@ -9,6 +9,7 @@ use super::input::Input;
 use anyhow::{Context as _, Result};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use ratatui::Frame;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::Show;
@@ -20,6 +21,7 @@ use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use std::io::{Stdout, stdin, stdout};
+use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -114,6 +116,62 @@ impl Screen {
         let hung_up = fds[0].revents().is_some_and(|seen| seen.intersects(gone));
         Ok(!hung_up && !self.ended.load(Ordering::Relaxed))
     }
+}
+
+/// What fills the terminal and gets what a person types, until something comes of it.
+pub(super) trait Popup {
+    /// What comes of it.
+    type Outcome;
+    /// How long a wait for a key is.
+    const TICK: Duration = Duration::from_secs(1);
+
+    fn draw(&mut self, frame: &mut Frame<'_>);
+
+    /// Takes note of what comes without a key. Called with each key, and in between.
+    fn tick(&mut self) -> ControlFlow<Self::Outcome> {
+        ControlFlow::Continue(())
+    }
+
+    fn press(&mut self, key: KeyEvent, screen: &mut Screen) -> Result<ControlFlow<Self::Outcome>>;
+
+    /// Whether the person is writing a text.
+    fn is_writing(&self) -> bool {
+        false
+    }
+
+    fn paste(&mut self, _text: &str) {}
+}
+
+/// Shows it until something comes of it. `None`: a signal came, or the terminal is gone.
+pub(super) fn show<P: Popup>(mut popup: P) -> Result<Option<P::Outcome>> {
+    let mut screen = Screen::enter()?;
+    loop {
+        screen.terminal.draw(|frame| popup.draw(frame))?;
+        if !screen.wait(P::TICK)? {
+            return Ok(None);
+        }
+        let came = match popup.tick() {
+            ControlFlow::Break(outcome) => ControlFlow::Break(outcome),
+            ControlFlow::Continue(()) => match screen.read(popup.is_writing())? {
+                Some(Event::Key(key)) if key.kind != KeyEventKind::Release => {
+                    popup.press(key, &mut screen)?
+                }
+                Some(Event::Paste(text)) => {
+                    popup.paste(&text);
+                    ControlFlow::Continue(())
+                }
+                _ => ControlFlow::Continue(()),
+            },
+        };
+        if let ControlFlow::Break(outcome) = came {
+            return Ok(Some(outcome));
+        }
+    }
+}
+
+/// Whether a key is Control with that letter.
+pub(super) fn is_control(key: &KeyEvent, letter: char) -> bool {
+    key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char(letter)
 }
 
 impl Drop for Screen {

@@ -3,15 +3,14 @@
 use super::action::ActionOutcome;
 use super::draw;
 use super::form::{Form, Purpose};
-use super::terminal::Screen;
+use super::terminal::{Popup, Screen, is_control, show};
 use anyhow::Result;
-use ratatui::crossterm::event::{Event, KeyCode, KeyEventKind, KeyModifiers};
+use ratatui::Frame;
+use ratatui::crossterm::event::{KeyCode, KeyEvent};
+use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
-
-/// How long a wait for a key is.
-const TICK: Duration = Duration::from_millis(250);
 
 /// What is written.
 #[derive(Clone, Debug)]
@@ -22,48 +21,70 @@ pub enum Writing {
     NameOf(String),
 }
 
+struct Popped<'a> {
+    root: &'a Path,
+    project: &'a str,
+    form: Form,
+    running: Option<String>,
+    /// Why it was refused.
+    told: Option<String>,
+    outcomes: (Sender<ActionOutcome>, Receiver<ActionOutcome>),
+}
+
 /// Lets a person write, and does what the text is for in the project at `root`, called `project`. What is refused stays in the
 /// form, with the reason. Gives what was printed at last; `None`: the person left.
 pub fn write(root: &Path, project: &str, writing: Writing) -> Result<Option<String>> {
-    let mut form = match writing {
+    let form = match writing {
         Writing::To(to) => Form::new(Purpose::Send { to }, ""),
         Writing::NameOf(agent) => {
             let name = agent.clone();
             Form::new(Purpose::Rename { agent }, &name)
         }
     };
-    let mut screen = Screen::enter()?;
-    let (done, outcomes) = mpsc::channel::<ActionOutcome>();
-    let (mut running, mut told) = (None::<String>, None::<String>);
-    loop {
-        let said = running.as_ref().or(told.as_ref()).map_or(project, String::as_str);
-        screen.terminal.draw(|frame| draw::writing(frame, &form, said, told.is_some()))?;
-        if !screen.wait(TICK)? {
-            return Ok(None);
-        }
-        if let Ok(outcome) = outcomes.try_recv() {
+    let outcomes = mpsc::channel();
+    show(Popped { root, project, form, running: None, told: None, outcomes }).map(Option::flatten)
+}
+
+impl Popup for Popped<'_> {
+    type Outcome = Option<String>;
+    const TICK: Duration = Duration::from_millis(250);
+
+    fn draw(&mut self, frame: &mut Frame<'_>) {
+        let said = self.running.as_ref().or(self.told.as_ref()).map_or(self.project, String::as_str);
+        draw::writing(frame, &self.form, said, self.told.is_some());
+    }
+
+    fn tick(&mut self) -> ControlFlow<Option<String>> {
+        if let Ok(outcome) = self.outcomes.1.try_recv() {
             if outcome.ok {
-                return Ok(Some(outcome.text));
+                return ControlFlow::Break(Some(outcome.text));
             }
-            (running, told) = (None, Some(outcome.text));
+            (self.running, self.told) = (None, Some(outcome.text));
         }
-        match screen.read(true)? {
+        ControlFlow::Continue(())
+    }
+
+    fn press(&mut self, key: KeyEvent, screen: &mut Screen) -> Result<ControlFlow<Option<String>>> {
+        if self.running.is_some() {
             // What was sent is on its way: nothing takes it back.
-            Some(_) if running.is_some() => {}
-            Some(Event::Paste(text)) => form.paste(&text),
-            Some(Event::Key(key)) if key.kind != KeyEventKind::Release => {
-                let control = key.modifiers.contains(KeyModifiers::CONTROL);
-                if key.code == KeyCode::Esc || (control && key.code == KeyCode::Char('c')) {
-                    return Ok(None);
-                }
-                if form.is_edited(&key) {
-                    told = screen.edit(&mut form.input)?.err();
-                } else if let Some(action) = form.press(key) {
-                    (running, told) = (Some(format!("{} …", action.what)), None);
-                    action.start(root, done.clone());
-                }
-            }
-            None | Some(_) => {}
+        } else if key.code == KeyCode::Esc || is_control(&key, 'c') {
+            return Ok(ControlFlow::Break(None));
+        } else if self.form.is_edited(&key) {
+            self.told = screen.edit(&mut self.form.input)?.err();
+        } else if let Some(action) = self.form.press(key) {
+            (self.running, self.told) = (Some(format!("{} …", action.what)), None);
+            action.start(self.root, self.outcomes.0.clone());
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn is_writing(&self) -> bool {
+        true
+    }
+
+    fn paste(&mut self, text: &str) {
+        if self.running.is_none() {
+            self.form.paste(text);
         }
     }
 }
