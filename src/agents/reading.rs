@@ -122,7 +122,7 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// The same of an agent that runs `command`, if it runs any, which gets the keys: whatever the screen shows, it may be that one's.
+    /// The reading of an agent that runs `command`, if it runs any, which gets the keys: whatever the screen shows may be that one's.
     #[must_use]
     pub fn while_running(self, command: Option<String>) -> Self {
         let Some(command) = command else { return self };
@@ -411,7 +411,7 @@ fn enclosed(rules: &ScreenRules, rows: &[Row], cursor: usize) -> Option<Range<us
     Some(start..end)
 }
 
-/// The same by the background: the rows around the cursor that have one, without a blank row at each end.
+/// The rows of a composer that is known by its background: those around the cursor that have one, without a blank row at each end.
 fn filled(rows: &[Row], cursor: usize) -> Option<Range<usize>> {
     let is_blank = |i: usize| rows[i].text.trim().is_empty();
     let top = (0..=cursor).rev().take_while(|i| rows[*i].filled).last()?;

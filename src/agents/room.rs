@@ -48,7 +48,7 @@ fn between_words(line: &str, width: usize) -> usize {
     rows + used / width
 }
 
-/// The same if a row is broken wherever it is full. A wide character that does not fit leaves a column free.
+/// How many rows a line takes if a row is broken wherever it is full. A wide character that does not fit leaves a column free.
 fn anywhere(line: &str, width: usize) -> usize {
     let (mut rows, mut used) = (0, 0);
     for c in line.chars().filter_map(UnicodeWidthChar::width) {

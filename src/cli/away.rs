@@ -127,7 +127,7 @@ pub(super) fn lines(sent: &Sent) -> String {
     sent.to.iter().map(line).collect()
 }
 
-/// The same for scripts.
+/// How far a message to another host is, as JSON.
 pub(super) fn as_object(sent: &Sent) -> Value {
     let recipients: Vec<Value> = (sent.to.iter())
         .map(|(name, way)| json!({"name": there(&sent.host, name), "stage": way.stage.word(), "detail": way.detail, "since": way.since}))

@@ -57,7 +57,7 @@ pub(super) fn patterns(session: &Session, paths: &[OsString]) -> Result<Vec<Path
     Ok(patterns)
 }
 
-/// The same with what is meant in the whole team (`team`), and names of what is no path.
+/// The patterns that `paths` mean, with what is meant in the whole team (`team`), and names of what is no path.
 pub(super) fn wide_patterns(
     session: &Session,
     paths: &[OsString],

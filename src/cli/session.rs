@@ -105,7 +105,7 @@ pub(super) fn speechless(agents: &[Agent]) -> Vec<(String, String)> {
     agents.iter().filter(|a| a.is_live()).filter_map(judged).collect()
 }
 
-/// The same as a line for a person; nothing if all can.
+/// Says which agents cannot run `swarm-msg`, in a line for a person; nothing if all can.
 pub(super) fn tell_speechless(agents: &[Agent]) -> String {
     let (seen, mut repair): (Vec<String>, Vec<String>) = speechless(agents).into_iter().unzip();
     repair.sort();
@@ -145,7 +145,7 @@ pub(super) fn open() -> Result<Store> {
     }
 }
 
-/// The same of the project that the working directory lies in, whatever `SWARM_ROOT` says.
+/// The store of the project that the working directory lies in, whatever `SWARM_ROOT` says.
 pub(super) fn project_around() -> Result<Store> {
     let store = Store::open_around(&here()?)?;
     start::revive(&store);
@@ -381,7 +381,7 @@ impl Session {
         ended.max_by_key(|a| (a.name == *name, a.died))
     }
 
-    /// The same, if its mail still waits for it to be started again; and how long it will (ms).
+    /// The agent of that name that has ended and whose mail still waits for it to be started again; and how long it will (ms).
     pub(super) fn awaited(&self, name: &Name) -> Option<(&Agent, u64)> {
         let ended = self.ended(name)?;
         let settings = Settings::from(&Files::of(Some(self.store.root())).load());

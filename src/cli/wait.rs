@@ -69,7 +69,7 @@ const STEADY: Duration = Duration::from_secs(1);
 /// How long nothing must have been written to its terminal where that is not waited for, in seconds.
 const STILL_S: u64 = 2;
 
-/// The same where only the courier sees its screen: it is asked to look, and does so within a second or two.
+/// How long an agent must have been idle where only the courier sees its screen, which looks within a second or two.
 const STEADY_BY_RECORD: Duration = Duration::from_secs(4);
 
 /// How long tmux may take to show a screen.

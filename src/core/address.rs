@@ -109,7 +109,7 @@ impl Address {
         self.local().is_some_and(Name::is_human)
     }
 
-    /// The same as part of a file's name.
+    /// The address as part of a file's name.
     pub fn file_word(&self) -> String {
         self.to_string().replace('/', "+")
     }

@@ -105,7 +105,7 @@ impl Body {
         self.is_line(max) && plain::is_plain(&self.0)
     }
 
-    /// The same but for how a terminal keeps it.
+    /// Whether it is one short line with nothing in it that a composer acts on.
     pub(super) fn is_line(&self, max: usize) -> bool {
         self.0.len() <= max && !self.0.contains(['\n', '\t', '@']) && self.0.trim() == self.0
     }

@@ -141,7 +141,7 @@ pub fn head(line: &str) -> &str {
     line.find("from ").map_or(line, |end| &line[..end])
 }
 
-/// The same for its end, which is to be seen where the beginning has scrolled away.
+/// What to look for at the end of a line, which is to be seen where the beginning has scrolled away.
 pub fn tail(line: &str) -> &str {
     line.rfind(" (").map_or(line, |begin| &line[begin + 1..])
 }

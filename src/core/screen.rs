@@ -25,7 +25,7 @@ pub struct Cell {
 pub struct Row {
     /// Its characters, from left to right.
     pub cells: Vec<Cell>,
-    /// The same as text, without trailing blanks.
+    /// Its text, without trailing blanks.
     pub text: String,
     /// Whether it has a background of its own from its beginning to its end.
     pub filled: bool,

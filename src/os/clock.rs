@@ -35,8 +35,8 @@ pub fn wall_ms() -> u64 {
     shared_ms().saturating_add_signed(set_by())
 }
 
-/// The same as every other program of this machine reads it, also where a test has set ours: for a time that another program is to
-/// compare with its own.
+/// The wall clock as every other program of this machine reads it, also where a test has set ours: for a time that another program
+/// is to compare with its own.
 pub fn shared_ms() -> u64 {
     millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }

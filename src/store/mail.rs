@@ -135,7 +135,7 @@ impl Store {
         record::changed(&self.mail_dir(owner, folder.dir()))
     }
 
-    /// The same for all that was not read, with its delivery records and what is to be acknowledged.
+    /// When a mailbox last changed: what was not read, its delivery records, and what is to be acknowledged.
     pub fn mailbox_changed(&self, owner: &Name) -> Option<Changed> {
         let [new, given, state, unacked] =
             ["new", "given", "state", "unacked"].map(|part| self.mail_dir(owner, part));

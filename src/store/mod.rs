@@ -192,7 +192,7 @@ impl Store {
         self.actor = Some(identity);
     }
 
-    /// The same store for a caller in a hurry: all its transactions together wait at most until then.
+    /// For a caller in a hurry: all transactions of this store together wait at most until then.
     #[must_use]
     pub fn until(self, until: Instant) -> Self {
         Self { until: Some(until), ..self }

@@ -84,7 +84,7 @@ fn look(root: &Path, home: &Path) -> Result<Option<Store>> {
     Ok(Some(Store { root: root.to_owned(), dir, mark, key, actor: None, until: None, news: None }))
 }
 
-/// The same under the mutex, and whether `PROJECT` says which key it is: if not, the key that fits is found by what it has signed, or
+/// The store with its key, looked up under the mutex, and whether `PROJECT` says which key it is: if not, the key that fits is found by what it has signed, or
 /// made if nothing was signed yet.
 fn look_alone(root: &Path, home: &Path) -> Result<(Store, bool)> {
     if let Some(store) = look(root, home)? {

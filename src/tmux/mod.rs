@@ -55,7 +55,7 @@ impl Server {
         Self { socket: socket.to_owned(), patience: PATIENCE }
     }
 
-    /// The same server, which is given that long for an answer.
+    /// Gives the server that long for an answer.
     #[must_use]
     pub fn patient(self, patience: Duration) -> Self {
         Self { patience, ..self }

@@ -43,7 +43,7 @@ pub struct Look {
     pub facts: PaneFacts,
     /// The screen.
     pub screen: Screen,
-    /// The same as tmux captured it.
+    /// The screen as tmux captured it.
     pub text: String,
 }
 

@@ -85,7 +85,7 @@ impl Finding {
         Self { verdict: Grade::Bad, repair: Some(repair.into()), ..Self::ok(name, seen) }
     }
 
-    /// The same, and `--fix` can do something about it.
+    /// Adds that `--fix` can do something about it.
     pub(super) fn fixable(self, fix: Fix) -> Self {
         Self { fix: Some(fix), ..self }
     }

@@ -164,7 +164,7 @@ pub(in crate::cli) fn list(board: &Board, now: &Ticks) -> String {
     text
 }
 
-/// The same for scripts.
+/// The team's leases and who waits, as JSON.
 pub(in crate::cli) fn board_json(board: &Board, now: &Ticks) -> Value {
     let texts =
         |paths: &[crate::core::lease::PathPattern]| paths.iter().map(ToString::to_string).collect::<Vec<_>>();

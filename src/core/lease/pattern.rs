@@ -191,14 +191,14 @@ impl PathPattern {
         &self.scope
     }
 
-    /// The same path, meant in every clone of the team.
+    /// This path in every clone of the team.
     #[must_use]
     pub fn for_team(&self) -> Self {
         // What is one here is one there.
         Self::within(Scope::Team, self.kind, &self.path).unwrap_or_else(|_| self.clone())
     }
 
-    /// The same, as it is compared: a path of the team in lower case.
+    /// As it is compared: a path of the team in lower case.
     pub fn folded(&self) -> Cow<'_, Self> {
         let lower = self.path.to_lowercase();
         if self.scope != Scope::Team || lower == self.path {

@@ -70,7 +70,7 @@ impl Holder {
         Address { host: self.host.clone(), name: self.name.clone() }
     }
 
-    /// The same, with how it is known who that is: kept where it is not proved.
+    /// Adds how it is known who that is: kept where it is not proved.
     #[must_use]
     pub fn known_by(self, identity: Identity) -> Self {
         Self { identity: Some(identity).filter(|i| *i == Identity::Env), ..self }

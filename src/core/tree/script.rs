@@ -22,7 +22,7 @@ const MAX_OPEN: usize = 50;
 /// The most scripts within scripts.
 const MAX_DEPTH: usize = 8;
 
-/// The same, with the programs that only run another one.
+/// The most scripts within scripts, counting the programs that only run another one.
 const MAX_WRAPPED: usize = 16;
 
 /// The most calls of git that are looked at.

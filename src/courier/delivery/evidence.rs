@@ -83,7 +83,8 @@ impl Attempt<'_> {
         report.is_some_and(|r| r.at >= since && matches!(r.status, Status::Busy | Status::Dialog))
     }
 
-    /// The same for as long as a text needs to settle: while an agent draws its screen, it may show what was never there.
+    /// Whether the text is in the composer, but changed, for as long as a text needs to settle: an agent that draws its screen may show
+    /// what was never there.
     pub(super) fn stays_beside(&self, line: &str, seen: &Sight) -> Result<bool> {
         let same = |now: &Sight| now.reading.composer == seen.reading.composer;
         Ok(seen.is_beside(line)

@@ -58,7 +58,7 @@ impl Attempt<'_> {
         self.change(None, change)
     }
 
-    /// The same before an act, which is journalled with it.
+    /// Changes the record before an act, which is journalled with it.
     pub(super) fn mark_act(
         &self,
         act: Press,
