@@ -4,7 +4,7 @@ use crate::core::agent::Agent;
 use crate::core::delivery::Stage;
 use crate::core::escape;
 use crate::core::frame;
-use crate::core::message::{Verified, parse_file_name};
+use crate::core::message::Verified;
 use crate::core::name::Name;
 use crate::store::mail::Folder;
 use crate::store::{Store, now_ms};
@@ -61,13 +61,11 @@ pub(super) fn letters<'a>(
 ) -> Result<Vec<DeadLetter>> {
     let mut letters = Vec::new();
     for agent in agents {
-        for file in store.mail_files(&agent.name, Folder::New)? {
-            let Some((_, id)) = parse_file_name(&file) else { continue };
-            let Some(delivery) = store.delivery(&agent.name, &id)?.filter(|d| d.way.stage == Stage::Failed)
-            else {
-                continue;
-            };
-            if let Some(Ok(message)) = store.message(&agent.name, &agent.formerly, Folder::New, &file)? {
+        for found in store.deliveries(&agent.name, Folder::New)? {
+            let (at, delivery) = found?;
+            if delivery.way.stage == Stage::Failed
+                && let Some(message) = store.genuine(&agent.name, &agent.formerly, at.folder, &at.file)?
+            {
                 let why = escape::short(&delivery.way.detail, 200);
                 letters.push(DeadLetter { to: agent.name.clone(), why, message });
             }

@@ -1,7 +1,6 @@
 use super::{here, session};
 use crate::core::agent::Agent;
 use crate::core::delivery::Stage;
-use crate::core::message::parse_file_name;
 use crate::core::plural::plural;
 use crate::core::refusal::Refusal;
 use crate::roster::projects::{self, Project};
@@ -118,9 +117,8 @@ fn next<'a>(server: &Server, all: &'a [Project], client: Option<&str>) -> Result
 }
 
 fn is_held(store: &Store, agent: &Agent) -> Result<bool> {
-    for file in store.mail_files(&agent.name, Folder::New)? {
-        let Some((_, id)) = parse_file_name(&file) else { continue };
-        if store.delivery(&agent.name, &id)?.is_some_and(|d| d.way.stage == Stage::Held) {
+    for found in store.deliveries(&agent.name, Folder::New)? {
+        if found?.1.way.stage == Stage::Held {
             return Ok(true);
         }
     }

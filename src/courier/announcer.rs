@@ -60,7 +60,7 @@ impl Announcer {
             }
             [] => return Ok(()),
             [file] => {
-                let Some(Ok(message)) = store.message(&human, &[], Folder::New, file)? else {
+                let Some(message) = store.genuine(&human, &[], Folder::New, file)? else {
                     return Ok(());
                 };
                 format!("{} {}: {}", message.from, message.kind, frame::preview(message.body.as_str()))

@@ -3,7 +3,6 @@
 use super::memo::Memo;
 use crate::core::badge::Counts;
 use crate::core::delivery::Stage;
-use crate::core::message::parse_file_name;
 use crate::core::name::Name;
 use crate::store::Store;
 use crate::store::mail::Folder;
@@ -35,9 +34,8 @@ fn count(store: &Store, owner: &Name) -> Result<Counts> {
         counts.unread = store.count_unread(owner)?;
     }
     for (folder, overdue) in [(Folder::New, false), (Folder::Unacked, true)] {
-        for file in store.mail_files(owner, folder)? {
-            let Some((_, id)) = parse_file_name(&file) else { continue };
-            let Some(delivery) = store.delivery(owner, &id)? else { continue };
+        for found in store.deliveries(owner, folder)? {
+            let (_, delivery) = found?;
             if overdue {
                 counts.overdue += usize::from(delivery.ack.is_some_and(|a| a.rings > 0));
             } else {

@@ -66,8 +66,11 @@ impl Recipient<'_> {
             if parse_file_name(&file).is_some_and(|(_, id)| under_way.contains(&id)) {
                 continue;
             }
-            let found = self.store.message(&self.agent.name, &self.agent.formerly, Folder::New, &file)?;
-            let Some(Ok(message)) = found else { continue };
+            let Some(message) =
+                self.store.genuine(&self.agent.name, &self.agent.formerly, Folder::New, &file)?
+            else {
+                continue;
+            };
             let delivery = self.store.delivery(&self.agent.name, &message.id)?;
             if let Some(bundle) = delivery.as_ref().filter(|d| d.is_bundle()) {
                 jobs.extend(self.begun(file, &message, bundle)?);
@@ -82,8 +85,11 @@ impl Recipient<'_> {
             }
         }
         for file in self.store.mail_files(&self.agent.name, Folder::Unacked)? {
-            let found = self.store.message(&self.agent.name, &self.agent.formerly, Folder::Unacked, &file)?;
-            let Some(Ok(message)) = found else { continue };
+            let Some(message) =
+                self.store.genuine(&self.agent.name, &self.agent.formerly, Folder::Unacked, &file)?
+            else {
+                continue;
+            };
             let Some(delivery) = self.store.delivery(&self.agent.name, &message.id)? else { continue };
             if let (Some(reminder), Some(clock)) = (delivery.open_reminder(), &delivery.ack) {
                 jobs.push(Job { reminder: Some(clock.rings), ..Job::of(file, message.envelope(), reminder) });

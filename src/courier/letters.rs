@@ -55,8 +55,9 @@ impl Letters<'_> {
         let mut due = Due::default();
         for owner in self.store.mailboxes()? {
             for file in self.store.mail_files(&owner, Folder::Unacked)? {
-                let found = self.store.message(&owner, self.aliases(&owner), Folder::Unacked, &file)?;
-                if let Some(Ok(message)) = found {
+                if let Some(message) =
+                    self.store.genuine(&owner, self.aliases(&owner), Folder::Unacked, &file)?
+                {
                     self.awaited(&owner, &message, &mut due)?;
                 }
             }
@@ -185,8 +186,9 @@ impl Letters<'_> {
         let mut senders: BTreeMap<(Vec<Name>, bool), Vec<MessageId>> = BTreeMap::new();
         self.store.transact(|tx| if is_dead(tx, agent)? { tx.end_bundles(agent) } else { Ok(()) })?;
         for file in self.store.mail_files(&agent.name, Folder::New)? {
-            let found = self.store.message(&agent.name, &agent.formerly, Folder::New, &file)?;
-            let Some(Ok(message)) = found else { continue };
+            let Some(message) = self.store.genuine(&agent.name, &agent.formerly, Folder::New, &file)? else {
+                continue;
+            };
             let way = self.delivery(&agent.name, &message.id, message.created)?.way;
             if is_lost(way.stage) {
                 let perhaps = way.enters > 0;
@@ -289,8 +291,7 @@ pub fn held(
     {
         return Ok(());
     }
-    let found = store.message(owner, &agent.formerly, Folder::New, file)?;
-    let Some(Ok(message)) = found else { return Ok(()) };
+    let Some(message) = store.genuine(owner, &agent.formerly, Folder::New, file)? else { return Ok(()) };
     let agents = store.agents()?;
     let letters = Letters { store, agents: &agents, settings };
     let text = format!(

@@ -16,9 +16,8 @@ use crate::agents::Profile;
 use crate::carriers::{self, Unfit};
 use crate::core::agent::Agent;
 use crate::core::carrier::Carrier;
-use crate::core::delivery::{Delivery, Progress, Stage};
+use crate::core::delivery::{Delivery, Stage};
 use crate::core::event::Event;
-use crate::core::message::parse_file_name;
 use crate::store::mail::Folder;
 use crate::store::{Store, now_ms};
 use crate::tmux::hangs;
@@ -312,19 +311,17 @@ impl<'a> Recipient<'a> {
     /// that is still open.
     fn confirm(&self, profile: &Profile) -> Result<bool> {
         let mut open = false;
-        for file in self.store.mail_files(&self.agent.name, Folder::New)? {
-            let Some((_, id)) = parse_file_name(&file) else { continue };
-            let recent =
-                |way: &Progress| way.stage == Stage::Typed && now_ms().abs_diff(way.since) < CONFIRM_MS;
+        let (store, name, formerly) = (self.store, &self.agent.name, &self.agent.formerly);
+        for found in store.deliveries(name, Folder::New)? {
+            let (at, delivery) = found?;
+            let way = &delivery.way;
+            let recent = way.stage == Stage::Typed && now_ms().abs_diff(way.since) < CONFIRM_MS;
             // What was given in a bundle is known with that.
-            if !self.store.delivery(&self.agent.name, &id)?.is_some_and(|d| recent(&d.way) && d.via.is_none())
-            {
+            if !recent || delivery.via.is_some() {
                 continue;
             }
-            let found = self.store.message(&self.agent.name, &self.agent.formerly, Folder::New, &file)?;
-            let Some(Ok(message)) = found else { continue };
-            let Some(delivery) = self.store.delivery(&self.agent.name, &id)? else { continue };
-            let members = self.store.members(&self.agent.name, &self.agent.formerly, &delivery)?;
+            let Some(message) = store.genuine(name, formerly, at.folder, &at.file)? else { continue };
+            let members = store.members(name, formerly, &delivery)?;
             let parcel = Parcel { message, reminder: None, members, whole: delivery.whole };
             open |= !self.attempt(profile, &parcel).confirm()?;
         }

@@ -177,7 +177,7 @@ fn announced(call: &Call<'_>, bundle: &Delivery, rest: &str, given: &mut Collect
         {
             continue;
         }
-        if let Some(Ok(message)) = store.message(name, &call.agent.formerly, found.folder, &found.file)? {
+        if let Some(message) = store.genuine(name, &call.agent.formerly, found.folder, &found.file)? {
             given.add(call, found, &message);
         }
     }
@@ -192,8 +192,9 @@ fn named(call: &Call<'_>, claim: &Claim<'_>) -> Result<Option<(MessageRef, Verif
             if parse_file_name(&file).is_none_or(|(_, named)| named != *id) {
                 continue;
             }
-            let found = call.store.message(&call.agent.name, &call.agent.formerly, folder, &file)?;
-            if let Some(Ok(message)) = found {
+            if let Some(message) =
+                call.store.genuine(&call.agent.name, &call.agent.formerly, folder, &file)?
+            {
                 let found = MessageRef { mailbox: call.agent.name.clone(), folder, file, id: id.clone() };
                 return Ok(Some((found, message)));
             }
@@ -212,7 +213,7 @@ fn unread(call: &Call<'_>, urgent_only: bool, given: &mut Collection) -> Result<
     let under_way = store.under_way(name)?;
     for folder in [Folder::Given, Folder::New] {
         for file in store.mail_files(name, folder)? {
-            let Some(Ok(message)) = store.message(name, &call.agent.formerly, folder, &file)? else {
+            let Some(message) = store.genuine(name, &call.agent.formerly, folder, &file)? else {
                 continue;
             };
             let delivery = store.delivery(name, &message.id)?;

@@ -10,10 +10,10 @@ use crate::core::event::Event;
 use crate::core::heir::{Evidence, Inherited, Kin, is_session};
 use crate::core::id::MessageId;
 use crate::core::lease::Notice;
-use crate::core::message::{MessageType, parse_file_name};
+use crate::core::message::MessageType;
 use crate::core::name::Name;
 use crate::os::process;
-use crate::store::mail::Folder;
+use crate::store::mail::{Folder, MessageRef};
 use crate::store::{Store, Transaction, now_ms};
 use crate::tmux::Server;
 use anyhow::Result;
@@ -45,9 +45,8 @@ pub fn revive(tx: &mut Transaction<'_>, store: &Store, agent: &Agent, by: Eviden
     tx.journal(&Event::AgentBack { name: &agent.name, by, pid: agent.process.pid, was })?;
     tx.end_bundles(agent)?;
     let mut told: BTreeMap<Name, Vec<MessageId>> = BTreeMap::new();
-    for file in store.mail_files(&agent.name, Folder::New)? {
-        let Some((_, id)) = parse_file_name(&file) else { continue };
-        let Some(mut delivery) = store.delivery(&agent.name, &id)? else { continue };
+    for found in store.deliveries(&agent.name, Folder::New)? {
+        let (MessageRef { id, file, .. }, mut delivery) = found?;
         let failed = delivery.way.lost().is_some();
         if delivery.way.typed_into.as_ref() == Some(&agent.process) {
             continue;
@@ -62,8 +61,9 @@ pub fn revive(tx: &mut Transaction<'_>, store: &Store, agent: &Agent, by: Eviden
         } else {
             delivery.way.restart(now_ms());
         }
-        let found = store.message(&agent.name, &agent.formerly, Folder::New, &file)?;
-        let Some(Ok(message)) = found else { continue };
+        let Some(message) = store.genuine(&agent.name, &agent.formerly, Folder::New, &file)? else {
+            continue;
+        };
         tx.put_delivery(&agent.name, &delivery)?;
         tx.journal(&Event::Delivery {
             id: &id,

@@ -67,7 +67,7 @@ impl Store {
             }
             for file in self.mail_files(owner, folder)? {
                 if parse_file_name(&file).is_some_and(|(_, id)| wanted.contains(&id))
-                    && let Some(Ok(message)) = self.message(owner, aliases, folder, &file)?
+                    && let Some(message) = self.genuine(owner, aliases, folder, &file)?
                     && !found.iter().any(|m: &Verified| m.id == message.id)
                 {
                     found.push(message);

@@ -270,6 +270,31 @@ impl Store {
         Ok(Some(Err(RefusedMail { file: file.to_owned(), why })))
     }
 
+    /// One genuine message; `None` if it is gone or went to quarantine.
+    pub fn genuine(
+        &self,
+        owner: &Name,
+        aliases: &[Name],
+        folder: Folder,
+        file: &str,
+    ) -> Result<Option<Verified>> {
+        Ok(self.message(owner, aliases, folder, file)?.and_then(Result::ok))
+    }
+
+    /// The messages in one folder of a mailbox that have a delivery record, with it, in the order they were sent.
+    pub fn deliveries<'a>(
+        &'a self,
+        owner: &'a Name,
+        folder: Folder,
+    ) -> Result<impl Iterator<Item = Result<(MessageRef, Delivery)>> + use<'a>> {
+        let read = move |file: String| {
+            let (_, id) = parse_file_name(&file)?;
+            let read = self.delivery(owner, &id).transpose()?;
+            Some(read.map(|delivery| (MessageRef { mailbox: owner.clone(), folder, file, id }, delivery)))
+        };
+        Ok(self.mail_files(owner, folder)?.into_iter().filter_map(read))
+    }
+
     /// One genuine message by its id; `None` if it is not there.
     pub fn message_by_id(
         &self,
@@ -280,7 +305,7 @@ impl Store {
     ) -> Result<Option<Verified>> {
         for file in self.mail_files(owner, folder)? {
             if parse_file_name(&file).is_some_and(|(_, found)| found == *id) {
-                return Ok(self.message(owner, aliases, folder, &file)?.and_then(Result::ok));
+                return self.genuine(owner, aliases, folder, &file);
             }
         }
         Ok(None)

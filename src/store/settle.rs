@@ -274,8 +274,7 @@ impl Transaction<'_> {
             let aliases =
                 agents.iter().find(|a| a.name == owner).map(|a| a.formerly.clone()).unwrap_or_default();
             for file in store.mail_files(&owner, Folder::New)? {
-                let found = store.message(&owner, &aliases, Folder::New, &file)?;
-                let Some(Ok(message)) = found else { continue };
+                let Some(message) = store.genuine(&owner, &aliases, Folder::New, &file)? else { continue };
                 let known = store.delivery(&owner, &message.id)?;
                 let mut delivery = known.unwrap_or_else(|| Delivery::queued(message.id.clone(), now_ms()));
                 if !delivery.way.stage.is_open() {

@@ -86,7 +86,7 @@ impl Feed {
 fn read(store: &Store, agents: &[Agent], file: &str, copies: &[(Name, Folder)]) -> Result<Option<Verified>> {
     for (owner, folder) in copies {
         let formerly = agents.iter().find(|a| a.name == *owner).map_or(&[][..], |a| &a.formerly);
-        if let Some(Ok(message)) = store.message(owner, formerly, *folder, file)? {
+        if let Some(message) = store.genuine(owner, formerly, *folder, file)? {
             return Ok(Some(message));
         }
     }
