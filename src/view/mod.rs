@@ -74,7 +74,7 @@ pub fn run(
     revive: impl Fn(),
     unreached: impl Fn(&str) -> Option<String>,
 ) -> Result<()> {
-    let mut known: BTreeMap<String, (Instant, String)> = BTreeMap::new();
+    let mut watch = Watch::default();
     let mut gatherer = Gatherer::new(store);
     let mut app = App::new();
     gatherer.changed()?;
@@ -82,28 +82,9 @@ pub fn run(
     let mut screen = Screen::enter()?;
     let (done, outcomes) = mpsc::channel::<ActionOutcome>();
     let palette = Palette { colour: options.colour };
-    let (mut read, mut refreshed, mut captured) = (Instant::now(), Instant::now(), None::<Instant>);
-    let (mut dirty, mut between) = (true, CAPTURE);
+    let (mut read, mut refreshed, mut dirty) = (Instant::now(), Instant::now(), true);
     loop {
-        if let Some(agent) = app.watched()
-            && captured.is_none_or(|at| at.elapsed() >= between)
-        {
-            let begun = Instant::now();
-            let lines = capture(&agent.socket, &agent.pane);
-            // A server that is slow, or does not answer at all, must not take the time for keys.
-            between = CAPTURE.max(10 * begun.elapsed());
-            if known.get(&agent.name).is_none_or(|(at, _)| at.elapsed() >= HOOKS) {
-                let told =
-                    unreached(&agent.name).map(|why| format!("hooks: {}", crate::core::escape::line(&why)));
-                known.insert(agent.name.clone(), (Instant::now(), told.unwrap_or_default()));
-            }
-            let told = known.get(&agent.name).map(|(_, told)| told.clone()).unwrap_or_default();
-            if let Mode::Preview { lines: shown, hooks, .. } = &mut app.mode {
-                dirty |= *shown != lines || *hooks != told;
-                (*shown, *hooks) = (lines, told);
-            }
-            captured = Some(Instant::now());
-        }
+        dirty |= watch.look(&mut app, &unreached);
         if dirty {
             let now = now_ms();
             screen.terminal.draw(|frame| draw::draw(frame, &app, palette, now))?;
@@ -134,10 +115,7 @@ pub fn run(
                 Wish::Quit => return Ok(()),
                 Wish::Run(action) => action.start(store.root(), done.clone()),
                 Wish::Jump(agent) => {
-                    let mut jump = Action::line(&format!("go to {agent}"), &["jump"]);
-                    jump.args.extend(options.client.iter().map(|client| format!("--client={client}")));
-                    jump.args.push(agent);
-                    jump.start(store.root(), done.clone());
+                    jump(agent, options).start(store.root(), done.clone());
                     if options.popup {
                         // The popup would stay in front of the pane. The outcome is waited for: closing kills the child.
                         let outcome = outcomes.recv()?;
@@ -165,6 +143,49 @@ pub fn run(
             read = Instant::now();
             dirty = true;
         }
+    }
+}
+
+/// The command that goes to an agent's pane.
+fn jump(agent: String, options: &Options) -> Action {
+    let mut jump = Action::line(&format!("go to {agent}"), &["jump"]);
+    jump.args.extend(options.client.iter().map(|client| format!("--client={client}")));
+    jump.args.push(agent);
+    jump
+}
+
+/// Looking at the pane of the agent whose preview is open.
+#[derive(Default)]
+struct Watch {
+    captured: Option<Instant>,
+    /// How long the pane is not looked at again.
+    pause: Duration,
+    /// What was said of each agent's hooks, and when.
+    hooks: BTreeMap<String, (Instant, String)>,
+}
+
+impl Watch {
+    /// Looks if it is time. Returns whether the preview has changed.
+    fn look(&mut self, app: &mut App, unreached: impl Fn(&str) -> Option<String>) -> bool {
+        let Some(agent) = app.watched() else { return false };
+        if self.captured.is_some_and(|at| at.elapsed() < self.pause) {
+            return false;
+        }
+        let begun = Instant::now();
+        let lines = capture(&agent.socket, &agent.pane);
+        // A server that is slow, or does not answer at all, must not take the time for keys.
+        self.pause = CAPTURE.max(10 * begun.elapsed());
+        let name = &agent.name;
+        if self.hooks.get(name).is_none_or(|(at, _)| at.elapsed() >= HOOKS) {
+            let told = unreached(name).map(|why| format!("hooks: {}", crate::core::escape::line(&why)));
+            self.hooks.insert(name.clone(), (Instant::now(), told.unwrap_or_default()));
+        }
+        let told = self.hooks.get(name).map(|(_, told)| told.clone()).unwrap_or_default();
+        self.captured = Some(Instant::now());
+        let Mode::Preview { lines: shown, hooks, .. } = &mut app.mode else { return false };
+        let changed = *shown != lines || *hooks != told;
+        (*shown, *hooks) = (lines, told);
+        changed
     }
 }
 
