@@ -42,7 +42,6 @@ const LINES: &str = "─━═▄▀_╌┄";
 /// A drafted profile.
 #[derive(Debug)]
 pub struct Draft {
-    /// Its text.
     pub text: String,
     /// What a person should know of it.
     pub notes: Vec<String>,

@@ -11,7 +11,6 @@ use crate::core::process_id::ProcessId;
 /// One process above a caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// Which one.
     pub id: ProcessId,
     /// Its process group.
     pub group: i32,

@@ -184,7 +184,6 @@ pub struct ScreenRules {
 pub struct Sign {
     /// What people call it; `$1` in it stands for the first group of the pattern that matched.
     pub name: String,
-    /// What it is.
     pub is: OverlayKind,
     /// What the composer's first row begins with instead of its prompt.
     pub prompt: Vec<Pattern>,
@@ -194,7 +193,6 @@ pub struct Sign {
     pub footer: Vec<Pattern>,
     /// Rows anywhere, where no composer is to be seen.
     pub rows: Vec<Pattern>,
-    /// Titles.
     pub title: Vec<Pattern>,
     /// A row or a title that matches one of these does not count.
     pub unless: Vec<Pattern>,
@@ -418,7 +416,6 @@ pub enum Where {
     Footer,
     /// On the whole screen.
     Rows,
-    /// In the title.
     Title,
 }
 

@@ -38,7 +38,6 @@ pub struct PaneFacts {
 pub enum Content {
     /// Nothing, or a placeholder.
     Empty,
-    /// Text.
     Text,
     /// A sign that stands for a long paste.
     Collapsed,
@@ -49,7 +48,6 @@ pub enum Content {
 pub struct Composer {
     /// Its text; rows are joined by line feeds.
     pub text: String,
-    /// What that is.
     pub content: Content,
     collapses_above: usize,
 }

@@ -73,7 +73,6 @@ impl Recording {
     }
 }
 
-/// All states.
 pub const STATES: [Status; 6] =
     [Status::Idle, Status::Busy, Status::Dialog, Status::Overlay, Status::Draft, Status::Unknown];
 

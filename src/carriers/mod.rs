@@ -22,7 +22,6 @@ use transcript::Follower;
 /// The state that an agent itself reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
-    /// The state.
     pub status: Status,
     /// When the state began (ms since the epoch).
     pub since: u64,

@@ -50,9 +50,7 @@ pub enum Step {
     Wait(u64),
     /// A reminder is on its way.
     Reminding,
-    /// A reminder.
     Remind,
-    /// The escalation.
     Escalate,
 }
 

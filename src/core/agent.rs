@@ -79,14 +79,12 @@ fn pane_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Erro
 /// One agent, as stored in `agents/NAME.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Agent {
-    /// Its name.
     pub name: Name,
     /// The profile that recognised it, such as `claude`; empty until it is seen again where it is not known.
     #[serde(default)]
     pub kind: String,
     /// The agent's own process.
     pub process: ProcessId,
-    /// Its pane.
     pub place: PaneRef,
     /// Its working directory.
     #[serde(default)]

@@ -7,7 +7,6 @@
 use super::agent::{Agent, Status};
 use super::name::Name;
 
-/// What is counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Agents that wait for a person: a dialog is open, or there is unread mail from them.

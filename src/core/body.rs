@@ -33,7 +33,6 @@ pub enum BadBody {
         line: usize,
         /// Character in the line, from 1.
         column: usize,
-        /// The character.
         found: char,
     },
 }

@@ -58,7 +58,6 @@ pub enum LinePart {
     Type,
     /// Who wrote it.
     Sender,
-    /// Whom it is to.
     Recipient,
     /// Whether it is urgent.
     Urgency,
@@ -97,7 +96,6 @@ impl LinePart {
 /// One part that differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// Which.
     pub part: LinePart,
     /// What it is, escaped and bounded.
     pub genuine: String,

@@ -209,7 +209,6 @@ impl Progress {
 /// The record in `mail/NAME/state/`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
-    /// The message.
     pub id: MessageId,
     /// How far the message is.
     pub way: Progress,

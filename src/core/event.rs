@@ -28,7 +28,6 @@ pub struct EventRow {
 macro_rules! events {
     ($($meaning:literal $word:literal $variant:ident { $($(#[$attr:meta])* $field:ident: $type:ty),* $(,)? })+) => {
         /// One thing that happened, as it stands in the journal.
-        #[allow(missing_docs)] // each row of the table says what it means
         #[derive(Clone, Debug, Serialize)]
         #[serde(tag = "event")]
         pub enum Event<'a> {

@@ -122,9 +122,7 @@ pub enum Conversation {
     Unknown,
     /// It will say in a moment: it has just started.
     Soon,
-    /// This one.
     Is {
-        /// Its id.
         id: String,
         /// Whether it was there before the agent started, which goes on with it.
         resumed: bool,

@@ -114,7 +114,6 @@ impl Identity {
 pub struct Message {
     /// [`MESSAGE_VERSION`].
     pub version: u32,
-    /// Its id.
     pub id: MessageId,
     /// Greater than that of every earlier message of the same sender.
     pub sequence: u64,
@@ -124,7 +123,6 @@ pub struct Message {
     pub identity: Identity,
     /// All recipients, sorted.
     pub to: Vec<Name>,
-    /// What it is for.
     #[serde(rename = "type")]
     pub kind: MessageType,
     /// The id of the thread's first message.

@@ -13,7 +13,6 @@ pub struct Moment {
     pub wall_ms: u64,
     /// Milliseconds this machine has been awake since its boot.
     pub awake_ms: u64,
-    /// Which boot that is.
     pub boot: String,
 }
 
@@ -35,7 +34,6 @@ pub struct Deadline {
     pub wall_ms: u64,
     /// By the time awake (ms).
     pub awake_ms: u64,
-    /// In this boot.
     pub boot: String,
 }
 

@@ -12,7 +12,6 @@ use std::time::Duration;
 pub struct Limit {
     /// Messages per window; 0 switches the limit off.
     pub count: usize,
-    /// The window.
     #[serde(rename = "window_ms", with = "span::as_ms")]
     pub window: Duration,
 }
@@ -55,7 +54,6 @@ pub struct Sender {
 /// The limit is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimited {
-    /// The limit.
     pub limit: Limit,
     /// Milliseconds until the next message is let through.
     pub retry_in: Duration,

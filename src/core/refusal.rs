@@ -7,7 +7,6 @@ use std::fmt;
 
 /// An exit code. Its number is its place in [`Exit::ALL`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)] // `meaning` says it
 pub enum Exit {
     Ok,
     Failure,

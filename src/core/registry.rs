@@ -19,7 +19,6 @@ pub const KEEP_DEAD_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 pub struct Sighting {
     /// The profile's kind.
     pub kind: String,
-    /// The process.
     pub process: ProcessId,
     /// Where it runs.
     pub place: PaneRef,

@@ -8,7 +8,6 @@ use unicode_width::UnicodeWidthChar;
 /// One character on the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cell {
-    /// The character.
     pub ch: char,
     /// Its first display column, from 0.
     pub column: u16,
@@ -20,7 +19,6 @@ pub struct Cell {
     pub bold: bool,
 }
 
-/// One row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Row {
     /// Its characters, from left to right.
@@ -31,7 +29,6 @@ pub struct Row {
     pub filled: bool,
 }
 
-/// A screen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Screen {
     rows: Vec<Row>,

@@ -63,7 +63,6 @@ pub struct Attempt<'a> {
     pub agent: &'a Agent,
     /// What is known of its kind.
     pub profile: &'a Profile,
-    /// The message.
     pub message: &'a Verified,
     /// Its acknowledgement is to be reminded of, for this time; `None`: the message itself.
     pub reminder: Option<u32>,

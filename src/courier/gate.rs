@@ -120,7 +120,6 @@ pub struct Scene<'a> {
     pub moved: bool,
     /// A mode takes the keys.
     pub in_mode: bool,
-    /// Input is off.
     pub input_off: bool,
     /// A person's key reached the pane a moment ago.
     pub human: bool,

@@ -15,7 +15,6 @@ use std::time::Instant;
 /// What is known of the servers and of who is there.
 pub(super) struct Lookout {
     pub(super) servers: Servers,
-    /// The living agents.
     pub(super) living: Vec<Agent>,
     /// The state of things that is known without asking tmux.
     pub(super) quiet: Quiet,

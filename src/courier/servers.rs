@@ -21,7 +21,6 @@ pub(super) const ANSWER: Duration = Duration::from_secs(2);
 /// hang.
 const WATCH: Duration = Duration::from_secs(60);
 
-/// The servers.
 pub struct Servers {
     store: Store,
     known: BTreeSet<String>,

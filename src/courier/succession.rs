@@ -46,7 +46,6 @@ pub struct Program {
 }
 
 impl Program {
-    /// The one that runs.
     pub fn running() -> Result<Self> {
         let (path, running) = program::this().context("cannot find this program")?;
         Ok(Self { path, running: running.as_ref().map(stamp), seen: None, refused: None })

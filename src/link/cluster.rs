@@ -157,7 +157,6 @@ impl Cluster {
         run(&mut start)
     }
 
-    /// Stops it.
     pub(super) fn stop(&self) -> Result<()> {
         let bin = binaries_for(&self.data())?;
         let mut stop = self.command(&bin.join("pg_ctl"));

@@ -18,7 +18,6 @@ const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 /// The pause after a refusal: a person has to do something first.
 const REFUSED: Duration = Duration::from_secs(120);
 
-/// A tunnel.
 pub(super) struct Tunnel {
     to: String,
     remote: PathBuf,

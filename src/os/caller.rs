@@ -21,7 +21,6 @@ use anyhow::Result;
 /// The caller of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// Its name.
     pub name: Name,
     /// Its former names, whose mail it may read.
     pub aliases: Vec<Name>,
@@ -44,7 +43,6 @@ impl Caller {
 /// One process above the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ancestor {
-    /// Which one.
     pub id: ProcessId,
     /// Its name as the system tells it.
     pub comm: String,

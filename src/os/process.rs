@@ -13,7 +13,6 @@ pub use super::system::{boot_id, cwd, is_foreign, namespace, namespace_of};
 /// What is known of one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
-    /// Its pid.
     pub pid: i32,
     /// Its parent's pid.
     pub parent: i32,
@@ -21,7 +20,6 @@ pub struct Process {
     pub group: i32,
     /// The foreground process group of its terminal; -1 without a terminal.
     pub foreground: i32,
-    /// When it started.
     pub start: u64,
     /// Whether it is stopped (Ctrl-Z).
     pub stopped: bool,
@@ -58,7 +56,6 @@ impl Table {
         Ok(Self { by_pid: read_all()?.into_iter().map(|p| (p.pid, p)).collect(), boot: boot_id()? })
     }
 
-    /// One process.
     pub fn get(&self, pid: i32) -> Option<&Process> {
         self.by_pid.get(&pid)
     }

@@ -36,7 +36,6 @@ pub fn this() -> std::io::Result<(PathBuf, Option<Metadata>)> {
 /// One who holds a lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Locker {
-    /// Its pid.
     pub pid: i32,
     /// Its program and first arguments, made safe for one line.
     pub command: String,

@@ -16,7 +16,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// What the tools of an agent get.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tools {
-    /// Their PATH.
     path: String,
     /// The person's shell, by its own name.
     shell: String,

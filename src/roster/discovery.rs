@@ -37,7 +37,6 @@ use std::time::{Duration, Instant};
 /// What one look at a server showed.
 #[derive(Debug)]
 pub struct Survey {
-    /// All panes.
     pub panes: Vec<Pane>,
     /// The processes.
     pub forest: Forest,

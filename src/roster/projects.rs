@@ -17,7 +17,6 @@ use std::path::{Path, PathBuf};
 
 /// A project on a server.
 pub struct Project {
-    /// Its store.
     pub store: Store,
     /// Its living agents, on this server and elsewhere.
     pub agents: Vec<Agent>,

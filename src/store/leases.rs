@@ -66,7 +66,6 @@ pub struct Leases {
 /// Which leases a decision looks at. Those who wait, and what they wait for, are always among them.
 #[derive(Clone, Copy, Debug)]
 pub enum Part<'a> {
-    /// All.
     All,
     /// Those that overlap one of these paths.
     Paths(&'a [PathPattern]),
@@ -306,7 +305,6 @@ impl Store {
         Ok(Some(Book { leases, known, index: Some(index), whole, slow: due && !alone }))
     }
 
-    /// Loads all records.
     fn load_records(&self, now: Moment, alone: bool) -> Result<Book> {
         let (leases, damaged) = self.load_all::<Lease>("leases", |l| l.fence)?;
         let waiters = self.waiters(alone)?;

@@ -64,7 +64,6 @@ const PARTS: [&str; 6] = ["new", "given", "cur", "state", "unacked", "gone"];
 pub struct RefusedMail {
     /// The file's name.
     pub file: String,
-    /// Why.
     pub why: String,
 }
 
@@ -82,7 +81,6 @@ pub struct Mail {
 pub struct MessageRef {
     /// Whose mailbox.
     pub mailbox: Name,
-    /// Which folder of it.
     pub folder: Folder,
     /// The file's name.
     pub file: String,
@@ -186,7 +184,6 @@ impl Store {
         Ok(owed)
     }
 
-    /// All mailboxes.
     pub fn mailboxes(&self) -> Result<Vec<Name>> {
         let mut names = Vec::new();
         for entry in std::fs::read_dir(self.dir.join("mail")).context("cannot read the mailboxes")? {

@@ -188,7 +188,6 @@ pub fn judge(here: &Seat, mark: &Mark, noted: Option<&Seat>) -> SeatVerdict {
 enum Resident {
     /// The very directory that is judged: two paths lead to it, as with a bind mount.
     This,
-    /// The project.
     Project,
     /// Something else, or nothing.
     Nobody,

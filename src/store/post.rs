@@ -28,7 +28,6 @@ pub struct NewMessage {
     pub identity: Identity,
     /// The recipients' current names.
     pub to: Vec<Name>,
-    /// Its type.
     pub kind: MessageType,
     /// The message it answers, and that one's thread.
     pub answers: Option<(MessageId, MessageId)>,

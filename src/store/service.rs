@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 /// A courier, in its own words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
-    /// Its version.
     pub version: String,
     /// The file it was started from.
     pub program: String,

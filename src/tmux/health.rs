@@ -18,11 +18,9 @@ pub struct Health {
     pub program: String,
     /// The events for which the plugin's hooks are set.
     pub hooks: Vec<String>,
-    /// All panes.
     pub panes: Vec<PaneHealth>,
 }
 
-/// One pane.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PaneHealth {
     /// Its id, such as `%5`.

@@ -41,7 +41,6 @@ pub struct Look {
     pub keys: Vec<u64>,
     /// What the state rules need to know.
     pub facts: PaneFacts,
-    /// The screen.
     pub screen: Screen,
     /// The screen as tmux captured it.
     pub text: String,
@@ -50,7 +49,6 @@ pub struct Look {
 /// What became of a guarded act.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Acted {
-    /// It was done.
     Done,
     /// Something had changed since the look; nothing was done.
     Stale,

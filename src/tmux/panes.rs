@@ -40,11 +40,8 @@ pub struct Pane {
 /// An option of swarm's on a pane. An empty value takes it away.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PaneMark {
-    /// The pane.
     pub pane: String,
-    /// The option.
     pub option: &'static str,
-    /// Its value.
     pub value: String,
 }
 

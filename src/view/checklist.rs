@@ -17,7 +17,6 @@ const LEAST_TEXT: u16 = 4;
 /// Whether an item is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
-    /// It is.
     Chosen,
     /// It could be.
     Open,

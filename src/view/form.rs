@@ -31,7 +31,6 @@ pub(super) enum Purpose {
     },
 }
 
-/// A form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Form {
     pub(super) purpose: Purpose,

@@ -58,7 +58,6 @@ struct Letter {
 enum Row {
     /// The message with that number.
     Letter(usize),
-    /// All notices.
     Notices,
 }
 
@@ -71,7 +70,6 @@ enum InboxMode {
     Writing(Letter, Form),
 }
 
-/// The inbox.
 #[derive(Debug, Default)]
 struct Inbox {
     /// The unread messages, newest first.

@@ -25,7 +25,6 @@ impl Input {
         input
     }
 
-    /// The text.
     pub(super) fn text(&self) -> String {
         self.text.iter().collect()
     }

@@ -37,7 +37,6 @@ pub(super) struct Latency {
     pub(super) of: usize,
 }
 
-/// An agent.
 #[derive(Clone, Debug)]
 pub(super) struct AgentRow {
     pub(super) name: String,
@@ -97,7 +96,6 @@ impl MailState {
     }
 }
 
-/// A message.
 #[derive(Clone, Debug)]
 pub(super) struct MessageRow {
     pub(super) id: String,

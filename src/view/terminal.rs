@@ -120,7 +120,6 @@ impl Screen {
 
 /// What fills the terminal and gets what a person types, until something comes of it.
 pub(super) trait Popup {
-    /// What comes of it.
     type Outcome;
     /// How long a wait for a key is.
     const TICK: Duration = Duration::from_secs(1);

@@ -12,7 +12,6 @@ use std::path::Path;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
-/// What is written.
 #[derive(Clone, Debug)]
 pub enum Writing {
     /// A message to these, as `send` takes them.

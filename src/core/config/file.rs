@@ -21,7 +21,6 @@ pub enum Source {
 }
 
 impl Source {
-    /// Its word.
     pub fn word(self) -> &'static str {
         match self {
             Source::Default => "default",
@@ -35,9 +34,7 @@ impl Source {
 /// A value, and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
-    /// Which.
     pub key: Key,
-    /// Its value.
     pub value: Value,
     /// The file or the variable, with the line of a file: `FILE:3`.
     pub place: String,
@@ -46,7 +43,6 @@ pub struct Setting {
 /// Something that is wrong, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The source.
     pub source: Source,
     /// The file or the variable, with the line of a file: `FILE:3`.
     pub place: String,
@@ -63,7 +59,6 @@ impl fmt::Display for Problem {
 /// What one source says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layer {
-    /// Which source.
     pub source: Source,
     /// The good values.
     pub settings: Vec<Setting>,

@@ -25,7 +25,6 @@ pub enum Rule {
 /// Which part of a variable is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VariablePart {
-    /// All of it.
     Whole,
     /// What stands before the `/`.
     Before,
@@ -44,7 +43,6 @@ pub struct Spec {
     pub default: Value,
     /// The variable of the environment.
     pub variable: &'static str,
-    /// Which part of it.
     pub part: VariablePart,
     /// What a project's file may do.
     pub rule: Rule,
@@ -57,7 +55,6 @@ macro_rules! settings {
     ($($key:ident { $($spec:tt)* })*) => {
         /// A setting.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[allow(missing_docs)] // the table says what each is for
         pub enum Key {
             $($key,)*
         }

@@ -7,9 +7,7 @@ use super::value::Value;
 /// The value in effect of a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResolvedSetting {
-    /// Which.
     pub key: Key,
-    /// Its value.
     pub value: Value,
     /// The source it comes from.
     pub source: Source,

@@ -18,7 +18,6 @@ pub enum Escalate {
     All,
 }
 
-/// All settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// How many messages a sender may send in which time.

@@ -78,13 +78,9 @@ pub enum Value {
     Number(u64),
     /// Durations in milliseconds.
     Times(Cow<'static, [u64]>),
-    /// Globs.
     Globs(Cow<'static, [String]>),
-    /// A line.
     Line(Cow<'static, str>),
-    /// A word.
     Word(&'static str),
-    /// Words.
     Words(Cow<'static, [&'static str]>),
     /// Yes or no.
     Switch(bool),

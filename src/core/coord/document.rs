@@ -19,7 +19,6 @@ pub struct Document {
 pub struct Section {
     /// The heading's text, without its mark-up.
     pub title: String,
-    /// 1 to 6.
     pub level: u8,
     /// The heading's line, from 1.
     pub line: usize,
@@ -57,14 +56,12 @@ pub struct Item {
     pub task: Option<(Range<usize>, bool)>,
 }
 
-/// A table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
     /// Whole lines.
     pub range: Range<usize>,
     /// The heads of its columns.
     pub head: Vec<String>,
-    /// Its rows.
     pub rows: Vec<TableRow>,
 }
 

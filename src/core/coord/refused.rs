@@ -19,7 +19,6 @@ pub enum CoordRefusal {
     },
     /// Several sections have that very name.
     Duplicate {
-        /// The title.
         title: String,
         /// The lines their headings are on, from 1.
         lines: Vec<usize>,

@@ -15,20 +15,17 @@ pub const MARK: &str = "<!-- swarm: from leases -->";
 /// What somebody works on: one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Work {
-    /// Who.
     pub agent: Name,
     /// On what.
     pub task: Text,
     /// In which files, as one text.
     pub files: String,
-    /// Since when.
     pub since: String,
 }
 
 /// A row that an agent's leases ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AutoRow {
-    /// The agent.
     pub agent: Name,
     /// What it said it leased them for.
     pub task: Option<Text>,

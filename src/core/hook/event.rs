@@ -11,7 +11,6 @@ const MAX_PATHS: usize = 64;
 pub enum HookEvent {
     /// A session began, or began again.
     SessionStart,
-    /// It ended.
     SessionEnd,
     /// This is about to be given to the model as the user's words.
     Prompt(String),
@@ -37,7 +36,6 @@ pub struct Tool {
     pub writes: Vec<String>,
     /// Whether it runs a shell command.
     pub shell: bool,
-    /// That command.
     pub command: Option<String>,
     /// Where it runs, if that is said.
     pub dir: Option<String>,

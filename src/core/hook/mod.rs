@@ -17,7 +17,6 @@ pub use event::{HookEvent, Tool};
 pub enum HookHost {
     /// Claude Code.
     Claude,
-    /// Codex.
     Codex,
     /// Gemini CLI.
     Gemini,

@@ -18,7 +18,6 @@ pub enum Presence {
     None,
     /// Some, or with another program's path.
     Partial,
-    /// All.
     Full,
 }
 

@@ -12,21 +12,17 @@ use crate::core::process_id::ProcessId;
 /// What somebody asks for.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Who.
     pub holder: Holder,
     /// What, all or nothing.
     pub paths: Vec<PathPattern>,
-    /// How.
     pub mode: Mode,
     /// For how long, in milliseconds.
     pub ttl_ms: u64,
-    /// What for.
     pub reason: Option<Reason>,
     /// Whether a hook asks.
     pub auto: bool,
 }
 
-/// How to wait.
 #[derive(Clone, Debug)]
 pub struct Wait {
     /// Until when at the longest.
@@ -74,7 +70,6 @@ pub enum LeaseOutcome {
     Cycle(Vec<Name>),
 }
 
-/// What was granted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     /// The leases behind it, oldest first: those that already covered some of it were renewed.
@@ -86,7 +81,6 @@ pub struct Grant {
 /// One who is in the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blocker {
-    /// Who.
     pub holder: Holder,
     /// The path asked for.
     pub wanted: PathPattern,
@@ -108,7 +102,6 @@ pub enum Why {
 /// Which of a holder's leases are meant.
 #[derive(Clone, Copy, Debug)]
 pub enum LeaseSelector<'a> {
-    /// All.
     All,
     /// Those on these paths.
     Paths(&'a [PathPattern]),

@@ -70,7 +70,6 @@ impl GaveUp {
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LeaseEvent {
-    /// A new lease.
     Granted(Lease),
     /// A lease got more time.
     Renewed(Lease),
@@ -78,11 +77,9 @@ pub enum LeaseEvent {
     Ended(Lease, End),
     /// A request was denied.
     Denied {
-        /// Who.
         name: Name,
         /// What it wanted.
         paths: Vec<PathPattern>,
-        /// How.
         mode: Mode,
         /// Who was in the way.
         by: Vec<Name>,
@@ -100,7 +97,6 @@ pub enum LeaseEvent {
 /// A message to somebody concerned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
-    /// Whom.
     pub to: Name,
     /// As which type of message.
     pub kind: MessageType,

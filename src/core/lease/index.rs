@@ -101,12 +101,10 @@ pub fn keys(path: &PathPattern) -> Vec<String> {
     keys
 }
 
-/// One line.
 #[derive(Debug)]
 pub struct Line<'a> {
     /// The lease.
     pub fence: u64,
-    /// One of its paths.
     pub path: PathPattern,
     place: usize,
     of: usize,
@@ -214,7 +212,6 @@ pub fn gather(mut lines: Vec<Line<'_>>, boot: &str) -> Option<(Vec<Lease>, Vec<u
 /// One who holds leases: how many, and the earliest moments (in awake milliseconds of this boot) at which time may end one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tenant {
-    /// Who.
     pub holder: Holder,
     /// How many leases.
     pub leases: u64,

@@ -219,7 +219,6 @@ pub struct Lease {
     /// Taken by an agent's hook for an edit, not asked for: it ends when its time is over, without a challenge.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub auto: bool,
-    /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
     /// When it was granted (ms since the epoch).
@@ -240,7 +239,6 @@ pub struct Waiter {
     pub holder: Holder,
     /// For what, all at once.
     pub paths: Vec<PathPattern>,
-    /// How.
     pub mode: Mode,
     /// Since when (ms since the epoch).
     pub since: u64,

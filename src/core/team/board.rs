@@ -14,11 +14,9 @@ use serde::{Deserialize, Serialize};
 pub struct Board {
     /// This host's name in the team.
     pub host: HostName,
-    /// Its session.
     pub session: String,
     /// Until when it holds what it holds, by the clock that counts sleep (ms).
     pub believe_until: u64,
-    /// In which boot.
     pub boot: String,
     /// When the engine answered last (ms since the epoch), for people.
     pub heard: u64,
@@ -26,7 +24,6 @@ pub struct Board {
     pub version: u64,
     /// The leases of all hosts.
     pub leases: Vec<Lease>,
-    /// Who waits.
     pub waiters: Vec<Waiter>,
 }
 

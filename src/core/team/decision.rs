@@ -38,13 +38,10 @@ pub struct Dead {
 /// The engine's records at one version.
 #[derive(Clone, Debug, Default)]
 pub struct Records {
-    /// The version.
     pub version: u64,
     /// The last number that was used.
     pub last: u64,
-    /// The leases.
     pub leases: Vec<Lease>,
-    /// Who waits.
     pub waiters: Vec<Waiter>,
 }
 

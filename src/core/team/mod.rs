@@ -32,7 +32,6 @@ pub fn believed_for(ttl_ms: u64) -> u64 {
 pub struct Ticks {
     /// Milliseconds since the boot.
     pub ms: u64,
-    /// Which boot.
     pub boot: String,
 }
 

@@ -28,7 +28,6 @@ pub enum Harm {
 /// Which paths of a work tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Paths {
-    /// All.
     All,
     /// What these pathspecs match, from the directory of the call.
     Only(Vec<String>),
@@ -41,7 +40,6 @@ pub enum Untracked {
     No,
     /// Those beside tracked ones; a new directory is one entry that ends in a slash.
     Beside,
-    /// All.
     All,
 }
 
@@ -50,7 +48,6 @@ pub enum Untracked {
 pub struct DirtyLook {
     /// From which directory.
     pub dir: PathBuf,
-    /// Where.
     pub paths: Paths,
     /// Which new files.
     pub untracked: Untracked,
@@ -114,7 +111,6 @@ struct Staging {
 /// What one call does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Act {
-    /// Where.
     pub dir: PathBuf,
     /// The call, for the one who made it.
     pub shown: String,

@@ -23,9 +23,7 @@ pub enum ClaimReason {
 pub struct PathClaim {
     /// Whose.
     pub who: Name,
-    /// Which.
     pub path: PathPattern,
-    /// Why.
     pub why: ClaimReason,
 }
 

@@ -49,7 +49,6 @@ pub struct Membership {
 /// One host of the team as this one knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostCard {
-    /// Its name.
     pub name: HostName,
     /// When it was heard (ms since the epoch, by this host's clock).
     pub heard: u64,
@@ -64,9 +63,7 @@ pub struct HostCard {
 pub struct Member {
     /// Its name there.
     pub name: Name,
-    /// Its kind.
     pub kind: String,
-    /// What it is at.
     pub state: String,
 }
 
@@ -98,7 +95,6 @@ pub struct LinkState {
 /// A letter for another host, as it waits for the engine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Away {
-    /// Where to.
     pub host: HostName,
     /// The letter, signed with the project's key.
     pub message: Signed,
@@ -107,13 +103,10 @@ pub struct Away {
 /// What is known of a letter that the engine has.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Sent {
-    /// Which.
     pub id: MessageId,
     /// Whose.
     pub from: Name,
-    /// Where to.
     pub host: HostName,
-    /// Its type.
     pub kind: MessageType,
     /// When it was sent.
     pub created: u64,
@@ -124,9 +117,7 @@ pub struct Sent {
 /// A letter of another host, and the report that this host got about it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Received {
-    /// Which.
     pub id: MessageId,
-    /// Of which host.
     pub host: HostName,
     /// The name of its file in the mailboxes.
     pub file: String,
@@ -141,7 +132,6 @@ pub struct Received {
 pub struct Receipt {
     /// Of which letter.
     pub id: MessageId,
-    /// With whom.
     pub name: Name,
     /// How far.
     pub stage: Stage,
