@@ -62,8 +62,11 @@ impl Store {
         }
     }
 
-    /// The agent on record for which that holds; the living are asked first.
-    pub(super) fn find_agent(&self, is: impl Fn(&Agent) -> bool) -> Result<Option<Agent>> {
+    /// The agent on record for which something about `name` holds; the living are asked first. A person has no record.
+    pub(super) fn find_agent(&self, name: &Name, is: impl Fn(&Agent) -> bool) -> Result<Option<Agent>> {
+        if name.is_human() {
+            return Ok(None);
+        }
         match self.living()?.into_iter().find(&is) {
             None => Ok(self.agents()?.into_iter().find(is)),
             found => Ok(found),
@@ -175,7 +178,8 @@ mod tests {
         assert_eq!(record::list(&ended).unwrap(), ["b-1.json"]);
         assert_eq!(names(&store.living().unwrap()), ["a-1", "a-10"]);
         assert_eq!(names(&store.agents().unwrap()), ["a-1", "a-10", "b-1"]);
-        let found = store.find_agent(|a| a.name.as_str() == "b-1").unwrap();
+        let name = Name::new("b-1").unwrap();
+        let found = store.find_agent(&name, |a| a.name == name).unwrap();
         assert_eq!(found.and_then(|a| a.died), Some(5));
         // A record of one that ended is changed where it is.
         store.transact(|tx| tx.put_agent(&Agent { died: Some(6), ..agent("b-1") })).unwrap();

@@ -310,7 +310,7 @@ impl Store {
 
     /// What the owner of a mailbox was called before, by the registry of this moment.
     fn former_names(&self, owner: &Name) -> Result<Vec<Name>> {
-        let bearer = self.find_agent(|a| a.name == *owner)?;
+        let bearer = self.find_agent(owner, |a| a.name == *owner)?;
         Ok(bearer.map(|a| a.formerly).unwrap_or_default())
     }
 
@@ -320,7 +320,7 @@ impl Store {
         if is_there(found.folder) || [Folder::New, Folder::Given, Folder::Cur].into_iter().any(is_there) {
             return Ok(found.mailbox.clone());
         }
-        let bearer = self.find_agent(|a| a.formerly.contains(&found.mailbox))?;
+        let bearer = self.find_agent(&found.mailbox, |a| a.formerly.contains(&found.mailbox))?;
         Ok(bearer.map_or_else(|| found.mailbox.clone(), |a| a.name))
     }
 

@@ -56,7 +56,7 @@ impl Transaction<'_> {
 
     fn rebuild_sender(&self, name: &Name) -> Result<Sender> {
         let store = self.store;
-        let bearer = self.store.find_agent(|a| a.name == *name)?;
+        let bearer = self.store.find_agent(name, |a| a.name == *name)?;
         let former = bearer.map(|a| a.formerly).unwrap_or_default();
         let is_own = |other: &str| other == name.as_str() || former.iter().any(|f| f.as_str() == other);
         // By id: a broadcast is one message, and one that is awaited has two links.
