@@ -37,6 +37,12 @@ fn surveyed(world: &World, dir: &Path) {
         (fs::read_dir(dir.join(".swarm/agents")).unwrap().count() > before).then_some(())
     });
     world.tmux(&["kill-pane", "-t", &pane]);
+    let who = || {
+        let out =
+            world.command("swarm").env_remove("SWARM_ROOT").current_dir(dir).arg("who").output().unwrap();
+        String::from_utf8(out.stdout).unwrap()
+    };
+    eventually("that agent has ended", || (!who().contains("gemini")).then_some(()));
 }
 
 /// What an agent was given.

@@ -480,7 +480,7 @@ fn a_hook_whose_input_does_not_end_lets_its_agent_go_on_and_says_so() {
     let in_time = !told.contains("swarm could not handle");
     assert!(told.contains("rc 0") && (in_time || told.contains("did not end within 3 s")), "{told}");
     // A whole object is enough, also if the other end stays open.
-    let whole = "({ printf '{\"prompt\": \"hi \"} \\n'; sleep 100; } & echo $! >../feeder; wait) | { swarm hook claude UserPromptSubmit; echo rc $?; kill $(cat ../feeder); }";
+    let whole = "rm -f ../feeder; ({ printf '{\"prompt\": \"hi \"} \\n'; sleep 100; } & echo $! >../feeder; wait) | { swarm hook claude UserPromptSubmit; echo rc $?; until [ -s ../feeder ]; do sleep 0.05; done; kill $(cat ../feeder); }";
     let (_, told) = hook(&mut peer, whole);
     assert_eq!(told.trim(), "rc 0");
     let journal = fs::read_to_string(world.state().join("journal.jsonl")).unwrap();

@@ -79,6 +79,29 @@ fn an_agent_that_does_not_acknowledge_is_reminded_three_times_and_then_reported_
 }
 
 #[test]
+fn an_earlier_reminder_that_comes_into_view_again_is_not_taken_for_this_one() {
+    let mut world = World::new();
+    world.set("SWARM_ACK_WAITS", "0.3,2");
+    world.start();
+    // What is pasted is drawn late, together with what the pane has room for by then.
+    let pane = world.agent("claude", &[("FAKE_AGENT_LATE_PASTE", "1000")]);
+    world.tmux(&["resize-window", "-t", &pane, "-x", "100", "-y", "40"]);
+    world.ok(&["discover", "--init", "--quiet"]);
+    let id = world.send(&["claude-1", "--ack", "answer me"]);
+    let reminder = |ring: u32| format!("[swarm {id} REMINDER {ring} ");
+    eventually("the first reminder", || (given(&world, &pane, &reminder(1)) == 1).then_some(()));
+    world.send(&["claude-1", &"so that the reminder is out of sight ".repeat(16)]);
+    eventually("it is submitted", || (given(&world, &pane, "out of sight") == 1).then_some(()));
+    world.tmux(&["resize-window", "-t", &pane, "-x", "100", "-y", "13"]);
+    eventually("it is out of sight", || {
+        (!world.screen(&pane).contains(&format!("swarm-msg show {id})"))).then_some(())
+    });
+    eventually("the second one is pasted", || (world.events(&pane, "pasted").len() == 4).then_some(()));
+    world.tmux(&["resize-window", "-t", &pane, "-x", "100", "-y", "40"]);
+    eventually("the second reminder", || (given(&world, &pane, &reminder(2)) == 1).then_some(()));
+}
+
+#[test]
 fn a_courier_killed_again_and_again_neither_skips_nor_repeats_a_reminder() {
     let (world, panes) = team(&["claude"], &[("SWARM_ACK_WAITS", "0.3,0.3,0.3")]);
     let id = world.send(&["claude-1", "--ack", "answer me"]);

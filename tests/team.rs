@@ -3,7 +3,7 @@
 //! Where `PostgreSQL` is not installed they are skipped and say so; with `SWARM_NEED_TEAM=1` that is a failure.
 
 use crate::support::switch::Switch;
-use crate::support::{World, eventually};
+use crate::support::{PATIENCE, World, eventually};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -285,17 +285,25 @@ fn of_all_racers_on_three_hosts_one_wins() {
     let rounds: usize = std::env::var("SWARM_TEST_TRIALS").ok().and_then(|t| t.parse().ok()).unwrap_or(6);
     team.switches[0].delay(5);
     for round in 0..rounds {
-        let name = format!("slot-{round}");
-        let racers: Vec<_> = (0..8)
+        let (name, go) = (format!("slot-{round}"), team.hosts[0].path().join(format!("go-{round}")));
+        // Who has it keeps it until all the others have ended, however slow they are.
+        let keeps = format!("while [ ! -e '{}' ]; do sleep 0.05; done", go.display());
+        let mut racers: Vec<_> = (0..8)
             .map(|racer| {
                 let mut command = team.hosts[racer % 3].command("swarm-msg");
                 command
-                    .args(["lock", "--name", &name, "--", "sleep", "1.5"])
+                    .args(["lock", "--name", &name, "--", "sh", "-c", &keeps])
                     .stdout(Stdio::null())
                     .stderr(Stdio::null());
                 command.spawn().unwrap()
             })
             .collect();
+        let begun = Instant::now();
+        while racers.iter_mut().filter_map(|r| r.try_wait().unwrap()).count() < 7 {
+            assert!(begun.elapsed() < PATIENCE, "two of them have it: round {round}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        fs::write(&go, "").unwrap();
         let won = racers.into_iter().map(|mut r| r.wait().unwrap().success()).filter(|won| *won).count();
         assert_eq!(won, 1, "round {round}");
     }

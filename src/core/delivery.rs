@@ -90,6 +90,9 @@ pub struct Progress {
     /// How often the line's beginning and its end stood on the screen before it was pasted.
     #[serde(default)]
     pub stood: [usize; 2],
+    /// The columns and rows of the pane then: in another size it shows other lines of before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stood_in: Option<(u16, u16)>,
     /// How often Enter was pressed, or may have been.
     #[serde(default)]
     pub enters: u32,

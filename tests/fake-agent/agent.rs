@@ -163,6 +163,8 @@ impl Agent {
             Key::Paste(text) => {
                 self.draft.paste(self.options.style, &text);
                 self.gate.pasted(now);
+                self.log.event("pasted", "");
+                std::thread::sleep(std::time::Duration::from_millis(self.options.late_paste));
                 self.nap = self.options.slow_paste;
             }
             Key::Newline => self.draft.insert('\n'),

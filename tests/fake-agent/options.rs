@@ -75,6 +75,8 @@ pub(crate) struct Options {
     pub(crate) slow_enter: u64,
     /// After a paste was drawn nothing is read for this long, as in a long call.
     pub(crate) slow_paste: u64,
+    /// How long nothing is read or drawn after a paste was read (ms), before it is drawn.
+    pub(crate) late_paste: u64,
     /// So many Enters only empty the composer.
     pub(crate) lose_enters: u64,
     /// A submitted text leaves the composer at once, and its turn begins so much later.
@@ -94,7 +96,7 @@ pub(crate) struct Options {
 }
 
 /// Every option, with whether it takes a value.
-const NAMES: [(&str, bool); 23] = [
+const NAMES: [(&str, bool); 24] = [
     ("style", true),
     ("log", true),
     ("control", true),
@@ -108,6 +110,7 @@ const NAMES: [(&str, bool); 23] = [
     ("swallow-enters", true),
     ("slow-enter", true),
     ("slow-paste", true),
+    ("late-paste", true),
     ("lose-enters", true),
     ("late-turn", true),
     ("escape-restores", false),
@@ -136,6 +139,7 @@ impl Options {
             swallow_enters: 0,
             slow_enter: 0,
             slow_paste: 0,
+            late_paste: 0,
             lose_enters: 0,
             late_turn: 0,
             escape_restores: false,
@@ -213,6 +217,7 @@ impl Options {
             "swallow-enters" => self.swallow_enters = number()?,
             "slow-enter" => self.slow_enter = number()?,
             "slow-paste" => self.slow_paste = number()?,
+            "late-paste" => self.late_paste = number()?,
             "lose-enters" => self.lose_enters = number()?,
             "late-turn" => self.late_turn = number()?,
             "escape-restores" => self.escape_restores = flag()?,

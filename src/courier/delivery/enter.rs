@@ -2,7 +2,7 @@
 //!
 //! The mark `entering` is recorded before the key, so a crash leaves no Enter that nobody knows of.
 
-use super::evidence::stands_outside;
+use super::evidence::begins_outside;
 use super::look::{AFTER_ENTER, LOOK_PAUSE, Sight};
 use super::record::Press;
 use super::{Attempt, Outcome};
@@ -37,7 +37,7 @@ impl Attempt<'_> {
             if let Err(hold) = seen.scene().may_enter(line) {
                 return Ok(Outcome::Held(hold));
             }
-            if stands_outside(line, &seen, &self.current()?) {
+            if begins_outside(line, &seen, &self.current()?) {
                 return Ok(Outcome::Submitted("somebody submitted it"));
             }
             let Some(delivery) = self.mark_act(Press::Enter, |d| {

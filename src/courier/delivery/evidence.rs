@@ -127,9 +127,20 @@ pub(super) fn ends(line: &str) -> [&str; 2] {
 /// Whether the line, or the part of it that has not scrolled away, is on the screen outside the composer and was not there
 /// when it was typed.
 pub(super) fn stands_outside(line: &str, seen: &Sight, way: &Progress) -> bool {
-    let inside = |end| seen.reading.composer.as_ref().map_or(0, |c| c.count(end));
-    let outside = |end| seen.look.screen.count_ignoring_space(end).saturating_sub(inside(end));
-    // The end is that of other lines of the same message, too, so it counts only where it is known what stood there before.
-    let known = if way.typed_at > 0 { 2 } else { 1 };
-    ends(line).into_iter().zip(way.stood).take(known).any(|(end, stood)| outside(end) > stood)
+    // The end is that of other lines of the same message, too. It counts only where nothing else can have brought one of those
+    // back into view.
+    let same_size = way.stood_in == Some(seen.size());
+    begins_outside(line, seen, way) || (same_size && is_outside(frame::tail(line), seen, way.stood[1]))
+}
+
+/// Whether the beginning of the line, which no other line has, is on the screen outside the composer and was not there when it was
+/// typed. Where the composer still holds the line, only this says that it was submitted before.
+pub(super) fn begins_outside(line: &str, seen: &Sight, way: &Progress) -> bool {
+    is_outside(frame::head(line), seen, way.stood[0])
+}
+
+/// Whether `end` is on the screen outside the composer more often than it `stood` there.
+fn is_outside(end: &str, seen: &Sight, stood: usize) -> bool {
+    let inside = seen.reading.composer.as_ref().map_or(0, |c| c.count(end));
+    seen.look.screen.count_ignoring_space(end).saturating_sub(inside) > stood
 }

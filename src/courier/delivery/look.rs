@@ -50,6 +50,11 @@ impl Sight {
         }
     }
 
+    /// The columns and rows of the pane.
+    pub(super) fn size(&self) -> (u16, u16) {
+        (self.look.facts.width, self.look.facts.height)
+    }
+
     /// Whether the composer is shown, and nothing over it that may hide a text that stands there.
     pub(super) fn is_shown(&self) -> bool {
         self.reading.composer.is_some()

@@ -3,7 +3,7 @@
 //! The mark `typing` is recorded before the paste, so a crash leaves no text that nobody knows of.
 
 use super::enter::never_entered;
-use super::evidence::{UNSEEN, ends, stands_outside};
+use super::evidence::{UNSEEN, begins_outside, ends};
 use super::look::Sight;
 use super::record::Press;
 use super::{Attempt, Outcome};
@@ -36,8 +36,8 @@ impl Attempt<'_> {
         if cursor(&first) != cursor(&second) || first.reading.composer != second.reading.composer {
             return Ok(ControlFlow::Break(Outcome::Held(Hold::Changed)));
         }
-        let facts = &second.look.facts;
-        if !self.is_short_enough(line, (facts.width, facts.height))? {
+        let size = second.size();
+        if !self.is_short_enough(line, size)? {
             return Ok(ControlFlow::Break(Outcome::Held(Hold::Changed)));
         }
         let (into, name) = (self.agent.process.clone(), self.agent.name.clone());
@@ -48,6 +48,7 @@ impl Attempt<'_> {
             d.typed_as = Some(name);
             d.typed_at = now_ms();
             d.stood = stood;
+            d.stood_in = Some(size);
             d.enters = 0;
         })?;
         if marked.is_none() {
@@ -104,7 +105,7 @@ impl Attempt<'_> {
             return Ok(ControlFlow::Break(Outcome::Held(Hold::Moved)));
         }
         if seen.composer_holds(line) {
-            return Ok(if stands_outside(line, &seen, delivery) {
+            return Ok(if begins_outside(line, &seen, delivery) {
                 // A person submitted it, and history brought it back: it is that person's now.
                 ControlFlow::Break(Outcome::Submitted("somebody submitted it"))
             } else if seen.is_collapsed() && seen.touched_since(delivery.typed_at) {
