@@ -517,11 +517,12 @@ fn a_dead_agents_mail_is_not_put_away_before_its_senders_were_told() {
     let id = world.send(&["--ack", "claude-1", "too late"]);
     world.control(&pane, "exit");
     eventually("it has ended", || world.log(&pane).contains("\"exit\"").then_some(()));
-    let record = world.state().join("agents/claude-1.json");
+    let record = world.state().join("agents.ended/claude-1.json");
     eventually("that is known", || {
         world.ok(&["discover", "--quiet"]);
-        parsed(&fs::read_to_string(&record).unwrap())["died"].is_u64().then_some(())
+        record.exists().then_some(())
     });
+    assert!(parsed(&fs::read_to_string(&record).unwrap())["died"].is_u64());
     // Records of the dead are dropped after a week, and their mail is put away.
     clock.set(8 * 24 * HOUR);
     world.ok(&["discover", "--quiet"]);

@@ -21,7 +21,7 @@ use std::process::Output;
 use swarm::core::lease::Lease;
 
 /// The points that commands pass, those of agents' hooks among them.
-const COMMANDS: [&str; 28] = [
+const COMMANDS: [&str; 29] = [
     "before-store",
     "after-store",
     "before-key",
@@ -37,6 +37,7 @@ const COMMANDS: [&str; 28] = [
     "before-sealed-write",
     "after-sealed-write",
     "after-drop",
+    "agent-written",
     "agent-forgotten",
     "entry-moved",
     "before-entry",

@@ -163,8 +163,10 @@ impl Agent {
             Key::Paste(text) => {
                 self.draft.paste(self.options.style, &text);
                 self.gate.pasted(now);
-                self.log.event("pasted", "");
-                std::thread::sleep(std::time::Duration::from_millis(self.options.late_paste));
+                if self.options.late_paste > 0 {
+                    self.log.event("pasted", "");
+                    std::thread::sleep(std::time::Duration::from_millis(self.options.late_paste));
+                }
                 self.nap = self.options.slow_paste;
             }
             Key::Newline => self.draft.insert('\n'),

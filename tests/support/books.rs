@@ -141,10 +141,10 @@ pub(crate) struct Agent {
     pub(crate) pane: String,
 }
 
+/// The agents on record: those that have ended are in a directory of their own.
 pub(crate) fn agents(world: &World) -> BTreeMap<String, Agent> {
-    let dir = world.state().join("agents");
-    let read = |file: String| {
-        let record: Value = serde_json::from_str(&fs::read_to_string(dir.join(file)).unwrap()).unwrap();
+    let read = |path: PathBuf| {
+        let record: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
         let agent = Agent {
             name: text(&record["name"]),
             formerly: words(&record["formerly"]),
@@ -152,7 +152,9 @@ pub(crate) fn agents(world: &World) -> BTreeMap<String, Agent> {
         };
         (agent.name.clone(), agent)
     };
-    names(&dir).into_iter().map(read).collect()
+    let [ended, living] = ["agents.ended", "agents"].map(|dir| world.state().join(dir));
+    let all = [ended, living].map(|dir| names(&dir).into_iter().map(move |file| dir.join(file)));
+    all.into_iter().flatten().map(read).collect()
 }
 
 /// Every message of the journal is with each of its recipients, once, and every message that is there is in the journal. Gives the

@@ -193,7 +193,9 @@ impl World {
                 fs::remove_file(entry.path()).unwrap();
             }
         }
-        self.tmux(&["-f", "/dev/null", "new-session", "-d", "-x", "160", "-y", "48", "exec sh"]);
+        let session = ["-f", "/dev/null", "new-session", "-d", "-x", "160", "-y", "48", "exec sh"];
+        // An earlier server that is just ending still takes the call, and drops it.
+        eventually("the server starts", || self.try_tmux(&session).ok());
         let variable = self.tmux(&["display-message", "-p", "#{socket_path},#{pid},0"]);
         fs::write(self.path().join("TMUX"), variable).unwrap();
     }
