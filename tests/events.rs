@@ -62,6 +62,18 @@ fn what_happens_from_now_on_is_followed() {
 }
 
 #[test]
+fn a_stream_that_nobody_reads_any_more_ends() {
+    let world = World::new();
+    world.ok(&["init"]);
+    for args in ["events --follow", "log --follow -n 0"] {
+        let script = format!("swarm {args} --event dead-letter | true");
+        let mut command = world.command("sh");
+        let mut shell = command.args(["-c", &script]).spawn().unwrap();
+        eventually(args, || shell.try_wait().unwrap());
+    }
+}
+
+#[test]
 fn wrong_words_are_refused_and_the_table_can_be_read() {
     let world = World::new();
     world.ok(&["init"]);

@@ -56,6 +56,14 @@ fn everything_is_set_up_at_once_and_once_and_is_found_again_by_who_removes_it() 
     let again = said(&setup(&world, &["setup", "--yes", "--allow"]));
     assert_eq!(again, "nothing was changed\n");
 
+    // What a removal stopped is started again, and a second removal stops it, too.
+    for _ in 0..2 {
+        assert!(setup(&world, &["uninstall", "--yes"]).status.success());
+        assert!(world.state().join("retired").exists() && !link.exists());
+    }
+    let again = said(&setup(&world, &["setup", "--yes"]));
+    assert!(again.contains("✓ start swarm again") && !world.state().join("retired").exists(), "{again}");
+
     let removal = said(&setup(&world, &["uninstall", "--dry-run"]));
     assert!(removal.contains(&format!("remove {} (a link to this program)", link.display())), "{removal}");
 }
@@ -78,7 +86,7 @@ fn a_person_leaves_out_what_they_do_not_want() {
     let shell = world.tmux(&["new-window", "-d", "-P", "-F", "#{pane_id}", "sh"]);
     world.tmux(&["resize-window", "-t", &shell, "-x", "80", "-y", "20"]);
     world.tmux(&["send-keys", "-t", &shell, "swarm setup", "Enter"]);
-    eventually("the steps are shown", || world.screen(&shell).contains("Enter does the").then_some(()));
+    eventually("the steps are shown", || world.screen(&shell).contains("Enter: do").then_some(()));
     // From where it begins, at the first step, to the hooks of claude and its rules.
     for step in ["into claude", "let claude"] {
         let screen = world.screen(&shell);

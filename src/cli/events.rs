@@ -80,7 +80,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         if !text.is_empty() {
             print::out(&text)?;
         }
-        if !args.follow {
+        if !args.follow || print::is_left() {
             return Ok(());
         }
         std::thread::sleep(LOOK);

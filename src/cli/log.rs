@@ -75,7 +75,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if !args.follow {
         return Ok(());
     }
-    loop {
+    while !print::is_left() {
         std::thread::sleep(LOOK);
         let mut text = String::new();
         tail.read(|entry| {
@@ -87,4 +87,5 @@ pub(super) fn run(args: &Args) -> Result<()> {
             print::out(&text)?;
         }
     }
+    Ok(())
 }

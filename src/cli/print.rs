@@ -88,6 +88,15 @@ pub(super) fn taken() -> Result<()> {
     Ok(())
 }
 
+/// Whether whoever read stdout has gone: a pipe that nobody will read any more.
+pub(super) fn is_left() -> bool {
+    let stdout = std::io::stdout();
+    let mut ready = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
+    let gone = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
+    poll(&mut ready, PollTimeout::ZERO).is_ok()
+        && ready[0].revents().is_some_and(|what| what.intersects(gone))
+}
+
 /// Tells something on stderr, on one line.
 pub(super) fn tell(text: &str) {
     eprintln!("swarm: {}", escape::line(text));

@@ -1,4 +1,4 @@
-use super::{print, session, stranger};
+use super::{print, session, stranger, under};
 use crate::core::agent::Agent;
 use crate::core::escape;
 use crate::core::hook::HookHost;
@@ -10,6 +10,7 @@ use crate::store::Store;
 use crate::tmux::Server;
 use crate::view::checklist::{self, Item, Mark};
 use anyhow::{Context as _, Result};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -79,6 +80,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
         return Err(Refusal::Usage(text.into()).into());
     }
     let now = Now::look()?;
+    if !now.root.is_dir() {
+        let text = format!("{} is not a directory; SWARM_ROOT names it", now.root.display());
+        return Err(Refusal::Usage(text).into());
+    }
     let steps = plan(&now)?;
     if args.dry_run {
         return print::out(&steps.iter().map(Step::told).collect::<String>());
@@ -98,7 +103,12 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let mut done = 0;
     for (step, _) in chosen {
         done += 1;
-        let (ok, said) = step.act.take(&now.root).unwrap_or_else(|error| (false, format!("{error:#}\n")));
+        let taken = step.act.take(&now.root);
+        if taken.as_ref().is_err_and(anyhow::Error::is::<under::Ended>) {
+            print::out(&format!("✗ {}: interrupted; the steps after it are not done\n", step.name))?;
+            return taken.map(drop);
+        }
+        let (ok, said) = taken.unwrap_or_else(|error| (false, format!("{error:#}\n")));
         failed += usize::from(!ok);
         print::out(&format!("{} {}\n{}", if ok { "✓" } else { "✗" }, step.name, indented(&said)))?;
         if let (true, Some(undo)) = (ok, &step.undo) {
@@ -139,9 +149,12 @@ impl Now {
         match looked {
             Ok(survey) => {
                 for (sighting, _) in &survey.found {
-                    let owner = Store::root_around(Path::new(&sighting.cwd));
-                    let ours = owner
-                        .map_or_else(|| Path::new(&sighting.cwd).starts_with(&root), |owner| owner == root);
+                    let cwd = Path::new(&sighting.cwd);
+                    let ours = match Store::root_around(cwd) {
+                        Some(owner) => owner == root,
+                        // As it will be once there is a project: also in a linked worktree.
+                        None => cwd.starts_with(&root) || Store::root_to_be_of(cwd) == root,
+                    };
                     if ours {
                         found.push((sighting.kind.clone(), sighting.place.pane.clone()));
                     } else {
@@ -234,8 +247,8 @@ fn project(now: &Now) -> Step {
          makes {root}/.swarm/, with mail, leases and the log: only you can read it, and git ignores it\n\
          makes a signing key for this project in your state directory"
     );
-    let undo = "swarm uninstall --state";
-    Step::command(format!("make {root} a project of swarm"), text, &["init"], Some(undo))
+    let undo = format!("swarm uninstall, then rm -r {}", escape::word(&format!("{root}/.swarm")));
+    Step::command(format!("make {root} a project of swarm"), text, &["init"], Some(&undo))
 }
 
 fn agents(now: &Now) -> Step {
@@ -247,18 +260,23 @@ fn agents(now: &Now) -> Step {
         let others = plural(now.elsewhere, "more agent");
         text.push_str(&format!("{others} outside {}, which stay as they are\n", now.root.display()));
     }
-    if now.found.is_empty() {
+    let retired = now.store.as_ref().is_some_and(Store::is_retired);
+    if now.found.is_empty() && !retired {
         text.push_str("start agents in tmux panes in this directory, and run this again");
         return Step::closed("no agents run here", text);
     }
     let live = now.store.as_ref().and_then(|s| s.agents().ok()).into_iter().flatten().filter(Agent::is_live);
     let known: Vec<(String, String)> =
         live.map(|a| (a.place.pane.clone(), format!("{} in pane {}\n", a.name, a.place.pane))).collect();
-    if now.found.iter().all(|(_, pane)| known.iter().any(|(p, _)| p == pane)) {
+    if !retired && now.found.iter().all(|(_, pane)| known.iter().any(|(p, _)| p == pane)) {
         return Step::done("the agents here have names", known.into_iter().map(|(_, line)| line).collect());
     }
     text.insert_str(0, "swarm discover\n\n");
-    let name = format!("give {} here a name", plural(now.found.len(), "agent"));
+    let name = if retired {
+        "start swarm again, which was uninstalled here".to_owned()
+    } else {
+        format!("give {} here a name", plural(now.found.len(), "agent"))
+    };
     Step::command(name, text, &["discover"], None)
 }
 
@@ -291,7 +309,10 @@ fn path() -> Result<Step> {
 /// The hooks of an agent, and the rules that let it run swarm-msg, where it has such.
 fn hooks(now: &Now, host: HookHost) -> Result<Vec<Step>> {
     let word = host.word();
-    let change = own(&now.root, &["hooks", "diff", word])?.1;
+    let (ok, change) = own(&now.root, &["hooks", "diff", word])?;
+    if !ok {
+        return Ok(vec![Step::closed(&format!("the hooks of {word} cannot be installed"), change)]);
+    }
     let mut steps = Vec::new();
     if change.trim().is_empty() {
         steps.push(Step::done(&format!("{word} has its hooks"), "swarm hooks status".to_owned()));
@@ -311,7 +332,7 @@ fn hooks(now: &Now, host: HookHost) -> Result<Vec<Step>> {
             .collect();
         let text = format!("swarm hooks install {word} --allow\n\n{rules}");
         let name = format!("let {word} run swarm-msg without asking you");
-        let undo = format!("swarm hooks uninstall {word}");
+        let undo = format!("swarm hooks uninstall {word} (takes the hooks out, too)");
         let step = Step::command(name, text, &["hooks", "install", word, "--allow"], Some(&undo));
         steps.push(Step { asks: true, ..step });
     }
@@ -363,5 +384,8 @@ fn own(root: &Path, args: &[&str]) -> Result<(bool, String)> {
         .output()
         .context("cannot run this program")?;
     let said = [out.stdout, out.stderr].map(|bytes| escape::text(&String::from_utf8_lossy(&bytes))).concat();
-    Ok((out.status.success(), said))
+    match out.status.signal() {
+        Some(signal) => Err(under::Ended(u8::try_from(128 + signal).unwrap_or(1)).into()),
+        None => Ok((out.status.success(), said)),
+    }
 }

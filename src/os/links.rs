@@ -1,6 +1,7 @@
 //! Links to this program's commands in a directory of the person's own that is on the PATH.
 
 use anyhow::{Context as _, Result, bail};
+use nix::unistd::{AccessFlags, access};
 use std::io::ErrorKind;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,8 @@ pub fn place(path: &str, home: &Path) -> Option<PathBuf> {
     if !std::env::split_paths(path).all(|dir| is_free(&dir)) {
         return None;
     }
-    std::env::split_paths(path).find(|dir| usual.contains(dir) && dir.is_dir())
+    std::env::split_paths(path)
+        .find(|dir| usual.contains(dir) && dir.is_dir() && access(dir, AccessFlags::W_OK).is_ok())
 }
 
 /// Makes the links in `dir` to the commands in `tools`; nothing that is there is replaced.

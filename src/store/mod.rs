@@ -172,6 +172,11 @@ impl Store {
         root::choose(from, forced_root().as_deref())
     }
 
+    /// The root of the project that a directory would belong to, whatever `$SWARM_ROOT` says.
+    pub fn root_to_be_of(dir: &Path) -> PathBuf {
+        root::choose(dir, None)
+    }
+
     /// Whether `$SWARM_ROOT` says which project the caller's command is about.
     pub fn is_root_forced() -> bool {
         forced_root().is_some()

@@ -39,8 +39,10 @@ fn write_new(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
         if durability == Durability::Durable { file.sync_all() } else { Ok(()) }
     };
     write().map_err(|e| {
-        // A full disk leaves a torn temporary file behind; it is never seen under its final name.
-        let _ = fs::remove_file(path);
+        // A full disk leaves a torn temporary file behind; it is never seen under its final name. What was there before stays.
+        if e.kind() != ErrorKind::AlreadyExists {
+            let _ = fs::remove_file(path);
+        }
         anyhow::Error::new(e).context(format!("cannot write {}", path.display()))
     })
 }

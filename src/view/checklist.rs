@@ -171,12 +171,11 @@ impl<'a> Checklist<'a> {
     fn keys(&self) -> String {
         let marked = self.items.iter().filter(|item| item.mark == Mark::Chosen).count();
         let does = match marked {
-            0 => "Enter: leave it so".to_owned(),
-            1 => "Enter does the marked one".to_owned(),
-            _ => format!("Enter does the {marked} marked"),
+            0 => "Enter: none".to_owned(),
+            _ => format!("Enter: do {marked}"),
         };
         let more = if self.beyond > 0 || self.from > 0 { "  PgDn: more of the text" } else { "" };
-        format!("{does}  Space marks  Esc leaves{more}")
+        format!("{does}  Esc: leave  Space: mark{more}")
     }
 }
 
@@ -228,7 +227,7 @@ mod tests {
         let first = shown(&mut list, 60, 15);
         assert!(first.contains("[x] the hooks") && first.contains(" ✓  the project"), "{first}");
         assert!(first.contains("line 1 ") && !first.contains("line 29"), "{first}");
-        assert!(first.contains("Enter does the marked one") && first.contains("PgDn"), "{first}");
+        assert!(first.contains("Enter: do 1  Esc: leave") && first.contains("PgDn"), "{first}");
         for _ in 0..9 {
             press(&mut list, KeyCode::PageDown);
             shown(&mut list, 60, 15);
@@ -236,6 +235,6 @@ mod tests {
         assert!(shown(&mut list, 60, 15).contains("line 29"));
         press(&mut list, KeyCode::Down);
         let small = shown(&mut list, 30, 6);
-        assert!(small.contains("[ ] the rules") && small.contains("Enter does"), "{small}");
+        assert!(small.contains("[ ] the rules") && small.contains("Enter: do 1  Esc: leave"), "{small}");
     }
 }
