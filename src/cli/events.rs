@@ -1,13 +1,11 @@
+use super::log::{LOOK, filter, since};
 use super::{print, session};
 use crate::core::escape;
-use crate::core::event::EVENTS;
-use crate::core::log::LogFilter;
-use crate::core::span;
+use crate::core::event::{EVENTS, EventRow};
 use crate::store::{Cursor, Store, Tail, now_ms};
 use anyhow::Result;
 use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
-use std::time::Duration;
 
 /// Print what happens as a stream for scripts: one JSON object a line
 ///
@@ -41,9 +39,6 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// How often a followed stream is looked at.
-const LOOK: Duration = Duration::from_millis(200);
-
 /// What the stream promises.
 const VERSION: u64 = 1;
 
@@ -51,24 +46,15 @@ fn words() -> PossibleValuesParser {
     PossibleValuesParser::new(EVENTS.iter().map(|row| row.word))
 }
 
-/// Parses how far back to look: as far as anybody likes.
-fn since(text: &str) -> Result<u64, String> {
-    span::parse(text).ok_or_else(|| "it must be a time such as 90s, 15m, 24h or 7d".to_owned())
-}
-
 pub(super) fn run(args: &Args) -> Result<()> {
     if args.list {
-        let row = |row: &crate::core::event::EventRow| {
+        let row = |row: &EventRow| {
             format!("{}\n", json!({"event": row.word, "fields": row.fields, "means": row.meaning}))
         };
         return print::out(&EVENTS.iter().map(row).collect::<String>());
     }
     let store = session::project()?;
-    let filter = LogFilter {
-        events: args.events.clone(),
-        agent: args.agent.clone(),
-        since: args.since.map_or(0, |ms| now_ms().saturating_sub(ms)),
-    };
+    let filter = filter(&args.events, args.agent.as_ref(), args.since);
     let mut tail = begin(&store, args)?;
     loop {
         let mut text = String::new();

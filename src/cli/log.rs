@@ -35,20 +35,22 @@ pub(super) struct Args {
 }
 
 /// How often a followed journal is looked at.
-const LOOK: Duration = Duration::from_millis(200);
+pub(super) const LOOK: Duration = Duration::from_millis(200);
 
 /// Parses how far back to look: as far as anybody likes.
-fn since(text: &str) -> Result<u64, String> {
+pub(super) fn since(text: &str) -> Result<u64, String> {
     span::parse(text).ok_or_else(|| "it must be a time such as 90s, 15m, 24h or 7d".to_owned())
+}
+
+/// Which entries are wanted: those of the last `since` ms, if it is given.
+pub(super) fn filter(events: &[String], agent: Option<&String>, since: Option<u64>) -> LogFilter {
+    let since = since.map_or(0, |ms| now_ms().saturating_sub(ms));
+    LogFilter { events: events.to_vec(), agent: agent.cloned(), since }
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
     let store = session::project()?;
-    let filter = LogFilter {
-        events: args.events.clone(),
-        agent: args.agent.clone(),
-        since: args.since.map_or(0, |ms| now_ms().saturating_sub(ms)),
-    };
+    let filter = filter(&args.events, args.agent.as_ref(), args.since);
     let mut last: VecDeque<Value> = VecDeque::new();
     let mut tail = store.journal_tail();
     let mut seen: BTreeSet<String> = BTreeSet::new();

@@ -125,8 +125,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 
 /// What a person does next.
 fn last_words(now: &Now) -> String {
-    let first = now.store.as_ref().and_then(|s| s.agents().ok()).into_iter().flatten().find(Agent::is_live);
-    match first {
+    match now.living().first() {
         Some(agent) => {
             format!("next: swarm send {} \"say hello to the others\"\n      swarm doctor\n", agent.name)
         }
@@ -165,6 +164,11 @@ impl Now {
             Err(error) => unseen = Some(format!("{error:#}")),
         }
         Ok(Self { root, store, found, elsewhere, unseen })
+    }
+
+    /// The agents that have a name here and live.
+    fn living(&self) -> Vec<Agent> {
+        self.store.as_ref().and_then(|store| store.living().ok()).unwrap_or_default()
     }
 
     /// The agents in use here that have hooks.
@@ -265,9 +269,11 @@ fn agents(now: &Now) -> Step {
         text.push_str("start agents in tmux panes in this directory, and run this again");
         return Step::closed("no agents run here", text);
     }
-    let live = now.store.as_ref().and_then(|s| s.agents().ok()).into_iter().flatten().filter(Agent::is_live);
-    let known: Vec<(String, String)> =
-        live.map(|a| (a.place.pane.clone(), format!("{} in pane {}\n", a.name, a.place.pane))).collect();
+    let known: Vec<(String, String)> = now
+        .living()
+        .into_iter()
+        .map(|a| (a.place.pane.clone(), format!("{} in pane {}\n", a.name, a.place.pane)))
+        .collect();
     if !retired && now.found.iter().all(|(_, pane)| known.iter().any(|(p, _)| p == pane)) {
         return Step::done("the agents here have names", known.into_iter().map(|(_, line)| line).collect());
     }
@@ -340,10 +346,10 @@ fn hooks(now: &Now, host: HookHost) -> Result<Vec<Step>> {
 }
 
 fn guard(now: &Now) -> Result<Option<Step>> {
-    let (ok, change) = own(&now.root, &["hooks", "diff", "git"])?;
     if !now.root.join(".git").exists() {
         return Ok(None);
     }
+    let (ok, change) = own(&now.root, &["hooks", "diff", "git"])?;
     Ok(Some(match (ok, change.trim()) {
         (true, "") => Step::done("git has its guard", "swarm hooks status git".to_owned()),
         (true, change) => {
@@ -360,8 +366,7 @@ fn onboarding(now: &Now) -> Option<Step> {
     if now.found.is_empty() {
         return None;
     }
-    let live = now.store.as_ref().and_then(|s| s.agents().ok()).into_iter().flatten().filter(Agent::is_live);
-    let told: Vec<String> = live.filter(|a| a.onboarded).map(|a| a.place.pane).collect();
+    let told: Vec<String> = now.living().into_iter().filter(|a| a.onboarded).map(|a| a.place.pane).collect();
     if now.found.iter().all(|(_, pane)| told.contains(pane)) {
         return Some(Step::done(
             "the agents know how to talk",
