@@ -486,6 +486,8 @@ fn message(body: &str, from: &str, to: &str) -> Message {
         reply_to: None,
         ack_required: true,
         urgent: false,
+        intent: None,
+        round: 0,
         created: 1,
         body: Body::new(body).unwrap(),
     }

@@ -37,6 +37,7 @@ mod profiles;
 mod quoting;
 mod races;
 mod rate;
+mod rounds;
 mod screens;
 mod setup;
 mod soak;

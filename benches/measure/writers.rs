@@ -76,6 +76,8 @@ pub(super) fn write(name: &str, dir: &Path) {
             answers: None,
             ack: false,
             urgent: false,
+            intent: None,
+            round: 0,
             body: Body::new(&format!("message {n}")).unwrap(),
         };
         store.post(draft, Limit { count: 0, window: Duration::from_millis(60_000) }).unwrap();

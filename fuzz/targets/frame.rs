@@ -5,7 +5,7 @@ use swarm::core::body::Body;
 use swarm::core::claim::{self, Verdict};
 use swarm::core::frame;
 use swarm::core::id::MessageId;
-use swarm::core::message::{Identity, MESSAGE_VERSION, Message, MessageType, Verified};
+use swarm::core::message::{Identity, Intent, MESSAGE_VERSION, Message, MessageType, Verified};
 use swarm::core::name::Name;
 
 fn message(data: &[u8], id: MessageId, body: Body) -> Verified {
@@ -23,6 +23,8 @@ fn message(data: &[u8], id: MessageId, body: Body) -> Verified {
         reply_to: None,
         ack_required: data.len().is_multiple_of(2),
         urgent: data.len().is_multiple_of(5),
+        intent: [None, Some(Intent::Fyi), Some(Intent::Reply), Some(Intent::Action)][data.len() % 4],
+        round: 0,
         created: 1,
         body,
     };

@@ -1,11 +1,12 @@
 use super::compose::{self, Reporting};
-use super::print;
 use super::session::Session;
-use crate::core::message::MessageType;
-use crate::store::post::NewMessage;
+use crate::core::message::{Intent, MessageType};
+use crate::core::refusal::Refusal;
 use anyhow::Result;
 
 /// Acknowledge a message; only a recipient can do this
+///
+/// Where no answer is wanted (`--fyi`, or an acknowledgement) it only marks the message as read, and its sender gets nothing.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  swarm-msg ack p5kg9tyf\n  swarm-msg ack p5kg \"will do, after the parser\""
@@ -14,22 +15,31 @@ pub(super) struct Args {
     /// The message's id, or at least 4 characters of its beginning
     id: String,
     /// An optional note for the sender; `-` reads it from standard input
-    #[arg(default_value = "acknowledged")]
-    note: String,
+    note: Option<String>,
     #[command(flatten)]
     report: Reporting,
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    let body = compose::body(&args.note)?;
+    let body = compose::body(args.note.as_deref().unwrap_or("acknowledged"))?;
     let mut session = Session::open()?;
     session.prove()?;
     let (found, original) = session.find(&args.id, true)?;
+    if original.wish() == Some(Intent::Fyi) && !original.ack_required {
+        let id = &original.id;
+        if args.note.is_some() {
+            let text = format!(
+                "{id} wants no answer, so the note would go nowhere; if it matters: swarm-msg reply {id} \"...\""
+            );
+            return Err(Refusal::Usage(text).into());
+        }
+        session.store.receipt(&found, true)?;
+        return args.report.settled(id, "it wants no answer: marked as read, and nothing was sent");
+    }
     if !session.store.receipt(&found, true)? {
-        return print::out(&format!("{} was acknowledged before\n", original.id));
+        return args.report.settled(&original.id, "was acknowledged before");
     }
     let to = compose::recipients(&mut session, &[original.from.to_string()])?;
-    let answers = Some((original.id.clone(), original.thread.clone()));
-    let draft = NewMessage { answers, ..compose::draft(&session, Vec::new(), MessageType::Ack, body) };
+    let draft = compose::answer(&session, (&found, &original), MessageType::Ack, body)?;
     compose::send(&session, draft, to, args.report)
 }

@@ -4,17 +4,21 @@ use super::session::Session;
 use super::{away, print};
 use crate::core::address::HostName;
 use crate::core::body::Body;
-use crate::core::delivery::{Progress, Stage};
+use crate::core::delivery::{Pause, Progress, Stage};
 use crate::core::escape;
-use crate::core::message::{Identity, MAX_RECIPIENTS, Message, MessageType, parse_file_name};
+use crate::core::id::MessageId;
+use crate::core::message::{
+    Identity, Intent, MAX_RECIPIENTS, Message, MessageType, Verified, parse_file_name,
+};
 use crate::core::name::Name;
 use crate::core::refusal::Refusal;
+use crate::core::rounds;
 use crate::core::span;
 use crate::courier::start;
 use crate::os::caller::Caller;
 use crate::roster::witness::{self, Vouched};
 use crate::store::Store;
-use crate::store::mail::Folder;
+use crate::store::mail::{Folder, MessageRef};
 use crate::store::post::NewMessage;
 use crate::tmux::Server;
 use anyhow::Result;
@@ -35,6 +39,43 @@ pub(super) struct Reporting {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+}
+
+impl Reporting {
+    /// Reports that there was nothing to send about a message.
+    pub(super) fn settled(self, id: &MessageId, why: &str) -> Result<()> {
+        if self.json {
+            return print::object(json!({"id": id, "sent": false, "detail": why}));
+        }
+        print::out(&format!("{id} {why}\n"))
+    }
+}
+
+/// What the reader is expected to do.
+#[derive(Clone, Copy, Debug, clap::Args)]
+#[group(multiple = false)]
+pub(super) struct Wish {
+    /// For the reader to know: no answer is wanted
+    #[arg(long)]
+    fyi: bool,
+    /// An answer is wanted
+    #[arg(long)]
+    reply: bool,
+    /// Something is to be done, and answered when it is
+    #[arg(long)]
+    action: bool,
+}
+
+impl Wish {
+    /// The intent; an acknowledgement cannot be asked for where no answer is wanted.
+    pub(super) fn intent(self, ack: bool) -> Result<Option<Intent>> {
+        if self.fyi && ack {
+            let text = "--fyi says that no answer is wanted, and --ack asks for one: leave one of them out";
+            return Err(Refusal::Usage(text.into()).into());
+        }
+        let given = [(self.fyi, Intent::Fyi), (self.reply, Intent::Reply), (self.action, Intent::Action)];
+        Ok(given.into_iter().find_map(|(is_given, intent)| is_given.then_some(intent)))
+    }
 }
 
 /// The body given on the command line; `-` reads it from standard input.
@@ -61,8 +102,25 @@ pub(super) fn draft(session: &Session, to: Vec<Name>, kind: MessageType, body: B
         answers: None,
         ack: false,
         urgent: false,
+        intent: None,
+        round: 0,
         body,
     }
+}
+
+/// A draft of the caller's that answers a message in its mailbox.
+pub(super) fn answer(
+    session: &Session,
+    (found, original): (&MessageRef, &Verified),
+    kind: MessageType,
+    body: Body,
+) -> Result<NewMessage> {
+    let delivery = session.store.delivery(&found.mailbox, &original.id)?;
+    Ok(NewMessage {
+        answers: Some((original.id.clone(), original.thread.clone())),
+        round: rounds::next(original, delivery.as_ref(), session.is_human()),
+        ..draft(session, Vec::new(), kind, body)
+    })
 }
 
 /// An unknown name, and the error about it.
@@ -224,6 +282,7 @@ fn progress(store: &Store, name: &Name, message: &Message) -> Result<Progress> {
             let Some((_, first)) = parse_file_name(&file) else { continue };
             if let Some(held) =
                 store.delivery(name, &first)?.filter(|d| d.way.stage.is_open() && d.id != message.id)
+                && held.pause != Some(Pause::Held)
                 && !held.way.detail.is_empty()
             {
                 way.stage = Stage::Held;

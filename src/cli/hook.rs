@@ -173,6 +173,7 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
         tree: settings.tree,
         team: &settings.team_paths,
         offline: settings.offline,
+        answers: settings.answers,
     };
     let reply = call.answer(&input)?;
     fault::point("hook-decided");

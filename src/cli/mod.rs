@@ -38,6 +38,7 @@ mod print;
 mod profile;
 mod read;
 mod register;
+mod release;
 mod renew;
 mod reply;
 mod resend;
@@ -106,6 +107,7 @@ enum SwarmCommand {
     Jump(jump::Args),
     #[command(flatten)]
     Message(MessageCommand),
+    Release(release::Args),
     Onboard(onboard::Args),
     Hooks(hooks::Args),
     Guard(guard::Args),
@@ -170,6 +172,7 @@ pub fn swarm() -> ExitCode {
         SwarmCommand::Dashboard(args) => dashboard::run(&args),
         SwarmCommand::Jump(args) => jump::run(&args),
         SwarmCommand::Message(command) => message(command),
+        SwarmCommand::Release(args) => release::run(&args),
         SwarmCommand::Onboard(args) => onboard::run(&args),
         SwarmCommand::Hooks(args) => hooks::run(&args),
         SwarmCommand::Guard(args) => guard::run(&args),

@@ -167,6 +167,9 @@ pub(super) fn message(message: &Verified, now_ms: u64) -> String {
     if let Some(original) = &message.reply_to {
         head.push_str(&format!(", answers {original}"));
     }
+    if let Some(intent) = message.intent {
+        head.push_str(&format!(", {}", intent.wish()));
+    }
     if message.ack_required {
         head.push_str(&format!(", wants: swarm-msg ack {}", message.id));
     }

@@ -1,10 +1,12 @@
-use super::compose::{self, Reporting};
+use super::compose::{self, Reporting, Wish};
 use super::session::Session;
 use crate::core::message::MessageType;
 use crate::store::post::NewMessage;
 use anyhow::Result;
 
 /// Answer a message in its thread; also marks it read, and acknowledges it if the sender asked for that
+///
+/// After 8 answers in a row between two agents (`agents.answers`) the next one is held until a person releases it.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  swarm-msg reply p5kg9tyf \"yes: 42 tests pass\"\n  cargo test 2>&1 | swarm-msg reply p5kg -"
@@ -17,6 +19,8 @@ pub(super) struct Args {
     /// QUESTION, REVIEW-REQUEST, BLOCKED, COMPLETED, CHALLENGE, INFO or ACK
     #[arg(short = 't', long = "type", value_name = "TYPE", default_value = "INFO")]
     kind: MessageType,
+    #[command(flatten)]
+    wish: Wish,
     /// Ask for an acknowledgement
     #[arg(long)]
     ack: bool,
@@ -25,14 +29,17 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
+    let intent = args.wish.intent(args.ack)?;
     let body = compose::body(&args.body)?;
     let mut session = Session::open()?;
     session.prove()?;
     let (found, original) = session.find(&args.id, true)?;
     let to = compose::recipients(&mut session, &[original.from.to_string()])?;
-    let answers = Some((original.id.clone(), original.thread.clone()));
-    let draft =
-        NewMessage { answers, ack: args.ack, ..compose::draft(&session, Vec::new(), args.kind, body) };
+    let draft = NewMessage {
+        ack: args.ack,
+        intent,
+        ..compose::answer(&session, (&found, &original), args.kind, body)?
+    };
     compose::send(&session, draft, to, args.report)?;
     // Who answers has seen it: nobody waits for an acknowledgement any more.
     session.store.receipt(&found, original.ack_required)?;

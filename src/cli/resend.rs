@@ -46,6 +46,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
         answers,
         ack: original.ack_required,
         urgent: original.urgent,
+        intent: original.intent,
+        round: if session.is_human() { 0 } else { original.round },
         ..compose::draft(&session, to, original.kind, original.body.clone())
     };
     let sent = compose::post(&session, draft)?;

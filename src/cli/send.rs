@@ -1,4 +1,4 @@
-use super::compose::{self, Reporting};
+use super::compose::{self, Reporting, Wish};
 use super::session::Session;
 use crate::core::message::MessageType;
 use crate::store::post::NewMessage;
@@ -11,7 +11,7 @@ use anyhow::Result;
 /// not exist, the others still get it, and the command reports the name and ends with 5.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  swarm-msg send reviewer \"is the parser done?\"\n  swarm-msg send claude-1,codex-1 --type REVIEW-REQUEST --ack \"see src/parse.rs\"\n  git diff | swarm-msg send @all -"
+    after_help = "Examples:\n  swarm-msg send reviewer \"is the parser done?\"\n  swarm-msg send claude-1,codex-1 --type REVIEW-REQUEST --ack \"see src/parse.rs\"\n  swarm-msg send @all --fyi \"the parser is merged\"\n  git diff | swarm-msg send @all -"
 )]
 pub(super) struct Args {
     /// The recipients: a name, several separated by commas, @all, or human
@@ -24,6 +24,8 @@ pub(super) struct Args {
     /// More recipients
     #[arg(long = "also", value_name = "NAME")]
     also: Vec<String>,
+    #[command(flatten)]
+    wish: Wish,
     /// Ask for an acknowledgement
     #[arg(long)]
     ack: bool,
@@ -38,6 +40,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
+    let intent = args.wish.intent(args.ack)?;
     let body = compose::body(&args.body)?;
     let mut session = Session::open_as(args.from.as_deref())?;
     compose::check_from(&session, args.from.as_deref())?;
@@ -46,6 +49,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let draft = NewMessage {
         ack: args.ack,
         urgent: args.urgent,
+        intent,
         ..compose::draft(&session, Vec::new(), args.kind, body)
     };
     compose::send_but(&session, draft, to, args.report, &unknown)

@@ -2,7 +2,7 @@ use super::session::{self, Session};
 use super::{inbox, lease, print};
 use crate::agents::Profiles;
 use crate::core::agent::{Agent, Status};
-use crate::core::delivery::Stage;
+use crate::core::delivery::{Pause, Stage};
 use crate::core::escape;
 use crate::core::lease::{PathPattern, words};
 use crate::core::message::{Verified, parse_file_name};
@@ -338,7 +338,12 @@ fn waiting_mail(session: &Session, agent: &Agent) -> Result<Option<String>> {
     let mut why = None;
     for file in session.store.mail_files(&agent.name, Folder::New)? {
         let Some((_, id)) = parse_file_name(&file) else { continue };
-        let way = session.store.delivery(&agent.name, &id)?.map(|d| d.way).unwrap_or_default();
+        let known = session.store.delivery(&agent.name, &id)?;
+        // Nothing but a person's word brings it on its way.
+        if known.as_ref().is_some_and(|d| d.pause == Some(Pause::Held)) {
+            continue;
+        }
+        let way = known.map(|d| d.way).unwrap_or_default();
         if way.stage.is_open() && why.as_ref().is_none_or(String::is_empty) {
             why = Some(way.detail);
         }

@@ -209,6 +209,16 @@ impl Progress {
     }
 }
 
+/// What became of an answer that comes after too many that agents gave each other without a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pause {
+    /// It is held, and those concerned got a notice.
+    Held,
+    /// A person has released it.
+    Released,
+}
+
 /// The record in `mail/NAME/state/`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
@@ -218,6 +228,9 @@ pub struct Delivery {
     /// Whether the sender got the notice about the long hold.
     #[serde(default)]
     pub told_held: bool,
+    /// Whether it is, or was, held as one answer too many between agents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Pause>,
     /// The acknowledgement that is waited for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ack: Option<AckClock>,
@@ -242,6 +255,7 @@ impl Delivery {
             id,
             way: Progress::queued(now_ms),
             told_held: false,
+            pause: None,
             ack: None,
             by: None,
             members: Vec::new(),

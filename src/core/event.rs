@@ -8,7 +8,7 @@ use super::delivery::{Progress, Stage};
 use super::heir::Evidence;
 use super::id::MessageId;
 use super::lease::Mode;
-use super::message::{Identity, Message, MessageType};
+use super::message::{Identity, Intent, Message, MessageType};
 use super::name::Name;
 use serde::Serialize;
 use serde_json::Value;
@@ -55,9 +55,10 @@ macro_rules! events {
 }
 
 events! {
-    "a message is in the mailboxes of its recipients; `finished`: a later process completed what a crash had cut short"
+    "a message is in the mailboxes of its recipients; `intent`: what is expected of the reader (`fyi`, `reply`, `action`); `finished`: a later process completed what a crash had cut short"
     "sent" Sent {
         id: &'a MessageId, from: &'a Address, to: &'a [Name], r#type: MessageType, identity: Identity,
+        #[serde(skip_serializing_if = "Option::is_none")] intent: Option<Intent>,
         #[serde(skip_serializing_if = "Option::is_none")] finished: Option<bool>,
     }
     "a message to another host waits for the team's engine"
@@ -84,6 +85,10 @@ events! {
     "escalated" Escalated { id: &'a MessageId, to: &'a Name, why: &'a str }
     "a message stands in a composer and cannot be submitted"
     "stuck" Stuck { id: &'a MessageId, to: &'a Name, pane: &'a str }
+    "an answer is held as one too many in a row between agents, the `round`th, and those concerned got a notice"
+    "answers-held" AnswersHeld { id: &'a MessageId, from: &'a Address, to: &'a Name, round: u32 }
+    "a person has released such an answer"
+    "released" Released { id: &'a MessageId, to: &'a Name }
     "a message will not be delivered"
     "dead-letter" DeadLetter {
         id: &'a MessageId, to: &'a str,
@@ -158,8 +163,8 @@ events! {
 impl<'a> Event<'a> {
     /// A message is in its mailboxes. `finished`: a crash had cut that short.
     pub fn sent(message: &'a Message, finished: Option<bool>) -> Self {
-        let Message { id, from, to, kind, identity, .. } = message;
-        Event::Sent { id, from, to, r#type: *kind, identity: *identity, finished }
+        let Message { id, from, to, kind, identity, intent, .. } = message;
+        Event::Sent { id, from, to, r#type: *kind, identity: *identity, intent: *intent, finished }
     }
 
     /// A message, or that reminder of it, has got so far.

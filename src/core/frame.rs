@@ -7,7 +7,7 @@
 use super::ack::ReminderTimes;
 use super::escape;
 use super::id::MessageId;
-use super::message::Verified;
+use super::message::{Intent, MessageType, Verified};
 use super::name::Name;
 use super::plain;
 
@@ -53,18 +53,27 @@ fn inline(message: &Verified, recipient: &Name) -> String {
     let id = &message.id;
     let answer = if message.from.is_system() {
         "a notice: no answer is expected".to_owned()
-    } else if message.ack_required {
-        format!("acknowledge: swarm-msg ack {id}, answer: swarm-msg reply {id} \"...\"")
+    } else if message.wish() == Some(Intent::Fyi) && !message.ack_required {
+        format!("fyi {id}: no answer is wanted")
     } else {
-        format!("answer: swarm-msg reply {id} \"...\"")
+        commands(message)
     };
     format!("{} {} ({answer})", heading(message, recipient), message.body.as_str())
 }
 
+/// What a message that wants something ends with: what it wants, and the commands.
+fn commands(message: &Verified) -> String {
+    let id = &message.id;
+    let ack = if message.ack_required { format!("acknowledge: swarm-msg ack {id}, ") } else { String::new() };
+    let answer = message.intent.map_or("answer", Intent::wish);
+    format!("{ack}{answer}: swarm-msg reply {id} \"...\"")
+}
+
 fn doorbell(message: &Verified, recipient: &Name, preview: &str) -> String {
     let lines = message.body.as_str().lines().count();
+    let wish = message.intent.map(|intent| format!("{}; ", intent.wish())).unwrap_or_default();
     format!(
-        "{} {lines} {}, begins: {preview} (read it: swarm-msg read {})",
+        "{} {lines} {}, begins: {preview} ({wish}read it: swarm-msg read {})",
         heading(message, recipient),
         if lines == 1 { "line" } else { "lines" },
         message.id
@@ -94,6 +103,11 @@ pub fn renderings(message: &Verified, recipient: &Name) -> impl Iterator<Item = 
     let mut lines = vec![render(message, recipient)];
     lines.extend(rings().map(|ring| render_reminder(message, recipient, ring)));
     lines.push(render_plain(message, recipient));
+    if message.kind == MessageType::Ack && message.body.is_inline(INLINE_MAX) {
+        // Version 0.1.0 asked for an answer to acknowledgements, too.
+        let (head, body) = (heading(message, recipient), message.body.as_str());
+        lines.push(format!("{head} {body} ({})", commands(message)));
+    }
     let raw = flat(message.body.as_str(), |_| true);
     if !plain::is_plain(message.body.as_str()) {
         // Version 0.1.0 took every character for plain.
@@ -150,7 +164,7 @@ pub fn tail(line: &str) -> &str {
 mod tests {
     use super::*;
     use crate::core::body::Body;
-    use crate::core::message::{Message, MessageType, tests};
+    use crate::core::message::{Intent, Message, MessageType, tests};
     use crate::core::signing::Key;
 
     fn message(body: &str) -> Message {
@@ -245,6 +259,36 @@ mod tests {
                 Message { from: Name::system().into(), kind: MessageType::Info, ..plain.clone() },
                 format!(
                     "[swarm {id} INFO from swarm to reviewer sig:SIG] is it done? (a notice: no answer is expected)"
+                ),
+            ),
+            (
+                Message { intent: Some(Intent::Fyi), ..plain.clone() },
+                format!(
+                    "[swarm {id} QUESTION from claude-1 to reviewer sig:SIG] is it done? (fyi {id}: no answer is wanted)"
+                ),
+            ),
+            (
+                Message { intent: Some(Intent::Reply), ..plain.clone() },
+                format!(
+                    "[swarm {id} QUESTION from claude-1 to reviewer sig:SIG] is it done? (an answer is wanted: swarm-msg reply {id} \"...\")"
+                ),
+            ),
+            (
+                Message { intent: Some(Intent::Action), ack_required: true, ..plain.clone() },
+                format!(
+                    "[swarm {id} QUESTION from claude-1 to reviewer sig:SIG] is it done? (acknowledge: swarm-msg ack {id}, to be done; answer when it is: swarm-msg reply {id} \"...\")"
+                ),
+            ),
+            (
+                Message { kind: MessageType::Ack, ..plain.clone() },
+                format!(
+                    "[swarm {id} ACK from claude-1 to reviewer sig:SIG] is it done? (fyi {id}: no answer is wanted)"
+                ),
+            ),
+            (
+                Message { intent: Some(Intent::Fyi), body: Body::new("see @d").unwrap(), ..plain.clone() },
+                format!(
+                    "[swarm {id} QUESTION from claude-1 to reviewer sig:SIG] 1 line, begins: see (at)d (no answer is wanted; read it: swarm-msg read {id})"
                 ),
             ),
             (

@@ -76,6 +76,38 @@ impl std::str::FromStr for MessageType {
     }
 }
 
+/// What the sender expects of the reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Intent {
+    /// To know it: no answer is wanted.
+    Fyi,
+    /// To answer it.
+    Reply,
+    /// To do something, and to answer when it is done.
+    Action,
+}
+
+impl Intent {
+    /// The word used in records and on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Intent::Fyi => "fyi",
+            Intent::Reply => "reply",
+            Intent::Action => "action",
+        }
+    }
+
+    /// What it says to the reader.
+    pub fn wish(self) -> &'static str {
+        match self {
+            Intent::Fyi => "no answer is wanted",
+            Intent::Reply => "an answer is wanted",
+            Intent::Action => "to be done; answer when it is",
+        }
+    }
+}
+
 /// How the sender's identity was established. The strength falls from top to bottom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -134,21 +166,40 @@ pub struct Message {
     pub ack_required: bool,
     /// Whether it goes before others.
     pub urgent: bool,
+    /// What its sender expects of the reader, if the sender has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<Intent>,
+    /// How many answers in a row agents have given each other up to this one, without a person among them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub round: u32,
     /// When it was sent (ms since the epoch).
     pub created: u64,
     /// The text.
     pub body: Body,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde asks for a reference
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
 impl Message {
-    /// What a list of messages says of it beside its type: that it is urgent, that it wants an acknowledgement.
-    pub fn marks(&self) -> &'static str {
-        match (self.ack_required, self.urgent) {
-            (true, true) => "urgent, wants ack",
-            (true, false) => "wants ack",
-            (false, true) => "urgent",
-            (false, false) => "",
-        }
+    /// What its sender expects of the reader, as far as it is known: an acknowledgement wants no answer.
+    pub fn wish(&self) -> Option<Intent> {
+        self.intent.or((self.kind == MessageType::Ack).then_some(Intent::Fyi))
+    }
+
+    /// What a list of messages says of it beside its type: that it is urgent, and what it wants.
+    pub fn marks(&self) -> String {
+        let intent = match self.intent {
+            Some(Intent::Fyi) => "fyi",
+            Some(Intent::Reply) => "wants answer",
+            Some(Intent::Action) => "to do",
+            None => "",
+        };
+        let urgent = if self.urgent { "urgent" } else { "" };
+        let ack = if self.ack_required { "wants ack" } else { "" };
+        [urgent, intent, ack].into_iter().filter(|mark| !mark.is_empty()).collect::<Vec<_>>().join(", ")
     }
 
     /// The name of its file in a mailbox, `TIME-SENDER-ID.json`. `ls` lists the mail in the order it was sent, with its
@@ -288,6 +339,8 @@ pub(super) mod tests {
             reply_to: None,
             ack_required: false,
             urgent: false,
+            intent: None,
+            round: 0,
             created: 1_234,
             body: Body::new("is the parser done?").unwrap(),
         }
@@ -327,6 +380,36 @@ pub(super) mod tests {
             told.ends_with("QUESTION, REVIEW-REQUEST, BLOCKED, COMPLETED, CHALLENGE, INFO, ACK"),
             "{told}"
         );
+    }
+
+    #[test]
+    fn a_message_without_an_intent_is_written_as_before_there_were_any_and_read_so() {
+        let text = serde_json::to_string(&message()).unwrap();
+        assert!(!text.contains("intent") && !text.contains("round"), "{text}");
+        assert_eq!(serde_json::from_str::<Message>(&text).unwrap(), message());
+        for intent in [Intent::Fyi, Intent::Reply, Intent::Action] {
+            let message = Message { intent: Some(intent), round: 3, ..message() };
+            let value = serde_json::to_value(&message).unwrap();
+            assert_eq!((&value["intent"], &value["round"]), (&intent.word().into(), &3.into()));
+            assert_eq!(serde_json::from_value::<Message>(value).unwrap(), message);
+        }
+    }
+
+    #[test]
+    fn a_list_says_what_a_message_wants_and_an_acknowledgement_wants_no_answer() {
+        let plain = message();
+        for (message, marks, wish) in [
+            (plain.clone(), "", None),
+            (Message { intent: Some(Intent::Reply), ..plain.clone() }, "wants answer", Some(Intent::Reply)),
+            (
+                Message { urgent: true, ack_required: true, intent: Some(Intent::Action), ..plain.clone() },
+                "urgent, to do, wants ack",
+                Some(Intent::Action),
+            ),
+            (Message { kind: MessageType::Ack, ..plain.clone() }, "", Some(Intent::Fyi)),
+        ] {
+            assert_eq!((message.marks().as_str(), message.wish()), (marks, wish));
+        }
     }
 
     #[test]

@@ -32,6 +32,7 @@ pub mod process_id;
 pub mod rate;
 pub mod refusal;
 pub mod registry;
+pub mod rounds;
 pub mod screen;
 pub mod signing;
 pub mod span;

@@ -104,6 +104,15 @@ fn encode(m: &Message) -> Vec<u8> {
     field(&[u8::from(m.ack_required), u8::from(m.urgent)]);
     field(&m.created.to_le_bytes());
     field(m.body.as_str().as_bytes());
+    // Fields that came later stand behind their names: without them it is what earlier versions signed.
+    if let Some(intent) = m.intent {
+        field(b"intent");
+        field(intent.word().as_bytes());
+    }
+    if m.round > 0 {
+        field(b"round");
+        field(&m.round.to_le_bytes());
+    }
     out
 }
 
@@ -128,7 +137,7 @@ mod tests {
     use crate::core::body::Body;
     use crate::core::id::MessageId;
     use crate::core::message::tests::message;
-    use crate::core::message::{Identity, MessageType};
+    use crate::core::message::{Identity, Intent, MessageType};
     use crate::core::name::Name;
 
     #[test]
@@ -142,7 +151,7 @@ mod tests {
     fn a_change_of_any_field_is_noticed() {
         let key = Key::new([7; KEY_LEN]);
         let other = MessageId::from_entropy(99);
-        let changes: [fn(&mut Message, &MessageId); 14] = [
+        let changes: [fn(&mut Message, &MessageId); 16] = [
             |m, _| m.version = 2,
             |m, o| m.id = o.clone(),
             |m, _| m.sequence += 1,
@@ -155,6 +164,8 @@ mod tests {
             |m, o| m.reply_to = Some(o.clone()),
             |m, _| m.ack_required = true,
             |m, _| m.urgent = true,
+            |m, _| m.intent = Some(Intent::Fyi),
+            |m, _| m.round = 1,
             |m, _| m.created += 1,
             |m, _| m.body = Body::new("hello ").unwrap(),
         ];
@@ -162,6 +173,23 @@ mod tests {
             let mut signed = key.sign(message());
             change(&mut signed.message, &other);
             assert_eq!(key.verify(signed), Err(BadSignature), "change {index}");
+        }
+    }
+
+    #[test]
+    fn what_an_earlier_version_signed_still_verifies() {
+        // Made from the protocol of version 0.1.0, by another program.
+        let sig = Key::new([7; KEY_LEN]).sign(message()).sig;
+        assert_eq!(sig, "f736479b0dbd66f57e602c032da0a20a1220bc8d2ac37aa21836ed0bab5aeb55");
+    }
+
+    #[test]
+    fn an_intent_can_be_neither_taken_away_nor_exchanged() {
+        let key = Key::new([7; KEY_LEN]);
+        for (intent, round) in [(None, 2), (Some(Intent::Action), 2), (Some(Intent::Fyi), 0)] {
+            let mut signed = key.sign(Message { intent: Some(Intent::Fyi), round: 2, ..message() });
+            (signed.message.intent, signed.message.round) = (intent, round);
+            assert_eq!(key.verify(signed), Err(BadSignature));
         }
     }
 

@@ -2,11 +2,14 @@
 //!
 //! A bundle that a killed courier left half done is completed or removed here, in transactions that look again.
 
+use super::letters;
 use super::serve::Recipient;
 use crate::agents::Profile;
 use crate::core::bundle;
 use crate::core::delivery::{Delivery, Progress, Stage};
+use crate::core::id::MessageId;
 use crate::core::message::{Envelope, Verified, order_sent, parse_file_name};
+use crate::core::rounds;
 use crate::store::mail::Folder;
 use anyhow::Result;
 
@@ -61,6 +64,8 @@ impl Recipient<'_> {
     /// the time of sending.
     pub(super) fn jobs(&self) -> Result<Vec<Job>> {
         let mut jobs = Vec::new();
+        // The threads of which an answer is held.
+        let mut paused: Vec<MessageId> = Vec::new();
         let under_way = self.store.under_way(&self.agent.name)?;
         for file in self.store.mail_files(&self.agent.name, Folder::New)? {
             if parse_file_name(&file).is_some_and(|(_, id)| under_way.contains(&id)) {
@@ -74,6 +79,13 @@ impl Recipient<'_> {
             let delivery = self.store.delivery(&self.agent.name, &message.id)?;
             if let Some(bundle) = delivery.as_ref().filter(|d| d.is_bundle()) {
                 jobs.extend(self.begun(file, &message, bundle)?);
+                continue;
+            }
+            let open = delivery.as_ref().is_none_or(|d| matches!(d.way.stage, Stage::Queued | Stage::Held));
+            if open && rounds::pauses(&message, delivery.as_ref(), self.settings().answers) {
+                let told = paused.contains(&message.thread);
+                letters::pause(self.store, self.settings(), self.agent, &message, delivery.as_ref(), told)?;
+                paused.push(message.thread.clone());
                 continue;
             }
             let way = delivery.map(|d| d.way).unwrap_or_default();

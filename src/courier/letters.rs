@@ -9,7 +9,7 @@ use super::memo::Memo;
 use crate::core::ack::{AckClock, Step};
 use crate::core::agent::Agent;
 use crate::core::config::{Escalate, Settings};
-use crate::core::delivery::{Delivery, Lost, Stage, Stuck};
+use crate::core::delivery::{Delivery, Lost, Pause, Stage, Stuck};
 use crate::core::escape;
 use crate::core::event::Event;
 use crate::core::frame;
@@ -18,6 +18,7 @@ use crate::core::lease::Notice;
 use crate::core::message::{Envelope, MessageType, Verified};
 use crate::core::name::Name;
 use crate::core::plural::plural;
+use crate::core::rounds;
 use crate::core::span;
 use crate::store::mail::Folder;
 use crate::store::{Store, Transaction, now_ms};
@@ -308,6 +309,41 @@ pub fn held(
         notify(tx, &letters.sender(&message), &text)?;
         delivery.told_held = true;
         tx.put_delivery(owner, &delivery)
+    })
+}
+
+/// Holds an answer that is one too many in a row between agents, and tells both and the person at the keyboard, once a thread. Nothing is
+/// done if that is on record.
+pub fn pause(
+    store: &Store,
+    settings: &Settings,
+    agent: &Agent,
+    message: &Verified,
+    known: Option<&Delivery>,
+    told_thread: bool,
+) -> Result<()> {
+    if known.is_some_and(|d| d.pause == Some(Pause::Held)) {
+        return Ok(());
+    }
+    let (owner, id) = (&agent.name, &message.id);
+    let agents = store.agents()?;
+    let letters = Letters { store, agents: &agents, settings };
+    let to = [letters.sender(message), vec![owner.clone()], vec![Name::human()]];
+    let texts = rounds::notices(message, owner);
+    store.transact(|tx| {
+        let waits = store.mail_file(owner, Folder::New, &message.file_name()).exists();
+        let mut delivery = letters.delivery(owner, id, message.created)?;
+        if !waits || delivery.pause.is_some() || !delivery.way.stage.is_open() {
+            return Ok(());
+        }
+        for (to, text) in to.iter().zip(&texts).filter(|_| !told_thread) {
+            notify(tx, to, text)?;
+        }
+        delivery.pause = Some(Pause::Held);
+        delivery.told_held = true;
+        delivery.way.advance(Stage::Held, &rounds::reason(message), now_ms());
+        tx.put_delivery(owner, &delivery)?;
+        tx.journal(&Event::AnswersHeld { id, from: &message.from, to: owner, round: message.round })
     })
 }
 

@@ -16,6 +16,7 @@ use crate::agents::Profile;
 use crate::carriers::{self, Unfit};
 use crate::core::agent::Agent;
 use crate::core::carrier::Carrier;
+use crate::core::config::Settings;
 use crate::core::delivery::{Delivery, Stage};
 use crate::core::event::Event;
 use crate::store::mail::Folder;
@@ -143,6 +144,10 @@ pub(super) struct Recipient<'a> {
 impl<'a> Recipient<'a> {
     fn new(store: &'a Store, policy: &'a Policy, agent: &'a Agent, memory: &'a Memory) -> Self {
         Self { store, policy, agent, memory }
+    }
+
+    pub(super) fn settings(&self) -> &'a Settings {
+        self.policy.settings()
     }
 
     /// The rules for its kind.

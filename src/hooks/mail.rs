@@ -6,9 +6,10 @@ use crate::core::delivery::{Delivery, Stage};
 use crate::core::frame::INLINE_MAX;
 use crate::core::hook::HookEvent;
 use crate::core::id::MessageId;
-use crate::core::message::{Identity, Verified, parse_file_name};
+use crate::core::message::{Identity, Intent, Verified, parse_file_name};
 use crate::core::name::Name;
 use crate::core::plural::plural;
+use crate::core::rounds;
 use crate::store::mail::{Folder, MessageRef, UNREAD};
 use anyhow::Result;
 use std::collections::BTreeSet;
@@ -85,7 +86,7 @@ fn welcome(call: &Call<'_>) -> String {
     format!(
         "You are {} in this project's swarm of coding agents; the others: {others}, and human.\n\
          Messages to you arrive as lines that begin with [swarm ID; swarm checks them and says so.\n\
-         Send: {msg} send NAME \"text\" | answer: {msg} reply ID \"text\" | acknowledge: {msg} ack ID | your mail: \
+         Send: {msg} send NAME \"text\" (--fyi: no answer is wanted; --reply: one is) | answer: {msg} reply ID \"text\" | acknowledge: {msg} ack ID | your mail: \
          {msg} inbox, {msg} read\n\
          Before you change files that others may be working on: {msg} lock PATH; see {msg} locks; give back: \
          {msg} unlock PATH{}",
@@ -221,13 +222,14 @@ fn unread(call: &Call<'_>, urgent_only: bool, given: &mut Collection) -> Result<
             if under_way.contains(&message.id) || delivery.as_ref().is_some_and(late) {
                 continue;
             }
+            let held = folder == Folder::New && rounds::pauses(&message, delivery.as_ref(), call.answers);
             let way = delivery.map(|d| d.way).unwrap_or_default();
             // What is being typed is left to the courier. What was typed without a sign of a turn has perhaps reached nobody: a prompt with
             // its line has its receipt before.
             let typed = folder == Folder::New
                 && !matches!(way.stage, Stage::Queued | Stage::Held | Stage::Typed | Stage::Failed);
             let seen = folder == Folder::Given && !way.plain && message.body.is_inline(INLINE_MAX);
-            if typed || seen || (urgent_only && !message.urgent) {
+            if typed || seen || (held && way.stage.is_open()) || (urgent_only && !message.urgent) {
                 continue;
             }
             let found = MessageRef { mailbox: name.clone(), folder, file, id: message.id.clone() };
@@ -248,8 +250,11 @@ fn unread(call: &Call<'_>, urgent_only: bool, given: &mut Collection) -> Result<
 fn whole(message: &Verified, owner: &Name, msg: &str) -> String {
     let id = &message.id;
     let ack = if message.ack_required { format!("; acknowledge: {msg} ack {id}") } else { String::new() };
-    let answer =
-        if message.from.is_system() { String::new() } else { format!("; answer: {msg} reply {id} \"...\"") };
+    let answer = match message.wish() {
+        _ if message.from.is_system() => String::new(),
+        Some(intent @ Intent::Fyi) => format!("; {}", intent.wish()),
+        wish => format!("; {}: {msg} reply {id} \"...\"", wish.map_or("answer", Intent::wish)),
+    };
     format!(
         "Message {id} {} from {} to {owner}, genuine ({}){ack}{answer}. Its text:\n{}",
         message.kind,

@@ -58,6 +58,8 @@ pub struct Call<'a> {
     pub team: &'a [String],
     /// What to do about edits of these while the team cannot be asked.
     pub offline: Enforce,
+    /// How many answers in a row agents may give each other.
+    pub answers: u32,
 }
 
 /// What to print, and what is true once it was printed.

@@ -380,6 +380,8 @@ pub(crate) mod tests {
             answers: None,
             ack: true,
             urgent: false,
+            intent: None,
+            round: 0,
             body: Body::new("for whoever has that name").unwrap(),
         };
         let message = store.post(draft, Limit::default()).unwrap();

@@ -13,7 +13,7 @@ use crate::core::body::Body;
 use crate::core::escape;
 use crate::core::event::Event;
 use crate::core::id::MessageId;
-use crate::core::message::{Identity, MESSAGE_VERSION, Message, MessageType};
+use crate::core::message::{Identity, Intent, MESSAGE_VERSION, Message, MessageType};
 use crate::core::name::Name;
 use crate::core::rate::Limit;
 use crate::core::refusal::Refusal;
@@ -35,6 +35,10 @@ pub struct NewMessage {
     pub ack: bool,
     /// Whether it goes first.
     pub urgent: bool,
+    /// What is expected of the reader.
+    pub intent: Option<Intent>,
+    /// How many answers in a row it makes that agents have given each other.
+    pub round: u32,
     /// The text.
     pub body: Body,
 }
@@ -50,6 +54,8 @@ impl NewMessage {
             answers: None,
             ack: false,
             urgent: false,
+            intent: None,
+            round: 0,
             body,
         }
     }
@@ -105,6 +111,8 @@ impl Store {
             reply_to,
             ack_required: draft.ack,
             urgent: draft.urgent,
+            intent: draft.intent,
+            round: draft.round,
             created: now,
             body: draft.body,
         };

@@ -124,6 +124,8 @@ mod tests {
                 answers: None,
                 ack: true,
                 urgent: false,
+                intent: None,
+                round: 0,
                 body: Body::new("x").unwrap(),
             };
             store.post(draft, limit)

@@ -231,6 +231,15 @@ settings! {
         rule: Rule::Free,
         effect: "how long mail waits for an agent that ended, in case it is started again, before it becomes a dead letter",
     }
+    Answers {
+        name: "agents.answers",
+        kind: SettingType::Count { min: 0, max: 100_000 },
+        default: Value::Number(8),
+        variable: "SWARM_ANSWERS",
+        part: VariablePart::Whole,
+        rule: Rule::Fewer,
+        effect: "how many answers in a row agents may give each other in a thread before the next one is held until a person releases it; 0: no limit",
+    }
     Notify {
         name: "human.notify",
         kind: SettingType::Line { most: 1000 },

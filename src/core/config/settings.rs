@@ -54,6 +54,8 @@ pub struct Settings {
     pub restart: Duration,
     /// How long mail waits for an agent that ended.
     pub grace: Duration,
+    /// How many answers in a row agents may give each other without a person; 0: as many as they like.
+    pub answers: u32,
     /// The shell command that is run for new mail to the human.
     pub notify: Option<String>,
     /// Whether the terminals ring then.
@@ -102,6 +104,7 @@ impl From<&Config> for Settings {
             offline: word(Key::TeamOffline).parse().unwrap_or_default(),
             restart: time(Key::Restart),
             grace: time(Key::Grace),
+            answers: u32::try_from(number(Key::Answers)).unwrap_or(u32::MAX),
             notify: match config.value(Key::Notify) {
                 Value::Line(line) => Some(line.to_string()).filter(|line| !line.is_empty()),
                 _ => None,
@@ -126,7 +129,7 @@ mod tests {
         assert!(!defaults.coord_auto && !defaults.ascii && !defaults.popup);
         let text = "[rate]\ncount = 3\nwindow = \"2s\"\n[ack]\nwaits = \"1s\"\nescalate = \"all\"\n\
                     [delivery]\nquiet = 1.5\nheld_notice = \"1m\"\ncarriers = [\"pane\", \"hook\"]\n[hooks]\nenforce = \"warn\"\ntree = \"off\"\n[lease]\nttl = 1\n\
-                    [mail]\nkeep_read = 0\n[coord]\nauto = true\n[status]\nicons = \"ascii\"\n[human]\npopup = \"urgent\"\nnotify = \"cat\"\nbell = false\n[team]\npaths = [\"db/**\"]\noffline = \"warn\"\n[agents]\nrestart = \"1h\"\ngrace = 0\n";
+                    [mail]\nkeep_read = 0\n[coord]\nauto = true\n[status]\nicons = \"ascii\"\n[human]\npopup = \"urgent\"\nnotify = \"cat\"\nbell = false\n[team]\npaths = [\"db/**\"]\noffline = \"warn\"\n[agents]\nrestart = \"1h\"\ngrace = 0\nanswers = 3\n";
         let layer = Layer::file(Source::User, "f", text);
         assert_eq!((layer.settings.len(), &layer.problems), (Key::ALL.len(), &vec![]));
         let set = Settings::from(&Config::resolve(vec![layer]));
@@ -148,6 +151,7 @@ mod tests {
             offline: Enforce::Warn,
             restart: 3600 * S,
             grace: Duration::ZERO,
+            answers: 3,
             notify: Some("cat".into()),
             bell: false,
         };
