@@ -4,7 +4,10 @@
 //! everything else, but it does not speak for the agent on record. The processes between the two decide. A shell is
 //! not an agent, so one may stand there.
 
-use super::{ProcessFacts, Profile, Profiles, allows, base, by_name, by_script};
+use super::{
+    BUILT_IN, OTHERS, ProcessFacts, Profile, ProfileSource, Profiles, allows, base, by_name, by_script,
+    is_interpreter,
+};
 use crate::core::agent::Agent;
 use crate::core::process_id::ProcessId;
 
@@ -36,6 +39,43 @@ impl Form<'_> {
     fn is_server(&self) -> bool {
         self.profile.process.shared_server.as_ref().is_some_and(|mark| self.arguments.contains(mark))
     }
+}
+
+/// Whether one of these processes may be an agent's program, by the built-in rules or those of the user. It reads no rules, which
+/// would take longer than the rest of a short command: it looks for the names of the programs between the quotes of the files. So it says
+/// yes also where the rules do not, and no only where they cannot name any of them.
+pub fn may_be_agents(sources: &[ProfileSource], chain: &[Link]) -> bool {
+    let (mut names, mut scripts): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
+    for link in chain {
+        let program = plain(link.argv.first().map_or("", |program| base(program)));
+        names.extend([program, plain(&link.comm)]);
+        if is_interpreter(program) {
+            scripts.extend(link.argv.iter().skip(1).map(String::as_str));
+        }
+    }
+    let is_script = |name: &str| {
+        let ends =
+            |script: &&str| script.strip_suffix(name).is_some_and(|dir| dir.is_empty() || dir.ends_with('/'));
+        !name.is_empty() && scripts.iter().any(ends)
+    };
+    let is_there = |name: &str| names.contains(&name) || is_script(name);
+    let of_user = sources.iter().filter_map(|source| source.text.as_deref().ok());
+    // Arguments name no program: `login` is one of Codex's.
+    let named = |text: &str| {
+        let lines = text.lines().filter(|line| !line.starts_with("exclude_args"));
+        lines.flat_map(|line| line.split(['"', '\''])).any(is_there)
+    };
+    // A name may be written with escapes there.
+    OTHERS.iter().any(|(_, _, programs, _)| programs.iter().any(|name| is_there(name)))
+        || BUILT_IN.iter().any(|(_, text)| named(text))
+        || of_user
+            .into_iter()
+            .any(|text| named(text) || ["\\u", "\\U", "\\x"].iter().any(|e| text.contains(e)))
+}
+
+/// The program that Claude Code's package brings is called claude.exe everywhere.
+fn plain(name: &str) -> &str {
+    name.strip_suffix(".exe").unwrap_or(name)
 }
 
 impl Profiles {
@@ -71,12 +111,10 @@ impl Profiles {
     }
 
     fn form<'a>(&'a self, link: &'a Link) -> Option<Form<'a>> {
-        // The program that Claude Code's package brings is called claude.exe everywhere.
-        let plain = |name: &str| name.strip_suffix(".exe").unwrap_or(name).to_owned();
         let comm = plain(&link.comm);
-        let first = link.argv.first().map(|program| plain(base(program)));
+        let first = link.argv.first().map(|program| plain(base(program)).to_owned());
         let argv: Vec<String> = first.into_iter().chain(link.argv.iter().skip(1).cloned()).collect();
-        let facts = ProcessFacts { comm: &comm, argv: &argv, exe: link.exe.as_deref() };
+        let facts = ProcessFacts { comm, argv: &argv, exe: link.exe.as_deref() };
         self.all.iter().find_map(|profile| {
             let rules = &profile.process;
             let named = by_name(&rules.names, &facts).map(|_| 1);
@@ -223,5 +261,45 @@ mod tests {
         assert!(!acts("claude", &[(5, 5, "sh"), (3, 3, "claude -p x"), (1, 1, "bwrap")]));
         assert!(!acts("claude", &[(5, 5, "sh"), (3, 3, "gemini"), (1, 1, "bwrap")]));
         assert!(!acts("claude", &[(6, 6, "sh"), (5, 5, "claude -p x"), (3, 3, "claude"), (1, 1, "bwrap")]));
+    }
+
+    #[test]
+    fn a_glance_at_the_names_never_misses_a_program_that_the_rules_know() {
+        let chain = |line: &str| {
+            let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            let comm = base(&argv[0]).chars().take(15).collect();
+            [Link { id: id(10), group: 10, comm, argv, exe: None }]
+        };
+        let source = |text: &str| ProfileSource { file: "x.toml".into(), text: Ok(text.to_owned()) };
+        let profiles = Profiles::builtin().unwrap();
+        for profile in &profiles.all {
+            for name in &profile.process.names {
+                assert!(may_be_agents(&[], &chain(name)), "{name}");
+                assert!(may_be_agents(&[], &chain(&format!("/x/{name}.exe -p x"))), "{name}");
+            }
+            for script in &profile.process.scripts {
+                assert!(may_be_agents(&[], &chain(&format!("node /x/{script}"))), "{script}");
+            }
+        }
+        // What stands above a person's command.
+        for line in [
+            "bash",
+            "-zsh",
+            "fish",
+            "tmux new -s x",
+            "sshd: u@pts/1",
+            "systemd --user",
+            "login",
+            "sh -c x",
+            "python3 /x/run.py",
+            "node /x/server.js --port 1",
+        ] {
+            assert!(!may_be_agents(&[], &chain(line)), "{line}");
+            assert!(profiles.nearest(&chain(line)).is_none(), "{line}");
+        }
+        assert!(!may_be_agents(&[], &[]) && !may_be_agents(&[source("names = [\"other\"]")], &chain("mine")));
+        for text in ["names = [\"mine\"]", "names = ['mine']", "names = [\"\\u006dine\"]"] {
+            assert!(may_be_agents(&[source(text)], &chain("mine")), "{text}");
+        }
     }
 }

@@ -16,7 +16,7 @@ pub mod recording;
 mod room;
 
 pub use draft::{Draft, draft};
-pub use lineage::Link;
+pub use lineage::{Link, may_be_agents};
 pub use lint::lint;
 pub use profile::{OverlayKind, Profile, Timing};
 pub use reading::{Composer, Content, Open, PaneFacts, Reading, read};

@@ -259,9 +259,7 @@ impl Session {
     /// Whether a caller is this agent itself, and not another one that it runs as its tool.
     fn is_itself(&self, caller: &Caller) -> Result<bool> {
         let Some(agent) = self.agent(&caller.name) else { return Ok(true) };
-        // A wrong profile is reported elsewhere.
-        let profiles = rules::load().or_else(|_| Profiles::builtin())?;
-        Ok(profiles.acts_for(agent, &caller::above()?))
+        rules::acts_for(agent, &caller::above()?)
     }
 
     /// Refuses a caller whose identity rests on its own word, before it changes one agent's mail, leases or name. A sandbox

@@ -22,12 +22,8 @@ pub(super) struct Stranger {
 /// Looks for one.
 pub(super) fn above() -> Result<Option<Stranger>> {
     let chain = caller::above()?;
-    let found = rules::load()?.nearest(&chain).map(|(link, kind)| Stranger {
-        kind: kind.to_owned(),
-        pid: link.id.pid,
-        cwd: process::cwd(link.id.pid),
-    });
-    Ok(found)
+    let found = rules::nearest(&chain)?;
+    Ok(found.map(|(id, kind)| Stranger { kind, pid: id.pid, cwd: process::cwd(id.pid) }))
 }
 
 impl Stranger {

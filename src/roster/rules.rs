@@ -3,7 +3,9 @@
 //! Everybody reads them here, so a command that explains a screen and the courier that types into it use the same
 //! rules.
 
-use crate::agents::{ProfileSource, Profiles};
+use crate::agents::{Link, ProfileSource, Profiles, may_be_agents};
+use crate::core::agent::Agent;
+use crate::core::process_id::ProcessId;
 use crate::store::profiles::{Shelf, Stamp};
 use anyhow::Result;
 
@@ -49,8 +51,30 @@ pub fn load() -> Result<Profiles> {
     read(&Shelf::of_user())
 }
 
+/// The nearest process in `chain` that is an agent's program, in whatever form, and its kind.
+pub fn nearest(chain: &[Link]) -> Result<Option<(ProcessId, String)>> {
+    let sources = sources(&Shelf::of_user());
+    if !may_be_agents(&sources, chain) {
+        return Ok(None);
+    }
+    let rules = Profiles::load(&sources)?;
+    Ok(rules.nearest(chain).map(|(link, kind)| (link.id.clone(), kind.to_owned())))
+}
+
+/// Whether what `chain` leads up from acts for `agent` itself ([`Profiles::acts_for`]).
+pub fn acts_for(agent: &Agent, chain: &[Link]) -> Result<bool> {
+    let sources = sources(&Shelf::of_user());
+    let top = chain.iter().position(|link| link.id == agent.process);
+    if top.is_some_and(|top| !may_be_agents(&sources, &chain[..top])) {
+        return Ok(true);
+    }
+    Ok(Profiles::load(&sources)?.acts_for(agent, chain))
+}
+
 fn read(shelf: &Shelf) -> Result<Profiles> {
-    let sources: Vec<ProfileSource> =
-        shelf.read().into_iter().map(|(file, text)| ProfileSource { file, text }).collect();
-    Profiles::load(&sources)
+    Profiles::load(&sources(shelf))
+}
+
+fn sources(shelf: &Shelf) -> Vec<ProfileSource> {
+    shelf.read().into_iter().map(|(file, text)| ProfileSource { file, text }).collect()
 }
