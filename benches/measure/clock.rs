@@ -1,5 +1,6 @@
 //! A clock around whole processes.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -9,7 +10,12 @@ const WARM_UP: usize = 3;
 /// Milliseconds from the start of a command to its end. Whether it succeeds is the caller's affair.
 fn once(command: &[&str]) -> f64 {
     let mut process = Command::new(command[0]);
-    process.args(&command[1..]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    process.args(&command[1..]);
+    timed(&mut process)
+}
+
+fn timed(process: &mut Command) -> f64 {
+    process.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let begun = Instant::now();
     process.status().unwrap();
     begun.elapsed().as_secs_f64() * 1000.0
@@ -35,4 +41,38 @@ pub(super) fn row(runs: usize, command: &[&str]) {
     }
     let [least, middle, high] = [0, 50, 95].map(|p| percentile(&mut own, p));
     println!("{least:.2} | {middle:.2} | {high:.2} | {:.1}", middle / percentile(&mut base, 50));
+}
+
+/// A command in the project of a build, as a person has it: `DIR/bin` comes first in `PATH`.
+fn in_world(dir: &Path, command: &[&str]) -> Command {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let path = format!("{}:{path}", dir.join("bin").display());
+    // The program is looked for in the PATH of this process, unless `env` does it.
+    let mut process = Command::new("env");
+    process.arg(format!("PATH={path}")).args(command);
+    process.current_dir(dir.join("project")).env("HOME", dir.join("home"));
+    let name = dir.file_name().unwrap_or_default().to_string_lossy();
+    let tmux = std::env::var("TMUX_TMPDIR").unwrap_or_default();
+    process.env("TMUX", format!("{tmux}/tmux-{}/{name},1,0", nix::unistd::getuid()));
+    process
+}
+
+/// Prints the cells of a row with two builds. The runs take turns, and so does who is first.
+pub(super) fn pair(runs: usize, old: &Path, new: &Path, command: &[&str]) {
+    let (mut base, mut first, mut second) = (Vec::new(), Vec::new(), Vec::new());
+    for n in 0..WARM_UP + runs {
+        // `env` is a process of its own before the command becomes it.
+        let empty = once(&["env", "true"]);
+        let mut times = [0.0; 2];
+        for at in [n % 2, 1 - n % 2] {
+            times[at] = timed(&mut in_world([old, new][at], command));
+        }
+        if n >= WARM_UP {
+            base.push(empty);
+            first.push(times[0]);
+            second.push(times[1]);
+        }
+    }
+    let [base, first, second] = [&mut base, &mut first, &mut second].map(|times| percentile(times, 50));
+    println!("{first:.2} | {second:.2} | {:.1} | {:.1} | {:.2}", first / base, second / base, second / first);
 }
