@@ -63,14 +63,13 @@ fn a_person_sees_why_mail_waits_and_answers_a_message() {
     world.ok(&["send", "--no-wait", "human", "which port?"]);
     let pane = open(&world, 80, 24, "codex-1");
     shows(&world, &pane, "dialog");
-    press(&world, &pane, &["3"]);
-    shows(&world, &pane, "held");
-    // The filter finds the message among the others; Enter reads it.
-    press(&world, &pane, &["1", "/", "p", "o", "r", "t", "Enter"]);
-    shows(&world, &pane, "Messages (2)");
+    shows(&world, &pane, "answering a permission dialog");
+    shows(&world, &pane, "◆1 held");
+    // The search finds the message among the others; Enter opens its thread, which is read then.
+    press(&world, &pane, &["/", "p", "o", "r", "t", "Enter"]);
+    shows(&world, &pane, "2 Threads 1 of 2");
     press(&world, &pane, &["Enter"]);
-    shows(&world, &pane, "INFO from human to human");
-    press(&world, &pane, &["q"]);
+    shows(&world, &pane, "you → you · INFO");
     eventually("it is marked read", || world.ok(&["inbox"]).contains("no unread messages").then_some(()));
     press(&world, &pane, &["r"]);
     press(&world, &pane, &["-l", "8080; #{pane_id} $(id) \"x\""]);
@@ -87,7 +86,7 @@ fn a_lease_is_taken_away_after_a_yes_and_its_holder_is_told() {
     let (world, panes) = World::with_agents(&["claude"], &[]);
     world.below("claude-1", "swarm-msg lock src/lib.rs --reason deep-work");
     let pane = open(&world, 80, 24, "claude-1");
-    press(&world, &pane, &["2"]);
+    press(&world, &pane, &["3"]);
     shows(&world, &pane, "deep-work");
     press(&world, &pane, &["u"]);
     shows(&world, &pane, "away from claude-1");
@@ -107,15 +106,18 @@ fn a_lease_is_taken_away_after_a_yes_and_its_holder_is_told() {
 fn who_looks_at_an_agent_is_told_that_hooks_do_not_reach_it_and_what_repairs_that() {
     let (world, panes) = World::with_agents(&["claude"], &[]);
     let pane = open(&world, 120, 30, "claude-1");
-    press(&world, &pane, &["p"]);
     let seen = shows(&world, &pane, "hooks: not reached");
     assert!(seen.contains("swarm hooks install claude"), "{seen}");
-    press(&world, &pane, &["q", "q"]);
+    // Esc closes what is open, and leaves nothing that nobody wants to leave.
+    press(&world, &pane, &["p", "Escape"]);
+    shows(&world, &pane, " Enter go ");
+    press(&world, &pane, &["Escape"]);
+    shows(&world, &pane, "q leaves the dashboard");
+    press(&world, &pane, &["q"]);
     shows(&world, &pane, "ended 0");
     world.ok(&["hooks", "install", "claude"]);
     world.below("claude-1", "echo '{}' | swarm hook claude Stop");
-    let pane = open(&world, 120, 30, "claude-1");
-    press(&world, &pane, &["p"]);
+    let pane = open(&world, 120, 30, "mail goes by");
     // What is said of the hooks comes with the agent's screen.
     let of_agent = world.screen(&panes[0]);
     let row = of_agent.lines().map(str::trim).find(|row| row.chars().any(char::is_alphanumeric)).unwrap();
@@ -126,17 +128,19 @@ fn who_looks_at_an_agent_is_told_that_hooks_do_not_reach_it_and_what_repairs_tha
 #[test]
 fn it_follows_changes_and_resizes_without_a_key() {
     let (world, panes) = World::with_agents(&["claude"], &[]);
-    let pane = open(&world, 80, 24, "No messages yet");
+    let pane = open(&world, 80, 24, "no messages yet");
     world.ok(&["send", "claude-1", "hello there"]);
     shows(&world, &pane, "hello there");
     world.tmux(&["resize-window", "-t", &pane, "-x", "60", "-y", "15"]);
     eventually("the small window holds it all", || {
         let seen = world.screen(&pane);
-        (seen.contains("claude-1") && seen.contains("hello there") && seen.contains("? keys")).then_some(())
+        (seen.contains("claude-1") && seen.contains("4 Tasks") && seen.contains("? keys")).then_some(())
     });
+    press(&world, &pane, &["2"]);
+    shows(&world, &pane, "hello there");
     // The pane of the agent is seen from here.
-    press(&world, &pane, &["p"]);
-    shows(&world, &pane, "g goes there");
+    press(&world, &pane, &["1", "p"]);
+    shows(&world, &pane, "claude-1 · claude");
     assert!(world.screen(&panes[0]).contains('❯'));
     shows(&world, &pane, "❯");
 }
@@ -193,12 +197,12 @@ fn in_a_popup_going_to_an_agent_closes_it() {
     ]);
     let person = world.attach(100, 30);
     person.press(&["F5"]);
-    eventually("the popup shows the dashboard", || person.screen().contains("No messages yet").then_some(()));
+    eventually("the popup shows the dashboard", || person.screen().contains("no messages yet").then_some(()));
     person.press(&["Enter"]);
     eventually("the person looks at the agent", || {
         (world.tmux(&["list-clients", "-F", "#{pane_id}"]) == panes[0]).then_some(())
     });
-    eventually("the popup is closed", || (!person.screen().contains("No messages yet")).then_some(()));
+    eventually("the popup is closed", || (!person.screen().contains("no messages yet")).then_some(()));
 }
 
 #[test]

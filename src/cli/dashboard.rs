@@ -1,13 +1,17 @@
 use super::here::{self, Place};
 use super::{hooks, print, session};
+use crate::carriers;
+use crate::core::config::Settings;
 use crate::core::refusal::Refusal;
 use crate::courier::start;
+use crate::roster::projects;
 use crate::store::Store;
+use crate::store::config::Files;
 use crate::tmux::Server;
-use crate::view;
+use crate::view::dashboard::{self, AgentFacts, Options, Outside};
 use anyhow::Result;
 
-/// Show the project on one screen: agents, messages, leases, and what waits and why; ? lists the keys
+/// Show the project on one screen: agents, threads, leases, tasks, and what needs you; ? lists the keys
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm dashboard\n  swarm dashboard --popup")]
 pub(super) struct Args {
@@ -30,13 +34,41 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let Some(store) = store()? else { return Ok(()) };
     // Without a courier nothing is delivered, and the dashboard says so.
     let _ = start::ensure(&store, &Server::current());
-    let colour = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-    view::run(
-        &store,
-        &view::Options { popup: args.popup, client: args.client.clone(), colour },
-        || start::revive(&store),
-        |name| hooks::unreached(&store, name),
-    )
+    let settings = Settings::from(&Files::of(Some(store.root())).load());
+    let options = Options {
+        popup: args.popup,
+        client: args.client.clone(),
+        colour: std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
+        ascii: settings.ascii,
+        label: projects::name(store.root()),
+    };
+    dashboard::run(&store, &options, Outside { revive: |store| start::revive(store), facts })
+}
+
+/// What is known of an agent beside its records and its screen.
+fn facts(store: &Store, name: &str) -> AgentFacts {
+    let hooks = hooks::unreached(store, name);
+    let hooks = hooks.map(|why| format!("hooks: {}", crate::core::escape::line(&why))).unwrap_or_default();
+    let agent = store.living().ok().and_then(|all| all.into_iter().find(|a| a.name.as_str() == name));
+    let Some(agent) = agent else { return AgentFacts { hooks, ..AgentFacts::default() } };
+    let panes = Server::new(&agent.place.socket).patient(std::time::Duration::from_secs(1)).panes();
+    let pane = panes.unwrap_or_default().into_iter().find(|pane| pane.id == agent.place.pane);
+    let place = pane.map(|pane| crate::core::escape::short(&pane.place, 40)).unwrap_or_default();
+    let channel = channel(store, &agent).unwrap_or_default();
+    AgentFacts { place, channel, hooks }
+}
+
+/// By which ways the mail of an agent goes.
+fn channel(store: &Store, agent: &crate::core::agent::Agent) -> Option<String> {
+    let profiles = session::profiles().ok()?;
+    let profile = profiles.get(&agent.kind)?;
+    let settings = Settings::from(&Files::of(Some(store.root())).load());
+    let ways = carriers::ways(agent, &profile.carriers, &settings.carriers);
+    let open: Vec<&str> = ways.iter().filter(|(_, judged)| judged.is_ok()).map(|(c, _)| c.word()).collect();
+    Some(match &open[..] {
+        [] => "no way leads its mail to it: e explains why".to_owned(),
+        open => format!("mail goes by {}", open.join(", else by ")),
+    })
 }
 
 /// The project of this directory, or else the one on this tmux server that is meant. `None`: the person left.

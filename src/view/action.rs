@@ -6,7 +6,7 @@
 
 use crate::core::escape;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::Sender;
 
@@ -84,4 +84,19 @@ impl Action {
             text.trim_end().split('\n').map(|l| escape::line(&l.replace('\t', "    "))).collect();
         Ok((out.status.success(), safe.join("\n")))
     }
+}
+
+/// Runs these one after the other; the outcome of the last one, or of the first that fails, arrives at `done`.
+pub(super) fn sequence(actions: Vec<Action>, root: PathBuf, done: Sender<ActionOutcome>) {
+    std::thread::spawn(move || {
+        let count = actions.len();
+        for (number, action) in actions.into_iter().enumerate() {
+            let outcome = action.finish(&root);
+            if number + 1 == count || !outcome.ok {
+                // Nobody listens any more once the view is closed.
+                let _ = done.send(outcome);
+                return;
+            }
+        }
+    });
 }

@@ -57,7 +57,8 @@ impl Form {
 
     /// Whether a key is the one that opens the text in the person's editor.
     pub(super) fn is_edited(&self, key: &KeyEvent) -> bool {
-        self.is_message() && key.code == KeyCode::Char('g') && key.modifiers.contains(KeyModifiers::CONTROL)
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        self.is_message() && control && matches!(key.code, KeyCode::Char('e' | 'g'))
     }
 
     /// Whether type and acknowledgement can be chosen.
@@ -97,7 +98,6 @@ impl Form {
             }
             KeyCode::Char('a') if control && self.has_choices() => self.ack = !self.ack,
             KeyCode::Char('u') if control => self.input.kill_line(),
-            KeyCode::Char('e') if control => self.input.end(),
             KeyCode::Char(c) if !control => self.input.insert(&c.to_string()),
             KeyCode::Backspace => self.input.backspace(),
             KeyCode::Delete => self.input.delete(),

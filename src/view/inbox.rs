@@ -3,9 +3,9 @@
 //! What the keys do is done by this program's own commands, in the project of the message, as in the dashboard. swarm's own
 //! notices are one row until it is unfolded. Nothing is marked read but what was opened, answered or acknowledged.
 
-use super::action::{Action, ActionOutcome};
-use super::draw;
+use super::action::{Action, ActionOutcome, sequence};
 use super::form::{Form, Purpose};
+use super::form_view;
 use super::pager::Pager;
 use super::terminal::{Popup, Screen, show};
 use crate::core::escape;
@@ -149,7 +149,7 @@ impl Popup for OpenInbox<'_> {
         match self.inbox.press(key) {
             InboxWish::Nothing => {}
             InboxWish::Leave => return Ok(ControlFlow::Break(())),
-            InboxWish::Run(actions, root) => start(actions, root, self.outcomes.0.clone()),
+            InboxWish::Run(actions, root) => sequence(actions, root, self.outcomes.0.clone()),
             InboxWish::Edit => {
                 if let InboxMode::Writing(_, form) = &mut self.inbox.mode {
                     self.inbox.told = screen.edit(&mut form.input)?.err().map(|why| (why, true));
@@ -172,21 +172,6 @@ impl Popup for OpenInbox<'_> {
             form.paste(text);
         }
     }
-}
-
-/// Runs these one after the other; the outcome of the last one, or of the first that fails, arrives at `done`.
-fn start(actions: Vec<Action>, root: PathBuf, done: Sender<ActionOutcome>) {
-    std::thread::spawn(move || {
-        let count = actions.len();
-        for (number, action) in actions.into_iter().enumerate() {
-            let outcome = action.finish(&root);
-            if number + 1 == count || !outcome.ok {
-                // Nobody listens any more once the inbox is closed.
-                let _ = done.send(outcome);
-                return;
-            }
-        }
-    });
 }
 
 fn letter(message: &Verified, project: &(usize, String, PathBuf)) -> Letter {
@@ -399,7 +384,7 @@ impl Inbox {
             InboxMode::Writing(letter, form) => {
                 let above = said.unwrap_or_else(|| letter.text.clone());
                 let failed = self.told.as_ref().is_some_and(|(_, failed)| *failed);
-                draw::writing(frame, form, &above, failed);
+                form_view::writing(frame, form, &above, failed);
             }
             InboxMode::List => self.draw_list(frame, said, now_ms),
         }

@@ -2,12 +2,7 @@
 //!
 //! Pure. A row ends at a space where there is one in its second half, and else where it is full.
 
-use ratatui::text::Line;
-
-/// How wide a character is.
-fn width(c: char) -> usize {
-    Line::raw(c.to_string()).width()
-}
+use super::text::{graphemes, width};
 
 /// The rows that `text` takes at this width. An empty line takes one.
 pub(super) fn rows(text: &str, columns: u16) -> Vec<String> {
@@ -16,23 +11,24 @@ pub(super) fn rows(text: &str, columns: u16) -> Vec<String> {
     for line in text.lines() {
         let mut row = String::new();
         let (mut used, mut space) = (0, None);
-        for c in line.chars() {
-            let c = if c == '\t' { ' ' } else { c };
-            if used + width(c) > columns {
+        for part in graphemes(line) {
+            let part = if part == "\t" { " " } else { part };
+            let wide = width(part);
+            if used + wide > columns {
                 let rest = match space {
-                    Some(at) if c != ' ' => row.split_off(at),
+                    Some(at) if part != " " => row.split_off(at),
                     _ => String::new(),
                 };
                 rows.push(std::mem::take(&mut row).trim_end().to_owned());
                 (row, space) = (rest, None);
-                used = Line::raw(row.as_str()).width();
-                if c == ' ' && row.is_empty() {
+                used = width(&row);
+                if part == " " && row.is_empty() {
                     continue;
                 }
             }
-            row.push(c);
-            used += width(c);
-            if c == ' ' && used > columns / 2 {
+            row.push_str(part);
+            used += wide;
+            if part == " " && used > columns / 2 {
                 space = Some(row.len());
             }
         }
@@ -44,6 +40,7 @@ pub(super) fn rows(text: &str, columns: u16) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ratatui::text::Line;
 
     #[test]
     fn no_row_is_wider_than_the_screen_and_nothing_is_lost() {

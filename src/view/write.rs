@@ -1,8 +1,8 @@
 //! A text written in a popup: the form of the dashboard by itself, for one purpose.
 
 use super::action::ActionOutcome;
-use super::draw;
 use super::form::{Form, Purpose};
+use super::form_view;
 use super::terminal::{Popup, Screen, is_control, show};
 use anyhow::Result;
 use ratatui::Frame;
@@ -50,7 +50,7 @@ impl Popup for Popped<'_> {
 
     fn draw(&mut self, frame: &mut Frame<'_>) {
         let said = self.running.as_ref().or(self.told.as_ref()).map_or(self.project, String::as_str);
-        draw::writing(frame, &self.form, said, self.told.is_some());
+        form_view::writing(frame, &self.form, said, self.told.is_some());
     }
 
     fn tick(&mut self) -> ControlFlow<Option<String>> {

@@ -5,11 +5,12 @@
 use crate::core::agent::Status;
 use crate::core::badge::Counts;
 use crate::core::delivery::Stage;
+use std::rc::Rc;
 
 /// Everything that is shown.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Snapshot {
-    /// The project's root.
+    /// What the project is called.
     pub(super) project: String,
     /// Whether a courier listens.
     pub(super) courier: bool,
@@ -21,12 +22,18 @@ pub(super) struct Snapshot {
     pub(super) latency: Option<Latency>,
     /// The living agents, those that need a person first.
     pub(super) agents: Vec<AgentRow>,
-    /// The latest messages, newest first.
-    pub(super) messages: Vec<MessageRow>,
-    /// Leases, then those who wait for one.
+    /// The conversations, those with something for the person first.
+    pub(super) threads: Vec<ThreadRow>,
+    /// Leases, each with those who wait for it.
     pub(super) leases: Vec<LeaseRow>,
+    /// What stands in the coordination document.
+    pub(super) tasks: Rc<Vec<TaskRow>>,
     /// Mail that waits for something: held, to be acknowledged, dead.
     pub(super) waiting: Vec<WaitingRow>,
+    /// What happened to leases, oldest first.
+    pub(super) history: Rc<Vec<LeaseNote>>,
+    /// Whether older messages are still to be read.
+    pub(super) more: bool,
 }
 
 /// Times in milliseconds.
@@ -34,7 +41,23 @@ pub(super) struct Snapshot {
 pub(super) struct Latency {
     pub(super) p50: u64,
     pub(super) p95: u64,
-    pub(super) of: usize,
+}
+
+/// How much an agent needs a person: the order of the agents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Need {
+    /// A dialog is open.
+    Dialog,
+    /// The person has unread mail from it.
+    Asks,
+    /// It has not acknowledged what it was reminded of.
+    Overdue,
+    /// Mail for it is held.
+    Held,
+    /// Its screen is in a state in which nothing is typed.
+    Other,
+    Busy,
+    Idle,
 }
 
 #[derive(Clone, Debug)]
@@ -48,8 +71,11 @@ pub(super) struct AgentRow {
     pub(super) since: u64,
     pub(super) unread: usize,
     pub(super) leases: usize,
+    pub(super) need: Need,
     /// Why its mail is held; empty if none is.
     pub(super) why: String,
+    /// Its messages that the person has not read, newest first.
+    pub(super) asks: Vec<Rc<MessageRow>>,
 }
 
 /// How a message stands, in the view of who looks at the dashboard.
@@ -99,24 +125,50 @@ impl MailState {
 #[derive(Clone, Debug)]
 pub(super) struct MessageRow {
     pub(super) id: String,
+    pub(super) thread: String,
     pub(super) at: u64,
     pub(super) from: String,
-    pub(super) to: String,
+    pub(super) to: Vec<String>,
     pub(super) kind: &'static str,
-    pub(super) preview: String,
     pub(super) body: String,
+    /// Its beginning, on one line.
+    pub(super) first: String,
+    /// What a search looks at, in lower case.
+    pub(super) folded: String,
     /// How far it is with the recipient where it is least far.
-    pub(super) stage: MailState,
+    pub(super) state: MailState,
+    /// Why it is no further with them; empty if there is no reason.
+    pub(super) why: String,
     /// Not read by the person at the keyboard, to whom it was sent.
     pub(super) unread: bool,
     /// Sent to the person at the keyboard.
     pub(super) mine: bool,
+    /// Of swarm itself.
+    pub(super) notice: bool,
     pub(super) urgent: bool,
+    /// Whether an acknowledgement was asked for.
+    pub(super) ack: bool,
+    /// The message that it answers.
+    pub(super) answers: String,
 }
+
+/// A conversation: its messages, oldest first. There is at least one.
+#[derive(Clone, Debug)]
+pub(super) struct ThreadRow {
+    pub(super) id: String,
+    pub(super) messages: Vec<Rc<MessageRow>>,
+    /// How many of them the person has not read.
+    pub(super) unread: usize,
+}
+
+/// The thread of swarm's own notices.
+pub(super) const NOTICES: &str = "notices";
 
 /// A lease, or somebody who waits for one.
 #[derive(Clone, Debug)]
 pub(super) struct LeaseRow {
+    /// What tells it from all others in its list.
+    pub(super) id: String,
     /// The lease's fence, or the ticket.
     pub(super) number: u64,
     pub(super) waits: bool,
@@ -124,10 +176,36 @@ pub(super) struct LeaseRow {
     pub(super) mode: &'static str,
     pub(super) since: u64,
     pub(super) state: String,
-    pub(super) paths: String,
+    pub(super) paths: Vec<String>,
     pub(super) reason: String,
     /// Held by the person at the keyboard.
     pub(super) mine: bool,
+}
+
+/// What happened to a lease.
+#[derive(Clone, Debug)]
+pub(super) struct LeaseNote {
+    pub(super) at: u64,
+    pub(super) name: String,
+    /// What it was, in words.
+    pub(super) what: String,
+    pub(super) paths: Vec<String>,
+}
+
+/// A line of the coordination document.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TaskRow {
+    /// What tells it from all others in its list.
+    pub(super) id: String,
+    /// Its line, from 1.
+    pub(super) line: usize,
+    pub(super) section: String,
+    /// What it says.
+    pub(super) text: String,
+    /// Whether it is done, if it has a box.
+    pub(super) done: Option<bool>,
+    /// The cells of its row, with their heads; empty for an item of a list.
+    pub(super) cells: Vec<(String, String)>,
 }
 
 /// A message that waits for something.
@@ -139,5 +217,5 @@ pub(super) struct WaitingRow {
     pub(super) to: String,
     pub(super) since: u64,
     pub(super) why: String,
-    pub(super) preview: String,
+    pub(super) first: String,
 }

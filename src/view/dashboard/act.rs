@@ -1,0 +1,337 @@
+//! What the commands do with what is selected.
+//!
+//! Pure. The dashboard has no rules of its own: nearly everything becomes a command line of this program, which refuses here what it
+//! refuses elsewhere.
+
+use super::keys::Command;
+use super::model::{App, Mode, Wish};
+use super::panel::Panel;
+use super::snapshot::{MessageRow, NOTICES};
+use super::tasks;
+use crate::view::action::Action;
+use crate::view::form::{Form, Purpose};
+use crate::view::input::Input;
+use crate::view::pager::Pager;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+/// The most ids that one command is given.
+const IDS: usize = 200;
+
+impl App {
+    /// Does what a key or the list of commands asks for.
+    pub(super) fn perform(&mut self, command: Command, now_ms: u64) -> Wish {
+        match command {
+            Command::Quit => return Wish::Quit,
+            Command::Back => self.back(now_ms),
+            Command::Keys => self.mode = Mode::Page(Pager::new(&self.keymap.page())),
+            Command::Commands => self.mode = Mode::Commands { input: Input::default(), at: 0 },
+            Command::Search => self.mode = Mode::Search,
+            Command::NextPanel => self.turn(self.panel.turned(1)),
+            Command::PreviousPanel => self.turn(self.panel.turned(3)),
+            Command::Show(panel) => self.turn(panel),
+            Command::Select(by) if self.side.focus => self.step(by),
+            Command::Select(by) => self.go(self.panel, by),
+            Command::Scroll(by) => self.scroll(by),
+            Command::Look => self.enter(),
+            Command::List => self.side.focus = false,
+            Command::Divide(by) => {
+                let left = self.places.divider.map_or(40, |x| x.saturating_add_signed(by));
+                self.divided = Some(left);
+            }
+            Command::NextHit => self.hit(true, now_ms),
+            Command::PreviousHit => self.hit(false, now_ms),
+            Command::Mark => {
+                let id = self.selected[self.panel as usize].clone();
+                let marked = &mut self.marked[self.panel as usize];
+                if !id.is_empty() && !marked.remove(&id) {
+                    marked.insert(id);
+                }
+                self.go(self.panel, 1);
+            }
+            Command::Open => return self.open(),
+            Command::Go => return self.jump(),
+            Command::Write => self.write_to_concerned(),
+            Command::WriteToAll => self.write(Form::new(Purpose::Send { to: "@all".to_owned() }, "")),
+            Command::Rename => match self.concerned().into_iter().next() {
+                Some(agent) => self.write(Form::new(Purpose::Rename { agent: agent.clone() }, &agent)),
+                None => self.nobody(),
+            },
+            Command::Explain => match self.concerned().into_iter().next() {
+                Some(agent) => {
+                    return self.run(vec![Action::page(&format!("explain {agent}"), &["explain", &agent])]);
+                }
+                None => self.nobody(),
+            },
+            Command::Release => self.release(),
+            Command::Reply | Command::Acknowledge | Command::Read | Command::Status | Command::Resend => {
+                return self.with_message(command);
+            }
+        }
+        Wish::Nothing
+    }
+
+    /// Closes one thing that is open: what has the keys beside the panels, then the marks, then the search.
+    fn back(&mut self, now_ms: u64) {
+        let marked = &mut self.marked[self.panel as usize];
+        if self.side.focus {
+            self.side.focus = false;
+        } else if !marked.is_empty() {
+            marked.clear();
+        } else if !self.search.is_blank() {
+            self.search = Input::default();
+            self.sift(now_ms);
+        } else {
+            let key =
+                self.keymap.names(Command::Quit).first().cloned().unwrap_or_else(|| "Ctrl-C".to_owned());
+            self.told = Some((format!("{key} leaves the dashboard"), false));
+        }
+    }
+
+    /// Gives the keys to what stands beside the panels.
+    fn enter(&mut self) {
+        if !self.selected[self.panel as usize].is_empty() {
+            self.side.focus = true;
+            self.side.settle = true;
+        }
+    }
+
+    /// Opens what is selected: of an agent its pane, of a thread the conversation, which is read then.
+    fn open(&mut self) -> Wish {
+        match self.panel {
+            Panel::Agents => return self.jump(),
+            Panel::Threads if !self.side.focus => {
+                self.enter();
+                return self.read_thread();
+            }
+            _ => self.enter(),
+        }
+        Wish::Nothing
+    }
+
+    fn jump(&mut self) -> Wish {
+        if let Some(agent) = self.concerned().into_iter().next() {
+            return Wish::Jump(agent);
+        }
+        self.nobody();
+        Wish::Nothing
+    }
+
+    fn nobody(&mut self) {
+        self.tell("no living agent is selected");
+    }
+
+    /// The agents that a key is about: those that are marked, the selected one, or the one that the selected row is of.
+    pub(super) fn concerned(&self) -> Vec<String> {
+        let lives = |name: &String| self.shown.agents.iter().any(|a| a.name == *name);
+        let names: Vec<String> = match self.panel {
+            Panel::Agents if !self.marked[0].is_empty() => self.marked[0].iter().cloned().collect(),
+            Panel::Agents => self.agent().map(|a| a.name.clone()).into_iter().collect(),
+            Panel::Threads => match self.message() {
+                Some(m) if lives(&m.from) => vec![m.from.clone()],
+                Some(m) => m.to.clone(),
+                None => Vec::new(),
+            },
+            Panel::Leases => self.lease().map(|l| l.holder.clone()).into_iter().collect(),
+            Panel::Tasks => {
+                let task = self.task();
+                task.map(|task| tasks::workers(task, &self.shown).iter().map(|a| a.name.clone()).collect())
+                    .unwrap_or_default()
+            }
+        };
+        names.into_iter().filter(lives).collect()
+    }
+
+    fn write_to_concerned(&mut self) {
+        let to = self.concerned();
+        if to.is_empty() {
+            return self.nobody();
+        }
+        self.write(Form::new(Purpose::Send { to: to.join(",") }, ""));
+    }
+
+    /// The message that a key is about: the selected one of the thread, or the unread one of the agent.
+    pub(super) fn concerned_message(&self) -> Option<Rc<MessageRow>> {
+        match self.panel {
+            Panel::Agents => self.agent().and_then(|a| a.asks.first()).cloned(),
+            Panel::Threads => self.message().cloned(),
+            Panel::Leases | Panel::Tasks => None,
+        }
+    }
+
+    fn with_message(&mut self, command: Command) -> Wish {
+        if command == Command::Read && self.panel == Panel::Threads {
+            return self.read_thread();
+        }
+        let Some(message) = self.concerned_message() else {
+            // A message that waits for the agent is what a person wants to know of then.
+            let waits = self.agent().and_then(|a| self.shown.waiting.iter().find(|w| w.to == a.name));
+            if let (Panel::Agents, Command::Status | Command::Resend, Some(id)) =
+                (self.panel, command, waits.map(|w| w.id.clone()))
+            {
+                return self.with_id(command, &id);
+            }
+            let key = self.keymap.names(Command::Show(Panel::Threads)).first().cloned().unwrap_or_default();
+            self.tell(&format!("no message is selected ({key} shows the threads)"));
+            return Wish::Nothing;
+        };
+        match command {
+            Command::Reply if message.notice => {
+                self.tell("that is a notice of swarm: nobody reads an answer");
+            }
+            Command::Reply if message.mine => {
+                self.write(Form::new(Purpose::Reply { id: message.id.clone() }, ""));
+            }
+            Command::Reply => self.tell("you can answer only messages to you; m writes to the sender"),
+            Command::Read => return self.run(vec![Action::line("mark it read", &["read", &message.id])]),
+            _ => return self.with_id(command, &message.id),
+        }
+        Wish::Nothing
+    }
+
+    fn with_id(&mut self, command: Command, id: &str) -> Wish {
+        match command {
+            Command::Acknowledge => self.run(vec![Action::line(&format!("ack {id}"), &["ack", id])]),
+            Command::Resend => {
+                self.write(Form::new(Purpose::Resend { id: id.to_owned() }, ""));
+                Wish::Nothing
+            }
+            _ => self.run(vec![Action::page(&format!("status of {id}"), &["status", id])]),
+        }
+    }
+
+    /// Marks what the person has not read of the marked threads, or of the selected one, as read.
+    fn read_thread(&mut self) -> Wish {
+        let marked = &self.marked[Panel::Threads as usize];
+        let selected = self.thread().map(|t| t.id.clone());
+        let ids: BTreeSet<&String> =
+            if marked.is_empty() { selected.iter().collect() } else { marked.iter().collect() };
+        let unread: Vec<&str> = (self.shown.threads.iter())
+            .filter(|thread| ids.contains(&thread.id))
+            .flat_map(|thread| &thread.messages)
+            .filter(|message| message.unread)
+            .map(|message| message.id.as_str())
+            .collect();
+        let what =
+            if selected.as_deref() == Some(NOTICES) { "mark the notices read" } else { "mark it read" };
+        let action = |ids: &[&str]| Action::line(what, &[&["read"], ids].concat());
+        let actions: Vec<Action> = unread.chunks(IDS).map(action).collect();
+        if actions.is_empty() { Wish::Nothing } else { self.run(actions) }
+    }
+
+    /// Asks whether the marked leases, or the selected one, are to be given back or taken away.
+    fn release(&mut self) {
+        if self.panel != Panel::Leases {
+            let key = self.keymap.names(Command::Show(Panel::Leases)).first().cloned().unwrap_or_default();
+            return self.tell(&format!("no lease is selected ({key} shows the leases)"));
+        }
+        let marked = &self.marked[Panel::Leases as usize];
+        let selected = &self.selected[Panel::Leases as usize];
+        let meant = |id: &String| if marked.is_empty() { id == selected } else { marked.contains(id) };
+        let leases: Vec<_> = self.shown.leases.iter().filter(|l| !l.waits && meant(&l.id)).collect();
+        let question = match &leases[..] {
+            [] => {
+                let waits = self.lease().is_some_and(|l| l.waits);
+                let why = if waits {
+                    "only a lease can be taken away, not a ticket"
+                } else {
+                    "no lease is selected"
+                };
+                return self.tell(why);
+            }
+            [one] if one.mine => format!("Give back {}?", one.paths.join(", ")),
+            [one] => {
+                format!("Take {} away from {}? The holder gets a message.", one.paths.join(", "), one.holder)
+            }
+            several => {
+                let paths: Vec<&str> = several.iter().flat_map(|l| &l.paths).map(String::as_str).collect();
+                format!(
+                    "Release {} leases ({})? Their holders get a message.",
+                    several.len(),
+                    paths.join(", ")
+                )
+            }
+        };
+        let action = |lease: &&super::snapshot::LeaseRow| {
+            let number = lease.number.to_string();
+            let force: &[&str] = if lease.mine { &["unlock"] } else { &["unlock", "--force", "--yes"] };
+            Action::line(&format!("release lease {number}"), &[force, &["--fence", &number]].concat())
+        };
+        let actions = leases.iter().map(action).collect();
+        self.mode = Mode::Confirm { question, actions };
+    }
+
+    /// Moves within what stands beside the panels: in a thread to the next message once the selected one was seen whole.
+    fn step(&mut self, by: isize) {
+        if self.panel != Panel::Threads {
+            return self.scroll(by);
+        }
+        let (begin, end) = self.side.picked;
+        let below = end > self.side.from + self.side.height;
+        let above = begin < self.side.from;
+        if by.unsigned_abs() <= 10 && ((by > 0 && below) || (by < 0 && above)) {
+            return self.scroll(by);
+        }
+        let (Some(thread), Some(message)) = (self.thread(), self.message()) else { return };
+        let at = thread.messages.iter().position(|m| m.id == message.id).unwrap_or(0);
+        let to = at.saturating_add_signed(by).min(thread.messages.len() - 1);
+        self.side.message = thread.messages[to].id.clone();
+        self.side.settle = true;
+    }
+
+    /// Scrolls what stands beside the panels.
+    pub(super) fn scroll(&mut self, by: isize) {
+        // A pane is seen from its end.
+        let by = if self.panel == Panel::Agents { by.saturating_neg() } else { by };
+        let last = self.side.lines.saturating_sub(self.side.height);
+        self.side.from = self.side.from.saturating_add_signed(by).min(last);
+    }
+
+    /// Goes to the next thing that the search has found: a message of the open thread, then a row, then one of the next panel.
+    fn hit(&mut self, on: bool, now_ms: u64) {
+        if self.filter.is_empty() {
+            return self.tell("nothing is searched for (/ searches)");
+        }
+        if self.panel == Panel::Threads
+            && self.side.focus
+            && let (Some(thread), Some(message)) = (self.thread(), self.message())
+        {
+            let at = thread.messages.iter().position(|m| m.id == message.id).unwrap_or(0);
+            let found = |m: &&Rc<MessageRow>| self.finds(m, now_ms);
+            let (before, behind) = (&thread.messages[..at], &thread.messages[at + 1..]);
+            let next = if on { behind.iter().find(found) } else { before.iter().rev().find(found) };
+            if let Some(id) = next.map(|m| m.id.clone()) {
+                self.side.message = id;
+                self.side.settle = true;
+                return;
+            }
+        }
+        let focus = self.side.focus;
+        let (at, count) = (self.position(self.panel).unwrap_or(0), self.rows[self.panel as usize].len());
+        if on && at + 1 < count {
+            self.go(self.panel, 1);
+        } else if !on && at > 0 && count > 0 {
+            self.go(self.panel, -1);
+        } else {
+            let others = (1..=4).map(|by| self.panel.turned(if on { by } else { 8 - by }));
+            let Some(panel) = others.into_iter().find(|p| !self.rows[*p as usize].is_empty()) else {
+                return self.tell("nothing was found");
+            };
+            self.turn(panel);
+            self.go(panel, if on { isize::MIN } else { isize::MAX });
+        }
+        self.side.focus = focus;
+        self.pick_hit(now_ms);
+    }
+
+    /// In a thread, the first message that was found is selected.
+    fn pick_hit(&mut self, now_ms: u64) {
+        if self.panel == Panel::Threads
+            && let Some(thread) = self.thread()
+            && let Some(id) = thread.messages.iter().find(|m| self.finds(m, now_ms)).map(|m| m.id.clone())
+        {
+            self.side.message = id;
+            self.side.settle = true;
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The panel of agents, and what stands beside it: why an agent needs a person, the mail that waits for it, and its pane as it is now.
+
+use super::snapshot::{AgentRow, MailState, Need, Snapshot};
+use super::theme::{DIM, Mark, PLAIN, Theme};
+use super::watch::Seen;
+use crate::core::agent::Status;
+use crate::core::delivery::Stage;
+use crate::core::plural::plural;
+use crate::core::span::age;
+use crate::view::text::{fit, pad, width};
+use crate::view::wrap;
+use ratatui::text::{Line, Span};
+
+/// The most messages that wait which are shown one by one.
+const WAITING: usize = 5;
+
+/// What an agent does, in a word, and since when.
+fn state(agent: &AgentRow) -> (&'static str, u64) {
+    match agent.need {
+        Need::Asks => ("asks you", agent.asks.first().map_or(agent.since, |m| m.at)),
+        _ => (agent.status.word(), agent.since),
+    }
+}
+
+/// What is to be said of an agent in its row: what it asks, or why its mail waits.
+fn news(agent: &AgentRow) -> String {
+    match agent.need {
+        Need::Asks => agent.asks.first().map(|m| m.first.clone()).unwrap_or_default(),
+        Need::Overdue => "has not acknowledged what it was reminded of".to_owned(),
+        _ => agent.why.clone(),
+    }
+}
+
+/// A row of the panel; `names` is how wide the longest name is.
+pub(super) fn row(agent: &AgentRow, names: usize, theme: Theme, now: u64) -> Vec<Span<'static>> {
+    let (word, since) = state(agent);
+    let style = theme.style(Mark::of(agent));
+    let mut spans = vec![
+        theme.mark(Mark::of(agent)),
+        Span::raw(format!(" {} ", pad(&agent.name, names))),
+        Span::styled(format!("{word:<8} "), style),
+        Span::raw(format!("{:>3} ", age(since, now))),
+    ];
+    let news = news(agent);
+    if agent.unread > 0 {
+        let mail = if agent.why.is_empty() { Mark::Under } else { Mark::Held };
+        spans.push(Span::styled(format!(" {}{}", theme.sign(Mark::Mail), agent.unread), theme.style(mail)));
+    }
+    if agent.leases > 0 && news.is_empty() {
+        spans.push(Span::styled(format!(" {}", plural(agent.leases, "lease")), DIM));
+    }
+    if !news.is_empty() {
+        let style = if agent.need == Need::Asks { PLAIN } else { theme.style(Mark::Held) };
+        spans.push(Span::styled(format!(" {news}"), style));
+    }
+    spans
+}
+
+/// The title of what stands beside the panel.
+pub(super) fn title(agent: &AgentRow, seen: &Seen, now: u64) -> String {
+    let mut parts = vec![agent.name.clone(), agent.kind.clone()];
+    if seen.agent == agent.name && !seen.place.is_empty() {
+        parts.push(seen.place.clone());
+    }
+    parts.push(format!("{} {}", agent.status.word(), age(agent.since, now)));
+    if agent.leases > 0 {
+        parts.push(plural(agent.leases, "lease"));
+    }
+    parts.join(" · ")
+}
+
+/// What stands beside the panel, in so many columns: first what is to be known, then the pane.
+pub(super) fn detail(
+    agent: &AgentRow,
+    shown: &Snapshot,
+    seen: &Seen,
+    theme: Theme,
+    columns: u16,
+    now: u64,
+) -> (Vec<Line<'static>>, Vec<Line<'static>>) {
+    let mut lines = Vec::new();
+    let wide = usize::from(columns);
+    let mut say = |mark: Mark, text: &str, most: usize| {
+        let rows = wrap::rows(text, columns.saturating_sub(2));
+        for (number, row) in rows.into_iter().take(most).enumerate() {
+            let head = if number == 0 { theme.mark(mark) } else { Span::raw(" ") };
+            lines.push(fit(vec![head, Span::raw(" "), Span::raw(row)], wide));
+        }
+    };
+    if agent.status == Status::Dialog {
+        say(Mark::Needs, "a dialog is open: it waits for you (Enter goes there)", 2);
+    }
+    for asked in agent.asks.iter().take(3) {
+        let text = format!("{} {}: {}", asked.kind, age(asked.at, now), asked.first);
+        say(Mark::Mail, &text, 3);
+    }
+    if agent.asks.len() > 3 {
+        say(Mark::Mail, &format!("and {} more (2 shows the threads)", agent.asks.len() - 3), 1);
+    }
+    let waiting: Vec<_> = shown.waiting.iter().filter(|w| w.to == agent.name).collect();
+    for mail in waiting.iter().take(WAITING) {
+        let why = if mail.what == MailState::At(Stage::Held) { "held" } else { mail.what.word() };
+        let text = format!(
+            "{} from {} {why} {}: {}  {}",
+            mail.id,
+            mail.from,
+            age(mail.since, now),
+            mail.why,
+            mail.first
+        );
+        say(Mark::mail(mail.what), &text, 2);
+    }
+    if waiting.len() > WAITING {
+        say(Mark::Under, &format!("and {} more wait", waiting.len() - WAITING), 1);
+    }
+    let held = shown.leases.iter().filter(|l| l.holder == agent.name);
+    for lease in held {
+        let verb = if lease.waits { "waits for" } else { "holds" };
+        say(Mark::Other, &format!("{verb} {} ({})", lease.paths.join(", "), lease.state), 2);
+    }
+    if seen.agent != agent.name {
+        return (lines, vec![Line::styled("…", DIM)]);
+    }
+    for told in [&seen.channel, &seen.hooks].into_iter().filter(|told| !told.is_empty()) {
+        lines.extend(wrap::rows(told, columns).into_iter().take(3).map(|row| Line::styled(row, DIM)));
+    }
+    let pane = seen.lines.iter().map(|line| fit(line.spans.clone(), wide)).collect();
+    (lines, pane)
+}
+
+/// How wide the longest name is, within reason.
+pub(super) fn names(shown: &Snapshot, columns: usize) -> usize {
+    let longest = shown.agents.iter().map(|agent| width(&agent.name)).max().unwrap_or_default();
+    longest.min((columns / 3).max(8))
+}

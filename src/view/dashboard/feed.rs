@@ -1,0 +1,232 @@
+//! The messages of all mailboxes, with little reading.
+//!
+//! A directory is listed again only when it has changed. A message never changes, so it is read and verified once, and its state is read
+//! again only when its mailbox has changed. The newest come first; the older ones are read in batches. Takes no lock. What is kept is
+//! bounded, by count and by bytes.
+
+use super::snapshot::{MailState, MessageRow};
+use crate::core::agent::Agent;
+use crate::core::delivery::Stage;
+use crate::core::escape;
+use crate::core::message::{MessageType, Verified, parse_file_name};
+use crate::core::name::Name;
+use crate::store::Store;
+use crate::store::mail::{Changed, Folder};
+use crate::view::text::{flat, tidy};
+use anyhow::Result;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
+use std::time::SystemTime;
+
+/// How many messages are kept at most.
+const LIMIT: usize = 20_000;
+
+/// How many bytes of texts are kept at most.
+const BYTES: usize = 32 << 20;
+
+/// How many messages are read in one go.
+const BATCH: usize = 300;
+
+/// Of so many of the newest the state is looked at again. What is older and has arrived does not change.
+const FRESH: usize = 300;
+
+type Copies = Vec<(Name, Folder)>;
+
+/// What was read so far.
+#[derive(Default)]
+pub(super) struct Feed {
+    listed: HashMap<(Name, &'static str), Listing>,
+    changed: HashMap<Name, Option<Changed>>,
+    known: HashMap<String, Known>,
+    rows: Vec<Rc<MessageRow>>,
+    /// Whether older messages are still to be read.
+    pub(super) more: bool,
+}
+
+struct Listing {
+    /// When the directory had changed, if the listing can be relied on.
+    changed: Option<SystemTime>,
+    files: Vec<String>,
+}
+
+/// A message that was read; `None`: there is nothing to show of it.
+struct Known {
+    copies: Copies,
+    row: Option<Rc<MessageRow>>,
+    /// Whether its state changes only if a copy of it moves.
+    settled: bool,
+}
+
+impl Feed {
+    /// Takes note of what has come and moved, and reads one batch of what was not read yet.
+    pub(super) fn update(&mut self, store: &Store, agents: &[Agent]) -> Result<()> {
+        let mut found: BTreeMap<String, Copies> = BTreeMap::new();
+        let mut stirred = BTreeSet::new();
+        for owner in store.mailboxes()? {
+            let changed = store.mailbox_changed(&owner);
+            if changed.is_none() || self.changed.get(&owner) != Some(&changed) {
+                stirred.insert(owner.clone());
+                self.changed.insert(owner.clone(), changed);
+            }
+            for (folder, word) in [(Folder::New, "new"), (Folder::Given, "given"), (Folder::Cur, "cur")] {
+                let changed = store.mail_changed(&owner, folder);
+                let listing = self
+                    .listed
+                    .entry((owner.clone(), word))
+                    .or_insert(Listing { changed: None, files: Vec::new() });
+                if changed.is_none() || listing.changed != changed {
+                    let mut files = store.mail_files(&owner, folder)?;
+                    files.drain(..files.len().saturating_sub(LIMIT));
+                    *listing = Listing { changed, files };
+                }
+                for file in &listing.files {
+                    found.entry(file.clone()).or_default().push((owner.clone(), folder));
+                }
+            }
+        }
+        let (mut rows, mut read, mut bytes) = (Vec::with_capacity(self.rows.len()), 0, 0);
+        let mut known = HashMap::with_capacity(self.known.len());
+        self.more = false;
+        for (number, (file, copies)) in found.into_iter().rev().take(LIMIT).enumerate() {
+            let before = self.known.remove(&file);
+            let stays = |k: &Known| {
+                let stirs = number < FRESH && copies.iter().any(|(owner, _)| stirred.contains(owner));
+                k.copies == copies && (k.settled || !stirs)
+            };
+            let entry = match before {
+                Some(before) if stays(&before) => before,
+                before if read < BATCH => {
+                    read += 1;
+                    know(store, agents, &file, copies, before)?
+                }
+                Some(before) => {
+                    self.more = true;
+                    before
+                }
+                None => {
+                    self.more = true;
+                    continue;
+                }
+            };
+            if let Some(row) = &entry.row {
+                bytes += 2 * row.body.len();
+                rows.push(Rc::clone(row));
+            }
+            known.insert(file, entry);
+            if bytes > BYTES {
+                self.more = false;
+                break;
+            }
+        }
+        (self.known, self.rows) = (known, rows);
+        Ok(())
+    }
+
+    /// The messages, newest first.
+    pub(super) fn rows(&self) -> &[Rc<MessageRow>] {
+        &self.rows
+    }
+}
+
+/// What there is to show of a message whose copies lie there.
+fn know(store: &Store, agents: &[Agent], file: &str, copies: Copies, before: Option<Known>) -> Result<Known> {
+    let place = place(store, file, &copies)?;
+    // A bundle is the way of others, and nothing that anybody says.
+    if place.bundle {
+        return Ok(Known { copies, row: None, settled: true });
+    }
+    let row = match before.and_then(|known| known.row) {
+        Some(row) => Some((*row).clone()),
+        None => read(store, agents, file, &copies)?.map(|message| row(&message)),
+    };
+    let mine = copies.iter().find(|(owner, _)| owner.is_human()).map(|(_, folder)| *folder);
+    let settled = place.arrived && row.as_ref().is_none_or(|row| !row.ack || place.stage == Stage::Acked);
+    let row = row.map(|row| {
+        let state = match (mine, place.stage) {
+            (Some(folder), _) if folder != Folder::Cur => MailState::Unread,
+            (None, Stage::Submitted | Stage::Read) if place.overdue => MailState::Overdue,
+            (None, Stage::Read) if row.ack => MailState::ReadNoAck,
+            (_, stage) => MailState::At(stage),
+        };
+        let unread = state == MailState::Unread;
+        Rc::new(MessageRow { state, unread, mine: mine.is_some(), why: place.why, ..row })
+    });
+    Ok(Known { copies, row, settled })
+}
+
+/// How far a message is, where it is least far.
+struct MailPlace {
+    stage: Stage,
+    why: String,
+    overdue: bool,
+    bundle: bool,
+    /// Whether all copies were read.
+    arrived: bool,
+}
+
+fn place(store: &Store, file: &str, copies: &[(Name, Folder)]) -> Result<MailPlace> {
+    let mut least: Option<(Option<Stage>, Stage, String)> = None;
+    let (mut overdue, mut bundle) = (false, false);
+    for (owner, folder) in copies {
+        let Some((_, id)) = parse_file_name(file) else { continue };
+        let (known, why) = match store.delivery(owner, &id)? {
+            Some(delivery) => {
+                bundle |= delivery.is_bundle();
+                overdue |= delivery.ack.as_ref().is_some_and(|ack| ack.rings > 0);
+                (delivery.way.stage, delivery.way.detail)
+            }
+            None => (Stage::Queued, String::new()),
+        };
+        let stage = match folder {
+            Folder::Cur | Folder::Gone => known.max(Stage::Read),
+            Folder::Given => known.max(Stage::Submitted),
+            Folder::New | Folder::Unacked => known,
+        };
+        // A failure is the news, whatever became of the other copies.
+        let weight = if stage == Stage::Failed { None } else { Some(stage) };
+        if least.as_ref().is_none_or(|(w, ..)| weight < *w) {
+            let why = if stage < Stage::Typed || weight.is_none() { why } else { String::new() };
+            least = Some((weight, stage, escape::short(&why, 200)));
+        }
+    }
+    let arrived = copies.iter().all(|(_, folder)| *folder == Folder::Cur);
+    let (_, stage, why) = least.unwrap_or_default();
+    Ok(MailPlace { stage, why, overdue: overdue && stage < Stage::Acked, bundle, arrived })
+}
+
+fn row(message: &Verified) -> MessageRow {
+    let to: Vec<String> = message.to.iter().map(ToString::to_string).collect();
+    let (from, body) = (message.from.to_string(), message.body.as_str());
+    let kind = MessageType::word(message.kind);
+    let folded = format!("{} {from} {} {kind} {body}", message.id, to.join(" ")).to_lowercase();
+    MessageRow {
+        id: message.id.to_string(),
+        thread: message.thread.to_string(),
+        at: message.created,
+        notice: message.from.is_system(),
+        from,
+        to,
+        kind,
+        first: flat(body),
+        body: tidy(body),
+        folded,
+        state: MailState::At(Stage::Queued),
+        why: String::new(),
+        unread: false,
+        mine: false,
+        urgent: message.urgent,
+        ack: message.ack_required,
+        answers: message.reply_to.as_ref().map(ToString::to_string).unwrap_or_default(),
+    }
+}
+
+/// Reads one of the copies. `None`: all have moved on, or none is genuine.
+fn read(store: &Store, agents: &[Agent], file: &str, copies: &[(Name, Folder)]) -> Result<Option<Verified>> {
+    for (owner, folder) in copies {
+        let formerly = agents.iter().find(|a| a.name == *owner).map_or(&[][..], |a| &a.formerly);
+        if let Some(message) = store.genuine(owner, formerly, *folder, file)? {
+            return Ok(Some(message));
+        }
+    }
+    Ok(None)
+}

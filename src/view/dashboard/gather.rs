@@ -1,0 +1,268 @@
+//! From the store to a [`Snapshot`].
+//!
+//! Reads only, takes no lock. [`Gatherer::changed`] costs a few `stat` calls, so a quiet project is checked, not
+//! read.
+
+use super::feed::Feed;
+use super::journal::Journal;
+use super::snapshot::{
+    AgentRow, LeaseRow, MailState, MessageRow, NOTICES, Need, Snapshot, TaskRow, ThreadRow, WaitingRow,
+};
+use super::tasks;
+use crate::core::agent::{Agent, Status};
+use crate::core::badge::Counts;
+use crate::core::delivery::Stage;
+use crate::core::escape;
+use crate::core::lease::{Lease, LeaseTable, Waiter, words};
+use crate::core::message::parse_file_name;
+use crate::core::name::Name;
+use crate::store::Store;
+use crate::store::mail::Folder;
+use anyhow::Result;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::SystemTime;
+
+/// The most messages of a mailbox that are looked at for what waits.
+const WAITING: usize = 300;
+
+/// Reads the project again and again.
+pub(super) struct Gatherer {
+    pub(super) store: Store,
+    /// What people call the project.
+    label: String,
+    feed: Feed,
+    journal: Journal,
+    marks: Vec<Option<SystemTime>>,
+    tasks: Rc<Vec<TaskRow>>,
+    /// When the coordination document was changed.
+    tasks_of: Option<SystemTime>,
+}
+
+impl Gatherer {
+    pub(super) fn new(store: Store, label: String) -> Self {
+        let journal = Journal::new(&store);
+        let (feed, marks, tasks) = (Feed::default(), Vec::new(), Rc::default());
+        Self { store, label, feed, journal, marks, tasks, tasks_of: None }
+    }
+
+    /// Whether anything may have changed since the last call.
+    pub(super) fn changed(&mut self) -> Result<bool> {
+        let dir = self.store.dir();
+        let mut paths: Vec<PathBuf> = ["agents", "leases", "waiters", "mail", "quarantine", "journal.jsonl"]
+            .iter()
+            .map(|name| dir.join(name))
+            .collect();
+        paths.push(self.store.coordination_path());
+        for owner in self.store.mailboxes()? {
+            let mail = dir.join("mail").join(owner.as_str());
+            paths.extend(["new", "given", "cur", "state", "unacked"].map(|part| mail.join(part)));
+        }
+        let stamp = |path: &PathBuf| std::fs::metadata(path).and_then(|m| m.modified()).ok();
+        let marks: Vec<_> = paths.iter().map(stamp).collect();
+        let moved = std::mem::replace(&mut self.marks, marks) != self.marks;
+        Ok(self.journal.update()? || moved || self.feed.more)
+    }
+
+    /// Reads everything that is shown.
+    pub(super) fn gather(&mut self) -> Result<Snapshot> {
+        let agents = self.store.agents()?;
+        self.feed.update(&self.store, &agents)?;
+        self.read_tasks();
+        let store = &self.store;
+        let leases = store.peek_leases()?;
+        let waiting = self.waiting()?;
+        let mut counts = Counts { unread: store.count_unread(&Name::human())?, ..Counts::default() };
+        counts.held = waiting.iter().filter(|w| w.what == MailState::At(Stage::Held)).count();
+        counts.overdue = waiting.iter().filter(|w| w.what == MailState::Overdue).count();
+        let mut rows: Vec<AgentRow> = Vec::new();
+        for agent in agents.iter().filter(|a| a.is_live()) {
+            let held = leases.table.leases().filter(|l| l.holder.name == agent.name).count();
+            rows.push(self.agent(agent, held, &waiting)?);
+        }
+        rows.sort_by(|a, b| (a.need, &a.name).cmp(&(b.need, &b.name)));
+        Ok(Snapshot {
+            project: self.label.clone(),
+            courier: self.courier()?,
+            counts: counts.agents(&agents, &store.askers()?),
+            quarantined: store.quarantined()?,
+            latency: self.journal.figures(),
+            agents: rows,
+            threads: threads(self.feed.rows()),
+            leases: lease_rows(&leases.table),
+            tasks: Rc::clone(&self.tasks),
+            history: self.journal.history(),
+            more: self.feed.more,
+            waiting,
+        })
+    }
+
+    /// Wakes the courier, which then looks at the agents. `false`: none runs.
+    pub(super) fn courier(&self) -> Result<bool> {
+        self.store.ring()
+    }
+
+    /// Reads the coordination document again if it has changed. One that cannot be read shows nothing.
+    fn read_tasks(&mut self) {
+        let path = self.store.coordination_path();
+        let changed = std::fs::metadata(path).and_then(|m| m.modified()).ok();
+        if changed != self.tasks_of {
+            let text = self.store.coordination().ok().flatten().unwrap_or_default();
+            (self.tasks, self.tasks_of) = (Rc::new(tasks::read(&text)), changed);
+        }
+    }
+
+    /// Mail that waits, the most pressing first.
+    fn waiting(&self) -> Result<Vec<WaitingRow>> {
+        let store = &self.store;
+        let known: HashMap<&str, &MessageRow> =
+            self.feed.rows().iter().take(WAITING).map(|row| (row.id.as_str(), &**row)).collect();
+        let mut rows = Vec::new();
+        for owner in store.mailboxes()?.into_iter().filter(|owner| !owner.is_human()) {
+            for folder in [Folder::New, Folder::Unacked] {
+                for file in store.mail_files(&owner, folder)?.into_iter().take(WAITING) {
+                    let Some((from, id)) = parse_file_name(&file) else { continue };
+                    let Some(delivery) = store.delivery(&owner, &id)? else { continue };
+                    let rings = delivery.ack.as_ref().map_or(0, |a| a.rings);
+                    let (what, why) = match (folder, delivery.way.stage) {
+                        (Folder::Unacked, Stage::Typed | Stage::Submitted | Stage::Read) if rings > 0 => {
+                            (MailState::Overdue, format!("not acknowledged, reminded {rings} times"))
+                        }
+                        (Folder::Unacked, Stage::Typed | Stage::Submitted | Stage::Read) => {
+                            (MailState::Ack, "to be acknowledged".to_owned())
+                        }
+                        (Folder::New, Stage::Failed) => (MailState::Dead, delivery.way.detail),
+                        (Folder::New, Stage::Held) => (MailState::At(Stage::Held), delivery.way.detail),
+                        (Folder::New, Stage::Queued) => {
+                            (MailState::At(Stage::Queued), "it waits for its turn".to_owned())
+                        }
+                        (
+                            Folder::New,
+                            stage @ (Stage::Typing | Stage::Entering | Stage::Offered | Stage::Typed),
+                        ) => (MailState::At(stage), delivery.way.detail),
+                        _ => continue,
+                    };
+                    let text = known.get(id.as_str()).map(|row| row.first.clone());
+                    rows.push(WaitingRow {
+                        id: id.to_string(),
+                        what,
+                        from: escape::short(from, 32),
+                        to: owner.to_string(),
+                        since: delivery.way.since,
+                        why: escape::short(&why, 200),
+                        first: text.unwrap_or_default(),
+                    });
+                }
+            }
+        }
+        rows.sort_by_key(|r| (r.what.rank(), r.since));
+        Ok(rows)
+    }
+
+    fn agent(&self, agent: &Agent, leases: usize, waiting: &[WaitingRow]) -> Result<AgentRow> {
+        let name = agent.name.as_str();
+        let of = |what| waiting.iter().find(|w| w.what == what && w.to == name);
+        let held = of(MailState::At(Stage::Held));
+        let asks: Vec<Rc<MessageRow>> = (self.feed.rows().iter())
+            .filter(|m| m.unread && Name::new(&m.from).is_ok_and(|from| agent.answers_to(&from)))
+            .cloned()
+            .collect();
+        let need = match agent.status {
+            Status::Dialog => Need::Dialog,
+            _ if !asks.is_empty() => Need::Asks,
+            _ if of(MailState::Overdue).is_some() => Need::Overdue,
+            _ if held.is_some() => Need::Held,
+            Status::Draft | Status::Overlay | Status::Unknown => Need::Other,
+            Status::Busy => Need::Busy,
+            Status::Idle => Need::Idle,
+        };
+        Ok(AgentRow {
+            name: name.to_owned(),
+            kind: escape::short(&agent.kind, 20),
+            socket: agent.place.socket.clone(),
+            pane: agent.place.pane.clone(),
+            status: agent.status,
+            since: agent.since,
+            unread: self.store.count_unread(&agent.name)?,
+            leases,
+            need,
+            why: held.map(|w| w.why.clone()).unwrap_or_default(),
+            asks,
+        })
+    }
+}
+
+/// The conversations of these messages, which are newest first. Those come first that have something for the person, then those with
+/// mail that does not get on, then the latest. What swarm itself says is one.
+pub(super) fn threads(messages: &[Rc<MessageRow>]) -> Vec<ThreadRow> {
+    let mut at: HashMap<&str, usize> = HashMap::new();
+    let mut threads: Vec<ThreadRow> = Vec::new();
+    for message in messages {
+        let id = if message.notice { NOTICES } else { message.thread.as_str() };
+        let place = *at.entry(id).or_insert_with(|| {
+            threads.push(ThreadRow { id: id.to_owned(), messages: Vec::new(), unread: 0 });
+            threads.len() - 1
+        });
+        let thread = &mut threads[place];
+        thread.unread += usize::from(message.unread);
+        thread.messages.push(Rc::clone(message));
+    }
+    for thread in &mut threads {
+        thread.messages.reverse();
+    }
+    // The order of the newest messages stays within each.
+    threads.sort_by_key(pressure);
+    threads
+}
+
+fn pressure(thread: &ThreadRow) -> u8 {
+    let has = |state| thread.messages.iter().any(|m| m.state == state);
+    match thread.id == NOTICES {
+        true if thread.unread > 0 => 1,
+        false if thread.unread > 0 => 0,
+        false if has(MailState::Overdue) => 2,
+        false if has(MailState::At(Stage::Held)) => 3,
+        _ => 4,
+    }
+}
+
+/// The leases in the order of their numbers, each with those behind it who wait for one of its paths.
+fn lease_rows(table: &LeaseTable) -> Vec<LeaseRow> {
+    let now = table.now();
+    let held = |l: &Lease| LeaseRow {
+        id: l.fence.to_string(),
+        number: l.fence,
+        waits: false,
+        holder: l.holder.name.to_string(),
+        mode: l.mode.word(),
+        since: l.since,
+        state: words::state(l, now),
+        paths: l.paths.iter().map(|p| escape::short(&p.to_string(), 200)).collect(),
+        reason: l.reason.as_ref().map(|r| escape::short(r.as_str(), 200)).unwrap_or_default(),
+        mine: l.holder.name.is_human(),
+    };
+    let waits = |w: &Waiter| LeaseRow {
+        id: format!("t{}", w.ticket),
+        number: w.ticket,
+        waits: true,
+        holder: w.holder.name.to_string(),
+        mode: w.mode.word(),
+        since: w.since,
+        state: words::waiting(w, now),
+        paths: w.paths.iter().map(|p| escape::short(&p.to_string(), 200)).collect(),
+        reason: String::new(),
+        mine: w.holder.name.is_human(),
+    };
+    let mut rows = Vec::new();
+    let mut waiters: Vec<&Waiter> = table.waiters().collect();
+    for lease in table.leases() {
+        rows.push(held(lease));
+        let wants = |w: &&Waiter| w.paths.iter().any(|p| lease.paths.iter().any(|held| held.overlaps(p)));
+        let (behind, others): (Vec<_>, Vec<_>) = waiters.into_iter().partition(wants);
+        rows.extend(behind.into_iter().map(waits));
+        waiters = others;
+    }
+    rows.extend(waiters.into_iter().map(waits));
+    rows
+}

@@ -1,0 +1,208 @@
+//! Which key does what: the table of keys with the person's own, and how both are shown.
+
+use super::keys::{Command, Row, TABLE, rows};
+use super::panel::Panel;
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+/// What every last row ends with.
+const ALWAYS: [(Command, &str); 4] = [
+    (Command::Search, "search"),
+    (Command::Commands, "commands"),
+    (Command::Keys, "keys"),
+    (Command::Quit, "quit"),
+];
+
+/// What the page of keys says beside the table.
+const MORE: &str = "
+While you write
+  Enter sends, Alt-Enter or Ctrl-J begins a new line, Esc keeps the draft,
+  Ctrl-E or Ctrl-G opens it in $VISUAL or $EDITOR, Ctrl-T changes the type,
+  Ctrl-A asks for an acknowledgement
+";
+
+/// A key, and whether Ctrl is held.
+type Key = (KeyCode, bool);
+
+/// Which key does what.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Keymap {
+    keys: Vec<(Key, Command)>,
+}
+
+impl Keymap {
+    /// The keys of the table, but for the person's own: `write=w answer=Ctrl-R`. With what is wrong with those.
+    pub(super) fn new(own: &str) -> (Self, Option<String>) {
+        let mut keys: Vec<(Key, Command)> = Vec::new();
+        let mut wrong = None;
+        for part in own.split_whitespace() {
+            match chosen(part) {
+                Ok((key, command)) => keys.push((key, command)),
+                Err(why) => wrong = Some(format!("dashboard.keys: {why}")),
+            }
+        }
+        let own = keys.clone();
+        for row in rows().filter(|row| !own.iter().any(|(_, command)| *command == row.command)) {
+            let free =
+                row.keys.iter().map(|code| (*code, false)).filter(|key| !own.iter().any(|(k, _)| k == key));
+            keys.extend(free.map(|key| (key, row.command)));
+        }
+        (Self { keys }, wrong)
+    }
+
+    /// What a key does, if it does anything.
+    pub(super) fn command(&self, key: &KeyEvent) -> Option<Command> {
+        let key = (key.code, key.modifiers.contains(KeyModifiers::CONTROL));
+        self.keys.iter().find(|(known, _)| *known == key).map(|(_, command)| *command)
+    }
+
+    /// The keys of a command, as people read them.
+    pub(super) fn names(&self, command: Command) -> Vec<String> {
+        self.keys.iter().filter(|(_, c)| *c == command).map(|(key, _)| name(*key)).collect()
+    }
+
+    /// The page of keys.
+    pub(super) fn page(&self) -> String {
+        let mut text = String::from("Keys of the dashboard\n\n");
+        for group in &TABLE {
+            text.push_str(&format!("{}\n", group.title));
+            for row in group.rows {
+                text.push_str(&format!("  {:<10} {}\n", self.names(row.command).join(" "), row.effect));
+            }
+            text.push('\n');
+        }
+        text.pop();
+        text + MORE
+    }
+
+    /// The line below the panels: the keys that matter there, as far as there is room, and those that always matter.
+    pub(super) fn footer(&self, panel: Panel, opened: bool, columns: usize) -> String {
+        let entry = |command: Command, word: &str| {
+            self.names(command).first().map(|key| format!(" {key} {word} ")).unwrap_or_default()
+        };
+        let last: String = ALWAYS.iter().map(|(command, word)| entry(*command, word)).collect();
+        let word =
+            |row: &Row| if row.command == Command::Open && panel == Panel::Agents { "go" } else { row.word };
+        // What Enter does comes first.
+        let (open, others): (Vec<&Row>, Vec<&Row>) =
+            rows().filter(|row| row.footer.contains(&panel)).partition(|row| row.command == Command::Open);
+        let mut text = if opened { entry(Command::Back, "back") } else { String::new() };
+        for row in open.into_iter().filter(|_| !opened).chain(others) {
+            let entry = entry(row.command, word(row));
+            if text.chars().count() + entry.chars().count() + last.chars().count() <= columns {
+                text.push_str(&entry);
+            }
+        }
+        text + &last
+    }
+}
+
+/// A part of the setting: `NAME=KEY`.
+fn chosen(part: &str) -> Result<(Key, Command), String> {
+    let shown = crate::core::escape::short(part, 40);
+    let (name, key) = part
+        .split_once('=')
+        .filter(|(_, key)| !key.is_empty())
+        .ok_or_else(|| format!("'{shown}' is not ACTION=KEY, such as write=w"))?;
+    let near = || {
+        let far = |row: &&Row| strsim::damerau_levenshtein(row.name, name);
+        rows().min_by_key(far).map(|row| row.name).unwrap_or_default()
+    };
+    let row = (rows().find(|row| row.name == name))
+        .ok_or_else(|| format!("no action is called as in '{shown}'; did you mean {}?", near()))?;
+    let key = named(key)
+        .ok_or_else(|| format!("'{shown}' names no key: it is one character, F5, Enter or Ctrl-X"))?;
+    Ok((key, row.command))
+}
+
+const NAMED: [(&str, KeyCode); 13] = [
+    ("Space", KeyCode::Char(' ')),
+    ("Enter", KeyCode::Enter),
+    ("Esc", KeyCode::Esc),
+    ("Tab", KeyCode::Tab),
+    ("Shift-Tab", KeyCode::BackTab),
+    ("Up", KeyCode::Up),
+    ("Down", KeyCode::Down),
+    ("Left", KeyCode::Left),
+    ("Right", KeyCode::Right),
+    ("PgUp", KeyCode::PageUp),
+    ("PgDn", KeyCode::PageDown),
+    ("Home", KeyCode::Home),
+    ("End", KeyCode::End),
+];
+
+fn name((code, control): Key) -> String {
+    let plain = match code {
+        KeyCode::F(number) => format!("F{number}"),
+        _ => match NAMED.iter().find(|(_, known)| *known == code) {
+            Some((name, _)) => (*name).to_owned(),
+            None => code.as_char().map(String::from).unwrap_or_default(),
+        },
+    };
+    if control { format!("Ctrl-{}", plain.to_uppercase()) } else { plain }
+}
+
+/// The key that people call so.
+fn named(text: &str) -> Option<Key> {
+    let (text, control) = text.strip_prefix("Ctrl-").map_or((text, false), |rest| (rest, true));
+    let function = text.strip_prefix('F').and_then(|n| n.parse().ok()).filter(|n| (1..=12).contains(n));
+    let mut chars = text.chars();
+    let letter = match (chars.next(), chars.next()) {
+        (Some(c), None) if !crate::core::escape::is_unsafe(c) => Some(KeyCode::Char(c)),
+        _ => None,
+    };
+    let named = NAMED.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, code)| *code);
+    let code = match named.or(function.map(KeyCode::F)).or(letter)? {
+        KeyCode::Char(c) if control => KeyCode::Char(c.to_ascii_lowercase()),
+        code => code,
+    };
+    // Ctrl-C always leaves.
+    (!(control && code == KeyCode::Char('c'))).then_some((code, control))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn char(letter: char) -> KeyCode {
+        KeyCode::Char(letter)
+    }
+
+    #[test]
+    fn a_person_chooses_other_keys_and_gets_to_know_what_is_wrong_with_them() {
+        let press = |map: &Keymap, code, modifiers| map.command(&KeyEvent::new(code, modifiers));
+        let (map, wrong) = Keymap::new("write=g  answer=Ctrl-r open=F5");
+        assert_eq!(wrong, None);
+        assert_eq!(press(&map, char('g'), KeyModifiers::NONE), Some(Command::Write));
+        assert_eq!(press(&map, char('m'), KeyModifiers::NONE), None);
+        assert_eq!(press(&map, char('r'), KeyModifiers::CONTROL), Some(Command::Reply));
+        assert_eq!(press(&map, KeyCode::F(5), KeyModifiers::NONE), Some(Command::Open));
+        assert!(map.names(Command::Go).is_empty() && map.page().contains("Ctrl-R     answer it"));
+        for (own, why) in [
+            ("wirte=w", "did you mean write?"),
+            ("write", "is not ACTION=KEY"),
+            ("write=xy", "names no key"),
+            ("write=Ctrl-c", "names no key"),
+        ] {
+            let (map, wrong) = Keymap::new(own);
+            assert!(wrong.as_ref().is_some_and(|w| w.contains(why)), "{own}: {wrong:?}");
+            assert_eq!(press(&map, char('m'), KeyModifiers::NONE), Some(Command::Write));
+        }
+    }
+
+    #[test]
+    fn the_last_row_always_says_how_to_find_the_rest_and_how_to_leave() {
+        let (map, _) = Keymap::new("");
+        for panel in Panel::ALL {
+            for columns in [60, 80, 200] {
+                let text = map.footer(panel, false, columns);
+                assert!(map.footer(panel, true, columns).starts_with(" Esc back "));
+                assert!(text.chars().count() <= columns, "{text}");
+                assert!(
+                    text.starts_with(" Enter ") && text.ends_with(" : commands  ? keys  q quit "),
+                    "{text}"
+                );
+            }
+        }
+        assert!(map.page().lines().all(|line| line.chars().count() <= 80), "{}", map.page());
+    }
+}

@@ -1,0 +1,175 @@
+//! The dashboard: who needs a person, what was said, who holds what, and who works on what, with the keys that act on it.
+//!
+//! It keeps nothing: `gather` reads the store, `model` and `act` decide what a key means, `draw` draws, and this program's own commands do
+//! the rest, so that closing it at any moment loses nothing. Several may be open. Reads take no lock. Idle it wakes four
+//! times a second to look at a few directories' times, and reads only if one has changed.
+
+mod act;
+mod agents;
+mod draw;
+mod feed;
+mod filter;
+mod fuzzy;
+mod gather;
+mod journal;
+mod keymap;
+mod keys;
+mod leases;
+mod model;
+mod overlay;
+mod panel;
+mod press;
+mod sgr;
+mod snapshot;
+mod tasks;
+#[cfg(test)]
+mod tests;
+mod theme;
+mod threads;
+mod watch;
+
+use super::action::{Action, ActionOutcome, sequence};
+use super::terminal::Screen;
+use crate::store::{Store, now_ms};
+use anyhow::Result;
+use gather::Gatherer;
+use model::{App, Mode, Wish};
+use ratatui::crossterm::event::{Event, KeyEventKind};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+use theme::Theme;
+use watch::Watch;
+
+/// How long a wait for a key is.
+const TICK: Duration = Duration::from_millis(250);
+
+/// How long it is while something is expected from a thread.
+const SHORT: Duration = Duration::from_millis(40);
+
+/// How often ages are brought up to date, and the courier is asked to look at the agents.
+const REFRESH: Duration = Duration::from_secs(3);
+
+/// How often everything is read even if no directory has changed: deadlines pass by themselves.
+const REREAD: Duration = Duration::from_secs(15);
+
+/// How the dashboard was opened.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// In a popup: going to a pane closes it.
+    pub popup: bool,
+    /// The tmux client that looks at it.
+    pub client: Option<String>,
+    /// Draw with colours.
+    pub colour: bool,
+    /// Draw with nothing but ASCII for signs.
+    pub ascii: bool,
+    /// What people call the project.
+    pub label: String,
+}
+
+/// What is known of an agent beside its records and its screen.
+#[derive(Clone, Debug, Default)]
+pub struct AgentFacts {
+    /// Where people find it: `session:window.pane`.
+    pub place: String,
+    /// By which way its mail goes.
+    pub channel: String,
+    /// Why hooks do not reach it, and what repairs that.
+    pub hooks: String,
+}
+
+/// What the dashboard asks of the layers above it.
+#[derive(Clone, Copy)]
+pub struct Outside {
+    /// Called from time to time when no courier listens.
+    pub revive: fn(&Store),
+    /// What is known of an agent. May take its time.
+    pub facts: fn(&Store, &str) -> AgentFacts,
+}
+
+/// Shows the dashboard until the person quits.
+pub fn run(store: &Store, options: &Options, outside: Outside) -> Result<()> {
+    let mut watch = Watch::new(outside, options.colour);
+    let mut gatherer = Gatherer::new(store.clone(), options.label.clone());
+    let mut app = App::new("");
+    gatherer.changed()?;
+    app.update(gatherer.gather()?, now_ms());
+    let mut screen = Screen::enter()?;
+    let (done, outcomes) = mpsc::channel::<ActionOutcome>();
+    let theme = Theme { colour: options.colour, ascii: options.ascii };
+    let (mut read, mut refreshed, mut dirty) = (Instant::now(), Instant::now(), true);
+    loop {
+        dirty |= watch.take(&mut app.seen);
+        if dirty {
+            let now = now_ms();
+            screen.terminal.draw(|frame| draw::draw(frame, &mut app, theme, now))?;
+            dirty = false;
+        }
+        if let Some(agent) = app.watched() {
+            watch.look(&gatherer.store, agent);
+        }
+        let expects = watch.pending || !app.running.is_empty() || app.shown.more;
+        if !screen.wait(if expects { SHORT } else { TICK })? {
+            return Ok(());
+        }
+        while let Some(event) = screen.read(app.is_writing())? {
+            dirty = true;
+            match take(event, &mut app, &mut screen)? {
+                Wish::Nothing => {}
+                Wish::Quit => return Ok(()),
+                Wish::Run(actions) => sequence(actions, gatherer.store.root().to_owned(), done.clone()),
+                Wish::Jump(agent) => {
+                    jump(agent, options).start(gatherer.store.root(), done.clone());
+                    if options.popup {
+                        // The popup would stay in front of the pane. The outcome is waited for: closing kills the child.
+                        let outcome = outcomes.recv()?;
+                        if outcome.ok {
+                            return Ok(());
+                        }
+                        app.finish(outcome);
+                    }
+                }
+            }
+        }
+        while let Ok(outcome) = outcomes.try_recv() {
+            app.finish(outcome);
+            dirty = true;
+        }
+        if refreshed.elapsed() >= REFRESH {
+            if !gatherer.courier()? {
+                (outside.revive)(&gatherer.store);
+            }
+            refreshed = Instant::now();
+            dirty = true;
+        }
+        if gatherer.changed()? || read.elapsed() >= REREAD {
+            app.update(gatherer.gather()?, now_ms());
+            read = Instant::now();
+            dirty = true;
+        }
+    }
+}
+
+/// Takes one event.
+fn take(event: Event, app: &mut App, screen: &mut Screen) -> Result<Wish> {
+    match event {
+        Event::Key(key) if key.kind != KeyEventKind::Release && app.is_edited(&key) => {
+            if let Mode::Form(form) = &mut app.mode {
+                let told = screen.edit(&mut form.input)?;
+                app.told = told.err().map(|why| (why, true));
+            }
+        }
+        Event::Key(key) if key.kind != KeyEventKind::Release => return Ok(app.press(key, now_ms())),
+        Event::Paste(text) => app.paste(&text, now_ms()),
+        _ => {}
+    }
+    Ok(Wish::Nothing)
+}
+
+/// The command that goes to an agent's pane.
+fn jump(agent: String, options: &Options) -> Action {
+    let mut jump = Action::line(&format!("go to {agent}"), &["jump"]);
+    jump.args.extend(options.client.iter().map(|client| format!("--client={client}")));
+    jump.args.push(agent);
+    jump
+}

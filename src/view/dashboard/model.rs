@@ -1,0 +1,320 @@
+//! The state of the dashboard: what is selected, what is open, and what a key does.
+//!
+//! Pure: keys and snapshots come in, actions go out. A selection is a row's id, not its number, so it stays where it
+//! is while rows come and go.
+
+use super::filter::{Filter, Subject};
+use super::keymap::Keymap;
+use super::panel::{Panel, Places, Shape};
+use super::snapshot::{AgentRow, LeaseRow, MessageRow, NOTICES, Need, Snapshot, TaskRow, ThreadRow};
+use super::threads;
+use super::watch::Seen;
+use crate::view::action::{Action, ActionOutcome};
+use crate::view::form::Form;
+use crate::view::input::Input;
+use crate::view::pager::Pager;
+use ratatui::crossterm::event::KeyEvent;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+/// What has the keys.
+#[derive(Debug, Default)]
+pub(super) enum Mode {
+    /// The panels, and what stands beside them.
+    #[default]
+    Panels,
+    /// The search is being typed.
+    Search,
+    /// A text is being written.
+    Form(Box<Form>),
+    /// A yes is needed.
+    Confirm { question: String, actions: Vec<Action> },
+    /// A page is being read.
+    Page(Pager),
+    /// A command is being looked for.
+    Commands { input: Input, at: usize },
+}
+
+/// What a key asks of the outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    Nothing,
+    Quit,
+    /// Run these, one after the other.
+    Run(Vec<Action>),
+    /// Go to an agent's pane.
+    Jump(String),
+}
+
+/// What stands beside the panels.
+#[derive(Debug, Default)]
+pub(super) struct Side {
+    /// Whether it has the keys.
+    pub(super) focus: bool,
+    /// The first line that is shown; of an agent's pane, how far back.
+    pub(super) from: usize,
+    /// The message that is selected in a thread; empty: the one that matters.
+    pub(super) message: String,
+    /// Whether the selected message is to be brought into view.
+    pub(super) settle: bool,
+    /// How many lines there are, and how many are shown.
+    pub(super) lines: usize,
+    pub(super) height: usize,
+    /// The lines of the selected message.
+    pub(super) picked: (usize, usize),
+    /// Where each message begins.
+    pub(super) begins: Vec<(usize, String)>,
+}
+
+/// The dashboard.
+#[derive(Default)]
+pub(super) struct App {
+    pub(super) shown: Snapshot,
+    pub(super) panel: Panel,
+    /// The selected row's id, for each panel.
+    pub(super) selected: [String; 4],
+    /// The rows of each panel that the search takes, by their numbers.
+    pub(super) rows: [Vec<usize>; 4],
+    /// The place of the selected row among those, for each panel.
+    at: [usize; 4],
+    /// The first row that is shown, for each panel.
+    pub(super) first: [usize; 4],
+    /// The rows that are marked, by their ids.
+    pub(super) marked: [BTreeSet<String>; 4],
+    pub(super) side: Side,
+    pub(super) search: Input,
+    pub(super) filter: Filter,
+    pub(super) mode: Mode,
+    pub(super) drafts: Vec<(String, Form)>,
+    /// What runs now.
+    pub(super) running: Vec<String>,
+    /// The last outcome, and whether it was a failure.
+    pub(super) told: Option<(String, bool)>,
+    pub(super) seen: Seen,
+    pub(super) keymap: Keymap,
+    /// How wide the person has made the list.
+    pub(super) divided: Option<u16>,
+    /// Where everything was drawn.
+    pub(super) places: Places,
+    /// Whether anything was shown yet.
+    begun: bool,
+}
+
+impl App {
+    /// One with the person's own keys.
+    pub(super) fn new(keys: &str) -> Self {
+        let (keymap, wrong) = Keymap::new(keys);
+        Self { keymap, told: wrong.map(|why| (why, true)), ..Self::default() }
+    }
+
+    /// Shows another moment.
+    pub(super) fn update(&mut self, shown: Snapshot, now_ms: u64) {
+        self.shown = shown;
+        self.sift(now_ms);
+        if !std::mem::replace(&mut self.begun, true) {
+            // What needs the person has the keys.
+            let asks = self.shown.agents.first().is_some_and(|agent| agent.need <= Need::Asks);
+            let mail = self.shown.threads.first().is_some_and(|t| t.unread > 0 && t.id != NOTICES);
+            self.panel = if mail && !asks { Panel::Threads } else { Panel::Agents };
+        }
+    }
+
+    /// What the places on the screen depend on.
+    pub(super) fn shape(&self) -> Shape {
+        let counts = [0, 1, 2, 3].map(|panel: usize| self.rows[panel].len());
+        Shape { panel: self.panel, counts, opened: self.side.focus, divided: self.divided }
+    }
+
+    /// Finds the rows that the search takes. A selection whose row is gone goes to the one in its place.
+    pub(super) fn sift(&mut self, now_ms: u64) {
+        self.filter = Filter::parse(&self.search.text());
+        for panel in Panel::ALL {
+            let place = panel as usize;
+            let rows: Vec<usize> =
+                (0..self.total(panel)).filter(|row| self.takes(panel, *row, now_ms)).collect();
+            let ids: Vec<&str> = rows.iter().map(|row| self.id(panel, *row)).collect();
+            if !ids.contains(&self.selected[place].as_str()) {
+                let at = self.at[place].min(ids.len().saturating_sub(1));
+                let id = ids.get(at).map(|id| (*id).to_owned()).unwrap_or_default();
+                self.selected[place] = id;
+                if panel == self.panel {
+                    self.look_anew();
+                }
+            }
+            self.rows[place] = rows;
+            self.at[place] = self.position(panel).unwrap_or(0);
+            let alive: BTreeSet<String> = (self.marked[place].iter())
+                .filter(|id| (0..self.total(panel)).any(|row| self.id(panel, row) == **id))
+                .cloned()
+                .collect();
+            self.marked[place] = alive;
+        }
+    }
+
+    /// What stands beside the panels is of another row.
+    pub(super) fn look_anew(&mut self) {
+        (self.side.from, self.side.settle) = (0, true);
+        self.side.message.clear();
+    }
+
+    pub(super) fn total(&self, panel: Panel) -> usize {
+        match panel {
+            Panel::Agents => self.shown.agents.len(),
+            Panel::Threads => self.shown.threads.len(),
+            Panel::Leases => self.shown.leases.len(),
+            Panel::Tasks => self.shown.tasks.len(),
+        }
+    }
+
+    /// The id of a row. Those of leases and tasks are made when they are gathered.
+    pub(super) fn id(&self, panel: Panel, row: usize) -> &str {
+        match panel {
+            Panel::Agents => &self.shown.agents[row].name,
+            Panel::Threads => &self.shown.threads[row].id,
+            Panel::Leases => &self.shown.leases[row].id,
+            Panel::Tasks => &self.shown.tasks[row].id,
+        }
+    }
+
+    fn takes(&self, panel: Panel, row: usize, now_ms: u64) -> bool {
+        let filter = &self.filter;
+        if filter.is_empty() {
+            return true;
+        }
+        let takes = |kind: &str, name: &str, text: &str, at: u64| {
+            let (to, text) = (&[name.to_owned()], text.to_lowercase());
+            filter.takes(&Subject { kind, from: name, to, text: &text, at }, now_ms)
+        };
+        match panel {
+            Panel::Agents => {
+                let a = &self.shown.agents[row];
+                takes(
+                    &a.kind,
+                    &a.name,
+                    &format!("{} {} {} {}", a.name, a.kind, a.status.word(), a.why),
+                    a.since,
+                )
+            }
+            Panel::Threads => self.shown.threads[row].messages.iter().any(|m| self.finds(m, now_ms)),
+            Panel::Leases => {
+                let l = &self.shown.leases[row];
+                let text = format!("{} {} {} {}", l.holder, l.paths.join(" "), l.reason, l.mode);
+                takes(l.mode, &l.holder, &text, l.since)
+            }
+            Panel::Tasks => {
+                let t = &self.shown.tasks[row];
+                takes("", &t.text, &format!("{} {}", t.section, t.text), now_ms)
+            }
+        }
+    }
+
+    /// Whether the search takes a message.
+    pub(super) fn finds(&self, m: &MessageRow, now_ms: u64) -> bool {
+        let subject = Subject { kind: m.kind, from: &m.from, to: &m.to, text: &m.folded, at: m.at };
+        self.filter.takes(&subject, now_ms)
+    }
+
+    /// The place of the selected row among those that are shown.
+    pub(super) fn position(&self, panel: Panel) -> Option<usize> {
+        let id = self.selected[panel as usize].as_str();
+        self.rows[panel as usize]
+            .iter()
+            .position(|row| *row < self.total(panel) && self.id(panel, *row) == id)
+    }
+
+    fn selected_row(&self, panel: Panel) -> Option<usize> {
+        self.position(panel).map(|at| self.rows[panel as usize][at])
+    }
+
+    pub(super) fn agent(&self) -> Option<&AgentRow> {
+        self.selected_row(Panel::Agents).map(|row| &self.shown.agents[row])
+    }
+
+    pub(super) fn thread(&self) -> Option<&ThreadRow> {
+        self.selected_row(Panel::Threads).map(|row| &self.shown.threads[row])
+    }
+
+    pub(super) fn lease(&self) -> Option<&LeaseRow> {
+        self.selected_row(Panel::Leases).map(|row| &self.shown.leases[row])
+    }
+
+    pub(super) fn task(&self) -> Option<&TaskRow> {
+        self.selected_row(Panel::Tasks).map(|row| &self.shown.tasks[row])
+    }
+
+    /// The message that is selected in the selected thread.
+    pub(super) fn message(&self) -> Option<&Rc<MessageRow>> {
+        let thread = self.thread()?;
+        let chosen = thread.messages.iter().find(|m| m.id == self.side.message);
+        Some(chosen.unwrap_or_else(|| threads::chief(thread)))
+    }
+
+    /// The agent whose pane is to be captured.
+    pub(super) fn watched(&self) -> Option<&AgentRow> {
+        if self.panel == Panel::Agents && self.places.right.is_some() { self.agent() } else { None }
+    }
+
+    /// Whether a text is being written.
+    pub(super) fn is_writing(&self) -> bool {
+        matches!(self.mode, Mode::Form(_))
+    }
+
+    /// Whether a key is the one that opens the text in the person's editor.
+    pub(super) fn is_edited(&self, key: &KeyEvent) -> bool {
+        matches!(&self.mode, Mode::Form(form) if form.is_edited(key))
+    }
+
+    /// Takes what an action came to.
+    pub(super) fn finish(&mut self, outcome: ActionOutcome) {
+        if let Some(at) = self.running.iter().position(|what| *what == outcome.action.what) {
+            self.running.remove(at);
+        }
+        let first = outcome.text.lines().next().unwrap_or("done").to_owned();
+        let idle = matches!(self.mode, Mode::Panels);
+        if outcome.action.page && outcome.ok && idle {
+            self.mode = Mode::Page(Pager::new(&format!("{}\n\n{}", outcome.action.what, outcome.text)));
+        } else if !outcome.ok && !outcome.action.stdin.is_empty() && idle {
+            // What was written is not lost: it is offered again, with the reason.
+            self.told = Some((first, true));
+            self.mode = Mode::Form(Box::new(Form::again(outcome.action)));
+        } else if outcome.ok && outcome.action.args.first().is_some_and(|word| word == "read") {
+            // What was read is on the screen already.
+        } else {
+            self.told = Some((first, !outcome.ok));
+        }
+    }
+
+    pub(super) fn run(&mut self, actions: Vec<Action>) -> Wish {
+        self.told = None;
+        self.running.extend(actions.iter().map(|action| action.what.clone()));
+        Wish::Run(actions)
+    }
+
+    pub(super) fn tell(&mut self, text: &str) {
+        self.told = Some((text.to_owned(), true));
+    }
+
+    /// Gives the keys to a panel.
+    pub(super) fn turn(&mut self, panel: Panel) {
+        self.side.focus = false;
+        if self.panel != panel {
+            self.panel = panel;
+            self.look_anew();
+        }
+    }
+
+    /// Moves the selection of a panel.
+    pub(super) fn go(&mut self, panel: Panel, by: isize) {
+        let rows = &self.rows[panel as usize];
+        let at = self.position(panel).unwrap_or(0);
+        let to = at.saturating_add_signed(by).min(rows.len().saturating_sub(1));
+        let Some(id) = rows.get(to).map(|row| self.id(panel, *row).to_owned()) else { return };
+        self.at[panel as usize] = to;
+        if self.selected[panel as usize] != id {
+            self.selected[panel as usize] = id;
+            if panel == self.panel {
+                self.look_anew();
+            }
+        }
+    }
+}

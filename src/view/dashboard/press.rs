@@ -1,0 +1,171 @@
+//! What a key does in each mode.
+//!
+//! Pure. In the panels a key is a command; everywhere else it belongs to what is open.
+
+use super::fuzzy;
+use super::keys::{self, Command};
+use super::model::{App, Mode, Wish};
+use super::panel::Panel;
+use crate::view::form::Form;
+use crate::view::input::Input;
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+/// The most drafts that are kept.
+const DRAFTS: usize = 32;
+
+impl App {
+    /// Takes text that was pasted.
+    pub(super) fn paste(&mut self, text: &str, now_ms: u64) {
+        let flat = || text.split_whitespace().collect::<Vec<_>>().join(" ");
+        match &mut self.mode {
+            Mode::Form(form) => form.paste(text),
+            Mode::Search => {
+                self.search.insert(&flat());
+                self.sift(now_ms);
+            }
+            Mode::Commands { input, at } => {
+                input.insert(&flat());
+                *at = 0;
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes a key.
+    pub(super) fn press(&mut self, key: KeyEvent, now_ms: u64) -> Wish {
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        if control && key.code == KeyCode::Char('c') {
+            match std::mem::take(&mut self.mode) {
+                Mode::Panels => return Wish::Quit,
+                Mode::Form(form) => self.keep(*form),
+                _ => {}
+            }
+            return Wish::Nothing;
+        }
+        match std::mem::take(&mut self.mode) {
+            Mode::Panels => {
+                self.told = None;
+                match self.keymap.command(&key) {
+                    Some(command) => return self.perform(command, now_ms),
+                    None if matches!(key.code, KeyCode::Char(_)) => {
+                        let key = self.keymap.names(Command::Keys).first().cloned().unwrap_or_default();
+                        self.tell(&format!("{key} lists the keys"));
+                    }
+                    None => {}
+                }
+            }
+            Mode::Search => self.press_search(key, now_ms),
+            Mode::Form(form) => return self.press_form(form, key),
+            Mode::Confirm { question, actions } => match key.code {
+                KeyCode::Char('y' | 'Y') => return self.run(actions),
+                KeyCode::Char('n' | 'N' | 'q') | KeyCode::Esc => {
+                    self.told = Some(("nothing was changed".to_owned(), false));
+                }
+                _ => self.mode = Mode::Confirm { question, actions },
+            },
+            Mode::Page(mut pager) => {
+                if pager.press(key) {
+                    self.mode = Mode::Page(pager);
+                }
+            }
+            Mode::Commands { input, at } => return self.press_commands(input, at, key, now_ms),
+        }
+        Wish::Nothing
+    }
+
+    fn press_search(&mut self, key: KeyEvent, now_ms: u64) {
+        self.mode = Mode::Search;
+        match key.code {
+            KeyCode::Esc => {
+                self.search = Input::default();
+                self.mode = Mode::Panels;
+            }
+            KeyCode::Enter => self.mode = Mode::Panels,
+            KeyCode::Char('u') if key.modifiers.contains(KeyModifiers::CONTROL) => self.search.kill_line(),
+            KeyCode::Char(c) if !key.modifiers.contains(KeyModifiers::CONTROL) => {
+                self.search.insert(&c.to_string());
+            }
+            KeyCode::Backspace => self.search.backspace(),
+            KeyCode::Left => self.search.step(-1),
+            KeyCode::Right => self.search.step(1),
+            _ => {}
+        }
+        self.sift(now_ms);
+        // The keys go where something was found.
+        if matches!(self.mode, Mode::Panels)
+            && self.rows[self.panel as usize].is_empty()
+            && let Some(panel) = Panel::ALL.into_iter().find(|panel| !self.rows[*panel as usize].is_empty())
+        {
+            self.turn(panel);
+        }
+    }
+
+    fn press_form(&mut self, mut form: Box<Form>, key: KeyEvent) -> Wish {
+        if key.code == KeyCode::Esc {
+            self.keep(*form);
+            return Wish::Nothing;
+        }
+        if let Some(action) = form.press(key) {
+            return self.run(vec![action]);
+        }
+        self.mode = Mode::Form(form);
+        Wish::Nothing
+    }
+
+    /// Keeps what was written until the same is to be written again.
+    fn keep(&mut self, form: Form) {
+        let title = form.title();
+        self.drafts.retain(|(known, _)| *known != title);
+        if form.is_message() && !form.input.is_blank() {
+            self.told = Some(("the draft is kept".to_owned(), false));
+            self.drafts.push((title, form));
+            let over = self.drafts.len().saturating_sub(DRAFTS);
+            self.drafts.drain(..over);
+        }
+    }
+
+    /// Opens a form, with the draft for the same if there is one.
+    pub(super) fn write(&mut self, form: Form) {
+        let title = form.title();
+        let draft =
+            self.drafts.iter().position(|(known, _)| *known == title).map(|at| self.drafts.remove(at).1);
+        self.mode = Mode::Form(Box::new(draft.unwrap_or(form)));
+    }
+
+    /// The commands that fit what was typed, the best first.
+    pub(super) fn found(input: &Input) -> Vec<&'static keys::Row> {
+        let rows: Vec<&keys::Row> = keys::rows().filter(|row| row.command != Command::Commands).collect();
+        let texts = rows.iter().map(|row| (row.name, row.effect));
+        fuzzy::find(&input.text(), texts).into_iter().map(|at| rows[at]).collect()
+    }
+
+    fn press_commands(&mut self, mut input: Input, mut at: usize, key: KeyEvent, now_ms: u64) -> Wish {
+        let found = Self::found(&input);
+        let last = found.len().saturating_sub(1);
+        match key.code {
+            KeyCode::Esc => return Wish::Nothing,
+            KeyCode::Enter => {
+                return match found.get(at) {
+                    Some(row) => self.perform(row.command, now_ms),
+                    None => Wish::Nothing,
+                };
+            }
+            KeyCode::Down | KeyCode::Tab => at = (at + 1).min(last),
+            KeyCode::Up | KeyCode::BackTab => at = at.saturating_sub(1),
+            KeyCode::PageDown => at = (at + 10).min(last),
+            KeyCode::PageUp => at = at.saturating_sub(10),
+            KeyCode::Backspace if input.text().is_empty() => return Wish::Nothing,
+            KeyCode::Backspace => {
+                input.backspace();
+                at = 0;
+            }
+            KeyCode::Char(c) if !key.modifiers.contains(KeyModifiers::CONTROL) => {
+                input.insert(&c.to_string());
+                at = 0;
+            }
+            _ => {}
+        }
+        self.mode = Mode::Commands { input, at };
+        Wish::Nothing
+    }
+}

@@ -1,0 +1,128 @@
+//! Looking at the pane of the agent that is selected.
+//!
+//! One bounded call to tmux at a time, in a thread of its own: a server that is slow, or does not answer at all, takes no time from the
+//! keys. A pane that changes is looked at once a second, one that stays as it is less often.
+
+use super::sgr;
+use super::snapshot::AgentRow;
+use super::{AgentFacts, Outside};
+use crate::core::escape;
+use crate::store::Store;
+use crate::tmux::Server;
+use ratatui::text::Line;
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+/// How often a pane is looked at, at most and at least.
+const PACE: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
+
+/// How long tmux may take for a look.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// For how long it holds what was found of an agent beside its screen.
+const FACTS: Duration = Duration::from_secs(60);
+
+/// What was seen of an agent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) agent: String,
+    /// Where people find it: `session:window.pane`.
+    pub(super) place: String,
+    /// By which way its mail goes.
+    pub(super) channel: String,
+    /// Why hooks do not reach it, and what repairs that.
+    pub(super) hooks: String,
+    /// Its pane, or why that is unknown.
+    pub(super) lines: Vec<Line<'static>>,
+}
+
+struct Request {
+    store: Store,
+    agent: String,
+    socket: String,
+    pane: String,
+}
+
+/// The thread that looks, and what is expected of it.
+pub(super) struct Watch {
+    ask: Sender<Request>,
+    told: Receiver<(Seen, bool)>,
+    /// Whether an answer is still to come.
+    pub(super) pending: bool,
+    /// Which agent was looked at, and when.
+    last: Option<(String, Instant)>,
+    pause: Duration,
+}
+
+impl Watch {
+    pub(super) fn new(outside: Outside, colour: bool) -> Self {
+        let (ask, asked) = channel();
+        let (tell, told) = channel();
+        std::thread::spawn(move || serve(&asked, &tell, outside, colour));
+        Self { ask, told, pending: false, last: None, pause: PACE[0] }
+    }
+
+    /// Asks for a look at `agent` if it is time.
+    pub(super) fn look(&mut self, store: &Store, agent: &AgentRow) {
+        let due =
+            self.last.as_ref().is_none_or(|(name, at)| *name != agent.name || at.elapsed() >= self.pause);
+        if self.pending || !due {
+            return;
+        }
+        let (socket, pane) = (agent.socket.clone(), agent.pane.clone());
+        let request = Request { store: store.clone(), agent: agent.name.clone(), socket, pane };
+        self.pending = self.ask.send(request).is_ok();
+        self.last = Some((agent.name.clone(), Instant::now()));
+    }
+
+    /// Puts what was seen since into `seen`. Whether that has changed.
+    pub(super) fn take(&mut self, seen: &mut Seen) -> bool {
+        let mut changed = false;
+        while let Ok((new, last)) = self.told.try_recv() {
+            self.pending &= !last;
+            let differs = *seen != new;
+            self.pause = if differs { PACE[0] } else { (self.pause * 3 / 2).min(PACE[1]) };
+            if differs {
+                *seen = new;
+                changed = true;
+            }
+        }
+        changed
+    }
+}
+
+/// Looks whenever that is asked for. What tmux shows is told at once; what takes longer to find out, behind it.
+fn serve(asked: &Receiver<Request>, tell: &Sender<(Seen, bool)>, outside: Outside, colour: bool) {
+    let mut known: BTreeMap<(std::path::PathBuf, String), (Instant, AgentFacts)> = BTreeMap::new();
+    while let Ok(Request { store, agent, socket, pane }) = asked.recv() {
+        let key = (store.root().to_owned(), agent.clone());
+        let lines = capture(&socket, &pane, colour);
+        let stale = known.get(&key).is_none_or(|(at, _)| at.elapsed() >= FACTS);
+        let seen = |facts: &AgentFacts| {
+            let AgentFacts { place, channel, hooks } = facts.clone();
+            Seen { agent: agent.clone(), place, channel, hooks, lines: lines.clone() }
+        };
+        let facts = known.get(&key).map(|(_, facts)| facts.clone()).unwrap_or_default();
+        if tell.send((seen(&facts), !stale)).is_err() {
+            return;
+        }
+        if stale {
+            let facts = (outside.facts)(&store, &agent);
+            let told = tell.send((seen(&facts), true));
+            known.insert(key, (Instant::now(), facts));
+            if told.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// The content of a pane now, or why it is unknown.
+fn capture(socket: &str, pane: &str, colour: bool) -> Vec<Line<'static>> {
+    match Server::new(socket).patient(PATIENCE).look(pane) {
+        Ok(Some(look)) => sgr::lines(&look.text, colour),
+        Ok(None) => vec![Line::raw("the pane is gone")],
+        Err(error) => vec![Line::raw(escape::short(&format!("{error:#}"), 200))],
+    }
+}

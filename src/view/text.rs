@@ -1,0 +1,126 @@
+//! Text in the cells of a terminal: what is shown of it, how wide it is, and how it is cut.
+//!
+//! Pure. Widths and cuts are by grapheme, so that a letter keeps its marks. What joins or colours emoji is left out: terminals disagree
+//! about how wide those are, and one that is drawn wider than was thought moves the rest of its row.
+
+use crate::core::escape;
+use ratatui::text::{Line, Span};
+use unicode_segmentation::UnicodeSegmentation;
+
+/// The most spaces that one call makes.
+const BLANKS: &str = "                                                                ";
+
+/// How many columns a text takes.
+pub(super) fn width(text: &str) -> usize {
+    Span::raw(text).width()
+}
+
+/// The graphemes of a text.
+pub(super) fn graphemes(text: &str) -> impl Iterator<Item = &str> {
+    text.graphemes(true)
+}
+
+/// Whether terminals disagree about the width of what this is a part of.
+pub(super) fn is_unsure(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}')
+}
+
+/// What is shown of an untrusted text: line feeds stay, tabs become blanks.
+pub(super) fn tidy(text: &str) -> String {
+    escape::text(text).replace('\t', "    ").chars().filter(|c| !is_unsure(*c)).collect()
+}
+
+/// [`tidy`], on one line.
+pub(super) fn flat(text: &str) -> String {
+    // Of a long text the rest would not be seen.
+    let words = text.split_whitespace().take(200);
+    let mut flat = String::new();
+    for word in words {
+        if !flat.is_empty() {
+            flat.push(' ');
+        }
+        flat.extend(word.chars().take(400));
+        if flat.len() > 1200 {
+            break;
+        }
+    }
+    tidy(&flat)
+}
+
+/// A text within so many columns; `…` stands for what is cut.
+pub(super) fn cut(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let mut cut = String::new();
+    let mut used = 0;
+    for part in graphemes(text) {
+        used += width(part);
+        if used >= columns {
+            break;
+        }
+        cut.push_str(part);
+    }
+    if columns > 0 {
+        cut.push('…');
+    }
+    cut
+}
+
+/// A text of just so many columns.
+pub(super) fn pad(text: &str, columns: usize) -> String {
+    let mut text = cut(text, columns);
+    let room = columns.saturating_sub(width(&text)).min(BLANKS.len());
+    text.push_str(&BLANKS[..room]);
+    text
+}
+
+/// Parts of a line within so many columns; `…` stands for what is cut.
+pub(super) fn fit(spans: Vec<Span<'static>>, columns: usize) -> Line<'static> {
+    let whole: usize = spans.iter().map(Span::width).sum();
+    if whole <= columns {
+        return Line::from(spans);
+    }
+    let (mut kept, mut used) = (Vec::new(), 0);
+    for span in spans {
+        let wide = span.width();
+        if used + wide < columns {
+            used += wide;
+            kept.push(span);
+            continue;
+        }
+        kept.push(Span::styled(cut(&format!("{}……", span.content), columns - used), span.style));
+        break;
+    }
+    Line::from(kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_between_graphemes_and_says_so() {
+        assert_eq!(cut("parser", 6), "parser");
+        assert_eq!(cut("parsers", 6), "parse…");
+        assert_eq!(cut("日本語", 5), "日本…");
+        assert_eq!(cut("e\u{301}e\u{301}e\u{301}", 2), "e\u{301}…");
+        assert_eq!((cut("ab", 1).as_str(), cut("ab", 0).as_str()), ("…", ""));
+        assert_eq!(pad("日", 4), "日  ");
+    }
+
+    #[test]
+    fn what_makes_widths_unsure_is_left_out_and_what_steers_is_escaped() {
+        assert_eq!(tidy("👩\u{200d}💻 👍🏽 ❤\u{fe0f}\tx\u{1b}[2J"), "👩💻 👍 ❤    x\\u{1b}[2J");
+        assert_eq!(flat("a\n\n b\tc"), "a b c");
+    }
+
+    #[test]
+    fn a_line_of_parts_is_cut_once_whatever_part_is_too_long() {
+        let spans = |parts: &[&str]| parts.iter().map(|p| Span::raw((*p).to_owned())).collect::<Vec<_>>();
+        let text = |line: Line<'_>| line.spans.iter().map(|s| s.content.to_string()).collect::<String>();
+        assert_eq!(text(fit(spans(&["ab", "cd"]), 4)), "abcd");
+        assert_eq!(text(fit(spans(&["ab", "cde"]), 4)), "abc…");
+        assert_eq!(text(fit(spans(&["abcd", "e"]), 4)), "abc…");
+    }
+}
