@@ -139,7 +139,7 @@ fn in_a_pane_of_no_project_the_keys_are_about_those_on_the_server_by_name() {
     open_menu(&terminal);
     terminal.press(&["Space"]);
     let shown = sees(&terminal, "codex-1");
-    assert!(shown.contains("AGENT") && !shown.contains("claude-1"), "{shown}");
+    assert!(shown.contains("1 Agents") && !shown.contains("claude-1"), "{shown}");
     close(&terminal, "q");
 }
 

@@ -64,9 +64,13 @@ impl App {
                 None => self.nobody(),
             },
             Command::Release => self.release(),
-            Command::Reply | Command::Acknowledge | Command::Read | Command::Status | Command::Resend => {
-                return self.with_message(command);
-            }
+            Command::Reply
+            | Command::Acknowledge
+            | Command::Read
+            | Command::Status
+            | Command::Resend
+            | Command::Deliver
+            | Command::Drop => return self.with_message(command),
         }
         Wish::Nothing
     }
@@ -192,6 +196,14 @@ impl App {
     fn with_id(&mut self, command: Command, id: &str) -> Wish {
         match command {
             Command::Acknowledge => self.run(vec![Action::line(&format!("ack {id}"), &["ack", id])]),
+            Command::Deliver => self.run(vec![Action::line(&format!("deliver {id}"), &["release", id])]),
+            Command::Drop => {
+                let what = self.concerned_message().map(|m| format!(" of {}: {}", m.from, m.first));
+                let question = format!("Drop {id}{}? It becomes a dead letter.", what.unwrap_or_default());
+                let actions = vec![Action::line(&format!("drop {id}"), &["release", "--drop", id])];
+                self.mode = Mode::Confirm { question, actions };
+                Wish::Nothing
+            }
             Command::Resend => {
                 self.write(Form::new(Purpose::Resend { id: id.to_owned() }, ""));
                 Wish::Nothing

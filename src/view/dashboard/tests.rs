@@ -309,6 +309,16 @@ fn a_lease_is_taken_away_only_after_a_yes_and_several_are_released_together() {
 }
 
 #[test]
+fn an_answer_that_is_held_as_one_too_many_is_delivered_or_dropped_after_a_yes() {
+    let mut app = app();
+    assert_eq!(args(press(&mut app, "2v")), [["release", "aaaa1111"]]);
+    press(&mut app, "d");
+    let seen = screen(&mut app, 80, 24);
+    assert!(seen.contains("Drop aaaa1111 of reviewer: Which port shall the server use?"), "{seen}");
+    assert_eq!(args(press(&mut app, "y")), [["release", "--drop", "aaaa1111"]]);
+}
+
+#[test]
 fn several_agents_are_selected_and_written_to() {
     let mut app = app();
     press(&mut app, "  m");
