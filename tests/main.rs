@@ -38,6 +38,7 @@ mod quoting;
 mod races;
 mod rate;
 mod rounds;
+mod rules;
 mod screens;
 mod setup;
 mod soak;

@@ -1,10 +1,11 @@
 //! Every captured screen of the real agents is read right, and no mutation of one is read as idle.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
-use swarm::agents::recording::Recording;
-use swarm::agents::{Content, PaneFacts, Profile, Profiles, Reading, read};
+use swarm::agents::recording::{Recording, STATES};
+use swarm::agents::{Content, PaneFacts, Profile, Profiles, Reading, read, read_version};
 use swarm::core::agent::Status;
 use swarm::core::screen::Screen;
 
@@ -14,21 +15,25 @@ struct Fixture {
     state: String,
     ansi: String,
     facts: PaneFacts,
+    /// What a person saw there.
+    seen: Status,
+    /// What it is to be read as. That differs where the rules do not see enough; then it is never idle.
     expected: Status,
+    version: String,
     /// What is open there, in the words that people read.
     open: Option<String>,
 }
 
 fn fixtures() -> Vec<Fixture> {
     let all = below("screens");
-    assert!(all.len() >= 280, "only {} fixtures", all.len());
+    assert!(all.len() >= 700, "only {} fixtures", all.len());
     all
 }
 
 /// Screens of agents that have no built-in profile, each with one that makes use of rules which the built-in ones do not need.
 fn others() -> Vec<Fixture> {
     let all = below("others");
-    assert!(all.len() >= 27, "only {} fixtures", all.len());
+    assert!(all.len() >= 6, "only {} fixtures", all.len());
     all
 }
 
@@ -42,13 +47,19 @@ fn below(dir: &str) -> Vec<Fixture> {
         for path in files.iter().filter(|p| p.extension().is_some_and(|e| e == "ansi")) {
             let text = |path: &Path| fs::read_to_string(path).unwrap();
             let (state, ansi) = (path.file_stem().unwrap().to_str().unwrap(), text(path));
-            let recording = Recording::parse(state, &ansi, &text(&path.with_extension("json"))).unwrap();
+            let json = text(&path.with_extension("json"));
+            let recording = Recording::parse(state, &ansi, &json).unwrap();
+            let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+            let held =
+                json["read"].as_str().map(|word| STATES.into_iter().find(|s| s.word() == word).unwrap());
             all.push(Fixture {
                 kind: kind.file_name().into_string().unwrap(),
                 state: recording.name,
                 ansi,
                 facts: recording.facts,
-                expected: recording.state,
+                seen: recording.state,
+                expected: held.unwrap_or(recording.state),
+                version: recording.version,
                 open: recording.open,
             });
         }
@@ -58,7 +69,8 @@ fn below(dir: &str) -> Vec<Fixture> {
 
 fn reading(fixture: &Fixture, ansi: &str, facts: &PaneFacts) -> Reading {
     static PROFILES: LazyLock<Profiles> = LazyLock::new(|| Profiles::builtin().unwrap());
-    read(PROFILES.get(&fixture.kind).unwrap(), &Screen::parse(ansi), facts)
+    let version = Some(&*fixture.version).filter(|version| !version.is_empty());
+    read_version(PROFILES.get(&fixture.kind).unwrap(), version, &Screen::parse(ansi), facts)
 }
 
 #[test]
@@ -140,7 +152,17 @@ fn a_composer_in_the_middle_of_a_tall_empty_screen_is_found() {
 
 #[test]
 fn a_cursor_elsewhere_is_never_idle() {
+    let profiles = Profiles::builtin().unwrap();
+    let draws = |f: &Fixture| profiles.get(&f.kind).unwrap().screen.drawn_cursor;
     for f in fixtures().iter().filter(|f| f.expected == Status::Idle) {
+        if draws(f) {
+            // Its own cursor counts: without it, or with another, nothing is idle.
+            let moved = f.ansi.replacen("\x1b[7m", "x\x1b[7m", 1);
+            for ansi in [f.ansi.replace("\x1b[7m", ""), moved] {
+                assert_ne!(reading(f, &ansi, &f.facts).state, Status::Idle, "{}/{}", f.kind, f.state);
+            }
+            continue;
+        }
         for (x, y) in [(0, 0), (f.facts.cursor_x + 1, f.facts.cursor_y), (f.facts.width, f.facts.height - 1)]
         {
             let facts = PaneFacts { cursor_x: x, cursor_y: y, ..f.facts.clone() };
@@ -174,4 +196,73 @@ fn a_screen_without_styles_is_idle_only_where_the_placeholder_is_known() {
         let plain = strip.replace_all(&f.ansi, "");
         assert_ne!(reading(f, &plain, &f.facts).state, Status::Idle, "{}/{}", f.kind, f.state);
     }
+}
+
+/// The page that says what was recorded, and how it is read.
+const PAGE: &str = "docs/internal/screens.md";
+
+/// What stands between the rows that mark the generated part of the page.
+fn generated(all: &[Fixture]) -> String {
+    let count = |list: &[&Fixture], what: &dyn Fn(&Fixture) -> bool| list.iter().filter(|f| what(f)).count();
+    let everything: Vec<&Fixture> = all.iter().collect();
+    let mut text = String::from("| recorded as ↓, read as → |");
+    text.extend(STATES.iter().map(|s| format!(" {} |", s.word())));
+    text += &format!("\n|---|{}\n", "---|".repeat(STATES.len()));
+    for was in STATES {
+        text += &format!("| {} |", was.word());
+        for is in STATES {
+            let n = count(&everything, &|f| f.seen == was && reading(f, &f.ansi, &f.facts).state == is);
+            text += &if n == 0 { " · |".to_owned() } else { format!(" {n} |") };
+        }
+        text.push('\n');
+    }
+    text += "\n| agent | versions | screens | sizes | false idle | idle, and mail waits | true colour / 256 / NO_COLOR |\n|---|---|---|---|---|---|---|\n";
+    let mut kinds: Vec<&str> = all.iter().map(|f| &*f.kind).collect();
+    kinds.dedup();
+    for kind in kinds {
+        let own: Vec<&Fixture> = all.iter().filter(|f| f.kind == kind).collect();
+        let set = |of: &dyn Fn(&Fixture) -> String| {
+            let words: BTreeSet<String> = own.iter().map(|f| of(f)).filter(|w| !w.is_empty()).collect();
+            words.into_iter().collect::<Vec<_>>()
+        };
+        let is_idle = |f: &Fixture| reading(f, &f.ansi, &f.facts).state == Status::Idle;
+        let plain = |f: &Fixture| f.state.contains("nocolor") || f.state.contains("no-color");
+        let few = |f: &Fixture| f.state.ends_with("-256");
+        text += &format!(
+            "| {kind} | {} | {} | {} | {} | {} | {} / {} / {} |\n",
+            set(&|f| f.version.clone()).join(", "),
+            own.len(),
+            set(&|f| format!("{}x{}", f.facts.width, f.facts.height)).len(),
+            count(&own, &|f| f.seen != Status::Idle && is_idle(f)),
+            count(&own, &|f| f.seen == Status::Idle && !is_idle(f)),
+            count(&own, &|f| !plain(f) && !few(f)),
+            count(&own, &few),
+            count(&own, &plain),
+        );
+    }
+    text
+}
+
+#[test]
+fn no_screen_is_falsely_idle_and_the_matrix_in_the_documents_is_of_today() {
+    let mut all = fixtures();
+    all.sort_by(|a, b| (&a.kind, &a.state).cmp(&(&b.kind, &b.state)));
+    let table = generated(&all);
+    println!("{table}");
+    let is_idle = |f: &Fixture| reading(f, &f.ansi, &f.facts).state == Status::Idle;
+    let wrong: Vec<String> = all
+        .iter()
+        .filter(|f| f.seen != Status::Idle && is_idle(f))
+        .map(|f| format!("{}/{}", f.kind, f.state))
+        .collect();
+    assert_eq!(wrong, [""; 0], "falsely idle");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(PAGE);
+    let page = fs::read_to_string(&path).unwrap();
+    let (head, rest) = page.split_once("<!-- generated -->\n").unwrap();
+    let (_, tail) = rest.split_once("<!-- end -->").unwrap();
+    let expected = format!("{head}<!-- generated -->\n\n{table}\n<!-- end -->{tail}");
+    if std::env::var_os("SWARM_UPDATE_SNAPSHOTS").is_some() {
+        return fs::write(&path, expected).unwrap();
+    }
+    assert!(page == expected, "{PAGE} is not of today; SWARM_UPDATE_SNAPSHOTS=1 cargo test writes it");
 }

@@ -11,35 +11,52 @@ pub(super) type Wrong = RefCell<Vec<(usize, String)>>;
 /// One table, of which fields are taken.
 pub(super) struct Fields<'t> {
     table: &'t dyn TableLike,
+    /// What holds where that one says nothing.
+    usual: Option<&'t dyn TableLike>,
     /// Where it begins.
     at: usize,
-    taken: RefCell<Vec<&'static str>>,
+    taken: RefCell<Vec<&'t str>>,
     wrong: &'t Wrong,
 }
 
 impl<'t> Fields<'t> {
     pub(super) fn of(table: &'t dyn TableLike, at: usize, wrong: &'t Wrong) -> Self {
-        Self { table, at, taken: RefCell::default(), wrong }
+        Self { table, usual: None, at, taken: RefCell::default(), wrong }
+    }
+
+    /// This table, with the fields of another where it has none of its own.
+    pub(super) fn over(mut self, usual: &Fields<'t>) -> Self {
+        self.usual = Some(usual.table);
+        self
     }
 
     fn say(&self, at: usize, what: String) {
         let mut all = self.wrong.borrow_mut();
+        // A field that several tables go back to is wrong once.
+        if all.contains(&(at, what.clone())) {
+            return;
+        }
         let place = all.partition_point(|(before, _)| *before <= at);
         all.insert(place, (at, what));
     }
 
     fn take<T>(&self, key: &'static str, wanted: &str, read: impl Fn(&'t Item) -> Option<T>) -> Option<T> {
         self.taken.borrow_mut().push(key);
-        let found = read(self.table.get(key)?);
+        let found = read(self.item(key)?);
         if found.is_none() {
             self.say(self.place(key), format!("'{key}' must be {wanted}"));
         }
         found
     }
 
+    fn item(&self, key: &str) -> Option<&'t Item> {
+        self.table.get(key).or_else(|| self.usual?.get(key))
+    }
+
     /// Where a key stands.
     fn place(&self, key: &str) -> usize {
-        self.table.key(key).and_then(toml_edit::Key::span).map_or(self.at, |span| span.start)
+        let of = |table: &'t dyn TableLike| table.key(key).and_then(toml_edit::Key::span);
+        of(self.table).or_else(|| of(self.usual?)).map_or(self.at, |span| span.start)
     }
 
     pub(super) fn text(&self, key: &'static str) -> Option<String> {
@@ -59,7 +76,7 @@ impl<'t> Fields<'t> {
     }
 
     fn expect(&self, key: &str) {
-        if !self.table.contains_key(key) {
+        if self.item(key).is_none() {
             self.say(self.at, format!("'{key}' is missing"));
         }
     }
@@ -100,10 +117,40 @@ impl<'t> Fields<'t> {
         self.take(key, wanted, |item| known(item.as_str()?))
     }
 
+    /// A list of words that are known.
+    pub(super) fn words<T>(
+        &self,
+        key: &'static str,
+        wanted: &str,
+        known: impl Fn(&str) -> Option<T>,
+    ) -> Vec<T> {
+        let all = |item: &'t Item| item.as_array()?.iter().map(|one| known(one.as_str()?)).collect();
+        self.take(key, wanted, all).unwrap_or_default()
+    }
+
     /// A table in this one.
     pub(super) fn table(&self, key: &'static str) -> Option<Self> {
         let at = self.place(key);
         self.take(key, "a table", Item::as_table_like).map(|table| Self::of(table, at, self.wrong))
+    }
+
+    /// The tables in this one, each under a name of the user's own.
+    pub(super) fn named_tables(&self) -> Vec<(&'t str, Self)> {
+        let mut found = Vec::new();
+        for (name, item) in self.table.iter() {
+            self.taken.borrow_mut().push(name);
+            let at = self.place(name);
+            match item.as_table_like() {
+                Some(table) => found.push((name, Self::of(table, at, self.wrong))),
+                None => self.say(at, format!("'{name}' must be a table")),
+            }
+        }
+        found
+    }
+
+    /// Reports something about this table.
+    pub(super) fn object(&self, what: String) {
+        self.say(self.at, what);
     }
 
     /// Several tables of one name.

@@ -66,7 +66,7 @@ pub fn may_be_agents(sources: &[ProfileSource], chain: &[Link]) -> bool {
         lines.flat_map(|line| line.split(['"', '\''])).any(is_there)
     };
     // A name may be written with escapes there.
-    OTHERS.iter().any(|(_, _, programs, _)| programs.iter().any(|name| is_there(name)))
+    OTHERS.iter().any(|(_, _, programs)| programs.iter().any(|name| is_there(name)))
         || BUILT_IN.iter().any(|(_, text)| named(text))
         || of_user
             .into_iter()
@@ -147,6 +147,7 @@ fn own(chain: &[Link], forms: &[Option<Form<'_>>], top: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::rules::RulesFrom;
     use crate::core::agent::{PaneRef, Status};
     use crate::core::name::Name;
 
@@ -270,7 +271,7 @@ mod tests {
             let comm = base(&argv[0]).chars().take(15).collect();
             [Link { id: id(10), group: 10, comm, argv, exe: None }]
         };
-        let source = |text: &str| ProfileSource { file: "x.toml".into(), text: Ok(text.to_owned()) };
+        let source = |text: &str| ProfileSource { from: RulesFrom::User, file: "x.toml".into(), text: Ok(text.to_owned()) };
         let profiles = Profiles::builtin().unwrap();
         for profile in &profiles.all {
             for name in &profile.process.names {

@@ -29,6 +29,23 @@ const ANY_ROWS: [&str; 3] = ["", "Some words of an answer, as any agent writes t
 
 /// What is suspicious.
 pub fn lint(profile: &Profile) -> Vec<String> {
+    let mut found = of_one(profile);
+    for (at, when) in profile.when.iter().enumerate() {
+        let range = escape::short(when.versions.as_str(), 60);
+        if let Some(wider) = profile.when[..at].iter().find(|before| before.versions.covers(&when.versions)) {
+            let wider = escape::short(wider.versions.as_str(), 60);
+            found.push(format!(
+                "when.version.'{range}': it never counts: all of it is in '{wider}', which comes first"
+            ));
+        }
+        let own = of_one(&when.profile).into_iter().filter(|what| !found.contains(what)).collect::<Vec<_>>();
+        found.extend(own.into_iter().map(|what| format!("when.version.'{range}': {what}")));
+    }
+    found
+}
+
+/// What is suspicious in the rules for one range of versions.
+fn of_one(profile: &Profile) -> Vec<String> {
     let mut found = Vec::new();
     for (key, pattern) in profile.screen.named() {
         let source = escape::short(pattern.as_str(), 60);
@@ -180,6 +197,13 @@ mod tests {
         assert!(said(&format!("{GOOD}[timing]\nenters = 0\n")).contains("timing.enters is 0"));
         let open = "[[screen.open]]\nname = 'x'\nis = 'mode'\nfooter = ['.*']\n";
         assert!(said(&format!("{GOOD}{open}")).contains("screen.open.footer: '.*' matches any row"));
+        // Rules for some versions are looked at as well, and so are the ranges.
+        let when = |rest: &str| said(&format!("{GOOD}{rest}"));
+        assert_eq!(when("[when.version.'<2'.screen]\nbusy = ['busy']\n"), "");
+        let loose = when("[when.version.'<2'.screen]\nbusy = ['.*']\n");
+        assert_eq!(loose, "when.version.'<2': screen.busy: '.*' matches any row");
+        let covered = when("[when.version.'<3']\n[when.version.'<2']\n");
+        assert_eq!(covered, "when.version.'<2': it never counts: all of it is in '<3', which comes first");
         // Without a row at the top the prompt alone says where the composer begins.
         let bare = GOOD.replace("top = '^─{3,}'\n", "").replace("'^> '", "'^'");
         assert!(said(&bare).contains("screen.prompt: '^' matches at the beginning of any row"));

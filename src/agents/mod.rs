@@ -19,22 +19,26 @@ pub use draft::{Draft, draft};
 pub use lineage::{Link, may_be_agents};
 pub use lint::lint;
 pub use profile::{OverlayKind, Profile, Timing};
-pub use reading::{Composer, Content, Open, PaneFacts, Reading, read};
+pub use reading::{Composer, Content, Open, PaneFacts, Reading, read, read_version};
 
 use crate::core::escape;
 use crate::core::heir;
+use crate::core::rules::RulesFrom;
 use anyhow::Result;
 use profile::ProcessRules;
 use std::collections::BTreeMap;
 
 /// The built-in profiles, by file name.
-const BUILT_IN: [(&str, &str); 6] = [
+const BUILT_IN: [(&str, &str); 9] = [
     ("claude.toml", include_str!("profiles/claude.toml")),
     ("codex.toml", include_str!("profiles/codex.toml")),
     ("gemini.toml", include_str!("profiles/gemini.toml")),
     ("opencode.toml", include_str!("profiles/opencode.toml")),
     ("aider.toml", include_str!("profiles/aider.toml")),
     ("qwen.toml", include_str!("profiles/qwen.toml")),
+    ("copilot.toml", include_str!("profiles/copilot.toml")),
+    ("pi.toml", include_str!("profiles/pi.toml")),
+    ("cline.toml", include_str!("profiles/cline.toml")),
 ];
 
 /// Why nothing is typed into agents whose profile says nothing of their screen.
@@ -42,26 +46,23 @@ const UNSEEN: &str =
     "there are no rules for its screen, so nothing is typed into it: `swarm explain` says how to make them";
 
 /// Agents for which nobody has written rules: they are found and named, and nothing is typed into them. The kind, the
-/// product, the names of the program, and the mark of a server that several share.
-const OTHERS: [(&str, &str, &[&str], &str); 18] = [
-    ("agy", "Antigravity", &["agy"], ""),
-    ("amp", "Amp", &["amp"], ""),
-    ("auggie", "Auggie", &["auggie"], ""),
-    ("cline", "Cline", &["cline"], "--cline-hub-daemon"),
-    ("continue", "Continue", &["cn"], ""),
-    ("copilot", "Copilot CLI", &["copilot"], ""),
-    ("crush", "Crush", &["crush"], ""),
-    ("cursor", "Cursor CLI", &["cursor-agent"], ""),
-    ("droid", "Droid", &["droid"], ""),
-    ("goose", "Goose", &["goose"], ""),
-    ("grok", "Grok CLI", &["grok"], ""),
-    ("iflow", "iFlow CLI", &["iflow"], ""),
-    ("kilo", "Kilo Code", &["kilo", "kilocode"], ""),
-    ("kimi", "Kimi CLI", &["kimi", "kimi-cli"], ""),
-    ("kiro", "Kiro CLI", &["kiro-cli", "kiro-cli-chat"], ""),
-    ("openhands", "OpenHands", &["openhands"], ""),
-    ("pi", "pi", &["pi"], ""),
-    ("vibe", "Mistral Vibe", &["vibe"], ""),
+/// product, and the names of the program.
+const OTHERS: [(&str, &str, &[&str]); 15] = [
+    ("agy", "Antigravity", &["agy"]),
+    ("amp", "Amp", &["amp"]),
+    ("auggie", "Auggie", &["auggie"]),
+    ("continue", "Continue", &["cn"]),
+    ("crush", "Crush", &["crush"]),
+    ("cursor", "Cursor CLI", &["cursor-agent"]),
+    ("droid", "Droid", &["droid"]),
+    ("goose", "Goose", &["goose"]),
+    ("grok", "Grok CLI", &["grok"]),
+    ("iflow", "iFlow CLI", &["iflow"]),
+    ("kilo", "Kilo Code", &["kilo", "kilocode"]),
+    ("kimi", "Kimi CLI", &["kimi", "kimi-cli"]),
+    ("kiro", "Kiro CLI", &["kiro-cli", "kiro-cli-chat"]),
+    ("openhands", "OpenHands", &["openhands"]),
+    ("vibe", "Mistral Vibe", &["vibe"]),
 ];
 
 /// Arguments with which these are not interactive.
@@ -107,9 +108,11 @@ pub struct Recognised<'a> {
     pub rule: String,
 }
 
-/// A user's file: where it is, and its text or why it cannot be read.
+/// A file: where it is, and its text or why it cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProfileSource {
+    /// Whose it is.
+    pub from: RulesFrom,
     /// Its path.
     pub file: String,
     /// Its text, or what is wrong with it.
@@ -132,8 +135,8 @@ pub struct Profiles {
     problems: Vec<ProfileProblem>,
     /// The kinds whose rules are broken, and why.
     withheld: BTreeMap<String, String>,
-    /// The user's file of each kind that has one, used or not.
-    files: BTreeMap<String, String>,
+    /// The file of each kind that has one, used or not, and whose it is.
+    files: BTreeMap<String, (RulesFrom, String)>,
 }
 
 impl Profiles {
@@ -147,36 +150,45 @@ impl Profiles {
         Ok(known)
     }
 
-    /// The built-in profiles and those of the user; a later one of the same kind replaces an earlier one. A file that cannot be
+    /// The built-in profiles and others; a later one of the same kind replaces an earlier one. A file that cannot be
     /// used is left out and named among the problems.
     pub fn load(sources: &[ProfileSource]) -> Result<Self> {
         let mut known = Self::builtin()?;
-        for ProfileSource { file, text } in sources {
+        for ProfileSource { from, file, text } in sources {
             let parsed = text.clone().and_then(|text| {
                 Profile::parse(&text, file).map_err(|why| escape::short(&format!("{why:#}"), 300))
             });
             match parsed {
                 Ok(profile) => {
                     let shown = escape::line(file);
-                    let earlier = known.files.insert(profile.kind.clone(), file.clone());
-                    if let Some(earlier) = earlier.filter(|_| !known.withheld.contains_key(&profile.kind)) {
+                    let earlier = known.files.insert(profile.kind.clone(), (*from, file.clone()));
+                    let earlier = earlier.filter(|(other, _)| other == from);
+                    if let Some((_, earlier)) =
+                        earlier.filter(|_| !known.withheld.contains_key(&profile.kind))
+                    {
                         let (kind, earlier) = (escape::line(&profile.kind), escape::line(&earlier));
-                        let text = format!(
+                        known.warn(format!(
                             "the profiles {earlier} and {shown} are both of the kind {kind}: the second one is used"
-                        );
-                        known.problems.push(ProfileProblem { text, fatal: false });
+                        ));
                     }
                     known.add(profile);
                 }
+                // Of the shipped ones those that are built in serve.
+                Err(why) if matches!(from, RulesFrom::Update(_)) => known.warn(why),
                 Err(why) => {
                     let kind = meant(file, text.as_deref().unwrap_or_default());
-                    known.files.insert(kind.clone(), file.clone());
+                    known.files.insert(kind.clone(), (*from, file.clone()));
                     known.withheld.insert(kind, why.clone());
                     known.problems.push(ProfileProblem { text: why, fatal: true });
                 }
             }
         }
         Ok(known)
+    }
+
+    /// Notes something that is wrong with files which are used, or not needed.
+    pub fn warn(&mut self, text: String) {
+        self.problems.push(ProfileProblem { text, fatal: false });
     }
 
     /// Takes a profile in, in place of one of the same kind.
@@ -194,9 +206,9 @@ impl Profiles {
         self.all.iter().filter(|p| !self.withheld.contains_key(&p.kind))
     }
 
-    /// The user's file of a kind, if there is one.
+    /// The file of a kind, if its rules are not the built-in ones.
     pub fn file(&self, kind: &str) -> Option<&str> {
-        self.files.get(kind).map(String::as_str)
+        self.files.get(kind).map(|(_, file)| file.as_str())
     }
 
     /// The kinds of which nothing can be used, and why.
@@ -276,16 +288,12 @@ fn base(path: &str) -> &str {
 }
 
 /// The profile of an agent without rules for its screen.
-fn unseen((kind, title, names, server): (&str, &str, &[&str], &str)) -> Profile {
+fn unseen((kind, title, names): (&str, &str, &[&str])) -> Profile {
     let texts = |all: &[&str]| all.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-    let shared_server = Some(server.to_owned()).filter(|mark| !mark.is_empty());
-    let mut exclude_args = texts(&ONE_SHOT);
-    exclude_args.extend(shared_server.clone());
     let process = ProcessRules {
         names: texts(names),
         scripts: texts(names),
-        exclude_args,
-        shared_server,
+        exclude_args: texts(&ONE_SHOT),
         common: true,
         ..ProcessRules::default()
     };
@@ -473,8 +481,8 @@ mod tests {
             assert!(profiles.all().all(|p| p.kind != kind));
         }
         // A profile of the user's takes its place.
-        let own = with(&[("pi.toml", &MINE.replace("'mine'", "'pi'"))]);
-        assert!(own.get("pi").is_some() && own.withheld("pi").is_none());
+        let own = with(&[("goose.toml", &MINE.replace("'mine'", "'goose'"))]);
+        assert!(own.get("goose").is_some() && own.withheld("goose").is_none());
     }
 
     #[test]
@@ -499,6 +507,7 @@ mod tests {
 
     fn with(files: &[(&str, &str)]) -> Profiles {
         let source = |(file, text): &(&str, &str)| ProfileSource {
+            from: RulesFrom::User,
             file: format!("/p/{file}"),
             text: Ok((*text).to_owned()),
         };
@@ -544,10 +553,37 @@ mod tests {
         for (file, withheld) in [("codex.toml", true), ("other.toml", false)] {
             assert_eq!(with(&[(file, "nothing of use")]).withheld("codex").is_some(), withheld, "{file}");
         }
-        let unread =
-            ProfileSource { file: "/p/gemini.toml".into(), text: Err("/p/gemini.toml: not read".into()) };
+        let unread = ProfileSource {
+            from: RulesFrom::User,
+            file: "/p/gemini.toml".into(),
+            text: Err("/p/gemini.toml: not read".into()),
+        };
         let known = Profiles::load(&[unread]).unwrap();
         assert_eq!(known.withheld("gemini"), Some("/p/gemini.toml: not read"));
+    }
+
+    #[test]
+    fn a_profile_of_the_users_counts_more_than_the_projects_and_that_more_than_a_shipped_one() {
+        let source = |from, title: &str| ProfileSource {
+            from,
+            file: format!("/{title}"),
+            text: Ok(MINE.replace("'Mine'", &format!("'{title}'"))),
+        };
+        let all = [
+            source(RulesFrom::Update(9), "shipped"),
+            source(RulesFrom::Project, "project"),
+            source(RulesFrom::User, "own"),
+        ];
+        for (count, title) in [(1, "shipped"), (2, "project"), (3, "own")] {
+            let known = Profiles::load(&all[..count]).unwrap();
+            assert_eq!(known.get("mine").unwrap().title, title);
+            assert!(known.problems().is_empty(), "{:?}", known.problems());
+        }
+        // One that is shipped and cannot be read leaves the built-in one.
+        let broken =
+            ProfileSource { text: Ok("kind = 'claude'\n[".into()), ..source(RulesFrom::Update(9), "x") };
+        let known = Profiles::load(&[broken]).unwrap();
+        assert!(known.get("claude").is_some() && !known.problems()[0].fatal, "{:?}", known.problems());
     }
 
     #[test]

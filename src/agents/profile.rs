@@ -9,6 +9,8 @@ use super::is_shell;
 use crate::core::carrier::Carrier;
 use crate::core::escape;
 use crate::core::name::Name;
+use crate::core::screen::Colour;
+use crate::core::version::{Version, VersionRange};
 use anyhow::Result;
 use regex::{Regex, RegexBuilder};
 use std::sync::OnceLock;
@@ -23,6 +25,12 @@ const PATTERN_LIMIT: usize = 1 << 20;
 pub struct Pattern {
     source: String,
     compiled: OnceLock<Regex>,
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
 }
 
 impl From<String> for Pattern {
@@ -87,6 +95,16 @@ pub struct Profile {
     pub timing: Timing,
     /// Its own channels, by which it is given a text without a key being typed.
     pub carriers: Vec<Carrier>,
+    /// What is otherwise in some of its versions; the first range that has a version counts.
+    pub when: Vec<When>,
+}
+
+/// The rules for a range of versions.
+#[derive(Clone, Debug)]
+pub struct When {
+    pub versions: VersionRange,
+    /// The whole profile, as it is for them.
+    pub profile: Profile,
 }
 
 /// How to recognise a process.
@@ -104,8 +122,8 @@ pub struct ProcessRules {
     pub shared_server: Option<String>,
     /// Of which one must match its program's file or its command line, where its name alone could be anything's.
     pub path: Vec<Pattern>,
-    /// Whether its name is a common word, so that a program of the system that is called so is not meant. Not in files.
-    pub(super) common: bool,
+    /// Whether its name is a common word, so that a program of the system that is called so is not meant.
+    pub common: bool,
     /// Whether a program that it runs gets the keys of its pane, as with a line editor: then it is typed into only while it runs none.
     pub alone: bool,
 }
@@ -154,6 +172,8 @@ pub struct ScreenRules {
     pub placeholders: Vec<Pattern>,
     /// Whether an empty composer always shows one, dim or of these texts: blank without one, it holds blanks.
     pub placeholder_always: bool,
+    /// Colours of suggestions, where these are not dim.
+    pub ghost: Vec<Colour>,
     /// What a long paste is shown as.
     pub collapsed: Vec<Pattern>,
     /// The shortest paste, in characters, that is shown so.
@@ -180,7 +200,7 @@ pub struct ScreenRules {
 
 /// What something that is open, or a mode of the composer, is known by. Of each list one pattern must match, and of a sign every
 /// list that is given.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Sign {
     /// What people call it; `$1` in it stands for the first group of the pattern that matched.
     pub name: String,
@@ -259,8 +279,15 @@ impl Profile {
             Some(format!("{key}: the pattern '{source}' is invalid: {why}"))
         };
         let paths = profile.process.path.iter().map(|pattern| ("process.path", pattern));
-        let mut wrong: Vec<String> = profile.screen.named().chain(paths).filter_map(invalid).collect();
-        for sign in &profile.screen.open {
+        let all = || std::iter::once(&profile.screen).chain(profile.when.iter().map(|w| &w.profile.screen));
+        let mut wrong: Vec<String> = Vec::new();
+        for what in all().flat_map(ScreenRules::named).chain(paths).filter_map(invalid) {
+            // Rules that versions share are looked at once for each.
+            if !wrong.contains(&what) {
+                wrong.push(what);
+            }
+        }
+        for sign in all().flat_map(|screen| &screen.open) {
             if sign.lists().all(|(_, list)| list.is_empty()) {
                 let name = escape::short(&sign.name, 60);
                 wrong.push(format!("screen.open: nothing says how to recognise '{name}'"));
@@ -293,7 +320,20 @@ impl Profile {
             screen: ScreenRules::nothing(),
             timing: Timing::default(),
             carriers: Vec::new(),
+            when: Vec::new(),
         }
+    }
+
+    /// Whether its rules depend on the agent's version.
+    pub fn depends_on_version(&self) -> bool {
+        !self.when.is_empty()
+    }
+
+    /// The profile as it is for a version.
+    pub fn at(&self, version: &str) -> Option<&Profile> {
+        let version = Version::parse(version)?;
+        let found = self.when.iter().find(|when| when.versions.has(&version));
+        Some(found.map_or(self, |when| &when.profile))
     }
 
     fn fields(text: &str) -> Result<Self, Vec<String>> {
@@ -307,17 +347,29 @@ impl Profile {
         let process = top.table("process");
         let carriers = top.texts("carriers");
         let screen = top.table("screen");
-        let profile = Self {
+        let timing = top.table("timing");
+        let mut profile = Self {
             title: top.text("title").unwrap_or_else(|| kind.clone()),
             tested: top.texts("tested"),
             process: process.map(|fields| ProcessRules::of(&fields)).unwrap_or_default(),
             has_screen: screen.is_some(),
-            screen: screen.map_or_else(ScreenRules::nothing, |fields| ScreenRules::of(&fields)),
-            timing: top.table("timing").map(|fields| Timing::of(&fields)).unwrap_or_default(),
+            screen: screen.as_ref().map_or_else(ScreenRules::nothing, ScreenRules::of),
+            timing: timing.as_ref().map(Timing::of).unwrap_or_default(),
             carriers: carriers.iter().filter_map(|word| Carrier::named(word)).collect(),
+            when: Vec::new(),
             kind,
         };
-        drop(top);
+        let ranges = top.table("when").and_then(|when| when.table("version"));
+        let mut when = Vec::new();
+        for (range, fields) in ranges.iter().flat_map(Fields::named_tables) {
+            let other = profile.otherwise(&fields, screen.as_ref(), timing.as_ref());
+            match VersionRange::parse(range) {
+                Ok(versions) => when.push(When { versions, profile: other }),
+                Err(why) => fields.object(why),
+            }
+        }
+        profile.when = when;
+        drop((ranges, screen, timing, top));
         let mut all: Vec<String> = wrong
             .into_inner()
             .into_iter()
@@ -330,6 +382,34 @@ impl Profile {
             all.push(format!("the kind '{}' cannot be part of a name", escape::short(&profile.kind, 40)));
         }
         if all.is_empty() { Ok(profile) } else { Err(all) }
+    }
+}
+
+impl Profile {
+    /// This profile with other rules, where `fields` say so; `screen` and `timing` are the tables of its own.
+    fn otherwise<'t>(
+        &self,
+        fields: &Fields<'t>,
+        screen: Option<&Fields<'t>>,
+        timing: Option<&Fields<'t>>,
+    ) -> Self {
+        let mut other = self.clone();
+        let over = |table: Fields<'t>, usual: Option<&Fields<'t>>| match usual {
+            Some(usual) => table.over(usual),
+            None => table,
+        };
+        if let Some(table) = fields.table("screen") {
+            if screen.is_none() {
+                table.object("there is no table [screen] that this could change".to_owned());
+            }
+            other.screen = ScreenRules::of(&over(table, screen));
+            // What may be open there may be open here, too: one too many only lets mail wait.
+            other.screen.add_signs(&self.screen);
+        }
+        if let Some(table) = fields.table("timing") {
+            other.timing = Timing::of(&over(table, timing));
+        }
+        other
     }
 }
 
@@ -349,7 +429,7 @@ impl ProcessRules {
             resume_args: fields.texts("resume_args"),
             shared_server: fields.text("shared_server"),
             path: patterns(fields, "path"),
-            common: false,
+            common: fields.flag("common"),
             alone: fields.flag("alone"),
         }
     }
@@ -466,6 +546,7 @@ impl ScreenRules {
             below: 0,
             placeholders: Vec::new(),
             placeholder_always: false,
+            ghost: Vec::new(),
             collapsed: Vec::new(),
             collapses_above: usize::MAX,
             ready: Vec::new(),
@@ -507,6 +588,11 @@ impl ScreenRules {
             below: fields.needed("below") as usize,
             placeholders: list("placeholders"),
             placeholder_always: fields.flag("placeholder_always"),
+            ghost: fields.words(
+                "ghost",
+                "a list of colours, such as ['#6c7086', 'colour244']",
+                Colour::parse,
+            ),
             collapsed: list("collapsed"),
             collapses_above: count("collapses_above").unwrap_or(usual.collapses_above),
             ready: list("ready"),
@@ -519,6 +605,12 @@ impl ScreenRules {
             dialog_footer: list("dialog_footer"),
             open: fields.tables("open").iter().map(Sign::of).collect(),
         }
+    }
+
+    /// Adds what may be open by other rules, after its own.
+    fn add_signs(&mut self, other: &ScreenRules) {
+        let new: Vec<Sign> = other.open.iter().filter(|sign| !self.open.contains(sign)).cloned().collect();
+        self.open.extend(new);
     }
 
     /// All patterns with their keys. Each field is named here, so that a new one is not forgotten.
@@ -544,6 +636,7 @@ impl ScreenRules {
             below: _,
             placeholders,
             placeholder_always: _,
+            ghost: _,
             collapsed,
             collapses_above: _,
             ready,

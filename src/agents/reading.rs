@@ -7,7 +7,7 @@
 use super::profile::{OverlayKind, Pattern, Profile, ScreenRules, Sign, Where};
 use crate::core::agent::Status;
 use crate::core::escape;
-use crate::core::screen::{Row, Screen};
+use crate::core::screen::{Cell, Row, Screen};
 use std::fmt;
 use std::ops::Range;
 
@@ -148,6 +148,40 @@ pub fn read(profile: &Profile, screen: &Screen, facts: &PaneFacts) -> Reading {
     }
     let ScreenSigns { open, why, .. } = scene;
     Reading { state, composer: found.map(|f| f.composer), open, too_small, runs: None, evidence: why }
+}
+
+/// Reads a screen by the rules for a version.
+pub fn read_version(profile: &Profile, version: Option<&str>, screen: &Screen, facts: &PaneFacts) -> Reading {
+    if !profile.depends_on_version() {
+        return read(profile, screen, facts);
+    }
+    let Some((version, rules)) = version.and_then(|version| Some((version, profile.at(version)?))) else {
+        return read_in_doubt(profile, screen, facts);
+    };
+    let mut reading = read(rules, screen, facts);
+    if let Some(when) = profile.when.iter().find(|when| std::ptr::eq(&raw const when.profile, rules)) {
+        let (version, range) = (escape::short(version, 40), escape::short(when.versions.as_str(), 60));
+        reading.evidence.push(format!("its version is {version}, for which the rules for {range} count"));
+    }
+    reading
+}
+
+/// Reads a screen where the version is not known: it is idle only if it is so by the rules for each version.
+fn read_in_doubt(profile: &Profile, screen: &Screen, facts: &PaneFacts) -> Reading {
+    let others = profile.when.iter().map(|when| (when.versions.as_str(), &when.profile));
+    let mut first = None;
+    for (versions, profile) in std::iter::once(("all others", profile)).chain(others) {
+        let mut reading = read(profile, screen, facts);
+        if reading.state != Status::Idle {
+            let versions = escape::short(versions, 60);
+            reading.evidence.push(format!(
+                "its version is not known, and its rules depend on it: so it is by those for {versions}"
+            ));
+            return reading;
+        }
+        first.get_or_insert(reading);
+    }
+    first.unwrap_or_else(|| read(profile, screen, facts))
 }
 
 /// The size that would do and takes the least, if the pane is too small.
@@ -342,7 +376,9 @@ impl ScreenSigns<'_> {
 
     /// The row in which the prompt would stand: the first below what closes the composer at the top, or below a blank one.
     fn first_row(&self) -> Option<usize> {
-        let cursor = usize::from(self.facts.cursor_y);
+        let drawn = || cursor(self.rules, self.rows, self.facts).map(|c| c.row);
+        let tmux = || usize::from(self.facts.cursor_y);
+        let cursor = self.found.map(|f| f.cursor.row).or_else(drawn).unwrap_or_else(tmux);
         if self.found.is_none()
             && self.rules.filled
             && let Some(block) = self.rows.get(cursor).and_then(|_| filled(self.rows, cursor))
@@ -485,7 +521,8 @@ fn locate_in(rules: &ScreenRules, rows: &[Row], cursor: Cursor, range: Range<usi
     let shown = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let placeholder = at_origin
         && !scrolled
-        && (is_ghost(&inner, &begins) || rules.placeholders.iter().any(|p| p.prefix(&shown).is_some()));
+        && (is_ghost(rules, &inner, &begins)
+            || rules.placeholders.iter().any(|p| p.prefix(&shown).is_some()));
     let content =
         if placeholder || (shown.is_empty() && inner.len() == 1 && !scrolled && !rules.placeholder_always) {
             Content::Empty
@@ -502,16 +539,20 @@ fn locate_in(rules: &ScreenRules, rows: &[Row], cursor: Cursor, range: Range<usi
     Some(ComposerBox { composer, rows: range, text_end: end, at_origin, cursor })
 }
 
-/// Whether what stands in the rows, from a column on each, is a suggestion: all of it dim. The cursor may be drawn on its first
-/// character, which is then reversed instead.
-fn is_ghost(rows: &[Row], begins: &[u16]) -> bool {
+/// Whether what stands in the rows, from a column on each, is a suggestion: all of it dim, or of its colour. The cursor may be drawn on its
+/// first character, which is then reversed or underlined instead.
+fn is_ghost(rules: &ScreenRules, rows: &[Row], begins: &[u16]) -> bool {
     let mut cells = rows
         .iter()
         .zip(begins)
         .flat_map(|(row, column)| row.cells.iter().filter(|c| c.column >= *column && !c.ch.is_whitespace()));
     let Some(first) = cells.next() else { return false };
-    let mut rest = cells.peekable();
-    (first.dim || (first.reverse && rest.peek().is_some())) && rest.all(|c| c.dim)
+    let rest: Vec<&Cell> = cells.collect();
+    let is = |is: &dyn Fn(&Cell) -> bool, cursor: bool| {
+        (is(first) || cursor && !rest.is_empty()) && rest.iter().all(|c| is(c))
+    };
+    is(&|c| c.dim, first.reverse)
+        || is(&|c| rules.ghost.contains(&c.colour), first.reverse || first.underline)
 }
 
 fn is_prompt(rules: &ScreenRules, row: &Row) -> bool {

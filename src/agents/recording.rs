@@ -4,7 +4,7 @@
 //! person saw. Pure: others read and write the files.
 
 use super::profile::Profile;
-use super::reading::{PaneFacts, Reading, read};
+use super::reading::{PaneFacts, Reading, read_version};
 use crate::core::agent::Status;
 use crate::core::escape;
 use crate::core::screen::Screen;
@@ -62,9 +62,10 @@ impl Recording {
         })
     }
 
-    /// How a profile reads it.
+    /// How a profile reads it, by its rules for the version that was recorded.
     pub fn read(&self, profile: &Profile) -> Reading {
-        read(profile, &self.screen, &self.facts)
+        let version = Some(&*self.version).filter(|version| !version.is_empty());
+        read_version(profile, version, &self.screen, &self.facts)
     }
 
     /// Whether that would let swarm type where nothing may be typed.

@@ -148,7 +148,7 @@ fn profiles(found: &mut Vec<Finding>) {
                     "repair or remove that file; until then nothing is typed into agents of its kind";
                 Finding::bad("profiles", p.text.clone(), repair)
             } else {
-                Finding::warn("profiles", p.text.clone(), "keep one of the two")
+                Finding::warn("profiles", p.text.clone(), "`swarm profile list` shows what is used")
             }
         })),
         Err(error) => found.push(Finding::bad("profiles", format!("{error:#}"), "install swarm again")),

@@ -116,7 +116,7 @@ pub(super) fn proof(agent: &Sighting) -> String {
 /// What makes rules for an agent that has none.
 fn remedy(pane: &str, kind: &str) -> String {
     let file =
-        Shelf::of_user().dir().map_or_else(|| "KIND.toml".into(), |dir| dir.join(format!("{kind}.toml")));
+        Shelf::of(None).dir().map_or_else(|| "KIND.toml".into(), |dir| dir.join(format!("{kind}.toml")));
     format!(
         "  to have mail typed into it, make rules for its screen (docs/agents.md):\n    swarm profile record {pane} screens/\n    swarm profile new {kind} screens/ > {}\n    swarm profile check {kind} screens/\n",
         escape::line(&file.display().to_string())

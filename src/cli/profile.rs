@@ -1,3 +1,7 @@
+mod allow;
+mod selftest;
+mod update;
+
 use super::{explain, print, session, under};
 use crate::agents::is_shell;
 use crate::agents::recording::{self, Recording};
@@ -9,9 +13,9 @@ use crate::core::plural::plural;
 use crate::core::refusal::{Exit, Refusal};
 use crate::os::process::Process;
 use crate::os::program;
-use crate::roster::discovery;
-use crate::store::foreign;
-use crate::store::profiles::{self, Shelf};
+use crate::roster::{discovery, rules};
+use crate::store::profiles::{self, Allowance, OF_PROJECT, Shelf, Text};
+use crate::store::{foreign, tested};
 use crate::tmux::Server;
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
@@ -86,6 +90,41 @@ enum ProfileVerb {
         #[arg(long)]
         json: bool,
     },
+    /// Show the rules that this project brings with it (.swarm-profiles/*.toml), and use them if you say so
+    ///
+    /// A change of one of these files takes that back. Only the human may allow them.
+    #[command(after_help = "Examples:\n  swarm profile allow\n  swarm profile allow --revoke")]
+    Allow {
+        /// Use them no more
+        #[arg(long, conflicts_with = "yes")]
+        revoke: bool,
+        /// Ask nothing
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Take in a newer set of the shipped rules, if it is signed by a maintainer
+    ///
+    /// The set and its signature are files that you have already, for example of the plugin's checkout; nothing is fetched. It is
+    /// checked with ssh-keygen (OpenSSH 8.1 or later). It is taken in as a whole, and only if it is newer than the rules in use.
+    #[command(after_help = "Example:\n  swarm profile update ~/.tmux/plugins/swarm/plugin/rules")]
+    Update {
+        /// The set, with its signature beside (FILE.sig), or a directory with profiles.json
+        path: PathBuf,
+        /// Print nothing but errors
+        #[arg(long, short)]
+        quiet: bool,
+    },
+    /// Test whether an agent's empty composer, a draft and a cleared draft are read right
+    ///
+    /// Eleven letters are typed into its composer, if that is read as empty, and taken away again. Nothing is submitted. Only the human may do this.
+    #[command(after_help = "Example:\n  swarm profile selftest %5")]
+    Selftest {
+        /// A pane such as %5, or an agent's name
+        pane: String,
+        /// Ask nothing
+        #[arg(long, short)]
+        yes: bool,
+    },
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
@@ -97,6 +136,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
         ProfileVerb::Check { profile, dir, json } => {
             check(&find(profile, &session::profiles()?)?, dir, *json)
         }
+        ProfileVerb::Allow { revoke, yes } => allow::run(*revoke, *yes),
+        ProfileVerb::Update { path, quiet } => update::run(path, *quiet),
+        ProfileVerb::Selftest { pane, yes } => selftest::run(pane, *yes),
     }
 }
 
@@ -186,17 +228,26 @@ fn list(as_json: bool) -> Result<()> {
             cell(line.tested),
             cell(&line.seen)
         ));
-        let new = line.seen.iter().find(|version| *version != "?" && !line.tested.contains(version));
+        let passed = tested::of(line.kind);
+        let new = line
+            .seen
+            .iter()
+            .find(|version| *version != "?" && !line.tested.contains(version) && !passed.contains(version));
         if let Some(why) = line.unusable {
             text.push_str(&format!("             {}\n", escape::line(why)));
         } else if let Some(version) = new {
             text.push_str(&format!(
-                "             nobody has tested these rules with {}: check them with `swarm profile record` and `swarm profile check`\n",
+                "             nobody has tested these rules with {}: `swarm profile selftest` tries them, `swarm profile record` and `check` do more\n",
                 escape::line(version)
             ));
         }
     }
     text.push_str(&format!("found and named, and never typed into: {}\n", unread.join(", ")));
+    if matches!(rules::shelf().read().project, Allowance::Unknown | Allowance::Changed) {
+        text.push_str(&format!(
+            "this project brings rules ({OF_PROJECT}/) that are not used: `swarm profile allow` shows them\n"
+        ));
+    }
     print::out(&text)
 }
 
@@ -248,11 +299,11 @@ fn examine(files: &[PathBuf]) -> Result<()> {
 
 /// The user's files of a kind.
 fn others(kind: &str) -> Vec<PathBuf> {
-    let of_kind = |(file, text): (String, Result<String, String>)| {
-        let profile = Profile::read(&text.ok()?).ok()?;
-        (profile.kind == kind).then(|| file.into())
+    let of_kind = |one: Text| {
+        let profile = Profile::read(&one.text.ok()?).ok()?;
+        (profile.kind == kind).then(|| one.file.into())
     };
-    Shelf::of_user().read().into_iter().filter_map(of_kind).collect()
+    Shelf::of(None).own().into_iter().filter_map(of_kind).collect()
 }
 
 /// The states that are asked for, with what to do for each.

@@ -17,6 +17,33 @@ pub struct Cell {
     pub reverse: bool,
     /// SGR 1.
     pub bold: bool,
+    /// SGR 4: a cursor, as some draw it.
+    pub underline: bool,
+    /// The colour of the character itself.
+    pub colour: Colour,
+}
+
+/// A colour, as a screen names it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Colour {
+    /// The terminal's own.
+    #[default]
+    Usual,
+    /// One of 256.
+    Numbered(u8),
+    Rgb(u8, u8, u8),
+}
+
+impl Colour {
+    /// Reads a colour as tmux writes it: `colour244` or `#6c7086`.
+    pub fn parse(text: &str) -> Option<Self> {
+        if let Some(number) = text.strip_prefix("colour") {
+            return number.parse().ok().map(Colour::Numbered);
+        }
+        let digits = text.strip_prefix('#').filter(|d| d.len() == 6 && d.is_ascii())?;
+        let part = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).ok();
+        Some(Colour::Rgb(part(0)?, part(2)?, part(4)?))
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,6 +67,8 @@ struct Style {
     reverse: bool,
     bold: bool,
     filled: bool,
+    underline: bool,
+    colour: Colour,
 }
 
 impl Screen {
@@ -125,7 +154,8 @@ fn parse_row(line: &str, style: &mut Style) -> Row {
         }
         let Some(width) = c.width() else { continue };
         filled &= style.filled;
-        cells.push(Cell { ch: c, column, dim: style.dim, reverse: style.reverse, bold: style.bold });
+        let Style { dim, reverse, bold, underline, colour, .. } = *style;
+        cells.push(Cell { ch: c, column, dim, reverse, bold, underline, colour });
         column = column.saturating_add(u16::try_from(width).unwrap_or(1));
     }
     let text: String = cells.iter().map(|c| c.ch).collect();
@@ -139,21 +169,40 @@ fn apply(parameters: &str, style: &mut Style) {
             "" | "0" => *style = Style::default(),
             "1" => style.bold = true,
             "2" => style.dim = true,
+            "4" => style.underline = true,
             "7" => style.reverse = true,
             "22" => (style.bold, style.dim) = (false, false),
+            "24" => style.underline = false,
             "27" => style.reverse = false,
+            "39" => style.colour = Colour::Usual,
             "49" => style.filled = false,
             // Extended colours bring their own numbers, which are no codes.
             "38" | "48" | "58" => {
                 style.filled |= code == "48";
-                match codes.next() {
-                    Some("5") => drop(codes.next()),
-                    Some("2") => drop((codes.next(), codes.next(), codes.next())),
-                    _ => {}
+                let mut number = || codes.next().and_then(|n| n.parse().ok()).unwrap_or_default();
+                let colour = match number() {
+                    5 => Colour::Numbered(number()),
+                    2 => Colour::Rgb(number(), number(), number()),
+                    _ => Colour::Usual,
+                };
+                if code == "38" {
+                    style.colour = colour;
                 }
             }
-            _ => style.filled |= is_background(code),
+            _ => {
+                style.filled |= is_background(code);
+                style.colour = sixteen(code).unwrap_or(style.colour);
+            }
         }
+    }
+}
+
+/// One of the sixteen colours that have a code each.
+fn sixteen(code: &str) -> Option<Colour> {
+    match code.parse().ok()? {
+        code @ 30..=37 => Some(Colour::Numbered(code - 30)),
+        code @ 90..=97 => Some(Colour::Numbered(code - 82)),
+        _ => None,
     }
 }
 
@@ -276,6 +325,29 @@ mod tests {
         ] {
             assert_eq!(Screen::parse(row).rows()[0].drawn_cursor(), column, "{row:?}");
         }
+    }
+
+    #[test]
+    fn the_colour_of_a_character_is_read_and_a_background_is_none() {
+        for (text, colour) in [
+            ("a", Colour::Usual),
+            ("\x1b[38;2;108;112;134ma", Colour::Rgb(108, 112, 134)),
+            ("\x1b[38;5;244ma", Colour::Numbered(244)),
+            ("\x1b[33ma", Colour::Numbered(3)),
+            ("\x1b[90ma", Colour::Numbered(8)),
+            ("\x1b[90;48;5;3;44;103ma", Colour::Numbered(8)),
+            ("\x1b[90m\x1b[39ma", Colour::Usual),
+            ("\x1b[90m\x1b[0ma", Colour::Usual),
+        ] {
+            assert_eq!(Screen::parse(text).rows()[0].cells[0].colour, colour, "{text:?}");
+        }
+        assert_eq!(Colour::parse("#6c7086"), Some(Colour::Rgb(108, 112, 134)));
+        assert_eq!(Colour::parse("colour244"), Some(Colour::Numbered(244)));
+        for text in ["", "grey", "#6c708", "#6c708g", "colour256", "colour", "#ééé"] {
+            assert_eq!(Colour::parse(text), None, "{text}");
+        }
+        let cells = Screen::parse("\x1b[4ma\x1b[24mb").rows()[0].cells.clone();
+        assert!(cells[0].underline && !cells[1].underline);
     }
 
     #[test]

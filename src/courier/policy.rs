@@ -28,7 +28,7 @@ impl Policy {
     /// The defaults, until the first [`Policy::refresh`].
     pub(super) fn of(store: &Store) -> Self {
         Self {
-            rules: Rules::of_user(),
+            rules: Rules::of(store.root()),
             files: Files::of(Some(store.root())),
             stamp: None,
             settings: Settings::from(&Config::resolve(Vec::new())),

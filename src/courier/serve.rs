@@ -19,6 +19,7 @@ use crate::core::carrier::Carrier;
 use crate::core::config::Settings;
 use crate::core::delivery::{Delivery, Stage};
 use crate::core::event::Event;
+use crate::roster::observe;
 use crate::store::mail::Folder;
 use crate::store::{Store, now_ms};
 use crate::tmux::hangs;
@@ -150,9 +151,10 @@ impl<'a> Recipient<'a> {
         self.policy.settings()
     }
 
-    /// The rules for its kind.
+    /// The rules for its kind and version.
     fn profile(&self) -> Option<&'a Profile> {
-        self.policy.profiles().get(&self.agent.kind)
+        let profile = self.policy.profiles().get(&self.agent.kind)?;
+        Some(observe::for_version(profile, self.agent.process.pid))
     }
 
     /// Records why an agent's mail waits if its server has not answered since `since`. It is tried again when the server

@@ -15,6 +15,7 @@ pub mod links;
 pub mod peer;
 pub mod process;
 pub mod program;
+pub mod signature;
 pub mod terminal;
 pub mod tools;
 pub mod volume;

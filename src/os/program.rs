@@ -71,8 +71,16 @@ pub fn version(pid: i32, argv: &[String]) -> Option<String> {
     let place =
         |a: &String| if a.starts_with('/') { Some(a.into()) } else { Some(system::cwd(pid)?.join(a)) };
     let script = argv.iter().skip(1).find(is_script).and_then(place);
-    // With a script the program is an interpreter, whose version says nothing.
-    let file = script.filter(|file| file.is_file()).or_else(|| system::program(pid))?.canonicalize().ok()?;
+    // With a script the program is an interpreter, whose version says nothing. One that names itself anew has no script any more, but was
+    // started by its name.
+    let started = || {
+        let name = argv.first().filter(|name| !name.contains('/') && !is_interpreter(name))?;
+        system::program(pid)?.file_name()?.to_str().filter(|program| is_interpreter(program))?;
+        let path = system::variable(pid, "PATH")?;
+        std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())
+    };
+    let file = script.filter(|file| file.is_file()).or_else(started).or_else(|| system::program(pid))?;
+    let file = file.canonicalize().ok()?;
     let name = file.file_name()?.to_str()?;
     if is_interpreter(name) {
         return None;

@@ -10,7 +10,7 @@ use crate::carriers;
 use crate::core::agent::{Agent, Status};
 use crate::core::heir::Conversation;
 use crate::hooks::report;
-use crate::os::process;
+use crate::os::{process, program};
 use crate::store::{Store, now_ms};
 use crate::tmux::pane::Look;
 use crate::tmux::{Server, hangs};
@@ -104,10 +104,21 @@ pub fn glance(store: &Store, profiles: &Profiles, agent: &Agent, server: &Server
     Some(look.and_then(|look| state(store, profiles, agent, &look)).unwrap_or(Status::Unknown))
 }
 
+/// The rules for the version that an agent runs; where that is not known, the profile as it is.
+pub fn for_version(profile: &Profile, pid: i32) -> &Profile {
+    version(profile, pid).and_then(|version| profile.at(&version)).unwrap_or(profile)
+}
+
+/// The version that an agent runs, if its rules depend on it and it is known.
+fn version(profile: &Profile, pid: i32) -> Option<String> {
+    profile.depends_on_version().then(|| program::version(pid, &process::arguments(pid))).flatten()
+}
+
 /// The reading of a look at an agent. If a program that the agent runs gets the keys of its pane, the screen alone proves
 /// nothing.
 pub fn reading(profile: &Profile, pid: i32, look: &Look) -> Reading {
-    let reading = agents::read(profile, &look.screen, &look.facts);
+    let version = version(profile, pid);
+    let reading = agents::read_version(profile, version.as_deref(), &look.screen, &look.facts);
     if !profile.process.alone {
         return reading;
     }

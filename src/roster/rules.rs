@@ -1,4 +1,4 @@
-//! The profiles in use: the built-in ones and the user's files, as they are now.
+//! The profiles in use: the built-in ones, a newer set of them, the project's if they are allowed, and the user's files, as they are now.
 //!
 //! Everybody reads them here, so a command that explains a screen and the courier that types into it use the same
 //! rules.
@@ -6,8 +6,10 @@
 use crate::agents::{Link, ProfileSource, Profiles, may_be_agents};
 use crate::core::agent::Agent;
 use crate::core::process_id::ProcessId;
-use crate::store::profiles::{Shelf, Stamp};
+use crate::store::Store;
+use crate::store::profiles::{Allowance, Shelf, Stamp, Text};
 use anyhow::Result;
+use std::path::Path;
 
 /// The profiles, and what they were read from.
 #[derive(Debug)]
@@ -18,9 +20,9 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Rules that are read with the first [`Rules::refresh`].
-    pub fn of_user() -> Self {
-        Self { shelf: Shelf::of_user(), stamp: None, profiles: Profiles::default() }
+    /// Rules that are read with the first [`Rules::refresh`], for the project at `root`.
+    pub fn of(root: &Path) -> Self {
+        Self { shelf: Shelf::of(Some(root)), stamp: None, profiles: Profiles::default() }
     }
 
     /// Reads the files again if they have changed. Returns whether they have.
@@ -48,12 +50,18 @@ impl Rules {
 
 /// The profiles as they are now.
 pub fn load() -> Result<Profiles> {
-    read(&Shelf::of_user())
+    read(&shelf())
+}
+
+/// Where they are for who stands here.
+pub fn shelf() -> Shelf {
+    let root = std::env::current_dir().ok().and_then(|dir| Store::root_for_caller(&dir));
+    Shelf::of(root.as_deref())
 }
 
 /// The nearest process in `chain` that is an agent's program, in whatever form, and its kind.
 pub fn nearest(chain: &[Link]) -> Result<Option<(ProcessId, String)>> {
-    let sources = sources(&Shelf::of_user());
+    let sources = sources(shelf().read().texts);
     if !may_be_agents(&sources, chain) {
         return Ok(None);
     }
@@ -63,7 +71,7 @@ pub fn nearest(chain: &[Link]) -> Result<Option<(ProcessId, String)>> {
 
 /// Whether what `chain` leads up from acts for `agent` itself ([`Profiles::acts_for`]).
 pub fn acts_for(agent: &Agent, chain: &[Link]) -> Result<bool> {
-    let sources = sources(&Shelf::of_user());
+    let sources = sources(shelf().read().texts);
     let top = chain.iter().position(|link| link.id == agent.process);
     if top.is_some_and(|top| !may_be_agents(&sources, &chain[..top])) {
         return Ok(true);
@@ -72,9 +80,16 @@ pub fn acts_for(agent: &Agent, chain: &[Link]) -> Result<bool> {
 }
 
 fn read(shelf: &Shelf) -> Result<Profiles> {
-    Profiles::load(&sources(shelf))
+    let shelved = shelf.read();
+    let mut profiles = Profiles::load(&sources(shelved.texts))?;
+    shelved.bad_update.into_iter().for_each(|why| profiles.warn(why));
+    if shelved.project == Allowance::Changed {
+        let text = "the rules for agents in .swarm-profiles/ have changed since you allowed them, so they are not used: `swarm profile allow` shows them";
+        profiles.warn(text.to_owned());
+    }
+    Ok(profiles)
 }
 
-fn sources(shelf: &Shelf) -> Vec<ProfileSource> {
-    shelf.read().into_iter().map(|(file, text)| ProfileSource { file, text }).collect()
+fn sources(texts: Vec<Text>) -> Vec<ProfileSource> {
+    texts.into_iter().map(|one| ProfileSource { from: one.from, file: one.file, text: one.text }).collect()
 }

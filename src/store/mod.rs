@@ -33,6 +33,7 @@ mod sealed;
 pub mod service;
 mod settle;
 pub mod team;
+pub mod tested;
 mod touched;
 mod transaction;
 pub mod wake;

@@ -159,6 +159,84 @@ fn a_suggestion_is_known_by_its_cells_wherever_the_cursor_is_drawn() {
 }
 
 #[test]
+fn a_suggestion_may_be_known_by_its_colour() {
+    let profile = boxed("ghost = ['#6c7086', 'colour244']\n");
+    let grey = "\x1b[38;2;108;112;134m";
+    for (row, expected) in [
+        (format!("{grey}go on\x1b[39m"), Status::Idle),
+        (format!("\x1b[4mg\x1b[0m{grey}o on\x1b[39m"), Status::Idle),
+        ("\x1b[7mg\x1b[0;38;5;244mo on\x1b[39m".to_owned(), Status::Idle),
+        // A text, one that ends in a suggestion, one of another colour, and one letter with the cursor upon it.
+        ("go on".to_owned(), Status::Draft),
+        (format!("\x1b[4mg\x1b[0mo {grey}on\x1b[39m"), Status::Draft),
+        ("\x1b[4mg\x1b[0;38;5;60mo on\x1b[39m".to_owned(), Status::Draft),
+        ("\x1b[4mg\x1b[0m".to_owned(), Status::Draft),
+    ] {
+        assert_eq!(looked(&profile, &format!("---\n> {row}\n---\n"), (2, 1)).state, expected, "{row:?}");
+    }
+    let bad = Profile::parse(
+        "kind='x'\n[screen]\nprompt='^> '\ncontinuation='^  '\nbelow=0\nghost=['grey']\n",
+        "x",
+    );
+    assert!(bad.unwrap_err().to_string().contains("line 6: 'ghost' must be a list of colours"));
+}
+
+#[test]
+fn the_version_chooses_between_rules_and_where_it_is_not_known_all_must_agree() {
+    let more = "busy = ['works']\n[[screen.open]]\nname = 'shell mode'\nis = 'mode'\nprompt = ['^! ']\n\
+        [when.version.'<2'.screen]\nbusy = ['turns']\n[[when.version.'<2'.screen.open]]\nname = 'a list'\nis = 'overlay'\nfooter = ['^list']\n\
+        [when.version.'>=3, <4'.screen]\nprompt = '^\\$ '\n";
+    let profile = boxed(more);
+    let facts = PaneFacts {
+        title: String::new(),
+        cursor_x: 2,
+        cursor_y: 2,
+        width: 80,
+        height: 24,
+        in_mode: false,
+        alternate: false,
+    };
+    let state = |version: Option<&str>, row: &str, prompt: &str, footer: &str| {
+        let screen = Screen::parse(&format!("{row}\n---\n{prompt} \n---\n{footer}"));
+        read_version(&profile, version, &screen, &facts).state
+    };
+    for (version, row, prompt, footer, expected) in [
+        (Some("2.5"), "works", ">", "", Status::Busy),
+        (Some("2.5"), "turns", ">", "list", Status::Idle),
+        (Some("1.9.9"), "turns", ">", "", Status::Busy),
+        (Some("1.9.9"), "works", ">", "", Status::Idle),
+        // Other keys and all that may be open are as they were.
+        (Some("1.9.9"), "", "!", "", Status::Overlay),
+        (Some("1.9.9"), "", ">", "list", Status::Overlay),
+        (Some("3.1"), "", "$", "", Status::Idle),
+        (Some("3.1"), "", ">", "", Status::Unknown),
+        (Some("4"), "", ">", "", Status::Idle),
+        // It is not known, or says nothing.
+        (None, "", ">", "", Status::Unknown),
+        (None, "turns", ">", "", Status::Busy),
+        (Some("latest"), "works", ">", "", Status::Busy),
+    ] {
+        assert_eq!(state(version, row, prompt, footer), expected, "{version:?} {row} {prompt} {footer}");
+    }
+    let screen = Screen::parse("\n---\n> \n---\n");
+    let said = |version| read_version(&profile, version, &screen, &facts).evidence.join("\n");
+    assert!(said(Some("1.0")).contains("its version is 1.0, for which the rules for <2 count"));
+    assert!(said(None).contains("its version is not known"));
+    // What is wrong there is named, once.
+    for (bad, expected) in [
+        ("[when.version.'2'.screen]\n", "'2' is not a range of versions"),
+        ("[when.version.'<2'.screen]\nbusi = ['x']\n", "there is no key 'busi' here; did you mean 'busy'?"),
+        ("[when.version.'<2'.screen]\nbusy = ['(']\n", "the pattern '(' is invalid"),
+        ("[when.version.'<2']\nkind = 'y'\n", "there is no key 'kind' here"),
+        ("[when]\nos = 'x'\n", "there is no key 'os' here"),
+    ] {
+        let text = format!("kind = 'x'\n[screen]\nprompt = '^> '\ncontinuation = '^  '\nbelow = 3\n{bad}");
+        let all = Profile::read(&text).unwrap_err();
+        assert!(all.len() == 1 && all[0].contains(expected), "{all:?}");
+    }
+}
+
+#[test]
 fn a_drawn_cursor_counts_and_tmuxs_does_not() {
     let profile = boxed("drawn_cursor = true\nplaceholders = ['^Ask me$']\n");
     for (row, expected) in [

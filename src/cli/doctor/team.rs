@@ -10,14 +10,15 @@ use crate::core::escape;
 use crate::core::hook::HookHost;
 use crate::core::hook::settings::Presence;
 use crate::core::plural::plural;
+use crate::core::version;
 use crate::hooks::install::git::{Guard, Installed, Standing};
 use crate::hooks::install::reach::Surroundings;
 use crate::hooks::install::{RulesFile, Target};
 use crate::hooks::report;
-use crate::os::{program, tools};
+use crate::os::{process, program, tools};
 use crate::store::Store;
 use crate::store::config::Files;
-use crate::store::key;
+use crate::store::{key, tested};
 use crate::tmux::health::Health;
 use crate::tmux::{Server, hangs};
 use std::path::{Path, PathBuf};
@@ -37,6 +38,7 @@ pub(super) fn check(
     found.extend(servers(place, &live));
     judge_hooks(place, root, Store::open_root(root).ok().as_ref(), &live, found);
     found.extend(ways(root, &live));
+    found.extend(versions(&live));
     found.push(guard(place, root));
     found.push(reachable(place, &live));
 }
@@ -208,6 +210,35 @@ fn ways(root: &Path, live: &[&Agent]) -> Option<Finding> {
         return Some(Finding::warn("carriers", seen, "swarm config unset delivery.carriers"));
     }
     (!told.is_empty()).then(|| Finding::ok("carriers", told.join("; ")))
+}
+
+/// Agents that are newer than any whose screens the rules were tested with; nothing where no version is known.
+fn versions(live: &[&Agent]) -> Option<Finding> {
+    let profiles = session::profiles().ok()?;
+    let (mut new, mut known) = (Vec::new(), 0);
+    let mut pane = "";
+    for agent in live {
+        let Some(profile) = profiles.get(&agent.kind) else { continue };
+        let Some(version) = program::version(agent.process.pid, &process::arguments(agent.process.pid))
+        else {
+            continue;
+        };
+        known += 1;
+        let passed = tested::of(&agent.kind).contains(&version);
+        if version::is_newer_than_all(&version, &profile.tested) && !passed {
+            let newest = profile.tested.join(", ");
+            new.push(format!("{} runs {version} (tested: {newest})", agent.name));
+            pane = &agent.place.pane;
+        }
+    }
+    if new.is_empty() {
+        return (known > 0).then(|| Finding::ok("versions", "the rules were tested with all that run"));
+    }
+    let seen = format!("newer than the rules for its screen: {}", escape::line(&new.join("; ")));
+    let repair = format!(
+        "swarm profile selftest {pane}, with an empty composer there; swarm profile record and check do more"
+    );
+    Some(Finding::warn("versions", seen, repair))
 }
 
 fn guard(place: &Checkup, root: &Path) -> Finding {

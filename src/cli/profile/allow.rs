@@ -1,0 +1,64 @@
+//! The rules that a project brings with it: shown, and allowed by the person or not.
+
+use crate::agents::{Profile, lint};
+use crate::cli::print;
+use crate::cli::session::Session;
+use crate::core::escape;
+use crate::core::plural::plural;
+use crate::core::refusal::Refusal;
+use crate::store::profiles::{Allowance, OF_PROJECT, Shelf, Text};
+use anyhow::Result;
+
+pub(super) fn run(revoke: bool, yes: bool) -> Result<()> {
+    let usage = |text: String| anyhow::Error::from(Refusal::Usage(text));
+    let session = Session::open()?;
+    if !session.is_human() {
+        return Err(usage("only the human allows a project to bring rules for agents".into()));
+    }
+    let shelf = Shelf::of(Some(session.store.root()));
+    if revoke {
+        let changed = shelf.allow(None)?;
+        let said = if changed { "are not used any more" } else { "were not allowed" };
+        return print::out(&format!("the rules of this project {said}\n"));
+    }
+    let texts = shelf.of_project();
+    if texts.is_empty() {
+        return Err(usage(format!("this project brings no rules: there is no {OF_PROJECT}/*.toml in it")));
+    }
+    let before = shelf.allowance(&texts);
+    if before == Allowance::Allowed {
+        return print::out("the rules of this project are allowed as they are; --revoke takes that back\n");
+    }
+    let shown = texts.iter().map(describe).collect::<Result<Vec<String>, String>>().map_err(usage)?;
+    let again = if before == Allowance::Changed { "they have changed since you allowed them; " } else { "" };
+    print::out(&shown.concat())?;
+    let asked = format!(
+        "{again}such rules decide when swarm types into an agent here, and which processes are agents. Use {}? [y/N] ",
+        plural(texts.len(), "file")
+    );
+    if !yes {
+        if !print::is_interactive() {
+            return Err(usage("nobody is here to be asked: look at the files, then say --yes".into()));
+        }
+        print::ask(&asked)?;
+        if !print::confirmed()? {
+            return print::out("nothing was changed\n");
+        }
+    }
+    // What was shown, and not what may stand there by now.
+    shelf.allow(Some(&texts))?;
+    print::out("allowed, until one of the files changes; `swarm profile list` shows what is used\n")
+}
+
+/// What a file says, in a few lines; the error names what is wrong with it.
+fn describe(one: &Text) -> Result<String, String> {
+    let file = escape::line(&one.file);
+    let text = one.text.as_ref().map_err(Clone::clone)?;
+    let profile = Profile::parse(text, &one.file).map_err(|why| why.to_string())?;
+    let programs = [&profile.process.names[..], &profile.process.scripts].concat().join(", ");
+    let typed = if profile.has_screen { "typed into where its screen is idle" } else { "never typed into" };
+    let mut said =
+        format!("{file}: kind {}, {typed}; recognised by {}\n", profile.kind, escape::line(&programs));
+    said.extend(lint(&profile).iter().map(|what| format!("  suspicious: {}\n", escape::line(what))));
+    Ok(said)
+}

@@ -1,0 +1,33 @@
+//! Versions of agents that a person has had tested here: `self-tested.json` in the person's own state directory.
+//!
+//! No lock: two tests at once cost one of them its note, and the test can be repeated.
+
+use super::{foreign, key};
+use anyhow::Result;
+use serde_json::{Value, json};
+
+/// The most versions that are kept of a kind.
+const MOST: usize = 20;
+
+fn all() -> Value {
+    let text = key::state_home().ok().and_then(|dir| foreign::text(&dir.join("self-tested.json")).ok()?);
+    let read = text.and_then(|text| serde_json::from_str(&text).ok()).filter(Value::is_object);
+    read.unwrap_or_else(|| json!({}))
+}
+
+/// The versions of a kind that passed.
+pub fn of(kind: &str) -> Vec<String> {
+    let list = all()[kind].as_array().cloned().unwrap_or_default();
+    list.iter().filter_map(|version| version.as_str().map(str::to_owned)).collect()
+}
+
+/// Notes that a version passed.
+pub fn note(kind: &str, version: &str) -> Result<()> {
+    let mut versions = of(kind);
+    versions.retain(|known| known != version);
+    versions.insert(0, version.to_owned());
+    versions.truncate(MOST);
+    let mut all = all();
+    all[kind] = json!(versions);
+    foreign::replace(&key::state_home()?.join("self-tested.json"), &format!("{all:#}\n"))
+}
