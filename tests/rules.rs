@@ -10,6 +10,8 @@ use std::process::Command;
 const TEMPLATE: &str = include_str!("../docs/profile.toml");
 const CLAUDE: &str = include_str!("../src/agents/profiles/claude.toml");
 
+type Act<'a> = &'a dyn Fn();
+
 /// The exit code and what was printed.
 fn run(world: &World, args: &[&str]) -> (i32, String) {
     let out = world.swarm(args);
@@ -59,7 +61,6 @@ fn a_project_brings_rules_only_if_its_person_allows_just_these() {
     fs::remove_file(own.join("claude.toml")).unwrap();
     // Each change takes it back: another text, one more file, one less.
     let text = fs::read_to_string(&file).unwrap();
-    type Act<'a> = &'a dyn Fn();
     let changes: [(Act<'_>, Act<'_>); 3] = [
         (&|| fs::write(&file, format!("{text}\n# x\n")).unwrap(), &|| fs::write(&file, &text).unwrap()),
         (&|| fs::write(dir.join("z.toml"), "").unwrap(), &|| fs::remove_file(dir.join("z.toml")).unwrap()),
