@@ -41,8 +41,12 @@ fn below(dir: &str) -> Vec<Fixture> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(dir);
     let mut all = Vec::new();
     for kind in fs::read_dir(root).unwrap().flatten() {
-        let mut files: Vec<PathBuf> =
-            fs::read_dir(kind.path()).unwrap().flatten().map(|e| e.path()).collect();
+        let listed = |dir: &Path| -> Vec<PathBuf> {
+            fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path()).collect()
+        };
+        // Those of one version, in all sizes and colours, are in a directory of their own.
+        let mut files = listed(&kind.path());
+        files.extend(files.clone().iter().flat_map(|path| listed(path)));
         files.sort();
         for path in files.iter().filter(|p| p.extension().is_some_and(|e| e == "ansi")) {
             let text = |path: &Path| fs::read_to_string(path).unwrap();

@@ -567,9 +567,9 @@ mod tests {
     fn a_profile_drafted_from_some_screens_reads_none_of_all_the_others_as_idle() {
         // With the number of empty composers in wide panes: each must be read as idle.
         for (dir, idle) in [
-            ("others/cline", 2),
-            ("others/copilot", 3),
-            ("others/pi", 3),
+            ("screens/cline", 2),
+            ("screens/copilot", 3),
+            ("screens/pi", 3),
             ("others/qwen", 3),
             ("screens/claude", 9),
             ("screens/codex", 5),
