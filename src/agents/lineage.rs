@@ -147,9 +147,9 @@ fn own(chain: &[Link], forms: &[Option<Form<'_>>], top: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::rules::RulesFrom;
     use crate::core::agent::{PaneRef, Status};
     use crate::core::name::Name;
+    use crate::core::rules::RulesFrom;
 
     fn id(pid: i32) -> ProcessId {
         ProcessId { pid, start: 1, boot: "b".into() }
@@ -271,7 +271,11 @@ mod tests {
             let comm = base(&argv[0]).chars().take(15).collect();
             [Link { id: id(10), group: 10, comm, argv, exe: None }]
         };
-        let source = |text: &str| ProfileSource { from: RulesFrom::User, file: "x.toml".into(), text: Ok(text.to_owned()) };
+        let source = |text: &str| ProfileSource {
+            from: RulesFrom::User,
+            file: "x.toml".into(),
+            text: Ok(text.to_owned()),
+        };
         let profiles = Profiles::builtin().unwrap();
         for profile in &profiles.all {
             for name in &profile.process.names {
