@@ -322,3 +322,53 @@ fn a_line_that_cannot_be_submitted_is_told_of_announced_once_and_then_given_up()
         world.screen(&pane).contains(&format!("[swarm {behind} ")).then_some(())
     });
 }
+
+#[test]
+fn mail_waits_for_the_end_of_a_usage_limit_and_the_person_gets_to_know_once() {
+    let (world, pane) = timed("claude", &[]);
+    let said = "You've hit your session limit · resets in 2h";
+    std::fs::write(world.path().join("said"), said).unwrap();
+    let awaited = world.send(&["claude-1", "--ack", "do you agree"]);
+    world.reaches(&awaited, "submitted", "");
+    let script = format!("TOOL((cat {}))", world.path().join("said").display());
+    let last = world.send(&["claude-1", &script]);
+    world.reaches(&last, "submitted", "");
+    let state =
+        || parsed(&world.ok(&["agents", "--json"]))["agents"][0]["state"].as_str().unwrap().to_owned();
+    eventually("its limit is seen", || (state() == "limit").then_some(()));
+    let mail = world.send(&["claude-1", "the next task"]);
+    world.reaches(&mail, "held", "its usage limit is reached: You've hit your session limit");
+    let told = || world.ok(&["inbox"]).matches("has reached its usage limit").count();
+    eventually("the person gets to know", || (told() == 1).then_some(()));
+    // A courier that begins again says it no second time; nor does the clock of the acknowledgement end meanwhile.
+    world.end_couriers();
+    set_clock(&world, 3_600_000);
+    world.ok(&["discover", "--quiet"]);
+    world.reaches(&mail, "held", "its usage limit is reached");
+    thread::sleep(Duration::from_millis(1500));
+    assert_eq!((told(), world.given(&pane, &mail), world.ok(&["dead"]).contains("no dead")), (1, 0, true));
+    assert_eq!(world.recipient(&awaited)["escalated"], false);
+    // An hour and some minutes later it has passed, though the screen says so still.
+    set_clock(&world, 7_500_000);
+    world.reaches(&mail, "submitted", "");
+    eventually("it is idle again", || (state() == "idle").then_some(()));
+    assert_eq!((told(), world.given(&pane, &mail)), (1, 1));
+}
+
+#[test]
+fn a_person_who_goes_on_after_a_usage_limit_ends_the_wait_of_the_mail() {
+    let (world, pane) = timed("claude", &[]);
+    let other = world.send(&["claude-1", "TOOL((echo 'Weekly usage limit reached'))"]);
+    world.reaches(&other, "submitted", "");
+    let mail = world.send(&["claude-1", "the next task"]);
+    world.reaches(&mail, "held", "its usage limit is reached: Weekly usage limit reached");
+    world.tmux(&["send-keys", "-t", &pane, "go on"]);
+    // An Enter right behind a key counts as part of a paste.
+    eventually("the person goes on", || {
+        world.tmux(&["send-keys", "-t", &pane, "Enter"]);
+        thread::sleep(Duration::from_millis(300));
+        world.events(&pane, "submitted").iter().any(|text| text.trim() == "go on").then_some(())
+    });
+    world.reaches(&mail, "submitted", "");
+    assert_eq!(world.given(&pane, &mail), 1);
+}

@@ -270,3 +270,83 @@ fn no_screen_is_falsely_idle_and_the_matrix_in_the_documents_is_of_today() {
     }
     assert!(page == expected, "{PAGE} is not of today; SWARM_UPDATE_SNAPSHOTS=1 cargo test writes it");
 }
+
+/// The captured screens after a turn, with the answer replaced by these rows, wrapped as the pane is wide.
+fn answered(kind: &str, answer: &[&str]) -> Vec<(Fixture, String)> {
+    let mut all = Vec::new();
+    for mut f in fixtures().into_iter().filter(|f| f.kind == kind && f.state.ends_with("idle-after-turn")) {
+        let width = usize::from(f.facts.width) - 4;
+        let mut rows: Vec<String> = f.ansi.lines().map(str::to_owned).collect();
+        let Some(at) = rows.iter().position(|row| row.contains("MOCK-REPLY ok")) else { continue };
+        let mut said: Vec<String> = Vec::new();
+        for part in answer {
+            let mut row = String::new();
+            for word in part.split_inclusive(' ') {
+                if row.chars().count() + word.chars().count() > width {
+                    said.push(std::mem::replace(&mut row, "     ".to_owned()));
+                }
+                row.push_str(word);
+            }
+            said.push(row);
+        }
+        let more = said.len() - 1;
+        rows.splice(at..=at, said);
+        // As much as it grew, blank rows go, the nearest first, or the beginning scrolls away.
+        f.facts.cursor_y += u16::try_from(more).unwrap();
+        for _ in 0..more {
+            let is_blank = |i: usize| rows.get(i).is_none_or(String::is_empty);
+            let blank =
+                (at + more..rows.len()).find(|i| is_blank(*i) && is_blank(*i - 1) && is_blank(*i + 1));
+            let gone = blank.unwrap_or_default();
+            rows.remove(gone);
+            f.facts.cursor_y -= u16::from(gone < usize::from(f.facts.cursor_y));
+        }
+        all.push((f, rows.join("\n")));
+    }
+    assert!(all.len() >= 3, "{kind}: {}", all.len());
+    all
+}
+
+#[test]
+fn a_usage_limit_is_read_from_the_last_answer_in_every_pane_and_not_from_an_earlier_one() {
+    let claude = [
+        "  ⎿  You've hit your session limit · resets 10:30pm (Europe/Berlin)",
+        "     /upgrade to increase your usage limit.",
+    ];
+    let old = ["  ⎿  5-hour limit reached ∙ resets 4am"];
+    let codex = [
+        "■ You’ve hit your usage limit. Upgrade to Pro (https://chatgpt.com/explore/pro), visit https://chatgpt.com/codex/settings/usage to purchase more credits or try again at 2:51 PM.",
+    ];
+    let gemini = ["✕ [API Error: You have exhausted your daily quota on this model.]"];
+    for (kind, answer, said) in [
+        ("claude", &claude[..], "You've hit your session limit · resets 10:30pm (Europe/Berlin) /upgrade to"),
+        ("claude", &old[..], "5-hour limit reached ∙ resets 4am"),
+        ("codex", &codex[..], "usage limit. Upgrade to Pro (https://chatgpt.com/explore/pro), visit"),
+        ("gemini", &gemini[..], "You have exhausted your daily quota"),
+    ] {
+        for (f, ansi) in answered(kind, answer) {
+            let got = reading(&f, &ansi, &f.facts);
+            assert_eq!(got.state, Status::Limit, "{kind}/{}: {:?}\n{ansi}", f.state, got.evidence);
+            assert!(got.limit.as_ref().is_some_and(|text| text.contains(said)), "{:?}", got.limit);
+            if kind == "codex" {
+                assert!(got.limit.unwrap().ends_with("try again at 2:51 PM."));
+            }
+        }
+        let prompt = match kind {
+            "claude" => "❯ go on",
+            "codex" => "› go on",
+            _ => " > go on",
+        };
+        let later: Vec<&str> = answer.iter().copied().chain(["", prompt, "", "MOCK-REPLY ok"]).collect();
+        for (f, ansi) in answered(kind, &later) {
+            let got = reading(&f, &ansi, &f.facts);
+            assert_eq!(got.state, Status::Idle, "{kind}/{}: {:?}\n{ansi}", f.state, got.evidence);
+        }
+    }
+    // Who only speaks of one has not reached it.
+    for (f, ansi) in
+        answered("claude", &["● The page says: You've hit your limit. Usage limits and how they reset …"])
+    {
+        assert_eq!(reading(&f, &ansi, &f.facts).state, Status::Idle, "{ansi}");
+    }
+}

@@ -175,6 +175,7 @@ mod tests {
             status: Status::Unknown,
             since: 0,
             died: None,
+            limit: None,
             past: crate::core::heir::Past::default(),
         }
     }

@@ -194,6 +194,8 @@ pub struct ScreenRules {
     pub dialog_title: Vec<Pattern>,
     /// A row that stands under the choices of a dialog whose cursor looks like a composer's prompt.
     pub dialog_footer: Vec<Pattern>,
+    /// Rows of its last answer that say that its usage limit is reached; what follows the beginning of the first group is what they say.
+    pub limit: Vec<Pattern>,
     /// What may be open, and the modes a composer may be in, by name.
     pub open: Vec<Sign>,
 }
@@ -557,6 +559,7 @@ impl ScreenRules {
             dialog: Vec::new(),
             dialog_title: Vec::new(),
             dialog_footer: Vec::new(),
+            limit: Vec::new(),
             open: Vec::new(),
         }
     }
@@ -603,6 +606,7 @@ impl ScreenRules {
             dialog: list("dialog"),
             dialog_title: list("dialog_title"),
             dialog_footer: list("dialog_footer"),
+            limit: list("limit"),
             open: fields.tables("open").iter().map(Sign::of).collect(),
         }
     }
@@ -647,9 +651,10 @@ impl ScreenRules {
             dialog,
             dialog_title,
             dialog_footer,
+            limit,
             open,
         } = self;
-        let lists: [(&'static str, &[Pattern]); 16] = [
+        let lists: [(&'static str, &[Pattern]); 17] = [
             ("screen.top", top.as_slice()),
             ("screen.bottom", bottom.as_slice()),
             ("screen.prompt", std::slice::from_ref(prompt)),
@@ -666,6 +671,7 @@ impl ScreenRules {
             ("screen.dialog", dialog),
             ("screen.dialog_title", dialog_title),
             ("screen.dialog_footer", dialog_footer),
+            ("screen.limit", limit),
         ];
         let of_sign = |sign: &'s Sign| {
             sign.lists()

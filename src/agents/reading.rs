@@ -14,6 +14,12 @@ use std::ops::Range;
 /// Rows above the composer in which a busy line may stand.
 const NEAR: usize = 8;
 
+/// Rows with text above the composer of which one may say that the usage limit is reached.
+const LIMIT_NEAR: usize = 12;
+
+/// Rows that such words may take in a narrow pane.
+const LIMIT_ROWS: usize = 7;
+
 /// Facts about the pane that go with a screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PaneFacts {
@@ -111,6 +117,8 @@ pub struct Reading {
     pub composer: Option<Composer>,
     /// What is open, or the mode of the composer, if that has a name.
     pub open: Option<Open>,
+    /// What the screen says of its usage limit, if that is reached.
+    pub limit: Option<String>,
     /// The smallest pane in which the state can be read, if this one is smaller.
     pub too_small: Option<(u16, u16)>,
     /// The program that it runs, and that gets the keys of its pane.
@@ -139,15 +147,23 @@ pub fn read(profile: &Profile, screen: &Screen, facts: &PaneFacts) -> Reading {
     let found = cursor(rules, rows, facts).and_then(|cursor| locate(rules, rows, cursor));
     let last = last.max(found.as_ref().map_or(0, |f| f.rows.end));
     let too_small = too_small(rules, facts);
-    let mut scene =
-        ScreenSigns { rules, rows, last, facts, found: found.as_ref(), open: None, why: Vec::new() };
+    let mut scene = ScreenSigns {
+        rules,
+        rows,
+        last,
+        facts,
+        found: found.as_ref(),
+        open: None,
+        limit: None,
+        why: Vec::new(),
+    };
     let mut state = scene.judge();
     if let (Some((columns, rows)), Status::Idle) = (too_small, state) {
         scene.why.push(format!("the pane is smaller than {columns}x{rows}: the screen does not show enough"));
         state = Status::Unknown;
     }
-    let ScreenSigns { open, why, .. } = scene;
-    Reading { state, composer: found.map(|f| f.composer), open, too_small, runs: None, evidence: why }
+    let ScreenSigns { open, limit, why, .. } = scene;
+    Reading { state, composer: found.map(|f| f.composer), open, limit, too_small, runs: None, evidence: why }
 }
 
 /// Reads a screen by the rules for a version.
@@ -217,6 +233,7 @@ struct ScreenSigns<'a> {
     facts: &'a PaneFacts,
     found: Option<&'a ComposerBox>,
     open: Option<Open>,
+    limit: Option<String>,
     why: Vec<String>,
 }
 
@@ -298,7 +315,31 @@ impl ScreenSigns<'_> {
             }
         };
         self.why.push(why);
+        if state == Status::Idle
+            && let Some(said) = self.limit_reached(found)
+        {
+            self.why.push(format!("its last answer says that its usage limit is reached: '{said}'"));
+            self.limit = Some(said);
+            return Status::Limit;
+        }
         state
+    }
+
+    /// What the last answer says of a usage limit. Below a later prompt it would be one of the past.
+    fn limit_reached(&self, found: &ComposerBox) -> Option<String> {
+        let above = self.rows.get(..found.rows.start)?;
+        let is_prompt = |row: &Row| self.rules.prompt.prefix(&row.padded()).is_some();
+        let last = above.iter().rposition(is_prompt).map_or(0, |at| at + 1);
+        // An agent that fills the screen has as many blank rows there as it likes.
+        let filled = (last..above.len()).filter(|at| !above[*at].text.trim().is_empty()).rev();
+        let begin = filled.take(LIMIT_NEAR).last()?;
+        let (at, first) = above.iter().enumerate().skip(begin).find_map(|(at, row)| {
+            let group = self.rules.limit.iter().find_map(|p| p.group(&row.text))?;
+            row.text.get(row.text.find(group)?..).map(|said| (at, said))
+        })?;
+        let rest = above[at + 1..].iter().map(|row| row.text.trim()).take_while(|text| !text.is_empty());
+        let words: Vec<&str> = std::iter::once(first.trim()).chain(rest.take(LIMIT_ROWS - 1)).collect();
+        Some(escape::short(&words.join(" "), 240))
     }
 
     /// What is to be seen where no composer is.

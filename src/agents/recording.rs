@@ -74,8 +74,15 @@ impl Recording {
     }
 }
 
-pub const STATES: [Status; 6] =
-    [Status::Idle, Status::Busy, Status::Dialog, Status::Overlay, Status::Draft, Status::Unknown];
+pub const STATES: [Status; 7] = [
+    Status::Idle,
+    Status::Busy,
+    Status::Dialog,
+    Status::Overlay,
+    Status::Draft,
+    Status::Limit,
+    Status::Unknown,
+];
 
 /// The state that a recording's name begins with, after the size of the pane, if it has one: `80x24-busy-2`.
 pub fn state_of(name: &str) -> Option<Status> {
@@ -96,7 +103,7 @@ pub(super) fn without_size(name: &str) -> &str {
 pub fn unnamed(name: &str) -> String {
     let name = escape::short(name, 60);
     format!(
-        "'{name}' names no state: let it begin with idle, busy, dialog, draft, menu, mode, overlay or unknown (idle-2, mode-shell)"
+        "'{name}' names no state: let it begin with idle, busy, dialog, draft, limit, menu, mode, overlay or unknown (idle-2, mode-shell)"
     )
 }
 

@@ -468,7 +468,7 @@ fn check(profile: &Profile, dir: &Path, as_json: bool) -> Result<()> {
     }
     if as_json {
         let words = || recording::STATES.iter().map(|s| s.word().to_owned());
-        let row = |row: [u32; 6]| -> Value {
+        let row = |row: [u32; recording::STATES.len()]| -> Value {
             Value::Object(words().zip(row.map(Value::from)).filter(|(_, count)| *count != 0).collect())
         };
         let rows = words().zip(matrix.map(row)).filter(|(_, row)| *row != json!({}));
@@ -491,7 +491,7 @@ fn check(profile: &Profile, dir: &Path, as_json: bool) -> Result<()> {
 }
 
 /// How many were recorded as what (a row each), and read as what.
-type Matrix = [[u32; 6]; 6];
+type Matrix = [[u32; recording::STATES.len()]; recording::STATES.len()];
 
 fn table(matrix: &Matrix) -> String {
     let mut text = format!("\n{:<10}", "read as:");

@@ -5,6 +5,7 @@
 //! ended ([`super::heir`]).
 
 use super::heir::Past;
+use super::limit::UsageLimit;
 use super::name::Name;
 use super::process_id::ProcessId;
 use super::span;
@@ -25,6 +26,8 @@ pub enum Status {
     Overlay,
     /// The composer holds text, a person's or a line of swarm's.
     Draft,
+    /// At an empty composer, and its usage limit is reached: what it is given now it does not do.
+    Limit,
     /// The evidence does not suffice. Never treated as idle. A word that only a later version knows is read as this.
     #[default]
     #[serde(other)]
@@ -40,6 +43,7 @@ impl Status {
             Status::Dialog => "dialog",
             Status::Overlay => "overlay",
             Status::Draft => "draft",
+            Status::Limit => "limit",
             Status::Unknown => "unknown",
         }
     }
@@ -111,6 +115,9 @@ pub struct Agent {
     /// When it was found dead (ms since the epoch); `None` while it lives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub died: Option<u64>,
+    /// The usage limit that its screen shows, or showed last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<UsageLimit>,
     /// What is remembered of it beyond its process.
     #[serde(default, skip_serializing_if = "Past::is_empty")]
     pub past: Past,
@@ -136,7 +143,7 @@ impl Agent {
 
 #[cfg(test)]
 mod tests {
-    use super::Status::{Busy, Dialog, Draft, Idle, Overlay, Unknown};
+    use super::Status::{Busy, Dialog, Draft, Idle, Limit, Overlay, Unknown};
     use super::*;
 
     #[test]
@@ -175,6 +182,7 @@ mod tests {
             status: Status::default(),
             since: 0,
             died: None,
+            limit: None,
             past: Past::default(),
         }
     }
@@ -202,7 +210,7 @@ mod tests {
 
     #[test]
     fn people_see_the_word_that_stands_in_the_record() {
-        for status in [Idle, Busy, Dialog, Overlay, Draft, Unknown] {
+        for status in [Idle, Busy, Dialog, Overlay, Draft, Limit, Unknown] {
             assert_eq!(serde_json::to_value(status).unwrap(), status.word());
             assert_eq!(serde_json::from_value::<Status>(status.word().into()).unwrap(), status);
         }

@@ -46,7 +46,7 @@ impl Counts {
                 Status::Dialog => self.needs += 1,
                 Status::Busy => self.busy += 1,
                 Status::Idle => self.idle += 1,
-                Status::Overlay | Status::Draft | Status::Unknown => self.other += 1,
+                Status::Overlay | Status::Draft | Status::Limit | Status::Unknown => self.other += 1,
             }
         }
         self

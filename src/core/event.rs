@@ -108,6 +108,8 @@ events! {
     "agent-left" AgentLeft { name: &'a Name }
     "an agent that had ended is back; `by` is what shows it, `was` its former pid"
     "agent-back" AgentBack { name: &'a Name, by: Evidence, pid: i32, was: Option<i32> }
+    "an agent has reached its usage limit, as `text` says; mail waits for it until `until` (ms since the epoch)"
+    "usage-limit" UsageLimit { name: &'a Name, text: &'a str, until: u64 }
     "an agent has another name; `by` is `asked` if it was started with that"
     "renamed" Renamed {
         from: &'a Name, to: &'a Name,

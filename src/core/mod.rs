@@ -22,6 +22,7 @@ pub mod heir;
 pub mod hook;
 pub mod id;
 pub mod lease;
+pub mod limit;
 pub mod log;
 pub mod message;
 pub mod moment;

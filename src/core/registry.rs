@@ -247,6 +247,7 @@ fn newborn(name: Name, given: bool, sighting: &Sighting, now_ms: u64) -> Agent {
         status: Status::Unknown,
         since: now_ms,
         died: None,
+        limit: None,
         past,
     }
 }

@@ -60,6 +60,8 @@ pub enum Hold {
     ServerHangs(u64),
     /// No carrier that the settings allow reaches it.
     NoCarrier,
+    /// Its usage limit is reached, as its screen says.
+    Limit(String),
 }
 
 impl Hold {
@@ -78,6 +80,7 @@ impl fmt::Display for Hold {
         }
         f.write_str(match self {
             Hold::Open(open) => return write!(f, "{open}"),
+            Hold::Limit(said) => return write!(f, "its usage limit is reached: {said}"),
             Hold::Runs(command) => return write!(f, "it runs a command ({command})"),
             Hold::TooSmall(columns, rows) => {
                 return write!(f, "its pane is too small to be read ({columns}x{rows} at least)");
@@ -183,6 +186,9 @@ impl From<&Reading> for Hold {
         if let Some(command) = &reading.runs {
             return Hold::Runs(command.clone());
         }
+        if let Some(said) = &reading.limit {
+            return Hold::Limit(said.clone());
+        }
         reading.open.clone().map_or_else(|| reading.state.into(), Hold::Open)
     }
 }
@@ -194,7 +200,7 @@ impl From<Status> for Hold {
             Status::Dialog => Hold::Dialog,
             Status::Overlay => Hold::Overlay,
             Status::Draft => Hold::Draft,
-            Status::Idle | Status::Unknown => Hold::Unknown,
+            Status::Idle | Status::Limit | Status::Unknown => Hold::Unknown,
         }
     }
 }

@@ -7,7 +7,7 @@
 
 use super::memo::Memo;
 use crate::core::ack::{AckClock, Step};
-use crate::core::agent::Agent;
+use crate::core::agent::{Agent, Status};
 use crate::core::config::{Escalate, Settings};
 use crate::core::delivery::{Delivery, Lost, Pause, Stage, Stuck};
 use crate::core::escape;
@@ -114,6 +114,12 @@ impl Letters<'_> {
                 }
                 self.change(owner, message, |d| d.ack = Some(clock))?;
             }
+            // It cannot acknowledge anything: it gets another wait.
+            Step::Escalate if self.is_limited(owner) => {
+                clock.reminded(now, schedule);
+                due.at(clock.due);
+                self.change(owner, message, |d| d.ack = Some(clock))?;
+            }
             Step::Escalate => {
                 let why = format!("has not acknowledged after {}", plural(clock.rings as usize, "reminder"));
                 self.escalate(owner, message, &why, due)?;
@@ -176,6 +182,11 @@ impl Letters<'_> {
             })?;
         }
         Ok(())
+    }
+
+    /// Whether an agent's usage limit is reached.
+    fn is_limited(&self, owner: &Name) -> bool {
+        self.agents.iter().any(|a| a.name == *owner && a.is_live() && a.status == Status::Limit)
     }
 
     fn gone_at(&self, agent: &Agent) -> u64 {

@@ -197,6 +197,14 @@ impl<'a> Recipient<'a> {
                 self.tell_held(&jobs, why)?;
                 return Ok(Pass { waiting: true, ..pass });
             };
+            if let Some(limit) = self.agent.limit.as_ref().filter(|limit| limit.holds(now_ms()))
+                && !job.stage.is_under_way()
+            {
+                let why = Hold::Limit(limit.text.clone()).to_string();
+                self.note_hold(job, &why)?;
+                self.tell_held(&jobs, &why)?;
+                return Ok(Pass { waiting: true, ..pass });
+            }
             let found =
                 self.store.message(&self.agent.name, &self.agent.formerly, job.folder(), &job.file)?;
             // It was read, or the agent renamed, a moment ago.
@@ -204,7 +212,10 @@ impl<'a> Recipient<'a> {
             let (parcel, outcome) = self.carry(profile, job.parcel(message), &jobs)?;
             let message = &parcel.message;
             match outcome {
-                Outcome::Submitted(_) | Outcome::Typed(_) | Outcome::Settled => pass.progress = true,
+                Outcome::Submitted(_) | Outcome::Typed(_) | Outcome::Settled => {
+                    pass.progress = true;
+                    self.tried_limit()?;
+                }
                 Outcome::Offered(_) => (pass.progress, pass.waiting) = (true, true),
                 Outcome::Held(hold) => {
                     pass.waiting = true;
@@ -348,6 +359,23 @@ impl<'a> Recipient<'a> {
             keys: &self.memory.keys,
             notes: Notes::default(),
         }
+    }
+
+    /// Notes that a text was given after the end of a usage limit: what its screen says of that is believed again if it is still there.
+    fn tried_limit(&self) -> Result<()> {
+        if self.agent.limit.is_none() {
+            return Ok(());
+        }
+        self.store.transact(|tx| {
+            let Some(mut agent) = tx.agents()?.into_iter().find(|a| a.name == self.agent.name) else {
+                return Ok(());
+            };
+            let Some(limit) = agent.limit.as_mut().filter(|_| agent.process == self.agent.process) else {
+                return Ok(());
+            };
+            limit.tried(now_ms());
+            tx.put_agent(&agent)
+        })
     }
 
     /// Tells the senders of what has waited for long.

@@ -240,6 +240,7 @@ mod tests {
             status: crate::core::agent::Status::Unknown,
             since: 0,
             died: None,
+            limit: None,
             past: crate::core::heir::Past::default(),
         }
     }

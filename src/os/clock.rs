@@ -3,11 +3,12 @@
 //! This is the one place where they are read. Awake time stands still while the machine is suspended: `CLOCK_MONOTONIC` on Linux,
 //! `CLOCK_UPTIME_RAW` on macOS.
 
-use super::process;
+use super::{child, process};
 use crate::core::moment::Moment;
 use crate::core::team::Ticks;
 use anyhow::{Context as _, Result};
 use nix::time::{ClockId, clock_gettime};
+use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Now, by both clocks.
@@ -39,6 +40,25 @@ pub fn wall_ms() -> u64 {
 /// is to compare with its own.
 pub fn shared_ms() -> u64 {
     millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+/// How many seconds the local time of this machine is ahead of UTC. Asked of `date`, for the rare moment in which a time for people is
+/// read; 0 if that does not answer.
+pub fn utc_offset_s() -> i64 {
+    let mut date = Command::new("date");
+    let told = child::output(date.arg("+%z"), None, Duration::from_secs(2)).ok().flatten();
+    told.and_then(|out| offset(std::str::from_utf8(&out.stdout).ok()?.trim())).unwrap_or_default()
+}
+
+/// The seconds of an offset such as `+0530`.
+fn offset(text: &str) -> Option<i64> {
+    let (sign, digits) = match text.split_at_checked(1)? {
+        ("+", digits) => (1, digits),
+        ("-", digits) => (-1, digits),
+        _ => return None,
+    };
+    let number: i64 = digits.parse().ok().filter(|_| digits.len() == 4)?;
+    Some(sign * (number / 100 * 3600 + number % 100 * 60))
 }
 
 fn millis(time: Duration) -> u64 {

@@ -8,10 +8,16 @@ use super::heirs;
 use crate::agents::{self, Profile, Profiles, Reading};
 use crate::carriers;
 use crate::core::agent::{Agent, Status};
+use crate::core::escape;
+use crate::core::event::Event;
 use crate::core::heir::Conversation;
+use crate::core::lease::Notice;
+use crate::core::limit::UsageLimit;
+use crate::core::message::MessageType;
+use crate::core::name::Name;
 use crate::hooks::report;
-use crate::os::{process, program};
-use crate::store::{Store, now_ms};
+use crate::os::{clock, process, program};
+use crate::store::{Store, Transaction, now_ms};
 use crate::tmux::pane::Look;
 use crate::tmux::{Server, hangs};
 use anyhow::Result;
@@ -56,16 +62,35 @@ pub fn observe(store: &Store, profiles: &Profiles, ask: impl Fn(&str) -> Option<
             _ => {}
         }
     }
-    let mut changed = Vec::new();
+    let (mut changed, mut reached) = (Vec::new(), Vec::new());
     for agent in known.iter_mut().filter(|a| a.is_live()) {
         let now = now_ms();
         if process::check_in(agent.place.namespace, &agent.process) == Some(false) {
             agent.died = Some(now);
         } else {
             let look = looks.get(&(agent.place.socket.clone(), agent.place.pane.clone()));
-            let state = look.and_then(|look| state(store, profiles, agent, look));
-            let Some(state) = state.filter(|s| *s != agent.status) else { continue };
-            (agent.status, agent.since) = (state, now);
+            let Some((state, said)) = look.and_then(|look| state(store, profiles, agent, look)) else {
+                continue;
+            };
+            let limit = limit_now(agent, state, said.as_deref(), now);
+            let state = if state == Status::Limit && limit.as_ref().is_some_and(|limit| !limit.holds(now)) {
+                Status::Idle
+            } else {
+                state
+            };
+            if state == agent.status && limit == agent.limit {
+                continue;
+            }
+            reached.extend(
+                limit
+                    .clone()
+                    .filter(|l| agent.limit.as_ref().is_none_or(|was| was.text != l.text))
+                    .map(|limit| (agent.name.clone(), limit)),
+            );
+            if state != agent.status {
+                (agent.status, agent.since) = (state, now);
+            }
+            agent.limit = limit;
         }
         changed.push(agent.clone());
     }
@@ -77,7 +102,10 @@ pub fn observe(store: &Store, profiles: &Profiles, ask: impl Fn(&str) -> Option<
                 if let Some(agent) = current.iter().find(|a| a.name == seen.name && a.process == seen.process)
                 {
                     let (status, since, died) = (seen.status, seen.since, seen.died);
-                    tx.put_agent(&Agent { status, since, died, ..agent.clone() })?;
+                    if let Some((_, limit)) = reached.iter().find(|(name, _)| *name == agent.name) {
+                        tell_limit(tx, agent, limit)?;
+                    }
+                    tx.put_agent(&Agent { status, since, died, limit: seen.limit.clone(), ..agent.clone() })?;
                 }
             }
             Ok(())
@@ -96,12 +124,35 @@ pub fn observe(store: &Store, profiles: &Profiles, ask: impl Fn(&str) -> Option<
     Ok(Observed { agents, hung })
 }
 
+/// The usage limit of an agent that is in this state, with what its screen says of one. What was seen stays on record until the agent is
+/// seen idle without it, so that the person gets to know of it once.
+fn limit_now(agent: &Agent, state: Status, said: Option<&str>, now_ms: u64) -> Option<UsageLimit> {
+    match said {
+        Some(said) => match &agent.limit {
+            Some(known) if known.text == said => Some(known.clone()),
+            _ => Some(UsageLimit::seen(said, now_ms, clock::utc_offset_s())),
+        },
+        None => agent.limit.clone().filter(|_| state != Status::Idle),
+    }
+}
+
+/// Tells the person that an agent has reached its usage limit.
+fn tell_limit(tx: &mut Transaction<'_>, agent: &Agent, limit: &UsageLimit) -> Result<()> {
+    let (name, said) = (&agent.name, escape::short(&limit.text, 160));
+    let text = format!(
+        "{name} has reached its usage limit: {said}. Its mail waits for the end of that. What it was doing it may not have done: tell it to go on then"
+    );
+    tx.put_notice(&Notice { to: Name::human(), kind: MessageType::Info, text })?;
+    tx.journal(&Event::UsageLimit { name, text: &limit.text, until: limit.until })
+}
+
 /// What one agent is doing at this moment; `None` where its tmux server cannot be asked from here.
 pub fn glance(store: &Store, profiles: &Profiles, agent: &Agent, server: &Server) -> Option<Status> {
     let look = server.look(&agent.place.pane).ok()?;
     // A pane that is gone, or in which another process runs now, says nothing about the agent.
     let look = look.filter(|look| !look.dead && look.pane_pid == agent.place.pane_pid);
-    Some(look.and_then(|look| state(store, profiles, agent, &look)).unwrap_or(Status::Unknown))
+    let (state, said) = look.and_then(|look| state(store, profiles, agent, &look)).unwrap_or_default();
+    Some(if is_over(agent, said.as_deref()) { Status::Idle } else { state })
 }
 
 /// The rules for the version that an agent runs; where that is not known, the profile as it is.
@@ -126,20 +177,29 @@ pub fn reading(profile: &Profile, pid: i32, look: &Look) -> Reading {
     reading.while_running(process::child_of(pid).unwrap_or_else(|_| Some("not known".to_owned())))
 }
 
-/// An agent's state, by its screen. A fresh report of a dialog or a turn, by its hooks or the agent itself, wins over a
-/// screen that shows neither.
-fn state(store: &Store, profiles: &Profiles, agent: &Agent, look: &Look) -> Option<Status> {
-    let Some(profile) = profiles.get(&agent.kind) else {
-        return profiles.withheld(&agent.kind).map(|_| Status::Unknown);
+/// Whether what a screen says of a usage limit is one whose end has passed.
+pub fn is_over(agent: &Agent, said: Option<&str>) -> bool {
+    let Some(known) = agent.limit.as_ref().filter(|known| Some(known.text.as_str()) == said) else {
+        return false;
     };
-    let seen = reading(profile, agent.process.pid, look).state;
+    !known.holds(now_ms())
+}
+
+/// An agent's state, by its screen, and what that says of a usage limit. A fresh report of a dialog or a turn, by its hooks or the agent itself, wins over a
+/// screen that shows neither.
+fn state(store: &Store, profiles: &Profiles, agent: &Agent, look: &Look) -> Option<(Status, Option<String>)> {
+    let Some(profile) = profiles.get(&agent.kind) else {
+        return profiles.withheld(&agent.kind).map(|_| (Status::Unknown, None));
+    };
+    let Reading { state: seen, limit, .. } = reading(profile, agent.process.pid, look);
     let active = |status: &Status| matches!(status, Status::Dialog | Status::Busy);
     let told = report::fresh(store, &agent.name).filter(active);
     let said = || carriers::said(agent, &profile.carriers).map(|said| said.status).filter(active);
     // Nobody's word makes an agent idle whose screen does not show it.
-    Some(if matches!(seen, Status::Idle | Status::Unknown) {
+    let state = if matches!(seen, Status::Idle | Status::Unknown) {
         told.or_else(said).unwrap_or(seen)
     } else {
         seen
-    })
+    };
+    Some((state, limit))
 }

@@ -158,7 +158,10 @@ impl Attempt<'_> {
 
     fn read(&self, look: Look) -> Option<Sight> {
         let process = process::look(&self.agent.process)?;
-        let reading = observe::reading(self.profile, self.agent.process.pid, &look);
+        let mut reading = observe::reading(self.profile, self.agent.process.pid, &look);
+        if observe::is_over(self.agent, reading.limit.as_deref()) {
+            (reading.state, reading.limit) = (Status::Idle, None);
+        }
         let place = &self.agent.place;
         let moved = look.dead || look.server != place.server || look.pane_pid != place.pane_pid;
         let mut keys = self.keys.borrow_mut();

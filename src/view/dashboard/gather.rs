@@ -173,7 +173,7 @@ impl Gatherer {
             _ if !asks.is_empty() => Need::Asks,
             _ if of(MailState::Overdue).is_some() => Need::Overdue,
             _ if held.is_some() => Need::Held,
-            Status::Draft | Status::Overlay | Status::Unknown => Need::Other,
+            Status::Draft | Status::Overlay | Status::Limit | Status::Unknown => Need::Other,
             Status::Busy => Need::Busy,
             Status::Idle => Need::Idle,
         };
