@@ -178,6 +178,25 @@ fn going_to_an_agent_moves_the_persons_client_and_back() {
 }
 
 #[test]
+fn a_click_selects_and_what_is_copied_is_pasted_by_tmux() {
+    let (world, _) = World::with_agents(&["claude", "codex"], &[]);
+    world.tmux(&["set-option", "-g", "mouse", "on"]);
+    let pane = open(&world, 80, 24, "codex-1");
+    let person = world.attach(80, 25);
+    eventually("the person sees it", || person.screen().contains("codex-1").then_some(()));
+    let row = world.screen(&pane).lines().position(|line| line.contains("codex-1")).unwrap() + 1;
+    // As a terminal reports it: the left button goes down and up in column 5.
+    let report = |end: char| format!("\u{1b}[<0;5;{row}{end}");
+    for bytes in [report('M'), report('m')] {
+        let hex: Vec<String> = bytes.bytes().map(|byte| format!("{byte:02x}")).collect();
+        person.press(&[&["-H"], &hex.iter().map(String::as_str).collect::<Vec<_>>()[..]].concat());
+    }
+    person.press(&["y"]);
+    shows(&world, &pane, "copied: codex-1");
+    assert_eq!(world.tmux(&["show-buffer"]), "codex-1");
+}
+
+#[test]
 fn in_a_popup_going_to_an_agent_closes_it() {
     let (world, panes) = World::with_agents(&["claude"], &[]);
     let directory = world.project().display().to_string();
@@ -212,18 +231,19 @@ fn the_terminal_is_clean_after_quit_and_after_a_signal() {
     press(&world, &pane, &["q"]);
     let seen = shows(&world, &pane, "ended 0");
     assert!(!seen.contains("claude-1"), "{seen}");
-    let alternate =
-        |pane: &str| world.tmux(&["display-message", "-p", "-t", pane, "#{alternate_on}#{cursor_flag}"]);
-    assert_eq!(alternate(&pane), "01");
+    let alternate = |pane: &str| {
+        world.tmux(&["display-message", "-p", "-t", pane, "#{alternate_on}#{cursor_flag}#{mouse_any_flag}"])
+    };
+    assert_eq!(alternate(&pane), "010");
     let pane = open(&world, 80, 24, "claude-1");
-    assert_eq!(&alternate(&pane)[..1], "1");
+    assert_eq!(alternate(&pane), "101");
     let dir = world.path().display().to_string();
     let tty = world.tmux(&["display-message", "-p", "-t", &pane, "#{pane_tty}"]);
     let tty = tty.trim_start_matches("/dev/");
     let out = world.command("pkill").args(["-TERM", "-t", tty, "-f", "swarm dashboard$"]).output().unwrap();
     assert!(out.status.success(), "no dashboard on {tty} in {dir}");
     shows(&world, &pane, "ended 0");
-    assert_eq!(alternate(&pane), "01");
+    assert_eq!(alternate(&pane), "010");
     // The terminal echoes and reads lines again.
     press(&world, &pane, &["-l", "echo back-$((40+2))"]);
     press(&world, &pane, &["Enter"]);

@@ -8,8 +8,12 @@ use crate::roster::projects;
 use crate::store::Store;
 use crate::store::config::Files;
 use crate::tmux::Server;
-use crate::view::dashboard::{self, AgentFacts, Options, Outside};
+use crate::view::dashboard::{self, AgentFacts, Neighbour, Options, Outside};
 use anyhow::Result;
+use std::time::Duration;
+
+/// How long tmux may take for what only adds to what is shown.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Show the project on one screen: agents, threads, leases, tasks, and what needs you; ? lists the keys
 #[derive(Debug, clap::Args)]
@@ -41,8 +45,27 @@ pub(super) fn run(args: &Args) -> Result<()> {
         colour: std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
         ascii: settings.ascii,
         label: projects::name(store.root()),
+        keys: settings.keys,
     };
-    dashboard::run(&store, &options, Outside { revive: |store| start::revive(store), facts })
+    let copy = |text: &str| Server::current().patient(PATIENCE).copy(text);
+    let outside = Outside { revive: |store| start::revive(store), facts, projects: neighbours, copy };
+    dashboard::run(&store, &options, outside)
+}
+
+/// The projects on the tmux server, unless the environment says which one is meant.
+fn neighbours() -> Vec<Neighbour> {
+    if Store::is_root_forced() {
+        return Vec::new();
+    }
+    let all = projects::on(&Server::current().patient(PATIENCE)).unwrap_or_default();
+    let row = |p: projects::Project| Neighbour {
+        agents: p.agents.len(),
+        needs: p.needs,
+        unread: p.unread,
+        label: p.label,
+        store: p.store,
+    };
+    all.into_iter().map(row).collect()
 }
 
 /// What is known of an agent beside its records and its screen.
@@ -51,7 +74,7 @@ fn facts(store: &Store, name: &str) -> AgentFacts {
     let hooks = hooks.map(|why| format!("hooks: {}", crate::core::escape::line(&why))).unwrap_or_default();
     let agent = store.living().ok().and_then(|all| all.into_iter().find(|a| a.name.as_str() == name));
     let Some(agent) = agent else { return AgentFacts { hooks, ..AgentFacts::default() } };
-    let panes = Server::new(&agent.place.socket).patient(std::time::Duration::from_secs(1)).panes();
+    let panes = Server::new(&agent.place.socket).patient(PATIENCE).panes();
     let pane = panes.unwrap_or_default().into_iter().find(|pane| pane.id == agent.place.pane);
     let place = pane.map(|pane| crate::core::escape::short(&pane.place, 40)).unwrap_or_default();
     let channel = channel(store, &agent).unwrap_or_default();

@@ -5,7 +5,7 @@ use crate::core::refusal::Refusal;
 use crate::os::terminal;
 use anyhow::Result;
 use std::time::Duration;
-use tmux_interface::{ListClients, SetOption, ShowOptions, SwitchClient, TmuxCommand};
+use tmux_interface::{ListClients, LoadBuffer, SetOption, ShowOptions, SwitchClient, TmuxCommand};
 
 /// The server option that holds the pane from which the last jump came.
 const BACK: &str = "@swarm_back";
@@ -50,6 +50,12 @@ impl Server {
             let _ = terminal::ring(tty);
         }
         Ok(true)
+    }
+
+    /// Keeps `text` as tmux's newest buffer, and in the clipboard of the person's terminal as far as tmux may set that.
+    pub fn copy(&self, text: &str) -> Result<()> {
+        let load = LoadBuffer::new().send_to_clipboard().path("-").build();
+        self.must(vec![load], Some(text.as_bytes())).map(drop)
     }
 
     /// Shows `text` on one client's status line, or, without a name, on that of the client used last.

@@ -6,6 +6,7 @@
 mod action;
 pub mod checklist;
 pub mod choose;
+mod clipboard;
 pub mod dashboard;
 mod editor;
 mod form;

@@ -4,6 +4,7 @@
 //! SIGTERM, SIGHUP and SIGINT, which end the loop. While a person writes, keys that come together are told apart from
 //! keys that are pressed: a line break within a burst is a part of a text that was pasted.
 
+use super::clipboard;
 use super::editor;
 use super::input::Input;
 use anyhow::{Context as _, Result};
@@ -17,6 +18,7 @@ use ratatui::crossterm::event::{
     self, DisableBracketedPaste, EnableBracketedPaste, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers,
 };
 use ratatui::crossterm::execute;
+use ratatui::crossterm::style::Print;
 use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
@@ -38,6 +40,8 @@ pub(super) struct Screen {
     next: Option<Event>,
     /// When the last part of a paste without marks came.
     pasted: Option<Instant>,
+    /// Whether the terminal reports the mouse.
+    mouse: bool,
 }
 
 impl Screen {
@@ -55,7 +59,21 @@ impl Screen {
         }));
         take()?;
         let terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
-        Ok(Self { terminal, ended, next: None, pasted: None })
+        Ok(Self { terminal, ended, next: None, pasted: None, mouse: false })
+    }
+
+    /// Lets the terminal report clicks, the wheel and what is drawn with a button held; not every move, as that would wake a process for
+    /// nothing.
+    pub(super) fn watch_mouse(&mut self) -> Result<()> {
+        self.mouse = true;
+        Ok(execute!(stdout(), Print("\x1b[?1000h\x1b[?1002h\x1b[?1006h"))?)
+    }
+
+    /// Puts a text into the clipboard of the terminal that shows this, if it does that for programs. Whether the text is short enough.
+    pub(super) fn copy(text: &str) -> Result<bool> {
+        let Some(escape) = clipboard::escape(text) else { return Ok(false) };
+        execute!(stdout(), Print(escape))?;
+        Ok(true)
     }
 
     /// The next event, if there is one. For a person who is `writing`, an Enter that more follows at once, as when a terminal pastes
@@ -93,6 +111,9 @@ impl Screen {
         leave();
         let edited = editor::edit(&input.text());
         take()?;
+        if self.mouse {
+            self.watch_mouse()?;
+        }
         self.terminal.clear()?;
         Ok(edited.map(|text| *input = Input::of(&text)).map_err(|error| format!("{error:#}")))
     }
@@ -192,6 +213,12 @@ fn is_plain(event: &Event, code: KeyCode) -> bool {
 
 /// Gives the terminal back. It may be gone: nothing can be done about that.
 fn leave() {
-    let _ = execute!(stdout(), DisableBracketedPaste, LeaveAlternateScreen, Show);
+    let _ = execute!(
+        stdout(),
+        Print("\x1b[?1006l\x1b[?1002l\x1b[?1000l"),
+        DisableBracketedPaste,
+        LeaveAlternateScreen,
+        Show
+    );
     let _ = disable_raw_mode();
 }

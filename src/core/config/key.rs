@@ -249,6 +249,15 @@ settings! {
         rule: Rule::Never,
         effect: "a shell command for new mail for you, at most once in 5 s: the text is on its standard input and in $SWARM_TEXT, the project in $SWARM_PROJECT",
     }
+    DashboardKeys {
+        name: "dashboard.keys",
+        kind: SettingType::Line { most: 1000 },
+        default: Value::Line(Cow::Borrowed("")),
+        variable: "SWARM_DASHBOARD_KEYS",
+        part: VariablePart::Whole,
+        rule: Rule::Never,
+        effect: "your own keys in the dashboard, such as write=w answer=Ctrl-R open=F5; the reference lists the actions",
+    }
     Bell {
         name: "human.bell",
         kind: SettingType::Switch,

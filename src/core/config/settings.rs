@@ -58,6 +58,8 @@ pub struct Settings {
     pub answers: u32,
     /// The shell command that is run for new mail to the human.
     pub notify: Option<String>,
+    /// The person's own keys in the dashboard.
+    pub keys: String,
     /// Whether the terminals ring then.
     pub bell: bool,
 }
@@ -109,6 +111,10 @@ impl From<&Config> for Settings {
                 Value::Line(line) => Some(line.to_string()).filter(|line| !line.is_empty()),
                 _ => None,
             },
+            keys: match config.value(Key::DashboardKeys) {
+                Value::Line(line) => line.to_string(),
+                _ => String::new(),
+            },
             bell: *config.value(Key::Bell) == Value::Switch(true),
         }
     }
@@ -129,7 +135,7 @@ mod tests {
         assert!(!defaults.coord_auto && !defaults.ascii && !defaults.popup);
         let text = "[rate]\ncount = 3\nwindow = \"2s\"\n[ack]\nwaits = \"1s\"\nescalate = \"all\"\n\
                     [delivery]\nquiet = 1.5\nheld_notice = \"1m\"\ncarriers = [\"pane\", \"hook\"]\n[hooks]\nenforce = \"warn\"\ntree = \"off\"\n[lease]\nttl = 1\n\
-                    [mail]\nkeep_read = 0\n[coord]\nauto = true\n[status]\nicons = \"ascii\"\n[human]\npopup = \"urgent\"\nnotify = \"cat\"\nbell = false\n[team]\npaths = [\"db/**\"]\noffline = \"warn\"\n[agents]\nrestart = \"1h\"\ngrace = 0\nanswers = 3\n";
+                    [mail]\nkeep_read = 0\n[coord]\nauto = true\n[status]\nicons = \"ascii\"\n[human]\npopup = \"urgent\"\nnotify = \"cat\"\nbell = false\n[dashboard]\nkeys = \"write=w\"\n[team]\npaths = [\"db/**\"]\noffline = \"warn\"\n[agents]\nrestart = \"1h\"\ngrace = 0\nanswers = 3\n";
         let layer = Layer::file(Source::User, "f", text);
         assert_eq!((layer.settings.len(), &layer.problems), (Key::ALL.len(), &vec![]));
         let set = Settings::from(&Config::resolve(vec![layer]));
@@ -153,6 +159,7 @@ mod tests {
             grace: Duration::ZERO,
             answers: 3,
             notify: Some("cat".into()),
+            keys: "write=w".into(),
             bell: false,
         };
         assert_eq!(set, expected);

@@ -64,6 +64,8 @@ impl App {
                 None => self.nobody(),
             },
             Command::Release => self.release(),
+            Command::CopyId | Command::CopyText => return self.copy(command == Command::CopyText),
+            Command::Projects => return self.list_projects(),
             Command::Reply
             | Command::Acknowledge
             | Command::Read
@@ -101,7 +103,7 @@ impl App {
     }
 
     /// Opens what is selected: of an agent its pane, of a thread the conversation, which is read then.
-    fn open(&mut self) -> Wish {
+    pub(super) fn open(&mut self) -> Wish {
         match self.panel {
             Panel::Agents => return self.jump(),
             Panel::Threads if !self.side.focus => {
@@ -210,6 +212,40 @@ impl App {
             }
             _ => self.run(vec![Action::page(&format!("status of {id}"), &["status", id])]),
         }
+    }
+
+    /// What is selected, for the clipboard: what names it, or all it says.
+    fn copy(&mut self, text: bool) -> Wish {
+        let pane = || {
+            let line =
+                |line: &ratatui::text::Line<'_>| line.spans.iter().map(|s| s.content.as_ref()).collect();
+            self.seen.lines.iter().map(line).collect::<Vec<String>>().join("\n")
+        };
+        let copied = match self.panel {
+            Panel::Agents if text => self.agent().map(|_| pane()),
+            Panel::Agents => self.agent().map(|a| a.name.clone()),
+            Panel::Threads => self.message().map(|m| if text { m.body.clone() } else { m.id.clone() }),
+            Panel::Leases => self.lease().map(|l| l.paths.join(if text { "\n" } else { " " })),
+            Panel::Tasks => self.task().map(|t| if text { t.text.clone() } else { t.line.to_string() }),
+        };
+        if let Some(copied) = copied.filter(|copied| !copied.is_empty()) {
+            return Wish::Copy(copied);
+        }
+        self.tell("there is nothing to copy");
+        Wish::Nothing
+    }
+
+    /// Lists the projects on the tmux server.
+    fn list_projects(&mut self) -> Wish {
+        if self.projects.len() < 2 {
+            self.tell("no other project is on this tmux server");
+        } else if !self.running.is_empty() {
+            self.tell("something is being done here: wait for that");
+        } else {
+            let at = self.projects.iter().position(|p| p.label == self.shown.project).unwrap_or(0);
+            self.mode = Mode::Projects { at };
+        }
+        Wish::Nothing
     }
 
     /// Marks what the person has not read of the marked threads, or of the selected one, as read.

@@ -60,6 +60,15 @@ fn header(app: &App, theme: Theme, columns: usize) -> Line<'static> {
             spans.push(Span::styled(format!("{}{count} {word}  ", theme.sign(mark)), theme.style(mark)));
         }
     }
+    for other in app.projects.iter().filter(|p| p.label != shown.project && p.needs + p.unread > 0) {
+        spans.push(Span::styled(format!("{} ", other.label), DIM));
+        for (mark, count) in [(Mark::Needs, other.needs), (Mark::Mail, other.unread)] {
+            if count > 0 {
+                spans.push(Span::styled(format!("{}{count} ", theme.sign(mark)), theme.style(mark)));
+            }
+        }
+        spans.push(Span::raw(" "));
+    }
     if let Some(l) = shown.latency {
         let text = format!("mail taken after {} (95 %: {})", time(l.p50), time(l.p95));
         let used: usize = spans.iter().map(Span::width).sum();

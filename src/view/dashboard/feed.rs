@@ -214,6 +214,7 @@ fn row(message: &Verified) -> MessageRow {
         why: String::new(),
         unread: false,
         mine: false,
+        marks: message.marks(),
         urgent: message.urgent,
         ack: message.ack_required,
         answers: message.reply_to.as_ref().map(ToString::to_string).unwrap_or_default(),

@@ -40,6 +40,9 @@ pub(super) enum Command {
     Rename,
     Explain,
     Release,
+    CopyId,
+    CopyText,
+    Projects,
 }
 
 /// A command: a line of the page of keys.
@@ -158,6 +161,9 @@ pub(super) const TABLE: [Group; 5] = [
             row(Command::Search, "search", &[char('/')], "search; also type: from: to: agent: since:"),
             row(Command::NextHit, "next-hit", &[char('n')], "the next row that was found"),
             row(Command::PreviousHit, "previous-hit", &[char('N')], "the one before"),
+            row(Command::CopyId, "copy-id", &[char('y')], "copy the id, the name or the path"),
+            row(Command::CopyText, "copy-text", &[char('Y')], "copy the text, or what the pane shows"),
+            row(Command::Projects, "projects", &[char('P')], "go to another project on the tmux server"),
             row(Command::Commands, "commands", &[char(':')], "list all commands, and search them"),
             row(Command::Keys, "keys", &[char('?')], "show these keys"),
             row(Command::Back, "back", &[KeyCode::Esc], "close what is open; nothing more"),

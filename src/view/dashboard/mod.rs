@@ -16,6 +16,7 @@ mod keymap;
 mod keys;
 mod leases;
 mod model;
+mod mouse;
 mod overlay;
 mod panel;
 mod press;
@@ -35,6 +36,7 @@ use anyhow::Result;
 use gather::Gatherer;
 use model::{App, Mode, Wish};
 use ratatui::crossterm::event::{Event, KeyEventKind};
+use snapshot::ProjectRow;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use theme::Theme;
@@ -52,6 +54,9 @@ const REFRESH: Duration = Duration::from_secs(3);
 /// How often everything is read even if no directory has changed: deadlines pass by themselves.
 const REREAD: Duration = Duration::from_secs(15);
 
+/// How often the other projects on the tmux server are looked at.
+const AROUND: Duration = Duration::from_secs(20);
+
 /// How the dashboard was opened.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -65,6 +70,19 @@ pub struct Options {
     pub ascii: bool,
     /// What people call the project.
     pub label: String,
+    /// The person's own keys.
+    pub keys: String,
+}
+
+/// A project on the tmux server.
+pub struct Neighbour {
+    pub store: Store,
+    pub label: String,
+    /// How many agents it has.
+    pub agents: usize,
+    /// How many of them need the person.
+    pub needs: usize,
+    pub unread: usize,
 }
 
 /// What is known of an agent beside its records and its screen.
@@ -85,21 +103,27 @@ pub struct Outside {
     pub revive: fn(&Store),
     /// What is known of an agent. May take its time.
     pub facts: fn(&Store, &str) -> AgentFacts,
+    /// The projects on the tmux server. May take its time.
+    pub projects: fn() -> Vec<Neighbour>,
+    /// Keeps a text for the person beside what the terminal does with it.
+    pub copy: fn(&str) -> Result<()>,
 }
 
 /// Shows the dashboard until the person quits.
 pub fn run(store: &Store, options: &Options, outside: Outside) -> Result<()> {
     let mut watch = Watch::new(outside, options.colour);
     let mut gatherer = Gatherer::new(store.clone(), options.label.clone());
-    let mut app = App::new("");
+    let mut app = App::new(&options.keys);
     gatherer.changed()?;
     app.update(gatherer.gather()?, now_ms());
     let mut screen = Screen::enter()?;
+    screen.watch_mouse()?;
+    let mut around = Around::default();
     let (done, outcomes) = mpsc::channel::<ActionOutcome>();
     let theme = Theme { colour: options.colour, ascii: options.ascii };
     let (mut read, mut refreshed, mut dirty) = (Instant::now(), Instant::now(), true);
     loop {
-        dirty |= watch.take(&mut app.seen);
+        dirty |= watch.take(&mut app.seen) | around.look(outside, &mut app);
         if dirty {
             let now = now_ms();
             screen.terminal.draw(|frame| draw::draw(frame, &mut app, theme, now))?;
@@ -117,6 +141,15 @@ pub fn run(store: &Store, options: &Options, outside: Outside) -> Result<()> {
             match take(event, &mut app, &mut screen)? {
                 Wish::Nothing => {}
                 Wish::Quit => return Ok(()),
+                Wish::Copy(text) => app.told = Some(copied(outside, &text)?),
+                Wish::Project(number) => {
+                    if let Some(next) = around.projects.get(number).filter(|p| p.label != app.shown.project) {
+                        gatherer = Gatherer::new(next.store.clone(), next.label.clone());
+                        app.leave_project();
+                        gatherer.changed()?;
+                        app.update(gatherer.gather()?, now_ms());
+                    }
+                }
                 Wish::Run(actions) => sequence(actions, gatherer.store.root().to_owned(), done.clone()),
                 Wish::Jump(agent) => {
                     jump(agent, options).start(gatherer.store.root(), done.clone());
@@ -150,6 +183,53 @@ pub fn run(store: &Store, options: &Options, outside: Outside) -> Result<()> {
     }
 }
 
+/// Puts a text where a person can paste it from. What is to be said of that, and whether it failed.
+fn copied(outside: Outside, text: &str) -> Result<(String, bool)> {
+    let taken = Screen::copy(text)?;
+    let shown = crate::core::escape::short(text, 60);
+    Ok(match (outside.copy)(text) {
+        Ok(()) => (format!("copied: {shown}"), false),
+        // Outside tmux the terminal alone is asked.
+        Err(_) if taken => (format!("copied, if your terminal allows it: {shown}"), false),
+        Err(error) => (format!("not copied: {error:#}"), true),
+    })
+}
+
+/// The projects on the tmux server, looked for in a thread of their own.
+#[derive(Default)]
+struct Around {
+    projects: Vec<Neighbour>,
+    coming: Option<mpsc::Receiver<Vec<Neighbour>>>,
+    asked: Option<Instant>,
+}
+
+impl Around {
+    /// Looks if it is time. Whether anything is to be shown that was not.
+    fn look(&mut self, outside: Outside, app: &mut App) -> bool {
+        let came = self.coming.as_ref().and_then(|coming| coming.try_recv().ok());
+        if let Some(projects) = came {
+            (self.projects, self.coming) = (projects, None);
+            let row = |p: &Neighbour| ProjectRow {
+                label: p.label.clone(),
+                root: crate::core::escape::short(&p.store.root().display().to_string(), 200),
+                agents: p.agents,
+                needs: p.needs,
+                unread: p.unread,
+            };
+            let rows: Vec<ProjectRow> = self.projects.iter().map(row).collect();
+            let changed = rows != app.projects;
+            app.projects = rows;
+            return changed;
+        }
+        if self.coming.is_none() && self.asked.is_none_or(|at| at.elapsed() >= AROUND) {
+            let (tell, coming) = mpsc::channel();
+            std::thread::spawn(move || tell.send((outside.projects)()));
+            (self.coming, self.asked) = (Some(coming), Some(Instant::now()));
+        }
+        false
+    }
+}
+
 /// Takes one event.
 fn take(event: Event, app: &mut App, screen: &mut Screen) -> Result<Wish> {
     match event {
@@ -161,6 +241,7 @@ fn take(event: Event, app: &mut App, screen: &mut Screen) -> Result<Wish> {
         }
         Event::Key(key) if key.kind != KeyEventKind::Release => return Ok(app.press(key, now_ms())),
         Event::Paste(text) => app.paste(&text, now_ms()),
+        Event::Mouse(event) => return Ok(app.point(event, now_ms())),
         _ => {}
     }
     Ok(Wish::Nothing)

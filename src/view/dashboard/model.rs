@@ -5,8 +5,11 @@
 
 use super::filter::{Filter, Subject};
 use super::keymap::Keymap;
+use super::mouse::Mouse;
 use super::panel::{Panel, Places, Shape};
-use super::snapshot::{AgentRow, LeaseRow, MessageRow, NOTICES, Need, Snapshot, TaskRow, ThreadRow};
+use super::snapshot::{
+    AgentRow, LeaseRow, MessageRow, NOTICES, Need, ProjectRow, Snapshot, TaskRow, ThreadRow,
+};
 use super::threads;
 use super::watch::Seen;
 use crate::view::action::{Action, ActionOutcome};
@@ -31,6 +34,8 @@ pub(super) enum Mode {
     Confirm { question: String, actions: Vec<Action> },
     /// A page is being read.
     Page(Pager),
+    /// A project is being chosen.
+    Projects { at: usize },
     /// A command is being looked for.
     Commands { input: Input, at: usize },
 }
@@ -44,6 +49,10 @@ pub(super) enum Wish {
     Run(Vec<Action>),
     /// Go to an agent's pane.
     Jump(String),
+    /// Put this into the clipboard.
+    Copy(String),
+    /// Show the project with that number.
+    Project(usize),
 }
 
 /// What stands beside the panels.
@@ -96,6 +105,9 @@ pub(super) struct App {
     pub(super) divided: Option<u16>,
     /// Where everything was drawn.
     pub(super) places: Places,
+    /// The projects on the tmux server, as far as they are known.
+    pub(super) projects: Vec<ProjectRow>,
+    pub(super) mouse: Mouse,
     /// Whether anything was shown yet.
     begun: bool,
 }
@@ -117,6 +129,12 @@ impl App {
             let mail = self.shown.threads.first().is_some_and(|t| t.unread > 0 && t.id != NOTICES);
             self.panel = if mail && !asks { Panel::Threads } else { Panel::Agents };
         }
+    }
+
+    /// Begins with another project. Drafts, keys and the width of the list stay.
+    pub(super) fn leave_project(&mut self) {
+        let Self { drafts, keymap, divided, places, projects, .. } = std::mem::take(self);
+        *self = Self { drafts, keymap, divided, places, projects, ..Self::default() };
     }
 
     /// What the places on the screen depend on.

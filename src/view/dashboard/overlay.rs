@@ -2,10 +2,12 @@
 
 use super::keymap::Keymap;
 use super::model::{App, Mode};
-use super::theme::{self, STRONG, Theme};
+use super::snapshot::ProjectRow;
+use super::theme::{self, Mark, STRONG, Theme};
 use crate::core::escape;
+use crate::core::plural::plural;
 use crate::view::input::Input;
-use crate::view::text::pad;
+use crate::view::text::{self, pad};
 use crate::view::{form_view, wrap};
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -29,6 +31,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &mut App, theme: Theme) {
             frame.render_widget(Clear, frame.area());
             pager.draw(frame, None);
         }
+        Mode::Projects { at } => projects(frame, &app.projects, *at, theme),
         Mode::Commands { input, at } => commands(frame, input, *at, &app.keymap),
     }
 }
@@ -57,21 +60,44 @@ fn typed(frame: &mut Frame<'_>, area: Rect, sign: &str, input: &Input) {
     frame.set_cursor_position((area.x + column, area.y));
 }
 
-/// The list of commands, in the middle.
-fn commands(frame: &mut Frame<'_>, input: &Input, at: usize, keymap: &Keymap) {
-    let whole = frame.area();
-    let (width, height) = (whole.width.min(84), whole.height.min(24));
-    let area = Rect {
-        x: whole.x + (whole.width - width) / 2,
-        y: whole.y + (whole.height - height) / 3,
-        width,
-        height,
+/// The projects on the tmux server.
+fn projects(frame: &mut Frame<'_>, projects: &[ProjectRow], at: usize, theme: Theme) {
+    let rows = u16::try_from(projects.len()).unwrap_or(u16::MAX).saturating_add(2);
+    let list = framed(frame, " Projects ", " Enter shows it  Esc closes ", rows);
+    let first = (at + 1).saturating_sub(usize::from(list.height));
+    let names = projects.iter().map(|p| text::width(&p.label)).max().unwrap_or_default().min(30);
+    let line = |(number, project): (usize, &ProjectRow)| {
+        let mut spans = vec![Span::raw(format!("{} {}  ", number + 1, pad(&project.label, names)))];
+        spans.push(Span::raw(format!("{}  ", plural(project.agents, "agent"))));
+        for (mark, count) in [(Mark::Needs, project.needs), (Mark::Mail, project.unread)] {
+            if count > 0 {
+                spans.push(Span::styled(format!("{}{count}  ", theme.sign(mark)), theme.style(mark)));
+            }
+        }
+        spans.push(Span::styled(project.root.clone(), theme::DIM));
+        theme::row(spans, usize::from(list.width), number == at)
     };
+    let lines: Vec<Line<'_>> = projects.iter().enumerate().skip(first).map(line).collect();
+    frame.render_widget(Paragraph::new(lines), list);
+}
+
+/// A frame in the middle, as high as its rows need; gives what is within.
+fn framed(frame: &mut Frame<'_>, title: &'static str, hint: &'static str, rows: u16) -> Rect {
+    let whole = frame.area();
+    let (width, height) = (whole.width.min(84), whole.height.min(rows));
+    let x = whole.x + (whole.width - width) / 2;
+    let y = whole.y + (whole.height - height) / 3;
+    let area = Rect { x, y, width, height };
     frame.render_widget(Clear, area);
-    let block =
-        Block::bordered().title(" Commands ").title_bottom(" Enter does it  Esc closes  arrows: more ");
+    let block = Block::bordered().title(title).title_bottom(hint);
     let inner = block.inner(area);
     frame.render_widget(block, area);
+    inner
+}
+
+/// The list of commands, in the middle.
+fn commands(frame: &mut Frame<'_>, input: &Input, at: usize, keymap: &Keymap) {
+    let inner = framed(frame, " Commands ", " Enter does it  Esc closes  arrows: more ", 24);
     if inner.height < 2 {
         return;
     }

@@ -68,6 +68,7 @@ impl App {
                     self.mode = Mode::Page(pager);
                 }
             }
+            Mode::Projects { at } => return self.press_projects(at, key),
             Mode::Commands { input, at } => return self.press_commands(input, at, key, now_ms),
         }
         Wish::Nothing
@@ -114,7 +115,7 @@ impl App {
 
     /// Keeps what was written until the same is to be written again.
     fn keep(&mut self, form: Form) {
-        let title = form.title();
+        let title = self.draft_of(&form);
         self.drafts.retain(|(known, _)| *known != title);
         if form.is_message() && !form.input.is_blank() {
             self.told = Some(("the draft is kept".to_owned(), false));
@@ -124,9 +125,14 @@ impl App {
         }
     }
 
+    /// What a draft is known by: a name may mean somebody else in another project.
+    fn draft_of(&self, form: &Form) -> String {
+        format!("{}: {}", self.shown.project, form.title())
+    }
+
     /// Opens a form, with the draft for the same if there is one.
     pub(super) fn write(&mut self, form: Form) {
-        let title = form.title();
+        let title = self.draft_of(&form);
         let draft =
             self.drafts.iter().position(|(known, _)| *known == title).map(|at| self.drafts.remove(at).1);
         self.mode = Mode::Form(Box::new(draft.unwrap_or(form)));
@@ -137,6 +143,24 @@ impl App {
         let rows: Vec<&keys::Row> = keys::rows().filter(|row| row.command != Command::Commands).collect();
         let texts = rows.iter().map(|row| (row.name, row.effect));
         fuzzy::find(&input.text(), texts).into_iter().map(|at| rows[at]).collect()
+    }
+
+    fn press_projects(&mut self, at: usize, key: KeyEvent) -> Wish {
+        let last = self.projects.len().saturating_sub(1);
+        let number =
+            |c: char| c.to_digit(10).and_then(|n| (n as usize).checked_sub(1)).filter(|n| *n <= last);
+        let at = match key.code {
+            KeyCode::Esc | KeyCode::Char('q') => return Wish::Nothing,
+            KeyCode::Enter => return Wish::Project(at.min(last)),
+            KeyCode::Char(c) if number(c).is_some() => return Wish::Project(number(c).unwrap_or(at)),
+            KeyCode::Down | KeyCode::Char('j') | KeyCode::Tab => (at + 1).min(last),
+            KeyCode::Up | KeyCode::Char('k') | KeyCode::BackTab => at.saturating_sub(1),
+            KeyCode::Home => 0,
+            KeyCode::End => last,
+            _ => at,
+        };
+        self.mode = Mode::Projects { at };
+        Wish::Nothing
     }
 
     fn press_commands(&mut self, mut input: Input, mut at: usize, key: KeyEvent, now_ms: u64) -> Wish {

@@ -36,6 +36,17 @@ pub(super) struct Snapshot {
     pub(super) more: bool,
 }
 
+/// A project on the tmux server, in a list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct ProjectRow {
+    pub(super) label: String,
+    pub(super) root: String,
+    pub(super) agents: usize,
+    /// How many agents need the person there.
+    pub(super) needs: usize,
+    pub(super) unread: usize,
+}
+
 /// Times in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Latency {
@@ -146,6 +157,8 @@ pub(super) struct MessageRow {
     /// Of swarm itself.
     pub(super) notice: bool,
     pub(super) urgent: bool,
+    /// What it wants, in a few words.
+    pub(super) marks: String,
     /// Whether an acknowledgement was asked for.
     pub(super) ack: bool,
     /// The message that it answers.

@@ -7,7 +7,7 @@ use super::keys;
 use super::model::{App, Mode, Wish};
 use super::panel::Panel;
 use super::snapshot::{
-    AgentRow, LeaseNote, LeaseRow, MailState, MessageRow, Need, Snapshot, TaskRow, WaitingRow,
+    AgentRow, LeaseNote, LeaseRow, MailState, MessageRow, Need, ProjectRow, Snapshot, TaskRow, WaitingRow,
 };
 use super::theme::Theme;
 use super::{tasks, watch::Seen};
@@ -17,7 +17,7 @@ use crate::core::delivery::Stage;
 use crate::view::action::{Action, ActionOutcome};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
-use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::style::{Color, Modifier};
 use ratatui::text::Line;
 use std::rc::Rc;
@@ -63,6 +63,7 @@ fn message(id: &str, thread: &str, from: &str, to: &str, body: &str) -> MessageR
         mine,
         notice: from == "swarm",
         urgent: false,
+        marks: String::new(),
         ack: false,
         answers: String::new(),
     }
@@ -487,6 +488,86 @@ fn hostile_and_wide_texts_stay_in_their_cells() {
         screen(&mut app, width, height);
         press(&mut app, "⎋");
     }
+}
+
+fn point(app: &mut App, kind: MouseEventKind, column: u16, row: u16, at: u64) -> Wish {
+    let event = MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE };
+    let wish = app.point(event, at);
+    screen(app, 120, 40);
+    wish
+}
+
+#[test]
+fn the_mouse_selects_opens_scrolls_and_draws_the_divider() {
+    const LEFT: MouseEventKind = MouseEventKind::Down(MouseButton::Left);
+    let mut app = app();
+    screen(&mut app, 120, 40);
+    let (agents, threads, right) =
+        (app.places.panels[0].1, app.places.panels[1].1, app.places.right.unwrap());
+    point(&mut app, LEFT, 5, agents.y + 3, NOW);
+    assert_eq!((app.panel, app.selected[0].as_str()), (Panel::Agents, "claude-1"));
+    // The same place again, but too late to be a double click; then soon enough.
+    assert_eq!(point(&mut app, LEFT, 5, agents.y + 3, NOW + 900), Wish::Nothing);
+    assert_eq!(point(&mut app, LEFT, 5, agents.y + 3, NOW + 1000), Wish::Jump("claude-1".into()));
+    assert_eq!(point(&mut app, LEFT, 5, agents.y + 3, NOW + 1100), Wish::Nothing);
+    // A thread has two lines here.
+    point(&mut app, LEFT, 5, threads.y + 8, NOW + 2000);
+    assert_eq!((app.panel, app.selected[1].as_str()), (Panel::Threads, "bbbb2222"));
+    point(&mut app, LEFT, right.x + 5, right.y + 1, NOW + 3000);
+    assert!(app.side.focus && app.message().unwrap().id == "bbbb2222");
+    // What is below the last row selects nothing.
+    point(&mut app, LEFT, 5, threads.bottom() - 1, NOW + 4000);
+    assert_eq!((app.side.focus, app.selected[1].as_str()), (false, "bbbb2222"));
+    // The wheel moves what is under it, whatever has the keys.
+    point(&mut app, MouseEventKind::ScrollUp, 5, agents.y + 1, NOW);
+    assert_eq!((app.panel, app.selected[0].as_str()), (Panel::Threads, "codex-1"));
+    point(&mut app, LEFT, agents.right(), 10, NOW + 5000);
+    point(&mut app, MouseEventKind::Drag(MouseButton::Left), 70, 12, NOW + 5100);
+    point(&mut app, MouseEventKind::Up(MouseButton::Left), 70, 12, NOW + 5200);
+    point(&mut app, MouseEventKind::Drag(MouseButton::Left), 30, 12, NOW + 5300);
+    assert_eq!(app.places.divider, Some(70));
+    // A question is answered by a key alone.
+    press(&mut app, "3u");
+    assert_eq!(point(&mut app, LEFT, 5, agents.y + 3, NOW + 6000), Wish::Nothing);
+    assert!(matches!(app.mode, Mode::Confirm { .. }));
+}
+
+#[test]
+fn what_is_selected_is_copied() {
+    let mut app = app();
+    for (keys, copied) in [
+        ("y", "codex-1"),
+        ("Y", "• Running cargo publish\n\n› 1. Yes, proceed (y)"),
+        ("2y", "aaaa1111"),
+        ("Y", "Which port shall the server use?"),
+        ("3y", "src/parser.rs"),
+        ("4Y", "claude-1 · the parser · src/parser.rs"),
+    ] {
+        assert_eq!(press(&mut app, keys), Wish::Copy(copied.into()), "{keys}");
+    }
+}
+
+#[test]
+fn another_project_is_named_while_it_needs_the_person_and_is_gone_to() {
+    let mut app = app();
+    press(&mut app, "P");
+    assert!(matches!(app.mode, Mode::Panels), "there is no other");
+    let row = |label: &str, needs| ProjectRow { label: label.into(), needs, ..ProjectRow::default() };
+    app.projects = vec![row("parser", 2), row("web", 1), row("docs", 0)];
+    let head = screen(&mut app, 120, 30).lines().next().unwrap().to_owned();
+    assert!(head.contains("web ▲1") && !head.contains("docs"), "{head}");
+    press(&mut app, "mhalf⎋P");
+    assert!(screen(&mut app, 80, 24).contains("2 web"));
+    assert_eq!(press(&mut app, "j⏎"), Wish::Project(1));
+    press(&mut app, "P");
+    assert_eq!(press(&mut app, "3"), Wish::Project(2));
+    app.leave_project();
+    app.update(Snapshot { project: "web".into(), ..project() }, NOW);
+    press(&mut app, "m");
+    assert!(
+        matches!(&app.mode, Mode::Form(form) if form.input.is_blank()),
+        "the draft is for another codex-1"
+    );
 }
 
 #[test]

@@ -154,8 +154,8 @@ fn bubble(
     };
     let to: Vec<&str> = message.to.iter().map(|name| called(name)).collect();
     let mut facts = format!(" → {} · {} · {}", to.join(", "), message.kind, age(message.at, now));
-    if message.urgent {
-        facts.push_str(" · urgent");
+    if !message.marks.is_empty() {
+        facts.push_str(&format!(" · {}", message.marks));
     }
     let mut head = vec![
         Span::styled(called(&message.from).to_owned(), theme.speaker(&message.from)),
@@ -164,8 +164,6 @@ fn bubble(
     ];
     if answered {
         head.push(Span::styled(" · answered", theme.style(Mark::Idle)));
-    } else if message.ack && message.state != MailState::At(Stage::Acked) {
-        head.push(Span::styled(" · ack wanted", theme.style(Mark::Held)));
     }
     head.push(Span::styled(format!(" · {}", message.id), DIM));
     let style = if chosen == Some(true) { Style::new().add_modifier(Modifier::REVERSED) } else { PLAIN };
