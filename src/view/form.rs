@@ -1,19 +1,21 @@
 //! A text being written for a purpose: a message, an answer, a name.
 //!
 //! Pure. Enter sends; with Alt, Shift or Ctrl it begins a new line, as does Ctrl-J; Ctrl-T changes the type; Ctrl-A asks for an
-//! acknowledgement.
+//! acknowledgement; Ctrl-N says what it wants. `@` and a few letters offer names for more recipients. What cannot be sent, or would wait, says
+//! so before it is sent.
 
 use super::action::Action;
+use super::fuzzy;
 use super::input::Input;
-use crate::core::message::MessageType;
+use crate::core::body::Body;
+use crate::core::message::{Intent, MessageType};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 /// What the text is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
-    Send {
-        to: String,
-    },
+    /// To those that the form names.
+    Send,
     Reply {
         id: String,
     },
@@ -37,11 +39,64 @@ pub(super) struct Form {
     pub(super) input: Input,
     pub(super) kind: MessageType,
     pub(super) ack: bool,
+    /// What it wants of who reads it.
+    pub(super) intent: Option<Intent>,
+    /// Who gets it, where that is known.
+    pub(super) to: Vec<String>,
+    /// Who may be named by `@`.
+    pub(super) known: Vec<Known>,
+    /// Which of those that fit is chosen.
+    pub(super) at: usize,
+    /// What stands behind the `@` for which no names are wanted.
+    closed: Option<String>,
+    /// What is to be known before it is sent.
+    warning: String,
 }
+
+/// Somebody who can be written to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) name: String,
+    /// Why a message would wait; empty if there is no reason.
+    pub(super) note: String,
+}
+
+/// How many names are offered at most.
+const OFFERED: usize = 6;
+
+/// Everybody.
+const ALL: &str = "@all";
 
 impl Form {
     pub(super) fn new(purpose: Purpose, text: &str) -> Self {
-        Self { purpose, input: Input::of(text), kind: MessageType::Info, ack: false }
+        Self {
+            purpose,
+            input: Input::of(text),
+            kind: MessageType::Info,
+            ack: false,
+            intent: None,
+            to: Vec::new(),
+            known: Vec::new(),
+            at: 0,
+            closed: None,
+            warning: String::new(),
+        }
+    }
+
+    /// A message to these, as `send` takes them.
+    pub(super) fn to(names: &str) -> Self {
+        let to = names.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        Self { to, ..Self::new(Purpose::Send, "") }
+    }
+
+    /// An answer to the message of somebody.
+    pub(super) fn reply(id: &str, from: &str) -> Self {
+        Self { to: vec![from.to_owned()], ..Self::new(Purpose::Reply { id: id.to_owned() }, "") }
+    }
+
+    /// With those who can be written to, and what is to be known before it is sent.
+    pub(super) fn knowing(self, known: Vec<Known>, warning: &str) -> Self {
+        Self { known, warning: warning.to_owned(), ..self }
     }
 
     /// A form with the text of a command that failed.
@@ -63,12 +118,13 @@ impl Form {
 
     /// Whether type and acknowledgement can be chosen.
     pub(super) fn has_choices(&self) -> bool {
-        matches!(self.purpose, Purpose::Send { .. } | Purpose::Reply { .. })
+        matches!(self.purpose, Purpose::Send | Purpose::Reply { .. })
     }
 
     pub(super) fn title(&self) -> String {
         match &self.purpose {
-            Purpose::Send { to } => format!("Message to {to}"),
+            Purpose::Send if self.to.is_empty() => "Message to nobody yet (@ and a name)".to_owned(),
+            Purpose::Send => format!("Message to {}", self.to.join(", ")),
             Purpose::Reply { id } => format!("Answer to {id}"),
             Purpose::Resend { id } => format!("Send {id} again to (empty: to the same)"),
             Purpose::Rename { agent } => format!("New name for {agent}"),
@@ -84,10 +140,112 @@ impl Form {
         }
     }
 
+    /// What stands behind an `@` before the cursor, if that is where a name is being typed.
+    fn name_begun(&self) -> Option<String> {
+        let (before, _) = self.input.parts();
+        let (rest, letters) = before.rsplit_once('@')?;
+        let begins = rest.chars().next_back().is_none_or(char::is_whitespace);
+        let is_name = !letters.contains(char::is_whitespace) && self.purpose == Purpose::Send;
+        (begins && is_name && self.closed.as_deref() != Some(letters)).then(|| letters.to_owned())
+    }
+
+    /// The names that fit what is being typed, the best first.
+    pub(super) fn offered(&self) -> Vec<Known> {
+        let Some(letters) = self.name_begun() else { return Vec::new() };
+        let all = Known { name: ALL.to_owned(), note: "all agents of the project".to_owned() };
+        let free: Vec<&Known> =
+            self.known.iter().chain([&all]).filter(|known| !self.to.contains(&known.name)).collect();
+        let names = free.iter().map(|known| (known.name.trim_start_matches('@'), ""));
+        let found = fuzzy::find(&letters, names).into_iter().filter(|_| !self.known.is_empty());
+        found.map(|at| free[at].clone()).take(OFFERED).collect()
+    }
+
+    /// Takes the chosen name for a recipient in place of what was typed of it.
+    fn accept(&mut self, name: &str) {
+        let typed = self.name_begun().map_or(0, |letters| letters.chars().count() + 1);
+        for _ in 0..typed {
+            self.input.backspace();
+        }
+        if name == ALL || self.to.iter().any(|to| to == ALL) {
+            self.to.clear();
+        }
+        self.to.push(name.to_owned());
+        self.at = 0;
+    }
+
+    /// Closes the list of names. `false`: none is open.
+    pub(super) fn close_list(&mut self) -> bool {
+        let open = !self.offered().is_empty();
+        if open {
+            self.closed = self.name_begun();
+        }
+        open
+    }
+
+    /// What is to be known before it is sent, and whether it cannot be sent because of that.
+    pub(super) fn says(&self) -> Option<(String, bool)> {
+        if !self.has_choices() {
+            return None;
+        }
+        if self.to.is_empty() {
+            return Some(("it goes to nobody: @ and a name adds somebody".to_owned(), true));
+        }
+        if !self.input.is_blank()
+            && let Err(bad) = Body::new(&self.input.text())
+        {
+            return Some((bad.to_string(), true));
+        }
+        let note = |name: &String| {
+            let known = self.known.iter().find(|known| known.name == *name)?;
+            (!known.note.is_empty()).then(|| format!("{name}: {}", known.note))
+        };
+        let mut notes: Vec<String> = self.to.iter().filter_map(note).collect();
+        if !self.warning.is_empty() {
+            notes.insert(0, self.warning.clone());
+        }
+        (!notes.is_empty()).then(|| (notes.join("; "), false))
+    }
+
     /// Takes a key; an action if that finished the form.
     pub(super) fn press(&mut self, key: KeyEvent) -> Option<Action> {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        let offered = self.offered();
+        if let Some(chosen) = offered.get(self.at.min(offered.len().saturating_sub(1))) {
+            match key.code {
+                KeyCode::Enter if key.modifiers.is_empty() => {
+                    self.accept(&chosen.name);
+                    return None;
+                }
+                KeyCode::Tab => {
+                    self.accept(&chosen.name);
+                    return None;
+                }
+                KeyCode::Down => {
+                    self.at = (self.at + 1).min(offered.len() - 1);
+                    return None;
+                }
+                KeyCode::Up => {
+                    self.at = self.at.saturating_sub(1);
+                    return None;
+                }
+                _ => self.at = 0,
+            }
+        }
         match key.code {
+            // At the beginning there is nothing left to delete but the last recipient.
+            KeyCode::Backspace if self.purpose == Purpose::Send && self.input.parts().0.is_empty() => {
+                self.to.pop();
+            }
+            KeyCode::Char('n') if control && self.has_choices() => {
+                self.intent = match self.intent {
+                    None => Some(Intent::Reply),
+                    Some(Intent::Reply) => Some(Intent::Action),
+                    Some(Intent::Action) => Some(Intent::Fyi),
+                    Some(Intent::Fyi) => None,
+                };
+                // Who wants no answer wants no acknowledgement.
+                self.ack &= self.intent != Some(Intent::Fyi);
+            }
             KeyCode::Enter if !key.modifiers.is_empty() && self.is_message() => self.input.insert("\n"),
             KeyCode::Char('j') if control && self.is_message() => self.input.insert("\n"),
             KeyCode::Enter => return self.finished(),
@@ -96,7 +254,10 @@ impl Form {
                 // ACK has a command of its own.
                 self.kind = MessageType::ALL[(at + 1) % (MessageType::ALL.len() - 1)];
             }
-            KeyCode::Char('a') if control && self.has_choices() => self.ack = !self.ack,
+            KeyCode::Char('a') if control && self.has_choices() => {
+                self.ack = !self.ack;
+                self.intent = self.intent.filter(|intent| !self.ack || *intent != Intent::Fyi);
+            }
             KeyCode::Char('u') if control => self.input.kill_line(),
             KeyCode::Char(c) if !control => self.input.insert(&c.to_string()),
             KeyCode::Backspace => self.input.backspace(),
@@ -114,6 +275,9 @@ impl Form {
         if self.input.is_blank() && !matches!(self.purpose, Purpose::Resend { .. }) {
             return None;
         }
+        if self.says().is_some_and(|(_, hinders)| hinders) {
+            return None;
+        }
         let text = self.input.text();
         let with_text = |what: String, args: &[&str]| {
             let mut action = Action { stdin: text.clone(), ..Action::line(&what, args) };
@@ -121,10 +285,14 @@ impl Form {
             if self.ack {
                 action.args.push("--ack".to_owned());
             }
+            action.args.extend(self.intent.map(|intent| format!("--{}", intent.word())));
             action
         };
         Some(match &self.purpose {
-            Purpose::Send { to } => with_text(format!("send to {to}"), &["send", to, "-"]),
+            Purpose::Send => {
+                let to = self.to.join(",");
+                with_text(format!("send to {to}"), &["send", &to, "-"])
+            }
             Purpose::Reply { id } => with_text(format!("answer {id}"), &["reply", id, "-"]),
             Purpose::Again { action } => Action { stdin: text, ..action.clone() },
             Purpose::Rename { agent } => {
@@ -151,7 +319,7 @@ mod tests {
 
     #[test]
     fn a_message_is_sent_by_its_text_on_stdin_whatever_it_holds() {
-        let mut form = Form::new(Purpose::Send { to: "codex-1".into() }, "");
+        let mut form = Form::to("codex-1");
         assert_eq!(form.press(key(KeyCode::Enter, KeyModifiers::NONE)), None);
         form.paste("--help; $(rm) #{x}\n\"two\"");
         form.press(key(KeyCode::Char('t'), KeyModifiers::CONTROL));
@@ -174,5 +342,73 @@ mod tests {
         form.paste("--json x");
         let action = form.press(key(KeyCode::Enter, KeyModifiers::NONE)).unwrap();
         assert_eq!(action.args, ["name", "--", "claude-1", "--json"]);
+    }
+
+    #[test]
+    fn a_name_behind_an_at_sign_becomes_a_recipient_and_an_address_in_a_text_stays() {
+        let known =
+            ["codex-1", "claude-1", "reviewer"].map(|name| Known { name: name.into(), note: String::new() });
+        let mut form = Form::to("codex-1").knowing(known.to_vec(), "");
+        let press = |form: &mut Form, code| form.press(key(code, KeyModifiers::NONE));
+        form.paste("see me@example.org");
+        assert!(form.offered().is_empty());
+        form.paste(" @r");
+        assert_eq!(form.offered()[0].name, "reviewer");
+        assert_eq!(press(&mut form, KeyCode::Tab), None);
+        assert_eq!(
+            (form.to.join(","), form.input.text()),
+            ("codex-1,reviewer".into(), "see me@example.org ".into())
+        );
+        form.paste("@");
+        let names: Vec<String> = form.offered().into_iter().map(|known| known.name).collect();
+        assert_eq!(names, ["claude-1", "@all"], "those who get it already are not offered");
+        // Esc closes the list and stays; then Enter sends the sign as it is.
+        assert!(form.close_list() && !form.close_list());
+        let action = press(&mut form, KeyCode::Enter).unwrap();
+        assert_eq!(
+            (action.args[1].as_str(), action.stdin.as_str()),
+            ("codex-1,reviewer", "see me@example.org @")
+        );
+        form.paste("a");
+        press(&mut form, KeyCode::Down);
+        assert_eq!(press(&mut form, KeyCode::Enter), None);
+        assert_eq!(form.to, ["codex-1", "reviewer", "claude-1"]);
+        form.paste("@all");
+        press(&mut form, KeyCode::Enter);
+        assert_eq!(form.to, ["@all"], "that is everybody already");
+    }
+
+    #[test]
+    fn what_cannot_be_sent_or_would_wait_says_why_before_it_is_sent() {
+        let known =
+            vec![Known { name: "codex-1".into(), note: "it would wait: a dialog is open there".into() }];
+        let mut form = Form::to("codex-1").knowing(known, "");
+        assert_eq!(form.says(), Some(("codex-1: it would wait: a dialog is open there".into(), false)));
+        form.press(key(KeyCode::Backspace, KeyModifiers::NONE));
+        form.paste("x");
+        assert!(form.says().unwrap().0.contains("nobody"));
+        assert_eq!(form.press(key(KeyCode::Enter, KeyModifiers::NONE)), None);
+        form.to = vec!["codex-1".into()];
+        form.paste(&"x".repeat(70_000));
+        let (why, hinders) = form.says().unwrap();
+        assert!(hinders && why.contains("bytes long"), "{why}");
+        assert_eq!(form.press(key(KeyCode::Enter, KeyModifiers::NONE)), None);
+    }
+
+    #[test]
+    fn a_message_says_what_it_wants_and_what_wants_no_answer_wants_no_acknowledgement() {
+        let mut form = Form::to("codex-1");
+        form.paste("x");
+        let control = |form: &mut Form, c| form.press(key(KeyCode::Char(c), KeyModifiers::CONTROL));
+        let flags =
+            |form: &mut Form| form.press(key(KeyCode::Enter, KeyModifiers::NONE)).unwrap().args[5..].to_vec();
+        control(&mut form, 'a');
+        control(&mut form, 'n');
+        assert_eq!(flags(&mut form), ["--ack", "--reply"]);
+        control(&mut form, 'n');
+        control(&mut form, 'n');
+        assert_eq!(flags(&mut form), ["--fyi"]);
+        control(&mut form, 'a');
+        assert_eq!(flags(&mut form), ["--ack"]);
     }
 }

@@ -1,9 +1,10 @@
 //! How a form looks: at the bottom of its area, as high as its text needs.
 
-use super::form::Form;
-use super::text::{cut, graphemes, width};
+use super::form::{Form, Known};
+use super::text::{cut, graphemes, pad, width};
 use super::wrap;
 use crate::core::escape;
+use crate::core::message::Intent;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
@@ -28,29 +29,59 @@ pub(super) fn draw(frame: &mut Frame<'_>, form: &Form, whole: Rect) {
     }
     let inner = usize::from(whole.width.saturating_sub(4).max(1));
     let (lines, cursor) = laid_out(form, inner);
+    let offered = form.offered();
+    let below = below(form, &offered, inner);
     let rows = lines.len().max(if form.is_message() { 3 } else { 1 });
     let rows = rows.min(usize::from((whole.height / 2).max(1)));
-    let height = u16::try_from(rows + 3).unwrap_or(u16::MAX).min(whole.height);
+    let height = u16::try_from(rows + 2 + below.len().max(1)).unwrap_or(u16::MAX).min(whole.height);
     let area = Rect { y: whole.bottom() - height, height, ..whole };
-    // What is not written into is two borders.
-    let rows = usize::from(height.saturating_sub(2)).max(1);
+    // What is not written into is two borders, and what stands below the text.
+    let rows = usize::from(height.saturating_sub(2)).saturating_sub(below.len()).max(1);
     let first = (cursor.1 + 1).saturating_sub(rows);
-    let mut hint = " Enter sends  Esc leaves ".to_owned();
-    if form.is_message() {
-        hint.push_str(" Alt-Enter: new line  ^E: editor ");
+    let sends =
+        if offered.is_empty() { " Enter sends  Esc leaves " } else { " Enter takes the name  Esc: no name " };
+    let mut hint = sends.to_owned();
+    if offered.is_empty() && form.has_choices() {
+        let ack = if form.ack { "yes" } else { "no" };
+        let wants = form.intent.map_or("-", Intent::word);
+        hint.push_str(&format!(" {} ^T  ack: {ack} ^A  wants: {wants} ^N ", form.kind.word()));
     }
-    if form.has_choices() {
-        let ack = if form.ack { "wanted" } else { "no" };
-        hint.push_str(&format!(" {} (^T)  ack: {ack} (^A) ", form.kind.word()));
+    if form.is_message() && offered.is_empty() {
+        hint.push_str(" editor ^E  new line Alt-Enter ");
     }
+    let hint = cut(&hint, inner + 2);
     let title = format!(" {} ", cut(&escape::line(&form.title()), inner));
     let block = Block::bordered().title(Span::styled(title, STRONG)).title_bottom(Line::styled(hint, DIM));
-    let visible: Vec<Line<'_>> = lines.iter().skip(first).map(|l| Line::raw(format!(" {l}"))).collect();
+    let mut visible: Vec<Line<'_>> =
+        lines.iter().skip(first).take(rows).map(|l| Line::raw(format!(" {l}"))).collect();
+    visible.resize(rows.max(visible.len()), Line::default());
+    visible.extend(below);
     frame.render_widget(Clear, area);
     frame.render_widget(Paragraph::new(visible).block(block), area);
     let x = area.x + 2 + u16::try_from(cursor.0).unwrap_or(u16::MAX);
     let y = area.y + 1 + u16::try_from(cursor.1 - first).unwrap_or(u16::MAX);
     frame.set_cursor_position((x.min(area.right() - 1), y.min(area.bottom() - 1)));
+}
+
+/// What stands below the text: the names that fit, or what is to be known before it is sent.
+fn below(form: &Form, offered: &[Known], columns: usize) -> Vec<Line<'static>> {
+    if offered.is_empty() {
+        let said = form.says();
+        let style = |hinders| if hinders { STRONG } else { DIM };
+        return said
+            .map(|(said, hinders)| {
+                let width = u16::try_from(columns).unwrap_or(u16::MAX);
+                let rows = wrap::rows(&escape::line(&said), width).into_iter().take(2);
+                rows.map(|row| Line::styled(format!(" {row}"), style(hinders))).collect()
+            })
+            .unwrap_or_default();
+    }
+    let chosen = form.at.min(offered.len() - 1);
+    let row = |(number, known): (usize, &Known)| {
+        let text = pad(&format!(" {}  {}", known.name, known.note), columns);
+        Line::styled(text, if number == chosen { Style::new().add_modifier(Modifier::REVERSED) } else { DIM })
+    };
+    offered.iter().enumerate().map(row).collect()
 }
 
 /// The text in rows of so many columns, and the column and row of the cursor. Wrapped here, grapheme by grapheme, so that the cursor is

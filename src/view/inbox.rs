@@ -4,7 +4,7 @@
 //! notices are one row until it is unfolded. Nothing is marked read but what was opened, answered or acknowledged.
 
 use super::action::{Action, ActionOutcome, sequence};
-use super::form::{Form, Purpose};
+use super::form::Form;
 use super::form_view;
 use super::pager::Pager;
 use super::terminal::{Popup, Screen, show};
@@ -348,7 +348,7 @@ impl Inbox {
     }
 
     fn answer(&mut self, letter: Letter) -> InboxWish {
-        let form = Form::new(Purpose::Reply { id: letter.id.clone() }, "");
+        let form = Form::reply(&letter.id, &letter.from);
         self.mode = InboxMode::Writing(letter, form);
         self.told = None;
         InboxWish::Nothing

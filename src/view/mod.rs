@@ -11,6 +11,7 @@ pub mod dashboard;
 mod editor;
 mod form;
 mod form_view;
+mod fuzzy;
 pub mod inbox;
 mod input;
 pub mod pager;

@@ -1,9 +1,10 @@
 //! A text written in a popup: the form of the dashboard by itself, for one purpose.
 
 use super::action::ActionOutcome;
-use super::form::{Form, Purpose};
+use super::form::{Form, Known, Purpose};
 use super::form_view;
 use super::terminal::{Popup, Screen, is_control, show};
+use crate::store::Store;
 use anyhow::Result;
 use ratatui::Frame;
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
@@ -34,7 +35,7 @@ struct Popped<'a> {
 /// form, with the reason. Gives what was printed at last; `None`: the person left.
 pub fn write(root: &Path, project: &str, writing: Writing) -> Result<Option<String>> {
     let form = match writing {
-        Writing::To(to) => Form::new(Purpose::Send { to }, ""),
+        Writing::To(to) => Form::to(&to).knowing(known(root), ""),
         Writing::NameOf(agent) => {
             let name = agent.clone();
             Form::new(Purpose::Rename { agent }, &name)
@@ -42,6 +43,12 @@ pub fn write(root: &Path, project: &str, writing: Writing) -> Result<Option<Stri
     };
     let outcomes = mpsc::channel();
     show(Popped { root, project, form, running: None, told: None, outcomes }).map(Option::flatten)
+}
+
+/// Who can be written to in the project. That it cannot be told is no reason not to write.
+fn known(root: &Path) -> Vec<Known> {
+    let agents = Store::open_root(root).and_then(|store| store.living()).unwrap_or_default();
+    agents.iter().map(|agent| Known { name: agent.name.to_string(), note: String::new() }).collect()
 }
 
 impl Popup for Popped<'_> {
@@ -66,7 +73,7 @@ impl Popup for Popped<'_> {
     fn press(&mut self, key: KeyEvent, screen: &mut Screen) -> Result<ControlFlow<Option<String>>> {
         if self.running.is_some() {
             // What was sent is on its way: nothing takes it back.
-        } else if key.code == KeyCode::Esc || is_control(&key, 'c') {
+        } else if (key.code == KeyCode::Esc && !self.form.close_list()) || is_control(&key, 'c') {
             return Ok(ControlFlow::Break(None));
         } else if self.form.is_edited(&key) {
             self.told = screen.edit(&mut self.form.input)?.err();

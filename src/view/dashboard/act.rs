@@ -6,17 +6,13 @@
 use super::keys::Command;
 use super::model::{App, Mode, Wish};
 use super::panel::Panel;
-use super::snapshot::{MessageRow, NOTICES};
+use super::snapshot::MessageRow;
 use super::tasks;
 use crate::view::action::Action;
 use crate::view::form::{Form, Purpose};
 use crate::view::input::Input;
 use crate::view::pager::Pager;
-use std::collections::BTreeSet;
 use std::rc::Rc;
-
-/// The most ids that one command is given.
-const IDS: usize = 200;
 
 impl App {
     /// Does what a key or the list of commands asks for.
@@ -52,7 +48,7 @@ impl App {
             Command::Open => return self.open(),
             Command::Go => return self.jump(),
             Command::Write => self.write_to_concerned(),
-            Command::WriteToAll => self.write(Form::new(Purpose::Send { to: "@all".to_owned() }, "")),
+            Command::WriteToAll => self.write(Form::to("@all")),
             Command::Rename => match self.concerned().into_iter().next() {
                 Some(agent) => self.write(Form::new(Purpose::Rename { agent: agent.clone() }, &agent)),
                 None => self.nobody(),
@@ -153,65 +149,7 @@ impl App {
         if to.is_empty() {
             return self.nobody();
         }
-        self.write(Form::new(Purpose::Send { to: to.join(",") }, ""));
-    }
-
-    /// The message that a key is about: the selected one of the thread, or the unread one of the agent.
-    pub(super) fn concerned_message(&self) -> Option<Rc<MessageRow>> {
-        match self.panel {
-            Panel::Agents => self.agent().and_then(|a| a.asks.first()).cloned(),
-            Panel::Threads => self.message().cloned(),
-            Panel::Leases | Panel::Tasks => None,
-        }
-    }
-
-    fn with_message(&mut self, command: Command) -> Wish {
-        if command == Command::Read && self.panel == Panel::Threads {
-            return self.read_thread();
-        }
-        let Some(message) = self.concerned_message() else {
-            // A message that waits for the agent is what a person wants to know of then.
-            let waits = self.agent().and_then(|a| self.shown.waiting.iter().find(|w| w.to == a.name));
-            if let (Panel::Agents, Command::Status | Command::Resend, Some(id)) =
-                (self.panel, command, waits.map(|w| w.id.clone()))
-            {
-                return self.with_id(command, &id);
-            }
-            let key = self.keymap.names(Command::Show(Panel::Threads)).first().cloned().unwrap_or_default();
-            self.tell(&format!("no message is selected ({key} shows the threads)"));
-            return Wish::Nothing;
-        };
-        match command {
-            Command::Reply if message.notice => {
-                self.tell("that is a notice of swarm: nobody reads an answer");
-            }
-            Command::Reply if message.mine => {
-                self.write(Form::new(Purpose::Reply { id: message.id.clone() }, ""));
-            }
-            Command::Reply => self.tell("you can answer only messages to you; m writes to the sender"),
-            Command::Read => return self.run(vec![Action::line("mark it read", &["read", &message.id])]),
-            _ => return self.with_id(command, &message.id),
-        }
-        Wish::Nothing
-    }
-
-    fn with_id(&mut self, command: Command, id: &str) -> Wish {
-        match command {
-            Command::Acknowledge => self.run(vec![Action::line(&format!("ack {id}"), &["ack", id])]),
-            Command::Deliver => self.run(vec![Action::line(&format!("deliver {id}"), &["release", id])]),
-            Command::Drop => {
-                let what = self.concerned_message().map(|m| format!(" of {}: {}", m.from, m.first));
-                let question = format!("Drop {id}{}? It becomes a dead letter.", what.unwrap_or_default());
-                let actions = vec![Action::line(&format!("drop {id}"), &["release", "--drop", id])];
-                self.mode = Mode::Confirm { question, actions };
-                Wish::Nothing
-            }
-            Command::Resend => {
-                self.write(Form::new(Purpose::Resend { id: id.to_owned() }, ""));
-                Wish::Nothing
-            }
-            _ => self.run(vec![Action::page(&format!("status of {id}"), &["status", id])]),
-        }
+        self.write(Form::to(&to.join(",")));
     }
 
     /// What is selected, for the clipboard: what names it, or all it says.
@@ -246,25 +184,6 @@ impl App {
             self.mode = Mode::Projects { at };
         }
         Wish::Nothing
-    }
-
-    /// Marks what the person has not read of the marked threads, or of the selected one, as read.
-    fn read_thread(&mut self) -> Wish {
-        let marked = &self.marked[Panel::Threads as usize];
-        let selected = self.thread().map(|t| t.id.clone());
-        let ids: BTreeSet<&String> =
-            if marked.is_empty() { selected.iter().collect() } else { marked.iter().collect() };
-        let unread: Vec<&str> = (self.shown.threads.iter())
-            .filter(|thread| ids.contains(&thread.id))
-            .flat_map(|thread| &thread.messages)
-            .filter(|message| message.unread)
-            .map(|message| message.id.as_str())
-            .collect();
-        let what =
-            if selected.as_deref() == Some(NOTICES) { "mark the notices read" } else { "mark it read" };
-        let action = |ids: &[&str]| Action::line(what, &[&["read"], ids].concat());
-        let actions: Vec<Action> = unread.chunks(IDS).map(action).collect();
-        if actions.is_empty() { Wish::Nothing } else { self.run(actions) }
     }
 
     /// Asks whether the marked leases, or the selected one, are to be given back or taken away.

@@ -128,6 +128,20 @@ pub(super) fn detail(
     (lines, pane)
 }
 
+/// Why a message to it would wait now; empty if there is no reason.
+pub(super) fn hindrance(agent: &AgentRow) -> String {
+    let why = match agent.status {
+        Status::Dialog => "a dialog is open there",
+        Status::Draft => "its composer holds a draft",
+        Status::Overlay => "something covers its composer",
+        Status::Limit => "it is at its usage limit",
+        Status::Unknown => "its state is not known",
+        Status::Busy | Status::Idle if agent.why.is_empty() => return String::new(),
+        Status::Busy | Status::Idle => &agent.why,
+    };
+    format!("it would wait: {why}")
+}
+
 /// How wide the longest name is, within reason.
 pub(super) fn names(shown: &Snapshot, columns: usize) -> usize {
     let longest = shown.agents.iter().map(|agent| width(&agent.name)).max().unwrap_or_default();

@@ -16,8 +16,9 @@ const ALWAYS: [(Command, &str); 4] = [
 const MORE: &str = "
 While you write
   Enter sends, Alt-Enter or Ctrl-J begins a new line, Esc keeps the draft,
-  Ctrl-E or Ctrl-G opens it in $VISUAL or $EDITOR, Ctrl-T changes the type,
-  Ctrl-A asks for an acknowledgement
+  @ and a few letters name more recipients, Ctrl-T changes the type,
+  Ctrl-A asks for an acknowledgement, Ctrl-N says what the message wants,
+  Ctrl-E or Ctrl-G opens the text in $VISUAL or $EDITOR
 ";
 
 /// A key, and whether Ctrl is held.

@@ -5,11 +5,11 @@
 //! times a second to look at a few directories' times, and reads only if one has changed.
 
 mod act;
+mod act_mail;
 mod agents;
 mod draw;
 mod feed;
 mod filter;
-mod fuzzy;
 mod gather;
 mod journal;
 mod keymap;

@@ -2,11 +2,12 @@
 //!
 //! Pure. In the panels a key is a command; everywhere else it belongs to what is open.
 
-use super::fuzzy;
+use super::agents;
 use super::keys::{self, Command};
 use super::model::{App, Mode, Wish};
 use super::panel::Panel;
-use crate::view::form::Form;
+use crate::view::form::{Form, Known};
+use crate::view::fuzzy;
 use crate::view::input::Input;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
@@ -102,7 +103,7 @@ impl App {
     }
 
     fn press_form(&mut self, mut form: Box<Form>, key: KeyEvent) -> Wish {
-        if key.code == KeyCode::Esc {
+        if key.code == KeyCode::Esc && !form.close_list() {
             self.keep(*form);
             return Wish::Nothing;
         }
@@ -135,7 +136,12 @@ impl App {
         let title = self.draft_of(&form);
         let draft =
             self.drafts.iter().position(|(known, _)| *known == title).map(|at| self.drafts.remove(at).1);
-        self.mode = Mode::Form(Box::new(draft.unwrap_or(form)));
+        // Whom it may go to, and why it would wait there, is as it is now.
+        let known =
+            self.shown.agents.iter().map(|a| Known { name: a.name.clone(), note: agents::hindrance(a) });
+        let known = known.collect();
+        let warning = if self.shown.courier { "" } else { "no courier runs: nothing is delivered for now" };
+        self.mode = Mode::Form(Box::new(draft.unwrap_or(form).knowing(known, warning)));
     }
 
     /// The commands that fit what was typed, the best first.

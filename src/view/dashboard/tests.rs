@@ -211,6 +211,7 @@ fn the_screens_are_the_ones_that_were_read() {
         ("keys", "?", 80, 60),
         ("commands", ":ack", 80, 24),
         ("writing", "m", 120, 30),
+        ("names", "jmsee @c", 80, 24),
         ("release", "3u", 80, 24),
         ("search", "/grammar⏎", 120, 30),
         ("selected", " j ", 80, 24),
