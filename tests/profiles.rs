@@ -425,3 +425,44 @@ fn an_agent_without_rules_is_found_by_its_program_and_the_commands_that_make_the
     );
     assert_eq!(world.typed(&pane), Vec::<String>::new());
 }
+
+#[test]
+fn an_agent_in_a_wrapper_is_found_as_what_it_is_and_its_commands_are_its_own() {
+    let (world, _) = world_with_claude();
+    let bin = world.path().join("bin");
+    crate::support::executable(bin.join("launcher"), "#!/bin/sh\nclaude \"$@\"\necho ended\n");
+    let wrapped = [
+        ("a shell function", "f() { claude; echo; }; f"),
+        ("a script", "launcher"),
+        ("another environment", "env X=1 claude"),
+        ("a lower priority", "nice claude"),
+        ("another user", "setpriv --inh-caps=-all claude"),
+        ("another terminal", "script -qec claude /dev/null"),
+        ("another process namespace", "unshare -pf claude"),
+        ("a user namespace", "unshare -Urpf --mount-proc claude"),
+    ];
+    let mut panes = Vec::new();
+    for (what, command) in wrapped {
+        let program = command.split(' ').next().unwrap();
+        let known = program == "f()" || program == "launcher";
+        let works = || world.command("sh").args(["-c", &command.replace("claude", "true")]).status().unwrap();
+        if !known && !works().success() {
+            eprintln!("skipped: {what}: {program} does not work here");
+            continue;
+        }
+        panes.push((what, pane_with(&world, &format!("sh -c '{command}'"))));
+    }
+    assert!(panes.len() >= 4);
+    for (what, pane) in &panes {
+        eventually(what, || {
+            world.ok(&["discover", "--quiet"]);
+            world.ok(&["explain", pane]).contains("agent of kind claude").then_some(())
+        });
+        eventually(what, || world.ok(&["explain", pane]).contains("state: idle").then_some(()));
+        let agents: Value = serde_json::from_str(&world.ok(&["agents", "--json"])).unwrap();
+        let found = agents["agents"].as_array().unwrap().iter().find(|a| a["pane"] == pane.as_str()).unwrap();
+        let name = found["name"].as_str().unwrap().to_owned();
+        // A process namespace hides who is above a command: there the courier confirms it.
+        assert!(world.below(&name, "swarm-msg whoami").contains(&name), "{what}");
+    }
+}
