@@ -437,7 +437,6 @@ fn an_agent_in_a_wrapper_is_found_as_what_it_is_and_its_commands_are_its_own() {
         ("another environment", "env X=1 claude"),
         ("a lower priority", "nice claude"),
         ("another user", "setpriv --inh-caps=-all claude"),
-        ("another terminal", "script -qec claude /dev/null"),
         ("another process namespace", "unshare -pf claude"),
         ("a user namespace", "unshare -Urpf --mount-proc claude"),
     ];

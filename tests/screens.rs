@@ -33,7 +33,7 @@ fn fixtures() -> Vec<Fixture> {
 /// Screens of agents that have no built-in profile, each with one that makes use of rules which the built-in ones do not need.
 fn others() -> Vec<Fixture> {
     let all = below("others");
-    assert!(all.len() >= 6, "only {} fixtures", all.len());
+    assert!(all.len() >= 17, "only {} fixtures", all.len());
     all
 }
 

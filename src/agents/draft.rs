@@ -39,6 +39,21 @@ const NEAR: usize = 8;
 /// Characters of which the rows that close a composer are made.
 const LINES: &str = "─━═▄▀_╌┄";
 
+/// Characters that some draw as their cursor in an empty composer.
+const GLYPHS: [char; 6] = ['▋', '█', '▌', '▍', '▎', '▏'];
+
+/// What the cursor is on a screen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum CursorForm {
+    /// tmux's own.
+    #[default]
+    Tmux,
+    /// A reversed cell.
+    Cell,
+    /// A reversed cell, or this character.
+    Glyph(char),
+}
+
 /// A drafted profile.
 #[derive(Debug)]
 pub struct Draft {
@@ -62,7 +77,8 @@ pub fn draft(kind: &str, all: &[Recording]) -> Result<Draft, String> {
     let idle: Vec<&Recording> = of(Status::Idle).collect();
     let mut best: Option<(usize, Sketch)> = None;
     let mut why = "no cursor was found behind a prompt in the recordings of an empty composer".to_owned();
-    for drawn in [false, true] {
+    let glyphs = GLYPHS.map(CursorForm::Glyph);
+    for drawn in [CursorForm::Tmux, CursorForm::Cell].into_iter().chain(glyphs) {
         let places: Vec<EmptyComposer<'_>> =
             idle.iter().filter_map(|r| EmptyComposer::new(r, drawn)).collect();
         if places.len() < idle.len() {
@@ -83,10 +99,12 @@ pub fn draft(kind: &str, all: &[Recording]) -> Result<Draft, String> {
     }
     let Some((_, sketch)) = best else { return Err(why) };
     let mut notes = Vec::new();
-    let missed = idle.iter().filter(|r| !sketch.reads_idle(kind, r)).count();
-    if missed > 0 {
+    let missed: Vec<&str> =
+        idle.iter().filter(|r| !sketch.reads_idle(kind, r)).map(|r| r.name.as_str()).collect();
+    if !missed.is_empty() {
         notes.push(format!(
-            "{missed} of the recordings of an empty composer are not read as idle: mail would wait there"
+            "these recordings of an empty composer are not read as idle, so mail would wait there: {} (is the composer empty in each?)",
+            missed.join(", ")
         ));
     }
     let sizes: Vec<String> = sketch.smallest.iter().map(|(x, y)| format!("{x}x{y}")).collect();
@@ -108,7 +126,7 @@ struct EmptyComposer<'a> {
 }
 
 impl<'a> EmptyComposer<'a> {
-    fn new(recording: &'a Recording, drawn: bool) -> Option<Self> {
+    fn new(recording: &'a Recording, drawn: CursorForm) -> Option<Self> {
         let (row, column) = cursor(recording, drawn)?;
         let rows = recording.screen.rows();
         rows.get(row)?;
@@ -143,12 +161,14 @@ impl<'a> EmptyComposer<'a> {
     }
 }
 
-fn cursor(recording: &Recording, drawn: bool) -> Option<(usize, u16)> {
-    if drawn {
-        let rows = recording.screen.rows().iter().enumerate().rev();
-        return rows.into_iter().find_map(|(at, row)| Some((at, row.drawn_cursor()?)));
-    }
-    Some((usize::from(recording.facts.cursor_y), recording.facts.cursor_x))
+fn cursor(recording: &Recording, drawn: CursorForm) -> Option<(usize, u16)> {
+    let glyph = match drawn {
+        CursorForm::Tmux => return Some((usize::from(recording.facts.cursor_y), recording.facts.cursor_x)),
+        CursorForm::Cell => None,
+        CursorForm::Glyph(glyph) => Some(glyph),
+    };
+    let rows = recording.screen.rows().iter().enumerate().rev();
+    rows.into_iter().find_map(|(at, row)| Some((at, row.cursor_drawn_as(glyph)?)))
 }
 
 /// The rows that may close the composer: the lines that all show there, or else a blank row or none. With each, how many rows at the end of
@@ -192,7 +212,7 @@ fn closers(idle: &[EmptyComposer<'_>], above: bool) -> Vec<(Option<String>, usiz
 /// The rules of a candidate.
 #[derive(Clone, Debug, Default)]
 struct Sketch {
-    drawn: bool,
+    drawn: CursorForm,
     top: Option<String>,
     bottom: Option<String>,
     footer_rows: usize,
@@ -219,7 +239,7 @@ impl Sketch {
     fn new(
         all: &[Recording],
         idle: &[EmptyComposer<'_>],
-        drawn: bool,
+        drawn: CursorForm,
         top: Option<String>,
         (bottom, footer_rows): (Option<String>, usize),
     ) -> Self {
@@ -378,7 +398,10 @@ impl Sketch {
         text += &one("prompt", Some(&self.prompt));
         text += &one("continuation", Some(&self.continuation));
         text += &one("right", self.right.then(|| r"\s*[│┃]$".to_owned()).as_ref());
-        text += &flag("drawn_cursor", self.drawn);
+        text += &flag("drawn_cursor", self.drawn != CursorForm::Tmux);
+        if let CursorForm::Glyph(glyph) = self.drawn {
+            text += &format!("cursor_glyph = '{glyph}'\n");
+        }
         let few = |key: &str, n: usize| if n == 0 { String::new() } else { format!("{key} = {n}\n") };
         text += &few("footer_rows", self.footer_rows);
         text += &few("padding", self.footer_rows);
@@ -468,7 +491,7 @@ fn one_of(begins: &[String]) -> String {
 }
 
 /// What further rows of a text begin with: as the drafts of several rows show it, or blanks in place of the prompt.
-fn continuation(all: &[Recording], prompts: &[String], drawn: bool) -> String {
+fn continuation(all: &[Recording], prompts: &[String], drawn: CursorForm) -> String {
     let width = prompts.iter().map(|p| p.chars().count()).max().unwrap_or_default();
     let begin = |row: &Row| -> String {
         let mut text: String = row.cells.iter().take(width).map(|c| c.ch).collect();
@@ -571,6 +594,7 @@ mod tests {
             ("screens/copilot", 3),
             ("screens/pi", 3),
             ("others/qwen", 3),
+            ("others/continue", 3),
             ("screens/claude", 9),
             ("screens/codex", 5),
             ("screens/gemini", 7),

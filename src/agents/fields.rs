@@ -117,6 +117,16 @@ impl<'t> Fields<'t> {
         self.take(key, wanted, |item| known(item.as_str()?))
     }
 
+    /// A word that is known.
+    pub(super) fn one<T>(
+        &self,
+        key: &'static str,
+        wanted: &str,
+        known: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        self.take(key, wanted, |item| known(item.as_str()?))
+    }
+
     /// A list of words that are known.
     pub(super) fn words<T>(
         &self,

@@ -100,6 +100,10 @@ fn contradictions(profile: &Profile) -> Vec<String> {
             screen.top.is_none() && (screen.scrolled.is_some() || screen.lead),
             "screen.scrolled and screen.lead are about the rows at `top`, which is missing",
         ),
+        (
+            screen.cursor_glyph.is_some() && !screen.drawn_cursor,
+            "screen.cursor_glyph without drawn_cursor: it has no effect",
+        ),
         (screen.rows_max == Some(0), "screen.rows_max is 0: no message fits"),
         (timing.enters == 0, "timing.enters is 0: no message is ever submitted"),
         (busy, "screen.busy, busy_above and busy_title are all missing: nothing says that it is in a turn"),
@@ -172,6 +176,7 @@ mod tests {
             ),
             ("below = 1", "below = 1\ncollapses_above = 9", "screen.collapses_above without collapsed"),
             ("below = 1", "below = 1\nrows_max = 0", "screen.rows_max is 0"),
+            ("below = 1", "below = 1\ncursor_glyph = '▋'", "screen.cursor_glyph without drawn_cursor"),
             ("below = 1", "below = 1\nplaceholders = ['^.*']", "screen.placeholders: '^.*' matches any row"),
             ("['working']", "['.*']", "screen.busy: '.*' matches any row"),
             ("['working']", "['']", "screen.busy: '' matches any row"),

@@ -151,6 +151,8 @@ pub struct ScreenRules {
     pub filled: bool,
     /// Whether it draws its cursor as a reversed cell, and tmux's is somewhere else.
     pub drawn_cursor: bool,
+    /// A character that it draws as its cursor instead, in an empty composer.
+    pub cursor_glyph: Option<char>,
     /// Rows at the composer's end that are not text.
     pub footer_rows: usize,
     /// Blank rows above and below the text, at the most; `None`: all that there are.
@@ -538,6 +540,7 @@ impl ScreenRules {
             right: None,
             filled: false,
             drawn_cursor: false,
+            cursor_glyph: None,
             footer_rows: 0,
             padding: None,
             rows_max: None,
@@ -581,6 +584,10 @@ impl ScreenRules {
             right: maybe("right"),
             filled: fields.flag("filled"),
             drawn_cursor: fields.flag("drawn_cursor"),
+            cursor_glyph: fields.one("cursor_glyph", "one character", |text| {
+                let mut all = text.chars();
+                all.next().filter(|_| all.next().is_none())
+            }),
             footer_rows: count("footer_rows").unwrap_or_default(),
             padding: count("padding"),
             rows_max: count("rows_max"),
@@ -630,6 +637,7 @@ impl ScreenRules {
             right,
             filled: _,
             drawn_cursor: _,
+            cursor_glyph: _,
             footer_rows: _,
             padding: _,
             rows_max: _,

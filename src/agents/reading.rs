@@ -463,7 +463,9 @@ fn matching(rows: &[Row], range: Range<usize>, patterns: &[Pattern]) -> Option<(
 /// The cursor, if it is on the screen: a drawn one is the lowest reversed cell that is alone in its row.
 fn cursor(rules: &ScreenRules, rows: &[Row], facts: &PaneFacts) -> Option<Cursor> {
     if rules.drawn_cursor {
-        let drawn = |(row, cells): (usize, &Row)| Some(Cursor { column: cells.drawn_cursor()?, row });
+        let drawn = |(row, cells): (usize, &Row)| {
+            Some(Cursor { column: cells.cursor_drawn_as(rules.cursor_glyph)?, row })
+        };
         return rows.iter().enumerate().rev().find_map(drawn);
     }
     let row = usize::from(facts.cursor_y);

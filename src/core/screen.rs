@@ -106,6 +106,12 @@ impl Row {
         reversed.next().is_none().then_some(cursor.column)
     }
 
+    /// The column of a drawn cursor: one reversed cell, or this character.
+    pub fn cursor_drawn_as(&self, glyph: Option<char>) -> Option<u16> {
+        let glyph = || self.cells.iter().find(|c| Some(c.ch) == glyph).map(|c| c.column);
+        self.drawn_cursor().or_else(glyph)
+    }
+
     /// The text from a display column on, without blanks at its end.
     pub fn from_column(&self, column: u16) -> String {
         let text: String = self.cells.iter().filter(|c| c.column >= column).map(|c| c.ch).collect();

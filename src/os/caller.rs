@@ -63,13 +63,17 @@ impl Ancestor {
 const INTERPRETERS: [&str; 4] = ["node", "MainThread", "bun", "deno"];
 
 /// Variables that agents set for what they run.
-const AGENTS_OWN: [&str; 7] = [
+const AGENTS_OWN: [&str; 11] = [
     "CLAUDECODE",
     "CODEX_THREAD_ID",
     "GEMINI_CLI",
     "OPENCODE",
     "CURSOR_AGENT",
     "KIMI_CODE_CLI",
+    "QWEN_CODE",
+    "COPILOT_CLI",
+    "PI_CODING_AGENT",
+    "CLINE_CONNECTOR_CLI_LAUNCH",
     program::SWARM_AGENT,
 ];
 

@@ -252,6 +252,27 @@ fn a_drawn_cursor_counts_and_tmuxs_does_not() {
 }
 
 #[test]
+fn a_character_may_be_the_cursor_of_an_empty_composer() {
+    let profile = boxed(
+        "drawn_cursor = true\ncursor_glyph = '▋'\nplaceholders = ['^▋Ask me$']\nplaceholder_always = true\n",
+    );
+    for (row, expected) in [
+        ("> ▋Ask me", Status::Idle),
+        ("> text\x1b[7m \x1b[0m", Status::Draft),
+        ("> \x1b[7mt\x1b[0mext", Status::Draft),
+        ("> a▋Ask me", Status::Draft),
+        // A text that holds one, with its cursor elsewhere.
+        ("> ▋Ask me\x1b[7m \x1b[0m", Status::Draft),
+        ("> Ask me", Status::Unknown),
+    ] {
+        assert_eq!(looked(&profile, &format!("---\n{row}\n---\nfooter"), (0, 4)).state, expected, "{row:?}");
+    }
+    let bad =
+        Profile::parse("kind='x'\n[screen]\nprompt='^'\ncontinuation='^'\nbelow=0\ncursor_glyph='ab'\n", "x");
+    assert!(bad.unwrap_err().to_string().contains("line 6: 'cursor_glyph' must be one character"));
+}
+
+#[test]
 fn a_border_at_the_right_is_no_text() {
     let text = "kind = 'x'\ntitle = 'X'\n[screen]\ntop = '^╭'\nbottom = '^╰'\nprompt = '^│ > '\ncontinuation = '^│   '\nright = '\\s*│$'\nbelow = 1\n";
     let profile = Profile::parse(text, "x").unwrap();
