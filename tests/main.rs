@@ -19,6 +19,7 @@ mod delivery;
 mod doctor;
 mod events;
 mod faults;
+mod handover;
 mod hooks;
 mod hostile;
 mod identity;

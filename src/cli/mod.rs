@@ -19,6 +19,7 @@ mod events;
 mod explain;
 mod gc;
 mod guard;
+mod handover;
 mod here;
 mod hook;
 mod hooks;
@@ -138,6 +139,7 @@ enum MessageCommand {
     Reply(reply::Args),
     Ack(ack::Args),
     Resend(resend::Args),
+    Handover(handover::Args),
     Inbox(inbox::Args),
     Read(read::Args),
     Show(show::Args),
@@ -208,6 +210,7 @@ fn message(command: MessageCommand) -> Result<()> {
         MessageCommand::Reply(args) => reply::run(&args),
         MessageCommand::Ack(args) => ack::run(&args),
         MessageCommand::Resend(args) => resend::run(&args),
+        MessageCommand::Handover(args) => handover::run(&args),
         MessageCommand::Inbox(args) => inbox::run(&args),
         MessageCommand::Read(args) => read::run(&args),
         MessageCommand::Show(args) => show::run(&args),

@@ -240,10 +240,18 @@ impl Condition {
 
 fn answered(session: &Session, message: &Verified) -> Result<Checked> {
     let id = &message.id;
+    // Whoever has it since it was handed over answers to another id.
+    let mut ids = vec![id.clone()];
+    for name in &message.to {
+        let name = session.agent(name).map_or(name, |a| &a.name);
+        ids.extend(session.store.delivery(name, id)?.and_then(|d| d.handed));
+    }
     for folder in [Folder::New, Folder::Given, Folder::Cur] {
         let mail = session.store.mail(&session.caller.name, &session.caller.aliases, folder)?;
         print::refused(&mail.refused);
-        if let Some(answer) = mail.messages.iter().find(|m| m.reply_to.as_ref() == Some(id)) {
+        if let Some(answer) =
+            mail.messages.iter().find(|m| m.reply_to.as_ref().is_some_and(|of| ids.contains(of)))
+        {
             let facts = json!({"condition": "answer", "id": id, "by": answer.from, "answer": print::message_json(answer)});
             return Ok(Checked::Met(print::message(answer, now_ms()), facts));
         }

@@ -231,6 +231,9 @@ pub struct Delivery {
     /// Whether it is, or was, held as one answer too many between agents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pause: Option<Pause>,
+    /// The message that took its place when it was handed over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handed: Option<MessageId>,
     /// The acknowledgement that is waited for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ack: Option<AckClock>,
@@ -256,6 +259,7 @@ impl Delivery {
             way: Progress::queued(now_ms),
             told_held: false,
             pause: None,
+            handed: None,
             ack: None,
             by: None,
             members: Vec::new(),

@@ -89,6 +89,14 @@ events! {
     "answers-held" AnswersHeld { id: &'a MessageId, from: &'a Address, to: &'a Name, round: u32 }
     "a person has released such an answer"
     "released" Released { id: &'a MessageId, to: &'a Name }
+    "a message (`id`, now `copy`) or a task was handed over, with the leases `fences`"
+    "handed-over" HandedOver {
+        by: &'a Name, from: &'a Name, to: &'a Name,
+        #[serde(skip_serializing_if = "Option::is_none")] id: Option<&'a MessageId>,
+        #[serde(skip_serializing_if = "Option::is_none")] copy: Option<&'a MessageId>,
+        #[serde(skip_serializing_if = "Option::is_none")] task: Option<&'a str>,
+        fences: &'a [u64],
+    }
     "a message will not be delivered"
     "dead-letter" DeadLetter {
         id: &'a MessageId, to: &'a str,

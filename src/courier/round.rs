@@ -163,6 +163,7 @@ impl<'a> Courier<'a> {
     /// before the next pulse.
     fn letters(&mut self) -> Result<Option<u64>> {
         self.store.finish_posts()?;
+        self.store.finish_handovers()?;
         let agents = self.store.agents()?;
         let letters = Letters { store: self.store, agents: &agents, settings: self.policy.settings() };
         let mut due: Due = letters.acknowledgements()?;

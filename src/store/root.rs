@@ -26,7 +26,7 @@ const MAX_MARK: u64 = 256;
 pub(super) const ASIDE: &str = "aside";
 
 /// The directories that are made when they are needed.
-const LATER: [&str; 4] = [ASIDE, "lock.queue", "leases.left", agents::ENDED];
+const LATER: [&str; 5] = [ASIDE, "lock.queue", "leases.left", "handover", agents::ENDED];
 
 /// The directories that a store has from the beginning.
 pub(super) const DIRECTORIES: [&str; 13] = [

@@ -40,8 +40,8 @@ const OWN_FILES: [&str; 7] = [
 ];
 
 /// The parts of a backup that are certainly out of date: leases, and messages that were about to be posted.
-const OUTDATED: [&str; 8] =
-    ["edits", "leases", "leases.left", "waiters", "numbers.json", "notices", "outbox", "claims"];
+const OUTDATED: [&str; 9] =
+    ["edits", "leases", "leases.left", "waiters", "numbers.json", "notices", "outbox", "handover", "claims"];
 
 /// Records that are checked to find out whether a key signed a store without a fingerprint.
 const SAMPLE: usize = 32;

@@ -106,6 +106,26 @@ impl Transaction<'_> {
         record::replace(&self.store.tmp(), &self.store.edits_path(name), touched, Durability::Volatile)
     }
 
+    /// What an agent has edited on these paths is another's to commit from now on. Idempotent.
+    pub(super) fn hand_edits_over(&mut self, from: &Name, to: &Name, paths: &[PathPattern]) -> Result<()> {
+        let mut touched = self.store.touched(from.as_str())?;
+        let is_given = |touch: &Touch| paths.iter().any(|path| path.overlaps(&touch.path));
+        let (given, kept): (Vec<_>, Vec<_>) = touched.edits.into_iter().partition(is_given);
+        if given.is_empty() {
+            return Ok(());
+        }
+        let mut theirs = self.store.touched(to.as_str())?;
+        theirs.edits.retain(|touch| !given.iter().any(|g| g.path == touch.path));
+        theirs.edits.extend(given);
+        theirs.edits.sort_by_key(|touch| touch.at);
+        let over = theirs.edits.len().saturating_sub(MAX_EDITS);
+        theirs.edits.drain(..over);
+        // First theirs: in between both have edited it, which only makes others more careful.
+        self.put_touched(to.as_str(), &theirs)?;
+        touched.edits = kept;
+        self.put_touched(from.as_str(), &touched)
+    }
+
     /// An agent that goes has edited nothing; one that is renamed takes what it has edited along.
     pub(super) fn move_edits(&mut self, name: &Name, to: Option<&Name>) -> Result<()> {
         let from = self.store.edits_path(name.as_str());

@@ -21,7 +21,7 @@ use std::process::Output;
 use swarm::core::lease::Lease;
 
 /// The points that commands pass, those of agents' hooks among them.
-const COMMANDS: [&str; 29] = [
+const COMMANDS: [&str; 32] = [
     "before-store",
     "after-store",
     "before-key",
@@ -48,6 +48,9 @@ const COMMANDS: [&str; 29] = [
     "coord-staged",
     "coord-renamed",
     "name-kept",
+    "handover-decided",
+    "handover-posted",
+    "handover-leases",
     "hook-decided",
     "hook-answered",
     "before-settings",
@@ -197,6 +200,7 @@ fn mail_is_whole(world: &World) {
         assert_eq!(owners.len(), to.len(), "{file} to {to:?} is with {owners:?}");
     }
     assert_eq!(files(&world.state().join("outbox")), [""; 0]);
+    assert_eq!(files(&world.state().join("handover")), [""; 0]);
 }
 
 /// The leases on record.

@@ -48,7 +48,7 @@ pub(super) struct Ran {
     pub(super) again: String,
 }
 
-pub(super) const OPERATIONS: [Operation; 34] = [
+pub(super) const OPERATIONS: [Operation; 35] = [
     Operation {
         name: "a line for the coordination document",
         who: Who::Human,
@@ -107,6 +107,33 @@ pub(super) const OPERATIONS: [Operation; 34] = [
         after: |team, ran| {
             assert_eq!(team.world.stage(&ran.id).0, "acked");
             assert_eq!(fs::read_dir(team.world.state().join("mail/peer-1/unacked")).unwrap().count(), 0);
+        },
+        ..Operation::PLAIN
+    },
+    Operation {
+        name: "hand a question and leases over",
+        who: Who::One,
+        prepare: |team| {
+            team.one.ok("swarm-msg lock src/a.rs src/b.rs");
+            team.mail(&["--ack", "peer-0", "who is it for"])
+        },
+        command: "swarm-msg handover ID peer-1 --reason 'it is its part'",
+        after: |team, ran| {
+            // What the courier does in its next round; the second hand-over did so, or there was nothing left.
+            team.one.run("swarm-msg handover nothing peer-1");
+            let now = team.world.ok(&["locks", "--json"]);
+            let held = parsed(&now)["leases"].clone();
+            let holders: Vec<&str> =
+                held.as_array().unwrap().iter().map(|l| l["name"].as_str().unwrap()).collect();
+            assert_eq!(holders, ["peer-1"], "{now}");
+            let asked = texts(&mut team.two).into_iter().filter(|text| text == "who is it for").count();
+            assert_eq!(asked, 1, "{}", ran.again);
+            assert!(!texts(&mut team.one).contains(&"who is it for".to_owned()));
+            assert!(team.world.stage(&ran.id).1.starts_with("handed over to peer-1 as "));
+            assert_eq!(files(&team.world.state().join("mail/peer-0/unacked")), [""; 0]);
+            assert_eq!(files(&team.world.state().join("mail/peer-1/unacked")).len(), 1);
+            // It is told once, or after a crash between two writes twice.
+            assert!((1..=2).contains(&journalled(&team.world, "handed-over")));
         },
         ..Operation::PLAIN
     },

@@ -15,7 +15,7 @@ pub mod text;
 pub use change::{Change, CoordAction, change};
 pub use document::{Document, Item, List, Section, Table};
 pub use refused::CoordRefusal;
-pub use rows::{AutoRow, Work, auto_rows};
+pub use rows::{AutoRow, Work, auto_rows, reassign, task};
 pub use template::TEMPLATE;
 pub use text::Text;
 

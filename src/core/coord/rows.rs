@@ -1,6 +1,6 @@
 //! Tables: which column means what, one row per agent, and the rows that follow from leases.
 
-use super::change::{DocumentEdit, Splice};
+use super::change::{Change, DocumentEdit, Splice};
 use super::document::{Document, Section, Table, TableRow, slug};
 use super::{CoordRefusal, Text, text};
 use crate::core::name::Name;
@@ -86,10 +86,13 @@ pub(super) fn of_agents(section: &Section) -> Option<&Table> {
 
 fn row_of<'t>(table: &'t Table, agent: &Name) -> Option<&'t TableRow> {
     let column = Columns::of(&table.head).agent?;
-    let bare = |cell: &String| {
-        cell.trim_matches(|c: char| matches!(c, '`' | '*' | '_' | '@')).eq_ignore_ascii_case(agent.as_str())
-    };
-    table.rows.iter().find(|row| row.cells.get(column).is_some_and(bare))
+    let is_its = |cell: &String| bare(cell).eq_ignore_ascii_case(agent.as_str());
+    table.rows.iter().find(|row| row.cells.get(column).is_some_and(is_its))
+}
+
+/// A name without what marks it up.
+fn bare(cell: &str) -> &str {
+    cell.trim_matches(|c: char| matches!(c, '`' | '*' | '_' | '@'))
 }
 
 fn is_automatic(row: &TableRow) -> bool {
@@ -126,6 +129,77 @@ pub(super) fn upsert(draft: &DocumentEdit<'_>, section: &Section, work: &Work, m
     }
     let cells = fill(columns, vec![String::new(); table.head.len()]);
     draft.append(table.range.end, &render(&cells), cells)
+}
+
+/// The one row of Current Work that has `matching` in its text, and whose it is: the text and the agent. `owner`: only its own row counts.
+pub fn task(text: &str, matching: &str, owner: Option<&Name>) -> Result<(String, Name), CoordRefusal> {
+    let document = Document::parse(text);
+    let section = document.find(WORK)?;
+    let wanted = matching.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+    let none = |open: Vec<String>| CoordRefusal::NoItem {
+        asked: matching.to_owned(),
+        title: section.title.clone(),
+        open,
+    };
+    let Some(table) = of_agents(section) else { return Err(none(Vec::new())) };
+    let columns = Columns::of(&table.head);
+    let rows: Vec<(&TableRow, String, Name)> = table
+        .rows
+        .iter()
+        .filter_map(|row| {
+            let agent = row.cells.get(columns.agent?)?;
+            let name = Name::new(&bare(agent).to_lowercase()).ok()?;
+            Some((row, row.cells.get(columns.text)?.clone(), name))
+        })
+        .filter(|(_, _, name)| owner.is_none_or(|owner| owner == name))
+        .collect();
+    let has = |of: &&(&TableRow, String, Name)| !wanted.is_empty() && of.1.to_lowercase().contains(&wanted);
+    match &rows.iter().filter(has).collect::<Vec<_>>()[..] {
+        [(_, text, name)] => Ok((text.clone(), name.clone())),
+        [] => Err(none(rows.iter().map(|(_, text, _)| text.clone()).collect())),
+        several => Err(CoordRefusal::SeveralItems {
+            asked: matching.to_owned(),
+            items: several.iter().map(|(row, text, _)| (row.line, text.clone())).collect(),
+        }),
+    }
+}
+
+/// Gives the row of Current Work with that text from one agent to another; other cells stay. One that is the other's already stays as it is.
+pub fn reassign(text: &str, task: &str, from: &Name, to: &Name) -> Result<Change, CoordRefusal> {
+    let document = Document::parse(text);
+    let section = document.find(WORK)?;
+    let table = of_agents(section);
+    let columns = table.map(|table| Columns::of(&table.head)).unwrap_or_default();
+    let cell =
+        |row: &TableRow, at: Option<usize>| at.and_then(|at| row.cells.get(at).cloned()).unwrap_or_default();
+    let rows =
+        || table.iter().flat_map(|table| &table.rows).filter(|row| cell(row, Some(columns.text)) == task);
+    let is_of =
+        |row: &TableRow, name: &Name| bare(&cell(row, columns.agent)).eq_ignore_ascii_case(name.as_str());
+    let unchanged = |line: String| Change { section: section.title.clone(), line, was: None, text: None };
+    let Some(row) = rows().find(|row| is_of(row, from)) else {
+        let known = || table.iter().flat_map(|t| &t.rows).map(|row| cell(row, Some(columns.text))).collect();
+        return match rows().find(|row| is_of(row, to)) {
+            Some(row) => Ok(unchanged(render(&row.cells))),
+            None => Err(CoordRefusal::NoItem {
+                asked: task.to_owned(),
+                title: section.title.clone(),
+                open: known(),
+            }),
+        };
+    };
+    let mut cells = row.cells.clone();
+    if let Some(agent) = columns.agent.and_then(|at| cells.get_mut(at)) {
+        *agent = to.to_string();
+    }
+    let draft = DocumentEdit::new(text, &document)?;
+    let splice = draft.replace(row.range.clone(), &render(&cells), cells.clone());
+    Ok(Change {
+        section: section.title.clone(),
+        line: render(&cells),
+        was: Some(text[row.range.clone()].trim().to_owned()),
+        text: Some(draft.apply(section, &splice)?),
+    })
 }
 
 /// Makes the automatic rows equal to `wanted`. Rows without the mark, which people and agents wrote, stay as they are, and

@@ -13,9 +13,9 @@ use super::settings::{marked, name, object, parse};
 use jsonc_parser::cst::{CstArray, CstInputValue, CstNode, CstObject, CstObjectProp};
 
 /// The verbs that have a rule.
-pub const VERBS: [&str; 17] = [
-    "send", "reply", "ack", "resend", "inbox", "read", "show", "status", "dead", "wait", "who", "whoami",
-    "verify", "unlock", "renew", "locks", "coord",
+pub const VERBS: [&str; 18] = [
+    "send", "reply", "ack", "resend", "handover", "inbox", "read", "show", "status", "dead", "wait", "who",
+    "whoami", "verify", "unlock", "renew", "locks", "coord",
 ];
 
 /// The rules for `host` in its settings file, for each of the names by which its tools may call the command. A name that a shell would have to be

@@ -26,6 +26,8 @@ pub enum End {
     Forced,
     /// Its holder has it exclusively now, under another number.
     Upgraded,
+    /// It was handed over: somebody else holds it now, under the same number.
+    HandedOver,
 }
 
 impl End {
@@ -38,6 +40,7 @@ impl End {
             End::Lapsed => "lapsed",
             End::Forced => "forced",
             End::Upgraded => "upgraded",
+            End::HandedOver => "handed-over",
         }
     }
 }

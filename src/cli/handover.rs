@@ -1,0 +1,157 @@
+use super::session::Session;
+use super::{compose, print};
+use crate::core::coord;
+use crate::core::delivery::Stage;
+use crate::core::id;
+use crate::core::lease::{PathPattern, Scope, words};
+use crate::core::message::{Intent, Verified};
+use crate::core::name::Name;
+use crate::core::refusal::Refusal;
+use crate::courier::start;
+use crate::store::handover::Handover;
+use crate::store::mail::MessageRef;
+use crate::tmux::Server;
+use anyhow::Result;
+use serde_json::json;
+
+/// Hand a question or a task over to another agent, with the leases; only its owner and the human can do this
+///
+/// A message goes to the other agent with the same words of the same sender, who gets a notice; an answer reaches the sender. A task is a
+/// row of Current Work in COORDINATION.md. All leases of the owner go with it, and what it has edited there.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  swarm-msg handover p5kg codex-1 --reason \"it knows the schema\"\n  swarm-msg handover \"the parser\" codex-1\n  swarm handover p5kg codex-1 --no-leases"
+)]
+pub(super) struct Args {
+    /// A message's id (at least 4 characters), or a part of a task's text
+    #[arg(value_name = "ID|TASK")]
+    what: String,
+    /// Who gets it
+    #[arg(value_name = "NAME")]
+    to: String,
+    /// Why: one line, for those concerned
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// The leases stay with their holder
+    #[arg(long)]
+    no_leases: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    let mut session = Session::open()?;
+    session.prove()?;
+    // One that a crash interrupted has been decided.
+    session.store.finish_handovers()?;
+    let reason = args.reason.as_deref().map(coord::Text::new).transpose().map_err(Refusal::from)?;
+    let to = recipient(&mut session, &args.to)?;
+    let mut what = Handover {
+        by: session.caller.name.clone(),
+        from: session.caller.name.clone(),
+        to: to.clone(),
+        reason: reason.map(|text| text.as_str().to_owned()),
+        task: None,
+        letter: None,
+        fences: Vec::new(),
+        paths: Vec::new(),
+    };
+    let is_id = args.what.len() >= id::MIN_PREFIX && id::is_prefix(&args.what);
+    if is_id && !session.store.find(&args.what)?.is_empty() {
+        let (found, message) = session.find(&args.what, !session.is_human())?;
+        check_message(&session, &found, &message, &to)?;
+        what.from = session.agent(&found.mailbox).map_or_else(|| found.mailbox.clone(), |a| a.name.clone());
+        let sender = present(&session, &message)?;
+        what.letter = Some(session.store.readdress(&found, &message, &sender, &to)?);
+    } else {
+        let text = session.store.coordination()?.ok_or_else(|| no_such(&session, &args.what))?;
+        let owner = (!session.is_human()).then_some(&session.caller.name);
+        let (task, owner) = coord::task(&text, &args.what, owner).map_err(Refusal::from)?;
+        let agent = session.agent(&owner).ok_or_else(|| session.unknown(owner.as_str()))?;
+        (what.task, what.from) = (Some(task), agent.name.clone());
+    }
+    if what.from == to {
+        return Err(Refusal::Usage(format!("{to} has it already")).into());
+    }
+    if !args.no_leases && session.agent(&what.from).is_some() && session.agent(&to).is_some() {
+        (what.fences, what.paths) = leases(&session, &what.from)?;
+    }
+    session.store.hand_over(&what)?;
+    let known = session.agent(&to).map(|a| Server::new(&a.place.socket));
+    start::ensure(&session.store, &known.unwrap_or_else(Server::current)).unwrap_or(false);
+    let copy = what.letter.as_ref().map(|letter| letter.copy_id().clone());
+    if args.json {
+        return print::object(json!({
+            "from": what.from, "to": to, "task": what.task, "id": what.letter.as_ref().map(|l| &l.original), "as": copy,
+            "leases": what.fences,
+        }));
+    }
+    let as_copy = copy.map_or_else(String::new, |copy| format!(" as {copy}"));
+    let leases = match &what.paths[..] {
+        [] => String::new(),
+        paths => format!(", with the leases on {}", words::list(paths)),
+    };
+    print::out(&format!("{} handed over {} to {to}{as_copy}{leases}\n", what.from, what.subject()))
+}
+
+/// The one who gets it: an agent of this host, or the human.
+fn recipient(session: &mut Session, asked: &str) -> Result<Name> {
+    let to = compose::recipients(session, &[asked.to_owned()])?;
+    match &to.here[..] {
+        [one] if to.away.is_empty() && (one.is_human() || session.agent(one).is_some()) => Ok(one.clone()),
+        [one] if to.away.is_empty() => Err(session.unknown(one.as_str()).into()),
+        _ => Err(Refusal::Usage("name one agent of this host".into()).into()),
+    }
+}
+
+/// Refuses a message that nobody waits for an answer to.
+fn check_message(session: &Session, found: &MessageRef, message: &Verified, to: &Name) -> Result<()> {
+    let id = &message.id;
+    let refuse = |why: String| Err(Refusal::Usage(why).into());
+    if message.from.is_system() || message.wish() == Some(Intent::Fyi) {
+        return refuse(format!("{id} wants no answer: there is nothing to hand over"));
+    }
+    if message.from.local().is_none() {
+        return refuse(format!("{id} is from another host: answer it, or send {} a message", message.from));
+    }
+    if message.to.len() > 1 && session.is_human() && found.mailbox != session.caller.name {
+        return refuse(format!("{id} went to several: each of them hands over its own"));
+    }
+    if message.from.local().is_some_and(|from| from == to) {
+        return refuse(format!("{id} is from {to}"));
+    }
+    match session.store.delivery(&found.mailbox, id)?.map(|d| d.way.stage) {
+        Some(Stage::Acked) => refuse(format!("{id} was acknowledged or answered before")),
+        Some(Stage::Failed) => refuse(format!("{id} is a dead letter: swarm resend {id} --to {to}")),
+        _ => Ok(()),
+    }
+}
+
+/// The present name of a message's sender.
+fn present(session: &Session, message: &Verified) -> Result<Name> {
+    let Some(from) = message.from.local() else {
+        return Err(Refusal::Usage(format!("{} is from another host", message.id)).into());
+    };
+    Ok(session.agent(from).map_or_else(|| from.clone(), |a| a.name.clone()))
+}
+
+/// The leases of an agent that can be another one's: not those of a command that runs, nor of the whole team.
+fn leases(session: &Session, owner: &Name) -> Result<(Vec<u64>, Vec<PathPattern>)> {
+    let all = session.store.leases()?;
+    let is_its = |holder: &crate::core::lease::Holder| {
+        holder.name == *owner && holder.host.is_none() && !holder.command
+    };
+    let own = all.table.leases().filter(|l| is_its(&l.holder));
+    let own: Vec<_> = own.filter(|l| l.paths.iter().all(|p| *p.scope() != Scope::Team)).collect();
+    Ok((own.iter().map(|l| l.fence).collect(), own.iter().flat_map(|l| l.paths.clone()).collect()))
+}
+
+fn no_such(session: &Session, asked: &str) -> anyhow::Error {
+    let asked = crate::core::escape::short(asked, 40);
+    let root = session.store.root().display();
+    Refusal::NoMessage(format!(
+        "'{asked}' is no message here, and there is no COORDINATION.md in {root} with a task like that"
+    ))
+    .into()
+}
