@@ -46,7 +46,7 @@ unset TMUX TMUX_PANE SWARM_ROOT SWARM_NAME XDG_CONFIG_HOME XDG_STATE_HOME
 cd "$work/project"
 git init -q
 swarm init >/dev/null
-swarm config set mail.keep_read "$((minutes * 60 / 16))s" >/dev/null
+swarm config set --user mail.keep_read "$((minutes * 60 / 16))s" >/dev/null
 t new-session -d -x 160 -y 40 -c "$PWD" 'exec sleep 100000'
 TMUX=$(t display-message -p '#{socket_path},#{pid},0')
 export TMUX
@@ -88,6 +88,7 @@ for n in $(seq "$messages"); do
       pid=$(courier)
       spent=$((spent + $(ticks "$pid")))
       kill "$pid"
+      while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
       swarm discover --quiet
       while [ -z "$(courier)" ]; do sleep 0.1; done
     fi

@@ -294,3 +294,28 @@ fn one_sender_cannot_fill_a_mailbox() {
     assert!(why.contains("200 of your messages wait for human; nothing was sent"), "{why}");
     assert_eq!(inbox(&world).len(), 200);
 }
+
+#[test]
+fn a_text_that_was_submitted_long_ago_is_removed_and_an_announcement_stays() {
+    let (world, _) = team(&["codex"], &[("SWARM_KEEP_READ", "1s")]);
+    let submitted = |arguments: &[&str]| {
+        let id = world.send(arguments);
+        eventually("it is submitted", || (world.stage(&id).0 == "submitted").then_some(()));
+        id
+    };
+    let short = submitted(&["codex-1", "a short one"]);
+    let long = submitted(&["codex-1", &"long ".repeat(200)]);
+    let asked = submitted(&["codex-1", "--ack", "another"]);
+    let last = submitted(&["codex-1", "the last one"]);
+    let names = |folder: &str| -> String {
+        let dir = world.state().join("mail/codex-1").join(folder);
+        fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect()
+    };
+    eventually("the last one is old", || {
+        world.ok(&["gc", "--yes"]);
+        names("gone").contains(&last).then_some(())
+    });
+    let (given, gone) = (names("given"), names("gone"));
+    assert!(gone.contains(&short) && !given.contains(&short), "{given} {gone}");
+    assert!([&long, &asked].iter().all(|id| given.contains(*id) && !gone.contains(*id)), "{given} {gone}");
+}

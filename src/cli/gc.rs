@@ -60,7 +60,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     text.extend(damaged.iter().map(|d| format!("to quarantine: {}\n", escape::line(d))));
     text.extend(files.iter().map(|f| format!("left by a process that was killed: {}\n", escape::line(f))));
     if old > 0 {
-        text.push_str(&format!("read messages older than mail.keep_read: {old}\n"));
+        text.push_str(&format!("messages older than mail.keep_read: {old}\n"));
     }
     text.push_str(match (text.is_empty(), args.yes) {
         (true, _) => "nothing to clean up\n",

@@ -7,7 +7,9 @@
 //! without a sign of a turn: the agent may have it, so it is never pasted again.
 
 use super::ack::AckClock;
+use super::body::Body;
 use super::carrier::Offer;
+use super::frame::INLINE_MAX;
 use super::id::MessageId;
 use super::message::Identity;
 use super::name::Name;
@@ -181,6 +183,11 @@ impl Progress {
             (true, false) if !self.told_stuck => Stuck::Tell,
             _ => Stuck::Wait,
         }
+    }
+
+    /// Whether the text of a message that was submitted stood there, and not only a line that announces it.
+    pub fn showed(&self, body: &Body) -> bool {
+        !self.plain && body.is_inline(INLINE_MAX)
     }
 
     /// A line that was stuck is gone from the composer: it is to be announced by a plain one.

@@ -3,7 +3,6 @@
 use super::Call;
 use crate::core::claim::{self, Claim, Verdict};
 use crate::core::delivery::{Delivery, Stage};
-use crate::core::frame::INLINE_MAX;
 use crate::core::hook::HookEvent;
 use crate::core::id::MessageId;
 use crate::core::message::{Identity, Intent, Verified, parse_file_name};
@@ -228,7 +227,7 @@ fn unread(call: &Call<'_>, urgent_only: bool, given: &mut Collection) -> Result<
             // its line has its receipt before.
             let typed = folder == Folder::New
                 && !matches!(way.stage, Stage::Queued | Stage::Held | Stage::Typed | Stage::Failed);
-            let seen = folder == Folder::Given && !way.plain && message.body.is_inline(INLINE_MAX);
+            let seen = folder == Folder::Given && way.showed(&message.body);
             if typed || seen || (held && way.stage.is_open()) || (urgent_only && !message.urgent) {
                 continue;
             }

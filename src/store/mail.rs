@@ -34,7 +34,7 @@ pub enum Folder {
     Cur,
     /// To be acknowledged; also in one of the others.
     Unacked,
-    /// Read, and removed for its age: an empty file keeps its name, so a copy of it does not count as new.
+    /// Removed for its age: an empty file keeps its name, so a copy of it does not count as new.
     Gone,
 }
 

@@ -166,7 +166,7 @@ settings! {
         variable: "SWARM_KEEP_READ",
         part: VariablePart::Whole,
         rule: Rule::Longer,
-        effect: "how long read messages are kept; unread messages and those that wait for an acknowledgement are never removed",
+        effect: "how long messages are kept that were read, or submitted to an agent as a whole; other messages, and those that wait for an acknowledgement, are never removed",
     }
     CoordAuto {
         name: "coord.auto",
