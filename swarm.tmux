@@ -149,9 +149,9 @@ while read -r event; do
 done <"$here/plugin/hooks"
 [ -z "$exe" ] || set -- "$@" run-shell -b "$discover" \;
 # A newer set of rules that came with this checkout. The program checks who has signed it, and whether it is newer.
-if [ -n "$exe" ] && [ -f "$here/plugin/rules/profiles.json" ]; then
+if [ -n "$exe" ] && [ -f "$here/plugin/profiles.json" ]; then
   # shellcheck disable=SC2016 # $0 and $1 are the inner shell's
-  set -- "$@" run-shell -b '/bin/sh -c '\''"$0" profile update --quiet "$1/rules" >/dev/null 2>&1 || :'\'' #{q:@swarm-cli} #{q:@swarm-plugin}' \;
+  set -- "$@" run-shell -b '/bin/sh -c '\''"$0" profile update --quiet "$1" >/dev/null 2>&1 || :'\'' #{q:@swarm-cli} #{q:@swarm-plugin}' \;
 fi
 case $mode in
 auto | download | build) ;;

@@ -2,7 +2,7 @@
 # A newer set of rules for agents, for those who have an older program: the built-in profiles of this checkout, signed.
 #
 #   scripts/rules.sh key FILE                   makes a maintainer's key (ed25519), and prints its line for packaging/rules.signers
-#   scripts/rules.sh sign NUMBER KEY [DIR]      writes DIR/profiles.json and profiles.json.sig (default: plugin/rules)
+#   scripts/rules.sh sign NUMBER KEY [DIR]      writes DIR/profiles.json and profiles.json.sig (default: plugin)
 #
 # NUMBER is the day and two digits (2026112600), and higher than that of any set before and than BUILT_IN in src/core/rules.rs. The key
 # stays with the maintainer: in a file with a passphrase, or in an agent (then KEY is the public part).
@@ -21,7 +21,7 @@ key)
 sign)
   [ $# -ge 3 ] || fail 'say the number and the key'
   case $2 in *[!0-9]* | '') fail "$2 is not a number" ;; esac
-  out=${4:-$root/plugin/rules}
+  out=${4:-$root/plugin}
   mkdir -p "$out"
   python3 - "$2" "$root/src/agents/profiles" >"$out/profiles.json" <<'P'
 import json, pathlib, sys

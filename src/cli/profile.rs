@@ -106,7 +106,7 @@ enum ProfileVerb {
     ///
     /// The set and its signature are files that you have already, for example of the plugin's checkout; nothing is fetched. It is
     /// checked with ssh-keygen (OpenSSH 8.1 or later). It is taken in as a whole, and only if it is newer than the rules in use.
-    #[command(after_help = "Example:\n  swarm profile update ~/.tmux/plugins/swarm/plugin/rules")]
+    #[command(after_help = "Example:\n  swarm profile update ~/.tmux/plugins/swarm/plugin")]
     Update {
         /// The set, with its signature beside (FILE.sig), or a directory with profiles.json
         path: PathBuf,

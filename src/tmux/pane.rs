@@ -117,9 +117,9 @@ impl Server {
         self.guarded(pane, look, (b"\n", "-d"), then)
     }
 
-    /// Takes away as many characters before the cursor, if nothing changed since `look`. Pasted, so that synchronized panes keep theirs.
-    pub fn erase(&self, pane: &str, look: &Look, count: usize) -> Result<Acted> {
-        Ok(self.guarded(pane, look, (&vec![0x7f; count], "-r -d"), &[])?.0)
+    /// Takes away the character before the cursor, if nothing changed since `look`. Pasted, so that synchronized panes keep theirs.
+    pub fn erase(&self, pane: &str, look: &Look) -> Result<Acted> {
+        Ok(self.guarded(pane, look, (b"\x7f", "-r -d"), &[])?.0)
     }
 
     /// At a time of the wall clock the act becomes void. Its client is waited for beyond that time, so nothing can happen after

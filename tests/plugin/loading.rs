@@ -125,6 +125,20 @@ fn panes_that_come_and_go_call_the_program() {
 }
 
 #[test]
+fn a_newer_set_of_rules_in_the_checkout_is_given_to_the_program() {
+    let lab = Lab::built();
+    lab.start();
+    lab.load();
+    lab.until("it was loaded", || lab.log().contains("discover"));
+    assert!(!lab.log().contains("profile update"), "there is none");
+    fs::write(lab.plugin.join("plugin/profiles.json"), "{}").unwrap();
+    lab.load();
+    let dir = lab.plugin.join("plugin");
+    let call = format!("profile update --quiet {}|", dir.display());
+    lab.until("it is given", || lab.log().contains(&call));
+}
+
+#[test]
 fn a_failing_or_vanished_program_disturbs_nobody() {
     let lab = Lab::built();
     executable(

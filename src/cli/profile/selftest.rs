@@ -67,6 +67,9 @@ pub(super) fn run(word: &str, yes: bool) -> Result<()> {
     ))
 }
 
+/// When to look after a letter was taken away.
+const SOON: [Duration; 20] = [Duration::from_millis(60); 20];
+
 struct Test<'a> {
     server: &'a Server,
     pane: &'a str,
@@ -77,7 +80,7 @@ struct Test<'a> {
 impl Test<'_> {
     /// Whether all three are read right; says each.
     fn run(&self) -> Result<bool> {
-        let Some((look, reading)) = self.seen(LOOKS.len(), |_| false)? else { return self.gone() };
+        let Some((look, reading)) = self.seen(&LOOKS, |_| false)? else { return self.gone() };
         let free = !look.dead && !look.in_mode && !look.input_off;
         if !told("an empty composer", &reading, free && reading.state == Status::Idle)? {
             print::out("nothing was typed\n")?;
@@ -90,25 +93,38 @@ impl Test<'_> {
         }
         let holds =
             |r: &Reading| r.state == Status::Draft && r.composer.as_ref().is_some_and(|c| c.holds(TEXT));
-        let Some((look, reading)) = self.seen(LOOKS.len(), holds)? else { return self.gone() };
+        let Some((_, reading)) = self.seen(&LOOKS, holds)? else { return self.gone() };
         let drafted = told("a draft", &reading, holds(&reading))?;
         // Only what was typed here is taken away.
-        let alone = reading.composer.as_ref().is_some_and(|c| c.holds(TEXT));
-        if !alone || self.server.erase(self.pane, &look, TEXT.len())? != Acted::Done {
-            print::out(&format!("{TEXT} may still stand in its composer: remove it by hand\n"))?;
-            return Ok(false);
-        }
-        let Some((_, reading)) = self.seen(LOOKS.len(), |r| r.state == Status::Idle)? else {
-            return self.gone();
-        };
+        let erased = self.erase()?;
+        let Some((_, reading)) = self.seen(&LOOKS, |r| r.state == Status::Idle)? else { return self.gone() };
         let cleared = told("a cleared draft", &reading, reading.state == Status::Idle)?;
+        if !erased || !cleared {
+            print::out(&format!("{TEXT} may still stand in its composer: remove it by hand\n"))?;
+        }
         Ok(drafted && cleared)
     }
 
-    /// Looks until `enough`, `times` at the most; the last look counts.
-    fn seen(&self, times: usize, enough: impl Fn(&Reading) -> bool) -> Result<Option<(Look, Reading)>> {
+    /// Takes away what was typed, as long as nothing else stands there. Letter by letter: some take many deletions at once for a paste.
+    fn erase(&self) -> Result<bool> {
+        for left in (1..=TEXT.len()).rev() {
+            let holds = |r: &Reading| r.composer.as_ref().is_some_and(|c| c.holds(&TEXT[..left]));
+            let Some((look, reading)) = self.seen(&SOON, holds)? else { return Ok(false) };
+            if !holds(&reading) || self.server.erase(self.pane, &look)? != Acted::Done {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Looks after each of these pauses until `enough`; the last look counts.
+    fn seen(
+        &self,
+        pauses: &[Duration],
+        enough: impl Fn(&Reading) -> bool,
+    ) -> Result<Option<(Look, Reading)>> {
         let mut last = None;
-        for pause in LOOKS.iter().take(times) {
+        for pause in pauses {
             let Some(look) = self.server.looks_after(self.pane, &[*pause])?.pop() else { return Ok(None) };
             let reading = observe::reading(self.profile, self.pid, &look);
             let done = enough(&reading);
