@@ -374,7 +374,7 @@ fn urgent_mail_opens_a_popup_for_who_wants_one_once_no_key_is_pressed() {
     write_yours(&world, "[human]\npopup = \"urgent\"\n");
     world.ok(&["send", "human", "no hurry"]);
     world.ok(&["send", "--urgent", "human", "and now the fan"]);
-    eventually("the dashboard opens over it", || {
+    eventually("the inbox opens over it", || {
         let screen = person.screen();
         (screen.contains("and now the fan") && screen.contains('┌')).then_some(())
     });

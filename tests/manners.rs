@@ -295,3 +295,73 @@ fn the_tables_of_a_team_are_the_ones_that_were_read() {
     text.push_str(&format!("$ swarm lock tests/x.rs\n(ends with {code}) {told}"));
     assert_snapshot("tables.txt", &settled(&world, &text));
 }
+
+/// What a command is given after its words where it needs something.
+const GIVEN: [(&str, &[&str]); 25] = [
+    ("ack", &["zzzz"]),
+    ("config get", &["no.such.key"]),
+    ("coord add", &["no section", "x"]),
+    ("coord done", &["no section", "x"]),
+    ("coord get", &["no section"]),
+    ("coord set", &["no section", "x"]),
+    ("explain", &["%99"]),
+    ("handover", &["zzzz", "nobody"]),
+    ("lock", &["../../outside"]),
+    ("name", &["nobody", "other"]),
+    ("profile check", &["nokind", "/nowhere"]),
+    ("profile lint", &["/nowhere"]),
+    ("read", &["zzzz"]),
+    ("register", &["%99"]),
+    ("release", &["zzzz"]),
+    ("renew", &["../../outside"]),
+    ("reply", &["zzzz", "x"]),
+    ("resend", &["zzzz"]),
+    ("send", &["nobody", "x"]),
+    ("show", &["zzzz"]),
+    ("status", &["zzzz"]),
+    ("unlock", &["../../outside"]),
+    ("verify", &["[swarm zzzzzzzz INFO from a to b sig:00000000] x"]),
+    ("wait", &["--idle", "nobody", "--timeout", "1"]),
+    ("who", &["../../outside"]),
+];
+
+#[test]
+fn whoever_asks_for_json_gets_one_object_also_for_an_error_with_the_exit_code_of_the_command() {
+    let world = World::new();
+    let elsewhere = world.path().join("bin");
+    let mut text = String::new();
+    help(&world, "swarm", &[], &mut text);
+    world.ok(&["init"]);
+    let mut tried = 0;
+    for part in text.split("==== swarm ").skip(1) {
+        let (command, help) = part.split_once('\n').unwrap();
+        let is_group = help.contains("\nCommands:\n");
+        // These two print a line for each of what may be nothing.
+        if !help.contains("--json") || is_group || ["events", "log"].contains(&command) {
+            continue;
+        }
+        let given = GIVEN.iter().find(|(of, _)| *of == command).map_or(&[][..], |(_, given)| given);
+        let words: Vec<&str> = command.split(' ').collect();
+        for (dir, more) in [
+            (world.project(), &["--no-such-option"][..]),
+            (world.project(), given),
+            (elsewhere.clone(), given),
+        ] {
+            let args = [&words[..], &["--json"], more].concat();
+            let out = world.run_in(&dir, &args);
+            let code = out.status.code().unwrap();
+            let said = String::from_utf8(out.stdout).unwrap();
+            let object: serde_json::Value = serde_json::from_str(&said)
+                .unwrap_or_else(|why| panic!("{args:?} in {}: {why}: {said:?}", dir.display()));
+            assert_eq!(object["version"], 1, "{args:?}: {said}");
+            if more.contains(&"--no-such-option") {
+                assert_eq!(code, 2, "{args:?}: {said}");
+            }
+            if let Some(exit) = object.get("exit") {
+                assert!(object["error"].is_string() && exit == code && code != 0, "{args:?} {code}: {said}");
+            }
+            tried += 1;
+        }
+    }
+    assert!(tried >= 90, "{tried}");
+}

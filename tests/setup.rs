@@ -113,3 +113,41 @@ fn a_person_leaves_out_what_they_do_not_want() {
     world.tmux(&["send-keys", "-t", &shell, "Escape"]);
     eventually("it says so", || world.screen(&shell).contains("nothing was changed").then_some(()));
 }
+
+#[test]
+fn in_a_linked_work_tree_the_hooks_go_there_and_into_the_main_one_and_the_step_says_so() {
+    let (world, _) = new_world();
+    let tree = world.path().join("linked");
+    let git = |args: &[&str]| {
+        let author = ["-c", "user.name=x", "-c", "user.email=x@y"];
+        assert!(world.command("git").args(author).args(args).status().unwrap().success(), "{args:?}");
+    };
+    git(&["commit", "-q", "--allow-empty", "-m", "first"]);
+    git(&["worktree", "add", "-q", tree.to_str().unwrap()]);
+    let path = format!("{}:/usr/bin:/bin", world.path().join("home/.local/bin").display());
+    let program = env!("CARGO_BIN_EXE_swarm");
+    let mut setup = world.command(program);
+    let out = setup.env("PATH", path).current_dir(&tree).args(["setup", "--yes"]).output().unwrap();
+    assert!(out.status.success() && said(&out).contains("here and in the main work tree"), "{}", said(&out));
+    for dir in [&world.project(), &tree] {
+        assert!(dir.join(".claude/settings.local.json").exists(), "{}", dir.display());
+    }
+    assert!(world.state().exists() && !tree.join(".swarm").exists());
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_error_and_a_foreign_root_is_named() {
+    let world = World::with_store();
+    let other = world.path().join("bin");
+    world.ok_in(&other, &["init"]);
+    let script = "swarm hooks status --all | head -1; swarm hooks status --all | true";
+    let out = world.command("sh").args(["-c", script]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&out.stderr), "");
+    let out = world.command("swarm").arg("status").env("SWARM_ROOT", &other).output().unwrap();
+    let told = said(&out);
+    assert!(
+        told.contains("the project bin, by SWARM_ROOT; this directory is in the project project"),
+        "{told}"
+    );
+    assert!(!world.ok(&["status"]).contains("SWARM_ROOT"));
+}

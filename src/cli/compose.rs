@@ -42,6 +42,14 @@ pub(super) struct Reporting {
 }
 
 impl Reporting {
+    /// Reports that there was nothing to send.
+    pub(super) fn nothing(self, why: &str) -> Result<()> {
+        if self.json {
+            return print::object(json!({"sent": false, "detail": why}));
+        }
+        print::out(&format!("{why}\n"))
+    }
+
     /// Reports that there was nothing to send about a message.
     pub(super) fn settled(self, id: &MessageId, why: &str) -> Result<()> {
         if self.json {

@@ -58,10 +58,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let mut tail = begin(&store, args)?;
     loop {
         let mut text = String::new();
-        tail.read_placed(|entry, cursor| {
-            if filter.takes(&entry) {
-                text.push_str(&line(entry, cursor));
-            }
+        tail.read_placed(|entry| match entry {
+            Some((entry, cursor)) if filter.takes(&entry) => text.push_str(&line(entry, cursor)),
+            Some(_) => {}
+            None => text.push_str(&gap()),
         })?;
         if !text.is_empty() {
             print::out(&text)?;
@@ -79,7 +79,7 @@ fn begin(store: &Store, args: &Args) -> Result<Tail> {
         if let Some(tail) = store.journal_behind(cursor)? {
             return Ok(tail);
         }
-        print::out(&format!("{}\n", json!({"version": VERSION, "event": "gap", "t": now_ms()})))?;
+        print::out(&gap())?;
         print::tell(
             "the event with this cursor is not kept any more; what follows begins with the oldest one that is",
         );
@@ -90,6 +90,11 @@ fn begin(store: &Store, args: &Args) -> Result<Tail> {
         tail.read(|_| ())?;
     }
     Ok(tail)
+}
+
+/// The line that says that something may be missing before what follows.
+fn gap() -> String {
+    format!("{}\n", json!({"version": VERSION, "event": "gap", "t": now_ms()}))
 }
 
 /// An entry of the journal as an event of the stream.

@@ -125,6 +125,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
             Chosen::Agent(host) => agents::run(&args.action, host, &places, &mut failed),
             Chosen::Git => commits::run(&args.action, &places),
         };
+        if done.as_ref().is_err_and(print::is_closed_pipe) {
+            return done;
+        }
         failed.extend(done.err());
     }
     let last = failed.pop();

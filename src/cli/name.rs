@@ -37,6 +37,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
         )
         .into());
     }
+    if session.agent(&to).is_none() && session.ended(&to).is_some() {
+        // It may have been started again a moment ago, and nobody has looked since.
+        session.rediscover();
+    }
     let agent = session.agents.iter().find(|a| wanted(a)).ok_or_else(|| session.unknown(&args.agent))?;
     let own = agent.name == session.caller.name;
     if !session.is_human() && (!own || session.caller.identity == Identity::Env) {

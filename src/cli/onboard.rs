@@ -65,7 +65,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         }
     };
     if chosen.is_empty() {
-        return print::out("every agent was told before (--again tells them again)\n");
+        return args.report.nothing("every agent was told before (--again tells them again)");
     }
     // One message for all who call it the same.
     let mut groups: BTreeMap<String, Vec<Name>> = BTreeMap::new();

@@ -60,6 +60,8 @@ enum Act {
 /// What is there now.
 struct Now {
     root: PathBuf,
+    /// The work tree that this is about: the root, or a linked work tree outside of it, where agents read settings of their own.
+    tree: PathBuf,
     /// The project's store, once there is one.
     store: Option<Store>,
     /// The kinds and panes of the agents here, found now.
@@ -103,7 +105,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let mut done = 0;
     for (step, _) in chosen {
         done += 1;
-        let taken = step.act.take(&now.root);
+        let taken = step.act.take(&now.tree);
         if taken.as_ref().is_err_and(anyhow::Error::is::<under::Ended>) {
             print::out(&format!("✗ {}: interrupted; the steps after it are not done\n", step.name))?;
             return taken.map(drop);
@@ -163,7 +165,12 @@ impl Now {
             }
             Err(error) => unseen = Some(format!("{error:#}")),
         }
-        Ok(Self { root, store, found, elsewhere, unseen })
+        let top = here.ancestors().find(|dir| dir.join(".git").exists());
+        let linked = top.filter(|top| {
+            !Store::is_root_forced() && !top.starts_with(&root) && Store::root_to_be_of(top) == root
+        });
+        let tree = linked.map_or_else(|| root.clone(), Path::to_path_buf);
+        Ok(Self { root, tree, store, found, elsewhere, unseen })
     }
 
     /// The agents that have a name here and live.
@@ -218,7 +225,7 @@ impl Step {
 }
 
 impl Act {
-    /// Does it in the project at `root`. Gives whether it went well, and what was said.
+    /// Does it in the work tree `root`. Gives whether it went well, and what was said.
     fn take(&self, root: &Path) -> Result<(bool, String)> {
         match self {
             Act::Done | Act::Closed => Ok((true, String::new())),
@@ -315,7 +322,7 @@ fn path() -> Result<Step> {
 /// The hooks of an agent, and the rules that let it run swarm-msg, where it has such.
 fn hooks(now: &Now, host: HookHost) -> Result<Vec<Step>> {
     let word = host.word();
-    let (ok, change) = own(&now.root, &["hooks", "diff", word])?;
+    let (ok, change) = own(&now.tree, &["hooks", "diff", word])?;
     if !ok {
         return Ok(vec![Step::closed(&format!("the hooks of {word} cannot be installed"), change)]);
     }
@@ -325,10 +332,11 @@ fn hooks(now: &Now, host: HookHost) -> Result<Vec<Step>> {
     } else {
         let undo = format!("swarm hooks uninstall {word}");
         let text = format!("swarm hooks install {word}\n\n{change}");
-        let name = format!("put the hooks into {word}: mail, warnings, leases");
+        let trees = if now.tree == now.root { "" } else { ", here and in the main work tree" };
+        let name = format!("put the hooks into {word}: mail, warnings, leases{trees}");
         steps.push(Step::command(name, text, &["hooks", "install", word], Some(&undo)));
     }
-    let with_rules = own(&now.root, &["hooks", "diff", word, "--allow"])?.1;
+    let with_rules = own(&now.tree, &["hooks", "diff", word, "--allow"])?.1;
     if with_rules != change {
         // The change of the hooks is shown by their own step.
         let rules: String = with_rules

@@ -1,4 +1,4 @@
-use super::session::Session;
+use super::session::{self, Session};
 use super::{compose, dead, print};
 use crate::core::ack::AckClock;
 use crate::core::delivery::{Progress, Stage};
@@ -7,8 +7,9 @@ use crate::core::message::Identity;
 use crate::core::name::Name;
 use crate::core::plural::plural;
 use crate::courier::start;
+use crate::roster::projects;
 use crate::store::mail::Folder;
-use crate::store::now_ms;
+use crate::store::{Store, now_ms};
 use anyhow::Result;
 use serde_json::json;
 
@@ -84,6 +85,20 @@ fn one(session: &Session, id: &str, json: bool) -> Result<()> {
     print::out(&format!("{} {} from {}\n{text}", message.id, message.kind, message.from))
 }
 
+/// Says that `$SWARM_ROOT` chose the project, where the working directory is in another one.
+fn forced(store: &Store) -> String {
+    let around = session::here().ok().and_then(|here| Store::root_around(&here));
+    let other = around.filter(|root| Store::is_root_forced() && root != store.root());
+    let told = |root: std::path::PathBuf| {
+        format!(
+            " (the project {}, by SWARM_ROOT; this directory is in the project {})",
+            projects::name(store.root()),
+            projects::name(&root)
+        )
+    };
+    other.map(told).unwrap_or_default()
+}
+
 fn glance(session: &Session, json: bool) -> Result<()> {
     let store = &session.store;
     let live: Vec<_> = session.agents.iter().filter(|a| a.is_live()).collect();
@@ -117,8 +132,9 @@ fn glance(session: &Session, json: bool) -> Result<()> {
         None => "not running".to_owned(),
     };
     let mut text = format!(
-        "{}\n{}, courier {how}\n",
+        "{}{}\n{}, courier {how}\n",
         escape::line(&store.root().display().to_string()),
+        forced(store),
         plural(live.len(), "agent")
     );
     for (name, count) in unread {

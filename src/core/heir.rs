@@ -5,7 +5,7 @@
 //! always of the same kind. A stranger inherits nothing: one whose conversation is known to be another one, or that
 //! somebody else has a better claim against.
 
-use super::agent::Agent;
+use super::agent::{Agent, PaneRef};
 use super::name::Name;
 use super::process_id::ProcessId;
 use super::registry::Sighting;
@@ -225,12 +225,21 @@ impl<'a> Kin<'a> {
         newcomer.conversation == Conversation::Soon && self.dead.iter().any(matters)
     }
 
-    /// The one that ended whose conversation a living agent turns out to be in, if there is one.
-    pub fn found_by_session(&self, kind: &str, session: &str) -> Option<&'a Agent> {
-        let known_elsewhere = self.living.iter().any(|a| a.kind == kind && a.past.knows(session));
-        let of_it = |a: &&&'a Agent| a.kind == kind && a.past.knows(session);
-        let found = self.dead.iter().filter(of_it).max_by_key(|a| a.died.unwrap_or(self.now_ms));
-        found.copied().filter(|_| !known_elsewhere)
+    /// Those that ended whose conversation a living agent turns out to be in. One that is at its place comes alone.
+    pub fn found_by_session(&self, kind: &str, session: &str, place: &PaneRef) -> Vec<&'a Agent> {
+        let of_it = |a: &&'a Agent| a.kind == kind && a.past.knows(session);
+        if self.living.iter().any(of_it) {
+            return Vec::new();
+        }
+        let found: Vec<&Agent> = self.dead.iter().copied().filter(of_it).collect();
+        let here = |a: &&&'a Agent| {
+            let there = &a.place;
+            (&there.socket, there.server, &there.pane) == (&place.socket, place.server, &place.pane)
+        };
+        match &found.iter().filter(here).collect::<Vec<_>>()[..] {
+            [one] => vec![**one],
+            _ => found,
+        }
     }
 }
 
@@ -248,7 +257,6 @@ fn is_at(newcomer: &Sighting, agent: &Agent) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::agent::PaneRef;
 
     const WINDOW: u64 = 1_000;
 
@@ -430,14 +438,25 @@ mod tests {
             now_ms: 200,
             window: Duration::ZERO,
         };
-        let found = |kind, session| kin.found_by_session(kind, session).map(|a| a.name.as_str());
+        let named = |kin: &Kin<'_>, kind, session, pane| {
+            let found = kin.found_by_session(kind, session, &place(pane));
+            found.into_iter().map(|a| a.name.to_string()).collect::<Vec<_>>().join(" ")
+        };
+        let found = |kind, session| named(&kin, kind, session, "%9");
         assert_eq!(
-            (found("claude", "s1"), found("codex", "s1"), found("claude", "s2")),
-            (Some("a"), None, None)
+            (found("claude", "s1").as_str(), found("codex", "s1") + &found("claude", "s2")),
+            ("a", String::new())
+        );
+        // Of two that were in it none is taken, but for the one whose pane it is.
+        let two = [dead("a", "%0", &["s1"]), dead("b", "%1", &["s1"])];
+        let twice = Kin { dead: two.iter().collect(), ..kin };
+        assert_eq!(
+            (named(&twice, "claude", "s1", "%9").as_str(), named(&twice, "claude", "s1", "%1").as_str()),
+            ("a b", "b")
         );
         let both = [Agent { died: None, ..dead("c", "%2", &["s1"]) }];
-        let kin = Kin { living: both.iter().collect(), ..kin };
-        assert_eq!(kin.found_by_session("claude", "s1"), None, "a living one has it");
+        let kin = Kin { dead: old.iter().collect(), living: both.iter().collect(), ..twice };
+        assert_eq!(named(&kin, "claude", "s1", "%9"), "", "a living one has it");
     }
 
     #[test]

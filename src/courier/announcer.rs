@@ -1,4 +1,4 @@
-//! The news for the person at the keyboard: a line on the status line, a bell or a command, and a popup for what is urgent.
+//! The news for the person at the keyboard: a line on the status line, a bell or a command, and the inbox in a popup for what is urgent.
 
 use super::servers::Servers;
 use super::summons::Summons;
@@ -29,7 +29,7 @@ pub(super) struct Announcer {
 }
 
 impl Announcer {
-    /// Announces what is new, calls the person, and opens the dashboard for urgent mail.
+    /// Announces what is new, calls the person, and opens the inbox for urgent mail.
     pub(super) fn run(&mut self, store: &Store, settings: &Settings, servers: &mut Servers) -> Result<()> {
         self.announce(store, settings, servers)?;
         self.summons.run(settings.notify.as_deref(), store.root());
@@ -74,7 +74,7 @@ impl Announcer {
         Ok(())
     }
 
-    /// Opens the dashboard on the terminals where nobody is typing, if urgent mail waits for that.
+    /// Opens the inbox on the terminals where nobody is typing, if urgent mail waits for that.
     fn pop_up(&mut self, store: &Store, quiet: Duration, servers: &mut Servers) -> Result<()> {
         if !self.popup_due {
             return Ok(());
@@ -89,7 +89,7 @@ impl Announcer {
         }
         // Whoever opens it is the human, even where the tmux server was started inside somebody's pane.
         let command = format!(
-            "unset TMUX_PANE; SWARM_ROOT={} exec {} dashboard --popup",
+            "unset TMUX_PANE; SWARM_ROOT={} exec {} inbox --open",
             escape::word(root),
             escape::word(program)
         );

@@ -129,8 +129,20 @@ pub fn enter(store: &Store, agent: &Agent, session: &str) -> Result<Option<Agent
         heir.past.enter(session);
         let is_new = current.past.sessions.is_empty()
             || (store.is_unused(&current.name)? && !leaves_anything(store, current)?);
-        let dead = kin.found_by_session(&current.kind, session);
-        let Some(dead) = dead.filter(|_| is_new && !process::is_foreign(agent.process.pid)) else {
+        let mut dead = kin.found_by_session(&current.kind, session, &current.place);
+        dead.retain(|_| is_new && !process::is_foreign(agent.process.pid));
+        let &[dead] = &dead[..] else {
+            if let [first, ..] = &dead[..] {
+                // Only a person can tell which of them it is.
+                let names: Vec<&str> = dead.iter().map(|a| a.name.as_str()).collect();
+                let text = format!(
+                    "{0} is in a conversation that {1} were in, which have ended; nothing shows which of them it is, so it gets nobody's mail. Tell it: swarm name {0} {2}",
+                    current.name,
+                    names.join(" and "),
+                    first.name
+                );
+                tx.put_notice(&Notice { to: Name::human(), kind: MessageType::Info, text })?;
+            }
             tx.put_agent(&heir)?;
             return Ok(Some(heir));
         };

@@ -123,11 +123,15 @@ impl Tail {
     /// Gives every new entry since the last call to `each`, oldest first. A line that is not JSON is skipped; a
     /// half-written one is left for the next call. If the journal was rotated twice in between, the older part is missed.
     pub fn read(&mut self, mut each: impl FnMut(Value)) -> Result<()> {
-        self.read_placed(|entry, _| each(entry))
+        self.read_placed(|entry| {
+            if let Some((entry, _)) = entry {
+                each(entry);
+            }
+        })
     }
 
-    /// [`Tail::read`], with the place of each entry.
-    pub fn read_placed(&mut self, mut each: impl FnMut(Value, Cursor)) -> Result<()> {
+    /// [`Tail::read`], with the place of each entry; `None` where something may have been missed, because another journal is there.
+    pub fn read_placed(&mut self, mut each: impl FnMut(Option<(Value, Cursor)>)) -> Result<()> {
         if std::mem::take(&mut self.older_first)
             && let Some(file) = open(&self.dir.join(FILES[0]))?
         {
@@ -136,16 +140,23 @@ impl Tail {
         let path = self.dir.join(FILES[1]);
         if let Some((file, from)) = &mut self.at {
             *from = lines(file, *from, &mut each)?;
-            let rotated = match std::fs::metadata(&path) {
-                Ok(now) => now.ino() != file.metadata()?.ino(),
-                Err(e) if e.kind() == ErrorKind::NotFound => true,
-                Err(e) => return Err(e).with_context(|| format!("cannot read {}", path.display())),
+            let inode = |path: &Path| match std::fs::metadata(path) {
+                Ok(now) => Ok(Some((now.dev(), now.ino()))),
+                Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+                Err(e) => Err(e).with_context(|| format!("cannot read {}", path.display())),
             };
-            if !rotated {
+            let own = file.metadata()?;
+            let own = Some((own.dev(), own.ino()));
+            let now = inode(&path)?;
+            // Rotated a moment ago, or the store was moved away and may come back.
+            if now == own || now.is_none() {
                 return Ok(());
             }
             // What was written between the last line read and the rotation.
             lines(file, *from, &mut each)?;
+            if inode(&self.dir.join(FILES[0]))? != own {
+                each(None);
+            }
         }
         self.at = match open(&path)? {
             Some(file) => {
@@ -167,8 +178,8 @@ fn open(path: &Path) -> Result<Option<File>> {
     }
 }
 
-/// Gives the whole lines of `file` from `from` on to `each`, and returns where the next one begins.
-fn lines(file: &File, from: u64, each: &mut impl FnMut(Value, Cursor)) -> Result<u64> {
+/// Gives the entries in the whole lines of `file` from `from` on to `each`, and returns where the next one begins.
+fn lines(file: &File, from: u64, each: &mut impl FnMut(Option<(Value, Cursor)>)) -> Result<u64> {
     let inode = file.metadata().context("cannot read the journal")?.ino();
     let mut reader = BufReader::new(file);
     reader.seek(SeekFrom::Start(from)).context("cannot read the journal")?;
@@ -187,9 +198,10 @@ fn lines(file: &File, from: u64, each: &mut impl FnMut(Value, Cursor)) -> Result
         if ends
             && !torn
             && let Ok(entry) = serde_json::from_slice::<Value>(&line)
+            && entry.is_object()
         {
             let time = entry["t"].as_u64().unwrap_or_default();
-            each(entry, Cursor { file: inode, at: begin, time });
+            each(Some((entry, Cursor { file: inode, at: begin, time })));
         }
         torn = !ends;
     }
@@ -228,6 +240,41 @@ mod tests {
     }
 
     #[test]
+    fn a_reader_waits_for_a_store_that_was_moved_away_and_says_if_another_one_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let (here, there) = (dir.path().join("here"), dir.path().join("there"));
+        fs::create_dir(&here).unwrap();
+        let seen = |tail: &mut Tail| {
+            let mut seen = Vec::new();
+            tail.read_placed(|entry| seen.push(entry.and_then(|(entry, _)| entry["n"].as_u64()))).unwrap();
+            seen
+        };
+        append(&here, &json!({"n": 1})).unwrap();
+        let mut tail = Tail::new(&here);
+        assert_eq!(seen(&mut tail), [Some(1)]);
+        fs::rename(&here, &there).unwrap();
+        assert_eq!(seen(&mut tail), []);
+        append(&there, &json!({"n": 2})).unwrap();
+        fs::rename(&there, &here).unwrap();
+        append(&here, &json!({"n": 3})).unwrap();
+        assert_eq!(seen(&mut tail), [Some(2), Some(3)], "nothing again");
+        fs::rename(here.join(FILES[1]), here.join(FILES[0])).unwrap();
+        append(&here, &json!({"n": 4})).unwrap();
+        assert_eq!(seen(&mut tail), [Some(4)], "a rotation is no gap");
+        fs::rename(&here, &there).unwrap();
+        fs::create_dir(&here).unwrap();
+        append(&here, &json!({"n": 5})).unwrap();
+        assert_eq!(seen(&mut tail), [None, Some(5)]);
+    }
+
+    #[test]
+    fn a_line_that_is_no_object_is_no_entry() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(FILES[1]), "7\n[]\n\"x\"\nnull\n{\"n\": 1}\n").unwrap();
+        assert_eq!(numbers(&mut Tail::new(dir.path())), [1]);
+    }
+
+    #[test]
     fn a_later_reader_goes_on_behind_an_entry_also_when_its_file_was_rotated() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal.jsonl");
@@ -235,7 +282,9 @@ mod tests {
             append(dir.path(), &json!({"n": n, "t": 100 + n})).unwrap();
         }
         let mut places = Vec::new();
-        Tail::new(dir.path()).read_placed(|entry, cursor| places.push((entry["n"].clone(), cursor))).unwrap();
+        Tail::new(dir.path())
+            .read_placed(|entry| places.extend(entry.map(|(entry, cursor)| (entry["n"].clone(), cursor))))
+            .unwrap();
         let cursor: Cursor = places[1].1.to_string().parse().unwrap();
         let behind = |cursor| Tail::behind(dir.path(), cursor).unwrap().map(|mut tail| numbers(&mut tail));
         assert_eq!(behind(cursor), Some(vec![3]));
