@@ -91,7 +91,11 @@ pub fn version(pid: i32, argv: &[String]) -> Option<String> {
     let called = || {
         above().filter_map(|dir| dir.file_name()?.to_str()).find(|name| is_version(name)).map(str::to_owned)
     };
-    package().or_else(wheel).filter(|text| is_version(text)).or_else(called)
+    // A Python program may lie below anything, also below a package of another language.
+    let python = argv
+        .first()
+        .is_some_and(|program| program.rsplit('/').next().unwrap_or_default().starts_with("python"));
+    wheel().or_else(|| package().filter(|_| !python)).filter(|text| is_version(text)).or_else(called)
 }
 
 /// Whether a program of this name runs what others have written.
@@ -174,6 +178,8 @@ mod tests {
         write("node_modules/@x/agent/dist/cli.js", "");
         write("venv/lib/python3.12/site-packages/aider_chat-0.86.2.dist-info/METADATA", "");
         write("venv/bin/aider", "");
+        write("venv/bin/other", "");
+        write("venv/package.json", r#"{"version": "1.0.0"}"#);
         write("versions/2.1.332/claude", "");
         write("plain/agent", "");
         write("bad/package.json", r#"{"version": "\u001b[2J1.0"}"#);
@@ -187,11 +193,13 @@ mod tests {
             ("node_modules/@x/agent/dist/cli.js", Some("1.2.3")),
             ("./bin/agent", Some("1.2.3")),
             ("venv/bin/aider", Some("0.86.2")),
+            ("venv/bin/other", None),
             ("versions/2.1.332/claude", Some("2.1.332")),
             ("plain/agent", None),
             ("bad/cli.js", None),
         ] {
-            let argv = ["node".to_owned(), "--x".to_owned(), root.join(script).display().to_string()];
+            let program = if script.starts_with("venv") { "/usr/bin/python3.12" } else { "node" };
+            let argv = [program.to_owned(), "--x".to_owned(), root.join(script).display().to_string()];
             let found = version(pid, &argv);
             assert_eq!(found.as_deref(), expected, "{script}");
         }
