@@ -85,6 +85,8 @@ told agents.3 'swarm-msg send human --type QUESTION "which port shall the server
 until_true sh -c 'swarm inbox | grep -q port'
 # shellcheck disable=SC2016 # expanded by that shell
 until_true sh -c '[ "$(swarm agents | grep -c " idle ")" = 4 ]'
+swarm coord init >/dev/null
+swarm coord add review 'codex-1 reads src/parser.rs once gemini-1 is done' >/dev/null
 until_true shows '✉'
 picture team 'agents in tmux panes, with border labels and the status segment'
 echo 'dialog cargo publish' >"$work/codex.control"
@@ -100,4 +102,6 @@ on_outer send-keys Escape
 on_inner new-window -n dashboard 'swarm dashboard'
 until_true shows 'codex-1 .*dialog'
 until_true shows 'answering'
+until_true shows 'mail goes by'
+until_true shows ' keys  q quit'
 picture dashboard 'swarm dashboard'
