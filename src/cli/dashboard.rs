@@ -1,10 +1,12 @@
 use super::here::{self, Place};
 use super::{hooks, print, session};
 use crate::carriers;
+use crate::core::agent::Agent;
 use crate::core::config::Settings;
+use crate::core::escape;
 use crate::core::refusal::Refusal;
 use crate::courier::start;
-use crate::roster::projects;
+use crate::roster::{observe, projects};
 use crate::store::Store;
 use crate::store::config::Files;
 use crate::tmux::Server;
@@ -71,27 +73,34 @@ fn neighbours() -> Vec<Neighbour> {
 /// What is known of an agent beside its records and its screen.
 fn facts(store: &Store, name: &str) -> AgentFacts {
     let hooks = hooks::unreached(store, name);
-    let hooks = hooks.map(|why| format!("hooks: {}", crate::core::escape::line(&why))).unwrap_or_default();
+    let hooks = hooks.map(|why| format!("hooks: {}", escape::line(&why))).unwrap_or_default();
     let agent = store.living().ok().and_then(|all| all.into_iter().find(|a| a.name.as_str() == name));
     let Some(agent) = agent else { return AgentFacts { hooks, ..AgentFacts::default() } };
     let panes = Server::new(&agent.place.socket).patient(PATIENCE).panes();
     let pane = panes.unwrap_or_default().into_iter().find(|pane| pane.id == agent.place.pane);
-    let place = pane.map(|pane| crate::core::escape::short(&pane.place, 40)).unwrap_or_default();
-    let channel = channel(store, &agent).unwrap_or_default();
-    AgentFacts { place, channel, hooks }
+    let place = pane.map(|pane| escape::short(&pane.place, 40)).unwrap_or_default();
+    let (evidence, channel) = read(store, &agent).unwrap_or_default();
+    AgentFacts { place, evidence, channel, hooks }
 }
 
-/// By which ways the mail of an agent goes.
-fn channel(store: &Store, agent: &crate::core::agent::Agent) -> Option<String> {
+/// By what an agent's state is known, and by which ways its mail goes.
+fn read(store: &Store, agent: &Agent) -> Option<(String, String)> {
     let profiles = session::profiles().ok()?;
     let profile = profiles.get(&agent.kind)?;
     let settings = Settings::from(&Files::of(Some(store.root())).load());
     let ways = carriers::ways(agent, &profile.carriers, &settings.carriers);
     let open: Vec<&str> = ways.iter().filter(|(_, judged)| judged.is_ok()).map(|(c, _)| c.word()).collect();
-    Some(match &open[..] {
+    let channel = match &open[..] {
         [] => "no way leads its mail to it: e explains why".to_owned(),
         open => format!("mail goes by {}", open.join(", else by ")),
-    })
+    };
+    let look = Server::new(&agent.place.socket).patient(PATIENCE).look(&agent.place.pane).ok().flatten();
+    let evidence = look.map(|look| {
+        let reading = observe::reading(profile, agent.process.pid, &look);
+        let because: Vec<String> = reading.evidence.iter().map(|why| escape::short(why, 120)).collect();
+        format!("{} because {}", reading.state.word(), because.join("; "))
+    });
+    Some((evidence.unwrap_or_default(), channel))
 }
 
 /// The project of this directory, or else the one on this tmux server that is meant. `None`: the person left.

@@ -27,10 +27,6 @@ pub(super) enum Purpose {
     Rename {
         agent: String,
     },
-    /// The text is for a command that refused it.
-    Again {
-        action: Action,
-    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,10 +95,22 @@ impl Form {
         Self { known, warning: warning.to_owned(), ..self }
     }
 
-    /// A form with the text of a command that failed.
-    pub(super) fn again(action: Action) -> Self {
-        let text = action.stdin.clone();
-        Self::new(Purpose::Again { action }, &text)
+    /// The form again from which this command came that was refused: of `send` or `reply`, which take a text.
+    pub(super) fn again(action: &Action) -> Self {
+        let args: Vec<&str> = action.args.iter().map(String::as_str).collect();
+        let mut form = match args[..] {
+            ["reply", id, ..] => Self::reply(id, ""),
+            [_, to, ..] => Self::to(to),
+            _ => Self::to(""),
+        };
+        form.input = Input::of(&action.stdin);
+        form.ack = args.contains(&"--ack");
+        let is_wanted =
+            |intent: &Intent| args.iter().any(|arg| arg.strip_prefix("--") == Some(intent.word()));
+        form.intent = [Intent::Fyi, Intent::Reply, Intent::Action].into_iter().find(is_wanted);
+        let kind = args.iter().position(|arg| *arg == "--type").and_then(|at| args.get(at + 1));
+        form.kind = kind.and_then(|kind| kind.parse().ok()).unwrap_or_default();
+        form
     }
 
     /// Whether the text is a message's.
@@ -128,7 +136,6 @@ impl Form {
             Purpose::Reply { id } => format!("Answer to {id}"),
             Purpose::Resend { id } => format!("Send {id} again to (empty: to the same)"),
             Purpose::Rename { agent } => format!("New name for {agent}"),
-            Purpose::Again { action } => format!("{} again", action.what),
         }
     }
 
@@ -187,7 +194,7 @@ impl Form {
         if !self.has_choices() {
             return None;
         }
-        if self.to.is_empty() {
+        if self.to.is_empty() && self.purpose == Purpose::Send {
             return Some(("it goes to nobody: @ and a name adds somebody".to_owned(), true));
         }
         if !self.input.is_blank()
@@ -294,7 +301,6 @@ impl Form {
                 with_text(format!("send to {to}"), &["send", &to, "-"])
             }
             Purpose::Reply { id } => with_text(format!("answer {id}"), &["reply", id, "-"]),
-            Purpose::Again { action } => Action { stdin: text, ..action.clone() },
             Purpose::Rename { agent } => {
                 // After --, so that nothing typed here is an option.
                 Action::line(&format!("rename {agent}"), &["name", "--", agent, text.trim()])
@@ -393,6 +399,18 @@ mod tests {
         let (why, hinders) = form.says().unwrap();
         assert!(hinders && why.contains("bytes long"), "{why}");
         assert_eq!(form.press(key(KeyCode::Enter, KeyModifiers::NONE)), None);
+    }
+
+    #[test]
+    fn what_was_refused_is_the_same_form_again() {
+        for mut form in [Form::to("codex-1,reviewer"), Form::reply("aaaa1111", "codex-1")] {
+            form.paste("two\nlines");
+            (form.ack, form.intent, form.kind) = (true, Some(Intent::Action), MessageType::Blocked);
+            let action = form.press(key(KeyCode::Enter, KeyModifiers::NONE)).unwrap();
+            let again = Form::again(&action);
+            assert_eq!(again.title(), form.title());
+            assert_eq!(again.finished().unwrap(), action);
+        }
     }
 
     #[test]

@@ -121,7 +121,7 @@ pub(super) fn detail(
     if seen.agent != agent.name {
         return (lines, vec![Line::styled("…", DIM)]);
     }
-    for told in [&seen.channel, &seen.hooks].into_iter().filter(|told| !told.is_empty()) {
+    for told in [&seen.evidence, &seen.channel, &seen.hooks].into_iter().filter(|told| !told.is_empty()) {
         lines.extend(wrap::rows(told, columns).into_iter().take(3).map(|row| Line::styled(row, DIM)));
     }
     let pane = seen.lines.iter().map(|line| fit(line.spans.clone(), wide)).collect();

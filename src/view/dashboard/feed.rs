@@ -27,6 +27,9 @@ const BYTES: usize = 32 << 20;
 /// How many messages are read in one go.
 const BATCH: usize = 300;
 
+/// How many there are at first: as many as the first screen may show, so that nobody waits for it.
+const FIRST: usize = 80;
+
 /// Of so many of the newest the state is looked at again. What is older and has arrived does not change.
 const FRESH: usize = 300;
 
@@ -39,6 +42,8 @@ pub(super) struct Feed {
     changed: HashMap<Name, Option<Changed>>,
     known: HashMap<String, Known>,
     rows: Vec<Rc<MessageRow>>,
+    /// Whether anything was read yet.
+    begun: bool,
     /// Whether older messages are still to be read.
     pub(super) more: bool,
 }
@@ -60,6 +65,8 @@ struct Known {
 impl Feed {
     /// Takes note of what has come and moved, and reads one batch of what was not read yet.
     pub(super) fn update(&mut self, store: &Store, agents: &[Agent]) -> Result<()> {
+        let begun = std::mem::replace(&mut self.begun, true);
+        let (limit, batch) = if begun { (LIMIT, BATCH) } else { (FIRST, FIRST) };
         let mut found: BTreeMap<String, Copies> = BTreeMap::new();
         let mut stirred = BTreeSet::new();
         for owner in store.mailboxes()? {
@@ -79,15 +86,15 @@ impl Feed {
                     files.drain(..files.len().saturating_sub(LIMIT));
                     *listing = Listing { changed, files };
                 }
-                for file in &listing.files {
+                for file in &listing.files[listing.files.len().saturating_sub(limit)..] {
                     found.entry(file.clone()).or_default().push((owner.clone(), folder));
                 }
             }
         }
         let (mut rows, mut read, mut bytes) = (Vec::with_capacity(self.rows.len()), 0, 0);
         let mut known = HashMap::with_capacity(self.known.len());
-        self.more = false;
-        for (number, (file, copies)) in found.into_iter().rev().take(LIMIT).enumerate() {
+        self.more = !begun;
+        for (number, (file, copies)) in found.into_iter().rev().take(limit).enumerate() {
             let before = self.known.remove(&file);
             let stays = |k: &Known| {
                 let stirs = number < FRESH && copies.iter().any(|(owner, _)| stirred.contains(owner));
@@ -95,7 +102,7 @@ impl Feed {
             };
             let entry = match before {
                 Some(before) if stays(&before) => before,
-                before if read < BATCH => {
+                before if read < batch => {
                     read += 1;
                     know(store, agents, &file, copies, before)?
                 }

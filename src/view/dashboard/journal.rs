@@ -25,7 +25,9 @@ const NOTES: usize = 2000;
 
 /// The journal as far as it was read.
 pub(super) struct Journal {
-    first: Receiver<Learnt>,
+    /// The reader, until the first look begins.
+    unread: Option<Tail>,
+    first: Option<Receiver<Learnt>>,
     learnt: Option<Learnt>,
     history: Rc<Vec<LeaseNote>>,
 }
@@ -40,25 +42,28 @@ struct Learnt {
 }
 
 impl Journal {
+    /// One of which nothing is read until somebody asks for what is new.
     pub(super) fn new(store: &Store) -> Self {
-        let (done, first) = channel();
-        let tail = store.journal_tail();
-        std::thread::spawn(move || {
-            let (sent, took, leases) = (HashMap::new(), VecDeque::new(), VecDeque::new());
-            let mut learnt = Learnt { tail, sent, took, leases, new: true };
-            // A journal that cannot be read is no reason to show nothing; the next look reports it.
-            let _ = learnt.read();
-            let _ = done.send(learnt);
-        });
-        Self { first, learnt: None, history: Rc::default() }
+        Self { unread: Some(store.journal_tail()), first: None, learnt: None, history: Rc::default() }
     }
 
     /// Reads what is new. Whether there is anything now that was not there before.
     pub(super) fn update(&mut self) -> Result<bool> {
-        let first = if self.learnt.is_none() { self.first.try_recv().ok() } else { None };
+        if let Some(tail) = self.unread.take() {
+            let (done, first) = channel();
+            std::thread::spawn(move || {
+                let (sent, took, leases) = (HashMap::new(), VecDeque::new(), VecDeque::new());
+                let mut learnt = Learnt { tail, sent, took, leases, new: true };
+                // A journal that cannot be read is no reason to show nothing; the next look reports it.
+                let _ = learnt.read();
+                let _ = done.send(learnt);
+            });
+            self.first = Some(first);
+        }
+        let first = self.first.as_ref().and_then(|first| first.try_recv().ok());
         let came = first.is_some();
         if came {
-            self.learnt = first;
+            (self.first, self.learnt) = (None, first);
         }
         let Some(learnt) = &mut self.learnt else { return Ok(false) };
         learnt.read()?;

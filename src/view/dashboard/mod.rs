@@ -90,6 +90,8 @@ pub struct Neighbour {
 pub struct AgentFacts {
     /// Where people find it: `session:window.pane`.
     pub place: String,
+    /// What its screen shows that makes its state.
+    pub evidence: String,
     /// By which way its mail goes.
     pub channel: String,
     /// Why hooks do not reach it, and what repairs that.
@@ -114,7 +116,6 @@ pub fn run(store: &Store, options: &Options, outside: Outside) -> Result<()> {
     let mut watch = Watch::new(outside, options.colour);
     let mut gatherer = Gatherer::new(store.clone(), options.label.clone());
     let mut app = App::new(&options.keys);
-    gatherer.changed()?;
     app.update(gatherer.gather()?, now_ms());
     let mut screen = Screen::enter()?;
     screen.watch_mouse()?;
@@ -146,7 +147,6 @@ pub fn run(store: &Store, options: &Options, outside: Outside) -> Result<()> {
                     if let Some(next) = around.projects.get(number).filter(|p| p.label != app.shown.project) {
                         gatherer = Gatherer::new(next.store.clone(), next.label.clone());
                         app.leave_project();
-                        gatherer.changed()?;
                         app.update(gatherer.gather()?, now_ms());
                     }
                 }
@@ -155,11 +155,17 @@ pub fn run(store: &Store, options: &Options, outside: Outside) -> Result<()> {
                     jump(agent, options).start(gatherer.store.root(), done.clone());
                     if options.popup {
                         // The popup would stay in front of the pane. The outcome is waited for: closing kills the child.
-                        let outcome = outcomes.recv()?;
-                        if outcome.ok {
-                            return Ok(());
+                        loop {
+                            let outcome = outcomes.recv()?;
+                            let jumped = outcome.action.args.first().is_some_and(|word| word == "jump");
+                            if jumped && outcome.ok {
+                                return Ok(());
+                            }
+                            app.finish(outcome);
+                            if jumped {
+                                break;
+                            }
                         }
-                        app.finish(outcome);
                     }
                 }
             }

@@ -95,6 +95,8 @@ pub(super) struct App {
     pub(super) filter: Filter,
     pub(super) mode: Mode,
     pub(super) drafts: Vec<(String, Form)>,
+    /// What was written and refused while something else was open, and why.
+    pub(super) refused: Vec<(Action, String)>,
     /// What runs now.
     pub(super) running: Vec<String>,
     /// The last outcome, and whether it was a failure.
@@ -291,14 +293,25 @@ impl App {
         let idle = matches!(self.mode, Mode::Panels);
         if outcome.action.page && outcome.ok && idle {
             self.mode = Mode::Page(Pager::new(&format!("{}\n\n{}", outcome.action.what, outcome.text)));
-        } else if !outcome.ok && !outcome.action.stdin.is_empty() && idle {
+        } else if !outcome.ok && !outcome.action.stdin.is_empty() {
             // What was written is not lost: it is offered again, with the reason.
-            self.told = Some((first, true));
-            self.mode = Mode::Form(Box::new(Form::again(outcome.action)));
+            self.told = Some((first.clone(), true));
+            self.refused.push((outcome.action, first));
+            self.offer_again();
         } else if outcome.ok && outcome.action.args.first().is_some_and(|word| word == "read") {
             // What was read is on the screen already.
         } else {
             self.told = Some((first, !outcome.ok));
+        }
+    }
+
+    /// Opens what was refused, once nothing else is open.
+    pub(super) fn offer_again(&mut self) {
+        if matches!(self.mode, Mode::Panels)
+            && let Some((action, why)) = self.refused.pop()
+        {
+            self.told = Some((why, true));
+            self.open_form(Form::again(&action));
         }
     }
 

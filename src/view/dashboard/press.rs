@@ -34,6 +34,15 @@ impl App {
 
     /// Takes a key.
     pub(super) fn press(&mut self, key: KeyEvent, now_ms: u64) -> Wish {
+        let was_open = !matches!(self.mode, Mode::Panels);
+        let wish = self.take(key, now_ms);
+        if was_open && wish == Wish::Nothing {
+            self.offer_again();
+        }
+        wish
+    }
+
+    fn take(&mut self, key: KeyEvent, now_ms: u64) -> Wish {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         if control && key.code == KeyCode::Char('c') {
             match std::mem::take(&mut self.mode) {
@@ -136,12 +145,16 @@ impl App {
         let title = self.draft_of(&form);
         let draft =
             self.drafts.iter().position(|(known, _)| *known == title).map(|at| self.drafts.remove(at).1);
-        // Whom it may go to, and why it would wait there, is as it is now.
+        self.open_form(draft.unwrap_or(form));
+    }
+
+    /// Opens a form. Whom it may go to, and why it would wait there, is as it is now.
+    pub(super) fn open_form(&mut self, form: Form) {
         let known =
             self.shown.agents.iter().map(|a| Known { name: a.name.clone(), note: agents::hindrance(a) });
         let known = known.collect();
         let warning = if self.shown.courier { "" } else { "no courier runs: nothing is delivered for now" };
-        self.mode = Mode::Form(Box::new(draft.unwrap_or(form).knowing(known, warning)));
+        self.mode = Mode::Form(Box::new(form.knowing(known, warning)));
     }
 
     /// The commands that fit what was typed, the best first.

@@ -143,6 +143,7 @@ fn app() -> App {
     app.seen = Seen {
         agent: "codex-1".into(),
         place: "main:0.1".into(),
+        evidence: "dialog because it shows: Would you like to run".into(),
         channel: "mail goes by pane".into(),
         hooks: String::new(),
         lines: ["• Running cargo publish", "", "› 1. Yes, proceed (y)"].map(Line::raw).to_vec(),
@@ -437,6 +438,20 @@ fn a_text_that_was_refused_is_offered_again() {
     let Mode::Form(form) = &app.mode else { panic!("the text is gone") };
     assert_eq!(form.input.text(), "long text");
     assert!(app.told.as_ref().is_some_and(|(text, failed)| *failed && text.contains("rate limit")));
+}
+
+#[test]
+fn a_text_that_is_refused_while_another_is_written_is_offered_after_that() {
+    let mut app = app();
+    press(&mut app, "mfirst");
+    let Wish::Run(actions) = key(&mut app, KeyCode::Enter) else { panic!("nothing was sent") };
+    press(&mut app, "jmsecond");
+    app.finish(ActionOutcome { action: actions[0].clone(), ok: false, text: "swarm: held".into() });
+    assert!(matches!(&app.mode, Mode::Form(form) if form.input.text() == "second"));
+    press(&mut app, "⎋");
+    assert!(matches!(&app.mode, Mode::Form(form) if form.input.text() == "first"));
+    let Wish::Run(again) = key(&mut app, KeyCode::Enter) else { panic!("nothing was sent") };
+    assert_eq!((again[0].args[1].as_str(), again[0].stdin.as_str()), ("codex-1", "first"));
 }
 
 #[test]

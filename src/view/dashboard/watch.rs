@@ -6,11 +6,13 @@
 use super::sgr;
 use super::snapshot::AgentRow;
 use super::{AgentFacts, Outside};
+use crate::core::agent::Status;
 use crate::core::escape;
 use crate::store::Store;
 use crate::tmux::Server;
 use ratatui::text::Line;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -29,6 +31,8 @@ pub(super) struct Seen {
     pub(super) agent: String,
     /// Where people find it: `session:window.pane`.
     pub(super) place: String,
+    /// What its screen shows that makes its state.
+    pub(super) evidence: String,
     /// By which way its mail goes.
     pub(super) channel: String,
     /// Why hooks do not reach it, and what repairs that.
@@ -42,6 +46,7 @@ struct Request {
     agent: String,
     socket: String,
     pane: String,
+    status: Status,
 }
 
 /// The thread that looks, and what is expected of it.
@@ -71,7 +76,8 @@ impl Watch {
             return;
         }
         let (socket, pane) = (agent.socket.clone(), agent.pane.clone());
-        let request = Request { store: store.clone(), agent: agent.name.clone(), socket, pane };
+        let status = agent.status;
+        let request = Request { store: store.clone(), agent: agent.name.clone(), socket, pane, status };
         self.pending = self.ask.send(request).is_ok();
         self.last = Some((agent.name.clone(), Instant::now()));
     }
@@ -94,23 +100,23 @@ impl Watch {
 
 /// Looks whenever that is asked for. What tmux shows is told at once; what takes longer to find out, behind it.
 fn serve(asked: &Receiver<Request>, tell: &Sender<(Seen, bool)>, outside: Outside, colour: bool) {
-    let mut known: BTreeMap<(std::path::PathBuf, String), (Instant, AgentFacts)> = BTreeMap::new();
-    while let Ok(Request { store, agent, socket, pane }) = asked.recv() {
+    let mut known: BTreeMap<(PathBuf, String), (Instant, Status, AgentFacts)> = BTreeMap::new();
+    while let Ok(Request { store, agent, socket, pane, status }) = asked.recv() {
         let key = (store.root().to_owned(), agent.clone());
         let lines = capture(&socket, &pane, colour);
-        let stale = known.get(&key).is_none_or(|(at, _)| at.elapsed() >= FACTS);
+        let stale = known.get(&key).is_none_or(|(at, of, _)| at.elapsed() >= FACTS || *of != status);
         let seen = |facts: &AgentFacts| {
-            let AgentFacts { place, channel, hooks } = facts.clone();
-            Seen { agent: agent.clone(), place, channel, hooks, lines: lines.clone() }
+            let AgentFacts { place, evidence, channel, hooks } = facts.clone();
+            Seen { agent: agent.clone(), place, evidence, channel, hooks, lines: lines.clone() }
         };
-        let facts = known.get(&key).map(|(_, facts)| facts.clone()).unwrap_or_default();
+        let facts = known.get(&key).map(|(.., facts)| facts.clone()).unwrap_or_default();
         if tell.send((seen(&facts), !stale)).is_err() {
             return;
         }
         if stale {
             let facts = (outside.facts)(&store, &agent);
             let told = tell.send((seen(&facts), true));
-            known.insert(key, (Instant::now(), facts));
+            known.insert(key, (Instant::now(), status, facts));
             if told.is_err() {
                 return;
             }
