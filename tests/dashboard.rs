@@ -118,9 +118,9 @@ fn who_looks_at_an_agent_is_told_that_hooks_do_not_reach_it_and_what_repairs_tha
     world.ok(&["hooks", "install", "claude"]);
     world.below("claude-1", "echo '{}' | swarm hook claude Stop");
     let pane = open(&world, 120, 30, "mail goes by");
-    // What is said of the hooks comes with the agent's screen.
+    // What is said of the hooks comes with the agent's screen, of which the lower part is shown.
     let of_agent = world.screen(&panes[0]);
-    let row = of_agent.lines().map(str::trim).find(|row| row.chars().any(char::is_alphanumeric)).unwrap();
+    let row = of_agent.lines().map(str::trim).rfind(|row| row.chars().any(char::is_alphanumeric)).unwrap();
     let seen = shows(&world, &pane, row);
     assert!(!seen.contains("hooks:"), "{seen}");
 }
