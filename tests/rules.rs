@@ -307,13 +307,35 @@ fn a_self_test_types_into_an_empty_composer_only_and_leaves_it_empty() {
 }
 
 #[test]
-fn the_doctor_names_an_agent_that_is_newer_than_its_rules_until_it_was_tested() {
+fn the_version_of_the_running_agent_chooses_between_the_rules_of_its_profile() {
     if !cfg!(target_os = "linux") {
         return;
     }
+    let (world, pane) = codex_of_version("9.9.9");
+    let codex = include_str!("../src/agents/profiles/codex.toml");
+    let dir = world.path().join("home/.config/swarm/profiles");
+    fs::create_dir_all(&dir).unwrap();
+    let shows = |range: &str, state: &str, said: &str| {
+        let text = format!("{codex}\n[when.version.'{range}'.screen]\nbusy = ['.']\n");
+        fs::write(dir.join("codex.toml"), text).unwrap();
+        eventually(range, || {
+            world.ok(&["explain", &pane]).contains(&format!("state: {state}")).then_some(())
+        });
+        assert!(world.ok(&["explain", &pane]).contains(said), "{range}");
+    };
+    shows("<9", "idle", "no sign of a turn");
+    shows(">=9.9, <10", "busy", "its version is 9.9.9, for which the rules for >=9.9, <10 count");
+    let id = world.ok(&["send", "--no-wait", "codex-1", "one"]).split(' ').next().unwrap().to_owned();
+    eventually("it waits", || world.ok(&["status", &id]).contains("in a turn").then_some(()));
+    shows(">9.9.9", "idle", "no sign of a turn");
+    eventually("it is typed", || world.typed(&pane).contains(&id).then_some(()));
+}
+
+/// A Codex whose files say that it is of a version, and its pane.
+fn codex_of_version(version: &str) -> (World, String) {
     let world = World::new();
     world.start();
-    let package = world.path().join("lib/versions/9.9.9");
+    let package = world.path().join("lib/versions").join(version);
     fs::create_dir_all(&package).unwrap();
     executable(package.join("codex"), fs::read(env!("CARGO_BIN_EXE_fake-agent")).unwrap());
     let link = world.path().join("bin/codex");
@@ -321,6 +343,15 @@ fn the_doctor_names_an_agent_that_is_newer_than_its_rules_until_it_was_tested() 
     std::os::unix::fs::symlink(package.join("codex"), link).unwrap();
     let pane = world.agent("codex", &[]);
     world.ok(&["discover", "--init", "--quiet"]);
+    (world, pane)
+}
+
+#[test]
+fn the_doctor_names_an_agent_that_is_newer_than_its_rules_until_it_was_tested() {
+    if !cfg!(target_os = "linux") {
+        return;
+    }
+    let (world, pane) = codex_of_version("9.9.9");
     let doctor = || run(&world, &["doctor"]).1;
     let said = doctor();
     assert!(said.contains("codex-1 runs 9.9.9 (tested: 0.169.0)"), "{said}");
