@@ -400,3 +400,35 @@ fn an_agent_that_is_back_gets_the_leases_that_nobody_took_and_a_stranger_none() 
     world.ok(&["discover", "--quiet"]);
     assert_eq!(leases().as_array().unwrap().len(), 2);
 }
+
+#[test]
+fn a_tmux_server_that_is_restored_brings_the_team_back_with_names_mail_and_leases() {
+    let mut world = World::new();
+    world.set("SWARM_GRACE", "300s");
+    world.start();
+    let talk = |id: &'static str| [("FAKE_AGENT_INBOX", "take"), ("FAKE_AGENT_SESSION", id)];
+    for id in ["talk-0001", "talk-0002"] {
+        world.agent("claude", &talk(id));
+        world.ok(&["discover", "--init", "--quiet"]);
+    }
+    world.ok(&["name", "claude-1", "api"]);
+    world.ok(&["wait", "--idle", "api", "--timeout", "60"]);
+    world.below("api", "swarm-msg lock src/api.rs --ttl 1h");
+    world.tmux(&["kill-server"]);
+    eventually("both have ended", || agents(&world).is_empty().then_some(()));
+    let ids = ["api", "claude-2"].map(|name| world.send(&[name, "while tmux is away"]));
+    // What restores a session starts each agent again with its conversation, in whatever order and panes.
+    world.start();
+    let panes = ["talk-0002", "talk-0001"].map(|id| world.agent(&format!("claude --resume {id}"), &talk(id)));
+    world.ok(&["discover", "--quiet"]);
+    let mut all = agents(&world);
+    all.sort();
+    assert_eq!(all, [own(["api", &panes[1], "session"]), own(["claude-2", &panes[0], "session"])]);
+    given_once(&world, &panes[1], &ids[0]);
+    given_once(&world, &panes[0], &ids[1]);
+    let held = eventually("the lease is back", || {
+        Some(world.ok(&["locks"])).filter(|locks| locks.contains("src/api.rs"))
+    });
+    assert!(held.contains("api"), "{held}");
+    assert!(!told(&world).contains("has ended"), "{}", told(&world));
+}
