@@ -326,6 +326,8 @@ fn a_line_that_cannot_be_submitted_is_told_of_announced_once_and_then_given_up()
 #[test]
 fn mail_waits_for_the_end_of_a_usage_limit_and_the_person_gets_to_know_once() {
     let (world, pane) = timed("claude", &[]);
+    world.tmux(&["set-option", "-g", "display-time", "60000"]);
+    let person = world.attach(120, 40);
     let said = "You've hit your session limit · resets in 2h";
     std::fs::write(world.path().join("said"), said).unwrap();
     let awaited = world.send(&["claude-1", "--ack", "do you agree"]);
@@ -340,6 +342,9 @@ fn mail_waits_for_the_end_of_a_usage_limit_and_the_person_gets_to_know_once() {
     world.reaches(&mail, "held", "its usage limit is reached: You've hit your session limit");
     let told = || world.ok(&["inbox"]).matches("has reached its usage limit").count();
     eventually("the person gets to know", || (told() == 1).then_some(()));
+    eventually("it is on the status line", || {
+        person.screen().contains("claude-1 has reached its usage limit").then_some(())
+    });
     // A courier that begins again says it no second time; nor does the clock of the acknowledgement end meanwhile.
     world.end_couriers();
     set_clock(&world, 3_600_000);

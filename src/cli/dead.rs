@@ -51,7 +51,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
             frame::preview(message.body.as_str())
         ));
     }
-    print::out(&format!("{text}send one again: swarm-msg resend ID --to NAME\n"))
+    print::out(&format!("{text}send one again: {} resend ID --to NAME\n", session.program()))
 }
 
 /// All dead letters, by recipient, oldest first.

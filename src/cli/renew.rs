@@ -65,14 +65,15 @@ pub(super) fn run(args: &Args) -> Result<()> {
             }
             None => {
                 return Err(print::told(anyhow!(
-                    "you hold no lease on {path}; take one with: swarm-msg lock {}",
+                    "you hold no lease on {path}; take one with: {} lock {}",
+                    session.program(),
                     crate::core::escape::word(&path.to_string())
                 )));
             }
         }
     }
     if renewed.is_empty() {
-        return Err(print::told(anyhow!("you do not hold that lease; see swarm-msg locks")));
+        return Err(print::told(anyhow!("you do not hold that lease; see {} locks", session.program())));
     }
     Ok(())
 }

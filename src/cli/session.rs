@@ -289,6 +289,11 @@ impl Session {
         self.caller.identity == Identity::Human && self.caller.whole
     }
 
+    /// The program that the caller types these commands with.
+    pub(super) fn program(&self) -> &'static str {
+        if self.is_human() { "swarm" } else { "swarm-msg" }
+    }
+
     /// The rate limit of the caller. A person's limit is in the person's own settings. An agent's settings can only make
     /// the person's limit for it stricter.
     pub(super) fn rate(&self) -> Result<Limit> {

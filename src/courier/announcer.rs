@@ -5,7 +5,7 @@ use super::summons::Summons;
 use crate::core::config::Settings;
 use crate::core::escape;
 use crate::core::frame;
-use crate::core::message::{parse_file_name, sent_at};
+use crate::core::message::{MessageType, parse_file_name, sent_at};
 use crate::core::name::Name;
 use crate::core::plural::plural;
 use crate::store::mail::Folder;
@@ -52,7 +52,12 @@ impl Announcer {
         let by_somebody =
             |file: &str| parse_file_name(file).is_some_and(|(sender, _)| sender != Name::system().as_str());
         let waiting = unread.iter().filter(|file| by_somebody(file)).count();
-        let news: Vec<&String> = news.into_iter().filter(|file| by_somebody(file)).collect();
+        // Unless something waits for a word of the person.
+        let is_call = |file: &str| {
+            let found = store.genuine(&human, &[], Folder::New, file);
+            found.is_ok_and(|message| message.is_some_and(|m| m.kind == MessageType::Blocked))
+        };
+        let news: Vec<&String> = news.into_iter().filter(|file| by_somebody(file) || is_call(file)).collect();
         let (bell, is_new) = (settings.bell, !news.is_empty());
         let text = match news[..] {
             [] if self.summons.reminds(waiting) => {

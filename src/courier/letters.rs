@@ -348,7 +348,12 @@ pub fn pause(
             return Ok(());
         }
         for (to, text) in to.iter().zip(&texts).filter(|_| !told_thread) {
-            notify(tx, to, text)?;
+            for to in to {
+                // The person is called: without a word nothing goes on.
+                let kind = if to.is_human() { MessageType::Blocked } else { MessageType::Info };
+                let text = escape::short(text, NOTICE_MAX);
+                tx.put_notice(&Notice { to: to.clone(), kind, text })?;
+            }
         }
         delivery.pause = Some(Pause::Held);
         delivery.told_held = true;

@@ -142,7 +142,7 @@ fn tell_limit(tx: &mut Transaction<'_>, agent: &Agent, limit: &UsageLimit) -> Re
     let text = format!(
         "{name} has reached its usage limit: {said}. Its mail waits for the end of that. What it was doing it may not have done: tell it to go on then"
     );
-    tx.put_notice(&Notice { to: Name::human(), kind: MessageType::Info, text })?;
+    tx.put_notice(&Notice { to: Name::human(), kind: MessageType::Blocked, text })?;
     tx.journal(&Event::UsageLimit { name, text: &limit.text, until: limit.until })
 }
 
