@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A newer set of rules for agents, for those who have an older program: the built-in profiles of this checkout, signed.
 #
-#   scripts/rules.sh key FILE                   makes a maintainer's key (ed25519), and prints its line for packaging/rules.signers
+#   scripts/rules.sh key FILE                   makes a maintainer's key (ed25519), and prints its line for src/cli/profile/rules.signers
 #   scripts/rules.sh sign NUMBER KEY [DIR]      writes DIR/profiles.json and profiles.json.sig (default: plugin)
 #
 # NUMBER is the day and two digits (2026112600), and higher than that of any set before and than BUILT_IN in src/core/rules.rs. The key

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 const FILE: &str = "profiles.json";
 
 /// The maintainers' keys.
-const MAINTAINERS: &str = include_str!("../../../packaging/rules.signers");
+const MAINTAINERS: &str = include_str!("rules.signers");
 
 /// The largest signature and the largest file of signers, in bytes.
 const SMALL: u64 = 64 << 10;
