@@ -122,3 +122,20 @@ fn a_task_goes_with_its_row_and_every_other_byte_stays() {
     let (code, said) = world.refused(&["handover", "no such task", "peer-0"]);
     assert!(code == 2 && said.contains("rewriting the parser"), "{said}");
 }
+
+#[test]
+fn an_agents_hand_overs_count_as_its_messages() {
+    let (_world, [mut asker, mut owner, _heir], _) = asked();
+    let ids = ["one", "two", "three"].map(|text| {
+        let sent = asker.ok(&format!("swarm-msg send --no-wait --json peer-1 {text}"));
+        parsed(&sent)["id"].as_str().unwrap().to_owned()
+    });
+    let limited = |id: &String| format!("SWARM_RATE_LIMIT=2/60 swarm-msg handover {id} peer-2 --no-leases");
+    let codes = ids.map(|id| owner.run(&limited(&id)).0);
+    assert_eq!(codes, [0, 0, 4]);
+    let left = mail(&mut owner);
+    assert!(
+        left.iter().any(|m| m["body"] == "three") && !left.iter().any(|m| m["body"] == "one"),
+        "{left:?}"
+    );
+}

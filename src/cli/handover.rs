@@ -10,6 +10,7 @@ use crate::core::refusal::Refusal;
 use crate::courier::start;
 use crate::store::handover::Handover;
 use crate::store::mail::MessageRef;
+use crate::store::now_ms;
 use crate::tmux::Server;
 use anyhow::Result;
 use serde_json::json;
@@ -76,6 +77,15 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
     if !args.no_leases && session.agent(&what.from).is_some() && session.agent(&to).is_some() {
         (what.fences, what.paths) = leases(&session, &what.from)?;
+    }
+    if !session.is_human() {
+        // Those concerned get notices, so an agent's hand-overs count as its messages.
+        let (limit, caller) = (session.rate()?, &session.caller.name);
+        session.store.transact(|tx| {
+            let mut window = tx.sender(caller, limit)?;
+            window.admit(limit, now_ms()).map_err(Refusal::RateLimited)?;
+            tx.put_sender(caller, &window)
+        })?;
     }
     session.store.hand_over(&what)?;
     let known = session.agent(&to).map(|a| Server::new(&a.place.socket));

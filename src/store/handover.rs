@@ -92,7 +92,7 @@ impl Store {
             round: 0,
             body: original.body.clone(),
         };
-        // Whose turn it is to be limited is the one who hands over; the sender has paid for these words.
+        // It takes no place in the sender's window: the sender has sent these words already.
         let (message, staged) = self.prepare(draft, Limit::none(), Room::check)?;
         drop(staged);
         let copy = self.key().sign(message);
