@@ -92,13 +92,20 @@ impl App {
 
     /// Gives the keys to what stands beside the panels.
     fn enter(&mut self) {
-        if !self.selected[self.panel as usize].is_empty() {
-            self.side.focus = true;
-            self.side.settle = true;
+        if self.selected[self.panel as usize].is_empty() {
+            return;
+        }
+        self.side.focus = true;
+        self.side.settle = true;
+        if self.panel == Panel::Threads
+            && let Some(id) = self.message().map(|message| message.id.clone())
+        {
+            // It stays selected once it was read.
+            self.side.message = id;
         }
     }
 
-    /// Opens what is selected: of an agent its pane, of a thread the conversation, which is read then.
+    /// Opens what is selected: of an agent its pane, of a thread the conversation, which is read then, and within that an answer.
     pub(super) fn open(&mut self) -> Wish {
         match self.panel {
             Panel::Agents => return self.jump(),
@@ -106,6 +113,7 @@ impl App {
                 self.enter();
                 return self.read_thread();
             }
+            Panel::Threads => return self.with_message(Command::Reply),
             _ => self.enter(),
         }
         Wish::Nothing

@@ -28,7 +28,7 @@ const BYTES: usize = 32 << 20;
 const BATCH: usize = 300;
 
 /// How many there are at first: as many as the first screen may show, so that nobody waits for it.
-const FIRST: usize = 80;
+const FIRST: usize = 40;
 
 /// Of so many of the newest the state is looked at again. What is older and has arrived does not change.
 const FRESH: usize = 300;

@@ -80,13 +80,22 @@ impl Keymap {
         let entry = |command: Command, word: &str| {
             self.names(command).first().map(|key| format!(" {key} {word} ")).unwrap_or_default()
         };
-        let last: String = ALWAYS.iter().map(|(command, word)| entry(*command, word)).collect();
+        // Where there is little room, how to find the rest and how to leave count most.
+        let ends = |always: &[(Command, &str)]| -> String {
+            always.iter().map(|(command, word)| entry(*command, word)).collect()
+        };
+        let mut always = &ALWAYS[..];
+        while always.len() > 1 && ends(always).chars().count() > columns {
+            always = &always[1..];
+        }
+        let last = ends(always);
         let word =
             |row: &Row| if row.command == Command::Open && panel == Panel::Agents { "go" } else { row.word };
         // What Enter does comes first.
         let (open, others): (Vec<&Row>, Vec<&Row>) =
             rows().filter(|row| row.footer.contains(&panel)).partition(|row| row.command == Command::Open);
-        let mut text = if opened { entry(Command::Back, "back") } else { String::new() };
+        let back = Some(entry(Command::Back, "back")).filter(|_| opened && columns >= 60);
+        let mut text = back.unwrap_or_default();
         for row in open.into_iter().filter(|_| !opened).chain(others) {
             let entry = entry(row.command, word(row));
             if text.chars().count() + entry.chars().count() + last.chars().count() <= columns {
@@ -193,6 +202,7 @@ mod tests {
     #[test]
     fn the_last_row_always_says_how_to_find_the_rest_and_how_to_leave() {
         let (map, _) = Keymap::new("");
+        assert_eq!(map.footer(Panel::Agents, true, 20), " ? keys  q quit ");
         for panel in Panel::ALL {
             for columns in [60, 80, 200] {
                 let text = map.footer(panel, false, columns);

@@ -120,8 +120,13 @@ pub(super) const TABLE: [Group; 5] = [
     Group {
         title: "Moving",
         rows: &[
-            row(Command::Open, "open", &[KeyCode::Enter], "agent: go to its pane; else: open it")
-                .footer(&[AGENTS, THREADS, LEASES, TASKS], "open"),
+            row(
+                Command::Open,
+                "open",
+                &[KeyCode::Enter],
+                "go to the agent, open the row, answer the open message",
+            )
+            .footer(&[AGENTS, THREADS, LEASES, TASKS], "open"),
             row(
                 Command::Look,
                 "look",

@@ -196,6 +196,8 @@ fn who_needs_a_person_and_why_is_seen_at_once_at_any_size() {
     for (width, height) in [(1, 1), (10, 3), (20, 5), (100, 3)] {
         screen(&mut app(), width, height);
     }
+    let seen = screen(&mut app(), 39, 30);
+    assert!(seen.contains("▲ codex-1") && seen.contains("? keys  q quit"), "{seen}");
 }
 
 #[test]
@@ -247,7 +249,7 @@ fn the_reference_lists_the_keys_of_the_dashboard() {
 
 #[test]
 fn an_answer_to_a_message_goes_out_with_its_text() {
-    for keys in ["2r", "jr"] {
+    for keys in ["2r", "jr", "2⏎⏎"] {
         let mut app = app();
         press(&mut app, keys);
         app.paste("8080; #{x}", NOW);
@@ -272,6 +274,29 @@ fn a_thread_is_read_when_it_is_opened_and_others_mail_is_never_marked_read() {
     press(&mut app, "r");
     assert!(matches!(app.mode, Mode::Panels), "a message between others cannot be answered");
     assert!(app.told.as_ref().is_some_and(|(text, _)| text.contains("only messages to you")));
+}
+
+#[test]
+fn the_message_for_which_a_thread_was_opened_stays_selected_once_it_is_read() {
+    let mut app = app();
+    let later =
+        MessageRow { at: NOW, ..message("aaaa1112", "aaaa1111", "reviewer", "human", "or any other?") };
+    let with = |unread: bool| {
+        let mut messages =
+            vec![later.clone(), message("aaaa1111", "aaaa1111", "reviewer", "human", "which port?")];
+        for message in &mut messages {
+            message.unread = unread;
+        }
+        let messages: Vec<Rc<MessageRow>> = messages.into_iter().map(Rc::new).collect();
+        Snapshot { threads: threads(&messages), ..project() }
+    };
+    app.update(with(true), NOW);
+    app.go(Panel::Threads, isize::MIN);
+    assert_eq!(args(press(&mut app, "2⏎")), [["read", "aaaa1111", "aaaa1112"]]);
+    app.update(with(false), NOW);
+    assert_eq!(app.message().unwrap().id, "aaaa1111");
+    press(&mut app, "⏎");
+    assert!(matches!(&app.mode, Mode::Form(form) if form.title() == "Answer to aaaa1111"));
 }
 
 #[test]

@@ -169,7 +169,8 @@ fn bubble(
     let style = if chosen == Some(true) { Style::new().add_modifier(Modifier::REVERSED) } else { PLAIN };
     let mut parts = vec![fit(head, usize::from(room)).style(style)];
     if !message.why.is_empty() {
-        let why = format!("waits: {}", message.why);
+        let failed = matches!(message.state, MailState::At(Stage::Failed) | MailState::Dead);
+        let why = format!("{}: {}", if failed { "not delivered" } else { "waits" }, message.why);
         parts
             .extend(wrap::rows(&why, room).into_iter().map(|row| Line::styled(row, theme.style(Mark::Held))));
     }
