@@ -40,7 +40,7 @@ enum ConfigVerb {
     },
     /// Set a value in the project's file, or in yours with --user; comments and order stay
     #[command(
-        after_help = "Examples:\n  swarm config set rate.count 20\n  swarm config set --user ack.waits 1m,5m"
+        after_help = "Examples:\n  swarm config set rate.count 5\n  swarm config set --user ack.waits 1m,5m"
     )]
     Set {
         /// The setting

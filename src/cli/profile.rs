@@ -67,7 +67,7 @@ enum ProfileVerb {
         #[arg(long, value_name = "NAME")]
         state: Option<String>,
     },
-    /// Draft a profile from recorded screens: it is printed, and what to know about it is told
+    /// Draft a profile from recorded screens. The profile goes to standard output, remarks about it to standard error
     #[command(
         after_help = "Example:\n  swarm profile new my-agent screens/ > ~/.config/swarm/profiles/my-agent.toml"
     )]
@@ -77,7 +77,7 @@ enum ProfileVerb {
         /// The directory with the recorded screens
         dir: PathBuf,
     },
-    /// Read every recorded screen by a profile; the exit code is 1 if one is read as idle that is not
+    /// Read every recorded screen by a profile; the exit code is 1 if the agent was not idle on a screen that is read as idle
     #[command(
         after_help = "Examples:\n  swarm profile check my-agent.toml screens/\n  swarm profile check --json claude screens/"
     )]
@@ -106,7 +106,7 @@ enum ProfileVerb {
     ///
     /// The set and its signature are files that you have already, for example of the plugin's checkout; nothing is fetched. It is
     /// checked with ssh-keygen (OpenSSH 8.1 or later). It is taken in as a whole, and only if it is newer than the rules in use.
-    #[command(after_help = "Example:\n  swarm profile update ~/.tmux/plugins/swarm/plugin")]
+    #[command(after_help = "Example:\n  swarm profile update ~/.tmux/plugins/tmux-swarm/plugin")]
     Update {
         /// The set, with its signature beside (FILE.sig), or a directory with profiles.json
         path: PathBuf,

@@ -9,7 +9,7 @@ use crate::store::mail::Folder;
 use crate::store::{Store, now_ms};
 use anyhow::Result;
 
-/// Deliver an answer that is held as one too many in a row between two agents
+/// Deliver an answer that the limit on answers in a row holds (`agents.answers`)
 ///
 /// Only a person can do this. All such answers of its thread are released, and the count of answers in a row begins again. With --drop they become dead letters instead.
 #[derive(Debug, clap::Args)]
@@ -63,7 +63,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 fn not_held(message: &Verified) -> anyhow::Error {
     let id = &message.id;
     let text = format!(
-        "no answer in the thread of {id} is held as one too many; `swarm status {id}` says how far it is"
+        "no answer in the thread of {id} is held by the limit on answers in a row; `swarm status {id}` says how far it is"
     );
     Refusal::Usage(text).into()
 }

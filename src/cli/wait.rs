@@ -40,7 +40,7 @@ pub(super) struct Args {
     /// Wait for unread mail
     #[arg(long)]
     mail: bool,
-    /// Wait until this agent is idle and no mail waits for it; may be repeated. One that ends is waited for as its mail is
+    /// Wait until this agent is idle and no mail waits for it; may be repeated. If it ends, the command waits `agents.grace` for it to start again
     #[arg(long, value_name = "NAME")]
     idle: Vec<String>,
     /// Wait until nobody else holds this path; may be repeated. It is not leased for you: `lock --wait` does that

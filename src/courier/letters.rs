@@ -323,7 +323,7 @@ pub fn held(
     })
 }
 
-/// Holds an answer that is one too many in a row between agents, and tells both and the person at the keyboard, once a thread. Nothing is
+/// Holds an answer beyond the limit on answers in a row between agents, and tells both and the person at the keyboard, once a thread. Nothing is
 /// done if that is on record.
 pub fn pause(
     store: &Store,
