@@ -40,7 +40,7 @@ await() {
 }
 is_idle() { [ "$(state_of "$1")" = idle ]; }
 is_state() { [ "$(state_of "$1")" = "$2" ]; }
-is_held() { status_of "$1" | grep -q -- "queued: .*$2"; }
+is_held() { status_of "$1" | grep -q -- "held: .*$2"; }
 is_submitted() { status_of "$1" | grep -q ': submitted'; }
 has_reached() { [ "$(reached "$1")" -ge 1 ]; }
 

@@ -139,3 +139,18 @@ fn an_agents_hand_overs_count_as_its_messages() {
         "{left:?}"
     );
 }
+
+#[test]
+fn an_heir_that_ends_in_between_gets_no_lease_and_nobody_is_told_so() {
+    let (world, [mut asker, mut owner, mut heir], id) = asked();
+    let (code, _) = owner.run(&format!("SWARM_CRASH_AT=handover-decided swarm-msg handover {id} peer-2"));
+    assert_ne!(code, 0);
+    heir.kill();
+    // The next hand-over does what the first one left undone.
+    owner.run("swarm-msg handover nothing peer-0");
+    assert_eq!(world.stage(&id).1.split(" as ").next(), Some("handed over to peer-2"));
+    assert!(holders(&world).iter().all(|holder| holder.starts_with("peer-1 ")), "{:?}", holders(&world));
+    let told: Vec<Value> = [mail(&mut owner), mail(&mut asker)].concat();
+    assert!(told.iter().all(|m| !m["body"].as_str().unwrap().contains("hold")), "{told:?}");
+    assert_eq!(fs::read_dir(world.state().join("handover")).unwrap().count(), 0);
+}

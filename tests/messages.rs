@@ -3,7 +3,7 @@
 //! Real processes in a private world; each test proves one promise.
 
 use crate::support::mail::{parsed, stderr};
-use crate::support::{World, eventually, executable};
+use crate::support::{World, eventually, executable, race};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,15 +15,6 @@ use swarm::core::frame;
 use swarm::core::message::Signed;
 use swarm::core::name::Name;
 use swarm::core::signing::Key;
-
-/// Starts all commands before it waits for any.
-fn race(commands: impl IntoIterator<Item = Command>) -> Vec<Output> {
-    let started: Vec<_> = commands
-        .into_iter()
-        .map(|mut c| c.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
-        .collect();
-    started.into_iter().map(|child| child.wait_with_output().unwrap()).collect()
-}
 
 fn command(world: &World, args: &[&str]) -> Command {
     let mut command = world.command("swarm");

@@ -107,7 +107,7 @@ fn mail_for_an_agent_that_has_just_ended_waits_and_says_so() {
     let away = sent["id"].as_str().unwrap();
     for id in [&before, away] {
         let told = world.ok(&["status", id]);
-        assert!(told.contains("api: queued: the agent has ended; the message waits another"), "{told}");
+        assert!(told.contains("api: held: the agent has ended; the message waits another"), "{told}");
     }
     begin(&world, &panes[0], "claude");
     world.ok(&["discover", "--quiet"]);

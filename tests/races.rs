@@ -3,7 +3,7 @@
 
 use crate::support::mail::parsed;
 use crate::support::peer::{Peer, peers};
-use crate::support::{World, eventually, executable, world_with_claude};
+use crate::support::{World, eventually, executable, race, world_with_claude};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
@@ -15,15 +15,6 @@ fn swarm(world: &World, args: &[&str]) -> Command {
     let mut command = world.command("swarm");
     command.args(args);
     command
-}
-
-/// Starts all commands before it waits for any.
-fn race(commands: impl IntoIterator<Item = Command>) -> Vec<Output> {
-    let started: Vec<_> = commands
-        .into_iter()
-        .map(|mut c| c.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
-        .collect();
-    started.into_iter().map(|child| child.wait_with_output().unwrap()).collect()
 }
 
 fn all_succeed(outs: &[Output]) {

@@ -2,7 +2,7 @@
 
 use super::assert_plain;
 use std::sync::OnceLock;
-use swarm::agents::{Content, Profiles, read};
+use swarm::agents::{Content, Profile, Profiles, read};
 use swarm::core::agent::{Status, is_pane_id};
 use swarm::tmux::health::Health;
 use swarm::tmux::pane::Look;
@@ -12,16 +12,14 @@ use swarm::tmux::version;
 // Their patterns take longer to build than to try.
 static PROFILES: OnceLock<Profiles> = OnceLock::new();
 
-/// In the order of `core::agent`; the command in the foreground says which one reads its pane.
-const KINDS: [&str; 6] = ["claude", "codex", "gemini", "opencode", "aider", "qwen"];
-
 fn look(text: &str, number: usize) {
     let mut lines = text.split_inclusive('\n');
     let Some(look) = Look::parse(&mut lines, "%1") else { return };
     assert!(look.screen.rows().len() <= usize::from(look.facts.height).max(1), "no row of the next look");
     let profiles = PROFILES.get_or_init(|| Profiles::builtin().unwrap_or_else(|why| panic!("{why}")));
-    let kind = KINDS.into_iter().find(|k| *k == look.command).unwrap_or(KINDS[number % KINDS.len()]);
-    let Some(profile) = profiles.get(kind) else { panic!("{kind} is built in") };
+    // The command in the foreground says which profile reads its pane.
+    let all: Vec<&Profile> = profiles.all().collect();
+    let profile = all.iter().find(|p| p.kind == look.command).unwrap_or(&all[number % all.len()]);
     let reading = read(profile, &look.screen, &look.facts);
     assert!(!reading.evidence.is_empty());
     for why in &reading.evidence {

@@ -340,7 +340,7 @@ pub(super) fn sentence(name: &Name, delivery: &Progress) -> String {
     let detail = escape::short(&delivery.detail, 200);
     match delivery.stage {
         Stage::Queued if name.is_human() => format!("{name}: in the inbox"),
-        Stage::Held => format!("{name}: queued: {detail}"),
+        Stage::Held => format!("{name}: held: {detail}"),
         stage if detail.is_empty() => format!("{name}: {}", stage.word()),
         stage => format!("{name}: {} ({detail})", stage.word()),
     }

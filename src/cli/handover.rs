@@ -3,7 +3,7 @@ use super::{compose, print};
 use crate::core::coord;
 use crate::core::delivery::Stage;
 use crate::core::id;
-use crate::core::lease::{PathPattern, Scope, words};
+use crate::core::lease::{Scope, words};
 use crate::core::message::{Intent, Verified};
 use crate::core::name::Name;
 use crate::core::refusal::Refusal;
@@ -44,8 +44,8 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<()> {
     let mut session = Session::open()?;
     session.prove()?;
-    // One that a crash interrupted has been decided.
-    session.store.finish_handovers()?;
+    // One that a crash interrupted has been decided. If it fails, the courier reports it.
+    let _ = session.store.finish_handovers();
     let reason = args.reason.as_deref().map(coord::Text::new).transpose().map_err(Refusal::from)?;
     let to = recipient(&mut session, &args.to)?;
     let mut what = Handover {
@@ -56,7 +56,6 @@ pub(super) fn run(args: &Args) -> Result<()> {
         task: None,
         letter: None,
         fences: Vec::new(),
-        paths: Vec::new(),
     };
     let is_id = args.what.len() >= id::MIN_PREFIX && id::is_prefix(&args.what);
     if is_id && !session.store.find(&args.what)?.is_empty() {
@@ -76,7 +75,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         return Err(Refusal::Usage(format!("{to} has it already")).into());
     }
     if !args.no_leases && session.agent(&what.from).is_some() && session.agent(&to).is_some() {
-        (what.fences, what.paths) = leases(&session, &what.from)?;
+        what.fences = leases(&session, &what.from)?;
     }
     if !session.is_human() {
         // Those concerned get notices, so an agent's hand-overs count as its messages.
@@ -87,18 +86,19 @@ pub(super) fn run(args: &Args) -> Result<()> {
             tx.put_sender(caller, &window)
         })?;
     }
-    session.store.hand_over(&what)?;
+    let moved = session.store.hand_over(&what)?;
     let known = session.agent(&to).map(|a| Server::new(&a.place.socket));
     start::ensure(&session.store, &known.unwrap_or_else(Server::current)).unwrap_or(false);
     let copy = what.letter.as_ref().map(|letter| letter.copy_id().clone());
     if args.json {
         return print::object(json!({
             "from": what.from, "to": to, "task": what.task, "id": what.letter.as_ref().map(|l| &l.original), "as": copy,
-            "leases": what.fences,
+            "leases": moved.iter().map(|l| l.fence).collect::<Vec<_>>(),
         }));
     }
     let as_copy = copy.map_or_else(String::new, |copy| format!(" as {copy}"));
-    let leases = match &what.paths[..] {
+    let paths: Vec<_> = moved.into_iter().flat_map(|lease| lease.paths).collect();
+    let leases = match &paths[..] {
         [] => String::new(),
         paths => format!(", with the leases on {}", words::list(paths)),
     };
@@ -147,14 +147,13 @@ fn present(session: &Session, message: &Verified) -> Result<Name> {
 }
 
 /// The leases of an agent that can be another one's: not those of a command that runs, nor of the whole team.
-fn leases(session: &Session, owner: &Name) -> Result<(Vec<u64>, Vec<PathPattern>)> {
+fn leases(session: &Session, owner: &Name) -> Result<Vec<u64>> {
     let all = session.store.leases()?;
     let is_its = |holder: &crate::core::lease::Holder| {
         holder.name == *owner && holder.host.is_none() && !holder.command
     };
     let own = all.table.leases().filter(|l| is_its(&l.holder));
-    let own: Vec<_> = own.filter(|l| l.paths.iter().all(|p| *p.scope() != Scope::Team)).collect();
-    Ok((own.iter().map(|l| l.fence).collect(), own.iter().flat_map(|l| l.paths.clone()).collect()))
+    Ok(own.filter(|l| l.paths.iter().all(|p| *p.scope() != Scope::Team)).map(|l| l.fence).collect())
 }
 
 fn no_such(session: &Session, asked: &str) -> anyhow::Error {

@@ -10,11 +10,15 @@ const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// How long a limit is believed of which no end is known, or that is there still after its end.
+/// How long a limit is believed if it names no end, or is still shown after its end.
 const UNKNOWN: u64 = HOUR;
 
 /// An end is waited for this much longer: the clocks of two machines differ.
 const SLACK: u64 = MINUTE;
+
+/// A time of the day without a date that passed this recently is the end of a limit that is over, and not a time of tomorrow. Limits of
+/// a session end within five hours, those of a day within twenty-four.
+const PASSED: u64 = 4 * HOUR;
 
 /// The words that an end follows.
 const BEFORE: [&str; 4] = ["resets", "reset at", "try again", "reset "];
@@ -114,6 +118,8 @@ fn moment(words: &[&str], now_ms: u64, offset_s: i64) -> Option<u64> {
             Err(_) => break,
         }
     }
+    // Any other zone that is named is the machine's: agents name it so.
+    let offset_s = if words.iter().any(|word| matches!(*word, "utc" | "gmt")) { 0 } else { offset_s };
     let local = i64::try_from(now_ms).ok()? + offset_s * 1000;
     let local = u64::try_from(local).ok()?;
     let midnight = local / DAY * DAY;
@@ -127,8 +133,7 @@ fn moment(words: &[&str], now_ms: u64, offset_s: i64) -> Option<u64> {
         }
         (None, Some(time)) => {
             let next = if midnight + time > local { midnight + time } else { midnight + DAY + time };
-            // No limit without a date lasts for longer than some hours: it has passed.
-            if next - local > 12 * HOUR { local } else { next }
+            if next - local > DAY - PASSED { local } else { next }
         }
         (None, None) => return None,
     };
@@ -152,7 +157,7 @@ fn clock(word: &str, half: &str) -> Option<u64> {
         "am" => hour % 12,
         _ => hour % 12 + 12,
     };
-    (hour < 24 && minute < 60).then_some(hour * HOUR + minute * MINUTE)
+    (hour < 24 && minute < 60).then(|| hour * HOUR + minute * MINUTE)
 }
 
 /// Days from 1970-01-01 to a date; years begin in March, so that a leap day comes last.
@@ -206,11 +211,16 @@ mod tests {
         assert_eq!(at("resets 10:30pm (Europe/Berlin)", 7200), Some(2 * 60 + 30));
         assert_eq!(at("resets 11:15am (America/Los_Angeles)", -7 * 3600), Some(15));
         assert_eq!(at("resets Jul 20, 9pm", 7200), Some(60));
+        assert_eq!(at("Access resets at 18:45 GMT", 7200), Some(45));
+        assert_eq!(at("resets Jul 20, 9pm (UTC)", 7200), Some(180));
     }
 
     #[test]
     fn a_time_that_has_just_passed_is_not_that_of_tomorrow_and_a_date_may_be_in_the_next_year() {
         assert_eq!(at("resets 5:59pm", 0), Some(0));
+        assert_eq!(at("resets 2:01pm", 0), Some(0));
+        assert_eq!(at("resets 6:30am", 0), Some(12 * 60 + 30), "it is that of tomorrow");
+        assert_eq!(at("resets 1pm", 0), Some(19 * 60));
         assert_eq!(at("resets Jul 20, 5pm", 0), Some(-60));
         let january = at("resets Jan 2, 6pm", 0).unwrap() / (24 * 60);
         assert_eq!(january, 166);
@@ -225,6 +235,7 @@ mod tests {
             "resets 7",
             "resets 25:00",
             "resets 0pm",
+            "resets 9999999999999999:00",
         ] {
             assert_eq!(at(text, 0), None, "{text}");
             let mut limit = UsageLimit::seen(text, NOW, 0);

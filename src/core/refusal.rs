@@ -49,7 +49,7 @@ impl Exit {
             Self::UnknownAgent => "unknown agent",
             Self::NotGenuine => "bad signature or no such message",
             Self::NoTmux => "tmux unreachable",
-            Self::NoKey => "the key is not here",
+            Self::NoKey => "the project has no key here",
         }
     }
 

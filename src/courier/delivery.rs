@@ -122,7 +122,7 @@ impl Attempt<'_> {
     /// Records what came of an attempt.
     fn conclude(&self, outcome: Outcome) -> Result<Outcome> {
         let outcome = match outcome {
-            // What stands in its composer stands there still: only the look failed.
+            // The agent lives, so only the look failed, and its composer is as it was.
             Outcome::Gone if process::look(&self.agent.process).is_some() => Outcome::Held(Hold::Unseen),
             outcome => outcome,
         };

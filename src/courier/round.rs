@@ -80,6 +80,7 @@ impl<'a> Courier<'a> {
             start::ensure_link(self.store);
         }
         self.try_to(|courier| witness::answer(courier.store, &courier.lookout.living));
+        self.try_to(|courier| courier.store.finish_handovers());
         let due = self.try_to(Self::letters).flatten();
         let leased = self.try_to(Self::leases).unwrap_or(true);
         // Again, because the steps before take some time, and nothing may be typed by rules that changed meanwhile.
@@ -163,7 +164,6 @@ impl<'a> Courier<'a> {
     /// before the next pulse.
     fn letters(&mut self) -> Result<Option<u64>> {
         self.store.finish_posts()?;
-        self.store.finish_handovers()?;
         let agents = self.store.agents()?;
         let letters = Letters { store: self.store, agents: &agents, settings: self.policy.settings() };
         let mut due: Due = letters.acknowledgements()?;

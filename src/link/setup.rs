@@ -14,7 +14,6 @@ use crate::store::{Store, now_ms};
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 /// How long a host's session lasts without a sign of life (ms).
@@ -219,12 +218,4 @@ pub fn place(id: &str) -> Result<PathBuf> {
     }
     cluster.start()?;
     Ok(cluster.socket())
-}
-
-/// Whether two clones have no commit in common, as far as this one can tell: its first commits.
-pub fn first_commits(root: &Path) -> Option<String> {
-    let mut git = Command::new("git");
-    git.arg("-C").arg(root).args(["rev-list", "--max-parents=0", "HEAD"]);
-    let said = child::output(&mut git, None, Duration::from_secs(10)).ok()??;
-    said.status.success().then(|| String::from_utf8_lossy(&said.stdout).trim().to_owned())
 }

@@ -51,8 +51,8 @@ pub struct Ancestor {
 }
 
 impl Ancestor {
-    /// Whether it is the server, marked by the argument `mark`, that runs the tools of agents of `kind`. A shell that was given
-    /// such an argument is not.
+    /// Whether it is the server, marked by the argument `mark`, that runs the tools of agents of `kind`. A shell with that argument is
+    /// no such server.
     pub fn serves(&self, kind: &str, mark: &str) -> bool {
         let runs = |program: &str| self.comm.starts_with(program);
         self.argv.iter().any(|a| a == mark) && (runs(kind) || INTERPRETERS.into_iter().any(runs))

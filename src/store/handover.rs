@@ -11,16 +11,18 @@ use super::post::NewMessage;
 use super::record::{self, Durability, Loaded};
 use super::room::Room;
 use super::{Store, Transaction, entropy, fault, now_ms};
+use crate::core::agent::Agent;
 use crate::core::coord;
 use crate::core::delivery::{Delivery, Stage};
 use crate::core::escape;
 use crate::core::event::Event;
 use crate::core::id::MessageId;
-use crate::core::lease::{Holder, Notice, PathPattern, words};
+use crate::core::lease::{Holder, Lease, Notice, PathPattern, words};
 use crate::core::message::{MessageType, Signed, Verified};
 use crate::core::name::Name;
 use crate::core::rate::Limit;
 use crate::core::refusal::Refusal;
+use crate::os::process;
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
@@ -42,10 +44,8 @@ pub struct Handover {
     /// The message, if it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub letter: Option<Letter>,
-    /// The leases that go with it.
+    /// The leases that are to go with it.
     pub fences: Vec<u64>,
-    /// What these are on.
-    pub paths: Vec<PathPattern>,
 }
 
 /// A message that is handed over: the same words of the same sender to somebody else.
@@ -100,8 +100,9 @@ impl Store {
         Ok(Letter { original: original.id.clone(), mailbox, file, sender: sender.clone(), copy })
     }
 
-    /// Hands over: decides it durably, and does it. Refuses if the message was handed over meanwhile, or is being typed.
-    pub fn hand_over(&self, what: &Handover) -> Result<()> {
+    /// Hands over: decides it durably, and does it. Refuses if the message was handed over meanwhile, or is being typed. Returns the leases
+    /// that have moved.
+    pub fn hand_over(&self, what: &Handover) -> Result<Vec<Lease>> {
         record::ensure_dir(&self.dir.join("handover"))?;
         let name = format!("handover/{:013}-{:08x}", now_ms(), entropy()? & 0xffff_ffff);
         self.transact(|tx| {
@@ -113,20 +114,25 @@ impl Store {
                     let text = format!("{} is just being given to {}; try again", letter.original, what.from);
                     return Err(Refusal::Usage(text).into());
                 }
-                let copy = known.and_then(|d| d.handed).or(self.pending(&letter.original)?);
+                let copy = known.and_then(|d| d.handed).or(self.pending_copy(&letter.original)?);
                 if let Some(copy) = copy {
                     let text = format!("{} was handed over before, as {copy}", letter.original);
                     return Err(Refusal::Usage(text).into());
                 }
             }
-            tx.store.put_sealed(&name, what, Durability::Durable)
+            tx.store.put_sealed(&name, what, Durability::Durable)?;
+            fault::point("handover-decided");
+            // From now on nobody gives it to the one who had it.
+            match &what.letter {
+                Some(letter) => tx.settle_original(letter, &what.to),
+                None => Ok(()),
+            }
         })?;
-        fault::point("handover-decided");
-        self.finish_handovers()
+        self.finish_handover(what, &self.dir.join(format!("{name}.json")))
     }
 
     /// The new id of a message whose hand-over is decided and not done yet.
-    fn pending(&self, original: &MessageId) -> Result<Option<MessageId>> {
+    pub fn pending_copy(&self, original: &MessageId) -> Result<Option<MessageId>> {
         for file in record::list(&self.dir.join("handover"))? {
             let name = format!("handover/{}", file.trim_end_matches(".json"));
             if let Loaded::Ok(Handover { letter: Some(letter), .. }) = self.sealed::<Handover>(&name)?
@@ -138,20 +144,23 @@ impl Store {
         Ok(None)
     }
 
-    /// Does what is missing of hand-overs that were decided.
+    /// Does what is missing of hand-overs that were decided. One that fails does not stop the others; the first error is returned.
     pub fn finish_handovers(&self) -> Result<()> {
+        let mut result = Ok(());
         for file in record::list(&self.dir.join("handover"))? {
             let path = self.dir.join("handover").join(&file);
-            match self.sealed::<Handover>(&format!("handover/{}", file.trim_end_matches(".json")))? {
-                Loaded::Ok(what) => self.finish_handover(&what, &path)?,
-                Loaded::Missing => {}
-                Loaded::Bad(why) => self.quarantine(&path, &why)?,
-            }
+            let name = format!("handover/{}", file.trim_end_matches(".json"));
+            let done = self.sealed::<Handover>(&name).and_then(|loaded| match loaded {
+                Loaded::Ok(what) => self.finish_handover(&what, &path).map(drop),
+                Loaded::Missing => Ok(()),
+                Loaded::Bad(why) => self.quarantine(&path, &why),
+            });
+            result = result.and(done);
         }
-        Ok(())
+        result
     }
 
-    fn finish_handover(&self, what: &Handover, path: &std::path::Path) -> Result<()> {
+    fn finish_handover(&self, what: &Handover, path: &std::path::Path) -> Result<Vec<Lease>> {
         let Handover { by, from, to, .. } = what;
         let to = &self.reader(to)?.unwrap_or_else(|| to.clone());
         if let Some(task) = &what.task {
@@ -168,20 +177,16 @@ impl Store {
         if let Some(letter) = &what.letter {
             self.move_letter(letter, to)?;
         }
-        let heir = self.find_agent(to, |a| a.name == *to && a.is_live())?;
-        if let Some(heir) = heir.filter(|_| !what.fences.is_empty()) {
-            let holder = Holder::agent(&heir, heir.place.namespace);
-            self.change_leases(Part::Numbers(&what.fences), |table| {
-                table.hand_over(&what.fences, from, &holder);
-            })?;
-        }
+        let moved = self.move_leases(what, to)?;
+        let paths: Vec<PathPattern> = moved.iter().flat_map(|lease| lease.paths.clone()).collect();
+        let fences: Vec<u64> = moved.iter().map(|lease| lease.fence).collect();
         fault::point("handover-leases");
         self.transact(|tx| {
-            tx.hand_edits_over(from, to, &what.paths)?;
+            tx.hand_edits_over(from, to, &paths)?;
             if !path.exists() {
                 return Ok(());
             }
-            for notice in what.notices(to) {
+            for notice in what.notices(to, &paths) {
                 tx.put_notice(&notice)?;
             }
             tx.journal(&Event::HandedOver {
@@ -191,11 +196,26 @@ impl Store {
                 id: what.letter.as_ref().map(|l| &l.original),
                 copy: what.letter.as_ref().map(Letter::copy_id),
                 task: what.task.as_deref(),
-                fences: &what.fences,
+                fences: &fences,
             })?;
             std::fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))
         })?;
-        self.post_notices().map(drop)
+        self.post_notices()?;
+        Ok(moved)
+    }
+
+    /// Gives the heir those of the leases that the former owner still has. Returns all that the heir has of them, also from a try
+    /// that a crash interrupted. An heir that has ended gets none: the leases stay where they are.
+    fn move_leases(&self, what: &Handover, to: &Name) -> Result<Vec<Lease>> {
+        let lives = |a: &Agent| process::check_in(a.place.namespace, &a.process) != Some(false);
+        let heir = self.find_agent(to, |a| a.name == *to && a.is_live() && lives(a))?;
+        let Some(heir) = heir.filter(|_| !what.fences.is_empty()) else { return Ok(Vec::new()) };
+        let holder = Holder::agent(&heir, heir.place.namespace);
+        self.change_leases(Part::Numbers(&what.fences), |table| {
+            table.hand_over(&what.fences, &what.from, &holder);
+            let has = |lease: &&Lease| what.fences.contains(&lease.fence) && lease.holder.name == *to;
+            table.leases().filter(has).cloned().collect()
+        })
     }
 
     /// Puts the new message into its mailbox and settles the one that it replaces. Idempotent.
@@ -251,14 +271,13 @@ impl Handover {
         }
     }
 
-    /// What those concerned get to know.
-    fn notices(&self, to: &Name) -> Vec<Notice> {
+    /// What those concerned get to know; the leases on these paths have moved.
+    fn notices(&self, to: &Name, paths: &[PathPattern]) -> Vec<Notice> {
         let what = self.subject();
-        let leases = escape::short(&words::list(&self.paths), 120);
+        let leases = escape::short(&words::list(paths), 120);
         let reason =
             self.reason.as_ref().map_or_else(String::new, |why| format!(" ({})", escape::short(why, 100)));
-        let holds =
-            |what: &str| if self.paths.is_empty() { String::new() } else { format!("; {what} {leases}") };
+        let holds = |what: &str| if paths.is_empty() { String::new() } else { format!("; {what} {leases}") };
         let tell = |to: &Name, text: String| Notice { to: to.clone(), kind: MessageType::Info, text };
         let as_copy = self.letter.as_ref().map_or_else(String::new, |l| format!(", now {}", l.copy_id()));
         let mut all = vec![tell(

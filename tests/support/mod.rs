@@ -48,6 +48,15 @@ pub(crate) fn world_with_claude() -> (World, String) {
     (world, pane)
 }
 
+/// Starts all commands before it waits for any.
+pub(crate) fn race(commands: impl IntoIterator<Item = Command>) -> Vec<Output> {
+    let started: Vec<_> = commands
+        .into_iter()
+        .map(|mut c| c.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+        .collect();
+    started.into_iter().map(|child| child.wait_with_output().unwrap()).collect()
+}
+
 /// Waits until `check` gives something.
 pub(crate) fn eventually<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();

@@ -53,9 +53,9 @@ impl Request {
 /// The answer to a [`Request`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LeaseOutcome {
-    /// Everything is the holder's.
+    /// The holder has all of the paths.
     Granted(Grant),
-    /// Nothing is, and it now waits.
+    /// The holder has none of them, and waits in the queue.
     Queued {
         /// Its place.
         ticket: u64,
@@ -64,9 +64,9 @@ pub enum LeaseOutcome {
         /// Who is in the way.
         blockers: Vec<Blocker>,
     },
-    /// Nothing is.
+    /// The holder has none of them.
     Denied(Vec<Blocker>),
-    /// Nothing is, and waiting would never end: each of these waits for the next, the last for the first.
+    /// The holder has none of them, and waiting would never end: each of these waits for the next, the last for the first.
     Cycle(Vec<Name>),
 }
 
@@ -84,7 +84,7 @@ pub struct Blocker {
     pub holder: Holder,
     /// The path asked for.
     pub wanted: PathPattern,
-    /// What of the other's overlaps it.
+    /// The blocker's path that overlaps it.
     pub path: PathPattern,
     /// How it is in the way.
     pub why: Why,

@@ -100,7 +100,7 @@ impl Attempt<'_> {
             if let Err(hold) = self.may_press_again(&delivery, &next)? {
                 return Ok(Outcome::Held(hold));
             }
-            // On the word of two looks that it is as it was.
+            // Two looks in a row must agree that the composer still holds the line.
             match self.watch(self.settle_time(), Duration::ZERO, |s| !s.composer_holds(line))? {
                 None => return Ok(Outcome::Gone),
                 Some(next) if !next.composer_holds(line) => return self.left(line, &next, &delivery),

@@ -39,10 +39,11 @@ impl Attempt<'_> {
         Ok(self.way(&mut delivery).cloned().unwrap_or_else(|| Progress::queued(now_ms())))
     }
 
-    /// Whether it still waits to be given.
+    /// Whether it still waits to be given, and was not handed over to somebody else.
     pub(super) fn is_due(&self) -> bool {
         let folder = if self.reminder.is_some() { Folder::Unacked } else { Folder::New };
         self.store.mail_file(&self.agent.name, folder, &self.message.file_name()).exists()
+            && matches!(self.store.pending_copy(&self.message.id), Ok(None))
     }
 
     /// The way of what is typed here: the message's, or its reminder's.

@@ -108,7 +108,7 @@ pub(super) const TABLE: [Group; 5] = [
                 .footer(&[THREADS], "why"),
             row(Command::Resend, "resend", &[char('s')], "send it again, to the same or somebody else")
                 .footer(&[THREADS], "resend"),
-            row(Command::Deliver, "deliver", &[char('v')], "deliver an answer that the limit on answers in a row holds"),
+            row(Command::Deliver, "deliver", &[char('v')], "deliver an answer that agents.answers holds"),
             row(Command::Drop, "drop", &[char('d')], "drop such an answer (asks first)"),
         ],
     },
