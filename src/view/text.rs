@@ -7,9 +7,6 @@ use crate::core::escape;
 use ratatui::text::{Line, Span};
 use unicode_segmentation::UnicodeSegmentation;
 
-/// The most spaces that one call makes.
-const BLANKS: &str = "                                                                ";
-
 /// How many columns a text takes.
 pub(super) fn width(text: &str) -> usize {
     Span::raw(text).width()
@@ -70,8 +67,8 @@ pub(super) fn cut(text: &str, columns: usize) -> String {
 /// A text of just so many columns.
 pub(super) fn pad(text: &str, columns: usize) -> String {
     let mut text = cut(text, columns);
-    let room = columns.saturating_sub(width(&text)).min(BLANKS.len());
-    text.push_str(&BLANKS[..room]);
+    let room = columns.saturating_sub(width(&text));
+    text.extend(std::iter::repeat_n(' ', room));
     text
 }
 
@@ -107,6 +104,7 @@ mod tests {
         assert_eq!(cut("e\u{301}e\u{301}e\u{301}", 2), "e\u{301}…");
         assert_eq!((cut("ab", 1).as_str(), cut("ab", 0).as_str()), ("…", ""));
         assert_eq!(pad("日", 4), "日  ");
+        assert_eq!(width(&pad("x", 300)), 300);
     }
 
     #[test]
