@@ -238,3 +238,56 @@ fn read(store: &Store, agents: &[Agent], file: &str, copies: &[(Name, Folder)]) 
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::body::Body;
+    use crate::core::message::Identity;
+    use crate::core::rate::Limit;
+    use crate::store::post::NewMessage;
+    use std::time::Duration;
+
+    fn post(store: &Store, text: &str) {
+        let draft = NewMessage {
+            from: Name::human(),
+            identity: Identity::Human,
+            to: vec![Name::human()],
+            kind: MessageType::Info,
+            answers: None,
+            ack: false,
+            urgent: false,
+            intent: None,
+            round: 0,
+            body: Body::new(text).unwrap(),
+        };
+        store.post(draft, Limit { count: 0, window: Duration::from_secs(1) }).unwrap();
+    }
+
+    #[test]
+    fn the_newest_come_first_then_all_and_nothing_is_read_twice() {
+        let (_dir, store) = crate::store::tests::store();
+        for number in 0..FIRST + 20 {
+            post(&store, &format!("number {number}"));
+        }
+        let mut feed = Feed::default();
+        feed.update(&store, &[]).unwrap();
+        assert_eq!((feed.rows().len(), feed.more), (FIRST, true));
+        assert_eq!(feed.rows()[0].body, format!("number {}", FIRST + 19));
+        feed.update(&store, &[]).unwrap();
+        assert_eq!((feed.rows().len(), feed.more), (FIRST + 20, false));
+        assert!(feed.rows().iter().all(|row| row.unread && row.mine && row.state == MailState::Unread));
+        // One is read, and one more comes.
+        let file = store.mail_files(&Name::human(), Folder::New).unwrap().remove(0);
+        store.transact(|tx| tx.mark_read(&Name::human(), &file)).unwrap();
+        post(&store, "and one more");
+        feed.update(&store, &[]).unwrap();
+        let rows = feed.rows().to_vec();
+        let states = (rows[0].state, rows[rows.len() - 1].state, rows.len());
+        assert_eq!(states, (MailState::Unread, MailState::At(Stage::Read), FIRST + 21));
+        // What was read does not change any more: it is the same row from now on, whatever else comes.
+        post(&store, "and another");
+        feed.update(&store, &[]).unwrap();
+        assert!(Rc::ptr_eq(&rows[rows.len() - 1], &feed.rows()[rows.len()]));
+    }
+}
