@@ -245,6 +245,29 @@ fn the_badge_shows_other_projects_by_name() {
     eventually("the other project calls", || (plain(&desk.panes[0]) == "<●1 web ✉1 >").then_some(()));
     eventually("its own panes show it", || plain(&desk.panes[1]).starts_with("<●1 ✉1").then_some(()));
     assert!(!plain(&desk.panes[1]).contains("project"), "nothing calls there");
+    // Of more than two others only those that need the person are named, and the rest is counted: the status line has no room for all.
+    let counts = |needs: usize, unread: usize| {
+        let style =
+            |name: &str, n: usize| format!("#[#{{@swarm-style-{name}}}]#{{@swarm-icon-{name}}}{n}#[default]");
+        let all = [("needs", needs), ("unread", unread)];
+        all.iter().filter(|(_, n)| *n > 0).map(|(name, n)| style(name, *n)).collect::<Vec<_>>().join(" ")
+    };
+    let socket = world.tmux(&["display-message", "-p", "#{socket_path}"]);
+    let server = swarm::tmux::Server::new(&socket);
+    let call = |name: &str, needs: usize| {
+        let (text, root) = (counts(needs, 3), format!("/{name}"));
+        server.name_project(name, [&root, &text, &text], &swarm::core::badge::elsewhere(name, name)).unwrap();
+    };
+    for name in ["aa1", "bb2", "cc3"] {
+        call(name, 0);
+    }
+    assert_eq!(plain(&desk.panes[0]), "<●1 +4 >");
+    call("bb2", 1);
+    assert_eq!(plain(&desk.panes[0]), "<●1 bb2 ▲1 ✉3 +3 >");
+    for name in ["aa1", "cc3"] {
+        call(name, 1);
+    }
+    assert_eq!(plain(&desk.panes[0]), "<●1 ▲3 projects +1 >");
     // All of it goes with swarm.
     assert!(desk.swarm(&desk.web(), &["uninstall", "--yes"]).status.success());
     world.ok(&["uninstall", "--yes"]);

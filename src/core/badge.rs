@@ -88,14 +88,30 @@ pub fn title(name: &str) -> String {
     name.chars().map(plain).take(16).collect()
 }
 
-/// The format that shows one project's counts in the panes of others, by the server options with the ending `id`: those that call the
-/// person in a pane of another project, all in a pane of none.
-pub fn elsewhere(id: &str, title: &str) -> String {
-    format!(
-        "#{{?#{{==:#{{@swarm_root}},#{{@swarm_root_{id}}}}},,#{{?@swarm_root,\
-         #{{?@swarm_calls_{id},{title} #{{E:@swarm_calls_{id}}} ,}},\
-         #{{?@swarm_badge_{id},{title} #{{E:@swarm_badge_{id}}} ,}}}}}}"
-    )
+/// The server options that are made of a format of each project: all by name; those in which an agent needs the person; and one letter
+/// for each, for each of these, and for each of the rest, to count them.
+pub const LISTS: [&str; 5] =
+    ["@swarm_projects", "@swarm_urgent", "@swarm_calling", "@swarm_needing", "@swarm_resting"];
+
+/// What one project adds to each of [`LISTS`], which show it in the panes of others, by the server options with the ending `id`: what calls
+/// the person in a pane of another project, all in a pane of none.
+pub fn elsewhere(id: &str, title: &str) -> [String; 5] {
+    let outside = |calls: &str, badge: &str| {
+        format!("#{{?#{{==:#{{@swarm_root}},#{{@swarm_root_{id}}}}},,#{{?@swarm_root,{calls},{badge}}}}}")
+    };
+    let named = |of: &str| format!("#{{?@swarm_{of}_{id},{title} #{{E:@swarm_{of}_{id}}} ,}}");
+    let needs = |of: &str, shown: &str, other: &str| {
+        format!("#{{?#{{m:*style-needs*,#{{@swarm_{of}_{id}}}}},{shown},{other}}}")
+    };
+    let counted = |of: &str| format!("#{{?@swarm_{of}_{id},x,}}");
+    let both = |each: &dyn Fn(&str) -> String| outside(&each("calls"), &each("badge"));
+    [
+        both(&named),
+        both(&|of| needs(of, &format!("{title} #{{E:@swarm_{of}_{id}}} "), "")),
+        both(&counted),
+        both(&|of| needs(of, "x", "")),
+        both(&|of| needs(of, "", &counted(of))),
+    ]
 }
 
 #[cfg(test)]

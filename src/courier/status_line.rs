@@ -97,7 +97,7 @@ impl StatusLine {
 
     /// Takes the project's name off a server, after the project is gone from `root`.
     pub fn unname(server: &Server, root: &Path) -> Result<()> {
-        server.name_project(&id(root), [""; 3], "")
+        server.name_project(&id(root), [""; 3], &[])
     }
 
     /// Forgets the panes of servers that are gone.

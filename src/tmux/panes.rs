@@ -2,6 +2,7 @@
 
 use super::{Server, argument, literal, version};
 use crate::core::agent::is_pane_id;
+use crate::core::badge::LISTS;
 use crate::core::escape;
 use crate::core::refusal::Refusal;
 use anyhow::Result;
@@ -48,9 +49,6 @@ pub struct PaneMark {
 /// What the server options begin with that hold a project's root, its counts, and those that call a person; its id follows.
 const NAMED: [&str; 3] = [ROOT, "@swarm_badge_", "@swarm_calls_"];
 const ROOT: &str = "@swarm_root_";
-
-/// The server option that shows all projects.
-const PROJECTS: &str = "@swarm_projects";
 
 // A directory may have any name: a line feed in it must not look like the end of a line.
 const FORMAT: &str = "#{pid}\t#{version}\t#{pane_id}\t#{pane_pid}\t#{pane_dead}\t#{window_index}.#{pane_index}\t#{@swarm_agent}\t#{@swarm_badge}\t#{@swarm_root}\t#{@swarm_state}\t#{?@swarm_projects,1,}\t#{s/[\n\t]/?/:@swarm-name}\t#{session_name}\t#{s/[\n\t]/?/:pane_current_path}";
@@ -156,8 +154,8 @@ impl Server {
     }
 
     /// Lets panes of other projects, and of none, show a project: `values` are its root, its counts, and those that call a person; empty
-    /// ones are taken away. `shown` is the format that shows them. One call, also for several couriers at once.
-    pub fn name_project(&self, id: &str, values: [&str; 3], shown: &str) -> Result<()> {
+    /// ones are taken away. `shown` are the formats that show them, one for each of [`LISTS`]. One call, also for several couriers at once.
+    pub fn name_project(&self, id: &str, values: [&str; 3], shown: &[String]) -> Result<()> {
         let mut commands = Vec::new();
         for (name, value) in NAMED.iter().zip(values) {
             let option = SetOption::new().server().quiet().option(format!("{name}{id}"));
@@ -168,11 +166,13 @@ impl Server {
         }
         if values.iter().any(|value| !value.is_empty()) {
             // The server itself looks whether it is there, so that no courier writes over another's.
-            let mut add = TmuxCommand::new();
-            add.name("if-shell").push_flag("-F");
-            add.push_param(format!("#{{m:*{ROOT}{id}*,#{{{PROJECTS}}}}}")).push_param("");
-            add.push_param(format!("set-option -as {PROJECTS} \"{shown}\""));
-            commands.push(add);
+            for (list, shown) in LISTS.iter().zip(shown) {
+                let mut add = TmuxCommand::new();
+                add.name("if-shell").push_flag("-F");
+                add.push_param(format!("#{{m:*{ROOT}{id}*,#{{{list}}}}}")).push_param("");
+                add.push_param(format!("set-option -as {list} \"{shown}\""));
+                commands.push(add);
+            }
         }
         self.run(commands, None).map(drop)
     }
@@ -185,7 +185,7 @@ impl Server {
     /// Takes all marks off all panes, and off the server.
     pub fn take_marks_off(&self) -> Result<()> {
         self.mark(&self.marks()?)?;
-        let names = self.named()?.into_iter().chain([PROJECTS.to_owned()]);
+        let names = self.named()?.into_iter().chain(LISTS.map(str::to_owned));
         let unset = names.map(|name| SetOption::new().server().quiet().option(name).unset().build());
         self.run(unset.collect(), None).map(drop)
     }
