@@ -62,8 +62,8 @@ enum ProfileVerb {
         pane: String,
         /// The directory for the recorded screens; a file that is there is never replaced
         dir: PathBuf,
-        /// Save one screen under this name and ask nothing; its first word is the state (idle, busy, dialog, draft, menu, mode,
-        /// overlay or unknown)
+        /// Save one screen under this name and ask nothing; its first word is the state (idle, busy, dialog, draft, limit, menu,
+        /// mode, overlay or unknown)
         #[arg(long, value_name = "NAME")]
         state: Option<String>,
     },
@@ -391,7 +391,8 @@ fn create(path: &Path, text: &str) -> Result<()> {
         }
         Err(why) => return Err(why).with_context(|| format!("cannot write {}", path.display())),
     };
-    file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
+    let written = file.write_all(text.as_bytes()).inspect_err(|_| drop(std::fs::remove_file(path)));
+    written.with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn new(kind: &str, dir: &Path) -> Result<()> {

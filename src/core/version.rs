@@ -5,9 +5,15 @@
 use super::escape;
 use std::cmp::Ordering;
 
-/// The numbers of a version; none of them if it has none.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The numbers of a version. A missing one counts as 0: `1` is `1.0`.
+#[derive(Clone, Debug, Eq)]
 pub struct Version(Vec<u64>);
+
+impl PartialEq for Version {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
 
 impl Version {
     /// Reads a version; `None` if it does not begin with a number.
@@ -150,6 +156,7 @@ mod tests {
 
     #[test]
     fn versions_are_compared_by_their_numbers() {
+        assert!(version("1") == version("1.0") && version("1") != version("1.0.1"));
         for (less, more) in [
             ("2.1.197", "2.1.332"),
             ("0.9", "0.10"),
