@@ -3,11 +3,12 @@
 //! Pure. The dashboard has no rules of its own: nearly everything becomes a command line of this program, which refuses here what it
 //! refuses elsewhere.
 
-use super::keys::Command;
+use super::keys::{Command, MailCommand};
 use super::model::{App, Mode, Wish};
 use super::panel::Panel;
 use super::snapshot::MessageRow;
 use super::tasks;
+use crate::core::plural::plural;
 use crate::view::action::Action;
 use crate::view::form::{Form, Purpose};
 use crate::view::input::Input;
@@ -59,16 +60,10 @@ impl App {
                 }
                 None => self.nobody(),
             },
-            Command::Release => self.release(),
+            Command::Unlock => self.unlock(),
             Command::CopyId | Command::CopyText => return self.copy(command == Command::CopyText),
             Command::Projects => return self.list_projects(),
-            Command::Reply
-            | Command::Acknowledge
-            | Command::Read
-            | Command::Status
-            | Command::Resend
-            | Command::Deliver
-            | Command::Drop => return self.with_message(command),
+            Command::Mail(command) => return self.with_message(command),
         }
         Wish::Nothing
     }
@@ -113,7 +108,7 @@ impl App {
                 self.enter();
                 return self.read_thread();
             }
-            Panel::Threads => return self.with_message(Command::Reply),
+            Panel::Threads => return self.with_message(MailCommand::Reply),
             _ => self.enter(),
         }
         Wish::Nothing
@@ -162,13 +157,15 @@ impl App {
 
     /// What is selected, for the clipboard: what names it, or all it says.
     fn copy(&mut self, text: bool) -> Wish {
-        let pane = || {
+        // Nothing, as long as the pane that was seen last is another's.
+        let pane = |agent| {
             let line =
                 |line: &ratatui::text::Line<'_>| line.spans.iter().map(|s| s.content.as_ref()).collect();
-            self.seen.lines.iter().map(line).collect::<Vec<String>>().join("\n")
+            let lines = self.seen_of(agent).map(|seen| seen.lines.iter().map(line).collect::<Vec<String>>());
+            lines.unwrap_or_default().join("\n")
         };
         let copied = match self.panel {
-            Panel::Agents if text => self.agent().map(|_| pane()),
+            Panel::Agents if text => self.agent().map(pane),
             Panel::Agents => self.agent().map(|a| a.name.clone()),
             Panel::Threads => self.message().map(|m| if text { m.body.clone() } else { m.id.clone() }),
             Panel::Leases => self.lease().map(|l| l.paths.join(if text { "\n" } else { " " })),
@@ -188,14 +185,14 @@ impl App {
         } else if !self.running.is_empty() {
             self.tell("something is being done here: wait for that");
         } else {
-            let at = self.projects.iter().position(|p| p.label == self.shown.project).unwrap_or(0);
-            self.mode = Mode::Projects { at };
+            let at = self.projects.iter().position(|p| p.root == self.shown.root).unwrap_or(0);
+            self.mode = Mode::Projects { rows: self.projects.clone(), at };
         }
         Wish::Nothing
     }
 
     /// Asks whether the marked leases, or the selected one, are to be given back or taken away.
-    fn release(&mut self) {
+    fn unlock(&mut self) {
         if self.panel != Panel::Leases {
             let key = self.keymap.names(Command::Show(Panel::Leases)).first().cloned().unwrap_or_default();
             return self.tell(&format!("no lease is selected ({key} shows the leases)"));
@@ -220,17 +217,21 @@ impl App {
             }
             several => {
                 let paths: Vec<&str> = several.iter().flat_map(|l| &l.paths).map(String::as_str).collect();
-                format!(
-                    "Release {} leases ({})? Their holders get a message.",
-                    several.len(),
-                    paths.join(", ")
-                )
+                let (count, paths) = (several.len(), paths.join(", "));
+                match several.iter().filter(|l| l.mine).count() {
+                    0 => format!("Take {count} leases away ({paths})? Their holders get a message."),
+                    own if own == count => format!("Give back {count} leases ({paths})?"),
+                    own => format!(
+                        "Take {} away, and give back {own} of your own ({paths})? Their holders get a message.",
+                        plural(count - own, "lease")
+                    ),
+                }
             }
         };
         let action = |lease: &&super::snapshot::LeaseRow| {
             let number = lease.number.to_string();
             let force: &[&str] = if lease.mine { &["unlock"] } else { &["unlock", "--force", "--yes"] };
-            Action::line(&format!("release lease {number}"), &[force, &["--fence", &number]].concat())
+            Action::line(&format!("unlock lease {number}"), &[force, &["--fence", &number]].concat())
         };
         let actions = leases.iter().map(action).collect();
         self.mode = Mode::Confirm { question, actions };

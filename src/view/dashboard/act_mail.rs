@@ -2,7 +2,7 @@
 //!
 //! Pure, as what is beside it.
 
-use super::keys::Command;
+use super::keys::{Command, MailCommand};
 use super::model::{App, Mode, Wish};
 use super::panel::Panel;
 use super::snapshot::{MessageRow, NOTICES};
@@ -24,53 +24,61 @@ impl App {
         }
     }
 
-    pub(super) fn with_message(&mut self, command: Command) -> Wish {
-        if command == Command::Read && self.panel == Panel::Threads {
+    pub(super) fn with_message(&mut self, command: MailCommand) -> Wish {
+        if command == MailCommand::Read && self.panel == Panel::Threads {
             return self.read_thread();
         }
-        let Some(message) = self.concerned_message() else {
-            // A message that waits for the agent is what a person wants to know of then.
-            let waits = self.agent().and_then(|a| self.shown.waiting.iter().find(|w| w.to == a.name));
-            if let (Panel::Agents, Command::Status | Command::Resend, Some(id)) =
-                (self.panel, command, waits.map(|w| w.id.clone()))
-            {
-                return self.with_id(command, &id);
+        if let Some(message) = self.concerned_message() {
+            return self.with(command, &message);
+        }
+        // A message that waits for the agent is what a person wants to know of then.
+        let agent = if self.panel == Panel::Agents { self.agent() } else { None };
+        let waits = agent.and_then(|a| self.shown.waiting.iter().find(|w| w.to == a.name));
+        match (command, waits.map(|w| w.id.clone())) {
+            (MailCommand::Status, Some(id)) => return self.status(&id),
+            (MailCommand::Resend, Some(id)) => self.resend(&id),
+            _ => {
+                let key =
+                    self.keymap.names(Command::Show(Panel::Threads)).first().cloned().unwrap_or_default();
+                self.tell(&format!("no message is selected ({key} shows the threads)"));
             }
-            let key = self.keymap.names(Command::Show(Panel::Threads)).first().cloned().unwrap_or_default();
-            self.tell(&format!("no message is selected ({key} shows the threads)"));
-            return Wish::Nothing;
-        };
-        match command {
-            Command::Reply if message.notice => {
-                self.tell("that is a notice of swarm: nobody reads an answer");
-            }
-            Command::Reply if message.mine => {
-                self.write(Form::reply(&message.id, &message.from));
-            }
-            Command::Reply => self.tell("you can answer only messages to you; m writes to the sender"),
-            Command::Read => return self.run(vec![Action::line("mark it read", &["read", &message.id])]),
-            _ => return self.with_id(command, &message.id),
         }
         Wish::Nothing
     }
 
-    fn with_id(&mut self, command: Command, id: &str) -> Wish {
+    fn with(&mut self, command: MailCommand, message: &MessageRow) -> Wish {
+        let id = message.id.as_str();
         match command {
-            Command::Acknowledge => self.run(vec![Action::line(&format!("ack {id}"), &["ack", id])]),
-            Command::Deliver => self.run(vec![Action::line(&format!("deliver {id}"), &["release", id])]),
-            Command::Drop => {
-                let what = self.concerned_message().map(|m| format!(" of {}: {}", m.from, m.first));
-                let question = format!("Drop {id}{}? It becomes a dead letter.", what.unwrap_or_default());
+            MailCommand::Reply if message.notice => {
+                self.tell("that is a notice of swarm: nobody reads an answer");
+            }
+            MailCommand::Reply if message.mine => self.write(Form::reply(id, &message.from)),
+            MailCommand::Reply => self.tell("you can answer only messages to you; m writes to the sender"),
+            MailCommand::Read => return self.run(vec![Action::line("mark it read", &["read", id])]),
+            MailCommand::Acknowledge => {
+                return self.run(vec![Action::line(&format!("ack {id}"), &["ack", id])]);
+            }
+            MailCommand::Deliver => {
+                return self.run(vec![Action::line(&format!("deliver {id}"), &["release", id])]);
+            }
+            MailCommand::Drop => {
+                let (from, first) = (&message.from, &message.first);
+                let question = format!("Drop {id} of {from}: {first}? It becomes a dead letter.");
                 let actions = vec![Action::line(&format!("drop {id}"), &["release", "--drop", id])];
                 self.mode = Mode::Confirm { question, actions };
-                Wish::Nothing
             }
-            Command::Resend => {
-                self.write(Form::new(Purpose::Resend { id: id.to_owned() }, ""));
-                Wish::Nothing
-            }
-            _ => self.run(vec![Action::page(&format!("status of {id}"), &["status", id])]),
+            MailCommand::Status => return self.status(id),
+            MailCommand::Resend => self.resend(id),
         }
+        Wish::Nothing
+    }
+
+    fn status(&mut self, id: &str) -> Wish {
+        self.run(vec![Action::page(&format!("status of {id}"), &["status", id])])
+    }
+
+    fn resend(&mut self, id: &str) {
+        self.write(Form::new(Purpose::Resend { id: id.to_owned() }, ""));
     }
 
     /// Marks what the person has not read of the marked threads, or of the selected one, as read.

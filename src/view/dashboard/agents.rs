@@ -57,11 +57,9 @@ pub(super) fn row(agent: &AgentRow, names: usize, theme: Theme, now: u64) -> Vec
 }
 
 /// The title of what stands beside the panel.
-pub(super) fn title(agent: &AgentRow, seen: &Seen, now: u64) -> String {
+pub(super) fn title(agent: &AgentRow, seen: Option<&Seen>, now: u64) -> String {
     let mut parts = vec![agent.name.clone(), agent.kind.clone()];
-    if seen.agent == agent.name && !seen.place.is_empty() {
-        parts.push(seen.place.clone());
-    }
+    parts.extend(seen.map(|seen| seen.place.clone()).filter(|place| !place.is_empty()));
     parts.push(format!("{} {}", agent.status.word(), age(agent.since, now)));
     if agent.leases > 0 {
         parts.push(plural(agent.leases, "lease"));
@@ -73,7 +71,7 @@ pub(super) fn title(agent: &AgentRow, seen: &Seen, now: u64) -> String {
 pub(super) fn detail(
     agent: &AgentRow,
     shown: &Snapshot,
-    seen: &Seen,
+    seen: Option<&Seen>,
     theme: Theme,
     columns: u16,
     now: u64,
@@ -118,9 +116,7 @@ pub(super) fn detail(
         let verb = if lease.waits { "waits for" } else { "holds" };
         say(Mark::Other, &format!("{verb} {} ({})", lease.paths.join(", "), lease.state), 2);
     }
-    if seen.agent != agent.name {
-        return (lines, vec![Line::styled("…", DIM)]);
-    }
+    let Some(seen) = seen else { return (lines, vec![Line::styled("…", DIM)]) };
     for told in [&seen.evidence, &seen.channel, &seen.hooks].into_iter().filter(|told| !told.is_empty()) {
         lines.extend(wrap::rows(told, columns).into_iter().take(3).map(|row| Line::styled(row, DIM)));
     }

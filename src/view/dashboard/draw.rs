@@ -40,7 +40,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &mut App, theme: Theme, now_ms: u
 fn header(app: &App, theme: Theme, columns: usize) -> Line<'static> {
     let (shown, counts) = (&app.shown, app.shown.counts);
     let mut spans = vec![
-        Span::styled(format!(" swarm ─ {} ", shown.project), STRONG.add_modifier(Modifier::REVERSED)),
+        Span::styled(format!(" swarm ─ {} ", app.project()), STRONG.add_modifier(Modifier::REVERSED)),
         Span::raw(" "),
     ];
     if !shown.courier {
@@ -60,7 +60,7 @@ fn header(app: &App, theme: Theme, columns: usize) -> Line<'static> {
             spans.push(Span::styled(format!("{}{count} {word}  ", theme.sign(mark)), theme.style(mark)));
         }
     }
-    for other in app.projects.iter().filter(|p| p.label != shown.project && p.needs + p.unread > 0) {
+    for other in app.projects.iter().filter(|p| p.root != shown.root && p.needs + p.unread > 0) {
         spans.push(Span::styled(format!("{} ", other.label), DIM));
         for (mark, count) in [(Mark::Needs, other.needs), (Mark::Mail, other.unread)] {
             if count > 0 {
@@ -184,8 +184,9 @@ fn draw_side(frame: &mut Frame<'_>, app: &mut App, area: Rect, theme: Theme, now
     match app.panel {
         Panel::Agents => {
             if let Some(agent) = app.agent() {
-                name = agents::title(agent, &app.seen, now_ms);
-                let (mut told, pane) = agents::detail(agent, &app.shown, &app.seen, theme, columns, now_ms);
+                let seen = app.seen_of(agent);
+                name = agents::title(agent, seen, now_ms);
+                let (mut told, pane) = agents::detail(agent, &app.shown, seen, theme, columns, now_ms);
                 told.truncate(height / 2);
                 if !told.is_empty() {
                     told.push(Line::styled("─".repeat(usize::from(columns)), DIM));

@@ -83,6 +83,7 @@ impl Gatherer {
         }
         rows.sort_by(|a, b| (a.need, &a.name).cmp(&(b.need, &b.name)));
         Ok(Snapshot {
+            root: store.root().to_owned(),
             project: self.label.clone(),
             courier: self.courier()?,
             counts: counts.agents(&agents, &store.askers()?),

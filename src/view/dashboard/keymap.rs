@@ -171,6 +171,7 @@ fn named(text: &str) -> Option<Key> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::keys::MailCommand;
     use super::*;
 
     const fn char(letter: char) -> KeyCode {
@@ -184,7 +185,7 @@ mod tests {
         assert_eq!(wrong, None);
         assert_eq!(press(&map, char('g'), KeyModifiers::NONE), Some(Command::Write));
         assert_eq!(press(&map, char('m'), KeyModifiers::NONE), None);
-        assert_eq!(press(&map, char('r'), KeyModifiers::CONTROL), Some(Command::Reply));
+        assert_eq!(press(&map, char('r'), KeyModifiers::CONTROL), Some(Command::Mail(MailCommand::Reply)));
         assert_eq!(press(&map, KeyCode::F(5), KeyModifiers::NONE), Some(Command::Open));
         assert!(map.names(Command::Go).is_empty() && map.page().contains("Ctrl-R     answer it"));
         for (own, why) in [

@@ -29,20 +29,28 @@ pub(super) enum Command {
     Mark,
     Write,
     WriteToAll,
+    Mail(MailCommand),
+    Go,
+    Rename,
+    Explain,
+    /// Give leases back, or take them away.
+    Unlock,
+    CopyId,
+    CopyText,
+    Projects,
+}
+
+/// What a key does with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MailCommand {
     Reply,
     Acknowledge,
+    /// Mark it, or its thread, read.
     Read,
     Status,
     Resend,
     Deliver,
     Drop,
-    Go,
-    Rename,
-    Explain,
-    Release,
-    CopyId,
-    CopyText,
-    Projects,
 }
 
 /// A command: a line of the page of keys.
@@ -101,21 +109,39 @@ pub(super) const TABLE: [Group; 5] = [
     Group {
         title: "A message (the selected one, or what the selected agent asks)",
         rows: &[
-            row(Command::Reply, "answer", &[char('r')], "answer it").footer(&[THREADS, AGENTS], "answer"),
-            row(Command::Acknowledge, "ack", &[char('a')], "acknowledge it").footer(&[THREADS], "ack"),
-            row(Command::Read, "read", &[char('x')], "mark the thread read").footer(&[THREADS], "read"),
-            row(Command::Status, "status", &[char('w')], "show how far it came, and why it waits")
-                .footer(&[THREADS], "why"),
-            row(Command::Resend, "resend", &[char('s')], "send it again, to the same or somebody else")
-                .footer(&[THREADS], "resend"),
-            row(Command::Deliver, "deliver", &[char('v')], "deliver an answer that agents.answers holds"),
-            row(Command::Drop, "drop", &[char('d')], "drop such an answer (asks first)"),
+            row(Command::Mail(MailCommand::Reply), "answer", &[char('r')], "answer it")
+                .footer(&[THREADS, AGENTS], "answer"),
+            row(Command::Mail(MailCommand::Acknowledge), "ack", &[char('a')], "acknowledge it")
+                .footer(&[THREADS], "ack"),
+            row(Command::Mail(MailCommand::Read), "read", &[char('x')], "mark the thread read")
+                .footer(&[THREADS], "read"),
+            row(
+                Command::Mail(MailCommand::Status),
+                "status",
+                &[char('w')],
+                "show how far it came, and why it waits",
+            )
+            .footer(&[THREADS], "why"),
+            row(
+                Command::Mail(MailCommand::Resend),
+                "resend",
+                &[char('s')],
+                "send it again, to the same or somebody else",
+            )
+            .footer(&[THREADS], "resend"),
+            row(
+                Command::Mail(MailCommand::Deliver),
+                "deliver",
+                &[char('v')],
+                "deliver an answer that agents.answers holds",
+            ),
+            row(Command::Mail(MailCommand::Drop), "drop", &[char('d')], "drop such an answer (asks first)"),
         ],
     },
     Group {
         title: "A lease",
-        rows: &[row(Command::Release, "release", &[char('u')], "give it back, or take it away (asks first)")
-            .footer(&[LEASES], "release")],
+        rows: &[row(Command::Unlock, "unlock", &[char('u')], "give it back, or take it away (asks first)")
+            .footer(&[LEASES], "unlock")],
     },
     Group {
         title: "Moving",
@@ -153,7 +179,7 @@ pub(super) const TABLE: [Group; 5] = [
                 Command::Mark,
                 "select",
                 &[char(' ')],
-                "select several: write, read and release take them all",
+                "select several: write, read and unlock take them all",
             )
             .footer(&[AGENTS], "select"),
             row(Command::Divide(-4), "narrower", &[char('<')], "make the list narrower"),

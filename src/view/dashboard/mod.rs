@@ -143,13 +143,15 @@ pub fn run(store: &Store, options: &Options, outside: Outside) -> Result<()> {
                 Wish::Nothing => {}
                 Wish::Quit => return Ok(()),
                 Wish::Copy(text) => app.told = Some(copied(outside, &text)?),
-                Wish::Project(number) => {
-                    if let Some(next) = around.projects.get(number).filter(|p| p.label != app.shown.project) {
+                Wish::Project(root) if root == app.shown.root => {}
+                Wish::Project(root) => match around.projects.iter().find(|p| p.store.root() == root) {
+                    Some(next) => {
                         gatherer = Gatherer::new(next.store.clone(), next.label.clone());
                         app.leave_project();
                         app.update(gatherer.gather()?, now_ms());
                     }
-                }
+                    None => app.tell("that project is no more on this tmux server"),
+                },
                 Wish::Run(actions) => sequence(actions, gatherer.store.root().to_owned(), done.clone()),
                 Wish::Jump(agent) => {
                     jump(agent, options).start(gatherer.store.root(), done.clone());
@@ -217,7 +219,7 @@ impl Around {
             (self.projects, self.coming) = (projects, None);
             let row = |p: &Neighbour| ProjectRow {
                 label: p.label.clone(),
-                root: crate::core::escape::short(&p.store.root().display().to_string(), 200),
+                root: p.store.root().to_owned(),
                 agents: p.agents,
                 needs: p.needs,
                 unread: p.unread,

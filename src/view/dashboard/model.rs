@@ -11,13 +11,14 @@ use super::snapshot::{
     AgentRow, LeaseRow, MessageRow, NOTICES, Need, ProjectRow, Snapshot, TaskRow, ThreadRow,
 };
 use super::threads;
-use super::watch::Seen;
+use super::watch::{Seen, Whom};
 use crate::view::action::{Action, ActionOutcome};
 use crate::view::form::Form;
 use crate::view::input::Input;
 use crate::view::pager::Pager;
 use ratatui::crossterm::event::KeyEvent;
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 /// What has the keys.
@@ -34,8 +35,8 @@ pub(super) enum Mode {
     Confirm { question: String, actions: Vec<Action> },
     /// A page is being read.
     Page(Pager),
-    /// A project is being chosen.
-    Projects { at: usize },
+    /// A project is being chosen, of those that were known when the list was opened: a number means the same while it is open.
+    Projects { rows: Vec<ProjectRow>, at: usize },
     /// A command is being looked for.
     Commands { input: Input, at: usize },
 }
@@ -51,9 +52,12 @@ pub(super) enum Wish {
     Jump(String),
     /// Put this into the clipboard.
     Copy(String),
-    /// Show the project with that number.
-    Project(usize),
+    /// Show the project in that directory.
+    Project(PathBuf),
 }
+
+/// What a draft is known by: the project, since a name means somebody else in another one, and the title of the form.
+pub(super) type DraftKey = (PathBuf, String);
 
 /// What stands beside the panels.
 #[derive(Debug, Default)]
@@ -94,7 +98,8 @@ pub(super) struct App {
     pub(super) search: Input,
     pub(super) filter: Filter,
     pub(super) mode: Mode,
-    pub(super) drafts: Vec<(String, Form)>,
+    /// What was written and not sent, each with what it is known by.
+    pub(super) drafts: Vec<(DraftKey, Form)>,
     /// What was written and refused while something else was open, and why.
     pub(super) refused: Vec<(Action, String)>,
     /// What runs now.
@@ -158,7 +163,7 @@ impl App {
                 let id = ids.get(at).map(|id| (*id).to_owned()).unwrap_or_default();
                 self.selected[place] = id;
                 if panel == self.panel {
-                    self.look_anew();
+                    self.look_from_start();
                 }
             }
             self.rows[place] = rows;
@@ -172,7 +177,7 @@ impl App {
     }
 
     /// What stands beside the panels is of another row.
-    pub(super) fn look_anew(&mut self) {
+    pub(super) fn look_from_start(&mut self) {
         (self.side.from, self.side.settle) = (0, true);
         self.side.message.clear();
     }
@@ -274,6 +279,17 @@ impl App {
         if self.panel == Panel::Agents && self.places.right.is_some() { self.agent() } else { None }
     }
 
+    /// What was seen of an agent, unless that is of another one.
+    pub(super) fn seen_of(&self, agent: &AgentRow) -> Option<&Seen> {
+        Some(&self.seen).filter(|seen| seen.whom == Whom::of(&self.shown.root, agent))
+    }
+
+    /// What the project is called, as in the list of projects: there it has more than its own name if another has the same.
+    pub(super) fn project(&self) -> &str {
+        let listed = self.projects.iter().find(|p| p.root == self.shown.root);
+        listed.map_or(&self.shown.project, |p| &p.label)
+    }
+
     /// Whether a text is being written.
     pub(super) fn is_writing(&self) -> bool {
         matches!(self.mode, Mode::Form(_))
@@ -330,7 +346,7 @@ impl App {
         self.side.focus = false;
         if self.panel != panel {
             self.panel = panel;
-            self.look_anew();
+            self.look_from_start();
         }
     }
 
@@ -344,7 +360,7 @@ impl App {
         if self.selected[panel as usize] != id {
             self.selected[panel as usize] = id;
             if panel == self.panel {
-                self.look_anew();
+                self.look_from_start();
             }
         }
     }

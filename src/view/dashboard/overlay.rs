@@ -31,7 +31,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &mut App, theme: Theme) {
             frame.render_widget(Clear, frame.area());
             pager.draw(frame, None);
         }
-        Mode::Projects { at } => projects(frame, &app.projects, *at, theme),
+        Mode::Projects { rows, at } => projects(frame, rows, *at, theme),
         Mode::Commands { input, at } => commands(frame, input, *at, &app.keymap),
     }
 }
@@ -74,7 +74,7 @@ fn projects(frame: &mut Frame<'_>, projects: &[ProjectRow], at: usize, theme: Th
                 spans.push(Span::styled(format!("{}{count}  ", theme.sign(mark)), theme.style(mark)));
             }
         }
-        spans.push(Span::styled(project.root.clone(), theme::DIM));
+        spans.push(Span::styled(escape::short(&project.root.display().to_string(), 200), theme::DIM));
         theme::row(spans, usize::from(list.width), number == at)
     };
     let lines: Vec<Line<'_>> = projects.iter().enumerate().skip(first).map(line).collect();

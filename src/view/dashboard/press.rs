@@ -4,8 +4,9 @@
 
 use super::agents;
 use super::keys::{self, Command};
-use super::model::{App, Mode, Wish};
+use super::model::{App, DraftKey, Mode, Wish};
 use super::panel::Panel;
+use super::snapshot::ProjectRow;
 use crate::view::form::{Form, Known};
 use crate::view::fuzzy;
 use crate::view::input::Input;
@@ -43,8 +44,8 @@ impl App {
     }
 
     fn take(&mut self, key: KeyEvent, now_ms: u64) -> Wish {
-        let control = key.modifiers.contains(KeyModifiers::CONTROL);
-        if control && key.code == KeyCode::Char('c') {
+        let plain = command_of(&key).is_empty();
+        if command_of(&key) == KeyModifiers::CONTROL && key.code == KeyCode::Char('c') {
             match std::mem::take(&mut self.mode) {
                 Mode::Panels => return Wish::Quit,
                 Mode::Form(form) => self.keep(*form),
@@ -67,6 +68,7 @@ impl App {
             Mode::Search => self.press_search(key, now_ms),
             Mode::Form(form) => return self.press_form(form, key),
             Mode::Confirm { question, actions } => match key.code {
+                _ if !plain => self.mode = Mode::Confirm { question, actions },
                 KeyCode::Char('y' | 'Y') => return self.run(actions),
                 KeyCode::Char('n' | 'N' | 'q') | KeyCode::Esc => {
                     self.told = Some(("nothing was changed".to_owned(), false));
@@ -78,7 +80,7 @@ impl App {
                     self.mode = Mode::Page(pager);
                 }
             }
-            Mode::Projects { at } => return self.press_projects(at, key),
+            Mode::Projects { rows, at } => return self.press_projects(rows, at, key),
             Mode::Commands { input, at } => return self.press_commands(input, at, key, now_ms),
         }
         Wish::Nothing
@@ -92,14 +94,9 @@ impl App {
                 self.mode = Mode::Panels;
             }
             KeyCode::Enter => self.mode = Mode::Panels,
-            KeyCode::Char('u') if key.modifiers.contains(KeyModifiers::CONTROL) => self.search.kill_line(),
-            KeyCode::Char(c) if !key.modifiers.contains(KeyModifiers::CONTROL) => {
-                self.search.insert(&c.to_string());
+            _ => {
+                edit(&mut self.search, key);
             }
-            KeyCode::Backspace => self.search.backspace(),
-            KeyCode::Left => self.search.step(-1),
-            KeyCode::Right => self.search.step(1),
-            _ => {}
         }
         self.sift(now_ms);
         // The keys go where something was found.
@@ -125,26 +122,25 @@ impl App {
 
     /// Keeps what was written until the same is to be written again.
     fn keep(&mut self, form: Form) {
-        let title = self.draft_of(&form);
-        self.drafts.retain(|(known, _)| *known != title);
+        let key = self.draft_of(&form);
+        self.drafts.retain(|(known, _)| *known != key);
         if form.is_message() && !form.input.is_blank() {
             self.told = Some(("the draft is kept".to_owned(), false));
-            self.drafts.push((title, form));
+            self.drafts.push((key, form));
             let over = self.drafts.len().saturating_sub(DRAFTS);
             self.drafts.drain(..over);
         }
     }
 
-    /// What a draft is known by: a name may mean somebody else in another project.
-    fn draft_of(&self, form: &Form) -> String {
-        format!("{}: {}", self.shown.project, form.title())
+    fn draft_of(&self, form: &Form) -> DraftKey {
+        (self.shown.root.clone(), form.title())
     }
 
     /// Opens a form, with the draft for the same if there is one.
     pub(super) fn write(&mut self, form: Form) {
-        let title = self.draft_of(&form);
+        let key = self.draft_of(&form);
         let draft =
-            self.drafts.iter().position(|(known, _)| *known == title).map(|at| self.drafts.remove(at).1);
+            self.drafts.iter().position(|(known, _)| *known == key).map(|at| self.drafts.remove(at).1);
         self.open_form(draft.unwrap_or(form));
     }
 
@@ -164,21 +160,23 @@ impl App {
         fuzzy::find(&input.text(), texts).into_iter().map(|at| rows[at]).collect()
     }
 
-    fn press_projects(&mut self, at: usize, key: KeyEvent) -> Wish {
-        let last = self.projects.len().saturating_sub(1);
-        let number =
-            |c: char| c.to_digit(10).and_then(|n| (n as usize).checked_sub(1)).filter(|n| *n <= last);
+    fn press_projects(&mut self, rows: Vec<ProjectRow>, at: usize, key: KeyEvent) -> Wish {
+        let last = rows.len().saturating_sub(1);
+        let number = |c: char| c.to_digit(10).and_then(|n| rows.get((n as usize).checked_sub(1)?));
+        let shown =
+            |row: Option<&ProjectRow>| row.map_or(Wish::Nothing, |row| Wish::Project(row.root.clone()));
         let at = match key.code {
+            _ if !command_of(&key).is_empty() => at,
             KeyCode::Esc | KeyCode::Char('q') => return Wish::Nothing,
-            KeyCode::Enter => return Wish::Project(at.min(last)),
-            KeyCode::Char(c) if number(c).is_some() => return Wish::Project(number(c).unwrap_or(at)),
+            KeyCode::Enter => return shown(rows.get(at)),
+            KeyCode::Char(c) if number(c).is_some() => return shown(number(c)),
             KeyCode::Down | KeyCode::Char('j') | KeyCode::Tab => (at + 1).min(last),
             KeyCode::Up | KeyCode::Char('k') | KeyCode::BackTab => at.saturating_sub(1),
             KeyCode::Home => 0,
             KeyCode::End => last,
             _ => at,
         };
-        self.mode = Mode::Projects { at };
+        self.mode = Mode::Projects { rows, at };
         Wish::Nothing
     }
 
@@ -198,17 +196,32 @@ impl App {
             KeyCode::PageDown => at = (at + 10).min(last),
             KeyCode::PageUp => at = at.saturating_sub(10),
             KeyCode::Backspace if input.text().is_empty() => return Wish::Nothing,
-            KeyCode::Backspace => {
-                input.backspace();
-                at = 0;
-            }
-            KeyCode::Char(c) if !key.modifiers.contains(KeyModifiers::CONTROL) => {
-                input.insert(&c.to_string());
-                at = 0;
-            }
+            _ if edit(&mut input, key) => at = 0,
             _ => {}
         }
         self.mode = Mode::Commands { input, at };
         Wish::Nothing
     }
+}
+
+/// Which of Ctrl and Alt, or what else makes a command of a character, is held.
+pub(super) fn command_of(key: &KeyEvent) -> KeyModifiers {
+    key.modifiers - KeyModifiers::SHIFT
+}
+
+/// Edits a line that is being typed. Whether its text is another one now.
+fn edit(input: &mut Input, key: KeyEvent) -> bool {
+    let before = input.text();
+    match (key.code, command_of(&key)) {
+        (KeyCode::Char('u'), KeyModifiers::CONTROL) => input.kill_line(),
+        (KeyCode::Char('a'), KeyModifiers::CONTROL) | (KeyCode::Home, _) => input.home(),
+        (KeyCode::Char('e'), KeyModifiers::CONTROL) | (KeyCode::End, _) => input.end(),
+        (KeyCode::Char(c), KeyModifiers::NONE) => input.insert(&c.to_string()),
+        (KeyCode::Backspace, _) => input.backspace(),
+        (KeyCode::Delete, _) => input.delete(),
+        (KeyCode::Left, _) => input.step(-1),
+        (KeyCode::Right, _) => input.step(1),
+        _ => {}
+    }
+    input.text() != before
 }

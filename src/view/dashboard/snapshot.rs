@@ -5,11 +5,14 @@
 use crate::core::agent::Status;
 use crate::core::badge::Counts;
 use crate::core::delivery::Stage;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 /// Everything that is shown.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Snapshot {
+    /// The directory of the project: what tells it from others.
+    pub(super) root: PathBuf,
     /// What the project is called.
     pub(super) project: String,
     /// Whether a courier listens.
@@ -39,8 +42,9 @@ pub(super) struct Snapshot {
 /// A project on the tmux server, in a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ProjectRow {
+    /// The directory of the project: what tells it from others.
+    pub(super) root: PathBuf,
     pub(super) label: String,
-    pub(super) root: String,
     pub(super) agents: usize,
     /// How many agents need the person there.
     pub(super) needs: usize,
@@ -100,7 +104,7 @@ pub(super) enum MailState {
     ReadNoAck,
     /// It is to be acknowledged.
     Ack,
-    /// Its acknowledgement was reminded of.
+    /// It was not acknowledged, and its reader was reminded of that.
     Overdue,
     /// It will not be delivered.
     Dead,

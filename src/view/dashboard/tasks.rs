@@ -16,14 +16,13 @@ pub(super) fn read(text: &str) -> Vec<TaskRow> {
     let document = Document::parse(text);
     let mut rows = Vec::new();
     for section in &document.sections {
-        let title = flat(&section.title);
+        let title = said(&section.title);
         let mut part = Vec::new();
         for table in &section.tables {
-            let heads: Vec<String> = table.head.iter().map(|head| flat(head)).collect();
+            let heads: Vec<String> = table.head.iter().map(|head| said(head)).collect();
             for row in &table.rows {
-                let cells: Vec<(String, String)> = (heads.iter().cloned())
-                    .zip(row.cells.iter().map(|cell| flat(without_comments(cell).trim())))
-                    .collect();
+                let cells: Vec<(String, String)> =
+                    (heads.iter().cloned()).zip(row.cells.iter().map(|cell| said(cell))).collect();
                 let filled: Vec<&str> =
                     cells.iter().map(|c| c.1.as_str()).filter(|c| !c.is_empty()).collect();
                 let text = filled.join(" · ");
@@ -39,7 +38,7 @@ pub(super) fn read(text: &str) -> Vec<TaskRow> {
         }
         for item in section.lists.iter().flat_map(|list| &list.items) {
             let done = item.task.as_ref().map(|(_, ticked)| *ticked);
-            let (text, section) = (flat(&item.text), title.clone());
+            let (text, section) = (said(&item.text), title.clone());
             part.push(TaskRow {
                 id: item.line.to_string(),
                 line: item.line,
@@ -59,9 +58,15 @@ pub(super) fn read(text: &str) -> Vec<TaskRow> {
     rows
 }
 
-/// A cell without what nobody sees where the document is rendered.
-fn without_comments(cell: &str) -> &str {
-    cell.split("<!--").next().unwrap_or(cell)
+/// What a part of the document says, on one line, without the comments, which nobody sees where it is rendered.
+fn said(text: &str) -> String {
+    let (mut said, mut rest) = (String::new(), text);
+    while let Some((before, comment)) = rest.split_once("<!--") {
+        said.push_str(before);
+        // One that is not closed goes to the end.
+        rest = comment.split_once("-->").map_or("", |(_, behind)| behind);
+    }
+    flat(&(said + rest)).trim().to_owned()
 }
 
 /// The agents that a task names.

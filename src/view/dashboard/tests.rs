@@ -9,8 +9,9 @@ use super::panel::Panel;
 use super::snapshot::{
     AgentRow, LeaseNote, LeaseRow, MailState, MessageRow, Need, ProjectRow, Snapshot, TaskRow, WaitingRow,
 };
+use super::tasks;
 use super::theme::Theme;
-use super::{tasks, watch::Seen};
+use super::watch::{Seen, Whom};
 use crate::core::agent::Status;
 use crate::core::badge::Counts;
 use crate::core::delivery::Stage;
@@ -20,12 +21,15 @@ use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::style::{Color, Modifier};
 use ratatui::text::Line;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 
 #[allow(unreachable_pub)] // shared with the tests of the programs
 #[path = "../../../tests/support/snapshot.rs"]
 mod snapshot;
+
+const ROOT: &str = "/home/ann/parser";
 
 const NOW: u64 = 1_000_000_000;
 
@@ -109,6 +113,7 @@ fn project() -> Snapshot {
     agents[1].asks = vec![asked];
     agents[2].leases = 1;
     Snapshot {
+        root: ROOT.into(),
         project: "parser".into(),
         courier: true,
         counts: Counts { needs: 2, busy: 1, idle: 1, unread: 2, held: 1, ..Counts::default() },
@@ -141,7 +146,7 @@ fn app() -> App {
     let mut app = App::new("");
     app.update(project(), NOW);
     app.seen = Seen {
-        agent: "codex-1".into(),
+        whom: Whom::of(Path::new(ROOT), &app.shown.agents[0]),
         place: "main:0.1".into(),
         evidence: "dialog because it shows: Would you like to run".into(),
         channel: "mail goes by pane".into(),
@@ -215,7 +220,7 @@ fn the_screens_are_the_ones_that_were_read() {
         ("commands", ":ack", 80, 24),
         ("writing", "m", 120, 30),
         ("names", "jmsee @c", 80, 24),
-        ("release", "3u", 80, 24),
+        ("unlock", "3u", 80, 24),
         ("search", "/grammar⏎", 120, 30),
         ("selected", " j ", 80, 24),
         ("no-message", "3ar", 80, 24),
@@ -325,7 +330,7 @@ fn a_lease_is_taken_away_only_after_a_yes_and_several_are_released_together() {
     // Those that are selected, of which the ticket is none to take away.
     app.go(Panel::Leases, isize::MIN);
     press(&mut app, "   u");
-    assert!(screen(&mut app, 80, 24).contains("Release 2 leases"));
+    assert!(screen(&mut app, 80, 24).contains("Take 1 lease away, and give back 1 of your own"));
     assert_eq!(
         args(press(&mut app, "y")),
         [vec!["unlock", "--force", "--yes", "--fence", "7"], vec!["unlock", "--fence", "9"]]
@@ -425,7 +430,7 @@ fn a_search_narrows_all_panels_and_its_hits_are_gone_through() {
 #[test]
 fn every_action_is_found_by_a_few_letters_and_does_what_its_key_does() {
     let mut app = app();
-    press(&mut app, ":jump⎋3:rele⏎");
+    press(&mut app, ":jump⎋3:unlo⏎");
     assert!(matches!(&app.mode, Mode::Confirm { question, .. } if question.contains("src/parser.rs")));
     press(&mut app, "n1");
     assert_eq!(press(&mut app, ":go⏎"), Wish::Jump("codex-1".into()));
@@ -593,22 +598,103 @@ fn another_project_is_named_while_it_needs_the_person_and_is_gone_to() {
     let mut app = app();
     press(&mut app, "P");
     assert!(matches!(app.mode, Mode::Panels), "there is no other");
-    let row = |label: &str, needs| ProjectRow { label: label.into(), needs, ..ProjectRow::default() };
+    let row = |label: &str, needs| {
+        let root = Path::new("/home/ann").join(label);
+        ProjectRow { root, label: label.into(), needs, ..ProjectRow::default() }
+    };
     app.projects = vec![row("parser", 2), row("web", 1), row("docs", 0)];
     let head = screen(&mut app, 120, 30).lines().next().unwrap().to_owned();
     assert!(head.contains("web ▲1") && !head.contains("docs"), "{head}");
     press(&mut app, "mhalf⎋P");
     assert!(screen(&mut app, 80, 24).contains("2 web"));
-    assert_eq!(press(&mut app, "j⏎"), Wish::Project(1));
+    assert_eq!(press(&mut app, "j⏎"), Wish::Project("/home/ann/web".into()));
     press(&mut app, "P");
-    assert_eq!(press(&mut app, "3"), Wish::Project(2));
+    assert_eq!(press(&mut app, "3"), Wish::Project("/home/ann/docs".into()));
     app.leave_project();
-    app.update(Snapshot { project: "web".into(), ..project() }, NOW);
+    app.update(Snapshot { root: "/home/ann/web".into(), project: "web".into(), ..project() }, NOW);
     press(&mut app, "m");
     assert!(
         matches!(&app.mode, Mode::Form(form) if form.input.is_blank()),
         "the draft is for another codex-1"
     );
+}
+
+#[test]
+fn what_another_agent_shows_is_never_copied_or_shown_as_this_ones() {
+    let mut app = app();
+    screen(&mut app, 120, 30);
+    press(&mut app, "j");
+    assert_eq!(press(&mut app, "Y"), Wish::Nothing, "the pane that was seen last is of codex-1");
+    assert!(app.told.as_ref().is_some_and(|(text, _)| text == "there is nothing to copy"));
+    press(&mut app, "k");
+    assert!(screen(&mut app, 120, 30).contains("Running cargo publish"));
+    // The same name in another project, whose look was under way; and one that was started again in another pane.
+    let mut elsewhere = Snapshot { root: "/home/ann/web".into(), ..project() };
+    app.update(elsewhere.clone(), NOW);
+    assert!(!screen(&mut app, 120, 30).contains("Running cargo publish"));
+    assert_eq!(press(&mut app, "Y"), Wish::Nothing);
+    (elsewhere.root, elsewhere.agents[0].pane) = (ROOT.into(), "%9".into());
+    app.update(elsewhere, NOW);
+    assert!(!screen(&mut app, 120, 30).contains("Running cargo publish"));
+    assert_eq!(press(&mut app, "Y"), Wish::Nothing);
+}
+
+#[test]
+fn projects_of_one_name_are_told_apart_and_a_number_keeps_its_meaning_while_the_list_is_open() {
+    let row = |root: &str, label: &str| ProjectRow {
+        root: root.into(),
+        label: label.into(),
+        needs: 1,
+        ..ProjectRow::default()
+    };
+    let mut app = app();
+    app.update(Snapshot { root: "/home/ann/a/app".into(), project: "app".into(), ..project() }, NOW);
+    app.projects = vec![row("/home/ann/b/app", "b/app"), row("/home/ann/a/app", "a/app")];
+    let head = screen(&mut app, 120, 30).lines().next().unwrap().to_owned();
+    assert!(head.contains("swarm ─ a/app ") && head.contains("b/app ▲1"), "{head}");
+    assert!(!head.contains("a/app ▲1"), "its own project is not another one: {head}");
+    press(&mut app, "mhalf⎋P");
+    assert!(matches!(&app.mode, Mode::Projects { at: 1, .. }), "the one that is shown is selected");
+    // Another list comes, in another order.
+    app.projects = vec![row("/home/ann/web", "web"), row("/home/ann/b/app", "b/app")];
+    assert!(screen(&mut app, 120, 30).contains("1 b/app"));
+    assert_eq!(press(&mut app, "1"), Wish::Project("/home/ann/b/app".into()));
+    app.leave_project();
+    app.update(Snapshot { root: "/home/ann/b/app".into(), project: "app".into(), ..project() }, NOW);
+    press(&mut app, "m");
+    assert!(
+        matches!(&app.mode, Mode::Form(form) if form.input.is_blank()),
+        "the draft is for another codex-1"
+    );
+    press(&mut app, "⎋");
+    app.update(Snapshot { root: "/home/ann/a/app".into(), project: "app".into(), ..project() }, NOW);
+    press(&mut app, "m");
+    assert!(matches!(&app.mode, Mode::Form(form) if form.input.text() == "half"));
+}
+
+#[test]
+fn a_line_is_edited_in_the_search_and_in_the_list_of_commands_alike() {
+    let with = |app: &mut App, code, modifiers| app.press(KeyEvent::new(code, modifiers), NOW);
+    for opened in ["/", ":"] {
+        let mut app = app();
+        press(&mut app, opened);
+        let text = |app: &App| match &app.mode {
+            Mode::Commands { input, .. } => input.text(),
+            _ => app.search.text(),
+        };
+        press(&mut app, "kt");
+        for code in [KeyCode::Left, KeyCode::Char('i'), KeyCode::Home, KeyCode::Char('s')] {
+            key(&mut app, code);
+        }
+        with(&mut app, KeyCode::Char('x'), KeyModifiers::ALT);
+        assert_eq!(text(&app), "skit", "{opened}");
+        key(&mut app, KeyCode::Delete);
+        key(&mut app, KeyCode::End);
+        key(&mut app, KeyCode::Backspace);
+        assert_eq!(text(&app), "si", "{opened}");
+        with(&mut app, KeyCode::Char('u'), KeyModifiers::CONTROL);
+        assert_eq!(text(&app), "", "{opened}");
+    }
 }
 
 #[test]
@@ -665,6 +751,15 @@ fn what_a_command_prints_is_a_page_unless_a_person_does_something_else() {
     press(&mut app, "⎋m");
     app.finish(outcome());
     assert!(app.is_writing());
+}
+
+#[test]
+fn what_stands_behind_or_between_comments_is_part_of_a_task() {
+    let document = "## Work <!-- a -->\n\n| Agent | Task |\n|---|---|\n| claude-1 | <!-- x --> write <!-- y -->parser |\n\n- [ ] <!-- z --> read it\n";
+    let rows = tasks::read(document);
+    let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
+    assert_eq!(texts, ["claude-1 · write parser", "read it"]);
+    assert_eq!(rows[0].section, "Work");
 }
 
 #[test]

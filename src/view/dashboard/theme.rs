@@ -53,7 +53,7 @@ impl Mark {
         }
     }
 
-    /// Its sign, and the one where only ASCII is wanted.
+    /// Its sign, and the one where only ASCII is wanted. What the status line counts has the same sign here as there.
     fn signs(self) -> (&'static str, &'static str) {
         match self {
             Mark::Needs => ("▲", "!"),
@@ -61,9 +61,9 @@ impl Mark {
             Mark::Idle => ("●", "."),
             Mark::Other => ("○", "?"),
             Mark::Mail => ("✉", "m"),
-            Mark::Held => ("◆", "h"),
-            Mark::Overdue => ("◷", "o"),
-            Mark::Dead => ("✗", "x"),
+            Mark::Held => ("◷", "h"),
+            Mark::Overdue => ("✗", "o"),
+            Mark::Dead => ("⊘", "x"),
             Mark::Under => ("→", ">"),
             Mark::Done => (" ", " "),
         }

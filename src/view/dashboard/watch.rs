@@ -12,7 +12,7 @@ use crate::store::Store;
 use crate::tmux::Server;
 use ratatui::text::Line;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -25,10 +25,27 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// For how long it holds what was found of an agent beside its screen.
 const FACTS: Duration = Duration::from_secs(60);
 
+/// Whom a look is at. A name alone may mean agents of several projects, or one that was started again in another pane.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Whom {
+    root: PathBuf,
+    agent: String,
+    socket: String,
+    pane: String,
+}
+
+impl Whom {
+    /// An agent of the project in that directory.
+    pub(super) fn of(root: &Path, agent: &AgentRow) -> Self {
+        let (agent, socket, pane) = (agent.name.clone(), agent.socket.clone(), agent.pane.clone());
+        Self { root: root.to_owned(), agent, socket, pane }
+    }
+}
+
 /// What was seen of an agent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Seen {
-    pub(super) agent: String,
+    pub(super) whom: Whom,
     /// Where people find it: `session:window.pane`.
     pub(super) place: String,
     /// What its screen shows that makes its state.
@@ -43,9 +60,7 @@ pub(super) struct Seen {
 
 struct Request {
     store: Store,
-    agent: String,
-    socket: String,
-    pane: String,
+    whom: Whom,
     status: Status,
 }
 
@@ -55,8 +70,8 @@ pub(super) struct Watch {
     told: Receiver<(Seen, bool)>,
     /// Whether an answer is still to come.
     pub(super) pending: bool,
-    /// Which agent was looked at, and when.
-    last: Option<(String, Instant)>,
+    /// Who was looked at, and when.
+    last: Option<(Whom, Instant)>,
     pause: Duration,
 }
 
@@ -70,16 +85,14 @@ impl Watch {
 
     /// Asks for a look at `agent` if it is time.
     pub(super) fn look(&mut self, store: &Store, agent: &AgentRow) {
-        let due =
-            self.last.as_ref().is_none_or(|(name, at)| *name != agent.name || at.elapsed() >= self.pause);
+        let whom = Whom::of(store.root(), agent);
+        let due = self.last.as_ref().is_none_or(|(last, at)| *last != whom || at.elapsed() >= self.pause);
         if self.pending || !due {
             return;
         }
-        let (socket, pane) = (agent.socket.clone(), agent.pane.clone());
-        let status = agent.status;
-        let request = Request { store: store.clone(), agent: agent.name.clone(), socket, pane, status };
+        let request = Request { store: store.clone(), whom: whom.clone(), status: agent.status };
         self.pending = self.ask.send(request).is_ok();
-        self.last = Some((agent.name.clone(), Instant::now()));
+        self.last = Some((whom, Instant::now()));
     }
 
     /// Puts what was seen since into `seen`. Whether that has changed.
@@ -101,20 +114,20 @@ impl Watch {
 /// Looks whenever that is asked for. What tmux shows is told at once; what takes longer to find out, behind it.
 fn serve(asked: &Receiver<Request>, tell: &Sender<(Seen, bool)>, outside: Outside, colour: bool) {
     let mut known: BTreeMap<(PathBuf, String), (Instant, Status, AgentFacts)> = BTreeMap::new();
-    while let Ok(Request { store, agent, socket, pane, status }) = asked.recv() {
-        let key = (store.root().to_owned(), agent.clone());
-        let lines = capture(&socket, &pane, colour);
+    while let Ok(Request { store, whom, status }) = asked.recv() {
+        let key = (whom.root.clone(), whom.agent.clone());
+        let lines = capture(&whom.socket, &whom.pane, colour);
         let stale = known.get(&key).is_none_or(|(at, of, _)| at.elapsed() >= FACTS || *of != status);
         let seen = |facts: &AgentFacts| {
             let AgentFacts { place, evidence, channel, hooks } = facts.clone();
-            Seen { agent: agent.clone(), place, evidence, channel, hooks, lines: lines.clone() }
+            Seen { whom: whom.clone(), place, evidence, channel, hooks, lines: lines.clone() }
         };
         let facts = known.get(&key).map(|(.., facts)| facts.clone()).unwrap_or_default();
         if tell.send((seen(&facts), !stale)).is_err() {
             return;
         }
         if stale {
-            let facts = (outside.facts)(&store, &agent);
+            let facts = (outside.facts)(&store, &whom.agent);
             let told = tell.send((seen(&facts), true));
             known.insert(key, (Instant::now(), status, facts));
             if told.is_err() {
