@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test fails by panicking
 
+mod answers;
 mod anywhere;
 mod apart;
 mod bounds;
@@ -38,7 +39,6 @@ mod profiles;
 mod quoting;
 mod races;
 mod rate;
-mod rounds;
 mod rules;
 mod screens;
 mod setup;

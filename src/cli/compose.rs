@@ -3,6 +3,7 @@
 use super::session::Session;
 use super::{away, print};
 use crate::core::address::HostName;
+use crate::core::answers;
 use crate::core::body::Body;
 use crate::core::delivery::{Pause, Progress, Stage};
 use crate::core::escape;
@@ -12,7 +13,6 @@ use crate::core::message::{
 };
 use crate::core::name::Name;
 use crate::core::refusal::Refusal;
-use crate::core::rounds;
 use crate::core::span;
 use crate::courier::start;
 use crate::os::caller::Caller;
@@ -126,7 +126,7 @@ pub(super) fn answer(
     let delivery = session.store.delivery(&found.mailbox, &original.id)?;
     Ok(NewMessage {
         answers: Some((original.id.clone(), original.thread.clone())),
-        round: rounds::next(original, delivery.as_ref(), session.is_human()),
+        round: answers::next(original, delivery.as_ref(), session.is_human()),
         ..draft(session, Vec::new(), kind, body)
     })
 }

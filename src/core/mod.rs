@@ -6,6 +6,7 @@
 pub mod ack;
 pub mod address;
 pub mod agent;
+pub mod answers;
 pub mod badge;
 pub mod body;
 pub mod bundle;
@@ -33,7 +34,6 @@ pub mod process_id;
 pub mod rate;
 pub mod refusal;
 pub mod registry;
-pub mod rounds;
 pub mod rules;
 pub mod screen;
 pub mod signing;

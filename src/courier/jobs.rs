@@ -5,11 +5,11 @@
 use super::letters;
 use super::serve::Recipient;
 use crate::agents::Profile;
+use crate::core::answers;
 use crate::core::bundle;
 use crate::core::delivery::{Delivery, Progress, Stage};
 use crate::core::id::MessageId;
 use crate::core::message::{Envelope, Verified, order_sent, parse_file_name};
-use crate::core::rounds;
 use crate::store::mail::Folder;
 use anyhow::Result;
 
@@ -82,7 +82,7 @@ impl Recipient<'_> {
                 continue;
             }
             let open = delivery.as_ref().is_none_or(|d| matches!(d.way.stage, Stage::Queued | Stage::Held));
-            if open && rounds::pauses(&message, delivery.as_ref(), self.settings().answers) {
+            if open && answers::pauses(&message, delivery.as_ref(), self.settings().answers) {
                 let told = paused.contains(&message.thread);
                 letters::pause(self.store, self.settings(), self.agent, &message, delivery.as_ref(), told)?;
                 paused.push(message.thread.clone());

@@ -8,6 +8,7 @@
 use super::memo::Memo;
 use crate::core::ack::{AckClock, Step};
 use crate::core::agent::{Agent, Status};
+use crate::core::answers;
 use crate::core::config::{Escalate, Settings};
 use crate::core::delivery::{Delivery, Lost, Pause, Stage, Stuck};
 use crate::core::escape;
@@ -18,7 +19,6 @@ use crate::core::lease::Notice;
 use crate::core::message::{Envelope, MessageType, Verified};
 use crate::core::name::Name;
 use crate::core::plural::plural;
-use crate::core::rounds;
 use crate::core::span;
 use crate::store::mail::Folder;
 use crate::store::{Store, Transaction, now_ms};
@@ -340,7 +340,7 @@ pub fn pause(
     let agents = store.agents()?;
     let letters = Letters { store, agents: &agents, settings };
     let to = [letters.sender(message), vec![owner.clone()], vec![Name::human()]];
-    let texts = rounds::notices(message, owner);
+    let texts = answers::notices(message, owner);
     store.transact(|tx| {
         let waits = store.mail_file(owner, Folder::New, &message.file_name()).exists();
         let mut delivery = letters.delivery(owner, id, message.created)?;
@@ -357,7 +357,7 @@ pub fn pause(
         }
         delivery.pause = Some(Pause::Held);
         delivery.told_held = true;
-        delivery.way.advance(Stage::Held, &rounds::reason(message), now_ms());
+        delivery.way.advance(Stage::Held, &answers::reason(message), now_ms());
         tx.put_delivery(owner, &delivery)?;
         tx.journal(&Event::AnswersHeld { id, from: &message.from, to: owner, round: message.round })
     })

@@ -1,6 +1,7 @@
 //! Gives mail through a hook, and checks lines that claim to come from swarm.
 
 use super::Call;
+use crate::core::answers;
 use crate::core::claim::{self, Claim, Verdict};
 use crate::core::delivery::{Delivery, Stage};
 use crate::core::hook::HookEvent;
@@ -8,7 +9,6 @@ use crate::core::id::MessageId;
 use crate::core::message::{Identity, Intent, Verified, parse_file_name};
 use crate::core::name::Name;
 use crate::core::plural::plural;
-use crate::core::rounds;
 use crate::store::mail::{Folder, MessageRef, UNREAD};
 use anyhow::Result;
 use std::collections::BTreeSet;
@@ -221,7 +221,7 @@ fn unread(call: &Call<'_>, urgent_only: bool, given: &mut Collection) -> Result<
             if under_way.contains(&message.id) || delivery.as_ref().is_some_and(late) {
                 continue;
             }
-            let held = folder == Folder::New && rounds::pauses(&message, delivery.as_ref(), call.answers);
+            let held = folder == Folder::New && answers::pauses(&message, delivery.as_ref(), call.answers);
             let way = delivery.map(|d| d.way).unwrap_or_default();
             // What is being typed is left to the courier. What was typed without a sign of a turn has perhaps reached nobody: a prompt with
             // its line has its receipt before.
