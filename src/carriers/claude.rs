@@ -122,8 +122,9 @@ pub fn conversation(
 
 /// The configuration directory that this Claude process uses.
 pub fn directory(pid: i32) -> Option<PathBuf> {
-    let named = program::variable(pid, "CLAUDE_CONFIG_DIR").filter(|dir| !dir.is_empty());
-    let home = || program::variable(pid, "HOME").filter(|home| !home.is_empty());
+    let environment = program::Environment::of(pid);
+    let named = environment.get("CLAUDE_CONFIG_DIR").filter(|dir| !dir.is_empty());
+    let home = || environment.get("HOME").filter(|home| !home.is_empty());
     let dir = named.map(PathBuf::from).or_else(|| Some(Path::new(&home()?).join(".claude")))?;
     dir.is_absolute().then_some(dir)
 }

@@ -115,7 +115,8 @@ pub fn cwd(pid: i32) -> Option<std::path::PathBuf> {
 /// Whether a process runs as another user.
 pub fn is_foreign(pid: i32) -> bool {
     let own = nix::unistd::geteuid().to_string();
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let status = read_whole(&format!("/proc/{pid}/status")).unwrap_or_default();
+    let status = String::from_utf8_lossy(&status);
     // The owner of its directory may be another one, where a program hides its memory.
     let effective = status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().nth(1));
     effective.is_some_and(|uid| uid != own)
@@ -204,12 +205,12 @@ pub(super) fn program(pid: i32) -> Option<std::path::PathBuf> {
     fs::read_link(format!("/proc/{pid}/exe")).ok()
 }
 
-/// A variable of the environment that a process was started with.
-pub(super) fn variable(pid: i32, name: &str) -> Option<String> {
-    let bytes = fs::read(format!("/proc/{pid}/environ")).ok()?;
-    let text = String::from_utf8_lossy(&bytes);
-    let mut pairs = text.split('\0').filter_map(|pair| pair.split_once('='));
-    pairs.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+/// The environment that a process was started with.
+pub(super) fn environment(pid: i32) -> Option<Vec<u8>> {
+    // Larger than most: see `read_whole`.
+    let mut bytes = Vec::with_capacity(8192);
+    File::open(format!("/proc/{pid}/environ")).ok()?.read_to_end(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 #[cfg(test)]

@@ -197,7 +197,7 @@ pub(super) fn program(_pid: i32) -> Option<std::path::PathBuf> {
 }
 
 /// Not known here.
-pub(super) fn variable(_pid: i32, _name: &str) -> Option<String> {
+pub(super) fn environment(_pid: i32) -> Option<Vec<u8>> {
     None
 }
 

@@ -76,7 +76,7 @@ pub fn version(pid: i32, argv: &[String]) -> Option<String> {
     let started = || {
         let name = argv.first().filter(|name| !name.contains('/') && !is_interpreter(name))?;
         system::program(pid)?.file_name()?.to_str().filter(|program| is_interpreter(program))?;
-        let path = system::variable(pid, "PATH")?;
+        let path = variable(pid, "PATH")?;
         std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())
     };
     let file = script.filter(|file| file.is_file()).or_else(started).or_else(|| system::program(pid))?;
@@ -155,9 +155,26 @@ pub fn file(pid: i32) -> Option<String> {
     system::program(pid).map(|path| path.to_string_lossy().into_owned())
 }
 
-/// A variable of the environment that a process was started with.
+/// The environment that a process was started with, as far as the system shows it.
+#[derive(Debug)]
+pub struct Environment(String);
+
+impl Environment {
+    /// That of a process. It is read once, however many variables are asked for.
+    pub fn of(pid: i32) -> Self {
+        let bytes = system::environment(pid).unwrap_or_default();
+        Self(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    pub fn get(&self, name: &str) -> Option<String> {
+        let mut pairs = self.0.split('\0').filter_map(|pair| pair.split_once('='));
+        pairs.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+    }
+}
+
+/// One variable of it.
 pub fn variable(pid: i32, name: &str) -> Option<String> {
-    system::variable(pid, name)
+    Environment::of(pid).get(name)
 }
 
 #[cfg(test)]

@@ -47,7 +47,8 @@ fn of_servers(store: &Store, agents: &[Agent]) -> Option<Limit> {
 }
 
 fn of_server(store: &Store, pid: i32) -> Option<Limit> {
-    let variable = |name: &str| program::variable(pid, name);
+    let environment = program::Environment::of(pid);
+    let variable = |name: &str| environment.get(name);
     let files = Files::seen_with(Some(store.root()), |name| variable(name).map(Into::into));
     // One without a home tells nothing of whose it is.
     files.user.as_ref()?;
