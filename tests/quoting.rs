@@ -356,13 +356,12 @@ fn tmux_expands_nothing_of_what_is_shown_to_a_person() {
         let expanded = world.tmux(&["display-message", "-p", "-t", &pane, format]);
         let mut rest = expanded.clone();
         for style in [
-            "fg=white,bg=red,bold",
+            "fg=colour231,bg=colour160,bold",
             "bold",
             "none",
-            "dim",
             "fg=black,bg=yellow,bold",
             "fg=black,bg=cyan",
-            "fg=white,bg=red",
+            "fg=colour231,bg=colour160",
             "default",
             "push-default",
             "pop-default",

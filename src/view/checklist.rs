@@ -1,5 +1,6 @@
 //! A list of which a person marks what is to be done, with what each would change below it.
 
+use super::rows;
 use super::terminal::{Popup, Screen, is_control, show};
 use super::wrap;
 use anyhow::Result;
@@ -150,12 +151,10 @@ impl<'a> Checklist<'a> {
         frame.render_widget(Line::styled(self.title, strong), head);
         let first = (self.at + 1).saturating_sub(usize::from(body.height));
         let line = |(number, item): (usize, &Item)| {
-            let style =
-                if number == self.at { Style::new().add_modifier(Modifier::REVERSED) } else { Style::new() };
-            Line::styled(format!("{} {}", item.mark.sign(), item.name), style)
+            let style = rows::style(number == self.at, Style::new());
+            Line::raw(format!("{} {}", item.mark.sign(), item.name)).style(style)
         };
-        let shown: Vec<Line<'_>> = self.items.iter().enumerate().skip(first).map(line).collect();
-        frame.render_widget(Paragraph::new(shown), body);
+        rows::draw(frame, body, self.items.iter().enumerate().skip(first).map(line));
         let faint = Style::new().add_modifier(Modifier::DIM);
         frame.render_widget(Line::styled("─".repeat(usize::from(rule.width)), faint), rule);
         let of_item = self.items.get(self.at).map(|item| item.text.as_str()).unwrap_or_default();

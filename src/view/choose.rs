@@ -1,13 +1,13 @@
 //! A list of which a person chooses one.
 
+use super::rows;
 use super::terminal::{Popup, Screen, is_control, show};
 use anyhow::Result;
 use ratatui::Frame;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::{Constraint, Layout};
 use ratatui::style::{Modifier, Style};
-use ratatui::text::{Line, Span};
-use ratatui::widgets::Paragraph;
+use ratatui::text::Line;
 use std::ops::ControlFlow;
 
 /// A row of the list.
@@ -90,17 +90,12 @@ fn draw(frame: &mut Frame<'_>, title: &str, rows: &[Choice], at: usize) {
             Some(key) if spaced => format!("{key:<5} "),
             key => format!("{} ", key.unwrap_or(' ')),
         };
-        let style = if number == at { Style::new().add_modifier(Modifier::REVERSED) } else { Style::new() };
         let room =
             names.min(usize::from(body.width) / 2).saturating_sub(Line::raw(row.name.as_str()).width());
-        Line::from(vec![
-            Span::raw(key),
-            Span::styled(row.name.clone(), style),
-            Span::raw(format!("{}  {}", " ".repeat(room), row.detail)),
-        ])
+        Line::raw(format!("{key}{}{}  {}", row.name, " ".repeat(room), row.detail))
+            .style(rows::style(number == at, Style::new()))
     };
-    let shown: Vec<Line<'_>> = rows.iter().enumerate().skip(first).map(line).collect();
-    frame.render_widget(Paragraph::new(shown), body);
+    rows::draw(frame, body, rows.iter().enumerate().skip(first).map(line));
     frame.render_widget(Line::styled(foot_text(rows.len() > usize::from(body.height)), strong), foot);
 }
 

@@ -7,6 +7,7 @@ use super::action::{Action, ActionOutcome, sequence};
 use super::form::Form;
 use super::form_view;
 use super::pager::Pager;
+use super::rows;
 use super::terminal::{Popup, Screen, show};
 use crate::core::escape;
 use crate::core::frame;
@@ -21,7 +22,6 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::{Constraint, Layout};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Paragraph;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -413,29 +413,30 @@ impl Inbox {
         let rows = self.rows();
         let first = (self.at + 1).saturating_sub(usize::from(body.height));
         let line = |(number, row): (usize, &Row)| {
-            let style =
-                if number == self.at { Style::new().add_modifier(Modifier::REVERSED) } else { Style::new() };
-            match row {
+            let selected = number == self.at;
+            let faint = rows::style(selected, dim);
+            let line = match row {
                 Row::Notices => {
                     let notices = self.letters.iter().filter(|l| l.notice).count();
                     let sign = if self.unfolded { '▾' } else { '▸' };
                     let text = format!("{sign} {} of swarm's own", plural(notices, "notice"));
                     let hint = "  (Enter: unfold, x: mark read)";
-                    Line::from(vec![Span::styled(text, style), Span::styled(hint, dim)])
+                    Line::from(vec![Span::raw(text), Span::styled(hint, faint)])
                 }
                 Row::Letter(at) => match self.letters.get(*at) {
                     None => Line::default(),
                     Some(letter) => Line::from(vec![
-                        Span::styled(format!("{:>4} {}", age(letter.at, now_ms), self.people(letter)), style),
+                        Span::raw(format!("{:>4} {}", age(letter.at, now_ms), self.people(letter))),
                         Span::raw(format!("  {}", letter.preview)),
-                        Span::styled(format!("  {} {}", letter.kind, letter.marks), dim),
+                        Span::styled(format!("  {} {}", letter.kind, letter.marks), faint),
                     ]),
                 },
-            }
+            };
+            line.style(rows::style(selected, Style::new()))
         };
-        let lines: Vec<Line<'_>> = rows.iter().enumerate().skip(first).map(line).collect();
-        frame.render_widget(Paragraph::new(lines), body);
-        let keys = "Enter read  r answer  a ack  x mark read  q leaves  P all projects".to_owned();
+        rows::draw(frame, body, rows.iter().enumerate().skip(first).map(line));
+        // As much as a terminal of 60 columns shows.
+        let keys = "Enter read  r answer  a ack  x mark read  q leaves  P all".to_owned();
         frame.render_widget(Line::styled(said.unwrap_or(keys), strong), foot);
     }
 

@@ -15,6 +15,7 @@ mod fuzzy;
 pub mod inbox;
 mod input;
 pub mod pager;
+mod rows;
 mod terminal;
 mod text;
 mod wrap;
