@@ -101,6 +101,10 @@ fn bad_keys_and_values_are_refused_at_every_door_with_a_suggestion() {
         (&["config", "set", "lease.ttl", "2w"], "lease.ttl must be a time from 1s to 1d"),
         (&["config", "set", "hooks.enforce", "no"], "hooks.enforce must be deny, warn or off"),
         (&["config", "set", "human.popup", "urgent"], "add --user"),
+        (
+            &["config", "set", "--user", "dashboard.keys", "write=w answer=w"],
+            "dashboard.keys: w cannot be both write and answer",
+        ),
         (&["config", "unset", "rate.cuont"], "did you mean rate.count?"),
         (&["config", "validate", "nowhere.toml"], "there is no file nowhere.toml"),
     ] {
@@ -122,6 +126,10 @@ fn bad_keys_and_values_are_refused_at_every_door_with_a_suggestion() {
         let why = String::from_utf8(out.stderr).unwrap();
         assert!(out.status.code() == Some(2) && why.contains(name), "{why}");
     }
+    write_yours(&world, "[dashboard]\nkeys = \"write=w answer=w\"\n");
+    let (code, why) = world.refused(&["config", "validate"]);
+    assert!(code == 2 && why.contains(":2: dashboard.keys: w cannot be both write and answer"), "{why}");
+    write_yours(&world, "");
     world.set("SWARM_ENFORCE", "maybe");
     let (code, why) = world.refused(&["config", "validate"]);
     assert!(code == 2 && why.contains("SWARM_ENFORCE: hooks.enforce must be"), "{why}");

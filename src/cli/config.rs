@@ -1,11 +1,12 @@
 use super::print;
 use super::session::{self, Session};
-use crate::core::config::{Config, Key, Problem, ResolvedSetting, Source, edit as text};
+use crate::core::config::{Config, Key, Problem, ResolvedSetting, Source, Value as Setting, edit as text};
 use crate::core::escape;
 use crate::core::message::Identity;
 use crate::core::refusal::Refusal;
 use crate::store::Store;
 use crate::store::config::{Files, change, layer};
+use crate::view::dashboard;
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -99,7 +100,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let root = Store::root_for_caller(&session::here()?);
     let files = Files::of(root.as_deref());
     match &args.verb {
-        ConfigVerb::Show(how) => show(&files.load(), how.json),
+        ConfigVerb::Show(how) => show(&checked(files.load()), how.json),
         ConfigVerb::Get { key } => {
             let config = files.load();
             warn(&config.problems);
@@ -124,14 +125,32 @@ pub(super) fn run(args: &Args) -> Result<()> {
             if !file.exists() {
                 return Err(Refusal::Usage(format!("there is no file {}", file.display())).into());
             }
-            validate(&Config::resolve(vec![layer(Source::Project, file)]), json.json)
+            validate(&checked(Config::resolve(vec![layer(Source::Project, file)])), json.json)
         }
-        ConfigVerb::Validate { file: None, json } => validate(&files.load(), json.json),
+        ConfigVerb::Validate { file: None, json } => validate(&checked(files.load()), json.json),
         ConfigVerb::Path(which) if which.user || which.project => print::path(&chosen(&files, *which)?.1),
         ConfigVerb::Path(_) => {
             [&files.user, &files.project].into_iter().flatten().try_for_each(|path| print::path(path))
         }
         ConfigVerb::Keys(how) => keys(how.json),
+    }
+}
+
+/// Settings with the problems that only those who use a value can see: the dashboard alone knows its actions and keys.
+pub(super) fn checked(mut config: Config) -> Config {
+    let keys = config.entries().iter().find(|entry| entry.key == Key::DashboardKeys);
+    let wrong = keys.and_then(|entry| {
+        let what = wrong(entry.key, &entry.value)?;
+        Some(Problem { source: entry.source, place: entry.place.clone(), what })
+    });
+    config.problems.extend(wrong);
+    config
+}
+
+fn wrong(key: Key, value: &Setting) -> Option<String> {
+    match (key, value) {
+        (Key::DashboardKeys, Setting::Line(own)) => dashboard::wrong_keys(own),
+        _ => None,
     }
 }
 
@@ -161,6 +180,9 @@ fn set(files: &Files, source: Source, path: &Path, key: Key, value: &str) -> Res
     let spec = key.spec();
     let value =
         spec.kind.parse(value).map_err(|wanted| Refusal::Usage(format!("{} must be {wanted}", spec.name)))?;
+    if let Some(why) = wrong(key, &value) {
+        return Err(Refusal::Usage(why).into());
+    }
     if source == Source::Project && spec.rule == crate::core::config::Rule::Never {
         let text = format!("{} is a setting of your own file; add --user", spec.name);
         return Err(Refusal::Usage(text).into());

@@ -1,4 +1,4 @@
-use super::{print, session, under};
+use super::{config, print, session, under};
 use crate::core::escape;
 use crate::core::refusal::Exit;
 use crate::courier::start;
@@ -157,7 +157,7 @@ fn profiles(found: &mut Vec<Finding>) {
 
 /// The errors in the settings, one finding each; the rest of a file is used.
 fn settings(place: &Checkup, found: &mut Vec<Finding>) {
-    let config = Files::of(place.root.as_deref()).load();
+    let config = config::checked(Files::of(place.root.as_deref()).load());
     let repair = "swarm config edit, or swarm config unset KEY; `swarm config keys` lists the settings and their values";
     found.extend(config.problems.iter().map(|p| Finding::bad("settings", format!("ignored: {p}"), repair)));
     found.extend(

@@ -31,7 +31,7 @@ pub(super) fn run(source: Source, path: &Path) -> Result<()> {
     }
     let after = foreign::read(&copy)?.unwrap_or_default();
     let shown = path.display().to_string();
-    let problems = Config::resolve(vec![Layer::file(source, &shown, &after)]).problems;
+    let problems = super::checked(Config::resolve(vec![Layer::file(source, &shown, &after)])).problems;
     if let Some(last) = problems.last() {
         for problem in &problems {
             print::tell(&problem.to_string());

@@ -12,7 +12,7 @@ use crate::view::wrap;
 use ratatui::text::{Line, Span};
 
 /// The most messages that wait which are shown one by one.
-const WAITING: usize = 5;
+pub(super) const WAITING: usize = 5;
 
 /// What an agent does, in a word, and since when.
 fn state(agent: &AgentRow) -> (&'static str, u64) {

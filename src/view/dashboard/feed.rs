@@ -30,7 +30,7 @@ const BATCH: usize = 300;
 /// How many there are at first: as many as the first screen may show, so that nobody waits for it.
 const FIRST: usize = 40;
 
-/// Of so many of the newest the state is looked at again. What is older and has arrived does not change.
+/// Of so many of the newest the state is looked at again even if nothing is expected of them any more.
 const FRESH: usize = 300;
 
 type Copies = Vec<(Name, Folder)>;
@@ -58,8 +58,20 @@ struct Listing {
 struct Known {
     copies: Copies,
     row: Option<Rc<MessageRow>>,
-    /// Whether its state changes only if a copy of it moves.
-    settled: bool,
+    attention: Attention,
+    /// Whether its mailbox has changed since it was read.
+    stale: bool,
+}
+
+/// Whether the state of a message is read again when its mailbox has changed. It always is when a copy of it has moved.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Attention {
+    /// It waits for something, however long ago it was sent: to be given, or to be acknowledged.
+    Always,
+    /// It was given, and only whether it was read is open: as long as it is among the newest.
+    Fresh,
+    /// It has arrived.
+    Never,
 }
 
 impl Feed {
@@ -95,13 +107,18 @@ impl Feed {
         let mut known = HashMap::with_capacity(self.known.len());
         self.more = !begun;
         for (number, (file, copies)) in found.into_iter().rev().take(limit).enumerate() {
-            let before = self.known.remove(&file);
-            let stays = |k: &Known| {
-                let stirs = number < FRESH && copies.iter().any(|(owner, _)| stirred.contains(owner));
-                k.copies == copies && (k.settled || !stirs)
-            };
+            let mut before = self.known.remove(&file);
+            if let Some(known) = &mut before {
+                let attends = match known.attention {
+                    Attention::Always => true,
+                    Attention::Fresh => number < FRESH,
+                    Attention::Never => false,
+                };
+                let stirs = || copies.iter().any(|(owner, _)| stirred.contains(owner));
+                known.stale |= known.copies != copies || (attends && stirs());
+            }
             let entry = match before {
-                Some(before) if stays(&before) => before,
+                Some(before) if !before.stale => before,
                 before if read < batch => {
                     read += 1;
                     know(store, agents, &file, copies, before)?
@@ -129,6 +146,23 @@ impl Feed {
         Ok(())
     }
 
+    /// The beginning of the text of a message, which is read now if it was not yet, or is no longer kept.
+    pub(super) fn first(
+        &self,
+        store: &Store,
+        agents: &[Agent],
+        file: &str,
+        copy: (Name, Folder),
+    ) -> Result<String> {
+        let known = self.known.get(file).and_then(|known| known.row.as_ref());
+        Ok(match known {
+            Some(row) => row.first.clone(),
+            None => read(store, agents, file, &[copy])?
+                .map(|message| flat(message.body.as_str()))
+                .unwrap_or_default(),
+        })
+    }
+
     /// The messages, newest first.
     pub(super) fn rows(&self) -> &[Rc<MessageRow>] {
         &self.rows
@@ -140,14 +174,20 @@ fn know(store: &Store, agents: &[Agent], file: &str, copies: Copies, before: Opt
     let place = place(store, file, &copies)?;
     // A bundle is the way of others, and nothing that anybody says.
     if place.bundle {
-        return Ok(Known { copies, row: None, settled: true });
+        return Ok(Known { copies, row: None, attention: Attention::Never, stale: false });
     }
     let row = match before.and_then(|known| known.row) {
         Some(row) => Some((*row).clone()),
         None => read(store, agents, file, &copies)?.map(|message| row(&message)),
     };
     let mine = copies.iter().find(|(owner, _)| owner.is_human()).map(|(_, folder)| *folder);
-    let settled = place.arrived && row.as_ref().is_none_or(|row| !row.ack || place.stage == Stage::Acked);
+    let to_be_given = copies.iter().any(|(owner, folder)| !owner.is_human() && *folder == Folder::New);
+    let to_be_acked = place.stage != Stage::Acked && row.as_ref().is_some_and(|row| row.ack);
+    let attention = match () {
+        () if to_be_given || to_be_acked => Attention::Always,
+        () if place.arrived => Attention::Never,
+        () => Attention::Fresh,
+    };
     let row = row.map(|row| {
         let state = match (mine, place.stage) {
             (Some(folder), _) if folder != Folder::Cur => MailState::Unread,
@@ -158,7 +198,7 @@ fn know(store: &Store, agents: &[Agent], file: &str, copies: Copies, before: Opt
         let unread = state == MailState::Unread;
         Rc::new(MessageRow { state, unread, mine: mine.is_some(), why: place.why, ..row })
     });
-    Ok(Known { copies, row, settled })
+    Ok(Known { copies, row, attention, stale: false })
 }
 
 /// How far a message is, where it is least far.
@@ -240,28 +280,69 @@ fn read(store: &Store, agents: &[Agent], file: &str, copies: &[(Name, Folder)]) 
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    use crate::core::ack::AckClock;
     use crate::core::body::Body;
+    use crate::core::delivery::Delivery;
+    use crate::core::id::MessageId;
     use crate::core::message::Identity;
     use crate::core::rate::Limit;
     use crate::store::post::NewMessage;
     use std::time::Duration;
 
     fn post(store: &Store, text: &str) {
+        post_to(store, &Name::human(), text, false);
+    }
+
+    pub(in super::super) fn post_to(store: &Store, to: &Name, text: &str, ack: bool) -> MessageId {
         let draft = NewMessage {
             from: Name::human(),
             identity: Identity::Human,
-            to: vec![Name::human()],
+            to: vec![to.clone()],
             kind: MessageType::Info,
             answers: None,
-            ack: false,
+            ack,
             urgent: false,
             intent: None,
             round: 0,
             body: Body::new(text).unwrap(),
         };
-        store.post(draft, Limit { count: 0, window: Duration::from_secs(1) }).unwrap();
+        store.post(draft, Limit { count: 0, window: Duration::from_secs(1) }).unwrap().id
+    }
+
+    /// Many more messages, to two others: a mailbox has only so much room.
+    pub(in super::super) fn post_others(store: &Store, count: usize) {
+        for number in 0..count {
+            let to = Name::new(&format!("other-{}", number % 2)).unwrap();
+            post_to(store, &to, &format!("number {number}"), false);
+        }
+    }
+
+    #[test]
+    fn what_is_to_be_acknowledged_is_looked_at_however_much_came_since() {
+        let (_dir, store) = crate::store::tests::store();
+        let agent = Name::new("codex-1").unwrap();
+        let id = post_to(&store, &agent, "stop", true);
+        let put = |stage, rings| {
+            let mut delivery = Delivery::queued(id.clone(), 1);
+            delivery.way.advance(stage, "", 1);
+            delivery.ack = Some(AckClock { rings, due: 1, reminder: None, escalated: false });
+            store.transact(|tx| tx.put_delivery(&agent, &delivery)).unwrap();
+        };
+        put(Stage::Submitted, 1);
+        post_others(&store, FRESH + 1);
+        let mut feed = Feed::default();
+        let state = |feed: &mut Feed| {
+            feed.update(&store, &[]).unwrap();
+            while feed.more {
+                feed.update(&store, &[]).unwrap();
+            }
+            feed.rows().last().map(|row| row.state).unwrap()
+        };
+        assert_eq!(state(&mut feed), MailState::Overdue);
+        put(Stage::Acked, 1);
+        assert_eq!(state(&mut feed), MailState::At(Stage::Acked));
     }
 
     #[test]

@@ -8,14 +8,15 @@ use super::journal::Journal;
 use super::snapshot::{
     AgentRow, LeaseRow, MailState, MessageRow, NOTICES, Need, Snapshot, TaskRow, ThreadRow, WaitingRow,
 };
-use super::tasks;
+use super::{agents, tasks};
 use crate::core::agent::{Agent, Status};
 use crate::core::badge::Counts;
-use crate::core::delivery::Stage;
+use crate::core::delivery::{Delivery, Stage};
 use crate::core::escape;
 use crate::core::lease::{Lease, LeaseTable, Waiter, words};
-use crate::core::message::parse_file_name;
+use crate::core::message::{parse_file_name, sent_at};
 use crate::core::name::Name;
+use crate::core::plural::plural;
 use crate::store::Store;
 use crate::store::mail::Folder;
 use anyhow::Result;
@@ -72,7 +73,7 @@ impl Gatherer {
         self.read_tasks();
         let store = &self.store;
         let leases = store.peek_leases()?;
-        let waiting = self.waiting()?;
+        let waiting = self.waiting(&agents)?;
         let mut counts = Counts { unread: store.count_unread(&Name::human())?, ..Counts::default() };
         counts.held = waiting.iter().filter(|w| w.what == MailState::At(Stage::Held)).count();
         counts.overdue = waiting.iter().filter(|w| w.what == MailState::Overdue).count();
@@ -114,50 +115,44 @@ impl Gatherer {
         }
     }
 
-    /// Mail that waits, the most pressing first.
-    fn waiting(&self) -> Result<Vec<WaitingRow>> {
+    /// Mail that waits, the most pressing first; of what is shown of it for a recipient, with the text.
+    fn waiting(&self, agents: &[Agent]) -> Result<Vec<WaitingRow>> {
         let store = &self.store;
-        let known: HashMap<&str, &MessageRow> =
-            self.feed.rows().iter().take(WAITING).map(|row| (row.id.as_str(), &**row)).collect();
-        let mut rows = Vec::new();
+        let mut found = Vec::new();
         for owner in store.mailboxes()?.into_iter().filter(|owner| !owner.is_human()) {
             for folder in [Folder::New, Folder::Unacked] {
                 for file in store.mail_files(&owner, folder)?.into_iter().take(WAITING) {
-                    let Some((from, id)) = parse_file_name(&file) else { continue };
-                    let Some(delivery) = store.delivery(&owner, &id)? else { continue };
-                    let rings = delivery.ack.as_ref().map_or(0, |a| a.rings);
-                    let (what, why) = match (folder, delivery.way.stage) {
-                        (Folder::Unacked, Stage::Typed | Stage::Submitted | Stage::Read) if rings > 0 => {
-                            (MailState::Overdue, format!("not acknowledged, reminded {rings} times"))
-                        }
-                        (Folder::Unacked, Stage::Typed | Stage::Submitted | Stage::Read) => {
-                            (MailState::Ack, "to be acknowledged".to_owned())
-                        }
-                        (Folder::New, Stage::Failed) => (MailState::Dead, delivery.way.detail),
-                        (Folder::New, Stage::Held) => (MailState::At(Stage::Held), delivery.way.detail),
-                        (Folder::New, Stage::Queued) => {
-                            (MailState::At(Stage::Queued), "it waits for its turn".to_owned())
-                        }
-                        (
-                            Folder::New,
-                            stage @ (Stage::Typing | Stage::Entering | Stage::Offered | Stage::Typed),
-                        ) => (MailState::At(stage), delivery.way.detail),
-                        _ => continue,
+                    let (Some((from, id)), Some(sent)) = (parse_file_name(&file), sent_at(&file)) else {
+                        continue;
                     };
-                    let text = known.get(id.as_str()).map(|row| row.first.clone());
-                    rows.push(WaitingRow {
+                    // Of mail that nobody has looked at yet nothing is on record.
+                    let delivery = store.delivery(&owner, &id)?;
+                    let delivery = delivery.unwrap_or_else(|| Delivery::queued(id.clone(), sent));
+                    let Some((what, why)) = waits(folder, &delivery) else { continue };
+                    let row = WaitingRow {
                         id: id.to_string(),
                         what,
                         from: escape::short(from, 32),
                         to: owner.to_string(),
                         since: delivery.way.since,
                         why: escape::short(&why, 200),
-                        first: text.unwrap_or_default(),
-                    });
+                        first: String::new(),
+                    };
+                    found.push((row, file, (owner.clone(), folder)));
                 }
             }
         }
-        rows.sort_by_key(|r| (r.what.rank(), r.since));
+        found.sort_by_key(|(row, ..)| (row.what.rank(), row.since));
+        let mut shown: HashMap<String, usize> = HashMap::new();
+        let mut rows = Vec::with_capacity(found.len());
+        for (mut row, file, copy) in found {
+            let count = shown.entry(row.to.clone()).or_default();
+            *count += 1;
+            if *count <= agents::WAITING {
+                row.first = self.feed.first(store, agents, &file, copy)?;
+            }
+            rows.push(row);
+        }
         Ok(rows)
     }
 
@@ -192,6 +187,27 @@ impl Gatherer {
             asks,
         })
     }
+}
+
+/// What mail in a folder waits for, and why; `None`: for nothing.
+fn waits(folder: Folder, delivery: &Delivery) -> Option<(MailState, String)> {
+    let rings = delivery.ack.as_ref().map_or(0, |a| a.rings);
+    let detail = || delivery.way.detail.clone();
+    Some(match (folder, delivery.way.stage) {
+        (Folder::Unacked, Stage::Typed | Stage::Submitted | Stage::Read) if rings > 0 => {
+            (MailState::Overdue, format!("not acknowledged, reminded {}", plural(rings as usize, "time")))
+        }
+        (Folder::Unacked, Stage::Typed | Stage::Submitted | Stage::Read) => {
+            (MailState::Ack, "to be acknowledged".to_owned())
+        }
+        (Folder::New, Stage::Failed) => (MailState::Dead, detail()),
+        (Folder::New, Stage::Held) => (MailState::At(Stage::Held), detail()),
+        (Folder::New, Stage::Queued) => (MailState::At(Stage::Queued), "it waits for its turn".to_owned()),
+        (Folder::New, stage @ (Stage::Typing | Stage::Entering | Stage::Offered | Stage::Typed)) => {
+            (MailState::At(stage), detail())
+        }
+        _ => return None,
+    })
 }
 
 /// The conversations of these messages, which are newest first. Those come first that have something for the person, then those with
@@ -266,4 +282,22 @@ fn lease_rows(table: &LeaseTable) -> Vec<LeaseRow> {
     }
     rows.extend(waiters.into_iter().map(waits));
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::feed::tests::{post_others, post_to};
+    use super::*;
+
+    #[test]
+    fn mail_that_nobody_has_looked_at_waits_and_says_its_text_however_old_it_is() {
+        let (_dir, store) = crate::store::tests::store();
+        let agent = Name::new("codex-1").unwrap();
+        let id = post_to(&store, &agent, "the oldest", false);
+        post_others(&store, WAITING);
+        let mut gatherer = Gatherer::new(store, "x".to_owned());
+        let waiting = gatherer.gather().unwrap().waiting;
+        let row = waiting.iter().find(|row| row.id == id.to_string()).expect("it waits");
+        assert_eq!((row.what, row.first.as_str()), (MailState::At(Stage::Queued), "the oldest"));
+    }
 }

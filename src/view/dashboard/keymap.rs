@@ -24,6 +24,11 @@ While you write
 /// A key, and whether Ctrl is held.
 type Key = (KeyCode, bool);
 
+/// Which of Ctrl, Alt and the like are held: what makes another key of a letter. Shift has made another letter of it already.
+pub(super) fn held(key: &KeyEvent) -> KeyModifiers {
+    key.modifiers - KeyModifiers::SHIFT
+}
+
 /// Which key does what.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Keymap {
@@ -34,11 +39,19 @@ impl Keymap {
     /// The keys of the table, but for the person's own: `write=w answer=Ctrl-R`. With what is wrong with those.
     pub(super) fn new(own: &str) -> (Self, Option<String>) {
         let mut keys: Vec<(Key, Command)> = Vec::new();
-        let mut wrong = None;
+        let mut wrong = Vec::new();
         for part in own.split_whitespace() {
-            match chosen(part) {
-                Ok((key, command)) => keys.push((key, command)),
-                Err(why) => wrong = Some(format!("dashboard.keys: {why}")),
+            let taken = |key: Key| keys.iter().find(|(known, _)| *known == key).map(|(_, command)| *command);
+            match chosen(part).map(|(key, command)| (key, command, taken(key))) {
+                Ok((key, command, None)) => keys.push((key, command)),
+                Ok((_, command, Some(other))) if command == other => {}
+                Ok((key, command, Some(other))) => {
+                    let (key, command, other) = (name(key), called(command), called(other));
+                    wrong.push(format!(
+                        "{key} cannot be both {other} and {command}, so {command} does not get it"
+                    ));
+                }
+                Err(why) => wrong.push(why),
             }
         }
         let own = keys.clone();
@@ -47,12 +60,19 @@ impl Keymap {
                 row.keys.iter().map(|code| (*code, false)).filter(|key| !own.iter().any(|(k, _)| k == key));
             keys.extend(free.map(|key| (key, row.command)));
         }
-        (Self { keys }, wrong)
+        (
+            Self { keys },
+            Some(wrong.join("; ")).filter(|why| !why.is_empty()).map(|why| format!("dashboard.keys: {why}")),
+        )
     }
 
-    /// What a key does, if it does anything.
+    /// What a key does, if it does anything. With Alt it is another key, which does nothing.
     pub(super) fn command(&self, key: &KeyEvent) -> Option<Command> {
-        let key = (key.code, key.modifiers.contains(KeyModifiers::CONTROL));
+        let control = held(key) == KeyModifiers::CONTROL;
+        if !control && !held(key).is_empty() {
+            return None;
+        }
+        let key = (key.code, control);
         self.keys.iter().find(|(known, _)| *known == key).map(|(_, command)| *command)
     }
 
@@ -104,6 +124,11 @@ impl Keymap {
         }
         text + &last
     }
+}
+
+/// How the setting calls a command.
+fn called(command: Command) -> &'static str {
+    rows().find(|row| row.command == command).map_or("", |row| row.name)
 }
 
 /// A part of the setting: `NAME=KEY`.
@@ -165,7 +190,7 @@ fn named(text: &str) -> Option<Key> {
         KeyCode::Char(c) if control => KeyCode::Char(c.to_ascii_lowercase()),
         code => code,
     };
-    // Ctrl-C always leaves.
+    // Ctrl-C leaves, or closes what is open over the panels.
     (!(control && code == KeyCode::Char('c'))).then_some((code, control))
 }
 
@@ -193,11 +218,37 @@ mod tests {
             ("write", "is not ACTION=KEY"),
             ("write=xy", "names no key"),
             ("write=Ctrl-c", "names no key"),
+            ("answer=w open=w", "w cannot be both answer and open, so open does not get it"),
         ] {
             let (map, wrong) = Keymap::new(own);
             assert!(wrong.as_ref().is_some_and(|w| w.contains(why)), "{own}: {wrong:?}");
             assert_eq!(press(&map, char('m'), KeyModifiers::NONE), Some(Command::Write));
         }
+    }
+
+    #[test]
+    fn all_that_is_wrong_with_a_persons_keys_is_said_and_the_rest_counts() {
+        let (map, wrong) = Keymap::new("write=w answer=w write=w open=xy");
+        let wrong = wrong.unwrap();
+        assert!(
+            wrong.contains("w cannot be both write and answer") && wrong.contains("'open=xy'"),
+            "{wrong}"
+        );
+        assert_eq!(
+            (map.names(Command::Write), map.names(Command::Mail(MailCommand::Reply))),
+            (vec!["w".to_owned()], vec!["r".to_owned()])
+        );
+    }
+
+    #[test]
+    fn a_letter_with_alt_is_another_key() {
+        let (map, _) = Keymap::new("");
+        let press = |modifiers| map.command(&KeyEvent::new(char('q'), modifiers));
+        assert_eq!(press(KeyModifiers::NONE), Some(Command::Quit));
+        for modifiers in [KeyModifiers::ALT, KeyModifiers::ALT | KeyModifiers::CONTROL, KeyModifiers::SUPER] {
+            assert_eq!(press(modifiers), None, "{modifiers:?}");
+        }
+        assert_eq!(map.command(&KeyEvent::new(char('M'), KeyModifiers::SHIFT)), Some(Command::WriteToAll));
     }
 
     #[test]

@@ -111,6 +111,11 @@ pub struct Outside {
     pub copy: fn(&str) -> Result<()>,
 }
 
+/// What is wrong with a person's own keys, as the setting `dashboard.keys` gives them.
+pub fn wrong_keys(own: &str) -> Option<String> {
+    keymap::Keymap::new(own).1
+}
+
 /// Shows the dashboard until the person quits.
 pub fn run(store: &Store, options: &Options, outside: Outside) -> Result<()> {
     let mut watch = Watch::new(outside, options.colour);

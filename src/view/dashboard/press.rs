@@ -3,6 +3,7 @@
 //! Pure. In the panels a key is a command; everywhere else it belongs to what is open.
 
 use super::agents;
+use super::keymap::held;
 use super::keys::{self, Command};
 use super::model::{App, DraftKey, Mode, Wish};
 use super::panel::Panel;
@@ -44,8 +45,8 @@ impl App {
     }
 
     fn take(&mut self, key: KeyEvent, now_ms: u64) -> Wish {
-        let plain = command_of(&key).is_empty();
-        if command_of(&key) == KeyModifiers::CONTROL && key.code == KeyCode::Char('c') {
+        let plain = held(&key).is_empty();
+        if held(&key) == KeyModifiers::CONTROL && key.code == KeyCode::Char('c') {
             match std::mem::take(&mut self.mode) {
                 Mode::Panels => return Wish::Quit,
                 Mode::Form(form) => self.keep(*form),
@@ -166,7 +167,7 @@ impl App {
         let shown =
             |row: Option<&ProjectRow>| row.map_or(Wish::Nothing, |row| Wish::Project(row.root.clone()));
         let at = match key.code {
-            _ if !command_of(&key).is_empty() => at,
+            _ if !held(&key).is_empty() => at,
             KeyCode::Esc | KeyCode::Char('q') => return Wish::Nothing,
             KeyCode::Enter => return shown(rows.get(at)),
             KeyCode::Char(c) if number(c).is_some() => return shown(number(c)),
@@ -204,15 +205,10 @@ impl App {
     }
 }
 
-/// Which of Ctrl and Alt, or what else makes a command of a character, is held.
-pub(super) fn command_of(key: &KeyEvent) -> KeyModifiers {
-    key.modifiers - KeyModifiers::SHIFT
-}
-
 /// Edits a line that is being typed. Whether its text is another one now.
 fn edit(input: &mut Input, key: KeyEvent) -> bool {
     let before = input.text();
-    match (key.code, command_of(&key)) {
+    match (key.code, held(&key)) {
         (KeyCode::Char('u'), KeyModifiers::CONTROL) => input.kill_line(),
         (KeyCode::Char('a'), KeyModifiers::CONTROL) | (KeyCode::Home, _) => input.home(),
         (KeyCode::Char('e'), KeyModifiers::CONTROL) | (KeyCode::End, _) => input.end(),

@@ -318,7 +318,7 @@ fn notices_of_swarm_are_one_row_and_are_read_at_once() {
 }
 
 #[test]
-fn a_lease_is_taken_away_only_after_a_yes_and_several_are_released_together() {
+fn a_lease_is_taken_away_only_after_a_yes_and_several_are_unlocked_together() {
     let mut app = app();
     press(&mut app, "3u");
     assert!(screen(&mut app, 80, 24).contains("Take src/parser.rs away from claude-1?"));
