@@ -9,6 +9,7 @@ use super::form_view;
 use super::pager::Pager;
 use super::rows;
 use super::terminal::{Popup, Screen, show};
+use super::text;
 use crate::core::escape;
 use crate::core::frame;
 use crate::core::message::Verified;
@@ -425,11 +426,15 @@ impl Inbox {
                 }
                 Row::Letter(at) => match self.letters.get(*at) {
                     None => Line::default(),
-                    Some(letter) => Line::from(vec![
-                        Span::raw(format!("{:>4} {}", age(letter.at, now_ms), self.people(letter))),
-                        Span::raw(format!("  {}", letter.preview)),
-                        Span::styled(format!("  {} {}", letter.kind, letter.marks), faint),
-                    ]),
+                    Some(letter) => {
+                        let who = format!("{:>4} {}", age(letter.at, now_ms), self.people(letter));
+                        let kind = format!("  {} {}", letter.kind, letter.marks);
+                        let room = usize::from(body.width)
+                            .saturating_sub(text::width(&who) + text::width(&kind) + 2);
+                        // What it says gives way: that it is a question matters more than its last words.
+                        let preview = text::cut(&letter.preview, room);
+                        Line::from(vec![Span::raw(format!("{who}  {preview}")), Span::styled(kind, faint)])
+                    }
                 },
             };
             line.style(rows::style(selected, Style::new()))
@@ -548,6 +553,14 @@ mod tests {
         assert!(matches!(inbox.mode, InboxMode::List));
         let (ids, _) = args(press(&mut inbox, KeyCode::Char('a')));
         assert_eq!(ids[0], ["ack", "cccc1111"]);
+    }
+
+    #[test]
+    fn a_long_message_leaves_room_for_what_it_is() {
+        let mut inbox =
+            Inbox { letters: vec![letter("aaaa1111", "claude-1", "api", &"so ".repeat(60))], ..inbox() };
+        let shown = screen(&mut inbox);
+        assert!(shown.contains("…  QUESTION"), "{shown}");
     }
 
     #[test]
