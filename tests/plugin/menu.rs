@@ -242,7 +242,7 @@ fn the_counts_are_legible_on_the_default_status_line_and_leave_a_themes_colours(
                 '<' | '>' | ' ' | '▶' | '●' | '○' => {
                     assert_eq!((*fore, *back), own, "{c} in {before:?}: {segment:?}");
                 }
-                '▲' | '✗' => assert_eq!((*fore, *back), (Some(7), Some(1)), "{c} in {before:?}"),
+                '▲' | '✗' => assert_eq!((*fore, *back), (Some(231), Some(160)), "{c} in {before:?}"),
                 '✉' => assert_eq!((*fore, *back), (Some(0), Some(3)), "{c} in {before:?}"),
                 _ => assert_ne!(fore, back, "{c} in {before:?}"),
             }
