@@ -332,7 +332,8 @@ fn mail_waits_for_the_end_of_a_usage_limit_and_the_person_gets_to_know_once() {
     std::fs::write(world.path().join("said"), said).unwrap();
     let awaited = world.send(&["claude-1", "--ack", "do you agree"]);
     world.reaches(&awaited, "submitted", "");
-    let script = format!("TOOL((cat {}))", world.path().join("said").display());
+    // The agent says nothing below it, as where its limit is reached.
+    let script = format!("TOOL((cat {})) NO-REPLY", world.path().join("said").display());
     let last = world.send(&["claude-1", &script]);
     world.reaches(&last, "submitted", "");
     let state =
@@ -363,7 +364,8 @@ fn mail_waits_for_the_end_of_a_usage_limit_and_the_person_gets_to_know_once() {
 #[test]
 fn a_person_who_goes_on_after_a_usage_limit_ends_the_wait_of_the_mail() {
     let (world, pane) = timed("claude", &[]);
-    let other = world.send(&["claude-1", "TOOL((echo 'Weekly usage limit reached'))"]);
+    let said = "Weekly usage limit reached ∙ resets soon";
+    let other = world.send(&["claude-1", &format!("TOOL((echo '{said}')) NO-REPLY")]);
     world.reaches(&other, "submitted", "");
     let mail = world.send(&["claude-1", "the next task"]);
     world.reaches(&mail, "held", "its usage limit is reached: Weekly usage limit reached");

@@ -343,10 +343,33 @@ fn a_usage_limit_is_read_from_the_last_answer_in_every_pane_and_not_from_an_earl
             assert_eq!(got.state, Status::Idle, "{kind}/{}: {:?}\n{ansi}", f.state, got.evidence);
         }
     }
-    // Who only speaks of one has not reached it.
-    for (f, ansi) in
-        answered("claude", &["● The page says: You've hit your limit. Usage limits and how they reset …"])
-    {
-        assert_eq!(reading(&f, &ansi, &f.facts).state, Status::Idle, "{ansi}");
+    // Who only speaks of one has not reached it, nor has who read of it in a prompt or in what a tool printed.
+    let notice = "  ⎿  You've hit your session limit · resets 10:30pm (Europe/Berlin)";
+    for (kind, answer) in [
+        ("claude", &["● The page says: You've hit your limit. Usage limits and how they reset …"][..]),
+        (
+            "claude",
+            &[
+                "❯ [swarm p5kg9tyf INFO from codex-1 to claude-1]",
+                "  You've hit your usage limit, resets in 9000 days",
+            ],
+        ),
+        ("claude", &["● Bash(make)", "  ⎿  usage limit reached is shown in the banner"]),
+        ("claude", &["● Bash(make)", "  ⎿  FAIL weekly limit reached: expected 3"]),
+        ("claude", &["● Bash(grep)", notice, "", "● It is the text of the banner."]),
+        (
+            "codex",
+            &[
+                "› [swarm p5kg9tyf INFO from human to codex-1]",
+                "  You've hit your usage limit. try again at 8:51 PM.",
+                "",
+                "• ok",
+            ],
+        ),
+    ] {
+        for (f, ansi) in answered(kind, answer) {
+            let got = reading(&f, &ansi, &f.facts);
+            assert_eq!(got.state, Status::Idle, "{kind}/{}: {:?}\n{ansi}", f.state, got.evidence);
+        }
     }
 }

@@ -14,6 +14,9 @@ use std::ops::Range;
 /// Rows above the composer in which a busy line may stand.
 const NEAR: usize = 8;
 
+/// What a part of an answer begins with, as the agents that say so of their limits draw it.
+const ANSWERS: [char; 5] = ['●', '⏺', '•', '✦', '■'];
+
 /// Rows with text above the composer of which one may say that the usage limit is reached.
 const LIMIT_NEAR: usize = 12;
 
@@ -325,7 +328,8 @@ impl ScreenSigns<'_> {
         state
     }
 
-    /// What the last answer says of a usage limit. Below a later prompt it would be one of the past.
+    /// What the last answer ends with, if that is a usage limit. Above a later prompt, or above anything that the agent said since, it
+    /// would be one of the past, or words in what a tool printed.
     fn limit_reached(&self, found: &ComposerBox) -> Option<String> {
         let above = self.rows.get(..found.rows.start)?;
         let is_prompt = |row: &Row| self.rules.prompt.prefix(&row.padded()).is_some();
@@ -337,7 +341,11 @@ impl ScreenSigns<'_> {
             let group = self.rules.limit.iter().find_map(|p| p.group(&row.text))?;
             row.text.get(row.text.find(group)?..).map(|said| (at, said))
         })?;
-        let rest = above[at + 1..].iter().map(|row| row.text.trim()).take_while(|text| !text.is_empty());
+        let below = || above[at + 1..].iter().map(|row| row.text.trim());
+        if below().any(|text| text.starts_with(ANSWERS)) {
+            return None;
+        }
+        let rest = below().take_while(|text| !text.is_empty());
         let words: Vec<&str> = std::iter::once(first.trim()).chain(rest.take(LIMIT_ROWS - 1)).collect();
         Some(escape::short(&words.join(" "), 240))
     }

@@ -13,6 +13,9 @@ const DAY: u64 = 24 * HOUR;
 /// How long a limit is believed if it names no end, or is still shown after its end.
 const UNKNOWN: u64 = HOUR;
 
+/// No end that is further away is believed: the longest limits are those of a month.
+const LONGEST: u64 = 32 * DAY;
+
 /// An end is waited for this much longer: the clocks of two machines differ.
 const SLACK: u64 = MINUTE;
 
@@ -38,7 +41,8 @@ pub struct UsageLimit {
 impl UsageLimit {
     /// One that is seen at `now_ms`, on a machine whose clock is so many seconds ahead of UTC.
     pub fn seen(text: &str, now_ms: u64, offset_s: i64) -> Self {
-        let until = end(text, now_ms, offset_s).map_or(now_ms + UNKNOWN, |end| end + SLACK);
+        let end = end(text, now_ms, offset_s).filter(|end| *end <= now_ms + LONGEST);
+        let until = end.map_or(now_ms + UNKNOWN, |end| end + SLACK);
         Self { text: text.to_owned(), until }
     }
 
@@ -243,6 +247,8 @@ mod tests {
             limit.tried(NOW + HOUR);
             assert!(limit.holds(NOW + HOUR) && !limit.holds(NOW + 2 * HOUR));
         }
+        let far = UsageLimit::seen("resets in 9000 days", NOW, 0);
+        assert!(!far.holds(NOW + HOUR), "{far:?}");
         let known = UsageLimit::seen("resets 7pm", NOW, 0);
         assert!(known.holds(NOW + HOUR) && !known.holds(NOW + HOUR + SLACK));
     }

@@ -291,7 +291,9 @@ impl Agent {
         let busy = if self.options.busy > 0 { self.options.busy } else { SHORT_TURN };
         let hold = react::slow(&text).unwrap_or(busy);
         let jobs = react::jobs(&text, &self.options.reacts);
-        self.turn = Some(Turn::after_submit(now, hold, jobs));
+        let mut turn = Turn::after_submit(now, hold, jobs);
+        turn.replies = !text.contains("NO-REPLY");
+        self.turn = Some(turn);
         let asks = text.contains("DIALOG");
         self.remember(Entry::User(text));
         if asks {
