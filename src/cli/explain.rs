@@ -118,7 +118,7 @@ fn remedy(pane: &str, kind: &str) -> String {
     let file =
         Shelf::of(None).dir().map_or_else(|| "KIND.toml".into(), |dir| dir.join(format!("{kind}.toml")));
     format!(
-        "  to have mail typed into it, make rules for its screen (docs/agents.md):\n    swarm profile record {pane} screens/\n    swarm profile new {kind} screens/ > {}\n    swarm profile check {kind} screens/\n",
+        "  to have mail typed into it, make rules for its screen (docs/agents.md):\n    swarm profile record {pane} screens/\n    swarm profile new {kind} screens/ > {kind}.toml\n    swarm profile check {kind}.toml screens/\n  and when that finds no false idle: copy {kind}.toml to {}\n",
         escape::line(&file.display().to_string())
     )
 }

@@ -68,9 +68,7 @@ enum ProfileVerb {
         state: Option<String>,
     },
     /// Draft a profile from recorded screens. The profile goes to standard output, remarks about it to standard error
-    #[command(
-        after_help = "Example:\n  swarm profile new my-agent screens/ > ~/.config/swarm/profiles/my-agent.toml"
-    )]
+    #[command(after_help = "Example:\n  swarm profile new my-agent screens/ > my-agent.toml")]
     New {
         /// The kind: its agents are called KIND-1, KIND-2, …
         kind: String,

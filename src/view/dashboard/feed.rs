@@ -288,10 +288,16 @@ pub(super) mod tests {
     use crate::core::id::MessageId;
     use crate::core::message::Identity;
     use crate::core::rate::Limit;
+    use crate::store::now_ms;
     use crate::store::post::NewMessage;
     use std::time::Duration;
 
+    /// Posts in a millisecond of its own: the names of files tell no order within one.
     fn post(store: &Store, text: &str) {
+        let before = now_ms();
+        while now_ms() == before {
+            std::hint::spin_loop();
+        }
         post_to(store, &Name::human(), text, false);
     }
 
