@@ -5,9 +5,10 @@
 #
 # Each build has a project, a home and a tmux server of its own, with the same panes, agents, mail and leases in them. The runs of a row
 # take turns: an empty process, the one, the other. So a machine that is slow for a while is slow for all three, and the ratios hold.
-# COMPARE_QUICK=1 leaves out the largest sizes.
+# COMPARE_QUICK=1 leaves out the largest sizes; COMPARE_ONLY='agents leases' measures only these. More leases than 1,000, which the first
+# versions take minutes to make, are a matter of bench.sh.
 set -euo pipefail
-[ $# -ge 2 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -ge 2 ] || { sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 old=$(cd "$1" && pwd) new=$(cd "$2" && pwd) runs=${3:-40}
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 long=1
@@ -105,89 +106,118 @@ for world in old new; do
 done
 echo "Measured on $(date -u +%Y-%m-%d), $(uname -s), $(nproc 2>/dev/null || sysctl -n hw.ncpu) cores, $(tmux -V), $runs runs a row; old: $(wc -c <"$old/swarm" | tr -d ' ') bytes, new: $(wc -c <"$new/swarm" | tr -d ' ') bytes."
 
-header 'short commands'
-row 'swarm --version' swarm --version
-row 'swarm inbox' swarm inbox
-row 'swarm who FILE' swarm who file
-row 'swarm locks' swarm locks
-row 'swarm send --no-wait human' swarm send --no-wait human 'a line of text'
-both swarm read --all
-row 'swarm lock FILE -- true' swarm lock file -- true
-row 'swarm lock + swarm unlock, and their sh' sh -c 'swarm lock file; swarm unlock file'
-printf '{"tool_name":"Write","tool_input":{"file_path":"src/a.rs"}}' >"$work/edit"
-printf '{"tool_name":"Bash","tool_input":{"command":"cd src && git add -A && cargo test 2>&1 | tail -3"}}' >"$work/bash"
-row 'hook before an edit, outside an agent, and its sh' sh -c "exec swarm hook claude PreToolUse <$work/edit"
-row 'hook before a shell command, outside an agent, and its sh' sh -c "exec swarm hook claude PreToolUse <$work/bash"
+short_commands() {
+  header 'short commands'
+  row 'swarm --version' swarm --version
+  row 'swarm inbox' swarm inbox
+  row 'swarm who FILE' swarm who file
+  row 'swarm locks' swarm locks
+  row 'swarm send --no-wait human' swarm send --no-wait human 'a line of text'
+  both swarm read --all
+  row 'swarm lock FILE -- true' swarm lock file -- true
+  row 'swarm lock + swarm unlock, and their sh' sh -c 'swarm lock file; swarm unlock file'
+  printf '{"tool_name":"Write","tool_input":{"file_path":"src/a.rs"}}' >"$work/edit"
+  printf '{"tool_name":"Bash","tool_input":{"command":"cd src && git add -A && cargo test 2>&1 | tail -3"}}' >"$work/bash"
+  row 'hook before an edit, outside an agent, and its sh' sh -c "exec swarm hook claude PreToolUse <$work/edit"
+  row 'hook before a shell command, outside an agent, and its sh' sh -c "exec swarm hook claude PreToolUse <$work/bash"
+}
 
-header 'panes'
-for count in 4 100 ${long:+400 1000}; do
-  panes "$count" 'exec sleep 100000'
-  row "swarm discover, $count panes" swarm discover --quiet
-done
-alone
-
-header 'processes in no pane'
-others=()
-for count in 100 ${long:+1300}; do
-  while [ "${#others[@]}" -lt "$count" ]; do
-    sleep 100000 &
-    others+=("$!")
+many_panes() {
+  header 'panes'
+  for count in 4 100 ${long:+400 1000}; do
+    panes "$count" 'exec sleep 100000'
+    row "swarm discover, $count panes" swarm discover --quiet
   done
-  row "swarm discover, $count processes" swarm discover --quiet
-done
-kill "${others[@]}"
-wait "${others[@]}" 2>/dev/null || true
+  alone
+}
 
-header 'agents'
-for count in 2 16 64 ${long:+256}; do
-  panes "$count" "exec bash -c 'exec -a claude sleep 100000'"
-  both swarm discover --quiet
-  row "swarm discover, $count agents" swarm discover --quiet
-  row "swarm who, $count agents" swarm who
-  row "swarm send, $count agents" swarm send --no-wait human x
-  both swarm read --all
-  [ "$count" = 16 ] || weighs "$count agents"
-done
-alone
-both swarm discover --quiet
-
-header 'messages read before'
-for count in 0 10000 100000 ${long:+1000000}; do
-  both sh -c "mkdir -p .swarm/mail/human/cur && cd .swarm/mail/human/cur && seq -f '%013.0f-human-zzzzzzzz.json' 1 $count | xargs touch -- .last"
-  row "swarm inbox, $count messages" swarm inbox
-  row "swarm send, $count messages" swarm send --no-wait human x
-  both swarm read --all
-  case $count in 0 | 10000) ;; *) weighs "$count messages" ;; esac
-done
-both sh -c "cd .swarm/mail/human/cur && find . -name '*.json' -delete"
-
-header 'leases held'
-from=1
-for count in 0 1000 5000 ${long:+20000}; do
-  [ "$count" = 0 ] || both sh -c "seq -f 'held/%.0f' $from $count | xargs -n 500 swarm lock"
-  from=$((count + 1))
-  row "swarm locks, $count leases" swarm locks
-  row "swarm who FILE, $count leases" swarm who file
-  row "swarm lock + swarm unlock, $count leases" sh -c 'swarm lock file; swarm unlock file'
-  row "hook before an edit, $count leases" sh -c "exec swarm hook claude PreToolUse <$work/edit"
-  [ "$count" = 0 ] || weighs "$count leases"
-done
-both swarm unlock --all
-
-header 'projects on one server'
-for count in 1 5 20; do
-  for world in old new; do
-    seq "$count" | while read -r n; do
-      dir=$work/$world/more/$n
-      [ ! -d "$dir" ] || continue
-      mkdir -p "$dir"
-      t "$world" new-window -d -c "$dir" "exec bash -c 'exec -a claude sleep 100000'"
-      (cd "$dir" && git init -q && HOME=$work/$world/home PATH=$work/$world/bin:$path TMUX="$work/tmux-$(id -u)/$world,1,0" sh -c 'swarm init; swarm discover' >>"$work/said" 2>&1)
+other_processes() {
+  header 'processes in no pane'
+  others=()
+  for count in 100 ${long:+1300}; do
+    while [ "${#others[@]}" -lt "$count" ]; do
+      sleep 100000 &
+      others+=("$!")
     done
+    row "swarm discover, $count processes" swarm discover --quiet
   done
-  row "swarm discover, $count more projects" swarm discover --quiet
-  row "swarm inbox, $count more projects" swarm inbox
+  kill "${others[@]}"
+  wait "${others[@]}" 2>/dev/null || true
+}
+
+many_agents() {
+  header 'agents'
+  for count in 2 16 64 ${long:+256}; do
+    panes "$count" "exec bash -c 'exec -a claude sleep 100000'"
+    both swarm discover --quiet
+    row "swarm discover, $count agents" swarm discover --quiet
+    row "swarm who, $count agents" swarm who
+    row "swarm send, $count agents" swarm send --no-wait human x
+    both swarm read --all
+    [ "$count" = 16 ] || weighs "$count agents"
+  done
+  alone
+  both swarm discover --quiet
+}
+
+read_messages() {
+  header 'messages read before'
+  for count in 0 10000 100000 ${long:+1000000}; do
+    both sh -c "mkdir -p .swarm/mail/human/cur && cd .swarm/mail/human/cur && seq -f '%013.0f-human-zzzzzzzz.json' 1 $count | xargs touch -- .last"
+    row "swarm inbox, $count messages" swarm inbox
+    row "swarm send, $count messages" swarm send --no-wait human x
+    both swarm read --all
+    case $count in 0 | 10000) ;; *) weighs "$count messages" ;; esac
+  done
+  both sh -c "cd .swarm/mail/human/cur && find . -name '*.json' -delete"
+}
+
+held_leases() {
+  header 'leases held'
+  from=1
+  for count in 0 200 ${long:+1000}; do
+    [ "$count" = 0 ] || both sh -c "seq -f 'held/%.0f' $from $count | xargs -n 1 swarm lock"
+    from=$((count + 1))
+    row "swarm locks, $count leases" swarm locks
+    row "swarm who FILE, $count leases" swarm who file
+    row "swarm lock + swarm unlock, $count leases" sh -c 'swarm lock file; swarm unlock file'
+    row "hook before an edit, $count leases" sh -c "exec swarm hook claude PreToolUse <$work/edit"
+    [ "$count" = 0 ] || weighs "$count leases"
+  done
+  both swarm unlock --all
+}
+
+many_projects() {
+  header 'projects on one server'
+  for count in 1 5 20; do
+    for world in old new; do
+      seq "$count" | while read -r n; do
+        dir=$work/$world/more/$n
+        [ ! -d "$dir" ] || continue
+        mkdir -p "$dir"
+        t "$world" new-window -d -c "$dir" "exec bash -c 'exec -a claude sleep 100000'"
+        (cd "$dir" && git init -q && HOME=$work/$world/home PATH=$work/$world/bin:$path TMUX="$work/tmux-$(id -u)/$world,1,0" sh -c 'swarm init; swarm discover' >>"$work/said" 2>&1)
+      done
+    done
+    row "swarm discover, $count more projects" swarm discover --quiet
+    row "swarm inbox, $count more projects" swarm inbox
+  done
+}
+
+for part in ${COMPARE_ONLY:-short panes processes agents messages leases projects}; do
+  case $part in
+  short) short_commands ;;
+  panes) many_panes ;;
+  processes) other_processes ;;
+  agents) many_agents ;;
+  messages) read_messages ;;
+  leases) held_leases ;;
+  projects) many_projects ;;
+  *) echo "compare.sh: there is no part '$part'" >&2 ;;
+  esac
 done
 
-printf '\n| | old: courier, resident and CPU over 20 s | old: dashboard | new: courier | new: dashboard |\n|---|---|---|---|---|\n'
-cat "$work/weights"
+if [ -s "$work/weights" ]; then
+  printf '\n| | old: courier, resident and CPU over 20 s | old: dashboard | new: courier | new: dashboard |\n|---|---|---|---|---|\n'
+  cat "$work/weights"
+fi

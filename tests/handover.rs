@@ -119,6 +119,15 @@ fn a_task_goes_with_its_row_and_every_other_byte_stays() {
     let row = before.lines().find(|line| line.contains("rewriting the parser")).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), before.replace(row, &row.replace("peer-1", "peer-2")));
     assert!(holders(&world).iter().all(|holder| holder.starts_with("peer-2 ")));
+    // A person gets one, and hands it on.
+    world.ok(&["handover", "the parser", "human"]);
+    assert!(holders(&world).iter().all(|holder| holder.starts_with("peer-2 ")));
+    world.ok(&["handover", "the parser", "peer-1"]);
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(
+        text.lines().any(|line| line.contains("rewriting the parser") && line.contains("peer-1")),
+        "{text}"
+    );
     let (code, said) = world.refused(&["handover", "no such task", "peer-0"]);
     assert!(code == 2 && said.contains("rewriting the parser"), "{said}");
 }

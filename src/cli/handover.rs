@@ -68,8 +68,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
         let text = session.store.coordination()?.ok_or_else(|| no_such(&session, &args.what))?;
         let owner = (!session.is_human()).then_some(&session.caller.name);
         let (task, owner) = coord::task(&text, &args.what, owner).map_err(Refusal::from)?;
-        let agent = session.agent(&owner).ok_or_else(|| session.unknown(owner.as_str()))?;
-        (what.task, what.from) = (Some(task), agent.name.clone());
+        let known =
+            session.agent(&owner).map(|agent| agent.name.clone()).or(owner.is_human().then(Name::human));
+        (what.task, what.from) = (Some(task), known.ok_or_else(|| session.unknown(owner.as_str()))?);
     }
     if what.from == to {
         return Err(Refusal::Usage(format!("{to} has it already")).into());
