@@ -70,10 +70,11 @@ alone() {
   for world in old new; do t "$world" kill-window -a -t 0; done
   sleep 1
 }
-courier() { # WORLD: its process
+courier() { # WORLD: its process. The first versions have the project as their directory, later ones as an argument.
   local pid
-  for pid in $(pgrep -f 'swarm courier --socket'); do
-    if tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline" | grep -qxF -- "$work/$1/project"; then
+  for pid in $(pgrep -f 'swarm courier'); do
+    if [ "$(readlink "/proc/$pid/cwd")" = "$work/$1/project" ] ||
+      tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline" | grep -qxF -- "$work/$1/project"; then
       echo "$pid"
       return
     fi
