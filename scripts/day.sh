@@ -36,7 +36,7 @@ cat >"$work/bin/work" <<'EOF'
 #!/bin/sh
 file=src/$(($$ % 40)).rs
 swarm-msg lock "$file" --wait 5s >/dev/null && date >>"$file" && swarm-msg unlock "$file" >/dev/null
-for id in $(printf '%s\n' "$SUBMITTED" | grep -o '\[swarm [a-z0-9]* [A-Z]* [^]]*' | grep -i ack | cut -d' ' -f2); do swarm-msg ack --no-wait "$id" done; done
+for id in $(printf '%s\n' "$SUBMITTED" | tr '\n' ' ' | grep -o 'swarm-msg ack [a-z0-9]*' | cut -d' ' -f3); do swarm-msg ack --no-wait "$id" 'it is done'; done
 case $SUBMITTED in *'pass it on to '*) swarm-msg send --no-wait "$(printf '%s\n' "$SUBMITTED" | sed -n 's/.*pass it on to \([a-z]*-[0-9]*\).*/\1/p' | head -n 1)" 'it was passed on' ;; esac
 EOF
 chmod +x "$work/bin/work"
@@ -97,5 +97,5 @@ for n in $(seq "$messages"); do
   while [ $((($(date +%s) - begun) * messages)) -lt $((n * minutes * 60)) ]; do sleep 0.1; done
 done
 printf '\nrefused: %s; waiting: %s; ' "$(wc -l <"$work/refused" | tr -d ' ')" "$(find .swarm/mail/*/new -name '*.json' | wc -l | tr -d ' ')"
-printf 'submitted: %s; dead letters: %s; leases granted: %s, denied: %s\n' "$(cat .swarm/journal*.jsonl | grep -c '"stage":"submitted"' || true)" \
-  "$(find .swarm/dead -name '*.json' | wc -l | tr -d ' ')" "$(cat .swarm/journal*.jsonl | grep -c '"event":"lease_granted"' || true)" "$(cat .swarm/journal*.jsonl | grep -c '"event":"lease_denied"' || true)"
+printf 'submitted: %s; dead letters: %s; acknowledged: %s\n' "$(cat .swarm/journal*.jsonl | grep -c '"stage":"submitted"' || true)" \
+  "$(find .swarm/dead -name '*.json' | wc -l | tr -d ' ')" "$(cat .swarm/journal*.jsonl | grep -c '"stage":"acked"' || true)"
