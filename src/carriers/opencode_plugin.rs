@@ -43,7 +43,8 @@ impl PluginFiles {
         let namespace = process::namespace().ok_or("there is no way to it on this system")?;
         check_namespace(agent.place.namespace)?;
         let pid = agent.process.pid;
-        let named = |name: &str| program::variable(pid, name).map(PathBuf::from).filter(|p| p.is_absolute());
+        let environment = program::Environment::of(pid);
+        let named = |name: &str| environment.get(name).map(PathBuf::from).filter(|p| p.is_absolute());
         let state = named("XDG_STATE_HOME").or_else(|| Some(named("HOME")?.join(".local/state")));
         let state = state.ok_or("its home directory is not known")?;
         Ok(Self { dir: state.join("swarm/opencode"), stem: format!("{namespace}.{pid}") })

@@ -10,7 +10,6 @@ use crate::core::refusal::Refusal;
 use crate::courier::start;
 use crate::store::handover::Handover;
 use crate::store::mail::MessageRef;
-use crate::store::now_ms;
 use crate::tmux::Server;
 use anyhow::Result;
 use serde_json::json;
@@ -81,11 +80,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if !session.is_human() {
         // Those concerned get notices, so an agent's hand-overs count as its messages.
         let (limit, caller) = (session.rate()?, &session.caller.name);
-        session.store.transact(|tx| {
-            let mut window = tx.sender(caller, limit)?;
-            window.admit(limit, now_ms()).map_err(Refusal::RateLimited)?;
-            tx.put_sender(caller, &window)
-        })?;
+        session.store.transact(|tx| tx.count_as_message(caller, limit))?;
     }
     let moved = session.store.hand_over(&what)?;
     let known = session.agent(&to).map(|a| Server::new(&a.place.socket));
@@ -150,10 +145,7 @@ fn present(session: &Session, message: &Verified) -> Result<Name> {
 /// The leases of an agent that can be another one's: not those of a command that runs, nor of the whole team.
 fn leases(session: &Session, owner: &Name) -> Result<Vec<u64>> {
     let all = session.store.leases()?;
-    let is_its = |holder: &crate::core::lease::Holder| {
-        holder.name == *owner && holder.host.is_none() && !holder.command
-    };
-    let own = all.table.leases().filter(|l| is_its(&l.holder));
+    let own = all.table.leases().filter(|l| l.holder.is_agent_itself(owner));
     Ok(own.filter(|l| l.paths.iter().all(|p| *p.scope() != Scope::Team)).map(|l| l.fence).collect())
 }
 

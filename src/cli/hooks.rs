@@ -190,7 +190,7 @@ impl HookFiles {
                 for host in std::mem::take(&mut rest) {
                     let question =
                         format!("{} is not in use here. Install its hooks too? [y/N] ", host.word());
-                    if confirmed(&question)? { used.push(host) } else { rest.push(host) }
+                    if print::agrees(&question)? { used.push(host) } else { rest.push(host) }
                 }
             }
             chosen.extend(used.into_iter().map(Chosen::Agent));
@@ -295,10 +295,4 @@ fn recorded(state: &Path, host: HookHost, root: &Path) -> Vec<Target> {
 /// Whether there is somebody to ask.
 fn is_terminal() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
-}
-
-/// Whether the person says yes.
-fn confirmed(question: &str) -> Result<bool> {
-    print::ask(question)?;
-    print::confirmed()
 }

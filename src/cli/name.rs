@@ -10,7 +10,7 @@ use crate::core::name::Name;
 use crate::core::refusal::Refusal;
 use crate::os::process;
 use crate::roster::heirs;
-use crate::store::{Transaction, now_ms};
+use crate::store::Transaction;
 use crate::tmux::Server;
 use anyhow::Result;
 
@@ -72,9 +72,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         }
         if current.name != to && own {
             // Each renaming sends a notice, so an agent's renamings count as its messages.
-            let mut window = tx.sender(&current.name, limit)?;
-            window.admit(limit, now_ms()).map_err(Refusal::RateLimited)?;
-            tx.put_sender(&current.name, &window)?;
+            tx.count_as_message(&current.name, limit)?;
         }
         if current.name != to {
             // Who is renamed, and the person, if that is not who did it.

@@ -108,6 +108,12 @@ pub(super) fn ask(text: &str) -> Result<()> {
     Ok(std::io::stderr().flush()?)
 }
 
+/// Asks the person, who answers yes or not.
+pub(super) fn agrees(question: &str) -> Result<bool> {
+    ask(question)?;
+    confirmed()
+}
+
 /// Writes one versioned JSON object and nothing else.
 pub(super) fn object(mut value: Value) -> Result<()> {
     if let Value::Object(map) = &mut value {

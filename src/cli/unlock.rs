@@ -136,8 +136,8 @@ fn force(session: &Session, paths: &[PathPattern], args: &Args) -> Result<()> {
         if !std::io::stdin().is_terminal() {
             return Err(Refusal::Usage("to take leases away, confirm with --yes".into()).into());
         }
-        print::ask(&format!("{}take away? [y/N] ", found.iter().map(line).collect::<String>()))?;
-        if !print::confirmed()? {
+        let question = format!("{}take away? [y/N] ", found.iter().map(line).collect::<String>());
+        if !print::agrees(&question)? {
             return print::out("nothing was changed\n");
         }
     }

@@ -26,10 +26,11 @@ pub struct Tools {
 impl Tools {
     /// Of the agent of this kind that runs as `pid`; `None` where its process does not tell.
     pub fn of(kind: &str, pid: i32) -> Option<Self> {
-        let path = program::variable(pid, "PATH")?;
-        let shell = program::variable(pid, "SHELL").unwrap_or_else(|| "/bin/sh".into());
+        let environment = program::Environment::of(pid);
+        let path = environment.get("PATH")?;
+        let shell = environment.get("SHELL").unwrap_or_else(|| "/bin/sh".into());
         let login = asks_shell(kind);
-        let home = || program::variable(pid, "HOME");
+        let home = || environment.get("HOME");
         let path =
             if login { login_path(&(shell.clone(), path.clone(), home())).unwrap_or(path) } else { path };
         let shell = Path::new(&shell).file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -7,11 +7,12 @@
 
 use super::mail::Folder;
 use super::record::{self, Loaded};
-use super::{Store, Transaction};
+use super::{Store, Transaction, now_ms};
 use crate::core::event::EventWord;
 use crate::core::message::{parse_file_name, sent_at};
 use crate::core::name::Name;
 use crate::core::rate::{Limit, Sender};
+use crate::core::refusal::Refusal;
 use anyhow::Result;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -47,6 +48,13 @@ impl Transaction<'_> {
     /// Writes what is remembered of a sender.
     pub fn put_sender(&mut self, name: &Name, sender: &Sender) -> Result<()> {
         record::overwrite(&self.store.tmp(), &self.store.window_path(name), sender)
+    }
+
+    /// Counts something that sends notices as a message of its sender, or refuses it.
+    pub fn count_as_message(&mut self, name: &Name, limit: Limit) -> Result<()> {
+        let mut window = self.sender(name, limit)?;
+        window.admit(limit, now_ms()).map_err(Refusal::RateLimited)?;
+        self.put_sender(name, &window)
     }
 
     /// Removes what is remembered of a sender that has another name now.

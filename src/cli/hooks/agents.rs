@@ -1,6 +1,6 @@
 //! `swarm hooks` for the settings of one agent, and for its rules for `swarm-msg`.
 
-use super::{HookAction, HookFiles, Reached, confirmed, is_terminal, reached};
+use super::{HookAction, HookFiles, Reached, is_terminal, reached};
 use crate::carriers::opencode_plugin;
 use crate::cli::print;
 use crate::core::escape;
@@ -172,7 +172,7 @@ fn rules(action: &HookAction, file: &RulesFile, places: &HookFiles) -> Result<St
             let question = format!(
                 "Let {word} run swarm-msg without asking you, in all projects? It adds rules to {path}. [y/N] "
             );
-            let wanted = put.allow || !had && is_terminal() && confirmed(&question)?;
+            let wanted = put.allow || !had && is_terminal() && print::agrees(&question)?;
             if wanted {
                 file.put(&places.program, places.asking(), &places.state)?;
             }
@@ -205,7 +205,7 @@ fn wants_rules(target: &Target, places: &HookFiles) -> Result<bool> {
         return Ok(false);
     }
     let file = escape::line(&target.path.display().to_string());
-    confirmed(&format!(
+    print::agrees(&format!(
         "Let {} run swarm-msg without asking you? It adds rules to {file}. [y/N] ",
         target.host.word()
     ))

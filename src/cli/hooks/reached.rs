@@ -15,7 +15,8 @@ pub(in crate::cli) fn around_agent<T>(
     home: &Path,
     with: impl Fn(&Surroundings<'_>) -> T,
 ) -> T {
-    let variable = |name: &str| program::variable(agent.process.pid, name);
+    let environment = program::Environment::of(agent.process.pid);
+    let variable = |name: &str| environment.get(name);
     let home =
         variable("HOME").map(PathBuf::from).filter(|h| h.is_absolute()).unwrap_or_else(|| home.to_owned());
     with(&Surroundings { home, variable: &variable })

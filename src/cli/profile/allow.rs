@@ -40,8 +40,7 @@ pub(super) fn run(revoke: bool, yes: bool) -> Result<()> {
         if !print::is_interactive() {
             return Err(usage("nobody is here to be asked: look at the files, then say --yes".into()));
         }
-        print::ask(&asked)?;
-        if !print::confirmed()? {
+        if !print::agrees(&asked)? {
             return print::out("nothing was changed\n");
         }
     }

@@ -39,10 +39,10 @@ pub(super) fn run(word: &str, yes: bool) -> Result<()> {
         if !print::is_interactive() {
             return Err(usage("nobody is here to be asked: say --yes if its composer is empty".into()));
         }
-        print::ask(&format!(
+        let question = format!(
             "{TEXT} is typed into the empty composer in {pane} and taken away again; nothing is submitted. Go on? [y/N] "
-        ))?;
-        if !print::confirmed()? {
+        );
+        if !print::agrees(&question)? {
             return print::out("nothing was typed\n");
         }
     }

@@ -110,6 +110,11 @@ impl Holder {
         Self { name, process: Some(process), namespace, command: true, identity: None, host: None }
     }
 
+    /// Whether it is the agent of that name here, and not a command that the agent runs.
+    pub fn is_agent_itself(&self, name: &Name) -> bool {
+        self.name == *name && self.host.is_none() && !self.command
+    }
+
     /// Whether the two are never in each other's way.
     pub fn is_same(&self, other: &Self) -> bool {
         if self.command && other.command {

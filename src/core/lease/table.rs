@@ -227,8 +227,8 @@ impl LeaseTable {
     /// Gives the leases with these numbers, as far as `from` holds them, to another holder, for the rest of their time. Each keeps its
     /// number, because that is one write: two would leave two holders, or none, after a crash between them. Idempotent.
     pub fn hand_over(&mut self, fences: &[u64], from: &Name, to: &Holder) {
-        let is_its = |l: &Lease| l.holder.name == *from && l.holder.host.is_none() && !l.holder.command;
-        let mine = fences.iter().filter_map(|f| self.leases.get(f)).filter(|l| is_its(l)).cloned();
+        let held = fences.iter().filter_map(|fence| self.leases.get(fence));
+        let mine = held.filter(|lease| lease.holder.is_agent_itself(from)).cloned();
         for old in mine.collect::<Vec<_>>() {
             let new = Lease { holder: to.clone(), challenge: None, ..old.clone() };
             self.changes.events.push(LeaseEvent::Ended(old, End::HandedOver));
