@@ -289,11 +289,8 @@ fn a_courier_listens_to_a_bell_that_was_put_in_place_of_its_own() {
 #[test]
 fn a_stopped_courier_is_named_to_whoever_waits_for_it() {
     let (world, _) = world_with_claude();
-    let courier = world.couriers().pop().unwrap();
-    let signal =
-        |name: &str| assert!(Command::new("kill").args([name, &courier]).status().unwrap().success());
     eventually("it has said what it is", || world.state().join("courier.json").exists().then_some(()));
-    signal("-STOP");
+    let (stopped, courier) = world.stop_courier();
     let told = format!("the courier is stopped: `kill -CONT {courier}` continues it");
     let out = world.ok(&["send", "claude-1", "hello"]);
     assert!(out.contains(&told), "{out}");
@@ -306,7 +303,7 @@ fn a_stopped_courier_is_named_to_whoever_waits_for_it() {
         (&finding["verdict"], &finding["mend"]),
         (&json!("bad"), &json!(format!("kill -CONT {courier}")))
     );
-    signal("-CONT");
+    drop(stopped);
     reached(&world, id, "submitted");
 }
 

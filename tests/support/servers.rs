@@ -1,4 +1,4 @@
-//! tmux servers that do not answer: a real one that is stopped, and sockets at which nobody answers.
+//! tmux servers that do not answer: a real one that is stopped, and sockets at which nobody answers. And a courier that is stopped.
 
 use super::{World, eventually};
 use nix::sys::signal::{Signal, kill};
@@ -57,15 +57,15 @@ impl Fake {
     }
 }
 
-/// A real server that is stopped as long as the value lives.
+/// A process that is stopped as long as the value lives.
 pub(crate) struct Stopped(Pid);
 
 impl Stopped {
-    /// Stops the server of that pid.
+    /// Stops the process of that pid.
     pub(crate) fn new(pid: i32) -> Self {
         let pid = Pid::from_raw(pid);
         kill(pid, Signal::SIGSTOP).unwrap();
-        // The signal is taken when the server runs next.
+        // The signal is taken when the process runs next.
         eventually("it is stopped", || {
             let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
             stat.rsplit(')').next().unwrap().trim_start().starts_with('T').then_some(())
@@ -81,6 +81,17 @@ impl Drop for Stopped {
 }
 
 impl World {
+    /// Stops the courier where it holds no lock, and gives its pid: what is asked of it waits, what others write does not.
+    pub(crate) fn stop_courier(&self) -> (Stopped, String) {
+        eventually("its only courier is stopped and holds no lock", || {
+            let [courier] = &self.couriers()[..] else { return None };
+            let stopped = Stopped::new(courier.parse().unwrap());
+            let lock = std::fs::File::open(self.state().join("lock")).ok()?;
+            fs2::FileExt::try_lock_exclusive(&lock).ok()?;
+            Some((stopped, courier.clone()))
+        })
+    }
+
     /// The pid of its tmux server.
     pub(crate) fn server_pid(&self) -> i32 {
         self.tmux(&["display-message", "-p", "#{pid}"]).parse().unwrap()
