@@ -1,5 +1,5 @@
 use super::{print, profile, session};
-use crate::agents::Profile;
+use crate::agents::{Profile, Profiles, Reading};
 use crate::carriers;
 use crate::core::agent::{Agent, Status, is_pane_id};
 use crate::core::config::Settings;
@@ -9,11 +9,13 @@ use crate::core::refusal::Refusal;
 use crate::core::registry::Sighting;
 use crate::hooks::report;
 use crate::os::process;
-use crate::roster::{discovery, observe};
+use crate::roster::discovery::{self, Survey};
+use crate::roster::observe;
 use crate::store::config::Files;
 use crate::store::profiles::Shelf;
 use crate::store::{Store, now_ms};
 use crate::tmux::Server;
+use crate::tmux::panes::Pane;
 use anyhow::Result;
 use std::path::Path;
 
@@ -154,6 +156,68 @@ pub(super) fn target(asked_for: &str) -> Result<(Server, String, Option<Agent>)>
     Ok((server, pane, agent))
 }
 
+/// The processes in a pane.
+fn processes(pane: &Pane, survey: &Survey) -> String {
+    let mut text = format!("pane {} ({}), first process {}\n", pane.id, pane.place, pane.pid);
+    for process in survey.forest.tree(pane.pid) {
+        let argv = process.argv().join(" ");
+        text.push_str(&format!(
+            "  process {} {}: {}\n",
+            process.pid,
+            escape::short(&process.comm, 20),
+            escape::short(&argv, 90)
+        ));
+    }
+    text
+}
+
+/// The agent that a person has registered, as it would have been found.
+fn registered(agent: Agent) -> (Sighting, String) {
+    let Agent { kind, process, place, cwd, shared_server, .. } = agent;
+    let (conversation, asks, foreign) = (Conversation::Unknown, None, false);
+    let seen = Sighting { kind, process, place, cwd, shared_server, conversation, asks, foreign };
+    (seen, "a person's word (swarm register)".to_owned())
+}
+
+/// What was found in a pane, and by what.
+fn finding(pane: &str, found: Option<&(Sighting, String)>) -> String {
+    match found {
+        Some((sighting, rule)) => format!(
+            "agent of kind {} (process {}), by {}\n",
+            sighting.kind,
+            sighting.process.pid,
+            escape::line(rule)
+        ),
+        None => format!(
+            "no agent: no profile recognises any of these processes\n  if it is one: swarm register {pane}, or start it with SWARM_AGENT=KIND in its environment\n"
+        ),
+    }
+}
+
+/// Why nothing is typed into an agent that has no rules, and what makes some; nothing if it has.
+fn without_rules(pane: &str, kind: &str, profiles: &Profiles) -> String {
+    if profiles.get(kind).is_some() {
+        return String::new();
+    }
+    let mut text = format!("state: not known, so nothing is typed there: {}\n", profiles.why_not(kind));
+    if profiles.file(kind).is_none() {
+        text.push_str(&remedy(pane, kind));
+    }
+    text
+}
+
+/// What a screen was read as, and why.
+fn state(reading: &Reading) -> String {
+    let mut text = format!("state: {}\n", reading.state.word());
+    if let Some(open) = &reading.open {
+        text.push_str(&format!("  {}\n", escape::line(&open.to_string())));
+    }
+    for evidence in &reading.evidence {
+        text.push_str(&format!("  because {}\n", escape::line(evidence)));
+    }
+    text
+}
+
 pub(super) fn run(args: &Args) -> Result<()> {
     let (server, pane, recorded) = target(&args.pane)?;
     let mut profiles = session::profiles()?;
@@ -165,67 +229,31 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let Some(listed) = survey.panes.iter().find(|p| p.id == pane) else {
         return Err(Refusal::Usage(format!("there is no pane {pane} on {}", server.socket())).into());
     };
-    let mut text = format!("pane {pane} ({}), first process {}\n", listed.place, listed.pid);
-    for process in survey.forest.tree(listed.pid) {
-        let argv = process.argv().join(" ");
-        text.push_str(&format!(
-            "  process {} {}: {}\n",
-            process.pid,
-            escape::short(&process.comm, 20),
-            escape::short(&argv, 90)
-        ));
-    }
-    let registered = recorded.filter(|a| process::is_alive(&a.process)).map(|a| {
-        let Agent { kind, process, place, cwd, shared_server, .. } = a;
-        let (conversation, asks, foreign) = (Conversation::Unknown, None, false);
-        let seen = Sighting { kind, process, place, cwd, shared_server, conversation, asks, foreign };
-        (seen, "a person's word (swarm register)".to_owned())
-    });
-    let found = survey.found.iter().find(|(s, _)| s.place.pane == pane).or(registered.as_ref());
-    match found {
-        Some((sighting, rule)) => text.push_str(&format!(
-            "agent of kind {} (process {}), by {}\n",
-            sighting.kind,
-            sighting.process.pid,
-            escape::line(rule)
-        )),
-        None => text.push_str(&format!(
-            "no agent: no profile recognises any of these processes\n  if it is one: swarm register {pane}, or start it with SWARM_AGENT=KIND in its environment\n"
-        )),
-    }
-    let recorded = found.and_then(|(sighting, _)| on_record(sighting));
+    let by_word = recorded.filter(|a| process::is_alive(&a.process)).map(registered);
+    let found = survey.found.iter().find(|(s, _)| s.place.pane == pane).or(by_word.as_ref());
+    let mut text = processes(listed, &survey);
+    text.push_str(&finding(&pane, found));
+    let found = found.map(|(sighting, _)| sighting);
+    let recorded = found.and_then(on_record);
     if let Some((_, agent)) = &recorded {
         text.push_str(&name(agent));
     }
-    let kind = found.map(|(sighting, _)| sighting.kind.as_str());
-    if let (Some(profile), true) = (&given, given.as_ref().map(|p| p.kind.as_str()) != kind) {
+    let kind = found.map(|sighting| sighting.kind.as_str());
+    if let Some(profile) = given.as_ref().filter(|profile| kind != Some(profile.kind.as_str())) {
         text.push_str(&format!("its screen by the rules for {}, all the same:\n", profile.kind));
     }
     let given = given.filter(|p| p.has_screen);
-    if let (Some((sighting, _)), None) = (found, &given)
-        && profiles.get(&sighting.kind).is_none()
-    {
-        let kind = &sighting.kind;
-        let why = profiles.why_not(kind);
-        text.push_str(&format!("state: not known, so nothing is typed there: {why}\n"));
-        if profiles.file(kind).is_none() {
-            text.push_str(&remedy(&pane, kind));
+    if let Some(sighting) = found {
+        if given.is_none() {
+            text.push_str(&without_rules(&pane, &sighting.kind, &profiles));
         }
-    }
-    if let Some((sighting, _)) = found {
         text.push_str(&format!("proof: {}\n", proof(sighting)));
     }
     let profile = given.as_ref().or_else(|| profiles.get(kind?));
     if let (Some(profile), Some(look)) = (profile, server.look(&pane)?) {
-        let pid = found.map_or(listed.pid, |(sighting, _)| sighting.process.pid);
+        let pid = found.map_or(listed.pid, |sighting| sighting.process.pid);
         let reading = observe::reading(profile, pid, &look);
-        text.push_str(&format!("state: {}\n", reading.state.word()));
-        if let Some(open) = &reading.open {
-            text.push_str(&format!("  {}\n", escape::line(&open.to_string())));
-        }
-        for evidence in &reading.evidence {
-            text.push_str(&format!("  because {}\n", escape::line(evidence)));
-        }
+        text.push_str(&state(&reading));
         if let Some(agent) = &recorded {
             text.push_str(&sources(agent, profile, reading.state));
             text.push_str(&ways(agent, profile));

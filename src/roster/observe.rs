@@ -33,37 +33,10 @@ pub struct Observed {
 
 /// Looks at every living agent on the servers that `ask` gives for their sockets, and records its state if it changed.
 pub fn observe(store: &Store, profiles: &Profiles, ask: impl Fn(&str) -> Option<Server>) -> Result<Observed> {
-    let mut known = store.agents()?;
-    let mut servers: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for agent in known.iter().filter(|a| a.is_live()) {
-        servers.entry(agent.place.socket.clone()).or_default().push(agent.place.pane.clone());
-    }
-    let seen: Vec<_> = std::thread::scope(|scope| {
-        let asked = servers.iter().filter_map(|(socket, panes)| Some((socket, panes, ask(socket)?)));
-        let look = |panes: &[String], server: &Server| {
-            server.looks(&panes.iter().map(String::as_str).collect::<Vec<_>>())
-        };
-        let threads: Vec<_> = asked
-            .map(|(socket, panes, server)| (socket, panes, scope.spawn(move || look(panes, &server))))
-            .collect();
-        threads.into_iter().map(|(socket, panes, thread)| (socket, panes, thread.join())).collect()
-    });
-    let mut looks: BTreeMap<(String, String), Look> = BTreeMap::new();
-    let mut hung = Vec::new();
-    for (socket, panes, seen) in seen {
-        match seen {
-            Ok(Ok(seen)) => {
-                for (pane, look) in panes.iter().zip(seen) {
-                    looks.extend(look.map(|look| ((socket.clone(), pane.clone()), look)));
-                }
-            }
-            Ok(Err(error)) if hangs(&error) => hung.push((socket.clone(), error)),
-            // A server that cannot be reached from here leaves the last known states.
-            _ => {}
-        }
-    }
+    let mut agents = store.agents()?;
+    let (looks, hung) = look_at_all(&agents, ask);
     let (mut changed, mut reached) = (Vec::new(), Vec::new());
-    for agent in known.iter_mut().filter(|a| a.is_live()) {
+    for agent in agents.iter_mut().filter(|a| a.is_live()) {
         let now = now_ms();
         if process::check_in(agent.place.namespace, &agent.process) == Some(false) {
             agent.died = Some(now);
@@ -72,56 +45,105 @@ pub fn observe(store: &Store, profiles: &Profiles, ask: impl Fn(&str) -> Option<
             let Some((state, said)) = look.and_then(|look| state(store, profiles, agent, look)) else {
                 continue;
             };
-            let limit = limit_now(agent, state, said.as_deref(), now);
-            let state = if state == Status::Limit && limit.as_ref().is_some_and(|limit| !limit.holds(now)) {
-                Status::Idle
-            } else {
-                state
-            };
-            if state == agent.status && limit == agent.limit {
+            let known = agent.limit.clone();
+            if !update(agent, state, said.as_deref(), now) {
                 continue;
             }
-            reached.extend(
-                limit
-                    .clone()
-                    .filter(|l| agent.limit.as_ref().is_none_or(|was| was.text != l.text))
-                    .map(|limit| (agent.name.clone(), limit)),
-            );
-            if state != agent.status {
-                (agent.status, agent.since) = (state, now);
-            }
-            agent.limit = limit;
+            let new = |limit: &UsageLimit| known.is_none_or(|known| known.text != limit.text);
+            reached.extend(agent.limit.clone().filter(new).map(|limit| (agent.name.clone(), limit)));
         }
         changed.push(agent.clone());
     }
-    if !changed.is_empty() {
-        store.transact(|tx| {
-            let current = tx.agents()?;
-            for seen in &changed {
-                // Only if it is still the same process's record: somebody may have changed it meanwhile.
-                if let Some(agent) = current.iter().find(|a| a.name == seen.name && a.process == seen.process)
-                {
-                    let (status, since, died) = (seen.status, seen.since, seen.died);
-                    if let Some((_, limit)) = reached.iter().find(|(name, _)| *name == agent.name) {
-                        tell_limit(tx, agent, limit)?;
-                    }
-                    tx.put_agent(&Agent { status, since, died, limit: seen.limit.clone(), ..agent.clone() })?;
+    record(store, &changed, &reached)?;
+    if enter_conversations(store, profiles, &agents)? {
+        agents = store.agents()?;
+    }
+    Ok(Observed { agents, hung })
+}
+
+/// What panes show, by socket and pane.
+type Looks = BTreeMap<(String, String), Look>;
+
+/// Looks at the panes of all living agents, on all servers at once. Gives the servers that did not answer, too.
+fn look_at_all(
+    agents: &[Agent],
+    ask: impl Fn(&str) -> Option<Server>,
+) -> (Looks, Vec<(String, anyhow::Error)>) {
+    let mut servers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for Agent { place, .. } in agents.iter().filter(|a| a.is_live()) {
+        servers.entry(&place.socket).or_default().push(&place.pane);
+    }
+    let answers: Vec<_> = std::thread::scope(|scope| {
+        let asked = servers.iter().filter_map(|(socket, panes)| Some((*socket, panes, ask(socket)?)));
+        let threads: Vec<_> = asked
+            .map(|(socket, panes, server)| (socket, panes, scope.spawn(move || server.looks(panes))))
+            .collect();
+        threads.into_iter().map(|(socket, panes, thread)| (socket, panes, thread.join())).collect()
+    });
+    let (mut looks, mut hung) = (BTreeMap::new(), Vec::new());
+    for (socket, panes, answer) in answers {
+        match answer {
+            Ok(Ok(seen)) => {
+                for (pane, look) in panes.iter().zip(seen) {
+                    looks.extend(look.map(|look| ((socket.to_owned(), (*pane).to_owned()), look)));
                 }
             }
-            Ok(())
-        })?;
+            Ok(Err(error)) if hangs(&error) => hung.push((socket.to_owned(), error)),
+            // A server that cannot be reached from here leaves the last known states.
+            _ => {}
+        }
     }
-    let mut again = false;
-    for agent in known.iter().filter(|a| a.is_live()) {
+    (looks, hung)
+}
+
+/// Brings an agent's record up to what its screen shows. Says whether that changed anything.
+fn update(agent: &mut Agent, state: Status, said: Option<&str>, now_ms: u64) -> bool {
+    let limit = limit_now(agent, state, said, now_ms);
+    let is_over = limit.as_ref().is_some_and(|limit| !limit.holds(now_ms));
+    let state = if state == Status::Limit && is_over { Status::Idle } else { state };
+    if state == agent.status && limit == agent.limit {
+        return false;
+    }
+    if state != agent.status {
+        (agent.status, agent.since) = (state, now_ms);
+    }
+    agent.limit = limit;
+    true
+}
+
+/// Writes what changed, and tells the person of the usage limits that agents have reached.
+fn record(store: &Store, changed: &[Agent], reached: &[(Name, UsageLimit)]) -> Result<()> {
+    if changed.is_empty() {
+        return Ok(());
+    }
+    store.transact(|tx| {
+        let current = tx.agents()?;
+        for seen in changed {
+            // Only if it is still the same process's record: somebody may have changed it meanwhile.
+            if let Some(agent) = current.iter().find(|a| a.name == seen.name && a.process == seen.process) {
+                let (status, since, died) = (seen.status, seen.since, seen.died);
+                if let Some((_, limit)) = reached.iter().find(|(name, _)| *name == agent.name) {
+                    tell_limit(tx, agent, limit)?;
+                }
+                tx.put_agent(&Agent { status, since, died, limit: seen.limit.clone(), ..agent.clone() })?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Records the conversation of each living agent whose own files tell it. Says whether an agent came back by that.
+fn enter_conversations(store: &Store, profiles: &Profiles, agents: &[Agent]) -> Result<bool> {
+    let mut came_back = false;
+    for agent in agents.iter().filter(|a| a.is_live()) {
         let carriers = profiles.get(&agent.kind).map_or(&[][..], |profile| &profile.carriers);
         if let Conversation::Is { id, .. } =
             carriers::conversation(carriers, &agent.process, agent.place.namespace, None)
         {
-            again |= heirs::enter(store, agent, &id)?.is_some();
+            came_back |= heirs::enter(store, agent, &id)?.is_some();
         }
     }
-    let agents = if again { store.agents()? } else { known };
-    Ok(Observed { agents, hung })
+    Ok(came_back)
 }
 
 /// The usage limit of an agent that is in this state, with what its screen says of one. What was seen stays on record until the agent is

@@ -100,89 +100,103 @@ fn judge_hooks(
     found: &mut Vec<Finding>,
 ) {
     let before = found.len();
-    for host in HookHost::ALL {
-        let name = match host {
-            HookHost::Claude => "claude-hooks",
-            HookHost::Codex => "codex-hooks",
-            HookHost::Gemini => "gemini-hooks",
-            HookHost::OpenCode => "opencode-hooks",
-        };
-        let word = host.word();
-        let program = session::program().unwrap_or_else(|_| place.program.clone());
-        let program = program.to_string_lossy();
-        let own = |name: &str| std::env::var(name).ok();
-        let around = Surroundings { home: place.home.clone(), variable: &own };
-        let looked =
-            (Target::project(host, root).presence(&program), Target::user(host, &around).presence(&program));
-        let (project, user) = match looked {
-            (Ok(project), Ok(user)) => (project, user),
-            (Err(error), _) | (_, Err(error)) => {
-                found.push(Finding::warn(name, format!("{error:#}"), "repair the file"));
-                continue;
-            }
-        };
-        // Of living agents it is said for each: they may work elsewhere and have settings of their own.
-        let of_kind = || live.iter().filter(|a| a.kind == word);
-        let judged: Vec<hooks::Reached> = of_kind()
-            .map(|agent| {
-                let said = store.and_then(|s| report::read(s, &agent.name).ok().flatten());
-                let called = said.is_some_and(|r| r.at >= agent.first_seen);
-                let reached = hooks::reached(host, agent, &place.home, &program, called);
-                hooks::Reached { text: format!("{}: {}", agent.name, reached.text), ..reached }
-            })
-            .collect();
-        let wanted =
-            project != Presence::None || user != Presence::None || judged.iter().any(|one| !one.absent);
-        let both = project == Presence::Full && user == Presence::Full;
-        let is_partial = project == Presence::Partial || user == Presence::Partial;
-        if wanted && !both && !is_partial && judged.iter().any(|one| one.repair.is_some()) {
-            let troubled = || judged.iter().filter(|one| one.repair.is_some());
-            let seen: Vec<&str> = troubled().map(|one| one.text.as_str()).collect();
-            let mut repair: Vec<String> = troubled().filter_map(|one| one.repair.clone()).collect();
-            repair.dedup();
-            found.push(Finding::warn(name, seen.join("; "), repair.join("; ")));
-            continue;
-        }
-        let needed = live.iter().any(|a| a.kind == word);
-        let targets = [Target::project(host, root), Target::user(host, &around)];
-        let mut allowed: Vec<bool> =
-            targets.iter().filter_map(|t| t.allows(&program).ok().flatten()).collect();
-        allowed.extend(RulesFile::of(host, &around).and_then(|file| file.allows(&program).ok()));
-        let rules = match &allowed[..] {
-            [] => String::new(),
-            all if all.contains(&true) => "; swarm-msg runs without asking".to_owned(),
-            _ => format!("; it asks before it runs swarm-msg: swarm hooks install {word} --allow adds rules"),
-        };
-        found.push(match (project, user) {
-            (Presence::None, Presence::None) if !needed => continue,
-            (Presence::None, Presence::None) => {
-                Finding::ok(name, format!("not installed; if you want them: swarm hooks install {word}"))
-            }
-            (Presence::Partial, _) => Finding::warn(
-                name,
-                "incomplete, or for another swarm program",
-                format!("swarm hooks install {word}"),
-            ),
-            (_, Presence::Partial) => Finding::warn(
-                name,
-                "in your own settings: incomplete, or for another swarm program",
-                format!("swarm hooks install {word} --user"),
-            ),
-            (Presence::Full, Presence::Full) => Finding::warn(
-                name,
-                "installed twice, so every event runs them twice",
-                format!("swarm hooks uninstall {word}"),
-            ),
-            (Presence::Full, Presence::None) => {
-                Finding::ok(name, format!("installed for this project{rules}"))
-            }
-            (Presence::None, Presence::Full) => {
-                Finding::ok(name, format!("installed for all your projects{rules}"))
-            }
-        });
-    }
+    found.extend(HookHost::ALL.into_iter().filter_map(|host| hooks_of(host, place, root, store, live)));
     if found.len() == before {
         found.push(Finding::ok("hooks", "none installed; if you want them: swarm hooks install"));
+    }
+}
+
+/// How the hooks of one kind of agent stand; nothing where nobody needs them.
+fn hooks_of(
+    host: HookHost,
+    place: &Checkup,
+    root: &Path,
+    store: Option<&Store>,
+    live: &[&Agent],
+) -> Option<Finding> {
+    let name = match host {
+        HookHost::Claude => "claude-hooks",
+        HookHost::Codex => "codex-hooks",
+        HookHost::Gemini => "gemini-hooks",
+        HookHost::OpenCode => "opencode-hooks",
+    };
+    let program = session::program().unwrap_or_else(|_| place.program.clone());
+    let program = program.to_string_lossy();
+    let own = |name: &str| std::env::var(name).ok();
+    let around = Surroundings { home: place.home.clone(), variable: &own };
+    let targets = [Target::project(host, root), Target::user(host, &around)];
+    let looked = (targets[0].presence(&program), targets[1].presence(&program));
+    let (project, user) = match looked {
+        (Ok(project), Ok(user)) => (project, user),
+        (Err(error), _) | (_, Err(error)) => {
+            return Some(Finding::warn(name, format!("{error:#}"), "repair the file"));
+        }
+    };
+    // Of living agents it is said for each: they may work elsewhere and have settings of their own.
+    let of_kind: Vec<&&Agent> = live.iter().filter(|a| a.kind == host.word()).collect();
+    let judged: Vec<hooks::Reached> = of_kind
+        .iter()
+        .map(|agent| {
+            let said = store.and_then(|s| report::read(s, &agent.name).ok().flatten());
+            let called = said.is_some_and(|r| r.at >= agent.first_seen);
+            let reached = hooks::reached(host, agent, &place.home, &program, called);
+            hooks::Reached { text: format!("{}: {}", agent.name, reached.text), ..reached }
+        })
+        .collect();
+    let wanted = project != Presence::None || user != Presence::None || judged.iter().any(|one| !one.absent);
+    let both = project == Presence::Full && user == Presence::Full;
+    let is_partial = project == Presence::Partial || user == Presence::Partial;
+    let troubled: Vec<&hooks::Reached> = judged.iter().filter(|one| one.repair.is_some()).collect();
+    if wanted && !both && !is_partial && !troubled.is_empty() {
+        let seen: Vec<&str> = troubled.iter().map(|one| one.text.as_str()).collect();
+        let mut repair: Vec<String> = troubled.iter().filter_map(|one| one.repair.clone()).collect();
+        repair.dedup();
+        return Some(Finding::warn(name, seen.join("; "), repair.join("; ")));
+    }
+    if project == Presence::None && user == Presence::None && of_kind.is_empty() {
+        return None;
+    }
+    let mut allowed: Vec<bool> = targets.iter().filter_map(|t| t.allows(&program).ok().flatten()).collect();
+    allowed.extend(RulesFile::of(host, &around).and_then(|file| file.allows(&program).ok()));
+    Some(installed(name, host, (project, user), &allowed))
+}
+
+/// What is said of hooks in the project's settings and in the person's; `allowed`: whether each file lets swarm-msg run without asking.
+fn installed(
+    name: &'static str,
+    host: HookHost,
+    presence: (Presence, Presence),
+    allowed: &[bool],
+) -> Finding {
+    let word = host.word();
+    let rules = match allowed {
+        [] => String::new(),
+        all if all.contains(&true) => "; swarm-msg runs without asking".to_owned(),
+        _ => format!("; it asks before it runs swarm-msg: swarm hooks install {word} --allow adds rules"),
+    };
+    match presence {
+        (Presence::None, Presence::None) => {
+            Finding::ok(name, format!("not installed; if you want them: swarm hooks install {word}"))
+        }
+        (Presence::Partial, _) => Finding::warn(
+            name,
+            "incomplete, or for another swarm program",
+            format!("swarm hooks install {word}"),
+        ),
+        (_, Presence::Partial) => Finding::warn(
+            name,
+            "in your own settings: incomplete, or for another swarm program",
+            format!("swarm hooks install {word} --user"),
+        ),
+        (Presence::Full, Presence::Full) => Finding::warn(
+            name,
+            "installed twice, so every event runs them twice",
+            format!("swarm hooks uninstall {word}"),
+        ),
+        (Presence::Full, Presence::None) => Finding::ok(name, format!("installed for this project{rules}")),
+        (Presence::None, Presence::Full) => {
+            Finding::ok(name, format!("installed for all your projects{rules}"))
+        }
     }
 }
 

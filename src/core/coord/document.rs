@@ -164,8 +164,8 @@ impl Reader<'_> {
             .map(|(event, at)| (event, at.start + begin..at.end + begin));
         // How deep in quotes, and in lists, we are.
         let (mut quotes, mut depth) = (0_usize, 0_usize);
-        let mut in_heading = false;
         let mut counted = (0, 1);
+        let mut in_heading = false;
         for (event, at) in events {
             match event {
                 Event::Start(Tag::BlockQuote(_)) => quotes += 1,
@@ -185,24 +185,10 @@ impl Reader<'_> {
                     });
                 }
                 Event::End(TagEnd::Heading(_)) => in_heading = false,
-                Event::Text(part) | Event::Code(part) if in_heading => {
-                    if let Some(section) = self.sections.last_mut() {
-                        section.title.push_str(&part);
-                    }
-                }
-                Event::SoftBreak | Event::HardBreak if in_heading => {
-                    if let Some(section) = self.sections.last_mut() {
-                        section.title.push(' ');
-                    }
-                }
+                Event::Text(part) | Event::Code(part) if in_heading => self.name(&part),
+                Event::SoftBreak | Event::HardBreak if in_heading => self.name(" "),
                 Event::Start(Tag::List(first)) => {
-                    if depth == 0 {
-                        self.lists.push(List { range: self.lines(&at), first, items: Vec::new() });
-                    } else if let Some(item) = self.last_item() {
-                        // What an item says ends where the first list within it begins. The text of one that has ended is
-                        // too short to be cut.
-                        item.text.truncate(at.start.saturating_sub(item.range.start).min(item.text.len()));
-                    }
+                    self.begin_list(&at, first, depth);
                     depth += 1;
                 }
                 Event::End(TagEnd::List(_)) => depth -= 1,
@@ -228,16 +214,35 @@ impl Reader<'_> {
                         table.rows.push(TableRow { range, line, cells: Vec::new() });
                     }
                 }
-                Event::Start(Tag::TableCell) if depth == 0 => {
-                    let cell = text[at].trim().to_owned();
-                    if let Some(table) = self.tables.last_mut() {
-                        match table.rows.last_mut() {
-                            Some(row) => row.cells.push(cell),
-                            None => table.head.push(cell),
-                        }
-                    }
-                }
+                Event::Start(Tag::TableCell) if depth == 0 => self.add_cell(text[at].trim()),
                 _ => {}
+            }
+        }
+    }
+
+    /// More of the title of the section that began last.
+    fn name(&mut self, part: &str) {
+        if let Some(section) = self.sections.last_mut() {
+            section.title.push_str(part);
+        }
+    }
+
+    /// A list begins: one of its own, or one within an item.
+    fn begin_list(&mut self, at: &Range<usize>, first: Option<u64>, depth: usize) {
+        if depth == 0 {
+            self.lists.push(List { range: self.lines(at), first, items: Vec::new() });
+        } else if let Some(item) = self.last_item() {
+            // What an item says ends where the first list within it begins. The text of one that has ended is too short to be cut.
+            item.text.truncate(at.start.saturating_sub(item.range.start).min(item.text.len()));
+        }
+    }
+
+    /// One more cell of the row that began last, or of the head.
+    fn add_cell(&mut self, text: &str) {
+        if let Some(table) = self.tables.last_mut() {
+            match table.rows.last_mut() {
+                Some(row) => row.cells.push(text.to_owned()),
+                None => table.head.push(text.to_owned()),
             }
         }
     }

@@ -11,13 +11,21 @@ use crate::core::delivery::{Progress, Stage};
 use crate::courier::gate::Hold;
 use crate::os::terminal;
 use crate::store::{fault, now_ms};
-use crate::tmux::pane::Acted;
+use crate::tmux::pane::{Acted, Look};
 use anyhow::Result;
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 /// How long to wait for pasted text to appear.
 const APPEAR: Duration = Duration::from_secs(5);
+
+/// What one look at the text, and one Enter at most, came to.
+enum Pressed {
+    /// The attempt has ended.
+    Over(Outcome),
+    /// The composer still holds the text, as is seen there.
+    Waits(Sight),
+}
 
 impl Attempt<'_> {
     /// See the text, press Enter under guard, see it taken. `so_far` was seen of it since it was pasted.
@@ -34,79 +42,94 @@ impl Attempt<'_> {
             None => return Ok(Outcome::Gone),
         };
         loop {
-            if let Err(hold) = seen.scene().may_enter(line) {
-                return Ok(Outcome::Held(hold));
-            }
-            if begins_outside(line, &seen, &self.current()?) {
-                return Ok(Outcome::Submitted("somebody submitted it"));
-            }
-            let Some(delivery) = self.mark_act(Press::Enter, |d| {
-                d.advance(Stage::Entering, "", now_ms());
-                d.enters = d.enters.saturating_add(1);
-            })?
-            else {
-                // Renamed since it was pasted: it goes on under the new name, with the next round.
-                if self.is_renamed()? {
-                    return Ok(Outcome::Held(Hold::Changed));
-                }
-                // Read or acknowledged since: what we left there must not stay in everybody's way.
-                if let Some(left) = self.left_over(&seen)? {
-                    self.clear_away(&left, &seen)?;
-                }
-                return Ok(Outcome::Settled);
-            };
-            self.keys.borrow_mut().entered = Some(self.message.id.clone());
-            fault::point("before-enter");
-            let (acted, looks) = self.server().enter(&self.agent.place.pane, &seen.look, &AFTER_ENTER)?;
-            fault::point("after-enter");
-            self.note_answer(Press::Enter, &acted);
-            if acted == Acted::Stale {
-                // An Enter that was not pressed has cleared nothing.
-                self.mark(|d| {
-                    d.enters = d.enters.saturating_sub(1);
-                    drop_to_typing(d);
-                })?;
-                let Some(next) =
-                    self.watch(self.settle_time(), Duration::ZERO, |s| !s.composer_holds(line))?
-                else {
-                    return Ok(Outcome::Gone);
-                };
-                if !next.composer_holds(line) {
-                    return self.left(line, &next, &self.current()?);
-                }
-                seen = next;
-                continue;
-            }
-            // In how many looks in a row there was evidence.
-            let shown = Cell::new(0);
-            let done = |seen: &Sight| {
-                let told = self.evidence(line, seen, &delivery).is_some();
-                shown.set(if told { shown.get() + 1 } else { 0 });
-                told || (seen.reading.composer.is_some() && !seen.composer_holds(line))
-            };
-            let so_far = self.read_after(&AFTER_ENTER, looks);
-            let Some(next) = self.watch_on(so_far, self.patience(), Duration::ZERO, done)? else {
-                return Ok(Outcome::Gone);
-            };
-            if !next.composer_holds(line) {
-                return match self.evidence(line, &next, &delivery) {
-                    Some(evidence) if shown.get() > 1 => Ok(Outcome::Submitted(evidence)),
-                    _ => self.left(line, &next, &delivery),
-                };
-            }
-            // Enter has had no effect so far. A busy machine may take it later still.
-            self.mark(drop_to_typing)?;
-            fault::point("enter-unseen");
-            if let Err(hold) = self.may_press_again(&delivery, &next)? {
-                return Ok(Outcome::Held(hold));
-            }
-            // Two looks in a row must agree that the composer still holds the line.
-            match self.watch(self.settle_time(), Duration::ZERO, |s| !s.composer_holds(line))? {
-                None => return Ok(Outcome::Gone),
-                Some(next) if !next.composer_holds(line) => return self.left(line, &next, &delivery),
-                Some(next) => seen = next,
+            match self.press(line, &seen)? {
+                Pressed::Over(outcome) => return Ok(outcome),
+                Pressed::Waits(next) => seen = next,
             }
         }
+    }
+
+    /// Presses Enter once, if what was `seen` is still the delivery under way, and waits for what that shows.
+    fn press(&self, line: &str, seen: &Sight) -> Result<Pressed> {
+        if let Err(hold) = seen.scene().may_enter(line) {
+            return Ok(Pressed::Over(Outcome::Held(hold)));
+        }
+        if begins_outside(line, seen, &self.current()?) {
+            return Ok(Pressed::Over(Outcome::Submitted("somebody submitted it")));
+        }
+        let Some(delivery) = self.mark_act(Press::Enter, |d| {
+            d.advance(Stage::Entering, "", now_ms());
+            d.enters = d.enters.saturating_add(1);
+        })?
+        else {
+            return Ok(Pressed::Over(self.not_to_be_entered(seen)?));
+        };
+        self.keys.borrow_mut().entered = Some(self.message.id.clone());
+        fault::point("before-enter");
+        let (acted, looks) = self.server().enter(&self.agent.place.pane, &seen.look, &AFTER_ENTER)?;
+        fault::point("after-enter");
+        self.note_answer(Press::Enter, &acted);
+        if acted == Acted::Stale {
+            // An Enter that was not pressed has cleared nothing.
+            self.mark(|d| {
+                d.enters = d.enters.saturating_sub(1);
+                drop_to_typing(d);
+            })?;
+            return self.look_again(line, || self.current());
+        }
+        self.await_effect(line, &delivery, looks)
+    }
+
+    /// Its record says that there is no Enter to press: it is renamed, read or acknowledged.
+    fn not_to_be_entered(&self, seen: &Sight) -> Result<Outcome> {
+        // Renamed since it was pasted: it goes on under the new name, with the next round.
+        if self.is_renamed()? {
+            return Ok(Outcome::Held(Hold::Changed));
+        }
+        // Read or acknowledged since: what we left there must not stay in everybody's way.
+        if let Some(left) = self.left_over(seen)? {
+            self.clear_away(&left, seen)?;
+        }
+        Ok(Outcome::Settled)
+    }
+
+    /// Waits for what an Enter shows, of which `looks` are the first.
+    fn await_effect(&self, line: &str, delivery: &Progress, looks: Vec<Look>) -> Result<Pressed> {
+        // In how many looks in a row there was evidence.
+        let shown = Cell::new(0);
+        let done = |seen: &Sight| {
+            let told = self.evidence(line, seen, delivery).is_some();
+            shown.set(if told { shown.get() + 1 } else { 0 });
+            told || (seen.reading.composer.is_some() && !seen.composer_holds(line))
+        };
+        let so_far = self.read_after(&AFTER_ENTER, looks);
+        let Some(next) = self.watch_on(so_far, self.patience(), Duration::ZERO, done)? else {
+            return Ok(Pressed::Over(Outcome::Gone));
+        };
+        if !next.composer_holds(line) {
+            return Ok(Pressed::Over(match self.evidence(line, &next, delivery) {
+                Some(evidence) if shown.get() > 1 => Outcome::Submitted(evidence),
+                _ => self.left(line, &next, delivery)?,
+            }));
+        }
+        // Enter has had no effect so far. A busy machine may take it later still.
+        self.mark(drop_to_typing)?;
+        fault::point("enter-unseen");
+        if let Err(hold) = self.may_press_again(delivery, &next)? {
+            return Ok(Pressed::Over(Outcome::Held(hold)));
+        }
+        self.look_again(line, || Ok(delivery.clone()))
+    }
+
+    /// Two looks in a row must agree that the composer still holds the line, before there is an Enter again.
+    fn look_again(&self, line: &str, delivery: impl FnOnce() -> Result<Progress>) -> Result<Pressed> {
+        Ok(match self.watch(self.settle_time(), Duration::ZERO, |s| !s.composer_holds(line))? {
+            None => Pressed::Over(Outcome::Gone),
+            Some(next) if !next.composer_holds(line) => {
+                Pressed::Over(self.left(line, &next, &delivery()?)?)
+            }
+            Some(next) => Pressed::Waits(next),
+        })
     }
 
     /// Whether Enter may be pressed again on a text. Only if the program has read the first Enter and waits for more, and
