@@ -513,36 +513,8 @@ fn locate(rules: &ScreenRules, rows: &[Row], cursor: Cursor) -> Option<ComposerB
 }
 
 fn locate_in(rules: &ScreenRules, rows: &[Row], cursor: Cursor, range: Range<usize>) -> Option<ComposerBox> {
-    let (start, mut end) = (range.start, range.end);
-    // Much text below it: this is not a composer at the bottom, whatever it looks like. Blank rows do not count: an agent
-    // may put its composer in the middle of an empty screen of any height.
-    if rows[end..].iter().filter(|r| !r.text.trim().is_empty()).count() > rules.below {
-        return None;
-    }
-    end = end.checked_sub(rules.footer_rows)?;
-    let mut padding = match rules.padding {
-        Some(rows) => rows,
-        None if rules.footer_rows > 0 => usize::MAX,
-        None => 0,
-    };
-    let mut first = start;
-    let most = padding;
-    while padding > 0 && end > start && blank(rules, &rows[end - 1]) && end - 1 > cursor.row {
-        (end, padding) = (end - 1, padding - 1);
-    }
-    padding = most;
-    while padding > 0 && first < cursor.row && blank(rules, &rows[first]) {
-        (first, padding) = (first + 1, padding - 1);
-    }
-    if rules.lead {
-        first = (first..end).find(|i| is_prompt(rules, &rows[*i]))?;
-    }
-    // Without a closing row the composer ends where the text ends: there is none at the end of the screen if rows stand below it.
-    let cut = rules.bottom.is_none() && !rules.ready.is_empty() && end == rows.len();
-    if cut || first >= end || !(first..end).contains(&cursor.row) {
-        return None;
-    }
-    let above = start.checked_sub(1).map(|i| &rows[i].text);
+    let (first, end) = text_rows(rules, rows, cursor, &range)?;
+    let above = range.start.checked_sub(1).map(|i| &rows[i].text);
     let scrolled = above.is_some_and(|row| rules.scrolled.as_ref().is_some_and(|p| p.matches(row)));
     let is_text = |r: &Row| {
         r.text.trim().is_empty()
@@ -556,7 +528,50 @@ fn locate_in(rules: &ScreenRules, rows: &[Row], cursor: Cursor, range: Range<usi
     }
     let inner: Vec<Row> = rows[first..end].iter().map(|row| row.without(rules.right.as_ref())).collect();
     let origin = rules.prompt.prefix(&inner[0].padded()).map_or(0, |n| width(&inner[0], n));
-    let begins: Vec<u16> = inner
+    let at_origin = cursor.row == first && cursor.column == origin;
+    let composer = contents(rules, &inner, at_origin, scrolled);
+    Some(ComposerBox { composer, rows: range, text_end: end, at_origin, cursor })
+}
+
+/// The first row of a composer's text, and the row behind its last: without a footer and the blank rows around it. `None` if this is
+/// no composer.
+fn text_rows(
+    rules: &ScreenRules,
+    rows: &[Row],
+    cursor: Cursor,
+    range: &Range<usize>,
+) -> Option<(usize, usize)> {
+    let (mut first, mut end) = (range.start, range.end);
+    // Much text below it: this is not a composer at the bottom, whatever it looks like. Blank rows do not count: an agent
+    // may put its composer in the middle of an empty screen of any height.
+    if rows[end..].iter().filter(|r| !r.text.trim().is_empty()).count() > rules.below {
+        return None;
+    }
+    end = end.checked_sub(rules.footer_rows)?;
+    let most = match rules.padding {
+        Some(rows) => rows,
+        None if rules.footer_rows > 0 => usize::MAX,
+        None => 0,
+    };
+    let mut padding = most;
+    while padding > 0 && end > first && blank(rules, &rows[end - 1]) && end - 1 > cursor.row {
+        (end, padding) = (end - 1, padding - 1);
+    }
+    padding = most;
+    while padding > 0 && first < cursor.row && blank(rules, &rows[first]) {
+        (first, padding) = (first + 1, padding - 1);
+    }
+    if rules.lead {
+        first = (first..end).find(|i| is_prompt(rules, &rows[*i]))?;
+    }
+    // Without a closing row the composer ends where the text ends: there is none at the end of the screen if rows stand below it.
+    let cut = rules.bottom.is_none() && !rules.ready.is_empty() && end == rows.len();
+    (!cut && (first..end).contains(&cursor.row)).then_some((first, end))
+}
+
+/// What stands in the rows of a composer. `scrolled`: its first rows are out of sight.
+fn contents(rules: &ScreenRules, rows: &[Row], at_origin: bool, scrolled: bool) -> Composer {
+    let begins: Vec<u16> = rows
         .iter()
         .enumerate()
         .map(|(i, row)| {
@@ -564,30 +579,26 @@ fn locate_in(rules: &ScreenRules, rows: &[Row], cursor: Cursor, range: Range<usi
             pattern.prefix(&row.padded()).map_or(0, |n| width(row, n))
         })
         .collect();
-    let lines: Vec<String> =
-        inner.iter().zip(&begins).map(|(row, column)| row.from_column(*column)).collect();
+    let lines: Vec<String> = rows.iter().zip(&begins).map(|(row, column)| row.from_column(*column)).collect();
     let text = lines.join("\n").trim_matches('\n').to_owned();
-    let at_origin = cursor.row == first && cursor.column == origin;
     // The cursor cell hides the placeholder's first blank; a placeholder is what stands there with the cursor at home.
     let shown = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let placeholder = at_origin
         && !scrolled
-        && (is_ghost(rules, &inner, &begins)
-            || rules.placeholders.iter().any(|p| p.prefix(&shown).is_some()));
+        && (is_ghost(rules, rows, &begins) || rules.placeholders.iter().any(|p| p.prefix(&shown).is_some()));
     let content =
-        if placeholder || (shown.is_empty() && inner.len() == 1 && !scrolled && !rules.placeholder_always) {
+        if placeholder || (shown.is_empty() && rows.len() == 1 && !scrolled && !rules.placeholder_always) {
             Content::Empty
         } else if rules.collapsed.iter().any(|p| p.prefix(text.trim()).is_some()) {
             Content::Collapsed
         } else {
             Content::Text
         };
-    let composer = Composer {
+    Composer {
         text: if content == Content::Empty { String::new() } else { text },
         content,
         collapses_above: rules.collapses_above,
-    };
-    Some(ComposerBox { composer, rows: range, text_end: end, at_origin, cursor })
+    }
 }
 
 /// Whether what stands in the rows, from a column on each, is a suggestion: all of it dim, or of its colour. The cursor may be drawn on its

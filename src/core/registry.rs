@@ -113,7 +113,6 @@ pub fn reconcile(
         };
         changes.put.push(agent);
     }
-    let inherited = |agent: &Agent| changes.heirs.iter().any(|(name, _)| *name == agent.name);
     for agent in &records {
         if let Some(sighting) = seen.iter().find(|s| s.process == agent.process) {
             let current = seen_again(agent, sighting);
@@ -122,7 +121,30 @@ pub fn reconcile(
             }
         }
     }
-    // What a person asks for counts once: a later `swarm name` is not undone.
+    asked_names(&mut changes, seen, &mut names);
+    changes.freed = known
+        .iter()
+        .filter(|a| names.taken.iter().any(|n| a.answers_to(n)))
+        .map(|a| a.name.clone())
+        .collect();
+    for agent in records {
+        let inherited = changes.heirs.iter().any(|(name, _)| *name == agent.name);
+        if !inherited
+            && !changes.freed.contains(&agent.name)
+            && !seen.iter().any(|s| s.process == agent.process)
+        {
+            unseen(&mut changes, agent, look, &dead);
+        }
+    }
+    changes
+}
+
+/// The names that persons ask for. Each counts once: a later `swarm name` is not undone.
+fn asked_names<F: Fn(&Agent) -> bool>(
+    changes: &mut RosterChanges,
+    seen: &[Sighting],
+    names: &mut Names<'_, F>,
+) {
     for agent in &mut changes.put {
         let sighting = seen.iter().find(|s| s.process == agent.process);
         let Some(asks) = sighting.map(|s| s.asks.clone()).filter(|asks| *asks != agent.past.asked) else {
@@ -134,34 +156,24 @@ pub fn reconcile(
             changes.asked.push((agent.name.clone(), name));
         }
     }
-    changes.freed = known
-        .iter()
-        .filter(|a| names.taken.iter().any(|n| a.answers_to(n)))
-        .map(|a| a.name.clone())
-        .collect();
-    for agent in records {
-        if seen.iter().any(|s| s.process == agent.process)
-            || inherited(agent)
-            || changes.freed.contains(&agent.name)
-        {
-            continue;
-        }
-        match agent.died {
-            None if strangers.iter().any(|s| s.process == agent.process) => {
-                changes.left.push(agent.name.clone());
-                changes.put.push(Agent { died: Some(now_ms), ..agent.clone() });
+}
+
+/// What becomes of the record of an agent that is not in the panes of this project: it has left, it has died, or it died long ago.
+fn unseen(changes: &mut RosterChanges, agent: &Agent, look: &Scan<'_>, dead: &[&Agent]) {
+    let now_ms = look.now_ms;
+    let name = || agent.name.clone();
+    match agent.died {
+        None if look.strangers.iter().any(|s| s.process == agent.process) => changes.left.push(name()),
+        None if dead.iter().any(|a| a.name == agent.name) => changes.died.push(name()),
+        None => return,
+        Some(when) => {
+            if now_ms.saturating_sub(when) > KEEP_DEAD_MS {
+                changes.forget.push(name());
             }
-            None if dead.iter().any(|a| a.name == agent.name) => {
-                changes.died.push(agent.name.clone());
-                changes.put.push(Agent { died: Some(now_ms), ..agent.clone() });
-            }
-            Some(when) if now_ms.saturating_sub(when) > KEEP_DEAD_MS => {
-                changes.forget.push(agent.name.clone());
-            }
-            _ => {}
+            return;
         }
     }
-    changes
+    changes.put.push(Agent { died: Some(now_ms), ..agent.clone() });
 }
 
 /// Those that start, each once, with the one that ended whose name it has. Whoever may yet say which conversation it is in is left

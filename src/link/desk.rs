@@ -279,19 +279,8 @@ impl Desk {
         self.next_beat = Instant::now() + Duration::from_millis(self.ttl_ms / 5);
         for _ in 0..2 {
             let roster = self.store.roster()?;
-            let mut args =
-                json!({"session": self.session.id, "fresh": !self.session.joined, "rosters": self.rosters});
-            if self.published.as_ref() != Some(&roster) {
-                args["roster"] = serde_json::to_value(&roster)?;
-            }
             let sent = clock::ticks()?.ms;
-            // The host's own former session, silent for the whole time: of before a reboot.
-            let own = self.seats.iter().find(|s| s.host == self.me.host && s.session != self.session.id);
-            let dead = self.observed.dead(sent, self.ttl_ms);
-            if let Some(old) = own.and_then(|own| dead.into_iter().find(|d| d.session == own.session)) {
-                args["replaces"] = serde_json::to_value(&old)?;
-            }
-            let answer = engine.call("beat", args).await?;
+            let answer = engine.call("beat", self.sign_of_life(&roster, sent)?).await?;
             let now = clock::ticks()?.ms;
             let version = answer["version"].as_u64().context("a sign of life without an answer")?;
             if version < self.session.version {
@@ -309,21 +298,7 @@ impl Desk {
                 let _ = self.mail.try_send(ToMail::Fetch);
             }
             if answer["ok"] == true {
-                self.session.joined = true;
-                self.session.version = version;
-                self.believe_until = sent + believed_for(self.ttl_ms);
-                self.hosts.link =
-                    LinkState { heard: now_ms(), rtt_ms: now - sent, cut: None, ..self.hosts.link.clone() };
-                self.flags.cut.store(false, Ordering::Relaxed);
-                self.store.put_hosts(&self.hosts)?;
-                if !self.fresh_records || self.records.version != version {
-                    self.refresh(engine).await?;
-                } else {
-                    self.publish()?;
-                }
-                self.keep_session()?;
-                self.take_back(engine).await?;
-                return self.catch_up(engine).await;
+                return self.heard(engine, version, (sent, now)).await;
             }
             if !self.session.joined {
                 let own = self.seats.iter().find(|s| s.host == self.me.host);
@@ -345,6 +320,41 @@ impl Desk {
             self.keep_session()?;
         }
         bail!("the engine takes no sign of life of this host")
+    }
+
+    /// What a sign of life says at that time (ms of the boot clock).
+    fn sign_of_life(&self, roster: &[Member], now_ms: u64) -> Result<Value> {
+        let mut args =
+            json!({"session": self.session.id, "fresh": !self.session.joined, "rosters": self.rosters});
+        if self.published.as_deref() != Some(roster) {
+            args["roster"] = serde_json::to_value(roster)?;
+        }
+        // The host's own former session, silent for the whole time: of before a reboot.
+        let own = self.seats.iter().find(|s| s.host == self.me.host && s.session != self.session.id);
+        let dead = self.observed.dead(now_ms, self.ttl_ms);
+        if let Some(old) = own.and_then(|own| dead.into_iter().find(|d| d.session == own.session)) {
+            args["replaces"] = serde_json::to_value(&old)?;
+        }
+        Ok(args)
+    }
+
+    /// The engine has taken the sign of life that was sent, and answered, at these times (ms of the boot clock).
+    async fn heard(&mut self, engine: &Engine, version: u64, (sent, now): (u64, u64)) -> Result<()> {
+        self.session.joined = true;
+        self.session.version = version;
+        self.believe_until = sent + believed_for(self.ttl_ms);
+        self.hosts.link =
+            LinkState { heard: now_ms(), rtt_ms: now - sent, cut: None, ..self.hosts.link.clone() };
+        self.flags.cut.store(false, Ordering::Relaxed);
+        self.store.put_hosts(&self.hosts)?;
+        if !self.fresh_records || self.records.version != version {
+            self.refresh(engine).await?;
+        } else {
+            self.publish()?;
+        }
+        self.keep_session()?;
+        self.take_back(engine).await?;
+        self.catch_up(engine).await
     }
 
     fn keep_session(&self) -> Result<()> {

@@ -163,15 +163,7 @@ impl Walk<'_> {
             NodeKind::Command { assignments, words, redirects } => {
                 self.command(assignments, words, redirects, scope, stdin);
             }
-            NodeKind::Pipeline { commands, .. } => {
-                let mut output = stdin;
-                for command in commands {
-                    // Each part of a pipeline is a shell of its own.
-                    let written = written(command, |word| self.expand(word, scope));
-                    self.node(command, &mut scope.clone(), output.take());
-                    output = written;
-                }
-            }
+            NodeKind::Pipeline { commands, .. } => self.pipeline(commands, scope, stdin),
             NodeKind::List { items } => {
                 for item in items {
                     if item.operator == Some(ListOperator::Background) {
@@ -193,21 +185,7 @@ impl Walk<'_> {
                 self.node(body, scope, None);
             }
             NodeKind::For { var, words, body, .. } | NodeKind::Select { var, words, body, .. } => {
-                let words = words.as_deref().unwrap_or_default();
-                for word in words {
-                    self.substitutions(word, scope);
-                }
-                let values: Vec<Word> = words.iter().flat_map(|word| self.expand(word, scope)).collect();
-                let known = !values.is_empty() && values.iter().all(|v| v.exact && !v.text.contains('*'));
-                let rounds: Vec<Option<String>> = if known && values.len() <= MAX_ROUNDS {
-                    values.into_iter().map(|value| Some(value.text)).collect()
-                } else {
-                    vec![None]
-                };
-                for value in rounds {
-                    scope.variables.insert(var.clone(), value);
-                    self.node(body, scope, None);
-                }
+                self.rounds(var, words.as_deref().unwrap_or_default(), body, scope);
             }
             NodeKind::ForArith { body, .. } | NodeKind::BraceGroup { body, .. } => {
                 self.node(body, scope, stdin);
@@ -228,6 +206,34 @@ impl Walk<'_> {
             }
             NodeKind::ConditionalExpr { .. } | NodeKind::ArithmeticCommand { .. } => self.within(node, scope),
             _ => {}
+        }
+    }
+
+    /// Each part of a pipeline is a shell of its own, and reads what the part before it writes.
+    fn pipeline(&mut self, commands: &[Node], scope: &ShellScope, stdin: Option<String>) {
+        let mut output = stdin;
+        for command in commands {
+            let written = written(command, |word| self.expand(word, scope));
+            self.node(command, &mut scope.clone(), output.take());
+            output = written;
+        }
+    }
+
+    /// The body of a `for`: once for each value, or once with an unknown value.
+    fn rounds(&mut self, var: &str, words: &[Node], body: &Node, scope: &mut ShellScope) {
+        for word in words {
+            self.substitutions(word, scope);
+        }
+        let values: Vec<Word> = words.iter().flat_map(|word| self.expand(word, scope)).collect();
+        let known = !values.is_empty() && values.iter().all(|v| v.exact && !v.text.contains('*'));
+        let rounds: Vec<Option<String>> = if known && values.len() <= MAX_ROUNDS {
+            values.into_iter().map(|value| Some(value.text)).collect()
+        } else {
+            vec![None]
+        };
+        for value in rounds {
+            scope.variables.insert(var.to_owned(), value);
+            self.node(body, scope, None);
         }
     }
 
