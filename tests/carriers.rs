@@ -375,7 +375,31 @@ fn a_person_says_which_ways_are_used() {
     by_channel(&world, &pane, "where it cannot be typed");
     set("[\"hook\"]");
     let id = world.send(&["claude-1", "by nobody"]);
-    world.reaches(&id, "held", "nothing that the setting delivery.carriers allows");
+    world.reaches(&id, "held", "nothing that delivery.carriers or delivery.carriers_of allows");
+}
+
+#[test]
+fn one_agent_or_one_kind_has_ways_of_its_own() {
+    let (world, pane) = team("take", &[]);
+    let set = |text: &str| world.ok(&["config", "set", "--user", "delivery.carriers_of", text]);
+    set("claude-1=pane");
+    by_pane(&world, &pane, "typed to that one");
+    let told = world.ok(&["explain", "claude-1"]);
+    assert!(told.contains("not by claude-inbox: the setting delivery.carriers_of leaves it out"), "{told}");
+    let told = world.swarm(&["doctor"]);
+    let told = String::from_utf8_lossy(&told.stdout);
+    assert!(told.contains("claude-1: pane (not claude-inbox: the setting delivery.carriers_of"), "{told}");
+    // What a clone brings along gives an agent nothing that its person took away.
+    fs::write(world.project().join(".swarm.toml"), "[delivery]\ncarriers_of = \"claude-1=claude-inbox\"\n")
+        .unwrap();
+    by_pane(&world, &pane, "typed all the same");
+    fs::remove_file(world.project().join(".swarm.toml")).unwrap();
+    // What holds for its kind counts where nothing is said of its name.
+    set("codex-1=pane claude=claude-inbox");
+    by_channel(&world, &pane, "by its kind's channel");
+    set("claude-1=hook claude=claude-inbox");
+    let id = world.send(&["claude-1", "by nobody"]);
+    world.reaches(&id, "held", "nothing that delivery.carriers or delivery.carriers_of allows");
 }
 
 /// The file of swarm's plugin in the one `OpenCode`.

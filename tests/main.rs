@@ -32,6 +32,7 @@ mod managers;
 mod manners;
 mod messages;
 mod names;
+mod native;
 mod packages;
 mod places;
 mod plugin;

@@ -106,8 +106,13 @@ fn check_running(agent: &Agent) -> Result<(), Unfit> {
     }
 }
 
-/// The carriers that are allowed for an agent, in their order, and why one of the agent's own is not used now.
-pub fn ways(agent: &Agent, own: &[Carrier], allowed: &[Carrier]) -> Vec<(Carrier, Result<(), String>)> {
+/// The carriers that the setting `key` allows for an agent, in their order, and why one of the agent's own is not used now.
+pub fn ways(
+    agent: &Agent,
+    own: &[Carrier],
+    allowed: &[Carrier],
+    key: &str,
+) -> Vec<(Carrier, Result<(), String>)> {
     let forbidden = own.iter().filter(|carrier| !allowed.contains(carrier));
     let reachable = allowed.iter().filter(|carrier| own.contains(carrier) || **carrier == Carrier::Pane);
     let judge = |carrier: &Carrier| match carrier {
@@ -118,7 +123,7 @@ pub fn ways(agent: &Agent, own: &[Carrier], allowed: &[Carrier]) -> Vec<(Carrier
             Unfit::Asks | Unfit::Suspended => Ok(()),
         }),
     };
-    let left_out = || Err("the setting delivery.carriers leaves it out".to_owned());
+    let left_out = || Err(format!("the setting {key} leaves it out"));
     reachable.map(|c| (*c, judge(c))).chain(forbidden.map(|c| (*c, left_out()))).collect()
 }
 

@@ -88,7 +88,8 @@ fn read(store: &Store, agent: &Agent) -> Option<(String, String)> {
     let profiles = session::profiles().ok()?;
     let profile = profiles.get(&agent.kind)?;
     let settings = Settings::from(&Files::of(Some(store.root())).load());
-    let ways = carriers::ways(agent, &profile.carriers, &settings.carriers);
+    let ways =
+        carriers::ways(agent, &profile.carriers, settings.carriers(agent), settings.carriers_key(agent));
     let open: Vec<&str> = ways.iter().filter(|(_, judged)| judged.is_ok()).map(|(c, _)| c.word()).collect();
     let channel = match &open[..] {
         [] => "no way leads its mail to it: e explains why".to_owned(),

@@ -79,12 +79,14 @@ fn sources((store, agent): &(Store, Agent), profile: &Profile, shown: Status) ->
 /// By which ways its mail goes, and why not by others.
 fn ways((store, agent): &(Store, Agent), profile: &Profile) -> String {
     let settings = Settings::from(&Files::of(Some(store.root())).load());
-    let ways = carriers::ways(agent, &profile.carriers, &settings.carriers);
+    let ways =
+        carriers::ways(agent, &profile.carriers, settings.carriers(agent), settings.carriers_key(agent));
     let open: Vec<&str> = ways.iter().filter(|(_, judged)| judged.is_ok()).map(|(c, _)| c.word()).collect();
     let mut text = match &open[..] {
-        [] => {
-            "mail cannot reach it: the setting delivery.carriers allows nothing that works here\n".to_owned()
-        }
+        [] => format!(
+            "mail cannot reach it: the setting {} allows nothing that works here\n",
+            settings.carriers_key(agent)
+        ),
         open => format!("mail goes by {}\n", open.join(", else by ")),
     };
     for (carrier, judged) in &ways {

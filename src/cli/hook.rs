@@ -1,3 +1,4 @@
+use super::hooks;
 use super::print;
 use super::session::{self, Session};
 use crate::carriers;
@@ -7,7 +8,7 @@ use crate::core::config::Settings;
 use crate::core::escape;
 use crate::core::event::Event;
 use crate::core::heir::Conversation;
-use crate::core::hook::HookHost;
+use crate::core::hook::{HookEvent, HookHost, package};
 use crate::core::message::Identity;
 use crate::core::refusal::Refusal;
 use crate::hooks::{Call, MAX_INPUT};
@@ -20,6 +21,7 @@ use anyhow::{Context as _, Result, bail};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::{Value, json};
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Answer a hook of an agent: JSON on stdin, JSON on stdout (installed by `swarm hooks install`)
@@ -56,6 +58,9 @@ impl std::error::Error for Late {}
 /// Errors are journalled and otherwise silent: a broken guard must not stop the agent. A timeout is also shown to the
 /// person, if the agent can show it.
 pub(super) fn run(args: &Args) {
+    if let Some(version) = package().filter(|version| version != package::VERSION) {
+        return tell_other_version(args, &version);
+    }
     // An agent's hook is about the project that the agent works in: SWARM_ROOT may be the person's, for all shells.
     let store = match session::project_around() {
         Ok(store) => store,
@@ -73,6 +78,24 @@ pub(super) fn run(args: &Args) {
     let failed = Event::HookError { host: args.host.word(), hook: &name, error: &text };
     // Nothing is left to tell it to.
     let _ = store.until(Instant::now()).transact(|tx| tx.journal(&failed));
+}
+
+/// The version of the package whose hook this is.
+fn package() -> Option<String> {
+    std::env::var(package::VARIABLE).ok().filter(|version| !version.is_empty())
+}
+
+/// Says with a prompt that the package is not of this program's version, so nothing is done.
+fn tell_other_version(args: &Args, version: &str) {
+    if matches!(HookEvent::parse(args.host, &args.event, &Value::Null), HookEvent::Prompt(_)) {
+        let told = format!(
+            "swarm gives no mail and checks nothing here: its package is of version {}, and the program is {}. Run: swarm hooks install {} --package, then restart the agent",
+            escape::short(version, 20),
+            package::VERSION,
+            args.host.word()
+        );
+        let _ = print::within(&format!("{}\n", json!({"systemMessage": told})), OUTPUT);
+    }
 }
 
 /// Says that the project's key is not here, so nothing can be checked. Without a project there is nothing to say.
@@ -149,6 +172,9 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
     if agent.kind != args.host.word() || session.caller.identity == Identity::Pane {
         return Ok(());
     }
+    if package().is_some() && has_plain(args.host, agent) {
+        return Ok(());
+    }
     let session_id = conversation(agent, input.get("session_id").and_then(Value::as_str).unwrap_or_default());
     // It may turn out to be one that ended, and have that one's name from now on.
     if heirs::enter(store, agent, &session_id)?.is_some() {
@@ -168,7 +194,7 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
         name: &args.event,
         here: &session::here()?,
         command: &command,
-        gives: settings.carriers.contains(&Carrier::Hook),
+        gives: settings.carriers(agent).contains(&Carrier::Hook),
         enforce: settings.enforce,
         tree: settings.tree,
         team: &settings.team_paths,
@@ -185,6 +211,12 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
     }
     fault::point("hook-answered");
     reply.commit(store)
+}
+
+/// Whether the agent has these hooks in its settings as well: those run then, and the package's do nothing.
+fn has_plain(host: HookHost, agent: &Agent) -> bool {
+    let home = session::home().unwrap_or_default();
+    hooks::around_agent(agent, &home, |around| around.plain(host, Path::new(&agent.cwd))).is_some()
 }
 
 /// The conversation that the agent is in: the one that its own file names, if there is such a file, or else its hook.

@@ -1,5 +1,6 @@
 mod agents;
 mod commits;
+mod packages;
 mod reached;
 mod removal;
 
@@ -35,7 +36,9 @@ pub(super) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum HookAction {
     /// Install the hooks; everything else in the files stays, and the original files are kept
-    #[command(after_help = "Examples:\n  swarm hooks install claude git\n  swarm hooks install --allow")]
+    #[command(
+        after_help = "Examples:\n  swarm hooks install claude git\n  swarm hooks install --allow\n  swarm hooks install claude --package --user"
+    )]
     Install(Put),
     /// Remove the hooks and restore the files byte for byte, unless somebody changed them since
     #[command(after_help = "Example:\n  swarm hooks uninstall")]
@@ -56,6 +59,10 @@ struct Put {
     /// terminal swarm asks you
     #[arg(long)]
     allow: bool,
+    /// As a package of the agent's own kind, in place of hooks in its settings: a plugin (claude, codex) or an
+    /// extension (gemini, with --user)
+    #[arg(long)]
+    package: bool,
 }
 
 impl HookAction {

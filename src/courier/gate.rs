@@ -107,7 +107,7 @@ impl fmt::Display for Hold {
             Hold::NotSeen => "the text does not appear in its composer",
             Hold::Unseen => "its pane cannot be looked at",
             Hold::ServerHangs(_) => "its tmux server does not answer",
-            Hold::NoCarrier => "nothing that the setting delivery.carriers allows reaches it",
+            Hold::NoCarrier => "nothing that delivery.carriers or delivery.carriers_of allows reaches it",
         })
     }
 }

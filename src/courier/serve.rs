@@ -242,7 +242,7 @@ impl<'a> Recipient<'a> {
         }
         let (mut parcel, mut held) = (parcel, None);
         let pane_only = begun.then_some(&[Carrier::Pane][..]);
-        for carrier in pane_only.unwrap_or(&self.policy.settings().carriers) {
+        for carrier in pane_only.unwrap_or(self.policy.settings().carriers(self.agent)) {
             let outcome = match carrier {
                 Carrier::Hook => continue,
                 Carrier::Pane => {

@@ -33,9 +33,9 @@ pub(crate) fn executable(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) {
     assert!(shell.wait().unwrap().success(), "{}", path.as_ref().display());
 }
 
-/// Copies a file that may be run, for the same reason by another process.
+/// Copies a file that may be run, or a directory, for the same reason by another process.
 pub(crate) fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) {
-    let copied = Command::new("cp").arg("--").args([from.as_ref(), to.as_ref()]).status().unwrap();
+    let copied = Command::new("cp").args(["-R", "--"]).args([from.as_ref(), to.as_ref()]).status().unwrap();
     assert!(copied.success(), "{}", to.as_ref().display());
 }
 

@@ -8,10 +8,12 @@ use crate::core::agent::Agent;
 use crate::core::config::Settings;
 use crate::core::escape;
 use crate::core::hook::HookHost;
+use crate::core::hook::package::VERSION;
 use crate::core::hook::settings::Presence;
 use crate::core::plural::plural;
 use crate::core::version;
 use crate::hooks::install::git::{Guard, Installed, Standing};
+use crate::hooks::install::package::Package;
 use crate::hooks::install::reach::Surroundings;
 use crate::hooks::install::{RulesFile, Target};
 use crate::hooks::report;
@@ -143,7 +145,9 @@ fn hooks_of(
             hooks::Reached { text: format!("{}: {}", agent.name, reached.text), ..reached }
         })
         .collect();
-    let wanted = project != Presence::None || user != Presence::None || judged.iter().any(|one| !one.absent);
+    let package = around.package(host, root);
+    let plain = project != Presence::None || user != Presence::None;
+    let wanted = plain || package.is_some() || judged.iter().any(|one| !one.absent);
     let both = project == Presence::Full && user == Presence::Full;
     let is_partial = project == Presence::Partial || user == Presence::Partial;
     let troubled: Vec<&hooks::Reached> = judged.iter().filter(|one| one.repair.is_some()).collect();
@@ -153,12 +157,34 @@ fn hooks_of(
         repair.dedup();
         return Some(Finding::warn(name, seen.join("; "), repair.join("; ")));
     }
-    if project == Presence::None && user == Presence::None && of_kind.is_empty() {
+    if !plain && package.is_none() && of_kind.is_empty() {
         return None;
     }
     let mut allowed: Vec<bool> = targets.iter().filter_map(|t| t.allows(&program).ok().flatten()).collect();
     allowed.extend(RulesFile::of(host, &around).and_then(|file| file.allows(&program).ok()));
+    if let Some(package) = package {
+        return Some(packaged(name, host, &package, plain));
+    }
     Some(installed(name, host, (project, user), &allowed))
+}
+
+/// What is said of a package; `plain`: there are hooks in settings as well.
+fn packaged(name: &'static str, host: HookHost, package: &Package, plain: bool) -> Finding {
+    let repair = format!("swarm hooks install {} --package", host.word());
+    let place = package.place.display();
+    if plain {
+        let seen =
+            format!("installed twice, in the settings and as a package ({place}): the package does nothing");
+        return Finding::warn(name, seen, repair);
+    }
+    if package.fits() {
+        return Finding::ok(name, format!("installed as a package of version {VERSION} ({place})"));
+    }
+    let seen = format!(
+        "a package of version {} ({place}), and this program is {VERSION}: it does nothing",
+        package.shown()
+    );
+    Finding::warn(name, seen, repair)
 }
 
 /// What is said of hooks in the project's settings and in the person's; `allowed`: whether each file lets swarm-msg run without asking.
@@ -209,9 +235,10 @@ fn ways(root: &Path, live: &[&Agent]) -> Option<Finding> {
         .iter()
         .filter_map(|agent| {
             let own = &profiles.get(&agent.kind)?.carriers;
-            let ways = carriers::ways(agent, own, &settings.carriers);
+            let key = settings.carriers_key(agent);
+            let ways = carriers::ways(agent, own, settings.carriers(agent), key);
             let Some((used, _)) = ways.iter().find(|(_, judged)| judged.is_ok()) else {
-                lost.push(agent.name.to_string());
+                lost.push((agent.name.as_str(), key));
                 return None;
             };
             let first = ways.iter().find_map(|(c, judged)| Some((c, judged.as_ref().err()?)));
@@ -219,9 +246,10 @@ fn ways(root: &Path, live: &[&Agent]) -> Option<Finding> {
             Some(format!("{}: {}{}", agent.name, used.word(), why.unwrap_or_default()))
         })
         .collect();
-    if !lost.is_empty() {
-        let seen = format!("nothing that delivery.carriers allows reaches {}", lost.join(", "));
-        return Some(Finding::warn("carriers", seen, "swarm config unset delivery.carriers"));
+    if let Some((_, first)) = lost.first() {
+        let told: Vec<String> =
+            lost.iter().map(|(name, key)| format!("nothing that {key} allows reaches {name}")).collect();
+        return Some(Finding::warn("carriers", told.join("; "), format!("swarm config edit ({first})")));
     }
     (!told.is_empty()).then(|| Finding::ok("carriers", told.join("; ")))
 }

@@ -1,6 +1,6 @@
 //! `swarm hooks` for the settings of one agent, and for its rules for `swarm-msg`.
 
-use super::{HookAction, HookFiles, Reached, is_terminal, reached};
+use super::{HookAction, HookFiles, Put, Reached, is_terminal, packages, reached};
 use crate::carriers::opencode_plugin;
 use crate::cli::print;
 use crate::core::escape;
@@ -21,15 +21,22 @@ pub(super) fn run(
     let shown = |path: &Path| escape::line(&path.display().to_string());
     let mut changed = 0;
     let mut targets = match action {
+        HookAction::Install(put) | HookAction::Diff(put) if put.package => {
+            packages::targets(host, places, matches!(action, HookAction::Install(_)))?
+        }
         HookAction::Install(_) | HookAction::Diff(_) => places.targets(host),
         HookAction::Uninstall(_) | HookAction::Status(_) => places.installed(host),
     };
     if matches!(action, HookAction::Uninstall(_)) {
         // What was put in last goes first: directories that were made for several files go with the last of them.
+        targets = targets.iter().flat_map(Target::extension).chain(targets.clone()).collect();
         targets.reverse();
     }
     let mut told = |target: &Target| -> Result<String> {
         Ok(match action {
+            HookAction::Status(_) if packages::standing(target, places)?.is_some() => {
+                packages::standing(target, places)?.unwrap_or_default()
+            }
             HookAction::Status(_) if target.part != HookPart::Hooks => {
                 let state = match target.presence(&places.program)? {
                     Presence::None => "no channel of its own (swarm hooks install opencode)",
@@ -55,7 +62,7 @@ pub(super) fn run(
             }
             HookAction::Diff(put) if put.allow => target.install_allowing(&places.program)?.diff(),
             HookAction::Diff(_) => target.install(&places.program)?.diff(),
-            HookAction::Install(put) => put_in(target, put.allow, places)?,
+            HookAction::Install(put) => put_in(target, put, places)?,
             HookAction::Uninstall(_) => {
                 let plan = target.uninstall(&places.state)?;
                 if plan.is_empty() {
@@ -83,7 +90,12 @@ pub(super) fn run(
             Err(error) => failed.push(error),
         }
     }
-    if let (HookAction::Uninstall(_), 0, Some(first)) = (action, changed, targets.first()) {
+    if matches!(action, HookAction::Uninstall(_)) {
+        let left = packages::left(host, places);
+        changed += usize::from(!left.is_empty());
+        print::out(&left)?;
+    }
+    if let (HookAction::Uninstall(_), 0, Some(first)) = (action, changed, targets.last()) {
         print::out(&format!("{word}: nothing of swarm in {}\n", shown(&first.path)))?;
     }
     if matches!(action, HookAction::Status(_)) {
@@ -114,8 +126,10 @@ pub(super) fn take_out(target: &Target, plan: &install::Plan, state: &Path) -> R
 }
 
 /// Installs into one file, and says what is there now.
-fn put_in(target: &Target, allow: bool, places: &HookFiles) -> Result<String> {
+fn put_in(target: &Target, put: &Put, places: &HookFiles) -> Result<String> {
     let word = target.host.word();
+    let allow = put.allow;
+    let replaced = packages::replace(target, put.package, places)?;
     let had_hooks = target.install(&places.program)?.is_empty();
     let plan = if allow || wants_rules(target, places)? {
         target.install_allowing(&places.program)?
@@ -126,7 +140,9 @@ fn put_in(target: &Target, allow: bool, places: &HookFiles) -> Result<String> {
         plan.install(&places.state)?;
     }
     let path = escape::line(&plan.path.display().to_string());
-    let hooks = if had_hooks {
+    let hooks = if let Some(told) = packages::told(target, !had_hooks) {
+        told
+    } else if had_hooks {
         format!("{word}: already installed in {path}\n")
     } else if target.part != HookPart::Hooks {
         let what = if target.part == HookPart::Entry { "an entry" } else { "a plugin" };
@@ -151,7 +167,7 @@ fn put_in(target: &Target, allow: bool, places: &HookFiles) -> Result<String> {
         }
         None => String::new(),
     };
-    Ok(hooks + &rules)
+    Ok(replaced + &hooks + &rules)
 }
 
 /// The rules of an agent that has them in a file of their own.

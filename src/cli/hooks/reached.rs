@@ -3,6 +3,7 @@
 use crate::cli::session;
 use crate::core::agent::Agent;
 use crate::core::hook::HookHost;
+use crate::core::hook::package::VERSION;
 use crate::hooks::install::reach::{Reach, Surroundings};
 use crate::hooks::report;
 use crate::os::program;
@@ -81,6 +82,23 @@ pub(in crate::cli) fn reached(
         Reach::Partial(file) => (
             format!("incomplete, or for another swarm program: {}", file.display()),
             Some(format!("cd {quoted} && swarm hooks install {word}")),
+        ),
+        Reach::OtherVersion(file, version) => (
+            format!(
+                "its package is of version {version}, and this program is {VERSION}: it does nothing ({})",
+                file.display()
+            ),
+            Some(match host {
+                HookHost::Codex => "codex plugin add swarm@swarm, and restart codex".to_owned(),
+                _ => format!("cd {quoted} && swarm hooks install {word} --package, and restart {word}"),
+            }),
+        ),
+        Reach::Twice(file) => (
+            format!(
+                "installed twice: the package does nothing, because {} has the hooks as well",
+                file.display()
+            ),
+            Some(format!("cd {quoted} && swarm hooks install {word} --package, and restart {word}")),
         ),
         Reach::Off(file, key) => (
             format!("installed, but switched off in {} ({key})", file.display()),

@@ -4,7 +4,7 @@ use super::{agents, recorded};
 use crate::core::hook::HookHost;
 use crate::hooks::install::git::{self, Guard, Installed};
 use crate::hooks::install::reach::Surroundings;
-use crate::hooks::install::{RulesFile, Target};
+use crate::hooks::install::{RulesFile, Target, package};
 use crate::store::key;
 use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 pub(in crate::cli) enum Removal {
     /// Hooks in an agent's settings; and where what those were before is kept.
     Agent(Target, PathBuf),
+    /// The packages that agents loaded.
+    Packages(PathBuf),
     /// Rules for `swarm-msg` in a file of their own; and the same.
     Rules(RulesFile, PathBuf),
     /// The guards of a project's repositories; where it is on record that they were put in, and for which project.
@@ -26,6 +28,7 @@ impl Removal {
             Removal::Agent(target, _) => {
                 format!("remove swarm's hooks from {} ({})", target.path.display(), target.host.word())
             }
+            Removal::Packages(dir) => format!("remove {} (swarm as a package for agents)", dir.display()),
             Removal::Rules(file, _) => {
                 format!("remove the rules for swarm-msg from {} ({})", file.path.display(), file.host.word())
             }
@@ -41,6 +44,15 @@ impl Removal {
     pub(in crate::cli) fn take(&self) -> Result<()> {
         match self {
             Removal::Agent(target, state) => agents::take_out(target, &target.uninstall(state)?, state),
+            Removal::Packages(dir) => {
+                let home = PathBuf::from(std::env::var_os("HOME").unwrap_or_default());
+                let own = |name: &str| std::env::var(name).ok();
+                package::unregister(&Surroundings { home, variable: &own }, dir)?;
+                match std::fs::remove_dir_all(dir) {
+                    Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e.into()),
+                    _ => Ok(()),
+                }
+            }
             Removal::Rules(file, state) => file.uninstall(state)?.uninstall(state),
             Removal::Git(guards, state, root) => {
                 let _held = git::changing(state)?;
@@ -67,6 +79,7 @@ pub(in crate::cli) fn removals(root: Option<&Path>) -> Result<Vec<Removal>> {
             targets.extend(Target::project(host, root).all());
             targets.extend(recorded(&state, host, root));
         }
+        targets = targets.iter().flat_map(Target::extension).chain(targets.clone()).collect();
         // Directories that were made for several files go with the last of them.
         targets.reverse();
         let mut seen: Vec<PathBuf> = Vec::new();
@@ -80,6 +93,10 @@ pub(in crate::cli) fn removals(root: Option<&Path>) -> Result<Vec<Removal>> {
                 found.push(Removal::Agent(target, state.clone()));
             }
         }
+    }
+    let packages = package::directory()?;
+    if packages.symlink_metadata().is_ok_and(|m| m.is_dir()) {
+        found.push(Removal::Packages(packages));
     }
     let files = HookHost::ALL.iter().flat_map(|host| around.iter().filter_map(|a| RulesFile::of(*host, a)));
     let files = files.chain(RulesFile::recorded(&state, None));

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 pub enum Rule {
     /// Set it.
     Free,
-    /// Lower it; 0, which is no limit, counts as the highest. Of several words: leave some out.
+    /// Lower it; 0, which is no limit, counts as the highest. Of several words: leave some out, also for one agent.
     Fewer,
     /// Make it longer; 0, where it means for ever, counts as the longest.
     Longer,
@@ -131,6 +131,15 @@ settings! {
         part: VariablePart::Whole,
         rule: Rule::Fewer,
         effect: "by which ways mail reaches an agent: its own channels and its pane are tried in this order; its hooks hand over what waits; one that is left out is never used",
+    }
+    CarriersOf {
+        name: "delivery.carriers_of",
+        kind: SettingType::Lists { words: &Carrier::WORDS, most: 64 },
+        default: Value::Lists(Cow::Borrowed(&[])),
+        variable: "SWARM_CARRIERS_OF",
+        part: VariablePart::Whole,
+        rule: Rule::Fewer,
+        effect: "the same for one agent or for all of a kind, such as claude-1=pane codex=hook,pane: what is said of an agent's name wins over what is said of its kind, and that over delivery.carriers",
     }
     Enforce {
         name: "hooks.enforce",

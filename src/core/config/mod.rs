@@ -7,6 +7,7 @@
 pub mod edit;
 pub mod file;
 pub mod key;
+mod lists;
 pub mod resolve;
 pub mod settings;
 pub mod value;

@@ -2,6 +2,7 @@
 
 use super::file::{Layer, Problem, Setting, Source};
 use super::key::{Key, Rule};
+use super::lists;
 use super::value::Value;
 
 /// The value in effect of a setting.
@@ -45,7 +46,16 @@ impl Config {
 
     fn take(&mut self, new: ResolvedSetting) {
         let spec = new.key.spec();
+        let (mut new, base) = (new, self.value(Key::Carriers).clone());
         let Some(old) = self.entries.get_mut(new.key as usize) else { return };
+        if let (Source::Project, Value::Lists(yours), Value::Lists(its)) =
+            (new.source, &old.value, &new.value)
+            && let Some(both) = lists::narrowed(yours, &base, its)
+        {
+            new.value = Value::Lists(both.into());
+            *old = new;
+            return;
+        }
         if new.source != Source::Project || spec.rule.allows(spec.kind, &old.value, &new.value) {
             *old = new;
             return;
@@ -111,6 +121,13 @@ mod tests {
         let places: Vec<&str> = config.ignored.iter().map(|p| &*p.place).collect();
         assert_eq!(places, ["project:2", "project:4"]);
         assert_eq!(config.problems.len(), 1);
+        let yours = file(Source::User, "[delivery]\ncarriers_of = \"a=pane\"\n");
+        for (its, told) in [("b=pane", "a=pane b=pane"), ("b=hook", "a=pane")] {
+            let its = file(Source::Project, &format!("[delivery]\ncarriers_of = [\"{its}\"]\n"));
+            let config = Config::resolve(vec![yours.clone(), its]);
+            assert_eq!(Key::CarriersOf.spec().kind.text(config.value(Key::CarriersOf)), told);
+            assert_eq!(config.ignored.is_empty(), told.contains('b'));
+        }
         let user = file(Source::User, "[hooks]\nenforce = \"off\"\n");
         let both = Config::resolve(vec![user, file(Source::Project, "[hooks]\nenforce = \"warn\"\n")]);
         assert_eq!(both.value(Key::Enforce), &Value::Word("warn"));

@@ -4,6 +4,7 @@ use super::key::Key;
 use super::resolve::Config;
 use super::value::Value;
 use crate::core::ack::ReminderTimes;
+use crate::core::agent::Agent;
 use crate::core::carrier::Carrier;
 use crate::core::hook::Enforce;
 use crate::core::rate::Limit;
@@ -31,7 +32,9 @@ pub struct Settings {
     /// After how long the sender of a held message gets a notice.
     pub held_notice: Duration,
     /// By which ways mail reaches agents, in the order in which they are tried.
-    pub carriers: Vec<Carrier>,
+    carriers: Vec<Carrier>,
+    /// The same for one agent, or for all of a kind.
+    carriers_of: Vec<(String, Vec<Carrier>)>,
     /// What to do about edits of what others hold.
     pub enforce: Enforce,
     /// What to do about commands that take uncommitted work of others with them.
@@ -64,6 +67,20 @@ pub struct Settings {
     pub bell: bool,
 }
 
+impl Settings {
+    /// By which ways mail reaches that agent, in the order in which they are tried.
+    pub fn carriers(&self, agent: &Agent) -> &[Carrier] {
+        let of = |who: &str| self.carriers_of.iter().find(|(name, _)| name == who).map(|(_, all)| &all[..]);
+        of(agent.name.as_str()).or_else(|| of(&agent.kind)).unwrap_or(&self.carriers)
+    }
+
+    /// The setting that decides that for an agent.
+    pub fn carriers_key(&self, agent: &Agent) -> &'static str {
+        let own = self.carriers_of.iter().any(|(who, _)| who == agent.name.as_str() || *who == agent.kind);
+        if own { Key::CarriersOf } else { Key::Carriers }.spec().name
+    }
+}
+
 impl From<&Config> for Settings {
     fn from(config: &Config) -> Self {
         let number = |key| match config.value(key) {
@@ -90,6 +107,13 @@ impl From<&Config> for Settings {
             held_notice: time(Key::HeldNotice),
             carriers: match config.value(Key::Carriers) {
                 Value::Words(words) => words.iter().filter_map(|word| Carrier::named(word)).collect(),
+                _ => Vec::new(),
+            },
+            carriers_of: match config.value(Key::CarriersOf) {
+                Value::Lists(lists) => lists
+                    .iter()
+                    .map(|l| (l.of.clone(), l.words.iter().filter_map(|word| Carrier::named(word)).collect()))
+                    .collect(),
                 _ => Vec::new(),
             },
             enforce: word(Key::Enforce).parse().unwrap_or_default(),
@@ -134,7 +158,7 @@ mod tests {
         assert_eq!(defaults.keep_read, Some(Duration::from_millis(30 * crate::core::span::DAY)));
         assert!(!defaults.coord_auto && !defaults.ascii && !defaults.popup);
         let text = "[rate]\ncount = 3\nwindow = \"2s\"\n[ack]\nwaits = \"1s\"\nescalate = \"all\"\n\
-                    [delivery]\nquiet = 1.5\nheld_notice = \"1m\"\ncarriers = [\"pane\", \"hook\"]\n[hooks]\nenforce = \"warn\"\ntree = \"off\"\n[lease]\nttl = 1\n\
+                    [delivery]\nquiet = 1.5\nheld_notice = \"1m\"\ncarriers = [\"pane\", \"hook\"]\ncarriers_of = \"a=hook\"\n[hooks]\nenforce = \"warn\"\ntree = \"off\"\n[lease]\nttl = 1\n\
                     [mail]\nkeep_read = 0\n[coord]\nauto = true\n[status]\nicons = \"ascii\"\n[human]\npopup = \"urgent\"\nnotify = \"cat\"\nbell = false\n[dashboard]\nkeys = \"write=w\"\n[team]\npaths = [\"db/**\"]\noffline = \"warn\"\n[agents]\nrestart = \"1h\"\ngrace = 0\nanswers = 3\n";
         let layer = Layer::file(Source::User, "f", text);
         assert_eq!((layer.settings.len(), &layer.problems), (Key::ALL.len(), &vec![]));
@@ -146,6 +170,7 @@ mod tests {
             quiet: 2 * S,
             held_notice: 60 * S,
             carriers: vec![Carrier::Pane, Carrier::Hook],
+            carriers_of: vec![("a".into(), vec![Carrier::Hook])],
             enforce: Enforce::Warn,
             tree: Enforce::Off,
             lease_ttl: S,
@@ -163,5 +188,27 @@ mod tests {
             bell: false,
         };
         assert_eq!(set, expected);
+    }
+
+    #[test]
+    fn an_agents_name_wins_over_its_kind_and_that_over_what_holds_for_all() {
+        let text =
+            "[delivery]\ncarriers = [\"pane\"]\ncarriers_of = [\"claude=hook\", \"claude-2=hook,pane\"]\n";
+        let set = Settings::from(&Config::resolve(vec![Layer::file(Source::User, "f", text)]));
+        let agent = |name: &str, kind: &str| -> Agent {
+            serde_json::from_value(serde_json::json!({
+                "name": name, "kind": kind, "process": {"pid": 1, "start": 1, "boot": "b"},
+                "place": {"socket": "/s", "pane": "%1"},
+            }))
+            .unwrap()
+        };
+        for (name, kind, carriers, key) in [
+            ("claude-2", "claude", &[Carrier::Hook, Carrier::Pane][..], "delivery.carriers_of"),
+            ("claude-1", "claude", &[Carrier::Hook], "delivery.carriers_of"),
+            ("robot-1", "robot", &[Carrier::Pane], "delivery.carriers"),
+        ] {
+            let agent = agent(name, kind);
+            assert_eq!((set.carriers(&agent), set.carriers_key(&agent)), (carriers, key), "{name}");
+        }
     }
 }

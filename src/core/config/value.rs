@@ -1,5 +1,6 @@
 //! The types of settings, and parsing them from the command line, a variable or a file.
 
+use super::lists;
 use crate::core::lease::{self, PathPattern};
 use crate::core::span;
 use std::borrow::Cow;
@@ -67,6 +68,13 @@ pub enum SettingType {
     Word(&'static [&'static str]),
     /// Some of these words, each once, in an order of one's own.
     Words(&'static [&'static str]),
+    /// For each of some names, some of these words, as with [`SettingType::Words`].
+    Lists {
+        /// The words.
+        words: &'static [&'static str],
+        /// How many names at most.
+        most: usize,
+    },
     /// `true` or `false`.
     Switch,
 }
@@ -82,6 +90,8 @@ pub enum Value {
     Line(Cow<'static, str>),
     Word(&'static str),
     Words(Cow<'static, [&'static str]>),
+    /// Names, each with its words.
+    Lists(Cow<'static, [lists::List]>),
     /// Yes or no.
     Switch(bool),
 }
@@ -114,12 +124,9 @@ impl SettingType {
                 .filter(|text| text.len() <= most && !text.chars().any(char::is_control))
                 .map(|text| Value::Line(text.to_owned().into())),
             SettingType::Word(words) => words.iter().find(|w| **w == text).map(|w| Value::Word(w)),
-            SettingType::Words(words) => {
-                let known = |text: &str| words.iter().find(|w| **w == text.trim()).copied();
-                let all: Option<Vec<&'static str>> = text.split(',').map(known).collect();
-                let once =
-                    |all: &Vec<&'static str>| all.iter().enumerate().all(|(n, w)| !all[..n].contains(w));
-                all.filter(once).map(|all| Value::Words(all.into()))
+            SettingType::Words(words) => lists::words(words, text).map(|all| Value::Words(all.into())),
+            SettingType::Lists { words, most } => {
+                lists::parse(words, text).filter(|all| all.len() <= most).map(|all| Value::Lists(all.into()))
             }
             SettingType::Switch => match text {
                 "true" | "on" | "yes" | "1" => Some(Value::Switch(true)),
@@ -141,16 +148,23 @@ impl SettingType {
         let text = match (self, value) {
             (SettingType::Switch, toml_edit::Value::Boolean(b)) => return Ok(Value::Switch(*b.value())),
             (SettingType::Count { .. }, toml_edit::Value::Integer(_))
-            | (SettingType::Word(_) | SettingType::Line { .. }, toml_edit::Value::String(_)) => text(value),
+            | (
+                SettingType::Word(_) | SettingType::Line { .. } | SettingType::Lists { .. },
+                toml_edit::Value::String(_),
+            ) => text(value),
             (
                 SettingType::Times { .. } | SettingType::Words(_) | SettingType::Globs { .. },
                 toml_edit::Value::Array(all),
             ) => all.iter().map(text).collect::<Option<Vec<_>>>().map(|all| all.join(",")),
+            (SettingType::Lists { .. }, toml_edit::Value::Array(all)) => {
+                all.iter().map(text).collect::<Option<Vec<_>>>().map(|all| all.join(" "))
+            }
             (
                 SettingType::Switch
                 | SettingType::Count { .. }
                 | SettingType::Line { .. }
                 | SettingType::Word(_)
+                | SettingType::Lists { .. }
                 | SettingType::Globs { .. },
                 _,
             ) => None,
@@ -182,6 +196,12 @@ impl SettingType {
             SettingType::Words(words) => {
                 format!("one or more of {}, in the order in which they are tried", words.join(", "))
             }
+            SettingType::Lists { words, .. } => {
+                format!(
+                    "NAME=WORDS, separated by spaces; WORDS are some of {}, in their order",
+                    words.join(", ")
+                )
+            }
             SettingType::Switch => "true or false".to_owned(),
         }
     }
@@ -196,6 +216,7 @@ impl SettingType {
             (_, Value::Line(line)) => line.to_string(),
             (_, Value::Word(word)) => (*word).to_owned(),
             (_, Value::Words(words)) => words.join(","),
+            (_, Value::Lists(all)) => lists::texts(all).join(" "),
             (_, Value::Switch(on)) => on.to_string(),
         }
     }
@@ -207,6 +228,7 @@ impl SettingType {
             (_, Value::Switch(on)) => (*on).into(),
             (_, Value::Times(all)) => all.iter().map(|ms| span::exact(*ms)).collect(),
             (_, Value::Words(words)) => words.iter().copied().collect(),
+            (_, Value::Lists(all)) => lists::texts(all).into_iter().collect(),
             (_, Value::Globs(all)) => all.iter().map(String::as_str).collect(),
             _ => self.text(value).into(),
         }
@@ -226,6 +248,7 @@ impl SettingType {
             (_, Value::Line(line)) => (**line).into(),
             (_, Value::Word(word)) => (*word).into(),
             (_, Value::Words(words)) => words.iter().copied().collect(),
+            (_, Value::Lists(all)) => lists::json(all),
             (_, Value::Switch(on)) => (*on).into(),
         }
     }

@@ -7,6 +7,7 @@
 pub mod allow;
 pub mod answer;
 pub mod event;
+pub mod package;
 pub mod settings;
 
 pub use answer::HookAnswer;

@@ -22,7 +22,7 @@ pub enum Presence {
 }
 
 /// The hooks of `host`: event, and the tools it is for.
-fn wanted(host: HookHost) -> &'static [(&'static str, Option<&'static str>)] {
+pub(super) fn wanted(host: HookHost) -> &'static [(&'static str, Option<&'static str>)] {
     const CLAUDE_TOOLS: Option<&str> = Some("Write|Edit|MultiEdit|NotebookEdit|Bash");
     const GEMINI_TOOLS: Option<&str> = Some("write_file|replace|run_shell_command");
     match host {
@@ -64,8 +64,8 @@ pub fn summary(host: HookHost) -> String {
 }
 
 /// How long the agent may wait for a hook: 10 s, in the unit of each.
-fn timeout(host: HookHost) -> &'static str {
-    if host == HookHost::Gemini { "10000" } else { "10" }
+pub(super) fn timeout(host: HookHost) -> u32 {
+    if host == HookHost::Gemini { 10_000 } else { 10 }
 }
 
 /// The command of one hook. `program` is quoted for a shell.
@@ -101,7 +101,7 @@ pub fn with_hooks(text: &str, host: HookHost, program: &str) -> Result<String, S
         let hook = CstInputValue::Object(vec![
             ("type".to_owned(), string("command")),
             ("command".to_owned(), string(&command(program, host, event))),
-            ("timeout".to_owned(), CstInputValue::Number(timeout(host).to_owned())),
+            ("timeout".to_owned(), CstInputValue::Number(timeout(host).to_string())),
         ]);
         let mut group = Vec::new();
         if let Some(matcher) = matcher {

@@ -7,6 +7,7 @@
 
 mod backup;
 pub mod git;
+pub mod package;
 pub mod reach;
 mod rules;
 mod script;
@@ -16,6 +17,7 @@ pub use rules::RulesFile;
 use crate::core::escape;
 use crate::core::hook::HookHost;
 use crate::core::hook::allow;
+use crate::core::hook::package::{with_package, without_package};
 use crate::core::hook::settings::{self, Presence};
 use crate::store::foreign::{self, read, refuse, replace};
 use crate::store::record;
@@ -58,6 +60,12 @@ pub enum HookPart {
     Carrier,
     /// The line of the settings that loads that plugin.
     Entry,
+    /// What makes the agent load swarm as a package, in place of its hooks.
+    Package,
+    /// Nothing: a package, which lies elsewhere, has the hooks.
+    Bare,
+    /// A file of an extension.
+    Extension,
 }
 
 /// One agent's settings file.
@@ -136,6 +144,15 @@ impl Target {
             HookPart::Hooks => {}
             HookPart::Carrier if text == CARRIER => return Ok(Presence::Full),
             HookPart::Carrier => return Ok(Presence::Partial),
+            HookPart::Package => {
+                let whole = self.install(program)?.is_empty() && package::is_current(program);
+                return Ok(if whole { Presence::Full } else { Presence::Partial });
+            }
+            HookPart::Bare => return Ok(Presence::Full),
+            HookPart::Extension => {
+                let whole = text == self.extension_text(program);
+                return Ok(if whole { Presence::Full } else { Presence::Partial });
+            }
             HookPart::Entry => {
                 let has = settings::has_plugin(&text, ENTRY).map_err(|why| refuse(&self.path, &why))?;
                 return Ok(if has { Presence::Full } else { Presence::None });
@@ -162,9 +179,19 @@ impl Target {
         let after = match (self.host, self.part) {
             (_, HookPart::Carrier) => Ok(CARRIER.to_owned()),
             (_, HookPart::Entry) => settings::with_plugin(text, ENTRY),
+            (_, HookPart::Extension) => Ok(self.extension_text(program)),
+            (_, HookPart::Package) => with_package(text, &package::directory()?.display().to_string()),
+            (host, HookPart::Bare) => settings::without_hooks(text, host),
             (HookHost::OpenCode, HookPart::Hooks) => Ok(plugin(program)),
+            // Each event must run them once.
+            (HookHost::Claude, HookPart::Hooks) => {
+                without_package(text).and_then(|text| settings::with_hooks(&text, HookHost::Claude, program))
+            }
             (host, HookPart::Hooks) => settings::with_hooks(text, host, program),
         };
+        if self.part == HookPart::Bare && before.is_none() {
+            return Ok(Plan { path, before: None, after: None, rules: Vec::new() });
+        }
         let after = after
             .map(|text| if before.is_none() && !text.ends_with('\n') { text + "\n" } else { text })
             .map_err(|why| refuse(&path, &why))?;
@@ -215,6 +242,7 @@ impl Target {
             Some(backup) => backup.before,
             // Changes that somebody made in a plugin of swarm's are removed with it.
             None if self.host == HookHost::OpenCode && self.part != HookPart::Entry => None,
+            None if self.part == HookPart::Extension => None,
             None => Some(text),
         };
         let bare = |text: String| match self.host {
@@ -222,7 +250,12 @@ impl Target {
                 settings::without_plugin(&text, ENTRY).map_err(|why| refuse(&path, &why))
             }
             HookHost::OpenCode => Ok(text),
+            _ if self.part == HookPart::Extension => Ok(text),
             host => settings::without_hooks(&text, host)
+                .and_then(|text| match host {
+                    HookHost::Claude => without_package(&text),
+                    _ => Ok(text),
+                })
                 .and_then(
                     |text| {
                         if rules.is_empty() { Ok(text) } else { allow::without_rules(&text, &rules) }

@@ -32,6 +32,10 @@ pub enum Reach {
     Off(PathBuf, &'static str),
     /// They are there, but Codex was not told to trust them.
     Untrusted,
+    /// They come as a package, by that file, of another version than this program. It does nothing.
+    OtherVersion(PathBuf, String),
+    /// They come as a package, and this file has them as well. The package does nothing.
+    Twice(PathBuf),
 }
 
 impl Surroundings<'_> {
@@ -40,7 +44,7 @@ impl Surroundings<'_> {
     }
 
     /// The directory of the person's own settings.
-    fn own(&self, host: HookHost) -> PathBuf {
+    pub(super) fn own(&self, host: HookHost) -> PathBuf {
         match host {
             HookHost::Claude => self.dir("CLAUDE_CONFIG_DIR").unwrap_or_else(|| self.home.join(".claude")),
             HookHost::Codex => self.dir("CODEX_HOME").unwrap_or_else(|| self.home.join(".codex")),
@@ -103,11 +107,24 @@ impl Surroundings<'_> {
                 Ok(Presence::None) | Err(_) => {}
             }
         }
-        if whole.is_empty() {
-            return partial.map_or(Reach::Absent, Reach::Partial);
+        let package = self.package(host, cwd);
+        match (&package, partial) {
+            (None, Some(file)) if whole.is_empty() => return Reach::Partial(file),
+            (Some(_), Some(file)) if whole.is_empty() => return Reach::Twice(file),
+            (None, _) if whole.is_empty() => return Reach::Absent,
+            (Some(package), _) if whole.is_empty() && !package.fits() => {
+                return Reach::OtherVersion(package.place.clone(), package.shown());
+            }
+            _ => {}
         }
         if let Some((file, key)) = self.off(host, cwd) {
             return Reach::Off(file, key);
+        }
+        match (package, whole.first()) {
+            (Some(_), Some(file)) => return Reach::Twice(file.clone()),
+            (Some(package), None) if !package.trusted => return Reach::Untrusted,
+            (Some(_), None) => return Reach::Whole,
+            (None, _) => {}
         }
         if host == HookHost::Codex && !whole.iter().any(|file| self.trusts(file)) {
             return Reach::Untrusted;
@@ -211,14 +228,14 @@ fn above(cwd: &Path) -> Vec<PathBuf> {
 }
 
 /// The first file in which `says` finds something.
-fn decided(
+pub(super) fn decided(
     mut files: impl Iterator<Item = PathBuf>,
     says: impl Fn(&PathBuf) -> Option<bool>,
 ) -> Option<(PathBuf, bool)> {
     files.find_map(|file| says(&file).map(|said| (file, said)))
 }
 
-fn managed_claude() -> Vec<PathBuf> {
+pub(super) fn managed_claude() -> Vec<PathBuf> {
     let dir = Path::new(if cfg!(target_os = "macos") {
         "/Library/Application Support/ClaudeCode"
     } else {
@@ -230,16 +247,16 @@ fn managed_claude() -> Vec<PathBuf> {
     files
 }
 
-fn json(file: &Path) -> Option<Value> {
+pub(super) fn json(file: &Path) -> Option<Value> {
     settings::value(&read(file).ok()??).ok()
 }
 
-fn toml_of(file: &Path) -> Option<toml_edit::Item> {
+pub(super) fn toml_of(file: &Path) -> Option<toml_edit::Item> {
     Some(read(file).ok()??.parse::<toml_edit::DocumentMut>().ok()?.as_item().clone())
 }
 
 /// `SessionStart` as `session_start`.
-fn snake(event: &str) -> String {
+pub(super) fn snake(event: &str) -> String {
     let mut text = String::new();
     for c in event.chars() {
         if c.is_ascii_uppercase() && !text.is_empty() {
@@ -251,7 +268,7 @@ fn snake(event: &str) -> String {
 }
 
 /// What Codex 0.169 stores for a trusted hook: the digest of the hook as JSON with sorted names.
-fn trusted_hash(entry: &Entry) -> String {
+pub(super) fn trusted_hash(entry: &Entry) -> String {
     let text = format!(
         "{{\"event_name\":\"{}\",\"hooks\":[{{\"async\":false,\"command\":{},\"timeout\":10,\"type\":\"command\"}}]}}",
         snake(&entry.event),
