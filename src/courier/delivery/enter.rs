@@ -24,7 +24,7 @@ enum Pressed {
     /// The attempt has ended.
     Over(Outcome),
     /// The composer still holds the text, as is seen there.
-    Waits(Sight),
+    Waits(Box<Sight>),
 }
 
 impl Attempt<'_> {
@@ -44,7 +44,7 @@ impl Attempt<'_> {
         loop {
             match self.press(line, &seen)? {
                 Pressed::Over(outcome) => return Ok(outcome),
-                Pressed::Waits(next) => seen = next,
+                Pressed::Waits(next) => seen = *next,
             }
         }
     }
@@ -128,7 +128,7 @@ impl Attempt<'_> {
             Some(next) if !next.composer_holds(line) => {
                 Pressed::Over(self.left(line, &next, &delivery()?)?)
             }
-            Some(next) => Pressed::Waits(next),
+            Some(next) => Pressed::Waits(Box::new(next)),
         })
     }
 
