@@ -61,6 +61,15 @@ fn lint_names_what_cannot_work_and_ends_with_1_or_with_2_if_the_file_cannot_be_u
     let own = installed(&world, "mine.toml", TEMPLATE);
     assert!(run(&world, &["profile", "lint", &good]).1.contains("profiles/mine.toml is of the same kind"));
     assert_eq!(run(&world, &["profile", "lint", own.to_str().unwrap()]).0, 0);
+    // One that is being repaired takes the place of the one of its name, and of the built-in one: that is no fault.
+    let copy = file("mine.toml", TEMPLATE);
+    let (code, said) = run(&world, &["profile", "lint", &copy]);
+    assert_eq!((code, said.contains("nothing suspicious")), (0, true), "{said}");
+    let claude = include_str!("../src/agents/profiles/claude.toml");
+    installed(&world, "claude.toml", claude);
+    let (code, said) = run(&world, &["profile", "lint", &file("claude.toml", claude)]);
+    assert_eq!((code, said.contains("nothing suspicious")), (0, true), "{said}");
+    assert!(said.contains("in use, it replaces the built-in profile of Claude Code"), "{said}");
     let (code, said) = run(&world, &["profile", "lint", "nowhere.toml"]);
     assert!(code == 2 && said.contains("nowhere.toml: there is no such file"), "{said}");
 }

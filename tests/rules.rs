@@ -48,6 +48,8 @@ fn a_project_brings_rules_only_if_its_person_allows_just_these() {
     assert_eq!(from(&world, "my-agent"), None);
     let said = world.ok(&["profile", "allow", "--yes"]);
     assert!(said.contains("claude.toml: kind claude") && said.contains("allowed, until"), "{said}");
+    assert!(said.contains("it replaces the built-in profile of Claude Code"), "{said}");
+    assert_eq!(said.matches("replaces").count(), 1, "the other one is a kind of its own: {said}");
     assert!(from(&world, "claude").unwrap().ends_with(".swarm-profiles/claude.toml"));
     assert!(from(&world, "my-agent").unwrap().ends_with("mine.toml"));
     assert!(world.ok(&["explain", &pane]).contains("state: busy"), "its rules count");
@@ -82,6 +84,13 @@ fn a_project_brings_rules_only_if_its_person_allows_just_these() {
     assert!(world.ok(&["profile", "allow", "--revoke"]).contains("not used any more"));
     assert_eq!(from(&world, "my-agent"), None);
     // A copy of the project was not allowed.
+    fs::write(dir.join("zz.toml"), TEMPLATE).unwrap();
+    fs::write(own.join("claude.toml"), CLAUDE).unwrap();
+    let said = world.ok(&["profile", "allow", "--yes"]);
+    let not_used = |by: &str| said.lines().any(|line| line.contains("it is not used") && line.contains(by));
+    assert!(not_used("profiles/claude.toml") && not_used("zz.toml") && !said.contains("replaces"), "{said}");
+    fs::remove_file(dir.join("zz.toml")).unwrap();
+    fs::remove_file(own.join("claude.toml")).unwrap();
     world.ok(&["profile", "allow", "--yes"]);
     let copy = world.path().join("copy");
     fs::create_dir_all(copy.join(".swarm-profiles")).unwrap();

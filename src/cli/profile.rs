@@ -250,6 +250,7 @@ fn list(as_json: bool) -> Result<()> {
 }
 
 fn examine(files: &[PathBuf]) -> Result<()> {
+    let built_in = Profiles::builtin()?;
     let mut text = String::new();
     let (mut bad, mut found) = (false, false);
     let mut kinds: Vec<(String, &PathBuf)> = Vec::new();
@@ -260,12 +261,8 @@ fn examine(files: &[PathBuf]) -> Result<()> {
         let said = match profile.map_err(|why| vec![why]).and_then(|text| Profile::read(&text)) {
             Ok(profile) => {
                 let mut said = lint(&profile);
-                let own = path.canonicalize().ok();
-                let installed =
-                    others(&profile.kind).into_iter().find(|other| other.canonicalize().ok() != own);
-                let before =
-                    kinds.iter().find(|(kind, _)| *kind == profile.kind).map(|(_, file)| (*file).clone());
-                let other = before.or(installed);
+                let before = kinds.iter().find(|(kind, _)| *kind == profile.kind).map(|(_, file)| *file);
+                let other = before.cloned().or_else(|| beside(&profile.kind, path));
                 kinds.push((profile.kind.clone(), path));
                 said.extend(other.map(|other| {
                     format!(
@@ -277,6 +274,12 @@ fn examine(files: &[PathBuf]) -> Result<()> {
                 found |= !said.is_empty();
                 if said.is_empty() {
                     text.push_str(&format!("{shown}: nothing suspicious\n"));
+                }
+                if let Some(replaced) = built_in.get(&profile.kind) {
+                    text.push_str(&format!(
+                        "{shown}: in use, it replaces the built-in profile of {}\n",
+                        replaced.title
+                    ));
                 }
                 said
             }
@@ -295,13 +298,17 @@ fn examine(files: &[PathBuf]) -> Result<()> {
     }
 }
 
-/// The user's files of a kind.
-fn others(kind: &str) -> Vec<PathBuf> {
+/// The user's file of a kind that would be used beside `file`: none of the same name, whose place `file` takes when it is copied there.
+fn beside(kind: &str, file: &Path) -> Option<PathBuf> {
+    let shelf = Shelf::of(None);
     let of_kind = |one: Text| {
         let profile = Profile::read(&one.text.ok()?).ok()?;
-        (profile.kind == kind).then(|| one.file.into())
+        (profile.kind == kind).then(|| PathBuf::from(one.file))
     };
-    Shelf::of(None).own().into_iter().filter_map(of_kind).collect()
+    let own = file.canonicalize().ok();
+    let is_other =
+        |other: &PathBuf| other.file_name() != file.file_name() && other.canonicalize().ok() != own;
+    shelf.own().into_iter().filter_map(of_kind).find(is_other)
 }
 
 /// The states that are asked for, with what to do for each.

@@ -1,6 +1,6 @@
 //! The rules that a project brings with it: shown, and allowed by the person or not.
 
-use crate::agents::{Profile, lint};
+use crate::agents::{Profile, Profiles, lint};
 use crate::cli::print;
 use crate::cli::session::Session;
 use crate::core::escape;
@@ -29,7 +29,14 @@ pub(super) fn run(revoke: bool, yes: bool) -> Result<()> {
     if before == Allowance::Allowed {
         return print::out("the rules of this project are allowed as they are; --revoke takes that back\n");
     }
-    let shown = texts.iter().map(describe).collect::<Result<Vec<String>, String>>().map_err(usage)?;
+    let built_in = Profiles::builtin()?;
+    let own: Vec<(String, String)> = shelf.own().iter().filter_map(kind_of).collect();
+    let mut shown = Vec::new();
+    for (at, one) in texts.iter().enumerate() {
+        // What comes later counts more.
+        let later: Vec<(String, String)> = texts[at + 1..].iter().filter_map(kind_of).collect();
+        shown.push(describe(one, &built_in, &later, &own).map_err(usage)?);
+    }
     let again = if before == Allowance::Changed { "they have changed since you allowed them; " } else { "" };
     print::out(&shown.concat())?;
     let asked = format!(
@@ -49,8 +56,20 @@ pub(super) fn run(revoke: bool, yes: bool) -> Result<()> {
     print::out("allowed, until one of the files changes; `swarm profile list` shows what is used\n")
 }
 
-/// What a file says, in a few lines; the error names what is wrong with it.
-fn describe(one: &Text) -> Result<String, String> {
+/// The kind that a file is about, and the file.
+fn kind_of(one: &Text) -> Option<(String, String)> {
+    let profile = Profile::parse(one.text.as_ref().ok()?, &one.file).ok()?;
+    Some((profile.kind, one.file.clone()))
+}
+
+/// What a file says and what it changes, in a few lines; the error names what is wrong with it. `later` and `own` are other files, with
+/// their kinds, that count more: of the project, and of the person.
+fn describe(
+    one: &Text,
+    built_in: &Profiles,
+    later: &[(String, String)],
+    own: &[(String, String)],
+) -> Result<String, String> {
     let file = escape::line(&one.file);
     let text = one.text.as_ref().map_err(Clone::clone)?;
     let profile = Profile::parse(text, &one.file).map_err(|why| why.to_string())?;
@@ -58,6 +77,16 @@ fn describe(one: &Text) -> Result<String, String> {
     let typed = if profile.has_screen { "typed into where its screen is idle" } else { "never typed into" };
     let mut said =
         format!("{file}: kind {}, {typed}; recognised by {}\n", profile.kind, escape::line(&programs));
+    let of_kind = |files: &[(String, String)]| {
+        files.iter().find(|(kind, _)| *kind == profile.kind).map(|(_, file)| escape::line(file))
+    };
+    if let Some(other) = of_kind(own) {
+        said += &format!("  it is not used: your own {other} is of the same kind and counts more\n");
+    } else if let Some(other) = of_kind(later) {
+        said += &format!("  it is not used: {other} is of the same kind and counts more\n");
+    } else if let Some(replaced) = built_in.get(&profile.kind) {
+        said += &format!("  it replaces the built-in profile of {}\n", replaced.title);
+    }
     said.extend(lint(&profile).iter().map(|what| format!("  suspicious: {}\n", escape::line(what))));
     Ok(said)
 }
