@@ -9,7 +9,7 @@ use super::own::{check_namespace, read_own};
 use crate::core::agent::Agent;
 use crate::core::heir::{Conversation, is_session};
 use crate::core::process_id::ProcessId;
-use crate::os::program;
+use crate::os::program::Environment;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -44,14 +44,18 @@ pub struct Record {
 impl Session {
     /// Reads the session of an agent. The error says, for people, why it is unknown.
     pub fn of(agent: &Agent) -> Result<Self, String> {
-        Self::of_process(&agent.process, agent.place.namespace)
+        Self::of_process(&agent.process, agent.place.namespace, &Environment::of(agent.process.pid))
     }
 
-    /// The session of the agent with that process, known in that pid namespace.
-    pub fn of_process(process: &ProcessId, known_in: Option<u64>) -> Result<Self, String> {
+    /// The session of the agent with that process and its environment, known in that pid namespace.
+    pub fn of_process(
+        process: &ProcessId,
+        known_in: Option<u64>,
+        environment: &Environment,
+    ) -> Result<Self, String> {
         check_namespace(known_in)?;
         let pid = process.pid;
-        let dir = directory(pid).ok_or("its configuration directory is not known")?;
+        let dir = directory(environment).ok_or("its configuration directory is not known")?;
         let path = dir.join(format!("sessions/{pid}.json"));
         let text = read_own(&path, 0o022)?;
         let value: Value =
@@ -102,9 +106,10 @@ impl Session {
 pub fn conversation(
     process: &ProcessId,
     known_in: Option<u64>,
+    environment: &Environment,
     resumes: Option<Option<&str>>,
 ) -> Conversation {
-    match Session::of_process(process, known_in) {
+    match Session::of_process(process, known_in, environment) {
         Ok(session) => {
             let id = session.record.session_id.clone();
             match resumes {
@@ -113,16 +118,15 @@ pub fn conversation(
             }
         }
         // An earlier version keeps no such files.
-        Err(_) if directory(process.pid).is_some_and(|dir| dir.join("sessions").is_dir()) => {
+        Err(_) if directory(environment).is_some_and(|dir| dir.join("sessions").is_dir()) => {
             Conversation::Soon
         }
         Err(_) => Conversation::Unknown,
     }
 }
 
-/// The configuration directory that this Claude process uses.
-pub fn directory(pid: i32) -> Option<PathBuf> {
-    let environment = program::Environment::of(pid);
+/// The configuration directory that a Claude process with that environment uses.
+pub fn directory(environment: &Environment) -> Option<PathBuf> {
     let named = environment.get("CLAUDE_CONFIG_DIR").filter(|dir| !dir.is_empty());
     let home = || environment.get("HOME").filter(|home| !home.is_empty());
     let dir = named.map(PathBuf::from).or_else(|| Some(Path::new(&home()?).join(".claude")))?;

@@ -16,6 +16,7 @@ use crate::core::carrier::{Carrier, Offer};
 use crate::core::heir::Conversation;
 use crate::core::process_id::ProcessId;
 use crate::os::process;
+use crate::os::program::Environment;
 use std::path::PathBuf;
 use transcript::Follower;
 
@@ -142,16 +143,17 @@ fn speaks_of(line: &str, text: &str) -> bool {
     line.contains(&marker)
 }
 
-/// Which conversation the agent with that process is in, as its own files say. `resumes`: by its arguments it goes on with an earlier
+/// Which conversation the agent with that process and its environment is in, as its own files say. `resumes`: by its arguments it goes on with an earlier
 /// one, whose id they name, perhaps.
 pub fn conversation(
     carriers: &[Carrier],
     process: &ProcessId,
     known_in: Option<u64>,
+    environment: &Environment,
     resumes: Option<Option<&str>>,
 ) -> Conversation {
     let said = if carriers.contains(&Carrier::ClaudeInbox) {
-        claude::conversation(process, known_in, resumes)
+        claude::conversation(process, known_in, environment, resumes)
     } else {
         Conversation::Unknown
     };

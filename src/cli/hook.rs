@@ -13,6 +13,7 @@ use crate::core::message::Identity;
 use crate::core::refusal::Refusal;
 use crate::hooks::{Call, MAX_INPUT};
 use crate::os::caller;
+use crate::os::program::Environment;
 use crate::roster::{heirs, rules};
 use crate::store::config::Files;
 use crate::store::lock::Overdue;
@@ -227,7 +228,13 @@ fn conversation(agent: &Agent, told: &str) -> String {
     let carriers =
         rules::load().ok().and_then(|p| p.get(&agent.kind).map(|profile| profile.carriers.clone()));
     let (process, space) = (&agent.process, agent.place.namespace);
-    match carriers::conversation(&carriers.unwrap_or_default(), process, space, None) {
+    match carriers::conversation(
+        &carriers.unwrap_or_default(),
+        process,
+        space,
+        &Environment::of(process.pid),
+        None,
+    ) {
         Conversation::Is { id, .. } => id,
         _ => told.to_owned(),
     }

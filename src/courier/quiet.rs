@@ -83,8 +83,7 @@ impl Quiet {
             let server = forest.tree(*pid).next()?;
             seen.push(PaneTrace { process: forest.id(&server), agent: None, dir: None });
             for first in forest.below(&server).into_iter().filter(|p| !p.ended) {
-                let agent =
-                    discovery::recognise(&forest, first.pid, profiles).map(|(id, kind, _)| (id, kind));
+                let agent = discovery::recognise(&forest, first.pid, profiles).map(|r| (r.process, r.kind));
                 let at = agent.as_ref().map_or(first.foreground, |(id, _)| id.pid);
                 let dir = process::cwd(at).or_else(|| process::cwd(first.pid));
                 seen.push(PaneTrace { process: forest.id(&first), agent, dir });

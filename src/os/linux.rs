@@ -114,10 +114,16 @@ pub fn cwd(pid: i32) -> Option<std::path::PathBuf> {
 
 /// Whether a process runs as another user.
 pub fn is_foreign(pid: i32) -> bool {
-    let own = nix::unistd::geteuid().to_string();
-    let status = read_whole(&format!("/proc/{pid}/status")).unwrap_or_default();
-    let status = String::from_utf8_lossy(&status);
-    // The owner of its directory may be another one, where a program hides its memory.
+    let own = nix::unistd::geteuid();
+    // A user's own, if its directory is. Root's also is that of a program that hides its memory, whoever runs it.
+    if !own.is_root() && fs::metadata(format!("/proc/{pid}")).is_ok_and(|m| m.uid() == own.as_raw()) {
+        return false;
+    }
+    let own = own.to_string();
+    // The line is among the first ten, and the name before it is short.
+    let mut start = [0; 1024];
+    let read = fs::File::open(format!("/proc/{pid}/status")).and_then(|mut file| file.read(&mut start));
+    let status = String::from_utf8_lossy(&start[..read.unwrap_or(0)]);
     let effective = status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().nth(1));
     effective.is_some_and(|uid| uid != own)
 }

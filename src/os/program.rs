@@ -7,6 +7,7 @@ use super::process::{Table, first_arguments};
 use super::system;
 use crate::core::escape;
 use crate::core::process_id::ProcessId;
+use std::cell::OnceCell;
 use std::fs::{File, Metadata};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -157,17 +158,23 @@ pub fn file(pid: i32) -> Option<String> {
 
 /// The environment that a process was started with, as far as the system shows it.
 #[derive(Debug)]
-pub struct Environment(String);
+pub struct Environment {
+    pid: i32,
+    text: OnceCell<String>,
+}
 
 impl Environment {
-    /// That of a process. It is read once, however many variables are asked for.
+    /// That of a process. It is read once, when the first variable is asked for.
     pub fn of(pid: i32) -> Self {
-        let bytes = system::environment(pid).unwrap_or_default();
-        Self(String::from_utf8_lossy(&bytes).into_owned())
+        Self { pid, text: OnceCell::new() }
     }
 
     pub fn get(&self, name: &str) -> Option<String> {
-        let mut pairs = self.0.split('\0').filter_map(|pair| pair.split_once('='));
+        let text = self.text.get_or_init(|| {
+            let bytes = system::environment(self.pid).unwrap_or_default();
+            String::from_utf8_lossy(&bytes).into_owned()
+        });
+        let mut pairs = text.split('\0').filter_map(|pair| pair.split_once('='));
         pairs.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
     }
 }

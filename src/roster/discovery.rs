@@ -23,7 +23,7 @@ use crate::core::process_id::ProcessId;
 use crate::core::registry::{self, RosterChanges, Scan, Sighting};
 use crate::os::forest::Forest;
 use crate::os::process::{self, Process};
-use crate::os::program;
+use crate::os::program::{self, Environment};
 use crate::store::config::Files;
 use crate::store::mail::Folder;
 use crate::store::{Store, Transaction, now_ms};
@@ -53,14 +53,15 @@ pub fn survey(server: &Server, profiles: &Profiles) -> Result<Survey> {
     let namespace = process::namespace();
     let mut found = Vec::new();
     for pane in panes.iter().filter(|p| !p.dead) {
-        if let Some((process, kind, rule)) = recognise(&forest, pane.pid, profiles) {
-            let argv = process::arguments(process.pid);
+        if let Some(Recognised { process, kind, rule, argv, environment }) =
+            recognise(&forest, pane.pid, profiles)
+        {
             let carriers = profiles.get(&kind).map_or(&[][..], |profile| &profile.carriers);
-            let conversation =
-                carriers::conversation(carriers, &process, namespace, profiles.resumes(&kind, &argv));
+            let resumes = profiles.resumes(&kind, &argv);
+            let conversation = carriers::conversation(carriers, &process, namespace, &environment, resumes);
             // What the person set for the pane says more than what its shell was started with.
             let wanted = Some(pane.wanted.clone()).filter(|name| !name.is_empty());
-            let wanted = wanted.or_else(|| program::variable(process.pid, "SWARM_NAME"));
+            let wanted = wanted.or_else(|| environment.get("SWARM_NAME"));
             let asks = wanted.and_then(|name| Name::for_agent(&name).ok());
             let foreign = process::is_foreign(process.pid);
             let cwd = process::cwd(process.pid)
@@ -83,28 +84,34 @@ pub fn survey(server: &Server, profiles: &Profiles) -> Result<Survey> {
     Ok(Survey { panes, forest, found, owners })
 }
 
+/// An agent in a pane, and what was read of its process.
+pub(crate) struct Recognised {
+    pub(crate) process: ProcessId,
+    pub(crate) kind: String,
+    /// What recognised it.
+    pub(crate) rule: String,
+    argv: Vec<String>,
+    environment: Environment,
+}
+
 /// The agent in a pane's process tree: the one nearest to the pane, since an agent may run others as its tools. One that no profile
 /// recognises may say by its environment what it is; what a shell was given is for what it starts.
-pub(crate) fn recognise(
-    forest: &Forest,
-    pane_pid: i32,
-    profiles: &Profiles,
-) -> Option<(ProcessId, String, String)> {
+pub(crate) fn recognise(forest: &Forest, pane_pid: i32, profiles: &Profiles) -> Option<Recognised> {
     forest.tree(pane_pid).find_map(|process| {
-        let argv = process.argv();
+        let (argv, environment) = (process.argv(), Environment::of(process.pid));
         let exe = program::file(process.pid);
         let facts = ProcessFacts { comm: &process.comm, argv: &argv, exe: exe.as_deref() };
         let (kind, rule) = match profiles.recognise(&facts) {
             Some(found) => (found.profile.kind.clone(), found.rule),
-            None => (named(&process)?, format!("{} in its environment", program::SWARM_AGENT)),
+            None => (named(&process, &environment)?, format!("{} in its environment", program::SWARM_AGENT)),
         };
-        Some((forest.id(&process), kind, rule))
+        Some(Recognised { process: forest.id(&process), kind, rule, argv, environment })
     })
 }
 
 /// The kind that a process says it is.
-fn named(process: &Process) -> Option<String> {
-    let kind = (!is_shell(&process.comm)).then(|| program::variable(process.pid, program::SWARM_AGENT))??;
+fn named(process: &Process, environment: &Environment) -> Option<String> {
+    let kind = (!is_shell(&process.comm)).then(|| environment.get(program::SWARM_AGENT))??;
     Name::is_kind(&kind).then_some(kind)
 }
 

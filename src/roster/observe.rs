@@ -16,7 +16,8 @@ use crate::core::limit::UsageLimit;
 use crate::core::message::MessageType;
 use crate::core::name::Name;
 use crate::hooks::report;
-use crate::os::{clock, process, program};
+use crate::os::program::{self, Environment};
+use crate::os::{clock, process};
 use crate::store::{Store, Transaction, now_ms};
 use crate::tmux::pane::Look;
 use crate::tmux::{Server, hangs};
@@ -137,8 +138,9 @@ fn enter_conversations(store: &Store, profiles: &Profiles, agents: &[Agent]) -> 
     let mut came_back = false;
     for agent in agents.iter().filter(|a| a.is_live()) {
         let carriers = profiles.get(&agent.kind).map_or(&[][..], |profile| &profile.carriers);
+        let environment = Environment::of(agent.process.pid);
         if let Conversation::Is { id, .. } =
-            carriers::conversation(carriers, &agent.process, agent.place.namespace, None)
+            carriers::conversation(carriers, &agent.process, agent.place.namespace, &environment, None)
         {
             came_back |= heirs::enter(store, agent, &id)?.is_some();
         }
