@@ -41,10 +41,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let here = session::here()?;
     let store = if args.init { Store::init(&here)?.0 } else { session::open()? };
     session::tell_news(&store);
-    session::publish_limit(&store);
     let server = Server::current();
     let profiles = session::profiles()?;
-    let (survey, _, changes) = discovery::discover(&store, &server, &profiles, discovery::SAYS_SOON)?;
+    let (survey, agents, changes) = discovery::discover(&store, &server, &profiles, discovery::SAYS_SOON)?;
+    session::publish_limit(&store, &agents);
     // Whoever asks for it by hand wants swarm here (again).
     store.reinstate()?;
     start::ensure(&store, &server)?;

@@ -29,7 +29,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
     let (store, created) = Store::init(&here)?;
     session::tell_news(&store);
-    session::publish_limit(&store);
+    session::publish_limit(&store, &store.agents().unwrap_or_default());
     let root = escape::line(&store.root().display().to_string());
     if created {
         return print::out(&format!("swarm is ready in {root}\n"));

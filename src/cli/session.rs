@@ -153,10 +153,9 @@ pub(super) fn project_around() -> Result<Store> {
 }
 
 /// Publishes the rate limit for agents from a command that asks for no more of its caller than whether it is the person.
-pub(super) fn publish_limit(store: &Store) {
-    let Ok(agents) = store.agents() else { return };
-    if caller::identify(&agents, None).is_ok_and(|c| c.identity == Identity::Human && c.whole) {
-        publish_own(store, &agents);
+pub(super) fn publish_limit(store: &Store, agents: &[Agent]) {
+    if caller::identify(agents, None).is_ok_and(|c| c.identity == Identity::Human && c.whole) {
+        publish_own(store, agents);
     }
 }
 

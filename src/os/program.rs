@@ -160,22 +160,20 @@ pub fn file(pid: i32) -> Option<String> {
 #[derive(Debug)]
 pub struct Environment {
     pid: i32,
-    text: OnceCell<String>,
+    bytes: OnceCell<Vec<u8>>,
 }
 
 impl Environment {
     /// That of a process. It is read once, when the first variable is asked for.
     pub fn of(pid: i32) -> Self {
-        Self { pid, text: OnceCell::new() }
+        Self { pid, bytes: OnceCell::new() }
     }
 
     pub fn get(&self, name: &str) -> Option<String> {
-        let text = self.text.get_or_init(|| {
-            let bytes = system::environment(self.pid).unwrap_or_default();
-            String::from_utf8_lossy(&bytes).into_owned()
-        });
-        let mut pairs = text.split('\0').filter_map(|pair| pair.split_once('='));
-        pairs.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+        let bytes = self.bytes.get_or_init(|| system::environment(self.pid).unwrap_or_default());
+        let value = |pair| <[u8]>::strip_prefix(pair, name.as_bytes())?.strip_prefix(b"=");
+        let value = bytes.split(|byte| *byte == 0).find_map(value)?;
+        Some(String::from_utf8_lossy(value).into_owned())
     }
 }
 
