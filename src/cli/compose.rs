@@ -62,7 +62,7 @@ impl Reporting {
 /// What the reader is expected to do.
 #[derive(Clone, Copy, Debug, clap::Args)]
 #[group(multiple = false)]
-pub(super) struct Wish {
+pub(super) struct IntentFlags {
     /// For the reader to know: no answer is wanted
     #[arg(long)]
     fyi: bool,
@@ -74,7 +74,7 @@ pub(super) struct Wish {
     action: bool,
 }
 
-impl Wish {
+impl IntentFlags {
     /// The intent; an acknowledgement cannot be asked for where no answer is wanted.
     pub(super) fn intent(self, ack: bool) -> Result<Option<Intent>> {
         if self.fyi && ack {

@@ -1,4 +1,4 @@
-use super::compose::{self, Reporting, Wish};
+use super::compose::{self, IntentFlags, Reporting};
 use super::session::Session;
 use crate::core::message::MessageType;
 use crate::store::post::NewMessage;
@@ -20,7 +20,7 @@ pub(super) struct Args {
     #[arg(short = 't', long = "type", value_name = "TYPE", default_value = "INFO")]
     kind: MessageType,
     #[command(flatten)]
-    wish: Wish,
+    intent: IntentFlags,
     /// Ask for an acknowledgement
     #[arg(long)]
     ack: bool,
@@ -29,7 +29,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    let intent = args.wish.intent(args.ack)?;
+    let intent = args.intent.intent(args.ack)?;
     let body = compose::body(&args.body)?;
     let mut session = Session::open()?;
     session.prove()?;

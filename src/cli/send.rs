@@ -1,4 +1,4 @@
-use super::compose::{self, Reporting, Wish};
+use super::compose::{self, IntentFlags, Reporting};
 use super::session::Session;
 use crate::core::message::MessageType;
 use crate::store::post::NewMessage;
@@ -25,7 +25,7 @@ pub(super) struct Args {
     #[arg(long = "also", value_name = "NAME")]
     also: Vec<String>,
     #[command(flatten)]
-    wish: Wish,
+    intent: IntentFlags,
     /// Ask for an acknowledgement
     #[arg(long)]
     ack: bool,
@@ -40,7 +40,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    let intent = args.wish.intent(args.ack)?;
+    let intent = args.intent.intent(args.ack)?;
     let body = compose::body(&args.body)?;
     let mut session = Session::open_as(args.from.as_deref())?;
     compose::check_from(&session, args.from.as_deref())?;

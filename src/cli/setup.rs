@@ -8,7 +8,7 @@ use crate::os::{links, tools};
 use crate::roster::discovery;
 use crate::store::Store;
 use crate::tmux::Server;
-use crate::view::checklist::{self, Item, Mark};
+use crate::view::checklist::{self, Item, StepState};
 use anyhow::{Context as _, Result};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -100,7 +100,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         }
     };
     let chosen =
-        steps.into_iter().zip(wanted).filter(|(step, wanted)| *wanted && step.mark() == Mark::Chosen);
+        steps.into_iter().zip(wanted).filter(|(step, wanted)| *wanted && step.state() == StepState::Chosen);
     let mut failed = 0;
     let mut done = 0;
     for (step, _) in chosen {
@@ -189,22 +189,22 @@ impl Now {
 
 impl Step {
     /// How it is marked at first.
-    fn mark(&self) -> Mark {
+    fn state(&self) -> StepState {
         match self.act {
-            Act::Done => Mark::Done,
-            Act::Closed => Mark::Closed,
-            Act::Run(_) | Act::Link(_) => Mark::Chosen,
+            Act::Done => StepState::Done,
+            Act::Closed => StepState::Closed,
+            Act::Run(_) | Act::Link(_) => StepState::Chosen,
         }
     }
 
     fn item(&self) -> Item {
-        Item { name: escape::line(&self.name), text: escape::text(&self.text), mark: self.mark() }
+        Item { name: escape::line(&self.name), text: escape::text(&self.text), state: self.state() }
     }
 
     /// The step on paper.
     fn told(&self) -> String {
         let only = if self.asks { " (with --yes only if --allow is given)" } else { "" };
-        format!("{} {}{only}\n{}", self.mark().sign(), self.name, indented(&self.text))
+        format!("{} {}{only}\n{}", self.state().sign(), self.name, indented(&self.text))
     }
 
     /// One that was done before.

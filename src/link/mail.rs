@@ -58,7 +58,7 @@ struct Letter {
 }
 
 /// Carries the mail of this host.
-pub(super) struct Carrier {
+pub(super) struct MailCarrier {
     store: Store,
     me: Membership,
     key: HostKey,
@@ -70,7 +70,7 @@ pub(super) struct Carrier {
     fetch: bool,
 }
 
-impl Carrier {
+impl MailCarrier {
     pub(super) fn new(
         store: Store,
         me: Membership,

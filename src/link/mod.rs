@@ -21,7 +21,7 @@ use crate::store::{Store, key, lock, now_ms};
 use anyhow::{Context as _, Result, bail};
 use cluster::Cluster;
 use desk::{Desk, Job};
-use mail::{Carrier, ToMail};
+use mail::{MailCarrier, ToMail};
 use serde::{Deserialize, Serialize};
 use signal_hook::consts::SIGTERM;
 use std::path::PathBuf;
@@ -121,7 +121,7 @@ pub fn run(store: &Store) -> Result<()> {
     let (orders, order_box) = mpsc::channel(JOBS);
     let desk =
         Desk::new(store.clone(), me.clone(), socket.clone(), Arc::clone(&flags), inbox, orders.clone())?;
-    let carrier = Carrier::new(store.clone(), me, socket, order_box)?;
+    let carrier = MailCarrier::new(store.clone(), me, socket, order_box)?;
     let desk = thread("desk", desk.run())?;
     let carrier = thread("mail", carrier.run())?;
     let mut used = Instant::now();

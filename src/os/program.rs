@@ -72,7 +72,7 @@ pub fn version(pid: i32, argv: &[String]) -> Option<String> {
     let place =
         |a: &String| if a.starts_with('/') { Some(a.into()) } else { Some(system::cwd(pid)?.join(a)) };
     let script = argv.iter().skip(1).find(is_script).and_then(place);
-    // With a script the program is an interpreter, whose version says nothing. One that names itself anew has no script any more, but was
+    // With a script the program is an interpreter, whose version says nothing. One that takes another name has no script any more, but was
     // started by its name.
     let started = || {
         let name = argv.first().filter(|name| !name.contains('/') && !is_interpreter(name))?;

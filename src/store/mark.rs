@@ -22,7 +22,7 @@ const MAX: u64 = 16 << 10;
 
 /// What `PROJECT` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mark {
+pub struct ProjectMark {
     /// The project's id, which names its key's directory.
     pub id: String,
     /// The fingerprint of its key; `None` in a store of version 0.1.0.
@@ -55,7 +55,7 @@ pub enum SeatVerdict {
     Restored,
 }
 
-impl Mark {
+impl ProjectMark {
     /// What stands in a store.
     pub fn read(dir: &Path) -> Result<Self> {
         let path = dir.join("PROJECT");
@@ -91,7 +91,8 @@ impl Mark {
 
     /// Whether the store in `dir` is still this one: the same project with the same key in the same directory.
     pub fn is_still_at(&self, dir: &Path) -> bool {
-        self.is_same_dir(dir) && Mark::read(dir).is_ok_and(|now| now.id == self.id && now.key == self.key)
+        self.is_same_dir(dir)
+            && ProjectMark::read(dir).is_ok_and(|now| now.id == self.id && now.key == self.key)
     }
 
     /// Whether `dir` is the directory of then.
@@ -166,7 +167,7 @@ impl Seat {
 }
 
 /// Judges the store that lies at `here`. `noted` is what stands beside the key.
-pub fn judge(here: &Seat, mark: &Mark, noted: Option<&Seat>) -> SeatVerdict {
+pub fn judge(here: &Seat, mark: &ProjectMark, noted: Option<&Seat>) -> SeatVerdict {
     let recorded = mark.seat.as_ref();
     if recorded == Some(here) && noted == Some(here) {
         return SeatVerdict::Same;
@@ -201,7 +202,7 @@ fn resident(seat: &Seat, here: &Seat, id: &str) -> Resident {
         return if seat.root == here.root { Resident::Nobody } else { Resident::This };
     }
     let stays = Seat::look(&seat.root, &there).is_some_and(|now| now.is_same_dir(seat));
-    if stays && Mark::read(&seat.root.join(".swarm")).is_ok_and(|mark| mark.id == id) {
+    if stays && ProjectMark::read(&seat.root.join(".swarm")).is_ok_and(|mark| mark.id == id) {
         Resident::Project
     } else {
         Resident::Nobody
@@ -233,37 +234,41 @@ mod tests {
         fs::create_dir(dir.path().join("tmp")).unwrap();
         let odd = PathBuf::from(OsString::from_vec(b"/p 1/100%\n\xff/\xc3\xa9".to_vec()));
         for mark in [
-            Mark { id: "0123456789abcdef".into(), key: None, seat: None },
-            Mark {
+            ProjectMark { id: "0123456789abcdef".into(), key: None, seat: None },
+            ProjectMark {
                 id: "0123456789abcdef".into(),
                 key: Some("ab".into()),
                 seat: Some(seat(&odd, 7, Some(9))),
             },
-            Mark { id: "0123456789abcdef".into(), key: Some("ab".into()), seat: Some(seat(&odd, 7, None)) },
+            ProjectMark {
+                id: "0123456789abcdef".into(),
+                key: Some("ab".into()),
+                seat: Some(seat(&odd, 7, None)),
+            },
         ] {
             mark.write(dir.path()).unwrap();
-            assert_eq!(Mark::read(dir.path()).unwrap(), mark);
+            assert_eq!(ProjectMark::read(dir.path()).unwrap(), mark);
         }
         for (bad, more) in [("short", ""), ("0123456789ABCDEF", ""), ("", "x")] {
             fs::write(dir.path().join("PROJECT"), format!("{bad}\n{more}")).unwrap();
-            Mark::read(dir.path()).unwrap_err();
+            ProjectMark::read(dir.path()).unwrap_err();
         }
         fs::write(dir.path().join("PROJECT"), "0123456789abcdef\nseat nonsense\nlater 1\n").unwrap();
-        assert_eq!(Mark::read(dir.path()).unwrap().seat, None);
+        assert_eq!(ProjectMark::read(dir.path()).unwrap().seat, None);
     }
 
     /// A store at `root`, as far as this module knows one.
     fn seat_at(root: &Path) -> Seat {
         fs::create_dir_all(root.join(".swarm/tmp")).unwrap();
         let here = Seat::of(root).unwrap();
-        Mark { id: "0123456789abcdef".into(), key: None, seat: Some(here.clone()) }
+        ProjectMark { id: "0123456789abcdef".into(), key: None, seat: Some(here.clone()) }
             .write(&root.join(".swarm"))
             .unwrap();
         here
     }
 
     fn judged(root: &Path, noted: Option<&Seat>) -> SeatVerdict {
-        judge(&Seat::of(root).unwrap(), &Mark::read(&root.join(".swarm")).unwrap(), noted)
+        judge(&Seat::of(root).unwrap(), &ProjectMark::read(&root.join(".swarm")).unwrap(), noted)
     }
 
     #[test]

@@ -48,7 +48,7 @@ use crate::core::message::Identity;
 use crate::core::signing::Key;
 use crate::os::clock;
 use anyhow::{Result, bail};
-use mark::Mark;
+use mark::ProjectMark;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -58,7 +58,7 @@ pub struct Store {
     root: PathBuf,
     dir: PathBuf,
     /// Which project it is, with which key, in which directory.
-    mark: Mark,
+    mark: ProjectMark,
     key: Key,
     /// How it is known who acts; `None`: swarm itself.
     actor: Option<Identity>,
@@ -348,7 +348,7 @@ pub(crate) mod tests {
         let key = Key::new([7; KEY_LEN]);
         root::create(dir.path(), "0123456789abcdef", &key.fingerprint("0123456789abcdef")).unwrap();
         let state = dir.path().join(".swarm");
-        let mark = Mark::read(&state).unwrap();
+        let mark = ProjectMark::read(&state).unwrap();
         let store = Store {
             root: dir.path().to_owned(),
             dir: state,

@@ -3,7 +3,7 @@
 //! Creation is one rename of a complete directory, so any number of racing `swarm init` agree on one store
 //! with one project id. A `.swarm/` that is not ours (no FORMAT file in it) is never written to.
 
-use super::mark::{self, Mark, Seat};
+use super::mark::{self, ProjectMark, Seat};
 use super::{agents, fault, foreign, record, sealed};
 use crate::core::escape;
 use anyhow::{Context as _, Result, bail};
@@ -137,9 +137,9 @@ pub fn create(root: &Path, project_id: &str, fingerprint: &str) -> Result<bool> 
         fault::point("before-store");
         fs::rename(&temp, &dir)
     };
-    let mark = || -> Result<Mark> {
+    let mark = || -> Result<ProjectMark> {
         let seat = Some(Seat::of_dir(root, &temp)?);
-        Ok(Mark { id: project_id.to_owned(), key: Some(fingerprint.to_owned()), seat })
+        Ok(ProjectMark { id: project_id.to_owned(), key: Some(fingerprint.to_owned()), seat })
     };
     let made = mark().and_then(|mark| fill(&temp, &mark)).and_then(|()| match place() {
         Ok(()) => {
@@ -161,7 +161,7 @@ pub fn create(root: &Path, project_id: &str, fingerprint: &str) -> Result<bool> 
     made
 }
 
-fn fill(dir: &Path, mark: &Mark) -> Result<()> {
+fn fill(dir: &Path, mark: &ProjectMark) -> Result<()> {
     // The umask may have taken bits away, or a default ACL added some.
     fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
     furnish(dir)?;

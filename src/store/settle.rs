@@ -10,7 +10,7 @@
 //! finds it done, and after an earlier crash the next process does it. A process that has the store open already
 //! finds another `PROJECT`, or another directory, in its next transaction, and stops.
 
-use super::mark::{self, Mark, Seat, SeatVerdict};
+use super::mark::{self, ProjectMark, Seat, SeatVerdict};
 use super::record::{self, Loaded};
 use super::{Store, Transaction, agents, journal, key, lock, new_id, now_ms, root};
 use crate::core::delivery::{Delivery, Stage};
@@ -74,7 +74,7 @@ pub(super) fn open(root: &Path, home: &Path) -> Result<Store> {
 /// the mutex tells, when nobody makes a key or moves what was signed.
 fn look(root: &Path, home: &Path) -> Result<Option<Store>> {
     let dir = root.join(".swarm");
-    let mark = Mark::read(&dir)?;
+    let mark = ProjectMark::read(&dir)?;
     let Some(print) = &mark.key else { return Ok(None) };
     let path = home.join(&mark.id).join("key");
     let Some(key) = key::load(home, &mark.id)? else { return Err(no_key(root, &path, "is not there")) };
@@ -91,7 +91,7 @@ fn look_alone(root: &Path, home: &Path) -> Result<(Store, bool)> {
         return Ok((store, true));
     }
     let dir = root.join(".swarm");
-    let mark = Mark::read(&dir)?;
+    let mark = ProjectMark::read(&dir)?;
     let path = home.join(&mark.id).join("key");
     let key = match key::load(home, &mark.id)? {
         Some(key) => key,
@@ -174,10 +174,10 @@ fn see_to(root: &Path, home: &Path) -> Result<Option<String>> {
     let before = store.mark.seat.clone();
     if let SeatVerdict::Copied(original) = &verdict {
         let why = format!("it is a copy of the project at {}", original.display());
-        return begin_anew(root, home, &store.mark, &why).map(Some);
+        return begin_again(root, home, &store.mark, &why).map(Some);
     }
     store.mark.seat = Some(seat.clone());
-    let done = Mark { key: Some(store.key.fingerprint(&store.mark.id)), ..store.mark.clone() };
+    let done = ProjectMark { key: Some(store.key.fingerprint(&store.mark.id)), ..store.mark.clone() };
     let mut tx = Transaction::settling(&store, held);
     let mut news = None;
     match (verdict, before) {
@@ -216,11 +216,11 @@ pub(super) fn renew(root: &Path, home: &Path) -> Result<String> {
             return Err(Refusal::Usage(text).into());
         }
     }
-    begin_anew(root, home, &Mark::read(&dir)?, "its key was lost")
+    begin_again(root, home, &ProjectMark::read(&dir)?, "its key was lost")
 }
 
 /// Makes a store a project of its own, with nothing in it. Under the mutex. Returns a text about it for people.
-fn begin_anew(root: &Path, home: &Path, was: &Mark, why: &str) -> Result<String> {
+fn begin_again(root: &Path, home: &Path, was: &ProjectMark, why: &str) -> Result<String> {
     let dir = root.join(".swarm");
     let id = new_id()?;
     let key = key::load_or_create(home, &id)?;
@@ -233,7 +233,7 @@ fn begin_anew(root: &Path, home: &Path, was: &Mark, why: &str) -> Result<String>
     let seat = Seat::of(root)?;
     seat.note(&home.join(&id))?;
     root::raise_format(&dir)?;
-    Mark { id: id.clone(), key: Some(key.fingerprint(&id)), seat: Some(seat) }.write(&dir)?;
+    ProjectMark { id: id.clone(), key: Some(key.fingerprint(&id)), seat: Some(seat) }.write(&dir)?;
     let shown = aside.strip_prefix(root).unwrap_or(&aside).display().to_string();
     let begun = Event::ProjectBegunAnew { why, was: &was.id, aside: &shown };
     journal::append(&dir, &journal::entry(&begun)?)?;

@@ -17,7 +17,7 @@ const LEAST_TEXT: u16 = 4;
 
 /// Whether an item is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mark {
+pub enum StepState {
     Chosen,
     /// It could be.
     Open,
@@ -35,10 +35,10 @@ pub struct Item {
     /// What it would change, whole.
     pub text: String,
     /// Whether it is to be done.
-    pub mark: Mark,
+    pub state: StepState,
 }
 
-impl Mark {
+impl StepState {
     /// What the key for it makes of it.
     fn turned(self) -> Self {
         match self {
@@ -95,16 +95,16 @@ impl Popup for Checklist<'_> {
         Ok(match Checklist::press(self, key) {
             Pressed::Stays => ControlFlow::Continue(()),
             Pressed::Left => ControlFlow::Break(None),
-            Pressed::Confirmed => {
-                ControlFlow::Break(Some(self.items.iter().map(|item| item.mark == Mark::Chosen).collect()))
-            }
+            Pressed::Confirmed => ControlFlow::Break(Some(
+                self.items.iter().map(|item| item.state == StepState::Chosen).collect(),
+            )),
         })
     }
 }
 
 impl<'a> Checklist<'a> {
     fn new(title: &'a str, items: Vec<Item>) -> Self {
-        let at = items.iter().position(|item| item.mark == Mark::Chosen).unwrap_or_default();
+        let at = items.iter().position(|item| item.state == StepState::Chosen).unwrap_or_default();
         Self { title, items, at, from: 0, beyond: 0 }
     }
 
@@ -118,7 +118,7 @@ impl<'a> Checklist<'a> {
             KeyCode::Enter => return Pressed::Confirmed,
             KeyCode::Char(' ' | 'x') => {
                 if let Some(item) = self.items.get_mut(self.at) {
-                    item.mark = item.mark.turned();
+                    item.state = item.state.turned();
                 }
             }
             KeyCode::PageDown => self.from += self.beyond.min(5),
@@ -152,7 +152,7 @@ impl<'a> Checklist<'a> {
         let first = (self.at + 1).saturating_sub(usize::from(body.height));
         let line = |(number, item): (usize, &Item)| {
             let style = rows::style(number == self.at, Style::new());
-            Line::raw(format!("{} {}", item.mark.sign(), item.name)).style(style)
+            Line::raw(format!("{} {}", item.state.sign(), item.name)).style(style)
         };
         rows::draw(frame, body, self.items.iter().enumerate().skip(first).map(line));
         let faint = Style::new().add_modifier(Modifier::DIM);
@@ -168,7 +168,7 @@ impl<'a> Checklist<'a> {
 
     /// The keys, what matters first: a small screen cuts the rest.
     fn keys(&self) -> String {
-        let marked = self.items.iter().filter(|item| item.mark == Mark::Chosen).count();
+        let marked = self.items.iter().filter(|item| item.state == StepState::Chosen).count();
         let does = match marked {
             0 => "Enter: none".to_owned(),
             _ => format!("Enter: do {marked}"),
@@ -185,12 +185,12 @@ mod tests {
     use ratatui::backend::TestBackend;
 
     fn list() -> Checklist<'static> {
-        let item = |name: &str, text: &str, mark| Item { name: name.into(), text: text.into(), mark };
+        let item = |name: &str, text: &str, state| Item { name: name.into(), text: text.into(), state };
         let long: String = (1..30).map(|n| format!("line {n}\n")).collect();
         let items = vec![
-            item("the project", "is there", Mark::Done),
-            item("the hooks", &long, Mark::Chosen),
-            item("the rules", "rules", Mark::Open),
+            item("the project", "is there", StepState::Done),
+            item("the hooks", &long, StepState::Chosen),
+            item("the rules", "rules", StepState::Open),
         ];
         Checklist::new("set up", items)
     }
@@ -215,8 +215,8 @@ mod tests {
         press(&mut list, KeyCode::Home);
         press(&mut list, KeyCode::Char(' '));
         assert_eq!(press(&mut list, KeyCode::Enter), Pressed::Confirmed);
-        let marks: Vec<Mark> = list.items.iter().map(|item| item.mark).collect();
-        assert_eq!(marks, [Mark::Done, Mark::Open, Mark::Chosen]);
+        let marks: Vec<StepState> = list.items.iter().map(|item| item.state).collect();
+        assert_eq!(marks, [StepState::Done, StepState::Open, StepState::Chosen]);
         assert_eq!(press(&mut list, KeyCode::Esc), Pressed::Left);
     }
 

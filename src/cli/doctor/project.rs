@@ -6,7 +6,7 @@ use super::finding::{self, Finding, Fix};
 use crate::core::escape;
 use crate::core::signing::{KEY_LEN, Key};
 use crate::os::volume;
-use crate::store::mark::Mark;
+use crate::store::mark::ProjectMark;
 use crate::store::{key, root};
 use nix::unistd::{AccessFlags, access, geteuid};
 use std::fs::{self, Metadata};
@@ -107,8 +107,8 @@ fn writable(dir: &Path) -> Finding {
 }
 
 fn signing_key(dir: &Path) -> Finding {
-    let place = || -> anyhow::Result<(PathBuf, Mark)> {
-        let mark = Mark::read(dir)?;
+    let place = || -> anyhow::Result<(PathBuf, ProjectMark)> {
+        let mark = ProjectMark::read(dir)?;
         Ok((key::state_home()?.join(&mark.id), mark))
     };
     let (home, mark) = match place() {

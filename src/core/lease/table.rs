@@ -250,17 +250,17 @@ impl LeaseTable {
     /// Who is in the way of a request that has `ticket`, or none yet.
     fn blockers(&self, request: &Request, ticket: Option<u64>) -> Vec<Blocker> {
         let Request { holder, paths, mode, .. } = request;
-        self.obstacles(Wish { holder, paths, mode: *mode, ticket }).map(Obstacle::blocker).collect()
+        self.obstacles(Wanted { holder, paths, mode: *mode, ticket }).map(Obstacle::blocker).collect()
     }
 
     fn obstacles_of<'t>(&'t self, waiter: &'t Waiter) -> impl Iterator<Item = Obstacle<'t>> {
         let Waiter { holder, paths, mode, ticket, .. } = waiter;
-        self.obstacles(Wish { holder, paths, mode: *mode, ticket: Some(*ticket) })
+        self.obstacles(Wanted { holder, paths, mode: *mode, ticket: Some(*ticket) })
     }
 
     /// What is in the way of a wish, found as far as it is asked for: each waiter has all those before it in its way.
-    fn obstacles<'t>(&'t self, wish: Wish<'t>) -> impl Iterator<Item = Obstacle<'t>> {
-        let Wish { holder, paths, mode, ticket } = wish;
+    fn obstacles<'t>(&'t self, wish: Wanted<'t>) -> impl Iterator<Item = Obstacle<'t>> {
+        let Wanted { holder, paths, mode, ticket } = wish;
         // What is kept for somebody is passed by nobody.
         let is_offered = ticket.and_then(|t| self.waiters.get(&t)).is_some_and(|w| w.offered.is_some());
         paths.iter().flat_map(move |wanted| {
@@ -510,7 +510,7 @@ impl LeaseTable {
 
 /// What somebody wants.
 #[derive(Clone, Copy)]
-struct Wish<'t> {
+struct Wanted<'t> {
     holder: &'t Holder,
     paths: &'t [PathPattern],
     mode: Mode,

@@ -74,7 +74,7 @@ impl Stamp {
 
 /// What an index is about and whether it is right.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Mark {
+struct IndexRecord {
     boot: String,
     leases: Stamp,
     sorted: Stamp,
@@ -90,7 +90,7 @@ struct Mark {
 #[derive(Debug)]
 pub(super) struct Index {
     place: IndexPaths,
-    mark: Mark,
+    record: IndexRecord,
     sorted: File,
     recent: String,
 }
@@ -155,7 +155,7 @@ pub(super) fn build(store: &Store, table: &LeaseTable) -> Result<()> {
     fault::point("index-sorted");
     let recent = place.replace("recent", "")?;
     let leases = place.stamp_leases()?;
-    put(store, &Mark { boot: now.boot.clone(), leases, sorted, recent, changes: 0, highest, tenants })
+    put(store, &IndexRecord { boot: now.boot.clone(), leases, sorted, recent, changes: 0, highest, tenants })
 }
 
 fn sorted<L: AsRef<str>>(lines: &[L]) -> String {
@@ -170,8 +170,8 @@ fn sorted<L: AsRef<str>>(lines: &[L]) -> String {
 }
 
 /// Writes the mark, in place: half of it does not fit its seal.
-fn put(store: &Store, mark: &Mark) -> Result<()> {
-    let text = serde_json::to_string(mark)?;
+fn put(store: &Store, record: &IndexRecord) -> Result<()> {
+    let text = serde_json::to_string(record)?;
     let mut bytes = format!("{} {text}", store.key.seal(NAME, text.as_bytes())).into_bytes();
     let path = IndexPaths::of(store).file("mark");
     let mut options = OpenOptions::new();
@@ -193,37 +193,38 @@ impl Index {
         if !store.key.is_sealed(NAME, text.as_bytes(), seal) {
             return None;
         }
-        let mark: Mark = serde_json::from_str(text).ok()?;
+        let record: IndexRecord = serde_json::from_str(text).ok()?;
         let is_at = |file: &File, stamp: &Stamp| file.metadata().is_ok_and(|meta| Stamp::of(&meta) == *stamp);
-        let fits = fs::metadata(&place.leases).is_ok_and(|meta| Stamp::of(&meta) == mark.leases);
-        if mark.boot != now.boot || !fits {
+        let fits = fs::metadata(&place.leases).is_ok_and(|meta| Stamp::of(&meta) == record.leases);
+        if record.boot != now.boot || !fits {
             return None;
         }
         let open = |name: &str| record::regular(OpenOptions::new().read(true), &place.file(name)).ok();
         let (sorted, file) = (open("sorted")?, open("recent")?);
         let mut recent = String::new();
-        if !is_at(&sorted, &mark.sorted)
-            || !is_at(&file, &mark.recent)
-            || (mark.recent.size > 0 && (&file).take(mark.recent.size).read_to_string(&mut recent).is_err())
+        if !is_at(&sorted, &record.sorted)
+            || !is_at(&file, &record.recent)
+            || (record.recent.size > 0
+                && (&file).take(record.recent.size).read_to_string(&mut recent).is_err())
         {
             return None;
         }
-        Some(Self { place, mark, sorted, recent })
+        Some(Self { place, record, sorted, recent })
     }
 
     /// Who holds leases.
     pub(super) fn tenants(&self) -> &[Tenant] {
-        &self.mark.tenants
+        &self.record.tenants
     }
 
     /// The highest number of a lease.
     pub(super) fn highest(&self) -> u64 {
-        self.mark.highest
+        self.record.highest
     }
 
     /// How many leases there are.
     pub(super) fn count(&self) -> u64 {
-        self.mark.tenants.iter().map(|tenant| tenant.leases).sum()
+        self.record.tenants.iter().map(|tenant| tenant.leases).sum()
     }
 
     /// The numbers of the leases that overlap one of `paths`; `None` if they are too many to read them one by one, or a line is
@@ -267,12 +268,12 @@ impl Index {
         for line in lines {
             read.push(Line::read(line)?);
         }
-        let all = index::gather(read, &self.mark.boot)?;
+        let all = index::gather(read, &self.record.boot)?;
         (all.0.len() + all.1.len()).eq(&usize::try_from(self.count()).ok()?).then_some(all)
     }
 
     fn text(&self) -> Option<String> {
-        let mut text = String::with_capacity(usize::try_from(self.mark.sorted.size).ok()?);
+        let mut text = String::with_capacity(usize::try_from(self.record.sorted.size).ok()?);
         (&self.sorted).read_to_string(&mut text).ok()?;
         Some(text)
     }
@@ -302,7 +303,7 @@ impl Index {
 
     /// Gives the lines of `sorted` that begin with `key` to `take`, without their line feeds.
     fn stretch(&self, key: &str, mut take: impl FnMut(&str) -> Option<()>) -> Option<()> {
-        let (mut low, mut high) = (0, self.mark.sorted.size);
+        let (mut low, mut high) = (0, self.record.sorted.size);
         while low < high {
             let middle = low + (high - low) / 2;
             match self.line_from(middle).ok()? {
@@ -323,7 +324,7 @@ impl Index {
     fn line_from(&self, at: u64) -> Result<Option<(u64, String)>> {
         // A line begins behind a line feed: that one is looked for, too.
         let from = at.saturating_sub(1);
-        let size = usize::try_from(self.mark.sorted.size - from)?;
+        let size = usize::try_from(self.record.sorted.size - from)?;
         let mut bytes = Vec::new();
         while bytes.len() < size {
             let have = bytes.len();
@@ -363,41 +364,41 @@ impl Index {
             if let Some(lease) = after {
                 text.extend(index::lines(lease, &now.boot).lines().map(|line| format!("+{line}\n")));
             }
-            index::note(&mut self.mark.tenants, known.get(fence), *after, now)
+            index::note(&mut self.record.tenants, known.get(fence), *after, now)
                 .context("the index does not know a lease")?;
-            self.mark.highest = self.mark.highest.max(*fence);
+            self.record.highest = self.record.highest.max(*fence);
         }
         if let Some(table) = all {
-            self.mark.tenants = tenants(table.leases(), now);
+            self.record.tenants = tenants(table.leases(), now);
         }
-        if self.mark.tenants.is_empty() {
+        if self.record.tenants.is_empty() {
             remove(store);
             return Ok(());
         }
         if !latest.is_empty() {
             self.write(&text)?;
-            self.mark.leases = self.place.stamp_leases()?;
+            self.record.leases = self.place.stamp_leases()?;
         }
-        put(store, &self.mark)
+        put(store, &self.record)
     }
 
     /// Writes lines that are new: behind the others, or all into their order.
     fn write(&mut self, text: &str) -> Result<()> {
         let lines = text.lines().count();
         self.recent.push_str(text);
-        if self.mark.changes + lines > RECENT {
+        if self.record.changes + lines > RECENT {
             let before = self.text().context("the index cannot be read")?;
             let all = sorted(&self.current(&before));
-            self.mark.sorted = self.place.replace("sorted", &all)?;
+            self.record.sorted = self.place.replace("sorted", &all)?;
             fault::point("index-sorted");
-            self.mark.recent = self.place.replace("recent", "")?;
-            self.mark.changes = 0;
+            self.record.recent = self.place.replace("recent", "")?;
+            self.record.changes = 0;
         } else {
             let mut file = record::regular(OpenOptions::new().append(true), &self.place.file("recent"))?;
             file.write_all(text.as_bytes())?;
             fault::point("index-appended");
-            self.mark.recent = Stamp::give(&file)?;
-            self.mark.changes += lines;
+            self.record.recent = Stamp::give(&file)?;
+            self.record.changes += lines;
         }
         Ok(())
     }

@@ -248,9 +248,9 @@ fn time_ends_what_it_is_to_end_however_many_there_are() {
     let mut index = Index::open(&store, &now).unwrap();
     let renewed = store.peek_leases().unwrap().table.leases().next().unwrap().clone();
     let before = Lease { expires: now.after(0), ..renewed };
-    index::note(&mut index.mark.tenants, None, Some(&before), &now).unwrap();
-    index::note(&mut index.mark.tenants, Some(&before), None, &now).unwrap();
-    put(&store, &index.mark).unwrap();
+    index::note(&mut index.record.tenants, None, Some(&before), &now).unwrap();
+    index::note(&mut index.record.tenants, Some(&before), None, &now).unwrap();
+    put(&store, &index.record).unwrap();
     let due = |store: &Store| {
         let (now, index) = (clock::now().unwrap(), Index::open(store, &clock::now().unwrap()).unwrap());
         index.tenants().iter().any(|t| t.is_due(crate::core::lease::Liveness::Unknown, None, &now))
