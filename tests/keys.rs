@@ -258,6 +258,17 @@ fn a_turn_that_begins_late_makes_a_typed_message_submitted() {
 }
 
 #[test]
+fn a_text_that_appears_late_is_submitted_and_not_pasted_twice() {
+    // Longer than the courier waits for it: the next looks find an empty composer.
+    let (world, panes) = World::with_agents(&["claude"], &[("FAKE_AGENT_LATE_PASTE", "9000")]);
+    let id = world.send(&["claude-1", "in your own time"]);
+    world.reaches(&id, "typed", "the text does not appear in its composer");
+    world.reaches(&id, "submitted", "");
+    assert_eq!(world.given(&panes[0], &id), 1);
+    assert_eq!(pressed(&world, &id), ["paste", "enter"]);
+}
+
+#[test]
 fn what_was_typed_without_a_sign_is_told_of_when_the_agent_ends() {
     let (world, panes) = World::with_agents(&["claude"], &[("FAKE_AGENT_LOSE_ENTERS", "1")]);
     let id = world.send(&["claude-1", "perhaps"]);

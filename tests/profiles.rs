@@ -436,6 +436,65 @@ fn an_agent_without_rules_is_found_by_its_program_and_the_commands_that_make_the
 }
 
 #[test]
+fn what_proof_an_agent_in_a_container_has_is_said_also_behind_a_wrapper() {
+    let (world, _) = world_with_claude();
+    let bin = world.path().join("bin");
+    // The client of a container, in front of the pane: what it runs is below another process.
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_fake-agent"), bin.join("podman")).unwrap();
+    crate::support::executable(bin.join("box"), "#!/bin/sh\npodman --style claude\necho ended\n");
+    for command in ["podman --style claude", "box"] {
+        let pane = pane_with(&world, &format!("SWARM_AGENT=claude {command}"));
+        eventually(command, || {
+            world.ok(&["discover", "--quiet"]);
+            let said = world.ok(&["explain", &pane]);
+            (said.contains("SWARM_AGENT in its environment") && said.contains("state: idle")).then_some(())
+        });
+        let said = world.ok(&["explain", &pane]);
+        assert!(said.contains("proof: what podman runs cannot be seen from here"), "{command}: {said}");
+    }
+    assert!(world.ok(&["explain", "claude-1"]).contains("are its own"));
+}
+
+#[test]
+fn agents_of_tools_that_make_sessions_and_worktrees_are_found_as_they_are() {
+    let (world, _) = world_with_claude();
+    let tree = world.path().join("trees/feature");
+    let git = |args: &[&str]| {
+        let name = ["-c", "user.name=x", "-c", "user.email=x@localhost"];
+        let out = world.command("git").current_dir(world.project()).args(name).args(args).output().unwrap();
+        assert!(out.status.success(), "{out:?}");
+    };
+    git(&["init", "-q"]);
+    git(&["commit", "-q", "--allow-empty", "-m", "first"]);
+    git(&["worktree", "add", "-q", tree.to_str().unwrap()]);
+    let (project, tree) = (world.project().display().to_string(), tree.display().to_string());
+    // As claude-squad: a session whose program is the agent, in a worktree.
+    world.tmux(&["new-session", "-d", "-s", "claudesquad_x", "-c", &tree, "claude"]);
+    // As tmuxinator and agent-deck: a session with a shell, and the command is typed into it.
+    world.tmux(&["new-session", "-d", "-s", "agentdeck_x", "-c", &project, "exec sh"]);
+    // As workmux: a window in a worktree, and the command is typed into its shell.
+    world.tmux(&["new-window", "-d", "-n", "wm-feature", "-t", "agentdeck_x:", "-c", &tree, "exec sh"]);
+    for window in ["agentdeck_x:0", "agentdeck_x:wm-feature"] {
+        world.tmux(&["send-keys", "-t", window, "claude", "C-m"]);
+    }
+    let ids = ["claudesquad_x:0", "agentdeck_x:0", "agentdeck_x:wm-feature"];
+    let panes = ids.map(|window| world.tmux(&["display-message", "-p", "-t", window, "#{pane_id}"]));
+    let names = panes.map(|pane| {
+        eventually(&pane, || {
+            world.ok(&["discover", "--quiet"]);
+            let agents: Value = serde_json::from_str(&world.ok(&["agents", "--json"])).unwrap();
+            let found =
+                agents["agents"].as_array().unwrap().iter().find(|a| a["pane"] == pane.as_str())?.clone();
+            (found["state"] == "idle").then(|| found["name"].as_str().unwrap().to_owned())
+        })
+    });
+    for name in names {
+        let id = world.send(&[&name, "found as it is"]);
+        world.reaches(&id, "submitted", "");
+    }
+}
+
+#[test]
 fn an_agent_in_a_wrapper_is_found_as_what_it_is_and_its_commands_are_its_own() {
     let (world, _) = world_with_claude();
     let bin = world.path().join("bin");
@@ -446,6 +505,7 @@ fn an_agent_in_a_wrapper_is_found_as_what_it_is_and_its_commands_are_its_own() {
         ("another environment", "env X=1 claude"),
         ("a lower priority", "nice claude"),
         ("another user", "setpriv --inh-caps=-all claude"),
+        ("a terminal of its own, as sudo makes one", "script -qec claude /dev/null"),
         ("another process namespace", "unshare -pf claude"),
         ("a user namespace", "unshare -Urpf --mount-proc claude"),
     ];

@@ -8,6 +8,7 @@ use crate::core::heir::Conversation;
 use crate::core::refusal::Refusal;
 use crate::core::registry::Sighting;
 use crate::hooks::report;
+use crate::os::forest::Forest;
 use crate::os::process;
 use crate::roster::discovery::{self, Survey};
 use crate::roster::observe;
@@ -104,10 +105,13 @@ const AWAY: [&str; 9] =
 /// By what an agent's commands are known to be its own.
 pub(super) fn proof(agent: &Sighting) -> String {
     let pid = agent.process.pid;
-    let comm = process::look(&agent.process).map(|p| p.comm).unwrap_or_default();
+    // A wrapper runs such a program in front of its terminal; a tool of an agent is never there.
+    let in_front = |p: &process::Process| p.group == p.foreground && AWAY.contains(&p.comm.as_str());
+    let away = Forest::look().ok().and_then(|forest| forest.tree(pid).find(in_front));
     match &agent.shared_server {
-        _ if AWAY.contains(&comm.as_str()) => format!(
-            "what {comm} runs cannot be seen from here: its commands cannot prove whose they are, and count as its own only by what they say (env)"
+        _ if away.is_some() => format!(
+            "what {} runs cannot be seen from here: its commands cannot prove whose they are, and count as its own only by what they say (env)",
+            away.map(|p| p.comm).unwrap_or_default()
         ),
         Some(_) => {
             "its tools run in a server that several agents share: SWARM_NAME says which one it is (env)"

@@ -98,6 +98,9 @@ pub struct Progress {
     /// How often Enter was pressed, or may have been.
     #[serde(default)]
     pub enters: u32,
+    /// tmux pasted it, and it did not appear: on a machine that is busy with something else an agent may draw it much later.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unseen: bool,
     /// Since when it stands in the composer and cannot be submitted (ms since the epoch); 0 if it is not known to.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub stuck_since: u64,
@@ -111,6 +114,9 @@ pub struct Progress {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offer: Option<Offer>,
 }
+
+/// How long a text that was pasted may take to appear (ms). If it is pasted again before, it may stand there twice.
+const APPEARS_MS: u64 = 30_000;
 
 /// How long a line stands in a composer that cannot be submitted before people get a notice (ms).
 pub const STUCK_MS: u64 = 30_000;
@@ -162,6 +168,11 @@ impl Progress {
     /// One that has not begun.
     pub fn queued(now_ms: u64) -> Self {
         Self { since: now_ms, ..Self::default() }
+    }
+
+    /// Whether it was pasted and may appear yet.
+    pub fn may_appear(&self, now_ms: u64) -> bool {
+        self.unseen && now_ms.saturating_sub(self.typed_at) < APPEARS_MS
     }
 
     /// Whether a channel of the agent's own has its text, which came to nothing and may come late: it is only announced.

@@ -144,6 +144,7 @@ impl Attempt<'_> {
                 if hold.is_stuck() && d.typed_at > 0 && d.stuck_since == 0 {
                     d.stuck_since = now_ms();
                 }
+                d.unseen |= *hold == Hold::NotSeen && d.stage == Stage::Typing;
                 let stage = if d.stage.is_under_way() { d.stage } else { Stage::Held };
                 d.advance(stage, &hold.to_string(), now_ms());
             })?),
@@ -171,7 +172,7 @@ impl Attempt<'_> {
         let typed = if matches!(delivery.stage, Stage::Typing | Stage::Entering) {
             self.resume(&line, &delivery)?
         } else {
-            self.paste(&line)?
+            self.paste(&line, false)?
         };
         match typed {
             ControlFlow::Break(outcome) => Ok(outcome),

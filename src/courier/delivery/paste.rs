@@ -18,8 +18,13 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 impl Attempt<'_> {
-    /// Looks twice, decides, and pastes under guard. Gives what was seen of the text while it settled.
-    pub(super) fn paste(&self, line: &str) -> Result<ControlFlow<Outcome, Vec<(Duration, Sight)>>> {
+    /// Looks twice, decides, and pastes under guard. Gives what was seen of the text while it settled. If it is pasted `again`, the text may
+    /// stand there from before.
+    pub(super) fn paste(
+        &self,
+        line: &str,
+        again: bool,
+    ) -> Result<ControlFlow<Outcome, Vec<(Duration, Sight)>>> {
         let Some((first, second)) = self.look_twice()? else {
             return Ok(ControlFlow::Break(Outcome::Gone));
         };
@@ -50,6 +55,7 @@ impl Attempt<'_> {
             d.stood = stood;
             d.stood_in = Some(size);
             d.enters = 0;
+            d.unseen = false;
         })?;
         if marked.is_none() {
             return Ok(ControlFlow::Break(Outcome::Settled));
@@ -60,8 +66,10 @@ impl Attempt<'_> {
         fault::point("after-paste");
         self.note_answer(Press::Paste, &acted);
         if acted == Acted::Stale {
-            // Nothing was typed, so the mark may be taken back.
-            self.mark(take_back)?;
+            // Nothing was typed, so the mark may be taken back. What changed may be the text of an earlier paste, which appears now.
+            if !again {
+                self.mark(take_back)?;
+            }
             return Ok(ControlFlow::Break(Outcome::Held(Hold::Changed)));
         }
         Ok(ControlFlow::Continue(self.read_after(&then, looks)))
@@ -139,8 +147,12 @@ impl Attempt<'_> {
             Ok(()) if delivery.enters == 0 && self.has_unread()? => {
                 Ok(ControlFlow::Break(Outcome::Held(Hold::Unread)))
             }
+            // It was read, and may not be drawn yet.
+            Ok(()) if delivery.enters == 0 && delivery.may_appear(now_ms()) => {
+                Ok(ControlFlow::Break(Outcome::Held(Hold::NotSeen)))
+            }
             // It never arrived: the paste was not made. Or a person took it away.
-            Ok(()) if delivery.enters == 0 => self.paste(line),
+            Ok(()) if delivery.enters == 0 => self.paste(line, true),
             Ok(()) => Ok(ControlFlow::Break(Outcome::Typed(UNSEEN))),
             Err(Hold::Draft) if delivery.enters > 0 => Ok(ControlFlow::Break(Outcome::Typed(UNSEEN))),
             Err(hold) => Ok(ControlFlow::Break(Outcome::Held(hold))),
