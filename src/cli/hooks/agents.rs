@@ -18,7 +18,6 @@ pub(super) fn run(
     failed: &mut Vec<anyhow::Error>,
 ) -> Result<()> {
     let word = host.word();
-    let shown = |path: &Path| escape::line(&path.display().to_string());
     let mut changed = 0;
     let mut targets = match action {
         HookAction::Install(put) | HookAction::Diff(put) if put.package => {
@@ -32,52 +31,12 @@ pub(super) fn run(
         targets = targets.iter().flat_map(Target::extension).chain(targets.clone()).collect();
         targets.reverse();
     }
-    let mut told = |target: &Target| -> Result<String> {
-        Ok(match action {
-            HookAction::Status(_) if packages::standing(target, places)?.is_some() => {
-                packages::standing(target, places)?.unwrap_or_default()
-            }
-            HookAction::Status(_) if target.part != HookPart::Hooks => {
-                let state = match target.presence(&places.program)? {
-                    Presence::None => "no channel of its own (swarm hooks install opencode)",
-                    Presence::Partial => "a channel of another version (swarm hooks install opencode)",
-                    Presence::Full => "takes mail by a channel of its own",
-                };
-                format!("{word:<9} {state}: {}\n", shown(&target.path))
-            }
-            HookAction::Status(_) => {
-                let state = match target.presence(&places.program)? {
-                    Presence::None => "not installed (swarm hooks install)".to_owned(),
-                    Presence::Partial => {
-                        "incomplete, or for another swarm program (swarm hooks install)".to_owned()
-                    }
-                    Presence::Full => next_step(host, target, places),
-                };
-                let rules = match target.allows(&places.program)? {
-                    Some(true) => "; swarm-msg runs without asking",
-                    Some(false) => "; no rules for swarm-msg (swarm hooks install --allow)",
-                    None => "",
-                };
-                format!("{word:<9} {state}: {}{rules}\n", shown(&target.path))
-            }
-            HookAction::Diff(put) if put.allow => target.install_allowing(&places.program)?.diff(),
-            HookAction::Diff(_) => target.install(&places.program)?.diff(),
-            HookAction::Install(put) => put_in(target, put, places)?,
-            HookAction::Uninstall(_) => {
-                let plan = target.uninstall(&places.state)?;
-                if plan.is_empty() {
-                    String::new()
-                } else {
-                    take_out(target, &plan, &places.state)?;
-                    changed += 1;
-                    format!("{word}: removed from {}\n", shown(&plan.path))
-                }
-            }
-        })
-    };
     for target in &targets {
-        match told(target) {
-            Ok(text) => print::out(&text)?,
+        match told(action, target, places) {
+            Ok(text) => {
+                changed += usize::from(matches!(action, HookAction::Uninstall(_)) && !text.is_empty());
+                print::out(&text)?;
+            }
             Err(error) => failed.push(error),
         }
     }
@@ -112,6 +71,57 @@ pub(super) fn run(
         }
     }
     Ok(())
+}
+
+/// Does what is asked with one settings file, and says what came of it; nothing if nothing was to be done.
+fn told(action: &HookAction, target: &Target, places: &HookFiles) -> Result<String> {
+    let word = target.host.word();
+    Ok(match action {
+        HookAction::Status(_) => standing(target, places)?,
+        HookAction::Diff(put) if put.allow => target.install_allowing(&places.program)?.diff(),
+        HookAction::Diff(_) => target.install(&places.program)?.diff(),
+        HookAction::Install(put) => put_in(target, put, places)?,
+        HookAction::Uninstall(_) => {
+            let plan = target.uninstall(&places.state)?;
+            if plan.is_empty() {
+                return Ok(String::new());
+            }
+            take_out(target, &plan, &places.state)?;
+            format!("{word}: removed from {}\n", shown(&plan.path))
+        }
+    })
+}
+
+/// What is in one settings file.
+fn standing(target: &Target, places: &HookFiles) -> Result<String> {
+    let word = target.host.word();
+    if let Some(text) = packages::standing(target, places)? {
+        return Ok(text);
+    }
+    let presence = target.presence(&places.program)?;
+    if target.part != HookPart::Hooks {
+        let state = match presence {
+            Presence::None => "no channel of its own (swarm hooks install opencode)",
+            Presence::Partial => "a channel of another version (swarm hooks install opencode)",
+            Presence::Full => "takes mail by a channel of its own",
+        };
+        return Ok(format!("{word:<9} {state}: {}\n", shown(&target.path)));
+    }
+    let state = match presence {
+        Presence::None => "not installed (swarm hooks install)".to_owned(),
+        Presence::Partial => "incomplete, or for another swarm program (swarm hooks install)".to_owned(),
+        Presence::Full => next_step(target.host, target, places),
+    };
+    let rules = match target.allows(&places.program)? {
+        Some(true) => "; swarm-msg runs without asking",
+        Some(false) => "; no rules for swarm-msg (swarm hooks install --allow)",
+        None => "",
+    };
+    Ok(format!("{word:<9} {state}: {}{rules}\n", shown(&target.path)))
+}
+
+fn shown(path: &Path) -> String {
+    escape::line(&path.display().to_string())
 }
 
 /// Takes swarm out of one file, and what its plugin left where that was killed.
