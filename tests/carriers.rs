@@ -402,6 +402,19 @@ fn one_agent_or_one_kind_has_ways_of_its_own() {
     world.reaches(&id, "held", "nothing that delivery.carriers or delivery.carriers_of allows");
 }
 
+#[test]
+fn nothing_is_offered_while_a_hook_hands_mail_over() {
+    let (world, pane) = team("take", &[]);
+    let dir = world.state().join("hooks");
+    fs::create_dir_all(&dir).unwrap();
+    let hook = fs::File::create(dir.join("claude-1.lock")).unwrap();
+    fs2::FileExt::lock_exclusive(&hook).unwrap();
+    // A hook that hangs is not waited for without end: then it is typed, which the prompt hook recognises.
+    by_pane(&world, &pane, "while a hook has not come to its end");
+    drop(hook);
+    by_channel(&world, &pane, "once it has");
+}
+
 /// The file of swarm's plugin in the one `OpenCode`.
 fn of_plugin(world: &World, end: &str) -> PathBuf {
     let dir = world.path().join("home/.local/state/swarm/opencode");

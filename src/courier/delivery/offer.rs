@@ -21,6 +21,7 @@ use crate::core::process_id::ProcessId;
 use crate::core::span;
 use crate::courier::gate::Hold;
 use crate::os::process;
+use crate::store::lock::Held;
 use crate::store::{fault, lock, now_ms};
 use anyhow::Result;
 use sha2::{Digest as _, Sha256};
@@ -29,6 +30,9 @@ use std::time::{Duration, Instant};
 
 /// How long the courier waits for a text right after the write.
 const PROOF: Duration = Duration::from_millis(2500);
+
+/// How long it waits for a hook that is handing mail over. A hook takes no longer.
+const HOOKS: Duration = Duration::from_secs(4);
 
 /// How long it waits for a text that has entered the agent's queue: a busy agent leaves it there.
 const QUEUED: Duration = Duration::from_millis(400);
@@ -95,13 +99,16 @@ impl Attempt<'_> {
             from,
             digest: digest(&text),
         };
-        let marked = self.mark(|way| {
-            way.advance(Stage::Offered, "", now_ms());
-            way.typed_into = Some(self.agent.process.clone());
-            way.typed_as = Some(name.clone());
-            way.enters = 1;
-            way.offer = Some(offer.clone());
-        })?;
+        let marked = {
+            let Some(_giving) = self.hooks_at_rest()? else { return Ok(Outcome::Held(Hold::PaneBusy)) };
+            self.mark(|way| {
+                way.advance(Stage::Offered, "", now_ms());
+                way.typed_into = Some(self.agent.process.clone());
+                way.typed_as = Some(name.clone());
+                way.enters = 1;
+                way.offer = Some(offer.clone());
+            })?
+        };
         if marked.is_none() {
             return Ok(Outcome::Settled);
         }
@@ -111,6 +118,20 @@ impl Attempt<'_> {
         fault::point("after-offer");
         offered.open.insert(self.key(), channel);
         self.look_for(&text, &offer, offered, PROOF, written.err())
+    }
+
+    /// Waits until no hook of the agent is handing mail over, and keeps them from it. A hook decides what it gives, prints it, and marks it
+    /// as read only then: what is offered in between would be given twice. A hook that comes meanwhile gives nothing, and the next one does.
+    fn hooks_at_rest(&self) -> Result<Option<Held>> {
+        let path = self.store.dir().join("hooks").join(format!("{}.lock", self.agent.name));
+        let begun = Instant::now();
+        loop {
+            let held = lock::try_exclusive(&path)?;
+            if held.is_some() || begun.elapsed() >= HOOKS {
+                return Ok(held);
+            }
+            std::thread::sleep(LOOK_PAUSE.0);
+        }
     }
 
     /// Checks once more, before the announcement, whether a text that did not appear was given meanwhile.
