@@ -95,6 +95,37 @@ fn a_person_releases_an_answer_that_is_held_and_the_count_begins_again() {
 }
 
 #[test]
+fn a_release_reports_what_was_released_by_whatever_message_of_the_thread_it_is_asked_for() {
+    let (world, panes, held) = in_a_loop();
+    let asked = world.answered(&held);
+    let told = world.ok(&["release", &asked]);
+    assert!(told.starts_with(&format!("{held} claude-1: ")) && !told.contains(&asked), "{told}");
+    world.reaches(&held, "submitted", "");
+    assert_eq!(world.given(&panes[0], &held), 1);
+}
+
+#[test]
+fn to_send_the_same_again_or_to_hand_it_over_begins_no_new_count() {
+    let (world, panes, held) = in_a_loop();
+    let other = world.agent("claude", &[]);
+    world.ok(&["discover", "--quiet"]);
+    let again = say(&world, "codex-1", &format!("resend {held}"));
+    world.reaches(&again, "held", "without a person");
+    // Its own last message of the thread, which has a smaller number than an answer would.
+    let mine = world.answered(&world.answered(&held));
+    let again = say(&world, "codex-1", &format!("resend {mine}"));
+    world.reaches(&again, "held", "without a person");
+    // Who would get it hands it over without having got it.
+    let told = parsed(&world.below("claude-1", &format!("swarm-msg handover {held} claude-2 --json")));
+    let copy = told["as"].as_str().unwrap_or_else(|| panic!("{told}")).to_owned();
+    world.reaches(&copy, "held", "without a person");
+    assert_eq!(world.given(&other, &copy) + world.given(&panes[0], &held), 0);
+    // A person's word begins a new count.
+    let sent = parsed(&world.ok(&["resend", &held, "--to", "claude-2", "--json", "--no-wait"]));
+    world.reaches(sent["id"].as_str().unwrap(), "submitted", "");
+}
+
+#[test]
 fn a_person_drops_an_answer_that_is_held_and_it_is_a_dead_letter() {
     let (world, panes, held) = in_a_loop();
     world.ok(&["release", &held, "--drop"]);

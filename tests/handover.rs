@@ -118,6 +118,9 @@ fn a_task_goes_with_its_row_and_every_other_byte_stays() {
     owner.ok("swarm-msg handover 'the parser' peer-2");
     let row = before.lines().find(|line| line.contains("rewriting the parser")).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), before.replace(row, &row.replace("peer-1", "peer-2")));
+    let (code, told) = owner.run("swarm-msg handover 'the parser' peer-0");
+    let part = "the task \"rewriting the parser\" is peer-2's: only peer-2 and the human can hand it over";
+    assert!(code == 2 && told.contains(part), "{told}");
     assert!(holders(&world).iter().all(|holder| holder.starts_with("peer-2 ")));
     // A person gets one, and hands it on.
     world.ok(&["handover", "the parser", "human"]);

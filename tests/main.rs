@@ -20,6 +20,7 @@ mod delivery;
 mod doctor;
 mod events;
 mod faults;
+mod groups;
 mod handover;
 mod hooks;
 mod hostile;

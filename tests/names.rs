@@ -2,6 +2,7 @@
 //! stranger in its place is not.
 
 use crate::support::mail::parsed;
+use crate::support::peer::Peer;
 use crate::support::{World, eventually};
 use serde_json::Value;
 use std::process::Child;
@@ -431,4 +432,31 @@ fn a_tmux_server_that_is_restored_brings_the_team_back_with_names_mail_and_lease
     });
     assert!(held.contains("api"), "{held}");
     assert!(!told(&world).contains("has ended"), "{}", told(&world));
+}
+
+#[test]
+fn several_agents_get_names_by_a_pattern_and_nobodys_name_is_taken() {
+    let world = World::with_store();
+    let mut all: [Peer; 4] = crate::support::peer::peers(&world);
+    world.ok(&["name", "peer-3", "api-2"]);
+    let told = world.ok(&["name", "peer-0,peer-1,peer-2", "api-#"]);
+    assert_eq!(told, "peer-0 is now api-1\npeer-1 is now api-3\npeer-2 is now api-4\n");
+    // Again: each keeps its own.
+    let told = world.ok(&["name", "api-4,api-1", "api-#"]);
+    assert_eq!(told, "api-4 is now api-4\napi-1 is now api-1\n");
+    for (agents, pattern, part) in [
+        ("api-1,api-2", "x", "put one #"),
+        ("api-1,api-2", "x-#-#", "put one #"),
+        ("api-1,nobody", "x-#", "no agent is called 'nobody'"),
+        ("api-1,api-2", "X-#", "is not a name"),
+    ] {
+        let (code, told) = world.refused(&["name", agents, pattern]);
+        assert!(code > 1 && told.contains(part), "{agents} {pattern}: {told}");
+    }
+    assert_eq!(world.ok(&["agents"]).matches("api-").count(), 4);
+    // A former name is somebody's, too.
+    let (code, told) = world.refused(&["name", "api-2", "peer-0"]);
+    assert!(code == 2 && told.contains("api-1 was called peer-0 before"), "{told}");
+    let (code, _) = all[0].run("swarm name api-1,api-2 y-#");
+    assert_eq!(code, 2, "an agent renames only itself");
 }

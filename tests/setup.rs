@@ -151,3 +151,25 @@ fn a_reader_that_leaves_early_is_no_error_and_a_foreign_root_is_named() {
     );
     assert!(!world.ok(&["status"]).contains("SWARM_ROOT"));
 }
+
+#[test]
+fn an_agent_in_a_directory_where_it_reads_other_settings_gets_a_step_of_its_own() {
+    let (world, _) = new_world();
+    let sub = world.project().join("web");
+    std::fs::create_dir(&sub).unwrap();
+    world.agent_in(&sub, "claude", &[]);
+    let path = format!("{}:/usr/bin:/bin", world.path().join("home/.local/bin").display());
+    let setup = |args: &[&str]| {
+        let mut command = world.command(env!("CARGO_BIN_EXE_swarm"));
+        let out = command.env("PATH", &path).current_dir(&sub).args(args).output().unwrap();
+        assert!(out.status.success(), "{}", said(&out));
+        said(&out)
+    };
+    let step = format!("put the hooks of claude into {}, too", sub.display());
+    assert!(setup(&["setup", "--dry-run"]).contains(&step));
+    setup(&["setup", "--yes"]);
+    for dir in [&world.project(), &sub] {
+        assert!(dir.join(".claude/settings.local.json").exists(), "{}", dir.display());
+    }
+    assert!(!setup(&["setup", "--dry-run"]).contains(&step), "it is done");
+}

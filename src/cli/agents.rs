@@ -9,7 +9,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// List the agents: name, kind, pane, state, since when, directory, pid
+/// List the agents (name, kind, pane, state, since when, directory, pid) and the groups
 ///
 /// NAMED is new, given (a person chose the name), or, for an agent that ended and is there again, what shows that it is
 /// the same one: session (the same conversation), pane (started in the same pane soon after), or name (a person gave it the
@@ -30,9 +30,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let mut seen = look(&store, &session::profiles()?)?;
     seen.agents.retain(|a| args.all || a.is_live());
     if args.json {
-        return print::object(json!({"agents": as_json(&seen.agents)}));
+        let groups = super::group::as_json(&store.groups()?);
+        return print::object(json!({"agents": as_json(&seen.agents), "groups": groups}));
     }
-    print::out(&table(&seen))
+    print::out(&format!("{}{}", table(&seen), super::group::lines(&store.groups()?)))
 }
 
 /// All agents on record, as they are now. Of those on a server that does not answer the last known states are given, and it is told.

@@ -22,7 +22,7 @@ use crate::store::mail::{Folder, MessageRef};
 use crate::store::post::NewMessage;
 use crate::tmux::Server;
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::time::{Duration, Instant};
@@ -48,6 +48,16 @@ impl Reporting {
             return print::object(json!({"sent": false, "detail": why}));
         }
         print::out(&format!("{why}\n"))
+    }
+
+    /// Reports the same of each of several messages.
+    pub(super) fn all_settled(self, messages: &[Verified], why: &str) -> Result<()> {
+        if self.json {
+            let one = |m: &Verified| json!({"id": m.id, "sent": false, "detail": why});
+            return print::object(json!({"messages": messages.iter().map(one).collect::<Vec<_>>()}));
+        }
+        let line = |m: &Verified| format!("{} from {} to {} {why}\n", m.id, m.from, names(&m.to));
+        print::out(&messages.iter().map(line).collect::<String>())
     }
 
     /// Reports that there was nothing to send about a message.
@@ -203,17 +213,42 @@ pub(super) fn watch(session: &Session, message: &Message, report: Reporting) -> 
     watch_but(session, message, report, &[])
 }
 
+/// Wakes the courier and reports how far each of several messages comes, in 2 s for all of them.
+pub(super) fn watch_all(session: &Session, messages: &[Verified], report: Reporting) -> Result<()> {
+    let mut all = Vec::new();
+    let until = Instant::now() + PATIENCE;
+    for message in messages {
+        let (states, courier) = follow(session, message, report, until)?;
+        if report.json {
+            all.push(as_object(message, &states, &[], courier));
+        } else {
+            tell(&session.store, message, (&states, &[]), courier, report)?;
+        }
+    }
+    if report.json { print::object(json!({"messages": all})) } else { Ok(()) }
+}
+
 fn watch_but(session: &Session, message: &Message, report: Reporting, missing: &[Missing]) -> Result<()> {
+    let (states, courier) = follow(session, message, report, Instant::now() + PATIENCE)?;
+    tell(&session.store, message, (&states, missing), courier, report)
+}
+
+/// Wakes the courier and follows the message until it has come to its end, or that time; and whether a courier runs.
+fn follow(
+    session: &Session,
+    message: &Message,
+    report: Reporting,
+    until: Instant,
+) -> Result<(Vec<(Name, Progress)>, bool)> {
     let store = &session.store;
     // The agents' own server: the sender may be outside tmux, or in another one.
     let known = session.agents.iter().find(|a| a.is_live() && message.to.contains(&a.name));
     let server = known.map_or_else(Server::current, |a| Server::new(&a.place.socket));
     let courier = start::ensure(store, &server).unwrap_or(false);
-    let begun = Instant::now();
     let mut states = look(session, message)?;
     while courier
         && !report.no_wait
-        && begun.elapsed() < PATIENCE
+        && Instant::now() < until
         && states.iter().any(|(n, way)| !n.is_human() && is_fresh(way))
     {
         std::thread::sleep(Duration::from_millis(10));
@@ -224,7 +259,7 @@ fn watch_but(session: &Session, message: &Message, report: Reporting, missing: &
             name_stopped(store, name, way);
         }
     }
-    tell(store, message, (&states, missing), courier, report)
+    Ok((states, courier))
 }
 
 /// Says of a message that waits without a reason that the courier is stopped, if it is.
@@ -315,12 +350,7 @@ fn tell(
     report: Reporting,
 ) -> Result<()> {
     if report.json {
-        let known =
-            states.iter().map(|(name, d)| json!({"name": name, "stage": d.stage.word(), "detail": d.detail}));
-        let unknown =
-            missing.iter().map(|(name, why)| json!({"name": name, "stage": "not-sent", "detail": why}));
-        let recipients: Vec<_> = known.chain(unknown).collect();
-        return print::object(json!({"id": message.id, "courier": courier, "recipients": recipients}));
+        return print::object(as_object(message, states, missing, courier));
     }
     let text: String =
         states.iter().map(|(name, d)| format!("{} {}\n", message.id, sentence(name, d))).collect();
@@ -333,6 +363,19 @@ fn tell(
         });
     }
     Ok(())
+}
+
+/// How far a message is, for scripts.
+fn as_object(message: &Message, states: &[(Name, Progress)], missing: &[Missing], courier: bool) -> Value {
+    let known =
+        states.iter().map(|(name, d)| json!({"name": name, "stage": d.stage.word(), "detail": d.detail}));
+    let unknown = missing.iter().map(|(name, why)| json!({"name": name, "stage": "not-sent", "detail": why}));
+    let recipients: Vec<_> = known.chain(unknown).collect();
+    json!({"id": message.id, "courier": courier, "recipients": recipients})
+}
+
+fn names(names: &[Name]) -> String {
+    names.iter().map(Name::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// One recipient's state in words.
@@ -355,7 +398,8 @@ pub(super) struct To {
     pub(super) away: BTreeMap<HostName, Vec<Name>>,
 }
 
-/// The names that `list` (comma-separated; `all` or `@all` is everybody else here, `@team` on all hosts) stands for; all of them have to be known.
+/// The names that `list` (comma-separated; `all` or `@all` is everybody else here, `@team` on all hosts, `@` and another name a group)
+/// stands for; all of them have to be known.
 pub(super) fn recipients(session: &mut Session, lists: &[String]) -> Result<To> {
     let (to, unknown) = reachable(session, lists)?;
     unknown.into_iter().next().map_or(Ok(to), |refusal| Err(refusal.into()))
@@ -364,7 +408,6 @@ pub(super) fn recipients(session: &mut Session, lists: &[String]) -> Result<To> 
 /// [`recipients`], and the refusals for those that nobody answers to.
 pub(super) fn reachable(session: &mut Session, lists: &[String]) -> Result<(To, Vec<Refusal>)> {
     let (mut all, mut unknown) = (To::default(), Vec::new());
-    let to = &mut all.here;
     for given in lists.iter().flat_map(|l| l.split(',')).map(str::trim) {
         let asked = given.trim_start_matches('@');
         if asked == "team" || asked.contains('/') {
@@ -377,8 +420,17 @@ pub(super) fn reachable(session: &mut Session, lists: &[String]) -> Result<(To, 
             if !session.agents.iter().any(|a| a.is_live() && a.name != session.caller.name) {
                 session.rediscover();
             }
+            let to = &mut all.here;
             to.extend(session.agents.iter().filter(|a| a.is_live()).map(|a| a.name.clone()));
             to.retain(|n| *n != session.caller.name);
+            continue;
+        }
+        if let Some(group) = given.strip_prefix('@')
+            && let Some(members) = members(session, group)?
+        {
+            for name in &members {
+                reach(session, name, name.as_str(), &mut all.here, &mut unknown);
+            }
             continue;
         }
         let Ok(name) = Name::new(asked) else {
@@ -388,20 +440,39 @@ pub(super) fn reachable(session: &mut Session, lists: &[String]) -> Result<(To, 
         if name.is_system() {
             return Err(Refusal::Usage("that is a notice of swarm: nobody reads an answer".into()).into());
         }
-        if name.is_human() {
-            to.push(name);
-            continue;
-        }
-        if session.agent(&name).is_none() {
-            session.rediscover();
-        }
-        // One that has just ended may be started again, and its mail waits for that.
-        match session.agent(&name).or_else(|| session.awaited(&name).map(|(ended, _)| ended)) {
-            Some(agent) => to.push(agent.name.clone()),
-            None => unknown.push(session.unknown(given)),
-        }
+        reach(session, &name, given, &mut all.here, &mut unknown);
     }
     Ok((all, unknown))
+}
+
+/// The members of a group but for the caller; `None`: there is no such group. One without anybody to write to is refused.
+fn members(session: &Session, group: &str) -> Result<Option<Vec<Name>>> {
+    let groups = session.store.groups()?;
+    let Some(all) = groups.members(group) else { return Ok(None) };
+    let own = &session.caller;
+    let others: Vec<Name> =
+        all.iter().filter(|name| **name != own.name && !own.aliases.contains(name)).cloned().collect();
+    if others.is_empty() {
+        let why = if all.is_empty() { "has no members" } else { "has no member but you" };
+        let text = format!("@{group} {why}: swarm group add {group} AGENT...");
+        return Err(Refusal::Usage(text).into());
+    }
+    Ok(Some(others))
+}
+
+/// Adds the one who is called `name` and was named as `given`, or the refusal of one who is not there.
+fn reach(session: &mut Session, name: &Name, given: &str, to: &mut Vec<Name>, unknown: &mut Vec<Refusal>) {
+    if name.is_human() {
+        return to.push(name.clone());
+    }
+    if session.agent(name).is_none() {
+        session.rediscover();
+    }
+    // One that has just ended may be started again, and its mail waits for that.
+    match session.agent(name).or_else(|| session.awaited(name).map(|(ended, _)| ended)) {
+        Some(agent) => to.push(agent.name.clone()),
+        None => unknown.push(session.unknown(given)),
+    }
 }
 
 /// Refuses a `--from` that is not the caller's own name.

@@ -62,11 +62,18 @@ pub(super) fn run(args: &Args) -> Result<()> {
         check_message(&session, &found, &message, &to)?;
         what.from = session.agent(&found.mailbox).map_or_else(|| found.mailbox.clone(), |a| a.name.clone());
         let sender = present(&session, &message)?;
-        what.letter = Some(session.store.readdress(&found, &message, &sender, &to)?);
+        what.letter = Some(session.store.readdress(&found, &message, (&sender, &to), session.is_human())?);
     } else {
         let text = session.store.coordination()?.ok_or_else(|| no_such(&session, &args.what))?;
         let owner = (!session.is_human()).then_some(&session.caller.name);
-        let (task, owner) = coord::task(&text, &args.what, owner).map_err(Refusal::from)?;
+        let found = coord::task(&text, &args.what, owner);
+        if let (Err(_), Ok((task, owner))) = (&found, coord::task(&text, &args.what, None)) {
+            let task = crate::core::escape::short(&task, 80);
+            let text =
+                format!("the task \"{task}\" is {owner}'s: only {owner} and the human can hand it over");
+            return Err(Refusal::Usage(text).into());
+        }
+        let (task, owner) = found.map_err(Refusal::from)?;
         let known =
             session.agent(&owner).map(|agent| agent.name.clone()).or(owner.is_human().then(Name::human));
         (what.task, what.from) = (Some(task), known.ok_or_else(|| session.unknown(owner.as_str()))?);

@@ -4,7 +4,7 @@ mod packages;
 mod reached;
 mod removal;
 
-pub(super) use reached::{Reached, around_agent, reached, unreached};
+pub(super) use reached::{Reached, around_agent, around_process, reached, unreached};
 pub(super) use removal::{Removal, removals};
 
 use super::print;

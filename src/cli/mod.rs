@@ -18,6 +18,7 @@ mod doctor;
 mod events;
 mod explain;
 mod gc;
+mod group;
 mod guard;
 mod handover;
 mod here;
@@ -98,6 +99,7 @@ enum SwarmCommand {
     Agents(agents::Args),
     Name(name::Args),
     Register(register::Args),
+    Group(group::Args),
     Explain(explain::Args),
     Gc(gc::Args),
     Doctor(doctor::Args),
@@ -165,6 +167,7 @@ pub fn swarm() -> ExitCode {
         SwarmCommand::Agents(args) => agents::run(&args),
         SwarmCommand::Name(args) => name::run(&args),
         SwarmCommand::Register(args) => register::run(&args),
+        SwarmCommand::Group(args) => group::run(&args),
         SwarmCommand::Explain(args) => explain::run(&args),
         SwarmCommand::Gc(args) => gc::run(&args),
         SwarmCommand::Doctor(args) => doctor::run(&args),

@@ -16,22 +16,77 @@ use anyhow::Result;
 
 /// Rename an agent; it keeps its mail, and mail to its old name still arrives
 ///
-/// The name of an agent that has ended may be given by the human only. The agent then has that one's mail as well.
+/// The name of an agent that has ended may be given by the human only. The agent then has that one's mail as well. Several agents get
+/// names by a pattern: # in it is the smallest number that is free.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  swarm name claude-1 reviewer\n  swarm name %5 reviewer")]
+#[command(
+    after_help = "Examples:\n  swarm name claude-1 reviewer\n  swarm name %5 reviewer\n  swarm name claude-1,codex-2 \"api-#\""
+)]
 pub(super) struct Args {
-    /// The agent: its name, or its pane such as %5
+    /// The agent: its name, or its pane such as %5; several separated by commas
     agent: String,
-    /// Its new name: a-z, 0-9 and -, at most 32 characters
+    /// Its new name: a-z, 0-9 and -, at most 32 characters; of several, with # for the number
     new: String,
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
     let mut session = Session::open()?;
     session.prove()?;
-    let to = Name::for_agent(&args.new).map_err(|bad| Refusal::Usage(bad.to_string()))?;
-    let wanted = |a: &Agent| a.is_live() && (a.name.as_str() == args.agent || a.place.pane == args.agent);
-    if args.agent == Name::human().as_str() {
+    let asked: Vec<&str> = args.agent.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+    if asked.len() < 2 && !args.new.contains('#') {
+        return rename(&mut session, &args.agent, &args.new);
+    }
+    if let Some(unknown) = asked.iter().find(|asked| !session.agents.iter().any(|a| is_meant(a, asked))) {
+        return Err(session.unknown(unknown).into());
+    }
+    let names = numbered(&session, &asked, &args.new)?;
+    for (agent, name) in asked.iter().zip(names) {
+        rename(&mut session, agent, &name)?;
+        session.read_agents()?;
+    }
+    Ok(())
+}
+
+/// Whether a living agent is the one that is asked for, by its name or its pane.
+fn is_meant(agent: &Agent, asked: &str) -> bool {
+    agent.is_live() && (agent.name.as_str() == asked || agent.place.pane == asked)
+}
+
+/// Names of this pattern for these agents, in their order. Those that others have or had are left out, so nobody's mail is given away.
+fn numbered(session: &Session, asked: &[&str], pattern: &str) -> Result<Vec<String>> {
+    if pattern.matches('#').count() != 1 {
+        let text = "several agents cannot have one name: put one # where the number goes, as in api-#";
+        return Err(Refusal::Usage(text.into()).into());
+    }
+    let groups = session.store.groups()?;
+    let is_taken = |name: &Name| {
+        let bears = |a: &Agent| a.answers_to(name) && !asked.iter().any(|asked| is_meant(a, asked));
+        session.everyone().any(bears) || groups.members(name.as_str()).is_some()
+    };
+    let mut names = Vec::new();
+    for number in 1.. {
+        let text = pattern.replace('#', &number.to_string());
+        let name = Name::for_agent(&text).map_err(|bad| Refusal::Usage(bad.to_string()))?;
+        if names.len() == asked.len() {
+            break;
+        }
+        if !is_taken(&name) {
+            names.push(text);
+        }
+    }
+    // Who has one of them keeps it: to swap two names, one of them would have to be nobody's for a moment.
+    let has = |asked: &&str| session.agents.iter().find(|a| is_meant(a, asked)).map(|a| a.name.to_string());
+    let own: Vec<Option<String>> =
+        asked.iter().map(|asked| has(asked).filter(|own| names.contains(own))).collect();
+    let mut free: Vec<String> =
+        names.into_iter().filter(|name| !own.contains(&Some(name.clone()))).rev().collect();
+    Ok(own.into_iter().filter_map(|own| own.or_else(|| free.pop())).collect())
+}
+
+fn rename(session: &mut Session, asked: &str, new: &str) -> Result<()> {
+    let to = Name::for_agent(new).map_err(|bad| Refusal::Usage(bad.to_string()))?;
+    let wanted = |a: &Agent| is_meant(a, asked);
+    if asked == Name::human().as_str() {
         return Err(Refusal::Usage(
             "the human cannot be renamed; `swarm name AGENT NEW` is for agents".into(),
         )
@@ -41,7 +96,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
         // It may have been started again a moment ago, and nobody has looked since.
         session.rediscover();
     }
-    let agent = session.agents.iter().find(|a| wanted(a)).ok_or_else(|| session.unknown(&args.agent))?;
+    if session.store.groups()?.members(to.as_str()).is_some() {
+        return Err(Refusal::Usage(format!("a group is called @{to}: choose another name")).into());
+    }
+    let agent = session.agents.iter().find(|a| wanted(a)).ok_or_else(|| session.unknown(asked))?;
     let own = agent.name == session.caller.name;
     if !session.is_human() && (!own || session.caller.identity == Identity::Env) {
         return Err(Refusal::Usage(format!(
@@ -57,13 +115,13 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let renamed = session.store.transact(|tx| {
         let known = tx.agents()?;
         let Some(current) = known.iter().find(|a| a.process == agent.process && a.is_live()) else {
-            return Err(session.unknown(&args.agent).into());
+            return Err(session.unknown(asked).into());
         };
         let bearer = known.iter().find(|a| a.answers_to(&to) && a.process != current.process);
         if let Some(bearer) = bearer {
             let ended = process::check_in(bearer.place.namespace, &bearer.process) == Some(false);
             if !(is_human && ended && bearer.name == to) {
-                return Err(taken(&to, &args.agent, bearer, ended).into());
+                return Err(taken(&to, asked, bearer, ended).into());
             }
             let renamed = heirs::take_over(tx, &session.store, current, bearer, &to, Evidence::Name)?;
             tell(tx, &renamed.name, format!("you are now called {to}, and no longer {}: the human gave you the name of one that has ended. Its mail is yours", current.name))?;
@@ -107,8 +165,11 @@ fn tell(tx: &mut Transaction<'_>, to: &Name, text: String) -> Result<()> {
 /// Why a name cannot be given.
 fn taken(to: &Name, agent: &str, bearer: &Agent, ended: bool) -> Refusal {
     let agent = escape::short(agent, 40);
-    Refusal::Usage(if bearer.is_live() && !ended {
+    Refusal::Usage(if bearer.is_live() && !ended && bearer.name == *to {
         format!("another agent is called {to}")
+    } else if bearer.is_live() && !ended {
+        let now = &bearer.name;
+        format!("{now} was called {to} before, and mail to {to} still reaches it: choose another name")
     } else if !ended {
         format!("another agent was called {to}, and whether it has ended cannot be seen from here")
     } else if bearer.name == *to {

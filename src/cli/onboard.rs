@@ -11,15 +11,16 @@ use std::collections::BTreeMap;
 
 /// Tell each agent, once, how to talk here
 ///
-/// It sends one message to every living agent that has not had it yet, or to the named one. With --print it sends
+/// It sends one message to every living agent that has not had it yet, or to the named ones. With --print it sends
 /// nothing, and prints a section for AGENTS.md or CLAUDE.md.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  swarm onboard\n  swarm onboard codex-1 --again\n  swarm onboard --print >> AGENTS.md"
+    after_help = "Examples:\n  swarm onboard\n  swarm onboard codex-1 @api\n  swarm onboard --print >> AGENTS.md"
 )]
 pub(super) struct Args {
-    /// Tell only this agent
-    name: Option<String>,
+    /// Tell only these agents, also if they were told before; @api is a group
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
     /// Print a section for AGENTS.md or CLAUDE.md instead
     #[arg(long)]
     print: bool,
@@ -57,12 +58,11 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let mut session = Session::open()?;
     session.rediscover();
     let asked = |a: &&Agent| a.is_live() && a.name != session.caller.name && (args.again || !a.onboarded);
-    let chosen: Vec<Agent> = match &args.name {
-        None => session.agents.iter().filter(asked).cloned().collect(),
-        Some(name) => {
-            let name = compose::recipients(&mut session, std::slice::from_ref(name))?.here;
-            session.agents.iter().filter(|a| a.is_live() && name.contains(&a.name)).cloned().collect()
-        }
+    let chosen: Vec<Agent> = if args.names.is_empty() {
+        session.agents.iter().filter(asked).cloned().collect()
+    } else {
+        let names = compose::recipients(&mut session, &args.names)?.here;
+        session.agents.iter().filter(|a| a.is_live() && names.contains(&a.name)).cloned().collect()
     };
     if chosen.is_empty() {
         return args.report.nothing("every agent was told before (--again tells them again)");

@@ -36,7 +36,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if message.round == 0 {
         return Err(not_held(&message));
     }
-    let mut count = 0;
+    let mut settled: Vec<Verified> = Vec::new();
     // The two of a thread: each may have mail that is held.
     for owner in session.store.mailboxes()? {
         let aliases = session.aliases(&owner);
@@ -46,18 +46,21 @@ pub(super) fn run(args: &Args) -> Result<()> {
                 continue;
             }
             let held = session.store.genuine(&owner, &aliases, at.folder, &at.file)?;
-            if let Some(held) = held.filter(|held| held.thread == message.thread) {
-                count += usize::from(settle(&session.store, &owner, &held, args.drop)?);
+            if let Some(held) = held.filter(|held| held.thread == message.thread)
+                && settle(&session.store, &owner, &held, args.drop)?
+                && !settled.iter().any(|known| known.id == held.id)
+            {
+                settled.push(held);
             }
         }
     }
-    if count == 0 {
+    if settled.is_empty() {
         return Err(not_held(&message));
     }
     if args.drop {
-        return args.report.settled(&message.id, "is a dead letter now (swarm dead)");
+        return args.report.all_settled(&settled, "is a dead letter now (swarm dead)");
     }
-    compose::watch(&session, &message, args.report)
+    compose::watch_all(&session, &settled, args.report)
 }
 
 fn not_held(message: &Verified) -> anyhow::Error {

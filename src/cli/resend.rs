@@ -1,7 +1,10 @@
 use super::compose::{self, Reporting};
 use super::session::Session;
+use crate::core::answers;
 use crate::core::delivery::Stage;
+use crate::core::message::Verified;
 use crate::core::refusal::Refusal;
+use crate::store::mail::{Folder, MessageRef};
 use crate::store::now_ms;
 use crate::store::post::NewMessage;
 use anyhow::Result;
@@ -15,7 +18,7 @@ use anyhow::Result;
 pub(super) struct Args {
     /// The message's id, or at least 4 characters of its beginning
     id: String,
-    /// Other recipients: a name, several separated by commas, @all, or human
+    /// Other recipients: a name, several separated by commas, @all, a group such as @api, or human
     #[arg(long, value_name = "NAME")]
     to: Option<String>,
     #[command(flatten)]
@@ -24,7 +27,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<()> {
     let mut session = Session::open()?;
-    let (_, original) = session.find(&args.id, false)?;
+    let (found, original) = session.find(&args.id, false)?;
     let caller = &session.caller;
     let own =
         original.from == caller.name || original.from.local().is_some_and(|n| caller.aliases.contains(n));
@@ -47,7 +50,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         ack: original.ack_required,
         urgent: original.urgent,
         intent: original.intent,
-        round: if session.is_human() { 0 } else { original.round },
+        round: round(&session, &found, &original)?,
         ..compose::draft(&session, to, original.kind, original.body.clone())
     };
     let sent = compose::post(&session, draft)?;
@@ -66,4 +69,25 @@ pub(super) fn run(args: &Args) -> Result<()> {
         Ok(())
     })?;
     compose::watch(&session, &sent, args.report)
+}
+
+/// How many answers in a row the copy is: no fewer than an answer to the last message that the caller got in the thread would be.
+fn round(session: &Session, found: &MessageRef, original: &Verified) -> Result<u32> {
+    let store = &session.store;
+    let record = store.delivery(&found.mailbox, &original.id)?;
+    if session.is_human() {
+        return Ok(answers::again((original, record.as_ref()), None, true));
+    }
+    let mut last: Option<Verified> = None;
+    for folder in [Folder::New, Folder::Given, Folder::Cur] {
+        let got = store.mail(&session.caller.name, &session.caller.aliases, folder)?.messages;
+        let later = got.into_iter().filter(|m| m.thread == original.thread && !m.from.is_system());
+        last = last.into_iter().chain(later).max_by_key(|m| m.created);
+    }
+    let delivery = match &last {
+        Some(last) => store.delivery(&session.caller.name, &last.id)?,
+        None => None,
+    };
+    let last = last.as_ref().map(|last| (&**last, delivery.as_ref()));
+    Ok(answers::again((original, record.as_ref()), last, false))
 }

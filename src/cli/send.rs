@@ -4,17 +4,17 @@ use crate::core::message::MessageType;
 use crate::store::post::NewMessage;
 use anyhow::Result;
 
-/// Send a message to agents, to all of them, or to the human
+/// Send a message to agents, to a group, to all of them, or to the human
 ///
 /// The signed text arrives in the recipient's prompt, once, when its composer is idle and empty. The command ends
 /// with 0 as soon as the message is on disk, and prints how far it came within 2 s. If one of several recipients does
 /// not exist, the others still get it, and the command reports the name and ends with 5.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  swarm-msg send reviewer \"is the parser done?\"\n  swarm-msg send claude-1,codex-1 --type REVIEW-REQUEST --ack \"see src/parse.rs\"\n  swarm-msg send @all --fyi \"the parser is merged\"\n  git diff | swarm-msg send @all -"
+    after_help = "Examples:\n  swarm-msg send reviewer \"is the parser done?\"\n  swarm-msg send claude-1,codex-1 --type REVIEW-REQUEST --ack \"see src/parse.rs\"\n  swarm-msg send @api --reply \"who takes the login?\"\n  swarm-msg send @all --fyi \"the parser is merged\"\n  git diff | swarm-msg send @all -"
 )]
 pub(super) struct Args {
-    /// The recipients: a name, several separated by commas, @all, or human
+    /// The recipients: a name, several separated by commas, @all, a group such as @api, or human
     to: String,
     /// The text, in one argument; - reads it from standard input
     body: String,

@@ -393,7 +393,9 @@ impl Session {
 
     /// The error about a name that no living agent has.
     pub(super) fn unknown(&self, asked: &str) -> Refusal {
-        let known = self.agents.iter().filter(|a| a.is_live()).map(|a| a.name.to_string()).collect();
+        let mut known: Vec<String> =
+            self.agents.iter().filter(|a| a.is_live()).map(|a| a.name.to_string()).collect();
+        known.extend(self.store.groups().unwrap_or_default().addresses());
         let name = Name::new(asked.trim_start_matches('@')).ok();
         let asked = crate::core::escape::short(asked, 40);
         match name.and_then(|name| self.ended(&name)?.died) {

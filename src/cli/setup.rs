@@ -1,3 +1,5 @@
+mod hooks;
+
 use super::{print, session, stranger, under};
 use crate::core::agent::Agent;
 use crate::core::escape;
@@ -53,6 +55,8 @@ enum Act {
     Closed,
     /// By a command of this program.
     Run(Vec<String>),
+    /// By a command of this program in another directory.
+    RunIn(PathBuf, Vec<String>),
     /// By links to this program's two commands in a directory that is on the PATH.
     Link(PathBuf),
 }
@@ -66,6 +70,8 @@ struct Now {
     store: Option<Store>,
     /// The kinds and panes of the agents here, found now.
     found: Vec<(String, String)>,
+    /// The directories that they work in, with their kinds and processes.
+    works: Vec<(PathBuf, String, i32)>,
     /// How many there are in other directories.
     elsewhere: usize,
     /// Why no agents could be looked for.
@@ -146,7 +152,7 @@ impl Now {
         let store = Store::root_for_caller(&here).map(|root| Store::open_root(&root)).transpose()?;
         let looked =
             session::profiles().and_then(|profiles| discovery::survey(&Server::current(), &profiles));
-        let (mut found, mut elsewhere, mut unseen) = (Vec::new(), 0, None);
+        let (mut found, mut works, mut elsewhere, mut unseen) = (Vec::new(), Vec::new(), 0, None);
         match looked {
             Ok(survey) => {
                 for (sighting, _) in &survey.found {
@@ -158,6 +164,7 @@ impl Now {
                     };
                     if ours {
                         found.push((sighting.kind.clone(), sighting.place.pane.clone()));
+                        works.push((cwd.to_owned(), sighting.kind.clone(), sighting.process.pid));
                     } else {
                         elsewhere += 1;
                     }
@@ -170,7 +177,7 @@ impl Now {
             !Store::is_root_forced() && !top.starts_with(&root) && Store::root_to_be_of(top) == root
         });
         let tree = linked.map_or_else(|| root.clone(), Path::to_path_buf);
-        Ok(Self { root, tree, store, found, elsewhere, unseen })
+        Ok(Self { root, tree, store, found, works, elsewhere, unseen })
     }
 
     /// The agents that have a name here and live.
@@ -193,7 +200,7 @@ impl Step {
         match self.act {
             Act::Done => StepState::Done,
             Act::Closed => StepState::Closed,
-            Act::Run(_) | Act::Link(_) => StepState::Chosen,
+            Act::Run(_) | Act::RunIn(..) | Act::Link(_) => StepState::Chosen,
         }
     }
 
@@ -230,6 +237,7 @@ impl Act {
         match self {
             Act::Done | Act::Closed => Ok((true, String::new())),
             Act::Run(args) => own(root, &args.iter().map(String::as_str).collect::<Vec<_>>()),
+            Act::RunIn(dir, args) => own(dir, &args.iter().map(String::as_str).collect::<Vec<_>>()),
             Act::Link(dir) => {
                 let made = links::make(dir, &session::tools_dir()?)?;
                 Ok((true, made.iter().map(|link| format!("{}\n", link.display())).collect()))
@@ -241,7 +249,7 @@ impl Act {
 fn plan(now: &Now) -> Result<Vec<Step>> {
     let mut steps = vec![project(now), path()?, agents(now)];
     for host in now.hosts() {
-        steps.extend(hooks(now, host)?);
+        steps.extend(hooks::steps(now, host)?);
     }
     steps.extend(guard(now)?);
     steps.extend(onboarding(now));
@@ -317,40 +325,6 @@ fn path() -> Result<Step> {
     let name = format!("put swarm and swarm-msg on your PATH, in {}", place.display());
     let text = format!("{why}\n\n{text}");
     Ok(Step { name, text, act: Act::Link(place), undo: Some(undo), asks: false })
-}
-
-/// The hooks of an agent, and the rules that let it run swarm-msg, where it has such.
-fn hooks(now: &Now, host: HookHost) -> Result<Vec<Step>> {
-    let word = host.word();
-    let (ok, change) = own(&now.tree, &["hooks", "diff", word])?;
-    if !ok {
-        return Ok(vec![Step::closed(&format!("the hooks of {word} cannot be installed"), change)]);
-    }
-    let mut steps = Vec::new();
-    if change.trim().is_empty() {
-        steps.push(Step::done(&format!("{word} has its hooks"), "swarm hooks status".to_owned()));
-    } else {
-        let undo = format!("swarm hooks uninstall {word}");
-        let text = format!("swarm hooks install {word}\n\n{change}");
-        let trees = if now.tree == now.root { "" } else { ", here and in the main work tree" };
-        let name = format!("put the hooks into {word}: mail, warnings, leases{trees}");
-        steps.push(Step::command(name, text, &["hooks", "install", word], Some(&undo)));
-    }
-    let with_rules = own(&now.tree, &["hooks", "diff", word, "--allow"])?.1;
-    if with_rules != change {
-        // The change of the hooks is shown by their own step.
-        let rules: String = with_rules
-            .lines()
-            .filter(|l| !change.lines().any(|c| c == *l))
-            .map(|l| format!("{l}\n"))
-            .collect();
-        let text = format!("swarm hooks install {word} --allow\n\n{rules}");
-        let name = format!("let {word} run swarm-msg without asking you");
-        let undo = format!("swarm hooks uninstall {word} (takes the hooks out, too)");
-        let step = Step::command(name, text, &["hooks", "install", word, "--allow"], Some(&undo));
-        steps.push(Step { asks: true, ..step });
-    }
-    Ok(steps)
 }
 
 fn guard(now: &Now) -> Result<Option<Step>> {

@@ -30,7 +30,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
     if args.json {
         let live: Vec<_> = session.agents.iter().filter(|a| a.is_live()).cloned().collect();
-        return print::object(json!({"agents": agents::as_json(&live)}));
+        let groups = super::group::as_json(&session.store.groups()?);
+        return print::object(json!({"agents": agents::as_json(&live), "groups": groups}));
     }
     let mut text = String::new();
     let live: Vec<Agent> = session.agents.iter().filter(|a| a.is_live()).cloned().collect();
@@ -42,6 +43,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         text.push_str(&format!("{:<16} {kind}{}{you}\n", agent.name, place.unwrap_or_default()));
     }
     text.push_str(&format!("{:<16} the person at the keyboard\n", "human"));
+    text.push_str(&super::group::lines(&session.store.groups()?));
     for (address, line) in super::team::roster(&session.store)? {
         text.push_str(&format!("{address:<16} {line}\n"));
     }

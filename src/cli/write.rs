@@ -2,6 +2,7 @@ use super::here::{self, Place};
 use super::{print, session};
 use crate::core::agent::Agent;
 use crate::core::escape;
+use crate::core::group;
 use crate::core::refusal::Refusal;
 use crate::roster::projects::{self, Project};
 use crate::store::Store;
@@ -61,7 +62,7 @@ fn shown(root: &Path) -> String {
     format!(" {} ({})", projects::name(root), escape::line(&root.display().to_string()))
 }
 
-/// The agent that is written to or renamed, and its project: the one in the pane, or the one that the person chooses.
+/// Who is written to or renamed, and the project: the agent in the pane, or who the person chooses.
 fn whom(args: &Args, server: &Server, own: Option<&Path>) -> Result<Option<(PathBuf, String)>> {
     let at =
         |a: &&Agent| Some(a.place.pane.as_str()) == args.pane.as_deref() && a.place.socket == server.socket();
@@ -77,19 +78,24 @@ fn whom(args: &Args, server: &Server, own: Option<&Path>) -> Result<Option<(Path
     if all.iter().all(|project| project.agents.is_empty()) {
         all = projects::on(server)?;
     }
-    let agents: Vec<(&Project, &Agent)> =
-        all.iter().flat_map(|project| project.agents.iter().map(move |agent| (project, agent))).collect();
-    if agents.is_empty() {
+    let row = |name: String, detail: &str, project: &Project| {
+        let row = Choice { key: None, name, detail: format!("{detail:<8} {}", project.label) };
+        (project.store.root().to_owned(), row)
+    };
+    let mut rows: Vec<(PathBuf, Choice)> = (all.iter())
+        .flat_map(|p| p.agents.iter().map(move |agent| row(agent.name.to_string(), agent.status.word(), p)))
+        .collect();
+    if rows.is_empty() {
         pager::page("No agent runs in a project of this tmux server.")?;
         return Ok(None);
     }
-    let row = |(project, agent): &(&Project, &Agent)| Choice {
-        key: None,
-        name: agent.name.to_string(),
-        detail: format!("{:<8} {}", agent.status.word(), project.label),
-    };
-    let rows: Vec<Choice> = agents.iter().map(row).collect();
-    let title = if args.rename { "Rename which agent?" } else { "Write to which agent?" };
-    let chosen = choose(title, &rows)?.and_then(|at| agents.get(at));
-    Ok(chosen.map(|(project, agent)| (project.store.root().to_owned(), agent.name.to_string())))
+    for project in all.iter().filter(|_| !args.rename) {
+        let groups = project.store.groups().unwrap_or_default();
+        let with = |members| escape::short(&group::list(members), 60);
+        rows.extend(groups.iter().map(|(name, members)| row(format!("@{name}"), &with(members), project)));
+    }
+    let title = if args.rename { "Rename which agent?" } else { "Write to which agent or group?" };
+    let choices: Vec<Choice> = rows.iter().map(|(_, choice)| choice.clone()).collect();
+    let chosen = choose(title, &choices)?.and_then(|at| rows.into_iter().nth(at));
+    Ok(chosen.map(|(root, choice)| (root, choice.name)))
 }

@@ -20,6 +20,22 @@ pub fn next(original: &Message, delivery: Option<&Delivery>, by_person: bool) ->
     }
 }
 
+/// The number of the same words again: of `original`, sent once more or handed over, when `last` is the last answer of the thread that
+/// the sender got, each with its record. So nobody begins a new count by repeating what was said.
+pub fn again(
+    original: (&Message, Option<&Delivery>),
+    last: Option<(&Message, Option<&Delivery>)>,
+    by_person: bool,
+) -> u32 {
+    let (message, delivery) = original;
+    if by_person {
+        return 0;
+    }
+    let released = delivery.is_some_and(|d| d.pause == Some(Pause::Released));
+    let own = if released { message.round.min(1) } else { message.round };
+    last.map_or(own, |(last, delivery)| own.max(next(last, delivery, false)))
+}
+
 /// Whether an agent wrote it: here, or on another host.
 fn is_of_agent(message: &Message) -> bool {
     let name = &message.from.name;
@@ -96,6 +112,20 @@ mod tests {
         delivery.pause = Some(Pause::Released);
         assert!(!pauses(&late, Some(&delivery), 8));
         assert_eq!(next(&late, Some(&delivery), false), 1);
+    }
+
+    #[test]
+    fn to_repeat_what_was_said_begins_no_new_count() {
+        let (first, last) = (answer(0, agent()), answer(5, agent()));
+        assert_eq!(again((&first, None), None, false), 0, "nobody has answered");
+        assert_eq!(again((&first, None), Some((&last, None)), false), 6);
+        assert_eq!(again((&last, None), Some((&answer(1, agent()), None)), false), 5);
+        assert_eq!(again((&first, None), Some((&answer(5, Name::human()), None)), false), 0);
+        assert_eq!(again((&last, None), Some((&last, None)), true), 0, "a person's word");
+        let mut released = Delivery::queued(last.id.clone(), 1);
+        released.pause = Some(Pause::Released);
+        assert_eq!(again((&last, Some(&released)), None, false), 1);
+        assert_eq!(again((&last, None), None, false), 5, "handed over");
     }
 
     #[test]

@@ -123,6 +123,8 @@ events! {
         from: &'a Name, to: &'a Name,
         #[serde(skip_serializing_if = "Option::is_none")] by: Option<&'a str>,
     }
+    "a person has changed a group; `verb` is `add` or `remove`, `members` are those who came or left"
+    "group" Group { group: &'a Name, verb: &'a str, members: &'a [Name] }
     "a lease was granted"
     "lease-granted" LeaseGranted { fence: u64, name: &'a Name, paths: Vec<String>, mode: Mode, auto: bool }
     "a lease got more time"

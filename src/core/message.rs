@@ -277,6 +277,11 @@ impl Signed {
         self.message.file_name()
     }
 
+    /// What it claims to expect of its reader, for counting.
+    pub fn claimed_wish(&self) -> Option<Intent> {
+        self.message.wish()
+    }
+
     /// The id it claims, for telling a person what was refused.
     pub fn claimed_id(&self) -> &MessageId {
         &self.message.id

@@ -19,6 +19,7 @@ pub mod escape;
 pub mod event;
 pub mod frame;
 mod glyph;
+pub mod group;
 pub mod heir;
 pub mod hook;
 pub mod id;

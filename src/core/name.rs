@@ -10,7 +10,7 @@ use std::fmt;
 pub const MAX_NAME: usize = 32;
 
 /// Names that no agent can have: they address groups, the person, or the system.
-pub const RESERVED: [&str; 5] = ["all", "human", "swarm", "none", "self"];
+pub const RESERVED: [&str; 6] = ["all", "team", "human", "swarm", "none", "self"];
 
 /// A valid name of an agent or of the human.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -103,6 +103,13 @@ pub enum Refusal {
         /// The names that exist.
         known: Vec<String>,
     },
+    /// No such group of agents; the known ones.
+    UnknownGroup {
+        /// The group asked for, with its `@`.
+        asked: String,
+        /// The groups that exist, with their `@`.
+        known: Vec<String>,
+    },
     /// The agent has ended, and is not waited for any more.
     Ended {
         /// The name asked for.
@@ -132,6 +139,7 @@ impl Refusal {
             Refusal::Held(_) => Exit::Held,
             Refusal::RateLimited(_) => Exit::RateLimited,
             Refusal::UnknownAgent { .. }
+            | Refusal::UnknownGroup { .. }
             | Refusal::Ended { .. }
             | Refusal::Partly(_)
             | Refusal::Stranger(_) => Exit::UnknownAgent,
@@ -172,21 +180,30 @@ impl fmt::Display for Refusal {
                 )
             }
             Refusal::UnknownAgent { asked, known } => {
-                let meant =
-                    meant(asked, known).map(|name| format!(", did you mean {name}?")).unwrap_or_default();
-                write!(f, "no agent is called '{asked}'{meant}; known here: {}", known.join(", "))
+                let what = if asked.starts_with('@') { "group or agent" } else { "agent" };
+                let to_all = ["@all".to_owned(), "human".to_owned()];
+                let meant = meant(asked, known.iter().chain(&to_all));
+                write!(f, "no {what} is called '{asked}'{meant}; known here: {}", known.join(", "))
+            }
+            Refusal::UnknownGroup { asked, known } if known.is_empty() => {
+                let name = asked.trim_start_matches('@');
+                write!(f, "no group is called '{asked}': there is none yet (swarm group add {name} AGENT...)")
+            }
+            Refusal::UnknownGroup { asked, known } => {
+                let meant = meant(asked, known);
+                write!(f, "no group is called '{asked}'{meant}; groups here: {}", known.join(", "))
             }
         }
     }
 }
 
-/// The name that is most like the one asked for, if one is.
-fn meant(asked: &str, known: &[String]) -> Option<String> {
+/// Which of these names is most like the one asked for, in words; empty if none is like it.
+fn meant<'a>(asked: &str, known: impl IntoIterator<Item = &'a String>) -> String {
     let bare = asked.trim_start_matches('@');
-    let to_all = ["@all".to_owned(), "human".to_owned()];
     let distance = |name: &&String| strsim::damerau_levenshtein(bare, name.trim_start_matches('@'));
-    let nearest = known.iter().chain(&to_all).min_by_key(distance)?;
-    (distance(&nearest) <= bare.chars().count().div_ceil(4)).then(|| nearest.clone())
+    let nearest = known.into_iter().min_by_key(distance);
+    let is_near = |name: &&String| distance(name) <= bare.chars().count().div_ceil(4);
+    nearest.filter(is_near).map(|name| format!(", did you mean {name}?")).unwrap_or_default()
 }
 
 impl std::error::Error for Refusal {}
@@ -234,7 +251,22 @@ mod tests {
             (
                 Refusal::UnknownAgent { asked: "@al".into(), known: vec!["x".into()] },
                 5,
-                "no agent is called '@al', did you mean @all?; known here: x",
+                "no group or agent is called '@al', did you mean @all?; known here: x",
+            ),
+            (
+                Refusal::UnknownAgent { asked: "api".into(), known: vec!["x".into(), "@api".into()] },
+                5,
+                "no agent is called 'api', did you mean @api?; known here: x, @api",
+            ),
+            (
+                Refusal::UnknownGroup { asked: "@apo".into(), known: vec!["@api".into(), "@web".into()] },
+                5,
+                "no group is called '@apo', did you mean @api?; groups here: @api, @web",
+            ),
+            (
+                Refusal::UnknownGroup { asked: "@api".into(), known: Vec::new() },
+                5,
+                "no group is called '@api': there is none yet (swarm group add api AGENT...)",
             ),
             (
                 Refusal::Ended { asked: "bob".into(), ago: "2m".into(), known: vec!["a".into(), "b".into()] },

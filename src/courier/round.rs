@@ -17,6 +17,7 @@ use super::status_line::StatusLine;
 use crate::core::agent::Agent;
 use crate::core::escape;
 use crate::core::event::Event;
+use crate::core::name::Name;
 use crate::core::span;
 use crate::roster::{discovery, witness};
 use crate::store::leases::Part;
@@ -43,6 +44,8 @@ pub(super) struct Courier<'a> {
     /// What the coordination document shows of the leases.
     rows: Rows,
     counter: MailCounter,
+    /// Who has asked the person something.
+    askers: Memo<Vec<Name>>,
     /// The mailboxes of the dead in which nothing is left to do.
     buried: Memo<()>,
 }
@@ -61,6 +64,7 @@ impl<'a> Courier<'a> {
             status_line: StatusLine::default(),
             rows: Rows::default(),
             counter: MailCounter::default(),
+            askers: Memo::default(),
             buried: Memo::default(),
         }
     }
@@ -213,7 +217,8 @@ impl<'a> Courier<'a> {
         let owners = store.mailboxes()?;
         self.buried.keep(&owners);
         let counts = self.counter.count(store, &owners)?;
-        let counts = counts.agents(&agents, &store.askers()?);
+        let askers = self.askers.recall(store, &Name::human(), || store.askers())?;
+        let counts = counts.agents(&agents, &askers);
         let ascii = self.policy.settings().ascii;
         let (badge, calls) = (counts.badge(ascii), counts.calls().badge(ascii));
         let status_line = &mut self.status_line;

@@ -202,6 +202,9 @@ fn commit(tx: &mut Transaction<'_>, store: &Store, known: &[Agent], changes: &Ro
         tx.bury_mail(name)?;
         tx.forget_agent(name)?;
     }
+    for agent in changes.put.iter().filter(|a| changes.new.contains(&a.name) && !a.past.given) {
+        tx.leave_groups(&agent.name)?;
+    }
     for agent in &changes.put {
         // One that nobody ever wrote to leaves nothing behind, and its name is free again.
         if changes.left.contains(&agent.name) && agent.formerly.is_empty() && store.is_unused(&agent.name)? {

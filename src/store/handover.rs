@@ -12,6 +12,7 @@ use super::record::{self, Durability, Loaded};
 use super::room::Room;
 use super::{Store, Transaction, entropy, fault, now_ms};
 use crate::core::agent::Agent;
+use crate::core::answers;
 use crate::core::coord;
 use crate::core::delivery::{Delivery, Stage};
 use crate::core::escape;
@@ -72,14 +73,15 @@ impl Letter {
 
 impl Store {
     /// Writes the message that takes the place of `original` in the mailbox of `to`; it is in no mailbox yet. `sender` is its sender's
-    /// present name.
+    /// present name. Unless a person hands it over, it is as many answers in a row as the original.
     pub fn readdress(
         &self,
         found: &MessageRef,
         original: &Verified,
-        sender: &Name,
-        to: &Name,
+        (sender, to): (&Name, &Name),
+        by_person: bool,
     ) -> Result<Letter> {
+        let known = self.delivery(&found.mailbox, &original.id)?;
         let draft = NewMessage {
             from: sender.clone(),
             identity: original.identity,
@@ -89,7 +91,7 @@ impl Store {
             ack: original.ack_required,
             urgent: original.urgent,
             intent: original.intent,
-            round: 0,
+            round: answers::again((original, known.as_ref()), None, by_person),
             body: original.body.clone(),
         };
         // It takes no place in the sender's window: the sender has sent these words already.

@@ -13,7 +13,7 @@ use crate::core::agent::Agent;
 use crate::core::delivery::Delivery;
 use crate::core::heir::Inherited;
 use crate::core::id::MessageId;
-use crate::core::message::{Envelope, Message, Signed, Verified, order_sent, parse_file_name};
+use crate::core::message::{Envelope, Intent, Message, Signed, Verified, order_sent, parse_file_name};
 use crate::core::name::Name;
 use crate::core::rate::Limit;
 use anyhow::{Context as _, Result, bail};
@@ -155,14 +155,21 @@ impl Store {
         Ok(true)
     }
 
-    /// The agents of this project that the human has unread mail from. Reads no file.
+    /// The agents of this project that have written to the human what was not read, and that wants an answer or does not say. Of each it
+    /// reads only so much: what is not genuine is told by who reads it.
     pub fn askers(&self) -> Result<Vec<Name>> {
         let mut from = std::collections::BTreeSet::new();
         for folder in UNREAD {
-            self.each_mail(&Name::human(), folder, |file| {
+            for file in self.mail_files(&Name::human(), folder)?.iter().rev() {
                 let sender = parse_file_name(file).and_then(|(sender, _)| Name::for_agent(sender).ok());
-                from.extend(sender);
-            })?;
+                let Some(sender) = sender.filter(|sender| !from.contains(sender)) else { continue };
+                let path = self.mail_file(&Name::human(), folder, file);
+                if let Loaded::Ok(signed) = record::load::<Signed>(&path)?
+                    && signed.claimed_wish() != Some(Intent::Fyi)
+                {
+                    from.insert(sender);
+                }
+            }
         }
         Ok(from.into_iter().collect())
     }
@@ -527,6 +534,7 @@ impl Transaction<'_> {
         for other in was.iter().filter(|other| other.name != *to) {
             self.move_edits(&other.name, Some(to))?;
             self.move_left(&other.name, to)?;
+            self.rename_in_groups(&other.name, to)?;
             self.forget_agent(&other.name)?;
             self.forget_sender(&other.name)?;
         }

@@ -12,6 +12,7 @@ pub mod config;
 pub mod coord;
 pub mod fault;
 pub mod foreign;
+mod groups;
 pub mod handover;
 mod journal;
 pub mod key;

@@ -5,7 +5,7 @@
 //! reported with the rest and fails nothing. What is allowed is known by the content of the files, so that what is read is what was allowed.
 
 use super::config::config_home;
-use super::{foreign, key};
+use super::{foreign, key, lock, record};
 use crate::core::escape;
 use crate::core::rules::{self, BUILT_IN, RuleSet, RulesFrom};
 use anyhow::{Context as _, Result};
@@ -173,6 +173,10 @@ impl Shelf {
     pub fn allow(&self, texts: Option<&[Text]>) -> Result<bool> {
         let file = self.allowed_file().context("HOME is not set: there is no place for what you allow")?;
         let project = self.project.as_ref().context("there is no project here")?.display().to_string();
+        // Other projects are in the file, too: what somebody allows for one of them at this moment stays.
+        let path = self.update.as_ref().unwrap_or(&file).with_extension("lock");
+        path.parent().map_or(Ok(()), record::ensure_dir)?;
+        let (_held, _) = lock::exclusive(&path)?;
         let mut all = foreign::read(&file)?.map_or_else(|| Ok(json!({})), |text| serde_json::from_str(&text));
         let listed = all.as_mut().ok().and_then(Value::as_object_mut);
         let Some(listed) = listed else {

@@ -29,8 +29,9 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// The files that a copy does not take over from its original; of the directories it takes only `tmp`.
-const OWN_FILES: [&str; 7] = [
+const OWN_FILES: [&str; 8] = [
     "numbers.json",
+    "groups.json",
     "waiting.json",
     "journal.jsonl",
     "journal.1.jsonl",

@@ -13,6 +13,7 @@ use crate::core::message::{parse_file_name, sent_at};
 use crate::core::name::Name;
 use crate::core::rate::{Limit, Sender};
 use crate::core::refusal::Refusal;
+use crate::core::span;
 use anyhow::Result;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,6 +24,14 @@ const FOLDERS: [Folder; 5] = [Folder::New, Folder::Given, Folder::Cur, Folder::U
 impl Store {
     fn window_path(&self, name: &Name) -> PathBuf {
         self.dir.join("rate").join(format!("{name}.json"))
+    }
+
+    /// When a sender may send again (ms since the epoch), if the limit is reached at `now_ms`. Takes no lock: what counts is what
+    /// [`Transaction::sender`] says when something is sent.
+    pub fn limited_until(&self, name: &Name, limit: Limit, now_ms: u64) -> Option<u64> {
+        let Ok(Loaded::Ok(mut sender)) = record::load::<Sender>(&self.window_path(name)) else { return None };
+        let refused = sender.admit(limit, now_ms).err()?;
+        Some(now_ms + span::ms(refused.retry_in))
     }
 }
 

@@ -27,6 +27,14 @@ pub(super) enum Purpose {
     Rename {
         agent: String,
     },
+    /// The text is a name with a `#` for the number.
+    RenameAll {
+        agents: Vec<String>,
+    },
+    /// The text is the name of a group, which these are to be in.
+    Group {
+        agents: Vec<String>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,12 +57,31 @@ pub(super) struct Form {
     warning: String,
 }
 
-/// Somebody who can be written to.
+/// Somebody who can be written to, or several who have a name together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Known {
     pub(super) name: String,
     /// Why a message would wait; empty if there is no reason.
     pub(super) note: String,
+    /// Who that is, where the name does not tell.
+    pub(super) who: String,
+}
+
+impl Known {
+    pub(super) fn agent(name: &str, note: String) -> Self {
+        Self { name: name.to_owned(), note, who: String::new() }
+    }
+
+    /// A group; `note` says why a message to one of its members would wait.
+    pub(super) fn group(name: &str, members: &str, note: String) -> Self {
+        Self { name: name.to_owned(), note, who: members.to_owned() }
+    }
+
+    /// What the list of names says of it.
+    pub(super) fn shown(&self) -> String {
+        let parts = [&self.who, &self.note].map(String::as_str);
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ")
+    }
 }
 
 /// How many names are offered at most.
@@ -90,9 +117,14 @@ impl Form {
         Self { to: vec![from.to_owned()], ..Self::new(Purpose::Reply { id: id.to_owned() }, "") }
     }
 
-    /// With those who can be written to, and what is to be known before it is sent.
-    pub(super) fn knowing(self, known: Vec<Known>, warning: &str) -> Self {
-        Self { known, warning: warning.to_owned(), ..self }
+    /// With those who can be written to.
+    pub(super) fn knowing(self, known: Vec<Known>) -> Self {
+        Self { known, ..self }
+    }
+
+    /// What is to be known before it is sent is this now.
+    pub(super) fn warn(&mut self, warning: String) {
+        self.warning = warning;
     }
 
     /// The form again from which this command came that was refused: of `send` or `reply`, which take a text.
@@ -115,18 +147,13 @@ impl Form {
 
     /// Whether the text is a message's.
     pub(super) fn is_message(&self) -> bool {
-        !matches!(self.purpose, Purpose::Resend { .. } | Purpose::Rename { .. })
+        matches!(self.purpose, Purpose::Send | Purpose::Reply { .. })
     }
 
     /// Whether a key is the one that opens the text in the person's editor.
     pub(super) fn is_edited(&self, key: &KeyEvent) -> bool {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         self.is_message() && control && matches!(key.code, KeyCode::Char('e' | 'g'))
-    }
-
-    /// Whether type and acknowledgement can be chosen.
-    pub(super) fn has_choices(&self) -> bool {
-        matches!(self.purpose, Purpose::Send | Purpose::Reply { .. })
     }
 
     pub(super) fn title(&self) -> String {
@@ -136,6 +163,10 @@ impl Form {
             Purpose::Reply { id } => format!("Answer to {id}"),
             Purpose::Resend { id } => format!("Send {id} again to (empty: to the same)"),
             Purpose::Rename { agent } => format!("New name for {agent}"),
+            Purpose::RenameAll { agents } => {
+                format!("New names for {} agents, # is the number: {}", agents.len(), agents.join(", "))
+            }
+            Purpose::Group { agents } => format!("Group, such as api, of {}", agents.join(", ")),
         }
     }
 
@@ -159,7 +190,7 @@ impl Form {
     /// The names that fit what is being typed, the best first.
     pub(super) fn offered(&self) -> Vec<Known> {
         let Some(letters) = self.name_begun() else { return Vec::new() };
-        let all = Known { name: ALL.to_owned(), note: "all agents of the project".to_owned() };
+        let all = Known::group(ALL, "all agents of the project", String::new());
         let free: Vec<&Known> =
             self.known.iter().chain([&all]).filter(|known| !self.to.contains(&known.name)).collect();
         let names = free.iter().map(|known| (known.name.trim_start_matches('@'), ""));
@@ -191,7 +222,13 @@ impl Form {
 
     /// What is to be known before it is sent, and whether it cannot be sent because of that.
     pub(super) fn says(&self) -> Option<(String, bool)> {
-        if !self.has_choices() {
+        if let Purpose::RenameAll { .. } = self.purpose
+            && !self.input.is_blank()
+            && self.input.text().matches('#').count() != 1
+        {
+            return Some(("put one # where the number goes, as in api-#".to_owned(), true));
+        }
+        if !self.is_message() {
             return None;
         }
         if self.to.is_empty() && self.purpose == Purpose::Send {
@@ -243,7 +280,7 @@ impl Form {
             KeyCode::Backspace if self.purpose == Purpose::Send && self.input.parts().0.is_empty() => {
                 self.to.pop();
             }
-            KeyCode::Char('n') if control && self.has_choices() => {
+            KeyCode::Char('n') if control && self.is_message() => {
                 self.intent = match self.intent {
                     None => Some(Intent::Reply),
                     Some(Intent::Reply) => Some(Intent::Action),
@@ -256,12 +293,12 @@ impl Form {
             KeyCode::Enter if !key.modifiers.is_empty() && self.is_message() => self.input.insert("\n"),
             KeyCode::Char('j') if control && self.is_message() => self.input.insert("\n"),
             KeyCode::Enter => return self.finished(),
-            KeyCode::Char('t') if control && self.has_choices() => {
+            KeyCode::Char('t') if control && self.is_message() => {
                 let at = MessageType::ALL.iter().position(|t| *t == self.kind).unwrap_or(0);
                 // ACK has a command of its own.
                 self.kind = MessageType::ALL[(at + 1) % (MessageType::ALL.len() - 1)];
             }
-            KeyCode::Char('a') if control && self.has_choices() => {
+            KeyCode::Char('a') if control && self.is_message() => {
                 self.ack = !self.ack;
                 self.intent = self.intent.filter(|intent| !self.ack || *intent != Intent::Fyi);
             }
@@ -304,6 +341,15 @@ impl Form {
             Purpose::Rename { agent } => {
                 // After --, so that nothing typed here is an option.
                 Action::line(&format!("rename {agent}"), &["name", "--", agent, text.trim()])
+            }
+            Purpose::RenameAll { agents } => {
+                let what = format!("rename {} agents", agents.len());
+                Action::line(&what, &["name", "--", &agents.join(","), text.trim()])
+            }
+            Purpose::Group { agents } => {
+                let names = agents.iter().map(String::as_str);
+                let args: Vec<&str> = ["group", "add", "--", text.trim()].into_iter().chain(names).collect();
+                Action::line(&format!("group {}", text.trim()), &args)
             }
             Purpose::Resend { id } if self.input.is_blank() => {
                 Action::line(&format!("resend {id}"), &["resend", id])
@@ -352,9 +398,8 @@ mod tests {
 
     #[test]
     fn a_name_behind_an_at_sign_becomes_a_recipient_and_an_address_in_a_text_stays() {
-        let known =
-            ["codex-1", "claude-1", "reviewer"].map(|name| Known { name: name.into(), note: String::new() });
-        let mut form = Form::to("codex-1").knowing(known.to_vec(), "");
+        let known = ["codex-1", "claude-1", "reviewer"].map(|name| Known::agent(name, String::new()));
+        let mut form = Form::to("codex-1").knowing(known.to_vec());
         let press = |form: &mut Form, code| form.press(key(code, KeyModifiers::NONE));
         form.paste("see me@example.org");
         assert!(form.offered().is_empty());
@@ -385,10 +430,41 @@ mod tests {
     }
 
     #[test]
+    fn a_group_is_offered_with_its_members_and_is_a_recipient_of_its_own() {
+        let known = vec![
+            Known::agent("codex-1", String::new()),
+            Known::group("@api", "codex-1, claude-1", "claude-1 would wait".into()),
+        ];
+        let mut form = Form::to("reviewer").knowing(known);
+        form.paste("@ap");
+        assert_eq!(form.offered()[0].shown(), "codex-1, claude-1: claude-1 would wait");
+        form.press(key(KeyCode::Enter, KeyModifiers::NONE));
+        assert_eq!(form.says(), Some(("@api: claude-1 would wait".into(), false)));
+        form.paste("who takes it?");
+        let action = form.press(key(KeyCode::Enter, KeyModifiers::NONE)).unwrap();
+        assert_eq!(action.args[..3], ["send", "reviewer,@api", "-"]);
+    }
+
+    #[test]
+    fn several_get_names_by_a_pattern_with_one_number_and_a_group_its_members() {
+        let agents = vec!["claude-1".to_owned(), "codex-1".to_owned()];
+        let mut form = Form::new(Purpose::RenameAll { agents: agents.clone() }, "");
+        form.paste("api");
+        assert!(form.says().unwrap().1);
+        assert_eq!(form.press(key(KeyCode::Enter, KeyModifiers::NONE)), None);
+        form.paste("-#");
+        let action = form.press(key(KeyCode::Enter, KeyModifiers::NONE)).unwrap();
+        assert_eq!(action.args, ["name", "--", "claude-1,codex-1", "api-#"]);
+        let mut form = Form::new(Purpose::Group { agents }, "");
+        form.paste("--json x");
+        let action = form.press(key(KeyCode::Enter, KeyModifiers::NONE)).unwrap();
+        assert_eq!(action.args, ["group", "add", "--", "--json", "claude-1", "codex-1"]);
+    }
+
+    #[test]
     fn what_cannot_be_sent_or_would_wait_says_why_before_it_is_sent() {
-        let known =
-            vec![Known { name: "codex-1".into(), note: "it would wait: a dialog is open there".into() }];
-        let mut form = Form::to("codex-1").knowing(known, "");
+        let known = vec![Known::agent("codex-1", "it would wait: a dialog is open there".into())];
+        let mut form = Form::to("codex-1").knowing(known);
         assert_eq!(form.says(), Some(("codex-1: it would wait: a dialog is open there".into(), false)));
         form.press(key(KeyCode::Backspace, KeyModifiers::NONE));
         form.paste("x");

@@ -1,7 +1,7 @@
 //! How a form looks: at the bottom of its area, as high as its text needs.
 
-use super::form::{Form, Known};
-use super::text::{cut, graphemes, pad, width};
+use super::form::{Form, Known, Purpose};
+use super::text::{cut, graphemes, pad, steady, width};
 use super::wrap;
 use crate::core::escape;
 use crate::core::message::Intent;
@@ -30,7 +30,9 @@ pub(super) fn draw(frame: &mut Frame<'_>, form: &Form, whole: Rect) {
     let inner = usize::from(whole.width.saturating_sub(4).max(1));
     let (lines, cursor) = laid_out(form, inner);
     let offered = form.offered();
-    let below = below(form, &offered, inner);
+    let (hint, second) = hints(form, offered.is_empty(), inner);
+    let mut below = below(form, &offered, inner);
+    below.extend(second);
     let rows = lines.len().max(if form.is_message() { 3 } else { 1 });
     let rows = rows.min(usize::from((whole.height / 2).max(1)));
     let height = u16::try_from(rows + 2 + below.len().max(1)).unwrap_or(u16::MAX).min(whole.height);
@@ -38,18 +40,6 @@ pub(super) fn draw(frame: &mut Frame<'_>, form: &Form, whole: Rect) {
     // What is not written into is two borders, and what stands below the text.
     let rows = usize::from(height.saturating_sub(2)).saturating_sub(below.len()).max(1);
     let first = (cursor.1 + 1).saturating_sub(rows);
-    let sends =
-        if offered.is_empty() { " Enter sends  Esc leaves " } else { " Enter takes the name  Esc: no name " };
-    let mut hint = sends.to_owned();
-    if offered.is_empty() && form.has_choices() {
-        let ack = if form.ack { "yes" } else { "no" };
-        let wants = form.intent.map_or("-", Intent::word);
-        hint.push_str(&format!(" {} ^T  ack: {ack} ^A  wants: {wants} ^N ", form.kind.word()));
-    }
-    if form.is_message() && offered.is_empty() {
-        hint.push_str(" editor ^E  new line Alt-Enter ");
-    }
-    let hint = cut(&hint, inner + 2);
     let title = format!(" {} ", cut(&escape::line(&form.title()), inner));
     let block = Block::bordered().title(Span::styled(title, STRONG)).title_bottom(Line::styled(hint, DIM));
     let mut visible: Vec<Line<'_>> =
@@ -61,6 +51,41 @@ pub(super) fn draw(frame: &mut Frame<'_>, form: &Form, whole: Rect) {
     let x = area.x + 2 + u16::try_from(cursor.0).unwrap_or(u16::MAX);
     let y = area.y + 1 + u16::try_from(cursor.1 - first).unwrap_or(u16::MAX);
     frame.set_cursor_position((x.min(area.right() - 1), y.min(area.bottom() - 1)));
+}
+
+/// The keys, as they stand in the frame, and what does not fit there: a row above it.
+fn hints(form: &Form, plain: bool, columns: usize) -> (String, Option<Line<'static>>) {
+    let room = columns + 2;
+    let fitting = |parts: &[&str]| {
+        let mut hint = " ".to_owned();
+        for part in parts {
+            if width(&hint) + width(part) < room {
+                hint.push_str(&format!("{part} "));
+            }
+        }
+        hint
+    };
+    let whole =
+        |parts: &[&str]| width(&fitting(parts)) == 1 + parts.iter().map(|p| width(p) + 1).sum::<usize>();
+    if !plain {
+        return (fitting(&["Enter takes the name", " Esc: no name"]), None);
+    }
+    let keys = ["Enter sends", " Esc leaves"];
+    if !form.is_message() {
+        let does = if matches!(form.purpose, Purpose::Resend { .. }) { keys[0] } else { "Enter does it" };
+        return (fitting(&[does, keys[1]]), None);
+    }
+    let more = [" editor ^E", " new line Alt-Enter"];
+    let kind = form.kind.word();
+    let ack = if form.ack { "yes" } else { "no" };
+    let wants = form.intent.map_or("-", Intent::word);
+    let choices = [format!(" {kind} ^T"), format!(" ack: {ack} ^A"), format!(" wants: {wants} ^N")];
+    let choices: Vec<&str> = choices.iter().map(String::as_str).collect();
+    let all = [&keys[..], &choices, &more].concat();
+    if whole(&all) {
+        return (fitting(&all), None);
+    }
+    (fitting(&[&keys[..], &more].concat()), Some(Line::styled(fitting(&choices), DIM)))
 }
 
 /// What stands below the text: the names that fit, or what is to be known before it is sent.
@@ -78,7 +103,7 @@ fn below(form: &Form, offered: &[Known], columns: usize) -> Vec<Line<'static>> {
     }
     let chosen = form.at.min(offered.len() - 1);
     let row = |(number, known): (usize, &Known)| {
-        let text = pad(&format!(" {}  {}", known.name, known.note), columns);
+        let text = pad(&format!(" {}  {}", known.name, known.shown()), columns);
         Line::styled(text, if number == chosen { Style::new().add_modifier(Modifier::REVERSED) } else { DIM })
     };
     offered.iter().enumerate().map(row).collect()
@@ -95,9 +120,7 @@ fn laid_out(form: &Form, columns: usize) -> (Vec<String>, (usize, usize)) {
             cursor = (lines.last().map_or(0, |l| width(l)), lines.len() - 1);
         }
         for part in graphemes(part) {
-            // What joins emoji is drawn in different ways.
-            let shown: String = part.chars().filter(|c| !super::text::is_unsure(*c)).collect();
-            let shown = if part == "\t" { " ".to_owned() } else { shown };
+            let shown = if part == "\t" { " ".to_owned() } else { steady(part) };
             let used = lines.last().map_or(0, |l| width(l));
             if part == "\n" || used + width(&shown) > columns {
                 lines.push(String::new());

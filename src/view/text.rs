@@ -18,13 +18,46 @@ pub(super) fn graphemes(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Whether terminals disagree about the width of what this is a part of.
-pub(super) fn is_unsure(c: char) -> bool {
-    matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}')
+fn is_unsure(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}' | '\u{e0020}'..='\u{e007f}')
+}
+
+/// The letter of a regional indicator: two of these are a flag. tmux 3.3 holds them in a cell each, and the terminal around it draws
+/// both as one: what is drawn over them later leaves half a flag behind.
+fn letter_of_flag(c: char) -> Option<char> {
+    let number = u32::from(c).checked_sub(0x1f1e6).filter(|number| *number < 26)?;
+    char::from_u32(u32::from('A') + number)
+}
+
+/// A text of which all terminals agree how wide it is: a flag is the letters of its country in brackets, and what joins or colours
+/// emoji is left out.
+pub(super) fn steady(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_owned();
+    }
+    let mut shown = String::with_capacity(text.len());
+    let mut chars = text.chars().filter(|c| !is_unsure(*c)).peekable();
+    while let Some(c) = chars.next() {
+        match letter_of_flag(c) {
+            None => shown.push(c),
+            Some(first) => {
+                shown.push('[');
+                shown.push(first);
+                let second = chars.peek().copied().and_then(letter_of_flag);
+                shown.extend(second);
+                if second.is_some() {
+                    chars.next();
+                }
+                shown.push(']');
+            }
+        }
+    }
+    shown
 }
 
 /// What is shown of an untrusted text: line feeds stay, tabs become blanks.
 pub(super) fn tidy(text: &str) -> String {
-    escape::text(text).replace('\t', "    ").chars().filter(|c| !is_unsure(*c)).collect()
+    steady(&escape::text(text).replace('\t', "    "))
 }
 
 /// [`tidy`], on one line.
@@ -111,6 +144,8 @@ mod tests {
     fn what_makes_widths_unsure_is_left_out_and_what_steers_is_escaped() {
         assert_eq!(tidy("👩\u{200d}💻 👍🏽 ❤\u{fe0f}\tx\u{1b}[2J"), "👩💻 👍 ❤    x\\u{1b}[2J");
         assert_eq!(flat("a\n\n b\tc"), "a b c");
+        assert_eq!(tidy("🇩🇪🇫🇷 🇩 x🇬🇧"), "[DE][FR] [D] x[GB]");
+        assert_eq!(tidy("🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f} won"), "🏴 won");
     }
 
     #[test]

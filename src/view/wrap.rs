@@ -2,13 +2,13 @@
 //!
 //! Pure. A row ends at a space where there is one in its second half, and else where it is full.
 
-use super::text::{graphemes, width};
+use super::text::{graphemes, steady, width};
 
 /// The rows that `text` takes at this width. An empty line takes one.
 pub(super) fn rows(text: &str, columns: u16) -> Vec<String> {
     let columns = usize::from(columns.max(2));
     let mut rows = Vec::new();
-    for line in text.lines() {
+    for line in steady(text).lines() {
         let mut row = String::new();
         let (mut used, mut space) = (0, None);
         for part in graphemes(line) {

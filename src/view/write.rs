@@ -4,14 +4,18 @@ use super::action::ActionOutcome;
 use super::form::{Form, Known, Purpose};
 use super::form_view;
 use super::terminal::{Popup, Screen, is_control, show};
-use crate::store::Store;
+use crate::core::config::Settings;
+use crate::core::group;
+use crate::core::name::Name;
+use crate::store::config::Files;
+use crate::store::{Store, now_ms};
 use anyhow::Result;
 use ratatui::Frame;
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[derive(Clone, Debug)]
 pub enum Writing {
@@ -29,26 +33,58 @@ struct Popped<'a> {
     /// Why it was refused.
     told: Option<String>,
     outcomes: (Sender<ActionOutcome>, Receiver<ActionOutcome>),
+    /// When it was looked whether the person may send.
+    looked: Option<Instant>,
 }
+
+/// How often that is looked at.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Lets a person write, and does what the text is for in the project at `root`, called `project`. What is refused stays in the
 /// form, with the reason. Gives what was printed at last; `None`: the person left.
 pub fn write(root: &Path, project: &str, writing: Writing) -> Result<Option<String>> {
     let form = match writing {
-        Writing::To(to) => Form::to(&to).knowing(known(root), ""),
+        Writing::To(to) => Form::to(&to).knowing(known(root)),
         Writing::NameOf(agent) => {
             let name = agent.clone();
             Form::new(Purpose::Rename { agent }, &name)
         }
     };
     let outcomes = mpsc::channel();
-    show(Popped { root, project, form, running: None, told: None, outcomes }).map(Option::flatten)
+    show(Popped { root, project, form, running: None, told: None, outcomes, looked: None })
+        .map(Option::flatten)
 }
 
 /// Who can be written to in the project. That it cannot be told is no reason not to write.
 fn known(root: &Path) -> Vec<Known> {
-    let agents = Store::open_root(root).and_then(|store| store.living()).unwrap_or_default();
-    agents.iter().map(|agent| Known { name: agent.name.to_string(), note: String::new() }).collect()
+    let Ok(store) = Store::open_root(root) else { return Vec::new() };
+    let agents = store.living().unwrap_or_default();
+    let groups = store.groups().unwrap_or_default();
+    let agents = agents.iter().map(|agent| Known::agent(agent.name.as_str(), String::new()));
+    let group = |(name, members)| Known::group(&format!("@{name}"), &group::list(members), String::new());
+    agents.chain(groups.iter().map(group)).collect()
+}
+
+/// What is to be known before a message is sent from the project.
+fn warning(root: &Path) -> String {
+    let limited = Store::open_root(root).map(|store| limited(&store, now_ms()));
+    limited.unwrap_or_default()
+}
+
+/// That the person has sent as many messages as the limit allows, and when the next can be sent; empty as long as one can.
+pub(super) fn limited(store: &Store, now_ms: u64) -> String {
+    let limit = Settings::from(&Files::of(Some(store.root())).load()).rate;
+    let until = store.limited_until(&Name::human(), limit, now_ms);
+    until.map(|until| too_soon(limit.count, until, now_ms)).unwrap_or_default()
+}
+
+/// [`limited`], where the end of that is known; empty when it is over.
+pub(super) fn too_soon(count: usize, until: u64, now_ms: u64) -> String {
+    if until <= now_ms {
+        return String::new();
+    }
+    let rest = (until - now_ms).div_ceil(1000);
+    format!("you can send again in {rest} s: {count} messages in a row are allowed (rate.count)")
 }
 
 impl Popup for Popped<'_> {
@@ -66,6 +102,10 @@ impl Popup for Popped<'_> {
                 return ControlFlow::Break(Some(outcome.text));
             }
             (self.running, self.told) = (None, Some(outcome.text));
+        }
+        if self.form.is_message() && self.looked.is_none_or(|at| at.elapsed() >= LOOK) {
+            self.form.warn(warning(self.root));
+            self.looked = Some(Instant::now());
         }
         ControlFlow::Continue(())
     }

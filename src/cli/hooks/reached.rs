@@ -16,7 +16,12 @@ pub(in crate::cli) fn around_agent<T>(
     home: &Path,
     with: impl Fn(&Surroundings<'_>) -> T,
 ) -> T {
-    let environment = program::Environment::of(agent.process.pid);
+    around_process(agent.process.pid, home, with)
+}
+
+/// [`around_agent`], of the process.
+pub(in crate::cli) fn around_process<T>(pid: i32, home: &Path, with: impl Fn(&Surroundings<'_>) -> T) -> T {
+    let environment = program::Environment::of(pid);
     let variable = |name: &str| environment.get(name);
     let home =
         variable("HOME").map(PathBuf::from).filter(|h| h.is_absolute()).unwrap_or_else(|| home.to_owned());

@@ -2,7 +2,7 @@
 //!
 //! The mark `entering` is recorded before the key, so a crash leaves no Enter that nobody knows of.
 
-use super::evidence::begins_outside;
+use super::evidence::{IN_TRANSCRIPT, begins_outside};
 use super::look::{AFTER_ENTER, LOOK_PAUSE, Sight};
 use super::record::Press;
 use super::{Attempt, Outcome};
@@ -35,7 +35,8 @@ impl Attempt<'_> {
             Some(seen) if seen.composer_holds(line) => seen,
             Some(seen) => {
                 return Ok(match self.evidence(line, &seen, &self.current()?) {
-                    Some(_) => Outcome::Submitted("somebody submitted it"),
+                    // Who pressed Enter is not known: the agent may draw late what was pasted long before.
+                    Some(sign) => Outcome::Submitted(sign),
                     None => Outcome::Held(seen.scene().may_enter(line).err().unwrap_or(Hold::Changed)),
                 });
             }
@@ -55,7 +56,7 @@ impl Attempt<'_> {
             return Ok(Pressed::Over(Outcome::Held(hold)));
         }
         if begins_outside(line, seen, &self.current()?) {
-            return Ok(Pressed::Over(Outcome::Submitted("somebody submitted it")));
+            return Ok(Pressed::Over(Outcome::Submitted(IN_TRANSCRIPT)));
         }
         let Some(delivery) = self.mark_act(Press::Enter, |d| {
             d.advance(Stage::Entering, "", now_ms());

@@ -19,6 +19,9 @@ use std::time::Duration;
 /// The reason that is recorded when a text is gone and Enter was pressed, or may have been.
 pub(super) const UNSEEN: &str = "it is gone from its composer, and no sign of a turn was seen";
 
+/// The sign that is the line itself.
+pub(super) const IN_TRANSCRIPT: &str = "it stands in the transcript";
+
 impl Attempt<'_> {
     /// Looks once more for a sign that the agent got a text which has left the composer, and records it. Returns whether
     /// there is one.
@@ -32,7 +35,7 @@ impl Attempt<'_> {
         let last = self.keys.borrow().entered.as_ref() == Some(&self.message.id);
         let touched = seen.touched_since(delivery.since);
         let evidence = if seen.is_shown() && stands_outside(&line, &seen, &delivery) {
-            "it stands in the transcript"
+            IN_TRANSCRIPT
         } else if last && !touched && seen.reading.state == Status::Busy {
             "a turn began after Enter"
         } else {
@@ -66,7 +69,7 @@ impl Attempt<'_> {
         }
         // Where no composer is to be seen, as behind a dialog, the text may stand as before.
         if composer.is_some() && stands_outside(line, seen, delivery) {
-            return Some("it stands in the transcript");
+            return Some(IN_TRANSCRIPT);
         }
         if delivery.enters == 0 {
             return None;

@@ -3,7 +3,7 @@
 //! The mark `typing` is recorded before the paste, so a crash leaves no text that nobody knows of.
 
 use super::enter::never_entered;
-use super::evidence::{UNSEEN, begins_outside, ends};
+use super::evidence::{IN_TRANSCRIPT, UNSEEN, begins_outside, ends};
 use super::look::Sight;
 use super::record::Press;
 use super::{Attempt, Outcome};
@@ -115,7 +115,7 @@ impl Attempt<'_> {
         if seen.composer_holds(line) {
             return Ok(if begins_outside(line, &seen, delivery) {
                 // A person submitted it, and history brought it back: it is that person's now.
-                ControlFlow::Break(Outcome::Submitted("somebody submitted it"))
+                ControlFlow::Break(Outcome::Submitted(IN_TRANSCRIPT))
             } else if seen.is_collapsed() && seen.touched_since(delivery.typed_at) {
                 // What the sign stands for cannot be seen: a person may have pasted something else.
                 ControlFlow::Break(Outcome::Held(Hold::EnterIgnored))

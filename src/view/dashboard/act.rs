@@ -40,8 +40,9 @@ impl App {
             Command::PreviousHit => self.hit(false, now_ms),
             Command::Mark => {
                 let id = self.selected[self.panel as usize].clone();
+                let is_there = self.position(self.panel).is_some();
                 let marked = &mut self.marked[self.panel as usize];
-                if !id.is_empty() && !marked.remove(&id) {
+                if is_there && !marked.remove(&id) {
                     marked.insert(id);
                 }
                 self.go(self.panel, 1);
@@ -50,10 +51,16 @@ impl App {
             Command::Go => return self.jump(),
             Command::Write => self.write_to_concerned(),
             Command::WriteToAll => self.write(Form::to("@all")),
-            Command::Rename => match self.concerned().into_iter().next() {
-                Some(agent) => self.write(Form::new(Purpose::Rename { agent: agent.clone() }, &agent)),
-                None => self.nobody(),
+            Command::Rename => match &self.concerned()[..] {
+                [] => self.nobody(),
+                [agent] => self.write(Form::new(Purpose::Rename { agent: agent.clone() }, agent)),
+                several => self.write(Form::new(Purpose::RenameAll { agents: several.to_vec() }, "")),
             },
+            Command::Group => match self.concerned() {
+                none if none.is_empty() => self.nobody(),
+                agents => self.write(Form::new(Purpose::Group { agents }, "")),
+            },
+            Command::Onboard => self.onboard(),
             Command::Explain => match self.concerned().into_iter().next() {
                 Some(agent) => {
                     return self.run(vec![Action::page(&format!("explain {agent}"), &["explain", &agent])]);
@@ -87,7 +94,7 @@ impl App {
 
     /// Gives the keys to what stands beside the panels.
     fn enter(&mut self) {
-        if self.selected[self.panel as usize].is_empty() {
+        if self.position(self.panel).is_none() {
             return;
         }
         self.side.focus = true;
@@ -123,7 +130,29 @@ impl App {
     }
 
     fn nobody(&mut self) {
-        self.tell("no living agent is selected");
+        let why = self.nobody_here();
+        self.tell(&why);
+    }
+
+    /// Why a key for an agent finds none.
+    pub(super) fn nobody_here(&self) -> String {
+        match self.gone().filter(|_| self.panel == Panel::Agents) {
+            Some(gone) => format!("{gone} has ended: no agent is selected (Up and Down select one)"),
+            None => "no living agent is selected".to_owned(),
+        }
+    }
+
+    /// Asks whether these agents are to be told how to talk: it costs each of them a turn.
+    fn onboard(&mut self) {
+        let agents = self.concerned();
+        if agents.is_empty() {
+            return self.nobody();
+        }
+        let names: Vec<&str> = agents.iter().map(String::as_str).collect();
+        let question = format!("Tell {} how to talk here? It costs each a turn.", names.join(", "));
+        let what = format!("onboard {}", names.join(", "));
+        let actions = vec![Action::line(&what, &[&["onboard", "--"], &names[..]].concat())];
+        self.mode = Mode::Confirm { question, actions };
     }
 
     /// The agents that a key is about: those that are marked, the selected one, or the one that the selected row is of.

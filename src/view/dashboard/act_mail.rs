@@ -5,7 +5,7 @@
 use super::keys::{Command, MailCommand};
 use super::model::{App, Mode, Wish};
 use super::panel::Panel;
-use super::snapshot::{MessageRow, NOTICES};
+use super::snapshot::{MessageRow, NOTICES, ThreadRow};
 use crate::view::action::Action;
 use crate::view::form::{Form, Purpose};
 use std::collections::BTreeSet;
@@ -28,6 +28,9 @@ impl App {
         if command == MailCommand::Read && self.panel == Panel::Threads {
             return self.read_thread();
         }
+        if let MailCommand::Deliver | MailCommand::Drop = command {
+            return self.settle(command == MailCommand::Drop);
+        }
         if let Some(message) = self.concerned_message() {
             return self.with(command, &message);
         }
@@ -37,6 +40,7 @@ impl App {
         match (command, waits.map(|w| w.id.clone())) {
             (MailCommand::Status, Some(id)) => return self.status(&id),
             (MailCommand::Resend, Some(id)) => self.resend(&id),
+            (MailCommand::Status, None) if agent.is_some() => return self.last_status(),
             _ => {
                 let key =
                     self.keymap.names(Command::Show(Panel::Threads)).first().cloned().unwrap_or_default();
@@ -58,18 +62,60 @@ impl App {
             MailCommand::Acknowledge => {
                 return self.run(vec![Action::line(&format!("ack {id}"), &["ack", id])]);
             }
-            MailCommand::Deliver => {
-                return self.run(vec![Action::line(&format!("deliver {id}"), &["release", id])]);
-            }
-            MailCommand::Drop => {
-                let (from, first) = (&message.from, &message.first);
-                let question = format!("Drop {id} of {from}: {first}? It becomes a dead letter.");
-                let actions = vec![Action::line(&format!("drop {id}"), &["release", "--drop", id])];
-                self.mode = Mode::Confirm { question, actions };
-            }
+            MailCommand::Deliver | MailCommand::Drop => return self.settle(command == MailCommand::Drop),
             MailCommand::Status => return self.status(id),
             MailCommand::Resend => self.resend(id),
         }
+        Wish::Nothing
+    }
+
+    /// The answers that are held as too many in a row: of the selected thread, or those that the selected agent sent or would get.
+    fn held_answers(&self) -> Vec<Rc<MessageRow>> {
+        let messages = |thread: &ThreadRow| thread.messages.iter().filter(|m| m.paused).cloned().collect();
+        match self.panel {
+            Panel::Threads => self.thread().map(messages).unwrap_or_default(),
+            Panel::Agents => {
+                let name = self.agent().map(|a| a.name.clone()).unwrap_or_default();
+                let about = |m: &&Rc<MessageRow>| m.from == name || m.to.contains(&name);
+                let all: Vec<Vec<_>> = self.shown.threads.iter().map(messages).collect();
+                // One thread at a time.
+                all.into_iter().find(|held| held.iter().any(|m| about(&m))).unwrap_or_default()
+            }
+            Panel::Leases | Panel::Tasks => Vec::new(),
+        }
+    }
+
+    /// Delivers or drops what is held as one answer too many. Nothing else can be dropped.
+    fn settle(&mut self, drop: bool) -> Wish {
+        let held = self.held_answers();
+        let Some(first) = held.first() else {
+            let what = if self.panel == Panel::Threads { "in this thread" } else { "here" };
+            self.tell(&format!("no answer {what} is held by the limit on answers in a row (agents.answers)"));
+            return Wish::Nothing;
+        };
+        let id = first.id.clone();
+        if !drop {
+            return self.run(vec![Action::line(&format!("deliver {id}"), &["release", &id])]);
+        }
+        let said = |m: &Rc<MessageRow>| format!("{} of {} to {}: {}", m.id, m.from, m.to.join(", "), m.first);
+        let (what, fate) = match &held[..] {
+            [one] => (said(one), "It becomes a dead letter."),
+            _ => (held.iter().map(said).collect::<Vec<_>>().join("; "), "They become dead letters."),
+        };
+        let actions = vec![Action::line(&format!("drop {id}"), &["release", "--drop", &id])];
+        self.mode = Mode::Confirm { question: format!("Drop {what}? {fate}"), actions };
+        Wish::Nothing
+    }
+
+    /// How far the last message from or to the selected agent came: nothing waits for it.
+    fn last_status(&mut self) -> Wish {
+        let name = self.agent().map(|a| a.name.clone()).unwrap_or_default();
+        let all = self.shown.threads.iter().flat_map(|t| &t.messages);
+        let about = all.filter(|m| !m.notice && m.to.contains(&name));
+        if let Some(id) = about.max_by_key(|m| m.at).map(|m| m.id.clone()) {
+            return self.status(&id);
+        }
+        self.tell(&format!("nothing was sent to {name} yet, and nothing waits for it"));
         Wish::Nothing
     }
 

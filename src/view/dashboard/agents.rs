@@ -1,6 +1,6 @@
 //! The panel of agents, and what stands beside it: why an agent needs a person, the mail that waits for it, and its pane as it is now.
 
-use super::snapshot::{AgentRow, MailState, Need, Snapshot};
+use super::snapshot::{AgentRow, GroupRow, MailState, Need, Snapshot};
 use super::theme::{DIM, Mark, PLAIN, Theme};
 use super::watch::Seen;
 use crate::core::agent::Status;
@@ -42,9 +42,12 @@ pub(super) fn row(agent: &AgentRow, names: usize, theme: Theme, now: u64) -> Vec
         Span::raw(format!("{:>3} ", age(since, now))),
     ];
     let news = news(agent);
-    if agent.unread > 0 {
-        let mail = if agent.why.is_empty() { Mark::Under } else { Mark::Held };
-        spans.push(Span::styled(format!(" {}{}", theme.sign(Mark::Mail), agent.unread), theme.style(mail)));
+    // As everywhere: an envelope is mail for the person.
+    let waits = if agent.why.is_empty() { Mark::Under } else { Mark::Held };
+    for (mark, count) in [(Mark::Mail, agent.unread), (waits, agent.waits)] {
+        if count > 0 {
+            spans.push(Span::styled(format!(" {}{count}", theme.sign(mark)), theme.style(mark)));
+        }
     }
     if agent.leases > 0 && news.is_empty() {
         spans.push(Span::styled(format!(" {}", plural(agent.leases, "lease")), DIM));
@@ -57,13 +60,14 @@ pub(super) fn row(agent: &AgentRow, names: usize, theme: Theme, now: u64) -> Vec
 }
 
 /// The title of what stands beside the panel.
-pub(super) fn title(agent: &AgentRow, seen: Option<&Seen>, now: u64) -> String {
+pub(super) fn title(agent: &AgentRow, groups: &[GroupRow], seen: Option<&Seen>, now: u64) -> String {
     let mut parts = vec![agent.name.clone(), agent.kind.clone()];
     parts.extend(seen.map(|seen| seen.place.clone()).filter(|place| !place.is_empty()));
     parts.push(format!("{} {}", agent.status.word(), age(agent.since, now)));
     if agent.leases > 0 {
         parts.push(plural(agent.leases, "lease"));
     }
+    parts.extend(groups.iter().filter(|g| g.members.contains(&agent.name)).map(|g| g.name.clone()));
     parts.join(" · ")
 }
 

@@ -18,6 +18,7 @@ use ratatui::widgets::Paragraph;
 
 /// Draws everything.
 pub(super) fn draw(frame: &mut Frame<'_>, app: &mut App, theme: Theme, now_ms: u64) {
+    app.brief(now_ms);
     let places = Places::of(frame.area(), app.shape());
     app.places = places.clone();
     frame.render_widget(header(app, theme, usize::from(places.head.width)), places.head);
@@ -132,9 +133,12 @@ fn draw_panel(frame: &mut Frame<'_>, app: &mut App, (panel, area): (Panel, Rect)
         let line = Line::styled(nothing(app, panel), DIM);
         return frame.render_widget(Paragraph::new(line).wrap(ratatui::widgets::Wrap { trim: true }), body);
     }
-    let at = app.position(panel).unwrap_or(0);
+    let at = app.position(panel);
     let first = &mut app.first[panel as usize];
-    *first = (*first).min(at).max((at + 1).saturating_sub(fits)).min(count.saturating_sub(fits));
+    if let Some(at) = at {
+        *first = (*first).min(at).max((at + 1).saturating_sub(fits));
+    }
+    *first = (*first).min(count.saturating_sub(fits));
     let first = *first;
     let names = agents::names(&app.shown, columns);
     let marked = !app.marked[panel as usize].is_empty();
@@ -146,7 +150,7 @@ fn draw_panel(frame: &mut Frame<'_>, app: &mut App, (panel, area): (Panel, Rect)
             Panel::Leases => vec![leases::row(&app.shown.leases[*row], theme, now_ms)],
             Panel::Tasks => vec![tasks::row(&app.shown.tasks[*row], &app.shown, theme)],
         };
-        let selected = number == at && panel == app.panel;
+        let selected = Some(number) == at && panel == app.panel;
         for (line, mut spans) in parts.into_iter().enumerate() {
             if marked {
                 let is = line == 0 && app.marked[panel as usize].contains(app.id(panel, *row));
@@ -176,16 +180,22 @@ fn draw_side(frame: &mut Frame<'_>, app: &mut App, area: Rect, theme: Theme, now
     if area.is_empty() {
         return;
     }
-    let body = Rect { y: area.y + 1, height: area.height - 1, ..area };
-    let (columns, height) = (area.width, usize::from(body.height));
+    let mut body = Rect { y: area.y + 1, height: area.height - 1, ..area };
+    if app.places.divider.is_some() {
+        // A blank on each side, so that no text touches the line between the panels or the end of the screen.
+        (body.x, body.width) = (area.x + 1, area.width.saturating_sub(2));
+    }
+    let (columns, height) = (body.width, usize::from(body.height));
     app.side.height = height;
     let mut lines = Vec::new();
     let mut name = String::new();
     match app.panel {
         Panel::Agents => {
-            if let Some(agent) = app.agent() {
+            if let Some(gone) = app.gone() {
+                (name, lines) = (gone.to_owned(), vec![Line::raw(app.nobody_here())]);
+            } else if let Some(agent) = app.agent() {
                 let seen = app.seen_of(agent);
-                name = agents::title(agent, seen, now_ms);
+                name = agents::title(agent, &app.shown.groups, seen, now_ms);
                 let (mut told, pane) = agents::detail(agent, &app.shown, seen, theme, columns, now_ms);
                 told.truncate(height / 2);
                 if !told.is_empty() {
@@ -237,11 +247,12 @@ fn draw_side(frame: &mut Frame<'_>, app: &mut App, area: Rect, theme: Theme, now
         }
     }
     let style = if app.side.focus { STRONG } else { DIM };
-    let name = cut(&name, usize::from(columns).saturating_sub(4));
-    let rule = "─".repeat(usize::from(columns).saturating_sub(width(&name) + 3));
+    let wide = usize::from(area.width);
+    let name = cut(&name, wide.saturating_sub(4));
+    let rule = "─".repeat(wide.saturating_sub(width(&name) + 3));
     let title =
         vec![Span::styled("─", DIM), Span::styled(format!(" {name} "), style), Span::styled(rule, DIM)];
-    frame.render_widget(fit(title, usize::from(columns)), Rect { height: 1, ..area });
+    frame.render_widget(fit(title, wide), Rect { height: 1, ..area });
     let lines: Vec<Line<'_>> = match app.panel {
         // What an agent's pane shows is not searched.
         Panel::Agents => lines,

@@ -6,9 +6,9 @@
 
 use super::snapshot::{MailState, MessageRow};
 use crate::core::agent::Agent;
-use crate::core::delivery::Stage;
+use crate::core::delivery::{Pause, Stage};
 use crate::core::escape;
-use crate::core::message::{MessageType, Verified, parse_file_name};
+use crate::core::message::{Intent, MessageType, Verified, parse_file_name};
 use crate::core::name::Name;
 use crate::store::Store;
 use crate::store::mail::{Changed, Folder};
@@ -163,6 +163,12 @@ impl Feed {
         })
     }
 
+    /// The files of what somebody has not read, as they were listed last.
+    pub(super) fn unread_files(&self, owner: &Name) -> impl Iterator<Item = &String> {
+        let listed = ["new", "given"].map(|word| self.listed.get(&(owner.clone(), word)));
+        listed.into_iter().flatten().flat_map(|listing| &listing.files)
+    }
+
     /// The messages, newest first.
     pub(super) fn rows(&self) -> &[Rc<MessageRow>] {
         &self.rows
@@ -196,7 +202,8 @@ fn know(store: &Store, agents: &[Agent], file: &str, copies: Copies, before: Opt
             (_, stage) => MailState::At(stage),
         };
         let unread = state == MailState::Unread;
-        Rc::new(MessageRow { state, unread, mine: mine.is_some(), why: place.why, ..row })
+        let paused = place.paused;
+        Rc::new(MessageRow { state, unread, mine: mine.is_some(), paused, why: place.why, ..row })
     });
     Ok(Known { copies, row, attention, stale: false })
 }
@@ -207,18 +214,21 @@ struct MailPlace {
     why: String,
     overdue: bool,
     bundle: bool,
+    /// Whether it is held as one answer too many.
+    paused: bool,
     /// Whether all copies were read.
     arrived: bool,
 }
 
 fn place(store: &Store, file: &str, copies: &[(Name, Folder)]) -> Result<MailPlace> {
     let mut least: Option<(Option<Stage>, Stage, String)> = None;
-    let (mut overdue, mut bundle) = (false, false);
+    let (mut overdue, mut bundle, mut paused) = (false, false, false);
     for (owner, folder) in copies {
         let Some((_, id)) = parse_file_name(file) else { continue };
         let (known, why) = match store.delivery(owner, &id)? {
             Some(delivery) => {
                 bundle |= delivery.is_bundle();
+                paused |= delivery.pause == Some(Pause::Held) && delivery.way.stage.is_open();
                 overdue |= delivery.ack.as_ref().is_some_and(|ack| ack.rings > 0);
                 (delivery.way.stage, delivery.way.detail)
             }
@@ -238,7 +248,7 @@ fn place(store: &Store, file: &str, copies: &[(Name, Folder)]) -> Result<MailPla
     }
     let arrived = copies.iter().all(|(_, folder)| *folder == Folder::Cur);
     let (_, stage, why) = least.unwrap_or_default();
-    Ok(MailPlace { stage, why, overdue: overdue && stage < Stage::Acked, bundle, arrived })
+    Ok(MailPlace { stage, why, overdue: overdue && stage < Stage::Acked, bundle, paused, arrived })
 }
 
 fn row(message: &Verified) -> MessageRow {
@@ -261,6 +271,8 @@ fn row(message: &Verified) -> MessageRow {
         why: String::new(),
         unread: false,
         mine: false,
+        fyi: message.wish() == Some(Intent::Fyi),
+        paused: false,
         marks: message.marks(),
         urgent: message.urgent,
         ack: message.ack_required,

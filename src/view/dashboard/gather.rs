@@ -6,21 +6,24 @@
 use super::feed::Feed;
 use super::journal::Journal;
 use super::snapshot::{
-    AgentRow, LeaseRow, MailState, MessageRow, NOTICES, Need, Snapshot, TaskRow, ThreadRow, WaitingRow,
+    AgentRow, GroupRow, LeaseRow, MailState, MessageRow, NOTICES, Need, Snapshot, TaskRow, ThreadRow,
+    WaitingRow,
 };
 use super::{agents, tasks};
 use crate::core::agent::{Agent, Status};
 use crate::core::badge::Counts;
+use crate::core::config::Settings;
 use crate::core::delivery::{Delivery, Stage};
 use crate::core::escape;
 use crate::core::lease::{Lease, LeaseTable, Waiter, words};
 use crate::core::message::{parse_file_name, sent_at};
 use crate::core::name::Name;
 use crate::core::plural::plural;
-use crate::store::Store;
+use crate::store::config::Files;
 use crate::store::mail::Folder;
+use crate::store::{Store, now_ms};
 use anyhow::Result;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::SystemTime;
@@ -51,10 +54,8 @@ impl Gatherer {
     /// Whether anything may have changed since the last call.
     pub(super) fn changed(&mut self) -> Result<bool> {
         let dir = self.store.dir();
-        let mut paths: Vec<PathBuf> = ["agents", "leases", "waiters", "mail", "quarantine", "journal.jsonl"]
-            .iter()
-            .map(|name| dir.join(name))
-            .collect();
+        let parts = ["agents", "leases", "waiters", "mail", "quarantine", "journal.jsonl", "groups.json"];
+        let mut paths: Vec<PathBuf> = parts.iter().map(|name| dir.join(name)).collect();
         paths.push(self.store.coordination_path());
         for owner in self.store.mailboxes()? {
             let mail = dir.join("mail").join(owner.as_str());
@@ -74,20 +75,21 @@ impl Gatherer {
         let store = &self.store;
         let leases = store.peek_leases()?;
         let waiting = self.waiting(&agents)?;
-        let mut counts = Counts { unread: store.count_unread(&Name::human())?, ..Counts::default() };
+        let (unread, askers) = (self.unread(), store.askers()?);
+        let mut counts = Counts { unread: unread.values().sum(), ..Counts::default() };
         counts.held = waiting.iter().filter(|w| w.what == MailState::At(Stage::Held)).count();
         counts.overdue = waiting.iter().filter(|w| w.what == MailState::Overdue).count();
         let mut rows: Vec<AgentRow> = Vec::new();
         for agent in agents.iter().filter(|a| a.is_live()) {
             let held = leases.table.leases().filter(|l| l.holder.name == agent.name).count();
-            rows.push(self.agent(agent, held, &waiting)?);
+            rows.push(self.agent(agent, held, &waiting, (&unread, &askers)));
         }
         rows.sort_by(|a, b| (a.need, &a.name).cmp(&(b.need, &b.name)));
         Ok(Snapshot {
             root: store.root().to_owned(),
             project: self.label.clone(),
             courier: self.courier()?,
-            counts: counts.agents(&agents, &store.askers()?),
+            counts: counts.agents(&agents, &askers),
             quarantined: store.quarantined()?,
             latency: self.journal.figures(),
             agents: rows,
@@ -97,7 +99,38 @@ impl Gatherer {
             history: self.journal.history(),
             more: self.feed.more,
             waiting,
+            groups: self.groups(&agents)?,
+            limited: self.limited(),
         })
+    }
+
+    /// How many messages of each sender the person has not read, as they were listed just now.
+    fn unread(&self) -> HashMap<String, usize> {
+        let mut unread = HashMap::new();
+        for file in self.feed.unread_files(&Name::human()) {
+            let sender = parse_file_name(file).map_or("", |(sender, _)| sender);
+            *unread.entry(sender.to_owned()).or_default() += 1;
+        }
+        unread
+    }
+
+    /// The groups, with the names that their members have now.
+    fn groups(&self, agents: &[Agent]) -> Result<Vec<GroupRow>> {
+        let now = |name: &Name| {
+            let bearer = agents.iter().find(|a| a.is_live() && a.answers_to(name));
+            bearer.map_or_else(|| name.to_string(), |a| a.name.to_string())
+        };
+        let row = |(name, members): (&Name, &BTreeSet<Name>)| GroupRow {
+            name: format!("@{name}"),
+            members: members.iter().map(now).collect(),
+        };
+        Ok(self.store.groups()?.iter().map(row).collect())
+    }
+
+    /// How many messages the person may send, and until when no more, if that many were sent.
+    fn limited(&self) -> Option<(usize, u64)> {
+        let limit = Settings::from(&Files::of(Some(self.store.root())).load()).rate;
+        Some((limit.count, self.store.limited_until(&Name::human(), limit, now_ms())?))
     }
 
     /// Wakes the courier, which then looks at the agents. `false`: none runs.
@@ -156,37 +189,53 @@ impl Gatherer {
         Ok(rows)
     }
 
-    fn agent(&self, agent: &Agent, leases: usize, waiting: &[WaitingRow]) -> Result<AgentRow> {
+    fn agent(
+        &self,
+        agent: &Agent,
+        leases: usize,
+        waiting: &[WaitingRow],
+        (unread, askers): (&HashMap<String, usize>, &[Name]),
+    ) -> AgentRow {
         let name = agent.name.as_str();
         let of = |what| waiting.iter().find(|w| w.what == what && w.to == name);
         let held = of(MailState::At(Stage::Held));
         let asks: Vec<Rc<MessageRow>> = (self.feed.rows().iter())
-            .filter(|m| m.unread && Name::new(&m.from).is_ok_and(|from| agent.answers_to(&from)))
+            .filter(|m| m.unread && !m.fyi && is_of(agent, &m.from))
             .cloned()
             .collect();
+        // One that is older than what was read so far asks, too.
+        let does_ask = !asks.is_empty() || askers.iter().any(|name| agent.answers_to(name));
         let need = match agent.status {
             Status::Dialog => Need::Dialog,
-            _ if !asks.is_empty() => Need::Asks,
+            _ if does_ask => Need::Asks,
             _ if of(MailState::Overdue).is_some() => Need::Overdue,
             _ if held.is_some() => Need::Held,
             Status::Draft | Status::Overlay | Status::Limit | Status::Unknown => Need::Other,
             Status::Busy => Need::Busy,
             Status::Idle => Need::Idle,
         };
-        Ok(AgentRow {
+        let on_the_way = |w: &&WaitingRow| w.to == name && matches!(w.what, MailState::At(_));
+        AgentRow {
             name: name.to_owned(),
             kind: escape::short(&agent.kind, 20),
             socket: agent.place.socket.clone(),
             pane: agent.place.pane.clone(),
             status: agent.status,
             since: agent.since,
-            unread: self.store.count_unread(&agent.name)?,
+            formerly: agent.formerly.iter().map(ToString::to_string).collect(),
+            unread: unread.iter().filter(|(from, _)| is_of(agent, from)).map(|(_, count)| count).sum(),
+            waits: waiting.iter().filter(on_the_way).count(),
             leases,
             need,
             why: held.map(|w| w.why.clone()).unwrap_or_default(),
             asks,
-        })
+        }
     }
+}
+
+/// Whether an agent is called so, or was.
+fn is_of(agent: &Agent, name: &str) -> bool {
+    agent.name.as_str() == name || agent.formerly.iter().any(|former| former.as_str() == name)
 }
 
 /// What mail in a folder waits for, and why; `None`: for nothing.
@@ -288,6 +337,44 @@ fn lease_rows(table: &LeaseTable) -> Vec<LeaseRow> {
 mod tests {
     use super::super::feed::tests::{post_others, post_to};
     use super::*;
+    use crate::core::body::Body;
+    use crate::core::message::{Identity, Intent, MessageType};
+    use crate::core::rate::Limit;
+    use crate::store::post::NewMessage;
+
+    #[test]
+    fn who_wrote_what_wants_no_answer_asks_nothing_and_a_question_asks_however_old_it_is() {
+        let (_dir, store) = crate::store::tests::store();
+        for name in ["claude-1", "codex-1", "gemini-1"] {
+            store.transact(|tx| tx.put_agent(&crate::store::tests::agent(name))).unwrap();
+        }
+        let post = |from: &str, kind, intent| {
+            let draft = NewMessage {
+                from: Name::new(from).unwrap(),
+                identity: Identity::Process,
+                to: vec![Name::human()],
+                kind,
+                answers: None,
+                ack: false,
+                urgent: false,
+                intent,
+                round: 0,
+                body: Body::new("done").unwrap(),
+            };
+            store.post(draft, Limit::none()).unwrap();
+        };
+        post("gemini-1", MessageType::Question, None);
+        for _ in 0..100 {
+            post("claude-1", MessageType::Info, Some(Intent::Fyi));
+            post("codex-1", MessageType::Ack, None);
+        }
+        let shown = Gatherer::new(store, "x".to_owned()).gather().unwrap();
+        let row = |name: &str| shown.agents.iter().find(|a| a.name == name).unwrap();
+        assert_eq!((row("claude-1").unread, row("codex-1").unread, row("gemini-1").unread), (100, 100, 1));
+        let asks = |name| row(name).need == Need::Asks;
+        assert_eq!((asks("claude-1"), asks("codex-1"), asks("gemini-1")), (false, false, true));
+        assert_eq!((shown.counts.needs, shown.counts.unread), (1, 201));
+    }
 
     #[test]
     fn mail_that_nobody_has_looked_at_waits_and_says_its_text_however_old_it_is() {

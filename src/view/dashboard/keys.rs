@@ -32,6 +32,10 @@ pub(super) enum Command {
     Mail(MailCommand),
     Go,
     Rename,
+    /// Make a group of agents, or add to one.
+    Group,
+    /// Tell agents how to talk.
+    Onboard,
     Explain,
     /// Give leases back, or take them away.
     Unlock,
@@ -101,7 +105,15 @@ pub(super) const TABLE: [Group; 5] = [
             row(Command::Write, "write", &[char('m')], "write to it")
                 .footer(&[AGENTS, LEASES, TASKS], "write"),
             row(Command::WriteToAll, "write-all", &[char('M')], "write to all agents"),
-            row(Command::Rename, "rename", &[char('R')], "rename it").footer(&[AGENTS], "rename"),
+            row(Command::Rename, "rename", &[char('R')], "rename it; several by a pattern such as api-#")
+                .footer(&[AGENTS], "rename"),
+            row(
+                Command::Group,
+                "group",
+                &[char('G')],
+                "put it, or those selected, into a group such as @api",
+            ),
+            row(Command::Onboard, "onboard", &[char('o')], "tell it how to talk here (asks first)"),
             row(Command::Explain, "explain", &[char('e')], "show how its screen is read, and why")
                 .footer(&[AGENTS], "why"),
         ],
@@ -133,9 +145,14 @@ pub(super) const TABLE: [Group; 5] = [
                 Command::Mail(MailCommand::Deliver),
                 "deliver",
                 &[char('v')],
-                "deliver an answer that agents.answers holds",
+                "deliver the answers in its thread that agents.answers holds",
             ),
-            row(Command::Mail(MailCommand::Drop), "drop", &[char('d')], "drop such an answer (asks first)"),
+            row(
+                Command::Mail(MailCommand::Drop),
+                "drop",
+                &[char('d')],
+                "drop the answers that it holds in the thread (asks first)",
+            ),
         ],
     },
     Group {
@@ -179,7 +196,7 @@ pub(super) const TABLE: [Group; 5] = [
                 Command::Mark,
                 "select",
                 &[char(' ')],
-                "select several: write, read and unlock take them all",
+                "select several: write, rename, group, onboard, read, unlock",
             )
             .footer(&[AGENTS], "select"),
             row(Command::Divide(-4), "narrower", &[char('<')], "make the list narrower"),

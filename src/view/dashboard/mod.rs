@@ -31,6 +31,7 @@ mod watch;
 
 use super::action::{Action, ActionOutcome, sequence};
 use super::terminal::Screen;
+use super::text::{cut, flat};
 use crate::store::{Store, now_ms};
 use anyhow::Result;
 use gather::Gatherer;
@@ -199,7 +200,7 @@ pub fn run(store: &Store, options: &Options, outside: Outside) -> Result<()> {
 /// Puts a text where a person can paste it from. What is to be said of that, and whether it failed.
 fn copied(outside: Outside, text: &str) -> Result<(String, bool)> {
     let taken = Screen::copy(text)?;
-    let shown = crate::core::escape::short(text, 60);
+    let shown = cut(&flat(text), 60);
     Ok(match (outside.copy)(text) {
         Ok(()) => (format!("copied: {shown}"), false),
         // Outside tmux the terminal alone is asked.

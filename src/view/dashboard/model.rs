@@ -129,7 +129,8 @@ impl App {
     /// Shows another moment.
     pub(super) fn update(&mut self, shown: Snapshot, now_ms: u64) {
         self.shown = shown;
-        self.sift(now_ms);
+        self.follow_names();
+        self.filter_rows(now_ms, false);
         if !std::mem::replace(&mut self.begun, true) {
             // What needs the person has the keys.
             let asks = self.shown.agents.first().is_some_and(|agent| agent.need <= Need::Asks);
@@ -150,14 +151,50 @@ impl App {
         Shape { panel: self.panel, counts, opened: self.side.focus, divided: self.divided }
     }
 
-    /// Finds the rows that the search takes. A selection whose row is gone goes to the one in its place.
+    /// An agent that was renamed is still the one that is selected or marked.
+    fn follow_names(&mut self) {
+        let place = Panel::Agents as usize;
+        self.selected[place] = self.name_now(&self.selected[place]);
+        self.marked[place] = self.marked[place].iter().map(|name| self.name_now(name)).collect();
+    }
+
+    /// What an agent is called now that was called so.
+    fn name_now(&self, name: &str) -> String {
+        let agents = &self.shown.agents;
+        let renamed = agents.iter().find(|a| a.formerly.iter().any(|former| former == name));
+        let known = agents.iter().any(|a| a.name == name);
+        renamed.filter(|_| !known).map_or_else(|| name.to_owned(), |a| a.name.clone())
+    }
+
+    /// The agent that was selected and has ended since. Another one takes its place only when the person says so: the next key was meant
+    /// for this one.
+    pub(super) fn gone(&self) -> Option<&str> {
+        let name = &self.selected[Panel::Agents as usize];
+        (!name.is_empty() && !self.shown.agents.iter().any(|a| a.name == *name)).then_some(name)
+    }
+
+    /// Finds the rows that the search takes. A selection that it does not take goes to the row in its place.
     pub(super) fn sift(&mut self, now_ms: u64) {
+        self.filter_rows(now_ms, true);
+    }
+
+    /// Finds the rows that the search takes; `asked`: because the person has changed the search.
+    fn filter_rows(&mut self, now_ms: u64, asked: bool) {
         self.filter = Filter::parse(&self.search.text());
         for panel in Panel::ALL {
             let place = panel as usize;
             let rows: Vec<usize> =
                 (0..self.total(panel)).filter(|row| self.takes(panel, *row, now_ms)).collect();
             let ids: Vec<&str> = rows.iter().map(|row| self.id(panel, *row)).collect();
+            let is_gone = !asked
+                && !self.selected[place].is_empty()
+                && !(0..self.total(panel)).any(|row| self.id(panel, row) == self.selected[place]);
+            if is_gone {
+                // Where it was is remembered in `at`.
+                self.rows[place] = rows;
+                self.forget_marks(panel);
+                continue;
+            }
             if !ids.contains(&self.selected[place].as_str()) {
                 let at = self.at[place].min(ids.len().saturating_sub(1));
                 let id = ids.get(at).map(|id| (*id).to_owned()).unwrap_or_default();
@@ -168,12 +205,21 @@ impl App {
             }
             self.rows[place] = rows;
             self.at[place] = self.position(panel).unwrap_or(0);
-            let alive: BTreeSet<String> = (self.marked[place].iter())
-                .filter(|id| (0..self.total(panel)).any(|row| self.id(panel, row) == **id))
-                .cloned()
-                .collect();
-            self.marked[place] = alive;
+            self.forget_marks(panel);
         }
+    }
+
+    /// Takes the marks off rows that are gone. The person is told of agents: the next key is for fewer of them.
+    fn forget_marks(&mut self, panel: Panel) {
+        let lives = |id: &String| (0..self.total(panel)).any(|row| self.id(panel, row) == *id);
+        let (alive, gone): (BTreeSet<String>, BTreeSet<String>) =
+            self.marked[panel as usize].iter().cloned().partition(lives);
+        if panel == Panel::Agents && !gone.is_empty() {
+            let names: Vec<&str> = gone.iter().map(String::as_str).collect();
+            let has = if names.len() == 1 { "has ended and is" } else { "have ended and are" };
+            self.told = Some((format!("{} {has} not selected any more", names.join(", ")), true));
+        }
+        self.marked[panel as usize] = alive;
     }
 
     /// What stands beside the panels is of another row.
@@ -216,7 +262,7 @@ impl App {
                 takes(
                     &a.kind,
                     &a.name,
-                    &format!("{} {} {} {}", a.name, a.kind, a.status.word(), a.why),
+                    &format!("{} {} {} {} {}", a.name, a.kind, a.status.word(), a.why, self.groups_of(a)),
                     a.since,
                 )
             }
@@ -231,6 +277,12 @@ impl App {
                 takes("", &t.text, &format!("{} {}", t.section, t.text), now_ms)
             }
         }
+    }
+
+    /// The groups that an agent is in.
+    fn groups_of(&self, agent: &AgentRow) -> String {
+        let all = self.shown.groups.iter().filter(|group| group.members.contains(&agent.name));
+        all.map(|group| group.name.as_str()).collect::<Vec<_>>().join(" ")
     }
 
     /// Whether the search takes a message.
@@ -353,7 +405,10 @@ impl App {
     /// Moves the selection of a panel.
     pub(super) fn go(&mut self, panel: Panel, by: isize) {
         let rows = &self.rows[panel as usize];
-        let at = self.position(panel).unwrap_or(0);
+        let at = self.position(panel);
+        // The row that stands where the selected one was is the next one.
+        let by = if at.is_none() && by > 0 { by - 1 } else { by };
+        let at = at.unwrap_or(self.at[panel as usize]);
         let to = at.saturating_add_signed(by).min(rows.len().saturating_sub(1));
         let Some(id) = rows.get(to).map(|row| self.id(panel, *row).to_owned()) else { return };
         self.at[panel as usize] = to;

@@ -80,6 +80,8 @@ impl App {
                 None
             };
             let id = hit.map(|row| self.id(panel, *row).to_owned());
+            // Another row may have come to that place between the two clicks.
+            let doubled = doubled && id.as_ref() == Some(&self.selected[panel as usize]);
             self.turn(panel);
             if let Some(id) = id {
                 let place =

@@ -7,10 +7,11 @@ use super::keymap::held;
 use super::keys::{self, Command};
 use super::model::{App, DraftKey, Mode, Wish};
 use super::panel::Panel;
-use super::snapshot::ProjectRow;
+use super::snapshot::{AgentRow, GroupRow, ProjectRow};
 use crate::view::form::{Form, Known};
 use crate::view::fuzzy;
 use crate::view::input::Input;
+use crate::view::write;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 /// The most drafts that are kept.
@@ -147,11 +148,30 @@ impl App {
 
     /// Opens a form. Whom it may go to, and why it would wait there, is as it is now.
     pub(super) fn open_form(&mut self, form: Form) {
-        let known =
-            self.shown.agents.iter().map(|a| Known { name: a.name.clone(), note: agents::hindrance(a) });
-        let known = known.collect();
-        let warning = if self.shown.courier { "" } else { "no courier runs: nothing is delivered for now" };
-        self.mode = Mode::Form(Box::new(form.knowing(known, warning)));
+        let agents = self.shown.agents.iter().map(|a| Known::agent(&a.name, agents::hindrance(a)));
+        let known = agents.chain(self.shown.groups.iter().map(|group| self.known_group(group))).collect();
+        self.mode = Mode::Form(Box::new(form.knowing(known)));
+    }
+
+    fn known_group(&self, group: &GroupRow) -> Known {
+        let is_in = |a: &&AgentRow| group.members.contains(&a.name);
+        let waits = self.shown.agents.iter().filter(is_in).filter(|a| !agents::hindrance(a).is_empty());
+        let waits: Vec<&str> = waits.map(|a| a.name.as_str()).collect();
+        let note =
+            if waits.is_empty() { String::new() } else { format!("it would wait for {}", waits.join(", ")) };
+        let members =
+            if group.members.is_empty() { "no members".to_owned() } else { group.members.join(", ") };
+        Known::group(&group.name, &members, note)
+    }
+
+    /// Says in the form that is open what is to be known at this moment before it is sent.
+    pub(super) fn brief(&mut self, now_ms: u64) {
+        let soon = self.shown.limited.map(|(count, until)| write::too_soon(count, until, now_ms));
+        let courier = if self.shown.courier { "" } else { "no courier runs: nothing is delivered for now" };
+        let parts = [courier.to_owned(), soon.unwrap_or_default()];
+        if let Mode::Form(form) = &mut self.mode {
+            form.warn(parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; "));
+        }
     }
 
     /// The commands that fit what was typed, the best first.

@@ -37,6 +37,19 @@ pub(super) struct Snapshot {
     pub(super) history: Rc<Vec<LeaseNote>>,
     /// Whether older messages are still to be read.
     pub(super) more: bool,
+    /// The groups of agents.
+    pub(super) groups: Vec<GroupRow>,
+    /// How many messages the person may send in a row, and when the next one may be sent if that many were (ms since the epoch).
+    pub(super) limited: Option<(usize, u64)>,
+}
+
+/// A group of agents.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct GroupRow {
+    /// As it is addressed: `@api`.
+    pub(super) name: String,
+    /// Its members, by their present names.
+    pub(super) members: Vec<String>,
 }
 
 /// A project on the tmux server, in a list.
@@ -84,12 +97,17 @@ pub(super) struct AgentRow {
     pub(super) status: Status,
     /// Since when it is in that state (ms since the epoch).
     pub(super) since: u64,
+    /// What it was called before.
+    pub(super) formerly: Vec<String>,
+    /// How many of its messages the person has not read.
     pub(super) unread: usize,
+    /// How many messages wait to be given to it.
+    pub(super) waits: usize,
     pub(super) leases: usize,
     pub(super) need: Need,
     /// Why its mail is held; empty if none is.
     pub(super) why: String,
-    /// Its messages that the person has not read, newest first.
+    /// Its messages that the person has not read and that want an answer, newest first.
     pub(super) asks: Vec<Rc<MessageRow>>,
 }
 
@@ -161,6 +179,10 @@ pub(super) struct MessageRow {
     /// Of swarm itself.
     pub(super) notice: bool,
     pub(super) urgent: bool,
+    /// Whether it wants no answer.
+    pub(super) fyi: bool,
+    /// Held because agents may give each other only so many answers in a row.
+    pub(super) paused: bool,
     /// What it wants, in a few words.
     pub(super) marks: String,
     /// Whether an acknowledgement was asked for.

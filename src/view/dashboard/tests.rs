@@ -7,7 +7,8 @@ use super::keys;
 use super::model::{App, Mode, Wish};
 use super::panel::Panel;
 use super::snapshot::{
-    AgentRow, LeaseNote, LeaseRow, MailState, MessageRow, Need, ProjectRow, Snapshot, TaskRow, WaitingRow,
+    AgentRow, GroupRow, LeaseNote, LeaseRow, MailState, MessageRow, Need, ProjectRow, Snapshot, TaskRow,
+    WaitingRow,
 };
 use super::tasks;
 use super::theme::Theme;
@@ -41,7 +42,9 @@ fn agent(name: &str, status: Status, need: Need) -> AgentRow {
         pane: "%1".into(),
         status,
         since: NOW - 61_000,
+        formerly: Vec::new(),
         unread: 0,
+        waits: 0,
         leases: 0,
         need,
         why: String::new(),
@@ -67,6 +70,8 @@ fn message(id: &str, thread: &str, from: &str, to: &str, body: &str) -> MessageR
         mine,
         notice: from == "swarm",
         urgent: false,
+        fyi: false,
+        paused: false,
         marks: String::new(),
         ack: false,
         answers: String::new(),
@@ -109,8 +114,8 @@ fn project() -> Snapshot {
         agent("claude-1", Status::Busy, Need::Busy),
         agent("gemini-1", Status::Idle, Need::Idle),
     ];
-    (agents[0].unread, agents[0].why) = (1, "it is answering a permission dialog".into());
-    agents[1].asks = vec![asked];
+    (agents[0].waits, agents[0].why) = (1, "it is answering a permission dialog".into());
+    (agents[1].unread, agents[1].asks) = (1, vec![asked]);
     agents[2].leases = 1;
     Snapshot {
         root: ROOT.into(),
@@ -343,12 +348,110 @@ fn a_lease_is_taken_away_only_after_a_yes_and_several_are_unlocked_together() {
 
 #[test]
 fn an_answer_that_is_held_as_one_too_many_is_delivered_or_dropped_after_a_yes() {
+    let mut late = message("eeee5555", "eeee5555", "claude-1", "codex-1", "thanks again");
+    (late.paused, late.state) = (true, MailState::At(Stage::Held));
+    let mut next = project();
+    next.threads.push(threads(&[Rc::new(late)]).remove(0));
+    for keys in ["2", "1jj"] {
+        let mut app = app();
+        app.update(next.clone(), NOW);
+        press(&mut app, keys);
+        if keys == "2" {
+            app.selected[1] = "eeee5555".into();
+        }
+        assert_eq!(args(press(&mut app, "v")), [["release", "eeee5555"]], "{keys}");
+        press(&mut app, "d");
+        let seen = screen(&mut app, 80, 24);
+        assert!(seen.contains("Drop eeee5555 of claude-1 to codex-1: thanks again? It becomes"), "{seen}");
+        assert_eq!(args(press(&mut app, "y")), [["release", "--drop", "eeee5555"]]);
+    }
+    // Of anything else neither is asked.
     let mut app = app();
-    assert_eq!(args(press(&mut app, "2v")), [["release", "aaaa1111"]]);
-    press(&mut app, "d");
+    for keys in ["1d", "jv", "2d", "v", "3d", "4v"] {
+        assert_eq!(press(&mut app, keys), Wish::Nothing, "{keys}");
+        assert!(matches!(app.mode, Mode::Panels), "{keys}");
+        assert!(app.told.as_ref().is_some_and(|(text, _)| text.contains("agents.answers")), "{keys}");
+    }
+}
+
+#[test]
+fn the_status_of_an_agents_mail_is_shown_also_if_nothing_waits() {
+    let mut app = app();
+    assert_eq!(args(press(&mut app, "1w")), [["status", "cccc3333"]], "what waits comes first");
+    assert_eq!(args(press(&mut app, "jjw")), [["status", "bbbb2222"]], "the last that was sent to it");
+    press(&mut app, "jw");
+    assert!(app.told.as_ref().is_some_and(|(text, _)| text.contains("nothing was sent to gemini-1")));
+}
+
+#[test]
+fn agents_are_grouped_renamed_and_onboarded_together() {
+    let mut app = app();
+    press(&mut app, "  G");
+    app.paste("api", NOW);
+    assert_eq!(args(key(&mut app, KeyCode::Enter)), [["group", "add", "--", "api", "codex-1", "reviewer"]]);
+    press(&mut app, "R");
+    app.paste("api-#", NOW);
+    assert_eq!(args(key(&mut app, KeyCode::Enter)), [["name", "--", "codex-1,reviewer", "api-#"]]);
+    press(&mut app, "o");
+    assert!(screen(&mut app, 80, 24).contains("Tell codex-1, reviewer how to talk here?"));
+    assert_eq!(args(press(&mut app, "y")), [["onboard", "--", "codex-1", "reviewer"]]);
+    // A group is offered where somebody is written to, says for whom it would wait, and is found.
+    let mut next = project();
+    next.groups = vec![GroupRow { name: "@api".into(), members: vec!["codex-1".into(), "claude-1".into()] }];
+    app.update(next, NOW);
+    press(&mut app, "⎋mhi @ap");
+    let seen = screen(&mut app, 120, 30);
+    assert!(seen.contains("@api  codex-1, claude-1: it would wait for codex-1"), "{seen}");
+    key(&mut app, KeyCode::Enter);
+    assert_eq!(args(key(&mut app, KeyCode::Enter))[0][..3], ["send", "claude-1,@api", "-"]);
+    assert!(screen(&mut app, 120, 30).contains("─ claude-1 · claude · busy 1m · 1 lease · @api ─"));
+    press(&mut app, "/@api⏎");
+    assert_eq!(app.rows[0].len(), 2);
+}
+
+#[test]
+fn a_limit_that_is_reached_is_said_before_a_message_is_sent_and_only_as_long_as_it_lasts() {
+    let mut app = app();
+    let next = Snapshot { limited: Some((10, NOW + 12_300)), ..project() };
+    app.update(next, NOW);
+    press(&mut app, "m");
+    assert!(screen(&mut app, 120, 30).contains("you can send again in 13 s"));
+    let mut terminal = Terminal::new(TestBackend::new(120, 30)).unwrap();
+    terminal.draw(|frame| draw(frame, &mut app, Theme::default(), NOW + 13_000)).unwrap();
+    assert!(!terminal.backend().to_string().contains("can send again"));
+}
+
+#[test]
+fn mail_that_wants_no_answer_is_unread_mail_and_no_question() {
+    let mut app = app();
+    let mut next = project();
+    let idle = next.agents.iter_mut().find(|a| a.name == "gemini-1").unwrap();
+    (idle.unread, idle.waits) = (2, 3);
+    app.update(next, NOW);
     let seen = screen(&mut app, 80, 24);
-    assert!(seen.contains("Drop aaaa1111 of reviewer: Which port shall the server use?"), "{seen}");
-    assert_eq!(args(press(&mut app, "y")), [["release", "--drop", "aaaa1111"]]);
+    assert!(seen.contains("● gemini-1 idle      1m  ✉2 →3"), "{seen}");
+}
+
+#[test]
+fn what_a_form_says_of_its_keys_is_whole_at_any_width() {
+    for width in [60, 80, 100, 120, 200] {
+        let mut app = app();
+        screen(&mut app, width, 30);
+        press(&mut app, "m");
+        key(&mut app, KeyCode::Char('x'));
+        let seen = screen(&mut app, width, 30);
+        for part in [
+            "Enter sends",
+            "Esc leaves",
+            "INFO ^T",
+            "ack: no ^A",
+            "wants: - ^N",
+            "editor ^E",
+            "new line Alt-Enter",
+        ] {
+            assert!(seen.contains(part), "{part} at {width}:\n{seen}");
+        }
+    }
 }
 
 #[test]
@@ -446,11 +549,42 @@ fn a_selection_stays_on_its_row_while_others_come_and_go() {
     next.agents.insert(0, agent("opencode-1", Status::Dialog, Need::Dialog));
     app.update(next.clone(), NOW);
     assert_eq!(app.selected[0], "claude-1");
-    next.agents.retain(|a| a.name != "claude-1");
+    // One that was renamed is the same.
+    next.agents.iter_mut().filter(|a| a.name == "claude-1").for_each(|a| {
+        (a.name, a.formerly) = ("parser".into(), vec!["claude-1".into()]);
+    });
+    app.update(next.clone(), NOW);
+    assert_eq!(app.selected[0], "parser");
+    // No other agent takes the place of one that has ended: the next key was meant for that one.
+    next.agents.retain(|a| a.name != "parser");
+    app.update(next.clone(), NOW);
+    assert!(app.agent().is_none());
+    let seen = screen(&mut app, 120, 30);
+    assert!(seen.contains("parser has ended: no agent is selected"), "{seen}");
+    for keys in ["g", "m", "R", "G", "o", "e", "⏎", "→", " "] {
+        assert_eq!(press(&mut app, keys), Wish::Nothing, "{keys}");
+        assert!(matches!(app.mode, Mode::Panels) && app.marked[0].is_empty() && !app.side.focus, "{keys}");
+    }
+    // Down goes to the one that stands in its place, Up to the one before.
+    press(&mut app, "j");
+    assert_eq!(app.selected[0], "gemini-1");
+    let mut again = next.clone();
+    again.agents.retain(|a| a.name != "gemini-1");
+    app.update(again, NOW);
+    press(&mut app, "k");
+    assert_eq!(app.selected[0], "reviewer");
+    // It is selected again if it is back, and marks go with their agents.
+    next.agents.push(agent("parser", Status::Idle, Need::Idle));
+    app.update(next.clone(), NOW);
+    press(&mut app, " ");
+    next.agents.retain(|a| a.name != "reviewer");
     app.update(next, NOW);
-    assert_eq!(app.selected[0], "gemini-1", "the one in its place");
+    assert!(app.marked[0].is_empty());
+    assert!(
+        app.told.as_ref().is_some_and(|(text, _)| text == "reviewer has ended and is not selected any more")
+    );
     app.update(Snapshot::default(), NOW);
-    assert_eq!(app.selected[0], "");
+    assert!(app.agent().is_none());
     for keys in ["g", "m", "R", "e", "⏎", "→", "2⏎", "r", "3⏎", "u", "4⏎", "m", " ", "n"] {
         assert_eq!(press(&mut app, keys), Wish::Nothing);
         press(&mut app, "⎋");

@@ -1,12 +1,11 @@
 //! The panel of threads: who talks with whom, and beside it the conversation, one bubble a message.
 
 use super::snapshot::{MailState, MessageRow, NOTICES, ThreadRow};
-use super::theme::{DIM, Mark, PLAIN, STRONG, Theme, called};
+use super::theme::{self, DIM, Mark, PLAIN, STRONG, Theme, called};
 use crate::core::delivery::Stage;
 use crate::core::span::age;
-use crate::view::text::{cut, fit};
+use crate::view::text::cut;
 use crate::view::wrap;
-use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -166,8 +165,8 @@ fn bubble(
         head.push(Span::styled(" · answered", theme.style(Mark::Idle)));
     }
     head.push(Span::styled(format!(" · {}", message.id), DIM));
-    let style = if chosen == Some(true) { Style::new().add_modifier(Modifier::REVERSED) } else { PLAIN };
-    let mut parts = vec![fit(head, usize::from(room)).style(style)];
+    // The head of the selected message is one bar, as a selected row is.
+    let mut parts = vec![theme::row(head, usize::from(room), chosen == Some(true))];
     if !message.why.is_empty() {
         let failed = matches!(message.state, MailState::At(Stage::Failed) | MailState::Dead);
         let why = format!("{}: {}", if failed { "not delivered" } else { "waits" }, message.why);

@@ -1,0 +1,80 @@
+//! The steps of the setup that concern an agent's own settings: its hooks, and its rules for `swarm-msg`.
+
+use super::{Act, Now, Step, own};
+use crate::cli::hooks::around_process;
+use crate::cli::session;
+use crate::core::escape;
+use crate::core::hook::HookHost;
+use crate::hooks::install::reach::Reach;
+use anyhow::Result;
+use std::path::Path;
+
+/// The hooks of an agent, and the rules that let it run swarm-msg, where it has such.
+pub(super) fn steps(now: &Now, host: HookHost) -> Result<Vec<Step>> {
+    let word = host.word();
+    let (ok, change) = own(&now.tree, &["hooks", "diff", word])?;
+    if !ok {
+        return Ok(vec![Step::closed(&format!("the hooks of {word} cannot be installed"), change)]);
+    }
+    let mut steps = Vec::new();
+    if change.trim().is_empty() {
+        steps.push(Step::done(&format!("{word} has its hooks"), "swarm hooks status".to_owned()));
+    } else {
+        let undo = format!("swarm hooks uninstall {word}");
+        let text = format!("swarm hooks install {word}\n\n{change}");
+        let trees = if now.tree == now.root { "" } else { ", here and in the main work tree" };
+        let name = format!("put the hooks into {word}: mail, warnings, leases{trees}");
+        steps.push(Step::command(name, text, &["hooks", "install", word], Some(&undo)));
+    }
+    steps.extend(unreached(now, host)?);
+    let with_rules = own(&now.tree, &["hooks", "diff", word, "--allow"])?.1;
+    if with_rules != change {
+        // The change of the hooks is shown by their own step.
+        let rules: String = with_rules
+            .lines()
+            .filter(|l| !change.lines().any(|c| c == *l))
+            .map(|l| format!("{l}\n"))
+            .collect();
+        let text = format!("swarm hooks install {word} --allow\n\n{rules}");
+        let name = format!("let {word} run swarm-msg without asking you");
+        let undo = format!("swarm hooks uninstall {word} (takes the hooks out, too)");
+        let step = Step::command(name, text, &["hooks", "install", word, "--allow"], Some(&undo));
+        steps.push(Step { asks: true, ..step });
+    }
+    Ok(steps)
+}
+
+/// The directories in which agents work that read no settings file of the work tree: one step each.
+fn unreached(now: &Now, host: HookHost) -> Result<Vec<Step>> {
+    let word = host.word();
+    let (home, program) = (session::home()?, session::program()?);
+    let mut steps: Vec<Step> = Vec::new();
+    let mut dirs: Vec<&Path> = Vec::new();
+    for (dir, _, pid) in now.works.iter().filter(|(_, kind, _)| kind == word) {
+        let reads = around_process(*pid, &home, |around| {
+            let own = around.user_file(host);
+            let of_tree = around.files(host, &now.tree);
+            let read = around.files(host, dir).into_iter().any(|file| file != own && of_tree.contains(&file));
+            let reach = around.reach(host, dir, &program.to_string_lossy());
+            read || !matches!(reach, Reach::Absent | Reach::Partial(_))
+        });
+        if reads || dirs.contains(&&**dir) {
+            continue;
+        }
+        dirs.push(dir);
+        let place = dir.display();
+        let text = format!(
+            "cd {} && swarm hooks install {word}\n\nan agent works there, and {word} reads no settings of {} from there",
+            escape::word(&place.to_string()),
+            now.tree.display()
+        );
+        let undo = format!("cd {} && swarm hooks uninstall {word}", escape::word(&place.to_string()));
+        let args = ["hooks", "install", word].map(str::to_owned).to_vec();
+        steps.push(Step {
+            act: Act::RunIn(dir.clone(), args),
+            undo: Some(undo),
+            ..Step::done(&format!("put the hooks of {word} into {place}, too"), text)
+        });
+    }
+    Ok(steps)
+}
