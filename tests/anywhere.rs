@@ -148,7 +148,7 @@ fn a_message_from_a_pane_of_no_project_goes_to_the_agent_that_is_chosen() {
     let desk = Desk::new();
     let (world, terminal) = (&desk.world, desk.world.attach(80, 24));
     menu(&terminal, "m");
-    let list = sees(&terminal, "Write to which agent?");
+    let list = sees(&terminal, "Write to which agent or group?");
     assert_eq!(list.matches("claude-1").count(), 1, "the stray one is of no project: {list}");
     let number = list.lines().find(|line| line.contains("codex-1")).unwrap();
     assert!(number.contains("web"), "{list}");
@@ -168,7 +168,7 @@ fn a_message_from_a_pane_of_no_project_goes_to_the_agent_that_is_chosen() {
     close(&terminal, "x");
     // Escape leaves without a trace.
     menu(&terminal, "m");
-    sees(&terminal, "Write to which agent?");
+    sees(&terminal, "Write to which agent or group?");
     terminal.press(&["1"]);
     sees(&terminal, "Enter sends");
     terminal.press(&["-l", "never"]);
