@@ -2,7 +2,7 @@
 //!
 //! `swarm hooks install --package` writes the packages into a directory of swarm's own, as a marketplace, and names that in the agent's
 //! settings. The agent's own commands (`claude plugin …`, `codex plugin …`, `gemini extensions …`) lead to the same, from that directory or from
-//! `plugin/agents/` of a checkout. Everything here but [`write`] only reads; an unreadable file counts as missing.
+//! `plugin/agents/` of a checkout. Everything here but [`write()`] only reads; an unreadable file counts as missing.
 
 use super::reach::{Surroundings, decided, json, managed_claude, toml_of, trusted_hash};
 use super::{HookPart, Target, reach};
