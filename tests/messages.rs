@@ -984,7 +984,8 @@ fn a_wait_goes_on_while_its_agent_is_started_again_and_follows_the_names_of_both
     let told = eventually("the wait ends", || fs::read_to_string(&out).ok());
     assert!(told.ends_with("rc=0\n"), "{told}");
     let told = parsed(told.lines().next().unwrap());
-    assert_eq!(told["met"][0]["agent"], "back", "{told}");
+    // It is told by the name that it had when it was seen idle, which may be a moment before the renaming.
+    assert!(["codex-1", "back"].contains(&told["met"][0]["agent"].as_str().unwrap()), "{told}");
     assert!(told["met"][1]["unread"].as_u64() >= Some(1), "the mail of its new name: {told}");
 }
 
