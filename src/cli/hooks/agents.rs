@@ -112,15 +112,21 @@ fn standing(target: &Target, places: &HookFiles) -> Result<String> {
         Presence::Partial => "incomplete, or for another swarm program (swarm hooks install)".to_owned(),
         Presence::Full => next_step(target.host, target, places),
     };
-    let rules = match target.allows(&places.program)? {
-        Some(true) => "; swarm-msg runs without asking",
-        Some(false) => "; no rules for swarm-msg (swarm hooks install --allow)",
-        None => "",
-    };
+    let rules = rules_of(target, places, "--allow")?;
     Ok(format!("{word:<9} {state}: {}{rules}\n", shown(&target.path)))
 }
 
-fn shown(path: &Path) -> String {
+/// What is said of a settings file's rules for `swarm-msg`; these `options` of an installation add them. Nothing where the agent has none.
+pub(super) fn rules_of(target: &Target, places: &HookFiles, options: &str) -> Result<String> {
+    Ok(match target.allows(&places.program)? {
+        Some(true) => "; swarm-msg runs without asking".to_owned(),
+        Some(false) => format!("; no rules for swarm-msg (swarm hooks install {options})"),
+        None => String::new(),
+    })
+}
+
+/// A path for people.
+pub(super) fn shown(path: &Path) -> String {
     escape::line(&path.display().to_string())
 }
 

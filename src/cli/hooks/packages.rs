@@ -1,6 +1,6 @@
 //! `swarm hooks` where swarm comes to an agent as a package: a plugin of Claude Code or Codex, an extension of Gemini CLI.
 
-use super::agents::take_out;
+use super::agents::{rules_of, shown, take_out};
 use super::{HookFiles, around_agent};
 use crate::core::escape;
 use crate::core::hook::package::VERSION;
@@ -11,7 +11,6 @@ use crate::hooks::install::package::{self as place, Package};
 use crate::hooks::install::reach::Surroundings;
 use crate::hooks::install::{HookPart, Scope, Target};
 use anyhow::Result;
-use std::path::Path;
 
 /// The files that make an agent load swarm as a package. If they are to be put there, the packages are written first.
 pub(super) fn targets(host: HookHost, places: &HookFiles, puts: bool) -> Result<Vec<Target>> {
@@ -97,11 +96,7 @@ pub(super) fn standing(target: &Target, places: &HookFiles) -> Result<Option<Str
             "installed as a package of version {VERSION}, and needs trust: start codex and accept the hooks (/hooks)"
         )
     };
-    let rules = match target.allows(&places.program)? {
-        Some(true) => "; swarm-msg runs without asking",
-        Some(false) => "; no rules for swarm-msg (swarm hooks install --package --allow)",
-        None => "",
-    };
+    let rules = rules_of(target, places, "--package --allow")?;
     Ok(Some(format!("{word:<9} {}: {}{rules}\n", escape::line(&state), shown(&package.place))))
 }
 
@@ -167,8 +162,4 @@ pub(super) fn left(host: HookHost, places: &HookFiles) -> String {
         HookHost::Claude | HookHost::OpenCode => "swarm hooks uninstall claude --user".to_owned(),
     };
     format!("{}: the package stays ({}): {how}\n", host.word(), shown(&package.place))
-}
-
-fn shown(path: &Path) -> String {
-    escape::line(&path.display().to_string())
 }
