@@ -43,6 +43,7 @@ mod races;
 mod rate;
 mod rules;
 mod screens;
+mod served;
 mod setup;
 mod soak;
 mod stores;

@@ -6,6 +6,7 @@
 mod ack;
 mod agents;
 mod away;
+mod began;
 mod completions;
 mod compose;
 mod config;

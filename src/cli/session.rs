@@ -1,6 +1,6 @@
 //! What nearly every command begins with: the store, the agents on record, and who is calling.
 
-use super::stranger;
+use super::{began, stranger};
 use crate::agents::Profiles;
 use crate::core::agent::Agent;
 use crate::core::config::{Config, Key, Settings, Source};
@@ -252,6 +252,11 @@ impl Session {
             ))
             .into());
         }
+        if let Some(served) = caller.served.filter(|served| !served.named)
+            && let Some(began) = began::elsewhere(&served, self.store.root())
+        {
+            return Err(began::refusal(&caller.name, &served, &began, self.store.root()).into());
+        }
         Ok(caller)
     }
 
@@ -265,7 +270,7 @@ impl Session {
     /// that the courier confirms is known from then on. A server that several agents of a kind share is accepted as `env`.
     pub(super) fn prove(&mut self) -> Result<()> {
         let Caller { name, identity, served, .. } = &self.caller;
-        if *identity != Identity::Env || *served {
+        if *identity != Identity::Env || served.is_some() {
             return Ok(());
         }
         match witness::ask(&self.store, name, witness::FOR_AN_ACT)? {

@@ -9,6 +9,7 @@
 //! an agent, it is neither that agent, because anybody could claim that, nor the human: it is nobody.
 
 use super::process::Process;
+use super::served::{self, Served};
 use super::{process, program};
 use crate::agents::Link;
 use crate::core::agent::Agent;
@@ -26,8 +27,8 @@ pub struct Caller {
     pub aliases: Vec<Name>,
     /// How that is known.
     pub identity: Identity,
-    /// Whether it is at least below a server that only runs the tools of agents of its kind.
-    pub served: bool,
+    /// If it is below a server that works for several agents, which, and what it says itself.
+    pub served: Option<Served>,
     /// Whether all of its ancestry was seen: if not, who is not known as an agent may be one.
     pub whole: bool,
 }
@@ -36,7 +37,7 @@ impl Caller {
     /// A caller whose identity is unknown.
     pub fn nobody() -> Self {
         let (name, identity) = (Name::nobody(), Identity::Env);
-        Self { name, aliases: Vec::new(), identity, served: false, whole: false }
+        Self { name, aliases: Vec::new(), identity, served: None, whole: false }
     }
 }
 
@@ -48,6 +49,10 @@ pub struct Ancestor {
     pub comm: String,
     /// Its first arguments.
     pub argv: Vec<String>,
+    /// Whether it listens for others, below an agent that it is no part of.
+    pub listens: bool,
+    /// The `$SWARM_NAME` that it was started with, if it may be a server that works for several agents.
+    pub named: Option<String>,
 }
 
 impl Ancestor {
@@ -84,8 +89,10 @@ pub struct Hints<'a> {
     pub pane: Option<&'a str>,
     /// The socket in `$TMUX`.
     pub socket: Option<&'a str>,
-    /// `--from`, or `$SWARM_NAME`.
-    pub claim: Option<&'a str>,
+    /// `--from`.
+    pub from: Option<&'a str>,
+    /// `$SWARM_NAME`.
+    pub named: Option<&'a str>,
     /// A variable that says that an agent runs it.
     pub mark: Option<&'static str>,
 }
@@ -107,18 +114,33 @@ pub fn identify(agents: &[Agent], from: Option<&str>) -> Result<Caller> {
     let hints = Hints {
         pane: pane.as_deref(),
         socket: socket.as_deref(),
-        claim: from.or(named.as_deref()),
+        from,
+        named: named.as_deref(),
         mark: AGENTS_OWN.into_iter().find(|name| variable(name).is_some()),
     };
-    let shares = agents.iter().any(|a| a.is_live() && a.shared_server.is_some());
     let seen = process::ancestors()?;
     let to_the_end = seen.last().is_some_and(|(_, top)| top.is_topmost());
-    let of_server = |pid: i32| if shares { process::first_arguments(pid) } else { Vec::new() };
-    let chain: Vec<Ancestor> = seen
-        .into_iter()
-        .map(|(id, seen)| Ancestor { comm: seen.comm, argv: of_server(id.pid), id })
-        .collect();
+    let chain = ancestors(agents, seen);
     Ok(decide(agents, &chain, &View { namespace: process::namespace(), to_the_end }, hints)?)
+}
+
+/// What [`decide`] wants to know of the processes above the caller.
+fn ancestors(agents: &[Agent], seen: Vec<(ProcessId, Process)>) -> Vec<Ancestor> {
+    let marks: Vec<&String> =
+        agents.iter().filter(|a| a.is_live()).filter_map(|a| a.shared_server.as_ref()).collect();
+    let (ids, seen): (Vec<ProcessId>, Vec<Process>) = seen.into_iter().unzip();
+    let is_agent = |at: usize| {
+        let pid = ids[at].pid;
+        agents.iter().any(|a| a.is_live() && (a.process == ids[at] || a.place.pane_pid == pid))
+    };
+    let listens = served::listeners(&seen, is_agent, process::listens);
+    let told = |((id, process), listens): ((ProcessId, Process), bool)| {
+        let argv = if marks.is_empty() { Vec::new() } else { process::first_arguments(id.pid) };
+        let may_serve = listens || argv.iter().any(|a| marks.contains(&a));
+        let named = may_serve.then(|| program::variable(id.pid, "SWARM_NAME")).flatten();
+        Ancestor { comm: process.comm, argv, listens, named, id }
+    };
+    ids.into_iter().zip(seen).zip(listens).map(told).collect()
 }
 
 /// The processes above this one with what they run, nearest first: what `Profiles::acts_for` judges. This one is left out.
@@ -154,22 +176,32 @@ pub fn decide(
     };
     for (place, ancestor) in chain.iter().enumerate() {
         if let Some(agent) = live().find(|a| a.process == ancestor.id) {
-            return Ok(known(agent, Identity::Process, false));
+            return match served::unknown(&chain[..place]) {
+                None => Ok(known(agent, Identity::Process, None)),
+                Some(server) => served::behind(agents, agent, (chain, server), hints)
+                    .map(|served| known(agent, Identity::Env, Some(served))),
+            };
         }
         let serves = |a: &&Agent| a.shared_server.as_ref().is_some_and(|mark| ancestor.serves(&a.kind, mark));
         if let Some(served) = live().find(serves) {
             // What another agent runs is that one's, whatever it looks like.
             let above = chain.iter().skip(place + 1).find_map(|p| live().find(|a| a.process == p.id));
             if let Some(other) = above.filter(|a| a.kind != served.kind) {
-                return Ok(known(other, Identity::Process, false));
+                return Ok(known(other, Identity::Process, None));
             }
-            return shared(agents, &served.kind, hints).map(|agent| known(agent, Identity::Env, true));
+            return served::shared(agents, &served.kind, (chain, place), hints)
+                .map(|(agent, served)| known(agent, Identity::Env, Some(served)));
         }
     }
     let in_chain = |pid: i32| chain.iter().any(|p| p.id.pid == pid);
     // The pane's first process counts only below its own tmux server: its pid alone could be another's by now.
     if let Some(agent) = live().find(|a| in_chain(a.place.pane_pid) && in_chain(a.place.server)) {
-        return Ok(known(agent, Identity::Pane, false));
+        let pane = chain.iter().position(|p| p.id.pid == agent.place.pane_pid).unwrap_or_default();
+        return match served::unknown(&chain[..pane]) {
+            None => Ok(known(agent, Identity::Pane, None)),
+            Some(server) => served::behind(agents, agent, (chain, server), hints)
+                .map(|served| known(agent, Identity::Env, Some(served))),
+        };
     }
     let complete = live().any(|a| in_chain(a.place.server));
     let here = |a: &&Agent| {
@@ -180,9 +212,14 @@ pub fn decide(
             Err(nobody(&format!("its environment is that of {}'s pane", agent.name)))
         }
         Some(agent) if !complete && agent.shared_server.is_some() => {
-            shared(agents, &agent.kind, hints).map(|agent| known(agent, Identity::Env, false))
+            let of_kind: Vec<&Agent> = live().filter(|a| a.kind == agent.kind).collect();
+            let claim = hints.from.or(hints.named);
+            match (of_kind.iter().find(|a| Some(a.name.as_str()) == claim), &of_kind[..]) {
+                (Some(agent), _) | (None, [agent]) => Ok(known(agent, Identity::Env, None)),
+                _ => Err(served::ambiguous(&of_kind, &agent.kind, None)),
+            }
         }
-        Some(agent) if !complete => Ok(known(agent, Identity::Env, false)),
+        Some(agent) if !complete => Ok(known(agent, Identity::Env, None)),
         _ => match hints.mark.filter(|_| !complete && live().next().is_some()) {
             Some(mark) => {
                 Err(nobody(&format!("{mark} is set, which agents do for the commands that they run")))
@@ -191,7 +228,7 @@ pub fn decide(
                 name: Name::human(),
                 aliases: Vec::new(),
                 identity: Identity::Human,
-                served: false,
+                served: None,
                 whole,
             }),
         },
@@ -203,22 +240,6 @@ fn nobody(why: &str) -> Refusal {
     Refusal::Usage(format!(
         "swarm cannot know who you are: no agent of this project and no pane is above this process, but {why}. If you are an agent, run the command in the foreground. If you are the person, run it without that variable (env -u TMUX_PANE -u CLAUDECODE …)"
     ))
-}
-
-/// Which agent of `kind` calls through a server they share: the only one, or the one it says it is.
-fn shared<'a>(agents: &'a [Agent], kind: &str, hints: Hints<'_>) -> Result<&'a Agent, Refusal> {
-    let of_kind: Vec<&Agent> = agents.iter().filter(|a| a.is_live() && a.kind == kind).collect();
-    let claimed = of_kind.iter().find(|a| Some(a.name.as_str()) == hints.claim);
-    match (claimed, &of_kind[..]) {
-        (Some(agent), _) | (None, [agent]) => Ok(agent),
-        _ => {
-            let names: Vec<&str> = of_kind.iter().map(|a| a.name.as_str()).collect();
-            Err(Refusal::Usage(format!(
-                "swarm cannot know which {kind} you are: {} share one background server. Put SWARM_NAME=NAME before the command, or start {kind} without it (codex --no-daemon)",
-                names.join(" and ")
-            )))
-        }
-    }
 }
 
 #[cfg(test)]
@@ -262,7 +283,9 @@ mod tests {
     }
 
     fn above(chain: &[i32]) -> Vec<Ancestor> {
-        chain.iter().map(|p| Ancestor { id: id(*p), comm: "sh".into(), argv: vec![] }).collect()
+        let link =
+            |p: &i32| Ancestor { id: id(*p), comm: "sh".into(), argv: vec![], listens: false, named: None };
+        chain.iter().map(link).collect()
     }
 
     #[test]
@@ -281,13 +304,19 @@ mod tests {
         assert_eq!((shell.name.as_str(), shell.identity), ("codex-1", Identity::Process));
         chain[1].comm = "codex".into();
         assert!(decide(&agents, &chain, &WHOLE, hints).is_err());
-        let claimed = decide(&agents, &chain, &WHOLE, Hints { claim: Some("codex-2"), ..hints }).unwrap();
+        let claimed = decide(&agents, &chain, &WHOLE, Hints { named: Some("codex-2"), ..hints }).unwrap();
         assert_eq!(
             (claimed.name.as_str(), claimed.identity, claimed.served),
-            ("codex-2", Identity::Env, true)
+            ("codex-2", Identity::Env, Some(Served { server: 29, task: 30, named: true }))
         );
         let single = decide(&agents[..1], &chain, &WHOLE, hints).unwrap();
         assert_eq!((single.name.as_str(), single.identity), ("codex-1", Identity::Env));
+        // What the server was started with says nothing of whose command it is; what the command itself says does.
+        chain[1].named = Some("codex-2".into());
+        let inherited = Hints { named: Some("codex-2"), ..hints };
+        assert!(decide(&agents, &chain, &WHOLE, inherited).unwrap_err().to_string().contains("started with"));
+        let said = decide(&agents, &chain, &WHOLE, Hints { from: Some("codex-2"), ..hints }).unwrap();
+        assert_eq!(said.name.as_str(), "codex-2");
         // Another agent's, if that one runs it.
         let mut other = agents.to_vec();
         other.push(agent("claude-1", 9, "%2", 8));
@@ -299,6 +328,33 @@ mod tests {
         )
         .unwrap();
         assert_eq!((below.name.as_str(), below.identity), ("claude-1", Identity::Process));
+    }
+
+    #[test]
+    fn below_a_process_that_listens_for_others_an_agent_counts_only_if_it_is_alone_or_says_so() {
+        let agents = [agent("claude-1", 10, "%0", 9), agent("claude-2", 20, "%1", 19)];
+        let mut chain = above(&[31, 30, 29, 10, 9, 2, 1]);
+        chain[2].listens = true;
+        let hints = Hints { pane: Some("%0"), socket: Some("/s"), ..Hints::default() };
+        let ask = |agents: &[Agent], chain: &[Ancestor], named| {
+            decide(agents, chain, &WHOLE, Hints { named, ..hints })
+                .map(|c| (c.name.to_string(), c.identity, c.served))
+        };
+        let served = |named| Some(Served { server: 29, task: 30, named });
+        let first = |named| ("claude-1".to_owned(), Identity::Env, served(named));
+        assert!(ask(&agents, &chain, None).unwrap_err().to_string().contains("listens for others"));
+        assert!(ask(&agents, &chain, Some("claude-2")).is_err());
+        assert_eq!(ask(&agents, &chain, Some("claude-1")).unwrap(), first(true));
+        assert_eq!(ask(&agents[..1], &chain, None).unwrap(), first(false));
+        // Whose process in the pane is another one now.
+        chain[3].id.pid = 11;
+        assert!(ask(&agents, &chain, None).is_err());
+        chain[2].named = Some("claude-1".into());
+        assert!(ask(&agents, &chain, Some("claude-1")).is_err());
+        // One that listens itself is the agent, and what is above an agent does not matter.
+        let mut chain = above(&[30, 10, 9, 2, 1]);
+        (chain[1].listens, chain[3].listens) = (true, true);
+        assert_eq!(ask(&agents, &chain, None).unwrap(), ("claude-1".into(), Identity::Process, None));
     }
 
     #[test]

@@ -138,6 +138,29 @@ pub fn namespace_of(pid: i32) -> Option<u64> {
     fs::metadata(format!("/proc/{pid}/ns/pid")).ok().map(|m| m.ino())
 }
 
+/// Whether a process waits for connections of others: one of its sockets listens. What is its input or output does not count.
+pub fn listens(pid: i32) -> bool {
+    let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let others =
+        open.filter(|e| e.file_name().to_str().and_then(|n| n.parse().ok()).is_none_or(|n: i32| n > 2));
+    let inode = |target: std::path::PathBuf| {
+        target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']').map(str::to_owned)
+    };
+    let sockets: Vec<String> =
+        others.filter_map(|e| fs::read_link(e.path()).ok()).filter_map(inode).collect();
+    // The column that says whether a socket listens and how, and the one with its inode, in the tables of the process's own network.
+    let listening = [("tcp", 3, "0A", 9), ("tcp6", 3, "0A", 9), ("unix", 3, "00010000", 6)];
+    !sockets.is_empty()
+        && listening.into_iter().any(|(table, state, word, inode)| {
+            let text = fs::read(format!("/proc/{pid}/net/{table}")).unwrap_or_default();
+            String::from_utf8_lossy(&text).lines().skip(1).any(|line| {
+                let fields: Vec<&str> = line.split_ascii_whitespace().take(10).collect();
+                fields.get(state) == Some(&word)
+                    && fields.get(inode).is_some_and(|i| sockets.iter().any(|s| s == i))
+            })
+        })
+}
+
 /// A process that has `file` open and `word` among its first arguments.
 pub(super) fn holder(file: &Path, word: &str) -> Option<ProcessId> {
     let wanted = fs::metadata(file).ok()?;
@@ -222,6 +245,37 @@ pub(super) fn environment(pid: i32) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::{TcpListener, TcpStream};
+    use std::os::unix::net::{UnixListener, UnixStream};
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn a_process_listens_if_one_of_its_sockets_does() {
+        let dir = tempfile::tempdir().unwrap();
+        // Other tests in this process may listen, so a child holds one socket only.
+        let holds = |socket: std::os::fd::OwnedFd| {
+            let mut child = Command::new("sh")
+                .args(["-c", "exec 5<&0 0</dev/null; echo up; exec sleep 1000"])
+                .stdin(Stdio::from(socket))
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut line = [0; 3];
+            child.stdout.as_mut().unwrap().read_exact(&mut line).unwrap();
+            let seen = listens(i32::try_from(child.id()).unwrap());
+            child.kill().unwrap();
+            child.wait().unwrap();
+            seen
+        };
+        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(tcp.local_addr().unwrap()).unwrap();
+        assert!(!holds(client.into()) && holds(tcp.into()));
+        let unix = UnixListener::bind(dir.path().join("s")).unwrap();
+        let client = UnixStream::connect(dir.path().join("s")).unwrap();
+        assert!(!holds(client.into()));
+        assert!(holds(unix.into()));
+        assert!(!holds(File::open("/dev/null").unwrap().into()));
+    }
 
     #[test]
     fn a_process_name_with_parentheses_is_read_right() {

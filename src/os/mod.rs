@@ -15,6 +15,7 @@ pub mod links;
 pub mod peer;
 pub mod process;
 pub mod program;
+pub mod served;
 pub mod signature;
 pub mod terminal;
 pub mod tools;

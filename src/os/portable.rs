@@ -187,6 +187,11 @@ pub(super) fn locker(_file: &File) -> Option<i32> {
 }
 
 /// Not known here.
+pub fn listens(_pid: i32) -> bool {
+    false
+}
+
+/// Not known here.
 pub(super) fn runs_same(_pid: i32, _program: &Path) -> Option<bool> {
     None
 }

@@ -8,7 +8,7 @@ use crate::core::process_id::ProcessId;
 use anyhow::{Context as _, Result, bail};
 use std::collections::BTreeMap;
 
-pub use super::system::{boot_id, cwd, is_foreign, namespace, namespace_of};
+pub use super::system::{boot_id, cwd, is_foreign, listens, namespace, namespace_of};
 
 /// What is known of one process.
 #[derive(Clone, Debug, PartialEq, Eq)]

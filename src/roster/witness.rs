@@ -94,7 +94,7 @@ pub fn answer(store: &Store, agents: &[Agent]) -> Result<()> {
 }
 
 /// Whether a process below the agent lives in that namespace, which is not the courier's own, and no background server
-/// that several agents share stands between the two.
+/// that several agents share, or may share, stands between the two.
 fn owns(table: &Table, agent: &Agent, namespace: u64) -> bool {
     let inside = |pid: i32| process::namespace_of(pid) == Some(namespace);
     let own_way = |pid: i32| {
@@ -102,7 +102,9 @@ fn owns(table: &Table, agent: &Agent, namespace: u64) -> bool {
         let between = above.take_while(|p| p.pid != agent.process.pid).take(256);
         let serves = |p: &process::Process| {
             let first = process::first_arguments(p.pid);
+            let group = table.get(agent.process.pid).map(|a| a.group);
             agent.shared_server.as_ref().is_some_and(|mark| first.contains(mark))
+                || (p.pid != pid && group != Some(p.group) && process::listens(p.pid))
         };
         !between.into_iter().any(serves)
     };
@@ -121,8 +123,9 @@ fn serves(table: &Table, agent: &Agent, agents: &[Agent], namespace: u64) -> boo
             .any(|a| a.is_live() && a.kind != agent.kind && table.id(pid).as_ref() == Some(&a.process))
     };
     let is_server = |p: &process::Process| {
+        let argv = process::first_arguments(p.pid);
         let ancestor =
-            Ancestor { id: table.id(p.pid)?, comm: p.comm.clone(), argv: process::first_arguments(p.pid) };
+            Ancestor { id: table.id(p.pid)?, comm: p.comm.clone(), argv, listens: false, named: None };
         ancestor.serves(&agent.kind, mark).then_some(())
     };
     let inside = table.all().filter(|p| process::namespace_of(p.pid) == Some(namespace));

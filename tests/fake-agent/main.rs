@@ -6,6 +6,7 @@
 mod agent;
 mod control;
 mod draft;
+mod hub;
 mod inbox;
 mod input;
 mod log;
@@ -43,6 +44,15 @@ const CHILD_CHECK: u64 = 10;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect();
+    if let Some(place) = hub::place(&args) {
+        return hub::serve(place).map_or_else(
+            |e| {
+                eprintln!("fake-agent: {e}");
+                ExitCode::FAILURE
+            },
+            |()| ExitCode::SUCCESS,
+        );
+    }
     let options = match Options::parse(&args, |name| std::env::var(name).ok()) {
         Ok(options) => options,
         Err(e) => {

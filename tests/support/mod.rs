@@ -360,7 +360,41 @@ impl Drop for World {
         // The courier ends with its server, but it would write for a moment more into a directory that is being removed.
         let courier = format!("courier --socket {}/", self.dir.path().display());
         let _ = Command::new("pkill").args(["-KILL", "-f", &courier]).output();
+        let below = self.below_server();
         let _ = self.command("tmux").env_remove("TMUX").args(["-L", &self.socket, "kill-server"]).output();
+        // Some outlive their terminal: `script` is deaf to its end, and a server has none.
+        if !below.is_empty() {
+            let _ = Command::new("kill").arg("-TERM").args(below).output();
+        }
+    }
+}
+
+impl World {
+    /// The processes below the tmux server.
+    fn below_server(&self) -> Vec<String> {
+        let Ok(out) = Command::new("ps").args(["-A", "-o", "pid=,ppid=,args="]).output() else {
+            return Vec::new();
+        };
+        let text = String::from_utf8_lossy(&out.stdout).into_owned();
+        let all: Vec<(&str, &str, &str)> = text
+            .lines()
+            .filter_map(|line| {
+                let (pid, rest) = line.trim_start().split_once(' ')?;
+                let (parent, args) = rest.trim_start().split_once(' ')?;
+                Some((pid, parent, args))
+            })
+            .collect();
+        let mark = format!(" -L {} ", self.socket);
+        let is_server = |args: &str| args.starts_with("tmux") && args.contains(&mark);
+        let mut found: Vec<&str> =
+            all.iter().filter(|(.., args)| is_server(args)).map(|(pid, ..)| *pid).collect();
+        let mut next = 0;
+        let servers = found.len();
+        while let Some(pid) = found.get(next).copied() {
+            found.extend(all.iter().filter(|(_, parent, _)| *parent == pid).map(|(pid, ..)| *pid));
+            next += 1;
+        }
+        found[servers..].iter().map(|pid| (*pid).to_owned()).collect()
     }
 }
 
