@@ -403,16 +403,50 @@ fn one_agent_or_one_kind_has_ways_of_its_own() {
 }
 
 #[test]
-fn nothing_is_offered_while_a_hook_hands_mail_over() {
+fn nothing_is_given_while_a_hook_hands_mail_over() {
+    for carriers in ["claude-inbox", "pane", "claude-inbox,pane"] {
+        let (world, pane) = team("take", &[]);
+        world.ok(&["config", "set", "delivery.carriers", carriers]);
+        let dir = world.state().join("hooks");
+        fs::create_dir_all(&dir).unwrap();
+        let hook = fs::File::create(dir.join("claude-1.lock")).unwrap();
+        fs2::FileExt::lock_exclusive(&hook).unwrap();
+        let id = world.send(&["claude-1", "while a hook has not come to its end"]);
+        world.reaches(&id, "held", "a hook of it is handing mail over");
+        assert_eq!((times(&world, &pane, "has not come"), keys(&world)), (0, 0), "{carriers}");
+        drop(hook);
+        world.reaches(&id, "submitted", "");
+        assert_eq!(times(&world, &pane, "has not come"), 1, "{carriers}");
+    }
+}
+
+#[test]
+fn what_hooks_and_the_courier_give_at_once_is_given_once() {
+    // While its tool runs, an agent takes texts, and its hooks hand mail over.
     let (world, pane) = team("take", &[]);
-    let dir = world.state().join("hooks");
-    fs::create_dir_all(&dir).unwrap();
-    let hook = fs::File::create(dir.join("claude-1.lock")).unwrap();
-    fs2::FileExt::lock_exclusive(&hook).unwrap();
-    // A hook that hangs is not waited for without end: then it is typed, which the prompt hook recognises.
-    by_pane(&world, &pane, "while a hook has not come to its end");
-    drop(hook);
-    by_channel(&world, &pane, "once it has");
+    let script = "for n in $(seq 40); do echo '{}' | swarm hook claude Stop; echo; done";
+    let told = thread::scope(|scope| {
+        let hooks = scope.spawn(|| world.below("claude-1", script));
+        for n in 0..24 {
+            world.ok(&["send", "--no-wait", "claude-1", &format!("number {n:02} of many")]);
+        }
+        hooks.join().unwrap()
+    });
+    for n in 0..24 {
+        let text = format!("number {n:02} of many");
+        let given = || told.matches(&text).count() + times(&world, &pane, &text);
+        eventually(&text, || (given() > 0).then_some(()));
+    }
+    eventually("nothing waits", || {
+        let left = fs::read_dir(world.state().join("mail/claude-1/new")).unwrap().count();
+        (left == 0).then_some(())
+    });
+    let given = |n: &usize| {
+        let text = format!("number {n:02} of many");
+        told.matches(&text).count() + times(&world, &pane, &text)
+    };
+    let twice: Vec<usize> = (0..24).filter(|n| given(n) != 1).collect();
+    assert!(twice.is_empty(), "{twice:?}\n{told}\n{}", world.log(&pane));
 }
 
 /// The file of swarm's plugin in the one `OpenCode`.

@@ -284,3 +284,49 @@ while :; do read -r -t 60 -n 1 _ <&8; done"#;
     assert!(older.wait().unwrap().success());
     eventually("it is given", || (submitted(&world, &pane) == 1).then_some(()));
 }
+
+/// The keepers of this world's couriers.
+fn keepers(world: &World) -> Vec<String> {
+    let out = Command::new("ps").args(["-A", "-o", "pid=,args="]).output().unwrap();
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    let mark = world.path().display().to_string();
+    let mine = text.lines().filter(|l| l.contains("courier --keep") && l.contains(&mark));
+    mine.filter_map(|l| Some(l.split_whitespace().next()?.to_owned())).collect()
+}
+
+fn kill(signal: &str, pid: &str) {
+    assert!(Command::new("kill").args([signal, pid]).status().unwrap().success(), "{signal} {pid}");
+}
+
+#[test]
+fn a_courier_that_is_killed_while_mail_waits_is_started_again_by_its_keeper() {
+    let mut world = World::new();
+    world.set("SWARM_TEST_KEEPER", "1");
+    world.start();
+    let pane = world.agent("claude", &[]);
+    world.ok(&["discover", "--init", "--quiet"]);
+    let first = successor(&world, &[]);
+    let keeper = |not: &[String]| {
+        eventually("one keeper", || match &keepers(&world)[..] {
+            [one] if !not.contains(one) => Some(one.clone()),
+            _ => None,
+        })
+    };
+    // A keeper that has ended is replaced.
+    let earlier = keeper(&[]);
+    kill("-KILL", &earlier);
+    let second = keeper(&[earlier]);
+    world.control(&pane, "dialog");
+    eventually("the dialog", || world.screen(&pane).contains("Do you want").then_some(()));
+    let id = world.send(&["claude-1", "before the courier is killed"]);
+    world.reaches(&id, "held", "permission dialog");
+    // From here on no command of swarm runs, which would start a courier.
+    kill("-KILL", &first);
+    let next = successor(&world, std::slice::from_ref(&first));
+    keeper(&[second]);
+    world.control(&pane, "dialog-close");
+    eventually("it is given", || (submitted(&world, &pane) == 1).then_some(()));
+    // One that is told to end ends.
+    kill("-TERM", &next);
+    eventually("both end", || (world.couriers().is_empty() && keepers(&world).is_empty()).then_some(()));
+}

@@ -1,5 +1,5 @@
 use super::{print, session};
-use crate::courier::succession;
+use crate::courier::{keeper, succession};
 use crate::store::Store;
 use crate::tmux::Server;
 use anyhow::Result;
@@ -20,6 +20,12 @@ pub(super) struct Args {
     /// Say so once it serves: the courier that started it goes then
     #[arg(long, hide = true)]
     succeed: bool,
+    /// Wait for the end of the courier at the other end of standard input, and start another if it was killed
+    #[arg(long, hide = true)]
+    keep: bool,
+    /// How many couriers in a row died soon after their start
+    #[arg(long, hide = true, default_value_t = 0)]
+    fallen: u32,
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
@@ -30,7 +36,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
         None => Store::open(&session::here()?)?,
     };
     let server = args.socket.as_deref().map_or_else(Server::current, Server::new);
-    crate::courier::run(&store, &server, || {
+    if args.keep {
+        return keeper::watch(&store, &server, args.fallen);
+    }
+    crate::courier::run(&store, &server, args.fallen, || {
         if args.succeed {
             // Its predecessor may have been killed: nobody is left to hear it.
             let _ = print::out(&format!("{}\n", succession::SERVES));

@@ -52,6 +52,8 @@ pub enum Hold {
     Unread,
     /// Another process is delivering into this pane.
     PaneBusy,
+    /// A hook of the agent is handing mail over.
+    HookBusy,
     /// The text was pasted and has not appeared.
     NotSeen,
     /// It lives, and tmux shows no pane of it.
@@ -104,6 +106,7 @@ impl fmt::Display for Hold {
             }
             Hold::Unread => "it has not read what was typed",
             Hold::PaneBusy => "another delivery to its pane is under way",
+            Hold::HookBusy => "a hook of it is handing mail over",
             Hold::NotSeen => "the text does not appear in its composer",
             Hold::Unseen => "its pane cannot be looked at",
             Hold::ServerHangs(_) => "its tmux server does not answer",

@@ -3,7 +3,7 @@
 //! A flock for its life keeps it single. A byte in a FIFO wakes it. It ends with the last tmux server that it knows.
 //! A server that does not answer delays only its own agents.
 //!
-//! Everything it knows is in the store, so killing it at any instant loses and repeats nothing. A task that fails (a
+//! Everything it knows is in the store, so killing it at any instant loses and repeats nothing. Its [`keeper`] starts another one then. A task that fails (a
 //! full disk) is tried again in the next round. When its program is replaced, it hands over to the new one
 //! ([`succession`]). If its store is removed, moved, or made again in the same place, it takes its marks off the
 //! panes and ends. When idle it sleeps in one `poll`, and from time to time looks at its agents' pids and at the
@@ -15,6 +15,7 @@ mod counts;
 pub mod delivery;
 pub mod gate;
 mod jobs;
+pub mod keeper;
 pub mod keys;
 pub mod letters;
 mod lookout;
@@ -36,6 +37,7 @@ use crate::store::service::Service;
 use crate::store::{Store, fault, lock, wake};
 use crate::tmux::Server;
 use anyhow::{Context as _, Result};
+use keeper::Keeper;
 use round::{Courier, Failures};
 use schedule::RETRY;
 use signal_hook::consts::SIGTERM;
@@ -49,8 +51,8 @@ use succession::Program;
 const REMOVAL: Duration = Duration::from_secs(5);
 
 /// Runs the courier until its tmux servers, or its store, are gone. Returns at once if another one runs.
-/// `serves` is called once it does its work.
-pub fn run(store: &Store, first: &Server, serves: impl FnOnce()) -> Result<()> {
+/// `fallen` couriers before it died soon. `serves` is called once it does its work.
+pub fn run(store: &Store, first: &Server, fallen: u32, serves: impl FnOnce()) -> Result<()> {
     let place = store.dir().join("courier.lock");
     let given = lock::inherited(&place)?;
     let Some(single) = given.map_or_else(|| lock::try_exclusive(&place), |held| Ok(Some(held)))? else {
@@ -66,6 +68,7 @@ pub fn run(store: &Store, first: &Server, serves: impl FnOnce()) -> Result<()> {
     let introduced = introduce(store, &program, None);
     // The FIFO is open before the first look at the mail, so no ring is missed in between.
     let mut bell = store.listen()?;
+    let mut keeper = Keeper::post(store, first, fallen);
     fault::point("courier-started");
     let mut courier = Courier::new(store, first);
     if let Err(error) = introduced {
@@ -75,7 +78,7 @@ pub fn run(store: &Store, first: &Server, serves: impl FnOnce()) -> Result<()> {
     while single.is_at(&place) && store.is_in_place() && !asked_to_end.load(Ordering::Relaxed) {
         if program.is_replaced() {
             match program.hand_over(store, &courier.socket(), &single) {
-                Ok(()) => return Ok(()),
+                Ok(()) => break,
                 Err(why) => {
                     let path = program.path().display();
                     let why = format!("the program that is now at {path} cannot take over: {why:#}");
@@ -85,13 +88,15 @@ pub fn run(store: &Store, first: &Server, serves: impl FnOnce()) -> Result<()> {
             }
         }
         listen_again(store, &mut bell, &mut courier.failures);
-        let Some(rest) = courier.round() else { return Ok(()) };
+        keeper.renew(store, &courier.socket());
+        let Some(rest) = courier.round() else { break };
         if let Some(serves) = serves.take() {
             serves();
         }
         let rest = program.next_look().map_or(rest, |soon| rest.min(soon));
         courier.schedule.woke(bell.wait(rest)?);
     }
+    keeper.relieve();
     if !(single.is_at(&place) && store.is_in_place()) {
         // The store may be half removed at this moment. A new store in this place has its own courier, which cares for the
         // marks.

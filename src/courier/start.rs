@@ -8,6 +8,7 @@
 //! their version, replaces it. One that finds a newer courier leaves it. Equal versions never replace each other, so
 //! two installations do not take turns. The courier handles an update in place itself ([`super::succession`]).
 
+use super::succession;
 use crate::core::agent::Agent;
 use crate::core::process_id::ProcessId;
 use crate::os::{process, program};
@@ -135,6 +136,16 @@ fn spawn(store: &Store, server: &Server) -> Result<bool> {
     take_up(store, server).map(|_| true)
 }
 
+/// Starts a courier in the place of one that was killed, if something waits for one.
+pub(super) fn replace_killed(store: &Store, server: &Server, fallen: u32) -> Result<()> {
+    if !is_needed(store)? || store.is_retired() || !can_serve(store, server)? {
+        return Ok(());
+    }
+    let Some(held) = lock::try_exclusive(&place(store))? else { return Ok(()) };
+    held.touch();
+    launch(&own()?, store, server.socket(), &held, &["--fallen", &fallen.to_string()]).map(drop)
+}
+
 /// Starts a courier if its lock is free; `false`: it is held.
 fn take_up(store: &Store, server: &Server) -> Result<bool> {
     let Some(held) = lock::try_exclusive(&place(store))? else { return Ok(false) };
@@ -159,7 +170,7 @@ pub fn link_program() -> Result<PathBuf> {
 }
 
 /// The program that this installation's couriers are.
-fn own() -> Result<PathBuf> {
+pub(super) fn own() -> Result<PathBuf> {
     Ok(std::env::current_exe().context("cannot find this program")?.with_file_name("swarm"))
 }
 
@@ -183,7 +194,7 @@ pub(super) fn launch(
         .env("MALLOC_ARENA_MAX", "1")
         .current_dir("/")
         .stdin(held.stdio().context("cannot pass the lock on")?)
-        .stdout(if more.is_empty() { Stdio::null() } else { Stdio::piped() })
+        .stdout(if more == [succession::SUCCEED] { Stdio::piped() } else { Stdio::null() })
         .stderr(Stdio::null())
         .spawn()
         .with_context(|| format!("cannot start {}", program.display()))

@@ -22,6 +22,9 @@ use std::time::{Duration, Instant};
 /// The line that a new courier prints once it serves.
 pub const SERVES: &str = "serves";
 
+/// The argument that asks for it.
+pub(super) const SUCCEED: &str = "--succeed";
+
 /// How long a file must not have changed before it is run: a linker writes for a while.
 const SETTLED: Duration = Duration::from_secs(1);
 
@@ -102,7 +105,7 @@ fn stamp(meta: &Metadata) -> Stamp {
 }
 
 fn succeed(program: &Path, store: &Store, socket: &str, held: &Held) -> Result<()> {
-    let mut child = start::launch(program, store, socket, held, &["--succeed"])?;
+    let mut child = start::launch(program, store, socket, held, &[SUCCEED])?;
     let output = child.stdout.take().context("the new courier has no output")?;
     let (sender, said) = mpsc::sync_channel(1);
     // Ends with the pipe, which is closed when the new one has spoken or ended.

@@ -5,7 +5,8 @@
 //! journal.
 //!
 //! Mail is given under a flock per agent, which is held until the receipt is committed, and the receipt is written
-//! after the output. So two racing hooks give a message once, and a crash in between repeats it and does not lose it.
+//! after the output. The courier takes the same flock for the moment in which it marks a text as under way. So two racing hooks, or a
+//! hook and the courier, give a message once, and a crash in between repeats it and does not lose it.
 //! Leases are taken in one transaction of the store. The mutex is never held while output is written.
 
 pub mod command;
@@ -18,6 +19,7 @@ pub mod tree;
 
 use crate::core::agent::{Agent, Status};
 use crate::core::hook::{Enforce, HookAnswer, HookEvent, HookHost, Tool};
+use crate::core::name::Name;
 use crate::os::caller::Caller;
 use crate::store::Store;
 use crate::store::lock::{self, Held};
@@ -25,9 +27,16 @@ use crate::store::mail::MessageRef;
 use anyhow::Result;
 use serde_json::Value;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// The largest input that is read, in bytes: a prompt may carry a large paste.
 pub const MAX_INPUT: usize = 8 << 20;
+
+/// How long a hook waits for another one of the same agent, or for the courier's mark, before it gives no mail.
+const OTHERS: Duration = Duration::from_millis(300);
+
+/// The pause between two looks at the lock of an agent's hooks.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// One call of a hook.
 #[derive(Clone, Copy)]
@@ -132,9 +141,8 @@ impl Call<'_> {
             HookEvent::Other => {}
         }
         if HookAnswer::carries(self.host, &event) {
-            let dir = self.store.dir().join("hooks");
-            reply.giving = lock::try_exclusive(&dir.join(format!("{}.lock", self.agent.name)))?;
-            // Another hook of the same agent is just handing its mail over.
+            reply.giving = at_rest(self.store, &self.agent.name, OTHERS)?;
+            // Otherwise another hook of the same agent hands its mail over, and takes long.
             if reply.giving.is_some() {
                 let given = mail::give(self, &event)?;
                 answer.context = join(answer.context, given.text);
@@ -143,6 +151,19 @@ impl Call<'_> {
         }
         reply.json = answer.render(self.host, self.name, &event);
         Ok(reply)
+    }
+}
+
+/// Waits until nobody hands mail over to that agent by its hooks, and keeps others from it. `None`: somebody does so for as long as that.
+pub fn at_rest(store: &Store, agent: &Name, patience: Duration) -> Result<Option<Held>> {
+    let path = store.dir().join("hooks").join(format!("{agent}.lock"));
+    let begun = Instant::now();
+    loop {
+        let held = lock::try_exclusive(&path)?;
+        if held.is_some() || begun.elapsed() >= patience {
+            return Ok(held);
+        }
+        std::thread::sleep(PAUSE);
     }
 }
 

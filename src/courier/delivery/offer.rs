@@ -10,6 +10,7 @@
 //! channel the records are read once more, and then the message is *announced* by a line without its text. So the agent gets the text once
 //! even if the channel delivers it later. That channel is then not used for this process for a while.
 
+use super::record::Turn;
 use super::{Attempt, Outcome};
 use crate::carriers::transcript::Follower;
 use crate::carriers::{self, Channel, Trace};
@@ -21,7 +22,6 @@ use crate::core::process_id::ProcessId;
 use crate::core::span;
 use crate::courier::gate::Hold;
 use crate::os::process;
-use crate::store::lock::Held;
 use crate::store::{fault, lock, now_ms};
 use anyhow::Result;
 use sha2::{Digest as _, Sha256};
@@ -30,9 +30,6 @@ use std::time::{Duration, Instant};
 
 /// How long the courier waits for a text right after the write.
 const PROOF: Duration = Duration::from_millis(2500);
-
-/// How long it waits for a hook that is handing mail over. A hook takes no longer.
-const HOOKS: Duration = Duration::from_secs(4);
 
 /// How long it waits for a text that has entered the agent's queue: a busy agent leaves it there.
 const QUEUED: Duration = Duration::from_millis(400);
@@ -99,18 +96,23 @@ impl Attempt<'_> {
             from,
             digest: digest(&text),
         };
-        let marked = {
-            let Some(_giving) = self.hooks_at_rest()? else { return Ok(Outcome::Held(Hold::PaneBusy)) };
-            self.mark(|way| {
-                way.advance(Stage::Offered, "", now_ms());
-                way.typed_into = Some(self.agent.process.clone());
-                way.typed_as = Some(name.clone());
-                way.enters = 1;
-                way.offer = Some(offer.clone());
-            })?
-        };
-        if marked.is_none() {
-            return Ok(Outcome::Settled);
+        let turn = self.take_turn(None, |way| {
+            way.advance(Stage::Offered, "", now_ms());
+            way.typed_into = Some(self.agent.process.clone());
+            way.typed_as = Some(name.clone());
+            way.enters = 1;
+            way.offer = Some(offer.clone());
+        })?;
+        match turn {
+            Turn::Ours => {}
+            Turn::Settled => return Ok(Outcome::Settled),
+            Turn::Hook => {
+                let why = Hold::HookBusy.to_string();
+                self.mark(|way| {
+                    way.advance(Stage::Held, &why, now_ms());
+                })?;
+                return Ok(Outcome::Held(Hold::HookBusy));
+            }
         }
         offered.followers.insert(self.key(), Follower::new(&proof, from));
         fault::point("before-offer");
@@ -118,20 +120,6 @@ impl Attempt<'_> {
         fault::point("after-offer");
         offered.open.insert(self.key(), channel);
         self.look_for(&text, &offer, offered, PROOF, written.err())
-    }
-
-    /// Waits until no hook of the agent is handing mail over, and keeps them from it. A hook decides what it gives, prints it, and marks it
-    /// as read only then: what is offered in between would be given twice. A hook that comes meanwhile gives nothing, and the next one does.
-    fn hooks_at_rest(&self) -> Result<Option<Held>> {
-        let path = self.store.dir().join("hooks").join(format!("{}.lock", self.agent.name));
-        let begun = Instant::now();
-        loop {
-            let held = lock::try_exclusive(&path)?;
-            if held.is_some() || begun.elapsed() >= HOOKS {
-                return Ok(held);
-            }
-            std::thread::sleep(LOOK_PAUSE.0);
-        }
     }
 
     /// Checks once more, before the announcement, whether a text that did not appear was given meanwhile.

@@ -5,7 +5,7 @@
 use super::enter::never_entered;
 use super::evidence::{IN_TRANSCRIPT, UNSEEN, begins_outside, ends};
 use super::look::Sight;
-use super::record::Press;
+use super::record::{Press, Turn};
 use super::{Attempt, Outcome};
 use crate::core::delivery::{Progress, Stage};
 use crate::core::frame;
@@ -47,7 +47,7 @@ impl Attempt<'_> {
         }
         let (into, name) = (self.agent.process.clone(), self.agent.name.clone());
         let stood = ends(line).map(|end| second.look.screen.count_ignoring_space(end));
-        let marked = self.mark_act(Press::Paste, |d| {
+        let turn = self.take_turn(Some(Press::Paste), |d| {
             d.advance(Stage::Typing, "", now_ms());
             d.typed_into = Some(into);
             d.typed_as = Some(name);
@@ -57,8 +57,10 @@ impl Attempt<'_> {
             d.enters = 0;
             d.unseen = false;
         })?;
-        if marked.is_none() {
-            return Ok(ControlFlow::Break(Outcome::Settled));
+        match turn {
+            Turn::Ours => {}
+            Turn::Settled => return Ok(ControlFlow::Break(Outcome::Settled)),
+            Turn::Hook => return Ok(ControlFlow::Break(Outcome::Held(Hold::HookBusy))),
         }
         fault::point("before-paste");
         let then = self.settling();

@@ -7,10 +7,17 @@ use super::Attempt;
 use crate::core::delivery::{Delivery, Progress, Stage};
 use crate::core::event::Event;
 use crate::core::id::MessageId;
+use crate::core::message::Verified;
+use crate::hooks;
 use crate::store::mail::Folder;
 use crate::store::{Transaction, now_ms};
 use crate::tmux::pane::Acted;
 use anyhow::Result;
+use std::time::Duration;
+
+/// How long the courier waits for a hook that is handing mail over: most are done in a few milliseconds. A hook that takes longer holds
+/// the mail of its own agent only.
+const HOOKS: Duration = Duration::from_millis(500);
 
 /// What is pressed in a pane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +33,16 @@ impl Press {
             Press::Enter => "enter",
         }
     }
+}
+
+/// Whether a text may be given now.
+pub(super) enum Turn {
+    /// It is marked, and nobody else gives it from now on.
+    Ours,
+    /// It was read or settled meanwhile, or something that it brings was.
+    Settled,
+    /// A hook of the agent is handing mail over.
+    Hook,
 }
 
 impl Attempt<'_> {
@@ -66,6 +83,26 @@ impl Attempt<'_> {
         change: impl FnOnce(&mut Progress),
     ) -> Result<Option<Progress>> {
         self.change(Some(act), change)
+    }
+
+    /// Changes the record before the text is given for the first time, at a moment in which no hook of the agent hands mail over. A hook
+    /// decides what it gives, prints it, and marks it as read only then: what the courier gave in between would be given twice. A hook
+    /// that comes later sees the mark. What was read while this waited is not given again either.
+    pub(super) fn take_turn(&self, act: Option<Press>, change: impl FnOnce(&mut Progress)) -> Result<Turn> {
+        let Some(_giving) = hooks::at_rest(self.store, &self.agent.name, HOOKS)? else {
+            return Ok(Turn::Hook);
+        };
+        if !self.current()?.stage.is_under_way() && !self.brings_all() {
+            return Ok(Turn::Settled);
+        }
+        Ok(self.change(act, change)?.map_or(Turn::Settled, |_| Turn::Ours))
+    }
+
+    /// Whether nothing that a bundle brings whole was read since the bundle was made.
+    fn brings_all(&self) -> bool {
+        let waits =
+            |m: &Verified| self.store.mail_file(&self.agent.name, Folder::New, &m.file_name()).exists();
+        !self.whole || self.members.iter().all(waits)
     }
 
     fn change(&self, act: Option<Press>, change: impl FnOnce(&mut Progress)) -> Result<Option<Progress>> {
