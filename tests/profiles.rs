@@ -452,6 +452,16 @@ fn what_proof_an_agent_in_a_container_has_is_said_also_behind_a_wrapper() {
         let said = world.ok(&["explain", &pane]);
         assert!(said.contains("proof: what podman runs cannot be seen from here"), "{command}: {said}");
     }
+    // What its tools find there cannot be seen either: that they lack the program is said only of one that runs here.
+    std::fs::write(world.path().join("home/.profile"), "PATH=/usr/bin:/bin\n").unwrap();
+    world.agent("codex", &[]);
+    pane_with(&world, "SWARM_AGENT=codex podman --style codex");
+    let told = eventually("both are found", || {
+        let told = world.ok(&["discover"]);
+        (told.contains("codex-1 ") && told.contains("codex-2 ")).then_some(told)
+    });
+    let lacking: Vec<&str> = told.lines().filter(|line| line.contains("not on PATH")).collect();
+    assert!(matches!(lacking[..], [one] if one.matches("codex-").count() == 1), "{told}");
     assert!(world.ok(&["explain", "claude-1"]).contains("are its own"));
 }
 

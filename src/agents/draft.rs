@@ -36,14 +36,15 @@ pub fn draft(kind: &str, all: &[Recording]) -> Result<Draft, String> {
             return Err(format!("there is no recording of {what} (`--state {}`)", state.word()));
         }
     }
-    let sketch = best(kind, all)?;
-    Ok(Draft { text: sketch.text(kind), notes: notes(kind, all, &sketch) })
+    let (sketch, alike) = best(kind, all)?;
+    Ok(Draft { text: sketch.text(kind), notes: notes(kind, all, &sketch, &alike) })
 }
 
-/// The candidate that reads most of the recordings right.
-fn best(kind: &str, all: &[Recording]) -> Result<Sketch, String> {
+/// The candidate that reads most of the recordings right, and the recordings for which others were given up that may be better.
+fn best(kind: &str, all: &[Recording]) -> Result<(Sketch, Vec<String>), String> {
     let idle: Vec<&Recording> = all.iter().filter(|r| r.state == Status::Idle).collect();
     let mut best: Option<(Score, Sketch)> = None;
+    let mut alike: Vec<String> = Vec::new();
     let mut why = "no cursor was found behind a prompt in the recordings of an empty composer".to_owned();
     for drawn in CursorForm::all() {
         let places: Vec<EmptyComposer<'_>> =
@@ -62,6 +63,7 @@ fn best(kind: &str, all: &[Recording]) -> Result<Sketch, String> {
                         Ok(_) => {}
                         Err(name) => {
                             why = format!("nothing in '{name}' distinguishes it from an empty composer");
+                            text::add(&mut alike, name);
                         }
                     }
                 }
@@ -73,11 +75,21 @@ fn best(kind: &str, all: &[Recording]) -> Result<Sketch, String> {
             }
         }
     }
-    best.map(|(_, sketch)| sketch).ok_or(why)
+    match best {
+        // One that reads none of them so is of no use to anybody.
+        Some(((of_widths, _), _)) if !alike.is_empty() && of_widths.iter().sum::<usize>() == 0 => {
+            Err(format!(
+                "nothing in '{}' distinguishes it from an empty composer: record it again, or leave it out and add what tells it to the draft",
+                alike.join("' or in '")
+            ))
+        }
+        Some((_, sketch)) => Ok((sketch, alike)),
+        None => Err(why),
+    }
 }
 
 /// What a person should know of a draft.
-fn notes(kind: &str, all: &[Recording], sketch: &Sketch) -> Vec<String> {
+fn notes(kind: &str, all: &[Recording], sketch: &Sketch, alike: &[String]) -> Vec<String> {
     let of = |state: Status| all.iter().filter(move |r| r.state == state);
     let mut notes = Vec::new();
     let missed: Vec<&str> =
@@ -87,6 +99,12 @@ fn notes(kind: &str, all: &[Recording], sketch: &Sketch) -> Vec<String> {
             "these recordings of an empty composer are not read as idle, so mail would wait there: {} (is the composer empty in each, and the cursor in it?)",
             missed.join(", ")
         ));
+        if !alike.is_empty() {
+            notes.push(format!(
+                "rules that would read more of them so were given up, because nothing in '{}' distinguishes it from an empty composer",
+                alike.join("' or in '")
+            ));
+        }
     }
     for (key, pattern) in &sketch.guessed {
         notes.push(format!(

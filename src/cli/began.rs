@@ -1,7 +1,8 @@
-//! Where a command began that a background server of several agents runs.
+//! Where a command comes from that a background server of several agents runs.
 //!
 //! Such a server works for agents of several projects, and what it runs for one may go to another's directory, or have the
-//! `SWARM_ROOT` that the server was started with. The directory in which it began tells the project that it counts for.
+//! `SWARM_ROOT` that the server was started with. The directory in which the server began it tells the project that it counts for, and a shell that has
+//! changed its directory tells from where.
 
 use crate::core::escape;
 use crate::core::name::Name;
@@ -11,26 +12,30 @@ use crate::os::served::Served;
 use crate::store::Store;
 use std::path::{Path, PathBuf};
 
-/// The directory in which a command below a server began, if that is known to be outside the project at `root`.
+/// The directory from which a command below a server comes, if that is known to be outside the project at `root`.
 pub(super) fn elsewhere(served: &Served, root: &Path) -> Option<PathBuf> {
     let (task, server) = (Environment::of(served.task), Environment::of(served.server));
-    // What the server itself was started with says nothing of the command.
+    // What the server itself was started with says nothing of the command; nor does anything if that cannot be seen.
+    let is_seen = server.get("PATH").is_some();
     let said = |own: Option<String>, name: &str| {
-        own.filter(|value| server.get(name).as_ref() != Some(value)).map(PathBuf::from)
+        own.filter(|value| is_seen && server.get(name).as_ref() != Some(value)).map(PathBuf::from)
     };
     let is_outside = |dir: &PathBuf| Store::root_around(dir).as_deref() != Some(root);
-    let first = said(task.get("PWD"), "PWD").filter(is_outside);
-    // A shell that changes its directory says from where. It may have been in any directory for a moment, but not in another project.
-    let before = said(std::env::var("OLDPWD").ok(), "OLDPWD")
-        .filter(|dir| Store::root_around(dir).is_some_and(|other| other != root));
-    first.or(before).or_else(|| std::env::current_dir().ok().filter(is_outside))
+    let first = said(task.get("PWD"), "PWD");
+    // A shell may have made way for this command after it had gone to another directory.
+    let is_task = i32::try_from(std::process::id()).is_ok_and(|own| own == served.task);
+    if let Some(first) = first.filter(|_| !is_task) {
+        return Some(first).filter(is_outside);
+    }
+    let before = said(std::env::var("OLDPWD").ok(), "OLDPWD").filter(is_outside);
+    before.or_else(|| std::env::current_dir().ok().filter(is_outside))
 }
 
 /// Why it is refused in the project at `root`, and what to do.
 pub(super) fn refusal(name: &Name, served: &Served, began: &Path, root: &Path) -> Refusal {
     let shown = |path: &Path| escape::short(&path.display().to_string(), 200);
     Refusal::Stranger(format!(
-        "this command runs in a background server of several agents (process {}) and began in {}, so it does not count as {name} of this project ({}): in your own project run it there, without SWARM_ROOT; if you are {name}, put SWARM_NAME={name} before it",
+        "this command runs in a background server of several agents (process {}) and comes from {}, so it does not count as {name} of this project ({}): in your own project run it there, without SWARM_ROOT; if you are {name}, put SWARM_NAME={name} before it",
         served.server,
         shown(began),
         shown(root)

@@ -102,16 +102,21 @@ fn ways((store, agent): &(Store, Agent), profile: &Profile) -> String {
 const AWAY: [&str; 9] =
     ["ssh", "mosh-client", "docker", "podman", "nerdctl", "kubectl", "devcontainer", "limactl", "machinectl"];
 
+/// The program by which an agent runs where its processes cannot be seen from here.
+pub(super) fn away(pid: i32) -> Option<String> {
+    // A wrapper runs such a program in front of its terminal; a tool of an agent is never there.
+    let in_front = |p: &process::Process| p.group == p.foreground && AWAY.contains(&p.comm.as_str());
+    Some(Forest::look().ok()?.tree(pid).find(in_front)?.comm)
+}
+
 /// By what an agent's commands are known to be its own.
 pub(super) fn proof(agent: &Sighting) -> String {
     let pid = agent.process.pid;
-    // A wrapper runs such a program in front of its terminal; a tool of an agent is never there.
-    let in_front = |p: &process::Process| p.group == p.foreground && AWAY.contains(&p.comm.as_str());
-    let away = Forest::look().ok().and_then(|forest| forest.tree(pid).find(in_front));
+    let away = away(pid);
     match &agent.shared_server {
         _ if away.is_some() => format!(
             "what {} runs cannot be seen from here: its commands cannot prove whose they are, and count as its own only by what they say (env)",
-            away.map(|p| p.comm).unwrap_or_default()
+            away.unwrap_or_default()
         ),
         Some(_) => {
             "its tools run in a server that several agents share: SWARM_NAME says which one it is (env)"

@@ -1,6 +1,6 @@
 //! What nearly every command begins with: the store, the agents on record, and who is calling.
 
-use super::{began, stranger};
+use super::{began, explain, stranger};
 use crate::agents::Profiles;
 use crate::core::agent::Agent;
 use crate::core::config::{Config, Key, Settings, Source};
@@ -100,6 +100,10 @@ pub(super) fn speechless(agents: &[Agent]) -> Vec<(String, String)> {
     let judged = |agent: &Agent| {
         let tools = Tools::of(&agent.kind, agent.process.pid)?;
         let why = tools.find(&dir).err()?;
+        // What its tools find elsewhere cannot be seen from here.
+        if explain::away(agent.process.pid).is_some() {
+            return None;
+        }
         Some((format!("{}: {why}", agent.name), tools.repair(&dir)))
     };
     agents.iter().filter(|a| a.is_live()).filter_map(judged).collect()

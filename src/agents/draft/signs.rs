@@ -99,7 +99,30 @@ pub(super) fn peculiar(
     }
     // The sort is stable: what is equally shared stays in its order.
     found.sort_by_key(|(shared, _)| usize::MAX - shared);
-    found.into_iter().map(|(_, sign)| sign).collect()
+    found.into_iter().map(|(_, sign)| sign).chain(bullets(recording, others, prompts)).collect()
+}
+
+/// The symbols that rows of a recording begin with and no row of `others` does, the lowest first: some agents mark what still runs by
+/// nothing else (`○ Bash(sleep 7)`, then `● Bash(sleep 7)`).
+fn bullets(recording: &Recording, others: &[&Recording], prompts: &[String]) -> Vec<Sign> {
+    let known: Vec<char> = others.iter().flat_map(|r| r.screen.rows()).filter_map(bullet).collect();
+    let rows = recording.screen.rows().iter().enumerate().rev().filter(|(_, row)| !is_said(row, prompts));
+    let mut found = Vec::new();
+    for (at, c) in rows.filter_map(|(at, row)| Some((at, bullet(row)?))) {
+        if !known.contains(&c) {
+            add(&mut found, Sign { pattern: format!(r"^\s*{} \S", escape(&c.to_string())), at });
+        }
+    }
+    found
+}
+
+/// A symbol that a row begins with, before a blank and a letter. What frames are made of is none, and neither is what a text may begin with.
+fn bullet(row: &Row) -> Option<char> {
+    let mut text = row.text.trim_start().chars();
+    let (first, blank, next) = (text.next()?, text.next()?, text.next()?);
+    let is_symbol =
+        !first.is_ascii() && !first.is_alphanumeric() && !('\u{2500}'..='\u{259f}').contains(&first);
+    (is_symbol && blank == ' ' && next.is_alphabetic()).then_some(first)
 }
 
 /// The rows that a person did not write.

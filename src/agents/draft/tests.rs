@@ -158,6 +158,29 @@ fn what_happens_to_stand_there_is_no_sign_of_a_turn() {
 }
 
 #[test]
+fn what_runs_may_be_told_by_a_symbol_alone_and_what_nothing_tells_is_named() {
+    let mut all = vec![
+        drawn("idle", &["Welcome", "● ran ls"], "> ", "sonnet"),
+        drawn("idle-2", &["Welcome", "● slept 7"], "> ", "sonnet"),
+        drawn("draft", &["Welcome"], "> some words", "sonnet"),
+        drawn("busy", &["Welcome", "esc to interrupt"], "> ", "sonnet"),
+        drawn("busy-own", &["Welcome", "○ slept 7"], "> ", "sonnet"),
+    ];
+    let draft = super::draft("x", &all).unwrap();
+    let profile = Profile::parse(&draft.text, "x").unwrap();
+    let read: Vec<Status> = all.iter().map(|r| r.read(&profile).state).collect();
+    let states = [Status::Idle, Status::Idle, Status::Draft, Status::Busy, Status::Busy];
+    assert_eq!(read, states, "{}", draft.text);
+    assert!(draft.notes.iter().any(|note| note.contains("○")), "{:?}", draft.notes);
+    // A person may begin a line with such a symbol; a frame is none.
+    assert!(!draft.text.contains("sonnet") && !draft.text.contains("slept"), "{}", draft.text);
+    all[4] = drawn("busy-own", &["Welcome", "● slept 7"], "> ", "sonnet");
+    let why =
+        super::draft("x", &all).err().or_else(|| Some(super::draft("x", &all).unwrap().notes.join("\n")));
+    assert!(why.as_ref().unwrap().contains("nothing in 'busy-own' distinguishes it"), "{why:?}");
+}
+
+#[test]
 fn a_directory_is_no_sign_of_an_empty_composer() {
     let all = [
         drawn("idle", &["Welcome"], "> ", "  /home/someone/work/project   ready when you are"),
