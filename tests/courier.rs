@@ -285,6 +285,26 @@ while :; do read -r -t 60 -n 1 _ <&8; done"#;
     eventually("it is given", || (submitted(&world, &pane) == 1).then_some(()));
 }
 
+#[test]
+fn a_lock_that_a_killed_couriers_child_still_has_for_a_moment_leaves_no_mail_without_a_courier() {
+    let (world, pane) = world_with_claude();
+    successor(&world, &[]);
+    world.end_couriers();
+    // As a child does that was killed before it became another program.
+    let child = fs::File::open(world.state().join("courier.lock")).unwrap();
+    fs2::FileExt::lock_exclusive(&child).unwrap();
+    let new = world.state().join("mail/claude-1/new");
+    std::thread::scope(|scope| {
+        scope.spawn(|| world.ok(&["send", "--no-wait", "claude-1", "hello"]));
+        eventually("it is on disk", || fs::read_dir(&new).ok()?.next().map(drop));
+        // The command has found the lock held by then, most likely.
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        drop(child);
+    });
+    // No other command runs.
+    eventually("it is given", || (submitted(&world, &pane) == 1).then_some(()));
+}
+
 /// The keepers of this world's couriers.
 fn keepers(world: &World) -> Vec<String> {
     let out = Command::new("ps").args(["-A", "-o", "pid=,args="]).output().unwrap();

@@ -38,7 +38,7 @@ pub fn ensure(store: &Store, server: &Server) -> Result<bool> {
         let _ = replace_outdated(store, server);
         return Ok(true);
     }
-    spawn(store, server)
+    spawn(store, server, AGAIN)
 }
 
 /// Starts a courier if none listens and something needs one: mail, acknowledgements, leases, notices. Any command may call
@@ -58,7 +58,7 @@ pub fn revive(store: &Store) {
     }
     let known = store.living().unwrap_or_default();
     let server = known.first().map_or_else(Server::current, |a| Server::new(&a.place.socket));
-    let _ = spawn(store, &server);
+    let _ = spawn(store, &server, Duration::ZERO);
 }
 
 /// Whether something is there that only a courier does.
@@ -128,22 +128,39 @@ fn place(store: &Store) -> PathBuf {
 }
 
 /// Starts a courier unless one runs. It detaches itself: it must outlive the caller and its terminal.
-fn spawn(store: &Store, server: &Server) -> Result<bool> {
+fn spawn(store: &Store, server: &Server, patience: Duration) -> Result<bool> {
     if store.is_retired() || !can_serve(store, server)? {
         return Ok(false);
     }
-    // If the lock is held, one is just starting and will look at the mail itself.
-    take_up(store, server).map(|_| true)
+    if let Some(held) = free_lock(store, patience)? {
+        held.touch();
+        launch(&own()?, store, server.socket(), &held, &[])?;
+    }
+    Ok(true)
 }
 
 /// Starts a courier in the place of one that was killed, if something waits for one.
 pub(super) fn replace_killed(store: &Store, server: &Server, fallen: u32) -> Result<()> {
+    let Some(held) = free_lock(store, PATIENCE)? else { return Ok(()) };
     if !is_needed(store)? || store.is_retired() || !can_serve(store, server)? {
         return Ok(());
     }
-    let Some(held) = lock::try_exclusive(&place(store))? else { return Ok(()) };
     held.touch();
     launch(&own()?, store, server.socket(), &held, &["--fallen", &fallen.to_string()]).map(drop)
+}
+
+/// The courier's lock, once it is free. `None`: somebody has it who listens, or holds it for as long as that. One that has it and does not
+/// listen yet is just starting, and will look at the mail itself; or it is a child that a killed courier had just made, which
+/// holds the lock until it has become another program.
+fn free_lock(store: &Store, patience: Duration) -> Result<Option<Held>> {
+    let begun = Instant::now();
+    loop {
+        let held = lock::try_exclusive(&place(store))?;
+        if held.is_some() || begun.elapsed() >= patience || store.is_served().unwrap_or(true) {
+            return Ok(held);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// Starts a courier if its lock is free; `false`: it is held.
