@@ -355,6 +355,35 @@ fn both_names_of_a_renamed_file_are_looked_at() {
 }
 
 #[test]
+fn a_hook_of_pushes_gets_what_git_says_whole_beside_the_guard() {
+    let world = guarded();
+    fs::write(world.project().join("a.rs"), "x").unwrap();
+    git(&world, &["add", "a.rs"]);
+    assert!(commit(&world, &[]).0);
+    assert!(git(&world, &["init", "-q", "--bare", "../there.git"]).status.success());
+    let own = world.project().join(".git/hooks/pre-push");
+    let said = || fs::read_to_string(world.project().join("said")).unwrap();
+    // As a script, which gets the guard's lines, and as another program, which stays beside them.
+    for (first, branch) in [("#!/bin/sh", "one"), ("#!/usr/bin/env -S sh", "two")] {
+        world.ok(&["hooks", "uninstall", "git"]);
+        put(&own, format!("{first}\n{{ echo \"$@\"; cat; }} >said\n").as_bytes());
+        fs::set_permissions(&own, fs::Permissions::from_mode(0o755)).unwrap();
+        world.ok(&["hooks", "install", "git"]);
+        let out = git(
+            &world,
+            &["push", "-q", "../there.git", &format!("HEAD:{branch}"), &format!("HEAD:{branch}2")],
+        );
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        let lines: Vec<String> = said().lines().map(str::to_owned).collect();
+        assert_eq!((lines.len(), lines[0].as_str()), (3, "../there.git ../there.git"), "{lines:?}");
+        assert!(
+            lines[1].contains(&format!("refs/heads/{branch} ")) && lines[1].starts_with("HEAD "),
+            "{lines:?}"
+        );
+    }
+}
+
+#[test]
 fn the_guard_goes_as_it_came() {
     let world = guarded();
     let own = world.project().join(".git/hooks/pre-commit");

@@ -1,3 +1,5 @@
+mod push;
+
 use super::lease;
 use super::session::{self, Session};
 use crate::core::hook::Enforce;
@@ -18,7 +20,8 @@ use std::process::Command;
 
 /// Refuse a commit of files that another agent holds or has edited (git calls this; see `swarm hooks install git`)
 ///
-/// An agent is refused with 3; a person is only warned. `git commit --no-verify` skips the check.
+/// In a team over several hosts it also refuses a push of `team.paths` that another one holds. An agent is refused with 3; a
+/// person is only warned. `--no-verify` of git skips the check.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  swarm guard\n  swarm guard --committed\n  swarm guard --hook pre-merge-commit"
@@ -27,7 +30,8 @@ pub(super) struct Args {
     /// After the commit: give back the automatic leases on the committed files
     #[arg(long)]
     committed: bool,
-    /// The git hook that calls, if it is not pre-commit: pre-merge-commit, post-checkout or reference-transaction
+    /// The git hook that calls, if it is not pre-commit: pre-merge-commit, post-checkout, reference-transaction or
+    /// pre-push
     #[arg(long, value_name = "NAME", conflicts_with = "committed")]
     hook: Option<String>,
     /// The arguments that git gives to that hook
@@ -41,7 +45,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if error.downcast_ref::<Refusal>().is_some_and(|r| matches!(r, Refusal::Held(_))) {
         return Err(error);
     }
-    super::print::tell(&format!("swarm could not check this commit, so git continues: {error:#}"));
+    let what = if args.hook.as_deref() == Some("pre-push") { "push" } else { "commit" };
+    super::print::tell(&format!("swarm could not check this {what}, so git continues: {error:#}"));
     Ok(())
 }
 
@@ -65,6 +70,9 @@ fn judge(args: &Args) -> Result<()> {
             "HEAD",
         ])?;
         return release(&session, &patterns(&session, &paths)?);
+    }
+    if args.hook.as_deref() == Some("pre-push") {
+        return push::check(&session, args.given.first().map(String::as_str));
     }
     let others = Others::of(&session.store, &session.agents, &session.caller.name, &lease::holder(&session))?;
     let others = match (session.settings()?.tree, args.hook.as_deref()) {

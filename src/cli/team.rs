@@ -28,9 +28,6 @@ pub use acts::swarm_link;
 /// How long the link is waited for.
 pub(super) const PATIENCE: Duration = Duration::from_millis(1500);
 
-/// A host that was not heard for longer is not reached (ms).
-const SILENT: u64 = 15_000;
-
 #[allow(clippy::doc_markdown)] // help for people
 /// Work in a team over several hosts: one roster, mail between hosts, and leases for the whole team
 ///
@@ -209,7 +206,7 @@ fn age(then: u64) -> String {
 fn host_line(host: &HostCard, me: &Membership) -> String {
     let (sign, heard) = if host.name == me.host {
         ("●", "you".to_owned())
-    } else if is_reached(host) {
+    } else if host.is_reached(now_ms()) {
         ("●", format!("heard {} ago", age(host.heard)))
     } else if host.heard == 0 {
         ("○", "never heard".to_owned())
@@ -220,14 +217,9 @@ fn host_line(host: &HostCard, me: &Membership) -> String {
     format!("{sign} {:<16} {heard}{known}, {}", host.name, plural(host.members.len(), "agent"))
 }
 
-/// Whether a host was heard lately. One that was not is not gone.
-pub(super) fn is_reached(host: &HostCard) -> bool {
-    now_ms().saturating_sub(host.heard) < SILENT
-}
-
 fn host_json(host: &HostCard, me: &Membership) -> Value {
     json!({
-        "name": host.name, "you": host.name == me.host, "heard": host.heard, "reached": is_reached(host), "known": host.known,
+        "name": host.name, "you": host.name == me.host, "heard": host.heard, "reached": host.is_reached(now_ms()), "known": host.known,
         "agents": host.members.iter().map(|m| json!({"name": m.name, "kind": m.kind, "state": m.state})).collect::<Vec<_>>(),
     })
 }
@@ -261,7 +253,7 @@ pub(super) fn roster(store: &Store) -> Result<Vec<(String, String)>> {
     };
     let mut lines = Vec::new();
     for host in store.hosts()?.hosts.iter().filter(|h| h.name != me && h.known) {
-        let reached = is_reached(host);
+        let reached = host.is_reached(now_ms());
         for member in &host.members {
             let state = if reached {
                 format!("{}  {}", escape::line(&member.state), age(host.heard))

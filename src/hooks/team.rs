@@ -7,10 +7,8 @@
 use super::Call;
 use crate::core::escape;
 use crate::core::hook::Enforce;
-use crate::core::lease::{
-    Holder, Lease, LeaseOutcome, LeaseSelector, PathKind, PathPattern, Request, Scope, Why,
-};
-use crate::core::team::PathGuard;
+use crate::core::lease::{Holder, Lease, LeaseOutcome, LeaseSelector, PathPattern, Request, Scope, Why};
+use crate::core::team::{self, PathGuard};
 use crate::os::clock;
 use crate::store::leases::Part;
 use crate::store::now_ms;
@@ -30,14 +28,7 @@ pub(super) fn refusal(
     if call.team.is_empty() || !call.store.has_team() {
         return Ok(None);
     }
-    let declared: Vec<PathPattern> =
-        call.team.iter().filter_map(|glob| PathPattern::team(PathKind::Glob, glob).ok()).collect();
-    let wide: Vec<PathPattern> = paths
-        .iter()
-        .map(PathPattern::for_team)
-        .filter(|path| declared.iter().any(|glob| glob.overlaps(path)))
-        .collect();
-    for path in wide {
+    for path in team::declared(call.team, paths) {
         if let Some(refusal) = refusal_of(call, holder, &path)? {
             return Ok(Some(refusal));
         }

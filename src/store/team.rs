@@ -19,6 +19,7 @@ use crate::core::event::Event;
 use crate::core::lease::Lease;
 use crate::core::name::Name;
 use crate::core::team::Board;
+use crate::os::clock;
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -94,6 +95,11 @@ impl Store {
         })
     }
 
+    /// Whether a board is to be believed now.
+    pub fn is_believed(&self, board: &Board) -> Result<bool> {
+        Ok(board.is_believed(&clock::ticks()?))
+    }
+
     /// Writes that down.
     pub fn put_board(&self, board: &Board) -> Result<()> {
         self.put_sealed("team/board", board, Durability::Volatile)
@@ -143,6 +149,16 @@ impl Store {
             Loaded::Ok(hosts) => hosts,
             Loaded::Missing | Loaded::Bad(_) => Hosts::default(),
         })
+    }
+
+    /// The addresses of the agents on the other hosts whose keys are vouched for.
+    pub fn others_of_team(&self) -> Result<Vec<Address>> {
+        let Some(board) = self.has_team().then(|| self.board()).transpose()?.flatten() else {
+            return Ok(Vec::new());
+        };
+        let hosts = self.hosts()?.hosts;
+        let others = hosts.iter().filter(|h| h.known && h.name != board.host);
+        Ok(others.flat_map(|h| h.members.iter().map(|m| there(&h.name, &m.name))).collect())
     }
 
     /// Writes them down.

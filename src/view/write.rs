@@ -61,6 +61,8 @@ fn known(root: &Path) -> Vec<Known> {
     let agents = store.living().unwrap_or_default();
     let groups = store.groups().unwrap_or_default();
     let agents = agents.iter().map(|agent| Known::agent(agent.name.as_str(), String::new()));
+    let away = store.others_of_team().unwrap_or_default();
+    let agents = agents.chain(away.iter().map(|address| Known::agent(&address.to_string(), String::new())));
     let group = |(name, members)| Known::group(&format!("@{name}"), &group::list(members), String::new());
     agents.chain(groups.iter().map(group)).collect()
 }

@@ -98,7 +98,7 @@ fn sources(dir: &Path) -> String {
 #[test]
 fn the_matrix_covers_every_point_of_the_source() {
     let code = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
-    // Those of the link between hosts are in a program of its own, which is killed at any moment, not at these, in `tests/team.rs`.
+    // Those of the link between hosts are in a program of its own, which is killed at any moment, not at these, in `tests/team/`.
     let points: BTreeSet<&str> = code
         .split("fault::point(\"")
         .skip(1)

@@ -625,7 +625,8 @@ fn repository(team: &mut Team) {
 }
 
 /// The hooks that come beside it.
-const ADDED: [&str; 4] = ["post-commit", "pre-merge-commit", "post-checkout", "reference-transaction"];
+const ADDED: [&str; 5] =
+    ["post-commit", "pre-merge-commit", "post-checkout", "reference-transaction", "pre-push"];
 
 const HOOK: &str = "#!/bin/sh\n# mine\n: >ran\n";
 

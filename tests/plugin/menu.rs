@@ -41,8 +41,14 @@ fn the_menu_runs_the_program_where_the_pane_is() {
 }
 
 /// Entries that show what the program prints.
-const TOLD: [(&str, &str); 5] =
-    [("d", "discover --init"), ("l", "locks"), ("g", "log -n 200"), ("o", "onboard"), ("D", "doctor")];
+const TOLD: [(&str, &str); 6] = [
+    ("d", "discover --init"),
+    ("l", "locks"),
+    ("g", "log -n 200"),
+    ("o", "onboard"),
+    ("t", "team"),
+    ("D", "doctor"),
+];
 
 #[test]
 fn the_key_table_does_what_the_menu_does() {

@@ -91,12 +91,12 @@ fn hold_one(store: &Store, lease: &Lease, wait_ms: Option<u64>, keeps_waiting: b
         Some(Answer::Cycle) => {
             Refusal::Held(format!("waiting for {what} would never end: others wait for what you hold (swarm-msg locks)"))
         }
-        Some(Answer::Cut(since, why)) => Refusal::Held(cut(since, &why, &what)),
+        Some(Answer::Cut(since, why)) => Refusal::Held(cut(since, &why, &what, ADVICE)),
         Some(Answer::Refused(why)) => Refusal::Held(escape::line(&why)),
         Some(Answer::Seen(_)) | None => {
             let hosts = store.hosts()?;
             let (since, why) = hosts.link.cut.unwrap_or((hosts.link.heard, "the link did not answer".to_owned()));
-            Refusal::Held(cut(since, &why, &what))
+            Refusal::Held(cut(since, &why, &what, ADVICE))
         }
     }
     .into())
@@ -125,15 +125,18 @@ fn believed(store: &Store) -> Result<Option<Board>> {
     Ok(store.board()?.filter(|b| b.is_believed(&now)))
 }
 
-/// The text that the team cannot be asked, and since when.
-pub(in crate::cli) fn cut(since: u64, why: &str, what: &str) -> String {
+/// What to do while nobody here can know who holds a path.
+const ADVICE: &str = "Do not edit it; you may edit other files";
+
+/// The text that the team cannot be asked, since when, and what to do.
+pub(in crate::cli) fn cut(since: u64, why: &str, what: &str, advice: &str) -> String {
     let ago = if since == 0 {
         "it was never reached".to_owned()
     } else {
         format!("for {}", print::age(since, now_ms()))
     };
     format!(
-        "cut off from the team ({ago}: {}): nobody here can know who holds {what}. Do not edit it; you may edit other files",
+        "cut off from the team ({ago}: {}): nobody here can know who holds {what}. {advice}",
         escape::short(why, 120)
     )
 }

@@ -20,7 +20,16 @@ mod model;
 pub use board::{Board, PathGuard};
 pub use decision::{Commit, Dead, Records, Seat, decide};
 
+use crate::core::lease::{PathKind, PathPattern};
 use std::collections::BTreeMap;
+
+/// Those of `paths` that the project has declared as the team's by `globs`, as paths of the team.
+pub fn declared(globs: &[String], paths: &[PathPattern]) -> Vec<PathPattern> {
+    let globs: Vec<PathPattern> =
+        globs.iter().filter_map(|glob| PathPattern::team(PathKind::Glob, glob).ok()).collect();
+    let wide = paths.iter().map(PathPattern::for_team);
+    wide.filter(|path| globs.iter().any(|glob| glob.overlaps(path))).collect()
+}
 
 /// For how long after a sign of life a host believes its leases, of the time that others wait for the next one (ms).
 pub fn believed_for(ttl_ms: u64) -> u64 {

@@ -1,4 +1,4 @@
-//! The guard of commits, merges and checkouts: git hooks that work beside those of others.
+//! The guard of commits, merges, checkouts and pushes: git hooks that work beside those of others.
 //!
 //! If a hook is a shell script, swarm adds its lines after the first line and keeps the rest. Any other hook is renamed, and a script of
 //! swarm's runs it. Uninstalling restores every byte, and keeps what a hook manager (pre-commit, husky, lefthook, simple-git-hooks)
@@ -24,16 +24,18 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// Each hook and the guard that it runs. The first is the one that a team is asked to call from its own hook.
-const HOOKS: [(&str, &str); 5] = [
+const HOOKS: [(&str, &str); 6] = [
     ("pre-commit", "guard"),
     ("post-commit", "guard --committed"),
     ("pre-merge-commit", "guard --hook pre-merge-commit"),
     ("post-checkout", "guard --hook post-checkout \"$@\""),
     ("reference-transaction", script::STASH),
+    ("pre-push", script::PUSH),
 ];
 
 /// Their names, for a person.
-pub const NAMES: &str = "pre-commit, post-commit, pre-merge-commit, post-checkout and reference-transaction";
+pub const NAMES: &str =
+    "pre-commit, post-commit, pre-merge-commit, post-checkout, reference-transaction and pre-push";
 
 /// The suffix of a renamed hook, and the directory that has it under its own name.
 const ASIDE: &str = "before-swarm";

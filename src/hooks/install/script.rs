@@ -28,11 +28,27 @@ pub(super) const STASH: &str = "guard --hook reference-transaction \"$(cat \"$sw
 const IS_STASHING: &str = " && [ \"$1\" = prepared ] && swarm_dir=${GIT_DIR:-.git} && \
      { [ ! -f \"$swarm_dir/commondir\" ] || swarm_dir=$swarm_dir/$(cat \"$swarm_dir/commondir\"); } && [ -s \"$swarm_dir/refs/stash.lock\" ]";
 
+/// The call before a push.
+pub(super) const PUSH: &str = "guard --hook pre-push \"$@\"";
+
+/// Git tells that hook on its standard input what is pushed. The guard reads a copy, and the lines after it read all of it again: another
+/// tool may need it (Git LFS does).
+const IS_PUSHING: (&str, &str) = (
+    " && swarm_refs=$(mktemp)",
+    "cat >\"$swarm_refs\"; exec <\"$swarm_refs\" 3<\"$swarm_refs\"; rm -f \"$swarm_refs\"; ",
+);
+
 /// The line that calls the guard. Only "held by another" refuses; a broken or missing guard lets the commit continue.
 pub(super) fn call(program: &str, what: &str) -> String {
     let program = program.replace('\'', "'\\''");
-    let when = if what == STASH { IS_STASHING } else { "" };
-    format!("if [ -x '{program}' ]{when}; then '{program}' {what} </dev/null || [ $? -ne 3 ] || exit 1; fi")
+    let (when, first, input, last) = match what {
+        STASH => (IS_STASHING, "", "/dev/null", ""),
+        PUSH => (IS_PUSHING.0, IS_PUSHING.1, "&3", " exec 3<&-;"),
+        _ => ("", "", "/dev/null", ""),
+    };
+    format!(
+        "if [ -x '{program}' ]{when}; then {first}'{program}' {what} <{input} || [ $? -ne 3 ] || exit 1;{last} fi"
+    )
 }
 
 /// The paths of the program in the lines of a hook.

@@ -58,6 +58,16 @@ pub struct HostCard {
     pub members: Vec<Member>,
 }
 
+impl HostCard {
+    /// A host that was not heard for longer is not reached (ms).
+    pub const SILENT: u64 = 15_000;
+
+    /// Whether it was heard lately. One that was not is not gone.
+    pub fn is_reached(&self, now_ms: u64) -> bool {
+        now_ms.saturating_sub(self.heard) < Self::SILENT
+    }
+}
+
 /// An agent on another host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {

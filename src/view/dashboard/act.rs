@@ -51,22 +51,21 @@ impl App {
             Command::Go => return self.jump(),
             Command::Write => self.write_to_concerned(),
             Command::WriteToAll => self.write(Form::to("@all")),
-            Command::Rename => match &self.concerned()[..] {
-                [] => self.nobody(),
+            Command::Rename => match &self.concerned_here()[..] {
+                [] => {}
                 [agent] => self.write(Form::new(Purpose::Rename { agent: agent.clone() }, agent)),
                 several => self.write(Form::new(Purpose::RenameAll { agents: several.to_vec() }, "")),
             },
-            Command::Group => match self.concerned() {
-                none if none.is_empty() => self.nobody(),
+            Command::Group => match self.concerned_here() {
+                none if none.is_empty() => {}
                 agents => self.write(Form::new(Purpose::Group { agents }, "")),
             },
             Command::Onboard => self.onboard(),
-            Command::Explain => match self.concerned().into_iter().next() {
-                Some(agent) => {
+            Command::Explain => {
+                if let Some(agent) = self.concerned_here().into_iter().next() {
                     return self.run(vec![Action::page(&format!("explain {agent}"), &["explain", &agent])]);
                 }
-                None => self.nobody(),
-            },
+            }
             Command::Unlock => self.unlock(),
             Command::CopyId | Command::CopyText => return self.copy(command == Command::CopyText),
             Command::Projects => return self.list_projects(),
@@ -122,11 +121,7 @@ impl App {
     }
 
     fn jump(&mut self) -> Wish {
-        if let Some(agent) = self.concerned().into_iter().next() {
-            return Wish::Jump(agent);
-        }
-        self.nobody();
-        Wish::Nothing
+        self.concerned_here().into_iter().next().map_or(Wish::Nothing, Wish::Jump)
     }
 
     fn nobody(&mut self) {
@@ -144,9 +139,9 @@ impl App {
 
     /// Asks whether these agents are to be told how to talk: it costs each of them a turn.
     fn onboard(&mut self) {
-        let agents = self.concerned();
+        let agents = self.concerned_here();
         if agents.is_empty() {
-            return self.nobody();
+            return;
         }
         let names: Vec<&str> = agents.iter().map(String::as_str).collect();
         let question = format!("Tell {} how to talk here? It costs each a turn.", names.join(", "));
@@ -174,6 +169,22 @@ impl App {
             }
         };
         names.into_iter().filter(lives).collect()
+    }
+
+    /// Those of [`App::concerned`], if all are on this host; otherwise nobody, and the person is told why.
+    fn concerned_here(&mut self) -> Vec<String> {
+        let names = self.concerned();
+        match names.iter().find(|name| self.shown.agents.iter().any(|a| a.away && a.name == **name)) {
+            _ if names.is_empty() => self.nobody(),
+            Some(away) => {
+                let key = self.keymap.names(Command::Write).first().cloned().unwrap_or_default();
+                let why = format!("{away} is on another host: only messages go there ({key} writes)");
+                self.tell(&why);
+                return Vec::new();
+            }
+            None => {}
+        }
+        names
     }
 
     fn write_to_concerned(&mut self) {
@@ -230,6 +241,10 @@ impl App {
         let selected = &self.selected[Panel::Leases as usize];
         let meant = |id: &String| if marked.is_empty() { id == selected } else { marked.contains(id) };
         let leases: Vec<_> = self.shown.leases.iter().filter(|l| !l.waits && meant(&l.id)).collect();
+        if let Some(away) = leases.iter().find(|l| l.away) {
+            let why = format!("{} holds it on another host: only there it can be given back", away.holder);
+            return self.tell(&why);
+        }
         let question = match &leases[..] {
             [] => {
                 let waits = self.lease().is_some_and(|l| l.waits);

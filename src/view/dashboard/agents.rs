@@ -39,7 +39,11 @@ pub(super) fn row(agent: &AgentRow, names: usize, theme: Theme, now: u64) -> Vec
         theme.mark(Mark::of(agent)),
         Span::raw(format!(" {} ", pad(&agent.name, names))),
         Span::styled(format!("{word:<8} "), style),
-        Span::raw(format!("{:>3} ", age(since, now))),
+        // Of another host only its silence has an age.
+        Span::raw(format!(
+            "{:>3} ",
+            if agent.away && agent.why.is_empty() { String::new() } else { age(since, now) }
+        )),
     ];
     let news = news(agent);
     // As everywhere: an envelope is mail for the person.
@@ -63,7 +67,11 @@ pub(super) fn row(agent: &AgentRow, names: usize, theme: Theme, now: u64) -> Vec
 pub(super) fn title(agent: &AgentRow, groups: &[GroupRow], seen: Option<&Seen>, now: u64) -> String {
     let mut parts = vec![agent.name.clone(), agent.kind.clone()];
     parts.extend(seen.map(|seen| seen.place.clone()).filter(|place| !place.is_empty()));
-    parts.push(format!("{} {}", agent.status.word(), age(agent.since, now)));
+    parts.push(if agent.away {
+        agent.status.word().to_owned()
+    } else {
+        format!("{} {}", agent.status.word(), age(agent.since, now))
+    });
     if agent.leases > 0 {
         parts.push(plural(agent.leases, "lease"));
     }
@@ -89,7 +97,18 @@ pub(super) fn detail(
             lines.push(fit(vec![head, Span::raw(" "), Span::raw(row)], wide));
         }
     };
-    if agent.status == Status::Dialog {
+    if agent.away {
+        let host = agent.name.split('/').next().unwrap_or_default();
+        let heard = if agent.why.is_empty() {
+            "on another host: its pane is there".to_owned()
+        } else {
+            format!(
+                "unreachable, which is not gone: last heard {}",
+                if agent.since == 0 { "never".to_owned() } else { format!("{} ago", age(agent.since, now)) }
+            )
+        };
+        say(Mark::Other, &format!("{host} is {heard}"), 2);
+    } else if agent.status == Status::Dialog {
         say(Mark::Needs, "a dialog is open: it waits for you (Enter goes there)", 2);
     }
     for asked in agent.asks.iter().take(3) {
@@ -120,6 +139,9 @@ pub(super) fn detail(
         let verb = if lease.waits { "waits for" } else { "holds" };
         say(Mark::Other, &format!("{verb} {} ({})", lease.paths.join(", "), lease.state), 2);
     }
+    if agent.away {
+        return (lines, Vec::new());
+    }
     let Some(seen) = seen else { return (lines, vec![Line::styled("…", DIM)]) };
     for told in [&seen.evidence, &seen.channel, &seen.hooks].into_iter().filter(|told| !told.is_empty()) {
         lines.extend(wrap::rows(told, columns).into_iter().take(3).map(|row| Line::styled(row, DIM)));
@@ -131,6 +153,7 @@ pub(super) fn detail(
 /// Why a message to it would wait now; empty if there is no reason.
 pub(super) fn hindrance(agent: &AgentRow) -> String {
     let why = match agent.status {
+        _ if agent.away && !agent.why.is_empty() => &agent.why,
         Status::Dialog => "a dialog is open there",
         Status::Draft => "its composer holds a draft",
         Status::Overlay => "something covers its composer",

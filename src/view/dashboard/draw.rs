@@ -21,7 +21,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &mut App, theme: Theme, now_ms: u
     app.brief(now_ms);
     let places = Places::of(frame.area(), app.shape());
     app.places = places.clone();
-    frame.render_widget(header(app, theme, usize::from(places.head.width)), places.head);
+    frame.render_widget(header(app, theme, usize::from(places.head.width), now_ms), places.head);
     for (panel, area) in &places.panels {
         draw_panel(frame, app, (*panel, *area), theme, now_ms);
     }
@@ -38,7 +38,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &mut App, theme: Theme, now_ms: u
 }
 
 /// Who needs the person, and how many do what; the most needed first.
-fn header(app: &App, theme: Theme, columns: usize) -> Line<'static> {
+fn header(app: &App, theme: Theme, columns: usize, now: u64) -> Line<'static> {
     let (shown, counts) = (&app.shown, app.shown.counts);
     let mut spans = vec![
         Span::styled(format!(" swarm ─ {} ", app.project()), STRONG.add_modifier(Modifier::REVERSED)),
@@ -46,6 +46,9 @@ fn header(app: &App, theme: Theme, columns: usize) -> Line<'static> {
     ];
     if !shown.courier {
         spans.push(Span::styled("NO COURIER: nothing is delivered  ", theme.bad()));
+    }
+    if let Some(since) = shown.cut {
+        spans.push(Span::styled(format!("CUT OFF from the team {}  ", age(since, now)), theme.bad()));
     }
     for (count, word, mark) in [
         (counts.needs, if counts.needs == 1 { "needs you" } else { "need you" }, Mark::Needs),

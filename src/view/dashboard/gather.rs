@@ -4,6 +4,7 @@
 //! read.
 
 use super::feed::Feed;
+use super::hosts::Team;
 use super::journal::Journal;
 use super::snapshot::{
     AgentRow, GroupRow, LeaseRow, MailState, MessageRow, NOTICES, Need, Snapshot, TaskRow, ThreadRow,
@@ -42,13 +43,15 @@ pub(super) struct Gatherer {
     tasks: Rc<Vec<TaskRow>>,
     /// When the coordination document was changed.
     tasks_of: Option<SystemTime>,
+    /// What was known of the other hosts at the last look.
+    team: Team,
 }
 
 impl Gatherer {
     pub(super) fn new(store: Store, label: String) -> Self {
         let journal = Journal::new(&store);
         let (feed, marks, tasks) = (Feed::default(), Vec::new(), Rc::default());
-        Self { store, label, feed, journal, marks, tasks, tasks_of: None }
+        Self { store, label, feed, journal, marks, tasks, tasks_of: None, team: Team::default() }
     }
 
     /// Whether anything may have changed since the last call.
@@ -64,7 +67,10 @@ impl Gatherer {
         let stamp = |path: &PathBuf| std::fs::metadata(path).and_then(|m| m.modified()).ok();
         let marks: Vec<_> = paths.iter().map(stamp).collect();
         let moved = std::mem::replace(&mut self.marks, marks) != self.marks;
-        Ok(self.journal.update()? || moved || self.feed.more)
+        // The link writes with each sign of life, mostly the same.
+        let team = Team::read(&self.store)?.gist(now_ms());
+        let heard = std::mem::replace(&mut self.team, team) != self.team;
+        Ok(self.journal.update()? || moved || heard || self.feed.more)
     }
 
     /// Reads everything that is shown.
@@ -84,7 +90,11 @@ impl Gatherer {
             let held = leases.table.leases().filter(|l| l.holder.name == agent.name).count();
             rows.push(self.agent(agent, held, &waiting, (&unread, &askers)));
         }
-        rows.sort_by(|a, b| (a.need, &a.name).cmp(&(b.need, &b.name)));
+        let team = Team::read(store)?;
+        rows.extend(team.agents(&unread, self.feed.rows(), now_ms()));
+        rows.sort_by(|a, b| order(a).cmp(&order(b)));
+        let mut held = lease_rows(&leases.table);
+        held.extend(team.leases());
         Ok(Snapshot {
             root: store.root().to_owned(),
             project: self.label.clone(),
@@ -94,7 +104,8 @@ impl Gatherer {
             latency: self.journal.figures(),
             agents: rows,
             threads: threads(self.feed.rows()),
-            leases: lease_rows(&leases.table),
+            leases: held,
+            cut: team.cut(now_ms()),
             tasks: Rc::clone(&self.tasks),
             history: self.journal.history(),
             more: self.feed.more,
@@ -229,8 +240,15 @@ impl Gatherer {
             need,
             why: held.map(|w| w.why.clone()).unwrap_or_default(),
             asks,
+            away: false,
         }
     }
+}
+
+/// Those who need a person first, wherever they are; behind those of this host the other hosts, one after the other.
+fn order(agent: &AgentRow) -> (bool, Need, &str) {
+    let later = agent.away && agent.need > Need::Asks;
+    (later, if later { Need::Idle } else { agent.need }, &agent.name)
 }
 
 /// Whether an agent is called so, or was.
@@ -307,6 +325,7 @@ fn lease_rows(table: &LeaseTable) -> Vec<LeaseRow> {
         paths: l.paths.iter().map(|p| escape::short(&p.to_string(), 200)).collect(),
         reason: l.reason.as_ref().map(|r| escape::short(r.as_str(), 200)).unwrap_or_default(),
         mine: l.holder.name.is_human(),
+        away: false,
     };
     let waits = |w: &Waiter| LeaseRow {
         id: format!("t{}", w.ticket),
@@ -319,6 +338,7 @@ fn lease_rows(table: &LeaseTable) -> Vec<LeaseRow> {
         paths: w.paths.iter().map(|p| escape::short(&p.to_string(), 200)).collect(),
         reason: String::new(),
         mine: w.holder.name.is_human(),
+        away: false,
     };
     let mut rows = Vec::new();
     let mut waiters: Vec<&Waiter> = table.waiters().collect();

@@ -20,7 +20,7 @@ pub(super) fn row(lease: &LeaseRow, theme: Theme, now: u64) -> Vec<Span<'static>
         ];
     }
     let expired = !lease.state.ends_with("left");
-    let style = if expired { theme.style(Mark::Held) } else { DIM };
+    let style = if expired && !lease.away { theme.style(Mark::Held) } else { DIM };
     let mut spans = vec![
         Span::raw(format!("{paths}  ")),
         Span::styled(called(&lease.holder).to_owned(), STRONG),

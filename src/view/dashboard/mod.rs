@@ -11,6 +11,7 @@ mod draw;
 mod feed;
 mod filter;
 mod gather;
+mod hosts;
 mod journal;
 mod keymap;
 mod keys;

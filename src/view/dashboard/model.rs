@@ -328,7 +328,8 @@ impl App {
 
     /// The agent whose pane is to be captured.
     pub(super) fn watched(&self) -> Option<&AgentRow> {
-        if self.panel == Panel::Agents && self.places.right.is_some() { self.agent() } else { None }
+        let is_seen = self.panel == Panel::Agents && self.places.right.is_some();
+        self.agent().filter(|agent| is_seen && !agent.away)
     }
 
     /// What was seen of an agent, unless that is of another one.

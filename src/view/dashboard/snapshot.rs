@@ -19,6 +19,8 @@ pub(super) struct Snapshot {
     pub(super) courier: bool,
     /// The counts, as the status line shows them.
     pub(super) counts: Counts,
+    /// Since when this host is cut off from its team (ms since the epoch).
+    pub(super) cut: Option<u64>,
     /// Damaged or forged records.
     pub(super) quarantined: usize,
     /// Sent to submitted, of the latest deliveries.
@@ -109,6 +111,8 @@ pub(super) struct AgentRow {
     pub(super) why: String,
     /// Its messages that the person has not read and that want an answer, newest first.
     pub(super) asks: Vec<Rc<MessageRow>>,
+    /// On another host of the team: it has no pane here.
+    pub(super) away: bool,
 }
 
 /// How a message stands, in the view of who looks at the dashboard.
@@ -219,6 +223,8 @@ pub(super) struct LeaseRow {
     pub(super) reason: String,
     /// Held by the person at the keyboard.
     pub(super) mine: bool,
+    /// Of somebody on another host of the team.
+    pub(super) away: bool,
 }
 
 /// What happened to a lease.

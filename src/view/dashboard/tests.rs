@@ -49,6 +49,7 @@ fn agent(name: &str, status: Status, need: Need) -> AgentRow {
         need,
         why: String::new(),
         asks: Vec::new(),
+        away: false,
     }
 }
 
@@ -90,6 +91,7 @@ fn lease(number: u64, holder: &str, waits: bool) -> LeaseRow {
         paths: vec!["src/parser.rs".into()],
         reason: if waits { "" } else { "new syntax" }.into(),
         mine: holder == "human",
+        away: false,
     }
 }
 
@@ -625,6 +627,48 @@ fn enter_on_an_agent_goes_to_its_pane() {
     key(&mut app, KeyCode::Down);
     assert_eq!(press(&mut app, "g"), Wish::Jump("reviewer".into()));
     assert_eq!(press(&mut app, "4g"), Wish::Jump("claude-1".into()), "who works on the task");
+}
+
+#[test]
+fn agents_on_other_hosts_are_shown_and_written_to_and_nothing_else() {
+    let mut app = app();
+    let mut shown = project();
+    let mut away = agent("build/codex-1", Status::Unknown, Need::Other);
+    (away.away, away.why, away.since) = (true, "build is unreachable".into(), NOW - 240_000);
+    shown.agents.push(away);
+    let mut held = lease(12, "build/codex-1", false);
+    (held.away, held.state, held.id) = (true, "in the team".into(), "team12".into());
+    shown.leases.push(held);
+    shown.cut = Some(NOW - 180_000);
+    app.update(shown, NOW);
+    app.selected[0] = "build/codex-1".into();
+    let seen = screen(&mut app, 120, 40);
+    for part in [
+        "CUT OFF from the team 3m",
+        "build/codex-1",
+        "4m  build is unreach",
+        "last heard 4m ago",
+        "in the team",
+    ] {
+        assert!(seen.contains(part), "{part}: {seen}");
+    }
+    for refused in ["g", "e", "R", "G", "o"] {
+        assert_eq!(press(&mut app, refused), Wish::Nothing, "{refused}");
+        let told = app.told.take().map(|(text, _)| text).unwrap_or_default();
+        assert!(told.contains("build/codex-1 is on another host"), "{refused}: {told}");
+        assert!(matches!(app.mode, Mode::Panels), "{refused}");
+    }
+    assert_eq!(key(&mut app, KeyCode::Enter), Wish::Nothing);
+    assert!(app.watched().is_none(), "it has no pane here");
+    press(&mut app, "m");
+    assert!(matches!(&app.mode, Mode::Form(form) if form.to == ["build/codex-1"]));
+    let warned = screen(&mut app, 120, 40);
+    assert!(warned.contains("it would wait: build is unreachable"), "{warned}");
+    key(&mut app, KeyCode::Esc);
+    app.turn(Panel::Leases);
+    app.selected[Panel::Leases as usize] = "team12".into();
+    assert_eq!(press(&mut app, "u"), Wish::Nothing);
+    assert!(app.told.take().unwrap().0.contains("build/codex-1 holds it on another host"));
 }
 
 #[test]
