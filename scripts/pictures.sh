@@ -2,7 +2,7 @@
 # Makes the pictures of the documentation from the real thing: a private tmux server with scripted agents and the plugin,
 # seen by an attached client.
 #
-#   scripts/pictures.sh        writes docs/pictures/*.svg
+#   scripts/pictures.sh        writes docs/pictures/*.svg, and docs/pictures/sizes/*.svg: other sizes, a light terminal, the badge in themes
 #
 # Nothing else outside a temporary directory is touched: neither your tmux server nor your projects.
 set -euo pipefail
@@ -16,7 +16,7 @@ target=${CARGO_TARGET_DIR:-$root/target}
 (cd "$root" && cargo build --locked --quiet --features test-tools --bins)
 bin=$target/debug
 out=$root/docs/pictures
-mkdir -p "$out"
+mkdir -p "$out/sizes"
 
 # Short: a tmux socket's path must fit in about 100 bytes.
 work=$(mktemp -d /tmp/swarm-pics.XXXXXX)
@@ -48,7 +48,13 @@ until_true() {
   done
 }
 shows() { on_outer capture-pane -p | grep -q -- "$1"; }
-picture() { on_outer capture-pane -p -e -N | "$bin/picture" "$2" >"$out/$1.svg" && echo "docs/pictures/$1.svg"; }
+# NAME TITLE [light]
+picture() { on_outer capture-pane -p -e -N | "$bin/picture" "$2" "${3:-}" >"$out/$1.svg" && echo "docs/pictures/$1.svg"; }
+# The terminal has another size, and what is in it has seen that.
+size() {
+  on_outer resize-window -x "$1" -y "$2"
+  until_true sh -c "[ \"\$(tmux -u -L inner display-message -p '#{window_width}x#{window_height}')\" = $1x$(($2 - 1)) ]"
+}
 
 cd "$project"
 on_inner -f /dev/null new-session -d -x 118 -y 34 -n agents 'claude; exec sh'
@@ -105,3 +111,37 @@ until_true shows 'answering'
 until_true shows 'mail goes by'
 until_true shows ' keys  q quit'
 picture dashboard 'swarm dashboard'
+
+# The same in the sizes that people have, on a dark and on a light terminal.
+for wide in '80 24' '200 60'; do
+  # shellcheck disable=SC2086 # two numbers
+  size $wide
+  until_true shows ' keys  q quit'
+  until_true shows 'codex-1 .*dialog'
+  picture "sizes/dashboard-${wide/ /x}" "swarm dashboard, ${wide/ /x}"
+  picture "sizes/dashboard-${wide/ /x}-light" "swarm dashboard, ${wide/ /x}" light
+done
+on_inner select-window -t agents
+for small in '80 20' '60 15'; do
+  # shellcheck disable=SC2086
+  size $small
+  on_outer send-keys C-b S
+  until_true shows Dashboard
+  picture "sizes/menu-${small/ /x}" "prefix S, ${small/ /x}"
+  on_outer send-keys Escape
+  on_outer send-keys Escape
+  until_true sh -c "! tmux -u -L outer capture-pane -p | grep -q 'Next agent'"
+done
+
+# The badge on tmux's own status line, and in a dark and a light theme.
+size 80 20
+badge() { # STYLE: the last row
+  on_inner set-option -g status-style "$1"
+  on_inner set-option -g status-left " $2 "
+  until_true shows "$2"
+  on_outer capture-pane -p -e -N -S 19 -E 19 >>"$work/badges"
+}
+badge default default
+badge 'bg=#1e1e2e,fg=#cdd6f4' dark
+badge 'bg=#fdf6e3,fg=#657b83' light
+"$bin/picture" "the badge on tmux's status line and in two themes" <"$work/badges" >"$out/sizes/badge.svg" && echo docs/pictures/sizes/badge.svg

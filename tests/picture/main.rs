@@ -1,6 +1,7 @@
 //! Turns what `tmux capture-pane -p -e` prints into an SVG picture: the documentation's pictures are made from the real thing.
 //!
-//! Reads the screen on stdin, writes the picture to stdout; the argument is its title. A tool of this project's scripts, never
+//! Reads the screen on stdin, writes the picture to stdout; the first argument is its title, and a second one, `light`, shows it on a
+//! light terminal. A tool of this project's scripts, never
 //! installed.
 
 mod cell;
@@ -17,7 +18,9 @@ fn main() -> ExitCode {
         eprintln!("picture: {e}");
         return ExitCode::FAILURE;
     }
+    let is_light = std::env::args().nth(2).is_some_and(|word| word == "light");
+    let palette = if is_light { sgr::LIGHT } else { sgr::DARK };
     let rows = cell::rows(&screen);
-    print!("{}", svg::picture(&rows, &title));
+    print!("{}", svg::picture(&rows, &title, &palette));
     ExitCode::SUCCESS
 }

@@ -20,18 +20,41 @@ pub(crate) struct Style {
     pub(crate) reverse: bool,
 }
 
-/// The 16 base colours.
-const BASE: [&str; 16] = [
-    "#2e3440", "#d06c75", "#98c379", "#e5c07b", "#61afef", "#c678dd", "#56b6c2", "#c8ccd4", "#5c6370",
-    "#e88388", "#b1d196", "#f0d399", "#8cc5f5", "#d7a1e8", "#7fcad3", "#ffffff",
-];
+/// The colours of a terminal.
+#[derive(Debug)]
+pub(crate) struct Palette {
+    pub(crate) ink: &'static str,
+    pub(crate) paper: &'static str,
+    /// The 16 base colours.
+    base: [&'static str; 16],
+}
+
+/// A dark terminal.
+pub(crate) const DARK: Palette = Palette {
+    ink: "#d8dee9",
+    paper: "#1e222a",
+    base: [
+        "#2e3440", "#d06c75", "#98c379", "#e5c07b", "#61afef", "#c678dd", "#56b6c2", "#c8ccd4", "#5c6370",
+        "#e88388", "#b1d196", "#f0d399", "#8cc5f5", "#d7a1e8", "#7fcad3", "#ffffff",
+    ],
+};
+
+/// A light one, with the colours that GNOME's terminal has.
+pub(crate) const LIGHT: Palette = Palette {
+    ink: "#2e3436",
+    paper: "#ffffff",
+    base: [
+        "#2e3436", "#cc0000", "#4e9a06", "#c4a000", "#3465a4", "#75507b", "#06989a", "#d3d7cf", "#555753",
+        "#ef2929", "#8ae234", "#fce94f", "#729fcf", "#ad7fa8", "#34e2e2", "#eeeeec",
+    ],
+};
 
 impl Colour {
     /// As SVG wants it.
-    pub(crate) fn hex(self) -> String {
+    pub(crate) fn hex(self, palette: &Palette) -> String {
         match self {
             Colour::Rgb(r, g, b) => format!("#{r:02x}{g:02x}{b:02x}"),
-            Colour::Indexed(n) if n < 16 => BASE[usize::from(n)].to_owned(),
+            Colour::Indexed(n) if n < 16 => palette.base[usize::from(n)].to_owned(),
             Colour::Indexed(n) if n >= 232 => {
                 let v = 8 + 10 * (n - 232);
                 format!("#{v:02x}{v:02x}{v:02x}")
