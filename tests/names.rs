@@ -6,6 +6,11 @@ use crate::support::peer::Peer;
 use crate::support::{World, eventually};
 use serde_json::Value;
 use std::process::Child;
+#[cfg(not(feature = "portable-process"))]
+use {
+    std::time::{Duration, UNIX_EPOCH},
+    swarm::os::{clock, process::Table},
+};
 
 /// A project with these agents.
 fn team(world: World, kinds: &[&str]) -> (World, Vec<String>) {
@@ -197,6 +202,55 @@ fn an_agent_that_is_resumed_elsewhere_gets_what_had_become_dead_letters() {
         "{told}"
     );
     assert!(world.ok(&["dead"]).contains("no dead letters"));
+}
+
+/// What a Codex does a second after its start, when it opens a conversation: the only trace of it outside its hooks.
+#[cfg(not(feature = "portable-process"))]
+fn codex_opens(world: &World, pane: &str, talk: &str) {
+    let first: i32 =
+        world.tmux(&["display-message", "-p", "-t", pane, "#{pane_pid}"]).trim().parse().unwrap();
+    let table = Table::read().unwrap();
+    let codex = table.tree(first).into_iter().find(|p| p.comm == "codex").unwrap().pid;
+    let opened = clock::started_ms(&table.id(codex).unwrap()).unwrap() + 1000;
+    let marks = world.path().join("home/.codex/tui-thread-reference-capabilities");
+    std::fs::create_dir_all(&marks).unwrap();
+    let mark = std::fs::File::create(marks.join(talk)).unwrap();
+    mark.set_modified(UNIX_EPOCH + Duration::from_millis(opened)).unwrap();
+}
+
+#[cfg(not(feature = "portable-process"))]
+#[test]
+fn a_codex_without_hooks_that_goes_on_with_its_last_conversation_elsewhere_keeps_its_name_and_mail() {
+    let mut world = World::new();
+    world.set("SWARM_GRACE", "60s");
+    let (world, panes) = team(world, &["codex"]);
+    codex_opens(&world, &panes[0], "talk-0001");
+    let session = |name: &str| {
+        let all = parsed(&world.ok(&["agents", "--json"]));
+        let one = all["agents"].as_array().unwrap().iter().find(|a| a["name"] == name).cloned();
+        one.unwrap_or_default()["session"].as_str().map(str::to_owned)
+    };
+    eventually("its conversation is known", || (session("codex-1")? == "talk-0001").then_some(()));
+    world.control(&panes[0], "exit");
+    eventually("it has ended", || agents(&world).is_empty().then_some(()));
+    let id = world.send(&["codex-1", "for this conversation"]);
+    // Somebody else, in another conversation.
+    let stranger = world.agent("codex", &[]);
+    codex_opens(&world, &stranger, "talk-0002");
+    eventually("the stranger has a name of its own", || {
+        world.ok(&["discover", "--quiet"]);
+        (agents(&world) == [own(["codex-2", &stranger, "new"])]).then_some(())
+    });
+    world.control(&stranger, "exit");
+    eventually("it has ended", || agents(&world).is_empty().then_some(()));
+    let second = world.agent("codex resume --last", &[]);
+    codex_opens(&world, &second, "talk-0001");
+    eventually("it is who it was", || {
+        world.ok(&["discover", "--quiet"]);
+        (agents(&world) == [own(["codex-1", &second, "session"])]).then_some(())
+    });
+    given_once(&world, &second, &id);
+    assert_eq!(given(&world, &stranger, &id), 0);
 }
 
 #[test]

@@ -7,6 +7,7 @@
 
 pub mod claude;
 mod claude_inbox;
+mod codex;
 pub mod opencode_plugin;
 mod own;
 pub mod transcript;
@@ -160,6 +161,23 @@ pub fn conversation(
     match (said, resumes.flatten()) {
         (Conversation::Unknown, Some(id)) => Conversation::Is { id: id.to_owned(), resumed: true },
         (said, _) => said,
+    }
+}
+
+/// [`conversation`], or what else shows the conversation of an agent of that kind about the time of its start. Its hooks know better.
+pub fn conversation_at_start(
+    kind: &str,
+    carriers: &[Carrier],
+    process: &ProcessId,
+    known_in: Option<u64>,
+    environment: &Environment,
+    resumes: Option<Option<&str>>,
+) -> Conversation {
+    match conversation(carriers, process, known_in, environment, resumes) {
+        Conversation::Unknown if kind == codex::KIND => {
+            codex::conversation(process, known_in, environment, resumes.is_some())
+        }
+        told => told,
     }
 }
 

@@ -5,6 +5,7 @@
 
 use super::{child, process};
 use crate::core::moment::Moment;
+use crate::core::process_id::ProcessId;
 use crate::core::team::Ticks;
 use anyhow::{Context as _, Result};
 use nix::time::{ClockId, clock_gettime};
@@ -59,6 +60,18 @@ fn offset(text: &str) -> Option<i64> {
     };
     let number: i64 = digits.parse().ok().filter(|_| digits.len() == 4)?;
     Some(sign * (number / 100 * 3600 + number % 100 * 60))
+}
+
+/// When a process started (ms since the epoch, within some milliseconds). `None`: this system does not tell it so exactly, or the clock
+/// cannot be read.
+pub fn started_ms(process: &ProcessId) -> Option<u64> {
+    if cfg!(any(not(target_os = "linux"), feature = "portable-process")) {
+        return None;
+    }
+    let ticks = ticks().ok().filter(|ticks| ticks.boot == process.boot)?;
+    // The kernel counts in hundredths of a second, whatever its own clock is.
+    let age = ticks.ms.checked_sub(process.start.checked_mul(10)?)?;
+    shared_ms().checked_sub(age)
 }
 
 fn millis(time: Duration) -> u64 {

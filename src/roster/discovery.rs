@@ -58,7 +58,8 @@ pub fn survey(server: &Server, profiles: &Profiles) -> Result<Survey> {
         {
             let carriers = profiles.get(&kind).map_or(&[][..], |profile| &profile.carriers);
             let resumes = profiles.resumes(&kind, &argv);
-            let conversation = carriers::conversation(carriers, &process, namespace, &environment, resumes);
+            let conversation =
+                carriers::conversation_at_start(&kind, carriers, &process, namespace, &environment, resumes);
             // What the person set for the pane says more than what its shell was started with.
             let wanted = Some(pane.wanted.clone()).filter(|name| !name.is_empty());
             let wanted = wanted.or_else(|| environment.get("SWARM_NAME"));

@@ -15,6 +15,7 @@ use crate::core::lease::Notice;
 use crate::core::limit::UsageLimit;
 use crate::core::message::MessageType;
 use crate::core::name::Name;
+use crate::core::process_id::ProcessId;
 use crate::hooks::report;
 use crate::os::program::{self, Environment};
 use crate::os::{clock, process};
@@ -23,6 +24,9 @@ use crate::tmux::pane::Look;
 use crate::tmux::{Server, hangs};
 use anyhow::Result;
 use std::collections::BTreeMap;
+
+/// How long it is looked for what an agent did at its start.
+const STARTING_MS: u64 = 120_000;
 
 /// What a look at everybody came to.
 pub struct Observed {
@@ -138,14 +142,24 @@ fn enter_conversations(store: &Store, profiles: &Profiles, agents: &[Agent]) -> 
     let mut came_back = false;
     for agent in agents.iter().filter(|a| a.is_live()) {
         let carriers = profiles.get(&agent.kind).map_or(&[][..], |profile| &profile.carriers);
-        let environment = Environment::of(agent.process.pid);
-        if let Conversation::Is { id, .. } =
-            carriers::conversation(carriers, &agent.process, agent.place.namespace, &environment, None)
-        {
+        let (process, space) = (&agent.process, agent.place.namespace);
+        let environment = Environment::of(process.pid);
+        let told = if agent.past.sessions.is_empty() && is_new(process) {
+            carriers::conversation_at_start(&agent.kind, carriers, process, space, &environment, None)
+        } else {
+            carriers::conversation(carriers, process, space, &environment, None)
+        };
+        if let Conversation::Is { id, .. } = told {
             came_back |= heirs::enter(store, agent, &id)?.is_some();
         }
     }
     Ok(came_back)
+}
+
+/// Whether a process started so short a time ago that what it did at its start may still be new to us.
+fn is_new(process: &ProcessId) -> bool {
+    let started = clock::started_ms(process);
+    started.is_some_and(|started| clock::shared_ms().saturating_sub(started) < STARTING_MS)
 }
 
 /// The usage limit of an agent that is in this state, with what its screen says of one. What was seen stays on record until the agent is
