@@ -41,7 +41,60 @@ fn bash_completes_commands_and_options_of_both_programs() {
     }
     // Both are registered for their programs.
     let registered = bash(". ./swarm.bash; complete -p swarm swarm-msg");
-    assert!(registered.contains("-F _swarm ") && registered.contains("-F _swarmmsg "), "{registered}");
+    assert_eq!(registered.matches("-F _swarm_names ").count(), 2, "{registered}");
+}
+
+#[test]
+fn each_shell_completes_the_names_of_agents_and_groups() {
+    let (world, _pane) = world_with_claude();
+    world.ok(&["group", "add", "api", "claude-1"]);
+    assert_eq!(world.ok(&["who", "--names"]), "claude-1\n@api\n@all\n");
+    let run = |shell: &str, script: &str| {
+        let out = world.command(shell).args(["-c", script]).current_dir(world.project()).output().unwrap();
+        assert!(out.status.success(), "{script}: {}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    for shell in ["bash", "fish"] {
+        fs::write(world.project().join(shell), world.ok(&["completions", shell])).unwrap();
+    }
+    // As bash divides the words: @ is one of its own.
+    for (words, wanted) in [
+        ("swarm send ''", "claude-1 @api @all"),
+        ("swarm send cl", "claude-1"),
+        ("swarm-msg send @", "api all"),
+        ("swarm-msg send @ a", "api all"),
+        ("swarm-msg send @ ap", "api"),
+        ("swarm send claude-1,@a", "claude-1,@api claude-1,@all"),
+        ("swarm resend abcd --to cl", "claude-1"),
+        ("swarm group add web cl", "claude-1"),
+        ("swarm send claude-1 ''", "-t"),
+        ("swarm send --no", "--no-wait"),
+        ("swarm hooks install --us", "--user"),
+        ("swarm-msg inb", "inbox"),
+    ] {
+        let (before, word) = words.rsplit_once(' ').unwrap();
+        let (program, previous) = (before.split(' ').next().unwrap(), before.rsplit(' ').next().unwrap());
+        let said = run(
+            "bash",
+            &format!(
+                ". ./bash; COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _swarm_names {program} {word} {previous}; echo \"${{COMPREPLY[*]}}\""
+            ),
+        );
+        let fits = if wanted == "-t" { !said.contains("claude-1") } else { said == wanted };
+        assert!(fits, "{words}: {said}");
+    }
+    if has("fish") {
+        for (line, wanted) in [
+            ("swarm send cl", "claude-1"),
+            ("swarm-msg send @ap", "@api"),
+            ("swarm-msg send claude-1,@ap", "claude-1,@api"),
+            ("swarm disc", "discover"),
+        ] {
+            let said =
+                run("fish", &format!("source ./fish; complete -C '{line}' | string replace -r '\\t.*' ''"));
+            assert_eq!(said, wanted, "{line}");
+        }
+    }
 }
 
 #[test]

@@ -40,5 +40,11 @@ pub(super) fn run(args: &Args) -> Result<()> {
             .replace(" swarmmsg\n", " swarm-msg\n"),
         _ => script(&mut SwarmMsg::command(), "swarm-msg")?,
     };
-    print::out(&format!("{swarm}{swarm_msg}"))
+    // Written by hand: who is there, only the program itself knows.
+    let names = match shell {
+        Shell::Bash => include_str!("completions/names.bash"),
+        Shell::Zsh => include_str!("completions/names.zsh"),
+        _ => include_str!("completions/names.fish"),
+    };
+    print::out(&format!("{swarm}{swarm_msg}{names}"))
 }

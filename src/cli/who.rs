@@ -13,11 +13,14 @@ use std::ffi::OsString;
 ///
 /// With paths, the exit code is 3 if somebody else holds one of them.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  swarm-msg who\n  swarm-msg who src/parser.rs")]
+#[command(after_help = "Examples:\n  swarm-msg who\n  swarm-msg who src/parser.rs\n  swarm-msg who --names")]
 pub(super) struct Args {
     /// Files, directories or globs
     #[arg(value_name = "PATH")]
     paths: Vec<OsString>,
+    /// Print only whom you can write to, one a line: agents, groups, @all, human; for scripts and completions
+    #[arg(long, conflicts_with_all = ["paths", "json"])]
+    names: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -27,6 +30,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let session = Session::look()?;
     if !args.paths.is_empty() {
         return holders(&session, args);
+    }
+    if args.names {
+        return print::out(&names(&session)?);
     }
     if args.json {
         let live: Vec<_> = session.agents.iter().filter(|a| a.is_live()).cloned().collect();
@@ -48,6 +54,16 @@ pub(super) fn run(args: &Args) -> Result<()> {
         text.push_str(&format!("{address:<16} {line}\n"));
     }
     print::out(&text)
+}
+
+/// Everybody but the caller, as one writes to them.
+fn names(session: &Session) -> Result<String> {
+    let own = &session.caller.name;
+    let agents = session.agents.iter().filter(|a| a.is_live() && a.name != *own).map(|a| a.name.to_string());
+    let mut all: Vec<String> = agents.chain(session.store.groups()?.addresses()).collect();
+    all.push("@all".to_owned());
+    all.extend((!own.is_human()).then(|| "human".to_owned()));
+    Ok(all.into_iter().map(|name| name + "\n").collect())
 }
 
 fn holders(session: &Session, args: &Args) -> Result<()> {

@@ -1,0 +1,29 @@
+
+# The names of agents and groups, where a command takes them.
+function __swarm_names
+    set -l words (commandline -opc)
+    set -l list (string match -r '^.*,' -- (commandline -ct))
+    for name in ($words[1] who --names 2>/dev/null)
+        echo $list$name
+    end
+end
+function __swarm_takes_names
+    set -l words (commandline -opc)
+    set -l at (count $words)
+    test $at -ge 2; or return 1
+    if contains -- $words[-1] --to --also --idle --agent
+        return 0
+    end
+    switch $words[2]
+        case send jump explain
+            test $at -eq 2
+        case name onboard
+            test $at -ge 2
+        case group handover
+            test $at -ge 3
+        case '*'
+            return 1
+    end
+end
+complete -c swarm -n __swarm_takes_names -f -a '(__swarm_names)'
+complete -c swarm-msg -n __swarm_takes_names -f -a '(__swarm_names)'
