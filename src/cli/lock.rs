@@ -16,6 +16,7 @@ use crate::tmux::Server;
 use anyhow::Result;
 use serde_json::json;
 use std::ffi::OsString;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Lease files before you edit them; nobody else can lease them until you unlock them or end
@@ -67,7 +68,25 @@ const PAUSE: Duration = Duration::from_millis(8);
 /// How often it looks at everything, in case that a holder has died and no courier runs.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
+/// A time that was written as two words, `--ttl 3 hours`: the second would be leased as a file.
+fn time_in_two_words(words: &[OsString], is_there: impl Fn(&str) -> bool) -> Option<String> {
+    let words: Vec<&str> = words.iter().map(|word| word.to_str().unwrap_or_default()).collect();
+    let own = words.split(|word| *word == "--").next().unwrap_or_default();
+    own.windows(3).find_map(|part| {
+        let [option @ ("--ttl" | "--wait"), number, unit] = part else { return None };
+        let is_number = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        let is_word = !unit.is_empty() && unit.bytes().all(|b| b.is_ascii_lowercase());
+        (is_number && is_word && !is_there(unit)).then(|| {
+            format!("'{option} {number} {unit}': a time is one word, such as 90s, 15m or 2h. If {unit} is a path to lease, write ./{unit}")
+        })
+    })
+}
+
 pub(super) fn run(args: &Args) -> Result<()> {
+    let words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    if let Some(wrong) = time_in_two_words(&words, |word| Path::new(word).exists()) {
+        return Err(Refusal::Usage(wrong).into());
+    }
     let mut session = Session::open()?;
     session.prove()?;
     let own = lease::holder(&session);
@@ -246,5 +265,32 @@ fn describe(outcome: &LeaseOutcome, now: &Moment, dry_run: bool) -> serde_json::
             json!({"outcome": "denied", "blockers": lease::blockers_json(blockers, now)})
         }
         LeaseOutcome::Cycle(names) => json!({"outcome": "cycle", "cycle": names}),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_of_two_words_is_no_time_and_a_file() {
+        let wrong = |line: &str| {
+            let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            time_in_two_words(&words, |word| word == "notes")
+        };
+        for line in ["lock x --ttl 3 parsecs", "lock --wait 2 hours x", "lock x --ttl 1.5 h"] {
+            assert!(wrong(line).is_some_and(|told| told.contains("a time is one word")), "{line}");
+        }
+        for line in [
+            "lock x --ttl 3",
+            "lock --ttl 3 ./parsecs",
+            "lock --ttl 3 src/x.rs",
+            "lock --ttl 3 notes",
+            "lock --ttl 3h parsecs",
+            "lock x --ttl 3 --wait 5m",
+            "lock x -- run --ttl 3 parsecs",
+        ] {
+            assert_eq!(wrong(line), None, "{line}");
+        }
     }
 }

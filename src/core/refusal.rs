@@ -173,17 +173,16 @@ impl fmt::Display for Refusal {
                 let known = if known.is_empty() { "nobody".to_owned() } else { known.join(", ") };
                 write!(f, "{asked} has ended, {ago} ago, and was not started again; known here: {known}")
             }
-            Refusal::UnknownAgent { asked, known } if known.is_empty() => {
-                write!(
-                    f,
-                    "no agent is called '{asked}': none is known here yet (run `swarm discover` inside tmux)"
-                )
-            }
             Refusal::UnknownAgent { asked, known } => {
                 let what = if asked.starts_with('@') { "group or agent" } else { "agent" };
                 let to_all = ["@all".to_owned(), "human".to_owned()];
                 let meant = meant(asked, known.iter().chain(&to_all));
-                write!(f, "no {what} is called '{asked}'{meant}; known here: {}", known.join(", "))
+                write!(f, "no {what} is called '{asked}'{meant}")?;
+                if known.is_empty() {
+                    let gap = if meant.is_empty() { ":" } else { ";" };
+                    return write!(f, "{gap} none is known here yet (run `swarm discover` inside tmux)");
+                }
+                write!(f, "; known here: {}", known.join(", "))
             }
             Refusal::UnknownGroup { asked, known } if known.is_empty() => {
                 let name = asked.trim_start_matches('@');
@@ -252,6 +251,11 @@ mod tests {
                 Refusal::UnknownAgent { asked: "@al".into(), known: vec!["x".into()] },
                 5,
                 "no group or agent is called '@al', did you mean @all?; known here: x",
+            ),
+            (
+                Refusal::UnknownAgent { asked: "@al".into(), known: Vec::new() },
+                5,
+                "no group or agent is called '@al', did you mean @all?; none is known here yet (run `swarm discover` inside tmux)",
             ),
             (
                 Refusal::UnknownAgent { asked: "api".into(), known: vec!["x".into(), "@api".into()] },
