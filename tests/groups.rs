@@ -12,17 +12,32 @@ fn a_message_to_a_group_reaches_each_member_once_and_nobody_else() {
     assert!(world.ok(&["group"]).contains("there are no groups"));
     let told = world.ok(&["group", "add", "@api", "peer-0,peer-1", "peer-2"]);
     assert_eq!(told, "@api is made: peer-0, peer-1, peer-2\n");
-    world.ok(&["send", "--no-wait", "@api,peer-1", "from a person"]);
+    let sent = world.ok(&["send", "--no-wait", "@api,peer-1", "from a person"]);
+    let id = sent.split_whitespace().next().unwrap();
+    // Who reads it knows that it went to a group, and so do scripts.
+    assert!(world.ok(&["show", id]).contains("from human to @api (peer-0, peer-1, peer-2), "));
+    assert_eq!(parsed(&world.ok(&["show", "--json", id]))["message"]["groups"], json!(["api"]));
+    assert!(b.ok("swarm-msg inbox").contains("from a person  to @api\n"));
+    assert!(world.ok(&["log", "-n", "0", "--event", "sent"]).contains("groups=api"));
+    let again = world.ok(&["resend", "--no-wait", id]);
+    let again = again.split_whitespace().next().unwrap();
+    assert!(world.ok(&["show", again]).contains(" to @api (peer-0"));
+    let to_one = world.ok(&["resend", "--no-wait", id, "--to", "peer-3"]);
+    assert!(world.ok(&["show", to_one.split_whitespace().next().unwrap()]).contains(" to peer-3, "));
+    d.mail();
     // An agent of the group writes to the others of it, also by a reply to all that it knows by name.
     a.ok("swarm-msg send --no-wait @api 'from peer-0'");
     d.ok("swarm-msg send --no-wait peer-0 --also @api 'from peer-3'");
     let got = [&mut a, &mut b, &mut c, &mut d].map(Peer::mail);
     let person = "human: from a person".to_owned();
-    assert_eq!(got[0], [person.clone(), "peer-3: from peer-3".into()]);
+    assert_eq!(got[0], [person.clone(), person.clone(), "peer-3: from peer-3".into()]);
     for mail in &got[1..3] {
-        assert_eq!(*mail, [person.clone(), "peer-0: from peer-0".into(), "peer-3: from peer-3".into()]);
+        assert_eq!(
+            *mail,
+            [person.clone(), person.clone(), "peer-0: from peer-0".into(), "peer-3: from peer-3".into()]
+        );
     }
-    assert!(got[3].is_empty());
+    assert_eq!(got[3], ["human: from a person"], "only what was sent to it again");
     // It is shown where agents are.
     for words in [&["agents"][..], &["who"], &["group", "list"]] {
         assert!(world.ok(words).contains("@api             peer-0, peer-1, peer-2\n"), "{words:?}");

@@ -488,6 +488,7 @@ fn message(body: &str, from: &str, to: &str) -> Message {
         urgent: false,
         intent: None,
         round: 0,
+        groups: Vec::new(),
         created: 1,
         body: Body::new(body).unwrap(),
     }

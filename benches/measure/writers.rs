@@ -78,6 +78,7 @@ pub(super) fn write(name: &str, dir: &Path) {
             urgent: false,
             intent: None,
             round: 0,
+            groups: Vec::new(),
             body: Body::new(&format!("message {n}")).unwrap(),
         };
         store.post(draft, Limit { count: 0, window: Duration::from_millis(60_000) }).unwrap();

@@ -68,7 +68,8 @@ pub(super) fn post(
         let mut names = names.clone();
         names.sort();
         names.dedup();
-        let draft = NewMessage { to: names, ..draft.clone() };
+        // A group is one of this host.
+        let draft = NewMessage { to: names, groups: Vec::new(), ..draft.clone() };
         sent.push((host.clone(), session.store.post_away(draft, host, session.rate()?)?));
     }
     start::ensure_link(&session.store);

@@ -122,6 +122,7 @@ pub(super) fn draft(session: &Session, to: Vec<Name>, kind: MessageType, body: B
         urgent: false,
         intent: None,
         round: 0,
+        groups: Vec::new(),
         body,
     }
 }
@@ -157,7 +158,7 @@ pub(super) fn send_but(
     report: Reporting,
     unknown: &[Refusal],
 ) -> Result<()> {
-    let draft = NewMessage { to: to.here, ..draft };
+    let draft = NewMessage { to: to.here, groups: to.groups, ..draft };
     if let ([first, ..], [], true) = (unknown, &draft.to[..], to.away.is_empty()) {
         return Err(first.clone().into());
     }
@@ -192,8 +193,10 @@ pub(super) fn send_but(
 
 /// Makes `draft` durable.
 pub(super) fn post(session: &Session, mut draft: NewMessage) -> Result<Message> {
-    draft.to.sort();
-    draft.to.dedup();
+    for names in [&mut draft.to, &mut draft.groups] {
+        names.sort();
+        names.dedup();
+    }
     if draft.to.is_empty() {
         return Err(Refusal::Usage("there is nobody else to send this to".into()).into());
     }
@@ -394,6 +397,8 @@ pub(super) fn sentence(name: &Name, delivery: &Progress) -> String {
 pub(super) struct To {
     /// On this host.
     pub(super) here: Vec<Name>,
+    /// The groups among what was asked for; `all` stands for everybody.
+    pub(super) groups: Vec<Name>,
     /// On other hosts of the team.
     pub(super) away: BTreeMap<HostName, Vec<Name>>,
 }
@@ -423,11 +428,13 @@ pub(super) fn reachable(session: &mut Session, lists: &[String]) -> Result<(To, 
             let to = &mut all.here;
             to.extend(session.agents.iter().filter(|a| a.is_live()).map(|a| a.name.clone()));
             to.retain(|n| *n != session.caller.name);
+            all.groups.extend(Name::new("all"));
             continue;
         }
         if let Some(group) = given.strip_prefix('@')
             && let Some(members) = members(session, group)?
         {
+            all.groups.extend(Name::new(group));
             for name in &members {
                 reach(session, name, name.as_str(), &mut all.here, &mut unknown);
             }

@@ -105,7 +105,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let now = now_ms();
     let mut text = String::new();
     for (m, read) in &listed {
-        let marks = if *read { "read".to_owned() } else { m.marks() };
+        let marks = if *read { "read".to_owned() } else { m.marks_in_a_list() };
         text.push_str(&format!(
             "{} {:>4}  {:<14} {:<14} {}{}{}\n",
             m.id,

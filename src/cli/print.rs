@@ -164,7 +164,7 @@ pub(super) fn message(message: &Verified, now_ms: u64) -> String {
         message.id,
         message.kind,
         message.from,
-        to.join(", "),
+        message.addressees(&to),
         age(message.created, now_ms)
     );
     if matches!(message.identity, Identity::Env) {

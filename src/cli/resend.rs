@@ -42,7 +42,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
         Some(to) => vec![to.clone()],
         None => original.to.iter().map(ToString::to_string).collect(),
     };
-    let to = compose::recipients(&mut session, &lists)?.here;
+    let mut to = compose::recipients(&mut session, &lists)?;
+    if args.to.is_none() {
+        to.groups.clone_from(&original.groups);
+    }
     let answers =
         Some((original.reply_to.clone().unwrap_or_else(|| original.id.clone()), original.thread.clone()));
     let draft = NewMessage {
@@ -51,7 +54,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
         urgent: original.urgent,
         intent: original.intent,
         round: round(&session, &found, &original)?,
-        ..compose::draft(&session, to, original.kind, original.body.clone())
+        groups: to.groups,
+        ..compose::draft(&session, to.here, original.kind, original.body.clone())
     };
     let sent = compose::post(&session, draft)?;
     // After the new one is there: a crash in between leaves a dead letter that was sent again, not a lost one.

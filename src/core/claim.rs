@@ -314,7 +314,8 @@ fn addition(rest: &str, closing: Option<char>) -> Option<&str> {
 struct Pieces<'a> {
     kind: String,
     from: &'a str,
-    to: &'a str,
+    /// With the groups by which it was meant.
+    to: String,
     urgent: bool,
     sig: &'a str,
     text: &'a str,
@@ -331,6 +332,12 @@ fn pieces(line: &str) -> Option<Pieces<'_>> {
     let mut next = |word: &str| (words.next()? == word).then(|| words.next())?;
     let (from, to) = (next("from")?, next("to")?);
     let rest: Vec<&str> = words.collect();
+    let (to, rest) = match rest[..] {
+        ["in", word @ ("group" | "groups"), groups, ref rest @ ..] => {
+            (format!("{to} in {word} {groups}"), rest)
+        }
+        ref rest => (to.to_owned(), rest),
+    };
     let (urgent, sig) = match rest[..] {
         [sig] => (false, sig),
         ["URGENT", sig] => (true, sig),
@@ -364,7 +371,7 @@ fn compare_pieces(line: &str, shown: &str) -> Vec<Difference> {
     [
         (LinePart::Type, &*ours.kind, &*theirs.kind),
         (LinePart::Sender, ours.from, theirs.from),
-        (LinePart::Recipient, ours.to, theirs.to),
+        (LinePart::Recipient, &*ours.to, &*theirs.to),
         (LinePart::Urgency, urgency(ours.urgent), urgency(theirs.urgent)),
         (LinePart::Signature, ours.sig, theirs.sig),
         (LinePart::Text, text, their_text),

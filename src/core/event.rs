@@ -55,10 +55,11 @@ macro_rules! events {
 }
 
 events! {
-    "a message is in the mailboxes of its recipients; `intent`: what is expected of the reader (`fyi`, `reply`, `action`); `finished`: a later process completed what a crash had cut short"
+    "a message is in the mailboxes of its recipients; `intent`: what is expected of the reader (`fyi`, `reply`, `action`); `groups`: those it was sent to (`all`: everybody); `finished`: a later process completed what a crash had cut short"
     "sent" Sent {
         id: &'a MessageId, from: &'a Address, to: &'a [Name], r#type: MessageType, identity: Identity,
         #[serde(skip_serializing_if = "Option::is_none")] intent: Option<Intent>,
+        #[serde(skip_serializing_if = "<[Name]>::is_empty")] groups: &'a [Name],
         #[serde(skip_serializing_if = "Option::is_none")] finished: Option<bool>,
     }
     "a message to another host waits for the team's engine"
@@ -175,8 +176,8 @@ events! {
 impl<'a> Event<'a> {
     /// A message is in its mailboxes. `finished`: a crash had cut that short.
     pub fn sent(message: &'a Message, finished: Option<bool>) -> Self {
-        let Message { id, from, to, kind, identity, intent, .. } = message;
-        Event::Sent { id, from, to, r#type: *kind, identity: *identity, intent: *intent, finished }
+        let Message { id, from, to, kind, identity, intent, groups, .. } = message;
+        Event::Sent { id, from, to, r#type: *kind, identity: *identity, intent: *intent, groups, finished }
     }
 
     /// A message, or that reminder of it, has got so far.

@@ -40,13 +40,24 @@ pub fn render_bundle(bundle: &Verified, members: &[Verified], recipient: &Name, 
 
 fn heading(message: &Verified, recipient: &Name) -> String {
     format!(
-        "[swarm {} {} from {} to {recipient}{} sig:{}]",
+        "[swarm {} {} from {} to {recipient}{}{} sig:{}]",
         message.id,
         message.kind,
         message.from,
+        in_groups(message),
         if message.urgent { " URGENT" } else { "" },
         message.short_sig()
     )
+}
+
+/// By which groups its recipient was meant. Without their `@`, at which composers offer files.
+fn in_groups(message: &Verified) -> String {
+    let groups: Vec<&str> = message.groups.iter().map(Name::as_str).collect();
+    match groups.len() {
+        0 => String::new(),
+        1 => format!(" in group {}", groups.concat()),
+        _ => format!(" in groups {}", groups.join(",")),
+    }
 }
 
 fn inline(message: &Verified, recipient: &Name) -> String {
@@ -277,6 +288,22 @@ mod tests {
                 Message { intent: Some(Intent::Action), ack_required: true, ..plain.clone() },
                 format!(
                     "[swarm {id} QUESTION from claude-1 to reviewer sig:SIG] is it done? (acknowledge: swarm-msg ack {id}, to be done; answer when it is: swarm-msg reply {id} \"...\")"
+                ),
+            ),
+            (
+                Message { groups: vec![Name::new("api").unwrap()], ..plain.clone() },
+                format!(
+                    "[swarm {id} QUESTION from claude-1 to reviewer in group api sig:SIG] is it done? (answer: swarm-msg reply {id} \"...\")"
+                ),
+            ),
+            (
+                Message {
+                    urgent: true,
+                    groups: ["all", "api"].map(|group| Name::new(group).unwrap()).to_vec(),
+                    ..plain.clone()
+                },
+                format!(
+                    "[swarm {id} QUESTION from claude-1 to reviewer in groups all,api URGENT sig:SIG] is it done? (answer: swarm-msg reply {id} \"...\")"
                 ),
             ),
             (

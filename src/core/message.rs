@@ -172,6 +172,9 @@ pub struct Message {
     /// How many answers in a row agents have given each other up to this one, without a person among them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub round: u32,
+    /// The groups that its sender wrote to, sorted; `all` stands for everybody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Name>,
     /// When it was sent (ms since the epoch).
     pub created: u64,
     /// The text.
@@ -200,6 +203,24 @@ impl Message {
         let urgent = if self.urgent { "urgent" } else { "" };
         let ack = if self.ack_required { "wants ack" } else { "" };
         [urgent, intent, ack].into_iter().filter(|mark| !mark.is_empty()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// [`Message::marks`], and the groups that it went to.
+    pub fn marks_in_a_list(&self) -> String {
+        let groups = self.groups_addressed();
+        let to = if groups.is_empty() { groups } else { format!("to {groups}") };
+        [self.marks(), to].into_iter().filter(|mark| !mark.is_empty()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The groups that it went to, as a sender names them: `@api, @ui`; empty if it went to names alone.
+    pub fn groups_addressed(&self) -> String {
+        self.groups.iter().map(|group| format!("@{group}")).collect::<Vec<_>>().join(", ")
+    }
+
+    /// To whom it went, as a reader is told: a recipient or all of them, and the groups by which they were meant.
+    pub fn addressees(&self, names: &[&str]) -> String {
+        let names = names.join(", ");
+        if self.groups.is_empty() { names } else { format!("{} ({names})", self.groups_addressed()) }
     }
 
     /// The name of its file in a mailbox, `TIME-SENDER-ID.json`. `ls` lists the mail in the order it was sent, with its
@@ -346,6 +367,7 @@ pub(super) mod tests {
             urgent: false,
             intent: None,
             round: 0,
+            groups: Vec::new(),
             created: 1_234,
             body: Body::new("is the parser done?").unwrap(),
         }

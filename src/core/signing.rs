@@ -113,6 +113,13 @@ fn encode(m: &Message) -> Vec<u8> {
         field(b"round");
         field(&m.round.to_le_bytes());
     }
+    if !m.groups.is_empty() {
+        field(b"groups");
+        field(&(m.groups.len() as u64).to_le_bytes());
+        for group in &m.groups {
+            field(group.as_str().as_bytes());
+        }
+    }
     out
 }
 
@@ -151,7 +158,7 @@ mod tests {
     fn a_change_of_any_field_is_noticed() {
         let key = Key::new([7; KEY_LEN]);
         let other = MessageId::from_entropy(99);
-        let changes: [fn(&mut Message, &MessageId); 16] = [
+        let changes: [fn(&mut Message, &MessageId); 17] = [
             |m, _| m.version = 2,
             |m, o| m.id = o.clone(),
             |m, _| m.sequence += 1,
@@ -166,6 +173,7 @@ mod tests {
             |m, _| m.urgent = true,
             |m, _| m.intent = Some(Intent::Fyi),
             |m, _| m.round = 1,
+            |m, _| m.groups = vec![Name::new("api").unwrap()],
             |m, _| m.created += 1,
             |m, _| m.body = Body::new("hello ").unwrap(),
         ];

@@ -255,9 +255,10 @@ fn whole(message: &Verified, owner: &Name, msg: &str) -> String {
         wish => format!("; {}: {msg} reply {id} \"...\"", wish.map_or("answer", Intent::wish)),
     };
     format!(
-        "Message {id} {} from {} to {owner}, genuine ({}){ack}{answer}. Its text:\n{}",
+        "Message {id} {} from {} to {}, genuine ({}){ack}{answer}. Its text:\n{}",
         message.kind,
         message.from,
+        message.addressees(&[owner.as_str()]),
         proof(message),
         message.body.as_str()
     )

@@ -92,6 +92,7 @@ impl Store {
             urgent: original.urgent,
             intent: original.intent,
             round: answers::again((original, known.as_ref()), None, by_person),
+            groups: Vec::new(),
             body: original.body.clone(),
         };
         // It takes no place in the sender's window: the sender has sent these words already.

@@ -385,6 +385,7 @@ pub(crate) mod tests {
             urgent: false,
             intent: None,
             round: 0,
+            groups: Vec::new(),
             body: Body::new("for whoever has that name").unwrap(),
         };
         let message = store.post(draft, Limit::default()).unwrap();

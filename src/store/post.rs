@@ -39,6 +39,8 @@ pub struct NewMessage {
     pub intent: Option<Intent>,
     /// How many answers in a row it makes that agents have given each other.
     pub round: u32,
+    /// The groups that the sender wrote to; `all` stands for everybody.
+    pub groups: Vec<Name>,
     /// The text.
     pub body: Body,
 }
@@ -56,6 +58,7 @@ impl NewMessage {
             urgent: false,
             intent: None,
             round: 0,
+            groups: Vec::new(),
             body,
         }
     }
@@ -113,6 +116,7 @@ impl Store {
             urgent: draft.urgent,
             intent: draft.intent,
             round: draft.round,
+            groups: draft.groups,
             created: now,
             body: draft.body,
         };

@@ -143,6 +143,7 @@ mod tests {
                 urgent: false,
                 intent: None,
                 round: 0,
+                groups: Vec::new(),
                 body: Body::new("x").unwrap(),
             };
             store.post(draft, limit)

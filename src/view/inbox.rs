@@ -178,14 +178,15 @@ impl Popup for OpenInbox<'_> {
 fn letter(message: &Verified, project: &(usize, String, PathBuf)) -> Letter {
     let marks = message.marks();
     let to: Vec<&str> = message.to.iter().map(Name::as_str).collect();
-    let head = format!("{} from {} to {} in {}", message.kind, message.from, to.join(", "), project.1);
+    let head =
+        format!("{} from {} to {} in {}", message.kind, message.from, message.addressees(&to), project.1);
     let more = if marks.is_empty() { String::new() } else { format!(" ({marks})") };
     Letter {
         id: message.id.to_string(),
         from: message.from.to_string(),
         kind: message.kind.word(),
         at: message.created,
-        marks,
+        marks: message.marks_in_a_list(),
         preview: frame::preview(message.body.as_str()),
         text: escape::text(&format!("{head}{more}\n\n{}", message.body.as_str())),
         notice: message.from.is_system(),

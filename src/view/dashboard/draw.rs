@@ -74,7 +74,8 @@ fn header(app: &App, theme: Theme, columns: usize, now: u64) -> Line<'static> {
         spans.push(Span::raw(" "));
     }
     if let Some(l) = shown.latency {
-        let text = format!("mail taken after {} (95 %: {})", time(l.p50), time(l.p95));
+        let waited = if l.waited > 0 { format!(", {} of {} waited", l.waited, l.of) } else { String::new() };
+        let text = format!("free agents get mail after {} (95 %: {}){waited}", time(l.p50), time(l.p95));
         let used: usize = spans.iter().map(Span::width).sum();
         if used + text.len() <= columns {
             spans.push(Span::styled(text, DIM));

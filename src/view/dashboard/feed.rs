@@ -253,9 +253,10 @@ fn place(store: &Store, file: &str, copies: &[(Name, Folder)]) -> Result<MailPla
 
 fn row(message: &Verified) -> MessageRow {
     let to: Vec<String> = message.to.iter().map(ToString::to_string).collect();
+    let groups = message.groups_addressed();
     let (from, body) = (message.from.to_string(), message.body.as_str());
     let kind = MessageType::word(message.kind);
-    let folded = format!("{} {from} {} {kind} {body}", message.id, to.join(" ")).to_lowercase();
+    let folded = format!("{} {from} {} {groups} {kind} {body}", message.id, to.join(" ")).to_lowercase();
     MessageRow {
         id: message.id.to_string(),
         thread: message.thread.to_string(),
@@ -263,6 +264,7 @@ fn row(message: &Verified) -> MessageRow {
         notice: message.from.is_system(),
         from,
         to,
+        groups,
         kind,
         first: flat(body),
         body: tidy(body),
@@ -324,6 +326,7 @@ pub(super) mod tests {
             urgent: false,
             intent: None,
             round: 0,
+            groups: Vec::new(),
             body: Body::new(text).unwrap(),
         };
         store.post(draft, Limit { count: 0, window: Duration::from_secs(1) }).unwrap().id

@@ -24,6 +24,8 @@ pub(super) struct Subject<'a> {
     pub(super) kind: &'a str,
     pub(super) from: &'a str,
     pub(super) to: &'a [String],
+    /// The groups that it went to.
+    pub(super) groups: &'a str,
     /// Everything that is shown, and the whole body, in lower case.
     pub(super) text: &'a str,
     /// When (ms since the epoch).
@@ -57,7 +59,7 @@ impl Filter {
     pub(super) fn takes(&self, row: &Subject<'_>, now_ms: u64) -> bool {
         let is = |part: &str, whole: &str| whole.to_lowercase().contains(part);
         let from = |part: &str| is(part, row.from);
-        let to = |part: &str| row.to.iter().any(|name| is(part, name));
+        let to = |part: &str| is(part, row.groups) || row.to.iter().any(|name| is(part, name));
         self.kind.as_ref().is_none_or(|kind| is(kind, row.kind))
             && self.from.as_ref().is_none_or(|name| from(name))
             && self.to.as_ref().is_none_or(|name| to(name))
@@ -79,12 +81,18 @@ mod tests {
     #[test]
     fn keys_and_words_narrow_together_and_a_half_typed_value_does_not() {
         let to = ["codex-1".to_owned(), "gemini-1".to_owned()];
-        let row =
-            Subject { kind: "QUESTION", from: "claude-1", to: &to, text: "is the parser done?", at: 100_000 };
+        let row = Subject {
+            kind: "QUESTION",
+            from: "claude-1",
+            to: &to,
+            groups: "@api",
+            text: "is the parser done?",
+            at: 100_000,
+        };
         let takes = |text: &str| Filter::parse(text).takes(&row, 200_000);
         assert!(takes("") && takes("Parser") && takes("type:quest agent:codex parser done"));
         assert!(takes("from:claude to:gemini") && !takes("from:codex") && !takes("to:claude"));
-        assert!(!takes("to:me"));
+        assert!(!takes("to:me") && takes("to:@api") && !takes("from:@api"));
         assert!(takes("since:100s") && !takes("since:99s"));
         assert!(takes("since:") && takes("type:") && takes("from:"));
         assert!(!takes("type:info") && !takes("agent:opencode") && !takes("parser gone"));

@@ -379,6 +379,7 @@ mod tests {
                 urgent: false,
                 intent,
                 round: 0,
+                groups: Vec::new(),
                 body: Body::new("done").unwrap(),
             };
             store.post(draft, Limit::none()).unwrap();

@@ -35,10 +35,20 @@ pub(super) struct Journal {
 /// What was learnt from the journal.
 struct Learnt {
     tail: Tail,
-    sent: HashMap<String, u64>,
-    took: VecDeque<u64>,
+    mail: Mail,
     leases: VecDeque<LeaseNote>,
     new: bool,
+}
+
+/// How long messages took.
+#[derive(Debug, Default)]
+struct Mail {
+    /// When those were sent that are under way.
+    sent: HashMap<String, u64>,
+    /// When mail was last held, by recipient: a draft, a turn or a dialog was in the way, also of the mail behind it.
+    held: HashMap<String, u64>,
+    /// How long the last ones took; `None`: they had to wait.
+    took: VecDeque<Option<u64>>,
 }
 
 impl Journal {
@@ -52,8 +62,7 @@ impl Journal {
         if let Some(tail) = self.unread.take() {
             let (done, first) = channel();
             std::thread::spawn(move || {
-                let (sent, took, leases) = (HashMap::new(), VecDeque::new(), VecDeque::new());
-                let mut learnt = Learnt { tail, sent, took, leases, new: true };
+                let mut learnt = Learnt { tail, mail: Mail::default(), leases: VecDeque::new(), new: true };
                 // A journal that cannot be read is no reason to show nothing; the next look reports it.
                 let _ = learnt.read();
                 let _ = done.send(learnt);
@@ -73,14 +82,9 @@ impl Journal {
         Ok(came)
     }
 
-    /// The figures; `None` before the first delivery.
+    /// The figures; `None` before the first delivery to an agent that was free.
     pub(super) fn figures(&self) -> Option<Latency> {
-        let mut sorted: Vec<u64> = self.learnt.as_ref()?.took.iter().copied().collect();
-        sorted.sort_unstable();
-        let at = |percent: usize| {
-            sorted.get((sorted.len() * percent / 100).min(sorted.len().checked_sub(1)?)).copied()
-        };
-        Some(Latency { p50: at(50)?, p95: at(95)? })
+        self.learnt.as_ref()?.mail.figures()
     }
 
     /// What happened to leases, oldest first.
@@ -91,9 +95,9 @@ impl Journal {
 
 impl Learnt {
     fn read(&mut self) -> Result<()> {
-        let Self { tail, sent, took, leases, new } = self;
+        let Self { tail, mail, leases, new } = self;
         tail.read(|entry| {
-            note(&entry, sent, took);
+            mail.note(&entry);
             if let Some(note) = lease(&entry) {
                 if leases.len() == NOTES {
                     leases.pop_front();
@@ -105,24 +109,44 @@ impl Learnt {
     }
 }
 
-fn note(entry: &Value, sent: &mut HashMap<String, u64>, took: &mut VecDeque<u64>) {
-    let (Some(at), Some(id)) = (entry["t"].as_u64(), entry["id"].as_str()) else { return };
-    match EventWord::of(entry) {
-        Some(EventWord::Sent) => {
-            if sent.len() >= OPEN {
-                sent.clear();
-            }
-            sent.insert(id.to_owned(), at);
-        }
-        Some(EventWord::Delivery) if entry["stage"] == "submitted" && entry["reminder"].is_null() => {
-            if let Some(begun) = sent.get(id) {
-                if took.len() == WINDOW {
-                    took.pop_front();
+impl Mail {
+    fn note(&mut self, entry: &Value) {
+        let (Some(at), Some(id)) = (entry["t"].as_u64(), entry["id"].as_str()) else { return };
+        let to = entry["to"].as_str().unwrap_or_default();
+        match EventWord::of(entry) {
+            Some(EventWord::Sent) => {
+                if self.sent.len() >= OPEN {
+                    self.sent.clear();
                 }
-                took.push_back(at.saturating_sub(*begun));
+                self.sent.insert(id.to_owned(), at);
             }
+            Some(EventWord::Delivery) if entry["stage"] == "held" => {
+                if self.held.len() >= OPEN {
+                    self.held.clear();
+                }
+                self.held.insert(to.to_owned(), at);
+            }
+            Some(EventWord::Delivery) if entry["stage"] == "submitted" && entry["reminder"].is_null() => {
+                if let Some(begun) = self.sent.get(id) {
+                    if self.took.len() == WINDOW {
+                        self.took.pop_front();
+                    }
+                    let waited = self.held.get(to).is_some_and(|held| held >= begun);
+                    self.took.push_back((!waited).then(|| at.saturating_sub(*begun)));
+                }
+            }
+            _ => {}
         }
-        _ => {}
+    }
+
+    fn figures(&self) -> Option<Latency> {
+        let mut sorted: Vec<u64> = self.took.iter().flatten().copied().collect();
+        sorted.sort_unstable();
+        let at = |percent: usize| {
+            sorted.get((sorted.len() * percent / 100).min(sorted.len().checked_sub(1)?)).copied()
+        };
+        let (of, waited) = (self.took.len(), self.took.len() - sorted.len());
+        Some(Latency { p50: at(50)?, p95: at(95)?, of, waited })
     }
 }
 
@@ -148,4 +172,36 @@ fn lease(entry: &Value) -> Option<LeaseNote> {
         what,
         paths: paths.map(|path| escape::short(path, 200)).collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_had_to_wait_is_counted_and_not_taken_for_a_slow_delivery() {
+        let mut mail = Mail::default();
+        assert_eq!(mail.figures(), None);
+        let sent = |t: u64, id: &str, to: &str| json!({"t": t, "event": "sent", "id": id, "to": [to]});
+        let stage = |t: u64, id: &str, to: &str, stage: &str| json!({"t": t, "event": "delivery", "id": id, "to": to, "stage": stage});
+        for entry in [
+            sent(1000, "a", "codex-1"),
+            stage(1200, "a", "codex-1", "submitted"),
+            // A draft is in the way of this one and of the one behind it, and not of another agent's.
+            sent(2000, "b", "codex-1"),
+            stage(2100, "b", "codex-1", "held"),
+            sent(2050, "c", "codex-1"),
+            sent(2050, "d", "claude-1"),
+            stage(2350, "d", "claude-1", "submitted"),
+            stage(90_000, "b", "codex-1", "submitted"),
+            stage(90_000, "c", "codex-1", "submitted"),
+            // What is sent afterwards finds it free.
+            sent(91_000, "e", "codex-1"),
+            stage(91_100, "e", "codex-1", "submitted"),
+        ] {
+            mail.note(&entry);
+        }
+        assert_eq!(mail.figures(), Some(Latency { p50: 200, p95: 300, of: 5, waited: 2 }));
+    }
 }

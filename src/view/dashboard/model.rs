@@ -254,7 +254,7 @@ impl App {
         }
         let takes = |kind: &str, name: &str, text: &str, at: u64| {
             let (to, text) = (&[name.to_owned()], text.to_lowercase());
-            filter.takes(&Subject { kind, from: name, to, text: &text, at }, now_ms)
+            filter.takes(&Subject { kind, from: name, to, groups: "", text: &text, at }, now_ms)
         };
         match panel {
             Panel::Agents => {
@@ -287,7 +287,8 @@ impl App {
 
     /// Whether the search takes a message.
     pub(super) fn finds(&self, m: &MessageRow, now_ms: u64) -> bool {
-        let subject = Subject { kind: m.kind, from: &m.from, to: &m.to, text: &m.folded, at: m.at };
+        let subject =
+            Subject { kind: m.kind, from: &m.from, to: &m.to, groups: &m.groups, text: &m.folded, at: m.at };
         self.filter.takes(&subject, now_ms)
     }
 

@@ -66,11 +66,15 @@ pub(super) struct ProjectRow {
     pub(super) unread: usize,
 }
 
-/// Times in milliseconds.
+/// How soon agents that were free got their mail, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Latency {
     pub(super) p50: u64,
     pub(super) p95: u64,
+    /// Of how many messages.
+    pub(super) of: usize,
+    /// How many of these had to wait first, and are not in the figures.
+    pub(super) waited: usize,
 }
 
 /// How much an agent needs a person: the order of the agents.
@@ -166,6 +170,8 @@ pub(super) struct MessageRow {
     pub(super) at: u64,
     pub(super) from: String,
     pub(super) to: Vec<String>,
+    /// The groups that it went to: `@api, @ui`.
+    pub(super) groups: String,
     pub(super) kind: &'static str,
     pub(super) body: String,
     /// Its beginning, on one line.

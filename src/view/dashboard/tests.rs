@@ -61,6 +61,7 @@ fn message(id: &str, thread: &str, from: &str, to: &str, body: &str) -> MessageR
         at: NOW - 5_000,
         from: from.into(),
         to: vec![to.into()],
+        groups: String::new(),
         kind: "QUESTION",
         body: body.into(),
         first: body.replace('\n', " "),

@@ -152,7 +152,9 @@ fn bubble(
         None => Span::styled("│", DIM),
     };
     let to: Vec<&str> = message.to.iter().map(|name| called(name)).collect();
-    let mut facts = format!(" → {} · {} · {}", to.join(", "), message.kind, age(message.at, now));
+    let names = to.join(", ");
+    let to = if message.groups.is_empty() { names } else { format!("{} ({names})", message.groups) };
+    let mut facts = format!(" → {to} · {} · {}", message.kind, age(message.at, now));
     if !message.marks.is_empty() {
         facts.push_str(&format!(" · {}", message.marks));
     }
