@@ -90,8 +90,10 @@ fn each_shell_completes_the_names_of_agents_and_groups() {
             ("swarm-msg send claude-1,@ap", "claude-1,@api"),
             ("swarm disc", "discover"),
         ] {
-            let said =
-                run("fish", &format!("source ./fish; complete -C '{line}' | string replace -r '\\t.*' ''"));
+            let said = run(
+                "fish",
+                &format!("source ./fish; complete -C '{line}' | string replace -r '\\t.*' ''; true"),
+            );
             assert_eq!(said, wanted, "{line}");
         }
     }

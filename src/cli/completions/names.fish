@@ -4,7 +4,7 @@ function __swarm_names
     set -l words (commandline -opc)
     set -l list (string match -r '^.*,' -- (commandline -ct))
     for name in ($words[1] who --names 2>/dev/null)
-        echo $list$name
+        echo "$list$name"
     end
 end
 function __swarm_takes_names
