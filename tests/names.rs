@@ -204,14 +204,15 @@ fn an_agent_that_is_resumed_elsewhere_gets_what_had_become_dead_letters() {
     assert!(world.ok(&["dead"]).contains("no dead letters"));
 }
 
-/// What a Codex does a second after its start, when it opens a conversation: the only trace of it outside its hooks.
+/// What a Codex does just after its start, when it opens a conversation: the only trace of it outside its hooks. At a time that is over,
+/// so that it is not taken for what the next one did.
 #[cfg(not(feature = "portable-process"))]
 fn codex_opens(world: &World, pane: &str, talk: &str) {
     let first: i32 =
         world.tmux(&["display-message", "-p", "-t", pane, "#{pane_pid}"]).trim().parse().unwrap();
     let table = Table::read().unwrap();
     let codex = table.tree(first).into_iter().find(|p| p.comm == "codex").unwrap().pid;
-    let opened = clock::started_ms(&table.id(codex).unwrap()).unwrap() + 1000;
+    let opened = clock::started_ms(&table.id(codex).unwrap()).unwrap() + 20;
     let marks = world.path().join("home/.codex/tui-thread-reference-capabilities");
     std::fs::create_dir_all(&marks).unwrap();
     let mark = std::fs::File::create(marks.join(talk)).unwrap();
@@ -224,13 +225,20 @@ fn a_codex_without_hooks_that_goes_on_with_its_last_conversation_elsewhere_keeps
     let mut world = World::new();
     world.set("SWARM_GRACE", "60s");
     let (world, panes) = team(world, &["codex"]);
-    codex_opens(&world, &panes[0], "talk-0001");
+    codex_opens(&world, &panes[0], "talk-0000");
     let session = |name: &str| {
         let all = parsed(&world.ok(&["agents", "--json"]));
         let one = all["agents"].as_array().unwrap().iter().find(|a| a["name"] == name).cloned();
         one.unwrap_or_default()["session"].as_str().map(str::to_owned)
     };
-    eventually("its conversation is known", || (session("codex-1")? == "talk-0001").then_some(()));
+    eventually("its conversation is known", || (session("codex-1")? == "talk-0000").then_some(()));
+    // Started again in its pane, it begins another conversation.
+    again(&world, &panes[0], "codex");
+    codex_opens(&world, &panes[0], "talk-0001");
+    eventually("its new conversation is known", || {
+        world.ok(&["discover", "--quiet"]);
+        (session("codex-1")? == "talk-0001").then_some(())
+    });
     world.control(&panes[0], "exit");
     eventually("it has ended", || agents(&world).is_empty().then_some(()));
     let id = world.send(&["codex-1", "for this conversation"]);

@@ -144,7 +144,7 @@ fn enter_conversations(store: &Store, profiles: &Profiles, agents: &[Agent]) -> 
         let carriers = profiles.get(&agent.kind).map_or(&[][..], |profile| &profile.carriers);
         let (process, space) = (&agent.process, agent.place.namespace);
         let environment = Environment::of(process.pid);
-        let told = if agent.past.sessions.is_empty() && is_new(process) {
+        let told = if is_new(process) {
             carriers::conversation_at_start(&agent.kind, carriers, process, space, &environment, None)
         } else {
             carriers::conversation(carriers, process, space, &environment, None)
