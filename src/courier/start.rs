@@ -133,8 +133,7 @@ fn spawn(store: &Store, server: &Server, patience: Duration) -> Result<bool> {
         return Ok(false);
     }
     if let Some(held) = free_lock(store, patience)? {
-        held.touch();
-        launch(&own()?, store, server.socket(), &held, &[])?;
+        take_up(store, server, &held, &[])?;
     }
     Ok(true)
 }
@@ -145,29 +144,20 @@ pub(super) fn replace_killed(store: &Store, server: &Server, fallen: u32) -> Res
     if !is_needed(store)? || store.is_retired() || !can_serve(store, server)? {
         return Ok(());
     }
-    held.touch();
-    launch(&own()?, store, server.socket(), &held, &["--fallen", &fallen.to_string()]).map(drop)
+    take_up(store, server, &held, &["--fallen", &fallen.to_string()])
 }
 
 /// The courier's lock, once it is free. `None`: somebody has it who listens, or holds it for as long as that. One that has it and does not
 /// listen yet is just starting, and will look at the mail itself; or it is a child that a killed courier had just made, which
 /// holds the lock until it has become another program.
 fn free_lock(store: &Store, patience: Duration) -> Result<Option<Held>> {
-    let begun = Instant::now();
-    loop {
-        let held = lock::try_exclusive(&place(store))?;
-        if held.is_some() || begun.elapsed() >= patience || store.is_served().unwrap_or(true) {
-            return Ok(held);
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    lock::try_within(&place(store), patience, || store.is_served().unwrap_or(true))
 }
 
-/// Starts a courier if its lock is free; `false`: it is held.
-fn take_up(store: &Store, server: &Server) -> Result<bool> {
-    let Some(held) = lock::try_exclusive(&place(store))? else { return Ok(false) };
+/// Starts a courier that holds that lock, which is the courier's.
+fn take_up(store: &Store, server: &Server, held: &Held, more: &[&str]) -> Result<()> {
     held.touch();
-    launch(&own()?, store, server.socket(), &held, &[]).map(|_| true)
+    launch(&own()?, store, server.socket(), held, more).map(drop)
 }
 
 /// Whether a courier that is started here could do its work. In a sandbox the server cannot be reached, or the agents' processes cannot
@@ -227,11 +217,10 @@ fn replace_outdated(store: &Store, server: &Server) -> Result<()> {
         return Ok(());
     }
     // A child that the courier had just made holds its lock until it has become another program.
-    let begun = Instant::now();
-    while !take_up(store, server)? && is_outdated(store)? && begun.elapsed() < AGAIN {
-        std::thread::sleep(Duration::from_millis(5));
+    match lock::try_within(&place(store), AGAIN, || !is_outdated(store).unwrap_or(false))? {
+        Some(held) => take_up(store, server, &held, &[]),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Whether the courier may be of an older version than this program.

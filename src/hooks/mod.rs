@@ -27,16 +27,13 @@ use crate::store::mail::MessageRef;
 use anyhow::Result;
 use serde_json::Value;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The largest input that is read, in bytes: a prompt may carry a large paste.
 pub const MAX_INPUT: usize = 8 << 20;
 
 /// How long a hook waits for another one of the same agent, or for the courier's mark, before it gives no mail.
 const OTHERS: Duration = Duration::from_millis(300);
-
-/// The pause between two looks at the lock of an agent's hooks.
-const PAUSE: Duration = Duration::from_millis(2);
 
 /// One call of a hook.
 #[derive(Clone, Copy)]
@@ -157,14 +154,7 @@ impl Call<'_> {
 /// Waits until nobody hands mail over to that agent by its hooks, and keeps others from it. `None`: somebody does so for as long as that.
 pub fn at_rest(store: &Store, agent: &Name, patience: Duration) -> Result<Option<Held>> {
     let path = store.dir().join("hooks").join(format!("{agent}.lock"));
-    let begun = Instant::now();
-    loop {
-        let held = lock::try_exclusive(&path)?;
-        if held.is_some() || begun.elapsed() >= patience {
-            return Ok(held);
-        }
-        std::thread::sleep(PAUSE);
-    }
+    lock::try_within(&path, patience, || false)
 }
 
 fn join(a: Option<String>, b: Option<String>) -> Option<String> {

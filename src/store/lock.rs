@@ -41,6 +41,9 @@ const BUSY: Duration = Duration::from_secs(30);
 /// queueing.
 const GLANCES: (Duration, Duration) = (Duration::from_millis(3), Duration::from_micros(100));
 
+/// The pause between two looks at a lock for which nobody queues.
+const SHORTLY: Duration = Duration::from_millis(2);
+
 /// How often a queued process checks that those before it make progress. If not, and the lock is free, the one before is
 /// stopped.
 const CHECK: Duration = Duration::from_secs(1);
@@ -196,6 +199,19 @@ fn overdue(path: &Path, holder: Option<Locker>, waited: Duration) -> String {
 pub fn try_exclusive(path: &Path) -> Result<Option<Held>> {
     let file = open(path)?;
     Ok(try_lock(&file, path)?.then(|| Held::at_once(file)))
+}
+
+/// Takes the exclusive lock at `path` as soon as it is free, for locks that are held shortly and for which nobody queues. `None`: it is
+/// held for as long as `patience`, or until `is_vain` says that waiting is in vain.
+pub fn try_within(path: &Path, patience: Duration, is_vain: impl Fn() -> bool) -> Result<Option<Held>> {
+    let begun = Instant::now();
+    loop {
+        let held = try_exclusive(path)?;
+        if held.is_some() || begun.elapsed() >= patience || is_vain() {
+            return Ok(held);
+        }
+        thread::sleep(SHORTLY);
+    }
 }
 
 /// The lock at `path`, if a parent has passed it on as standard input. Standard input is empty from then on.

@@ -106,13 +106,7 @@ impl Attempt<'_> {
         match turn {
             Turn::Ours => {}
             Turn::Settled => return Ok(Outcome::Settled),
-            Turn::Hook => {
-                let why = Hold::HookBusy.to_string();
-                self.mark(|way| {
-                    way.advance(Stage::Held, &why, now_ms());
-                })?;
-                return Ok(Outcome::Held(Hold::HookBusy));
-            }
+            Turn::Hook => return self.conclude(Outcome::Held(Hold::HookBusy)),
         }
         offered.followers.insert(self.key(), Follower::new(&proof, from));
         fault::point("before-offer");
