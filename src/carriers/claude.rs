@@ -4,14 +4,14 @@
 //! started. Claude replaces the file while it runs. If it is missing, old or half written, the session is unknown.
 //! Read-only: no lock is needed.
 
-use super::Said;
-use super::own::{check_namespace, read_own};
+use super::own::{check_namespace, own_directory, read_own};
+use super::{Said, Started};
 use crate::core::agent::Agent;
 use crate::core::heir::{Conversation, is_session};
 use crate::core::process_id::ProcessId;
 use crate::os::program::Environment;
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The session of one agent.
 #[derive(Clone, Debug)]
@@ -101,14 +101,10 @@ impl Session {
     }
 }
 
-/// The conversation of the Claude with that process. `resumes`: it was told to go on with an earlier one, or with that one. Its file is
+/// The conversation of that Claude. Its file is
 /// there a second or two after its start. While a person chooses a conversation, one stands there that was never written down.
-pub fn conversation(
-    process: &ProcessId,
-    known_in: Option<u64>,
-    environment: &Environment,
-    resumes: Option<Option<&str>>,
-) -> Conversation {
+pub(super) fn conversation(started: &Started<'_>) -> Conversation {
+    let Started { process, known_in, environment, resumes } = *started;
     match Session::of_process(process, known_in, environment) {
         Ok(session) => {
             let id = session.record.session_id.clone();
@@ -127,8 +123,5 @@ pub fn conversation(
 
 /// The configuration directory that a Claude process with that environment uses.
 pub fn directory(environment: &Environment) -> Option<PathBuf> {
-    let named = environment.get("CLAUDE_CONFIG_DIR").filter(|dir| !dir.is_empty());
-    let home = || environment.get("HOME").filter(|home| !home.is_empty());
-    let dir = named.map(PathBuf::from).or_else(|| Some(Path::new(&home()?).join(".claude")))?;
-    dir.is_absolute().then_some(dir)
+    own_directory(environment, "CLAUDE_CONFIG_DIR", ".claude")
 }

@@ -5,7 +5,8 @@
 //! time, and no other Codex with that directory started shortly before. The directory is undocumented; without it, or in any doubt, the
 //! conversation is unknown, and the agent's hooks tell it with its first prompt. Read-only: no lock is needed.
 
-use super::own::check_namespace;
+use super::Started;
+use super::own::{check_namespace, own_directory};
 use crate::core::heir::{Conversation, is_session};
 use crate::core::process_id::ProcessId;
 use crate::core::span;
@@ -31,25 +32,15 @@ const SLACK: u64 = 50;
 /// The most marks that are looked at.
 const MOST: usize = 20_000;
 
-/// The conversation of the Codex with that process. `resumes`: it was told to go on with an earlier one.
-pub(super) fn conversation(
-    process: &ProcessId,
-    known_in: Option<u64>,
-    environment: &Environment,
-    resumes: bool,
-) -> Conversation {
-    look(process, known_in, environment, resumes).unwrap_or_default()
+/// The conversation of that Codex.
+pub(super) fn conversation(codex: &Started<'_>) -> Conversation {
+    look(codex).unwrap_or_default()
 }
 
-fn look(
-    process: &ProcessId,
-    known_in: Option<u64>,
-    environment: &Environment,
-    resumes: bool,
-) -> Option<Conversation> {
-    check_namespace(known_in).ok()?;
-    let home = directory(environment)?;
-    let started = clock::started_ms(process)?;
+fn look(codex: &Started<'_>) -> Option<Conversation> {
+    check_namespace(codex.known_in).ok()?;
+    let (home, resumes) = (directory(codex.environment)?, codex.resumes.is_some());
+    let started = clock::started_ms(codex.process)?;
     let marks: Vec<(String, u64)> = fs::read_dir(home.join(MARKS))
         .ok()?
         .flatten()
@@ -60,7 +51,7 @@ fn look(
         })
         .collect();
     match of_that_time(started, &marks)[..] {
-        [(id, at)] if is_session(id) && !others(process, &home, started, at)? => {
+        [(id, at)] if is_session(id) && !others(codex.process, &home, started, at)? => {
             Some(Conversation::Is { id: id.to_owned(), resumed: resumes })
         }
         [] if resumes && clock::shared_ms() < started.saturating_add(WITHIN) => Some(Conversation::Soon),
@@ -96,10 +87,7 @@ fn is_codex(comm: &str, argv: &[String]) -> bool {
 
 /// The directory that a Codex with that environment uses.
 fn directory(environment: &Environment) -> Option<PathBuf> {
-    let named = environment.get("CODEX_HOME").filter(|dir| !dir.is_empty()).map(PathBuf::from);
-    let home = || environment.get("HOME").filter(|home| !home.is_empty());
-    let dir = named.or_else(|| Some(Path::new(&home()?).join(".codex")))?;
-    dir.is_absolute().then_some(dir)
+    own_directory(environment, "CODEX_HOME", ".codex")
 }
 
 #[cfg(test)]

@@ -144,39 +144,43 @@ fn speaks_of(line: &str, text: &str) -> bool {
     line.contains(&marker)
 }
 
-/// Which conversation the agent with that process and its environment is in, as its own files say. `resumes`: by its arguments it goes on with an earlier
-/// one, whose id they name, perhaps.
-pub fn conversation(
-    carriers: &[Carrier],
-    process: &ProcessId,
-    known_in: Option<u64>,
-    environment: &Environment,
-    resumes: Option<Option<&str>>,
-) -> Conversation {
+/// An agent's process, and what it was started with.
+#[derive(Clone, Copy, Debug)]
+pub struct Started<'a> {
+    /// The process.
+    pub process: &'a ProcessId,
+    /// The namespace in which its id is known.
+    pub known_in: Option<u64>,
+    /// Its environment.
+    pub environment: &'a Environment,
+    /// That it goes on with an earlier conversation by its arguments, and with which if they name it.
+    pub resumes: Option<Option<&'a str>>,
+}
+
+impl<'a> Started<'a> {
+    /// Of an agent on record. Its arguments count at its start only.
+    pub fn of(agent: &'a Agent, environment: &'a Environment) -> Self {
+        Self { process: &agent.process, known_in: agent.place.namespace, environment, resumes: None }
+    }
+}
+
+/// Which conversation an agent is in, as its own files say.
+pub fn conversation(carriers: &[Carrier], started: &Started<'_>) -> Conversation {
     let said = if carriers.contains(&Carrier::ClaudeInbox) {
-        claude::conversation(process, known_in, environment, resumes)
+        claude::conversation(started)
     } else {
         Conversation::Unknown
     };
-    match (said, resumes.flatten()) {
+    match (said, started.resumes.flatten()) {
         (Conversation::Unknown, Some(id)) => Conversation::Is { id: id.to_owned(), resumed: true },
         (said, _) => said,
     }
 }
 
 /// [`conversation`], or what else shows the conversation of an agent of that kind about the time of its start. Its hooks know better.
-pub fn conversation_at_start(
-    kind: &str,
-    carriers: &[Carrier],
-    process: &ProcessId,
-    known_in: Option<u64>,
-    environment: &Environment,
-    resumes: Option<Option<&str>>,
-) -> Conversation {
-    match conversation(carriers, process, known_in, environment, resumes) {
-        Conversation::Unknown if kind == codex::KIND => {
-            codex::conversation(process, known_in, environment, resumes.is_some())
-        }
+pub fn conversation_at_start(kind: &str, carriers: &[Carrier], started: &Started<'_>) -> Conversation {
+    match conversation(carriers, started) {
+        Conversation::Unknown if kind == codex::KIND => codex::conversation(started),
         told => told,
     }
 }

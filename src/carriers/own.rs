@@ -3,13 +3,14 @@
 //! Read-only: no lock is needed. A file may be replaced at any moment, so the checks look at the open file and the open connection.
 
 use crate::core::process_id::ProcessId;
+use crate::os::program::Environment;
 use crate::os::{peer, process};
 use anyhow::bail;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The largest file that is read, in bytes.
 const MOST: u64 = 1 << 20;
@@ -20,6 +21,13 @@ pub(super) fn check_namespace(known_in: Option<u64>) -> Result<(), String> {
         return Err("it runs where its files cannot be told from here".to_owned());
     }
     Ok(())
+}
+
+/// The directory of its own that an agent with that environment uses: the one that `variable` names, or `usual` below its home.
+pub(super) fn own_directory(environment: &Environment, variable: &str, usual: &str) -> Option<PathBuf> {
+    let said = |name: &str| environment.get(name).filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    let dir = said(variable).or_else(|| Some(said("HOME")?.join(usual)))?;
+    dir.is_absolute().then_some(dir)
 }
 
 /// Whether that process is at the other end, and runs as this user.

@@ -1,7 +1,7 @@
 use super::hooks;
 use super::print;
 use super::session::{self, Session};
-use crate::carriers;
+use crate::carriers::{self, Started};
 use crate::core::agent::Agent;
 use crate::core::carrier::Carrier;
 use crate::core::config::Settings;
@@ -227,14 +227,8 @@ fn conversation(agent: &Agent, told: &str) -> String {
     }
     let carriers =
         rules::load().ok().and_then(|p| p.get(&agent.kind).map(|profile| profile.carriers.clone()));
-    let (process, space) = (&agent.process, agent.place.namespace);
-    match carriers::conversation(
-        &carriers.unwrap_or_default(),
-        process,
-        space,
-        &Environment::of(process.pid),
-        None,
-    ) {
+    let environment = Environment::of(agent.process.pid);
+    match carriers::conversation(&carriers.unwrap_or_default(), &Started::of(agent, &environment)) {
         Conversation::Is { id, .. } => id,
         _ => told.to_owned(),
     }

@@ -12,7 +12,7 @@
 use super::heirs;
 use crate::agents::is_shell;
 use crate::agents::{ProcessFacts, Profiles};
-use crate::carriers;
+use crate::carriers::{self, Started};
 use crate::core::agent::{Agent, PaneRef};
 use crate::core::config::Settings;
 use crate::core::delivery::Stage;
@@ -58,8 +58,9 @@ pub fn survey(server: &Server, profiles: &Profiles) -> Result<Survey> {
         {
             let carriers = profiles.get(&kind).map_or(&[][..], |profile| &profile.carriers);
             let resumes = profiles.resumes(&kind, &argv);
-            let conversation =
-                carriers::conversation_at_start(&kind, carriers, &process, namespace, &environment, resumes);
+            let started =
+                Started { process: &process, known_in: namespace, environment: &environment, resumes };
+            let conversation = carriers::conversation_at_start(&kind, carriers, &started);
             // What the person set for the pane says more than what its shell was started with.
             let wanted = Some(pane.wanted.clone()).filter(|name| !name.is_empty());
             let wanted = wanted.or_else(|| environment.get("SWARM_NAME"));

@@ -6,7 +6,7 @@
 
 use super::heirs;
 use crate::agents::{self, Profile, Profiles, Reading};
-use crate::carriers;
+use crate::carriers::{self, Started};
 use crate::core::agent::{Agent, Status};
 use crate::core::escape;
 use crate::core::event::Event;
@@ -142,12 +142,12 @@ fn enter_conversations(store: &Store, profiles: &Profiles, agents: &[Agent]) -> 
     let mut came_back = false;
     for agent in agents.iter().filter(|a| a.is_live()) {
         let carriers = profiles.get(&agent.kind).map_or(&[][..], |profile| &profile.carriers);
-        let (process, space) = (&agent.process, agent.place.namespace);
-        let environment = Environment::of(process.pid);
-        let told = if is_new(process) {
-            carriers::conversation_at_start(&agent.kind, carriers, process, space, &environment, None)
+        let environment = Environment::of(agent.process.pid);
+        let started = Started::of(agent, &environment);
+        let told = if is_new(&agent.process) {
+            carriers::conversation_at_start(&agent.kind, carriers, &started)
         } else {
-            carriers::conversation(carriers, process, space, &environment, None)
+            carriers::conversation(carriers, &started)
         };
         if let Conversation::Is { id, .. } = told {
             came_back |= heirs::enter(store, agent, &id)?.is_some();
