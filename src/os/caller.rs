@@ -174,19 +174,21 @@ pub fn decide(
         served,
         whole,
     };
+    // The agent whose process is at that place in the chain, unless what is below it may work for others.
+    let above = |agent: &Agent, place: usize, identity| match served::unknown(&chain[..place]) {
+        None => Ok(known(agent, identity, None)),
+        Some(server) => served::behind(agents, agent, (chain, server), hints)
+            .map(|served| known(agent, Identity::Env, Some(served))),
+    };
     for (place, ancestor) in chain.iter().enumerate() {
         if let Some(agent) = live().find(|a| a.process == ancestor.id) {
-            return match served::unknown(&chain[..place]) {
-                None => Ok(known(agent, Identity::Process, None)),
-                Some(server) => served::behind(agents, agent, (chain, server), hints)
-                    .map(|served| known(agent, Identity::Env, Some(served))),
-            };
+            return above(agent, place, Identity::Process);
         }
         let serves = |a: &&Agent| a.shared_server.as_ref().is_some_and(|mark| ancestor.serves(&a.kind, mark));
         if let Some(served) = live().find(serves) {
             // What another agent runs is that one's, whatever it looks like.
-            let above = chain.iter().skip(place + 1).find_map(|p| live().find(|a| a.process == p.id));
-            if let Some(other) = above.filter(|a| a.kind != served.kind) {
+            let beyond = chain.iter().skip(place + 1).find_map(|p| live().find(|a| a.process == p.id));
+            if let Some(other) = beyond.filter(|a| a.kind != served.kind) {
                 return Ok(known(other, Identity::Process, None));
             }
             return served::shared(agents, &served.kind, (chain, place), hints)
@@ -197,11 +199,7 @@ pub fn decide(
     // The pane's first process counts only below its own tmux server: its pid alone could be another's by now.
     if let Some(agent) = live().find(|a| in_chain(a.place.pane_pid) && in_chain(a.place.server)) {
         let pane = chain.iter().position(|p| p.id.pid == agent.place.pane_pid).unwrap_or_default();
-        return match served::unknown(&chain[..pane]) {
-            None => Ok(known(agent, Identity::Pane, None)),
-            Some(server) => served::behind(agents, agent, (chain, server), hints)
-                .map(|served| known(agent, Identity::Env, Some(served))),
-        };
+        return above(agent, pane, Identity::Pane);
     }
     let complete = live().any(|a| in_chain(a.place.server));
     let here = |a: &&Agent| {
@@ -212,12 +210,8 @@ pub fn decide(
             Err(nobody(&format!("its environment is that of {}'s pane", agent.name)))
         }
         Some(agent) if !complete && agent.shared_server.is_some() => {
-            let of_kind: Vec<&Agent> = live().filter(|a| a.kind == agent.kind).collect();
-            let claim = hints.from.or(hints.named);
-            match (of_kind.iter().find(|a| Some(a.name.as_str()) == claim), &of_kind[..]) {
-                (Some(agent), _) | (None, [agent]) => Ok(known(agent, Identity::Env, None)),
-                _ => Err(served::ambiguous(&of_kind, &agent.kind, None)),
-            }
+            served::which(agents, &agent.kind, hints, None)
+                .map(|(agent, _)| known(agent, Identity::Env, None))
         }
         Some(agent) if !complete => Ok(known(agent, Identity::Env, None)),
         _ => match hints.mark.filter(|_| !complete && live().next().is_some()) {

@@ -35,17 +35,30 @@ pub(super) fn shared<'a>(
     (chain, server): (&[Ancestor], usize),
     hints: Hints<'_>,
 ) -> Result<(&'a Agent, Served), Refusal> {
+    which(agents, kind, hints, Some(&chain[server]))
+        .map(|(agent, named)| (agent, Served::below(chain, server, named)))
+}
+
+/// Which agent of `kind` calls: the only one, or the one that the command says it is; and whether the command says so. `server`: what they
+/// share, if it can be seen.
+pub(super) fn which<'a>(
+    agents: &'a [Agent],
+    kind: &str,
+    hints: Hints<'_>,
+    server: Option<&Ancestor>,
+) -> Result<(&'a Agent, bool), Refusal> {
     let of_kind: Vec<&Agent> = agents.iter().filter(|a| a.is_live() && a.kind == kind).collect();
-    let claim = claim(hints, &chain[server]);
+    let inherited = server.and_then(|server| server.named.as_deref());
+    let claim = claim(hints, inherited);
     let claimed = of_kind.iter().find(|a| Some(a.name.as_str()) == claim);
     match (claimed, &of_kind[..]) {
-        (Some(agent), _) | (None, [agent]) => Ok((agent, Served::below(chain, server, claimed.is_some()))),
-        _ => Err(ambiguous(&of_kind, kind, chain[server].named.as_deref())),
+        (Some(agent), _) | (None, [agent]) => Ok((agent, claimed.is_some())),
+        _ => Err(ambiguous(&of_kind, kind, inherited)),
     }
 }
 
 /// Why it is not known which agent of `kind` calls; `inherited` is the name that the server was started with.
-pub(super) fn ambiguous(of_kind: &[&Agent], kind: &str, inherited: Option<&str>) -> Refusal {
+fn ambiguous(of_kind: &[&Agent], kind: &str, inherited: Option<&str>) -> Refusal {
     let names: Vec<&str> = of_kind.iter().map(|a| a.name.as_str()).collect();
     let inherited = inherited.map_or_else(String::new, |name| {
         format!(" (that server was started with SWARM_NAME={name}, so this name says nothing below it)")
@@ -69,7 +82,7 @@ pub(super) fn behind(
     (chain, server): (&[Ancestor], usize),
     hints: Hints<'_>,
 ) -> Result<Served, Refusal> {
-    let claim = claim(hints, &chain[server]);
+    let claim = claim(hints, chain[server].named.as_deref());
     let alone = agents.iter().filter(|a| a.is_live()).count() == 1;
     match claim {
         Some(name) if name == agent.name.as_str() => Ok(Served::below(chain, server, true)),
@@ -83,9 +96,9 @@ pub(super) fn behind(
     }
 }
 
-/// Who the command says it is. What a server was started with, everything below it says.
-fn claim<'a>(hints: Hints<'a>, server: &Ancestor) -> Option<&'a str> {
-    hints.from.or(hints.named.filter(|name| server.named.as_deref() != Some(*name)))
+/// Who the command says it is. What a server was started with, everything below it says: such a name is `inherited`.
+fn claim<'a>(hints: Hints<'a>, inherited: Option<&str>) -> Option<&'a str> {
+    hints.from.or(hints.named.filter(|name| inherited != Some(*name)))
 }
 
 /// Which of these processes, nearest first, listen for others and are no part of the agent above them: an agent's own processes are in its

@@ -97,12 +97,12 @@ pub fn answer(store: &Store, agents: &[Agent]) -> Result<()> {
 /// that several agents share, or may share, stands between the two.
 fn owns(table: &Table, agent: &Agent, namespace: u64) -> bool {
     let inside = |pid: i32| process::namespace_of(pid) == Some(namespace);
+    let group = table.get(agent.process.pid).map(|a| a.group);
     let own_way = |pid: i32| {
         let above = std::iter::successors(table.get(pid), |p| table.get(p.parent));
         let between = above.take_while(|p| p.pid != agent.process.pid).take(256);
         let serves = |p: &process::Process| {
             let first = process::first_arguments(p.pid);
-            let group = table.get(agent.process.pid).map(|a| a.group);
             agent.shared_server.as_ref().is_some_and(|mark| first.contains(mark))
                 || (p.pid != pid && group != Some(p.group) && process::listens(p.pid))
         };
