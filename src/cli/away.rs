@@ -33,7 +33,7 @@ pub(super) fn resolve(
     super::team::need(&session.store)?;
     let hosts = session.store.hosts()?.hosts;
     let own = session.store.membership()?.map(|me| me.host);
-    let others = || hosts.iter().filter(|h| Some(&h.name) != own.as_ref() && h.known);
+    let others = || hosts.iter().filter(|h| h.is_other(own.as_ref()));
     if asked == "team" {
         for host in others() {
             to.entry(host.name.clone()).or_default().extend(host.members.iter().map(|m| m.name.clone()));

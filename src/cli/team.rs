@@ -252,7 +252,7 @@ pub(super) fn roster(store: &Store) -> Result<Vec<(String, String)>> {
         return Ok(Vec::new());
     };
     let mut lines = Vec::new();
-    for host in store.hosts()?.hosts.iter().filter(|h| h.name != me && h.known) {
+    for host in store.hosts()?.hosts.iter().filter(|h| h.is_other(Some(&me))) {
         let reached = host.is_reached(now_ms());
         for member in &host.members {
             let state = if reached {

@@ -219,8 +219,7 @@ impl Message {
 
     /// To whom it went, as a reader is told: a recipient or all of them, and the groups by which they were meant.
     pub fn addressees(&self, names: &[&str]) -> String {
-        let names = names.join(", ");
-        if self.groups.is_empty() { names } else { format!("{} ({names})", self.groups_addressed()) }
+        addressees(&self.groups_addressed(), names)
     }
 
     /// The name of its file in a mailbox, `TIME-SENDER-ID.json`. `ls` lists the mail in the order it was sent, with its
@@ -254,6 +253,12 @@ pub struct Envelope {
     pub urgent: bool,
     /// As [`Message::created`].
     pub created: u64,
+}
+
+/// `names`, behind the `groups` by which they were meant (`@api, @ui`).
+pub fn addressees(groups: &str, names: &[&str]) -> String {
+    let names = names.join(", ");
+    if groups.is_empty() { names } else { format!("{groups} ({names})") }
 }
 
 /// Sorts messages in the order in which they were sent: by the clock, and those of one sender by their numbers, even if the

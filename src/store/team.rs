@@ -157,7 +157,7 @@ impl Store {
             return Ok(Vec::new());
         };
         let hosts = self.hosts()?.hosts;
-        let others = hosts.iter().filter(|h| h.known && h.name != board.host);
+        let others = hosts.iter().filter(|h| h.is_other(Some(&board.host)));
         Ok(others.flat_map(|h| h.members.iter().map(|m| there(&h.name, &m.name))).collect())
     }
 

@@ -62,6 +62,11 @@ impl HostCard {
     /// A host that was not heard for longer is not reached (ms).
     pub const SILENT: u64 = 15_000;
 
+    /// Whether it is another host than `own`, whose key is vouched for.
+    pub fn is_other(&self, own: Option<&HostName>) -> bool {
+        self.known && Some(&self.name) != own
+    }
+
     /// Whether it was heard lately. One that was not is not gone.
     pub fn is_reached(&self, now_ms: u64) -> bool {
         now_ms.saturating_sub(self.heard) < Self::SILENT

@@ -6,6 +6,7 @@
 use super::feed::Feed;
 use super::hosts::Team;
 use super::journal::Journal;
+use super::leases;
 use super::snapshot::{
     AgentRow, GroupRow, LeaseRow, MailState, MessageRow, NOTICES, Need, Snapshot, TaskRow, ThreadRow,
     WaitingRow,
@@ -322,8 +323,8 @@ fn lease_rows(table: &LeaseTable) -> Vec<LeaseRow> {
         mode: l.mode.word(),
         since: l.since,
         state: words::state(l, now),
-        paths: l.paths.iter().map(|p| escape::short(&p.to_string(), 200)).collect(),
-        reason: l.reason.as_ref().map(|r| escape::short(r.as_str(), 200)).unwrap_or_default(),
+        paths: leases::paths(&l.paths),
+        reason: leases::reason(l),
         mine: l.holder.name.is_human(),
         away: false,
     };
@@ -335,7 +336,7 @@ fn lease_rows(table: &LeaseTable) -> Vec<LeaseRow> {
         mode: w.mode.word(),
         since: w.since,
         state: words::waiting(w, now),
-        paths: w.paths.iter().map(|p| escape::short(&p.to_string(), 200)).collect(),
+        paths: leases::paths(&w.paths),
         reason: String::new(),
         mine: w.holder.name.is_human(),
         away: false,

@@ -2,10 +2,10 @@
 //!
 //! They come behind the agents of this host and have no pane here: a message can go to them, nothing else.
 
+use super::leases;
 use super::snapshot::{AgentRow, LeaseRow, MessageRow, Need};
 use crate::core::agent::Status;
 use crate::core::escape;
-use crate::core::lease::PathPattern;
 use crate::core::team::Board;
 use crate::store::Store;
 use crate::store::team::{HostCard, Hosts, Member};
@@ -32,7 +32,7 @@ impl Team {
         let believed = board.as_ref().map(|b| store.is_believed(b)).transpose()?.unwrap_or_default();
         let mut hosts = store.hosts()?;
         if let Some(board) = &board {
-            hosts.hosts.retain(|h| h.known && h.name != board.host);
+            hosts.hosts.retain(|h| h.is_other(Some(&board.host)));
         }
         Ok(Self { hosts, board, believed })
     }
@@ -87,9 +87,6 @@ impl Team {
     pub(super) fn leases(&self) -> Vec<LeaseRow> {
         let Some(board) = &self.board else { return Vec::new() };
         let state = if self.believed { "in the team" } else { "in the team, may have changed" };
-        let texts = |paths: &[PathPattern]| {
-            paths.iter().map(|p| escape::short(&p.to_string(), 200)).collect::<Vec<String>>()
-        };
         let row = |id: String, number, waits, holder: &crate::core::lease::Holder| LeaseRow {
             id,
             number,
@@ -105,12 +102,11 @@ impl Team {
         };
         let mut rows = Vec::new();
         for lease in board.leases.iter().filter(|l| !board.is_own(l)) {
-            let reason = lease.reason.as_ref().map(|r| escape::short(r.as_str(), 200)).unwrap_or_default();
             rows.push(LeaseRow {
                 mode: lease.mode.word(),
                 since: lease.since,
-                paths: texts(&lease.paths),
-                reason,
+                paths: leases::paths(&lease.paths),
+                reason: leases::reason(lease),
                 ..row(format!("team{}", lease.fence), lease.fence, false, &lease.holder)
             });
         }
@@ -119,7 +115,7 @@ impl Team {
             rows.push(LeaseRow {
                 mode: waiter.mode.word(),
                 since: waiter.since,
-                paths: texts(&waiter.paths),
+                paths: leases::paths(&waiter.paths),
                 ..row(format!("teamt{}", waiter.ticket), waiter.ticket, true, &waiter.holder)
             });
         }

@@ -2,12 +2,24 @@
 
 use super::snapshot::{LeaseNote, LeaseRow, Snapshot};
 use super::theme::{DIM, Mark, STRONG, Theme, called};
+use crate::core::escape;
+use crate::core::lease::{Lease, PathPattern};
 use crate::core::span::age;
 use crate::view::wrap;
 use ratatui::text::{Line, Span};
 
 /// The most events of a path that are shown.
 const HISTORY: usize = 100;
+
+/// Paths as a row has them: untrusted text, bounded.
+pub(super) fn paths(paths: &[PathPattern]) -> Vec<String> {
+    paths.iter().map(|path| escape::short(&path.to_string(), 200)).collect()
+}
+
+/// Why somebody holds a lease, in the same way; empty if no reason was given.
+pub(super) fn reason(lease: &Lease) -> String {
+    lease.reason.as_ref().map(|reason| escape::short(reason.as_str(), 200)).unwrap_or_default()
+}
 
 /// A row of the panel.
 pub(super) fn row(lease: &LeaseRow, theme: Theme, now: u64) -> Vec<Span<'static>> {

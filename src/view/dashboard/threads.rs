@@ -3,6 +3,7 @@
 use super::snapshot::{MailState, MessageRow, NOTICES, ThreadRow};
 use super::theme::{self, DIM, Mark, PLAIN, STRONG, Theme, called};
 use crate::core::delivery::Stage;
+use crate::core::message::addressees;
 use crate::core::span::age;
 use crate::view::text::cut;
 use crate::view::wrap;
@@ -152,8 +153,7 @@ fn bubble(
         None => Span::styled("│", DIM),
     };
     let to: Vec<&str> = message.to.iter().map(|name| called(name)).collect();
-    let names = to.join(", ");
-    let to = if message.groups.is_empty() { names } else { format!("{} ({names})", message.groups) };
+    let to = addressees(&message.groups, &to);
     let mut facts = format!(" → {to} · {} · {}", message.kind, age(message.at, now));
     if !message.marks.is_empty() {
         facts.push_str(&format!(" · {}", message.marks));
