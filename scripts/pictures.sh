@@ -135,7 +135,7 @@ done
 
 # The badge on tmux's own status line, and in a dark and a light theme.
 size 80 20
-badge() { # STYLE: the last row
+badge() { # STYLE NAME: the last row, with that name in it
   on_inner set-option -g status-style "$1"
   on_inner set-option -g status-left " $2 "
   until_true shows "$2"

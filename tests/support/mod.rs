@@ -69,6 +69,17 @@ pub(crate) fn eventually<T>(what: &str, mut check: impl FnMut() -> Option<T>) ->
     }
 }
 
+/// All processes: the pid, the parent's and the arguments of each.
+fn processes() -> std::io::Result<Vec<(String, String, String)>> {
+    let out = Command::new("ps").args(["-A", "-o", "pid=,ppid=,args="]).output()?;
+    let process = |line: &str| {
+        let (pid, rest) = line.trim_start().split_once(' ')?;
+        let (parent, args) = rest.trim_start().split_once(' ')?;
+        Some((pid.to_owned(), parent.to_owned(), args.to_owned()))
+    };
+    Ok(String::from_utf8_lossy(&out.stdout).lines().filter_map(process).collect())
+}
+
 /// One private world.
 pub(crate) struct World {
     dir: tempfile::TempDir,
@@ -231,20 +242,12 @@ impl World {
 
     /// The pids of the couriers that serve this world, whoever started them.
     pub(crate) fn couriers(&self) -> Vec<String> {
-        let out = Command::new("ps").args(["-A", "-o", "pid=,ppid=,args="]).output().unwrap();
         let mark = self.path().join("tmux").display().to_string();
-        let text = String::from_utf8_lossy(&out.stdout).into_owned();
-        let found: Vec<(&str, &str)> = text
-            .lines()
-            .filter(|l| l.contains("courier --socket") && l.contains(&mark))
-            .filter_map(|l| {
-                let mut words = l.split_whitespace();
-                Some((words.next()?, words.next()?))
-            })
-            .collect();
+        let mut found = processes().unwrap();
+        found.retain(|(.., args)| args.contains("courier --socket") && args.contains(&mark));
         // A child of a courier goes by its parent's arguments until it becomes the program that it was started for.
-        let own = |parent: &str| found.iter().any(|(pid, _)| *pid == parent);
-        found.iter().filter(|(_, parent)| !own(parent)).map(|(pid, _)| (*pid).to_owned()).collect()
+        let own = |parent: &str| found.iter().any(|(pid, ..)| pid == parent);
+        found.iter().filter(|(_, parent, _)| !own(parent)).map(|(pid, ..)| pid.clone()).collect()
     }
 
     /// Ends them as a crash would, and waits until they are gone.
@@ -372,29 +375,18 @@ impl Drop for World {
 impl World {
     /// The processes below the tmux server.
     fn below_server(&self) -> Vec<String> {
-        let Ok(out) = Command::new("ps").args(["-A", "-o", "pid=,ppid=,args="]).output() else {
-            return Vec::new();
-        };
-        let text = String::from_utf8_lossy(&out.stdout).into_owned();
-        let all: Vec<(&str, &str, &str)> = text
-            .lines()
-            .filter_map(|line| {
-                let (pid, rest) = line.trim_start().split_once(' ')?;
-                let (parent, args) = rest.trim_start().split_once(' ')?;
-                Some((pid, parent, args))
-            })
-            .collect();
+        let all = processes().unwrap_or_default();
         let mark = format!(" -L {} ", self.socket);
         let is_server = |args: &str| args.starts_with("tmux") && args.contains(&mark);
-        let mut found: Vec<&str> =
-            all.iter().filter(|(.., args)| is_server(args)).map(|(pid, ..)| *pid).collect();
+        let mut found: Vec<&String> =
+            all.iter().filter(|(.., args)| is_server(args)).map(|(pid, ..)| pid).collect();
         let mut next = 0;
         let servers = found.len();
         while let Some(pid) = found.get(next).copied() {
-            found.extend(all.iter().filter(|(_, parent, _)| *parent == pid).map(|(pid, ..)| *pid));
+            found.extend(all.iter().filter(|(_, parent, _)| parent == pid).map(|(pid, ..)| pid));
             next += 1;
         }
-        found[servers..].iter().map(|pid| (*pid).to_owned()).collect()
+        found[servers..].iter().map(|pid| (*pid).clone()).collect()
     }
 }
 

@@ -4,16 +4,19 @@ use super::Team;
 use crate::support::{World, eventually};
 use std::fs;
 
+/// A host with an agent, whose project declares its migrations as the team's.
+fn declare(host: &World) {
+    fs::write(host.project().join(".swarm.toml"), "[team]\npaths = [\"migrations/**\"]\n").unwrap();
+    host.start();
+    host.agent("claude", &[]);
+    host.ok(&["discover"]);
+}
+
 #[test]
 fn an_edit_of_a_declared_path_needs_the_team_and_fails_safe() {
     let Some(team) = Team::new(2) else { return };
     let [first, second] = [&team.hosts[0], &team.hosts[1]];
-    for host in [first, second] {
-        fs::write(host.project().join(".swarm.toml"), "[team]\npaths = [\"migrations/**\"]\n").unwrap();
-        host.start();
-        host.agent("claude", &[]);
-        host.ok(&["discover"]);
-    }
+    [first, second].into_iter().for_each(declare);
     let edit = |host: &World, file: &str| {
         let input = format!(
             r#"{{"hook_event_name":"PreToolUse","tool_name":"Write","tool_input":{{"file_path":"{}"}}}}"#,
@@ -54,10 +57,7 @@ fn a_push_of_a_declared_path_that_another_host_holds_is_refused_to_agents() {
     let Some(team) = Team::new(2) else { return };
     let [first, second] = [&team.hosts[0], &team.hosts[1]];
     for host in [first, second] {
-        fs::write(host.project().join(".swarm.toml"), "[team]\npaths = [\"migrations/**\"]\n").unwrap();
-        host.start();
-        host.agent("claude", &[]);
-        host.ok(&["discover"]);
+        declare(host);
         repository(host, &team.dir.join("shared.git"));
     }
     let commit = |file: &str| {
