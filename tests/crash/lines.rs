@@ -23,7 +23,7 @@ fn left_in_a_composer(kind: &str, text: &str, shown: impl Fn(&str) -> String) {
     let (asked, done) = (world.path().join("asked"), world.path().join("done"));
     // Below the agent's pane, but not its turn: so the agent reads while its composer is full.
     let errand = format!(
-        "#!/bin/sh\nwhile ! [ -s {0} ]; do sleep 0.05; done\nswarm-msg read $(cat {0}) >{1} 2>&1\n",
+        "#!/bin/sh\nwhile ! [ -s {0} ]; do sleep 0.05; done\nswarm-msg read $(cat {0}); echo $? >{1}\n",
         asked.display(),
         done.display()
     );
@@ -38,7 +38,9 @@ fn left_in_a_composer(kind: &str, text: &str, shown: impl Fn(&str) -> String) {
     dies(&mut doomed, "after-paste");
     eventually("it stands there", || world.screen(&pane).contains(&shown(&id)).then_some(()));
     fs::write(&asked, &id).unwrap();
-    eventually("it is read", || (world.stage(&id).0 == "read").then_some(()));
+    // No command of the person before that: it would start a courier, which would finish the delivery.
+    let code = eventually("it is read", || fs::read_to_string(&done).ok().filter(|t| t.ends_with('\n')));
+    assert_eq!((code.as_str(), world.stage(&id).0.as_str()), ("0\n", "read"));
     assert!(world.screen(&pane).contains(&shown(&id)), "{}", world.screen(&pane));
     let next = mail(&world, &[&name, "and go on"]);
     world.ok(&["discover", "--quiet"]);

@@ -1,10 +1,9 @@
 //! A world's mail: what its commands tell of it, and what was given to its agents.
 
-use super::{PATIENCE, World};
+use super::{PATIENCE, Pause, World};
 use serde_json::Value;
 use std::process::Output;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// What a command printed with `--json`.
 pub(crate) fn parsed(text: &str) -> Value {
@@ -53,14 +52,14 @@ impl World {
 
     /// Waits until a message is in this stage for a reason that holds `detail`.
     pub(crate) fn reaches(&self, id: &str, stage: &str, detail: &str) {
-        let begun = Instant::now();
+        let (begun, mut pause) = (Instant::now(), Pause::default());
         loop {
             let now = self.stage(id);
             if now.0 == stage && now.1.contains(detail) {
                 return;
             }
             assert!(begun.elapsed() < PATIENCE, "{id} is {now:?}, not {stage} ({detail})");
-            thread::sleep(Duration::from_millis(20));
+            pause.rest();
         }
     }
 

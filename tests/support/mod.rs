@@ -60,12 +60,30 @@ pub(crate) fn race(commands: impl IntoIterator<Item = Command>) -> Vec<Output> {
 /// Waits until `check` gives something.
 pub(crate) fn eventually<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
+    let mut pause = Pause::default();
     loop {
         if let Some(found) = check() {
             return found;
         }
         assert!(begun.elapsed() < PATIENCE, "never happened: {what}");
-        std::thread::sleep(Duration::from_millis(20));
+        pause.rest();
+    }
+}
+
+/// The pause between two looks. A look is mostly a process or two: what takes long is looked at less often, so that the looks do not delay
+/// what they wait for.
+pub(crate) struct Pause(Duration);
+
+impl Default for Pause {
+    fn default() -> Self {
+        Self(Duration::from_millis(5))
+    }
+}
+
+impl Pause {
+    pub(crate) fn rest(&mut self) {
+        std::thread::sleep(self.0);
+        self.0 = (self.0 * 3 / 2).min(Duration::from_millis(100));
     }
 }
 
