@@ -141,7 +141,7 @@ badge() { # STYLE NAME: the last row, with that name in it
   until_true shows "$2"
   on_outer capture-pane -p -e -N -S 19 -E 19 >>"$work/badges"
 }
-badge default default
+badge 'bg=green,fg=black' default
 badge 'bg=#1e1e2e,fg=#cdd6f4' dark
 badge 'bg=#fdf6e3,fg=#657b83' light
 "$bin/picture" "the badge on tmux's status line and in two themes" <"$work/badges" >"$out/sizes/badge.svg" && echo docs/pictures/sizes/badge.svg
