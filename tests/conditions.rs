@@ -51,6 +51,22 @@ fn after_a_persons_key_nothing_is_typed_for_a_while() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_key_that_is_drawn_late_is_seen_before_anything_is_typed() {
+    let (world, panes) = World::with_agents(&["claude"], &[("FAKE_AGENT_LATE_KEY", "3000")]);
+    // By a script: of such a key tmux knows nothing.
+    world.tmux(&["send-keys", "-t", &panes[0], "-l", "/"]);
+    eventually("the key is read", || (!world.events(&panes[0], "key").is_empty()).then_some(()));
+    assert!(!world.screen(&panes[0]).contains("❯ /"), "{}", world.screen(&panes[0]));
+    let id = world.send(&["claude-1", "behind a menu"]);
+    world.reaches(&id, "held", "draft");
+    assert!(!world.screen(&panes[0]).contains(&id), "{}", world.screen(&panes[0]));
+    world.tmux(&["send-keys", "-t", &panes[0], "C-u"]);
+    given_once(&world, &panes[0], &id);
+    assert_eq!(world.events(&panes[0], "submitted").len(), 1);
+}
+
+#[test]
 fn a_person_looking_at_another_pane_holds_nothing() {
     let (world, panes) = World::with_agents(&["claude", "codex"], &[]);
     world.tmux(&["select-window", "-t", &panes[1]]);

@@ -1,10 +1,15 @@
-//! Whether a program has read the keys in its terminal; and its bell.
+//! Whether a program has read the keys in its terminal, and drawn what they do; and its bell.
 //!
 //! Keys that a program does not read wait in the terminal, and go to whatever reads there next: an Enter for a
 //! composer may then say yes to a question. So before a key is repeated, this module is asked. Only a positive answer
 //! counts; where the system does not show it, as on macOS, nothing is known. Read-only and of one moment: it takes no
 //! lock, and the act that follows has its own guard.
+//!
+//! A key that was read and is not drawn yet cannot be seen on the screen either: on a busy machine some agents take a second
+//! for it. They run, or wait for the processor, all that time. So a program of which no part runs has drawn what it has read, unless it
+//! waits on purpose.
 
+use super::system::children;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
@@ -18,7 +23,51 @@ const WAITS: [&str; 5] = ["poll", "select", "wait_woken", "tty_read", "futex"];
 /// program that is stopped, still loading, or in a long call does not.
 pub fn has_read_all(pid: i32, tty: &str) -> bool {
     let stdin = fs::read_link(format!("/proc/{pid}/fd/0"));
-    stdin.is_ok_and(|path| path == Path::new(tty)) && unread(tty) == Some(0) && waits(pid)
+    let reads_it = stdin.is_ok_and(|path| path == Path::new(tty));
+    reads_it && unread(tty) == Some(0) && waits(pid) && is_at_rest(pid) == Some(true)
+}
+
+/// Whether everything that was typed for the process is read, and no part of it runs or waits for the processor or a disk; nor of
+/// the programs below it that have the same terminal, since an agent may be the launcher of the one that reads. `None`: it is
+/// not known here.
+pub fn is_at_rest(pid: i32) -> Option<bool> {
+    let stdin = format!("/proc/{pid}/fd/0");
+    let terminal = device(&stdin)?;
+    // By this path, because a name like /dev/pts/3 may be another terminal in the process's own view of the files.
+    if unread(&stdin)? > 0 {
+        return Some(false);
+    }
+    let mut readers = vec![pid];
+    let mut looked = 0;
+    while let Some(reader) = readers.get(looked).copied() {
+        if !sleeps(reader) {
+            return Some(false);
+        }
+        looked += 1;
+        let below = children(reader).into_iter();
+        readers.extend(below.filter(|child| device(&format!("/proc/{child}/fd/0")) == Some(terminal)));
+    }
+    Some(true)
+}
+
+/// Which terminal, or other device of characters, a path leads to: its own number, and that of the file system that it is in.
+fn device(path: &str) -> Option<(u64, u64)> {
+    let meta = fs::metadata(path).ok()?;
+    meta.file_type().is_char_device().then(|| (meta.dev(), meta.rdev()))
+}
+
+/// Whether no thread of a process runs, or would. One that has ended meanwhile does not.
+fn sleeps(pid: i32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    threads
+        .filter_map(|thread| fs::read(thread.path().join("stat")).ok())
+        .all(|stat| !matches!(state_in(&stat), Some(b'R' | b'D')))
+}
+
+/// The state in a line of `stat`: `pid (name) state …`, where the name may hold anything, and the last `)` ends it.
+fn state_in(stat: &[u8]) -> Option<u8> {
+    let end = stat.iter().rposition(|byte| *byte == b')')?;
+    stat.get(end + 2).copied()
 }
 
 /// How many bytes wait to be read in a terminal; of one in canonical mode those of whole lines.
@@ -120,6 +169,48 @@ mod tests {
         assert_eq!(seen(line, false), (true, false, true));
         let key = "import os, select, time\nwhile 1:\n    select.select([0], [], [])\n    time.sleep(.5)\n    os.read(0, 99)\n    time.sleep(.5)\n";
         assert_eq!(seen(key, true), (true, false, true));
+    }
+
+    #[test]
+    fn a_program_that_a_launcher_started_is_not_at_rest_while_it_works_on_a_key() {
+        if Command::new("python3").arg("--version").output().is_err() {
+            eprintln!("SKIPPED: there is no python3, in which the program is written");
+            return;
+        }
+        let script = "import os, sys, time\nwhile 1:\n    os.read(0, 99)\n    end = time.time() + 1\n    while time.time() < end: pass\n";
+        let pty = nix::pty::openpty(None, None).unwrap();
+        let mut mode = nix::sys::termios::tcgetattr(&pty.slave).unwrap();
+        nix::sys::termios::cfmakeraw(&mut mode);
+        nix::sys::termios::tcsetattr(&pty.slave, nix::sys::termios::SetArg::TCSANOW, &mode).unwrap();
+        let tty = nix::unistd::ttyname(pty.slave.as_fd()).unwrap().display().to_string();
+        // It waits for its child all the time.
+        let launcher = "import subprocess, sys\nsubprocess.run(['python3', '-c', sys.argv[1]])\n";
+        let mut child = Command::new("python3")
+            .args(["-c", launcher, script])
+            .stdin(Stdio::from(pty.slave.try_clone().unwrap()))
+            .spawn()
+            .unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let reader = || children(pid).first().copied();
+        let soon = |what: &str, is: &dyn Fn() -> bool| {
+            let begun = Instant::now();
+            while !is() {
+                assert!(begun.elapsed() < Duration::from_secs(60), "{what}");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        };
+        soon("it reads", &|| reader().is_some_and(waits) && is_at_rest(pid) == Some(true));
+        std::fs::File::from(pty.master.try_clone().unwrap()).write_all(b"/").unwrap();
+        soon("it has read", &|| unread(&tty) == Some(0));
+        assert_eq!(is_at_rest(pid), Some(false));
+        soon("it reads again", &|| is_at_rest(pid) == Some(true));
+        nix::sys::signal::kill(
+            nix::unistd::Pid::from_raw(reader().unwrap()),
+            nix::sys::signal::Signal::SIGKILL,
+        )
+        .unwrap();
+        child.wait().unwrap();
+        assert_eq!(is_at_rest(pid), None, "nothing is known of what has ended");
     }
 
     #[test]

@@ -159,6 +159,7 @@ impl Agent {
             Key::Char(c) => {
                 self.gate.typed(now, &self.options);
                 self.draft.insert(c);
+                self.work_on_key();
             }
             Key::Paste(text) => {
                 self.draft.paste(self.options.style, &text);
@@ -192,6 +193,17 @@ impl Agent {
             // Up: history.
             Key::Other(key) if key == "CSI A" || key == "SS3 A" => self.recall(),
             Key::Other(_) => {}
+        }
+    }
+
+    /// As on a busy machine: it computes all that time, and draws nothing.
+    fn work_on_key(&mut self) {
+        if self.options.late_key > 0 {
+            self.log.event("key", "");
+            let begun = std::time::Instant::now();
+            while begun.elapsed() < std::time::Duration::from_millis(self.options.late_key) {
+                std::hint::spin_loop();
+            }
         }
     }
 

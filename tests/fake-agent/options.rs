@@ -77,6 +77,8 @@ pub(crate) struct Options {
     pub(crate) slow_paste: u64,
     /// How long nothing is read or drawn after a paste was read (ms), before it is drawn.
     pub(crate) late_paste: u64,
+    /// For how long it works on a character that was typed (ms), before it is drawn.
+    pub(crate) late_key: u64,
     /// So many Enters only empty the composer.
     pub(crate) lose_enters: u64,
     /// A submitted text leaves the composer at once, and its turn begins so much later.
@@ -96,7 +98,7 @@ pub(crate) struct Options {
 }
 
 /// Every option, with whether it takes a value.
-const NAMES: [(&str, bool); 24] = [
+const NAMES: [(&str, bool); 25] = [
     ("style", true),
     ("log", true),
     ("control", true),
@@ -111,6 +113,7 @@ const NAMES: [(&str, bool); 24] = [
     ("slow-enter", true),
     ("slow-paste", true),
     ("late-paste", true),
+    ("late-key", true),
     ("lose-enters", true),
     ("late-turn", true),
     ("escape-restores", false),
@@ -140,6 +143,7 @@ impl Options {
             slow_enter: 0,
             slow_paste: 0,
             late_paste: 0,
+            late_key: 0,
             lose_enters: 0,
             late_turn: 0,
             escape_restores: false,
@@ -218,6 +222,7 @@ impl Options {
             "slow-enter" => self.slow_enter = number()?,
             "slow-paste" => self.slow_paste = number()?,
             "late-paste" => self.late_paste = number()?,
+            "late-key" => self.late_key = number()?,
             "lose-enters" => self.lose_enters = number()?,
             "late-turn" => self.late_turn = number()?,
             "escape-restores" => self.escape_restores = flag()?,

@@ -31,7 +31,7 @@ impl Attempt<'_> {
     /// See the text, press Enter under guard, see it taken. `so_far` was seen of it since it was pasted.
     pub(super) fn submit(&self, line: &str, so_far: Vec<(Duration, Sight)>) -> Result<Outcome> {
         let appeared = self.watch_on(so_far, APPEAR, self.settle_time(), |seen| seen.composer_holds(line))?;
-        let mut seen = match appeared {
+        let seen = match appeared {
             Some(seen) if seen.composer_holds(line) => seen,
             Some(seen) => {
                 return Ok(match self.evidence(line, &seen, &self.current()?) {
@@ -42,10 +42,16 @@ impl Attempt<'_> {
             }
             None => return Ok(Outcome::Gone),
         };
+        // A key that was read and is not drawn yet would be submitted with the text.
+        let mut pressed = if self.rest(Instant::now()) {
+            self.look_again(line, || self.current())?
+        } else {
+            Pressed::Waits(Box::new(seen))
+        };
         loop {
-            match self.press(line, &seen)? {
+            pressed = match pressed {
                 Pressed::Over(outcome) => return Ok(outcome),
-                Pressed::Waits(next) => seen = *next,
+                Pressed::Waits(seen) => self.press(line, &seen)?,
             }
         }
     }

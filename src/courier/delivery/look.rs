@@ -7,7 +7,7 @@ use crate::core::frame;
 use crate::courier::gate::Scene;
 use crate::courier::servers::ANSWER;
 use crate::hooks::report;
-use crate::os::process;
+use crate::os::{process, terminal};
 use crate::roster::observe;
 use crate::store::now_ms;
 use crate::tmux::Server;
@@ -26,6 +26,12 @@ const LONGEST: Duration = Duration::from_secs(1);
 
 /// The last part of a settle time: between the two looks that have to agree at its end.
 const LAST: Duration = Duration::from_millis(40);
+
+/// How long a program is waited for that does not come to rest. Some never do: they move something on the screen, or work beside it.
+const REST: Duration = Duration::from_secs(5);
+
+/// A program may wait so long on purpose before it draws: for the next frame.
+const FRAME: Duration = Duration::from_millis(50);
 
 /// A look with its interpretation.
 pub(super) struct Sight {
@@ -139,11 +145,38 @@ impl Attempt<'_> {
         Ok(self.server().look(&self.agent.place.pane)?.and_then(|look| self.read(look)))
     }
 
-    /// Two looks, one after the other.
+    /// Two looks, one after the other. If both show that something may be typed, the program was at rest before and after them: a key
+    /// that it has read and not drawn yet would have our text behind it. One that does not come to rest is taken as it is
+    /// seen in the end.
     pub(super) fn look_twice(&self) -> Result<Option<(Sight, Sight)>> {
-        let looks = self.server().looks_after(&self.agent.place.pane, &[Duration::ZERO, LOOK_PAUSE.0])?;
-        let mut seen = looks.into_iter().map_while(|look| self.read(look));
-        Ok(seen.next().zip(seen.next()))
+        let pid = self.agent.process.pid;
+        let begun = Instant::now();
+        let mut pause = LOOK_PAUSE.0;
+        loop {
+            let rested = terminal::is_at_rest(pid) != Some(false);
+            let looks = self.server().looks_after(&self.agent.place.pane, &[Duration::ZERO, pause])?;
+            let mut seen = looks.into_iter().map_while(|look| self.read(look));
+            let Some((first, second)) = seen.next().zip(seen.next()) else { return Ok(None) };
+            let counts = first.scene().may_paste().is_ok() && second.scene().may_paste().is_ok();
+            let rests = rested && terminal::is_at_rest(pid) != Some(false);
+            if !counts || rests || begun.elapsed() >= REST {
+                return Ok(Some((first, second)));
+            }
+            self.rest(begun);
+            pause = FRAME;
+        }
+    }
+
+    /// Waits until the program is at rest, or has had its time since `begun`. Gives whether it had to be waited for.
+    pub(super) fn rest(&self, begun: Instant) -> bool {
+        let mut pause = LOOK_PAUSE.0;
+        let mut waited = false;
+        while terminal::is_at_rest(self.agent.process.pid) == Some(false) && begun.elapsed() < REST {
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(LOOK_PAUSE.1);
+            waited = true;
+        }
+        waited
     }
 
     /// Looks that were taken after these pauses.
