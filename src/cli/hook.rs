@@ -12,7 +12,7 @@ use crate::core::hook::{HookEvent, HookHost, package};
 use crate::core::message::Identity;
 use crate::core::refusal::Refusal;
 use crate::hooks::{Call, MAX_INPUT};
-use crate::os::caller;
+use crate::os::caller::{self, Chain};
 use crate::os::program::Environment;
 use crate::roster::{heirs, rules};
 use crate::store::config::Files;
@@ -180,7 +180,7 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
     // It may turn out to be one that ended, and have that one's name from now on.
     if heirs::enter(store, agent, &session_id)?.is_some() {
         session.read_agents()?;
-        session.caller = caller::identify(&session.agents, None)?;
+        session.caller = caller::identify(&session.agents, None, &Chain::look()?)?;
     }
     let Some(agent) = session.agent(&session.caller.name) else { return Ok(()) };
     // What is wrong in the settings the doctor and the courier tell: a hook has nobody to tell it to.

@@ -1,6 +1,7 @@
 use super::{print, session, stranger};
 use crate::core::escape;
 use crate::core::refusal::Refusal;
+use crate::os::caller::Chain;
 use crate::store::Store;
 use anyhow::Result;
 
@@ -17,7 +18,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<()> {
     let here = session::here()?;
     if args.new_key {
-        if stranger::above()?.is_some() {
+        if stranger::above(&Chain::look()?)?.is_some() {
             let text = "only the human can start again with a new key; this command runs below an agent";
             return Err(Refusal::Usage(text.into()).into());
         }

@@ -14,7 +14,7 @@ use crate::core::refusal::Refusal;
 use crate::courier::start;
 use crate::hooks::command;
 use crate::hooks::install::git::Installed;
-use crate::os::caller::{self, Caller};
+use crate::os::caller::{self, Caller, Chain};
 use crate::os::tools::Tools;
 use crate::roster::witness::{self, Vouched};
 use crate::roster::{discovery, limit, rules};
@@ -158,7 +158,8 @@ pub(super) fn project_around() -> Result<Store> {
 
 /// Publishes the rate limit for agents from a command that asks for no more of its caller than whether it is the person.
 pub(super) fn publish_limit(store: &Store, agents: &[Agent]) {
-    if caller::identify(agents, None).is_ok_and(|c| c.identity == Identity::Human && c.whole) {
+    let caller = Chain::look().and_then(|chain| caller::identify(agents, None, &chain));
+    if caller.is_ok_and(|c| c.identity == Identity::Human && c.whole) {
         publish_own(store, agents);
     }
 }
@@ -229,27 +230,28 @@ impl Session {
 
     /// Who calls; an agent that another one started as its tool is refused: it has no name.
     fn who(&mut self, from: Option<&str>) -> Result<Caller> {
-        let mut caller = caller::identify(&self.agents, from);
+        let chain = Chain::look()?;
+        let mut caller = caller::identify(&self.agents, from, &chain);
         let in_pane = std::env::var("TMUX_PANE");
         let unknown_pane =
             in_pane.is_ok_and(|p| !self.agents.iter().any(|a| a.is_live() && a.place.pane == p));
         let is_human = |caller: &Result<Caller>| caller.as_ref().is_ok_and(|c| c.identity == Identity::Human);
-        let above = if is_human(&caller) { stranger::above()? } else { None };
+        let above = if is_human(&caller) { stranger::above(&chain)? } else { None };
         if (unknown_pane || above.is_some()) && is_human(&caller) {
             // Perhaps an agent that nobody has discovered yet.
             self.rediscover();
-            caller = caller::identify(&self.agents, from);
+            caller = caller::identify(&self.agents, from, &chain);
         }
         if let Some(stranger) = above.filter(|_| is_human(&caller)) {
             return Err(stranger.refusal(self.store.root()).into());
         }
         let mut caller = caller?;
-        if caller.identity == Identity::Pane && !self.is_itself(&caller)? {
+        if caller.identity == Identity::Pane && !self.is_itself(&caller, &chain)? {
             // Another agent in the place of the one on record, which nobody has noticed yet.
             self.rediscover();
-            caller = caller::identify(&self.agents, from)?;
+            caller = caller::identify(&self.agents, from, &chain)?;
         }
-        if !self.is_itself(&caller)? {
+        if !self.is_itself(&caller, &chain)? {
             return Err(Refusal::Usage(format!(
                 "you are an agent that {0} started: you have no name and no mail here. Tell {0} what you need",
                 caller.name
@@ -265,9 +267,9 @@ impl Session {
     }
 
     /// Whether a caller is this agent itself, and not another one that it runs as its tool.
-    fn is_itself(&self, caller: &Caller) -> Result<bool> {
+    fn is_itself(&self, caller: &Caller, chain: &Chain) -> Result<bool> {
         let Some(agent) = self.agent(&caller.name) else { return Ok(true) };
-        rules::acts_for(agent, &caller::above()?)
+        rules::acts_for(agent, chain.above())
     }
 
     /// Refuses a caller whose identity rests on its own word, before it changes one agent's mail, leases or name. A sandbox

@@ -6,6 +6,7 @@ use crate::core::escape;
 use crate::core::hook::HookHost;
 use crate::core::plural::plural;
 use crate::core::refusal::Refusal;
+use crate::os::caller::Chain;
 use crate::os::{links, tools};
 use crate::roster::discovery;
 use crate::store::Store;
@@ -79,7 +80,7 @@ struct Now {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    if stranger::above()?.is_some() {
+    if stranger::above(&Chain::look()?)?.is_some() {
         let text = "only the human sets a project up; this command runs below an agent";
         return Err(Refusal::Usage(text.into()).into());
     }

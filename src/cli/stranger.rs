@@ -6,7 +6,8 @@
 
 use crate::core::escape;
 use crate::core::refusal::Refusal;
-use crate::os::{caller, process};
+use crate::os::caller::Chain;
+use crate::os::process;
 use crate::roster::rules;
 use crate::store::Store;
 use anyhow::Result;
@@ -20,9 +21,8 @@ pub(super) struct Stranger {
 }
 
 /// Looks for one.
-pub(super) fn above() -> Result<Option<Stranger>> {
-    let chain = caller::above()?;
-    let found = rules::nearest(&chain)?;
+pub(super) fn above(chain: &Chain) -> Result<Option<Stranger>> {
+    let found = rules::nearest(chain.above())?;
     Ok(found.map(|(id, kind)| Stranger { kind, pid: id.pid, cwd: process::cwd(id.pid) }))
 }
 

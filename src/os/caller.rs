@@ -18,6 +18,7 @@ use crate::core::name::Name;
 use crate::core::process_id::ProcessId;
 use crate::core::refusal::Refusal;
 use anyhow::Result;
+use std::cell::OnceCell;
 
 /// The caller of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,8 +107,35 @@ pub struct View {
     pub to_the_end: bool,
 }
 
-/// Finds out who runs this process. `from` is what the caller says of itself.
-pub fn identify(agents: &[Agent], from: Option<&str>) -> Result<Caller> {
+/// This process and those above it, nearest first, as one look showed them. A command looks once.
+#[derive(Debug)]
+pub struct Chain {
+    ids: Vec<ProcessId>,
+    processes: Vec<Process>,
+    above: OnceCell<Vec<Link>>,
+}
+
+impl Chain {
+    pub fn look() -> Result<Self> {
+        let (ids, processes) = process::ancestors()?.into_iter().unzip();
+        Ok(Self { ids, processes, above: OnceCell::new() })
+    }
+
+    /// The processes above this one with what they run: what `Profiles::acts_for` judges. It is read when it is first asked for.
+    pub fn above(&self) -> &[Link] {
+        let link = |(id, seen): (&ProcessId, &Process)| Link {
+            group: seen.group,
+            argv: seen.argv(),
+            exe: program::file(id.pid),
+            comm: seen.comm.clone(),
+            id: id.clone(),
+        };
+        self.above.get_or_init(|| self.ids.iter().zip(&self.processes).skip(1).map(link).collect())
+    }
+}
+
+/// Finds out who runs the first process of `chain`, which is this one. `from` is what the caller says of itself.
+pub fn identify(agents: &[Agent], from: Option<&str>, chain: &Chain) -> Result<Caller> {
     let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
     let (pane, named) = (variable("TMUX_PANE"), variable("SWARM_NAME"));
     let socket = variable("TMUX").and_then(|t| t.split(',').next().map(str::to_owned));
@@ -118,41 +146,28 @@ pub fn identify(agents: &[Agent], from: Option<&str>) -> Result<Caller> {
         named: named.as_deref(),
         mark: AGENTS_OWN.into_iter().find(|name| variable(name).is_some()),
     };
-    let seen = process::ancestors()?;
-    let to_the_end = seen.last().is_some_and(|(_, top)| top.is_topmost());
-    let chain = ancestors(agents, seen);
+    let to_the_end = chain.processes.last().is_some_and(Process::is_topmost);
+    let chain = ancestors(agents, chain);
     Ok(decide(agents, &chain, &View { namespace: process::namespace(), to_the_end }, hints)?)
 }
 
 /// What [`decide`] wants to know of the processes above the caller.
-fn ancestors(agents: &[Agent], seen: Vec<(ProcessId, Process)>) -> Vec<Ancestor> {
+fn ancestors(agents: &[Agent], chain: &Chain) -> Vec<Ancestor> {
+    let Chain { ids, processes, .. } = chain;
     let marks: Vec<&String> =
         agents.iter().filter(|a| a.is_live()).filter_map(|a| a.shared_server.as_ref()).collect();
-    let (ids, seen): (Vec<ProcessId>, Vec<Process>) = seen.into_iter().unzip();
     let is_agent = |at: usize| {
         let pid = ids[at].pid;
         agents.iter().any(|a| a.is_live() && (a.process == ids[at] || a.place.pane_pid == pid))
     };
-    let listens = served::listeners(&seen, is_agent, process::listens);
-    let told = |((id, process), listens): ((ProcessId, Process), bool)| {
+    let listens = served::listeners(processes, is_agent, process::listens);
+    let told = |((id, process), listens): ((&ProcessId, &Process), bool)| {
         let argv = if marks.is_empty() { Vec::new() } else { process::first_arguments(id.pid) };
         let may_serve = listens || argv.iter().any(|a| marks.contains(&a));
         let named = may_serve.then(|| program::variable(id.pid, "SWARM_NAME")).flatten();
-        Ancestor { comm: process.comm, argv, listens, named, id }
+        Ancestor { comm: process.comm.clone(), argv, listens, named, id: id.clone() }
     };
-    ids.into_iter().zip(seen).zip(listens).map(told).collect()
-}
-
-/// The processes above this one with what they run, nearest first: what `Profiles::acts_for` judges. This one is left out.
-pub fn above() -> Result<Vec<Link>> {
-    let link = |(id, seen): (ProcessId, Process)| Link {
-        group: seen.group,
-        argv: seen.argv(),
-        exe: program::file(id.pid),
-        comm: seen.comm,
-        id,
-    };
-    Ok(process::ancestors()?.into_iter().skip(1).map(link).collect())
+    ids.iter().zip(processes).zip(listens).map(told).collect()
 }
 
 /// The rule, on given facts: the nearest ancestor that is an agent; or else the pane's first process; or, if the chain was
