@@ -25,6 +25,36 @@ fn said(out: &Output) -> String {
     String::from_utf8_lossy(&[&out.stdout[..], &out.stderr[..]].concat()).into_owned()
 }
 
+/// Who sets a project up before the first agent starts need not start any agent again.
+#[test]
+fn before_the_first_agent_the_hooks_of_those_installed_are_offered_and_the_first_one_is_found_by_a_list() {
+    let world = World::new();
+    world.start();
+    assert!(world.command("git").args(["init", "-q"]).status().unwrap().success());
+    let settings = world.project().join(".claude/settings.local.json");
+    let shown = said(&world.command("swarm").args(["setup", "--dry-run"]).output().unwrap());
+    assert!(
+        shown
+            .lines()
+            .any(|l| l.starts_with("[x] put the hooks into claude") && l.ends_with("if --allow is given)"))
+            && shown.contains("no agents run here yet"),
+        "{shown}"
+    );
+    let without = said(&setup(&world, &["setup", "--dry-run"]));
+    assert!(!without.contains("into claude"), "none of that name is on this PATH: {without}");
+    assert!(
+        world.command("swarm").args(["setup", "--yes"]).status().unwrap().success() && !settings.exists()
+    );
+    assert!(world.command("swarm").args(["setup", "--yes", "--allow"]).status().unwrap().success());
+    assert!(fs::read_to_string(&settings).unwrap().contains("SessionStart"));
+
+    let listed = || said(&world.command("swarm").arg("agents").output().unwrap());
+    assert!(listed().starts_with("no agents here"));
+    world.agent("claude", &[]);
+    let found = listed();
+    assert!(found.contains("claude-1 ") && found.contains("WHERE"), "{found}");
+}
+
 #[test]
 fn everything_is_set_up_at_once_and_once_and_is_found_again_by_who_removes_it() {
     let (world, pane) = new_world();

@@ -9,7 +9,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// List the agents (name, kind, pane, state, since when, directory, pid) and the groups
+/// List the agents (name, kind, pane, state, since when, pid, where, directory) and the groups
 ///
 /// NAMED is new, given (a person chose the name), or, for an agent that ended and is there again, what shows that it is
 /// the same one: session (the same conversation), pane (started in the same pane soon after), or name (a person gave it the
@@ -27,7 +27,15 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<()> {
     let store = session::project()?;
-    let mut seen = look(&store, &session::profiles()?)?;
+    let profiles = session::profiles()?;
+    let mut seen = look(&store, &profiles)?;
+    // Before the first agent of a project was found nobody looks out for one. From a sandbox none can be seen.
+    if !seen.agents.iter().any(Agent::is_live)
+        && !store.is_retired()
+        && super::discover::first(&store, &profiles).unwrap_or(false)
+    {
+        seen = look(&store, &profiles)?;
+    }
     seen.agents.retain(|a| args.all || a.is_live());
     if args.json {
         let groups = super::group::as_json(&store.groups()?);
@@ -67,16 +75,19 @@ fn named(agent: &Agent) -> &'static str {
     }
 }
 
-/// Where agents are, for people, where the number of a pane does not tell: on several tmux servers.
-pub(super) struct PanePositions(BTreeMap<(String, String), String>);
+/// Where agents are, for people.
+pub(super) struct PanePositions {
+    /// Of each socket and pane.
+    places: BTreeMap<(String, String), String>,
+    /// They are on several servers: then the number of a pane does not tell.
+    pub(super) several: bool,
+}
 
 impl PanePositions {
-    /// `None`: they are all on one server. The servers at the sockets `hung` are not asked: they did not answer just now.
-    pub(super) fn of(known: &[Agent], hung: &[&str]) -> Option<Self> {
+    /// The servers at the sockets `hung` are not asked: they did not answer just now.
+    pub(super) fn of(known: &[Agent], hung: &[&str]) -> Self {
         let sockets: BTreeSet<&str> = known.iter().map(|a| &*a.place.socket).collect();
-        if sockets.len() < 2 {
-            return None;
-        }
+        let several = sockets.len() > 1;
         let mut places = BTreeMap::new();
         for socket in sockets.into_iter().filter(|socket| !hung.contains(socket)) {
             // One that cannot be looked at leaves the server's name.
@@ -84,17 +95,21 @@ impl PanePositions {
                 places.insert((socket.to_owned(), pane.id), pane.place);
             }
         }
-        Some(Self(places))
+        Self { places, several }
     }
 
-    /// The server's name, and `session:window.pane` if it could be looked at.
+    /// `session:window.pane` if the agent lives and it could be looked at; of several servers, the server's name before it.
     pub(super) fn tell(&self, agent: &Agent) -> String {
         let socket = &agent.place.socket;
+        let place = self.places.get(&(socket.clone(), agent.place.pane.clone())).filter(|_| agent.is_live());
+        let place = place.map_or("", |place| place);
+        if !self.several {
+            return escape::short(place, 24);
+        }
         let name = socket.rsplit('/').next().unwrap_or(socket);
         let alike = |other: &str| other != socket && other.rsplit('/').next() == Some(name);
-        let name = if self.0.keys().any(|(other, _)| alike(other)) { socket } else { name };
-        let place = self.0.get(&(socket.clone(), agent.place.pane.clone()));
-        escape::line(&format!("{name} {}", place.map_or("", |place| place)))
+        let name = if self.places.keys().any(|(other, _)| alike(other)) { socket } else { name };
+        escape::line(&format!("{name} {place}"))
     }
 }
 
@@ -108,8 +123,9 @@ pub(super) fn table(seen: &Observed) -> String {
     let now = now_ms();
     let hung: Vec<&str> = seen.hung.iter().map(|(socket, _)| &**socket).collect();
     let places = PanePositions::of(known, &hung);
+    let width = if places.several { 24 } else { 12 };
     let mut text = format!(
-        "{:<16} {:<7} {:<9} {:<5} {:<8} {:>5} {:>8}  {}{}\n",
+        "{:<16} {:<7} {:<9} {:<5} {:<8} {:>5} {:>8}  {:<width$} {}\n",
         "NAME",
         "NAMED",
         "KIND",
@@ -117,7 +133,7 @@ pub(super) fn table(seen: &Observed) -> String {
         "STATE",
         "SINCE",
         "PID",
-        if places.is_some() { format!("{:<24} ", "SERVER") } else { String::new() },
+        if places.several { "SERVER" } else { "WHERE" },
         "DIRECTORY"
     );
     for a in known {
@@ -126,7 +142,7 @@ pub(super) fn table(seen: &Observed) -> String {
             None => (a.status.word(), a.since),
         };
         text.push_str(&format!(
-            "{:<16} {:<7} {:<9} {:<5} {:<8} {:>5} {:>8}  {}{}\n",
+            "{:<16} {:<7} {:<9} {:<5} {:<8} {:>5} {:>8}  {:<width$} {}\n",
             a.name,
             named(a),
             escape::short(&a.kind, 9),
@@ -135,7 +151,7 @@ pub(super) fn table(seen: &Observed) -> String {
             // A record that does not say.
             if since == 0 { "-".to_owned() } else { print::age(since, now) },
             a.process.pid,
-            places.as_ref().map_or_else(String::new, |places| format!("{:<24} ", places.tell(a))),
+            places.tell(a),
             escape::short(&a.cwd, 60)
         ));
     }

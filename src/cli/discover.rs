@@ -1,4 +1,6 @@
 use super::{agents, print, session};
+use crate::agents::Profiles;
+use crate::core::agent::Agent;
 use crate::core::name::Name;
 use crate::core::plural::plural;
 use crate::courier::start;
@@ -72,6 +74,17 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
     text.push_str(&session::tell_speechless(&store.agents()?));
     print::out(&text)
+}
+
+/// Finds the first agents of a project, and starts its courier. `false`: there are none.
+pub(super) fn first(store: &Store, profiles: &Profiles) -> Result<bool> {
+    let server = Server::current();
+    let (_, agents, _) = discovery::discover(store, &server, profiles, discovery::SAYS_SOON)?;
+    let found = agents.iter().any(Agent::is_live);
+    if found {
+        start::ensure(store, &server)?;
+    }
+    Ok(found)
 }
 
 fn everywhere() -> Result<()> {

@@ -4,6 +4,7 @@
 //! their documented exit code, everything else with 1. Only the answer goes to stdout.
 
 mod ack;
+mod advice;
 mod agents;
 mod away;
 mod began;
@@ -241,16 +242,7 @@ fn run<C: CommandFactory + FromArgMatches>(handle: impl FnOnce(C) -> Result<()>)
     };
     let cli = match parsed.and_then(|matches| C::from_arg_matches(&matches)) {
         Ok(cli) => cli,
-        Err(error) => {
-            complain::<C>(&error);
-            return match error.kind() {
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
-                _ => {
-                    tell_as_json(&usage(&error), Exit::Usage.code());
-                    ExitCode::from(Exit::Usage.code())
-                }
-            };
-        }
+        Err(error) => return misused::<C>(error),
     };
     match handle(cli) {
         Ok(()) => ExitCode::SUCCESS,
@@ -271,6 +263,30 @@ fn run<C: CommandFactory + FromArgMatches>(handle: impl FnOnce(C) -> Result<()>)
             ExitCode::from(code)
         }
     }
+}
+
+/// Says what is wrong with the arguments, and what to do; or gives the help that was asked for.
+fn misused<C: CommandFactory>(mut error: clap::Error) -> ExitCode {
+    let people = whole::<Swarm>();
+    advice::correct(&people, &mut error);
+    complain::<C>(&error);
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        return ExitCode::SUCCESS;
+    }
+    let hint = advice::on(&whole::<C>(), &people, &error, &arguments());
+    if !hint.is_empty() {
+        // Whether or not it can be printed, the code says that nothing was done.
+        let _ = print::ask(&format!("\n{hint}\n"));
+    }
+    let words = [usage(&error), hint];
+    let words: Vec<_> = words.into_iter().filter(|part| !part.is_empty()).collect();
+    tell_as_json(&words.join("; "), Exit::Usage.code());
+    ExitCode::from(Exit::Usage.code())
+}
+
+/// The arguments, without the program.
+fn arguments() -> Vec<String> {
+    std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect()
 }
 
 /// A program's command line with the arguments of every command. [`CommandFactory::command`] makes those of a command when it is parsed:

@@ -166,7 +166,7 @@ fn tell(tx: &mut Transaction<'_>, to: &Name, text: String) -> Result<()> {
 fn taken(to: &Name, agent: &str, bearer: &Agent, ended: bool) -> Refusal {
     let agent = escape::short(agent, 40);
     Refusal::Usage(if bearer.is_live() && !ended && bearer.name == *to {
-        format!("another agent is called {to}")
+        format!("another agent is called {to}: choose another name, or rename that one first")
     } else if bearer.is_live() && !ended {
         let now = &bearer.name;
         format!("{now} was called {to} before, and mail to {to} still reaches it: choose another name")

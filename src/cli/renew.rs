@@ -73,7 +73,11 @@ pub(super) fn run(args: &Args) -> Result<()> {
         }
     }
     if renewed.is_empty() {
-        return Err(print::told(anyhow!("you do not hold that lease; see {} locks", session.program())));
+        let why = args.fence.map_or_else(
+            || "you hold no lease".to_owned(),
+            |fence| format!("lease {fence} is not yours, or has ended"),
+        );
+        return Err(print::told(anyhow!("{why}; {} locks lists all", session.program())));
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use crate::core::agent::Agent;
 use crate::core::config::{Config, Key, Settings, Source};
 use crate::core::escape;
 use crate::core::event::Event;
-use crate::core::id::{self, MIN_PREFIX};
+use crate::core::id;
 use crate::core::message::{Identity, Verified};
 use crate::core::name::Name;
 use crate::core::rate::Limit;
@@ -308,9 +308,9 @@ impl Session {
     /// the person's limit for it stricter.
     pub(super) fn rate(&self) -> Result<Limit> {
         let config = self.config()?;
-        let own = Settings::from(&config).rate;
+        let Settings { rate: own, own_rate, .. } = Settings::from(&config);
         if self.is_human() {
-            return Ok(own);
+            return Ok(own_rate);
         }
         let allowed = limit::for_agents(&self.store, &self.agents);
         let is_set = |key: Key| config.entries().iter().any(|e| e.key == key && e.source != Source::Default);
@@ -423,11 +423,8 @@ impl Session {
     /// The message that `prefix` stands for: one in the caller's own mailbox (`mine`), or in any.
     pub(super) fn find(&self, prefix: &str, mine: bool) -> Result<(MessageRef, Verified)> {
         let short = crate::core::escape::short(prefix, 20);
-        if prefix.len() < MIN_PREFIX || !id::is_prefix(prefix) {
-            return Err(Refusal::Usage(format!(
-                "'{short}' is not a message id: give at least {MIN_PREFIX} of its 8 characters"
-            ))
-            .into());
+        if let Some(why) = id::complaint(prefix) {
+            return Err(Refusal::Usage(why).into());
         }
         // It may move to another folder between the search and the look: then it is found there.
         for _ in 0..3 {

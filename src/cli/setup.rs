@@ -193,6 +193,15 @@ impl Now {
             .filter(|host| self.found.iter().any(|(kind, _)| kind == host.word()))
             .collect()
     }
+
+    /// Where no agent runs yet, those that can be started: with hooks put in before, none has to be started again.
+    fn to_come(&self) -> Vec<HookHost> {
+        if self.found.is_empty() {
+            hooks::installed(&std::env::var("PATH").unwrap_or_default())
+        } else {
+            Vec::new()
+        }
+    }
 }
 
 impl Step {
@@ -252,6 +261,9 @@ fn plan(now: &Now) -> Result<Vec<Step>> {
     for host in now.hosts() {
         steps.extend(hooks::steps(now, host)?);
     }
+    for host in now.to_come() {
+        steps.extend(hooks::before(now, host)?);
+    }
     steps.extend(guard(now)?);
     steps.extend(onboarding(now));
     Ok(steps)
@@ -282,8 +294,8 @@ fn agents(now: &Now) -> Step {
     }
     let retired = now.store.as_ref().is_some_and(Store::is_retired);
     if now.found.is_empty() && !retired {
-        text.push_str("start agents in tmux panes in this directory, and run this again");
-        return Step::closed("no agents run here", text);
+        text.push_str("start agents in tmux panes in this directory: swarm finds them");
+        return Step::closed("no agents run here yet", text);
     }
     let known: Vec<(String, String)> = now
         .living()

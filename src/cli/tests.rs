@@ -31,6 +31,49 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
+/// What is said to these arguments.
+fn advice_on(program: &Command, args: &[&str]) -> (String, String) {
+    let people = whole::<Swarm>();
+    let all: Vec<&str> = [&[program.get_name()], args].concat();
+    let mut error = program.clone().try_get_matches_from(all).unwrap_err();
+    advice::correct(&people, &mut error);
+    let args: Vec<String> = args.iter().map(ToString::to_string).collect();
+    (error.to_string(), advice::on(program, &people, &error, &args))
+}
+
+#[test]
+fn wrong_arguments_are_answered_with_what_to_do() {
+    let quotes = "the text must be one argument: put it into quotes";
+    for (args, advice) in [
+        (&["send", "claude-1", "hi", "there"][..], format!("{quotes}: swarm-msg send claude-1 'hi there'")),
+        (
+            &["reply", "k3f9", "it's", "done", "\u{1b}"],
+            format!("{quotes}: swarm-msg reply k3f9 'it'\\''s done \\u{{1b}}'"),
+        ),
+        (&["send", "claude-1", "--ack", "hi", "there"], quotes.to_owned()),
+        (&["send", "claude-1", "x", &"y".repeat(60)], quotes.to_owned()),
+        (&["send", "claude-1", "hi", "--nope"], String::new()),
+        (&["send"], "for example: swarm-msg send reviewer \"is the parser done?\"".to_owned()),
+        (&["doctor"], "'doctor' is a command for people: swarm doctor".to_owned()),
+        (&["dashboard", "--popup"], "'dashboard' is a command for people: swarm dashboard".to_owned()),
+        // Not for people, or no command at all.
+        (&["courier"], String::new()),
+        (&["frobnicate"], String::new()),
+        (&["inbx"], String::new()),
+    ] {
+        assert_eq!(advice_on(&whole::<SwarmMsg>(), args).1, advice, "{args:?}");
+    }
+    assert!(!advice_on(&whole::<SwarmMsg>(), &["doctor"]).0.contains("coord"));
+    assert!(advice_on(&whole::<SwarmMsg>(), &["inbx"]).0.contains("'inbox'"));
+    assert_eq!(advice_on(&whole::<Swarm>(), &["doctr"]).1, "");
+    let coord = advice_on(&whole::<Swarm>(), &["coord", "add"]).1;
+    assert!(
+        coord.starts_with("for example: swarm-msg coord add ")
+            || coord.starts_with("for example: swarm coord add "),
+        "{coord}"
+    );
+}
+
 #[test]
 fn every_command_has_help_with_examples_that_parse() {
     let mut examples = 0;

@@ -42,6 +42,24 @@ pub fn is_prefix(text: &str) -> bool {
     text.len() <= ID_LEN && text.bytes().all(|b| ALPHABET.contains(&b))
 }
 
+/// Why `text` cannot be the beginning of an id; `None`: it can.
+pub fn complaint(text: &str) -> Option<String> {
+    let shown = super::escape::short(text, 20);
+    let why = if let Some(c) = text.chars().find(|c| !u8::try_from(*c).is_ok_and(|b| ALPHABET.contains(&b))) {
+        format!(
+            "no id has {} in it (ids have digits and small letters without i, l, o and u)",
+            super::escape::word(&c.to_string())
+        )
+    } else if text.len() > ID_LEN {
+        format!("an id has {ID_LEN} characters, this has {}", text.len())
+    } else if text.len() < MIN_PREFIX {
+        format!("give at least {MIN_PREFIX} of its {ID_LEN} characters")
+    } else {
+        return None;
+    };
+    Some(format!("'{shown}' is not a message id: {why}"))
+}
+
 impl TryFrom<String> for MessageId {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
@@ -87,6 +105,24 @@ mod tests {
             [("", true), ("k3f9", true), ("k3f9a2xy", true), ("k3f9a2xyz", false), ("l", false), ("K", false)]
         {
             assert_eq!(is_prefix(text), good, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_id_is_told_why() {
+        let alphabet = "(ids have digits and small letters without i, l, o and u)";
+        for (text, why) in [
+            ("k3f9", None),
+            ("k3f9a2xy", None),
+            ("k3f", Some("give at least 4 of its 8 characters".to_owned())),
+            ("", Some("give at least 4 of its 8 characters".to_owned())),
+            ("nope", Some(format!("no id has 'o' in it {alphabet}"))),
+            ("K3F9", Some(format!("no id has 'K' in it {alphabet}"))),
+            ("é", Some(format!("no id has 'é' in it {alphabet}"))),
+            ("k3f9a2xyz", Some("an id has 8 characters, this has 9".to_owned())),
+        ] {
+            assert_eq!(complaint(text), why.map(|why| format!("'{text}' is not a message id: {why}")));
+            assert_eq!(complaint(text).is_none(), text.len() >= MIN_PREFIX && is_prefix(text));
         }
     }
 

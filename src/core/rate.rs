@@ -24,6 +24,11 @@ impl Default for Limit {
 }
 
 impl Limit {
+    /// A person's, who types each message, unless they set one.
+    pub fn of_person() -> Self {
+        Self { count: 60, ..Self::default() }
+    }
+
     /// No limit.
     pub fn none() -> Self {
         Self { count: 0, ..Self::default() }

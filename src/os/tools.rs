@@ -103,7 +103,8 @@ fn login_path((shell, path, home): &Begun) -> Option<String> {
     Some(text.rsplit_once('\u{1}')?.1.split_once('\u{2}')?.0.to_owned())
 }
 
-fn is_executable(file: &Path) -> bool {
+/// Whether the file can be run.
+pub fn is_executable(file: &Path) -> bool {
     file.metadata().is_ok_and(|m: Metadata| m.is_file() && m.permissions().mode() & 0o111 != 0)
 }
 

@@ -75,7 +75,7 @@ fn warning(root: &Path) -> String {
 
 /// That the person has sent as many messages as the limit allows, and when the next can be sent; empty as long as one can.
 pub(super) fn limited(store: &Store, now_ms: u64) -> String {
-    let limit = Settings::from(&Files::of(Some(store.root())).load()).rate;
+    let limit = Settings::from(&Files::of(Some(store.root())).load()).own_rate;
     let until = store.limited_until(&Name::human(), limit, now_ms);
     until.map(|until| too_soon(limit.count, until, now_ms)).unwrap_or_default()
 }

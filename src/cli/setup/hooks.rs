@@ -6,6 +6,7 @@ use crate::cli::session;
 use crate::core::escape;
 use crate::core::hook::HookHost;
 use crate::hooks::install::reach::Reach;
+use crate::os::tools;
 use anyhow::Result;
 use std::path::Path;
 
@@ -42,6 +43,21 @@ pub(super) fn steps(now: &Now, host: HookHost) -> Result<Vec<Step>> {
         steps.push(Step { asks: true, ..step });
     }
     Ok(steps)
+}
+
+/// Those of the agents with hooks whose program is on this PATH.
+pub(super) fn installed(path: &str) -> Vec<HookHost> {
+    let found = |host: &HookHost| {
+        std::env::split_paths(path)
+            .any(|dir| dir.is_absolute() && tools::is_executable(&dir.join(host.word())))
+    };
+    HookHost::ALL.into_iter().filter(found).collect()
+}
+
+/// The same for an agent that is installed and does not run yet: only a person who sees the steps knows whether it will.
+pub(super) fn before(now: &Now, host: HookHost) -> Result<Vec<Step>> {
+    let steps = steps(now, host)?;
+    Ok(steps.into_iter().map(|step| Step { asks: matches!(step.act, Act::Run(_)), ..step }).collect())
 }
 
 /// The directories in which agents work that read no settings file of the work tree: one step each.

@@ -1,5 +1,6 @@
 //! The settings as typed fields, for the code that uses them.
 
+use super::file::Source;
 use super::key::Key;
 use super::resolve::Config;
 use super::value::Value;
@@ -23,6 +24,8 @@ pub enum Escalate {
 pub struct Settings {
     /// How many messages a sender may send in which time.
     pub rate: Limit,
+    /// The person's own: unless they set one, it only stops what runs away.
+    pub own_rate: Limit,
     /// When to remind of an acknowledgement.
     pub reminders: ReminderTimes,
     /// Who gets the notice after the last reminder.
@@ -96,10 +99,17 @@ impl From<&Config> for Settings {
             Value::Times(waits) => ReminderTimes::new(waits.to_vec()),
             _ => None,
         };
+        let rate = Limit {
+            count: usize::try_from(number(Key::RateCount)).unwrap_or(usize::MAX),
+            window: time(Key::RateWindow),
+        };
+        let is_set = |key: Key| config.entries().iter().any(|e| e.key == key && e.source != Source::Default);
         Self {
-            rate: Limit {
-                count: usize::try_from(number(Key::RateCount)).unwrap_or(usize::MAX),
-                window: time(Key::RateWindow),
+            rate,
+            own_rate: if is_set(Key::RateCount) || is_set(Key::RateWindow) {
+                rate
+            } else {
+                Limit::of_person()
             },
             reminders: waits.unwrap_or_default(),
             escalate: if word(Key::AckEscalate) == "all" { Escalate::All } else { Escalate::Sender },
@@ -155,6 +165,7 @@ mod tests {
     fn every_key_reaches_its_place() {
         let defaults = Settings::from(&Config::resolve(vec![]));
         assert_eq!((defaults.rate, &defaults.reminders), (Limit::default(), &ReminderTimes::default()));
+        assert_eq!(defaults.own_rate, Limit::of_person());
         assert_eq!(defaults.keep_read, Some(Duration::from_millis(30 * crate::core::span::DAY)));
         assert!(!defaults.coord_auto && !defaults.ascii && !defaults.popup);
         let text = "[rate]\ncount = 3\nwindow = \"2s\"\n[ack]\nwaits = \"1s\"\nescalate = \"all\"\n\
@@ -164,6 +175,7 @@ mod tests {
         assert_eq!((layer.settings.len(), &layer.problems), (Key::ALL.len(), &vec![]));
         let set = Settings::from(&Config::resolve(vec![layer]));
         let expected = Settings {
+            own_rate: Limit { count: 3, window: 2 * S },
             rate: Limit { count: 3, window: 2 * S },
             reminders: ReminderTimes::new(vec![1000]).unwrap(),
             escalate: Escalate::All,

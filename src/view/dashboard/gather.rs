@@ -141,7 +141,7 @@ impl Gatherer {
 
     /// How many messages the person may send, and until when no more, if that many were sent.
     fn limited(&self) -> Option<(usize, u64)> {
-        let limit = Settings::from(&Files::of(Some(self.store.root())).load()).rate;
+        let limit = Settings::from(&Files::of(Some(self.store.root())).load()).own_rate;
         Some((limit.count, self.store.limited_until(&Name::human(), limit, now_ms())?))
     }
 
