@@ -269,7 +269,7 @@ impl Session {
     /// Whether a caller is this agent itself, and not another one that it runs as its tool.
     fn is_itself(&self, caller: &Caller, chain: &Chain) -> Result<bool> {
         let Some(agent) = self.agent(&caller.name) else { return Ok(true) };
-        rules::acts_for(agent, chain.above())
+        rules::acts_for(agent, &chain.above())
     }
 
     /// Refuses a caller whose identity rests on its own word, before it changes one agent's mail, leases or name. A sandbox

@@ -22,7 +22,7 @@ pub(super) struct Stranger {
 
 /// Looks for one.
 pub(super) fn above(chain: &Chain) -> Result<Option<Stranger>> {
-    let found = rules::nearest(chain.above())?;
+    let found = rules::nearest(&chain.above())?;
     Ok(found.map(|(id, kind)| Stranger { kind, pid: id.pid, cwd: process::cwd(id.pid) }))
 }
 

@@ -18,7 +18,6 @@ use crate::core::name::Name;
 use crate::core::process_id::ProcessId;
 use crate::core::refusal::Refusal;
 use anyhow::Result;
-use std::cell::OnceCell;
 
 /// The caller of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,17 +111,16 @@ pub struct View {
 pub struct Chain {
     ids: Vec<ProcessId>,
     processes: Vec<Process>,
-    above: OnceCell<Vec<Link>>,
 }
 
 impl Chain {
     pub fn look() -> Result<Self> {
         let (ids, processes) = process::ancestors()?.into_iter().unzip();
-        Ok(Self { ids, processes, above: OnceCell::new() })
+        Ok(Self { ids, processes })
     }
 
-    /// The processes above this one with what they run: what `Profiles::acts_for` judges. It is read when it is first asked for.
-    pub fn above(&self) -> &[Link] {
+    /// The processes above this one with what they run: what `Profiles::acts_for` judges.
+    pub fn above(&self) -> Vec<Link> {
         let link = |(id, seen): (&ProcessId, &Process)| Link {
             group: seen.group,
             argv: seen.argv(),
@@ -130,7 +128,7 @@ impl Chain {
             comm: seen.comm.clone(),
             id: id.clone(),
         };
-        self.above.get_or_init(|| self.ids.iter().zip(&self.processes).skip(1).map(link).collect())
+        self.ids.iter().zip(&self.processes).skip(1).map(link).collect()
     }
 }
 
@@ -153,7 +151,7 @@ pub fn identify(agents: &[Agent], from: Option<&str>, chain: &Chain) -> Result<C
 
 /// What [`decide`] wants to know of the processes above the caller.
 fn ancestors(agents: &[Agent], chain: &Chain) -> Vec<Ancestor> {
-    let Chain { ids, processes, .. } = chain;
+    let Chain { ids, processes } = chain;
     let marks: Vec<&String> =
         agents.iter().filter(|a| a.is_live()).filter_map(|a| a.shared_server.as_ref()).collect();
     let is_agent = |at: usize| {
