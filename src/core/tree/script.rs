@@ -4,11 +4,11 @@
 //! looked through. `cd` is followed, also back out of a subshell. All text is untrusted: depth, number and size are
 //! bounded.
 
+mod programs;
+
 use super::World;
 use super::word::{Text, Word, texts};
-use super::wrapper::{
-    SHELLS, blank, executed, reads_stdin, shell_script, skip_options, split_string, with_script, wrapped,
-};
+use programs::Given;
 use rable::{ListOperator, Node, NodeKind};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -340,183 +340,7 @@ impl Walk<'_> {
                 assign(scope, word);
             }
         } else {
-            self.run(&words, &set, scope, input, false);
-        }
-    }
-
-    /// A program with its arguments. `set` are the variables that it alone gets.
-    #[allow(clippy::too_many_lines)] // one table of the programs that run others
-    fn run(
-        &mut self,
-        words: &[Word],
-        set: &[Word],
-        scope: &mut ShellScope,
-        stdin: Option<String>,
-        more: bool,
-    ) {
-        let Some(name) = words.first().and_then(Word::get) else { return };
-        let args = &words[1..];
-        if let Some(body) = scope.functions.get(name).cloned() {
-            if self.depth < MAX_DEPTH {
-                self.depth += 1;
-                let outer = std::mem::replace(&mut scope.args, args.to_vec());
-                self.node(&body, scope, stdin);
-                scope.args = outer;
-                self.depth -= 1;
-            }
-            return;
-        }
-        match name.rsplit('/').next().unwrap_or(name) {
-            "git" => self.git(args, set, scope, more),
-            // It checks a branch out.
-            "gh" if texts(args).starts_with(&["pr", "checkout"]) => {
-                self.git(
-                    &[Word::known("switch"), Word { text: String::new(), exact: false }],
-                    set,
-                    scope,
-                    false,
-                );
-            }
-            "cd" => {
-                let dir = self.changed(args, scope);
-                scope.go(dir);
-            }
-            "pushd" => {
-                let dir = self.changed(args, scope);
-                scope.stack.push(scope.dir.clone());
-                scope.go(dir);
-            }
-            "popd" => {
-                let dir = scope.stack.pop().flatten();
-                scope.go(dir);
-            }
-            "export" | "declare" | "local" | "readonly" | "typeset" => {
-                for word in args {
-                    assign(scope, word);
-                }
-            }
-            "eval" if args.iter().all(|w| w.exact) => self.script(&texts(args).join(" "), scope),
-            "trap" => {
-                if let Some(text) = args.first().and_then(Word::get) {
-                    self.script(text, &mut scope.clone());
-                }
-            }
-            name if SHELLS.contains(&name) => {
-                let mut inner = scope.clone();
-                if let Some((text, args)) = shell_script(args) {
-                    inner.args = args.to_vec();
-                    if more {
-                        inner.args.push(Word { text: String::new(), exact: false });
-                    }
-                    self.script(text, &mut inner);
-                } else if let Some(text) = stdin.filter(|_| reads_stdin(args)) {
-                    self.script(&text, &mut inner);
-                }
-            }
-            "find" => {
-                for part in executed(args) {
-                    self.run(&part, set, &mut scope.clone(), None, false);
-                }
-            }
-            "xargs" => {
-                let skipped = skip_options(
-                    args,
-                    "InPLdasEJR",
-                    &["--max-args", "--max-procs", "--delimiter", "--arg-file"],
-                );
-                let place = ["-I", "-J"].iter().find_map(|option| {
-                    let at = args[..skipped].iter().position(|word| word.text.starts_with(option))?;
-                    let attached = args[at].text[2..].to_owned();
-                    Some(if attached.is_empty() { args.get(at + 1)?.text.clone() } else { attached })
-                });
-                let mut rest = args[skipped..].to_vec();
-                if let Some(place) = &place {
-                    blank(&mut rest, place);
-                }
-                self.run(&rest, set, &mut scope.clone(), None, place.is_none());
-            }
-            "env" if split_string(args).is_some() => {
-                let Some((text, rest)) = split_string(args) else { return };
-                let Some(mut inner) = self::words(text, Path::new("/"), self.world) else { return };
-                inner.insert(0, Word::known("env"));
-                inner.extend_from_slice(rest);
-                if self.depth < MAX_WRAPPED {
-                    self.depth += 1;
-                    self.run(&inner, set, &mut scope.clone(), stdin, more);
-                    self.depth -= 1;
-                }
-            }
-            "su" | "script" | "flock" if with_script(args).is_some() => {
-                if let Some(text) = with_script(args).and_then(Word::get) {
-                    self.script(text, &mut scope.clone());
-                }
-            }
-            // It joins its arguments, and runs a shell.
-            "watch" => {
-                let args = &args[skip_options(args, "nq", &["--interval", "--equexit"])..];
-                if args.iter().all(|w| w.exact) {
-                    self.script(&texts(args).join(" "), &mut scope.clone());
-                }
-            }
-            "parallel" => {
-                let mut rest = args[skip_options(args, "jaPSN", &["--jobs", "--arg-file"])..].to_vec();
-                let end = rest.iter().position(|w| w.text.starts_with(":::")).unwrap_or(rest.len());
-                rest.truncate(end);
-                let more = !rest.iter().any(|w| w.text.contains("{}"));
-                match &mut rest[..] {
-                    // One word is a script.
-                    [word] if word.text.contains(' ') => {
-                        self.script(&word.text.replace("{}", "$SWARM_UNKNOWN"), &mut scope.clone());
-                    }
-                    words => {
-                        blank(words, "{}");
-                        self.run(words, set, &mut scope.clone(), None, more);
-                    }
-                }
-            }
-            wrapper => {
-                let Some((skipped, dir)) = wrapped(wrapper, args) else { return };
-                let mut set = set.to_vec();
-                let mut rest = &args[skipped..];
-                while let Some(word) = rest.first().filter(|w| wrapper != "exec" && is_assignment(&w.text)) {
-                    set.push(word.clone());
-                    rest = &rest[1..];
-                }
-                let mut inner = scope.clone();
-                if let Some(dir) = dir {
-                    inner.dir = join(scope.dir.as_deref(), &dir);
-                }
-                if self.depth < MAX_WRAPPED {
-                    self.depth += 1;
-                    self.run(rest, &set, &mut inner, stdin, more);
-                    self.depth -= 1;
-                }
-            }
-        }
-    }
-
-    fn git(&mut self, args: &[Word], set: &[Word], scope: &ShellScope, more: bool) {
-        if self.found.len() >= MAX_CALLS {
-            return;
-        }
-        let mut dir = scope.dir.clone();
-        let tree = set.iter().find_map(|w| w.text.strip_prefix("GIT_WORK_TREE=").map(|t| (t, w.exact)));
-        let exported = || scope.variables.get("GIT_WORK_TREE").cloned().flatten();
-        if let Some((text, exact)) = tree {
-            dir = join(dir.as_deref(), &Word { text: text.to_owned(), exact });
-        } else if let Some(text) = exported() {
-            dir = join(dir.as_deref(), &Word::known(&text));
-        }
-        self.found.push(Call { dir, words: args.to_vec(), more });
-    }
-
-    /// Where `cd` leads.
-    fn changed(&self, args: &[Word], scope: &ShellScope) -> Option<PathBuf> {
-        let options = args.iter().take_while(|w| w.text.starts_with('-') && w.text.len() > 1).count();
-        match args.get(options) {
-            None => self.variable("HOME", scope).map(PathBuf::from),
-            Some(word) if word.text == "-" => scope.formerly.clone(),
-            Some(word) => join(scope.dir.as_deref(), word),
+            self.run(&words, scope, Given { set: &set, stdin: input, more: false });
         }
     }
 

@@ -15,6 +15,11 @@ impl Word {
         Self { text: text.to_owned(), exact: true }
     }
 
+    /// A word of which nothing is known.
+    pub fn unknown() -> Self {
+        Self { text: String::new(), exact: false }
+    }
+
     /// The text, if all of it is known.
     pub fn get(&self) -> Option<&str> {
         self.exact.then_some(self.text.as_str())
