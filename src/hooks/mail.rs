@@ -37,7 +37,8 @@ pub(super) fn give(call: &Call<'_>, event: &HookEvent) -> Result<Given> {
         _ => {}
     }
     let urgent_only = matches!(event, HookEvent::AfterTool(_));
-    if call.gives {
+    // What is said at the beginning reaches the model with the first prompt, if there is one: mail comes by a way that begins a turn.
+    if call.gives && !matches!(event, HookEvent::SessionStart) {
         unread(call, urgent_only, &mut given)?;
     }
     let text = (!given.parts.is_empty()).then(|| given.parts.join("\n\n"));
