@@ -152,3 +152,46 @@ fn what_a_shared_server_runs_counts_for_the_project_that_it_began_in() {
         eventually("it is idle", || world.ok(&["agents"]).contains("idle").then_some(()));
     }
 }
+
+#[test]
+fn a_tool_that_a_codex_runs_in_another_project_is_not_that_projects_codex() {
+    if !SEES_OTHERS {
+        return;
+    }
+    let world = World::new();
+    world.start();
+    let (a, b, none) = (world.project(), world.path().join("b"), world.path().join("none"));
+    fs::create_dir_all(&none).unwrap();
+    for (dir, name) in [(&a, "mine"), (&b, "theirs")] {
+        fs::create_dir_all(dir).unwrap();
+        world.agent_in(dir, "codex", &[]);
+        world.ok_in(dir, &["discover", "--init", "--quiet"]);
+        world.ok_in(dir, &["name", "codex-1", name]);
+    }
+    let hub = Hub::below(&world, "mine", "codex app-server", "app.says");
+    let records = PathBuf::from(hub.run(&a, "printf %s \"$HOME\"")).join(".codex/sessions/2026/11/27");
+    fs::create_dir_all(&records).unwrap();
+    let conversation = |number: u8, dir: &Path| {
+        let id = format!("01a21c1a-c2c0-7140-b355-f287fa4cd2{number:02}");
+        let told = serde_json::json!({"type": "session_meta", "payload": {"id": id, "cwd": dir}});
+        let file = records.join(format!("rollout-2026-11-27T08-24-05-{id}.jsonl"));
+        fs::write(file, format!("{told}\n")).unwrap();
+        format!("export CODEX_THREAD_ID={id}; ")
+    };
+    let (of_a, of_b, of_none) = (conversation(1, &a), conversation(2, &b), conversation(3, &none));
+    for (of, from) in [(&of_b, &b), (&of_none, &none)] {
+        for act in ["whoami", "read --all", "lock x.rs"] {
+            let seen = hub.run(&a, &format!("{of}swarm-msg {act}; echo rc=$?"));
+            assert!(seen.contains(&format!("comes from {}", from.display())), "{seen}");
+            assert!(seen.ends_with("rc=5\n"), "{seen}");
+        }
+    }
+    assert!(holders(&world).is_empty());
+    // One of its own, one that nobody knows, and one that says who it is.
+    assert_eq!(hub.run(&a, &format!("{of_a}swarm-msg whoami; true")), "mine (by env)\n");
+    assert_eq!(hub.run(&b, &format!("{of_b}swarm-msg whoami; true")), "theirs (by env)\n");
+    let unknown = "export CODEX_THREAD_ID=01a21c1a-c2c0-7140-b355-f287fa4cd299; ";
+    assert_eq!(hub.run(&a, &format!("{unknown}swarm-msg whoami; true")), "mine (by env)\n");
+    let said = hub.run(&a, &format!("{of_b}SWARM_NAME=mine swarm-msg whoami; true"));
+    assert_eq!(said, "mine (by env)\n");
+}

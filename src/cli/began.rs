@@ -2,8 +2,11 @@
 //!
 //! Such a server works for agents of several projects, and what it runs for one may go to another's directory, or have the
 //! `SWARM_ROOT` that the server was started with. The directory in which the server began it tells the project that it counts for, and a shell that has
-//! changed its directory tells from where.
+//! changed its directory tells from where. A server may also begin it where its agent wants: the conversation that it belongs to was begun in that
+//! agent's own project.
 
+use crate::carriers::begun;
+use crate::core::agent::Agent;
 use crate::core::escape;
 use crate::core::name::Name;
 use crate::core::refusal::Refusal;
@@ -29,6 +32,17 @@ pub(super) fn elsewhere(served: &Served, root: &Path) -> Option<PathBuf> {
     }
     let before = said(std::env::var("OLDPWD").ok(), "OLDPWD").filter(is_outside);
     before.or_else(|| std::env::current_dir().ok().filter(is_outside))
+}
+
+/// The directory in which the conversation of a command below a server was begun, if that is outside the project at `root` and no conversation
+/// of `agent`. A tool may be run in any directory that its agent chooses.
+pub(super) fn in_other_conversation(served: &Served, agent: &Agent, root: &Path) -> Option<PathBuf> {
+    let server = Environment::of(served.server);
+    server.get("PATH")?;
+    let said = std::env::var(begun::CONVERSATION).ok();
+    let id = said.filter(|id| server.get(begun::CONVERSATION).as_ref() != Some(id))?;
+    let is_outside = |dir: &PathBuf| Store::root_around(dir).as_deref() != Some(root);
+    begun::begun_in(&id, &server).filter(is_outside).filter(|_| !agent.past.knows(&id))
 }
 
 /// Why it is refused in the project at `root`, and what to do.

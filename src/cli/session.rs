@@ -15,6 +15,7 @@ use crate::courier::start;
 use crate::hooks::command;
 use crate::hooks::install::git::Installed;
 use crate::os::caller::{self, Caller, Chain};
+use crate::os::served::Served;
 use crate::os::tools::Tools;
 use crate::roster::witness::{self, Vouched};
 use crate::roster::{discovery, limit, rules};
@@ -259,11 +260,18 @@ impl Session {
             .into());
         }
         if let Some(served) = caller.served.filter(|served| !served.named)
-            && let Some(began) = began::elsewhere(&served, self.store.root())
+            && let Some(began) = self.came_from(&served, &caller.name)
         {
             return Err(began::refusal(&caller.name, &served, &began, self.store.root()).into());
         }
         Ok(caller)
+    }
+
+    /// The directory from which a command below a server comes that counts as this agent, if that is known to be outside the project.
+    fn came_from(&self, served: &Served, name: &Name) -> Option<PathBuf> {
+        let root = self.store.root();
+        began::elsewhere(served, root)
+            .or_else(|| began::in_other_conversation(served, self.agent(name)?, root))
     }
 
     /// Whether a caller is this agent itself, and not another one that it runs as its tool.
