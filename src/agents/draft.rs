@@ -96,7 +96,7 @@ fn notes(kind: &str, all: &[Recording], sketch: &Sketch, alike: &[String]) -> Ve
         of(Status::Idle).filter(|r| !sketch.reads_idle(kind, r)).map(|r| r.name.as_str()).collect();
     if !missed.is_empty() {
         notes.push(format!(
-            "these recordings of an empty composer are not read as idle, so mail would wait there: {} (is the composer empty in each, and the cursor in it?)",
+            "these recordings of an empty composer are not read as idle, so mail would wait there: {} (is the composer empty in each, the cursor in it, and no turn under way?)",
             missed.join(", ")
         ));
         if !alike.is_empty() {

@@ -312,12 +312,22 @@ fn beside(kind: &str, file: &Path) -> Option<PathBuf> {
 }
 
 /// The states that are asked for, with what to do for each.
-const STATES: [(&str, &str); 8] = [
+const STATES: [(&str, &str); 12] = [
     ("idle", "Wait until it is ready and its composer is empty."),
     ("draft", "Type a few words into its composer, and do not submit them."),
     ("draft-multiline", "Make it a text of three lines, and do not submit it."),
-    ("busy", "Submit something that takes long, and save while it works."),
+    ("busy", "Submit something that takes half a minute, and save at once."),
+    ("busy-after-10s", "Save once more when it has worked for ten seconds."),
     ("idle-after-turn", "Wait until it has answered and its composer is empty."),
+    ("busy-tool", "Ask for a command that takes long, and save while it runs."),
+    (
+        "idle-interrupted",
+        "Interrupt that, and wait until its composer is empty. If Enter alone goes on now, save it as mode-interrupted.",
+    ),
+    (
+        "busy-own-command",
+        "If it runs commands of yours (!), start one that takes long, and save while it runs.",
+    ),
     ("dialog", "Ask for something that needs your permission, and do not answer its question yet."),
     ("menu-slash", "Answer, wait until its composer is empty, and type / there."),
     (
@@ -338,16 +348,31 @@ fn record(word: &str, dir: &Path, state: Option<&str>) -> Result<()> {
         return Err(Refusal::Usage(text.into()).into());
     }
     print::tell("whatever stands on its screen is saved: show nothing that others must not see");
-    for (name, what) in STATES {
-        print::ask(&format!(
-            "\n{what}\nEnter saves it as {name}; type another name, - to skip it, or q to end: "
-        ))?;
-        let Some(answer) = print::answer()?.filter(|answer| answer != "q") else { break };
-        if answer != "-" {
-            // The others can still be saved.
-            save(if answer.is_empty() { name } else { &answer })
-                .unwrap_or_else(|why| print::tell(&format!("{why:#}")));
+    let mut missing: Vec<&str> = STATES.map(|(name, _)| name).to_vec();
+    'states: for (name, what) in STATES {
+        print::tell(&format!("\n{what}"));
+        loop {
+            print::ask(&format!(
+                "Enter saves it as {name}; another name saves what it shows as that and asks again; - skips it, q ends: "
+            ))?;
+            let Some(answer) = print::answer()?.filter(|answer| answer != "q") else { break 'states };
+            if answer == "-" {
+                break;
+            }
+            let chosen = if answer.is_empty() { name } else { &answer };
+            match save(chosen) {
+                Ok(()) if chosen == name => {
+                    missing.retain(|other| *other != name);
+                    break;
+                }
+                Ok(()) => {}
+                // The others can still be saved.
+                Err(why) => print::tell(&format!("{why:#}")),
+            }
         }
+    }
+    if !missing.is_empty() {
+        print::tell(&format!("not saved: {} (--state NAME saves one)", missing.join(", ")));
     }
     let dir = dir.display();
     print::out(&format!(

@@ -38,6 +38,8 @@ pub(super) struct Sign {
     pub(super) pattern: String,
     /// Its row.
     pub(super) at: usize,
+    /// Whether it is a symbol that marks what still runs. An answer holds none: the agent replaces it when that has ended.
+    pub(super) is_mark: bool,
 }
 
 pub(super) fn matches(pattern: &str, text: &str) -> bool {
@@ -93,7 +95,7 @@ pub(super) fn peculiar(
         for part in all_parts(std::slice::from_ref(row)) {
             if letters(&part) > 4 && !known.iter().any(|known| known.contains(&part)) {
                 let shared = alike.iter().filter(|parts| parts.contains(&part)).count();
-                add(&mut found, (shared, Sign { pattern: escape(&part), at }));
+                add(&mut found, (shared, Sign { pattern: escape(&part), at, is_mark: false }));
             }
         }
     }
@@ -110,7 +112,8 @@ fn bullets(recording: &Recording, others: &[&Recording], prompts: &[String]) -> 
     let mut found = Vec::new();
     for (at, c) in rows.filter_map(|(at, row)| Some((at, bullet(row)?))) {
         if !known.contains(&c) {
-            add(&mut found, Sign { pattern: format!(r"^\s*{} \S", escape(&c.to_string())), at });
+            let pattern = format!(r"^\s*{} \S", escape(&c.to_string()));
+            add(&mut found, Sign { pattern, at, is_mark: true });
         }
     }
     found

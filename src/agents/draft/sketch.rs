@@ -102,7 +102,10 @@ impl Sketch {
 
     fn look_for_signs(&mut self, all: &[Recording]) {
         let (usual, own) = signs::signs(all, Status::Busy, &BUSY, &self.prompts);
-        self.busy_above.clone_from(&usual);
+        // Far above the composer an answer may hold what other agents show.
+        let turns = || all.iter().filter(|r| r.state == Status::Busy);
+        let seen = |pattern: &&String| turns().any(|r| signs::shows(pattern, r));
+        self.busy_above = usual.iter().filter(seen).cloned().collect();
         self.busy = usual;
         for sign in own {
             self.take_busy(all, sign);
@@ -115,14 +118,14 @@ impl Sketch {
         }
     }
 
-    /// Takes a sign of a turn in. It counts far above the composer only if it was seen there: an answer may hold the same words.
+    /// Takes a sign of a turn in. Words count far above the composer only if they were seen there: an answer may hold the same ones.
     fn take_busy(&mut self, all: &[Recording], sign: signs::Sign) {
         let is_far = |r: &Recording| {
             let cursor = self.drawn.find(r).map_or(0, |(row, _)| row);
             let mut rows = r.screen.rows().iter().take(cursor.saturating_sub(NEAR));
             r.state == Status::Busy && rows.any(|row| matches(&sign.pattern, &row.text))
         };
-        if all.iter().any(is_far) {
+        if sign.is_mark || all.iter().any(is_far) {
             self.busy_above.push(sign.pattern.clone());
         }
         self.guessed.push(("busy", sign.pattern.clone()));
@@ -219,6 +222,7 @@ impl Sketch {
             }
             _ => {
                 let name = without_size(&wrong.name).replace('-', " ");
+                self.guessed.push(("screen.open", sign.pattern.clone()));
                 self.open.push((name, wrong.name.contains("mode"), sign.at < cursor, sign.pattern));
             }
         }

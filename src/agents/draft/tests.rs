@@ -172,12 +172,40 @@ fn what_runs_may_be_told_by_a_symbol_alone_and_what_nothing_tells_is_named() {
     let states = [Status::Idle, Status::Idle, Status::Draft, Status::Busy, Status::Busy];
     assert_eq!(read, states, "{}", draft.text);
     assert!(draft.notes.iter().any(|note| note.contains("○")), "{:?}", draft.notes);
+    // What runs may be a long command, whose first row is far above the composer.
+    let mut rows = vec!["○ slept 7"];
+    rows.extend(vec!["more of the same command"; 12]);
+    assert_eq!(
+        drawn("busy-own-2", &rows, "> ", "sonnet").read(&profile).state,
+        Status::Busy,
+        "{}",
+        draft.text
+    );
     // A person may begin a line with such a symbol; a frame is none.
     assert!(!draft.text.contains("sonnet") && !draft.text.contains("slept"), "{}", draft.text);
     all[4] = drawn("busy-own", &["Welcome", "● slept 7"], "> ", "sonnet");
     let why =
         super::draft("x", &all).err().or_else(|| Some(super::draft("x", &all).unwrap().notes.join("\n")));
     assert!(why.as_ref().unwrap().contains("nothing in 'busy-own' distinguishes it"), "{why:?}");
+}
+
+/// What nobody recorded must be looked at by a person: words of a user, or of an answer, may be among it.
+#[test]
+fn what_shows_that_something_is_open_is_named() {
+    let all = [
+        drawn("idle", &["Welcome"], "> ", "sonnet"),
+        drawn("draft", &["Welcome"], "> words", "sonnet"),
+        drawn("busy", &["Welcome", "esc to interrupt"], "> ", "sonnet"),
+        drawn("mode-stopped", &["Welcome", "Enter goes on"], "> ", "sonnet"),
+    ];
+    let draft = draft("x", &all).unwrap();
+    let expected = "screen.open: 'Enter goes on' is there because";
+    assert!(draft.notes.iter().any(|note| note.starts_with(expected)), "{:?}", draft.notes);
+    // No turn showed it, so an answer may hold it.
+    let mut rows = vec!["The build took (12s) to link."];
+    rows.extend(vec!["more words of an answer"; 12]);
+    let profile = Profile::parse(&draft.text, "x").unwrap();
+    assert_eq!(drawn("idle-2", &rows, "> ", "sonnet").read(&profile).state, Status::Idle, "{}", draft.text);
 }
 
 #[test]
