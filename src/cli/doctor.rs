@@ -12,6 +12,7 @@ use serde_json::json;
 use std::path::PathBuf;
 
 mod finding;
+mod hosts;
 mod project;
 mod repair;
 mod state;
@@ -127,6 +128,7 @@ fn check(place: &Checkup) -> Vec<Finding> {
     match opened {
         Ok((agents, store)) => {
             state::check(place, &store, &agents, &mut found);
+            hosts::check(place, &store, root, &mut found);
             start::revive(&store);
             team::check(place, root, &agents, health.as_ref(), &mut found);
         }

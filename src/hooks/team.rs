@@ -74,7 +74,8 @@ fn take(call: &Call<'_>, holder: &Holder, path: &PathPattern) -> Result<Option<(
     let Some(lease) = grant.leases.iter().find(wide) else { return Ok(None) };
     let answer = call.store.ask_team(&Ask::Take(lease.fence, None), PATIENCE)?;
     let refused = match answer {
-        Some(Answer::Granted(_)) => return Ok(None),
+        // A hook that was stopped meanwhile may read an answer that is true no more.
+        Some(Answer::Granted(_)) if call.store.holds_in_team(lease.fence)? => return Ok(None),
         Some(Answer::Held(by)) if !by.is_empty() => (call.enforce, held(path, &by[0])),
         Some(Answer::Refused(why)) => {
             (call.enforce, format!("swarm: {}: {}", shown(path), escape::line(&why)))

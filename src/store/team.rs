@@ -100,6 +100,12 @@ impl Store {
         Ok(board.is_believed(&clock::ticks()?))
     }
 
+    /// Whether this host believes now that it holds that lease of its own store in the whole team.
+    pub fn holds_in_team(&self, fence: u64) -> Result<bool> {
+        let now = clock::ticks()?;
+        Ok(self.board()?.is_some_and(|b| b.is_believed(&now) && b.backed_by(fence).is_some()))
+    }
+
     /// Writes that down.
     pub fn put_board(&self, board: &Board) -> Result<()> {
         self.put_sealed("team/board", board, Durability::Volatile)

@@ -114,6 +114,8 @@ impl World {
         for name in ["home", "tmux", "bin", "project"] {
             fs::create_dir(dir.path().join(name)).unwrap();
         }
+        // Those of a release, where what they cost is measured.
+        let programs = std::env::var_os("SWARM_TEST_PROGRAMS").map(PathBuf::from);
         for (name, binary) in [
             ("swarm", env!("CARGO_BIN_EXE_swarm")),
             ("swarm-msg", env!("CARGO_BIN_EXE_swarm-msg")),
@@ -122,6 +124,8 @@ impl World {
             ("gemini", env!("CARGO_BIN_EXE_fake-agent")),
             ("opencode", env!("CARGO_BIN_EXE_fake-agent")),
         ] {
+            let released = programs.as_ref().filter(|_| name.starts_with("swarm")).map(|dir| dir.join(name));
+            let binary = released.unwrap_or_else(|| binary.into());
             std::os::unix::fs::symlink(binary, dir.path().join("bin").join(name)).unwrap();
         }
         // What a login shell finds, too: the system's own start-up files may put another PATH in place.

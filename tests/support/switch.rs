@@ -1,10 +1,12 @@
-//! A network between a host and its team's engine, as a test wants it: with delay, cut, or cut in one direction.
+//! A network between a host and its team's engine, as a test wants it: with delay, with loss, cut, or cut in one direction.
 //!
-//! It listens on a Unix socket and carries each connection to another one. What is cut is not closed: it hangs, as in a real network.
+//! It listens on a socket and carries each connection to another one. What is cut is not closed: it hangs, as in a real network. What is
+//! lost comes late and holds up what is behind it, as TCP makes of lost packets: it is sent again after 200 ms, then after twice that.
 
 use std::collections::VecDeque;
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +17,10 @@ use std::time::{Duration, Instant};
 struct State {
     /// Milliseconds one way.
     delay: AtomicU64,
+    /// How many of a hundred pieces are lost.
+    loss: AtomicU64,
+    /// What the next loss depends on.
+    random: AtomicU64,
     /// What the host says does not arrive.
     up_cut: AtomicBool,
     /// What the engine says does not arrive.
@@ -22,10 +28,34 @@ struct State {
     end: AtomicBool,
 }
 
+impl State {
+    /// How long a piece takes now.
+    fn takes(&self) -> Duration {
+        let (mut time, mut again) = (self.delay.load(Ordering::Relaxed), 200);
+        let loss = self.loss.load(Ordering::Relaxed);
+        while loss > 0 && again < 3_000 && self.draw() % 100 < loss {
+            time += again;
+            again *= 2;
+        }
+        Duration::from_millis(time)
+    }
+
+    fn draw(&self) -> u64 {
+        // An odd step through all numbers, mixed.
+        let mut x = self.random.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^ (x >> 31)
+    }
+}
+
 /// One host's network.
 pub(crate) struct Switch {
     state: Arc<State>,
+    /// Where its socket is.
     pub(crate) dir: PathBuf,
+    /// Its port, if it is not a socket in a directory.
+    pub(crate) port: u16,
 }
 
 impl Switch {
@@ -34,25 +64,28 @@ impl Switch {
         fs::create_dir_all(&dir).unwrap();
         let listener = UnixListener::bind(dir.join(".s.PGSQL.5432")).unwrap();
         listener.set_nonblocking(true).unwrap();
-        let state = Arc::new(State::default());
-        let (shared, engine) = (Arc::clone(&state), engine.join(".s.PGSQL.5432"));
-        std::thread::spawn(move || {
-            while !shared.end.load(Ordering::Relaxed) {
-                match listener.accept() {
-                    Ok((host, _)) => {
-                        let (shared, engine) = (Arc::clone(&shared), engine.clone());
-                        std::thread::spawn(move || carry(&host, &engine, &shared));
-                    }
-                    Err(_) => std::thread::sleep(Duration::from_millis(2)),
-                }
-            }
-        });
-        Self { state, dir }
+        let engine = engine.join(".s.PGSQL.5432");
+        let state = serve(move || Ok(listener.accept()?.0), move || UnixStream::connect(&engine));
+        Self { state, dir, port: 0 }
+    }
+
+    /// A network from a port of its own to another one of this machine.
+    pub(crate) fn between_ports(to: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let state = serve(move || Ok(listener.accept()?.0), move || TcpStream::connect(("127.0.0.1", to)));
+        Self { state, dir: PathBuf::new(), port }
     }
 
     /// Sets the time that everything takes, one way.
     pub(crate) fn delay(&self, ms: u64) {
         self.state.delay.store(ms, Ordering::Relaxed);
+    }
+
+    /// Sets how many of a hundred pieces are lost, in each direction.
+    pub(crate) fn lose(&self, percent: u64) {
+        self.state.loss.store(percent, Ordering::Relaxed);
     }
 
     /// Cuts or heals what the host says, and what the engine says.
@@ -68,22 +101,74 @@ impl Drop for Switch {
     }
 }
 
-fn carry(host: &UnixStream, engine: &Path, state: &State) {
-    let Ok(engine) = UnixStream::connect(engine) else { return };
-    for side in [host, &engine] {
-        side.set_nonblocking(true).unwrap();
+/// A connection of either kind.
+trait Line: Send + 'static {
+    fn part(&self, page: &mut [u8]) -> std::io::Result<usize>;
+    fn pass(&self, bytes: &[u8]) -> std::io::Result<usize>;
+    fn never_wait(&self);
+}
+
+impl Line for UnixStream {
+    fn part(&self, page: &mut [u8]) -> std::io::Result<usize> {
+        (&*self).read(page)
+    }
+    fn pass(&self, bytes: &[u8]) -> std::io::Result<usize> {
+        (&*self).write(bytes)
+    }
+    fn never_wait(&self) {
+        self.set_nonblocking(true).unwrap();
+    }
+}
+
+impl Line for TcpStream {
+    fn part(&self, page: &mut [u8]) -> std::io::Result<usize> {
+        (&*self).read(page)
+    }
+    fn pass(&self, bytes: &[u8]) -> std::io::Result<usize> {
+        (&*self).write(bytes)
+    }
+    fn never_wait(&self) {
+        self.set_nonblocking(true).unwrap();
+        self.set_nodelay(true).unwrap();
+    }
+}
+
+/// Carries each connection that comes to a new one, until the state says that it is over.
+fn serve<L: Line>(
+    accept: impl Fn() -> std::io::Result<L> + Send + 'static,
+    connect: impl Fn() -> std::io::Result<L> + Send + 'static,
+) -> Arc<State> {
+    let state = Arc::new(State::default());
+    let shared = Arc::clone(&state);
+    std::thread::spawn(move || {
+        while !shared.end.load(Ordering::Relaxed) {
+            match accept() {
+                Ok(host) => {
+                    let Ok(engine) = connect() else { continue };
+                    let shared = Arc::clone(&shared);
+                    std::thread::spawn(move || carry(&host, &engine, &shared));
+                }
+                Err(_) => std::thread::sleep(Duration::from_millis(2)),
+            }
+        }
+    });
+    state
+}
+
+fn carry<L: Line>(host: &L, engine: &L, state: &State) {
+    for side in [host, engine] {
+        side.never_wait();
     }
     let mut under_way: [VecDeque<(Instant, Vec<u8>)>; 2] = [VecDeque::new(), VecDeque::new()];
     while !state.end.load(Ordering::Relaxed) {
-        let delay = Duration::from_millis(state.delay.load(Ordering::Relaxed));
         let mut moved = false;
-        for (side, (from, to)) in [(host, &engine), (&engine, host)].into_iter().enumerate() {
+        for (side, (from, to)) in [(host, engine), (engine, host)].into_iter().enumerate() {
             let cut = if side == 0 { &state.up_cut } else { &state.down_cut };
             let mut page = [0; 16_384];
-            match (&*from).read(&mut page) {
+            match from.part(&mut page) {
                 Ok(0) => return,
                 Ok(n) => {
-                    under_way[side].push_back((Instant::now() + delay, page[..n].to_vec()));
+                    under_way[side].push_back((Instant::now() + state.takes(), page[..n].to_vec()));
                     moved = true;
                 }
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {}
@@ -95,7 +180,7 @@ fn carry(host: &UnixStream, engine: &Path, state: &State) {
                 let (_, bytes) = under_way[side].pop_front().unwrap();
                 let mut rest = &bytes[..];
                 while !rest.is_empty() {
-                    match (&*to).write(rest) {
+                    match to.pass(rest) {
                         Ok(n) => rest = &rest[n..],
                         Err(e) if e.kind() == ErrorKind::WouldBlock => std::thread::yield_now(),
                         Err(_) => return,
@@ -105,7 +190,7 @@ fn carry(host: &UnixStream, engine: &Path, state: &State) {
             }
         }
         if !moved {
-            std::thread::sleep(Duration::from_micros(500));
+            std::thread::sleep(Duration::from_micros(200));
         }
     }
 }

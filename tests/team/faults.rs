@@ -1,4 +1,5 @@
-//! Faults between the hosts of a team: cuts in both directions and in one, stopped and killed links, a killed engine, a clock that is set.
+//! Faults between the hosts of a team: cuts in both directions and in one, lost packets, stopped and
+//! killed links, a killed engine, a clock that is set.
 //! Through all of them two hosts never believe one lease, and a letter is there once.
 
 use super::{Team, inbox};
@@ -6,39 +7,56 @@ use crate::support::{PATIENCE, World, eventually};
 use serde_json::Value;
 use std::fs;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+/// Reads everything that is unread on a host, as its person: the texts.
+fn read_all(host: &World) -> Vec<String> {
+    let said: Value = serde_json::from_str(&host.ok(&["read", "--all", "--json"])).unwrap();
+    let all = said["messages"].as_array().unwrap();
+    all.iter().filter_map(|m| m["body"].as_str().map(str::to_owned)).collect()
+}
+
 #[test]
-fn a_letter_is_there_once_however_often_links_are_killed() {
+fn a_letter_is_there_once_however_often_links_and_the_engine_are_killed() {
     let Some(team) = Team::new(2) else { return };
     let count: usize = std::env::var("SWARM_TEST_TRIALS").ok().and_then(|t| t.parse().ok()).unwrap_or(40);
     let done = AtomicBool::new(false);
+    let mut got = Vec::new();
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let mut turn = 0;
+            let (mut turn, mut kills) = (0, 0);
             while !done.load(Ordering::Relaxed) {
                 std::thread::sleep(Duration::from_millis(150 + 70 * (turn % 5)));
                 team.signal(usize::try_from(turn % 2).unwrap(), "-KILL");
                 team.switches[0].cut(turn % 7 == 3, turn % 5 == 4);
+                if turn % 11 == 9 {
+                    team.kill_engine();
+                    kills += 1;
+                }
                 turn += 1;
             }
             team.switches[0].cut(false, false);
+            eprintln!("links were killed {turn} times, the engine {kills} times");
         });
         for number in 0..count {
             team.hosts[0].ok(&["send", "--no-wait", "h1/human", &format!("letter {number}")]);
+            if number % 50 == 49 {
+                // A mailbox takes only so many unread ones of one sender.
+                got.extend(read_all(&team.hosts[1]));
+            }
             std::thread::sleep(Duration::from_millis(20));
         }
         done.store(true, Ordering::Relaxed);
     });
     let begun = Instant::now();
-    let mut got = Vec::new();
-    while got.len() < count && begun.elapsed() < Duration::from_secs(60) {
+    let patience = PATIENCE + Duration::from_millis(100) * u32::try_from(count).unwrap();
+    while got.len() < count && begun.elapsed() < patience {
         // Any command starts a link that is gone.
         for host in &team.hosts {
             host.ok(&["team", "hosts"]);
         }
-        got = inbox(&team.hosts[1]);
+        got.extend(read_all(&team.hosts[1]));
         std::thread::sleep(Duration::from_millis(100));
     }
     got.sort();
@@ -46,6 +64,62 @@ fn a_letter_is_there_once_however_often_links_are_killed() {
     expected.sort();
     assert_eq!(got, expected);
     assert!(fs::read_dir(team.hosts[1].state().join("quarantine")).unwrap().next().is_none());
+}
+
+#[test]
+fn a_link_that_dies_at_any_of_its_steps_loses_and_repeats_nothing() {
+    let Some(team) = Team::new(2) else { return };
+    let [first, second] = [&team.hosts[0], &team.hosts[1]];
+    let lock = ["lock", "--name", "deploy"];
+    // Starts a link of the second host that dies at that point.
+    let doomed = |point: &str| -> i32 {
+        let old = team.link(1);
+        team.signal(1, "-KILL");
+        eventually("another link runs", || {
+            let new = team.link(1).filter(|pid| Some(*pid) != old);
+            if new.is_none() {
+                second
+                    .command("swarm")
+                    .env("SWARM_CRASH_AT", point)
+                    .args(["team", "hosts"])
+                    .output()
+                    .unwrap();
+            }
+            new
+        })
+    };
+    let dies = |pid: i32, point: &str| {
+        eventually(&format!("{point}: it dies there"), || (team.link(1) != Some(pid)).then_some(()));
+    };
+    for point in ["link-before-commit", "link-after-commit"] {
+        let pid = doomed(point);
+        // It is granted at once only if the next link was faster than the patience of who asks.
+        second.swarm(&lock);
+        dies(pid, point);
+        eventually("it is granted", || second.swarm(&lock).status.success().then_some(()));
+        eventually("it is believed", || team.believes_own(1, "name:deploy").then_some(()));
+        assert_eq!(first.refused(&lock).0, 3, "{point}");
+        second.ok(&["unlock", "--name", "deploy"]);
+        eventually("it is free in the team", || first.swarm(&lock).status.success().then_some(()));
+        first.ok(&["unlock", "--name", "deploy"]);
+    }
+    for point in ["link-posted", "link-before-taken", "link-after-taken"] {
+        let pid = doomed(point);
+        let (from, to, host) =
+            if point == "link-posted" { (second, first, "h0") } else { (first, second, "h1") };
+        let send = |text: &str| from.ok(&["send", "--no-wait", &format!("{host}/human"), text]);
+        send(point);
+        dies(pid, point);
+        send(&format!("behind {point}"));
+        let mut got = Vec::new();
+        eventually("both letters are there", || {
+            second.ok(&["team", "hosts"]);
+            got.extend(read_all(to));
+            got.iter().any(|text| text.starts_with("behind")).then_some(())
+        });
+        got.sort();
+        assert_eq!(got, [format!("behind {point}"), point.to_owned()]);
+    }
 }
 
 #[test]
@@ -172,9 +246,7 @@ fn a_lease_that_nobody_wanted_is_still_there_after_a_cut_and_a_kill_of_the_engin
     eventually("belief is over", || (!team.believes_own(1, path)).then_some(()));
     team.switches[0].cut(false, false);
     eventually("it is believed again", || team.believes_own(1, path).then_some(()));
-    let pid = fs::read_to_string(team.dir.join(&team.id).join("data/postmaster.pid")).unwrap();
-    let pid = pid.lines().next().unwrap().to_owned();
-    Command::new("kill").args(["-KILL", &pid]).status().unwrap();
+    team.kill_engine();
     team.hosts[0].ok(&["send", "--no-wait", "h1/human", "sent while the engine was down"]);
     // The link of the host that made the team starts it again.
     eventually("the letter is there", || {
@@ -183,4 +255,93 @@ fn a_lease_that_nobody_wanted_is_still_there_after_a_cut_and_a_kill_of_the_engin
     });
     eventually("it is believed again", || team.believes_own(1, path).then_some(()));
     assert_eq!(team.hosts[0].refused(&["lock", "--name", "deploy"]).0, 3);
+}
+
+/// Whether two hosts believe that they hold one path at the same moment: one of them before and after the other is looked at, by the same
+/// lease.
+fn overlap(team: &Team, [one, two]: [usize; 2], path: &str) -> bool {
+    let own = |number: usize| -> Option<u64> {
+        let said: Value = serde_json::from_str(&team.hosts[number].ok(&["locks", "--json"])).unwrap();
+        let all = said["team"]["leases"].as_array()?.clone();
+        let is_own = |l: &&Value| l["holder"] == format!("h{number}/human") && l["paths"][0] == path;
+        all.iter().find(is_own).filter(|_| said["team"]["believed"] == true)?["fence"].as_u64()
+    };
+    let before = own(one);
+    before.is_some() && own(two).is_some() && own(one) == before
+}
+
+#[test]
+fn through_lost_packets_one_host_holds_and_each_letter_is_there_once() {
+    let Some(team) = Team::new(3) else { return };
+    for switch in &team.switches {
+        switch.delay(10);
+        switch.lose(30);
+    }
+    let (granted, sent, over) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        for number in [1, 2] {
+            let (team, granted, sent, over) = (&team, &granted, &sent, &over);
+            scope.spawn(move || {
+                let host = &team.hosts[number];
+                while !over.load(Ordering::Relaxed) {
+                    let out =
+                        host.swarm(&["lock", "--team", "schema.sql", "--wait", "5s", "--", "sleep", "0.2"]);
+                    granted.fetch_add(usize::from(out.status.success()), Ordering::Relaxed);
+                    let letter = format!("letter {}", sent.fetch_add(1, Ordering::Relaxed));
+                    host.ok(&["send", "--no-wait", &format!("h{}/human", 3 - number), &letter]);
+                }
+            });
+        }
+        let mut looks = 0;
+        // Until both have had it several times; never longer than a test may take.
+        while granted.load(Ordering::Relaxed) < 8 && begun.elapsed() < PATIENCE || looks < 20 {
+            assert!(!overlap(&team, [1, 2], "team:schema.sql"), "both believe it");
+            assert!(!overlap(&team, [2, 1], "team:schema.sql"), "both believe it");
+            looks += 1;
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    assert!(granted.load(Ordering::Relaxed) >= 2, "nothing was granted");
+    for switch in &team.switches {
+        switch.lose(0);
+    }
+    let count = sent.load(Ordering::Relaxed);
+    let mut got = Vec::new();
+    eventually("all letters are there", || {
+        for number in [1, 2] {
+            got.extend(read_all(&team.hosts[number]).into_iter().filter(|text| text.starts_with("letter")));
+        }
+        (got.len() >= count).then_some(())
+    });
+    got.sort();
+    let mut expected: Vec<String> = (0..count).map(|n| format!("letter {n}")).collect();
+    expected.sort();
+    assert_eq!(got, expected);
+}
+
+#[test]
+fn who_was_stopped_while_waiting_does_not_take_an_old_answer_for_a_lease() {
+    let Some(team) = Team::new(3) else { return };
+    let [one, two] = [&team.hosts[1], &team.hosts[2]];
+    let lock = ["lock", "--name", "deploy"];
+    two.ok(&lock);
+    let mut waits = one.command("swarm");
+    waits.args([&lock[..], &["--wait", "10m"]].concat()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let waits = waits.spawn().unwrap();
+    let signal = |signal: &str| {
+        assert!(Command::new("kill").args([signal, &waits.id().to_string()]).status().unwrap().success());
+    };
+    eventually("it waits", || two.ok(&["locks"]).contains("h1/human waits in the team").then_some(()));
+    signal("-STOP");
+    two.ok(&["unlock", "--name", "deploy"]);
+    eventually("its host has it", || team.believes_own(1, "name:deploy").then_some(()));
+    team.switches[0].cut(true, true);
+    eventually("the other host has it", || two.swarm(&lock).status.success().then_some(()));
+    team.switches[0].cut(false, false);
+    signal("-CONT");
+    let out = waits.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.code() == Some(3) && !told.contains("granted"), "{told}");
+    assert!(team.believes_own(2, "name:deploy"));
 }

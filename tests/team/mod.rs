@@ -3,8 +3,10 @@
 //! Where `PostgreSQL` is not installed they are skipped and say so; with `SWARM_NEED_TEAM=1` that is a failure.
 
 mod faults;
+mod figures;
 mod hostile;
 mod paths;
+mod ssh;
 
 use crate::support::switch::Switch;
 use crate::support::{World, eventually};
@@ -40,6 +42,11 @@ fn has_postgres() -> bool {
 impl Team {
     /// A team of hosts `h0`, `h1`, … each behind a network of its own but the first.
     fn new(count: usize) -> Option<Self> {
+        Self::with(count, TTL, &[])
+    }
+
+    /// Such a team whose hosts count as there for that long, and have these variables.
+    fn with(count: usize, ttl: u64, variables: &[(&'static str, &'static str)]) -> Option<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         if !has_postgres() {
             return None;
@@ -53,9 +60,12 @@ impl Team {
         for number in 0..count {
             let mut host = World::new();
             host.set("SWARM_TEAM_DIR", place);
+            for (name, value) in variables {
+                host.set(name, value);
+            }
             host.ok(&["init"]);
             if number == 0 {
-                let said = host.ok(&["team", "init", "--host", "h0", "--ttl-ms", &TTL.to_string()]);
+                let said = host.ok(&["team", "init", "--host", "h0", "--ttl-ms", &ttl.to_string()]);
                 said.split_whitespace().nth(1).unwrap().clone_into(&mut team.id);
             } else {
                 let switch = Switch::new(host.path().join("net"), &dir.join(&team.id).join("socket"));
@@ -94,6 +104,14 @@ impl Team {
     fn signal(&self, number: usize, signal: &str) {
         if let Some(pid) = self.link(number) {
             let _ = Command::new("kill").args([signal, &pid.to_string()]).status();
+        }
+    }
+
+    /// Kills the engine with everything that it has not written.
+    fn kill_engine(&self) {
+        let pid = fs::read_to_string(self.dir.join(&self.id).join("data/postmaster.pid")).unwrap_or_default();
+        if let Some(pid) = pid.lines().next() {
+            let _ = Command::new("kill").args(["-KILL", pid]).status();
         }
     }
 

@@ -10,7 +10,6 @@ use crate::core::process_id::ProcessId;
 use crate::courier::start;
 use crate::os::{process, program};
 use crate::store::service::Service;
-use crate::store::team::{Answer, Ask};
 use crate::store::{Store, lock, record};
 use crate::tmux::Server;
 use anyhow::Result;
@@ -22,9 +21,6 @@ const LEFT: Duration = Duration::from_secs(24 * 3600);
 
 /// A mutex that is held for longer than this has a holder that makes no progress.
 const HELD: Duration = Duration::from_secs(2);
-
-/// How long the link may take.
-const LINK: Duration = Duration::from_millis(1500);
 
 /// A post is complete within this time; an older one was interrupted.
 const POST: Duration = Duration::from_secs(10);
@@ -48,12 +44,6 @@ pub(super) fn check(place: &Checkup, store: &Store, agents: &[Agent], found: &mu
         );
     }
     found.push(courier(place, store, agents));
-    if store.has_team() {
-        found.push(
-            link(store)
-                .unwrap_or_else(|error| Finding::bad("link", format!("{error:#}"), "see docs/team.md")),
-        );
-    }
 }
 
 /// A process holds the mutex for less than a millisecond, unless it was stopped then.
@@ -168,35 +158,6 @@ fn leftovers(store: &Store) -> Result<Finding> {
                 .fixable(Fix::Remove(old))
         }
     })
-}
-
-/// The link to the team: whether it runs, reaches the engine, and what it knows of the hosts.
-fn link(store: &Store) -> Result<Finding> {
-    let seen = store.ask_team(&Ask::Look, LINK)?;
-    let hosts = store.hosts()?;
-    let own = hosts.link.clone();
-    let trouble = own.trouble.unwrap_or_default();
-    if let Some((_, why)) = &own.cut {
-        let repair = "ssh to the engine's host must log in without a prompt; swarm team shows more";
-        return Ok(Finding::bad("link", format!("cut off from the team: {why}; {trouble}"), repair));
-    }
-    let Some(Answer::Seen(rtt)) = seen else {
-        let repair = "any swarm team command starts it; swarm-link must be beside swarm";
-        return Ok(Finding::bad(
-            "link",
-            format!("does not answer: mail to other hosts waits; {trouble}"),
-            repair,
-        ));
-    };
-    let unknown: Vec<String> = hosts.hosts.iter().filter(|h| !h.known).map(|h| h.name.to_string()).collect();
-    if !unknown.is_empty() {
-        return Ok(Finding::warn(
-            "link",
-            format!("nobody has vouched for the keys of {}: their mail waits", unknown.join(", ")),
-            "the host that made the team vouches for them once its link runs; otherwise remove and invite them again",
-        ));
-    }
-    Ok(Finding::ok("link", format!("{}, the engine answers in {rtt} ms", plural(hosts.hosts.len(), "host"))))
 }
 
 /// Where a courier runs that cannot be seen here: this store is used from two machines or containers, each with agents of its own.

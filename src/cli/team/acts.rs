@@ -57,7 +57,14 @@ pub fn swarm_link() -> ExitCode {
             let _ = nix::unistd::setsid();
             link::run(&Store::open_root(&root)?)
         }
-        LinkCommand::Serve { id } => link::serve(&id),
+        LinkCommand::Serve { id } => {
+            // Where the key of a host may do nothing but this, ssh says here what was asked for.
+            let asked = std::env::var("SSH_ORIGINAL_COMMAND").unwrap_or_default();
+            if asked.ends_with(&format!(" swarm-link where {id}")) {
+                return print::path(&setup::place(&id)?);
+            }
+            link::serve(&id)
+        }
         LinkCommand::Where { id } => print::path(&setup::place(&id)?),
     })
 }

@@ -76,7 +76,8 @@ fn hold_one(store: &Store, lease: &Lease, wait_ms: Option<u64>, keeps_waiting: b
     let answer = store.ask_team(&Ask::Take(lease.fence, wait_ms), PATIENCE)?;
     let what = words::list(&lease.paths);
     Err(match answer {
-        Some(Answer::Granted(number)) => return Ok(number),
+        // Who was stopped meanwhile may read an answer that is true no more.
+        Some(Answer::Granted(number)) if store.holds_in_team(lease.fence)? => return Ok(number),
         Some(Answer::Queued(ticket, ahead)) if !keeps_waiting => {
             let text = format!(
                 "queued in the team: ticket {ticket}, {ahead} before you, for {what}. You get a message when it is yours; do not edit before that"
@@ -93,7 +94,7 @@ fn hold_one(store: &Store, lease: &Lease, wait_ms: Option<u64>, keeps_waiting: b
         }
         Some(Answer::Cut(since, why)) => Refusal::Held(cut(since, &why, &what, ADVICE)),
         Some(Answer::Refused(why)) => Refusal::Held(escape::line(&why)),
-        Some(Answer::Seen(_)) | None => {
+        Some(Answer::Granted(_) | Answer::Seen(_)) | None => {
             let hosts = store.hosts()?;
             let (since, why) = hosts.link.cut.unwrap_or((hosts.link.heard, "the link did not answer".to_owned()));
             Refusal::Held(cut(since, &why, &what, ADVICE))
