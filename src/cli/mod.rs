@@ -244,7 +244,12 @@ fn run<C: CommandFactory + FromArgMatches>(handle: impl FnOnce(C) -> Result<()>)
         Ok(cli) => cli,
         Err(error) => return misused::<C>(error),
     };
-    match handle(cli) {
+    finish(handle(cli))
+}
+
+/// Says how a command ended, to the person and by its exit code.
+fn finish(ended: Result<()>) -> ExitCode {
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if print::is_closed_pipe(&error) {

@@ -17,6 +17,7 @@ use crate::os::clock;
 use crate::store::team::{Ask, HostCard, Hosts, Membership};
 use crate::store::{Store, now_ms};
 use anyhow::Result;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -44,7 +45,7 @@ pub(super) struct Args {
 
 #[allow(clippy::doc_markdown)] // help for people
 /// What is done about the team; without it: how it is.
-#[derive(Debug, clap::Subcommand)]
+#[derive(Debug, Serialize, Deserialize, clap::Subcommand)]
 pub(super) enum Act {
     /// Show this host's link, the hosts and the team's leases
     #[command(after_help = "Example:\n  swarm team status --json")]
@@ -113,12 +114,21 @@ pub(super) fn run(args: &Args) -> Result<()> {
         None => status(false),
         Some(Act::Status { json }) => status(*json),
         Some(Act::Hosts { json }) => hosts(*json),
-        Some(_) => hand_over(),
+        Some(act) => hand_over(act),
     }
 }
 
-/// Runs `swarm-link` in the place of this process, with the same arguments.
-fn hand_over() -> Result<()> {
+/// Only a person makes and leaves teams: an agent could let strangers write to everybody here.
+fn for_people() -> anyhow::Error {
+    Refusal::Usage("only a person may make, join or leave a team: ask the human to run this".into()).into()
+}
+
+/// Runs `swarm-link` in the place of this process, for a person.
+fn hand_over(act: &Act) -> Result<()> {
+    let session = session::Session::open()?;
+    if !session.is_human() {
+        return Err(for_people());
+    }
     let program = start::link_program()?;
     if !program.exists() {
         return Err(Refusal::Usage(format!(
@@ -127,7 +137,9 @@ fn hand_over() -> Result<()> {
         ))
         .into());
     }
-    let error = Command::new(&program).args(std::env::args_os().skip(1)).exec();
+    let mut command = Command::new(&program);
+    command.args(["act", "--root"]).arg(session.store.root()).arg(serde_json::to_string(act)?);
+    let error = command.exec();
     Err(anyhow::Error::new(error).context(format!("cannot run {}", program.display())))
 }
 

@@ -2,71 +2,80 @@
 //!
 //! Each action is one call of the engine, so the engine orders several that run at once.
 
-use super::{Act, Args};
-use crate::cli::{print, session};
+use super::Act;
+use crate::cli::print;
 use crate::core::address::HostName;
 use crate::core::escape;
+use crate::core::message::Identity;
 use crate::core::refusal::Refusal;
 use crate::courier::start;
 use crate::link::{self, setup};
+use crate::os::caller::{self, Chain};
 use crate::store::Store;
 use crate::store::team::{Ask, Engine};
-use anyhow::Result;
-use clap::{Parser, Subcommand};
+use anyhow::{Context as _, Result};
 use serde_json::json;
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// Link this host's project to its team (started by itself when needed).
-#[derive(Debug, Parser)]
-#[command(name = "swarm-link", version = concat!(env!("CARGO_PKG_VERSION"), " (protocol 1)"))]
-struct SwarmLink {
-    #[command(subcommand)]
-    command: LinkCommand,
-}
+/// What it is and how it is called.
+const HELP: &str = "Link this host's project to its team over several hosts. It is started when it is needed: the commands are those of `swarm team`.
 
-#[derive(Debug, Subcommand)]
-enum LinkCommand {
-    /// A team over several hosts
-    Team(Args),
-    /// Run the link of a project
-    Run {
-        /// The project's root
-        #[arg(long)]
-        root: PathBuf,
-    },
-    /// Keep a team's engine running for one who came by ssh
-    Serve {
-        /// The team
-        id: String,
-    },
-    /// Print where a team's socket is on this machine
-    Where {
-        /// The team
-        id: String,
-    },
-}
+Usage:
+  swarm-link serve ID          keep a team's engine running for a host that comes by ssh
+  swarm-link where ID          print where a team's socket is on this machine
+  swarm-link run --root PATH   run the link of a project
+  swarm-link --version
+";
 
-/// Runs `swarm-link` with this process's arguments.
+/// Runs `swarm-link` with this process's arguments. They are few and mostly made by `swarm`, so no parser is linked in for them.
 pub fn swarm_link() -> ExitCode {
-    crate::cli::run::<SwarmLink>(|cli| match cli.command {
-        LinkCommand::Team(args) => args.act.map_or(Ok(()), |act| run(&act)),
-        LinkCommand::Run { root } => {
+    crate::cli::own_what_is_made();
+    let args: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let words: Vec<&str> = args.iter().filter_map(|arg| arg.to_str()).collect();
+    crate::cli::finish(match (args.len() == words.len(), &words[..]) {
+        (true, ["--version" | "-V"]) => {
+            print::out(concat!("swarm-link ", env!("CARGO_PKG_VERSION"), " (protocol 1)\n"))
+        }
+        (true, ["--help" | "-h" | "help"]) => print::out(HELP),
+        (true, ["serve", id]) => serve(id),
+        (true, ["where", id]) => place(id),
+        (true, ["act", "--root", root, act]) => asked(Path::new(root), act),
+        (_, ["run", "--root", ..]) if args.len() == 3 => {
             // Its own session: it must outlive the terminal and the group it was started from.
             let _ = nix::unistd::setsid();
-            link::run(&Store::open_root(&root)?)
+            Store::open_root(Path::new(&args[2])).and_then(|store| link::run(&store))
         }
-        LinkCommand::Serve { id } => {
-            // Where the key of a host may do nothing but this, ssh says here what was asked for.
-            let asked = std::env::var("SSH_ORIGINAL_COMMAND").unwrap_or_default();
-            if asked.ends_with(&format!(" swarm-link where {id}")) {
-                return print::path(&setup::place(&id)?);
-            }
-            link::serve(&id)
+        _ => {
+            Err(Refusal::Usage("this is started by `swarm team`; `swarm-link --help` says how".into()).into())
         }
-        LinkCommand::Where { id } => print::path(&setup::place(&id)?),
     })
+}
+
+fn place(id: &str) -> Result<()> {
+    print::path(&setup::place(id)?)
+}
+
+fn serve(id: &str) -> Result<()> {
+    // Where the key of a host may do nothing but this, ssh says here what was asked for.
+    let asked = std::env::var("SSH_ORIGINAL_COMMAND").unwrap_or_default();
+    if asked.ends_with(&format!(" swarm-link where {id}")) {
+        return place(id);
+    }
+    link::serve(id)
+}
+
+/// Does what `swarm team` was asked for, which has found out that a person asks. Whoever runs this past it is at least no
+/// agent on record.
+fn asked(root: &Path, act: &str) -> Result<()> {
+    let store = Store::open_root(root)?;
+    let caller = caller::identify(&store.living()?, None, &Chain::look()?)?;
+    if caller.identity != Identity::Human || !caller.whole {
+        return Err(super::for_people());
+    }
+    run(&store, &serde_json::from_str(act).context("cannot read what is to be done")?)
 }
 
 fn host(asked: Option<&String>) -> Result<HostName> {
@@ -76,23 +85,12 @@ fn host(asked: Option<&String>) -> Result<HostName> {
     }
 }
 
-/// Only a person makes and leaves teams: an agent could let strangers write to everybody here.
-fn for_a_person() -> Result<Store> {
-    let session = session::Session::open()?;
-    if session.is_human() {
-        return Ok(session.store);
-    }
-    Err(Refusal::Usage("only a person may make, join or leave a team: ask the human to run this".into())
-        .into())
-}
-
-fn run(act: &Act) -> Result<()> {
-    let store = for_a_person()?;
+fn run(store: &Store, act: &Act) -> Result<()> {
     match act {
         Act::Status { .. } | Act::Hosts { .. } => Ok(()),
         Act::Init { host: name, ttl_ms } => {
-            let me = setup::init(&store, &host(name.as_ref())?, *ttl_ms)?;
-            await_link(&store)?;
+            let me = setup::init(store, &host(name.as_ref())?, *ttl_ms)?;
+            await_link(store)?;
             let dir = match &me.engine {
                 Engine::Own(dir) => dir.display().to_string(),
                 _ => String::new(),
@@ -105,8 +103,8 @@ fn run(act: &Act) -> Result<()> {
             ))
         }
         Act::Invite => {
-            let (me, code) = setup::invite(&store)?;
-            start::ensure_link(&store);
+            let (me, code) = setup::invite(store)?;
+            start::ensure_link(store);
             print::out(&format!(
                 "On the other host, in its clone, within {} minutes (good once):\n  swarm team join ssh://{}/{} --code {code}\nWrite your ssh name of this machine in place of {}. On this machine: swarm team join {} --code {code} --host NAME\n",
                 setup::INVITATION,
@@ -117,15 +115,15 @@ fn run(act: &Act) -> Result<()> {
             ))
         }
         Act::Join { place, code, host: name } => {
-            let me = setup::join(&store, place, code, &host(name.as_ref())?)?;
-            await_link(&store)?;
+            let me = setup::join(store, place, code, &host(name.as_ref())?)?;
+            await_link(store)?;
             print::out(&format!(
                 "this project is in team {} now, as {}. Agents and people of its other hosts can write to yours; their messages are typed into your agents' panes, like any message (docs/security.md).\n",
                 me.id, me.host
             ))
         }
         Act::Leave { force } => {
-            let ended = setup::leave(&store, *force)?;
+            let ended = setup::leave(store, *force)?;
             print::out(if ended {
                 "the team has ended; its PostgreSQL is stopped, its files still exist\n"
             } else {
@@ -134,7 +132,7 @@ fn run(act: &Act) -> Result<()> {
         }
         Act::Remove { host: name } => {
             let name = host(Some(name))?;
-            setup::call(&store, "remove", json!({"name": name}))?;
+            setup::call(store, "remove", json!({"name": name}))?;
             print::out(&format!(
                 "{name} is removed from the team: its leases are free, and it has no access\n"
             ))
@@ -146,8 +144,8 @@ fn run(act: &Act) -> Result<()> {
                 )
                 .into());
             }
-            let (version, last) = link::seen(&store)?;
-            setup::call(&store, "reset", json!({"version": version, "last": last}))?;
+            let (version, last) = link::seen(store)?;
+            setup::call(store, "reset", json!({"version": version, "last": last}))?;
             store.ring_link();
             print::out("the team starts again: its leases must be taken again\n")
         }
