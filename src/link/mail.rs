@@ -12,20 +12,27 @@ use crate::core::delivery::Stage;
 use crate::core::escape;
 use crate::core::event::Event;
 use crate::core::message::Message;
+use crate::core::name::Name;
 use crate::store::Store;
 use crate::store::fault;
-use crate::store::team::{Membership, Receipt};
+use crate::store::team::{Membership, Receipt, Reports};
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 /// Letters in one call.
 const PAGE: usize = 50;
+
+/// The most text of one call (bytes): what a slow line carries in time.
+const WEIGHT: usize = 256 * 1024;
+
+/// How often letters that could not be accepted are tried again.
+const AGAIN: Duration = Duration::from_secs(10);
 
 /// How often receipts are looked for while letters of other hosts are under way.
 const LOOK: Duration = Duration::from_secs(2);
@@ -41,8 +48,8 @@ const BURST: (f64, f64) = (1000.0, 5.0);
 pub(super) enum ToMail {
     /// There may be something to send.
     Look,
-    /// There is something to fetch.
-    Fetch,
+    /// So many letters are to be fetched.
+    Fetch(u64),
     /// The hosts whose keys are vouched for.
     Keys(BTreeMap<HostName, String>),
 }
@@ -68,6 +75,11 @@ pub(super) struct MailCarrier {
     /// How many more letters of each host are taken in, and since when that is so.
     room: BTreeMap<HostName, (f64, Instant)>,
     fetch: bool,
+    /// How many letters stayed at the engine because they could not be accepted, and when they were tried.
+    left: (u64, Instant),
+    /// Whose mailboxes the reports for other hosts depend on, and how these were when there was nothing to report.
+    owners: BTreeSet<Name>,
+    quiet: Option<Vec<Option<SystemTime>>>,
 }
 
 impl MailCarrier {
@@ -78,7 +90,19 @@ impl MailCarrier {
         orders: mpsc::Receiver<ToMail>,
     ) -> Result<Self> {
         let key = HostKey::new(&me.seed)?;
-        Ok(Self { store, me, key, socket, orders, keys: BTreeMap::new(), room: BTreeMap::new(), fetch: true })
+        Ok(Self {
+            store,
+            me,
+            key,
+            socket,
+            orders,
+            keys: BTreeMap::new(),
+            room: BTreeMap::new(),
+            fetch: true,
+            left: (0, Instant::now()),
+            owners: BTreeSet::new(),
+            quiet: None,
+        })
     }
 
     /// Serves until the link ends.
@@ -106,7 +130,8 @@ impl MailCarrier {
     fn hear(&mut self, order: ToMail) {
         match order {
             ToMail::Look => {}
-            ToMail::Fetch => self.fetch = true,
+            // Those that are known and cannot be accepted yet are not carried over again and again.
+            ToMail::Fetch(count) => self.fetch |= count != self.left.0 || self.left.1.elapsed() > AGAIN,
             ToMail::Keys(keys) => {
                 // What could not be verified before may be now.
                 self.fetch |= keys != self.keys;
@@ -152,10 +177,16 @@ impl MailCarrier {
     /// Hands over what waits here.
     async fn send(&mut self, engine: &Engine) -> Result<()> {
         loop {
-            let waiting = self.store.awaiting_engine(PAGE)?;
+            let mut waiting = self.store.awaiting_engine(PAGE)?;
             if waiting.is_empty() {
                 return Ok(());
             }
+            let (mut weight, all) = (0, waiting.len());
+            waiting.retain(|(_, message)| {
+                let goes = weight < WEIGHT;
+                weight += message.body.as_str().len();
+                goes
+            });
             let mut letters = Vec::new();
             for (host, message) in &waiting {
                 let mut abroad: Message = (**message).clone();
@@ -185,7 +216,7 @@ impl MailCarrier {
                     None => left += 1,
                 }
             }
-            if left > 0 || waiting.len() < PAGE {
+            if left > 0 || (waiting.len() == all && all < PAGE) {
                 return Ok(());
             }
         }
@@ -210,7 +241,7 @@ impl MailCarrier {
 
     /// Takes in everything that the engine has for this host.
     async fn fetch_all(&mut self, engine: &Engine) -> Result<()> {
-        let mut skip = 0;
+        let mut skip: u64 = 0;
         loop {
             let page = engine.call("fetch", json!({"skip": skip})).await?;
             let (mut done, mut failed) = (Vec::new(), Vec::new());
@@ -223,6 +254,7 @@ impl MailCarrier {
             }
             self.taken(engine, &done, &failed).await?;
             if page["more"] != true {
+                self.left = (skip, Instant::now());
                 return Ok(());
             }
         }
@@ -332,7 +364,14 @@ impl MailCarrier {
 
     /// Tells other hosts how far their letters are.
     async fn send_receipts(&mut self, engine: &Engine) -> Result<()> {
-        let receipts = self.store.receipts(PAGE)?;
+        // Before it is read: what changes meanwhile is seen the next time.
+        let mark = self.store.reports_mark(&self.owners);
+        if mark.is_some() && mark == self.quiet {
+            return Ok(());
+        }
+        let Reports { due: receipts, owners } = self.store.receipts(PAGE)?;
+        self.quiet = mark.filter(|_| receipts.is_empty() && owners == self.owners);
+        self.owners = owners;
         if receipts.is_empty() {
             return Ok(());
         }

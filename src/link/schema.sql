@@ -1,7 +1,8 @@
 -- The engine of a team: what its hosts share, and the functions that are their only access to it.
 --
 -- Each function takes one JSON object with the host's token and gives one back. The token decides whose call it is; no function
--- believes a name. A lock lives inside one statement and never across the network.
+-- believes a name. A lock lives inside one statement and never across the network. A notification says what there is to look at, and of which
+-- number it is, so that who made that number need not look: v1 (leases), r1 (hosts). One without a number is looked at in any case.
 
 create schema swarm;
 
@@ -71,8 +72,8 @@ begin
     delete from session where host = h.name and id = old and beats = (a#>>'{replaces,beats}')::bigint;
     if found then
       delete from record where session = old;
-      update team set version = version + 1;
-      perform pg_notify('swarm', 'v');
+      update team set version = version + 1 returning version into r;
+      perform pg_notify('swarm', 'v' || r);
     end if;
   end if;
   if not ok and (a->>'fresh')::boolean then
@@ -83,7 +84,7 @@ begin
     if octet_length((a->'roster')::text) > 65536 then raise exception 'the roster is too large'; end if;
     update team set rosters = rosters + 1 returning rosters into r;
     update host set roster = a->'roster', rosters = r where name = h.name;
-    perform pg_notify('swarm', 'r');
+    perform pg_notify('swarm', 'r' || r);
   end if;
   update host set seen = n where name = h.name;
   with gone as (delete from mail where expires < n returning *)
@@ -134,7 +135,7 @@ begin
     on conflict (kind, number) do update set doc = excluded.doc;
   if (select count(*) from record where session = s) > 500 then raise exception 'more than 500 leases of one host'; end if;
   update team set version = version + 1, last = greatest(last, (a->>'last')::bigint);
-  perform pg_notify('swarm', 'v');
+  perform pg_notify('swarm', 'v' || (t.version + 1));
   return jsonb_build_object('status', 'ok', 'version', t.version + 1);
 end $$;
 
@@ -161,13 +162,15 @@ begin
   return jsonb_build_object('ok', ok, 'no', no);
 end $$;
 
--- A page of the caller's mail, and whether there is more.
+-- A page of the caller's mail, not more of it than a slow line carries in time, and whether there is more.
 create function swarm.fetch(a jsonb) returns jsonb language plpgsql security definer set search_path = swarm, pg_temp as $$
-declare h host := who(a); page jsonb;
+declare h host := who(a); page jsonb; n int;
 begin
-  select coalesce(jsonb_agg(jsonb_build_object('from', from_host, 'kind', kind, 'id', id, 'doc', doc, 'sig', sig) order by seq), '[]') into page
-    from (select * from mail where to_host = h.name order by seq limit 100 offset greatest((a->>'skip')::int, 0)) x;
-  return jsonb_build_object('mail', page, 'more', jsonb_array_length(page) = 100);
+  select count(*), coalesce(jsonb_agg(jsonb_build_object('from', from_host, 'kind', kind, 'id', id, 'doc', doc, 'sig', sig) order by seq)
+      filter (where before < 262144), '[]') into n, page
+    from (select y.*, sum(octet_length(doc)) over (order by seq) - octet_length(doc) as before from
+      (select * from mail where to_host = h.name order by seq limit 100 offset greatest((a->>'skip')::int, 0)) y) x;
+  return jsonb_build_object('mail', page, 'more', n = 100 or jsonb_array_length(page) < n);
 end $$;
 
 create function swarm.taken(a jsonb) returns jsonb language plpgsql security definer set search_path = swarm, pg_temp as $$

@@ -90,7 +90,7 @@ pub struct MessageRef {
 
 impl Store {
     /// The directory of one part of a mailbox.
-    fn mail_dir(&self, owner: &Name, part: &str) -> PathBuf {
+    pub(super) fn mail_dir(&self, owner: &Name, part: &str) -> PathBuf {
         self.dir.join("mail").join(owner.as_str()).join(part)
     }
 

@@ -9,6 +9,7 @@
 mod mail;
 mod records;
 
+pub use mail::Reports;
 pub use records::*;
 
 use super::question::{self, Question};

@@ -18,13 +18,23 @@ use crate::store::record::{self, Durability, Loaded, Staged};
 use crate::store::room::Room;
 use crate::store::{Store, now_ms, question};
 use anyhow::{Context as _, Result, bail};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 /// The most letters that wait for the engine.
 const MAX_OUT: usize = 10_000;
 
 /// How long it is remembered what became of letters (ms).
 const KEEP_MS: u64 = 30 * 24 * 3600 * 1000;
+
+/// What other hosts are to be told about their letters.
+#[derive(Debug)]
+pub struct Reports {
+    pub due: Vec<(HostName, Receipt)>,
+    /// Whose mailboxes were looked at for it.
+    pub owners: BTreeSet<Name>,
+}
 
 impl Store {
     /// Sends a message to agents of another host: durable here, and for the link to carry. Refuses at the sender's rate limit.
@@ -246,10 +256,19 @@ impl Store {
         })
     }
 
+    /// What the reports for other hosts depend on: the times of the directories of letters of other hosts, and of
+    /// these mailboxes. Nothing if one of them is so recent that a further change could not be told from it.
+    pub fn reports_mark(&self, owners: &BTreeSet<Name>) -> Option<Vec<Option<SystemTime>>> {
+        let parts = ["new", "given", "state", "unacked"];
+        let mailboxes = owners.iter().flat_map(|owner| parts.map(|part| self.mail_dir(owner, part)));
+        let all = std::iter::once(self.team_dir().join("in")).chain(mailboxes);
+        all.map(|dir| if dir.exists() { record::changed(&dir).map(Some) } else { Some(None) }).collect()
+    }
+
     /// Reports for other hosts about their letters, at most that many. [`Store::told`] records that they were sent.
-    pub fn receipts(&self, most: usize) -> Result<Vec<(HostName, Receipt)>> {
+    pub fn receipts(&self, most: usize) -> Result<Reports> {
         let dir = self.team_dir().join("in");
-        let (mut found, now) = (Vec::new(), now_ms());
+        let (mut found, mut owners, now) = (Vec::new(), BTreeSet::new(), now_ms());
         for file in record::list(&dir)? {
             let Loaded::Ok(received) = record::load::<Received>(&dir.join(&file))? else { continue };
             let done =
@@ -264,7 +283,9 @@ impl Store {
                 }
             }
             for (name, told) in &received.told {
-                let (stage, detail) = self.standing(name, &received)?;
+                let owner = self.reader(name)?.unwrap_or_else(|| name.clone());
+                let (stage, detail) = self.standing(&owner, &received)?;
+                owners.insert(owner);
                 if stage.is_some() && stage != *told && stage > *told && found.len() < most {
                     let stage = stage.unwrap_or_default();
                     let receipt = Receipt { id: received.id.clone(), name: name.clone(), stage, detail };
@@ -272,17 +293,16 @@ impl Store {
                 }
             }
         }
-        Ok(found)
+        Ok(Reports { due: found, owners })
     }
 
-    /// How far a letter of another host is with `name`; nothing if it is not in its mailbox yet.
-    fn standing(&self, name: &Name, received: &Received) -> Result<(Option<Stage>, String)> {
-        let owner = self.reader(name)?.unwrap_or_else(|| name.clone());
-        if let Some(delivery) = self.delivery(&owner, &received.id)? {
+    /// How far a letter of another host is in the mailbox of `owner`; nothing if it is not there yet.
+    fn standing(&self, owner: &Name, received: &Received) -> Result<(Option<Stage>, String)> {
+        if let Some(delivery) = self.delivery(owner, &received.id)? {
             let open = matches!(delivery.way.stage, Stage::Typing | Stage::Entering);
             return Ok((Some(delivery.way.stage).filter(|_| !open), delivery.way.detail));
         }
-        let at = |folder| self.mail_file(&owner, folder, &received.file).exists();
+        let at = |folder| self.mail_file(owner, folder, &received.file).exists();
         let stage = if at(Folder::Cur) || at(Folder::Gone) {
             Some(Stage::Read)
         } else {
