@@ -2,7 +2,7 @@
 //!
 //! It judges only that everything was granted and has arrived: how long that may take, the machine and its load decide.
 
-use super::Team;
+use super::{Team, trials};
 use crate::support::{World, eventually};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -99,7 +99,7 @@ fn arrives(host: &World, send: impl FnOnce()) -> Duration {
 fn figures_of_a_team() {
     // Where the keys are: this process is one of the first remote host's, too.
     let state = PathBuf::from(std::env::var_os("XDG_STATE_HOME").expect("scripts/bench-team.sh sets it"));
-    let rounds: usize = std::env::var("SWARM_TEST_TRIALS").ok().and_then(|t| t.parse().ok()).unwrap_or(100);
+    let rounds = trials(100);
     let variables = [("XDG_STATE_HOME", &*state.to_str().unwrap().to_owned().leak())];
     let Some(team) = Team::with(3, 15_000, &variables) else { return };
     let (one, two) = (&team.hosts[1], &team.hosts[2]);

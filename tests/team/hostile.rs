@@ -275,7 +275,7 @@ fn what_a_hostile_host_signs_speaks_for_nobody_else_and_floods_nobody() {
     let receipt = json!({"id": id, "name": "human", "stage": "acked", "detail": ""}).to_string();
     hostile.post(&[hostile.letter("receipt", &format!("{id}.acked.human"), &receipt)]);
     // A flood fills its own room and keeps nobody else's letter waiting.
-    let flood: Vec<Value> = (0..600)
+    let flood: Vec<Value> = (0..400)
         .map(|n| {
             let id = format!("cccc{}", base(n));
             hostile.letter("mail", &id, &doc(&id, &|_| ()))

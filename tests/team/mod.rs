@@ -22,6 +22,11 @@ use std::time::{Duration, Instant};
 /// How long a host counts as there without a sign of life, in these tests (ms).
 const TTL: u64 = 2_000;
 
+/// How often something is tried: as `SWARM_TEST_TRIALS` says, or as often as there is time for in each run.
+fn trials(otherwise: usize) -> usize {
+    std::env::var("SWARM_TEST_TRIALS").ok().and_then(|t| t.parse().ok()).unwrap_or(otherwise)
+}
+
 /// A team of some hosts on one machine.
 struct Team {
     dir: PathBuf,
