@@ -8,6 +8,7 @@
 
 mod mail;
 mod records;
+mod sent;
 
 pub use mail::Reports;
 pub use records::*;

@@ -1,15 +1,14 @@
-//! Mail between hosts: letters that wait for the engine, that it has, and that came from other hosts, with their receipts.
+//! Mail between hosts: letters that wait for the engine, and that came from other hosts, with their receipts.
 //!
 //! A letter is durable here before its sender sees that it was sent, and before a letter from elsewhere comes to a mailbox. Each record
 //! appears by a rename, so a crash repeats a step and loses none.
 
 use super::{Away, Receipt, Received, Sent};
 use crate::core::address::HostName;
-use crate::core::delivery::{Progress, Stage};
+use crate::core::delivery::Stage;
 use crate::core::event::Event;
 use crate::core::id::MessageId;
-use crate::core::lease::Notice;
-use crate::core::message::{Message, MessageType, Verified};
+use crate::core::message::{Message, Verified};
 use crate::core::name::Name;
 use crate::core::rate::Limit;
 use crate::store::mail::Folder;
@@ -17,13 +16,13 @@ use crate::store::post::NewMessage;
 use crate::store::record::{self, Durability, Loaded, Staged};
 use crate::store::room::Room;
 use crate::store::{Store, now_ms, question};
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
 /// The most letters that wait for the engine.
-const MAX_OUT: usize = 10_000;
+pub(super) const MAX_OUT: usize = 10_000;
 
 /// How long it is remembered what became of letters (ms).
 const KEEP_MS: u64 = 30 * 24 * 3600 * 1000;
@@ -77,113 +76,6 @@ impl Store {
             }
         }
         Ok(found)
-    }
-
-    /// The engine has the letter, or will never take it, for the reason given.
-    pub fn left_for_engine(&self, host: &HostName, message: &Message, refused: Option<&str>) -> Result<()> {
-        let now = now_ms();
-        let mut way = Progress::queued(now);
-        if refused.is_none() {
-            "at the engine".clone_into(&mut way.detail);
-        }
-        let sent = Sent {
-            id: message.id.clone(),
-            from: message.from.name.clone(),
-            host: host.clone(),
-            kind: message.kind,
-            created: message.created,
-            to: message.to.iter().map(|name| (name.clone(), way.clone())).collect(),
-        };
-        let known = self.sent(&message.id)?;
-        if known.is_none() {
-            self.put_sent(&sent)?;
-        }
-        if let Some(why) = refused {
-            for name in &message.to {
-                let receipt = Receipt {
-                    id: message.id.clone(),
-                    name: name.clone(),
-                    stage: Stage::Failed,
-                    detail: why.to_owned(),
-                };
-                self.take_receipt(host, &receipt)?;
-            }
-        }
-        record::remove(&self.team_dir().join("out").join(message.file_name()))
-            .context("cannot remove a letter that was handed to the engine")
-    }
-
-    fn sent_path(&self, id: &MessageId) -> PathBuf {
-        self.team_dir().join("sent").join(format!("{id}.json"))
-    }
-
-    fn put_sent(&self, sent: &Sent) -> Result<()> {
-        record::replace(&self.tmp(), &self.sent_path(&sent.id), sent, Durability::Durable)
-    }
-
-    /// What is known of a letter that the engine has, or had.
-    pub fn sent(&self, id: &MessageId) -> Result<Option<Sent>> {
-        Ok(match record::load(&self.sent_path(id))? {
-            Loaded::Ok(sent) => Some(sent),
-            Loaded::Missing | Loaded::Bad(_) => None,
-        })
-    }
-
-    /// All letters to other hosts whose id begins with `prefix`.
-    pub fn find_away(&self, prefix: &str) -> Result<Vec<Sent>> {
-        let mut found = Vec::new();
-        let starts = |file: &String| file.starts_with(prefix);
-        for file in record::list(&self.team_dir().join("sent"))?.into_iter().filter(starts) {
-            if let Loaded::Ok(sent) = record::load::<Sent>(&self.team_dir().join("sent").join(&file))? {
-                found.push(sent);
-            }
-        }
-        for (host, message) in self.awaiting_engine(MAX_OUT)? {
-            if message.id.as_str().starts_with(prefix) && !found.iter().any(|s| s.id == message.id) {
-                let mut way = Progress::queued(message.created);
-                "waits for the link".clone_into(&mut way.detail);
-                found.push(Sent {
-                    id: message.id.clone(),
-                    from: message.from.name.clone(),
-                    host,
-                    kind: message.kind,
-                    created: message.created,
-                    to: message.to.iter().map(|name| (name.clone(), way.clone())).collect(),
-                });
-            }
-        }
-        Ok(found)
-    }
-
-    /// Records how far a letter is on the other host. Its sender gets a notice if it failed.
-    pub fn take_receipt(&self, host: &HostName, receipt: &Receipt) -> Result<()> {
-        let Some(mut sent) = self.sent(&receipt.id)?.filter(|s| s.host == *host) else { return Ok(()) };
-        let Some(way) = sent.to.get_mut(&receipt.name) else { return Ok(()) };
-        if way.stage == Stage::Failed || (way.stage >= receipt.stage && way.stage != Stage::Queued) {
-            return Ok(());
-        }
-        way.stage = receipt.stage;
-        way.detail = crate::core::escape::short(&receipt.detail, 200);
-        way.since = now_ms();
-        if receipt.stage == Stage::Failed {
-            let text = format!(
-                "{} to {host}/{} was not delivered: {}",
-                receipt.id,
-                receipt.name,
-                crate::core::escape::short(&receipt.detail, 200)
-            );
-            let to = self.reader(&sent.from)?.unwrap_or_else(Name::human);
-            self.transact(|tx| {
-                tx.put_notice(&Notice { to, kind: MessageType::Info, text })?;
-                tx.journal(&Event::DeadLetter {
-                    id: &receipt.id,
-                    to: &format!("{host}/{}", receipt.name),
-                    why: None,
-                })
-            })?;
-        }
-        self.put_sent(&sent)?;
-        self.post_notices().map(drop)
     }
 
     /// Puts a letter of another host into its recipients' mailboxes; once, however often it comes. Returns the unknown

@@ -127,6 +127,9 @@ pub struct Sent {
     pub created: u64,
     /// How far it is with each recipient.
     pub to: BTreeMap<Name, Progress>,
+    /// The letter as it was sent, signed with the project's key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<Signed>,
 }
 
 /// A letter of another host, and the report that this host got about it.

@@ -4,6 +4,7 @@
 //! again only when its mailbox has changed. The newest come first; the older ones are read in batches. Takes no lock. What is kept is
 //! bounded, by count and by bytes.
 
+use super::away::LettersAway;
 use super::snapshot::{MailState, MessageRow};
 use crate::core::agent::Agent;
 use crate::core::delivery::{Pause, Stage};
@@ -42,6 +43,7 @@ pub(super) struct Feed {
     changed: HashMap<Name, Option<Changed>>,
     known: HashMap<String, Known>,
     rows: Vec<Rc<MessageRow>>,
+    away: LettersAway,
     /// Whether anything was read yet.
     begun: bool,
     /// Whether older messages are still to be read.
@@ -142,6 +144,8 @@ impl Feed {
                 break;
             }
         }
+        self.away.update(store)?;
+        self.away.add_to(&mut rows);
         (self.known, self.rows) = (known, rows);
         Ok(())
     }
@@ -251,7 +255,7 @@ fn place(store: &Store, file: &str, copies: &[(Name, Folder)]) -> Result<MailPla
     Ok(MailPlace { stage, why, overdue: overdue && stage < Stage::Acked, bundle, paused, arrived })
 }
 
-fn row(message: &Verified) -> MessageRow {
+pub(super) fn row(message: &Verified) -> MessageRow {
     let to: Vec<String> = message.to.iter().map(ToString::to_string).collect();
     let groups = message.groups_addressed();
     let (from, body) = (message.from.to_string(), message.body.as_str());

@@ -58,7 +58,17 @@ impl Gatherer {
     /// Whether anything may have changed since the last call.
     pub(super) fn changed(&mut self) -> Result<bool> {
         let dir = self.store.dir();
-        let parts = ["agents", "leases", "waiters", "mail", "quarantine", "journal.jsonl", "groups.json"];
+        let parts = [
+            "agents",
+            "leases",
+            "waiters",
+            "mail",
+            "quarantine",
+            "journal.jsonl",
+            "groups.json",
+            "team/out",
+            "team/sent",
+        ];
         let mut paths: Vec<PathBuf> = parts.iter().map(|name| dir.join(name)).collect();
         paths.push(self.store.coordination_path());
         for owner in self.store.mailboxes()? {

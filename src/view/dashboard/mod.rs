@@ -7,6 +7,7 @@
 mod act;
 mod act_mail;
 mod agents;
+mod away;
 mod draw;
 mod feed;
 mod filter;

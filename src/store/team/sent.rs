@@ -1,0 +1,152 @@
+//! What became of letters to other hosts: of those that wait for the engine, and of those that it has, in `sent/` with their text.
+//!
+//! Each record appears by a rename. The link alone writes them; whoever reads meanwhile sees the one before or the one after, and a crash leaves
+//! one of the two.
+
+use super::{Receipt, Sent};
+use crate::core::address::HostName;
+use crate::core::delivery::{Progress, Stage};
+use crate::core::event::Event;
+use crate::core::id::MessageId;
+use crate::core::lease::Notice;
+use crate::core::message::{Message, MessageType, Verified};
+use crate::core::name::Name;
+use crate::store::record::{self, Durability, Loaded};
+use crate::store::{Store, now_ms};
+use anyhow::{Context as _, Result};
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+impl Store {
+    fn away(&self, host: &HostName, message: &Message, detail: &str, now_ms: u64) -> Sent {
+        let mut way = Progress::queued(now_ms);
+        detail.clone_into(&mut way.detail);
+        Sent {
+            id: message.id.clone(),
+            from: message.from.name.clone(),
+            host: host.clone(),
+            kind: message.kind,
+            created: message.created,
+            to: message.to.iter().map(|name| (name.clone(), way.clone())).collect(),
+            message: Some(self.key.sign(message.clone())),
+        }
+    }
+
+    fn waits(&self, host: &HostName, message: &Message) -> Sent {
+        self.away(host, message, "waits for the link", message.created)
+    }
+
+    /// The engine has the letter, or will never take it, for the reason given.
+    pub fn left_for_engine(&self, host: &HostName, message: &Message, refused: Option<&str>) -> Result<()> {
+        let known = self.sent(&message.id)?;
+        if known.is_none() {
+            let detail = if refused.is_none() { "at the engine" } else { "" };
+            self.put_sent(&self.away(host, message, detail, now_ms()))?;
+        }
+        if let Some(why) = refused {
+            for name in &message.to {
+                let receipt = Receipt {
+                    id: message.id.clone(),
+                    name: name.clone(),
+                    stage: Stage::Failed,
+                    detail: why.to_owned(),
+                };
+                self.take_receipt(host, &receipt)?;
+            }
+        }
+        record::remove(&self.team_dir().join("out").join(message.file_name()))
+            .context("cannot remove a letter that was handed to the engine")
+    }
+
+    fn sent_path(&self, id: &MessageId) -> PathBuf {
+        self.team_dir().join("sent").join(format!("{id}.json"))
+    }
+
+    fn put_sent(&self, sent: &Sent) -> Result<()> {
+        record::replace(&self.tmp(), &self.sent_path(&sent.id), sent, Durability::Durable)
+    }
+
+    /// What is known of a letter that the engine has, or had.
+    pub fn sent(&self, id: &MessageId) -> Result<Option<Sent>> {
+        Ok(match record::load(&self.sent_path(id))? {
+            Loaded::Ok(sent) => Some(sent),
+            Loaded::Missing | Loaded::Bad(_) => None,
+        })
+    }
+
+    /// All letters to other hosts whose id begins with `prefix`.
+    pub fn find_away(&self, prefix: &str) -> Result<Vec<Sent>> {
+        let mut found = Vec::new();
+        let starts = |file: &String| file.starts_with(prefix);
+        for file in record::list(&self.team_dir().join("sent"))?.into_iter().filter(starts) {
+            if let Loaded::Ok(sent) = record::load::<Sent>(&self.team_dir().join("sent").join(&file))? {
+                found.push(sent);
+            }
+        }
+        for (host, message) in self.awaiting_engine(super::mail::MAX_OUT)? {
+            if message.id.as_str().starts_with(prefix) && !found.iter().any(|s| s.id == message.id) {
+                found.push(self.waits(&host, &message));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Records how far a letter is on the other host. Its sender gets a notice if it failed.
+    pub fn take_receipt(&self, host: &HostName, receipt: &Receipt) -> Result<()> {
+        let Some(mut sent) = self.sent(&receipt.id)?.filter(|s| s.host == *host) else { return Ok(()) };
+        let Some(way) = sent.to.get_mut(&receipt.name) else { return Ok(()) };
+        if way.stage == Stage::Failed || (way.stage >= receipt.stage && way.stage != Stage::Queued) {
+            return Ok(());
+        }
+        way.stage = receipt.stage;
+        way.detail = crate::core::escape::short(&receipt.detail, 200);
+        way.since = now_ms();
+        if receipt.stage == Stage::Failed {
+            let text = format!(
+                "{} to {host}/{} was not delivered: {}",
+                receipt.id,
+                receipt.name,
+                crate::core::escape::short(&receipt.detail, 200)
+            );
+            let to = self.reader(&sent.from)?.unwrap_or_else(Name::human);
+            self.transact(|tx| {
+                tx.put_notice(&Notice { to, kind: MessageType::Info, text })?;
+                tx.journal(&Event::DeadLetter {
+                    id: &receipt.id,
+                    to: &format!("{host}/{}", receipt.name),
+                    why: None,
+                })
+            })?;
+        }
+        self.put_sent(&sent)?;
+        self.post_notices().map(drop)
+    }
+
+    /// When letters to other hosts last came or moved: of those that wait, and of those that the engine has. Nothing if
+    /// that is so recent that a further change could not be told from it.
+    pub fn away_changed(&self) -> Option<[SystemTime; 2]> {
+        let team = self.team_dir();
+        Some([record::changed(&team.join("out"))?, record::changed(&team.join("sent"))?])
+    }
+
+    /// The letters to other hosts with their texts, and how far each is; without those whose record `is_known` for good,
+    /// by its id. What is not genuine is left out.
+    pub fn letters_away(&self, is_known: impl Fn(&str) -> bool) -> Result<Vec<(Sent, Verified)>> {
+        let dir = self.team_dir().join("sent");
+        let mut found = Vec::new();
+        for file in record::list(&dir)? {
+            if is_known(file.trim_end_matches(".json")) {
+                continue;
+            }
+            let Loaded::Ok(mut sent) = record::load::<Sent>(&dir.join(&file))? else { continue };
+            let message = sent.message.take().and_then(|signed| self.key.verify(signed).ok());
+            found.extend(message.filter(|message| message.id == sent.id).map(|message| (sent, message)));
+        }
+        for (host, message) in self.awaiting_engine(super::mail::MAX_OUT)? {
+            if !found.iter().any(|(sent, _)| sent.id == message.id) {
+                found.push((self.waits(&host, &message), message));
+            }
+        }
+        Ok(found)
+    }
+}
