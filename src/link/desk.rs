@@ -64,6 +64,10 @@ pub(super) struct Desk {
     session: Session,
     ttl_ms: u64,
     observed: Observed,
+    /// How many signs of life of this session the engine had counted at the last one of this connection, and how many
+    /// times in a row that were more than this link gave.
+    counted: Option<u64>,
+    strange: u8,
     seats: Vec<Seat>,
     records: Records,
     fresh_records: bool,
@@ -129,6 +133,8 @@ impl Desk {
             session,
             ttl_ms: 15_000,
             observed: Observed::default(),
+            counted: None,
+            strange: 0,
             seats: Vec::new(),
             records,
             fresh_records: false,
@@ -205,6 +211,7 @@ impl Desk {
         self.check(&hello)?;
         self.fresh_records = false;
         self.rosters = 0;
+        (self.counted, self.strange) = (None, 0);
         self.published = None;
         self.beat(&engine).await?;
         loop {
@@ -282,6 +289,12 @@ impl Desk {
                 let _ = self.mail.try_send(ToMail::Fetch(count));
             }
             if answer["ok"] == true {
+                if self.is_shared() {
+                    self.begin_again()?;
+                    bail!(
+                        "another machine gives signs of life as this host: a copy of it runs, or of its store. On one of them: swarm team leave --force, and join with another name"
+                    );
+                }
                 return self.heard(engine, version, (sent, now)).await;
             }
             if !self.session.joined {
@@ -296,14 +309,29 @@ impl Desk {
                     }
                 );
             }
-            // Somebody has declared this host dead: it begins again, and what it held may be somebody else's.
-            self.lost.extend(self.own_leases());
-            self.session = new_session(&self.session.boot, Some(&self.session))?;
-            self.believe_until = 0;
-            self.forget_board()?;
-            self.keep_session()?;
+            // Somebody has declared this host dead.
+            self.begin_again()?;
         }
         bail!("the engine takes no sign of life of this host")
+    }
+
+    /// Whether somebody else gives signs of life for this host's session: two would believe that they hold its leases.
+    /// One too many may be of a link that was killed, and have arrived late.
+    fn is_shared(&mut self) -> bool {
+        let counted = self.seats.iter().find(|s| s.session == self.session.id).map(|s| s.beats);
+        let known = std::mem::replace(&mut self.counted, counted);
+        let is_more = known.zip(counted).is_some_and(|(known, counted)| counted > known + 1);
+        self.strange = if is_more { self.strange + 1 } else { 0 };
+        self.strange >= 2
+    }
+
+    /// Begins a new session: what the former one held may be somebody else's.
+    fn begin_again(&mut self) -> Result<()> {
+        self.lost.extend(self.own_leases());
+        self.session = new_session(&self.session.boot, Some(&self.session))?;
+        self.believe_until = 0;
+        self.forget_board()?;
+        self.keep_session()
     }
 
     /// What a sign of life says at that time (ms of the boot clock).

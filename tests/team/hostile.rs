@@ -126,7 +126,7 @@ fn a_hostile_host_gets_at_nothing_but_the_functions_and_its_own() {
 }
 
 /// A host's own secrets, as one who has taken it over has them.
-struct Taken {
+pub(super) struct Taken {
     team: String,
     host: String,
     token: String,
@@ -135,7 +135,7 @@ struct Taken {
 }
 
 impl Taken {
-    fn new(team: &Team, number: usize) -> Self {
+    pub(super) fn new(team: &Team, number: usize) -> Self {
         let home = team.hosts[number].path().join("home/.local/state/swarm");
         let mut files = fs::read_dir(home).unwrap().map(|e| e.unwrap().path().join("team.json"));
         let file = files.find(|file| file.exists()).unwrap();
@@ -149,7 +149,7 @@ impl Taken {
     }
 
     /// Calls a function of the engine, past its host's link.
-    fn call(&self, function: &str, mut args: Value) -> Result<Value, String> {
+    pub(super) fn call(&self, function: &str, mut args: Value) -> Result<Value, String> {
         args["token"] = json!(self.token);
         let mut psql = Command::new(bin().join("psql"))
             .args([

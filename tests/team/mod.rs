@@ -2,6 +2,7 @@
 //!
 //! Where `PostgreSQL` is not installed they are skipped and say so; with `SWARM_NEED_TEAM=1` that is a failure.
 
+mod disasters;
 mod faults;
 mod figures;
 mod hostile;

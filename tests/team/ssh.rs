@@ -15,12 +15,18 @@ use std::process::{Child, Command, Stdio};
 struct Server {
     dir: PathBuf,
     child: Child,
+    address: String,
     port: u16,
 }
 
 impl Server {
     /// One for the team's machine; `options` are those of the one key that may log in.
     fn new(team: &Team, options: &str) -> Option<Self> {
+        Self::at(team, options, "127.0.0.1")
+    }
+
+    /// One that listens at that address of this machine.
+    fn at(team: &Team, options: &str, address: &str) -> Option<Self> {
         let programs = ["/usr/sbin/sshd", "/usr/bin/ssh", "/usr/bin/ssh-keygen"];
         if let Some(missing) = programs.iter().find(|program| !Path::new(program).exists()) {
             eprintln!("skipped: {missing} is not installed here");
@@ -42,9 +48,9 @@ impl Server {
             let _ = fs::create_dir("/run/sshd");
         }
         let programs = Path::new(env!("CARGO_BIN_EXE_swarm-link")).parent().unwrap().display().to_string();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = TcpListener::bind((address, 0)).unwrap().local_addr().unwrap().port();
         let settings = format!(
-            "Port {port}\nListenAddress 127.0.0.1\nHostKey {0}/host\nPidFile none\nAuthorizedKeysFile {0}/authorized\nStrictModes no\n\
+            "Port {port}\nListenAddress {address}\nHostKey {0}/host\nPidFile none\nAuthorizedKeysFile {0}/authorized\nStrictModes no\n\
              UsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\nLogLevel ERROR\n\
              SetEnv PATH={programs}:/usr/bin:/bin SWARM_TEAM_DIR={1}\n",
             dir.display(),
@@ -55,8 +61,8 @@ impl Server {
         command.args(["-D", "-e", "-f"]).arg(dir.join("sshd_config")).stdin(Stdio::null());
         let log = fs::File::create(dir.join("log")).unwrap();
         let child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        let server = Self { dir, child, port };
-        eventually("sshd listens", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+        let server = Self { dir, child, address: address.to_owned(), port };
+        eventually("sshd listens", || std::net::TcpStream::connect((address, port)).ok());
         Some(server)
     }
 
@@ -64,12 +70,13 @@ impl Server {
     fn way(&self, port: u16, key: &str) -> &'static str {
         let public = fs::read_to_string(self.dir.join(format!("{key}.pub"))).unwrap();
         let known = self.dir.join(format!("known-{port}-{key}"));
-        fs::write(&known, format!("[127.0.0.1]:{port} {public}")).unwrap();
+        fs::write(&known, format!("[{}]:{port} {public}", self.address)).unwrap();
         let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).unwrap().unwrap().name;
         let config = self.dir.join(format!("config-{port}-{key}"));
         let text = format!(
-            "Host build\n  HostName 127.0.0.1\n  Port {port}\n  User {user}\n  IdentityFile {}\n  IdentitiesOnly yes\n  UserKnownHostsFile {}\n  \
+            "Host build\n  HostName {}\n  Port {port}\n  User {user}\n  IdentityFile {}\n  IdentitiesOnly yes\n  UserKnownHostsFile {}\n  \
              StrictHostKeyChecking yes\n  LogLevel ERROR\n",
+            self.address,
             self.dir.join("client").display(),
             known.display()
         );
@@ -184,4 +191,86 @@ fn a_key_that_opens_nothing_but_the_team_is_enough() {
             .unwrap();
         assert!(out.stdout.is_empty() && !mark.exists(), "{asked}: {out:?}");
     }
+}
+
+/// A network of its own for one host, and the line that connects it with this machine's.
+struct Net {
+    name: String,
+    card: String,
+    address: String,
+}
+
+impl Net {
+    fn new() -> Option<Self> {
+        let pid = std::process::id();
+        let place = |last: u32| format!("10.213.{}.{}", (pid >> 6) & 255, (pid & 63) * 4 + last);
+        let net = Self { name: format!("swarm{pid}"), card: format!("sw{pid}"), address: place(1) };
+        let (there, far) = (format!("sx{pid}"), place(2));
+        let steps = [
+            format!("netns add {}", net.name),
+            format!("link add {} type veth peer name {there}", net.card),
+            format!("link set {there} netns {}", net.name),
+            format!("addr add {}/30 dev {}", net.address, net.card),
+            format!("link set {} up", net.card),
+            format!("-n {} addr add {far}/30 dev {there}", net.name),
+            format!("-n {} link set {there} up", net.name),
+        ];
+        if let Some(step) = steps.iter().find(|step| !ip(step)) {
+            println!("skipped: no network of its own can be made here (ip {step})");
+            return None;
+        }
+        Some(net)
+    }
+
+    fn line(&self, up: bool) {
+        assert!(ip(&format!("link set {} {}", self.card, if up { "up" } else { "down" })));
+    }
+}
+
+fn ip(words: &str) -> bool {
+    let mut ip = Command::new("ip");
+    ip.args(words.split(' ')).stderr(Stdio::null());
+    ip.status().is_ok_and(|status| status.success())
+}
+
+impl Drop for Net {
+    fn drop(&mut self) {
+        ip(&format!("link del {}", self.card));
+        ip(&format!("netns del {}", self.name));
+    }
+}
+
+#[test]
+fn a_host_in_a_network_of_its_own_is_cut_off_by_a_dead_line_and_comes_back() {
+    let Some(mut team) = Team::new(1) else { return };
+    let Some(net) = Net::new() else { return };
+    let Some(server) = Server::at(&team, "", &net.address) else { return };
+    let way = format!("ip netns exec {} {}", net.name, server.way(server.port, "host"));
+    let host = guest(way.leak());
+    team.join(&host, 1, &format!("ssh://build/{}", team.id));
+    team.hosts.push(host);
+    let [build, laptop] = [&team.hosts[0], &team.hosts[1]];
+    eventually("it is known", || build.ok(&["who"]).contains("h1/human").then_some(()));
+    laptop.ok(&["lock", "--name", "deploy"]);
+    assert_eq!(build.refused(&["lock", "--name", "deploy"]).0, 3);
+    net.line(false);
+    laptop.ok(&["send", "--no-wait", "h0/human", "from beyond"]);
+    build.ok(&["send", "--no-wait", "h1/human", "to beyond"]);
+    eventually("belief is over", || (!team.believes_own(1, "name:deploy")).then_some(()));
+    eventually("the other host has it", || {
+        build.swarm(&["lock", "--name", "deploy"]).status.success().then_some(())
+    });
+    laptop.ok(&["lock", "src/own.rs"]);
+    let (code, why) = laptop.refused(&["lock", "--name", "other"]);
+    assert!(code == 3 && why.contains("cut off from the team"), "{code} {why}");
+    net.line(true);
+    eventually("the link is up", || laptop.ok(&["team"]).contains("link: up").then_some(()));
+    eventually("its former holder is told", || {
+        inbox(laptop).iter().any(|text| text.contains("while this host was cut off")).then_some(())
+    });
+    let of = |host: &World, text: &str| inbox(host).iter().filter(|body| *body == text).count();
+    eventually("both letters are there", || {
+        (of(build, "from beyond") == 1 && of(laptop, "to beyond") == 1).then_some(())
+    });
+    assert!(team.believes_own(0, "name:deploy"));
 }

@@ -1,5 +1,5 @@
 //! Leases in the team: each is backed by one of the own store, is decided here on what the engine showed last, and counts when the engine
-//! has taken the decision.
+//! has taken the decision. A link that is killed in between leaves nothing, or a lease that nobody here believes: its next look gives it back.
 
 use super::Desk;
 use crate::core::lease::{
@@ -151,7 +151,9 @@ impl Desk {
             return Ok(true);
         }
         // What is given back is believed no longer before anybody else can have it.
-        self.publish_without(&commit.drop_leases)?;
+        if !commit.drop_leases.is_empty() {
+            self.publish_without(&commit.drop_leases)?;
+        }
         fault::point("link-before-commit");
         let put = |kind: &str, number: u64, doc: Value| json!({"kind": kind, "number": number, "doc": doc});
         let mut puts = Vec::new();

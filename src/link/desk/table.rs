@@ -1,4 +1,6 @@
 //! What the desk knows of the team: its leases, its hosts, and what of it is written down for hooks and commands.
+//!
+//! The desk alone writes it, each record by a rename: a link that is killed leaves the one before or the one after.
 
 use super::Desk;
 use crate::core::address::HostName;
