@@ -5,7 +5,7 @@
 //!
 //! - [`cli`]: one file per command: its arguments, its handler, its output
 //! - [`view`]: the dashboard: what is shown, what the keys do, how it is drawn
-//! - [`courier`]: the only code that types into panes; one process per project
+//! - [`courier`]: one process per project, which delivers messages and types them into panes
 //! - [`roster`]: who is there and what they are doing: finding, recognising and looking at agents
 //! - [`hooks`]: what is done when an agent's own hook calls
 //! - [`carriers`]: agents' own channels: giving a text to a running agent without a key being typed

@@ -1,8 +1,8 @@
-//! A first profile for an agent, from its recorded screens.
+//! A first profile for an agent, drafted from its recorded screens.
 //!
-//! It is made by trying: each way in which the composer may be closed and the cursor drawn gives a candidate, and the recordings decide.
-//! A candidate that reads one of them as idle which is not is never given out. What tells a turn or a question is taken from the
-//! recordings and, since these are few, from what other agents show: a rule too many only lets mail wait.
+//! Each way in which a composer may be closed and a cursor drawn gives a candidate, and the recordings decide between them. A candidate that
+//! reads a recording as idle although the agent was not is dropped. The signs of a turn or a question come from the recordings and, because
+//! these are few, from other agents: a rule too many only lets mail wait.
 
 mod composer;
 mod signs;

@@ -1,6 +1,6 @@
 //! The fields of a TOML table, taken one by one. What is of a wrong type, missing or left over is an error with its line.
 //!
-//! By hand, since generated code says one error at a time, and was forty times as large.
+//! This is written by hand: generated code reports one error at a time, and was forty times as large.
 
 use std::cell::RefCell;
 use toml_edit::{Item, TableLike, Value};

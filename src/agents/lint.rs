@@ -1,4 +1,4 @@
-//! What is suspicious in a profile that can be read: rules that cannot work, that match everything, or that lack another.
+//! Finds suspicious rules in a profile that can be read: rules that cannot work, that match everything, or that lack another rule.
 //!
 //! Each finding is one sentence that begins with the key it is about. A profile with findings is used all the same: whether a rule is
 //! right, only recorded screens show.

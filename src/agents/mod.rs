@@ -241,7 +241,7 @@ impl Profiles {
         self.all.iter().find(|p| p.kind == kind).map(|p| &p.process)
     }
 
-    /// Whether an agent of that kind, by its arguments, goes on with an earlier conversation; and that one's id, if they name it.
+    /// Whether an agent of that kind, by its arguments, goes on with an earlier conversation; and the id of that conversation, if they name it.
     pub fn resumes<'a>(&self, kind: &str, argv: &'a [String]) -> Option<Option<&'a str>> {
         let words = &self.process_rules(kind)?.resume_args;
         argv.iter().enumerate().skip(1).find_map(|(at, argument)| {

@@ -116,7 +116,7 @@ pub struct ProcessRules {
     pub scripts: Vec<String>,
     /// Arguments with which it is not interactive.
     pub exclude_args: Vec<String>,
-    /// Arguments with which it goes on with an earlier conversation; what follows one may be that one's id.
+    /// Arguments with which it goes on with an earlier conversation; what follows one may be the conversation's id.
     pub resume_args: Vec<String>,
     /// An argument that marks a background server which runs the tools of several agents of this kind.
     pub shared_server: Option<String>,

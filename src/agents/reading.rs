@@ -1,4 +1,4 @@
-//! What a screen says about what an agent is doing.
+//! Reads from a screen what an agent is doing.
 //!
 //! Idle is never a default. The composer must be found at the bottom of the screen, empty, with the cursor at its
 //! beginning. No title and no row near it may show a turn or a dialog. It must be in its ordinary mode, because an

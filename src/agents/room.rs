@@ -1,4 +1,4 @@
-//! How much of a text a composer shows. A text that is not shown whole cannot be compared, so it is never submitted.
+//! Computes how much of a text a composer shows. A text that is not shown whole cannot be compared, so it is never submitted.
 
 use super::profile::{Profile, ScreenRules};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr as _};

@@ -1,4 +1,4 @@
-//! Which conversation a Codex is in, by the marks in its own directory.
+//! Finds the conversation of a Codex by the marks in its own directory.
 //!
 //! A Codex that opens a conversation, a new one or an earlier one, touches `tui-thread-reference-capabilities/ID` a second or two after
 //! its start. Nothing there says which process did so. So a mark counts only if nobody else can have made it: it is the only one of that

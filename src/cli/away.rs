@@ -1,4 +1,4 @@
-//! Messages to agents of other hosts: who is there, and how far such a message came.
+//! Messages to agents of other hosts: finds their recipients, and shows how far such a message came.
 //!
 //! A message is durable here before the command ends; the link carries it.
 

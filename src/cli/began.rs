@@ -1,9 +1,9 @@
-//! Where a command comes from that a background server of several agents runs.
+//! Finds the project and the directory in which a background server of several agents started a command.
 //!
-//! Such a server works for agents of several projects, and what it runs for one may go to another's directory, or have the
-//! `SWARM_ROOT` that the server was started with. The directory in which the server began it tells the project that it counts for, and a shell that has
-//! changed its directory tells from where. A server may also begin it where its agent wants: the conversation that it belongs to was begun in that
-//! agent's own project.
+//! Such a server works for agents of several projects. A command that it runs for one agent may change to another project's directory, or
+//! inherit the `SWARM_ROOT` of the server. So a command belongs to the project of the directory in which the server started it. If its shell
+//! has changed the directory since, `OLDPWD` names the earlier one. A server may also
+//! start a command in a directory that the agent chose: then the conversation of the command shows the agent's own project.
 
 use crate::carriers::begun;
 use crate::core::agent::Agent;

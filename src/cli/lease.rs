@@ -1,4 +1,4 @@
-//! What the lease commands have in common: who asks, for which paths and how long, and what scripts get of a lease.
+//! Shared by the lease commands: the caller, the paths, the duration, and the JSON of a lease.
 
 use super::session::Session;
 use crate::core::escape;
@@ -16,7 +16,6 @@ use std::ffi::OsString;
 /// The most paths one command takes.
 const MAX_PATHS: usize = 256;
 
-/// Parses a reason.
 pub(super) fn reason(text: &str) -> Result<Reason, String> {
     Reason::new(text)
 }

@@ -1,4 +1,4 @@
-//! What commands share when they write: a closed pipe, ages, one JSON object.
+//! Shared by all commands that print: a closed pipe, ages, one JSON object.
 //!
 //! Everything that a command prints goes through here, so nothing of it moves a cursor, hides itself or looks like
 //! the beginning of another line. Code that quotes foreign text within a line must also escape its line breaks.

@@ -1,4 +1,4 @@
-//! What nearly every command begins with: the store, the agents on record, and who is calling.
+//! The beginning of nearly every command: the store, the agents on record, and the caller.
 
 use super::{began, explain, stranger};
 use crate::agents::Profiles;

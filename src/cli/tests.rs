@@ -1,4 +1,4 @@
-//! Every command explains itself, and every example in its help is one that works.
+//! Every command explains itself, and every example in its help works.
 
 use super::*;
 

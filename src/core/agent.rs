@@ -1,8 +1,8 @@
 //! The record of one agent.
 //!
 //! An agent is a living process in a tmux pane that a profile recognised. Its name stays with the process,
-//! whatever happens to the pane's number. A new process is a new agent, unless there is evidence that it is one that
-//! ended ([`super::heir`]).
+//! whatever happens to the pane's number. A new process is a new agent, unless there is evidence that it is an
+//! agent that ended ([`super::heir`]).
 
 use super::heir::Past;
 use super::limit::UsageLimit;

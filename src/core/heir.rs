@@ -1,9 +1,8 @@
-//! Who of those that start is one that ended: by what evidence an agent has the name, the mail and the leases of another.
+//! Decides whether a new agent process is the same agent as one that ended, and so gets its name, mail and leases.
 //!
-//! Pure. Three things count, the strongest first. The newcomer is in the conversation of the one that ended. Or a person
-//! gave it that one's name. Or it started in the same pane and directory, not long after the other one ended there. It is
-//! always of the same kind. A stranger inherits nothing: one whose conversation is known to be another one, or that
-//! somebody else has a better claim against.
+//! Pure. Three kinds of evidence count, the strongest first. The new process is in the conversation of the agent that ended. A person gave it
+//! that agent's name. It started in the same pane and directory, soon after that agent ended there. The new process is always of the same
+//! kind. A stranger inherits nothing: its conversation is known to be a different one, or another process has a better claim.
 
 use super::agent::{Agent, PaneRef};
 use super::name::Name;
@@ -19,13 +18,13 @@ const MAX_SESSIONS: usize = 8;
 /// The longest id of a conversation, in bytes.
 const MAX_SESSION: usize = 128;
 
-/// What shows that an agent is one that ended.
+/// What shows that a new process is an agent that ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Evidence {
     /// It is in the same conversation.
     Session,
-    /// A person gave it that one's name.
+    /// A person gave it the name of that agent.
     Name,
     /// It started in the same pane and directory, soon after.
     Pane,

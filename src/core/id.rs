@@ -1,7 +1,8 @@
 //! Message ids.
 //!
 //! Eight random characters of an alphabet without look-alikes: 40 bits, so that among 100,000 messages a
-//! collision is a 1 in 200 event over a project's whole life and a prefix of four is nearly always enough.
+//! collision is a 1 in 200 event over a project's whole life. A prefix of four characters (20 bits) then also fits another
+//! message in about 1 of 10 cases: the command refuses it, and a longer prefix is needed.
 //! Order is not in the id but in the file name, which starts with the creation time.
 
 use serde::{Deserialize, Serialize};

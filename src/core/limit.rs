@@ -1,4 +1,4 @@
-//! An agent's usage limit: what its screen says of it, and until when its mail waits.
+//! An agent's usage limit: the words on its screen, and the time until which its mail waits.
 //!
 //! Pure. Agents say when the limit ends in words for people, in the time zone of their machine, and leave these words on the screen
 //! after that. So the end is read once, when the words are first seen, and kept on record. Words that name no end are believed for an
@@ -39,7 +39,7 @@ pub struct UsageLimit {
 }
 
 impl UsageLimit {
-    /// One that is seen at `now_ms`, on a machine whose clock is so many seconds ahead of UTC.
+    /// A limit that is seen at `now_ms`, on a machine whose clock is so many seconds ahead of UTC.
     pub fn seen(text: &str, now_ms: u64, offset_s: i64) -> Self {
         let end = end(text, now_ms, offset_s).filter(|end| *end <= now_ms + LONGEST);
         let until = end.map_or(now_ms + UNKNOWN, |end| end + SLACK);

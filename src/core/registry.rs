@@ -1,8 +1,8 @@
-//! Who is who: the rules by which processes that were seen become named agents.
+//! The rules by which processes that were seen become named agents.
 //!
 //! Pure: the store loads the records and commits the result in one transaction, so two discoveries cannot both give
-//! out a name. A living process keeps its name. A process that starts has the name of an agent that ended if there is
-//! evidence for that ([`super::heir`]). Otherwise it gets a new one: the name that a person asked for, or the smallest
+//! out a name. A living process keeps its name. A new process gets the name of an agent that ended if there is
+//! evidence that it is that agent ([`super::heir`]). Otherwise it gets a new one: the name that a person asked for, or the smallest
 //! number that is free. A dead agent's name is free when nothing is left under it.
 
 use super::agent::{Agent, PaneRef, Status};
@@ -73,7 +73,7 @@ pub struct Scan<'a> {
     pub window: Duration,
     /// How long after its end the mail for an agent waits, and so its number.
     pub grace: Duration,
-    /// Whether to wait for one that will soon say which conversation it is in.
+    /// Whether to wait for an agent that will soon say which conversation it is in.
     pub patient: bool,
 }
 
@@ -176,7 +176,7 @@ fn unseen(changes: &mut RosterChanges, agent: &Agent, look: &Scan<'_>, dead: &[&
     changes.put.push(Agent { died: Some(now_ms), ..agent.clone() });
 }
 
-/// Those that start, each once, with the one that ended whose name it has. Whoever may yet say which conversation it is in is left
+/// The new processes, each once, with the ended agent whose name it takes over. Whoever may yet say which conversation it is in is left
 /// out, and so are the others of its kind, unless their own conversation decides: it may have the better claim.
 fn newcomers<'l, 'a>(
     records: &[&'a Agent],
@@ -207,7 +207,7 @@ fn newcomers<'l, 'a>(
     found
 }
 
-/// The record of one that ended, and that is there again.
+/// The record of an agent that ended and is back.
 fn succeed(former: &Agent, sighting: &Sighting, by: Evidence, now_ms: u64) -> Agent {
     let inherited = Inherited { by, at: now_ms, from: former.process.clone() };
     let seen = seen_again(former, sighting);
@@ -223,7 +223,7 @@ fn succeed(former: &Agent, sighting: &Sighting, by: Evidence, now_ms: u64) -> Ag
     }
 }
 
-/// The record of one that was seen again.
+/// The record of a living agent that was seen again.
 fn seen_again(agent: &Agent, sighting: &Sighting) -> Agent {
     let mut past = agent.past.clone();
     if let Some(id) = sighting.conversation.id() {
@@ -240,7 +240,7 @@ fn seen_again(agent: &Agent, sighting: &Sighting) -> Agent {
     }
 }
 
-/// The record of one that nobody knows.
+/// The record of an agent that nobody knows yet.
 fn newborn(name: Name, given: bool, sighting: &Sighting, now_ms: u64) -> Agent {
     let mut past = Past { asked: sighting.asks.clone(), given, ..Past::default() };
     if let Some(id) = sighting.conversation.id() {
@@ -289,7 +289,7 @@ impl<F: Fn(&Agent) -> bool> Names<'_, F> {
         free
     }
 
-    /// Whether the bearer of a name has just ended and may be started again. Who writes to it now means that one.
+    /// Whether the bearer of a name has just ended and may be started again. A message to the name now means that agent.
     fn is_waited_for(&self, name: &Name) -> bool {
         let waits = |a: &Agent| match a.died {
             None => !self.grace.is_zero(),

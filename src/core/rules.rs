@@ -1,5 +1,4 @@
-//! Rules for agents that come from elsewhere than this program: where from, what they are known by, and the file in which a newer set of the
-//! shipped ones travels. Pure.
+//! Profiles that are not built in: their source, their digest, and the file format of a newer set of the shipped ones. Pure.
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};

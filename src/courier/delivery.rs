@@ -57,7 +57,6 @@ pub enum Outcome {
 
 /// One delivery under way.
 pub struct Attempt<'a> {
-    /// The project.
     pub store: &'a Store,
     /// The recipient.
     pub agent: &'a Agent,

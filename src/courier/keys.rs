@@ -1,4 +1,4 @@
-//! Who typed into a pane last: this courier, or a person, also after somebody has set the clock back.
+//! Decides who typed into a pane last, this courier or a person, also after the clock was set back.
 //!
 //! tmux stamps a client's last key with the wall clock. A stamp in the future was made before the clock was set back.
 //! By itself it would hold mail until that time comes, an hour or a year. So such a stamp counts from when it was

@@ -1,5 +1,5 @@
-//! What happens to messages that are not answered or cannot be delivered: reminders, escalation, dead letters, and
-//! notices of long holds.
+//! Handles messages that are not answered or cannot be delivered: reminders, escalation, dead letters, and notices of
+//! long holds.
 //!
 //! Everything is decided from records and the time. Each notice is written in the transaction that records it, so a
 //! restarted courier continues where the last one stopped. Every notice is sent exactly once, except that a crash

@@ -1,4 +1,4 @@
-//! What the courier looks at: the servers, their panes, and the agents in them.
+//! The servers, panes and agents that the courier watches.
 
 use super::quiet::Quiet;
 use super::servers::{self, Servers};

@@ -1,4 +1,4 @@
-//! Whether tmux can have anything new to say, as the processes and terminals show it. If not, no client is started to
+//! Judges by processes and terminals whether tmux can have anything new to say. If not, no client is started to
 //! ask.
 //!
 //! A pane's first process is a child of its server, and an agent is a process below that one. So a new pane, a closed

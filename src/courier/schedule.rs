@@ -1,4 +1,4 @@
-//! When the courier does what recurs, and how long it sleeps in between.
+//! Decides when the recurring tasks of the courier are due, and how long it sleeps in between.
 //!
 //! The time is handed in. It is kept in memory only: a courier that is killed loses nothing by it.
 

@@ -64,13 +64,13 @@ struct Memory {
 /// What is known of all that was given to an agent's own channel, the most urgent last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Fate {
-    /// There is nothing of the kind.
+    /// Nothing was given to it.
     None,
-    /// It waits in the agent's queue.
+    /// At least one text waits in the agent's queue.
     Queued,
-    /// Nothing is known of something.
+    /// The fate of at least one text is unknown.
     Open,
-    /// Something has come to its end.
+    /// At least one text was settled.
     News,
 }
 

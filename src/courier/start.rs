@@ -81,7 +81,7 @@ fn is_needed(store: &Store) -> Result<bool> {
             owners.push(owner);
         }
     }
-    // Who has no record has no courier: only where mail waits are the records looked at.
+    // A courier has nothing to do for a recipient without a record. The records are read only if mail waits.
     Ok(!owners.is_empty() && store.agents()?.iter().any(|a| owners.contains(&a.name)))
 }
 

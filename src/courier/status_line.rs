@@ -58,7 +58,7 @@ impl StatusLine {
     }
 
     /// The project's marks on the panes of `socket`, as `survey` shows them, after the project is gone from `root`. A pane
-    /// that now belongs to another project, perhaps to this one in another place, is left to that one.
+    /// that now belongs to another project, perhaps to this one in another place, is left to that project.
     pub fn left_on(&self, socket: &str, survey: &Survey, root: &Path) -> Vec<PaneMark> {
         let mut marks = Vec::new();
         for pane in survey.panes.iter().filter(|pane| survey.owner_of_pane(pane).is_none()) {

@@ -1,6 +1,6 @@
-//! How the person at the keyboard learns of mail: again as long as it was not read, and by a command of the person's own.
+//! Announces mail to the person at the keyboard: again and again until it is read, and by a command of the person's choice.
 //!
-//! What is shown where is up to the caller; this says when. All of it is kept by the courier alone: a courier that is
+//! The caller decides what is shown and where; this module decides when. All of it is kept by the courier alone: a courier that is
 //! killed announces again what is unread, and loses no mail. The command runs in a thread of its own with a time limit,
 //! and never two at once, so a command that hangs keeps nobody waiting.
 

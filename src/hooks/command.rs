@@ -1,4 +1,4 @@
-//! How an agent's tools call `swarm-msg`: `hooks/NAME.tools.json`.
+//! The command by which an agent's tools call `swarm-msg`: `hooks/NAME.tools.json`.
 //!
 //! Finding out may mean to ask a login shell, which runs its start-up files while the agent waits. So it is asked
 //! when a session begins, and the answer is kept for that process for a while. The record is replaced by a rename.

@@ -1,4 +1,4 @@
-//! What swarm does when an agent's own hook calls it: `swarm hook KIND EVENT`.
+//! Answers an agent's own hook: `swarm hook KIND EVENT`.
 //!
 //! The agent waits for the answer, so this is one short process: it reads JSON, looks at the store, prints JSON. It
 //! may answer nothing, but it must never fail the agent: the command turns every error into silence and a line in the

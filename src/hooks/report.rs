@@ -1,4 +1,4 @@
-//! What an agent's hooks say it is doing: `hooks/NAME.json`.
+//! The state that an agent's hooks report: `hooks/NAME.json`.
 //!
 //! A report may hold a delivery back for a moment, when the screen lags behind. It never proves an agent idle, and it
 //! counts for [`FRESH_MS`] only, because a turn that is interrupted ends without a hook. Replaced as a whole,

@@ -1,4 +1,4 @@
-//! Before a shell command: whether it would take other agents' uncommitted work.
+//! Checks before a shell command whether it would take other agents' uncommitted work.
 //!
 //! `core::tree` judges the command; this module collects the facts for it. A command without git costs a look at its
 //! text. One with git costs more only if another agent holds or has edited something. Takes no lock; what others do

@@ -1,7 +1,7 @@
 //! The desk of the link: signs of life, the mirror of the team's leases, and questions about them.
 //!
-//! It has its own thread and connection. It writes what it may believe to the board before it gives up anything, and
-//! after it got something. So a link that is killed at any point leaves a board that says too little, never too much.
+//! It has its own thread and connection. It removes a lease from the board before it releases the lease, and adds a
+//! lease only after the engine has granted it. So a link that is killed at any point leaves a board that says too little, never too much.
 //! Its session outlives it: a restarted link continues it, if the engine still knows it.
 
 mod grants;

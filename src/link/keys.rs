@@ -1,6 +1,6 @@
-//! The keys of hosts: what a host signs, what the host that made the team vouches for, and invitations.
+//! The keys of hosts: the signatures of hosts, the keys that the host that made the team vouches for, and invitations.
 //!
-//! A host's key says "this host sent that". For the agent's name one relies on that host. The host that made the team
+//! A host's key says "this host sent that". For the name of the agent, others rely on that host. The host that made the team
 //! signs each host's public key. It knows whose key that is, because the newcomer seals it with the one-time code of
 //! its invitation. So neither the engine nor the network can replace a host's key.
 

@@ -2,7 +2,7 @@
 //!
 //! One child process, which ends with the link. What it runs on the other machine starts the engine, and stays as
 //! long as its standard input is open, so all of it ends with a link that is killed. A tunnel that ends is started
-//! again after growing pauses. One that was refused waits longer.
+//! again after growing pauses. A tunnel that was refused waits longer.
 
 use crate::core::escape;
 use crate::store::{Store, record};

@@ -1,9 +1,9 @@
-//! Who is calling: identity by process ancestry.
+//! Identifies the caller of a command by process ancestry.
 //!
 //! The caller is the agent whose process is an ancestor of this one. That cannot be claimed, only inherited. Two
 //! things cut the chain: a sandbox with its own pid namespace, and a background server that runs the tools of several
-//! agents (Codex has both). Then only `$TMUX_PANE` is left, or a claim where even that may be another's, and the
-//! result says so (`env`). A caller below no agent is the human.
+//! agents (Codex has both). Then only `$TMUX_PANE` is left, or a claim if even that may belong to another
+//! agent, and the result says so (`env`). A caller below no agent is the human.
 //!
 //! A process whose parents have ended is in no sandbox: its whole ancestry is visible. If its environment is that of
 //! an agent, it is neither that agent, because anybody could claim that, nor the human: it is nobody.

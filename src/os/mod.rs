@@ -1,4 +1,4 @@
-//! Processes: who runs, below whom, since when.
+//! Processes: their programs, their parents and their start times.
 //!
 //! Read-only looks at the system. Linux has `/proc`; elsewhere one `ps` gives the same facts. A look is a snapshot:
 //! where it matters, what it says of a process is checked again (by start time).

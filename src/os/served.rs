@@ -1,8 +1,8 @@
 //! Commands below a background server that works for several agents.
 //!
-//! Codex and Cline each have one for all their windows, and it is often a child of the first of them. So who is above it
-//! does not say for whom it works, and its environment is that of its start: neither proves anything. A profile may
-//! name the argument by which it is known (`shared_server`). Any other process that listens for others, in a process
+//! Codex and Cline each have one for all their windows, and it is often a child of the first of them. So its
+//! parent processes and its environment do not show which agent it serves. A profile may name the argument by which it is
+//! known (`shared_server`). Any other process that listens for others, in a process
 //! group of its own between a command and an agent, may be such a server too.
 
 use super::caller::{Ancestor, Hints};

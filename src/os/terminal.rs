@@ -1,4 +1,4 @@
-//! Whether a program has read the keys in its terminal, and drawn what they do; and its bell.
+//! Checks whether a program has read the keys in its terminal and drawn their effect, and rings the bell of a terminal.
 //!
 //! Keys that a program does not read wait in the terminal, and go to whatever reads there next: an Enter for a
 //! composer may then say yes to a question. So before a key is repeated, this module is asked. Only a positive answer

@@ -1,4 +1,4 @@
-//! Which `swarm-msg` the shell tools of an agent find.
+//! Finds the `swarm-msg` that the shell tools of an agent get.
 //!
 //! The PATH of the tools counts. For most agents it is the PATH of the agent's process. For one whose tools begin
 //! with a login shell, it is that shell's. If the system does not show it, the tools are assumed to find the program.

@@ -6,8 +6,8 @@
 //! server is left to its own project, and one in no project to nobody. A pane carries the marks of the project of the
 //! agent in it.
 //!
-//! One that starts may be one that ended: then it has that one's record, in the same transaction. A Claude says a second
-//! or two after its start which conversation it is in; where that matters it is registered when it has.
+//! A new process may be a returning agent. It then takes over that agent's record in the same transaction. A Claude says a
+//! second or two after its start which conversation it is in; where that matters, it is registered only then.
 
 use super::heirs;
 use crate::agents::is_shell;

@@ -1,8 +1,8 @@
-//! What an agent gets that is one that ended: the mail that had not reached that one.
+//! Gives a returning agent the mail that its earlier process did not receive.
 //!
-//! Everything is written in the transaction that gives it the record, and the mail before the record: a crash in between
-//! leaves mail that waits for an agent that ended, which becomes dead letters again. What may have reached the earlier
-//! process is announced without its text, so nothing is given twice.
+//! Everything is written in the transaction that gives the agent its earlier record, and the mail before the record. A crash in between leaves
+//! mail that waits for an agent that ended, which becomes dead letters again. Mail that the earlier process may have received is announced
+//! without its text, so nothing is given twice.
 
 use crate::core::agent::Agent;
 use crate::core::delivery::Stage;
@@ -91,7 +91,7 @@ pub fn revive(tx: &mut Transaction<'_>, store: &Store, agent: &Agent, by: Eviden
     Ok(())
 }
 
-/// Gives a living agent, which is on record, what belonged to one that ended; the two are one from now on, called `name`.
+/// Gives a living agent, which is on record, everything of an agent that ended. From now on the two are one agent, called `name`.
 pub fn take_over(
     tx: &mut Transaction<'_>,
     store: &Store,

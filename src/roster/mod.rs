@@ -1,4 +1,4 @@
-//! Who is there and what they are doing: agents are found in panes, looked at, recognised when they come back, and vouched for.
+//! Finds agents in panes, looks at them, recognises them when they are back, and vouches for them.
 //!
 //! Nothing here types into a pane. The courier and the commands use it alike and at once, so every change of a record is decided
 //! in a transaction that reads the record again.

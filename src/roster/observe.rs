@@ -1,4 +1,4 @@
-//! What the living agents are doing, as their screens show it: for people. A delivery looks for itself.
+//! Shows people what the living agents are doing, by their screens. A delivery looks for itself.
 //!
 //! One tmux call per server, whatever the number of agents, to all servers at once. A server that does not answer
 //! costs only its own time. A record is written only if the state changed, in a transaction that finds the same

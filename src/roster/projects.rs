@@ -1,8 +1,8 @@
-//! The projects of one tmux server, and the one that a pane belongs to: what a person means by a key, wherever it is pressed.
+//! The projects of one tmux server, and the project that a key press in a pane is about.
 //!
 //! A project is on a server if one of its panes is there, or if its courier has left its name there. Those that have
 //! agents there or unread mail for the person matter; if none has, all do. Only looks; takes no lock. A project that
-//! cannot be opened is left out: its trouble is not the others'.
+//! cannot be opened is left out: its trouble does not affect the others.
 
 use crate::core::agent::{Agent, Status};
 use crate::core::escape;

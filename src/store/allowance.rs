@@ -1,7 +1,7 @@
 //! The rate limit that the person's settings set for agents, for processes that cannot see these settings themselves.
 //!
-//! One small sealed record. A process that knows the person's settings writes it (`courier/limit.rs`). A missing or
-//! forged one allows nothing. Reading takes no lock: the record is replaced as a whole, and of several processes that
+//! One small sealed record. A process that knows the person's settings writes it (`roster/limit.rs`). If it is
+//! missing or forged, the default limit counts. Reading takes no lock: the record is replaced as a whole, and of several processes that
 //! publish at once the last one wins.
 
 use super::Store;

@@ -242,7 +242,7 @@ impl Store {
 }
 
 impl Transaction<'_> {
-    /// What was handed over is out of the hands of the one who had it: nobody reminds that one of it, and it counts as read.
+    /// What was handed over is out of the hands of the one who had it: it counts as read, and no reminder follows.
     fn settle_original(&mut self, letter: &Letter, to: &Name) -> Result<()> {
         let found = MessageRef {
             mailbox: letter.mailbox.clone(),

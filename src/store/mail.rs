@@ -155,8 +155,8 @@ impl Store {
         Ok(true)
     }
 
-    /// The agents of this project that have written to the human what was not read, and that wants an answer or does not say. Of each it
-    /// reads only so much: what is not genuine is told by who reads it.
+    /// The agents of this project from which the human has unread mail that wants an answer, or may want one. It stops reading an agent's
+    /// mail at the first such message. Signatures are verified not here, but when the mail is read.
     pub fn askers(&self) -> Result<Vec<Name>> {
         let mut from = std::collections::BTreeSet::new();
         for folder in UNREAD {
@@ -402,7 +402,7 @@ impl Store {
         self.mail_dir(owner, Folder::New.dir()).is_dir()
     }
 
-    /// Makes a mailbox.
+    /// Makes a mailbox, unless it exists. It refuses one with links or files in place of its directories.
     pub fn ensure_mailbox(&self, owner: &Name) -> Result<()> {
         let mailbox = self.dir.join("mail").join(owner.as_str());
         let parts = PARTS.map(|part| self.mail_dir(owner, part));
@@ -499,7 +499,7 @@ impl Transaction<'_> {
         self.record_as(agent, to, formerly.collect(), &[agent])
     }
 
-    /// Gives a living agent, which is on record, all that belonged to one that ended: its mail, its former names and its past. The
+    /// Gives a living agent, which is on record, everything of an agent that ended: its mail, its former names and its past. The
     /// two become one record, called `name`, which is the name of one of them.
     pub fn inherit(&mut self, agent: &Agent, dead: &Agent, name: &Name, how: Inherited) -> Result<Agent> {
         let former = [dead, agent].into_iter().flat_map(|a| a.formerly.iter().chain([&a.name]));

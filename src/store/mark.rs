@@ -1,4 +1,4 @@
-//! `PROJECT`: which project a store is, which key its records are signed with, and where the store lies.
+//! `PROJECT`: the project of a store, the key that signs its records, and the place of the store.
 //!
 //! The first line is the project's id, the second the fingerprint of its key, the third the store's seat: its root,
 //! and the inode and the time of birth of the directory. The seat is also noted beside the key, so that one of

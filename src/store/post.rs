@@ -29,7 +29,7 @@ pub struct NewMessage {
     /// The recipients' current names.
     pub to: Vec<Name>,
     pub kind: MessageType,
-    /// The message it answers, and that one's thread.
+    /// The message it answers, and the thread of that message.
     pub answers: Option<(MessageId, MessageId)>,
     /// Whether it wants an acknowledgement.
     pub ack: bool,

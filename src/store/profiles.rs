@@ -2,7 +2,7 @@
 //! (`.swarm-profiles/*.toml`) if the person has allowed just these, and a newer set of the shipped ones, if one was taken in.
 //!
 //! They are read without a lock: an editor replaces a file as a whole, or a moment later it is read again. A file that cannot be read is
-//! reported with the rest and fails nothing. What is allowed is known by the content of the files, so that what is read is what was allowed.
+//! reported with the rest and fails nothing. Permission is bound to a hash of the files, so a changed file is not used.
 
 use super::config::config_home;
 use super::{foreign, key, lock, record};

@@ -1,8 +1,8 @@
 //! A question to another process and its answer: a record, and a FIFO beside it.
 //!
 //! It works for a process in a sandbox, which has only files. The asker makes the FIFO and opens it before the record
-//! exists, so it misses no answer; nobody polls. A process that answers first removes the record, so of several at
-//! once one answers. An asker that is killed leaves a record and a FIFO, which are cleared away when they are old.
+//! exists, so it misses no answer; nobody polls. A process removes the record before it answers, so of several at
+//! once only one answers. An asker that is killed leaves a record and a FIFO, which are cleared away when they are old.
 
 use super::entropy;
 use super::record::{self, Durability, Loaded};

@@ -1,4 +1,4 @@
-//! How much mail waits, as an upper bound that needs no listing.
+//! An upper bound of the waiting mail, which needs no listing.
 //!
 //! Each mailbox has a small record of how many messages wait there, in all and from each sender. The store has one of the sum. A post
 //! increments these counters before it makes its links, under the mutex. Reading never decrements them, so they are never too low. Only

@@ -1,4 +1,4 @@
-//! What the courier records of itself, and whether one may run: `courier.json` and `retired`.
+//! The courier's record of itself, `courier.json`, and the mark that none may run, `retired`.
 //!
 //! The one courier, which holds its lock, writes it by rename; commands read it without a lock. It is only a hint:
 //! nothing is run or ended because of it alone. If a process is killed between a courier's death and the removal, the

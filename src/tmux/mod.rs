@@ -2,7 +2,8 @@
 //!
 //! Every call goes through [`Server::run`]: one client process, a known socket, UTF-8 forced (without it tmux
 //! replaces every non-ASCII character of its output), no inherited stdin. Commands are built with `tmux_interface`,
-//! never by joining text. A call costs 3 to 4 ms whatever it does, so several commands go in one.
+//! never by joining text. Each call starts a process, which costs some milliseconds, so several commands go
+//! in one.
 //!
 //! No call waits for ever: a server may be stopped, or nobody may answer at its socket. A client without an answer
 //! within the server's patience is killed, and the error says so ([`hangs`] recognises it). A server that continues

@@ -1,4 +1,4 @@
-//! Which tmux versions are good enough.
+//! Decides whether a tmux version is new enough.
 //!
 //! The version is the server's (`#{version}`), not that of the `tmux` on PATH. 3.2 is the oldest with the formats
 //! and popups that swarm needs; development builds count as new.

@@ -1,4 +1,4 @@
-//! What the keys start: the program itself, run as a child.
+//! Runs what the keys ask for: the program itself, as a child.
 //!
 //! So the dashboard has no rules of its own: a command refuses here what it refuses elsewhere, in the same words. A
 //! child runs in its own thread, so the screen stays alive while a message is on its way. Texts go by stdin, never by

@@ -1,4 +1,4 @@
-//! A list of which a person marks what is to be done, with what each would change below it.
+//! A list in which a person marks the steps to take. Below each stands what it would change.
 
 use super::rows;
 use super::terminal::{Popup, Screen, is_control, show};

@@ -1,4 +1,4 @@
-//! A list of which a person chooses one.
+//! A list from which a person chooses one entry.
 
 use super::rows;
 use super::terminal::{Popup, Screen, is_control, show};

@@ -1,4 +1,4 @@
-//! A text for the person's clipboard: the escape OSC 52, which the terminal obeys that shows this, and tmux if it is told to.
+//! Copies text to the clipboard with the escape sequence OSC 52. The terminal runs it, and so does tmux if its options allow that.
 
 use std::fmt::Write as _;
 

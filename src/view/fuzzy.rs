@@ -1,4 +1,4 @@
-//! Which of several names a few letters mean.
+//! Finds the names that a few letters may mean.
 //!
 //! Pure. The letters must stand in the text in their order; those at the beginning of a word and those that follow each other count more.
 

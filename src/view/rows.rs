@@ -1,4 +1,4 @@
-//! The rows of a list. The one that is selected is one bar from edge to edge.
+//! The rows of a list. The selected row is one bar from edge to edge.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;

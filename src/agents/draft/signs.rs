@@ -1,4 +1,4 @@
-//! What distinguishes the screens of one state from those of the others.
+//! Finds what distinguishes the screens of one state from the others.
 
 use super::text::{add, all_parts, letters};
 use crate::agents::profile::Pattern;

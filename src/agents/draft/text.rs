@@ -28,7 +28,7 @@ pub(super) fn all_parts(rows: &[Row]) -> Vec<String> {
     found
 }
 
-/// Whether a path stands in it. A command with a stroke is none: `/ commands`, `/help`.
+/// Whether a path stands in it. A command with a slash is no path: `/ commands`, `/help`.
 fn is_path(part: &str) -> bool {
     let steps = |word: &str| word.split('/').filter(|step| !step.is_empty()).count();
     part.split_whitespace().any(|word| word.contains('/') && steps(word) > 1 && !word.starts_with('@'))

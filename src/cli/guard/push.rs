@@ -2,7 +2,7 @@
 //!
 //! What is pushed is what all clones share, so here a lease of the team counts for the last time. git says which commits it is
 //! about to send. The engine is asked, not only what this host believes: a host that was paused may believe too long. A
-//! declared path that nobody holds may be pushed. One that another holds may not, nor may any while the engine does not
+//! declared path that nobody holds may be pushed. A path that another holds may not, nor may any while the engine does not
 //! answer, unless `team.offline` only warns.
 
 use super::{Session, git, names, patterns};

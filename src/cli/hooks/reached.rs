@@ -1,4 +1,4 @@
-//! Whether hooks reach a living agent, and the one command that repairs it.
+//! Checks whether hooks reach a living agent, and names the one command that repairs it.
 
 use crate::cli::session;
 use crate::core::agent::Agent;

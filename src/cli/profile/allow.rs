@@ -1,4 +1,4 @@
-//! The rules that a project brings with it: shown, and allowed by the person or not.
+//! Shows the rules that a project brings with it, and asks the person whether they may be used.
 
 use crate::agents::{Profile, Profiles, lint};
 use crate::cli::print;

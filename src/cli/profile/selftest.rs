@@ -1,6 +1,6 @@
-//! Whether the rules for an agent still fit: an empty composer, a draft and a cleared draft are read by them.
+//! Checks whether the rules for an agent still fit: they must read an empty composer, a draft and a cleared draft.
 //!
-//! A few letters are typed into a composer that a person has named and that is empty, and taken away again. Enter is never pressed.
+//! A few letters are typed into the empty composer of a pane that a person has named, and removed again. Enter is never pressed.
 
 use crate::agents::{Profile, Reading};
 use crate::cli::session::{self, Session};

@@ -1,4 +1,4 @@
-//! A newer set of the shipped rules is taken in, if a maintainer has signed it. Nothing is changed unless all of it is right.
+//! Takes in a newer set of the shipped rules, if a maintainer has signed it. Nothing changes unless all of it is right.
 
 use crate::agents::Profile;
 use crate::cli::print;

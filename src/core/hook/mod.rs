@@ -1,4 +1,4 @@
-//! What an agent's hook says, and how it is answered.
+//! The calls of an agent's hooks, and the answers to them.
 //!
 //! Pure. Each kind of agent has its own words for the same few moments. Here they become one [`HookEvent`], and one
 //! [`HookAnswer`] becomes the JSON that this kind expects. Input is untrusted. Missing, wrong or too large parts are

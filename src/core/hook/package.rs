@@ -1,9 +1,7 @@
-//! The packages with which swarm's hooks come to an agent by the agent's own means: a plugin for Claude Code and for Codex, an extension for
-//! Gemini CLI.
+//! swarm's hooks as packages that agents install by their own means: a plugin for Claude Code and for Codex, an extension for Gemini CLI.
 //!
-//! Pure. A package is of one version of swarm. It names no program itself: a script in it finds one and tells it the version of the
-//! package. A program of another version does nothing then. `plugin/agents/` holds the same files, as a marketplace that lies in a
-//! checkout.
+//! Pure. A package belongs to one version of swarm. It does not name the program: a script in it finds one and passes the version of the
+//! package. A program of another version then does nothing. `plugin/agents/` holds the same files, as a marketplace in a checkout.
 
 use super::HookHost;
 use super::settings::{self, marked, object, parse, wanted};

@@ -1,4 +1,4 @@
-//! What happened to leases: for the journal, and as messages to those concerned.
+//! Events of leases: the journal records them, and messages report them to those concerned.
 //!
 //! Every decision of the table leaves events. The journal, the statistics and the messages come from them alone, so
 //! they cannot disagree. Pure.

@@ -1,4 +1,4 @@
-//! What a host may believe about the team's leases, as its link wrote it down, and what follows for an edit.
+//! The link's last report of the team's leases, and whether it allows an edit.
 //!
 //! A plain value. Each reader compares its own clock with the deadline, so a link that is stopped, killed or hung
 //! makes nobody believe longer.

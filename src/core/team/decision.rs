@@ -16,9 +16,7 @@ use std::collections::BTreeMap;
 /// A host's session as the engine has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seat {
-    /// Whose.
     pub host: HostName,
-    /// Its id.
     #[serde(rename = "id")]
     pub session: String,
     /// How many signs of life it has given.
@@ -28,7 +26,6 @@ pub struct Seat {
 /// A session that is to be ended, if it has given no further sign of life.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Dead {
-    /// Its id.
     #[serde(rename = "id")]
     pub session: String,
     /// The last sign of life that was seen.

@@ -1,4 +1,4 @@
-//! What a git command does to uncommitted work.
+//! Works out what a git command does to uncommitted work.
 //!
 //! Only commands that lose, hide or commit such work are known here: git itself refuses a merge or a pull that would
 //! overwrite it, and unstaging loses nothing. Options are parsed as git parses them, as far as they matter; a long

@@ -1,4 +1,4 @@
-//! What a shell command would do to the working tree that several agents share.
+//! Works out what a shell command would do to the working tree that several agents share.
 //!
 //! Pure. A command is parsed as a shell does ([`script`]). Each call of git in it becomes its effect on uncommitted
 //! work ([`git`]), and that is compared with what others hold or have edited ([`verdict`]). Facts about the world

@@ -1,4 +1,4 @@
-//! From the text of a shell command to the calls of git in it, each with its directory.
+//! Finds the git calls in the text of a shell command, each with its directory.
 //!
 //! A bash parser parses the text. Programs that only run another one (`env`, `sudo`, `xargs`, `sh -c`, `eval`, …) are
 //! looked through. `cd` is followed, also back out of a subshell. All text is untrusted: depth, number and size are

@@ -1,4 +1,4 @@
-//! Whether a command is allowed: what it would take, against what others hold or have edited.
+//! Decides whether a command is allowed: compares what it would take with what others hold or have edited.
 
 use super::git::Harm;
 use crate::core::escape;

@@ -1,4 +1,4 @@
-//! A word of a shell command, as the program gets it: without quotes, and known or not.
+//! A word of a shell command, as the program gets it: without its quotes, and with a known or an unknown value.
 
 /// One word of a command, as the program gets it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Programs that only run another one, and which of their arguments are that one: `env`, `sudo`, `sh -c`, `find -exec`, …
+//! Finds the program that another one only runs (`env`, `sudo`, `sh -c`, `find -exec`, …), among its arguments.
 
 use super::word::Word;
 
@@ -24,7 +24,7 @@ pub(super) fn skip_options(args: &[Word], short: &str, long: &[&str]) -> usize {
     at.min(args.len())
 }
 
-/// For a program that only runs another: how many of its arguments come before that one's name, and the directory it changes to.
+/// For a program that only runs another: how many of its arguments come before the name of the other, and the directory it changes to.
 pub(super) fn wrapped(program: &str, args: &[Word]) -> Option<(usize, Option<Word>)> {
     let dir = |option: &str, long: &str| {
         let attached = |w: &Word| {

@@ -1,7 +1,7 @@
-//! The signs by which a text counts as given, and what became of one that has left its composer.
+//! The signs by which a text counts as given, and the later fate of a text that has left its composer.
 //!
 //! A sign is the line outside the composer, a turn that began after Enter, or a report of the agent's hook. An empty composer is
-//! none, because a key may have emptied it. What a later look finds is marked in a transaction that reads the record again.
+//! no sign, because a key may have emptied it. What a later look finds is marked in a transaction that reads the record again.
 
 use super::enter::never_entered;
 use super::look::Sight;

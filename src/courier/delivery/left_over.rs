@@ -1,4 +1,4 @@
-//! A line of ours in the composer that nobody waits for any more, and how it is cleared away.
+//! Clears a line of swarm from a composer if its message was already read in another way.
 //!
 //! Enter on it is marked in a transaction first, so that a racing command, or a crash, never lets it be pressed twice.
 

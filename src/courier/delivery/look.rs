@@ -1,4 +1,4 @@
-//! One look at the pane of a delivery, and looking until something is so.
+//! One look at the pane of a delivery, and looking again until a condition holds.
 
 use super::Attempt;
 use crate::agents::{Content, Reading};

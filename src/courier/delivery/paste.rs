@@ -1,4 +1,4 @@
-//! Typing: the text into the composer, once, or going on with one that an earlier courier typed.
+//! Pastes the text into the composer once, or continues with a text that an earlier courier pasted.
 //!
 //! The mark `typing` is recorded before the paste, so a crash leaves no text that nobody knows of.
 

@@ -1,4 +1,4 @@
-//! What is typed, or given to an agent's own channel.
+//! The text that is typed, or given to an agent's own channel.
 
 use super::Attempt;
 use crate::core::delivery::Progress;

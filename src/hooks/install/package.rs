@@ -1,4 +1,4 @@
-//! Where swarm's package is in an agent, and of which version, and how it is put there.
+//! Finds swarm's package in an agent, with its version, and installs it.
 //!
 //! `swarm hooks install --package` writes the packages into a directory of swarm's own, as a marketplace, and names that in the agent's
 //! settings. The agent's own commands (`claude plugin …`, `codex plugin …`, `gemini extensions …`) lead to the same, from that directory or from

@@ -1,4 +1,4 @@
-//! Whether swarm's hooks reach an agent: where it looks for them, whether they are there, switched on and trusted.
+//! Checks whether swarm's hooks reach an agent: they must be where it looks for them, switched on and trusted.
 //!
 //! An agent reads its settings from the directory in which it was started and from where its own variables point, not from where this command
 //! runs. So every function here takes a directory and an environment. It only reads; an unreadable file counts as missing.

@@ -54,8 +54,8 @@ impl Store {
         Ok(self.left(name)?.is_some_and(|left| left.leases.iter().any(|l| !l.expires.has_passed(&now))))
     }
 
-    /// Gives an agent, which is one that ended, the leases back that ended with that one and that nobody has taken. It and nobody
-    /// else gets a notice.
+    /// Gives a returning agent those leases back that ended with its earlier process and that nobody has taken. Only the agent
+    /// itself gets a notice.
     pub fn return_leases(&self, agent: &Agent) -> Result<()> {
         let Some(inherited) = &agent.past.inherited else { return Ok(()) };
         // Nobody may have noticed yet that they have ended.

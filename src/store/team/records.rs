@@ -67,7 +67,7 @@ impl HostCard {
         self.known && Some(&self.name) != own
     }
 
-    /// Whether it was heard lately. One that was not is not gone.
+    /// Whether it was heard lately. A host that was not heard may still be there.
     pub fn is_reached(&self, now_ms: u64) -> bool {
         now_ms.saturating_sub(self.heard) < Self::SILENT
     }

@@ -1,4 +1,4 @@
-//! What the commands do with what is selected.
+//! Carries out commands on the selected rows.
 //!
 //! Pure. The dashboard has no rules of its own: nearly everything becomes a command line of this program, which refuses here what it
 //! refuses elsewhere.

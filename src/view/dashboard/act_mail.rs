@@ -1,6 +1,6 @@
-//! What the commands do with messages and threads.
+//! Carries out commands on messages and threads.
 //!
-//! Pure, as what is beside it.
+//! Pure, like `act`.
 
 use super::keys::{Command, MailCommand};
 use super::model::{App, Mode, Wish};

@@ -1,4 +1,4 @@
-//! The panel of agents, and what stands beside it: why an agent needs a person, the mail that waits for it, and its pane as it is now.
+//! The panel of agents, and beside it the selected one: why an agent needs a person, the mail that waits for it, and its pane as it is now.
 
 use super::snapshot::{AgentRow, GroupRow, MailState, Need, Snapshot};
 use super::theme::{DIM, Mark, PLAIN, Theme};

@@ -1,4 +1,4 @@
-//! How the dashboard looks: the first row, the panels, what stands beside them, and the last row.
+//! Draws the dashboard: the first row, the panels, what stands beside them, and the last row.
 //!
 //! A state and an area in, cells out. The state learns where things were drawn, so that it knows what a person clicks on. Lists of any
 //! length cost what is seen of them.

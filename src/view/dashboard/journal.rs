@@ -1,4 +1,4 @@
-//! What the journal says beyond the records: how long deliveries took, and what happened to leases.
+//! The facts that only the journal has: how long deliveries took, and what happened to leases.
 //!
 //! Follows the journal, so each look reads only what is new. The first look reads all of it, which takes longer than a person waits
 //! for a first screen: it is done in a thread of its own.

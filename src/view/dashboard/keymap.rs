@@ -1,4 +1,4 @@
-//! Which key does what: the table of keys with the person's own, and how both are shown.
+//! The keys and their commands: the table of keys with the person's own, and how both are shown.
 
 use super::keys::{Command, Row, TABLE, rows};
 use super::panel::Panel;

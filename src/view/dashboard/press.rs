@@ -1,4 +1,4 @@
-//! What a key does in each mode.
+//! Decides what a key does in each mode.
 //!
 //! Pure. In the panels a key is a command; everywhere else it belongs to what is open.
 

@@ -1,4 +1,4 @@
-//! How things look: a sign and a style for each state.
+//! The look of states: a sign and a style for each.
 //!
 //! The colours are the terminal's own sixteen, so a theme of the terminal is followed, and a state is never told by its colour alone. The
 //! selected row is one bar: what it says keeps no colours of its own.
