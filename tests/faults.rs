@@ -230,7 +230,7 @@ fn a_store_that_is_removed_ends_its_courier_and_does_not_come_back() {
 }
 
 #[test]
-fn a_store_that_is_made_anew_under_a_running_courier_is_not_taken_for_its_own() {
+fn a_store_that_is_made_again_under_a_running_courier_is_not_taken_for_its_own() {
     let world = World::new();
     world.start();
     let pane = world.agent("claude", &[]);

@@ -276,3 +276,95 @@ fn every_link_between_the_documents_leads_somewhere() {
     assert!(seen > 20, "{seen}");
     assert!(broken.is_empty(), "{broken:#?}");
 }
+
+/// The words of a text that name a file of the sources: `roster/limit.rs`, `settle.rs`.
+fn named_sources(text: &str) -> impl Iterator<Item = &str> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '/' | '.' | '*');
+    let words = text.split(move |c: char| !is_part(c)).map(|word| word.trim_end_matches('.'));
+    words.filter(|word| Path::new(word).extension().is_some_and(|e| e == "rs") && !word.contains('*'))
+}
+
+#[test]
+fn every_source_that_a_comment_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut seen, mut wrong) = (0, Vec::new());
+    for (path, code) in sources("") {
+        let beside = path.parent().unwrap();
+        for line in code.lines().map(str::trim_start).filter(|line| line.starts_with("//")) {
+            for named in named_sources(line) {
+                seen += 1;
+                if ![root, &root.join("src"), beside].iter().any(|dir| dir.join(named).is_file()) {
+                    wrong.push(format!("{}: {named}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(seen > 5, "{seen}");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The plain words in quotes that stand first in a call: `fields.texts("names")`, `list("prompt")`.
+fn first_words(code: &str) -> impl Iterator<Item = &str> {
+    let begins = code.split('(').skip(1).filter_map(|rest| rest.trim_start().strip_prefix('"'));
+    let words = begins.filter_map(|rest| rest.split_once('"').map(|(word, _)| word));
+    words.filter(|word| word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') && !word.is_empty())
+}
+
+#[test]
+fn the_template_of_a_profile_explains_every_key() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let code = fs::read_to_string(root.join("src/agents/profile.rs")).unwrap();
+    // The functions that read a profile, each up to its end.
+    let readers = ["    fn of(fields: &Fields<'_>) -> Self {", "    fn fields(text: &str)"];
+    let bodies = readers.iter().flat_map(|head| code.split(head).skip(1));
+    let bodies = bodies.map(|rest| rest.split_once("\n    }\n").map_or(rest, |(body, _)| body));
+    let keys: Vec<&str> = bodies.flat_map(first_words).collect();
+    assert!(keys.len() > 50 && keys.contains(&"offer_ms") && keys.contains(&"kind"), "{keys:?}");
+    let template = fs::read_to_string(root.join("docs/profile.toml")).unwrap();
+    let words: Vec<&str> = template.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).collect();
+    let missing: Vec<_> = keys.into_iter().filter(|key| !words.contains(key)).collect();
+    assert!(missing.is_empty(), "docs/profile.toml says nothing about {missing:?}");
+}
+
+#[test]
+fn troubleshooting_has_every_reason_to_hold_a_message() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/troubleshooting.md")).unwrap();
+    let (mut seen, mut missing) = (0, Vec::new());
+    for (file, head) in [
+        ("src/courier/gate.rs", "impl fmt::Display for Hold {"),
+        ("src/courier/delivery/offer.rs", "impl Waits {"),
+        ("src/cli/compose.rs", "pub(super) fn name_stopped("),
+    ] {
+        let code = fs::read_to_string(root.join(file)).unwrap();
+        let body = code.split_once(head).unwrap_or_else(|| panic!("{file} has no {head}")).1;
+        let body = body.split_once("\n}\n").unwrap().0;
+        // The fixed beginning of each text; one that has no such beginning is worded elsewhere.
+        let texts = body.split('"').skip(1).step_by(2).map(|text| text.split('{').next().unwrap_or_default());
+        for text in texts.map(str::trim_end).filter(|text| text.contains(' ')) {
+            seen += 1;
+            if !page.contains(&format!("| `{text}")) {
+                missing.push(text.to_owned());
+            }
+        }
+    }
+    assert!(seen > 25, "{seen}");
+    assert!(missing.is_empty(), "docs/troubleshooting.md does not say what to do about {missing:#?}");
+}
+
+#[test]
+fn contributing_says_what_each_module_of_the_tests_runs() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("CONTRIBUTING.md")).unwrap();
+    let first = |line: &str| {
+        line.strip_prefix("| `").and_then(|line| line.split_once(" | ")).map(|(names, _)| names.to_owned())
+    };
+    let rows: String = page.lines().filter_map(first).map(|names| format!("`{names} ")).collect();
+    let suite = fs::read_to_string(root.join("tests/main.rs")).unwrap();
+    let modules = suite.lines().filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';'));
+    let modules: Vec<&str> =
+        modules.filter(|module| *module != "support").chain(["layers", "fuzz"]).collect();
+    assert!(modules.len() > 40, "{modules:?}");
+    let missing: Vec<_> = modules.iter().filter(|name| !rows.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "CONTRIBUTING.md says nothing about {missing:?}");
+}

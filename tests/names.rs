@@ -154,7 +154,7 @@ fn an_agent_that_is_gone_for_good_gets_nothing_and_the_refusal_says_since_when()
     eventually("it is dead", || agents(&world).is_empty().then_some(()));
     let (code, told) = world.refused(&["send", "claude-1", "too late"]);
     assert!(
-        code == 5 && told.contains("claude-1 has ended") && told.contains("was not started again"),
+        code == 5 && told.contains("claude-1 ended") && told.contains("start it again in its pane"),
         "{told}"
     );
 }

@@ -144,9 +144,7 @@ impl Inbound {
             None => {}
             Some(Some("accept")) => self.accepted |= may_accept,
             Some(_) => {
-                return Err(format!(
-                    "{shown} says that messages of other sessions are not just taken (crossSessionInbound)"
-                ));
+                return Err(format!("{shown} sets crossSessionInbound to a value other than \"accept\""));
             }
         }
         if value["cleanupPeriodDays"] == 0 {

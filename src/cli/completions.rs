@@ -6,7 +6,7 @@ use clap_complete::{Shell, generate};
 /// Print the completions of `swarm` and `swarm-msg` for your shell
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  swarm completions bash > ~/.local/share/bash-completion/completions/swarm\n  swarm completions zsh > ~/.zfunc/_swarm\n  swarm completions fish > ~/.config/fish/completions/swarm.fish"
+    after_help = "Examples:\n  swarm completions bash > ~/.local/share/bash-completion/completions/swarm\n  swarm completions fish > ~/.config/fish/completions/swarm.fish\n\nFor zsh, put this into ~/.zshrc, after compinit: eval \"$(swarm completions zsh)\"\nbash and fish need the same file as swarm-msg (swarm-msg.fish) beside it."
 )]
 pub(super) struct Args {
     /// The shell

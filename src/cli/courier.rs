@@ -17,7 +17,7 @@ pub(super) struct Args {
     /// The tmux server to begin with
     #[arg(long)]
     socket: Option<String>,
-    /// Say so once it serves: the courier that started it goes then
+    /// Report when it serves, so that the courier that started it can end
     #[arg(long, hide = true)]
     succeed: bool,
     /// Wait for the end of the courier at the other end of standard input, and start another if it was killed

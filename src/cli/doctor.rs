@@ -25,8 +25,8 @@ mod terminal;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm doctor\n  swarm doctor --fix\n  swarm doctor --json")]
 pub(super) struct Args {
-    /// Repair what is safe to repair: modes of swarm's own files, leftovers older than a day, a missing or outdated
-    /// courier, the plugin's hooks in tmux
+    /// Repair what is safe to repair: modes of swarm's own files, leftovers older than a day, the plugin's hooks in
+    /// tmux, messages whose sending a crash interrupted, a missing or outdated courier
     #[arg(long)]
     fix: bool,
     /// Print one JSON object

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
     after_help = "Examples:\n  swarm events --follow --event read --event dead-letter\n  swarm events --since 1h --agent codex-1\n  swarm events --list"
 )]
 pub(super) struct Args {
-    /// Go on with what happens from now on, until interrupted; without --since or --after nothing from before is printed
+    /// Also print new events, until interrupted. Without --since or --after, print only new events
     #[arg(short, long)]
     follow: bool,
     /// Only events of this last time, such as 90s, 15m, 24h or 7d

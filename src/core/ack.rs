@@ -1,6 +1,6 @@
 //! The clock of an acknowledgement that somebody waits for.
 //!
-//! Pure: given a time, it says what is due. The clock starts when the message was submitted. A reminder is due after
+//! Pure: given a time, it says what is due. The clock starts when the message was typed or submitted. A reminder is due after
 //! each wait of the schedule. If the last wait passes once more without an answer, the message is escalated, once. A
 //! wait begins when the reminder before it was submitted, so the time in which a reminder is held does not count. All
 //! of it is stored, so a restarted courier continues where the last one stopped.

@@ -1,10 +1,12 @@
 //! How far one message has come on its way to one recipient.
 //!
-//! `queued → held → typing → entering → typed → submitted → read → acked`, or `failed`. The state is beside the
+//! `queued → held → typing → entering → typed → submitted → read → acked`, or `failed`; by an agent's own channel `offered` stands in place
+//! of `typing` to `typed`. The state is beside the
 //! signed message, in `mail/NAME/state/`, so that no change of state can tear a message. `typing` is written before
 //! the text is pasted, and `entering` before Enter is pressed. After a crash these two marks and a look at the
 //! composer are enough neither to lose nor to repeat a message. `typed` means that the text has left the composer
-//! without a sign of a turn: the agent may have it, so it is never pasted again.
+//! without a sign of a turn: the agent may have it, so it is not pasted again. If the agent is started again, such a message is announced
+//! without its text.
 
 use super::ack::AckClock;
 use super::body::Body;

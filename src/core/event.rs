@@ -152,7 +152,7 @@ events! {
     "the project's directory was moved from there"
     "project-moved" ProjectMoved { from: &'a str }
     "the store was copied or its key is another; its old records were set aside"
-    "project-begun-anew" ProjectBegunAnew { why: &'a str, was: &'a str, aside: &'a str }
+    "project-started-again" ProjectStartedAgain { why: &'a str, was: &'a str, aside: &'a str }
     "the store was restored from a backup, with so many messages that are not delivered again"
     "project-restored" ProjectRestored { not_given: usize, aside: &'a str }
     "the guard of commits was put in again, where another tool had overwritten it"

@@ -170,8 +170,8 @@ impl fmt::Display for Refusal {
                 r.retry_in.as_secs_f64()
             ),
             Refusal::Ended { asked, ago, known } => {
-                let known = if known.is_empty() { "nobody".to_owned() } else { known.join(", ") };
-                write!(f, "{asked} has ended, {ago} ago, and was not started again; known here: {known}")
+                write!(f, "{asked} ended {ago} ago, and was not started again: start it again in its pane")?;
+                if known.is_empty() { Ok(()) } else { write!(f, ", or choose another: {}", known.join(", ")) }
             }
             Refusal::UnknownAgent { asked, known } => {
                 let what = if asked.starts_with('@') { "group or agent" } else { "agent" };
@@ -275,7 +275,7 @@ mod tests {
             (
                 Refusal::Ended { asked: "bob".into(), ago: "2m".into(), known: vec!["a".into(), "b".into()] },
                 5,
-                "bob has ended, 2m ago, and was not started again; known here: a, b",
+                "bob ended 2m ago, and was not started again: start it again in its pane, or choose another: a, b",
             ),
             (Refusal::Stranger("s".into()), 5, "s"),
             (Refusal::BadSignature("b".into()), 6, "b"),

@@ -98,8 +98,8 @@ impl Letters<'_> {
             return self.change(owner, message, |d| d.ack = Some(clock));
         };
         if clock.repair(now, schedule) {
-            let mended = clock.clone();
-            self.change(owner, message, |d| d.ack = Some(mended))?;
+            let repaired = clock.clone();
+            self.change(owner, message, |d| d.ack = Some(repaired))?;
         }
         match clock.step(now, schedule) {
             Step::Wait(until) => due.at(until),

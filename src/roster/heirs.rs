@@ -136,7 +136,7 @@ pub fn enter(store: &Store, agent: &Agent, session: &str) -> Result<Option<Agent
                 // Only a person can tell which of them it is.
                 let names: Vec<&str> = dead.iter().map(|a| a.name.as_str()).collect();
                 let text = format!(
-                    "{0} is in a conversation that {1} were in, which have ended; nothing shows which of them it is, so it gets nobody's mail. Tell it: swarm name {0} {2}",
+                    "{0} is in a conversation of {1}, which ended. It is unclear which of them it is, so it gets no old mail. To choose: swarm name {0} {2}",
                     current.name,
                     names.join(" and "),
                     first.name

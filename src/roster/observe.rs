@@ -178,7 +178,7 @@ fn limit_now(agent: &Agent, state: Status, said: Option<&str>, now_ms: u64) -> O
 fn tell_limit(tx: &mut Transaction<'_>, agent: &Agent, limit: &UsageLimit) -> Result<()> {
     let (name, said) = (&agent.name, escape::short(&limit.text, 160));
     let text = format!(
-        "{name} has reached its usage limit: {said}. Its mail waits for the end of that. What it was doing it may not have done: tell it to go on then"
+        "{name} has reached its usage limit: {said}. Its mail waits until the limit ends. It may not have finished its last task: tell it to continue then"
     );
     tx.put_notice(&Notice { to: Name::human(), kind: MessageType::Blocked, text })?;
     tx.journal(&Event::UsageLimit { name, text: &limit.text, until: limit.until })

@@ -411,7 +411,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn nothing_is_set_aside_in_a_store_that_was_made_anew() {
+    fn nothing_is_set_aside_in_a_store_that_was_made_again() {
         let (dir, store) = store();
         let name = "0000000000001-human-00000000.json";
         let put = || {

@@ -236,7 +236,7 @@ fn begin_again(root: &Path, home: &Path, was: &ProjectMark, why: &str) -> Result
     root::raise_format(&dir)?;
     ProjectMark { id: id.clone(), key: Some(key.fingerprint(&id)), seat: Some(seat) }.write(&dir)?;
     let shown = aside.strip_prefix(root).unwrap_or(&aside).display().to_string();
-    let begun = Event::ProjectBegunAnew { why, was: &was.id, aside: &shown };
+    let begun = Event::ProjectStartedAgain { why, was: &was.id, aside: &shown };
     journal::append(&dir, &journal::entry(&begun)?)?;
     Ok(format!(
         "{} begins as a project of its own: {why}. Its old records (mail, leases, names, log) are in {shown}",

@@ -154,7 +154,7 @@ fn a_failed_build_is_told_once_and_not_tried_again_until_the_sources_change() {
     lab.load_and_build();
     lab.sees("swarm could not be installed: the build failed");
     assert_eq!(count(&lab), 1, "it was not tried again");
-    fs::write(lab.plugin.join("src/main.rs"), "fn main() { /* mended */ }").unwrap();
+    fs::write(lab.plugin.join("src/main.rs"), "fn main() { /* repaired */ }").unwrap();
     lab.on_path("cargo", &counting(lab.base().to_str().unwrap(), ""));
     lab.dismiss("swarm could not be installed");
     lab.load_and_build();

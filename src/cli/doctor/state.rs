@@ -85,7 +85,7 @@ fn aside(store: &Store) -> Result<Finding> {
     };
     let mut why = None;
     store.journal(|entry| match EventWord::of(&entry) {
-        Some(EventWord::ProjectBegunAnew) => why = entry["why"].as_str().map(str::to_owned),
+        Some(EventWord::ProjectStartedAgain) => why = entry["why"].as_str().map(str::to_owned),
         Some(EventWord::ProjectRestored) => why = Some("it was restored from a backup".to_owned()),
         _ => {}
     })?;

@@ -193,7 +193,7 @@ settings! {
         variable: "SWARM_ICONS",
         part: VariablePart::Whole,
         rule: Rule::Never,
-        effect: "what the status line shows beside its counts: the icons of @swarm-icon-…, or letters",
+        effect: "the signs in the status line and the dashboard: icons (in the status line those of @swarm-icon-…), or letters",
     }
     Popup {
         name: "human.popup",
