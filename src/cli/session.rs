@@ -18,7 +18,7 @@ use crate::os::caller::{self, Caller, Chain};
 use crate::os::served::Served;
 use crate::os::tools::Tools;
 use crate::roster::witness::{self, Vouched};
-use crate::roster::{discovery, limit, rules};
+use crate::roster::{discovery, rate, rules};
 use crate::store::config::Files;
 use crate::store::mail::MessageRef;
 use crate::store::{Store, key, now_ms};
@@ -168,7 +168,7 @@ pub(super) fn publish_limit(store: &Store, agents: &[Agent]) {
 /// A courtesy to agents that cannot see the person's settings: without it they go by the careful ones, so a failure is no matter.
 fn publish_own(store: &Store, agents: &[Agent]) {
     let own = Files::of(Some(store.root())).load();
-    let _ = limit::publish_own(store, agents, &own);
+    let _ = rate::publish_own(store, agents, &own);
 }
 
 impl Session {
@@ -320,7 +320,7 @@ impl Session {
         if self.is_human() {
             return Ok(own_rate);
         }
-        let allowed = limit::for_agents(&self.store, &self.agents);
+        let allowed = rate::for_agents(&self.store, &self.agents);
         let is_set = |key: Key| config.entries().iter().any(|e| e.key == key && e.source != Source::Default);
         let asks = is_set(Key::RateCount) || is_set(Key::RateWindow);
         Ok(if asks { allowed.stricter(own) } else { allowed })

@@ -5,10 +5,10 @@
 //! agent that ended ([`super::heir`]).
 
 use super::heir::Past;
-use super::limit::UsageLimit;
 use super::name::Name;
 use super::process_id::ProcessId;
 use super::span;
+use super::usage_limit::UsageLimit;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::time::Duration;
 

@@ -6,7 +6,7 @@ use super::status_line::StatusLine;
 use crate::agents::Profiles;
 use crate::core::agent::{Agent, Status};
 use crate::os::process;
-use crate::roster::{discovery, limit, observe};
+use crate::roster::{discovery, observe, rate};
 use crate::store::Store;
 use crate::tmux::Server;
 use anyhow::Result;
@@ -61,7 +61,7 @@ impl Lookout {
             quiet.forget();
         }
         self.pending = pending.then(|| self.pending.unwrap_or_else(Instant::now));
-        limit::publish(store, &store.living()?)?;
+        rate::publish(store, &store.living()?)?;
         // A server that fails for a moment (or is too old) is not the same as one that is gone.
         let left = self.servers.forget_gone();
         let servers = &self.servers;
@@ -82,7 +82,7 @@ impl Lookout {
 
     /// What else goes with a survey, without one. `false`: no server is left.
     pub(super) fn check_up(&mut self, store: &Store) -> Result<bool> {
-        limit::publish(store, &store.living()?)?;
+        rate::publish(store, &store.living()?)?;
         Ok(self.servers.forget_gone())
     }
 

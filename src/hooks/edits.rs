@@ -7,9 +7,10 @@ use super::{Call, report, team};
 use crate::core::escape;
 use crate::core::hook::{Enforce, HookAnswer};
 use crate::core::lease::{
-    Blocker, Holder, Lease, LeaseOutcome, LeaseSelector, Notice, PathKind, PathPattern, Request, Scope, words,
+    Blocker, Holder, Lease, LeaseOutcome, LeaseSelector, PathKind, PathPattern, Request, Scope, words,
 };
 use crate::core::message::{Identity, MessageType};
+use crate::core::notice::Notice;
 use crate::os::process;
 use crate::store::leases::Part;
 use crate::store::now_ms;

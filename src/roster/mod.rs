@@ -5,8 +5,8 @@
 
 pub mod discovery;
 pub mod heirs;
-pub mod limit;
 pub mod observe;
 pub mod projects;
+pub mod rate;
 pub mod rules;
 pub mod witness;

@@ -9,8 +9,8 @@ use super::record::{self, Durability, Loaded};
 use super::{Store, Transaction, entropy, fault, now_ms};
 use crate::core::body::Body;
 use crate::core::escape;
-use crate::core::lease::Notice;
 use crate::core::name::Name;
+use crate::core::notice::Notice;
 use crate::core::rate::Limit;
 use anyhow::{Context as _, Result};
 

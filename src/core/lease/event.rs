@@ -9,7 +9,7 @@ use super::words::list;
 use crate::core::event::Event;
 use crate::core::message::MessageType;
 use crate::core::name::Name;
-use serde::{Deserialize, Serialize};
+use crate::core::notice::Notice;
 
 /// Why a lease ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,16 +95,6 @@ pub enum LeaseEvent {
     Offered(Waiter),
     /// Somebody waits no more.
     Dequeued(Waiter, GaveUp),
-}
-
-/// A message to somebody concerned.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Notice {
-    pub to: Name,
-    /// As which type of message.
-    pub kind: MessageType,
-    /// The text: one line.
-    pub text: String,
 }
 
 impl LeaseEvent {

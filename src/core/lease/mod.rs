@@ -19,7 +19,7 @@ pub mod words;
 pub use decision::{
     Blocker, Changes, Grant, LeaseOutcome, LeaseSelector, Released, Request, Wait, Why, Write,
 };
-pub use event::{End, GaveUp, LeaseEvent, Notice};
+pub use event::{End, GaveUp, LeaseEvent};
 pub use pattern::{PathKind, PathPattern, Scope};
 pub use record::{Challenge, Counter, Holder, Lease, Liveness, Mode, Reason, Waiter};
 pub use table::LeaseTable;

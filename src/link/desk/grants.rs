@@ -3,11 +3,11 @@
 
 use super::Desk;
 use crate::core::lease::{
-    Lease, LeaseOutcome, LeaseSelector, LeaseTable, Notice, PathPattern, Request, Scope, Wait, Waiter, Why,
-    words,
+    Lease, LeaseOutcome, LeaseSelector, LeaseTable, PathPattern, Request, Scope, Wait, Waiter, Why, words,
 };
 use crate::core::message::MessageType;
 use crate::core::name::Name;
+use crate::core::notice::Notice;
 use crate::core::team::{Commit, Dead, decide, decision};
 use crate::link::engine::Engine;
 use crate::os::clock;

@@ -122,7 +122,7 @@ fn what_was_announced_is_posted_once_however_many_try() {
     let (_dir, store) = store();
     store
         .transact(|tx| {
-            tx.put_notice(&crate::core::lease::Notice {
+            tx.put_notice(&crate::core::notice::Notice {
                 to: Name::human(),
                 kind: crate::core::message::MessageType::Info,
                 text: "hello".into(),
