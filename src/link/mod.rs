@@ -101,8 +101,9 @@ impl Keeper {
     }
 }
 
-/// Runs the link until its project leaves the team, or is gone. Returns at once if another one runs.
-pub fn run(store: &Store) -> Result<()> {
+/// Runs the link until its project leaves the team, or is gone. Returns at once if another one runs. `revive` starts a courier where none
+/// runs and one is needed: mail of other hosts arrives while nobody here runs a command.
+pub fn run(store: &Store, revive: impl Fn(&Store)) -> Result<()> {
     let place = link_lock(store);
     let given = lock::inherited(&place)?;
     let Some(single) = given.map_or_else(|| lock::try_exclusive(&place), |held| Ok(Some(held)))? else {
@@ -151,6 +152,8 @@ pub fn run(store: &Store) -> Result<()> {
             used = Instant::now();
         } else if used.elapsed() > IDLE {
             break;
+        } else {
+            revive(store);
         }
         if swept.elapsed() > Duration::from_secs(600) {
             swept = Instant::now();

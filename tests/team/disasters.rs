@@ -1,5 +1,5 @@
-//! What seldom happens to a team and must not cost it a lease or a letter: an engine of an older backup, a host that runs twice, an
-//! engine whose clock jumps.
+//! What seldom happens to a team and must not cost it a lease or a letter: an engine of an older backup, a host that runs twice, a full
+//! disk, a courier that is killed while mail of other hosts arrives.
 
 use super::faults::both_believed;
 use super::hostile::Taken;
@@ -90,6 +90,89 @@ fn a_host_that_runs_twice_gives_its_leases_up_and_says_so() {
     eventually("it is back", || is_up(host));
     eventually("it has its lease again", || team.believes_own(1, "name:deploy").then_some(()));
     assert_eq!(team.hosts[0].refused(&["lock", "--name", "deploy"]).0, 3);
+}
+
+/// A small file system in a project; unmounted when dropped.
+struct Disk(PathBuf);
+
+impl Disk {
+    fn new(at: PathBuf) -> Option<Self> {
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=3m", "tmpfs"]).arg(&at).stderr(std::process::Stdio::null());
+        let done = mount.status().is_ok_and(|s| s.success());
+        if !done {
+            println!("skipped: nothing can be mounted here");
+        }
+        done.then_some(Self(at))
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_keeps_letters_at_the_engine_and_grants_nothing() {
+    let Some(mut team) = Team::new(1) else { return };
+    let mut host = World::new();
+    host.set("SWARM_TEAM_DIR", team.dir.to_str().unwrap().to_owned().leak());
+    let Some(disk) = Disk::new(host.project()) else { return };
+    host.ok(&["init"]);
+    team.join(&host, 1, &team.id);
+    team.hosts.push(host);
+    let [sender, host] = [&team.hosts[0], &team.hosts[1]];
+    eventually("it is known", || sender.ok(&["who"]).contains("h1/human").then_some(()));
+    let filler = disk.0.join("filler");
+    let mut file = fs::File::create(&filler).unwrap();
+    for size in [1 << 16, 1 << 12, 1] {
+        while std::io::Write::write_all(&mut file, &vec![b'x'; size]).is_ok() {}
+    }
+    for number in 0..3 {
+        sender.ok(&["send", "--no-wait", "h1/human", &format!("letter {number}")]);
+    }
+    let (code, why) = host.refused(&["send", "--no-wait", "h0/human", "no room"]);
+    assert!(code == 1 && why.to_lowercase().contains("no space"), "{code} {why}");
+    assert!(!host.swarm(&["lock", "--name", "deploy"]).status.success());
+    sender.ok(&["lock", "--name", "deploy"]);
+    // Its room is free when nobody has it open any more.
+    drop(file);
+    fs::remove_file(&filler).unwrap();
+    eventually("all letters are there", || {
+        host.ok(&["team", "hosts"]);
+        (inbox(host).len() >= 3).then_some(())
+    });
+    let mut got = inbox(host);
+    got.sort();
+    assert_eq!(got, ["letter 0", "letter 1", "letter 2"]);
+    assert_eq!(host.refused(&["lock", "--name", "deploy"]).0, 3);
+    assert!(fs::read_dir(host.state().join("quarantine")).unwrap().next().is_none());
+}
+
+#[test]
+fn a_courier_that_is_killed_types_each_letter_of_another_host_once() {
+    let Some(team) = Team::new(2) else { return };
+    let [from, to] = [&team.hosts[0], &team.hosts[1]];
+    to.start();
+    let pane = to.agent("codex", &[]);
+    to.ok(&["discover"]);
+    eventually("it is known", || from.ok(&["who"]).contains("h1/codex-1").then_some(()));
+    for number in 0..3 {
+        let couriers = to.couriers();
+        from.ok(&["send", "--no-wait", "h1/codex-1", &format!("letter {number}.")]);
+        for pid in couriers {
+            let _ = Command::new("kill").args(["-KILL", &pid]).status();
+        }
+    }
+    let submitted = |number: usize| {
+        let text = format!("letter {number}.");
+        to.events(&pane, "submitted").iter().filter(|line| line.contains(&text)).count()
+    };
+    eventually("all are submitted", || (0..3).all(|number| submitted(number) > 0).then_some(()));
+    from.ok(&["send", "--no-wait", "h1/codex-1", "letter 3."]);
+    eventually("and the one behind them", || (submitted(3) > 0).then_some(()));
+    assert_eq!((0..4).map(submitted).collect::<Vec<_>>(), [1, 1, 1, 1]);
 }
 
 /// The library by which a program is shown another clock.

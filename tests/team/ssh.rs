@@ -51,7 +51,7 @@ impl Server {
         let port = TcpListener::bind((address, 0)).unwrap().local_addr().unwrap().port();
         let settings = format!(
             "Port {port}\nListenAddress {address}\nHostKey {0}/host\nPidFile none\nAuthorizedKeysFile {0}/authorized\nStrictModes no\n\
-             UsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\nLogLevel ERROR\n\
+             UsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\nLogLevel ERROR\nClientAliveInterval 2\nClientAliveCountMax 2\n\
              SetEnv PATH={programs}:/usr/bin:/bin SWARM_TEAM_DIR={1}\n",
             dir.display(),
             team.dir.display()

@@ -46,7 +46,7 @@ pub fn swarm_link() -> ExitCode {
         (_, ["run", "--root", ..]) if args.len() == 3 => {
             // Its own session: it must outlive the terminal and the group it was started from.
             let _ = nix::unistd::setsid();
-            Store::open_root(Path::new(&args[2])).and_then(|store| link::run(&store))
+            Store::open_root(Path::new(&args[2])).and_then(|store| link::run(&store, start::revive))
         }
         _ => {
             Err(Refusal::Usage("this is started by `swarm team`; `swarm-link --help` says how".into()).into())
