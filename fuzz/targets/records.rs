@@ -7,7 +7,8 @@ use std::fmt::Debug;
 use swarm::core::ack::{AckClock, ReminderTimes, Step};
 use swarm::core::agent::{Agent, is_pane_id};
 use swarm::core::delivery::{Delivery, Stage};
-use swarm::core::lease::{Lease, Notice, PathPattern, Waiter};
+use swarm::core::lease::{Lease, PathPattern, Waiter};
+use swarm::core::notice::Notice;
 use swarm::core::message::{Message, Signed, parse_file_name};
 use swarm::core::rate::{Limit, Sender};
 
