@@ -8,8 +8,8 @@ use swarm::core::ack::{AckClock, ReminderTimes, Step};
 use swarm::core::agent::{Agent, is_pane_id};
 use swarm::core::delivery::{Delivery, Stage};
 use swarm::core::lease::{Lease, PathPattern, Waiter};
-use swarm::core::notice::Notice;
 use swarm::core::message::{Message, Signed, parse_file_name};
+use swarm::core::notice::Notice;
 use swarm::core::rate::{Limit, Sender};
 
 /// A moment, in ms since the epoch.
