@@ -1,6 +1,6 @@
 //! The rate limit that the person's settings set for agents, for processes that cannot see these settings themselves.
 //!
-//! One small sealed record. A process that knows the person's settings writes it (`roster/limit.rs`). If it is
+//! One small sealed record. A process that knows the person's settings writes it (`roster/rate.rs`). If it is
 //! missing or forged, the default limit counts. Reading takes no lock: the record is replaced as a whole, and of several processes that
 //! publish at once the last one wins.
 
