@@ -76,14 +76,13 @@ pub(super) fn post(
     Ok(sent)
 }
 
-/// Reports how far these come, for a while.
-pub(super) fn watch(
+/// How far these come, after a while.
+pub(super) fn follow(
     session: &Session,
     sent: &[(HostName, Message)],
     no_wait: bool,
-    as_json: bool,
     patience: Duration,
-) -> Result<()> {
+) -> Result<Vec<Sent>> {
     let begun = Instant::now();
     let mut states = look(&session.store, sent)?;
     let waits = |states: &[Sent]| states.iter().any(|s| s.to.values().any(|way| way.stage < Stage::Typed));
@@ -91,10 +90,20 @@ pub(super) fn watch(
         std::thread::sleep(Duration::from_millis(20));
         states = look(&session.store, sent)?;
     }
+    Ok(states)
+}
+
+/// Reports how far these are.
+pub(super) fn tell(states: &[Sent], as_json: bool) -> Result<()> {
     if as_json {
-        return print::object(json!({"away": states.iter().map(as_object).collect::<Vec<_>>()}));
+        return print::object(json!({"away": objects(states)}));
     }
     print::out(&states.iter().map(lines).collect::<String>())
+}
+
+/// How far these are, as JSON.
+pub(super) fn objects(states: &[Sent]) -> Vec<Value> {
+    states.iter().map(as_object).collect()
 }
 
 fn look(store: &Store, sent: &[(HostName, Message)]) -> Result<Vec<Sent>> {

@@ -163,12 +163,11 @@ pub(super) fn send_but(
         return Err(first.clone().into());
     }
     let sent = if to.away.is_empty() { Vec::new() } else { away::post(session, &draft, &to.away)? };
-    if !sent.is_empty() {
-        away::watch(session, &sent, report.no_wait, report.json, PATIENCE)?;
-        if draft.to.is_empty() {
-            let Some(first) = unknown.first() else { return Ok(()) };
-            return Err(Refusal::Partly(format!("not sent to all: {first}. The others got it")).into());
-        }
+    let far = away::follow(session, &sent, report.no_wait, PATIENCE)?;
+    if draft.to.is_empty() && !far.is_empty() {
+        away::tell(&far, report.json)?;
+        let Some(first) = unknown.first() else { return Ok(()) };
+        return Err(print::told(Refusal::Partly(format!("not sent to all: {first}. The others got it"))));
     }
     let message = post(session, draft)?;
     let missing: Vec<Missing> = unknown
@@ -180,7 +179,16 @@ pub(super) fn send_but(
             other => (String::new(), other.to_string()),
         })
         .collect();
-    watch_but(session, &message, report, &missing)?;
+    let (states, courier) = follow(session, &message, report, Instant::now() + PATIENCE)?;
+    if report.json && !far.is_empty() {
+        // A script gets one object.
+        let mut object = as_object(&message, &states, &missing, courier);
+        object["away"] = away::objects(&far).into();
+        print::object(object)?;
+    } else {
+        away::tell(&far, false)?;
+        tell(&session.store, &message, (&states, &missing), courier, report)?;
+    }
     let Some((_, first)) = missing.first() else { return Ok(()) };
     let names: Vec<&str> = missing.iter().map(|(name, _)| name.as_str()).collect();
     let text = format!(
@@ -213,7 +221,8 @@ pub(super) fn post(session: &Session, mut draft: NewMessage) -> Result<Message> 
 
 /// Wakes the courier and reports how far the message comes.
 pub(super) fn watch(session: &Session, message: &Message, report: Reporting) -> Result<()> {
-    watch_but(session, message, report, &[])
+    let (states, courier) = follow(session, message, report, Instant::now() + PATIENCE)?;
+    tell(&session.store, message, (&states, &[]), courier, report)
 }
 
 /// Wakes the courier and reports how far each of several messages comes, in 2 s for all of them.
@@ -229,11 +238,6 @@ pub(super) fn watch_all(session: &Session, messages: &[Verified], report: Report
         }
     }
     if report.json { print::object(json!({"messages": all})) } else { Ok(()) }
-}
-
-fn watch_but(session: &Session, message: &Message, report: Reporting, missing: &[Missing]) -> Result<()> {
-    let (states, courier) = follow(session, message, report, Instant::now() + PATIENCE)?;
-    tell(&session.store, message, (&states, missing), courier, report)
 }
 
 /// Wakes the courier and follows the message until it has come to its end, or that time; and whether a courier runs.

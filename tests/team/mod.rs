@@ -237,6 +237,11 @@ fn two_hosts_see_each_other_write_to_each_other_and_share_a_lease() {
     // The agent there answers by the address that it was shown.
     there.below("codex-1", &format!("swarm-msg reply {id} 'yes, all of it'"));
     eventually("the answer is here", || inbox(here).contains(&"yes, all of it".to_owned()).then_some(()));
+    // A script gets one object, however far the recipients are.
+    let said = here.ok(&["send", "--json", "--no-wait", "claude-1,h1/codex-1", "to both"]);
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(said["recipients"][0]["name"], "claude-1", "{said}");
+    assert_eq!(said["away"][0]["recipients"][0]["name"], "h1/codex-1", "{said}");
     let (code, why) = here.refused(&["send", "h1/nobody-1", "x"]);
     assert!(code == 5 && why.contains("h1/codex-1"), "{code} {why}");
 
