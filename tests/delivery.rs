@@ -557,19 +557,20 @@ fn discovering_among_many_panes_calls_tmux_twice_at_most() {
         world.path().join("bin").display(),
         std::env::var("PATH").unwrap()
     );
-    let calls = || {
-        let mut child =
-            world.command("swarm").args(["discover", "--quiet"]).env("PATH", &path).spawn().unwrap();
+    let calls = |args: &[&str]| {
+        let mut child = world.command("swarm").args(args).env("PATH", &path).spawn().unwrap();
         let own = format!("{} ", child.id());
         assert!(child.wait().unwrap().success());
         let all = fs::read_to_string(&log).unwrap();
         all.lines().filter_map(|l| l.strip_prefix(&own)).map(str::to_owned).collect::<Vec<_>>()
     };
-    let first = calls();
+    let first = calls(&["discover", "--quiet"]);
     assert_eq!(first.iter().filter(|c| c.contains("list-panes")).count(), 1, "{first:#?}");
     assert!(first.len() <= 2, "{first:#?}");
-    let second = calls();
+    let second = calls(&["discover", "--quiet"]);
     assert_eq!(second.len(), 1, "{second:#?}");
+    // Agents ask for it often.
+    assert_eq!(calls(&["who"]), [""; 0]);
 }
 
 #[test]

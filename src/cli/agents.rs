@@ -80,10 +80,16 @@ pub(super) struct PanePositions {
     /// Of each socket and pane.
     places: BTreeMap<(String, String), String>,
     /// They are on several servers: then the number of a pane does not tell.
-    pub(super) several: bool,
+    several: bool,
 }
 
 impl PanePositions {
+    /// Only of agents on several servers. To ask a server takes longer than all the rest of a list.
+    pub(super) fn of_several(known: &[Agent]) -> Option<Self> {
+        let first = known.first()?;
+        known.iter().any(|a| a.place.socket != first.place.socket).then(|| Self::of(known, &[]))
+    }
+
     /// The servers at the sockets `hung` are not asked: they did not answer just now.
     pub(super) fn of(known: &[Agent], hung: &[&str]) -> Self {
         let sockets: BTreeSet<&str> = known.iter().map(|a| &*a.place.socket).collect();

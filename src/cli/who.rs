@@ -41,7 +41,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
     let mut text = String::new();
     let live: Vec<Agent> = session.agents.iter().filter(|a| a.is_live()).cloned().collect();
-    let places = Some(agents::PanePositions::of(&live, &[])).filter(|places| places.several);
+    let places = agents::PanePositions::of_several(&live);
     for agent in &live {
         let you = if agent.name == session.caller.name { "  (you)" } else { "" };
         let place = places.as_ref().map(|places| format!("  {}", places.tell(agent)));
