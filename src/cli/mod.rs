@@ -272,12 +272,13 @@ fn finish(ended: Result<()>) -> ExitCode {
 
 /// Says what is wrong with the arguments, and what to do; or gives the help that was asked for.
 fn misused<C: CommandFactory>(mut error: clap::Error) -> ExitCode {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        complain::<C>(&error);
+        return ExitCode::SUCCESS;
+    }
     let people = whole::<Swarm>();
     advice::correct(&people, &mut error);
     complain::<C>(&error);
-    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        return ExitCode::SUCCESS;
-    }
     let hint = advice::on(&whole::<C>(), &people, &error, &arguments());
     if !hint.is_empty() {
         // Whether or not it can be printed, the code says that nothing was done.
