@@ -47,7 +47,9 @@ pub fn lint(profile: &Profile) -> Vec<String> {
 /// What is suspicious in the rules for one range of versions.
 fn of_one(profile: &Profile) -> Vec<String> {
     let mut found = Vec::new();
-    for (key, pattern) in profile.screen.named() {
+    // Without rules for a screen nothing is typed, and an agent is found all the same.
+    let rules = profile.has_screen.then(|| profile.screen.named()).into_iter().flatten();
+    for (key, pattern) in rules {
         let source = escape::short(pattern.as_str(), 60);
         let mut say = |what: &str| found.push(format!("{key}: '{source}' {what}"));
         let Ok(hir) = regex_syntax::parse(pattern.as_str()) else { continue };
@@ -116,7 +118,9 @@ fn contradictions(profile: &Profile) -> Vec<String> {
             "process.names and process.scripts are both missing: no process is recognised",
         ),
     ];
-    let said = rules.into_iter().filter(|(applies, _)| *applies).map(|(_, what)| what.to_owned());
+    let counts = |what: &str| profile.has_screen || what.starts_with("process.");
+    let said =
+        rules.into_iter().filter(|(applies, what)| *applies && counts(what)).map(|(_, what)| what.to_owned());
     said.chain(generic).collect()
 }
 
@@ -160,6 +164,13 @@ mod tests {
         for profile in Profiles::builtin().unwrap().all() {
             assert_eq!(lint(profile), [""; 0], "{}", profile.kind);
         }
+    }
+
+    #[test]
+    fn a_profile_without_a_screen_lacks_nothing_of_one() {
+        let text = "kind = 'x'\n[process]\nnames = ['x']\n";
+        assert_eq!(said(text), "");
+        assert!(said(&text.replace("'x']", "'x', 'node']")).contains("anything may run as node"));
     }
 
     #[test]
