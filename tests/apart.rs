@@ -240,7 +240,8 @@ fn an_agent_of_another_project_or_of_none_does_not_pass_for_the_human() {
     assert_eq!(parsed(&world.ok(&["status", "--json"]))["unread"], serde_json::json!({}));
     assert!(world.ok(&["locks"]).contains("no leases"));
     assert_eq!(names(&world, &world.project()), ["claude-1"]);
-    assert_eq!(names(&world, &b), Vec::<String>::new());
+    // Nothing that it did made it known there, either.
+    assert_eq!(fs::read_dir(b.join(".swarm/agents")).unwrap().count(), 0);
 }
 
 #[test]

@@ -1012,7 +1012,7 @@ fn a_wait_ends_with_5_when_its_agent_is_gone_unless_something_else_can_still_com
         assert_eq!(out.status.code(), Some(5), "{}", stderr(&out));
         let told = parsed(std::str::from_utf8(&out.stdout).unwrap());
         let error = told["error"].as_str().unwrap();
-        assert!(error.contains("codex-1 has ended") && told["exit"] == 5, "{told}");
+        assert!(error.contains("codex-1 ended") && told["exit"] == 5, "{told}");
     }
     world.below("claude-1", "swarm-msg send --no-wait human 'to the person'");
     let out = waits.pop().unwrap().wait_with_output().unwrap();
