@@ -245,9 +245,11 @@ pub(super) const OPERATIONS: [Operation; 35] = [
         },
         command: "swarm hook claude SessionStart <input",
         after: |team, ran| {
-            handed_over(team, ran);
             let told = format!("{}{}", ran.died, ran.again);
             assert!(told.contains("You are peer-1"), "{told}");
+            // Mail waits for a way that begins a turn, or for the next prompt.
+            assert!(!told.contains("first line"), "{told}");
+            assert_ne!(team.world.stage(&ran.id).0, "read");
         },
         ..Operation::PLAIN
     },
