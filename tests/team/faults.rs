@@ -17,6 +17,15 @@ fn read_all(host: &World) -> Vec<String> {
     all.iter().filter_map(|m| m["body"].as_str().map(str::to_owned)).collect()
 }
 
+/// Ends the thread that kills when the one that sends is through, also by a failure.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn a_letter_is_there_once_however_often_links_and_the_engine_are_killed() {
     let Some(team) = Team::new(2) else { return };
@@ -39,6 +48,7 @@ fn a_letter_is_there_once_however_often_links_and_the_engine_are_killed() {
             team.switches[0].cut(false, false);
             eprintln!("links were killed {turn} times, the engine {kills} times");
         });
+        let _ends = Ends(&done);
         for number in 0..count {
             team.hosts[0].ok(&["send", "--no-wait", "h1/human", &format!("letter {number}")]);
             if number % 50 == 49 {
@@ -47,7 +57,6 @@ fn a_letter_is_there_once_however_often_links_and_the_engine_are_killed() {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        done.store(true, Ordering::Relaxed);
     });
     let begun = Instant::now();
     let patience = PATIENCE + Duration::from_millis(100) * u32::try_from(count).unwrap();
