@@ -17,7 +17,7 @@ fn read_all(host: &World) -> Vec<String> {
     all.iter().filter_map(|m| m["body"].as_str().map(str::to_owned)).collect()
 }
 
-/// Ends the thread that kills when the one that sends is through, also by a failure.
+/// Tells other threads that their time is over when this one is through, also by a failure.
 struct Ends<'a>(&'a AtomicBool);
 
 impl Drop for Ends<'_> {
@@ -27,6 +27,7 @@ impl Drop for Ends<'_> {
 }
 
 #[test]
+#[ignore = "on a busy machine it takes minutes: cargo test --test suite -- --ignored team::faults"]
 fn a_letter_is_there_once_however_often_links_and_the_engine_are_killed() {
     let Some(team) = Team::new(2) else { return };
     let count = trials(40);
@@ -76,6 +77,7 @@ fn a_letter_is_there_once_however_often_links_and_the_engine_are_killed() {
 }
 
 #[test]
+#[ignore = "on a busy machine it takes minutes: cargo test --test suite -- --ignored team::faults"]
 fn a_link_that_dies_at_any_of_its_steps_loses_and_repeats_nothing() {
     let Some(team) = Team::new(2) else { return };
     let [first, second] = [&team.hosts[0], &team.hosts[1]];
@@ -100,9 +102,13 @@ fn a_link_that_dies_at_any_of_its_steps_loses_and_repeats_nothing() {
     let dies = |point: &str| eventually(&format!("{point}: it dies there"), || died(point).then_some(()));
     for point in ["link-before-commit", "link-after-commit"] {
         doomed(point);
-        // It is granted at once only if the next link was faster than the patience of who asks.
-        second.swarm(&lock);
-        dies(point);
+        // One who asks may give up before a slow link comes to it.
+        eventually(&format!("{point}: it dies there"), || {
+            if !died(point) {
+                second.swarm(&lock);
+            }
+            died(point).then_some(())
+        });
         eventually("it is granted", || second.swarm(&lock).status.success().then_some(()));
         eventually("it is believed", || team.believes_own(1, "name:deploy").then_some(()));
         assert_eq!(first.refused(&lock).0, 3, "{point}");
@@ -299,6 +305,7 @@ fn through_lost_packets_one_host_holds_and_each_letter_is_there_once() {
                 }
             });
         }
+        let _ends = Ends(&over);
         let (mut looks, enough) = (0, trials(4));
         // Until it was granted so often; never longer than a test may take.
         let patience = PATIENCE + Duration::from_secs(1) * u32::try_from(enough).unwrap();
@@ -309,7 +316,6 @@ fn through_lost_packets_one_host_holds_and_each_letter_is_there_once() {
             // The looks are not to take the time of what they look at.
             std::thread::sleep(Duration::from_millis(100));
         }
-        over.store(true, Ordering::Relaxed);
     });
     assert!(granted.load(Ordering::Relaxed) >= 2, "nothing was granted");
     for switch in &team.switches {
