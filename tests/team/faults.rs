@@ -26,8 +26,8 @@ impl Drop for Ends<'_> {
     }
 }
 
-#[test]
 #[ignore = "on a busy machine it takes minutes: cargo test --test suite -- --ignored team::faults"]
+#[test]
 fn a_letter_is_there_once_however_often_links_and_the_engine_are_killed() {
     let Some(team) = Team::new(2) else { return };
     let count = trials(40);
@@ -76,8 +76,8 @@ fn a_letter_is_there_once_however_often_links_and_the_engine_are_killed() {
     assert!(fs::read_dir(team.hosts[1].state().join("quarantine")).unwrap().next().is_none());
 }
 
-#[test]
 #[ignore = "on a busy machine it takes minutes: cargo test --test suite -- --ignored team::faults"]
+#[test]
 fn a_link_that_dies_at_any_of_its_steps_loses_and_repeats_nothing() {
     let Some(team) = Team::new(2) else { return };
     let [first, second] = [&team.hosts[0], &team.hosts[1]];
