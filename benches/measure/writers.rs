@@ -68,19 +68,8 @@ impl Project {
 pub(super) fn write(name: &str, dir: &Path) {
     let store = Store::open(dir).unwrap();
     for n in 0..MESSAGES {
-        let draft = NewMessage {
-            from: Name::new(name).unwrap(),
-            identity: Identity::Human,
-            to: vec![Name::human()],
-            kind: MessageType::Info,
-            answers: None,
-            ack: false,
-            urgent: false,
-            intent: None,
-            round: 0,
-            groups: Vec::new(),
-            body: Body::new(&format!("message {n}")).unwrap(),
-        };
+        let (from, body) = (Name::new(name).unwrap(), Body::new(&format!("message {n}")).unwrap());
+        let draft = NewMessage::new(from, Identity::Human, vec![Name::human()], MessageType::Info, body);
         store.post(draft, Limit { count: 0, window: Duration::from_millis(60_000) }).unwrap();
     }
     assert!(store.count_mail(&Name::human(), Folder::New).unwrap() >= MESSAGES);

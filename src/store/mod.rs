@@ -375,18 +375,16 @@ pub(crate) mod tests {
     fn mail_of_one_who_was_renamed_a_moment_ago_is_not_taken_for_forged() {
         let (_dir, store) = store();
         let (old, new) = (Name::new("claude-1").unwrap(), Name::new("anna").unwrap());
+        let body = Body::new("for whoever has that name").unwrap();
         let draft = post::NewMessage {
-            from: Name::human(),
-            identity: Identity::Human,
-            to: vec![old.clone()],
-            kind: MessageType::Info,
-            answers: None,
             ack: true,
-            urgent: false,
-            intent: None,
-            round: 0,
-            groups: Vec::new(),
-            body: Body::new("for whoever has that name").unwrap(),
+            ..post::NewMessage::new(
+                Name::human(),
+                Identity::Human,
+                vec![old.clone()],
+                MessageType::Info,
+                body,
+            )
         };
         let message = store.post(draft, Limit::default()).unwrap();
         let agent = agent("claude-1");

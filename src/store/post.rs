@@ -46,12 +46,12 @@ pub struct NewMessage {
 }
 
 impl NewMessage {
-    /// What swarm itself tells somebody.
-    pub(super) fn of_system(to: Name, kind: MessageType, body: Body) -> Self {
+    /// A message that answers none and asks for nothing.
+    pub fn new(from: Name, identity: Identity, to: Vec<Name>, kind: MessageType, body: Body) -> Self {
         Self {
-            from: Name::system(),
-            identity: Identity::System,
-            to: vec![to],
+            from,
+            identity,
+            to,
             kind,
             answers: None,
             ack: false,
@@ -61,6 +61,11 @@ impl NewMessage {
             groups: Vec::new(),
             body,
         }
+    }
+
+    /// What swarm itself tells somebody.
+    pub(super) fn of_system(to: Name, kind: MessageType, body: Body) -> Self {
+        Self::new(Name::system(), Identity::System, vec![to], kind, body)
     }
 }
 

@@ -133,18 +133,16 @@ mod tests {
         let (human, agent) = (Name::human(), Name::new("claude-1").unwrap());
         let limit = Limit { count: 3, window: Duration::from_millis(600_000) };
         let post = |from: &Name| {
+            let to = vec![human.clone(), Name::new("gemini-1").unwrap()];
             let draft = NewMessage {
-                from: from.clone(),
-                identity: Identity::Process,
-                to: vec![human.clone(), Name::new("gemini-1").unwrap()],
-                kind: MessageType::Info,
-                answers: None,
                 ack: true,
-                urgent: false,
-                intent: None,
-                round: 0,
-                groups: Vec::new(),
-                body: Body::new("x").unwrap(),
+                ..NewMessage::new(
+                    from.clone(),
+                    Identity::Process,
+                    to,
+                    MessageType::Info,
+                    Body::new("x").unwrap(),
+                )
             };
             store.post(draft, limit)
         };

@@ -62,19 +62,13 @@ fn take(store: &Store, name: &str) -> (Duration, Duration) {
 }
 
 fn post(store: &Store, to: &HostName, text: &str) {
-    let draft = NewMessage {
-        from: Name::human(),
-        identity: Identity::Human,
-        to: vec![Name::human()],
-        kind: MessageType::Info,
-        answers: None,
-        ack: false,
-        urgent: false,
-        intent: None,
-        round: 0,
-        groups: Vec::new(),
-        body: Body::new(text).unwrap(),
-    };
+    let draft = NewMessage::new(
+        Name::human(),
+        Identity::Human,
+        vec![Name::human()],
+        MessageType::Info,
+        Body::new(text).unwrap(),
+    );
     store.post_away(draft, to, Limit::none()).unwrap();
 }
 

@@ -99,19 +99,9 @@ mod tests {
         }
         std::fs::write(store.team_dir().join("bell"), "").unwrap();
         let (host, name) = (HostName::new("build").unwrap(), Name::new("codex-1").unwrap());
-        let draft = NewMessage {
-            from: Name::human(),
-            identity: Identity::Human,
-            to: vec![name.clone()],
-            kind: MessageType::Question,
-            answers: None,
-            ack: false,
-            urgent: false,
-            intent: None,
-            round: 0,
-            groups: Vec::new(),
-            body: crate::core::body::Body::new("is it green?").unwrap(),
-        };
+        let body = crate::core::body::Body::new("is it green?").unwrap();
+        let draft =
+            NewMessage::new(Name::human(), Identity::Human, vec![name.clone()], MessageType::Question, body);
         let message = store.post_away(draft, &host, Limit::none()).unwrap();
         let mut feed = Feed::default();
         let mut look = || {

@@ -321,17 +321,14 @@ pub(super) mod tests {
 
     pub(in super::super) fn post_to(store: &Store, to: &Name, text: &str, ack: bool) -> MessageId {
         let draft = NewMessage {
-            from: Name::human(),
-            identity: Identity::Human,
-            to: vec![to.clone()],
-            kind: MessageType::Info,
-            answers: None,
             ack,
-            urgent: false,
-            intent: None,
-            round: 0,
-            groups: Vec::new(),
-            body: Body::new(text).unwrap(),
+            ..NewMessage::new(
+                Name::human(),
+                Identity::Human,
+                vec![to.clone()],
+                MessageType::Info,
+                Body::new(text).unwrap(),
+            )
         };
         store.post(draft, Limit { count: 0, window: Duration::from_secs(1) }).unwrap().id
     }

@@ -380,18 +380,16 @@ mod tests {
             store.transact(|tx| tx.put_agent(&crate::store::tests::agent(name))).unwrap();
         }
         let post = |from: &str, kind, intent| {
+            let from = Name::new(from).unwrap();
             let draft = NewMessage {
-                from: Name::new(from).unwrap(),
-                identity: Identity::Process,
-                to: vec![Name::human()],
-                kind,
-                answers: None,
-                ack: false,
-                urgent: false,
                 intent,
-                round: 0,
-                groups: Vec::new(),
-                body: Body::new("done").unwrap(),
+                ..NewMessage::new(
+                    from,
+                    Identity::Process,
+                    vec![Name::human()],
+                    kind,
+                    Body::new("done").unwrap(),
+                )
             };
             store.post(draft, Limit::none()).unwrap();
         };
