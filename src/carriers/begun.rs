@@ -3,7 +3,7 @@
 //! The tools of all Codexes run in one server and say whose they are by the conversation alone. Its id has the time at which it was begun,
 //! and its record begins with the directory. Undocumented: what is not as expected is not known. Read-only: no lock is needed.
 
-use super::own::own_directory;
+use super::codex;
 use crate::core::coord::date;
 use crate::core::heir::is_session;
 use crate::os::program::Environment;
@@ -22,7 +22,7 @@ const DAY: u64 = 86_400_000;
 
 /// The directory in which the conversation of that id was begun, as a Codex with that environment knows it.
 pub fn begun_in(id: &str, environment: &Environment) -> Option<PathBuf> {
-    let sessions = own_directory(environment, "CODEX_HOME", ".codex")?.join("sessions");
+    let sessions = codex::directory(environment)?.join("sessions");
     let at = time_in(id).filter(|_| is_session(id))?;
     let end = format!("-{id}.jsonl");
     let record = [at, at.saturating_sub(DAY), at.saturating_add(DAY)].into_iter().find_map(|at| {

@@ -86,7 +86,7 @@ fn is_codex(comm: &str, argv: &[String]) -> bool {
 }
 
 /// The directory that a Codex with that environment uses.
-fn directory(environment: &Environment) -> Option<PathBuf> {
+pub(super) fn directory(environment: &Environment) -> Option<PathBuf> {
     own_directory(environment, "CODEX_HOME", ".codex")
 }
 

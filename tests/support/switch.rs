@@ -4,9 +4,10 @@
 //! lost comes late and holds up what is behind it, as TCP makes of lost packets: it is sent again after 200 ms, then after twice that.
 
 use std::collections::VecDeque;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -65,7 +66,7 @@ impl Switch {
         let listener = UnixListener::bind(dir.join(".s.PGSQL.5432")).unwrap();
         listener.set_nonblocking(true).unwrap();
         let engine = engine.join(".s.PGSQL.5432");
-        let state = serve(move || Ok(listener.accept()?.0), move || UnixStream::connect(&engine));
+        let state = serve(move || unix(listener.accept()?.0), move || unix(UnixStream::connect(&engine)?));
         Self { state, dir, port: 0 }
     }
 
@@ -74,7 +75,8 @@ impl Switch {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let state = serve(move || Ok(listener.accept()?.0), move || TcpStream::connect(("127.0.0.1", to)));
+        let state =
+            serve(move || tcp(listener.accept()?.0), move || tcp(TcpStream::connect(("127.0.0.1", to))?));
         Self { state, dir: PathBuf::new(), port }
     }
 
@@ -101,42 +103,22 @@ impl Drop for Switch {
     }
 }
 
-/// A connection of either kind.
-trait Line: Send + 'static {
-    fn part(&self, page: &mut [u8]) -> std::io::Result<usize>;
-    fn pass(&self, bytes: &[u8]) -> std::io::Result<usize>;
-    fn never_wait(&self);
+/// Either kind of connection as a file, which never waits.
+fn unix(stream: UnixStream) -> std::io::Result<File> {
+    stream.set_nonblocking(true)?;
+    Ok(OwnedFd::from(stream).into())
 }
 
-impl Line for UnixStream {
-    fn part(&self, page: &mut [u8]) -> std::io::Result<usize> {
-        (&*self).read(page)
-    }
-    fn pass(&self, bytes: &[u8]) -> std::io::Result<usize> {
-        (&*self).write(bytes)
-    }
-    fn never_wait(&self) {
-        self.set_nonblocking(true).unwrap();
-    }
-}
-
-impl Line for TcpStream {
-    fn part(&self, page: &mut [u8]) -> std::io::Result<usize> {
-        (&*self).read(page)
-    }
-    fn pass(&self, bytes: &[u8]) -> std::io::Result<usize> {
-        (&*self).write(bytes)
-    }
-    fn never_wait(&self) {
-        self.set_nonblocking(true).unwrap();
-        self.set_nodelay(true).unwrap();
-    }
+fn tcp(stream: TcpStream) -> std::io::Result<File> {
+    stream.set_nonblocking(true)?;
+    stream.set_nodelay(true)?;
+    Ok(OwnedFd::from(stream).into())
 }
 
 /// Carries each connection that comes to a new one, until the state says that it is over.
-fn serve<L: Line>(
-    accept: impl Fn() -> std::io::Result<L> + Send + 'static,
-    connect: impl Fn() -> std::io::Result<L> + Send + 'static,
+fn serve(
+    accept: impl Fn() -> std::io::Result<File> + Send + 'static,
+    connect: impl Fn() -> std::io::Result<File> + Send + 'static,
 ) -> Arc<State> {
     let state = Arc::new(State::default());
     let shared = Arc::clone(&state);
@@ -155,17 +137,14 @@ fn serve<L: Line>(
     state
 }
 
-fn carry<L: Line>(host: &L, engine: &L, state: &State) {
-    for side in [host, engine] {
-        side.never_wait();
-    }
+fn carry(host: &File, engine: &File, state: &State) {
     let mut under_way: [VecDeque<(Instant, Vec<u8>)>; 2] = [VecDeque::new(), VecDeque::new()];
     while !state.end.load(Ordering::Relaxed) {
         let mut moved = false;
-        for (side, (from, to)) in [(host, engine), (engine, host)].into_iter().enumerate() {
+        for (side, (mut from, mut to)) in [(host, engine), (engine, host)].into_iter().enumerate() {
             let cut = if side == 0 { &state.up_cut } else { &state.down_cut };
             let mut page = [0; 16_384];
-            match from.part(&mut page) {
+            match from.read(&mut page) {
                 Ok(0) => return,
                 Ok(n) => {
                     under_way[side].push_back((Instant::now() + state.takes(), page[..n].to_vec()));
@@ -180,7 +159,7 @@ fn carry<L: Line>(host: &L, engine: &L, state: &State) {
                 let (_, bytes) = under_way[side].pop_front().unwrap();
                 let mut rest = &bytes[..];
                 while !rest.is_empty() {
-                    match to.pass(rest) {
+                    match to.write(rest) {
                         Ok(n) => rest = &rest[n..],
                         Err(e) if e.kind() == ErrorKind::WouldBlock => std::thread::yield_now(),
                         Err(_) => return,

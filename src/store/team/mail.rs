@@ -82,9 +82,8 @@ impl Store {
     /// names; if all are unknown, nothing was stored. An error means that there is no room now.
     pub fn admit(&self, mut message: Message) -> Result<Vec<Name>> {
         let Some(host) = message.from.host.clone() else { bail!("a letter without a host") };
-        if let Some(known) = self.received(&message.id)?
-            && known.host != host
-        {
+        let known = self.received(&message.id)?;
+        if known.as_ref().is_some_and(|known| known.host != host) {
             bail!("a letter with the id of another one");
         }
         let (mut readers, mut nobody) = (Vec::new(), Vec::new());
@@ -99,7 +98,6 @@ impl Store {
             return Ok(nobody);
         }
         readers.sort();
-        let known = self.received(&message.id)?;
         // By this host's clock: another one's may be days off.
         message.created = match &known {
             Some(known) => known.at,

@@ -76,15 +76,20 @@ impl Store {
 
     /// All letters to other hosts whose id begins with `prefix`.
     pub fn find_away(&self, prefix: &str) -> Result<Vec<Sent>> {
+        self.away_if(|id| id.starts_with(prefix))
+    }
+
+    /// The letters to other hosts whose id is wanted: those that the engine has, and those that wait for it.
+    fn away_if(&self, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<Sent>> {
+        let dir = self.team_dir().join("sent");
         let mut found = Vec::new();
-        let starts = |file: &String| file.starts_with(prefix);
-        for file in record::list(&self.team_dir().join("sent"))?.into_iter().filter(starts) {
-            if let Loaded::Ok(sent) = record::load::<Sent>(&self.team_dir().join("sent").join(&file))? {
+        for file in record::list(&dir)?.into_iter().filter(|file| is_wanted(file.trim_end_matches(".json"))) {
+            if let Loaded::Ok(sent) = record::load::<Sent>(&dir.join(&file))? {
                 found.push(sent);
             }
         }
         for (host, message) in self.awaiting_engine(super::mail::MAX_OUT)? {
-            if message.id.as_str().starts_with(prefix) && !found.iter().any(|s| s.id == message.id) {
+            if is_wanted(message.id.as_str()) && !found.iter().any(|s| s.id == message.id) {
                 found.push(self.waits(&host, &message));
             }
         }
@@ -132,21 +137,10 @@ impl Store {
     /// The letters to other hosts with their texts, and how far each is; without those whose record `is_known` for good,
     /// by its id. What is not genuine is left out.
     pub fn letters_away(&self, is_known: impl Fn(&str) -> bool) -> Result<Vec<(Sent, Verified)>> {
-        let dir = self.team_dir().join("sent");
-        let mut found = Vec::new();
-        for file in record::list(&dir)? {
-            if is_known(file.trim_end_matches(".json")) {
-                continue;
-            }
-            let Loaded::Ok(mut sent) = record::load::<Sent>(&dir.join(&file))? else { continue };
-            let message = sent.message.take().and_then(|signed| self.key.verify(signed).ok());
-            found.extend(message.filter(|message| message.id == sent.id).map(|message| (sent, message)));
-        }
-        for (host, message) in self.awaiting_engine(super::mail::MAX_OUT)? {
-            if !found.iter().any(|(sent, _)| sent.id == message.id) {
-                found.push((self.waits(&host, &message), message));
-            }
-        }
-        Ok(found)
+        let genuine = |mut sent: Sent| {
+            let message = sent.message.take().and_then(|signed| self.key.verify(signed).ok())?;
+            (message.id == sent.id).then_some((sent, message))
+        };
+        Ok(self.away_if(|id| !is_known(id))?.into_iter().filter_map(genuine).collect())
     }
 }
