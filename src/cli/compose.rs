@@ -112,19 +112,7 @@ pub(super) fn body(text: &str) -> Result<Body> {
 /// A draft of the caller's.
 pub(super) fn draft(session: &Session, to: Vec<Name>, kind: MessageType, body: Body) -> NewMessage {
     let Caller { name, identity, .. } = &session.caller;
-    NewMessage {
-        from: name.clone(),
-        identity: *identity,
-        to,
-        kind,
-        answers: None,
-        ack: false,
-        urgent: false,
-        intent: None,
-        round: 0,
-        groups: Vec::new(),
-        body,
-    }
+    NewMessage::new(name.clone(), *identity, to, kind, body)
 }
 
 /// A draft of the caller's that answers a message in its mailbox.
@@ -163,13 +151,22 @@ pub(super) fn send_but(
         return Err(first.clone().into());
     }
     let sent = if to.away.is_empty() { Vec::new() } else { away::post(session, &draft, &to.away)? };
+    let here = (!draft.to.is_empty() || sent.is_empty()).then(|| post(session, draft));
     let far = away::follow(session, &sent, report.no_wait, PATIENCE)?;
-    if draft.to.is_empty() && !far.is_empty() {
-        away::tell(&far, report.json)?;
-        let Some(first) = unknown.first() else { return Ok(()) };
-        return Err(print::told(Refusal::Partly(format!("not sent to all: {first}. The others got it"))));
-    }
-    let message = post(session, draft)?;
+    let message = match here {
+        Some(Ok(message)) => message,
+        Some(Err(why)) if far.is_empty() => return Err(why),
+        // What went to other hosts must not be sent again.
+        Some(Err(why)) => {
+            away::tell(&far, report.json)?;
+            return Err(print::told(why));
+        }
+        None => {
+            away::tell(&far, report.json)?;
+            let Some(first) = unknown.first() else { return Ok(()) };
+            return Err(print::told(Refusal::Partly(format!("not sent to all: {first}. The others got it"))));
+        }
+    };
     let missing: Vec<Missing> = unknown
         .iter()
         .map(|refusal| match refusal {
