@@ -185,8 +185,8 @@ fn processes(pane: &Pane, survey: &Survey) -> String {
 /// The agent that a person has registered, as it would have been found.
 fn registered(agent: Agent) -> (Sighting, String) {
     let Agent { kind, process, place, cwd, shared_server, .. } = agent;
-    let (conversation, asks, foreign) = (Conversation::Unknown, None, false);
-    let seen = Sighting { kind, process, place, cwd, shared_server, conversation, asks, foreign };
+    let (conversation, asks) = (Conversation::Unknown, None);
+    let seen = Sighting { kind, process, place, cwd, shared_server, conversation, asks };
     (seen, "a person's word (swarm register)".to_owned())
 }
 

@@ -132,7 +132,6 @@ fn sight(
         cwd,
         conversation: Conversation::Unknown,
         asks: args.name.as_ref().and_then(|name| Name::for_agent(name).ok()),
-        foreign: process::is_foreign(found.pid),
     };
     Ok((sighting, found.comm))
 }

@@ -396,8 +396,12 @@ impl Session {
         live().find(|a| a.name == *name).or_else(|| live().find(|a| a.formerly.contains(name)))
     }
 
-    /// The agent that was called `name`, now or formerly, and has ended; of several the last one.
+    /// The agent that was called `name`, now or formerly, and has ended; of several the last one. A person has no record: the
+    /// records are not read for that.
     pub(super) fn ended(&self, name: &Name) -> Option<&Agent> {
+        if name.is_human() {
+            return None;
+        }
         let ended = self.dead().iter().filter(|a| a.answers_to(name));
         ended.max_by_key(|a| (a.name == *name, a.died))
     }

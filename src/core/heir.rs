@@ -277,7 +277,6 @@ mod tests {
             shared_server: None,
             conversation,
             asks: None,
-            foreign: false,
         }
     }
 

@@ -30,8 +30,6 @@ pub struct Sighting {
     pub conversation: Conversation,
     /// The name that its environment or its pane asks for.
     pub asks: Option<Name>,
-    /// Whether it runs as another user: then it is nobody who was here before.
-    pub foreign: bool,
 }
 
 /// What a reconciliation changes. Records not named here stay as they are.
@@ -75,6 +73,8 @@ pub struct Scan<'a> {
     pub grace: Duration,
     /// Whether to wait for an agent that will soon say which conversation it is in.
     pub patient: bool,
+    /// Whether a process runs as another user: then it is nobody who was here before. Asked of new agents only.
+    pub is_foreign: fn(i32) -> bool,
 }
 
 /// Decides what a look at the panes means. `alive` says whether a recorded agent's process still runs (`None`: unknown; the
@@ -191,7 +191,7 @@ fn newcomers<'l, 'a>(
             new.push(sighting);
         }
     }
-    let own: Vec<&Sighting> = new.iter().copied().filter(|s| !s.foreign).collect();
+    let own: Vec<&Sighting> = new.iter().copied().filter(|s| !(look.is_foreign)(s.process.pid)).collect();
     let waits = |kind: &str| look.patient && own.iter().any(|s| s.kind == kind && kin.waits_for(s));
     let assigned = kin.assign(&own);
     let heir = |s: &Sighting| own.iter().position(|o| o.process == s.process).and_then(|at| assigned[at]);
@@ -332,7 +332,6 @@ mod tests {
             shared_server: None,
             conversation: Conversation::Unknown,
             asks: None,
-            foreign: false,
         }
     }
 
@@ -344,12 +343,23 @@ mod tests {
         now_ms: u64,
         alive: impl Fn(&Agent) -> Option<bool>,
     ) -> RosterChanges {
-        let look =
-            Scan { seen, strangers, now_ms, window: Duration::ZERO, grace: Duration::ZERO, patient: true };
+        let look = Scan { strangers, window: Duration::ZERO, ..scan(seen, now_ms) };
         super::reconcile(known, &look, alive, |_| true)
     }
 
     const WINDOW: u64 = 1_000;
+
+    fn scan(seen: &[Sighting], now_ms: u64) -> Scan<'_> {
+        Scan {
+            seen,
+            strangers: &[],
+            now_ms,
+            window: Duration::from_millis(WINDOW),
+            grace: Duration::ZERO,
+            patient: true,
+            is_foreign: |_| false,
+        }
+    }
 
     /// With agents that live if they are among `living`, and names under which nothing is left if they are among `empty`.
     fn look(
@@ -359,17 +369,9 @@ mod tests {
         living: &[i32],
         empty: &[&str],
     ) -> RosterChanges {
-        let look = Scan {
-            seen,
-            strangers: &[],
-            now_ms,
-            window: Duration::from_millis(WINDOW),
-            grace: Duration::ZERO,
-            patient: true,
-        };
         super::reconcile(
             known,
-            &look,
+            &scan(seen, now_ms),
             |a| Some(living.contains(&a.process.pid)),
             |a| !empty.contains(&a.name.as_str()),
         )
@@ -579,14 +581,7 @@ mod tests {
         let waits = look(&old, std::slice::from_ref(&soon), 6, &[], &[]);
         assert_eq!((waits.pending, names(&waits.put)), (true, vec!["claude-1"]));
         assert_eq!(waits.died, [name("claude-1")]);
-        let in_a_hurry = Scan {
-            seen: std::slice::from_ref(&soon),
-            strangers: &[],
-            now_ms: 6,
-            window: Duration::from_millis(WINDOW),
-            grace: Duration::ZERO,
-            patient: false,
-        };
+        let in_a_hurry = Scan { patient: false, ..scan(std::slice::from_ref(&soon), 6) };
         let changes = super::reconcile(&old, &in_a_hurry, |_| Some(false), |_| true);
         assert_eq!(changes.heirs, [(name("claude-1"), Evidence::Pane)]);
         // Elsewhere, where no conversation is known, it makes no difference.
@@ -597,7 +592,11 @@ mod tests {
     #[test]
     fn a_process_of_another_user_inherits_nothing() {
         let old = look(&[], &[sighting("claude", 1, "%0")], 5, &[], &[]).put;
-        let other = Sighting { foreign: true, ..sighting("claude", 2, "%0") };
-        assert_eq!(names(&look(&old, &[other], 6, &[], &[]).put), ["claude-2", "claude-1"]);
+        let other = [sighting("claude", 2, "%0")];
+        let own = scan(&other, 6);
+        let foreign = Scan { is_foreign: |pid| pid == 2, ..own };
+        for (look, expected) in [(own, &["claude-1"][..]), (foreign, &["claude-2", "claude-1"])] {
+            assert_eq!(names(&super::reconcile(&old, &look, |_| Some(false), |_| true).put), expected);
+        }
     }
 }

@@ -5,7 +5,7 @@ use super::servers::{self, Servers};
 use super::status_line::StatusLine;
 use crate::agents::Profiles;
 use crate::core::agent::{Agent, Status};
-use crate::os::process;
+use crate::os::process::Here;
 use crate::roster::{discovery, observe, rate};
 use crate::store::Store;
 use crate::tmux::Server;
@@ -89,7 +89,8 @@ impl Lookout {
     /// Whether a known agent has died since the last look.
     pub(super) fn lost_somebody(&mut self, store: &Store) -> Result<bool> {
         self.find_living(store)?;
-        Ok(self.living.iter().any(|a| process::check_in(a.place.namespace, &a.process) == Some(false)))
+        let here = Here::look();
+        Ok(self.living.iter().any(|a| here.check(a.place.namespace, &a.process) == Some(false)))
     }
 
     /// Looks at what the agents are doing, for people. Returns whether one of them is busy with something that will end.

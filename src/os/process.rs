@@ -124,7 +124,29 @@ pub fn check_within(boot: &str, id: &ProcessId) -> Option<bool> {
 
 /// [`check`] of a process known in another pid namespace, perhaps: from inside a sandbox nobody outside can be judged.
 pub fn check_in(known_in: Option<u64>, id: &ProcessId) -> Option<bool> {
-    if known_in.is_some() && known_in != namespace() { None } else { check(id) }
+    Here::look().check(known_in, id)
+}
+
+/// Where this process runs, read once for whoever asks about many.
+#[derive(Debug)]
+pub struct Here {
+    boot: Option<String>,
+    namespace: Option<u64>,
+}
+
+impl Here {
+    /// Reads it.
+    pub fn look() -> Self {
+        Self { boot: boot_id().ok(), namespace: namespace() }
+    }
+
+    /// See [`check_in`].
+    pub fn check(&self, known_in: Option<u64>, id: &ProcessId) -> Option<bool> {
+        if known_in.is_some() && known_in != self.namespace {
+            return None;
+        }
+        check_within(self.boot.as_deref()?, id)
+    }
 }
 
 /// This process's id as the system shows it. In a pid namespace that has kept the outer /proc, it differs from the id

@@ -22,7 +22,7 @@ use crate::core::name::Name;
 use crate::core::process_id::ProcessId;
 use crate::core::registry::{self, RosterChanges, Scan, Sighting};
 use crate::os::forest::Forest;
-use crate::os::process::{self, Process};
+use crate::os::process::{self, Here, Process};
 use crate::os::program::{self, Environment};
 use crate::store::config::Files;
 use crate::store::mail::Folder;
@@ -65,7 +65,6 @@ pub fn survey(server: &Server, profiles: &Profiles) -> Result<Survey> {
             let wanted = Some(pane.wanted.clone()).filter(|name| !name.is_empty());
             let wanted = wanted.or_else(|| environment.get("SWARM_NAME"));
             let asks = wanted.and_then(|name| Name::for_agent(&name).ok());
-            let foreign = process::is_foreign(process.pid);
             let cwd = process::cwd(process.pid)
                 .map_or_else(|| pane.path.clone(), |p| p.to_string_lossy().into_owned());
             let shared_server = profiles.process_rules(&kind).and_then(|rules| rules.shared_server.clone());
@@ -76,7 +75,7 @@ pub fn survey(server: &Server, profiles: &Profiles) -> Result<Survey> {
                 pane_pid: pane.pid,
                 namespace,
             };
-            let sighting = Sighting { kind, process, place, cwd, shared_server, conversation, asks, foreign };
+            let sighting = Sighting { kind, process, place, cwd, shared_server, conversation, asks };
             found.push((sighting, rule));
         }
     }
@@ -157,13 +156,16 @@ pub fn register(
 ) -> Result<(Vec<Agent>, RosterChanges)> {
     let (seen, strangers) = survey.split(store.root());
     let Settings { restart: window, grace, .. } = Settings::from(&Files::of(Some(store.root())).load());
-    let look = Scan { seen: &seen, strangers: &strangers, now_ms: now_ms(), window, grace, patient };
+    let is_foreign = process::is_foreign;
+    let look =
+        Scan { seen: &seen, strangers: &strangers, now_ms: now_ms(), window, grace, patient, is_foreign };
+    let here = Here::look();
     let (agents, changes) = store.transact(|tx| {
         let known = tx.agents()?;
         let changes = registry::reconcile(
             &known,
             &look,
-            |a| process::check_in(a.place.namespace, &a.process),
+            |a| here.check(a.place.namespace, &a.process),
             // Where that cannot be told, something may be left.
             |a| heirs::leaves_anything(store, a).unwrap_or(true),
         );

@@ -12,7 +12,7 @@ use crate::core::id::MessageId;
 use crate::core::message::MessageType;
 use crate::core::name::Name;
 use crate::core::notice::Notice;
-use crate::os::process;
+use crate::os::process::{self, Here};
 use crate::store::mail::{Folder, MessageRef};
 use crate::store::{Store, Transaction, now_ms};
 use crate::tmux::Server;
@@ -122,7 +122,8 @@ pub fn enter(store: &Store, agent: &Agent, session: &str) -> Result<Option<Agent
             // Somebody else was faster.
             return Ok(Some(current.clone()));
         }
-        let ended = |a: &&Agent| process::check_in(a.place.namespace, &a.process) == Some(false);
+        let here = Here::look();
+        let ended = |a: &&Agent| here.check(a.place.namespace, &a.process) == Some(false);
         let (dead, living) = known.iter().filter(|a| a.process != agent.process).partition(ended);
         let kin = Kin { dead, living, now_ms: now_ms(), window: Duration::ZERO };
         let mut heir = current.clone();

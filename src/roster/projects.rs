@@ -7,7 +7,7 @@
 use crate::core::agent::{Agent, Status};
 use crate::core::escape;
 use crate::core::name::Name;
-use crate::os::process;
+use crate::os::process::Here;
 use crate::store::Store;
 use crate::tmux::Server;
 use anyhow::Result;
@@ -49,7 +49,8 @@ pub fn on(server: &Server) -> Result<Vec<Project>> {
 pub fn look(store: &Store) -> Result<Project> {
     let mut agents = store.living()?;
     // Where no courier has looked for a while, the record may outlive the process.
-    agents.retain(|a| process::check_in(a.place.namespace, &a.process) != Some(false));
+    let here = Here::look();
+    agents.retain(|a| here.check(a.place.namespace, &a.process) != Some(false));
     let askers = store.askers()?;
     let needs = agents.iter().filter(|a| asks(a, &askers)).count();
     let unread = store.count_unread(&Name::human())?;

@@ -122,11 +122,10 @@ impl Transaction<'_> {
 
     /// Moves the records of those among `known`, all agents on record, that have ended and are still among the living.
     pub fn put_away_ended(&mut self, known: &[Agent]) -> Result<()> {
-        for agent in known.iter().filter(|a| !a.is_live()) {
+        let files = record::list(&self.store.dir.join(LIVING))?;
+        for agent in known.iter().filter(|a| !a.is_live() && files.binary_search(&file_of(a)).is_ok()) {
             let path = self.store.agent_path(LIVING, &agent.name);
-            if path.exists() {
-                put_away(&path, &self.store.agent_path(ENDED, &agent.name))?;
-            }
+            put_away(&path, &self.store.agent_path(ENDED, &agent.name))?;
         }
         Ok(())
     }

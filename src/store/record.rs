@@ -124,10 +124,8 @@ const IN_PLACE: usize = 512;
 /// new one.
 pub fn overwrite(tmp: &Path, path: &Path, value: &impl Serialize) -> Result<()> {
     let mut bytes = serde_json::to_vec(value)?;
-    let open = regular(OpenOptions::new().write(true), path);
-    let room = open.as_ref().ok().and_then(|file| file.metadata().ok()).map_or(0, |meta| meta.len());
-    match (open, usize::try_from(room)) {
-        (Ok(mut file), Ok(room)) if room <= IN_PLACE && bytes.len() < IN_PLACE => {
+    match sized(OpenOptions::new().write(true), path).map(|(file, size)| (file, usize::try_from(size))) {
+        Ok((mut file, Ok(room))) if room <= IN_PLACE && bytes.len() < IN_PLACE => {
             bytes.resize(room.max(bytes.len() + 1), b' ');
             if let Some(last) = bytes.last_mut() {
                 *last = b'\n';
@@ -165,10 +163,16 @@ pub enum Loaded<T> {
 /// Opens a file of the store as `options` say. A link is not followed. Anything but a regular file (a FIFO, a device, a
 /// directory) is refused: it could keep us waiting, or feed us without end.
 pub(super) fn regular(options: &mut OpenOptions, path: &Path) -> std::io::Result<File> {
+    sized(options, path).map(|(file, _)| file)
+}
+
+/// The same, and how many bytes it has.
+fn sized(options: &mut OpenOptions, path: &Path) -> std::io::Result<(File, u64)> {
     let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
     let file = options.custom_flags(flags.bits()).open(path)?;
-    if file.metadata()?.is_file() {
-        Ok(file)
+    let meta = file.metadata()?;
+    if meta.is_file() {
+        Ok((file, meta.len()))
     } else {
         Err(std::io::Error::new(ErrorKind::InvalidInput, NOT_REGULAR))
     }
@@ -191,8 +195,8 @@ fn why_none(error: &std::io::Error) -> Option<&'static str> {
 /// The text of a small file of the store that is not JSON.
 pub(super) fn text(path: &Path, most: u64) -> Result<String> {
     let read = || -> std::io::Result<String> {
-        let file = regular(OpenOptions::new().read(true), path)?;
-        let mut text = String::with_capacity(room(&file, most));
+        let (file, size) = sized(OpenOptions::new().read(true), path)?;
+        let mut text = String::with_capacity(room(size, most));
         file.take(most + 1).read_to_string(&mut text)?;
         Ok(text)
     };
@@ -208,9 +212,8 @@ pub(super) fn text(path: &Path, most: u64) -> Result<String> {
 
 /// Room for a file of at most `most` bytes and a little more, so that one read takes it and the next one finds its end. Without that
 /// the first reads take 32 bytes each, and a small record takes six.
-fn room(file: &File, most: u64) -> usize {
-    let size = file.metadata().map_or(0, |meta| meta.len().min(most));
-    usize::try_from(size).unwrap_or_default() + 64
+fn room(size: u64, most: u64) -> usize {
+    usize::try_from(size.min(most)).unwrap_or_default() + 64
 }
 
 /// Reads the record at `path`. Symbolic links are not followed, only regular files are read, and the size is bounded.
@@ -223,15 +226,15 @@ pub(super) fn load_as<T>(
     path: &Path,
     parse: impl FnOnce(&[u8]) -> serde_json::Result<T>,
 ) -> Result<Loaded<T>> {
-    let file = match regular(OpenOptions::new().read(true), path) {
-        Ok(file) => file,
+    let (file, size) = match sized(OpenOptions::new().read(true), path) {
+        Ok(opened) => opened,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Loaded::Missing),
         Err(e) if why_none(&e).is_some() => {
             return Ok(Loaded::Bad(why_none(&e).unwrap_or_default().to_owned()));
         }
         Err(e) => return Err(e).with_context(|| format!("cannot read {}", path.display())),
     };
-    let mut bytes = Vec::with_capacity(room(&file, MAX_RECORD));
+    let mut bytes = Vec::with_capacity(room(size, MAX_RECORD));
     file.take(MAX_RECORD + 1)
         .read_to_end(&mut bytes)
         .with_context(|| format!("cannot read {}", path.display()))?;
