@@ -4,7 +4,7 @@ use crate::support::mail::parsed;
 use crate::support::{World, copy, eventually, executable, world_with_claude};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 fn submitted(world: &World, pane: &str) -> usize {
     world.typed(pane).len()
@@ -303,6 +303,42 @@ fn a_lock_that_a_killed_couriers_child_still_has_for_a_moment_leaves_no_mail_wit
     });
     // No other command runs.
     eventually("it is given", || (submitted(&world, &pane) == 1).then_some(()));
+}
+
+#[test]
+fn a_keeper_waits_until_all_files_of_a_killed_courier_are_closed() {
+    let (world, pane) = world_with_claude();
+    successor(&world, &[]);
+    world.end_couriers();
+    // A killed process that has not closed its files yet counts as alive, has the lock and hears the bell. An agent's process, and
+    // this one, stand for it.
+    let record = world.state().join("courier.json");
+    let read = |path: &Path| parsed(&fs::read_to_string(path).unwrap());
+    let mut service = read(&record);
+    service["process"] = read(&world.state().join("agents/claude-1.json"))["process"].clone();
+    fs::write(&record, service.to_string()).unwrap();
+    let open = |name| fs::File::options().read(true).write(true).open(world.state().join(name)).unwrap();
+    let (lock, bell) = (open("courier.lock"), open("wake"));
+    fs2::FileExt::lock_exclusive(&lock).unwrap();
+    let socket = world.tmux(&["display-message", "-p", "#{socket_path}"]);
+    let mut keeper = world.command("swarm");
+    keeper.args(["courier", "--keep", "--socket", &socket, "--root"]).arg(world.project());
+    let mut keeper = keeper.stdin(Stdio::piped()).spawn().unwrap();
+    drop(keeper.stdin.take());
+    // It has found the lock held by then, most likely.
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    drop(lock);
+    let other = open("courier.lock");
+    eventually("the keeper has the lock", || match fs2::FileExt::try_lock_exclusive(&other) {
+        Ok(()) => fs2::FileExt::unlock(&other).ok().and(None),
+        Err(_) => Some(()),
+    });
+    // The killed one still hears this, and does nothing about it.
+    world.ok(&["send", "--no-wait", "claude-1", "hello"]);
+    drop(bell);
+    // No other command runs.
+    eventually("it is given", || (submitted(&world, &pane) == 1).then_some(()));
+    assert!(keeper.wait().unwrap().success());
 }
 
 /// The keepers of this world's couriers.

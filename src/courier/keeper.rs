@@ -63,13 +63,15 @@ impl Keeper {
 /// Waits for the end of the courier whose pipe is standard input, and starts another if that one was killed.
 pub fn watch(store: &Store, server: &Server, fallen: u32) -> Result<()> {
     let (begun, mut said) = (Instant::now(), Vec::new());
+    // It has introduced itself before it started this process.
+    let kept = store.service().ok().flatten().map(|service| service.process);
     std::io::stdin().take(1).read_to_end(&mut said).context("the courier's pipe cannot be read")?;
     if said == WORD {
         return Ok(());
     }
     let fallen = if begun.elapsed() < SOUND { fallen.saturating_add(1) } else { 0 };
     std::thread::sleep(pause(fallen));
-    start::replace_killed(store, server, fallen)
+    start::replace_killed(store, server, kept.as_ref(), fallen)
 }
 
 /// How long to wait before another courier is started.

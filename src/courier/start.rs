@@ -28,6 +28,12 @@ use std::time::{Duration, Instant};
 /// How long a courier may take to end by itself, and then to be gone.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long the kernel may take, on an overloaded machine, to close the files of a killed courier.
+const CLOSING: Duration = Duration::from_secs(30);
+
+/// The pause between two looks at a bell that falls silent in a moment.
+const PAUSE: Duration = Duration::from_millis(2);
+
 /// The least time between two automatic starts: a courier that ends at once must not be started by every command.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -138,9 +144,26 @@ fn spawn(store: &Store, server: &Server, patience: Duration) -> Result<bool> {
     Ok(true)
 }
 
-/// Starts a courier in the place of one that was killed, if something waits for one.
-pub(super) fn replace_killed(store: &Store, server: &Server, fallen: u32) -> Result<()> {
-    let Some(held) = free_lock(store, PATIENCE)? else { return Ok(()) };
+/// Starts a courier in the place of `killed`, if something waits for one.
+///
+/// The kernel closes the files of a killed process one after another, on a busy machine with pauses: the pipe to its keeper may be closed while the
+/// lock is still held and the bell still heard. So these two say that somebody serves only if the record is of another process.
+pub(super) fn replace_killed(
+    store: &Store,
+    server: &Server,
+    killed: Option<&ProcessId>,
+    fallen: u32,
+) -> Result<()> {
+    let is_replaced = || {
+        let now = store.service().ok().flatten().map(|service| service.process);
+        now.as_ref() != killed && store.is_served().unwrap_or(true)
+    };
+    let Some(held) = lock::try_within(&place(store), CLOSING, is_replaced)? else { return Ok(()) };
+    // Who rang the bell of the killed one was heard by nobody. What that was about is looked for when the bell is silent.
+    let begun = Instant::now();
+    while store.is_served().unwrap_or(false) && begun.elapsed() < CLOSING {
+        std::thread::sleep(PAUSE);
+    }
     if !is_needed(store)? || store.is_retired() || !can_serve(store, server)? {
         return Ok(());
     }
