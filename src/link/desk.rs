@@ -202,12 +202,12 @@ impl Desk {
     async fn serve(&mut self) -> Result<std::convert::Infallible> {
         let (socket, token) = (self.socket.clone(), self.me.token.clone());
         let connecting = async move {
-            let engine = Engine::connect(&socket, &token).await?;
+            let (engine, notes) = Engine::connect(&socket, &token).await?;
             let hello = engine.call("hello", json!({})).await?;
             engine.listen("swarm").await?;
-            anyhow::Ok((engine, hello))
+            anyhow::Ok((engine, notes, hello))
         };
-        let (mut engine, hello) = self.unless_asked(connecting).await??;
+        let (engine, mut notes, hello) = self.unless_asked(connecting).await??;
         self.check(&hello)?;
         self.fresh_records = false;
         self.rosters = 0;
@@ -217,7 +217,7 @@ impl Desk {
         loop {
             let next = tokio::select! {
                 job = self.jobs.recv() => Next::Job(job),
-                note = engine.notes.recv() => Next::Note(note),
+                note = notes.recv() => Next::Note(note),
                 () = sleep_until(self.next_beat) => Next::Beat,
             };
             match next {
@@ -226,14 +226,14 @@ impl Desk {
                 Next::Job(Some(Job::Settle)) => self.catch_up(&engine).await?,
                 Next::Note(None) => bail!("the connection to the engine was lost"),
                 Next::Note(Some(note)) => {
-                    let mut notes = vec![note];
-                    while let Ok(note) = engine.notes.try_recv() {
-                        notes.push(note);
+                    let mut news = vec![note];
+                    while let Ok(note) = notes.try_recv() {
+                        news.push(note);
                     }
-                    notes.retain(|note| !self.is_known(note));
-                    if notes.iter().any(|n| n.starts_with('r')) {
+                    news.retain(|note| !self.is_known(note));
+                    if news.iter().any(|n| n.starts_with('r')) {
                         self.beat(&engine).await?;
-                    } else if !notes.is_empty() {
+                    } else if !news.is_empty() {
                         self.refresh(&engine).await?;
                         self.catch_up(&engine).await?;
                     }

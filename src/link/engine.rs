@@ -1,6 +1,7 @@
 //! The connection to the team's engine: the only code that talks to `PostgreSQL`.
 //!
-//! Each call is one statement and one round trip, bounded in time; none holds a lock on the engine when it returns. A
+//! Each call is one statement and one round trip, bounded in time; none holds a lock on the engine when it returns. Calls
+//! that are made at once share the line: none waits for the round trip of another. A
 //! notification of the engine is only a hint to look.
 
 use anyhow::{Context as _, Result, bail};
@@ -44,20 +45,21 @@ impl std::error::Error for EngineRefusal {}
 pub(super) struct Engine {
     client: Client,
     token: String,
-    /// What the engine notifies of: the payloads.
-    pub(super) notes: mpsc::Receiver<String>,
 }
+
+/// What the engine notifies of: the payloads.
+pub(super) type Notes = mpsc::Receiver<String>;
 
 /// The most hints that are kept: behind a full queue everything is looked at anyway.
 const NOTES: usize = 256;
 
 impl Engine {
     /// Connects to the engine whose socket is in `dir`.
-    pub(super) async fn connect(dir: &Path, token: &str) -> Result<Self> {
+    pub(super) async fn connect(dir: &Path, token: &str) -> Result<(Self, Notes)> {
         let mut config = Config::new();
         config.host_path(dir).port(5432).user("swarm_host").dbname("swarm").application_name("swarm-link");
-        let client = open(&config).await?;
-        Ok(Self { client: client.0, token: token.to_owned(), notes: client.1 })
+        let (client, notes) = open(&config).await?;
+        Ok((Self { client, token: token.to_owned() }, notes))
     }
 
     /// Calls a function of the engine.
@@ -89,7 +91,7 @@ impl Engine {
 }
 
 /// Opens a connection, and reads what arrives on it.
-async fn open(config: &Config) -> Result<(Client, mpsc::Receiver<String>)> {
+async fn open(config: &Config) -> Result<(Client, Notes)> {
     let connected = tokio::time::timeout(CONNECT, config.connect(NoTls))
         .await
         .map_err(|_| anyhow::anyhow!("no connection to the engine within {} s", CONNECT.as_secs()))?;

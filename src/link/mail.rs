@@ -1,13 +1,12 @@
-//! Mail between hosts, by a connection of its own.
+//! Mail between hosts, by a connection of its own: what arrives here. What leaves has the same connection, and waits for none of this.
 //!
-//! An outgoing letter was durable in the store before, and leaves it when the engine has it. An incoming letter is in
-//! a mailbox before the engine hears that it was taken. If the link is killed at any point, a letter is carried
-//! again, and the receiving store skips the letters that it has. A letter that cannot be accepted now stays at the
-//! engine.
+//! An incoming letter is in a mailbox before the engine hears that it was taken. If the link is killed at any point, a letter is
+//! carried again, and the receiving store skips the letters that it has. A letter that cannot be accepted now stays at the engine.
 
-use super::engine::{self, Engine};
-use super::keys::{self, HostKey};
-use crate::core::address::{Address, HostName};
+use super::engine::{self, Engine, Notes};
+use super::keys;
+use super::outgoing::{self, Outgoing, named};
+use crate::core::address::HostName;
 use crate::core::delivery::Stage;
 use crate::core::escape;
 use crate::core::event::Event;
@@ -20,16 +19,12 @@ use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
-
-/// Letters in one call.
-const PAGE: usize = 50;
-
-/// The most text of one call (bytes): what a slow line carries in time.
-const WEIGHT: usize = 256 * 1024;
 
 /// How often letters that could not be accepted are tried again.
 const AGAIN: Duration = Duration::from_secs(10);
@@ -46,7 +41,7 @@ const BURST: (f64, f64) = (1000.0, 5.0);
 /// The commands to the mail thread.
 #[derive(Debug)]
 pub(super) enum ToMail {
-    /// There may be something to send.
+    /// There may be something to report.
     Look,
     /// So many letters are to be fetched.
     Fetch(u64),
@@ -68,7 +63,7 @@ struct Letter {
 pub(super) struct MailCarrier {
     store: Store,
     me: Membership,
-    key: HostKey,
+    out: Arc<Outgoing>,
     socket: PathBuf,
     orders: mpsc::Receiver<ToMail>,
     keys: BTreeMap<HostName, String>,
@@ -89,11 +84,11 @@ impl MailCarrier {
         socket: PathBuf,
         orders: mpsc::Receiver<ToMail>,
     ) -> Result<Self> {
-        let key = HostKey::new(&me.seed)?;
+        let out = Arc::new(Outgoing::new(store.clone(), me.clone())?);
         Ok(Self {
             store,
             me,
-            key,
+            out,
             socket,
             orders,
             keys: BTreeMap::new(),
@@ -103,6 +98,11 @@ impl MailCarrier {
             owners: BTreeSet::new(),
             quiet: None,
         })
+    }
+
+    /// What hands the letters of this host over.
+    pub(super) fn outgoing(&self) -> Arc<Outgoing> {
+        Arc::clone(&self.out)
     }
 
     /// Serves until the link ends.
@@ -140,27 +140,33 @@ impl MailCarrier {
         }
     }
 
-    async fn serve(&mut self) -> Result<std::convert::Infallible> {
-        let mut engine = Engine::connect(&self.socket, &self.me.token).await?;
+    async fn serve(&mut self) -> Result<Infallible> {
+        let (engine, notes) = Engine::connect(&self.socket, &self.me.token).await?;
         let hello = engine.call("hello", json!({})).await?;
         engine.listen(hello["channel"].as_str().context("a host without a channel")?).await?;
         self.fetch = true;
-        let mut notes: Vec<String> = Vec::new();
+        let out = Arc::clone(&self.out);
+        tokio::try_join!(out.carry(&engine), self.take_in(&engine, notes)).map(|(never, _)| never)
+    }
+
+    /// Takes in what arrives.
+    async fn take_in(&mut self, engine: &Engine, mut notes: Notes) -> Result<Infallible> {
+        let mut news: Vec<String> = Vec::new();
         loop {
-            self.send(&engine).await?;
-            self.take_notes(&engine, &notes).await?;
+            self.out.look();
+            self.take_news(engine, &news).await?;
             if std::mem::take(&mut self.fetch) {
-                self.fetch_all(&engine).await?;
+                self.fetch_all(engine).await?;
             }
-            self.send_receipts(&engine).await?;
-            notes.clear();
+            self.send_receipts(engine).await?;
+            news.clear();
             tokio::select! {
                 order = self.orders.recv() => match order {
                     Some(order) => self.hear(order),
                     None => bail!("the link ends"),
                 },
-                note = engine.notes.recv() => match note {
-                    Some(note) => notes.push(note),
+                note = notes.recv() => match note {
+                    Some(note) => news.push(note),
                     None => bail!("the connection to the engine was lost"),
                 },
                 () = sleep(LOOK) => {}
@@ -168,69 +174,16 @@ impl MailCarrier {
             while let Ok(order) = self.orders.try_recv() {
                 self.hear(order);
             }
-            while let Ok(note) = engine.notes.try_recv() {
-                notes.push(note);
+            while let Ok(note) = notes.try_recv() {
+                news.push(note);
             }
         }
-    }
-
-    /// Hands over what waits here.
-    async fn send(&mut self, engine: &Engine) -> Result<()> {
-        loop {
-            let mut waiting = self.store.awaiting_engine(PAGE)?;
-            if waiting.is_empty() {
-                return Ok(());
-            }
-            let (mut weight, all) = (0, waiting.len());
-            waiting.retain(|(_, message)| {
-                let goes = weight < WEIGHT;
-                weight += message.body.as_str().len();
-                goes
-            });
-            let mut letters = Vec::new();
-            for (host, message) in &waiting {
-                let mut abroad: Message = (**message).clone();
-                abroad.from = Address::on(self.me.host.clone(), message.from.name.clone());
-                letters.push(self.letter(
-                    host,
-                    "mail",
-                    message.id.as_str(),
-                    &serde_json::to_string(&abroad)?,
-                ));
-            }
-            let answer = engine.call("post", json!({"mail": letters})).await?;
-            fault::point("link-posted");
-            let refused: Vec<(String, String)> = named(&answer["no"], "why");
-            let taken: Vec<(String, String)> = named(&answer["ok"], "to");
-            let mut left = 0;
-            for (host, message) in &waiting {
-                let why =
-                    refused.iter().find(|(id, _)| *id == message.id.as_str()).map(|(_, why)| why.as_str());
-                match why {
-                    // There is no room for it now.
-                    Some("full") => left += 1,
-                    Some(why) => self.store.left_for_engine(host, message, Some(why))?,
-                    None if taken.iter().any(|(id, _)| *id == message.id.as_str()) => {
-                        self.store.left_for_engine(host, message, None)?;
-                    }
-                    None => left += 1,
-                }
-            }
-            if left > 0 || (waiting.len() == all && all < PAGE) {
-                return Ok(());
-            }
-        }
-    }
-
-    fn letter(&self, to: &HostName, kind: &str, id: &str, doc: &str) -> Value {
-        let fields = keys::letter(&self.me.id, self.me.host.as_str(), to.as_str(), kind, doc);
-        json!({"to": to, "kind": kind, "id": id, "doc": doc, "sig": self.key.sign(&fields)})
     }
 
     /// Takes in the letters that came with their notification; a notification without one says that it is to be fetched.
-    async fn take_notes(&mut self, engine: &Engine, notes: &[String]) -> Result<()> {
+    async fn take_news(&mut self, engine: &Engine, news: &[String]) -> Result<()> {
         let (mut done, mut failed) = (Vec::new(), Vec::new());
-        for note in notes {
+        for note in news {
             match serde_json::from_str::<Letter>(note) {
                 Ok(letter) if self.take(&letter, &mut failed)? => done.push(letter),
                 _ => self.fetch = true,
@@ -270,7 +223,7 @@ impl MailCarrier {
             return Ok(());
         }
         let letters: Vec<Value> =
-            failed.iter().map(|(host, receipt)| self.receipt(host, receipt)).collect::<Result<_>>()?;
+            failed.iter().map(|(host, receipt)| self.out.receipt(host, receipt)).collect::<Result<_>>()?;
         if !letters.is_empty() {
             engine.call("post", json!({"mail": letters})).await?;
         }
@@ -280,11 +233,6 @@ impl MailCarrier {
         engine.call("taken", json!({"ids": ids})).await?;
         fault::point("link-after-taken");
         Ok(())
-    }
-
-    fn receipt(&self, host: &HostName, receipt: &Receipt) -> Result<Value> {
-        let id = format!("{}.{}.{}", receipt.id, receipt.stage.word(), receipt.name);
-        Ok(self.letter(host, "receipt", &id, &serde_json::to_string(receipt)?))
     }
 
     /// Takes in one letter. `false`: it cannot be taken in now.
@@ -369,14 +317,14 @@ impl MailCarrier {
         if mark.is_some() && mark == self.quiet {
             return Ok(());
         }
-        let Reports { due: receipts, owners } = self.store.receipts(PAGE)?;
+        let Reports { due: receipts, owners } = self.store.receipts(outgoing::PAGE)?;
         self.quiet = mark.filter(|_| receipts.is_empty() && owners == self.owners);
         self.owners = owners;
         if receipts.is_empty() {
             return Ok(());
         }
         let letters: Vec<Value> =
-            receipts.iter().map(|(host, receipt)| self.receipt(host, receipt)).collect::<Result<_>>()?;
+            receipts.iter().map(|(host, receipt)| self.out.receipt(host, receipt)).collect::<Result<_>>()?;
         let answer = engine.call("post", json!({"mail": letters})).await?;
         let full = named(&answer["no"], "why").into_iter().any(|(_, why)| why == "full");
         for (_, receipt) in receipts.iter().filter(|_| !full) {
@@ -384,10 +332,4 @@ impl MailCarrier {
         }
         Ok(())
     }
-}
-
-/// The ids in a list of the engine's, each with another of its fields.
-fn named(list: &Value, field: &str) -> Vec<(String, String)> {
-    let text = |row: &Value, key: &str| row[key].as_str().unwrap_or_default().to_owned();
-    list.as_array().into_iter().flatten().map(|row| (text(row, "id"), text(row, field))).collect()
 }

@@ -10,6 +10,7 @@ mod desk;
 mod engine;
 mod keys;
 mod mail;
+mod outgoing;
 pub mod setup;
 mod tunnel;
 
@@ -123,6 +124,7 @@ pub fn run(store: &Store, revive: impl Fn(&Store)) -> Result<()> {
     let desk =
         Desk::new(store.clone(), me.clone(), socket.clone(), Arc::clone(&flags), inbox, orders.clone())?;
     let carrier = MailCarrier::new(store.clone(), me, socket, order_box)?;
+    let outgoing = carrier.outgoing();
     let desk = thread("desk", desk.run())?;
     let carrier = thread("mail", carrier.run())?;
     let mut used = Instant::now();
@@ -143,6 +145,7 @@ pub fn run(store: &Store, revive: impl Fn(&Store)) -> Result<()> {
         }
         if rang {
             let _ = jobs.try_send(Job::Settle);
+            outgoing.look();
             let _ = orders.try_send(ToMail::Look);
         }
         if let Some(why) = keeper.look(flags.cut.load(Ordering::Relaxed)) {

@@ -95,7 +95,7 @@ pub fn call(store: &Store, function: &str, args: Value) -> Result<Value> {
     if let Way::Own(dir) = &me.engine {
         Cluster::of(dir)?.start()?;
     }
-    block_on(async { Engine::connect(&socket, &me.token).await?.call(function, args).await })
+    block_on(async { Engine::connect(&socket, &me.token).await?.0.call(function, args).await })
 }
 
 /// Invites a host: the code that it joins with.
@@ -169,7 +169,7 @@ pub fn join(store: &Store, place: &str, code: &str, host: &HostName) -> Result<M
         // A tunnel takes a moment to stand.
         for _ in 0..40 {
             match Engine::connect(&socket, &me.token).await {
-                Ok(engine) => return engine.call("join", args).await,
+                Ok((engine, _notes)) => return engine.call("join", args).await,
                 Err(error) => last = Some(error),
             }
             super::desk::pause(Duration::from_millis(250)).await;
