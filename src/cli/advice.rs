@@ -27,7 +27,9 @@ pub(super) fn on(program: &Command, people: &Command, error: &Error, args: &[Str
         ErrorKind::UnknownArgument if matches!(command.get_name(), "send" | "reply") && is_text(error) => {
             unquoted(&path, &args[path.len() - 1..])
         }
-        ErrorKind::MissingRequiredArgument | ErrorKind::MissingSubcommand => example(command),
+        ErrorKind::MissingRequiredArgument | ErrorKind::MissingSubcommand => {
+            example(command).replacen("swarm-msg ", &format!("{} ", program.get_name()), 1)
+        }
         _ => String::new(),
     }
 }

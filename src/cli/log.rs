@@ -71,8 +71,11 @@ pub(super) fn run(args: &Args) -> Result<()> {
     print::out(&last.iter().map(show).collect::<String>())?;
     if let Some(none) = args.events.iter().find(|event| !seen.contains(*event)) {
         let all: Vec<&str> = seen.iter().map(String::as_str).collect();
-        let none = escape::short(none, 40);
-        print::tell(&format!("this journal has no event '{none}'; it has: {}", all.join(", ")));
+        let (none, all) =
+            (escape::short(none, 40), if all.is_empty() { "none yet".into() } else { all.join(", ") });
+        print::tell(&format!(
+            "this journal has no event '{none}'; it has: {all} (swarm events --list lists all)"
+        ));
     }
     if !args.follow {
         return Ok(());

@@ -32,10 +32,10 @@ pub(super) struct Args {
 }
 
 /// One line of less than 400 bytes, so that it is typed whole.
-pub(super) const TEXT: &str = "You are in a swarm of coding agents; your name is behind \"to\" above. Others: swarm-msg who. Send: swarm-msg send NAME \"text\". Answer: swarm-msg reply ID \"text\". Mail: swarm-msg inbox, swarm-msg read. Before you edit shared files: swarm-msg lock PATH, then swarm-msg unlock PATH.";
+pub(super) const TEXT: &str = "You are in a swarm of coding agents; your name is the one after \"to\" above. Others: swarm-msg who. Send: swarm-msg send NAME \"text\". Answer: swarm-msg reply ID \"text\". Mail: swarm-msg inbox, swarm-msg read. Before you edit shared files: swarm-msg lock PATH, then swarm-msg unlock PATH.";
 
 /// The text for who does not find the command by its name; `COMMAND` is its place, which may be long.
-const TEXT_BY_PATH: &str = "You are in a swarm of coding agents; your name is behind \"to\" above. Your tools do not find swarm-msg by its name; write COMMAND for it. Others: swarm-msg who. Also: send NAME \"text\"; reply ID \"text\"; inbox; read. Before you edit shared files: lock PATH, then unlock PATH.";
+const TEXT_BY_PATH: &str = "You are in a swarm of coding agents; your name is the one after \"to\" above. Your tools do not find swarm-msg by its name; write COMMAND for it. Others: swarm-msg who. Also: send NAME \"text\"; reply ID \"text\"; inbox; read. Before you edit shared files: lock PATH, then unlock PATH.";
 
 const SECTION: &str = "\
 ## Working beside other agents

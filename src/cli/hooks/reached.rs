@@ -4,6 +4,8 @@ use crate::cli::session;
 use crate::core::agent::Agent;
 use crate::core::hook::HookHost;
 use crate::core::hook::package::VERSION;
+use crate::core::hook::settings::Presence;
+use crate::hooks::install::Target;
 use crate::hooks::install::reach::{Reach, Surroundings};
 use crate::hooks::report;
 use crate::os::program;
@@ -39,9 +41,24 @@ pub(in crate::cli) fn unreached(store: &Store, name: &str) -> Option<String> {
     let host = agent.kind.parse().ok()?;
     let home = std::env::var_os("HOME").map(PathBuf::from).filter(|h| h.is_absolute())?;
     let program = session::program().ok()?;
-    let Reached { text, repair, .. } =
+    let Reached { text, repair, absent } =
         reached(host, &agent, &home, program.to_str()?, has_called(store, &agent));
+    let text = if absent && !anywhere(store, host, &agent, &home, program.to_str()?) {
+        "not installed: leases do not stop its edits".to_owned()
+    } else {
+        text
+    };
     repair.map(|repair| format!("{text} → {repair}"))
+}
+
+/// Whether hooks for this kind of agent are in any file of the project or the person's.
+fn anywhere(store: &Store, host: HookHost, agent: &Agent, home: &Path, program: &str) -> bool {
+    let has = |target: &Target| target.presence(program).is_ok_and(|presence| presence != Presence::None);
+    let root = store.root();
+    has(&Target::project(host, root))
+        || around_agent(agent, home, |around| {
+            has(&Target::user(host, around)) || around.package(host, root).is_some()
+        })
 }
 
 /// How far hooks reach a living agent.
