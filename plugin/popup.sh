@@ -182,7 +182,7 @@ message) "$exe" write ${pane:+--pane "$pane"} && exit 0 ;;
 broadcast) "$exe" write ${pane:+--pane "$pane"} --all && exit 0 ;;
 rename) "$exe" write ${pane:+--pane "$pane"} --rename && exit 0 ;;
 discover) show discover --init ;;
-agents | onboard | team | doctor) show "$action" ;;
+agents | digest | onboard | team | doctor) show "$action" ;;
 explain) show explain "$pane" ;;
 leases) show locks ;;
 log) show log -n 200 ;;

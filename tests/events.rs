@@ -87,3 +87,40 @@ fn wrong_words_are_refused_and_the_table_can_be_read() {
         "{table:?}"
     );
 }
+
+#[test]
+fn who_comes_back_is_told_what_happened_in_their_absence_and_by_the_dashboard_once() {
+    let world = World::new();
+    world.ok(&["init"]);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let ago = |minutes: u64| u64::try_from(now.as_millis()).unwrap() - minutes * 60_000;
+    let entries = [
+        serde_json::json!({"t": ago(181), "event": "read", "id": "a", "to": "human", "identity": "human"}),
+        serde_json::json!({"t": ago(170), "event": "agent-new", "name": "claude-1"}),
+        serde_json::json!({"t": ago(160), "event": "sent", "id": "b", "from": "claude-1", "to": ["human"], "type": "QUESTION"}),
+        serde_json::json!({"t": ago(90), "event": "agent-died", "name": "codex-1"}),
+        serde_json::json!({"t": ago(80), "event": "dead-letter", "id": "c", "to": "codex-1"}),
+    ];
+    let lines: String = entries.iter().map(|entry| format!("{entry}\n")).collect();
+    fs::write(world.state().join("journal.jsonl"), lines).unwrap();
+    let told = world.ok(&["digest"]);
+    assert_eq!(
+        told,
+        "since you were last here, 3h ago:\n  claude-1         started 2h ago; 1 message to you (1 unread, 1 question among them)\n  \
+         codex-1          ended 1h ago; 1 dead letter\nread and answer: swarm inbox --open; dead letters: swarm dead\n"
+    );
+    let back = world.ok(&["digest", "--back"]);
+    assert_eq!(
+        back,
+        "while you were away (3h): 1 agent ended, 1 agent started, 1 unread message to you, 1 dead letter\n"
+    );
+    // The person is here now, and can still ask.
+    assert_eq!(world.ok(&["digest", "--back"]), "");
+    assert_eq!(world.ok(&["digest"]), told);
+    let json = parsed(&world.ok(&["digest", "--json"]));
+    assert_eq!(
+        (&json["since"], &json["away"], &json["agents"][0]["questions"]),
+        (&ago(181).into(), &false.into(), &1.into())
+    );
+    assert_eq!(world.ok(&["digest", "--since", "1h"]), "in the last 1h: nothing happened\n");
+}

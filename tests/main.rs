@@ -17,6 +17,7 @@ mod courier;
 mod crash;
 mod dashboard;
 mod delivery;
+mod dialog;
 mod doctor;
 mod events;
 mod faults;

@@ -1,5 +1,5 @@
 use super::here::{self, Place};
-use super::{hooks, print, session};
+use super::{dialog, hooks, print, session};
 use crate::carriers;
 use crate::core::agent::Agent;
 use crate::core::config::Settings;
@@ -50,7 +50,13 @@ pub(super) fn run(args: &Args) -> Result<()> {
         keys: settings.keys,
     };
     let copy = |text: &str| Server::current().patient(PATIENCE).copy(text);
-    let outside = Outside { revive: |store| start::revive(store), facts, projects: neighbours, copy };
+    let outside = Outside {
+        revive: |store| start::revive(store),
+        facts,
+        projects: neighbours,
+        answer: dialog::answer,
+        copy,
+    };
     dashboard::run(&store, &options, outside)
 }
 

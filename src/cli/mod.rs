@@ -15,6 +15,8 @@ mod coord;
 mod courier;
 mod dashboard;
 mod dead;
+mod dialog;
+mod digest;
 mod discover;
 mod doctor;
 mod events;
@@ -106,6 +108,7 @@ enum SwarmCommand {
     Gc(gc::Args),
     Doctor(doctor::Args),
     Stats(stats::Args),
+    Digest(digest::Args),
     Log(log::Args),
     Events(events::Args),
     Dashboard(dashboard::Args),
@@ -174,6 +177,7 @@ pub fn swarm() -> ExitCode {
         SwarmCommand::Gc(args) => gc::run(&args),
         SwarmCommand::Doctor(args) => doctor::run(&args),
         SwarmCommand::Stats(args) => stats::run(&args),
+        SwarmCommand::Digest(args) => digest::run(&args),
         SwarmCommand::Log(args) => log::run(&args),
         SwarmCommand::Events(args) => events::run(&args),
         SwarmCommand::Dashboard(args) => dashboard::run(&args),

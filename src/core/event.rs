@@ -78,6 +78,12 @@ events! {
     "unclear" Unclear {
         id: &'a MessageId, to: &'a Name, pane: &'a str, what: &'a str, reminder: Option<u32>, tmux: &'a str,
     }
+    "a person is about to press `key` in the dialog of an agent, from the dashboard; `what` shows that a dialog is open"
+    "dialog-key" DialogKey { name: &'a Name, pane: &'a str, key: &'a str, what: &'a str }
+    "what tmux answered to that; after a crash it may be missing"
+    "dialog-answer" DialogAnswer { name: &'a Name, pane: &'a str, key: &'a str, tmux: &'a str }
+    "a person has opened the dashboard"
+    "looked" Looked { by: &'a Name }
     "a recipient has read a message"
     "read" Read { id: &'a MessageId, to: &'a Name }
     "a recipient has acknowledged a message"

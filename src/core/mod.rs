@@ -15,6 +15,7 @@ pub mod claim;
 pub mod config;
 pub mod coord;
 pub mod delivery;
+pub mod digest;
 pub mod escape;
 pub mod event;
 pub mod frame;

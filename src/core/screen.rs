@@ -3,10 +3,11 @@
 //! Only what the state rules need is kept: the character, its display column, whether it is dim, reversed or bold.
 //! Untrusted input: unknown escapes are skipped, nothing is executed, the size is bounded by tmux itself.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use unicode_width::UnicodeWidthChar;
 
 /// One character on the screen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Cell {
     pub ch: char,
     /// Its first display column, from 0.
@@ -24,7 +25,7 @@ pub struct Cell {
 }
 
 /// A colour, as a screen names it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Colour {
     /// The terminal's own.
     #[default]
@@ -84,6 +85,26 @@ impl Screen {
         &self.rows
     }
 
+    /// Its rows with text, from top to bottom, but for those in which a sign turns at the beginning: they change by themselves.
+    pub fn still_rows(&self) -> impl DoubleEndedIterator<Item = &Row> {
+        let turns = |row: &Row| row.text.trim_start().starts_with(|c| matches!(c, '\u{2800}'..='\u{28ff}'));
+        self.rows.iter().filter(move |row| !row.text.is_empty() && !turns(row))
+    }
+
+    /// A number that two screens have in common only if their still rows are the same, in words and in looks. A bullet at the left margin does
+    /// not count, unless what follows is a choice: agents let it come and go.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for row in self.still_rows() {
+            let cells = match &row.cells[..] {
+                [first, rest @ ..] if is_bullet(first.ch) && !is_choice(&row.text) => rest,
+                all => all,
+            };
+            (cells, 0u8).hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+
     /// How often `needle` stands on the screen, white space and frame characters aside: text that was wrapped or framed
     /// is found.
     pub fn count_ignoring_space(&self, needle: &str) -> usize {
@@ -117,6 +138,18 @@ impl Row {
         let text: String = self.cells.iter().filter(|c| c.column >= column).map(|c| c.ch).collect();
         text.trim_end().to_owned()
     }
+}
+
+/// Whether agents put this before a part of an answer, or where it was a moment ago.
+fn is_bullet(c: char) -> bool {
+    matches!(c, ' ' | '●' | '○' | '⏺' | '•' | '✦' | '■' | '✶' | '✻' | '✽' | '✢' | '·' | '✳' | '∗' | '*')
+}
+
+/// Whether a row is a numbered choice, after whatever marks the selected one.
+fn is_choice(text: &str) -> bool {
+    let text = text.trim_start_matches(|c: char| !c.is_alphanumeric());
+    text.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with(['.', ')'])
+        && text.starts_with(|c: char| c.is_ascii_digit())
 }
 
 /// Whether a character is neither blank nor part of a frame.
@@ -237,6 +270,25 @@ mod tests {
         let screen = Screen::parse("┃ [swarm k3f9\n┃ a2xy INFO");
         assert_eq!(screen.count_ignoring_space("[swarm k3f9a2xy "), 1);
         assert_eq!(Screen::parse("[swarm k3\nab [swarm k3").count_ignoring_space("[swarm k3"), 2);
+    }
+
+    #[test]
+    fn screens_are_the_same_only_in_words_and_looks_but_for_what_turns() {
+        let of = |text: &str| Screen::parse(text).fingerprint();
+        let asked = of("⠏ Thinking\n\nrm x?\n \x1b[7mYes\x1b[0m No");
+        assert_eq!(asked, of("⠋ Thinking…\n\nrm x?\n\n \x1b[7mYes\x1b[0m No"));
+        for other in [
+            "rm y?\n \x1b[7mYes\x1b[0m No",
+            "rm x?\n Yes \x1b[7mNo",
+            "rm x? \x1b[7mYes\x1b[0m No",
+            "rm x?\n  \x1b[7mYes\x1b[0m No",
+        ] {
+            assert_ne!(asked, of(other), "{other:?}");
+        }
+        // A bullet that comes and goes is no change; a mark of the selected choice is one.
+        assert_eq!(of("\x1b[90m●\x1b[0m Running it\n❯ 1. Yes"), of("  Running it\n❯ 1. Yes"));
+        assert_ne!(of("● 1. Yes\n  2. No"), of("  1. Yes\n● 2. No"));
+        assert_ne!(of("● Running it"), of("● Running it x"));
     }
 
     #[test]

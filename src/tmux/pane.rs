@@ -7,7 +7,7 @@
 //! be lost, like anything a process prints. Then the result is [`Acted::Unclear`], and only another look can show
 //! whether something was typed. The guard also carries a time: a server that was stopped, and continues after its
 //! client was given up, does nothing of what it finds in its socket then. So nothing is typed later that a look did
-//! not show.
+//! not show. A person's own key for a dialog ([`Server::press`]) carries the rows of the screen as well.
 
 use super::{Server, hangs, literal};
 use crate::agents::PaneFacts;
@@ -15,6 +15,7 @@ use crate::core::escape;
 use crate::core::screen::Screen;
 use crate::os::clock;
 use anyhow::Result;
+use std::fmt;
 use std::time::Duration;
 use tmux_interface::{
     CapturePane, DeleteBuffer, DisplayMessage, IfShell, ListClients, LoadBuffer, RunShell, TmuxCommand,
@@ -55,6 +56,42 @@ pub enum Acted {
     /// Neither was said, but this: the client was killed, or its output was lost. It may have been done.
     Unclear(String),
 }
+
+/// A key that a person gives to a pane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PersonsKey {
+    /// An ASCII letter or digit.
+    Letter(char),
+    /// As tmux calls it.
+    Named(&'static str),
+}
+
+impl PersonsKey {
+    /// `None`: it is no letter or digit.
+    pub fn letter(c: char) -> Option<Self> {
+        c.is_ascii_alphanumeric().then_some(Self::Letter(c))
+    }
+
+    /// Whether it only moves within a dialog.
+    pub fn moves(self) -> bool {
+        matches!(self, Self::Named(name) if name != "Enter")
+    }
+}
+
+impl fmt::Display for PersonsKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Letter(letter) => write!(f, "{letter}"),
+            Self::Named(name) => f.write_str(name),
+        }
+    }
+}
+
+/// As many rows of a screen, from its end, are compared by tmux in the step in which a person's key is pressed.
+const COMPARED: usize = 24;
+
+/// As many characters of each.
+const COMPARED_COLUMNS: usize = 160;
 
 // A process may have any name: a line feed or a tab in it must not look like the end of a line or of a field.
 const FACTS: &str = "#{pid}\t#{pane_pid}\t#{pane_dead}\t#{pane_in_mode}\t#{pane_input_off}\t#{cursor_x}\t#{cursor_y}\t#{pane_width}\t#{pane_height}\t#{alternate_on}\t#{pane_synchronized}\t#{window_id}\t#{session_activity}\t#{s/[\n\t]/?/:pane_current_command}\t#{s/[\n\t]/?/:pane_title}";
@@ -120,6 +157,28 @@ impl Server {
     /// Takes away the character before the cursor, if nothing changed since `look`. Pasted, so that synchronized panes keep theirs.
     pub fn erase(&self, pane: &str, look: &Look) -> Result<Acted> {
         Ok(self.guarded(pane, look, (b"\x7f", "-r -d"), &[])?.0)
+    }
+
+    /// Presses a key of a person, if nothing changed since `look`, its still rows included.
+    pub fn press(&self, pane: &str, look: &Look, key: PersonsKey) -> Result<Acted> {
+        let until_s = clock::shared_ms() / 1000 + self.patience.as_secs();
+        let literal = if matches!(key, PersonsKey::Letter(_)) { "-l " } else { "" };
+        let act = format!("send-keys {literal}-t {pane} {key} ; display-message -p DONE");
+        // Side by side: older servers follow a format within formats only so far.
+        let guard = format!("#{{&&:#{{&&:{},{}}},{}}}", before(until_s), look.shows(), look.guard());
+        let mut guard = IfShell::new().not_execute().target_pane(pane).shell_command(guard).build();
+        guard.push_param(act).push_param("display-message -p STALE");
+        let out = match self.run_within(self.patience + SLACK, vec![guard], None) {
+            Err(error) if hangs(&error) => {
+                return Ok(Acted::Unclear(escape::short(&format!("{error:#}"), 200)));
+            }
+            out => out?,
+        };
+        Ok(match out.stdout.trim() {
+            "DONE" => Acted::Done,
+            "STALE" => Acted::Stale,
+            other => Acted::Unclear(escape::short(&format!("{other} {}", out.stderr), 200)),
+        })
     }
 
     /// At a time of the wall clock the act becomes void. Its client is waited for beyond that time, so nothing can happen after
@@ -229,6 +288,16 @@ impl Look {
         })
     }
 
+    /// The format that is true as long as the pane shows its last still rows, and no other pane gets its keys.
+    fn shows(&self) -> String {
+        let (mut asked, mut wanted) = ("#{?pane_synchronized,1,0}".to_owned(), "0".to_owned());
+        for row in self.screen.still_rows().rev().take(COMPARED) {
+            asked.push_str(&format!("#{{?#{{C:{}}},1,0}}", pattern(&row.text)));
+            wanted.push('1');
+        }
+        format!("#{{==:{asked},{wanted}}}")
+    }
+
     /// The format that is true as long as the pane is as it was seen.
     fn guard(&self) -> String {
         let facts = &self.facts;
@@ -244,6 +313,22 @@ impl Look {
         }
         all.into_iter().reduce(|a, b| format!("#{{&&:{a},{b}}}")).unwrap_or_default()
     }
+}
+
+/// The pattern that a row of this text fits, and no other that differs in a letter or a digit. What a format or a pattern could take
+/// for a sign is any character in it.
+fn pattern(text: &str) -> String {
+    let mut pattern = String::new();
+    for c in text.trim().chars().take(COMPARED_COLUMNS) {
+        match c {
+            ' ' => pattern.push(' '),
+            c if c.is_ascii_alphanumeric() => pattern.push(c),
+            c if c.is_ascii() => pattern.push('?'),
+            _ if pattern.ends_with('*') => {}
+            _ => pattern.push('*'),
+        }
+    }
+    pattern
 }
 
 /// Looks with a pause before each. Without a command `run-shell` only waits, in the server, and starts no process.

@@ -41,7 +41,8 @@ fn the_menu_runs_the_program_where_the_pane_is() {
 }
 
 /// Entries that show what the program prints.
-const TOLD: [(&str, &str); 6] = [
+const TOLD: [(&str, &str); 7] = [
+    ("w", "digest"),
     ("d", "discover --init"),
     ("l", "locks"),
     ("g", "log -n 200"),

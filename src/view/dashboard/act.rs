@@ -66,6 +66,12 @@ impl App {
                     return self.run(vec![Action::page(&format!("explain {agent}"), &["explain", &agent])]);
                 }
             }
+            Command::Dialog => {
+                if let Some(agent) = self.concerned_here().into_iter().next() {
+                    self.open_dialog(&agent);
+                }
+            }
+            Command::Digest => return self.run(vec![Action::page("while you were away", &["digest"])]),
             Command::Unlock => self.unlock(),
             Command::CopyId | Command::CopyText => return self.copy(command == Command::CopyText),
             Command::Projects => return self.list_projects(),

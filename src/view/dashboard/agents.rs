@@ -109,7 +109,7 @@ pub(super) fn detail(
         };
         say(Mark::Other, &format!("{host} is {heard}"), 2);
     } else if agent.status == Status::Dialog {
-        say(Mark::Needs, "a dialog is open: it waits for you (Enter goes there)", 2);
+        say(Mark::Needs, "a dialog is open: it waits for you (Enter goes there, A answers)", 2);
     }
     for asked in agent.asks.iter().take(3) {
         let text = format!("{} {}: {}", asked.kind, age(asked.at, now), asked.first);

@@ -19,6 +19,7 @@ use ratatui::widgets::Paragraph;
 /// Draws everything.
 pub(super) fn draw(frame: &mut Frame<'_>, app: &mut App, theme: Theme, now_ms: u64) {
     app.brief(now_ms);
+    app.note_dialog(now_ms);
     let places = Places::of(frame.area(), app.shape());
     app.places = places.clone();
     frame.render_widget(header(app, theme, usize::from(places.head.width), now_ms), places.head);

@@ -37,6 +37,10 @@ pub(super) enum Command {
     /// Tell agents how to talk.
     Onboard,
     Explain,
+    /// Answer the dialog of an agent.
+    Dialog,
+    /// Show what happened while the person was away.
+    Digest,
     /// Give leases back, or take them away.
     Unlock,
     CopyId,
@@ -112,6 +116,12 @@ pub(super) const TABLE: [Group; 5] = [
                 "group",
                 &[char('G')],
                 "put it, or those selected, into a group such as @api",
+            ),
+            row(
+                Command::Dialog,
+                "dialog",
+                &[char('A')],
+                "answer its dialog from here: your next key goes to it",
             ),
             row(Command::Onboard, "onboard", &[char('o')], "tell it how to talk here (asks first)"),
             row(Command::Explain, "explain", &[char('e')], "show how its screen is read, and why")
@@ -211,6 +221,7 @@ pub(super) const TABLE: [Group; 5] = [
             row(Command::PreviousHit, "previous-hit", &[char('N')], "the one before"),
             row(Command::CopyId, "copy-id", &[char('y')], "copy the id, the name or the path"),
             row(Command::CopyText, "copy-text", &[char('Y')], "copy the text, or what the pane shows"),
+            row(Command::Digest, "digest", &[char('W')], "show what happened while you were away"),
             row(Command::Projects, "projects", &[char('P')], "go to another project on the tmux server"),
             row(Command::Commands, "commands", &[char(':')], "list all commands, and search them"),
             row(Command::Keys, "keys", &[char('?')], "show these keys"),

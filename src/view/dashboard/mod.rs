@@ -2,12 +2,14 @@
 //!
 //! It keeps nothing: `gather` reads the store, `model` and `act` decide what a key means, `draw` draws, and this program's own commands do
 //! the rest, so that closing it at any moment loses nothing. Several may be open. Reads take no lock. Idle it wakes four
-//! times a second to look at a few directories' times, and reads only if one has changed.
+//! times a second to look at a few directories' times, and reads only if one has changed. The one thing that is not a command line is a
+//! person's key for the dialog of an agent (`dialog`).
 
 mod act;
 mod act_mail;
 mod agents;
 mod away;
+mod dialog;
 mod draw;
 mod feed;
 mod filter;
@@ -34,8 +36,10 @@ mod watch;
 use super::action::{Action, ActionOutcome, sequence};
 use super::terminal::Screen;
 use super::text::{cut, flat};
+use crate::core::escape;
 use crate::store::{Store, now_ms};
 use anyhow::Result;
+pub use dialog::Answer;
 use gather::Gatherer;
 use model::{App, Mode, Wish};
 use ratatui::crossterm::event::{Event, KeyEventKind};
@@ -110,6 +114,8 @@ pub struct Outside {
     pub facts: fn(&Store, &str) -> AgentFacts,
     /// The projects on the tmux server. May take its time.
     pub projects: fn() -> Vec<Neighbour>,
+    /// Gives a key of the person to the dialog of an agent, if that is still the one that was seen. May take its time.
+    pub answer: fn(&Store, &Answer) -> Result<String>,
     /// Keeps a text for the person beside what the terminal does with it.
     pub copy: fn(&str) -> Result<()>,
 }
@@ -129,6 +135,7 @@ pub fn run(store: &Store, options: &Options, outside: Outside) -> Result<()> {
     screen.watch_mouse()?;
     let mut around = Around::default();
     let (done, outcomes) = mpsc::channel::<ActionOutcome>();
+    look_back().start(store.root(), done.clone());
     let theme = Theme { colour: options.colour, ascii: options.ascii };
     let (mut read, mut refreshed, mut dirty) = (Instant::now(), Instant::now(), true);
     loop {
@@ -138,10 +145,11 @@ pub fn run(store: &Store, options: &Options, outside: Outside) -> Result<()> {
             screen.terminal.draw(|frame| draw::draw(frame, &mut app, theme, now))?;
             dirty = false;
         }
+        let answers = matches!(app.mode, Mode::Dialog(_));
         if let Some(agent) = app.watched() {
-            watch.look(&gatherer.store, agent);
+            watch.look(&gatherer.store, agent, answers);
         }
-        let expects = watch.pending || !app.running.is_empty() || app.shown.more;
+        let expects = watch.pending || !app.running.is_empty() || app.shown.more || answers;
         if !screen.wait(if expects { SHORT } else { TICK })? {
             return Ok(());
         }
@@ -157,9 +165,23 @@ pub fn run(store: &Store, options: &Options, outside: Outside) -> Result<()> {
                         gatherer = Gatherer::new(next.store.clone(), next.label.clone());
                         app.leave_project();
                         app.update(gatherer.gather()?, now_ms());
+                        look_back().start(gatherer.store.root(), done.clone());
                     }
                     None => app.tell("that project is no more on this tmux server"),
                 },
+                Wish::Answer(what, answer) => {
+                    let (store, done) = (gatherer.store.clone(), done.clone());
+                    std::thread::spawn(move || {
+                        let said = (outside.answer)(&store, &answer);
+                        let (ok, text) = match said {
+                            Ok(text) => (true, text),
+                            Err(error) => (false, escape::line(&format!("{error:#}"))),
+                        };
+                        let action = Action { what, ..Action::default() };
+                        // Nobody listens any more once the dashboard is closed.
+                        let _ = done.send(ActionOutcome { action, ok, text });
+                    });
+                }
                 Wish::Run(actions) => sequence(actions, gatherer.store.root().to_owned(), done.clone()),
                 Wish::Jump(agent) => {
                     jump(agent, options).start(gatherer.store.root(), done.clone());
@@ -261,6 +283,11 @@ fn take(event: Event, app: &mut App, screen: &mut Screen) -> Result<Wish> {
         _ => {}
     }
     Ok(Wish::Nothing)
+}
+
+/// The command that says what happened while the person was away, if they were, and writes down that they look now.
+fn look_back() -> Action {
+    Action::line("look back", &["digest", "--back"])
 }
 
 /// The command that goes to an agent's pane.

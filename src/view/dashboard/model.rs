@@ -3,8 +3,10 @@
 //! Pure: keys and snapshots come in, actions go out. A selection is a row's id, not its number, so it stays where it
 //! is while rows come and go.
 
+use super::dialog::{Answer, Dialog};
 use super::filter::{Filter, Subject};
 use super::keymap::Keymap;
+use super::keys::Command;
 use super::mouse::Mouse;
 use super::panel::{Panel, Places, Shape};
 use super::snapshot::{
@@ -33,6 +35,8 @@ pub(super) enum Mode {
     Form(Box<Form>),
     /// A yes is needed.
     Confirm { question: String, actions: Vec<Action> },
+    /// The dialog of an agent is being answered.
+    Dialog(Dialog),
     /// A page is being read.
     Page(Pager),
     /// A project is being chosen, of those that were known when the list was opened: a number means the same while it is open.
@@ -48,6 +52,8 @@ pub(super) enum Wish {
     Quit,
     /// Run these, one after the other.
     Run(Vec<Action>),
+    /// Give this key to the dialog of an agent; what is done then, in words.
+    Answer(String, Answer),
     /// Go to an agent's pane.
     Jump(String),
     /// Put this into the clipboard.
@@ -329,6 +335,9 @@ impl App {
 
     /// The agent whose pane is to be captured.
     pub(super) fn watched(&self) -> Option<&AgentRow> {
+        if let Mode::Dialog(dialog) = &self.mode {
+            return self.shown.agents.iter().find(|agent| dialog.is_of(&self.shown.root, agent));
+        }
         let is_seen = self.panel == Panel::Agents && self.places.right.is_some();
         self.agent().filter(|agent| is_seen && !agent.away)
     }
@@ -359,9 +368,14 @@ impl App {
         if let Some(at) = self.running.iter().position(|what| *what == outcome.action.what) {
             self.running.remove(at);
         }
+        if let Mode::Dialog(dialog) = &mut self.mode {
+            dialog.waits = false;
+        }
         let first = outcome.text.lines().next().unwrap_or("done").to_owned();
         let idle = matches!(self.mode, Mode::Panels);
-        if outcome.action.page && outcome.ok && idle {
+        if outcome.action.args.first().is_some_and(|word| word == "digest") && !outcome.action.page {
+            self.look_back(&outcome);
+        } else if outcome.action.page && outcome.ok && idle {
             self.mode = Mode::Page(Pager::new(&format!("{}\n\n{}", outcome.action.what, outcome.text)));
         } else if !outcome.ok && !outcome.action.stdin.is_empty() {
             // What was written is not lost: it is offered again, with the reason.
@@ -372,6 +386,15 @@ impl App {
             // What was read is on the screen already.
         } else {
             self.told = Some((first, !outcome.ok));
+        }
+    }
+
+    /// Says what happened while the person was away, unless there is something else to say already.
+    fn look_back(&mut self, outcome: &ActionOutcome) {
+        if outcome.ok && !outcome.text.is_empty() && self.told.is_none() && matches!(self.mode, Mode::Panels)
+        {
+            let key = self.keymap.names(Command::Digest).first().cloned().unwrap_or_default();
+            self.told = Some((format!("{} ({key} shows it)", outcome.text), false));
         }
     }
 

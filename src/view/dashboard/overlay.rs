@@ -1,5 +1,6 @@
 //! What is open over the panels: a text being written, a page, the commands, a question, the search.
 
+use super::dialog;
 use super::keymap::Keymap;
 use super::model::{App, Mode};
 use super::snapshot::ProjectRow;
@@ -31,6 +32,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &mut App, theme: Theme) {
             frame.render_widget(Clear, frame.area());
             pager.draw(frame, None);
         }
+        Mode::Dialog(dialog) => dialog::draw(frame, dialog, &app.seen, app.told.as_ref(), theme),
         Mode::Projects { rows, at } => projects(frame, rows, *at, theme),
         Mode::Commands { input, at } => commands(frame, input, *at, &app.keymap),
     }

@@ -82,6 +82,7 @@ impl App {
                     self.mode = Mode::Page(pager);
                 }
             }
+            Mode::Dialog(dialog) => return self.press_dialog(dialog, key, now_ms),
             Mode::Projects { rows, at } => return self.press_projects(rows, at, key),
             Mode::Commands { input, at } => return self.press_commands(input, at, key, now_ms),
         }

@@ -159,6 +159,7 @@ fn app() -> App {
         evidence: "dialog because it shows: Would you like to run".into(),
         channel: "mail goes by pane".into(),
         hooks: String::new(),
+        screen: Some(7),
         lines: ["• Running cargo publish", "", "› 1. Yes, proceed (y)"].map(Line::raw).to_vec(),
     };
     // A first frame tells it where things are.
@@ -955,4 +956,71 @@ fn tasks_are_the_rows_and_items_of_the_document_with_who_works_on_them() {
     let workers =
         |row: &TaskRow| tasks::workers(row, &shown).iter().map(|a| a.name.clone()).collect::<Vec<_>>();
     assert_eq!(rows.iter().map(workers).collect::<Vec<_>>(), [vec!["claude-1"], vec!["reviewer"], vec![]]);
+}
+
+#[test]
+fn a_key_goes_to_a_dialog_that_was_seen_long_enough_and_only_once() {
+    let at = |app: &mut App, code, later| app.press(KeyEvent::new(code, KeyModifiers::NONE), NOW + later);
+    let told = |app: &App| app.told.clone().unwrap_or_default().0;
+    let mut app = app();
+    // The first agent is the one with the dialog. A key that came with the first one was meant for something else.
+    assert_eq!(press(&mut app, "1A⏎"), Wish::Nothing);
+    assert!(told(&app).contains("look again"), "{app:?}", app = told(&app));
+    let seen = screen(&mut app, 60, 10);
+    assert!(seen.contains("the next key goes to this dialog") && seen.contains("Yes, proceed (y)"), "{seen}");
+    assert_eq!(at(&mut app, KeyCode::Enter, 399), Wish::Nothing, "nobody reads that fast");
+    // Another screen begins again.
+    app.seen.screen = Some(8);
+    screen(&mut app, 60, 10);
+    let Wish::Answer(_, down) = at(&mut app, KeyCode::Down, 400) else { panic!("{}", told(&app)) };
+    assert_eq!(
+        (down.agent.as_str(), down.pane.as_str(), down.screen, down.key.to_string()),
+        ("codex-1", "%1", 8, "Down".into())
+    );
+    assert_eq!(at(&mut app, KeyCode::Enter, 500), Wish::Nothing, "the first key is under way");
+    let action = Action { what: app.running[0].clone(), ..Action::default() };
+    app.finish(ActionOutcome { action, ok: true, text: "Down was pressed in codex-1".into() });
+    assert_eq!(at(&mut app, KeyCode::F(5), 500), Wish::Nothing, "no key for an agent");
+    let Wish::Answer(_, yes) = at(&mut app, KeyCode::Char('y'), 500) else { panic!("{}", told(&app)) };
+    assert_eq!((yes.key.to_string(), matches!(app.mode, Mode::Panels)), ("y".into(), true), "once");
+    // Of another pane nothing was seen.
+    press(&mut app, "A");
+    app.seen.whom = Whom::of(Path::new("/elsewhere"), &app.shown.agents[0]);
+    screen(&mut app, 60, 10);
+    assert_eq!(at(&mut app, KeyCode::Enter, 9_000), Wish::Nothing);
+    assert_eq!((press(&mut app, "⎋"), matches!(app.mode, Mode::Panels)), (Wish::Nothing, true));
+    app.shown.agents[0].status = Status::Busy;
+    press(&mut app, "A");
+    assert!(matches!(app.mode, Mode::Panels) && told(&app).contains("no dialog is open"), "{}", told(&app));
+}
+
+#[test]
+fn a_dialog_is_shown_whole_however_narrow_the_screen_is() {
+    let mut app = app();
+    app.seen.lines = vec![Line::raw(format!("rm -rf {}END", "x".repeat(100))), Line::raw("1. Yes")];
+    press(&mut app, "1A");
+    let seen = screen(&mut app, 40, 6);
+    assert!(seen.contains("END") && seen.contains("1. Yes") && !seen.contains("(PgUp"), "{seen}");
+    let seen = screen(&mut app, 40, 4);
+    assert!(!seen.contains("rm -rf") && seen.contains("(PgUp: more)"), "{seen}");
+    key(&mut app, KeyCode::PageUp);
+    assert!(screen(&mut app, 40, 4).contains("rm -rf"));
+}
+
+#[test]
+fn what_happened_while_the_person_was_away_is_said_once_and_hides_nothing_else() {
+    let outcome = |text: &str| ActionOutcome {
+        action: Action::line("look back", &["digest", "--back"]),
+        ok: true,
+        text: text.into(),
+    };
+    let mut app = app();
+    app.finish(outcome(""));
+    assert_eq!(app.told, None);
+    app.finish(outcome("while you were away (3h): 1 agent ended"));
+    assert!(screen(&mut app, 80, 24).contains("while you were away (3h): 1 agent ended (W shows it)"));
+    app.tell("something failed");
+    app.finish(outcome("while you were away (3h): 1 agent ended"));
+    assert_eq!(app.told, Some(("something failed".into(), true)));
+    assert_eq!(args(press(&mut app, "W")), [["digest"]]);
 }

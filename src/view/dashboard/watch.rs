@@ -19,6 +19,9 @@ use std::time::{Duration, Instant};
 /// How often a pane is looked at, at most and at least.
 const PACE: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
 
+/// How often while its dialog is being answered.
+const OFTEN: Duration = Duration::from_millis(150);
+
 /// How long tmux may take for a look.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -40,6 +43,11 @@ impl Whom {
         let (agent, socket, pane) = (agent.name.clone(), agent.socket.clone(), agent.pane.clone());
         Self { root: root.to_owned(), agent, socket, pane }
     }
+
+    /// The agent's name, and its pane.
+    pub(super) fn place(&self) -> (String, String, String) {
+        (self.agent.clone(), self.socket.clone(), self.pane.clone())
+    }
 }
 
 /// What was seen of an agent.
@@ -54,6 +62,8 @@ pub(super) struct Seen {
     pub(super) channel: String,
     /// Why hooks do not reach it, and what repairs that.
     pub(super) hooks: String,
+    /// The fingerprint of its screen, if that was seen.
+    pub(super) screen: Option<u64>,
     /// Its pane, or why that is unknown.
     pub(super) lines: Vec<Line<'static>>,
 }
@@ -83,10 +93,11 @@ impl Watch {
         Self { ask, told, pending: false, last: None, pause: PACE[0] }
     }
 
-    /// Asks for a look at `agent` if it is time.
-    pub(super) fn look(&mut self, store: &Store, agent: &AgentRow) {
+    /// Asks for a look at `agent` if it is time; `often`: the person waits for each change.
+    pub(super) fn look(&mut self, store: &Store, agent: &AgentRow, often: bool) {
         let whom = Whom::of(store.root(), agent);
-        let due = self.last.as_ref().is_none_or(|(last, at)| *last != whom || at.elapsed() >= self.pause);
+        let pause = if often { OFTEN } else { self.pause };
+        let due = self.last.as_ref().is_none_or(|(last, at)| *last != whom || at.elapsed() >= pause);
         if self.pending || !due {
             return;
         }
@@ -116,11 +127,11 @@ fn serve(asked: &Receiver<Request>, tell: &Sender<(Seen, bool)>, outside: Outsid
     let mut known: BTreeMap<(PathBuf, String), (Instant, Status, AgentFacts)> = BTreeMap::new();
     while let Ok(Request { store, whom, status }) = asked.recv() {
         let key = (whom.root.clone(), whom.agent.clone());
-        let lines = capture(&whom.socket, &whom.pane, colour);
+        let (lines, screen) = capture(&whom.socket, &whom.pane, colour);
         let stale = known.get(&key).is_none_or(|(at, of, _)| at.elapsed() >= FACTS || *of != status);
         let seen = |facts: &AgentFacts| {
             let AgentFacts { place, evidence, channel, hooks } = facts.clone();
-            Seen { whom: whom.clone(), place, evidence, channel, hooks, lines: lines.clone() }
+            Seen { whom: whom.clone(), place, evidence, channel, hooks, screen, lines: lines.clone() }
         };
         let facts = known.get(&key).map(|(.., facts)| facts.clone()).unwrap_or_default();
         if tell.send((seen(&facts), !stale)).is_err() {
@@ -138,10 +149,10 @@ fn serve(asked: &Receiver<Request>, tell: &Sender<(Seen, bool)>, outside: Outsid
 }
 
 /// The content of a pane now, or why it is unknown.
-fn capture(socket: &str, pane: &str, colour: bool) -> Vec<Line<'static>> {
+fn capture(socket: &str, pane: &str, colour: bool) -> (Vec<Line<'static>>, Option<u64>) {
     match Server::new(socket).patient(PATIENCE).look(pane) {
-        Ok(Some(look)) => sgr::lines(&look.text, colour),
-        Ok(None) => vec![Line::raw("the pane is gone")],
-        Err(error) => vec![Line::raw(escape::short(&format!("{error:#}"), 200))],
+        Ok(Some(look)) => (sgr::lines(&look.text, colour), Some(look.screen.fingerprint())),
+        Ok(None) => (vec![Line::raw("the pane is gone")], None),
+        Err(error) => (vec![Line::raw(escape::short(&format!("{error:#}"), 200))], None),
     }
 }
