@@ -36,6 +36,47 @@ fn journal(world: &World) -> String {
 const BODY: &str = "first line\nsecond \"line\" with $(touch x) and `y`\nlast line; with 100% é";
 
 #[test]
+fn what_a_hook_gave_to_an_agent_that_has_ended_meanwhile_is_not_read() {
+    let (world, _) = World::with_agents(&["claude"], &[]);
+    let (pipe, go) = (world.path().join("pipe"), world.path().join("go"));
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    // Nobody reads the answer, for which there is no room.
+    let script = format!(
+        "#!/bin/sh\nuntil [ -e {} ]; do sleep 0.02; done; (head -c 65536 /dev/zero; echo {{}} | swarm hook claude Stop) >{}\n",
+        go.display(),
+        pipe.display()
+    );
+    executable(world.path().join("bin/errand"), script);
+    let errand = world.send(&["claude-1", "TOOL((errand))"]);
+    world.reaches(&errand, "submitted", "");
+    let id = world.send(&["claude-1", "to be given by the hook"]);
+    world.reaches(&id, "held", "it is in a turn");
+    fs::write(go, "").unwrap();
+    let mut answer = fs::File::open(&pipe).unwrap();
+    let lock = world.state().join("hooks/claude-1.lock");
+    eventually("the hook gives", || {
+        let lock = fs::File::open(&lock).ok()?;
+        fs2::FileExt::try_lock_exclusive(&lock).is_err().then_some(())
+    });
+    let record = parsed(&fs::read_to_string(world.state().join("agents/claude-1.json")).unwrap());
+    let agent = nix::unistd::Pid::from_raw(record["process"]["pid"].as_i64().unwrap().try_into().unwrap());
+    nix::sys::signal::kill(agent, nix::sys::signal::Signal::SIGKILL).unwrap();
+    eventually("the agent is gone", || nix::sys::signal::kill(agent, None).is_err().then_some(()));
+    let mut told = Vec::new();
+    std::io::Read::read_to_end(&mut answer, &mut told).unwrap();
+    assert!(String::from_utf8_lossy(&told).contains("to be given by the hook"));
+    eventually("the sender gets it back", || {
+        let back = format!("\"event\":\"dead-letter\",\"id\":\"{id}\"");
+        assert!(
+            !journal(&world).contains(&format!("\"event\":\"read\",\"id\":\"{id}\"")),
+            "{}",
+            journal(&world)
+        );
+        journal(&world).contains(&back).then_some(())
+    });
+}
+
+#[test]
 fn a_doorbell_brings_the_whole_body_and_the_receipt() {
     let (world, panes) = World::with_agents(&["claude"], &[]);
     let id = world.send(&["claude-1", BODY]);

@@ -13,6 +13,7 @@ use crate::core::message::Identity;
 use crate::core::refusal::Refusal;
 use crate::hooks::{Call, MAX_INPUT};
 use crate::os::caller::{self, Chain};
+use crate::os::process;
 use crate::os::program::Environment;
 use crate::roster::{heirs, rules};
 use crate::store::config::Files;
@@ -211,6 +212,10 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
         }
     }
     fault::point("hook-answered");
+    // An agent that has ended reads no answer: its mail still waits, for its sender or for the agent that is started in its place.
+    if process::check_in(agent.place.namespace, &agent.process) == Some(false) {
+        return Ok(());
+    }
     reply.commit(store)
 }
 
