@@ -181,6 +181,7 @@ inbox) "$exe" inbox --open --pane "$pane" && exit 0 ;;
 message) "$exe" write ${pane:+--pane "$pane"} && exit 0 ;;
 broadcast) "$exe" write ${pane:+--pane "$pane"} --all && exit 0 ;;
 rename) "$exe" write ${pane:+--pane "$pane"} --rename && exit 0 ;;
+crew) here crew ${pane:+--pane "$pane"} && exit 0 ;;
 discover) show discover --init ;;
 agents | digest | onboard | team | doctor) show "$action" ;;
 explain) show explain "$pane" ;;

@@ -103,6 +103,43 @@ fn a_lease_is_taken_away_after_a_yes_and_its_holder_is_told() {
 }
 
 #[test]
+fn agents_are_started_ended_and_resumed_by_keys() {
+    let world = World::new();
+    world.start();
+    world.ok(&["init"]);
+    let pane = open(&world, 80, 24, "1 Agents");
+    press(&world, &pane, &["S"]);
+    shows(&world, &pane, "Start 1 claude: its first message");
+    press(&world, &pane, &["C-t"]);
+    shows(&world, &pane, "Start 1 codex");
+    press(&world, &pane, &["-l", "say hello; #{pid}"]);
+    press(&world, &pane, &["Enter"]);
+    shows(&world, &pane, "codex-1 runs in");
+    let agent = parsed(&world.ok(&["agents", "--json"]))["agents"][0]["pane"].as_str().unwrap().to_owned();
+    eventually("it gets its prompt", || {
+        world.events(&agent, "submitted").iter().any(|text| text.contains("say hello; #{pid}")).then_some(())
+    });
+    // It is asked before, and says what is lost.
+    world.control(&agent, "busy 600000");
+    eventually("it is busy", || {
+        (parsed(&world.ok(&["agents", "--json"]))["agents"][0]["state"] == "busy").then_some(())
+    });
+    shows(&world, &pane, "▶1");
+    press(&world, &pane, &["E"]);
+    shows(&world, &pane, "End codex-1? codex-1 is not idle (busy): what it does is lost.");
+    press(&world, &pane, &["n"]);
+    shows(&world, &pane, "nothing was changed");
+    press(&world, &pane, &["E"]);
+    shows(&world, &pane, "End codex-1?");
+    press(&world, &pane, &["y"]);
+    shows(&world, &pane, "codex-1 has ended");
+    press(&world, &pane, &["C"]);
+    shows(&world, &pane, "Resume which agents");
+    press(&world, &pane, &["Enter"]);
+    shows(&world, &pane, "not known in which conversation codex-1 was");
+}
+
+#[test]
 fn who_looks_at_an_agent_is_told_that_it_has_no_hooks_or_that_they_do_not_reach_it_and_what_repairs_that() {
     let (world, panes) = World::with_agents(&["claude"], &[]);
     let pane = open(&world, 120, 30, "claude-1");

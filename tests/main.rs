@@ -47,6 +47,7 @@ mod screens;
 mod served;
 mod setup;
 mod soak;
+mod starting;
 mod stores;
 mod support;
 mod team;

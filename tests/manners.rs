@@ -67,6 +67,7 @@ fn each_shell_completes_the_names_of_agents_and_groups() {
         ("swarm send claude-1,@a", "claude-1,@api claude-1,@all"),
         ("swarm resend abcd --to cl", "claude-1"),
         ("swarm group add web cl", "claude-1"),
+        ("swarm end cl", "claude-1"),
         ("swarm send claude-1 ''", "-t"),
         ("swarm send --no", "--no-wait"),
         ("swarm hooks install --us", "--user"),
@@ -352,13 +353,14 @@ fn the_tables_of_a_team_are_the_ones_that_were_read() {
 }
 
 /// What a command is given after its words where it needs something.
-const GIVEN: [(&str, &[&str]); 25] = [
+const GIVEN: [(&str, &[&str]); 28] = [
     ("ack", &["zzzz"]),
     ("config get", &["no.such.key"]),
     ("coord add", &["no section", "x"]),
     ("coord done", &["no section", "x"]),
     ("coord get", &["no section"]),
     ("coord set", &["no section", "x"]),
+    ("end", &["nobody"]),
     ("explain", &["%99"]),
     ("handover", &["zzzz", "nobody"]),
     ("lock", &["../../outside"]),
@@ -371,8 +373,10 @@ const GIVEN: [(&str, &[&str]); 25] = [
     ("renew", &["../../outside"]),
     ("reply", &["zzzz", "x"]),
     ("resend", &["zzzz"]),
+    ("resume", &["nobody"]),
     ("send", &["nobody", "x"]),
     ("show", &["zzzz"]),
+    ("start", &["nokind"]),
     ("status", &["zzzz"]),
     ("unlock", &["../../outside"]),
     ("verify", &["[swarm zzzzzzzz INFO from a to b sig:00000000] x"]),

@@ -97,6 +97,33 @@ fn an_agent_that_is_started_again_in_its_pane_keeps_its_name_and_its_mail() {
 }
 
 #[test]
+fn one_that_has_ended_and_that_nobody_took_note_of_is_seen_no_more() {
+    let world = World::new();
+    world.start();
+    // The program that takes the shell's place does not ask what became of it.
+    let pane = world.agent_in(&world.project(), "(claude </dev/tty; exec sleep 1000) & exec sleep 1000", &[]);
+    world.ok(&["discover", "--init", "--quiet"]);
+    let pid = parsed(&world.ok(&["agents", "--json"]))["agents"][0]["pid"].to_string();
+    let kept = world.agent_in(&world.project(), "claude </dev/tty & exec sleep 1000", &[]);
+    world.ok(&["discover", "--quiet"]);
+    let all = parsed(&world.ok(&["agents", "--json"]));
+    let undead =
+        all["agents"].as_array().unwrap().iter().find(|a| a["pane"] == kept.as_str()).unwrap().clone();
+    for pid in [pid, undead["pid"].to_string()] {
+        std::process::Command::new("kill").args(["-KILL", &pid]).status().unwrap();
+    }
+    let is_dead = |name: &str| {
+        world.ok(&["discover", "--quiet"]);
+        let all = parsed(&world.ok(&["agents", "--all", "--json"]));
+        all["agents"].as_array().unwrap().iter().any(|a| a["name"] == name && a["state"] == "dead")
+    };
+    eventually("the one that is reaped is dead", || is_dead("claude-1").then_some(()));
+    eventually("the one that is not is dead, too", || is_dead("claude-2").then_some(()));
+    let left = world.ok(&["log", "--event", "agent-left"]);
+    assert!(left.trim().is_empty(), "{pane}: {left}");
+}
+
+#[test]
 fn mail_for_an_agent_that_has_just_ended_waits_and_says_so() {
     let mut world = World::new();
     world.set("SWARM_GRACE", "60s");

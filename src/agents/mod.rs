@@ -241,6 +241,11 @@ impl Profiles {
         self.all.iter().find(|p| p.kind == kind).map(|p| &p.process)
     }
 
+    /// The kinds of which it is known how one is started, each with its program.
+    pub fn startable(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.all.iter().filter_map(|p| Some((p.kind.as_str(), p.process.start.as_deref()?)))
+    }
+
     /// Whether an agent of that kind, by its arguments, goes on with an earlier conversation; and the id of that conversation, if they name it.
     pub fn resumes<'a>(&self, kind: &str, argv: &'a [String]) -> Option<Option<&'a str>> {
         let words = &self.process_rules(kind)?.resume_args;

@@ -118,6 +118,12 @@ pub struct ProcessRules {
     pub exclude_args: Vec<String>,
     /// Arguments with which it goes on with an earlier conversation; what follows one may be the conversation's id.
     pub resume_args: Vec<String>,
+    /// The name of the program by which one is started.
+    pub start: Option<String>,
+    /// The arguments with which it is started again in a conversation, whose id takes the place of `ID`.
+    pub resume: Vec<String>,
+    /// Whether it ends by Ctrl-D at its empty composer, and leaves the terminal in disorder if a signal ends it.
+    pub ctrl_d: bool,
     /// An argument that marks a background server which runs the tools of several agents of this kind.
     pub shared_server: Option<String>,
     /// Of which one must match its program's file or its command line, where its name alone could be anything's.
@@ -305,6 +311,11 @@ impl Profile {
                 "process.names: {name} is a shell, and no shell is an agent; tell the agent from other shells by process.path"
             ));
         }
+        // A file of rules names a program that the person has, and brings none.
+        let is_plain = |name: &String| !name.is_empty() && !name.starts_with('-') && !name.contains('/');
+        if profile.process.start.as_ref().is_some_and(|name| !is_plain(name)) {
+            wrong.push("process.start: it is the name of a program on PATH, without a directory".to_owned());
+        }
         if wrong.is_empty() { Ok(profile) } else { Err(wrong) }
     }
 
@@ -431,6 +442,9 @@ impl ProcessRules {
             scripts: fields.texts("scripts"),
             exclude_args: fields.texts("exclude_args"),
             resume_args: fields.texts("resume_args"),
+            start: fields.text("start"),
+            resume: fields.texts("resume"),
+            ctrl_d: fields.flag("ctrl_d"),
             shared_server: fields.text("shared_server"),
             path: patterns(fields, "path"),
             common: fields.flag("common"),

@@ -42,6 +42,11 @@ pub(super) struct Reporting {
 }
 
 impl Reporting {
+    /// For a command that sends something beside what it does.
+    pub(super) fn aside(json: bool) -> Self {
+        Self { no_wait: json, json }
+    }
+
     /// Reports that there was nothing to send.
     pub(super) fn nothing(self, why: &str) -> Result<()> {
         if self.json {
@@ -344,6 +349,12 @@ fn progress(store: &Store, name: &Name, message: &Message) -> Result<Progress> {
         }
     }
     Ok(way)
+}
+
+/// Wakes the courier and gives how far the message comes, for scripts.
+pub(super) fn watched(session: &Session, message: &Message, report: Reporting) -> Result<Value> {
+    let (states, courier) = follow(session, message, report, Instant::now() + PATIENCE)?;
+    Ok(as_object(message, &states, &[], courier))
 }
 
 fn tell(

@@ -1,5 +1,5 @@
 use super::here::{self, Place};
-use super::{dialog, hooks, print, session};
+use super::{dialog, hooks, launch, print, session};
 use crate::carriers;
 use crate::core::agent::Agent;
 use crate::core::config::Settings;
@@ -55,6 +55,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         facts,
         projects: neighbours,
         answer: dialog::answer,
+        kinds: launch::kinds,
         copy,
     };
     dashboard::run(&store, &options, outside)

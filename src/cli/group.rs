@@ -72,12 +72,7 @@ fn show(as_object: bool) -> Result<()> {
 
 fn add(group: &str, asked: &[String]) -> Result<()> {
     let mut session = by_person()?;
-    let group = Groups::name(group)?;
-    if let Some(agent) = session.everyone().find(|a| a.answers_to(&group)) {
-        let text =
-            format!("{} is called {group}, now or formerly: choose another name for the group", agent.name);
-        return Err(Refusal::Usage(text).into());
-    }
+    let group = name(&session, group)?;
     let names = each(asked).map(|asked| member(&mut session, asked)).collect::<Result<Vec<_>>>()?;
     if names.is_empty() {
         return Err(Refusal::Usage("name the agents that are to be in the group".into()).into());
@@ -87,6 +82,17 @@ fn add(group: &str, asked: &[String]) -> Result<()> {
     let has = session.store.groups()?.members(group.as_str()).map(list).unwrap_or_default();
     let made = if is_new { "is made" } else { "is changed" };
     print::out(&format!("@{group} {made}: {has}\n"))
+}
+
+/// The name of a group that is to have members.
+pub(super) fn name(session: &Session, group: &str) -> Result<Name> {
+    let group = Groups::name(group)?;
+    if let Some(agent) = session.everyone().find(|a| a.answers_to(&group)) {
+        let text =
+            format!("{} is called {group}, now or formerly: choose another name for the group", agent.name);
+        return Err(Refusal::Usage(text).into());
+    }
+    Ok(group)
 }
 
 fn remove(group: &str, asked: &[String]) -> Result<()> {

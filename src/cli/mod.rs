@@ -13,12 +13,14 @@ mod compose;
 mod config;
 mod coord;
 mod courier;
+mod crew;
 mod dashboard;
 mod dead;
 mod dialog;
 mod digest;
 mod discover;
 mod doctor;
+mod end;
 mod events;
 mod explain;
 mod gc;
@@ -31,6 +33,7 @@ mod hooks;
 mod inbox;
 mod init;
 mod jump;
+mod launch;
 mod lease;
 mod lock;
 mod locks;
@@ -48,10 +51,12 @@ mod release;
 mod renew;
 mod reply;
 mod resend;
+mod resume;
 mod send;
 mod session;
 mod setup;
 mod show;
+mod start;
 mod stats;
 mod status;
 mod stranger;
@@ -103,6 +108,9 @@ enum SwarmCommand {
     Agents(agents::Args),
     Name(name::Args),
     Register(register::Args),
+    Start(start::Args),
+    Resume(resume::Args),
+    End(end::Args),
     Group(group::Args),
     Explain(explain::Args),
     Gc(gc::Args),
@@ -129,6 +137,8 @@ enum SwarmCommand {
     Hook(hook::Args),
     #[command(hide = true)]
     Courier(courier::Args),
+    #[command(hide = true)]
+    Crew(crew::Args),
     #[command(hide = true)]
     Here(here::Args),
     #[command(hide = true)]
@@ -172,6 +182,9 @@ pub fn swarm() -> ExitCode {
         SwarmCommand::Agents(args) => agents::run(&args),
         SwarmCommand::Name(args) => name::run(&args),
         SwarmCommand::Register(args) => register::run(&args),
+        SwarmCommand::Start(args) => start::run(&args),
+        SwarmCommand::Resume(args) => resume::run(&args),
+        SwarmCommand::End(args) => end::run(&args),
         SwarmCommand::Group(args) => group::run(&args),
         SwarmCommand::Explain(args) => explain::run(&args),
         SwarmCommand::Gc(args) => gc::run(&args),
@@ -198,6 +211,7 @@ pub fn swarm() -> ExitCode {
             Ok(())
         }
         SwarmCommand::Courier(args) => courier::run(&args),
+        SwarmCommand::Crew(args) => crew::run(&args),
         SwarmCommand::Here(args) => here::run(&args),
         SwarmCommand::Menu(args) => menu::run(&args),
         SwarmCommand::Page(args) => page::run(&args),

@@ -54,26 +54,7 @@ fn is_meant(agent: &Agent, asked: &str) -> bool {
 
 /// Names of this pattern for these agents, in their order. Those that others have or had are left out, so nobody's mail is given away.
 fn numbered(session: &Session, asked: &[&str], pattern: &str) -> Result<Vec<String>> {
-    if pattern.matches('#').count() != 1 {
-        let text = "several agents cannot have one name: put one # where the number goes, as in api-#";
-        return Err(Refusal::Usage(text.into()).into());
-    }
-    let groups = session.store.groups()?;
-    let is_taken = |name: &Name| {
-        let bears = |a: &Agent| a.answers_to(name) && !asked.iter().any(|asked| is_meant(a, asked));
-        session.everyone().any(bears) || groups.members(name.as_str()).is_some()
-    };
-    let mut names = Vec::new();
-    for number in 1.. {
-        let text = pattern.replace('#', &number.to_string());
-        let name = Name::for_agent(&text).map_err(|bad| Refusal::Usage(bad.to_string()))?;
-        if names.len() == asked.len() {
-            break;
-        }
-        if !is_taken(&name) {
-            names.push(text);
-        }
-    }
+    let names = free(session, pattern, asked.len(), |a| asked.iter().any(|asked| is_meant(a, asked)))?;
     // Who has one of them keeps it: to swap two names, one of them would have to be nobody's for a moment.
     let has = |asked: &&str| session.agents.iter().find(|a| is_meant(a, asked)).map(|a| a.name.to_string());
     let own: Vec<Option<String>> =
@@ -81,6 +62,36 @@ fn numbered(session: &Session, asked: &[&str], pattern: &str) -> Result<Vec<Stri
     let mut free: Vec<String> =
         names.into_iter().filter(|name| !own.contains(&Some(name.clone()))).rev().collect();
     Ok(own.into_iter().filter_map(|own| own.or_else(|| free.pop())).collect())
+}
+
+/// So many names of this pattern that nobody has or had, but for those who are to be named.
+pub(super) fn free(
+    session: &Session,
+    pattern: &str,
+    count: usize,
+    is_meant: impl Fn(&Agent) -> bool,
+) -> Result<Vec<String>> {
+    if pattern.matches('#').count() != 1 {
+        let text = "several agents cannot have one name: put one # where the number goes, as in api-#";
+        return Err(Refusal::Usage(text.into()).into());
+    }
+    let groups = session.store.groups()?;
+    let is_taken = |name: &Name| {
+        let bears = |a: &Agent| a.answers_to(name) && !is_meant(a);
+        session.everyone().any(bears) || groups.members(name.as_str()).is_some()
+    };
+    let mut names = Vec::new();
+    for number in 1.. {
+        let text = pattern.replace('#', &number.to_string());
+        let name = Name::for_agent(&text).map_err(|bad| Refusal::Usage(bad.to_string()))?;
+        if names.len() == count {
+            break;
+        }
+        if !is_taken(&name) {
+            names.push(text);
+        }
+    }
+    Ok(names)
 }
 
 fn rename(session: &mut Session, asked: &str, new: &str) -> Result<()> {
@@ -163,7 +174,7 @@ fn tell(tx: &mut Transaction<'_>, to: &Name, text: String) -> Result<()> {
 }
 
 /// Why a name cannot be given.
-fn taken(to: &Name, agent: &str, bearer: &Agent, ended: bool) -> Refusal {
+pub(super) fn taken(to: &Name, agent: &str, bearer: &Agent, ended: bool) -> Refusal {
     let agent = escape::short(agent, 40);
     Refusal::Usage(if bearer.is_live() && !ended && bearer.name == *to {
         format!("another agent is called {to}: choose another name, or rename that one first")

@@ -58,7 +58,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 }
 
 /// The project, as it stands above what is written.
-fn shown(root: &Path) -> String {
+pub(super) fn shown(root: &Path) -> String {
     format!(" {} ({})", projects::name(root), escape::line(&root.display().to_string()))
 }
 

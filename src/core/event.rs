@@ -119,6 +119,8 @@ events! {
     "agent-new" AgentNew { name: &'a Name }
     "an agent has ended"
     "agent-died" AgentDied { name: &'a Name }
+    "a person asks an agent to end, `by` a `signal` to its process `pid`, or a `key` in its empty composer; `forced`: whatever it was doing"
+    "agent-end" AgentEnd { name: &'a Name, pid: i32, by: &'a str, forced: bool }
     "an agent has left its pane, which is of no project or of another one now"
     "agent-left" AgentLeft { name: &'a Name }
     "an agent that had ended is back; `by` is what shows it, `was` its former pid"

@@ -197,11 +197,12 @@ impl fmt::Display for Refusal {
 }
 
 /// Which of these names is most like the one asked for, in words; empty if none is like it.
-fn meant<'a>(asked: &str, known: impl IntoIterator<Item = &'a String>) -> String {
+pub fn meant<'a>(asked: &str, known: impl IntoIterator<Item = &'a (impl AsRef<str> + 'a)>) -> String {
     let bare = asked.trim_start_matches('@');
-    let distance = |name: &&String| strsim::damerau_levenshtein(bare, name.trim_start_matches('@'));
-    let nearest = known.into_iter().min_by_key(distance);
-    let is_near = |name: &&String| distance(name) <= bare.chars().count().div_ceil(4);
+    let known = known.into_iter().map(AsRef::as_ref);
+    let distance = |name: &&str| strsim::damerau_levenshtein(bare, name.trim_start_matches('@'));
+    let nearest = known.min_by_key(distance);
+    let is_near = |name: &&str| distance(name) <= bare.chars().count().div_ceil(4);
     nearest.filter(is_near).map(|name| format!(", did you mean {name}?")).unwrap_or_default()
 }
 

@@ -6,6 +6,8 @@
 use super::system::{argv_of, lookup, read_all, read_argv, read_one, try_read_one};
 use crate::core::process_id::ProcessId;
 use anyhow::{Context as _, Result, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::collections::BTreeMap;
 
 pub use super::system::{boot_id, cwd, is_foreign, listens, namespace, namespace_of};
@@ -187,6 +189,16 @@ pub fn first_arguments(pid: i32) -> Vec<String> {
     let mut argv = read_argv(pid);
     argv.truncate(4);
     argv
+}
+
+/// Asks exactly this process to end (SIGTERM). `false`: it has ended already.
+pub fn ask_to_end(id: &ProcessId) -> Result<bool> {
+    if !is_alive(id) {
+        return Ok(false);
+    }
+    kill(Pid::from_raw(id.pid), Signal::SIGTERM)
+        .with_context(|| format!("process {} cannot be ended", id.pid))?;
+    Ok(true)
 }
 
 /// All arguments of a process, as far as they are kept: the first 4096 bytes.

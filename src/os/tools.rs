@@ -64,12 +64,16 @@ pub fn asks_shell(kind: &str) -> bool {
 
 /// The `swarm-msg` on a PATH, if it is the one in `dir`; else why not.
 pub fn find(path: &str, dir: &Path) -> Result<PathBuf, String> {
-    let found = std::env::split_paths(path).map(|d| d.join("swarm-msg")).find(|f| is_executable(f));
-    let file = found.ok_or_else(|| "swarm-msg is not on PATH".to_owned())?;
+    let file = on_path(path, "swarm-msg").ok_or_else(|| "swarm-msg is not on PATH".to_owned())?;
     if matches!((file.canonicalize(), dir.join("swarm-msg").canonicalize()), (Ok(a), Ok(b)) if a == b) {
         return Ok(file);
     }
     Err(format!("swarm-msg is {}, of another installation than {}, on PATH", file.display(), dir.display()))
+}
+
+/// The program of that name on a PATH.
+pub fn on_path(path: &str, name: &str) -> Option<PathBuf> {
+    std::env::split_paths(path).map(|dir| dir.join(name)).find(|file| is_executable(file))
 }
 
 /// How the agent of this kind that runs as `pid` is to call the `swarm-msg` in `dir`: by its name if its tools find it.

@@ -65,8 +65,12 @@ pub fn survey(server: &Server, profiles: &Profiles) -> Result<Survey> {
             let wanted = Some(pane.wanted.clone()).filter(|name| !name.is_empty());
             let wanted = wanted.or_else(|| environment.get("SWARM_NAME"));
             let asks = wanted.and_then(|name| Name::for_agent(&name).ok());
-            let cwd = process::cwd(process.pid)
-                .map_or_else(|| pane.path.clone(), |p| p.to_string_lossy().into_owned());
+            let cwd = match process::cwd(process.pid) {
+                Some(cwd) => cwd.to_string_lossy().into_owned(),
+                // It is just ending: its directory is gone, and that of the pane is not where it worked.
+                None if process::arguments(process.pid).is_empty() => continue,
+                None => pane.path.clone(),
+            };
             let shared_server = profiles.process_rules(&kind).and_then(|rules| rules.shared_server.clone());
             let place = PaneRef {
                 socket: server.socket().to_owned(),
@@ -98,7 +102,7 @@ pub(crate) struct Recognised {
 /// The agent in a pane's process tree: the one nearest to the pane, since an agent may run others as its tools. One that no profile
 /// recognises may say by its environment what it is; what a shell was given is for what it starts.
 pub(crate) fn recognise(forest: &Forest, pane_pid: i32, profiles: &Profiles) -> Option<Recognised> {
-    forest.tree(pane_pid).find_map(|process| {
+    forest.tree(pane_pid).filter(|process| !process.ended).find_map(|process| {
         let (argv, environment) = (process.argv(), Environment::of(process.pid));
         let exe = program::file(process.pid);
         let facts = ProcessFacts { comm: &process.comm, argv: &argv, exe: exe.as_deref() };

@@ -11,6 +11,7 @@
 
 pub mod clients;
 pub mod health;
+pub mod opening;
 pub mod pane;
 pub mod panes;
 pub mod version;

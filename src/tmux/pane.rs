@@ -181,6 +181,11 @@ impl Server {
         })
     }
 
+    /// Presses Ctrl-D, if nothing changed since `look`; pasted, too.
+    pub fn end_input(&self, pane: &str, look: &Look) -> Result<Acted> {
+        Ok(self.guarded(pane, look, (b"\x04", "-r -d"), &[])?.0)
+    }
+
     /// At a time of the wall clock the act becomes void. Its client is waited for beyond that time, so nothing can happen after
     /// the client was given up.
     fn guarded(

@@ -7,6 +7,7 @@
 use super::action::Action;
 use super::fuzzy;
 use super::input::Input;
+use super::starting::Starting;
 use crate::core::body::Body;
 use crate::core::message::{Intent, MessageType};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -35,6 +36,10 @@ pub(super) enum Purpose {
     Group {
         agents: Vec<String>,
     },
+    /// The text is the first message of agents that start, or their name.
+    Start(Starting),
+    /// The text is the names of agents that ended; empty: they are listed.
+    Resume,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,6 +135,10 @@ impl Form {
     /// The form again from which this command came that was refused: of `send` or `reply`, which take a text.
     pub(super) fn again(action: &Action) -> Self {
         let args: Vec<&str> = action.args.iter().map(String::as_str).collect();
+        if let ["start", ..] = args[..] {
+            let (starting, input) = Starting::again(&args, &action.stdin);
+            return Self { input, ..Self::new(Purpose::Start(starting), "") };
+        }
         let mut form = match args[..] {
             ["reply", id, ..] => Self::reply(id, ""),
             [_, to, ..] => Self::to(to),
@@ -150,10 +159,31 @@ impl Form {
         matches!(self.purpose, Purpose::Send | Purpose::Reply { .. })
     }
 
+    /// Whether the text may be long: a message's, or the first one of agents that start.
+    pub(super) fn is_long(&self) -> bool {
+        self.is_message() || matches!(&self.purpose, Purpose::Start(starting) if !starting.naming)
+    }
+
+    /// By what its draft is known; `None`: none is kept.
+    pub(super) fn key(&self) -> Option<String> {
+        match &self.purpose {
+            Purpose::Start(_) => Some("start".to_owned()),
+            _ => self.is_message().then(|| self.title()),
+        }
+    }
+
+    /// Whether there is nothing to keep.
+    pub(super) fn is_blank(&self) -> bool {
+        match &self.purpose {
+            Purpose::Start(starting) => starting.is_blank(&self.input),
+            _ => self.input.is_blank(),
+        }
+    }
+
     /// Whether a key is the one that opens the text in the person's editor.
     pub(super) fn is_edited(&self, key: &KeyEvent) -> bool {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
-        self.is_message() && control && matches!(key.code, KeyCode::Char('e' | 'g'))
+        self.is_long() && control && matches!(key.code, KeyCode::Char('e' | 'g'))
     }
 
     pub(super) fn title(&self) -> String {
@@ -167,11 +197,13 @@ impl Form {
                 format!("New names for {} agents, # is the number: {}", agents.len(), agents.join(", "))
             }
             Purpose::Group { agents } => format!("Group, such as api, of {}", agents.join(", ")),
+            Purpose::Start(starting) => starting.title(&self.input),
+            Purpose::Resume => "Resume which agents that ended? (empty: list them)".to_owned(),
         }
     }
 
     pub(super) fn paste(&mut self, text: &str) {
-        if self.is_message() {
+        if self.is_long() {
             self.input.insert(text);
         } else {
             self.input.insert(text.split_whitespace().next().unwrap_or_default());
@@ -228,7 +260,12 @@ impl Form {
         {
             return Some(("put one # where the number goes, as in api-#".to_owned(), true));
         }
-        if !self.is_message() {
+        if let Purpose::Start(starting) = &self.purpose
+            && let Some(wrong) = starting.wrong(&self.input)
+        {
+            return Some((wrong, true));
+        }
+        if !self.is_long() {
             return None;
         }
         if self.to.is_empty() && self.purpose == Purpose::Send {
@@ -253,6 +290,14 @@ impl Form {
     /// Takes a key; an action if that finished the form.
     pub(super) fn press(&mut self, key: KeyEvent) -> Option<Action> {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        if let Purpose::Start(starting) = &mut self.purpose {
+            match key.code {
+                KeyCode::Char('t') if control => starting.next_kind(),
+                KeyCode::Char('n') if control => starting.next_count(),
+                KeyCode::Tab | KeyCode::BackTab => starting.turn(&mut self.input),
+                _ => {}
+            }
+        }
         let offered = self.offered();
         if let Some(chosen) = offered.get(self.at.min(offered.len().saturating_sub(1))) {
             match key.code {
@@ -290,8 +335,8 @@ impl Form {
                 // Who wants no answer wants no acknowledgement.
                 self.ack &= self.intent != Some(Intent::Fyi);
             }
-            KeyCode::Enter if !key.modifiers.is_empty() && self.is_message() => self.input.insert("\n"),
-            KeyCode::Char('j') if control && self.is_message() => self.input.insert("\n"),
+            KeyCode::Enter if !key.modifiers.is_empty() && self.is_long() => self.input.insert("\n"),
+            KeyCode::Char('j') if control && self.is_long() => self.input.insert("\n"),
             KeyCode::Enter => return self.finished(),
             KeyCode::Char('t') if control && self.is_message() => {
                 let at = MessageType::ALL.iter().position(|t| *t == self.kind).unwrap_or(0);
@@ -316,7 +361,9 @@ impl Form {
     }
 
     fn finished(&self) -> Option<Action> {
-        if self.input.is_blank() && !matches!(self.purpose, Purpose::Resend { .. }) {
+        let may_be_blank =
+            matches!(self.purpose, Purpose::Resend { .. } | Purpose::Start(_) | Purpose::Resume);
+        if self.input.is_blank() && !may_be_blank {
             return None;
         }
         if self.says().is_some_and(|(_, hinders)| hinders) {
@@ -350,6 +397,13 @@ impl Form {
                 let names = agents.iter().map(String::as_str);
                 let args: Vec<&str> = ["group", "add", "--", text.trim()].into_iter().chain(names).collect();
                 Action::line(&format!("group {}", text.trim()), &args)
+            }
+            Purpose::Start(starting) => starting.action(&self.input),
+            Purpose::Resume if self.input.is_blank() => Action::page("agents that ended", &["resume"]),
+            Purpose::Resume => {
+                let names = text.split([',', ' ']).filter(|name| !name.is_empty());
+                let args: Vec<&str> = ["resume", "--"].into_iter().chain(names).collect();
+                Action::line(&format!("resume {}", text.trim()), &args)
             }
             Purpose::Resend { id } if self.input.is_blank() => {
                 Action::line(&format!("resend {id}"), &["resend", id])
@@ -459,6 +513,40 @@ mod tests {
         form.paste("--json x");
         let action = form.press(key(KeyCode::Enter, KeyModifiers::NONE)).unwrap();
         assert_eq!(action.args, ["group", "add", "--", "--json", "claude-1", "codex-1"]);
+    }
+
+    #[test]
+    fn agents_start_with_what_the_form_says_and_what_was_refused_is_the_same_form_again() {
+        let kinds = vec!["claude".to_owned(), "codex".to_owned()];
+        let mut form = Form::new(Purpose::Start(Starting::new(kinds, "codex")), "");
+        let press = |form: &mut Form, code, held| form.press(key(code, held));
+        let plain = press(&mut form.clone(), KeyCode::Enter, KeyModifiers::NONE).unwrap();
+        assert_eq!(
+            (plain.args, plain.stdin),
+            (vec!["start".into(), "codex".into(), "--count=1".into()], String::new())
+        );
+        form.paste("read --help; $(rm)\n\"two\"");
+        press(&mut form, KeyCode::Char('t'), KeyModifiers::CONTROL);
+        press(&mut form, KeyCode::Char('n'), KeyModifiers::CONTROL);
+        press(&mut form, KeyCode::Tab, KeyModifiers::NONE);
+        form.paste("api and more");
+        assert!(form.says().unwrap().1, "two cannot have one name");
+        assert_eq!(press(&mut form, KeyCode::Enter, KeyModifiers::NONE), None);
+        form.paste("-#");
+        assert_eq!(form.title(), "Start 2 claude, called api-#: its name");
+        let action = press(&mut form, KeyCode::Enter, KeyModifiers::NONE).unwrap();
+        assert_eq!(action.args, ["start", "claude", "--count=2", "--name=api-#", "--prompt=-"]);
+        assert_eq!(action.stdin, "read --help; $(rm)\n\"two\"");
+        assert_eq!(Form::again(&action).finished().unwrap(), action);
+    }
+
+    #[test]
+    fn names_of_agents_that_ended_are_resumed_and_without_one_they_are_listed() {
+        let mut form = Form::new(Purpose::Resume, "");
+        assert!(form.press(key(KeyCode::Enter, KeyModifiers::NONE)).unwrap().page);
+        form.paste("--all,codex-1");
+        let action = form.press(key(KeyCode::Enter, KeyModifiers::NONE)).unwrap();
+        assert_eq!(action.args, ["resume", "--", "--all", "codex-1"]);
     }
 
     #[test]

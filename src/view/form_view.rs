@@ -33,7 +33,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, form: &Form, whole: Rect) {
     let (hint, second) = hints(form, offered.is_empty(), inner);
     let mut below = below(form, &offered, inner);
     below.extend(second);
-    let rows = lines.len().max(if form.is_message() { 3 } else { 1 });
+    let rows = lines.len().max(if form.is_long() { 3 } else { 1 });
     let rows = rows.min(usize::from((whole.height / 2).max(1)));
     let height = u16::try_from(rows + 2 + below.len().max(1)).unwrap_or(u16::MAX).min(whole.height);
     let area = Rect { y: whole.bottom() - height, height, ..whole };
@@ -69,6 +69,13 @@ fn hints(form: &Form, plain: bool, columns: usize) -> (String, Option<Line<'stat
         |parts: &[&str]| width(&fitting(parts)) == 1 + parts.iter().map(|p| width(p) + 1).sum::<usize>();
     if !plain {
         return (fitting(&["Enter takes the name", " Esc: no name"]), None);
+    }
+    if let Purpose::Start(starting) = &form.purpose {
+        let other = if starting.naming { " Tab: first message" } else { " Tab: name" };
+        let choices = [format!(" {} ^T", starting.kind()), format!(" count {} ^N", starting.count())];
+        let all = ["Enter starts", " Esc leaves", other, &choices[0], &choices[1]];
+        let second = (!whole(&all)).then(|| Line::styled(fitting(&all[2..]), DIM));
+        return (fitting(if second.is_some() { &all[..2] } else { &all }), second);
     }
     let keys = ["Enter sends", " Esc leaves"];
     if !form.is_message() {

@@ -16,6 +16,7 @@ pub mod inbox;
 mod input;
 pub mod pager;
 mod rows;
+mod starting;
 mod terminal;
 mod text;
 mod wrap;

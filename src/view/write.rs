@@ -3,6 +3,7 @@
 use super::action::ActionOutcome;
 use super::form::{Form, Known, Purpose};
 use super::form_view;
+use super::starting::Starting;
 use super::terminal::{Popup, Screen, is_control, show};
 use crate::core::config::Settings;
 use crate::core::group;
@@ -23,6 +24,8 @@ pub enum Writing {
     To(String),
     /// An agent's new name.
     NameOf(String),
+    /// The first message of agents that start, of one of these kinds.
+    Start(Vec<String>),
 }
 
 struct Popped<'a> {
@@ -49,6 +52,7 @@ pub fn write(root: &Path, project: &str, writing: Writing) -> Result<Option<Stri
             let name = agent.clone();
             Form::new(Purpose::Rename { agent }, &name)
         }
+        Writing::Start(kinds) => Form::new(Purpose::Start(Starting::new(kinds, "")), ""),
     };
     let outcomes = mpsc::channel();
     show(Popped { root, project, form, running: None, told: None, outcomes, looked: None })

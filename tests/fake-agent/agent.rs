@@ -192,6 +192,11 @@ impl Agent {
             Key::Escape => self.log.event("escape", &self.draft.text()),
             // Up: history.
             Key::Other(key) if key == "CSI A" || key == "SS3 A" => self.recall(),
+            Key::Other(key)
+                if key == "C-D" && self.options.style == Style::Codex && self.draft.is_empty() =>
+            {
+                self.exit = Some(Exit::Clean("C-d"));
+            }
             Key::Other(_) => {}
         }
     }

@@ -130,6 +130,7 @@ fn what_is_about_an_agent_is_about_the_one_in_this_pane() {
         ("m", format!("write --pane {pane}|")),
         ("M", format!("write --pane {pane} --all|")),
         ("r", format!("write --pane {pane} --rename|")),
+        ("s", format!("crew --pane {pane}|")),
         ("?", "menu ".to_owned()),
     ] {
         menu(key);

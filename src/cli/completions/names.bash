@@ -2,7 +2,7 @@
 # The names of agents and groups, where a command takes them; the rest as above.
 _swarm_names() {
     local program="${COMP_WORDS[0]}" word="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD - 1]}"
-    local verb="${COMP_WORDS[1]}" at=$COMP_CWORD wanted="" groups="" list="" name
+    local verb="${COMP_WORDS[1]}" at=$COMP_CWORD wanted="" groups="" list="" name from=who
     # @ ends a word for bash.
     if [[ $word == @ ]]; then
         groups=1 word=""
@@ -14,7 +14,8 @@ _swarm_names() {
         *)
             case "$verb" in
                 send | jump | explain) [[ $at -eq 2 ]] && wanted=1 ;;
-                name | onboard) [[ $at -ge 2 ]] && wanted=1 ;;
+                name | onboard | end) [[ $at -ge 2 ]] && wanted=1 ;;
+                resume) [[ $at -ge 2 ]] && wanted=1 from=resume ;;
                 group | handover) [[ $at -ge 3 ]] && wanted=1 ;;
             esac
             ;;
@@ -32,6 +33,6 @@ _swarm_names() {
             name="${name#@}"
         fi
         [[ $list$name == "$word"* ]] && COMPREPLY+=("$list$name")
-    done < <("$program" who --names 2>/dev/null)
+    done < <("$program" "$from" --names 2>/dev/null)
 }
 complete -F _swarm_names -o bashdefault -o default swarm swarm-msg

@@ -3,7 +3,9 @@
 function __swarm_names
     set -l words (commandline -opc)
     set -l list (string match -r '^.*,' -- (commandline -ct))
-    for name in ($words[1] who --names 2>/dev/null)
+    set -l from who
+    test "$words[2]" = resume; and set from resume
+    for name in ($words[1] $from --names 2>/dev/null)
         echo "$list$name"
     end
 end
@@ -17,7 +19,7 @@ function __swarm_takes_names
     switch $words[2]
         case send jump explain
             test $at -eq 2
-        case name onboard
+        case name onboard end resume
             test $at -ge 2
         case group handover
             test $at -ge 3

@@ -61,6 +61,12 @@ impl App {
                 agents => self.write(Form::new(Purpose::Group { agents }, "")),
             },
             Command::Onboard => self.onboard(),
+            Command::Start => return Wish::Start,
+            Command::Resume => {
+                let gone = self.gone().unwrap_or_default().to_owned();
+                self.write(Form::new(Purpose::Resume, &gone));
+            }
+            Command::End => self.end(),
             Command::Explain => {
                 if let Some(agent) = self.concerned_here().into_iter().next() {
                     return self.run(vec![Action::page(&format!("explain {agent}"), &["explain", &agent])]);
@@ -178,7 +184,7 @@ impl App {
     }
 
     /// Those of [`App::concerned`], if all are on this host; otherwise nobody, and the person is told why.
-    fn concerned_here(&mut self) -> Vec<String> {
+    pub(super) fn concerned_here(&mut self) -> Vec<String> {
         let names = self.concerned();
         match names.iter().find(|name| self.shown.agents.iter().any(|a| a.away && a.name == **name)) {
             _ if names.is_empty() => self.nobody(),

@@ -36,6 +36,12 @@ pub(super) enum Command {
     Group,
     /// Tell agents how to talk.
     Onboard,
+    /// Start agents, with a first message.
+    Start,
+    /// Start agents again that ended.
+    Resume,
+    /// End agents.
+    End,
     Explain,
     /// Answer the dialog of an agent.
     Dialog,
@@ -124,6 +130,14 @@ pub(super) const TABLE: [Group; 5] = [
                 "answer its dialog from here: your next key goes to it",
             ),
             row(Command::Onboard, "onboard", &[char('o')], "tell it how to talk here (asks first)"),
+            row(Command::Start, "start", &[char('S')], "start agents: kind, count, name, first message"),
+            row(
+                Command::Resume,
+                "resume",
+                &[char('C')],
+                "start agents again that ended, in their conversation",
+            ),
+            row(Command::End, "end", &[char('E')], "end it, or those selected (asks first)"),
             row(Command::Explain, "explain", &[char('e')], "show how its screen is read, and why")
                 .footer(&[AGENTS], "why"),
         ],
@@ -206,7 +220,7 @@ pub(super) const TABLE: [Group; 5] = [
                 Command::Mark,
                 "select",
                 &[char(' ')],
-                "select several: write, rename, group, onboard, read, unlock",
+                "select several: write, rename, group, onboard, end, read, unlock",
             )
             .footer(&[AGENTS], "select"),
             row(Command::Divide(-4), "narrower", &[char('<')], "make the list narrower"),

@@ -6,6 +6,7 @@
 //! person's key for the dialog of an agent (`dialog`).
 
 mod act;
+mod act_life;
 mod act_mail;
 mod agents;
 mod away;
@@ -116,6 +117,8 @@ pub struct Outside {
     pub projects: fn() -> Vec<Neighbour>,
     /// Gives a key of the person to the dialog of an agent, if that is still the one that was seen. May take its time.
     pub answer: fn(&Store, &Answer) -> Result<String>,
+    /// The kinds of agents that can be started.
+    pub kinds: fn() -> Vec<String>,
     /// Keeps a text for the person beside what the terminal does with it.
     pub copy: fn(&str) -> Result<()>,
 }
@@ -182,6 +185,7 @@ pub fn run(store: &Store, options: &Options, outside: Outside) -> Result<()> {
                         let _ = done.send(ActionOutcome { action, ok, text });
                     });
                 }
+                Wish::Start => app.start((outside.kinds)()),
                 Wish::Run(actions) => sequence(actions, gatherer.store.root().to_owned(), done.clone()),
                 Wish::Jump(agent) => {
                     jump(agent, options).start(gatherer.store.root(), done.clone());

@@ -60,6 +60,8 @@ pub(super) enum Wish {
     Copy(String),
     /// Show the project in that directory.
     Project(PathBuf),
+    /// Open the form for agents that start, with the kinds that there are.
+    Start,
 }
 
 /// What a draft is known by: the project, since a name means somebody else in another one, and the title of the form.

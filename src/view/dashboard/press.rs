@@ -125,9 +125,9 @@ impl App {
 
     /// Keeps what was written until the same is to be written again.
     fn keep(&mut self, form: Form) {
-        let key = self.draft_of(&form);
+        let Some(key) = self.draft_of(&form) else { return };
         self.drafts.retain(|(known, _)| *known != key);
-        if form.is_message() && !form.input.is_blank() {
+        if !form.is_blank() {
             self.told = Some(("the draft is kept".to_owned(), false));
             self.drafts.push((key, form));
             let over = self.drafts.len().saturating_sub(DRAFTS);
@@ -135,15 +135,18 @@ impl App {
         }
     }
 
-    fn draft_of(&self, form: &Form) -> DraftKey {
-        (self.shown.root.clone(), form.title())
+    fn draft_of(&self, form: &Form) -> Option<DraftKey> {
+        Some((self.shown.root.clone(), form.key()?))
     }
 
     /// Opens a form, with the draft for the same if there is one.
     pub(super) fn write(&mut self, form: Form) {
         let key = self.draft_of(&form);
-        let draft =
-            self.drafts.iter().position(|(known, _)| *known == key).map(|at| self.drafts.remove(at).1);
+        let draft = self
+            .drafts
+            .iter()
+            .position(|(known, _)| Some(known) == key.as_ref())
+            .map(|at| self.drafts.remove(at).1);
         self.open_form(draft.unwrap_or(form));
     }
 

@@ -1,0 +1,109 @@
+//! A program in a pane of its own: how it is opened, and what a program leaves there that ends at once.
+//!
+//! The pane begins with a program that only waits, and is kept open by an option; then the program takes its place. So what it says as it
+//! ends can be read, however soon that is. Once it is there the option is taken off, and the pane closes when the program ends, as panes do.
+
+use super::{Server, argument};
+use anyhow::Result;
+use std::path::Path;
+use tmux_interface::TmuxCommand;
+
+/// Where a program gets its pane.
+#[derive(Clone, Debug)]
+pub enum Spot {
+    /// In a window of its own.
+    Window,
+    /// In a part of the current window.
+    Split,
+    /// In a window of the session of that name, which is made if it is not there.
+    Session(String),
+}
+
+/// Rows of a program's last words that are told.
+const WORDS: usize = 4;
+
+impl Server {
+    /// Runs a program and its arguments in a new pane, with these variables, and gives the pane's id. Nobody's focus changes.
+    pub fn open(
+        &self,
+        spot: &Spot,
+        dir: &Path,
+        variables: &[(&str, String)],
+        program: &[String],
+    ) -> Result<String> {
+        let mut make = TmuxCommand::new();
+        match spot {
+            Spot::Window => make.name("new-window"),
+            Spot::Split => make.name("split-window"),
+            Spot::Session(name) if self.has_session(name)? => {
+                make.name("new-window").push_option("-t", format!("={name}:"))
+            }
+            Spot::Session(name) => make.name("new-session").push_option("-s", name.as_str()),
+        };
+        // A directory is a format here.
+        let dir = dir.to_string_lossy().replace('#', "##");
+        make.push_flag("-d")
+            .push_flag("-P")
+            .push_option("-F", "#{pane_id}")
+            .push_option("-c", argument(&dir));
+        // Two words: one would go through a shell.
+        make.push_param("cat").push_param("-");
+        let pane = self.must(vec![make], None)?.trim().to_owned();
+        let mut keep = TmuxCommand::new();
+        keep.name("set-option").push_flag("-p").push_option("-t", pane.as_str());
+        keep.push_param("remain-on-exit").push_param("on");
+        let mut run = TmuxCommand::new();
+        run.name("respawn-pane").push_flag("-k").push_option("-t", pane.as_str());
+        for (name, value) in variables {
+            run.push_option("-e", format!("{name}={value}"));
+        }
+        if program.len() < 2 {
+            run.push_param("env");
+        }
+        for word in program {
+            run.push_param(argument(word));
+        }
+        self.must(vec![keep, run], None)?;
+        Ok(pane)
+    }
+
+    fn has_session(&self, name: &str) -> Result<bool> {
+        let mut ask = TmuxCommand::new();
+        ask.name("has-session").push_option("-t", format!("={name}"));
+        Ok(self.run(vec![ask], None)?.ok)
+    }
+
+    /// What the program in a pane that was opened so said at last, if it has ended; its pane is closed then. `None`: it runs.
+    pub fn last_words(&self, pane: &str) -> Result<Option<String>> {
+        let mut ask = TmuxCommand::new();
+        ask.name("display-message").push_flag("-p").push_option("-t", pane).push_param("#{pane_dead}");
+        let mut capture = TmuxCommand::new();
+        // tmux moves the rows up by one where it says that the pane is dead.
+        capture.name("capture-pane").push_flag("-p").push_option("-S", "-").push_option("-t", pane);
+        let out = self.run(vec![ask, capture], None)?;
+        let (dead, screen) = out.stdout.split_once('\n').unwrap_or_default();
+        if out.ok && dead == "0" {
+            return Ok(None);
+        }
+        let is_its = |row: &&str| !row.is_empty() && !row.starts_with("Pane is dead");
+        let mut rows: Vec<&str> = screen.lines().map(str::trim).filter(is_its).collect();
+        let words = rows.split_off(rows.len().saturating_sub(WORDS)).join(" ");
+        // Whatever took its place meanwhile stays.
+        let mut close = TmuxCommand::new();
+        close.name("if-shell").push_flag("-F").push_option("-t", pane);
+        close.push_param("#{pane_dead}").push_param(format!("kill-pane -t {pane}"));
+        self.run(vec![close], None)?;
+        Ok(Some(words))
+    }
+
+    /// Lets the panes close when their programs end, unless the person's own settings say otherwise.
+    pub fn let_close(&self, panes: &[&str]) -> Result<()> {
+        let unset = |pane: &&str| {
+            let mut unset = TmuxCommand::new();
+            unset.name("set-option").push_flag("-p").push_flag("-u").push_flag("-q");
+            unset.push_option("-t", (*pane).to_owned()).push_param("remain-on-exit");
+            unset
+        };
+        if panes.is_empty() { Ok(()) } else { self.run(panes.iter().map(unset).collect(), None).map(drop) }
+    }
+}
