@@ -3,7 +3,7 @@
 //!     measure time RUNS COMMAND...      one row: least, p50, p95 in ms, and p50 over that of an empty process between the runs
 //!     measure pair RUNS OLD NEW COMMAND...      one row with two builds: p50 of each in ms, both over an empty process, new over old
 //!     measure writers SWARM             eight writers at once, by way of the library and of that program, beside their floors
-//!     measure leases COUNT              fills the project here up to so many leases, in one transaction
+//!     measure leases COUNT              fills the project here up to so many leases
 
 #![allow(clippy::unwrap_used)] // a benchmark fails by panicking
 
