@@ -70,14 +70,13 @@ alone() {
   for world in old new; do t "$world" kill-window -a -t 0; done
   sleep 1
 }
-courier() { # WORLD: its process. The first versions have the project as their directory, later ones as an argument.
-  local pid
+courier() { # WORLD: the process of the one courier at its server
+  local pid words
   for pid in $(pgrep -f 'swarm courier'); do
-    if [ "$(readlink "/proc/$pid/cwd")" = "$work/$1/project" ] ||
-      tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline" | grep -qxF -- "$work/$1/project"; then
-      echo "$pid"
-      return
-    fi
+    words=$(tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline") || continue
+    grep -qxF -- "$work/tmux-$(id -u)/$1" <<<"$words" || continue
+    # Beside a courier sleeps the process that starts another one when it is killed.
+    grep -qx -- --keep <<<"$words" || { echo "$pid"; return; }
   done
 }
 memory() { sed -n 's/^VmRSS:[[:space:]]*//p' "/proc/$1/status"; }

@@ -115,6 +115,30 @@ fn agents_start_at_the_top_of_the_work_tree_that_the_person_is_in() {
 }
 
 #[test]
+fn of_two_commands_that_start_at_once_the_second_sees_what_the_first_began() {
+    let world = world();
+    let start = || world.command("swarm").args(["start", "claude", "--name", "solo"]).output().unwrap();
+    let codes = std::thread::scope(|scope| {
+        let other = scope.spawn(start);
+        let own = start();
+        let mut codes = [own, other.join().unwrap()].map(|out| out.status.code());
+        codes.sort_unstable();
+        codes
+    });
+    assert_eq!(codes, [Some(0), Some(2)]);
+    assert_eq!(agents(&world).len(), 1);
+    // A directory whose name looks like a style of tmux is still that directory.
+    let styled = world.project().join("a #[fg=red] ##{pane_id}");
+    std::fs::create_dir(&styled).unwrap();
+    world.ok(&["start", "claude", "--name", "styled", "--dir", styled.to_str().unwrap()]);
+    let all = parsed(&world.ok(&["agents", "--json"]));
+    let found = all["agents"].as_array().unwrap().iter().find(|a| a["name"] == "styled").unwrap();
+    assert_eq!(text(&found["cwd"]), styled.canonicalize().unwrap().display().to_string());
+    let out = world.command("swarm").args(["end", "@all"]).output().unwrap();
+    assert_eq!(out.status.code(), Some(2), "{out:?}");
+}
+
+#[test]
 fn what_cannot_be_started_is_refused_before_anything_opens() {
     let world = world();
     let told = world.ok(&["start", "claude", "--name", "reviewer"]);

@@ -61,7 +61,7 @@ pub(super) fn answer(store: &Store, answer: &Answer) -> Result<String> {
             }
         }
     }
-    Err(changed(answer, "the pane does not come to rest"))
+    Err(changed(answer, "the pane does not come to rest, or it is synchronized with others"))
 }
 
 /// What shows that the agent still asks what the person has seen.

@@ -61,7 +61,14 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
     let from = match (begin, args.since) {
         (None, _) => "since the journal begins".to_owned(),
-        (Some(at), None) => format!("since you were last here, {} ago", print::age(at, now)),
+        (Some(at), None) => {
+            let what = match (presence.is_away(now), presence.was_away()) {
+                (true, _) => "you were last here",
+                (_, true) => "you were last away",
+                _ => "your first act here",
+            };
+            format!("since {what}, {} ago", print::age(at, now))
+        }
         (Some(at), Some(_)) => format!("in the last {}", print::age(at, now)),
     };
     if agents.is_empty() {

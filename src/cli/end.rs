@@ -104,6 +104,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
 
 /// Asks the agent of that name to end, if it may be ended now.
 fn end(session: &Session, profiles: &Profiles, asked: &str, forced: bool) -> Result<Agent> {
+    if asked.starts_with('@') || asked == "human" {
+        let asked = escape::short(asked, 40);
+        return Err(launch::usage(format!("{asked} is no agent: name the agents that are to end")));
+    }
     let agent = Name::for_agent(asked).ok().and_then(|name| session.agent(&name));
     let agent = agent.ok_or_else(|| session.unknown(asked))?;
     let (name, place, pid) = (&agent.name, &agent.place, agent.process.pid);
@@ -156,6 +160,12 @@ fn press(profile: &Profile, agent: &Agent, server: &Server) -> Result<()> {
     let changed =
         || Refusal::Held(format!("something changed in the pane of {name}: nothing was done; try again"));
     let look = look.ok_or_else(changed)?;
+    if look.in_mode {
+        return Err(Refusal::Held(format!(
+            "the pane of {name} is in copy mode or another mode of tmux: nothing was done; leave the mode first"
+        ))
+        .into());
+    }
     let reading = observe::reading(profile, agent.process.pid, &look);
     if reading.state != Status::Idle {
         return Err(busy(name, reading.state).into());

@@ -12,6 +12,7 @@ use crate::courier::start;
 use crate::os::tools;
 use crate::roster::{discovery, observe, rules};
 use crate::store::Store;
+use crate::store::lock::{self, Held};
 use crate::tmux::Server;
 use crate::tmux::opening::Spot;
 use anyhow::{Context as _, Result, anyhow};
@@ -24,6 +25,9 @@ pub(super) const MOST: usize = 16;
 
 /// How long one may take until its screen shows what it does. Whoever takes longer runs, and the person is told so.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long to wait for another command that starts agents here.
+const TURN: Duration = Duration::from_secs(30);
 
 /// Between two looks at those that start.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -93,6 +97,18 @@ pub(super) fn by_person(what: &str) -> Result<Session> {
     }
     session.rediscover();
     Ok(session)
+}
+
+/// Keeps others from starting agents here as long as it is held, and looks again at those that run: what was free before may not be now.
+pub(super) fn alone(session: &mut Session) -> Result<Held> {
+    let held = lock::try_within(&session.store.dir().join("start.lock"), TURN, || false)?;
+    let held = held.ok_or_else(|| {
+        Refusal::Held(
+            "another command is starting agents of this project: nothing was done; try again".into(),
+        )
+    })?;
+    session.rediscover();
+    Ok(held)
 }
 
 /// The file of a program that is called so, or that is there: on the PATH of this command, which tmux gives to what it starts for it.

@@ -48,6 +48,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if args.names.is_empty() && !args.all {
         return list(&session, &profiles, args.json);
     }
+    let _alone = launch::alone(&mut session)?;
     let mut plans = Vec::new();
     if args.all {
         plans.extend(ended(&session).into_iter().filter_map(|agent| plan(&session, &profiles, agent).ok()));

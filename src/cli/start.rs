@@ -51,6 +51,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<()> {
     let prompt = args.prompt.as_deref().map(compose::body).transpose()?;
     let mut session = launch::by_person("start")?;
+    let _alone = launch::alone(&mut session)?;
     let plans = plans(&session, args)?;
     let group = args.group.as_deref().map(|asked| group::name(&session, asked)).transpose()?;
     let all = launch::launch(&mut session, &plans, &args.spot)?;

@@ -15,6 +15,7 @@ pub const AWAY_MS: u64 = 15 * 60 * 1000;
 /// When the person was here.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Presence {
+    first: Option<u64>,
     last: Option<u64>,
     /// When the last absence began that has ended.
     left: Option<u64>,
@@ -24,6 +25,7 @@ impl Presence {
     /// Takes the next entry of the journal.
     pub fn note(&mut self, entry: &Value) {
         let Some(at) = entry["t"].as_u64().filter(|_| is_act(entry)) else { return };
+        self.first.get_or_insert(at);
         let last = self.last.unwrap_or(at);
         if self.last.is_none() || at.saturating_sub(last) >= AWAY_MS {
             self.left = Some(last);
@@ -34,6 +36,11 @@ impl Presence {
     /// Whether the person is away until now.
     pub fn is_away(&self, now_ms: u64) -> bool {
         self.last.is_some_and(|last| now_ms.saturating_sub(last) >= AWAY_MS)
+    }
+
+    /// Whether an absence has ended.
+    pub fn was_away(&self) -> bool {
+        self.left > self.first
     }
 
     /// When the last absence began; the first act, if there was none since. `None`: the person has done nothing yet.

@@ -191,13 +191,15 @@ pub fn first_arguments(pid: i32) -> Vec<String> {
     argv
 }
 
-/// Asks exactly this process to end (SIGTERM). `false`: it has ended already.
+/// Asks exactly this process to end (SIGTERM), also if it is suspended. `false`: it has ended already.
 pub fn ask_to_end(id: &ProcessId) -> Result<bool> {
     if !is_alive(id) {
         return Ok(false);
     }
     kill(Pid::from_raw(id.pid), Signal::SIGTERM)
         .with_context(|| format!("process {} cannot be ended", id.pid))?;
+    // A suspended one gets the signal only when it goes on. It may have ended meanwhile.
+    let _ = kill(Pid::from_raw(id.pid), Signal::SIGCONT);
     Ok(true)
 }
 

@@ -19,6 +19,9 @@ pub enum Spot {
     Session(String),
 }
 
+/// How long the program waits that a pane begins with (s): longer than the next step may take.
+const WAITS: &str = "30";
+
 /// Rows of a program's last words that are told.
 const WORDS: usize = 4;
 
@@ -40,14 +43,13 @@ impl Server {
             }
             Spot::Session(name) => make.name("new-session").push_option("-s", name.as_str()),
         };
-        // A directory is a format here.
-        let dir = dir.to_string_lossy().replace('#', "##");
+        let dir = as_format(&dir.to_string_lossy());
         make.push_flag("-d")
             .push_flag("-P")
             .push_option("-F", "#{pane_id}")
             .push_option("-c", argument(&dir));
-        // Two words: one would go through a shell.
-        make.push_param("cat").push_param("-");
+        // Two words: one would go through a shell. Where the server stood still and the next step was given up, the pane closes by itself.
+        make.push_param("sleep").push_param(WAITS);
         let pane = self.must(vec![make], None)?.trim().to_owned();
         let mut keep = TmuxCommand::new();
         keep.name("set-option").push_flag("-p").push_option("-t", pane.as_str());
@@ -105,5 +107,37 @@ impl Server {
             unset
         };
         if panes.is_empty() { Ok(()) } else { self.run(panes.iter().map(unset).collect(), None).map(drop) }
+    }
+}
+
+/// A text as a format that gives it. Each `#` is doubled, but not those before a `[`, which tmux leaves as they are.
+fn as_format(text: &str) -> String {
+    let mut format = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('#') {
+        let (before, from) = rest.split_at(at);
+        let after = from.trim_start_matches('#');
+        let signs = &from[..from.len() - after.len()];
+        format.push_str(before);
+        format.push_str(signs);
+        if !after.starts_with('[') {
+            format.push_str(signs);
+        }
+        rest = after;
+    }
+    format + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_no_format() {
+        for (text, format) in
+            [("/a b", "/a b"), ("/#{pane_id}##", "/##{pane_id}####"), ("/#[fg=red] ##[x", "/#[fg=red] ##[x")]
+        {
+            assert_eq!(as_format(text), format);
+        }
     }
 }

@@ -8,6 +8,7 @@ use super::overlay;
 use super::panel::{Panel, Places, lines_of};
 use super::theme::{self, DIM, Mark, STRONG, Theme, with_hits};
 use super::{agents, leases, tasks, threads};
+use crate::core::agent::Status;
 use crate::core::span::age;
 use crate::view::text::{cut, fit, width};
 use ratatui::Frame;
@@ -275,5 +276,6 @@ fn footer(app: &App, theme: Theme, columns: usize) -> Line<'static> {
     if !app.running.is_empty() {
         return Line::styled(cut(&format!(" {} …", app.running.join(", ")), columns), DIM);
     }
-    Line::styled(app.keymap.footer(app.panel, app.side.focus, columns), DIM)
+    let asks = app.panel == Panel::Agents && app.agent().is_some_and(|row| row.status == Status::Dialog);
+    Line::styled(app.keymap.footer(app.panel, app.side.focus, asks, columns), DIM)
 }

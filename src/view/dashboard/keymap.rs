@@ -95,8 +95,9 @@ impl Keymap {
         text + MORE
     }
 
-    /// The line below the panels: the keys that matter there, as far as there is room, and those that always matter.
-    pub(super) fn footer(&self, panel: Panel, opened: bool, columns: usize) -> String {
+    /// The line below the panels: the keys that matter there, as far as there is room, and those that always matter. `asks`: the agent that
+    /// is selected has a dialog open.
+    pub(super) fn footer(&self, panel: Panel, opened: bool, asks: bool, columns: usize) -> String {
         let entry = |command: Command, word: &str| {
             self.names(command).first().map(|key| format!(" {key} {word} ")).unwrap_or_default()
         };
@@ -116,8 +117,12 @@ impl Keymap {
             rows().filter(|row| row.footer.contains(&panel)).partition(|row| row.command == Command::Open);
         let back = Some(entry(Command::Back, "back")).filter(|_| opened && columns >= 60);
         let mut text = back.unwrap_or_default();
-        for row in open.into_iter().filter(|_| !opened).chain(others) {
-            let entry = entry(row.command, word(row));
+        let open = open.into_iter().filter(|_| !opened).map(|row| (row.command, word(row)));
+        let answer = asks.then_some((Command::Dialog, "answer its dialog"));
+        for (command, word) in
+            open.chain(answer).chain(others.into_iter().map(|row| (row.command, word(row))))
+        {
+            let entry = entry(command, word);
             if text.chars().count() + entry.chars().count() + last.chars().count() <= columns {
                 text.push_str(&entry);
             }
@@ -254,11 +259,13 @@ mod tests {
     #[test]
     fn the_last_row_always_says_how_to_find_the_rest_and_how_to_leave() {
         let (map, _) = Keymap::new("");
-        assert_eq!(map.footer(Panel::Agents, true, 20), " ? keys  q quit ");
+        assert_eq!(map.footer(Panel::Agents, true, false, 20), " ? keys  q quit ");
+        let asks = map.footer(Panel::Agents, false, true, 80);
+        assert!(asks.contains(" A answer its dialog "), "{asks}");
         for panel in Panel::ALL {
             for columns in [60, 80, 200] {
-                let text = map.footer(panel, false, columns);
-                assert!(map.footer(panel, true, columns).starts_with(" Esc back "));
+                let text = map.footer(panel, false, false, columns);
+                assert!(map.footer(panel, true, false, columns).starts_with(" Esc back "));
                 assert!(text.chars().count() <= columns, "{text}");
                 assert!(
                     text.starts_with(" Enter ") && text.ends_with(" : commands  ? keys  q quit "),
