@@ -64,7 +64,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         (Some(at), None) => {
             let what = match (presence.is_away(now), presence.was_away()) {
                 (true, _) => "you were last here",
-                (_, true) => "you were last away",
+                (_, true) => "your last absence began",
                 _ => "your first act here",
             };
             format!("since {what}, {} ago", print::age(at, now))

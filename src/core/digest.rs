@@ -15,21 +15,22 @@ pub const AWAY_MS: u64 = 15 * 60 * 1000;
 /// When the person was here.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Presence {
-    first: Option<u64>,
     last: Option<u64>,
     /// When the last absence began that has ended.
     left: Option<u64>,
+    was_away: bool,
 }
 
 impl Presence {
     /// Takes the next entry of the journal.
     pub fn note(&mut self, entry: &Value) {
         let Some(at) = entry["t"].as_u64().filter(|_| is_act(entry)) else { return };
-        self.first.get_or_insert(at);
         let last = self.last.unwrap_or(at);
-        if self.last.is_none() || at.saturating_sub(last) >= AWAY_MS {
+        let was_away = at.saturating_sub(last) >= AWAY_MS;
+        if self.last.is_none() || was_away {
             self.left = Some(last);
         }
+        self.was_away |= was_away;
         self.last = Some(at.max(last));
     }
 
@@ -40,7 +41,7 @@ impl Presence {
 
     /// Whether an absence has ended.
     pub fn was_away(&self) -> bool {
-        self.left > self.first
+        self.was_away
     }
 
     /// When the last absence began; the first act, if there was none since. `None`: the person has done nothing yet.
