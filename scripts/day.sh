@@ -98,4 +98,4 @@ for n in $(seq "$messages"); do
 done
 printf '\nrefused: %s; waiting: %s; ' "$(wc -l <"$work/refused" | tr -d ' ')" "$(find .swarm/mail/*/new -name '*.json' | wc -l | tr -d ' ')"
 printf 'submitted: %s; dead letters: %s; acknowledged: %s\n' "$(cat .swarm/journal*.jsonl | grep -c '"stage":"submitted"' || true)" \
-  "$(find .swarm/dead -name '*.json' | wc -l | tr -d ' ')" "$(cat .swarm/journal*.jsonl | grep -c '"stage":"acked"' || true)"
+  "$(find .swarm/dead -name '*.json' | wc -l | tr -d ' ')" "$(cat .swarm/journal*.jsonl | grep -c '"event":"acked"' || true)"
