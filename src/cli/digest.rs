@@ -35,19 +35,21 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let mut presence = Presence::default();
     store.journal(|entry| presence.note(&entry))?;
     let begin = args.since.map(|ms| now.saturating_sub(ms)).or_else(|| presence.since(now));
-    let agents = of(store, begin.unwrap_or_default())?;
     if args.back {
+        let mut told = String::new();
+        // For somebody who was here all the time nothing more is read.
+        if let Some(since) = begin.filter(|_| presence.is_away(now)) {
+            let all = brief(&of(store, since)?);
+            if !all.is_empty() {
+                told = format!("while you were away ({}): {all}\n", print::age(since, now));
+            }
+        }
         if session.is_human() {
             store.transact(|tx| tx.journal(&Event::Looked { by: &Name::human() }))?;
         }
-        let told = brief(&agents);
-        return match begin {
-            Some(since) if presence.is_away(now) && !told.is_empty() => {
-                print::out(&format!("while you were away ({}): {told}\n", print::age(since, now)))
-            }
-            _ => Ok(()),
-        };
+        return print::out(&told);
     }
+    let agents = of(store, begin.unwrap_or_default())?;
     let asking = |name: &str| session.agents.iter().find(|a| a.name.as_str() == name && is_asking(a));
     if args.json {
         let one = |(name, agent): (&String, &AgentDigest)| -> Result<Value> {

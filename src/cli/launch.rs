@@ -20,9 +20,6 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// The most agents that one command starts.
-pub(super) const MOST: usize = 16;
-
 /// How long one may take until its screen shows what it does. Whoever takes longer runs, and the person is told so.
 const PATIENCE: Duration = Duration::from_secs(20);
 

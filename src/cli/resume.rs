@@ -2,7 +2,7 @@ use super::launch::{self, Launched, Plan, SpotArgs, usage};
 use super::print;
 use super::session::{self, Session};
 use crate::agents::Profiles;
-use crate::core::agent::Agent;
+use crate::core::agent::{Agent, MOST_STARTED};
 use crate::core::escape;
 use crate::core::name::Name;
 use crate::core::plural::plural;
@@ -63,9 +63,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
         talks.push(plan.program.clone());
         is_new
     });
-    if plans.len() > launch::MOST {
+    if plans.len() > usize::from(MOST_STARTED) {
         let many = plural(plans.len(), "agent");
-        return Err(usage(format!("that are {many}, and at most {} are started: name them", launch::MOST)));
+        return Err(usage(format!("that are {many}, and at most {MOST_STARTED} are started: name them")));
     }
     if plans.is_empty() {
         return Err(usage("no agent of this project ended that can be resumed; `swarm resume` says why"));

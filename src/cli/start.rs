@@ -3,7 +3,7 @@ use super::launch::{self, Plan, SpotArgs, usage};
 use super::session::{self, Session};
 use super::{group, name, print};
 use crate::agents::Profiles;
-use crate::core::agent::Agent;
+use crate::core::agent::{Agent, MOST_STARTED};
 use crate::core::escape;
 use crate::core::message::MessageType;
 use crate::core::name::Name;
@@ -24,7 +24,7 @@ pub(super) struct Args {
     /// The kind: claude, codex, gemini, …
     kind: String,
     /// How many, at most 16
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(MOST_STARTED)))]
     count: u8,
     /// The name; of several, with # for the number
     #[arg(long)]

@@ -123,6 +123,9 @@ pub struct Agent {
     pub past: Past,
 }
 
+/// The most agents that one command starts.
+pub const MOST_STARTED: u8 = 16;
+
 impl Agent {
     /// Whether mail to `name` is this agent's.
     pub fn answers_to(&self, name: &Name) -> bool {

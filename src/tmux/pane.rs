@@ -57,6 +57,21 @@ pub enum Acted {
     Unclear(String),
 }
 
+impl Acted {
+    /// What tmux said of a guarded act.
+    fn said(text: &str, error: &str) -> Self {
+        match text.trim() {
+            "DONE" => Self::Done,
+            "STALE" => Self::Stale,
+            other => Self::unclear(&format!("{other} {error}")),
+        }
+    }
+
+    fn unclear(why: &str) -> Self {
+        Self::Unclear(escape::short(why, 200))
+    }
+}
+
 /// A key that a person gives to a pane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PersonsKey {
@@ -168,17 +183,10 @@ impl Server {
         let guard = format!("#{{&&:#{{&&:{},{}}},{}}}", before(until_s), look.shows(), look.guard());
         let mut guard = IfShell::new().not_execute().target_pane(pane).shell_command(guard).build();
         guard.push_param(act).push_param("display-message -p STALE");
-        let out = match self.run_within(self.patience + SLACK, vec![guard], None) {
-            Err(error) if hangs(&error) => {
-                return Ok(Acted::Unclear(escape::short(&format!("{error:#}"), 200)));
-            }
-            out => out?,
-        };
-        Ok(match out.stdout.trim() {
-            "DONE" => Acted::Done,
-            "STALE" => Acted::Stale,
-            other => Acted::Unclear(escape::short(&format!("{other} {}", out.stderr), 200)),
-        })
+        match self.run_within(self.patience + SLACK, vec![guard], None) {
+            Err(error) if hangs(&error) => Ok(Acted::unclear(&format!("{error:#}"))),
+            out => out.map(|out| Acted::said(&out.stdout, &out.stderr)),
+        }
     }
 
     /// Presses Ctrl-D, if nothing changed since `look`; pasted, too.
@@ -207,15 +215,15 @@ impl Server {
         let commands = [load, guard].into_iter().chain(paused_looks(pane, then)).collect();
         let out = match self.run_within(patience, commands, Some(bytes)) {
             Err(error) if hangs(&error) => {
-                return Ok((Acted::Unclear(escape::short(&format!("{error:#}"), 200)), Vec::new()));
+                return Ok((Acted::unclear(&format!("{error:#}")), Vec::new()));
             }
             out => out?,
         };
         let (said, seen) = out.stdout.split_once('\n').unwrap_or((&out.stdout, ""));
-        let acted = match said.trim() {
-            "DONE" => return Ok((Acted::Done, all_looks(seen, pane))),
-            "STALE" => return Ok((Acted::Stale, Vec::new())),
-            other => Acted::Unclear(escape::short(&format!("{other} {}", out.stderr), 200)),
+        let acted = match Acted::said(said, &out.stderr) {
+            Acted::Done => return Ok((Acted::Done, all_looks(seen, pane))),
+            Acted::Stale => return Ok((Acted::Stale, Vec::new())),
+            unclear @ Acted::Unclear(_) => unclear,
         };
         // The text may be left in the server. It is overwritten with the next act of this process on this pane.
         let delete: TmuxCommand<'_> = DeleteBuffer::new().buffer_name(buffer.as_str()).build();

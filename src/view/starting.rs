@@ -4,9 +4,7 @@
 
 use super::action::Action;
 use super::input::Input;
-
-/// The most agents that are started at once, as `start` takes them.
-const MOST: usize = 16;
+use crate::core::agent::MOST_STARTED;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Starting {
@@ -45,7 +43,7 @@ impl Starting {
 
     /// One more; after the last number the first.
     pub(super) fn next_count(&mut self) {
-        self.count = self.count % MOST + 1;
+        self.count = self.count % usize::from(MOST_STARTED) + 1;
     }
 
     pub(super) fn count(&self) -> usize {
