@@ -2,6 +2,7 @@ use super::{print, session};
 use crate::agents::Profiles;
 use crate::core::agent::Agent;
 use crate::core::escape;
+use crate::core::order;
 use crate::roster::observe::{Observed, observe};
 use crate::store::{Store, now_ms};
 use crate::tmux::Server;
@@ -92,7 +93,7 @@ impl PanePositions {
 
     /// The servers at the sockets `hung` are not asked: they did not answer just now.
     pub(super) fn of(known: &[Agent], hung: &[&str]) -> Self {
-        let sockets: BTreeSet<&str> = known.iter().map(|a| &*a.place.socket).collect();
+        let sockets: BTreeSet<&str> = order::collect(known.iter().map(|a| &*a.place.socket));
         let several = sockets.len() > 1;
         let mut places = BTreeMap::new();
         for socket in sockets.into_iter().filter(|socket| !hung.contains(socket)) {

@@ -9,6 +9,7 @@ use crate::core::delivery::{Progress, Stage};
 use crate::core::escape;
 use crate::core::message::Message;
 use crate::core::name::Name;
+use crate::core::order;
 use crate::core::refusal::Refusal;
 use crate::courier::start;
 use crate::store::post::NewMessage;
@@ -66,7 +67,7 @@ pub(super) fn post(
     let mut sent = Vec::new();
     for (host, names) in to {
         let mut names = names.clone();
-        names.sort();
+        order::sort(&mut names);
         names.dedup();
         // A group is one of this host.
         let draft = NewMessage { to: names, groups: Vec::new(), ..draft.clone() };

@@ -12,6 +12,7 @@ use crate::core::message::{
     Identity, Intent, MAX_RECIPIENTS, Message, MessageType, Verified, parse_file_name,
 };
 use crate::core::name::Name;
+use crate::core::order;
 use crate::core::refusal::Refusal;
 use crate::core::span;
 use crate::courier::start;
@@ -204,7 +205,7 @@ pub(super) fn send_but(
 /// Makes `draft` durable.
 pub(super) fn post(session: &Session, mut draft: NewMessage) -> Result<Message> {
     for names in [&mut draft.to, &mut draft.groups] {
-        names.sort();
+        order::sort(names);
         names.dedup();
     }
     if draft.to.is_empty() {

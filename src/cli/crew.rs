@@ -1,6 +1,7 @@
 use super::session::Session;
 use super::{launch, print, resume, session, write};
 use crate::core::agent::{Agent, Status};
+use crate::core::order;
 use crate::core::refusal::Refusal;
 use crate::store::now_ms;
 use crate::view::choose::{Choice, choose};
@@ -65,6 +66,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
 /// Those that live, the one in the pane first.
 fn living<'a>(session: &'a Session, pane: Option<&str>) -> Vec<&'a Agent> {
     let mut all: Vec<&Agent> = session.agents.iter().filter(|a| a.is_live()).collect();
-    all.sort_by_key(|a| (Some(a.place.pane.as_str()) != pane, a.status != Status::Idle, a.name.clone()));
+    order::sort_by_key(&mut all, |a| {
+        (Some(a.place.pane.as_str()) != pane, a.status != Status::Idle, a.name.clone())
+    });
     all
 }

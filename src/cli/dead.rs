@@ -6,6 +6,7 @@ use crate::core::escape;
 use crate::core::frame;
 use crate::core::message::Verified;
 use crate::core::name::Name;
+use crate::core::order;
 use crate::store::mail::Folder;
 use crate::store::{Store, now_ms};
 use anyhow::Result;
@@ -71,6 +72,6 @@ pub(super) fn letters<'a>(
             }
         }
     }
-    letters.sort_by(|one, other| one.to.cmp(&other.to));
+    order::sort_by(&mut letters, |one, other| one.to.cmp(&other.to));
     Ok(letters)
 }

@@ -6,6 +6,7 @@ use crate::core::hook::Enforce;
 use crate::core::lease::{Lease, LeaseSelector, PathPattern, words};
 use crate::core::message::MessageType;
 use crate::core::notice::Notice;
+use crate::core::order;
 use crate::core::refusal::Refusal;
 use crate::core::tree::git::Harm;
 use crate::core::tree::verdict::{self, ClaimReason, PathClaim};
@@ -124,7 +125,7 @@ fn stashed(id: &str) -> Result<Vec<String>> {
     found.extend(
         names(&["ls-tree", "-r", "--name-only", "--full-tree", "-z", &format!("{id}^3")]).unwrap_or_default(),
     );
-    found.sort_unstable();
+    order::sort(&mut found);
     found.dedup();
     Ok(found)
 }

@@ -2,6 +2,7 @@ use super::session::{self, Session};
 use super::{here, print};
 use crate::core::frame;
 use crate::core::message::Verified;
+use crate::core::order;
 use crate::core::plural::plural;
 use crate::core::refusal::Refusal;
 use crate::courier::start;
@@ -83,7 +84,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         let read = session.store.mail(owner, aliases, Folder::Cur)?;
         refused.extend(read.refused);
         listed.extend(read.messages.into_iter().map(|m| (m, true)));
-        listed.sort_by_key(|(m, _)| (m.created, m.sequence));
+        order::sort_by_key(&mut listed, |(m, _)| (m.created, m.sequence));
     }
     let total = listed.len();
     if let Some(limit) = args.limit {

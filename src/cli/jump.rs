@@ -1,6 +1,7 @@
 use super::{here, session};
 use crate::core::agent::Agent;
 use crate::core::delivery::Stage;
+use crate::core::order;
 use crate::core::plural::plural;
 use crate::core::refusal::Refusal;
 use crate::roster::projects::{self, Project};
@@ -92,7 +93,7 @@ fn next<'a>(server: &Server, all: &'a [Project], client: Option<&str>) -> Result
                 here.push((!asks, agent));
             }
         }
-        here.sort_by_key(|(later, agent)| (*later, agent.since, agent.name.clone()));
+        order::sort_by_key(&mut here, |(later, agent)| (*later, agent.since, agent.name.clone()));
         needy.extend(here.into_iter().map(|(_, agent)| (project, agent)));
     }
     let seen = server.seen_by(client)?;

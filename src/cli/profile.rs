@@ -9,6 +9,7 @@ use crate::agents::{self, Profile, Profiles, lint};
 use crate::core::agent::Status;
 use crate::core::escape;
 use crate::core::name::Name;
+use crate::core::order;
 use crate::core::plural::plural;
 use crate::core::refusal::{Exit, Refusal};
 use crate::os::process::Process;
@@ -446,7 +447,7 @@ fn recordings(dir: &Path) -> Result<Vec<Recording>> {
     let entries = std::fs::read_dir(dir).map_err(|why| usage(format!("it cannot be read: {why}")))?;
     let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     files.retain(|file| file.extension().is_some_and(|e| e == "ansi"));
-    files.sort();
+    order::sort(&mut files);
     if files.is_empty() {
         return Err(usage("there are no recorded screens; `swarm profile record` makes them".into()).into());
     }
@@ -500,10 +501,10 @@ fn check(profile: &Profile, dir: &Path, as_json: bool) -> Result<()> {
     if as_json {
         let words = || recording::STATES.iter().map(|s| s.word().to_owned());
         let row = |row: [u32; recording::STATES.len()]| -> Value {
-            Value::Object(words().zip(row.map(Value::from)).filter(|(_, count)| *count != 0).collect())
+            Value::Object(order::collect(words().zip(row.map(Value::from)).filter(|(_, count)| *count != 0)))
         };
         let rows = words().zip(matrix.map(row)).filter(|(_, row)| *row != json!({}));
-        let matrix = Value::Object(rows.collect());
+        let matrix = Value::Object(order::collect(rows));
         print::object(
             json!({"screens": screens, "matrix": matrix, "false_idle": wrong, "missed_idle": missed}),
         )?;

@@ -5,6 +5,7 @@ use crate::agents::Profiles;
 use crate::core::agent::{Agent, MOST_STARTED};
 use crate::core::escape;
 use crate::core::name::Name;
+use crate::core::order;
 use crate::core::plural::plural;
 use crate::core::refusal::Refusal;
 use crate::os::process;
@@ -88,7 +89,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 /// Those that ended and are on record, the last one first.
 pub(super) fn ended(session: &Session) -> Vec<&Agent> {
     let mut all: Vec<&Agent> = session.everyone().filter(|a| !a.is_live()).collect();
-    all.sort_by_key(|a| std::cmp::Reverse(a.died));
+    order::sort_by_key(&mut all, |a| std::cmp::Reverse(a.died));
     all
 }
 

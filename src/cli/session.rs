@@ -9,6 +9,7 @@ use crate::core::event::Event;
 use crate::core::id;
 use crate::core::message::{Identity, Verified};
 use crate::core::name::Name;
+use crate::core::order;
 use crate::core::rate::Limit;
 use crate::core::refusal::Refusal;
 use crate::courier::start;
@@ -113,7 +114,7 @@ pub(super) fn speechless(agents: &[Agent]) -> Vec<(String, String)> {
 /// Says which agents cannot run `swarm-msg`, in a line for a person; nothing if all can.
 pub(super) fn tell_speechless(agents: &[Agent]) -> String {
     let (seen, mut repair): (Vec<String>, Vec<String>) = speechless(agents).into_iter().unzip();
-    repair.sort();
+    order::sort(&mut repair);
     repair.dedup();
     let all = format!(
         "{}\n  → {}, and start them again\n",
@@ -469,9 +470,9 @@ impl Session {
             return Err(Refusal::Usage(text).into());
         }
         found.retain(|f| !mine || self.own(&f.mailbox));
-        found.sort_by_key(|f| (!self.own(&f.mailbox), f.file.clone()));
+        order::sort_by_key(&mut found, |f| (!self.own(&f.mailbox), f.file.clone()));
         let mut ids: Vec<&str> = found.iter().map(|f| f.id.as_str()).collect();
-        ids.sort_unstable();
+        order::sort(&mut ids);
         ids.dedup();
         if ids.len() > 1 {
             let text = format!("'{short}' is ambiguous: it may be {}", ids.join(" or "));

@@ -5,6 +5,7 @@ use crate::core::delivery::{Progress, Stage};
 use crate::core::escape;
 use crate::core::message::Identity;
 use crate::core::name::Name;
+use crate::core::order;
 use crate::core::plural::plural;
 use crate::courier::start;
 use crate::roster::projects;
@@ -119,7 +120,7 @@ fn glance(session: &Session, json: bool) -> Result<()> {
     let stopped = start::stopped(store).filter(|_| courier);
     if json {
         let unread: serde_json::Map<String, serde_json::Value> =
-            unread.into_iter().map(|(n, c)| (n.to_string(), c.into())).collect();
+            order::collect(unread.into_iter().map(|(n, c)| (n.to_string(), c.into())));
         return print::object(json!({
             "root": store.root(), "agents": live.len(), "courier": courier, "unread": unread,
             "unacknowledged": awaited, "dead_letters": dead, "quarantined": quarantined,

@@ -1,6 +1,7 @@
 use super::session::Session;
 use super::{lease, print};
 use crate::core::lease::{Lease, LeaseSelector, PathPattern, Released, words};
+use crate::core::order;
 use crate::core::refusal::Refusal;
 use crate::os::clock;
 use crate::store::leases::Part;
@@ -125,7 +126,7 @@ fn force(session: &Session, paths: &[PathPattern], args: &Args) -> Result<()> {
         Some(fence) => leases.table.leases().filter(|l| l.fence == fence).cloned().collect(),
         None => paths.iter().flat_map(|p| leases.table.holding(p)).collect(),
     };
-    found.sort_by_key(|l| l.fence);
+    order::sort_by_key(&mut found, |l| l.fence);
     found.dedup_by_key(|l| l.fence);
     let now = clock::now()?;
     if found.is_empty() {

@@ -3,6 +3,7 @@ use super::{agents, lease, print};
 use crate::core::agent::Agent;
 use crate::core::escape;
 use crate::core::lease::words;
+use crate::core::order;
 use crate::core::refusal::Refusal;
 use crate::store::leases::Part;
 use anyhow::Result;
@@ -92,7 +93,7 @@ fn holders(session: &Session, args: &Args) -> Result<()> {
     } else {
         print::out(&text)?;
     }
-    others.sort();
+    order::sort(&mut others);
     others.dedup();
     match &others[..] {
         [] => Ok(()),

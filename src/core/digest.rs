@@ -5,6 +5,7 @@
 
 use super::event::EventWord;
 use super::plural::plural;
+use crate::core::order;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -166,7 +167,7 @@ impl AgentDigest {
     pub fn words(&self, age: impl Fn(u64) -> String) -> String {
         let mut parts = Vec::new();
         let mut times = [(self.started, "started"), (self.back, "started again"), (self.ended, "ended")];
-        times.sort_by_key(|(at, _)| *at);
+        order::sort_by_key(&mut times, |(at, _)| *at);
         parts.extend(times.iter().filter_map(|(at, what)| Some(format!("{what} {} ago", age((*at)?)))));
         if self.messages > 0 {
             let unread = match (self.unread, self.questions) {

@@ -6,6 +6,7 @@
 use super::message::MAX_RECIPIENTS;
 use super::name::Name;
 use super::refusal::Refusal;
+use crate::core::order;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -72,7 +73,8 @@ impl Groups {
             return Err(Refusal::Usage(text));
         }
         let members = self.groups.get(group).cloned().unwrap_or_default();
-        let new: BTreeSet<Name> = names.iter().filter(|name| !members.contains(name)).cloned().collect();
+        let new: BTreeSet<Name> =
+            order::collect(names.iter().filter(|name| !members.contains(name)).cloned());
         if members.len() + new.len() > MAX_RECIPIENTS {
             return Err(Refusal::Usage(format!("a group has at most {MAX_RECIPIENTS} members")));
         }
@@ -85,7 +87,7 @@ impl Groups {
     pub fn remove(&mut self, group: &Name, names: &[Name]) -> Result<GroupChange, Refusal> {
         let Some(members) = self.groups.get_mut(group) else { return Err(self.unknown(group)) };
         let mut names = names.to_vec();
-        names.sort();
+        order::sort(&mut names);
         names.dedup();
         if names.is_empty() {
             let left = self.groups.remove(group).unwrap_or_default();

@@ -9,6 +9,7 @@ use super::name::Name;
 use super::process_id::ProcessId;
 use super::registry::Sighting;
 use super::span;
+use crate::core::order;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -166,7 +167,7 @@ impl<'a> Kin<'a> {
         ] {
             // Who ended last comes first: of several in one pane that one is meant.
             let mut dead = self.dead.clone();
-            dead.sort_by_key(|agent| std::cmp::Reverse(agent.died.unwrap_or(self.now_ms)));
+            order::sort_by_key(&mut dead, |agent| std::cmp::Reverse(agent.died.unwrap_or(self.now_ms)));
             for agent in dead {
                 if found.iter().flatten().any(|(taken, _)| taken.name == agent.name) {
                     continue;

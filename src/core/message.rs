@@ -9,6 +9,7 @@ use super::agent::Agent;
 use super::body::Body;
 use super::id::MessageId;
 use super::name::Name;
+use crate::core::order;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -265,7 +266,7 @@ pub fn addressees(groups: &str, names: &[&str]) -> String {
 /// clock was set back between them. Each counts as sent no later than its sender's next ones.
 pub fn order_sent<'a>(messages: impl Iterator<Item = &'a Envelope>) -> BTreeMap<MessageId, (u64, u64)> {
     let mut messages: Vec<&Envelope> = messages.collect();
-    messages.sort_by_key(|m| std::cmp::Reverse(m.sequence));
+    order::sort_by_key(&mut messages, |m| std::cmp::Reverse(m.sequence));
     let mut first: BTreeMap<&Address, u64> = BTreeMap::new();
     let mut order = BTreeMap::new();
     for message in messages {
@@ -468,7 +469,7 @@ pub(super) mod tests {
         let envelopes = all.each_ref().map(Message::envelope);
         let order = order_sent(envelopes.iter());
         let mut sorted: Vec<&Message> = all.iter().collect();
-        sorted.sort_by_key(|m| order[&m.id]);
+        order::sort_by_key(&mut sorted, |m| order[&m.id]);
         let numbers: Vec<u64> = sorted.iter().map(|m| m.sequence).collect();
         assert_eq!(numbers, [1000, 1001, 20, 1500]);
     }

@@ -30,6 +30,7 @@ pub mod message;
 pub mod moment;
 pub mod name;
 pub mod notice;
+pub mod order;
 pub mod plain;
 pub mod plural;
 pub mod process_id;

@@ -1,5 +1,6 @@
 //! Profiles that are not built in: their source, their digest, and the file format of a newer set of the shipped ones. Pure.
 
+use crate::core::order;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -49,8 +50,10 @@ impl RuleSet {
             let named = stem.is_some_and(|stem| stem.chars().all(plain));
             Some((file.clone(), text.as_str().filter(|_| named)?.to_owned()))
         };
-        let profiles: Option<BTreeMap<String, String>> = listed.iter().map(one).collect();
-        let profiles = profiles.filter(|all| !all.is_empty() && all.len() <= MOST);
+        let profiles: Option<Vec<(String, String)>> = listed.iter().map(one).collect();
+        let profiles = profiles
+            .map(order::collect::<_, BTreeMap<_, _>>)
+            .filter(|all| !all.is_empty() && all.len() <= MOST);
         Ok(Self { number, profiles: profiles.ok_or("its profiles are not a list of named texts")? })
     }
 }

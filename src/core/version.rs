@@ -3,6 +3,7 @@
 //! A version is read as its numbers: `2.1.332`, `0.86.2.dev3` and `1.0-beta` are compared by 2.1.332, 0.86.2 and 1.0.
 
 use super::escape;
+use crate::core::order;
 use std::cmp::Ordering;
 
 /// The numbers of a version. A missing one counts as 0: `1` is `1.0`.
@@ -125,13 +126,13 @@ impl VersionRange {
     pub fn covers(&self, other: &VersionRange) -> bool {
         // Between two bounds that follow each other all versions are alike.
         let mut marks: Vec<&Version> = self.bounds.iter().chain(&other.bounds).map(|(_, v)| v).collect();
-        marks.sort();
+        order::sort(&mut marks);
         samples(&marks).iter().all(|version| !other.has(version) || self.has(version))
     }
 
     fn is_empty(&self) -> bool {
         let mut marks: Vec<&Version> = self.bounds.iter().map(|(_, version)| version).collect();
-        marks.sort();
+        order::sort(&mut marks);
         !samples(&marks).iter().any(|version| self.has(version))
     }
 }

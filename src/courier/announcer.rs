@@ -7,6 +7,7 @@ use crate::core::escape;
 use crate::core::frame;
 use crate::core::message::{MessageType, parse_file_name, sent_at};
 use crate::core::name::Name;
+use crate::core::order;
 use crate::core::plural::plural;
 use crate::store::mail::Folder;
 use crate::store::{Store, now_ms};
@@ -40,7 +41,7 @@ impl Announcer {
     /// because it may have been started for that.
     fn announce(&mut self, store: &Store, settings: &Settings, servers: &mut Servers) -> Result<()> {
         let human = Name::human();
-        let unread: BTreeSet<String> = store.mail_files(&human, Folder::New)?.into_iter().collect();
+        let unread: BTreeSet<String> = order::collect(store.mail_files(&human, Folder::New)?);
         let announced = self.announced.replace(unread.clone()).unwrap_or_else(|| {
             let old = |file: &&String| sent_at(file).is_some_and(|at| at + NEWS_MS < now_ms());
             unread.iter().filter(old).cloned().collect()

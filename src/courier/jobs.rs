@@ -10,6 +10,7 @@ use crate::core::bundle;
 use crate::core::delivery::{Delivery, Progress, Stage};
 use crate::core::id::MessageId;
 use crate::core::message::{Envelope, Verified, order_sent, parse_file_name};
+use crate::core::order;
 use crate::store::mail::Folder;
 use anyhow::Result;
 
@@ -108,7 +109,7 @@ impl Recipient<'_> {
             }
         }
         let order = order_sent(jobs.iter().map(|j| &j.envelope));
-        jobs.sort_by_cached_key(|j| {
+        order::sort_by_cached_key(&mut jobs, |j| {
             (!j.stage.is_under_way(), !j.envelope.urgent, order.get(&j.envelope.id).copied())
         });
         Ok(jobs)

@@ -5,6 +5,7 @@
 //! first seen, by a clock that nobody sets; a later key has another stamp. Kept by the courier alone, pane by pane.
 
 use crate::core::id::MessageId;
+use crate::core::order;
 use std::time::{Duration, Instant};
 
 /// What is known of the keys that went to one pane.
@@ -24,7 +25,7 @@ impl Keys {
             return true;
         }
         let mut ahead: Vec<u64> = keys.iter().copied().filter(|key| *key > now_s).collect();
-        ahead.sort_unstable();
+        order::sort(&mut ahead);
         if ahead.is_empty() {
             self.ahead = None;
             return false;

@@ -18,6 +18,7 @@ use crate::core::id::MessageId;
 use crate::core::message::{Envelope, MessageType, Verified};
 use crate::core::name::Name;
 use crate::core::notice::Notice;
+use crate::core::order;
 use crate::core::plural::plural;
 use crate::core::span;
 use crate::store::mail::Folder;
@@ -142,7 +143,7 @@ impl Letters<'_> {
             let others = self.agents.iter().filter(|a| a.is_live() && a.name != *owner);
             to.extend(others.map(|a| a.name.clone()));
         }
-        to.sort();
+        order::sort(&mut to);
         to.dedup();
         let file = message.file_name();
         let awaited = self.store.mail_file(owner, Folder::Unacked, &file);
@@ -375,7 +376,7 @@ pub fn stuck(store: &Store, settings: &Settings, agent: &Agent, message: &Verifi
     let letters = Letters { store, agents: &agents, settings };
     let mut to = letters.sender(message);
     to.push(Name::human());
-    to.sort();
+    order::sort(&mut to);
     to.dedup();
     let (id, pane) = (&message.id, &agent.place.pane);
     store.transact(|tx| {

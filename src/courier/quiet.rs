@@ -9,6 +9,7 @@
 
 use crate::agents::Profiles;
 use crate::core::agent::Agent;
+use crate::core::order;
 use crate::core::process_id::ProcessId;
 use crate::hooks::report::{self, FRESH_MS};
 use crate::os::forest::Forest;
@@ -68,7 +69,8 @@ impl Quiet {
         let Some((before, at)) = &self.panes else { return false };
         let known = |a: &Agent| self.servers.contains_key(&a.place.socket);
         // One on record whom nobody sees there any more has ended, unless a person has named it.
-        let there: BTreeSet<&ProcessId> = before.iter().filter_map(|s| Some(&s.agent.as_ref()?.0)).collect();
+        let there: BTreeSet<&ProcessId> =
+            order::collect(before.iter().filter_map(|s| Some(&s.agent.as_ref()?.0)));
         let lives = |a: &Agent| a.place.namespace.is_none() || process::is_alive(&a.process);
         let in_place = |a: &Agent| known(a) && (there.contains(&a.process) || lives(a));
         at.elapsed() < BELIEVED

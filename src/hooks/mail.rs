@@ -8,6 +8,7 @@ use crate::core::hook::HookEvent;
 use crate::core::id::MessageId;
 use crate::core::message::{Identity, Intent, Verified, parse_file_name};
 use crate::core::name::Name;
+use crate::core::order;
 use crate::core::plural::plural;
 use crate::store::mail::{Folder, MessageRef, UNREAD};
 use anyhow::Result;
@@ -171,7 +172,7 @@ fn announced(call: &Call<'_>, bundle: &Delivery, rest: &str, given: &mut Collect
             }
         }
     }
-    unread.sort_by_key(|found| bundle.members.iter().position(|id| *id == found.id));
+    order::sort_by_key(&mut unread, |found| bundle.members.iter().position(|id| *id == found.id));
     for found in unread {
         if store.delivery(name, &found.id)?.is_some_and(|d| d.way.may_come_late())
             || bundle.way.may_come_late()

@@ -5,6 +5,7 @@
 //! as root. If several processes start it at once, one does, under a lock.
 
 use super::engine;
+use crate::core::order;
 use crate::store::{lock, record};
 use anyhow::{Context as _, Result, bail};
 use std::io::{Read, Seek};
@@ -251,7 +252,7 @@ fn candidates() -> Vec<PathBuf> {
             }
         }
     }
-    found.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
+    order::sort_by_key(&mut found, |(version, _)| std::cmp::Reverse(*version));
     let on_path = std::env::var_os("PATH").unwrap_or_default();
     let more: Vec<PathBuf> = std::env::split_paths(&on_path).collect();
     found

@@ -3,6 +3,7 @@
 //! `stat` of every process is read once (the tree), the command line only of those asked for.
 
 use super::process::{Process, Table, first_arguments};
+use crate::core::order;
 use crate::core::process_id::ProcessId;
 use anyhow::{Context as _, Result};
 use std::fs::{self, File};
@@ -97,7 +98,7 @@ pub(super) fn children(pid: i32) -> Vec<i32> {
         found.extend(text.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
     }
     // As a look at all processes gives them.
-    found.sort_unstable();
+    order::sort(&mut found);
     found
 }
 

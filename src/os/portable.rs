@@ -6,6 +6,7 @@
 //! exist.
 
 use super::process::Process;
+use crate::core::order;
 use crate::core::process_id::ProcessId;
 use anyhow::{Context as _, Result, bail};
 use std::collections::BTreeMap;
@@ -147,7 +148,7 @@ pub(super) fn children(_pid: i32) -> Vec<i32> {
 }
 
 pub(super) fn lookup() -> Result<impl Fn(i32) -> Option<Process>> {
-    let table: BTreeMap<i32, Process> = read_all()?.into_iter().map(|p| (p.pid, p)).collect();
+    let table: BTreeMap<i32, Process> = order::collect(read_all()?.into_iter().map(|p| (p.pid, p)));
     Ok(move |pid| table.get(&pid).cloned())
 }
 

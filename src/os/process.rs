@@ -4,6 +4,7 @@
 //! and the same everywhere. A process that ends during the look is not in it.
 
 use super::system::{argv_of, lookup, read_all, read_argv, read_one, try_read_one};
+use crate::core::order;
 use crate::core::process_id::ProcessId;
 use anyhow::{Context as _, Result, bail};
 use nix::sys::signal::{Signal, kill};
@@ -55,7 +56,7 @@ pub struct Table {
 impl Table {
     /// Looks at all processes.
     pub fn read() -> Result<Self> {
-        Ok(Self { by_pid: read_all()?.into_iter().map(|p| (p.pid, p)).collect(), boot: boot_id()? })
+        Ok(Self { by_pid: order::collect(read_all()?.into_iter().map(|p| (p.pid, p))), boot: boot_id()? })
     }
 
     pub fn get(&self, pid: i32) -> Option<&Process> {

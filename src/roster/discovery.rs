@@ -19,6 +19,7 @@ use crate::core::delivery::Stage;
 use crate::core::event::Event;
 use crate::core::message::parse_file_name;
 use crate::core::name::Name;
+use crate::core::order;
 use crate::core::process_id::ProcessId;
 use crate::core::registry::{self, RosterChanges, Scan, Sighting};
 use crate::os::forest::Forest;
@@ -84,8 +85,9 @@ pub fn survey(server: &Server, profiles: &Profiles) -> Result<Survey> {
         }
     }
     let dirs: BTreeSet<&str> =
-        panes.iter().map(|p| &*p.path).chain(found.iter().map(|(s, _)| &*s.cwd)).collect();
-    let owners = dirs.into_iter().map(|dir| (dir.to_owned(), Store::root_around(Path::new(dir)))).collect();
+        order::collect(panes.iter().map(|p| &*p.path).chain(found.iter().map(|(s, _)| &*s.cwd)));
+    let owners =
+        order::collect(dirs.into_iter().map(|dir| (dir.to_owned(), Store::root_around(Path::new(dir)))));
     Ok(Survey { panes, forest, found, owners })
 }
 
@@ -136,7 +138,7 @@ impl Survey {
     /// The initialised projects that agents were found in.
     pub fn roots(&self) -> Vec<PathBuf> {
         let found = self.found.iter().filter_map(|(s, _)| self.owner(&s.cwd));
-        found.collect::<BTreeSet<_>>().into_iter().map(Path::to_owned).collect()
+        order::collect::<_, BTreeSet<_>>(found).into_iter().map(Path::to_owned).collect()
     }
 
     /// The project of a pane: the agent's in it, or else the one of its directory.

@@ -7,6 +7,7 @@
 use crate::core::agent::{Agent, Status};
 use crate::core::escape;
 use crate::core::name::Name;
+use crate::core::order;
 use crate::os::process::Here;
 use crate::store::Store;
 use crate::tmux::Server;
@@ -36,7 +37,7 @@ pub fn on(server: &Server) -> Result<Vec<Project>> {
     if all.iter().any(matters) {
         all.retain(matters);
     }
-    all.sort_by_key(|p| (p.needs == 0, p.unread == 0, p.store.root().to_owned()));
+    order::sort_by_key(&mut all, |p| (p.needs == 0, p.unread == 0, p.store.root().to_owned()));
     let names: Vec<String> = all.iter().map(|p| name(p.store.root())).collect();
     for (at, project) in all.iter_mut().enumerate() {
         let shared = names.iter().filter(|n| **n == names[at]).count() > 1;
@@ -81,13 +82,13 @@ fn long_name(root: &Path) -> String {
 
 /// The roots of all projects that have a pane on a server, or have left their name there.
 pub fn roots(server: &Server) -> Result<BTreeSet<PathBuf>> {
-    let mut dirs: BTreeSet<PathBuf> = server.named_roots()?.into_iter().collect();
+    let mut dirs: BTreeSet<PathBuf> = order::collect(server.named_roots()?);
     for pane in server.panes()? {
         dirs.extend(
             [pane.badge_root, pane.path].into_iter().filter(|dir| !dir.is_empty()).map(PathBuf::from),
         );
     }
-    Ok(dirs.iter().filter_map(|dir| Store::root_around(dir)).collect())
+    Ok(order::collect(dirs.iter().filter_map(|dir| Store::root_around(dir))))
 }
 
 /// The root of the project that a pane belongs to: the one of the agent in it, or else the one around `dir`, its directory.

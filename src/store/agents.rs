@@ -9,6 +9,7 @@ use super::record::{self, Durability, Loaded};
 use super::{Store, Transaction, fault};
 use crate::core::agent::Agent;
 use crate::core::name::Name;
+use crate::core::order;
 use anyhow::{Context as _, Result};
 use std::fs;
 use std::io::ErrorKind;
@@ -36,7 +37,7 @@ impl Store {
                 ended.retain(|file| files.binary_search(file).is_err());
                 let (dead, gone) = self.agents_in(ENDED, &ended)?;
                 agents.extend(dead);
-                agents.sort_by_cached_key(file_of);
+                order::sort_by_cached_key(&mut agents, file_of);
                 // One that was back meanwhile is in neither list.
                 moved |= gone || record::list(&self.dir.join(LIVING))? != files;
             }

@@ -16,6 +16,7 @@ use crate::core::event::Event;
 use crate::core::id::MessageId;
 use crate::core::message::{MessageType, Verified, parse_file_name};
 use crate::core::name::Name;
+use crate::core::order;
 use crate::core::rate::Limit;
 use anyhow::Result;
 use std::collections::BTreeSet;
@@ -59,7 +60,7 @@ impl Store {
 
     /// The messages that a bundle brings, wherever they lie in the mailbox, in the order of its text.
     pub fn members(&self, owner: &Name, aliases: &[Name], bundle: &Delivery) -> Result<Vec<Verified>> {
-        let wanted: BTreeSet<&MessageId> = bundle.members.iter().collect();
+        let wanted: BTreeSet<&MessageId> = order::collect(&bundle.members);
         let mut found = Vec::new();
         for folder in [Folder::New, Folder::Given, Folder::Cur] {
             if found.len() == wanted.len() {
@@ -75,7 +76,7 @@ impl Store {
             }
         }
         let place = |message: &Verified| bundle.members.iter().position(|id| *id == message.id);
-        found.sort_by_key(place);
+        order::sort_by_key(&mut found, place);
         Ok(found)
     }
 
@@ -91,7 +92,7 @@ impl Store {
     /// The messages whose bundle may be in the composer now: no other carrier may give them.
     pub fn under_way(&self, owner: &Name) -> Result<BTreeSet<MessageId>> {
         let bundles = self.bundles(owner)?.into_iter().filter(Delivery::is_bundle_under_way);
-        Ok(bundles.flat_map(|bundle| bundle.members).collect())
+        Ok(order::collect(bundles.flat_map(|bundle| bundle.members)))
     }
 
     /// The bundle that is to bring a message, if there is one.

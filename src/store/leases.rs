@@ -22,6 +22,7 @@ use crate::core::lease::{
 };
 use crate::core::moment::Moment;
 use crate::core::name::Name;
+use crate::core::order;
 use crate::core::process_id::ProcessId;
 use crate::os::{clock, process};
 use anyhow::{Context as _, Result, bail};
@@ -298,7 +299,7 @@ impl Store {
         }
         let counter = if alone { self.counter(index.highest(), &waiters, now)? } else { Counter::default() };
         // What they were before anything is decided: for whoever changes them.
-        let known = leases.iter().filter(|_| alone).map(|l| (l.fence, l.clone())).collect();
+        let known = order::collect(leases.iter().filter(|_| alone).map(|l| (l.fence, l.clone())));
         let mut table = LeaseTable::new(leases, waiters, counter, now.clone());
         table.settle(|holder| census.look(holder));
         let leases = Leases { table, damaged: Vec::new(), count: index.count() };

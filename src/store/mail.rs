@@ -15,6 +15,7 @@ use crate::core::heir::Inherited;
 use crate::core::id::MessageId;
 use crate::core::message::{Envelope, Intent, Message, Signed, Verified, order_sent, parse_file_name};
 use crate::core::name::Name;
+use crate::core::order;
 use crate::core::rate::Limit;
 use anyhow::{Context as _, Result, bail};
 use std::path::{Path, PathBuf};
@@ -196,7 +197,7 @@ impl Store {
         for entry in std::fs::read_dir(self.dir.join("mail")).context("cannot read the mailboxes")? {
             names.extend(entry?.file_name().to_str().and_then(|n| Name::new(n).ok()));
         }
-        names.sort();
+        order::sort(&mut names);
         Ok(names)
     }
 
@@ -231,7 +232,7 @@ impl Store {
         all.messages = mail;
         let envelopes: Vec<Envelope> = all.messages.iter().map(|m| m.envelope()).collect();
         let order = order_sent(envelopes.iter());
-        all.messages.sort_by_cached_key(|m| order.get(&m.id).copied());
+        order::sort_by_cached_key(&mut all.messages, |m| order.get(&m.id).copied());
         Ok(all)
     }
 

@@ -7,6 +7,7 @@
 use super::config::config_home;
 use super::{foreign, key, lock, record};
 use crate::core::escape;
+use crate::core::order;
 use crate::core::rules::{self, BUILT_IN, RuleSet, RulesFrom};
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
@@ -258,7 +259,7 @@ fn digest(texts: &[Text]) -> Option<String> {
 fn listed(dir: Option<&Path>) -> Vec<PathBuf> {
     let entries = dir.into_iter().flat_map(fs::read_dir).flatten().flatten().map(|entry| entry.path());
     let mut paths: Vec<PathBuf> = entries.filter(|p| p.extension().is_some_and(|e| e == "toml")).collect();
-    paths.sort();
+    order::sort(&mut paths);
     paths.truncate(MAX_FILES);
     paths
 }

@@ -8,6 +8,7 @@ use super::record::{self, Durability, Loaded};
 use super::{Store, Transaction};
 use crate::core::lease::PathPattern;
 use crate::core::name::Name;
+use crate::core::order;
 use crate::core::tree::verdict::Edit;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
@@ -117,7 +118,7 @@ impl Transaction<'_> {
         let mut theirs = self.store.touched(to.as_str())?;
         theirs.edits.retain(|touch| !given.iter().any(|g| g.path == touch.path));
         theirs.edits.extend(given);
-        theirs.edits.sort_by_key(|touch| touch.at);
+        order::sort_by_key(&mut theirs.edits, |touch| touch.at);
         let over = theirs.edits.len().saturating_sub(MAX_EDITS);
         theirs.edits.drain(..over);
         // First theirs: in between both have edited it, which only makes others more careful.
@@ -135,7 +136,7 @@ impl Transaction<'_> {
                 let mut touched = self.store.touched(to.as_str())?;
                 let known: Vec<PathPattern> = touched.edits.iter().map(|touch| touch.path.clone()).collect();
                 touched.edits.extend(earlier.into_iter().filter(|touch| !known.contains(&touch.path)));
-                touched.edits.sort_by_key(|touch| touch.at);
+                order::sort_by_key(&mut touched.edits, |touch| touch.at);
                 let over = touched.edits.len().saturating_sub(MAX_EDITS);
                 touched.edits.drain(..over);
                 self.put_touched(to.as_str(), &touched)?;

@@ -2,6 +2,8 @@
 //!
 //! Pure. The letters must stand in the text in their order; those at the beginning of a word and those that follow each other count more.
 
+use crate::core::order;
+
 /// How well `letters` fit `text`; `None`: not at all. Case does not count.
 pub(super) fn fit(letters: &str, text: &str) -> Option<u32> {
     let text: Vec<char> = text.to_lowercase().chars().collect();
@@ -36,7 +38,7 @@ pub(super) fn find<'a>(letters: &str, texts: impl Iterator<Item = (&'a str, &'a 
     };
     let mut found: Vec<(u32, usize)> =
         texts.enumerate().filter_map(|(number, text)| value(text).map(|score| (score, number))).collect();
-    found.sort_by_key(|(score, number)| (std::cmp::Reverse(*score), *number));
+    order::sort_by_key(&mut found, |(score, number)| (std::cmp::Reverse(*score), *number));
     found.into_iter().map(|(_, number)| number).collect()
 }
 

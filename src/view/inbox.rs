@@ -14,6 +14,7 @@ use crate::core::escape;
 use crate::core::frame;
 use crate::core::message::Verified;
 use crate::core::name::Name;
+use crate::core::order;
 use crate::core::plural::plural;
 use crate::core::span::age;
 use crate::store::{Store, now_ms};
@@ -207,7 +208,7 @@ impl Inbox {
                 Err(error) => self.told = Some((escape::short(&format!("{error:#}"), 200), true)),
             }
         }
-        letters.sort_by_key(|l| std::cmp::Reverse(l.at));
+        order::sort_by_key(&mut letters, |l| std::cmp::Reverse(l.at));
         self.others = (mailboxes.iter().skip(shown))
             .filter_map(|m| m.store.count_unread(&Name::human()).ok().filter(|n| *n > 0).map(|n| (m, n)))
             .map(|(mailbox, count)| format!("{} {count}", mailbox.label))

@@ -3,6 +3,7 @@
 use super::text::{add, letters, one_of};
 use crate::agents::recording::Recording;
 use crate::core::agent::Status;
+use crate::core::order;
 use crate::core::screen::{Cell, Colour, Row};
 
 /// Characters of which the rows that close a composer are made.
@@ -113,7 +114,7 @@ pub(super) fn views<'a>(all: &[EmptyComposer<'a>]) -> Vec<Vec<EmptyComposer<'a>>
         found.push(plain.clone());
     }
     let mut widths: Vec<u16> = plain.iter().map(|place| place.size.0).collect();
-    widths.sort_unstable();
+    order::sort(&mut widths);
     widths.dedup();
     for width in widths.into_iter().skip(1) {
         found.push(plain.iter().filter(|place| place.size.0 >= width).copied().collect());

@@ -4,6 +4,7 @@ use super::text::{add, all_parts, letters};
 use crate::agents::profile::Pattern;
 use crate::agents::recording::Recording;
 use crate::core::agent::Status;
+use crate::core::order;
 use crate::core::screen::Row;
 use regex::escape;
 
@@ -100,7 +101,7 @@ pub(super) fn peculiar(
         }
     }
     // The sort is stable: what is equally shared stays in its order.
-    found.sort_by_key(|(shared, _)| usize::MAX - shared);
+    order::sort_by_key(&mut found, |(shared, _)| usize::MAX - shared);
     found.into_iter().map(|(_, sign)| sign).chain(bullets(recording, others, prompts)).collect()
 }
 

@@ -7,6 +7,7 @@ use crate::agents::is_shell;
 use crate::agents::profile::{Pattern, Profile};
 use crate::agents::recording::{Recording, without_size};
 use crate::core::agent::Status;
+use crate::core::order;
 use crate::core::screen::Row;
 use regex::escape;
 
@@ -294,7 +295,7 @@ impl Sketch {
 fn score(profile: &Profile, all: &[Recording], idle: &[&Recording]) -> Score {
     let right = |r: &&Recording| r.read(profile).state == r.state;
     let mut widths: Vec<u16> = idle.iter().map(|r| r.facts.width).collect();
-    widths.sort_unstable_by(|a, b| b.cmp(a));
+    order::sort_by(&mut widths, |a, b| b.cmp(a));
     widths.dedup();
     let of = |width: &u16| idle.iter().filter(|r| r.facts.width == *width && right(r)).count();
     (widths.iter().map(of).collect(), all.iter().filter(right).count())

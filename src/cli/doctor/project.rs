@@ -4,6 +4,7 @@
 
 use super::finding::{self, Finding, Fix};
 use crate::core::escape;
+use crate::core::order;
 use crate::core::signing::{KEY_LEN, Key};
 use crate::os::volume;
 use crate::store::mark::ProjectMark;
@@ -74,7 +75,7 @@ fn modes(dir: &Path) -> Finding {
             let seen = format!("others may write in {}{}", first.display(), and_more(open.len()));
             open.extend(loose);
             // What contains comes first: once it is closed nobody else can change what is in it.
-            open.sort();
+            order::sort(&mut open);
             Finding::bad("modes", seen, repair).fixable(Fix::Close(open))
         }
         (None, Some(first)) => {

@@ -10,6 +10,7 @@ use crate::core::escape;
 use crate::core::hook::HookHost;
 use crate::core::hook::package::VERSION;
 use crate::core::hook::settings::Presence;
+use crate::core::order;
 use crate::core::plural::plural;
 use crate::core::version;
 use crate::hooks::install::git::{Guard, Installed, Standing};
@@ -48,7 +49,7 @@ pub(super) fn check(
 /// The other tmux servers that agents are on, if there are any.
 fn servers(place: &Checkup, live: &[&Agent]) -> Option<Finding> {
     let mut sockets: Vec<&str> = live.iter().map(|a| a.place.socket.as_str()).collect();
-    sockets.sort_unstable();
+    order::sort(&mut sockets);
     sockets.dedup();
     sockets.retain(|socket| *socket != place.server.socket());
     // At once: several that do not answer take no longer than one.
@@ -346,7 +347,7 @@ fn reachable(place: &Checkup, live: &[&Agent]) -> Finding {
         return Finding::ok("path", format!("swarm-msg is on the PATH of {known} of {} agents", live.len()));
     }
     let (seen, mut repair): (Vec<String>, Vec<String>) = troubles.into_iter().unzip();
-    repair.sort();
+    order::sort(&mut repair);
     repair.dedup();
     Finding::warn("path", seen.join("; "), format!("{}, and start these agents again", repair.join("; ")))
 }

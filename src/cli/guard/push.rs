@@ -10,6 +10,7 @@ use crate::cli::print;
 use crate::cli::team::lease::cut;
 use crate::core::hook::Enforce;
 use crate::core::lease::{PathPattern, words};
+use crate::core::order;
 use crate::core::refusal::Refusal;
 use crate::core::team::{self, PathGuard};
 use crate::courier::start;
@@ -124,7 +125,7 @@ fn pushed(refs: &str, remote: Option<&str>) -> Result<Vec<String>> {
     args.extend(&old);
     args.extend([there.as_str(), "--"]);
     let mut paths = names(&args)?;
-    paths.sort_unstable();
+    order::sort(&mut paths);
     paths.dedup();
     Ok(paths)
 }

@@ -2,6 +2,7 @@
 
 use super::value::Value;
 use crate::core::name::Name;
+use crate::core::order;
 use serde_json::Map;
 
 /// What is said of one agent, or of all agents of a kind.
@@ -41,7 +42,7 @@ pub(super) fn texts(lists: &[List]) -> Vec<String> {
 /// The lists for scripts.
 pub(super) fn json(lists: &[List]) -> serde_json::Value {
     let one = |list: &List| (list.of.clone(), list.words.iter().copied().collect());
-    lists.iter().map(one).collect::<Map<_, _>>().into()
+    order::collect::<_, Map<_, _>>(lists.iter().map(one)).into()
 }
 
 /// The lists of a project beside a person's own, if they only leave words out of what the person gave that agent. To an agent of which

@@ -5,6 +5,7 @@
 
 use super::HookHost;
 use super::settings::{self, marked, object, parse, wanted};
+use crate::core::order;
 use jsonc_parser::cst::{CstInputValue, CstObject};
 use serde_json::{Value, json};
 
@@ -103,7 +104,7 @@ pub fn package(host: HookHost, program: Option<&str>) -> Vec<PackageFile> {
         }
         ((*event).to_owned(), json!([group]))
     });
-    let hooks = json!({"hooks": hooks.collect::<serde_json::Map<_, _>>()});
+    let hooks = json!({"hooks": order::collect::<_, serde_json::Map<_, _>>(hooks)});
     let program = program.unwrap_or_default().replace('\'', "'\\''");
     let script = SCRIPT.replace("'@PROGRAM@'", &format!("'{program}'")).replace("@VERSION@", VERSION);
     [(manifest(host), pretty(&about)), ("hooks/hooks.json", pretty(&hooks)), (NAME, script)]

@@ -3,6 +3,7 @@
 //! Pure: it takes one journal entry after the other. An unknown entry counts only for the mutex.
 
 use crate::core::event::EventWord;
+use crate::core::order;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -23,7 +24,7 @@ pub struct Spread {
 impl Spread {
     fn of(values: &[u64]) -> Self {
         let mut sorted = values.to_vec();
-        sorted.sort_unstable();
+        order::sort(&mut sorted);
         let at = |percent: usize| {
             let rank = (sorted.len() * percent).div_ceil(100);
             sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
@@ -94,7 +95,7 @@ impl Tally {
     pub fn stats(&self) -> Stats {
         let count = |event: EventWord| self.counts.get(&event).copied().unwrap_or_default();
         let mut contended: Vec<_> = self.contended.iter().map(|(p, n)| (p.clone(), *n)).collect();
-        contended.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        order::sort_by(&mut contended, |a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         contended.truncate(MOST);
         Stats {
             grants: count(EventWord::LeaseGranted),

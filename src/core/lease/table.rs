@@ -21,6 +21,7 @@ use super::record::{CHALLENGE_MS, Challenge, Counter, Holder, Lease, Liveness, M
 use crate::core::address::HostName;
 use crate::core::moment::Moment;
 use crate::core::name::Name;
+use crate::core::order;
 use crate::core::process_id::ProcessId;
 use std::collections::BTreeMap;
 
@@ -44,8 +45,8 @@ impl LeaseTable {
     ) -> Self {
         Self {
             now,
-            leases: leases.into_iter().map(|l| (l.fence, l)).collect(),
-            waiters: waiters.into_iter().map(|w| (w.ticket, w)).collect(),
+            leases: order::collect(leases.into_iter().map(|l| (l.fence, l))),
+            waiters: order::collect(waiters.into_iter().map(|w| (w.ticket, w))),
             counter,
             changes: Changes::default(),
         }
@@ -419,7 +420,7 @@ impl LeaseTable {
 
     fn deny(&mut self, request: &Request, blockers: &[Blocker]) {
         let mut by: Vec<Name> = blockers.iter().map(|b| b.holder.name.clone()).collect();
-        by.sort();
+        order::sort(&mut by);
         by.dedup();
         let (name, paths) = (request.holder.name.clone(), request.paths.clone());
         self.changes.events.push(LeaseEvent::Denied { name, paths, mode: request.mode, by });

@@ -10,6 +10,7 @@ mod subcommands;
 
 use super::World;
 use super::script;
+use crate::core::order;
 use judge::Judge;
 use std::path::{Path, PathBuf};
 
@@ -151,7 +152,7 @@ impl Act {
                 found.retain(|path| !dirty.iter().any(|d| d.path == *path));
             }
         }
-        found.sort_unstable();
+        order::sort(&mut found);
         found.dedup();
         found
     }

@@ -3,6 +3,7 @@
 //! The record is on disk before the file is changed. After a crash in between, it fits no file, and the next installation
 //! replaces it.
 
+use crate::core::order;
 use crate::store::record::{self, Durability, Loaded};
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
@@ -59,7 +60,7 @@ impl Backup {
                 Loaded::Missing | Loaded::Bad(_) => None,
             })
             .collect();
-        found.sort();
+        order::sort(&mut found);
         found
     }
 

@@ -10,6 +10,7 @@
 //! time change hooks. After a crash between two renames, the next installation or uninstallation continues from there.
 
 use super::script;
+use crate::core::order;
 use crate::core::refusal::Refusal;
 use crate::store::lock::{self, Held};
 use crate::store::record::{self, Durability, Loaded};
@@ -99,9 +100,9 @@ impl Guard {
             }
         }
         for guard in &mut found {
-            guard.trees.sort();
+            order::sort(&mut guard.trees);
         }
-        found.sort_by(|a, b| a.trees.cmp(&b.trees));
+        order::sort_by(&mut found, |a, b| a.trees.cmp(&b.trees));
         if found.is_empty() {
             return Err(Refusal::Usage(format!("{} is no git repository", root.display())).into());
         }

@@ -5,6 +5,7 @@
 use super::Desk;
 use crate::core::address::HostName;
 use crate::core::lease::{Holder, Lease, Waiter};
+use crate::core::order;
 use crate::core::process_id::ProcessId;
 use crate::core::team::{Board, Records, decision};
 use crate::link::engine::Engine;
@@ -145,7 +146,7 @@ impl Desk {
                 }
                 cards.push(HostCard { name, heard: 0, known, members });
             }
-            cards.sort_by(|a, b| a.name.cmp(&b.name));
+            order::sort_by(&mut cards, |a, b| a.name.cmp(&b.name));
             self.hosts.hosts = cards;
             self.rosters = answer["rosters"].as_u64().unwrap_or_default();
             let _ = self.mail.try_send(ToMail::Keys(keys));

@@ -10,6 +10,7 @@ use crate::core::event::Event;
 use crate::core::id::MessageId;
 use crate::core::message::{Message, Verified};
 use crate::core::name::Name;
+use crate::core::order;
 use crate::core::rate::Limit;
 use crate::store::mail::Folder;
 use crate::store::post::NewMessage;
@@ -97,7 +98,7 @@ impl Store {
         if readers.is_empty() {
             return Ok(nobody);
         }
-        readers.sort();
+        order::sort(&mut readers);
         // By this host's clock: another one's may be days off.
         message.created = match &known {
             Some(known) => known.at,
@@ -121,7 +122,7 @@ impl Store {
             host,
             file,
             at: message.created,
-            told: readers.into_iter().map(|name| (name, None)).collect(),
+            told: order::collect(readers.into_iter().map(|name| (name, None))),
         };
         record::replace(&self.tmp(), &self.received_path(&message.id), &received, Durability::Durable)?;
         let staged = self.stage(&self.key.sign(message.clone()))?;

@@ -11,6 +11,7 @@ use crate::core::id::MessageId;
 use crate::core::message::{Message, MessageType, Verified};
 use crate::core::name::Name;
 use crate::core::notice::Notice;
+use crate::core::order;
 use crate::store::record::{self, Durability, Loaded};
 use crate::store::{Store, now_ms};
 use anyhow::{Context as _, Result};
@@ -27,7 +28,7 @@ impl Store {
             host: host.clone(),
             kind: message.kind,
             created: message.created,
-            to: message.to.iter().map(|name| (name.clone(), way.clone())).collect(),
+            to: order::collect(message.to.iter().map(|name| (name.clone(), way.clone()))),
             message: Some(self.key.sign(message.clone())),
         }
     }

@@ -6,6 +6,7 @@ use super::keys::{Command, MailCommand};
 use super::model::{App, Mode, Wish};
 use super::panel::Panel;
 use super::snapshot::{MessageRow, NOTICES, ThreadRow};
+use crate::core::order;
 use crate::view::action::Action;
 use crate::view::form::{Form, Purpose};
 use std::collections::BTreeSet;
@@ -132,7 +133,7 @@ impl App {
         let marked = &self.marked[Panel::Threads as usize];
         let selected = self.thread().map(|t| t.id.clone());
         let ids: BTreeSet<&String> =
-            if marked.is_empty() { selected.iter().collect() } else { marked.iter().collect() };
+            if marked.is_empty() { order::collect(&selected) } else { order::collect(marked) };
         let unread: Vec<&str> = (self.shown.threads.iter())
             .filter(|thread| ids.contains(&thread.id))
             .flat_map(|thread| &thread.messages)

@@ -5,6 +5,7 @@ use super::snapshot::{MailState, MessageRow};
 use crate::core::delivery::Stage;
 use crate::core::escape;
 use crate::core::message::Verified;
+use crate::core::order;
 use crate::store::Store;
 use crate::store::team::{Sent, there};
 use anyhow::Result;
@@ -49,7 +50,7 @@ impl LettersAway {
         }
         if self.rows.len() > LIMIT {
             let mut times: Vec<u64> = self.rows.values().map(|letter| letter.row.at).collect();
-            times.sort_unstable();
+            order::sort(&mut times);
             let oldest = times[times.len() - LIMIT];
             self.rows.retain(|_, letter| letter.row.at >= oldest);
         }
@@ -60,7 +61,7 @@ impl LettersAway {
     pub(super) fn add_to(&self, rows: &mut Vec<Rc<MessageRow>>) {
         if !self.rows.is_empty() {
             rows.extend(self.rows.values().map(|letter| Rc::clone(&letter.row)));
-            rows.sort_by_key(|row| std::cmp::Reverse(row.at));
+            order::sort_by_key(rows, |row| std::cmp::Reverse(row.at));
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::core::escape;
 use crate::core::lease::{Lease, LeaseTable, Waiter, words};
 use crate::core::message::{parse_file_name, sent_at};
 use crate::core::name::Name;
+use crate::core::order;
 use crate::core::plural::plural;
 use crate::store::config::Files;
 use crate::store::mail::Folder;
@@ -103,7 +104,7 @@ impl Gatherer {
         }
         let team = Team::read(store)?;
         rows.extend(team.agents(&unread, self.feed.rows(), now_ms()));
-        rows.sort_by(|a, b| order(a).cmp(&order(b)));
+        order::sort_by(&mut rows, |a, b| place(a).cmp(&place(b)));
         let mut held = lease_rows(&leases.table);
         held.extend(team.leases());
         Ok(Snapshot {
@@ -197,7 +198,7 @@ impl Gatherer {
                 }
             }
         }
-        found.sort_by_key(|(row, ..)| (row.what.rank(), row.since));
+        order::sort_by_key(&mut found, |(row, ..)| (row.what.rank(), row.since));
         let mut shown: HashMap<String, usize> = HashMap::new();
         let mut rows = Vec::with_capacity(found.len());
         for (mut row, file, copy) in found {
@@ -257,7 +258,7 @@ impl Gatherer {
 }
 
 /// Those who need a person first, wherever they are; behind those of this host the other hosts, one after the other.
-fn order(agent: &AgentRow) -> (bool, Need, &str) {
+fn place(agent: &AgentRow) -> (bool, Need, &str) {
     let later = agent.away && agent.need > Need::Asks;
     (later, if later { Need::Idle } else { agent.need }, &agent.name)
 }
@@ -307,7 +308,7 @@ pub(super) fn threads(messages: &[Rc<MessageRow>]) -> Vec<ThreadRow> {
         thread.messages.reverse();
     }
     // The order of the newest messages stays within each.
-    threads.sort_by_key(pressure);
+    order::sort_by_key(&mut threads, pressure);
     threads
 }
 

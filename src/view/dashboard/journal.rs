@@ -6,6 +6,7 @@
 use super::snapshot::{Latency, LeaseNote};
 use crate::core::escape;
 use crate::core::event::EventWord;
+use crate::core::order;
 use crate::core::span;
 use crate::store::{Store, Tail};
 use anyhow::Result;
@@ -141,7 +142,7 @@ impl Mail {
 
     fn figures(&self) -> Option<Latency> {
         let mut sorted: Vec<u64> = self.took.iter().flatten().copied().collect();
-        sorted.sort_unstable();
+        order::sort(&mut sorted);
         let at = |percent: usize| {
             sorted.get((sorted.len() * percent / 100).min(sorted.len().checked_sub(1)?)).copied()
         };

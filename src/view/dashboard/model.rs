@@ -14,6 +14,7 @@ use super::snapshot::{
 };
 use super::threads;
 use super::watch::{Seen, Whom};
+use crate::core::order;
 use crate::view::action::{Action, ActionOutcome};
 use crate::view::form::Form;
 use crate::view::input::Input;
@@ -163,7 +164,7 @@ impl App {
     fn follow_names(&mut self) {
         let place = Panel::Agents as usize;
         self.selected[place] = self.name_now(&self.selected[place]);
-        self.marked[place] = self.marked[place].iter().map(|name| self.name_now(name)).collect();
+        self.marked[place] = order::collect(self.marked[place].iter().map(|name| self.name_now(name)));
     }
 
     /// What an agent is called now that was called so.

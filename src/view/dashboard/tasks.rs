@@ -3,6 +3,7 @@
 use super::snapshot::{AgentRow, LeaseRow, Snapshot, TaskRow};
 use super::theme::{DIM, Mark, PLAIN, STRONG, Theme};
 use crate::core::coord::Document;
+use crate::core::order;
 use crate::core::span::age;
 use crate::view::text::{flat, pad};
 use crate::view::wrap;
@@ -48,7 +49,7 @@ pub(super) fn read(text: &str) -> Vec<TaskRow> {
                 cells: Vec::new(),
             });
         }
-        part.sort_by_key(|row| row.line);
+        order::sort_by_key(&mut part, |row| row.line);
         rows.extend(part);
         if rows.len() >= MOST {
             rows.truncate(MOST);

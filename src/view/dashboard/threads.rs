@@ -4,6 +4,7 @@ use super::snapshot::{MailState, MessageRow, NOTICES, ThreadRow};
 use super::theme::{self, DIM, Mark, PLAIN, STRONG, Theme, called};
 use crate::core::delivery::Stage;
 use crate::core::message::addressees;
+use crate::core::order;
 use crate::core::span::age;
 use crate::view::text::cut;
 use crate::view::wrap;
@@ -108,7 +109,7 @@ pub(super) fn talk(
     let at = messages.iter().position(|m| m.id == selected).unwrap_or(messages.len() - 1);
     let (first, end) = (at.saturating_sub(AROUND), (at + AROUND + 1).min(messages.len()));
     let answered: BTreeSet<&str> =
-        messages.iter().map(|m| m.answers.as_str()).filter(|id| !id.is_empty()).collect();
+        order::collect(messages.iter().map(|m| m.answers.as_str()).filter(|id| !id.is_empty()));
     let mut talk = Talk::default();
     if first > 0 {
         talk.lines.push(Line::styled(format!("… {first} earlier messages"), DIM));
