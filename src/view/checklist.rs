@@ -6,7 +6,6 @@ use super::wrap;
 use anyhow::Result;
 use ratatui::Frame;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use ratatui::layout::{Constraint, Layout};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
@@ -139,14 +138,9 @@ impl<'a> Checklist<'a> {
     fn draw(&mut self, frame: &mut Frame<'_>) {
         let room = frame.area().height.saturating_sub(3 + LEAST_TEXT).max(1);
         let rows = u16::try_from(self.items.len()).unwrap_or(u16::MAX).min(room);
-        let [head, body, rule, text, foot] = Layout::vertical([
-            Constraint::Length(1),
-            Constraint::Length(rows),
-            Constraint::Length(1),
-            Constraint::Min(0),
-            Constraint::Length(1),
-        ])
-        .areas(frame.area());
+        let [_, all, foot] = rows::around(frame.area(), 0, 1);
+        let [list, text, _] = rows::around(all, rows + 2, 0);
+        let [head, body, rule] = rows::around(list, 1, 1);
         let strong = Style::new().add_modifier(Modifier::BOLD);
         frame.render_widget(Line::styled(self.title, strong), head);
         let first = (self.at + 1).saturating_sub(usize::from(body.height));

@@ -5,7 +5,6 @@ use super::terminal::{Popup, Screen, is_control, show};
 use anyhow::Result;
 use ratatui::Frame;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use ratatui::layout::{Constraint, Layout};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::Line;
 use std::ops::ControlFlow;
@@ -76,9 +75,7 @@ fn letter(rows: &[Choice], number: usize) -> Option<char> {
 }
 
 fn draw(frame: &mut Frame<'_>, title: &str, rows: &[Choice], at: usize) {
-    let [head, body, foot] =
-        Layout::vertical([Constraint::Length(2), Constraint::Min(1), Constraint::Length(1)])
-            .areas(frame.area());
+    let [head, body, foot] = rows::around(frame.area(), 2, 1);
     let strong = Style::new().add_modifier(Modifier::BOLD);
     frame.render_widget(Line::styled(title, strong), head);
     let names = rows.iter().map(|row| Line::raw(row.name.as_str()).width()).max().unwrap_or_default();

@@ -21,7 +21,6 @@ use crate::store::{Store, now_ms};
 use anyhow::Result;
 use ratatui::Frame;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use ratatui::layout::{Constraint, Layout};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use std::ops::ControlFlow;
@@ -402,9 +401,7 @@ impl Inbox {
     fn draw_list(&self, frame: &mut Frame<'_>, said: Option<String>, now_ms: u64) {
         let strong = Style::new().add_modifier(Modifier::BOLD);
         let dim = Style::new().add_modifier(Modifier::DIM);
-        let [head, body, foot] =
-            Layout::vertical([Constraint::Length(1), Constraint::Min(1), Constraint::Length(1)])
-                .areas(frame.area());
+        let [head, body, foot] = rows::around(frame.area(), 1, 1);
         let mail = self.letters.iter().filter(|l| !l.notice).count();
         let title = match (mail, self.others.is_empty()) {
             (0, true) => "No unread messages".to_owned(),

@@ -1,11 +1,11 @@
 //! A text to be read in a popup: its beginning first, with the keys that go on and leave below it.
 
+use super::rows;
 use super::terminal::{Popup, Screen, show};
 use super::wrap;
 use anyhow::Result;
 use ratatui::Frame;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use ratatui::layout::{Constraint, Layout};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
@@ -47,7 +47,7 @@ impl Pager {
 
     /// Draws it with the keys that go on and leave, behind `others`, which are those of who shows it.
     pub(super) fn draw(&mut self, frame: &mut Frame<'_>, others: Option<&str>) {
-        let [body, foot] = Layout::vertical([Constraint::Min(1), Constraint::Length(1)]).areas(frame.area());
+        let [_, body, foot] = rows::around(frame.area(), 0, 1);
         let rows = wrap::rows(&self.text, body.width);
         (self.height, self.rows) = (usize::from(body.height), rows.len());
         self.from = self.from.min(self.last());

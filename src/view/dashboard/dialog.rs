@@ -10,10 +10,10 @@ use super::theme::{STRONG, Theme};
 use super::watch::{Seen, Whom};
 use crate::core::agent::Status;
 use crate::tmux::pane::PersonsKey;
+use crate::view::rows;
 use crate::view::text::{cut, graphemes, width};
 use ratatui::Frame;
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
-use ratatui::layout::{Constraint, Layout};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph};
 use std::path::Path;
@@ -123,9 +123,7 @@ pub(super) fn draw(
     theme: Theme,
 ) {
     frame.render_widget(Clear, frame.area());
-    let [head, body, foot] =
-        Layout::vertical([Constraint::Length(1), Constraint::Min(1), Constraint::Length(1)])
-            .areas(frame.area());
+    let [head, body, foot] = rows::around(frame.area(), 1, 1);
     let (columns, height) = (usize::from(body.width), usize::from(body.height));
     let mut rows: Vec<Line<'_>> = vec![Line::raw("…")];
     if seen.whom == dialog.whom {
