@@ -32,8 +32,8 @@ pub struct Recording {
 impl Recording {
     /// Puts the two files together.
     pub fn parse(name: &str, ansi: &str, facts: &str) -> Result<Self, String> {
-        let json: Value =
-            serde_json::from_str(facts).map_err(|why| format!("{name}.json is not valid: {why}"))?;
+        let json: Value = serde_json::from_slice(facts.as_bytes())
+            .map_err(|why| format!("{name}.json is not valid: {why}"))?;
         let text = |key: &str| json[key].as_str().unwrap_or_default().to_owned();
         let number = |key: &str| {
             let found = json[key].as_str().and_then(|n| n.parse().ok());

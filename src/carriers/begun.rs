@@ -31,7 +31,7 @@ pub fn begun_in(id: &str, environment: &Environment) -> Option<PathBuf> {
     })?;
     let mut row = String::new();
     BufReader::new(File::open(record).ok()?).take(MOST).read_line(&mut row).ok()?;
-    let first: serde_json::Value = serde_json::from_str(&row).ok()?;
+    let first: serde_json::Value = serde_json::from_slice(row.as_bytes()).ok()?;
     let is_its = first["type"] == "session_meta" && first["payload"]["id"] == id;
     first["payload"]["cwd"].as_str().filter(|_| is_its).map(PathBuf::from).filter(|dir| dir.is_absolute())
 }

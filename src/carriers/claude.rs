@@ -58,8 +58,8 @@ impl Session {
         let dir = directory(environment).ok_or("its configuration directory is not known")?;
         let path = dir.join(format!("sessions/{pid}.json"));
         let text = read_own(&path, 0o022)?;
-        let value: Value =
-            serde_json::from_str(&text).map_err(|_| format!("{} is not understood", path.display()))?;
+        let value: Value = serde_json::from_slice(text.as_bytes())
+            .map_err(|_| format!("{} is not understood", path.display()))?;
         if value["pid"] != pid || value["procStart"] != process.start.to_string().as_str() {
             return Err(format!("{} is of another process", path.display()));
         }

@@ -116,7 +116,7 @@ fn key(session: &Session, process: &ProcessId) -> Result<String, String> {
             continue;
         }
         let text = read_own(&entry.path(), 0o077)?;
-        let value: Value = serde_json::from_str(&text).unwrap_or_default();
+        let value: Value = serde_json::from_slice(text.as_bytes()).unwrap_or_default();
         // A key file of an earlier process with this id is skipped.
         if value["procStart"] == process.start.to_string().as_str()
             && let Some(token) = value["peerToken"].as_str().filter(|token| !token.is_empty())
@@ -139,7 +139,8 @@ struct Inbound {
 impl Inbound {
     /// Adds one layer. A project's own file comes with a clone, so it cannot accept messages.
     fn take(&mut self, shown: &str, text: &str, may_accept: bool) -> Result<(), String> {
-        let value: Value = serde_json::from_str(text).map_err(|_| format!("{shown} is not understood"))?;
+        let value: Value =
+            serde_json::from_slice(text.as_bytes()).map_err(|_| format!("{shown} is not understood"))?;
         match value.get("crossSessionInbound").map(Value::as_str) {
             None => {}
             Some(Some("accept")) => self.accepted |= may_accept,
@@ -232,7 +233,7 @@ fn judge(line: &str, text: &str) -> Trace {
     if !speaks_of(line, text) {
         return Trace::None;
     }
-    let Ok(value) = serde_json::from_str::<Value>(line) else { return Trace::None };
+    let Ok(value) = serde_json::from_slice::<Value>(line.as_bytes()) else { return Trace::None };
     match value["type"].as_str() {
         Some("queue-operation") if value["operation"] == "enqueue" && holds(&value["content"], text) => {
             Trace::Queued

@@ -62,7 +62,7 @@ fn record(agent: &Agent, place: &PluginFiles) -> Result<Value, String> {
     if !path.exists() {
         return Err(format!("swarm's plugin does not run in it {AGAIN}"));
     }
-    let record: Value = serde_json::from_str(&read_own(&path, 0o077)?).unwrap_or_default();
+    let record: Value = serde_json::from_slice(read_own(&path, 0o077)?.as_bytes()).unwrap_or_default();
     match record["protocol"].as_u64() {
         Some(PROTOCOL) => {}
         other => {
@@ -165,7 +165,7 @@ fn judge(line: &str, text: &str) -> Trace {
     if !speaks_of(line, text) {
         return Trace::None;
     }
-    let Ok(value) = serde_json::from_str::<Value>(line) else { return Trace::None };
+    let Ok(value) = serde_json::from_slice::<Value>(line.as_bytes()) else { return Trace::None };
     // A hook may have added text after it.
     if !value["text"].as_str().is_some_and(|said| said.contains(text)) {
         return Trace::None;

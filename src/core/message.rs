@@ -419,7 +419,7 @@ pub(super) mod tests {
     fn a_message_without_an_intent_is_written_as_before_there_were_any_and_read_so() {
         let text = serde_json::to_string(&message()).unwrap();
         assert!(!text.contains("intent") && !text.contains("round"), "{text}");
-        assert_eq!(serde_json::from_str::<Message>(&text).unwrap(), message());
+        assert_eq!(serde_json::from_slice::<Message>(text.as_bytes()).unwrap(), message());
         for intent in [Intent::Fyi, Intent::Reply, Intent::Action] {
             let message = Message { intent: Some(intent), round: 3, ..message() };
             let value = serde_json::to_value(&message).unwrap();

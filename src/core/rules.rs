@@ -37,8 +37,8 @@ pub struct RuleSet {
 impl RuleSet {
     /// Reads a set. Whether its profiles are right, others say.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let json: Value =
-            serde_json::from_str(text).map_err(|why| format!("it is not a set of rules: {why}"))?;
+        let json: Value = serde_json::from_slice(text.as_bytes())
+            .map_err(|why| format!("it is not a set of rules: {why}"))?;
         if json["format"] != 1 {
             return Err("it is not a set of rules that this version of swarm can read".to_owned());
         }

@@ -74,7 +74,7 @@ impl Engine {
             .map_err(|_| anyhow::anyhow!("the engine did not answer within {} s", CALL.as_secs()))?
             .map_err(explain)?;
         let answer: &str = rows.first().context("the engine gave no answer")?.try_get(0)?;
-        serde_json::from_str(answer).context("an answer of the engine that cannot be read")
+        serde_json::from_slice(answer.as_bytes()).context("an answer of the engine that cannot be read")
     }
 
     /// Asks to be notified of what happens on a channel.

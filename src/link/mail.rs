@@ -184,7 +184,7 @@ impl MailCarrier {
     async fn take_news(&mut self, engine: &Engine, news: &[String]) -> Result<()> {
         let (mut done, mut failed) = (Vec::new(), Vec::new());
         for note in news {
-            match serde_json::from_str::<Letter>(note) {
+            match serde_json::from_slice::<Letter>(note.as_bytes()) {
                 Ok(letter) if self.take(&letter, &mut failed)? => done.push(letter),
                 _ => self.fetch = true,
             }
@@ -247,13 +247,13 @@ impl MailCarrier {
             return self.refuse(letter, "its signature does not fit").map(|()| true);
         }
         if letter.kind == "receipt" {
-            match serde_json::from_str::<Receipt>(&letter.doc) {
+            match serde_json::from_slice::<Receipt>(letter.doc.as_bytes()) {
                 Ok(receipt) => self.store.take_receipt(&letter.from, &receipt)?,
                 Err(_) => self.refuse(letter, "it cannot be read")?,
             }
             return Ok(true);
         }
-        let Ok(mut message) = serde_json::from_str::<Message>(&letter.doc) else {
+        let Ok(mut message) = serde_json::from_slice::<Message>(letter.doc.as_bytes()) else {
             return self.refuse(letter, "it cannot be read").map(|()| true);
         };
         if message.from.host.as_ref() != Some(&letter.from)

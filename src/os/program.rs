@@ -124,7 +124,7 @@ pub fn names(comm: &str, argv: &[String]) -> (String, String) {
 fn package_version(file: &Path) -> Option<String> {
     let mut text = String::new();
     File::open(file).ok()?.take(1 << 18).read_to_string(&mut text).ok()?;
-    let package: serde_json::Value = serde_json::from_str(&text).ok()?;
+    let package: serde_json::Value = serde_json::from_slice(text.as_bytes()).ok()?;
     Some(package["version"].as_str()?.to_owned())
 }
 

@@ -178,7 +178,8 @@ impl Shelf {
         let path = self.update.as_ref().unwrap_or(&file).with_extension("lock");
         path.parent().map_or(Ok(()), record::ensure_dir)?;
         let (_held, _) = lock::exclusive(&path)?;
-        let mut all = foreign::read(&file)?.map_or_else(|| Ok(json!({})), |text| serde_json::from_str(&text));
+        let mut all = foreign::read(&file)?
+            .map_or_else(|| Ok(json!({})), |text| serde_json::from_slice(text.as_bytes()));
         let listed = all.as_mut().ok().and_then(Value::as_object_mut);
         let Some(listed) = listed else {
             return Err(foreign::refuse(&file, "it is not valid JSON; repair or remove it"));
@@ -231,7 +232,7 @@ impl Shelf {
 
     fn allowed_digest(&self) -> Option<String> {
         let text = foreign::text(&self.allowed_file()?).ok()??;
-        let all: Value = serde_json::from_str(&text).ok()?;
+        let all: Value = serde_json::from_slice(text.as_bytes()).ok()?;
         all[self.project.as_ref()?.display().to_string()].as_str().map(str::to_owned)
     }
 

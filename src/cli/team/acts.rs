@@ -75,7 +75,7 @@ fn asked(root: &Path, act: &str) -> Result<()> {
     if caller.identity != Identity::Human || !caller.whole {
         return Err(super::for_people());
     }
-    run(&store, &serde_json::from_str(act).context("cannot read what is to be done")?)
+    run(&store, &serde_json::from_slice(act.as_bytes()).context("cannot read what is to be done")?)
 }
 
 fn host(asked: Option<&String>) -> Result<HostName> {

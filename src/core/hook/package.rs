@@ -133,7 +133,7 @@ fn pretty(value: &Value) -> String {
 
 /// The version that the manifest of a package names.
 pub fn version(manifest: &str) -> Option<String> {
-    let value: Value = serde_json::from_str(manifest).ok()?;
+    let value: Value = serde_json::from_slice(manifest.as_bytes()).ok()?;
     Some(value["version"].as_str()?.to_owned())
 }
 

@@ -340,7 +340,7 @@ pub fn installed(state: &Path) -> Vec<PathBuf> {
 /// The path of the program that a plugin file names.
 fn plugin_program(text: &str) -> Option<String> {
     let line = text.lines().find_map(|line| line.strip_prefix("const SWARM = "))?;
-    serde_json::from_str(line).ok()
+    serde_json::from_slice(line.as_bytes()).ok()
 }
 
 fn plugin(program: &str) -> String {

@@ -193,7 +193,7 @@ impl Index {
         if !store.key.is_sealed(NAME, text.as_bytes(), seal) {
             return None;
         }
-        let record: IndexRecord = serde_json::from_str(text).ok()?;
+        let record: IndexRecord = serde_json::from_slice(text.as_bytes()).ok()?;
         let is_at = |file: &File, stamp: &Stamp| file.metadata().is_ok_and(|meta| Stamp::of(&meta) == *stamp);
         let fits = fs::metadata(&place.leases).is_ok_and(|meta| Stamp::of(&meta) == record.leases);
         if record.boot != now.boot || !fits {
