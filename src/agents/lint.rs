@@ -3,6 +3,7 @@
 //! Each finding is one sentence that begins with the key it is about. A profile with findings is used all the same: whether a rule is
 //! right, only recorded screens show.
 
+use super::caseless;
 use super::profile::Profile;
 use crate::core::escape;
 use regex_syntax::hir::{Hir, HirKind, Look};
@@ -52,7 +53,7 @@ fn of_one(profile: &Profile) -> Vec<String> {
     for (key, pattern) in rules {
         let source = escape::short(pattern.as_str(), 60);
         let mut say = |what: &str| found.push(format!("{key}: '{source}' {what}"));
-        let Ok(hir) = regex_syntax::parse(pattern.as_str()) else { continue };
+        let Ok(hir) = regex_syntax::parse(&caseless::spelled_out(pattern.as_str())) else { continue };
         let ends = hir.properties();
         if never_matches(&hir) {
             say("never matches: a row is one line, begins at ^ and ends at $");

@@ -6,6 +6,7 @@
 //! until the file is repaired. The built-in rules do not take its place, because the user wrote the file where these
 //! were wrong.
 
+mod caseless;
 mod draft;
 mod fields;
 mod lineage;

@@ -4,6 +4,7 @@
 //! bound on its size. The errors name the line or the pattern. The patterns of the built-in profiles are tested, and
 //! compiled at their first use: compiling all of them takes two milliseconds, and most commands look at no screen.
 
+use super::caseless;
 use super::fields::{Fields, Wrong};
 use super::is_shell;
 use crate::core::carrier::Carrier;
@@ -67,7 +68,7 @@ impl Pattern {
     }
 
     fn compile(&self) -> Result<Regex, regex::Error> {
-        RegexBuilder::new(&self.source).size_limit(PATTERN_LIMIT).build()
+        RegexBuilder::new(&caseless::spelled_out(&self.source)).size_limit(PATTERN_LIMIT).build()
     }
 
     fn regex(&self) -> &Regex {
