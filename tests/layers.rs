@@ -125,6 +125,16 @@ fn only_one_place_reads_the_clock() {
     assert_absent("", &["SystemTime::now", "clock_gettime", "Utc::now"], &["os/clock.rs"]);
 }
 
+/// Each sort of a type, and each kind of reader, is compiled again: kilobytes at a time.
+#[test]
+fn what_would_be_compiled_many_times_is_compiled_once() {
+    // Long lists of names and leases are sorted by the standard library.
+    let hot = ["core/order.rs", "store/record.rs", "store/leases/index.rs", "core/lease/index.rs"];
+    assert_absent("", &[".sort()", ".sort_by", ".sort_unstable", ".sort_by_cached_key"], &hot);
+    assert_absent("", &["serde_json::from_str", "serde_json::from_reader"], &[]);
+    assert_absent("view", &["Layout::", "Constraint::"], &[]);
+}
+
 #[test]
 fn there_is_no_mutable_global_state() {
     let shared =
