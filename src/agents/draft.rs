@@ -1,8 +1,9 @@
 //! A first profile for an agent, drafted from its recorded screens.
 //!
-//! Each way in which a composer may be closed and a cursor drawn gives a candidate, and the recordings decide between them. A candidate that
-//! reads a recording as idle although the agent was not is dropped. The signs of a turn or a question come from the recordings and, because
-//! these are few, from other agents: a rule too many only lets mail wait.
+//! Each way in which a composer may be closed and its cursor drawn gives a candidate, and the recordings decide
+//! between the candidates. A candidate that reads a recording as idle although the agent was not idle is dropped. The
+//! signs of a turn or a question come from the recordings. Because these are few, the signs of other agents are
+//! added: a superfluous rule only lets mail wait.
 
 mod composer;
 mod signs;
@@ -16,15 +17,13 @@ use crate::core::agent::Status;
 use composer::{CursorForm, EmptyComposer, closers, views};
 use sketch::{Score, Sketch};
 
-/// A drafted profile.
 #[derive(Debug)]
 pub struct Draft {
     pub text: String,
-    /// What a person should know of it.
+    /// What a person should know about the draft.
     pub notes: Vec<String>,
 }
 
-/// Drafts a profile.
 pub fn draft(kind: &str, all: &[Recording]) -> Result<Draft, String> {
     let of = |state: Status| all.iter().filter(move |r| r.state == state);
     for (state, what) in [
@@ -40,7 +39,8 @@ pub fn draft(kind: &str, all: &[Recording]) -> Result<Draft, String> {
     Ok(Draft { text: sketch.text(kind), notes: notes(kind, all, &sketch, &alike) })
 }
 
-/// The candidate that reads most of the recordings right, and the recordings for which others were given up that may be better.
+/// Finds the candidate that reads most recordings correctly. Also returns the recordings that other, perhaps better,
+/// candidates were dropped for.
 fn best(kind: &str, all: &[Recording]) -> Result<(Sketch, Vec<String>), String> {
     let idle: Vec<&Recording> = all.iter().filter(|r| r.state == Status::Idle).collect();
     let mut best: Option<(Score, Sketch)> = None;
@@ -68,7 +68,7 @@ fn best(kind: &str, all: &[Recording]) -> Result<(Sketch, Vec<String>), String> 
                     }
                 }
             }
-            // The views after it leave something out.
+            // Later views leave some recordings out.
             let done = |(of_widths, _): &Score| of_widths.iter().sum::<usize>() == idle.len();
             if best.as_ref().is_some_and(|(score, _)| done(score)) {
                 break;
@@ -76,7 +76,7 @@ fn best(kind: &str, all: &[Recording]) -> Result<(Sketch, Vec<String>), String> 
         }
     }
     match best {
-        // One that reads none of them so is of no use to anybody.
+        // A candidate that reads no empty composer correctly is useless.
         Some(((of_widths, _), _)) if !alike.is_empty() && of_widths.iter().sum::<usize>() == 0 => {
             Err(format!(
                 "nothing in '{}' distinguishes it from an empty composer: record it again, or leave it out and add what tells it to the draft",

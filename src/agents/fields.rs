@@ -1,19 +1,20 @@
-//! The fields of a TOML table, taken one by one. What is of a wrong type, missing or left over is an error with its line.
+//! The fields of a TOML table, taken one by one. A field of the wrong type, a missing one and an unknown one are
+//! errors with their lines.
 //!
-//! This is written by hand: generated code reports one error at a time, and was forty times as large.
+//! This is written by hand: generated code reported only one error at a time, and was forty times as large.
 
 use std::cell::RefCell;
 use toml_edit::{Item, TableLike, Value};
 
-/// What is wrong, in the order of the file: where, in bytes from its beginning, and what.
+/// The errors in the order of the file: where each is, in bytes from the beginning, and its text.
 pub(super) type Wrong = RefCell<Vec<(usize, String)>>;
 
 /// One table, of which fields are taken.
 pub(super) struct Fields<'t> {
     table: &'t dyn TableLike,
-    /// What holds where that one says nothing.
+    /// A table with defaults for missing fields.
     usual: Option<&'t dyn TableLike>,
-    /// Where it begins.
+    /// Where the table begins.
     at: usize,
     taken: RefCell<Vec<&'t str>>,
     wrong: &'t Wrong,
@@ -24,7 +25,7 @@ impl<'t> Fields<'t> {
         Self { table, usual: None, at, taken: RefCell::default(), wrong }
     }
 
-    /// This table, with the fields of another where it has none of its own.
+    /// This table, with the fields of another one as defaults.
     pub(super) fn over(mut self, usual: &Fields<'t>) -> Self {
         self.usual = Some(usual.table);
         self
@@ -32,7 +33,7 @@ impl<'t> Fields<'t> {
 
     fn say(&self, at: usize, what: String) {
         let mut all = self.wrong.borrow_mut();
-        // A field that several tables go back to is wrong once.
+        // A field that several tables have as a default is reported once.
         if all.contains(&(at, what.clone())) {
             return;
         }
@@ -53,7 +54,6 @@ impl<'t> Fields<'t> {
         self.table.get(key).or_else(|| self.usual?.get(key))
     }
 
-    /// Where a key stands.
     fn place(&self, key: &str) -> usize {
         let of = |table: &'t dyn TableLike| table.key(key).and_then(toml_edit::Key::span);
         of(self.table).or_else(|| of(self.usual?)).map_or(self.at, |span| span.start)
@@ -63,13 +63,13 @@ impl<'t> Fields<'t> {
         self.take(key, "a text in quotes", |item| item.as_str().map(str::to_owned))
     }
 
-    /// A text that must be there.
+    /// A required text.
     pub(super) fn needs(&self, key: &'static str) -> String {
         self.expect(key);
         self.text(key).unwrap_or_default()
     }
 
-    /// A number that must be there.
+    /// A required number.
     pub(super) fn needed(&self, key: &'static str) -> u32 {
         self.expect(key);
         self.number(key).unwrap_or_default()
@@ -95,7 +95,6 @@ impl<'t> Fields<'t> {
         self.take(key, "a whole number of 0 or more", |item| u32::try_from(item.as_integer()?).ok())
     }
 
-    /// Pairs of numbers.
     pub(super) fn sizes(&self, key: &'static str) -> Option<Vec<(u16, u16)>> {
         let number = |value: &Value| u16::try_from(value.as_integer()?).ok();
         let size = |value: &Value| {
@@ -106,7 +105,7 @@ impl<'t> Fields<'t> {
         self.take(key, "a list of sizes, such as [[80, 10]]", all)
     }
 
-    /// One of some words, which must be there.
+    /// One of some words; required.
     pub(super) fn word<T>(
         &self,
         key: &'static str,
@@ -117,7 +116,7 @@ impl<'t> Fields<'t> {
         self.take(key, wanted, |item| known(item.as_str()?))
     }
 
-    /// A word that is known.
+    /// One of some words.
     pub(super) fn one<T>(
         &self,
         key: &'static str,
@@ -127,7 +126,7 @@ impl<'t> Fields<'t> {
         self.take(key, wanted, |item| known(item.as_str()?))
     }
 
-    /// A list of words that are known.
+    /// A list of some words.
     pub(super) fn words<T>(
         &self,
         key: &'static str,
@@ -138,13 +137,12 @@ impl<'t> Fields<'t> {
         self.take(key, wanted, all).unwrap_or_default()
     }
 
-    /// A table in this one.
     pub(super) fn table(&self, key: &'static str) -> Option<Self> {
         let at = self.place(key);
         self.take(key, "a table", Item::as_table_like).map(|table| Self::of(table, at, self.wrong))
     }
 
-    /// The tables in this one, each under a name of the user's own.
+    /// The tables in this one whose names the user chose.
     pub(super) fn named_tables(&self) -> Vec<(&'t str, Self)> {
         let mut found = Vec::new();
         for (name, item) in self.table.iter() {
@@ -158,12 +156,11 @@ impl<'t> Fields<'t> {
         found
     }
 
-    /// Reports something about this table.
+    /// Reports an error about this table.
     pub(super) fn object(&self, what: String) {
         self.say(self.at, what);
     }
 
-    /// Several tables of one name.
     pub(super) fn tables(&self, key: &'static str) -> Vec<Self> {
         let found = self.take(key, "a list of tables: write [[…]] above each", Item::as_array_of_tables);
         let all = found.into_iter().flat_map(toml_edit::ArrayOfTables::iter);

@@ -11,24 +11,22 @@ use super::{
 use crate::core::agent::Agent;
 use crate::core::process_id::ProcessId;
 
-/// One process above a caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
     pub id: ProcessId,
-    /// Its process group.
     pub group: i32,
-    /// Its name as the system tells it.
+    /// The name that the system shows.
     pub comm: String,
     /// Its arguments, the program first.
     pub argv: Vec<String>,
-    /// The file of its program, where the system tells it.
+    /// The file of its program, if the system shows it.
     pub exe: Option<String>,
 }
 
-/// An agent's program, however it was started.
+/// An agent's program, in whatever way it was started.
 struct Form<'a> {
     profile: &'a Profile,
-    /// Whether it is one that talks to a person.
+    /// Whether it talks to a person.
     interactive: bool,
     /// Its arguments, without the program, its interpreter and the interpreter's options.
     arguments: &'a [String],
@@ -41,9 +39,10 @@ impl Form<'_> {
     }
 }
 
-/// Whether one of these processes may be an agent's program, by the built-in rules or those of the user. It reads no rules, which
-/// would take longer than the rest of a short command: it looks for the names of the programs between the quotes of the files. So it says
-/// yes also where the rules do not, and no only where they cannot name any of them.
+/// Whether one of these processes may be an agent's program, by the built-in rules or the user's. Reading the rules
+/// would take longer than the rest of a short command, so this looks for the programs' names between the quotes of
+/// the files. It may be true although the rules say no, but it is false only if no rule can name any of the
+/// processes.
 pub fn may_be_agents(sources: &[ProfileSource], chain: &[Link]) -> bool {
     let (mut names, mut scripts): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
     for link in chain {
@@ -60,12 +59,12 @@ pub fn may_be_agents(sources: &[ProfileSource], chain: &[Link]) -> bool {
     };
     let is_there = |name: &str| names.contains(&name) || is_script(name);
     let of_user = sources.iter().filter_map(|source| source.text.as_deref().ok());
-    // Arguments name no program: `login` is one of Codex's.
+    // Arguments do not name a program: `login` is an argument of Codex.
     let named = |text: &str| {
         let lines = text.lines().filter(|line| !line.starts_with("exclude_args"));
         lines.flat_map(|line| line.split(['"', '\''])).any(is_there)
     };
-    // A name may be written with escapes there.
+    // The files may write a name with escapes.
     OTHERS.iter().any(|(_, _, programs)| programs.iter().any(|name| is_there(name)))
         || BUILT_IN.iter().any(|(_, text)| named(text))
         || of_user
@@ -73,15 +72,16 @@ pub fn may_be_agents(sources: &[ProfileSource], chain: &[Link]) -> bool {
             .any(|text| named(text) || ["\\u", "\\U", "\\x"].iter().any(|e| text.contains(e)))
 }
 
-/// The program that Claude Code's package brings is called claude.exe everywhere.
+/// Claude Code's package calls its program claude.exe on every system.
 fn plain(name: &str) -> &str {
     name.strip_suffix(".exe").unwrap_or(name)
 }
 
 impl Profiles {
-    /// Whether what `chain` leads up from, nearest first, acts for `agent` itself: between the two there is no other agent
-    /// program, in whatever form. Where the agent's own process is not in the chain, the outermost agent program in it must be
-    /// one of its kind that talks to a person, or the server that its kind shares.
+    /// Whether the caller at the end of `chain` (nearest process first) acts for `agent` itself: no other agent
+    /// program, in whatever form, stands between the two. If the agent's own process is not in the chain, the
+    /// outermost agent program in it must be one of its kind that talks to a person, or the server that its kind
+    /// shares.
     pub fn acts_for(&self, agent: &Agent, chain: &[Link]) -> bool {
         let forms: Vec<Option<Form<'_>>> = chain.iter().map(|link| self.form(link)).collect();
         let top = chain.iter().position(|link| link.id == agent.process);
@@ -91,7 +91,7 @@ impl Profiles {
         let below = |end: usize| forms[..end].iter().all(Option::is_none);
         let one_shot = |from: usize| forms[from..].iter().flatten().any(|f| !f.interactive && !f.is_server());
         match (top, server) {
-            // Who started a server does not say whom it serves, unless that was a one-shot agent.
+            // The process that started a server is not the one that it serves, except for a one-shot agent.
             (top, Some(server)) if top.is_none_or(|top| server < top) => below(server) && !one_shot(server),
             (Some(top), _) => below(own(chain, &forms, top)),
             (None, _) => match forms.iter().rposition(Option::is_some) {
@@ -129,8 +129,8 @@ impl Profiles {
     }
 }
 
-/// The lowest process that is still the agent at `top`: some run themselves again below the first process, with the same
-/// arguments and in its process group, where no tool is.
+/// The lowest process that is still the agent at `top`. Some agents run themselves again below their first process,
+/// with the same arguments and in its process group. A tool has a group of its own.
 fn own(chain: &[Link], forms: &[Option<Form<'_>>], top: usize) -> usize {
     let is_same = |at: &usize| match (&forms[*at], &forms[top]) {
         (Some(f), Some(t)) => {
@@ -180,7 +180,8 @@ mod tests {
         }
     }
 
-    /// Whether the hook below `lines` acts for the agent whose process has pid 10. A line: pid, group, command; nearest first.
+    /// Whether a hook acts for the agent with pid 10. Each line is a process above the hook: pid, group, command;
+    /// nearest first.
     fn acts(kind: &str, lines: &[(i32, i32, &str)]) -> bool {
         let chain: Vec<Link> = lines
             .iter()
@@ -233,11 +234,11 @@ mod tests {
         ] {
             let chain = [(13, 12, "sh -c x"), (12, 12, nested), (11, 11, "bash -c x"), (10, 9, "claude")];
             assert!(!acts("claude", &chain), "{nested}");
-            // The shell makes way for its last command.
+            // The shell replaces itself by its last command.
             let chain = [(13, 12, "sh -c x"), (12, 12, nested), (10, 9, "claude")];
             assert!(!acts("claude", &chain), "{nested}");
         }
-        // A tool is in a group of its own.
+        // A tool has a group of its own.
         assert!(!acts("claude", &[(12, 12, "claude"), (10, 9, "claude")]));
         assert!(acts("claude", &[(12, 9, "claude"), (10, 9, "claude")]));
     }
@@ -287,7 +288,7 @@ mod tests {
                 assert!(may_be_agents(&[], &chain(&format!("node /x/{script}"))), "{script}");
             }
         }
-        // What stands above a person's command.
+        // The processes above a person's command.
         for line in [
             "bash",
             "-zsh",

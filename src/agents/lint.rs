@@ -1,21 +1,22 @@
-//! Finds suspicious rules in a profile that can be read: rules that cannot work, that match everything, or that lack another rule.
+//! Finds suspicious rules in a valid profile: rules that cannot work, that match everything, or that need another
+//! rule.
 //!
-//! Each finding is one sentence that begins with the key it is about. A profile with findings is used all the same: whether a rule is
-//! right, only recorded screens show.
+//! Each finding is one sentence that begins with its key. A profile with findings is used all the same: only recorded
+//! screens show whether a rule is right.
 
 use super::caseless;
 use super::profile::Profile;
 use crate::core::escape;
 use regex_syntax::hir::{Hir, HirKind, Look};
 
-/// Names under which anything may run: an interpreter, a shell, a tool that starts others; and editors and pagers, which would take
-/// mail for commands.
+/// Names under which anything may run: an interpreter, a shell, or a tool that starts others. Also editors and
+/// pagers, which would take mail for commands.
 const ANYBODY: [&str; 25] = [
     "node", "bun", "deno", "python", "python3", "ruby", "perl", "java", "npx", "npm", "uv", "sh", "bash",
     "zsh", "fish", "docker", "ssh", "sudo", "vi", "vim", "nvim", "emacs", "nano", "less", "man",
 ];
 
-/// Keys whose patterns must match from the beginning of what they are tried on.
+/// Keys whose patterns must match from the beginning of a text.
 const FROM_THE_BEGINNING: [&str; 6] = [
     "screen.top",
     "screen.bottom",
@@ -25,10 +26,9 @@ const FROM_THE_BEGINNING: [&str; 6] = [
     "screen.placeholders",
 ];
 
-/// Rows as they may stand on any screen. A pattern that matches all of them says nothing.
+/// Rows that may stand on any screen. A pattern that matches all of them distinguishes nothing.
 const ANY_ROWS: [&str; 3] = ["", "Some words of an answer, as any agent writes them.", "  · 12% x"];
 
-/// What is suspicious.
 pub fn lint(profile: &Profile) -> Vec<String> {
     let mut found = of_one(profile);
     for (at, when) in profile.when.iter().enumerate() {
@@ -45,10 +45,10 @@ pub fn lint(profile: &Profile) -> Vec<String> {
     found
 }
 
-/// What is suspicious in the rules for one range of versions.
+/// The suspicious rules for one range of versions.
 fn of_one(profile: &Profile) -> Vec<String> {
     let mut found = Vec::new();
-    // Without rules for a screen nothing is typed, and an agent is found all the same.
+    // Without rules for a screen, the agent is found, but nothing is typed into it.
     let rules = profile.has_screen.then(|| profile.screen.named()).into_iter().flatten();
     for (key, pattern) in rules {
         let source = escape::short(pattern.as_str(), 60);
@@ -76,7 +76,7 @@ fn of_one(profile: &Profile) -> Vec<String> {
     found
 }
 
-/// Keys that need or exclude another.
+/// Keys that need or exclude another key.
 fn contradictions(profile: &Profile) -> Vec<String> {
     let Profile { process, screen, timing, .. } = profile;
     let busy = [&screen.busy, &screen.busy_above, &screen.busy_title].iter().all(|list| list.is_empty());
@@ -125,7 +125,7 @@ fn contradictions(profile: &Profile) -> Vec<String> {
     said.chain(generic).collect()
 }
 
-/// Whether no row can match: it asks for a line feed, or for something before ^ or behind $.
+/// Whether no row can match: the pattern contains a line feed, or something before ^ or behind $.
 fn never_matches(hir: &Hir) -> bool {
     let takes = |part: &Hir| part.properties().minimum_len().is_none_or(|least| least > 0);
     match hir.kind() {
@@ -209,19 +209,19 @@ mod tests {
             assert!(said.contains(expected), "{new}: {said}");
             assert_eq!(said.lines().count(), 1, "{said}");
         }
-        // Its command line tells it from the others.
+        // The command line distinguishes it from other programs.
         assert_eq!(said(&GOOD.replace("names = ['x']", "names = ['node']\npath = ['/x$']")), "");
         assert!(said(&format!("{GOOD}[timing]\nenters = 0\n")).contains("timing.enters is 0"));
         let open = "[[screen.open]]\nname = 'x'\nis = 'mode'\nfooter = ['.*']\n";
         assert!(said(&format!("{GOOD}{open}")).contains("screen.open.footer: '.*' matches any row"));
-        // Rules for some versions are looked at as well, and so are the ranges.
+        // Rules for some versions, and the ranges of these versions, are checked as well.
         let when = |rest: &str| said(&format!("{GOOD}{rest}"));
         assert_eq!(when("[when.version.'<2'.screen]\nbusy = ['busy']\n"), "");
         let loose = when("[when.version.'<2'.screen]\nbusy = ['.*']\n");
         assert_eq!(loose, "when.version.'<2': screen.busy: '.*' matches any row");
         let covered = when("[when.version.'<3']\n[when.version.'<2']\n");
         assert_eq!(covered, "when.version.'<2': it never counts: all of it is in '<3', which comes first");
-        // Without a row at the top the prompt alone says where the composer begins.
+        // Without a row at the top, only the prompt shows where the composer begins.
         let bare = GOOD.replace("top = '^─{3,}'\n", "").replace("'^> '", "'^'");
         assert!(said(&bare).contains("screen.prompt: '^' matches at the beginning of any row"));
     }

@@ -1,10 +1,9 @@
-//! What each kind of agent looks like: its process and its screen. Rules as data.
+//! The rules for each kind of agent, as data: how its process and its screen are recognised.
 //!
-//! Profiles are TOML files. The user's files add to the built-in ones, or replace them (by `kind`). This module
-//! judges facts and texts that others collected, and reads no file. Values never change after loading. A user's file
-//! that cannot be used affects only its own kind: agents of that kind are still found, and nothing is typed into them
-//! until the file is repaired. The built-in rules do not take its place, because the user wrote the file where these
-//! were wrong.
+//! Profiles are TOML files. The user's files add kinds, or replace the built-in profile of a kind. This module judges
+//! facts and texts that others collected, and reads no file. Values never change after loading. A broken user's file
+//! affects only its own kind: agents of that kind are still found, and nothing is typed into them until the file is
+//! repaired. The built-in profile does not take its place, because the user wrote the file where that was wrong.
 
 mod caseless;
 mod draft;
@@ -42,11 +41,11 @@ const BUILT_IN: [(&str, &str); 9] = [
     ("cline.toml", include_str!("profiles/cline.toml")),
 ];
 
-/// Why nothing is typed into agents whose profile says nothing of their screen.
+/// Why nothing is typed into agents whose profile has no rules for a screen.
 const UNSEEN: &str =
     "there are no rules for its screen, so nothing is typed into it: `swarm explain` says how to make them";
 
-/// Agents for which nobody has written rules: they are found and named, and nothing is typed into them. The kind, the
+/// Agents without rules for a screen: they are found and named, and nothing is typed into them. The kind, the
 /// product, and the names of the program.
 const OTHERS: [(&str, &str, &[&str]); 15] = [
     ("agy", "Antigravity", &["agy"]),
@@ -66,7 +65,7 @@ const OTHERS: [(&str, &str, &[&str]); 15] = [
     ("vibe", "Mistral Vibe", &["vibe"]),
 ];
 
-/// Arguments with which these are not interactive.
+/// Arguments with which these agents are not interactive.
 const ONE_SHOT: [&str; 16] = [
     "-p",
     "--print",
@@ -89,41 +88,35 @@ const ONE_SHOT: [&str; 16] = [
 /// Programs that run an agent's script.
 const INTERPRETERS: [&str; 4] = ["node", "bun", "deno", "python"];
 
-/// What is known of one process.
+/// The known facts about one process.
 #[derive(Clone, Copy, Debug)]
 pub struct ProcessFacts<'a> {
-    /// Its name as the system tells it.
+    /// The name that the system shows.
     pub comm: &'a str,
     /// Its arguments, the program first.
     pub argv: &'a [String],
-    /// The file of its program, where the system tells it.
+    /// The file of its program, if the system shows it.
     pub exe: Option<&'a str>,
 }
 
-/// A process that is an agent.
 #[derive(Debug)]
 pub struct Recognised<'a> {
-    /// Of which kind.
     pub profile: &'a Profile,
-    /// By which rule, for people.
+    /// The rule that recognised it, for people.
     pub rule: String,
 }
 
-/// A file: where it is, and its text or why it cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProfileSource {
-    /// Whose it is.
     pub from: RulesFrom,
-    /// Its path.
     pub file: String,
-    /// Its text, or what is wrong with it.
+    /// Its text, or the error.
     pub text: Result<String, String>,
 }
 
-/// Something wrong with a user's file, in one line.
+/// An error in a user's file, in one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProfileProblem {
-    /// What is wrong, and where.
     pub text: String,
     /// Whether the file is not used at all.
     pub fatal: bool,
@@ -134,14 +127,13 @@ pub struct ProfileProblem {
 pub struct Profiles {
     all: Vec<Profile>,
     problems: Vec<ProfileProblem>,
-    /// The kinds whose rules are broken, and why.
+    /// The kinds whose rules are broken, and the errors.
     withheld: BTreeMap<String, String>,
-    /// The file of each kind that has one, used or not, and whose it is.
+    /// The file of each kind that has one, whether it is used or not.
     files: BTreeMap<String, (RulesFrom, String)>,
 }
 
 impl Profiles {
-    /// The built-in profiles.
     pub fn builtin() -> Result<Self> {
         let all = BUILT_IN.iter().map(|(file, text)| Profile::trusted(text, file)).collect::<Result<_>>()?;
         let mut known = Self { all, ..Self::default() };
@@ -174,7 +166,7 @@ impl Profiles {
                     }
                     known.add(profile);
                 }
-                // Of the shipped ones those that are built in serve.
+                // A shipped profile that is broken leaves the built-in one in use.
                 Err(why) if matches!(from, RulesFrom::Update(_)) => known.warn(why),
                 Err(why) => {
                     let kind = meant(file, text.as_deref().unwrap_or_default());
@@ -187,12 +179,12 @@ impl Profiles {
         Ok(known)
     }
 
-    /// Notes something that is wrong with files which are used, or not needed.
+    /// Adds a problem with files that are used, or not needed.
     pub fn warn(&mut self, text: String) {
         self.problems.push(ProfileProblem { text, fatal: false });
     }
 
-    /// Takes a profile in, in place of one of the same kind.
+    /// Adds a profile, or replaces the one of the same kind.
     pub fn add(&mut self, profile: Profile) {
         self.withheld.remove(&profile.kind);
         if !profile.has_screen {
@@ -202,7 +194,7 @@ impl Profiles {
         self.all.push(profile);
     }
 
-    /// All of them that can be used.
+    /// All usable profiles.
     pub fn all(&self) -> impl Iterator<Item = &Profile> {
         self.all.iter().filter(|p| !self.withheld.contains_key(&p.kind))
     }
@@ -212,12 +204,12 @@ impl Profiles {
         self.files.get(kind).map(|(_, file)| file.as_str())
     }
 
-    /// The kinds of which nothing can be used, and why.
+    /// The kinds whose rules are broken, and the errors.
     pub fn all_withheld(&self) -> impl Iterator<Item = (&str, &str)> {
         self.withheld.iter().map(|(kind, why)| (kind.as_str(), why.as_str()))
     }
 
-    /// What is wrong with the user's files.
+    /// The problems with the user's files.
     pub fn problems(&self) -> &[ProfileProblem] {
         &self.problems
     }
@@ -232,28 +224,29 @@ impl Profiles {
         self.withheld(kind).unwrap_or("there is no profile of its kind")
     }
 
-    /// The profile to read a screen of that kind by; none if the user's own rules for it are broken.
+    /// The profile by which a screen of that kind is read; `None` if the user's rules for it are broken.
     pub fn get(&self, kind: &str) -> Option<&Profile> {
         self.all.iter().find(|p| p.kind == kind && !self.withheld.contains_key(kind))
     }
 
-    /// How a process of that kind is recognised. The built-in rules serve here also when the user's are broken.
+    /// How a process of that kind is recognised. If the user's rules are broken, these are the built-in ones.
     pub fn process_rules(&self, kind: &str) -> Option<&ProcessRules> {
         self.all.iter().find(|p| p.kind == kind).map(|p| &p.process)
     }
 
-    /// The kinds of which it is known how one is started, each with its program.
+    /// The kinds for which it is known how an agent is started, each with its program.
     pub fn startable(&self) -> impl Iterator<Item = (&str, &str)> {
         self.all.iter().filter_map(|p| Some((p.kind.as_str(), p.process.start.as_deref()?)))
     }
 
-    /// Whether an agent of that kind, by its arguments, goes on with an earlier conversation; and the id of that conversation, if they name it.
+    /// Whether an agent of that kind continues an earlier conversation, by its arguments; and the id of that
+    /// conversation, if they contain it.
     pub fn resumes<'a>(&self, kind: &str, argv: &'a [String]) -> Option<Option<&'a str>> {
         let words = &self.process_rules(kind)?.resume_args;
         argv.iter().enumerate().skip(1).find_map(|(at, argument)| {
             let (word, given) = argument.split_once('=').map_or((&**argument, None), |(w, id)| (w, Some(id)));
             let follows = || argv.get(at + 1).map(String::as_str);
-            // Some number their conversations, and some call the latest one by a word.
+            // Some agents number their conversations, and some have a word for the latest one.
             let is_id = |id: &&str| {
                 id.len() >= 8
                     && heir::is_session(id)
@@ -279,7 +272,7 @@ impl Profiles {
     }
 }
 
-/// The kind that a broken file is about: what it says, as far as that can be read, else what it is called.
+/// The kind that a broken file is for: by its text as far as that can be read, else by its name.
 fn meant(file: &str, text: &str) -> String {
     let said = text.lines().find_map(|line| {
         let value = line.trim().strip_prefix("kind")?.trim_start().strip_prefix('=')?.trim_start();
@@ -306,19 +299,19 @@ fn unseen((kind, title, names): (&str, &str, &[&str])) -> Profile {
     Profile::without_screen(kind, title, process)
 }
 
-/// Whether the second condition is met that a name needs.
+/// Whether a process meets the second condition, which some names need.
 fn allows(rules: &ProcessRules, process: &ProcessFacts<'_>) -> bool {
     let exe = process.exe.unwrap_or_default();
     let line = || process.argv.join(" ");
     let fits = rules.path.is_empty() || rules.path.iter().any(|p| p.matches(exe) || p.matches(&line()));
-    // A tool of the system, or a script for a shell of the system.
+    // A tool of the system, or a script for one of its shells.
     let (dir, name) = exe.rsplit_once('/').unwrap_or_default();
     let of_system =
         ["/bin", "/usr/bin", "/sbin", "/usr/sbin", "/usr/games"].contains(&dir) && !is_interpreter(name);
     fits && !(rules.common && of_system)
 }
 
-/// Whether a program of this name only runs others: what it shows is theirs.
+/// Whether a program of this name only runs other programs. Its screen is theirs.
 pub fn is_shell(name: &str) -> bool {
     let name = name.trim_start_matches('-');
     ["sh", "bash", "dash", "zsh", "ksh", "ash", "fish", "nu", "tcsh", "csh", "login", "tmux"].contains(&name)
@@ -335,11 +328,11 @@ fn is_interpreter(program: &str) -> bool {
 fn by_name(names: &[String], process: &ProcessFacts<'_>) -> Option<String> {
     let program = process.argv.first().map_or(process.comm, |a| base(a));
     let found = names.iter().find(|n| *n == program || *n == process.comm)?;
-    // An editor or a pager may be called anything, but not these; a process that renamed itself keeps its comm.
+    // An editor or a pager may have any name, but not these. A process that renamed itself keeps its comm.
     Some(format!("its name is {found}"))
 }
 
-/// The rule, and the place of the script among the arguments.
+/// The rule, and the index of the script among the arguments.
 fn by_script(scripts: &[String], process: &ProcessFacts<'_>) -> Option<(String, usize)> {
     let program = base(process.argv.first()?);
     if !is_interpreter(program) {
@@ -473,7 +466,7 @@ mod tests {
             ("python3.12 /x/bin/kimi", Some("/usr/bin/python3.12"), Some("kimi")),
             ("kilo", None, Some("kilo")),
             ("cline", Some("/opt/cline/cline"), Some("cline")),
-            // Of the system, a script, or not interactive.
+            // A program of the system, a script, or not interactive.
             ("kilo x.c", Some("/usr/bin/kilo"), None),
             ("pi 100", Some("/usr/bin/bash"), None),
             ("goose up", Some("/home/u/go/bin/goose"), None),
@@ -486,7 +479,7 @@ mod tests {
             assert!(profiles.get(kind).is_none() && profiles.withheld(kind).is_some(), "{kind}");
             assert!(profiles.all().all(|p| p.kind != kind));
         }
-        // A profile of the user's takes its place.
+        // A profile of the user replaces it.
         let own = with(&[("goose.toml", &MINE.replace("'mine'", "'goose'"))]);
         assert!(own.get("goose").is_some() && own.withheld("goose").is_none());
     }
@@ -585,7 +578,7 @@ mod tests {
             assert_eq!(known.get("mine").unwrap().title, title);
             assert!(known.problems().is_empty(), "{:?}", known.problems());
         }
-        // One that is shipped and cannot be read leaves the built-in one.
+        // A broken shipped profile leaves the built-in one in use.
         let broken =
             ProfileSource { text: Ok("kind = 'claude'\n[".into()), ..source(RulesFrom::Update(9), "x") };
         let known = Profiles::load(&[broken]).unwrap();
@@ -598,7 +591,7 @@ mod tests {
         let [problem] = known.problems() else { panic!("{:?}", known.problems()) };
         assert!(!problem.fatal && problem.text.contains("/p/a.toml and /p/b.toml"), "{}", problem.text);
         assert_eq!(known.get("mine").unwrap().title, "Other");
-        // What comes later counts, be it broken or not.
+        // The last file counts, whether it is broken or not.
         assert!(with(&[("a.toml", "kind = 'mine'"), ("b.toml", MINE)]).get("mine").is_some());
         assert!(with(&[("a.toml", MINE), ("b.toml", "kind = 'mine'")]).get("mine").is_none());
     }

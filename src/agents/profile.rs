@@ -21,7 +21,6 @@ use toml_edit::Document;
 /// The memory a compiled pattern may take, in bytes.
 const PATTERN_LIMIT: usize = 1 << 20;
 
-/// A pattern of a profile.
 #[derive(Clone, Debug)]
 pub struct Pattern {
     source: String,
@@ -41,28 +40,26 @@ impl From<String> for Pattern {
 }
 
 impl Pattern {
-    /// Whether it matches somewhere in `text`.
     pub fn matches(&self, text: &str) -> bool {
         self.regex().is_match(text)
     }
 
-    /// The length in bytes of its match, if that begins at the start of `text`.
+    /// The length of its match in bytes, if the match begins at the start of `text`.
     pub fn prefix(&self, text: &str) -> Option<usize> {
         self.regex().find(text).filter(|m| m.start() == 0).map(|m| m.end())
     }
 
-    /// Where its match begins, in bytes, if that reaches to the end of `text`.
+    /// The beginning of its match in bytes, if the match reaches to the end of `text`.
     pub fn suffix(&self, text: &str) -> Option<usize> {
         self.regex().find_iter(text).last().filter(|m| m.end() == text.len()).map(|m| m.start())
     }
 
-    /// What its first group holds, if it matches somewhere in `text`; empty without a group.
+    /// The text of its first group, if it matches somewhere in `text`; empty without a group.
     pub fn group<'t>(&self, text: &'t str) -> Option<&'t str> {
         let found = self.regex().captures(text)?;
         Some(found.get(1).map_or("", |group| group.as_str()))
     }
 
-    /// Its source.
     pub fn as_str(&self) -> &str {
         &self.source
     }
@@ -72,186 +69,183 @@ impl Pattern {
     }
 
     fn regex(&self) -> &Regex {
-        // Every pattern was compiled once, when its profile was parsed or, if that is built in, by a test: this cannot fail.
+        // This cannot fail: every pattern was compiled once before, when its profile was parsed or, for a built-in
+        // one, by a test.
         self.compiled.get_or_init(|| self.compile().unwrap_or_else(|_| unreachable!()))
     }
 }
 
-/// One kind of agent.
 #[derive(Clone, Debug)]
 pub struct Profile {
-    /// The word that names are made of, such as `claude`.
+    /// The word from which names are made, such as `claude`.
     pub kind: String,
     /// The product's name.
     pub title: String,
-    /// Versions these rules were tried on.
+    /// Versions with which these rules were tried.
     pub tested: Vec<String>,
-    /// How to recognise its process.
     pub process: ProcessRules,
-    /// Whether it says anything of the screen. If not, agents of the kind are found and named, and nothing is typed into them.
+    /// Whether it has rules for a screen. If not, agents of the kind are found and named, and nothing is typed into
+    /// them.
     pub has_screen: bool,
-    /// What its screen looks like.
     pub screen: ScreenRules,
-    /// How fast it reacts.
     pub timing: Timing,
-    /// Its own channels, by which it is given a text without a key being typed.
+    /// The agents' own channels, by which a text is given without a key.
     pub carriers: Vec<Carrier>,
-    /// What is otherwise in some of its versions; the first range that has a version counts.
+    /// The rules that differ in some versions; the first range that contains a version counts.
     pub when: Vec<When>,
 }
 
-/// The rules for a range of versions.
 #[derive(Clone, Debug)]
 pub struct When {
     pub versions: VersionRange,
-    /// The whole profile, as it is for them.
+    /// The whole profile for these versions.
     pub profile: Profile,
 }
 
-/// How to recognise a process.
 #[derive(Clone, Debug, Default)]
 pub struct ProcessRules {
     /// Names of its executable.
     pub names: Vec<String>,
-    /// Ends of its script's path, where an interpreter runs it.
+    /// The ends of its script's path, if an interpreter runs it.
     pub scripts: Vec<String>,
     /// Arguments with which it is not interactive.
     pub exclude_args: Vec<String>,
-    /// Arguments with which it goes on with an earlier conversation; what follows one may be the conversation's id.
+    /// Arguments with which it continues an earlier conversation. The argument after one may be the conversation's
+    /// id.
     pub resume_args: Vec<String>,
-    /// The name of the program by which one is started.
+    /// The name of the program by which it is started.
     pub start: Option<String>,
-    /// The arguments with which it is started again in a conversation, whose id takes the place of `ID`.
+    /// The arguments that continue a conversation. Its id replaces `ID`.
     pub resume: Vec<String>,
-    /// Whether it ends by Ctrl-D at its empty composer, and leaves the terminal in disorder if a signal ends it.
+    /// Whether Ctrl-D in an empty composer ends it, and a signal would leave its terminal in disorder.
     pub ctrl_d: bool,
     /// An argument that marks a background server which runs the tools of several agents of this kind.
     pub shared_server: Option<String>,
-    /// Of which one must match its program's file or its command line, where its name alone could be anything's.
+    /// If its name alone could be any program's: patterns of which one must match its program's file or its command
+    /// line.
     pub path: Vec<Pattern>,
-    /// Whether its name is a common word, so that a program of the system that is called so is not meant.
+    /// Whether its name is a common word. Then a program of the system with that name is not the agent.
     pub common: bool,
-    /// Whether a program that it runs gets the keys of its pane, as with a line editor: then it is typed into only while it runs none.
+    /// Whether a program that it runs gets the keys of its pane, as with a line editor. Then it is typed into only
+    /// while it runs none.
     pub alone: bool,
 }
 
-/// What the screen looks like.
 #[derive(Clone, Debug)]
 pub struct ScreenRules {
     /// A row that closes the composer at the top, if there is one.
     pub top: Option<Pattern>,
     /// A row that closes it at the bottom, if there is one.
     pub bottom: Option<Pattern>,
-    /// What stands before the text in the composer's first row.
+    /// The text before the text in the composer's first row.
     pub prompt: Pattern,
-    /// What stands before the text in further rows.
+    /// The text before the text in further rows.
     pub continuation: Pattern,
-    /// The closing row at the top when the beginning of the text is not shown.
+    /// The closing row at the top while the beginning of the text is out of sight.
     pub scrolled: Option<Pattern>,
     /// Whether other rows may stand between the closing row at the top and the prompt.
     pub lead: bool,
-    /// Whether a prompt in dim characters is one of the transcript.
+    /// Whether a prompt in dim characters belongs to the transcript.
     pub dim_prompt_is_transcript: bool,
-    /// What stands after the text in each row, such as a border.
+    /// The characters after the text in each row, such as a border.
     pub right: Option<Pattern>,
-    /// Whether its background alone may mark the composer, where its closing rows are not drawn.
+    /// Whether a background alone may mark the composer, without closing rows.
     pub filled: bool,
-    /// Whether it draws its cursor as a reversed cell, and tmux's is somewhere else.
+    /// Whether it draws its cursor as a reversed cell, and tmux's cursor is somewhere else.
     pub drawn_cursor: bool,
-    /// A character that it draws as its cursor instead, in an empty composer.
+    /// The character that it draws as its cursor in an empty composer.
     pub cursor_glyph: Option<char>,
     /// Rows at the composer's end that are not text.
     pub footer_rows: usize,
-    /// Blank rows above and below the text, at the most; `None`: all that there are.
+    /// The greatest number of blank rows above and below the text; `None`: no limit.
     pub padding: Option<usize>,
-    /// Rows of text that it shows of a longer one, at the most.
+    /// The greatest number of rows that it shows of a longer text.
     pub rows_max: Option<usize>,
     /// Columns beside the text, on both sides together.
     pub margin: u16,
-    /// Rows on the screen beside those of the text, when it is as high as it can be.
+    /// Rows on the screen beside those of the text, when the composer is as high as possible.
     pub around: u16,
-    /// The rest of the rows is divided by this: one part of them may be text.
+    /// The divisor for the other rows: one part of them may be text.
     pub share: u16,
-    /// The smallest panes, in columns and rows, in which the composer and all that is said beside it can be seen: as large as one of
-    /// them is large enough.
+    /// The smallest panes, in columns and rows, that show the whole composer and the texts beside it. A pane is large
+    /// enough if it is as large as one of them.
     pub smallest: Vec<(u16, u16)>,
-    /// Rows with text from the composer's closing row on, at the most.
+    /// The greatest number of rows with text from the composer's closing row on.
     pub below: usize,
-    /// Texts of an empty composer, where they are not dim.
+    /// Texts of an empty composer that are not dim.
     pub placeholders: Vec<Pattern>,
-    /// Whether an empty composer always shows one, dim or of these texts: blank without one, it holds blanks.
+    /// Whether an empty composer always shows a placeholder. A blank composer without one holds blanks.
     pub placeholder_always: bool,
-    /// Colours of suggestions, where these are not dim.
+    /// Colours of suggestions that are not dim.
     pub ghost: Vec<Colour>,
-    /// What a long paste is shown as.
+    /// Signs in place of a long paste.
     pub collapsed: Vec<Pattern>,
-    /// The shortest paste, in characters, that is shown so.
+    /// The shortest paste, in characters, that is replaced by such a sign.
     pub collapses_above: usize,
-    /// Rows below the composer of which one must be there, or the agent is still starting.
+    /// Rows below the composer, one of which must be there; otherwise the agent is still starting.
     pub ready: Vec<Pattern>,
-    /// Rows at the composer's end or below it of which one must be there, or the composer is in a mode that nobody has named.
+    /// Rows at the composer's end or below it, one of which must be there; otherwise the composer is in an unnamed
+    /// mode.
     pub ordinary: Vec<Pattern>,
-    /// Rows near the composer that say it is busy.
+    /// Rows near the composer that show a turn.
     pub busy: Vec<Pattern>,
-    /// Rows anywhere above the composer that say so.
+    /// Rows anywhere above the composer that show a turn.
     pub busy_above: Vec<Pattern>,
-    /// Titles that say so.
+    /// Titles that show a turn.
     pub busy_title: Vec<Pattern>,
     /// Rows of an open dialog.
     pub dialog: Vec<Pattern>,
-    /// Titles that say so.
+    /// Titles that show an open dialog.
     pub dialog_title: Vec<Pattern>,
-    /// A row that stands under the choices of a dialog whose cursor looks like a composer's prompt.
+    /// A row under the choices of a dialog, for dialogs whose cursor looks like a composer's prompt.
     pub dialog_footer: Vec<Pattern>,
-    /// Rows of its last answer that say that its usage limit is reached; what follows the beginning of the first group is what they say.
+    /// Rows of its last answer that report a usage limit. The report begins where the first group begins.
     pub limit: Vec<Pattern>,
-    /// What may be open, and the modes a composer may be in, by name.
+    /// Overlays and modes of the composer, by name.
     pub open: Vec<Sign>,
 }
 
-/// What something that is open, or a mode of the composer, is known by. Of each list one pattern must match, and of a sign every
-/// list that is given.
+/// The signs of an overlay, a dialog or a mode of the composer. One pattern of each list must match, and every list
+/// that is given.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sign {
-    /// What people call it; `$1` in it stands for the first group of the pattern that matched.
+    /// The name that people use; `$1` in it stands for the first group of the pattern that matched.
     pub name: String,
     pub is: OverlayKind,
-    /// What the composer's first row begins with instead of its prompt.
+    /// The beginning of the composer's first row instead of its prompt.
     pub prompt: Vec<Pattern>,
     /// Rows close above the composer.
     pub above: Vec<Pattern>,
     /// Rows from the end of the composer's text on.
     pub footer: Vec<Pattern>,
-    /// Rows anywhere, where no composer is to be seen.
+    /// Rows anywhere on a screen without a composer.
     pub rows: Vec<Pattern>,
     pub title: Vec<Pattern>,
     /// A row or a title that matches one of these does not count.
     pub unless: Vec<Pattern>,
 }
 
-/// What is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OverlayKind {
-    /// The composer does something else with what is typed: it runs it, searches for it, takes it for commands.
+    /// The composer does something else with a text: it runs it, searches for it, or takes it for commands.
     Mode,
-    /// Something stands over the composer.
+    /// Something covers the composer.
     Overlay,
     /// A question to the person.
     Dialog,
 }
 
-/// How fast an agent reacts.
 #[derive(Clone, Debug)]
 pub struct Timing {
-    /// Between a paste and Enter at the least.
+    /// The least time between a paste and Enter.
     pub settle: Duration,
-    /// Between Enter and its effect at the most.
+    /// The greatest time between Enter and its effect.
     pub evidence: Duration,
-    /// Enters for one message at the most. More than one only where an Enter that came at the wrong moment is lost: a line editor keeps
-    /// it, and answers its next question with it.
+    /// The most Enters for one message. More than one is safe only if the agent drops an Enter that comes at the
+    /// wrong moment. A line editor keeps it, and answers its next question with it.
     pub enters: u32,
-    /// After how long a text that its own channel took is announced by another way, if it is not in the agent's records by
-    /// then. Time in which the agent is suspended, or asks its person, does not count.
+    /// How long a text that its own channel took may be missing in the agent's records before it is announced in
+    /// another way. Time in which the agent is suspended, or asks its person, does not count.
     pub offer: Duration,
 }
 
@@ -267,12 +261,12 @@ impl Default for Timing {
 }
 
 impl Profile {
-    /// Reads a profile; `file` is for the error, which is the first of all.
+    /// Reads a profile. The error names `file`, and is the first one.
     pub fn parse(text: &str, file: &str) -> Result<Self> {
         Self::read(text).map_err(|all| first(file, &all))
     }
 
-    /// Reads a profile; the errors are all that there are.
+    /// Reads a profile. The error is the list of all errors.
     pub fn read(text: &str) -> Result<Self, Vec<String>> {
         let profile = Self::fields(text)?;
         let invalid = |(key, pattern): (&str, &Pattern)| {
@@ -284,7 +278,7 @@ impl Profile {
                 Err(error) => error,
             };
             let source = escape::short(&pattern.source, 100);
-            // It draws the pattern with a mark below; what is wrong stands in its last line.
+            // The TOML error has a picture with a mark; the reason is in its last line.
             let text = error.to_string();
             let why = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
             Some(format!("{key}: the pattern '{source}' is invalid: {why}"))
@@ -293,7 +287,7 @@ impl Profile {
         let all = || std::iter::once(&profile.screen).chain(profile.when.iter().map(|w| &w.profile.screen));
         let mut wrong: Vec<String> = Vec::new();
         for what in all().flat_map(ScreenRules::named).chain(paths).filter_map(invalid) {
-            // Rules that versions share are looked at once for each.
+            // Rules that several versions share are checked once for each, and reported once.
             if !wrong.contains(&what) {
                 wrong.push(what);
             }
@@ -304,7 +298,8 @@ impl Profile {
                 wrong.push(format!("screen.open: nothing says how to recognise '{name}'"));
             }
         }
-        // Every shell would be an agent: what a person types there would count as the agent's, and mail would be run as commands.
+        // Every shell would count as an agent: a person's commands would count as the agent's, and mail would be run
+        // as commands.
         let shell = profile.process.names.iter().find(|name| is_shell(name));
         if let Some(shell) = shell.filter(|_| profile.process.path.is_empty()) {
             let name = escape::short(shell, 60);
@@ -312,7 +307,7 @@ impl Profile {
                 "process.names: {name} is a shell, and no shell is an agent; tell the agent from other shells by process.path"
             ));
         }
-        // A file of rules names a program that the person has, and brings none.
+        // A file of rules names a program that the person has. It does not bring one.
         let is_plain = |name: &String| !name.is_empty() && !name.starts_with('-') && !name.contains('/');
         if profile.process.start.as_ref().is_some_and(|name| !is_plain(name)) {
             wrong.push("process.start: it is the name of a program on PATH, without a directory".to_owned());
@@ -325,7 +320,7 @@ impl Profile {
         Self::fields(text).map_err(|all| first(file, &all))
     }
 
-    /// One by which processes are found, and no screen is read.
+    /// A profile that recognises processes and reads no screen.
     pub(super) fn without_screen(kind: &str, title: &str, process: ProcessRules) -> Self {
         Self {
             kind: kind.to_owned(),
@@ -345,7 +340,7 @@ impl Profile {
         !self.when.is_empty()
     }
 
-    /// The profile as it is for a version.
+    /// The profile for a version.
     pub fn at(&self, version: &str) -> Option<&Profile> {
         let version = Version::parse(version)?;
         let found = self.when.iter().find(|when| when.versions.has(&version));
@@ -402,7 +397,7 @@ impl Profile {
 }
 
 impl Profile {
-    /// This profile with other rules, where `fields` say so; `screen` and `timing` are the tables of its own.
+    /// This profile with the rules that `fields` change. `screen` and `timing` are its own tables.
     fn otherwise<'t>(
         &self,
         fields: &Fields<'t>,
@@ -419,7 +414,7 @@ impl Profile {
                 table.object("there is no table [screen] that this could change".to_owned());
             }
             other.screen = ScreenRules::of(&over(table, screen));
-            // What may be open there may be open here, too: one too many only lets mail wait.
+            // An overlay of the other versions may be open here as well. A superfluous rule only lets mail wait.
             other.screen.add_signs(&self.screen);
         }
         if let Some(table) = fields.table("timing") {
@@ -429,7 +424,6 @@ impl Profile {
     }
 }
 
-/// The error about a file.
 fn first(file: &str, all: &[String]) -> anyhow::Error {
     let [first, rest @ ..] = all else { return anyhow::anyhow!("the profile {file} is not valid") };
     let more = if rest.is_empty() { String::new() } else { format!(" (and {} more)", rest.len()) };
@@ -476,7 +470,7 @@ impl Sign {
             "dialog" => Some(OverlayKind::Dialog),
             _ => None,
         };
-        // One that says nothing does no harm as an overlay: nothing is typed.
+        // Without the word it counts as an overlay, which is safe: nothing is typed.
         let is = fields.word("is", "'mode', 'overlay' or 'dialog'", kind).unwrap_or(OverlayKind::Overlay);
         Self {
             name: fields.needs("name"),
@@ -490,7 +484,6 @@ impl Sign {
         }
     }
 
-    /// Its lists, each with its key.
     pub fn lists(&self) -> impl Iterator<Item = (Where, &[Pattern])> {
         let Self { name: _, is: _, prompt, above, footer, rows, title, unless: _ } = self;
         [
@@ -504,16 +497,11 @@ impl Sign {
     }
 }
 
-/// Where a pattern of a sign is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Where {
-    /// At the beginning of the composer.
     Prompt,
-    /// Close above it.
     Above,
-    /// Behind its text.
     Footer,
-    /// On the whole screen.
     Rows,
     Title,
 }
@@ -536,13 +524,13 @@ fn patterns(fields: &Fields<'_>, key: &'static str) -> Vec<Pattern> {
 }
 
 impl ScreenRules {
-    /// Rules that find a composer on no screen.
+    /// Rules that find no composer on any screen.
     pub(super) fn nothing() -> Self {
         let no_row = || Pattern::from(r"^[^\s\S]".to_owned());
         Self { prompt: no_row(), continuation: no_row(), ..Self::usual() }
     }
 
-    /// What holds where a profile says nothing else.
+    /// The defaults.
     fn usual() -> Self {
         Self {
             top: None,
@@ -633,13 +621,13 @@ impl ScreenRules {
         }
     }
 
-    /// Adds what may be open by other rules, after its own.
+    /// Adds the overlays and modes of other rules, after its own.
     fn add_signs(&mut self, other: &ScreenRules) {
         let new: Vec<Sign> = other.open.iter().filter(|sign| !self.open.contains(sign)).cloned().collect();
         self.open.extend(new);
     }
 
-    /// All patterns with their keys. Each field is named here, so that a new one is not forgotten.
+    /// All patterns with their keys. This names each field, so that a new one is not forgotten.
     pub(super) fn named<'s>(&'s self) -> impl Iterator<Item = (&'static str, &'s Pattern)> {
         let Self {
             top,

@@ -11,38 +11,35 @@ use crate::core::screen::{Cell, Row, Screen};
 use std::fmt;
 use std::ops::Range;
 
-/// Rows above the composer in which a busy line may stand.
+/// How many rows above the composer a busy line may stand.
 const NEAR: usize = 8;
 
-/// What a part of an answer begins with, as the agents that say so of their limits draw it.
+/// The beginnings of a part of an answer, for agents that report their limits.
 const ANSWERS: [char; 5] = ['●', '⏺', '•', '✦', '■'];
 
-/// Rows with text above the composer of which one may say that the usage limit is reached.
+/// How many rows with text above the composer may hold the report of a usage limit.
 const LIMIT_NEAR: usize = 12;
 
-/// Rows that such words may take in a narrow pane.
+/// The most rows that such a report takes in a narrow pane.
 const LIMIT_ROWS: usize = 7;
 
 /// Facts about the pane that go with a screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PaneFacts {
-    /// The title the application set. Untrusted.
+    /// The title that the application set. Untrusted.
     pub title: String,
     /// The cursor's column, from 0.
     pub cursor_x: u16,
     /// The cursor's row, from 0.
     pub cursor_y: u16,
-    /// Columns.
     pub width: u16,
-    /// Rows.
     pub height: u16,
-    /// Whether a mode such as copy mode is on; the screen is the live one all the same.
+    /// Whether a mode such as copy mode is on. The screen is the live one nevertheless.
     pub in_mode: bool,
     /// Whether the alternate screen is on.
     pub alternate: bool,
 }
 
-/// What a composer holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
     /// Nothing, or a placeholder.
@@ -52,17 +49,17 @@ pub enum Content {
     Collapsed,
 }
 
-/// A composer found on the screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Composer {
-    /// Its text; rows are joined by line feeds.
+    /// Its text. Its rows are joined by line feeds.
     pub text: String,
     pub content: Content,
     collapses_above: usize,
 }
 
 impl Composer {
-    /// Whether it holds exactly `line`, wrapped or not. A collapsed paste counts if `line` is long enough to collapse.
+    /// Whether it holds exactly `line`, wrapped or not. The sign for a long paste counts if `line` is long enough for
+    /// it.
     pub fn holds(&self, line: &str) -> bool {
         match self.content {
             Content::Empty => false,
@@ -71,33 +68,30 @@ impl Composer {
         }
     }
 
-    /// Whether it holds `line` whole, and more.
+    /// Whether it holds the whole `line`, and more.
     pub fn holds_beside(&self, line: &str) -> bool {
         self.contains(line) && !self.holds(line)
     }
 
-    /// Whether `part` stands somewhere in it.
     pub fn contains(&self, part: &str) -> bool {
         self.count(part) > 0
     }
 
-    /// How often `part` stands in it.
     pub fn count(&self, part: &str) -> usize {
         if self.content == Content::Text { squeeze(&self.text).matches(&squeeze(part)).count() } else { 0 }
     }
 }
 
-/// Without blanks, and without the one of no width that an agent puts behind a cursor which it draws.
+/// The text without blanks, and without the zero-width character that an agent puts behind a cursor which it draws.
 fn squeeze(text: &str) -> String {
     text.chars().filter(|c| !c.is_whitespace() && *c != '\u{200b}').collect()
 }
 
-/// What is open, or the mode that the composer is in.
+/// An overlay, a dialog, or a mode of the composer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Open {
-    /// Which of these.
     pub kind: OverlayKind,
-    /// What people call it.
+    /// The name that people use.
     pub name: String,
 }
 
@@ -111,27 +105,25 @@ impl fmt::Display for Open {
     }
 }
 
-/// What a screen says.
+/// The state that a profile finds in a screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reading {
-    /// What the agent is doing.
     pub state: Status,
-    /// Its composer, if one was found.
     pub composer: Option<Composer>,
-    /// What is open, or the mode of the composer, if that has a name.
+    /// The overlay or the mode, if it has a name.
     pub open: Option<Open>,
-    /// What the screen says of its usage limit, if that is reached.
+    /// The screen's report of a usage limit, if there is one.
     pub limit: Option<String>,
     /// The smallest pane in which the state can be read, if this one is smaller.
     pub too_small: Option<(u16, u16)>,
-    /// The program that it runs, and that gets the keys of its pane.
+    /// The program that the agent runs, if that program gets the keys of the pane.
     pub runs: Option<String>,
-    /// What decided, for people.
+    /// The rule that decided, for people.
     pub evidence: Vec<String>,
 }
 
 impl Reading {
-    /// The reading of an agent that runs `command`, if it runs any, which gets the keys: whatever the screen shows may be that one's.
+    /// The reading of an agent that runs `command`. That program gets the keys, and the screen may be its screen.
     #[must_use]
     pub fn while_running(self, command: Option<String>) -> Self {
         let Some(command) = command else { return self };
@@ -185,7 +177,8 @@ pub fn read_version(profile: &Profile, version: Option<&str>, screen: &Screen, f
     reading
 }
 
-/// Reads a screen where the version is not known: it is idle only if it is so by the rules for each version.
+/// Reads a screen of an agent whose version is not known: it is idle only if it is idle by the rules for each
+/// version.
 fn read_in_doubt(profile: &Profile, screen: &Screen, facts: &PaneFacts) -> Reading {
     let others = profile.when.iter().map(|when| (when.versions.as_str(), &when.profile));
     let mut first = None;
@@ -203,7 +196,7 @@ fn read_in_doubt(profile: &Profile, screen: &Screen, facts: &PaneFacts) -> Readi
     first.unwrap_or_else(|| read(profile, screen, facts))
 }
 
-/// The size that would do and takes the least, if the pane is too small.
+/// The smallest size that would be large enough, if the pane is too small.
 fn too_small(rules: &ScreenRules, facts: &PaneFacts) -> Option<(u16, u16)> {
     let lacks = |(columns, rows): &(u16, u16)| {
         u32::from(columns.saturating_sub(facts.width)) + u32::from(rows.saturating_sub(facts.height))
@@ -221,7 +214,7 @@ struct ComposerBox {
     cursor: Cursor,
 }
 
-/// Where the cursor is: tmux's, or the one that the agent draws.
+/// The cursor: of tmux, or the one that the agent draws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Cursor {
     column: u16,
@@ -245,7 +238,7 @@ impl ScreenSigns<'_> {
         let rules = self.rules;
         if let Some(pattern) = rules.dialog_title.iter().find(|p| p.matches(&self.facts.title)) {
             self.title_says("dialog", pattern);
-            // Its name is reported if it is known.
+            // The name of the dialog is reported if it is known.
             self.named(0..self.last, |sign| sign.is == OverlayKind::Dialog);
             return Status::Dialog;
         }
@@ -328,13 +321,13 @@ impl ScreenSigns<'_> {
         state
     }
 
-    /// What the last answer ends with, if that is a usage limit. Above a later prompt, or above anything that the agent said since, it
-    /// would be one of the past, or words in what a tool printed.
+    /// The usage limit at the end of the last answer. Above a later prompt, or above later words of the agent, it
+    /// would be a limit of the past, or a text that a tool printed.
     fn limit_reached(&self, found: &ComposerBox) -> Option<String> {
         let above = self.rows.get(..found.rows.start)?;
         let is_prompt = |row: &Row| self.rules.prompt.prefix(&row.padded()).is_some();
         let last = above.iter().rposition(is_prompt).map_or(0, |at| at + 1);
-        // An agent that fills the screen has as many blank rows there as it likes.
+        // An agent that fills the screen may have any number of blank rows there.
         let filled = (last..above.len()).filter(|at| !above[*at].text.trim().is_empty()).rev();
         let begin = filled.take(LIMIT_NEAR).last()?;
         let (at, first) = above.iter().enumerate().skip(begin).find_map(|(at, row)| {
@@ -350,11 +343,11 @@ impl ScreenSigns<'_> {
         Some(escape::short(&words.join(" "), 240))
     }
 
-    /// What is to be seen where no composer is.
+    /// The state of a screen without a composer.
     fn without_composer(&mut self) -> Status {
         let tail = self.last.saturating_sub(NEAR * 2)..self.last;
         let dialog = matching(self.rows, tail.clone(), &self.rules.dialog);
-        // With a question at the end of the screen a name must stand there, too: the rest is a transcript.
+        // If a question is at the end of the screen, its name must be there as well: the rest is a transcript.
         let whole = if dialog.is_some() { self.last.saturating_sub(NEAR * 3) } else { 0 };
         if let Some(kind) = self.named(whole..self.last, |_| true) {
             return state_of(kind);
@@ -378,7 +371,8 @@ impl ScreenSigns<'_> {
         self.why.push(format!("the title '{title}' matches the {what} rule {}", pattern.as_str()));
     }
 
-    /// Looks for the first of the named things that shows itself; `whole` is where it may stand if there is no composer.
+    /// Finds the first named overlay, dialog or mode on the screen. Without a composer, its signs may stand in the
+    /// rows `whole`.
     fn named(&mut self, whole: Range<usize>, wanted: impl Fn(&Sign) -> bool) -> Option<OverlayKind> {
         let (sign, row, group) = self
             .rules
@@ -392,7 +386,7 @@ impl ScreenSigns<'_> {
         Some(sign.is)
     }
 
-    /// What decided that a thing is there, and the group of that.
+    /// The evidence that a sign matches, and its group.
     fn shows(&self, sign: &Sign, whole: &Range<usize>) -> Option<(String, String)> {
         let mut decided = None;
         for (place, patterns) in sign.lists().filter(|(_, list)| !list.is_empty()) {
@@ -418,12 +412,13 @@ impl ScreenSigns<'_> {
         decided
     }
 
-    /// The composer's first row, or that of the cursor where none was found.
+    /// The composer's first row, or the row of the cursor if there is no composer.
     fn start(&self) -> usize {
         self.found.map_or(usize::from(self.facts.cursor_y), |f| f.rows.start).min(self.last)
     }
 
-    /// The row in which the prompt would stand: the first below what closes the composer at the top, or below a blank one.
+    /// The row where the prompt should stand: the first below the row that closes the composer at the top, or below a
+    /// blank row.
     fn first_row(&self) -> Option<usize> {
         let drawn = || cursor(self.rules, self.rows, self.facts).map(|c| c.row);
         let tmux = || usize::from(self.facts.cursor_y);
@@ -445,7 +440,6 @@ impl ScreenSigns<'_> {
     }
 }
 
-/// What the agent is doing while something is open.
 fn state_of(kind: OverlayKind) -> Status {
     match kind {
         OverlayKind::Mode | OverlayKind::Overlay => Status::Overlay,
@@ -468,7 +462,7 @@ fn matching(rows: &[Row], range: Range<usize>, patterns: &[Pattern]) -> Option<(
     })
 }
 
-/// The cursor, if it is on the screen: a drawn one is the lowest reversed cell that is alone in its row.
+/// The cursor, if it is on the screen. A drawn cursor is the lowest reversed cell that is alone in its row.
 fn cursor(rules: &ScreenRules, rows: &[Row], facts: &PaneFacts) -> Option<Cursor> {
     if rules.drawn_cursor {
         let drawn = |(row, cells): (usize, &Row)| {
@@ -480,8 +474,8 @@ fn cursor(rules: &ScreenRules, rows: &[Row], facts: &PaneFacts) -> Option<Cursor
     (row < rows.len()).then_some(Cursor { column: facts.cursor_x, row })
 }
 
-/// The rows of the composer around the cursor: between its closing rows, or from its prompt down to a blank row. A closing row
-/// must begin so: a text may hold anything further on.
+/// The rows of the composer around the cursor: between its closing rows, or from its prompt down to a blank row. The
+/// pattern of a closing row must match from the beginning of the row, because a text may hold anything further on.
 fn enclosed(rules: &ScreenRules, rows: &[Row], cursor: usize) -> Option<Range<usize>> {
     let closes = |pattern: &Pattern, row: usize| pattern.prefix(&rows[row].text).is_some();
     let start = match &rules.top {
@@ -496,7 +490,8 @@ fn enclosed(rules: &ScreenRules, rows: &[Row], cursor: usize) -> Option<Range<us
     Some(start..end)
 }
 
-/// The rows of a composer that is known by its background: those around the cursor that have one, without a blank row at each end.
+/// The rows of a composer that is marked by its background: those around the cursor that have one, without a blank
+/// row at each end.
 fn filled(rows: &[Row], cursor: usize) -> Option<Range<usize>> {
     let is_blank = |i: usize| rows[i].text.trim().is_empty();
     let top = (0..=cursor).rev().take_while(|i| rows[*i].filled).last()?;
@@ -533,8 +528,8 @@ fn locate_in(rules: &ScreenRules, rows: &[Row], cursor: Cursor, range: Range<usi
     Some(ComposerBox { composer, rows: range, text_end: end, at_origin, cursor })
 }
 
-/// The first row of a composer's text, and the row behind its last: without a footer and the blank rows around it. `None` if this is
-/// no composer.
+/// The first row of a composer's text, and the row after its last, without a footer and the blank rows around it.
+/// `None` if this is not a composer.
 fn text_rows(
     rules: &ScreenRules,
     rows: &[Row],
@@ -542,8 +537,8 @@ fn text_rows(
     range: &Range<usize>,
 ) -> Option<(usize, usize)> {
     let (mut first, mut end) = (range.start, range.end);
-    // Much text below it: this is not a composer at the bottom, whatever it looks like. Blank rows do not count: an agent
-    // may put its composer in the middle of an empty screen of any height.
+    // Much text below means that this is not a composer at the bottom. Blank rows do not count: an agent may put its
+    // composer in the middle of an empty screen of any height.
     if rows[end..].iter().filter(|r| !r.text.trim().is_empty()).count() > rules.below {
         return None;
     }
@@ -564,12 +559,13 @@ fn text_rows(
     if rules.lead {
         first = (first..end).find(|i| is_prompt(rules, &rows[*i]))?;
     }
-    // Without a closing row the composer ends where the text ends: there is none at the end of the screen if rows stand below it.
+    // Without a closing row, the composer ends with its text. If rows stand below the text, the end of the screen is
+    // not its end.
     let cut = rules.bottom.is_none() && !rules.ready.is_empty() && end == rows.len();
     (!cut && (first..end).contains(&cursor.row)).then_some((first, end))
 }
 
-/// What stands in the rows of a composer. `scrolled`: its first rows are out of sight.
+/// The content of a composer's rows. `scrolled`: its first rows are out of sight.
 fn contents(rules: &ScreenRules, rows: &[Row], at_origin: bool, scrolled: bool) -> Composer {
     let begins: Vec<u16> = rows
         .iter()
@@ -581,7 +577,8 @@ fn contents(rules: &ScreenRules, rows: &[Row], at_origin: bool, scrolled: bool) 
         .collect();
     let lines: Vec<String> = rows.iter().zip(&begins).map(|(row, column)| row.from_column(*column)).collect();
     let text = lines.join("\n").trim_matches('\n').to_owned();
-    // The cursor cell hides the placeholder's first blank; a placeholder is what stands there with the cursor at home.
+    // The cursor cell hides the placeholder's first blank. A placeholder counts only if the cursor is at its
+    // beginning.
     let shown = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let placeholder = at_origin
         && !scrolled
@@ -601,8 +598,8 @@ fn contents(rules: &ScreenRules, rows: &[Row], at_origin: bool, scrolled: bool) 
     }
 }
 
-/// Whether what stands in the rows, from a column on each, is a suggestion: all of it dim, or of its colour. The cursor may be drawn on its
-/// first character, which is then reversed or underlined instead.
+/// Whether the text in the rows, from a column on in each, is a suggestion: all of it is dim, or has the colour of
+/// suggestions. The cursor may be drawn on its first character, which is then reversed or underlined.
 fn is_ghost(rules: &ScreenRules, rows: &[Row], begins: &[u16]) -> bool {
     let mut cells = rows
         .iter()
@@ -644,14 +641,14 @@ fn width(row: &Row, bytes: usize) -> u16 {
 }
 
 impl Row {
-    /// The text with some of the blanks at its end that a capture leaves out.
+    /// The text with some of the trailing blanks that a capture leaves out.
     fn padded(&self) -> String {
         let mut text: String = self.cells.iter().map(|c| c.ch).collect();
         text.push_str("    ");
         text
     }
 
-    /// The row without what stands after the text.
+    /// The row without the characters after the text.
     fn without(&self, right: Option<&Pattern>) -> Row {
         let mut row = self.clone();
         if let Some(begins) = right.and_then(|p| p.suffix(&row.text)) {

@@ -10,27 +10,25 @@ use crate::core::escape;
 use crate::core::screen::Screen;
 use serde_json::{Value, json};
 
-/// A recorded screen.
 #[derive(Clone, Debug)]
 pub struct Recording {
     /// The name of its files, without their endings.
     pub name: String,
     /// The screen with its escapes.
     pub screen: Screen,
-    /// The facts of the pane.
     pub facts: PaneFacts,
     /// What the agent was doing, as a person saw it.
     pub state: Status,
-    /// What was open, in the words that people read.
+    /// The name of the overlay, dialog or mode that was open.
     pub open: Option<String>,
-    /// The program that ran, and the script if an interpreter ran it.
+    /// The program that ran, and its script if an interpreter ran it.
     pub program: (String, String),
     /// The program's version.
     pub version: String,
 }
 
 impl Recording {
-    /// Puts the two files together.
+    /// Makes a recording of its two files.
     pub fn parse(name: &str, ansi: &str, facts: &str) -> Result<Self, String> {
         let json: Value = serde_json::from_slice(facts.as_bytes())
             .map_err(|why| format!("{name}.json is not valid: {why}"))?;
@@ -62,13 +60,13 @@ impl Recording {
         })
     }
 
-    /// How a profile reads it, by its rules for the version that was recorded.
+    /// The reading by a profile, by its rules for the version that was recorded.
     pub fn read(&self, profile: &Profile) -> Reading {
         let version = Some(&*self.version).filter(|version| !version.is_empty());
         read_version(profile, version, &self.screen, &self.facts)
     }
 
-    /// Whether that would let swarm type where nothing may be typed.
+    /// Whether this reading would let swarm type where nothing may be typed.
     pub fn is_false_idle(&self, reading: &Reading) -> bool {
         reading.state == Status::Idle && self.state != Status::Idle
     }
@@ -84,7 +82,7 @@ pub const STATES: [Status; 7] = [
     Status::Unknown,
 ];
 
-/// The state that a recording's name begins with, after the size of the pane, if it has one: `80x24-busy-2`.
+/// The state at the beginning of a recording's name, after the size of the pane, if it has one: `80x24-busy-2`.
 pub fn state_of(name: &str) -> Option<Status> {
     match without_size(name).split('-').next().unwrap_or_default() {
         "menu" | "mode" => Some(Status::Overlay),
@@ -99,7 +97,7 @@ pub(super) fn without_size(name: &str) -> &str {
     if is_size { rest } else { name }
 }
 
-/// The error about a name that says no state.
+/// The error for a name without a state.
 pub fn unnamed(name: &str) -> String {
     let name = escape::short(name, 60);
     format!(
@@ -107,7 +105,7 @@ pub fn unnamed(name: &str) -> String {
     )
 }
 
-/// The facts of a pane as they are saved.
+/// The JSON in which the facts of a pane are saved.
 pub fn facts(facts: &PaneFacts, state: Status, program: &(String, String), version: &str) -> Value {
     json!({
         "pane_title": facts.title,

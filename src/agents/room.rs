@@ -1,14 +1,15 @@
-//! Computes how much of a text a composer shows. A text that is not shown whole cannot be compared, so it is never submitted.
+//! Computes how much of a text a composer shows. A text that is not shown as a whole cannot be compared, so it is
+//! never submitted.
 
 use super::profile::{Profile, ScreenRules};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr as _};
 
-/// Rows of text that every composer shows, however small the pane.
+/// The number of rows of text that every composer shows, however small the pane.
 const FEWEST: usize = 3;
 
 impl Profile {
-    /// Whether `line` is to be seen whole in a pane of this size, or stands there as the sign for a long paste. If it is not, something
-    /// shorter should be typed: a doorbell.
+    /// Whether a pane of this size shows `line` as a whole, or the sign for a long paste in its place. If not, a
+    /// shorter text should be typed: a doorbell.
     pub fn shows_whole(&self, line: &str, columns: u16, rows: u16) -> bool {
         let rules = &self.screen;
         let collapses = !rules.collapsed.is_empty() && line.chars().count() > rules.collapses_above;
@@ -16,24 +17,23 @@ impl Profile {
     }
 }
 
-/// The columns that a row of text has.
 fn text_width(rules: &ScreenRules, columns: u16) -> usize {
     usize::from(columns.saturating_sub(rules.margin).max(1))
 }
 
-/// The rows of text that a composer shows at the most.
+/// The greatest number of rows of text that a composer shows.
 fn text_rows(rules: &ScreenRules, rows: u16) -> usize {
     let free = usize::from(rows.saturating_sub(rules.around) / rules.share.max(1));
     free.max(FEWEST).min(rules.rows_max.unwrap_or(usize::MAX))
 }
 
-/// The rows that `text` takes, and one for a cursor behind a full row. An agent breaks its rows between words or anywhere: this is what
-/// takes more.
+/// The number of rows that `text` takes, with one for a cursor behind a full row. An agent breaks its rows between
+/// words or anywhere; this is the larger number.
 fn rows_of(text: &str, width: usize) -> usize {
     text.split('\n').map(|line| 1 + between_words(line, width).max(anywhere(line, width))).sum()
 }
 
-/// Full rows before the last one, if words are kept whole where they fit into a row.
+/// Full rows before the last one, if words that fit into a row are not broken.
 fn between_words(line: &str, width: usize) -> usize {
     let (mut rows, mut used) = (0, 0);
     for word in line.split_inclusive(' ') {
@@ -48,7 +48,8 @@ fn between_words(line: &str, width: usize) -> usize {
     rows + used / width
 }
 
-/// How many rows a line takes if a row is broken wherever it is full. A wide character that does not fit leaves a column free.
+/// Full rows before the last one, if rows are broken wherever they are full. A wide character that does not fit
+/// leaves a column free.
 fn anywhere(line: &str, width: usize) -> usize {
     let (mut rows, mut used) = (0, 0);
     for c in line.chars().filter_map(UnicodeWidthChar::width) {
@@ -94,7 +95,7 @@ mod tests {
             profiles.get(kind).unwrap().shows_whole(&line, columns, rows)
         };
         for (kind, length, columns, rows, expected) in [
-            // Measured: 170 characters were seen whole at 39x24, and 120 at 24x20 not.
+            // Measured: 170 characters were shown as a whole at 39x24, and 120 at 24x20 were not.
             ("claude", 170, 39, 24, true),
             ("claude", 120, 24, 20, false),
             ("claude", 170, 39, 10, false),
@@ -102,7 +103,7 @@ mod tests {
             ("codex", 130, 39, 10, true),
             ("gemini", 170, 39, 24, true),
             ("opencode", 130, 39, 24, true),
-            // It stands for itself: a long paste is collapsed.
+            // A long paste is shown as a sign.
             ("opencode", 400, 39, 24, true),
             ("aider", 170, 39, 24, true),
             ("claude", 500, 120, 40, true),

@@ -1,4 +1,4 @@
-//! The composers on recorded screens: where the cursor is in them, and what closes them.
+//! Finds the composer on recorded screens: where its cursor is, and which rows close it.
 
 use super::text::{add, letters, one_of};
 use crate::agents::recording::Recording;
@@ -9,16 +9,16 @@ use crate::core::screen::{Cell, Colour, Row};
 /// Characters of which the rows that close a composer are made.
 const LINES: &str = "─━═▄▀_╌┄";
 
-/// Characters that some draw as their cursor in an empty composer.
+/// Characters that some agents draw as their cursor in an empty composer.
 const GLYPHS: [char; 6] = ['▋', '█', '▌', '▍', '▎', '▏'];
 
-/// Characters that stand at the right end of a composer's rows, and are no text.
+/// Characters at the right end of a composer's rows that are not text.
 const BORDERS: [char; 2] = ['│', '┃'];
 
-/// What the cursor is on a screen.
+/// How a screen shows the cursor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum CursorForm {
-    /// tmux's own.
+    /// The cursor of tmux.
     #[default]
     Tmux,
     /// A reversed cell.
@@ -28,12 +28,11 @@ pub(super) enum CursorForm {
 }
 
 impl CursorForm {
-    /// All of them.
     pub(super) fn all() -> impl Iterator<Item = Self> {
         [Self::Tmux, Self::Cell].into_iter().chain(GLYPHS.map(Self::Glyph))
     }
 
-    /// Where the cursor is: its row and its column.
+    /// The row and the column of the cursor.
     pub(super) fn find(self, recording: &Recording) -> Option<(usize, u16)> {
         let glyph = match self {
             Self::Tmux => return Some((usize::from(recording.facts.cursor_y), recording.facts.cursor_x)),
@@ -51,7 +50,6 @@ pub(super) struct EmptyComposer<'a> {
     pub(super) rows: &'a [Row],
     pub(super) row: usize,
     pub(super) column: u16,
-    /// The size of its pane.
     pub(super) size: (u16, u16),
 }
 
@@ -63,7 +61,7 @@ impl<'a> EmptyComposer<'a> {
         Some(Self { rows, row, column, size: (recording.facts.width, recording.facts.height) })
     }
 
-    /// What stands before the cursor.
+    /// The text before the cursor.
     pub(super) fn prompt(&self) -> String {
         let before = || self.rows[self.row].cells.iter().filter(|c| c.column < self.column);
         let mut text: String = before().map(|c| c.ch).collect();
@@ -73,7 +71,7 @@ impl<'a> EmptyComposer<'a> {
         text
     }
 
-    /// What stands from the cursor on in the rows up to `end`. A narrow pane breaks it into several.
+    /// The text from the cursor on, in the rows up to `end`. A narrow pane breaks it into several rows.
     pub(super) fn shown(&self, end: usize) -> Shown {
         let ink =
             |row: &'a Row| row.cells.iter().filter(|c| c.column >= self.column && !BORDERS.contains(&c.ch));
@@ -92,17 +90,17 @@ impl<'a> EmptyComposer<'a> {
     }
 }
 
-/// What an empty composer shows.
+/// The text that an empty composer shows.
 pub(super) struct Shown {
     pub(super) text: String,
     /// Whether all of it is dim.
     pub(super) dim: bool,
-    /// The colour of all of it, if it has one of its own.
+    /// The colour of the whole text, if it has one of its own.
     pub(super) colour: Option<Colour>,
 }
 
-/// The composers to make rules of: all of them. If these rules do not do for all, without those in which the cursor stands behind words,
-/// which most of them do not show there, and without those in the narrowest panes.
+/// The sets of composers to make rules from, in the order in which they are tried: all of them; without those whose
+/// cursor stands behind words, because most composers show no words there; without those in the narrowest panes.
 pub(super) fn views<'a>(all: &[EmptyComposer<'a>]) -> Vec<Vec<EmptyComposer<'a>>> {
     let worded = |place: &&EmptyComposer<'_>| letters(&place.prompt()) > 2;
     let mut plain: Vec<EmptyComposer<'a>> = all.iter().filter(|place| !worded(place)).copied().collect();
@@ -122,8 +120,8 @@ pub(super) fn views<'a>(all: &[EmptyComposer<'a>]) -> Vec<Vec<EmptyComposer<'a>>
     found
 }
 
-/// The rows that may close the composer: the lines that all show there, or else a blank row or none. With each, how many rows at the end of
-/// the composer are not text.
+/// The rows that may close the composer: the lines that all composers show there, or else a blank row or none. Each
+/// comes with the number of rows at that end of the composer that are not text.
 pub(super) fn closers(idle: &[EmptyComposer<'_>], above: bool) -> Vec<(Option<String>, usize)> {
     let found: Option<Vec<(String, usize)>> = idle.iter().map(|place| closer(place, above)).collect();
     match found {
@@ -134,7 +132,7 @@ pub(super) fn closers(idle: &[EmptyComposer<'_>], above: bool) -> Vec<(Option<St
                 add(&mut footers, rows);
             }
             let line = format!("^\\s*({})", lines.join("|"));
-            // A placeholder that is broken into rows looks like a row of something else.
+            // A placeholder that is broken into rows looks like a footer.
             footers.into_iter().map(|rows| (Some(line.clone()), rows)).collect()
         }
         None if above => vec![(None, 0), (Some("^\\s*$".to_owned()), 0)],
@@ -150,12 +148,13 @@ fn closer(place: &EmptyComposer<'_>, above: bool) -> Option<(String, usize)> {
         place.rows[place.row + 1..].iter().take(5).collect()
     };
     let (at, found) = rows.iter().enumerate().find_map(|(at, row)| Some((at, line(row)?)))?;
-    // What stands in the row at the end beside the border.
+    // The text in the last row, beside the border.
     let last = rows.get(at.checked_sub(1).unwrap_or(usize::MAX)).map_or("", |row| row.text.as_str());
     Some((found, usize::from(!above && last.chars().any(char::is_alphanumeric))))
 }
 
-/// A pattern for a row that begins with a line. A pane that became narrower breaks one in two, the second of which may be short.
+/// A pattern for a row that begins with a line. If a pane became narrower, its line is broken in two, and the second
+/// part may be short.
 fn line(row: &Row) -> Option<String> {
     let body = row.text.trim();
     let corner: String = body.chars().take(1).filter(|c| "╭╰┌└╹╻".contains(*c)).collect();
@@ -170,7 +169,8 @@ fn line(row: &Row) -> Option<String> {
     }
 }
 
-/// What further rows of a text begin with: as the drafts of several rows show it, or blanks in place of the prompt.
+/// The beginnings of further rows of a text: as drafts of several rows show them, or else blanks in place of the
+/// prompt.
 pub(super) fn continuation(all: &[Recording], prompts: &[String], drawn: CursorForm) -> String {
     let width = prompts.iter().map(|p| p.chars().count()).max().unwrap_or_default();
     let begin = |row: &Row| -> String {

@@ -8,7 +8,7 @@ use crate::core::order;
 use crate::core::screen::Row;
 use regex::escape;
 
-/// What agents show in a turn.
+/// Texts that agents show during a turn.
 pub(super) const BUSY: [&str; 5] = [
     r"\besc(ape)? to (interrupt|cancel|stop)\b",
     r"\bctrl.c to (interrupt|cancel|stop)\b",
@@ -17,7 +17,7 @@ pub(super) const BUSY: [&str; 5] = [
     r"\(\d+s\b",
 ];
 
-/// What agents show with a question.
+/// Texts that agents show with a question.
 pub(super) const DIALOG: [&str; 5] = [
     r"^[\s│┃|]*[❯›>●→▸] *\d+[.)] ",
     r"\[[Yy](es)?\]?/\[?[Nn]o?\]",
@@ -26,20 +26,20 @@ pub(super) const DIALOG: [&str; 5] = [
     r"\b(allow|approve|proceed)\b.*\?\s*$",
 ];
 
-/// What titles show in a turn: a braille pattern or a turning circle.
+/// The beginnings of titles during a turn: a braille pattern or a turning circle.
 pub(super) const BUSY_TITLE: &str = r"^[\x{2800}-\x{28ff}◐◓◑◒] ";
 
-/// Rows above the composer in which a sign of what is open may stand.
+/// How many rows above the composer a sign of something open may stand.
 pub(super) const NEAR: usize = 8;
 
 /// A part of a row that only screens of one state show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Sign {
-    /// A pattern for it.
     pub(super) pattern: String,
     /// Its row.
     pub(super) at: usize,
-    /// Whether it is a symbol that marks what still runs. An answer holds none: the agent replaces it when that has ended.
+    /// Whether it is a symbol that marks a running tool. The agent replaces the symbol when the tool has ended, so an
+    /// answer never begins with it.
     pub(super) is_mark: bool,
 }
 
@@ -56,8 +56,8 @@ pub(super) fn shows(pattern: &str, recording: &Recording) -> bool {
     recording.screen.rows().iter().any(|row| pattern.matches(&row.text))
 }
 
-/// Patterns for a state: what other agents show in it, if this one never shows it when it is calm, and what its own recordings show.
-/// `prompts` are what its composer begins with: behind one in the transcript stand a person's words.
+/// Patterns for a state: the patterns of other agents, unless a calm screen of this agent shows them, and those of
+/// its own recordings. A row that begins with one of `prompts` holds a person's words.
 pub(super) fn signs(
     all: &[Recording],
     state: Status,
@@ -77,8 +77,8 @@ pub(super) fn signs(
     (usual, own)
 }
 
-/// The parts of a recording that none of `others` shows, best first: those that most recordings of its state show, then the lowest. What only
-/// one of them shows may be there by chance.
+/// The parts of a recording that none of `others` shows, best first: those that most recordings of its state show,
+/// then the lowest. A part that only one recording shows may be there by chance.
 pub(super) fn peculiar(
     recording: &Recording,
     all: &[Recording],
@@ -100,13 +100,13 @@ pub(super) fn peculiar(
             }
         }
     }
-    // The sort is stable: what is equally shared stays in its order.
+    // The sort is stable: parts that are shared equally keep their order.
     order::sort_by_key(&mut found, |(shared, _)| usize::MAX - shared);
     found.into_iter().map(|(_, sign)| sign).chain(bullets(recording, others, prompts)).collect()
 }
 
-/// The symbols that rows of a recording begin with and no row of `others` does, the lowest first: some agents mark what still runs by
-/// nothing else (`○ Bash(sleep 7)`, then `● Bash(sleep 7)`).
+/// The symbols that begin rows of a recording, but no row of `others`, the lowest first. Some agents mark a running
+/// tool only by such a symbol (`○ Bash(sleep 7)`, then `● Bash(sleep 7)`).
 fn bullets(recording: &Recording, others: &[&Recording], prompts: &[String]) -> Vec<Sign> {
     let known: Vec<char> = others.iter().flat_map(|r| r.screen.rows()).filter_map(bullet).collect();
     let rows = recording.screen.rows().iter().enumerate().rev().filter(|(_, row)| !is_said(row, prompts));
@@ -120,7 +120,8 @@ fn bullets(recording: &Recording, others: &[&Recording], prompts: &[String]) -> 
     found
 }
 
-/// A symbol that a row begins with, before a blank and a letter. What frames are made of is none, and neither is what a text may begin with.
+/// A symbol that begins a row, before a blank and a letter. Characters of frames, and those that a text may begin
+/// with, do not count.
 fn bullet(row: &Row) -> Option<char> {
     let mut text = row.text.trim_start().chars();
     let (first, blank, next) = (text.next()?, text.next()?, text.next()?);
@@ -129,12 +130,11 @@ fn bullet(row: &Row) -> Option<char> {
     (is_symbol && blank == ' ' && next.is_alphabetic()).then_some(first)
 }
 
-/// The rows that a person did not write.
 fn ours(recording: &Recording, prompts: &[String]) -> Vec<Row> {
     recording.screen.rows().iter().filter(|row| !is_said(row, prompts)).cloned().collect()
 }
 
-/// Whether a row begins with a prompt, and so holds what a person said.
+/// Whether a row begins with a prompt, and so holds a person's words.
 fn is_said(row: &Row, prompts: &[String]) -> bool {
     let text = row.text.trim_start();
     prompts

@@ -1,4 +1,4 @@
-//! A candidate for a profile: rules that are made of some recordings and judged by all of them.
+//! A candidate for a profile: rules that come from some recordings and are judged by all.
 
 use super::composer::{CursorForm, EmptyComposer, continuation, written};
 use super::signs::{self, BUSY, BUSY_TITLE, DIALOG, NEAR, is_calm, matches, peculiar};
@@ -11,8 +11,9 @@ use crate::core::order;
 use crate::core::screen::Row;
 use regex::escape;
 
-/// How good a candidate is. The empty composers that it reads right count first, those in the widest panes before others: so a recording in a
-/// narrow pane never costs a wide one. Then all that it reads right.
+/// How good a candidate is. The empty composers that it reads correctly count first, those in the widest panes before
+/// others, so that a recording in a narrow pane never outweighs one in a wide pane. Then everything else that it
+/// reads correctly counts.
 pub(super) type Score = (Vec<usize>, usize);
 
 /// The rules of a candidate.
@@ -32,7 +33,7 @@ pub(super) struct Sketch {
     below: usize,
     pub(super) ordinary: Vec<String>,
     busy: Vec<String>,
-    /// Those that count also far above the composer.
+    /// Patterns that also count far above the composer.
     busy_above: Vec<String>,
     busy_title: bool,
     dialog: Vec<String>,
@@ -42,7 +43,7 @@ pub(super) struct Sketch {
     names: Vec<String>,
     scripts: Vec<String>,
     tested: Vec<String>,
-    /// Rules that only these recordings speak for: the key, and the pattern.
+    /// Rules that rest on one recording: the key, and the pattern.
     pub(super) guessed: Vec<(&'static str, String)>,
 }
 
@@ -89,7 +90,7 @@ impl Sketch {
         for place in idle {
             let end = self.end(place.rows, place.row).unwrap_or(place.row + 1);
             let shown = place.shown(end.saturating_sub(self.footer_rows));
-            // A colour in which nobody writes says that it is none of a person's words, whatever they are: a suggestion differs each time.
+            // A colour in which nobody writes marks a suggestion, whatever its words: a suggestion differs each time.
             let ghost = shown.colour.filter(|colour| !written.contains(colour)).and_then(named);
             match (shown.text.is_empty(), shown.dim, ghost) {
                 (true, ..) => blank += 1,
@@ -103,7 +104,7 @@ impl Sketch {
 
     fn look_for_signs(&mut self, all: &[Recording]) {
         let (usual, own) = signs::signs(all, Status::Busy, &BUSY, &self.prompts);
-        // Far above the composer an answer may hold what other agents show.
+        // Far above the composer, an answer may hold the texts of other agents.
         let turns = || all.iter().filter(|r| r.state == Status::Busy);
         let seen = |pattern: &&String| turns().any(|r| signs::shows(pattern, r));
         self.busy_above = usual.iter().filter(seen).cloned().collect();
@@ -119,7 +120,8 @@ impl Sketch {
         }
     }
 
-    /// Takes a sign of a turn in. Words count far above the composer only if they were seen there: an answer may hold the same ones.
+    /// Adds a sign of a turn. Words count far above the composer only if they were seen there, because an answer may
+    /// hold the same words.
     fn take_busy(&mut self, all: &[Recording], sign: signs::Sign) {
         let is_far = |r: &Recording| {
             let cursor = self.drawn.find(r).map_or(0, |(row, _)| row);
@@ -146,8 +148,8 @@ impl Sketch {
         }
     }
 
-    /// What stands below the composer whenever it is idle in a pane that is large enough, and with no turn, question or anything open:
-    /// the longest of it.
+    /// The longest text that stands below the composer whenever it is idle in a large enough pane, and never during a
+    /// turn, a question or anything open.
     fn only_idle(&self, all: &[Recording], large: &[&Recording]) -> Vec<String> {
         let mut common: Option<Vec<String>> = None;
         for recording in large.iter().filter(|r| r.state == Status::Idle) {
@@ -169,7 +171,7 @@ impl Sketch {
         common.iter().max_by_key(|part| part.len()).map(|part| escape(part)).into_iter().collect()
     }
 
-    /// The first row below the text of a composer, and whether it closes it.
+    /// The first row below the text of a composer, and whether this row closes it.
     fn end(&self, rows: &[Row], cursor: usize) -> Option<usize> {
         let bottom = self.bottom.clone().map(Pattern::from);
         (cursor + 1..rows.len()).find(|at| match &bottom {
@@ -184,10 +186,11 @@ impl Sketch {
         Some(below.iter().filter(|row| !row.text.trim().is_empty()).count())
     }
 
-    /// How good it is; the name of a recording that it takes for idle and cannot tell from it.
+    /// Judges the candidate by all recordings. The error is the name of a recording that it takes for idle and cannot
+    /// distinguish from an empty composer.
     pub(super) fn judge(&mut self, kind: &str, all: &[Recording]) -> Result<Score, String> {
         let idle: Vec<&Recording> = all.iter().filter(|r| r.state == Status::Idle).collect();
-        // Each round names one thing more.
+        // Each round names one more thing.
         for _ in 0..=all.len() {
             let text = self.text(kind);
             let profile = Profile::parse(&text, kind).map_err(|why| format!("{why:#}"))?;
@@ -199,7 +202,7 @@ impl Sketch {
         Err(all.first().map(|r| r.name.clone()).unwrap_or_default())
     }
 
-    /// Names something that tells a recording from the empty composers.
+    /// Names something that distinguishes a recording from the empty composers.
     fn learn(&mut self, wrong: &Recording, all: &[Recording], idle: &[&Recording]) -> Result<(), String> {
         let cursor = self.drawn.find(wrong).map_or(0, |(row, _)| row);
         let tried = |row: &String| {
@@ -234,7 +237,7 @@ impl Sketch {
         Profile::parse(&self.text(kind), kind).is_ok_and(|p| recording.read(&p).state == Status::Idle)
     }
 
-    /// The profile.
+    /// The profile as TOML.
     pub(super) fn text(&self, kind: &str) -> String {
         let list = |key: &str, patterns: &mut dyn Iterator<Item = &String>| {
             let all: Vec<String> = patterns.map(|p| quoted(p)).collect();
@@ -301,7 +304,7 @@ fn score(profile: &Profile, all: &[Recording], idle: &[&Recording]) -> Score {
     (widths.iter().map(of).collect(), all.iter().filter(right).count())
 }
 
-/// The smallest panes of these.
+/// The smallest panes of these composers.
 fn smallest(idle: &[EmptyComposer<'_>]) -> Vec<(u16, u16)> {
     let mut found: Vec<(u16, u16)> = Vec::new();
     for (x, y) in idle.iter().map(|place| place.size) {

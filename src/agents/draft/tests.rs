@@ -31,7 +31,7 @@ fn whatever_a_program_is_called_the_draft_can_be_read() {
 
 #[test]
 fn a_profile_drafted_from_some_screens_reads_none_of_all_the_others_as_idle() {
-    // With the number of empty composers in wide panes: each must be read as idle.
+    // The number is that of the empty composers in wide panes: each must be read as idle.
     for (dir, idle) in [
         ("screens/cline", 2),
         ("screens/copilot", 3),
@@ -73,7 +73,7 @@ fn drafted(all: &[Recording]) -> Profile {
 
 #[test]
 fn a_recording_in_a_narrow_pane_never_costs_the_wide_ones() {
-    // With the number of empty composers at 39 columns that the draft of all sizes reads right.
+    // The number is that of the empty composers at 39 columns that the draft of all sizes reads correctly.
     for (dir, narrow) in [
         ("claude/2.1.332", 3),
         ("codex/0.169.0", 3),
@@ -103,7 +103,7 @@ fn a_recording_in_a_narrow_pane_never_costs_the_wide_ones() {
 
 #[test]
 fn an_empty_composer_without_its_cursor_does_not_spoil_the_others() {
-    // In two of these it is at the end of another row.
+    // In two of these recordings the cursor is at the end of another row.
     let all = systematic("screens/cline/3.0.65");
     let wide: Vec<Recording> = all.into_iter().filter(|r| r.facts.width == 120).collect();
     let draft = draft("x", &wide).unwrap();
@@ -142,7 +142,7 @@ fn what_happens_to_stand_there_is_no_sign_of_a_turn() {
     ];
     let draft = draft("x", &all).unwrap();
     let profile = Profile::parse(&draft.text, "x").unwrap();
-    // What a person said, and what only one turn shows, is on the screen of the next conversation, too.
+    // A person's words, and words that only one turn shows, also stand on the screen of the next conversation.
     for chance in ["refactor", "Looking", "write more", "Reading", "grammar", "fixtures"] {
         assert!(!draft.text.contains(chance), "{chance}: {}", draft.text);
     }
@@ -150,7 +150,7 @@ fn what_happens_to_stand_there_is_no_sign_of_a_turn() {
     assert_eq!(later.read(&profile).state, Status::Idle, "{}", draft.text);
     let other = turn("busy-3", "say something", "Nothing yet");
     assert_eq!(other.read(&profile).state, Status::Busy, "{}", draft.text);
-    // Far above the composer the same words are an answer's.
+    // Far above the composer, the same words belong to an answer.
     let mut rows = vec!["It says: enter queues, and * Pondering deeply"];
     rows.extend(vec!["more words of an answer"; 12]);
     assert_eq!(drawn("idle-4", &rows, "> ", "sonnet").read(&profile).state, Status::Idle, "{}", draft.text);
@@ -172,7 +172,7 @@ fn what_runs_may_be_told_by_a_symbol_alone_and_what_nothing_tells_is_named() {
     let states = [Status::Idle, Status::Idle, Status::Draft, Status::Busy, Status::Busy];
     assert_eq!(read, states, "{}", draft.text);
     assert!(draft.notes.iter().any(|note| note.contains("○")), "{:?}", draft.notes);
-    // What runs may be a long command, whose first row is far above the composer.
+    // A running tool may be a long command, whose first row is far above the composer.
     let mut rows = vec!["○ slept 7"];
     rows.extend(vec!["more of the same command"; 12]);
     assert_eq!(
@@ -181,7 +181,7 @@ fn what_runs_may_be_told_by_a_symbol_alone_and_what_nothing_tells_is_named() {
         "{}",
         draft.text
     );
-    // A person may begin a line with such a symbol; a frame is none.
+    // A person may begin a line with such a symbol. A frame is not such a symbol.
     assert!(!draft.text.contains("sonnet") && !draft.text.contains("slept"), "{}", draft.text);
     all[4] = drawn("busy-own", &["Welcome", "● slept 7"], "> ", "sonnet");
     let why =
@@ -189,7 +189,7 @@ fn what_runs_may_be_told_by_a_symbol_alone_and_what_nothing_tells_is_named() {
     assert!(why.as_ref().unwrap().contains("nothing in 'busy-own' distinguishes it"), "{why:?}");
 }
 
-/// What nobody recorded must be looked at by a person: words of a user, or of an answer, may be among it.
+/// A person must check what nobody recorded: it may hold words of a user or of an answer.
 #[test]
 fn what_shows_that_something_is_open_is_named() {
     let all = [
@@ -201,7 +201,7 @@ fn what_shows_that_something_is_open_is_named() {
     let draft = draft("x", &all).unwrap();
     let expected = "screen.open: 'Enter goes on' is there because";
     assert!(draft.notes.iter().any(|note| note.starts_with(expected)), "{:?}", draft.notes);
-    // No turn showed it, so an answer may hold it.
+    // No turn showed this text, so an answer may hold it.
     let mut rows = vec!["The build took (12s) to link."];
     rows.extend(vec!["more words of an answer"; 12]);
     let profile = Profile::parse(&draft.text, "x").unwrap();

@@ -3,7 +3,7 @@
 use crate::core::screen::{Colour, Row};
 use regex::escape;
 
-/// Takes something in that is not there yet.
+/// Adds an item, unless it is there.
 pub(super) fn add<T: PartialEq>(all: &mut Vec<T>, one: T) {
     if !all.contains(&one) {
         all.push(one);
@@ -14,7 +14,8 @@ pub(super) fn letters(part: &str) -> usize {
     part.chars().filter(|c| c.is_alphabetic()).count()
 }
 
-/// The parts of rows that stand apart: a footer has several. Numbers and paths are others tomorrow.
+/// The parts of rows that stand apart: a footer has several. Parts with numbers or paths are left out, because these
+/// change.
 pub(super) fn all_parts(rows: &[Row]) -> Vec<String> {
     let mut found = Vec::new();
     for row in rows {
@@ -28,13 +29,13 @@ pub(super) fn all_parts(rows: &[Row]) -> Vec<String> {
     found
 }
 
-/// Whether a path stands in it. A command with a slash is no path: `/ commands`, `/help`.
+/// Whether the text contains a path. A command with a slash is not a path: `/ commands`, `/help`.
 fn is_path(part: &str) -> bool {
     let steps = |word: &str| word.split('/').filter(|step| !step.is_empty()).count();
     part.split_whitespace().any(|word| word.contains('/') && steps(word) > 1 && !word.starts_with('@'))
 }
 
-/// A pattern for the beginning of a row, which is one of these. They may be indented differently.
+/// A pattern for a row that begins with one of these texts. Each may be indented.
 pub(super) fn one_of(begins: &[String]) -> String {
     let (mut all, mut inner) = (Vec::new(), Vec::new());
     for begin in begins {
@@ -48,17 +49,16 @@ pub(super) fn one_of(begins: &[String]) -> String {
     }
 }
 
-/// A text as TOML writes it: as it is if that is possible, for a pattern is legible so.
+/// A text as TOML. If possible it has no escapes, so that a pattern stays legible.
 pub(super) fn quoted(text: &str) -> String {
     if text.contains(|c: char| c == '\'' || c.is_control()) {
-        // JSON's escapes are TOML's, and TOML escapes one character more.
+        // JSON has the same escapes as TOML, but TOML escapes one more character.
         serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f")
     } else {
         format!("'{text}'")
     }
 }
 
-/// A colour as a profile names it.
 pub(super) fn named(colour: Colour) -> Option<String> {
     match colour {
         Colour::Usual => None,

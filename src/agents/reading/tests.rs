@@ -1,6 +1,6 @@
 use super::*;
 
-/// A composer between rules, with more rules in TOML.
+/// A composer between lines, with more rules in TOML.
 fn boxed(more: &str) -> Profile {
     let text = format!(
         "kind = 'x'\ntitle = 'X'\n[screen]\ntop = '^---'\nbottom = '^---'\nprompt = '^> '\ncontinuation = '^  '\nbelow = 3\n{more}"
@@ -8,7 +8,7 @@ fn boxed(more: &str) -> Profile {
     Profile::parse(&text, "x.toml").unwrap()
 }
 
-/// What is read where the cursor stands in the cell that is marked with `_`, which is blank.
+/// The reading of a screen whose cursor is in the cell marked with `_`, which is blank.
 fn at(profile: &Profile, screen: &str) -> Reading {
     let (row, line) = screen.lines().enumerate().find(|(_, line)| line.contains('_')).unwrap();
     let column = line.chars().take_while(|c| *c != '_').count();
@@ -41,7 +41,7 @@ fn an_empty_composer_in_a_mode_is_not_idle_whoever_named_it() {
         let got = at(&plain, &format!("---\n> _\n---\n{row}"));
         assert_eq!((got.state, &*got.open.unwrap().to_string()), (Status::Overlay, said));
     }
-    // A text that only speaks of one.
+    // A text that only mentions a mode.
     assert_eq!(state(&plain, "-- NORMAL --\n---\n> _\n---\nsee -- NORMAL --"), Status::Idle);
 }
 
@@ -70,7 +70,7 @@ fn each_sign_of_a_mode_is_looked_for_in_its_place_and_all_lists_of_it_must_show(
         ("footer = ['^shell']\nabove = ['^on']", "on\n---\n> _\n---\nshell", true),
         ("footer = ['^shell']\nabove = ['^on']", "---\n> _\n---\nshell", false),
         ("footer = ['^shell']\nunless = ['off']", "---\n> _\n---\nshell off", false),
-        // A transcript may hold anything: without another sign it says nothing beside a composer.
+        // A transcript may hold anything: beside a composer, such a row needs another sign.
         ("rows = ['^shell']", "shell\n---\n> _\n---\n", false),
         ("rows = ['^shell']", "shell\n_", true),
     ] {
@@ -116,7 +116,7 @@ fn a_composer_that_holds_an_empty_line_holds_a_draft() {
     let profile = boxed("");
     assert_eq!(state(&profile, "---\n> _\n\n---\n"), Status::Draft);
     assert_eq!(state(&profile, "---\n> \n  _\n---\n"), Status::Draft);
-    // Rows around the text are none of it, as many as the profile says.
+    // Rows around the text do not belong to it, as many as the profile says.
     let padded = boxed("footer_rows = 1\npadding = 1\n").screen;
     let padded = Profile {
         screen: ScreenRules {
@@ -128,7 +128,7 @@ fn a_composer_that_holds_an_empty_line_holds_a_draft() {
     };
     assert_eq!(state(&padded, "---\n| \n| _\n| \n| model\n---\n"), Status::Idle);
     assert_eq!(state(&padded, "---\n| \n| _\n| \n| \n| model\n---\n"), Status::Draft);
-    // An agent that always shows a placeholder holds blanks where it shows none.
+    // An agent that always shows a placeholder: without one, it holds blanks.
     let always = boxed("placeholder_always = true\n");
     assert_eq!(state(&always, "---\n> _\n---\n"), Status::Draft);
     assert_eq!(
@@ -144,7 +144,7 @@ fn a_suggestion_is_known_by_its_cells_wherever_the_cursor_is_drawn() {
         ("\x1b[2mAsk me\x1b[0m", Status::Idle),
         ("\x1b[7mA\x1b[0;2msk me\x1b[0m", Status::Idle),
         ("\x1b[7m \x1b[0;2mAsk me\x1b[0m", Status::Idle),
-        // A character of one's own with the cursor upon it, and a text whose end alone is a suggestion.
+        // A character that a person typed, with the cursor on it, and a text whose end alone is a suggestion.
         ("\x1b[7mA\x1b[0m", Status::Draft),
         ("\x1b[7mA\x1b[0msk \x1b[2mme\x1b[0m", Status::Draft),
         ("Ask \x1b[2mme\x1b[0m", Status::Draft),
@@ -166,7 +166,7 @@ fn a_suggestion_may_be_known_by_its_colour() {
         (format!("{grey}go on\x1b[39m"), Status::Idle),
         (format!("\x1b[4mg\x1b[0m{grey}o on\x1b[39m"), Status::Idle),
         ("\x1b[7mg\x1b[0;38;5;244mo on\x1b[39m".to_owned(), Status::Idle),
-        // A text, one that ends in a suggestion, one of another colour, and one letter with the cursor upon it.
+        // A text, one that ends in a suggestion, one of another colour, and one letter with the cursor on it.
         ("go on".to_owned(), Status::Draft),
         (format!("\x1b[4mg\x1b[0mo {grey}on\x1b[39m"), Status::Draft),
         ("\x1b[4mg\x1b[0;38;5;60mo on\x1b[39m".to_owned(), Status::Draft),
@@ -205,13 +205,13 @@ fn the_version_chooses_between_rules_and_where_it_is_not_known_all_must_agree() 
         (Some("2.5"), "turns", ">", "list", Status::Idle),
         (Some("1.9.9"), "turns", ">", "", Status::Busy),
         (Some("1.9.9"), "works", ">", "", Status::Idle),
-        // Other keys and all that may be open are as they were.
+        // Other keys, overlays and modes stay as they were.
         (Some("1.9.9"), "", "!", "", Status::Overlay),
         (Some("1.9.9"), "", ">", "list", Status::Overlay),
         (Some("3.1"), "", "$", "", Status::Idle),
         (Some("3.1"), "", ">", "", Status::Unknown),
         (Some("4"), "", ">", "", Status::Idle),
-        // It is not known, or says nothing.
+        // A version that is not known, or has no rules of its own.
         (None, "", ">", "", Status::Unknown),
         (None, "turns", ">", "", Status::Busy),
         (Some("latest"), "works", ">", "", Status::Busy),
@@ -222,7 +222,7 @@ fn the_version_chooses_between_rules_and_where_it_is_not_known_all_must_agree() 
     let said = |version| read_version(&profile, version, &screen, &facts).evidence.join("\n");
     assert!(said(Some("1.0")).contains("its version is 1.0, for which the rules for <2 count"));
     assert!(said(None).contains("its version is not known"));
-    // What is wrong there is named, once.
+    // An error in such rules is reported once.
     for (bad, expected) in [
         ("[when.version.'2'.screen]\n", "'2' is not a range of versions"),
         ("[when.version.'<2'.screen]\nbusi = ['x']\n", "there is no key 'busi' here; did you mean 'busy'?"),
@@ -261,7 +261,7 @@ fn a_character_may_be_the_cursor_of_an_empty_composer() {
         ("> text\x1b[7m \x1b[0m", Status::Draft),
         ("> \x1b[7mt\x1b[0mext", Status::Draft),
         ("> a▋Ask me", Status::Draft),
-        // A text that holds one, with its cursor elsewhere.
+        // A text with a drawn cursor in it, and the real cursor elsewhere.
         ("> ▋Ask me\x1b[7m \x1b[0m", Status::Draft),
         ("> Ask me", Status::Unknown),
     ] {
@@ -291,7 +291,7 @@ fn a_composer_may_be_known_by_its_background_and_a_blank_line_of_it_is_no_end() 
     assert_eq!(looked(&profile, &block(" > "), (3, 2)).state, Status::Idle);
     let draft = looked(&profile, &block(" > ab\n\n   cd"), (5, 4));
     assert!(draft.composer.unwrap().holds("abcd"));
-    // The cursor in the first row of a text of several.
+    // The cursor in the first of several rows of text.
     assert!(looked(&profile, &block(" > ab\n\n   cd"), (3, 2)).composer.unwrap().holds("abcd"));
     assert_eq!(looked(&profile, &block(" > ").replace("\x1b[48;5;240m", ""), (3, 2)).state, Status::Unknown);
 }
@@ -322,7 +322,7 @@ fn what_shows_only_a_part_of_a_text_holds_nothing_that_can_be_compared() {
 
 #[test]
 fn a_pattern_without_an_anchor_makes_nothing_idle() {
-    // A rule, a prompt and a paste in the middle of a person's text.
+    // A line, a prompt and a paste in the middle of a person's text.
     let text = "kind = 'x'\ntitle = 'X'\n[screen]\ntop = '---'\nbottom = '---'\nprompt = '> '\ncontinuation = '  |> '\nbelow = 3\nplaceholders = ['Ask']\ncollapsed = ['\\[Pasted']\ncollapses_above = 5\n";
     let profile = Profile::parse(text, "x").unwrap();
     assert_eq!(state(&profile, "---\n> see ---\n> _\n---\n"), Status::Draft);
@@ -337,7 +337,7 @@ fn other_rows_may_stand_above_the_prompt_where_the_profile_says_so() {
     let lead = boxed("lead = true\n");
     assert_eq!(state(&lead, "---\na.rs b.rs\n> _\n---\n"), Status::Idle);
     assert_eq!(state(&boxed(""), "---\na.rs b.rs\n> _\n---\n"), Status::Unknown);
-    // What follows the prompt and is no text of it: a program that has taken the prompt's place.
+    // A text after the prompt that is not the composer's: another program has taken the prompt's place.
     assert_eq!(state(&lead, "---\n> hello\nWaiting _\n---\n"), Status::Unknown);
 }
 
