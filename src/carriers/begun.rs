@@ -1,7 +1,9 @@
-//! In which directory a conversation of Codex was begun, by the record that it keeps of it: `sessions/Y/M/D/rollout-…-ID.jsonl`.
+//! Finds the directory in which a conversation of Codex was begun, by Codex's record of it:
+//! `sessions/Y/M/D/rollout-…-ID.jsonl`.
 //!
-//! The tools of all Codexes run in one server and say whose they are by the conversation alone. Its id has the time at which it was begun,
-//! and its record begins with the directory. Undocumented: what is not as expected is not known. Read-only: no lock is needed.
+//! The tools of all Codexes run in one server, and only the conversation shows which Codex a tool serves. The
+//! conversation's id contains the time of its beginning, and its record begins with the directory. The format is
+//! undocumented: anything unexpected counts as unknown. Read-only: no lock is needed.
 
 use super::codex;
 use crate::core::coord::date;
@@ -11,16 +13,16 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 
-/// The variable in which Codex says to its tools which conversation they belong to.
+/// The variable that names the conversation for Codex's tools.
 pub const CONVERSATION: &str = "CODEX_THREAD_ID";
 
-/// The most that is read of a record's first row: it has the instructions of the agent, too.
+/// The most bytes that are read of a record's first row, which also holds the agent's instructions.
 const MOST: u64 = 1 << 20;
 
-/// A day (ms). The directories are called by the local day, which may be the day before or after.
+/// A day (ms). The directories are named by the local day, which may be the day before or after.
 const DAY: u64 = 86_400_000;
 
-/// The directory in which the conversation of that id was begun, as a Codex with that environment knows it.
+/// The directory in which the conversation with that id was begun, for a Codex with that environment.
 pub fn begun_in(id: &str, environment: &Environment) -> Option<PathBuf> {
     let sessions = codex::directory(environment)?.join("sessions");
     let at = time_in(id).filter(|_| is_session(id))?;

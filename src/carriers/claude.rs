@@ -13,12 +13,9 @@ use crate::os::program::Environment;
 use serde_json::Value;
 use std::path::PathBuf;
 
-/// The session of one agent.
 #[derive(Clone, Debug)]
 pub struct Session {
-    /// Claude's configuration directory.
     pub dir: PathBuf,
-    /// What the file says.
     pub record: Record,
 }
 
@@ -27,7 +24,7 @@ pub struct Session {
 pub struct Record {
     /// The id of the conversation. `/clear` changes it.
     pub session_id: String,
-    /// The directory in which it was started.
+    /// The directory in which the conversation was started.
     pub cwd: String,
     /// The version of Claude Code.
     pub version: String,
@@ -101,8 +98,8 @@ impl Session {
     }
 }
 
-/// The conversation of that Claude. Its file is
-/// there a second or two after its start. While a person chooses a conversation, one stands there that was never written down.
+/// The conversation of that Claude. Its file exists a second or two after its start. While a person chooses a
+/// conversation, the file names one that was never written.
 pub(super) fn conversation(started: &Started<'_>) -> Conversation {
     let Started { process, known_in, environment, resumes } = *started;
     match Session::of_process(process, known_in, environment) {
@@ -113,7 +110,7 @@ pub(super) fn conversation(started: &Started<'_>) -> Conversation {
                 _ => Conversation::Is { id, resumed: resumes.is_some() },
             }
         }
-        // An earlier version keeps no such files.
+        // An earlier version has no such files.
         Err(_) if directory(environment).is_some_and(|dir| dir.join("sessions").is_dir()) => {
             Conversation::Soon
         }

@@ -33,7 +33,7 @@ const NO_TRANSCRIPT: &str = "CLAUDE_CODE_SKIP_PROMPT_HISTORY";
 /// The time limit for a write. It is one write into an empty buffer.
 const WRITE: Duration = Duration::from_millis(500);
 
-/// How many bytes are read from the end of a conversation to which the agent has changed since.
+/// How many bytes are read from the end of a conversation that the agent has changed to.
 const END: u64 = 4 << 20;
 
 /// The inbox of one agent.
@@ -209,7 +209,7 @@ fn check_inbound(dir: &Path, cwd: &str, argv: &[String]) -> Result<(), String> {
     Ok(())
 }
 
-/// What the transcript has shown of a text since it was last read.
+/// How far a text has come since the transcript was last read.
 pub(super) fn trace(agent: &Agent, text: &str, follower: &mut Follower) -> Trace {
     let mut seen = follower.seen;
     follower.read(&mut |line| seen = seen.max(judge(line, text)));
@@ -228,7 +228,7 @@ pub(super) fn trace(agent: &Agent, text: &str, follower: &mut Follower) -> Trace
     seen
 }
 
-/// What one line of a transcript says about a text.
+/// How far a text has come, by one line of a transcript.
 fn judge(line: &str, text: &str) -> Trace {
     if !speaks_of(line, text) {
         return Trace::None;

@@ -1,9 +1,10 @@
 //! Finds the conversation of a Codex by the marks in its own directory.
 //!
-//! A Codex that opens a conversation, a new one or an earlier one, touches `tui-thread-reference-capabilities/ID` a second or two after
-//! its start. Nothing there says which process did so. So a mark counts only if nobody else can have made it: it is the only one of that
-//! time, and no other Codex with that directory started shortly before. The directory is undocumented; without it, or in any doubt, the
-//! conversation is unknown, and the agent's hooks tell it with its first prompt. Read-only: no lock is needed.
+//! A Codex that opens a conversation, a new one or an earlier one, touches `tui-thread-reference-capabilities/ID` a
+//! second or two after its start. The file does not name the process. So a mark counts only if nobody else can have
+//! made it: it is the only one of that time, and no other Codex with that directory started shortly before. The
+//! directory is undocumented. Without it, or in any doubt, the conversation is unknown until the agent's hooks report
+//! it with the first prompt. Read-only: no lock is needed.
 
 use super::Started;
 use super::own::{check_namespace, own_directory};
@@ -17,16 +18,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-/// The kind whose marks these are.
+/// The kind of agent that makes these marks.
 pub(super) const KIND: &str = "codex";
 
 /// The directory of the marks.
 const MARKS: &str = "tui-thread-reference-capabilities";
 
-/// How long after its start a Codex opens its conversation (ms): a busy machine takes its time, and so does a person who chooses one.
+/// How long after its start a Codex may open its conversation (ms): a busy machine takes its time, and so does a
+/// person who chooses.
 const WITHIN: u64 = 30_000;
 
-/// How far the start of a process and the time of a file may be off (ms).
+/// The greatest difference between the start of a process and the time of a file (ms).
 const SLACK: u64 = 50;
 
 /// The most marks that are looked at.
@@ -59,13 +61,13 @@ fn look(codex: &Started<'_>) -> Option<Conversation> {
     }
 }
 
-/// The marks that a process which started then may have made at its start.
+/// The marks that a process with this start may have made.
 fn of_that_time(started: u64, marks: &[(String, u64)]) -> Vec<(&str, u64)> {
     let time = started.saturating_sub(SLACK)..=started.saturating_add(WITHIN);
     marks.iter().filter(|(_, at)| time.contains(at)).map(|(id, at)| (id.as_str(), *at)).collect()
 }
 
-/// Whether another Codex with that directory was starting as well. `None`: that cannot be told.
+/// Whether another Codex with that directory was starting as well. `None`: unknown.
 fn others(process: &ProcessId, home: &Path, started: u64, at: u64) -> Option<bool> {
     let table = Table::read().ok()?;
     let own: Vec<i32> = table.tree(process.pid).iter().map(|p| p.pid).collect();
@@ -78,7 +80,8 @@ fn others(process: &ProcessId, home: &Path, started: u64, at: u64) -> Option<boo
     Some(others.any(|p| is_codex(&p.comm, &p.argv()) && has_home(p.pid)))
 }
 
-/// Whether a process is a Codex that opens conversations. The background server that serves all of them opens none by itself.
+/// Whether a process is a Codex that opens conversations. The background server that all of them share opens none by
+/// itself.
 fn is_codex(comm: &str, argv: &[String]) -> bool {
     let is_named = |word: &String| Path::new(word).file_name().is_some_and(|name| name == KIND);
     let serves = argv.iter().any(|word| word == "app-server");

@@ -33,7 +33,7 @@ pub struct Said {
 }
 
 impl Said {
-    /// Reads the agent's word for its state. An unknown word gives nothing.
+    /// Reads an agent's word for its state. An unknown word gives `None`.
     fn of(word: &str, since: u64, source: &str) -> Option<Self> {
         let status = match word {
             "idle" => Status::Idle,
@@ -56,10 +56,10 @@ pub enum Unfit {
     Suspended,
 }
 
-/// How far a text has come, according to the agent's own records.
+/// How far a text has come, by the agent's own records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Trace {
-    /// They do not show it.
+    /// The records do not show it.
     None,
     /// It waits in the agent's queue.
     Queued,
@@ -109,7 +109,8 @@ fn check_running(agent: &Agent) -> Result<(), Unfit> {
     }
 }
 
-/// The carriers that the setting `key` allows for an agent, in their order, and why one of the agent's own is not used now.
+/// The carriers that the setting `key` allows for an agent, in their order, and why one of the agent's own channels
+/// is not used now.
 pub fn ways(
     agent: &Agent,
     own: &[Carrier],
@@ -130,7 +131,7 @@ pub fn ways(
     reachable.map(|c| (*c, judge(c))).chain(forbidden.map(|c| (*c, left_out()))).collect()
 }
 
-/// What the agent's records have shown of a text since `follower` last read them.
+/// How far a text has come since `follower` last read the agent's records.
 pub fn trace(offer: &Offer, agent: &Agent, text: &str, follower: &mut Follower) -> Trace {
     match Carrier::named(&offer.carrier) {
         Some(Carrier::ClaudeInbox) => claude_inbox::trace(agent, text, follower),
@@ -145,27 +146,25 @@ fn speaks_of(line: &str, text: &str) -> bool {
     line.contains(&marker)
 }
 
-/// An agent's process, and what it was started with.
+/// An agent's process and its environment at the start.
 #[derive(Clone, Copy, Debug)]
 pub struct Started<'a> {
-    /// The process.
     pub process: &'a ProcessId,
-    /// The namespace in which its id is known.
+    /// The pid namespace in which its id is known.
     pub known_in: Option<u64>,
-    /// Its environment.
     pub environment: &'a Environment,
-    /// That it goes on with an earlier conversation by its arguments, and with which if they name it.
+    /// Whether its arguments continue an earlier conversation, and the id of that conversation if they contain it.
     pub resumes: Option<Option<&'a str>>,
 }
 
 impl<'a> Started<'a> {
-    /// Of an agent on record. Its arguments count at its start only.
+    /// An agent on record. Its arguments count only at its start.
     pub fn of(agent: &'a Agent, environment: &'a Environment) -> Self {
         Self { process: &agent.process, known_in: agent.place.namespace, environment, resumes: None }
     }
 }
 
-/// Which conversation an agent is in, as its own files say.
+/// The agent's conversation, by its own files.
 pub fn conversation(carriers: &[Carrier], started: &Started<'_>) -> Conversation {
     let said = if carriers.contains(&Carrier::ClaudeInbox) {
         claude::conversation(started)
@@ -178,7 +177,7 @@ pub fn conversation(carriers: &[Carrier], started: &Started<'_>) -> Conversation
     }
 }
 
-/// [`conversation`], or what else shows the conversation of an agent of that kind about the time of its start. Its hooks know better.
+/// [`conversation`], or other evidence of the conversation soon after an agent's start. Hooks are the better source.
 pub fn conversation_at_start(kind: &str, carriers: &[Carrier], started: &Started<'_>) -> Conversation {
     match conversation(carriers, started) {
         Conversation::Unknown if kind == codex::KIND => codex::conversation(started),

@@ -38,7 +38,7 @@ struct PluginFiles {
 }
 
 impl PluginFiles {
-    /// Those of an agent. The error says, for people, why they are unknown.
+    /// The files of an agent. The error says, for people, why they are unknown.
     fn of(agent: &Agent) -> Result<Self, String> {
         let namespace = process::namespace().ok_or("there is no way to it on this system")?;
         check_namespace(agent.place.namespace)?;
@@ -118,7 +118,7 @@ impl Plugin {
     }
 }
 
-/// The line that it sends first.
+/// The line that the plugin sends first.
 fn hear(stream: &mut UnixStream) -> std::io::Result<Value> {
     stream.set_read_timeout(Some(PATIENCE))?;
     let (mut said, mut piece) = (Vec::new(), [0; 512]);
@@ -152,7 +152,7 @@ impl Channel for Plugin {
     }
 }
 
-/// What `OpenCode`'s events have shown of a text since they were last read.
+/// How far a text has come since `OpenCode`'s events were last read.
 pub(super) fn trace(text: &str, follower: &mut Follower) -> Trace {
     let mut seen = follower.seen;
     follower.read(&mut |line| seen = seen.max(judge(line, text)));
@@ -160,7 +160,7 @@ pub(super) fn trace(text: &str, follower: &mut Follower) -> Trace {
     seen
 }
 
-/// What one event says about a text.
+/// How far a text has come, by one event.
 fn judge(line: &str, text: &str) -> Trace {
     if !speaks_of(line, text) {
         return Trace::None;
@@ -189,7 +189,7 @@ pub fn sweep(home: &Path) {
             (of == namespace.to_string()).then_some(rest.split_once('.')?.0.parse::<i32>().ok()?)
         });
         if pid.is_some_and(|pid| process::is_free(pid) == Some(true)) {
-            // Another process may remove it, too.
+            // Another process may remove it as well.
             drop(std::fs::remove_file(entry.path()));
         }
     }

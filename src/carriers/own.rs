@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 /// The largest file that is read, in bytes.
 const MOST: u64 = 1 << 20;
 
-/// Checks that process ids mean the same here as in that namespace, where the agent is known: its files carry such ids.
+/// Checks that process ids mean the same here as in the pid namespace where the agent is known: its files contain
+/// such ids.
 pub(super) fn check_namespace(known_in: Option<u64>) -> Result<(), String> {
     if known_in.is_some() && known_in != process::namespace() {
         return Err("it runs where its files cannot be told from here".to_owned());
@@ -23,14 +24,14 @@ pub(super) fn check_namespace(known_in: Option<u64>) -> Result<(), String> {
     Ok(())
 }
 
-/// The directory of its own that an agent with that environment uses: the one that `variable` names, or `usual` below its home.
+/// The directory of an agent with that environment: the one that `variable` names, or `usual` below its home.
 pub(super) fn own_directory(environment: &Environment, variable: &str, usual: &str) -> Option<PathBuf> {
     let said = |name: &str| environment.get(name).filter(|dir| !dir.is_empty()).map(PathBuf::from);
     let dir = said(variable).or_else(|| Some(said("HOME")?.join(usual)))?;
     dir.is_absolute().then_some(dir)
 }
 
-/// Whether that process is at the other end, and runs as this user.
+/// Checks that this process is at the other end, and runs as this user.
 pub(super) fn check_peer(stream: &UnixStream, process: &ProcessId) -> anyhow::Result<()> {
     let Some((pid, uid)) = peer::listener(stream) else {
         bail!("who listens at its socket cannot be told on this system");
@@ -41,7 +42,7 @@ pub(super) fn check_peer(stream: &UnixStream, process: &ProcessId) -> anyhow::Re
     Ok(())
 }
 
-/// Whether a socket is this user's alone, and cannot be replaced by others.
+/// Checks that only this user can use a socket, and that others cannot replace it.
 pub(super) fn check_socket(socket: &Path) -> Result<(), String> {
     let shown = socket.display();
     let meta = socket.symlink_metadata().map_err(|_| format!("its socket {shown} is not there"))?;

@@ -1,13 +1,14 @@
 //! From panes to named agents: one tmux call, one look at the processes below the panes, one transaction.
 //!
-//! A look is one tmux call for any number of panes, and costs nothing for processes elsewhere. Registering runs under
-//! the store's mutex, so racing discoveries give one record per process and no name twice. An agent belongs to the
-//! project of its working directory, whatever `$SWARM_ROOT` says in any environment. An agent elsewhere on the same
-//! server is left to its own project, and one in no project to nobody. A pane carries the marks of the project of the
-//! agent in it.
+//! A look is one tmux call for any number of panes, and costs nothing for processes elsewhere. Agents are registered
+//! under the store's mutex, so racing discoveries make one record per process and use no name twice. An agent belongs
+//! to the project of its working directory, even if an environment sets `$SWARM_ROOT`. An agent of another project on
+//! the same server is left to that project, and nobody registers one in no project. A pane has the marks of its
+//! agent's project.
 //!
-//! A new process may be a returning agent. It then takes over that agent's record in the same transaction. A Claude says a
-//! second or two after its start which conversation it is in; where that matters, it is registered only then.
+//! A new process may be a returning agent. It then takes over that agent's record in the same transaction. A Claude
+//! names its conversation only a second or two after its start. If the conversation matters, the Claude is registered
+//! only then.
 
 use super::heirs;
 use crate::agents::is_shell;
@@ -35,15 +36,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// What one look at a server showed.
+/// The result of one look at a server.
 #[derive(Debug)]
 pub struct Survey {
     pub panes: Vec<Pane>,
-    /// The processes.
     pub forest: Forest,
     /// The agents found, each with the rule that recognised it.
     pub found: Vec<(Sighting, String)>,
-    /// The project that each directory seen lies in, if any.
+    /// The project of each directory that was seen, if it is in one.
     owners: BTreeMap<String, Option<PathBuf>>,
 }
 
@@ -62,13 +62,13 @@ pub fn survey(server: &Server, profiles: &Profiles) -> Result<Survey> {
             let started =
                 Started { process: &process, known_in: namespace, environment: &environment, resumes };
             let conversation = carriers::conversation_at_start(&kind, carriers, &started);
-            // What the person set for the pane says more than what its shell was started with.
+            // A person's setting for the pane has priority over the environment of the pane's shell.
             let wanted = Some(pane.wanted.clone()).filter(|name| !name.is_empty());
             let wanted = wanted.or_else(|| environment.get("SWARM_NAME"));
             let asks = wanted.and_then(|name| Name::for_agent(&name).ok());
             let cwd = match process::cwd(process.pid) {
                 Some(cwd) => cwd.to_string_lossy().into_owned(),
-                // It is just ending: its directory is gone, and that of the pane is not where it worked.
+                // The process is ending: its directory is gone, and the pane's directory is not where it worked.
                 None if process::arguments(process.pid).is_empty() => continue,
                 None => pane.path.clone(),
             };
@@ -91,18 +91,19 @@ pub fn survey(server: &Server, profiles: &Profiles) -> Result<Survey> {
     Ok(Survey { panes, forest, found, owners })
 }
 
-/// An agent in a pane, and what was read of its process.
+/// An agent in a pane, with facts about its process.
 pub(crate) struct Recognised {
     pub(crate) process: ProcessId,
     pub(crate) kind: String,
-    /// What recognised it.
+    /// The rule that recognised it.
     pub(crate) rule: String,
     argv: Vec<String>,
     environment: Environment,
 }
 
-/// The agent in a pane's process tree: the one nearest to the pane, since an agent may run others as its tools. One that no profile
-/// recognises may say by its environment what it is; what a shell was given is for what it starts.
+/// The agent in a pane's process tree: the one nearest to the pane, because an agent may run others as its tools. A
+/// process that no profile recognises may name its kind by a variable. The variables of a shell are for the programs
+/// that it starts.
 pub(crate) fn recognise(forest: &Forest, pane_pid: i32, profiles: &Profiles) -> Option<Recognised> {
     forest.tree(pane_pid).filter(|process| !process.ended).find_map(|process| {
         let (argv, environment) = (process.argv(), Environment::of(process.pid));
@@ -116,20 +117,20 @@ pub(crate) fn recognise(forest: &Forest, pane_pid: i32, profiles: &Profiles) -> 
     })
 }
 
-/// The kind that a process says it is.
+/// The kind that a process names by its environment.
 fn named(process: &Process, environment: &Environment) -> Option<String> {
     let kind = (!is_shell(&process.comm)).then(|| environment.get(program::SWARM_AGENT))??;
     Name::is_kind(&kind).then_some(kind)
 }
 
 impl Survey {
-    /// Takes in an agent that a person has named.
+    /// Adds an agent that a person has named.
     pub fn add(&mut self, sighting: Sighting, rule: &str) {
         self.owners.insert(sighting.cwd.clone(), Store::root_around(Path::new(&sighting.cwd)));
         self.found.push((sighting, rule.to_owned()));
     }
 
-    /// The agents of the project at `root`, and those that are not of it.
+    /// The agents of the project at `root`, and all others.
     pub fn split(&self, root: &Path) -> (Vec<Sighting>, Vec<Sighting>) {
         let sightings = self.found.iter().map(|(sighting, _)| sighting.clone());
         sightings.partition(|s| self.owner(&s.cwd) == Some(root))
@@ -141,7 +142,7 @@ impl Survey {
         order::collect::<_, BTreeSet<_>>(found).into_iter().map(Path::to_owned).collect()
     }
 
-    /// The project of a pane: the agent's in it, or else the one of its directory.
+    /// The project of a pane: its agent's, or else the project of its directory.
     pub fn owner_of_pane(&self, pane: &Pane) -> Option<&Path> {
         let agent = self.found.iter().find(|(s, _)| s.place.pane == pane.id);
         self.owner(agent.map_or(&*pane.path, |(s, _)| &*s.cwd))
@@ -152,8 +153,8 @@ impl Survey {
     }
 }
 
-/// Commits what a survey showed of the store's project, and returns all agents on record. Of those that start, one that will soon
-/// say which conversation it is in is left for the next time, if that matters and whoever asks is `patient`.
+/// Commits the result of a survey for the store's project, and returns all agents on record. A new agent that will
+/// soon name its conversation is left for the next survey, if the conversation matters and the caller is `patient`.
 pub fn register(
     store: &Store,
     survey: &Survey,
@@ -172,7 +173,7 @@ pub fn register(
             &known,
             &look,
             |a| here.check(a.place.namespace, &a.process),
-            // Where that cannot be told, something may be left.
+            // If this cannot be determined, something may be left.
             |a| heirs::leaves_anything(store, a).unwrap_or(true),
         );
         commit(tx, store, &known, &changes)?;
@@ -187,18 +188,18 @@ pub fn register(
     Ok((agents, changes))
 }
 
-/// Gives those that are back their leases, and those of an earlier look that ended before it came to that.
+/// Returns their leases to returning agents, also to those of an earlier survey that was killed before it did so.
 fn give_back(store: &Store, agents: &[Agent], changes: &RosterChanges) -> Result<()> {
     let left = store.left_leases()?;
     let is_back = |agent: &&Agent| {
-        // It may have been renamed since, in the same look.
+        // The agent may have been renamed since, by the same survey.
         let heir = changes.heirs.iter().any(|(name, _)| agent.answers_to(name));
         agent.is_live() && agent.past.inherited.is_some() && (heir || left.contains(&agent.name))
     };
     agents.iter().filter(is_back).try_for_each(|agent| store.return_leases(agent))
 }
 
-/// Writes down what was decided. A crash in between leaves what the next look completes.
+/// Commits the decisions. After a crash, the next survey completes them.
 fn commit(tx: &mut Transaction<'_>, store: &Store, known: &[Agent], changes: &RosterChanges) -> Result<()> {
     tx.put_away_ended(known)?;
     for name in &changes.freed {
@@ -216,7 +217,7 @@ fn commit(tx: &mut Transaction<'_>, store: &Store, known: &[Agent], changes: &Ro
         tx.leave_groups(&agent.name)?;
     }
     for agent in &changes.put {
-        // One that nobody ever wrote to leaves nothing behind, and its name is free again.
+        // An agent without mail leaves nothing behind, and its name is free again.
         if changes.left.contains(&agent.name) && agent.formerly.is_empty() && store.is_unused(&agent.name)? {
             tx.forget_agent(&agent.name)?;
             continue;
@@ -247,7 +248,8 @@ fn commit(tx: &mut Transaction<'_>, store: &Store, known: &[Agent], changes: &Ro
     Ok(())
 }
 
-/// Whether there is mail of a dead agent whose senders were not told what became of it: the courier will, if its record stays.
+/// Whether mail of a dead agent still needs a notice to its senders. The courier sends the notice only while the
+/// agent's record exists.
 fn owes_word(store: &Store, name: &Name) -> Result<bool> {
     if !store.mail_files(name, Folder::Unacked)?.is_empty() {
         return Ok(true);
@@ -261,8 +263,8 @@ fn owes_word(store: &Store, name: &Name) -> Result<bool> {
     Ok(false)
 }
 
-/// The panes with a wrong label. A label in another project's pane belongs to that project, unless it names an agent that
-/// was on record here until now. A label in a pane of no project belongs to nobody.
+/// The panes with a wrong label. A label in another project's pane belongs to that project, unless it names an agent
+/// that was on record here until now. A label in a pane of no project belongs to nobody.
 fn stale_labels(
     agents: &[Agent],
     changes: &RosterChanges,
@@ -284,10 +286,10 @@ fn stale_labels(
     survey.panes.iter().filter_map(|pane| Some((pane.id.clone(), stale(pane)?))).collect()
 }
 
-/// How long one that has just started may take to say which conversation it is in.
+/// How long after its start an agent may take to name its conversation.
 pub const SAYS_SOON: Duration = Duration::from_secs(5);
 
-/// A survey of `server`, registered. One that has just started is waited for, at most so long.
+/// A survey of `server`, registered. Waits up to this time for agents that have just started.
 pub fn discover(
     store: &Store,
     server: &Server,

@@ -1,8 +1,8 @@
 //! Gives a returning agent the mail that its earlier process did not receive.
 //!
-//! Everything is written in the transaction that gives the agent its earlier record, and the mail before the record. A crash in between leaves
-//! mail that waits for an agent that ended, which becomes dead letters again. Mail that the earlier process may have received is announced
-//! without its text, so nothing is given twice.
+//! The mail is written before the record, in the transaction that gives the agent its earlier record. After a crash
+//! in between, the mail waits for an agent that has ended, and becomes dead letters again. Mail that the earlier
+//! process may have received is announced without its text, so nothing is given twice.
 
 use crate::core::agent::Agent;
 use crate::core::delivery::Stage;
@@ -23,11 +23,11 @@ use std::time::Duration;
 /// How long tmux may take to show the name on the pane.
 const LABEL: Duration = Duration::from_secs(1);
 
-/// Ids named in one notice.
+/// The most ids that one notice names.
 const NAMED: usize = 8;
 
-/// Whether anything is left under the names of an agent that ended: mail to or from it that somebody waits for, a lease, or an
-/// edit that no commit has in it.
+/// Whether anything is left under the names of an ended agent: mail to or from it that somebody waits for, a lease,
+/// or an uncommitted edit.
 pub fn leaves_anything(store: &Store, agent: &Agent) -> Result<bool> {
     let names: Vec<Name> = agent.formerly.iter().chain([&agent.name]).cloned().collect();
     if store.is_owed(&names)? || store.has_edits(&agent.name)? || store.has_left_leases(&agent.name)? {
@@ -38,7 +38,8 @@ pub fn leaves_anything(store: &Store, agent: &Agent) -> Result<bool> {
     Ok(holders.any(|h| h.host.is_none() && names.contains(&h.name)))
 }
 
-/// Lets an agent have the mail that did not reach it before it ended. The senders that were told so get a notice.
+/// Revives the mail that an agent did not receive before it ended. Senders who have got a notice of its end get
+/// another one.
 pub fn revive(tx: &mut Transaction<'_>, store: &Store, agent: &Agent, by: Evidence) -> Result<()> {
     let inherited = agent.past.inherited.as_ref();
     let was = inherited.map(|i| i.from.pid);
@@ -51,7 +52,7 @@ pub fn revive(tx: &mut Transaction<'_>, store: &Store, agent: &Agent, by: Eviden
         if delivery.way.typed_into.as_ref() == Some(&agent.process) {
             continue;
         }
-        // It was in the hands of the process that ended, perhaps.
+        // The process that ended may have received it.
         let perhaps = delivery.way.enters > 0 || delivery.way.stage == Stage::Typed;
         if !failed && !perhaps {
             continue;
@@ -91,7 +92,7 @@ pub fn revive(tx: &mut Transaction<'_>, store: &Store, agent: &Agent, by: Eviden
     Ok(())
 }
 
-/// Gives a living agent, which is on record, everything of an agent that ended. From now on the two are one agent, called `name`.
+/// Gives everything of an ended agent to a living agent on record. From now on the two are one agent, called `name`.
 pub fn take_over(
     tx: &mut Transaction<'_>,
     store: &Store,
@@ -107,8 +108,9 @@ pub fn take_over(
     tx.inherit(agent, dead, name, how)
 }
 
-/// Notes which conversation a living agent is in. If that is one of an agent that ended, and nothing was known of this one's
-/// conversations or nobody has to do with it yet, it is that agent. Returns its record if that is news.
+/// Records the conversation of a living agent. If an ended agent was in that conversation, the living one becomes its
+/// heir, unless another conversation of the living one is known and somebody already has to do with it. Returns a new
+/// record.
 pub fn enter(store: &Store, agent: &Agent, session: &str) -> Result<Option<Agent>> {
     if agent.past.knows(session) || !is_session(session) {
         return Ok(None);
@@ -119,7 +121,7 @@ pub fn enter(store: &Store, agent: &Agent, session: &str) -> Result<Option<Agent
             return Ok(None);
         };
         if current.past.knows(session) {
-            // Somebody else was faster.
+            // Another process was faster.
             return Ok(Some(current.clone()));
         }
         let here = Here::look();
@@ -134,7 +136,7 @@ pub fn enter(store: &Store, agent: &Agent, session: &str) -> Result<Option<Agent
         dead.retain(|_| is_new && !process::is_foreign(agent.process.pid));
         let &[dead] = &dead[..] else {
             if let [first, ..] = &dead[..] {
-                // Only a person can tell which of them it is.
+                // Only a person can decide which of these agents it is.
                 let names: Vec<&str> = dead.iter().map(|a| a.name.as_str()).collect();
                 let text = format!(
                     "{0} is in a conversation of {1}, which ended. It is unclear which of them it is, so it gets no old mail. To choose: swarm name {0} {2}",
@@ -162,12 +164,12 @@ pub fn enter(store: &Store, agent: &Agent, session: &str) -> Result<Option<Agent
         store.ensure_mailbox(&heir.name)?;
         store.post_notices()?;
         store.return_leases(heir)?;
-        // The label is a convenience: the name stands whether or not tmux can be reached from here.
+        // The label is a convenience: the name counts even if tmux cannot be reached from here.
         let server = Server::new(&heir.place.socket).patient(LABEL);
         let _ = server.label(&[(heir.place.pane.clone(), Some(heir.name.to_string()))]);
     }
     Ok(entered)
 }
 
-/// What is said of a message whose agent ended and is back.
+/// The detail of a message whose agent ended and is back.
 const BACK: &str = "its agent ended and is back";

@@ -1,7 +1,7 @@
-//! Finds agents in panes, looks at them, recognises them when they are back, and vouches for them.
+//! Finds agents in panes, observes them, recognises returning agents, and confirms identities.
 //!
-//! Nothing here types into a pane. The courier and the commands use it alike and at once, so every change of a record is decided
-//! in a transaction that reads the record again.
+//! Nothing here types into a pane. The courier and the commands use it at the same time, so every change of a record
+//! is decided in a transaction that reads the record again.
 
 pub mod discovery;
 pub mod heirs;

@@ -1,8 +1,8 @@
-//! Shows people what the living agents are doing, by their screens. A delivery looks for itself.
+//! Shows people the states of the living agents, by their screens. A delivery looks for itself.
 //!
 //! One tmux call per server, whatever the number of agents, to all servers at once. A server that does not answer
-//! costs only its own time. A record is written only if the state changed, in a transaction that finds the same
-//! process still on record, so a late look changes nobody else's record.
+//! costs only its own time. A record is written only if the state changed, in a transaction that checks that the same
+//! process is still on record. So a late look never changes another agent's record.
 
 use super::heirs;
 use crate::agents::{self, Profile, Profiles, Reading};
@@ -25,18 +25,18 @@ use crate::tmux::{Server, hangs};
 use anyhow::Result;
 use std::collections::BTreeMap;
 
-/// How long it is looked for what an agent did at its start.
+/// How long after its start an agent's new conversation is looked for.
 const STARTING_MS: u64 = 120_000;
 
-/// What a look at everybody came to.
+/// The result of a look at all agents.
 pub struct Observed {
     /// All agents on record.
     pub agents: Vec<Agent>,
-    /// The sockets of the servers that did not answer, each with the text about it.
+    /// The sockets of the servers that did not answer, each with its error.
     pub hung: Vec<(String, anyhow::Error)>,
 }
 
-/// Looks at every living agent on the servers that `ask` gives for their sockets, and records its state if it changed.
+/// Looks at every living agent on the servers that `ask` returns for their sockets, and records each changed state.
 pub fn observe(store: &Store, profiles: &Profiles, ask: impl Fn(&str) -> Option<Server>) -> Result<Observed> {
     let mut agents = store.agents()?;
     let (looks, hung) = look_at_all(&agents, ask);
@@ -66,10 +66,10 @@ pub fn observe(store: &Store, profiles: &Profiles, ask: impl Fn(&str) -> Option<
     Ok(Observed { agents, hung })
 }
 
-/// What panes show, by socket and pane.
+/// The looks at panes, by socket and pane.
 type Looks = BTreeMap<(String, String), Look>;
 
-/// Looks at the panes of all living agents, on all servers at once. Gives the servers that did not answer, too.
+/// Looks at the panes of all living agents, on all servers at once. Also returns the servers that did not answer.
 fn look_at_all(
     agents: &[Agent],
     ask: impl Fn(&str) -> Option<Server>,
@@ -94,14 +94,14 @@ fn look_at_all(
                 }
             }
             Ok(Err(error)) if hangs(&error) => hung.push((socket.to_owned(), error)),
-            // A server that cannot be reached from here leaves the last known states.
+            // If a server cannot be reached from here, the last known states stay.
             _ => {}
         }
     }
     (looks, hung)
 }
 
-/// Brings an agent's record up to what its screen shows. Says whether that changed anything.
+/// Updates an agent's record by its screen. Returns whether the record changed.
 fn update(agent: &mut Agent, state: Status, said: Option<&str>, now_ms: u64) -> bool {
     let limit = limit_now(agent, state, said, now_ms);
     let is_over = limit.as_ref().is_some_and(|limit| !limit.holds(now_ms));
@@ -116,7 +116,7 @@ fn update(agent: &mut Agent, state: Status, said: Option<&str>, now_ms: u64) -> 
     true
 }
 
-/// Writes what changed, and tells the person of the usage limits that agents have reached.
+/// Records the changed states, and sends the person notices about new usage limits.
 fn record(store: &Store, changed: &[Agent], reached: &[(Name, UsageLimit)]) -> Result<()> {
     if changed.is_empty() {
         return Ok(());
@@ -124,7 +124,7 @@ fn record(store: &Store, changed: &[Agent], reached: &[(Name, UsageLimit)]) -> R
     store.transact(|tx| {
         let current = tx.agents()?;
         for seen in changed {
-            // Only if it is still the same process's record: somebody may have changed it meanwhile.
+            // Only if it is still the same process's record: another command may have changed it meanwhile.
             if let Some(agent) = current.iter().find(|a| a.name == seen.name && a.process == seen.process) {
                 let (status, since, died) = (seen.status, seen.since, seen.died);
                 if let Some((_, limit)) = reached.iter().find(|(name, _)| *name == agent.name) {
@@ -137,7 +137,7 @@ fn record(store: &Store, changed: &[Agent], reached: &[(Name, UsageLimit)]) -> R
     })
 }
 
-/// Records the conversation of each living agent whose own files tell it. Says whether an agent came back by that.
+/// Records the conversations that living agents' own files name. Returns whether an agent came back by that.
 fn enter_conversations(store: &Store, profiles: &Profiles, agents: &[Agent]) -> Result<bool> {
     let mut came_back = false;
     for agent in agents.iter().filter(|a| a.is_live()) {
@@ -156,14 +156,14 @@ fn enter_conversations(store: &Store, profiles: &Profiles, agents: &[Agent]) -> 
     Ok(came_back)
 }
 
-/// Whether a process started so short a time ago that what it did at its start may still be new to us.
+/// Whether a process started so recently that its first acts may not be on record yet.
 fn is_new(process: &ProcessId) -> bool {
     let started = clock::started_ms(process);
     started.is_some_and(|started| clock::shared_ms().saturating_sub(started) < STARTING_MS)
 }
 
-/// The usage limit of an agent that is in this state, with what its screen says of one. What was seen stays on record until the agent is
-/// seen idle without it, so that the person gets to know of it once.
+/// The usage limit of an agent, by its state and its screen. A limit stays on record until the agent is seen idle
+/// without it, so that the person gets one notice about it.
 fn limit_now(agent: &Agent, state: Status, said: Option<&str>, now_ms: u64) -> Option<UsageLimit> {
     match said {
         Some(said) => match &agent.limit {
@@ -174,7 +174,7 @@ fn limit_now(agent: &Agent, state: Status, said: Option<&str>, now_ms: u64) -> O
     }
 }
 
-/// Tells the person that an agent has reached its usage limit.
+/// Sends the person a notice about an agent's usage limit.
 fn tell_limit(tx: &mut Transaction<'_>, agent: &Agent, limit: &UsageLimit) -> Result<()> {
     let (name, said) = (&agent.name, escape::short(&limit.text, 160));
     let text = format!(
@@ -184,38 +184,38 @@ fn tell_limit(tx: &mut Transaction<'_>, agent: &Agent, limit: &UsageLimit) -> Re
     tx.journal(&Event::UsageLimit { name, text: &limit.text, until: limit.until })
 }
 
-/// What one agent is doing at this moment; `None` where its tmux server cannot be asked from here.
+/// The state of one agent now; `None` if its tmux server cannot be asked from here.
 pub fn glance(store: &Store, profiles: &Profiles, agent: &Agent, server: &Server) -> Option<Status> {
     let look = server.look(&agent.place.pane).ok()?;
-    // A pane that is gone, or in which another process runs now, says nothing about the agent.
+    // A pane that is gone, or that now runs another process, shows nothing about the agent.
     let look = look.filter(|look| !look.dead && look.pane_pid == agent.place.pane_pid);
     let (state, said) = look.and_then(|look| state(store, profiles, agent, &look)).unwrap_or_default();
     Some(if is_over(agent, said.as_deref()) { Status::Idle } else { state })
 }
 
-/// The rules for the version that an agent runs; where that is not known, the profile as it is.
+/// The rules for the version of an agent; if the version is not known, the whole profile.
 pub fn for_version(profile: &Profile, pid: i32) -> &Profile {
     version(profile, pid).and_then(|version| profile.at(&version)).unwrap_or(profile)
 }
 
-/// The version that an agent runs, if its rules depend on it and it is known.
+/// The version of an agent, if its rules depend on it and it is known.
 fn version(profile: &Profile, pid: i32) -> Option<String> {
     profile.depends_on_version().then(|| program::version(pid, &process::arguments(pid))).flatten()
 }
 
-/// The reading of a look at an agent. If a program that the agent runs gets the keys of its pane, the screen alone proves
-/// nothing.
+/// The reading of a look at an agent. If a program that the agent runs gets the keys of its pane, the screen alone
+/// proves nothing.
 pub fn reading(profile: &Profile, pid: i32, look: &Look) -> Reading {
     let version = version(profile, pid);
     let reading = agents::read_version(profile, version.as_deref(), &look.screen, &look.facts);
     if !profile.process.alone {
         return reading;
     }
-    // If it is unknown, assume that a program runs.
+    // If it is unknown whether a program runs, assume that one does.
     reading.while_running(process::child_of(pid).unwrap_or_else(|_| Some("not known".to_owned())))
 }
 
-/// Whether what a screen says of a usage limit is one whose end has passed.
+/// Whether the usage limit on a screen is one that has ended.
 pub fn is_over(agent: &Agent, said: Option<&str>) -> bool {
     let Some(known) = agent.limit.as_ref().filter(|known| Some(known.text.as_str()) == said) else {
         return false;
@@ -223,8 +223,8 @@ pub fn is_over(agent: &Agent, said: Option<&str>) -> bool {
     !known.holds(now_ms())
 }
 
-/// An agent's state, by its screen, and what that says of a usage limit. A fresh report of a dialog or a turn, by its hooks or the agent itself, wins over a
-/// screen that shows neither.
+/// An agent's state and usage limit, by its screen. If the screen shows neither a dialog nor a turn, but a fresh
+/// report of the agent's hooks or of the agent itself does, the report wins.
 fn state(store: &Store, profiles: &Profiles, agent: &Agent, look: &Look) -> Option<(Status, Option<String>)> {
     let Some(profile) = profiles.get(&agent.kind) else {
         return profiles.withheld(&agent.kind).map(|_| (Status::Unknown, None));
@@ -233,7 +233,7 @@ fn state(store: &Store, profiles: &Profiles, agent: &Agent, look: &Look) -> Opti
     let active = |status: &Status| matches!(status, Status::Dialog | Status::Busy);
     let told = report::fresh(store, &agent.name).filter(active);
     let said = || carriers::said(agent, &profile.carriers).map(|said| said.status).filter(active);
-    // Nobody's word makes an agent idle whose screen does not show it.
+    // No report makes an agent idle if its screen does not show it.
     let state = if matches!(seen, Status::Idle | Status::Unknown) {
         told.or_else(said).unwrap_or(seen)
     } else {

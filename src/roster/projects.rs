@@ -1,8 +1,8 @@
 //! The projects of one tmux server, and the project that a key press in a pane is about.
 //!
-//! A project is on a server if one of its panes is there, or if its courier has left its name there. Those that have
-//! agents there or unread mail for the person matter; if none has, all do. Only looks; takes no lock. A project that
-//! cannot be opened is left out: its trouble does not affect the others.
+//! A project is on a server if one of its panes is there, or if its courier has left its name there. Projects with
+//! agents there, or with unread mail for the person, come first; without any such project, all count. Read-only;
+//! takes no lock. A project that cannot be opened is left out, and its errors do not affect the others.
 
 use crate::core::agent::{Agent, Status};
 use crate::core::escape;
@@ -25,7 +25,7 @@ pub struct Project {
     pub needs: usize,
     /// How many messages the person has not read.
     pub unread: usize,
-    /// What people call it here: the name of its directory, with the one above it if another has the same.
+    /// Its name for people: the name of its directory, with the one above it if another project has the same name.
     pub label: String,
 }
 
@@ -46,10 +46,9 @@ pub fn on(server: &Server) -> Result<Vec<Project>> {
     Ok(all)
 }
 
-/// One project as it is now.
 pub fn look(store: &Store) -> Result<Project> {
     let mut agents = store.living()?;
-    // Where no courier has looked for a while, the record may outlive the process.
+    // If no courier has looked for a while, the record may outlive the process.
     let here = Here::look();
     agents.retain(|a| here.check(a.place.namespace, &a.process) != Some(false));
     let askers = store.askers()?;
@@ -58,17 +57,16 @@ pub fn look(store: &Store) -> Result<Project> {
     Ok(Project { label: name(store.root()), store: store.clone(), agents, needs, unread })
 }
 
-/// Whether an agent waits for the person; `askers` are those from whom there is unread mail.
+/// Whether an agent waits for the person. `askers` are the agents that have unread mail to the person.
 pub fn asks(agent: &Agent, askers: &[Name]) -> bool {
     agent.status == Status::Dialog || askers.iter().any(|name| agent.answers_to(name))
 }
 
-/// What people call the project at `root`, safe to show.
+/// The name of the project at `root` for people, safe to show.
 pub fn name(root: &Path) -> String {
     escape::short(&last(root), 30)
 }
 
-/// The last part of a project's path, as it is.
 pub fn last(root: &Path) -> Cow<'_, str> {
     root.file_name().unwrap_or(root.as_os_str()).to_string_lossy()
 }
@@ -80,7 +78,7 @@ fn long_name(root: &Path) -> String {
     }
 }
 
-/// The roots of all projects that have a pane on a server, or have left their name there.
+/// The roots of all projects with a pane, or their name, on a server.
 pub fn roots(server: &Server) -> Result<BTreeSet<PathBuf>> {
     let mut dirs: BTreeSet<PathBuf> = order::collect(server.named_roots()?);
     for pane in server.panes()? {
@@ -91,7 +89,7 @@ pub fn roots(server: &Server) -> Result<BTreeSet<PathBuf>> {
     Ok(order::collect(dirs.iter().filter_map(|dir| Store::root_around(dir))))
 }
 
-/// The root of the project that a pane belongs to: the one of the agent in it, or else the one around `dir`, its directory.
+/// The root of a pane's project: its agent's, or else the one around `dir`, its directory.
 pub fn of_pane(server: &Server, pane: &str, dir: &Path) -> Option<PathBuf> {
     let panes = server.panes().unwrap_or_default();
     let marked = panes.into_iter().find(|p| p.id == pane && !p.label.is_empty()).map(|p| p.badge_root);

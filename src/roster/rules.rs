@@ -1,7 +1,8 @@
-//! The profiles in use: the built-in ones, a newer set of them, the project's if they are allowed, and the user's files, as they are now.
+//! The profiles in use, read from the current files: the built-in ones, a newer set, the project's if they are
+//! allowed, and the user's.
 //!
-//! Everybody reads them here, so a command that explains a screen and the courier that types into it use the same
-//! rules.
+//! All commands read the profiles here, so a command that explains a screen and the courier that types into it use
+//! the same rules.
 
 use crate::agents::{Link, ProfileSource, Profiles, may_be_agents};
 use crate::core::agent::Agent;
@@ -11,7 +12,7 @@ use crate::store::profiles::{Allowance, Shelf, Stamp, Text};
 use anyhow::Result;
 use std::path::Path;
 
-/// The profiles, and what they were read from.
+/// The profiles, and the state of their files.
 #[derive(Debug)]
 pub struct Rules {
     shelf: Shelf,
@@ -20,14 +21,14 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Rules that are read with the first [`Rules::refresh`], for the project at `root`.
+    /// Rules for the project at `root`; the first [`Rules::refresh`] reads them.
     pub fn of(root: &Path) -> Self {
         Self { shelf: Shelf::of(Some(root)), stamp: None, profiles: Profiles::default() }
     }
 
     /// Reads the files again if they have changed. Returns whether they have.
     pub fn refresh(&mut self) -> Result<bool> {
-        // The state first: what changes while it is read is read again the next time.
+        // The state first: a file that changes while it is read is read again the next time.
         let stamp = self.shelf.stamp();
         if self.stamp.as_ref() == Some(&stamp) {
             return Ok(false);
@@ -37,23 +38,23 @@ impl Rules {
         Ok(true)
     }
 
-    /// Whether the files are still as they were read.
+    /// Whether the files are unchanged since they were read.
     pub fn are_current(&self) -> bool {
         self.stamp.as_ref() == Some(&self.shelf.stamp())
     }
 
-    /// The profiles as they were read last.
+    /// The profiles that were read last.
     pub fn profiles(&self) -> &Profiles {
         &self.profiles
     }
 }
 
-/// The profiles as they are now.
+/// Reads the profiles now.
 pub fn load() -> Result<Profiles> {
     read(&shelf())
 }
 
-/// Where they are for who stands here.
+/// The directories of the profiles, for the current directory.
 pub fn shelf() -> Shelf {
     let root = std::env::current_dir().ok().and_then(|dir| Store::root_for_caller(&dir));
     Shelf::of(root.as_deref())
@@ -69,7 +70,7 @@ pub fn nearest(chain: &[Link]) -> Result<Option<(ProcessId, String)>> {
     Ok(rules.nearest(chain).map(|(link, kind)| (link.id.clone(), kind.to_owned())))
 }
 
-/// Whether what `chain` leads up from acts for `agent` itself ([`Profiles::acts_for`]).
+/// Whether the caller at the end of `chain` acts for `agent` itself ([`Profiles::acts_for`]).
 pub fn acts_for(agent: &Agent, chain: &[Link]) -> Result<bool> {
     let sources = sources(shelf().read().texts);
     let top = chain.iter().position(|link| link.id == agent.process);

@@ -1,10 +1,9 @@
-//! Proves a sandboxed sender's identity from outside.
+//! Proves a sandboxed sender's identity from outside the sandbox.
 //!
-//! If a pid namespace cuts off a sender's ancestry, the sender leaves a claim with its namespace, and wakes the
-//! courier. The courier, outside, looks for a process of that namespace below the agent's own process. A claim lives
-//! as long as its sender waits for the answer, a few seconds at most. Each claim is a question of its own with a FIFO
-//! for its answer, so nobody polls and nothing is locked. A sender that was killed leaves at worst a claim that is
-//! cleared away.
+//! If a pid namespace hides a sender's ancestors, the sender writes a claim with its namespace, and wakes the
+//! courier. The courier, outside, looks for a process of that namespace below the agent's own process. A claim exists
+//! while its sender waits for the answer, a few seconds at most. Each claim has its own FIFO for the answer, so
+//! nobody polls and nothing is locked. A killed sender leaves at worst a claim that is cleared away.
 
 use crate::core::agent::Agent;
 use crate::core::name::Name;
@@ -17,20 +16,20 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// How long a sender waits for its witness: without one its message goes all the same.
+/// How long a sender waits for the answer. Without one its message goes all the same.
 pub const FOR_A_MESSAGE: Duration = Duration::from_millis(400);
 
-/// How long one waits that can do nothing without.
+/// How long a command waits that needs the answer.
 pub const FOR_AN_ACT: Duration = Duration::from_secs(3);
 
-/// What the courier can say of a claim.
+/// The courier's answer to a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Vouched {
-    /// It is so.
+    /// The claim is true.
     Own,
-    /// It is one of the agents of that kind: it is below the server that runs the tools of all of them.
+    /// The sender is one of the agents of that kind: it is below the server that runs the tools of all of them.
     Kind,
-    /// Nothing.
+    /// Nothing is proved.
     None,
 }
 
@@ -38,18 +37,17 @@ pub enum Vouched {
 struct IdentityClaim {
     name: Name,
     namespace: u64,
-    /// The answer, for a sender of an earlier version: it looks into the claim for it.
+    /// The answer for a sender of an earlier version, which reads it in the claim.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     proved: Option<bool>,
     #[serde(default)]
     kind: bool,
 }
 
-/// What the courier answers.
 #[derive(Debug, Serialize, Deserialize)]
 struct Witnessed {
     proved: bool,
-    /// Whether it is proved to be one of the agents of that kind.
+    /// Whether the sender is proved to be one of the agents of that kind.
     kind: bool,
 }
 
@@ -113,7 +111,7 @@ fn owns(table: &Table, agent: &Agent, namespace: u64) -> bool {
         && table.tree(agent.process.pid).iter().any(|p| inside(p.pid) && own_way(p.pid))
 }
 
-/// Whether a process of that namespace is below a server that runs the tools of the agents of this one's kind, and of no other
+/// Whether a process of that namespace is below a server that runs the tools of this agent's kind, and of no other
 /// agent on record.
 fn serves(table: &Table, agent: &Agent, agents: &[Agent], namespace: u64) -> bool {
     let Some(mark) = &agent.shared_server else { return false };

@@ -10,17 +10,17 @@ use tmux_interface::{ListClients, LoadBuffer, SetOption, ShowOptions, SwitchClie
 /// The server option that holds the pane from which the last jump came.
 const BACK: &str = "@swarm_back";
 
-/// How long a message stays on a status line, unless a key is pressed there: tmux's own time, 0.75 s, is missed by whoever looks
-/// elsewhere.
+/// How long a message stays on a status line, unless a key is pressed there. A person who looks elsewhere misses
+/// tmux's own 0.75 s.
 const SHOWN: Duration = Duration::from_secs(10);
 
 /// How long swarm waits for the end of a popup; after that it is closed.
 const OPEN: Duration = Duration::from_secs(12 * 3600);
 
 impl Server {
-    /// Shows `text` on the status line of every attached client, for ten seconds or until the person there presses a key, and
-    /// lets their terminals ring if `ring` says so. Returns whether anybody is attached. Two calls, or one if nobody is. tmux 3.2
-    /// cannot choose a client (its `-c` takes no argument), and shows the text to the one used last.
+    /// Shows `text` on the status line of every attached client, for ten seconds or until the person there presses a
+    /// key. If `ring` is set, their terminals ring. Returns whether anybody is attached. Two calls, or one if nobody
+    /// is. tmux 3.2 cannot choose a client (its `-c` takes no argument), and shows the text to the one used last.
     pub fn alert(&self, text: &str, ring: bool) -> Result<bool> {
         let out = self.run(vec![ListClients::new().format("#{client_name}\t#{client_tty}").build()], None)?;
         let listed: Vec<(&str, &str)> = out.stdout.lines().filter_map(|line| line.split_once('\t')).collect();
@@ -46,13 +46,13 @@ impl Server {
             self.run(vec![message], None)?;
         }
         for (_, tty) in listed.iter().filter(|_| ring) {
-            // A terminal that takes no byte now does not ring.
+            // If a terminal takes no byte now, it does not ring.
             let _ = terminal::ring(tty);
         }
         Ok(true)
     }
 
-    /// Keeps `text` as tmux's newest buffer, and in the clipboard of the person's terminal as far as tmux may set that.
+    /// Puts `text` into tmux's newest buffer, and into the clipboard of the person's terminal if tmux may set that.
     pub fn copy(&self, text: &str) -> Result<()> {
         let load = LoadBuffer::new().send_to_clipboard().path("-").build();
         self.must(vec![load], Some(text.as_bytes())).map(drop)
@@ -103,7 +103,7 @@ impl Server {
         Ok(!clients.is_empty())
     }
 
-    /// Makes a client look at `pane`, and remembers where it looked before. Without a name: the client used last.
+    /// Makes a client show `pane`, and remembers the pane before. Without a name: the client used last.
     pub fn go(&self, client: Option<&str>, pane: &str) -> Result<()> {
         let (client, from) = self.looking(client)?.ok_or_else(nobody)?;
         let mut remember = SetOption::new().server().build();
@@ -113,7 +113,7 @@ impl Server {
         Ok(())
     }
 
-    /// Makes a client look at what it looked at before the last [`Server::go`].
+    /// Makes a client show the pane from before the last [`Server::go`].
     pub fn go_back(&self, client: Option<&str>) -> Result<()> {
         let mut show = ShowOptions::new().server().quiet().value().build();
         show.push_param(BACK);
@@ -143,7 +143,7 @@ impl Server {
     }
 }
 
-/// A message as tmux takes it: it is expanded like a format, so `#` is doubled, and `%`, which strftime reads, too.
+/// A message for tmux, which expands it like a format: `#` is doubled, and so is `%`, which strftime reads.
 fn literal(text: &str) -> String {
     let literal = format!("swarm: {text}").replace('#', "##").replace('%', "%%");
     argument(&literal).into_owned()

@@ -7,14 +7,13 @@ use anyhow::Result;
 use std::process::Command;
 use tmux_interface::{DisplayMessage, ListPanes, ShowHooks};
 
-/// A server as it is now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Health {
     /// The server's version.
     pub version: String,
-    /// The directory of the loaded plugin; empty: none is loaded.
+    /// The directory of the loaded plugin; empty if none is loaded.
     pub plugin: String,
-    /// The program that the plugin found; empty: none.
+    /// The program that the plugin found; empty if none.
     pub program: String,
     /// The events for which the plugin's hooks are set.
     pub hooks: Vec<String>,
@@ -40,7 +39,7 @@ pub struct PaneHealth {
 const SERVER: &str = "#{version}\t#{@swarm-slot}\t#{@swarm-plugin}\t#{@swarm-cli}";
 const PANE: &str = "#{pane_id}\t#{pane_synchronized}\t#{pane_input_off}\t#{pane_width}\t#{pane_height}\t#{allow-set-title}\t#{alternate-screen}";
 
-/// What the `tmux` on PATH says its version is.
+/// The version of the `tmux` on PATH.
 pub fn installed() -> Result<String> {
     let out = client(Command::new("tmux").arg("-V"), None, PATIENCE)?
         .ok_or_else(|| Refusal::Tmux("`tmux -V` does not end: check which program tmux is".into()))?;

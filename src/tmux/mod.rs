@@ -40,14 +40,12 @@ pub struct Server {
     patience: Duration,
 }
 
-/// What a successful or failed call printed.
+/// The output of a successful or failed call.
 #[derive(Debug)]
 pub struct Output {
-    /// Whether tmux exited with 0. That alone never means that something was typed.
+    /// Whether tmux exited with 0. That alone never proves that something was typed.
     pub ok: bool,
-    /// What it printed.
     pub stdout: String,
-    /// Its complaint.
     pub stderr: String,
 }
 
@@ -57,7 +55,7 @@ impl Server {
         Self { socket: socket.to_owned(), patience: PATIENCE }
     }
 
-    /// Gives the server that long for an answer.
+    /// Sets the time limit for an answer.
     #[must_use]
     pub fn patient(self, patience: Duration) -> Self {
         Self { patience, ..self }
@@ -80,8 +78,8 @@ impl Server {
         &self.socket
     }
 
-    /// Whether somebody listens at its socket. Does not ask or wait: a stopped server also listens, and so does one whose
-    /// queue of callers is full.
+    /// Whether a process listens at its socket. Does not ask or wait: a stopped server also listens, and so does one
+    /// with a full queue of callers.
     pub fn listens(&self) -> bool {
         let Ok(address) = UnixAddr::new(self.socket.as_str()) else { return false };
         let made = socket(AddressFamily::Unix, SockType::Stream, SockFlag::empty(), None);
@@ -93,7 +91,7 @@ impl Server {
         matches!(connect(caller.as_raw_fd(), &address), Ok(()) | Err(Errno::EAGAIN | Errno::EINPROGRESS))
     }
 
-    /// Waits for an answer, whatever it is.
+    /// Waits for any answer.
     pub fn answers(&self) -> Result<()> {
         self.run(vec![DisplayMessage::new().print().message("").build()], None).map(drop)
     }
@@ -135,7 +133,7 @@ impl Server {
         })
     }
 
-    /// [`Server::run`], a failure of tmux being an error.
+    /// [`Server::run`] that returns an error if tmux fails.
     pub fn must(&self, commands: Vec<TmuxCommand<'_>>, stdin: Option<&[u8]>) -> Result<String> {
         let out = self.run(commands, stdin)?;
         if out.ok {
@@ -146,7 +144,7 @@ impl Server {
     }
 }
 
-/// Runs a tmux client. `None`: it had not ended within `patience`, and was killed.
+/// Runs a tmux client. `None`: it did not end within `patience`, and was killed.
 fn client(
     command: &mut Command,
     stdin: Option<&[u8]>,
@@ -161,7 +159,7 @@ fn client(
     }
 }
 
-/// Whether an error says that a tmux server is there and does not answer.
+/// Whether an error means that a tmux server exists and does not answer.
 pub fn hangs(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref::<Refusal>(), Some(Refusal::Hung(_)))
 }
@@ -173,12 +171,12 @@ fn distrust(socket: &Path) -> Option<String> {
     let own = nix::unistd::geteuid().as_raw();
     let real = socket.canonicalize().unwrap_or_else(|_| socket.to_owned());
     for dir in [socket.parent()?, real.parent()?] {
-        // Nobody listens in a directory that is not there: tmux will say so.
+        // Nobody listens in a directory that does not exist; tmux will report it.
         let (Ok(link), Ok(meta)) = (dir.symlink_metadata(), dir.metadata()) else { continue };
         if [&link, &meta].iter().any(|m| m.uid() != own && m.uid() != 0) {
             return Some(format!("{} belongs to another user", dir.display()));
         }
-        // In a directory such as /tmp, with the sticky bit, nobody can move away what is another's.
+        // In a directory with the sticky bit, such as /tmp, nobody can move another user's file.
         if meta.mode() & 0o1002 == 0o0002 {
             return Some(format!("anybody may create a socket in {}", dir.display()));
         }
@@ -195,7 +193,7 @@ pub(crate) fn literal(text: &str) -> Option<Cow<'_, str>> {
     text.chars().all(plain).then_some(Cow::Borrowed(text))
 }
 
-/// An argument that tmux takes as it is: a `;` at its end would end the command, and be lost.
+/// An argument that tmux takes literally: a `;` at its end would end the command, and be lost.
 pub(crate) fn argument(text: &str) -> Cow<'_, str> {
     match text.strip_suffix(';') {
         Some(before) => Cow::Owned(format!("{before}\\;")),

@@ -1,7 +1,8 @@
-//! A program in a pane of its own: how it is opened, and what a program leaves there that ends at once.
+//! Opens a program in a pane of its own, and reads the last output of a program that ends at once.
 //!
-//! The pane begins with a program that only waits, and is kept open by an option; then the program takes its place. So what it says as it
-//! ends can be read, however soon that is. Once it is there the option is taken off, and the pane closes when the program ends, as panes do.
+//! The pane starts with a program that only waits, and an option keeps the pane open. Then the program takes its
+//! place. So its last output can be read, however soon it ends. Once the program runs, the option is removed, and the
+//! pane closes with the program as usual.
 
 use super::{Server, argument};
 use anyhow::Result;
@@ -15,18 +16,19 @@ pub enum Spot {
     Window,
     /// In a part of the current window.
     Split,
-    /// In a window of the session of that name, which is made if it is not there.
+    /// In a window of the session with that name, which is made if there is none.
     Session(String),
 }
 
-/// How long the program waits that a pane begins with (s): longer than the next step may take.
+/// How long the first program waits (s): longer than the next step may take.
 const WAITS: &str = "30";
 
-/// Rows of a program's last words that are told.
+/// The most rows of a program's last output that are reported.
 const WORDS: usize = 4;
 
 impl Server {
-    /// Runs a program and its arguments in a new pane, with these variables, and gives the pane's id. Nobody's focus changes.
+    /// Runs a program and its arguments in a new pane, with these variables, and returns the pane's id. No client's
+    /// focus changes.
     pub fn open(
         &self,
         spot: &Spot,
@@ -48,7 +50,8 @@ impl Server {
             .push_flag("-P")
             .push_option("-F", "#{pane_id}")
             .push_option("-c", argument(&dir));
-        // Two words: one would go through a shell. Where the server stood still and the next step was given up, the pane closes by itself.
+        // Two words, because one would go through a shell. If the server stops and the next step is given up, the
+        // pane closes by itself.
         make.push_param("sleep").push_param(WAITS);
         let pane = self.must(vec![make], None)?.trim().to_owned();
         let mut keep = TmuxCommand::new();
@@ -75,12 +78,13 @@ impl Server {
         Ok(self.run(vec![ask], None)?.ok)
     }
 
-    /// What the program in a pane that was opened so said at last, if it has ended; its pane is closed then. `None`: it runs.
+    /// The last output of the program in such a pane, if the program has ended; the pane is then closed. `None`: the
+    /// program runs.
     pub fn last_words(&self, pane: &str) -> Result<Option<String>> {
         let mut ask = TmuxCommand::new();
         ask.name("display-message").push_flag("-p").push_option("-t", pane).push_param("#{pane_dead}");
         let mut capture = TmuxCommand::new();
-        // tmux moves the rows up by one where it says that the pane is dead.
+        // tmux moves the rows up by one to show that the pane is dead.
         capture.name("capture-pane").push_flag("-p").push_option("-S", "-").push_option("-t", pane);
         let out = self.run(vec![ask, capture], None)?;
         let (dead, screen) = out.stdout.split_once('\n').unwrap_or_default();
@@ -90,7 +94,7 @@ impl Server {
         let is_its = |row: &&str| !row.is_empty() && !row.starts_with("Pane is dead");
         let mut rows: Vec<&str> = screen.lines().map(str::trim).filter(is_its).collect();
         let words = rows.split_off(rows.len().saturating_sub(WORDS)).join(" ");
-        // Whatever took its place meanwhile stays.
+        // A program that took its place meanwhile stays.
         let mut close = TmuxCommand::new();
         close.name("if-shell").push_flag("-F").push_option("-t", pane);
         close.push_param("#{pane_dead}").push_param(format!("kill-pane -t {pane}"));
@@ -98,7 +102,7 @@ impl Server {
         Ok(Some(words))
     }
 
-    /// Lets the panes close when their programs end, unless the person's own settings say otherwise.
+    /// Lets the panes close with their programs, unless the person's own settings say otherwise.
     pub fn let_close(&self, panes: &[&str]) -> Result<()> {
         let unset = |pane: &&str| {
             let mut unset = TmuxCommand::new();

@@ -1,13 +1,13 @@
 //! One pane: a look at it, and the two ways to act on it.
 //!
 //! A look is one step of a tmux call, so the facts and the screen are of the same moment. Several looks, with pauses between
-//! them, may be one call: the server waits, and no other client is held up. An act is one step of a call too, and
-//! carries a guard: a format that compares the facts of the look with those of the moment, evaluated by the server in
+//! them, may be one call: the server waits, and no other client is held up. An act is one step of a call as well. It
+//! carries a guard: a format that compares the facts of the look with the present facts, evaluated by the server in
 //! the same step as the act. If anything changed, nothing is typed and the answer is [`Acted::Stale`]. An answer can
-//! be lost, like anything a process prints. Then the result is [`Acted::Unclear`], and only another look can show
-//! whether something was typed. The guard also carries a time: a server that was stopped, and continues after its
-//! client was given up, does nothing of what it finds in its socket then. So nothing is typed later that a look did
-//! not show. A person's own key for a dialog ([`Server::press`]) carries the rows of the screen as well.
+//! be lost, like all output of a process. Then the result is [`Acted::Unclear`], and only another look can show
+//! whether something was typed. The guard also contains a time: a server that was stopped, and continues after its
+//! client was given up, ignores the acts that it then finds in its socket. So nothing is typed later without a look.
+//! A person's own key for a dialog ([`Server::press`]) is guarded by the rows of the screen as well.
 
 use super::{Server, hangs, literal};
 use crate::agents::PaneFacts;
@@ -40,20 +40,21 @@ pub struct Look {
     session_activity: String,
     /// When each client whose keys go to this pane was typed at last, in seconds since the epoch.
     pub keys: Vec<u64>,
-    /// What the state rules need to know.
+    /// The facts for the rules of the state.
     pub facts: PaneFacts,
     pub screen: Screen,
     /// The screen as tmux captured it.
     pub text: String,
 }
 
-/// What became of a guarded act.
+/// The result of a guarded act.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Acted {
     Done,
-    /// Something had changed since the look; nothing was done.
+    /// Something changed since the look; nothing was done.
     Stale,
-    /// Neither was said, but this: the client was killed, or its output was lost. It may have been done.
+    /// The answer was lost, for this reason: the client was killed, or its output was lost. The act may have been
+    /// done.
     Unclear(String),
 }
 
@@ -72,22 +73,22 @@ impl Acted {
     }
 }
 
-/// A key that a person gives to a pane.
+/// A key of a person for a pane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PersonsKey {
     /// An ASCII letter or digit.
     Letter(char),
-    /// As tmux calls it.
+    /// A key by its tmux name.
     Named(&'static str),
 }
 
 impl PersonsKey {
-    /// `None`: it is no letter or digit.
+    /// `None` if it is not a letter or digit.
     pub fn letter(c: char) -> Option<Self> {
         c.is_ascii_alphanumeric().then_some(Self::Letter(c))
     }
 
-    /// Whether it only moves within a dialog.
+    /// Whether the key only moves within a dialog.
     pub fn moves(self) -> bool {
         matches!(self, Self::Named(name) if name != "Enter")
     }
@@ -102,22 +103,22 @@ impl fmt::Display for PersonsKey {
     }
 }
 
-/// As many rows of a screen, from its end, are compared by tmux in the step in which a person's key is pressed.
+/// How many rows at the end of a screen tmux compares in the step in which it presses a person's key.
 const COMPARED: usize = 24;
 
-/// As many characters of each.
+/// How many characters of each row it compares.
 const COMPARED_COLUMNS: usize = 160;
 
-// A process may have any name: a line feed or a tab in it must not look like the end of a line or of a field.
+// A process may have any name: a line feed or a tab in it must not end a line or a field.
 const FACTS: &str = "#{pid}\t#{pane_pid}\t#{pane_dead}\t#{pane_in_mode}\t#{pane_input_off}\t#{cursor_x}\t#{cursor_y}\t#{pane_width}\t#{pane_height}\t#{alternate_on}\t#{pane_synchronized}\t#{window_id}\t#{session_activity}\t#{s/[\n\t]/?/:pane_current_command}\t#{s/[\n\t]/?/:pane_title}";
 const CLIENT: &str = "#{client_activity}\t#{window_id}\t#{pane_id}";
 const END: &str = "end-of-clients";
 
-/// How much longer than the validity of an act its client is waited for: the guard's time counts in seconds.
+/// How much longer than the validity of an act its client is waited for: the guard's time has whole seconds.
 const SLACK: Duration = Duration::from_secs(1);
 
 impl Server {
-    /// Looks at a pane. `None`: there is no such pane, or tmux did not say.
+    /// Looks at a pane. `None`: there is no such pane, or tmux's answer was lost.
     pub fn look(&self, pane: &str) -> Result<Option<Look>> {
         let out = self.run(look_commands(pane), None)?;
         Ok(if out.ok { Look::parse(&mut out.stdout.split_inclusive('\n'), pane) } else { None })
@@ -127,14 +128,15 @@ impl Server {
     pub fn looks(&self, panes: &[&str]) -> Result<Vec<Option<Look>>> {
         let out = self.run(panes.iter().flat_map(|pane| look_commands(pane)).collect(), None)?;
         if !out.ok {
-            // One that is gone ends the call: each for itself then.
+            // A pane that is gone ends the call, so each is looked at by itself.
             return panes.iter().map(|pane| self.look(pane)).collect();
         }
         let mut lines = out.stdout.split_inclusive('\n');
         Ok(panes.iter().map(|pane| Look::parse(&mut lines, pane)).collect())
     }
 
-    /// Looks at a pane once after each of these pauses, in one call. Fewer looks: it is gone since.
+    /// Looks at a pane once after each of these pauses, in one call. Returns fewer looks if the pane closes
+    /// meanwhile.
     pub fn looks_after(&self, pane: &str, pauses: &[Duration]) -> Result<Vec<Look>> {
         let patience = self.patience + pauses.iter().sum();
         let out = self.run_within(patience, paused_looks(pane, pauses), None)?;
@@ -149,8 +151,8 @@ impl Server {
         Ok((out.ok && tty.starts_with("/dev/")).then(|| tty.to_owned()))
     }
 
-    /// Pastes `text` into the pane, in brackets if the application asked for them, if nothing changed since `look`; then looks as
-    /// [`Server::looks_after`] does.
+    /// Pastes `text` into the pane if nothing changed since `look`, in brackets if the application asked for them.
+    /// Then looks as [`Server::looks_after`] does.
     pub fn paste(
         &self,
         pane: &str,
@@ -169,17 +171,18 @@ impl Server {
         self.guarded(pane, look, (b"\n", "-d"), then)
     }
 
-    /// Takes away the character before the cursor, if nothing changed since `look`. Pasted, so that synchronized panes keep theirs.
+    /// Deletes the character before the cursor, if nothing changed since `look`. It is pasted, so synchronized panes
+    /// do not get it.
     pub fn erase(&self, pane: &str, look: &Look) -> Result<Acted> {
         Ok(self.guarded(pane, look, (b"\x7f", "-r -d"), &[])?.0)
     }
 
-    /// Presses a key of a person, if nothing changed since `look`, its still rows included.
+    /// Presses a key of a person, if nothing changed since `look`, including its still rows.
     pub fn press(&self, pane: &str, look: &Look, key: PersonsKey) -> Result<Acted> {
         let until_s = clock::shared_ms() / 1000 + self.patience.as_secs();
         let literal = if matches!(key, PersonsKey::Letter(_)) { "-l " } else { "" };
         let act = format!("send-keys {literal}-t {pane} {key} ; display-message -p DONE");
-        // Side by side: older servers follow a format within formats only so far.
+        // Side by side, because older servers expand nested formats only to some depth.
         let guard = format!("#{{&&:#{{&&:{},{}}},{}}}", before(until_s), look.shows(), look.guard());
         let mut guard = IfShell::new().not_execute().target_pane(pane).shell_command(guard).build();
         guard.push_param(act).push_param("display-message -p STALE");
@@ -189,13 +192,13 @@ impl Server {
         }
     }
 
-    /// Presses Ctrl-D, if nothing changed since `look`; pasted, too.
+    /// Presses Ctrl-D, if nothing changed since `look`. It is pasted as well.
     pub fn end_input(&self, pane: &str, look: &Look) -> Result<Acted> {
         Ok(self.guarded(pane, look, (b"\x04", "-r -d"), &[])?.0)
     }
 
-    /// At a time of the wall clock the act becomes void. Its client is waited for beyond that time, so nothing can happen after
-    /// the client was given up.
+    /// Runs a guarded act that becomes void at a time of the wall clock. Its client is waited for beyond that time,
+    /// so nothing can happen after the client was given up.
     fn guarded(
         &self,
         pane: &str,
@@ -225,21 +228,22 @@ impl Server {
             Acted::Stale => return Ok((Acted::Stale, Vec::new())),
             unclear @ Acted::Unclear(_) => unclear,
         };
-        // The text may be left in the server. It is overwritten with the next act of this process on this pane.
+        // The text may be left in the server. The next act of this process on this pane overwrites it.
         let delete: TmuxCommand<'_> = DeleteBuffer::new().buffer_name(buffer.as_str()).build();
         let _ = self.run(vec![delete], None);
         Ok((acted, Vec::new()))
     }
 }
 
-/// The format that is true before that second of the epoch. Both sides have ten digits, so texts compare as numbers do.
+/// A format that is true before that second of the epoch. Both sides have ten digits, so they compare as texts like
+/// numbers.
 fn before(until_s: u64) -> String {
     format!("#{{<:#{{T;l:%s}},{until_s:010}}}")
 }
 
 impl Look {
-    /// Takes the lines of one look: the facts, the clients, and as many lines of screen as the pane is high, so nothing on
-    /// a screen looks like the beginning of the next look.
+    /// Takes the lines of one look: the facts, the clients, and as many lines of screen as the pane is high, so no
+    /// text on a screen can look like the beginning of the next look.
     pub fn parse<'a>(lines: &mut impl Iterator<Item = &'a str>, pane: &str) -> Option<Self> {
         let head = lines.next()?.trim_end_matches('\n');
         let fields: Vec<&str> = head.splitn(15, '\t').collect();
@@ -279,7 +283,7 @@ impl Look {
         let screen: String = lines.take(rows).collect();
         Some(Self {
             server: server.parse().ok()?,
-            // An empty pane_pid: there is no such pane, and tmux says so with exit code 0.
+            // An empty pane_pid means that there is no such pane; tmux exits with 0.
             pane_pid: pane_pid.parse().ok()?,
             dead: dead == "1",
             in_mode: mode != "0",
@@ -301,7 +305,7 @@ impl Look {
         })
     }
 
-    /// The format that is true as long as the pane shows its last still rows, and no other pane gets its keys.
+    /// A format that is true while the pane shows its last still rows, and no other pane gets its keys.
     fn shows(&self) -> String {
         let (mut asked, mut wanted) = ("#{?pane_synchronized,1,0}".to_owned(), "0".to_owned());
         for row in self.screen.still_rows().rev().take(COMPARED) {
@@ -311,7 +315,7 @@ impl Look {
         format!("#{{==:{asked},{wanted}}}")
     }
 
-    /// The format that is true as long as the pane is as it was seen.
+    /// A format that is true while the pane has the facts of this look.
     fn guard(&self) -> String {
         let facts = &self.facts;
         let mut all = vec![
@@ -328,8 +332,8 @@ impl Look {
     }
 }
 
-/// The pattern that a row of this text fits, and no other that differs in a letter or a digit. What a format or a pattern could take
-/// for a sign is any character in it.
+/// A pattern that matches a row of this text, and no row that differs in a letter or a digit. A character that is
+/// special in a format or a pattern matches any character.
 fn pattern(text: &str) -> String {
     let mut pattern = String::new();
     for c in text.trim().chars().take(COMPARED_COLUMNS) {

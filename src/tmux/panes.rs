@@ -9,7 +9,6 @@ use anyhow::Result;
 use std::path::PathBuf;
 use tmux_interface::{DisplayMessage, ListPanes, SetOption, ShowOptions, TmuxCommand};
 
-/// One pane, as listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pane {
     /// The server's pid.
@@ -20,15 +19,15 @@ pub struct Pane {
     pub pid: i32,
     /// Whether that process has ended (remain-on-exit).
     pub dead: bool,
-    /// Where people find it: `session:window.pane`.
+    /// Its place for people: `session:window.pane`.
     pub place: String,
-    /// The name swarm left on it.
+    /// The name that swarm wrote on it.
     pub label: String,
-    /// The summary swarm left on it.
+    /// The summary that swarm wrote on it.
     pub badge: String,
-    /// The project which that summary is of.
+    /// The project of that summary.
     pub badge_root: String,
-    /// The state swarm left on it.
+    /// The state that swarm wrote on it.
     pub state: String,
     /// Whether its server shows projects by name in the panes of others.
     pub names_projects: bool,
@@ -38,7 +37,7 @@ pub struct Pane {
     pub path: String,
 }
 
-/// An option of swarm's on a pane. An empty value takes it away.
+/// An option of swarm's on a pane. An empty value removes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PaneMark {
     pub pane: String,
@@ -46,16 +45,17 @@ pub struct PaneMark {
     pub value: String,
 }
 
-/// What the server options begin with that hold a project's root, its counts, and those that call a person; its id follows.
+/// The beginnings of the server options with a project's root, its counts, and the counts that call a person. The
+/// project's id follows.
 const NAMED: [&str; 3] = [ROOT, "@swarm_badge_", "@swarm_calls_"];
 const ROOT: &str = "@swarm_root_";
 
-// A directory may have any name: a line feed in it must not look like the end of a line.
+// A directory may have any name: a line feed in it must not end a line.
 const FORMAT: &str = "#{pid}\t#{version}\t#{pane_id}\t#{pane_pid}\t#{pane_dead}\t#{window_index}.#{pane_index}\t#{@swarm_agent}\t#{@swarm_badge}\t#{@swarm_root}\t#{@swarm_state}\t#{?@swarm_projects,1,}\t#{s/[\n\t]/?/:@swarm-name}\t#{session_name}\t#{s/[\n\t]/?/:pane_current_path}";
 
 impl Pane {
-    /// Reads a list of panes, one a line. A malformed line is skipped. If the server is too old, its version is the
-    /// error.
+    /// Reads a list of panes, one per line. Skips a malformed line. If the server is too old, the error is its
+    /// version.
     pub fn parse_list(text: &str) -> Result<Vec<Self>, String> {
         let mut panes = Vec::new();
         for line in text.lines() {
@@ -142,7 +142,7 @@ impl Server {
         Ok(all.lines().filter(|line| !line.is_empty()).map(PathBuf::from).collect())
     }
 
-    /// The server options that projects have left.
+    /// The server options of projects.
     fn named(&self) -> Result<Vec<String>> {
         let text = self.must(vec![ShowOptions::new().server().quiet().build()], None)?;
         let ours = |name: &&str| {
@@ -153,8 +153,9 @@ impl Server {
         Ok(names.filter(ours).map(str::to_owned).collect())
     }
 
-    /// Lets panes of other projects, and of none, show a project: `values` are its root, its counts, and those that call a person; empty
-    /// ones are taken away. `shown` are the formats that show them, one for each of [`LISTS`]. One call, also for several couriers at once.
+    /// Lets the panes of other projects, and of none, show a project. `values` are its root, its counts, and the
+    /// counts that call a person; empty values remove the options. `shown` are the formats that show them, one for
+    /// each of [`LISTS`]. One call, even if several couriers do it at once.
     pub fn name_project(&self, id: &str, values: [&str; 3], shown: &[String]) -> Result<()> {
         let mut commands = Vec::new();
         for (name, value) in NAMED.iter().zip(values) {
@@ -165,7 +166,7 @@ impl Server {
             });
         }
         if values.iter().any(|value| !value.is_empty()) {
-            // The server itself looks whether it is there, so that no courier writes over another's.
+            // The server itself checks whether it is there, so no courier overwrites another's.
             for (list, shown) in LISTS.iter().zip(shown) {
                 let mut add = TmuxCommand::new();
                 add.name("if-shell").push_flag("-F");
@@ -177,12 +178,12 @@ impl Server {
         self.run(commands, None).map(drop)
     }
 
-    /// Whether any pane, or the server itself, carries marks of swarm.
+    /// Whether any pane, or the server itself, has marks of swarm.
     pub fn bears_marks(&self) -> Result<bool> {
         Ok(!self.marks()?.is_empty() || !self.named()?.is_empty())
     }
 
-    /// Takes all marks off all panes, and off the server.
+    /// Removes all marks from all panes and from the server.
     pub fn take_marks_off(&self) -> Result<()> {
         self.mark(&self.marks()?)?;
         let names = self.named()?.into_iter().chain(LISTS.map(str::to_owned));
@@ -190,7 +191,7 @@ impl Server {
         self.run(unset.collect(), None).map(drop)
     }
 
-    /// What would take every mark off again.
+    /// The changes that remove every mark.
     fn marks(&self) -> Result<Vec<PaneMark>> {
         let marks = |pane: Pane| {
             let borne = [
@@ -208,7 +209,7 @@ impl Server {
         Ok(self.panes()?.into_iter().flat_map(marks).collect())
     }
 
-    /// Writes marks on panes, all in one call, none if there are none.
+    /// Writes marks on panes, all in one call; no call without marks.
     pub fn mark(&self, marks: &[PaneMark]) -> Result<()> {
         let commands: Vec<TmuxCommand<'_>> = marks
             .iter()
@@ -223,7 +224,7 @@ impl Server {
             })
             .collect();
         if !commands.is_empty() {
-            // A pane may have gone since it was listed; its marks are gone with it.
+            // A pane may have closed since it was listed. Its marks are gone with it.
             self.run(commands, None)?;
         }
         Ok(())
