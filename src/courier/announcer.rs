@@ -1,4 +1,5 @@
-//! The news for the person at the keyboard: a line on the status line, a bell or a command, and the inbox in a popup for what is urgent.
+//! Announces news to the person at the keyboard: a line on the status line, a bell or a command, and for urgent mail
+//! the inbox in a popup.
 
 use super::servers::Servers;
 use super::summons::Summons;
@@ -15,15 +16,14 @@ use anyhow::{Context as _, Result};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// Mail that a courier finds as it begins is news if it is younger than this (ms).
+/// When a courier starts, mail younger than this is news (ms).
 const NEWS_MS: u64 = 10_000;
 
-/// What the person at the keyboard was told.
 #[derive(Default)]
 pub(super) struct Announcer {
     /// The unread mail that was announced; `None` before the first look.
     announced: Option<BTreeSet<String>>,
-    /// How that person is called, and when again.
+    /// When and how the person is called again.
     summons: Summons,
     /// Whether urgent mail waits to be shown in a popup.
     popup_due: bool,
@@ -37,8 +37,8 @@ impl Announcer {
         self.pop_up(store, settings.quiet, servers)
     }
 
-    /// Announces mail to the human that came since the last look. When the courier starts, the newest mail counts as new,
-    /// because it may have been started for that.
+    /// Announces mail to the human that came since the last look. When the courier starts, the newest mail counts as
+    /// new, because the courier may have been started for that mail.
     fn announce(&mut self, store: &Store, settings: &Settings, servers: &mut Servers) -> Result<()> {
         let human = Name::human();
         let unread: BTreeSet<String> = order::collect(store.mail_files(&human, Folder::New)?);
@@ -53,7 +53,7 @@ impl Announcer {
         let by_somebody =
             |file: &str| parse_file_name(file).is_some_and(|(sender, _)| sender != Name::system().as_str());
         let waiting = unread.iter().filter(|file| by_somebody(file)).count();
-        // Unless something waits for a word of the person.
+        // A notice that waits for the person is news as well.
         let is_call = |file: &str| {
             let found = store.genuine(&human, &[], Folder::New, file);
             found.is_ok_and(|message| message.is_some_and(|m| m.kind == MessageType::Blocked))
@@ -86,14 +86,14 @@ impl Announcer {
             return Ok(());
         }
         let program = std::env::current_exe().context("cannot find this program")?.with_file_name("swarm");
-        // What cannot be said in one line of shell is left to the status line.
+        // A path that does not fit in one line of shell is left to the status line.
         let (Some(root), Some(program)) = (store.root().to_str(), program.to_str()) else {
             return Ok(());
         };
         if [root, program].iter().any(|path| escape::line(path) != *path) {
             return Ok(());
         }
-        // Whoever opens it is the human, even where the tmux server was started inside somebody's pane.
+        // The person who opens the popup is the human, even if the tmux server was started inside an agent's pane.
         let command = format!(
             "unset TMUX_PANE; SWARM_ROOT={} exec {} inbox --open",
             escape::word(root),

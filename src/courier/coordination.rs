@@ -12,20 +12,20 @@ use crate::store::{Store, now_ms};
 use anyhow::Result;
 use std::collections::BTreeMap;
 
-/// What the document shows of the leases.
+/// The rows that the document shows for the leases.
 #[derive(Debug, Default)]
 pub struct Rows {
     shown: Option<Vec<AutoRow>>,
 }
 
 impl Rows {
-    /// Makes the document show what `table` says, if there is a document.
+    /// Updates the document's rows to `table`, if there is a document.
     pub fn follow(&mut self, store: &Store, table: &LeaseTable) -> Result<()> {
         let wanted = wanted(table);
         if self.shown.as_ref() == Some(&wanted) || !store.coordination_path().exists() {
             return Ok(());
         }
-        // Also if it fails: what is wrong with the document is reported once, not with every round.
+        // Also if the update fails: an error in the document is reported once, not with every round.
         let wanted = &*self.shown.insert(wanted);
         let since = date::minute(now_ms());
         store.change_coordination(&Name::system(), "leases", |text| {

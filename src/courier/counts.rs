@@ -8,12 +8,11 @@ use crate::store::Store;
 use crate::store::mail::Folder;
 use anyhow::Result;
 
-/// What each mailbox has to tell of.
+/// The counts of each mailbox.
 #[derive(Default)]
 pub(super) struct MailCounter(Memo<Counts>);
 
 impl MailCounter {
-    /// Counts the mail of all these.
     pub(super) fn count(&mut self, store: &Store, owners: &[Name]) -> Result<Counts> {
         let mut counts = Counts::default();
         self.0.keep(owners);
@@ -27,7 +26,7 @@ impl MailCounter {
     }
 }
 
-/// Counts what one mailbox has to tell of.
+/// The counts of one mailbox.
 fn count(store: &Store, owner: &Name) -> Result<Counts> {
     let mut counts = Counts::default();
     if owner.is_human() {

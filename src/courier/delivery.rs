@@ -11,8 +11,8 @@
 //! that the program has read the first one. Otherwise it would wait in the terminal, and say yes to the next
 //! question.
 //!
-//! A module each: the `look` at the pane, typing (`paste`), `enter`, the `evidence` that it was given, a line that was
-//! `left_over`, its `record` and its `text`; and the `offer` to a channel of the agent's own.
+//! The modules: `look` at the pane, `paste`, `enter`, the `evidence` that the agent got the text, a line that is
+//! `left_over`, the `record`, the `text`, and the `offer` to a channel of the agent's own.
 
 mod enter;
 mod evidence;
@@ -38,51 +38,48 @@ use record::Press;
 use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
 
-/// What came of an attempt.
+/// The result of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// In the agent's hands, by this evidence.
+    /// The agent has it, by this evidence.
     Submitted(&'static str),
-    /// It has left the composer, without a sign that it was given.
+    /// It has left the composer without a sign that the agent got it.
     Typed(&'static str),
     /// It was given to the agent's own channel; whether it is known to wait in the agent's queue.
     Offered(bool),
-    /// Not now.
+    /// It waits, for this reason.
     Held(Hold),
     /// The recipient's process is gone.
     Gone,
-    /// The message was read or settled by somebody else meanwhile.
+    /// The message was read or settled by another process meanwhile.
     Settled,
 }
 
-/// One delivery under way.
 pub struct Attempt<'a> {
     pub store: &'a Store,
-    /// The recipient.
     pub agent: &'a Agent,
-    /// What is known of its kind.
+    /// The rules for its kind.
     pub profile: &'a Profile,
     pub message: &'a Verified,
-    /// Its acknowledgement is to be reminded of, for this time; `None`: the message itself.
+    /// The number of the reminder; `None`: the message itself.
     pub reminder: Option<u32>,
-    /// The messages that it brings, if it is a bundle.
+    /// The members of a bundle.
     pub members: &'a [Verified],
     /// Whether their lines are typed with it.
     pub whole: bool,
     /// The waits in use.
     pub settings: &'a Settings,
-    /// What is known of people's keys in its pane.
+    /// People's keys in its pane.
     pub keys: &'a RefCell<Keys>,
-    /// What is known of this attempt.
     pub notes: Notes,
 }
 
-/// What an attempt keeps in mind.
+/// What an attempt remembers.
 #[derive(Debug, Default)]
 pub struct Notes {
-    /// A sign that it was given, seen in one look: a turn may be over at the next.
+    /// A sign that the agent got the text, seen in one look: a turn may be over at the next.
     sign: Cell<Option<&'static str>>,
-    /// What tmux said to the acts since the last transaction, for the journal.
+    /// tmux's answers to the acts since the last transaction, for the journal.
     said: RefCell<Vec<(Press, Acted)>>,
 }
 
@@ -118,7 +115,7 @@ impl Attempt<'_> {
         self.conclude(outcome).map(ControlFlow::Break)
     }
 
-    /// Records what came of an attempt.
+    /// Records the result of an attempt.
     fn conclude(&self, outcome: Outcome) -> Result<Outcome> {
         let outcome = match outcome {
             // The agent lives, so only the look failed, and its composer is as it was.
@@ -159,13 +156,13 @@ impl Attempt<'_> {
     fn steps(&self) -> Result<Outcome> {
         let mut delivery = self.current()?;
         if delivery.typed_into.as_ref().is_some_and(|p| *p != self.agent.process) {
-            // Typed into a process that is gone: the text went with it.
+            // The text was typed into a process that is gone, and is gone with it.
             let Some(fresh) = self.mark(|d| *d = Progress::queued(now_ms()))? else {
                 return Ok(Outcome::Settled);
             };
             delivery = fresh;
         }
-        // What stands in the composer has the name of then, whatever the agent is called now.
+        // The line in the composer contains the agent's name of that time.
         let name = delivery.typed_as.as_ref().unwrap_or(&self.agent.name);
         let line = self.line(name, &delivery);
         let typed = if matches!(delivery.stage, Stage::Typing | Stage::Entering) {

@@ -1,4 +1,4 @@
-//! The gate: may something be typed into this pane now, and if not, why not.
+//! Decides whether a text or a key may go into a pane now, and if not, why.
 //!
 //! Pure: it judges one look. Only a clearly idle agent with an empty composer passes, in the foreground of a living
 //! pane that nobody is typing into. Everything else is a hold, with a reason that people can read.
@@ -9,18 +9,17 @@ use crate::core::frame;
 use crate::os::process::Process;
 use std::fmt;
 
-/// Why nothing is typed now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hold {
     /// In a turn.
     Busy,
     /// It runs this program, which gets the keys.
     Runs(String),
-    /// A dialog is open: Enter would answer it.
+    /// A dialog is open, and Enter would answer it.
     Dialog,
     /// Something covers the composer.
     Overlay,
-    /// Something that has a name is open, or the composer is in a mode that has one.
+    /// A named overlay is open, or the composer is in a named mode.
     Open(Open),
     /// A person's draft is in the composer.
     Draft,
@@ -30,7 +29,7 @@ pub enum Hold {
     Mode,
     /// Input to the pane is switched off.
     InputOff,
-    /// The pane has fewer columns or rows than these, which its kind needs.
+    /// The pane is smaller than its agent's kind needs: the columns and rows.
     TooSmall(u16, u16),
     /// The agent is suspended or another program is in the foreground.
     Background,
@@ -40,25 +39,25 @@ pub enum Hold {
     Moved,
     /// Something changed between the look and the act.
     Changed,
-    /// The composer holds a line of swarm that is no delivery under way: given before, and brought back.
+    /// The composer holds a line of swarm that is not the delivery under way: it was given before, and brought back.
     Recalled,
-    /// The composer holds the message whole, and more: somebody typed meanwhile.
+    /// The composer holds the whole message, and more: somebody typed meanwhile.
     Mixed,
-    /// The composer shows the message otherwise than it was typed.
+    /// The composer shows the message differently from how it was typed.
     Altered,
-    /// The message stands in the composer, and Enter may not be pressed (again).
+    /// The message stands in the composer, and Enter may not be pressed, or not again.
     EnterIgnored,
     /// An Enter was pressed, and the program is not known to have read it.
     Unread,
     /// Another process is delivering into this pane.
     PaneBusy,
-    /// A hook of the agent is handing mail over.
+    /// A hook of the agent is handing over mail.
     HookBusy,
     /// The text was pasted and has not appeared.
     NotSeen,
-    /// It lives, and tmux shows no pane of it.
+    /// It lives, but tmux shows no pane with it.
     Unseen,
-    /// Its tmux server does not answer, since then (ms since the epoch).
+    /// Its tmux server has not answered since this time (ms since the epoch).
     ServerHangs(u64),
     /// No carrier that the settings allow reaches it.
     NoCarrier,
@@ -115,21 +114,20 @@ impl fmt::Display for Hold {
     }
 }
 
-/// What the judgement needs of a look, without the look itself.
+/// The facts of a look for the decision, without the look itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Scene<'a> {
-    /// What the screen was read as.
     pub reading: &'a Reading,
     /// The agent's process.
     pub process: &'a Process,
-    /// The pane's first process has ended, or it is another one than on record.
+    /// The pane's first process has ended, or is not the one on record.
     pub moved: bool,
     /// A mode takes the keys.
     pub in_mode: bool,
     pub input_off: bool,
     /// A person's key reached the pane a moment ago.
     pub human: bool,
-    /// What the agent's own hook said a moment ago. It may veto; it proves nothing.
+    /// The recent report of the agent's own hook. It can veto, but it proves nothing.
     pub reported: Option<Status>,
 }
 
@@ -171,13 +169,13 @@ impl Scene<'_> {
         match &self.reading.composer {
             Some(composer) if composer.holds(line) && self.human => Err(Hold::HumanTyping),
             Some(composer) if composer.holds(line) => match self.reading.state {
-                // Our own text is what makes it a draft.
+                // swarm's own text makes it a draft.
                 Status::Draft | Status::Idle => Ok(()),
                 _ => Err(self.reading.into()),
             },
             Some(composer) if composer.holds_beside(line) => Err(Hold::Mixed),
             Some(composer) if composer.contains(frame::head(line)) => Err(Hold::Altered),
-            // The message is not there (any more): something else is, or nothing.
+            // The message is not there (any more): the composer holds something else, or nothing.
             Some(_) if self.reading.state == Status::Idle => Err(Hold::NotSeen),
             Some(_) | None => Err(self.reading.into()),
         }

@@ -1,6 +1,7 @@
-//! The texts that wait for one agent, in their order, and the bundles that are made of them.
+//! Orders the texts that wait for one agent, and makes bundles of them.
 //!
-//! A bundle that a killed courier left half done is completed or removed here, in transactions that look again.
+//! A bundle that a killed courier left half done is completed or removed here, in transactions that read the record
+//! again.
 
 use super::letters;
 use super::serve::Recipient;
@@ -14,22 +15,22 @@ use crate::core::order;
 use crate::store::mail::Folder;
 use anyhow::Result;
 
-/// One text to type. There may be a thousand for each agent, so a text is read only when it is its turn.
+/// One text to type. There may be a thousand for each agent, so a text is read only at its turn.
 pub(super) struct Job {
     pub(super) file: String,
     pub(super) envelope: Envelope,
     pub(super) reminder: Option<u32>,
     pub(super) stage: Stage,
-    /// The messages that it brings, if it is a bundle, and whether their lines are typed with it.
+    /// The members of a bundle, and whether their lines are typed with it.
     pub(super) members: Vec<Verified>,
     pub(super) whole: bool,
     /// It is announced by a line of its own.
     pub(super) plain: bool,
-    /// An agent's own channel took it, and it came to nothing.
+    /// An agent's own channel took it, but it did not arrive.
     pub(super) tried: bool,
 }
 
-/// What is typed in one: a message, a reminder, or a bundle.
+/// The unit of one delivery: a message, a reminder, or a bundle.
 pub(super) struct Parcel {
     pub(super) message: Verified,
     pub(super) reminder: Option<u32>,
@@ -48,13 +49,12 @@ impl Job {
         Parcel { message, reminder: self.reminder, members: self.members.clone(), whole: self.whole }
     }
 
-    /// Whether it may go with others in a bundle: a message of which nothing was typed.
+    /// Whether it may be in a bundle: a message of which nothing was typed.
     fn may_go_with_others(&self) -> bool {
         let fresh = matches!(self.stage, Stage::Queued | Stage::Held) && !self.plain && !self.tried;
         self.reminder.is_none() && self.members.is_empty() && fresh
     }
 
-    /// Where its message is.
     pub(super) fn folder(&self) -> Folder {
         if self.reminder.is_some() { Folder::Unacked } else { Folder::New }
     }
@@ -65,7 +65,7 @@ impl Recipient<'_> {
     /// the time of sending.
     pub(super) fn jobs(&self) -> Result<Vec<Job>> {
         let mut jobs = Vec::new();
-        // The threads of which an answer is held.
+        // The threads with a held answer.
         let mut paused: Vec<MessageId> = Vec::new();
         let under_way = self.store.under_way(&self.agent.name)?;
         for file in self.store.mail_files(&self.agent.name, Folder::New)? {
@@ -93,7 +93,7 @@ impl Recipient<'_> {
             if way.stage.is_open() {
                 jobs.push(Job::of(file, message.envelope(), &way));
             } else if !matches!(way.stage, Stage::Failed | Stage::Typed) {
-                // Submitted, and a crash came before the move.
+                // It was submitted, and a crash came before the move.
                 self.store.transact(|tx| tx.mark_given(&self.agent.name, &file))?;
             }
         }
@@ -115,13 +115,13 @@ impl Recipient<'_> {
         Ok(jobs)
     }
 
-    /// The job of a bundle whose text may be in the composer. Any other bundle is completed; if nothing of it was typed it
-    /// is removed again, because more mail may wait by now.
+    /// The job of a bundle whose text may be in the composer. Any other bundle is completed, or removed again if
+    /// nothing of it was typed, because more mail may wait by now.
     fn begun(&self, file: String, message: &Verified, bundle: &Delivery) -> Result<Option<Job>> {
         let (name, id) = (&self.agent.name, &message.id);
         let brings = self.store.brings_anything(name, bundle)?;
         match bundle.way.stage {
-            // Something of it may stand in the composer, whatever was read since.
+            // Some of its text may stand in the composer, whatever was read since.
             stage
                 if bundle.is_bundle_under_way()
                     && (brings || matches!(stage, Stage::Typing | Stage::Entering)) =>
@@ -130,7 +130,7 @@ impl Recipient<'_> {
                 let job = Job::of(file, message.envelope(), &bundle.way);
                 return Ok(Some(Job { members, whole: bundle.whole, ..job }));
             }
-            // A sign that it was given may come yet.
+            // A sign that the agent got it may still come.
             Stage::Typed if brings => {}
             stage if stage.is_open() || matches!(stage, Stage::Typed | Stage::Failed) => {
                 self.store.transact(|tx| {
@@ -148,7 +148,7 @@ impl Recipient<'_> {
         Ok(None)
     }
 
-    /// A bundle of all waiting mail for the agent's own channel; or the first message, if nothing else waits.
+    /// A bundle of all waiting mail for the agent's own channel, or only the first message if nothing else waits.
     pub(super) fn with_others(&self, first: Parcel, jobs: &[Job]) -> Result<Parcel> {
         let Some(waiting) = together(jobs) else { return Ok(first) };
         let members = self.members(&waiting)?;
@@ -158,7 +158,7 @@ impl Recipient<'_> {
         Ok(self.bundle_of(members, true)?.unwrap_or(first))
     }
 
-    /// A bundle of what waits, for a pane of that size. `None`: it goes one by one.
+    /// A bundle of the waiting mail, for a pane of that size. `None`: the messages go one by one.
     pub(super) fn bundle(
         &self,
         profile: &Profile,
@@ -167,7 +167,7 @@ impl Recipient<'_> {
     ) -> Result<Option<Parcel>> {
         let mut members = self.members(waiting)?;
         let shown = |text: &str| profile.shows_whole(text, columns, rows);
-        // A line editor's agent has no tools to read what is only announced.
+        // A line editor's agent has no tools to read an announced message.
         while profile.process.alone
             && members.len() > 1
             && !bundle::is_typed_whole(&members, &self.agent.name)
@@ -192,12 +192,12 @@ impl Recipient<'_> {
         Ok(message.map(|message| Parcel { message, reminder: None, members, whole }))
     }
 
-    /// The first of the messages that wait, as many as go into one bundle.
+    /// The first of the waiting messages, as many as fit in one bundle.
     pub(super) fn members(&self, waiting: &[&Job]) -> Result<Vec<Verified>> {
         let mut members = Vec::new();
         for job in waiting.iter().take(bundle::LOOKED_AT) {
             let found = self.store.message(&self.agent.name, &self.agent.formerly, Folder::New, &job.file)?;
-            // One that was read a moment ago is left out.
+            // A message that was read a moment ago is left out.
             members.extend(found.and_then(Result::ok));
         }
         members.truncate(bundle::count(&members));
@@ -205,7 +205,7 @@ impl Recipient<'_> {
     }
 }
 
-/// What may go in one bundle, if more than one does and what is first is among it.
+/// The jobs for one bundle. `None` if there is only one, or the first job is not among them.
 pub(super) fn together(jobs: &[Job]) -> Option<Vec<&Job>> {
     let waiting: Vec<&Job> = jobs.iter().filter(|j| j.may_go_with_others()).collect();
     (waiting.len() > 1 && jobs.first()?.may_go_with_others()).then_some(waiting)

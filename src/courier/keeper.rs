@@ -1,11 +1,12 @@
 //! The keeper: a process that sleeps, and starts a courier again if the courier was killed while something waits for it.
 //!
-//! A command starts a courier that is missing. But a message that was sent already must not wait for the next command, which may come hours
-//! later. So a courier starts this process first, and holds one end of a pipe to it. A courier that ends in order says so. If the
-//! pipe ends without a word, the courier was killed.
+//! A command starts a courier that is missing. But a message that was already sent must not wait for the next
+//! command, which may come hours later. So a courier starts this process first, and holds one end of a pipe to it. A
+//! courier that ends in order writes a word into the pipe. If the pipe ends without the word, the courier was killed.
 //!
-//! The keeper takes the same way as a command: the courier's lock keeps couriers single, and no courier starts after `swarm uninstall`, or
-//! without a tmux server. A courier that is killed again and again is started after growing pauses. A courier replaces a keeper that has ended.
+//! The keeper follows the rules for commands: the courier's lock keeps couriers single, and no courier starts after
+//! `swarm uninstall`, or without a tmux server. A courier that is killed again and again is restarted after growing
+//! pauses. A courier replaces a keeper that has ended.
 
 use super::start;
 use crate::store::Store;
@@ -15,19 +16,19 @@ use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A courier that lived that long did not die of what it found.
+/// A courier that lived this long did not die of its first tasks.
 const SOUND: Duration = Duration::from_secs(2);
 
-/// The pauses after couriers that did not live so long.
+/// The pauses after couriers that died earlier.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// The least time between two keepers of one courier.
 const AGAIN: Duration = Duration::from_secs(10);
 
-/// What the courier says if it ends in order.
+/// The word of a courier that ends in order.
 const WORD: &[u8] = b".";
 
-/// The courier's end.
+/// The courier's end of the pipe.
 #[derive(Debug)]
 pub(super) struct Keeper {
     child: Option<Child>,
@@ -43,7 +44,7 @@ impl Keeper {
         Self { child, since: Instant::now(), fallen }
     }
 
-    /// Starts another one if it has ended.
+    /// Starts another keeper if this one has ended.
     pub(super) fn renew(&mut self, store: &Store, socket: &str) {
         let ended = self.child.as_mut().is_some_and(|child| child.try_wait().is_ok_and(|end| end.is_some()));
         if ended && self.since.elapsed() >= AGAIN {
@@ -51,10 +52,10 @@ impl Keeper {
         }
     }
 
-    /// The courier ends in order: nothing is to be started.
+    /// The courier ends in order: the keeper starts nothing.
     pub(super) fn relieve(mut self) {
         if let Some(mut line) = self.child.as_mut().and_then(|child| child.stdin.take()) {
-            // If it has ended, there is nobody to tell.
+            // If the keeper has ended, nobody reads the word.
             let _ = line.write_all(WORD);
         }
     }
@@ -63,7 +64,7 @@ impl Keeper {
 /// Waits for the end of the courier whose pipe is standard input, and starts another if that one was killed.
 pub fn watch(store: &Store, server: &Server, fallen: u32) -> Result<()> {
     let (begun, mut said) = (Instant::now(), Vec::new());
-    // It has introduced itself before it started this process.
+    // The courier has recorded itself before it started this process.
     let kept = store.service().ok().flatten().map(|service| service.process);
     std::io::stdin().take(1).read_to_end(&mut said).context("the courier's pipe cannot be read")?;
     if said == WORD {
@@ -95,13 +96,13 @@ fn launch(store: &Store, server: &Server, fallen: u32) -> Result<Child> {
         .context("cannot start the courier's keeper")
 }
 
-/// Tests of what happens without a courier kill it, and want no other. Those of the keeper ask for it.
+/// Tests that kill a courier usually want no other one. Those of the keeper ask for it.
 #[cfg(feature = "test-tools")]
 fn is_wanted() -> bool {
     std::env::var_os("SWARM_TEST_KEEPER").is_some()
 }
 
-/// Always: the variable is there in test builds only.
+/// Always: only test builds read the variable.
 #[cfg(not(feature = "test-tools"))]
 fn is_wanted() -> bool {
     true

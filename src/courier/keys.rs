@@ -8,17 +8,18 @@ use crate::core::id::MessageId;
 use crate::core::order;
 use std::time::{Duration, Instant};
 
-/// What is known of the keys that went to one pane.
+/// The known keys of one pane.
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
-    /// Stamps of a time that has not come, and since when they are known.
+    /// Stamps of a future time, and since when they are known.
     ahead: Option<(Vec<u64>, Instant)>,
-    /// The message on which this courier pressed Enter last.
+    /// The message on which this courier last pressed Enter.
     pub entered: Option<MessageId>,
 }
 
 impl Keys {
-    /// Whether a key was pressed within the last `quiet` time, which is whole seconds. `keys` are the clients' stamps and `now_s` is the wall
+    /// Whether a key was pressed within the last `quiet` time, in whole seconds. `keys` are the clients' stamps and
+    /// `now_s` is the wall
     /// clock, both in seconds since the epoch.
     pub fn are_fresh(&mut self, keys: &[u64], quiet: Duration, now_s: u64, now: Instant) -> bool {
         if keys.iter().any(|key| *key <= now_s && now_s - *key < quiet.as_secs()) {
@@ -61,11 +62,11 @@ mod tests {
         assert!(keys.are_fresh(&[3700], 3 * S, 100, now));
         assert!(keys.are_fresh(&[3700], 3 * S, 102, after(2)));
         assert!(!keys.are_fresh(&[3700], 3 * S, 103, after(3)));
-        // Another key: by a client whose stamp is right now, or by one whose is not.
+        // Another key: by a client with a correct stamp, or by one with a future stamp.
         assert!(keys.are_fresh(&[3700, 104], 3 * S, 104, after(4)));
         assert!(keys.are_fresh(&[3701], 3 * S, 105, after(5)));
         assert!(!keys.are_fresh(&[3701], 3 * S, 108, after(8)));
-        // The clock is right again.
+        // The clock is correct again.
         assert!(!keys.are_fresh(&[3701], 3 * S, 3800, after(9)));
         assert!(keys.are_fresh(&[9000], 3 * S, 3801, after(10)));
     }

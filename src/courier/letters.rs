@@ -32,22 +32,20 @@ const NOTICE_MAX: usize = 380;
 /// Ids named in one notice.
 const NAMED: usize = 8;
 
-/// What a look at the letters came to.
+/// The result of a pass over the letters.
 #[derive(Debug, Default)]
 pub struct Due {
     /// When the next clock is due (ms since the epoch).
     pub next: Option<u64>,
-    /// Lines for the people at the terminals.
+    /// Lines for the status lines.
     pub alerts: Vec<String>,
 }
 
-/// Looks after the letters of one project.
+/// The letters of one project.
 pub struct Letters<'a> {
-    /// The project.
     pub store: &'a Store,
     /// All agents on record, dead ones too.
     pub agents: &'a [Agent],
-    /// The times.
     pub settings: &'a Settings,
 }
 
@@ -108,14 +106,14 @@ impl Letters<'_> {
             Step::Remind => {
                 clock.remind(now);
                 if owner.is_human() {
-                    // A person is reminded by the count of what is overdue, not by typing.
+                    // A person is reminded by the count of overdue acknowledgements, not by typing.
                     clock.reminder = None;
                     clock.reminded(now, schedule);
                     due.at(clock.due);
                 }
                 self.change(owner, message, |d| d.ack = Some(clock))?;
             }
-            // It cannot acknowledge anything: it gets another wait.
+            // The agent cannot acknowledge anything, so it gets another wait.
             Step::Escalate if self.is_limited(owner) => {
                 clock.reminded(now, schedule);
                 due.at(clock.due);
@@ -129,7 +127,7 @@ impl Letters<'_> {
         Ok(())
     }
 
-    /// Tells the sender and the human (or everybody, if that is wished), once, and stops waiting.
+    /// Sends one notice to the sender and the human (or to everybody, by the settings), and stops waiting.
     fn escalate(&self, owner: &Name, message: &Verified, why: &str, due: &mut Due) -> Result<()> {
         let text = format!(
             "UNACKNOWLEDGED: {owner} {why} {} ({}: {})",
@@ -169,7 +167,8 @@ impl Letters<'_> {
         Ok(())
     }
 
-    /// Fails the mail of agents that have ended and did not come back, and sends notices to its senders. A mailbox that has not changed since it was done is not read again.
+    /// Fails the mail of agents that have ended and did not come back, and sends notices to its senders. A mailbox
+    /// that has not changed since is not read again.
     pub fn dead_letters(&self, done: &mut Memo<()>, due: &mut Due) -> Result<()> {
         for agent in self.agents.iter().filter(|a| !a.is_live()) {
             let at = self.gone_at(agent);
@@ -195,7 +194,7 @@ impl Letters<'_> {
     }
 
     fn fail(&self, agent: &Agent) -> Result<Vec<String>> {
-        // By whether it was perhaps given all the same.
+        // Grouped by whether the agent may have received it.
         let mut senders: BTreeMap<(Vec<Name>, bool), Vec<MessageId>> = BTreeMap::new();
         self.store.transact(|tx| if is_dead(tx, agent)? { tx.end_bundles(agent) } else { Ok(()) })?;
         for file in self.store.mail_files(&agent.name, Folder::New)? {
@@ -249,7 +248,7 @@ impl Letters<'_> {
         Ok(alerts)
     }
 
-    /// The mailbox of a message's sender: its present name, or the human's if it is gone.
+    /// The mailbox of a message's sender: under its present name, or the human's if the sender is gone.
     fn sender(&self, message: &Verified) -> Vec<Name> {
         message.reports_to(self.agents)
     }
@@ -263,7 +262,7 @@ impl Letters<'_> {
         Ok(known.unwrap_or_else(|| Delivery::queued(id.clone(), created)))
     }
 
-    /// Changes a delivery record unless the message was acknowledged meanwhile, or its mailbox got another name.
+    /// Changes a delivery record, unless the message was acknowledged or its mailbox renamed meanwhile.
     fn change(&self, owner: &Name, message: &Verified, change: impl FnOnce(&mut Delivery)) -> Result<()> {
         let awaited = self.store.mail_file(owner, Folder::Unacked, &message.file_name());
         self.store.transact(|tx: &mut Transaction<'_>| {
@@ -286,8 +285,8 @@ impl Due {
     }
 }
 
-/// Sends one notice to the sender of a message that has been held for long, except for notices of swarm itself. Names are
-/// looked up only then, because this runs for every waiting message at each try.
+/// Sends one notice to the sender of a message that has been held for long, except for notices of swarm itself. Names
+/// are looked up only then, because this runs for every waiting message at each try.
 pub fn held(
     store: &Store,
     settings: &Settings,
@@ -324,8 +323,8 @@ pub fn held(
     })
 }
 
-/// Holds an answer beyond the limit on answers in a row between agents, and tells both and the person at the keyboard, once a thread. Nothing is
-/// done if that is on record.
+/// Holds an answer beyond the limit on answers in a row between agents. Both agents and the human get one notice per
+/// thread. Does nothing if the hold is on record.
 pub fn pause(
     store: &Store,
     settings: &Settings,
@@ -350,7 +349,7 @@ pub fn pause(
         }
         for (to, text) in to.iter().zip(&texts).filter(|_| !told_thread) {
             for to in to {
-                // The person is called: without a word nothing goes on.
+                // The human is called, because only the human can let the thread continue.
                 let kind = if to.is_human() { MessageType::Blocked } else { MessageType::Info };
                 let text = escape::short(text, NOTICE_MAX);
                 tx.put_notice(&Notice { to: to.clone(), kind, text })?;
@@ -364,8 +363,8 @@ pub fn pause(
     })
 }
 
-/// Does what is due for a message that stands in a composer and cannot be submitted: its sender and the human are told, once; where the
-/// plain line is stuck, too, it becomes a dead letter.
+/// Handles a message that stands in a composer and cannot be submitted: its sender and the human get one notice; if
+/// the plain line is stuck as well, the message becomes a dead letter.
 pub fn stuck(store: &Store, settings: &Settings, agent: &Agent, message: &Verified) -> Result<()> {
     let owner = &agent.name;
     let due = |d: &Delivery| if d.way.stage.is_open() { d.way.stuck(now_ms()) } else { Stuck::Wait };
@@ -404,17 +403,17 @@ pub fn stuck(store: &Store, settings: &Settings, agent: &Agent, message: &Verifi
     })
 }
 
-/// Whether an agent that was found dead still is: another one may be its heir by now.
+/// Whether an agent that was found dead still is: another agent may be its heir by now.
 fn is_dead(tx: &Transaction<'_>, agent: &Agent) -> Result<bool> {
     Ok(tx.agents()?.iter().any(|a| a.name == agent.name && a.process == agent.process && !a.is_live()))
 }
 
-/// Whether a message at that stage is lost with its recipient's process, or perhaps is.
+/// Whether a message at that stage is lost with its recipient's process, or may be.
 fn is_lost(stage: Stage) -> bool {
     stage.is_open() || stage == Stage::Typed
 }
 
-/// Writes a notice to each of these, to be posted after the transaction.
+/// Writes a notice to each of these names. They are posted after the transaction.
 fn notify(tx: &mut Transaction<'_>, to: &[Name], text: &str) -> Result<()> {
     let text = escape::short(text, NOTICE_MAX);
     to.iter().try_for_each(|to| {

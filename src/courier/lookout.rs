@@ -12,24 +12,24 @@ use crate::tmux::Server;
 use anyhow::Result;
 use std::time::Instant;
 
-/// What is known of the servers and of who is there.
+/// The known servers, and the known state of agents.
 pub(super) struct Lookout {
     pub(super) servers: Servers,
     pub(super) living: Vec<Agent>,
-    /// The state of things that is known without asking tmux.
+    /// The facts that are known without asking tmux.
     pub(super) quiet: Quiet,
-    /// Since when somebody who has just started is waited for, to say which conversation it is in.
+    /// Since when the courier waits for a new agent to name its conversation.
     pending: Option<Instant>,
 }
 
 impl Lookout {
-    /// Knows one server so far.
+    /// A lookout that knows one server.
     pub(super) fn new(store: &Store, first: &Server) -> Self {
         let servers = Servers::new(store, first);
         Self { servers, living: Vec::new(), quiet: Quiet::default(), pending: None }
     }
 
-    /// Reads which agents are alive, as their records say.
+    /// Reads from the records which agents are alive.
     pub(super) fn find_living(&mut self, store: &Store) -> Result<()> {
         self.living = store.living()?;
         Ok(())
@@ -62,7 +62,7 @@ impl Lookout {
         }
         self.pending = pending.then(|| self.pending.unwrap_or_else(Instant::now));
         rate::publish(store, &store.living()?)?;
-        // A server that fails for a moment (or is too old) is not the same as one that is gone.
+        // A server that fails for a moment (or is too old) is not gone.
         let left = self.servers.forget_gone();
         let servers = &self.servers;
         status_line.keep(|socket| servers.knows(socket));
@@ -70,17 +70,17 @@ impl Lookout {
         Ok(left)
     }
 
-    /// Whether somebody who has just started is not on record yet, and is to be looked for again soon.
+    /// Whether a new agent is not on record yet, and must be looked for again soon.
     pub(super) fn is_waiting_for_somebody(&self) -> bool {
         self.pending.is_some()
     }
 
-    /// Whether a survey would show what the last one did.
+    /// Whether a survey would show the same as the last one.
     pub(super) fn is_as_before(&self, store: &Store, profiles: &Profiles) -> Result<bool> {
         Ok(self.quiet.is_as_before(&store.agents()?, profiles))
     }
 
-    /// What else goes with a survey, without one. `false`: no server is left.
+    /// Does the other tasks of a survey without a survey. `false`: no server is left.
     pub(super) fn check_up(&mut self, store: &Store) -> Result<bool> {
         rate::publish(store, &store.living()?)?;
         Ok(self.servers.forget_gone())
@@ -93,7 +93,7 @@ impl Lookout {
         Ok(self.living.iter().any(|a| here.check(a.place.namespace, &a.process) == Some(false)))
     }
 
-    /// Looks at what the agents are doing, for people. Returns whether one of them is busy with something that will end.
+    /// Looks at the agents' states, for people. Returns whether one of them is busy with something that will end.
     pub(super) fn observe(&mut self, store: &Store, profiles: &Profiles) -> Result<bool> {
         self.quiet.looks();
         let servers = &self.servers;

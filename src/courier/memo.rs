@@ -1,4 +1,4 @@
-//! Mailboxes that need not be read again.
+//! Remembers mailboxes that need not be read again.
 //!
 //! The letters of dead agents stay until somebody sends them again: thousands after a long day, and reading each
 //! takes a courier longer than everything else it does. So the result for a mailbox is kept as long as the times of
@@ -11,14 +11,14 @@ use crate::store::Store;
 use crate::store::mail::Changed;
 use anyhow::Result;
 
-/// What was made of each mailbox, in the order of their names.
+/// The result for each mailbox, in the order of their names.
 #[derive(Debug)]
 pub struct Memo<T>(Vec<Made<T>>);
 
 #[derive(Debug)]
 struct Made<T> {
     owner: Name,
-    /// When its parts had changed.
+    /// When its directories had changed.
     changed: Changed,
     value: T,
 }
@@ -30,9 +30,9 @@ impl<T> Default for Memo<T> {
 }
 
 impl<T: Clone> Memo<T> {
-    /// What `read` makes of a mailbox, or made of it when it was as it is now.
+    /// The result of `read` for a mailbox, from memory if the mailbox is unchanged.
     pub fn recall(&mut self, store: &Store, owner: &Name, read: impl FnOnce() -> Result<T>) -> Result<T> {
-        // Before it is read: what changes meanwhile is seen the next time.
+        // Before it is read: a change meanwhile is seen the next time.
         let changed = store.mailbox_changed(owner);
         let place = self.0.binary_search_by(|made| made.owner.cmp(owner));
         if let Ok(at) = place {
@@ -49,7 +49,7 @@ impl<T: Clone> Memo<T> {
         Ok(value)
     }
 
-    /// Forgets all mailboxes but these, which are in order.
+    /// Forgets all mailboxes but these, which are sorted.
     pub fn keep(&mut self, owners: &[Name]) {
         self.0.retain(|made| owners.binary_search(&made.owner).is_ok());
     }
@@ -66,7 +66,7 @@ mod tests {
 
     const FILE: &str = "0000000000001-claude-1-00000000.json";
 
-    /// A store with an empty mailbox of the human's, and the place of its new mail.
+    /// A store with an empty mailbox of the human, and the directory of its new mail.
     fn mailbox() -> (tempfile::TempDir, Store, PathBuf) {
         let (dir, store) = store();
         store.ensure_mailbox(&Name::human()).unwrap();
@@ -74,7 +74,7 @@ mod tests {
         (dir, store, new)
     }
 
-    /// Sets the time of each directory of the mailbox that `part` is in.
+    /// Sets the time of each directory of the mailbox that contains `part`.
     fn set(part: &Path, at: SystemTime) {
         for dir in fs::read_dir(part.parent().unwrap()).unwrap() {
             File::open(dir.unwrap().path()).unwrap().set_modified(at).unwrap();

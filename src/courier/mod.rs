@@ -1,13 +1,13 @@
-//! The courier: one process per project, which types into panes and does everything that is due at a time.
+//! The courier: one process per project, which types into panes and does everything that has a time.
 //!
 //! A flock for its life keeps it single. A byte in a FIFO wakes it. It ends with the last tmux server that it knows.
 //! A server that does not answer delays only its own agents.
 //!
-//! Everything it knows is in the store, so killing it at any instant loses and repeats nothing. Its [`keeper`] starts another one then. A task that fails (a
-//! full disk) is tried again in the next round. When its program is replaced, it hands over to the new one
-//! ([`succession`]). If its store is removed, moved, or made again in the same place, it takes its marks off the
-//! panes and ends. When idle it sleeps in one `poll`, and from time to time looks at its agents' pids and at the
-//! files of its program, settings and profiles.
+//! Everything it knows is in the store, so killing it at any instant loses and repeats nothing. Its [`keeper`] then
+//! starts another one. A task that fails (on a full disk) is tried again in the next round. When its program is
+//! replaced, it hands over to the new one ([`succession`]). If its store is removed, moved, or made again in the same
+//! place, it removes its marks from the panes and ends. When idle it sleeps in one `poll`, and from time to time
+//! checks its agents' pids and the files of its program, settings and profiles.
 
 mod announcer;
 pub mod coordination;
@@ -50,21 +50,21 @@ use succession::Program;
 /// How long the removal of a store may take.
 const REMOVAL: Duration = Duration::from_secs(5);
 
-/// Runs the courier until its tmux servers, or its store, are gone. Returns at once if another one runs.
-/// `fallen` couriers before it died soon. `serves` is called once it does its work.
+/// Runs the courier until its tmux servers, or its store, are gone. Returns at once if another one runs. `fallen`
+/// couriers before it died soon. Calls `serves` once it does its work.
 pub fn run(store: &Store, first: &Server, fallen: u32, serves: impl FnOnce()) -> Result<()> {
     let place = store.dir().join("courier.lock");
     let given = lock::inherited(&place)?;
     let Some(single) = given.map_or_else(|| lock::try_exclusive(&place), |held| Ok(Some(held)))? else {
         return Ok(());
     };
-    // The first request is heard between two rounds, the second at once.
+    // The first request takes effect between two rounds, the second at once.
     let asked_to_end = Arc::new(AtomicBool::new(false));
     flag::register_conditional_default(SIGTERM, Arc::clone(&asked_to_end))
         .context("cannot handle signals")?;
     flag::register(SIGTERM, Arc::clone(&asked_to_end)).context("cannot handle signals")?;
     let mut program = Program::running()?;
-    // Before anybody is heard: who finds no such record takes this courier for an old one.
+    // Before it listens: a command that finds no such record takes this courier for an old one.
     let introduced = introduce(store, &program, None);
     // The FIFO is open before the first look at the mail, so no ring is missed in between.
     let mut bell = store.listen()?;
@@ -98,8 +98,8 @@ pub fn run(store: &Store, first: &Server, fallen: u32, serves: impl FnOnce()) ->
     }
     keeper.relieve();
     if !(single.is_at(&place) && store.is_in_place()) {
-        // The store may be half removed at this moment. A new store in this place has its own courier, which cares for the
-        // marks.
+        // The store may be half removed at this moment. A new store in this place has its own courier, which handles
+        // the marks.
         let begun = Instant::now();
         while store.is_half_gone() && begun.elapsed() < REMOVAL {
             std::thread::sleep(RETRY.0 / 10);
@@ -119,7 +119,7 @@ fn listen_again(store: &Store, bell: &mut wake::Listener, failures: &mut Failure
     }
 }
 
-/// Says what this courier is, and what keeps a newer one from taking over.
+/// Records this courier, and what keeps a newer one from taking over.
 fn introduce(store: &Store, program: &Program, trouble: Option<&str>) -> Result<()> {
     store.put_service(&Service {
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -1,6 +1,6 @@
-//! The settings and the profiles that the courier goes by, read again when their files have changed.
+//! The settings and the profiles of the courier, read again when their files have changed.
 //!
-//! Nothing is locked: a file that changes while it is read is read again in the next round. Problems are journalled in a
+//! Takes no lock: a file that changes while it is read is read again in the next round. Problems are journalled in a
 //! transaction of their own.
 
 use crate::agents::Profiles;
@@ -15,11 +15,10 @@ use anyhow::Result;
 /// How many problems are journalled at a time.
 const PROBLEMS: usize = 10;
 
-/// What holds now.
 pub(super) struct Policy {
     rules: Rules,
     files: Files,
-    /// The state of the files that the settings are from; `None` before the first look.
+    /// The state of the settings files; `None` before the first look.
     stamp: Option<Stamp>,
     settings: Settings,
 }
@@ -35,8 +34,8 @@ impl Policy {
         }
     }
 
-    /// Reads again what has changed. Problems are journalled, and the wrong values ignored. `news` is called if the profiles have
-    /// changed.
+    /// Reads changed files again. Problems are journalled, and wrong values ignored. Calls `news` if the profiles
+    /// have changed.
     pub(super) fn refresh(&mut self, store: &Store, news: impl FnOnce()) -> Result<()> {
         let changed = self.rules.refresh()?;
         if changed {
@@ -61,7 +60,7 @@ impl Policy {
         store.transact(|tx| tx.journal(&Event::BadSettings { problems: &problems }))
     }
 
-    /// Whether all files are still as they were read.
+    /// Whether all files are unchanged since they were read.
     pub(super) fn is_current(&self) -> bool {
         self.rules.are_current() && self.stamp == Some(self.files.stamp())
     }

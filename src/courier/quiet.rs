@@ -1,11 +1,10 @@
-//! Judges by processes and terminals whether tmux can have anything new to say. If not, no client is started to
-//! ask.
+//! Judges by processes and terminals whether tmux can have anything new to report. If not, no client is started.
 //!
 //! A pane's first process is a child of its server, and an agent is a process below that one. So a new pane, a closed
-//! one, and an agent that started or ended change what is seen here. So does a pane's working directory, by which it
-//! belongs to a project. A program writes what it shows to its terminal, whose time says when. All of this is only a
-//! hint to look: it decides nothing, and is kept in memory only, so a courier that is killed leaves nothing of it.
-//! Where the system does not show it (macOS), tmux is asked as often as before.
+//! one, and an agent that started or ended are seen here. So is a pane's working directory, which decides its
+//! project. A program writes its screen to its terminal, whose time shows when. All of this only decides whether to
+//! look, and is kept in memory only, so a killed courier leaves nothing. If the system does not show it (macOS), tmux
+//! is asked as often as without it.
 
 use crate::agents::Profiles;
 use crate::core::agent::Agent;
@@ -20,10 +19,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// How long this is believed. Only tmux shows if somebody removed one of swarm's options from a pane.
+/// How long this is believed. Only tmux shows whether somebody removed one of swarm's options from a pane.
 const BELIEVED: Duration = Duration::from_secs(600);
 
-/// What was seen when tmux was asked last.
+/// The facts when tmux was last asked.
 #[derive(Debug, Default)]
 pub(super) struct Quiet {
     /// The processes of the servers, by their sockets.
@@ -33,7 +32,7 @@ pub(super) struct Quiet {
     looked: u64,
 }
 
-/// One pane, or a server, without tmux's word.
+/// One pane, or a server, as seen without tmux.
 #[derive(Debug, PartialEq, Eq)]
 struct PaneTrace {
     process: ProcessId,
@@ -42,33 +41,33 @@ struct PaneTrace {
 }
 
 impl Quiet {
-    /// Before tmux is asked for its panes: notes what there is, so that a change meanwhile counts as one.
+    /// Before tmux is asked for its panes: notes the facts, so that a change meanwhile is seen as one.
     pub(super) fn note(&mut self, profiles: &Profiles) {
         self.panes = self.look(profiles).map(|seen| (seen, Instant::now()));
     }
 
-    /// The process of a server, as tmux said. Of one that was not known nothing was noted.
+    /// Learns the process of a server from tmux. Nothing was noted about an unknown one.
     pub(super) fn learn(&mut self, socket: &str, pid: i32) {
         if self.servers.insert(socket.to_owned(), pid) != Some(pid) {
             self.panes = None;
         }
     }
 
-    /// Nothing that was seen counts any more.
+    /// Forgets everything that was seen.
     pub(super) fn forget(&mut self) {
         (self.panes, self.looked) = (None, 0);
     }
 
-    /// Only these servers are left.
+    /// Keeps only these servers.
     pub(super) fn keep(&mut self, knows: impl Fn(&str) -> bool) {
         self.servers.retain(|socket, _| knows(socket));
     }
 
-    /// Whether a look at the panes of all servers would show what the last one did.
+    /// Whether a look at the panes of all servers would show the same as the last one.
     pub(super) fn is_as_before(&self, agents: &[Agent], profiles: &Profiles) -> bool {
         let Some((before, at)) = &self.panes else { return false };
         let known = |a: &Agent| self.servers.contains_key(&a.place.socket);
-        // One on record whom nobody sees there any more has ended, unless a person has named it.
+        // An agent on record that is not seen there any more has ended, unless a person has named it.
         let there: BTreeSet<&ProcessId> =
             order::collect(before.iter().filter_map(|s| Some(&s.agent.as_ref()?.0)));
         let lives = |a: &Agent| a.place.namespace.is_none() || process::is_alive(&a.process);
@@ -94,14 +93,14 @@ impl Quiet {
         Some(seen)
     }
 
-    /// Before the screens are looked at.
+    /// Before the screens are looked at: notes the time.
     pub(super) fn looks(&mut self) {
         self.looked = now_ms();
     }
 
     /// Whether no screen of these agents can have changed since.
     pub(super) fn is_still(&self, store: &Store, agents: &[Agent]) -> bool {
-        // What hooks said counts for a while, and then the screen does again.
+        // Reports of hooks count for a while, and then the screen counts again.
         let said = |a: &Agent| {
             let report = report::read(store, &a.name).ok().flatten();
             report.is_some_and(|r| r.at + FRESH_MS + 1000 >= self.looked)
@@ -121,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_process_that_comes_goes_or_moves_below_a_server_is_noticed_and_nothing_else() {
-        // Stands for the tmux server: its children are the panes.
+        // It stands for the tmux server: its children are the panes.
         let mut server = Command::new("bash").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (mut input, mut output) =
             (server.stdin.take().unwrap(), BufReader::new(server.stdout.take().unwrap()));
@@ -149,7 +148,7 @@ mod tests {
         tell("sleep 60 & first=$!");
         comes(&quiet);
         quiet.note(&profiles);
-        // An agent below a pane that was there.
+        // An agent below a pane that was there before.
         tell("coproc PANE { while read -r line; do eval \"$line\"; done; }");
         comes(&quiet);
         quiet.note(&profiles);
@@ -167,7 +166,7 @@ mod tests {
         quiet.note(&profiles);
         assert!(!differs(&quiet));
         tell("echo 'cd /' >&${PANE[1]}");
-        // The agent itself is where it was, and that is what counts.
+        // The agent itself is where it was, and that decides.
         tell("echo 'kill $agent; wait $agent' >&${PANE[1]}");
         comes(&quiet);
         tell("kill $first");

@@ -1,7 +1,8 @@
 //! One round of the courier: everything that it does, in order.
 //!
-//! A task that fails (a full disk) keeps none of the others from being done, and is tried again in the next round. There is one
-//! courier, but commands may change its records at any time, so every mark is made in a transaction that looks again.
+//! A task that fails (on a full disk) does not stop the others, and is tried again in the next round. There is one
+//! courier, but commands may change its records at any time, so every mark is made in a transaction that reads the
+//! record again.
 
 use super::announcer::Announcer;
 use super::coordination::Rows;
@@ -30,7 +31,7 @@ use std::time::{Duration, Instant};
 /// How many different errors are remembered as reported.
 const NOTED: usize = 16;
 
-/// What the courier keeps between two rounds. All of it can be rebuilt from the store.
+/// The state that the courier keeps between two rounds. All of it can be rebuilt from the store.
 pub(super) struct Courier<'a> {
     store: &'a Store,
     policy: Policy,
@@ -39,19 +40,19 @@ pub(super) struct Courier<'a> {
     lookout: Lookout,
     deliveries: Deliveries,
     announcer: Announcer,
-    /// What the panes show of us.
+    /// The marks on the panes.
     status_line: StatusLine,
-    /// What the coordination document shows of the leases.
+    /// The rows of leases in the coordination document.
     rows: Rows,
     counter: MailCounter,
-    /// Who has asked the person something.
+    /// The agents that have asked the person something.
     askers: Memo<Vec<Name>>,
-    /// The mailboxes of the dead in which nothing is left to do.
+    /// The mailboxes of dead agents in which nothing is left to do.
     buried: Memo<()>,
 }
 
 impl<'a> Courier<'a> {
-    /// One that knows of one server so far.
+    /// A courier that knows one server so far.
     pub(super) fn new(store: &'a Store, first: &Server) -> Self {
         Self {
             store,
@@ -69,12 +70,11 @@ impl<'a> Courier<'a> {
         }
     }
 
-    /// The socket of a server that it serves.
     pub(super) fn socket(&self) -> String {
         self.lookout.servers.any().unwrap_or_default().to_owned()
     }
 
-    /// Does everything that is due. Returns how long to sleep then; `None`: no server is left.
+    /// Does everything that is due. Returns how long to sleep; `None`: no server is left.
     pub(super) fn round(&mut self) -> Option<Duration> {
         self.try_to(Self::configure);
         if !self.survey() {
@@ -87,7 +87,7 @@ impl<'a> Courier<'a> {
         self.try_to(|courier| courier.store.finish_handovers());
         let due = self.try_to(Self::letters).flatten();
         let leased = self.try_to(Self::leases).unwrap_or(true);
-        // Again, because the steps before take some time, and nothing may be typed by rules that changed meanwhile.
+        // Again, because the steps before take some time, and nothing may be typed by outdated rules.
         self.try_to(Self::configure);
         let pass = self.try_to(Self::deliver).unwrap_or_default();
         self.schedule.delivered(pass, self.failures.any());
@@ -115,8 +115,8 @@ impl<'a> Courier<'a> {
         self.policy.refresh(self.store, || lookout.quiet.forget())
     }
 
-    /// Looks at all panes, if it is time for that and something has changed since the last time, and tidies up. Somebody who has just
-    /// ended is looked for more often, and once more before the mail fails. `false`: no server is left.
+    /// Surveys all panes if it is time and something has changed since the last time, and tidies up. An agent that
+    /// has just ended is looked for more often, and once more before its mail fails. `false`: no server is left.
     fn survey(&mut self) -> bool {
         let now = Instant::now();
         let ago = self.schedule.since_survey(now);
@@ -141,8 +141,8 @@ impl<'a> Courier<'a> {
         true
     }
 
-    /// Whether to look for somebody who has ended and may be started again: now and then, and once more when the time is over for
-    /// which the mail waits. The last look was so long `ago`.
+    /// Whether to look for an agent that has ended and may be started again: now and then, and once more when its
+    /// mail has waited long enough. The last look was so long `ago`.
     fn expects_somebody(&self, ago: Duration) -> Result<bool> {
         let (now, grace) = (now_ms(), self.policy.settings().grace);
         let looked = now.saturating_sub(span::ms(ago));
@@ -153,7 +153,7 @@ impl<'a> Courier<'a> {
         Ok(!grace.is_zero() && self.store.agents()?.iter().any(|a| !a.is_live() && expected(a)))
     }
 
-    /// Removes what killed processes have left, and now and then mail that was read long ago.
+    /// Removes the leftovers of killed processes, and now and then old read mail.
     fn tidy(&mut self) -> Result<()> {
         self.store.sweep()?;
         match self.policy.settings().keep_read {
@@ -180,16 +180,16 @@ impl<'a> Courier<'a> {
         Ok(due.next)
     }
 
-    /// Ends leases whose time or holder has ended, and posts the notices about it. Returns whether there is anything to
-    /// watch. Takes the mutex only if something changes. Now and then it reads each record, whatever the index says, and
-    /// so finds one that was overwritten in place.
+    /// Ends leases whose time or holder has ended, and posts the notices. Returns whether there is anything to watch.
+    /// Takes the mutex only if something changes. Now and then it reads each record, whatever the index says, and so
+    /// finds one that was overwritten in place.
     fn leases(&mut self) -> Result<bool> {
         if self.schedule.inspect.is_due(Instant::now()) {
             self.store.inspect_leases()?;
         }
         let shown = self.policy.settings().coord_auto;
         let leases = self.store.leases_about(if shown { Part::All } else { Part::Numbers(&[]) })?;
-        // Left by a process that was killed before it could.
+        // A process that was killed may have left some.
         self.store.post_notices()?;
         if shown {
             self.rows.follow(self.store, &leases.table)?;
@@ -205,7 +205,7 @@ impl<'a> Courier<'a> {
         Ok(pass)
     }
 
-    /// Looks at what the agents are doing, for people. Returns whether one of them is busy with something that will end.
+    /// Looks at the agents' states, for people. Returns whether one of them is busy with something that will end.
     fn observe(&mut self) -> Result<bool> {
         self.lookout.observe(self.store, self.policy.profiles())
     }
@@ -222,7 +222,7 @@ impl<'a> Courier<'a> {
         let ascii = self.policy.settings().ascii;
         let (badge, calls) = (counts.badge(ascii), counts.calls().badge(ascii));
         let status_line = &mut self.status_line;
-        // The status line is a courtesy: what it tells is in the store.
+        // The status line is a courtesy: everything it shows is in the store.
         if !lookout
             .servers
             .each(|server| status_line.show(server, &agents, [&badge, &calls], store.root()))
@@ -233,8 +233,8 @@ impl<'a> Courier<'a> {
         self.announcer.run(store, self.policy.settings(), &mut lookout.servers)
     }
 
-    /// Removes the project's marks from the panes after its store is gone, as far as possible; nobody is left to read an
-    /// error.
+    /// Removes the project's marks from the panes after its store is gone, as far as possible. Nobody is left to read
+    /// an error.
     pub(super) fn take_marks_off(&mut self) {
         let (profiles, status_line, root) = (self.policy.profiles(), &self.status_line, self.store.root());
         self.lookout.servers.each(|server| {
@@ -245,12 +245,12 @@ impl<'a> Courier<'a> {
     }
 }
 
-/// What went wrong. Nothing of it ends the courier.
+/// The errors of a round. None of them ends the courier.
 #[derive(Default)]
 pub(super) struct Failures {
     /// In this round.
     now: Vec<anyhow::Error>,
-    /// The errors that were journalled last: a lasting one is reported once.
+    /// The errors that were journalled last: a lasting error is reported once.
     noted: BTreeSet<String>,
 }
 
@@ -263,7 +263,7 @@ impl Failures {
         !self.now.is_empty()
     }
 
-    /// Reports the errors of a round that is over. If there is none, what fails after this is news.
+    /// Reports the errors of a round that is over. After a round without errors, an error is news again.
     fn report(&mut self, store: &Store) {
         if self.now.is_empty() {
             self.noted.clear();
@@ -273,8 +273,8 @@ impl Failures {
         }
     }
 
-    /// Journals an error that must not stop the other tasks, once for as long as it lasts. If that fails too, as on a full
-    /// disk, nothing more is done.
+    /// Journals an error that must not stop the other tasks, once for as long as it lasts. If that fails as well, as
+    /// on a full disk, nothing more is done.
     pub(super) fn note(&mut self, store: &Store, error: &anyhow::Error) {
         let text = escape::short(&format!("{error:#}"), 300);
         if self.noted.contains(&text) {

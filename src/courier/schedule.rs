@@ -1,6 +1,6 @@
-//! Decides when the recurring tasks of the courier are due, and how long it sleeps in between.
+//! Decides when the recurring tasks of the courier are due, and how long it sleeps between them.
 //!
-//! The time is handed in. It is kept in memory only: a courier that is killed loses nothing by it.
+//! The time is a parameter. The schedule is kept in memory only: a killed courier loses nothing by it.
 
 use super::serve::Pass;
 use std::time::{Duration, Instant};
@@ -9,14 +9,15 @@ use std::time::{Duration, Instant};
 /// change.
 const SURVEY_EVERY: Duration = Duration::from_secs(15);
 
-/// How often liveness of the known agents is looked at.
+/// How often the courier checks that the known agents live.
 const PULSE: Duration = Duration::from_secs(5);
 
-/// How often it is looked at while there are leases: a dead agent's leases are free within this time, and deadlines are as exact as
-/// this. Also how often one who has just ended is looked for.
+/// How often it checks while there are leases: a dead agent's leases are free within this time, and deadlines have
+/// this precision. Also how often an agent that has just ended is looked for.
 pub(super) const LEASE_PULSE: Duration = Duration::from_secs(2);
 
-/// How often the agents are looked at while one of them is busy with something that will end. Otherwise with each survey.
+/// How often the agents are looked at while one of them is busy with something that will end. Otherwise it is done
+/// with each survey.
 const WATCH: Duration = Duration::from_secs(5);
 
 /// The shortest time between two such looks, however often somebody rings.
@@ -25,10 +26,10 @@ const GLANCE: Duration = Duration::from_secs(1);
 /// The pause before held mail is tried again: it grows to the second value while nothing changes.
 pub(super) const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
 
-/// How often mail that was read long ago is removed.
+/// How often old read mail is removed.
 const TIDY_EVERY: Duration = Duration::from_secs(3600);
 
-/// How often every lease record is looked at, whatever the index of leases says.
+/// How often every lease record is read, whatever the index of leases says.
 const INSPECT_EVERY: Duration = Duration::from_secs(60);
 
 /// A task that recurs.
@@ -39,7 +40,7 @@ pub(super) struct Every {
 }
 
 impl Every {
-    /// One that was never done, and so is due.
+    /// A task that was never done, and so is due.
     const fn new(every: Duration) -> Self {
         Self { every, last: None }
     }
@@ -54,22 +55,22 @@ impl Every {
     }
 }
 
-/// What one round came to, as far as the next depends on it.
+/// The result of one round, as far as the next depends on it.
 #[derive(Debug, Default)]
 pub(super) struct Came {
-    /// What came of the mail.
+    /// The result for the mail.
     pub(super) pass: Pass,
-    /// Something failed.
+    /// A task failed.
     pub(super) failed: bool,
     /// There are leases to watch.
     pub(super) leased: bool,
-    /// Somebody who has just started is waited for.
+    /// The courier waits for a new agent.
     pub(super) expecting: bool,
     /// When the next clock of an acknowledgement is due, from now.
     pub(super) due: Option<Duration>,
 }
 
-/// The times of everything that recurs.
+/// The times of all recurring tasks.
 #[derive(Debug)]
 pub(super) struct Schedule {
     /// When the panes were searched last.
@@ -78,14 +79,14 @@ pub(super) struct Schedule {
     observed: Option<Instant>,
     /// One of them was busy then with something that will end.
     active: bool,
-    /// What is shown is out of date, perhaps.
+    /// The shown states may be out of date.
     stale: bool,
     /// Somebody rang since the last round.
     rang: bool,
     pause: Duration,
-    /// Removing mail that was read long ago.
+    /// When to remove old read mail.
     pub(super) tidy: Every,
-    /// Reading every lease record.
+    /// When to read every lease record.
     pub(super) inspect: Every,
 }
 
@@ -116,7 +117,7 @@ impl Schedule {
         self.since_survey(now) >= SURVEY_EVERY
     }
 
-    /// The panes were searched, or nothing of them had changed (`again` is false). After a search the agents are looked at.
+    /// The panes were searched, or none had changed (`again` is false). After a search the agents are looked at.
     pub(super) fn surveyed(&mut self, now: Instant, again: bool) {
         self.surveyed = Some(now);
         if again {
@@ -124,19 +125,19 @@ impl Schedule {
         }
     }
 
-    /// Whether the last survey is so recent that what goes with each is to be done.
+    /// Whether the last survey is so recent that its other tasks must be done.
     pub(super) fn has_just_surveyed(&self, now: Instant) -> bool {
         self.since_survey(now) < PULSE
     }
 
-    /// The mail was delivered, as far as it can be; it came to this.
+    /// Notes the result of delivering the mail.
     pub(super) fn delivered(&mut self, pass: Pass, failed: bool) {
         self.pause = if self.rang || pass.progress || !(pass.waiting || failed) {
             RETRY.0
         } else {
             (self.pause * 2).min(RETRY.1)
         };
-        // Somebody rang, or got something to do: what is shown is out of date, perhaps.
+        // Somebody rang, or got mail: the shown states may be out of date.
         self.stale |= self.rang || pass.progress;
     }
 
@@ -152,20 +153,20 @@ impl Schedule {
         self.observed.is_none_or(|at| now.duration_since(at) >= every)
     }
 
-    /// Whether the agents must be looked at then, even if nothing shows that their screens have changed.
+    /// Whether the agents must be looked at then, even without a sign that their screens have changed.
     pub(super) fn must_look(&self) -> bool {
         self.stale || self.observed.is_none()
     }
 
-    /// It was time to look at the agents. `active`: one of them is busy; `None` if nobody looked.
+    /// The agents were looked at. `active`: one of them is busy; `None`: it was time, but nobody looked.
     pub(super) fn looked(&mut self, now: Instant, active: Option<bool>) {
         self.active = active.unwrap_or(self.active);
         (self.observed, self.stale) = (Some(now), false);
     }
 
-    /// How long to sleep after a round that came to this.
+    /// How long to sleep after this round.
     pub(super) fn rest(&self, came: &Came) -> Duration {
-        // What was just delivered may have started a clock.
+        // A message that was just delivered may have started a clock.
         let again = came.pass.waiting || came.pass.progress || came.expecting || came.failed;
         let idle = if came.leased { LEASE_PULSE } else { PULSE };
         let rest = if again { self.pause } else { idle };
@@ -173,7 +174,7 @@ impl Schedule {
         rest.min(came.due.unwrap_or(PULSE))
     }
 
-    /// The sleep is over, because somebody rang or not.
+    /// The sleep is over; `rang` says whether by a ring.
     pub(super) fn woke(&mut self, rang: bool) {
         self.rang = rang;
     }

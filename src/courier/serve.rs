@@ -1,8 +1,9 @@
-//! Delivering the mail of each agent, by the first carrier that can.
+//! Delivers the mail of each agent by the first carrier that can.
 //!
-//! Half-typed text goes first. Then all that waits for an agent goes in one bundle, urgent mail first, then in the order it was
-//! sent. Reminders go one at a time. One thread serves one agent, so a hold on one delays no other, and a server that does not answer
-//! delays only its own agents. A reason to wait is recorded in a transaction that looks again whether the message still waits.
+//! Half-typed text goes first. Then all waiting mail for an agent goes in one bundle: urgent mail first, then in the
+//! order it was sent. Reminders go one at a time. One thread serves one agent, so a hold on one delays no other, and
+//! a server that does not answer delays only its own agents. The reason for a hold is recorded in a transaction that
+//! checks again whether the message still waits.
 
 use super::delivery::offer::Offered;
 use super::delivery::{Attempt, Notes, Outcome};
@@ -31,11 +32,11 @@ use std::ops::ControlFlow;
 /// How long swarm looks for a sign that a text arrived, after it left its composer without one (ms).
 const CONFIRM_MS: u64 = 60_000;
 
-/// At most so many texts wait in an agent's own queue: Claude Code drops more when about thirty wait. The others wait here,
-/// and go together.
+/// The most texts that wait in an agent's own queue: Claude Code drops some when about thirty wait. The others wait
+/// here, and go together.
 const QUEUED: usize = 8;
 
-/// What one pass over everybody's mail came to.
+/// The result of one pass over everybody's mail.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Pass {
     /// Mail is still waiting.
@@ -52,16 +53,16 @@ impl std::ops::BitOr for Pass {
     }
 }
 
-/// What the courier keeps in mind of one agent.
+/// What the courier remembers about one agent.
 #[derive(Default)]
 struct Memory {
-    /// What is known of people's keys in its pane.
+    /// People's keys in its pane.
     keys: RefCell<Keys>,
-    /// What was given to its own channel.
+    /// The texts that were given to its own channel.
     offered: RefCell<Offered>,
 }
 
-/// What is known of all that was given to an agent's own channel, the most urgent last.
+/// The result for all texts that were given to an agent's own channel, the most urgent last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Fate {
     /// Nothing was given to it.
@@ -74,15 +75,15 @@ enum Fate {
     News,
 }
 
-/// Who is served, and what is known of the agents' panes and channels from one round to the next.
+/// The served agents, and what is remembered about their panes and channels between two rounds.
 #[derive(Default)]
 pub(super) struct Deliveries {
     memory: BTreeMap<(String, String), (Keys, Offered)>,
 }
 
 impl Deliveries {
-    /// Delivers what can be delivered, and returns what failed: one agent's error must not stop the others' mail. The next
-    /// round tries again.
+    /// Delivers all mail that can be delivered, and returns the errors: one agent's error must not stop the others'
+    /// mail. The next round tries again.
     pub(super) fn run(
         &mut self,
         store: &Store,
@@ -134,7 +135,7 @@ impl Deliveries {
     }
 }
 
-/// One agent whose mail is delivered.
+/// One agent with its mail.
 pub(super) struct Recipient<'a> {
     pub(super) store: &'a Store,
     policy: &'a Policy,
@@ -157,8 +158,8 @@ impl<'a> Recipient<'a> {
         Some(observe::for_version(profile, self.agent.process.pid))
     }
 
-    /// Records why an agent's mail waits if its server has not answered since `since`. It is tried again when the server
-    /// answers.
+    /// Records why an agent's mail waits if its server has not answered since `since`. The mail is tried again when
+    /// the server answers.
     fn put_off(&self, since: u64) -> Result<()> {
         let jobs = self.jobs()?;
         let Some(job) = jobs.first() else { return Ok(()) };
@@ -178,7 +179,7 @@ impl<'a> Recipient<'a> {
                 self.jobs()?.into_iter().partition(|job| job.stage == Stage::Offered);
             match self.look_after(&offered)? {
                 Fate::None => {}
-                // While it waits in the agent's queue, other texts may follow, but not so many that the queue is full.
+                // While it waits in the agent's queue, other texts may follow, until the queue holds enough.
                 Fate::Queued if offered.len() < QUEUED => pass.waiting = true,
                 Fate::Queued | Fate::Open => return Ok(Pass { waiting: true, ..pass }),
                 Fate::News => {
@@ -187,7 +188,7 @@ impl<'a> Recipient<'a> {
                 }
             }
             let Some(job) = jobs.first() else { return Ok(pass) };
-            // A delivery takes seconds: the next one goes by what the person has written meanwhile.
+            // A delivery takes seconds: the next one uses the settings that the person has written meanwhile.
             if pass.progress && !self.policy.is_current() {
                 return Ok(Pass { waiting: true, ..pass });
             }
@@ -233,7 +234,7 @@ impl<'a> Recipient<'a> {
         }
     }
 
-    /// Delivers what is first by the first carrier that can, together with what waits behind it, if more does.
+    /// Delivers the first parcel by the first carrier that can, together with the mail that waits behind it.
     fn carry(&self, profile: &Profile, parcel: Parcel, jobs: &[Job]) -> Result<(Parcel, Outcome)> {
         let Some(first) = jobs.first() else { return Ok((parcel, Outcome::Settled)) };
         let (begun, tried) = (first.stage.is_under_way(), first.tried);
@@ -255,7 +256,7 @@ impl<'a> Recipient<'a> {
                 Carrier::ClaudeInbox | Carrier::OpencodePlugin => match carriers::reach(*carrier, self.agent)
                 {
                     Ok(mut channel) => {
-                        // Nothing was given yet, so another way may be tried.
+                        // Nothing was given yet, so another carrier may be tried.
                         if channel.open().is_err() {
                             continue;
                         }
@@ -282,7 +283,7 @@ impl<'a> Recipient<'a> {
         Ok((parcel, Outcome::Held(held.unwrap_or(Hold::NoCarrier))))
     }
 
-    /// Types what is first, together with what waits behind it, if more does.
+    /// Types the first parcel, together with the mail that waits behind it.
     fn type_it(&self, profile: &Profile, parcel: Parcel, jobs: &[Job]) -> Result<(Parcel, Outcome)> {
         let attempt = self.attempt(profile, &parcel);
         let Some(waiting) = together(jobs) else {
@@ -301,7 +302,7 @@ impl<'a> Recipient<'a> {
         Ok((bundle, outcome))
     }
 
-    /// Looks what became of what was given to an agent's own channel.
+    /// Checks the texts that were given to an agent's own channel.
     fn look_after(&self, offered: &[Job]) -> Result<Fate> {
         let Some(profile) = self.profile() else {
             return Ok(if offered.is_empty() { Fate::None } else { Fate::Open });
@@ -325,8 +326,8 @@ impl<'a> Recipient<'a> {
         Ok(proof)
     }
 
-    /// Checks whether a text that was typed a while ago, without a sign of a turn, has arrived after all. Returns whether
-    /// that is still open.
+    /// Checks whether a text that was typed a while ago, without a sign of a turn, has arrived. Returns whether this
+    /// is still open.
     fn confirm(&self, profile: &Profile) -> Result<bool> {
         let mut open = false;
         let (store, name, formerly) = (self.store, &self.agent.name, &self.agent.formerly);
@@ -334,7 +335,7 @@ impl<'a> Recipient<'a> {
             let (at, delivery) = found?;
             let way = &delivery.way;
             let recent = way.stage == Stage::Typed && now_ms().abs_diff(way.since) < CONFIRM_MS;
-            // What was given in a bundle is known with that.
+            // A text in a bundle has the result of the bundle.
             if !recent || delivery.via.is_some() {
                 continue;
             }
@@ -361,7 +362,8 @@ impl<'a> Recipient<'a> {
         }
     }
 
-    /// Notes that a text was given after the end of a usage limit: what its screen says of that is believed again if it is still there.
+    /// Records that a text was given after the end of a usage limit: if the screen still shows the limit, it is
+    /// believed again.
     fn tried_limit(&self) -> Result<()> {
         if self.agent.limit.is_none() {
             return Ok(());
@@ -378,7 +380,7 @@ impl<'a> Recipient<'a> {
         })
     }
 
-    /// Tells the senders of what has waited for long.
+    /// Sends notices to the senders of mail that has waited for long.
     fn tell_held(&self, jobs: &[Job], reason: &str) -> Result<()> {
         for job in jobs.iter().filter(|j| j.reminder.is_none()) {
             letters::held(self.store, self.policy.settings(), self.agent, &job.file, &job.envelope, reason)?;
@@ -386,13 +388,13 @@ impl<'a> Recipient<'a> {
         Ok(())
     }
 
-    /// Notes why a message waits, unless that reason is on record.
+    /// Records why a message waits, unless that reason is on record.
     fn note_hold(&self, job: &Job, why: &str) -> Result<()> {
         let known = self.store.delivery(&self.agent.name, &job.envelope.id)?;
         if known.is_some_and(|d| d.way.detail == why) { Ok(()) } else { self.hold(job, why) }
     }
 
-    /// Notes why a message waits whose pane is not even looked at.
+    /// Records why a message waits whose pane is not even looked at.
     fn hold(&self, job: &Job, why: &str) -> Result<()> {
         self.store.transact(|tx| {
             let id = &job.envelope.id;

@@ -1,10 +1,10 @@
-//! The tmux servers that a courier knows, and which of them do not answer.
+//! The tmux servers that a courier knows, and those of them that do not answer.
 //!
-//! A server that did not answer is not asked again: no round waits for it, so it delays only its own agents. One
-//! thread for each such server waits with one client until it answers again, and then wakes the courier. So nothing
-//! is polled, a stopped server's queue of callers does not fill up, and its agents are served the moment it
-//! continues. Only the courier has these threads. They share nothing with it: each knows a socket and the bell. A
-//! courier that is killed leaves at most its clients behind, which end with the answer.
+//! A server that did not answer is not asked again. So no round waits for it, and it delays only its own agents. One
+//! thread per such server waits with one client until the server answers, and then wakes the courier. So nothing is
+//! polled, a stopped server's queue of callers does not fill up, and its agents are served the moment it continues.
+//! Only the courier has these threads. They share nothing with it: each has a socket and the bell. A killed courier
+//! leaves at most its clients behind, which end with the answer.
 
 use crate::core::event::Event;
 use crate::store::{Store, now_ms};
@@ -14,10 +14,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-/// How long a server may take for its answer before the courier goes on without it.
+/// How long the courier waits for a server's answer.
 pub(super) const ANSWER: Duration = Duration::from_secs(2);
 
-/// How long the one client waits for the server's return. Then another one takes its place, because the client itself may
+/// How long the one client waits for the server. Then another client takes its place, because the client itself may
 /// hang.
 const WATCH: Duration = Duration::from_secs(60);
 
@@ -27,7 +27,7 @@ pub struct Servers {
     hung: BTreeMap<String, Hung>,
 }
 
-/// One that does not answer.
+/// A server that does not answer.
 struct Hung {
     /// Since when (ms since the epoch).
     since: u64,
@@ -35,7 +35,7 @@ struct Hung {
 }
 
 impl Servers {
-    /// Knows one server so far.
+    /// Knows one server.
     pub fn new(store: &Store, first: &Server) -> Self {
         let known = BTreeSet::from([first.socket().to_owned()]);
         Self { store: store.clone(), known, hung: BTreeMap::new() }
@@ -46,7 +46,7 @@ impl Servers {
         self.known.extend(sockets);
     }
 
-    /// Forgets those that nobody listens for any more. `false`: none is left.
+    /// Forgets those at whose socket nobody listens. `false`: none is left.
     pub fn forget_gone(&mut self) -> bool {
         self.known.retain(|socket| Server::new(socket).listens());
         let known = &self.known;
@@ -54,23 +54,22 @@ impl Servers {
         !self.known.is_empty()
     }
 
-    /// One of those that are known, one that answers if there is one.
+    /// A known server, one that answers if there is one.
     pub fn any(&self) -> Option<&str> {
         let answers = self.known.iter().find(|socket| !self.hung.contains_key(*socket));
         answers.or(self.known.first()).map(String::as_str)
     }
 
-    /// Whether this one is known.
     pub fn knows(&self, socket: &str) -> bool {
         self.known.contains(socket)
     }
 
-    /// Since when a server has not answered (ms since the epoch); `None`: it does, as far as is known.
+    /// Since when a server has not answered (ms since the epoch); `None` if it answers, as far as is known.
     pub fn hung_since(&self, socket: &str) -> Option<u64> {
         self.hung.get(socket).map(|hung| hung.since)
     }
 
-    /// Takes note of those that answer again. `true`: there are such.
+    /// Notes the servers that answer again. Returns whether there are any.
     pub fn hear(&mut self) -> bool {
         let over = |hung: &Hung| hung.watch.as_ref().is_none_or(JoinHandle::is_finished);
         let back: Vec<String> = self.hung.iter().filter(|(_, h)| over(h)).map(|(s, _)| s.clone()).collect();
@@ -81,7 +80,7 @@ impl Servers {
         !back.is_empty()
     }
 
-    /// Does something with every server that answers. One server's failure does not stop the others. Returns the errors
+    /// Calls `act` with every server that answers. One server's failure does not stop the others. Returns the errors
     /// other than a missing answer.
     pub fn each(&mut self, mut act: impl FnMut(&Server) -> Result<()>) -> Vec<(String, anyhow::Error)> {
         let mut failed = Vec::new();
@@ -98,20 +97,20 @@ impl Servers {
         failed
     }
 
-    /// Leaves a server alone that did not answer, until it does.
+    /// Leaves a server alone that did not answer, until it answers.
     pub fn leave(&mut self, socket: &str) {
         if self.hung.contains_key(socket) {
             return;
         }
         let (bell, asked) = (self.store.clone(), socket.to_owned());
-        // Without a thread it is simply asked again with the next round.
+        // Without a thread, the server is simply asked again in the next round.
         let watch = Builder::new().name("watch".into()).spawn(move || await_answer(&asked, &bell)).ok();
         self.hung.insert(socket.to_owned(), Hung { since: now_ms(), watch });
         self.tell(&Event::TmuxHangs { server: socket });
     }
 
     fn tell(&self, event: &Event<'_>) {
-        // It is served or left alone, whether that can be written down or not.
+        // This does not depend on the journal.
         let _ = self.store.transact(|tx| tx.journal(event));
     }
 }

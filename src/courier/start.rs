@@ -1,4 +1,4 @@
-//! Starting the courier from any command that finds none, and ending one.
+//! Starts the courier from any command that finds none, and ends it.
 //!
 //! A command takes the courier's lock before it starts the process, and passes the lock on as its standard input. So
 //! if many commands find no courier at once, exactly one starts one, and the lock is never free in between. If the
@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long the kernel may take, on an overloaded machine, to close the files of a killed courier.
 const CLOSING: Duration = Duration::from_secs(30);
 
-/// The pause between two looks at a bell that falls silent in a moment.
+/// The pause between two checks of a bell that is about to fall silent.
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// The least time between two automatic starts: a courier that ends at once must not be started by every command.
@@ -40,7 +40,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// Rings the courier; starts one if none listens and that is possible here. `false`: none runs.
 pub fn ensure(store: &Store, server: &Server) -> Result<bool> {
     if store.ring()? {
-        // It still works: the next command tries this again.
+        // The old courier still works; the next command tries again.
         let _ = replace_outdated(store, server);
         return Ok(true);
     }
@@ -67,7 +67,7 @@ pub fn revive(store: &Store) {
     let _ = spawn(store, &server, Duration::ZERO);
 }
 
-/// Whether something is there that only a courier does.
+/// Whether something waits that only a courier does.
 fn is_needed(store: &Store) -> Result<bool> {
     if store.has_many_leases() {
         return Ok(true);
@@ -144,10 +144,11 @@ fn spawn(store: &Store, server: &Server, patience: Duration) -> Result<bool> {
     Ok(true)
 }
 
-/// Starts a courier in the place of `killed`, if something waits for one.
+/// Starts a courier in place of `killed`, if something needs one.
 ///
-/// The kernel closes the files of a killed process one after another, on a busy machine with pauses: the pipe to its keeper may be closed while the
-/// lock is still held and the bell still heard. So these two say that somebody serves only if the record is of another process.
+/// The kernel closes the files of a killed process one after another, on a busy machine with pauses: the pipe to its
+/// keeper may be closed while the lock is still held and the bell still has a reader. So these two mean that a
+/// courier serves only if the record names another process.
 pub(super) fn replace_killed(
     store: &Store,
     server: &Server,
@@ -159,7 +160,7 @@ pub(super) fn replace_killed(
         now.as_ref() != killed && store.is_served().unwrap_or(true)
     };
     let Some(held) = lock::try_within(&place(store), CLOSING, is_replaced)? else { return Ok(()) };
-    // Who rang the bell of the killed one was heard by nobody. What that was about is looked for when the bell is silent.
+    // Nobody heard a ring to the killed courier. The reason for that ring is looked for when the bell is silent.
     let begun = Instant::now();
     while store.is_served().unwrap_or(false) && begun.elapsed() < CLOSING {
         std::thread::sleep(PAUSE);
@@ -170,21 +171,21 @@ pub(super) fn replace_killed(
     take_up(store, server, &held, &["--fallen", &fallen.to_string()])
 }
 
-/// The courier's lock, once it is free. `None`: somebody has it who listens, or holds it for as long as that. One that has it and does not
-/// listen yet is just starting, and will look at the mail itself; or it is a child that a killed courier had just made, which
-/// holds the lock until it has become another program.
+/// The courier's lock, once it is free. `None`: a process that listens has it, or one held it for the whole time. A
+/// process that has the lock and does not listen yet is just starting, and will look at the mail itself; or it is a
+/// child that a killed courier had just made, which holds the lock until its exec.
 fn free_lock(store: &Store, patience: Duration) -> Result<Option<Held>> {
     lock::try_within(&place(store), patience, || store.is_served().unwrap_or(true))
 }
 
-/// Starts a courier that holds that lock, which is the courier's.
+/// Starts a courier that holds this lock, the courier's.
 fn take_up(store: &Store, server: &Server, held: &Held, more: &[&str]) -> Result<()> {
     held.touch();
     launch(&own()?, store, server.socket(), held, more).map(drop)
 }
 
-/// Whether a courier that is started here could do its work. In a sandbox the server cannot be reached, or the agents' processes cannot
-/// be seen, and a process started there would end with the sandbox.
+/// Whether a courier that is started here could do its work. In a sandbox, the server or the agents' processes may be
+/// out of reach, and a process that is started there would end with the sandbox.
 fn can_serve(store: &Store, server: &Server) -> Result<bool> {
     if !server.listens() {
         return Ok(false);
@@ -199,7 +200,7 @@ pub fn link_program() -> Result<PathBuf> {
     Ok(own()?.with_file_name("swarm-link"))
 }
 
-/// The program that this installation's couriers are.
+/// The program of this installation's couriers.
 pub(super) fn own() -> Result<PathBuf> {
     Ok(std::env::current_exe().context("cannot find this program")?.with_file_name("swarm"))
 }
@@ -218,9 +219,10 @@ pub(super) fn launch(
         .arg("--root")
         .arg(store.root())
         .args(more)
-        // Whoever starts it may have been about another project: its environment is nobody's.
+        // The caller may work on another project: its environment must not decide.
         .env_remove("SWARM_ROOT")
-        // For glibc: its threads, one for each agent in every round, mostly wait, and each would keep memory of its own.
+        // For glibc: the threads, one for each agent in every round, mostly wait, and each would keep memory of its
+        // own.
         .env("MALLOC_ARENA_MAX", "1")
         .current_dir("/")
         .stdin(held.stdio().context("cannot pass the lock on")?)
@@ -230,7 +232,7 @@ pub(super) fn launch(
         .with_context(|| format!("cannot start {}", program.display()))
 }
 
-/// Ends a courier of an older version, and starts one of this. One command at a time does.
+/// Ends a courier of an older version, and starts one of this version. One command at a time does so.
 fn replace_outdated(store: &Store, server: &Server) -> Result<()> {
     if !is_outdated(store)? {
         return Ok(());
@@ -239,7 +241,7 @@ fn replace_outdated(store: &Store, server: &Server) -> Result<()> {
     if store.is_retired() || !can_serve(store, server)? || !end(store)? {
         return Ok(());
     }
-    // A child that the courier had just made holds its lock until it has become another program.
+    // A child that the courier had just made holds its lock until its exec.
     match lock::try_within(&place(store), AGAIN, || !is_outdated(store).unwrap_or(false))? {
         Some(held) => take_up(store, server, &held, &[]),
         None => Ok(()),
@@ -254,7 +256,7 @@ fn is_outdated(store: &Store) -> Result<bool> {
     }))
 }
 
-/// Whether a version is older than another one. What is no version is older than every one.
+/// Whether a version is older than another one. An invalid version is older than any.
 fn is_older(version: &str, than: &str) -> bool {
     let numbers = |text: &str| -> Vec<u64> {
         text.split(['.', '-', '+']).map_while(|part| part.parse().ok()).collect()
@@ -272,7 +274,7 @@ pub fn courier(store_dir: &Path) -> Option<ProcessId> {
     program::holder(&store_dir.join("courier.lock"), "courier")
 }
 
-/// The process of the courier, if that is stopped: it has the bell, and hears nothing.
+/// The pid of the courier, if the courier is stopped: it has the bell, and hears nothing.
 pub fn stopped(store: &Store) -> Option<i32> {
     let service = store.service().ok().flatten()?;
     let here = process::check_in(service.namespace, &service.process) == Some(true);
@@ -280,15 +282,15 @@ pub fn stopped(store: &Store) -> Option<i32> {
     process.stopped.then_some(service.process.pid)
 }
 
-/// Ends the courier between two deliveries; after a while at once, which also loses and repeats nothing. `false`: there is
-/// none, or its process is unknown here.
+/// Ends the courier between two deliveries; after a while at once, which loses and repeats nothing either. `false`:
+/// there is none, or its process is unknown here.
 pub fn end(store: &Store) -> Result<bool> {
     let Some(id) = courier(store.dir()) else { return Ok(false) };
     stop(&id, || drop(store.ring()))?;
     Ok(true)
 }
 
-/// Ends the courier with this process id; `wake` lets it look up from its sleep.
+/// Ends the courier with this process id; `wake` ends its sleep.
 pub fn stop(id: &ProcessId, wake: impl Fn()) -> Result<()> {
     for signal in [Signal::SIGTERM, Signal::SIGKILL] {
         if process::is_alive(id) {

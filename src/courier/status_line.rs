@@ -17,15 +17,13 @@ use anyhow::Result;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The marks of one project.
 #[derive(Debug, Default)]
 pub struct StatusLine {
     panes: Vec<MarkedPane>,
-    /// What each server, by its socket and its pid, shows of the project in the panes of others.
+    /// What each server, by its socket and its pid, shows of the project in other projects' panes.
     named: BTreeMap<(String, i32), [String; 2]>,
 }
 
-/// A pane of interest.
 #[derive(Debug)]
 struct MarkedPane {
     socket: String,
@@ -37,11 +35,11 @@ struct MarkedPane {
 }
 
 impl StatusLine {
-    /// Takes note of the panes of `socket`: those of the project at `root` are marked from now on.
+    /// Notes the panes of `socket`: those of the project at `root` are marked from now on.
     pub fn note(&mut self, socket: &str, survey: &Survey, agents: &[Agent], root: &Path) {
         self.panes.retain(|place| place.socket != socket);
         if survey.panes.iter().any(|pane| !pane.names_projects) {
-            // Somebody has taken swarm's options off the server.
+            // Somebody has removed swarm's options from the server.
             self.named.retain(|(known, _), shown| known != socket || shown.iter().all(String::is_empty));
         }
         let place = |pane: &Pane| {
@@ -57,8 +55,8 @@ impl StatusLine {
         self.panes.extend(survey.panes.iter().filter_map(place));
     }
 
-    /// The project's marks on the panes of `socket`, as `survey` shows them, after the project is gone from `root`. A pane
-    /// that now belongs to another project, perhaps to this one in another place, is left to that project.
+    /// The project's marks on the panes of `socket`, as `survey` shows them, after the project is gone from `root`. A
+    /// pane that now belongs to another project, perhaps this one in another place, is left to that project.
     pub fn left_on(&self, socket: &str, survey: &Survey, root: &Path) -> Vec<PaneMark> {
         let mut marks = Vec::new();
         for pane in survey.panes.iter().filter(|pane| survey.owner_of_pane(pane).is_none()) {
@@ -81,7 +79,7 @@ impl StatusLine {
         marks
     }
 
-    /// Leaves the project's name and counts on a server, if they are not there yet.
+    /// Writes the project's name and counts on a server, if they are not there yet.
     fn name(&mut self, server: &Server, shown: [&str; 2], root: &Path) -> Result<()> {
         let Some(place) = self.panes.iter().find(|p| p.socket == server.socket()) else { return Ok(()) };
         let key = (place.socket.clone(), place.pane.server);
@@ -95,7 +93,7 @@ impl StatusLine {
         Ok(())
     }
 
-    /// Takes the project's name off a server, after the project is gone from `root`.
+    /// Removes the project's name from a server, after the project is gone from `root`.
     pub fn unname(server: &Server, root: &Path) -> Result<()> {
         server.name_project(&id(root), [""; 3], &[])
     }
@@ -106,7 +104,8 @@ impl StatusLine {
         self.named.retain(|(socket, _), _| sockets(socket));
     }
 
-    /// Makes the panes of `server` show `badge` and their agents' states, and those of other projects `badge` or `calls`.
+    /// Shows `badge` and the agents' states on the project's panes of `server`, and `badge` or `calls` on those of
+    /// other projects.
     pub fn show(
         &mut self,
         server: &Server,
@@ -149,7 +148,7 @@ impl StatusLine {
     }
 }
 
-/// What the project's options on a server end in: the same for every version of the program (FNV-1a).
+/// The suffix of the project's options on a server: the same for every version of the program (FNV-1a).
 fn id(root: &Path) -> String {
     let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     format!("{:016x}", root.as_os_str().as_encoded_bytes().iter().fold(0xcbf2_9ce4_8422_2325, mix))

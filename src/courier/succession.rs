@@ -1,4 +1,4 @@
-//! An update of the program while the courier runs: the new one takes over between two deliveries.
+//! Lets an updated program take over between two deliveries of the running courier.
 //!
 //! The courier watches the file that it was started from. A new file that has not changed for a moment is started
 //! with the courier's lock as its standard input. The two share that lock, so nobody else comes in between, and the
@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 /// The line that a new courier prints once it serves.
 pub const SERVES: &str = "serves";
 
-/// The argument that asks for it.
+/// The argument that asks a new courier for this line.
 pub(super) const SUCCEED: &str = "--succeed";
 
 /// How long a file must not have changed before it is run: a linker writes for a while.
@@ -34,17 +34,17 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The pauses after a program that could not take over.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(3600));
 
-/// What tells one file from another.
+/// The facts that distinguish one file from another.
 type Stamp = (u64, u64, u64, i64, i64);
 
-/// The program that this courier is, and what lies in its place.
+/// The program of this courier, and the file in its place.
 #[derive(Debug)]
 pub struct Program {
     path: PathBuf,
     running: Option<Stamp>,
-    /// What was seen there last, and since when.
+    /// The file that was seen there last, and since when.
     seen: Option<(Stamp, Instant)>,
-    /// What could not take over, when it is tried again, and how long after that.
+    /// The file that could not take over, when to try it again, and the next pause.
     refused: Option<(Stamp, Instant, Duration)>,
 }
 
@@ -54,12 +54,11 @@ impl Program {
         Ok(Self { path, running: running.as_ref().map(stamp), seen: None, refused: None })
     }
 
-    /// Where it lies, or lay.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether another one lies there that is to take over now. Costs one system call.
+    /// Whether another file lies there that must take over now. Costs one system call.
     pub fn is_replaced(&mut self) -> bool {
         let Some(there) = fs::metadata(&self.path).ok().as_ref().map(stamp) else { return false };
         if Some(there) == self.running {
@@ -79,14 +78,14 @@ impl Program {
         }
     }
 
-    /// When there is reason to look again soon.
+    /// How long until the next check is useful.
     pub fn next_look(&self) -> Option<Duration> {
         let (_, since) = self.seen.as_ref()?;
         let until = self.refused.map_or(*since + SETTLED, |(_, until, _)| until);
         Some(until.saturating_duration_since(Instant::now()).max(Duration::from_millis(50)))
     }
 
-    /// Lets what lies there take over. After an error this process is the courier still.
+    /// Lets the file there take over. After an error this process is still the courier.
     pub fn hand_over(&mut self, store: &Store, socket: &str, held: &Held) -> Result<()> {
         let result = succeed(&self.path, store, socket, held);
         if result.is_err()
@@ -108,7 +107,7 @@ fn succeed(program: &Path, store: &Store, socket: &str, held: &Held) -> Result<(
     let mut child = start::launch(program, store, socket, held, &[SUCCEED])?;
     let output = child.stdout.take().context("the new courier has no output")?;
     let (sender, said) = mpsc::sync_channel(1);
-    // Ends with the pipe, which is closed when the new one has spoken or ended.
+    // Ends with the pipe, which is closed when the new courier has written its line or ended.
     std::thread::spawn(move || {
         let mut line = String::new();
         let _ = BufReader::new(output).read_line(&mut line);
@@ -118,13 +117,13 @@ fn succeed(program: &Path, store: &Store, socket: &str, held: &Held) -> Result<(
     if answer.as_ref().is_ok_and(|line| line.trim() == SERVES) {
         return Ok(());
     }
-    // Who closes its output is about to end, most likely: then it is of interest how.
+    // A process that closes its output is probably about to end: its exit code is then of interest.
     let begun = Instant::now();
     while answer.is_ok() && begun.elapsed() < SETTLED && child.try_wait().is_ok_and(|ended| ended.is_none()) {
         std::thread::sleep(Duration::from_millis(5));
     }
     let ended = child.try_wait().ok().flatten();
-    // Not both of them: it has to be gone before this one goes on.
+    // Both must not run: the new one has to be gone before this one continues.
     let _ = child.kill();
     child.wait().context("the new courier cannot be waited for")?;
     match ended.map(|status| (status.code(), status)) {

@@ -1,8 +1,8 @@
-//! Announces mail to the person at the keyboard: again and again until it is read, and by a command of the person's choice.
+//! Calls the person at the keyboard: repeatedly until mail is read, and by a command of the person's choice.
 //!
-//! The caller decides what is shown and where; this module decides when. All of it is kept by the courier alone: a courier that is
-//! killed announces again what is unread, and loses no mail. The command runs in a thread of its own with a time limit,
-//! and never two at once, so a command that hangs keeps nobody waiting.
+//! The caller decides what is shown and where; this module decides when. The courier keeps all of this in memory:
+//! after it is killed, the next one announces the unread mail again, and loses none. The command runs in a thread of
+//! its own with a time limit, and never two at once, so a hanging command keeps nobody waiting.
 
 use crate::os::child;
 use std::path::Path;
@@ -20,19 +20,19 @@ const APART: Duration = Duration::from_secs(5);
 /// How long that command may take.
 const BOUND: Duration = Duration::from_secs(10);
 
-/// What is kept of it between two looks.
+/// The state between two looks.
 #[derive(Debug, Default)]
 pub(super) struct Summons {
-    /// When unread mail was announced last, and how long after that it is announced again.
+    /// When unread mail was last announced, and the pause before the next announcement.
     announced: Option<(Instant, Duration)>,
-    /// What the person's command is to be given.
+    /// The text for the person's command.
     text: Option<String>,
     started: Option<Instant>,
     runs: Arc<AtomicBool>,
 }
 
 impl Summons {
-    /// Whether so many unread messages are to be announced again.
+    /// Whether this number of unread messages is announced again now.
     pub(super) fn reminds(&mut self, unread: usize) -> bool {
         if unread == 0 {
             self.announced = None;
@@ -46,14 +46,14 @@ impl Summons {
         due
     }
 
-    /// New mail was announced by that text.
+    /// Notes that new mail was announced by this text.
     pub(super) fn news(&mut self, text: &str) {
         self.announced = Some((Instant::now(), AGAIN.0));
         self.text = Some(text.to_owned());
     }
 
-    /// Runs the person's command, if there is one and it is time. The text is on its standard input and in a variable, never
-    /// in the command itself. What came meanwhile waits, and the last text is given.
+    /// Runs the person's command, if there is one and it is time. The text is on its standard input and in a
+    /// variable, never in the command itself. A text that comes meanwhile waits, and only the last one is given.
     pub(super) fn run(&mut self, command: Option<&str>, root: &Path) {
         let Some(command) = command else {
             self.text = None;
@@ -69,7 +69,7 @@ impl Summons {
         shell.args(["-c", command]).env("SWARM_TEXT", &text).env("SWARM_PROJECT", root).current_dir("/");
         let runs = Arc::clone(&self.runs);
         std::thread::spawn(move || {
-            // It is a courtesy: the mail is in the inbox.
+            // The command is a courtesy: the mail is in the inbox.
             let _ = child::output(&mut shell, Some(format!("{text}\n").as_bytes()), BOUND);
             runs.store(false, Ordering::Release);
         });
@@ -114,7 +114,7 @@ mod tests {
         }
         let said = format!("{text}\n{text}");
         assert_eq!(fs::read_to_string(&told).unwrap(), said);
-        // A second one waits, and is given what came last.
+        // A second text waits, and only the last one is given.
         summons.news("two");
         summons.news("three");
         summons.run(Some(&command), root);

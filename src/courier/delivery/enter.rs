@@ -1,6 +1,7 @@
-//! Enter: pressed only on the text of the delivery under way, and again only if the program is known to have read the first.
+//! Presses Enter only on the text of the delivery under way, and again only if the program is known to have read the
+//! first Enter.
 //!
-//! The mark `entering` is recorded before the key, so a crash leaves no Enter that nobody knows of.
+//! The mark `entering` is recorded before the key, so a crash leaves no unknown Enter.
 
 use super::evidence::{IN_TRANSCRIPT, begins_outside};
 use super::look::{AFTER_ENTER, LOOK_PAUSE, Sight};
@@ -19,23 +20,23 @@ use std::time::{Duration, Instant};
 /// How long to wait for pasted text to appear.
 const APPEAR: Duration = Duration::from_secs(5);
 
-/// What one look at the text, and one Enter at most, came to.
+/// The result of one look at the text, and at most one Enter.
 enum Pressed {
-    /// The attempt has ended.
+    /// The attempt has ended, with this result.
     Over(Outcome),
-    /// The composer still holds the text, as is seen there.
+    /// The composer still holds the text, as this look shows.
     Waits(Box<Sight>),
 }
 
 impl Attempt<'_> {
-    /// See the text, press Enter under guard, see it taken. `so_far` was seen of it since it was pasted.
+    /// Sees the text, presses Enter under guard, and sees the text taken. `so_far` are the looks since the paste.
     pub(super) fn submit(&self, line: &str, so_far: Vec<(Duration, Sight)>) -> Result<Outcome> {
         let appeared = self.watch_on(so_far, APPEAR, self.settle_time(), |seen| seen.composer_holds(line))?;
         let seen = match appeared {
             Some(seen) if seen.composer_holds(line) => seen,
             Some(seen) => {
                 return Ok(match self.evidence(line, &seen, &self.current()?) {
-                    // Who pressed Enter is not known: the agent may draw late what was pasted long before.
+                    // It is unknown who pressed Enter: the agent may draw late a text that was pasted long before.
                     Some(sign) => Outcome::Submitted(sign),
                     None => Outcome::Held(seen.scene().may_enter(line).err().unwrap_or(Hold::Changed)),
                 });
@@ -56,7 +57,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// Presses Enter once, if what was `seen` is still the delivery under way, and waits for what that shows.
+    /// Presses Enter once, if `seen` still shows the delivery under way, and waits for the effect.
     fn press(&self, line: &str, seen: &Sight) -> Result<Pressed> {
         if let Err(hold) = seen.scene().may_enter(line) {
             return Ok(Pressed::Over(Outcome::Held(hold)));
@@ -87,22 +88,23 @@ impl Attempt<'_> {
         self.await_effect(line, &delivery, looks)
     }
 
-    /// Its record says that there is no Enter to press: it is renamed, read or acknowledged.
+    /// Handles a text whose record forbids Enter: its agent was renamed, or it was read or acknowledged.
     fn not_to_be_entered(&self, seen: &Sight) -> Result<Outcome> {
-        // Renamed since it was pasted: it goes on under the new name, with the next round.
+        // The agent was renamed since the paste. The next round continues under the new name.
         if self.is_renamed()? {
             return Ok(Outcome::Held(Hold::Changed));
         }
-        // Read or acknowledged since: what we left there must not stay in everybody's way.
+        // The message was read or acknowledged since. The line that swarm left in the composer must not block later
+        // mail.
         if let Some(left) = self.left_over(seen)? {
             self.clear_away(&left, seen)?;
         }
         Ok(Outcome::Settled)
     }
 
-    /// Waits for what an Enter shows, of which `looks` are the first.
+    /// Waits for the effect of an Enter. `looks` are the first looks.
     fn await_effect(&self, line: &str, delivery: &Progress, looks: Vec<Look>) -> Result<Pressed> {
-        // In how many looks in a row there was evidence.
+        // The number of looks in a row with evidence.
         let shown = Cell::new(0);
         let done = |seen: &Sight| {
             let told = self.evidence(line, seen, delivery).is_some();
@@ -119,7 +121,7 @@ impl Attempt<'_> {
                 _ => self.left(line, &next, delivery)?,
             }));
         }
-        // Enter has had no effect so far. A busy machine may take it later still.
+        // Enter has had no effect so far. On a busy machine it may still have one.
         self.mark(drop_to_typing)?;
         fault::point("enter-unseen");
         if let Err(hold) = self.may_press_again(delivery, &next)? {
@@ -128,7 +130,7 @@ impl Attempt<'_> {
         self.look_again(line, || Ok(delivery.clone()))
     }
 
-    /// Two looks in a row must agree that the composer still holds the line, before there is an Enter again.
+    /// Looks twice: both looks must show that the composer still holds the line before Enter is pressed again.
     fn look_again(&self, line: &str, delivery: impl FnOnce() -> Result<Progress>) -> Result<Pressed> {
         Ok(match self.watch(self.settle_time(), Duration::ZERO, |s| !s.composer_holds(line))? {
             None => Pressed::Over(Outcome::Gone),
@@ -139,8 +141,9 @@ impl Attempt<'_> {
         })
     }
 
-    /// Whether Enter may be pressed again on a text. Only if the program has read the first Enter and waits for more, and
-    /// nothing since shows a turn or a person: a text that was submitted, or may have been, is not ours any more.
+    /// Whether Enter may be pressed again on a text. Only if the program has read the first Enter and waits for more,
+    /// and nothing since shows a turn or a person. A text that was submitted, or may have been, does not belong to
+    /// swarm any more.
     pub(super) fn may_press_again(&self, delivery: &Progress, seen: &Sight) -> Result<Result<(), Hold>> {
         let touched = seen.touched_since(delivery.since);
         if delivery.enters >= self.profile.timing.enters || touched || self.reported_since(delivery.since) {
@@ -152,7 +155,7 @@ impl Attempt<'_> {
             if terminal::has_read_all(self.agent.process.pid, &tty) {
                 return Ok(Ok(()));
             }
-            // It may be drawing just now.
+            // The program may be drawing at this moment.
             if begun.elapsed() >= self.settle_time() {
                 return Ok(Err(Hold::Unread));
             }
@@ -167,13 +170,14 @@ impl Attempt<'_> {
     }
 }
 
-/// The text is still in the composer, with what came after Enter: the program did not take Enter, and never will.
+/// Marks that the text is still in the composer, with later text beside it: the program did not take Enter, and never
+/// will.
 pub(super) fn never_entered(way: &mut Progress) {
     drop_to_typing(way);
     way.enters = 0;
 }
 
-/// The text is still in the composer: Enter has not been taken.
+/// Marks that the text is still in the composer: Enter was not taken.
 fn drop_to_typing(way: &mut Progress) {
     way.advance(Stage::Typing, "", now_ms());
 }

@@ -1,7 +1,8 @@
-//! The signs by which a text counts as given, and the later fate of a text that has left its composer.
+//! The signs by which a text counts as given, and the later result for a text that has left its composer.
 //!
-//! A sign is the line outside the composer, a turn that began after Enter, or a report of the agent's hook. An empty composer is
-//! no sign, because a key may have emptied it. What a later look finds is marked in a transaction that reads the record again.
+//! A sign is the line outside the composer, a turn that began after Enter, or a report of the agent's hook. An empty
+//! composer is no sign, because a key may have emptied it. The result of a later look is recorded in a transaction
+//! that reads the record again.
 
 use super::enter::never_entered;
 use super::look::Sight;
@@ -19,7 +20,7 @@ use std::time::Duration;
 /// The reason that is recorded when a text is gone and Enter was pressed, or may have been.
 pub(super) const UNSEEN: &str = "it is gone from its composer, and no sign of a turn was seen";
 
-/// The sign that is the line itself.
+/// The evidence if the line itself is seen.
 pub(super) const IN_TRANSCRIPT: &str = "it stands in the transcript";
 
 impl Attempt<'_> {
@@ -31,7 +32,7 @@ impl Attempt<'_> {
         let line = self.line(name, &delivery);
         let is_here = delivery.typed_into.as_ref() == Some(&self.agent.process);
         let Some(seen) = self.look()?.filter(|seen| is_here && !seen.moved) else { return Ok(false) };
-        // A turn that began since is of this text only if nothing else was entered since.
+        // A turn that began since then proves this text only if nothing else was entered since.
         let last = self.keys.borrow().entered.as_ref() == Some(&self.message.id);
         let touched = seen.touched_since(delivery.since);
         let evidence = if seen.is_shown() && stands_outside(&line, &seen, &delivery) {
@@ -67,7 +68,7 @@ impl Attempt<'_> {
         if delivery.enters > 0 && seen.reading.state == Status::Busy {
             self.notes.sign.set(Some("a turn began after Enter"));
         }
-        // Where no composer is to be seen, as behind a dialog, the text may stand as before.
+        // Behind a dialog no composer is visible, and the text may still stand in it.
         if composer.is_some() && stands_outside(line, seen, delivery) {
             return Some(IN_TRANSCRIPT);
         }
@@ -86,15 +87,15 @@ impl Attempt<'_> {
         report.is_some_and(|r| r.at >= since && matches!(r.status, Status::Busy | Status::Dialog))
     }
 
-    /// Whether the text is in the composer, but changed, for as long as a text needs to settle: an agent that draws its screen may show
-    /// what was never there.
+    /// Whether the text is in the composer, but changed, for as long as a text needs to settle: while an agent draws
+    /// its screen, a look may show a text that was never there.
     pub(super) fn stays_beside(&self, line: &str, seen: &Sight) -> Result<bool> {
         let same = |now: &Sight| now.reading.composer == seen.reading.composer;
         Ok(seen.is_beside(line)
             && self.watch(self.settle_time(), Duration::ZERO, |now| !same(now))?.is_some_and(|s| same(&s)))
     }
 
-    /// What became of a text that has left the composer, or is not alone there any more.
+    /// The result for a text that has left the composer, or has other text beside it.
     pub(super) fn left(&self, line: &str, seen: &Sight, delivery: &Progress) -> Result<Outcome> {
         let (told, last);
         if delivery.enters > 0 && seen.is_shown() && !seen.is_beside(line) {
@@ -122,7 +123,7 @@ impl Attempt<'_> {
     }
 }
 
-/// By what a line is found on a screen.
+/// The two parts by which a line is found on a screen.
 pub(super) fn ends(line: &str) -> [&str; 2] {
     [frame::head(line), frame::tail(line)]
 }
@@ -130,14 +131,14 @@ pub(super) fn ends(line: &str) -> [&str; 2] {
 /// Whether the line, or the part of it that has not scrolled away, is on the screen outside the composer and was not there
 /// when it was typed.
 pub(super) fn stands_outside(line: &str, seen: &Sight, way: &Progress) -> bool {
-    // The end is that of other lines of the same message, too. It counts only where nothing else can have brought one of those
-    // back into view.
+    // Other lines of the same message have the same end. So the end counts only if nothing can have brought one of
+    // those lines back into view.
     let same_size = way.stood_in == Some(seen.size());
     begins_outside(line, seen, way) || (same_size && is_outside(frame::tail(line), seen, way.stood[1]))
 }
 
-/// Whether the beginning of the line, which no other line has, is on the screen outside the composer and was not there when it was
-/// typed. Where the composer still holds the line, only this says that it was submitted before.
+/// Whether the beginning of the line, which no other line has, is on the screen outside the composer and was not
+/// there when the line was typed. If the composer still holds the line, only this proves an earlier submission.
 pub(super) fn begins_outside(line: &str, seen: &Sight, way: &Progress) -> bool {
     is_outside(frame::head(line), seen, way.stood[0])
 }

@@ -15,7 +15,7 @@ use crate::store::mail::Folder;
 use anyhow::Result;
 use std::time::Duration;
 
-/// A line of a message that nobody waits for, in the composer.
+/// A line in the composer whose message nobody waits for.
 pub(super) struct LeftOver {
     id: MessageId,
     reminder: bool,
@@ -23,13 +23,15 @@ pub(super) struct LeftOver {
 }
 
 impl Attempt<'_> {
-    /// The line in the composer, if our record says that it was pasted into this very process and never entered, and its message was
-    /// read or acknowledged by another way since: the agent ran `swarm-msg read` in the moment between the paste and Enter, or
-    /// while no courier ran. Left there it would hold all later mail until a person comes by, for a text that nobody wrote but us.
+    /// The line in the composer, if the record says that it was pasted into this very process and never entered, and
+    /// its message was read or acknowledged in another way since: the agent ran `swarm-msg read` between the paste
+    /// and Enter, or while no courier ran. If swarm left the line there, it would hold all later mail until a person
+    /// came.
     ///
-    /// It is submitted all the same only where nothing at all speaks for a person: no key in that pane since the paste, no sign of the
-    /// line outside the composer, no prompt hook that saw it (which counts as an Enter). A line that was ever submitted, or may have
-    /// been, is never taken for this: its record says that Enter was pressed, or that its way went on to `submitted`.
+    /// swarm submits it only if nothing shows a person: no key in that pane since the paste, no sign of the line
+    /// outside the composer, and no prompt hook that saw it (which counts as an Enter). A line that was ever
+    /// submitted, or may have been, never qualifies: its record says that Enter was pressed, or that it was
+    /// `submitted`.
     pub(super) fn left_over(&self, seen: &Sight) -> Result<Option<LeftOver>> {
         let Some(composer) = &seen.reading.composer else { return Ok(None) };
         let id = if composer.content == Content::Collapsed {
@@ -40,8 +42,8 @@ impl Attempt<'_> {
         id.map_or(Ok(None), |id| self.left_of(seen, id))
     }
 
-    /// The message whose text, or whose reminder, we pasted last into this very process. If the composer shows a sign in
-    /// place of a text, only this text can be behind it.
+    /// The message, or the reminder, that swarm pasted last into this very process. If the composer shows a sign in
+    /// place of a text, only this text can be behind the sign.
     fn last_pasted(&self) -> Result<Option<MessageId>> {
         let mut last: Option<(u64, MessageId)> = None;
         for id in self.store.delivery_ids(&self.agent.name)? {
@@ -54,7 +56,7 @@ impl Attempt<'_> {
         Ok(last.map(|(_, id)| id))
     }
 
-    /// The line of that message, if it is such a line.
+    /// The line of that message, if it is a left-over line.
     fn left_of(&self, seen: &Sight, id: MessageId) -> Result<Option<LeftOver>> {
         let agent = self.agent;
         let Some(delivery) = self.store.delivery(&agent.name, &id)? else { return Ok(None) };
@@ -93,7 +95,7 @@ impl Attempt<'_> {
         Ok(None)
     }
 
-    /// Submits a line of ours that nobody waits for any more: one Enter, recorded before it is pressed.
+    /// Submits a left-over line: one Enter, recorded before it is pressed.
     pub(super) fn clear_away(&self, left: &LeftOver, seen: &Sight) -> Result<()> {
         if seen.scene().may_enter(&left.line).is_err() || !self.claim(left)? {
             return Ok(());
@@ -105,7 +107,7 @@ impl Attempt<'_> {
         self.watch_on(so_far, self.patience(), Duration::ZERO, gone).map(drop)
     }
 
-    /// Marks that Enter is pressed on such a line, unless somebody did so before.
+    /// Records that Enter is pressed on such a line, unless another process did so before.
     fn claim(&self, left: &LeftOver) -> Result<bool> {
         self.store.transact(|tx| {
             let Some(mut delivery) = self.store.delivery(&self.agent.name, &left.id)? else {

@@ -15,10 +15,10 @@ use crate::tmux::pane::Look;
 use anyhow::Result;
 use std::time::{Duration, Instant};
 
-/// Pause between two looks: doubles from the first to the second value.
+/// The pause between two looks doubles from the first to the second value.
 pub(super) const LOOK_PAUSE: (Duration, Duration) = (Duration::from_millis(8), Duration::from_millis(100));
 
-/// Pauses after an Enter whose effect is looked for in the same call: most programs have taken it by then.
+/// The pauses after an Enter whose effect is looked for in the same call: most programs have taken it by then.
 pub(super) const AFTER_ENTER: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(8)];
 
 /// The longest settle time that is waited for within one call.
@@ -27,10 +27,11 @@ const LONGEST: Duration = Duration::from_secs(1);
 /// The last part of a settle time: between the two looks that have to agree at its end.
 const LAST: Duration = Duration::from_millis(40);
 
-/// How long a program is waited for that does not come to rest. Some never do: they move something on the screen, or work beside it.
+/// How long the courier waits for a program to come to rest. Some never do: they move something on the screen, or
+/// work beside it.
 const REST: Duration = Duration::from_secs(5);
 
-/// A program may wait so long on purpose before it draws: for the next frame.
+/// How long a program may wait on purpose before it draws: for the next frame.
 const FRAME: Duration = Duration::from_millis(50);
 
 /// A look with its interpretation.
@@ -56,18 +57,17 @@ impl Sight {
         }
     }
 
-    /// The columns and rows of the pane.
     pub(super) fn size(&self) -> (u16, u16) {
         (self.look.facts.width, self.look.facts.height)
     }
 
-    /// Whether the composer is shown, and nothing over it that may hide a text that stands there.
+    /// Whether the composer is visible, and nothing covers it that may hide its text.
     pub(super) fn is_shown(&self) -> bool {
         self.reading.composer.is_some()
             && matches!(self.reading.state, Status::Idle | Status::Busy | Status::Draft)
     }
 
-    /// Whether the text is in the composer, but not just as it was typed.
+    /// Whether the text is in the composer, but not exactly as it was typed.
     pub(super) fn is_beside(&self, line: &str) -> bool {
         let composer = self.reading.composer.as_ref();
         composer.is_some_and(|c| c.contains(frame::head(line)) && !c.holds(line))
@@ -89,8 +89,9 @@ impl Sight {
 }
 
 impl Attempt<'_> {
-    /// Looks until `done` (but at least `settle` long) or `patience` is over; gives the last look. It is done when two looks in a
-    /// row say so and read the same composer: tmux may have got one half of a screen that is being drawn.
+    /// Looks until `done` (but at least `settle` long), or until `patience` is over; returns the last look. It is
+    /// done when two looks in a row satisfy `done` and read the same composer: tmux may have captured one half of a
+    /// screen that is being drawn.
     pub(super) fn watch(
         &self,
         patience: Duration,
@@ -100,7 +101,7 @@ impl Attempt<'_> {
         self.watch_on(Vec::new(), patience, settle, done)
     }
 
-    /// [`Attempt::watch`] that goes on after looks with the call that began it, and how long after that they were.
+    /// [`Attempt::watch`] that continues after looks of the call that began it. Each comes with the time since then.
     pub(super) fn watch_on(
         &self,
         so_far: Vec<(Duration, Sight)>,
@@ -140,14 +141,14 @@ impl Attempt<'_> {
         }
     }
 
-    /// One look, with the process checked after it: what was seen was seen of a living agent.
+    /// One look, with the process checked after it: the look then shows a living agent.
     pub(super) fn look(&self) -> Result<Option<Sight>> {
         Ok(self.server().look(&self.agent.place.pane)?.and_then(|look| self.read(look)))
     }
 
-    /// Two looks, one after the other. If both show that something may be typed, the program was at rest before and after them: a key
-    /// that it has read and not drawn yet would have our text behind it. One that does not come to rest is taken as it is
-    /// seen in the end.
+    /// Two looks, one after the other. If both show that something may be typed, the program was at rest before and
+    /// after them. Otherwise a key that it has read and not drawn yet would be joined with swarm's text. A program
+    /// that does not come to rest is taken as the last look shows it.
     pub(super) fn look_twice(&self) -> Result<Option<(Sight, Sight)>> {
         let pid = self.agent.process.pid;
         let begun = Instant::now();
@@ -167,7 +168,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// Waits until the program is at rest, or has had its time since `begun`. Gives whether it had to be waited for.
+    /// Waits until the program is at rest, or has had its time since `begun`. Returns whether it had to wait.
     pub(super) fn rest(&self, begun: Instant) -> bool {
         let mut pause = LOOK_PAUSE.0;
         let mut waited = false;
@@ -203,7 +204,7 @@ impl Attempt<'_> {
         Some(Sight { look, reading, process, moved, human, reported })
     }
 
-    /// Pauses of the two looks that end a settling time. One that is long is looked at in between, by calls of its own.
+    /// The pauses of the two looks that end a settle time. A long time has looks in between, by calls of their own.
     pub(super) fn settling(&self) -> Vec<Duration> {
         let settle = self.settle_time();
         if settle > LONGEST {
@@ -213,12 +214,12 @@ impl Attempt<'_> {
         vec![settle.saturating_sub(last), last]
     }
 
-    /// Between a paste and Enter at the least.
+    /// The least time between a paste and Enter.
     pub(super) fn settle_time(&self) -> Duration {
         self.profile.timing.settle
     }
 
-    /// Between Enter and its effect at the most.
+    /// The greatest time between Enter and its effect.
     pub(super) fn patience(&self) -> Duration {
         self.profile.timing.evidence
     }

@@ -37,13 +37,13 @@ const QUEUED: Duration = Duration::from_millis(400);
 /// How long a channel that lost a text is not used.
 const SUSPECT: Duration = Duration::from_secs(600);
 
-/// Pause between two looks: doubles from the first to the second value.
+/// The pause between two looks doubles from the first to the second value.
 const LOOK_PAUSE: (Duration, Duration) = (Duration::from_millis(4), Duration::from_millis(40));
 
-/// The evidence for a text that the model was given.
+/// The evidence for a text that the model got.
 const GIVEN: &str = "it stands in its own transcript";
 
-/// The evidence for a text that it was given during a running turn: urgent mail does not wait for the end of the turn.
+/// The evidence for a text that the model got during a turn: urgent mail does not wait for the end of the turn.
 const WITHIN: &str = "it stands in its own transcript, taken within a turn";
 
 /// The evidence for a text that arrived after the courier had stopped waiting.
@@ -116,7 +116,7 @@ impl Attempt<'_> {
         self.look_for(&text, &offer, offered, PROOF, written.err())
     }
 
-    /// Checks once more, before the announcement, whether a text that did not appear was given meanwhile.
+    /// Checks once more, before the announcement, whether the agent got a text that did not appear.
     pub fn was_given_after_all(&self) -> Result<bool> {
         let way = self.current()?;
         let Some(offer) = way.offer.filter(|_| !way.stage.is_under_way()) else { return Ok(false) };

@@ -18,8 +18,8 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 impl Attempt<'_> {
-    /// Looks twice, decides, and pastes under guard. Gives what was seen of the text while it settled. If it is pasted `again`, the text may
-    /// stand there from before.
+    /// Looks twice, decides, and pastes under guard. Returns the looks at the text while it settled. If the text is
+    /// pasted `again`, an earlier paste of it may still appear.
     pub(super) fn paste(
         &self,
         line: &str,
@@ -68,7 +68,8 @@ impl Attempt<'_> {
         fault::point("after-paste");
         self.note_answer(Press::Paste, &acted);
         if acted == Acted::Stale {
-            // Nothing was typed, so the mark may be taken back. What changed may be the text of an earlier paste, which appears now.
+            // Nothing was typed, so the mark may be taken back. The change may be the text of an earlier paste, which
+            // appears now.
             if !again {
                 self.mark(take_back)?;
             }
@@ -77,9 +78,10 @@ impl Attempt<'_> {
         Ok(ControlFlow::Continue(self.read_after(&then, looks)))
     }
 
-    /// The composer is not empty: a line of ours that nobody waits for is cleared away; a person's draft holds the message.
+    /// Handles a composer that is not empty: a left-over line is cleared away, and a person's draft holds the
+    /// message.
     pub(super) fn behind_draft(&self, first: &Sight) -> Result<Outcome> {
-        // Not on the word of one look: an Enter beside a person's draft would submit it.
+        // One look is not enough: an Enter beside a person's draft would submit the draft.
         if self.left_over(first)?.is_some()
             && let Some(seen) = self.watch(2 * self.settle_time(), self.settle_time(), |_| true)?
             && let Some(left) = self.left_over(&seen)?
@@ -91,8 +93,8 @@ impl Attempt<'_> {
         Ok(Outcome::Held(if is_ours { Hold::Recalled } else { Hold::Draft }))
     }
 
-    /// Whether the composer shows the whole line in a pane of this size. A line that it does not show cannot be compared,
-    /// so it would never be submitted. Such a message is announced by a plain line from then on.
+    /// Whether the composer shows the whole line in a pane of this size. Otherwise the line could not be compared,
+    /// and would never be submitted. Such a message is announced by a plain line from then on.
     fn is_short_enough(&self, line: &str, (columns, rows): (u16, u16)) -> Result<bool> {
         let alone = self.reminder.is_none() && self.members.is_empty();
         if !alone || self.profile.shows_whole(line, columns, rows) || self.current()?.plain {
@@ -102,7 +104,7 @@ impl Attempt<'_> {
         Ok(false)
     }
 
-    /// A message that was being typed when the courier ended, or that is still in the composer.
+    /// Continues with a message that was being typed when the courier ended, or that is still in the composer.
     pub(super) fn resume(
         &self,
         line: &str,
@@ -116,10 +118,10 @@ impl Attempt<'_> {
         }
         if seen.composer_holds(line) {
             return Ok(if begins_outside(line, &seen, delivery) {
-                // A person submitted it, and history brought it back: it is that person's now.
+                // A person submitted it, and history brought it back: it belongs to that person now.
                 ControlFlow::Break(Outcome::Submitted(IN_TRANSCRIPT))
             } else if seen.is_collapsed() && seen.touched_since(delivery.typed_at) {
-                // What the sign stands for cannot be seen: a person may have pasted something else.
+                // The text behind the sign cannot be seen: a person may have pasted something else.
                 ControlFlow::Break(Outcome::Held(Hold::EnterIgnored))
             } else if delivery.enters == 0 {
                 ControlFlow::Continue(Vec::new())
@@ -140,20 +142,20 @@ impl Attempt<'_> {
             return Ok(ControlFlow::Break(Outcome::Held(hold)));
         }
         match seen.scene().may_paste() {
-            // A person took away what could not be submitted.
+            // A person removed a line that could not be submitted.
             Ok(()) if delivery.stuck_since > 0 && self.reminder.is_none() => {
                 self.mark(|d| d.announce(now_ms()))?;
                 Ok(ControlFlow::Break(Outcome::Held(Hold::Changed)))
             }
-            // It waits in the terminal, and would stand there twice.
+            // The text waits unread in the terminal, and a second paste would stand there twice.
             Ok(()) if delivery.enters == 0 && self.has_unread()? => {
                 Ok(ControlFlow::Break(Outcome::Held(Hold::Unread)))
             }
-            // It was read, and may not be drawn yet.
+            // The program has read the text, and may not have drawn it yet.
             Ok(()) if delivery.enters == 0 && delivery.may_appear(now_ms()) => {
                 Ok(ControlFlow::Break(Outcome::Held(Hold::NotSeen)))
             }
-            // It never arrived: the paste was not made. Or a person took it away.
+            // The text never arrived because the paste was not made, or a person removed it.
             Ok(()) if delivery.enters == 0 => self.paste(line, true),
             Ok(()) => Ok(ControlFlow::Break(Outcome::Typed(UNSEEN))),
             Err(Hold::Draft) if delivery.enters > 0 => Ok(ControlFlow::Break(Outcome::Typed(UNSEEN))),
@@ -161,14 +163,13 @@ impl Attempt<'_> {
         }
     }
 
-    /// Whether something that was typed into the pane is known to be unread.
     fn has_unread(&self) -> Result<bool> {
         let tty = self.server().tty(&self.agent.place.pane)?;
         Ok(tty.is_some_and(|tty| terminal::unread(&tty).is_some_and(|bytes| bytes > 0)))
     }
 }
 
-/// Nothing was typed after all.
+/// Takes the mark back: nothing was typed after all.
 fn take_back(way: &mut Progress) {
     *way = Progress { stage: Stage::Held, typed_into: None, typed_as: None, typed_at: 0, ..way.clone() };
 }

@@ -1,7 +1,7 @@
 //! The record of a delivery and its entries in the journal.
 //!
-//! Each mark is one transaction, which reads the record again: a command may have settled the message meanwhile. What tmux said
-//! to an act is journalled with the next mark.
+//! Each mark is one transaction, which reads the record again: a command may have settled the message meanwhile.
+//! tmux's answer to an act is journalled with the next mark.
 
 use super::Attempt;
 use crate::core::delivery::{Delivery, Progress, Stage};
@@ -15,11 +15,11 @@ use crate::tmux::pane::Acted;
 use anyhow::Result;
 use std::time::Duration;
 
-/// How long the courier waits for a hook that is handing mail over: most are done in a few milliseconds. A hook that takes longer holds
-/// the mail of its own agent only.
+/// How long the courier waits for a hook that is handing over mail. Most are done in a few milliseconds. A hook that
+/// takes longer holds only the mail of its own agent.
 const HOOKS: Duration = Duration::from_millis(500);
 
-/// What is pressed in a pane.
+/// A key or a text for a pane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Press {
     Paste,
@@ -35,13 +35,13 @@ impl Press {
     }
 }
 
-/// Whether a text may be given now.
+/// Whether the text may be given now.
 pub(super) enum Turn {
     /// It is marked, and nobody else gives it from now on.
     Ours,
-    /// It was read or settled meanwhile, or something that it brings was.
+    /// It, or a member of its bundle, was read or settled meanwhile.
     Settled,
-    /// A hook of the agent is handing mail over.
+    /// A hook of the agent is handing over mail.
     Hook,
 }
 
@@ -56,14 +56,14 @@ impl Attempt<'_> {
         Ok(self.way(&mut delivery).cloned().unwrap_or_else(|| Progress::queued(now_ms())))
     }
 
-    /// Whether it still waits to be given, and was not handed over to somebody else.
+    /// Whether it still waits, and nobody else was given it.
     pub(super) fn is_due(&self) -> bool {
         let folder = if self.reminder.is_some() { Folder::Unacked } else { Folder::New };
         self.store.mail_file(&self.agent.name, folder, &self.message.file_name()).exists()
             && matches!(self.store.pending_copy(&self.message.id), Ok(None))
     }
 
-    /// The way of what is typed here: the message's, or its reminder's.
+    /// The progress of the text that is typed here: the message's, or its reminder's.
     fn way<'d>(&self, delivery: &'d mut Delivery) -> Option<&'d mut Progress> {
         match self.reminder {
             None => Some(&mut delivery.way),
@@ -71,7 +71,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// Changes the way on record under the mutex, unless the message was read or settled meanwhile (`None`).
+    /// Changes the progress on record under the mutex, unless the message was read or settled meanwhile (`None`).
     pub(super) fn mark(&self, change: impl FnOnce(&mut Progress)) -> Result<Option<Progress>> {
         self.change(None, change)
     }
@@ -85,9 +85,10 @@ impl Attempt<'_> {
         self.change(Some(act), change)
     }
 
-    /// Changes the record before the text is given for the first time, at a moment in which no hook of the agent hands mail over. A hook
-    /// decides what it gives, prints it, and marks it as read only then: what the courier gave in between would be given twice. A hook
-    /// that comes later sees the mark. What was read while this waited is not given again either.
+    /// Changes the record before the text is given for the first time, at a moment when no hook of the agent hands
+    /// over mail. A hook chooses mail, prints it, and only then marks it as read: if the courier gave mail in
+    /// between, the agent would get it twice. A later hook sees the mark. A message that was read during this wait is
+    /// not given again either.
     pub(super) fn take_turn(&self, act: Option<Press>, change: impl FnOnce(&mut Progress)) -> Result<Turn> {
         let Some(_giving) = hooks::at_rest(self.store, &self.agent.name, HOOKS)? else {
             return Ok(Turn::Hook);
@@ -98,7 +99,7 @@ impl Attempt<'_> {
         Ok(self.change(act, change)?.map_or(Turn::Settled, |_| Turn::Ours))
     }
 
-    /// Whether nothing that a bundle brings whole was read since the bundle was made.
+    /// Whether no member of a whole bundle was read since the bundle was made.
     fn brings_all(&self) -> bool {
         let waits =
             |m: &Verified| self.store.mail_file(&self.agent.name, Folder::New, &m.file_name()).exists();
@@ -111,7 +112,7 @@ impl Attempt<'_> {
             let mut delivery = self.record()?;
             let due = self.is_due();
             if due && delivery.is_bundle() && !self.store.brings_anything(&self.agent.name, &delivery)? {
-                // All that it brings was read meanwhile.
+                // All its members were read meanwhile.
                 delivery.way.advance(Stage::Read, "", now_ms());
                 tx.put_delivery(&self.agent.name, &delivery)?;
                 tx.mark_read(&self.agent.name, &self.message.file_name())?;
@@ -145,7 +146,7 @@ impl Attempt<'_> {
         })
     }
 
-    /// Moves a submitted message out of the way. A bundle needs no more; its members may still be unread.
+    /// Moves a submitted message to `given/`. A submitted bundle is removed; its members may still be unread.
     pub(super) fn given(&self, tx: &mut Transaction<'_>, delivery: &Delivery) -> Result<()> {
         let (name, file) = (&self.agent.name, self.message.file_name());
         if delivery.is_bundle() {
@@ -157,24 +158,24 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    /// An event: how far it is.
+    /// The event with the message's progress.
     pub(super) fn reached<'s>(&'s self, way: &'s Progress) -> Event<'s> {
         Event::reached(way, &self.message.id, &self.agent.name, self.reminder)
     }
 
-    /// An event: what is pressed where, and for what.
+    /// The event with an act on a pane and its message.
     pub(super) fn presses<'s>(&'s self, act: Press, id: &'s MessageId) -> Event<'s> {
         let (to, pane, what) = (&self.agent.name, self.agent.place.pane.as_str(), act.word());
         Event::Keys { id, to, pane, what, reminder: self.reminder }
     }
 
-    /// Keeps tmux's answer to an act for the journal. If tmux did not say whether it did the act, it counts as done until a
-    /// look shows otherwise.
+    /// Keeps tmux's answer to an act for the journal. If tmux did not say whether it did the act, the act counts as
+    /// done until a look shows otherwise.
     pub(super) fn note_answer(&self, act: Press, acted: &Acted) {
         self.notes.said.borrow_mut().push((act, acted.clone()));
     }
 
-    /// Journals what tmux said to the acts since the last transaction.
+    /// Journals tmux's answers to the acts since the last transaction.
     fn journal_answers(&self, tx: &mut Transaction<'_>) -> Result<()> {
         let (id, to, pane) = (&self.message.id, &self.agent.name, self.agent.place.pane.as_str());
         for (act, acted) in self.notes.said.take() {

@@ -7,7 +7,7 @@ use crate::core::message::Verified;
 use crate::core::name::Name;
 
 impl Attempt<'_> {
-    /// What is given to a channel of the agent's own: each line in a row of its own.
+    /// The text for a channel of the agent's own: each line in a row of its own.
     pub(super) fn text(&self, name: &Name) -> String {
         if self.members.is_empty() {
             line_of(self.message, name, &Progress::default(), self.reminder)
@@ -16,7 +16,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// What is typed.
+    /// The text that is typed.
     pub(super) fn line(&self, name: &Name, way: &Progress) -> String {
         if self.members.is_empty() {
             line_of(self.message, name, way, self.reminder)
@@ -26,7 +26,7 @@ impl Attempt<'_> {
     }
 }
 
-/// What is typed for a message, or for a reminder of it.
+/// The typed text of a message, or of a reminder of it.
 pub(super) fn line_of(message: &Verified, name: &Name, way: &Progress, reminder: Option<u32>) -> String {
     match reminder {
         Some(ring) => frame::render_reminder(message, name, ring),
@@ -35,7 +35,7 @@ pub(super) fn line_of(message: &Verified, name: &Name, way: &Progress, reminder:
     }
 }
 
-/// What is typed for a bundle, which brings these, and whose lines are typed with it if so.
+/// The typed text of a bundle with these members, and with their lines if `whole`.
 pub(super) fn line_of_bundle(
     bundle: &Verified,
     name: &Name,
