@@ -1,4 +1,4 @@
-//! swarm: the coding agents in your tmux panes as a team.
+//! swarm: lets the coding agents in your tmux panes work together.
 //!
 //! One sentence: *a command loads state under a lock, asks a pure core for a decision, commits it, and one
 //! courier tells tmux.* The layers (`docs/design.md` has the table of what each may use):

@@ -3,7 +3,7 @@
 use super::assert_plain;
 use serde_json::Value;
 use swarm::core::escape;
-use swarm::core::hook::{HookAnswer, HookEvent, HookHost, Tool, settings};
+use swarm::core::hook::{HookAnswer, HookEvent, HookKind, Tool, settings};
 
 /// The moments of all agents, and one of none.
 const EVENTS: [&str; 13] = [
@@ -23,8 +23,8 @@ const EVENTS: [&str; 13] = [
 ];
 
 /// An answer is printed as one line of JSON that steers no terminal and says what was to be said.
-fn printed(answer: &HookAnswer, host: HookHost, name: &str, event: &HookEvent) {
-    let json = answer.render(host, name, event);
+fn printed(answer: &HookAnswer, kind: HookKind, name: &str, event: &HookEvent) {
+    let json = answer.render(kind, name, event);
     assert!(json.is_none() || answer.context.is_some() || answer.deny.is_some());
     if matches!(event, HookEvent::BeforeTool(_)) && answer.deny.is_some() {
         let said = json.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -37,9 +37,9 @@ fn printed(answer: &HookAnswer, host: HookHost, name: &str, event: &HookEvent) {
 }
 
 fn events(input: &Value, text: &str) {
-    for host in HookHost::ALL {
+    for kind in HookKind::ALL {
         for name in EVENTS {
-            let event = HookEvent::parse(host, name, input);
+            let event = HookEvent::parse(kind, name, input);
             if let HookEvent::BeforeTool(Tool { writes, .. }) | HookEvent::AfterTool(Tool { writes, .. }) =
                 &event
             {
@@ -50,7 +50,7 @@ fn events(input: &Value, text: &str) {
             {
                 let answer =
                     HookAnswer { context: context.map(str::to_owned), deny: deny.map(str::to_owned) };
-                printed(&answer, host, name, &event);
+                printed(&answer, kind, name, &event);
             }
         }
     }
@@ -64,17 +64,17 @@ fn installed(text: &str) {
         value.as_object_mut()?.remove("hooks");
         Some(value)
     };
-    for host in HookHost::ALL {
-        if host == HookHost::OpenCode {
+    for kind in HookKind::ALL {
+        if kind == HookKind::OpenCode {
             // It has a plugin instead.
             continue;
         }
-        let _ = settings::presence(text, host, PROGRAM);
-        let Ok(with) = settings::with_hooks(text, host, PROGRAM) else { continue };
-        assert_eq!(settings::presence(&with, host, PROGRAM), Ok(settings::Presence::Full));
-        assert_eq!(settings::with_hooks(&with, host, PROGRAM).as_ref(), Ok(&with));
-        let without = settings::without_hooks(&with, host).unwrap_or_else(|why| panic!("{why}"));
-        assert_eq!(settings::presence(&without, host, PROGRAM), Ok(settings::Presence::None));
+        let _ = settings::presence(text, kind, PROGRAM);
+        let Ok(with) = settings::with_hooks(text, kind, PROGRAM) else { continue };
+        assert_eq!(settings::presence(&with, kind, PROGRAM), Ok(settings::Presence::Full));
+        assert_eq!(settings::with_hooks(&with, kind, PROGRAM).as_ref(), Ok(&with));
+        let without = settings::without_hooks(&with, kind).unwrap_or_else(|why| panic!("{why}"));
+        assert_eq!(settings::presence(&without, kind, PROGRAM), Ok(settings::Presence::None));
         if let Some(before) = others(text) {
             assert_eq!(others(&with).as_ref(), Some(&before), "{with}");
             assert_eq!(others(&without).as_ref(), Some(&before), "{without}");
@@ -90,8 +90,8 @@ pub fn hook(data: &[u8]) {
     // A patch as it stands, without JSON around it.
     let patch =
         serde_json::json!({"tool_name": "apply_patch", "tool_input": {"command": text, "patchText": text}});
-    for host in [HookHost::Codex, HookHost::OpenCode] {
-        let HookEvent::BeforeTool(tool) = HookEvent::parse(host, "PreToolUse", &patch) else {
+    for kind in [HookKind::Codex, HookKind::OpenCode] {
+        let HookEvent::BeforeTool(tool) = HookEvent::parse(kind, "PreToolUse", &patch) else {
             panic!("it is a tool")
         };
         for path in tool.writes {

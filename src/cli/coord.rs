@@ -9,7 +9,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use std::io::Read;
 
-/// Read and change COORDINATION.md, the team's board: goals, current work, blocked work, reviews, decisions
+/// Read and change COORDINATION.md, the project's board: goals, current work, blocked work, reviews, decisions
 ///
 /// SECTION is a heading, or the beginning of it or of a word in it: goals, work, blocked, review, decisions. A change
 /// affects only that section and leaves every other byte as it is. TEXT is one line; - reads it from standard input.

@@ -11,12 +11,12 @@ use finding::{Finding, Grade};
 use serde_json::json;
 use std::path::PathBuf;
 
+mod agents;
 mod finding;
 mod hosts;
 mod project;
 mod repair;
 mod state;
-mod team;
 mod terminal;
 
 /// Look for problems in tmux, the plugin, this project's store, the courier, and the agents' hooks and PATH
@@ -130,7 +130,7 @@ fn check(place: &Checkup) -> Vec<Finding> {
             state::check(place, &store, &agents, &mut found);
             hosts::check(place, &store, root, &mut found);
             start::revive(&store);
-            team::check(place, root, &agents, health.as_ref(), &mut found);
+            agents::check(place, root, &agents, health.as_ref(), &mut found);
         }
         Err(error) => {
             found.push(Finding::bad("store", format!("{error:#}"), "see docs/troubleshooting.md"));

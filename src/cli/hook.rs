@@ -8,7 +8,7 @@ use crate::core::config::Settings;
 use crate::core::escape;
 use crate::core::event::Event;
 use crate::core::heir::Conversation;
-use crate::core::hook::{HookEvent, HookHost, package};
+use crate::core::hook::{HookEvent, HookKind, package};
 use crate::core::message::Identity;
 use crate::core::refusal::Refusal;
 use crate::hooks::{Call, MAX_INPUT};
@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 #[command(after_help = "Example:\n  swarm hook claude UserPromptSubmit < event.json")]
 pub(super) struct Args {
     /// claude, codex, gemini or opencode
-    host: HookHost,
+    kind: HookKind,
     /// The hook's name, such as `UserPromptSubmit`
     event: String,
 }
@@ -71,13 +71,13 @@ pub(super) fn run(args: &Args) {
     let Err(error) = answer(args, &store) else { return };
     let text = escape::short(&format!("{error:#}"), 300);
     let name = escape::short(&args.event, 40);
-    if (error.is::<Late>() || error.is::<Overdue>()) && args.host != HookHost::OpenCode {
+    if (error.is::<Late>() || error.is::<Overdue>()) && args.kind != HookKind::OpenCode {
         let told =
             format!("swarm could not handle {name}, so nothing was checked and no mail was given: {text}");
         // It reads nothing, perhaps; then the journal has it.
         let _ = print::within(&format!("{}\n", json!({"systemMessage": told})), OUTPUT);
     }
-    let failed = Event::HookError { host: args.host.word(), hook: &name, error: &text };
+    let failed = Event::HookError { host: args.kind.word(), hook: &name, error: &text };
     // Nothing is left to tell it to.
     let _ = store.until(Instant::now()).transact(|tx| tx.journal(&failed));
 }
@@ -89,12 +89,12 @@ fn package() -> Option<String> {
 
 /// Says with a prompt that the package is not of this program's version, so nothing is done.
 fn tell_other_version(args: &Args, version: &str) {
-    if matches!(HookEvent::parse(args.host, &args.event, &Value::Null), HookEvent::Prompt(_)) {
+    if matches!(HookEvent::parse(args.kind, &args.event, &Value::Null), HookEvent::Prompt(_)) {
         let told = format!(
             "swarm gives no mail and checks nothing here: its package is of version {}, and the program is {}. Run: swarm hooks install {} --package, then restart the agent",
             escape::short(version, 20),
             package::VERSION,
-            args.host.word()
+            args.kind.word()
         );
         let _ = print::within(&format!("{}\n", json!({"systemMessage": told})), OUTPUT);
     }
@@ -103,7 +103,7 @@ fn tell_other_version(args: &Args, version: &str) {
 /// Says that the project's key is not here, so nothing can be checked. Without a project there is nothing to say.
 fn tell_no_key(args: &Args, error: &anyhow::Error) {
     if let Some(Refusal::NoKey(_)) = error.downcast_ref()
-        && args.host != HookHost::OpenCode
+        && args.kind != HookKind::OpenCode
     {
         let told = format!(
             "swarm checks no leases and gives no mail here: {}",
@@ -171,10 +171,10 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
         bail!("it was not called by an agent on record");
     }
     let Some(agent) = session.agent(&session.caller.name) else { return Ok(()) };
-    if agent.kind != args.host.word() || session.caller.identity == Identity::Pane {
+    if agent.kind != args.kind.word() || session.caller.identity == Identity::Pane {
         return Ok(());
     }
-    if package().is_some() && has_plain(args.host, agent) {
+    if package().is_some() && has_plain(args.kind, agent) {
         return Ok(());
     }
     let session_id = conversation(agent, input.get("session_id").and_then(Value::as_str).unwrap_or_default());
@@ -192,7 +192,7 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
         agents: &session.agents,
         agent,
         caller: &session.caller,
-        host: args.host,
+        kind: args.kind,
         name: &args.event,
         here: &session::here()?,
         command: &command,
@@ -220,9 +220,9 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
 }
 
 /// Whether the agent has these hooks in its settings as well: those run then, and the package's do nothing.
-fn has_plain(host: HookHost, agent: &Agent) -> bool {
+fn has_plain(kind: HookKind, agent: &Agent) -> bool {
     let home = session::home().unwrap_or_default();
-    hooks::around_agent(agent, &home, |around| around.plain(host, Path::new(&agent.cwd))).is_some()
+    hooks::around_agent(agent, &home, |around| around.plain(kind, Path::new(&agent.cwd))).is_some()
 }
 
 /// The conversation that the agent is in: the one that its own file names, if there is such a file, or else its hook.

@@ -10,7 +10,7 @@ pub(super) use removal::{Removal, removals};
 use super::print;
 use super::session;
 use crate::core::agent::Agent;
-use crate::core::hook::HookHost;
+use crate::core::hook::HookKind;
 use crate::core::name::Name;
 use crate::core::refusal::Refusal;
 use crate::hooks::install::git::Guard;
@@ -106,7 +106,7 @@ struct HookFiles {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Chosen {
-    Agent(HookHost),
+    Agent(HookKind),
     Git,
 }
 
@@ -129,7 +129,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     };
     for one in chosen {
         let done = match one {
-            Chosen::Agent(host) => agents::run(&args.action, host, &places, &mut failed),
+            Chosen::Agent(kind) => agents::run(&args.action, kind, &places, &mut failed),
             Chosen::Git => commits::run(&args.action, &places),
         };
         if done.as_ref().is_err_and(print::is_closed_pipe) {
@@ -172,7 +172,7 @@ impl HookFiles {
     }
 
     fn chosen(&self, action: &HookAction, which: &AgentChoice) -> Result<Vec<Chosen>> {
-        let all = || HookHost::ALL.map(Chosen::Agent).into_iter().chain([Chosen::Git]);
+        let all = || HookKind::ALL.map(Chosen::Agent).into_iter().chain([Chosen::Git]);
         let is_repository = !which.user && Guard::all(&self.root, &self.here).is_ok();
         let mut chosen: Vec<Chosen> = Vec::new();
         for name in &which.agents {
@@ -190,19 +190,19 @@ impl HookFiles {
             chosen.extend(all().filter(|c| *c != Chosen::Git || is_repository));
         }
         if chosen.is_empty() {
-            let in_use = |host: &HookHost| self.live.iter().any(|a| a.kind == host.word());
-            let (mut used, mut rest): (Vec<HookHost>, Vec<HookHost>) =
-                HookHost::ALL.into_iter().partition(in_use);
+            let in_use = |kind: &HookKind| self.live.iter().any(|a| a.kind == kind.word());
+            let (mut used, mut rest): (Vec<HookKind>, Vec<HookKind>) =
+                HookKind::ALL.into_iter().partition(in_use);
             if matches!(action, HookAction::Install(_)) && is_terminal() {
-                for host in std::mem::take(&mut rest) {
+                for kind in std::mem::take(&mut rest) {
                     let question =
-                        format!("{} is not in use here. Install its hooks too? [y/N] ", host.word());
-                    if print::agrees(&question)? { used.push(host) } else { rest.push(host) }
+                        format!("{} is not in use here. Install its hooks too? [y/N] ", kind.word());
+                    if print::agrees(&question)? { used.push(kind) } else { rest.push(kind) }
                 }
             }
             chosen.extend(used.into_iter().map(Chosen::Agent));
             chosen.extend(is_repository.then_some(Chosen::Git));
-            let rest: Vec<&str> = rest.into_iter().map(HookHost::word).collect();
+            let rest: Vec<&str> = rest.into_iter().map(HookKind::word).collect();
             if !rest.is_empty() {
                 print::tell(&format!(
                     "not in use here, so skipped: {} (name them, or use --all)",
@@ -220,23 +220,23 @@ impl HookFiles {
         Ok(chosen)
     }
 
-    /// The chosen settings files of `host`. For the project: the root's, and the one of the current directory if an agent
+    /// The chosen settings files of `kind`. For the project: the root's, and the one of the current directory if an agent
     /// there does not read the root's. For the person: those that this command and the living agents read.
-    fn targets(&self, host: HookHost) -> Vec<Target> {
+    fn targets(&self, kind: HookKind) -> Vec<Target> {
         let own = |name: &str| std::env::var(name).ok();
         let around = Surroundings { home: self.home.clone(), variable: &own };
         let mut found = match self.scope {
             Scope::Project => {
                 let mut dirs = vec![self.root.clone()];
-                if !around.files(host, &self.here).contains(&project_file(host, &self.root)) {
+                if !around.files(kind, &self.here).contains(&project_file(kind, &self.root)) {
                     dirs.push(self.here.clone());
                 }
-                dirs.iter().map(|dir| Target::project(host, dir)).collect()
+                dirs.iter().map(|dir| Target::project(kind, dir)).collect()
             }
-            Scope::User => vec![Target::user(host, &around)],
+            Scope::User => vec![Target::user(kind, &around)],
         };
-        for agent in self.live.iter().filter(|a| self.scope == Scope::User && a.kind == host.word()) {
-            let target = around_agent(agent, &self.home, |around| Target::user(host, around));
+        for agent in self.live.iter().filter(|a| self.scope == Scope::User && a.kind == kind.word()) {
+            let target = around_agent(agent, &self.home, |around| Target::user(kind, around));
             if !found.iter().any(|t| t.path == target.path) {
                 found.push(target);
             }
@@ -244,17 +244,17 @@ impl HookFiles {
         found.into_iter().flat_map(Target::all).collect()
     }
 
-    /// The files of the person's own with the rules for `swarm-msg` that this command and the living agents of `host` look at, of an
+    /// The files of the person's own with the rules for `swarm-msg` that this command and the living agents of `kind` look at, of an
     /// agent that has them in such a file.
-    fn rules_files(&self, host: HookHost) -> Vec<RulesFile> {
+    fn rules_files(&self, kind: HookKind) -> Vec<RulesFile> {
         let own = |name: &str| std::env::var(name).ok();
         let around = Surroundings { home: self.home.clone(), variable: &own };
-        let of_agents = self.live.iter().filter(|a| a.kind == host.word());
+        let of_agents = self.live.iter().filter(|a| a.kind == kind.word());
         let mut found: Vec<RulesFile> = Vec::new();
-        let all = of_agents.map(|a| around_agent(a, &self.home, |around| RulesFile::of(host, around)));
+        let all = of_agents.map(|a| around_agent(a, &self.home, |around| RulesFile::of(kind, around)));
         let known = RulesFile::recorded(&self.state, Some(self.asking())).into_iter();
-        let known = known.filter(|file| file.host == host).map(Some);
-        for file in std::iter::once(RulesFile::of(host, &around)).chain(all).chain(known).flatten() {
+        let known = known.filter(|file| file.kind == kind).map(Some);
+        for file in std::iter::once(RulesFile::of(kind, &around)).chain(all).chain(known).flatten() {
             if !found.iter().any(|f| f.path == file.path) {
                 found.push(file);
             }
@@ -271,13 +271,13 @@ impl HookFiles {
     }
 
     /// [`HookFiles::targets`], and whatever else was installed into and not taken out.
-    fn installed(&self, host: HookHost) -> Vec<Target> {
-        let mut found = self.targets(host);
+    fn installed(&self, kind: HookKind) -> Vec<Target> {
+        let mut found = self.targets(kind);
         let more = match self.scope {
-            Scope::Project => recorded(&self.state, host, &self.root),
+            Scope::Project => recorded(&self.state, kind, &self.root),
             Scope::User => {
                 let none = |_: &str| None;
-                Target::user(host, &Surroundings { home: self.home.clone(), variable: &none }).all()
+                Target::user(kind, &Surroundings { home: self.home.clone(), variable: &none }).all()
             }
         };
         for target in more {
@@ -290,9 +290,9 @@ impl HookFiles {
 }
 
 /// The settings files of the project at `root` that were installed into, in whatever directory of it.
-fn recorded(state: &Path, host: HookHost, root: &Path) -> Vec<Target> {
+fn recorded(state: &Path, kind: HookKind, root: &Path) -> Vec<Target> {
     let of = |path: PathBuf| {
-        let target = Target::of_file(host, &path)?;
+        let target = Target::of_file(kind, &path)?;
         let ours = Store::root_around(target.within.as_deref()?).as_deref() == Some(root);
         ours.then(|| target.all())
     };

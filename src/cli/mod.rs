@@ -83,7 +83,7 @@ fn after_help(examples: &str) -> String {
     format!("Examples:\n{examples}\n\nExit codes: {}", Exit::line())
 }
 
-/// Turn the coding agents in your tmux panes into a team.
+/// Let the coding agents in your tmux panes work together.
 #[derive(Debug, Parser)]
 #[command(name = "swarm", version = concat!(env!("CARGO_PKG_VERSION"), " (protocol 2)"), after_help = after_help("  swarm discover --init\n  swarm agents\n  swarm send claude-1 \"how is the parser?\""))]
 struct Swarm {

@@ -3,7 +3,7 @@ mod hooks;
 use super::{print, session, stranger, under};
 use crate::core::agent::Agent;
 use crate::core::escape;
-use crate::core::hook::HookHost;
+use crate::core::hook::HookKind;
 use crate::core::plural::plural;
 use crate::core::refusal::Refusal;
 use crate::os::caller::Chain;
@@ -187,15 +187,15 @@ impl Now {
     }
 
     /// The agents in use here that have hooks.
-    fn hosts(&self) -> Vec<HookHost> {
-        HookHost::ALL
+    fn kinds(&self) -> Vec<HookKind> {
+        HookKind::ALL
             .into_iter()
-            .filter(|host| self.found.iter().any(|(kind, _)| kind == host.word()))
+            .filter(|kind| self.found.iter().any(|(found, _)| found == kind.word()))
             .collect()
     }
 
     /// Where no agent runs yet, those that can be started: with hooks put in before, none has to be started again.
-    fn to_come(&self) -> Vec<HookHost> {
+    fn to_come(&self) -> Vec<HookKind> {
         if self.found.is_empty() {
             hooks::installed(&std::env::var("PATH").unwrap_or_default())
         } else {
@@ -258,11 +258,11 @@ impl Act {
 
 fn plan(now: &Now) -> Result<Vec<Step>> {
     let mut steps = vec![project(now), path()?, agents(now)];
-    for host in now.hosts() {
-        steps.extend(hooks::steps(now, host)?);
+    for kind in now.kinds() {
+        steps.extend(hooks::steps(now, kind)?);
     }
-    for host in now.to_come() {
-        steps.extend(hooks::before(now, host)?);
+    for kind in now.to_come() {
+        steps.extend(hooks::before(now, kind)?);
     }
     steps.extend(guard(now)?);
     steps.extend(onboarding(now));

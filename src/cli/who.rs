@@ -10,7 +10,7 @@ use anyhow::Result;
 use serde_json::json;
 use std::ffi::OsString;
 
-/// List the team, everybody you can write to; with paths, show who holds them
+/// List everybody you can write to; with paths, show who holds them
 ///
 /// With paths, the exit code is 3 if somebody else holds one of them.
 #[derive(Debug, clap::Args)]

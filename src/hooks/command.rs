@@ -1,8 +1,8 @@
-//! The command by which an agent's tools call `swarm-msg`: `hooks/NAME.tools.json`.
+//! Finds the command by which an agent's tools call `swarm-msg`: `hooks/NAME.tools.json`.
 //!
-//! Finding out may mean to ask a login shell, which runs its start-up files while the agent waits. So it is asked
-//! when a session begins, and the answer is kept for that process for a while. The record is replaced by a rename.
-//! The last of several racing hooks wins, and any of their answers is good.
+//! Finding it may need a login shell, which runs its start-up files while the agent waits. So swarm asks when a
+//! session begins, and keeps the answer for that process for a while. The record is replaced by a rename. The last of
+//! several racing hooks wins, and any of their answers is good.
 
 use crate::core::agent::Agent;
 use crate::core::process_id::ProcessId;
@@ -15,7 +15,6 @@ use std::path::{Path, PathBuf};
 /// How long an answer is used, in milliseconds.
 const FRESH_MS: u64 = 600_000;
 
-/// The record.
 #[derive(Debug, Serialize, Deserialize)]
 struct Known {
     process: ProcessId,
@@ -24,8 +23,8 @@ struct Known {
     at: u64,
 }
 
-/// How the tools of `agent` call the `swarm-msg` in `dir`. With `again` the answer must be fresh. An answer that cannot be
-/// stored is asked again next time.
+/// How the tools of `agent` call the `swarm-msg` in `dir`. With `again` the answer must be fresh. If an answer cannot
+/// be stored, the next call asks again.
 pub fn of(store: &Store, agent: &Agent, dir: &Path, again: bool) -> String {
     let ask = || tools::command(&agent.kind, agent.process.pid, dir);
     if !tools::asks_shell(&agent.kind) {

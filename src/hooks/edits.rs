@@ -19,7 +19,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::time::{Duration, UNIX_EPOCH};
 
-/// Before a tool writes these files: leases them for a while, or says who holds them.
+/// Before a tool writes these files: leases them for a while, or reports who holds them.
 pub(super) fn before(call: &Call<'_>, files: &[String]) -> Result<HookAnswer> {
     let paths = patterns(call, files);
     let Some(first) = paths.first().cloned().filter(|_| call.enforce != Enforce::Off) else {
@@ -59,7 +59,7 @@ pub(super) fn after(call: &Call<'_>, files: &[String]) -> Result<()> {
 fn patterns(call: &Call<'_>, files: &[String]) -> Vec<PathPattern> {
     let mut paths: Vec<PathPattern> = Vec::new();
     for file in files {
-        // Outside of the project, or not a path at all: not ours.
+        // Outside of the project, or not a path at all.
         if let Ok(path) = call.store.literal_pattern(call.here, OsStr::new(file))
             && !paths.contains(&path)
         {
@@ -69,7 +69,7 @@ fn patterns(call: &Call<'_>, files: &[String]) -> Vec<PathPattern> {
     paths
 }
 
-/// At the end of a session: gives back what was leased automatically.
+/// At the end of a session: releases the automatic leases.
 pub(super) fn release(call: &Call<'_>) -> Result<()> {
     let holder = holder(call);
     let automatic: Vec<u64> = call

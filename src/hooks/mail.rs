@@ -14,18 +14,18 @@ use crate::store::mail::{Folder, MessageRef, UNREAD};
 use anyhow::Result;
 use std::collections::BTreeSet;
 
-/// The most text handed over at once, in bytes. What does not fit stays unread and is named.
+/// The most text that is handed over at once, in bytes. A message that does not fit stays unread, and is named.
 const MAX_TEXT: usize = 16_000;
 
 /// The most lines of a prompt that are checked.
 const MAX_CLAIMS: usize = 128;
 
-/// What is handed over.
+/// The mail that a hook hands over.
 #[derive(Debug, Default)]
 pub(super) struct Given {
     /// The text for the model.
     pub text: Option<String>,
-    /// What was read with it.
+    /// The messages that are read with it.
     pub receipts: Vec<MessageRef>,
 }
 
@@ -38,7 +38,8 @@ pub(super) fn give(call: &Call<'_>, event: &HookEvent) -> Result<Given> {
         _ => {}
     }
     let urgent_only = matches!(event, HookEvent::AfterTool(_));
-    // What is said at the beginning reaches the model with the first prompt, if there is one: mail comes by a way that begins a turn.
+    // Text at the beginning of a session reaches the model with the first prompt, if there is one. So mail waits for
+    // a prompt, which begins a turn.
     if call.gives && !matches!(event, HookEvent::SessionStart) {
         unread(call, urgent_only, &mut given)?;
     }
@@ -52,12 +53,12 @@ struct Collection {
     receipts: Vec<MessageRef>,
     size: usize,
     left: BTreeSet<MessageId>,
-    /// How the agent calls `swarm-msg`, once that was asked.
+    /// How the agent calls `swarm-msg`, once that is known.
     command: Option<String>,
 }
 
 impl Collection {
-    /// Adds a message whole, or not at all.
+    /// Adds a whole message, or nothing.
     fn add(&mut self, call: &Call<'_>, found: MessageRef, message: &Verified) {
         if self.receipts.iter().any(|f| f.id == found.id) {
             return;
@@ -74,7 +75,7 @@ impl Collection {
     }
 }
 
-/// Who the agent is here, and how to talk.
+/// The agent's name here, and how it talks to others.
 fn welcome(call: &Call<'_>) -> String {
     let others: Vec<&str> = call
         .agents
@@ -100,7 +101,7 @@ fn welcome(call: &Call<'_>) -> String {
     )
 }
 
-/// Looks at the lines of a prompt that claim to come from swarm.
+/// Checks the lines of a prompt that claim to come from swarm.
 fn check(call: &Call<'_>, prompt: &str, given: &mut Collection) -> Result<()> {
     let own: Vec<&Name> = std::iter::once(&call.agent.name).chain(&call.agent.formerly).collect();
     let (mut from, mut seen) = (0, 0);
@@ -160,7 +161,7 @@ fn check(call: &Call<'_>, prompt: &str, given: &mut Collection) -> Result<()> {
     Ok(())
 }
 
-/// What a bundle brings whose lines do not stand in the prompt as well.
+/// The members of a bundle whose own lines do not stand in the prompt.
 fn announced(call: &Call<'_>, bundle: &Delivery, rest: &str, given: &mut Collection) -> Result<()> {
     let (store, name) = (call.store, &call.agent.name);
     let mut unread = Vec::new();
@@ -205,8 +206,8 @@ fn named(call: &Call<'_>, claim: &Claim<'_>) -> Result<Option<(MessageRef, Verif
     Ok(None)
 }
 
-/// Unread mail: messages that were not typed, and those that were only announced. A message that is being typed at this
-/// moment is left to the courier.
+/// Unread mail: messages that were not typed, and those that were only announced. A message that is being typed is
+/// left to the courier.
 fn unread(call: &Call<'_>, urgent_only: bool, given: &mut Collection) -> Result<()> {
     let (store, name) = (call.store, &call.agent.name);
     if store.count_unread(name)? == 0 {
@@ -225,8 +226,8 @@ fn unread(call: &Call<'_>, urgent_only: bool, given: &mut Collection) -> Result<
             }
             let held = folder == Folder::New && answers::pauses(&message, delivery.as_ref(), call.answers);
             let way = delivery.map(|d| d.way).unwrap_or_default();
-            // What is being typed is left to the courier. What was typed without a sign of a turn has perhaps reached nobody: a prompt with
-            // its line has its receipt before.
+            // A message that is being typed is left to the courier. A message that was typed without a sign of a turn
+            // may have reached nobody: a prompt with its line would have given it a receipt.
             let typed = folder == Folder::New
                 && !matches!(way.stage, Stage::Queued | Stage::Held | Stage::Typed | Stage::Failed);
             let seen = folder == Folder::Given && way.showed(&message.body);
@@ -247,7 +248,6 @@ fn unread(call: &Call<'_>, urgent_only: bool, given: &mut Collection) -> Result<
     Ok(())
 }
 
-/// A message as the model gets it.
 fn whole(message: &Verified, owner: &Name, msg: &str) -> String {
     let id = &message.id;
     let ack = if message.ack_required { format!("; acknowledge: {msg} ack {id}") } else { String::new() };

@@ -18,7 +18,7 @@ mod team;
 pub mod tree;
 
 use crate::core::agent::{Agent, Status};
-use crate::core::hook::{Enforce, HookAnswer, HookEvent, HookHost, Tool};
+use crate::core::hook::{Enforce, HookAnswer, HookEvent, HookKind, Tool};
 use crate::core::name::Name;
 use crate::os::caller::Caller;
 use crate::store::Store;
@@ -32,53 +32,49 @@ use std::time::Duration;
 /// The largest input that is read, in bytes: a prompt may carry a large paste.
 pub const MAX_INPUT: usize = 8 << 20;
 
-/// How long a hook waits for another one of the same agent, or for the courier's mark, before it gives no mail.
+/// How long a hook waits for another hook of the same agent, or for the courier's mark, before it gives no mail.
 const OTHERS: Duration = Duration::from_millis(300);
 
-/// One call of a hook.
 #[derive(Clone, Copy)]
 pub struct Call<'a> {
-    /// The project.
     pub store: &'a Store,
-    /// All agents on record.
     pub agents: &'a [Agent],
     /// The agent whose hook it is.
     pub agent: &'a Agent,
-    /// How that is known.
+    /// The evidence for the caller's identity.
     pub caller: &'a Caller,
     /// The agent's kind of hooks.
-    pub host: HookHost,
-    /// The hook's name.
+    pub kind: HookKind,
     pub name: &'a str,
-    /// The directory the hook runs in.
+    /// The directory in which the hook runs.
     pub here: &'a Path,
-    /// How the agent's tools call `swarm-msg`; asked for where it is named first.
+    /// How the agent's tools call `swarm-msg`; found out when it is first needed.
     pub command: &'a dyn Fn() -> String,
-    /// Whether it hands unread mail over.
+    /// Whether it hands over unread mail.
     pub gives: bool,
-    /// What to do about edits of what others hold.
+    /// What to do about edits of files that others hold.
     pub enforce: Enforce,
-    /// What to do about commands that take uncommitted work of others with them.
+    /// What to do about git commands that would take others' uncommitted work.
     pub tree: Enforce,
-    /// The paths that nobody edits without holding them in the whole team: globs.
+    /// The paths that nobody edits without a lease of the whole team: globs.
     pub team: &'a [String],
-    /// What to do about edits of these while the team cannot be asked.
+    /// What to do about edits of these paths while the team cannot be asked.
     pub offline: Enforce,
     /// How many answers in a row agents may give each other.
     pub answers: u32,
 }
 
-/// What to print, and what is true once it was printed.
+/// The output of a hook, and the acts that follow once it was printed.
 #[derive(Debug, Default)]
 pub struct Reply {
-    /// For stdout, if anything.
+    /// For stdout, if there is any.
     pub json: Option<Value>,
     receipts: Vec<MessageRef>,
     giving: Option<Held>,
 }
 
 impl Reply {
-    /// Marks what was handed over as read. Call it after the output was written.
+    /// Marks the mail that was handed over as read. Call it after the output was written.
     pub fn commit(self, store: &Store) -> Result<()> {
         for found in &self.receipts {
             store.receipt_of_hook(found)?;
@@ -91,16 +87,16 @@ impl Reply {
 }
 
 impl Call<'_> {
-    /// Why a shell command would do harm to others' work in the tree.
+    /// Why a shell command would harm others' work in the tree.
     fn judge(&self, tool: &Tool, command: &str) -> Result<Option<String>> {
         let dir = tool.dir.as_ref().map_or_else(|| self.here.to_owned(), |dir| self.here.join(dir));
         let holder = edits::holder(self);
         tree::before(self.store, self.agents, &self.agent.name, &holder, &dir, command, self.command)
     }
 
-    /// Decides what to say.
+    /// Decides what to answer.
     pub fn answer(&self, input: &Value) -> Result<Reply> {
-        let event = HookEvent::parse(self.host, self.name, input);
+        let event = HookEvent::parse(self.kind, self.name, input);
         let mut answer = HookAnswer::default();
         let mut reply = Reply::default();
         match &event {
@@ -113,7 +109,7 @@ impl Call<'_> {
                 if let Some(why) = found.map(|command| self.judge(tool, command)).transpose()?.flatten() {
                     match self.tree {
                         Enforce::Deny => answer.deny = Some(why),
-                        // No agent takes a word before a tool.
+                        // No agent shows a warning before a tool.
                         _ => shell = Some(report::Shell { warning: Some(why) }),
                     }
                 }
@@ -137,21 +133,22 @@ impl Call<'_> {
             }
             HookEvent::Other => {}
         }
-        if HookAnswer::carries(self.host, &event) {
+        if HookAnswer::carries(self.kind, &event) {
             reply.giving = at_rest(self.store, &self.agent.name, OTHERS)?;
-            // Otherwise another hook of the same agent hands its mail over, and takes long.
+            // Another hook of the same agent is handing over its mail, and takes long.
             if reply.giving.is_some() {
                 let given = mail::give(self, &event)?;
                 answer.context = join(answer.context, given.text);
                 reply.receipts = given.receipts;
             }
         }
-        reply.json = answer.render(self.host, self.name, &event);
+        reply.json = answer.render(self.kind, self.name, &event);
         Ok(reply)
     }
 }
 
-/// Waits until nobody hands mail over to that agent by its hooks, and keeps others from it. `None`: somebody does so for as long as that.
+/// Waits until no hook hands over mail to that agent, and keeps later hooks waiting. `None`: a hook did so for the
+/// whole time.
 pub fn at_rest(store: &Store, agent: &Name, patience: Duration) -> Result<Option<Held>> {
     let path = store.dir().join("hooks").join(format!("{agent}.lock"));
     lock::try_within(&path, patience, || false)

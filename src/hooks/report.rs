@@ -1,8 +1,8 @@
 //! The state that an agent's hooks report: `hooks/NAME.json`.
 //!
-//! A report may hold a delivery back for a moment, when the screen lags behind. It never proves an agent idle, and it
-//! counts for [`FRESH_MS`] only, because a turn that is interrupted ends without a hook. Replaced as a whole,
-//! volatile; the last of several racing hooks wins.
+//! A report may hold a delivery for a moment when the screen lags behind. It never proves an agent idle, and it
+//! counts for [`FRESH_MS`] only, because an interrupted turn ends without a hook. The record is replaced as a whole,
+//! and volatile; the last of several racing hooks wins.
 
 use crate::core::agent::Status;
 use crate::core::name::Name;
@@ -11,19 +11,17 @@ use crate::store::{Store, now_ms};
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-/// How long a report is believed, in milliseconds: longer than any of the agents needs to show what it is doing (the slowest
-/// seen took 3 s).
+/// How long a report is believed, in milliseconds: longer than any agent takes to show what it is doing (the slowest
+/// took 3 s).
 pub const FRESH_MS: u64 = 3000;
 
-/// The record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
-    /// What it said.
     pub status: Status,
-    /// When (ms since the epoch); without it, too long ago to be believed.
+    /// When (ms since the epoch). Without this the report is too old to be believed.
     #[serde(default)]
     pub at: u64,
-    /// When a shell tool began that has not ended (ms since the epoch).
+    /// When the running shell tool began (ms since the epoch).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shell_since: Option<u64>,
     /// The warning for the agent after that tool.
@@ -31,14 +29,14 @@ pub struct Report {
     pub warning: Option<String>,
 }
 
-/// A shell tool that began.
+/// A shell tool that has begun.
 #[derive(Clone, Debug, Default)]
 pub struct Shell {
     /// The warning for the agent after the command.
     pub warning: Option<String>,
 }
 
-/// Notes what `name`'s hook said.
+/// Records the report of a hook of the agent `name`.
 pub fn write(store: &Store, name: &Name, status: Status, shell: Option<Shell>) -> Result<()> {
     let dir = store.dir().join("hooks");
     if !dir.exists() {
@@ -55,7 +53,7 @@ pub fn write(store: &Store, name: &Name, status: Status, shell: Option<Shell>) -
         Durability::Volatile,
     )?;
     if news {
-        // The courier shows it to people.
+        // The courier shows the state to people.
         store.ring()?;
     }
     Ok(())
@@ -69,7 +67,7 @@ pub fn read(store: &Store, name: &Name) -> Result<Option<Report>> {
     })
 }
 
-/// What `name`'s hook said, if it is fresh.
+/// The status that a hook of `name` reported, if the report is fresh.
 pub fn fresh(store: &Store, name: &Name) -> Option<Status> {
     let report = read(store, name).ok().flatten()?;
     let now = now_ms();

@@ -1,8 +1,8 @@
 //! The team's paths at the moment of an edit: nobody edits a declared path without holding it in the whole team.
 //!
-//! What is held, and by whom, is in one file. Only for a path that seems free is the link asked. Between two agents
-//! of this host the store decides, under its mutex, before the team is asked. A host that is cut off cannot know who
-//! holds such a path; then the edit is refused, or only warned about.
+//! One file shows what is held, and by whom. Only for a path that seems free is the link asked. Between two agents of
+//! this host the store decides, under its mutex, before the team is asked. A host that is cut off cannot know who
+//! holds such a path. The edit is then refused, or the agent is only warned.
 
 use super::Call;
 use crate::core::escape;
@@ -16,10 +16,10 @@ use crate::store::team::{Answer, Ask};
 use anyhow::Result;
 use std::time::Duration;
 
-/// How long the link may take.
+/// How long the link may take for its answer.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
-/// Why these paths may not be edited now, if some of them are the team's. `declared` are the globs of the project.
+/// Why these paths may not be edited now, if some of them are paths of the team. `declared` are the project's globs.
 pub(super) fn refusal(
     call: &Call<'_>,
     holder: &Holder,
@@ -44,7 +44,7 @@ fn refusal_of(call: &Call<'_>, holder: &Holder, path: &PathPattern) -> Result<Op
     };
     match guard {
         PathGuard::Mine => {
-            // It goes on being held as long as it is worked on.
+            // The lease is extended as long as the agent works on the path.
             call.store.acquire(&Request::edit(holder.clone(), path.clone()), None).map(|_| None)
         }
         PathGuard::Held(lease) => Ok(Some((call.enforce, held(path, &lease)))),
@@ -52,7 +52,7 @@ fn refusal_of(call: &Call<'_>, holder: &Holder, path: &PathPattern) -> Result<Op
     }
 }
 
-/// Takes it: here first, then in the team.
+/// Leases the path: here first, then in the team.
 fn take(call: &Call<'_>, holder: &Holder, path: &PathPattern) -> Result<Option<(Enforce, String)>> {
     let grant = match call.store.acquire(&Request::edit(holder.clone(), path.clone()), None)? {
         LeaseOutcome::Granted(grant) => grant,
@@ -74,7 +74,7 @@ fn take(call: &Call<'_>, holder: &Holder, path: &PathPattern) -> Result<Option<(
     let Some(lease) = grant.leases.iter().find(wide) else { return Ok(None) };
     let answer = call.store.ask_team(&Ask::Take(lease.fence, None), PATIENCE)?;
     let refused = match answer {
-        // A hook that was stopped meanwhile may read an answer that is true no more.
+        // A hook that was stopped meanwhile may read an outdated answer.
         Some(Answer::Granted(_)) if call.store.holds_in_team(lease.fence)? => return Ok(None),
         Some(Answer::Held(by)) if !by.is_empty() => (call.enforce, held(path, &by[0])),
         Some(Answer::Refused(why)) => {

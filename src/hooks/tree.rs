@@ -1,8 +1,8 @@
 //! Checks before a shell command whether it would take other agents' uncommitted work.
 //!
-//! `core::tree` judges the command; this module collects the facts for it. A command without git costs a look at its
-//! text. One with git costs more only if another agent holds or has edited something. Takes no lock; what others do
-//! between the look and the command is not seen.
+//! `core::tree` judges the command; this module collects the facts for it. A command without git costs only a look at
+//! its text. One with git costs more only if another agent holds or has edited something. Takes no lock; acts of
+//! others between the look and the command are not seen.
 
 use crate::core::agent::Agent;
 use crate::core::lease::{Holder, Lease};
@@ -22,10 +22,10 @@ const MAX_LOOKUPS: usize = 32;
 /// The most submodules that are looked at.
 const MAX_SUBMODULES: usize = 32;
 
-/// Room for the parser, in bytes; only what is used is taken from the system.
+/// The stack of the parser, in bytes. Only the part that is used takes memory.
 const STACK: usize = 128 << 20;
 
-/// What others have to do with files of the project, as far as it is known.
+/// What other agents hold and have edited in the project, as far as it is known.
 #[derive(Debug)]
 pub struct Others {
     leases: Vec<Lease>,
@@ -34,8 +34,7 @@ pub struct Others {
 }
 
 impl Others {
-    /// What others than `holder` hold and have edited. Only the edits of living agents count: nobody owns what the dead
-    /// have left.
+    /// What agents other than `own` hold and have edited. Only the edits of living agents count.
     pub fn of(store: &Store, agents: &[Agent], own: &Name, holder: &Holder) -> Result<Self> {
         let leases =
             store.peek_leases()?.table.leases().filter(|l| !l.holder.is_same(holder)).cloned().collect();
@@ -55,12 +54,12 @@ impl Others {
         self.leases.is_empty() && self.edits.is_empty()
     }
 
-    /// Which of these paths of the work tree at `top` are others' affair.
+    /// Which of these paths of the work tree at `top` others hold or have edited.
     pub fn claims(&self, store: &Store, top: &Path, paths: &[String], kind: Harm) -> Result<Vec<PathClaim>> {
         let mut found = Vec::new();
         let mut lookups = 0;
         for name in paths {
-            // What is outside of the project, or cannot be leased, is nobody's.
+            // Nobody holds a path that is outside of the project or cannot be leased.
             let Ok(path) = store.literal_pattern(top, OsStr::new(name)) else { continue };
             let holds = self.leases.iter().find(|l| l.paths.iter().any(|p| p.overlaps(&path)));
             if let Some(lease) = holds {
@@ -77,19 +76,19 @@ impl Others {
     }
 }
 
-/// Whether a commit after `at` has the path in it, where no hook of git reports commits.
+/// Whether a commit after `at` contains the path, for repositories where no git hook reports commits.
 fn committed_since(top: &Path, path: &str, at: u64) -> Result<bool> {
     let told = git::read(top, &["--literal-pathspecs", "log", "-1", "--format=%ct", "--", path])?;
     let seconds = told.and_then(|text| String::from_utf8_lossy(&text).trim().parse::<u64>().ok());
     Ok(seconds.is_some_and(|seconds| seconds * 1000 > at))
 }
 
-/// Whether a command may have to do with git at all.
+/// Whether a command may call git at all.
 fn concerns(command: &str) -> bool {
     command.contains("git") || command.contains("gh pr")
 }
 
-/// Why the command must not run, if it must not. `msg` tells how the agent calls `swarm-msg`.
+/// Why the command must not run, if it must not. `msg` is how the agent calls `swarm-msg`.
 pub(super) fn before(
     store: &Store,
     agents: &[Agent],
@@ -115,7 +114,8 @@ pub(super) fn before(
     Ok(None)
 }
 
-/// The parser of shell commands is recursive, and a command may be anything: it has a stack on which the deepest that it takes fits.
+/// The parser of shell commands is recursive, and a command may be anything. So it has a stack that is large enough
+/// for the deepest command that it accepts.
 fn judged(store: &Store, dir: &Path, command: &str) -> Result<Vec<Act>> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(STACK);
@@ -125,7 +125,7 @@ fn judged(store: &Store, dir: &Path, command: &str) -> Result<Vec<Act>> {
 }
 
 fn taken(store: &Store, others: &Others, act: &Act) -> Result<Vec<PathClaim>> {
-    // A repository elsewhere is not even looked at: its configuration may be anybody's.
+    // A repository elsewhere is not even looked at, because its configuration may be anybody's.
     if !is_ours(store, &act.dir) {
         return Ok(Vec::new());
     }
@@ -135,7 +135,7 @@ fn taken(store: &Store, others: &Others, act: &Act) -> Result<Vec<PathClaim>> {
 }
 
 fn is_ours(store: &Store, dir: &Path) -> bool {
-    // `x` need not be there. A project may be a part of its repository.
+    // `x` need not exist. A project may be a part of its repository.
     let around = |top: &Path| top.join(".git").exists() && store.root().starts_with(top);
     let nearest = || dir.ancestors().find(|dir| dir.join(".git").exists());
     dir.is_dir() && (store.literal_pattern(dir, OsStr::new("x")).is_ok() || nearest().is_some_and(around))
@@ -147,7 +147,7 @@ pub fn uncommitted(dir: &Path) -> Result<Vec<String>> {
     Ok(dirty(&look)?.into_iter().map(|dirty| dirty.path).collect())
 }
 
-/// What is dirty in a work tree. What git does not understand is not dirty.
+/// The dirty files of a work tree. A path that git does not know is not dirty.
 fn dirty(look: &DirtyLook) -> Result<Vec<Dirty>> {
     let mut args = vec!["status", "--porcelain", "-z", "--no-renames", "--ignore-submodules=dirty"];
     args.push(match look.untracked {
@@ -166,7 +166,7 @@ fn dirty(look: &DirtyLook) -> Result<Vec<Dirty>> {
     Ok(told.split(|b| *b == 0).filter_map(entry).collect())
 }
 
-/// `XY PATH`.
+/// An entry of `git status`: `XY PATH`.
 fn entry(bytes: &[u8]) -> Option<Dirty> {
     let text = std::str::from_utf8(bytes).ok()?;
     let mut chars = text.chars();
@@ -174,7 +174,7 @@ fn entry(bytes: &[u8]) -> Option<Dirty> {
     Some(Dirty { path: text.get(3..)?.to_owned(), index, work })
 }
 
-/// The world around this process.
+/// The facts around this process.
 struct Here<'s> {
     store: &'s Store,
 }
@@ -185,7 +185,7 @@ impl World for Here<'_> {
     }
 
     fn alias(&self, dir: &Path, name: &str) -> Option<String> {
-        // A name that git would take for a pattern is no alias.
+        // A name that git would take for a pattern is not an alias.
         if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
             return None;
         }

@@ -7,7 +7,7 @@ use crate::cli::{hooks, session};
 use crate::core::agent::Agent;
 use crate::core::config::Settings;
 use crate::core::escape;
-use crate::core::hook::HookHost;
+use crate::core::hook::HookKind;
 use crate::core::hook::package::VERSION;
 use crate::core::hook::settings::Presence;
 use crate::core::order;
@@ -103,7 +103,7 @@ fn judge_hooks(
     found: &mut Vec<Finding>,
 ) {
     let before = found.len();
-    found.extend(HookHost::ALL.into_iter().filter_map(|host| hooks_of(host, place, root, store, live)));
+    found.extend(HookKind::ALL.into_iter().filter_map(|kind| hooks_of(kind, place, root, store, live)));
     if found.len() == before {
         found.push(Finding::ok("hooks", "none installed; if you want them: swarm hooks install"));
     }
@@ -111,23 +111,23 @@ fn judge_hooks(
 
 /// How the hooks of one kind of agent stand; nothing where nobody needs them.
 fn hooks_of(
-    host: HookHost,
+    kind: HookKind,
     place: &Checkup,
     root: &Path,
     store: Option<&Store>,
     live: &[&Agent],
 ) -> Option<Finding> {
-    let name = match host {
-        HookHost::Claude => "claude-hooks",
-        HookHost::Codex => "codex-hooks",
-        HookHost::Gemini => "gemini-hooks",
-        HookHost::OpenCode => "opencode-hooks",
+    let name = match kind {
+        HookKind::Claude => "claude-hooks",
+        HookKind::Codex => "codex-hooks",
+        HookKind::Gemini => "gemini-hooks",
+        HookKind::OpenCode => "opencode-hooks",
     };
     let program = session::program().unwrap_or_else(|_| place.program.clone());
     let program = program.to_string_lossy();
     let own = |name: &str| std::env::var(name).ok();
     let around = Surroundings { home: place.home.clone(), variable: &own };
-    let targets = [Target::project(host, root), Target::user(host, &around)];
+    let targets = [Target::project(kind, root), Target::user(kind, &around)];
     let looked = (targets[0].presence(&program), targets[1].presence(&program));
     let (project, user) = match looked {
         (Ok(project), Ok(user)) => (project, user),
@@ -136,17 +136,17 @@ fn hooks_of(
         }
     };
     // Of living agents it is said for each: they may work elsewhere and have settings of their own.
-    let of_kind: Vec<&&Agent> = live.iter().filter(|a| a.kind == host.word()).collect();
+    let of_kind: Vec<&&Agent> = live.iter().filter(|a| a.kind == kind.word()).collect();
     let judged: Vec<hooks::Reached> = of_kind
         .iter()
         .map(|agent| {
             let said = store.and_then(|s| report::read(s, &agent.name).ok().flatten());
             let called = said.is_some_and(|r| r.at >= agent.first_seen);
-            let reached = hooks::reached(host, agent, &place.home, &program, called);
+            let reached = hooks::reached(kind, agent, &place.home, &program, called);
             hooks::Reached { text: format!("{}: {}", agent.name, reached.text), ..reached }
         })
         .collect();
-    let package = around.package(host, root);
+    let package = around.package(kind, root);
     let plain = project != Presence::None || user != Presence::None;
     let wanted = plain || package.is_some() || judged.iter().any(|one| !one.absent);
     let both = project == Presence::Full && user == Presence::Full;
@@ -162,16 +162,16 @@ fn hooks_of(
         return None;
     }
     let mut allowed: Vec<bool> = targets.iter().filter_map(|t| t.allows(&program).ok().flatten()).collect();
-    allowed.extend(RulesFile::of(host, &around).and_then(|file| file.allows(&program).ok()));
+    allowed.extend(RulesFile::of(kind, &around).and_then(|file| file.allows(&program).ok()));
     if let Some(package) = package {
-        return Some(packaged(name, host, &package, plain));
+        return Some(packaged(name, kind, &package, plain));
     }
-    Some(installed(name, host, (project, user), &allowed))
+    Some(installed(name, kind, (project, user), &allowed))
 }
 
 /// What is said of a package; `plain`: there are hooks in settings as well.
-fn packaged(name: &'static str, host: HookHost, package: &Package, plain: bool) -> Finding {
-    let repair = format!("swarm hooks install {} --package", host.word());
+fn packaged(name: &'static str, kind: HookKind, package: &Package, plain: bool) -> Finding {
+    let repair = format!("swarm hooks install {} --package", kind.word());
     let place = package.place.display();
     if plain {
         let seen =
@@ -191,11 +191,11 @@ fn packaged(name: &'static str, host: HookHost, package: &Package, plain: bool) 
 /// What is said of hooks in the project's settings and in the person's; `allowed`: whether each file lets swarm-msg run without asking.
 fn installed(
     name: &'static str,
-    host: HookHost,
+    kind: HookKind,
     presence: (Presence, Presence),
     allowed: &[bool],
 ) -> Finding {
-    let word = host.word();
+    let word = kind.word();
     let rules = match allowed {
         [] => String::new(),
         all if all.contains(&true) => "; swarm-msg runs without asking".to_owned(),

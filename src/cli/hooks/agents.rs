@@ -4,7 +4,7 @@ use super::{HookAction, HookFiles, Put, Reached, is_terminal, packages, reached}
 use crate::carriers::opencode_plugin;
 use crate::cli::print;
 use crate::core::escape;
-use crate::core::hook::HookHost;
+use crate::core::hook::HookKind;
 use crate::core::hook::settings::{self, Presence};
 use crate::hooks::install::reach::{Reach, Surroundings};
 use crate::hooks::install::{self, HookPart, RulesFile, Target};
@@ -13,18 +13,18 @@ use std::path::Path;
 
 pub(super) fn run(
     action: &HookAction,
-    host: HookHost,
+    kind: HookKind,
     places: &HookFiles,
     failed: &mut Vec<anyhow::Error>,
 ) -> Result<()> {
-    let word = host.word();
+    let word = kind.word();
     let mut changed = 0;
     let mut targets = match action {
         HookAction::Install(put) | HookAction::Diff(put) if put.package => {
-            packages::targets(host, places, matches!(action, HookAction::Install(_)))?
+            packages::targets(kind, places, matches!(action, HookAction::Install(_)))?
         }
-        HookAction::Install(_) | HookAction::Diff(_) => places.targets(host),
-        HookAction::Uninstall(_) | HookAction::Status(_) => places.installed(host),
+        HookAction::Install(_) | HookAction::Diff(_) => places.targets(kind),
+        HookAction::Uninstall(_) | HookAction::Status(_) => places.installed(kind),
     };
     if matches!(action, HookAction::Uninstall(_)) {
         // What was put in last goes first: directories that were made for several files go with the last of them.
@@ -40,7 +40,7 @@ pub(super) fn run(
             Err(error) => failed.push(error),
         }
     }
-    for file in places.rules_files(host) {
+    for file in places.rules_files(kind) {
         match rules(action, &file, places) {
             Ok(text) => {
                 changed += usize::from(matches!(action, HookAction::Uninstall(_)) && !text.is_empty());
@@ -50,7 +50,7 @@ pub(super) fn run(
         }
     }
     if matches!(action, HookAction::Uninstall(_)) {
-        let left = packages::left(host, places);
+        let left = packages::left(kind, places);
         changed += usize::from(!left.is_empty());
         print::out(&left)?;
     }
@@ -60,7 +60,7 @@ pub(super) fn run(
     if matches!(action, HookAction::Status(_)) {
         for one in places.live.iter().filter(|a| a.kind == word) {
             let called = places.called.contains(&one.name);
-            let Reached { text, repair, .. } = reached(host, one, &places.home, &places.program, called);
+            let Reached { text, repair, .. } = reached(kind, one, &places.home, &places.program, called);
             let repair = repair.map(|m| format!(" → {m}")).unwrap_or_default();
             print::out(&format!(
                 "  {:<12} {}{}\n",
@@ -75,7 +75,7 @@ pub(super) fn run(
 
 /// Does what is asked with one settings file, and says what came of it; nothing if nothing was to be done.
 fn told(action: &HookAction, target: &Target, places: &HookFiles) -> Result<String> {
-    let word = target.host.word();
+    let word = target.kind.word();
     Ok(match action {
         HookAction::Status(_) => standing(target, places)?,
         HookAction::Diff(put) if put.allow => target.install_allowing(&places.program)?.diff(),
@@ -94,7 +94,7 @@ fn told(action: &HookAction, target: &Target, places: &HookFiles) -> Result<Stri
 
 /// What is in one settings file.
 fn standing(target: &Target, places: &HookFiles) -> Result<String> {
-    let word = target.host.word();
+    let word = target.kind.word();
     if let Some(text) = packages::standing(target, places)? {
         return Ok(text);
     }
@@ -110,7 +110,7 @@ fn standing(target: &Target, places: &HookFiles) -> Result<String> {
     let state = match presence {
         Presence::None => "not installed (swarm hooks install)".to_owned(),
         Presence::Partial => "incomplete, or for another swarm program (swarm hooks install)".to_owned(),
-        Presence::Full => next_step(target.host, target, places),
+        Presence::Full => next_step(target.kind, target, places),
     };
     let rules = rules_of(target, places, "--allow")?;
     Ok(format!("{word:<9} {state}: {}{rules}\n", shown(&target.path)))
@@ -143,7 +143,7 @@ pub(super) fn take_out(target: &Target, plan: &install::Plan, state: &Path) -> R
 
 /// Installs into one file, and says what is there now.
 fn put_in(target: &Target, put: &Put, places: &HookFiles) -> Result<String> {
-    let word = target.host.word();
+    let word = target.kind.word();
     let allow = put.allow;
     let replaced = packages::replace(target, put.package, places)?;
     let had_hooks = target.install(&places.program)?.is_empty();
@@ -166,8 +166,8 @@ fn put_in(target: &Target, put: &Put, places: &HookFiles) -> Result<String> {
     } else {
         format!(
             "{word}: {}: {} in {path}\n",
-            next_step(target.host, target, places),
-            settings::summary(target.host)
+            next_step(target.kind, target, places),
+            settings::summary(target.kind)
         )
     };
     let rules = match target.allows(&places.program)? {
@@ -178,7 +178,7 @@ fn put_in(target: &Target, put: &Put, places: &HookFiles) -> Result<String> {
         Some(false) => {
             format!("{word}: asks before it runs swarm-msg; swarm hooks install {word} --allow adds rules\n")
         }
-        None if allow && target.host == HookHost::OpenCode => {
+        None if allow && target.kind == HookKind::OpenCode => {
             format!("{word}: swarm has no rules for it; allow swarm-msg when the agent asks\n")
         }
         None => String::new(),
@@ -188,7 +188,7 @@ fn put_in(target: &Target, put: &Put, places: &HookFiles) -> Result<String> {
 
 /// The rules of an agent that has them in a file of their own.
 fn rules(action: &HookAction, file: &RulesFile, places: &HookFiles) -> Result<String> {
-    let word = file.host.word();
+    let word = file.kind.word();
     let path = escape::line(&file.path.display().to_string());
     Ok(match action {
         HookAction::Status(_) if file.allows(&places.program)? => {
@@ -239,16 +239,16 @@ fn wants_rules(target: &Target, places: &HookFiles) -> Result<bool> {
     let file = escape::line(&target.path.display().to_string());
     print::agrees(&format!(
         "Let {} run swarm-msg without asking you? It adds rules to {file}. [y/N] ",
-        target.host.word()
+        target.kind.word()
     ))
 }
 
 /// The state of hooks that are in a file, for an agent that is started where that file is read.
-fn next_step(host: HookHost, target: &Target, places: &HookFiles) -> String {
+fn next_step(kind: HookKind, target: &Target, places: &HookFiles) -> String {
     let own = |name: &str| std::env::var(name).ok();
     let around = Surroundings { home: places.home.clone(), variable: &own };
     let dir = target.within.as_deref().unwrap_or(&places.root);
-    match around.reach(host, dir, &places.program) {
+    match around.reach(kind, dir, &places.program) {
         Reach::Off(file, key) => format!("installed, but switched off in {} ({key})", file.display()),
         Reach::Untrusted => {
             "needs trust: start codex and accept the hooks (/hooks); until then it skips them".into()

@@ -5,7 +5,7 @@ use super::{HookFiles, around_agent};
 use crate::core::escape;
 use crate::core::hook::package::VERSION;
 use crate::core::hook::settings::{self, Presence};
-use crate::core::hook::{HookHost, package};
+use crate::core::hook::{HookKind, package};
 use crate::core::refusal::Refusal;
 use crate::hooks::install::package::{self as place, Package};
 use crate::hooks::install::reach::Surroundings;
@@ -13,12 +13,12 @@ use crate::hooks::install::{HookPart, Scope, Target};
 use anyhow::Result;
 
 /// The files that make an agent load swarm as a package. If they are to be put there, the packages are written first.
-pub(super) fn targets(host: HookHost, places: &HookFiles, puts: bool) -> Result<Vec<Target>> {
-    let plain = places.targets(host);
-    if host == HookHost::OpenCode {
+pub(super) fn targets(kind: HookKind, places: &HookFiles, puts: bool) -> Result<Vec<Target>> {
+    let plain = places.targets(kind);
+    if kind == HookKind::OpenCode {
         return Ok(plain);
     }
-    if host == HookHost::Gemini && places.scope == Scope::Project {
+    if kind == HookKind::Gemini && places.scope == Scope::Project {
         let why =
             "an extension of Gemini CLI serves all projects: swarm hooks install gemini --package --user";
         return Err(Refusal::Usage(why.to_owned()).into());
@@ -33,14 +33,14 @@ pub(super) fn targets(host: HookHost, places: &HookFiles, puts: bool) -> Result<
     }
     if puts {
         let dir = place::write(&places.program)?;
-        if host == HookHost::Claude {
+        if kind == HookKind::Claude {
             around(places, |around| place::register(around, &dir))?;
-            for agent in places.live.iter().filter(|a| a.kind == host.word()) {
+            for agent in places.live.iter().filter(|a| a.kind == kind.word()) {
                 around_agent(agent, &places.home, |around| place::register(around, &dir))?;
             }
         }
     }
-    if host == HookHost::Codex {
+    if kind == HookKind::Codex {
         return codex(plain, places, puts);
     }
     Ok(plain.iter().flat_map(Target::packaged).collect())
@@ -50,7 +50,7 @@ pub(super) fn targets(host: HookHost, places: &HookFiles, puts: bool) -> Result<
 /// there, the plain hooks are removed.
 fn codex(plain: Vec<Target>, places: &HookFiles, puts: bool) -> Result<Vec<Target>> {
     if !puts
-        || around(places, |around| around.package(HookHost::Codex, &places.root)).is_some_and(|p| p.fits())
+        || around(places, |around| around.package(HookKind::Codex, &places.root)).is_some_and(|p| p.fits())
     {
         return Ok(plain.into_iter().map(|target| Target { part: HookPart::Bare, ..target }).collect());
     }
@@ -70,7 +70,7 @@ fn around<T>(places: &HookFiles, with: impl Fn(&Surroundings<'_>) -> T) -> T {
 
 fn of(target: &Target, places: &HookFiles) -> Option<Package> {
     let dir = target.within.as_deref().unwrap_or(&places.root);
-    around(places, |around| around.package(target.host, dir))
+    around(places, |around| around.package(target.kind, dir))
 }
 
 /// What `status` says of a settings file, if the agent that reads it has a package.
@@ -78,7 +78,7 @@ pub(super) fn standing(target: &Target, places: &HookFiles) -> Result<Option<Str
     let Some(package) = of(target, places).filter(|_| target.part == HookPart::Hooks) else {
         return Ok(None);
     };
-    let word = target.host.word();
+    let word = target.kind.word();
     let state = if target.presence(&places.program)? != Presence::None {
         format!(
             "installed twice: the package does nothing, because {} has the hooks as well (swarm hooks install {word} --package)",
@@ -103,12 +103,12 @@ pub(super) fn standing(target: &Target, places: &HookFiles) -> Result<Option<Str
 /// Removes what would run the hooks a second time: an extension before plain hooks are put in, plain hooks of this project before a
 /// package that serves all of them. Says what it removed.
 pub(super) fn replace(target: &Target, package: bool, places: &HookFiles) -> Result<String> {
-    let host = target.host;
+    let kind = target.kind;
     let others: Vec<Target> = match (package, target.part) {
         // Directories that were made for several files go with the last of them.
         (false, HookPart::Hooks) => target.extension().into_iter().rev().collect(),
         (true, HookPart::Package | HookPart::Bare) if places.scope == Scope::User => {
-            let own = Target::project(host, &places.root);
+            let own = Target::project(kind, &places.root);
             (own.presence(&places.program)? != Presence::None).then_some(own).into_iter().collect()
         }
         _ => Vec::new(),
@@ -118,7 +118,7 @@ pub(super) fn replace(target: &Target, package: bool, places: &HookFiles) -> Res
         let plan = other.uninstall(&places.state)?;
         if !plan.is_empty() {
             take_out(&other, &plan, &places.state)?;
-            text.push_str(&format!("{}: removed from {}\n", host.word(), shown(&plan.path)));
+            text.push_str(&format!("{}: removed from {}\n", kind.word(), shown(&plan.path)));
         }
     }
     Ok(text)
@@ -126,19 +126,19 @@ pub(super) fn replace(target: &Target, package: bool, places: &HookFiles) -> Res
 
 /// What `install` says of one file of a package; `None`: it is not one.
 pub(super) fn told(target: &Target, changed: bool) -> Option<String> {
-    let (word, path) = (target.host.word(), shown(&target.path));
+    let (word, path) = (target.kind.word(), shown(&target.path));
     Some(match target.part {
         HookPart::Package if changed => format!(
             "{word}: loads swarm as a plugin from its next start on, or after /reload-plugins: {} in {path}\n",
-            settings::summary(target.host)
+            settings::summary(target.kind)
         ),
         HookPart::Package => format!("{word}: already loads swarm as a plugin: {path}\n"),
         HookPart::Bare if changed => format!("{word}: plain hooks removed from {path}\n"),
         HookPart::Bare => String::new(),
-        HookPart::Extension if !target.path.ends_with(package::manifest(target.host)) => String::new(),
+        HookPart::Extension if !target.path.ends_with(package::manifest(target.kind)) => String::new(),
         HookPart::Extension if changed => format!(
             "{word}: loads swarm as an extension from its next start on: {} in {path}\n",
-            settings::summary(target.host)
+            settings::summary(target.kind)
         ),
         HookPart::Extension => format!("{word}: already loads swarm as an extension: {path}\n"),
         HookPart::Hooks | HookPart::Carrier | HookPart::Entry => return None,
@@ -146,20 +146,20 @@ pub(super) fn told(target: &Target, changed: bool) -> Option<String> {
 }
 
 /// What `uninstall` leaves to the agent's own commands.
-pub(super) fn left(host: HookHost, places: &HookFiles) -> String {
-    let Some(package) = around(places, |around| around.package(host, &places.root)) else {
+pub(super) fn left(kind: HookKind, places: &HookFiles) -> String {
+    let Some(package) = around(places, |around| around.package(kind, &places.root)) else {
         return String::new();
     };
-    let how = match host {
-        HookHost::Codex => {
+    let how = match kind {
+        HookKind::Codex => {
             format!(
                 "codex plugin remove {} && codex plugin marketplace remove {}",
                 package::ID,
                 package::NAME
             )
         }
-        HookHost::Gemini => format!("gemini extensions uninstall {}", package::NAME),
-        HookHost::Claude | HookHost::OpenCode => "swarm hooks uninstall claude --user".to_owned(),
+        HookKind::Gemini => format!("gemini extensions uninstall {}", package::NAME),
+        HookKind::Claude | HookKind::OpenCode => "swarm hooks uninstall claude --user".to_owned(),
     };
-    format!("{}: the package stays ({}): {how}\n", host.word(), shown(&package.place))
+    format!("{}: the package stays ({}): {how}\n", kind.word(), shown(&package.place))
 }

@@ -2,7 +2,7 @@
 
 use crate::cli::session;
 use crate::core::agent::Agent;
-use crate::core::hook::HookHost;
+use crate::core::hook::HookKind;
 use crate::core::hook::package::VERSION;
 use crate::core::hook::settings::Presence;
 use crate::hooks::install::Target;
@@ -38,12 +38,12 @@ pub(super) fn has_called(store: &Store, agent: &Agent) -> bool {
 /// Why hooks do not reach the agent of that name, and what repairs it; nothing where they do, or where its kind has none.
 pub(in crate::cli) fn unreached(store: &Store, name: &str) -> Option<String> {
     let agent = store.agents().ok()?.into_iter().find(|a| a.is_live() && a.name.as_str() == name)?;
-    let host = agent.kind.parse().ok()?;
+    let kind = agent.kind.parse().ok()?;
     let home = std::env::var_os("HOME").map(PathBuf::from).filter(|h| h.is_absolute())?;
     let program = session::program().ok()?;
     let Reached { text, repair, absent } =
-        reached(host, &agent, &home, program.to_str()?, has_called(store, &agent));
-    let text = if absent && !anywhere(store, host, &agent, &home, program.to_str()?) {
+        reached(kind, &agent, &home, program.to_str()?, has_called(store, &agent));
+    let text = if absent && !anywhere(store, kind, &agent, &home, program.to_str()?) {
         "not installed: leases do not stop its edits".to_owned()
     } else {
         text
@@ -52,12 +52,12 @@ pub(in crate::cli) fn unreached(store: &Store, name: &str) -> Option<String> {
 }
 
 /// Whether hooks for this kind of agent are in any file of the project or the person's.
-fn anywhere(store: &Store, host: HookHost, agent: &Agent, home: &Path, program: &str) -> bool {
+fn anywhere(store: &Store, kind: HookKind, agent: &Agent, home: &Path, program: &str) -> bool {
     let has = |target: &Target| target.presence(program).is_ok_and(|presence| presence != Presence::None);
     let root = store.root();
-    has(&Target::project(host, root))
+    has(&Target::project(kind, root))
         || around_agent(agent, home, |around| {
-            has(&Target::user(host, around)) || around.package(host, root).is_some()
+            has(&Target::user(kind, around)) || around.package(kind, root).is_some()
         })
 }
 
@@ -73,15 +73,15 @@ pub(in crate::cli) struct Reached {
 
 /// How far hooks reach a living agent, and the one command that repairs it.
 pub(in crate::cli) fn reached(
-    host: HookHost,
+    kind: HookKind,
     agent: &Agent,
     home: &Path,
     program: &str,
     called: bool,
 ) -> Reached {
     let cwd = Path::new(&agent.cwd);
-    let word = host.word();
-    let reach = around_agent(agent, home, |around| around.reach(host, cwd, program));
+    let word = kind.word();
+    let reach = around_agent(agent, home, |around| around.reach(kind, cwd, program));
     let quoted = format!("'{}'", agent.cwd.replace('\'', "'\\''"));
     let absent = matches!(reach, Reach::Absent);
     let (text, repair) = match reach {
@@ -110,8 +110,8 @@ pub(in crate::cli) fn reached(
                 "its package is of version {version}, and this program is {VERSION}: it does nothing ({})",
                 file.display()
             ),
-            Some(match host {
-                HookHost::Codex => "codex plugin add swarm@swarm, and restart codex".to_owned(),
+            Some(match kind {
+                HookKind::Codex => "codex plugin add swarm@swarm, and restart codex".to_owned(),
                 _ => format!("cd {quoted} && swarm hooks install {word} --package, and restart {word}"),
             }),
         ),

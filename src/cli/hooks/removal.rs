@@ -1,7 +1,7 @@
 //! Everything of swarm in settings and in git, for `swarm uninstall`.
 
 use super::{agents, recorded};
-use crate::core::hook::HookHost;
+use crate::core::hook::HookKind;
 use crate::hooks::install::git::{self, Guard, Installed};
 use crate::hooks::install::reach::Surroundings;
 use crate::hooks::install::{RulesFile, Target, package};
@@ -26,11 +26,11 @@ impl Removal {
     pub(in crate::cli) fn tell(&self) -> String {
         match self {
             Removal::Agent(target, _) => {
-                format!("remove swarm's hooks from {} ({})", target.path.display(), target.host.word())
+                format!("remove swarm's hooks from {} ({})", target.path.display(), target.kind.word())
             }
             Removal::Packages(dir) => format!("remove {} (swarm as a package for agents)", dir.display()),
             Removal::Rules(file, _) => {
-                format!("remove the rules for swarm-msg from {} ({})", file.path.display(), file.host.word())
+                format!("remove the rules for swarm-msg from {} ({})", file.path.display(), file.kind.word())
             }
             Removal::Git(guards, _, root) => {
                 let dirs: Vec<String> = guards.iter().map(|g| g.dir().display().to_string()).collect();
@@ -72,12 +72,12 @@ pub(in crate::cli) fn removals(root: Option<&Path>) -> Result<Vec<Removal>> {
     let around: [Surroundings<'_>; 2] =
         [Surroundings { home: home.clone(), variable: &own }, Surroundings { home, variable: &none }];
     let mut found = Vec::new();
-    for host in HookHost::ALL {
+    for kind in HookKind::ALL {
         let mut targets: Vec<Target> =
-            around.iter().flat_map(|around| Target::user(host, around).all()).collect();
+            around.iter().flat_map(|around| Target::user(kind, around).all()).collect();
         if let Some(root) = root {
-            targets.extend(Target::project(host, root).all());
-            targets.extend(recorded(&state, host, root));
+            targets.extend(Target::project(kind, root).all());
+            targets.extend(recorded(&state, kind, root));
         }
         targets = targets.iter().flat_map(Target::extension).chain(targets.clone()).collect();
         // Directories that were made for several files go with the last of them.
@@ -98,7 +98,7 @@ pub(in crate::cli) fn removals(root: Option<&Path>) -> Result<Vec<Removal>> {
     if packages.symlink_metadata().is_ok_and(|m| m.is_dir()) {
         found.push(Removal::Packages(packages));
     }
-    let files = HookHost::ALL.iter().flat_map(|host| around.iter().filter_map(|a| RulesFile::of(*host, a)));
+    let files = HookKind::ALL.iter().flat_map(|kind| around.iter().filter_map(|a| RulesFile::of(*kind, a)));
     let files = files.chain(RulesFile::recorded(&state, None));
     let mut seen: Vec<PathBuf> = Vec::new();
     for file in files {

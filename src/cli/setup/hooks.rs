@@ -4,15 +4,15 @@ use super::{Act, Now, Step, own};
 use crate::cli::hooks::around_process;
 use crate::cli::session;
 use crate::core::escape;
-use crate::core::hook::HookHost;
+use crate::core::hook::HookKind;
 use crate::hooks::install::reach::Reach;
 use crate::os::tools;
 use anyhow::Result;
 use std::path::Path;
 
 /// The hooks of an agent, and the rules that let it run swarm-msg, where it has such.
-pub(super) fn steps(now: &Now, host: HookHost) -> Result<Vec<Step>> {
-    let word = host.word();
+pub(super) fn steps(now: &Now, kind: HookKind) -> Result<Vec<Step>> {
+    let word = kind.word();
     let (ok, change) = own(&now.tree, &["hooks", "diff", word])?;
     if !ok {
         return Ok(vec![Step::closed(&format!("the hooks of {word} cannot be installed"), change)]);
@@ -27,7 +27,7 @@ pub(super) fn steps(now: &Now, host: HookHost) -> Result<Vec<Step>> {
         let name = format!("put the hooks into {word}: mail, warnings, leases{trees}");
         steps.push(Step::command(name, text, &["hooks", "install", word], Some(&undo)));
     }
-    steps.extend(unreached(now, host)?);
+    steps.extend(unreached(now, kind)?);
     let with_rules = own(&now.tree, &["hooks", "diff", word, "--allow"])?.1;
     if with_rules != change {
         // The change of the hooks is shown by their own step.
@@ -46,32 +46,32 @@ pub(super) fn steps(now: &Now, host: HookHost) -> Result<Vec<Step>> {
 }
 
 /// Those of the agents with hooks whose program is on this PATH.
-pub(super) fn installed(path: &str) -> Vec<HookHost> {
-    let found = |host: &HookHost| {
+pub(super) fn installed(path: &str) -> Vec<HookKind> {
+    let found = |kind: &HookKind| {
         std::env::split_paths(path)
-            .any(|dir| dir.is_absolute() && tools::is_executable(&dir.join(host.word())))
+            .any(|dir| dir.is_absolute() && tools::is_executable(&dir.join(kind.word())))
     };
-    HookHost::ALL.into_iter().filter(found).collect()
+    HookKind::ALL.into_iter().filter(found).collect()
 }
 
 /// The same for an agent that is installed and does not run yet: only a person who sees the steps knows whether it will.
-pub(super) fn before(now: &Now, host: HookHost) -> Result<Vec<Step>> {
-    let steps = steps(now, host)?;
+pub(super) fn before(now: &Now, kind: HookKind) -> Result<Vec<Step>> {
+    let steps = steps(now, kind)?;
     Ok(steps.into_iter().map(|step| Step { asks: matches!(step.act, Act::Run(_)), ..step }).collect())
 }
 
 /// The directories in which agents work that read no settings file of the work tree: one step each.
-fn unreached(now: &Now, host: HookHost) -> Result<Vec<Step>> {
-    let word = host.word();
+fn unreached(now: &Now, kind: HookKind) -> Result<Vec<Step>> {
+    let word = kind.word();
     let (home, program) = (session::home()?, session::program()?);
     let mut steps: Vec<Step> = Vec::new();
     let mut dirs: Vec<&Path> = Vec::new();
     for (dir, _, pid) in now.works.iter().filter(|(_, kind, _)| kind == word) {
         let reads = around_process(*pid, &home, |around| {
-            let own = around.user_file(host);
-            let of_tree = around.files(host, &now.tree);
-            let read = around.files(host, dir).into_iter().any(|file| file != own && of_tree.contains(&file));
-            let reach = around.reach(host, dir, &program.to_string_lossy());
+            let own = around.user_file(kind);
+            let of_tree = around.files(kind, &now.tree);
+            let read = around.files(kind, dir).into_iter().any(|file| file != own && of_tree.contains(&file));
+            let reach = around.reach(kind, dir, &program.to_string_lossy());
             read || !matches!(reach, Reach::Absent | Reach::Partial(_))
         });
         if reads || dirs.contains(&&**dir) {

@@ -8,7 +8,7 @@
 //! two lines that say so. All three check each command of a line, and ask about one that writes into a file.
 //! `OpenCode` does not ask about the latter, so it gets no rules.
 
-use super::HookHost;
+use super::HookKind;
 use super::settings::{marked, name, object, parse};
 use jsonc_parser::cst::{CstArray, CstInputValue, CstNode, CstObject, CstObjectProp};
 
@@ -18,12 +18,12 @@ pub const VERBS: [&str; 18] = [
     "whoami", "verify", "unlock", "renew", "locks", "coord",
 ];
 
-/// The rules for `host` in its settings file, for each of the names by which its tools may call the command. A name that a shell would have to be
+/// The rules for `kind` in its settings file, for each of the names by which its tools may call the command. A name that a shell would have to be
 /// given in quotes has none: a rule says how the command begins, letter by letter.
-pub fn rules(host: HookHost, names: &[&str]) -> Vec<String> {
-    let of = move |name: &str, verb: &str| match host {
-        HookHost::Claude => Some(format!("Bash({name} {verb}:*)")),
-        HookHost::Codex | HookHost::Gemini | HookHost::OpenCode => None,
+pub fn rules(kind: HookKind, names: &[&str]) -> Vec<String> {
+    let of = move |name: &str, verb: &str| match kind {
+        HookKind::Claude => Some(format!("Bash({name} {verb}:*)")),
+        HookKind::Codex | HookKind::Gemini | HookKind::OpenCode => None,
     };
     names
         .iter()
@@ -38,24 +38,24 @@ const BEGIN: &str = "# >>> Added by swarm hooks install --allow; taken out by sw
 /// The line after them.
 const END: &str = "# <<< The end of what swarm wrote.";
 
-/// The rules for `host` as they stand in a file of rules; `None`: it reads none.
-pub fn block(host: HookHost, names: &[&str]) -> Option<String> {
+/// The rules for `kind` as they stand in a file of rules; `None`: it reads none.
+pub fn block(kind: HookKind, names: &[&str]) -> Option<String> {
     let quoted = |words: Vec<String>| format!("[{}]", words.join(", "));
     let names = names.iter().filter(|name| is_plain(name));
-    let text = match host {
-        HookHost::Gemini => {
+    let text = match kind {
+        HookKind::Gemini => {
             let all = names.flat_map(|name| VERBS.iter().map(move |verb| format!("\"{name} {verb}\"")));
             format!(
                 "[[rule]]\ntoolName = \"run_shell_command\"\ncommandPrefix = {}\ndecision = \"allow\"\npriority = 100\n",
                 quoted(all.collect())
             )
         }
-        HookHost::Codex => {
+        HookKind::Codex => {
             let names = quoted(names.map(|name| format!("\"{name}\"")).collect());
             let verbs = quoted(VERBS.iter().map(|verb| format!("\"{verb}\"")).collect());
             format!("prefix_rule(\n    pattern = [{names}, {verbs}],\n    decision = \"allow\",\n)\n")
         }
-        HookHost::Claude | HookHost::OpenCode => return None,
+        HookKind::Claude | HookKind::OpenCode => return None,
     };
     Some(format!("{BEGIN}\n{text}{END}\n"))
 }
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     fn claude() -> Vec<String> {
-        rules(HookHost::Claude, &["swarm-msg", "/opt/bin/swarm-msg", "/it's here/swarm-msg"])
+        rules(HookKind::Claude, &["swarm-msg", "/opt/bin/swarm-msg", "/it's here/swarm-msg"])
     }
 
     #[test]
@@ -193,8 +193,8 @@ mod tests {
     #[test]
     fn a_file_of_rules_holds_the_verbs_once_and_leaves_what_is_the_users() {
         let names = ["swarm-msg", "/opt/bin/swarm-msg", "/it's \"here\"/swarm-msg"];
-        for host in [HookHost::Codex, HookHost::Gemini] {
-            let block = block(host, &names).unwrap();
+        for kind in [HookKind::Codex, HookKind::Gemini] {
+            let block = block(kind, &names).unwrap();
             assert!(
                 !block.contains("lock\"]") && !block.contains(" lock\"") && !block.contains("here"),
                 "{block}"
@@ -202,7 +202,7 @@ mod tests {
             for verb in VERBS {
                 assert!(block.contains(&format!("{verb}\"")), "{verb}: {block}");
             }
-            if host == HookHost::Gemini {
+            if kind == HookKind::Gemini {
                 let rule = block.parse::<toml::Table>().unwrap()["rule"][0].clone();
                 assert_eq!(rule["commandPrefix"].as_array().unwrap().len(), 2 * VERBS.len());
             }
@@ -211,7 +211,7 @@ mod tests {
                 assert_eq!(with_block(&with, &block).unwrap(), with);
                 assert_eq!(without_block(&with).unwrap().unwrap().trim_end(), text.trim_end());
                 // Of another place of the program.
-                let other = super::block(host, &["swarm-msg"]).unwrap();
+                let other = super::block(kind, &["swarm-msg"]).unwrap();
                 assert_eq!(with_block(&with, &other).unwrap().matches(BEGIN).count(), 1);
             }
             for odd in [block.replace(END, ""), block.replace(BEGIN, ""), block.replace(END, BEGIN)] {
@@ -219,7 +219,7 @@ mod tests {
             }
         }
         assert_eq!(without_block("# mine\n"), Ok(None));
-        assert_eq!(super::block(HookHost::OpenCode, &names), None);
+        assert_eq!(super::block(HookKind::OpenCode, &names), None);
     }
 
     #[test]

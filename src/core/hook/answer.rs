@@ -1,6 +1,6 @@
 //! The answer to a hook, in the JSON of each kind of agent.
 
-use super::{HookEvent, HookHost};
+use super::{HookEvent, HookKind};
 use serde_json::{Value, json};
 
 /// What is to be said to the agent.
@@ -13,25 +13,25 @@ pub struct HookAnswer {
 }
 
 impl HookAnswer {
-    /// The JSON for the hook `name` of `host`; `None`: nothing is to be said. Where a moment cannot carry context, it is
+    /// The JSON for the hook `name` of `kind`; `None`: nothing is to be said. Where a moment cannot carry context, it is
     /// left out: ask [`HookAnswer::carries`] before.
-    pub fn render(&self, host: HookHost, name: &str, event: &HookEvent) -> Option<Value> {
-        if host == HookHost::OpenCode {
+    pub fn render(&self, kind: HookKind, name: &str, event: &HookEvent) -> Option<Value> {
+        if kind == HookKind::OpenCode {
             let said = self.context.is_some() || self.deny.is_some();
             return said.then(|| json!({"context": self.context, "deny": self.deny}));
         }
         match (event, &self.deny, &self.context) {
-            (HookEvent::BeforeTool(_), Some(reason), _) => Some(match host {
-                HookHost::Gemini => json!({"decision": "deny", "reason": reason}),
+            (HookEvent::BeforeTool(_), Some(reason), _) => Some(match kind {
+                HookKind::Gemini => json!({"decision": "deny", "reason": reason}),
                 _ => json!({"hookSpecificOutput": {
                     "hookEventName": name, "permissionDecision": "deny", "permissionDecisionReason": reason,
                 }}),
             }),
-            (HookEvent::Stop { .. }, _, Some(context)) => Some(match host {
-                HookHost::Gemini => json!({"decision": "deny", "reason": context}),
+            (HookEvent::Stop { .. }, _, Some(context)) => Some(match kind {
+                HookKind::Gemini => json!({"decision": "deny", "reason": context}),
                 _ => json!({"decision": "block", "reason": context}),
             }),
-            (_, _, Some(context)) if Self::carries(host, event) => {
+            (_, _, Some(context)) if Self::carries(kind, event) => {
                 Some(json!({"hookSpecificOutput": {"hookEventName": name, "additionalContext": context}}))
             }
             _ => None,
@@ -39,12 +39,12 @@ impl HookAnswer {
     }
 
     /// Whether the answer at this moment reaches the model.
-    pub fn carries(host: HookHost, event: &HookEvent) -> bool {
+    pub fn carries(kind: HookKind, event: &HookEvent) -> bool {
         match event {
             HookEvent::SessionStart | HookEvent::Prompt(_) => true,
-            HookEvent::AfterTool(_) => host != HookHost::OpenCode,
+            HookEvent::AfterTool(_) => kind != HookKind::OpenCode,
             // Prolongs the turn, which must happen once at the most.
-            HookEvent::Stop { again } => !again && matches!(host, HookHost::Claude | HookHost::Codex),
+            HookEvent::Stop { again } => !again && matches!(kind, HookKind::Claude | HookKind::Codex),
             _ => false,
         }
     }
@@ -59,26 +59,26 @@ mod tests {
     fn a_denial_is_said_in_each_agents_words() {
         let answer = HookAnswer { deny: Some("held by codex-1".into()), context: None };
         let event = HookEvent::BeforeTool(Tool::default());
-        let claude = answer.render(HookHost::Claude, "PreToolUse", &event).unwrap();
+        let claude = answer.render(HookKind::Claude, "PreToolUse", &event).unwrap();
         assert_eq!(claude["hookSpecificOutput"]["permissionDecision"], "deny");
-        let gemini = answer.render(HookHost::Gemini, "BeforeTool", &event).unwrap();
+        let gemini = answer.render(HookKind::Gemini, "BeforeTool", &event).unwrap();
         assert_eq!((&gemini["decision"], &gemini["reason"]), (&json!("deny"), &json!("held by codex-1")));
         assert_eq!(
-            answer.render(HookHost::OpenCode, "PreToolUse", &event).unwrap()["deny"],
+            answer.render(HookKind::OpenCode, "PreToolUse", &event).unwrap()["deny"],
             "held by codex-1"
         );
     }
 
     #[test]
     fn a_turn_is_prolonged_once_at_the_most() {
-        assert!(HookAnswer::carries(HookHost::Claude, &HookEvent::Stop { again: false }));
-        assert!(!HookAnswer::carries(HookHost::Claude, &HookEvent::Stop { again: true }));
+        assert!(HookAnswer::carries(HookKind::Claude, &HookEvent::Stop { again: false }));
+        assert!(!HookAnswer::carries(HookKind::Claude, &HookEvent::Stop { again: true }));
     }
 
     #[test]
     fn nothing_to_say_is_nothing_printed() {
-        for host in HookHost::ALL {
-            assert_eq!(HookAnswer::default().render(host, "Stop", &HookEvent::Stop { again: false }), None);
+        for kind in HookKind::ALL {
+            assert_eq!(HookAnswer::default().render(kind, "Stop", &HookEvent::Stop { again: false }), None);
         }
     }
 
@@ -86,31 +86,31 @@ mod tests {
     fn context_is_given_only_where_it_reaches_the_model() {
         let answer = HookAnswer { deny: None, context: Some("you have mail".into()) };
         let tool = Tool::default;
-        // The hosts that get text at that moment.
+        // The kinds of agents that get text at that moment.
         for (event, told) in [
             (
                 HookEvent::SessionStart,
-                &[HookHost::Claude, HookHost::Codex, HookHost::Gemini, HookHost::OpenCode][..],
+                &[HookKind::Claude, HookKind::Codex, HookKind::Gemini, HookKind::OpenCode][..],
             ),
             (
                 HookEvent::Prompt("hi".into()),
-                &[HookHost::Claude, HookHost::Codex, HookHost::Gemini, HookHost::OpenCode],
+                &[HookKind::Claude, HookKind::Codex, HookKind::Gemini, HookKind::OpenCode],
             ),
-            (HookEvent::AfterTool(tool()), &[HookHost::Claude, HookHost::Codex, HookHost::Gemini]),
-            (HookEvent::Stop { again: false }, &[HookHost::Claude, HookHost::Codex]),
+            (HookEvent::AfterTool(tool()), &[HookKind::Claude, HookKind::Codex, HookKind::Gemini]),
+            (HookEvent::Stop { again: false }, &[HookKind::Claude, HookKind::Codex]),
             (HookEvent::Stop { again: true }, &[]),
             (HookEvent::BeforeTool(tool()), &[]),
             (HookEvent::SessionEnd, &[]),
             (HookEvent::Dialog, &[]),
             (HookEvent::Other, &[]),
         ] {
-            for host in HookHost::ALL {
-                assert_eq!(HookAnswer::carries(host, &event), told.contains(&host), "{host:?} {event:?}");
+            for kind in HookKind::ALL {
+                assert_eq!(HookAnswer::carries(kind, &event), told.contains(&kind), "{kind:?} {event:?}");
                 let stop = matches!(event, HookEvent::Stop { .. });
-                let rendered = answer.render(host, "Moment", &event);
-                if host != HookHost::OpenCode && !stop {
+                let rendered = answer.render(kind, "Moment", &event);
+                if kind != HookKind::OpenCode && !stop {
                     let said = json!({"hookSpecificOutput": {"hookEventName": "Moment", "additionalContext": "you have mail"}});
-                    assert_eq!(rendered, told.contains(&host).then_some(said), "{host:?} {event:?}");
+                    assert_eq!(rendered, told.contains(&kind).then_some(said), "{kind:?} {event:?}");
                 }
             }
         }
@@ -120,18 +120,18 @@ mod tests {
     fn a_turn_goes_on_with_what_is_to_be_said() {
         let answer = HookAnswer { deny: None, context: Some("you have mail".into()) };
         let event = HookEvent::Stop { again: false };
-        for (host, said) in [
-            (HookHost::Claude, json!({"decision": "block", "reason": "you have mail"})),
-            (HookHost::Codex, json!({"decision": "block", "reason": "you have mail"})),
-            (HookHost::Gemini, json!({"decision": "deny", "reason": "you have mail"})),
-            (HookHost::OpenCode, json!({"context": "you have mail", "deny": null})),
+        for (kind, said) in [
+            (HookKind::Claude, json!({"decision": "block", "reason": "you have mail"})),
+            (HookKind::Codex, json!({"decision": "block", "reason": "you have mail"})),
+            (HookKind::Gemini, json!({"decision": "deny", "reason": "you have mail"})),
+            (HookKind::OpenCode, json!({"context": "you have mail", "deny": null})),
         ] {
-            assert_eq!(answer.render(host, "Stop", &event), Some(said), "{host:?}");
+            assert_eq!(answer.render(kind, "Stop", &event), Some(said), "{kind:?}");
         }
         // A tool that has run cannot be refused.
         let late = HookAnswer { deny: Some("held".into()), context: None };
         assert_eq!(
-            late.render(HookHost::Claude, "PostToolUse", &HookEvent::AfterTool(Tool::default())),
+            late.render(HookKind::Claude, "PostToolUse", &HookEvent::AfterTool(Tool::default())),
             None
         );
     }

@@ -1,6 +1,6 @@
 //! The moments of an agent's life that its hooks report.
 
-use super::HookHost;
+use super::HookKind;
 use serde_json::Value;
 
 /// The most paths of one tool call that are looked at.
@@ -42,15 +42,15 @@ pub struct Tool {
 }
 
 impl HookEvent {
-    /// What the hook `name` of `host` says with `input`.
-    pub fn parse(host: HookHost, name: &str, input: &Value) -> Self {
+    /// What the hook `name` of `kind` says with `input`.
+    pub fn parse(kind: HookKind, name: &str, input: &Value) -> Self {
         let text = |key: &str| input.get(key).and_then(Value::as_str).unwrap_or_default();
         match name {
             "SessionStart" => HookEvent::SessionStart,
             "SessionEnd" => HookEvent::SessionEnd,
             "UserPromptSubmit" | "BeforeAgent" => HookEvent::Prompt(text("prompt").to_owned()),
-            "PreToolUse" | "BeforeTool" => HookEvent::BeforeTool(tool(host, input)),
-            "PostToolUse" | "AfterTool" => HookEvent::AfterTool(tool(host, input)),
+            "PreToolUse" | "BeforeTool" => HookEvent::BeforeTool(tool(kind, input)),
+            "PostToolUse" | "AfterTool" => HookEvent::AfterTool(tool(kind, input)),
             "Stop" | "AfterAgent" => HookEvent::Stop {
                 again: input.get("stop_hook_active").and_then(Value::as_bool).unwrap_or(false),
             },
@@ -63,21 +63,21 @@ impl HookEvent {
     }
 }
 
-fn tool(host: HookHost, input: &Value) -> Tool {
+fn tool(kind: HookKind, input: &Value) -> Tool {
     let name = input.get("tool_name").and_then(Value::as_str).unwrap_or_default();
     let arguments = input.get("tool_input").unwrap_or(&Value::Null);
     let argument = |key: &str| arguments.get(key).and_then(Value::as_str).map(str::to_owned);
     let named = |keys: &[&str]| keys.iter().find_map(|key| argument(key)).into_iter().collect::<Vec<_>>();
-    let mut writes = match (host, name) {
-        (HookHost::Claude, "Write" | "Edit" | "MultiEdit" | "NotebookEdit") => {
+    let mut writes = match (kind, name) {
+        (HookKind::Claude, "Write" | "Edit" | "MultiEdit" | "NotebookEdit") => {
             named(&["file_path", "notebook_path"])
         }
-        (HookHost::Codex, "apply_patch" | "Edit" | "Write") => {
+        (HookKind::Codex, "apply_patch" | "Edit" | "Write") => {
             patched(&named(&["command", "input", "patch"]).concat())
         }
-        (HookHost::Gemini, "write_file" | "replace" | "edit") => named(&["file_path", "absolute_path"]),
-        (HookHost::OpenCode, "write" | "edit" | "multiedit") => named(&["filePath", "file_path"]),
-        (HookHost::OpenCode, "patch" | "apply_patch") => {
+        (HookKind::Gemini, "write_file" | "replace" | "edit") => named(&["file_path", "absolute_path"]),
+        (HookKind::OpenCode, "write" | "edit" | "multiedit") => named(&["filePath", "file_path"]),
+        (HookKind::OpenCode, "patch" | "apply_patch") => {
             patched(&named(&["patchText", "patch", "input"]).concat())
         }
         _ => Vec::new(),
@@ -88,7 +88,7 @@ fn tool(host: HookHost, input: &Value) -> Tool {
     );
     let command = arguments.get("command").filter(|_| shell).and_then(command);
     // Codex also takes a patch from a here-document of its shell tool, and runs no program then.
-    if let Some(text) = command.as_ref().filter(|_| host == HookHost::Codex)
+    if let Some(text) = command.as_ref().filter(|_| kind == HookKind::Codex)
         && text.contains("apply_patch")
         && text.contains("*** Begin Patch")
     {
@@ -125,8 +125,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn writes(host: HookHost, event: &str, input: &Value) -> Vec<String> {
-        match HookEvent::parse(host, event, input) {
+    fn writes(kind: HookKind, event: &str, input: &Value) -> Vec<String> {
+        match HookEvent::parse(kind, event, input) {
             HookEvent::BeforeTool(tool) => tool.writes,
             other => panic!("{other:?}"),
         }
@@ -135,18 +135,18 @@ mod tests {
     #[test]
     fn each_agents_editing_tools_name_their_files() {
         let claude = json!({"tool_name": "Edit", "tool_input": {"file_path": "/p/a.rs", "old_string": "x"}});
-        assert_eq!(writes(HookHost::Claude, "PreToolUse", &claude), ["/p/a.rs"]);
+        assert_eq!(writes(HookKind::Claude, "PreToolUse", &claude), ["/p/a.rs"]);
         let notebook = json!({"tool_name": "NotebookEdit", "tool_input": {"notebook_path": "n.ipynb"}});
-        assert_eq!(writes(HookHost::Claude, "PreToolUse", &notebook), ["n.ipynb"]);
+        assert_eq!(writes(HookKind::Claude, "PreToolUse", &notebook), ["n.ipynb"]);
         let patch = "*** Begin Patch\n*** Update File: a.rs\n*** Move to: b.rs\n@@\n-*** Add File: no\n*** Add File: c d\n*** End Patch";
         let codex = json!({"tool_name": "apply_patch", "tool_input": {"command": patch}});
-        assert_eq!(writes(HookHost::Codex, "PreToolUse", &codex), ["a.rs", "b.rs", "c d"]);
+        assert_eq!(writes(HookKind::Codex, "PreToolUse", &codex), ["a.rs", "b.rs", "c d"]);
         let gemini = json!({"tool_name": "write_file", "tool_input": {"file_path": "x"}});
-        assert_eq!(writes(HookHost::Gemini, "BeforeTool", &gemini), ["x"]);
+        assert_eq!(writes(HookKind::Gemini, "BeforeTool", &gemini), ["x"]);
         let opencode = json!({"tool_name": "edit", "tool_input": {"filePath": "y"}});
-        assert_eq!(writes(HookHost::OpenCode, "PreToolUse", &opencode), ["y"]);
+        assert_eq!(writes(HookKind::OpenCode, "PreToolUse", &opencode), ["y"]);
         let read = json!({"tool_name": "Read", "tool_input": {"file_path": "/p/a.rs"}});
-        assert!(writes(HookHost::Claude, "PreToolUse", &read).is_empty());
+        assert!(writes(HookKind::Claude, "PreToolUse", &read).is_empty());
     }
 
     #[test]
@@ -160,14 +160,14 @@ mod tests {
         ];
         for input in &inputs {
             for event in ["UserPromptSubmit", "PreToolUse", "PostToolUse", "Stop", "Notification", "x"] {
-                for host in HookHost::ALL {
-                    HookEvent::parse(host, event, input);
+                for kind in HookKind::ALL {
+                    HookEvent::parse(kind, event, input);
                 }
             }
         }
         let many = (0..1000).map(|n| format!("*** Add File: {n}\n")).collect::<String>();
         let input = json!({"tool_name": "apply_patch", "tool_input": {"command": many}});
-        assert_eq!(writes(HookHost::Codex, "PreToolUse", &input).len(), MAX_PATHS);
+        assert_eq!(writes(HookKind::Codex, "PreToolUse", &input).len(), MAX_PATHS);
     }
 
     #[test]
@@ -193,45 +193,45 @@ mod tests {
             ("Notification", json!({"notification_type": "idle_prompt"}), HookEvent::Other),
             ("SubagentStop", json!({}), HookEvent::Other),
         ] {
-            assert_eq!(HookEvent::parse(HookHost::Claude, name, &input), event, "{name} {input}");
+            assert_eq!(HookEvent::parse(HookKind::Claude, name, &input), event, "{name} {input}");
         }
     }
 
     #[test]
     fn a_shell_tool_tells_its_command_and_where_it_runs() {
-        let told = |host, name, input: &Value| match HookEvent::parse(host, name, input) {
+        let told = |kind, name, input: &Value| match HookEvent::parse(kind, name, input) {
             HookEvent::BeforeTool(tool) => (tool.command, tool.dir),
             other => panic!("{other:?}"),
         };
         let some = |text: &str| Some(text.to_owned());
         let claude = json!({"tool_name": "Bash", "cwd": "/p/sub", "tool_input": {"command": "git stash"}});
-        assert_eq!(told(HookHost::Claude, "PreToolUse", &claude), (some("git stash"), some("/p/sub")));
+        assert_eq!(told(HookKind::Claude, "PreToolUse", &claude), (some("git stash"), some("/p/sub")));
         let words = ["bash", "-lc", "echo 'a b'"];
         let codex =
             json!({"tool_name": "shell", "cwd": "/p", "tool_input": {"command": words, "workdir": "x"}});
         let text = r"'bash' '-lc' 'echo '\''a b'\'''";
-        assert_eq!(told(HookHost::Codex, "PreToolUse", &codex), (some(text), some("x")));
+        assert_eq!(told(HookKind::Codex, "PreToolUse", &codex), (some(text), some("x")));
         let gemini =
             json!({"tool_name": "run_shell_command", "tool_input": {"command": "ls", "dir_path": "d"}});
-        assert_eq!(told(HookHost::Gemini, "BeforeTool", &gemini), (some("ls"), some("d")));
+        assert_eq!(told(HookKind::Gemini, "BeforeTool", &gemini), (some("ls"), some("d")));
         let opencode = json!({"tool_name": "bash", "tool_input": {"command": "ls", "workdir": "/w"}});
-        assert_eq!(told(HookHost::OpenCode, "PreToolUse", &opencode), (some("ls"), some("/w")));
+        assert_eq!(told(HookKind::OpenCode, "PreToolUse", &opencode), (some("ls"), some("/w")));
         let edit = json!({"tool_name": "Edit", "tool_input": {"command": "git stash"}});
-        assert_eq!(told(HookHost::Claude, "PreToolUse", &edit), (None, None));
+        assert_eq!(told(HookKind::Claude, "PreToolUse", &edit), (None, None));
         let odd = json!({"tool_name": "Bash", "tool_input": {"command": [7]}});
-        assert_eq!(told(HookHost::Claude, "PreToolUse", &odd), (None, None));
+        assert_eq!(told(HookKind::Claude, "PreToolUse", &odd), (None, None));
     }
 
     #[test]
     fn a_patch_names_its_files_and_none_that_is_empty() {
         let patch = "*** Delete File: a\n*** Add File: \n*** Update File:  b \n";
         let input = json!({"tool_name": "patch", "tool_input": {"patchText": patch}});
-        assert_eq!(writes(HookHost::OpenCode, "PreToolUse", &input), ["a", "b"]);
+        assert_eq!(writes(HookKind::OpenCode, "PreToolUse", &input), ["a", "b"]);
         let shell = json!({"tool_name": "exec_command", "tool_input": {"command": patch}});
-        assert!(writes(HookHost::Codex, "PreToolUse", &shell).is_empty());
+        assert!(writes(HookKind::Codex, "PreToolUse", &shell).is_empty());
         let text = format!("apply_patch <<'EOF'\n*** Begin Patch\n{patch}*** End Patch\nEOF\n");
         let shell = json!({"tool_name": "Bash", "tool_input": {"command": text}});
-        assert_eq!(writes(HookHost::Codex, "PreToolUse", &shell), ["a", "b"]);
-        assert!(writes(HookHost::Claude, "PreToolUse", &shell).is_empty());
+        assert_eq!(writes(HookKind::Codex, "PreToolUse", &shell), ["a", "b"]);
+        assert!(writes(HookKind::Claude, "PreToolUse", &shell).is_empty());
     }
 }

@@ -15,7 +15,7 @@ pub use event::{HookEvent, Tool};
 
 /// The kinds of agents that have hooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HookHost {
+pub enum HookKind {
     /// Claude Code.
     Claude,
     Codex,
@@ -25,27 +25,27 @@ pub enum HookHost {
     OpenCode,
 }
 
-impl HookHost {
+impl HookKind {
     /// All of them.
-    pub const ALL: [HookHost; 4] = [HookHost::Claude, HookHost::Codex, HookHost::Gemini, HookHost::OpenCode];
+    pub const ALL: [HookKind; 4] = [HookKind::Claude, HookKind::Codex, HookKind::Gemini, HookKind::OpenCode];
 
     /// The word on the command line, which is also the kind of its profile.
     pub fn word(self) -> &'static str {
         match self {
-            HookHost::Claude => "claude",
-            HookHost::Codex => "codex",
-            HookHost::Gemini => "gemini",
-            HookHost::OpenCode => "opencode",
+            HookKind::Claude => "claude",
+            HookKind::Codex => "codex",
+            HookKind::Gemini => "gemini",
+            HookKind::OpenCode => "opencode",
         }
     }
 }
 
-impl std::str::FromStr for HookHost {
+impl std::str::FromStr for HookKind {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let known = || HookHost::ALL.map(HookHost::word).join(", ");
-        HookHost::ALL
+        let known = || HookKind::ALL.map(HookKind::word).join(", ");
+        HookKind::ALL
             .into_iter()
             .find(|h| h.word() == text)
             .ok_or_else(|| format!("the agents with hooks are {}", known()))
@@ -83,10 +83,10 @@ mod tests {
 
     #[test]
     fn every_agent_with_hooks_is_found_by_its_word_and_no_other() {
-        for host in HookHost::ALL {
-            assert_eq!(host.word().parse(), Ok(host));
+        for kind in HookKind::ALL {
+            assert_eq!(kind.word().parse(), Ok(kind));
         }
-        let told = "aider".parse::<HookHost>().unwrap_err();
+        let told = "aider".parse::<HookKind>().unwrap_err();
         assert_eq!(told, "the agents with hooks are claude, codex, gemini, opencode");
     }
 

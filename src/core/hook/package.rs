@@ -3,7 +3,7 @@
 //! Pure. A package belongs to one version of swarm. It does not name the program: a script in it finds one and passes the version of the
 //! package. A program of another version then does nothing. `plugin/agents/` holds the same files, as a marketplace in a checkout.
 
-use super::HookHost;
+use super::HookKind;
 use super::settings::{self, marked, object, parse, wanted};
 use crate::core::order;
 use jsonc_parser::cst::{CstInputValue, CstObject};
@@ -33,20 +33,20 @@ pub struct PackageFile {
     pub text: String,
 }
 
-/// The directory of the package of `host` in that directory; `None`: it has none.
-pub fn place(host: HookHost) -> Option<&'static str> {
-    match host {
-        HookHost::Claude | HookHost::Codex | HookHost::Gemini => Some(host.word()),
-        HookHost::OpenCode => None,
+/// The directory of the package of `kind` in that directory; `None`: it has none.
+pub fn place(kind: HookKind) -> Option<&'static str> {
+    match kind {
+        HookKind::Claude | HookKind::Codex | HookKind::Gemini => Some(kind.word()),
+        HookKind::OpenCode => None,
     }
 }
 
 /// The file in a package that names its version.
-pub fn manifest(host: HookHost) -> &'static str {
-    match host {
-        HookHost::Claude => ".claude-plugin/plugin.json",
-        HookHost::Codex => ".codex-plugin/plugin.json",
-        HookHost::Gemini | HookHost::OpenCode => "gemini-extension.json",
+pub fn manifest(kind: HookKind) -> &'static str {
+    match kind {
+        HookKind::Claude => ".claude-plugin/plugin.json",
+        HookKind::Codex => ".codex-plugin/plugin.json",
+        HookKind::Gemini | HookKind::OpenCode => "gemini-extension.json",
     }
 }
 
@@ -72,9 +72,9 @@ pub fn files(program: Option<&str>) -> Vec<PackageFile> {
             }),
         ),
     ];
-    for host in HookHost::ALL {
-        let Some(place) = place(host) else { continue };
-        all.extend(package(host, program).into_iter().map(|mut file| {
+    for kind in HookKind::ALL {
+        let Some(place) = place(kind) else { continue };
+        all.extend(package(kind, program).into_iter().map(|mut file| {
             file.path = format!("{place}/{}", file.path);
             file
         }));
@@ -83,21 +83,21 @@ pub fn files(program: Option<&str>) -> Vec<PackageFile> {
 }
 
 /// The files of one package.
-pub fn package(host: HookHost, program: Option<&str>) -> Vec<PackageFile> {
-    let about = match host {
-        HookHost::Claude => {
+pub fn package(kind: HookKind, program: Option<&str>) -> Vec<PackageFile> {
+    let about = match kind {
+        HookKind::Claude => {
             json!({"name": NAME, "version": VERSION, "description": ABOUT, "author": {"name": NAME}, "license": "MIT"})
         }
-        HookHost::Codex => {
+        HookKind::Codex => {
             json!({"name": NAME, "version": VERSION, "description": ABOUT, "hooks": "./hooks/hooks.json"})
         }
-        HookHost::Gemini | HookHost::OpenCode => {
+        HookKind::Gemini | HookKind::OpenCode => {
             json!({"name": NAME, "version": VERSION, "description": ABOUT})
         }
     };
-    let hooks = wanted(host).iter().map(|(event, matcher)| {
+    let hooks = wanted(kind).iter().map(|(event, matcher)| {
         let mut group = json!({"hooks": [{
-            "type": "command", "command": command(host, event), "timeout": settings::timeout(host),
+            "type": "command", "command": command(kind, event), "timeout": settings::timeout(kind),
         }]});
         if let Some(matcher) = matcher {
             group["matcher"] = (*matcher).into();
@@ -107,24 +107,24 @@ pub fn package(host: HookHost, program: Option<&str>) -> Vec<PackageFile> {
     let hooks = json!({"hooks": order::collect::<_, serde_json::Map<_, _>>(hooks)});
     let program = program.unwrap_or_default().replace('\'', "'\\''");
     let script = SCRIPT.replace("'@PROGRAM@'", &format!("'{program}'")).replace("@VERSION@", VERSION);
-    [(manifest(host), pretty(&about)), ("hooks/hooks.json", pretty(&hooks)), (NAME, script)]
+    [(manifest(kind), pretty(&about)), ("hooks/hooks.json", pretty(&hooks)), (NAME, script)]
         .map(|(path, text)| PackageFile { path: path.to_owned(), text })
         .into()
 }
 
 /// The command of one hook of a package. Each agent has its own word for the directory of the package.
-pub fn command(host: HookHost, event: &str) -> String {
-    let root = match host {
-        HookHost::Claude => "${CLAUDE_PLUGIN_ROOT}",
-        HookHost::Codex => "${PLUGIN_ROOT}",
-        HookHost::Gemini | HookHost::OpenCode => "${extensionPath}",
+pub fn command(kind: HookKind, event: &str) -> String {
+    let root = match kind {
+        HookKind::Claude => "${CLAUDE_PLUGIN_ROOT}",
+        HookKind::Codex => "${PLUGIN_ROOT}",
+        HookKind::Gemini | HookKind::OpenCode => "${extensionPath}",
     };
-    format!("sh \"{root}/{NAME}\" hook {} {event}", host.word())
+    format!("sh \"{root}/{NAME}\" hook {} {event}", kind.word())
 }
 
-/// The events of the hooks of `host`.
-pub fn events(host: HookHost) -> impl Iterator<Item = &'static str> {
-    wanted(host).iter().map(|(event, _)| *event)
+/// The events of the hooks of `kind`.
+pub fn events(kind: HookKind) -> impl Iterator<Item = &'static str> {
+    wanted(kind).iter().map(|(event, _)| *event)
 }
 
 fn pretty(value: &Value) -> String {
@@ -163,7 +163,7 @@ pub fn claim(text: &str) -> Result<Claim, String> {
 /// them once.
 pub fn with_package(text: &str, dir: &str) -> Result<String, String> {
     let wanted = Claim { enabled: Some(true), market: Some(dir.to_owned()) };
-    let text = settings::without_hooks(text, HookHost::Claude)?;
+    let text = settings::without_hooks(text, HookKind::Claude)?;
     if claim(&text)? == wanted {
         return Ok(text);
     }
@@ -262,20 +262,20 @@ mod tests {
 
     #[test]
     fn a_package_has_the_hooks_of_its_agent_and_one_version() {
-        for (host, events) in [(HookHost::Claude, 7), (HookHost::Codex, 6), (HookHost::Gemini, 7)] {
-            let files = package(host, Some("/a b/it's/swarm"));
+        for (kind, events) in [(HookKind::Claude, 7), (HookKind::Codex, 6), (HookKind::Gemini, 7)] {
+            let files = package(kind, Some("/a b/it's/swarm"));
             let of = |path: &str| files.iter().find(|f| f.path == path).unwrap().text.clone();
-            assert_eq!(version(&of(manifest(host))).as_deref(), Some(VERSION));
+            assert_eq!(version(&of(manifest(kind))).as_deref(), Some(VERSION));
             let hooks: Value = serde_json::from_str(&of("hooks/hooks.json")).unwrap();
             assert_eq!(hooks["hooks"].as_object().unwrap().len(), events);
             for (event, groups) in hooks["hooks"].as_object().unwrap() {
-                assert_eq!(groups[0]["hooks"][0]["command"], command(host, event));
+                assert_eq!(groups[0]["hooks"][0]["command"], command(kind, event));
             }
             let script = of(NAME);
             assert!(script.contains("program='/a b/it'\\''s/swarm'\n"), "{script}");
             assert!(script.contains(&format!("SWARM_PACKAGE={VERSION}\n")), "{script}");
         }
-        assert_eq!(place(HookHost::OpenCode), None);
+        assert_eq!(place(HookKind::OpenCode), None);
     }
 
     #[test]
@@ -298,7 +298,7 @@ mod tests {
     #[test]
     fn a_plugin_takes_the_place_of_plain_hooks_and_goes_as_it_came() {
         let mine = "{\n  // mine\n  \"model\": \"x\",\n  \"enabledPlugins\": {\"a@b\": true}\n}\n";
-        let plain = settings::with_hooks(mine, HookHost::Claude, "/x/swarm").unwrap();
+        let plain = settings::with_hooks(mine, HookKind::Claude, "/x/swarm").unwrap();
         let with = with_package(&plain, "/m").unwrap();
         assert_eq!(claim(&with).unwrap(), Claim { enabled: Some(true), market: Some("/m".into()) });
         assert!(!with.contains("hook claude") && with.contains("// mine") && with.contains("a@b"), "{with}");

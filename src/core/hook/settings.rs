@@ -4,7 +4,7 @@
 //! entry is swarm's if its command ends in `swarm hook KIND EVENT`. Claude Code, Codex and Gemini CLI share the form:
 //! `hooks`, event, groups with a matcher, commands.
 
-use super::HookHost;
+use super::HookKind;
 use crate::core::escape;
 use jsonc_parser::ParseOptions;
 use jsonc_parser::cst::{CstInputValue, CstNode, CstObject, CstObjectProp, CstRootNode};
@@ -21,12 +21,12 @@ pub enum Presence {
     Full,
 }
 
-/// The hooks of `host`: event, and the tools it is for.
-pub(super) fn wanted(host: HookHost) -> &'static [(&'static str, Option<&'static str>)] {
+/// The hooks of `kind`: event, and the tools it is for.
+pub(super) fn wanted(kind: HookKind) -> &'static [(&'static str, Option<&'static str>)] {
     const CLAUDE_TOOLS: Option<&str> = Some("Write|Edit|MultiEdit|NotebookEdit|Bash");
     const GEMINI_TOOLS: Option<&str> = Some("write_file|replace|run_shell_command");
-    match host {
-        HookHost::Claude => &[
+    match kind {
+        HookKind::Claude => &[
             ("SessionStart", None),
             ("SessionEnd", None),
             ("UserPromptSubmit", None),
@@ -35,7 +35,7 @@ pub(super) fn wanted(host: HookHost) -> &'static [(&'static str, Option<&'static
             ("Stop", None),
             ("Notification", None),
         ],
-        HookHost::Codex => &[
+        HookKind::Codex => &[
             ("SessionStart", None),
             ("UserPromptSubmit", None),
             ("PreToolUse", None),
@@ -43,7 +43,7 @@ pub(super) fn wanted(host: HookHost) -> &'static [(&'static str, Option<&'static
             ("PermissionRequest", None),
             ("Stop", None),
         ],
-        HookHost::Gemini => &[
+        HookKind::Gemini => &[
             ("SessionStart", None),
             ("SessionEnd", None),
             ("BeforeAgent", None),
@@ -53,24 +53,24 @@ pub(super) fn wanted(host: HookHost) -> &'static [(&'static str, Option<&'static
             ("Notification", None),
         ],
         // It has a plugin instead of settings.
-        HookHost::OpenCode => &[],
+        HookKind::OpenCode => &[],
     }
 }
 
 /// What is put in, for a person.
-pub fn summary(host: HookHost) -> String {
-    let events: Vec<&str> = wanted(host).iter().map(|(event, _)| *event).collect();
+pub fn summary(kind: HookKind) -> String {
+    let events: Vec<&str> = wanted(kind).iter().map(|(event, _)| *event).collect();
     if events.is_empty() { "a plugin".to_owned() } else { events.join(", ") }
 }
 
 /// How long the agent may wait for a hook: 10 s, in the unit of each.
-pub(super) fn timeout(host: HookHost) -> u32 {
-    if host == HookHost::Gemini { 10_000 } else { 10 }
+pub(super) fn timeout(kind: HookKind) -> u32 {
+    if kind == HookKind::Gemini { 10_000 } else { 10 }
 }
 
 /// The command of one hook. `program` is quoted for a shell.
-fn command(program: &str, host: HookHost, event: &str) -> String {
-    format!("'{}' hook {} {event}", program.replace('\'', "'\\''"), host.word())
+fn command(program: &str, kind: HookKind, event: &str) -> String {
+    format!("'{}' hook {} {event}", program.replace('\'', "'\\''"), kind.word())
 }
 
 /// What some editors put before the text of a file: it stays there.
@@ -86,22 +86,22 @@ pub(super) fn marked(text: &str, after: String) -> String {
 }
 
 /// The text with all of swarm's hooks in it, and none of an earlier place of the program.
-pub fn with_hooks(text: &str, host: HookHost, program: &str) -> Result<String, String> {
-    if presence(text, host, program)? == Presence::Full {
+pub fn with_hooks(text: &str, kind: HookKind, program: &str) -> Result<String, String> {
+    if presence(text, kind, program)? == Presence::Full {
         return Ok(text.to_owned());
     }
-    let root = parse(&without_hooks(text, host)?)?;
+    let root = parse(&without_hooks(text, kind)?)?;
     let top = object(&root)?;
     let hooks = top.object_value_or_create("hooks").ok_or("its \"hooks\" is not an object")?;
-    for (event, matcher) in wanted(host) {
+    for (event, matcher) in wanted(kind) {
         let groups = hooks
             .array_value_or_create(event)
             .ok_or_else(|| format!("its \"hooks.{event}\" is not an array"))?;
         let string = |text: &str| CstInputValue::String(text.to_owned());
         let hook = CstInputValue::Object(vec![
             ("type".to_owned(), string("command")),
-            ("command".to_owned(), string(&command(program, host, event))),
-            ("timeout".to_owned(), CstInputValue::Number(timeout(host).to_string())),
+            ("command".to_owned(), string(&command(program, kind, event))),
+            ("timeout".to_owned(), CstInputValue::Number(timeout(kind).to_string())),
         ]);
         let mut group = Vec::new();
         if let Some(matcher) = matcher {
@@ -114,7 +114,7 @@ pub fn with_hooks(text: &str, host: HookHost, program: &str) -> Result<String, S
 }
 
 /// The text without any of swarm's hooks, and without what they leave empty.
-pub fn without_hooks(text: &str, host: HookHost) -> Result<String, String> {
+pub fn without_hooks(text: &str, kind: HookKind) -> Result<String, String> {
     let root = parse(text)?;
     let top = object(&root)?;
     let Some(hooks) = top.object_value("hooks") else { return Ok(text.to_owned()) };
@@ -125,7 +125,7 @@ pub fn without_hooks(text: &str, host: HookHost) -> Result<String, String> {
         let mut emptied = false;
         for group in groups.elements() {
             let Some(commands) = group.as_object().and_then(|g| g.array_value("hooks")) else { continue };
-            let ours: Vec<CstNode> = commands.elements().into_iter().filter(|c| is_ours(c, host)).collect();
+            let ours: Vec<CstNode> = commands.elements().into_iter().filter(|c| is_ours(c, kind)).collect();
             if ours.is_empty() {
                 continue;
             }
@@ -216,13 +216,13 @@ pub struct Entry {
 }
 
 /// All of swarm's hooks in a text.
-pub fn entries(text: &str, host: HookHost) -> Result<Vec<Entry>, String> {
+pub fn entries(text: &str, kind: HookKind) -> Result<Vec<Entry>, String> {
     let value = value(text)?;
     let mut found = Vec::new();
     for (event, groups) in value["hooks"].as_object().into_iter().flatten() {
         for (outer, group) in groups.as_array().into_iter().flatten().enumerate() {
             for (inner, hook) in group["hooks"].as_array().into_iter().flatten().enumerate() {
-                if let Some(command) = hook["command"].as_str().filter(|c| ours(c, host)) {
+                if let Some(command) = hook["command"].as_str().filter(|c| ours(c, kind)) {
                     let (event, command) = (event.clone(), command.to_owned());
                     found.push(Entry { event, place: (outer, inner), command });
                 }
@@ -233,10 +233,10 @@ pub fn entries(text: &str, host: HookHost) -> Result<Vec<Entry>, String> {
 }
 
 /// The place of the program that all of swarm's hooks in the text name.
-pub fn program(text: &str, host: HookHost) -> Option<String> {
-    let entries = entries(text, host).ok()?;
+pub fn program(text: &str, kind: HookKind) -> Option<String> {
+    let entries = entries(text, kind).ok()?;
     let named = |e: &Entry| {
-        let quoted = e.command.rsplit_once(&format!(" hook {} ", host.word()))?.0;
+        let quoted = e.command.rsplit_once(&format!(" hook {} ", kind.word()))?.0;
         Some(quoted.strip_prefix('\'')?.strip_suffix('\'')?.replace("'\\''", "'"))
     };
     let first = named(entries.first()?)?;
@@ -244,10 +244,10 @@ pub fn program(text: &str, host: HookHost) -> Option<String> {
 }
 
 /// How much of swarm's hooks the text has.
-pub fn presence(text: &str, host: HookHost, program: &str) -> Result<Presence, String> {
-    let entries = entries(text, host)?;
+pub fn presence(text: &str, kind: HookKind, program: &str) -> Result<Presence, String> {
+    let entries = entries(text, kind)?;
     let commands: Vec<&str> = entries.iter().map(|e| e.command.as_str()).collect();
-    let all: Vec<String> = wanted(host).iter().map(|(event, _)| command(program, host, event)).collect();
+    let all: Vec<String> = wanted(kind).iter().map(|(event, _)| command(program, kind, event)).collect();
     Ok(
         match (
             commands.is_empty(),
@@ -297,14 +297,14 @@ fn each_once(node: &CstNode) -> Result<(), String> {
     node.as_array().map_or(Ok(()), |array| array.elements().iter().try_for_each(each_once))
 }
 
-fn is_ours(hook: &CstNode, host: HookHost) -> bool {
+fn is_ours(hook: &CstNode, kind: HookKind) -> bool {
     let command = hook.as_object().and_then(|h| h.get("command")).and_then(|p| p.value());
     let text = command.and_then(|v| v.as_string_lit()).and_then(|s| s.decoded_value().ok());
-    text.is_some_and(|c| ours(&c, host))
+    text.is_some_and(|c| ours(&c, kind))
 }
 
-fn ours(command: &str, host: HookHost) -> bool {
-    let Some((program, event)) = command.rsplit_once(&format!(" hook {} ", host.word())) else {
+fn ours(command: &str, kind: HookKind) -> bool {
+    let Some((program, event)) = command.rsplit_once(&format!(" hook {} ", kind.word())) else {
         return false;
     };
     program.trim_end_matches('\'').ends_with("swarm") && event.bytes().all(|b| b.is_ascii_alphanumeric())
@@ -319,24 +319,24 @@ mod tests {
     #[test]
     fn what_is_not_ours_keeps_its_form() {
         let text = "// mine\r\n{\r\n\t\"z\": 1, // last\r\n\t\"hooks\": {\"Stop\": [{\"hooks\": [{\"type\": \"command\", \"command\": \"beep\"}]}]},\r\n\t\"a\": [1,2,],\r\n}\r\n";
-        let with = with_hooks(text, HookHost::Claude, PROGRAM).unwrap();
+        let with = with_hooks(text, HookKind::Claude, PROGRAM).unwrap();
         assert!(with.starts_with("// mine\r\n{\r\n\t\"z\": 1, // last\r\n"), "{with}");
         assert!(with.contains("\"beep\"") && with.contains("\"a\": [1,2,]"), "{with}");
-        assert_eq!(presence(&with, HookHost::Claude, PROGRAM), Ok(Presence::Full));
-        let without = without_hooks(&with, HookHost::Claude).unwrap();
+        assert_eq!(presence(&with, HookKind::Claude, PROGRAM), Ok(Presence::Full));
+        let without = without_hooks(&with, HookKind::Claude).unwrap();
         assert!(without.contains("\"beep\"") && !without.contains("swarm"), "{without}");
     }
 
     #[test]
     fn putting_in_twice_is_putting_in_once_and_an_older_place_is_replaced() {
-        for host in [HookHost::Claude, HookHost::Codex, HookHost::Gemini] {
-            let once = with_hooks("{}", host, PROGRAM).unwrap();
-            assert_eq!(with_hooks(&once, host, PROGRAM).unwrap(), once);
-            let older = with_hooks("", host, "/old/swarm").unwrap();
-            assert_eq!(presence(&older, host, PROGRAM), Ok(Presence::Partial));
-            let newer = with_hooks(&older, host, PROGRAM).unwrap();
+        for kind in [HookKind::Claude, HookKind::Codex, HookKind::Gemini] {
+            let once = with_hooks("{}", kind, PROGRAM).unwrap();
+            assert_eq!(with_hooks(&once, kind, PROGRAM).unwrap(), once);
+            let older = with_hooks("", kind, "/old/swarm").unwrap();
+            assert_eq!(presence(&older, kind, PROGRAM), Ok(Presence::Partial));
+            let newer = with_hooks(&older, kind, PROGRAM).unwrap();
             assert!(
-                !newer.contains("/old/swarm") && newer.matches(" hook ").count() == wanted(host).len(),
+                !newer.contains("/old/swarm") && newer.matches(" hook ").count() == wanted(kind).len(),
                 "{newer}"
             );
         }
@@ -366,12 +366,12 @@ mod tests {
 
     #[test]
     fn a_byte_order_mark_stays_where_it_is() {
-        let with = with_hooks("\u{feff}{\"a\": 1}", HookHost::Claude, PROGRAM).unwrap();
+        let with = with_hooks("\u{feff}{\"a\": 1}", HookKind::Claude, PROGRAM).unwrap();
         assert!(
-            with.starts_with("\u{feff}{") && presence(&with, HookHost::Claude, PROGRAM) == Ok(Presence::Full)
+            with.starts_with("\u{feff}{") && presence(&with, HookKind::Claude, PROGRAM) == Ok(Presence::Full)
         );
-        assert_eq!(program(&with, HookHost::Claude).as_deref(), Some(PROGRAM));
-        let without = without_hooks(&with, HookHost::Claude).unwrap();
+        assert_eq!(program(&with, HookKind::Claude).as_deref(), Some(PROGRAM));
+        let without = without_hooks(&with, HookKind::Claude).unwrap();
         assert!(without.starts_with("\u{feff}{") && without.matches('\u{feff}').count() == 1);
         assert_eq!(value(&without), Ok(serde_json::json!({"a": 1})));
     }
@@ -379,7 +379,7 @@ mod tests {
     #[test]
     fn what_cannot_be_understood_is_refused() {
         for text in ["[]", "{", "{\"hooks\": 7}", "{\"hooks\": {\"Stop\": {}}}", "\"x\""] {
-            assert!(with_hooks(text, HookHost::Claude, PROGRAM).is_err(), "{text}");
+            assert!(with_hooks(text, HookKind::Claude, PROGRAM).is_err(), "{text}");
         }
     }
 
@@ -392,45 +392,45 @@ mod tests {
             r#"{"hooks": {"Stop": [{"hooks": [{"command": "a", "command": "'/x/swarm' hook claude Stop"}]}]}}"#,
         ] {
             for refused in [
-                with_hooks(text, HookHost::Claude, PROGRAM).err(),
-                without_hooks(text, HookHost::Claude).err(),
-                presence(text, HookHost::Claude, PROGRAM).err(),
+                with_hooks(text, HookKind::Claude, PROGRAM).err(),
+                without_hooks(text, HookKind::Claude).err(),
+                presence(text, HookKind::Claude, PROGRAM).err(),
             ] {
                 assert!(refused.is_some_and(|why| why.contains("twice")), "{text}");
             }
         }
-        assert!(with_hooks(r#"{"a": 1, "a": 2}"#, HookHost::Claude, PROGRAM).is_ok(), "none of ours");
+        assert!(with_hooks(r#"{"a": 1, "a": 2}"#, HookKind::Claude, PROGRAM).is_ok(), "none of ours");
     }
 
     #[test]
     fn only_commands_of_swarm_are_ours() {
-        assert!(ours("'/a b/swarm' hook claude Stop", HookHost::Claude));
+        assert!(ours("'/a b/swarm' hook claude Stop", HookKind::Claude));
         for other in [
             "'/a/swarm' hook codex Stop",
             "swarm hook claude Stop; rm x",
             "beehive hook claude Stop",
             "swarm",
         ] {
-            assert!(!ours(other, HookHost::Claude), "{other}");
+            assert!(!ours(other, HookKind::Claude), "{other}");
         }
     }
 
     #[test]
     fn each_agent_gets_its_events_its_tools_and_ten_seconds() {
-        for (host, events, matcher, timeout) in [
-            (HookHost::Claude, 7, "Write|Edit|MultiEdit|NotebookEdit|Bash", 10),
-            (HookHost::Codex, 6, "", 10),
-            (HookHost::Gemini, 7, "write_file|replace|run_shell_command", 10_000),
-            (HookHost::OpenCode, 0, "", 10),
+        for (kind, events, matcher, timeout) in [
+            (HookKind::Claude, 7, "Write|Edit|MultiEdit|NotebookEdit|Bash", 10),
+            (HookKind::Codex, 6, "", 10),
+            (HookKind::Gemini, 7, "write_file|replace|run_shell_command", 10_000),
+            (HookKind::OpenCode, 0, "", 10),
         ] {
-            let text = with_hooks("{}", host, PROGRAM).unwrap();
+            let text = with_hooks("{}", kind, PROGRAM).unwrap();
             let value = object(&parse(&text).unwrap()).unwrap().to_serde_value().unwrap();
             let none = serde_json::Map::new();
             let hooks = value["hooks"].as_object().unwrap_or(&none);
             assert_eq!(hooks.len(), events, "{text}");
             for (event, groups) in hooks {
                 let group = &groups[0];
-                let command = format!("'/opt/it'\\''s here/swarm' hook {} {event}", host.word());
+                let command = format!("'/opt/it'\\''s here/swarm' hook {} {event}", kind.word());
                 assert_eq!(
                     group["hooks"][0],
                     serde_json::json!({"type": "command", "command": command, "timeout": timeout})
@@ -473,7 +473,7 @@ mod tests {
             ("{\"hooks\": { \"Stop\": [] }}".into(), "{\"hooks\": { \"Stop\": [] }}".into()),
             ("{ }".into(), "{ }".into()),
         ] {
-            let now = without_hooks(&with, HookHost::Claude).unwrap();
+            let now = without_hooks(&with, HookKind::Claude).unwrap();
             let value = |text: &str| object(&parse(text).unwrap()).unwrap().to_serde_value().unwrap();
             assert_eq!(value(&now), value(&without), "{with} → {now}");
             if with == without {
@@ -484,7 +484,7 @@ mod tests {
 
     #[test]
     fn what_is_there_is_told_as_nothing_some_or_all() {
-        let full = with_hooks("{}", HookHost::Claude, PROGRAM).unwrap();
+        let full = with_hooks("{}", HookKind::Claude, PROGRAM).unwrap();
         let stop = "{\"hooks\": {\"Stop\": [{\"hooks\": [{\"command\": \"'/opt/it'\\\\''s here/swarm' hook claude Stop\"}]}]}}";
         let twice = full.replacen(
             "\"Stop\": [",
@@ -492,20 +492,20 @@ mod tests {
             1,
         );
         assert_ne!(twice, full);
-        for (text, host, presence_is) in [
-            ("", HookHost::Claude, Presence::None),
+        for (text, kind, presence_is) in [
+            ("", HookKind::Claude, Presence::None),
             (
                 "{\"hooks\": {\"Stop\": [{\"hooks\": [{\"command\": \"beep\"}]}]}}",
-                HookHost::Claude,
+                HookKind::Claude,
                 Presence::None,
             ),
-            (stop, HookHost::Claude, Presence::Partial),
-            (&twice, HookHost::Claude, Presence::Partial),
-            (&full, HookHost::Claude, Presence::Full),
-            (&full, HookHost::Codex, Presence::None),
-            ("{}", HookHost::OpenCode, Presence::Full),
+            (stop, HookKind::Claude, Presence::Partial),
+            (&twice, HookKind::Claude, Presence::Partial),
+            (&full, HookKind::Claude, Presence::Full),
+            (&full, HookKind::Codex, Presence::None),
+            ("{}", HookKind::OpenCode, Presence::Full),
         ] {
-            assert_eq!(presence(text, host, PROGRAM), Ok(presence_is), "{text}");
+            assert_eq!(presence(text, kind, PROGRAM), Ok(presence_is), "{text}");
         }
     }
 }

@@ -10,25 +10,24 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
 
-/// The record.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Backup {
-    /// The file.
     pub path: PathBuf,
     /// Its text before; `None` if there was no file.
     pub before: Option<String>,
     /// Its text after the installation.
     pub after: String,
-    /// Its text after an earlier installation. It still has it if this installation was killed before it changed the file.
+    /// Its text after an earlier installation. The file still has that text if this installation was killed before it
+    /// changed the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub formerly: Option<String>,
-    /// The directories that were made for it, the innermost first. Version 0.1.0 did not record them.
+    /// The directories that were made for the file, the innermost first. Version 0.1.0 did not record them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made: Option<Vec<PathBuf>>,
     /// The rules that this installation and earlier ones added.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<String>,
-    /// For a file that several projects share: the projects that want its entries.
+    /// For a file that several projects share: the projects that need its entries.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub wanted_by: Vec<PathBuf>,
 }

@@ -5,7 +5,7 @@
 //! wrote meanwhile. Such a manager may replace a hook of swarm's. The guard is then displaced; swarm notices it at its next look and
 //! installs the guard again.
 //!
-//! swarm never writes a file that git tracks or would show as new: it belongs to the team. Nor does it write into a hooks directory
+//! swarm never writes a file that git tracks or would show as new: it belongs to the repository. Nor does it write into a hooks directory
 //! outside the repository or one that is set for the whole machine. Files are put in place by renaming. A lock lets one process at a
 //! time change hooks. After a crash between two renames, the next installation or uninstallation continues from there.
 
@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// Each hook and the guard that it runs. The first is the one that a team is asked to call from its own hook.
+/// Each hook and the guard that it runs. The first is the one that a repository is asked to call from a hook of its own.
 const HOOKS: [(&str, &str); 6] = [
     ("pre-commit", "guard"),
     ("post-commit", "guard --committed"),
@@ -34,17 +34,17 @@ const HOOKS: [(&str, &str); 6] = [
     ("pre-push", script::PUSH),
 ];
 
-/// Their names, for a person.
+/// The names of the hooks, for a person.
 pub const NAMES: &str =
     "pre-commit, post-commit, pre-merge-commit, post-checkout, reference-transaction and pre-push";
 
-/// The suffix of a renamed hook, and the directory that has it under its own name.
+/// The suffix of a renamed hook, and the directory that links to it under its own name.
 const ASIDE: &str = "before-swarm";
 
 /// The suffixes by which hook managers rename a hook that they find: pre-commit runs it, lefthook does not.
 const DISPLACED: [&str; 2] = ["legacy", "old"];
 
-/// How old another hook must be before swarm adds its own again unasked: its writer may not be finished.
+/// How old another hook must be before swarm adds its own again by itself: its writer may not be finished.
 const SETTLED: Duration = Duration::from_secs(2);
 
 /// The most submodules that are read.
@@ -109,7 +109,6 @@ impl Guard {
         Ok(found)
     }
 
-    /// Where the hooks are.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
@@ -126,7 +125,7 @@ impl Guard {
 
     /// Whether the guard works, with this program.
     pub fn standing(&self, program: &str) -> Standing {
-        // The team decides what else its own hooks do.
+        // The repository decides what else its own hooks do.
         let wanted = if self.refused.is_some() { &HOOKS[..1] } else { &HOOKS[..] };
         let calls = wanted.iter().filter(|(hook, what)| {
             let has = |name: &str| self.text(name).is_some_and(|t| calls_this(&t, program, what));
@@ -200,18 +199,18 @@ impl Guard {
         Ok(changed)
     }
 
-    /// Brings one hook to the state that it would have without swarm.
+    /// Restores the state that one hook would have without swarm.
     fn restore(&self, hook: &str) -> Result<bool> {
         let mut changed = false;
         for name in names(hook) {
             let path = self.dir.join(&name);
-            // There is no hook if an installation was killed between its two steps.
+            // If an installation was killed between its two steps, there is no hook.
             let gone = name == hook && path.symlink_metadata().is_err();
             let text = if gone { None } else { self.text(&name) };
             let left = text.as_deref().and_then(script::strip);
             match (left, self.moved(hook)) {
                 (None, Some(moved)) if gone => relocate(&moved, &path)?,
-                // Its manager wrote it again. The renamed one is older and is removed.
+                // Its manager wrote it again. The renamed one is older, and is removed.
                 (None, Some(moved)) if name == hook && is_alike(&moved, &path) => {
                     fs::remove_file(&moved).with_context(|| format!("cannot remove {}", moved.display()))?;
                 }
@@ -275,7 +274,7 @@ fn calls_this(text: &str, program: &str, what: &str) -> bool {
     text.lines().any(|line| lines.iter().any(|l| l == line))
 }
 
-/// The name of a hook, and its names after it was replaced.
+/// The names of a hook before and after it was replaced.
 fn names(hook: &str) -> [String; 3] {
     let [legacy, old] = DISPLACED.map(|ending| format!("{hook}.{ending}"));
     [hook.to_owned(), legacy, old]
@@ -341,7 +340,7 @@ impl Tree {
         Ok(Some(Self { top, common, hooks }))
     }
 
-    /// This one and all that share its repository.
+    /// This working tree, and all that share its repository.
     fn linked(self) -> Result<Vec<Self>> {
         let told = git(&self.top, &["worktree", "list", "--porcelain"])?.unwrap_or_default();
         let named = told.split(|b| *b == b'\n').filter_map(|line| line.strip_prefix(b"worktree "));
@@ -406,7 +405,7 @@ impl Tree {
         }
         let probe = self.hooks.join("pre-commit");
         let ignored = git(&self.top, &["check-ignore", "-q", "--", &probe.to_string_lossy()])?.is_some();
-        Ok((!ignored).then(|| format!("{hooks} is part of the working tree, which the team shares: {add}")))
+        Ok((!ignored).then(|| format!("{hooks} is part of the working tree, which all clones share: {add}")))
     }
 }
 
@@ -439,7 +438,6 @@ impl Installed {
         state.join(format!("guard-{}.json", super::backup::name(root)))
     }
 
-    /// The record for the project at `root`.
     pub fn load(state: &Path, root: &Path) -> Option<Self> {
         match record::load::<Self>(&Self::place(state, root)).ok()? {
             Loaded::Ok(found) if found.root == root => Some(found),
@@ -447,7 +445,6 @@ impl Installed {
         }
     }
 
-    /// Writes the record.
     pub fn save(state: &Path, root: &Path, program: &str, guards: &[Guard]) -> Result<()> {
         let dirs = guards.iter().filter(|g| g.refused.is_none()).map(|g| g.dir.clone()).collect();
         let all = Self { root: root.to_owned(), program: program.to_owned(), dirs };
@@ -455,7 +452,6 @@ impl Installed {
         record::replace(state, &Self::place(state, root), &all, Durability::Durable)
     }
 
-    /// Removes the record.
     pub fn forget(state: &Path, root: &Path) {
         drop(fs::remove_file(Self::place(state, root)));
     }
@@ -471,8 +467,8 @@ impl Installed {
         self.dirs.iter().filter(is).map(PathBuf::as_path).collect()
     }
 
-    /// Installs the guard again where it was displaced, and gives the directories. Does nothing while another process changes hooks, or
-    /// if a hook is so new that it may be incomplete.
+    /// Installs the guard again where it was displaced, and returns these directories. Does nothing while another
+    /// process changes hooks, or if a hook is so new that it may be incomplete.
     pub fn take_up(&self, state: &Path, here: &Path) -> Result<Vec<PathBuf>> {
         let displaced = self.displaced();
         if displaced.is_empty() || !Path::new(&self.program).is_file() {
@@ -494,7 +490,7 @@ impl Installed {
     }
 }
 
-/// The lock that is held to change hooks.
+/// The lock of a process that changes hooks.
 pub fn changing(state: &Path) -> Result<Held> {
     record::ensure_dir(state)?;
     Ok(lock::exclusive(&state.join("lock"))?.0)

@@ -15,7 +15,7 @@ mod script;
 pub use rules::RulesFile;
 
 use crate::core::escape;
-use crate::core::hook::HookHost;
+use crate::core::hook::HookKind;
 use crate::core::hook::allow;
 use crate::core::hook::package::{with_package, without_package};
 use crate::core::hook::settings::{self, Presence};
@@ -45,9 +45,7 @@ const ENTRY: &str = "./swarm/carrier.js";
 /// Where hooks are installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// For this project, this person.
     Project,
-    /// For this person, in all projects.
     User,
 }
 
@@ -60,7 +58,7 @@ pub enum HookPart {
     Carrier,
     /// The line of the settings that loads that plugin.
     Entry,
-    /// What makes the agent load swarm as a package, in place of its hooks.
+    /// The entries that make the agent load swarm as a package, in place of its hooks.
     Package,
     /// Nothing: a package, which lies elsewhere, has the hooks.
     Bare,
@@ -68,16 +66,13 @@ pub enum HookPart {
     Extension,
 }
 
-/// One agent's settings file.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// The agent's kind.
-    pub host: HookHost,
-    /// The file.
+    pub kind: HookKind,
     pub path: PathBuf,
-    /// The directory that must contain it: a project must not lead to files outside of it.
+    /// The directory that must contain it: a project must not lead to files outside of itself.
     pub within: Option<PathBuf>,
-    /// What is added to it.
     pub part: HookPart,
 }
 
@@ -88,32 +83,32 @@ pub struct Plan {
     pub path: PathBuf,
     /// Its text; `None` if there is no file.
     pub before: Option<String>,
-    /// Its new text; `None` if it is to be removed.
+    /// Its new text; `None` if it is removed.
     pub after: Option<String>,
     /// The rules that are added.
     pub rules: Vec<String>,
 }
 
 impl Target {
-    /// The settings file of `host` for an agent that is started in `dir`.
-    pub fn project(host: HookHost, dir: &Path) -> Self {
+    /// The settings file of `kind` for an agent that is started in `dir`.
+    pub fn project(kind: HookKind, dir: &Path) -> Self {
         Self {
-            host,
-            path: reach::project_file(host, dir),
+            kind,
+            path: reach::project_file(kind, dir),
             within: Some(dir.to_owned()),
             part: HookPart::Hooks,
         }
     }
 
-    /// The settings file of `host` of the person.
-    pub fn user(host: HookHost, around: &Surroundings<'_>) -> Self {
-        Self { host, path: around.user_file(host), within: None, part: HookPart::Hooks }
+    /// The person's settings file of `kind`.
+    pub fn user(kind: HookKind, around: &Surroundings<'_>) -> Self {
+        Self { kind, path: around.user_file(kind), within: None, part: HookPart::Hooks }
     }
 
     /// This file and the others that are installed with it, in that order.
     pub fn all(self) -> Vec<Self> {
-        let dir = match self.host {
-            HookHost::OpenCode => self.path.ancestors().nth(2).map(Path::to_owned),
+        let dir = match self.kind {
+            HookKind::OpenCode => self.path.ancestors().nth(2).map(Path::to_owned),
             _ => None,
         };
         let Some(dir) = dir else { return vec![self] };
@@ -121,12 +116,12 @@ impl Target {
         OPENCODE.map(of).into()
     }
 
-    /// The files with hooks that belong to the project of `path`.
-    pub fn of_file(host: HookHost, path: &Path) -> Option<Self> {
+    /// The target of a project to which the file `path` belongs.
+    pub fn of_file(kind: HookKind, path: &Path) -> Option<Self> {
         let files: Vec<PathBuf> =
-            Self::project(host, Path::new("")).all().into_iter().map(|t| t.path).collect();
+            Self::project(kind, Path::new("")).all().into_iter().map(|t| t.path).collect();
         let file = files.into_iter().find(|file| path.ends_with(file))?;
-        Some(Self::project(host, path.ancestors().nth(file.components().count())?))
+        Some(Self::project(kind, path.ancestors().nth(file.components().count())?))
     }
 
     /// The file at the end of its symbolic links.
@@ -158,36 +153,36 @@ impl Target {
                 return Ok(if has { Presence::Full } else { Presence::None });
             }
         }
-        let named = match self.host {
-            HookHost::OpenCode => plugin_program(&text),
-            host => settings::program(&text, host),
+        let named = match self.kind {
+            HookKind::OpenCode => plugin_program(&text),
+            kind => settings::program(&text, kind),
         };
         let same = |named: &String| is_same_file(Path::new(named), Path::new(program));
         let program = named.filter(same).unwrap_or_else(|| program.to_owned());
-        match self.host {
-            HookHost::OpenCode if text == plugin(&program) => Ok(Presence::Full),
-            HookHost::OpenCode => Ok(Presence::Partial),
-            host => settings::presence(&text, host, &program).map_err(|why| refuse(&self.path, &why)),
+        match self.kind {
+            HookKind::OpenCode if text == plugin(&program) => Ok(Presence::Full),
+            HookKind::OpenCode => Ok(Presence::Partial),
+            kind => settings::presence(&text, kind, &program).map_err(|why| refuse(&self.path, &why)),
         }
     }
 
-    /// What installing would change.
+    /// The change that installing would make.
     pub fn install(&self, program: &str) -> Result<Plan> {
         let path = self.real()?;
         let before = read(&path)?;
         let text = before.as_deref().unwrap_or_default();
-        let after = match (self.host, self.part) {
+        let after = match (self.kind, self.part) {
             (_, HookPart::Carrier) => Ok(CARRIER.to_owned()),
             (_, HookPart::Entry) => settings::with_plugin(text, ENTRY),
             (_, HookPart::Extension) => Ok(self.extension_text(program)),
             (_, HookPart::Package) => with_package(text, &package::directory()?.display().to_string()),
-            (host, HookPart::Bare) => settings::without_hooks(text, host),
-            (HookHost::OpenCode, HookPart::Hooks) => Ok(plugin(program)),
-            // Each event must run them once.
-            (HookHost::Claude, HookPart::Hooks) => {
-                without_package(text).and_then(|text| settings::with_hooks(&text, HookHost::Claude, program))
+            (kind, HookPart::Bare) => settings::without_hooks(text, kind),
+            (HookKind::OpenCode, HookPart::Hooks) => Ok(plugin(program)),
+            // Each event must run the hooks once.
+            (HookKind::Claude, HookPart::Hooks) => {
+                without_package(text).and_then(|text| settings::with_hooks(&text, HookKind::Claude, program))
             }
-            (host, HookPart::Hooks) => settings::with_hooks(text, host, program),
+            (kind, HookPart::Hooks) => settings::with_hooks(text, kind, program),
         };
         if self.part == HookPart::Bare && before.is_none() {
             return Ok(Plan { path, before: None, after: None, rules: Vec::new() });
@@ -198,7 +193,7 @@ impl Target {
         Ok(Plan { path, before, after: Some(after), rules: Vec::new() })
     }
 
-    /// What installing would change, with the rules that let the agent run `swarm-msg` without asking.
+    /// The change that installing would make, with the rules that let the agent run `swarm-msg` without asking.
     pub fn install_allowing(&self, program: &str) -> Result<Plan> {
         let mut plan = self.install(program)?;
         let rules = self.rules(program);
@@ -225,10 +220,10 @@ impl Target {
 
     fn rules(&self, program: &str) -> Vec<String> {
         let names = names(program);
-        allow::rules(self.host, &names.iter().map(String::as_str).collect::<Vec<_>>())
+        allow::rules(self.kind, &names.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
-    /// What uninstalling would change.
+    /// The change that uninstalling would make.
     pub fn uninstall(&self, state: &Path) -> Result<Plan> {
         let path = self.real()?;
         let before = read(&path)?;
@@ -241,19 +236,19 @@ impl Target {
         let left = match backup.filter(|b| b.is_ours(&text)) {
             Some(backup) => backup.before,
             // Changes that somebody made in a plugin of swarm's are removed with it.
-            None if self.host == HookHost::OpenCode && self.part != HookPart::Entry => None,
+            None if self.kind == HookKind::OpenCode && self.part != HookPart::Entry => None,
             None if self.part == HookPart::Extension => None,
             None => Some(text),
         };
-        let bare = |text: String| match self.host {
-            HookHost::OpenCode if self.part == HookPart::Entry => {
+        let bare = |text: String| match self.kind {
+            HookKind::OpenCode if self.part == HookPart::Entry => {
                 settings::without_plugin(&text, ENTRY).map_err(|why| refuse(&path, &why))
             }
-            HookHost::OpenCode => Ok(text),
+            HookKind::OpenCode => Ok(text),
             _ if self.part == HookPart::Extension => Ok(text),
-            host => settings::without_hooks(&text, host)
-                .and_then(|text| match host {
-                    HookHost::Claude => without_package(&text),
+            kind => settings::without_hooks(&text, kind)
+                .and_then(|text| match kind {
+                    HookKind::Claude => without_package(&text),
                     _ => Ok(text),
                 })
                 .and_then(
@@ -274,7 +269,7 @@ impl Plan {
         self.before == self.after
     }
 
-    /// The change, for a person to read.
+    /// The change as a diff for a person.
     pub fn diff(&self) -> String {
         let text = |side: &Option<String>| side.clone().unwrap_or_default();
         let (before, after) = (text(&self.before), text(&self.after));
@@ -283,7 +278,7 @@ impl Plan {
         diff.unified_diff().context_radius(2).header(&name, &name).to_string()
     }
 
-    /// Makes the change of an installation. The text before the first one is stored in `state`.
+    /// Makes the change of an installation. `state` stores the text from before the first one.
     pub fn install(&self, state: &Path) -> Result<()> {
         let Some(after) = &self.after else { return Ok(()) };
         let last = Backup::load(state, &self.path)?;
@@ -306,7 +301,7 @@ impl Plan {
             Some(after) => replace(&self.path, after)?,
             None => record::remove(&self.path)?,
         }
-        // The directories that were made for this file, the innermost first, unless something else is in them.
+        // The directories that were made for this file, the innermost first, unless they contain something else.
         let made = Backup::load(state, &self.path)?.and_then(|b| b.made);
         let parent = || self.path.parent().map(Path::to_owned).into_iter().collect();
         let made = made.unwrap_or_else(parent);
@@ -332,7 +327,7 @@ fn is_same_file(a: &Path, b: &Path) -> bool {
     a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
-/// The files with entries of swarm, as far as that is recorded.
+/// The files with entries of swarm, by the records.
 pub fn installed(state: &Path) -> Vec<PathBuf> {
     Backup::all(state)
 }
@@ -344,7 +339,7 @@ fn plugin_program(text: &str) -> Option<String> {
 }
 
 fn plugin(program: &str) -> String {
-    // A JSON string is a JavaScript one.
+    // A JSON string is also a JavaScript string.
     PLUGIN.replace("\"@SWARM@\"", &serde_json::Value::from(program).to_string())
 }
 
@@ -356,7 +351,7 @@ mod tests {
     #[test]
     fn a_second_installation_that_did_not_come_through_keeps_what_was_there_before_the_first() {
         let dir = tempfile::tempdir().unwrap();
-        let target = Target::project(HookHost::Claude, dir.path());
+        let target = Target::project(HookKind::Claude, dir.path());
         let state = dir.path().join("state");
         let mine = "{\n  // mine\n  \"model\": \"x\"\n}\n";
         fs::create_dir(dir.path().join(".claude")).unwrap();

@@ -1,17 +1,16 @@
 //! Checks whether swarm's hooks reach an agent: they must be where it looks for them, switched on and trusted.
 //!
-//! An agent reads its settings from the directory in which it was started and from where its own variables point, not from where this command
-//! runs. So every function here takes a directory and an environment. It only reads; an unreadable file counts as missing.
+//! An agent reads its settings from the directory in which it was started, and from where its own variables point. So
+//! every function here takes a directory and an environment. It only reads; an unreadable file counts as missing.
 
 use super::{HookPart, Target};
-use crate::core::hook::HookHost;
+use crate::core::hook::HookKind;
 use crate::core::hook::settings::{self, Entry, Presence};
 use crate::store::foreign::read;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
 
-/// The environment of an agent.
 pub struct Surroundings<'a> {
     /// Its home directory.
     pub home: PathBuf,
@@ -24,17 +23,17 @@ pub struct Surroundings<'a> {
 pub enum Reach {
     /// They are there, switched on and, if the agent asks for that, trusted.
     Whole,
-    /// No file that the agent reads has them.
+    /// No file that the agent reads contains them.
     Absent,
-    /// This file has only some of them, or names another path of the program.
+    /// This file contains only some of them, or another path of the program.
     Partial(PathBuf),
     /// They are there, but this file switches them off with that key.
     Off(PathBuf, &'static str),
     /// They are there, but Codex was not told to trust them.
     Untrusted,
-    /// They come as a package, by that file, of another version than this program. It does nothing.
+    /// This file makes the agent load a package of another version than this program's. The package does nothing.
     OtherVersion(PathBuf, String),
-    /// They come as a package, and this file has them as well. The package does nothing.
+    /// They come as a package, and this file contains them as well. The package does nothing.
     Twice(PathBuf),
 }
 
@@ -44,50 +43,50 @@ impl Surroundings<'_> {
     }
 
     /// The directory of the person's own settings.
-    pub(super) fn own(&self, host: HookHost) -> PathBuf {
-        match host {
-            HookHost::Claude => self.dir("CLAUDE_CONFIG_DIR").unwrap_or_else(|| self.home.join(".claude")),
-            HookHost::Codex => self.dir("CODEX_HOME").unwrap_or_else(|| self.home.join(".codex")),
-            HookHost::Gemini => {
+    pub(super) fn own(&self, kind: HookKind) -> PathBuf {
+        match kind {
+            HookKind::Claude => self.dir("CLAUDE_CONFIG_DIR").unwrap_or_else(|| self.home.join(".claude")),
+            HookKind::Codex => self.dir("CODEX_HOME").unwrap_or_else(|| self.home.join(".codex")),
+            HookKind::Gemini => {
                 self.dir("GEMINI_CLI_HOME").unwrap_or_else(|| self.home.clone()).join(".gemini")
             }
-            HookHost::OpenCode => self.dir("OPENCODE_CONFIG_DIR").unwrap_or_else(|| {
+            HookKind::OpenCode => self.dir("OPENCODE_CONFIG_DIR").unwrap_or_else(|| {
                 self.dir("XDG_CONFIG_HOME").unwrap_or_else(|| self.home.join(".config")).join("opencode")
             }),
         }
     }
 
     /// The person's own file for swarm's hooks.
-    pub fn user_file(&self, host: HookHost) -> PathBuf {
-        self.own(host).join(match host {
-            HookHost::Claude | HookHost::Gemini => "settings.json",
-            HookHost::Codex => "hooks.json",
-            HookHost::OpenCode => "plugins/swarm.js",
+    pub fn user_file(&self, kind: HookKind) -> PathBuf {
+        self.own(kind).join(match kind {
+            HookKind::Claude | HookKind::Gemini => "settings.json",
+            HookKind::Codex => "hooks.json",
+            HookKind::OpenCode => "plugins/swarm.js",
         })
     }
 
-    /// The person's own file for the `swarm-msg` rules, if it is not the one with the hooks.
-    pub fn rules_file(&self, host: HookHost) -> Option<PathBuf> {
-        match host {
-            HookHost::Codex => Some(self.own(host).join("rules/swarm.rules")),
-            HookHost::Gemini => Some(self.own(host).join("policies/swarm.toml")),
-            HookHost::Claude | HookHost::OpenCode => None,
+    /// The person's own file for the `swarm-msg` rules, if the hooks are in another file.
+    pub fn rules_file(&self, kind: HookKind) -> Option<PathBuf> {
+        match kind {
+            HookKind::Codex => Some(self.own(kind).join("rules/swarm.rules")),
+            HookKind::Gemini => Some(self.own(kind).join("policies/swarm.toml")),
+            HookKind::Claude | HookKind::OpenCode => None,
         }
     }
 
     /// The files with hooks that an agent reads if it was started in `cwd`.
-    pub fn files(&self, host: HookHost, cwd: &Path) -> Vec<PathBuf> {
-        let mut files = vec![self.user_file(host)];
-        match host {
-            HookHost::Claude => {
+    pub fn files(&self, kind: HookKind, cwd: &Path) -> Vec<PathBuf> {
+        let mut files = vec![self.user_file(kind)];
+        match kind {
+            HookKind::Claude => {
                 files.extend(["settings.json", "settings.local.json"].map(|f| cwd.join(".claude").join(f)));
             }
-            HookHost::Gemini => files.push(project_file(host, cwd)),
-            HookHost::Codex | HookHost::OpenCode => {
-                files.extend(above(cwd).iter().map(|dir| project_file(host, dir)));
+            HookKind::Gemini => files.push(project_file(kind, cwd)),
+            HookKind::Codex | HookKind::OpenCode => {
+                files.extend(above(cwd).iter().map(|dir| project_file(kind, dir)));
             }
         }
-        if host == HookHost::OpenCode {
+        if kind == HookKind::OpenCode {
             let base = self.dir("XDG_CONFIG_HOME").unwrap_or_else(|| self.home.join(".config"));
             files.push(base.join("opencode/plugins/swarm.js"));
         }
@@ -96,18 +95,18 @@ impl Surroundings<'_> {
     }
 
     /// Whether the hooks of `program` reach an agent that was started in `cwd`.
-    pub fn reach(&self, host: HookHost, cwd: &Path, program: &str) -> Reach {
+    pub fn reach(&self, kind: HookKind, cwd: &Path, program: &str) -> Reach {
         let mut partial = None;
         let mut whole = Vec::new();
-        for path in self.files(host, cwd) {
-            let target = Target { host, path: path.clone(), within: None, part: HookPart::Hooks };
+        for path in self.files(kind, cwd) {
+            let target = Target { kind, path: path.clone(), within: None, part: HookPart::Hooks };
             match target.presence(program) {
                 Ok(Presence::Full) => whole.push(path),
                 Ok(Presence::Partial) => partial = partial.or(Some(path)),
                 Ok(Presence::None) | Err(_) => {}
             }
         }
-        let package = self.package(host, cwd);
+        let package = self.package(kind, cwd);
         match (&package, partial) {
             (None, Some(file)) if whole.is_empty() => return Reach::Partial(file),
             (Some(_), Some(file)) if whole.is_empty() => return Reach::Twice(file),
@@ -117,7 +116,7 @@ impl Surroundings<'_> {
             }
             _ => {}
         }
-        if let Some((file, key)) = self.off(host, cwd) {
+        if let Some((file, key)) = self.off(kind, cwd) {
             return Reach::Off(file, key);
         }
         match (package, whole.first()) {
@@ -126,16 +125,16 @@ impl Surroundings<'_> {
             (Some(_), None) => return Reach::Whole,
             (None, _) => {}
         }
-        if host == HookHost::Codex && !whole.iter().any(|file| self.trusts(file)) {
+        if kind == HookKind::Codex && !whole.iter().any(|file| self.trusts(file)) {
             return Reach::Untrusted;
         }
         Reach::Whole
     }
 
     /// The file that switches hooks off, and its key. The file with the highest priority that has the key decides.
-    fn off(&self, host: HookHost, cwd: &Path) -> Option<(PathBuf, &'static str)> {
-        match host {
-            HookHost::Claude => {
+    fn off(&self, kind: HookKind, cwd: &Path) -> Option<(PathBuf, &'static str)> {
+        match kind {
+            HookKind::Claude => {
                 let managed = managed_claude();
                 let is_true = |key: &'static str, file: &PathBuf| json(file)?.get(key)?.as_bool();
                 if let Some(file) = managed.iter().find(|f| is_true("allowManagedHooksOnly", f) == Some(true))
@@ -143,15 +142,15 @@ impl Surroundings<'_> {
                     return Some((file.clone(), "allowManagedHooksOnly"));
                 }
                 let own = ["settings.local.json", "settings.json"].map(|f| cwd.join(".claude").join(f));
-                let files = managed.into_iter().chain(own).chain([self.user_file(host)]);
+                let files = managed.into_iter().chain(own).chain([self.user_file(kind)]);
                 decided(files, |file| is_true("disableAllHooks", file))
                     .filter(|(_, off)| *off)
                     .map(|(file, _)| (file, "disableAllHooks"))
             }
-            HookHost::Gemini => {
+            HookKind::Gemini => {
                 let system = self.dir("GEMINI_CLI_SYSTEM_SETTINGS_PATH");
                 let system = system.unwrap_or_else(|| "/etc/gemini-cli/settings.json".into());
-                let files = [system, project_file(host, cwd), self.user_file(host)];
+                let files = [system, project_file(kind, cwd), self.user_file(kind)];
                 let names_ours = |file: &&PathBuf| {
                     let list = json(file).and_then(|v| v["hooksConfig"]["disabled"].as_array().cloned());
                     list.unwrap_or_default()
@@ -165,29 +164,29 @@ impl Surroundings<'_> {
                     .filter(|(_, on)| !*on)
                     .map(|(file, _)| (file, "hooksConfig.enabled"))
             }
-            HookHost::Codex => {
+            HookKind::Codex => {
                 let required = PathBuf::from("/etc/codex/requirements.toml");
                 let only = toml_of(&required).and_then(|t| t.get("allow_managed_hooks_only")?.as_bool());
                 if only == Some(true) {
                     return Some((required, "allow_managed_hooks_only"));
                 }
                 let dirs = above(cwd).into_iter().rev().map(|dir| dir.join(".codex/config.toml"));
-                let files = dirs.chain([self.own(host).join("config.toml")]);
+                let files = dirs.chain([self.own(kind).join("config.toml")]);
                 let says = |file: &PathBuf| {
                     let features = toml_of(file)?.get("features")?.clone();
                     features.get("hooks").or_else(|| features.get("codex_hooks"))?.as_bool()
                 };
                 decided(files, says).filter(|(_, on)| !*on).map(|(file, _)| (file, "features.hooks"))
             }
-            HookHost::OpenCode => None,
+            HookKind::OpenCode => None,
         }
     }
 
     /// Whether Codex was told to trust each of swarm's hooks in a file, in its present form.
     fn trusts(&self, file: &Path) -> bool {
         let Some(text) = read(file).ok().flatten() else { return false };
-        let Ok(entries) = settings::entries(&text, HookHost::Codex) else { return false };
-        let Some(config) = toml_of(&self.own(HookHost::Codex).join("config.toml")) else { return false };
+        let Ok(entries) = settings::entries(&text, HookKind::Codex) else { return false };
+        let Some(config) = toml_of(&self.own(HookKind::Codex).join("config.toml")) else { return false };
         let state = config.get("hooks").and_then(|hooks| hooks.get("state"));
         let real = file.canonicalize().unwrap_or_else(|_| file.to_owned());
         entries.iter().all(|entry| {
@@ -203,14 +202,14 @@ impl Surroundings<'_> {
     }
 }
 
-/// The settings file of the project at `dir`. For Claude it is not settings.json: the team shares that file, but not the path of
+/// The settings file of the project at `dir`. For Claude it is not settings.json: all clones share that file, but not the path of
 /// the program.
-pub fn project_file(host: HookHost, dir: &Path) -> PathBuf {
-    dir.join(match host {
-        HookHost::Claude => ".claude/settings.local.json",
-        HookHost::Codex => ".codex/hooks.json",
-        HookHost::Gemini => ".gemini/settings.json",
-        HookHost::OpenCode => ".opencode/plugins/swarm.js",
+pub fn project_file(kind: HookKind, dir: &Path) -> PathBuf {
+    dir.join(match kind {
+        HookKind::Claude => ".claude/settings.local.json",
+        HookKind::Codex => ".codex/hooks.json",
+        HookKind::Gemini => ".gemini/settings.json",
+        HookKind::OpenCode => ".opencode/plugins/swarm.js",
     })
 }
 
@@ -308,29 +307,29 @@ mod tests {
         };
         let none = |_: &str| None;
         let around = Surroundings { home: home.clone(), variable: &none };
-        let is = |host, cwd: &Path| around.reach(host, cwd, "/x/swarm");
-        for host in HookHost::ALL {
-            assert_eq!(is(host, &project), Reach::Absent);
+        let is = |kind, cwd: &Path| around.reach(kind, cwd, "/x/swarm");
+        for kind in HookKind::ALL {
+            assert_eq!(is(kind, &project), Reach::Absent);
             let target =
-                Target { host, path: project_file(host, &project), within: None, part: HookPart::Hooks };
+                Target { kind, path: project_file(kind, &project), within: None, part: HookPart::Hooks };
             put(&target.path, &target.install("/x/swarm").unwrap().after.unwrap());
         }
-        assert_eq!(is(HookHost::Claude, &project), Reach::Whole);
-        assert_eq!(is(HookHost::Gemini, &project), Reach::Whole);
-        assert_eq!(is(HookHost::Codex, &project), Reach::Untrusted);
-        assert_eq!(is(HookHost::OpenCode, &project), Reach::Whole);
+        assert_eq!(is(HookKind::Claude, &project), Reach::Whole);
+        assert_eq!(is(HookKind::Gemini, &project), Reach::Whole);
+        assert_eq!(is(HookKind::Codex, &project), Reach::Untrusted);
+        assert_eq!(is(HookKind::OpenCode, &project), Reach::Whole);
         let sub = project.join("sub");
-        for (host, reach) in [
-            (HookHost::Claude, Reach::Absent),
-            (HookHost::Gemini, Reach::Absent),
-            (HookHost::Codex, Reach::Untrusted),
-            (HookHost::OpenCode, Reach::Whole),
+        for (kind, reach) in [
+            (HookKind::Claude, Reach::Absent),
+            (HookKind::Gemini, Reach::Absent),
+            (HookKind::Codex, Reach::Untrusted),
+            (HookKind::OpenCode, Reach::Whole),
         ] {
-            assert_eq!(is(host, &sub), reach, "{host:?}");
+            assert_eq!(is(kind, &sub), reach, "{kind:?}");
         }
-        // Trust of each, as they are now.
-        let hooks = project_file(HookHost::Codex, &project);
-        let entries = settings::entries(&fs::read_to_string(&hooks).unwrap(), HookHost::Codex).unwrap();
+        // Each hook is trusted in its present form.
+        let hooks = project_file(HookKind::Codex, &project);
+        let entries = settings::entries(&fs::read_to_string(&hooks).unwrap(), HookKind::Codex).unwrap();
         let state: String = entries
             .iter()
             .map(|e| {
@@ -344,34 +343,34 @@ mod tests {
             .collect();
         let config = home.join(".codex/config.toml");
         put(&config, &state);
-        assert_eq!(is(HookHost::Codex, &sub), Reach::Whole);
+        assert_eq!(is(HookKind::Codex, &sub), Reach::Whole);
         put(&config, &state.replacen("sha256:", "sha256:0", 1));
-        assert_eq!(is(HookHost::Codex, &sub), Reach::Untrusted);
+        assert_eq!(is(HookKind::Codex, &sub), Reach::Untrusted);
         put(&config, &format!("{state}[features]\nhooks = false\n"));
-        assert_eq!(is(HookHost::Codex, &sub), Reach::Off(config, "features.hooks"));
-        // The highest that has the key decides.
+        assert_eq!(is(HookKind::Codex, &sub), Reach::Off(config, "features.hooks"));
+        // The file with the highest priority that has the key decides.
         let (shared, own) = (project.join(".claude/settings.json"), home.join(".claude/settings.json"));
         put(&own, "{\"disableAllHooks\": true}");
-        assert_eq!(is(HookHost::Claude, &project), Reach::Off(own, "disableAllHooks"));
+        assert_eq!(is(HookKind::Claude, &project), Reach::Off(own, "disableAllHooks"));
         put(&shared, "{\"disableAllHooks\": false}");
-        assert_eq!(is(HookHost::Claude, &project), Reach::Whole);
+        assert_eq!(is(HookKind::Claude, &project), Reach::Whole);
         let own = home.join(".gemini/settings.json");
         put(&own, "{\"hooksConfig\": {\"enabled\": false}}");
-        assert_eq!(is(HookHost::Gemini, &project), Reach::Off(own, "hooksConfig.enabled"));
+        assert_eq!(is(HookKind::Gemini, &project), Reach::Off(own, "hooksConfig.enabled"));
     }
 
     #[test]
     fn the_agents_own_variables_say_where_it_looks() {
-        for (host, name, file) in [
-            (HookHost::Claude, "CLAUDE_CONFIG_DIR", "/c/settings.json"),
-            (HookHost::Codex, "CODEX_HOME", "/c/hooks.json"),
-            (HookHost::Gemini, "GEMINI_CLI_HOME", "/c/.gemini/settings.json"),
-            (HookHost::OpenCode, "XDG_CONFIG_HOME", "/c/opencode/plugins/swarm.js"),
-            (HookHost::OpenCode, "OPENCODE_CONFIG_DIR", "/c/plugins/swarm.js"),
+        for (kind, name, file) in [
+            (HookKind::Claude, "CLAUDE_CONFIG_DIR", "/c/settings.json"),
+            (HookKind::Codex, "CODEX_HOME", "/c/hooks.json"),
+            (HookKind::Gemini, "GEMINI_CLI_HOME", "/c/.gemini/settings.json"),
+            (HookKind::OpenCode, "XDG_CONFIG_HOME", "/c/opencode/plugins/swarm.js"),
+            (HookKind::OpenCode, "OPENCODE_CONFIG_DIR", "/c/plugins/swarm.js"),
         ] {
             let variable = |asked: &str| (asked == name).then(|| "/c".to_owned());
             let around = Surroundings { home: "/h".into(), variable: &variable };
-            assert_eq!(around.user_file(host), Path::new(file), "{name}");
+            assert_eq!(around.user_file(kind), Path::new(file), "{name}");
         }
     }
 }

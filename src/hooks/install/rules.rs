@@ -1,42 +1,40 @@
 //! The rules that let an agent run `swarm-msg` without asking, for agents that keep such rules in a file of their own: Codex and Gemini CLI.
 //!
-//! The file belongs to the person and serves all projects. swarm records the projects that want the rules, and removes the rules with
-//! the last of them. Everything else in the file stays.
+//! The file belongs to the person and serves all projects. swarm records which projects need the rules, and removes
+//! the rules with the last of them. Everything else in the file stays.
 
 use super::backup::Backup;
 use super::reach::Surroundings;
 use super::{Plan, names};
-use crate::core::hook::{HookHost, allow};
+use crate::core::hook::{HookKind, allow};
 use crate::store::foreign::{self, read, refuse};
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 
-/// The file of one agent.
 #[derive(Clone, Debug)]
 pub struct RulesFile {
     /// The agent's kind.
-    pub host: HookHost,
-    /// The file.
+    pub kind: HookKind,
     pub path: PathBuf,
 }
 
 impl RulesFile {
     /// The file that an agent reads if it was started with this environment.
-    pub fn of(host: HookHost, around: &Surroundings<'_>) -> Option<Self> {
-        around.rules_file(host).map(|path| Self { host, path })
+    pub fn of(kind: HookKind, around: &Surroundings<'_>) -> Option<Self> {
+        around.rules_file(kind).map(|path| Self { kind, path })
     }
 
-    /// The files with rules for `project`, as far as that is recorded; without a project, all of them.
+    /// The files with rules for `project`, by the records; without a project, all of them.
     pub fn recorded(state: &Path, project: Option<&Path>) -> Vec<Self> {
         let of = |path: PathBuf| {
-            let host = match path.file_name()?.to_str()? {
-                "swarm.rules" => HookHost::Codex,
-                "swarm.toml" => HookHost::Gemini,
+            let kind = match path.file_name()?.to_str()? {
+                "swarm.rules" => HookKind::Codex,
+                "swarm.toml" => HookKind::Gemini,
                 _ => return None,
             };
             let backup = Backup::load(state, &path).ok()??;
             let wanted = project.is_none_or(|project| backup.wanted_by.iter().any(|p| p == project));
-            wanted.then_some(Self { host, path })
+            wanted.then_some(Self { kind, path })
         };
         Backup::all(state).into_iter().filter_map(of).collect()
     }
@@ -47,7 +45,7 @@ impl RulesFile {
         Ok(self.block(program).is_some_and(|block| text.contains(&block)))
     }
 
-    /// What installing would change.
+    /// The change that installing would make.
     pub fn install(&self, program: &str) -> Result<Plan> {
         let path = foreign::real(&self.path)?;
         let before = read(&path)?;
@@ -57,7 +55,7 @@ impl RulesFile {
         Ok(Plan { path, before, after, rules: Vec::new() })
     }
 
-    /// Makes that change, for `project`.
+    /// Makes that change for `project`.
     pub fn put(&self, program: &str, project: &Path, state: &Path) -> Result<()> {
         let plan = self.install(program)?;
         if !plan.is_empty() {
@@ -72,7 +70,7 @@ impl RulesFile {
         Ok(())
     }
 
-    /// What removing the rules would change.
+    /// The change that removing the rules would make.
     pub fn uninstall(&self, state: &Path) -> Result<Plan> {
         let path = foreign::real(&self.path)?;
         let before = read(&path)?;
@@ -87,7 +85,7 @@ impl RulesFile {
         Ok(Plan { path, before, after, rules: Vec::new() })
     }
 
-    /// Makes that change for `project`, unless others want the rules. Says whether it did.
+    /// Makes that change for `project`, unless other projects need the rules. Returns whether it did.
     pub fn take(&self, project: &Path, state: &Path) -> Result<bool> {
         let plan = self.uninstall(state)?;
         if plan.is_empty() {
@@ -106,6 +104,6 @@ impl RulesFile {
 
     fn block(&self, program: &str) -> Option<String> {
         let names = names(program);
-        allow::block(self.host, &names.iter().map(String::as_str).collect::<Vec<_>>())
+        allow::block(self.kind, &names.iter().map(String::as_str).collect::<Vec<_>>())
     }
 }

@@ -31,8 +31,8 @@ const IS_STASHING: &str = " && [ \"$1\" = prepared ] && swarm_dir=${GIT_DIR:-.gi
 /// The call before a push.
 pub(super) const PUSH: &str = "guard --hook pre-push \"$@\"";
 
-/// Git tells that hook on its standard input what is pushed. The guard reads a copy, and the lines after it read all of it again: another
-/// tool may need it (Git LFS does).
+/// Git gives that hook the pushed commits on its standard input. The guard reads a copy, and the lines after it read
+/// the whole input again, because another tool may need it (Git LFS does).
 const IS_PUSHING: (&str, &str) = (
     " && swarm_refs=$(mktemp)",
     "cat >\"$swarm_refs\"; exec <\"$swarm_refs\" 3<\"$swarm_refs\"; rm -f \"$swarm_refs\"; ",
@@ -51,18 +51,18 @@ pub(super) fn call(program: &str, what: &str) -> String {
     )
 }
 
-/// The paths of the program in the lines of a hook.
+/// The program's paths in the lines of a hook.
 pub(super) fn programs(text: &str) -> Vec<String> {
     let named = |line: &str| Some(line.strip_prefix("if [ -x '")?.split_once("' ]")?.0.replace("'\\''", "'"));
     text.lines().filter_map(named).collect()
 }
 
-/// The line that a team may add to its own hook. It has no path of anybody's machine.
+/// The line that a repository may have in a hook of its own. It names no path of anybody's machine.
 pub(super) fn portable(what: &str) -> String {
     format!("if command -v swarm >/dev/null; then swarm {what} </dev/null || [ $? -ne 3 ] || exit 1; fi")
 }
 
-/// Whether a hook of the team calls the guard.
+/// Whether a hook of the repository calls the guard.
 pub(super) fn calls(text: &str, what: &str) -> bool {
     let calls = |line: &str| {
         let line = line.trim();
@@ -71,7 +71,7 @@ pub(super) fn calls(text: &str, what: &str) -> bool {
     text.lines().any(calls)
 }
 
-/// `text` with the guard's line in it; `None` if it is no shell script.
+/// `text` with the guard's line; `None` if it is not a shell script.
 pub(super) fn insert(text: &str, line: &str) -> Option<String> {
     let added = format!("{BEGIN}\n{line}\n{END}\n");
     if !text.starts_with("#!") {
@@ -81,7 +81,7 @@ pub(super) fn insert(text: &str, line: &str) -> Option<String> {
     shell(first).map(|_| format!("{first}\n{added}{rest}"))
 }
 
-/// `text` without swarm's lines; `None` if there are none. Nothing remains of a script of swarm's own.
+/// `text` without swarm's lines; `None` if it has none. A script of swarm's own becomes empty.
 pub(super) fn strip(text: &str) -> Option<String> {
     let mut left = String::new();
     let mut lines = text.split_inclusive('\n');
@@ -97,7 +97,7 @@ pub(super) fn strip(text: &str) -> Option<String> {
             left.push_str(line);
         }
     }
-    // Somebody added lines to a script of swarm's. These lines become a script of theirs.
+    // If somebody added lines to a script of swarm's, these lines become a script of their own.
     Some(if own && !left.is_empty() { format!("#!/bin/sh\n{left}") } else { left }).filter(|_| found)
 }
 
@@ -106,7 +106,6 @@ pub(super) fn is_own(text: &str) -> bool {
     text.lines().nth(1) == Some(OWN) && strip(text).is_some_and(|left| left.is_empty())
 }
 
-/// A script of swarm's own.
 pub(super) fn own(line: &str) -> String {
     format!("#!/bin/sh\n{OWN}\n{line}\n{END}\n")
 }
@@ -149,7 +148,7 @@ pub(super) fn are_alike(a: &[u8], b: &[u8]) -> bool {
     a == b || (manager(a).is_some() && manager(a) == manager(b))
 }
 
-/// Whether it is a hook of pre-commit, which runs the hook that it found as `NAME.legacy`.
+/// Whether it is a hook of pre-commit, which runs an earlier hook as `NAME.legacy`.
 pub(super) fn runs_legacy(text: &str) -> bool {
     text.contains(MANAGERS[0])
 }
