@@ -1,9 +1,9 @@
 //! The clock of an acknowledgement that somebody waits for.
 //!
-//! Pure: given a time, it says what is due. The clock starts when the message was typed or submitted. A reminder is due after
-//! each wait of the schedule. If the last wait passes once more without an answer, the message is escalated, once. A
-//! wait begins when the reminder before it was submitted, so the time in which a reminder is held does not count. All
-//! of it is stored, so a restarted courier continues where the last one stopped.
+//! Pure: for a given time, it returns what is due. The clock starts when the message was typed or submitted. A
+//! reminder is due after each wait of the schedule. If the last wait passes once more without an answer, the message
+//! is escalated, once. A wait begins when the reminder before it was submitted, so the time in which a reminder is
+//! held does not count. All of this is stored, so a restarted courier continues where the last one stopped.
 
 use super::delivery::Progress;
 use serde::{Deserialize, Serialize};
@@ -25,13 +25,13 @@ impl ReminderTimes {
     /// The most reminders a schedule may have.
     pub const MAX: usize = 10;
 
-    /// A schedule of these waits in milliseconds; `None` if there is none, more than [`ReminderTimes::MAX`], or one of 0.
+    /// A schedule of these waits in milliseconds; `None` without a wait, with more than [`ReminderTimes::MAX`], or
+    /// with one of 0.
     pub fn new(waits_ms: Vec<u64>) -> Option<Self> {
         let good = (1..=Self::MAX).contains(&waits_ms.len()) && !waits_ms.contains(&0);
         good.then_some(Self { waits_ms })
     }
 
-    /// How many reminders there are.
     pub fn reminders(&self) -> u32 {
         u32::try_from(self.waits_ms.len()).unwrap_or(u32::MAX)
     }
@@ -43,10 +43,9 @@ impl ReminderTimes {
     }
 }
 
-/// What is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Nothing before this time (ms since the epoch).
+    /// Nothing is due before this time (ms since the epoch).
     Wait(u64),
     /// A reminder is on its way.
     Reminding,
@@ -54,7 +53,7 @@ pub enum Step {
     Escalate,
 }
 
-/// How long an acknowledgement is awaited.
+/// The clock of an awaited acknowledgement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AckClock {
     /// Reminders begun so far.
@@ -63,7 +62,7 @@ pub struct AckClock {
     /// When the next step is due (ms since the epoch).
     #[serde(default)]
     pub due: u64,
-    /// The latest reminder.
+    /// The progress of the latest reminder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reminder: Option<Progress>,
     /// Whether it was escalated.
@@ -77,8 +76,8 @@ impl AckClock {
         Self { rings: 0, due: now_ms + schedule.wait(0), reminder: None, escalated: false }
     }
 
-    /// What is due at `now_ms`. If somebody set the clock back, no wait becomes longer than the
-    /// schedule's: [`AckClock::repair`] shortens it.
+    /// What is due at `now_ms`. If somebody set the clock back, [`AckClock::repair`] shortens waits that are longer
+    /// than the schedule's.
     pub fn step(&self, now_ms: u64, schedule: &ReminderTimes) -> Step {
         match &self.reminder {
             Some(reminder) if reminder.stage.is_open() => Step::Reminding,
@@ -113,7 +112,7 @@ mod tests {
     use super::*;
     use crate::core::delivery::Stage;
 
-    /// Plays the clock with every reminder submitted `held` ms after it was due; gives what happened when.
+    /// Plays the clock with every reminder submitted `held` ms after it was due; returns the steps and their times.
     fn play(held: u64) -> Vec<(Step, u64)> {
         let schedule = ReminderTimes::default();
         let mut clock = AckClock::start(0, &schedule);

@@ -1,7 +1,7 @@
 //! Addresses of a team over several hosts: `host/agent`, or a bare name for an agent of this host.
 //!
-//! A host's name is `[a-z0-9][a-z0-9-]{0,15}`, so an address can be typed back as it is shown. A value of either type is always
-//! valid. A bare name never means somebody on another host.
+//! A host's name is `[a-z0-9][a-z0-9-]{0,15}`, so a shown address can be typed back. A value of either type is always
+//! valid. A bare name never means an agent on another host.
 
 use super::name::Name;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,6 @@ use std::fmt;
 /// The longest name of a host, in bytes.
 pub const MAX_HOST: usize = 16;
 
-/// The valid name of a host of the team.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct HostName(String);
@@ -28,7 +27,7 @@ impl HostName {
         Ok(Self(text.to_owned()))
     }
 
-    /// The name that a machine's own name becomes: its first label, in lower case, what is not allowed replaced.
+    /// A valid name made of a machine's own name: its first label, in lower case, with invalid characters replaced.
     pub fn folded(text: &str) -> Self {
         let first = text.split('.').next().unwrap_or_default().to_lowercase();
         let mut kept = String::new();
@@ -42,7 +41,6 @@ impl HostName {
         Self(if kept.is_empty() { "host" } else { kept }.to_owned())
     }
 
-    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -67,18 +65,18 @@ impl fmt::Display for HostName {
     }
 }
 
-/// Who, and on which host; without a host: on this one.
+/// A name on a host; without a host: on this one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Address {
     /// The host, if it is another one.
     pub host: Option<HostName>,
-    /// Its name there.
+    /// The name on that host.
     pub name: Name,
 }
 
 impl Address {
-    /// Somebody on a host of the team.
+    /// A name on a host of the team.
     pub fn on(host: HostName, name: Name) -> Self {
         Self { host: Some(host), name }
     }
@@ -94,12 +92,12 @@ impl Address {
         }
     }
 
-    /// The name, if it is one of this host.
+    /// The name, if it is on this host.
     pub fn local(&self) -> Option<&Name> {
         Some(&self.name).filter(|_| self.host.is_none())
     }
 
-    /// Whether this is swarm itself, of this host.
+    /// Whether this is swarm itself on this host.
     pub fn is_system(&self) -> bool {
         self.local().is_some_and(Name::is_system)
     }

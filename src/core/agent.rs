@@ -1,8 +1,8 @@
 //! The record of one agent.
 //!
-//! An agent is a living process in a tmux pane that a profile recognised. Its name stays with the process,
-//! whatever happens to the pane's number. A new process is a new agent, unless there is evidence that it is an
-//! agent that ended ([`super::heir`]).
+//! An agent is a living process in a tmux pane that a profile recognised. Its name stays with the process, even if
+//! the pane's number changes. A new process is a new agent, unless there is evidence that it continues an agent that
+//! ended ([`super::heir`]).
 
 use super::heir::Past;
 use super::name::Name;
@@ -22,13 +22,14 @@ pub enum Status {
     Busy,
     /// A permission or choice dialog is open: an Enter there answers it.
     Dialog,
-    /// Something covers the composer, or it is in a mode in which it does something else with what is typed.
+    /// Something covers the composer, or it is in a mode in which it does something else with a text.
     Overlay,
     /// The composer holds text, a person's or a line of swarm's.
     Draft,
-    /// At an empty composer, and its usage limit is reached: what it is given now it does not do.
+    /// At an empty composer, with its usage limit reached: it does not act on mail now.
     Limit,
-    /// The evidence does not suffice. Never treated as idle. A word that only a later version knows is read as this.
+    /// The evidence is not sufficient. Never treated as idle. A status that only a later version knows is read as
+    /// this.
     #[default]
     #[serde(other)]
     Unknown,
@@ -54,17 +55,17 @@ impl Status {
 pub struct PaneRef {
     /// Path of the server's socket.
     pub socket: String,
-    /// The server's pid; 0 where it is not known, which is no server's: then nothing is typed until the agent is seen again.
+    /// The server's pid; 0 if unknown, which is no server's pid. Nothing is then typed until the agent is seen again.
     #[serde(default)]
     pub server: i32,
-    /// The pane's id, such as `%5`: unique in its server for the server's life. It becomes part of tmux commands and of a
-    /// file's name, so a record with anything else in it is none.
+    /// The pane's id, such as `%5`: unique in its server for the server's life. It becomes part of tmux commands and
+    /// of a file's name, so a record with any other text is invalid.
     #[serde(deserialize_with = "pane_id")]
     pub pane: String,
-    /// The pid of the pane's first process; 0 where it is not known.
+    /// The pid of the pane's first process; 0 if unknown.
     #[serde(default)]
     pub pane_pid: i32,
-    /// The pid namespace in which these pids, and the agent's own, mean something; `None`: not known.
+    /// The pid namespace of these pids and of the agent's own; `None` if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<u64>,
 }
@@ -80,24 +81,22 @@ fn pane_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Erro
     if is_pane_id(&text) { Ok(text) } else { Err(serde::de::Error::custom("it names no pane")) }
 }
 
-/// One agent, as stored in `agents/NAME.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Agent {
     pub name: Name,
-    /// The profile that recognised it, such as `claude`; empty until it is seen again where it is not known.
+    /// The profile that recognised it, such as `claude`; if unknown, empty until the agent is seen again.
     #[serde(default)]
     pub kind: String,
-    /// The agent's own process.
     pub process: ProcessId,
     pub place: PaneRef,
     /// Its working directory.
     #[serde(default)]
     pub cwd: String,
-    /// Names it had before; mail addressed to these is still its own.
+    /// Its earlier names. Mail to these is still its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub formerly: Vec<Name>,
-    /// The argument that marks a background server which may run the tools of several agents of this kind: below it,
-    /// ancestry does not tell which.
+    /// The argument that marks a background server which may run the tools of several agents of this kind. For
+    /// processes below it, ancestry does not show the agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared_server: Option<String>,
     /// Whether it got the onboarding message.
@@ -106,10 +105,10 @@ pub struct Agent {
     /// When it was first seen (ms since the epoch).
     #[serde(default)]
     pub first_seen: u64,
-    /// What it was doing when last looked at.
+    /// Its state at the last look.
     #[serde(default)]
     pub status: Status,
-    /// Since when (ms since the epoch).
+    /// Since when it is in that state (ms since the epoch).
     #[serde(default)]
     pub since: u64,
     /// When it was found dead (ms since the epoch); `None` while it lives.
@@ -118,7 +117,7 @@ pub struct Agent {
     /// The usage limit that its screen shows, or showed last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<UsageLimit>,
-    /// What is remembered of it beyond its process.
+    /// What is remembered about it beyond its process.
     #[serde(default, skip_serializing_if = "Past::is_empty")]
     pub past: Past,
 }
@@ -137,8 +136,8 @@ impl Agent {
         self.died.is_none()
     }
 
-    /// When an agent that ended counts as gone, since it may be started again within `grace` (ms since the epoch). A clock that
-    /// was set back does not put it off.
+    /// When an agent that has ended is not waited for any more (ms since the epoch): it may be started again within
+    /// `grace`. If the clock was set back, this is not later.
     pub fn gone_at(&self, now_ms: u64, grace: Duration) -> u64 {
         self.died.filter(|died| *died <= now_ms).map_or(now_ms, |died| died.saturating_add(span::ms(grace)))
     }

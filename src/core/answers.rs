@@ -1,15 +1,16 @@
 //! Notices two agents that answer each other without end, and words the notices about it.
 //!
-//! Pure. Each answer carries the number of answers in a row that agents have given each other up to it, signed like the rest of the
-//! message. So nothing has to be counted in the mailboxes, and a renaming, a crash or a lost record changes nothing. Whoever delivers
-//! an answer with too high a number holds it until a person releases it. A person's word begins a new count.
+//! Pure. Each answer has the number of answers in a row that agents have given each other up to it, signed like the
+//! rest of the message. So nothing has to be counted in the mailboxes, and a renaming, a crash or a lost record
+//! changes nothing. An answer with too high a number is held until a person releases it. A person's message begins a
+//! new count.
 
 use super::delivery::{Delivery, Pause};
 use super::frame;
 use super::message::{Message, Verified};
 use super::name::Name;
 
-/// The number of an answer to `original`, of which `delivery` is the record. `by_person`: a person gives it.
+/// The number of an answer to `original`, whose record is `delivery`. `by_person`: a person gives the answer.
 pub fn next(original: &Message, delivery: Option<&Delivery>, by_person: bool) -> u32 {
     if by_person || !is_of_agent(original) {
         0
@@ -20,8 +21,8 @@ pub fn next(original: &Message, delivery: Option<&Delivery>, by_person: bool) ->
     }
 }
 
-/// The number of the same words again: of `original`, sent once more or handed over, when `last` is the last answer of the thread that
-/// the sender got, each with its record. So nobody begins a new count by repeating what was said.
+/// The number of `original` when it is sent again or handed over. `last` is the last answer of the thread that the
+/// sender got. Each comes with its record. So nobody begins a new count by repeating a message.
 pub fn again(
     original: (&Message, Option<&Delivery>),
     last: Option<(&Message, Option<&Delivery>)>,
@@ -36,13 +37,13 @@ pub fn again(
     last.map_or(own, |(last, delivery)| own.max(next(last, delivery, false)))
 }
 
-/// Whether an agent wrote it: here, or on another host.
+/// Whether an agent wrote it, here or on another host.
 fn is_of_agent(message: &Message) -> bool {
     let name = &message.from.name;
     !name.is_human() && !name.is_system()
 }
 
-/// Whether a message is held because agents may give each other no more than `most` answers in a row; 0: as many as they like.
+/// Whether a message is held because agents may give each other at most `most` answers in a row; 0: no limit.
 pub fn pauses(message: &Message, delivery: Option<&Delivery>, most: u32) -> bool {
     most > 0 && message.round > most && delivery.is_none_or(|d| d.pause != Some(Pause::Released))
 }
@@ -56,7 +57,7 @@ pub fn reason(message: &Message) -> String {
     )
 }
 
-/// What the sender of such a message to `owner`, its recipient, and the person get to know, in that order.
+/// The notices about such a message: to its sender, to its recipient `owner`, and to the person.
 pub fn notices(message: &Verified, owner: &Name) -> [String; 3] {
     let (id, from, count) = (&message.id, &message.from, message.round.saturating_sub(1));
     let go_on = "Stop here if nothing is to be done. If something is, begin a new thread";

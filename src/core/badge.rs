@@ -1,8 +1,8 @@
-//! The project in a few counts, as one tmux format for a status line.
+//! Shows the project in a few counts, as one tmux format for a status line.
 //!
-//! Pure. A count of zero is left out, and what needs a person comes first. Colours and icons are options that the
-//! person may set, so the text changes only when a count does. Between and behind the counts the colours are those of
-//! the place that a theme shows it in.
+//! Pure. A count of zero is left out, and the counts that call a person come first. Colours and icons are options
+//! that the person may set, so the text changes only with a count. Between and after the counts, the colours are
+//! those of the surrounding status line.
 
 use super::agent::{Agent, Status};
 use super::name::Name;
@@ -17,15 +17,15 @@ pub struct Counts {
     pub idle: usize,
     /// Living agents in any other state.
     pub other: usize,
-    /// Messages for the person at the keyboard that were not read.
+    /// Unread messages to the person at the keyboard.
     pub unread: usize,
-    /// Messages that cannot be given to their agents now.
+    /// Messages that are held.
     pub held: usize,
-    /// Messages whose acknowledgement was asked for again.
+    /// Messages with at least one reminder.
     pub overdue: usize,
 }
 
-/// The names of the icon options are `@swarm-icon-` and these; the letter stands for it where only ASCII is wanted.
+/// The names of the icon options are `@swarm-icon-` and these; the letter replaces the icon if only ASCII is wanted.
 const PARTS: [(&str, char); 7] = [
     ("needs", '!'),
     ("busy", '*'),
@@ -37,7 +37,7 @@ const PARTS: [(&str, char); 7] = [
 ];
 
 impl Counts {
-    /// Counts the living agents by state. `askers` are those from whom the person has unread mail.
+    /// Counts the living agents by state. `askers` are the agents that have unread mail to the person.
     #[must_use]
     pub fn agents(mut self, agents: &[Agent], askers: &[Name]) -> Self {
         for agent in agents.iter().filter(|a| a.is_live()) {
@@ -52,7 +52,7 @@ impl Counts {
         self
     }
 
-    /// Those that a person in another project is to know of.
+    /// The counts that matter to a person in another project.
     #[must_use]
     pub fn calls(self) -> Self {
         Self { needs: self.needs, unread: self.unread, overdue: self.overdue, ..Self::default() }
@@ -81,20 +81,20 @@ impl Counts {
     }
 }
 
-/// What a project is called on a status line: letters, digits and `-`, `.`, `_` of its directory's name, so that nothing of it is read as
-/// a format. At most 16 characters.
+/// The name of a project on a status line: letters, digits and `-`, `.`, `_` of its directory's name, so that none of
+/// it is read as a format. At most 16 characters.
 pub fn title(name: &str) -> String {
     let plain = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '.' | '_') { c } else { '_' };
     name.chars().map(plain).take(16).collect()
 }
 
-/// The server options that are made of a format of each project: all by name; those in which an agent needs the person; and one letter
-/// for each, for each of these, and for each of the rest, to count them.
+/// The server options that consist of a format from each project: all projects by name; those in which an agent needs
+/// the person; and three with one letter per project, to count all, those with such an agent, and the others.
 pub const LISTS: [&str; 5] =
     ["@swarm_projects", "@swarm_urgent", "@swarm_calling", "@swarm_needing", "@swarm_resting"];
 
-/// What one project adds to each of [`LISTS`], which show it in the panes of others, by the server options with the ending `id`: what calls
-/// the person in a pane of another project, all in a pane of none.
+/// The formats that one project adds to each of [`LISTS`]. They show its server options with the suffix `id`: in a
+/// pane of another project only the counts that call the person, in a pane of none all counts.
 pub fn elsewhere(id: &str, title: &str) -> [String; 5] {
     let outside = |calls: &str, badge: &str| {
         format!("#{{?#{{==:#{{@swarm_root}},#{{@swarm_root_{id}}}}},,#{{?@swarm_root,{calls},{badge}}}}}")
@@ -168,7 +168,7 @@ mod tests {
         .map(agent);
         let counts = Counts { unread: 5, ..Counts::default() }.agents(&agents, &[]);
         assert_eq!(counts, Counts { needs: 1, busy: 2, idle: 3, other: 3, unread: 5, ..Counts::default() });
-        // Who wrote to the person waits for the person, whatever it does; and counts once.
+        // An agent with unread mail to the person counts as waiting, in any state, and once.
         let named = |name: &str, agent: &Agent| Agent { name: Name::new(name).unwrap(), ..agent.clone() };
         let agents = [
             named("x", &agents[0]),

@@ -13,7 +13,6 @@ use std::fmt;
 /// The longest body, in bytes.
 pub const MAX_BODY: usize = 64 * 1024;
 
-/// The text of a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Body(String);
@@ -21,13 +20,13 @@ pub struct Body(String);
 /// Why a body was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BadBody {
-    /// Nothing but white space.
+    /// Only white space.
     Empty,
     /// This many bytes; [`MAX_BODY`] at most.
     TooLong(usize),
     /// Not UTF-8 from this byte on.
     NotUtf8(usize),
-    /// A character that a terminal or a reader could be misled by.
+    /// A character that could mislead a terminal or a reader.
     Character {
         /// Line, from 1.
         line: usize,
@@ -98,13 +97,13 @@ impl Body {
         &self.0
     }
 
-    /// Whether the body may be typed whole into a composer: one short line with nothing in it that an agent's
-    /// composer acts on (`@` mentions a file in most of them; a tab completes), and that comes back from a terminal as it was written.
+    /// Whether the body may be typed as a whole: one short line without characters on which an agent's composer acts
+    /// (`@` mentions a file in most of them; a tab completes), and that a terminal gives back as it was written.
     pub fn is_inline(&self, max: usize) -> bool {
         self.is_line(max) && plain::is_plain(&self.0)
     }
 
-    /// Whether it is one short line with nothing in it that a composer acts on.
+    /// Whether it is one short line without characters on which a composer acts.
     pub(super) fn is_line(&self, max: usize) -> bool {
         self.0.len() <= max && !self.0.contains(['\n', '\t', '@']) && self.0.trim() == self.0
     }

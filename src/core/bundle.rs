@@ -1,31 +1,31 @@
-//! All messages that wait for an agent, in one turn: which go together, and the notice that brings them.
+//! Puts all messages that wait for an agent into one turn: which go together, and the text of the bundle.
 //!
 //! Pure. A bundle is a message of swarm to the recipient, signed like every other. The record beside it lists its
-//! members, and each member keeps its own state. So a bundle is delivered like any message, by the same marks, and
-//! its members follow its state. Its text is its own line and the lines of its members. If these are too long to be
-//! typed, it announces them.
+//! members, and each member keeps its own state. So a bundle is delivered like any message, with the same marks, and
+//! its members follow its state. Its text is its own line and the lines of its members. If these are too long, the
+//! bundle announces its members.
 
 use super::address::Address;
 use super::frame;
 use super::message::Verified;
 use super::name::Name;
 
-/// The most messages of one bundle. The rest goes with the next.
+/// The most messages in one bundle. The others go with the next.
 const MOST: usize = 64;
 
-/// The most bytes of one bundle: a hook hands over no more at once.
+/// The most bytes in one bundle: a hook hands over no more at once.
 const MOST_BYTES: usize = 14_000;
 
-/// What a hook's words beside a message's text take, about, in bytes.
+/// About how many bytes a hook adds to the text of a message.
 const AROUND: usize = 200;
 
 /// The longest text that is typed, in characters: shorter than what any agent shows as a sign for a long paste.
 const TYPED_MAX: usize = 700;
 
-/// The senders that a bundle names.
+/// The most senders that a bundle names.
 const NAMED: usize = 6;
 
-/// How many of the messages that wait, from the first on, go together. `Some(0)` for none.
+/// How many of the waiting messages, from the first on, go together. `Some(0)` for none.
 pub fn count(messages: &[Verified]) -> usize {
     let mut bytes = 0;
     let fits = |message: &&Verified| {
@@ -35,23 +35,23 @@ pub fn count(messages: &[Verified]) -> usize {
     messages.iter().take(MOST).take_while(fits).count()
 }
 
-/// How many messages it is worth looking at.
+/// The most messages that need to be looked at.
 pub const LOOKED_AT: usize = MOST;
 
-/// Whether the lines of these may be typed in one.
+/// Whether the lines of these messages may be typed in one text.
 pub fn is_typed_whole(members: &[Verified], recipient: &Name) -> bool {
     let short = |message: &Verified| {
         let line = frame::render(message, recipient);
         let is_whole = line.contains(message.body.as_str());
         is_whole.then(|| line.chars().count() + 1)
     };
-    // Beside the line of the bundle itself.
+    // In addition to the line of the bundle itself.
     let lines: Option<usize> = members.iter().map(short).sum();
     lines.is_some_and(|length| length + text(members).len() + 120 <= TYPED_MAX)
 }
 
-/// A text with exactly the length and the words of the one that is typed for a bundle of these, to check whether there is
-/// room. A slightly longer or shorter one might fall under another rule, as the one for long pastes.
+/// A text with exactly the length and the words of the typed one, to check whether there is room. A slightly
+/// different length might fall under another rule, such as the one for long pastes.
 pub fn about(members: &[Verified], recipient: &Name, whole: bool) -> String {
     let digits = "-".repeat(8);
     let own = format!(
@@ -62,7 +62,7 @@ pub fn about(members: &[Verified], recipient: &Name, whole: bool) -> String {
     std::iter::once(own).chain(lines).collect::<Vec<_>>().join(" ")
 }
 
-/// What a bundle says of its members: how many there are, and from whom. Their lines may follow, or not.
+/// The body of a bundle: how many members it has, and from whom. Their lines may follow.
 pub fn text(members: &[Verified]) -> String {
     let mut senders: Vec<(&Address, usize)> = Vec::new();
     for message in members {
@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(count(&many(2, "short")), 2);
         assert_eq!(count(&many(200, "short")), MOST);
         assert_eq!(count(&many(9, &"x".repeat(4000))), 3);
-        // One that is too large by itself is no bundle.
+        // A message that is too large by itself does not make a bundle.
         assert_eq!(count(&many(2, &"x".repeat(20_000))), 0);
         assert_eq!(count(&[]), 0);
     }
@@ -143,7 +143,7 @@ mod tests {
         let (bundle, members) = (sealed(99, "human", "2 messages", false), many(2, "done?"));
         let typed = frame::render_bundle(&bundle, &members, &to, " ");
         assert_eq!(typed.matches("[swarm ").count(), 3);
-        // The kind of the other is longer: bundles are INFO.
+        // The type of the other message is longer: bundles are INFO.
         let (like, surplus) = (about(&members, &to, true), "QUESTION".len() - "INFO".len());
         let bundle = sealed(99, "swarm", &text(&members), false);
         assert_eq!(frame::render_bundle(&bundle, &members, &to, " ").len(), like.len() + surplus, "{like}");

@@ -1,11 +1,11 @@
-//! The names of the ways in which a text reaches an agent, and the record of a text that was given by one of them.
+//! The names of the carriers, and the record of a text that was given by an agent's own channel.
 //!
 //! Pure. [`crate::carriers`] has the agents' own channels, `hooks` and `courier` the other two.
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// A way to an agent.
+/// A way by which a text reaches an agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Carrier {
@@ -13,14 +13,14 @@ pub enum Carrier {
     ClaudeInbox,
     /// The socket at which swarm's plugin in an `OpenCode` takes texts.
     OpencodePlugin,
-    /// What an agent's own hooks hand over.
+    /// The agent's own hooks.
     Hook,
     /// Its pane: the text is typed into its composer.
     Pane,
 }
 
 impl Carrier {
-    /// All of them, in the order in which they are tried.
+    /// All carriers, in the order in which they are tried.
     pub const ALL: [Carrier; 4] =
         [Carrier::ClaudeInbox, Carrier::OpencodePlugin, Carrier::Hook, Carrier::Pane];
 
@@ -37,22 +37,23 @@ impl Carrier {
         }
     }
 
-    /// The one that is called so.
+    /// The carrier with this word.
     pub fn named(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|carrier| carrier.word() == word)
     }
 }
 
-/// What is on record of a text that was, or may have been, given by an agent's own channel. It is written before the text is.
+/// The record of a text that an agent's own channel was given, or may have been. It is written before the text is
+/// given.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offer {
-    /// The carrier's word; that of a later version is kept.
+    /// The carrier's word. The word of a later version is kept.
     pub carrier: String,
     /// When (ms since the epoch).
     pub at: u64,
-    /// The file in which the text stands once the agent has it.
+    /// The file that contains the text once the agent has it.
     pub proof: PathBuf,
-    /// How long that was before (bytes): what stands behind is news.
+    /// The length of that file before (bytes).
     pub from: u64,
     /// The text's digest.
     pub digest: String,

@@ -1,8 +1,9 @@
-//! Lines that claim to come from swarm: found in any text, and compared whole with what swarm would have typed.
+//! Finds lines that claim to come from swarm in any text, and compares them with the lines that swarm would have
+//! typed.
 //!
-//! Pure. `swarm-msg verify` and the hooks both ask this module, so they cannot disagree. A line may stand in a longer
-//! text, be quoted, be padded with blanks, and be broken into rows as a terminal does. Every other difference counts.
-//! The report of a difference names the part that was changed, and gives both texts of it.
+//! Pure. `swarm-msg verify` and the hooks both use this module, so they cannot disagree. A line may stand in a longer
+//! text, be quoted, be padded with blanks, and be broken into rows as by a terminal. Every other difference counts.
+//! The report of a difference names the part that was changed, and shows both texts of it.
 
 use super::escape;
 use super::frame;
@@ -11,10 +12,10 @@ use super::message::Verified;
 use super::name::Name;
 use std::fmt;
 
-/// What every typed line begins with.
+/// The beginning of every typed line.
 const OPENING: &str = "[swarm ";
 
-/// Characters of a text that are shown when it differs.
+/// How many characters of a different text are shown.
 const SHOWN: usize = 200;
 
 /// A place in a text where a line of swarm seems to begin.
@@ -22,27 +23,27 @@ const SHOWN: usize = 200;
 pub struct Claim<'a> {
     /// Where it begins, in bytes.
     pub start: usize,
-    /// From there to the end of the text.
+    /// The text from there to the end.
     text: &'a str,
     /// The id that it names.
     pub id: Option<MessageId>,
-    /// What closes the quotation that it stands in.
+    /// The character that closes the quotation around it.
     closing: Option<char>,
 }
 
-/// What is to be thought of a claim, compared with the message that it names.
+/// The result of comparing a claim with the message that it names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is what swarm types for that message.
+    /// It is the line that swarm types for that message.
     Genuine {
-        /// Whether it is the same to the byte: not broken into rows.
+        /// Whether it is equal byte for byte, and not broken into rows.
         exact: bool,
         /// Where it ends in the text, in bytes.
         end: usize,
         /// The line as it is typed.
         line: String,
     },
-    /// Something of it was changed, left out or added.
+    /// A part of it was changed, left out or added.
     Different {
         /// The line as it would be typed.
         line: String,
@@ -54,12 +55,10 @@ pub enum Verdict {
 /// A part of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinePart {
-    /// The type, or which reminder it is.
+    /// The type, or the number of the reminder.
     Type,
-    /// Who wrote it.
     Sender,
     Recipient,
-    /// Whether it is urgent.
     Urgency,
     /// The digits of the signature.
     Signature,
@@ -69,9 +68,9 @@ pub enum LinePart {
     Command,
     /// Its end is missing.
     End,
-    /// Something stands behind it in its row.
+    /// Text after it in its row.
     Behind,
-    /// It is no such line at all.
+    /// It does not have the form of such a line.
     Form,
 }
 
@@ -93,19 +92,18 @@ impl LinePart {
     }
 }
 
-/// One part that differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     pub part: LinePart,
-    /// What it is, escaped and bounded.
+    /// The genuine text, escaped and bounded.
     pub genuine: String,
-    /// What the line shows, escaped and bounded.
+    /// The text of the claim, escaped and bounded.
     pub shown: String,
 }
 
 impl Difference {
     fn new(part: LinePart, genuine: &str, shown: &str) -> Self {
-        // Of a long text the rest is not looked at.
+        // The rest of a long text is not looked at.
         let short = |text: &str| escape::short(&text.chars().take(SHOWN + 1).collect::<String>(), SHOWN);
         Self { part, genuine: short(genuine), shown: short(shown) }
     }
@@ -124,10 +122,10 @@ impl fmt::Display for Difference {
     }
 }
 
-/// The first claim in `text` at or behind the byte `from`.
+/// The first claim in `text` from the byte `from` on.
 ///
-/// At the beginning of a row (after blanks and quotation marks) any text that begins like a line of swarm counts as one.
-/// Within a row it must also continue like one, so a text may mention such lines.
+/// At the beginning of a row (after blanks and quotation marks), any text that begins like a line of swarm is a
+/// claim. Within a row it must also continue like one, so a text may mention such lines.
 pub fn next(text: &str, from: usize) -> Option<Claim<'_>> {
     let mut at = from;
     loop {
@@ -144,15 +142,15 @@ pub fn next(text: &str, from: usize) -> Option<Claim<'_>> {
     }
 }
 
-/// Whether what follows the opening goes on as a line of swarm does.
+/// Whether the text after the opening continues like a line of swarm.
 fn goes_on(inside: &str) -> bool {
     let upper = |w: &str| !w.is_empty() && w.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
     id(inside).is_some() && inside.split_whitespace().nth(1).is_some_and(upper)
 }
 
-/// Whether nothing but marks stands between the last line break and the end of `before`.
+/// Whether only margin characters stand between the last line break and the end of `before`.
 fn begins_row(before: &str) -> bool {
-    // No margin is longer, and a row may be.
+    // No margin is longer, but a row may be.
     let back = (before.len().saturating_sub(256)..=before.len()).find(|at| before.is_char_boundary(*at));
     let back = back.unwrap_or_default();
     let near = before.get(back..).unwrap_or_default();
@@ -165,13 +163,13 @@ fn begins_row(before: &str) -> bool {
 }
 
 impl Claim<'_> {
-    /// Its first row, for showing: escaped and bounded.
+    /// Its first row, escaped and bounded, for people.
     pub fn shown(&self) -> String {
         let row: String = self.text.chars().take_while(|c| *c != '\n').take(121).collect();
         escape::short(row.trim_end(), 120)
     }
 
-    /// Compares it with `message`, as it may have been typed to one who is or was called `names`.
+    /// Compares it with `message`, as it may have been typed for a recipient with these present and earlier `names`.
     pub fn judge(&self, message: &Verified, names: &[&Name]) -> Verdict {
         let mut best: Option<(usize, String, Vec<Difference>)> = None;
         for line in names.iter().flat_map(|name| frame::renderings(message, name)) {
@@ -196,7 +194,7 @@ impl Claim<'_> {
         }
         match best {
             Some((_, line, differences)) => Verdict::Different { line, differences },
-            // Nobody it could be for.
+            // The message is not to any of these names.
             None => Verdict::Different {
                 line: String::new(),
                 differences: vec![Difference::new(LinePart::Recipient, "", &self.shown())],
@@ -205,7 +203,7 @@ impl Claim<'_> {
     }
 }
 
-/// What comes before a line in its row when it is quoted, or stands in a box or a composer.
+/// Whether the character may precede a quoted or framed line in its row.
 fn is_margin(c: char) -> bool {
     c.is_whitespace() || matches!(c, '>' | '|' | '│' | '┃' | '❯' | '›' | '»' | '*' | '-')
 }
@@ -231,8 +229,9 @@ enum Compared<'t> {
     Different,
 }
 
-/// Compares the beginning of `text` with `line`. Blanks on either side of a line break in `text` are ignored: a terminal
-/// that breaks a line drops some and adds others. A row may begin with quotation marks, or with text that looks like them.
+/// Compares the beginning of `text` with `line`. Blanks on either side of a line break in `text` are ignored, because
+/// a terminal that breaks a line drops some and adds others. A row may begin with quotation marks, or with text that
+/// looks like them.
 fn compare<'t>(line: &'t str, text: &'t str) -> Compared<'t> {
     let mut found = Compared::Different;
     for marks in 0..=2 {
@@ -266,7 +265,7 @@ fn compare_rows<'t>(line: &'t str, text: &'t str, marks: usize) -> Compared<'t> 
     }
 }
 
-/// The text of the next row without up to so many marks of quotation, if only blanks stand before it in this one. An empty row
+/// The text of the next row without up to `marks` quotation marks, if the rest of this row is blank. An empty row
 /// ends a text.
 fn broken(text: &str, marks: usize) -> Option<&str> {
     let blank = |c: char| matches!(c, ' ' | '\t' | '\r' | '\u{a0}');
@@ -300,7 +299,7 @@ fn is_closing(c: char) -> bool {
 /// Text after a line in its row that could look like a part of it.
 fn addition(rest: &str, closing: Option<char>) -> Option<&str> {
     let row = rest.lines().next().unwrap_or_default();
-    // Another line of swarm behind it is a claim of its own, and judged as one.
+    // Another line of swarm after it is a claim of its own.
     if closing.is_some_and(|c| row.starts_with(c))
         || row.trim_start().strip_prefix(OPENING).is_some_and(goes_on)
     {
@@ -310,11 +309,11 @@ fn addition(rest: &str, closing: Option<char>) -> Option<&str> {
     (!behind.is_empty()).then_some(behind)
 }
 
-/// A line taken to pieces.
+/// The parts of a line.
 struct Pieces<'a> {
     kind: String,
     from: &'a str,
-    /// With the groups by which it was meant.
+    /// The recipient, with the groups that include it.
     to: String,
     urgent: bool,
     sig: &'a str,
@@ -346,9 +345,10 @@ fn pieces(line: &str) -> Option<Pieces<'_>> {
     Some(Pieces { kind, from, to, urgent, sig: sig.strip_prefix("sig:")?, text: text.trim() })
 }
 
-/// What differs between a line and what was shown of it, part by part; of a very long text the rest is not looked at. Empty if the two cannot be compared like that.
+/// The differences between a line and a claim, part by part. The rest of a very long text is not looked at. Empty if
+/// the two cannot be compared like that.
 fn differences(line: &str, shown: &str) -> Vec<Difference> {
-    // As it stands in one row; else joined as a terminal may have broken it, at a blank or within a word.
+    // If it is not in one row, it is joined as a terminal may have broken it: at a blank or within a word.
     let shown: String = shown.chars().take(4096).collect();
     let rows: Vec<&str> = shown.lines().take_while(|l| !l.trim().is_empty()).map(str::trim).collect();
     let first = rows.first().copied().unwrap_or_default().to_owned();
@@ -454,7 +454,7 @@ mod tests {
             judge(&message, &at_blanks.replacen("\n  ", " ", 1)),
             Verdict::Genuine { exact: false, .. }
         ));
-        // A blank within a row is no line break.
+        // A blank within a row is not a line break.
         assert_eq!(parts(&message, &line.replace("brackets", "brack ets")), [LinePart::Text]);
         assert_eq!(parts(&message, &line.replace("the  parser", "the parser")), [LinePart::Text]);
     }
@@ -521,7 +521,7 @@ mod tests {
         let Verdict::Different { differences, .. } = claim.judge(&message, &[old]) else { panic!("{text}") };
         assert_eq!(differences[0].part, LinePart::Recipient);
         assert!(matches!(claim.judge(&message, &[]), Verdict::Different { .. }));
-        // The report of a difference uses the name that the line is to.
+        // The report of a difference uses the name in the line.
         let forged = text.replace("from claude-1", "from human");
         let verdict = next(&forged, 0).unwrap().judge(&message, &[old, &new]);
         let Verdict::Different { differences, .. } = verdict else { panic!("{forged}") };

@@ -1,12 +1,11 @@
-//! How far one message has come on its way to one recipient.
+//! How far one message has come to one recipient.
 //!
-//! `queued → held → typing → entering → typed → submitted → read → acked`, or `failed`; by an agent's own channel `offered` stands in place
-//! of `typing` to `typed`. The state is beside the
-//! signed message, in `mail/NAME/state/`, so that no change of state can tear a message. `typing` is written before
-//! the text is pasted, and `entering` before Enter is pressed. After a crash these two marks and a look at the
-//! composer are enough neither to lose nor to repeat a message. `typed` means that the text has left the composer
-//! without a sign of a turn: the agent may have it, so it is not pasted again. If the agent is started again, such a message is announced
-//! without its text.
+//! `queued → held → typing → entering → typed → submitted → read → acked`, or `failed`; for an agent's own channel,
+//! `offered` replaces `typing` to `typed`. The state is beside the signed message, in `mail/NAME/state/`, so a change
+//! of state cannot damage a message. `typing` is written before the text is pasted, and `entering` before Enter is
+//! pressed. After a crash, these two marks and a look at the composer are enough to neither lose nor repeat a
+//! message. `typed` means that the text has left the composer without a sign of a turn: the agent may have it, so it
+//! is not pasted again. If the agent is started again, such a message is announced without its text.
 
 use super::ack::AckClock;
 use super::body::Body;
@@ -22,7 +21,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
-    /// Durable, not looked at yet.
+    /// Durable, and not tried yet.
     #[default]
     Queued,
     /// Waiting, for the reason given.
@@ -31,11 +30,12 @@ pub enum Stage {
     Typing,
     /// Enter is being or was pressed.
     Entering,
-    /// It is being or was given to a channel of the agent's own; nothing shows yet that it arrived.
+    /// The text is being or was given to the agent's own channel. Nothing shows yet that it arrived.
     Offered,
-    /// It has left the composer, and nothing shows that a turn began: perhaps given, so not to be typed again.
+    /// The text has left the composer, and nothing shows that a turn began. The agent may have it, so it is not typed
+    /// again.
     Typed,
-    /// In the agent's hands, by the evidence given.
+    /// The agent has it, by the evidence given.
     Submitted,
     /// Read by the recipient.
     Read,
@@ -65,27 +65,28 @@ impl Stage {
         self < Stage::Typed
     }
 
-    /// Whether its text may be on its way to the agent at this moment: nobody else gives it, and its stage stays.
+    /// Whether its text may be on its way to the agent at this moment. Then nobody else gives it, and its stage
+    /// stays.
     pub fn is_under_way(self) -> bool {
         matches!(self, Stage::Typing | Stage::Entering | Stage::Offered)
     }
 }
 
-/// How far one text has come to its agent, by whichever carrier.
+/// How far one text has come to its agent, by any carrier.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// How far it is. Without this nobody could tell whether it may be typed: it has no default.
+    /// It has no default: without it, nobody could decide whether the text may be typed.
     pub stage: Stage,
-    /// Since when (ms since the epoch).
+    /// Since when it is at that stage (ms since the epoch).
     #[serde(default)]
     pub since: u64,
-    /// Why it waits or failed, or by what evidence it was submitted. For people.
+    /// Why it waits or failed, or the evidence that it was submitted. For people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
-    /// The process it was typed into: text typed into a process that is gone is gone with it.
+    /// The process that it was typed into. If that process is gone, so is the text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub typed_into: Option<ProcessId>,
-    /// The recipient's name in the typed line; it may have been renamed since.
+    /// The recipient's name in the typed line. The recipient may have been renamed since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub typed_as: Option<Name>,
     /// When it was pasted (ms since the epoch); 0 if it was not.
@@ -94,33 +95,34 @@ pub struct Progress {
     /// How often the line's beginning and its end stood on the screen before it was pasted.
     #[serde(default)]
     pub stood: [usize; 2],
-    /// The columns and rows of the pane then: in another size it shows other lines of before.
+    /// The columns and rows of the pane at that time. In another size, other earlier lines are visible.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stood_in: Option<(u16, u16)>,
     /// How often Enter was pressed, or may have been.
     #[serde(default)]
     pub enters: u32,
-    /// tmux pasted it, and it did not appear: on a machine that is busy with something else an agent may draw it much later.
+    /// tmux pasted it, but it did not appear. On a busy machine, an agent may draw it much later.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unseen: bool,
-    /// Since when it stands in the composer and cannot be submitted (ms since the epoch); 0 if it is not known to.
+    /// Since when it stands in the composer and cannot be submitted (ms since the epoch); 0 if this is not known.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub stuck_since: u64,
     /// Whether people got a notice about it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub told_stuck: bool,
-    /// It is announced by a line without its text: its own could not be submitted, or it was one of many.
+    /// It is announced by a line without its text: its own line could not be submitted, or it was one of many.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub plain: bool,
-    /// What was given to a channel of the agent's own. It stays when that came to nothing, and no such channel is tried again then.
+    /// The text that an agent's own channel was given. It stays if the text did not arrive; then no such channel is
+    /// tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offer: Option<Offer>,
 }
 
-/// How long a text that was pasted may take to appear (ms). If it is pasted again before, it may stand there twice.
+/// How long a pasted text may take to appear (ms). If it were pasted again earlier, it could stand there twice.
 const APPEARS_MS: u64 = 30_000;
 
-/// How long a line stands in a composer that cannot be submitted before people get a notice (ms).
+/// How long a line may stand in a composer without being submitted before people get a notice (ms).
 pub const STUCK_MS: u64 = 30_000;
 
 /// What is due for a line that stands in a composer and cannot be submitted.
@@ -128,7 +130,8 @@ pub const STUCK_MS: u64 = 30_000;
 pub enum Stuck {
     /// Nothing yet, or nothing more.
     Wait,
-    /// Its sender and the person at the keyboard get one notice. When the composer is cleared it is announced by a plain line.
+    /// Its sender and the human get one notice. When the composer is cleared, the message is announced by a plain
+    /// line.
     Tell,
     /// The plain line is stuck as well: it fails, so that later mail gets through.
     Fail,
@@ -139,8 +142,8 @@ fn is_zero(n: &u64) -> bool {
     *n == 0
 }
 
-/// A message that was lost when its recipient's process ended. What it says to people is the detail of the record, by which it is
-/// known again.
+/// A message that was lost when its recipient's process ended. Its text for people is the detail of the record, by
+/// which it is recognised later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lost {
     /// It was not typed.
@@ -152,7 +155,7 @@ pub enum Lost {
 impl Lost {
     const ALL: [Lost; 2] = [Lost::NotGiven, Lost::PerhapsGiven];
 
-    /// As it stands in the record.
+    /// The detail in the record.
     pub fn detail(self) -> &'static str {
         match self {
             Lost::NotGiven => "its process has ended",
@@ -162,33 +165,34 @@ impl Lost {
 }
 
 impl Progress {
-    /// Whether, and how, it was lost when its recipient's process ended.
+    /// How it was lost when its recipient's process ended, if it was.
     pub fn lost(&self) -> Option<Lost> {
         Lost::ALL.into_iter().find(|lost| self.stage == Stage::Failed && self.detail == lost.detail())
     }
 
-    /// One that has not begun.
+    /// Progress that has not begun.
     pub fn queued(now_ms: u64) -> Self {
         Self { since: now_ms, ..Self::default() }
     }
 
-    /// Whether it was pasted and may appear yet.
+    /// Whether it was pasted and may still appear.
     pub fn may_appear(&self, now_ms: u64) -> bool {
         self.unseen && now_ms.saturating_sub(self.typed_at) < APPEARS_MS
     }
 
-    /// Whether a channel of the agent's own has its text, which came to nothing and may come late: it is only announced.
+    /// Whether its text was given to an agent's own channel, did not arrive, and may arrive late. It is then only
+    /// announced.
     pub fn may_come_late(&self) -> bool {
         self.plain && self.offer.is_some()
     }
 
-    /// Whether its text may stand, never entered, in the composer of `process`: pasted there by us, and Enter neither pressed by us nor
-    /// known to have been pressed by somebody else.
+    /// Whether its text may stand in the composer of `process` without ever having been entered: swarm pasted it, and
+    /// no Enter by swarm or anybody else is known.
     pub fn is_unentered_in(&self, process: &ProcessId) -> bool {
         self.typed_at > 0 && self.enters == 0 && self.typed_into.as_ref() == Some(process)
     }
 
-    /// What is due at `now_ms` for a line that is stuck. A clock that was set back makes nothing due.
+    /// What is due at `now_ms` for a line that is stuck. If the clock was set back, nothing is due.
     pub fn stuck(&self, now_ms: u64) -> Stuck {
         let long = self.stuck_since > 0 && now_ms.saturating_sub(self.stuck_since) >= STUCK_MS;
         match (long, self.plain) {
@@ -198,22 +202,22 @@ impl Progress {
         }
     }
 
-    /// Whether the text of a message that was submitted stood there, and not only a line that announces it.
+    /// Whether a submitted message's line contained its text, and was not only an announcement.
     pub fn showed(&self, body: &Body) -> bool {
         !self.plain && body.is_inline(INLINE_MAX)
     }
 
-    /// A line that was stuck is gone from the composer: it is to be announced by a plain one.
+    /// Lets a message whose stuck line has left the composer be announced by a plain line.
     pub fn announce(&mut self, now_ms: u64) {
         *self = Self { plain: true, ..Self::queued(now_ms) };
     }
 
-    /// Begins again from the beginning: nothing of it reached anybody.
+    /// Starts again from the beginning: nothing of it reached anybody.
     pub fn restart(&mut self, now_ms: u64) {
         *self = Self::queued(now_ms);
     }
 
-    /// Moves to `stage`; the time changes only when the stage does. Returns whether anything changed. What was
+    /// Moves to `stage`. The time changes only with the stage. Returns whether anything changed. A message that was
     /// typed, submitted, read or acknowledged never goes back.
     pub fn advance(&mut self, stage: Stage, detail: &str, now_ms: u64) -> bool {
         let goes_back = self.stage >= Stage::Typed && stage < self.stage;
@@ -229,11 +233,11 @@ impl Progress {
     }
 }
 
-/// What became of an answer that comes after too many that agents gave each other without a person.
+/// The state of an answer beyond the limit on answers in a row between agents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Pause {
-    /// It is held, and those concerned got a notice.
+    /// It is held, and the notices were sent.
     Held,
     /// A person has released it.
     Released,
@@ -248,25 +252,25 @@ pub struct Delivery {
     /// Whether the sender got the notice about the long hold.
     #[serde(default)]
     pub told_held: bool,
-    /// Whether it is, or was, held as one answer too many between agents.
+    /// The state of this message as an answer beyond the limit between agents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pause: Option<Pause>,
-    /// The message that took its place when it was handed over.
+    /// The message that replaced it when it was handed over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handed: Option<MessageId>,
-    /// The acknowledgement that is waited for.
+    /// The clock of its awaited acknowledgement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ack: Option<AckClock>,
-    /// How it is known who read or acknowledged it.
+    /// The evidence for the identity of who read or acknowledged it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<Identity>,
-    /// The messages that are given with this one, in the order in which they stand in its text: it is a bundle.
+    /// The members of a bundle, in the order of its text. Empty if it is not a bundle.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<MessageId>,
-    /// Whether the lines of these stand in its text; else it only announces them.
+    /// Whether the members' lines stand in its text. Otherwise the bundle only announces them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub whole: bool,
-    /// The bundle that it was given with.
+    /// The bundle that gave it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub via: Option<MessageId>,
 }
@@ -288,25 +292,25 @@ impl Delivery {
         }
     }
 
-    /// Whether it brings other messages.
     pub fn is_bundle(&self) -> bool {
         !self.members.is_empty()
     }
 
-    /// Whether it is a bundle whose text may have reached its recipient: what it brings is not given by another way then.
+    /// Whether it is a bundle whose text may have reached its recipient. Then its members are not given in another
+    /// way.
     pub fn is_bundle_under_way(&self) -> bool {
         let offered = self.way.stage.is_open() && self.way.offer.is_some();
         self.is_bundle() && (self.way.stage.is_under_way() || offered)
     }
 
-    /// What becomes of a member that waits when its bundle has come to `stage`. Returns whether that is news.
+    /// Updates a waiting member when its bundle has come to its stage. Returns whether that changed anything.
     pub fn given_with(&mut self, bundle: &Delivery, now_ms: u64) -> bool {
         if !self.way.stage.is_open() && self.way.stage != Stage::Typed {
             return false;
         }
         let shown = bundle.whole && !bundle.way.plain;
         let detail = bundle.detail_of_member();
-        // A bundle that was read was in the agent's hands.
+        // If a bundle was read, the agent had it.
         let stage = if bundle.way.stage == Stage::Typed { Stage::Typed } else { Stage::Submitted };
         let news = self.way.advance(stage, &detail, now_ms);
         (self.way.plain, self.via, self.way.enters) = (!shown, Some(bundle.id.clone()), bundle.way.enters);
@@ -314,18 +318,18 @@ impl Delivery {
         news
     }
 
-    /// What is said of a message that this bundle brings.
+    /// The detail of a member of this bundle.
     fn detail_of_member(&self) -> String {
         let others = format!("with {} others, as {}", self.members.len().saturating_sub(1), self.id);
         if self.way.detail.is_empty() { others } else { format!("{others}: {}", self.way.detail) }
     }
 
-    /// How far a message has come that waits for this bundle.
+    /// The progress of a message that waits for this bundle.
     pub fn way_of_member(&self) -> Progress {
         Progress { detail: self.detail_of_member(), ..self.way.clone() }
     }
 
-    /// Whether the recipient has yet to be reminded of an acknowledgement, and the reminder is under way.
+    /// The reminder to the recipient, if one is under way.
     pub fn open_reminder(&self) -> Option<&Progress> {
         let reminder = self.ack.as_ref()?.reminder.as_ref()?;
         (reminder.stage.is_open() && !matches!(self.way.stage, Stage::Acked | Stage::Failed))
@@ -374,7 +378,7 @@ mod tests {
             (Stage::Held, "busy", 2, true, 2),
             (Stage::Held, "a draft", 3, true, 2),
             (Stage::Typing, "a draft", 4, true, 4),
-            // Before it is submitted it may go back: the agent's process was another one.
+            // Before it is submitted it may go back, because the agent's process changed.
             (Stage::Queued, "", 5, true, 5),
             (Stage::Typed, "composer cleared", 5, true, 5),
             (Stage::Typing, "", 5, false, 5),
@@ -397,7 +401,7 @@ mod tests {
         assert!(pasted.is_unentered_in(&process(1)));
         assert!(!pasted.is_unentered_in(&process(2)));
         assert!(!Progress { enters: 1, ..pasted.clone() }.is_unentered_in(&process(1)));
-        // A record of a version that did not write down when it pasted.
+        // A record of a version that did not record the time of a paste.
         assert!(!Progress { typed_at: 0, ..pasted }.is_unentered_in(&process(1)));
         let old: Progress = serde_json::from_str(r#"{"stage":"entering","since":3,"enters":1}"#).unwrap();
         assert_eq!((old.stage, old.typed_at, old.enters), (Stage::Entering, 0, 1));

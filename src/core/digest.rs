@@ -1,7 +1,8 @@
-//! What happened while a person was away: a fold over the journal.
+//! Summarises what happened while a person was away: a fold over the journal.
 //!
-//! Pure. The person was here whenever the journal has an act of theirs: a message they wrote, read or acknowledged, a lease they took, a task
-//! they changed, the dashboard they opened. An absence is a time of at least [`AWAY_MS`] without one. Badly formed entries are passed over.
+//! Pure. The person was here at each of their acts in the journal: a message they wrote, read or acknowledged, a
+//! lease they took, a task they changed, the dashboard they opened. An absence is a time of at least [`AWAY_MS`]
+//! without an act. Invalid entries are skipped.
 
 use super::event::EventWord;
 use super::plural::plural;
@@ -10,20 +11,19 @@ use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// How long a person does nothing before they count as away.
+/// How long a person does nothing before they are away.
 pub const AWAY_MS: u64 = 15 * 60 * 1000;
 
 /// When the person was here.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Presence {
     last: Option<u64>,
-    /// When the last absence began that has ended.
+    /// When the last absence that has ended began.
     left: Option<u64>,
     was_away: bool,
 }
 
 impl Presence {
-    /// Takes the next entry of the journal.
     pub fn note(&mut self, entry: &Value) {
         let Some(at) = entry["t"].as_u64().filter(|_| is_act(entry)) else { return };
         let last = self.last.unwrap_or(at);
@@ -45,13 +45,14 @@ impl Presence {
         self.was_away
     }
 
-    /// When the last absence began; the first act, if there was none since. `None`: the person has done nothing yet.
+    /// When the last absence began; or the first act, if there was no absence since. `None`: the person has done
+    /// nothing yet.
     pub fn since(&self, now_ms: u64) -> Option<u64> {
         if self.is_away(now_ms) { self.last } else { self.left }
     }
 }
 
-/// Whether an entry is an act of the person's. What a command of theirs happens to find out is none.
+/// Whether an entry is an act of the person. A side effect of their commands is not an act.
 fn is_act(entry: &Value) -> bool {
     let human = |field: &str| entry[field] == "human";
     entry["identity"] == "human"
@@ -68,12 +69,12 @@ fn is_act(entry: &Value) -> bool {
 /// What happened to one agent, and what it did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct AgentDigest {
-    /// When it started, and when it ended (ms since the epoch); the last time.
+    /// When it last started, and when it ended (ms since the epoch).
     pub started: Option<u64>,
     pub ended: Option<u64>,
     /// It was started again, and kept its name.
     pub back: Option<u64>,
-    /// Its messages to the person, and how many of them the person has not read; of those, the questions.
+    /// Its messages to the person, how many of them are unread, and how many of those are questions.
     pub messages: usize,
     pub unread: usize,
     pub questions: usize,
@@ -81,20 +82,20 @@ pub struct AgentDigest {
     pub overdue: usize,
     /// Messages to it that will not be delivered.
     pub dead_letters: usize,
-    /// Paths of leases that it lost because their time was over.
+    /// The paths of its leases that expired.
     pub ran_out: Vec<String>,
     /// Tasks of the coordination document that it finished.
     pub done: Vec<String>,
-    /// What its screen said of its usage limit.
+    /// Its screen's report of a usage limit.
     pub limit: Option<String>,
 }
 
-/// What happened since a moment.
+/// Everything that happened since a time.
 #[derive(Debug, Default)]
 pub struct Digest {
     since: u64,
     agents: BTreeMap<String, AgentDigest>,
-    /// Messages to the person that were not read: who wrote each, and whether it is a question.
+    /// The unread messages to the person: the sender of each, and whether it is a question.
     unread: BTreeMap<String, (String, bool)>,
 }
 
@@ -103,7 +104,6 @@ impl Digest {
         Self { since, ..Self::default() }
     }
 
-    /// Takes the next entry of the journal.
     pub fn note(&mut self, entry: &Value) {
         let Some(at) = entry["t"].as_u64().filter(|at| *at >= self.since) else { return };
         let text = |field: &str| entry[field].as_str().unwrap_or_default().to_owned();
@@ -148,10 +148,10 @@ impl Digest {
         }
     }
 
-    /// What happened to each agent, by its name; the person is none.
+    /// The digest of each agent, by its name. The person is not among them.
     pub fn agents(mut self) -> BTreeMap<String, AgentDigest> {
         for (from, question) in self.unread.values() {
-            // It may have got another name since.
+            // The agent may have been renamed since.
             if let Some(agent) = self.agents.get_mut(from) {
                 agent.unread += 1;
                 agent.questions += usize::from(*question);
@@ -163,7 +163,7 @@ impl Digest {
 }
 
 impl AgentDigest {
-    /// What happened, in words; `age` says how long ago a time is.
+    /// The events in words; `age` words how long ago a time is.
     pub fn words(&self, age: impl Fn(u64) -> String) -> String {
         let mut parts = Vec::new();
         let mut times = [(self.started, "started"), (self.back, "started again"), (self.ended, "ended")];
@@ -192,7 +192,7 @@ impl AgentDigest {
     }
 }
 
-/// All of it on one line: how many agents and messages.
+/// The digest on one line: how many agents and messages.
 pub fn brief(agents: &BTreeMap<String, AgentDigest>) -> String {
     let sum = |count: fn(&AgentDigest) -> usize| agents.values().map(count).sum::<usize>();
     let parts = [
@@ -236,10 +236,10 @@ mod tests {
         assert_eq!(since(&[10], 12), (Some(10), false));
         assert_eq!(since(&[10, 14, 20], 25), (Some(10), false), "nobody was away");
         assert_eq!(since(&[10, 20], 35), (Some(20), true));
-        // Back after an absence, they can still ask what happened in it.
+        // After an absence, the person can still ask what happened in it.
         assert_eq!(since(&[10, 20, 100, 101, 110], 111), (Some(20), false));
         assert_eq!(since(&[10, 20, 100, 130], 131), (Some(100), false));
-        // A clock that was put back makes nobody come or go.
+        // A clock that was set back does not begin or end an absence.
         assert_eq!(since(&[100, 50, 101], 102), (Some(100), false));
     }
 

@@ -6,13 +6,15 @@
 
 use super::glyph;
 
-/// Whether a character by itself may steer a terminal or a reader: C0, C1, bidirectional controls, invisible ones.
+/// Whether a character by itself may mislead a terminal or a reader: C0, C1, bidirectional controls, invisible
+/// characters.
 pub fn is_unsafe(c: char) -> bool {
-    // Most texts hold no others than these.
+    // Most texts contain only these characters.
     !matches!(c, ' '..='~') && (steers(c) || glyph::is_invisible(c))
 }
 
-/// Whether a character was refused in records from the first version on. Those that came later stand in records of that time.
+/// Whether a character was refused in records since the first version. Later refusals must not apply to records of
+/// that version.
 pub(super) fn steers(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -20,14 +22,14 @@ pub(super) fn steers(c: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}' | '\u{2028}' | '\u{2029}')
 }
 
-/// The characters of `text` that may mislead, with the bytes they stand at: unsafe ones that are not a part of an emoji or of a script
-/// that is written with them.
+/// The characters of `text` that may mislead, with their byte positions: unsafe characters, except those that belong
+/// to an emoji or a script.
 pub fn misleading(text: &str) -> impl Iterator<Item = (usize, char)> {
     text.char_indices().filter(|(at, c)| is_unsafe(*c) && !glyph::is_part(text, *at, *c))
 }
 
-/// One line of printable text: every unsafe character becomes its `\u{…}` notation. The mark that an emoji is shown in colours stays;
-/// joiners do not, which programs show in different ways.
+/// One line of printable text: every unsafe character becomes its `\u{…}` notation. The mark that shows an emoji in
+/// colours stays; joiners do not, because programs show them in different ways.
 pub fn line(text: &str) -> String {
     if text.bytes().all(|b| matches!(b, b' '..=b'~')) {
         return text.to_owned();
@@ -43,8 +45,8 @@ pub fn line(text: &str) -> String {
     out
 }
 
-/// Printable text of several lines: [`line()`], but line feeds and tabs stay, and the joiners where emoji and several scripts are
-/// written with them.
+/// Printable text of several lines: like [`line()`], but line feeds and tabs stay, and so do the joiners in emoji and
+/// several scripts.
 pub fn text(text: &str) -> String {
     if text.bytes().all(|b| matches!(b, b' '..=b'~' | b'\n' | b'\t')) {
         return text.to_owned();
@@ -60,11 +62,11 @@ pub fn text(text: &str) -> String {
     out
 }
 
-/// JSON on one line, with nothing in it that steers a terminal: JSON itself lets DEL, C1 and bidirectional controls stand as they
-/// are. It says the same as before.
+/// JSON on one line that does not steer a terminal: JSON itself allows DEL, C1 and bidirectional controls. The value
+/// stays the same.
 pub fn json(value: &serde_json::Value) -> String {
     let mut out = String::new();
-    // Such characters stand in strings only, where they have an escape.
+    // Such characters occur only in strings, where JSON has an escape for them.
     for c in value.to_string().chars() {
         if is_unsafe(c) {
             out.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));

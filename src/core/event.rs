@@ -1,7 +1,7 @@
-//! The events of the journal: one table has the word of each, its fields, and what it says.
+//! The events of the journal: one table has each event's word, fields and meaning.
 //!
-//! Pure. An entry is an event with the time and what the transaction adds. The journal of a newer version may have events that are
-//! not here: [`EventWord::of`] gives `None` for them, and whoever reads the journal passes over them.
+//! Pure. An entry is an event with the time and the transaction's additions. The journal of a newer version may
+//! contain unknown events: [`EventWord::of`] returns `None` for them, and readers of the journal skip them.
 
 use super::address::{Address, HostName};
 use super::delivery::{Progress, Stage};
@@ -14,20 +14,18 @@ use serde::Serialize;
 use serde_json::Value;
 use std::path::PathBuf;
 
-/// One row of the table of events.
 #[derive(Debug)]
 pub struct EventRow {
     /// The word in the journal.
     pub word: &'static str,
     /// Its fields, some of which an entry may lack.
     pub fields: &'static [&'static str],
-    /// What it says.
     pub meaning: &'static str,
 }
 
 macro_rules! events {
     ($($meaning:literal $word:literal $variant:ident { $($(#[$attr:meta])* $field:ident: $type:ty),* $(,)? })+) => {
-        /// One thing that happened, as it stands in the journal.
+        /// One event in the journal.
         #[derive(Clone, Debug, Serialize)]
         #[serde(tag = "event")]
         pub enum Event<'a> {
@@ -43,7 +41,7 @@ macro_rules! events {
             &[$(EventRow { word: $word, fields: &[$(stringify!($field)),*], meaning: $meaning },)+];
 
         impl EventWord {
-            /// The word of an entry of the journal. `None`: it is none that this version knows.
+            /// The word of an entry. `None`: this version does not know it.
             pub fn of(entry: &Value) -> Option<Self> {
                 match entry["event"].as_str()? {
                     $($word => Some(EventWord::$variant),)+
@@ -182,19 +180,19 @@ events! {
 }
 
 impl<'a> Event<'a> {
-    /// A message is in its mailboxes. `finished`: a crash had cut that short.
+    /// A message is in its mailboxes. `finished`: after a crash had interrupted that.
     pub fn sent(message: &'a Message, finished: Option<bool>) -> Self {
         let Message { id, from, to, kind, identity, intent, groups, .. } = message;
         Event::Sent { id, from, to, r#type: *kind, identity: *identity, intent: *intent, groups, finished }
     }
 
-    /// A message, or that reminder of it, has got so far.
+    /// A message, or this reminder of it, has this progress.
     pub fn reached(way: &'a Progress, id: &'a MessageId, to: &'a Name, reminder: Option<u32>) -> Self {
         Event::Delivery { id, to, stage: way.stage, detail: &way.detail, reminder }
     }
 }
 
-/// The table of events, as the reference has it.
+/// The table of events in the form for the reference.
 pub fn markdown() -> String {
     let mut table = "| Event | Fields | Means |\n|---|---|---|\n".to_owned();
     for EventRow { word, fields, meaning } in EVENTS {

@@ -1,8 +1,8 @@
 //! The typed line: the one line that is typed into a composer. [`super::claim`] judges texts that claim to be one.
 //!
-//! A short harmless body goes inline. Any other becomes a doorbell with the command that reads it. The line starts
-//! with `[swarm ` and ends with `)`, so no composer acts on its first character, and its last is neither a backslash
-//! nor a semicolon. It is ASCII except for the body.
+//! A short harmless body goes inline. Any other body becomes a doorbell with the command that reads it. The line
+//! starts with `[swarm ` and ends with `)`, so no composer acts on its first character, and its last is neither a
+//! backslash nor a semicolon. It is ASCII except for the body.
 
 use super::ack::ReminderTimes;
 use super::escape;
@@ -26,13 +26,14 @@ pub fn render(message: &Verified, recipient: &Name) -> String {
     }
 }
 
-/// What is typed where that could not be submitted: nothing but what every terminal and every composer shows as it is.
+/// The line that replaces one that could not be submitted: only characters that every terminal and every composer
+/// shows unchanged.
 pub fn render_plain(message: &Verified, recipient: &Name) -> String {
     let (head, id) = (heading(message, recipient), &message.id);
     format!("{head} a message that could not be typed whole (read it: swarm-msg read {id})")
 }
 
-/// What is given for a bundle: its own line and, where their texts go with it, those of its members, each as if it came alone.
+/// The text of a bundle: its own line and, if `whole`, those of its members, each as if it came alone.
 pub fn render_bundle(bundle: &Verified, members: &[Verified], recipient: &Name, between: &str) -> String {
     let lines = std::iter::once(bundle).chain(members).map(|message| render(message, recipient));
     lines.collect::<Vec<_>>().join(between)
@@ -50,7 +51,7 @@ fn heading(message: &Verified, recipient: &Name) -> String {
     )
 }
 
-/// By which groups its recipient was meant. Without their `@`, at which composers offer files.
+/// The groups that include its recipient. Without their `@`, because composers offer files for it.
 fn in_groups(message: &Verified) -> String {
     let groups: Vec<&str> = message.groups.iter().map(Name::as_str).collect();
     match groups.len() {
@@ -72,7 +73,7 @@ fn inline(message: &Verified, recipient: &Name) -> String {
     format!("{} {} ({answer})", heading(message, recipient), message.body.as_str())
 }
 
-/// What a message that wants something ends with: what it wants, and the commands.
+/// The end of a message that wants something: its wish, and the commands.
 fn commands(message: &Verified) -> String {
     let id = &message.id;
     let ack = if message.ack_required { format!("acknowledge: swarm-msg ack {id}, ") } else { String::new() };
@@ -91,7 +92,7 @@ fn doorbell(message: &Verified, recipient: &Name, preview: &str) -> String {
     )
 }
 
-/// The line that reminds `recipient` of an acknowledgement: a doorbell, for the `ring`th time.
+/// The `ring`th reminder line for an acknowledgement: a doorbell.
 pub fn render_reminder(message: &Verified, recipient: &Name, ring: u32) -> String {
     reminder(message, recipient, ring, &plain::plain(&preview(message.body.as_str())))
 }
@@ -107,21 +108,21 @@ fn reminder(message: &Verified, recipient: &Name, ring: u32, preview: &str) -> S
     )
 }
 
-/// All lines that may be typed for `message` to `recipient`, or were by an earlier version: the message, then its reminders, then what else
-/// may have been typed in place of them.
+/// All lines that this or an earlier version may have typed for `message` to `recipient`: the message, then its
+/// reminders, then their replacements.
 pub fn renderings(message: &Verified, recipient: &Name) -> impl Iterator<Item = String> {
     let rings = || (1..=ReminderTimes::MAX).filter_map(|n| u32::try_from(n).ok());
     let mut lines = vec![render(message, recipient)];
     lines.extend(rings().map(|ring| render_reminder(message, recipient, ring)));
     lines.push(render_plain(message, recipient));
     if message.kind == MessageType::Ack && message.body.is_inline(INLINE_MAX) {
-        // Version 0.1.0 asked for an answer to acknowledgements, too.
+        // Version 0.1.0 asked for an answer to acknowledgements as well.
         let (head, body) = (heading(message, recipient), message.body.as_str());
         lines.push(format!("{head} {body} ({})", commands(message)));
     }
     let raw = flat(message.body.as_str(), |_| true);
     if !plain::is_plain(message.body.as_str()) {
-        // Version 0.1.0 took every character for plain.
+        // Version 0.1.0 treated every character as plain.
         let line = message.body.is_line(INLINE_MAX);
         lines.push(if line { inline(message, recipient) } else { doorbell(message, recipient, &raw) });
         lines.extend(rings().map(|ring| reminder(message, recipient, ring, &raw)));
@@ -129,19 +130,19 @@ pub fn renderings(message: &Verified, recipient: &Name) -> impl Iterator<Item = 
     lines.into_iter()
 }
 
-/// The message that a text seems to be the line of, however much of it is there.
+/// The message whose line a text seems to be, even if only its beginning is there.
 pub fn begun(text: &str) -> Option<MessageId> {
     MessageId::parse(text.trim_start().strip_prefix("[swarm ")?.split_whitespace().next()?)
 }
 
-/// The beginning of a body, on one line and without anything a composer could act on. What joins emoji is left out: it would be shown
-/// as an escape.
+/// The beginning of a body, on one line and without characters on which a composer acts. The joiners of emoji are
+/// left out, because they would be shown as escapes.
 pub fn preview(body: &str) -> String {
     flat(body, |c| !matches!(c, '\u{200c}' | '\u{200d}'))
 }
 
 fn flat(body: &str, shown: impl Fn(&char) -> bool) -> String {
-    // Of a long body the rest is not looked at: what is replaced below only becomes longer.
+    // The rest of a long body is not looked at: the replacements below only make it longer.
     let mut flat = String::new();
     let mut room = PREVIEW + 1;
     for word in body.split_whitespace() {
@@ -156,17 +157,17 @@ fn flat(body: &str, shown: impl Fn(&char) -> bool) -> String {
     escape::short(&flat.replace('@', "(at)"), PREVIEW)
 }
 
-/// What the line of the `ring`th reminder begins with.
+/// The beginning of the `ring`th reminder's line.
 pub fn reminder_marker(id: &MessageId, ring: u32) -> String {
     format!("[swarm {id} REMINDER {ring} ")
 }
 
-/// What to look for on a screen to know whether a line stands there: its id, and whether it is the message or which reminder.
+/// The text by which a line is found on a screen: its id, and whether it is the message or which reminder.
 pub fn head(line: &str) -> &str {
     line.find("from ").map_or(line, |end| &line[..end])
 }
 
-/// What to look for at the end of a line, which is to be seen where the beginning has scrolled away.
+/// The text by which a line's end is found, if its beginning has scrolled away.
 pub fn tail(line: &str) -> &str {
     line.rfind(" (").map_or(line, |begin| &line[begin + 1..])
 }

@@ -1,12 +1,12 @@
-//! Characters that show nothing by themselves, and where they are part of something visible.
+//! Recognises invisible characters, and where they belong to something visible.
 //!
-//! A text may carry many bytes in characters that a person does not see and a model reads. So they are allowed only
+//! A text may contain many bytes in characters that a person does not see and a model reads. So they are allowed only
 //! where emoji and some scripts need them, and only one after each visible character.
 
-/// Whether `c` shows nothing by itself, or only a blank: Unicode's `Default_Ignorable_Code_Point` (DerivedCoreProperties.txt, the
-/// same from Unicode 14 to 17), and besides the annotation and object marks, the blank Braille pattern, the null notehead, the Khitan
-/// filler, the joiners of Brahmi and Egyptian, what is no character at all, and the private characters of planes 15 and 16, which hold
-/// two bytes each, but for the icons that Nerd Fonts has put there (U+F0001 to U+F1AF0).
+/// Whether `c` is invisible, or only a blank: Unicode's `Default_Ignorable_Code_Point` (DerivedCoreProperties.txt,
+/// the same from Unicode 14 to 17), and also the annotation and object marks, the blank Braille pattern, the null
+/// notehead, the Khitan filler, the joiners of Brahmi and Egyptian, noncharacters, and the private characters of
+/// planes 15 and 16, which hold two bytes each, except the icons of Nerd Fonts (U+F0001 to U+F1AF0).
 pub(super) fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
@@ -23,7 +23,7 @@ const EMOJI_STYLE: char = '\u{fe0f}';
 const JOINER: char = '\u{200d}';
 const NON_JOINER: char = '\u{200c}';
 
-/// Whether the invisible character `c` at the byte `at` of `text` is a part of what is seen there:
+/// Whether the invisible character `c` at the byte `at` of `text` belongs to something visible:
 ///
 /// - U+FE0F behind an emoji, or in a keycap (`1`, U+FE0F, U+20E3);
 /// - U+200D between two emoji, the first perhaps with U+FE0F or a skin tone;
@@ -81,7 +81,7 @@ fn is_skin_tone(c: char) -> bool {
     matches!(c, '\u{1f3fb}'..='\u{1f3ff}')
 }
 
-/// Unicode's `Extended_Pictographic` (emoji-data.txt, Unicode 14 to 17): what may be an emoji, now or later.
+/// Unicode's `Extended_Pictographic` (emoji-data.txt, Unicode 14 to 17): all present and reserved emoji.
 fn is_emoji(c: char) -> bool {
     matches!(c,
         '\u{a9}' | '\u{ae}' | '\u{203c}' | '\u{2049}' | '\u{2122}' | '\u{2139}' | '\u{2194}'..='\u{2199}' | '\u{21a9}'..='\u{21aa}'
@@ -117,7 +117,8 @@ fn is_indic(c: char) -> bool {
     matches!(c, '\u{900}'..='\u{dff}') && !is_virama(c)
 }
 
-/// What takes the vowel from a letter of those scripts and their like: canonical combining class 9, on the first plane.
+/// A sign that removes the vowel from a letter of those and related scripts: canonical combining class 9, on the
+/// first plane.
 fn is_virama(c: char) -> bool {
     matches!(c,
         '\u{94d}' | '\u{9cd}' | '\u{a4d}' | '\u{acd}' | '\u{b4d}' | '\u{bcd}' | '\u{c4d}' | '\u{ccd}' | '\u{d3b}'..='\u{d3c}'
@@ -130,7 +131,7 @@ fn is_virama(c: char) -> bool {
 mod tests {
     use super::*;
 
-    /// The invisible characters of a text that are no part of it.
+    /// The invisible characters of a text that do not belong to something visible.
     fn strays(text: &str) -> usize {
         text.char_indices().filter(|(at, c)| is_invisible(*c) && !is_part(text, *at, *c)).count()
     }

@@ -10,20 +10,19 @@ use crate::core::order;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The most groups of a project.
+/// The most groups in a project.
 const MAX_GROUPS: usize = 64;
 
-/// All groups of a project.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Groups {
     groups: BTreeMap<Name, BTreeSet<Name>>,
 }
 
-/// What was changed in a group.
+/// A change of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupChange {
     pub group: Name,
-    /// Who came to it, or left it.
+    /// The names that were added or removed.
     pub names: Vec<Name>,
 }
 
@@ -34,12 +33,10 @@ impl Groups {
             .map_err(|bad| Refusal::Usage(bad.to_string()))
     }
 
-    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.groups.is_empty()
     }
 
-    /// All groups with their members, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&Name, &BTreeSet<Name>)> {
         self.groups.iter()
     }
@@ -49,24 +46,24 @@ impl Groups {
         self.groups.iter().find(|(name, _)| name.as_str() == group).map(|(_, members)| members)
     }
 
-    /// All groups as they are addressed.
+    /// The addresses of all groups.
     pub fn addresses(&self) -> Vec<String> {
         self.groups.keys().map(|name| format!("@{name}")).collect()
     }
 
-    /// The groups that an agent with these names is in, as they are addressed.
+    /// The addresses of the groups with a member for which `is` holds.
     pub fn of(&self, is: impl Fn(&Name) -> bool) -> Vec<String> {
         let has = |members: &BTreeSet<Name>| members.iter().any(&is);
         self.groups.iter().filter(|(_, members)| has(members)).map(|(name, _)| format!("@{name}")).collect()
     }
 
-    /// A group that is not there; with what is near.
+    /// The refusal for an unknown group; it suggests a similar one.
     pub fn unknown(&self, asked: &Name) -> Refusal {
         let asked = format!("@{asked}");
         Refusal::UnknownGroup { asked, known: self.addresses() }
     }
 
-    /// Makes a group, or adds to one. Gives those who were not in it.
+    /// Makes a group, or adds to one. Returns the new members.
     pub fn add(&mut self, group: &Name, names: &[Name]) -> Result<GroupChange, Refusal> {
         if !self.groups.contains_key(group) && self.groups.len() >= MAX_GROUPS {
             let text = format!("there are {MAX_GROUPS} groups, and no more are allowed: remove one first");
@@ -82,8 +79,8 @@ impl Groups {
         Ok(GroupChange { group: group.clone(), names: new.into_iter().collect() })
     }
 
-    /// Takes these out of a group, all of whom have to be in it; without names, removes the group. A group without members stays: it
-    /// was made by a person, and only a person removes it.
+    /// Removes these members from a group; each must be a member. Without names, removes the group. A group without
+    /// members stays: a person made it, and only a person removes it.
     pub fn remove(&mut self, group: &Name, names: &[Name]) -> Result<GroupChange, Refusal> {
         let Some(members) = self.groups.get_mut(group) else { return Err(self.unknown(group)) };
         let mut names = names.to_vec();
@@ -101,7 +98,7 @@ impl Groups {
         Ok(GroupChange { group: group.clone(), names })
     }
 
-    /// The agent `from` is called `to` now. Whether that changes anything.
+    /// Renames a member. Returns whether that changes anything.
     pub fn rename(&mut self, from: &Name, to: &Name) -> bool {
         let mut changed = false;
         for members in self.groups.values_mut() {
@@ -113,7 +110,7 @@ impl Groups {
         changed
     }
 
-    /// Somebody else bears this name from now on. Whether that changes anything.
+    /// Removes a member whose name another agent has from now on. Returns whether that changes anything.
     pub fn forget(&mut self, name: &Name) -> bool {
         let mut changed = false;
         for members in self.groups.values_mut() {

@@ -1,8 +1,9 @@
 //! Decides whether a new agent process is the same agent as one that ended, and so gets its name, mail and leases.
 //!
-//! Pure. Three kinds of evidence count, the strongest first. The new process is in the conversation of the agent that ended. A person gave it
-//! that agent's name. It started in the same pane and directory, soon after that agent ended there. The new process is always of the same
-//! kind. A stranger inherits nothing: its conversation is known to be a different one, or another process has a better claim.
+//! Pure. Three kinds of evidence count, the strongest first. The new process is in the conversation of the agent that
+//! ended. A person gave it that agent's name. It started in the same pane and directory, soon after that agent ended
+//! there. The new process is always of the same kind. It inherits nothing if its conversation is known to be a
+//! different one, or if another process has stronger evidence.
 
 use super::agent::{Agent, PaneRef};
 use super::name::Name;
@@ -13,13 +14,13 @@ use crate::core::order;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// How many conversations of an agent are remembered: a person may begin new ones, and go back to an earlier one.
+/// How many conversations of an agent are remembered: a person may begin new ones, and return to an earlier one.
 const MAX_SESSIONS: usize = 8;
 
 /// The longest id of a conversation, in bytes.
 const MAX_SESSION: usize = 128;
 
-/// What shows that a new process is an agent that ended.
+/// The evidence that a new process is an agent that ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Evidence {
@@ -29,7 +30,7 @@ pub enum Evidence {
     Name,
     /// It started in the same pane and directory, soon after.
     Pane,
-    /// One that only a later version knows.
+    /// Evidence that only a later version knows.
     #[serde(other)]
     Other,
 }
@@ -45,7 +46,7 @@ impl Evidence {
         }
     }
 
-    /// What it shows, for people.
+    /// The evidence in words, for people.
     pub fn told(self) -> &'static str {
         match self {
             Evidence::Session => "it is in the same conversation",
@@ -56,10 +57,9 @@ impl Evidence {
     }
 }
 
-/// That an agent has the name of one that ended.
+/// The record that an agent has the name of one that ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inherited {
-    /// What shows it.
     pub by: Evidence,
     /// Since when (ms since the epoch).
     pub at: u64,
@@ -67,36 +67,36 @@ pub struct Inherited {
     pub from: ProcessId,
 }
 
-/// What is remembered of an agent beyond its process.
+/// What is remembered about an agent beyond its process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Past {
-    /// Its conversations, as its own files or hooks named them, the latest last.
+    /// Its conversations, by its own files or hooks, the latest last.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sessions: Vec<String>,
-    /// The name that its environment or its pane asked for, when that was looked at last.
+    /// The name that its environment or its pane asked for at the last look.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub asked: Option<Name>,
     /// Whether a person gave it its name.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub given: bool,
-    /// Whose name it has, if that is another process's.
+    /// The agent from which it inherited its name, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub inherited: Option<Inherited>,
 }
 
 impl Past {
-    /// Whether nothing is remembered.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Whether a conversation is one of this agent's.
+    /// Whether the agent was in this conversation.
     pub fn knows(&self, session: &str) -> bool {
         self.sessions.iter().any(|known| known == session)
     }
 
-    /// Notes a conversation of this agent. One that is no plain id is passed over. Returns whether that is news.
+    /// Records a conversation of this agent. An id that is not plain is ignored. Returns whether the conversation is
+    /// new.
     pub fn enter(&mut self, session: &str) -> bool {
         if self.knows(session) || !is_session(session) {
             return false;
@@ -108,29 +108,27 @@ impl Past {
     }
 }
 
-/// Whether a text may be the id of a conversation: it becomes a part of paths, and is shown to people.
+/// Whether a text may be the id of a conversation: it becomes part of paths, and is shown to people.
 pub fn is_session(id: &str) -> bool {
     (1..=MAX_SESSION).contains(&id.len())
         && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-/// The conversation that an agent is in, as far as it says.
+/// The conversation of an agent, as far as it is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Conversation {
-    /// It does not say.
     #[default]
     Unknown,
-    /// It will say in a moment: it has just started.
+    /// The agent has just started, and will name it in a moment.
     Soon,
     Is {
         id: String,
-        /// Whether it was there before the agent started, which goes on with it.
+        /// Whether the conversation existed before the agent started.
         resumed: bool,
     },
 }
 
 impl Conversation {
-    /// Its id, if that is known.
     pub fn id(&self) -> Option<&str> {
         match self {
             Conversation::Is { id, .. } => Some(id),
@@ -139,33 +137,32 @@ impl Conversation {
     }
 }
 
-/// The agents on record, as somebody who starts finds them.
+/// The agents on record when new processes start.
 #[derive(Debug)]
 pub struct Kin<'a> {
-    /// Those that have surely ended.
+    /// Those that have certainly ended.
     pub dead: Vec<&'a Agent>,
     /// The others.
     pub living: Vec<&'a Agent>,
-    /// The present (ms since the epoch).
     pub now_ms: u64,
     /// How long after its end an agent may start again in its pane.
     pub window: Duration,
 }
 
 impl<'a> Kin<'a> {
-    /// Gives each of those that start the one that ended whose name it has, if there is one: by place in `newcomers`. Each of
-    /// the dead goes to one of them, the strongest evidence first; of two with the same, to the one in its pane, or else to the
-    /// one that started first.
+    /// Assigns to each of `newcomers` the ended agent that it continues, if there is one; the results have the same
+    /// order. Each ended agent goes to one newcomer, by the strongest evidence first. If the evidence is equal, it
+    /// goes to the newcomer in its pane, or else to the one that started first.
     pub fn assign(&self, newcomers: &[&Sighting]) -> Vec<Option<(&'a Agent, Evidence)>> {
         let mut found: Vec<Option<(&'a Agent, Evidence)>> = vec![None; newcomers.len()];
-        // Two agents may have been in one conversation: then the pane tells which of them it is.
+        // Two agents may have been in one conversation. Then the pane decides.
         for (by, in_its_pane) in [
             (Evidence::Session, true),
             (Evidence::Session, false),
             (Evidence::Name, false),
             (Evidence::Pane, true),
         ] {
-            // Who ended last comes first: of several in one pane that one is meant.
+            // The one that ended last comes first: of several in one pane, it counts.
             let mut dead = self.dead.clone();
             order::sort_by_key(&mut dead, |agent| std::cmp::Reverse(agent.died.unwrap_or(self.now_ms)));
             for agent in dead {
@@ -207,9 +204,9 @@ impl<'a> Kin<'a> {
         }
     }
 
-    /// Whether a newcomer goes on with a conversation that is known to be another one than those of `dead`: it belongs to
-    /// another agent on record, or it was there before, and `dead` is known by its own. One that begins a conversation is only a
-    /// restart.
+    /// Whether a newcomer continues a conversation that is known not to be one of `dead`: it belongs to another agent
+    /// on record, or it existed before, and the conversations of `dead` are known. A newcomer that begins a
+    /// conversation may be a restart.
     fn is_of_another_conversation(&self, newcomer: &Sighting, dead: &Agent) -> bool {
         let Conversation::Is { id, resumed } = &newcomer.conversation else { return false };
         let others = self.dead.iter().chain(&self.living).filter(|agent| agent.name != dead.name);
@@ -217,7 +214,7 @@ impl<'a> Kin<'a> {
         !dead.past.knows(id) && (elsewhere || (*resumed && !dead.past.sessions.is_empty()))
     }
 
-    /// Whether it matters for a newcomer which conversation it is in, although it does not say so yet.
+    /// Whether the newcomer's conversation, which it has not named yet, matters.
     pub fn waits_for(&self, newcomer: &Sighting) -> bool {
         let matters = |dead: &&Agent| {
             dead.kind == newcomer.kind && (is_at(newcomer, dead) || !dead.past.sessions.is_empty())
@@ -225,7 +222,8 @@ impl<'a> Kin<'a> {
         newcomer.conversation == Conversation::Soon && self.dead.iter().any(matters)
     }
 
-    /// Those that ended whose conversation a living agent turns out to be in. One that is at its place comes alone.
+    /// The ended agents that were in the conversation of a living agent. If one of them was at its place, only that
+    /// one.
     pub fn found_by_session(&self, kind: &str, session: &str, place: &PaneRef) -> Vec<&'a Agent> {
         let of_it = |a: &&'a Agent| a.kind == kind && a.past.knows(session);
         if self.living.iter().any(of_it) {
@@ -243,12 +241,12 @@ impl<'a> Kin<'a> {
     }
 }
 
-/// Whether a person gave one that was seen another name than the one that a person gave to an agent.
+/// Whether a person gave the newcomer another name than a person gave to the agent.
 fn is_named_otherwise(newcomer: &Sighting, agent: &Agent) -> bool {
     agent.past.given && newcomer.asks.as_ref().is_some_and(|name| !agent.answers_to(name))
 }
 
-/// Whether one that was seen is in the pane of an agent: of the same server, so the number means the same pane.
+/// Whether the newcomer is in the pane of the agent: on the same server process, so the number means the same pane.
 fn is_at(newcomer: &Sighting, agent: &Agent) -> bool {
     let (here, there) = (&newcomer.place, &agent.place);
     here.socket == there.socket && here.server == there.server && here.server != 0 && here.pane == there.pane
@@ -268,7 +266,7 @@ mod tests {
         PaneRef { socket: "/s".into(), server: 1, pane: pane.into(), pane_pid: 3, namespace: None }
     }
 
-    /// A claude that starts.
+    /// A new claude.
     fn newcomer(pid: i32, pane: &str, conversation: Conversation) -> Sighting {
         Sighting {
             kind: "claude".into(),
@@ -298,7 +296,7 @@ mod tests {
         serde_json::from_value(record).unwrap()
     }
 
-    /// What each of those that start at `now_ms` is.
+    /// The result for each newcomer at `now_ms`.
     fn assign(dead: &[Agent], living: &[Agent], newcomers: &[Sighting], now_ms: u64) -> Vec<String> {
         let kin = Kin {
             dead: dead.iter().collect(),
@@ -319,7 +317,7 @@ mod tests {
             let elsewhere = Sighting { cwd: "/p/sub".into(), ..newcomer(5, "%9", resumes(session)) };
             assert_eq!(assign(&old, &[], &[elsewhere], 9_000_000), ["a by session"]);
         }
-        // Also in the pane of another one that ended.
+        // Also in the pane of another ended agent.
         assert_eq!(assign(&old, &[], &[newcomer(5, "%1", resumes("s1"))], 200), ["a by session"]);
         let codex = Sighting { kind: "codex".into(), ..newcomer(5, "%0", resumes("s1")) };
         assert_eq!(assign(&old, &[], &[codex], 200), [""]);
@@ -327,7 +325,7 @@ mod tests {
 
     #[test]
     fn of_two_that_were_in_one_conversation_the_one_in_its_pane_is_meant() {
-        // A second window went on with the conversation of the first, which lived still, and ended after it.
+        // A second window continued the conversation of the first, which was still alive and ended after it.
         let old = [dead("a", "%0", &["s1"]), Agent { died: Some(150), ..dead("b", "%1", &["s1"]) }];
         for (pane, heir) in [("%0", "a by session"), ("%1", "b by session"), ("%9", "b by session")] {
             assert_eq!(assign(&old, &[], &[newcomer(5, pane, resumes("s1"))], 200), [heir], "{pane}");
@@ -341,7 +339,7 @@ mod tests {
         let mut old = dead("backend", "%0", &[]);
         let mut start = newcomer(5, "%0", Conversation::Unknown);
         start.asks = Some(Name::new("frontend").unwrap());
-        // It had a number: now it gets a name.
+        // It had a numbered name, and now gets a name from a person.
         assert_eq!(assign(&[old.clone()], &[], std::slice::from_ref(&start), 200), ["backend by pane"]);
         old.past.given = true;
         assert_eq!(assign(&[old.clone()], &[], std::slice::from_ref(&start), 200), [""]);
@@ -370,13 +368,13 @@ mod tests {
             change(&mut stranger);
             assert_eq!(assign(&old, &[], &[stranger], 200), [""], "change {index}");
         }
-        // Where no time is allowed, a pane is no evidence; nor on a server whose process is not known.
+        // If no time is allowed, a pane is no evidence; nor is it on a server whose process is not known.
         let kin = Kin { dead: old.iter().collect(), living: vec![], now_ms: 100, window: Duration::ZERO };
         assert_eq!(kin.assign(&[&start]), [None]);
         let (mut unknown, mut here) = (old[0].clone(), start.clone());
         (unknown.place.server, here.place.server) = (0, 0);
         assert_eq!(assign(&[unknown], &[], &[here], 100), [""]);
-        // Of two that ended there, the later one is meant.
+        // Of two that ended there, the later one counts.
         let both = [dead("a", "%0", &[]), Agent { died: Some(150), ..dead("b", "%0", &[]) }];
         assert_eq!(assign(&both, &[], &[start], 200), ["b by pane"]);
     }
@@ -385,9 +383,9 @@ mod tests {
     fn one_that_goes_on_with_another_conversation_is_a_stranger_in_that_pane() {
         let old = [dead("a", "%0", &["s1"]), dead("b", "%1", &["s2"])];
         for (conversation, heir) in [
-            // It begins one: the agent was started again.
+            // It begins a conversation: the agent was started again.
             (begins("s9"), "a by pane"),
-            // It goes on with one that nobody here had, and this one's is known.
+            // It continues a conversation of nobody here, and this agent's conversation is known.
             (resumes("s9"), ""),
         ] {
             assert_eq!(
@@ -396,10 +394,10 @@ mod tests {
                 "{conversation:?}"
             );
         }
-        // Nothing is known of the earlier one's.
+        // The earlier agent's conversation is not known.
         let unknown = [dead("a", "%0", &[])];
         assert_eq!(assign(&unknown, &[], &[newcomer(5, "%0", resumes("s9"))], 200), ["a by pane"]);
-        // It is that of a living agent.
+        // The conversation is a living agent's.
         let living = [Agent { died: None, ..dead("c", "%2", &["s3"]) }];
         assert_eq!(assign(&unknown, &living, &[newcomer(5, "%0", resumes("s3"))], 200), [""]);
     }
@@ -410,12 +408,12 @@ mod tests {
         // The conversation counts more than the pane.
         let two = [newcomer(5, "%0", Conversation::Unknown), newcomer(6, "%7", resumes("s1"))];
         assert_eq!(assign(&old, &[], &two, 200), ["", "a by session"]);
-        // Of two in one conversation, the one in its pane; else the one that started first.
+        // Of two in one conversation, the one in its pane counts; else the one that started first.
         let two = [newcomer(5, "%6", resumes("s1")), newcomer(6, "%0", resumes("s1"))];
         assert_eq!(assign(&old, &[], &two, 200), ["", "a by session"]);
         let two = [newcomer(6, "%6", resumes("s1")), newcomer(5, "%7", resumes("s1"))];
         assert_eq!(assign(&old, &[], &two, 200), ["", "a by session"]);
-        // A name that a person gave counts more than a pane, and less than a conversation.
+        // A name from a person counts more than a pane, and less than a conversation.
         let asks = |pid, pane, name: &str| Sighting {
             asks: Some(Name::new(name).unwrap()),
             ..newcomer(pid, pane, Conversation::Unknown)
@@ -446,7 +444,7 @@ mod tests {
             (found("claude", "s1").as_str(), found("codex", "s1") + &found("claude", "s2")),
             ("a", String::new())
         );
-        // Of two that were in it none is taken, but for the one whose pane it is.
+        // If two were in it, none is taken, except the one whose pane it is.
         let two = [dead("a", "%0", &["s1"]), dead("b", "%1", &["s1"])];
         let twice = Kin { dead: two.iter().collect(), ..kin };
         assert_eq!(
@@ -469,7 +467,7 @@ mod tests {
         }
         assert!(!past.enter("s11") && past.knows("s4") && !past.knows("s3"));
         assert_eq!(past.sessions.len(), MAX_SESSIONS);
-        // A record of an earlier version has none of this, and one of a later version more.
+        // A record of an earlier version lacks these fields, and one of a later version has more.
         let later: Past = serde_json::from_value(serde_json::json!({
             "inherited": {"by": "telepathy", "at": 1, "from": process(1)}, "more": 1,
         }))

@@ -1,9 +1,9 @@
 //! Message ids.
 //!
-//! Eight random characters of an alphabet without look-alikes: 40 bits, so that among 100,000 messages a
-//! collision is a 1 in 200 event over a project's whole life. A prefix of four characters (20 bits) then also fits another
-//! message in about 1 of 10 cases: the command refuses it, and a longer prefix is needed.
-//! Order is not in the id but in the file name, which starts with the creation time.
+//! Eight random characters of an alphabet without look-alikes: 40 bits. Among 100,000 messages, a collision has a
+//! probability of 1 in 200 over a project's whole life. A prefix of four characters (20 bits) then also fits another
+//! message in about 1 of 10 cases: the command refuses it, and a longer prefix is needed. The order of messages is
+//! not in the id but in the file name, which starts with the time of creation.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -16,7 +16,6 @@ pub const ID_LEN: usize = 8;
 /// The shortest prefix that may stand for an id.
 pub const MIN_PREFIX: usize = 4;
 
-/// The id of one message.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct MessageId(String);
@@ -27,12 +26,10 @@ impl MessageId {
         Self((0..ID_LEN).map(|i| char::from(ALPHABET[(bits >> (5 * i) & 31) as usize])).collect())
     }
 
-    /// Checks a whole id.
     pub fn parse(text: &str) -> Option<Self> {
         (text.len() == ID_LEN && is_prefix(text)).then(|| Self(text.to_owned()))
     }
 
-    /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -43,7 +40,7 @@ pub fn is_prefix(text: &str) -> bool {
     text.len() <= ID_LEN && text.bytes().all(|b| ALPHABET.contains(&b))
 }
 
-/// Why `text` cannot be the beginning of an id; `None`: it can.
+/// Why `text` cannot be the beginning of an id; `None` if it can.
 pub fn complaint(text: &str) -> Option<String> {
     let shown = super::escape::short(text, 20);
     let why = if let Some(c) = text.chars().find(|c| !u8::try_from(*c).is_ok_and(|b| ALPHABET.contains(&b))) {

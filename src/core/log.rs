@@ -1,4 +1,4 @@
-//! The journal as people read it: filters, and one line per entry.
+//! The journal for people: filters, and one line per entry.
 //!
 //! Pure. Every text of an entry passes [`super::escape`], because any process of the user can write the journal.
 
@@ -8,14 +8,14 @@ use serde_json::Value;
 /// The longest line, in characters.
 const WIDTH: usize = 200;
 
-/// Which entries are wanted.
+/// Which entries are shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogFilter {
-    /// Events of these names only; all if empty.
+    /// Only events with these names; empty: all.
     pub events: Vec<String>,
-    /// Entries in which this agent is named.
+    /// Only entries that name this agent.
     pub agent: Option<String>,
-    /// Not before this time (ms since the epoch).
+    /// Only entries from this time on (ms since the epoch).
     pub since: u64,
 }
 
@@ -23,7 +23,7 @@ pub struct LogFilter {
 const NAMING: [&str; 6] = ["from", "to", "name", "by", "with", "agent"];
 
 impl LogFilter {
-    /// Whether `entry` is wanted.
+    /// Whether `entry` is shown.
     pub fn takes(&self, entry: &Value) -> bool {
         let event = entry["event"].as_str().unwrap_or_default();
         entry["t"].as_u64().unwrap_or_default() >= self.since

@@ -1,8 +1,8 @@
-//! A message and what can be done with it before and after it is signed.
+//! A message before and after it is signed.
 //!
-//! The typestate is `Draft → Signed → Verified`: a [`Message`] alone proves nothing; [`Signed`] is what is
-//! stored; only [`Verified`] can be shown in a pane, an inbox or a hook's output, and only
-//! [`super::signing::Key::verify`] makes one. A signed message never changes: states live beside it.
+//! The types are `Draft → Signed → Verified`. A [`Message`] alone proves nothing. [`Signed`] is the stored form. Only
+//! [`Verified`] may be shown in a pane, an inbox or a hook's output, and only [`super::signing::Key::verify`] makes
+//! one. A signed message never changes: its state is stored beside it.
 
 use super::address::Address;
 use super::agent::Agent;
@@ -17,10 +17,9 @@ use std::fmt;
 /// The version of the message format, part of what is signed.
 pub const MESSAGE_VERSION: u32 = 1;
 
-/// The most recipients a message may name.
 pub const MAX_RECIPIENTS: usize = 256;
 
-/// What a message is for.
+/// The purpose of a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING-KEBAB-CASE")]
 pub enum MessageType {
@@ -28,13 +27,13 @@ pub enum MessageType {
     Question,
     /// Asks for a review.
     ReviewRequest,
-    /// The sender cannot go on.
+    /// The sender cannot continue.
     Blocked,
     /// Something is finished.
     Completed,
     /// Objects to something.
     Challenge,
-    /// Tells something.
+    /// Reports something.
     #[default]
     Info,
     /// Acknowledges another message.
@@ -81,11 +80,11 @@ impl std::str::FromStr for MessageType {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Intent {
-    /// To know it: no answer is wanted.
+    /// No answer: it is for information.
     Fyi,
-    /// To answer it.
+    /// An answer.
     Reply,
-    /// To do something, and to answer when it is done.
+    /// An action, and an answer when it is done.
     Action,
 }
 
@@ -99,7 +98,7 @@ impl Intent {
         }
     }
 
-    /// What it says to the reader.
+    /// The words for the reader.
     pub fn wish(self) -> &'static str {
         match self {
             Intent::Fyi => "no answer is wanted",
@@ -109,7 +108,7 @@ impl Intent {
     }
 }
 
-/// How the sender's identity was established. The strength falls from top to bottom.
+/// The evidence for the sender's identity, the strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Identity {
@@ -119,9 +118,9 @@ pub enum Identity {
     Pane,
     /// The courier matched the sender's process namespace to a descendant of the agent.
     Namespace,
-    /// Only `$TMUX_PANE` says so: the ancestry was cut, as in a sandbox.
+    /// Only `$TMUX_PANE` names the agent: the ancestry is hidden, as in a sandbox.
     Env,
-    /// Below no agent: the person at the keyboard.
+    /// No agent is above it: the person at the keyboard.
     Human,
     /// swarm itself, about something it did.
     System,
@@ -145,14 +144,12 @@ impl Identity {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Message {
-    /// [`MESSAGE_VERSION`].
     pub version: u32,
     pub id: MessageId,
     /// Greater than that of every earlier message of the same sender.
     pub sequence: u64,
-    /// The sender.
     pub from: Address,
-    /// How the sender was identified.
+    /// The evidence for the sender.
     pub identity: Identity,
     /// All recipients, sorted.
     pub to: Vec<Name>,
@@ -160,25 +157,23 @@ pub struct Message {
     pub kind: MessageType,
     /// The id of the thread's first message.
     pub thread: MessageId,
-    /// The message it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<MessageId>,
-    /// Whether the recipient is to acknowledge it.
+    /// Whether the recipient must acknowledge it.
     pub ack_required: bool,
-    /// Whether it goes before others.
+    /// Whether it goes before other messages.
     pub urgent: bool,
-    /// What its sender expects of the reader, if the sender has said so.
+    /// What its sender expects of the reader, if the sender has chosen that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intent: Option<Intent>,
-    /// How many answers in a row agents have given each other up to this one, without a person among them.
+    /// How many answers in a row agents have given each other up to this one, without a person's message among them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub round: u32,
-    /// The groups that its sender wrote to, sorted; `all` stands for everybody.
+    /// The groups in its address, sorted; `all` stands for everybody.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<Name>,
     /// When it was sent (ms since the epoch).
     pub created: u64,
-    /// The text.
     pub body: Body,
 }
 
@@ -188,12 +183,12 @@ fn is_zero(n: &u32) -> bool {
 }
 
 impl Message {
-    /// What its sender expects of the reader, as far as it is known: an acknowledgement wants no answer.
+    /// What its sender expects of the reader, if this is known: an acknowledgement wants no answer.
     pub fn wish(&self) -> Option<Intent> {
         self.intent.or((self.kind == MessageType::Ack).then_some(Intent::Fyi))
     }
 
-    /// What a list of messages says of it beside its type: that it is urgent, and what it wants.
+    /// The marks in a list of messages beside its type: that it is urgent, and what it wants.
     pub fn marks(&self) -> String {
         let intent = match self.intent {
             Some(Intent::Fyi) => "fyi",
@@ -206,30 +201,30 @@ impl Message {
         [urgent, intent, ack].into_iter().filter(|mark| !mark.is_empty()).collect::<Vec<_>>().join(", ")
     }
 
-    /// [`Message::marks`], and the groups that it went to.
+    /// [`Message::marks`], and the groups in its address.
     pub fn marks_in_a_list(&self) -> String {
         let groups = self.groups_addressed();
         let to = if groups.is_empty() { groups } else { format!("to {groups}") };
         [self.marks(), to].into_iter().filter(|mark| !mark.is_empty()).collect::<Vec<_>>().join(", ")
     }
 
-    /// The groups that it went to, as a sender names them: `@api, @ui`; empty if it went to names alone.
+    /// The groups in its address: `@api, @ui`; empty if it has only names.
     pub fn groups_addressed(&self) -> String {
         self.groups.iter().map(|group| format!("@{group}")).collect::<Vec<_>>().join(", ")
     }
 
-    /// To whom it went, as a reader is told: a recipient or all of them, and the groups by which they were meant.
+    /// The addressees for a reader: a recipient or all of them, after the groups that include them.
     pub fn addressees(&self, names: &[&str]) -> String {
         addressees(&self.groups_addressed(), names)
     }
 
-    /// The name of its file in a mailbox, `TIME-SENDER-ID.json`. `ls` lists the mail in the order it was sent, with its
+    /// The name of its file in a mailbox, `TIME-SENDER-ID.json`. `ls` lists the mail in the order of sending, with
     /// senders, and the mail of one sender can be counted without reading any.
     pub fn file_name(&self) -> String {
         format!("{:013}-{}-{}.json", self.created, self.from.file_word(), self.id)
     }
 
-    /// What there is to know of it without its text.
+    /// Its data without its text.
     pub fn envelope(&self) -> Envelope {
         Envelope {
             id: self.id.clone(),
@@ -241,29 +236,24 @@ impl Message {
     }
 }
 
-/// A message without its text, for holding many.
+/// A message without its text, for lists of many.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
-    /// As [`Message::id`].
     pub id: MessageId,
-    /// As [`Message::sequence`].
     pub sequence: u64,
-    /// As [`Message::from`].
     pub from: Address,
-    /// As [`Message::urgent`].
     pub urgent: bool,
-    /// As [`Message::created`].
     pub created: u64,
 }
 
-/// `names`, behind the `groups` by which they were meant (`@api, @ui`).
+/// `names`, after the `groups` that include them (`@api, @ui`).
 pub fn addressees(groups: &str, names: &[&str]) -> String {
     let names = names.join(", ");
     if groups.is_empty() { names } else { format!("{groups} ({names})") }
 }
 
-/// Sorts messages in the order in which they were sent: by the clock, and those of one sender by their numbers, even if the
-/// clock was set back between them. Each counts as sent no later than its sender's next ones.
+/// Sorts messages by the time of sending: by the clock, and those of one sender by their numbers, even if the clock
+/// was set back between them. Each counts as sent no later than its sender's next messages.
 pub fn order_sent<'a>(messages: impl Iterator<Item = &'a Envelope>) -> BTreeMap<MessageId, (u64, u64)> {
     let mut messages: Vec<&Envelope> = messages.collect();
     order::sort_by_key(&mut messages, |m| std::cmp::Reverse(m.sequence));
@@ -290,7 +280,7 @@ pub fn sent_at(file: &str) -> Option<u64> {
     file.split_once('-')?.0.parse().ok()
 }
 
-/// A message with its signature, as stored. Nothing is known about it before it is verified.
+/// A message with its signature, in the stored form. Nothing in it is trusted before it is verified.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Signed {
@@ -304,12 +294,12 @@ impl Signed {
         self.message.file_name()
     }
 
-    /// What it claims to expect of its reader, for counting.
+    /// The intent that it claims, for counting.
     pub fn claimed_wish(&self) -> Option<Intent> {
         self.message.wish()
     }
 
-    /// The id it claims, for telling a person what was refused.
+    /// The id that it claims, for a report of its refusal.
     pub fn claimed_id(&self) -> &MessageId {
         &self.message.id
     }
@@ -328,9 +318,10 @@ impl Verified {
         self.sig.get(..8).unwrap_or(&self.sig)
     }
 
-    /// Who is to be told about it: its sender by the present name, or the human if it is gone; nobody where swarm itself wrote it.
+    /// Who gets reports about it: its sender by the present name, or the human if the sender is gone; nobody if swarm
+    /// itself wrote it.
     pub fn reports_to(&self, agents: &[Agent]) -> Vec<Name> {
-        // swarm itself has no mailbox, and who sent it from another host is told by that one.
+        // swarm itself has no mailbox, and a sender on another host gets its reports from that host.
         let Some(from) = self.from.local().filter(|from| !from.is_system()) else { return Vec::new() };
         let sender = agents.iter().find(|a| a.is_live() && a.answers_to(from));
         vec![sender.map_or_else(Name::human, |a| a.name.clone())]
@@ -356,7 +347,6 @@ pub(super) mod tests {
 
     use crate::core::signing::Key;
 
-    /// Some message.
     pub(crate) fn message() -> Message {
         let id = MessageId::from_entropy(42);
         Message {

@@ -1,8 +1,8 @@
 //! Moments and deadlines that survive a suspended laptop.
 //!
-//! Time that matters is *awake* time: it stands still while the machine is suspended, and does not jump when somebody
-//! sets the clock. It can be compared within one boot only; a deadline of another boot falls back to the wall clock.
-//! Pure: a moment is an argument.
+//! Important times are *awake* times: they stop while the machine is suspended, and do not jump when somebody sets
+//! the clock. They can be compared within one boot only; a deadline of another boot uses the wall clock. Pure: a
+//! moment is an argument.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// The moment `ms` from now.
+    /// The deadline `ms` from now.
     pub fn after(&self, ms: u64) -> Deadline {
         Deadline {
             wall_ms: self.wall_ms.saturating_add(ms),
@@ -27,12 +27,11 @@ impl Moment {
     }
 }
 
-/// A moment that will come.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deadline {
-    /// By the wall clock, if the machine is not suspended until then (ms since the epoch).
+    /// The wall clock at that time, if the machine is not suspended before (ms since the epoch).
     pub wall_ms: u64,
-    /// By the time awake (ms).
+    /// The awake time (ms).
     pub awake_ms: u64,
     pub boot: String,
 }
@@ -80,7 +79,7 @@ mod tests {
         let (soon, late) = (now.after(10), now.after(20));
         assert_eq!(soon.clone().or_later(late.clone(), &now), late);
         assert_eq!(late.clone().or_later(soon, &now), late);
-        // One of an earlier boot counts by the wall clock.
+        // A deadline of an earlier boot uses the wall clock.
         let before = Deadline { wall_ms: 1_015, awake_ms: 9_999, boot: "a".into() };
         assert_eq!(before.or_later(late.clone(), &now), late);
     }

@@ -1,7 +1,7 @@
 //! Names of agents and mailboxes.
 //!
 //! A name is `[a-z0-9][a-z0-9-]{0,31}`. It is a file name, part of a tmux option and part of a typed line, so it
-//! contains nothing that these could misread. A value of the type is always valid.
+//! contains no character that these could misread. A value of the type is always valid.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -9,7 +9,7 @@ use std::fmt;
 /// The longest name, in bytes.
 pub const MAX_NAME: usize = 32;
 
-/// Names that no agent can have: they address groups, the person, or the system.
+/// Names that no agent can have: they stand for groups, the person, or swarm.
 pub const RESERVED: [&str; 6] = ["all", "team", "human", "swarm", "none", "self"];
 
 /// A valid name of an agent or of the human.
@@ -22,7 +22,6 @@ pub struct Name(String);
 pub struct BadName {
     /// The text that was refused, escaped and shortened.
     pub given: String,
-    /// What is wrong with it.
     pub why: &'static str,
 }
 
@@ -61,7 +60,7 @@ impl Name {
         Self::new(text)
     }
 
-    /// Whether agents may be of a kind that is called `text`, and be named after it: nobody is called `human-1`.
+    /// Whether `text` is valid as a kind, from which agents' names are made: an agent cannot be called `human-1`.
     pub fn is_kind(text: &str) -> bool {
         Self::for_agent(text).is_ok() && Self::for_agent(&format!("{text}-1")).is_ok()
     }
@@ -76,7 +75,7 @@ impl Name {
         self.0 == "human"
     }
 
-    /// One that has no name here: no agent's, and reserved.
+    /// The name of a sender without a name here. It is reserved, and no agent has it.
     pub fn nobody() -> Self {
         Self("none".to_owned())
     }
@@ -91,7 +90,6 @@ impl Name {
         self.0 == "swarm"
     }
 
-    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

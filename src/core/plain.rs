@@ -1,23 +1,23 @@
-//! Text that a terminal gives back as it was written.
+//! Recognises text that a terminal gives back as it was written.
 //!
-//! swarm compares a composer with what it typed, so only such text is typed whole. tmux keeps a grid of cells, and
-//! decides by its version and the system's tables what goes into one. 3.3a drops emoji that are newer than its
-//! tables, and the last of a family; 3.5a drops the end of a regional flag; both join what follows a joiner. Agents
-//! cut text by tables of their own. So the classes here are those that came back whole: letters and ideographs of one
-//! character each, signs, and emoji of one character that existed by 2018, with the mark that shows a sign in
-//! colours. Pure.
+//! swarm compares a composer with the text that it typed, so only such text is typed as a whole. tmux keeps a grid of
+//! cells. Its version and the system's tables decide what goes into a cell. 3.3a drops emoji that are newer than its
+//! tables, and the last of a family; 3.5a drops the end of a regional flag; both append to a joiner the character
+//! after it. Agents cut text by tables of their own. So these classes contain only characters that came back
+//! unchanged: letters and ideographs of one character each, signs, and emoji of one character that existed by 2018,
+//! with the mark that shows a sign in colours. Pure.
 
 use unicode_width::UnicodeWidthChar;
 
-/// The mark that a sign is shown in colours.
+/// The mark that shows a sign in colours.
 const COLOURED: char = '\u{fe0f}';
 
-/// Whether every part of `text` comes back from a terminal as it was written.
+/// Whether every part of `text` comes back from a terminal unchanged.
 pub fn is_plain(text: &str) -> bool {
     parts(text).all(|(_, plain)| plain)
 }
 
-/// The text with `?` in place of whatever may not come back.
+/// The text with `?` for every part that may not come back.
 pub fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut replaced = false;
@@ -32,7 +32,7 @@ pub fn plain(text: &str) -> String {
     out
 }
 
-/// The characters, and whether each comes back where it stands.
+/// The characters, and whether each comes back in its place.
 fn parts(text: &str) -> impl Iterator<Item = (char, bool)> {
     let mut before = None;
     text.chars().map(move |c| {
@@ -47,8 +47,9 @@ fn is_sign(c: char) -> bool {
     matches!(c, '\u{203c}' | '\u{2049}' | '\u{2100}'..='\u{24ff}' | '\u{25a0}'..='\u{27bf}' | '\u{2b00}'..='\u{2b59}')
 }
 
-/// Characters that fill one or two cells by themselves: Latin, Greek, Cyrillic, Hebrew, Arabic, signs of prose, and what is written in
-/// Chinese, Japanese and Korean but for the marks that join the kana before them and the parts of a syllable.
+/// Characters that fill one or two cells by themselves: Latin, Greek, Cyrillic, Hebrew, Arabic, punctuation, and the
+/// characters of Chinese, Japanese and Korean, except the marks that combine with the kana before them and the parts
+/// of a syllable.
 const LETTERS: [(char, char); 22] = [
     (' ', '~'),
     ('¡', '¬'),
@@ -74,7 +75,7 @@ const LETTERS: [(char, char); 22] = [
     ('！', 'ﾝ'),
 ];
 
-/// Emoji of one character that were there by 2018, without the skin tones, which join the one before.
+/// Emoji of one character that existed by 2018, without the skin tones, which combine with the emoji before them.
 const EMOJI: [(char, char); 9] = [
     ('\u{1f300}', '\u{1f3fa}'),
     ('\u{1f400}', '\u{1f64f}'),

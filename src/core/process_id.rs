@@ -1,7 +1,7 @@
-//! A process that cannot be mistaken for another one.
+//! A process that cannot be confused with another one.
 //!
-//! A pid alone is reused; pid + start time + boot id is not. Liveness in swarm is always a question about this
-//! triple, never about silence.
+//! A pid alone is reused; pid + start time + boot id is not. Whether a process lives is always a question about this
+//! triple, and never about silence.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +12,6 @@ pub struct ProcessId {
     pub pid: i32,
     /// When it started, in the units of the operating system (clock ticks since boot on Linux).
     pub start: u64,
-    /// Which boot of the machine that was.
+    /// The boot of the machine in which it started.
     pub boot: String,
 }

@@ -1,30 +1,30 @@
 //! The rate limit: a sliding window per sender, and the sender's sequence numbers.
 //!
-//! Pure: the store keeps one record per sender and runs [`Sender::admit`] under the mutex, so the limit is
-//! exact across processes. A broadcast counts once.
+//! Pure: the store keeps one record per sender and runs [`Sender::admit`] under the mutex, so the limit is exact
+//! across processes. A message to several recipients counts once.
 
 use super::span;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// How many messages in which time.
+/// The greatest number of messages in a time window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limit {
-    /// Messages per window; 0 switches the limit off.
+    /// Messages per window; 0: no limit.
     pub count: usize,
     #[serde(rename = "window_ms", with = "span::as_ms")]
     pub window: Duration,
 }
 
 impl Default for Limit {
-    /// 10 per 60 s: the limit of the system that this one follows.
+    /// 10 per 60 s, as in the Python system that swarm replaces.
     fn default() -> Self {
         Self { count: 10, window: Duration::from_secs(60) }
     }
 }
 
 impl Limit {
-    /// A person's, who types each message, unless they set one.
+    /// The limit of a person, who types each message, unless they set one.
     pub fn of_person() -> Self {
         Self { count: 60, ..Self::default() }
     }
@@ -34,7 +34,7 @@ impl Limit {
         Self { count: 0, ..Self::default() }
     }
 
-    /// The limit that keeps both: the fewer messages in the longer time. One that is switched off keeps nothing.
+    /// The limit that satisfies both: the fewer messages in the longer time. A limit that is off satisfies nothing.
     #[must_use]
     pub fn stricter(self, other: Self) -> Self {
         match (self.count, other.count) {
@@ -45,10 +45,10 @@ impl Limit {
     }
 }
 
-/// What the store remembers of a sender.
+/// The store's record of a sender.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sender {
-    /// The last sequence number given out.
+    /// The last sequence number that was used.
     #[serde(default)]
     pub sequence: u64,
     /// When the messages in the window were sent (ms since the epoch).
@@ -60,12 +60,12 @@ pub struct Sender {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimited {
     pub limit: Limit,
-    /// Milliseconds until the next message is let through.
+    /// The time until the next message is accepted.
     pub retry_in: Duration,
 }
 
 impl Sender {
-    /// Both of one who was known by two names: what was sent counts, and numbers go up.
+    /// Combines the records of a sender that was known by two names: all messages count, and numbers increase.
     #[must_use]
     pub fn with(mut self, other: Self) -> Self {
         self.sequence = self.sequence.max(other.sequence);
@@ -73,10 +73,11 @@ impl Sender {
         self
     }
 
-    /// Lets one message through at `now_ms` and gives its sequence number, or refuses. Times that have passed are dropped either way.
+    /// Accepts one message at `now_ms` and returns its sequence number, or refuses it. Times outside the window are
+    /// dropped in both cases.
     ///
-    /// The sequence is at least the time: should the record be lost, numbers still go up. A clock that was
-    /// set back does not open the window: times in the future count as now.
+    /// The sequence number is at least the time, so numbers increase even if the record is lost. A clock that was set
+    /// back does not open the window: times in the future count as now.
     pub fn admit(&mut self, limit: Limit, now_ms: u64) -> Result<u64, RateLimited> {
         self.sent.retain_mut(|t| {
             *t = (*t).min(now_ms);
@@ -92,7 +93,7 @@ impl Sender {
             }
             self.sent.push(now_ms);
         }
-        // At the end of all numbers is nothing but a record that was damaged, or made up.
+        // Only a damaged or forged record is at the end of all numbers.
         self.sequence = self.sequence.checked_add(1).unwrap_or_default().max(now_ms);
         Ok(self.sequence)
     }

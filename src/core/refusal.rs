@@ -1,11 +1,11 @@
-//! Expected outcomes that are not success, each with its exit code and its advice.
+//! Expected outcomes other than success, each with its exit code and its advice.
 //!
 //! The codes are a contract: scripts may rely on them.
 
 use super::rate::RateLimited;
 use std::fmt;
 
-/// An exit code. Its number is its place in [`Exit::ALL`].
+/// An exit code. Its number is its index in [`Exit::ALL`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     Ok,
@@ -20,7 +20,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// All of them: help, manual pages and documents are made from this.
+    /// All exit codes: help, manual pages and documents are made from this.
     pub const ALL: [Self; 9] = [
         Self::Ok,
         Self::Failure,
@@ -38,7 +38,7 @@ impl Exit {
         self as u8
     }
 
-    /// Its meaning in a few words.
+    /// Its meaning in a few words, for help.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -70,13 +70,13 @@ impl Exit {
         }
     }
 
-    /// All codes in one line, as help gives them.
+    /// All codes in one line, for help.
     pub fn line() -> String {
         let one = |exit: Self| format!("{} {}", exit.code(), exit.name());
         Self::ALL.map(one).join(", ")
     }
 
-    /// All codes as a Markdown table, as docs/reference.md has it.
+    /// All codes as a Markdown table, for docs/reference.md.
     pub fn markdown() -> String {
         let row = |exit: Self| format!("| {} | {} |\n", exit.code(), exit.meaning());
         format!("| Code | Meaning |\n|---|---|\n{}", Self::ALL.map(row).concat())
@@ -90,49 +90,46 @@ pub enum Refusal {
     Usage(String),
     /// Too many messages in the window.
     RateLimited(RateLimited),
-    /// Somebody else holds what was asked for; who, and what to do.
+    /// Somebody else holds it; who, and what to do.
     Held(String),
     /// There is no such message.
     NoMessage(String),
-    /// It was done for the others, and not for these; what to do.
+    /// It was done for some, and not for these; what to do.
     Partly(String),
-    /// No such agent; the known ones.
+    /// There is no such agent; the known ones.
     UnknownAgent {
-        /// The name asked for, escaped.
+        /// The name in the command, escaped.
         asked: String,
-        /// The names that exist.
         known: Vec<String>,
     },
-    /// No such group of agents; the known ones.
+    /// There is no such group of agents; the known ones.
     UnknownGroup {
-        /// The group asked for, with its `@`.
+        /// The group in the command, with its `@`.
         asked: String,
         /// The groups that exist, with their `@`.
         known: Vec<String>,
     },
-    /// The agent has ended, and is not waited for any more.
+    /// The agent has ended, and mail for it does not wait any more.
     Ended {
-        /// The name asked for.
+        /// The name in the command.
         asked: String,
         /// How long ago.
         ago: String,
-        /// The names that exist.
         known: Vec<String>,
     },
-    /// The caller is an agent, and none of this project.
+    /// The caller is an agent, but not of this project.
     Stranger(String),
-    /// A record's signature does not fit.
+    /// A record's signature is wrong.
     BadSignature(String),
     /// tmux cannot be reached or is too old.
     Tmux(String),
-    /// The tmux server is there and does not answer: it is stopped, or hangs.
+    /// The tmux server exists but does not answer: it is stopped, or hangs.
     Hung(String),
-    /// The key that the project's records are signed with is not where it is looked for; where, and what to do.
+    /// The project's signing key is not in its place; where, and what to do.
     NoKey(String),
 }
 
 impl Refusal {
-    /// The exit code that it ends with.
     pub fn exit(&self) -> Exit {
         match self {
             Refusal::Usage(_) => Exit::Usage,
@@ -196,7 +193,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// Which of these names is most like the one asked for, in words; empty if none is like it.
+/// A suggestion of the name that is most similar to the given one, in words; empty if none is similar.
 pub fn meant<'a>(asked: &str, known: impl IntoIterator<Item = &'a (impl AsRef<str> + 'a)>) -> String {
     let bare = asked.trim_start_matches('@');
     let known = known.into_iter().map(AsRef::as_ref);

@@ -1,9 +1,9 @@
-//! The rules by which processes that were seen become named agents.
+//! The rules by which processes in panes become named agents.
 //!
-//! Pure: the store loads the records and commits the result in one transaction, so two discoveries cannot both give
-//! out a name. A living process keeps its name. A new process gets the name of an agent that ended if there is
-//! evidence that it is that agent ([`super::heir`]). Otherwise it gets a new one: the name that a person asked for, or the smallest
-//! number that is free. A dead agent's name is free when nothing is left under it.
+//! Pure: the store loads the records and commits the result in one transaction, so two discoveries cannot both assign
+//! a name. A living process keeps its name. A new process gets the name of an ended agent if there is evidence that
+//! it continues that agent ([`super::heir`]). Otherwise it gets a new name: the one that a person asked for, or the
+//! smallest free number. A dead agent's name is free when nothing is left under it.
 
 use super::agent::{Agent, PaneRef, Status};
 use super::heir::{Conversation, Evidence, Inherited, Kin, Past};
@@ -11,74 +11,74 @@ use super::name::Name;
 use super::process_id::ProcessId;
 use std::time::Duration;
 
-/// How long the record of a dead agent is kept, and so its conversation is known: one week.
+/// How long the record of a dead agent is kept, with its conversations: one week.
 pub const KEEP_DEAD_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 
-/// One agent process seen in a pane.
+/// An agent process that was seen in a pane.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sighting {
-    /// The profile's kind.
+    /// Its profile's kind.
     pub kind: String,
     pub process: ProcessId,
     /// Where it runs.
     pub place: PaneRef,
     /// Its working directory.
     pub cwd: String,
-    /// The mark of a background server it may share.
+    /// The argument of a background server that it may share.
     pub shared_server: Option<String>,
-    /// Which conversation it is in.
     pub conversation: Conversation,
     /// The name that its environment or its pane asks for.
     pub asks: Option<Name>,
 }
 
-/// What a reconciliation changes. Records not named here stay as they are.
+/// The changes of a reconciliation. Other records stay as they are.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct RosterChanges {
-    /// Records to remove first, with their mail: their agents ended, nothing is left under their names, and one of these is
-    /// given out again.
+    /// Records to remove first, with their mail: their agents ended, nothing is left under their names, and a new
+    /// agent gets one of these names.
     pub freed: Vec<Name>,
     /// Records to write: new, moved or newly dead agents.
     pub put: Vec<Agent>,
-    /// Names of agents that ended and are there again, and what shows it.
+    /// The names of ended agents that are back, with the evidence.
     pub heirs: Vec<(Name, Evidence)>,
     /// Living agents to rename afterwards, because their pane or environment asks for it.
     pub asked: Vec<(Name, Name)>,
-    /// Names whose records are to go: dead for longer than [`KEEP_DEAD_MS`].
+    /// The names of records to remove: dead for longer than [`KEEP_DEAD_MS`].
     pub forget: Vec<Name>,
-    /// Names given out just now.
+    /// The names that were newly assigned.
     pub new: Vec<Name>,
-    /// Names of agents found dead just now.
+    /// The names of agents that were found dead.
     pub died: Vec<Name>,
-    /// Names of agents that live and are not of this project any more, or never were.
+    /// The names of agents that live, and are not, or not any more, in this project.
     pub left: Vec<Name>,
-    /// Former names whose records a crash left behind in the middle of a renaming; the mail under them is the new name's.
+    /// Former names whose records a crash left behind during a renaming. The mail under them belongs to the new name.
     pub renamed: Vec<Name>,
-    /// Somebody who has just started is not on record yet, because it will soon say which conversation it is in.
+    /// A new agent is not on record yet, because it will soon name its conversation.
     pub pending: bool,
 }
 
-/// What was seen in the panes, and when.
+/// The agents that were seen in the panes, and the time.
 #[derive(Clone, Copy, Debug)]
 pub struct Scan<'a> {
     /// The project's agents.
     pub seen: &'a [Sighting],
-    /// The others: one of these with a record has left.
+    /// The agents of other projects. If one of these has a record here, it has left.
     pub strangers: &'a [Sighting],
     /// The present (ms since the epoch).
     pub now_ms: u64,
     /// How long after its end an agent may start again in its pane.
     pub window: Duration,
-    /// How long after its end the mail for an agent waits, and so its number.
+    /// How long mail waits for an ended agent, and its number stays reserved.
     pub grace: Duration,
-    /// Whether to wait for an agent that will soon say which conversation it is in.
+    /// Whether to wait for an agent that will soon name its conversation.
     pub patient: bool,
-    /// Whether a process runs as another user: then it is nobody who was here before. Asked of new agents only.
+    /// Whether a process runs as another user. Such a process is a new agent. Asked about new agents only.
     pub is_foreign: fn(i32) -> bool,
 }
 
-/// Decides what a look at the panes means. `alive` says whether a recorded agent's process still runs (`None`: unknown; the
-/// record then stays as it is), and `leaves` whether anything is left under a dead agent's name.
+/// Decides the changes after a look at the panes. `alive` returns whether a recorded agent's process still runs
+/// (`None`: unknown; the record then stays as it is), and `leaves` whether anything is left under a dead agent's
+/// name.
 pub fn reconcile(
     known: &[Agent],
     look: &Scan<'_>,
@@ -158,7 +158,8 @@ fn asked_names<F: Fn(&Agent) -> bool>(
     }
 }
 
-/// What becomes of the record of an agent that is not in the panes of this project: it has left, it has died, or it died long ago.
+/// Decides about the record of an agent that is not in the panes of this project: it has left, it has died, or it
+/// died long ago.
 fn unseen(changes: &mut RosterChanges, agent: &Agent, look: &Scan<'_>, dead: &[&Agent]) {
     let now_ms = look.now_ms;
     let name = || agent.name.clone();
@@ -176,8 +177,9 @@ fn unseen(changes: &mut RosterChanges, agent: &Agent, look: &Scan<'_>, dead: &[&
     changes.put.push(Agent { died: Some(now_ms), ..agent.clone() });
 }
 
-/// The new processes, each once, with the ended agent whose name it takes over. Whoever may yet say which conversation it is in is left
-/// out, and so are the others of its kind, unless their own conversation decides: it may have the better claim.
+/// The new processes, each once, with the ended agent that each continues. A process that may still name its
+/// conversation is left out. So are the others of its kind, unless their own conversation decides: it may have the
+/// stronger evidence.
 fn newcomers<'l, 'a>(
     records: &[&'a Agent],
     look: &Scan<'l>,
@@ -207,14 +209,14 @@ fn newcomers<'l, 'a>(
     found
 }
 
-/// The record of an agent that ended and is back.
+/// The record of an ended agent that is back.
 fn succeed(former: &Agent, sighting: &Sighting, by: Evidence, now_ms: u64) -> Agent {
     let inherited = Inherited { by, at: now_ms, from: former.process.clone() };
     let seen = seen_again(former, sighting);
     let given = former.past.given || by == Evidence::Name;
     Agent {
         process: sighting.process.clone(),
-        // Whoever begins a conversation knows nothing of the last one.
+        // An agent that begins a conversation knows nothing of the last one.
         onboarded: former.onboarded && by == Evidence::Session,
         status: Status::Unknown,
         since: now_ms,
@@ -240,7 +242,7 @@ fn seen_again(agent: &Agent, sighting: &Sighting) -> Agent {
     }
 }
 
-/// The record of an agent that nobody knows yet.
+/// The record of a new agent.
 fn newborn(name: Name, given: bool, sighting: &Sighting, now_ms: u64) -> Agent {
     let mut past = Past { asked: sighting.asks.clone(), given, ..Past::default() };
     if let Some(id) = sighting.conversation.id() {
@@ -264,12 +266,12 @@ fn newborn(name: Name, given: bool, sighting: &Sighting, now_ms: u64) -> Agent {
     }
 }
 
-/// Which names can be given out.
+/// The names that can be assigned.
 struct Names<'a, F> {
     known: &'a [Agent],
-    /// Those that were given out just now.
+    /// The names that were newly assigned.
     taken: Vec<Name>,
-    /// The dead that nobody is heir to.
+    /// The dead agents that nobody continues.
     free: Vec<&'a Agent>,
     /// Whether anything is left under a dead agent's name.
     leaves: F,
@@ -278,7 +280,7 @@ struct Names<'a, F> {
 }
 
 impl<F: Fn(&Agent) -> bool> Names<'_, F> {
-    /// Takes a name, if it is free: if nobody has or had it but agents that ended and left nothing.
+    /// Takes a name if it is free: only ended agents that left nothing have it or had it.
     fn take(&mut self, name: &Name) -> bool {
         let mut bearers = self.known.iter().filter(|a| a.answers_to(name));
         let is_free = |a: &Agent| self.free.iter().any(|dead| dead.name == a.name) && !(self.leaves)(a);
@@ -289,7 +291,8 @@ impl<F: Fn(&Agent) -> bool> Names<'_, F> {
         free
     }
 
-    /// Whether the bearer of a name has just ended and may be started again. A message to the name now means that agent.
+    /// Whether the agent of that name has just ended and may be started again. A message to the name now is for that
+    /// agent.
     fn is_waited_for(&self, name: &Name) -> bool {
         let waits = |a: &Agent| match a.died {
             None => !self.grace.is_zero(),
@@ -298,9 +301,9 @@ impl<F: Fn(&Agent) -> bool> Names<'_, F> {
         self.free.iter().any(|a| a.answers_to(name) && waits(a))
     }
 
-    /// `<kind>-<n>` with the smallest n that is free. Only a person may give a name before its bearer is gone for good.
+    /// `<kind>-<n>` with the smallest free n. Only a person may assign a name whose agent may still be started again.
     fn smallest(&mut self, kind: &str) -> Name {
-        // One of these is free: there are more numbers than names.
+        // One of these is free, because there are more numbers than names.
         let names = self.taken.len() + self.known.iter().map(|a| 1 + a.formerly.len()).sum::<usize>();
         (1..=names + 1)
             .filter_map(|n| Name::for_agent(&format!("{kind}-{n}")).ok())
@@ -335,7 +338,7 @@ mod tests {
         }
     }
 
-    /// With something left under each name.
+    /// Reconciles with something left under each name.
     fn reconcile(
         known: &[Agent],
         seen: &[Sighting],
@@ -361,7 +364,7 @@ mod tests {
         }
     }
 
-    /// With agents that live if they are among `living`, and names under which nothing is left if they are among `empty`.
+    /// Reconciles with the agents in `living` alive, and nothing left under the names in `empty`.
     fn look(
         known: &[Agent],
         seen: &[Sighting],
@@ -455,7 +458,7 @@ mod tests {
             let told: Vec<_> = put.iter().map(|a| (&a.place, &a.cwd, &a.shared_server)).collect();
             assert_eq!(told, [(&now.place, &now.cwd, &now.shared_server)], "change {index}");
         }
-        // An agent on record as dead that is seen is alive.
+        // An agent that is on record as dead but is seen is alive.
         let dead = [Agent { died: Some(6), ..known[0].clone() }];
         assert_eq!(reconcile(&dead, &[seen], &[], 7, |_| Some(true)).put, known);
     }
@@ -494,7 +497,7 @@ mod tests {
         let gone = [known[0].clone(), left.put[0].clone()];
         assert_eq!(reconcile(&gone, &seen[..1], &seen[1..], 7, |_| Some(true)), RosterChanges::default());
         assert_eq!(reconcile(&gone, &seen, &[], 8, |_| Some(true)).put, [known[1].clone()]);
-        // One that was never on record is nobody's.
+        // An agent that was never on record changes nothing.
         assert_eq!(reconcile(&[], &[], &seen, 9, |_| Some(true)), RosterChanges::default());
     }
 
@@ -508,14 +511,14 @@ mod tests {
         assert_eq!((names(&freed.put), &*freed.freed), (vec!["claude-1"], &[name("claude-1")][..]));
         assert_eq!(freed.put[0].process.pid, 3, "and nothing of the earlier one is in its record");
         assert_eq!((&freed.put[0].past, freed.died), (&Past::default(), vec![]));
-        // With one that was called so before, all its names are free, and its record goes.
+        // All names of an agent with earlier names are free, and its record is removed.
         let renamed = Agent { name: name("reviewer"), formerly: vec![name("claude-1")], ..known[0].clone() };
         let freed = look(&[renamed.clone(), known[1].clone()], &third, 6, &[2], &["reviewer"]);
         assert_eq!((names(&freed.put), &*freed.freed), (vec!["claude-1"], &[name("reviewer")][..]));
-        // Who may live keeps its name.
+        // An agent that may be alive keeps its name.
         let alive = look(&known, &third, 6, &[1, 2], &["claude-1", "claude-2"]);
         assert_eq!(names(&alive.put), ["claude-3"]);
-        // Two that start at once do not get one name.
+        // Two agents that start at once get different names.
         let two = [third[0].clone(), sighting("claude", 4, "%3")];
         assert_eq!(names(&look(&known, &two, 6, &[2], &["claude-1"]).put), ["claude-1", "claude-3"]);
     }
@@ -533,11 +536,11 @@ mod tests {
         assert_eq!(agent.past.inherited, Some(how));
         assert_eq!(back.heirs, [(name("claude-1"), Evidence::Pane)]);
         assert_eq!((back.new, back.died, back.freed), (vec![], vec![], vec![]));
-        // So it is where the end and the start are seen in one look.
+        // The same if the end and the start are seen in one look.
         let unseen = [Agent { died: None, ..old[0].clone() }];
         let at_once = look(&unseen, &[sighting("claude", 2, "%0")], 60, &[], &[]);
         assert_eq!((names(&at_once.put), at_once.died), (vec!["claude-1"], vec![]));
-        // And a second look finds nothing new.
+        // A second look finds nothing new.
         assert_eq!(look(&back.put, &[sighting("claude", 2, "%0")], 61, &[2], &[]), RosterChanges::default());
     }
 
@@ -552,19 +555,19 @@ mod tests {
         assert_eq!(names(&known), ["backend", "claude-1"], "two cannot have it");
         assert!(known[0].past.given && !known[1].past.given);
         assert_eq!(look(&known, &first, 6, &[1, 2], &[]), RosterChanges::default());
-        // A running one is renamed when its pane asks for another name, and not back after a person renamed it.
+        // A running agent is renamed when its pane asks for another name, but not after a person renamed it.
         let again = [asking(1, "%0", "api"), first[1].clone()];
         let changes = look(&known, &again, 6, &[1, 2], &[]);
         assert_eq!(changes.asked, [(name("backend"), name("api"))]);
         let by_hand = Agent { name: name("mine"), ..changes.put[0].clone() };
         assert_eq!(look(&[by_hand, known[1].clone()], &again, 7, &[1, 2], &[]), RosterChanges::default());
-        // One that starts in the pane of another, which has ended, gets its mail, and the name that it asks for.
+        // An agent that starts in the pane of an ended one gets its mail, and the name that it asks for.
         let changes = look(&known[1..], &[asking(3, "%1", "web")], 6, &[], &[]);
         assert_eq!(
             (names(&changes.put), &*changes.asked),
             (vec!["claude-1"], &[(name("claude-1"), name("web"))][..])
         );
-        // The name of one that ended is free for another kind only when nothing is left under it.
+        // The name of an ended agent is free for another kind only when nothing is left under it.
         let codex = [Sighting { asks: Some(name("backend")), ..sighting("codex", 3, "%5") }];
         assert_eq!(names(&look(&known, &codex, 6, &[2], &[]).put), ["codex-1", "backend"]);
         let free = look(&known, &codex, 6, &[2], &["backend"]);

@@ -5,19 +5,19 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 
-/// Whoever signs a newer set of rules signs as this, for this purpose.
+/// The signer and the purpose of signatures of rules.
 pub const SIGNER: &str = "swarm-rules";
 
-/// The number of the rules that this program was made with. It is the day of the release, and two digits.
+/// The number of the built-in rules: the day of the release, and two digits.
 pub const BUILT_IN: u64 = 2_026_112_600;
 
 /// The most profiles in one set.
 const MOST: usize = 200;
 
-/// Where a profile is from. What comes later here takes the place of what comes earlier.
+/// The source of a profile. A later one here replaces an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RulesFrom {
-    /// A newer set of the shipped ones, with its number.
+    /// A newer set of the shipped profiles, with its number.
     Update(u64),
     /// The project, whose rules the person has allowed.
     Project,
@@ -25,17 +25,17 @@ pub enum RulesFrom {
     User,
 }
 
-/// A set of rules as it is shipped.
+/// A set of rules in the shipped form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleSet {
-    /// The higher, the newer.
+    /// A higher number is newer.
     pub number: u64,
     /// The text of each profile, by the name of its file.
     pub profiles: BTreeMap<String, String>,
 }
 
 impl RuleSet {
-    /// Reads a set. Whether its profiles are right, others say.
+    /// Reads a set. It does not check the profiles.
     pub fn parse(text: &str) -> Result<Self, String> {
         let json: Value = serde_json::from_slice(text.as_bytes())
             .map_err(|why| format!("it is not a set of rules: {why}"))?;
@@ -58,7 +58,7 @@ impl RuleSet {
     }
 }
 
-/// What files with rules are known by: any change of a name or a text changes it.
+/// The digest of files with rules: any change of a name or a text changes it.
 pub fn digest<'f>(files: impl Iterator<Item = (&'f str, &'f str)>) -> String {
     let mut hash = Sha256::new();
     for part in files.flat_map(|(name, text)| [name, text]) {

@@ -1,7 +1,7 @@
 //! A captured screen: `tmux capture-pane -p -e` as rows of styled characters.
 //!
-//! Only what the state rules need is kept: the character, its display column, whether it is dim, reversed or bold.
-//! Untrusted input: unknown escapes are skipped, nothing is executed, the size is bounded by tmux itself.
+//! Only the data for the state rules is kept: each character, its display column, and its style. Untrusted input:
+//! unknown escapes are skipped, nothing is executed, and tmux itself bounds the size.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use unicode_width::UnicodeWidthChar;
@@ -18,16 +18,16 @@ pub struct Cell {
     pub reverse: bool,
     /// SGR 1.
     pub bold: bool,
-    /// SGR 4: a cursor, as some draw it.
+    /// SGR 4: some agents draw their cursor like this.
     pub underline: bool,
     /// The colour of the character itself.
     pub colour: Colour,
 }
 
-/// A colour, as a screen names it.
+/// A colour on a screen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Colour {
-    /// The terminal's own.
+    /// The terminal's default.
     #[default]
     Usual,
     /// One of 256.
@@ -36,7 +36,7 @@ pub enum Colour {
 }
 
 impl Colour {
-    /// Reads a colour as tmux writes it: `colour244` or `#6c7086`.
+    /// Reads a colour in tmux's form: `colour244` or `#6c7086`.
     pub fn parse(text: &str) -> Option<Self> {
         if let Some(number) = text.strip_prefix("colour") {
             return number.parse().ok().map(Colour::Numbered);
@@ -73,7 +73,7 @@ struct Style {
 }
 
 impl Screen {
-    /// Parses captured text. Styles carry over from line to line, as tmux writes them.
+    /// Parses captured text. Styles continue on the next line, as tmux writes them.
     pub fn parse(ansi: &str) -> Self {
         let mut style = Style::default();
         let body = ansi.strip_suffix('\n').unwrap_or(ansi);
@@ -85,14 +85,14 @@ impl Screen {
         &self.rows
     }
 
-    /// Its rows with text, from top to bottom, but for those in which a sign turns at the beginning: they change by themselves.
+    /// Its rows with text, from top to bottom, except those whose first sign is animated: they change by themselves.
     pub fn still_rows(&self) -> impl DoubleEndedIterator<Item = &Row> {
         let turns = |row: &Row| row.text.trim_start().starts_with(|c| matches!(c, '\u{2800}'..='\u{28ff}'));
         self.rows.iter().filter(move |row| !row.text.is_empty() && !turns(row))
     }
 
-    /// A number that two screens have in common only if their still rows are the same, in words and in looks. A bullet at the left margin does
-    /// not count, unless what follows is a choice: agents let it come and go.
+    /// A number that is the same for two screens only if their still rows have the same text and style. A bullet at
+    /// the left margin does not count, unless a choice follows it: agents show and hide bullets.
     pub fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         for row in self.still_rows() {
@@ -105,8 +105,8 @@ impl Screen {
         hasher.finish()
     }
 
-    /// How often `needle` stands on the screen, white space and frame characters aside: text that was wrapped or framed
-    /// is found.
+    /// How often `needle` stands on the screen, ignoring white space and frame characters, so that wrapped or framed
+    /// text is found.
     pub fn count_ignoring_space(&self, needle: &str) -> usize {
         let all: String = self.rows.iter().flat_map(|r| r.text.chars()).filter(|c| is_ink(*c)).collect();
         let wanted: String = needle.chars().filter(|c| is_ink(*c)).collect();
@@ -120,7 +120,7 @@ impl Row {
         self.cells.iter().filter(|c| c.column >= column && !c.ch.is_whitespace()).all(|c| c.dim)
     }
 
-    /// The column of a cursor that is drawn as one reversed cell, if there is one and nothing else is reversed.
+    /// The column of a cursor that is drawn as one reversed cell, if nothing else is reversed.
     pub fn drawn_cursor(&self) -> Option<u16> {
         let mut reversed = self.cells.iter().filter(|c| c.reverse && c.ch.width() != Some(0));
         let cursor = reversed.next()?;
@@ -133,19 +133,19 @@ impl Row {
         self.drawn_cursor().or_else(glyph)
     }
 
-    /// The text from a display column on, without blanks at its end.
+    /// The text from a display column on, without trailing blanks.
     pub fn from_column(&self, column: u16) -> String {
         let text: String = self.cells.iter().filter(|c| c.column >= column).map(|c| c.ch).collect();
         text.trim_end().to_owned()
     }
 }
 
-/// Whether agents put this before a part of an answer, or where it was a moment ago.
+/// Whether agents put this before a part of an answer, or the blank in its place while it is hidden.
 fn is_bullet(c: char) -> bool {
     matches!(c, ' ' | '●' | '○' | '⏺' | '•' | '✦' | '■' | '✶' | '✻' | '✽' | '✢' | '·' | '✳' | '∗' | '*')
 }
 
-/// Whether a row is a numbered choice, after whatever marks the selected one.
+/// Whether a row is a numbered choice, after any mark of the selected one.
 fn is_choice(text: &str) -> bool {
     let text = text.trim_start_matches(|c: char| !c.is_alphanumeric());
     text.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with(['.', ')'])
@@ -215,7 +215,7 @@ fn apply(parameters: &str, style: &mut Style) {
             "27" => style.reverse = false,
             "39" => style.colour = Colour::Usual,
             "49" => style.filled = false,
-            // Extended colours bring their own numbers, which are no codes.
+            // Extended colours have numbers of their own, which are not codes.
             "38" | "48" | "58" => {
                 style.filled |= code == "48";
                 let mut number = || codes.next().and_then(|n| n.parse().ok()).unwrap_or_default();
@@ -236,7 +236,7 @@ fn apply(parameters: &str, style: &mut Style) {
     }
 }
 
-/// One of the sixteen colours that have a code each.
+/// A code's colour, if it is one of the sixteen with a code each.
 fn sixteen(code: &str) -> Option<Colour> {
     match code.parse().ok()? {
         code @ 30..=37 => Some(Colour::Numbered(code - 30)),
@@ -245,7 +245,7 @@ fn sixteen(code: &str) -> Option<Colour> {
     }
 }
 
-/// Whether a code sets one of the sixteen backgrounds, or another one with its numbers behind colons.
+/// Whether a code sets one of the sixteen backgrounds, or another one with its numbers after colons.
 fn is_background(code: &str) -> bool {
     let plain = code.len() == 2 && code.starts_with('4') && matches!(code.as_bytes()[1], b'0'..=b'7');
     let bright = code.len() == 3 && code.starts_with("10") && matches!(code.as_bytes()[2], b'0'..=b'7');
@@ -285,7 +285,7 @@ mod tests {
         ] {
             assert_ne!(asked, of(other), "{other:?}");
         }
-        // A bullet that comes and goes is no change; a mark of the selected choice is one.
+        // A bullet that appears or disappears is no change; the mark of the selected choice is one.
         assert_eq!(of("\x1b[90m●\x1b[0m Running it\n❯ 1. Yes"), of("  Running it\n❯ 1. Yes"));
         assert_ne!(of("● 1. Yes\n  2. No"), of("  1. Yes\n● 2. No"));
         assert_ne!(of("● Running it"), of("● Running it x"));
@@ -320,7 +320,7 @@ mod tests {
             ("\x1b[1;2;7ma\x1b[mb", "a", "a", "a"),
             ("\x1b[1;2;7ma\x1b[22mb\x1b[27mc", "a", "ab", "a"),
             ("\x1b[2ma\nb\x1b[0m\nc", "ab", "", ""),
-            // Numbers of colours are no codes, and what follows them is.
+            // The numbers of colours are not codes, but the text after them is checked for codes.
             ("\x1b[38;5;7;1ma", "", "", "a"),
             ("\x1b[48;2;2;7;1;7ma", "", "a", ""),
             ("\x1b[58;2;2;2;2ma\x1b[31;42mb", "", "", ""),
@@ -338,7 +338,7 @@ mod tests {
             ("\x1b[38;5;2ma\x1b[Kb", "ab"),
             ("\x1b]0;title\x07a", "a"),
             ("\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\.", "link."),
-            // An escape that does not end it is a part of it.
+            // An escape that does not end it belongs to it.
             ("\x1b]0;a\x1b[b\x07c", "c"),
             ("\x1b]0;a\\b\x07c", "c"),
             ("\x1b(Ba\x1b)0b", "ab"),
@@ -375,7 +375,7 @@ mod tests {
         for (row, column) in [
             ("> \x1b[7m \x1b[0m text", Some(2)),
             ("> a\x1b[7mb\x1b[0mc", Some(3)),
-            // What takes no column is none.
+            // A character without width is ignored.
             ("> a\x1b[7m \u{200b}\x1b[0m", Some(3)),
             ("> \x1b[7mab\x1b[0m", None),
             ("\x1b[7ma\x1b[0m \x1b[7mb\x1b[0m", None),
@@ -419,7 +419,7 @@ mod tests {
             ("\x1b[107ma\n\x1b[49mb", [true, false]),
             ("\x1b[48:5:3ma\n\x1b[mb", [true, false]),
             ("\x1b[38;5;44ma\n\x1b[4mb", [false, false]),
-            // The default one, by a name that only looks like a number of a background.
+            // The default background, by a code that only looks like a number of a background.
             ("\x1b[7;49ma\n\x1b[47;49mb", [false, false]),
         ] {
             let rows: Vec<bool> =

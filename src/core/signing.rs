@@ -1,8 +1,8 @@
 //! Signatures: HMAC-SHA256 over every field of a message.
 //!
-//! What is signed is a versioned encoding in which each field is preceded by its length, so no two different
-//! messages encode alike. Verification takes constant time. The key proves "some process of this user in this
-//! project": any such process can read it.
+//! The signed bytes are a versioned encoding in which each field is preceded by its length, so no two different
+//! messages have the same encoding. Verification takes constant time. The key proves "some process of this user in
+//! this project": any such process can read it.
 
 use super::message::{Message, Signed, Verified};
 use hmac::{Hmac, KeyInit, Mac};
@@ -16,12 +16,11 @@ pub const KEY_LEN: usize = 32;
 #[derive(Clone)]
 pub struct Key([u8; KEY_LEN]);
 
-/// The signature does not fit the record.
+/// The signature does not match the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadSignature;
 
 impl Key {
-    /// A key of these bytes.
     pub fn new(bytes: [u8; KEY_LEN]) -> Self {
         Self(bytes)
     }
@@ -39,17 +38,17 @@ impl Key {
         Ok(Verified { message: signed.message, sig: signed.sig })
     }
 
-    /// The seal of a record that only swarm writes: it shows whether a byte of it, or its name, was changed.
+    /// The seal of a record that only swarm writes. It shows whether a byte of the record, or its name, was changed.
     pub fn seal(&self, name: &str, record: &[u8]) -> String {
         hex(&self.seal_mac(name, record).finalize().into_bytes())
     }
 
-    /// Whether `seal` is that of the record.
+    /// Whether `seal` is correct for the record.
     pub fn is_sealed(&self, name: &str, record: &[u8], seal: &str) -> bool {
         unhex(seal).is_some_and(|tag| self.seal_mac(name, record).verify_slice(&tag).is_ok())
     }
 
-    /// By what a project knows its key again without showing it.
+    /// The digest by which a project recognises its key without showing it.
     pub fn fingerprint(&self, project: &str) -> String {
         let mut mac = self.keyed();
         for field in [b"swarm-key", project.as_bytes()] {
@@ -75,12 +74,12 @@ impl Key {
     }
 
     fn keyed(&self) -> Hmac<Sha256> {
-        // A key of any length is taken: this cannot fail.
+        // This cannot fail: a key of any length is valid.
         Hmac::<Sha256>::new_from_slice(&self.0).unwrap_or_else(|_| unreachable!())
     }
 }
 
-/// The bytes that are signed. Lengths are 8 bytes, little-endian; an absent field differs from an empty one.
+/// The signed bytes. Lengths are 8 bytes, little-endian; an absent field differs from an empty one.
 fn encode(m: &Message) -> Vec<u8> {
     let mut out = Vec::with_capacity(256 + m.body.as_str().len());
     let mut field = |bytes: &[u8]| {
@@ -104,7 +103,7 @@ fn encode(m: &Message) -> Vec<u8> {
     field(&[u8::from(m.ack_required), u8::from(m.urgent)]);
     field(&m.created.to_le_bytes());
     field(m.body.as_str().as_bytes());
-    // Fields that came later stand behind their names: without them it is what earlier versions signed.
+    // Newer fields come after their names. Without them the bytes are those that earlier versions signed.
     if let Some(intent) = m.intent {
         field(b"intent");
         field(intent.word().as_bytes());
@@ -131,7 +130,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    // A number may have a sign, a signature may not.
+    // A number may have a sign, but a signature may not.
     if !text.bytes().all(|b| b.is_ascii_hexdigit()) {
         return None;
     }
@@ -186,7 +185,7 @@ mod tests {
 
     #[test]
     fn what_an_earlier_version_signed_still_verifies() {
-        // Made from the protocol of version 0.1.0, by another program.
+        // Made by another program from the protocol of version 0.1.0.
         let sig = Key::new([7; KEY_LEN]).sign(message()).sig;
         assert_eq!(sig, "f736479b0dbd66f57e602c032da0a20a1220bc8d2ac37aa21836ed0bab5aeb55");
     }

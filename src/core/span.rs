@@ -8,22 +8,20 @@ const UNITS: [(&str, u64); 5] = [("d", DAY), ("h", 3_600_000), ("m", 60_000), ("
 /// A day, in milliseconds.
 pub const DAY: u64 = 86_400_000;
 
-/// A duration in whole milliseconds, to reckon with times since the epoch.
+/// A duration in whole milliseconds, for calculations with times since the epoch.
 pub fn ms(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A duration that is whole milliseconds in a record.
+/// A duration as whole milliseconds in a record.
 pub mod as_ms {
     use serde::{Deserialize, Deserializer, Serializer};
     use std::time::Duration;
 
-    /// Writes it.
     pub fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_u64(super::ms(*time))
     }
 
-    /// Reads it.
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
         u64::deserialize(from).map(Duration::from_millis)
     }
@@ -48,7 +46,7 @@ pub fn parse(text: &str) -> Option<u64> {
     whole.checked_add(part).filter(|ms| *ms <= 1_000_000 * DAY)
 }
 
-/// The shortest way to write a span exactly.
+/// The shortest exact form of a span.
 pub fn exact(ms: u64) -> String {
     if ms == 0 {
         return "0s".to_owned();
@@ -57,7 +55,7 @@ pub fn exact(ms: u64) -> String {
     format!("{}{name}", ms / unit)
 }
 
-/// [`parse`] for the time of a lease: from one second to one day.
+/// [`parse`] for the duration of a lease: from one second to one day.
 pub fn duration(text: &str) -> Result<u64, String> {
     parse(text)
         .filter(|ms| (1000..=DAY).contains(ms))
@@ -75,7 +73,7 @@ pub fn age(then_ms: u64, now_ms: u64) -> String {
     }
 }
 
-/// A span that is left, in one unit: seconds that have begun, else to the nearest minute.
+/// A remaining span, in one unit: seconds rounded up, or else to the nearest minute.
 pub fn rest(ms: u64) -> String {
     age(0, if ms <= 59_000 { ms.next_multiple_of(1000) } else { ms + 30_000 })
 }

@@ -1,8 +1,8 @@
 //! An agent's usage limit: the words on its screen, and the time until which its mail waits.
 //!
-//! Pure. Agents say when the limit ends in words for people, in the time zone of their machine, and leave these words on the screen
-//! after that. So the end is read once, when the words are first seen, and kept on record. Words that name no end are believed for an
-//! hour; then a message is tried.
+//! Pure. Agents word the end of a limit for people, in the time zone of their machine, and leave these words on the
+//! screen after the end. So the end is read once, when the words are first seen, and kept on record. Words without an
+//! end are believed for an hour. Then a message is tried.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,20 +10,20 @@ const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// How long a limit is believed if it names no end, or is still shown after its end.
+/// How long a limit is believed if its words contain no end, or if it is still shown after its end.
 const UNKNOWN: u64 = HOUR;
 
-/// No end that is further away is believed: the longest limits are those of a month.
+/// An end further away is not believed: the longest limits are those of a month.
 const LONGEST: u64 = 32 * DAY;
 
-/// An end is waited for this much longer: the clocks of two machines differ.
+/// How much longer mail waits after an end, because the clocks of two machines differ.
 const SLACK: u64 = MINUTE;
 
-/// A time of the day without a date that passed this recently is the end of a limit that is over, and not a time of tomorrow. Limits of
-/// a session end within five hours, those of a day within twenty-four.
+/// A time of day without a date that passed this recently is the end of a limit that is over, and not a time of
+/// tomorrow. Limits of a session end within five hours, those of a day within twenty-four.
 const PASSED: u64 = 4 * HOUR;
 
-/// The words that an end follows.
+/// The words before an end.
 const BEFORE: [&str; 4] = ["resets", "reset at", "try again", "reset "];
 
 const MONTHS: [&str; 12] =
@@ -32,14 +32,14 @@ const MONTHS: [&str; 12] =
 /// A usage limit that an agent has reached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsageLimit {
-    /// What the screen says of it.
+    /// Its words on the screen.
     pub text: String,
-    /// Until when mail waits for its end (ms since the epoch).
+    /// Until when mail waits (ms since the epoch).
     pub until: u64,
 }
 
 impl UsageLimit {
-    /// A limit that is seen at `now_ms`, on a machine whose clock is so many seconds ahead of UTC.
+    /// A limit that is seen at `now_ms`, on a machine whose clock is this many seconds ahead of UTC.
     pub fn seen(text: &str, now_ms: u64, offset_s: i64) -> Self {
         let end = end(text, now_ms, offset_s).filter(|end| *end <= now_ms + LONGEST);
         let until = end.map_or(now_ms + UNKNOWN, |end| end + SLACK);
@@ -51,13 +51,13 @@ impl UsageLimit {
         now_ms < self.until
     }
 
-    /// A text was given after its end: if the words are there still, they are believed again.
+    /// Records that a text was given after its end. If the words are still there, they are believed again.
     pub fn tried(&mut self, now_ms: u64) {
         self.until = now_ms + UNKNOWN;
     }
 }
 
-/// When the limit ends by these words (ms since the epoch).
+/// The end of the limit in these words (ms since the epoch).
 fn end(text: &str, now_ms: u64, offset_s: i64) -> Option<u64> {
     let text = text.to_ascii_lowercase();
     let (at, word) = BEFORE.iter().find_map(|word| Some((text.find(word)?, word)))?;
@@ -122,7 +122,7 @@ fn moment(words: &[&str], now_ms: u64, offset_s: i64) -> Option<u64> {
             Err(_) => break,
         }
     }
-    // Any other zone that is named is the machine's: agents name it so.
+    // Any other zone in the words is the machine's: agents name it like this.
     let offset_s = if words.iter().any(|word| matches!(*word, "utc" | "gmt")) { 0 } else { offset_s };
     let local = i64::try_from(now_ms).ok()? + offset_s * 1000;
     let local = u64::try_from(local).ok()?;
@@ -131,7 +131,7 @@ fn moment(words: &[&str], now_ms: u64, offset_s: i64) -> Option<u64> {
         (Some((month, day)), time) => {
             let this = year.unwrap_or_else(|| year_of(local));
             let at = |year| days(year, month, day) * DAY + time.unwrap_or_default();
-            // Without a year it is the next such day.
+            // Without a year, it is the next such day.
             let is_long_past = year.is_none() && at(this) + 60 * DAY < local;
             at(if is_long_past { this + 1 } else { this })
         }
@@ -144,7 +144,7 @@ fn moment(words: &[&str], now_ms: u64, offset_s: i64) -> Option<u64> {
     u64::try_from(i64::try_from(end).ok()? - offset_s * 1000).ok()
 }
 
-/// The time of a day (ms), such as `10:30pm`, `5pm`, `14:30`; `half` is an am or pm that stands apart.
+/// A time of day (ms), such as `10:30pm`, `5pm`, `14:30`; `half` is a separate am or pm.
 fn clock(word: &str, half: &str) -> Option<u64> {
     let (digits, half) = match word.strip_suffix("am").or_else(|| word.strip_suffix("pm")) {
         Some(digits) => (digits, &word[digits.len()..]),

@@ -1,6 +1,6 @@
 //! Versions of programs, and ranges of them. Pure.
 //!
-//! A version is read as its numbers: `2.1.332`, `0.86.2.dev3` and `1.0-beta` are compared by 2.1.332, 0.86.2 and 1.0.
+//! A version is read as its numbers: `2.1.332`, `0.86.2.dev3` and `1.0-beta` are compared as 2.1.332, 0.86.2 and 1.0.
 
 use super::escape;
 use crate::core::order;
@@ -47,7 +47,7 @@ impl PartialOrd for Version {
     }
 }
 
-/// Whether `version` is newer than each of `tested`; not if one of them cannot be read, or if there are none.
+/// Whether `version` is newer than each of `tested`; `false` if one of them cannot be read, or if there are none.
 pub fn is_newer_than_all(version: &str, tested: &[String]) -> bool {
     let all: Option<Vec<Version>> = tested.iter().map(|text| Version::parse(text)).collect();
     let newest = all.and_then(|all| all.into_iter().max());
@@ -83,7 +83,7 @@ impl Bound {
 }
 
 impl VersionRange {
-    /// Reads a range: bounds that all must hold, with commas between them.
+    /// Reads a range: bounds separated by commas, all of which must hold.
     pub fn parse(text: &str) -> Result<Self, String> {
         let shown = || escape::short(text, 60);
         let one = |part: &str| {
@@ -112,19 +112,19 @@ impl VersionRange {
         Ok(range)
     }
 
-    /// Whether a version is in it.
+    /// Whether a version is in the range.
     pub fn has(&self, version: &Version) -> bool {
         self.bounds.iter().all(|(bound, of)| bound.holds(version.cmp(of)))
     }
 
-    /// The range as it was written.
+    /// The text of the range.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Whether each version of `other` is in it, as far as the bounds show.
+    /// Whether each version of `other` is in this range, as far as the bounds show.
     pub fn covers(&self, other: &VersionRange) -> bool {
-        // Between two bounds that follow each other all versions are alike.
+        // All versions strictly between two neighbouring bounds behave alike.
         let mut marks: Vec<&Version> = self.bounds.iter().chain(&other.bounds).map(|(_, v)| v).collect();
         order::sort(&mut marks);
         samples(&marks).iter().all(|version| !other.has(version) || self.has(version))

@@ -1,10 +1,9 @@
-//! Changes one setting in the text of a file, and keeps every comment and the order of everything else.
+//! Changes one setting in the text of a file, and keeps all comments and the order of everything else.
 
 use super::key::Key;
 use super::value::Value;
 use toml_edit::{Document, DocumentMut, Item, TableLike};
 
-/// The text with `key` set to `value`.
 pub fn set(text: &str, key: Key, value: &Value) -> Result<String, String> {
     let spec = key.spec();
     let (table, leaf) = parts(spec.name);
@@ -14,7 +13,7 @@ pub fn set(text: &str, key: Key, value: &Value) -> Result<String, String> {
     let mut new = spec.kind.toml(value);
     match inside.get_mut(leaf) {
         Some(Item::Value(old)) => {
-            // The comment behind it belongs to the line.
+            // The comment after it belongs to the line.
             *new.decor_mut() = old.decor().clone();
             *old = new;
         }
@@ -25,7 +24,7 @@ pub fn set(text: &str, key: Key, value: &Value) -> Result<String, String> {
     Ok(document.to_string())
 }
 
-/// The text without the setting called `name`; `None`: it is not in there. The line goes, comments above it stay.
+/// The text without the setting `name`; `None` if it is not there. Its line is removed, and comments above it stay.
 pub fn unset(text: &str, name: &str) -> Result<Option<String>, String> {
     let document = Document::parse(text).map_err(|_| "it is not TOML".to_owned())?;
     let (table, leaf) = parts(name);
@@ -44,7 +43,7 @@ pub fn unset(text: &str, name: &str) -> Result<Option<String>, String> {
     Ok(Some(without_header(&rest, table)))
 }
 
-/// Takes out what does not have a line of its own.
+/// Removes a setting that does not have a line of its own.
 fn removed(text: &str, table: &str, leaf: &str) -> Result<String, String> {
     let mut document: DocumentMut = text.parse().map_err(|_| "it is not TOML".to_owned())?;
     if table.is_empty() {

@@ -1,22 +1,19 @@
 //! One source of settings: a file's text, or the variables of the environment.
 //!
-//! Text of files is untrusted: names are shortened and escaped where they are quoted, values are not quoted at all.
+//! Text of files is untrusted: quoted names are shortened and escaped, and values are not quoted at all.
 
 use super::key::{Key, VariablePart};
 use super::value::Value;
 use std::fmt;
 use toml_edit::{Document, Item, TableLike};
 
-/// Where a value comes from; a later source wins.
+/// The source of a value; a later one has priority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
     /// Built in.
     Default,
-    /// The user's file.
     User,
-    /// The project's file.
     Project,
-    /// A variable.
     Environment,
 }
 
@@ -31,7 +28,7 @@ impl Source {
     }
 }
 
-/// A value, and where it stands.
+/// A value and its origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
     pub key: Key,
@@ -40,13 +37,13 @@ pub struct Setting {
     pub place: String,
 }
 
-/// Something that is wrong, and where.
+/// A problem and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     pub source: Source,
     /// The file or the variable, with the line of a file: `FILE:3`.
     pub place: String,
-    /// What is wrong, and what would be right.
+    /// The error, and how to correct it.
     pub what: String,
 }
 
@@ -56,23 +53,21 @@ impl fmt::Display for Problem {
     }
 }
 
-/// What one source says.
+/// The contents of one source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layer {
     pub source: Source,
-    /// The good values.
+    /// The valid values.
     pub settings: Vec<Setting>,
-    /// What is wrong.
     pub problems: Vec<Problem>,
 }
 
 impl Layer {
-    /// One that says nothing.
     pub fn empty(source: Source) -> Self {
         Self { source, settings: Vec::new(), problems: Vec::new() }
     }
 
-    /// One that could not be read at all.
+    /// A source that cannot be read.
     pub fn unreadable(source: Source, place: &str, why: &str) -> Self {
         let problem = Problem { source, place: place.to_owned(), what: why.to_owned() };
         Self { problems: vec![problem], ..Self::empty(source) }
@@ -84,7 +79,7 @@ impl Layer {
         match Document::parse(text) {
             Ok(document) => reader.table(document.as_table(), ""),
             Err(error) => {
-                // Its first line says what is wrong; the rest may quote the file.
+                // The first line of the error describes it; the rest may quote the file.
                 let what =
                     crate::core::escape::short(error.message().lines().next().unwrap_or_default(), 160);
                 reader.wrong(error.span().map(|s| s.start), &format!("it is not TOML: {what}"));
@@ -93,7 +88,7 @@ impl Layer {
         reader.layer
     }
 
-    /// Reads variables; `get` gives the text of one that is set and not empty.
+    /// Reads variables; `get` returns the text of one that is set and not empty.
     pub fn environment(get: impl Fn(&str) -> Option<String>) -> Self {
         let mut layer = Self::empty(Source::Environment);
         for key in Key::ALL {

@@ -5,55 +5,54 @@ use crate::core::carrier::Carrier;
 use crate::core::span::DAY;
 use std::borrow::Cow;
 
-/// What the file of a project, which comes with a clone, may do with a setting.
+/// What a project's file, which comes with a clone, may do with a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
     /// Set it.
     Free,
-    /// Lower it; 0, which is no limit, counts as the highest. Of several words: leave some out, also for one agent.
+    /// Lower it; 0, which means no limit, counts as the highest. In a list of words: leave words out, also for one
+    /// agent.
     Fewer,
-    /// Make it longer; 0, where it means for ever, counts as the longest.
+    /// Increase it; 0, if it means for ever, counts as the longest.
     Longer,
-    /// Use at most as many, none of them shorter.
+    /// Use at most as many times, none of them shorter.
     Rarer,
     /// Choose a word that stands earlier in its list.
     Earlier,
-    /// Nothing: it is a matter of one's own terminal.
+    /// Nothing, because the setting is about a person's own terminal.
     Never,
 }
 
-/// Which part of a variable is meant.
+/// Which part of a variable has the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VariablePart {
     Whole,
-    /// What stands before the `/`.
+    /// The part before the `/`.
     Before,
-    /// What stands after the `/`.
+    /// The part after the `/`.
     After,
 }
 
-/// Everything about a key.
 #[derive(Debug)]
 pub struct Spec {
     /// Its name in files and on the command line: `table.leaf`.
     pub name: &'static str,
     /// Its type and range.
     pub kind: SettingType,
-    /// The value without any settings.
+    /// The default value.
     pub default: Value,
-    /// The variable of the environment.
+    /// The environment variable.
     pub variable: &'static str,
     pub part: VariablePart,
     /// What a project's file may do.
     pub rule: Rule,
-    /// What it is for, in one line.
+    /// Its effect, in one line.
     pub effect: &'static str,
 }
 
-/// Makes [`Key`] and its table of the rows.
+/// Makes [`Key`] and its table from the rows.
 macro_rules! settings {
     ($($key:ident { $($spec:tt)* })*) => {
-        /// A setting.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Key {
             $($key,)*
@@ -279,7 +278,6 @@ settings! {
 }
 
 impl Key {
-    /// Everything about it.
     pub fn spec(self) -> &'static Spec {
         &SPECS[self as usize]
     }

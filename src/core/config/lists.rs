@@ -5,7 +5,7 @@ use crate::core::name::Name;
 use crate::core::order;
 use serde_json::Map;
 
-/// What is said of one agent, or of all agents of a kind.
+/// The list for one agent, or for all agents of a kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct List {
     /// The agent's name, or the kind.
@@ -14,7 +14,7 @@ pub struct List {
     pub words: Vec<&'static str>,
 }
 
-/// Reads words that are separated by commas, each of them once.
+/// Reads words separated by commas, each at most once.
 pub(super) fn words(known: &'static [&'static str], text: &str) -> Option<Vec<&'static str>> {
     let one = |text: &str| known.iter().find(|w| **w == text.trim()).copied();
     let all: Vec<&'static str> = text.split(',').map(one).collect::<Option<_>>()?;
@@ -22,7 +22,7 @@ pub(super) fn words(known: &'static [&'static str], text: &str) -> Option<Vec<&'
     once.then_some(all)
 }
 
-/// Reads lists that are separated by spaces, each name once. An empty text has none.
+/// Reads lists separated by spaces, each name at most once. An empty text has no lists.
 pub(super) fn parse(known: &'static [&'static str], text: &str) -> Option<Vec<List>> {
     let one = |text: &str| {
         let (of, all) = text.split_once('=')?;
@@ -45,8 +45,9 @@ pub(super) fn json(lists: &[List]) -> serde_json::Value {
     order::collect::<_, Map<_, _>>(lists.iter().map(one)).into()
 }
 
-/// The lists of a project beside a person's own, if they only leave words out of what the person gave that agent. To an agent of which
-/// the person says nothing, `base` was given, but perhaps less by its kind: what its name does not tell.
+/// A project's lists together with the person's, if they only leave out words that the person allows for that agent.
+/// If the person has no list for an agent, `base` applies; but a list for its kind, which its name does not show, may
+/// allow less.
 pub(super) fn narrowed(yours: &[List], base: &Value, its: &[List]) -> Option<Vec<List>> {
     let Value::Words(base) = base else { return None };
     let given = |list: &List, word: &&'static str| match yours.iter().find(|l| l.of == list.of) {
@@ -94,7 +95,7 @@ mod tests {
         assert_eq!(told("", "a=hook"), None, "you use it for nobody");
         assert_eq!(told("a=hook,pane b=inbox", "a=hook"), Some("b=inbox a=hook".into()));
         assert_eq!(told("a=pane", "a=inbox"), None);
-        // b may be of a kind called a.
+        // The agent b may be of the kind a.
         assert_eq!(told("a=pane", "b=inbox"), None);
         assert_eq!(told("a=pane", "b=pane"), Some("a=pane b=pane".into()));
     }

@@ -1,8 +1,8 @@
 //! The settings: one table of keys, one set of checks, and the order of the sources.
 //!
-//! Pure: texts and variables are arguments. The user's file wins over the defaults, the project's file over the
-//! user's, and the environment over all. But a project's file comes with a clone, so each key says what such a file
-//! may do with it. A wrong value is reported with its place and ignored; the right ones beside it count.
+//! Pure: texts and variables are arguments. The user's file has priority over the defaults, the project's file over
+//! the user's, and the environment over all. But a project's file comes with a clone, so each key says what such a
+//! file may do with it. A wrong value is reported with its place and ignored; the other values of the file count.
 
 pub mod edit;
 pub mod file;

@@ -1,4 +1,4 @@
-//! All sources together: the value in effect, where it comes from, and what was ignored.
+//! Combines all sources: the value in effect, its source, and what was ignored.
 
 use super::file::{Layer, Problem, Setting, Source};
 use super::key::{Key, Rule};
@@ -10,24 +10,21 @@ use super::value::Value;
 pub struct ResolvedSetting {
     pub key: Key,
     pub value: Value,
-    /// The source it comes from.
     pub source: Source,
     /// The file and line, or the variable; empty for a default.
     pub place: String,
 }
 
-/// All settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     entries: Vec<ResolvedSetting>,
-    /// What is wrong in the sources.
     pub problems: Vec<Problem>,
-    /// What a project's file asks for and is not given: right in itself.
+    /// Valid values in a project's file that such a file may not set.
     pub ignored: Vec<Problem>,
 }
 
 impl Config {
-    /// Puts layers together; each wins over those before it.
+    /// Combines layers; a later one has priority.
     pub fn resolve(layers: Vec<Layer>) -> Self {
         let default = |key: Key| {
             let value = key.spec().default.clone();
@@ -74,12 +71,11 @@ impl Config {
         }
     }
 
-    /// The entries, in the order of the keys.
+    /// The settings, in the order of the keys.
     pub fn entries(&self) -> &[ResolvedSetting] {
         &self.entries
     }
 
-    /// The value of a key.
     pub fn value(&self, key: Key) -> &Value {
         self.entries.get(key as usize).map_or(&key.spec().default, |entry| &entry.value)
     }

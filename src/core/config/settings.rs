@@ -16,68 +16,68 @@ use std::time::Duration;
 pub enum Escalate {
     /// Its sender and the human.
     Sender,
-    /// Every agent as well.
+    /// All agents as well.
     All,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// How many messages a sender may send in which time.
+    /// The rate limit of agents.
     pub rate: Limit,
-    /// The person's own: unless they set one, it only stops what runs away.
+    /// The person's own rate limit. Unless they set one, it only stops runaway commands.
     pub own_rate: Limit,
-    /// When to remind of an acknowledgement.
+    /// The times of reminders.
     pub reminders: ReminderTimes,
     /// Who gets the notice after the last reminder.
     pub escalate: Escalate,
-    /// How long after a person's key nothing is typed into a pane: whole seconds.
+    /// How long after a person's key nothing is typed into a pane, in whole seconds.
     pub quiet: Duration,
     /// After how long the sender of a held message gets a notice.
     pub held_notice: Duration,
-    /// By which ways mail reaches agents, in the order in which they are tried.
+    /// The carriers of mail, in the order in which they are tried.
     carriers: Vec<Carrier>,
     /// The same for one agent, or for all of a kind.
     carriers_of: Vec<(String, Vec<Carrier>)>,
-    /// What to do about edits of what others hold.
+    /// What to do about edits of files that others hold.
     pub enforce: Enforce,
-    /// What to do about commands that take uncommitted work of others with them.
+    /// What to do about git commands that would take others' uncommitted work.
     pub tree: Enforce,
-    /// How long a lease lasts if nothing else is asked for.
+    /// The default duration of a lease.
     pub lease_ttl: Duration,
     /// How long read messages are kept; `None`: for ever.
     pub keep_read: Option<Duration>,
-    /// Whether COORDINATION.md is kept up to date unasked.
+    /// Whether COORDINATION.md is updated automatically.
     pub coord_auto: bool,
-    /// Whether the status line does without icons.
+    /// Whether the status line has ASCII letters in place of icons.
     pub ascii: bool,
     /// Whether urgent mail for the human opens a popup.
     pub popup: bool,
-    /// What no agent edits without holding it in the whole team: globs.
+    /// The paths that no agent edits without a lease of the whole team: globs.
     pub team_paths: Vec<String>,
-    /// What to do about such edits while the team cannot be asked.
+    /// What to do about edits of these paths while the team cannot be asked.
     pub offline: Enforce,
     /// How long after its end an agent may start again in its pane; zero: never.
     pub restart: Duration,
-    /// How long mail waits for an agent that ended.
+    /// How long mail waits for an agent that has ended.
     pub grace: Duration,
-    /// How many answers in a row agents may give each other without a person; 0: as many as they like.
+    /// How many answers in a row agents may give each other without a person; 0: no limit.
     pub answers: u32,
     /// The shell command that is run for new mail to the human.
     pub notify: Option<String>,
     /// The person's own keys in the dashboard.
     pub keys: String,
-    /// Whether the terminals ring then.
+    /// Whether the terminals ring for new mail to the human.
     pub bell: bool,
 }
 
 impl Settings {
-    /// By which ways mail reaches that agent, in the order in which they are tried.
+    /// The carriers for that agent, in the order in which they are tried.
     pub fn carriers(&self, agent: &Agent) -> &[Carrier] {
         let of = |who: &str| self.carriers_of.iter().find(|(name, _)| name == who).map(|(_, all)| &all[..]);
         of(agent.name.as_str()).or_else(|| of(&agent.kind)).unwrap_or(&self.carriers)
     }
 
-    /// The setting that decides that for an agent.
+    /// The setting that decides the carriers for an agent.
     pub fn carriers_key(&self, agent: &Agent) -> &'static str {
         let own = self.carriers_of.iter().any(|(who, _)| who == agent.name.as_str() || *who == agent.kind);
         if own { Key::CarriersOf } else { Key::Carriers }.spec().name

@@ -5,14 +5,14 @@ use crate::core::lease::{self, PathPattern};
 use crate::core::span;
 use std::borrow::Cow;
 
-/// What 0 means for a duration.
+/// The meaning of 0 for a duration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Zero {
     /// Without waiting.
     AtOnce,
-    /// Not at all.
+    /// Never.
     Never,
-    /// Without an end, so it is the longest.
+    /// For ever, so it is the longest.
     ForEver,
 }
 
@@ -30,19 +30,14 @@ impl Zero {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SettingType {
     /// A whole number.
-    Count {
-        /// The smallest.
-        min: u64,
-        /// The largest.
-        max: u64,
-    },
+    Count { min: u64, max: u64 },
     /// A duration.
     Time {
         /// The shortest, in milliseconds.
         min: u64,
         /// The longest.
         max: u64,
-        /// What 0 means, if it is allowed beside those.
+        /// The meaning of 0, if 0 is allowed as well.
         zero: Option<Zero>,
     },
     /// Some durations.
@@ -66,11 +61,10 @@ pub enum SettingType {
     },
     /// One of these words.
     Word(&'static [&'static str]),
-    /// Some of these words, each once, in an order of one's own.
+    /// Some of these words, each at most once, in any order.
     Words(&'static [&'static str]),
     /// For each of some names, some of these words, as with [`SettingType::Words`].
     Lists {
-        /// The words.
         words: &'static [&'static str],
         /// How many names at most.
         most: usize,
@@ -79,7 +73,6 @@ pub enum SettingType {
     Switch,
 }
 
-/// The value of a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     /// A number, or a duration in milliseconds.
@@ -92,7 +85,6 @@ pub enum Value {
     Words(Cow<'static, [&'static str]>),
     /// Names, each with its words.
     Lists(Cow<'static, [lists::List]>),
-    /// Yes or no.
     Switch(bool),
 }
 
@@ -137,7 +129,7 @@ impl SettingType {
         read.ok_or_else(|| self.describe())
     }
 
-    /// Reads the value of a file: there its type must be right as well.
+    /// Reads the value of a file, whose TOML type must be correct as well.
     pub fn parse_toml(self, value: &toml_edit::Value) -> Result<Value, String> {
         let text = |value: &toml_edit::Value| match value {
             toml_edit::Value::String(s) => Some(s.value().clone()),
@@ -175,7 +167,7 @@ impl SettingType {
         text.ok_or_else(|| self.describe()).and_then(|text| self.parse(&text))
     }
 
-    /// What it may be, in words.
+    /// The allowed values, in words.
     pub fn describe(self) -> String {
         let span = |min, max| format!("{} to {}", span::exact(min), span::exact(max));
         match self {
@@ -221,7 +213,7 @@ impl SettingType {
         }
     }
 
-    /// A value as a file holds it.
+    /// A value in the form for a file.
     pub fn toml(self, value: &Value) -> toml_edit::Value {
         match (self, value) {
             (SettingType::Count { .. }, Value::Number(n)) => i64::try_from(*n).unwrap_or(i64::MAX).into(),
@@ -234,7 +226,7 @@ impl SettingType {
         }
     }
 
-    /// A value for scripts: times in seconds.
+    /// A value for scripts; times are in seconds.
     pub fn json(self, value: &Value) -> serde_json::Value {
         #[allow(clippy::cast_precision_loss)] // milliseconds of at most some thousand years
         let seconds = |ms: u64| {

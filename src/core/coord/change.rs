@@ -1,4 +1,4 @@
-//! One change of one section: what is written where, and the proof that nothing else changed.
+//! Makes one change in one section, and proves that nothing else changed.
 
 use super::document::{Document, Item, List, Section, Table, TableRow, slug};
 use super::rows::{self, Columns, WORK, Work};
@@ -6,50 +6,39 @@ use super::{CoordRefusal, Text, date};
 use crate::core::name::Name;
 use std::ops::Range;
 
-/// What is to be done with a section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CoordAction {
-    /// Add an item to its last list, or a row to its last table; a list is begun if there is neither.
-    Add {
-        /// What it says.
-        text: Text,
-        /// Who adds it.
-        by: Name,
-        /// When (ms since the epoch).
-        now_ms: u64,
-    },
-    /// Replace what is in it; where there is a row per agent, the caller's row.
+    /// Add an item to its last list, or a row to its last table; without either, begin a list.
+    Add { text: Text, by: Name, now_ms: u64 },
+    /// Replace its content; in a section with a row per agent, the caller's row.
     Set {
-        /// What it is to say.
         text: Text,
-        /// Who says so.
         by: Name,
-        /// What the caller has leased.
+        /// The caller's leases.
         files: String,
-        /// When (ms since the epoch).
         now_ms: u64,
     },
-    /// Tick the one open item that has this text in it; an item without a box and a row are removed.
+    /// Tick the one open item that contains this text; an item without a box, or a row, is removed.
     Done {
         /// A part of the text; case does not count.
         matching: String,
     },
 }
 
-/// What a change comes to.
+/// The result of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The section's title.
     pub section: String,
     /// The line that was written, or removed.
     pub line: String,
-    /// What is no longer there, if something was replaced or removed.
+    /// The former text, if something was replaced or removed.
     pub was: Option<String>,
-    /// The document as it is to be; `None` if it is so already.
+    /// The new document; `None` if it needs no change.
     pub text: Option<String>,
 }
 
-/// Decides what `action` makes of the section `asked` of `text`.
+/// Decides the result of `action` in the section `asked` of `text`.
 pub fn change(text: &str, asked: &str, action: &CoordAction) -> Result<Change, CoordRefusal> {
     let document = Document::parse(text);
     let section = document.find(asked)?;
@@ -91,7 +80,7 @@ pub fn change(text: &str, asked: &str, action: &CoordAction) -> Result<Change, C
 pub(super) struct Splice {
     at: Range<usize>,
     with: String,
-    /// The text for people.
+    /// The line for people.
     line: String,
     /// What must be found there afterwards.
     proof: Expected,
@@ -99,17 +88,17 @@ pub(super) struct Splice {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Expected {
-    /// An item that says this, one more than before.
+    /// An item with this text, one more than before.
     Item(String),
     /// A row of these cells.
     TableRow(Vec<String>),
-    /// A section that is closed: nothing after it belongs to what is in it.
+    /// A section that is closed: later text does not belong to its content.
     Closed,
     /// Only check that no heading has moved.
     Outline,
 }
 
-/// A document about to be changed.
+/// A document that is being changed.
 pub(super) struct DocumentEdit<'t> {
     text: &'t str,
     document: &'t Document,
@@ -118,8 +107,8 @@ pub(super) struct DocumentEdit<'t> {
 }
 
 impl<'t> DocumentEdit<'t> {
-    /// Refuses a document with lines that end in a carriage return alone: Markdown knows them, and nearly nothing else does,
-    /// so an edit by lines would join what is apart.
+    /// Refuses a document with lines that end in a carriage return alone. Markdown accepts them, but almost nothing
+    /// else does, so an edit by lines would join separate lines.
     pub(super) fn new(text: &'t str, document: &'t Document) -> Result<Self, CoordRefusal> {
         if let Some((at, _)) = text.match_indices('\r').find(|(at, _)| !text[at + 1..].starts_with('\n')) {
             return Err(CoordRefusal::LineEnd { line: text[..at].matches('\n').count() + 1 });
@@ -128,7 +117,7 @@ impl<'t> DocumentEdit<'t> {
         Ok(Self { text, document, eol: if crlf * 2 > lines { "\r\n" } else { "\n" } })
     }
 
-    /// The end of line that is missing before `at`, if it is.
+    /// The line ending that is missing before `at`, or an empty text.
     fn missing_eol(&self, at: usize) -> &'static str {
         if at == 0 || self.text[..at].ends_with('\n') { "" } else { self.eol }
     }
@@ -139,7 +128,7 @@ impl<'t> DocumentEdit<'t> {
         Splice { at: at..at, with, line: line.to_owned(), proof: Expected::TableRow(cells) }
     }
 
-    /// A row of `cells` in the place of another.
+    /// Replaces a row by one of `cells`.
     pub(super) fn replace(&self, at: Range<usize>, line: &str, cells: Vec<String>) -> Splice {
         let old = &self.text[at.clone()];
         let indent = &old[..old.len() - old.trim_start_matches(' ').len()];
@@ -152,20 +141,20 @@ impl<'t> DocumentEdit<'t> {
         }
     }
 
-    /// Nothing in the place of these lines.
+    /// Removes these lines.
     pub(super) fn remove(&self, at: Range<usize>) -> Splice {
         let line = self.text[at.clone()].trim().to_owned();
         Splice { at, with: String::new(), line, proof: Expected::Outline }
     }
 
-    /// A table of these lines, the last of which has `cells`, at the end of a section.
+    /// Adds a table of these lines, the last of which has `cells`, at the end of a section.
     pub(super) fn block(&self, section: &Section, lines: &[String], cells: Vec<String>) -> Splice {
         let line = lines.last().cloned().unwrap_or_default();
         let (at, with) = self.at_end(section, &lines.join(self.eol));
         Splice { at: at..at, with, line, proof: Expected::TableRow(cells) }
     }
 
-    /// Where and how `block` is put at the end of what is in a section: blank lines at its end stay behind it.
+    /// Where and how `block` is put at the end of a section's content: blank lines at its end stay after it.
     fn at_end(&self, section: &Section, block: &str) -> (usize, String) {
         let body = &self.text[section.body.clone()];
         let content = body.trim_end().len();
@@ -188,7 +177,7 @@ impl<'t> DocumentEdit<'t> {
             }
             (Some(list), _) => self.add_item(list, text, by, day),
             _ => {
-                // Decisions are not there to be ticked.
+                // Decisions are not for ticking.
                 let bullet = if slug(&section.title).contains("decision") { "-" } else { "- [ ]" };
                 let said = format!("{} ({by}, {day})", text.as_str());
                 let line = format!("{bullet} {said}");
@@ -246,7 +235,7 @@ impl<'t> DocumentEdit<'t> {
         Splice { at: section.body.clone(), with, line: text.as_str().to_owned(), proof: Expected::Closed }
     }
 
-    /// `None`: it is ticked already.
+    /// `None` if it is ticked already.
     fn done(&self, section: &Section, matching: &str) -> Result<Option<Splice>, CoordRefusal> {
         let wanted = matching.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
         if wanted.is_empty() {
@@ -280,7 +269,7 @@ impl<'t> DocumentEdit<'t> {
         }
     }
 
-    /// The document with `splice` in it, if that changes nothing but `section` and does what it is to do.
+    /// The document with `splice`, if the splice changes only `section` and has the required effect.
     pub(super) fn apply(&self, section: &Section, splice: &Splice) -> Result<String, CoordRefusal> {
         let refused = || CoordRefusal::Structure { title: section.title.clone() };
         let (before, after) = (&self.text[..splice.at.start], &self.text[splice.at.end..]);
@@ -288,11 +277,11 @@ impl<'t> DocumentEdit<'t> {
         let old = &self.document.sections;
         let new = Document::parse(&text).sections;
         let at = old.iter().position(|s| s.body.start == section.body.start).ok_or_else(refused)?;
-        // The bytes after the change are the same, so it is enough to compare how far from the end they are.
+        // The bytes after the change are the same, so comparing their distance from the end is enough.
         let from_end = |text: &str, s: &Section| text.len() - s.body.end;
         let same = |i: usize, (a, b): (&Section, &Section)| {
             (a.level, &a.title) == (b.level, &b.title)
-                // A last heading without an end of line is given one.
+                // A last heading without a line ending gets one.
                 && (i > at || a.body.start == b.body.start || a.body.start == self.text.len())
                 && (i < at || from_end(self.text, a) == from_end(&text, b))
         };
@@ -317,12 +306,12 @@ impl<'t> DocumentEdit<'t> {
     }
 }
 
-/// That there is an item that says this.
+/// The proof that an item with this text exists.
 fn proof_of(said: &str) -> Expected {
     Expected::Item(said.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-/// What can be done with: an item or a row.
+/// An open item or row.
 enum OpenEntry<'d> {
     Item(&'d Item),
     TableRow(&'d TableRow),
@@ -350,12 +339,12 @@ impl OpenEntry<'_> {
         }
     }
 
-    /// Whether that is all it says, or all that one of its cells says.
+    /// Whether this is its whole text, or the whole text of one of its cells.
     fn is(&self, wanted: &str) -> bool {
         match self {
             OpenEntry::Item(item) => {
                 let text = item.text.to_lowercase();
-                // Without who added it, and when.
+                // Without the name and the date of who added it.
                 text == wanted
                     || text
                         .strip_prefix(wanted)

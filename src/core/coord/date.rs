@@ -1,6 +1,6 @@
 //! Dates as the document has them: UTC, in the order year, month, day.
 
-/// The day of a moment (ms since the epoch), such as `2026-05-14`.
+/// The day of a time (ms since the epoch), such as `2026-05-14`.
 pub fn day(ms: u64) -> String {
     // Days since 0000-03-01, in eras of 400 years that all have the same length.
     let days = ms / 86_400_000 + 719_468;
@@ -14,7 +14,7 @@ pub fn day(ms: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}")
 }
 
-/// The minute of a moment, such as `2026-05-14 10:32`.
+/// The minute of a time, such as `2026-05-14 10:32`.
 pub fn minute(ms: u64) -> String {
     let minutes = ms / 60_000;
     format!("{} {:02}:{:02}", day(ms), minutes / 60 % 24, minutes % 60)

@@ -1,7 +1,7 @@
 //! The parts of a Markdown document and their places.
 //!
 //! A section reaches from its heading to the next heading of any level. Headings, lists and tables within quotes and
-//! list items belong to these, not to the document's structure.
+//! list items belong to these, and not to the document's structure.
 
 use super::CoordRefusal;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
@@ -10,11 +10,10 @@ use std::ops::Range;
 /// A parsed document. All positions are in bytes of its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
-    /// Its sections, in order.
     pub sections: Vec<Section>,
 }
 
-/// One heading and what is below it.
+/// A heading and the text below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Section {
     /// The heading's text, without its mark-up.
@@ -22,15 +21,13 @@ pub struct Section {
     pub level: u8,
     /// The heading's line, from 1.
     pub line: usize,
-    /// What is below the heading: whole lines, up to the next heading.
+    /// The text below the heading: whole lines, up to the next heading.
     pub body: Range<usize>,
-    /// The lists in it, in order.
     pub lists: Vec<List>,
-    /// The tables in it, in order.
     pub tables: Vec<Table>,
 }
 
-/// A list and its items, those of lists within it included.
+/// A list with its items, including those of lists within it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct List {
     /// Whole lines.
@@ -48,11 +45,11 @@ pub struct Item {
     pub range: Range<usize>,
     /// Its line, from 1.
     pub line: usize,
-    /// 1 for an item of the list itself, more for one within another.
+    /// 1 for an item of the list itself; more for an item of an inner list.
     pub depth: usize,
-    /// What it says, on one line, without bullet and box, and without the items within it.
+    /// Its text on one line, without bullet and box, and without inner items.
     pub text: String,
-    /// Its box, and whether that is ticked.
+    /// Its box, and whether the box is ticked.
     pub task: Option<(Range<usize>, bool)>,
 }
 
@@ -77,7 +74,6 @@ pub struct TableRow {
 }
 
 impl Document {
-    /// Reads `text`.
     pub fn parse(text: &str) -> Self {
         let begin = front_matter(text);
         let mut reader = Reader { text, sections: Vec::new(), lists: Vec::new(), tables: Vec::new() };
@@ -85,8 +81,8 @@ impl Document {
         Self { sections: reader.finish() }
     }
 
-    /// The section called `asked`: by its whole name, else by the beginning of it or of a word in it. Case and punctuation
-    /// do not count.
+    /// The section that `asked` means: by its whole name, else by the beginning of the name or of a word in it. Case
+    /// and punctuation do not count.
     pub fn find(&self, asked: &str) -> Result<&Section, CoordRefusal> {
         let wanted = slug(asked);
         let fits: [fn(&str, &str) -> bool; 3] = [
@@ -124,13 +120,13 @@ impl Document {
     }
 }
 
-/// Letters and digits in lower case, everything between them one hyphen.
+/// Letters and digits in lower case, with a hyphen for anything between them.
 pub fn slug(title: &str) -> String {
     let words = title.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
     words.map(str::to_lowercase).collect::<Vec<_>>().join("-")
 }
 
-/// How many bytes at the beginning are no Markdown: a byte order mark, and YAML between two `---`.
+/// How many bytes at the beginning are not Markdown: a byte order mark, and YAML between two `---`.
 fn front_matter(text: &str) -> usize {
     let bom = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let mut lines = text[bom..].split_inclusive('\n');
@@ -162,7 +158,7 @@ impl Reader<'_> {
         let events = Parser::new_ext(&text[begin..], options)
             .into_offset_iter()
             .map(|(event, at)| (event, at.start + begin..at.end + begin));
-        // How deep in quotes, and in lists, we are.
+        // The depth in quotes, and in lists.
         let (mut quotes, mut depth) = (0_usize, 0_usize);
         let mut counted = (0, 1);
         let mut in_heading = false;
@@ -178,7 +174,7 @@ impl Reader<'_> {
                         title: String::new(),
                         level: level as u8,
                         line: line_of(text, lines.start, &mut counted),
-                        // Where the heading is, for now.
+                        // The place of the heading, for now.
                         body: lines,
                         lists: Vec::new(),
                         tables: Vec::new(),
@@ -220,24 +216,25 @@ impl Reader<'_> {
         }
     }
 
-    /// More of the title of the section that began last.
+    /// Adds to the title of the last section.
     fn name(&mut self, part: &str) {
         if let Some(section) = self.sections.last_mut() {
             section.title.push_str(part);
         }
     }
 
-    /// A list begins: one of its own, or one within an item.
+    /// Begins a list, which may be within an item.
     fn begin_list(&mut self, at: &Range<usize>, first: Option<u64>, depth: usize) {
         if depth == 0 {
             self.lists.push(List { range: self.lines(at), first, items: Vec::new() });
         } else if let Some(item) = self.last_item() {
-            // What an item says ends where the first list within it begins. The text of one that has ended is too short to be cut.
+            // An item's text ends where its first inner list begins. The text of an item that has ended is shorter
+            // than that.
             item.text.truncate(at.start.saturating_sub(item.range.start).min(item.text.len()));
         }
     }
 
-    /// One more cell of the row that began last, or of the head.
+    /// Adds a cell to the last row, or to the head.
     fn add_cell(&mut self, text: &str) {
         if let Some(table) = self.tables.last_mut() {
             match table.rows.last_mut() {
@@ -247,12 +244,12 @@ impl Reader<'_> {
         }
     }
 
-    /// The item that began last.
+    /// The last item that has begun.
     fn last_item(&mut self) -> Option<&mut Item> {
         self.lists.last_mut()?.items.last_mut()
     }
 
-    /// The whole lines that a range lies on, without blank ones at its end.
+    /// The whole lines of a range, without blank lines at its end.
     fn lines(&self, at: &Range<usize>) -> Range<usize> {
         let begin = self.text[..at.start].rfind('\n').map_or(0, |i| i + 1);
         let last = at.start + self.text[at.clone()].trim_end().len();
@@ -260,7 +257,7 @@ impl Reader<'_> {
         begin..end
     }
 
-    /// Gives each section its body, and the lists and tables in it.
+    /// Gives each section its body, lists and tables.
     fn finish(mut self) -> Vec<Section> {
         for list in &mut self.lists {
             for item in &mut list.items {
@@ -271,7 +268,7 @@ impl Reader<'_> {
         let starts: Vec<usize> = self.sections.iter().map(|s| s.body.start).collect();
         let mut sections = std::mem::take(&mut self.sections);
         for (at, section) in sections.iter_mut().enumerate() {
-            // A byte order mark is on the first line, and before it.
+            // A byte order mark is before the first line, and belongs to it.
             let next = starts.get(at + 1).copied().unwrap_or(self.text.len());
             // Two headings may stand on one line, between lone carriage returns.
             section.body = section.body.end..next.max(section.body.end);
@@ -287,7 +284,7 @@ impl Reader<'_> {
     }
 }
 
-/// What an item says: its source from behind the box, or else behind the bullet, on one line.
+/// The text of an item: its source after the box, or else after the bullet, on one line.
 fn said(source: &str, behind_box: Option<usize>) -> String {
     let from = behind_box.unwrap_or_else(|| {
         let bullet = source.trim_start().trim_start_matches(|c: char| c.is_ascii_digit());
@@ -297,7 +294,7 @@ fn said(source: &str, behind_box: Option<usize>) -> String {
     rest.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The line of the byte `at`, from 1. `counted` is how far the lines have been counted, which only goes on.
+/// The line of the byte `at`, from 1. `counted` is how far the lines have been counted, and only grows.
 fn line_of(text: &str, at: usize, counted: &mut (usize, usize)) -> usize {
     if at >= counted.0 {
         counted.1 += text[counted.0..at].matches('\n').count();

@@ -1,8 +1,8 @@
 //! The coordination document: sections of a Markdown file, edited so that every other byte stays as it is.
 //!
 //! Pure: text in, text out. `CommonMark` defines what a heading, a list or a table is, so nothing in code, comments,
-//! quotes or front matter counts as one. A second parse checks every change: it touches one section and leaves all
-//! headings as they were, or it is refused. The store makes this hold between processes.
+//! quotes or front matter counts as one. A second parse checks every change: the change is refused unless it is
+//! within one section and leaves all headings. The store serialises the changes of several processes.
 
 pub mod change;
 pub mod date;

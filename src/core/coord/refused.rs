@@ -1,63 +1,55 @@
-//! Why a change of the document was refused, with what to do about it.
+//! Why a change of the document was refused, and what to do about it.
 
 use crate::core::escape;
 use crate::core::refusal::Refusal;
 use std::fmt;
 
-/// At most this many names or lines are listed.
+/// The most names or lines that are listed.
 const LISTED: usize = 20;
 
-/// Why nothing was changed. Texts in it are as they stand in the document: [`fmt::Display`] escapes them.
+/// Why nothing was changed. Its texts are raw text of the document: [`fmt::Display`] escapes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CoordRefusal {
     /// No section has that name.
     Missing {
-        /// The name asked for.
         asked: String,
-        /// The titles there are.
+        /// The existing titles.
         known: Vec<String>,
     },
-    /// Several sections have that very name.
+    /// Several sections have exactly that name.
     Duplicate {
         title: String,
-        /// The lines their headings are on, from 1.
+        /// The lines of their headings, from 1.
         lines: Vec<usize>,
     },
     /// The name could mean several sections.
     Unclear {
-        /// The name asked for.
         asked: String,
-        /// The titles it fits.
+        /// The titles that match.
         titles: Vec<String>,
     },
     /// No open item or row of the section has that text.
     NoItem {
-        /// The text asked for.
         asked: String,
-        /// The section.
         title: String,
-        /// The open items and rows there are.
+        /// The existing open items and rows.
         open: Vec<String>,
     },
-    /// Several items or rows have that text: their line, from 1, and their text.
+    /// Several items or rows have that text.
     SeveralItems {
-        /// The text asked for.
         asked: String,
-        /// Those it fits.
+        /// Those that match: the line, from 1, and the text.
         items: Vec<(usize, String)>,
     },
-    /// The text given is not taken.
+    /// The text is invalid, for this reason.
     Text(String),
     /// A line ends in a carriage return alone.
     LineEnd {
         /// The line, from 1, counted by line feeds.
         line: usize,
     },
-    /// The change would have changed more than its section.
-    Structure {
-        /// The section.
-        title: String,
-    },
+    /// The change would affect more than its section.
+    Structure { title: String },
 }
 
 impl fmt::Display for CoordRefusal {

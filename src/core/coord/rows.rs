@@ -1,4 +1,4 @@
-//! Tables: which column means what, one row per agent, and the rows that follow from leases.
+//! Handles tables: the meaning of columns, one row per agent, and the rows that follow from leases.
 
 use super::change::{Change, DocumentEdit, Splice};
 use super::document::{Document, Section, Table, TableRow, slug};
@@ -9,37 +9,36 @@ use std::fmt::Write as _;
 /// The section with one row per agent.
 pub const WORK: &str = "current-work";
 
-/// What is behind the task of a row that swarm keeps by itself: invisible where the document is rendered.
+/// The mark after the task of an automatic row. It is invisible in the rendered document.
 pub const MARK: &str = "<!-- swarm: from leases -->";
 
-/// What somebody works on: one row.
+/// A row: what an agent works on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Work {
     pub agent: Name,
-    /// On what.
     pub task: Text,
-    /// In which files, as one text.
+    /// The files, as one text.
     pub files: String,
     pub since: String,
 }
 
-/// A row that an agent's leases ask for.
+/// A row for an agent's leases.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AutoRow {
     pub agent: Name,
-    /// What it said it leased them for.
+    /// The reason of its leases.
     pub task: Option<Text>,
-    /// What it has leased.
+    /// The leased files.
     pub files: String,
 }
 
-/// Which column of a table is for what.
+/// The meaning of a table's columns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Columns {
     pub agent: Option<usize>,
     pub files: Option<usize>,
     pub date: Option<usize>,
-    /// What is in none of the others.
+    /// The column for all other text.
     pub text: usize,
 }
 
@@ -56,7 +55,7 @@ impl Columns {
         if let Some(free) = (0..head.len()).find(|i| !taken(&columns, i)) {
             columns.text = free;
         } else {
-            // A text needs a place more than anything else does.
+            // A text needs a column most of all.
             columns.text = head.len().saturating_sub(1).min(1);
             let keep = |of: Option<usize>| of.filter(|i| *i != columns.text);
             columns = Self {
@@ -79,7 +78,7 @@ pub(super) fn render(cells: &[String]) -> String {
     line
 }
 
-/// The table of a section that has a row for each agent.
+/// The table with a row per agent, if the section has one.
 pub(super) fn of_agents(section: &Section) -> Option<&Table> {
     section.tables.iter().find(|t| Columns::of(&t.head).agent.is_some())
 }
@@ -90,7 +89,7 @@ fn row_of<'t>(table: &'t Table, agent: &Name) -> Option<&'t TableRow> {
     table.rows.iter().find(|row| row.cells.get(column).is_some_and(is_its))
 }
 
-/// A name without what marks it up.
+/// A name without its mark-up.
 fn bare(cell: &str) -> &str {
     cell.trim_matches(|c: char| matches!(c, '`' | '*' | '_' | '@'))
 }
@@ -99,7 +98,7 @@ fn is_automatic(row: &TableRow) -> bool {
     row.cells.iter().any(|cell| cell.ends_with(MARK))
 }
 
-/// Writes the agent's own row, or replaces it; other columns of it stay.
+/// Writes the agent's own row, or replaces it. Other columns of the row stay.
 pub(super) fn upsert(draft: &DocumentEdit<'_>, section: &Section, work: &Work, mark: &str) -> Splice {
     let task = format!("{}{mark}", work.task.cell());
     let fill = |columns: Columns, mut cells: Vec<String>| {
@@ -131,7 +130,8 @@ pub(super) fn upsert(draft: &DocumentEdit<'_>, section: &Section, work: &Work, m
     draft.append(table.range.end, &render(&cells), cells)
 }
 
-/// The one row of Current Work that has `matching` in its text, and whose it is: the text and the agent. `owner`: only its own row counts.
+/// The one row of Current Work whose text contains `matching`: its text and its agent. With `owner`, only the owner's
+/// row counts.
 pub fn task(text: &str, matching: &str, owner: Option<&Name>) -> Result<(String, Name), CoordRefusal> {
     let document = Document::parse(text);
     let section = document.find(WORK)?;
@@ -164,7 +164,8 @@ pub fn task(text: &str, matching: &str, owner: Option<&Name>) -> Result<(String,
     }
 }
 
-/// Gives the row of Current Work with that text from one agent to another; other cells stay. One that is the other's already stays as it is.
+/// Moves the row of Current Work with that text from one agent to another; other cells stay. A row that is the other
+/// agent's already stays as it is.
 pub fn reassign(text: &str, task: &str, from: &Name, to: &Name) -> Result<Change, CoordRefusal> {
     let document = Document::parse(text);
     let section = document.find(WORK)?;
@@ -202,8 +203,8 @@ pub fn reassign(text: &str, task: &str, from: &Name, to: &Name) -> Result<Change
     })
 }
 
-/// Makes the automatic rows equal to `wanted`. Rows without the mark, which people and agents wrote, stay as they are, and
-/// so does a document without that table. `None`: nothing to change.
+/// Makes the automatic rows equal to `wanted`. Rows without the mark, which people and agents wrote, stay as they
+/// are, and so does a document without that table. `None`: nothing changes.
 pub fn auto_rows(text: &str, wanted: &[AutoRow], since: &str) -> Result<Option<String>, CoordRefusal> {
     let mut now = text.to_owned();
     // Each step changes one row, and there are never more steps than rows.

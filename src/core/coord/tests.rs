@@ -1,4 +1,4 @@
-//! What holds for every document: an edit changes the asked section and not one byte besides.
+//! Rules for every document: an edit changes the given section, and not a byte of the others.
 
 use super::document::slug;
 use super::rows::MARK;
@@ -179,7 +179,7 @@ fn what_is_in_a_section_is_replaced_and_told() {
         ("# G\n\nold\n- a\n", "# G\n\nnew\n", Some("old\n- a")),
         ("# G\n# H\n", "# G\n\nnew\n\n# H\n", None),
         ("# G", "# G\n\nnew\n", None),
-        // A table with a column for agents has a row for each, whatever its section is called.
+        // A table with a column for agents has a row for each, in any section.
         (
             "# G\n| Who | What |\n|--|--|\n| bob | b |\n",
             "# G\n| Who | What |\n|--|--|\n| bob | b |\n| claude-1 | new |\n",
@@ -221,7 +221,7 @@ fn a_text_that_would_reach_beyond_its_section_is_refused() {
     for bad in ["# B", "```", "<!-- open", "~~~"] {
         let refused = change(document, "g", &set(bad));
         assert!(matches!(refused, Err(CoordRefusal::Structure { .. })), "{bad}: {refused:?}");
-        // At the end there is nothing that it could take away yet.
+        // At the end of the document there is nothing yet that it could remove.
         assert!(change("# G\n", "g", &set(bad)).is_err(), "{bad}");
         let now = after(document, "g", &add(bad));
         assert_eq!(titles(&now), ["A", "G", "H"]);
@@ -284,7 +284,7 @@ fn everybody_has_one_row_of_current_work() {
         "{again}"
     );
     assert_eq!(after(&again, "work", &done("codex-1")).matches("codex-1").count(), 0);
-    // A section without the table gets one; nothing of it is lost.
+    // A section without the table gets one, and keeps its text.
     let bare = after("# Current Work\n\nnotes\n\n# H\n", "work", &set("x"));
     assert!(
         bare.starts_with(
@@ -309,7 +309,7 @@ fn any_text_is_one_cell_of_one_row() {
         let row = &document.find("work").unwrap().tables[0].rows[0];
         assert_eq!(row.cells.len(), 4, "{said}");
         assert_eq!(row.cells[3], "2026-05-14 10:32", "{said}");
-        // What was written can be written over.
+        // A written row can be replaced.
         assert_eq!(after(&now, "work", &set("x")).lines().count(), now.lines().count());
     }
 }
@@ -339,7 +339,7 @@ fn rows_follow_leases_and_leave_peoples_rows_alone() {
     assert!(changed.contains(&format!("| codex-1 | edits these files {MARK} | docs/ |")), "{changed}");
     assert!(!changed.contains("codex-2"), "{changed}");
     assert_eq!(with(&changed, &[]).unwrap(), own);
-    // A row that its agent has taken over is its own.
+    // A row belongs to the agent that has taken it over.
     let taken =
         CoordAction::Set { text: text("mine"), by: name("codex-1"), files: String::new(), now_ms: NOW };
     assert_eq!(with(&after(&changed, "work", &taken), &[]), None);
@@ -356,7 +356,7 @@ impl Random {
     }
 }
 
-/// Blocks that end with themselves, whatever they look like.
+/// Blocks that do not affect the text after them.
 const BLOCKS: [&str; 17] = [
     "plain text\nand more",
     "- [ ] open thing\n- [x] ticked thing",
@@ -377,7 +377,7 @@ const BLOCKS: [&str; 17] = [
     "wide: 日本語 👩‍💻 ß  \ntwo spaces before",
 ];
 
-/// A document, and where each of its sections begins, by construction.
+/// A document, and the known beginnings of its sections.
 fn document(random: &mut Random) -> (String, Vec<usize>) {
     let mut text = String::new();
     let mut starts = Vec::new();

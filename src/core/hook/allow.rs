@@ -1,11 +1,11 @@
 //! The rules that let an agent run `swarm-msg` without asking the person.
 //!
 //! Pure: text in, text out. Only verbs that can neither run a command nor write a file have a rule. `lock` has none,
-//! because a rule only says how a command begins, and `lock PATH -- COMMAND` runs any command.
+//! because a rule only gives the beginning of a command, and `lock PATH -- COMMAND` runs any command.
 //!
-//! Claude Code keeps its rules in the file with the hooks. Such a rule does not say who added it, so the caller keeps
-//! a list. Codex and Gemini CLI read each file of a directory: there swarm's rules have a file of their own, between
-//! two lines that say so. All three check each command of a line, and ask about one that writes into a file.
+//! Claude Code keeps its rules in the file with the hooks. Such a rule does not show who added it, so the caller
+//! keeps a list. Codex and Gemini CLI read each file of a directory: there swarm's rules have a file of their own,
+//! between two marked lines. All three check each command of a line, and ask about one that writes into a file.
 //! `OpenCode` does not ask about the latter, so it gets no rules.
 
 use super::HookKind;
@@ -18,8 +18,8 @@ pub const VERBS: [&str; 18] = [
     "whoami", "verify", "unlock", "renew", "locks", "coord",
 ];
 
-/// The rules for `kind` in its settings file, for each of the names by which its tools may call the command. A name that a shell would have to be
-/// given in quotes has none: a rule says how the command begins, letter by letter.
+/// The rules for `kind` in its settings file, one for each name by which its tools may call the command. A name that
+/// needs quotes in a shell has none: a rule gives the beginning of the command, letter by letter.
 pub fn rules(kind: HookKind, names: &[&str]) -> Vec<String> {
     let of = move |name: &str, verb: &str| match kind {
         HookKind::Claude => Some(format!("Bash({name} {verb}:*)")),
@@ -35,10 +35,10 @@ pub fn rules(kind: HookKind, names: &[&str]) -> Vec<String> {
 /// The line before swarm's rules in a file of rules.
 const BEGIN: &str = "# >>> Added by swarm hooks install --allow; taken out by swarm hooks uninstall.";
 
-/// The line after them.
+/// The line after swarm's rules.
 const END: &str = "# <<< The end of what swarm wrote.";
 
-/// The rules for `kind` as they stand in a file of rules; `None`: it reads none.
+/// The rules for `kind` in the form for a file of rules; `None` if it reads no such file.
 pub fn block(kind: HookKind, names: &[&str]) -> Option<String> {
     let quoted = |words: Vec<String>| format!("[{}]", words.join(", "));
     let names = names.iter().filter(|name| is_plain(name));
@@ -60,8 +60,8 @@ pub fn block(kind: HookKind, names: &[&str]) -> Option<String> {
     Some(format!("{BEGIN}\n{text}{END}\n"))
 }
 
-/// The text without the rules that stand between swarm's lines; `None`: there are none. A file that has but one of the two lines
-/// is not understood.
+/// The text without the rules between swarm's two lines; `None` if there are none. A file with only one of the two
+/// lines is an error.
 pub fn without_block(text: &str) -> Result<Option<String>, String> {
     let (mut left, mut inside, mut found) = (String::new(), false, false);
     for line in text.split_inclusive('\n') {
@@ -79,7 +79,7 @@ pub fn without_block(text: &str) -> Result<Option<String>, String> {
     Ok(found.then_some(left))
 }
 
-/// The text with `block` at its end, in place of an earlier one.
+/// The text with `block` at its end, in place of an earlier block.
 pub fn with_block(text: &str, block: &str) -> Result<String, String> {
     if text.contains(block) {
         return Ok(text.to_owned());
@@ -91,22 +91,22 @@ pub fn with_block(text: &str, block: &str) -> Result<String, String> {
     Ok(text + block)
 }
 
-/// Whether a shell takes a name as it is: a rule says how the command begins, letter by letter.
+/// Whether a name needs no quotes in a shell: a rule gives the beginning of the command, letter by letter.
 fn is_plain(name: &str) -> bool {
     name.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-+".contains(&b))
 }
 
-/// The object that has the rules, and the list in it.
+/// The object with the rules, and the name of its list.
 const PLACE: (&str, &str) = ("permissions", "allow");
 
-/// Those of `rules` that the text does not have.
+/// The rules that the text lacks.
 pub fn missing(text: &str, rules: &[String]) -> Result<Vec<String>, String> {
     let root = parse(text)?;
     let there: Vec<String> = list(&object(&root)?)?.map_or_else(Vec::new, |(_, _, l)| strings(&l));
     Ok(rules.iter().filter(|rule| !there.contains(rule)).cloned().collect())
 }
 
-/// The text with those of `rules` in it that it does not have.
+/// The text with the rules that it lacks.
 pub fn with_rules(text: &str, rules: &[String]) -> Result<String, String> {
     let missing = missing(text, rules)?;
     if missing.is_empty() {
@@ -126,7 +126,7 @@ pub fn with_rules(text: &str, rules: &[String]) -> Result<String, String> {
     Ok(marked(text, root.to_string()))
 }
 
-/// The text without `rules`, and without what they leave empty.
+/// The text without `rules`, and without lists and objects that this empties.
 pub fn without_rules(text: &str, rules: &[String]) -> Result<String, String> {
     let root = parse(text)?;
     let top = object(&root)?;
@@ -148,7 +148,8 @@ pub fn without_rules(text: &str, rules: &[String]) -> Result<String, String> {
     Ok(marked(text, root.to_string()))
 }
 
-/// The object that has the list, the list's name with it, and the list. Of a name that is there twice it is not known which serves.
+/// The object with the list, the list's property, and the list. If a name is there twice, it is not known which one
+/// counts.
 fn list(top: &CstObject) -> Result<Option<(CstObject, CstObjectProp, CstArray)>, String> {
     let (outer, inner) = PLACE;
     let once = |object: &CstObject, wanted: &str| {
@@ -210,7 +211,7 @@ mod tests {
                 let with = with_block(text, &block).unwrap();
                 assert_eq!(with_block(&with, &block).unwrap(), with);
                 assert_eq!(without_block(&with).unwrap().unwrap().trim_end(), text.trim_end());
-                // Of another place of the program.
+                // The rules of a program at another path.
                 let other = super::block(kind, &["swarm-msg"]).unwrap();
                 assert_eq!(with_block(&with, &other).unwrap().matches(BEGIN).count(), 1);
             }

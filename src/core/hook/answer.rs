@@ -3,18 +3,18 @@
 use super::{HookEvent, HookKind};
 use serde_json::{Value, json};
 
-/// What is to be said to the agent.
+/// The parts of an answer to a hook.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HookAnswer {
-    /// For the model to know.
+    /// Text for the model.
     pub context: Option<String>,
     /// The tool must not run, for this reason.
     pub deny: Option<String>,
 }
 
 impl HookAnswer {
-    /// The JSON for the hook `name` of `kind`; `None`: nothing is to be said. Where a moment cannot carry context, it is
-    /// left out: ask [`HookAnswer::carries`] before.
+    /// The JSON for the hook `name` of `kind`; `None` if there is nothing to answer. If an event cannot carry
+    /// context, the context is left out: call [`HookAnswer::carries`] first.
     pub fn render(&self, kind: HookKind, name: &str, event: &HookEvent) -> Option<Value> {
         if kind == HookKind::OpenCode {
             let said = self.context.is_some() || self.deny.is_some();
@@ -38,12 +38,12 @@ impl HookAnswer {
         }
     }
 
-    /// Whether the answer at this moment reaches the model.
+    /// Whether the context of an answer to this event reaches the model.
     pub fn carries(kind: HookKind, event: &HookEvent) -> bool {
         match event {
             HookEvent::SessionStart | HookEvent::Prompt(_) => true,
             HookEvent::AfterTool(_) => kind != HookKind::OpenCode,
-            // Prolongs the turn, which must happen once at the most.
+            // It prolongs the turn, which must happen at most once.
             HookEvent::Stop { again } => !again && matches!(kind, HookKind::Claude | HookKind::Codex),
             _ => false,
         }
@@ -86,7 +86,7 @@ mod tests {
     fn context_is_given_only_where_it_reaches_the_model() {
         let answer = HookAnswer { deny: None, context: Some("you have mail".into()) };
         let tool = Tool::default;
-        // The kinds of agents that get text at that moment.
+        // The kinds of agents that get context at that event.
         for (event, told) in [
             (
                 HookEvent::SessionStart,

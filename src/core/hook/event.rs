@@ -1,4 +1,4 @@
-//! The moments of an agent's life that its hooks report.
+//! The events in an agent's life that its hooks report.
 
 use super::HookKind;
 use serde_json::Value;
@@ -6,43 +6,41 @@ use serde_json::Value;
 /// The most paths of one tool call that are looked at.
 const MAX_PATHS: usize = 64;
 
-/// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HookEvent {
     /// A session began, or began again.
     SessionStart,
     SessionEnd,
-    /// This is about to be given to the model as the user's words.
+    /// This text is about to be given to the model as the user's words.
     Prompt(String),
     /// A tool is about to run.
     BeforeTool(Tool),
     /// A tool has run.
     AfterTool(Tool),
-    /// The turn is over. `again`: it was prolonged by a hook before.
+    /// The turn is over.
     Stop {
-        /// Whether a hook prolonged this turn already.
+        /// Whether a hook has prolonged this turn already.
         again: bool,
     },
     /// A permission dialog opened.
     Dialog,
-    /// Nothing that matters here.
+    /// An event that does not matter here.
     Other,
 }
 
-/// A call of one of the agent's tools.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tool {
-    /// The files it is to write, as the agent names them.
+    /// The files that it will write, as the agent names them.
     pub writes: Vec<String>,
     /// Whether it runs a shell command.
     pub shell: bool,
     pub command: Option<String>,
-    /// Where it runs, if that is said.
+    /// Where it runs, if the agent reports it.
     pub dir: Option<String>,
 }
 
 impl HookEvent {
-    /// What the hook `name` of `kind` says with `input`.
+    /// The event that the hook `name` of `kind` reports with `input`.
     pub fn parse(kind: HookKind, name: &str, input: &Value) -> Self {
         let text = |key: &str| input.get(key).and_then(Value::as_str).unwrap_or_default();
         match name {
@@ -87,7 +85,7 @@ fn tool(kind: HookKind, input: &Value) -> Tool {
         "Bash" | "bash" | "shell" | "local_shell" | "exec_command" | "unified_exec" | "run_shell_command"
     );
     let command = arguments.get("command").filter(|_| shell).and_then(command);
-    // Codex also takes a patch from a here-document of its shell tool, and runs no program then.
+    // Codex also takes a patch from a here-document of its shell tool, and then runs no program.
     if let Some(text) = command.as_ref().filter(|_| kind == HookKind::Codex)
         && text.contains("apply_patch")
         && text.contains("*** Begin Patch")
@@ -112,7 +110,7 @@ fn command(value: &Value) -> Option<String> {
     }
 }
 
-/// The files that a patch in the `*** Begin Patch` form writes, both names of a renamed one.
+/// The files that a patch in the `*** Begin Patch` form writes; of a renamed file, both names.
 fn patched(patch: &str) -> Vec<String> {
     let marks = ["*** Update File: ", "*** Add File: ", "*** Delete File: ", "*** Move to: "];
     let named =

@@ -1,8 +1,8 @@
 //! The calls of an agent's hooks, and the answers to them.
 //!
-//! Pure. Each kind of agent has its own words for the same few moments. Here they become one [`HookEvent`], and one
+//! Pure. Each kind of agent has its own names for the same few events. Here they become one [`HookEvent`], and one
 //! [`HookAnswer`] becomes the JSON that this kind expects. Input is untrusted. Missing, wrong or too large parts are
-//! ignored and never an error, because a hook that fails would disturb its agent.
+//! ignored and never an error, because a failing hook would disturb its agent.
 
 pub mod allow;
 pub mod answer;
@@ -26,7 +26,6 @@ pub enum HookKind {
 }
 
 impl HookKind {
-    /// All of them.
     pub const ALL: [HookKind; 4] = [HookKind::Claude, HookKind::Codex, HookKind::Gemini, HookKind::OpenCode];
 
     /// The word on the command line, which is also the kind of its profile.
@@ -52,7 +51,7 @@ impl std::str::FromStr for HookKind {
     }
 }
 
-/// What to do about an edit of what another agent holds.
+/// What to do about an edit of a file that another agent holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Enforce {
     /// Refuse it.
@@ -60,7 +59,7 @@ pub enum Enforce {
     Deny,
     /// Let it through and warn the agent, if it can show the warning.
     Warn,
-    /// Take no notice, and take no leases.
+    /// Ignore it, and take no leases.
     Off,
 }
 

@@ -1,4 +1,5 @@
-//! swarm's hooks as packages that agents install by their own means: a plugin for Claude Code and for Codex, an extension for Gemini CLI.
+//! swarm's hooks as packages, which agents install by their own commands: a plugin for Claude Code and Codex, an
+//! extension for Gemini CLI.
 //!
 //! Pure. A package belongs to one version of swarm. It does not name the program: a script in it finds one and passes the version of the
 //! package. A program of another version then does nothing. `plugin/agents/` holds the same files, as a marketplace in a checkout.
@@ -9,23 +10,22 @@ use crate::core::order;
 use jsonc_parser::cst::{CstInputValue, CstObject};
 use serde_json::{Value, json};
 
-/// The version of the packages, which is that of the program.
+/// The version of the packages, equal to the program's.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The variable in which a package's script tells the program the version of the package.
+/// The variable in which a package's script gives the program the version of the package.
 pub const VARIABLE: &str = "SWARM_PACKAGE";
 
-/// What agents call the plugin, with its marketplace.
+/// The plugin's id for agents, with its marketplace.
 pub const ID: &str = "swarm@swarm";
 
-/// The name of the plugin, of its marketplace, and of the script in it.
+/// The name of the plugin, of its marketplace, and of its script.
 pub const NAME: &str = "swarm";
 
 const ABOUT: &str = "Hooks of swarm: mail between the agents in your tmux panes, and leases on files";
 
 const SCRIPT: &str = include_str!("package.sh");
 
-/// A file of a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PackageFile {
     /// Its path in the directory of all packages.
@@ -33,7 +33,7 @@ pub struct PackageFile {
     pub text: String,
 }
 
-/// The directory of the package of `kind` in that directory; `None`: it has none.
+/// The directory of the package of `kind` in the directory of all packages; `None` if there is no package.
 pub fn place(kind: HookKind) -> Option<&'static str> {
     match kind {
         HookKind::Claude | HookKind::Codex | HookKind::Gemini => Some(kind.word()),
@@ -41,7 +41,7 @@ pub fn place(kind: HookKind) -> Option<&'static str> {
     }
 }
 
-/// The file in a package that names its version.
+/// The file of a package that contains its version.
 pub fn manifest(kind: HookKind) -> &'static str {
     match kind {
         HookKind::Claude => ".claude-plugin/plugin.json",
@@ -112,7 +112,7 @@ pub fn package(kind: HookKind, program: Option<&str>) -> Vec<PackageFile> {
         .into()
 }
 
-/// The command of one hook of a package. Each agent has its own word for the directory of the package.
+/// The command of one hook of a package. Each agent has its own variable for the directory of the package.
 pub fn command(kind: HookKind, event: &str) -> String {
     let root = match kind {
         HookKind::Claude => "${CLAUDE_PLUGIN_ROOT}",
@@ -131,25 +131,25 @@ fn pretty(value: &Value) -> String {
     format!("{value:#}\n")
 }
 
-/// The version that the manifest of a package names.
+/// The version in the manifest of a package.
 pub fn version(manifest: &str) -> Option<String> {
     let value: Value = serde_json::from_slice(manifest.as_bytes()).ok()?;
     Some(value["version"].as_str()?.to_owned())
 }
 
-/// What one of Claude Code's settings files says of the plugin.
+/// The plugin in one of Claude Code's settings files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Claim {
-    /// Whether it is on, if the file says so.
+    /// Whether it is enabled, if the file has that.
     pub enabled: Option<bool>,
     /// The directory of its marketplace, if the file names it.
     pub market: Option<String>,
 }
 
-/// Where Claude Code's settings switch plugins on, and where they name marketplaces.
+/// Where Claude Code's settings enable plugins, and where they name marketplaces.
 const KEYS: [(&str, &str); 2] = [("enabledPlugins", ID), ("extraKnownMarketplaces", NAME)];
 
-/// What a settings file of Claude Code says of the plugin.
+/// The plugin in a settings file of Claude Code.
 pub fn claim(text: &str) -> Result<Claim, String> {
     let value = settings::value(text)?;
     let market = &value[KEYS[1].0][KEYS[1].1]["source"];
@@ -159,8 +159,8 @@ pub fn claim(text: &str) -> Result<Claim, String> {
     })
 }
 
-/// The settings of Claude Code with the plugin from the marketplace in `dir`, and without swarm's plain hooks: each event must run
-/// them once.
+/// The settings of Claude Code with the plugin from the marketplace in `dir`, and without swarm's plain hooks: each
+/// event must run the hooks once.
 pub fn with_package(text: &str, dir: &str) -> Result<String, String> {
     let wanted = Claim { enabled: Some(true), market: Some(dir.to_owned()) };
     let text = settings::without_hooks(text, HookKind::Claude)?;
@@ -180,9 +180,9 @@ pub fn with_package(text: &str, dir: &str) -> Result<String, String> {
     Ok(marked(&text, root.to_string()))
 }
 
-/// The settings of Claude Code without the plugin, and without what that leaves empty.
+/// The settings of Claude Code without the plugin, and without objects that this empties.
 pub fn without_package(text: &str) -> Result<String, String> {
-    // A text that is not understood, and does not speak of it, is none of swarm's.
+    // A text that is not understood, and does not mention the plugin, contains nothing of swarm.
     if !KEYS.iter().any(|(place, _)| text.contains(place)) {
         return Ok(text.to_owned());
     }
@@ -191,7 +191,7 @@ pub fn without_package(text: &str) -> Result<String, String> {
     let mut changed = false;
     for (place, name) in KEYS {
         let Some(inside) = top.object_value(place) else { continue };
-        // Of a name that is there twice both are meant.
+        // If a name is there twice, both are removed.
         while let Some(property) = named(&inside, name) {
             property.remove();
             changed = true;
@@ -206,8 +206,8 @@ pub fn without_package(text: &str) -> Result<String, String> {
     Ok(if changed { marked(text, root.to_string()) } else { text.to_owned() })
 }
 
-/// The list of the marketplaces that Claude Code knows, with the one in `dir`. It takes one up from its settings only while a session
-/// starts, and loads its plugins in the next session.
+/// Claude Code's list of known marketplaces, with the one in `dir`. Claude reads marketplaces from its settings only
+/// while a session starts, and loads their plugins in the next session.
 pub fn with_market(text: &str, dir: &str) -> Result<String, String> {
     let there = settings::value(text)?;
     if there[NAME]["installLocation"] == dir {
@@ -219,14 +219,14 @@ pub fn with_market(text: &str, dir: &str) -> Result<String, String> {
     let market = vec![
         ("source".to_owned(), CstInputValue::Object(source)),
         ("installLocation".to_owned(), string(dir)),
-        // A directory is read where it is: there is nothing to update.
+        // A directory is read in place: there is nothing to update.
         ("lastUpdated".to_owned(), string("2026-01-01T00:00:00.000Z")),
     ];
     object(&root)?.append(NAME, CstInputValue::Object(market));
     Ok(marked(text, root.to_string()))
 }
 
-/// That list without swarm's marketplace.
+/// The same list without swarm's marketplace.
 pub fn without_market(text: &str) -> Result<String, String> {
     if text.trim().is_empty() {
         return Ok(text.to_owned());
@@ -307,7 +307,7 @@ mod tests {
         let without = without_package(&with).unwrap();
         assert_eq!(settings::value(&without), settings::value(mine), "{without}");
         assert!(without.contains("// mine"));
-        // Whatever empty objects of the person's own stay.
+        // Empty objects of the person's stay.
         let empty = "{\"enabledPlugins\": {}, \"extraKnownMarketplaces\": {}}";
         assert_eq!(without_package(empty).unwrap(), empty);
         for odd in ["[]", "{", "{\"enabledPlugins\": 7}"] {

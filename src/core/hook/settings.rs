@@ -1,8 +1,8 @@
-//! swarm's entries in the settings file of an agent: adds, removes and finds them.
+//! Adds, removes and finds swarm's entries in the settings file of an agent.
 //!
 //! Pure: text in, text out. The file is the user's, so everything else keeps its place, its comments and its form. An
-//! entry is swarm's if its command ends in `swarm hook KIND EVENT`. Claude Code, Codex and Gemini CLI share the form:
-//! `hooks`, event, groups with a matcher, commands.
+//! entry is swarm's if its command ends in `swarm hook KIND EVENT`. Claude Code, Codex and Gemini CLI share the
+//! structure: `hooks`, event, groups with a matcher, commands.
 
 use super::HookKind;
 use crate::core::escape;
@@ -11,17 +11,17 @@ use jsonc_parser::cst::{CstInputValue, CstNode, CstObject, CstObjectProp, CstRoo
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// How much of what belongs there is there.
+/// How many of swarm's entries a text contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
-    /// Nothing.
+    /// None of them.
     None,
-    /// Some, or with another program's path.
+    /// Some of them, or with another program's path.
     Partial,
     Full,
 }
 
-/// The hooks of `kind`: event, and the tools it is for.
+/// The hooks of `kind`: each event, and the tools for which it runs.
 pub(super) fn wanted(kind: HookKind) -> &'static [(&'static str, Option<&'static str>)] {
     const CLAUDE_TOOLS: Option<&str> = Some("Write|Edit|MultiEdit|NotebookEdit|Bash");
     const GEMINI_TOOLS: Option<&str> = Some("write_file|replace|run_shell_command");
@@ -57,13 +57,13 @@ pub(super) fn wanted(kind: HookKind) -> &'static [(&'static str, Option<&'static
     }
 }
 
-/// What is put in, for a person.
+/// The installed hooks, for a person.
 pub fn summary(kind: HookKind) -> String {
     let events: Vec<&str> = wanted(kind).iter().map(|(event, _)| *event).collect();
     if events.is_empty() { "a plugin".to_owned() } else { events.join(", ") }
 }
 
-/// How long the agent may wait for a hook: 10 s, in the unit of each.
+/// How long the agent may wait for a hook: 10 s, in the unit of each kind.
 pub(super) fn timeout(kind: HookKind) -> u32 {
     if kind == HookKind::Gemini { 10_000 } else { 10 }
 }
@@ -73,19 +73,19 @@ fn command(program: &str, kind: HookKind, event: &str) -> String {
     format!("'{}' hook {} {event}", program.replace('\'', "'\\''"), kind.word())
 }
 
-/// What some editors put before the text of a file: it stays there.
+/// The mark that some editors put before the text of a file. It stays there.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 fn bare(text: &str) -> &str {
     text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
 }
 
-/// Puts back before `after` what stood before `text`.
+/// Puts the mark of `text` before `after`.
 pub(super) fn marked(text: &str, after: String) -> String {
     if text.starts_with(BYTE_ORDER_MARK) { format!("{BYTE_ORDER_MARK}{after}") } else { after }
 }
 
-/// The text with all of swarm's hooks in it, and none of an earlier place of the program.
+/// The text with all of swarm's hooks, and none for an earlier path of the program.
 pub fn with_hooks(text: &str, kind: HookKind, program: &str) -> Result<String, String> {
     if presence(text, kind, program)? == Presence::Full {
         return Ok(text.to_owned());
@@ -113,13 +113,13 @@ pub fn with_hooks(text: &str, kind: HookKind, program: &str) -> Result<String, S
     Ok(marked(text, root.to_string()))
 }
 
-/// The text without any of swarm's hooks, and without what they leave empty.
+/// The text without swarm's hooks, and without groups and lists that this empties.
 pub fn without_hooks(text: &str, kind: HookKind) -> Result<String, String> {
     let root = parse(text)?;
     let top = object(&root)?;
     let Some(hooks) = top.object_value("hooks") else { return Ok(text.to_owned()) };
     let mut changed = false;
-    // What was empty before is the user's, and stays.
+    // An object that was empty before is the user's, and stays.
     for event in hooks.properties() {
         let Some(groups) = event.array_value() else { continue };
         let mut emptied = false;
@@ -154,14 +154,14 @@ pub fn without_hooks(text: &str, kind: HookKind) -> Result<String, String> {
 /// The list of plugins in an agent's settings.
 const PLUGINS: &str = "plugin";
 
-/// Whether the settings name that plugin: by itself, or with options of its own.
+/// Whether the settings name that plugin, alone or with options.
 pub fn has_plugin(text: &str, plugin: &str) -> Result<bool, String> {
     let value = value(text)?;
     let names = |one: &Value| one == plugin || one[0] == plugin;
     Ok(value[PLUGINS].as_array().is_some_and(|all| all.iter().any(names)))
 }
 
-/// The text with that plugin among those that it names.
+/// The text with that plugin in its list.
 pub fn with_plugin(text: &str, plugin: &str) -> Result<String, String> {
     if has_plugin(text, plugin)? {
         return Ok(text.to_owned());
@@ -173,9 +173,9 @@ pub fn with_plugin(text: &str, plugin: &str) -> Result<String, String> {
     Ok(marked(text, root.to_string()))
 }
 
-/// The text without that plugin, and without a list that it leaves empty.
+/// The text without that plugin, and without a list that this empties.
 pub fn without_plugin(text: &str, plugin: &str) -> Result<String, String> {
-    // What is not understood, and does not speak of it, is none of swarm's.
+    // A text that is not understood, and does not mention the plugin, contains nothing of swarm.
     if !text.contains(plugin) || !has_plugin(text, plugin)? {
         return Ok(text.to_owned());
     }
@@ -204,14 +204,12 @@ pub fn value(text: &str) -> Result<Value, String> {
     Ok(object(&parse(text)?)?.to_serde_value().unwrap_or_default())
 }
 
-/// One of swarm's hooks, and where it stands.
+/// One of swarm's hooks, and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The event it is for.
     pub event: String,
-    /// The place of its group among those of the event, and its own in the group.
+    /// The index of its group among those of the event, and its own in the group.
     pub place: (usize, usize),
-    /// What it runs.
     pub command: String,
 }
 
@@ -232,7 +230,7 @@ pub fn entries(text: &str, kind: HookKind) -> Result<Vec<Entry>, String> {
     Ok(found)
 }
 
-/// The place of the program that all of swarm's hooks in the text name.
+/// The path of the program that all of swarm's hooks in the text name.
 pub fn program(text: &str, kind: HookKind) -> Option<String> {
     let entries = entries(text, kind).ok()?;
     let named = |e: &Entry| {
@@ -243,7 +241,7 @@ pub fn program(text: &str, kind: HookKind) -> Option<String> {
     entries.iter().all(|e| named(e).as_ref() == Some(&first)).then_some(first)
 }
 
-/// How much of swarm's hooks the text has.
+/// How many of swarm's hooks the text contains.
 pub fn presence(text: &str, kind: HookKind, program: &str) -> Result<Presence, String> {
     let entries = entries(text, kind)?;
     let commands: Vec<&str> = entries.iter().map(|e| e.command.as_str()).collect();
@@ -446,7 +444,7 @@ mod tests {
         let ours = "{\"type\": \"command\", \"command\": \"'/a/swarm' hook claude Stop\"}";
         let beep = "{\"type\": \"command\", \"command\": \"beep\"}";
         for (with, without) in [
-            // Beside another's, in one group and in two.
+            // Beside another program's hook, in one group and in two.
             (
                 format!("{{\"hooks\": {{\"Stop\": [{{\"hooks\": [{beep}, {ours}]}}]}}}}"),
                 format!("{{\"hooks\": {{\"Stop\": [{{\"hooks\": [{beep}]}}]}}}}"),
@@ -455,12 +453,12 @@ mod tests {
                 format!("{{\"hooks\": {{\"Stop\": [{{\"hooks\": [{beep}]}}, {{\"hooks\": [{ours}]}}]}}}}"),
                 format!("{{\"hooks\": {{\"Stop\": [{{\"hooks\": [{beep}]}}]}}}}"),
             ),
-            // Nothing else is in there.
+            // The file contains nothing else.
             (
                 format!("{{\"a\": 1, \"hooks\": {{\"Stop\": [{{\"hooks\": [{ours}]}}]}}}}"),
                 "{\"a\": 1}".into(),
             ),
-            // An empty list of the user's, also beside ours.
+            // An empty list of the user's, also beside swarm's hooks.
             (
                 format!(
                     "{{\"hooks\": {{\"PreToolUse\": [], \"Stop\": [{{\"hooks\": [{ours}]}}], \"PostToolUse\": [{{\"matcher\": \"X\", \"hooks\": []}}]}}}}"
@@ -468,7 +466,7 @@ mod tests {
                 "{\"hooks\": {\"PreToolUse\": [], \"PostToolUse\": [{\"matcher\": \"X\", \"hooks\": []}]}}"
                     .into(),
             ),
-            // Nothing of ours: not a byte changes.
+            // Nothing of swarm: not a byte changes.
             ("{\"hooks\": {}}".into(), "{\"hooks\": {}}".into()),
             ("{\"hooks\": { \"Stop\": [] }}".into(), "{\"hooks\": { \"Stop\": [] }}".into()),
             ("{ }".into(), "{ }".into()),

@@ -9,27 +9,25 @@ use crate::core::moment::Deadline;
 use crate::core::name::Name;
 use crate::core::process_id::ProcessId;
 
-/// What somebody asks for.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub holder: Holder,
-    /// What, all or nothing.
+    /// The paths; they are granted all together, or none.
     pub paths: Vec<PathPattern>,
     pub mode: Mode,
-    /// For how long, in milliseconds.
     pub ttl_ms: u64,
     pub reason: Option<Reason>,
-    /// Whether a hook asks.
+    /// Whether a hook asks for it.
     pub auto: bool,
 }
 
 #[derive(Clone, Debug)]
 pub struct Wait {
-    /// Until when at the longest.
+    /// The latest time until which the request may wait.
     pub until: Deadline,
-    /// Whose end ends the waiting: of an agent it is itself, of a person the command that waits.
+    /// The holder whose end ends the waiting: an agent itself, or the command of a person that waits.
     pub holder: Holder,
-    /// The processes above the one that is kept waiting, without itself; none for one that gets a message.
+    /// The processes above the waiting command, without itself; none if the waiter gets a message.
     pub chain: Vec<ProcessId>,
 }
 
@@ -37,7 +35,7 @@ pub struct Wait {
 pub const EDIT_TTL_MS: u64 = 5 * 60 * 1000;
 
 impl Request {
-    /// What a hook asks for before its agent edits `path`.
+    /// The request of a hook before its agent edits `path`.
     pub fn edit(holder: Holder, path: PathPattern) -> Self {
         Self {
             holder,
@@ -57,64 +55,62 @@ pub enum LeaseOutcome {
     Granted(Grant),
     /// The holder has none of them, and waits in the queue.
     Queued {
-        /// Its place.
+        /// Its ticket.
         ticket: u64,
-        /// How many are before it.
         ahead: usize,
-        /// Who is in the way.
         blockers: Vec<Blocker>,
     },
     /// The holder has none of them.
     Denied(Vec<Blocker>),
-    /// The holder has none of them, and waiting would never end: each of these waits for the next, the last for the first.
+    /// The holder has none of them, and would wait for ever: each of these waits for the next, and the last for the
+    /// first.
     Cycle(Vec<Name>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
-    /// The leases behind it, oldest first: those that already covered some of it were renewed.
+    /// The leases for the request, oldest first: those that already covered some of it were renewed.
     pub leases: Vec<Lease>,
-    /// The number of the lease made for what was not held before.
+    /// The number of the lease that was made for the paths not held before.
     pub new: Option<u64>,
 }
 
-/// One who is in the way.
+/// A holder or waiter that blocks a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blocker {
     pub holder: Holder,
-    /// The path asked for.
+    /// The path in the request.
     pub wanted: PathPattern,
     /// The blocker's path that overlaps it.
     pub path: PathPattern,
-    /// How it is in the way.
     pub why: Why,
 }
 
-/// How somebody is in the way.
+/// How somebody blocks a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Why {
     /// It has the lease.
     Holds(Box<Lease>),
-    /// It came first, and perhaps it is being offered already.
+    /// It came first, and may have an offer already.
     Waits(Box<Waiter>),
 }
 
-/// Which of a holder's leases are meant.
+/// The selected leases of a holder.
 #[derive(Clone, Copy, Debug)]
 pub enum LeaseSelector<'a> {
     All,
-    /// Those on these paths.
+    /// The leases on these paths.
     Paths(&'a [PathPattern]),
-    /// The one with this number.
+    /// The lease with this number.
     Fence(u64),
 }
 
-/// What a release did.
+/// The effect of giving leases back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Released {
-    /// What was given back: leases, or the parts of leases.
+    /// The leases, or parts of leases, that were given back.
     pub leases: Vec<Lease>,
-    /// Tickets taken back.
+    /// The tickets that were taken back.
     pub tickets: Vec<u64>,
 }
 
@@ -136,9 +132,8 @@ pub enum Write {
 pub struct Changes {
     /// What to write, in this order.
     pub writes: Vec<Write>,
-    /// What happened.
     pub events: Vec<LeaseEvent>,
-    /// The counter, if a number was used, and whether that must be durable. Written before anything else.
+    /// The counter, if a number was used, and whether that must be durable. It is written before anything else.
     pub counter: Option<(Counter, bool)>,
 }
 

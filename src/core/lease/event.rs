@@ -1,6 +1,6 @@
-//! Events of leases: the journal records them, and messages report them to those concerned.
+//! The events of leases: the journal records them, and messages report them to the agents concerned.
 //!
-//! Every decision of the table leaves events. The journal, the statistics and the messages come from them alone, so
+//! Every decision of the table leaves events. The journal, the statistics and the messages come only from events, so
 //! they cannot disagree. Pure.
 
 use super::pattern::PathPattern;
@@ -16,17 +16,17 @@ use crate::core::notice::Notice;
 pub enum End {
     /// Its holder gave it back.
     Released,
-    /// Its holder's process had ended.
+    /// Its holder's process has ended.
     Died,
-    /// Its time was over and nothing else frees it.
+    /// Its time was over, and nothing but time could free it.
     Expired,
-    /// Its time was over, and its holder did not renew when asked.
+    /// Its time was over, and its holder did not answer a challenge.
     Lapsed,
     /// A person took it away.
     Forced,
-    /// Its holder has it exclusively now, under another number.
+    /// Its holder now has it exclusively, under another number.
     Upgraded,
-    /// It was handed over: somebody else holds it now, under the same number.
+    /// It was handed over: another agent now holds it, under the same number.
     HandedOver,
 }
 
@@ -45,16 +45,16 @@ impl End {
     }
 }
 
-/// Why somebody waits no more without having been granted anything.
+/// Why somebody stopped waiting without a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GaveUp {
     /// It took the ticket back.
     Withdrawn,
-    /// Its process had ended.
+    /// Its process has ended.
     Died,
-    /// It waited as long as it wanted to.
+    /// Its waiting time was over.
     TimeOver,
-    /// It did not take what was kept for it.
+    /// It did not take its offer.
     OfferLapsed,
 }
 
@@ -70,30 +70,27 @@ impl GaveUp {
     }
 }
 
-/// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LeaseEvent {
     Granted(Lease),
     /// A lease got more time.
     Renewed(Lease),
-    /// A lease, or a part of it (then with fewer paths), is no more.
+    /// A lease, or a part of it (then with fewer paths), has ended.
     Ended(Lease, End),
     /// A request was denied.
     Denied {
         name: Name,
-        /// What it wanted.
         paths: Vec<PathPattern>,
         mode: Mode,
-        /// Who was in the way.
         by: Vec<Name>,
     },
     /// Somebody began to wait.
     Queued(Waiter),
-    /// A holder was asked to renew or lose an expired lease.
+    /// The holder of an expired lease got a challenge.
     Challenged(Lease),
-    /// What somebody waits for is kept for it.
+    /// A waiter got an offer.
     Offered(Waiter),
-    /// Somebody waits no more.
+    /// Somebody stopped waiting.
     Dequeued(Waiter, GaveUp),
 }
 
@@ -149,7 +146,7 @@ impl LeaseEvent {
         }
     }
 
-    /// Whom it concerns without having caused it, and what to tell.
+    /// The notice to those whom the event concerns, unless they caused it.
     pub fn notice(&self) -> Option<Notice> {
         let tell = |to: &Name, kind, text| Some(Notice { to: to.clone(), kind, text });
         match self {
@@ -216,7 +213,7 @@ impl LeaseEvent {
     }
 }
 
-/// Whether a waiter gets a message. A command that waits, as a person's always does, sees for itself.
+/// Whether a waiter gets a message. A command that waits, as a person's always does, sees the result itself.
 fn reads_mail(waiter: &Waiter) -> bool {
     !waiter.holder.command && !waiter.holder.name.is_human()
 }
@@ -405,7 +402,7 @@ mod tests {
             [End::Released, End::Died, End::Expired, End::Upgraded]
                 .map(|end| LeaseEvent::Ended(lease(None), end)),
         );
-        // A command that waits, and a person in a terminal, read no mail about it.
+        // A command that waits, and a person in a terminal, get no message.
         for watcher in [waiter("bob", true), waiter("human", false), waiter("human", true)] {
             silent.push(LeaseEvent::Offered(watcher.clone()));
             silent.extend(

@@ -1,11 +1,11 @@
-//! The index of leases as values: lines that can be sorted by path, and who holds how many until when.
+//! The index of leases as values: lines that are sorted by path, and the number and times of each holder's leases.
 //!
-//! Pure. The index says which leases may matter to a decision; the records say what they are. Two patterns can have a
+//! Pure. The index finds the leases that may matter to a decision; the records contain them. Two patterns can have a
 //! path in common only if the stem of one begins with all names of the stem of the other ([`PathPattern::stem`]). A
 //! line begins with its stem, and [`order`] puts everything below a directory right after it. So the leases that may
-//! overlap a pattern are found at its stem, at each stem above it, and in one stretch below it.
+//! overlap a pattern are found at its stem, at each stem above it, and in one range below it.
 //!
-//! A line holds the whole lease if nothing about it is unusual, so a list of all leases need not open thousands of
+//! A line contains the whole lease if nothing about it is unusual, so a list of all leases does not open thousands of
 //! files.
 
 use super::pattern::{PathKind, PathPattern, Scope};
@@ -18,14 +18,14 @@ use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::fmt::Write as _;
 
-/// What stands on a line instead of the rest of a lease that has to be read from its record.
+/// The text in place of the rest of a lease that has to be read from its record.
 const ELSEWHERE: &str = "!";
 
-/// What stands in place of a work tree for paths that are in none: no work tree is called so.
+/// The text in place of a work tree for paths that are in none. No work tree has this name.
 const TEAM: &str = "\u{1}team";
 const NAMED: &str = "\u{1}name";
 
-/// What a line says of where a path is meant.
+/// The scope of a path as text.
 fn tree(path: &PathPattern) -> &str {
     match path.scope() {
         Scope::Tree(tree) => tree.as_deref().unwrap_or_default(),
@@ -34,7 +34,7 @@ fn tree(path: &PathPattern) -> &str {
     }
 }
 
-/// The lines of a lease, one a path, each with its line feed.
+/// The lines of a lease, one per path, each with its line feed.
 pub fn lines(lease: &Lease, boot: &str) -> String {
     let rest = rest(lease, boot);
     let mut text = String::new();
@@ -51,7 +51,7 @@ pub fn lines(lease: &Lease, boot: &str) -> String {
     text
 }
 
-/// What a line says beyond the path and the number.
+/// The rest of a line, after the path and the number.
 fn rest(lease: &Lease, boot: &str) -> String {
     let Lease { holder, expires, .. } = lease;
     let reason = lease.reason.as_ref().map_or("", Reason::as_str);
@@ -80,14 +80,14 @@ fn mark(is_so: bool) -> char {
     if is_so { '+' } else { '-' }
 }
 
-/// The order of lines: by the names of their paths, so that nothing stands between a directory and what is below it.
+/// The order of lines: by the names in their paths, so that nothing is between a directory and the paths below it.
 pub fn order(one: &[u8], other: &[u8]) -> Ordering {
-    // No name has a character as small as these; the tab ends a stem.
+    // No name contains characters as small as these; the tab ends a stem.
     let rank = |byte: &u8| if *byte == b'/' { b'\n' } else { *byte };
     one.iter().map(rank).cmp(other.iter().map(rank))
 }
 
-/// With what the lines begin that may be about what overlaps `path`.
+/// The beginnings of the lines that may overlap `path`.
 pub fn keys(path: &PathPattern) -> Vec<String> {
     let path = path.folded();
     let (tree, stem) = (tree(&path), path.stem());
@@ -103,7 +103,6 @@ pub fn keys(path: &PathPattern) -> Vec<String> {
 
 #[derive(Debug)]
 pub struct Line<'a> {
-    /// The lease.
     pub fence: u64,
     pub path: PathPattern,
     place: usize,
@@ -134,7 +133,7 @@ impl<'a> Line<'a> {
         Some(Self { fence, path, place, of, rest: part()? })
     }
 
-    /// The lease as far as this line tells: with this one path.
+    /// The lease with this one path, if the line contains it.
     fn lease(self, boot: &str) -> Option<Lease> {
         let mut parts = self.rest.splitn(12, '\t');
         let mut part = || parts.next();
@@ -177,8 +176,8 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Puts leases together from their lines, in any order; those whose records have to be read are in the second list. `None` if a
-/// line is missing or invalid.
+/// Combines leases from their lines, in any order. Those whose records must be read are in the second list. `None` if
+/// a line is missing or invalid.
 pub fn gather(mut lines: Vec<Line<'_>>, boot: &str) -> Option<(Vec<Lease>, Vec<u64>)> {
     lines.sort_unstable_by_key(|line| (line.fence, line.place));
     let (mut leases, mut elsewhere): (Vec<Lease>, Vec<u64>) = (Vec::new(), Vec::new());
@@ -186,7 +185,7 @@ pub fn gather(mut lines: Vec<Line<'_>>, boot: &str) -> Option<(Vec<Lease>, Vec<u
     for line in lines {
         let (fence, place, of) = expected;
         let is_next = line.fence == fence && line.place == place && line.of == of;
-        // The one before is whole, and this is a first one; or this is the next one of the same.
+        // The lease before is complete and this line begins another, or this line continues it.
         let is_first = line.place == 0 && line.of > 0 && line.fence != fence;
         if !(if place == of { is_first } else { is_next }) {
             return None;
@@ -209,11 +208,11 @@ pub fn gather(mut lines: Vec<Line<'_>>, boot: &str) -> Option<(Vec<Lease>, Vec<u
     (expected.1 == expected.2).then_some((leases, elsewhere))
 }
 
-/// One who holds leases: how many, and the earliest moments (in awake milliseconds of this boot) at which time may end one.
+/// A holder of leases: how many, and the earliest times (in awake milliseconds of this boot) at which time may end
+/// one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tenant {
     pub holder: Holder,
-    /// How many leases.
     pub leases: u64,
     /// When the first may expire.
     any: u64,
@@ -226,7 +225,7 @@ pub struct Tenant {
 }
 
 impl Tenant {
-    /// Whether time, death or a renaming may have changed one of its leases: what settling a table would look at.
+    /// Whether time, a death or a renaming may have changed one of its leases, so that its table must be settled.
     pub fn is_due(&self, liveness: Liveness, name: Option<&Name>, now: &Moment) -> bool {
         let passed = |at: u64| at <= now.awake_ms;
         let ended = match liveness {
@@ -239,8 +238,8 @@ impl Tenant {
     }
 }
 
-/// Notes in `tenants` that a lease changed from `before` to `after`. `None` if it was not on the list. The moments are then
-/// too early, which costs only a look.
+/// Records in `tenants` that a lease changed from `before` to `after`. `None` if `before` was not on record. The
+/// times are then too early, which costs only a look.
 pub fn note(
     tenants: &mut Vec<Tenant>,
     before: Option<&Lease>,

@@ -1,6 +1,6 @@
 //! Leases: who may edit what, for how long, and who is next.
 //!
-//! Pure values and decisions. The store makes them hold between processes: it loads, decides and commits in one
+//! Pure values and decisions. The store applies them for several processes: it loads, decides and commits in one
 //! transaction.
 //!
 //! Other code uses four calls: `Store::literal_pattern(cwd, path)` gives the canonical pattern of a file,

@@ -1,11 +1,11 @@
 //! The paths of a lease: a file, a directory with everything below it, or a glob.
 //!
-//! Pure and immutable. Paths are canonical when they come here (relative to the root of their work tree, `/` between
-//! segments, no `.` or `..`). In a glob `*` stands for any characters of one segment and `**`, alone in a segment,
-//! for any number of segments, also none; there is nothing else. Names are compared byte for byte. Those of a team's
-//! paths are compared without regard to case, because some hosts' file systems ignore it.
+//! Pure and immutable. Paths are already canonical (relative to the root of their work tree, `/` between segments, no
+//! `.` or `..`). In a glob, `*` stands for any characters of one segment, and `**`, alone in a segment, for any
+//! number of segments, including none. There are no other wildcards. Names are compared byte for byte. Names in a
+//! team's paths are compared without regard to case, because some hosts' file systems ignore it.
 //!
-//! [`PathPattern::overlaps`] is the one matcher for everything: it is exact, not an estimate.
+//! [`PathPattern::overlaps`] is the only matcher. It is exact, not an estimate.
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -14,10 +14,10 @@ use std::fmt;
 /// The longest path, in bytes.
 pub const MAX_PATH: usize = 4096;
 
-/// The longest name of what is no path, in bytes.
+/// The longest name of a thing that is not a path, in bytes.
 pub const MAX_NAME: usize = 64;
 
-/// How a path is meant.
+/// The meaning of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PathKind {
@@ -25,7 +25,7 @@ pub enum PathKind {
     File,
     /// This path and everything below it.
     Dir,
-    /// What the glob matches.
+    /// The paths that the glob matches.
     Glob,
 }
 
@@ -34,24 +34,24 @@ pub enum PathKind {
 enum Segment {
     /// Exactly this name.
     Name(String),
-    /// A name that fits this text with `*` in it.
+    /// A name that matches this text with `*`.
     Wild(String),
     /// Any number of names.
     Any,
 }
 
-/// Where a path is meant.
+/// The place of a path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// In one work tree of this host: a linked git worktree, or the main one.
     Tree(Option<String>),
-    /// In every clone on every host of the team, whatever is checked out there.
+    /// In every clone on every host of the team, on any branch.
     Team,
-    /// No path at all: the name of something that one at a time may use.
+    /// Not a path: the name of a thing that only one may use at a time.
     Name,
 }
 
-/// The scope of a lease.
+/// The path or glob of a lease, with its scope.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub struct PathPattern {
@@ -70,9 +70,9 @@ pub enum BadPattern {
     Control,
     /// An empty segment, `.` or `..`.
     NotCanonical,
-    /// `?`, `[` or `{` beside a `*`.
+    /// `?`, `[` or `{` together with a `*`.
     NotSupported(char),
-    /// Not the name of something that is no path.
+    /// Not a valid name of a thing that is not a path.
     NotAName,
 }
 
@@ -93,7 +93,7 @@ impl fmt::Display for BadPattern {
     }
 }
 
-/// A pattern as it stands in a record.
+/// The form of a pattern in a record.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -105,7 +105,7 @@ struct Written {
     scope: Option<Wide>,
 }
 
-/// A scope that is not one work tree, as it stands in a record.
+/// The form in a record of a scope other than one work tree.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Wide {
@@ -124,7 +124,7 @@ impl PathPattern {
         Self::within(Scope::Team, kind, path)
     }
 
-    /// The name of something that is no path: a build slot, a staging database.
+    /// A pattern for a thing that is not a path: a build slot, a staging database.
     pub fn named(name: &str) -> Result<Self, BadPattern> {
         let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(good) {
@@ -161,14 +161,13 @@ impl PathPattern {
                 }
             }
             PathKind::Dir => segments.push(Segment::Any),
-            // The root is no file.
+            // The root is not a file.
             PathKind::File if segments.is_empty() => return Err(BadPattern::NotCanonical),
             PathKind::File => {}
         }
         Ok(Self { scope, path: path.to_owned(), kind, segments })
     }
 
-    /// How the path is meant.
     pub fn kind(&self) -> PathKind {
         self.kind
     }
@@ -178,7 +177,7 @@ impl PathPattern {
         &self.path
     }
 
-    /// The linked git worktree it lies in; `None` for the main one.
+    /// The linked git worktree that contains it; `None` for the main one.
     pub fn worktree(&self) -> Option<&str> {
         match &self.scope {
             Scope::Tree(tree) => tree.as_deref(),
@@ -186,7 +185,6 @@ impl PathPattern {
         }
     }
 
-    /// Where the path is meant.
     pub fn scope(&self) -> &Scope {
         &self.scope
     }
@@ -194,11 +192,11 @@ impl PathPattern {
     /// This path in every clone of the team.
     #[must_use]
     pub fn for_team(&self) -> Self {
-        // What is one here is one there.
+        // A valid path here is valid there.
         Self::within(Scope::Team, self.kind, &self.path).unwrap_or_else(|_| self.clone())
     }
 
-    /// As it is compared: a path of the team in lower case.
+    /// The form for comparisons: a path of the team in lower case.
     pub fn folded(&self) -> Cow<'_, Self> {
         let lower = self.path.to_lowercase();
         if self.scope != Scope::Team || lower == self.path {
@@ -207,7 +205,7 @@ impl PathPattern {
         Cow::Owned(Self { path: lower, ..self.clone() })
     }
 
-    /// The names before the first wildcard: of what overlaps a pattern, either stem begins with all names of the other.
+    /// The names before the first wildcard. If two patterns overlap, either stem begins with all names of the other.
     pub fn stem(&self) -> &str {
         let names = self.segments.iter().take_while(|s| matches!(s, Segment::Name(_))).count();
         let end =
@@ -215,14 +213,14 @@ impl PathPattern {
         if names == 0 { "" } else { self.path.get(..end).unwrap_or_default() }
     }
 
-    /// Whether both name the same path, be it a file by now or a directory.
+    /// Whether both are the same path, as a file or as a directory.
     pub fn is_same_path(&self, other: &Self) -> bool {
         self.scope == other.scope
             && (self.path == other.path
                 || (self.scope == Scope::Team && self.path.to_lowercase() == other.path.to_lowercase()))
     }
 
-    /// Whether one path can belong to both. A file also overlaps everything below it: a path that does not exist yet may
+    /// Whether one path can match both. A file also overlaps everything below it: a path that does not exist yet may
     /// become a directory.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.scope == other.scope
@@ -234,7 +232,7 @@ impl PathPattern {
         self.kind == PathKind::File && other.segments.starts_with(&self.segments)
     }
 
-    /// Whether everything of `other` surely belongs to this one too.
+    /// Whether every path of `other` certainly matches this one as well.
     pub fn covers(&self, other: &Self) -> bool {
         if self.scope != other.scope {
             return false;
@@ -290,9 +288,9 @@ impl From<PathPattern> for Written {
     }
 }
 
-/// Whether some sequence of names fits both.
+/// Whether one sequence of names matches both.
 fn intersect(a: &[Segment], b: &[Segment]) -> bool {
-    // Nearly all pairs differ in a leading name: no table is needed for these.
+    // Nearly all pairs differ in one of the first names: they need no table.
     let same = a.iter().zip(b).take_while(|(x, y)| x == y && matches!(x, Segment::Name(_))).count();
     let (a, b) = (&a[same..], &b[same..]);
     if let (Some(Segment::Name(_)), Some(Segment::Name(_))) = (a.first(), b.first()) {
@@ -301,12 +299,12 @@ fn intersect(a: &[Segment], b: &[Segment]) -> bool {
     common(a, b, |s| *s == Segment::Any, names_meet)
 }
 
-/// Whether some name fits both segments, neither of which is [`Segment::Any`].
+/// Whether one name matches both segments, neither of which is [`Segment::Any`].
 fn names_meet(a: &Segment, b: &Segment) -> bool {
     match (a, b) {
         (Segment::Name(x), Segment::Name(y)) => x == y,
         (Segment::Name(x) | Segment::Wild(x), Segment::Name(y) | Segment::Wild(y)) => {
-            // In a name, a star is a character like any other; in a wild one it is the wildcard.
+            // In a name, a star is an ordinary character; in a segment with wildcards, it is the wildcard.
             let letters = |s: &Segment, text: &str| -> Vec<Option<u8>> {
                 let wild = matches!(s, Segment::Wild(_));
                 text.bytes().map(|c| (!wild || c != b'*').then_some(c)).collect()
@@ -317,8 +315,8 @@ fn names_meet(a: &Segment, b: &Segment) -> bool {
     }
 }
 
-/// Whether two sequences have a common instance. An item for which `star` holds stands for any number of items; two others
-/// match if `meet` says so. Time and space grow with the product of the lengths.
+/// Whether two sequences have a common instance. An item for which `star` holds stands for any number of items; two
+/// other items match if `meet` holds. Time and space grow with the product of the lengths.
 fn common<T>(a: &[T], b: &[T], star: impl Fn(&T) -> bool, meet: impl Fn(&T, &T) -> bool) -> bool {
     // below[j]: whether a[i + 1..] and b[j..] have a common instance.
     let mut below: Vec<bool> = (0..=b.len()).map(|j| b[j..].iter().all(&star)).collect();
@@ -326,7 +324,7 @@ fn common<T>(a: &[T], b: &[T], star: impl Fn(&T) -> bool, meet: impl Fn(&T, &T) 
         let mut row = vec![false; b.len() + 1];
         row[b.len()] = star(x) && below[b.len()];
         for (j, y) in b.iter().enumerate().rev() {
-            // A star ends here, or takes in what the other side has next.
+            // A star ends here, or matches the next item of the other side.
             row[j] = if star(x) || star(y) { below[j] || row[j + 1] } else { meet(x, y) && below[j + 1] };
         }
         below = row;

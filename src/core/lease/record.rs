@@ -1,6 +1,7 @@
-//! The records of leases and of those who wait for one.
+//! The records of leases, and of the waiters for them.
 //!
-//! Plain values, one file each. They hold only what was decided under the mutex; the rules are in [`super::table`].
+//! Plain values, one file each. They contain only what was decided under the mutex; the rules are in
+//! [`super::table`].
 
 use super::pattern::PathPattern;
 use crate::core::address::{Address, HostName};
@@ -20,9 +21,9 @@ pub const MAX_REASON: usize = 512;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// Others may, shared too: for reading that must not be disturbed.
+    /// Others may, if they share it too: for undisturbed reading.
     Shared,
-    /// Nobody else.
+    /// Nobody else may.
     #[default]
     Exclusive,
 }
@@ -36,47 +37,48 @@ impl Mode {
         }
     }
 
-    /// Whether one who has `self` and one who has `other` are in each other's way.
+    /// Whether a lease with `self` excludes one with `other` on the same path.
     pub fn conflicts(self, other: Self) -> bool {
         self == Mode::Exclusive || other == Mode::Exclusive
     }
 }
 
-/// Who has or wants a lease.
+/// The holder of a lease, or somebody who wants one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
     /// The agent, or the human.
     pub name: Name,
-    /// The process the lease lives and dies with; `None`: it can only expire.
+    /// The process whose end ends the lease; `None`: only time ends it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<ProcessId>,
-    /// The pid namespace in which that process can be looked at, as far as it is known.
+    /// The pid namespace in which that process can be seen, if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<u64>,
-    /// Whether the process is a command that runs under the lease: two of these exclude each other even for one agent.
+    /// Whether the process is a command that runs under the lease. Two commands exclude each other, even if one agent
+    /// runs both.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub command: bool,
-    /// How it is known who that is, where it is not proved.
+    /// The evidence for the holder's identity, if it is not proved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
-    /// The host of the team that it is on, if that is another one.
+    /// The host of the team, if it is another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<HostName>,
 }
 
 impl Holder {
-    /// Who that is, as people read it and type it.
+    /// The address that people read and type.
     pub fn address(&self) -> Address {
         Address { host: self.host.clone(), name: self.name.clone() }
     }
 
-    /// Adds how it is known who that is: kept where it is not proved.
+    /// Adds the evidence for the identity. It is kept if the identity is not proved.
     #[must_use]
     pub fn known_by(self, identity: Identity) -> Self {
         Self { identity: Some(identity).filter(|i| *i == Identity::Env), ..self }
     }
 
-    /// `, identity: env` where it is not proved.
+    /// `, identity: env` if the identity is not proved.
     pub fn doubt(&self) -> &'static str {
         if self.identity.is_some() { ", identity: env" } else { "" }
     }
@@ -93,7 +95,7 @@ impl Holder {
         }
     }
 
-    /// The person at the keyboard, in whatever terminal: nothing tells whether they still care.
+    /// The person at the keyboard, in any terminal. Nothing shows whether they still need a lease.
     pub fn human() -> Self {
         Self {
             name: Name::human(),
@@ -105,17 +107,17 @@ impl Holder {
         }
     }
 
-    /// A command that runs for `name` as long as `process` does.
+    /// A command that runs for `name`, for the life of `process`.
     pub fn command(name: Name, process: ProcessId, namespace: Option<u64>) -> Self {
         Self { name, process: Some(process), namespace, command: true, identity: None, host: None }
     }
 
-    /// Whether it is the agent of that name here, and not a command that the agent runs.
+    /// Whether it is the local agent of that name itself, and not a command of that agent.
     pub fn is_agent_itself(&self, name: &Name) -> bool {
         self.name == *name && self.host.is_none() && !self.command
     }
 
-    /// Whether the two are never in each other's way.
+    /// Whether leases of the two never conflict.
     pub fn is_same(&self, other: &Self) -> bool {
         if self.command && other.command {
             return self.process == other.process;
@@ -124,13 +126,13 @@ impl Holder {
             || (self.process.is_some() && self.process == other.process)
     }
 
-    /// Whether a lease of the one is a lease of the other: a command's own is not its agent's.
+    /// Whether the two own the same leases: a command's lease is not its agent's.
     pub fn shares_with(&self, other: &Self) -> bool {
         self.command == other.command && self.is_same(other)
     }
 }
 
-/// What is known of a holder's life.
+/// Whether a holder lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Liveness {
     /// Its process runs.
@@ -141,13 +143,12 @@ pub enum Liveness {
     Unknown,
 }
 
-/// Why somebody wants a lease: one safe line, bounded.
+/// The reason for a lease: one safe line, bounded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Reason(String);
 
 impl Reason {
-    /// Checks `text`.
     pub fn new(text: &str) -> Result<Self, String> {
         Self::checked(text, escape::misleading(text).next())
     }
@@ -167,7 +168,6 @@ impl Reason {
         }
     }
 
-    /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -175,7 +175,7 @@ impl Reason {
 
 impl TryFrom<String> for Reason {
     type Error = String;
-    /// What the first version took is no damage of a record.
+    /// A reason that the first version accepted must not make a record invalid.
     fn try_from(text: String) -> Result<Self, String> {
         let steers = |c: char| escape::steers(c) && !matches!(c, '\u{200c}' | '\u{200d}');
         let bad = text.char_indices().find(|(_, c)| steers(*c));
@@ -201,27 +201,25 @@ pub const CHALLENGE_MS: u64 = 90_000;
 /// How long an offered path is reserved.
 pub const OFFER_MS: u64 = 120_000;
 
-/// A holder was asked to renew an expired lease that somebody else wants.
+/// The challenge of a holder whose expired lease somebody else wants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Challenge {
-    /// Who wants it.
+    /// The name of that waiter.
     pub by: Name,
-    /// When it is lost.
+    /// When the lease is lost.
     pub until: Deadline,
 }
 
 /// One lease, as stored in `leases/FENCE.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
-    /// Its number, larger than that of every earlier one.
+    /// Its number, larger than the numbers of all earlier leases.
     pub fence: u64,
-    /// Whose it is.
     pub holder: Holder,
-    /// What it is about; granted all at once.
+    /// Its paths; they were granted together.
     pub paths: Vec<PathPattern>,
-    /// Whether others may share it.
     pub mode: Mode,
-    /// Taken by an agent's hook for an edit, not asked for: it ends when its time is over, without a challenge.
+    /// An agent's hook took it for an edit: it ends with its time, without a challenge.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub auto: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -230,44 +228,44 @@ pub struct Lease {
     pub since: u64,
     /// When others may claim it.
     pub expires: Deadline,
-    /// Whether somebody has claimed it.
+    /// The challenge, if somebody has asked for the lease.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub challenge: Option<Challenge>,
 }
 
-/// One who waits, as stored in `waiters/TICKET.json`.
+/// A waiter, as stored in `waiters/TICKET.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiter {
-    /// Its place: a smaller number goes first.
+    /// Its ticket: a smaller number goes first.
     pub ticket: u64,
-    /// Who waits.
     pub holder: Holder,
-    /// For what, all at once.
+    /// The paths that it waits for, all together.
     pub paths: Vec<PathPattern>,
     pub mode: Mode,
     /// Since when (ms since the epoch).
     pub since: u64,
-    /// When it gives up.
+    /// When it stops waiting.
     pub until: Deadline,
-    /// Set once it is its turn: until when the paths are kept for it.
+    /// Set once it is its turn: until when it has its offer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offered: Option<Deadline>,
-    /// The processes above it, if one of them is a command that holds a lease: that one does not end while this one waits.
+    /// The processes above it, if one of them is a command with a lease. That command does not end while this one
+    /// waits.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub within: Vec<ProcessId>,
 }
 
-/// The numbers given to leases and tickets: strictly increasing, also across crashes and reboots.
+/// The last number of leases and tickets. Numbers strictly increase, also across crashes and reboots.
 ///
-/// Numbers are reserved in blocks with one durable write and then used with cheap ones, which a power failure may lose:
-/// after a reboot counting goes on at the end of the block.
+/// Numbers are reserved in blocks with one durable write and then used with cheap writes, which a power failure may
+/// lose. After a reboot, counting continues at the end of the block.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counter {
     /// The last number used.
     pub last: u64,
-    /// Numbers up to this one are reserved.
+    /// The last reserved number.
     pub reserved: u64,
-    /// In which boot the last number was used.
+    /// The boot in which the last number was used.
     pub boot: String,
 }
 
@@ -275,13 +273,14 @@ pub struct Counter {
 const BLOCK: u64 = 100;
 
 impl Counter {
-    /// A counter to go on with after its record was lost: above every number known, and above any that is not.
+    /// A counter for a store whose counter was lost: above every number in the records, and above every other
+    /// possible one.
     pub fn recovered(known: u64, now_ms: u64) -> Self {
         let last = known.max(now_ms);
         Self { last, reserved: last, boot: String::new() }
     }
 
-    /// The next number. Before it is used the counter must be written: durably, if the second value says so.
+    /// The next number. The counter must be written before the number is used; durably if the second value is true.
     pub fn next(&mut self, boot: &str) -> (u64, bool) {
         if self.boot != boot {
             self.last = self.last.max(self.reserved);
@@ -374,7 +373,7 @@ mod tests {
             (agent("a", Some(1)), agent("a", Some(2)), true, true),
             (agent("a", Some(1)), agent("b", Some(1)), true, true),
             (agent("a", Some(1)), agent("b", Some(2)), false, false),
-            // That neither has a process makes them not the same.
+            // Two holders without a process are not the same.
             (agent("a", None), agent("b", None), false, false),
             (Holder::human(), Holder::human(), true, true),
             (command("a", 1), command("a", 2), false, false),

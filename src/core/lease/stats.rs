@@ -1,6 +1,6 @@
-//! Figures from the journal: how many leases, how long held, how long waited for, and the contended paths.
+//! Figures from the journal: the number of leases, how long they were held and waited for, and the contended paths.
 //!
-//! Pure: it takes one journal entry after the other. An unknown entry counts only for the mutex.
+//! Pure: it takes the journal entries one by one. An unknown entry counts only for the mutex.
 
 use crate::core::event::EventWord;
 use crate::core::order;
@@ -8,10 +8,9 @@ use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// How the values of one kind are spread.
+/// The distribution of one kind of values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Spread {
-    /// How many there were.
     pub count: usize,
     /// Half of them are at most this.
     pub p50: u64,
@@ -33,7 +32,7 @@ impl Spread {
     }
 }
 
-/// What has been counted so far.
+/// The counts so far.
 #[derive(Debug, Default)]
 pub struct Tally {
     counts: BTreeMap<EventWord, usize>,
@@ -44,7 +43,6 @@ pub struct Tally {
     contended: BTreeMap<String, usize>,
 }
 
-/// The figures.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Stats {
     /// Leases granted.
@@ -55,15 +53,15 @@ pub struct Stats {
     pub waits: usize,
     /// Holders asked to renew.
     pub challenges: usize,
-    /// Leases ended, by why.
+    /// The number of ended leases, by reason.
     pub ended: BTreeMap<String, usize>,
     /// How long leases were held (ms).
     pub held_ms: Spread,
-    /// How long it was waited until it was somebody's turn (ms).
+    /// How long waiters waited for their turn (ms).
     pub waited_ms: Spread,
     /// How long transactions waited for the store's mutex (µs).
     pub mutex_us: Spread,
-    /// The paths that were denied or waited for most often, and how often.
+    /// The paths that were most often denied or waited for, and how often.
     pub contended: Vec<(String, usize)>,
 }
 
@@ -91,7 +89,6 @@ impl Tally {
         }
     }
 
-    /// The figures.
     pub fn stats(&self) -> Stats {
         let count = |event: EventWord| self.counts.get(&event).copied().unwrap_or_default();
         let mut contended: Vec<_> = self.contended.iter().map(|(p, n)| (p.clone(), *n)).collect();

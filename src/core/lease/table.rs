@@ -1,16 +1,16 @@
-//! The rules of leases, applied to all records at one moment.
+//! Applies the rules of leases to all records at one moment.
 //!
-//! A table is made from the records in a transaction, decides, and returns the writes in the order in which they must
-//! be made. After any number of these writes, no two leases conflict. Pure; the caller holds the mutex from the
+//! In a transaction, a table is made from the records, decides, and returns the writes in the order in which they
+//! must be made. After any number of these writes, no two leases conflict. Pure; the caller holds the mutex from the
 //! loading to the last write.
 //!
-//! - Two leases never overlap unless both are shared or both are the same holder's.
-//! - Waiters are served in the order of their tickets. A newcomer does not pass an earlier one that it overlaps, so
-//!   shared holders cannot starve an exclusive waiter. A holder that wants more of what it already holds (an upgrade)
-//!   goes first: the others wait for this holder anyway.
+//! - Two leases never overlap unless both are shared or have the same holder.
+//! - Waiters are served in the order of their tickets. A newcomer does not pass an earlier waiter whose paths
+//! overlap, so shared holders cannot starve an exclusive waiter. A holder that wants more of what it already holds
+//! (an upgrade) goes first: the others wait for this holder anyway.
 //! - A lease of a dead holder ends at once. A lease of a living holder ends when it is given back, or when it has
-//!   expired, was challenged and was not renewed. If nobody can see whether the holder lives, the lease ends with its
-//!   time. A command keeps its lease as long as it runs, because nobody answers for it when its guard was killed.
+//! expired, was challenged and was not renewed. If nobody can see whether the holder lives, the lease ends with its
+//! time. A command keeps its lease as long as it runs, because nobody answers for it if its guard was killed.
 
 use super::decision::{
     Blocker, Changes, Grant, LeaseOutcome, LeaseSelector, Released, Request, Wait, Why, Write,
@@ -36,7 +36,7 @@ pub struct LeaseTable {
 }
 
 impl LeaseTable {
-    /// The table of these records.
+    /// A table of these records.
     pub fn new(
         leases: impl IntoIterator<Item = Lease>,
         waiters: impl IntoIterator<Item = Waiter>,
@@ -62,17 +62,18 @@ impl LeaseTable {
         self.waiters.values()
     }
 
-    /// The moment it is about.
+    /// The moment of its decisions.
     pub fn now(&self) -> &Moment {
         &self.now
     }
 
-    /// What was decided so far.
+    /// All decisions so far.
     pub fn changes(&self) -> &Changes {
         &self.changes
     }
 
-    /// Ends the leases that have expired or whose holders have died; every other decision is made after this. `census` says whether a
+    /// Ends the leases that have expired or whose holders have died. Every other decision is made after this.
+    /// `census` returns whether a holder lives, and its present name.
     /// holder lives, and what it is called now.
     pub fn settle(&mut self, mut census: impl FnMut(&Holder) -> (Liveness, Option<Name>)) {
         let mut changed: Vec<(Lease, Option<End>)> = Vec::new();
@@ -125,7 +126,7 @@ impl LeaseTable {
         self.advance();
     }
 
-    /// Decides a request. With `wait`, who cannot be served waits until then.
+    /// Decides a request. With `wait`, a request that cannot be granted waits.
     pub fn acquire(&mut self, request: &Request, wait: Option<&Wait>) -> LeaseOutcome {
         let mut missing = request.clone();
         missing.paths.retain(|path| {
@@ -173,15 +174,15 @@ impl LeaseTable {
         LeaseOutcome::Queued { ticket: waiter.ticket, ahead, blockers }
     }
 
-    /// The processes above one that waits, if it waits inside of a command that holds a lease.
+    /// The processes above a waiter, if it waits inside a command that holds a lease.
     fn within(&self, chain: &[ProcessId]) -> Vec<ProcessId> {
         let holds =
             |l: &Lease| l.holder.command && l.holder.process.as_ref().is_some_and(|p| chain.contains(p));
-        // All of them: which of the processes the outer lease is bound to may change a moment later.
+        // All of them: the outer lease may be bound to another of these processes a moment later.
         if self.leases.values().any(holds) { chain.to_vec() } else { Vec::new() }
     }
 
-    /// Binds a command's lease to the process of the command itself, which it lives and dies with from then on.
+    /// Binds a command's lease to the process of the command itself. From then on the lease ends with that process.
     pub fn bind(&mut self, fence: u64, guard: &Holder, process: &ProcessId) -> bool {
         let Some(lease) = self.leases.get(&fence).filter(|l| l.holder.command && is_own(l, guard)) else {
             return false;
@@ -191,14 +192,14 @@ impl LeaseTable {
         true
     }
 
-    /// Gives a holder's leases more time, never less; a challenge is answered by that. Returns those renewed.
+    /// Gives a holder's leases more time, never less. This also answers a challenge. Returns the renewed leases.
     pub fn renew(&mut self, holder: &Holder, which: LeaseSelector<'_>, ttl_ms: u64) -> Vec<Lease> {
         let mut mine = self.own_leases(holder);
         mine.retain(|l| is_meant(l.fence, &l.paths, which));
         mine.into_iter().filter_map(|l| self.renew_one(l.fence, ttl_ms, None)).collect()
     }
 
-    /// Gives a holder's leases back, whole or in part, and takes back its tickets on the same paths.
+    /// Gives back a holder's leases, as a whole or in part, and takes back its tickets for the same paths.
     pub fn release(&mut self, holder: &Holder, which: LeaseSelector<'_>) -> Released {
         let mut released = Released::default();
         for lease in self.own_leases(holder) {
@@ -225,8 +226,9 @@ impl LeaseTable {
         found
     }
 
-    /// Gives the leases with these numbers, as far as `from` holds them, to another holder, for the rest of their time. Each keeps its
-    /// number, because that is one write: two would leave two holders, or none, after a crash between them. Idempotent.
+    /// Gives the leases with these numbers, if `from` holds them, to another holder, for the rest of their time. Each
+    /// keeps its number, because that is one write: after a crash between two writes there would be two holders, or
+    /// none. Idempotent.
     pub fn hand_over(&mut self, fences: &[u64], from: &Name, to: &Holder) {
         let held = fences.iter().filter_map(|fence| self.leases.get(fence));
         let mine = held.filter(|lease| lease.holder.is_agent_itself(from)).cloned();
@@ -238,7 +240,7 @@ impl LeaseTable {
         }
     }
 
-    /// Asks the holder of an expired lease to renew it for the sake of `by`, who waits for it elsewhere.
+    /// Challenges the holder of an expired lease for `by`, who waits for it elsewhere.
     pub fn challenge_for(&mut self, fence: u64, by: &Name) {
         self.challenge(&[fence], by);
     }
@@ -248,7 +250,7 @@ impl LeaseTable {
         self.leases.values().filter(|l| l.paths.iter().any(|p| p.overlaps(path))).cloned().collect()
     }
 
-    /// Who is in the way of a request that has `ticket`, or none yet.
+    /// The blockers of a request that has `ticket`, or none yet.
     fn blockers(&self, request: &Request, ticket: Option<u64>) -> Vec<Blocker> {
         let Request { holder, paths, mode, .. } = request;
         self.obstacles(Wanted { holder, paths, mode: *mode, ticket }).map(Obstacle::blocker).collect()
@@ -259,10 +261,10 @@ impl LeaseTable {
         self.obstacles(Wanted { holder, paths, mode: *mode, ticket: Some(*ticket) })
     }
 
-    /// What is in the way of a wish, found as far as it is asked for: each waiter has all those before it in its way.
+    /// The obstacles of a wish, found one by one as they are asked for: every waiter before it is one.
     fn obstacles<'t>(&'t self, wish: Wanted<'t>) -> impl Iterator<Item = Obstacle<'t>> {
         let Wanted { holder, paths, mode, ticket } = wish;
-        // What is kept for somebody is passed by nobody.
+        // Nobody passes a waiter with an offer.
         let is_offered = ticket.and_then(|t| self.waiters.get(&t)).is_some_and(|w| w.offered.is_some());
         paths.iter().flat_map(move |wanted| {
             let found = move |paths: &'t [PathPattern], what: What<'t>| {
@@ -272,7 +274,7 @@ impl LeaseTable {
             let others = self.leases.values();
             let others = others.filter(move |l| !l.holder.is_same(holder) && l.mode.conflicts(mode));
             let held = others.filter_map(move |l| found(&l.paths, What::Lease(l)));
-            // An upgrade: what waits for this path waits for this very holder, unless it was offered to share it.
+            // An upgrade: a waiter for this path waits for this very holder, unless it was offered to share the path.
             let has = |l: &Lease| is_own(l, holder) && l.paths.iter().any(|p| p.covers(wanted));
             let first = is_offered || self.leases.values().any(has);
             let before = self.waiters.values().filter(move |w| {
@@ -284,7 +286,7 @@ impl LeaseTable {
         })
     }
 
-    /// The holder's earliest ticket for all of the request.
+    /// The holder's earliest ticket for all paths of the request.
     fn own_ticket(&self, request: &Request) -> Option<u64> {
         let fits = |w: &&Waiter| {
             w.holder.shares_with(&request.holder)
@@ -329,7 +331,8 @@ impl LeaseTable {
         };
         self.changes.events.push(LeaseEvent::Granted(new.clone()));
         self.put_lease(new.clone());
-        // What was shared and is exclusive now is held once. Only after the new lease: it was held all the time.
+        // A lease that was shared and is now exclusive is held once. It ends only after the new lease exists, so the
+        // path was always held.
         for old in self.own_leases(&request.holder).into_iter().filter(|old| old.mode < new.mode) {
             self.take_away(&old, |p| new.paths.iter().any(|q| q.covers(p)), End::Upgraded);
         }
@@ -351,7 +354,7 @@ impl LeaseTable {
         Some(lease)
     }
 
-    /// Removes the paths for which `is_gone` holds from a lease, and returns that part, if there is one.
+    /// Removes the paths for which `is_gone` holds from a lease. Returns that part, if there is one.
     fn take_away(
         &mut self,
         lease: &Lease,
@@ -380,7 +383,7 @@ impl LeaseTable {
         self.waiters.values().filter(|w| w.holder.shares_with(holder)).cloned().collect()
     }
 
-    /// Challenges expired leases that are waited for, and offers what has become free.
+    /// Challenges expired leases that somebody waits for, and offers free paths to waiters.
     fn advance(&mut self) {
         for ticket in self.waiters.keys().copied().collect::<Vec<_>>() {
             let Some(waiter) = self.waiters.get(&ticket).filter(|w| w.offered.is_none()) else { continue };
@@ -402,7 +405,8 @@ impl LeaseTable {
         }
     }
 
-    /// Asks the holders of those among these leases that have expired to renew. They are alive: settling has removed all others.
+    /// Challenges the holders of those among these leases that have expired. The holders live: settling has removed
+    /// all other leases.
     fn challenge(&mut self, fences: &[u64], by: &Name) {
         for fence in fences {
             let Some(lease) = self.leases.get(fence).filter(|l| self.is_late(l)) else { continue };
@@ -413,7 +417,7 @@ impl LeaseTable {
         }
     }
 
-    /// Whether a lease has expired, and its holder was not asked about it yet.
+    /// Whether a lease has expired, and its holder was not challenged yet.
     fn is_late(&self, lease: &Lease) -> bool {
         !lease.holder.command && lease.challenge.is_none() && lease.expires.has_passed(&self.now)
     }
@@ -426,11 +430,11 @@ impl LeaseTable {
         self.changes.events.push(LeaseEvent::Denied { name, paths, mode: request.mode, by });
     }
 
-    /// The names on the way from `first` back to itself, if waiting would never end.
+    /// The names on the way from `first` back to itself, if it would wait for ever.
     fn cycle(&self, first: &Waiter, blockers: &[Blocker]) -> Option<Vec<Name>> {
         let start = waiting_node(&first.holder);
         let mut edges: BTreeMap<Node<'_>, Vec<Node<'_>>> = BTreeMap::new();
-        // A command does not end while one that it has started waits.
+        // A command does not end while a command that it started waits.
         let waiting = || self.waiters.values().filter(|w| w.ticket != first.ticket);
         for waiter in std::iter::once(first).chain(waiting()) {
             for process in &waiter.within {
@@ -463,7 +467,7 @@ impl LeaseTable {
             next += 1;
             for node in way.last().and_then(|last| edges.get(last)).into_iter().flatten() {
                 if *node == start {
-                    // A command and what waits in it are two parties of one name.
+                    // A command and the waiters inside it are two parties with one name.
                     let mut names: Vec<Name> = way.into_iter().map(|(_, name, _)| name.clone()).collect();
                     names.dedup();
                     if names.len() > 1 && names.first() == names.last() {
@@ -509,7 +513,7 @@ impl LeaseTable {
     }
 }
 
-/// What somebody wants.
+/// The paths that somebody wants, and the mode.
 #[derive(Clone, Copy)]
 struct Wanted<'t> {
     holder: &'t Holder,
@@ -518,7 +522,7 @@ struct Wanted<'t> {
     ticket: Option<u64>,
 }
 
-/// One that is in the way of a wish, where it stands in the table.
+/// An obstacle of a wish, by reference into the table.
 struct Obstacle<'t> {
     wanted: &'t PathPattern,
     path: &'t PathPattern,
@@ -539,7 +543,7 @@ impl<'t> Obstacle<'t> {
         }
     }
 
-    /// The same for those who asked.
+    /// The obstacle in the form for the caller.
     fn blocker(self) -> Blocker {
         let (holder, why) = match self.what {
             What::Lease(lease) => (&lease.holder, Why::Holds(Box::new(lease.clone()))),
@@ -549,7 +553,7 @@ impl<'t> Obstacle<'t> {
     }
 }
 
-/// The leases among those in the way.
+/// The leases among the blockers.
 fn held_by(blockers: &[Blocker]) -> Vec<u64> {
     let held = |b: &Blocker| match &b.why {
         Why::Holds(lease) => Some(lease.fence),
@@ -558,29 +562,29 @@ fn held_by(blockers: &[Blocker]) -> Vec<u64> {
     blockers.iter().filter_map(held).collect()
 }
 
-/// A party that waits or is waited for.
+/// A party that waits, or for which others wait.
 type Node<'t> = (Option<&'t HostName>, &'t Name, Option<&'t ProcessId>);
 
 fn node<'t>(holder: &'t Holder, process: Option<&'t ProcessId>) -> Node<'t> {
     (holder.host.as_ref(), &holder.name, process)
 }
 
-/// Who must act for a lease to become free: a command ends by itself, whatever its agent waits for.
+/// The party that must act for a lease to become free: a command ends by itself, whatever its agent waits for.
 fn holding_node(holder: &Holder) -> Node<'_> {
     node(holder, holder.process.as_ref().filter(|_| holder.command))
 }
 
-/// Who stands still while it waits: an agent with a command that waits; a person only in one terminal.
+/// The party that stops while it waits: an agent with a waiting command, or a person in one terminal only.
 fn waiting_node(holder: &Holder) -> Node<'_> {
     node(holder, holder.process.as_ref().filter(|_| holder.command && holder.name.is_human()))
 }
 
-/// Whether a lease is the holder's own to use, renew and release.
+/// Whether a lease belongs to the holder, who may use, renew and give it back.
 fn is_own(lease: &Lease, holder: &Holder) -> bool {
     lease.holder.shares_with(holder)
 }
 
-/// Whether a lease already gives `path` in that mode.
+/// Whether a lease already covers `path` in that mode.
 fn has(lease: &Lease, mode: Mode, path: &PathPattern) -> bool {
     lease.mode >= mode && lease.paths.iter().any(|p| p.covers(path))
 }

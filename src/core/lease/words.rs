@@ -1,4 +1,4 @@
-//! Leases in words, once: for errors, tables, the dashboard and the answers of hooks. Pure.
+//! Words leases for errors, tables, the dashboard and the answers of hooks. Pure.
 
 use super::decision::{Blocker, Why};
 use super::pattern::PathPattern;
@@ -10,7 +10,7 @@ use crate::core::span;
 /// The most blockers that one text names.
 const MAX_BLOCKERS: usize = 5;
 
-/// Paths as people read them, a few of them.
+/// Paths for people, a few of them.
 pub fn list(paths: &[PathPattern]) -> String {
     let shown: Vec<String> = paths.iter().take(3).map(|p| escape::short(&p.to_string(), 80)).collect();
     match paths.len() - shown.len() {
@@ -45,7 +45,7 @@ pub fn waiting(waiter: &Waiter, now: &Moment) -> String {
     )
 }
 
-/// Who holds a lease, how and why, in one line.
+/// The holder of a lease, how it is held and why, in one line.
 pub fn held_by(lease: &Lease, now: &Moment) -> String {
     let kind = if lease.auto { ", automatic" } else { "" };
     let why = lease.reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
@@ -60,7 +60,7 @@ pub fn held_by(lease: &Lease, now: &Moment) -> String {
     )
 }
 
-/// Who holds a lease of the team, in one line.
+/// The holder of a lease of the team, in one line.
 pub fn held_in_team(lease: &Lease) -> String {
     let why = lease.reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
     format!(
@@ -95,7 +95,7 @@ fn blocker(blocker: &Blocker, now: &Moment) -> String {
     }
 }
 
-/// All of those, for an error.
+/// All blockers, for an error.
 pub fn blockers(all: &[Blocker], now: &Moment) -> String {
     let shown: Vec<String> = all.iter().take(MAX_BLOCKERS).map(|b| blocker(b, now)).collect();
     let more = all.len() - shown.len();
@@ -103,7 +103,7 @@ pub fn blockers(all: &[Blocker], now: &Moment) -> String {
     escape::line(&format!("{}{more}", shown.join("; ")))
 }
 
-/// One of those in the answer of a hook: without times, which an agent cannot use.
+/// A blocker in the answer of a hook: without times, which an agent cannot use.
 pub fn blocker_for_agent(blocker: &Blocker) -> String {
     let path = escape::short(&blocker.wanted.to_string(), 120);
     match &blocker.why {

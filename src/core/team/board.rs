@@ -1,7 +1,7 @@
 //! The link's last report of the team's leases, and whether it allows an edit.
 //!
 //! A plain value. Each reader compares its own clock with the deadline, so a link that is stopped, killed or hung
-//! makes nobody believe longer.
+//! makes nobody believe it longer.
 
 use super::{Ticks, decision};
 use crate::core::address::HostName;
@@ -15,7 +15,7 @@ pub struct Board {
     /// This host's name in the team.
     pub host: HostName,
     pub session: String,
-    /// Until when it holds what it holds, by the clock that counts sleep (ms).
+    /// Until when this host's leases in the team are valid, by the clock that counts sleep (ms).
     pub believe_until: u64,
     pub boot: String,
     /// When the engine answered last (ms since the epoch), for people.
@@ -27,21 +27,21 @@ pub struct Board {
     pub waiters: Vec<Waiter>,
 }
 
-/// What an agent may do with a path of the team.
+/// Whether an agent may edit a path of the team.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PathGuard {
-    /// It holds it.
+    /// The agent holds it.
     Mine,
-    /// Somebody else does.
+    /// Another one holds it.
     Held(Box<Lease>),
-    /// Nobody does.
+    /// Nobody holds it.
     Free,
-    /// The host is cut off, since then (ms since the epoch): nobody here can tell.
+    /// The host has been cut off since then (ms since the epoch): nobody here knows.
     Unknown(u64),
 }
 
 impl Board {
-    /// Whether it is to be believed now.
+    /// Whether it is valid now.
     pub fn is_believed(&self, now: &Ticks) -> bool {
         self.boot == now.boot && now.ms < self.believe_until
     }
@@ -51,12 +51,12 @@ impl Board {
         decision::session_of(&lease.holder) == self.session
     }
 
-    /// The lease that stands for lease `fence` of this host's own store.
+    /// The team lease for the lease `fence` in this host's own store.
     pub fn backed_by(&self, fence: u64) -> Option<&Lease> {
         self.leases.iter().find(|l| self.is_own(l) && decision::backing(&l.holder) == fence)
     }
 
-    /// What `name`, of this host, may do with `path` now.
+    /// Whether `name`, of this host, may edit `path` now.
     pub fn guard(&self, now: &Ticks, name: &Name, path: &PathPattern) -> PathGuard {
         if !self.is_believed(now) {
             return PathGuard::Unknown(self.heard);

@@ -1,9 +1,9 @@
 //! One decision about the team's leases, by the rules of the lease table.
 //!
 //! The engine keeps the leases and waiters of all hosts. A host loads them, decides with [`LeaseTable`], and returns
-//! its changes: to its own records, and to those of dead sessions. It never changes the records of another living
-//! host, which comes to the same decision by itself. Time stands still in this table. A team lease has no expiry of
-//! its own: it stands for a lease in its holder's own store, and ends with that.
+//! changes to its own records and to those of dead sessions. It never changes the records of another living host,
+//! which comes to the same decision by itself. Time stands still in this table. A team lease has no expiry of its
+//! own: it stands for a lease in its holder's own store, and ends with that.
 
 use crate::core::address::HostName;
 use crate::core::lease::{Counter, Holder, Lease, LeaseTable, Liveness, Waiter, Write};
@@ -13,7 +13,7 @@ use crate::core::process_id::ProcessId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A host's session as the engine has it.
+/// A host's session in the engine's records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seat {
     pub host: HostName,
@@ -23,7 +23,7 @@ pub struct Seat {
     pub beats: u64,
 }
 
-/// A session that is to be ended, if it has given no further sign of life.
+/// A session to end, unless it has given another sign of life.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Dead {
     #[serde(rename = "id")]
@@ -42,7 +42,7 @@ pub struct Records {
     pub waiters: Vec<Waiter>,
 }
 
-/// What is to be changed.
+/// The changes to make.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Commit {
     /// Leases to write.
@@ -60,7 +60,6 @@ pub struct Commit {
 }
 
 impl Commit {
-    /// Whether nothing is to be changed.
     pub fn is_empty(&self) -> bool {
         self.leases.is_empty()
             && self.waiters.is_empty()
@@ -71,7 +70,7 @@ impl Commit {
 }
 
 impl Records {
-    /// These records after `commit`, which the engine took as version `version`.
+    /// Applies `commit`, which the engine took as version `version`, to these records.
     pub fn apply(&mut self, commit: &Commit, version: u64) {
         self.leases.retain(|l| !commit.drop_leases.contains(&l.fence));
         self.leases.retain(|l| !commit.leases.iter().any(|new| new.fence == l.fence));
@@ -84,8 +83,8 @@ impl Records {
     }
 }
 
-/// The holder that stands for lease `fence` of this host's own store. Its session takes the place of the boot: a holder whose session
-/// has ended is dead.
+/// The holder for lease `fence` of this host's own store. Its session replaces the boot: a holder whose session has
+/// ended is dead.
 pub fn holder(host: &HostName, session: &str, name: Name, fence: u64) -> Holder {
     Holder {
         name,
@@ -103,13 +102,13 @@ pub fn session_of(holder: &Holder) -> &str {
     holder.process.as_ref().map_or("", |p| &p.boot)
 }
 
-/// The number of the lease that a holder stands for, in its own store.
+/// The number, in its own store, of the lease that a holder stands for.
 pub fn backing(holder: &Holder) -> u64 {
     holder.process.as_ref().map_or(0, |p| p.start)
 }
 
-/// Decides with `f` on `records` for the session `own`. `backed` says of one of its holders whether its own lease still
-/// exists, and its present name. `dead` are the sessions to end. `wall_ms` is shown to people and decides nothing.
+/// Decides with `f` on `records` for the session `own`. `backed` returns, for one of its holders, the present name if
+/// the own lease still exists. `dead` are the sessions to end. `wall_ms` is shown to people and decides nothing.
 pub fn decide<T>(
     records: &Records,
     own: &str,
@@ -139,7 +138,7 @@ pub fn decide<T>(
     };
     let held: BTreeMap<u64, &Holder> = records.leases.iter().map(|l| (l.fence, &l.holder)).collect();
     let waits: BTreeMap<u64, &Holder> = records.waiters.iter().map(|w| (w.ticket, &w.holder)).collect();
-    // The last write of a record counts; one that came and went in this decision is no change.
+    // The last write of a record counts. A record that was made and removed in this decision is no change.
     let (mut leases, mut waiters) = (BTreeMap::new(), BTreeMap::new());
     let changes = table.changes();
     for write in &changes.writes {
@@ -156,7 +155,7 @@ pub fn decide<T>(
             Write::DropWaiter(ticket) if waits.get(ticket).is_none_or(|h| changeable(h)) => {
                 waiters.insert(*ticket, None);
             }
-            // Another host's affair: it does the same by itself.
+            // Another host's record: that host decides the same by itself.
             _ => {}
         }
     }
@@ -239,7 +238,7 @@ mod tests {
         let (outcome, commit) = ask(&records, "s2", &[], &wants, true);
         assert!(matches!(outcome, LeaseOutcome::Queued { ticket: 2, .. }), "{outcome:?}");
         records.apply(&commit, 2);
-        // Who is dead loses what it has, in the decision that gives it to the next.
+        // A dead host loses its leases in the decision that gives them to the next.
         let dead = [Dead { session: "s1".into(), beats: 7 }];
         let (outcome, commit) = ask(&records, "s2", &dead, &wants, true);
         assert!(matches!(outcome, LeaseOutcome::Granted(_)), "{outcome:?}");
@@ -262,7 +261,7 @@ mod tests {
         assert_eq!(commit.leases[0].holder.name.as_str(), "anna");
         let ((), commit) = decide(&records, "s1", &[], |_| None, 9, |_| ());
         assert_eq!(commit.drop_leases, [1]);
-        // Another host's lease is not its business.
+        // Another host's lease stays as it is.
         let ((), commit) = decide(&records, "s2", &[], |_| None, 9, |_| ());
         assert!(commit.is_empty());
     }

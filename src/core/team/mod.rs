@@ -1,4 +1,4 @@
-//! A team over several hosts: what its hosts may believe, and how one of them decides about a lease for all.
+//! A team over several hosts: when a host's knowledge is valid, and how one host decides about a lease for all.
 //!
 //! Pure: clocks, the engine's records and the network are arguments. By three rules, two hosts never both believe
 //! that they hold one team lease:
@@ -23,7 +23,7 @@ pub use decision::{Commit, Dead, Records, Seat, decide};
 use crate::core::lease::{PathKind, PathPattern};
 use std::collections::BTreeMap;
 
-/// Those of `paths` that the project has declared as the team's by `globs`, as paths of the team.
+/// The paths among `paths` that the project's `globs` declare as the team's, as paths of the team.
 pub fn declared(globs: &[String], paths: &[PathPattern]) -> Vec<PathPattern> {
     let globs: Vec<PathPattern> =
         globs.iter().filter_map(|glob| PathPattern::team(PathKind::Glob, glob).ok()).collect();
@@ -31,12 +31,13 @@ pub fn declared(globs: &[String], paths: &[PathPattern]) -> Vec<PathPattern> {
     wide.filter(|path| globs.iter().any(|glob| glob.overlaps(path))).collect()
 }
 
-/// For how long after a sign of life a host believes its leases, of the time that others wait for the next one (ms).
+/// How long after a sign of life a host's leases are valid (ms), of the time `ttl_ms` that others wait for the next
+/// sign.
 pub fn believed_for(ttl_ms: u64) -> u64 {
     (ttl_ms - ttl_ms / 50).saturating_sub(50)
 }
 
-/// A moment by a clock that also counts while the machine sleeps.
+/// A time on a clock that also counts while the machine sleeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ticks {
     /// Milliseconds since the boot.
@@ -44,12 +45,12 @@ pub struct Ticks {
     pub boot: String,
 }
 
-/// Since when each session shows the same sign of life, by this host's own clock.
+/// Since when each session has shown the same sign of life, by this host's own clock.
 #[derive(Clone, Debug, Default)]
 pub struct Observed(BTreeMap<String, (u64, u64)>);
 
 impl Observed {
-    /// Takes what the engine shows now.
+    /// Takes the engine's present records.
     pub fn see(&mut self, seats: &[Seat], now_ms: u64) {
         self.0.retain(|session, _| seats.iter().any(|s| s.session == *session));
         for seat in seats {
@@ -89,7 +90,7 @@ mod tests {
     #[test]
     fn belief_ends_before_others_may_take_over_whatever_the_rates() {
         for ttl in [1_000_u64, 2_000, 15_000, 60_000] {
-            // A clock that is one per cent slow believes longest; one that is one per cent fast is the first to take over.
+            // A clock that is one per cent slow believes longest; a clock that is one per cent fast takes over first.
             assert!(believed_for(ttl) * 101 < ttl * 100, "{ttl}");
             assert!(believed_for(ttl) > ttl * 9 / 10, "{ttl}");
         }

@@ -1,6 +1,6 @@
 //! A model of a whole team: hosts whose clocks run at different rates, an engine, and a network that loses, delays and cuts.
 //!
-//! At every step of the model no two hosts may believe one path. Seeded: a failure names the seed that shows it again.
+//! At no step of the model may two hosts believe one path. Seeded: a failure names the seed that reproduces it.
 
 use super::decision::{self, Commit, Dead, Records, Seat};
 use super::{Board, Observed, PathGuard, Ticks, believed_for};
@@ -76,7 +76,7 @@ enum Flight {
 
 struct ModelHost {
     name: HostName,
-    /// Its clock: parts in a thousand of true time, and where it began.
+    /// Its clock: its rate in thousandths of true time, and its start.
     rate: u64,
     offset: u64,
     session: String,
@@ -126,7 +126,7 @@ fn paths() -> Vec<PathPattern> {
     ["Cargo.lock", "migrations/1.sql"].map(|p| PathPattern::team(PathKind::File, p).unwrap()).to_vec()
 }
 
-/// Grants and take-overs of one run, or what went wrong. `believed` is for how long a host believes after a sign of life.
+/// The grants and take-overs of one run, or the error. `believed` is how long a host believes after a sign of life.
 fn run(seed: u64, believed: u64) -> Result<(u64, u64), String> {
     let mut random = Random(seed * 2 + 1);
     let mut engine = Engine::default();
@@ -192,12 +192,12 @@ fn step(
     t: u64,
     (believed, granted, taken_over): (u64, &mut u64, &mut u64),
 ) {
-    // The world: cuts, stops, kills.
+    // Events of the world: cuts, stops, kills.
     match random.below(20_000) {
         0 => host.cut_until = t + random.below(4_000),
         1 => host.stopped_until = t + random.below(4_000),
         2 => {
-            // The link is killed and started again; what it wrote down is still there.
+            // The link is killed and started again; its board is still there.
             host.flight = None;
             host.linked = false;
             host.observed = Observed::default();
@@ -210,7 +210,7 @@ fn step(
     {
         let lost = t < host.cut_until || random.below(50) == 0;
         match flight {
-            // An answer that is lost is like a request that is.
+            // A lost answer has the effect of a lost request.
             _ if lost => host.linked = false,
             Flight::Beat { sent, session, replaces } => {
                 let ok = engine.beat(&host.name, &session, replaces.as_ref());
@@ -276,7 +276,7 @@ fn step(
     let release = random.below(3) == 0;
     if release {
         host.backed.pop_first();
-        // A lease that is given back is believed no longer, before the engine hears of it.
+        // A lease that is given back is not believed any more, even before the engine gets the message.
         let (session, backed) = (host.session.clone(), host.backed.clone());
         host.board.leases.retain(|l| {
             decision::session_of(&l.holder) != session || backed.contains(&decision::backing(&l.holder))
@@ -319,7 +319,7 @@ fn no_two_hosts_ever_believe_one_path() {
         granted += g;
         taken_over += t;
     }
-    // The model is worth something only if leases move, also from the dead to the living.
+    // The model proves something only if leases move, also from dead hosts to living ones.
     assert!(granted > 100 && taken_over > 5, "{granted} {taken_over}");
 }
 

@@ -1,8 +1,8 @@
-//! Works out what a git command does to uncommitted work.
+//! Determines what a git command does to uncommitted work.
 //!
-//! Only commands that lose, hide or commit such work are known here: git itself refuses a merge or a pull that would
-//! overwrite it, and unstaging loses nothing. Options are parsed as git parses them, as far as they matter; a long
-//! option may be shortened.
+//! It knows only commands that lose, hide or commit such work: git itself refuses a merge or a pull that would
+//! overwrite it, and unstaging loses nothing. Options are parsed like git's, as far as they matter; a long option may
+//! be shortened.
 
 mod args;
 mod judge;
@@ -14,7 +14,7 @@ use crate::core::order;
 use judge::Judge;
 use std::path::{Path, PathBuf};
 
-/// What becomes of the work.
+/// The effect on the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Harm {
     /// It is lost.
@@ -27,15 +27,15 @@ pub enum Harm {
     Move,
 }
 
-/// Which paths of a work tree.
+/// The affected paths of a work tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Paths {
     All,
-    /// What these pathspecs match, from the directory of the call.
+    /// The matches of these pathspecs, from the directory of the call.
     Only(Vec<String>),
 }
 
-/// Which files that git does not track are looked at.
+/// Which files that git does not track count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Untracked {
     /// None.
@@ -45,15 +45,14 @@ pub enum Untracked {
     All,
 }
 
-/// A look at what is dirty.
+/// A query for the dirty files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirtyLook {
-    /// From which directory.
+    /// The directory.
     pub dir: PathBuf,
     pub paths: Paths,
-    /// Which new files.
     pub untracked: Untracked,
-    /// Whether also ignored files.
+    /// Whether ignored files count as well.
     pub ignored: bool,
 }
 
@@ -78,7 +77,7 @@ impl Dirty {
     }
 }
 
-/// Which of the dirty paths are meant.
+/// Which of the dirty paths are affected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Takes {
     staged: bool,
@@ -92,7 +91,7 @@ impl Takes {
 
     fn of(self, dirty: &Dirty) -> bool {
         match dirty.index {
-            // A new directory as a whole is left alone by those who look at it as one.
+            // A new directory as a whole is not touched by commands that see it as one entry.
             '?' => self.new && !dirty.path.ends_with('/'),
             '!' => self.ignored,
             _ => self.staged && dirty.is_staged() || self.changed && dirty.is_changed(),
@@ -105,18 +104,17 @@ impl Takes {
 struct Staging {
     dir: PathBuf,
     paths: Paths,
-    /// Added; otherwise taken out.
+    /// Whether it was added; otherwise it was removed.
     add: bool,
     new: bool,
 }
 
-/// What one call does.
+/// The effect of one call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Act {
     pub dir: PathBuf,
-    /// The call, for the one who made it.
+    /// The call, for its author.
     pub shown: String,
-    /// What becomes of the work.
     pub kind: Harm,
     paths: Paths,
     takes: Takes,
@@ -126,7 +124,7 @@ pub struct Act {
 }
 
 impl Act {
-    /// The dirty paths that it is about. `look` tells what is dirty.
+    /// The dirty paths that it affects. `look` returns the dirty files.
     pub fn taken(&self, look: &mut dyn FnMut(&DirtyLook) -> Vec<Dirty>) -> Vec<String> {
         let whole = if self.beside { Untracked::Beside } else { Untracked::All };
         let wanted = DirtyLook {
@@ -158,7 +156,7 @@ impl Act {
     }
 }
 
-/// What the calls of git in `text`, run in `dir`, do.
+/// The effects of the git calls in `text`, run in `dir`.
 pub fn acts(text: &str, dir: &Path, world: &dyn World) -> Vec<Act> {
     let mut judge = Judge::new(world);
     for call in script::calls(text, dir, world) {

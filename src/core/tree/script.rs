@@ -1,8 +1,8 @@
 //! Finds the git calls in the text of a shell command, each with its directory.
 //!
-//! A bash parser parses the text. Programs that only run another one (`env`, `sudo`, `xargs`, `sh -c`, `eval`, …) are
-//! looked through. `cd` is followed, also back out of a subshell. All text is untrusted: depth, number and size are
-//! bounded.
+//! A bash parser parses the text. Programs that only run another program (`env`, `sudo`, `xargs`, `sh -c`, `eval`, …)
+//! are followed. `cd` is followed as well, including its end with a subshell. All text is untrusted: depth, number
+//! and size are bounded.
 
 mod programs;
 
@@ -13,39 +13,39 @@ use rable::{ListOperator, Node, NodeKind};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// The longest text that is looked at, in bytes.
+/// The longest text that is parsed, in bytes.
 const MAX_TEXT: usize = 64 << 10;
 
-/// The most brackets that are open at once in a text that is looked at: the parser goes deeper with each.
+/// The most brackets that are open at once in a text that is parsed: the parser recurses for each.
 const MAX_OPEN: usize = 50;
 
-/// The most scripts within scripts.
+/// The greatest depth of scripts within scripts.
 const MAX_DEPTH: usize = 8;
 
-/// The most scripts within scripts, counting the programs that only run another one.
+/// The greatest depth of scripts within scripts, counting the programs that only run another program.
 const MAX_WRAPPED: usize = 16;
 
-/// The most calls of git that are looked at.
+/// The most git calls that are considered.
 const MAX_CALLS: usize = 64;
 
 /// The most parts of a text that does not parse as a whole.
 const MAX_ATTEMPTS: usize = 256;
 
-/// The most values that a loop's variable is tried with.
+/// The most values that are tried for a loop's variable.
 const MAX_ROUNDS: usize = 16;
 
 /// A call of git.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// Where it runs; `None`: not known.
+    /// Its directory; `None` if unknown.
     pub dir: Option<PathBuf>,
     /// Its arguments, without its own name.
     pub words: Vec<Word>,
-    /// Whether more arguments follow that are not known (`xargs`).
+    /// Whether unknown arguments follow (`xargs`).
     pub more: bool,
 }
 
-/// The calls of git in `text`, run in `dir`, in their order.
+/// The git calls in `text`, run in `dir`, in their order.
 pub fn calls(text: &str, dir: &Path, world: &dyn World) -> Vec<Call> {
     let mut walk = Walk { world, found: Vec::new(), depth: 0 };
     walk.script(text, &mut ShellScope::at(dir));
@@ -67,18 +67,18 @@ pub fn words(text: &str, dir: &Path, world: &dyn World) -> Option<Vec<Word>> {
     }
 }
 
-/// What a shell knows at one point of a script.
+/// The state of a shell at one point of a script.
 #[derive(Clone)]
 struct ShellScope {
     dir: Option<PathBuf>,
-    /// Where it was before.
+    /// The directory before.
     formerly: Option<PathBuf>,
-    /// Where `popd` leads.
+    /// The directories for `popd`.
     stack: Vec<Option<PathBuf>>,
-    /// Those set in the script; `None`: to something that is not known.
+    /// The variables that the script set; `None`: to an unknown value.
     variables: BTreeMap<String, Option<String>>,
     functions: BTreeMap<String, Node>,
-    /// `$1` and so on.
+    /// The arguments: `$1` and so on.
     args: Vec<Word>,
 }
 
@@ -99,7 +99,7 @@ impl ShellScope {
     }
 }
 
-/// Whether the parser can be given the text.
+/// Whether the text is small enough for the parser.
 fn is_bounded(text: &str) -> bool {
     let mut open = 0usize;
     let mut most = 0;
@@ -121,7 +121,7 @@ struct Walk<'w> {
 }
 
 impl Walk<'_> {
-    /// A whole text. What a shell would not understand it does not run, but the lines before that it does.
+    /// A whole text. A shell does not run a part that it cannot parse, but it does run the lines before.
     fn script(&mut self, text: &str, scope: &mut ShellScope) {
         if !is_bounded(text) || self.depth >= MAX_DEPTH {
             return;
@@ -157,7 +157,7 @@ impl Walk<'_> {
         }
     }
 
-    /// `stdin` is what the command reads, where that is known.
+    /// A node of the script. `stdin` is the input of the command, if it is known.
     fn node(&mut self, node: &Node, scope: &mut ShellScope, stdin: Option<String>) {
         match &node.kind {
             NodeKind::Command { assignments, words, redirects } => {
@@ -209,7 +209,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Each part of a pipeline is a shell of its own, and reads what the part before it writes.
+    /// Each part of a pipeline is a shell of its own, and reads the output of the part before.
     fn pipeline(&mut self, commands: &[Node], scope: &ShellScope, stdin: Option<String>) {
         let mut output = stdin;
         for command in commands {
@@ -237,7 +237,7 @@ impl Walk<'_> {
         }
     }
 
-    /// What runs within a test (`[[ … ]]`) or within arithmetic.
+    /// The calls within a test (`[[ … ]]`) or within arithmetic.
     fn within(&mut self, node: &Node, scope: &ShellScope) {
         match &node.kind {
             NodeKind::CondTerm { value, .. } => self.embedded(value, scope),
@@ -256,7 +256,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A text of which a shell runs only what stands in `$(…)` and backticks.
+    /// A text of which a shell runs only the parts in `$(…)` and backticks.
     fn embedded(&mut self, text: &str, scope: &ShellScope) {
         let mut rest = text;
         let mut attempts = 0;
@@ -282,7 +282,7 @@ impl Walk<'_> {
         }
     }
 
-    /// What stands in `$(…)`, backticks and `<(…)` within a word.
+    /// The parts in `$(…)`, backticks and `<(…)` within a word.
     fn substitutions(&mut self, word: &Node, scope: &ShellScope) {
         let NodeKind::Word { parts, value, .. } = &word.kind else { return };
         for part in parts {
@@ -359,7 +359,7 @@ impl Walk<'_> {
         }
     }
 
-    /// The words that one of the script becomes.
+    /// The words into which a word of the script expands.
     fn expand(&self, word: &Node, scope: &ShellScope) -> Vec<Word> {
         let NodeKind::Word { value, parts, .. } = &word.kind else { return Vec::new() };
         if matches!(value.trim_matches('"'), "$@" | "$*" | "${@}" | "${*}") {
@@ -370,7 +370,7 @@ impl Walk<'_> {
             match &part.kind {
                 NodeKind::WordLiteral { value } => text.literal(value, || self.variable("HOME", scope)),
                 NodeKind::ParamExpansion { param, op: None, .. } => match self.variable(param, scope) {
-                    // Without quotes it is taken apart at its blanks.
+                    // Without quotes it is split at its blanks.
                     Some(known) if parts.len() == 1 && !value.contains('"') => {
                         return known.split_whitespace().map(Word::known).collect();
                     }
@@ -399,7 +399,7 @@ impl Walk<'_> {
     }
 }
 
-/// A directory as somebody in `from` writes it; `None`: not known.
+/// A directory that is written in `from`; `None` if unknown.
 pub(super) fn join(from: Option<&Path>, word: &Word) -> Option<PathBuf> {
     let path = Path::new(word.get()?);
     if path.is_absolute() { Some(path.to_owned()) } else { from.map(|dir| dir.join(path)) }
@@ -414,7 +414,7 @@ fn asks_for_top(command: &Node) -> bool {
     raw(command).is_some_and(|words| words == ["git", "rev-parse", "--show-toplevel"])
 }
 
-/// The program whose place a command asks for.
+/// The program whose path a command asks for.
 fn asked_for(command: &Node) -> Option<String> {
     match &raw(command)?[..] {
         ["which", name] | ["command", "-v", name] | ["type", "-P" | "-p", name] => Some((*name).to_owned()),
@@ -447,7 +447,7 @@ fn assign(scope: &mut ShellScope, word: &Word) {
     }
 }
 
-/// What a command of a pipeline writes, where that is plain: `echo` and `cat` of a text in the script.
+/// The output of a command in a pipeline, if it is simple: `echo` and `cat` of a text in the script.
 fn written(command: &Node, expand: impl Fn(&Node) -> Vec<Word>) -> Option<String> {
     let NodeKind::Command { words, redirects, .. } = &command.kind else { return None };
     let words: Vec<Word> = words.iter().flat_map(expand).collect();

@@ -1,4 +1,4 @@
-//! Commands and what they do: one row each.
+//! Commands and their effects, one per row.
 
 use super::World;
 use super::git::{Dirty, DirtyLook, Harm, Paths, Untracked, acts};
@@ -45,7 +45,7 @@ impl World for Fake {
     }
 }
 
-/// What is dirty, with its state.
+/// The dirty files, with their states.
 const FILES: [(&str, &str); 7] = [
     ("changed", " M"),
     ("gone", " D"),
@@ -85,7 +85,7 @@ fn look(look: &DirtyLook) -> Vec<Dirty> {
     found
 }
 
-/// Each act of a command: what becomes of which paths, and where if not in the project.
+/// The effects of a command: on which paths, and in which directory if it is not the project.
 fn told(command: &str) -> String {
     let mut all = Vec::new();
     for act in acts(command, Path::new("/p"), &Fake) {
@@ -296,7 +296,7 @@ fn what_a_command_takes_is_what_git_takes() {
             "commit: staged",
         ),
         ("git rebase --continue", "commit: staged"),
-        // Another commit below it.
+        // Another commit is checked out.
         ("git checkout main", "move: changed gone staged sub/x"),
         ("git co -", "move: changed gone staged sub/x"),
         ("git switch main", "move: changed gone staged sub/x"),
@@ -306,7 +306,7 @@ fn what_a_command_takes_is_what_git_takes() {
         ("git rebase main", "move: changed gone staged sub/x"),
         ("git pull --rebase", "move: changed gone staged sub/x"),
         ("git stash branch b", "move: changed gone staged sub/x"),
-        // Elsewhere.
+        // In other directories.
         ("git -C sub checkout .", "discard in /p/sub: sub/x"),
         ("cd sub && git checkout .", "discard in /p/sub: sub/x"),
         ("cd $SUB && git checkout .", "discard in /p/sub: sub/x"),
@@ -316,7 +316,7 @@ fn what_a_command_takes_is_what_git_takes() {
         ("cd ~/x && git reset --hard", "discard in /home/me/x: changed gone staged sub/x"),
         ("env -C /q git reset --hard", "discard in /q: changed gone staged sub/x"),
         ("git worktree remove --force ../w", "discard in /p/../w: changed fresh/n gone new staged sub/x"),
-        // One after another.
+        // Several commands in a row.
         ("git stash -- changed; git checkout -- gone", "stash: changed; discard: gone"),
         ("cd sub && git add x && cd /p && git commit -m x", "commit: staged sub/x"),
         ("git -C sub add x; git -C /tmp/other commit -m x", "commit in /tmp/other: staged"),
@@ -432,7 +432,7 @@ fn hostile_text_is_bounded_and_no_error() {
         "`".repeat(999),
         "$'\\x".repeat(100),
     ] {
-        // As those do who ask for it: the parser is recursive.
+        // Callers do the same: the parser is recursive.
         let judged = std::thread::Builder::new().stack_size(512 << 20);
         let count = judged.spawn(move || acts(&text, Path::new("/p"), &Fake).len()).unwrap().join().unwrap();
         assert!(count <= 64);

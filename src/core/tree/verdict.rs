@@ -1,4 +1,4 @@
-//! Decides whether a command is allowed: compares what it would take with what others hold or have edited.
+//! Decides whether a command is allowed: compares its effects with what others hold or have edited.
 
 use super::git::Harm;
 use crate::core::escape;
@@ -9,37 +9,36 @@ use crate::core::span;
 /// The most paths that are named.
 const MAX_NAMED: usize = 5;
 
-/// Why a path is another's affair.
+/// Why a path belongs to another agent's work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClaimReason {
-    /// It holds this lease.
+    /// The agent holds this lease.
     Holds(u64),
-    /// Its hook reported an edit at that time (ms since the epoch), and no commit has it yet.
+    /// Its hook reported an edit at that time (ms since the epoch), and no commit contains it yet.
     Edited(u64),
 }
 
-/// A path that is another's affair.
+/// A path of another agent's work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathClaim {
-    /// Whose.
+    /// The agent.
     pub who: Name,
     pub path: PathPattern,
     pub why: ClaimReason,
 }
 
-/// An edit that a hook reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edit {
-    /// Whose.
+    /// The agent.
     pub who: Name,
-    /// Of which file.
+    /// The file.
     pub path: PathPattern,
-    /// When (ms since the epoch).
+    /// The time (ms since the epoch).
     pub at: u64,
 }
 
-/// The edits by others that forbid taking `path`. If several have edited a file, the last of them may commit it, because it
-/// knows the content. Nobody may lose or move it.
+/// The edits by others that forbid a command on `path`. If several agents have edited a file, the last of them may
+/// commit it, because it knows the content. Nobody may lose or move it.
 pub fn edited<'e>(path: &PathPattern, kind: Harm, others: &'e [Edit], own: &[Edit]) -> Option<&'e Edit> {
     let last = |edits: &'e [Edit]| edits.iter().filter(|e| e.path.overlaps(path)).max_by_key(|e| e.at);
     let found = last(others)?;
@@ -47,7 +46,7 @@ pub fn edited<'e>(path: &PathPattern, kind: Harm, others: &'e [Edit], own: &[Edi
     (kind != Harm::Commit || mine.is_none_or(|at| at < found.at)).then_some(found)
 }
 
-/// In words: somebody has edited it and not committed it.
+/// In words: an agent has edited the path and not committed it.
 pub fn edited_by(path: &str, claim: &PathClaim, at: u64, now: u64) -> String {
     format!("{path} was edited by {} {} ago and is not committed", claim.who, span::age(at, now))
 }

@@ -1,21 +1,19 @@
-//! A word of a shell command, as the program gets it: without its quotes, and with a known or an unknown value.
+//! A word of a shell command as its program gets it: without quotes, with a known or an unknown value.
 
-/// One word of a command, as the program gets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Word {
-    /// Its text; what is not known is left out.
+    /// Its text; unknown parts are left out.
     pub text: String,
     /// Whether all of it is known.
     pub exact: bool,
 }
 
 impl Word {
-    /// A word that is known.
     pub fn known(text: &str) -> Self {
         Self { text: text.to_owned(), exact: true }
     }
 
-    /// A word of which nothing is known.
+    /// A completely unknown word.
     pub fn unknown() -> Self {
         Self { text: String::new(), exact: false }
     }
@@ -26,7 +24,7 @@ impl Word {
     }
 }
 
-/// A word whose quotes are being taken off.
+/// A word while its quotes are removed.
 pub(super) struct Text {
     pub(super) word: Word,
     pub(super) double: bool,
@@ -39,7 +37,7 @@ impl Default for Text {
 }
 
 impl Text {
-    /// Adds a piece of the script, as far as quotes and `~` go.
+    /// Adds a piece of the script, and handles quotes and `~`.
     pub(super) fn literal(&mut self, raw: &str, home: impl Fn() -> Option<String>) {
         let mut rest = raw;
         if self.word.text.is_empty() && !self.double && (raw == "~" || raw.starts_with("~/")) {

@@ -1,11 +1,11 @@
-//! Finds the program that another one only runs (`env`, `sudo`, `sh -c`, `find -exec`, …), among its arguments.
+//! Finds, among its arguments, the program that another program only runs (`env`, `sudo`, `sh -c`, `find -exec`, …).
 
 use super::word::Word;
 
 /// Programs that run a script.
 pub(super) const SHELLS: [&str; 7] = ["sh", "bash", "dash", "zsh", "ksh", "ash", "fish"];
 
-/// How many of the arguments are options, those that take a value in the next argument counted with it.
+/// How many of the first arguments are options. An option's value in the next argument counts as well.
 pub(super) fn skip_options(args: &[Word], short: &str, long: &[&str]) -> usize {
     let mut at = 0;
     while let Some(text) = args.get(at).map(|w| w.text.as_str()) {
@@ -13,7 +13,7 @@ pub(super) fn skip_options(args: &[Word], short: &str, long: &[&str]) -> usize {
             Some("") | None => break,
             Some("-") => return at + 1,
             Some(_) if long.contains(&text) => at += 1,
-            // The first letter that takes a value takes the rest of the word for it.
+            // The first letter that takes a value takes the rest of the word as the value.
             Some(letters) => {
                 let value = letters.find(|c| short.contains(c));
                 at += usize::from(!letters.starts_with('-') && value == Some(letters.len() - 1));
@@ -24,7 +24,8 @@ pub(super) fn skip_options(args: &[Word], short: &str, long: &[&str]) -> usize {
     at.min(args.len())
 }
 
-/// For a program that only runs another: how many of its arguments come before the name of the other, and the directory it changes to.
+/// For a program that only runs another one: how many of its arguments come before the name of the other, and the new
+/// directory.
 pub(super) fn wrapped(program: &str, args: &[Word]) -> Option<(usize, Option<Word>)> {
     let dir = |option: &str, long: &str| {
         let attached = |w: &Word| {
@@ -63,7 +64,7 @@ pub(super) fn wrapped(program: &str, args: &[Word]) -> Option<(usize, Option<Wor
             (end.map_or(2, |end| end + 1).min(args.len()), None)
         }
         "stdbuf" => (skip_options(args, "ioe", &["--input", "--output", "--error"]), None),
-        // The time comes first.
+        // The duration comes first.
         "timeout" => {
             let skipped = skip_options(args, "sk", &["--signal", "--kill-after"]);
             ((skipped + 1).min(args.len()), None)
@@ -72,7 +73,7 @@ pub(super) fn wrapped(program: &str, args: &[Word]) -> Option<(usize, Option<Wor
     })
 }
 
-/// The text of `env -S TEXT`, and what follows.
+/// The text of `env -S TEXT`, and the arguments after it.
 pub(super) fn split_string(args: &[Word]) -> Option<(&str, &[Word])> {
     let mut at = 0;
     while let Some(word) = args.get(at).filter(|w| w.text.starts_with('-')) {
@@ -98,7 +99,7 @@ pub(super) fn split_string(args: &[Word]) -> Option<(&str, &[Word])> {
     None
 }
 
-/// The script that a program takes with `-c`.
+/// The script after `-c`.
 pub(super) fn with_script(args: &[Word]) -> Option<&Word> {
     let at = args.iter().position(|w| {
         w.text == "--command" || w.text.starts_with('-') && !w.text.starts_with("--") && w.text.ends_with('c')
@@ -125,13 +126,13 @@ pub(super) fn shell_script(args: &[Word]) -> Option<(&str, &[Word])> {
     None
 }
 
-/// Whether a shell with these arguments takes its script from its input.
+/// Whether a shell with these arguments reads its script from its input.
 pub(super) fn reads_stdin(args: &[Word]) -> bool {
     let first = args.iter().find(|w| !w.text.starts_with(['-', '+']) || w.text == "-");
     first.is_none_or(|w| matches!(w.text.as_str(), "-" | "/dev/stdin")) || args.iter().any(|w| w.text == "-s")
 }
 
-/// Takes out of a command what is put in place of `place`: it is not known. A shell's script is still known but for that.
+/// Removes from a command the text that replaces `place`, which is unknown. The rest of a shell's script stays known.
 pub(super) fn blank(words: &mut [Word], place: &str) {
     let is_shell =
         words.first().is_some_and(|w| SHELLS.contains(&w.text.rsplit('/').next().unwrap_or_default()));
@@ -144,7 +145,7 @@ pub(super) fn blank(words: &mut [Word], place: &str) {
     }
 }
 
-/// What `find` runs, with its own words for the names it found.
+/// The commands that `find` runs, with its own words for the found names.
 pub(super) fn executed(args: &[Word]) -> Vec<Vec<Word>> {
     let starts = |word: &Word| matches!(word.text.as_str(), "-exec" | "-execdir" | "-ok" | "-okdir");
     let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! Lines that say what the lease says, and keys that find all that overlaps.
+//! Checks that lines contain the lease, and that keys find all overlapping leases.
 
 use super::*;
 use crate::core::lease::{Challenge, Counter, LeaseTable};
@@ -174,7 +174,7 @@ fn a_path_of_the_team_is_found_however_it_is_written_and_apart_from_those_of_a_t
     for line in text.lines() {
         let line = Line::read(line).unwrap();
         assert!(lease.paths.iter().any(|p| p.overlaps(&line.path)));
-        // What is unusual is read from its record.
+        // An unusual lease is read from its record.
         assert_eq!(line.rest, ELSEWHERE);
     }
 }

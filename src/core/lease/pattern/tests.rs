@@ -1,9 +1,9 @@
-//! The matcher against an oracle that knows nothing of it: all paths of a small world, matched one by one.
+//! Tests the matcher against an independent oracle: all paths of a small world, matched one by one.
 
 use super::*;
 use std::collections::BTreeSet;
 
-/// Whether `name` fits `wild`, by trying everything.
+/// Whether `name` matches `wild`, by trying everything.
 fn fits(wild: &[u8], name: &[u8]) -> bool {
     match wild {
         [] => name.is_empty(),
@@ -23,7 +23,7 @@ fn fits_all(glob: &[&str], path: &[&str]) -> bool {
     }
 }
 
-/// Whether the pattern that is written like this is about `path`.
+/// Whether the pattern with this text matches `path`.
 fn is_about(kind: PathKind, text: &str, path: &str) -> bool {
     match kind {
         PathKind::File => text == path,
@@ -34,7 +34,7 @@ fn is_about(kind: PathKind, text: &str, path: &str) -> bool {
     }
 }
 
-/// All paths of at most `depth` of these names.
+/// All paths with at most `depth` of these names.
 fn world(names: &[String], depth: usize) -> Vec<String> {
     let mut all = Vec::new();
     let mut last = vec![String::new()];
@@ -62,7 +62,7 @@ struct Case {
     text: String,
     pattern: PathPattern,
     members: Vec<u64>,
-    /// The first segments that all members share.
+    /// The first segments of all members.
     shared: Option<String>,
 }
 
@@ -99,7 +99,7 @@ fn compare(cases: &[Case]) -> (usize, usize) {
             assert_eq!(a.pattern.overlaps(&b.pattern), expected, "{} and {}", a.pattern, b.pattern);
             assert_eq!(b.pattern.overlaps(&a.pattern), expected, "{} and {}", b.pattern, a.pattern);
             if expected {
-                // What an index finds by the stems is all there is to find.
+                // The stems find everything that overlaps.
                 let begins = |x: &str, y: &str| x.is_empty() || x == y || y.starts_with(&format!("{x}/"));
                 let (x, y) = (a.pattern.stem(), b.pattern.stem());
                 assert!(begins(x, y) || begins(y, x), "{} and {}", a.pattern, b.pattern);
@@ -117,7 +117,7 @@ fn compare(cases: &[Case]) -> (usize, usize) {
 
 #[test]
 fn overlap_within_names_is_exactly_what_an_oracle_finds() {
-    // The longest shortest witness of two texts of three characters has four.
+    // The longest of the shortest common matches of two texts of three characters has four.
     let world = world(&texts("ab", 4), 2);
     let segments = texts("ab*", 3);
     // Fixed seed: the same patterns every time.
@@ -135,7 +135,8 @@ fn overlap_within_names_is_exactly_what_an_oracle_finds() {
             1 => PathKind::Dir,
             _ => PathKind::Glob,
         };
-        // A star in a file's name is a character, which this world has not; a directory needs a level below it.
+        // A star in a file's name is an ordinary character, which does not occur in this world; a directory needs a
+        // level below it.
         let fits = match kind {
             PathKind::File => !text.contains('*'),
             PathKind::Dir => !text.contains(['*', '/']),
@@ -152,7 +153,7 @@ fn overlap_within_names_is_exactly_what_an_oracle_finds() {
 
 #[test]
 fn overlap_across_segments_is_exactly_what_an_oracle_finds() {
-    // Four segments against four: a shortest witness has at most eight.
+    // Four segments against four: a shortest common match has at most eight.
     let names: Vec<String> = ["a", "b"].map(String::from).to_vec();
     let plain = world(&names, 4);
     let universe = world(&names, 8);

@@ -1,4 +1,5 @@
-//! The table as a state machine: random requests, deaths and hours, with every promise checked after every single write.
+//! Tests the table as a state machine: random requests, deaths and hours, with every promise checked after every
+//! single write.
 
 use super::*;
 use crate::core::lease::pattern::PathKind;
@@ -42,7 +43,7 @@ fn path(text: &str) -> PathPattern {
     PathPattern::new(kind, None, text.trim_end_matches('/')).unwrap()
 }
 
-/// The records between two transactions, and what is known of the world.
+/// The records between two transactions, and the facts around them.
 #[derive(Clone)]
 struct World {
     leases: BTreeMap<u64, Lease>,
@@ -176,7 +177,7 @@ fn is_granted(outcome: &LeaseOutcome) -> bool {
     matches!(outcome, LeaseOutcome::Granted(_))
 }
 
-/// A waiter may not be passed by a newcomer, except by one that upgrades what it holds.
+/// A newcomer may not pass a waiter, unless it upgrades its own lease.
 fn assert_fair(before: &World, request: &Request) {
     let newcomer = before.table().own_ticket(request).is_none();
     for path in request.paths.iter().filter(|_| newcomer) {
@@ -266,7 +267,7 @@ fn random_walk(seed: u64) -> (usize, usize, usize) {
     (granted, queued, cycles)
 }
 
-/// Whoever still waits is served, once the holders give back what they have.
+/// Every waiter is served once the holders give back their leases.
 fn nobody_is_forgotten(mut world: World) {
     let mut rounds = 0;
     loop {

@@ -8,9 +8,9 @@ use crate::core::tree::word::Word;
 pub(super) struct Args {
     pub(super) options: Vec<String>,
     pub(super) operands: Vec<Word>,
-    /// What follows `--`.
+    /// The arguments after `--`.
     pub(super) after: Option<Vec<Word>>,
-    /// Whether more follows that is not known.
+    /// Whether unknown arguments follow.
     pub(super) more: bool,
 }
 
@@ -49,14 +49,14 @@ impl Args {
     }
 
     pub(super) fn has(&self, names: &[&str]) -> bool {
-        // git takes a long option that is shortened.
+        // git accepts a shortened long option.
         let is = |given: &str, name: &str| {
             given == name || given.len() > 4 && given.starts_with("--") && name.starts_with(given)
         };
         self.options.iter().any(|given| names.iter().any(|name| is(given, name)))
     }
 
-    /// Operands and what follows `--` as pathspecs; one that is not known stands for all.
+    /// Operands and the arguments after `--` as pathspecs. An unknown one stands for all.
     pub(super) fn paths(&self, operands: &[Word]) -> Paths {
         let words: Vec<&Word> = operands.iter().chain(self.after.iter().flatten()).collect();
         if self.more

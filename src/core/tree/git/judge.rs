@@ -1,4 +1,5 @@
-//! From calls of git to what they do: aliases and submodules are followed, and what was staged before a commit is remembered.
+//! Determines the effect of git calls: it follows aliases and submodules, and remembers what was staged before a
+//! commit.
 
 use super::args::Args;
 use super::subcommands::Asked;
@@ -8,7 +9,7 @@ use crate::core::tree::script::{self, Call};
 use crate::core::tree::word::Word;
 use std::path::{Path, PathBuf};
 
-/// The most aliases that lead to one another.
+/// The longest chain of aliases.
 const MAX_ALIASES: usize = 8;
 
 pub(super) struct Judge<'w> {
@@ -17,7 +18,7 @@ pub(super) struct Judge<'w> {
     pub(super) staging: Vec<Staging>,
 }
 
-/// Subcommands that are often used and do nothing of the kind: no alias is looked up for them.
+/// Frequent subcommands without such an effect: no alias is looked up for them.
 const HARMLESS: [&str; 27] = [
     "submodule",
     "status",
@@ -67,7 +68,7 @@ impl<'w> Judge<'w> {
         if self.subcommand(&asked) || HARMLESS.contains(&name) || depth >= MAX_ALIASES {
             return;
         }
-        // An alias given with the call itself wins.
+        // An alias in the call itself has priority.
         let given = call.words[..at].windows(2).rev().find_map(|pair| {
             (pair[0].text == "-c").then(|| pair[1].text.strip_prefix(&format!("alias.{name}="))).flatten()
         });
@@ -85,13 +86,13 @@ impl<'w> Judge<'w> {
         }
     }
 
-    /// Whether a setting makes git stash what is dirty by itself.
+    /// Whether a setting makes git stash the dirty files by itself.
     pub(super) fn is_on(&self, dir: &Path, key: &str, args: &Args) -> bool {
         let said = || self.world.setting(dir, key).unwrap_or_default().to_ascii_lowercase();
         !args.has(&["--no-autostash"]) && matches!(said().as_str(), "true" | "yes" | "on" | "1")
     }
 
-    /// What a call does in the submodules of the work tree around it.
+    /// The effect of a call in the submodules of its work tree.
     fn in_submodules(&mut self, asked: &Asked<'_>) {
         let args = asked.args("", &["recurse-submodules"]);
         let harm = match asked.name {
@@ -144,13 +145,13 @@ impl<'w> Judge<'w> {
         });
     }
 
-    /// A commit of the index as it is by then.
+    /// A commit of the index at that point.
     pub(super) fn index(&mut self, asked: &Asked<'_>) {
         let dir = asked.dir;
         let takes = Takes { staged: true, ..Takes::default() };
         let top = |dir: &Path| script::top(Some(dir), self.world);
         let mut staging = std::mem::take(&mut self.staging);
-        // Of another work tree that is another index.
+        // Another work tree has another index.
         staging.retain(|step| step.dir == dir || top(&step.dir) == top(dir));
         self.act(asked, Harm::Commit, takes, Paths::All);
         if let Some(act) = self.acts.last_mut() {
@@ -158,7 +159,7 @@ impl<'w> Judge<'w> {
         }
     }
 
-    /// A change of the index. What is added by a name that is not known is seen when it is committed.
+    /// A change of the index. A file that was added by an unknown name is seen when it is committed.
     pub(super) fn stage(&mut self, dir: &Path, args: &Args, add: bool, new: bool) {
         let known = args.operands.iter().chain(args.after.iter().flatten()).all(|word| word.exact);
         if add && (args.more || !known || args.has(&["--pathspec-from-file"])) {
@@ -168,7 +169,7 @@ impl<'w> Judge<'w> {
     }
 }
 
-/// The directory of a call, and the position of its subcommand. `None`: it is not known, or there is none.
+/// The directory of a call, and the index of its subcommand. `None` if there is none, or it is unknown.
 fn globals(call: &Call) -> Option<(PathBuf, usize)> {
     let mut dir = call.dir.clone();
     let mut at = 0;

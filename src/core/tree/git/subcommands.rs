@@ -1,4 +1,4 @@
-//! What each subcommand of git does to uncommitted work.
+//! The effect of each subcommand of git on uncommitted work.
 
 use super::args::Args;
 use super::judge::Judge;
@@ -14,11 +14,11 @@ const TRACKED: Takes = Takes::TRACKED;
 pub(super) struct Asked<'a> {
     pub(super) dir: &'a Path,
     pub(super) name: &'a str,
-    /// What follows the name.
+    /// The arguments after the name.
     pub(super) words: &'a [Word],
-    /// Whether more follows that is not known.
+    /// Whether unknown arguments follow.
     pub(super) more: bool,
-    /// The call, for the one who made it.
+    /// The call, for its author.
     pub(super) shown: &'a str,
 }
 
@@ -30,7 +30,7 @@ impl Asked<'_> {
 }
 
 impl Judge<'_> {
-    /// Records what a subcommand does. `false`: it is not one that is known here.
+    /// Records the effect of a subcommand. `false`: the subcommand is unknown here.
     pub(super) fn subcommand(&mut self, asked: &Asked<'_>) -> bool {
         match asked.name {
             "checkout" => self.checkout(asked),
@@ -68,7 +68,7 @@ impl Judge<'_> {
         } else if args.has(&["-f", "--force"]) {
             self.act(asked, Harm::Discard, TRACKED, Paths::All);
         } else if creates {
-            // From where one is, it changes no file.
+            // Started from HEAD, it changes no file.
             if first.is_some_and(|start| start.text != "HEAD") {
                 self.act(asked, Harm::Move, TRACKED, Paths::All);
             }
@@ -126,7 +126,7 @@ impl Judge<'_> {
         let first = args.operands.first().map_or("push", |word| word.text.as_str());
         let (paths, harm) = match first {
             "push" => (args.paths(args.operands.get(1..).unwrap_or_default()), Harm::Stash),
-            // What follows is its message.
+            // The rest is its message.
             "save" => (Paths::All, Harm::Stash),
             "branch" => (Paths::All, Harm::Move),
             _ => return,
@@ -197,7 +197,7 @@ impl Judge<'_> {
                 }
             }
         } else if named.iter().all(|word| word.exact) {
-            // Other staged files stay out of it.
+            // Other staged files are not part of it.
             self.act(asked, Harm::Commit, TRACKED, args.paths(&args.operands));
         }
     }
@@ -209,7 +209,7 @@ impl Judge<'_> {
         }
     }
 
-    /// A merge, and what else puts commits on top of others.
+    /// A merge, or another command that puts commits on top of others.
     fn merge(&mut self, asked: &Asked<'_>) {
         let args =
             asked.args("mXSsxC", &["strategy", "strategy-option", "onto", "exec", "file", "into-name"]);
@@ -227,7 +227,7 @@ impl Judge<'_> {
 
     fn pull(&mut self, asked: &Asked<'_>) {
         let args = asked.args("XsS", &["strategy", "strategy-option", "depth"]);
-        // Without a stash of its own git refuses where something is dirty.
+        // Without a stash of its own, git refuses if something is dirty.
         if args.has(&["--rebase", "-r", "--autostash"])
             || self.is_on(asked.dir, "merge.autoStash", &args)
             || self.is_on(asked.dir, "rebase.autoStash", &args)

@@ -1,4 +1,4 @@
-//! The programs that change what a shell knows, or that only run another program.
+//! The programs that change the state of a shell, or that only run another program.
 
 use super::{Call, MAX_CALLS, MAX_DEPTH, MAX_WRAPPED, ShellScope, Walk, assign, is_assignment, join, words};
 use crate::core::tree::word::{Word, texts};
@@ -8,14 +8,14 @@ use crate::core::tree::wrapper::{
 use rable::Node;
 use std::path::{Path, PathBuf};
 
-/// What a program is given beside its arguments.
+/// The input of a program beside its arguments.
 #[derive(Default)]
 pub(super) struct Given<'a> {
-    /// The variables that it alone gets.
+    /// The variables for this program alone.
     pub(super) set: &'a [Word],
-    /// What it reads, if that is known.
+    /// Its standard input, if it is known.
     pub(super) stdin: Option<String>,
-    /// Whether more arguments follow that are not known (`xargs`).
+    /// Whether unknown arguments follow (`xargs`).
     pub(super) more: bool,
 }
 
@@ -29,7 +29,7 @@ impl Walk<'_> {
         }
         match name.rsplit('/').next().unwrap_or(name) {
             "git" => self.git(args, scope, &given),
-            // It checks a branch out.
+            // It checks out a branch.
             "gh" if texts(args).starts_with(&["pr", "checkout"]) => {
                 let switch = [Word::known("switch"), Word::unknown()];
                 self.git(&switch, scope, &Given { more: false, ..given });
@@ -187,7 +187,7 @@ impl Walk<'_> {
         self.found.push(Call { dir, words: args.to_vec(), more: given.more });
     }
 
-    /// Where `cd` leads.
+    /// The directory after `cd`.
     fn changed(&self, args: &[Word], scope: &ShellScope) -> Option<PathBuf> {
         let options = args.iter().take_while(|w| w.text.starts_with('-') && w.text.len() > 1).count();
         match args.get(options) {
