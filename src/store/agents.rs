@@ -1,9 +1,10 @@
-//! The records of agents: `agents/` has those of the living, `agents.ended/` those of agents that have ended.
+//! The records of agents: `agents/` contains those of living agents, `agents.ended/` those of ended ones.
 //!
-//! Nearly every command reads the living. Those that have ended, a hundred after a busy day, are read only by what asks for
-//! them: whose mail waits, which names are taken, who may be back. A record says that its agent has ended before it is moved,
-//! by one rename. Until then it is where version 0.1.0 keeps it, so `agents/` may have such records, too: after a crash, and
-//! in a store of that version. An agent that is back is written to `agents/` first. If a name is in both, `agents/` counts.
+//! Nearly every command reads the living agents. The ended ones, a hundred after a busy day, are read only to decide
+//! whose mail waits, which names are taken, and which agents may be back. A record is first marked as ended, and then
+//! moved by one rename. Until then it is in `agents/`, where version 0.1.0 keeps all records. So ended agents may be
+//! there after a crash, and in a store of that version. An agent that is back is written to `agents/` first. If a
+//! name is in both, `agents/` counts.
 
 use super::record::{self, Durability, Loaded};
 use super::{Store, Transaction, fault};
@@ -16,13 +17,12 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// The directory of those that live.
 const LIVING: &str = "agents";
 
-/// The directory of those that have ended. It is made for the first of them.
+/// It is made for the first agent that ends.
 pub(super) const ENDED: &str = "agents.ended";
 
-/// How often one looks again at records that were moved or renamed meanwhile.
+/// How often a reader looks again at records that were moved or renamed meanwhile.
 const LOOKS: usize = 3;
 
 impl Store {
@@ -38,7 +38,7 @@ impl Store {
                 let (dead, gone) = self.agents_in(ENDED, &ended)?;
                 agents.extend(dead);
                 order::sort_by_cached_key(&mut agents, file_of);
-                // One that was back meanwhile is in neither list.
+                // An agent that came back meanwhile is in neither list.
                 moved |= gone || record::list(&self.dir.join(LIVING))? != files;
             }
             looks += 1;
@@ -48,7 +48,7 @@ impl Store {
         }
     }
 
-    /// The living agents on record: what they cost does not depend on how many have ended.
+    /// The living agents on record. The cost does not depend on how many have ended.
     pub fn living(&self) -> Result<Vec<Agent>> {
         let mut looks = 0;
         loop {
@@ -63,7 +63,8 @@ impl Store {
         }
     }
 
-    /// The agent on record for which something about `name` holds; the living are asked first. A person has no record.
+    /// The agent on record for which `is` holds; the living ones are asked first. A person, whose name `name` may be,
+    /// has no record.
     pub(super) fn find_agent(&self, name: &Name, is: impl Fn(&Agent) -> bool) -> Result<Option<Agent>> {
         if name.is_human() {
             return Ok(None);
@@ -74,7 +75,7 @@ impl Store {
         }
     }
 
-    /// When a record of an agent was last made, replaced, moved or removed; `None` if only a look can tell.
+    /// When a record of an agent was last made, replaced, moved or removed; `None` if only a look can show a change.
     pub fn agents_changed(&self) -> Option<SystemTime> {
         let living = record::changed(&self.dir.join(LIVING))?;
         let ended = self.dir.join(ENDED);
@@ -107,7 +108,6 @@ fn file_of(agent: &Agent) -> String {
 }
 
 impl Transaction<'_> {
-    /// All agents on record.
     pub fn agents(&self) -> Result<Vec<Agent>> {
         self.store.agents()
     }
@@ -121,7 +121,7 @@ impl Transaction<'_> {
         if agent.is_live() { record::remove(&ended) } else { put_away(&path, &ended) }
     }
 
-    /// Moves the records of those among `known`, all agents on record, that have ended and are still among the living.
+    /// Moves the records of those among `known`, all agents on record, that have ended and are still in `agents/`.
     pub fn put_away_ended(&mut self, known: &[Agent]) -> Result<()> {
         let files = record::list(&self.store.dir.join(LIVING))?;
         for agent in known.iter().filter(|a| !a.is_live() && files.binary_search(&file_of(a)).is_ok()) {
@@ -131,7 +131,6 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Removes an agent's record.
     pub fn forget_agent(&mut self, name: &Name) -> Result<()> {
         record::remove(&self.store.agent_path(LIVING, name))?;
         record::remove(&self.store.agent_path(ENDED, name))?;
@@ -143,7 +142,7 @@ impl Transaction<'_> {
 
 fn put_away(path: &Path, to: &Path) -> Result<()> {
     let moved = match fs::rename(path, to) {
-        // The first that ends in this store.
+        // The first agent that ends in this store.
         Err(e) if e.kind() == ErrorKind::NotFound => {
             to.parent().map_or(Ok(()), record::ensure_dir)?;
             fs::rename(path, to)
@@ -181,14 +180,14 @@ mod tests {
         let name = Name::new("b-1").unwrap();
         let found = store.find_agent(&name, |a| a.name == name).unwrap();
         assert_eq!(found.and_then(|a| a.died), Some(5));
-        // A record of one that ended is changed where it is.
+        // The record of an ended agent is changed where it is.
         store.transact(|tx| tx.put_agent(&Agent { died: Some(6), ..agent("b-1") })).unwrap();
         assert_eq!((record::list(&living).unwrap().len(), record::list(&ended).unwrap().len()), (2, 1));
-        // It is back.
+        // The agent is back.
         store.transact(|tx| tx.put_agent(&agent("b-1"))).unwrap();
         assert_eq!(names(&store.living().unwrap()), ["a-1", "a-10", "b-1"]);
         assert!(record::list(&ended).unwrap().is_empty());
-        // And forgotten, from wherever it is.
+        // It is forgotten, from either directory.
         store.transact(|tx| tx.put_agent(&dead("a-1"))).unwrap();
         for name in ["a-1", "b-1"] {
             store.transact(|tx| tx.forget_agent(&Name::new(name).unwrap())).unwrap();
@@ -214,7 +213,7 @@ mod tests {
     fn of_two_records_of_a_name_the_one_among_the_living_counts() {
         let (_dir, store) = store();
         store.transact(|tx| tx.put_agent(&dead("a-1"))).unwrap();
-        // A crash between the two steps of one that is back, and of one whose record is changed.
+        // A crash between the two steps, of an agent that is back, and of one whose record is changed.
         for one in [agent("a-1"), Agent { died: Some(7), ..agent("a-1") }] {
             fs::write(store.dir.join("agents/a-1.json"), serde_json::to_vec(&one).unwrap()).unwrap();
             assert_eq!(store.agents().unwrap(), std::slice::from_ref(&one));
@@ -241,7 +240,7 @@ mod tests {
                 looks += 1;
                 missed += usize::from(store.agents().unwrap().len() != 1);
             }
-            // Three moves during three looks in a row: nobody ends and comes back so often.
+            // Three moves during three looks in a row: no real agent ends and comes back so often.
             assert!(missed * 20 <= looks, "{missed} of {looks}");
         });
         assert_eq!(store.agents().unwrap().len(), 1);

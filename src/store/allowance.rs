@@ -1,8 +1,8 @@
 //! The rate limit that the person's settings set for agents, for processes that cannot see these settings themselves.
 //!
-//! One small sealed record. A process that knows the person's settings writes it (`roster/rate.rs`). If it is
-//! missing or forged, the default limit counts. Reading takes no lock: the record is replaced as a whole, and of several processes that
-//! publish at once the last one wins.
+//! One small sealed record. A process that knows the person's settings writes it (`roster/rate.rs`). If it is missing
+//! or forged, the default limit counts. Reading takes no lock: the record is replaced as a whole, and the last of
+//! several processes that publish at once wins.
 
 use super::Store;
 use super::record::{Durability, Loaded};
@@ -13,7 +13,7 @@ use anyhow::Result;
 const RECORD: &str = "allowance";
 
 impl Store {
-    /// What was published last, if it can be believed.
+    /// The published limit, if it is valid.
     pub fn allowance(&self) -> Option<Limit> {
         match self.sealed(RECORD) {
             Ok(Loaded::Ok(limit)) => Some(limit),
@@ -46,7 +46,7 @@ mod tests {
         store.publish_allowance(limit).unwrap();
         assert_eq!(store.allowance(), Some(limit));
         let genuine = fs::read_to_string(&file).unwrap();
-        // Changed, made up, sealed under another name, and no record at all.
+        // A changed record, an invented one, one that was sealed under another name, and none.
         store.put_sealed("leases/1", &limit, Durability::Volatile).unwrap();
         let others = fs::read_to_string(store.dir().join("leases/1.json")).unwrap();
         let forged =

@@ -1,10 +1,10 @@
-//! Bundles: one message of swarm that brings others, see [`crate::core::bundle`].
+//! Bundles: one message of swarm that brings others; see [`crate::core::bundle`].
 //!
 //! Its members are on record before it is in the mailbox, so a crash in between only leaves a record too many. The
 //! members follow each state of the bundle in the same transaction, the bundle first. After a crash the bundle is
-//! where it was, with its stage, and the next transaction does the rest. That is idempotent, and a member that was
-//! read or acknowledged meanwhile stays so. A bundle of which nothing was typed yet is removed again, under the lock
-//! like every change.
+//! where it was, with its stage, and the next transaction updates the members. That is idempotent, and a member that
+//! was read or acknowledged meanwhile keeps that stage. A bundle of which nothing was typed yet is removed again,
+//! under the lock like every change.
 
 use super::mail::Folder;
 use super::post::NewMessage;
@@ -30,7 +30,7 @@ impl Store {
         members: Vec<MessageId>,
         whole: bool,
     ) -> Result<Option<Verified>> {
-        // It takes no room that its members do not have already.
+        // It takes no more room than its members.
         let draft = NewMessage::of_system(owner.clone(), MessageType::Info, Body::new(text)?);
         let (message, staged) = self.write_down(draft, Limit::none(), |_| Ok(()))?;
         let now = now_ms();
@@ -40,7 +40,7 @@ impl Store {
                 return Ok(false);
             }
             let known = Delivery { members, whole, ..Delivery::queued(message.id.clone(), now) };
-            // Why one of them was held before is no reason any more.
+            // The reasons for which members were held before do not count any more.
             for id in &known.members {
                 if let Some(mut member) = self.delivery(owner, id)?.filter(|d| d.way.stage == Stage::Held) {
                     member.way.advance(Stage::Queued, "", now);
@@ -58,7 +58,7 @@ impl Store {
         signed.map(Some).map_err(|_| anyhow::anyhow!("a bundle was not signed"))
     }
 
-    /// The messages that a bundle brings, wherever they lie in the mailbox, in the order of its text.
+    /// The members of a bundle, in any folder of the mailbox, in the order of its text.
     pub fn members(&self, owner: &Name, aliases: &[Name], bundle: &Delivery) -> Result<Vec<Verified>> {
         let wanted: BTreeSet<&MessageId> = order::collect(&bundle.members);
         let mut found = Vec::new();
@@ -80,7 +80,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Whether one of the messages that a bundle brings still waits.
+    /// Whether a member of a bundle still waits.
     pub fn brings_anything(&self, owner: &Name, bundle: &Delivery) -> Result<bool> {
         let mut waits = false;
         self.each_mail(owner, Folder::New, |file| {
@@ -95,7 +95,7 @@ impl Store {
         Ok(order::collect(bundles.flat_map(|bundle| bundle.members)))
     }
 
-    /// The bundle that is to bring a message, if there is one.
+    /// The bundle with a message, if there is one.
     pub fn bundle_with(&self, owner: &Name, id: &MessageId) -> Result<Option<Delivery>> {
         Ok(self.bundles(owner)?.into_iter().find(|bundle| bundle.members.contains(id)))
     }
@@ -115,7 +115,7 @@ impl Store {
 }
 
 impl Transaction<'_> {
-    /// Makes true of its members what became of a bundle, as far as they wait still.
+    /// Updates the members of a bundle that still wait.
     pub fn update_members(&mut self, owner: &Name, bundle: &Delivery) -> Result<()> {
         for file in self.store.mail_files(owner, Folder::New)? {
             let Some((_, id)) = parse_file_name(&file) else { continue };
@@ -135,7 +135,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Takes a bundle away of which nothing was typed, or nothing is left.
+    /// Removes a bundle of which nothing was typed, or whose members are all settled.
     pub fn drop_bundle(&mut self, owner: &Name, file: &str, id: &MessageId) -> Result<()> {
         for path in [self.store.mail_file(owner, Folder::New, file), self.store.delivery_path(owner, id)] {
             record::remove(&path)?;
@@ -143,8 +143,8 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// If an agent ended while a bundle was under way, and Enter was pressed on it, its members may have arrived. Nobody
-    /// gets a notice about the bundle itself.
+    /// Ends the bundles of an agent that ended while they were under way. If Enter was pressed on one, its members
+    /// may have arrived. Nobody gets a notice about the bundle itself.
     pub fn end_bundles(&mut self, agent: &Agent) -> Result<()> {
         for file in self.store.mail_files(&agent.name, Folder::New)? {
             let Some((sender, id)) = parse_file_name(&file) else { continue };

@@ -15,19 +15,19 @@ use std::path::{Path, PathBuf};
 /// The name of a project's file.
 pub const FILE: &str = ".swarm.toml";
 
-/// The largest file that is understood, in bytes.
+/// The largest settings file that is read, in bytes.
 const MAX: usize = 64 << 10;
 
-/// Where the files are, whether they exist or not.
+/// The paths of the files, whether they exist or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Files {
-    /// The user's; `None` without a home.
+    /// The user's file; `None` without a home.
     pub user: Option<PathBuf>,
-    /// The project's; `None` outside of one.
+    /// The project's file; `None` outside of a project.
     pub project: Option<PathBuf>,
 }
 
-/// What tells one state of the files from another.
+/// The facts that distinguish one state of the files from another.
 pub type Stamp = [Option<(u64, u64, u64, i64, i64, i64)>; 2];
 
 impl Files {
@@ -36,7 +36,7 @@ impl Files {
         Self::seen_with(root, |name| std::env::var_os(name))
     }
 
-    /// The files for the project at `root`, for whoever has these variables.
+    /// The files for the project at `root`, for an environment with these variables.
     pub fn seen_with(root: Option<&Path>, variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let user = config_home_with(variable).map(|dir| dir.join("config.toml"));
         Self { user, project: root.map(|r| r.join(FILE)) }
@@ -68,7 +68,7 @@ impl Files {
     }
 }
 
-/// Where the person's own files are: `$XDG_CONFIG_HOME/swarm`, or `~/.config/swarm`.
+/// The directory of the person's own files: `$XDG_CONFIG_HOME/swarm`, or `~/.config/swarm`.
 pub fn config_home() -> Option<PathBuf> {
     config_home_with(|name| std::env::var_os(name))
 }
@@ -79,7 +79,7 @@ fn config_home_with(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathB
     Some(base.join("swarm"))
 }
 
-/// What the file at `path` says; nothing if there is none.
+/// The settings in the file at `path`; empty if there is no file.
 pub fn layer(source: Source, path: &Path) -> Layer {
     let place = path.display().to_string();
     match foreign::text(path) {
@@ -90,8 +90,8 @@ pub fn layer(source: Source, path: &Path) -> Layer {
     }
 }
 
-/// Changes the text of the file at `path` as `decide` says; `None`: no change. Returns whether it changed. Refuses a text
-/// that would be wrong, and a project's file that is a symbolic link, because that came with a clone.
+/// Changes the text of the file at `path` to the result of `decide`; `None`: no change. Returns whether it changed.
+/// Refuses an invalid text, and a project's file that is a symbolic link, because that came with a clone.
 pub fn change(
     source: Source,
     path: &Path,

@@ -1,13 +1,14 @@
-//! `COORDINATION.md` in the project's root: read, and changed by one process at a time.
+//! Reads `COORDINATION.md` in the project's root, and changes it by one process at a time.
 //!
 //! A change is: read, decide purely, write a temporary file beside it and fsync it. Then, under the mutex: check that
 //! the file is still the one that was read, rename, journal. A lock of the document's own covers all of it, so nobody
 //! waits for the mutex during an fsync. So each of many processes builds on the changes before it, and a crash leaves
 //! the old file or the new one.
 //!
-//! A program that takes no lock, such as an editor, is noticed up to that check, and the change is decided again.
-//! What it saves between the check and the rename, which follow each other at once, is lost; no file system excludes
-//! that. The mode stays. A link is followed within the project only. Other hard links to the file keep the old text.
+//! A program that takes no lock, such as an editor, is noticed up to that check, and the change is decided again. If
+//! it saves between the check and the rename, which follow each other at once, its text is lost; no file system
+//! prevents that. The mode stays. A link is followed within the project only. Other hard links to the file keep the
+//! old text.
 
 use super::{Store, fault, lock, record};
 use crate::core::coord::{Change, TEMPLATE};
@@ -29,17 +30,17 @@ pub const FILE: &str = "COORDINATION.md";
 /// The largest document, in bytes.
 pub const MAX_DOCUMENT: u64 = 1 << 20;
 
-/// How often a change is decided again because somebody else wrote meanwhile.
+/// How often a change is decided again because another program wrote meanwhile.
 const TRIES: usize = 10;
 
-/// How long to wait for those who are changing the document, each for an fsync or two.
+/// How long a process waits for others that are changing the document, each for an fsync or two.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The file to which a change is written before it is renamed into its place. Only the lock's holder has one, so one name
-/// is enough, and what a killed process left is simply replaced.
+/// The file to which a change is written before it is renamed into its place. Only the lock's holder has one, so one
+/// name is enough. The file of a killed process is simply replaced.
 const STAGED: &str = ".COORDINATION.md.swarm-new";
 
-/// How much of what is no longer in the document the journal keeps, in characters.
+/// How much of a removed text the journal keeps, in characters.
 const KEPT: usize = 4000;
 
 /// The document as it was read.
@@ -49,7 +50,6 @@ struct FoundText {
 }
 
 impl FoundText {
-    /// Whether `other` is the same file with the same text in it.
     fn is(&self, other: &Self) -> bool {
         let stamp =
             |m: &Metadata| (m.dev(), m.ino(), m.size(), m.mtime(), m.mtime_nsec(), m.ctime(), m.ctime_nsec());
@@ -58,7 +58,7 @@ impl FoundText {
 }
 
 impl Store {
-    /// Where the document is, or would be.
+    /// The path of the document, whether it exists or not.
     pub fn coordination_path(&self) -> PathBuf {
         self.root.join(FILE)
     }
@@ -89,14 +89,14 @@ impl Store {
         if created {
             record::sync_dir(&self.root)?;
         } else {
-            // An existing file may be unusable: better to say so now than at the first change.
+            // An existing file may be unusable. It is better to report that now than at the first change.
             self.coordination()?;
         }
         Ok(created)
     }
 
-    /// Changes the document as `decide` says, and journals that as `by`'s `verb`. If another program changes the file
-    /// meanwhile, `decide` runs again. Its error changes nothing.
+    /// Changes the document to the result of `decide`, and journals that as `verb` of `by`. If another program
+    /// changes the file meanwhile, `decide` runs again. An error of `decide` changes nothing.
     pub fn change_coordination(
         &self,
         by: &Name,
@@ -138,18 +138,19 @@ impl Store {
         bail!("{} keeps being changed by another program; nothing was changed, try again", path.display())
     }
 
-    /// The refusal where there is no document.
+    /// The refusal if there is no document.
     pub fn no_coordination(&self) -> anyhow::Error {
         let root = self.root.display();
         Refusal::Usage(format!("there is no {FILE} in {root}; `swarm coord init` makes one")).into()
     }
 
-    /// Waits until nobody else is changing the document.
+    /// Waits until no other process is changing the document.
     fn coordination_turn(&self) -> Result<lock::Held> {
         Ok(lock::exclusive_within(&self.dir.join("coord.lock"), PATIENCE, self.until)?.0)
     }
 
-    /// The file itself: the document, or what it is a link to, which must be in the project. `None`: there is none.
+    /// The file itself: the document, or the target of its link, which must be in the project. `None` if there is
+    /// none.
     fn coordination_file(&self) -> Result<Option<PathBuf>> {
         let path = self.coordination_path();
         let refuse = |why: String| refuse(&path, &why);
@@ -182,7 +183,7 @@ fn too_large(path: &Path, is: &str) -> anyhow::Error {
     Refusal::Usage(format!("{path} {is} larger than {MAX_DOCUMENT} bytes; move old text out of it")).into()
 }
 
-/// Reads the document at `path`. No link is followed here: it was before.
+/// Reads the document at `path`. No link is followed here: the caller has done that.
 fn read(path: &Path) -> Result<Option<FoundText>> {
     let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
     let open = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path);
@@ -211,7 +212,7 @@ fn read(path: &Path) -> Result<Option<FoundText>> {
 struct StagedDocument(PathBuf);
 
 impl StagedDocument {
-    /// Writes it, fsynced, with this mode, or else the usual one.
+    /// Writes it, fsynced, with this mode, or else the default one.
     fn write(document: &Path, text: &str, mode: Option<u32>) -> Result<Self> {
         let staged = Self(document.with_file_name(STAGED));
         let path = &staged.0;
@@ -222,7 +223,7 @@ impl StagedDocument {
             }
             let mut file: File = OpenOptions::new().write(true).create_new(true).mode(0o666).open(path)?;
             if let Some(mode) = mode {
-                // Not the set-user-id bits: the file that they were on may be another user's, and this one is ours.
+                // Not the set-user-id bits: the original file may be another user's, and this one is ours.
                 file.set_permissions(Permissions::from_mode(mode & 0o777))?;
             }
             // In two halves, so that a test can be killed between them.
@@ -257,7 +258,8 @@ mod tests {
         (dir, store)
     }
 
-    /// Adds a goal, while `meanwhile` is done at each try between the reading and the writing; gives the number of tries.
+    /// Adds a goal, and calls `meanwhile` at each try between the reading and the writing. Returns the number of
+    /// tries.
     fn add_while(store: &Store, mut meanwhile: impl FnMut(usize, &Path)) -> (usize, Result<Change>) {
         let mut tries = 0;
         let action = CoordAction::Add { text: Text::new("ours").unwrap(), by: Name::human(), now_ms: 0 };
@@ -284,7 +286,7 @@ mod tests {
             store.coordination().unwrap().unwrap(),
             "# Goals\n\n- theirs\n- ours (human, 1970-01-01)\n"
         );
-        // By rename, with the very same text: another file all the same, perhaps with another mode.
+        // By rename, with the same text: it is another file nevertheless, perhaps with another mode.
         let by_rename = |path: &Path| {
             let part = path.with_extension("part");
             fs::copy(path, &part).unwrap();

@@ -1,11 +1,11 @@
-//! Named points at which a test can have the process killed.
+//! Named points at which a test can kill the process.
 //!
 //! With the feature `test-tools`, a process whose `SWARM_CRASH_AT` names a point kills itself there with SIGKILL, so
 //! nothing is cleaned up, as in a real crash. `SWARM_CRASH_COUNT` names a file with one byte for each time that the
-//! point is passed unharmed before. `SWARM_CRASH_TRACE` names a file that gets a line for each point that is passed.
-//! Without the feature, a point is nothing at all.
+//! process first passes the point. `SWARM_CRASH_TRACE` names a file that gets a line for each point that is passed.
+//! Without the feature, a point does nothing.
 
-/// Dies here if the environment asks for it.
+/// Kills the process if the environment asks for it.
 #[cfg(feature = "test-tools")]
 pub fn point(name: &str) {
     if let Some(path) = std::env::var_os("SWARM_CRASH_TRACE") {
@@ -18,7 +18,7 @@ pub fn point(name: &str) {
     }
 }
 
-/// Takes one of the times that the point is to be passed unharmed, if any is left.
+/// Uses up one of the times that the process passes the point, if any is left.
 #[cfg(feature = "test-tools")]
 fn is_spared() -> bool {
     let Some(path) = std::env::var_os("SWARM_CRASH_COUNT") else { return false };
@@ -26,7 +26,7 @@ fn is_spared() -> bool {
     left > 0 && std::fs::OpenOptions::new().write(true).open(&path).is_ok_and(|f| f.set_len(left - 1).is_ok())
 }
 
-/// Nothing: crash points exist in test builds only.
+/// Does nothing: crash points exist in test builds only.
 #[cfg(not(feature = "test-tools"))]
 #[inline]
 pub fn point(_name: &str) {}

@@ -1,7 +1,7 @@
-//! The person's own files that swarm reads and, when asked to, changes: settings.
+//! The person's own files that swarm reads and, if asked to, changes: settings.
 //!
-//! They are not trusted: only regular files are read, up to a bound, and only UTF-8. A file is replaced by rename, at
-//! the target of a symbolic link (people keep their settings elsewhere and link them), with the mode it had. No lock
+//! They are not trusted: only regular files are read, up to a bound, and only UTF-8. A file is replaced by a rename,
+//! at the target of a symbolic link (people keep their settings elsewhere and link them), and keeps its mode. No lock
 //! is taken here: code that changes a file after reading it takes one.
 
 use super::{entropy, fault, record};
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// The largest file that is read, in bytes.
 const MAX: u64 = 4 << 20;
 
-/// The file that a symbolic link leads to.
+/// The target of a symbolic link, or the path itself.
 pub fn follow(path: &Path) -> Result<PathBuf> {
     match fs::canonicalize(path) {
         Ok(real) => Ok(real),
@@ -24,7 +24,7 @@ pub fn follow(path: &Path) -> Result<PathBuf> {
     }
 }
 
-/// A path without symbolic links, as far as it exists. A link that leads nowhere is refused, because its target is unknown.
+/// A path without symbolic links, as far as it exists. A dangling link is refused, because its target is unknown.
 pub fn real(path: &Path) -> Result<PathBuf> {
     let mut rest = Vec::new();
     let mut base = path;
@@ -55,20 +55,20 @@ pub fn within(path: &Path, dir: &Path) -> Result<PathBuf> {
     Err(refuse(path, &format!("a link leads from there to {}, outside {}", found.display(), dir.display())))
 }
 
-/// The text of a file that is to be changed; `None` if there is none.
+/// The text of a file that will be changed; `None` if there is none.
 pub fn read(path: &Path) -> Result<Option<String>> {
     let found = found(path).with_context(|| format!("cannot read {}", path.display()))?;
     found.map(|text| text.map_err(|why| refuse(path, &why))).transpose()
 }
 
-/// The text of a file that is only looked at; `None` if there is none. The error says why, without the path.
+/// The text of a file that is only read; `None` if there is none. The error gives the reason, without the path.
 pub fn text(path: &Path) -> Result<Option<String>, String> {
     found(path).map_err(|why| why.to_string())?.transpose()
 }
 
-/// The text of a file, or why it is none.
+/// The text of a file, or the reason why it has none.
 fn found(path: &Path) -> std::io::Result<Option<Result<String, String>>> {
-    // A FIFO must not keep us waiting.
+    // A FIFO must not block this process.
     let open = OpenOptions::new().read(true).custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits()).open(path);
     let file = match open {
         Ok(file) => file,
@@ -102,7 +102,7 @@ pub fn replace(path: &Path, text: &str) -> Result<()> {
     let temp = dir.join(format!(".swarm-{:016x}.tmp", entropy()?));
     let put = || -> Result<()> {
         record::create_file(&temp, text.as_bytes())?;
-        // Not the set-user-id bits: the file that they were on may be another user's, and this one is ours.
+        // Not the set-user-id bits: the original file may be another user's, and this one is ours.
         let mode = mode.map_or(0o644, |mode| mode.mode() & 0o777);
         fs::set_permissions(&temp, fs::Permissions::from_mode(mode))?;
         fault::point("before-settings");

@@ -14,7 +14,7 @@ use anyhow::Result;
 const RECORD: &str = "groups";
 
 impl Store {
-    /// The groups. A record that cannot be believed is set aside: there are none then.
+    /// The groups. An invalid record is set aside, and there are none then.
     pub fn groups(&self) -> Result<Groups> {
         match self.sealed(RECORD)? {
             Loaded::Ok(groups) => return Ok(groups),
@@ -26,7 +26,7 @@ impl Store {
 }
 
 impl Transaction<'_> {
-    /// Changes the groups for a person. What the change refuses changes nothing.
+    /// Changes the groups for a person. A refused change changes nothing.
     pub fn change_groups(
         &mut self,
         verb: &str,
@@ -42,13 +42,13 @@ impl Transaction<'_> {
         Ok(changed)
     }
 
-    /// An agent has another name, and is still in its groups.
+    /// Renames an agent in its groups.
     pub(super) fn rename_in_groups(&mut self, from: &Name, to: &Name) -> Result<()> {
         let mut groups = self.store.groups()?;
         if groups.rename(from, to) { self.put_groups(&groups) } else { Ok(()) }
     }
 
-    /// Somebody gets a name that another one had. Nobody chose it, so its groups were not meant for who has it now.
+    /// Removes a name from all groups because another agent gets it. The groups were not meant for that agent.
     pub fn leave_groups(&mut self, name: &Name) -> Result<()> {
         let mut groups = self.store.groups()?;
         if groups.forget(name) { self.put_groups(&groups) } else { Ok(()) }

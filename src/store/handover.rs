@@ -1,9 +1,9 @@
-//! Handing a question or a task over to somebody else, with its leases: `handover/`.
+//! Hands a question or a task over to another agent, with its leases: `handover/`.
 //!
-//! One durable record is the decision: before it nothing has happened, and from then on all of it will. The rest follows from the record
-//! in steps that can be repeated: the row of the coordination document, the message, the leases and the edits, the notices. The
-//! command does them at once; after a crash the courier or the next hand-over does what is missing. The notices go with the removal of
-//! the record, so they are sent once.
+//! One durable record is the decision: before it nothing has happened, and after it everything will. The rest follows
+//! from the record in steps that can be repeated: the row of the coordination document, the message, the leases and
+//! the edits, the notices. The command does them at once. After a crash, the courier or the next hand-over does the
+//! missing steps. The notices go with the removal of the record, so they are sent once.
 
 use super::leases::Part;
 use super::mail::{Folder, MessageRef};
@@ -28,40 +28,39 @@ use crate::os::process;
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
-/// What is handed over, and to whom.
+/// A hand-over: its subject and its new owner.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Handover {
     /// Who decided it: the owner, or the person.
     pub by: Name,
-    /// Who has it so far.
+    /// The present owner.
     pub from: Name,
-    /// Who gets it.
+    /// The new owner.
     pub to: Name,
-    /// Why, in one line.
+    /// The reason, in one line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The text of the row in the coordination document, if it is a task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<String>,
-    /// The message, if it is one.
+    /// The message, if a message is handed over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub letter: Option<Letter>,
-    /// The leases that are to go with it.
+    /// The leases that go with it.
     pub fences: Vec<u64>,
 }
 
-/// A message that is handed over: the same words of the same sender to somebody else.
+/// A message that is handed over: the same body from the same sender to another recipient.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Letter {
-    /// The message so far.
+    /// The id of the present message.
     pub original: MessageId,
-    /// The mailbox that it is in.
+    /// Its mailbox.
     pub mailbox: Name,
     /// The name of its file there.
     pub file: String,
-    /// Its sender.
     pub sender: Name,
-    /// The new one.
+    /// The new message.
     copy: Signed,
 }
 
@@ -73,8 +72,8 @@ impl Letter {
 }
 
 impl Store {
-    /// Writes the message that takes the place of `original` in the mailbox of `to`; it is in no mailbox yet. `sender` is its sender's
-    /// present name. Unless a person hands it over, it is as many answers in a row as the original.
+    /// Writes the message that replaces `original` in the mailbox of `to`; it is in no mailbox yet. `sender` is the
+    /// sender's present name. Unless a person hands it over, its number of answers in a row is the original's.
     pub fn readdress(
         &self,
         found: &MessageRef,
@@ -96,7 +95,7 @@ impl Store {
             groups: Vec::new(),
             body: original.body.clone(),
         };
-        // It takes no place in the sender's window: the sender has sent these words already.
+        // It takes no place in the sender's window, because the sender has already sent this body.
         let (message, staged) = self.prepare(draft, Limit::none(), Room::check)?;
         drop(staged);
         let copy = self.key().sign(message);
@@ -104,8 +103,8 @@ impl Store {
         Ok(Letter { original: original.id.clone(), mailbox, file, sender: sender.clone(), copy })
     }
 
-    /// Hands over: decides it durably, and does it. Refuses if the message was handed over meanwhile, or is being typed. Returns the leases
-    /// that have moved.
+    /// Decides a hand-over durably, and does it. Refuses if the message was handed over meanwhile, or is being typed.
+    /// Returns the leases that have moved.
     pub fn hand_over(&self, what: &Handover) -> Result<Vec<Lease>> {
         record::ensure_dir(&self.dir.join("handover"))?;
         let name = format!("handover/{:013}-{:08x}", now_ms(), entropy()? & 0xffff_ffff);
@@ -126,7 +125,7 @@ impl Store {
             }
             tx.store.put_sealed(&name, what, Durability::Durable)?;
             fault::point("handover-decided");
-            // From now on nobody gives it to the one who had it.
+            // From now on nobody gives it to the former owner.
             match &what.letter {
                 Some(letter) => tx.settle_original(letter, &what.to),
                 None => Ok(()),
@@ -135,7 +134,7 @@ impl Store {
         self.finish_handover(what, &self.dir.join(format!("{name}.json")))
     }
 
-    /// The new id of a message whose hand-over is decided and not done yet.
+    /// The new id of a message whose hand-over is decided but not done yet.
     pub fn pending_copy(&self, original: &MessageId) -> Result<Option<MessageId>> {
         for file in record::list(&self.dir.join("handover"))? {
             let name = format!("handover/{}", file.trim_end_matches(".json"));
@@ -148,7 +147,7 @@ impl Store {
         Ok(None)
     }
 
-    /// Does what is missing of hand-overs that were decided. One that fails does not stop the others; the first error is returned.
+    /// Does the missing steps of decided hand-overs. A failure does not stop the others; returns the first error.
     pub fn finish_handovers(&self) -> Result<()> {
         let mut result = Ok(());
         for file in record::list(&self.dir.join("handover"))? {
@@ -171,7 +170,7 @@ impl Store {
             let done = self.change_coordination(by, "handover", |text| {
                 Ok(coord::reassign(text, task, from, to).map_err(Refusal::from)?)
             });
-            // Somebody has changed or removed the row since: the rest is handed over all the same.
+            // If somebody has changed or removed the row since, the rest is handed over nevertheless.
             if let Err(error) = done
                 && error.downcast_ref::<Refusal>().is_none()
             {
@@ -208,8 +207,9 @@ impl Store {
         Ok(moved)
     }
 
-    /// Gives the heir those of the leases that the former owner still has. Returns all that the heir has of them, also from a try
-    /// that a crash interrupted. An heir that has ended gets none: the leases stay where they are.
+    /// Gives the new owner those of the leases that the former owner still has. Returns all that the new owner has of
+    /// them, also from a try that a crash interrupted. A new owner that has ended gets none: the leases stay where
+    /// they are.
     fn move_leases(&self, what: &Handover, to: &Name) -> Result<Vec<Lease>> {
         let lives = |a: &Agent| process::check_in(a.place.namespace, &a.process) != Some(false);
         let heir = self.find_agent(to, |a| a.name == *to && a.is_live() && lives(a))?;
@@ -243,7 +243,7 @@ impl Store {
 }
 
 impl Transaction<'_> {
-    /// What was handed over is out of the hands of the one who had it: it counts as read, and no reminder follows.
+    /// Settles the original message: it counts as read, and no reminder follows.
     fn settle_original(&mut self, letter: &Letter, to: &Name) -> Result<()> {
         let found = MessageRef {
             mailbox: letter.mailbox.clone(),
@@ -266,7 +266,7 @@ impl Transaction<'_> {
 }
 
 impl Handover {
-    /// What it is, for people.
+    /// The subject, for people.
     pub fn subject(&self) -> String {
         match (&self.letter, &self.task) {
             (Some(letter), _) => format!("message {} from {}", letter.original, letter.sender),
@@ -275,7 +275,7 @@ impl Handover {
         }
     }
 
-    /// What those concerned get to know; the leases on these paths have moved.
+    /// The notices to those concerned. The leases on these paths have moved.
     fn notices(&self, to: &Name, paths: &[PathPattern]) -> Vec<Notice> {
         let what = self.subject();
         let leases = escape::short(&words::list(paths), 120);

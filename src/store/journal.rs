@@ -1,8 +1,8 @@
-//! The append-only audit of every change of state.
+//! The append-only record of every change of state.
 //!
 //! One JSON object per line in `journal.jsonl`, appended by one write under the mutex; at 10 MiB the file becomes
-//! `journal.1.jsonl`. A line that a crash or a full disk left torn is ended first, so it spoils no other. It is for people and
-//! statistics: nothing is ever restored from it, so it is not fsynced.
+//! `journal.1.jsonl`. A line that a crash or a full disk left torn is ended first, so it damages no other line. It is
+//! for people and statistics: nothing is ever restored from it, so it is not fsynced.
 
 use super::{fault, now_ms, record};
 use crate::core::event::Event;
@@ -18,10 +18,10 @@ use std::str::FromStr;
 /// The size at which the file is rotated, in bytes.
 const ROTATE_AT: u64 = 10 * 1024 * 1024;
 
-/// The longest line that is read, in bytes: no entry comes near it.
+/// The longest line that is read, in bytes: no entry is nearly as long.
 const MAX_LINE: u64 = 1 << 20;
 
-/// The entry of an event of now.
+/// The journal entry for an event that happens now.
 pub(super) fn entry(event: &Event<'_>) -> Result<Value> {
     let mut entry = serde_json::to_value(event).context("cannot write an event")?;
     entry["t"] = now_ms().into();
@@ -54,15 +54,15 @@ fn is_torn(file: &File) -> std::io::Result<bool> {
     Ok(byte != *b"\n")
 }
 
-/// The files, older first.
+/// The files, the older one first.
 const FILES: [&str; 2] = ["journal.1.jsonl", "journal.jsonl"];
 
-/// The place of an entry in the journal, from which a later reader goes on.
+/// The place of an entry in the journal, from which a later reader continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    /// The file, by its inode: it keeps that when it is rotated.
+    /// The inode of the file, which stays when the file is rotated.
     file: u64,
-    /// Where the entry begins, in bytes.
+    /// The start of the entry, in bytes.
     at: u64,
     /// The time of the entry (ms since the epoch): another file may get the same inode later.
     time: u64,
@@ -87,10 +87,10 @@ impl FromStr for Cursor {
     }
 }
 
-/// A reader of the journal that goes on where it stopped, across rotations. Takes no lock.
+/// A reader of the journal that continues where it stopped, across rotations. Takes no lock.
 pub struct Tail {
     dir: PathBuf,
-    /// What is being read, and from where on.
+    /// The open file, and the place from which it is read.
     at: Option<(File, u64)>,
     older_first: bool,
 }
@@ -100,7 +100,7 @@ impl Tail {
         Self { dir: dir.to_owned(), at: None, older_first: true }
     }
 
-    /// One that goes on behind an entry; `None` if that entry is not kept any more.
+    /// A reader that continues after an entry; `None` if that entry is not kept any more.
     pub(super) fn behind(dir: &Path, cursor: Cursor) -> Result<Option<Self>> {
         for name in FILES {
             let Some(file) = open(&dir.join(name))? else { continue };
@@ -121,7 +121,8 @@ impl Tail {
     }
 
     /// Gives every new entry since the last call to `each`, oldest first. A line that is not JSON is skipped; a
-    /// half-written one is left for the next call. If the journal was rotated twice in between, the older part is missed.
+    /// half-written one is left for the next call. If the journal was rotated twice in between, the older part is
+    /// missed.
     pub fn read(&mut self, mut each: impl FnMut(Value)) -> Result<()> {
         self.read_placed(|entry| {
             if let Some((entry, _)) = entry {
@@ -130,7 +131,7 @@ impl Tail {
         })
     }
 
-    /// [`Tail::read`], with the place of each entry; `None` where something may have been missed, because another journal is there.
+    /// [`Tail::read`] with the place of each entry. `None` marks a possible gap, because the journal was replaced.
     pub fn read_placed(&mut self, mut each: impl FnMut(Option<(Value, Cursor)>)) -> Result<()> {
         if std::mem::take(&mut self.older_first)
             && let Some(file) = open(&self.dir.join(FILES[0]))?
@@ -148,11 +149,11 @@ impl Tail {
             let own = file.metadata()?;
             let own = Some((own.dev(), own.ino()));
             let now = inode(&path)?;
-            // Rotated a moment ago, or the store was moved away and may come back.
+            // It was rotated a moment ago, or the store was moved away and may come back.
             if now == own || now.is_none() {
                 return Ok(());
             }
-            // What was written between the last line read and the rotation.
+            // The lines between the last one that was read and the rotation.
             lines(file, *from, &mut each)?;
             if inode(&self.dir.join(FILES[0]))? != own {
                 each(None);
@@ -169,7 +170,7 @@ impl Tail {
     }
 }
 
-/// `None`: there is no such file, or it is much longer than any journal.
+/// `None` if there is no such file, or if it is much longer than any journal.
 fn open(path: &Path) -> Result<Option<File>> {
     match record::regular(OpenOptions::new().read(true), path) {
         Ok(file) => Ok(file.metadata().is_ok_and(|meta| meta.len() <= 8 * ROTATE_AT).then_some(file)),
@@ -194,7 +195,7 @@ fn lines(file: &File, from: u64, each: &mut impl FnMut(Option<(Value, Cursor)>))
         }
         let begin = at;
         at += read;
-        // swarm writes no longer line: it is skipped in pieces.
+        // swarm writes no longer line, so this one is skipped in pieces.
         if ends
             && !torn
             && let Ok(entry) = serde_json::from_slice::<Value>(&line)
@@ -226,7 +227,8 @@ mod tests {
         append(dir.path(), &json!({"n": 1})).unwrap();
         append(dir.path(), &json!({"n": 2})).unwrap();
         let whole = fs::read(&path).unwrap();
-        // However much of it is there; the last byte is the end of the line, and without it the entry itself is whole.
+        // For every length of the torn entry. Its last byte is the end of the line; without that byte the entry
+        // itself is whole.
         for cut in 1..=8 {
             fs::write(&path, &whole[..whole.len() - cut]).unwrap();
             let mut tail = Tail::new(dir.path());

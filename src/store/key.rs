@@ -2,9 +2,9 @@
 //!
 //! `${XDG_STATE_HOME:-~/.local/state}/swarm/<project-id>/key`: 32 random bytes, mode 0600, in a directory of mode
 //! 0700. Racing processes agree on one key: each writes its own candidate and links it to the final name, which
-//! succeeds once. A key that is too short, readable by others or another user's is an error, and is never replaced. A
-//! key is made only for a new project, before its store: a store without its key has a key elsewhere (see
-//! `settle.rs`).
+//! succeeds once. A key that is too short, readable by others or owned by another user is an error, and is never
+//! replaced. A key is made only for a new project, before its store: if a store has no key here, its key is elsewhere
+//! (see `settle.rs`).
 
 use super::{fault, record};
 use crate::core::escape;
@@ -16,7 +16,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// Where the keys of all projects are.
+/// The directory with the keys of all projects.
 pub fn state_home() -> Result<PathBuf> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
     match (absolute("XDG_STATE_HOME"), absolute("HOME")) {
@@ -47,15 +47,15 @@ pub fn load_or_create(home: &Path, project_id: &str) -> Result<Key> {
     read(&dir, &path)?.with_context(|| format!("the key {} has vanished", path.display()))
 }
 
-/// Takes back the key of a project that did not come to be.
+/// Removes the key of a project that was not made.
 pub fn discard(home: &Path, project_id: &str) {
     let dir = home.join(project_id);
-    // What stays is a key of nothing.
+    // If it stays, it is the key of nothing.
     let _ = fs::remove_file(dir.join("key")).and_then(|()| fs::remove_dir(&dir));
 }
 
-/// Refuses a directory for keys in which another user could replace a key. The directories above are the user's
-/// responsibility, as for every file.
+/// Refuses a directory for keys in which another user could replace a key. The user is responsible for the
+/// directories above, as for every file.
 fn check_home(home: &Path) -> Result<()> {
     let Ok(meta) = fs::metadata(home) else { return Ok(()) };
     let shown = home.display();

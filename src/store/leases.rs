@@ -1,16 +1,16 @@
 //! Leases on disk: `leases/FENCE.json`, `waiters/TICKET.json`, `numbers.json`.
 //!
-//! Every decision runs in one transaction under the store's mutex: load, end what time and death have ended, decide,
-//! commit. So of many racing processes one gets the lease, and the others see who was faster. The commit writes in
-//! this order: the number (before it is used), the notices, the journal, then the records in the table's order. A
-//! lease that goes is removed before one that comes is written, so a crash after any write is harmless.
+//! Every decision runs in one transaction under the store's mutex: load, end the leases of expired times and dead
+//! holders, decide, commit. So one of many racing processes gets the lease, and the others see who was faster. The
+//! commit writes in this order: the number (before it is used), the notices, the journal, then the records in the
+//! table's order. An ended lease is removed before a new one is written, so a crash after any write is harmless.
 //!
-//! If there are many leases, a decision loads only those that matter to it. An index, derived from the records, says
-//! which (`leases/index.rs`).
+//! If there are many leases, a decision loads only those that matter to it. An index, derived from the records, finds
+//! them (`leases/index.rs`).
 //!
 //! Everything is volatile except the reservation of numbers: after a power failure no holder lives. A lease that
-//! cannot be read, or whose seal does not fit, stays where it is. Its paths are unknown, so no lease is granted until
-//! a person sets it aside (`swarm gc`). A damaged ticket goes to quarantine, and its owner loses the place.
+//! cannot be read, or has a wrong seal, stays where it is. Its paths are unknown, so no lease is granted until a
+//! person sets it aside (`swarm gc`). A damaged ticket goes to quarantine, and its owner loses the place.
 
 use super::record::{self, Durability, Loaded};
 use super::wake::{self, Listener};
@@ -41,54 +41,52 @@ use index::Index;
 /// How often, and with which pause, a reader without the mutex tries an index that is being updated.
 const TRIES: (usize, Duration) = (5, Duration::from_micros(300));
 
-/// How many FIFOs there are to wake those who are kept waiting.
+/// How many FIFOs there are to wake waiting commands.
 const BELLS: u64 = 64;
 
-/// A lease record that cannot be believed.
+/// An invalid lease record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damaged {
     /// Its path in the store.
     pub record: String,
-    /// What is wrong with it.
     pub why: String,
 }
 
-/// All leases at one moment, with what time and death have done applied.
+/// All leases at one moment, after those of expired times and dead holders have ended.
 #[derive(Debug)]
 pub struct Leases {
-    /// Leases and waiters.
     pub table: LeaseTable,
-    /// Lease records that cannot be believed: while there is one, nothing is granted.
+    /// Invalid lease records: while there is one, nothing is granted.
     pub damaged: Vec<Damaged>,
-    /// How many leases there were in all, however small a part of them was asked for.
+    /// How many leases there are in all, even if only a part of them was asked for.
     pub count: u64,
 }
 
-/// Which leases a decision looks at. Those who wait, and what they wait for, are always among them.
+/// The leases that a decision looks at. Waiters, and the leases that they wait for, are always among them.
 #[derive(Clone, Copy, Debug)]
 pub enum Part<'a> {
     All,
-    /// Those that overlap one of these paths.
+    /// The leases that overlap one of these paths.
     Paths(&'a [PathPattern]),
-    /// Those with these numbers.
+    /// The leases with these numbers.
     Numbers(&'a [u64]),
 }
 
-/// What was loaded for a decision.
+/// The records that were loaded for a decision.
 struct Book {
     leases: Leases,
-    /// The leases as they were on record, where an index is to take up what becomes of them.
+    /// The leases in their form on record, for the update of the index.
     known: BTreeMap<u64, Lease>,
-    /// The index, if it fits.
+    /// The index, if it is valid.
     index: Option<Index>,
-    /// Whether all leases are there.
+    /// Whether all leases are loaded.
     whole: bool,
-    /// Whether it would be faster the next time if the index was brought up to date.
+    /// Whether an updated index would make the next decision faster.
     slow: bool,
 }
 
 impl Store {
-    /// The leases now. Takes the mutex only if time or death has changed something, which is then committed.
+    /// The leases now. Takes the mutex only if time or a death has changed something, which is then committed.
     pub fn leases(&self) -> Result<Leases> {
         self.leases_about(Part::All)
     }
@@ -106,22 +104,22 @@ impl Store {
             return Ok(self.load_leases(part, &[], false)?.leases);
         }
         if seen.slow {
-            // Whoever may not write reads on as slowly.
+            // A process that may not write continues with slow reads.
             let _ = self.change_leases(part, |_| ());
         }
         Ok(seen.leases)
     }
 
-    /// What the next transaction would find, and what it would change; changes nothing.
+    /// The leases as the next transaction would find and settle them; changes nothing.
     pub fn peek_leases(&self) -> Result<Leases> {
         Ok(self.load_leases(Part::All, &[], false)?.leases)
     }
 
-    /// [`Store::peek_leases`] by a look at every record, whatever the index says.
+    /// [`Store::peek_leases`] that reads every record, whatever the index says.
     pub fn inspect_leases(&self) -> Result<Leases> {
         let found = self.load_records(clock::now()?, false)?.leases;
         if !found.damaged.is_empty() && index::exists(self) {
-            // From now on nobody overlooks it.
+            // From now on the index does not hide it.
             let _ = self.transact(|tx| {
                 index::remove(tx.store);
                 Ok(())
@@ -130,7 +128,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Decides a request and commits the outcome. With `wait`, a holder that cannot be served waits until then.
+    /// Decides a request and commits the outcome. With `wait`, a request that cannot be granted waits.
     pub fn acquire(&self, request: &Request, wait: Option<&Wait>) -> Result<LeaseOutcome> {
         let chain = wait.map_or(&[][..], |wait| &wait.chain);
         self.in_transaction(Part::Paths(&request.paths), chain, |leases| {
@@ -146,14 +144,15 @@ impl Store {
         Ok(leases.table.acquire(request, None))
     }
 
-    /// Whether a waiter has to go on waiting: it was offered nothing yet, and its ticket exists. Takes no lock.
+    /// Whether a waiter must continue to wait: it has a ticket, and no offer yet. Takes no lock.
     pub fn is_queued(&self, ticket: u64) -> Result<bool> {
         let loaded = self.sealed::<Waiter>(&format!("waiters/{ticket}"))?;
         Ok(matches!(loaded, Loaded::Ok(waiter) if waiter.offered.is_none()))
     }
 
-    /// The FIFO that wakes a waiter when it is its turn, or its ticket is gone. Earlier events are missed, so look at the
-    /// ticket after this. Without a FIFO, as on some file systems, the waiter has to look again and again.
+    /// The FIFO that wakes a waiter when it is its turn, or its ticket is gone. Earlier events are missed, so look at
+    /// the ticket after this call. If FIFOs are impossible, as on some file systems, the waiter has to look again and
+    /// again.
     pub fn ticket_bell(&self, ticket: u64) -> Result<Listener> {
         let path = self.bell_of(ticket);
         record::ensure_dir(&self.dir.join("bells"))?;
@@ -161,23 +160,23 @@ impl Store {
         Listener::open(&path)
     }
 
-    /// A few FIFOs stay for all waiters: a new file for each would be most of the cost of its turn. Two waiters with the
-    /// same one may hear each other's wake.
+    /// A few FIFOs stay for all waiters: a new file for each would be most of the cost of its turn. Two waiters with
+    /// the same FIFO may hear each other's wake.
     fn bell_of(&self, ticket: u64) -> PathBuf {
         self.dir.join(format!("bells/{}", ticket % BELLS))
     }
 
-    /// Changes leases in one transaction, in a way that grants nothing and looks at no others than `part` says.
+    /// Changes leases in one transaction, in a way that grants nothing and looks only at the leases in `part`.
     pub fn change_leases<T>(&self, part: Part<'_>, decide: impl FnOnce(&mut LeaseTable) -> T) -> Result<T> {
         self.in_transaction(part, &[], |leases| Ok(decide(&mut leases.table)))
     }
 
-    /// Binds a command's leases to the process that runs it, as [`LeaseTable::bind`] does. Nobody else can gain or lose by that, so
-    /// nobody else's record is looked at.
+    /// Binds a command's leases to the process that runs it, as [`LeaseTable::bind`] does. This cannot affect any
+    /// other holder, so no other record is read.
     pub fn bind_leases(&self, numbers: &[u64], guard: &Holder, process: &ProcessId) -> Result<bool> {
         let bind = |table: &mut LeaseTable| numbers.iter().all(|n| table.bind(*n, guard, process));
         let bound = self.transact(|tx| {
-            // An index names the holders.
+            // An index contains the holders.
             if index::exists(self) {
                 return Ok(None);
             }
@@ -195,7 +194,7 @@ impl Store {
         bound.map_or_else(|| self.change_leases(Part::Numbers(numbers), bind), Ok)
     }
 
-    /// Moves damaged lease records to quarantine, so that others can be granted again.
+    /// Moves damaged lease records to quarantine, so that other leases can be granted again.
     pub fn set_damaged_leases_aside(&self) -> Result<Vec<Damaged>> {
         self.transact(|tx| {
             let damaged = tx.store.load_records(clock::now()?, true)?.leases.damaged;
@@ -221,18 +220,19 @@ impl Store {
             tx.index_leases(book);
             Ok((result, rung))
         })?;
-        // Not before the mutex is free: it is the first thing that they want.
+        // Only after the mutex is free, because the woken processes take it first.
         for ticket in rung {
-            // Nobody is kept waiting there, or does not hear it: then it looks by itself, some time later.
+            // Nobody waits there, or the waiter does not hear it. It then looks by itself, some time later.
             let _ = wake::ring(&self.bell_of(ticket));
         }
-        // Stored with the change: who cannot post it leaves it to the next, or to the courier.
+        // The notices are stored with the change: if posting fails, the next command or the courier posts them.
         let _ = self.post_notices();
         Ok(result)
     }
 
-    /// Loads the records for a decision: by the index if it fits, otherwise all. A caller that is `alone`, because it holds
-    /// the mutex, does not wait for an index that is being updated. `chain` are the processes above one that may wait.
+    /// Loads the records for a decision: by the index if it is valid, otherwise all. A caller that is `alone`,
+    /// because it holds the mutex, does not wait for an index that is being updated. `chain` are the processes above
+    /// a possible waiter.
     fn load_leases(&self, part: Part<'_>, chain: &[ProcessId], alone: bool) -> Result<Book> {
         let now = clock::now()?;
         let tries = if alone || !index::exists(self) { 1 } else { TRIES.0 };
@@ -251,7 +251,7 @@ impl Store {
         Ok(book)
     }
 
-    /// Loads a part by the index; `None` if it does not fit.
+    /// Loads a part by the index; `None` if the index is not valid.
     fn load_by_index(
         &self,
         part: Part<'_>,
@@ -291,14 +291,15 @@ impl Store {
         for number in numbers {
             match self.sealed::<Lease>(&format!("leases/{number}"))? {
                 Loaded::Ok(lease) if lease.fence == number => leases.push(lease),
-                // One that was asked for by its number, and ended; or one that is being changed at this moment.
+                // A lease that was asked for by its number, and has ended; or one that is being changed at this
+                // moment.
                 Loaded::Missing if matches!(part, Part::Numbers(asked) if asked.contains(&number)) => {}
-                // All of it is to be seen.
+                // A reader of all records is needed.
                 _ => return Ok(None),
             }
         }
         let counter = if alone { self.counter(index.highest(), &waiters, now)? } else { Counter::default() };
-        // What they were before anything is decided: for whoever changes them.
+        // Their state before the decision, for the caller that changes them.
         let known = order::collect(leases.iter().filter(|_| alone).map(|l| (l.fence, l.clone())));
         let mut table = LeaseTable::new(leases, waiters, counter, now.clone());
         table.settle(|holder| census.look(holder));
@@ -332,7 +333,7 @@ impl Store {
         Ok(waiters)
     }
 
-    /// All records of one kind: the good ones, and what is wrong with the others.
+    /// All records of one kind: the valid ones, and the errors of the others.
     fn load_all<T: Serialize + DeserializeOwned>(
         &self,
         dir: &str,
@@ -352,7 +353,7 @@ impl Store {
         Ok((good, damaged))
     }
 
-    /// The counter. One that is lost or damaged goes on far above every number that was ever used.
+    /// The counter. A lost or damaged one continues far above every number that was ever used.
     fn counter(&self, highest: u64, waiters: &[Waiter], now: &Moment) -> Result<Counter> {
         let (path, now_ms) = (self.dir.join("numbers.json"), now.wall_ms);
         let known = waiters.iter().map(|w| w.ticket).fold(highest, u64::max);
@@ -383,7 +384,7 @@ impl Store {
 impl Transaction<'_> {
     fn commit_leases(&mut self, changes: &Changes) -> Result<()> {
         if let Some((counter, durable)) = &changes.counter {
-            // Only who holds the mutex reads it.
+            // Only the holder of the mutex reads it.
             if *durable {
                 self.store.put_sealed("numbers", counter, Durability::Durable)?;
             } else {
@@ -391,7 +392,7 @@ impl Transaction<'_> {
             }
         }
         for dir in ["leases", "waiters", "notices"] {
-            // A store may be older than leases are.
+            // A store may be older than its lease directories.
             let path = self.store.dir.join(dir);
             if !path.exists() {
                 record::ensure_dir(&path)?;
@@ -420,7 +421,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Updates the index after a commit. If that fails the index does not fit, and is not used.
+    /// Updates the index after a commit. If that fails, the index is not valid, and is not used.
     fn index_leases(&mut self, book: Book) {
         let Book { leases: Leases { table, damaged, .. }, known, index, whole, .. } = book;
         let changes = table.changes();
@@ -455,7 +456,7 @@ impl Transaction<'_> {
     }
 }
 
-/// The ticket of a waiter that a write concerns: it is its turn, or it will not get the lease.
+/// The ticket of a waiter that a write affects: it is its turn, or it will not get the lease.
 fn rings(write: &Write) -> Option<u64> {
     match write {
         Write::Waiter(waiter) if waiter.offered.is_some() => Some(waiter.ticket),
@@ -475,10 +476,10 @@ fn refuse_damaged(damaged: &[Damaged]) -> Result<()> {
     }
 }
 
-/// Who lives, and what they are called now. Each is looked at once, however many leases it has.
+/// Which holders live, and their present names. Each is looked at once, even if it has many leases.
 struct Census<'s> {
     living: Vec<Agent>,
-    /// Those that have ended, if anybody had to ask for them.
+    /// The ended agents, if they were needed.
     ended: OnceCell<Vec<Agent>>,
     store: &'s Store,
     namespace: Option<u64>,
@@ -486,7 +487,7 @@ struct Census<'s> {
     known: RefCell<HashMap<Seen, (Liveness, Option<Name>)>>,
 }
 
-/// What decides whether a holder lives: the process, and the namespace of its id.
+/// The facts that decide whether a holder lives: the process, and the namespace of its id.
 type Seen = (Option<ProcessId>, Option<u64>);
 
 impl<'s> Census<'s> {
@@ -501,18 +502,18 @@ impl<'s> Census<'s> {
         self.known.borrow_mut().entry(seen).or_insert_with(|| self.find_out(holder)).clone()
     }
 
-    /// The agents that have ended, if such a holder may be one of them.
+    /// The ended agents, if such a holder may be one of them.
     fn ended(&self, holder: &Holder) -> Option<&[Agent]> {
         let all = || self.store.agents().unwrap_or_default().into_iter().filter(|a| !a.is_live()).collect();
         (!holder.command).then(|| self.ended.get_or_init(all).as_slice())
     }
 
-    /// A look counts only where other processes are visible: in a sandbox with its own pid namespace all others seem dead.
-    /// There the registry is believed.
+    /// A look counts only where other processes are visible: in a sandbox with its own pid namespace, all others seem
+    /// dead. There the records of agents decide.
     fn find_out(&self, holder: &Holder) -> (Liveness, Option<Name>) {
         let Some(process) = &holder.process else { return (Liveness::Unknown, None) };
         let living = self.living.iter().find(|a| a.process == *process);
-        // A command's own process is on record only if it is an agent that lives.
+        // A command's own process is on record only if it is a living agent.
         let agent = living.or_else(|| self.ended(holder)?.iter().find(|a| a.process == *process));
         let name = agent.map(|a| a.name.clone());
         let liveness = if process.boot != self.boot || agent.is_some_and(|a| !a.is_live()) {

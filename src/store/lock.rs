@@ -3,14 +3,14 @@
 //! The mutex guards a change and is held well under a millisecond, never during a tmux call or any subprocess. The
 //! kernel frees a lock when its holder dies. Lock files are never unlinked, because then two processes could hold
 //! "the same" lock. Order: pane lock, or the coordination document's, before mutex, never the reverse. A pane's lock
-//! is shared by several projects: it lies beside the tmux server's socket and not in a store.
+//! is shared by several projects: it is beside the tmux server's socket and not in a store.
 //!
-//! At any time one process at most holds a lock, whatever else goes wrong here. A process that does not get it at
-//! once queues up. The queue is served in its order, and nobody who comes later overtakes one who has waited for 0.5
-//! s. Nobody polls: each sleeps in the kernel until the one before it is done (`lock/queue.rs`). A waiter or holder
-//! that is killed is skipped at once, a waiter that is stopped after a second. A process that has seen no progress
-//! for its whole patience gets an error that names the holder. A holder that runs and only gets too little of a busy machine is
-//! waited for longer.
+//! At any time at most one process holds a lock, whatever else fails here. A process that does not get it at once
+//! queues up. The queue is served in its order, and no newcomer overtakes a process that has waited for 0.5 s. Nobody
+//! polls: each sleeps in the kernel until the one before it is done (`lock/queue.rs`). A waiter or holder that is
+//! killed is skipped at once, a waiter that is stopped after a second. A process that has seen no progress for its
+//! whole patience gets an error that names the holder. It waits longer for a holder that runs and only gets too
+//! little of a busy machine.
 
 mod queue;
 
@@ -31,27 +31,27 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long to wait for the mutex, without seeing anybody make progress, before giving up.
+/// How long a process waits for the mutex without any progress before it gives up.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long to wait in all for holders that run, but get no processor on an overloaded machine.
+/// How long it waits in all for holders that run, but get no processor on an overloaded machine.
 const BUSY: Duration = Duration::from_secs(30);
 
 /// How long, and how often, a process tries before it queues up: a change takes a fraction of a millisecond, less than
 /// queueing.
 const GLANCES: (Duration, Duration) = (Duration::from_millis(3), Duration::from_micros(100));
 
-/// The pause between two looks at a lock for which nobody queues.
+/// The pause between two tries for a lock without a queue.
 const SHORTLY: Duration = Duration::from_millis(2);
 
-/// How often a queued process checks that those before it make progress. If not, and the lock is free, the one before is
-/// stopped.
+/// How often a queued process checks that those before it make progress. If they do not, and the lock is free, the
+/// one before is stopped.
 const CHECK: Duration = Duration::from_secs(1);
 
-/// How long a lock that nobody is seen to hold may take to wake the process that waited for it.
+/// How long a lock that seems to have no holder may take to wake the process that waited for it.
 const PASSING: Duration = Duration::from_millis(100);
 
-/// A held lock; dropping it frees it, and wakes the next in the queue.
+/// A held lock. Dropping it frees it, and wakes the next process in the queue.
 #[derive(Debug)]
 pub struct Held {
     file: File,
@@ -64,7 +64,8 @@ impl Held {
         Self { file, turn: None }
     }
 
-    /// The lock as a child's standard input: the child holds it from its first moment on, and after this process has ended.
+    /// The lock as a child's standard input: the child holds it from its first moment on, and after this process has
+    /// ended.
     pub fn stdio(&self) -> std::io::Result<Stdio> {
         self.file.try_clone().map(Stdio::from)
     }
@@ -72,11 +73,11 @@ impl Held {
     /// Gives the file the present time.
     pub fn touch(&self) {
         let now = std::time::UNIX_EPOCH + Duration::from_millis(crate::os::clock::wall_ms());
-        // It is a hint to others: without it one of them tries again a moment too early.
+        // It is only a hint: without it, another process tries again a moment too early.
         let _ = self.file.set_modified(now);
     }
 
-    /// Whether the lock is still the one at `path`: not if the file was removed, or another one is in its place.
+    /// Whether the lock is still the file at `path`, which may have been removed or replaced.
     pub fn is_at(&self, path: &Path) -> bool {
         match (self.file.metadata(), path.symlink_metadata()) {
             (Ok(held), Ok(there)) => (held.dev(), held.ino()) == (there.dev(), there.ino()),
@@ -95,7 +96,7 @@ impl Drop for Held {
     }
 }
 
-/// A lock that was not given back in time. Nothing was changed.
+/// A lock that was not free in time. Nothing was changed.
 #[derive(Debug)]
 pub struct Overdue(String);
 
@@ -107,7 +108,7 @@ impl std::fmt::Display for Overdue {
 
 impl std::error::Error for Overdue {}
 
-/// Takes the exclusive lock at `path`, by the patience that is usual.
+/// Takes the exclusive lock at `path`, with the usual patience.
 pub fn exclusive(path: &Path) -> Result<(Held, Duration)> {
     exclusive_within(path, PATIENCE, None)
 }
@@ -124,7 +125,7 @@ pub fn exclusive_within(path: &Path, patience: Duration, until: Option<Instant>)
         }
         thread::sleep(GLANCES.1);
     }
-    // One that cannot queue waits all the same: what is lost is the order only.
+    // A process that cannot queue waits nevertheless, but without a place in the order.
     let place = order.enter().ok();
     let (turn, behind) = place.as_ref().map(|place| (place.turn(), place.behind())).unzip();
     // The kernel passes a lock on the moment it is free, but knows no deadline, so a thread waits for it. If the deadline
@@ -165,7 +166,7 @@ pub fn exclusive_within(path: &Path, patience: Duration, until: Option<Instant>)
             let late =
                 until.is_some_and(|until| Instant::now() >= until) || begun.elapsed() >= patience + BUSY;
             let holder = program::locker(&file);
-            // If nobody is seen to hold it, it is about to come.
+            // If it seems to have no holder, it is about to arrive.
             let rest = if holder.is_none() { PASSING } else { Duration::ZERO };
             if matches!(receiver.recv_timeout(rest), Ok(Ok(()))) {
                 return Ok((Held { file, turn }, begun.elapsed()));
@@ -178,7 +179,7 @@ pub fn exclusive_within(path: &Path, patience: Duration, until: Option<Instant>)
     }
 }
 
-/// Who holds it, as far as that is known, and what to do.
+/// The error: who holds it, as far as that is known, and what to do.
 fn overdue(path: &Path, holder: Option<Locker>, waited: Duration) -> String {
     let waited = waited.as_secs_f32();
     let place = path.display();
@@ -201,8 +202,8 @@ pub fn try_exclusive(path: &Path) -> Result<Option<Held>> {
     Ok(try_lock(&file, path)?.then(|| Held::at_once(file)))
 }
 
-/// Takes the exclusive lock at `path` as soon as it is free, for locks that are held shortly and for which nobody queues. `None`: it is
-/// held for as long as `patience`, or until `is_vain` says that waiting is in vain.
+/// Takes the exclusive lock at `path` as soon as it is free, for locks that are held shortly and have no queue.
+/// `None`: it was held for the whole `patience`, or `is_vain` returned true.
 pub fn try_within(path: &Path, patience: Duration, is_vain: impl Fn() -> bool) -> Result<Option<Held>> {
     let begun = Instant::now();
     loop {
@@ -214,11 +215,12 @@ pub fn try_within(path: &Path, patience: Duration, is_vain: impl Fn() -> bool) -
     }
 }
 
-/// The lock at `path`, if a parent has passed it on as standard input. Standard input is empty from then on.
+/// The lock at `path`, if a parent has passed it as standard input. Standard input is empty from then on.
 pub fn inherited(path: &Path) -> Result<Option<Held>> {
     let Ok(given) = std::io::stdin().as_fd().try_clone_to_owned() else { return Ok(None) };
     let held = Held::at_once(File::from(given));
-    // Its own, this is granted at once; of a file that was only opened there, it is taken now.
+    // If it is the parent's own lock, this is granted at once; if the file was only opened there, the lock is taken
+    // now.
     if !held.is_at(path) || !try_lock(&held.file, path)? {
         return Ok(None);
     }
@@ -227,10 +229,11 @@ pub fn inherited(path: &Path) -> Result<Option<Held>> {
     Ok(Some(held))
 }
 
-/// Takes the lock of a pane, if it is free: whoever types into it holds this.
+/// Takes the lock of a pane, if it is free. Every process that types into the pane holds it.
 ///
-/// Everybody who talks to that tmux server finds the same file, whatever their project, HOME or working directory is: it lies in a
-/// directory beside the server's socket, `SOCKET.swarm/`. Where none can be made there it lies in `/tmp/swarm-UID/`.
+/// All processes that talk to that tmux server use the same file, for any project, HOME or working directory: it is
+/// in a directory beside the server's socket, `SOCKET.swarm/`. If that directory cannot be made, it is in
+/// `/tmp/swarm-UID/`.
 pub fn pane(socket: &str, pane: &str) -> Result<Option<Held>> {
     let number = pane.trim_start_matches('%');
     let (beside, instead) = pane_dirs(Path::new(socket), Path::new("/tmp"));
@@ -248,7 +251,7 @@ pub fn pane(socket: &str, pane: &str) -> Result<Option<Held>> {
 }
 
 /// The directory for the locks of a server's panes, and the one if that cannot be made. A socket has one name here,
-/// whatever links lead to it.
+/// even if several links lead to it.
 pub fn pane_dirs(socket: &Path, tmp: &Path) -> (PathBuf, PathBuf) {
     let real = socket.canonicalize().unwrap_or_else(|_| match (socket.parent(), socket.file_name()) {
         (Some(dir), Some(name)) => dir.canonicalize().unwrap_or_else(|_| dir.to_owned()).join(name),
@@ -264,8 +267,8 @@ pub fn pane_dirs(socket: &Path, tmp: &Path) -> (PathBuf, PathBuf) {
     (beside.into(), tmp.join(format!("swarm-{}", nix::unistd::geteuid())).join(name))
 }
 
-/// Makes a directory that nobody else can write in, unless it is there. Another user's, one that others may write in, and a symbolic
-/// link are refused: through them others could have the lock taken elsewhere.
+/// Makes a directory in which nobody else can write, unless it exists. A directory that is another user's, or
+/// writable by others, and a symbolic link, are refused: others could use them to redirect the lock.
 fn own_dir(path: &Path) -> Result<()> {
     if let Err(e) = DirBuilder::new().mode(0o700).create(path)
         && e.kind() != ErrorKind::AlreadyExists
@@ -352,7 +355,7 @@ mod tests {
         own_dir(&file).unwrap_err();
         std::fs::set_permissions(&elsewhere, std::fs::Permissions::from_mode(0o770)).unwrap();
         own_dir(&elsewhere).unwrap_err();
-        // Then the lock lies elsewhere, and it is one for all.
+        // The lock is then elsewhere, and it is the same one for all.
         let socket = dir.path().join("socket");
         fs_file(&socket);
         symlink(&elsewhere, dir.path().join("socket.swarm")).unwrap();

@@ -4,8 +4,9 @@
 //! when it was submitted in its recipient's composer, and to `cur/` when it was read. These are renames, so it is in
 //! exactly one of them at any time. The progress of its delivery is in `state/`, a small volatile record. A message
 //! that wants an acknowledgement has a second link in `unacked/` until it is acknowledged, escalated or failed, so
-//! these can be listed and none is forgotten. Everything read here is verified first: the signature, that the
-//! mailbox's owner is a recipient, that the file has the message's own name, and that it was not read before.
+//! these can be listed and none is forgotten. Everything is verified when it is read: the signature, that the
+//! mailbox's owner is a recipient, that the file has the message's own name, and that the message was not read
+//! before.
 
 use super::record::{self, Durability, Loaded, Staged};
 use super::{Store, Transaction, fault};
@@ -21,19 +22,19 @@ use anyhow::{Context as _, Result, bail};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// The folders in which a message that was not read may lie.
+/// The folders of unread messages.
 pub const UNREAD: [Folder; 2] = [Folder::New, Folder::Given];
 
-/// Which part of a mailbox.
+/// A part of a mailbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Folder {
     /// Neither typed nor read yet.
     New,
-    /// Submitted in the recipient's composer, not known to be read.
+    /// Submitted in the recipient's composer, and not known to be read.
     Given,
     /// Read.
     Cur,
-    /// To be acknowledged; also in one of the others.
+    /// Its acknowledgement is awaited; it is also in one of the other folders.
     Unacked,
     /// Removed for its age: an empty file keeps its name, so a copy of it does not count as new.
     Gone,
@@ -51,7 +52,7 @@ impl Folder {
     }
 }
 
-/// How many former names an agent keeps, besides those that some of its mail is written to.
+/// How many former names an agent keeps, in addition to those to which some of its mail is addressed.
 const MAX_FORMER: usize = 16;
 
 /// When each part of a mailbox last changed.
@@ -60,30 +61,27 @@ pub type Changed = [SystemTime; 4];
 /// The directories of a mailbox.
 const PARTS: [&str; 6] = ["new", "given", "cur", "state", "unacked", "gone"];
 
-/// A record that was refused, for the person to know.
+/// A record that was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedMail {
-    /// The file's name.
     pub file: String,
     pub why: String,
 }
 
-/// A look into a mailbox.
+/// The result of reading a mailbox.
 #[derive(Debug, Default)]
 pub struct Mail {
     /// The genuine messages, oldest first.
     pub messages: Vec<Verified>,
-    /// What was not genuine, and is now in quarantine.
+    /// The records that were not genuine, and are now in quarantine.
     pub refused: Vec<RefusedMail>,
 }
 
 /// A message found by its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageRef {
-    /// Whose mailbox.
     pub mailbox: Name,
     pub folder: Folder,
-    /// The file's name.
     pub file: String,
     /// The id in the file's name.
     pub id: MessageId,
@@ -95,17 +93,17 @@ impl Store {
         self.dir.join("mail").join(owner.as_str()).join(part)
     }
 
-    /// Where a message lies if it is in that folder of a mailbox.
+    /// The path of a message in that folder of a mailbox.
     pub fn mail_file(&self, owner: &Name, folder: Folder, file: &str) -> PathBuf {
         self.mail_dir(owner, folder.dir()).join(file)
     }
 
-    /// Names of the messages in one folder of a mailbox, in the order they were sent. Reads no file.
+    /// The file names of the messages in one folder of a mailbox, in the order of sending. Reads no file.
     pub fn mail_files(&self, owner: &Name, folder: Folder) -> Result<Vec<String>> {
         record::list(&self.checked_dir(owner, folder.dir())?)
     }
 
-    /// Gives the names of the messages in one folder of a mailbox to `each`, in no order. Cheaper than the list.
+    /// Gives the file names of the messages in one folder of a mailbox to `each`, in no order. Cheaper than the list.
     pub(super) fn each_mail(&self, owner: &Name, folder: Folder, each: impl FnMut(&str)) -> Result<()> {
         record::each(&self.checked_dir(owner, folder.dir())?, each)
     }
@@ -128,13 +126,13 @@ impl Store {
         Ok(dir)
     }
 
-    /// When a name was last added to or removed from one folder of a mailbox; `None` if the next change may have the same
-    /// time, so that only a look can tell.
+    /// When a name was last added to or removed from one folder of a mailbox; `None` if the next change may have the
+    /// same time, so that only a look can show it.
     pub fn mail_changed(&self, owner: &Name, folder: Folder) -> Option<SystemTime> {
         record::changed(&self.mail_dir(owner, folder.dir()))
     }
 
-    /// When a mailbox last changed: what was not read, its delivery records, and what is to be acknowledged.
+    /// When a mailbox last changed: its unread messages, its delivery records, or its awaited acknowledgements.
     pub fn mailbox_changed(&self, owner: &Name) -> Option<Changed> {
         let [new, given, state, unacked] =
             ["new", "given", "state", "unacked"].map(|part| self.mail_dir(owner, part));
@@ -146,7 +144,7 @@ impl Store {
         ])
     }
 
-    /// Whether there is, and was, no mail in a mailbox.
+    /// Whether a mailbox never had any mail.
     pub fn is_unused(&self, owner: &Name) -> Result<bool> {
         for folder in [Folder::New, Folder::Given, Folder::Cur, Folder::Unacked, Folder::Gone] {
             if self.count_mail(owner, folder)? > 0 {
@@ -156,8 +154,8 @@ impl Store {
         Ok(true)
     }
 
-    /// The agents of this project from which the human has unread mail that wants an answer, or may want one. It stops reading an agent's
-    /// mail at the first such message. Signatures are verified not here, but when the mail is read.
+    /// The agents of this project with unread mail to the human that wants, or may want, an answer. It stops reading
+    /// an agent's mail at the first such message. Signatures are verified only when the mail is read.
     pub fn askers(&self) -> Result<Vec<Name>> {
         let mut from = std::collections::BTreeSet::new();
         for folder in UNREAD {
@@ -175,7 +173,7 @@ impl Store {
         Ok(from.into_iter().collect())
     }
 
-    /// Whether anything waits that is to or from one of these names, apart from what swarm itself says: what was submitted has
+    /// Whether any mail to or from one of these names waits, except mail from swarm itself: submitted mail has
     /// arrived. Reads no file.
     pub fn is_owed(&self, names: &[Name]) -> Result<bool> {
         let mut owed = false;
@@ -201,7 +199,8 @@ impl Store {
         Ok(names)
     }
 
-    /// All genuine messages in one folder of a mailbox. `aliases` are former names of the owner. Others go to quarantine.
+    /// All genuine messages in one folder of a mailbox. `aliases` are former names of the owner. Other records go to
+    /// quarantine.
     pub fn mail(&self, owner: &Name, aliases: &[Name], folder: Folder) -> Result<Mail> {
         let mut mail = Mail::default();
         for file in self.mail_files(owner, folder)? {
@@ -214,13 +213,13 @@ impl Store {
         Ok(mail)
     }
 
-    /// Everything genuine that was not read, in the order it was sent.
+    /// All genuine unread messages, in the order of sending.
     pub fn unread(&self, owner: &Name, aliases: &[Name]) -> Result<Mail> {
         let mut all = self.mail(owner, aliases, Folder::New)?;
         let given = self.mail(owner, aliases, Folder::Given)?;
         all.messages.extend(given.messages);
         all.refused.extend(given.refused);
-        // A notice that brings others is no mail of its own.
+        // A bundle is not a message of its own.
         let mut mail = Vec::with_capacity(all.messages.len());
         for message in all.messages {
             let is_bundle =
@@ -236,7 +235,7 @@ impl Store {
         Ok(all)
     }
 
-    /// How many messages were not read. Reads no file.
+    /// The number of unread messages. Reads no file.
     pub fn count_unread(&self, owner: &Name) -> Result<usize> {
         UNREAD.iter().map(|folder| self.count_mail(owner, *folder)).sum()
     }
@@ -257,7 +256,7 @@ impl Store {
                 Err(_) => "forged: its signature does not fit".to_owned(),
                 Ok(message) => match self.doubt(owner, aliases, folder, file, &message) {
                     None => return Ok(Some(Ok(message))),
-                    // Somebody may have been renamed since the caller looked who is called what.
+                    // The owner may have been renamed since the caller read the records of agents.
                     Some(why) => {
                         match self.doubt(owner, &self.former_names(owner)?, folder, file, &message) {
                             None => return Ok(Some(Ok(message))),
@@ -268,14 +267,14 @@ impl Store {
             },
         };
         if !path.exists() {
-            // Moved on between the two looks, which makes it look replayed.
+            // It moved between the two looks, and so seems to be replayed.
             return Ok(None);
         }
         self.quarantine(&path, &why)?;
         Ok(Some(Err(RefusedMail { file: file.to_owned(), why })))
     }
 
-    /// One genuine message; `None` if it is gone or went to quarantine.
+    /// One genuine message; `None` if it is gone, or went to quarantine.
     pub fn genuine(
         &self,
         owner: &Name,
@@ -286,7 +285,7 @@ impl Store {
         Ok(self.message(owner, aliases, folder, file)?.and_then(Result::ok))
     }
 
-    /// The messages in one folder of a mailbox that have a delivery record, with it, in the order they were sent.
+    /// The messages in one folder of a mailbox that have a delivery record, with the record, in the order of sending.
     pub fn deliveries<'a>(
         &'a self,
         owner: &'a Name,
@@ -316,13 +315,13 @@ impl Store {
         Ok(None)
     }
 
-    /// What the owner of a mailbox was called before, by the registry of this moment.
+    /// The former names of a mailbox's owner, by the present records.
     fn former_names(&self, owner: &Name) -> Result<Vec<Name>> {
         let bearer = self.find_agent(owner, |a| a.name == *owner)?;
         Ok(bearer.map(|a| a.formerly).unwrap_or_default())
     }
 
-    /// Where a message lies now that was found there: its mailbox may have got another name.
+    /// The mailbox of a message now. It may have been renamed since the message was found.
     pub(super) fn mailbox_now(&self, found: &MessageRef) -> Result<Name> {
         let is_there = |folder: Folder| self.mail_file(&found.mailbox, folder, &found.file).exists();
         if is_there(found.folder) || [Folder::New, Folder::Given, Folder::Cur].into_iter().any(is_there) {
@@ -332,7 +331,7 @@ impl Store {
         Ok(bearer.map_or_else(|| found.mailbox.clone(), |a| a.name))
     }
 
-    /// What speaks against a message, whose signature fits, where it lies.
+    /// The reason to refuse a message with a valid signature, because of its place.
     fn doubt(
         &self,
         owner: &Name,
@@ -356,7 +355,7 @@ impl Store {
         replayed.then_some("replayed: it was read before")
     }
 
-    /// The delivery record of a message; a missing or unreadable one means that nothing is known.
+    /// The delivery record of a message. A missing or unreadable one means that nothing is known.
     pub fn delivery(&self, owner: &Name, id: &MessageId) -> Result<Option<Delivery>> {
         let path = self.delivery_path(owner, id);
         match record::load::<Delivery>(&path)? {
@@ -367,7 +366,7 @@ impl Store {
         }
     }
 
-    /// The ids of all messages of whose way something is on record.
+    /// The ids of all messages with a delivery record.
     pub fn delivery_ids(&self, owner: &Name) -> Result<Vec<MessageId>> {
         let files = record::list(&self.checked_dir(owner, "state")?)?;
         Ok(files.iter().filter_map(|file| MessageId::parse(file.strip_suffix(".json")?)).collect())
@@ -393,12 +392,11 @@ impl Store {
         Ok(found)
     }
 
-    /// Writes a signed message durably, not yet to any mailbox. Outside the mutex: this is the slow part.
+    /// Writes a signed message durably, without putting it into a mailbox. Outside the mutex, because this is slow.
     pub fn stage(&self, signed: &Signed) -> Result<Staged> {
         Staged::write(&self.tmp(), &signed.file_name(), signed, Durability::Durable)
     }
 
-    /// Whether there is such a mailbox.
     pub(super) fn has_mailbox(&self, owner: &Name) -> bool {
         self.mail_dir(owner, Folder::New.dir()).is_dir()
     }
@@ -429,11 +427,11 @@ impl Store {
 }
 
 impl Transaction<'_> {
-    /// Puts a staged message into a mailbox. An awaited acknowledgement is noted first, so the message is never there
-    /// without it.
+    /// Puts a staged message into a mailbox. Its awaited acknowledgement is recorded first, so the message is never
+    /// there without it.
     pub(super) fn post(&mut self, staged: &Staged, owner: &Name, message: &Message) -> Result<()> {
-        // A renaming may have removed an empty mailbox since. A message that is put there follows with the next look at the
-        // agents.
+        // A renaming may have removed the empty mailbox since. The next look at the agents moves a message that is
+        // put there.
         if !self.store.has_mailbox(owner) {
             self.store.ensure_mailbox(owner)?;
         }
@@ -444,21 +442,22 @@ impl Transaction<'_> {
         staged.link(&self.store.mail_file(owner, Folder::New, &file))
     }
 
-    /// Takes back a post that did not succeed with all recipients. What cannot be removed stays, and is genuine.
+    /// Takes back a post that did not succeed for all recipients. A message that cannot be removed stays, and is
+    /// genuine.
     pub(super) fn unpost(&mut self, owner: &Name, message: &Message) {
         for folder in [Folder::New, Folder::Unacked] {
             let _ = std::fs::remove_file(self.store.mail_file(owner, folder, &message.file_name()));
         }
     }
 
-    /// Nobody waits for this acknowledgement any more. Idempotent.
+    /// Stops waiting for this acknowledgement. Idempotent.
     pub fn drop_ack(&mut self, owner: &Name, file: &str) -> Result<()> {
         record::remove(&self.store.mail_file(owner, Folder::Unacked, file))?;
         fault::point("after-settle");
         Ok(())
     }
 
-    /// Writes how far a delivery is.
+    /// Writes the progress of a delivery.
     pub fn put_delivery(&mut self, owner: &Name, delivery: &Delivery) -> Result<()> {
         self.store.checked_dir(owner, "state")?;
         let path = self.store.delivery_path(owner, &delivery.id);
@@ -475,7 +474,7 @@ impl Transaction<'_> {
         Ok(false)
     }
 
-    /// Moves a message that was submitted out of the courier's way. Idempotent.
+    /// Moves a submitted message to `given/`. Idempotent.
     pub fn mark_given(&mut self, owner: &Name, file: &str) -> Result<bool> {
         self.shelve(owner, file, Folder::New, Folder::Given)
     }
@@ -493,14 +492,14 @@ impl Transaction<'_> {
         }
     }
 
-    /// Gives an agent another name, with its mail. After a crash in between, [`Transaction::collect_mail`] moves
-    /// what was left under the old name.
+    /// Renames an agent, and moves its mail. After a crash in between, [`Transaction::collect_mail`] moves the mail
+    /// that is left under the old name.
     pub fn rename_agent(&mut self, agent: &Agent, to: &Name) -> Result<Agent> {
         let formerly = agent.formerly.iter().chain([&agent.name]).cloned();
         self.record_as(agent, to, formerly.collect(), &[agent])
     }
 
-    /// Gives a living agent, which is on record, everything of an agent that ended: its mail, its former names and its past. The
+    /// Gives a living agent on record everything of an agent that ended: its mail, its former names and its past. The
     /// two become one record, called `name`, which is the name of one of them.
     pub fn inherit(&mut self, agent: &Agent, dead: &Agent, name: &Name, how: Inherited) -> Result<Agent> {
         let former = [dead, agent].into_iter().flat_map(|a| a.formerly.iter().chain([&a.name]));
@@ -515,7 +514,7 @@ impl Transaction<'_> {
         self.record_as(&heir, name, former.cloned().collect(), &[dead, agent])
     }
 
-    /// Writes `agent` as `to`, and gives it the mail of its former names.
+    /// Writes `agent` as `to`, and moves the mail of its former names to it.
     fn record_as(&mut self, agent: &Agent, to: &Name, former: Vec<Name>, was: &[&Agent]) -> Result<Agent> {
         let mut formerly: Vec<Name> = Vec::new();
         for name in former.into_iter().filter(|name| name != to) {
@@ -525,7 +524,7 @@ impl Transaction<'_> {
         }
         self.forget_names(was, &mut formerly)?;
         let renamed = Agent { name: to.clone(), formerly, ..agent.clone() };
-        // What was sent under the old name counts under the new one, before the new one can send.
+        // The messages sent under the old name count under the new one, before the new one can send.
         let mut window = self.sender(to, Limit::default())?;
         for other in was.iter().filter(|other| other.name != *to) {
             window = window.with(self.sender(&other.name, Limit::default())?);
@@ -543,8 +542,8 @@ impl Transaction<'_> {
         Ok(renamed)
     }
 
-    /// Drops the oldest of many former names, except those that some mail is addressed to: it would look like another's
-    /// mail.
+    /// Drops the oldest of many former names, except those to which some mail is addressed: that mail would seem to
+    /// be another agent's.
     fn forget_names(&self, was: &[&Agent], formerly: &mut Vec<Name>) -> Result<()> {
         if formerly.len() <= MAX_FORMER {
             return Ok(());
@@ -581,7 +580,7 @@ impl Transaction<'_> {
                     self.recount(&agent.name)?;
                 }
             }
-            // An empty mailbox goes, and what is not empty stays: nothing else is done about an error.
+            // An empty mailbox is removed, and one with mail stays. An error has no other consequence.
             let mailbox = self.store.dir.join("mail").join(old.as_str());
             if mailbox.is_dir() && PARTS.into_iter().all(|part| remove_empty(&mailbox.join(part))) {
                 let _ = std::fs::remove_file(mailbox.join("waiting.json"));
@@ -591,14 +590,14 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Puts the mail of a forgotten agent aside, so that a later bearer of the name does not get it.
+    /// Sets the mail of a forgotten agent aside, so that a later agent of that name does not get it.
     pub fn bury_mail(&mut self, owner: &Name) -> Result<()> {
         let to = self.store.dir.join("dead").join(format!("{:013}-{owner}", super::now_ms()));
         move_entry(&self.store.dir.join("mail").join(owner.as_str()), &to)
     }
 }
 
-/// Removes a directory if it is empty; whether it is not there any more.
+/// Removes a directory if it is empty. Returns whether it does not exist any more.
 fn remove_empty(dir: &Path) -> bool {
     std::fs::remove_dir(dir).map_or_else(|error| error.kind() == std::io::ErrorKind::NotFound, |()| true)
 }

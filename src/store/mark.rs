@@ -1,9 +1,9 @@
 //! `PROJECT`: the project of a store, the key that signs its records, and the place of the store.
 //!
 //! The first line is the project's id, the second the fingerprint of its key, the third the store's seat: its root,
-//! and the inode and the time of birth of the directory. The seat is also noted beside the key, so that one of
-//! several copies is the project. A store of version 0.1.0 has the first line only. Written as a whole, durably,
-//! under the mutex.
+//! and the inode and the time of birth of the directory. The seat is also recorded beside the key, so that one of
+//! several copies is the project. A store of version 0.1.0 has only the first line. The file is written as a whole,
+//! durably, under the mutex.
 //!
 //! The seat shows whether a store was moved, copied or restored. Device numbers change when a machine starts again,
 //! so they are compared only between two directories that are looked at now.
@@ -17,21 +17,21 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-/// The largest PROJECT that is read, in bytes: a path may be long, and each of its bytes takes three at most.
+/// The largest PROJECT that is read, in bytes: a path may be long, and each of its bytes takes at most three.
 const MAX: u64 = 16 << 10;
 
-/// What `PROJECT` says.
+/// The contents of `PROJECT`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProjectMark {
     /// The project's id, which names its key's directory.
     pub id: String,
     /// The fingerprint of its key; `None` in a store of version 0.1.0.
     pub key: Option<String>,
-    /// Where the store was when it was opened last.
+    /// The place of the store when it was last opened.
     pub seat: Option<Seat>,
 }
 
-/// A directory at a place.
+/// The place of a store: its root and its directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seat {
     /// The project's root.
@@ -42,12 +42,12 @@ pub struct Seat {
     born: Option<u64>,
 }
 
-/// What a store's seat says of it.
+/// The result of comparing a store's seat with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SeatVerdict {
     /// It is where it was.
     Same,
-    /// It lies somewhere else, and nothing is left in the old place; or it was never noted where it lies.
+    /// It is somewhere else, and nothing is left in the old place; or its seat was never recorded.
     Moved,
     /// It is a copy of the project that is still at this root.
     Copied(PathBuf),
@@ -56,7 +56,7 @@ pub enum SeatVerdict {
 }
 
 impl ProjectMark {
-    /// What stands in a store.
+    /// Reads the file of a store.
     pub fn read(dir: &Path) -> Result<Self> {
         let path = dir.join("PROJECT");
         let text = record::text(&path, MAX)?;
@@ -66,7 +66,7 @@ impl ProjectMark {
             bail!("{} does not hold a project id", path.display());
         }
         let mut mark = Self { id, key: None, seat: None };
-        // A newer version may have more to say.
+        // A newer version may have more lines.
         for line in lines {
             match line.split_once(' ') {
                 Some(("key", print)) => mark.key = Some(print.trim().to_owned()),
@@ -77,14 +77,13 @@ impl ProjectMark {
         Ok(mark)
     }
 
-    /// The text of the file.
     pub fn text(&self) -> String {
         let key = self.key.as_ref().map(|print| format!("key {print}\n"));
         let seat = self.seat.as_ref().map(|seat| format!("seat {}\n", seat.text()));
         format!("{}\n{}{}", self.id, key.unwrap_or_default(), seat.unwrap_or_default())
     }
 
-    /// Replaces what stands in a store.
+    /// Replaces the file of a store.
     pub fn write(&self, dir: &Path) -> Result<()> {
         replace(&dir.join("tmp"), &dir.join("PROJECT"), &self.text())
     }
@@ -95,7 +94,7 @@ impl ProjectMark {
             && ProjectMark::read(dir).is_ok_and(|now| now.id == self.id && now.key == self.key)
     }
 
-    /// Whether `dir` is the directory of then.
+    /// Whether `dir` is the same directory as then.
     pub fn is_same_dir(&self, dir: &Path) -> bool {
         let seat = || Seat::look(Path::new(""), &fs::symlink_metadata(dir).ok()?);
         self.seat.as_ref().is_none_or(|known| seat().is_some_and(|now| known.is_same_dir(&now)))
@@ -103,12 +102,12 @@ impl ProjectMark {
 }
 
 impl Seat {
-    /// Where the store of the project at `root` lies now.
+    /// The present seat of the store of the project at `root`.
     pub fn of(root: &Path) -> Result<Self> {
         Self::of_dir(root, &root.join(".swarm"))
     }
 
-    /// The seat that a directory will have once it is the store of `root`: a renaming changes neither inode nor birth.
+    /// The seat that a directory will have once it is the store of `root`: a rename changes neither inode nor birth.
     pub fn of_dir(root: &Path, dir: &Path) -> Result<Self> {
         let meta = fs::symlink_metadata(dir).with_context(|| format!("cannot read {}", dir.display()))?;
         Self::look(root, &meta).with_context(|| format!("{} is not a directory", dir.display()))
@@ -125,12 +124,12 @@ impl Seat {
         self.inode == other.inode && born
     }
 
-    /// Where the project was last known to be, by the note beside its key.
+    /// The last known seat of the project, by the record beside its key.
     pub fn noted(keys: &Path) -> Option<Self> {
         Self::parse(record::text(&keys.join("seat"), MAX).ok()?.trim_end())
     }
 
-    /// Notes beside the key where the project is.
+    /// Records the project's seat beside the key.
     pub fn note(&self, keys: &Path) -> Result<()> {
         replace(keys, &keys.join("seat"), &format!("{}\n", self.text()))
     }
@@ -166,7 +165,7 @@ impl Seat {
     }
 }
 
-/// Judges the store that lies at `here`. `noted` is what stands beside the key.
+/// Judges the store at `here`. `noted` is the seat in the record beside the key.
 pub fn judge(here: &Seat, mark: &ProjectMark, noted: Option<&Seat>) -> SeatVerdict {
     let recorded = mark.seat.as_ref();
     if recorded == Some(here) && noted == Some(here) {
@@ -185,7 +184,7 @@ pub fn judge(here: &Seat, mark: &ProjectMark, noted: Option<&Seat>) -> SeatVerdi
     }
 }
 
-/// Who is at a place where the project was.
+/// The directory at a former place of the project.
 enum Resident {
     /// The very directory that is judged: two paths lead to it, as with a bind mount.
     This,
@@ -198,7 +197,7 @@ fn resident(seat: &Seat, here: &Seat, id: &str) -> Resident {
     let place = |seat: &Seat| fs::symlink_metadata(seat.root.join(".swarm")).ok();
     let Some((there, ours)) = place(seat).zip(place(here)) else { return Resident::Nobody };
     if (there.dev(), there.ino()) == (ours.dev(), ours.ino()) {
-        // In the same place it is not another path, but another directory than the one that was noted.
+        // If the place is the same, it is not another path, but another directory than the recorded one.
         return if seat.root == here.root { Resident::Nobody } else { Resident::This };
     }
     let stays = Seat::look(&seat.root, &there).is_some_and(|now| now.is_same_dir(seat));
@@ -257,7 +256,7 @@ mod tests {
         assert_eq!(ProjectMark::read(dir.path()).unwrap().seat, None);
     }
 
-    /// A store at `root`, as far as this module knows one.
+    /// A minimal store at `root`.
     fn seat_at(root: &Path) -> Seat {
         fs::create_dir_all(root.join(".swarm/tmp")).unwrap();
         let here = Seat::of(root).unwrap();
@@ -295,7 +294,7 @@ mod tests {
         assert_eq!(judged(&place("a"), Some(&a)), SeatVerdict::Same);
         run("mv a moved");
         assert_eq!(judged(&place("moved"), Some(&a)), SeatVerdict::Moved);
-        // The original is gone from its place, and the copy is the first to be opened: then the copy is the project.
+        // The original is gone from its place, and the copy is opened first: then the copy is the project.
         assert_eq!(judged(&place("copy"), Some(&a)), SeatVerdict::Moved);
         let copy = Seat::of(&place("copy")).unwrap();
         assert_eq!(judged(&place("moved"), Some(&copy)), SeatVerdict::Copied(place("copy")));

@@ -58,14 +58,14 @@ use std::time::Instant;
 pub struct Store {
     root: PathBuf,
     dir: PathBuf,
-    /// Which project it is, with which key, in which directory.
+    /// Its project, its key and its directory.
     mark: ProjectMark,
     key: Key,
-    /// How it is known who acts; `None`: swarm itself.
+    /// The evidence for the actor's identity; `None`: swarm itself.
     actor: Option<Identity>,
-    /// When a transaction gives up waiting for the mutex, whoever makes progress.
+    /// When a transaction gives up waiting for the mutex, even if others make progress.
     until: Option<Instant>,
-    /// What happened to the store as it was opened, for people.
+    /// The changes that were made when the store was opened, for people.
     news: Option<String>,
 }
 
@@ -79,18 +79,17 @@ pub fn entropy() -> Result<u64> {
     getrandom::u64().map_err(|e| anyhow::anyhow!("the system gives no random bytes: {e}"))
 }
 
-/// The id of a new project.
 fn new_id() -> Result<String> {
     Ok(format!("{:016x}", entropy()?))
 }
 
-/// `$SWARM_ROOT`, if set: what the caller's own command is about, and nobody else's working directory.
+/// `$SWARM_ROOT`, if set: it applies to the caller's own command, and never to another process's working directory.
 fn forced_root() -> Option<PathBuf> {
     std::env::var_os("SWARM_ROOT").filter(|v| !v.is_empty()).and_then(|v| std::path::absolute(v).ok())
 }
 
 impl Store {
-    /// Opens the store that the caller's command, run in `from`, is about.
+    /// Opens the store for the caller's command, run in `from`.
     pub fn open(from: &Path) -> Result<Self> {
         match root::find(from, forced_root().as_deref()) {
             Some(root) => Self::open_root(&root),
@@ -101,7 +100,7 @@ impl Store {
         }
     }
 
-    /// Opens the store that `dir` lies in, whatever `$SWARM_ROOT` says.
+    /// Opens the store around `dir`, even if `$SWARM_ROOT` is set.
     pub fn open_around(dir: &Path) -> Result<Self> {
         match root::around(dir) {
             Some(root) => Self::open_root(&root),
@@ -118,7 +117,7 @@ impl Store {
         root::check_format(&dir)?;
         let store = settle::open(root, &key::state_home()?)?;
         if !whole {
-            // Where nothing can be written, as in a sandbox, reading goes on without it.
+            // If nothing can be written, as in a sandbox, reading continues without it.
             let _ = root::complete(&dir);
         }
         Ok(store)
@@ -130,7 +129,7 @@ impl Store {
         if root::is_store(&root.join(".swarm")) {
             return Ok((Self::open_root(&root)?, false));
         }
-        // The key first: a store without one would look like a store whose key is elsewhere.
+        // The key first: a store without a key would seem to have its key elsewhere.
         let (home, id) = (key::state_home()?, new_id()?);
         let key = key::load_or_create(&home, &id)?;
         let created = root::create(&root, &id, &key.fingerprint(&id));
@@ -140,7 +139,7 @@ impl Store {
         Ok((Self::open_root(&root)?, created?))
     }
 
-    /// Starts again with a new key in the project around `from`, whose own key is lost. Signed records are set aside.
+    /// Starts again with a new key in the project around `from`, whose key is lost. Signed records are set aside.
     pub fn init_with_new_key(from: &Path) -> Result<Self> {
         let root = Self::root_to_be(from);
         let dir = root.join(".swarm");
@@ -150,17 +149,17 @@ impl Store {
         Self::open_root(&root)
     }
 
-    /// The top of another repository around `dir` that lies within this project, if there is one.
+    /// The top of another repository around `dir` within this project, if there is one.
     pub fn repository_within(&self, dir: &Path) -> Option<PathBuf> {
         root::work_tree(dir).filter(|top| top != self.root() && top.starts_with(self.root()))
     }
 
-    /// The courier's end of the bell.
+    /// The courier's end of the FIFO.
     pub fn listen(&self) -> Result<wake::Listener> {
         wake::Listener::open(&self.dir.join("wake"))
     }
 
-    /// What happened to the store as it was opened, for people.
+    /// The changes that were made when the store was opened, for people.
     pub fn news(&self) -> Option<&str> {
         self.news.as_deref()
     }
@@ -170,22 +169,23 @@ impl Store {
         root::find(from, forced_root().as_deref())
     }
 
-    /// The root of the project that [`Store::init`] in `from` finds or makes.
+    /// The root that [`Store::init`] in `from` would use.
     pub fn root_to_be(from: &Path) -> PathBuf {
         root::choose(from, forced_root().as_deref())
     }
 
-    /// The root of the project that a directory would belong to, whatever `$SWARM_ROOT` says.
+    /// The root of the project to which a directory would belong, even if `$SWARM_ROOT` is set.
     pub fn root_to_be_of(dir: &Path) -> PathBuf {
         root::choose(dir, None)
     }
 
-    /// Whether `$SWARM_ROOT` says which project the caller's command is about.
+    /// Whether `$SWARM_ROOT` decides the project of the caller's command.
     pub fn is_root_forced() -> bool {
         forced_root().is_some()
     }
 
-    /// The root of the project of a directory, if there is one. Agents and panes belong to it, whatever `$SWARM_ROOT` says.
+    /// The root of a directory's project, if there is one. It decides for agents and panes, even if `$SWARM_ROOT` is
+    /// set.
     pub fn root_around(dir: &Path) -> Option<PathBuf> {
         root::around(dir)
     }
@@ -195,12 +195,12 @@ impl Store {
         root::work_tree(dir).is_some()
     }
 
-    /// Notes how the actor is known, for the journal and the records.
+    /// Records the evidence for the actor's identity, for the journal and the records.
     pub fn act_as(&mut self, identity: Identity) {
         self.actor = Some(identity);
     }
 
-    /// For a caller in a hurry: all transactions of this store together wait at most until then.
+    /// Limits the time that all transactions of this store together wait, for a caller in a hurry.
     #[must_use]
     pub fn until(self, until: Instant) -> Self {
         Self { until: Some(until), ..self }
@@ -221,7 +221,7 @@ impl Store {
         &self.key
     }
 
-    /// Where temporary files are made: in the store's file system, so that a rename is atomic.
+    /// The directory for temporary files: in the store's file system, so that a rename is atomic.
     fn tmp(&self) -> PathBuf {
         self.dir.join("tmp")
     }
@@ -237,23 +237,25 @@ impl Store {
         decide(&mut Transaction::begin(self)?)
     }
 
-    /// Whether the root still has the name it was opened by: it may have been moved, and a link left in its place.
+    /// Whether the root still has the name by which it was opened: it may have been moved, and a link left in its
+    /// place.
     pub fn is_in_place(&self) -> bool {
         self.root.canonicalize().is_ok_and(|root| root == self.root)
     }
 
-    /// Whether the files of a store exist without the courier's lock: somebody is removing it, or creating one.
+    /// Whether the files of a store exist without the courier's lock: a process is removing it, or making one.
     pub fn is_half_gone(&self) -> bool {
         root::is_store(&self.dir) && !self.dir.join("courier.lock").exists()
     }
 
-    /// Refuses to continue in a store other than the one that was opened: with another project's key all records look
-    /// forged, and its mail may belong to another courier.
+    /// Refuses to continue in a store other than the one that was opened: with another project's key all records
+    /// would seem forged, and its mail may belong to another courier.
     fn check_mark(&self) -> Result<()> {
         if self.mark.is_still_at(&self.dir) { Ok(()) } else { Err(self.is_another()) }
     }
 
-    /// [`Store::check_mark`] without a look into the directory: in one that is just being put there nothing may be made.
+    /// [`Store::check_mark`] without a look into the directory: nothing may be made in a directory that is just being
+    /// put there.
     fn check_dir(&self) -> Result<()> {
         if self.mark.is_same_dir(&self.dir) { Ok(()) } else { Err(self.is_another()) }
     }
@@ -263,7 +265,7 @@ impl Store {
         anyhow::anyhow!("{dir} was removed, replaced or made again meanwhile; run the command again")
     }
 
-    /// Moves an untrusted record to quarantine and journals it. Nothing is deleted. In a store that was made again since
+    /// Moves an untrusted record to quarantine and journals it. Nothing is deleted. If the store was made again since
     /// this one was opened, nothing is touched.
     pub fn quarantine(&self, path: &Path, why: &str) -> Result<()> {
         self.check_mark()?;
@@ -290,12 +292,12 @@ impl Store {
         Tail::new(&self.dir)
     }
 
-    /// A reader of the journal that goes on behind an entry; `None` if that entry is not kept any more.
+    /// A reader of the journal that continues after an entry; `None` if that entry is not kept any more.
     pub fn journal_behind(&self, cursor: Cursor) -> Result<Option<Tail>> {
         Tail::behind(&self.dir, cursor)
     }
 
-    /// Temporary files older than an hour: whoever wrote them was killed.
+    /// Temporary files older than an hour: their writers were killed.
     pub fn abandoned_files(&self) -> Result<Vec<PathBuf>> {
         let mut found = Vec::new();
         for entry in std::fs::read_dir(self.tmp())? {
@@ -308,7 +310,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Removes the temporary files of processes that have surely ended, and those that are a day old, whoever wrote them. Returns how
+    /// Removes the temporary files of processes that have certainly ended, and those that are a day old. Returns how
     /// many.
     pub fn sweep(&self) -> Result<usize> {
         let mut count = 0;
@@ -317,7 +319,7 @@ impl Store {
             let Ok(meta) = entry.metadata().map(|m| (m.is_file(), m.modified())) else { continue };
             let old = meta.1.is_ok_and(|at| at.elapsed().is_ok_and(|age| age.as_secs() > 24 * 3600));
             if meta.0 && (old || record::is_abandoned(&entry.file_name().to_string_lossy())) {
-                // Somebody else may be cleaning up at the same time.
+                // Another process may be cleaning up at the same time.
                 count += usize::from(std::fs::remove_file(entry.path()).is_ok());
             }
         }
@@ -343,7 +345,7 @@ pub(crate) mod tests {
     use mail::Folder;
     use std::fs;
 
-    /// A store with a key of its own, in a directory that goes with the first value.
+    /// A store with a key of its own. The first value removes its directory.
     pub(crate) fn store() -> (tempfile::TempDir, Store) {
         let dir = tempfile::tempdir().unwrap();
         let key = Key::new([7; KEY_LEN]);
@@ -362,7 +364,7 @@ pub(crate) mod tests {
         (dir, store)
     }
 
-    /// A living agent of that name.
+    /// A living agent with that name.
     pub(crate) fn agent(name: &str) -> Agent {
         serde_json::from_value(serde_json::json!({
             "name": name, "kind": "claude", "process": {"pid": 1, "start": 1, "boot": "b"}, "cwd": "/", "first_seen": 1,
@@ -395,13 +397,13 @@ pub(crate) mod tests {
             id: message.id.clone(),
         };
         store.transact(|tx| tx.rename_agent(&agent, &new)).unwrap();
-        // Who looked at the registry before the renaming knows of no former names.
+        // A reader of the records from before the renaming knows no former names.
         for folder in [Folder::New, Folder::Unacked] {
             let seen = store.mail(&new, &[], folder).unwrap();
             assert_eq!((seen.messages.len(), seen.refused.len()), (1, 0), "{folder:?}");
         }
         assert_eq!(store.quarantined().unwrap(), 0);
-        // And who found the message before it acknowledges it where it is now.
+        // A caller that found the message earlier acknowledges it in its present place.
         assert!(store.receipt(&found, true).unwrap());
         assert_eq!(store.delivery(&new, &message.id).unwrap().unwrap().way.stage, Stage::Acked);
         assert_eq!(store.delivery(&old, &message.id).unwrap(), None);

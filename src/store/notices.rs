@@ -1,8 +1,8 @@
 //! Messages of swarm itself: `notices/`, and from there into mailboxes.
 //!
 //! A notice is written in the transaction of its change, before the change, so none is lost. It is signed and fsynced
-//! outside the mutex, and moved into the mailbox in a second transaction, so it is posted once however many processes
-//! try. After a crash in between, the next lease command or the courier posts it.
+//! outside the mutex, and moved into the mailbox in a second transaction, so it is posted once, even if several
+//! processes try. After a crash in between, the next lease command or the courier posts it.
 
 use super::post::NewMessage;
 use super::record::{self, Durability, Loaded};
@@ -15,7 +15,7 @@ use crate::core::rate::Limit;
 use anyhow::{Context as _, Result};
 
 impl Store {
-    /// Posts all notices that wait. Returns how many were posted.
+    /// Posts all waiting notices. Returns how many were posted.
     pub fn post_notices(&self) -> Result<usize> {
         let dir = self.dir.join("notices");
         let mut posted = 0;
@@ -30,10 +30,10 @@ impl Store {
                         continue;
                     }
                 };
-            // What it quotes may be of a time when more was taken.
+            // It may quote a text from a time when more characters were valid.
             let body = match Body::new(&escape::text(&notice.text)) {
                 Ok(body) => body,
-                // It must not stand in the way of those behind it.
+                // It must not block the notices after it.
                 Err(bad) => {
                     self.quarantine(&path, &bad.to_string())?;
                     continue;
@@ -43,7 +43,7 @@ impl Store {
                 let _ = std::fs::remove_file(&path);
                 continue;
             };
-            // Notices are not limited, and find room in a full mailbox.
+            // The rate limit does not apply to notices, and they find room in a full mailbox.
             let (message, staged) =
                 self.prepare(NewMessage::of_system(to, notice.kind, body), Limit::none(), |_| Ok(()))?;
             posted += self.transact(|tx| {
@@ -63,13 +63,13 @@ impl Store {
         Ok(posted)
     }
 
-    /// The name under which the recipient reads now; the dead read nothing. Must not be called under the mutex.
+    /// The present name of the recipient; `None` if the recipient is dead. Must not be called under the mutex.
     pub(super) fn reader(&self, name: &Name) -> Result<Option<Name>> {
         if name.is_human() {
             return Ok(Some(name.clone()));
         }
         let find = || Ok(self.living()?.into_iter().find(|a| a.answers_to(name)).map(|a| a.name));
-        // One that is being renamed may have neither name for a moment. Under the mutex it has one.
+        // An agent that is being renamed may have neither name for a moment. Under the mutex it has one.
         match find()? {
             None => self.transact(|_| find()),
             found => Ok(found),
@@ -117,7 +117,7 @@ mod tests {
                     tx.put_notice(&Notice { to: new.clone(), kind: MessageType::Info, text })?;
                     written.send(())?;
                     has_looked.recv()?;
-                    // It has looked for `anna`, too, and found nobody; or it does so only now.
+                    // It has looked for `anna` and found nobody, or it looks only now.
                     std::thread::sleep(std::time::Duration::from_millis(50));
                     tx.rename_agent(&agent, &new)
                 })

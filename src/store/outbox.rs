@@ -17,7 +17,7 @@ impl Store {
         self.dir.join("outbox")
     }
 
-    /// Finishes what a crash interrupted. Takes the mutex only if there is something.
+    /// Finishes interrupted posts. Takes the mutex only if there are any.
     pub fn finish_posts(&self) -> Result<()> {
         if record::list(&self.outbox())?.is_empty() {
             return Ok(());
@@ -35,19 +35,20 @@ impl Transaction<'_> {
             return Ok(());
         }
         let dir = self.store.outbox();
-        // A store from before there was an outbox.
+        // A store that is older than the outbox.
         if !dir.exists() {
             record::ensure_dir(&dir)?;
         }
         staged.link(&dir.join(message.file_name()))
     }
 
-    /// It is everywhere, or was taken back. Should the removal fail, finishing it changes nothing.
+    /// Ends a post that is complete, or was taken back. If the removal fails, finishing the post again changes
+    /// nothing.
     pub(super) fn end_post(&mut self, message: &Message) {
         let _ = std::fs::remove_file(self.store.outbox().join(message.file_name()));
     }
 
-    /// Puts what a crash left here where it is missing.
+    /// Makes the missing links of interrupted posts.
     pub(super) fn finish_posts(&mut self) -> Result<()> {
         let dir = self.store.outbox();
         for file in record::list(&dir)? {

@@ -19,34 +19,31 @@ use crate::core::rate::Limit;
 use crate::core::refusal::Refusal;
 use anyhow::Result;
 
-/// What a message is to be, before it has an id and a sequence.
+/// A message before it has an id and a sequence number.
 #[derive(Clone, Debug)]
 pub struct NewMessage {
-    /// The sender.
     pub from: Name,
-    /// How the sender was identified.
+    /// The evidence for the sender.
     pub identity: Identity,
     /// The recipients' current names.
     pub to: Vec<Name>,
     pub kind: MessageType,
     /// The message it answers, and the thread of that message.
     pub answers: Option<(MessageId, MessageId)>,
-    /// Whether it wants an acknowledgement.
     pub ack: bool,
-    /// Whether it goes first.
+    /// Whether it goes before other messages.
     pub urgent: bool,
-    /// What is expected of the reader.
+    /// What the sender expects of the reader.
     pub intent: Option<Intent>,
-    /// How many answers in a row it makes that agents have given each other.
+    /// How many answers in a row agents have given each other, up to this message.
     pub round: u32,
-    /// The groups that the sender wrote to; `all` stands for everybody.
+    /// The groups in its address; `all` stands for everybody.
     pub groups: Vec<Name>,
-    /// The text.
     pub body: Body,
 }
 
 impl NewMessage {
-    /// A message that answers none and asks for nothing.
+    /// A message that is no answer and asks for nothing.
     pub fn new(from: Name, identity: Identity, to: Vec<Name>, kind: MessageType, body: Body) -> Self {
         Self {
             from,
@@ -63,14 +60,14 @@ impl NewMessage {
         }
     }
 
-    /// What swarm itself tells somebody.
+    /// A message from swarm itself.
     pub(super) fn of_system(to: Name, kind: MessageType, body: Body) -> Self {
         Self::new(Name::system(), Identity::System, vec![to], kind, body)
     }
 }
 
 impl Store {
-    /// Posts a message. Refuses at the sender's rate limit and where there is no room; then nothing was sent.
+    /// Posts a message. Refuses at the sender's rate limit, and if there is no room; then nothing was sent.
     pub fn post(&self, draft: NewMessage, limit: Limit) -> Result<Message> {
         let (message, staged) = self.prepare(draft, limit, Room::check)?;
         fault::point("before-post");
@@ -80,8 +77,9 @@ impl Store {
         Ok(message)
     }
 
-    /// Takes a place in the rate window and makes the signed message durable, in no mailbox yet. `check` asks first whether
-    /// there is room, so that a refusal costs no place. It decides again when the message is put there.
+    /// Takes a place in the rate window and makes the signed message durable, in no mailbox yet. `check` first checks
+    /// that there is room, so that a refusal takes no place. The check is repeated when the message is put into the
+    /// mailboxes.
     pub(super) fn prepare(
         &self,
         draft: NewMessage,
@@ -94,7 +92,7 @@ impl Store {
         self.write_down(draft, limit, check)
     }
 
-    /// [`Store::prepare`] without making a mailbox: for other hosts, and for where it is there already.
+    /// [`Store::prepare`] without making a mailbox: for other hosts, and for existing mailboxes.
     pub(super) fn write_down(
         &self,
         draft: NewMessage,
@@ -130,8 +128,8 @@ impl Store {
             let known = tx.sender(&draft.from, limit)?;
             let mut window = known.clone();
             let admitted = window.admit(limit, now);
-            // A refusal is also stored if it moved future times (the clock was set back) to the present: otherwise the
-            // window would stay closed until these times.
+            // A refusal is also stored if it moved future times (the clock was set back) to the present. Otherwise
+            // the window would stay full until these times.
             if window != known {
                 tx.put_sender(&draft.from, &window)?;
             }
@@ -171,7 +169,7 @@ impl Transaction<'_> {
             }
         }
         let audit = self.journal(&Event::sent(message, None));
-        // The message is there: to call that a failure would make the sender send it again.
+        // The message is in its mailboxes. If this failed, the sender would send it again.
         if let Err(error) = audit {
             eprintln!("swarm: {}", escape::line(&format!("not in the journal: {error:#}")));
         }

@@ -1,8 +1,10 @@
-//! Rules for agents that are not built in, as texts: the person's own (`~/.config/swarm/profiles/*.toml`), the project's
-//! (`.swarm-profiles/*.toml`) if the person has allowed just these, and a newer set of the shipped ones, if one was taken in.
+//! The texts of rules that are not built in: the person's own (`~/.config/swarm/profiles/*.toml`), the project's
+//! (`.swarm-profiles/*.toml`) if the person has allowed exactly these, and a newer set of the shipped ones, if there
+//! is one.
 //!
-//! They are read without a lock: an editor replaces a file as a whole, or a moment later it is read again. A file that cannot be read is
-//! reported with the rest and fails nothing. Permission is bound to a hash of the files, so a changed file is not used.
+//! They are read without a lock: an editor replaces a file as a whole, or the file is read again a moment later. A
+//! file that cannot be read is reported, and the others are used. Permission is bound to a hash of the files, so a
+//! changed file is not used.
 
 use super::config::config_home;
 use super::{foreign, key, lock, record};
@@ -18,62 +20,62 @@ use std::path::{Path, PathBuf};
 /// The largest profile that is read, in bytes.
 const MAX: usize = 256 << 10;
 
-/// The largest set of rules that is taken in, in bytes.
+/// The largest set of rules that is accepted, in bytes.
 pub const MAX_SET: u64 = 1 << 20;
 
-/// The most files that are looked at.
+/// The most files that are read.
 const MAX_FILES: usize = 200;
 
 /// The directory of a project's own rules.
 pub const OF_PROJECT: &str = ".swarm-profiles";
 
-/// Where they are.
+/// The places of these files.
 #[derive(Clone, Debug)]
 pub struct Shelf {
     /// The person's directory for settings.
     config: Option<PathBuf>,
     /// The root of the project.
     project: Option<PathBuf>,
-    /// A newer set of the shipped ones.
+    /// The newer set of the shipped rules.
     update: Option<PathBuf>,
 }
 
-/// What tells one state of the files from another.
+/// The facts that distinguish one state of the files from another.
 pub type Stamp = Vec<(PathBuf, Option<(u64, u64, u64, i64, i64, i64)>)>;
 
 /// A file of rules.
 #[derive(Clone, Debug)]
 pub struct Text {
     pub from: RulesFrom,
-    /// What people call it.
+    /// Its name for people.
     pub file: String,
-    /// Its text, or why it cannot be used.
+    /// Its text, or the reason why it cannot be used.
     pub text: Result<String, String>,
 }
 
 /// Whether a project's rules are used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Allowance {
-    /// It has none.
+    /// There are none.
     None,
     Allowed,
     /// The person has not been asked about them.
     Unknown,
-    /// They are others than those that the person has allowed.
+    /// They differ from those that the person has allowed.
     Changed,
 }
 
-/// The texts of all files, and what else is to be known of them.
+/// The texts of all files, and the problems with them.
 #[derive(Clone, Debug)]
 pub struct Shelved {
-    /// Those that are used; what comes later counts more.
+    /// The texts in use; a later one has priority.
     pub texts: Vec<Text>,
     pub project: Allowance,
-    /// Why the newer set cannot be used, if there is one.
+    /// Why the newer set cannot be used, if it cannot.
     pub bad_update: Option<String>,
 }
 
-/// The text of one file of rules, wherever it lies; `None` if there is none.
+/// The text of a file of rules in any directory; `None` if there is none.
 pub fn read(path: &Path) -> Result<Option<String>, String> {
     let found = foreign::text(path)?;
     if found.as_ref().is_some_and(|text| text.len() > MAX) {
@@ -82,7 +84,7 @@ pub fn read(path: &Path) -> Result<Option<String>, String> {
     Ok(found)
 }
 
-/// A file that another gave, whole: no link, a regular file, of at most `most` bytes.
+/// The bytes of a regular file, no link, of at most `most` bytes.
 pub fn given(path: &Path, most: u64) -> Result<Vec<u8>, String> {
     use std::io::Read as _;
     let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
@@ -103,13 +105,13 @@ pub fn given(path: &Path, most: u64) -> Result<Vec<u8>, String> {
 }
 
 impl Shelf {
-    /// The person's own, with those of the project at `root`.
+    /// The person's own files, and those of the project at `root`.
     pub fn of(root: Option<&Path>) -> Self {
         let update = key::state_home().ok().map(|dir| dir.join("profiles.json"));
         Self { config: config_home(), project: root.map(Path::to_path_buf), update }
     }
 
-    /// The present state, for one look at each directory and one call of `stat` per file.
+    /// The present state. Costs one look at each directory and one call of `stat` per file.
     pub fn stamp(&self) -> Stamp {
         let state = |path: PathBuf| {
             let meta = fs::metadata(&path).ok();
@@ -117,7 +119,7 @@ impl Shelf {
             (path, state)
         };
         let project = self.project_files();
-        // Without rules of the project it is of no interest what is allowed.
+        // If the project has no rules, it does not matter which are allowed.
         let allowed = self.allowed_file().filter(|_| !project.is_empty());
         let own = listed(self.dir().as_deref());
         own.into_iter().chain(project).chain(allowed).chain(self.update.clone()).map(state).collect()
@@ -133,7 +135,7 @@ impl Shelf {
         self.project_files().iter().map(|path| text(path, RulesFrom::Project)).collect()
     }
 
-    /// All that is used.
+    /// All texts in use.
     pub fn read(&self) -> Shelved {
         let (mut texts, bad_update) = match self.update_texts() {
             Ok(texts) => (texts, None),
@@ -148,17 +150,17 @@ impl Shelf {
         Shelved { texts, project, bad_update }
     }
 
-    /// Where the person's own are; `None` where the person has no directory for settings.
+    /// The directory of the person's own; `None` if the person has no directory for settings.
     pub fn dir(&self) -> Option<PathBuf> {
         Some(self.config.as_ref()?.join("profiles"))
     }
 
-    /// The person's file of those who may sign a newer set, as OpenSSH reads it.
+    /// The person's file of allowed signers of a newer set, in OpenSSH's format.
     pub fn signers_file(&self) -> Option<PathBuf> {
         Some(self.config.as_ref()?.join("rules.signers"))
     }
 
-    /// Whether the person has allowed just these files.
+    /// Whether the person has allowed exactly these files.
     pub fn allowance(&self, texts: &[Text]) -> Allowance {
         if texts.is_empty() {
             return Allowance::None;
@@ -170,11 +172,11 @@ impl Shelf {
         }
     }
 
-    /// Allows these files of the project, or with `None` no more. Whether anything has changed.
+    /// Allows these files of the project; `None`: forbids them. Returns whether anything has changed.
     pub fn allow(&self, texts: Option<&[Text]>) -> Result<bool> {
         let file = self.allowed_file().context("HOME is not set: there is no place for what you allow")?;
         let project = self.project.as_ref().context("there is no project here")?.display().to_string();
-        // Other projects are in the file, too: what somebody allows for one of them at this moment stays.
+        // The file also has other projects: a permission for one of them that is given at this moment stays.
         let path = self.update.as_ref().unwrap_or(&file).with_extension("lock");
         path.parent().map_or(Ok(()), record::ensure_dir)?;
         let (_held, _) = lock::exclusive(&path)?;
@@ -197,13 +199,13 @@ impl Shelf {
         Ok(true)
     }
 
-    /// The number of the newer set that was taken in, if it can be read.
+    /// The number of the newer set, if it can be read.
     pub fn update_number(&self) -> Option<u64> {
         let text = foreign::text(self.update.as_ref()?).ok()??;
         RuleSet::parse(&text).ok().map(|set| set.number)
     }
 
-    /// Takes in a newer set, which somebody has checked.
+    /// Stores a newer set, which the caller has checked.
     pub fn take_in(&self, text: &str) -> Result<()> {
         let file = self.update.as_ref().context("HOME is not set: there is no place for it")?;
         foreign::replace(file, text)
@@ -216,7 +218,7 @@ impl Shelf {
         };
         let Some(text) = foreign::text(file).map_err(told)? else { return Ok(Vec::new()) };
         let set = RuleSet::parse(&text).map_err(told)?;
-        // A newer program brings newer ones with it.
+        // A newer program has newer rules.
         if set.number <= BUILT_IN {
             return Ok(Vec::new());
         }
@@ -249,7 +251,7 @@ fn text(path: &Path, from: RulesFrom) -> Text {
     Text { from, file, text }
 }
 
-/// What the files are known by; `None` if one of them cannot be read.
+/// The digest of the files; `None` if one of them cannot be read.
 fn digest(texts: &[Text]) -> Option<String> {
     let name = |file: &str| file.rsplit('/').next().map(str::to_owned);
     let files: Option<Vec<(String, &str)>> =

@@ -1,10 +1,10 @@
 //! Removes messages that were read, or whose text was submitted to an agent, long ago.
 //!
-//! An agent without hooks reads a message in its composer, and nothing says that it did: such a message stays in `given/`. Messages
-//! that were only announced there, other unread ones, and those that wait for an acknowledgement, stay whatever their age. A message's name also stays,
-//! as an empty file in `gone/`: otherwise a copy of the message could be put back, and would be new and genuine. The
-//! name is written first. A crash in between leaves both, and the next time finishes it. Each batch is one
-//! transaction, so nobody waits long for the mutex.
+//! An agent without hooks reads a message in its composer, and nothing shows that it did: such a message stays in
+//! `given/`. Messages that were only announced there, other unread ones, and those that wait for an acknowledgement
+//! stay, whatever their age. A message's name also stays, as an empty file in `gone/`. Otherwise a copy of the
+//! message could be put back, and would be new and genuine. The name is written first. A crash in between leaves
+//! both, and the next run finishes it. Each batch is one transaction, so nobody waits long for the mutex.
 
 use super::mail::Folder;
 use super::{Store, Transaction, fault, record};
@@ -19,7 +19,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// Messages that are removed in one transaction.
+/// How many messages one transaction removes.
 const BATCH: usize = 50;
 
 impl Store {
@@ -29,7 +29,8 @@ impl Store {
         self.mailboxes()?.iter().map(|owner| Ok(self.old(owner, &agents, before_ms)?.len())).sum()
     }
 
-    /// Removes what was sent before this time, and read or submitted (ms since the epoch). Returns how many messages.
+    /// Removes messages that were sent before this time (ms since the epoch), and read or submitted. Returns how
+    /// many.
     pub fn prune(&self, before_ms: u64) -> Result<usize> {
         let (agents, mut count) = (self.agents()?, 0);
         for owner in self.mailboxes()? {
@@ -45,7 +46,8 @@ impl Store {
         Ok(count)
     }
 
-    /// What was sent before this time, was read or submitted as a whole, and is not awaited.
+    /// The messages that were sent before this time, and read or submitted as a whole, and whose acknowledgement is
+    /// not awaited.
     fn old(&self, owner: &Name, agents: &[Agent], before_ms: u64) -> Result<Vec<(Folder, String)>> {
         let aliases = agents.iter().find(|a| a.name == *owner).map_or(&[][..], |a| &a.formerly);
         let mut old = Vec::new();

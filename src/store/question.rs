@@ -1,8 +1,8 @@
 //! A question to another process and its answer: a record, and a FIFO beside it.
 //!
-//! It works for a process in a sandbox, which has only files. The asker makes the FIFO and opens it before the record
-//! exists, so it misses no answer; nobody polls. A process removes the record before it answers, so of several at
-//! once only one answers. An asker that is killed leaves a record and a FIFO, which are cleared away when they are old.
+//! It also works for a process in a sandbox, which has only files. The asker makes the FIFO and opens it before the
+//! record exists, so it misses no answer; nobody polls. A process removes the record before it answers, so only one
+//! of several answers. A killed asker leaves a record and a FIFO, which are removed when they are old.
 
 use super::entropy;
 use super::record::{self, Durability, Loaded};
@@ -19,13 +19,13 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// The longest answer: what a FIFO takes at once.
+/// The longest answer: a FIFO takes this much at once.
 const MAX_ANSWER: usize = 4000;
 
-/// How old what a killed asker left must be.
+/// How old the files of a killed asker must be.
 const OLD: Duration = Duration::from_secs(60);
 
-/// An open question. Nothing of it is left when it is dropped.
+/// An open question. Dropping it removes its files.
 #[derive(Debug)]
 pub struct Question {
     record: PathBuf,
@@ -41,7 +41,7 @@ impl Question {
         let fifo = dir.join(format!("{name}.fifo"));
         nix::unistd::mkfifo(&fifo, Mode::S_IRUSR | Mode::S_IWUSR)
             .with_context(|| format!("cannot make {}", fifo.display()))?;
-        // Open for writing, too: it would report its end before the answer comes.
+        // Open for writing as well: otherwise it would report its end before the answer comes.
         let pipe = OpenOptions::new()
             .read(true)
             .write(true)
@@ -53,7 +53,7 @@ impl Question {
         Ok(asked)
     }
 
-    /// Waits for the answer, for as long as that.
+    /// Waits for the answer up to this time.
     pub fn answer<T: DeserializeOwned>(&mut self, patience: Duration) -> Result<Option<T>> {
         let until = Instant::now() + patience;
         let mut text = Vec::new();
@@ -62,7 +62,7 @@ impl Question {
             if rest.is_zero() || text.len() > MAX_ANSWER {
                 return Ok(None);
             }
-            // Rounded up: the last millisecond is not spent in a circle.
+            // Rounded up, so that the last millisecond is not a busy loop.
             let rest = PollTimeout::try_from(rest + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
             let mut fds = [PollFd::new(self.pipe.as_fd(), PollFlags::POLLIN)];
             match poll(&mut fds, rest) {
@@ -88,7 +88,7 @@ impl Drop for Question {
     }
 }
 
-/// The open questions in `dir`. Each is claimed by this call, and comes with the name for its answer. An unreadable one is
+/// The open questions in `dir`, each with the name for its answer. This call claims them. An unreadable one is
 /// removed.
 pub fn claim<T: DeserializeOwned>(dir: &Path) -> Result<Vec<(String, T)>> {
     let mut claimed = Vec::new();
@@ -105,7 +105,7 @@ pub fn claim<T: DeserializeOwned>(dir: &Path) -> Result<Vec<(String, T)>> {
     Ok(claimed)
 }
 
-/// Answers the question of that name. One who does not wait any more is no error.
+/// Answers the question of that name. If the asker does not wait any more, that is no error.
 pub fn answer(dir: &Path, name: &str, answer: &impl Serialize) -> Result<()> {
     let fifo = dir.join(format!("{name}.fifo"));
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW;
@@ -133,7 +133,7 @@ pub fn answer(dir: &Path, name: &str, answer: &impl Serialize) -> Result<()> {
     }
 }
 
-/// Clears away what killed askers left.
+/// Removes the files of killed askers.
 pub fn sweep(dir: &Path) {
     let Ok(entries) = std::fs::read_dir(dir) else { return };
     for entry in entries.flatten() {

@@ -1,7 +1,7 @@
-//! Receipts: that a message was read, or acknowledged.
+//! Records that a message was read, or acknowledged.
 //!
 //! The move of the file and the mark are one transaction. The move comes first, so if the mark is lost, the message
-//! still counts as read. Of racing readers one makes the change, and the others find it made.
+//! still counts as read. Of racing readers, one makes the change, and the others find it made.
 
 use super::mail::{Folder, MessageRef};
 use super::{Store, now_ms};
@@ -10,13 +10,13 @@ use crate::core::event::Event;
 use anyhow::Result;
 
 impl Store {
-    /// Marks a message as read, and acknowledged if `acked`. Idempotent; tells whether that was news.
+    /// Marks a message as read, and acknowledged if `acked`. Idempotent; returns whether it changed anything.
     pub fn receipt(&self, found: &MessageRef, acked: bool) -> Result<bool> {
         self.receive(found, if acked { Stage::Acked } else { Stage::Read }, false, |_| false)
     }
 
     /// Marks a message as read that a hook gave. If its line was typed before, the hook saw it as a prompt: it was
-    /// submitted, whoever pressed Enter.
+    /// submitted, by swarm or a person.
     pub fn receipt_of_hook(&self, found: &MessageRef) -> Result<bool> {
         self.receive(found, Stage::Read, true, |delivery| {
             let reminder = delivery.ack.as_mut().and_then(|ack| ack.reminder.as_mut());

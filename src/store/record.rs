@@ -1,8 +1,8 @@
 //! Files that are whole or absent.
 //!
-//! A write is: temporary file in the same file system, (fsync,) rename, (fsync of the directory). Readers need
-//! no lock and never see half a record. Durable writes survive a power failure; volatile ones only a crash
-//! of any process, and are used for state that is worthless after a reboot (agents, delivery marks, windows).
+//! A write is: temporary file in the same file system, (fsync,) rename, (fsync of the directory). Readers need no
+//! lock and never see half a record. Durable writes survive a power failure. Volatile ones survive only a crash of a
+//! process, and are used for state that is worthless after a reboot (agents, delivery marks, windows).
 
 use super::fault;
 use crate::os::process;
@@ -15,7 +15,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// The largest record that is read: a message of 64 KiB in the worst JSON escaping, and then some.
+/// The largest record that is read: a message of 64 KiB in the worst JSON escaping, and some more.
 const MAX_RECORD: u64 = 1 << 20;
 
 /// Whether a write must survive a power failure.
@@ -39,7 +39,7 @@ fn write_new(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
         if durability == Durability::Durable { file.sync_all() } else { Ok(()) }
     };
     write().map_err(|e| {
-        // A full disk leaves a torn temporary file behind; it is never seen under its final name. What was there before stays.
+        // A full disk leaves a torn temporary file; it never gets its final name. An existing file stays.
         if e.kind() != ErrorKind::AlreadyExists {
             let _ = fs::remove_file(path);
         }
@@ -59,8 +59,8 @@ pub struct Staged {
 }
 
 impl Staged {
-    /// Writes `value` to a temporary file in `tmp`. Its name begins with `name`, contains the writer, and is unique: a
-    /// killed process may have left one with the same `name` and, after a reboot, the same pid.
+    /// Writes `value` to a temporary file in `tmp`. Its name begins with `name`, contains the writer, and is unique:
+    /// a killed process may have left one with the same `name` and, after a reboot, the same pid.
     pub fn write(tmp: &Path, name: &str, value: &impl Serialize, durability: Durability) -> Result<Self> {
         let mut bytes = serde_json::to_vec_pretty(value)?;
         bytes.push(b'\n');
@@ -70,12 +70,12 @@ impl Staged {
         Ok(Self { temp })
     }
 
-    /// Moves the file into its place, replacing what is there.
+    /// Moves the file to its place, and replaces the file there.
     pub fn publish(&self, path: &Path) -> Result<()> {
         fs::rename(&self.temp, path).with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// Gives the file a further name; fails if that name is taken.
+    /// Gives the file another name; fails if that name is taken.
     pub fn link(&self, path: &Path) -> Result<()> {
         fs::hard_link(&self.temp, path).with_context(|| format!("cannot write {}", path.display()))?;
         fault::point("after-link");
@@ -83,7 +83,8 @@ impl Staged {
     }
 }
 
-/// Whether the writer of a temporary file with that name has surely ended: it says its pid and the namespace in which that counts.
+/// Whether the writer of a temporary file with that name has certainly ended. The name contains its pid, and the
+/// pid's namespace.
 pub fn is_abandoned(name: &str) -> bool {
     let writer = || -> Option<(i32, u64)> {
         let (_, mark) = name.rsplit_once('.')?;
@@ -115,13 +116,13 @@ pub fn replace(tmp: &Path, path: &Path, value: &impl Serialize, durability: Dura
     }
 }
 
-/// The longest record that is overwritten in place, in bytes: within a block of any file system a write does not run out of
-/// room half-way.
+/// The longest record that is overwritten in place, in bytes: within a block of any file system, a write does not run
+/// out of room half-way.
 const IN_PLACE: usize = 512;
 
-/// Overwrites a small volatile record that is read under the mutex only. A new file each time would be most of the cost of
-/// a transaction. It is one write, padded with blanks to the old length, so a killed process leaves the old record or the
-/// new one.
+/// Overwrites a small volatile record that is read under the mutex only. A new file each time would be most of the
+/// cost of a transaction. It is one write, padded with blanks to the old length, so a killed process leaves the old
+/// record or the new one.
 pub fn overwrite(tmp: &Path, path: &Path, value: &impl Serialize) -> Result<()> {
     let mut bytes = serde_json::to_vec(value)?;
     match sized(OpenOptions::new().write(true), path).map(|(file, size)| (file, usize::try_from(size))) {
@@ -139,8 +140,8 @@ pub fn overwrite(tmp: &Path, path: &Path, value: &impl Serialize) -> Result<()> 
     }
 }
 
-/// How long a directory must be unchanged before its time identifies its content. File systems count in steps, of some
-/// milliseconds to two seconds (FAT), and two changes within a step look like one.
+/// How long a directory must be unchanged before its time identifies its content. File systems count in steps, of
+/// some milliseconds to two seconds (FAT), and two changes within a step have the same time.
 const STEP: Duration = Duration::from_secs(2);
 
 /// When a name in `dir` was last made, replaced or removed; `None` if the next time may be the same as this one.
@@ -149,24 +150,24 @@ pub fn changed(dir: &Path) -> Option<SystemTime> {
     at.elapsed().is_ok_and(|age| age > STEP).then_some(at)
 }
 
-/// What reading a record gave.
+/// The result of reading a record.
 #[derive(Debug)]
 pub enum Loaded<T> {
     /// The record.
     Ok(T),
     /// No such file.
     Missing,
-    /// A file that is no such record, and why.
+    /// A file that is not such a record, and the reason.
     Bad(String),
 }
 
-/// Opens a file of the store as `options` say. A link is not followed. Anything but a regular file (a FIFO, a device, a
-/// directory) is refused: it could keep us waiting, or feed us without end.
+/// Opens a file of the store with `options`. A link is not followed. Anything but a regular file (a FIFO, a device, a
+/// directory) is refused: it could block this process, or supply data without end.
 pub(super) fn regular(options: &mut OpenOptions, path: &Path) -> std::io::Result<File> {
     sized(options, path).map(|(file, _)| file)
 }
 
-/// The same, and how many bytes it has.
+/// [`regular`], with the length of the file.
 fn sized(options: &mut OpenOptions, path: &Path) -> std::io::Result<(File, u64)> {
     let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
     let file = options.custom_flags(flags.bits()).open(path)?;
@@ -178,7 +179,7 @@ fn sized(options: &mut OpenOptions, path: &Path) -> std::io::Result<(File, u64)>
     }
 }
 
-/// What is wrong with a directory, a FIFO or a device.
+/// The error for a directory, a FIFO or a device.
 const NOT_REGULAR: &str = "it is not a regular file";
 
 /// Explains an error of opening that means that the path is not a regular file.
@@ -186,7 +187,7 @@ fn why_none(error: &std::io::Error) -> Option<&'static str> {
     use nix::errno::Errno;
     match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::ELOOP) => Some("it is a symbolic link"),
-        // A FIFO that nobody reads, a socket, a device without a driver; a directory that is opened to be written.
+        // A FIFO without a reader, a socket, a device without a driver; a directory that is opened for writing.
         Some(Errno::ENXIO | Errno::ENODEV | Errno::EISDIR) => Some(NOT_REGULAR),
         _ => (error.kind() == ErrorKind::InvalidInput).then_some(NOT_REGULAR),
     }
@@ -210,8 +211,8 @@ pub(super) fn text(path: &Path, most: u64) -> Result<String> {
     Ok(text)
 }
 
-/// Room for a file of at most `most` bytes and a little more, so that one read takes it and the next one finds its end. Without that
-/// the first reads take 32 bytes each, and a small record takes six.
+/// A capacity for a file of at most `most` bytes and a little more, so that one read takes it and the next one finds
+/// its end. Otherwise the first reads take 32 bytes each, and a small record takes six.
 fn room(size: u64, most: u64) -> usize {
     usize::try_from(size.min(most)).unwrap_or_default() + 64
 }
@@ -221,7 +222,7 @@ pub fn load<T: DeserializeOwned>(path: &Path) -> Result<Loaded<T>> {
     load_as(path, |bytes| serde_json::from_slice(bytes))
 }
 
-/// The same, with the content read as `parse` does.
+/// [`load`] with another parser.
 pub(super) fn load_as<T>(
     path: &Path,
     parse: impl FnOnce(&[u8]) -> serde_json::Result<T>,
@@ -247,7 +248,7 @@ pub(super) fn load_as<T>(
     })
 }
 
-/// Removes a file. One that is not there is no error.
+/// Removes a file. A missing file is no error.
 pub fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(e) if e.kind() != ErrorKind::NotFound => {
@@ -281,7 +282,7 @@ pub fn each(dir: &Path, mut take: impl FnMut(&str)) -> Result<()> {
     Ok(())
 }
 
-/// Whether there is any `.json` file in `dir`: found without a look at all of them.
+/// Whether there is any `.json` file in `dir`, without listing all of them.
 pub fn is_any(dir: &Path) -> Result<bool> {
     let entries = match open_dir(dir) {
         Ok(entries) => entries,
@@ -297,8 +298,8 @@ pub fn is_any(dir: &Path) -> Result<bool> {
     Ok(false)
 }
 
-/// Opens a directory to list it. Unlike other calls of the library, this one is not repeated by itself when a signal
-/// interrupts it.
+/// Opens a directory to list it. Unlike other calls of the library, this one is not repeated by itself after a
+/// signal.
 fn open_dir(dir: &Path) -> std::io::Result<fs::ReadDir> {
     loop {
         match fs::read_dir(dir) {
@@ -308,7 +309,7 @@ fn open_dir(dir: &Path) -> std::io::Result<fs::ReadDir> {
     }
 }
 
-/// Makes a directory for records, mode 0700; an existing one is fine.
+/// Makes a directory for records, mode 0700. An existing one is no error.
 pub fn ensure_dir(dir: &Path) -> Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     match fs::DirBuilder::new().mode(0o700).recursive(true).create(dir) {

@@ -1,10 +1,11 @@
 //! An upper bound of the waiting mail, which needs no listing.
 //!
-//! Each mailbox has a small record of how many messages wait there, in all and from each sender. The store has one of the sum. A post
-//! increments these counters before it makes its links, under the mutex. Reading never decrements them, so they are never too low. Only
-//! when a counter reaches a cap is the mail counted again and the record corrected. Any other write to `new/` deletes the records, so
-//! that the mail is counted again. The records are volatile: after a power failure they may miss what was posted in the last seconds,
-//! and a cap may be exceeded by as much, until the next count.
+//! Each mailbox has a small record of the number of messages that wait there, in all and from each sender. The store
+//! has one with the sums. A post increments these counters before it makes its links, under the mutex. Reading never
+//! decrements them, so they are never too low. Only when a counter reaches a cap is the mail counted again and the
+//! record corrected. Any other write to `new/` deletes the records, so the mail is counted again. The records are
+//! volatile: after a power failure they may lack the posts of the last seconds, and a cap may be exceeded by as many,
+//! until the next count.
 
 use super::mail::Folder;
 use super::record::{self, Loaded};
@@ -18,16 +19,16 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// The most waiting messages a mailbox takes; a full one refuses and drops nothing.
+/// The most waiting messages in a mailbox. A full one refuses more, and drops nothing.
 const MAX_WAITING: usize = 1000;
 
-/// The most waiting messages of one sender that a mailbox takes: one sender cannot fill it for the others.
+/// The most waiting messages of one sender in a mailbox, so that one sender cannot fill it for the others.
 const MAX_WAITING_PER_SENDER: usize = 200;
 
 /// The most waiting messages in all mailboxes together.
 const MAX_WAITING_IN_ALL: usize = 10_000;
 
-/// What waits in one mailbox, at most.
+/// The upper bound of the waiting mail in one mailbox.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Waiting {
     all: usize,
@@ -45,23 +46,23 @@ impl Waiting {
     }
 }
 
-/// What waits in all mailboxes, at most.
+/// The upper bound of the waiting mail in all mailboxes.
 #[derive(Debug, Serialize, Deserialize)]
 struct Total {
     all: usize,
 }
 
-/// What a message of one sender finds in its recipients' mailboxes.
+/// The room that a message of one sender has in its recipients' mailboxes.
 #[derive(Debug)]
 pub(super) struct Room {
-    /// The sender, as it stands in the names of files.
+    /// The sender, in the form of file names.
     from: String,
     total: usize,
     boxes: Vec<(Name, Waiting)>,
 }
 
 impl Room {
-    /// Refuses where there is no room: nothing is ever dropped to make some.
+    /// Refuses if there is no room: nothing is ever dropped to make some.
     pub(super) fn check(&self) -> Result<()> {
         for (name, waiting) in &self.boxes {
             if waiting.all >= MAX_WAITING {
@@ -88,7 +89,7 @@ impl Store {
         self.dir.join("waiting.json")
     }
 
-    /// Counts a mailbox. What was given to an agent waits no more. No file is read.
+    /// Counts the waiting mail of a mailbox. Mail that was given to an agent does not wait. Reads no file.
     fn count_waiting(&self, owner: &Name) -> Result<Waiting> {
         let mut waiting = Waiting::default();
         self.each_mail(owner, Folder::New, |file| {
@@ -103,7 +104,7 @@ impl Store {
 }
 
 impl Transaction<'_> {
-    /// What a message from `from` finds. A bound that is at a cap, or is not known, is counted.
+    /// The room for a message from `from`. A bound that is at a cap, or unknown, is counted.
     pub(super) fn room(&mut self, from: &Address, to: &[Name]) -> Result<Room> {
         let from = from.file_word();
         let mut boxes = Vec::with_capacity(to.len());
@@ -122,7 +123,7 @@ impl Transaction<'_> {
         Ok(Room { from, total, boxes })
     }
 
-    /// Raises the bounds by the message that found this room.
+    /// Increments the bounds for the message with this room.
     pub(super) fn take(&mut self, mut room: Room) -> Result<()> {
         let tmp = self.store.tmp();
         for (name, waiting) in &mut room.boxes {
@@ -132,7 +133,7 @@ impl Transaction<'_> {
         record::overwrite(&tmp, &self.store.total_path(), &Total { all: room.total + room.boxes.len() })
     }
 
-    /// Mail has come to `owner` by another way than a post, or is about to: the waiting mail is counted next time.
+    /// Notes that `owner` gets, or is about to get, mail other than by a post: the waiting mail is counted next time.
     pub(super) fn recount(&mut self, owner: &Name) -> Result<()> {
         for path in [self.store.waiting_path(owner), self.store.total_path()] {
             record::remove(&path)?;

@@ -1,7 +1,7 @@
-//! Where a project's state is: finding the root, and making `.swarm/`.
+//! Finds the root of a project, and makes `.swarm/`.
 //!
-//! Creation is one rename of a complete directory, so any number of racing `swarm init` agree on one store
-//! with one project id. A `.swarm/` that is not ours (no FORMAT file in it) is never written to.
+//! It is made by one rename of a complete directory, so any number of racing `swarm init` agree on one store with one
+//! project id. A `.swarm/` that is not swarm's (without a FORMAT file) is never written to.
 
 use super::mark::{self, ProjectMark, Seat};
 use super::{agents, fault, foreign, record, sealed};
@@ -12,8 +12,8 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// The format this version writes; a newer one is refused. Since 3, `PROJECT` has more than version 0.1.0 can read. There
-/// is no 2: examples and tests use it as a future format, so nobody writes it.
+/// The format that this version writes; a newer one is refused. Since 3, `PROJECT` contains more than version 0.1.0
+/// can read. There is no 2: examples and tests use it as a future format.
 pub const FORMAT: u32 = 3;
 
 /// The format of version 0.1.0.
@@ -22,7 +22,7 @@ const FIRST: u32 = 1;
 /// The largest FORMAT that is read, in bytes.
 const MAX_MARK: u64 = 256;
 
-/// The directory for what is not to count any more; it is made when something is set aside.
+/// The directory for records that do not count any more; it is made when something is set aside.
 pub(super) const ASIDE: &str = "aside";
 
 /// The directories that are made when they are needed.
@@ -45,8 +45,8 @@ pub(super) const DIRECTORIES: [&str; 13] = [
     "tmp",
 ];
 
-/// The root of the project for a command that is run in `from`: `$SWARM_ROOT` (given as `forced`), or else the project of
-/// `from`.
+/// The root of the project for a command that is run in `from`: `$SWARM_ROOT` (given as `forced`), or else the
+/// project of `from`.
 pub fn find(from: &Path, forced: Option<&Path>) -> Option<PathBuf> {
     match forced {
         Some(root) => Some(real(root)).filter(|root| is_store(&root.join(".swarm"))),
@@ -54,8 +54,8 @@ pub fn find(from: &Path, forced: Option<&Path>) -> Option<PathBuf> {
     }
 }
 
-/// The root of the project of a directory: the nearest parent with a `.swarm/` of ours. A root is named without symbolic
-/// links, so one project has one name however it is reached.
+/// The root of a directory's project: the nearest parent with a `.swarm/` of swarm's. A root has no symbolic links in
+/// its name, so one project has one name.
 pub fn around(from: &Path) -> Option<PathBuf> {
     let from = &*real(from);
     let nearest = from.ancestors().find(|dir| is_store(&dir.join(".swarm")));
@@ -63,12 +63,13 @@ pub fn around(from: &Path) -> Option<PathBuf> {
     nearest.map(Path::to_owned).or_else(|| work_tree(from).filter(|root| is_store(&root.join(".swarm"))))
 }
 
-/// A path without symbolic links, as far as it can be followed.
+/// A path without symbolic links, as far as it exists.
 fn real(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
-/// Where `swarm init` puts a store: an existing one, else the (main) git work tree, else `from` itself.
+/// The directory in which `swarm init` makes a store: an existing one, else the (main) git work tree, else `from`
+/// itself.
 pub fn choose(from: &Path, forced: Option<&Path>) -> PathBuf {
     let root = forced
         .map(Path::to_owned)
@@ -94,11 +95,11 @@ pub(super) fn work_tree(from: &Path) -> Option<PathBuf> {
 pub struct Linked {
     /// The top of the main worktree.
     pub main: PathBuf,
-    /// The name git gave it, unique in the repository.
+    /// The name that git gave it, unique in the repository.
     pub name: String,
 }
 
-/// What the linked worktree with its top at `top` belongs to, if it is one.
+/// The main worktree of the linked worktree with its top at `top`, if it is a linked one.
 pub fn linked_worktree(top: &Path) -> Option<Linked> {
     // `.git` is a file in a linked worktree and in a submodule; only the former has a `commondir`.
     let text = foreign::read(&top.join(".git")).ok()??;
@@ -109,13 +110,13 @@ pub fn linked_worktree(top: &Path) -> Option<Linked> {
     Some(Linked { main: main.to_owned(), name: git_dir.file_name()?.to_str()?.to_owned() })
 }
 
-/// Whether a directory is a store of ours.
+/// Whether a directory is a store of swarm's.
 pub(super) fn is_store(dir: &Path) -> bool {
     dir.join("FORMAT").exists()
 }
 
-/// Makes the store of `root` if there is none; returns whether it did. The project's key exists already;
-/// `fingerprint` is its fingerprint.
+/// Makes the store of `root` if there is none; returns whether it did. The project's key, with this `fingerprint`,
+/// exists already.
 pub fn create(root: &Path, project_id: &str, fingerprint: &str) -> Result<bool> {
     let dir = root.join(".swarm");
     if is_store(&dir) {
@@ -162,7 +163,7 @@ pub fn create(root: &Path, project_id: &str, fingerprint: &str) -> Result<bool> 
 }
 
 fn fill(dir: &Path, mark: &ProjectMark) -> Result<()> {
-    // The umask may have taken bits away, or a default ACL added some.
+    // The umask may have removed bits, or a default ACL may have added some.
     fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
     furnish(dir)?;
     for (name, text) in [
@@ -189,7 +190,7 @@ pub(super) fn complete(dir: &Path) -> Result<()> {
     }
 }
 
-/// Makes what a store holds in the beginning, as far as it is not there.
+/// Makes the initial contents of a store that do not exist.
 pub(super) fn furnish(dir: &Path) -> Result<()> {
     complete(dir)?;
     for (name, text) in [("numbers.json", sealed::FIRST_NUMBERS), ("courier.lock", "")] {
@@ -200,15 +201,15 @@ pub(super) fn furnish(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a store that is not this user's alone: another user's, one that others may write in, or one with a symbolic link
-/// in place of a directory, as a cloned repository may contain. Otherwise others could make this user's commands write
-/// elsewhere. Returns whether everything exists that `complete` makes.
+/// Refuses a store that is not this user's alone: another user's, one that others may write in, or one with a
+/// symbolic link in place of a directory, as a cloned repository may contain. Otherwise others could make this user's
+/// commands write elsewhere. Returns whether everything exists that `complete` makes.
 pub fn check_owner(dir: &Path) -> Result<bool> {
     let mut whole = dir.join("wake").symlink_metadata().is_ok();
     for name in [""].into_iter().chain(DIRECTORIES).chain(LATER) {
         let path = if name.is_empty() { dir.to_owned() } else { dir.join(name) };
         let meta = match fs::symlink_metadata(&path) {
-            // A store from before there was this directory, or one of which it was taken away.
+            // A store that is older than this directory, or from which it was removed.
             Err(e) if e.kind() == ErrorKind::NotFound => {
                 whole &= LATER.contains(&name);
                 continue;
@@ -234,7 +235,8 @@ pub fn check_owner(dir: &Path) -> Result<bool> {
     Ok(whole)
 }
 
-/// Makes programs of earlier formats refuse a store with a clear error, before it gets records that they cannot read.
+/// Makes programs of earlier formats refuse a store with a clear error, before it contains records that they cannot
+/// read.
 pub(super) fn raise_format(dir: &Path) -> Result<()> {
     let path = dir.join("FORMAT");
     if record::text(&path, MAX_MARK)?.trim() == FORMAT.to_string() {

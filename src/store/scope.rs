@@ -1,10 +1,10 @@
-//! From a path as somebody wrote it to the one canonical pattern of a lease.
+//! Makes the one canonical pattern of a lease from a path in any form.
 //!
 //! The pattern is relative to the root, without `.` and `..`, with every symbolic link followed as far as the path
 //! exists: `a`, `./a`, `/root/a`, `x/../a` and a link to it are one pattern. A path that does not exist yet counts by
-//! its name. It is lower case if the file system ignores case. Names are otherwise compared byte for byte: two
-//! Unicode normal forms of one name are two names. Read-only, takes no lock; a link that is changed meanwhile counts
-//! as it was when it was read.
+//! its name. The pattern is lower case if the file system ignores case. Otherwise names are compared byte for byte:
+//! two Unicode normal forms of one name are two names. Read-only, takes no lock; a link that is changed meanwhile
+//! counts as it was read.
 
 use super::{Store, root};
 use crate::core::escape;
@@ -18,10 +18,10 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-/// Symbolic links followed on one path, as the kernel does.
+/// How many symbolic links are followed on one path, like in the kernel.
 const MAX_LINKS: usize = 40;
 
-/// What a resolved path is at present.
+/// The present type of a resolved path.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum PathType {
     Nothing,
@@ -30,13 +30,13 @@ enum PathType {
 }
 
 impl Store {
-    /// The pattern for `text` in the directory `from`. With a `*` it is a glob. A directory, or a path or glob with a slash
-    /// at its end, stands for everything below it.
+    /// The pattern for `text` in the directory `from`. With a `*` it is a glob. A directory, and a path or glob with
+    /// a slash at its end, stand for everything below it.
     pub fn pattern(&self, from: &Path, text: &OsStr) -> Result<PathPattern> {
         self.resolve(from, text, true)
     }
 
-    /// The pattern for exactly the path that a tool is about to write; a `*` in it is an ordinary character.
+    /// The pattern for exactly the path that a tool is about to write. A `*` in it is an ordinary character.
     pub fn literal_pattern(&self, from: &Path, path: &OsStr) -> Result<PathPattern> {
         self.resolve(from, path, false)
     }
@@ -55,7 +55,7 @@ impl Store {
         let mut base: Vec<&str> = text.split('/').collect();
         let wild = base.iter().position(|part| globs && part.contains('*'));
         let mut rest: Vec<&str> = wild.map(|at| base.split_off(at)).unwrap_or_default();
-        // As for a plain directory, a slash at the end means what lies below.
+        // As for a plain directory, a slash at the end means everything below.
         let below = matches!(rest.last(), Some(&("" | ".")));
         rest.retain(|part| !matches!(*part, "" | "."));
         if below && rest.last() != Some(&"**") {
@@ -96,7 +96,7 @@ impl Store {
         PathPattern::new(kind, worktree.as_deref(), &path).map_err(|bad| refuse(&bad.to_string()))
     }
 
-    /// The linked worktree that a path lies in (`None`: the main one), and where in it.
+    /// The linked worktree of a path (`None`: the main one), and the path in it.
     fn place(&self, path: &Path) -> Option<(Option<String>, PathBuf)> {
         let root = self.root.canonicalize().ok()?;
         let inside = path.starts_with(&root);
@@ -108,8 +108,8 @@ impl Store {
         path.strip_prefix(&root).ok().map(|inside| (None, inside.to_owned()))
     }
 
-    /// The file that a pattern names now, if that file also has other names: hard links. This is not checked in linked
-    /// worktrees, and below directories and globs.
+    /// The device and inode of the file that a pattern names now, if the file has other names as well (hard links).
+    /// Not checked in linked worktrees, and below directories and globs.
     pub fn many_named(&self, pattern: &PathPattern) -> Option<(u64, u64)> {
         if pattern.kind() != PathKind::File || *pattern.scope() != Scope::Tree(None) {
             return None;
@@ -118,14 +118,14 @@ impl Store {
         (meta.is_file() && meta.nlink() > 1).then(|| (meta.dev(), meta.ino()))
     }
 
-    /// Whether the file system takes `FORMAT` and `format` for one name.
+    /// Whether the file system treats `FORMAT` and `format` as one name.
     fn folds_case(&self) -> bool {
         let inode = |name: &str| fs::symlink_metadata(self.dir.join(name)).ok().map(|m| (m.dev(), m.ino()));
         inode("format").is_some_and(|folded| Some(folded) == inode("FORMAT"))
     }
 }
 
-/// Follows an absolute path through every link, and past its end by name.
+/// Follows an absolute path through every link, and continues by name where it does not exist.
 fn follow(path: &Path) -> Result<(PathBuf, PathType), String> {
     let parts = |path: &Path| -> Vec<OsString> {
         path.components()
@@ -169,7 +169,7 @@ fn follow(path: &Path) -> Result<(PathBuf, PathType), String> {
     Ok((at, found))
 }
 
-/// What is at `path`, itself, and whether it is a link.
+/// The type of `path` itself, and whether it is a link.
 fn look(path: &Path) -> Result<(PathType, bool), String> {
     match fs::symlink_metadata(path) {
         Ok(meta) if meta.is_dir() => Ok((PathType::Dir, false)),

@@ -1,7 +1,7 @@
-//! Records that carry a seal: any change of a byte, and any other name, is noticed.
+//! Records with a seal, which shows any change of a byte, and any other name.
 //!
-//! A wrong one must not be believed: who holds a lease, which number comes next. The seal is an HMAC with the
-//! project's key over the name and the content. Writing is one rename, as for all records.
+//! A wrong record must not be used: it decides who holds a lease, or which number comes next. The seal is an HMAC
+//! with the project's key over the name and the content. Writing is one rename, as for all records.
 
 use super::record::{self, Durability, Loaded};
 use super::{Store, fault};
@@ -9,7 +9,7 @@ use anyhow::Result;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// The counter of a new store. It is made before there is a key, so it has no seal.
+/// The counter of a new store. It is made before the key exists, so it has no seal.
 pub(super) const FIRST_NUMBERS: &str = "{\"last\": 0, \"reserved\": 0, \"boot\": \"\"}\n";
 
 #[derive(Serialize)]
@@ -24,7 +24,7 @@ struct Seal {
     seal: String,
 }
 
-/// A record and its seal, read one after the other: as one type, each value of the record would be copied on its way.
+/// Reads a record and its seal one after the other. As one type, each value of the record would be copied on its way.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<Sealed<T>> {
     let Seal { seal } = serde_json::from_slice(bytes)?;
     Ok(Sealed { record: serde_json::from_slice(bytes)?, seal })
@@ -46,7 +46,7 @@ impl Store {
         result
     }
 
-    /// Writes over a small sealed record that is read under the mutex only, as [`record::overwrite`] does.
+    /// Overwrites a small sealed record that is read under the mutex only, as [`record::overwrite`] does.
     pub(super) fn overwrite_sealed<T: Serialize>(&self, name: &str, record: &T) -> Result<()> {
         let seal = self.key.seal(name, &serde_json::to_vec(record)?);
         let path = self.dir.join(format!("{name}.json"));

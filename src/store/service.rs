@@ -1,6 +1,6 @@
-//! The courier's record of itself, `courier.json`, and the mark that none may run, `retired`.
+//! The courier's record of itself, `courier.json`, and the mark that stops couriers from starting, `retired`.
 //!
-//! The one courier, which holds its lock, writes it by rename; commands read it without a lock. It is only a hint:
+//! The one courier, which holds its lock, writes it by a rename; commands read it without a lock. It is only a hint:
 //! nothing is run or ended because of it alone. If a process is killed between a courier's death and the removal, the
 //! record names a process that is gone, which readers notice.
 
@@ -10,24 +10,24 @@ use crate::core::process_id::ProcessId;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-/// A courier, in its own words.
+/// A courier's description of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
     pub version: String,
     /// The file it was started from.
     pub program: String,
-    /// Its process, and the pid namespace in which that can be looked at.
+    /// Its process.
     pub process: ProcessId,
-    /// See there.
+    /// The pid namespace of that process.
     #[serde(default)]
     pub namespace: Option<u64>,
-    /// Why the program that lies in that place by now could not take over.
+    /// Why the program that is now in that place could not take over.
     #[serde(default)]
     pub trouble: Option<String>,
 }
 
 impl Store {
-    /// What the last courier said of itself; nothing if that was one of a version that did not.
+    /// The description of the last courier; `None` if its version did not write one.
     pub fn service(&self) -> Result<Option<Service>> {
         Ok(match record::load(&self.dir.join("courier.json"))? {
             Loaded::Ok(service) => Some(service),
@@ -35,12 +35,12 @@ impl Store {
         })
     }
 
-    /// Says what this courier is.
+    /// Records this courier.
     pub fn put_service(&self, service: &Service) -> Result<()> {
         record::replace(&self.tmp(), &self.dir.join("courier.json"), service, Durability::Volatile)
     }
 
-    /// Whether somebody listens for a ring. Rings nobody.
+    /// Whether a courier listens for a ring. Does not ring.
     pub fn is_served(&self) -> Result<bool> {
         super::wake::is_heard(&self.dir.join("wake"))
     }
@@ -50,7 +50,7 @@ impl Store {
         self.dir.join("retired").exists()
     }
 
-    /// Notes that no courier is to start by itself from now on.
+    /// Stops couriers from starting by themselves.
     pub fn retire(&self) -> Result<()> {
         match record::create_file(&self.dir.join("retired"), b"") {
             Err(_) if self.is_retired() => Ok(()),
@@ -58,7 +58,7 @@ impl Store {
         }
     }
 
-    /// Takes that back.
+    /// Lets couriers start again.
     pub fn reinstate(&self) -> Result<()> {
         record::remove(&self.dir.join("retired"))
     }

@@ -1,14 +1,14 @@
-//! The checks before a store is opened: is its key here, and is it where it was?
+//! Checks, before a store is opened, that its key is here and that it is in its place.
 //!
-//! Without the matching key nothing is made, moved or read, because with another key all records would look forged. A
+//! Without the matching key nothing is made, moved or read, because with another key all records would seem forged. A
 //! *moved* store continues. A *copy* becomes a project of its own, with a new id and a new key: its records belong to
-//! the original, which may be delivering them at this moment. A store that was *restored* from a backup may hold
+//! the original, which may be delivering them at this moment. A store that was *restored* from a backup may contain
 //! messages that were delivered since; these become dead letters. Nothing is deleted; records that no longer count go
 //! to `aside/`.
 //!
 //! Each change is made under the mutex, after another look, and ends with the writing of `PROJECT`. A second process
-//! finds it done, and after an earlier crash the next process does it. A process that has the store open already
-//! finds another `PROJECT`, or another directory, in its next transaction, and stops.
+//! finds it done, and after a crash the next process does it. A process that already has the store open finds another
+//! `PROJECT`, or another directory, in its next transaction, and stops.
 
 use super::mark::{self, ProjectMark, Seat, SeatVerdict};
 use super::record::{self, Loaded};
@@ -29,7 +29,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// The files that a copy does not take over from its original; of the directories it takes only `tmp`.
+/// The files that a copy does not keep from its original. Of the directories it keeps only `tmp`.
 const OWN_FILES: [&str; 8] = [
     "numbers.json",
     "groups.json",
@@ -45,18 +45,18 @@ const OWN_FILES: [&str; 8] = [
 const OUTDATED: [&str; 9] =
     ["edits", "leases", "leases.left", "waiters", "numbers.json", "notices", "outbox", "handover", "claims"];
 
-/// Records that are checked to find out whether a key signed a store without a fingerprint.
+/// How many records are checked to find out whether a key signed a store without a fingerprint.
 const SAMPLE: usize = 32;
 
 const OTHER_KEY: &str = "is another key than this project's records are signed with";
 
-/// How long a courier may take to leave a store that was moved.
+/// How long a courier may take to leave a moved store.
 const LEAVING: std::time::Duration = std::time::Duration::from_secs(3);
 
 /// Opens the store of the project at `root`, whose key is below `home`.
 pub(super) fn open(root: &Path, home: &Path) -> Result<Store> {
     let mut news = None;
-    // What was seen to may bring another thing to light, and others may be seeing to it.
+    // After one repair another may be needed, and other processes may be repairing as well.
     for _ in 0..4 {
         if let Some(mut store) = look(root, home)? {
             let seat = Seat::of(root)?;
@@ -72,8 +72,8 @@ pub(super) fn open(root: &Path, home: &Path) -> Result<Store> {
     bail!("{} keeps being changed by other processes; try again", root.join(".swarm").display())
 }
 
-/// The store with its key. Refuses a store without its key. `None`: its `PROJECT` does not say which key that is, so only a look under
-/// the mutex tells, when nobody makes a key or moves what was signed.
+/// The store with its key. Refuses a store without its key. `None`: `PROJECT` does not name the key, so only a look
+/// under the mutex can find it, while nobody makes a key or moves signed records.
 fn look(root: &Path, home: &Path) -> Result<Option<Store>> {
     let dir = root.join(".swarm");
     let mark = ProjectMark::read(&dir)?;
@@ -86,8 +86,8 @@ fn look(root: &Path, home: &Path) -> Result<Option<Store>> {
     Ok(Some(Store { root: root.to_owned(), dir, mark, key, actor: None, until: None, news: None }))
 }
 
-/// The store with its key, looked up under the mutex, and whether `PROJECT` says which key it is: if not, the key that fits is found by what it has signed, or
-/// made if nothing was signed yet.
+/// The store with its key, found under the mutex, and whether `PROJECT` names that key. If it does not, the key that
+/// matches the signed records is used, or a key is made if nothing was signed yet.
 fn look_alone(root: &Path, home: &Path) -> Result<(Store, bool)> {
     if let Some(store) = look(root, home)? {
         return Ok((store, true));
@@ -135,13 +135,13 @@ fn signed(dir: &Path) -> Result<Vec<(&'static str, PathBuf)>> {
     Ok(found)
 }
 
-/// Whether anything in a store was signed.
+/// Whether a store has any signed record.
 fn has_signed(dir: &Path) -> Result<bool> {
     let counted = matches!(record::load::<serde_json::Value>(&dir.join("numbers.json"))?, Loaded::Ok(v) if v["seal"].is_string());
     Ok(counted || !signed(dir)?.is_empty())
 }
 
-/// Whether a store's records were signed with this key, as far as they show it; damaged records do not count.
+/// Whether a store's records were signed with this key, as far as can be seen. Damaged records do not count.
 fn vouches(store: &Store) -> Result<bool> {
     let records = signed(&store.dir)?;
     let counter = store.sealed::<Counter>("numbers")?;
@@ -165,7 +165,7 @@ fn vouches(store: &Store) -> Result<bool> {
     Ok(!has_signed(&store.dir)?)
 }
 
-/// Sees to a store whose `PROJECT` does not say what is so. Gives what happened, for people.
+/// Repairs a store whose `PROJECT` is out of date. Returns a text about it for people.
 fn see_to(root: &Path, home: &Path) -> Result<Option<String>> {
     let dir = root.join(".swarm");
     let (held, _) = lock::exclusive(&dir.join("lock"))?;
@@ -197,7 +197,7 @@ fn see_to(root: &Path, home: &Path) -> Result<Option<String>> {
     Ok(news)
 }
 
-/// Ends the courier that still serves the store's former place, so that one can start for this place.
+/// Ends the courier that still serves the store's former place, so that one can start here.
 fn leave(dir: &Path) {
     let begun = std::time::Instant::now();
     while matches!(lock::try_exclusive(&dir.join("courier.lock")), Ok(None)) && begun.elapsed() < LEAVING {
@@ -206,7 +206,7 @@ fn leave(dir: &Path) {
     }
 }
 
-/// Begins again with a new key where the old one is lost.
+/// Starts again with a new key if the old one is lost.
 pub(super) fn renew(root: &Path, home: &Path) -> Result<String> {
     let dir = root.join(".swarm");
     let (_held, _) = lock::exclusive(&dir.join("lock"))?;
@@ -228,7 +228,8 @@ fn begin_again(root: &Path, home: &Path, was: &ProjectMark, why: &str) -> Result
     let key = key::load_or_create(home, &id)?;
     let directories = root::DIRECTORIES.into_iter().filter(|name| *name != "tmp");
     let aside = set_aside(&dir, directories.chain([agents::ENDED]).chain(OWN_FILES))?;
-    // A courier with the old key ends as soon as it looks. In a copy made of links this FIFO is also the original's.
+    // A courier with the old key ends as soon as it wakes. In a copy that consists of links, this FIFO is also the
+    // original's.
     let _ = super::wake::ring(&dir.join("wake"));
     let _ = fs::remove_file(dir.join("wake"));
     root::furnish(&dir)?;
@@ -245,7 +246,7 @@ fn begin_again(root: &Path, home: &Path, was: &ProjectMark, why: &str) -> Result
     ))
 }
 
-/// Moves these entries of a store out of the way, to a directory of its own in `aside/`.
+/// Moves these entries of a store to a new directory in `aside/`.
 fn set_aside(dir: &Path, names: impl IntoIterator<Item = &'static str>) -> Result<PathBuf> {
     let aside = dir.join(root::ASIDE).join(format!("{:013}-{:04x}", now_ms(), super::entropy()? & 0xffff));
     record::ensure_dir(&aside)?;
@@ -262,12 +263,12 @@ fn set_aside(dir: &Path, names: impl IntoIterator<Item = &'static str>) -> Resul
 }
 
 impl Transaction<'_> {
-    /// Takes out of a restored store what may be out of date. Gives what happened, for people.
+    /// Sets aside the parts of a restored store that may be out of date. Returns a text about it for people.
     fn set_outdated_aside(&mut self) -> Result<String> {
         let store = self.store;
         let aside = set_aside(&store.dir, OUTDATED)?;
         root::furnish(&store.dir)?;
-        // Numbers that were given since are not in the backup: without the record they go on far above them.
+        // The backup lacks the numbers that were used since. Without the record, numbers continue far above them.
         let _ = fs::remove_file(store.dir.join("numbers.json"));
         let why = "the project was restored from a backup, and the message may have arrived before";
         let agents = self.agents()?;
@@ -290,7 +291,7 @@ impl Transaction<'_> {
                     senders.entry(from.clone()).or_default().push(message.id.clone());
                 }
             }
-            // Nobody is reminded of what they may have acknowledged.
+            // No reminder is sent to a recipient that may have acknowledged already.
             for file in store.mail_files(&owner, Folder::Unacked)? {
                 self.drop_ack(&owner, &file)?;
             }

@@ -1,10 +1,10 @@
 //! The team's part of the store: `team/` in the store's directory, and the membership beside the project's key.
 //!
 //! Commands and hooks only read and write files here. The link of this host carries them to the team's engine, and
-//! writes down what it hears. Mail for other hosts is durable in `out/` before its sender sees that it was sent, and
-//! moves to `sent/` when the engine has it. A letter of another host is in `in/` before it is in a mailbox, so after
-//! a crash it is taken again, and skipped if it is there. Every record appears by a rename. Boards are sealed: a hook
-//! believes no other.
+//! writes down the engine's records. Mail for other hosts is durable in `out/` before its sender sees that it was
+//! sent, and moves to `sent/` when the engine has it. A letter of another host is in `in/` before it is in a mailbox,
+//! so after a crash it is taken again, and skipped if it is there. Every record appears by a rename. Boards are
+//! sealed: a hook uses no others.
 
 mod mail;
 mod records;
@@ -28,7 +28,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 impl Store {
-    /// Where the team's records are.
+    /// The directory of the team's records.
     pub fn team_dir(&self) -> PathBuf {
         self.dir.join("team")
     }
@@ -52,7 +52,7 @@ impl Store {
         })
     }
 
-    /// Makes this project one of a team.
+    /// Makes this project a member of a team.
     pub fn put_membership(&self, membership: &Membership) -> Result<()> {
         let path = self.membership_path()?;
         let dir = path.parent().context("the membership has no directory")?;
@@ -70,7 +70,7 @@ impl Store {
         }
     }
 
-    /// Ends the membership. What became of letters stays on record until the directory is removed with it.
+    /// Ends the membership. The results of letters stay on record until the directory is removed with it.
     pub fn drop_membership(&self) -> Result<()> {
         record::remove(&self.membership_path()?)?;
         let aside = self.dir.join("aside");
@@ -89,7 +89,7 @@ impl Store {
         wake::ring(&self.team_dir().join("bell")).unwrap_or(false)
     }
 
-    /// What this host may believe; nothing if its link has written down nothing.
+    /// The link's last report about the team's leases; `None` if there is none.
     pub fn board(&self) -> Result<Option<Board>> {
         Ok(match self.sealed("team/board")? {
             Loaded::Ok(board) => Some(board),
@@ -97,23 +97,22 @@ impl Store {
         })
     }
 
-    /// Whether a board is to be believed now.
+    /// Whether a board is valid now.
     pub fn is_believed(&self, board: &Board) -> Result<bool> {
         Ok(board.is_believed(&clock::ticks()?))
     }
 
-    /// Whether this host believes now that it holds that lease of its own store in the whole team.
+    /// Whether this lease of the host's own store is now valid in the whole team.
     pub fn holds_in_team(&self, fence: u64) -> Result<bool> {
         let now = clock::ticks()?;
         Ok(self.board()?.is_some_and(|b| b.is_believed(&now) && b.backed_by(fence).is_some()))
     }
 
-    /// Writes that down.
     pub fn put_board(&self, board: &Board) -> Result<()> {
         self.put_sealed("team/board", board, Durability::Volatile)
     }
 
-    /// What the link keeps of its session.
+    /// The link's record of its session.
     pub fn link_session<T: Serialize + serde::de::DeserializeOwned>(&self) -> Result<Option<T>> {
         Ok(match self.sealed("team/session")? {
             Loaded::Ok(session) => Some(session),
@@ -121,7 +120,6 @@ impl Store {
         })
     }
 
-    /// Keeps that.
     pub fn put_link_session(&self, session: &impl Serialize) -> Result<()> {
         self.put_sealed("team/session", session, Durability::Volatile)
     }
@@ -134,12 +132,11 @@ impl Store {
         })
     }
 
-    /// Keeps them.
     pub fn put_invitations(&self, all: &impl Serialize) -> Result<()> {
         self.put_sealed("team/invitations", all, Durability::Durable)
     }
 
-    /// Takes note of what keeps the link from its work, once.
+    /// Records what prevents the link's work, once.
     pub fn note_link(&self, why: &str) -> Result<()> {
         let mut hosts = self.hosts()?;
         let why = crate::core::escape::short(why, 200);
@@ -159,7 +156,7 @@ impl Store {
         })
     }
 
-    /// The addresses of the agents on the other hosts whose keys are vouched for.
+    /// The addresses of the agents on those other hosts whose keys the team's maker has signed.
     pub fn others_of_team(&self) -> Result<Vec<Address>> {
         let Some(board) = self.has_team().then(|| self.board()).transpose()?.flatten() else {
             return Ok(Vec::new());
@@ -169,12 +166,11 @@ impl Store {
         Ok(others.flat_map(|h| h.members.iter().map(|m| there(&h.name, &m.name))).collect())
     }
 
-    /// Writes them down.
     pub fn put_hosts(&self, hosts: &Hosts) -> Result<()> {
         self.put_sealed("team/hosts", hosts, Durability::Volatile)
     }
 
-    /// Asks the link. `None`: it did not answer in that time, or none runs.
+    /// Asks the link. `None`: it did not answer within `patience`, or none runs.
     pub fn ask_team(&self, ask: &Ask, patience: Duration) -> Result<Option<Answer>> {
         let mut question = Question::ask(&self.tmp(), &self.team_dir().join("asks"), ask)?;
         if !self.ring_link() {
@@ -188,7 +184,7 @@ impl Store {
         question::claim(&self.team_dir().join("asks"))
     }
 
-    /// The link's side: an answer. One that is too long for its FIFO names fewer holders.
+    /// The link's side: answers. An answer that is too long for its FIFO names fewer holders.
     pub fn answer_of_team(&self, name: &str, answer: Answer) -> Result<()> {
         let dir = self.team_dir().join("asks");
         match answer {
@@ -225,12 +221,12 @@ impl Store {
     }
 }
 
-/// A letter's address on another host, as people read it.
+/// The address of a letter on another host, for people.
 pub fn there(host: &HostName, name: &Name) -> Address {
     Address::on(host.clone(), name.clone())
 }
 
-/// Where a project's link holds its lock.
+/// The path of the lock of a project's link.
 pub fn link_lock(store: &Store) -> PathBuf {
     store.team_dir().join("link.lock")
 }

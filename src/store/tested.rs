@@ -1,12 +1,12 @@
-//! Versions of agents that a person has had tested here: `self-tested.json` in the person's own state directory.
+//! The versions of agents that passed a test here: `self-tested.json` in the person's own state directory.
 //!
-//! No lock: two tests at once cost one of them its note, and the test can be repeated.
+//! No lock: if two tests run at once, one result may be lost, and that test can be repeated.
 
 use super::{foreign, key};
 use anyhow::Result;
 use serde_json::{Value, json};
 
-/// The most versions that are kept of a kind.
+/// The most versions that are kept for a kind.
 const MOST: usize = 20;
 
 fn all() -> Value {
@@ -21,7 +21,7 @@ pub fn of(kind: &str) -> Vec<String> {
     list.iter().filter_map(|version| version.as_str().map(str::to_owned)).collect()
 }
 
-/// Notes that a version passed.
+/// Records that a version passed.
 pub fn note(kind: &str, version: &str) -> Result<()> {
     let mut versions = of(kind);
     versions.retain(|known| known != version);

@@ -1,8 +1,8 @@
 //! The files that an agent has edited since they were last committed: `edits/NAME.json`.
 //!
-//! An agent's hook reports each edit. A commit of a path, by anybody, removes it from the record. Changed in a
-//! transaction of the store, so racing hooks and commits lose nothing; volatile, like everything about living agents.
-//! The record is bounded: beyond that the oldest edits are forgotten.
+//! An agent's hook reports each edit. A commit of a path, by anybody, removes it from the record. It is changed in a
+//! transaction of the store, so racing hooks and commits lose nothing; it is volatile, like everything about living
+//! agents. The record is bounded: the oldest edits are forgotten first.
 
 use super::record::{self, Durability, Loaded};
 use super::{Store, Transaction};
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-/// The most files that are remembered of an agent.
+/// The most files that are remembered for an agent.
 const MAX_EDITS: usize = 512;
 
 /// The record of one agent, oldest first.
@@ -36,7 +36,7 @@ impl Store {
         self.dir.join("edits").join(format!("{name}.json"))
     }
 
-    /// All edits that no commit has in it. Takes no lock.
+    /// All uncommitted edits. Takes no lock.
     pub fn edits(&self) -> Result<Vec<Edit>> {
         let mut all = Vec::new();
         for file in record::list(&self.dir.join("edits"))? {
@@ -53,12 +53,12 @@ impl Store {
         Ok(all)
     }
 
-    /// Whether an agent has edited anything that no commit has in it.
+    /// Whether an agent has uncommitted edits.
     pub fn has_edits(&self, name: &Name) -> Result<bool> {
         Ok(!self.touched(name.as_str())?.edits.is_empty())
     }
 
-    /// A damaged record is set aside: what was in it is not known any more.
+    /// A damaged record is set aside, and its edits are lost.
     fn touched(&self, name: &str) -> Result<Touched> {
         let path = self.edits_path(name);
         match record::load::<Touched>(&path)? {
@@ -68,7 +68,7 @@ impl Store {
         }
     }
 
-    /// Notes that `name` has edited these files.
+    /// Records that `name` has edited these files.
     pub fn note_edits(&self, name: &Name, paths: &[PathPattern], at: u64) -> Result<()> {
         self.transact(|tx| {
             record::ensure_dir(&tx.store.dir.join("edits"))?;
@@ -81,7 +81,7 @@ impl Store {
         })
     }
 
-    /// These files were committed: nobody's edits of them are open any more.
+    /// Removes the edits of these files from all records, because the files were committed.
     pub fn forget_edits(&self, paths: &[PathPattern]) -> Result<()> {
         let paths: HashSet<&PathPattern> = paths.iter().collect();
         if !self.edits()?.iter().any(|edit| paths.contains(&edit.path)) {
@@ -107,7 +107,7 @@ impl Transaction<'_> {
         record::replace(&self.store.tmp(), &self.store.edits_path(name), touched, Durability::Volatile)
     }
 
-    /// What an agent has edited on these paths is another's to commit from now on. Idempotent.
+    /// Moves an agent's edits of these paths to another agent. Idempotent.
     pub(super) fn hand_edits_over(&mut self, from: &Name, to: &Name, paths: &[PathPattern]) -> Result<()> {
         let mut touched = self.store.touched(from.as_str())?;
         let is_given = |touch: &Touch| paths.iter().any(|path| path.overlaps(&touch.path));
@@ -121,13 +121,13 @@ impl Transaction<'_> {
         order::sort_by_key(&mut theirs.edits, |touch| touch.at);
         let over = theirs.edits.len().saturating_sub(MAX_EDITS);
         theirs.edits.drain(..over);
-        // First theirs: in between both have edited it, which only makes others more careful.
+        // The new owner's record first: in between both have edited the files, which only makes others more careful.
         self.put_touched(to.as_str(), &theirs)?;
         touched.edits = kept;
         self.put_touched(from.as_str(), &touched)
     }
 
-    /// An agent that goes has edited nothing; one that is renamed takes what it has edited along.
+    /// Removes the edits of an agent that is forgotten, or moves those of one that is renamed.
     pub(super) fn move_edits(&mut self, name: &Name, to: Option<&Name>) -> Result<()> {
         let from = self.store.edits_path(name.as_str());
         if let Some(to) = to {

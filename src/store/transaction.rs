@@ -17,7 +17,7 @@ pub struct Transaction<'s> {
 }
 
 impl<'s> Transaction<'s> {
-    /// The transaction that sees to a store before it is opened, under the mutex that `held` is.
+    /// The transaction that repairs a store before it is opened. `held` is the mutex.
     pub(super) fn settling(store: &'s Store, held: lock::Held) -> Self {
         Self { store, _held: held, waited_us: 0 }
     }

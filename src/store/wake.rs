@@ -1,8 +1,8 @@
-//! Wakes a waiting process: one byte into a FIFO. The courier has one, and so has each command that waits for a
+//! Wakes a waiting process by one byte into a FIFO. The courier has a FIFO, and so has each command that waits for a
 //! lease.
-//!
-//! A sandboxed sender can do that without any socket. Writing never blocks: a full FIFO already holds a wake, and one
-//! without a reader shows that nobody waits there. Several writers at once do no harm.
+//! lease.
+//! A sandboxed sender can do that without a socket. Writing never blocks: a full FIFO already contains a wake, and
+//! without a reader nobody waits there. Several writers at once do no harm.
 
 use crate::core::escape;
 use anyhow::{Context as _, Result};
@@ -15,7 +15,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
-/// Wakes whoever listens. `false`: nobody does.
+/// Wakes the listener. `false`: nobody listens.
 pub fn ring(fifo: &Path) -> Result<bool> {
     match open(fifo) {
         Ok(pipe) if !is_fifo(&pipe) => Err(no_fifo(fifo)),
@@ -30,7 +30,7 @@ pub fn ring(fifo: &Path) -> Result<bool> {
     }
 }
 
-/// Whether somebody listens; rings nobody.
+/// Whether a process listens. Does not ring.
 pub fn is_heard(fifo: &Path) -> Result<bool> {
     match open(fifo) {
         Ok(pipe) if !is_fifo(&pipe) => Err(no_fifo(fifo)),
@@ -45,7 +45,7 @@ fn open(fifo: &Path) -> std::io::Result<File> {
     OpenOptions::new().write(true).custom_flags(flags.bits()).open(fifo)
 }
 
-/// Anything else would be overwritten, or would ring all the time.
+/// Any other file would be overwritten, or would ring all the time.
 fn is_fifo(file: &File) -> bool {
     file.metadata().is_ok_and(|meta| meta.file_type().is_fifo())
 }
@@ -68,12 +68,12 @@ pub fn make(fifo: &Path) -> Result<()> {
     }
 }
 
-/// The end of the FIFO of one who waits.
+/// A waiting process's end of the FIFO.
 #[derive(Debug)]
 pub struct Listener(File);
 
 impl Listener {
-    /// Opens the FIFO for reading; held open for writing too, so that it never reports an end.
+    /// Opens the FIFO for reading. It is open for writing as well, so that it never reports an end.
     pub fn open(fifo: &Path) -> Result<Self> {
         let file = OpenOptions::new()
             .read(true)
@@ -84,7 +84,7 @@ impl Listener {
         if is_fifo(&file) { Ok(Self(file)) } else { Err(no_fifo(fifo)) }
     }
 
-    /// Whether the file at that path is no longer the FIFO that this listens to: then nobody rings this one.
+    /// Whether the file at that path is another one than this FIFO, so that nobody rings this one any more.
     pub fn is_replaced(&self, fifo: &Path) -> bool {
         let here = self.0.metadata().map(|meta| (meta.dev(), meta.ino()));
         let there = fifo.symlink_metadata().map(|meta| (meta.dev(), meta.ino()));

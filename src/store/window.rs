@@ -1,9 +1,9 @@
-//! The rate windows: what is remembered of each sender, and how a missing window is computed again.
+//! The rate windows: the record of each sender, and how a missing window is computed again.
 //!
-//! A window is a small volatile record. A missing or damaged one does not begin empty: the names of the mail show
-//! what its owner has sent, and the journal shows its renamings. That takes one look at every mailbox. All of it is
-//! read and written in a transaction, under the mutex, so each of several processes counts what the ones before it
-//! sent.
+//! A window is a small volatile record. A missing or damaged one does not begin empty: the file names of the mail
+//! show what its owner has sent, and the journal shows its renamings. That takes one look at every mailbox. All of it
+//! is read and written in a transaction, under the mutex, so each of several processes counts the messages of those
+//! before it.
 
 use super::mail::Folder;
 use super::record::{self, Loaded};
@@ -18,7 +18,7 @@ use anyhow::Result;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Where mail may lie.
+/// The folders with mail.
 const FOLDERS: [Folder; 5] = [Folder::New, Folder::Given, Folder::Cur, Folder::Unacked, Folder::Gone];
 
 impl Store {
@@ -26,8 +26,8 @@ impl Store {
         self.dir.join("rate").join(format!("{name}.json"))
     }
 
-    /// When a sender may send again (ms since the epoch), if the limit is reached at `now_ms`. Takes no lock: what counts is what
-    /// [`Transaction::sender`] says when something is sent.
+    /// When a sender may send again (ms since the epoch), if the limit is reached at `now_ms`. Takes no lock: at the
+    /// time of sending, [`Transaction::sender`] decides.
     pub fn limited_until(&self, name: &Name, limit: Limit, now_ms: u64) -> Option<u64> {
         let Ok(Loaded::Ok(mut sender)) = record::load::<Sender>(&self.window_path(name)) else { return None };
         let refused = sender.admit(limit, now_ms).err()?;
@@ -36,8 +36,8 @@ impl Store {
 }
 
 impl Transaction<'_> {
-    /// The record of a sender. A damaged window is quarantined. If there is a limit, a missing or empty window is computed
-    /// again from the sent mail: after a message no window is empty.
+    /// The record of a sender. A damaged window is quarantined. If there is a limit, a missing or empty window is
+    /// computed again from the sent mail: after a message, no window is empty.
     pub fn sender(&self, name: &Name, limit: Limit) -> Result<Sender> {
         let path = self.store.window_path(name);
         let known = match record::load(&path)? {
@@ -54,19 +54,18 @@ impl Transaction<'_> {
         Ok(known.with(self.rebuild_sender(name)?))
     }
 
-    /// Writes what is remembered of a sender.
     pub fn put_sender(&mut self, name: &Name, sender: &Sender) -> Result<()> {
         record::overwrite(&self.store.tmp(), &self.store.window_path(name), sender)
     }
 
-    /// Counts something that sends notices as a message of its sender, or refuses it.
+    /// Counts an act that sends notices as a message of its sender, or refuses it.
     pub fn count_as_message(&mut self, name: &Name, limit: Limit) -> Result<()> {
         let mut window = self.sender(name, limit)?;
         window.admit(limit, now_ms()).map_err(Refusal::RateLimited)?;
         self.put_sender(name, &window)
     }
 
-    /// Removes what is remembered of a sender that has another name now.
+    /// Removes the record of a sender that was renamed.
     pub fn forget_sender(&mut self, name: &Name) -> Result<()> {
         record::remove(&self.store.window_path(name))
     }
@@ -76,7 +75,8 @@ impl Transaction<'_> {
         let bearer = self.store.find_agent(name, |a| a.name == *name)?;
         let former = bearer.map(|a| a.formerly).unwrap_or_default();
         let is_own = |other: &str| other == name.as_str() || former.iter().any(|f| f.as_str() == other);
-        // By id: a broadcast is one message, and one that is awaited has two links.
+        // By id: a message to several recipients is one message, and one whose acknowledgement is awaited has two
+        // links.
         let mut sent = BTreeMap::new();
         let mut note = |file: &str| {
             if let (Some((sender, id)), Some(at)) = (parse_file_name(file), sent_at(file))
@@ -97,7 +97,7 @@ impl Transaction<'_> {
                 record::each(&buried.path().join(folder.dir()), &mut note)?;
             }
         }
-        // On their way: a place was given to them, and they are in no mailbox yet.
+        // Messages on their way: they have a place in the window, and are in no mailbox yet.
         for file in std::fs::read_dir(store.tmp())?.flatten() {
             if let Some((file, _)) = file.file_name().to_str().and_then(|f| f.rsplit_once('.')) {
                 note(file);
@@ -155,7 +155,7 @@ mod tests {
             })
             .collect();
         assert!(messages.is_sorted_by_key(|m| m.sequence));
-        // Also those that were read and removed for their age.
+        // Also messages that were read and removed for their age.
         let file = |folder, file: &str| store.mail_file(&human, folder, file);
         for (message, folder) in messages.iter().zip([Folder::Cur, Folder::Given]) {
             let name = message.file_name();

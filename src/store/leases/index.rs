@@ -1,4 +1,4 @@
-//! The index of leases, `leases.index/`: which records matter to a decision, without reading all of them.
+//! The index of leases, `leases.index/`: finds the records that matter to a decision, without reading all of them.
 //!
 //! | File | What |
 //! |---|---|
@@ -8,12 +8,12 @@
 //!
 //! It is derived: only the records count, and each record that matters is read and verified before a decision. The
 //! index is written under the mutex, after the records. Each change gives the directory `leases/` and the file
-//! `recent` a time that no clock gives, and notes it in the mark. A later change of a record, by hand, by an older
-//! version or by a process that is killed half-way, gives the directory another time. An index that does not fit is
-//! not used: all records are read, and the holder of the mutex makes it again. Readers take no lock: they use the
-//! index only if mark, files and directory fit each other.
+//! `recent` a time that no clock gives, and notes that time in the mark. A later change of a record, by hand, by an
+//! older version or by a process that is killed half-way, gives the directory another time. An index that does not
+//! match is not used: all records are read, and the holder of the mutex makes the index again. Readers take no lock:
+//! they use the index only if mark, files and directory match.
 //!
-//! The time of a directory does not show a record that was overwritten in place. Such a record is read where it
+//! The time of a directory does not show that a record was overwritten in place. Such a record is read when it
 //! matters. `swarm gc`, `swarm doctor` and, once a minute, the courier read all of them.
 
 use crate::core::lease::index::{self, Line, Tenant};
@@ -29,22 +29,22 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
 
-/// How many leases there must be for an index: fewer are read about as fast without one.
+/// How many leases have an index at least: fewer are read about as fast without one.
 pub(super) const MANY: usize = 32;
 
-/// How many lines may be in `recent` before they are sorted in: each command reads them all.
+/// How many lines `recent` may have before they are merged: each command reads them all.
 const RECENT: usize = 256;
 
-/// How many records one decision reads one by one; beyond that the lines tell faster.
+/// How many records one decision reads one by one; beyond that, the lines are faster.
 const ONE_BY_ONE: usize = 128;
 
-/// How much of `sorted` one look reads: some lines.
+/// How much of `sorted` one read takes: some lines.
 const CHUNK: usize = 1024;
 
-/// What the seal of the mark is about.
+/// The name for which the mark is sealed.
 const NAME: &str = "leases.index/mark";
 
-/// Which state a file or a directory is in.
+/// The state of a file or a directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Stamp {
     inode: u64,
@@ -58,7 +58,7 @@ impl Stamp {
         Self { inode: meta.ino(), size: meta.size(), seconds: meta.mtime(), nanos: meta.mtime_nsec() }
     }
 
-    /// Gives a file or directory a time of its own. Fails where the file system does not keep it to the nanosecond.
+    /// Gives a file or directory a unique time. Fails if the file system does not keep nanoseconds.
     fn give(file: &File) -> Result<Self> {
         let time = Duration::from_millis(now_ms()) + Duration::from_nanos(entropy()? % 1_000_000);
         file.set_modified(UNIX_EPOCH + time)?;
@@ -72,21 +72,21 @@ impl Stamp {
     }
 }
 
-/// What an index is about and whether it is right.
+/// The contents of the mark: the state for which the index is valid, and its totals.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct IndexRecord {
     boot: String,
     leases: Stamp,
     sorted: Stamp,
     recent: Stamp,
-    /// How many lines are in `recent`.
+    /// The number of lines in `recent`.
     changes: usize,
-    /// The highest number of a lease there ever was in it.
+    /// The highest number of a lease that it has ever contained.
     highest: u64,
     tenants: Vec<Tenant>,
 }
 
-/// An index that fits the records.
+/// An index that matches the records.
 #[derive(Debug)]
 pub(super) struct Index {
     place: IndexPaths,
@@ -95,7 +95,7 @@ pub(super) struct Index {
     recent: String,
 }
 
-/// Where an index lies.
+/// The paths of an index.
 #[derive(Clone, Debug)]
 struct IndexPaths {
     leases: PathBuf,
@@ -112,7 +112,7 @@ impl IndexPaths {
         self.dir.join(name)
     }
 
-    /// Puts a new file in the place of one of the two.
+    /// Replaces one of the two files.
     fn replace(&self, name: &str, text: &str) -> Result<Stamp> {
         let temp = self.tmp.join(format!("index-{name}.{:016x}", entropy()?));
         let write = || -> Result<Stamp> {
@@ -132,18 +132,18 @@ impl IndexPaths {
     }
 }
 
-/// Whether there is an index, right or not.
+/// Whether there is an index, valid or not.
 pub(super) fn exists(store: &Store) -> bool {
     IndexPaths::of(store).file("mark").exists()
 }
 
-/// Takes the index away, if there is one.
+/// Removes the index, if there is one.
 pub(super) fn remove(store: &Store) {
-    // Without its mark it is not looked at.
+    // Without its mark it is not used.
     let _ = fs::remove_file(IndexPaths::of(store).file("mark"));
 }
 
-/// Makes the index of this table, which is one of all leases. Under the mutex, after the last record was written.
+/// Makes the index of this table of all leases. Under the mutex, after the last record was written.
 pub(super) fn build(store: &Store, table: &LeaseTable) -> Result<()> {
     let (place, now) = (IndexPaths::of(store), table.now());
     record::ensure_dir(&place.dir)?;
@@ -169,7 +169,7 @@ fn sorted<L: AsRef<str>>(lines: &[L]) -> String {
     text
 }
 
-/// Writes the mark, in place: half of it does not fit its seal.
+/// Writes the mark in place: a half-written one has a wrong seal.
 fn put(store: &Store, record: &IndexRecord) -> Result<()> {
     let text = serde_json::to_string(record)?;
     let mut bytes = format!("{} {text}", store.key.seal(NAME, text.as_bytes())).into_bytes();
@@ -185,7 +185,7 @@ fn put(store: &Store, record: &IndexRecord) -> Result<()> {
 }
 
 impl Index {
-    /// The index, if there is one that fits.
+    /// The index, if there is a valid one.
     pub(super) fn open(store: &Store, now: &Moment) -> Option<Self> {
         let place = IndexPaths::of(store);
         let text = record::text(&place.file("mark"), 1 << 20).ok()?;
@@ -212,23 +212,21 @@ impl Index {
         Some(Self { place, record, sorted, recent })
     }
 
-    /// Who holds leases.
+    /// The holders of leases.
     pub(super) fn tenants(&self) -> &[Tenant] {
         &self.record.tenants
     }
 
-    /// The highest number of a lease.
     pub(super) fn highest(&self) -> u64 {
         self.record.highest
     }
 
-    /// How many leases there are.
     pub(super) fn count(&self) -> u64 {
         self.record.tenants.iter().map(|tenant| tenant.leases).sum()
     }
 
-    /// The numbers of the leases that overlap one of `paths`; `None` if they are too many to read them one by one, or a line is
-    /// invalid.
+    /// The numbers of the leases that overlap one of `paths`; `None` if there are too many to read them one by one,
+    /// or a line is invalid.
     pub(super) fn about<'p>(&self, paths: impl Iterator<Item = &'p PathPattern>) -> Option<BTreeSet<u64>> {
         let mut found = BTreeSet::new();
         for path in paths {
@@ -260,7 +258,7 @@ impl Index {
         (found.len() <= ONE_BY_ONE).then_some(found)
     }
 
-    /// All leases, and the numbers of those whose records have to be read; `None` if something does not fit.
+    /// All leases, and the numbers of those whose records must be read; `None` if something does not match.
     pub(super) fn all(&self) -> Option<(Vec<Lease>, Vec<u64>)> {
         let text = self.text()?;
         let lines = self.current(&text);
@@ -278,7 +276,7 @@ impl Index {
         Some(text)
     }
 
-    /// All lines that count: those of `sorted`, which is `text`, and what `recent` says of them.
+    /// All valid lines: those of `sorted`, which is `text`, with the changes in `recent`.
     fn current<'a>(&'a self, text: &'a str) -> Vec<&'a str> {
         let mut changed: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         let mut last = None;
@@ -287,7 +285,7 @@ impl Index {
                 changed.insert(fence, Vec::new());
                 last = Some(fence);
             } else if let Some(line) = change.strip_prefix('+') {
-                // What is added was taken away just before.
+                // An added lease was removed just before.
                 changed.entry(last.unwrap_or_default()).or_default().push(line);
             }
         }
@@ -320,9 +318,9 @@ impl Index {
         Some(())
     }
 
-    /// The first line that begins at `at` or behind, and where.
+    /// The first line that begins at `at` or later, and its place.
     fn line_from(&self, at: u64) -> Result<Option<(u64, String)>> {
-        // A line begins behind a line feed: that one is looked for, too.
+        // A line begins after a line feed, so that is looked for as well.
         let from = at.saturating_sub(1);
         let size = usize::try_from(self.record.sorted.size - from)?;
         let mut bytes = Vec::new();
@@ -340,8 +338,9 @@ impl Index {
         Ok(None)
     }
 
-    /// Takes up changes that were just written to the records. `known` is what those leases were that are changed; `all` the table after
-    /// the changes, if it is one of all leases: then it is noted afresh who holds what until when. Under the mutex.
+    /// Applies changes that were just written to the records. `known` are the changed leases in their earlier form.
+    /// `all` is the table after the changes, if it has all leases: the totals of holders are then computed again.
+    /// Under the mutex.
     pub(super) fn take_up(
         mut self,
         store: &Store,
@@ -382,7 +381,7 @@ impl Index {
         put(store, &self.record)
     }
 
-    /// Writes lines that are new: behind the others, or all into their order.
+    /// Adds new lines at the end of `recent`, or merges all of them.
     fn write(&mut self, text: &str) -> Result<()> {
         let lines = text.lines().count();
         self.recent.push_str(text);
@@ -407,7 +406,7 @@ impl Index {
 fn tenants<'l>(leases: impl Iterator<Item = &'l Lease>, now: &Moment) -> Vec<Tenant> {
     let mut tenants = Vec::new();
     for lease in leases {
-        // Nothing is taken away here.
+        // Nothing is removed here.
         let _ = index::note(&mut tenants, None, Some(lease), now);
     }
     tenants

@@ -1,8 +1,8 @@
 //! The leases that ended with their agents: `leases.left/NAME.json`.
 //!
-//! They are free for everybody. If the agent is there again, by evidence, it gets those back that nobody took meanwhile,
-//! with new numbers and for the rest of their time. The record is sealed, written before the leases are removed, and
-//! removed once they were given back, so a crash in between repeats this. Everything is decided under the mutex.
+//! They are free for everybody. If the agent is back, by evidence, it gets those that nobody took meanwhile, with new
+//! numbers and for the rest of their time. The record is sealed, written before the leases are removed, and removed
+//! after they were given back, so a crash in between only repeats this. Everything is decided under the mutex.
 
 use super::super::record::{self, Durability, Loaded};
 use super::super::{Store, Transaction};
@@ -18,10 +18,10 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// The most leases that are remembered of an agent: the latest.
+/// The most leases that are remembered for an agent: the latest.
 const MAX_LEFT: usize = 64;
 
-/// What one agent left behind.
+/// The leases of one ended agent.
 #[derive(Debug, Serialize, Deserialize)]
 struct Left {
     /// The process that held them.
@@ -49,21 +49,21 @@ impl Store {
         }
     }
 
-    /// Whether leases ended with an agent, and would last still.
+    /// Whether leases ended with an agent, and their time is not over.
     pub fn has_left_leases(&self, name: &Name) -> Result<bool> {
         let now = clock::now()?;
         Ok(self.left(name)?.is_some_and(|left| left.leases.iter().any(|l| !l.expires.has_passed(&now))))
     }
 
-    /// Gives a returning agent those leases back that ended with its earlier process and that nobody has taken. Only the agent
-    /// itself gets a notice.
+    /// Gives a returning agent the leases that ended with its earlier process and that nobody has taken. Only the
+    /// agent itself gets a notice.
     pub fn return_leases(&self, agent: &Agent) -> Result<()> {
         let Some(inherited) = &agent.past.inherited else { return Ok(()) };
-        // Nobody may have noticed yet that they have ended.
+        // Their end may not be on record yet.
         self.change_leases(Part::Numbers(&[]), |_| ())?;
         let Some(left) = self.left(&agent.name)? else { return Ok(()) };
         if left.process != inherited.from {
-            // It is of one that had the name before that.
+            // It belongs to an earlier agent of this name.
             return self.transact(|tx| tx.forget_left(&agent.name));
         }
         let now = clock::now()?;
@@ -81,7 +81,7 @@ impl Store {
                 reason: lease.reason.clone(),
                 auto: lease.auto,
             };
-            // A refusal would ask its holder to renew, and this is only an offer.
+            // A refusal would challenge the holder, but this is only an offer.
             let free = matches!(self.would_acquire(&request)?, LeaseOutcome::Granted(_));
             match if free { Some(self.acquire(&request, None)?) } else { None } {
                 Some(LeaseOutcome::Granted(_)) => back.push(words::list(&lease.paths)),
@@ -116,7 +116,7 @@ impl Store {
 }
 
 impl Transaction<'_> {
-    /// Notes that leases end with their agent.
+    /// Records the leases that end with their agents.
     pub(super) fn leave(&mut self, ended: &[&Lease]) -> Result<()> {
         for lease in ended {
             let holder = &lease.holder;
@@ -136,12 +136,12 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Nobody gets back what ended with an agent.
+    /// Forgets the leases that ended with an agent.
     pub(crate) fn forget_left(&mut self, name: &Name) -> Result<()> {
         record::remove(&self.store.left_path(name))
     }
 
-    /// What ended with an agent belongs to another name from now on.
+    /// Moves the record of the leases that ended with an agent to another name.
     pub(crate) fn move_left(&mut self, from: &Name, to: &Name) -> Result<()> {
         if let Some(left) = self.store.left(from)? {
             self.store.put_sealed(&Store::left_name(to), &left, Durability::Volatile)?;

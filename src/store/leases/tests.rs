@@ -48,7 +48,7 @@ fn a_damaged_lease_is_never_granted_to_a_second_holder() {
     for bad in damages(&good) {
         fs::write(&path, &bad).unwrap();
         match store.acquire(&request("bob", "a"), None) {
-            // The damage was to white space: the record still says what it said.
+            // The damage was to white space: the record is still valid.
             Ok(LeaseOutcome::Denied(blockers)) => assert_eq!(blockers[0].holder.name.as_str(), "alice"),
             Ok(other) => panic!("{other:?} with {}", String::from_utf8_lossy(&bad)),
             Err(error) => {

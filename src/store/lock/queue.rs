@@ -1,12 +1,12 @@
-//! The processes that wait for a lock, in the order they came: `LOCK.queue/` beside the lock.
+//! The processes that wait for a lock, in their order: `LOCK.queue/` beside the lock.
 //!
 //! Each waiter has a ticket: a file of its own, which it keeps locked as long as it waits for or holds the lock. It
 //! appends the ticket's name to `order` in one write, so all see one order. It then sleeps in the kernel until the
 //! ticket before its own is free: that process is done, or dead. A finished process unlinks its ticket before it
-//! frees it. A ticket that is free and still there was a killed process's, and then the one before it counts. No name
-//! is used twice, so this queue cannot give a lock to two: it only says when to ask for it. The last process empties
-//! `order`. Nobody can enter in that moment, because those who enter hold `order` shared, and the one that empties it
-//! holds it alone.
+//! frees it. So a free ticket that still exists is a killed process's, and then the ticket before it counts. No name
+//! is used twice, so this queue cannot give a lock to two processes: it only tells them when to ask for it. The last
+//! process empties `order`. Nobody can enter at that moment, because those who enter hold `order` shared, and the one
+//! that empties it holds it alone.
 
 use crate::os::clock;
 use crate::store::entropy;
@@ -21,11 +21,13 @@ use std::time::Duration;
 /// The length of a ticket's name, and its line feed.
 const LINE: u64 = 17;
 
-/// How long the first in the queue may have waited before nobody who comes later is let in before it. A lock that is handed from one
-/// sleeper to the next is free while each wakes up; as long as nobody waits for long, those who are awake may use that time.
+/// How long the first in the queue may have waited before newcomers must queue. A lock that passes from one sleeper
+/// to the next is free while each wakes up. As long as nobody waits for long, processes that are awake may use that
+/// time.
 const FAIR_MS: u64 = 500;
 
-/// How often, and with which pause, one tries to enter while the order is being emptied, which takes some microseconds.
+/// How often, and with which pause, a process tries to enter while the order is being emptied, which takes some
+/// microseconds.
 const TRIES: (usize, Duration) = (50, Duration::from_micros(100));
 
 /// The queue of one lock.
@@ -41,12 +43,12 @@ pub(super) struct Place {
     behind: Behind,
 }
 
-/// Those before a place.
+/// The tickets before a place.
 #[derive(Clone, Debug)]
 pub(super) struct Behind {
     dir: PathBuf,
     order: Arc<File>,
-    /// Where the line of this place begins.
+    /// The start of the line of this place.
     at: u64,
 }
 
@@ -55,11 +57,11 @@ struct Ticket {
     file: File,
     path: PathBuf,
     order: Arc<File>,
-    /// Where its line ends.
+    /// The end of its line.
     end: u64,
 }
 
-/// The right to go first. Dropping it lets the next one go.
+/// The right to go first. Dropping it lets the next process go.
 #[derive(Debug)]
 pub(super) struct Turn(Arc<Ticket>);
 
@@ -70,8 +72,8 @@ impl Order {
         Self { dir: dir.into() }
     }
 
-    /// Whether one who comes now may try for the lock at once: nobody queues, or whoever is first has not waited for long. As long as
-    /// nobody queues that is one look at the file system.
+    /// Whether a newcomer may try for the lock at once: nobody queues, or the first in the queue has not waited for
+    /// long. Without a queue, this is one look at the file system.
     pub(super) fn admits(&self) -> bool {
         let path = self.dir.join("order");
         let len = fs::symlink_metadata(&path).map_or(0, |order| order.len());
@@ -125,17 +127,17 @@ fn open(options: &mut OpenOptions, path: &Path) -> Result<File> {
 }
 
 impl Place {
-    /// Those before it.
+    /// The tickets before it.
     pub(super) fn behind(&self) -> Behind {
         self.behind.clone()
     }
 
-    /// What to keep until the lock is given back.
+    /// The turn, to be kept until the lock is given back.
     pub(super) fn turn(&self) -> Turn {
         Turn(self.turn.clone())
     }
 
-    /// Sleeps until those before it are done or dead.
+    /// Sleeps until the processes before it are done or dead.
     pub(super) fn await_turn(&self) {
         let mut dead = Vec::new();
         let mut at = self.behind.at;
@@ -146,7 +148,7 @@ impl Place {
             }
             dead.push(path);
         }
-        // Not before all are dead: whoever comes after this one, if it is killed here, finds the same.
+        // Only after all are dead: if this process is killed here, its successor finds the same.
         for path in dead {
             let _ = fs::remove_file(path);
         }
@@ -173,7 +175,7 @@ impl Behind {
         Some(self.dir.join(name))
     }
 
-    /// How many of all those that were before it are done: they are so from the front on.
+    /// How many of the processes before it are done, counted from the front.
     pub(super) fn passed(&self) -> u64 {
         let waits = |line: u64| {
             let path = self.before(&mut ((line + 1) * LINE));

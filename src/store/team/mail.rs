@@ -1,7 +1,7 @@
-//! Mail between hosts: letters that wait for the engine, and that came from other hosts, with their receipts.
+//! Mail between hosts: letters that wait for the engine, and letters from other hosts with their receipts.
 //!
-//! A letter is durable here before its sender sees that it was sent, and before a letter from elsewhere comes to a mailbox. Each record
-//! appears by a rename, so a crash repeats a step and loses none.
+//! A letter is durable here before its sender sees that it was sent, and a letter from elsewhere before it is in a
+//! mailbox. Each record appears by a rename, so a crash repeats a step and loses none.
 
 use super::{Away, Receipt, Received, Sent};
 use crate::core::address::HostName;
@@ -25,19 +25,20 @@ use std::time::SystemTime;
 /// The most letters that wait for the engine.
 pub(super) const MAX_OUT: usize = 10_000;
 
-/// How long it is remembered what became of letters (ms).
+/// How long the results of letters are kept (ms).
 const KEEP_MS: u64 = 30 * 24 * 3600 * 1000;
 
-/// What other hosts are to be told about their letters.
+/// The reports to other hosts about their letters.
 #[derive(Debug)]
 pub struct Reports {
     pub due: Vec<(HostName, Receipt)>,
-    /// Whose mailboxes were looked at for it.
+    /// The mailboxes that were read for it.
     pub owners: BTreeSet<Name>,
 }
 
 impl Store {
-    /// Sends a message to agents of another host: durable here, and for the link to carry. Refuses at the sender's rate limit.
+    /// Sends a message to agents of another host: makes it durable here, for the link to carry. Refuses at the
+    /// sender's rate limit.
     pub fn post_away(&self, draft: NewMessage, host: &HostName, limit: Limit) -> Result<Message> {
         let out = self.team_dir().join("out");
         if record::list(&out)?.len() >= MAX_OUT {
@@ -61,7 +62,7 @@ impl Store {
         Ok(message)
     }
 
-    /// The letters that wait for the engine, in the order they were sent. Forged ones go to quarantine.
+    /// The letters that wait for the engine, in the order of sending. Forged ones go to quarantine.
     pub fn awaiting_engine(&self, most: usize) -> Result<Vec<(HostName, Verified)>> {
         let out = self.team_dir().join("out");
         let mut found = Vec::new();
@@ -79,8 +80,8 @@ impl Store {
         Ok(found)
     }
 
-    /// Puts a letter of another host into its recipients' mailboxes; once, however often it comes. Returns the unknown
-    /// names; if all are unknown, nothing was stored. An error means that there is no room now.
+    /// Puts a letter of another host into its recipients' mailboxes; once, even if it comes several times. Returns
+    /// the unknown names; if all are unknown, nothing was stored. An error means that there is no room now.
     pub fn admit(&self, mut message: Message) -> Result<Vec<Name>> {
         let Some(host) = message.from.host.clone() else { bail!("a letter without a host") };
         let known = self.received(&message.id)?;
@@ -99,7 +100,7 @@ impl Store {
             return Ok(nobody);
         }
         order::sort(&mut readers);
-        // By this host's clock: another one's may be days off.
+        // By this host's clock, because another host's may be days off.
         message.created = match &known {
             Some(known) => known.at,
             None => now_ms(),
@@ -147,8 +148,8 @@ impl Store {
         })
     }
 
-    /// What the reports for other hosts depend on: the times of the directories of letters of other hosts, and of
-    /// these mailboxes. Nothing if one of them is so recent that a further change could not be told from it.
+    /// The state on which the reports for other hosts depend: the times of the directories of their letters, and of
+    /// these mailboxes. `None` if one of them is so recent that a further change could have the same time.
     pub fn reports_mark(&self, owners: &BTreeSet<Name>) -> Option<Vec<Option<SystemTime>>> {
         let parts = ["new", "given", "state", "unacked"];
         let mailboxes = owners.iter().flat_map(|owner| parts.map(|part| self.mail_dir(owner, part)));
@@ -156,7 +157,7 @@ impl Store {
         all.map(|dir| if dir.exists() { record::changed(&dir).map(Some) } else { Some(None) }).collect()
     }
 
-    /// Reports for other hosts about their letters, at most that many. [`Store::told`] records that they were sent.
+    /// The reports for other hosts about their letters, at most `most`. [`Store::told`] records that they were sent.
     pub fn receipts(&self, most: usize) -> Result<Reports> {
         let dir = self.team_dir().join("in");
         let (mut found, mut owners, now) = (Vec::new(), BTreeSet::new(), now_ms());
@@ -187,7 +188,7 @@ impl Store {
         Ok(Reports { due: found, owners })
     }
 
-    /// How far a letter of another host is in the mailbox of `owner`; nothing if it is not there yet.
+    /// How far a letter of another host is in the mailbox of `owner`; `None` if it is not there yet.
     fn standing(&self, owner: &Name, received: &Received) -> Result<(Option<Stage>, String)> {
         if let Some(delivery) = self.delivery(owner, &received.id)? {
             let open = matches!(delivery.way.stage, Stage::Typing | Stage::Entering);
@@ -202,14 +203,14 @@ impl Store {
         Ok((stage, String::new()))
     }
 
-    /// The other host has that receipt.
+    /// Records that the other host has this receipt.
     pub fn told(&self, receipt: &Receipt) -> Result<()> {
         let Some(mut received) = self.received(&receipt.id)? else { return Ok(()) };
         received.told.insert(receipt.name.clone(), Some(receipt.stage));
         record::replace(&self.tmp(), &self.received_path(&receipt.id), &received, Durability::Volatile)
     }
 
-    /// Forgets what became of letters long ago, and what killed askers left.
+    /// Removes old results of letters, and the files of killed askers.
     pub fn sweep_team(&self) -> Result<()> {
         question::sweep(&self.team_dir().join("asks"));
         let (dir, now) = (self.team_dir().join("sent"), now_ms());

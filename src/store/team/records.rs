@@ -1,4 +1,4 @@
-//! The records of a team: the membership, the hosts, the letters on their way, and what commands ask the link.
+//! The records of a team: the membership, the hosts, the letters on their way, and questions to the link.
 
 use crate::core::address::HostName;
 use crate::core::delivery::{Progress, Stage};
@@ -10,19 +10,19 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Where the team's engine is.
+/// The place of the team's engine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Engine {
-    /// A cluster of swarm's own on this machine, in that directory.
+    /// A cluster of swarm's own on this machine, in this directory.
     Own(PathBuf),
-    /// A socket in that directory that somebody else looks after.
+    /// A socket in this directory; somebody else maintains its cluster.
     Socket(PathBuf),
-    /// A cluster on the machine that ssh knows by that name.
+    /// A cluster on the machine that ssh knows by this name.
     Ssh {
-        /// What ssh is given.
+        /// The argument for ssh.
         to: String,
-        /// The directory of the socket there.
+        /// The directory of the socket on that machine.
         socket: PathBuf,
     },
 }
@@ -30,44 +30,43 @@ pub enum Engine {
 /// This host's membership of a team. It lies beside the project's key, readable by its user only.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Membership {
-    /// The team.
+    /// The team's id.
     pub id: String,
     /// This host's name in it.
     pub host: HostName,
-    /// The way to its engine.
     pub engine: Engine,
-    /// What the engine knows this host by.
+    /// The token by which the engine recognises this host.
     pub token: String,
     /// The secret half of this host's key.
     pub seed: String,
     /// The host that made the team.
     pub admin: HostName,
-    /// Its public key, by which the others' keys are known.
+    /// Its public key, which verifies the others' keys.
     pub admin_key: String,
 }
 
-/// One host of the team as this one knows it.
+/// A host of the team, as this host knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostCard {
     pub name: HostName,
-    /// When it was heard (ms since the epoch, by this host's clock).
+    /// When it was last heard (ms since the epoch, by this host's clock).
     pub heard: u64,
-    /// Whether its key is vouched for.
+    /// Whether the team's maker has signed its key.
     pub known: bool,
-    /// Who is there.
+    /// The agents there.
     pub members: Vec<Member>,
 }
 
 impl HostCard {
-    /// A host that was not heard for longer is not reached (ms).
+    /// A host that was silent for longer counts as unreachable (ms).
     pub const SILENT: u64 = 15_000;
 
-    /// Whether it is another host than `own`, whose key is vouched for.
+    /// Whether it is a host other than `own`, and its key is signed.
     pub fn is_other(&self, own: Option<&HostName>) -> bool {
         self.known && Some(&self.name) != own
     }
 
-    /// Whether it was heard lately. A host that was not heard may still be there.
+    /// Whether it was heard lately. A silent host may still be there.
     pub fn is_reached(&self, now_ms: u64) -> bool {
         now_ms.saturating_sub(self.heard) < Self::SILENT
     }
@@ -76,38 +75,36 @@ impl HostCard {
 /// An agent on another host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
-    /// Its name there.
     pub name: Name,
     pub kind: String,
     pub state: String,
 }
 
-/// The hosts of the team.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hosts {
-    /// All of them, with this one.
+    /// All hosts, including this one.
     pub hosts: Vec<HostCard>,
-    /// What the link has to say of itself.
+    /// The state of this host's link.
     pub link: LinkState,
 }
 
-/// How the link of this host is.
+/// The state of this host's link.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkState {
-    /// When the engine answered last (ms since the epoch).
+    /// When the engine last answered (ms since the epoch).
     pub heard: u64,
-    /// How long that took (ms).
+    /// How long that answer took (ms).
     pub rtt_ms: u64,
     /// The engine's version.
     pub engine: String,
     /// Since when there is no connection (ms since the epoch), and why.
     pub cut: Option<(u64, String)>,
-    /// What keeps it from its work.
+    /// What prevents its work.
     #[serde(default)]
     pub trouble: Option<String>,
 }
 
-/// A letter for another host, as it waits for the engine.
+/// A letter for another host that waits for the engine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Away {
     pub host: HostName,
@@ -115,24 +112,23 @@ pub struct Away {
     pub message: Signed,
 }
 
-/// What is known of a letter that the engine has.
+/// The progress of a letter that the engine has.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Sent {
     pub id: MessageId,
-    /// Whose.
     pub from: Name,
     pub host: HostName,
     pub kind: MessageType,
     /// When it was sent.
     pub created: u64,
-    /// How far it is with each recipient.
+    /// Its progress for each recipient.
     pub to: BTreeMap<Name, Progress>,
-    /// The letter as it was sent, signed with the project's key.
+    /// The letter itself, signed with the project's key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<Signed>,
 }
 
-/// A letter of another host, and the report that this host got about it.
+/// A letter of another host, and the reports to that host about it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Received {
     pub id: MessageId,
@@ -145,43 +141,42 @@ pub struct Received {
     pub told: BTreeMap<Name, Option<Stage>>,
 }
 
-/// How far a letter of another host is with one recipient, for the report to that host.
+/// The progress of a letter of another host for one recipient, as a report to that host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
-    /// Of which letter.
+    /// The letter.
     pub id: MessageId,
     pub name: Name,
-    /// How far.
     pub stage: Stage,
     /// Why it waits or failed.
     pub detail: String,
 }
 
-/// What a command or a hook asks of the link.
+/// A question of a command or a hook to the link.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Ask {
-    /// Hold the lease with this number of the own store in the whole team; with a time (ms), wait for it that long.
+    /// Hold the lease with this number of the own store in the whole team. With a time (ms), wait for it that long.
     Take(u64, Option<u64>),
-    /// To look at the engine now.
+    /// Ask the engine now.
     Look,
 }
 
-/// What the link answers.
+/// The link's answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Answer {
-    /// It is held, under this number.
+    /// The lease is held, under this number.
     Granted(u64),
-    /// It is waited for: the ticket, and how many come before.
+    /// The lease is waited for: the ticket, and how many waiters are before it.
     Queued(u64, usize),
-    /// Somebody else is in the way. The leases that are.
+    /// Others hold these leases.
     Held(Vec<Lease>),
-    /// Waiting would never end.
+    /// It would wait for ever.
     Cycle,
-    /// The engine was looked at, which took that long (ms).
+    /// The engine answered; this took so long (ms).
     Seen(u64),
-    /// There is no connection to the engine, since then (ms since the epoch).
+    /// There is no connection to the engine since then (ms since the epoch), for this reason.
     Cut(u64, String),
     /// It cannot be done, for this reason.
     Refused(String),

@@ -1,7 +1,8 @@
-//! What became of letters to other hosts: of those that wait for the engine, and of those that it has, in `sent/` with their text.
+//! The progress of letters to other hosts: of those that wait for the engine, and of those that it has, in `sent/`
+//! with their text.
 //!
-//! Each record appears by a rename. The link alone writes them; whoever reads meanwhile sees the one before or the one after, and a crash leaves
-//! one of the two.
+//! Each record appears by a rename. Only the link writes them. A reader sees the record before or after a change, and
+//! a crash leaves one of the two.
 
 use super::{Receipt, Sent};
 use crate::core::address::HostName;
@@ -37,7 +38,7 @@ impl Store {
         self.away(host, message, "waits for the link", message.created)
     }
 
-    /// The engine has the letter, or will never take it, for the reason given.
+    /// Records that the engine has the letter, or will never accept it, for the reason given.
     pub fn left_for_engine(&self, host: &HostName, message: &Message, refused: Option<&str>) -> Result<()> {
         let known = self.sent(&message.id)?;
         if known.is_none() {
@@ -67,7 +68,7 @@ impl Store {
         record::replace(&self.tmp(), &self.sent_path(&sent.id), sent, Durability::Durable)
     }
 
-    /// What is known of a letter that the engine has, or had.
+    /// The record of a letter that the engine has, or had.
     pub fn sent(&self, id: &MessageId) -> Result<Option<Sent>> {
         Ok(match record::load(&self.sent_path(id))? {
             Loaded::Ok(sent) => Some(sent),
@@ -97,7 +98,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Records how far a letter is on the other host. Its sender gets a notice if it failed.
+    /// Records the progress of a letter on the other host. Its sender gets a notice if it failed.
     pub fn take_receipt(&self, host: &HostName, receipt: &Receipt) -> Result<()> {
         let Some(mut sent) = self.sent(&receipt.id)?.filter(|s| s.host == *host) else { return Ok(()) };
         let Some(way) = sent.to.get_mut(&receipt.name) else { return Ok(()) };
@@ -128,15 +129,15 @@ impl Store {
         self.post_notices().map(drop)
     }
 
-    /// When letters to other hosts last came or moved: of those that wait, and of those that the engine has. Nothing if
-    /// that is so recent that a further change could not be told from it.
+    /// When letters to other hosts last came or moved: of those that wait, and of those that the engine has. `None`
+    /// if that is so recent that a further change could have the same time.
     pub fn away_changed(&self) -> Option<[SystemTime; 2]> {
         let team = self.team_dir();
         Some([record::changed(&team.join("out"))?, record::changed(&team.join("sent"))?])
     }
 
-    /// The letters to other hosts with their texts, and how far each is; without those whose record `is_known` for good,
-    /// by its id. What is not genuine is left out.
+    /// The letters to other hosts with their texts and progress, except those for whose id `is_known` holds. Forged
+    /// ones are left out.
     pub fn letters_away(&self, is_known: impl Fn(&str) -> bool) -> Result<Vec<(Sent, Verified)>> {
         let genuine = |mut sent: Sent| {
             let message = sent.message.take().and_then(|signed| self.key.verify(signed).ok())?;

@@ -1,4 +1,4 @@
-//! The index against the records: it never says what they do not, whoever changed them.
+//! The index against the records: it never differs from them, whoever changed them.
 
 use super::*;
 use crate::core::lease::{Holder, LeaseOutcome, LeaseSelector, Mode, PathKind, Request};
@@ -31,7 +31,7 @@ fn request(name: &str, path: &str) -> Request {
     }
 }
 
-/// Leases `count` files of their own.
+/// Gives the holder `count` leases on files of its own.
 fn fill(store: &Store, name: &str, count: usize) {
     let granted = store.change_leases(Part::All, |table| {
         (0..count).all(|n| {
@@ -46,7 +46,7 @@ fn is_used(store: &Store) -> bool {
     Index::open(store, &clock::now().unwrap()).is_some()
 }
 
-/// Who is in the way of somebody who wants `path`.
+/// The holders that block a request for `path`.
 fn in_the_way(store: &Store, path: &str) -> Vec<String> {
     match store.would_acquire(&request("somebody", path)).unwrap() {
         LeaseOutcome::Granted(_) => Vec::new(),
@@ -55,7 +55,7 @@ fn in_the_way(store: &Store, path: &str) -> Vec<String> {
     }
 }
 
-/// Compares what the index gives with what the records are.
+/// Compares the index with the records.
 fn agrees(store: &Store) {
     let records: Vec<Lease> = store.inspect_leases().unwrap().table.leases().cloned().collect();
     let listed: Vec<Lease> = store.peek_leases().unwrap().table.leases().cloned().collect();
@@ -76,7 +76,7 @@ fn many_leases_are_found_by_their_paths_however_often_they_change() {
     fill(&store, "b", 60);
     assert!(is_used(&store));
     agrees(&store);
-    // More changes than are kept beside: they are sorted in on the way.
+    // More changes than `recent` keeps: they are merged on the way.
     for round in 0..90 {
         let path = format!("held/c/{}", round % 40);
         assert!(matches!(store.acquire(&request("c", &path), None), Ok(LeaseOutcome::Granted(_))));
@@ -203,7 +203,7 @@ fn a_record_that_was_written_over_is_not_believed_where_it_matters_and_found_by_
     let refused = |path: &str| store.acquire(&request("b", path), None).unwrap_err().to_string();
     assert!(refused("held/a/7").contains("leases/8.json is damaged"));
     assert!(refused("elsewhere").contains("leases/8.json is damaged"), "it is known from then on");
-    // Nobody asked for it this time.
+    // This time no decision needed it.
     fs::write(&path, &text).unwrap();
     store.change_leases(Part::All, |_| ()).unwrap();
     assert!(is_used(&store));
@@ -227,7 +227,7 @@ fn any_command_notices_the_dead_among_the_holders_of_many() {
     assert_eq!((in_the_way(&store, "one").len(), is_used(&store)), (1, true));
     child.kill().unwrap();
     child.wait().unwrap();
-    // About something else.
+    // A change of something else.
     store.acquire(&request("c", "three"), None).unwrap();
     assert!(is_used(&store));
     assert!(!store.dir.join("leases/41.json").exists() && !store.dir.join("leases/42.json").exists());
@@ -243,7 +243,7 @@ fn time_ends_what_it_is_to_end_however_many_there_are() {
     std::thread::sleep(Duration::from_millis(3));
     store.acquire(&request("c", "other"), None).unwrap();
     assert!(is_used(&store) && !store.dir.join("leases/41.json").exists());
-    // What is kept of the time is a bound: after a renewal it is too early, which is found out once.
+    // The recorded time is a bound: after a renewal it is too early, which is found out once.
     let now = clock::now().unwrap();
     let mut index = Index::open(&store, &now).unwrap();
     let renewed = store.peek_leases().unwrap().table.leases().next().unwrap().clone();
