@@ -1,8 +1,8 @@
-//! A private `PostgreSQL` cluster, made, started and stopped by the user that uses it.
+//! A private `PostgreSQL` cluster that the user makes, starts and stops.
 //!
 //! It listens only on a Unix socket, in a directory of mode 0700. It accepts the user by identity, as one role that
 //! may call the team's functions. Root starts it as the system's `postgres` user, because `PostgreSQL` refuses to run
-//! as root. If several processes start it at once, one does, under a lock.
+//! as root. If several processes start it at once, one of them does, under a lock.
 
 use super::engine;
 use crate::core::order;
@@ -17,7 +17,7 @@ use std::time::Duration;
 /// How long initdb or a start may take.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// What a new cluster is set to: small, durable, closed.
+/// The settings of a new cluster: small, durable, closed.
 const SETTINGS: &str = "
 listen_addresses = ''
 unix_socket_permissions = 0700
@@ -40,13 +40,12 @@ log_min_error_statement = panic
 timezone = 'UTC'
 ";
 
-/// A cluster in a directory.
 pub(super) struct Cluster {
     dir: PathBuf,
     owner: Option<(u32, u32)>,
 }
 
-/// Where the clusters of this user's teams are.
+/// The directory of the clusters of this user's teams.
 pub(super) fn home() -> Result<PathBuf> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
     if let Some(dir) = absolute("SWARM_TEAM_DIR") {
@@ -60,7 +59,6 @@ pub(super) fn home() -> Result<PathBuf> {
 }
 
 impl Cluster {
-    /// The cluster of that directory.
     pub(super) fn of(dir: &Path) -> Result<Self> {
         let owner = if nix::unistd::geteuid().is_root() {
             let user =
@@ -75,7 +73,7 @@ impl Cluster {
         Ok(Self { dir: dir.to_owned(), owner })
     }
 
-    /// Whether it was made.
+    /// Whether the cluster was made.
     pub(super) fn exists(&self) -> bool {
         self.data().join("PG_VERSION").exists()
     }
@@ -89,7 +87,7 @@ impl Cluster {
         self.dir.join("socket")
     }
 
-    /// Makes it, runs `statements` in its database, and starts it.
+    /// Makes the cluster, runs `statements` in its database, and starts it.
     pub(super) async fn create(&self, statements: &str) -> Result<()> {
         let socket = self.socket();
         if socket.as_os_str().len() > 85 {
@@ -105,7 +103,7 @@ impl Cluster {
             self.give(dir)?;
         }
         if let (Some(_), Some(parent)) = (self.owner, self.dir.parent()) {
-            // Its user must get there, and sees nothing else.
+            // Its user must be able to enter, and sees nothing else.
             use std::os::unix::fs::PermissionsExt;
             std::fs::set_permissions(parent, std::fs::Permissions::from_mode(0o711))?;
         }
@@ -129,7 +127,7 @@ impl Cluster {
         let prepared = prepared.await;
         self.stop()?;
         prepared?;
-        // From here on nobody is its owner any more: the hosts are one role, which may call functions.
+        // From here on nobody is its owner any more: all hosts have one role, which may call functions.
         std::fs::write(data.join("pg_hba.conf"), "local swarm swarm_host peer map=swarm\n")?;
         let me = nix::unistd::User::from_uid(nix::unistd::geteuid())?.context("this user has no name")?.name;
         std::fs::write(data.join("pg_ident.conf"), format!("swarm \"{me}\" swarm_host\n"))?;
@@ -139,7 +137,7 @@ impl Cluster {
     /// Starts it unless it runs.
     pub(super) fn start(&self) -> Result<()> {
         let Some(_turn) = lock::try_exclusive(&self.dir.join("start.lock"))? else {
-            // Somebody else does.
+            // Another process starts it.
             return Ok(());
         };
         let bin = binaries_for(&self.data())?;
@@ -216,7 +214,7 @@ fn run(command: &mut Command) -> Result<()> {
     bail!("{name} failed: {}", crate::core::escape::short(text.trim(), 400))
 }
 
-/// An unnamed file for what a program says: a pipe would stay open in the server that it leaves behind.
+/// An unnamed file for a program's output: a pipe would stay open in the server that the program leaves behind.
 fn tempfile_for_output() -> Result<std::fs::File> {
     let path = std::env::temp_dir().join(format!("swarm-team-{:016x}", crate::store::entropy()?));
     let file = std::fs::OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
@@ -224,14 +222,14 @@ fn tempfile_for_output() -> Result<std::fs::File> {
     Ok(file)
 }
 
-/// Where `PostgreSQL`'s programs are: those of the newest version.
+/// The directory of `PostgreSQL`'s programs of the newest version.
 fn binaries() -> Result<PathBuf> {
     candidates().into_iter().next().context(
         "PostgreSQL is not installed here: install the package postgresql (sudo apt install postgresql), version 13 or newer. Its own server need not run",
     )
 }
 
-/// Those of the version that a cluster was made by.
+/// The directory of the programs of a cluster's version.
 fn binaries_for(data: &Path) -> Result<PathBuf> {
     let version = std::fs::read_to_string(data.join("PG_VERSION")).context("there is no cluster")?;
     let all = candidates();

@@ -1,8 +1,9 @@
 //! The desk of the link: signs of life, the mirror of the team's leases, and questions about them.
 //!
 //! It has its own thread and connection. It removes a lease from the board before it releases the lease, and adds a
-//! lease only after the engine has granted it. So a link that is killed at any point leaves a board that says too little, never too much.
-//! Its session outlives it: a restarted link continues it, if the engine still knows it.
+//! lease only after the engine has granted it. So a link that is killed at any point leaves a board that says too
+//! little, never too much. Its session outlives it: a restarted link continues the session, if the engine still knows
+//! it.
 
 mod grants;
 mod table;
@@ -27,32 +28,32 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// Between two tries to connect: grows to the second value.
+/// The pause between two tries to connect: it grows to the second value.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
 
-/// What the desk is asked for.
+/// A task for the desk.
 #[derive(Debug)]
 pub(super) enum Job {
-    /// A question, and the name to answer it by.
+    /// A question, and the name for its answer.
     Ask(String, Ask),
-    /// Something of this host's may have changed.
+    /// Something of this host may have changed.
     Settle,
 }
 
-/// This host's session, as it is kept over restarts of the link.
+/// This host's session, which survives restarts of the link.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Session {
     id: String,
-    /// In which boot it was begun: no holder outlives it.
+    /// The boot in which it began: no holder outlives the boot.
     boot: String,
-    /// Whether the engine has taken it: then it is never begun a second time.
+    /// Whether the engine has accepted it. It is then never begun a second time.
     joined: bool,
     /// The highest version and number that the engine has shown.
     pub(super) version: u64,
     pub(super) last: u64,
 }
 
-/// Everything that the desk knows.
+/// The state of the desk.
 pub(super) struct Desk {
     store: Store,
     me: Membership,
@@ -65,7 +66,7 @@ pub(super) struct Desk {
     ttl_ms: u64,
     observed: Observed,
     /// How many signs of life of this session the engine had counted at the last one of this connection, and how many
-    /// times in a row that were more than this link gave.
+    /// times in a row these were more than this link gave.
     counted: Option<u64>,
     strange: u8,
     seats: Vec<Seat>,
@@ -78,11 +79,11 @@ pub(super) struct Desk {
     next_beat: Instant,
     /// Until when leases of the own store wait for the team (by the clock that counts sleep), by their numbers.
     waits: BTreeMap<u64, u64>,
-    /// What was held when the session was lost.
+    /// The leases that were held when the session was lost.
     lost: Vec<Lease>,
 }
 
-/// What the desk does next.
+/// The next act of the desk.
 enum Next {
     Job(Option<Job>),
     Note(Option<String>),
@@ -117,7 +118,7 @@ impl Desk {
         let mut hosts = store.hosts()?;
         hosts.link.cut.get_or_insert((now_ms(), "the link has just started".to_owned()));
         let known = store.board()?.filter(|b| b.session == session.id && b.boot == boot);
-        // Of before a kill: what the engine says counts, but who held something is told if it is lost.
+        // From before a kill: the engine's records count, but a holder that has lost its lease gets a notice.
         let records = Records {
             leases: known.as_ref().map(|b| b.leases.clone()).unwrap_or_default(),
             ..Records::default()
@@ -138,7 +139,7 @@ impl Desk {
             seats: Vec::new(),
             records,
             fresh_records: false,
-            // What a killed link wrote down still holds.
+            // The record of a killed link is still valid.
             believe_until: known.map_or(0, |b| b.believe_until),
             hosts,
             rosters: 0,
@@ -149,7 +150,7 @@ impl Desk {
         })
     }
 
-    /// Serves for ever; ends with an error that no further try changes.
+    /// Serves for ever; ends only with an error that no further try changes.
     pub(super) async fn run(mut self) -> Result<()> {
         let mut pause = RETRY.0;
         loop {
@@ -171,7 +172,7 @@ impl Desk {
         }
     }
 
-    /// Waits for something while there is no connection; who asks meanwhile is told so at once.
+    /// Waits for `waited` while there is no connection. Callers that ask meanwhile are told so at once.
     async fn unless_asked<T>(&mut self, waited: impl Future<Output = T>) -> Result<T> {
         tokio::pin!(waited);
         loop {
@@ -265,7 +266,7 @@ impl Desk {
         Ok(())
     }
 
-    /// Gives a sign of life, and takes in what is new.
+    /// Gives a sign of life, and takes the engine's changes.
     async fn beat(&mut self, engine: &Engine) -> Result<()> {
         self.next_beat = Instant::now() + Duration::from_millis(self.ttl_ms / 5);
         for _ in 0..2 {
@@ -309,14 +310,14 @@ impl Desk {
                     }
                 );
             }
-            // Somebody has declared this host dead.
+            // Another host has declared this host dead.
             self.begin_again()?;
         }
         bail!("the engine takes no sign of life of this host")
     }
 
-    /// Whether somebody else gives signs of life for this host's session: two would believe that they hold its leases.
-    /// One too many may be of a link that was killed, and have arrived late.
+    /// Whether another link gives signs of life for this host's session: both would believe that they hold its
+    /// leases. One sign too many may be of a link that was killed, and have arrived late.
     fn is_shared(&mut self) -> bool {
         let counted = self.seats.iter().find(|s| s.session == self.session.id).map(|s| s.beats);
         let known = std::mem::replace(&mut self.counted, counted);
@@ -325,7 +326,7 @@ impl Desk {
         self.strange >= 2
     }
 
-    /// Begins a new session: what the former one held may be somebody else's.
+    /// Begins a new session: leases of the former one may belong to others.
     fn begin_again(&mut self) -> Result<()> {
         self.lost.extend(self.own_leases());
         self.session = new_session(&self.session.boot, Some(&self.session))?;
@@ -334,14 +335,14 @@ impl Desk {
         self.keep_session()
     }
 
-    /// What a sign of life says at that time (ms of the boot clock).
+    /// The contents of a sign of life at that time (ms of the boot clock).
     fn sign_of_life(&self, roster: &[Member], now_ms: u64) -> Result<Value> {
         let mut args =
             json!({"session": self.session.id, "fresh": !self.session.joined, "rosters": self.rosters});
         if self.published.as_deref() != Some(roster) {
             args["roster"] = serde_json::to_value(roster)?;
         }
-        // The host's own former session, silent for the whole time: of before a reboot.
+        // The host's own former session, silent for the whole time: from before a reboot.
         let own = self.seats.iter().find(|s| s.host == self.me.host && s.session != self.session.id);
         let dead = self.observed.dead(now_ms, self.ttl_ms);
         if let Some(old) = own.and_then(|own| dead.into_iter().find(|d| d.session == own.session)) {
@@ -350,7 +351,8 @@ impl Desk {
         Ok(args)
     }
 
-    /// The engine has taken the sign of life that was sent, and answered, at these times (ms of the boot clock).
+    /// Records that the engine has accepted the sign of life that was sent, and answered, at these times (ms of the
+    /// boot clock).
     async fn heard(&mut self, engine: &Engine, version: u64, (sent, now): (u64, u64)) -> Result<()> {
         self.session.joined = true;
         self.session.version = version;
@@ -374,7 +376,7 @@ impl Desk {
     }
 }
 
-/// A pause that nobody is kept waiting by.
+/// A pause that blocks no thread.
 pub(super) async fn pause(time: Duration) {
     sleep(time).await;
 }

@@ -1,8 +1,8 @@
 //! The connection to the team's engine: the only code that talks to `PostgreSQL`.
 //!
-//! Each call is one statement and one round trip, bounded in time; none holds a lock on the engine when it returns. Calls
-//! that are made at once share the line: none waits for the round trip of another. A
-//! notification of the engine is only a hint to look.
+//! Each call is one statement and one round trip, bounded in time; none holds a lock on the engine when it returns.
+//! Calls that are made at once share the line: none waits for the round trip of another. A notification of the engine
+//! is only a hint to look.
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use tokio_postgres::{AsyncMessage, Client, Config, NoTls};
 /// The tables and functions of a new engine.
 pub(super) const SCHEMA: &str = include_str!("schema.sql");
 
-/// The version of the schema that this program knows.
+/// The schema version of this program.
 pub(super) const SCHEMA_VERSION: u64 = 1;
 
 /// How long a connection may take.
@@ -24,12 +24,11 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// How long a call may take.
 const CALL: Duration = Duration::from_secs(5);
 
-/// Why the engine refused a call: something that is not tried again as it is.
+/// A refusal of the engine: the same call is not tried again.
 #[derive(Debug)]
 pub(super) struct EngineRefusal {
-    /// The engine's own word for it.
+    /// The engine's error code.
     pub(super) code: String,
-    /// What it says.
     pub(super) text: String,
 }
 
@@ -41,16 +40,15 @@ impl std::fmt::Display for EngineRefusal {
 
 impl std::error::Error for EngineRefusal {}
 
-/// One connection.
 pub(super) struct Engine {
     client: Client,
     token: String,
 }
 
-/// What the engine notifies of: the payloads.
+/// The payloads of the engine's notifications.
 pub(super) type Notes = mpsc::Receiver<String>;
 
-/// The most hints that are kept: behind a full queue everything is looked at anyway.
+/// The most hints that are kept. If the queue is full, everything is looked at anyway.
 const NOTES: usize = 256;
 
 impl Engine {
@@ -77,7 +75,7 @@ impl Engine {
         serde_json::from_slice(answer.as_bytes()).context("an answer of the engine that cannot be read")
     }
 
-    /// Asks to be notified of what happens on a channel.
+    /// Subscribes to the notifications of a channel.
     pub(super) async fn listen(&self, channel: &str) -> Result<()> {
         if !channel.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') {
             bail!("a channel with the name of none");
@@ -90,7 +88,7 @@ impl Engine {
     }
 }
 
-/// Opens a connection, and reads what arrives on it.
+/// Opens a connection, and reads the arriving data.
 async fn open(config: &Config) -> Result<(Client, Notes)> {
     let connected = tokio::time::timeout(CONNECT, config.connect(NoTls))
         .await
@@ -100,7 +98,7 @@ async fn open(config: &Config) -> Result<(Client, Notes)> {
     tokio::spawn(async move {
         while let Some(Ok(message)) = std::future::poll_fn(|cx| connection.poll_message(cx)).await {
             if let AsyncMessage::Notification(note) = message {
-                // Full: whoever reads it looks at everything.
+                // Full: its reader looks at everything.
                 let _ = sender.try_send(note.payload().to_owned());
             }
         }
@@ -126,7 +124,7 @@ fn explain(error: tokio_postgres::Error) -> anyhow::Error {
     }
 }
 
-/// The engine's word for a refusal that no further try changes, if that is what an error is.
+/// The engine's refusal that no further try changes, if the error is one.
 pub(super) fn refusal(error: &anyhow::Error) -> Option<&EngineRefusal> {
     error.downcast_ref::<EngineRefusal>().filter(|r| r.code.starts_with("SW") || r.code == "28000")
 }

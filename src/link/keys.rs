@@ -1,8 +1,8 @@
-//! The keys of hosts: the signatures of hosts, the keys that the host that made the team vouches for, and invitations.
+//! The keys of hosts: their signatures, the keys that the team's maker has signed, and invitations.
 //!
-//! A host's key says "this host sent that". For the name of the agent, others rely on that host. The host that made the team
-//! signs each host's public key. It knows whose key that is, because the newcomer seals it with the one-time code of
-//! its invitation. So neither the engine nor the network can replace a host's key.
+//! A host's key proves "this host sent that". For the name of the agent, others rely on that host. The host that made
+//! the team signs each host's public key. It knows whose key that is, because the newcomer seals it with the one-time
+//! code of its invitation. So neither the engine nor the network can replace a host's key.
 
 use crate::core::address::HostName;
 use crate::core::signing::Key;
@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 /// How many random bytes an invitation has.
 const CODE_BYTES: usize = 10;
 
-/// Letters and digits that are not mistaken for each other.
+/// Letters and digits without look-alikes.
 const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
 
 /// Hexadecimal digits.
@@ -25,7 +25,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// The bytes that these digits stand for.
+/// The bytes of these digits.
 pub(super) fn unhex(text: &str) -> Result<Vec<u8>> {
     if !text.bytes().all(|b| b.is_ascii_hexdigit()) || !text.len().is_multiple_of(2) {
         bail!("these are not hexadecimal digits");
@@ -41,7 +41,6 @@ pub(super) fn random<const N: usize>() -> Result<[u8; N]> {
     Ok(bytes)
 }
 
-/// The digest of something.
 pub(super) fn digest(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
@@ -51,11 +50,10 @@ pub(super) fn token_hash(token: &str) -> Result<String> {
     Ok(digest(&unhex(token)?))
 }
 
-/// A host's key, made of its secret seed.
+/// A host's key, made from its secret seed.
 pub(super) struct HostKey(KeyPair);
 
 impl HostKey {
-    /// The key of that seed.
     pub(super) fn new(seed: &str) -> Result<Self> {
         let seed = Seed::from_slice(&unhex(seed)?).context("the host's key is damaged")?;
         Ok(Self(KeyPair::from_seed(seed)))
@@ -72,7 +70,7 @@ impl HostKey {
     }
 }
 
-/// Whether a signature of these fields is one of that key.
+/// Whether a signature of these fields is valid for that key.
 pub(super) fn is_signed(public: &str, fields: &[&str], sig: &str) -> bool {
     let check = || -> Result<()> {
         let key = PublicKey::from_slice(&unhex(public)?)?;
@@ -81,7 +79,7 @@ pub(super) fn is_signed(public: &str, fields: &[&str], sig: &str) -> bool {
     check().is_ok()
 }
 
-/// Each field with its length: no two lists of fields are the same bytes.
+/// Each field with its length, so that no two lists of fields have the same bytes.
 fn encode(fields: &[&str]) -> Vec<u8> {
     let mut out = Vec::new();
     for field in fields {
@@ -91,7 +89,7 @@ fn encode(fields: &[&str]) -> Vec<u8> {
     out
 }
 
-/// What is signed of a letter.
+/// The signed fields of a letter.
 pub(super) fn letter<'a>(
     team: &'a str,
     from: &'a str,
@@ -102,12 +100,12 @@ pub(super) fn letter<'a>(
     ["swarm-team-letter", team, from, to, kind, doc]
 }
 
-/// What is signed of a host.
+/// The signed fields of a host.
 pub(super) fn card<'a>(team: &'a str, host: &'a str, public: &'a str) -> [&'a str; 4] {
     ["swarm-team-host", team, host, public]
 }
 
-/// A new invitation of the team whose maker has that public key: what is given to the newcomer.
+/// A new invitation to the team whose maker has that public key: the code for the newcomer.
 pub(super) fn invitation(admin_key: &str) -> Result<String> {
     let random = random::<CODE_BYTES>()?;
     let mut bits = random.iter().fold(0_u128, |bits, b| bits << 8 | u128::from(*b));
@@ -122,17 +120,17 @@ pub(super) fn invitation(admin_key: &str) -> Result<String> {
     Ok(format!("{code}-{}", fingerprint(admin_key)))
 }
 
-/// What is shown of a public key.
+/// The part of a public key that is shown.
 pub(super) fn fingerprint(public: &str) -> String {
     digest(public.as_bytes())[..16].to_owned()
 }
 
-/// Whether an invitation is one of the team whose maker has that key.
+/// Whether an invitation is for the team whose maker has that key.
 pub(super) fn is_invitation_of(code: &str, admin_key: &str) -> bool {
     code.rsplit_once('-').is_some_and(|(_, print)| print == fingerprint(admin_key))
 }
 
-/// The seal of a newcomer on its key, by its invitation.
+/// The seal of a newcomer's key, by its invitation.
 pub(super) fn seal(code: &str, host: &HostName, public: &str) -> String {
     let secret: [u8; 32] = Sha256::digest(format!("swarm-team-invitation {code}").as_bytes()).into();
     Key::new(secret).seal(host.as_str(), public.as_bytes())

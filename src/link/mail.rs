@@ -1,7 +1,9 @@
-//! Mail between hosts, by a connection of its own: what arrives here. What leaves has the same connection, and waits for none of this.
+//! Receives mail from other hosts, on a connection of its own. Outgoing mail has the same connection, and does not
+//! wait for this.
 //!
-//! An incoming letter is in a mailbox before the engine hears that it was taken. If the link is killed at any point, a letter is
-//! carried again, and the receiving store skips the letters that it has. A letter that cannot be accepted now stays at the engine.
+//! An incoming letter is in a mailbox before the engine hears that it was accepted. If the link is killed at any
+//! point, a letter is carried again, and the receiving store skips the letters that it has. A letter that cannot be
+//! accepted now stays at the engine.
 
 use super::engine::{self, Engine, Notes};
 use super::keys;
@@ -32,10 +34,10 @@ const AGAIN: Duration = Duration::from_secs(10);
 /// How often receipts are looked for while letters of other hosts are under way.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// Between two tries to connect.
+/// The pause between two tries to connect.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
 
-/// How many letters of one host are taken in at once, and how many a second after that.
+/// How many letters of one host are accepted at once, and how many per second after that.
 const BURST: (f64, f64) = (1000.0, 5.0);
 
 /// The commands to the mail thread.
@@ -43,13 +45,13 @@ const BURST: (f64, f64) = (1000.0, 5.0);
 pub(super) enum ToMail {
     /// There may be something to report.
     Look,
-    /// So many letters are to be fetched.
+    /// This number of letters must be fetched.
     Fetch(u64),
-    /// The hosts whose keys are vouched for.
+    /// The hosts whose keys the team's maker has signed.
     Keys(BTreeMap<HostName, String>),
 }
 
-/// A letter as the engine hands it out.
+/// A letter from the engine.
 #[derive(Clone, Debug, Deserialize)]
 struct Letter {
     from: HostName,
@@ -67,12 +69,12 @@ pub(super) struct MailCarrier {
     socket: PathBuf,
     orders: mpsc::Receiver<ToMail>,
     keys: BTreeMap<HostName, String>,
-    /// How many more letters of each host are taken in, and since when that is so.
+    /// How many more letters of each host are accepted, and since when.
     room: BTreeMap<HostName, (f64, Instant)>,
     fetch: bool,
-    /// How many letters stayed at the engine because they could not be accepted, and when they were tried.
+    /// How many letters stayed at the engine because they could not be accepted, and when they were last tried.
     left: (u64, Instant),
-    /// Whose mailboxes the reports for other hosts depend on, and how these were when there was nothing to report.
+    /// The mailboxes on which the reports for other hosts depend.
     owners: BTreeSet<Name>,
     quiet: Option<Vec<Option<SystemTime>>>,
 }
@@ -100,7 +102,7 @@ impl MailCarrier {
         })
     }
 
-    /// What hands the letters of this host over.
+    /// The sender of this host's letters.
     pub(super) fn outgoing(&self) -> Arc<Outgoing> {
         Arc::clone(&self.out)
     }
@@ -130,10 +132,10 @@ impl MailCarrier {
     fn hear(&mut self, order: ToMail) {
         match order {
             ToMail::Look => {}
-            // Those that are known and cannot be accepted yet are not carried over again and again.
+            // Letters that are known and cannot be accepted yet are not carried again and again.
             ToMail::Fetch(count) => self.fetch |= count != self.left.0 || self.left.1.elapsed() > AGAIN,
             ToMail::Keys(keys) => {
-                // What could not be verified before may be now.
+                // A letter that could not be verified before may now be valid.
                 self.fetch |= keys != self.keys;
                 self.keys = keys;
             }
@@ -149,7 +151,7 @@ impl MailCarrier {
         tokio::try_join!(out.carry(&engine), self.take_in(&engine, notes)).map(|(never, _)| never)
     }
 
-    /// Takes in what arrives.
+    /// Takes the arriving letters and notifications.
     async fn take_in(&mut self, engine: &Engine, mut notes: Notes) -> Result<Infallible> {
         let mut news: Vec<String> = Vec::new();
         loop {
@@ -180,7 +182,8 @@ impl MailCarrier {
         }
     }
 
-    /// Takes in the letters that came with their notification; a notification without one says that it is to be fetched.
+    /// Takes the letters that came with their notifications. A notification without a letter means that it must be
+    /// fetched.
     async fn take_news(&mut self, engine: &Engine, news: &[String]) -> Result<()> {
         let (mut done, mut failed) = (Vec::new(), Vec::new());
         for note in news {
@@ -192,7 +195,7 @@ impl MailCarrier {
         self.taken(engine, &done, &failed).await
     }
 
-    /// Takes in everything that the engine has for this host.
+    /// Takes all letters that the engine has for this host.
     async fn fetch_all(&mut self, engine: &Engine) -> Result<()> {
         let mut skip: u64 = 0;
         loop {
@@ -201,7 +204,7 @@ impl MailCarrier {
             for row in page["mail"].as_array().into_iter().flatten() {
                 match serde_json::from_value::<Letter>(row.clone()) {
                     Ok(letter) if self.take(&letter, &mut failed)? => done.push(letter),
-                    // It stays there, in nobody's way.
+                    // It stays there, and blocks no other.
                     _ => skip += 1,
                 }
             }
@@ -235,7 +238,7 @@ impl MailCarrier {
         Ok(())
     }
 
-    /// Takes in one letter. `false`: it cannot be taken in now.
+    /// Takes one letter. `false`: it cannot be accepted now.
     fn take(&mut self, letter: &Letter, failed: &mut Vec<(HostName, Receipt)>) -> Result<bool> {
         if letter.kind == "back" {
             return self.came_back(letter).map(|()| true);
@@ -265,7 +268,7 @@ impl MailCarrier {
         if !self.has_room(&letter.from) {
             return Ok(false);
         }
-        // Whether somebody of another host may go first is for the person here to say.
+        // Only the person here decides whether a letter of another host goes first.
         message.urgent = false;
         let id = message.id.clone();
         match self.store.admit(message) {
@@ -280,7 +283,7 @@ impl MailCarrier {
         }
     }
 
-    /// Whether a further letter of that host is taken in now: none can flood this one.
+    /// Whether another letter of that host is accepted now, so that no host can flood this one.
     fn has_room(&mut self, host: &HostName) -> bool {
         let now = Instant::now();
         let room = self.room.entry(host.clone()).or_insert((BURST.0, now));
@@ -293,7 +296,7 @@ impl MailCarrier {
         true
     }
 
-    /// A letter of this host's that the engine gives back.
+    /// Handles a letter of this host that the engine returns.
     fn came_back(&self, letter: &Letter) -> Result<()> {
         let Some(id) = crate::core::id::MessageId::parse(&letter.id) else { return Ok(()) };
         let Some(sent) = self.store.sent(&id)? else { return Ok(()) };
@@ -310,9 +313,9 @@ impl MailCarrier {
         self.store.transact(|tx| tx.journal(&Event::LetterRefused { host: &letter.from, id: &id, why }))
     }
 
-    /// Tells other hosts how far their letters are.
+    /// Reports the progress of their letters to other hosts.
     async fn send_receipts(&mut self, engine: &Engine) -> Result<()> {
-        // Before it is read: what changes meanwhile is seen the next time.
+        // Before the records are read: a change meanwhile is seen the next time.
         let mark = self.store.reports_mark(&self.owners);
         if mark.is_some() && mark == self.quiet {
             return Ok(());

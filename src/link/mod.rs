@@ -1,9 +1,9 @@
 //! The link of this host to its team's engine: one process per project, of the program `swarm-link`.
 //!
 //! A flock for its life keeps it single. The courier starts it, and so do commands that need it. The desk (signs of
-//! life, leases) and the mail have a thread and a connection each, so neither waits for the other. This thread hears
-//! the bell, passes questions on, and keeps the way to the engine open. Everything that must outlive the link is in
-//! the store or at the engine, so it may be killed at any instant.
+//! life, leases) and the mail have a thread and a connection each, so neither waits for the other. This thread
+//! listens to the FIFO, passes questions on, and keeps the way to the engine open. Everything that must outlive the
+//! link is in the store or at the engine, so it may be killed at any instant.
 
 mod cluster;
 mod desk;
@@ -32,23 +32,23 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tunnel::Tunnel;
 
-/// How often the way to the engine is looked at.
+/// How often the way to the engine is checked.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// How long it runs without a courier and without questions.
 const IDLE: Duration = Duration::from_secs(600);
 
-/// How many jobs wait for the desk at most.
+/// The most tasks that wait for the desk.
 const JOBS: usize = 1024;
 
-/// What the threads tell each other.
+/// The state that the threads share.
 #[derive(Debug, Default)]
 struct Flags {
     /// The engine could not be reached.
     cut: AtomicBool,
 }
 
-/// The invitations that this host has given, while they are open.
+/// The invitations of this host that are still open.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Invitations {
     open: Vec<(String, u64)>,
@@ -92,7 +92,7 @@ impl Keeper {
         })
     }
 
-    /// Does what can be done for a connection. What fails is tried again; the reason is for the log.
+    /// Does what is possible for a connection. A failure is tried again; the reason is for the log.
     fn look(&mut self, cut: bool) -> Option<String> {
         match self {
             Self::Own(cluster) if cut => cluster.start().err().map(|e| format!("{e:#}")),
@@ -102,8 +102,8 @@ impl Keeper {
     }
 }
 
-/// Runs the link until its project leaves the team, or is gone. Returns at once if another one runs. `revive` starts a courier where none
-/// runs and one is needed: mail of other hosts arrives while nobody here runs a command.
+/// Runs the link until its project leaves the team, or is gone. Returns at once if another one runs. `revive` starts
+/// a courier if none runs and one is needed: mail of other hosts also arrives while nobody here runs a command.
 pub fn run(store: &Store, revive: impl Fn(&Store)) -> Result<()> {
     let place = link_lock(store);
     let given = lock::inherited(&place)?;
@@ -139,7 +139,7 @@ pub fn run(store: &Store, revive: impl Fn(&Store)) -> Result<()> {
         for (name, ask) in store.asked_of_team()? {
             used = Instant::now();
             if jobs.try_send(Job::Ask(name, ask)).is_err() {
-                // It has more to do than it can: who asked is not kept.
+                // The desk has more tasks than it can handle: the question is not kept.
                 break;
             }
         }
@@ -176,7 +176,7 @@ pub fn run(store: &Store, revive: impl Fn(&Store)) -> Result<()> {
     Ok(())
 }
 
-/// A thread that runs one task and what belongs to it.
+/// A thread that runs one task and its subtasks.
 fn thread<F>(name: &str, task: F) -> Result<std::thread::JoinHandle<Result<()>>>
 where
     F: Future<Output = Result<()>> + Send + 'static,
@@ -192,7 +192,7 @@ fn block_on<T>(task: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(task)
 }
 
-/// Keeps the engine of a team running for one who came by ssh, for as long as the connection lasts.
+/// Keeps the engine of a team running for a host that came by ssh, for as long as the connection lasts.
 pub fn serve(id: &str) -> Result<()> {
     let cluster = Cluster::of(&setup::dir_of(id)?)?;
     if !cluster.exists() {

@@ -1,7 +1,7 @@
-//! Mail of this host for others: what leaves.
+//! Sends mail of this host to other hosts.
 //!
-//! A letter was durable in the store before, and leaves it when the engine has it. If the link is killed in between, the letter is
-//! carried again, and the receiving store skips it.
+//! A letter is durable in the store before it is sent, and is removed when the engine has it. If the link is killed
+//! in between, the letter is carried again, and the receiving store skips it.
 
 use super::engine::Engine;
 use super::keys::{self, HostKey};
@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 /// Letters in one call.
 pub(super) const PAGE: usize = 50;
 
-/// The most text of one call (bytes): what a slow line carries in time.
+/// The most text in one call (bytes), so that a slow line carries it in time.
 const WEIGHT: usize = 256 * 1024;
 
 /// Signs letters and hands them over.
@@ -35,12 +35,12 @@ impl Outgoing {
         Ok(Self { store, me, key, look: Notify::new() })
     }
 
-    /// There may be something to hand over. Any thread may call this.
+    /// Notes that there may be letters to hand over. Any thread may call this.
     pub(super) fn look(&self) {
         self.look.notify_one();
     }
 
-    /// Hands over what waits, each time that there may be something.
+    /// Hands over the waiting letters, each time that there may be some.
     pub(super) async fn carry(&self, engine: &Engine) -> Result<Infallible> {
         loop {
             self.look.notified().await;
@@ -48,7 +48,7 @@ impl Outgoing {
         }
     }
 
-    /// Hands over what waits here.
+    /// Hands over the waiting letters.
     async fn send(&self, engine: &Engine) -> Result<()> {
         loop {
             let mut waiting = self.store.awaiting_engine(PAGE)?;
@@ -81,7 +81,7 @@ impl Outgoing {
                 let why =
                     refused.iter().find(|(id, _)| *id == message.id.as_str()).map(|(_, why)| why.as_str());
                 match why {
-                    // There is no room for it now.
+                    // The engine has no room for it now.
                     Some("full") => left += 1,
                     Some(why) => self.store.left_for_engine(host, message, Some(why))?,
                     None if taken.iter().any(|(id, _)| *id == message.id.as_str()) => {
@@ -107,7 +107,7 @@ impl Outgoing {
     }
 }
 
-/// The ids in a list of the engine's, each with another of its fields.
+/// The ids in a list from the engine, each with another field.
 pub(super) fn named(list: &Value, field: &str) -> Vec<(String, String)> {
     let text = |row: &Value, key: &str| row[key].as_str().unwrap_or_default().to_owned();
     list.as_array().into_iter().flatten().map(|row| (text(row, "id"), text(row, field))).collect()

@@ -1,4 +1,4 @@
-//! Making a team, joining one and leaving it: what a person does once.
+//! Makes a team, joins one and leaves it, for a person.
 //!
 //! Each step that others see is one call of the engine, which is all or nothing. The local records come after it, so
 //! a command that is killed in between can be run again.
@@ -22,7 +22,7 @@ const TTL_MS: u64 = 15_000;
 /// How long mail waits at the engine (ms).
 const KEEP_MS: u64 = 7 * 24 * 3600 * 1000;
 
-/// For how long an invitation is good (minutes).
+/// How long an invitation is valid (minutes).
 pub const INVITATION: u64 = 15;
 
 /// The directory of a team's cluster on this machine.
@@ -58,7 +58,8 @@ fn fresh(id: &str, host: &HostName, engine: Way, admin: &HostName) -> Result<Mem
     })
 }
 
-/// Makes a team with a cluster of its own, and this project its first member. `ttl_ms` is for tests of short lives.
+/// Makes a team with a cluster of its own, and this project its first member. `ttl_ms` is for tests of short
+/// sessions.
 pub fn init(store: &Store, host: &HostName, ttl_ms: Option<u64>) -> Result<Membership> {
     refuse_second(store)?;
     let id = keys::hex(&keys::random::<8>()?);
@@ -69,7 +70,7 @@ pub fn init(store: &Store, host: &HostName, ttl_ms: Option<u64>) -> Result<Membe
     me.admin_key = key.public();
     let cert = key.sign(&keys::card(&id, host.as_str(), &me.admin_key));
     let ttl = ttl_ms.unwrap_or(TTL_MS);
-    // Digits, names and hexadecimal only: nothing in it needs quoting.
+    // Digits, names and hexadecimal only: nothing in it needs quotes.
     let first = format!(
         "{}\ninsert into swarm.team(id, ttl_ms, keep_ms, admin, admin_key) values ('{id}', {ttl}, {KEEP_MS}, '{host}', '{}');\n\
          insert into swarm.host(name, pubkey, cert, token, rosters) values ('{host}', '{}', '{cert}', decode('{}', 'hex'), 1);\n",
@@ -98,7 +99,7 @@ pub fn call(store: &Store, function: &str, args: Value) -> Result<Value> {
     block_on(async { Engine::connect(&socket, &me.token).await?.0.call(function, args).await })
 }
 
-/// Invites a host: the code that it joins with.
+/// Invites a host; returns the code with which it joins.
 pub fn invite(store: &Store) -> Result<(Membership, String)> {
     let me = store.membership()?.context("this project is in no team: swarm team init makes one")?;
     if me.host != me.admin {
@@ -112,7 +113,8 @@ pub fn invite(store: &Store) -> Result<(Membership, String)> {
     Ok((me, code))
 }
 
-/// Where the engine is that a person has named: `ssh://HOST/ID`, the id of a team on this machine, or the directory of a socket.
+/// The place of an engine in a person's words: `ssh://HOST/ID`, the id of a team on this machine, or the directory of
+/// a socket.
 fn way(place: &str) -> Result<(Way, Option<String>)> {
     if let Some(rest) = place.strip_prefix("ssh://") {
         let (to, id) = rest.split_once('/').context("write the place as ssh://HOST/ID")?;
@@ -149,7 +151,7 @@ fn way(place: &str) -> Result<(Way, Option<String>)> {
     Ok((Way::Own(dir), Some(place.to_owned())))
 }
 
-/// Enters a team. Returns what a person should know of it.
+/// Joins the team. Returns a text for the person.
 pub fn join(store: &Store, place: &str, code: &str, host: &HostName) -> Result<Membership> {
     refuse_second(store)?;
     let (way, id) = way(place)?;
@@ -166,7 +168,7 @@ pub fn join(store: &Store, place: &str, code: &str, host: &HostName) -> Result<M
             "mac": keys::seal(code, host, &public), "token_hash": keys::token_hash(&me.token)?,
         });
         let mut last = None;
-        // A tunnel takes a moment to stand.
+        // A tunnel takes a moment until it works.
         for _ in 0..40 {
             match Engine::connect(&socket, &me.token).await {
                 Ok((engine, _notes)) => return engine.call("join", args).await,
@@ -187,7 +189,8 @@ pub fn join(store: &Store, place: &str, code: &str, host: &HostName) -> Result<M
     Ok(me)
 }
 
-/// Leaves the team. The last one to leave, its maker, ends it. What cannot be told to the engine is only forgotten here, if `force`.
+/// Leaves the team. The host that made it leaves last, and ends it. With `force`, an unreachable engine is only
+/// forgotten here.
 pub fn leave(store: &Store, force: bool) -> Result<bool> {
     let me = store.membership()?.context("this project is in no team")?;
     let told = call(store, "leave", json!({}));
@@ -210,7 +213,7 @@ pub fn leave(store: &Store, force: bool) -> Result<bool> {
     Ok(ends)
 }
 
-/// Where the socket of a team on this machine is, for one who comes by ssh. Starts it.
+/// The directory of the socket of a team on this machine, for a host that came by ssh. Starts the engine.
 pub fn place(id: &str) -> Result<PathBuf> {
     let cluster = Cluster::of(&dir_of(id)?)?;
     if !cluster.exists() {

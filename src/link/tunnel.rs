@@ -1,8 +1,8 @@
 //! The way to an engine on another machine: `ssh -L` from a socket here to its socket there.
 //!
-//! One child process, which ends with the link. What it runs on the other machine starts the engine, and stays as
-//! long as its standard input is open, so all of it ends with a link that is killed. A tunnel that ends is started
-//! again after growing pauses. A tunnel that was refused waits longer.
+//! One child process, which ends with the link. Its program on the other machine starts the engine, and runs as long
+//! as its standard input is open, so all of it ends with a killed link. A tunnel that ends is started again after
+//! growing pauses. A refused tunnel waits longer.
 
 use crate::core::escape;
 use crate::store::{Store, record};
@@ -29,7 +29,7 @@ pub(super) struct Tunnel {
     begun: Instant,
 }
 
-/// Where a shell that is no login shell may not look, and swarm may be.
+/// Directories that may contain swarm, and that a shell other than a login shell may not search.
 const PLACES: &str = "PATH=\"$PATH:$HOME/.local/bin:$HOME/.cargo/bin:$HOME/.tmux/plugins/tmux-swarm/bin:$HOME/.config/tmux/plugins/tmux-swarm/bin\"";
 
 /// The command line of ssh; `SWARM_SSH` may name another program, with options.
@@ -53,14 +53,14 @@ pub(super) fn ssh() -> Command {
     command
 }
 
-/// What is run on the machine of the engine.
+/// The command on the machine of the engine.
 pub(super) fn remote(words: &str) -> String {
     format!("{PLACES} exec swarm-link {words}")
 }
 
 impl Tunnel {
     pub(super) fn new(to: &str, remote: &Path, id: &str, state: &Path, store: &Store) -> Result<Self> {
-        // Short: the name of a socket has hardly more than a hundred bytes.
+        // Short, because the name of a socket may have only about a hundred bytes.
         let digest = super::keys::digest(store.root().as_os_str().as_encoded_bytes());
         let mut dir = state.join(format!("link-{}", &digest[..12]));
         if dir.as_os_str().len() > 80 {
@@ -84,7 +84,7 @@ impl Tunnel {
         self.dir.clone()
     }
 
-    /// Starts ssh unless it runs, or is to rest.
+    /// Starts ssh unless it runs, or must pause.
     pub(super) fn look(&mut self) -> Result<()> {
         if let Some(child) = &mut self.child {
             let Some(status) = child.try_wait().context("cannot look at ssh")? else { return Ok(()) };

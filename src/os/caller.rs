@@ -1,12 +1,12 @@
 //! Identifies the caller of a command by process ancestry.
 //!
-//! The caller is the agent whose process is an ancestor of this one. That cannot be claimed, only inherited. Two
+//! The caller is the agent whose process is an ancestor of this one. Ancestry cannot be claimed, only inherited. Two
 //! things cut the chain: a sandbox with its own pid namespace, and a background server that runs the tools of several
-//! agents (Codex has both). Then only `$TMUX_PANE` is left, or a claim if even that may belong to another
-//! agent, and the result says so (`env`). A caller below no agent is the human.
+//! agents (Codex has both). Then only `$TMUX_PANE` is left, or a claim if even that may belong to another agent, and
+//! the result says so (`env`). A caller below no agent is the human.
 //!
-//! A process whose parents have ended is in no sandbox: its whole ancestry is visible. If its environment is that of
-//! an agent, it is neither that agent, because anybody could claim that, nor the human: it is nobody.
+//! A process whose parents have ended is not in a sandbox: its whole ancestry is visible. If its environment is that
+//! of an agent, it is neither that agent, because anybody could claim that, nor the human: it is nobody.
 
 use super::process::Process;
 use super::served::{self, Served};
@@ -19,17 +19,16 @@ use crate::core::process_id::ProcessId;
 use crate::core::refusal::Refusal;
 use anyhow::Result;
 
-/// The caller of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     pub name: Name,
-    /// Its former names, whose mail it may read.
+    /// Its former names. It may also read their mail.
     pub aliases: Vec<Name>,
-    /// How that is known.
+    /// The evidence for it.
     pub identity: Identity,
-    /// If it is below a server that works for several agents, which, and what it says itself.
+    /// The server of several agents above it, if there is one.
     pub served: Option<Served>,
-    /// Whether all of its ancestry was seen: if not, who is not known as an agent may be one.
+    /// Whether its whole ancestry was seen. If not, an unknown caller may be an agent.
     pub whole: bool,
 }
 
@@ -41,33 +40,32 @@ impl Caller {
     }
 }
 
-/// One process above the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ancestor {
     pub id: ProcessId,
-    /// Its name as the system tells it.
+    /// The name that the system shows.
     pub comm: String,
     /// Its first arguments.
     pub argv: Vec<String>,
-    /// Whether it listens for others, below an agent that it is no part of.
+    /// Whether it is below an agent of which it is no part, and listens for other processes.
     pub listens: bool,
-    /// The `$SWARM_NAME` that it was started with, if it may be a server that works for several agents.
+    /// The `$SWARM_NAME` of its start, if it may be a server of several agents.
     pub named: Option<String>,
 }
 
 impl Ancestor {
-    /// Whether it is the server, marked by the argument `mark`, that runs the tools of agents of `kind`. A shell with that argument is
-    /// no such server.
+    /// Whether it is the server, marked by the argument `mark`, that runs the tools of agents of `kind`. A shell with
+    /// that argument is not such a server.
     pub fn serves(&self, kind: &str, mark: &str) -> bool {
         let runs = |program: &str| self.comm.starts_with(program);
         self.argv.iter().any(|a| a == mark) && (runs(kind) || INTERPRETERS.into_iter().any(runs))
     }
 }
 
-/// What an interpreter of an agent's program is called.
+/// The names of interpreters of agents' programs.
 const INTERPRETERS: [&str; 4] = ["node", "MainThread", "bun", "deno"];
 
-/// Variables that agents set for what they run.
+/// Variables that agents set for the programs that they run.
 const AGENTS_OWN: [&str; 11] = [
     "CLAUDECODE",
     "CODEX_THREAD_ID",
@@ -82,7 +80,7 @@ const AGENTS_OWN: [&str; 11] = [
     program::SWARM_AGENT,
 ];
 
-/// What the environment says of the caller: hints, never proof.
+/// Hints in the environment of the caller. They are never proof.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hints<'a> {
     /// `$TMUX_PANE`.
@@ -93,20 +91,20 @@ pub struct Hints<'a> {
     pub from: Option<&'a str>,
     /// `$SWARM_NAME`.
     pub named: Option<&'a str>,
-    /// A variable that says that an agent runs it.
+    /// A variable that shows that an agent runs it.
     pub mark: Option<&'static str>,
 }
 
-/// From where and how far the processes above the caller were seen.
+/// How much of the ancestry was seen, and from where.
 #[derive(Clone, Copy, Debug)]
 pub struct View {
-    /// The pid namespace they were seen in.
+    /// The pid namespace of the observer.
     pub namespace: Option<u64>,
-    /// Whether the chain ends where there is nothing above.
+    /// Whether the chain ends with a process that has no parent.
     pub to_the_end: bool,
 }
 
-/// This process and those above it, nearest first, as one look showed them. A command looks once.
+/// This process and those above it, nearest first, at one moment. A command looks once.
 #[derive(Debug)]
 pub struct Chain {
     ids: Vec<ProcessId>,
@@ -119,7 +117,7 @@ impl Chain {
         Ok(Self { ids, processes })
     }
 
-    /// The processes above this one with what they run: what `Profiles::acts_for` judges.
+    /// The processes above this one, for `Profiles::acts_for`.
     pub fn above(&self) -> Vec<Link> {
         let link = |(id, seen): (&ProcessId, &Process)| Link {
             group: seen.group,
@@ -132,7 +130,7 @@ impl Chain {
     }
 }
 
-/// Finds out who runs the first process of `chain`, which is this one. `from` is what the caller says of itself.
+/// Identifies the caller: who runs this process, the first of `chain`. `from` is the caller's own claim.
 pub fn identify(agents: &[Agent], from: Option<&str>, chain: &Chain) -> Result<Caller> {
     let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
     let (pane, named) = (variable("TMUX_PANE"), variable("SWARM_NAME"));
@@ -149,7 +147,7 @@ pub fn identify(agents: &[Agent], from: Option<&str>, chain: &Chain) -> Result<C
     Ok(decide(agents, &chain, &View { namespace: process::namespace(), to_the_end }, hints)?)
 }
 
-/// What [`decide`] wants to know of the processes above the caller.
+/// The processes above the caller, with the facts for [`decide`].
 fn ancestors(agents: &[Agent], chain: &Chain) -> Vec<Ancestor> {
     let Chain { ids, processes } = chain;
     let marks: Vec<&String> =
@@ -168,8 +166,8 @@ fn ancestors(agents: &[Agent], chain: &Chain) -> Vec<Ancestor> {
     ids.iter().zip(processes).zip(listens).map(told).collect()
 }
 
-/// The rule, on given facts: the nearest ancestor that is an agent; or else the pane's first process; or, if the chain was
-/// cut, the environment; or else the human, unless something shows that an agent started it.
+/// The rule, on given facts: the nearest ancestor that is an agent; or else the pane's first process; or, if the
+/// chain was cut, the environment; or else the human, unless something shows that an agent started it.
 pub fn decide(
     agents: &[Agent],
     chain: &[Ancestor],
@@ -187,7 +185,7 @@ pub fn decide(
         served,
         whole,
     };
-    // The agent whose process is at that place in the chain, unless what is below it may work for others.
+    // The agent whose process is at that index in the chain, unless a process below it may work for other agents.
     let above = |agent: &Agent, place: usize, identity| match served::unknown(&chain[..place]) {
         None => Ok(known(agent, identity, None)),
         Some(server) => served::behind(agents, agent, (chain, server), hints)
@@ -199,7 +197,7 @@ pub fn decide(
         }
         let serves = |a: &&Agent| a.shared_server.as_ref().is_some_and(|mark| ancestor.serves(&a.kind, mark));
         if let Some(served) = live().find(serves) {
-            // What another agent runs is that one's, whatever it looks like.
+            // A process of another agent belongs to that agent, whatever it seems to be.
             let beyond = chain.iter().skip(place + 1).find_map(|p| live().find(|a| a.process == p.id));
             if let Some(other) = beyond.filter(|a| a.kind != served.kind) {
                 return Ok(known(other, Identity::Process, None));
@@ -209,7 +207,8 @@ pub fn decide(
         }
     }
     let in_chain = |pid: i32| chain.iter().any(|p| p.id.pid == pid);
-    // The pane's first process counts only below its own tmux server: its pid alone could be another's by now.
+    // The pane's first process counts only below its own tmux server: its pid alone could be another process's by
+    // now.
     if let Some(agent) = live().find(|a| in_chain(a.place.pane_pid) && in_chain(a.place.server)) {
         let pane = chain.iter().position(|p| p.id.pid == agent.place.pane_pid).unwrap_or_default();
         return above(agent, pane, Identity::Pane);
@@ -242,7 +241,7 @@ pub fn decide(
     }
 }
 
-/// The refusal for one that is detached from whatever started it.
+/// The refusal for a process that is detached from the one that started it.
 fn nobody(why: &str) -> Refusal {
     Refusal::Usage(format!(
         "swarm cannot know who you are: no agent of this project and no pane is above this process, but {why}. If you are an agent, run the command in the foreground. If you are the person, run it without that variable (env -u TMUX_PANE -u CLAUDECODE …)"
@@ -306,7 +305,7 @@ mod tests {
         let mut chain = above(&[30, 29, 10, 9, 2, 1]);
         chain[1].argv = vec!["codex".into(), "app-server".into()];
         let hints = Hints { pane: Some("%0"), socket: Some("/s"), ..Hints::default() };
-        // A shell with that argument is no such server.
+        // A shell with that argument is not such a server.
         let shell = decide(&agents, &chain, &WHOLE, hints).unwrap();
         assert_eq!((shell.name.as_str(), shell.identity), ("codex-1", Identity::Process));
         chain[1].comm = "codex".into();
@@ -318,13 +317,13 @@ mod tests {
         );
         let single = decide(&agents[..1], &chain, &WHOLE, hints).unwrap();
         assert_eq!((single.name.as_str(), single.identity), ("codex-1", Identity::Env));
-        // What the server was started with says nothing of whose command it is; what the command itself says does.
+        // The variables of the server's start do not show whose command it is; those of the command itself do.
         chain[1].named = Some("codex-2".into());
         let inherited = Hints { named: Some("codex-2"), ..hints };
         assert!(decide(&agents, &chain, &WHOLE, inherited).unwrap_err().to_string().contains("started with"));
         let said = decide(&agents, &chain, &WHOLE, Hints { from: Some("codex-2"), ..hints }).unwrap();
         assert_eq!(said.name.as_str(), "codex-2");
-        // Another agent's, if that one runs it.
+        // The command is another agent's, if that agent runs it.
         let mut other = agents.to_vec();
         other.push(agent("claude-1", 9, "%2", 8));
         let below = decide(
@@ -353,12 +352,12 @@ mod tests {
         assert!(ask(&agents, &chain, Some("claude-2")).is_err());
         assert_eq!(ask(&agents, &chain, Some("claude-1")).unwrap(), first(true));
         assert_eq!(ask(&agents[..1], &chain, None).unwrap(), first(false));
-        // Whose process in the pane is another one now.
+        // The pane now has another process.
         chain[3].id.pid = 11;
         assert!(ask(&agents, &chain, None).is_err());
         chain[2].named = Some("claude-1".into());
         assert!(ask(&agents, &chain, Some("claude-1")).is_err());
-        // One that listens itself is the agent, and what is above an agent does not matter.
+        // An agent that listens itself is the agent, and the processes above an agent do not matter.
         let mut chain = above(&[30, 10, 9, 2, 1]);
         (chain[1].listens, chain[3].listens) = (true, true);
         assert_eq!(ask(&agents, &chain, None).unwrap(), ("claude-1".into(), Identity::Process, None));
@@ -374,7 +373,7 @@ mod tests {
         // Detached in the agents' own namespace.
         assert!(ask(&[30, 1], Some(7), hints).is_err());
         assert!(ask(&[30, 1], Some(7), Hints { mark: Some("CLAUDECODE"), ..Hints::default() }).is_err());
-        // A namespace of its own, or an end that was not seen, is a sandbox.
+        // A namespace of its own, or an ancestry whose end was not seen, is a sandbox.
         for (chain, namespace) in [(&[3, 1][..], Some(8)), (&[30, 29], Some(7))] {
             let caller = ask(chain, namespace, hints).unwrap();
             assert_eq!(
@@ -385,7 +384,7 @@ mod tests {
         // A person elsewhere.
         let caller = ask(&[30, 29, 1], Some(7), Hints::default()).unwrap();
         assert_eq!((caller.identity, caller.whole), (Identity::Human, true));
-        // A person in a pane of that server, whatever the server was started with.
+        // A person in a pane of that server, whatever environment the server has.
         let caller = ask(&[30, 29, 2, 1], Some(7), Hints { mark: Some("CLAUDECODE"), ..hints }).unwrap();
         assert_eq!(caller.identity, Identity::Human);
     }

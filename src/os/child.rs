@@ -1,7 +1,7 @@
 //! A child process with a time limit.
 //!
-//! A child that is not done by then is killed by its pid and reaped, so nothing of it is left. No thread is needed,
-//! and several of them at once do not disturb each other.
+//! A child that is not done in time is killed by its pid and reaped, so nothing of it is left. No thread is needed,
+//! and several children at once do not disturb each other.
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -10,20 +10,21 @@ use std::os::fd::AsFd;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long a child that was killed is waited for: the kernel ends it at once, unless it is stuck in the kernel itself.
+/// How long to wait for a killed child: the kernel ends it at once, unless it is stuck in the kernel itself.
 const REAPING: Duration = Duration::from_secs(2);
 
-/// The pause before one looks again whether a child that has closed its output has ended: grows from the first to the second.
+/// The pause before the next check whether a child that has closed its output has ended: it grows from the first to
+/// the second value.
 const PAUSE: (Duration, Duration) = (Duration::from_micros(20), Duration::from_millis(5));
 
-/// Runs `command` with `input`, and gives what it printed. `None`: it had not ended after `bound`, and was killed.
+/// Runs `command` with `input`, and returns its output. `None`: it did not end within `bound`, and was killed.
 pub fn output(command: &mut Command, input: Option<&[u8]>, bound: Duration) -> io::Result<Option<Output>> {
     let until = Instant::now() + bound;
     command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let ended = converse(&mut child, input.unwrap_or_default(), until);
     if !matches!(ended, Ok(Some(_))) {
-        // It may have ended in this moment; then there is nothing to kill.
+        // It may have ended at this moment; then there is nothing to kill.
         let _ = child.kill();
         let _ = wait(&mut child, Instant::now() + REAPING);
     }
@@ -52,7 +53,7 @@ fn converse(child: &mut Child, mut input: &[u8], until: Instant) -> io::Result<O
         {
             stderr = None;
         }
-        // What it has not read by then it does not want.
+        // The child does not want the input that it has not read by then.
         if stdout.is_none() && stderr.is_none() {
             break;
         }
@@ -80,7 +81,7 @@ fn unblock(pipe: &impl AsFd) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes what the pipe takes. `true`: that is all, or its reader has gone.
+/// Writes as much as the pipe takes. `true`: that was all, or its reader has gone.
 fn feed(pipe: &mut impl Write, input: &mut &[u8]) -> io::Result<bool> {
     while !input.is_empty() {
         match pipe.write(input) {
@@ -94,7 +95,7 @@ fn feed(pipe: &mut impl Write, input: &mut &[u8]) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Reads what is there. `true`: nothing will follow.
+/// Reads the available data. `true`: nothing will follow.
 fn drain(pipe: &mut impl Read, into: &mut Vec<u8>) -> io::Result<bool> {
     let mut piece = [0; 16 << 10];
     match pipe.read(&mut piece) {
@@ -106,7 +107,7 @@ fn drain(pipe: &mut impl Read, into: &mut Vec<u8>) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Waits for the end of a child that has closed its output, which nearly always is now.
+/// Waits for the end of a child that has closed its output. It nearly always ends at once.
 fn wait(child: &mut Child, until: Instant) -> io::Result<Option<std::process::ExitStatus>> {
     let mut pause = PAUSE.0;
     loop {
@@ -125,7 +126,7 @@ fn wait(child: &mut Child, until: Instant) -> io::Result<Option<std::process::Ex
 mod tests {
     use super::*;
 
-    /// Far more than anything here takes.
+    /// Far more than any of these takes.
     const LONG: Duration = Duration::from_secs(60);
     const SHORT: Duration = Duration::from_millis(200);
 
@@ -140,7 +141,7 @@ mod tests {
         let input = vec![b'x'; 1 << 20];
         let out = output(&mut shell("cat; echo no >&2; exit 3"), Some(&input), LONG).unwrap().unwrap();
         assert_eq!((out.stdout.len(), &*out.stderr, out.status.code()), (1 << 20, &b"no\n"[..], Some(3)));
-        // One that reads nothing of it, and one that gets nothing.
+        // A child that reads none of its input, and one that gets none.
         let out = output(&mut shell("exec 0<&-; echo done"), Some(&input), LONG).unwrap().unwrap();
         assert_eq!(out.stdout, b"done\n");
         assert_eq!(output(&mut shell("cat"), None, LONG).unwrap().unwrap().stdout, b"");
@@ -153,7 +154,8 @@ mod tests {
         let file = dir.path().join("pid");
         for script in [
             "exec sleep 1000",
-            // It ignores the polite ways to end it, prints without end, closes its output, leaves a child that holds it.
+            // A child that ignores the polite signals, prints without end, closes its output, or leaves a child that
+            // holds it.
             "trap '' TERM HUP INT; while :; do sleep 1; done",
             "while :; do echo y; done",
             "exec >&- 2>&-; exec sleep 1000",

@@ -1,6 +1,6 @@
 //! The clocks of this machine.
 //!
-//! This is the one place where they are read. Awake time stands still while the machine is suspended: `CLOCK_MONOTONIC` on Linux,
+//! Only this module reads them. Awake time stops while the machine is suspended: `CLOCK_MONOTONIC` on Linux,
 //! `CLOCK_UPTIME_RAW` on macOS.
 
 use super::{child, process};
@@ -32,19 +32,19 @@ pub fn ticks() -> Result<Ticks> {
     Ok(Ticks { ms: millis(since), boot: process::boot_id()? })
 }
 
-/// Milliseconds since the epoch, by the system's clock: somebody may set it, by any amount and in both directions.
+/// Milliseconds since the epoch, by the system's clock. Somebody may set it, by any amount and in both directions.
 pub fn wall_ms() -> u64 {
     shared_ms().saturating_add_signed(set_by())
 }
 
-/// The wall clock as every other program of this machine reads it, also where a test has set ours: for a time that another program
-/// is to compare with its own.
+/// The wall clock that all other programs of this machine read, even if a test has set swarm's: for a time that
+/// another program compares with its own.
 pub fn shared_ms() -> u64 {
     millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
-/// How many seconds the local time of this machine is ahead of UTC. Asked of `date`, for the rare moment in which a time for people is
-/// read; 0 if that does not answer.
+/// How many seconds the local time of this machine is ahead of UTC. It asks `date`, because this is needed rarely; 0
+/// if `date` does not answer.
 pub fn utc_offset_s() -> i64 {
     let mut date = Command::new("date");
     let told = child::output(date.arg("+%z"), None, Duration::from_secs(2)).ok().flatten();
@@ -62,14 +62,14 @@ fn offset(text: &str) -> Option<i64> {
     Some(sign * (number / 100 * 3600 + number % 100 * 60))
 }
 
-/// When a process started (ms since the epoch, within some milliseconds). `None`: this system does not tell it so exactly, or the clock
-/// cannot be read.
+/// When a process started (ms since the epoch, within some milliseconds). `None`: this system does not show it so
+/// exactly, or the clock cannot be read.
 pub fn started_ms(process: &ProcessId) -> Option<u64> {
     if cfg!(any(not(target_os = "linux"), feature = "portable-process")) {
         return None;
     }
     let ticks = ticks().ok().filter(|ticks| ticks.boot == process.boot)?;
-    // The kernel counts in hundredths of a second, whatever its own clock is.
+    // The kernel counts in hundredths of a second, at any clock rate.
     let age = ticks.ms.checked_sub(process.start.checked_mul(10)?)?;
     shared_ms().checked_sub(age)
 }
@@ -78,7 +78,7 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// By how much the clock was set (ms). With the feature `test-tools`, a test sets it under the feet of running processes:
+/// By how much the clock was set (ms). With the feature `test-tools`, a test sets it while processes run:
 /// `SWARM_CLOCK` names a file with the number.
 #[cfg(feature = "test-tools")]
 fn set_by() -> i64 {
@@ -86,7 +86,7 @@ fn set_by() -> i64 {
     text.and_then(|text| text.trim().parse().ok()).unwrap_or_default()
 }
 
-/// Not at all: only tests do that.
+/// Always zero: only tests set the clock.
 #[cfg(not(feature = "test-tools"))]
 #[inline]
 fn set_by() -> i64 {

@@ -1,8 +1,8 @@
-//! The processes below others, each read when it is asked for.
+//! The processes below others, each read only when it is needed.
 //!
-//! Where the system lists the children of a process (Linux, if the kernel is built so), a look costs only the
-//! processes below the panes, however many others the machine runs. Elsewhere all of them are read at once. A process
-//! that starts or ends during the look may be missing; the next look shows it.
+//! If the system lists the children of a process (Linux, with a suitable kernel), a look costs only the processes
+//! below the panes, however many others the machine runs. Elsewhere all of them are read at once. A process that
+//! starts or ends during the look may be missing; the next look shows it.
 
 use super::process::{Process, Table};
 use super::system::{boot_id, children, read_one, tells_children};
@@ -10,19 +10,18 @@ use crate::core::process_id::ProcessId;
 use anyhow::Result;
 use std::collections::VecDeque;
 
-/// How many processes below one are looked at: a safeguard against a tree that changes without end.
+/// The most processes below one that are read: a safeguard against a tree that changes without end.
 const MOST: usize = 10_000;
 
 /// The processes of this machine, from the top down.
 #[derive(Debug)]
 pub struct Forest {
     boot: String,
-    /// All of them, where children cannot be asked for.
+    /// All of them, if the system does not list children.
     whole: Option<Table>,
 }
 
 impl Forest {
-    /// Begins to look.
     pub fn look() -> Result<Self> {
         let whole = if tells_children() { None } else { Some(Table::read()?) };
         Ok(Self { boot: boot_id()?, whole })
@@ -42,7 +41,7 @@ impl Forest {
         ProcessId { pid: process.pid, start: process.start, boot: self.boot.clone() }
     }
 
-    /// Whether a look costs only what is looked at.
+    /// Whether a look reads only the processes that are needed.
     pub fn is_lazy(&self) -> bool {
         self.whole.is_none()
     }
@@ -62,7 +61,7 @@ impl Forest {
 pub struct Tree<'f> {
     forest: &'f Forest,
     next: VecDeque<Process>,
-    /// The last one given: what is below it is not looked at before the one after it is wanted.
+    /// The last process that was returned. Its children are read only when the next process is wanted.
     above: Option<Process>,
     seen: usize,
 }
@@ -88,7 +87,7 @@ mod tests {
 
     #[test]
     fn what_is_below_a_process_is_found_from_the_nearest_on_also_below_a_thread() {
-        // The shell is started by a thread of this process: the system lists it with that one.
+        // A thread of this process starts the shell, so the system lists it with that thread.
         let start = || {
             let mut command = Command::new("sh");
             command.args(["-c", "sleep 60 & echo up; read line"]);
@@ -108,7 +107,7 @@ mod tests {
                 shell.wait().unwrap();
             });
             let shell = told.recv().unwrap();
-            // Its child is a shell, too, until it becomes the program.
+            // Its child is a shell as well, until its exec.
             let forest = loop {
                 let forest = Forest::look().unwrap();
                 if forest.tree(shell).any(|process| &*process.comm == "sleep") {

@@ -1,7 +1,7 @@
-//! Looks at a git repository, by git itself.
+//! Looks at a git repository with git itself.
 //!
-//! Read-only. The options keep such a look from doing more: it takes no lock, runs no monitor of the file system, and
-//! uses the directory alone, whatever repository the environment names.
+//! Read-only. The options restrict git: it takes no lock, runs no monitor of the file system, and uses the directory
+//! alone, whatever repository the environment names.
 
 use anyhow::{Context as _, Result};
 use std::ffi::OsStr;
@@ -9,11 +9,11 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What git prints in `dir`; `None`: it fails.
+/// The output of git in `dir`; `None`: it fails.
 pub fn read(dir: &Path, args: &[&str]) -> Result<Option<Vec<u8>>> {
     let mut command = Command::new("git");
     for (name, _) in std::env::vars_os() {
-        // What a person set for all repositories stays.
+        // A person's settings for all repositories stay.
         let bytes = name.as_bytes();
         if bytes.starts_with(b"GIT_") && !bytes.starts_with(b"GIT_CONFIG_") && bytes != b"GIT_EXEC_PATH"
             || bytes == b"GIT_CONFIG_PARAMETERS"

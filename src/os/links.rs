@@ -1,4 +1,4 @@
-//! Links to this program's commands in a directory of the person's own that is on the PATH.
+//! Links to this program's commands in one of the person's own directories on the PATH.
 
 use anyhow::{Context as _, Result, bail};
 use nix::unistd::{AccessFlags, access};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// The two commands.
 pub const NAMES: [&str; 2] = ["swarm", "swarm-msg"];
 
-/// The first directory of this PATH that is the person's own, by its usual name, if the commands are nowhere on the PATH.
+/// The first usual directory of the person's own on this PATH, if the commands are nowhere on the PATH.
 pub fn place(path: &str, home: &Path) -> Option<PathBuf> {
     let usual = [".local/bin", "bin", ".bin"].map(|dir| home.join(dir));
     let is_free = |dir: &PathBuf| NAMES.iter().all(|name| dir.join(name).symlink_metadata().is_err());
@@ -20,7 +20,7 @@ pub fn place(path: &str, home: &Path) -> Option<PathBuf> {
         .find(|dir| usual.contains(dir) && dir.is_dir() && access(dir, AccessFlags::W_OK).is_ok())
 }
 
-/// Makes the links in `dir` to the commands in `tools`; nothing that is there is replaced.
+/// Makes the links in `dir` to the commands in `tools`. An existing file is not replaced.
 pub fn make(dir: &Path, tools: &Path) -> Result<Vec<PathBuf>> {
     let mut made = Vec::new();
     for name in NAMES {

@@ -1,6 +1,6 @@
 //! Processes on Linux, from `/proc`.
 //!
-//! `stat` of every process is read once (the tree), the command line only of those asked for.
+//! `stat` of every process is read once (the tree), the command line only of the processes that are asked for.
 
 use super::process::{Process, Table, first_arguments};
 use crate::core::order;
@@ -11,7 +11,7 @@ use std::io::{BufReader, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// Which boot of the machine this is.
+/// The id of the machine's boot.
 pub fn boot_id() -> Result<String> {
     let path = "/proc/sys/kernel/random/boot_id";
     Ok(fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?.trim().to_owned())
@@ -31,15 +31,15 @@ pub(super) fn read_one(pid: i32) -> Option<Process> {
     try_read_one(pid).ok().flatten()
 }
 
-/// The kernel tells no size of these files, so a buffer that is large enough from the start saves most of the reads, which are
-/// most of what a look at all processes costs.
+/// The kernel does not show the size of these files. A buffer that is large enough from the start saves most of the
+/// reads, which are most of the cost of a look at all processes.
 fn read_whole(path: &str) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(1024);
     fs::File::open(path)?.take(1 << 16).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// `None`: there is no such process.
+/// Reads one process; `None` if it does not exist.
 pub(super) fn try_read_one(pid: i32) -> Result<Option<Process>> {
     let path = format!("/proc/{pid}/stat");
     match read_whole(&path) {
@@ -52,7 +52,7 @@ pub(super) fn try_read_one(pid: i32) -> Result<Option<Process>> {
     }
 }
 
-/// `pid (comm) state ppid pgrp session tty tpgid …`; the name may hold anything, the last `)` ends it.
+/// `pid (comm) state ppid pgrp session tty tpgid …`. The name may contain anything; the last `)` ends it.
 pub(super) fn parse_stat(text: &str) -> Option<Process> {
     let (pid, rest) = text.split_once(" (")?;
     let (comm, rest) = rest.rsplit_once(") ")?;
@@ -75,7 +75,7 @@ pub(super) fn argv_of(process: &Process) -> Vec<String> {
 }
 
 pub(super) fn read_argv(pid: i32) -> Vec<String> {
-    // A command line may be a whole script; what identifies a process stands at its beginning.
+    // A command line may be a whole script, but the part that identifies a process is at its beginning.
     let mut bytes = Vec::with_capacity(1024);
     if let Ok(file) = fs::File::open(format!("/proc/{pid}/cmdline")) {
         let _ = file.take(4096).read_to_end(&mut bytes);
@@ -84,12 +84,12 @@ pub(super) fn read_argv(pid: i32) -> Vec<String> {
     text.trim_end_matches('\0').split('\0').map(str::to_owned).collect()
 }
 
-/// Whether the kernel tells which children a process has.
+/// Whether the kernel lists the children of a process.
 pub(super) fn tells_children() -> bool {
     Path::new("/proc/thread-self/children").exists()
 }
 
-/// The children of a process: each of its threads has its own.
+/// The children of a process. Each of its threads has its own.
 pub(super) fn children(pid: i32) -> Vec<i32> {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let mut found = Vec::new();
@@ -97,12 +97,12 @@ pub(super) fn children(pid: i32) -> Vec<i32> {
         let Ok(text) = fs::read_to_string(thread.path().join("children")) else { continue };
         found.extend(text.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
     }
-    // As a look at all processes gives them.
+    // In the order of a look at all processes.
     order::sort(&mut found);
     found
 }
 
-// Fallible elsewhere.
+// Fallible on other systems.
 #[allow(clippy::unnecessary_wraps)]
 pub(super) fn lookup() -> Result<impl Fn(i32) -> Option<Process>> {
     Ok(read_one)
@@ -116,7 +116,8 @@ pub fn cwd(pid: i32) -> Option<std::path::PathBuf> {
 /// Whether a process runs as another user.
 pub fn is_foreign(pid: i32) -> bool {
     let own = nix::unistd::geteuid();
-    // A user's own, if its directory is. Root's also is that of a program that hides its memory, whoever runs it.
+    // If the directory is a user's own, so is the process. A program that hides its memory has a directory of root,
+    // whoever runs it.
     if !own.is_root() && fs::metadata(format!("/proc/{pid}")).is_ok_and(|m| m.uid() == own.as_raw()) {
         return false;
     }
@@ -139,7 +140,7 @@ pub fn namespace_of(pid: i32) -> Option<u64> {
     fs::metadata(format!("/proc/{pid}/ns/pid")).ok().map(|m| m.ino())
 }
 
-/// Whether a process waits for connections of others: one of its sockets listens. What is its input or output does not count.
+/// Whether a process waits for connections: one of its sockets listens. Its standard input and output do not count.
 pub fn listens(pid: i32) -> bool {
     let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
     let others =
@@ -149,7 +150,8 @@ pub fn listens(pid: i32) -> bool {
     };
     let sockets: Vec<String> =
         others.filter_map(|e| fs::read_link(e.path()).ok()).filter_map(inode).collect();
-    // The column that says whether a socket listens and how, and the one with its inode, in the tables of the process's own network.
+    // For each table of the process's own network: the column that shows whether a socket listens, its value, and the
+    // column with the socket's inode.
     let listening = [("tcp", 3, "0A", 9), ("tcp6", 3, "0A", 9), ("unix", 3, "00010000", 6)];
     !sockets.is_empty()
         && listening.into_iter().any(|(table, state, word, inode)| {
@@ -177,12 +179,12 @@ pub(super) fn holder(file: &Path, word: &str) -> Option<ProcessId> {
         *pid != own && first_arguments(*pid).iter().any(|argument| argument == word) && holds(pid)
     };
     let found = pids.into_iter().find(is_it)?;
-    // A child that it has just made goes by its arguments and has its files until it is another program.
+    // A child that it has just made has its arguments and files until its exec.
     let parent = table.get(found).map(|p| p.parent).filter(is_it);
     table.id(parent.unwrap_or(found))
 }
 
-/// Whether a thread of it runs, or waits for a processor or a disk and for nothing else.
+/// Whether one of its threads runs, or waits only for a processor or a disk.
 pub(super) fn runs(pid: i32) -> bool {
     let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return false };
     threads.flatten().any(|thread| {
@@ -192,8 +194,8 @@ pub(super) fn runs(pid: i32) -> bool {
     })
 }
 
-/// The process, other than this one, that holds the flock on `file`: the system says so of each open file. Whoever took the lock may
-/// have handed the file to a child and ended.
+/// The process, other than this one, that holds the flock on `file`: the system shows it for each open file. The
+/// process that took the lock may have passed the file to a child and ended.
 pub(super) fn locker(file: &File) -> Option<i32> {
     let wanted = file.metadata().ok()?;
     let own = i32::try_from(std::process::id()).ok()?;
@@ -212,7 +214,7 @@ pub(super) fn locker(file: &File) -> Option<i32> {
 
 /// Whether the program that a process runs has the same content as the file `program`.
 pub(super) fn runs_same(pid: i32, program: &Path) -> Option<bool> {
-    // Opens the program itself, also one that was deleted or replaced since.
+    // Opens the program itself, even if it was deleted or replaced since.
     let running = File::open(format!("/proc/{pid}/exe")).ok()?;
     let ours = File::open(program).ok()?;
     let (a, b) = (running.metadata().ok()?, ours.metadata().ok()?);
@@ -237,7 +239,7 @@ pub(super) fn program(pid: i32) -> Option<std::path::PathBuf> {
 
 /// The environment that a process was started with.
 pub(super) fn environment(pid: i32) -> Option<Vec<u8>> {
-    // Larger than most: see `read_whole`.
+    // Larger than most; see `read_whole`.
     let mut bytes = Vec::with_capacity(8192);
     File::open(format!("/proc/{pid}/environ")).ok()?.read_to_end(&mut bytes).ok()?;
     Some(bytes)
@@ -253,7 +255,7 @@ mod tests {
     #[test]
     fn a_process_listens_if_one_of_its_sockets_does() {
         let dir = tempfile::tempdir().unwrap();
-        // Other tests in this process may listen, so a child holds one socket only.
+        // Other tests in this process may listen, so a child holds only one socket.
         let holds = |socket: std::os::fd::OwnedFd| {
             let mut child = Command::new("sh")
                 .args(["-c", "exec 5<&0 0</dev/null; echo up; exec sleep 1000"])

@@ -1,10 +1,10 @@
 //! Processes: their programs, their parents and their start times.
 //!
 //! Read-only looks at the system. Linux has `/proc`; elsewhere one `ps` gives the same facts. A look is a snapshot:
-//! where it matters, what it says of a process is checked again (by start time).
+//! if it matters, the identity of a process is checked again (by its start time).
 //!
-//! The choice between the two is made here and nowhere else. The feature `portable-process` chooses the second one on
-//! Linux too, so the tests run with it.
+//! Only this module chooses between the two. The feature `portable-process` chooses the second one on Linux as well,
+//! so the tests run with it.
 
 pub mod caller;
 pub mod child;

@@ -1,4 +1,4 @@
-//! The other end of a local socket: connecting without waiting, and finding out who it is.
+//! The other end of a local socket: connects without waiting, and identifies the process there.
 //!
 //! Read-only except for the connection, which belongs to its caller: no lock is needed.
 
@@ -8,14 +8,14 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-/// Connects to the socket at `path`. One that does not take connections now is an error, and so is a write that takes longer than
-/// `patience`.
+/// Connects to the socket at `path`. A socket that does not take connections now is an error, and so is a write that
+/// takes longer than `patience`.
 pub fn connect(path: &Path, patience: Duration) -> io::Result<UnixStream> {
     use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
     let fd = socket(AddressFamily::Unix, SockType::Stream, SockFlag::empty(), None)?;
     let stream = UnixStream::from(fd);
     nix::fcntl::fcntl(&stream, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC))?;
-    // Its queue of connections may be full for as long as it is stopped.
+    // Its queue of connections may be full as long as its process is stopped.
     stream.set_nonblocking(true)?;
     connect(stream.as_raw_fd(), &UnixAddr::new(path)?)?;
     stream.set_nonblocking(false)?;
@@ -23,14 +23,14 @@ pub fn connect(path: &Path, patience: Duration) -> io::Result<UnixStream> {
     Ok(stream)
 }
 
-/// The process that listens at the other end, and its user; `None` where the system does not tell.
+/// The process that listens at the other end, and its user; `None` if the system does not show it.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub fn listener(stream: &UnixStream) -> Option<(i32, u32)> {
     let found = nix::sys::socket::getsockopt(stream, nix::sys::socket::sockopt::PeerCredentials).ok()?;
     Some((found.pid(), found.uid()))
 }
 
-/// The process that listens at the other end, and its user; `None` where the system does not tell.
+/// Always `None`: this system does not show it.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub fn listener(_stream: &UnixStream) -> Option<(i32, u32)> {
     None

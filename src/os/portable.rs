@@ -1,9 +1,9 @@
 //! Processes on systems other than Linux, from `ps`; macOS is supported by design and untested.
 //!
 //! The programs are run by their full paths, because the environment of a hook may have a short or misleading PATH.
-//! Times are asked for in UTC: a process is known by its start time, and local time changes with travel and with the
-//! season. `ps` gives all arguments as one line; which blanks belong to an argument is found by looking which files
-//! exist.
+//! Times are requested in UTC: a process is identified by its start time, and local time changes with travel and with
+//! the season. `ps` gives all arguments as one line. Which blanks belong to an argument is determined by looking
+//! which files exist.
 
 use super::process::Process;
 use crate::core::order;
@@ -16,10 +16,11 @@ use std::process::{Command, Stdio};
 
 const PS: &str = "/bin/ps";
 
-/// The first that exists is run.
+/// The first one that exists is run.
 const SYSCTL: [&str; 2] = ["/usr/sbin/sysctl", "/sbin/sysctl"];
 
-/// What tells one boot from another; the first that the system knows is taken. The last is that of Linux, for the tests.
+/// The names of a value that identifies the boot; the first that the system knows is used. The last is that of Linux,
+/// for the tests.
 const BOOT: [&str; 3] = ["kern.bootsessionuuid", "kern.boottime", "kernel.random.boot_id"];
 
 const FORMAT: &str = "pid=,ppid=,pgid=,tpgid=,stat=,lstart=,args=";
@@ -27,10 +28,10 @@ const FORMAT: &str = "pid=,ppid=,pgid=,tpgid=,stat=,lstart=,args=";
 /// The columns of [`FORMAT`] before the arguments; `lstart` is five words, such as `Tue Nov 24 02:09:39 2026`.
 const COLUMNS: usize = 10;
 
-/// The most words of a line that are looked at as arguments: what identifies a process stands at its beginning.
+/// The most words of a line that are read as arguments. The part that identifies a process is at the beginning.
 const MAX_WORDS: usize = 64;
 
-/// What a program prints; its failure is one only if it complains: `ps -p` fails where there is no such process.
+/// The output of a program. A failure counts only with an error message: `ps -p` fails if there is no such process.
 fn output(program: &str, args: &[&str]) -> Result<String> {
     let out = Command::new(program)
         .args(args)
@@ -45,16 +46,16 @@ fn output(program: &str, args: &[&str]) -> Result<String> {
     Ok(String::from_utf8_lossy(&out.stdout).into_owned())
 }
 
-/// Which boot of the machine this is.
+/// The id of the machine's boot.
 pub fn boot_id() -> Result<String> {
     let program = SYSCTL.into_iter().find(|path| Path::new(path).exists()).unwrap_or(SYSCTL[0]);
     for name in BOOT {
         let told = output(program, &["-n", name]).map(|text| text.trim().to_owned());
         match told {
             Ok(id) if !id.is_empty() => return Ok(id),
-            // It cannot be run at all: no other name helps.
+            // The program cannot be run: another name would not help.
             Err(e) if e.downcast_ref::<std::io::Error>().is_some() => return Err(e),
-            // A name that the system does not know.
+            // The system does not know this name.
             _ => {}
         }
     }
@@ -65,7 +66,7 @@ pub(super) fn read_all() -> Result<Vec<Process>> {
     Ok(output(PS, &["-A", "-ww", "-o", FORMAT])?.lines().filter_map(parse_line).collect())
 }
 
-/// The words of a line before its arguments, and those as they stand.
+/// The words of a line before its arguments, and the arguments as one text.
 fn columns(line: &str) -> Option<([&str; COLUMNS], &str)> {
     let mut words = [""; COLUMNS];
     let mut rest = line;
@@ -102,7 +103,7 @@ fn parse_line(line: &str) -> Option<Process> {
     })
 }
 
-/// The arguments that a line most likely stands for: a path is as many words as it takes to name a file that exists, or one.
+/// The most likely arguments of a line: a path has as many words as form the name of an existing file, or one.
 fn arguments(line: &str) -> Vec<String> {
     split(line, |path| Path::new(path).is_file())
 }
@@ -124,7 +125,7 @@ pub(super) fn read_one(pid: i32) -> Option<Process> {
     try_read_one(pid).ok().flatten()
 }
 
-/// `None`: there is no such process.
+/// Reads one process; `None` if it does not exist.
 pub(super) fn try_read_one(pid: i32) -> Result<Option<Process>> {
     let listed = output(PS, &["-ww", "-o", FORMAT, "-p", &pid.to_string()])?;
     Ok(listed.lines().find_map(parse_line))
@@ -138,7 +139,7 @@ pub(super) fn read_argv(pid: i32) -> Vec<String> {
     read_one(pid).as_ref().map(argv_of).unwrap_or_default()
 }
 
-/// Nothing here tells which children a process has.
+/// Always `false`: children are not listed here.
 pub(super) fn tells_children() -> bool {
     false
 }
@@ -152,12 +153,12 @@ pub(super) fn lookup() -> Result<impl Fn(i32) -> Option<Process>> {
     Ok(move |pid| table.get(&pid).cloned())
 }
 
-/// Not known here: the pane's own directory is used.
+/// Always `None`: unknown here, so the pane's own directory is used.
 pub fn cwd(_pid: i32) -> Option<std::path::PathBuf> {
     None
 }
 
-/// Not known here.
+/// Always `false`: unknown here.
 pub fn is_foreign(_pid: i32) -> bool {
     false
 }
@@ -172,37 +173,37 @@ pub fn namespace_of(_pid: i32) -> Option<u64> {
     None
 }
 
-/// Not known here.
+/// Always `None`: unknown here.
 pub(super) fn holder(_file: &Path, _word: &str) -> Option<ProcessId> {
     None
 }
 
-/// Not known here.
+/// Always `false`: unknown here.
 pub(super) fn runs(_pid: i32) -> bool {
     false
 }
 
-/// Not known here.
+/// Always `None`: unknown here.
 pub(super) fn locker(_file: &File) -> Option<i32> {
     None
 }
 
-/// Not known here.
+/// Always `false`: unknown here.
 pub fn listens(_pid: i32) -> bool {
     false
 }
 
-/// Not known here.
+/// Always `None`: unknown here.
 pub(super) fn runs_same(_pid: i32, _program: &Path) -> Option<bool> {
     None
 }
 
-/// Not known here.
+/// Always `None`: unknown here.
 pub(super) fn program(_pid: i32) -> Option<std::path::PathBuf> {
     None
 }
 
-/// Not known here.
+/// Always `None`: unknown here.
 pub(super) fn environment(_pid: i32) -> Option<Vec<u8>> {
     None
 }

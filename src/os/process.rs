@@ -1,7 +1,7 @@
 //! One look at the processes of this machine.
 //!
-//! The facts come from the module of the system: `/proc` on Linux, one `ps` elsewhere. What follows from them is here
-//! and the same everywhere. A process that ends during the look is not in it.
+//! The facts come from the module of the system: `/proc` on Linux, one `ps` elsewhere. The conclusions are here, and
+//! the same everywhere. A process that ends during the look is not in it.
 
 use super::system::{argv_of, lookup, read_all, read_argv, read_one, try_read_one};
 use crate::core::order;
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 pub use super::system::{boot_id, cwd, is_foreign, listens, namespace, namespace_of};
 
-/// What is known of one process.
+/// The facts about one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
     pub pid: i32,
@@ -28,14 +28,14 @@ pub struct Process {
     pub stopped: bool,
     /// Whether it has ended and only waits for its parent.
     pub ended: bool,
-    /// Its name as the system tells it.
+    /// The name that the system shows.
     pub comm: String,
-    /// Its arguments as one line, where the system gave them with the rest.
+    /// Its arguments as one line, if the system gave them with the rest.
     pub(super) line: Option<String>,
 }
 
 impl Process {
-    /// Whether nothing is above it.
+    /// Whether it has no parent.
     pub fn is_topmost(&self) -> bool {
         self.parent == 0 || self.parent == self.pid
     }
@@ -54,7 +54,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// Looks at all processes.
+    /// Reads all processes.
     pub fn read() -> Result<Self> {
         Ok(Self { by_pid: order::collect(read_all()?.into_iter().map(|p| (p.pid, p))), boot: boot_id()? })
     }
@@ -63,7 +63,6 @@ impl Table {
         self.by_pid.get(&pid)
     }
 
-    /// All of them.
     pub fn all(&self) -> impl Iterator<Item = &Process> {
         self.by_pid.values()
     }
@@ -91,7 +90,7 @@ impl Table {
     }
 }
 
-/// Looks at one process only; `None` if exactly that one no longer runs.
+/// Reads one process only; `None` if exactly this process no longer runs.
 pub fn look(id: &ProcessId) -> Option<Process> {
     if boot_id().ok()? != id.boot {
         return None;
@@ -105,18 +104,18 @@ pub fn child_of(pid: i32) -> Result<Option<String>> {
     Ok(table.tree(pid).into_iter().find(|p| p.pid != pid && !p.ended).map(|p| p.comm.clone()))
 }
 
-/// Whether exactly this process still runs; looks at nothing else.
+/// Whether exactly this process still runs. Reads nothing else.
 pub fn is_alive(id: &ProcessId) -> bool {
     look(id).is_some()
 }
 
-/// Whether exactly this process still runs; `None` if the system does not tell. For those to whom "dead" means to take
-/// something away.
+/// Whether exactly this process still runs; `None` if the system does not show it. For callers that take something
+/// away from a dead process.
 pub fn check(id: &ProcessId) -> Option<bool> {
     check_within(&boot_id().ok()?, id)
 }
 
-/// [`check`] for whoever asks about many, and knows which boot of the machine this is.
+/// [`check`] for callers that ask about many, and know the boot of the machine.
 pub fn check_within(boot: &str, id: &ProcessId) -> Option<bool> {
     if boot != id.boot {
         return Some(false);
@@ -125,12 +124,13 @@ pub fn check_within(boot: &str, id: &ProcessId) -> Option<bool> {
     Some(found.is_some_and(|p| p.start == id.start && !p.ended))
 }
 
-/// [`check`] of a process known in another pid namespace, perhaps: from inside a sandbox nobody outside can be judged.
+/// [`check`] of a process that may be known in another pid namespace: from inside a sandbox nobody outside can be
+/// judged.
 pub fn check_in(known_in: Option<u64>, id: &ProcessId) -> Option<bool> {
     Here::look().check(known_in, id)
 }
 
-/// Where this process runs, read once for whoever asks about many.
+/// The boot and the namespace of this process, read once for callers that ask about many.
 #[derive(Debug)]
 pub struct Here {
     boot: Option<String>,
@@ -138,7 +138,6 @@ pub struct Here {
 }
 
 impl Here {
-    /// Reads it.
     pub fn look() -> Self {
         Self { boot: boot_id().ok(), namespace: namespace() }
     }
@@ -152,7 +151,7 @@ impl Here {
     }
 }
 
-/// This process's id as the system shows it. In a pid namespace that has kept the outer /proc, it differs from the id
+/// The id of this process, as the system shows it. In a pid namespace with the outer /proc, it differs from the id
 /// inside.
 fn own_pid() -> Result<i32> {
     let shown = std::fs::read_link("/proc/self").ok().and_then(|link| link.to_str()?.parse().ok());
@@ -164,7 +163,7 @@ pub fn this() -> Result<ProcessId> {
     with_pid(own_pid()?)
 }
 
-/// The child of this process that has this pid. Unknown if the system shows processes by other ids than they have here.
+/// The child of this process with this pid. Unknown if the system shows other ids than those that apply here.
 pub fn child(pid: u32) -> Result<ProcessId> {
     if u32::try_from(own_pid()?) != Ok(std::process::id()) {
         bail!("the system shows processes of another pid namespace");
@@ -172,7 +171,7 @@ pub fn child(pid: u32) -> Result<ProcessId> {
     with_pid(i32::try_from(pid).context("its id is out of range")?)
 }
 
-/// Whether no process has this pid now; `None` if the system does not tell.
+/// Whether no process has this pid now; `None` if the system does not show it.
 pub fn is_free(pid: i32) -> Option<bool> {
     if u32::try_from(own_pid().ok()?) != Ok(std::process::id()) {
         return None;
@@ -185,26 +184,26 @@ fn with_pid(pid: i32) -> Result<ProcessId> {
     Ok(ProcessId { pid, start: found.start, boot: boot_id()? })
 }
 
-/// The first arguments of a process: enough to know a server by, however long its command line is.
+/// The first arguments of a process: enough to recognise a server, however long its command line is.
 pub fn first_arguments(pid: i32) -> Vec<String> {
     let mut argv = read_argv(pid);
     argv.truncate(4);
     argv
 }
 
-/// Asks exactly this process to end (SIGTERM), also if it is suspended. `false`: it has ended already.
+/// Sends SIGTERM to exactly this process, also if it is suspended. `false`: it has ended already.
 pub fn ask_to_end(id: &ProcessId) -> Result<bool> {
     if !is_alive(id) {
         return Ok(false);
     }
     kill(Pid::from_raw(id.pid), Signal::SIGTERM)
         .with_context(|| format!("process {} cannot be ended", id.pid))?;
-    // A suspended one gets the signal only when it goes on. It may have ended meanwhile.
+    // A suspended process gets the signal only when it continues. It may have ended meanwhile.
     let _ = kill(Pid::from_raw(id.pid), Signal::SIGCONT);
     Ok(true)
 }
 
-/// All arguments of a process, as far as they are kept: the first 4096 bytes.
+/// All arguments of a process, within the first 4096 bytes.
 pub fn arguments(pid: i32) -> Vec<String> {
     read_argv(pid)
 }
@@ -214,7 +213,7 @@ pub fn ancestry() -> Result<Vec<ProcessId>> {
     Ok(ancestors()?.into_iter().map(|(id, _)| id).collect())
 }
 
-/// [`ancestry`] with what is known of each.
+/// [`ancestry`] with the facts about each process.
 pub fn ancestors() -> Result<Vec<(ProcessId, Process)>> {
     let boot = boot_id()?;
     let mut chain = Vec::new();

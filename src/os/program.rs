@@ -1,7 +1,7 @@
-//! What belongs to a running process: its program, its environment, its open files.
+//! The program, the environment and the open files of a running process.
 //!
-//! Known on Linux only, for one's own processes. Elsewhere every answer is `None`, which means "not known" and never
-//! "no".
+//! Known on Linux only, for the user's own processes. Elsewhere every answer is `None`, which means "unknown" and
+//! never "no".
 
 use super::process::{Table, first_arguments};
 use super::system;
@@ -17,7 +17,7 @@ pub fn holder(file: &Path, word: &str) -> Option<ProcessId> {
     system::holder(file, word)
 }
 
-/// The file that this process was started from, and what it was then, also if another one lies there by now.
+/// The file from which this process was started, and its metadata at that time, even if another file is there by now.
 pub fn this() -> std::io::Result<(PathBuf, Option<Metadata>)> {
     let path = std::env::current_exe()?;
     #[cfg(target_os = "linux")]
@@ -34,13 +34,13 @@ pub fn this() -> std::io::Result<(PathBuf, Option<Metadata>)> {
     }
 }
 
-/// One who holds a lock.
+/// A process that holds a lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Locker {
     pub pid: i32,
     /// Its program and first arguments, made safe for one line.
     pub command: String,
-    /// It was stopped (SIGSTOP, ^Z) and holds what it holds until it goes on.
+    /// It was stopped (SIGSTOP, ^Z), and keeps its locks until it continues.
     pub stopped: bool,
     /// It runs, or would if it got a processor or its disk: it is slow, and does not hang.
     pub runs: bool,
@@ -60,20 +60,20 @@ pub fn locker(file: &File) -> Option<Locker> {
     })
 }
 
-/// Whether the program that a process runs has the same content as the file `program`, wherever either lies.
+/// Whether the program that a process runs has the same content as the file `program`, in any place.
 pub fn runs_same(pid: i32, program: &Path) -> Option<bool> {
     system::runs_same(pid, program)
 }
 
-/// The version of the program that a process runs, as its files tell: the `package.json` above its script or program, the
-/// directory of its Python package, or a directory that is called like a version. Nothing is run for that.
+/// The version of the program that a process runs, by its files: the `package.json` above its script or program, the
+/// directory of its Python package, or a directory named like a version. Nothing is run for that.
 pub fn version(pid: i32, argv: &[String]) -> Option<String> {
     let is_script = |a: &&String| !a.starts_with('-') && a.contains('/');
     let place =
         |a: &String| if a.starts_with('/') { Some(a.into()) } else { Some(system::cwd(pid)?.join(a)) };
     let script = argv.iter().skip(1).find(is_script).and_then(place);
-    // With a script the program is an interpreter, whose version says nothing. One that takes another name has no script any more, but was
-    // started by its name.
+    // With a script, the program is an interpreter, whose version does not matter. A process that changed its name
+    // has no script any more, but was started by its name.
     let started = || {
         let name = argv.first().filter(|name| !name.contains('/') && !is_interpreter(name))?;
         system::program(pid)?.file_name()?.to_str().filter(|program| is_interpreter(program))?;
@@ -92,25 +92,26 @@ pub fn version(pid: i32, argv: &[String]) -> Option<String> {
     let called = || {
         above().filter_map(|dir| dir.file_name()?.to_str()).find(|name| is_version(name)).map(str::to_owned)
     };
-    // A Python program may lie below anything, also below a package of another language.
+    // A Python program may be anywhere, even below a package of another language.
     let python = argv
         .first()
         .is_some_and(|program| program.rsplit('/').next().unwrap_or_default().starts_with("python"));
     wheel().or_else(|| package().filter(|_| !python)).filter(|text| is_version(text)).or_else(called)
 }
 
-/// Whether a program of this name runs what others have written.
+/// Whether a program of this name runs scripts.
 pub fn is_interpreter(name: &str) -> bool {
     let plain = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
     ["node", "bun", "deno", "python", "MainThread"].contains(&plain)
 }
 
-/// What a process is recognised by in a profile: the name of its program, and the end of its script's path if an interpreter runs it.
+/// The names by which a profile recognises a process: its program, and the end of its script's path if an interpreter
+/// runs it.
 pub fn names(comm: &str, argv: &[String]) -> (String, String) {
     let base = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
     let program = argv.first().map_or_else(|| comm.to_owned(), |path| base(path));
     let script = argv.iter().skip(1).find(|a| !a.starts_with('-')).filter(|_| is_interpreter(&program));
-    // A file of a general name is known by its directories.
+    // A file with a common name is recognised by its directories.
     let end = |path: &String| {
         let general =
             |name: &str| name.split('.').next().is_some_and(|stem| ["index", "cli", "main"].contains(&stem));
@@ -139,7 +140,7 @@ fn wheel_version(prefix: &Path, name: &str) -> Option<String> {
     })
 }
 
-/// Whether a text is a version: numbers and dots, with a word at its end perhaps.
+/// Whether a text is a version: numbers and dots, perhaps with a word at its end.
 fn is_version(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
     text.len() <= 40
@@ -148,7 +149,7 @@ fn is_version(text: &str) -> bool {
         && text.chars().all(plain)
 }
 
-/// The variable by which an agent that nobody would recognise says of which kind it is.
+/// The variable by which an agent without a profile names its kind.
 pub const SWARM_AGENT: &str = "SWARM_AGENT";
 
 /// The file of the program that a process runs.
@@ -156,7 +157,7 @@ pub fn file(pid: i32) -> Option<String> {
     system::program(pid).map(|path| path.to_string_lossy().into_owned())
 }
 
-/// The environment that a process was started with, as far as the system shows it.
+/// The environment of a process at its start, as far as the system shows it.
 #[derive(Debug)]
 pub struct Environment {
     pid: i32,
@@ -164,7 +165,7 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// That of a process. It is read once, when the first variable is asked for.
+    /// The environment of a process. It is read once, when the first variable is asked for.
     pub fn of(pid: i32) -> Self {
         Self { pid, bytes: OnceCell::new() }
     }
@@ -177,7 +178,6 @@ impl Environment {
     }
 }
 
-/// One variable of it.
 pub fn variable(pid: i32, name: &str) -> Option<String> {
     Environment::of(pid).get(name)
 }

@@ -1,23 +1,23 @@
 //! Commands below a background server that works for several agents.
 //!
-//! Codex and Cline each have one for all their windows, and it is often a child of the first of them. So its
-//! parent processes and its environment do not show which agent it serves. A profile may name the argument by which it is
-//! known (`shared_server`). Any other process that listens for others, in a process
-//! group of its own between a command and an agent, may be such a server too.
+//! Codex and Cline each have one for all their windows, and it is often a child of the first of them. So its parent
+//! processes and its environment do not show which agent it serves. A profile may name the argument that marks it
+//! (`shared_server`). Any other process that listens for others, in a process group of its own between a command and
+//! an agent, may also be such a server.
 
 use super::caller::{Ancestor, Hints};
 use super::process::Process;
 use crate::core::agent::Agent;
 use crate::core::refusal::Refusal;
 
-/// That a command is below such a server.
+/// A command's place below such a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Served {
     /// The server.
     pub server: i32,
-    /// The process that it started for the command: the command itself, or one above it.
+    /// The process that the server started for the command: the command itself, or one above it.
     pub task: i32,
-    /// Whether the command says which agent's it is, otherwise than by what the server was started with.
+    /// Whether the command itself names its agent, and not only by the environment of the server's start.
     pub named: bool,
 }
 
@@ -28,7 +28,8 @@ impl Served {
     }
 }
 
-/// Which agent of `kind` calls through the server at that place in `chain`: the only one, or the one that it says it is.
+/// The agent of `kind` that calls through the server at that index in `chain`: the only one, or the one that the
+/// command names.
 pub(super) fn shared<'a>(
     agents: &'a [Agent],
     kind: &str,
@@ -39,8 +40,8 @@ pub(super) fn shared<'a>(
         .map(|(agent, named)| (agent, Served::below(chain, server, named)))
 }
 
-/// Which agent of `kind` calls: the only one, or the one that the command says it is; and whether the command says so. `server`: what they
-/// share, if it can be seen.
+/// The agent of `kind` that calls: the only one, or the one that the command names; and whether the command names it.
+/// `server`: the shared server, if it can be seen.
 pub(super) fn which<'a>(
     agents: &'a [Agent],
     kind: &str,
@@ -57,7 +58,8 @@ pub(super) fn which<'a>(
     }
 }
 
-/// Why it is not known which agent of `kind` calls; `inherited` is the name that the server was started with.
+/// The error if it is unknown which agent of `kind` calls. `inherited` is the name in the environment of the server's
+/// start.
 fn ambiguous(of_kind: &[&Agent], kind: &str, inherited: Option<&str>) -> Refusal {
     let names: Vec<&str> = of_kind.iter().map(|a| a.name.as_str()).collect();
     let inherited = inherited.map_or_else(String::new, |name| {
@@ -69,13 +71,13 @@ fn ambiguous(of_kind: &[&Agent], kind: &str, inherited: Option<&str>) -> Refusal
     ))
 }
 
-/// The nearest process in `below`, what is between a command and an agent, that may work for others as well.
+/// The nearest process between a command and an agent (in `below`) that may work for others as well.
 pub(super) fn unknown(below: &[Ancestor]) -> Option<usize> {
     below.iter().skip(1).position(|p| p.listens).map(|at| at + 1)
 }
 
-/// Whether `agent`, above the unknown server at that place in `chain`, calls: nobody else is there, or the command says so. What says that
-/// it is another one is not believed: anybody may start a server.
+/// Whether `agent`, above the unknown server at that index in the chain, calls: it is the only one, or the command
+/// names it. A name of another agent is not believed, because anybody may start a server.
 pub(super) fn behind(
     agents: &[Agent],
     agent: &Agent,
@@ -96,13 +98,14 @@ pub(super) fn behind(
     }
 }
 
-/// Who the command says it is. What a server was started with, everything below it says: such a name is `inherited`.
+/// The agent that the command names. All processes below a server have the name in the environment of its start: such
+/// a name is `inherited`.
 fn claim<'a>(hints: Hints<'a>, inherited: Option<&str>) -> Option<&'a str> {
     hints.from.or(hints.named.filter(|name| inherited != Some(*name)))
 }
 
-/// Which of these processes, nearest first, listen for others and are no part of the agent above them: an agent's own processes are in its
-/// process group. Below no agent that is not asked.
+/// The indices of those of these processes, nearest first, that listen for others and are not part of the agent above
+/// them: an agent's own processes are in its process group. Not checked if there is no agent above.
 pub(super) fn listeners(
     chain: &[Process],
     is_agent: impl Fn(usize) -> bool,

@@ -1,4 +1,4 @@
-//! Signatures of files, checked by OpenSSH: no code of ours judges one.
+//! Checks signatures of files with OpenSSH, never with code of swarm's.
 
 use super::child;
 use std::io::ErrorKind;
@@ -12,14 +12,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Why a signature was not accepted.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Unsigned {
-    /// There is no program that could check it, or one that is too old.
+    /// No program can check it, or the program is too old.
     NoProgram(String),
-    /// It is not one of those who may sign, or the text is another.
+    /// The signer is not among those who may sign, or the text was changed.
     Bad(String),
 }
 
-/// Checks that one of `signers` (a file of allowed signers, as OpenSSH reads it) has signed `text` as `signer`, also the purpose of the
-/// signature. `signature` is its file.
+/// Checks that one of `signers` (a file of allowed signers in OpenSSH's format) has signed `text` as `signer`, which
+/// is also the purpose of the signature. `signature` is its file.
 pub fn check(text: &[u8], signature: &Path, signers: &Path, signer: &str) -> Result<(), Unsigned> {
     let mut command = Command::new("ssh-keygen");
     command.args(["-Y", "verify", "-I", signer, "-n", signer, "-f"]).arg(signers).arg("-s").arg(signature);

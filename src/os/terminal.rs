@@ -1,13 +1,13 @@
 //! Checks whether a program has read the keys in its terminal and drawn their effect, and rings the bell of a terminal.
 //!
-//! Keys that a program does not read wait in the terminal, and go to whatever reads there next: an Enter for a
-//! composer may then say yes to a question. So before a key is repeated, this module is asked. Only a positive answer
-//! counts; where the system does not show it, as on macOS, nothing is known. Read-only and of one moment: it takes no
-//! lock, and the act that follows has its own guard.
+//! Keys that a program does not read wait in the terminal, and go to the next reader: an Enter for a composer may
+//! then answer a question. So this module is asked before a key is repeated. Only a positive answer counts; if the
+//! system does not show it, as on macOS, nothing is known. Read-only and of one moment: it takes no lock, and the act
+//! that follows has its own guard.
 //!
-//! A key that was read and is not drawn yet cannot be seen on the screen either: on a busy machine some agents take a second
-//! for it. They run, or wait for the processor, all that time. So a program of which no part runs has drawn what it has read, unless it
-//! waits on purpose.
+//! A key that was read and is not drawn yet cannot be seen on the screen either: on a busy machine some agents take a
+//! second for it. During that time they run, or wait for the processor. So a program without a running thread has
+//! drawn everything that it has read, unless it waits on purpose.
 
 use super::system::children;
 use std::fs::{self, OpenOptions};
@@ -15,21 +15,21 @@ use std::io::Write;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-/// The kernel functions in which the main thread of a program sleeps while it waits for input: `poll`, `select` and `epoll`
-/// by their several names, a `read` of the terminal, and the lock of an asynchronous program.
+/// The kernel functions in which the main thread of a program sleeps while it waits for input: `poll`, `select` and
+/// `epoll` by their several names, a `read` of the terminal, and the lock of an asynchronous program.
 const WAITS: [&str; 5] = ["poll", "select", "wait_woken", "tty_read", "futex"];
 
-/// Whether the process reads from the terminal at `tty`, has read everything that was typed there, and waits for more. A
-/// program that is stopped, still loading, or in a long call does not.
+/// Whether the process reads from the terminal at `tty`, has read everything that was typed there, and waits for
+/// more. A program that is stopped, still loading, or in a long call does not.
 pub fn has_read_all(pid: i32, tty: &str) -> bool {
     let stdin = fs::read_link(format!("/proc/{pid}/fd/0"));
     let reads_it = stdin.is_ok_and(|path| path == Path::new(tty));
     reads_it && unread(tty) == Some(0) && waits(pid) && is_at_rest(pid) == Some(true)
 }
 
-/// Whether everything that was typed for the process is read, and no part of it runs or waits for the processor or a disk; nor of
-/// the programs below it that have the same terminal, since an agent may be the launcher of the one that reads. `None`: it is
-/// not known here.
+/// Whether everything that was typed for the process is read, and none of its threads runs or waits for the processor
+/// or a disk. The same must hold for the programs below it with the same terminal, because an agent may be the
+/// launcher of the one that reads. `None`: unknown here.
 pub fn is_at_rest(pid: i32) -> Option<bool> {
     let stdin = format!("/proc/{pid}/fd/0");
     let terminal = device(&stdin)?;
@@ -50,13 +50,13 @@ pub fn is_at_rest(pid: i32) -> Option<bool> {
     Some(true)
 }
 
-/// Which terminal, or other device of characters, a path leads to: its own number, and that of the file system that it is in.
+/// The terminal or other character device at a path: its own number, and that of its file system.
 fn device(path: &str) -> Option<(u64, u64)> {
     let meta = fs::metadata(path).ok()?;
     meta.file_type().is_char_device().then(|| (meta.dev(), meta.rdev()))
 }
 
-/// Whether no thread of a process runs, or would. One that has ended meanwhile does not.
+/// Whether no thread of a process runs or is ready to run. A thread that has ended meanwhile counts as asleep.
 fn sleeps(pid: i32) -> bool {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     threads
@@ -64,15 +64,15 @@ fn sleeps(pid: i32) -> bool {
         .all(|stat| !matches!(state_in(&stat), Some(b'R' | b'D')))
 }
 
-/// The state in a line of `stat`: `pid (name) state …`, where the name may hold anything, and the last `)` ends it.
+/// The state in a line of `stat`: `pid (name) state …`. The name may contain anything; the last `)` ends it.
 fn state_in(stat: &[u8]) -> Option<u8> {
     let end = stat.iter().rposition(|byte| *byte == b')')?;
     stat.get(end + 2).copied()
 }
 
-/// How many bytes wait to be read in a terminal; of one in canonical mode those of whole lines.
+/// How many bytes in a terminal wait to be read; in canonical mode, only those of whole lines.
 pub fn unread(tty: &str) -> Option<u64> {
-    // Without these flags it might become our own terminal, or wait for a modem.
+    // Without these flags it might become this process's own terminal, or wait for a modem.
     let flags = nix::libc::O_NOCTTY | nix::libc::O_NONBLOCK;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(tty).ok()?;
     rustix::io::ioctl_fionread(&file).ok()
@@ -89,9 +89,9 @@ pub fn ring(tty: &str) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Whether nothing has been written to the terminal of a process since the second `then` (since the epoch) began. `None`: it has none
-/// that is known here. The system notes the time of a write only if eight seconds have begun since the last one that it noted
-/// (of those that the clock counts from the epoch), so what was written shortly before `then` counts as written since.
+/// Whether nothing has been written to the terminal of a process since the second `then` (since the epoch) began.
+/// `None`: no terminal is known. The system updates the time of a write only in steps of eight seconds (counted from
+/// the epoch), so text written shortly before `then` counts as written since.
 pub fn was_still_at(pid: i32, then: u64) -> Option<bool> {
     if cfg!(not(target_os = "linux")) {
         return None;
@@ -107,7 +107,7 @@ pub fn was_still_at(pid: i32, then: u64) -> Option<bool> {
     Some((second | 7) < then)
 }
 
-/// Whether the main thread of a process sleeps until something comes.
+/// Whether the main thread of a process sleeps until something arrives.
 fn waits(pid: i32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/wchan"))
         .is_ok_and(|place| WAITS.iter().any(|wait| place.contains(wait)))
@@ -122,7 +122,7 @@ mod tests {
     use std::process::{Command, Stdio};
     use std::time::{Duration, Instant};
 
-    /// A terminal that is closed when this process closes it: no child keeps its other side open.
+    /// A terminal that closes when this process closes it: no child keeps its other side open.
     fn terminal(raw: bool) -> nix::pty::OpenptyResult {
         let pty = nix::pty::openpty(None, None).unwrap();
         fcntl(&pty.master, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).unwrap();
@@ -134,7 +134,8 @@ mod tests {
         pty
     }
 
-    /// What a program with a terminal of its own is known to have read: before, while and after it is at something else.
+    /// Whether a program with a terminal of its own is known to have read everything: before, during and after
+    /// another task.
     fn seen(script: &str, raw: bool) -> (bool, bool, bool) {
         let pty = terminal(raw);
         let tty = nix::unistd::ttyname(pty.slave.as_fd()).unwrap().display().to_string();
@@ -160,7 +161,7 @@ mod tests {
         let before = soon(true);
         keys.write_all(b"go\r").unwrap();
         let meanwhile = soon(false);
-        // What it reads when it is back.
+        // The text that it reads when it is back.
         let after = soon(true);
         child.kill().unwrap();
         child.wait().unwrap();
@@ -173,14 +174,14 @@ mod tests {
             eprintln!("SKIPPED: there is no python3, in which the programs are written");
             return;
         }
-        // A line editor, and one that takes key by key; each then sleeps in a call for a while.
+        // A line editor, and a program that takes key by key; each then sleeps in a call for a while.
         let line = "import sys, time\nwhile 1:\n    sys.stdin.readline()\n    time.sleep(1)\n";
         assert_eq!(seen(line, false), (true, false, true));
         let key = "import os, select, time\nwhile 1:\n    select.select([0], [], [])\n    time.sleep(.5)\n    os.read(0, 99)\n    time.sleep(.5)\n";
         assert_eq!(seen(key, true), (true, false, true));
     }
 
-    // Without /proc it is not known what a launcher has started.
+    // Without /proc, the children of a launcher are unknown.
     #[cfg(not(feature = "portable-process"))]
     #[test]
     fn a_program_that_a_launcher_started_is_not_at_rest_while_it_works_on_a_key() {
@@ -189,8 +190,8 @@ mod tests {
             eprintln!("SKIPPED: there is no python3, in which the program is written");
             return;
         }
-        // It says that it has read a key, since the system hands one on a moment after it was written. It works on it until the next one
-        // comes, or nobody listens any more.
+        // It reports that it has read a key, because the system hands over a key a moment after it was written. It
+        // works on the key until the next one comes, or nobody listens any more.
         let script = "import os, select\nwhile 1:\n    os.read(0, 99)\n    os.write(1, b'r')\n    while not select.select([0], [], [], 0)[0]: pass\n    os.read(0, 99)\n";
         let pty = terminal(true);
         // It waits for its child all the time.

@@ -1,4 +1,4 @@
-//! Finds the `swarm-msg` that the shell tools of an agent get.
+//! Finds the `swarm-msg` that the shell tools of an agent use.
 //!
 //! The PATH of the tools counts. For most agents it is the PATH of the agent's process. For one whose tools begin
 //! with a login shell, it is that shell's. If the system does not show it, the tools are assumed to find the program.
@@ -13,18 +13,18 @@ use std::time::Duration;
 /// How long a login shell may take for its start-up files.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What the tools of an agent get.
+/// The environment of an agent's tools.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tools {
     path: String,
-    /// The person's shell, by its own name.
+    /// The name of the person's shell.
     shell: String,
-    /// Whether it is a login shell's.
+    /// Whether the PATH is a login shell's.
     login: bool,
 }
 
 impl Tools {
-    /// Of the agent of this kind that runs as `pid`; `None` where its process does not tell.
+    /// The tools of the agent of this kind that runs as `pid`; `None` if its process does not show them.
     pub fn of(kind: &str, pid: i32) -> Option<Self> {
         let environment = program::Environment::of(pid);
         let path = environment.get("PATH")?;
@@ -37,13 +37,13 @@ impl Tools {
         Some(Self { path, shell, login })
     }
 
-    /// The `swarm-msg` that they find, if it is the one in `dir`; else why not.
+    /// The `swarm-msg` that they find, if it is the one in `dir`; otherwise the reason.
     pub fn find(&self, dir: &Path) -> Result<PathBuf, String> {
         find(&self.path, dir)
             .map_err(|why| if self.login { format!("{why} of its login shell") } else { why })
     }
 
-    /// What puts `dir` on their PATH: the one command.
+    /// The command that puts `dir` on their PATH.
     pub fn repair(&self, dir: &Path) -> String {
         let line = format!("export PATH=\"{}:$PATH\"", dir.display());
         match (self.shell.as_str(), self.login) {
@@ -56,13 +56,13 @@ impl Tools {
     }
 }
 
-/// Whether a login shell has to be asked for the PATH of an agent's tools: Codex takes a snapshot of one, and its server outlives the
-/// agents that it serves.
+/// Whether the PATH of an agent's tools is a login shell's: Codex takes a snapshot of one, and its server outlives
+/// the agents that it serves.
 pub fn asks_shell(kind: &str) -> bool {
     kind == "codex"
 }
 
-/// The `swarm-msg` on a PATH, if it is the one in `dir`; else why not.
+/// The `swarm-msg` on a PATH, if it is the one in `dir`; otherwise the reason.
 pub fn find(path: &str, dir: &Path) -> Result<PathBuf, String> {
     let file = on_path(path, "swarm-msg").ok_or_else(|| "swarm-msg is not on PATH".to_owned())?;
     if matches!((file.canonicalize(), dir.join("swarm-msg").canonicalize()), (Ok(a), Ok(b)) if a == b) {
@@ -76,7 +76,8 @@ pub fn on_path(path: &str, name: &str) -> Option<PathBuf> {
     std::env::split_paths(path).map(|dir| dir.join(name)).find(|file| is_executable(file))
 }
 
-/// How the agent of this kind that runs as `pid` is to call the `swarm-msg` in `dir`: by its name if its tools find it.
+/// How the agent of this kind that runs as `pid` should call the `swarm-msg` in `dir`: by its name if its tools find
+/// it.
 pub fn command(kind: &str, pid: i32, dir: &Path) -> String {
     let file = dir.join("swarm-msg");
     let missed = Tools::of(kind, pid).is_some_and(|tools| tools.find(dir).is_err());
@@ -89,13 +90,13 @@ pub fn command(kind: &str, pid: i32, dir: &Path) -> String {
     }
 }
 
-/// A shell with the PATH and the home that it begins with.
+/// A shell with the PATH and the home at its start.
 type Begun = (String, String, Option<String>);
 
-/// The PATH that a login shell ends with.
+/// The PATH after a login shell's start-up files.
 fn login_path((shell, path, home): &Begun) -> Option<String> {
     let mut command = Command::new(shell);
-    // Marks around it: start-up files may print something.
+    // Between marks, because start-up files may print something.
     command
         .args(["-lc", "printf '\\001%s\\002' \"$PATH\""])
         .env_clear()
@@ -107,7 +108,6 @@ fn login_path((shell, path, home): &Begun) -> Option<String> {
     Some(text.rsplit_once('\u{1}')?.1.split_once('\u{2}')?.0.to_owned())
 }
 
-/// Whether the file can be run.
 pub fn is_executable(file: &Path) -> bool {
     file.metadata().is_ok_and(|m: Metadata| m.is_file() && m.permissions().mode() & 0o111 != 0)
 }

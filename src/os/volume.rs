@@ -4,16 +4,17 @@ use anyhow::{Context as _, Result};
 use nix::sys::statfs::{self, Statfs};
 use std::path::Path;
 
-/// What is known of a file system.
+/// The facts about a file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Volume {
     /// Bytes that this user may still write.
     pub free_bytes: u64,
-    /// Files that may still be made; `None`: it has no such limit.
+    /// Files that may still be made; `None`: no limit.
     pub free_files: Option<u64>,
-    /// The name of its kind, if it is one that other machines or programs stand behind.
+    /// The name of its kind, if other machines or programs are behind it.
     pub remote: Option<String>,
-    /// The name of the layer by which a virtual machine shares it with its host, if that is one whose locks are known not to exclude.
+    /// The name of the layer by which a virtual machine shares it with its host, if locks on that layer are known not
+    /// to exclude.
     pub shared: Option<String>,
 }
 
@@ -27,7 +28,7 @@ pub fn look(path: &Path) -> Result<Volume> {
     let size = u64::from(usage.fragment_size());
     Ok(Volume {
         free_bytes: u64::from(usage.blocks_available()).saturating_mul(size),
-        // btrfs and others make files as needed and say 0 of 0.
+        // btrfs and others make files as needed, and report 0 of 0.
         free_files: (usage.files() > 0).then(|| u64::from(usage.files_available())),
         remote: remote(&kind),
         shared: shared(path),
@@ -42,7 +43,7 @@ fn shared(path: &Path) -> Option<String> {
     sharing(&table, &path.canonicalize().ok()?)
 }
 
-/// What a table of mounts says of the one that `path` lies in: the last of the longest.
+/// The layer of the mount that contains `path`, from a table of mounts: the last of the longest matches.
 fn sharing(table: &str, path: &Path) -> Option<String> {
     let mut found: Option<(usize, &str)> = None;
     for line in table.lines() {
@@ -61,7 +62,7 @@ fn sharing(table: &str, path: &Path) -> Option<String> {
 #[cfg(target_os = "linux")]
 fn remote(kind: &Statfs) -> Option<String> {
     use statfs::{FUSE_SUPER_MAGIC, FsType, NFS_SUPER_MAGIC, SMB_SUPER_MAGIC};
-    // From linux/magic.h, where libc has no name for it.
+    // From linux/magic.h, for which libc has no name.
     let kinds = [
         (NFS_SUPER_MAGIC, "NFS"),
         (SMB_SUPER_MAGIC, "SMB"),

@@ -6,11 +6,11 @@
 //!
 //! - Two leases never overlap unless both are shared or have the same holder.
 //! - Waiters are served in the order of their tickets. A newcomer does not pass an earlier waiter whose paths
-//! overlap, so shared holders cannot starve an exclusive waiter. A holder that wants more of what it already holds
-//! (an upgrade) goes first: the others wait for this holder anyway.
+//!   overlap, so shared holders cannot starve an exclusive waiter. A holder that wants more of what it already holds
+//!   (an upgrade) goes first: the others wait for this holder anyway.
 //! - A lease of a dead holder ends at once. A lease of a living holder ends when it is given back, or when it has
-//! expired, was challenged and was not renewed. If nobody can see whether the holder lives, the lease ends with its
-//! time. A command keeps its lease as long as it runs, because nobody answers for it if its guard was killed.
+//!   expired, was challenged and was not renewed. If nobody can see whether the holder lives, the lease ends with its
+//!   time. A command keeps its lease as long as it runs, because nobody answers for it if its guard was killed.
 
 use super::decision::{
     Blocker, Changes, Grant, LeaseOutcome, LeaseSelector, Released, Request, Wait, Why, Write,

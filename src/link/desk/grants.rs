@@ -1,5 +1,6 @@
-//! Leases in the team: each is backed by one of the own store, is decided here on what the engine showed last, and counts when the engine
-//! has taken the decision. A link that is killed in between leaves nothing, or a lease that nobody here believes: its next look gives it back.
+//! Leases in the team. Each is backed by a lease of the own store, is decided here on the engine's last records, and
+//! counts when the engine has accepted the decision. A link that is killed in between leaves nothing, or a lease that
+//! nobody here believes: its next look gives that back.
 
 use super::Desk;
 use crate::core::lease::{
@@ -20,20 +21,20 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use tokio::time::Instant;
 
-/// How often a decision is made again on what others changed meanwhile.
+/// How often a decision is made again after changes by others.
 const TRIES: usize = 50;
 
 /// Longer than any lease (ms).
 const FOR_EVER: u64 = u64::MAX / 4;
 
-/// A lease of the own store that the team is to know of.
+/// A lease of the own store for the team.
 struct Local {
     lease: Lease,
     paths: Vec<PathPattern>,
 }
 
 impl Desk {
-    /// The leases of the own store that are about more than this host.
+    /// The leases of the own store that apply to other hosts as well.
     fn local(&self) -> Result<BTreeMap<u64, Local>> {
         let leases = self.store.leases()?;
         let wide = |p: &&PathPattern| !matches!(p.scope(), Scope::Tree(_));
@@ -59,7 +60,7 @@ impl Desk {
         }
     }
 
-    /// Has a lease of the own store held in the whole team.
+    /// Holds a lease of the own store in the whole team.
     pub(super) async fn take(&mut self, engine: &Engine, fence: u64, wait: Option<u64>) -> Result<Answer> {
         let mut fresh = false;
         for _ in 0..TRIES {
@@ -78,7 +79,7 @@ impl Desk {
                 }
             }
             if matches!(outcome, LeaseOutcome::Denied(_)) && !fresh {
-                // What is said of others is as new as can be.
+                // The answer about others must be as new as possible.
                 self.refresh(engine).await?;
                 fresh = true;
                 continue;
@@ -120,7 +121,7 @@ impl Desk {
             ),
             paths: own.paths.clone(),
             mode: own.lease.mode,
-            // It ends with what it stands for, never by itself.
+            // It ends with the lease behind it, never by itself.
             ttl_ms: FOR_EVER,
             reason: own.lease.reason.clone(),
             auto: own.lease.auto,
@@ -145,12 +146,12 @@ impl Desk {
         Ok(dead)
     }
 
-    /// Has the engine take a decision. `false`: it was made on something that has changed, and is to be made again.
+    /// Sends a decision to the engine. `false`: its basis has changed, and it must be made again.
     async fn commit(&mut self, engine: &Engine, commit: &Commit) -> Result<bool> {
         if commit.is_empty() {
             return Ok(true);
         }
-        // What is given back is believed no longer before anybody else can have it.
+        // A lease that is given back is removed from the board before anybody else can have it.
         if !commit.drop_leases.is_empty() {
             self.publish_without(&commit.drop_leases)?;
         }
@@ -196,7 +197,8 @@ impl Desk {
         }
     }
 
-    /// Brings the engine up to date with the own store: what is gone here goes there, and who waited and whose turn it is gets it.
+    /// Updates the engine from the own store: leases that ended here end there, and waiters whose turn it is get
+    /// their leases.
     pub(super) async fn catch_up(&mut self, engine: &Engine) -> Result<()> {
         if !self.fresh_records {
             return Ok(());
@@ -238,7 +240,7 @@ impl Desk {
         Ok(())
     }
 
-    /// The leases of the own store that wait for the team, with what they ask for.
+    /// The leases of the own store that wait for the team, with their requests.
     fn waiting(&self, local: &BTreeMap<u64, Local>) -> Vec<(u64, Request)> {
         let own = self.records.waiters.iter().filter(|w| decision::session_of(&w.holder) == self.session.id);
         own.filter_map(|w| {
@@ -248,7 +250,7 @@ impl Desk {
         .collect()
     }
 
-    /// Whose time is over waits no more.
+    /// Ends the waiting of those whose time is over.
     fn end_waits(&mut self, local: &BTreeMap<u64, Local>) -> Result<()> {
         let now = clock::ticks()?.ms;
         let over: Vec<u64> =
@@ -275,7 +277,7 @@ impl Desk {
             .map(drop)
     }
 
-    /// Asks holders here to renew what has expired and what somebody on another host waits for.
+    /// Challenges holders here whose expired leases somebody on another host wants.
     fn challenge(&self, local: &BTreeMap<u64, Local>) -> Result<()> {
         let others =
             self.records.waiters.iter().filter(|w| decision::session_of(&w.holder) != self.session.id);
@@ -295,7 +297,8 @@ impl Desk {
         Ok(())
     }
 
-    /// After the session was lost: what its holders still want is asked for again; who is too late is told.
+    /// After the session was lost: requests again the leases that its holders still want. A holder that is too late
+    /// gets a notice.
     pub(super) async fn take_back(&mut self, engine: &Engine) -> Result<()> {
         for lost in std::mem::take(&mut self.lost) {
             let fence = decision::backing(&lost.holder);
@@ -326,7 +329,7 @@ fn acquire(table: &mut LeaseTable, request: &Request, waits: bool) -> LeaseOutco
     table.acquire(request, waits.then_some(&wait))
 }
 
-/// One who waits first, shown as what it will have.
+/// The first waiter, in the form of the lease that it will have.
 fn stand_in(waiter: &Waiter) -> Lease {
     Lease {
         fence: waiter.ticket,

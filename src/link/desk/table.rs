@@ -1,6 +1,6 @@
-//! What the desk knows of the team: its leases, its hosts, and what of it is written down for hooks and commands.
+//! The desk's knowledge of the team: its leases and hosts, and the part of it that hooks and commands read.
 //!
-//! The desk alone writes it, each record by a rename: a link that is killed leaves the one before or the one after.
+//! Only the desk writes it, each record by a rename: a killed link leaves the former record or the new one.
 
 use super::Desk;
 use crate::core::address::HostName;
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 impl Desk {
-    /// Whether a note tells what this desk has done or seen itself.
+    /// Whether a notification is about an act of this desk, or one that it has seen.
     pub(super) fn is_known(&self, note: &str) -> bool {
         let at_least = |kind: char, known: u64| {
             note.strip_prefix(kind).and_then(|n| n.parse().ok()).is_some_and(|n: u64| n <= known)
@@ -43,7 +43,7 @@ impl Desk {
             .collect()
     }
 
-    /// Writes down what may be believed.
+    /// Writes the board.
     pub(super) fn publish(&self) -> Result<()> {
         self.publish_without(&[])
     }
@@ -82,7 +82,7 @@ impl Desk {
             ) else {
                 continue;
             };
-            // Whose it is says the engine, not the record. What cannot be read holds nothing.
+            // The engine, not the record, decides who owns it. A record that cannot be read holds nothing.
             let owned = |holder: &mut Holder| {
                 let start = decision::backing(holder);
                 holder.host = Some(host.clone());
@@ -102,7 +102,7 @@ impl Desk {
         self.seats = serde_json::from_value(table["seats"].clone()).context("seats that cannot be read")?;
         self.observed.see(&self.seats, clock::ticks()?.ms);
         if self.session.joined && !self.seats.iter().any(|s| s.session == self.session.id) {
-            // Somebody has declared this host dead; the next sign of life will say so.
+            // Another host has declared this host dead; the next sign of life will show it.
             self.lost.extend(self.own_leases());
             self.believe_until = 0;
         }
