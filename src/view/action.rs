@@ -1,8 +1,8 @@
-//! Runs what the keys ask for: the program itself, as a child.
+//! Runs the commands of the keys: this program itself, as a child.
 //!
 //! So the dashboard has no rules of its own: a command refuses here what it refuses elsewhere, in the same words. A
-//! child runs in its own thread, so the screen stays alive while a message is on its way. Texts go by stdin, never by
-//! a shell.
+//! child runs in its own thread, so the screen stays responsive while a message is on its way. Texts go through
+//! stdin, never through a shell.
 
 use crate::core::escape;
 use std::io::Write;
@@ -13,25 +13,23 @@ use std::sync::mpsc::Sender;
 /// The most output of a child that is shown, in bytes.
 const MAX_OUTPUT: usize = 256 * 1024;
 
-/// A command of this program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Action {
-    /// What it does, for people: `send to codex-1`.
+    /// Its description for people: `send to codex-1`.
     pub(super) what: String,
-    /// The arguments.
     pub(super) args: Vec<String>,
-    /// What it reads.
+    /// Its standard input.
     pub(super) stdin: String,
-    /// Whether its output is a page to be read, rather than a line.
+    /// Whether its output is a page, and not a line.
     pub(super) page: bool,
 }
 
-/// What became of it.
+/// The result of an action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ActionOutcome {
     pub(super) action: Action,
     pub(super) ok: bool,
-    /// What it printed, safe to show.
+    /// Its output, safe to show.
     pub(super) text: String,
 }
 
@@ -47,11 +45,11 @@ impl Action {
         Self { page: true, ..Self::line(what, args) }
     }
 
-    /// Runs it in the project at `root`; the outcome arrives at `done`.
+    /// Runs it in the project at `root`, and sends the outcome to `done`.
     pub(super) fn start(self, root: &Path, done: Sender<ActionOutcome>) {
         let root = root.to_owned();
         std::thread::spawn(move || {
-            // Nobody listens any more once the dashboard is closed.
+            // Nobody receives it any more once the dashboard is closed.
             let _ = done.send(self.finish(&root));
         });
     }
@@ -72,7 +70,7 @@ impl Action {
             .stderr(Stdio::piped())
             .spawn()?;
         if let Some(mut pipe) = child.stdin.take() {
-            // It may end before it has read everything; its exit status then tells.
+            // It may end before it has read everything. Its exit status then counts.
             let _ = pipe.write_all(self.stdin.as_bytes());
         }
         let out = child.wait_with_output()?;
@@ -86,14 +84,14 @@ impl Action {
     }
 }
 
-/// Runs these one after the other; the outcome of the last one, or of the first that fails, arrives at `done`.
+/// Runs these one after the other. Sends the outcome of the last one, or of the first that fails, to `done`.
 pub(super) fn sequence(actions: Vec<Action>, root: PathBuf, done: Sender<ActionOutcome>) {
     std::thread::spawn(move || {
         let count = actions.len();
         for (number, action) in actions.into_iter().enumerate() {
             let outcome = action.finish(&root);
             if number + 1 == count || !outcome.ok {
-                // Nobody listens any more once the view is closed.
+                // Nobody receives it any more once the view is closed.
                 let _ = done.send(outcome);
                 return;
             }

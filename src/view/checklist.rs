@@ -1,4 +1,4 @@
-//! A list in which a person marks the steps to take. Below each stands what it would change.
+//! A list in which a person marks steps. Below it, the selected step shows what it would change.
 
 use super::rows;
 use super::terminal::{Popup, Screen, is_control, show};
@@ -11,10 +11,10 @@ use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 use std::ops::ControlFlow;
 
-/// The fewest rows that are left to what an item would change.
+/// The fewest rows for the text of an item.
 const LEAST_TEXT: u16 = 4;
 
-/// Whether an item is to be done.
+/// The state of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StepState {
     Chosen,
@@ -29,16 +29,14 @@ pub enum StepState {
 /// One line of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
-    /// What it is called.
     pub name: String,
-    /// What it would change, whole.
+    /// The whole change that it would make.
     pub text: String,
-    /// Whether it is to be done.
     pub state: StepState,
 }
 
 impl StepState {
-    /// What the key for it makes of it.
+    /// The state after its key was pressed.
     fn turned(self) -> Self {
         match self {
             Self::Chosen => Self::Open,
@@ -47,7 +45,6 @@ impl StepState {
         }
     }
 
-    /// How it is drawn.
     pub fn sign(self) -> &'static str {
         match self {
             Self::Chosen => "[x]",
@@ -58,7 +55,7 @@ impl StepState {
     }
 }
 
-/// What a key came to.
+/// The result of a key.
 #[derive(Debug, PartialEq, Eq)]
 enum Pressed {
     Stays,
@@ -66,18 +63,19 @@ enum Pressed {
     Left,
 }
 
-/// The list, as a person changes it.
+/// The list while a person changes it.
 #[derive(Debug)]
 struct Checklist<'a> {
     title: &'a str,
     items: Vec<Item>,
     at: usize,
-    /// The row of the text that is shown first, and how many there are beyond those shown.
+    /// The first visible row of the text, and the number of rows beyond the visible ones.
     from: usize,
     beyond: usize,
 }
 
-/// Lets a person mark `items`, whose texts are safe for a terminal; gives the marks, or `None` if they leave.
+/// Lets a person mark `items`, whose texts are safe for a terminal. Returns the marks, or `None` if the person
+/// leaves.
 pub fn check(title: &str, items: Vec<Item>) -> Result<Option<Vec<bool>>> {
     show(Checklist::new(title, items)).map(Option::flatten)
 }
@@ -160,7 +158,7 @@ impl<'a> Checklist<'a> {
         frame.render_widget(Line::styled(self.keys(), strong), foot);
     }
 
-    /// The keys, what matters first: a small screen cuts the rest.
+    /// The keys, the most important first: a small screen cuts the rest.
     fn keys(&self) -> String {
         let marked = self.items.iter().filter(|item| item.state == StepState::Chosen).count();
         let does = match marked {

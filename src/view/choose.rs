@@ -12,11 +12,10 @@ use std::ops::ControlFlow;
 /// A row of the list.
 #[derive(Clone, Debug)]
 pub struct Choice {
-    /// The key that chooses it; without one, its number does.
+    /// The key that chooses it. Without one, its number does.
     pub key: Option<char>,
-    /// What it is called.
     pub name: String,
-    /// What matters about it.
+    /// The most important detail.
     pub detail: String,
 }
 
@@ -26,13 +25,14 @@ struct Choices<'a> {
     at: usize,
 }
 
-/// Lets a person choose one of `rows`, whose texts are safe for a terminal; gives its number, or `None` if they leave.
+/// Lets a person choose one of `rows`, whose texts are safe for a terminal. Returns its index, or `None` if the
+/// person leaves.
 pub fn choose(title: &str, rows: &[Choice]) -> Result<Option<usize>> {
     show(Choices { title, rows, at: 0 }).map(Option::flatten)
 }
 
 impl Popup for Choices<'_> {
-    /// The number of the chosen row; `None`: the person left.
+    /// The index of the chosen row; `None`: the person left.
     type Outcome = Option<usize>;
 
     fn draw(&mut self, frame: &mut Frame<'_>) {
@@ -96,7 +96,7 @@ fn draw(frame: &mut Frame<'_>, title: &str, rows: &[Choice], at: usize) {
     frame.render_widget(Line::styled(foot_text(rows.len() > usize::from(body.height)), strong), foot);
 }
 
-/// The keys, what matters first: a small screen cuts the rest.
+/// The keys, the most important first: a small screen cuts the rest.
 fn foot_text(more: bool) -> &'static str {
     if more {
         "Esc leaves  its key or Enter chooses  arrows: more"

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-/// The longest text that terminals take, in bytes.
+/// The longest text that terminals accept, in bytes.
 const MOST: usize = 74_994;
 
-/// The escape that puts `text` into the clipboard; `None`: it is too long.
+/// The escape that puts `text` into the clipboard; `None` if it is too long.
 pub(super) fn escape(text: &str) -> Option<String> {
     (text.len() <= MOST).then(|| format!("\u{1b}]52;c;{}\u{7}", base64(text.as_bytes())))
 }

@@ -1,4 +1,4 @@
-//! A text changed in the person's own editor: `$VISUAL`, `$EDITOR`, or vi.
+//! Lets the person change a text in their own editor: `$VISUAL`, `$EDITOR`, or vi.
 
 use super::input::MAX;
 use anyhow::{Context as _, Result, bail};
@@ -8,10 +8,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Gives what the person made of `text`. A text that is too long stays in its file, and the error says where.
+/// The text after editing. A text that is too long stays in its file, and the error names the file.
 pub(super) fn edit(text: &str) -> Result<String> {
     let path = store(text)?;
-    // A person's setting may have arguments: the shell reads it, and never the path.
+    // A person's setting may have arguments, so the shell reads it. It never reads the path.
     let editor = r#"${VISUAL:-${EDITOR:-vi}} "$1""#;
     let ended = Command::new("/bin/sh").args(["-c", editor, "sh"]).arg(&path).status();
     let made = ended.context("cannot start a shell for the editor").and_then(|status| {
@@ -19,7 +19,7 @@ pub(super) fn edit(text: &str) -> Result<String> {
             bail!("the editor ended with {status}: the text is as it was");
         }
         let mut made = fs::read_to_string(&path).context("cannot read what the editor wrote")?;
-        // Editors end the last line.
+        // Editors add a line end to the last line.
         if made.ends_with('\n') {
             made.pop();
         }

@@ -1,8 +1,8 @@
-//! A text being written for a purpose: a message, an answer, a name.
+//! A text that is being written for a purpose: a message, an answer, a name.
 //!
-//! Pure. Enter sends; with Alt, Shift or Ctrl it begins a new line, as does Ctrl-J; Ctrl-T changes the type; Ctrl-A asks for an
-//! acknowledgement; Ctrl-N says what it wants. `@` and a few letters offer names for more recipients. What cannot be sent, or would wait, says
-//! so before it is sent.
+//! Pure. Enter sends; with Alt, Shift or Ctrl it begins a new line, as does Ctrl-J; Ctrl-T changes the type; Ctrl-A
+//! asks for an acknowledgement; Ctrl-N changes the intent. `@` and a few letters offer names for more recipients. A
+//! text that cannot be sent, or would wait, has a warning before it is sent.
 
 use super::action::Action;
 use super::fuzzy;
@@ -12,15 +12,15 @@ use crate::core::body::Body;
 use crate::core::message::{Intent, MessageType};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-/// What the text is for.
+/// The purpose of the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// To those that the form names.
+    /// A message to the recipients in the form.
     Send,
     Reply {
         id: String,
     },
-    /// The text is a name: to whom; empty: to the same.
+    /// The text is the new recipient; empty: the same one.
     Resend {
         id: String,
     },
@@ -32,13 +32,13 @@ pub(super) enum Purpose {
     RenameAll {
         agents: Vec<String>,
     },
-    /// The text is the name of a group, which these are to be in.
+    /// The text is the name of a group for these agents.
     Group {
         agents: Vec<String>,
     },
-    /// The text is the first message of agents that start, or their name.
+    /// The text is the first message, or the name, of agents that start.
     Start(Starting),
-    /// The text is the names of agents that ended; empty: they are listed.
+    /// The text is the names of ended agents; empty: they are listed.
     Resume,
 }
 
@@ -48,27 +48,27 @@ pub(super) struct Form {
     pub(super) input: Input,
     pub(super) kind: MessageType,
     pub(super) ack: bool,
-    /// What it wants of who reads it.
+    /// Its intent.
     pub(super) intent: Option<Intent>,
-    /// Who gets it, where that is known.
+    /// The recipients, if they are known.
     pub(super) to: Vec<String>,
-    /// Who may be named by `@`.
+    /// The names that can follow an `@`.
     pub(super) known: Vec<Known>,
-    /// Which of those that fit is chosen.
+    /// The index of the chosen name among the matching ones.
     pub(super) at: usize,
-    /// What stands behind the `@` for which no names are wanted.
+    /// The text after an `@` for which the person has closed the list of names.
     closed: Option<String>,
-    /// What is to be known before it is sent.
+    /// The warning before sending.
     warning: String,
 }
 
-/// Somebody who can be written to, or several who have a name together.
+/// A possible recipient: an agent or a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Known {
     pub(super) name: String,
-    /// Why a message would wait; empty if there is no reason.
+    /// Why a message would wait; empty if it would not.
     pub(super) note: String,
-    /// Who that is, where the name does not tell.
+    /// A description, if the name alone is not enough.
     pub(super) who: String,
 }
 
@@ -82,17 +82,17 @@ impl Known {
         Self { name: name.to_owned(), note, who: members.to_owned() }
     }
 
-    /// What the list of names says of it.
+    /// Its text in the list of names.
     pub(super) fn shown(&self) -> String {
         let parts = [&self.who, &self.note].map(String::as_str);
         parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ")
     }
 }
 
-/// How many names are offered at most.
+/// The most names that are offered.
 const OFFERED: usize = 6;
 
-/// Everybody.
+/// All agents.
 const ALL: &str = "@all";
 
 impl Form {
@@ -111,28 +111,28 @@ impl Form {
         }
     }
 
-    /// A message to these, as `send` takes them.
+    /// A message to these recipients, in the form of `send`.
     pub(super) fn to(names: &str) -> Self {
         let to = names.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
         Self { to, ..Self::new(Purpose::Send, "") }
     }
 
-    /// An answer to the message of somebody.
+    /// An answer to somebody's message.
     pub(super) fn reply(id: &str, from: &str) -> Self {
         Self { to: vec![from.to_owned()], ..Self::new(Purpose::Reply { id: id.to_owned() }, "") }
     }
 
-    /// With those who can be written to.
+    /// Adds the possible recipients.
     pub(super) fn knowing(self, known: Vec<Known>) -> Self {
         Self { known, ..self }
     }
 
-    /// What is to be known before it is sent is this now.
+    /// Sets the warning before sending.
     pub(super) fn warn(&mut self, warning: String) {
         self.warning = warning;
     }
 
-    /// The form again from which this command came that was refused: of `send` or `reply`, which take a text.
+    /// The form of a refused command: of `send` or `reply`, which take a text.
     pub(super) fn again(action: &Action) -> Self {
         let args: Vec<&str> = action.args.iter().map(String::as_str).collect();
         if let ["start", ..] = args[..] {
@@ -154,17 +154,17 @@ impl Form {
         form
     }
 
-    /// Whether the text is a message's.
+    /// Whether the text is a message.
     pub(super) fn is_message(&self) -> bool {
         matches!(self.purpose, Purpose::Send | Purpose::Reply { .. })
     }
 
-    /// Whether the text may be long: a message's, or the first one of agents that start.
+    /// Whether the text may be long: a message, or the first message of agents that start.
     pub(super) fn is_long(&self) -> bool {
         self.is_message() || matches!(&self.purpose, Purpose::Start(starting) if !starting.naming)
     }
 
-    /// By what its draft is known; `None`: none is kept.
+    /// The identity of its draft; `None` if it has no draft.
     pub(super) fn key(&self) -> Option<String> {
         match &self.purpose {
             Purpose::Start(_) => Some("start".to_owned()),
@@ -172,7 +172,7 @@ impl Form {
         }
     }
 
-    /// Whether there is nothing to keep.
+    /// Whether there is nothing worth keeping.
     pub(super) fn is_blank(&self) -> bool {
         match &self.purpose {
             Purpose::Start(starting) => starting.is_blank(&self.input),
@@ -210,7 +210,7 @@ impl Form {
         }
     }
 
-    /// What stands behind an `@` before the cursor, if that is where a name is being typed.
+    /// The text between an `@` and the cursor, if a name is being typed there.
     fn name_begun(&self) -> Option<String> {
         let (before, _) = self.input.parts();
         let (rest, letters) = before.rsplit_once('@')?;
@@ -219,7 +219,7 @@ impl Form {
         (begins && is_name && self.closed.as_deref() != Some(letters)).then(|| letters.to_owned())
     }
 
-    /// The names that fit what is being typed, the best first.
+    /// The names that match the typed text, the best first.
     pub(super) fn offered(&self) -> Vec<Known> {
         let Some(letters) = self.name_begun() else { return Vec::new() };
         let all = Known::group(ALL, "all agents of the project", String::new());
@@ -230,7 +230,7 @@ impl Form {
         found.map(|at| free[at].clone()).take(OFFERED).collect()
     }
 
-    /// Takes the chosen name for a recipient in place of what was typed of it.
+    /// Makes the chosen name a recipient, in place of the typed text.
     fn accept(&mut self, name: &str) {
         let typed = self.name_begun().map_or(0, |letters| letters.chars().count() + 1);
         for _ in 0..typed {
@@ -252,7 +252,7 @@ impl Form {
         open
     }
 
-    /// What is to be known before it is sent, and whether it cannot be sent because of that.
+    /// The warning before sending, and whether it prevents sending.
     pub(super) fn says(&self) -> Option<(String, bool)> {
         if let Purpose::RenameAll { .. } = self.purpose
             && !self.input.is_blank()
@@ -287,7 +287,7 @@ impl Form {
         (!notes.is_empty()).then(|| (notes.join("; "), false))
     }
 
-    /// Takes a key; an action if that finished the form.
+    /// Handles a key. Returns an action if the key finished the form.
     pub(super) fn press(&mut self, key: KeyEvent) -> Option<Action> {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         if let Purpose::Start(starting) = &mut self.purpose {
@@ -321,7 +321,7 @@ impl Form {
             }
         }
         match key.code {
-            // At the beginning there is nothing left to delete but the last recipient.
+            // At the beginning, the last recipient is the only thing left to delete.
             KeyCode::Backspace if self.purpose == Purpose::Send && self.input.parts().0.is_empty() => {
                 self.to.pop();
             }
@@ -332,7 +332,7 @@ impl Form {
                     Some(Intent::Action) => Some(Intent::Fyi),
                     Some(Intent::Fyi) => None,
                 };
-                // Who wants no answer wants no acknowledgement.
+                // A message without an answer has no acknowledgement.
                 self.ack &= self.intent != Some(Intent::Fyi);
             }
             KeyCode::Enter if !key.modifiers.is_empty() && self.is_long() => self.input.insert("\n"),
@@ -386,7 +386,7 @@ impl Form {
             }
             Purpose::Reply { id } => with_text(format!("answer {id}"), &["reply", id, "-"]),
             Purpose::Rename { agent } => {
-                // After --, so that nothing typed here is an option.
+                // After --, so that no typed text is an option.
                 Action::line(&format!("rename {agent}"), &["name", "--", agent, text.trim()])
             }
             Purpose::RenameAll { agents } => {
@@ -467,7 +467,7 @@ mod tests {
         form.paste("@");
         let names: Vec<String> = form.offered().into_iter().map(|known| known.name).collect();
         assert_eq!(names, ["claude-1", "@all"], "those who get it already are not offered");
-        // Esc closes the list and stays; then Enter sends the sign as it is.
+        // Esc closes the list only; then Enter sends the sign as it is.
         assert!(form.close_list() && !form.close_list());
         let action = press(&mut form, KeyCode::Enter).unwrap();
         assert_eq!(

@@ -1,4 +1,4 @@
-//! How a form looks: at the bottom of its area, as high as its text needs.
+//! Draws a form: at the bottom of its area, as high as its text needs.
 
 use super::form::{Form, Known, Purpose};
 use super::text::{cut, graphemes, pad, steady, width};
@@ -14,7 +14,7 @@ use ratatui::widgets::{Block, Clear, Paragraph};
 const DIM: Style = Style::new().add_modifier(Modifier::DIM);
 const STRONG: Style = Style::new().add_modifier(Modifier::BOLD);
 
-/// A form by itself, with what is to be said above it.
+/// A form by itself, with a text above it.
 pub(super) fn writing(frame: &mut Frame<'_>, form: &Form, said: &str, failed: bool) {
     let area = frame.area();
     let rows = wrap::rows(said, area.width).into_iter().map(Line::raw).collect::<Vec<_>>();
@@ -37,7 +37,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, form: &Form, whole: Rect) {
     let rows = rows.min(usize::from((whole.height / 2).max(1)));
     let height = u16::try_from(rows + 2 + below.len().max(1)).unwrap_or(u16::MAX).min(whole.height);
     let area = Rect { y: whole.bottom() - height, height, ..whole };
-    // What is not written into is two borders, and what stands below the text.
+    // The rows without text are two borders, and those below the text.
     let rows = usize::from(height.saturating_sub(2)).saturating_sub(below.len()).max(1);
     let first = (cursor.1 + 1).saturating_sub(rows);
     let title = format!(" {} ", cut(&escape::line(&form.title()), inner));
@@ -53,7 +53,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, form: &Form, whole: Rect) {
     frame.set_cursor_position((x.min(area.right() - 1), y.min(area.bottom() - 1)));
 }
 
-/// The keys, as they stand in the frame, and what does not fit there: a row above it.
+/// The keys that fit in the frame, and a row above it with the others.
 fn hints(form: &Form, plain: bool, columns: usize) -> (String, Option<Line<'static>>) {
     let room = columns + 2;
     let fitting = |parts: &[&str]| {
@@ -95,7 +95,7 @@ fn hints(form: &Form, plain: bool, columns: usize) -> (String, Option<Line<'stat
     (fitting(&[&keys[..], &more].concat()), Some(Line::styled(fitting(&choices), DIM)))
 }
 
-/// What stands below the text: the names that fit, or what is to be known before it is sent.
+/// The rows below the text: the matching names, or the warning before sending.
 fn below(form: &Form, offered: &[Known], columns: usize) -> Vec<Line<'static>> {
     if offered.is_empty() {
         let said = form.says();
@@ -116,8 +116,8 @@ fn below(form: &Form, offered: &[Known], columns: usize) -> Vec<Line<'static>> {
     offered.iter().enumerate().map(row).collect()
 }
 
-/// The text in rows of so many columns, and the column and row of the cursor. Wrapped here, grapheme by grapheme, so that the cursor is
-/// where the text says.
+/// The text in rows of so many columns, and the column and row of the cursor. It is wrapped here, grapheme by
+/// grapheme, so that the cursor is in the right place.
 fn laid_out(form: &Form, columns: usize) -> (Vec<String>, (usize, usize)) {
     let (before, after) = form.input.parts();
     let mut lines = vec![String::new()];

@@ -1,10 +1,11 @@
-//! Finds the names that a few letters may mean.
+//! Finds the names that match a few letters.
 //!
-//! Pure. The letters must stand in the text in their order; those at the beginning of a word and those that follow each other count more.
+//! Pure. The letters must stand in the text in their order. Letters at the beginning of a word, and adjacent ones,
+//! count more.
 
 use crate::core::order;
 
-/// How well `letters` fit `text`; `None`: not at all. Case does not count.
+/// How well `letters` match `text`; `None`: not at all. Case does not count.
 pub(super) fn fit(letters: &str, text: &str) -> Option<u32> {
     let text: Vec<char> = text.to_lowercase().chars().collect();
     let (mut score, mut at, mut follows) = (0, 0, false);
@@ -27,8 +28,8 @@ pub(super) fn fit(letters: &str, text: &str) -> Option<u32> {
     Some(score)
 }
 
-/// The numbers of those texts that fit, each with what explains it, the best first, in their own order where they fit as well. What explains
-/// a text fits only if all the letters stand in it together.
+/// The indices of the matching texts, the best first; equal ones keep their order. Each text comes with an
+/// explanation, which matches only if all the letters stand in it together.
 pub(super) fn find<'a>(letters: &str, texts: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<usize> {
     let together = letters.trim().to_lowercase();
     let value = |(name, more): (&str, &str)| {

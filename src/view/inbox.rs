@@ -1,7 +1,7 @@
-//! The person's inbox: unread messages of one project or of several, read whole, answered and acknowledged on the spot.
+//! The person's inbox: unread messages of one or several projects, which can be read, answered and acknowledged.
 //!
-//! What the keys do is done by this program's own commands, in the project of the message, as in the dashboard. swarm's own
-//! notices are one row until it is unfolded. Nothing is marked read but what was opened, answered or acknowledged.
+//! The keys run this program's own commands, in the project of the message, as in the dashboard. swarm's own notices
+//! are one row until it is unfolded. Only messages that were opened, answered or acknowledged are marked as read.
 
 use super::action::{Action, ActionOutcome, sequence};
 use super::form::Form;
@@ -31,11 +31,10 @@ use std::time::{Duration, Instant};
 /// How often the mailboxes are read.
 const REREAD: Duration = Duration::from_secs(2);
 
-/// Whose mail is shown.
+/// A project whose mail is shown.
 pub struct Mailbox {
-    /// The project.
     pub store: Store,
-    /// What it is called.
+    /// The project's name.
     pub label: String,
 }
 
@@ -50,19 +49,19 @@ struct Letter {
     preview: String,
     text: String,
     notice: bool,
-    /// The project: its number among the mailboxes, its label and its root.
+    /// The project: its index among the mailboxes, its label and its root.
     project: (usize, String, PathBuf),
 }
 
-/// What a row of the list is.
+/// A row of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Row {
-    /// The message with that number.
+    /// The message with this index.
     Letter(usize),
     Notices,
 }
 
-/// What has the keys.
+/// The part that gets the keys.
 #[derive(Debug, Default)]
 enum InboxMode {
     #[default]
@@ -75,40 +74,40 @@ enum InboxMode {
 struct Inbox {
     /// The unread messages, newest first.
     letters: Vec<Letter>,
-    /// How many mailboxes are shown, and those that are not, with mail in them.
+    /// How many mailboxes are shown, and how many others contain mail.
     shown: usize,
     others: Vec<String>,
     at: usize,
     unfolded: bool,
     mode: InboxMode,
     running: Option<String>,
-    /// Whether what is in the form is on its way.
+    /// Whether the text in the form is on its way.
     sending: bool,
     told: Option<(String, bool)>,
 }
 
-/// What a key asks of the outside.
+/// The request of a key to the outside.
 enum InboxWish {
     Nothing,
     Leave,
     /// Run these commands in that project.
     Run(Vec<Action>, PathBuf),
-    /// Open what is written in an editor.
+    /// Open the text in an editor.
     Edit,
-    /// Show all mailboxes, or the first again.
+    /// Show all mailboxes, or only the first again.
     Turn,
 }
 
 struct OpenInbox<'a> {
     mailboxes: &'a [Mailbox],
-    /// Whether all are shown, or the first alone.
+    /// Whether all mailboxes are shown, or only the first.
     all: bool,
     inbox: Inbox,
     outcomes: (Sender<ActionOutcome>, Receiver<ActionOutcome>),
     read: Instant,
 }
 
-/// Shows the mailboxes, of which only the first if it is the person's `own` project, until the person leaves.
+/// Shows the mailboxes until the person leaves; only the first one at the start if it is the person's `own` project.
 pub fn run(mailboxes: &[Mailbox], own: bool) -> Result<()> {
     let mut open = OpenInbox {
         mailboxes,
@@ -195,7 +194,7 @@ fn letter(message: &Verified, project: &(usize, String, PathBuf)) -> Letter {
 }
 
 impl Inbox {
-    /// Reads the mailboxes again. What cannot be read is told, and the others are shown.
+    /// Reads the mailboxes again. Errors are shown, and so are the other mailboxes.
     fn fill(&mut self, mailboxes: &[Mailbox], all: bool) {
         let selected = self.selected();
         let shown = if all { mailboxes.len() } else { mailboxes.len().min(1) };
@@ -219,7 +218,7 @@ impl Inbox {
         self.at = same.unwrap_or(self.at).min(rows.len().saturating_sub(1));
     }
 
-    /// The rows: messages, and one for all notices, with them below if they are unfolded.
+    /// The rows: messages, and one for all notices, followed by the notices if they are unfolded.
     fn rows(&self) -> Vec<Row> {
         let numbered = || self.letters.iter().enumerate();
         let mut rows: Vec<Row> = numbered().filter(|(_, l)| !l.notice).map(|(n, _)| Row::Letter(n)).collect();
@@ -244,18 +243,18 @@ impl Inbox {
         self.rows().get(self.at).map(|row| self.id(*row))
     }
 
-    /// Takes what a command came to.
+    /// Handles the outcome of a command.
     fn finish(&mut self, outcome: &ActionOutcome) {
         let word = outcome.action.args.first().map(String::as_str);
         let answered = word == Some("reply");
         self.running = None;
         self.sending &= !answered;
         let first = outcome.text.lines().next().unwrap_or("done").to_owned();
-        // What was refused is not lost: it stays in its form, with the reason.
+        // A refused text is not lost: it stays in its form, with the reason.
         if outcome.ok && answered {
             self.mode = InboxMode::List;
         }
-        // What reading prints is on the screen already.
+        // The output of reading is already on the screen.
         let quiet = outcome.ok && word == Some("read");
         self.told = (!quiet).then_some((first, !outcome.ok));
     }
@@ -286,7 +285,7 @@ impl Inbox {
                 _ => InboxWish::Nothing,
             },
             InboxMode::Writing(letter, form) if self.sending => {
-                // What was sent is on its way: nothing takes it back.
+                // The text is on its way and cannot be taken back.
                 self.mode = InboxMode::Writing(letter, form);
                 InboxWish::Nothing
             }
@@ -361,13 +360,13 @@ impl Inbox {
         self.run(vec![action], letter.project.2.clone())
     }
 
-    /// Marks all notices of one project read: of the one with the newest.
+    /// Marks all notices of one project as read: the project of the newest notice.
     fn read_notices(&mut self) -> InboxWish {
         let mut notices = self.letters.iter().filter(|l| l.notice);
         let Some(first) = notices.next().cloned() else { return InboxWish::Nothing };
         let rest = notices.filter(|l| l.project == first.project).map(|l| l.id.clone());
         let ids: Vec<String> = std::iter::once(first.id.clone()).chain(rest).collect();
-        // The system bounds what a command may be told.
+        // The system limits the arguments of a command.
         let actions = ids.chunks(200).map(|ids| {
             let args: Vec<&str> = std::iter::once("read").chain(ids.iter().map(String::as_str)).collect();
             Action::line("mark the notices read", &args)
@@ -392,7 +391,7 @@ impl Inbox {
         }
     }
 
-    /// What runs, or what became of it.
+    /// The running command, or its outcome.
     fn said(&self) -> Option<String> {
         let running = self.running.as_ref().map(|what| format!("{what} …"));
         running.or_else(|| self.told.as_ref().map(|(text, _)| text.clone()))
@@ -430,7 +429,7 @@ impl Inbox {
                         let kind = format!("  {} {}", letter.kind, letter.marks);
                         let room = usize::from(body.width)
                             .saturating_sub(text::width(&who) + text::width(&kind) + 2);
-                        // What it says gives way: that it is a question matters more than its last words.
+                        // The preview is cut first: that it is a question is more important than its last words.
                         let preview = text::cut(&letter.preview, room);
                         Line::from(vec![Span::raw(format!("{who}  {preview}")), Span::styled(kind, faint)])
                     }
@@ -439,18 +438,18 @@ impl Inbox {
             line.style(rows::style(selected, Style::new()))
         };
         rows::draw(frame, body, rows.iter().enumerate().skip(first).map(line));
-        // As much as a terminal of 60 columns shows.
+        // As much as 60 columns show.
         let keys = "Enter read  r answer  a ack  x mark read  q leaves  P all".to_owned();
         frame.render_widget(Line::styled(said.unwrap_or(keys), strong), foot);
     }
 
-    /// The sender, and the project where several are shown.
+    /// The sender, and the project if several are shown.
     fn people(&self, letter: &Letter) -> String {
         if self.shown > 1 { format!("{} in {}", letter.from, letter.project.1) } else { letter.from.clone() }
     }
 }
 
-/// What marks a message read.
+/// The action that marks a message as read.
 fn read(letter: &Letter) -> Action {
     Action::line(&format!("read {}", letter.id), &["read", &letter.id])
 }
@@ -528,7 +527,7 @@ mod tests {
         let (ids, root) = args(press(&mut inbox, KeyCode::Enter));
         assert_eq!((ids, root), (vec![vec!["read".into(), "cccc1111".into()]], PathBuf::from("/p/web")));
         assert!(screen(&mut inbox).contains("r answer  a ack  Esc back"));
-        // To be marked read takes a moment, in which nothing that is typed is lost.
+        // Marking as read takes a moment, in which no typed text may be lost.
         press(&mut inbox, KeyCode::Char('r'));
         inbox.finish(&ActionOutcome {
             action: Action::line("read", &["read"]),
@@ -542,7 +541,7 @@ mod tests {
         let (ids, root) = args(press(&mut inbox, KeyCode::Enter));
         assert_eq!(ids[0][..3], ["reply", "cccc1111", "-"].map(str::to_owned));
         assert_eq!(root, PathBuf::from("/p/web"));
-        // A refusal keeps the text, an answer that is sent closes the form.
+        // A refusal keeps the text, and sending an answer closes the form.
         let outcome =
             |ok| ActionOutcome { action: Action::line("answer", &["reply"]), ok, text: "why".into() };
         inbox.finish(&outcome(false));

@@ -1,13 +1,14 @@
-//! A text being written: characters, a cursor, lines.
+//! A text that is being written: characters, a cursor, lines.
 //!
-//! Pure. Only what a terminal can show safely gets in: other characters are dropped as they are typed or pasted.
+//! Pure. It only accepts characters that a terminal can show safely; others are dropped as they are typed or pasted.
 
 use crate::core::escape;
 
-/// The longest text, in characters: more than a message may have, so that one which was cut is refused and never sent in part.
+/// The longest text, in characters: more than a message may have, so that a text that was cut is refused, and never
+/// sent in part.
 pub(super) const MAX: usize = 70_000;
 
-/// What makes one emoji of several; it shows nothing by itself.
+/// The character that joins several emoji into one. It is invisible itself.
 pub(super) const JOINER: char = '\u{200d}';
 
 /// A text and a cursor in it.
@@ -18,7 +19,7 @@ pub(super) struct Input {
 }
 
 impl Input {
-    /// One that holds `text`, the cursor behind it.
+    /// An input that contains `text`, with the cursor after it.
     pub(super) fn of(text: &str) -> Self {
         let mut input = Self::default();
         input.insert(text);
@@ -29,7 +30,7 @@ impl Input {
         self.text.iter().collect()
     }
 
-    /// Whether there is nothing but space.
+    /// Whether it contains only white space.
     pub(super) fn is_blank(&self) -> bool {
         self.text.iter().all(|c| c.is_whitespace())
     }
@@ -89,7 +90,7 @@ impl Input {
         self.text[..self.at].iter().rposition(|c| *c == '\n').map_or(0, |newline| newline + 1)
     }
 
-    /// The text before the cursor, and from it on.
+    /// The text before the cursor, and the rest.
     pub(super) fn parts(&self) -> (String, String) {
         (self.text[..self.at].iter().collect(), self.text[self.at..].iter().collect())
     }

@@ -1,7 +1,7 @@
-//! What a person sees of a project: the dashboard, and the small views of the plugin's popups (a page, a list to choose from, a text to
-//! write, the inbox).
+//! The views of a project for a person: the dashboard, and the small views in the plugin's popups (a page, a list of
+//! choices, a form, the inbox).
 //!
-//! What the keys do is done by this program's own commands, so that closing a view at any moment loses nothing.
+//! The keys run this program's own commands, so closing a view at any moment loses nothing.
 
 mod action;
 pub mod checklist;

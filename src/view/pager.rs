@@ -1,4 +1,4 @@
-//! A text to be read in a popup: its beginning first, with the keys that go on and leave below it.
+//! Shows a long text in a popup: its beginning first, with the keys to continue and to leave below it.
 
 use super::rows;
 use super::terminal::{Popup, Screen, show};
@@ -11,12 +11,12 @@ use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 use std::ops::ControlFlow;
 
-/// A text and the row of it that is shown first.
+/// A text and its first visible row.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pager {
     text: String,
     from: usize,
-    /// The rows of the screen, without the line of keys, and those of the text.
+    /// The numbers of rows of the screen, without the line of keys, and of the text.
     height: usize,
     rows: usize,
 }
@@ -34,7 +34,7 @@ impl Popup for Pager {
     }
 
     fn press(&mut self, key: KeyEvent, _: &mut Screen) -> Result<ControlFlow<()>> {
-        // What fits is left with any key.
+        // If the text fits, any key leaves.
         let stays = !self.fits() && Pager::press(self, key);
         Ok(if stays { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     }
@@ -45,7 +45,7 @@ impl Pager {
         Self { text: text.to_owned(), ..Self::default() }
     }
 
-    /// Draws it with the keys that go on and leave, behind `others`, which are those of who shows it.
+    /// Draws it with the keys to continue and to leave, after `others`, the keys of its caller.
     pub(super) fn draw(&mut self, frame: &mut Frame<'_>, others: Option<&str>) {
         let [_, body, foot] = rows::around(frame.area(), 0, 1);
         let rows = wrap::rows(&self.text, body.width);
@@ -67,7 +67,7 @@ impl Pager {
         self.rows.saturating_sub(self.height)
     }
 
-    /// What the keys do. What matters comes first: a small screen cuts the rest.
+    /// The keys, the most important first: a small screen cuts the rest.
     fn keys(&self, others: Option<&str>) -> String {
         let first = match others {
             None if self.fits() => return "(any key closes this)".to_owned(),
@@ -79,7 +79,7 @@ impl Pager {
         format!("{first}  {on}  rows {}-{end} of {}  arrows, PgUp, Home, End", self.from + 1, self.rows)
     }
 
-    /// Takes a key. `false`: the person leaves.
+    /// Handles a key. `false`: the person leaves.
     pub(super) fn press(&mut self, key: KeyEvent) -> bool {
         let page = self.height.saturating_sub(1).max(1);
         self.from = match key.code {

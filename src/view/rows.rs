@@ -1,4 +1,4 @@
-//! The rows of a list. The selected row is one bar from edge to edge.
+//! Draws the rows of a list. The selected row is one bar from edge to edge.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -15,12 +15,12 @@ pub(super) fn around(area: Rect, above: u16, below: u16) -> [Rect; 3] {
     [part(0, above), part(above, body), part(above + body, below)]
 }
 
-/// How a row looks: a selected one is reversed, and any other is as `otherwise`.
+/// The style of a row: reversed if it is selected, otherwise `otherwise`.
 pub(super) fn style(selected: bool, otherwise: Style) -> Style {
     if selected { Style::new().add_modifier(Modifier::REVERSED) } else { otherwise }
 }
 
-/// Draws one line a row, as many as fit. A line's own style reaches over the whole row.
+/// Draws one line per row, as many as fit. A line's own style fills the whole row.
 pub(super) fn draw<'a>(frame: &mut Frame<'_>, area: Rect, lines: impl Iterator<Item = Line<'a>>) {
     for (line, row) in lines.zip(area.rows()) {
         frame.render_widget(line, row);

@@ -1,6 +1,6 @@
-//! What a form for starting agents has beside the prompt: the kind, how many, and the name.
+//! The fields of a form for starting agents beside the prompt: the kind, the count, and the name.
 //!
-//! Pure. One text is written at a time, the prompt or the name; Tab goes to the other one.
+//! Pure. One text is written at a time, the prompt or the name; Tab switches.
 
 use super::action::Action;
 use super::input::Input;
@@ -11,20 +11,20 @@ pub(super) struct Starting {
     kinds: Vec<String>,
     at: usize,
     count: usize,
-    /// The text that is not being written.
+    /// The text that is not being written now.
     other: Input,
     /// Whether the name is being written.
     pub(super) naming: bool,
 }
 
 impl Starting {
-    /// One of these kinds, of which there is at least one; the one called `kind`, if it is among them.
+    /// Fields with these kinds, at least one; the chosen one is `kind`, if it is among them.
     pub(super) fn new(kinds: Vec<String>, kind: &str) -> Self {
         let at = kinds.iter().position(|known| known == kind).unwrap_or(0);
         Self { kinds, at, count: 1, other: Input::default(), naming: false }
     }
 
-    /// The form's values in a command that was refused; gives the prompt, too.
+    /// The fields of a refused command; returns the prompt as well.
     pub(super) fn again(args: &[&str], prompt: &str) -> (Self, Input) {
         let value = |name: &str| args.iter().find_map(|arg| arg.strip_prefix(name));
         let kinds = args.get(1).map(|kind| vec![(*kind).to_owned()]).unwrap_or_default();
@@ -41,7 +41,7 @@ impl Starting {
         self.at = (self.at + 1) % self.kinds.len().max(1);
     }
 
-    /// One more; after the last number the first.
+    /// Increments the count; after the greatest it is 1 again.
     pub(super) fn next_count(&mut self) {
         self.count = self.count % usize::from(MOST_STARTED) + 1;
     }
@@ -50,7 +50,7 @@ impl Starting {
         self.count
     }
 
-    /// Goes from the prompt to the name, or back; `written` is the text that is being written.
+    /// Switches between the prompt and the name; `written` is the text that is being written.
     pub(super) fn turn(&mut self, written: &mut Input) {
         std::mem::swap(&mut self.other, written);
         self.naming = !self.naming;
@@ -74,7 +74,7 @@ impl Starting {
         format!("Start {} {}{called}: {writes}", self.count, self.kind())
     }
 
-    /// What is wrong, before it is tried.
+    /// The error, before the command runs.
     pub(super) fn wrong(&self, written: &Input) -> Option<String> {
         let name = self.texts(written).1;
         let numbers = name.matches('#').count();

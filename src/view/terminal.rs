@@ -1,8 +1,8 @@
-//! The terminal, taken over and given back.
+//! Takes over the terminal and gives it back.
 //!
-//! Given back whatever happens: on return, on an error, on a panic (the hook runs before a release build aborts) and on
-//! SIGTERM, SIGHUP and SIGINT, which end the loop. While a person writes, keys that come together are told apart from
-//! keys that are pressed: a line break within a burst is a part of a text that was pasted.
+//! It is given back in all cases: on return, on an error, on a panic (the hook runs before a release build aborts)
+//! and on SIGTERM, SIGHUP and SIGINT, which end the loop. While a person writes, keys that come together are
+//! distinguished from pressed keys: a line break within a burst belongs to a pasted text.
 
 use super::clipboard;
 use super::editor;
@@ -32,13 +32,13 @@ use std::time::{Duration, Instant};
 /// Keys that come within this time were not pressed one by one.
 const BURST: Duration = Duration::from_millis(30);
 
-/// The terminal as long as it is ours.
+/// The terminal while this process has it.
 pub(super) struct Screen {
     pub(super) terminal: Terminal<CrosstermBackend<Stdout>>,
     ended: Arc<AtomicBool>,
     /// An event that was read too early.
     next: Option<Event>,
-    /// When the last part of a paste without marks came.
+    /// When the last part of a paste without marks arrived.
     pasted: Option<Instant>,
     /// Whether the terminal reports the mouse.
     mouse: bool,
@@ -62,23 +62,24 @@ impl Screen {
         Ok(Self { terminal, ended, next: None, pasted: None, mouse: false })
     }
 
-    /// Lets the terminal report clicks, the wheel and what is drawn with a button held; not every move, as that would wake a process for
+    /// Makes the terminal report clicks, the wheel and drags; not every move, which would wake the process for
     /// nothing.
     pub(super) fn watch_mouse(&mut self) -> Result<()> {
         self.mouse = true;
         Ok(execute!(stdout(), Print("\x1b[?1000h\x1b[?1002h\x1b[?1006h"))?)
     }
 
-    /// Puts a text into the clipboard of the terminal that shows this, if it does that for programs. Whether the text is short enough.
+    /// Puts a text into the clipboard of this terminal, if the terminal allows that. Returns whether the text is
+    /// short enough.
     pub(super) fn copy(text: &str) -> Result<bool> {
         let Some(escape) = clipboard::escape(text) else { return Ok(false) };
         execute!(stdout(), Print(escape))?;
         Ok(true)
     }
 
-    /// The next event, if there is one. For a person who is `writing`, an Enter that more follows at once, as when a terminal pastes
-    /// without marks, is a line break of what is pasted, and so is one right behind such a text. Escape with Enter right behind it
-    /// is Alt-Enter, however the two bytes came.
+    /// The next event, if there is one. While a person is `writing`, an Enter that more input follows at once, as
+    /// when a terminal pastes without marks, is a line break of the pasted text, and so is one right after such a
+    /// text. Escape followed at once by Enter is Alt-Enter, in whatever way the two bytes arrive.
     pub(super) fn read(&mut self, writing: bool) -> Result<Option<Event>> {
         let event = match self.next.take() {
             Some(event) => event,
@@ -106,7 +107,7 @@ impl Screen {
         Ok(Some(event))
     }
 
-    /// Lets a person change a text in their own editor. The inner error says why it stays as it was.
+    /// Lets a person change a text in their own editor. The inner error says why the text is unchanged.
     pub(super) fn edit(&mut self, input: &mut Input) -> Result<Result<(), String>> {
         leave();
         let edited = editor::edit(&input.text());
@@ -119,10 +120,10 @@ impl Screen {
     }
 
     /// Waits for a key, a new size or a signal, at most this long. `false`: it is time to end, because of a signal or
-    /// because the terminal is gone. The system is asked for that, because the event reader would look at a closed terminal
+    /// because the terminal is gone. It asks the system, because the event reader would wait for a closed terminal
     /// for ever.
     pub(super) fn wait(&self, at_most: Duration) -> Result<bool> {
-        // What was read together with an earlier key waits here, and not in the system.
+        // Input that was read together with an earlier key waits here, and not in the system.
         if self.next.is_some() || event::poll(Duration::ZERO).unwrap_or(false) {
             return Ok(!self.ended.load(Ordering::Relaxed));
         }
@@ -139,15 +140,15 @@ impl Screen {
     }
 }
 
-/// What fills the terminal and gets what a person types, until something comes of it.
+/// A view that fills the terminal and gets the person's input, until it has an outcome.
 pub(super) trait Popup {
     type Outcome;
-    /// How long a wait for a key is.
+    /// How long one wait for a key takes.
     const TICK: Duration = Duration::from_secs(1);
 
     fn draw(&mut self, frame: &mut Frame<'_>);
 
-    /// Takes note of what comes without a key. Called with each key, and in between.
+    /// Handles changes without a key. Called with each key, and in between.
     fn tick(&mut self) -> ControlFlow<Self::Outcome> {
         ControlFlow::Continue(())
     }
@@ -162,7 +163,7 @@ pub(super) trait Popup {
     fn paste(&mut self, _text: &str) {}
 }
 
-/// Shows it until something comes of it. `None`: a signal came, or the terminal is gone.
+/// Shows it until it has an outcome. `None`: a signal came, or the terminal is gone.
 pub(super) fn show<P: Popup>(mut popup: P) -> Result<Option<P::Outcome>> {
     let mut screen = Screen::enter()?;
     loop {
@@ -206,12 +207,12 @@ fn take() -> Result<()> {
     Ok(execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste)?)
 }
 
-/// Whether an event is this key by itself.
+/// Whether an event is this key without modifiers.
 fn is_plain(event: &Event, code: KeyCode) -> bool {
     matches!(event, Event::Key(key) if key.code == code && key.modifiers.is_empty() && key.kind != KeyEventKind::Release)
 }
 
-/// Gives the terminal back. It may be gone: nothing can be done about that.
+/// Gives the terminal back. An error is ignored, because the terminal may be gone.
 fn leave() {
     let _ = execute!(
         stdout(),

@@ -1,13 +1,14 @@
-//! Text in the cells of a terminal: what is shown of it, how wide it is, and how it is cut.
+//! Text in the cells of a terminal: its visible form, its width, and how it is cut.
 //!
-//! Pure. Widths and cuts are by grapheme, so that a letter keeps its marks. What joins or colours emoji is left out: terminals disagree
-//! about how wide those are, and one that is drawn wider than was thought moves the rest of its row.
+//! Pure. Widths and cuts are by grapheme, so that a letter keeps its marks. Characters that join or colour emoji are
+//! left out, because terminals disagree about the width of those emoji. One that is drawn wider than expected moves
+//! the rest of its row.
 
 use crate::core::escape;
 use ratatui::text::{Line, Span};
 use unicode_segmentation::UnicodeSegmentation;
 
-/// How many columns a text takes.
+/// The width of a text in columns.
 pub(super) fn width(text: &str) -> usize {
     Span::raw(text).width()
 }
@@ -17,20 +18,20 @@ pub(super) fn graphemes(text: &str) -> impl Iterator<Item = &str> {
     text.graphemes(true)
 }
 
-/// Whether terminals disagree about the width of what this is a part of.
+/// Whether terminals disagree about the width of a grapheme with this character.
 fn is_unsure(c: char) -> bool {
     matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}' | '\u{e0020}'..='\u{e007f}')
 }
 
-/// The letter of a regional indicator: two of these are a flag. tmux 3.3 holds them in a cell each, and the terminal around it draws
-/// both as one: what is drawn over them later leaves half a flag behind.
+/// The letter of a regional indicator; two of these are a flag. tmux 3.3 puts each into a cell of its own, and the
+/// terminal around it draws both as one: drawing over them later leaves half a flag.
 fn letter_of_flag(c: char) -> Option<char> {
     let number = u32::from(c).checked_sub(0x1f1e6).filter(|number| *number < 26)?;
     char::from_u32(u32::from('A') + number)
 }
 
-/// A text of which all terminals agree how wide it is: a flag is the letters of its country in brackets, and what joins or colours
-/// emoji is left out.
+/// A text about whose width all terminals agree: a flag becomes the letters of its country in brackets, and
+/// characters that join or colour emoji are left out.
 pub(super) fn steady(text: &str) -> String {
     if text.is_ascii() {
         return text.to_owned();
@@ -55,14 +56,14 @@ pub(super) fn steady(text: &str) -> String {
     shown
 }
 
-/// What is shown of an untrusted text: line feeds stay, tabs become blanks.
+/// The visible form of an untrusted text: line feeds stay, and tabs become blanks.
 pub(super) fn tidy(text: &str) -> String {
     steady(&escape::text(text).replace('\t', "    "))
 }
 
 /// [`tidy`], on one line.
 pub(super) fn flat(text: &str) -> String {
-    // Of a long text the rest would not be seen.
+    // The rest of a long text would not be visible.
     let words = text.split_whitespace().take(200);
     let mut flat = String::new();
     for word in words {
@@ -77,7 +78,7 @@ pub(super) fn flat(text: &str) -> String {
     tidy(&flat)
 }
 
-/// A text within so many columns; `…` stands for what is cut.
+/// A text within so many columns; `…` replaces the rest.
 pub(super) fn cut(text: &str, columns: usize) -> String {
     if width(text) <= columns {
         return text.to_owned();
@@ -97,7 +98,7 @@ pub(super) fn cut(text: &str, columns: usize) -> String {
     cut
 }
 
-/// A text of just so many columns.
+/// A text with exactly so many columns.
 pub(super) fn pad(text: &str, columns: usize) -> String {
     let mut text = cut(text, columns);
     let room = columns.saturating_sub(width(&text));
@@ -105,7 +106,7 @@ pub(super) fn pad(text: &str, columns: usize) -> String {
     text
 }
 
-/// Parts of a line within so many columns; `…` stands for what is cut.
+/// Parts of a line within so many columns; `…` replaces the rest.
 pub(super) fn fit(spans: Vec<Span<'static>>, columns: usize) -> Line<'static> {
     let whole: usize = spans.iter().map(Span::width).sum();
     if whole <= columns {

@@ -1,6 +1,6 @@
-//! Text cut to the width of a screen, so that its rows can be counted.
+//! Wraps text to the width of a screen, so that its rows can be counted.
 //!
-//! Pure. A row ends at a space where there is one in its second half, and else where it is full.
+//! Pure. A row ends at a space if there is one in its second half, and otherwise where it is full.
 
 use super::text::{graphemes, steady, width};
 

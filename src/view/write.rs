@@ -1,4 +1,4 @@
-//! A text written in a popup: the form of the dashboard by itself, for one purpose.
+//! Writes a text in a popup: the form of the dashboard by itself, for one purpose.
 
 use super::action::ActionOutcome;
 use super::form::{Form, Known, Purpose};
@@ -20,11 +20,11 @@ use std::time::{Duration, Instant};
 
 #[derive(Clone, Debug)]
 pub enum Writing {
-    /// A message to these, as `send` takes them.
+    /// A message to these recipients, in the form of `send`.
     To(String),
     /// An agent's new name.
     NameOf(String),
-    /// The first message of agents that start, of one of these kinds.
+    /// The first message of agents that start; with the available kinds.
     Start(Vec<String>),
 }
 
@@ -33,18 +33,18 @@ struct Popped<'a> {
     project: &'a str,
     form: Form,
     running: Option<String>,
-    /// Why it was refused.
+    /// Why the text was refused.
     told: Option<String>,
     outcomes: (Sender<ActionOutcome>, Receiver<ActionOutcome>),
-    /// When it was looked whether the person may send.
+    /// When it was last checked whether the person may send.
     looked: Option<Instant>,
 }
 
-/// How often that is looked at.
+/// How often this is checked.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Lets a person write, and does what the text is for in the project at `root`, called `project`. What is refused stays in the
-/// form, with the reason. Gives what was printed at last; `None`: the person left.
+/// Lets a person write, and acts on the text in the project at `root`, called `project`. A refused text stays in the
+/// form, with the reason. Returns the last output; `None`: the person left.
 pub fn write(root: &Path, project: &str, writing: Writing) -> Result<Option<String>> {
     let form = match writing {
         Writing::To(to) => Form::to(&to).knowing(known(root)),
@@ -59,7 +59,7 @@ pub fn write(root: &Path, project: &str, writing: Writing) -> Result<Option<Stri
         .map(Option::flatten)
 }
 
-/// Who can be written to in the project. That it cannot be told is no reason not to write.
+/// The possible recipients in the project. If they cannot be found, the person can write nevertheless.
 fn known(root: &Path) -> Vec<Known> {
     let Ok(store) = Store::open_root(root) else { return Vec::new() };
     let agents = store.living().unwrap_or_default();
@@ -71,20 +71,20 @@ fn known(root: &Path) -> Vec<Known> {
     agents.chain(groups.iter().map(group)).collect()
 }
 
-/// What is to be known before a message is sent from the project.
+/// The warning before a message is sent from the project.
 fn warning(root: &Path) -> String {
     let limited = Store::open_root(root).map(|store| limited(&store, now_ms()));
     limited.unwrap_or_default()
 }
 
-/// That the person has sent as many messages as the limit allows, and when the next can be sent; empty as long as one can.
+/// A text that the person has reached the rate limit, and when the next message can be sent; empty otherwise.
 pub(super) fn limited(store: &Store, now_ms: u64) -> String {
     let limit = Settings::from(&Files::of(Some(store.root())).load()).own_rate;
     let until = store.limited_until(&Name::human(), limit, now_ms);
     until.map(|until| too_soon(limit.count, until, now_ms)).unwrap_or_default()
 }
 
-/// [`limited`], where the end of that is known; empty when it is over.
+/// [`limited`] for a known end of the limit; empty when that has passed.
 pub(super) fn too_soon(count: usize, until: u64, now_ms: u64) -> String {
     if until <= now_ms {
         return String::new();
@@ -118,7 +118,7 @@ impl Popup for Popped<'_> {
 
     fn press(&mut self, key: KeyEvent, screen: &mut Screen) -> Result<ControlFlow<Option<String>>> {
         if self.running.is_some() {
-            // What was sent is on its way: nothing takes it back.
+            // The text is on its way and cannot be taken back.
         } else if (key.code == KeyCode::Esc && !self.form.close_list()) || is_control(&key, 'c') {
             return Ok(ControlFlow::Break(None));
         } else if self.form.is_edited(&key) {

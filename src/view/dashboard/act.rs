@@ -1,7 +1,7 @@
 //! Carries out commands on the selected rows.
 //!
-//! Pure. The dashboard has no rules of its own: nearly everything becomes a command line of this program, which refuses here what it
-//! refuses elsewhere.
+//! Pure. The dashboard has no rules of its own: nearly everything becomes a command line of this program, which
+//! refuses here what it refuses elsewhere.
 
 use super::keys::{Command, MailCommand};
 use super::model::{App, Mode, Wish};
@@ -16,7 +16,7 @@ use crate::view::pager::Pager;
 use std::rc::Rc;
 
 impl App {
-    /// Does what a key or the list of commands asks for.
+    /// Performs the command of a key or of the list of commands.
     pub(super) fn perform(&mut self, command: Command, now_ms: u64) -> Wish {
         match command {
             Command::Quit => return Wish::Quit,
@@ -86,7 +86,7 @@ impl App {
         Wish::Nothing
     }
 
-    /// Closes one thing that is open: what has the keys beside the panels, then the marks, then the search.
+    /// Closes one open thing: the right side if it has the keys, then the marks, then the search.
     fn back(&mut self, now_ms: u64) {
         let marked = &mut self.marked[self.panel as usize];
         if self.side.focus {
@@ -103,7 +103,7 @@ impl App {
         }
     }
 
-    /// Gives the keys to what stands beside the panels.
+    /// Gives the keys to the right side.
     fn enter(&mut self) {
         if self.position(self.panel).is_none() {
             return;
@@ -113,12 +113,13 @@ impl App {
         if self.panel == Panel::Threads
             && let Some(id) = self.message().map(|message| message.id.clone())
         {
-            // It stays selected once it was read.
+            // It stays selected after it was read.
             self.side.message = id;
         }
     }
 
-    /// Opens what is selected: of an agent its pane, of a thread the conversation, which is read then, and within that an answer.
+    /// Opens the selected row: the pane of an agent, the conversation of a thread, which is then read, and in it an
+    /// answer.
     pub(super) fn open(&mut self) -> Wish {
         match self.panel {
             Panel::Agents => return self.jump(),
@@ -141,7 +142,7 @@ impl App {
         self.tell(&why);
     }
 
-    /// Why a key for an agent finds none.
+    /// Why a key for an agent has no agent.
     pub(super) fn nobody_here(&self) -> String {
         match self.gone().filter(|_| self.panel == Panel::Agents) {
             Some(gone) => format!("{gone} has ended: no agent is selected (Up and Down select one)"),
@@ -149,7 +150,7 @@ impl App {
         }
     }
 
-    /// Asks whether these agents are to be told how to talk: it costs each of them a turn.
+    /// Asks whether to send these agents the onboarding message, which costs each of them a turn.
     fn onboard(&mut self) {
         let agents = self.concerned_here();
         if agents.is_empty() {
@@ -162,7 +163,7 @@ impl App {
         self.mode = Mode::Confirm { question, actions };
     }
 
-    /// The agents that a key is about: those that are marked, the selected one, or the one that the selected row is of.
+    /// The agents for a key: the marked ones, the selected one, or the agent of the selected row.
     pub(super) fn concerned(&self) -> Vec<String> {
         let lives = |name: &String| self.shown.agents.iter().any(|a| a.name == *name);
         let names: Vec<String> = match self.panel {
@@ -183,7 +184,7 @@ impl App {
         names.into_iter().filter(lives).collect()
     }
 
-    /// Those of [`App::concerned`], if all are on this host; otherwise nobody, and the person is told why.
+    /// The agents of [`App::concerned`] if all are on this host; otherwise none, and the person is told why.
     pub(super) fn concerned_here(&mut self) -> Vec<String> {
         let names = self.concerned();
         match names.iter().find(|name| self.shown.agents.iter().any(|a| a.away && a.name == **name)) {
@@ -207,9 +208,9 @@ impl App {
         self.write(Form::to(&to.join(",")));
     }
 
-    /// What is selected, for the clipboard: what names it, or all it says.
+    /// The selected row for the clipboard: its name, or its whole text.
     fn copy(&mut self, text: bool) -> Wish {
-        // Nothing, as long as the pane that was seen last is another's.
+        // None while the pane that was last seen is another agent's.
         let pane = |agent| {
             let line =
                 |line: &ratatui::text::Line<'_>| line.spans.iter().map(|s| s.content.as_ref()).collect();
@@ -243,7 +244,7 @@ impl App {
         Wish::Nothing
     }
 
-    /// Asks whether the marked leases, or the selected one, are to be given back or taken away.
+    /// Asks whether to give back, or take away, the marked leases or the selected one.
     fn unlock(&mut self) {
         if self.panel != Panel::Leases {
             let key = self.keymap.names(Command::Show(Panel::Leases)).first().cloned().unwrap_or_default();
@@ -293,7 +294,7 @@ impl App {
         self.mode = Mode::Confirm { question, actions };
     }
 
-    /// Moves within what stands beside the panels: in a thread to the next message once the selected one was seen whole.
+    /// Moves within the right side; in a thread to the next message once the selected one was seen to its end.
     fn step(&mut self, by: isize) {
         if self.panel != Panel::Threads {
             return self.scroll(by);
@@ -311,15 +312,15 @@ impl App {
         self.side.settle = true;
     }
 
-    /// Scrolls what stands beside the panels.
+    /// Scrolls the right side.
     pub(super) fn scroll(&mut self, by: isize) {
-        // A pane is seen from its end.
+        // A pane is shown from its end.
         let by = if self.panel == Panel::Agents { by.saturating_neg() } else { by };
         let last = self.side.lines.saturating_sub(self.side.height);
         self.side.from = self.side.from.saturating_add_signed(by).min(last);
     }
 
-    /// Goes to the next thing that the search has found: a message of the open thread, then a row, then one of the next panel.
+    /// Goes to the next match of the search: a message of the open thread, then a row, then a row of the next panel.
     fn hit(&mut self, on: bool, now_ms: u64) {
         if self.filter.is_empty() {
             return self.tell("nothing is searched for (/ searches)");
@@ -356,7 +357,7 @@ impl App {
         self.pick_hit(now_ms);
     }
 
-    /// In a thread, the first message that was found is selected.
+    /// In a thread, selects the first matching message.
     fn pick_hit(&mut self, now_ms: u64) {
         if self.panel == Panel::Threads
             && let Some(thread) = self.thread()

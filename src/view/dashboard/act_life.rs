@@ -1,6 +1,6 @@
-//! Starts and ends agents: what the keys for that open and ask.
+//! Opens the forms and questions for starting and ending agents.
 //!
-//! Pure. The commands do it, and refuse what must not be.
+//! Pure. The commands do the rest, and refuse what must not be done.
 
 use super::model::{App, Mode};
 use super::snapshot::AgentRow;
@@ -10,7 +10,7 @@ use crate::view::form::{Form, Purpose};
 use crate::view::starting::Starting;
 
 impl App {
-    /// Opens the form for agents that start: of the kind of the selected one, if nothing else is said.
+    /// Opens the form for starting agents. Its first kind is the selected agent's.
     pub(super) fn start(&mut self, kinds: Vec<String>) {
         if kinds.is_empty() {
             return self.tell("no program of an agent that swarm can start is on PATH");
@@ -19,7 +19,7 @@ impl App {
         self.write(Form::new(Purpose::Start(Starting::new(kinds, &kind)), ""));
     }
 
-    /// Asks whether these agents are to end. Those that do something end only if the question says so.
+    /// Asks whether these agents should end. Busy agents end only if the question says so.
     pub(super) fn end(&mut self) {
         let agents = self.concerned_here();
         if agents.is_empty() {

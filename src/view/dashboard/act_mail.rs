@@ -12,11 +12,11 @@ use crate::view::form::{Form, Purpose};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-/// The most ids that one command is given.
+/// The most ids in one command.
 const IDS: usize = 200;
 
 impl App {
-    /// The message that a key is about: the selected one of the thread, or the unread one of the agent.
+    /// The message for a key: the selected one of the thread, or the unread one of the agent.
     pub(super) fn concerned_message(&self) -> Option<Rc<MessageRow>> {
         match self.panel {
             Panel::Agents => self.agent().and_then(|a| a.asks.first()).cloned(),
@@ -35,7 +35,7 @@ impl App {
         if let Some(message) = self.concerned_message() {
             return self.with(command, &message);
         }
-        // A message that waits for the agent is what a person wants to know of then.
+        // In that panel, the message that waits for the agent is the interesting one.
         let agent = if self.panel == Panel::Agents { self.agent() } else { None };
         let waits = agent.and_then(|a| self.shown.waiting.iter().find(|w| w.to == a.name));
         match (command, waits.map(|w| w.id.clone())) {
@@ -70,7 +70,7 @@ impl App {
         Wish::Nothing
     }
 
-    /// The answers that are held as too many in a row: of the selected thread, or those that the selected agent sent or would get.
+    /// The held answers beyond the limit between agents: of the selected thread, or to or from the selected agent.
     fn held_answers(&self) -> Vec<Rc<MessageRow>> {
         let messages = |thread: &ThreadRow| thread.messages.iter().filter(|m| m.paused).cloned().collect();
         match self.panel {
@@ -86,7 +86,7 @@ impl App {
         }
     }
 
-    /// Delivers or drops what is held as one answer too many. Nothing else can be dropped.
+    /// Delivers or drops the held answers of a thread. Nothing else can be dropped.
     fn settle(&mut self, drop: bool) -> Wish {
         let held = self.held_answers();
         let Some(first) = held.first() else {
@@ -108,7 +108,7 @@ impl App {
         Wish::Nothing
     }
 
-    /// How far the last message from or to the selected agent came: nothing waits for it.
+    /// Shows the progress of the last message from or to the selected agent, if none waits.
     fn last_status(&mut self) -> Wish {
         let name = self.agent().map(|a| a.name.clone()).unwrap_or_default();
         let all = self.shown.threads.iter().flat_map(|t| &t.messages);
@@ -128,7 +128,7 @@ impl App {
         self.write(Form::new(Purpose::Resend { id: id.to_owned() }, ""));
     }
 
-    /// Marks what the person has not read of the marked threads, or of the selected one, as read.
+    /// Marks the unread messages of the marked threads, or of the selected one, as read.
     pub(super) fn read_thread(&mut self) -> Wish {
         let marked = &self.marked[Panel::Threads as usize];
         let selected = self.thread().map(|t| t.id.clone());

@@ -1,4 +1,5 @@
-//! The panel of agents, and beside it the selected one: why an agent needs a person, the mail that waits for it, and its pane as it is now.
+//! The panel of agents. Beside it: why the selected agent needs a person, the mail that waits for it, and its pane as
+//! it is now.
 
 use super::snapshot::{AgentRow, GroupRow, MailState, Need, Snapshot};
 use super::theme::{DIM, Mark, PLAIN, Theme};
@@ -11,10 +12,10 @@ use crate::view::text::{fit, pad, width};
 use crate::view::wrap;
 use ratatui::text::{Line, Span};
 
-/// The most messages that wait which are shown one by one.
+/// The most waiting messages that are listed.
 pub(super) const WAITING: usize = 5;
 
-/// What an agent does, in a word, and since when.
+/// The state of an agent in a word, and since when.
 fn state(agent: &AgentRow) -> (&'static str, u64) {
     match agent.need {
         Need::Asks => ("asks you", agent.asks.first().map_or(agent.since, |m| m.at)),
@@ -22,7 +23,7 @@ fn state(agent: &AgentRow) -> (&'static str, u64) {
     }
 }
 
-/// What is to be said of an agent in its row: what it asks, or why its mail waits.
+/// The news about an agent in its row: its question, or why its mail waits.
 fn news(agent: &AgentRow) -> String {
     match agent.need {
         Need::Asks => agent.asks.first().map(|m| m.first.clone()).unwrap_or_default(),
@@ -31,7 +32,7 @@ fn news(agent: &AgentRow) -> String {
     }
 }
 
-/// A row of the panel; `names` is how wide the longest name is.
+/// A row of the panel; `names` is the width of the longest name.
 pub(super) fn row(agent: &AgentRow, names: usize, theme: Theme, now: u64) -> Vec<Span<'static>> {
     let (word, since) = state(agent);
     let style = theme.style(Mark::of(agent));
@@ -39,14 +40,14 @@ pub(super) fn row(agent: &AgentRow, names: usize, theme: Theme, now: u64) -> Vec
         theme.mark(Mark::of(agent)),
         Span::raw(format!(" {} ", pad(&agent.name, names))),
         Span::styled(format!("{word:<8} "), style),
-        // Of another host only its silence has an age.
+        // For an agent of another host, only its silence has an age.
         Span::raw(format!(
             "{:>3} ",
             if agent.away && agent.why.is_empty() { String::new() } else { age(since, now) }
         )),
     ];
     let news = news(agent);
-    // As everywhere: an envelope is mail for the person.
+    // An envelope is mail for the person, as everywhere.
     let waits = if agent.why.is_empty() { Mark::Under } else { Mark::Held };
     for (mark, count) in [(Mark::Mail, agent.unread), (waits, agent.waits)] {
         if count > 0 {
@@ -63,7 +64,7 @@ pub(super) fn row(agent: &AgentRow, names: usize, theme: Theme, now: u64) -> Vec
     spans
 }
 
-/// The title of what stands beside the panel.
+/// The title of the right side.
 pub(super) fn title(agent: &AgentRow, groups: &[GroupRow], seen: Option<&Seen>, now: u64) -> String {
     let mut parts = vec![agent.name.clone(), agent.kind.clone()];
     parts.extend(seen.map(|seen| seen.place.clone()).filter(|place| !place.is_empty()));
@@ -79,7 +80,7 @@ pub(super) fn title(agent: &AgentRow, groups: &[GroupRow], seen: Option<&Seen>, 
     parts.join(" · ")
 }
 
-/// What stands beside the panel, in so many columns: first what is to be known, then the pane.
+/// The right side in so many columns: first the news, then the pane.
 pub(super) fn detail(
     agent: &AgentRow,
     shown: &Snapshot,
@@ -150,7 +151,7 @@ pub(super) fn detail(
     (lines, pane)
 }
 
-/// Why a message to it would wait now; empty if there is no reason.
+/// Why a message to it would wait now; empty if it would not.
 pub(super) fn hindrance(agent: &AgentRow) -> String {
     let why = match agent.status {
         _ if agent.away && !agent.why.is_empty() => &agent.why,
@@ -165,7 +166,7 @@ pub(super) fn hindrance(agent: &AgentRow) -> String {
     format!("it would wait: {why}")
 }
 
-/// How wide the longest name is, within reason.
+/// The width of the longest name, within reason.
 pub(super) fn names(shown: &Snapshot, columns: usize) -> usize {
     let longest = shown.agents.iter().map(|agent| width(&agent.name)).max().unwrap_or_default();
     longest.min((columns / 3).max(8))

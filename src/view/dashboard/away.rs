@@ -1,4 +1,4 @@
-//! Letters to other hosts, for the conversations: they lie in no mailbox here.
+//! Letters to other hosts, for the conversations. They are in no mailbox here.
 
 use super::feed;
 use super::snapshot::{MailState, MessageRow};
@@ -13,10 +13,10 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::SystemTime;
 
-/// How many are kept: the newest.
+/// The most letters that are kept: the newest.
 const LIMIT: usize = 2_000;
 
-/// What was read so far.
+/// The letters that were read so far.
 #[derive(Default)]
 pub(super) struct LettersAway {
     changed: Option<[SystemTime; 2]>,
@@ -25,18 +25,18 @@ pub(super) struct LettersAway {
 
 struct Letter {
     row: Rc<MessageRow>,
-    /// Whether nothing further is expected of it.
+    /// Whether it will not change any more.
     done: bool,
 }
 
 impl LettersAway {
-    /// Reads what has changed.
+    /// Reads the changes.
     pub(super) fn update(&mut self, store: &Store) -> Result<()> {
         if !store.has_team() {
             self.rows.clear();
             return Ok(());
         }
-        // Before it is read: what changes meanwhile is seen the next time.
+        // Before the records are read: a change meanwhile is seen the next time.
         let changed = store.away_changed();
         if changed.is_some() && changed == self.changed {
             return Ok(());
@@ -57,7 +57,7 @@ impl LettersAway {
         Ok(())
     }
 
-    /// Adds them to the messages of the mailboxes, newest first.
+    /// Adds the letters to the messages of the mailboxes, newest first.
     pub(super) fn add_to(&self, rows: &mut Vec<Rc<MessageRow>>) {
         if !self.rows.is_empty() {
             rows.extend(self.rows.values().map(|letter| Rc::clone(&letter.row)));
@@ -67,7 +67,7 @@ impl LettersAway {
 }
 
 fn letter(sent: &Sent, message: &Verified) -> Letter {
-    // Where it is least far; a failure is the news, whatever became of the others.
+    // The recipient with the least progress counts; a failure counts more than any progress.
     let least = sent.to.values().min_by_key(|way| (way.stage != Stage::Failed).then_some(way.stage));
     let (stage, why) = least.map(|way| (way.stage, way.detail.as_str())).unwrap_or_default();
     let done = match stage {

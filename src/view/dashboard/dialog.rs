@@ -1,7 +1,8 @@
-//! Answering an agent's dialog without going to its pane: what the person presses goes to the dialog that stands on the screen.
+//! Answers an agent's dialog without going to its pane: the person's keys go to the dialog on the screen.
 //!
-//! Pure. A key counts only for a screen that was drawn here, and that has stood here long enough to be read. Whoever gives the key to the agent
-//! checks that the same screen is still there. A letter, a digit or Enter ends this; the keys that move within a dialog do not.
+//! Pure. A key counts only for a screen that was drawn here, long enough to be read. The code that gives the key to
+//! the agent checks that the same screen is still there. A letter, a digit or Enter ends this mode; the keys that
+//! move within a dialog do not.
 
 use super::keymap::held;
 use super::model::{App, Mode, Wish};
@@ -25,26 +26,26 @@ const TO_READ_MS: u64 = 400;
 #[derive(Debug, Default)]
 pub(super) struct Dialog {
     whom: Whom,
-    /// The screen that is shown, and since when.
+    /// The visible screen, and since when it is visible.
     shown: Option<(u64, u64)>,
-    /// How many rows back from its end it is looked at.
+    /// How many rows it is scrolled back from its end.
     back: usize,
-    /// Whether a key is under way.
+    /// Whether a key is on its way.
     pub(super) waits: bool,
 }
 
-/// A key for the dialog that a person saw.
+/// A key for the dialog on a screen that a person saw.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     pub agent: String,
     pub socket: String,
     pub pane: String,
-    /// The fingerprint of the screen that the person saw.
+    /// The fingerprint of that screen.
     pub screen: u64,
     pub key: PersonsKey,
 }
 
-/// The key that goes to the agent, if it is one that does.
+/// The key for the agent, if it is an allowed one.
 fn key_of(key: &KeyEvent) -> Option<PersonsKey> {
     Some(PersonsKey::Named(match key.code {
         _ if !held(key).is_empty() => return None,
@@ -61,14 +62,14 @@ fn key_of(key: &KeyEvent) -> Option<PersonsKey> {
 }
 
 impl Dialog {
-    /// Whether it is this agent's.
+    /// Whether the dialog is this agent's.
     pub(super) fn is_of(&self, root: &Path, agent: &AgentRow) -> bool {
         self.whom == Whom::of(root, agent)
     }
 }
 
 impl App {
-    /// Shows the dialog of the agent that is meant, to be answered.
+    /// Opens the dialog of this agent for an answer.
     pub(super) fn open_dialog(&mut self, agent: &str) {
         match self.shown.agents.iter().find(|a| a.name == agent) {
             Some(row) if row.status == Status::Dialog => {
@@ -79,7 +80,7 @@ impl App {
         }
     }
 
-    /// Takes note of what is shown of the dialog from now on.
+    /// Notes which screen of the dialog is visible from now on.
     pub(super) fn note_dialog(&mut self, now_ms: u64) {
         let Mode::Dialog(dialog) = &mut self.mode else { return };
         let seen = (self.seen.whom == dialog.whom).then_some(self.seen.screen).flatten();
@@ -144,7 +145,7 @@ pub(super) fn draw(
     frame.render_widget(Line::styled(cut(&format!(" {text}"), columns), style), foot);
 }
 
-/// A line as rows of so many columns.
+/// A line in rows of so many columns.
 fn folded(line: &Line<'static>, columns: usize) -> Vec<Line<'static>> {
     let (mut rows, mut row, mut used) = (Vec::new(), Vec::new(), 0);
     for span in &line.spans {

@@ -1,7 +1,7 @@
-//! Draws the dashboard: the first row, the panels, what stands beside them, and the last row.
+//! Draws the dashboard: the first row, the panels, the right side, and the last row.
 //!
-//! A state and an area in, cells out. The state learns where things were drawn, so that it knows what a person clicks on. Lists of any
-//! length cost what is seen of them.
+//! A state and an area in, cells out. The state learns where things were drawn, so that it can interpret clicks. The
+//! cost of a list depends on its visible part only.
 
 use super::model::{App, Mode};
 use super::overlay;
@@ -39,7 +39,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &mut App, theme: Theme, now_ms: u
     overlay::draw(frame, app, theme);
 }
 
-/// Who needs the person, and how many do what; the most needed first.
+/// How many agents need the person, and how many are in which state; the most important first.
 fn header(app: &App, theme: Theme, columns: usize, now: u64) -> Line<'static> {
     let (shown, counts) = (&app.shown, app.shown.counts);
     let mut spans = vec![
@@ -90,7 +90,7 @@ fn time(ms: u64) -> String {
     if ms < 10_000 { format!("{ms} ms") } else { age(0, ms) }
 }
 
-/// The title row of a panel; alone on the screen, it names the others as well.
+/// The title row of a panel. If the panel is alone on the screen, the title names the others as well.
 fn title(app: &App, panel: Panel, columns: usize, theme: Theme) -> Line<'static> {
     let named = |panel: Panel| {
         let (all, found) = (app.total(panel), app.rows[panel as usize].len());
@@ -170,7 +170,7 @@ fn draw_panel(frame: &mut Frame<'_>, app: &mut App, (panel, area): (Panel, Rect)
     frame.render_widget(Paragraph::new(lines), body);
 }
 
-/// What an empty panel says.
+/// The text of an empty panel.
 fn nothing(app: &App, panel: Panel) -> &'static str {
     match panel {
         _ if !app.search.is_blank() => "nothing was found (Esc ends the search)",
@@ -181,7 +181,7 @@ fn nothing(app: &App, panel: Panel) -> &'static str {
     }
 }
 
-/// What stands beside the panels.
+/// The right side.
 fn draw_side(frame: &mut Frame<'_>, app: &mut App, area: Rect, theme: Theme, now_ms: u64) {
     if area.is_empty() {
         return;
@@ -207,7 +207,7 @@ fn draw_side(frame: &mut Frame<'_>, app: &mut App, area: Rect, theme: Theme, now
                 if !told.is_empty() {
                     told.push(Line::styled("─".repeat(usize::from(columns)), DIM));
                 }
-                // The lower part of a pane is where its composer is.
+                // The lower part of a pane is shown, where its composer is.
                 let room = height.saturating_sub(told.len());
                 let back = app.side.from.min(pane.len().saturating_sub(room));
                 let end = pane.len() - back;
@@ -260,14 +260,14 @@ fn draw_side(frame: &mut Frame<'_>, app: &mut App, area: Rect, theme: Theme, now
         vec![Span::styled("─", DIM), Span::styled(format!(" {name} "), style), Span::styled(rule, DIM)];
     frame.render_widget(fit(title, wide), Rect { height: 1, ..area });
     let lines: Vec<Line<'_>> = match app.panel {
-        // What an agent's pane shows is not searched.
+        // The text of an agent's pane is not searched.
         Panel::Agents => lines,
         _ => lines.into_iter().map(|line| with_hits(line, &app.filter.words, theme)).collect(),
     };
     frame.render_widget(Paragraph::new(lines), body);
 }
 
-/// What runs, what became of it, or the keys.
+/// The running commands, the last outcome, or the keys.
 fn footer(app: &App, theme: Theme, columns: usize) -> Line<'static> {
     if let (Some((text, failed)), Mode::Panels | Mode::Form(_)) = (&app.told, &app.mode) {
         let style = if *failed { theme.bad() } else { STRONG };

@@ -1,8 +1,8 @@
-//! The messages of all mailboxes, with little reading.
+//! Reads the messages of all mailboxes with little effort.
 //!
-//! A directory is listed again only when it has changed. A message never changes, so it is read and verified once, and its state is read
-//! again only when its mailbox has changed. The newest come first; the older ones are read in batches. Takes no lock. What is kept is
-//! bounded, by count and by bytes.
+//! A directory is listed again only when it has changed. A message never changes, so it is read and verified once,
+//! and its state is read again only when its mailbox has changed. The newest come first; the older ones are read in
+//! batches. Takes no lock. The number of kept messages and their bytes are bounded.
 
 use super::away::LettersAway;
 use super::snapshot::{MailState, MessageRow};
@@ -19,24 +19,24 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use std::time::SystemTime;
 
-/// How many messages are kept at most.
+/// The most messages that are kept.
 const LIMIT: usize = 20_000;
 
-/// How many bytes of texts are kept at most.
+/// The most bytes of texts that are kept.
 const BYTES: usize = 32 << 20;
 
-/// How many messages are read in one go.
+/// The number of messages in one batch.
 const BATCH: usize = 300;
 
-/// How many there are at first: as many as the first screen may show, so that nobody waits for it.
+/// The number in the first batch: as many as the first screen may show, so that nobody waits for it.
 const FIRST: usize = 40;
 
-/// Of so many of the newest the state is looked at again even if nothing is expected of them any more.
+/// The states of this number of the newest messages are read again even if no further progress is expected.
 const FRESH: usize = 300;
 
 type Copies = Vec<(Name, Folder)>;
 
-/// What was read so far.
+/// The messages that were read so far.
 #[derive(Default)]
 pub(super) struct Feed {
     listed: HashMap<(Name, &'static str), Listing>,
@@ -46,17 +46,17 @@ pub(super) struct Feed {
     away: LettersAway,
     /// Whether anything was read yet.
     begun: bool,
-    /// Whether older messages are still to be read.
+    /// Whether there are older messages that were not read yet.
     pub(super) more: bool,
 }
 
 struct Listing {
-    /// When the directory had changed, if the listing can be relied on.
+    /// When the directory had changed, if the listing is reliable.
     changed: Option<SystemTime>,
     files: Vec<String>,
 }
 
-/// A message that was read; `None`: there is nothing to show of it.
+/// A message that was read; `None` if it is not shown.
 struct Known {
     copies: Copies,
     row: Option<Rc<MessageRow>>,
@@ -65,19 +65,20 @@ struct Known {
     stale: bool,
 }
 
-/// Whether the state of a message is read again when its mailbox has changed. It always is when a copy of it has moved.
+/// Whether the state of a message is read again when its mailbox has changed. It always is when a copy of it has
+/// moved.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Attention {
-    /// It waits for something, however long ago it was sent: to be given, or to be acknowledged.
+    /// It waits to be given or acknowledged, however long ago it was sent.
     Always,
-    /// It was given, and only whether it was read is open: as long as it is among the newest.
+    /// It was given, and only reading it is still open. It is followed while it is among the newest.
     Fresh,
     /// It has arrived.
     Never,
 }
 
 impl Feed {
-    /// Takes note of what has come and moved, and reads one batch of what was not read yet.
+    /// Notes new and moved messages, and reads one batch.
     pub(super) fn update(&mut self, store: &Store, agents: &[Agent]) -> Result<()> {
         let begun = std::mem::replace(&mut self.begun, true);
         let (limit, batch) = if begun { (LIMIT, BATCH) } else { (FIRST, FIRST) };
@@ -150,7 +151,7 @@ impl Feed {
         Ok(())
     }
 
-    /// The beginning of the text of a message, which is read now if it was not yet, or is no longer kept.
+    /// The beginning of a message's text. It is read now, unless it is in memory.
     pub(super) fn first(
         &self,
         store: &Store,
@@ -167,7 +168,7 @@ impl Feed {
         })
     }
 
-    /// The files of what somebody has not read, as they were listed last.
+    /// The files of an owner's unread mail in the last listing.
     pub(super) fn unread_files(&self, owner: &Name) -> impl Iterator<Item = &String> {
         let listed = ["new", "given"].map(|word| self.listed.get(&(owner.clone(), word)));
         listed.into_iter().flatten().flat_map(|listing| &listing.files)
@@ -179,10 +180,10 @@ impl Feed {
     }
 }
 
-/// What there is to show of a message whose copies lie there.
+/// The row of a message with copies in these places.
 fn know(store: &Store, agents: &[Agent], file: &str, copies: Copies, before: Option<Known>) -> Result<Known> {
     let place = place(store, file, &copies)?;
-    // A bundle is the way of others, and nothing that anybody says.
+    // A bundle only carries other messages, and is not shown itself.
     if place.bundle {
         return Ok(Known { copies, row: None, attention: Attention::Never, stale: false });
     }
@@ -212,13 +213,13 @@ fn know(store: &Store, agents: &[Agent], file: &str, copies: Copies, before: Opt
     Ok(Known { copies, row, attention, stale: false })
 }
 
-/// How far a message is, where it is least far.
+/// The place and progress of a message, by its copy with the least progress.
 struct MailPlace {
     stage: Stage,
     why: String,
     overdue: bool,
     bundle: bool,
-    /// Whether it is held as one answer too many.
+    /// Whether it is held as an answer beyond the limit between agents.
     paused: bool,
     /// Whether all copies were read.
     arrived: bool,
@@ -243,7 +244,7 @@ fn place(store: &Store, file: &str, copies: &[(Name, Folder)]) -> Result<MailPla
             Folder::Given => known.max(Stage::Submitted),
             Folder::New | Folder::Unacked => known,
         };
-        // A failure is the news, whatever became of the other copies.
+        // A failure counts more than the progress of the other copies.
         let weight = if stage == Stage::Failed { None } else { Some(stage) };
         if least.as_ref().is_none_or(|(w, ..)| weight < *w) {
             let why = if stage < Stage::Typed || weight.is_none() { why } else { String::new() };
@@ -286,7 +287,7 @@ pub(super) fn row(message: &Verified) -> MessageRow {
     }
 }
 
-/// Reads one of the copies. `None`: all have moved on, or none is genuine.
+/// Reads one of the copies. `None`: all have moved, or none is genuine.
 fn read(store: &Store, agents: &[Agent], file: &str, copies: &[(Name, Folder)]) -> Result<Option<Verified>> {
     for (owner, folder) in copies {
         let formerly = agents.iter().find(|a| a.name == *owner).map_or(&[][..], |a| &a.formerly);
@@ -310,7 +311,7 @@ pub(super) mod tests {
     use crate::store::post::NewMessage;
     use std::time::Duration;
 
-    /// Posts in a millisecond of its own: the names of files tell no order within one.
+    /// Posts in a millisecond of its own: within one, file names have no order.
     fn post(store: &Store, text: &str) {
         let before = now_ms();
         while now_ms() == before {
@@ -333,7 +334,7 @@ pub(super) mod tests {
         store.post(draft, Limit { count: 0, window: Duration::from_secs(1) }).unwrap().id
     }
 
-    /// Many more messages, to two others: a mailbox has only so much room.
+    /// Posts many more messages, to two other recipients: a mailbox has limited room.
     pub(in super::super) fn post_others(store: &Store, count: usize) {
         for number in 0..count {
             let to = Name::new(&format!("other-{}", number % 2)).unwrap();
@@ -380,7 +381,7 @@ pub(super) mod tests {
         feed.update(&store, &[]).unwrap();
         assert_eq!((feed.rows().len(), feed.more), (FIRST + 20, false));
         assert!(feed.rows().iter().all(|row| row.unread && row.mine && row.state == MailState::Unread));
-        // One is read, and one more comes.
+        // One is read, and another one comes.
         let file = store.mail_files(&Name::human(), Folder::New).unwrap().remove(0);
         store.transact(|tx| tx.mark_read(&Name::human(), &file)).unwrap();
         post(&store, "and one more");
@@ -388,7 +389,7 @@ pub(super) mod tests {
         let rows = feed.rows().to_vec();
         let states = (rows[0].state, rows[rows.len() - 1].state, rows.len());
         assert_eq!(states, (MailState::Unread, MailState::At(Stage::Read), FIRST + 21));
-        // What was read does not change any more: it is the same row from now on, whatever else comes.
+        // A read message does not change any more: its row stays the same object.
         post(&store, "and another");
         feed.update(&store, &[]).unwrap();
         assert!(Rc::ptr_eq(&rows[rows.len() - 1], &feed.rows()[rows.len()]));

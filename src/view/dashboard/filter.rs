@@ -1,39 +1,37 @@
 //! A search: `type:question from:codex-1 since:10m words`.
 //!
-//! Pure. Words without a key are searched for in the row's text; all must be there. A half-typed value filters
-//! nothing, so the lists do not flicker while a person types.
+//! Pure. Words without a key are searched for in the row's text; all must be there. A half-typed value is ignored, so
+//! the lists do not flicker while a person types.
 
 use crate::core::span;
 
-/// A search, parsed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Filter {
     kind: Option<String>,
     agent: Option<String>,
     from: Option<String>,
     to: Option<String>,
-    /// How far back (ms).
+    /// The longest age (ms).
     since: Option<u64>,
     /// In lower case.
     pub(super) words: Vec<String>,
 }
 
-/// What of a row is compared.
+/// The searchable parts of a row.
 pub(super) struct Subject<'a> {
-    /// The message's type; of other rows what comes next to that.
+    /// The message's type; for other rows the most similar property.
     pub(super) kind: &'a str,
     pub(super) from: &'a str,
     pub(super) to: &'a [String],
-    /// The groups that it went to.
+    /// The groups in its address.
     pub(super) groups: &'a str,
-    /// Everything that is shown, and the whole body, in lower case.
+    /// The visible text and the whole body, in lower case.
     pub(super) text: &'a str,
-    /// When (ms since the epoch).
+    /// Its time (ms since the epoch).
     pub(super) at: u64,
 }
 
 impl Filter {
-    /// Parses what was typed.
     pub(super) fn parse(text: &str) -> Self {
         let mut filter = Self::default();
         for word in text.split_whitespace() {
@@ -50,12 +48,12 @@ impl Filter {
         filter
     }
 
-    /// Whether it takes everything.
+    /// Whether it matches everything.
     pub(super) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Whether a row is wanted.
+    /// Whether a row matches.
     pub(super) fn takes(&self, row: &Subject<'_>, now_ms: u64) -> bool {
         let is = |part: &str, whole: &str| whole.to_lowercase().contains(part);
         let from = |part: &str| is(part, row.from);
@@ -69,7 +67,7 @@ impl Filter {
     }
 }
 
-/// The name that somebody is called by.
+/// The name to which a search term refers.
 fn meant(name: &str) -> String {
     if matches!(name, "me" | "you") { "human".to_owned() } else { name.to_owned() }
 }

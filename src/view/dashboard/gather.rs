@@ -1,6 +1,6 @@
-//! From the store to a [`Snapshot`].
+//! Reads the store into a [`Snapshot`].
 //!
-//! Reads only, takes no lock. [`Gatherer::changed`] costs a few `stat` calls, so a quiet project is checked, not
+//! Read-only, takes no lock. [`Gatherer::changed`] costs a few `stat` calls, so a project without changes is not
 //! read.
 
 use super::feed::Feed;
@@ -31,13 +31,13 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::SystemTime;
 
-/// The most messages of a mailbox that are looked at for what waits.
+/// The most messages of a mailbox that are searched for waiting ones.
 const WAITING: usize = 300;
 
-/// Reads the project again and again.
+/// Reads the project repeatedly.
 pub(super) struct Gatherer {
     pub(super) store: Store,
-    /// What people call the project.
+    /// The project's name for people.
     label: String,
     feed: Feed,
     journal: Journal,
@@ -45,7 +45,7 @@ pub(super) struct Gatherer {
     tasks: Rc<Vec<TaskRow>>,
     /// When the coordination document was changed.
     tasks_of: Option<SystemTime>,
-    /// What was known of the other hosts at the last look.
+    /// The state of the other hosts at the last look.
     team: Team,
 }
 
@@ -79,13 +79,12 @@ impl Gatherer {
         let stamp = |path: &PathBuf| std::fs::metadata(path).and_then(|m| m.modified()).ok();
         let marks: Vec<_> = paths.iter().map(stamp).collect();
         let moved = std::mem::replace(&mut self.marks, marks) != self.marks;
-        // The link writes with each sign of life, mostly the same.
+        // The link writes with each sign of life, mostly the same contents.
         let team = Team::read(&self.store)?.gist(now_ms());
         let heard = std::mem::replace(&mut self.team, team) != self.team;
         Ok(self.journal.update()? || moved || heard || self.feed.more)
     }
 
-    /// Reads everything that is shown.
     pub(super) fn gather(&mut self) -> Result<Snapshot> {
         let agents = self.store.agents()?;
         self.feed.update(&self.store, &agents)?;
@@ -127,7 +126,7 @@ impl Gatherer {
         })
     }
 
-    /// How many messages of each sender the person has not read, as they were listed just now.
+    /// The number of unread messages of each sender to the person, by the last listing.
     fn unread(&self) -> HashMap<String, usize> {
         let mut unread = HashMap::new();
         for file in self.feed.unread_files(&Name::human()) {
@@ -137,7 +136,7 @@ impl Gatherer {
         unread
     }
 
-    /// The groups, with the names that their members have now.
+    /// The groups, with the present names of their members.
     fn groups(&self, agents: &[Agent]) -> Result<Vec<GroupRow>> {
         let now = |name: &Name| {
             let bearer = agents.iter().find(|a| a.is_live() && a.answers_to(name));
@@ -150,7 +149,7 @@ impl Gatherer {
         Ok(self.store.groups()?.iter().map(row).collect())
     }
 
-    /// How many messages the person may send, and until when no more, if that many were sent.
+    /// The person's rate limit if it is reached: how many messages, and when the next one may be sent.
     fn limited(&self) -> Option<(usize, u64)> {
         let limit = Settings::from(&Files::of(Some(self.store.root())).load()).own_rate;
         Some((limit.count, self.store.limited_until(&Name::human(), limit, now_ms())?))
@@ -161,7 +160,7 @@ impl Gatherer {
         self.store.ring()
     }
 
-    /// Reads the coordination document again if it has changed. One that cannot be read shows nothing.
+    /// Reads the coordination document again if it has changed. An unreadable one has no rows.
     fn read_tasks(&mut self) {
         let path = self.store.coordination_path();
         let changed = std::fs::metadata(path).and_then(|m| m.modified()).ok();
@@ -171,7 +170,7 @@ impl Gatherer {
         }
     }
 
-    /// Mail that waits, the most pressing first; of what is shown of it for a recipient, with the text.
+    /// The waiting mail, the most pressing first; for shown recipients with its text.
     fn waiting(&self, agents: &[Agent]) -> Result<Vec<WaitingRow>> {
         let store = &self.store;
         let mut found = Vec::new();
@@ -181,7 +180,7 @@ impl Gatherer {
                     let (Some((from, id)), Some(sent)) = (parse_file_name(&file), sent_at(&file)) else {
                         continue;
                     };
-                    // Of mail that nobody has looked at yet nothing is on record.
+                    // Untried mail has no record.
                     let delivery = store.delivery(&owner, &id)?;
                     let delivery = delivery.unwrap_or_else(|| Delivery::queued(id.clone(), sent));
                     let Some((what, why)) = waits(folder, &delivery) else { continue };
@@ -226,7 +225,7 @@ impl Gatherer {
             .filter(|m| m.unread && !m.fyi && is_of(agent, &m.from))
             .cloned()
             .collect();
-        // One that is older than what was read so far asks, too.
+        // A message older than those that were read so far may also ask.
         let does_ask = !asks.is_empty() || askers.iter().any(|name| agent.answers_to(name));
         let need = match agent.status {
             Status::Dialog => Need::Dialog,
@@ -257,18 +256,18 @@ impl Gatherer {
     }
 }
 
-/// Those who need a person first, wherever they are; behind those of this host the other hosts, one after the other.
+/// Agents that need a person first, on any host; then this host before the others.
 fn place(agent: &AgentRow) -> (bool, Need, &str) {
     let later = agent.away && agent.need > Need::Asks;
     (later, if later { Need::Idle } else { agent.need }, &agent.name)
 }
 
-/// Whether an agent is called so, or was.
+/// Whether an agent has, or had, this name.
 fn is_of(agent: &Agent, name: &str) -> bool {
     agent.name.as_str() == name || agent.formerly.iter().any(|former| former.as_str() == name)
 }
 
-/// What mail in a folder waits for, and why; `None`: for nothing.
+/// What a message in a folder waits for, and why; `None` if it does not wait.
 fn waits(folder: Folder, delivery: &Delivery) -> Option<(MailState, String)> {
     let rings = delivery.ack.as_ref().map_or(0, |a| a.rings);
     let detail = || delivery.way.detail.clone();
@@ -289,8 +288,8 @@ fn waits(folder: Folder, delivery: &Delivery) -> Option<(MailState, String)> {
     })
 }
 
-/// The conversations of these messages, which are newest first. Those come first that have something for the person, then those with
-/// mail that does not get on, then the latest. What swarm itself says is one.
+/// The conversations of these messages, which are newest first. Those with news for the person come first, then those
+/// with waiting mail, then the latest. All notices of swarm are one conversation.
 pub(super) fn threads(messages: &[Rc<MessageRow>]) -> Vec<ThreadRow> {
     let mut at: HashMap<&str, usize> = HashMap::new();
     let mut threads: Vec<ThreadRow> = Vec::new();
@@ -307,7 +306,7 @@ pub(super) fn threads(messages: &[Rc<MessageRow>]) -> Vec<ThreadRow> {
     for thread in &mut threads {
         thread.messages.reverse();
     }
-    // The order of the newest messages stays within each.
+    // Stable, so the order by the newest messages stays within each group.
     order::sort_by_key(&mut threads, pressure);
     threads
 }
@@ -323,7 +322,7 @@ fn pressure(thread: &ThreadRow) -> u8 {
     }
 }
 
-/// The leases in the order of their numbers, each with those behind it who wait for one of its paths.
+/// The leases in the order of their numbers, each followed by the waiters for its paths.
 fn lease_rows(table: &LeaseTable) -> Vec<LeaseRow> {
     let now = table.now();
     let held = |l: &Lease| LeaseRow {

@@ -1,6 +1,6 @@
-//! The other hosts of the team: their agents, their leases, and since when one of them is unreachable.
+//! The other hosts of the team: their agents, their leases, and since when a host is unreachable.
 //!
-//! They come behind the agents of this host and have no pane here: a message can go to them, nothing else.
+//! They are listed after the agents of this host. They have no pane here, so they can only get a message.
 
 use super::leases;
 use super::snapshot::{AgentRow, LeaseRow, MessageRow, Need};
@@ -13,17 +13,17 @@ use anyhow::Result;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// What is known of the other hosts.
+/// The state of the other hosts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Team {
     hosts: Hosts,
     board: Option<Board>,
-    /// Whether the board is to be believed.
+    /// Whether the board is valid.
     believed: bool,
 }
 
 impl Team {
-    /// What this host's link wrote down; nothing if there is no team.
+    /// The records of this host's link; empty without a team.
     pub(super) fn read(store: &Store) -> Result<Self> {
         if !store.has_team() {
             return Ok(Self::default());
@@ -37,7 +37,7 @@ impl Team {
         Ok(Self { hosts, board, believed })
     }
 
-    /// What is shown of it, without what changes with every sign of life.
+    /// The visible part, without the values that change with every sign of life.
     pub(super) fn gist(&self, now_ms: u64) -> Self {
         let mut gist = self.clone();
         gist.hosts.link.rtt_ms = 0;
@@ -59,7 +59,8 @@ impl Team {
         link.cut.as_ref().map(|(since, _)| *since).or(heard)
     }
 
-    /// The agents on the other hosts; of a host without any, the person there. `unread` and `rows` are the messages here.
+    /// The agents on the other hosts; for a host without any, the person there. `unread` and `rows` are the messages
+    /// here.
     pub(super) fn agents(
         &self,
         unread: &HashMap<String, usize>,
@@ -83,7 +84,7 @@ impl Team {
         agents
     }
 
-    /// The leases of the other hosts, each with those who wait for it there.
+    /// The leases of the other hosts, each followed by the waiters there.
     pub(super) fn leases(&self) -> Vec<LeaseRow> {
         let Some(board) = &self.board else { return Vec::new() };
         let state = if self.believed { "in the team" } else { "in the team, may have changed" };
@@ -154,7 +155,7 @@ fn away(
         status,
         since: host.heard,
         formerly: Vec::new(),
-        // As in the names of files.
+        // In the form of file names.
         unread: unread.get(&name.replace('/', "+")).copied().unwrap_or_default(),
         waits: 0,
         leases: 0,

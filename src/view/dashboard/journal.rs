@@ -1,7 +1,7 @@
 //! The facts that only the journal has: how long deliveries took, and what happened to leases.
 //!
-//! Follows the journal, so each look reads only what is new. The first look reads all of it, which takes longer than a person waits
-//! for a first screen: it is done in a thread of its own.
+//! Follows the journal, so each look reads only new entries. The first look reads all of it, which takes longer than
+//! a person waits for a first screen, so it has a thread of its own.
 
 use super::snapshot::{Latency, LeaseNote};
 use crate::core::escape;
@@ -15,16 +15,16 @@ use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, channel};
 
-/// Of how many deliveries the figures are.
+/// The number of deliveries in the figures.
 const WINDOW: usize = 200;
 
-/// The most messages whose way is followed at a time.
+/// The most messages that are followed at a time.
 const OPEN: usize = 10_000;
 
 /// The most events of leases that are kept.
 const NOTES: usize = 2000;
 
-/// The journal as far as it was read.
+/// The journal, as far as it was read.
 pub(super) struct Journal {
     /// The reader, until the first look begins.
     unread: Option<Tail>,
@@ -33,7 +33,7 @@ pub(super) struct Journal {
     history: Rc<Vec<LeaseNote>>,
 }
 
-/// What was learnt from the journal.
+/// The facts from the journal.
 struct Learnt {
     tail: Tail,
     mail: Mail,
@@ -44,27 +44,27 @@ struct Learnt {
 /// How long messages took.
 #[derive(Debug, Default)]
 struct Mail {
-    /// When those were sent that are under way.
+    /// The sending times of the messages under way.
     sent: HashMap<String, u64>,
-    /// When mail was last held, by recipient: a draft, a turn or a dialog was in the way, also of the mail behind it.
+    /// When mail was last held, by recipient: a draft, a turn or a dialog also blocked the mail behind it.
     held: HashMap<String, u64>,
-    /// How long the last ones took; `None`: they had to wait.
+    /// How long the last messages took; `None`: the message had to wait.
     took: VecDeque<Option<u64>>,
 }
 
 impl Journal {
-    /// One of which nothing is read until somebody asks for what is new.
+    /// A journal that is not read before the first [`Journal::update`].
     pub(super) fn new(store: &Store) -> Self {
         Self { unread: Some(store.journal_tail()), first: None, learnt: None, history: Rc::default() }
     }
 
-    /// Reads what is new. Whether there is anything now that was not there before.
+    /// Reads new entries. Returns whether there is any new fact.
     pub(super) fn update(&mut self) -> Result<bool> {
         if let Some(tail) = self.unread.take() {
             let (done, first) = channel();
             std::thread::spawn(move || {
                 let mut learnt = Learnt { tail, mail: Mail::default(), leases: VecDeque::new(), new: true };
-                // A journal that cannot be read is no reason to show nothing; the next look reports it.
+                // If the journal cannot be read, the rest is shown nevertheless. The next look reports the error.
                 let _ = learnt.read();
                 let _ = done.send(learnt);
             });
@@ -83,12 +83,12 @@ impl Journal {
         Ok(came)
     }
 
-    /// The figures; `None` before the first delivery to an agent that was free.
+    /// The figures; `None` before the first delivery to a free agent.
     pub(super) fn figures(&self) -> Option<Latency> {
         self.learnt.as_ref()?.mail.figures()
     }
 
-    /// What happened to leases, oldest first.
+    /// The events of leases, oldest first.
     pub(super) fn history(&self) -> Rc<Vec<LeaseNote>> {
         Rc::clone(&self.history)
     }
@@ -151,7 +151,7 @@ impl Mail {
     }
 }
 
-/// What an entry says about a lease.
+/// The event of a lease in an entry.
 fn lease(entry: &Value) -> Option<LeaseNote> {
     let what = match EventWord::of(entry)? {
         EventWord::LeaseGranted => "got it".to_owned(),
@@ -189,7 +189,7 @@ mod tests {
         for entry in [
             sent(1000, "a", "codex-1"),
             stage(1200, "a", "codex-1", "submitted"),
-            // A draft is in the way of this one and of the one behind it, and not of another agent's.
+            // A draft blocks this message and the one behind it, and not those of other agents.
             sent(2000, "b", "codex-1"),
             stage(2100, "b", "codex-1", "held"),
             sent(2050, "c", "codex-1"),
@@ -197,7 +197,7 @@ mod tests {
             stage(2350, "d", "claude-1", "submitted"),
             stage(90_000, "b", "codex-1", "submitted"),
             stage(90_000, "c", "codex-1", "submitted"),
-            // What is sent afterwards finds it free.
+            // A message that is sent afterwards finds the agent free.
             sent(91_000, "e", "codex-1"),
             stage(91_100, "e", "codex-1", "submitted"),
         ] {

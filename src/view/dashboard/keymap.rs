@@ -1,10 +1,10 @@
-//! The keys and their commands: the table of keys with the person's own, and how both are shown.
+//! The keys of commands: the table with the person's own keys, and how both are shown.
 
 use super::keys::{Command, Row, TABLE, rows};
 use super::panel::Panel;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-/// What every last row ends with.
+/// The end of every last row.
 const ALWAYS: [(Command, &str); 4] = [
     (Command::Search, "search"),
     (Command::Commands, "commands"),
@@ -12,7 +12,7 @@ const ALWAYS: [(Command, &str); 4] = [
     (Command::Quit, "quit"),
 ];
 
-/// What the page of keys says beside the table.
+/// The text after the table on the page of keys.
 const MORE: &str = "
 While you write
   Enter sends, Alt-Enter or Ctrl-J begins a new line, Esc keeps the draft,
@@ -24,19 +24,20 @@ While you write
 /// A key, and whether Ctrl is held.
 type Key = (KeyCode, bool);
 
-/// Which of Ctrl, Alt and the like are held: what makes another key of a letter. Shift has made another letter of it already.
+/// Which of Ctrl, Alt and similar keys are held. They make another key of a letter. Shift is already part of the
+/// letter.
 pub(super) fn held(key: &KeyEvent) -> KeyModifiers {
     key.modifiers - KeyModifiers::SHIFT
 }
 
-/// Which key does what.
+/// The commands of the keys.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Keymap {
     keys: Vec<(Key, Command)>,
 }
 
 impl Keymap {
-    /// The keys of the table, but for the person's own: `write=w answer=Ctrl-R`. With what is wrong with those.
+    /// The keys of the table, with the person's own: `write=w answer=Ctrl-R`. Also returns the error in these.
     pub(super) fn new(own: &str) -> (Self, Option<String>) {
         let mut keys: Vec<(Key, Command)> = Vec::new();
         let mut wrong = Vec::new();
@@ -66,7 +67,7 @@ impl Keymap {
         )
     }
 
-    /// What a key does, if it does anything. With Alt it is another key, which does nothing.
+    /// The command of a key, if it has one. With Alt it is another key, without a command.
     pub(super) fn command(&self, key: &KeyEvent) -> Option<Command> {
         let control = held(key) == KeyModifiers::CONTROL;
         if !control && !held(key).is_empty() {
@@ -76,7 +77,7 @@ impl Keymap {
         self.keys.iter().find(|(known, _)| *known == key).map(|(_, command)| *command)
     }
 
-    /// The keys of a command, as people read them.
+    /// The keys of a command for people.
     pub(super) fn names(&self, command: Command) -> Vec<String> {
         self.keys.iter().filter(|(_, c)| *c == command).map(|(key, _)| name(*key)).collect()
     }
@@ -95,13 +96,13 @@ impl Keymap {
         text + MORE
     }
 
-    /// The line below the panels: the keys that matter there, as far as there is room, and those that always matter. `asks`: the agent that
-    /// is selected has a dialog open.
+    /// The last row: the keys that matter in the panel, as far as there is room, and those that always matter.
+    /// `asks`: the selected agent has an open dialog.
     pub(super) fn footer(&self, panel: Panel, opened: bool, asks: bool, columns: usize) -> String {
         let entry = |command: Command, word: &str| {
             self.names(command).first().map(|key| format!(" {key} {word} ")).unwrap_or_default()
         };
-        // Where there is little room, how to find the rest and how to leave count most.
+        // If there is little room, the keys that show the rest and that leave are the most important.
         let ends = |always: &[(Command, &str)]| -> String {
             always.iter().map(|(command, word)| entry(*command, word)).collect()
         };
@@ -112,7 +113,7 @@ impl Keymap {
         let last = ends(always);
         let word =
             |row: &Row| if row.command == Command::Open && panel == Panel::Agents { "go" } else { row.word };
-        // What Enter does comes first.
+        // The keys of Enter's command come first.
         let (open, others): (Vec<&Row>, Vec<&Row>) =
             rows().filter(|row| row.footer.contains(&panel)).partition(|row| row.command == Command::Open);
         let back = Some(entry(Command::Back, "back")).filter(|_| opened && columns >= 60);
@@ -131,7 +132,7 @@ impl Keymap {
     }
 }
 
-/// How the setting calls a command.
+/// The name of a command in the setting.
 fn called(command: Command) -> &'static str {
     rows().find(|row| row.command == command).map_or("", |row| row.name)
 }
@@ -181,7 +182,7 @@ fn name((code, control): Key) -> String {
     if control { format!("Ctrl-{}", plain.to_uppercase()) } else { plain }
 }
 
-/// The key that people call so.
+/// The key with this name.
 fn named(text: &str) -> Option<Key> {
     let (text, control) = text.strip_prefix("Ctrl-").map_or((text, false), |rest| (rest, true));
     let function = text.strip_prefix('F').and_then(|n| n.parse().ok()).filter(|n| (1..=12).contains(n));
@@ -195,7 +196,7 @@ fn named(text: &str) -> Option<Key> {
         KeyCode::Char(c) if control => KeyCode::Char(c.to_ascii_lowercase()),
         code => code,
     };
-    // Ctrl-C leaves, or closes what is open over the panels.
+    // Ctrl-C leaves, or closes the view over the panels.
     (!(control && code == KeyCode::Char('c'))).then_some((code, control))
 }
 

@@ -1,16 +1,16 @@
-//! The keys of the dashboard, once: what a key does, the page of keys, the list of commands, the last row and docs/reference.md come from
-//! this table. A person may choose other keys by the setting `dashboard.keys`.
+//! The one table of the dashboard's keys. Commands, the page of keys, the list of commands, the last row and
+//! docs/reference.md come from it. A person may choose other keys with the setting `dashboard.keys`.
 
 use super::panel::Panel;
 use ratatui::crossterm::event::KeyCode;
 
-/// What a key does.
+/// The commands of keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Command {
     Keys,
     Commands,
     Quit,
-    /// Close what is open; nothing more.
+    /// Close the open view, without another effect.
     Back,
     NextPanel,
     PreviousPanel,
@@ -20,7 +20,7 @@ pub(super) enum Command {
     Open,
     Look,
     List,
-    /// Scroll what stands beside the list by so many rows.
+    /// Scroll the right side by so many rows.
     Scroll(isize),
     Divide(i16),
     Search,
@@ -34,11 +34,11 @@ pub(super) enum Command {
     Rename,
     /// Make a group of agents, or add to one.
     Group,
-    /// Tell agents how to talk.
+    /// Send agents the onboarding message.
     Onboard,
     /// Start agents, with a first message.
     Start,
-    /// Start agents again that ended.
+    /// Start ended agents again.
     Resume,
     /// End agents.
     End,
@@ -54,12 +54,12 @@ pub(super) enum Command {
     Projects,
 }
 
-/// What a key does with a message.
+/// The commands for a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MailCommand {
     Reply,
     Acknowledge,
-    /// Mark it, or its thread, read.
+    /// Mark it, or its thread, as read.
     Read,
     Status,
     Resend,
@@ -70,11 +70,11 @@ pub(super) enum MailCommand {
 /// A command: a line of the page of keys.
 pub(super) struct Row {
     pub(super) command: Command,
-    /// How the setting calls it.
+    /// Its name in the setting.
     pub(super) name: &'static str,
     pub(super) keys: &'static [KeyCode],
     pub(super) effect: &'static str,
-    /// The panels whose last row shows it, and the word there.
+    /// The panels whose last row shows it.
     pub(super) footer: &'static [Panel],
     pub(super) word: &'static str,
 }
@@ -89,7 +89,7 @@ const fn char(letter: char) -> KeyCode {
     KeyCode::Char(letter)
 }
 
-/// A row that no footer shows.
+/// A row that no last row shows.
 const fn row(command: Command, name: &'static str, keys: &'static [KeyCode], effect: &'static str) -> Row {
     Row { command, name, keys, effect, footer: &[], word: "" }
 }
@@ -250,7 +250,7 @@ pub(super) fn rows() -> impl Iterator<Item = &'static Row> {
     TABLE.iter().flat_map(|group| group.rows)
 }
 
-/// The table of docs/reference.md.
+/// The table in the form for docs/reference.md.
 #[cfg(test)]
 pub(super) fn markdown() -> String {
     let mut text = String::from("| | Key | Action | Effect |\n|---|---|---|---|\n");

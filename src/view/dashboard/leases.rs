@@ -1,4 +1,4 @@
-//! The panel of leases: each with those who wait for it, and beside it the reason, the queue and what happened to the path.
+//! The panel of leases, each with its waiters. Beside it: the reason, the queue and what happened to the path.
 
 use super::snapshot::{LeaseNote, LeaseRow, Snapshot};
 use super::theme::{DIM, Mark, STRONG, Theme, called};
@@ -11,12 +11,12 @@ use ratatui::text::{Line, Span};
 /// The most events of a path that are shown.
 const HISTORY: usize = 100;
 
-/// Paths as a row has them: untrusted text, bounded.
+/// Paths in the form for a row: untrusted text, bounded.
 pub(super) fn paths(paths: &[PathPattern]) -> Vec<String> {
     paths.iter().map(|path| escape::short(&path.to_string(), 200)).collect()
 }
 
-/// Why somebody holds a lease, in the same way; empty if no reason was given.
+/// The reason of a lease in the form for a row; empty without one.
 pub(super) fn reason(lease: &Lease) -> String {
     lease.reason.as_ref().map(|reason| escape::short(reason.as_str(), 200)).unwrap_or_default()
 }
@@ -44,7 +44,7 @@ pub(super) fn row(lease: &LeaseRow, theme: Theme, now: u64) -> Vec<Span<'static>
     spans
 }
 
-/// What stands beside the panel.
+/// The right side.
 pub(super) fn detail(
     lease: &LeaseRow,
     shown: &Snapshot,

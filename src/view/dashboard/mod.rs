@@ -1,9 +1,9 @@
-//! The dashboard: who needs a person, what was said, who holds what, and who works on what, with the keys that act on it.
+//! The dashboard: who needs a person, the conversations, the leases and the tasks, with the keys that act on them.
 //!
-//! It keeps nothing: `gather` reads the store, `model` and `act` decide what a key means, `draw` draws, and this program's own commands do
-//! the rest, so that closing it at any moment loses nothing. Several may be open. Reads take no lock. Idle it wakes four
-//! times a second to look at a few directories' times, and reads only if one has changed. The one thing that is not a command line is a
-//! person's key for the dialog of an agent (`dialog`).
+//! It stores nothing: `gather` reads the store, `model` and `act` decide what a key means, `draw` draws, and this
+//! program's own commands do the rest, so closing it at any moment loses nothing. Several may be open. Reads take no
+//! lock. When idle, it wakes four times a second to check the times of a few directories, and reads only if one has
+//! changed. Only a person's key for the dialog of an agent (`dialog`) is not a command line.
 
 mod act;
 mod act_life;
@@ -50,33 +50,32 @@ use std::time::{Duration, Instant};
 use theme::Theme;
 use watch::Watch;
 
-/// How long a wait for a key is.
+/// How long one wait for a key takes.
 const TICK: Duration = Duration::from_millis(250);
 
-/// How long it is while something is expected from a thread.
+/// How long it takes while a thread's answer is expected.
 const SHORT: Duration = Duration::from_millis(40);
 
-/// How often ages are brought up to date, and the courier is asked to look at the agents.
+/// How often ages are updated, and the courier is asked to look at the agents.
 const REFRESH: Duration = Duration::from_secs(3);
 
-/// How often everything is read even if no directory has changed: deadlines pass by themselves.
+/// How often everything is read even if no directory has changed, because deadlines pass by themselves.
 const REREAD: Duration = Duration::from_secs(15);
 
 /// How often the other projects on the tmux server are looked at.
 const AROUND: Duration = Duration::from_secs(20);
 
-/// How the dashboard was opened.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// In a popup: going to a pane closes it.
+    /// In a popup, which closes when the person goes to a pane.
     pub popup: bool,
-    /// The tmux client that looks at it.
+    /// The tmux client of the person.
     pub client: Option<String>,
     /// Draw with colours.
     pub colour: bool,
-    /// Draw with nothing but ASCII for signs.
+    /// Use only ASCII signs.
     pub ascii: bool,
-    /// What people call the project.
+    /// The project's name for people.
     pub label: String,
     /// The person's own keys.
     pub keys: String,
@@ -86,44 +85,42 @@ pub struct Options {
 pub struct Neighbour {
     pub store: Store,
     pub label: String,
-    /// How many agents it has.
     pub agents: usize,
-    /// How many of them need the person.
     pub needs: usize,
     pub unread: usize,
 }
 
-/// What is known of an agent beside its records and its screen.
+/// Facts about an agent beside its records and its screen.
 #[derive(Clone, Debug, Default)]
 pub struct AgentFacts {
-    /// Where people find it: `session:window.pane`.
+    /// Its place for people: `session:window.pane`.
     pub place: String,
-    /// What its screen shows that makes its state.
+    /// The evidence for its state on the screen.
     pub evidence: String,
-    /// By which way its mail goes.
+    /// The carrier of its mail.
     pub channel: String,
     /// Why hooks do not reach it, and what repairs that.
     pub hooks: String,
 }
 
-/// What the dashboard asks of the layers above it.
+/// The dashboard's calls to the layers above it.
 #[derive(Clone, Copy)]
 pub struct Outside {
     /// Called from time to time when no courier listens.
     pub revive: fn(&Store),
-    /// What is known of an agent. May take its time.
+    /// The facts about an agent. May take time.
     pub facts: fn(&Store, &str) -> AgentFacts,
-    /// The projects on the tmux server. May take its time.
+    /// The projects on the tmux server. May take time.
     pub projects: fn() -> Vec<Neighbour>,
-    /// Gives a key of the person to the dialog of an agent, if that is still the one that was seen. May take its time.
+    /// Gives a key of the person to the dialog of an agent, if it is still the dialog that was seen. May take time.
     pub answer: fn(&Store, &Answer) -> Result<String>,
     /// The kinds of agents that can be started.
     pub kinds: fn() -> Vec<String>,
-    /// Keeps a text for the person beside what the terminal does with it.
+    /// Copies a text for the person, in addition to the terminal's own clipboard.
     pub copy: fn(&str) -> Result<()>,
 }
 
-/// What is wrong with a person's own keys, as the setting `dashboard.keys` gives them.
+/// The error in a person's own keys, which the setting `dashboard.keys` contains.
 pub fn wrong_keys(own: &str) -> Option<String> {
     keymap::Keymap::new(own).1
 }
@@ -181,7 +178,7 @@ pub fn run(store: &Store, options: &Options, outside: Outside) -> Result<()> {
                             Err(error) => (false, escape::line(&format!("{error:#}"))),
                         };
                         let action = Action { what, ..Action::default() };
-                        // Nobody listens any more once the dashboard is closed.
+                        // Nobody receives it any more once the dashboard is closed.
                         let _ = done.send(ActionOutcome { action, ok, text });
                     });
                 }
@@ -190,7 +187,8 @@ pub fn run(store: &Store, options: &Options, outside: Outside) -> Result<()> {
                 Wish::Jump(agent) => {
                     jump(agent, options).start(gatherer.store.root(), done.clone());
                     if options.popup {
-                        // The popup would stay in front of the pane. The outcome is waited for: closing kills the child.
+                        // The popup would stay in front of the pane. The outcome is awaited, because closing kills
+                        // the child.
                         loop {
                             let outcome = outcomes.recv()?;
                             let jumped = outcome.action.args.first().is_some_and(|word| word == "jump");
@@ -225,19 +223,19 @@ pub fn run(store: &Store, options: &Options, outside: Outside) -> Result<()> {
     }
 }
 
-/// Puts a text where a person can paste it from. What is to be said of that, and whether it failed.
+/// Copies a text to where the person can paste it. Returns a text about that, and whether it failed.
 fn copied(outside: Outside, text: &str) -> Result<(String, bool)> {
     let taken = Screen::copy(text)?;
     let shown = cut(&flat(text), 60);
     Ok(match (outside.copy)(text) {
         Ok(()) => (format!("copied: {shown}"), false),
-        // Outside tmux the terminal alone is asked.
+        // Outside tmux only the terminal is asked.
         Err(_) if taken => (format!("copied, if your terminal allows it: {shown}"), false),
         Err(error) => (format!("not copied: {error:#}"), true),
     })
 }
 
-/// The projects on the tmux server, looked for in a thread of their own.
+/// The projects on the tmux server; a thread of their own looks for them.
 #[derive(Default)]
 struct Around {
     projects: Vec<Neighbour>,
@@ -246,7 +244,7 @@ struct Around {
 }
 
 impl Around {
-    /// Looks if it is time. Whether anything is to be shown that was not.
+    /// Looks if it is time. Returns whether anything new is to be shown.
     fn look(&mut self, outside: Outside, app: &mut App) -> bool {
         let came = self.coming.as_ref().and_then(|coming| coming.try_recv().ok());
         if let Some(projects) = came {
@@ -272,7 +270,7 @@ impl Around {
     }
 }
 
-/// Takes one event.
+/// Handles one event.
 fn take(event: Event, app: &mut App, screen: &mut Screen) -> Result<Wish> {
     match event {
         Event::Key(key) if key.kind != KeyEventKind::Release && app.is_edited(&key) => {
@@ -289,7 +287,7 @@ fn take(event: Event, app: &mut App, screen: &mut Screen) -> Result<Wish> {
     Ok(Wish::Nothing)
 }
 
-/// The command that says what happened while the person was away, if they were, and writes down that they look now.
+/// The command that shows what happened while the person was away, if they were, and records that they look now.
 fn look_back() -> Action {
     Action::line("look back", &["digest", "--back"])
 }

@@ -1,7 +1,7 @@
-//! The state of the dashboard: what is selected, what is open, and what a key does.
+//! The state of the dashboard: the selection, the open views, and the effects of keys.
 //!
-//! Pure: keys and snapshots come in, actions go out. A selection is a row's id, not its number, so it stays where it
-//! is while rows come and go.
+//! Pure: keys and snapshots come in, actions go out. A selection is a row's id, not its number, so it stays on its
+//! row while rows come and go.
 
 use super::dialog::{Answer, Dialog};
 use super::filter::{Filter, Subject};
@@ -24,36 +24,37 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-/// What has the keys.
+/// The part that gets the keys.
 #[derive(Debug, Default)]
 pub(super) enum Mode {
-    /// The panels, and what stands beside them.
+    /// The panels, and the right side.
     #[default]
     Panels,
     /// The search is being typed.
     Search,
     /// A text is being written.
     Form(Box<Form>),
-    /// A yes is needed.
+    /// A question waits for a yes.
     Confirm { question: String, actions: Vec<Action> },
     /// The dialog of an agent is being answered.
     Dialog(Dialog),
     /// A page is being read.
     Page(Pager),
-    /// A project is being chosen, of those that were known when the list was opened: a number means the same while it is open.
+    /// A project is being chosen, from those that were known when the list was opened: a number keeps its meaning
+    /// while it is open.
     Projects { rows: Vec<ProjectRow>, at: usize },
-    /// A command is being looked for.
+    /// A command is being searched for.
     Commands { input: Input, at: usize },
 }
 
-/// What a key asks of the outside.
+/// The request of a key to the outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Wish {
     Nothing,
     Quit,
-    /// Run these, one after the other.
+    /// Run these actions, one after the other.
     Run(Vec<Action>),
-    /// Give this key to the dialog of an agent; what is done then, in words.
+    /// Give this key to the dialog of an agent; with a description in words.
     Answer(String, Answer),
     /// Go to an agent's pane.
     Jump(String),
@@ -61,30 +62,31 @@ pub(super) enum Wish {
     Copy(String),
     /// Show the project in that directory.
     Project(PathBuf),
-    /// Open the form for agents that start, with the kinds that there are.
+    /// Open the form for starting agents, with the available kinds.
     Start,
 }
 
-/// What a draft is known by: the project, since a name means somebody else in another one, and the title of the form.
+/// The identity of a draft: the project, because a name means another agent in another project, and the title of the
+/// form.
 pub(super) type DraftKey = (PathBuf, String);
 
-/// What stands beside the panels.
+/// The right side.
 #[derive(Debug, Default)]
 pub(super) struct Side {
     /// Whether it has the keys.
     pub(super) focus: bool,
-    /// The first line that is shown; of an agent's pane, how far back.
+    /// The first visible line; for an agent's pane, how far it is scrolled back.
     pub(super) from: usize,
-    /// The message that is selected in a thread; empty: the one that matters.
+    /// The selected message of a thread; empty: the most important one.
     pub(super) message: String,
-    /// Whether the selected message is to be brought into view.
+    /// Whether to scroll the selected message into view.
     pub(super) settle: bool,
-    /// How many lines there are, and how many are shown.
+    /// The numbers of all lines and of the visible lines.
     pub(super) lines: usize,
     pub(super) height: usize,
     /// The lines of the selected message.
     pub(super) picked: (usize, usize),
-    /// Where each message begins.
+    /// The first line of each message.
     pub(super) begins: Vec<(usize, String)>,
 }
 
@@ -95,33 +97,33 @@ pub(super) struct App {
     pub(super) panel: Panel,
     /// The selected row's id, for each panel.
     pub(super) selected: [String; 4],
-    /// The rows of each panel that the search takes, by their numbers.
+    /// The matching rows of each panel, by their indices.
     pub(super) rows: [Vec<usize>; 4],
-    /// The place of the selected row among those, for each panel.
+    /// The index of the selected row among those, for each panel.
     at: [usize; 4],
-    /// The first row that is shown, for each panel.
+    /// The first visible row of each panel.
     pub(super) first: [usize; 4],
-    /// The rows that are marked, by their ids.
+    /// The marked rows, by their ids.
     pub(super) marked: [BTreeSet<String>; 4],
     pub(super) side: Side,
     pub(super) search: Input,
     pub(super) filter: Filter,
     pub(super) mode: Mode,
-    /// What was written and not sent, each with what it is known by.
+    /// The texts that were written and not sent, each with its identity.
     pub(super) drafts: Vec<(DraftKey, Form)>,
-    /// What was written and refused while something else was open, and why.
+    /// The texts that were refused while something else was open, and the reasons.
     pub(super) refused: Vec<(Action, String)>,
-    /// What runs now.
+    /// The running commands.
     pub(super) running: Vec<String>,
     /// The last outcome, and whether it was a failure.
     pub(super) told: Option<(String, bool)>,
     pub(super) seen: Seen,
     pub(super) keymap: Keymap,
-    /// How wide the person has made the list.
+    /// The width of the list that the person has chosen.
     pub(super) divided: Option<u16>,
-    /// Where everything was drawn.
+    /// The places of everything that was drawn.
     pub(super) places: Places,
-    /// The projects on the tmux server, as far as they are known.
+    /// The known projects on the tmux server.
     pub(super) projects: Vec<ProjectRow>,
     pub(super) mouse: Mouse,
     /// Whether anything was shown yet.
@@ -129,45 +131,45 @@ pub(super) struct App {
 }
 
 impl App {
-    /// One with the person's own keys.
+    /// A dashboard with the person's own keys.
     pub(super) fn new(keys: &str) -> Self {
         let (keymap, wrong) = Keymap::new(keys);
         Self { keymap, told: wrong.map(|why| (why, true)), ..Self::default() }
     }
 
-    /// Shows another moment.
+    /// Shows another snapshot.
     pub(super) fn update(&mut self, shown: Snapshot, now_ms: u64) {
         self.shown = shown;
         self.follow_names();
         self.filter_rows(now_ms, false);
         if !std::mem::replace(&mut self.begun, true) {
-            // What needs the person has the keys.
+            // A panel that needs the person gets the keys.
             let asks = self.shown.agents.first().is_some_and(|agent| agent.need <= Need::Asks);
             let mail = self.shown.threads.first().is_some_and(|t| t.unread > 0 && t.id != NOTICES);
             self.panel = if mail && !asks { Panel::Threads } else { Panel::Agents };
         }
     }
 
-    /// Begins with another project. Drafts, keys and the width of the list stay.
+    /// Starts with another project. Drafts, keys and the width of the list stay.
     pub(super) fn leave_project(&mut self) {
         let Self { drafts, keymap, divided, places, projects, .. } = std::mem::take(self);
         *self = Self { drafts, keymap, divided, places, projects, ..Self::default() };
     }
 
-    /// What the places on the screen depend on.
+    /// The state on which the places on the screen depend.
     pub(super) fn shape(&self) -> Shape {
         let counts = [0, 1, 2, 3].map(|panel: usize| self.rows[panel].len());
         Shape { panel: self.panel, counts, opened: self.side.focus, divided: self.divided }
     }
 
-    /// An agent that was renamed is still the one that is selected or marked.
+    /// Keeps renamed agents selected or marked.
     fn follow_names(&mut self) {
         let place = Panel::Agents as usize;
         self.selected[place] = self.name_now(&self.selected[place]);
         self.marked[place] = order::collect(self.marked[place].iter().map(|name| self.name_now(name)));
     }
 
-    /// What an agent is called now that was called so.
+    /// The present name of an agent that had this name.
     fn name_now(&self, name: &str) -> String {
         let agents = &self.shown.agents;
         let renamed = agents.iter().find(|a| a.formerly.iter().any(|former| former == name));
@@ -175,19 +177,19 @@ impl App {
         renamed.filter(|_| !known).map_or_else(|| name.to_owned(), |a| a.name.clone())
     }
 
-    /// The agent that was selected and has ended since. Another one takes its place only when the person says so: the next key was meant
-    /// for this one.
+    /// The selected agent, if it has ended since. Another one is selected only when the person does so, because the
+    /// next key was meant for this agent.
     pub(super) fn gone(&self) -> Option<&str> {
         let name = &self.selected[Panel::Agents as usize];
         (!name.is_empty() && !self.shown.agents.iter().any(|a| a.name == *name)).then_some(name)
     }
 
-    /// Finds the rows that the search takes. A selection that it does not take goes to the row in its place.
+    /// Finds the matching rows. A selection that does not match moves to the row in its place.
     pub(super) fn sift(&mut self, now_ms: u64) {
         self.filter_rows(now_ms, true);
     }
 
-    /// Finds the rows that the search takes; `asked`: because the person has changed the search.
+    /// Finds the matching rows; `asked`: because the person has changed the search.
     fn filter_rows(&mut self, now_ms: u64, asked: bool) {
         self.filter = Filter::parse(&self.search.text());
         for panel in Panel::ALL {
@@ -199,7 +201,7 @@ impl App {
                 && !self.selected[place].is_empty()
                 && !(0..self.total(panel)).any(|row| self.id(panel, row) == self.selected[place]);
             if is_gone {
-                // Where it was is remembered in `at`.
+                // `at` remembers its place.
                 self.rows[place] = rows;
                 self.forget_marks(panel);
                 continue;
@@ -218,7 +220,8 @@ impl App {
         }
     }
 
-    /// Takes the marks off rows that are gone. The person is told of agents: the next key is for fewer of them.
+    /// Removes the marks of rows that are gone. The person is told about agents, because the next key applies to
+    /// fewer of them.
     fn forget_marks(&mut self, panel: Panel) {
         let lives = |id: &String| (0..self.total(panel)).any(|row| self.id(panel, row) == *id);
         let (alive, gone): (BTreeSet<String>, BTreeSet<String>) =
@@ -231,7 +234,7 @@ impl App {
         self.marked[panel as usize] = alive;
     }
 
-    /// What stands beside the panels is of another row.
+    /// Resets the right side for another row.
     pub(super) fn look_from_start(&mut self) {
         (self.side.from, self.side.settle) = (0, true);
         self.side.message.clear();
@@ -246,7 +249,7 @@ impl App {
         }
     }
 
-    /// The id of a row. Those of leases and tasks are made when they are gathered.
+    /// The id of a row. Those of leases and tasks are made when they are read.
     pub(super) fn id(&self, panel: Panel, row: usize) -> &str {
         match panel {
             Panel::Agents => &self.shown.agents[row].name,
@@ -294,14 +297,14 @@ impl App {
         all.map(|group| group.name.as_str()).collect::<Vec<_>>().join(" ")
     }
 
-    /// Whether the search takes a message.
+    /// Whether a message matches the search.
     pub(super) fn finds(&self, m: &MessageRow, now_ms: u64) -> bool {
         let subject =
             Subject { kind: m.kind, from: &m.from, to: &m.to, groups: &m.groups, text: &m.folded, at: m.at };
         self.filter.takes(&subject, now_ms)
     }
 
-    /// The place of the selected row among those that are shown.
+    /// The index of the selected row among the visible ones.
     pub(super) fn position(&self, panel: Panel) -> Option<usize> {
         let id = self.selected[panel as usize].as_str();
         self.rows[panel as usize]
@@ -345,12 +348,13 @@ impl App {
         self.agent().filter(|agent| is_seen && !agent.away)
     }
 
-    /// What was seen of an agent, unless that is of another one.
+    /// The last look at this agent; `None` if it was at another one.
     pub(super) fn seen_of(&self, agent: &AgentRow) -> Option<&Seen> {
         Some(&self.seen).filter(|seen| seen.whom == Whom::of(&self.shown.root, agent))
     }
 
-    /// What the project is called, as in the list of projects: there it has more than its own name if another has the same.
+    /// The name of the project, as in the list of projects: there it has a longer name if another project has the
+    /// same.
     pub(super) fn project(&self) -> &str {
         let listed = self.projects.iter().find(|p| p.root == self.shown.root);
         listed.map_or(&self.shown.project, |p| &p.label)
@@ -366,7 +370,7 @@ impl App {
         matches!(&self.mode, Mode::Form(form) if form.is_edited(key))
     }
 
-    /// Takes what an action came to.
+    /// Handles the outcome of an action.
     pub(super) fn finish(&mut self, outcome: ActionOutcome) {
         if let Some(at) = self.running.iter().position(|what| *what == outcome.action.what) {
             self.running.remove(at);
@@ -381,18 +385,18 @@ impl App {
         } else if outcome.action.page && outcome.ok && idle {
             self.mode = Mode::Page(Pager::new(&format!("{}\n\n{}", outcome.action.what, outcome.text)));
         } else if !outcome.ok && !outcome.action.stdin.is_empty() {
-            // What was written is not lost: it is offered again, with the reason.
+            // The text is not lost: it is offered again, with the reason.
             self.told = Some((first.clone(), true));
             self.refused.push((outcome.action, first));
             self.offer_again();
         } else if outcome.ok && outcome.action.args.first().is_some_and(|word| word == "read") {
-            // What was read is on the screen already.
+            // The message is already on the screen.
         } else {
             self.told = Some((first, !outcome.ok));
         }
     }
 
-    /// Says what happened while the person was away, unless there is something else to say already.
+    /// Shows what happened while the person was away, unless something else is shown already.
     fn look_back(&mut self, outcome: &ActionOutcome) {
         if outcome.ok && !outcome.text.is_empty() && self.told.is_none() && matches!(self.mode, Mode::Panels)
         {
@@ -401,7 +405,7 @@ impl App {
         }
     }
 
-    /// Opens what was refused, once nothing else is open.
+    /// Opens a refused text again, once nothing else is open.
     pub(super) fn offer_again(&mut self) {
         if matches!(self.mode, Mode::Panels)
             && let Some((action, why)) = self.refused.pop()
@@ -434,7 +438,7 @@ impl App {
     pub(super) fn go(&mut self, panel: Panel, by: isize) {
         let rows = &self.rows[panel as usize];
         let at = self.position(panel);
-        // The row that stands where the selected one was is the next one.
+        // The row in the place of the selected one is the next one.
         let by = if at.is_none() && by > 0 { by - 1 } else { by };
         let at = at.unwrap_or(self.at[panel as usize]);
         let to = at.saturating_add_signed(by).min(rows.len().saturating_sub(1));

@@ -1,14 +1,14 @@
-//! What the mouse does: a click selects, a second one opens, the wheel moves what is under it, and the divider is drawn to where it is
-//! wanted.
+//! Handles the mouse: a click selects, a second one opens, the wheel moves the list under it, and dragging moves the
+//! divider.
 //!
-//! Pure. Places are those of the last frame.
+//! Pure. The places are those of the last frame.
 
 use super::model::{App, Mode, Wish};
 use super::panel::{Panel, lines_of};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
 
-/// Two clicks within this time are one that is doubled (ms).
+/// Two clicks within this time are a double click (ms).
 const DOUBLE_MS: u64 = 400;
 
 /// How many rows the wheel moves.
@@ -17,9 +17,9 @@ const WHEEL: isize = 3;
 /// What is remembered between two events.
 #[derive(Debug, Default)]
 pub(super) struct Mouse {
-    /// Whether the divider is being drawn.
+    /// Whether the divider is being dragged.
     dragging: bool,
-    /// Where the last click was, and when.
+    /// The place and the time of the last click.
     clicked: Option<(u16, u16, u64)>,
 }
 
@@ -51,7 +51,7 @@ impl App {
                 Some((panel, _)) => self.go(panel, by),
                 None => self.scroll(by),
             },
-            // What is open is moved by the same keys as without a mouse.
+            // The keys that move within an open view also work as wheel turns.
             Mode::Page(_) | Mode::Commands { .. } | Mode::Projects { .. } => {
                 let code = if by > 0 { KeyCode::Down } else { KeyCode::Up };
                 for _ in 0..by.unsigned_abs() {
@@ -80,7 +80,7 @@ impl App {
                 None
             };
             let id = hit.map(|row| self.id(panel, *row).to_owned());
-            // Another row may have come to that place between the two clicks.
+            // Another row may have moved there between the two clicks.
             let doubled = doubled && id.as_ref() == Some(&self.selected[panel as usize]);
             self.turn(panel);
             if let Some(id) = id {
@@ -89,7 +89,7 @@ impl App {
                 self.go(panel, isize::MIN);
                 self.go(panel, isize::try_from(place).unwrap_or(0));
                 if doubled {
-                    // What a third click hits, if anything, is not there any more.
+                    // The target of a third click is not there any more.
                     self.mouse.clicked = None;
                     return self.open();
                 }
@@ -101,7 +101,7 @@ impl App {
         Wish::Nothing
     }
 
-    /// Selects the message of a thread that stands in that row beside the panels.
+    /// Selects the message of a thread in this row of the right side.
     fn pick(&mut self, row: usize) {
         let line = self.side.from + row;
         let message = self.side.begins.iter().rev().find(|(begin, _)| *begin <= line);

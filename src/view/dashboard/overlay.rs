@@ -1,4 +1,4 @@
-//! What is open over the panels: a text being written, a page, the commands, a question, the search.
+//! Draws the views over the panels: a form, a page, the commands, a question, the search.
 
 use super::dialog;
 use super::keymap::Keymap;
@@ -15,14 +15,14 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Paragraph};
 
-/// Draws what is open.
+/// Draws the open view.
 pub(super) fn draw(frame: &mut Frame<'_>, app: &mut App, theme: Theme) {
     let foot = app.places.foot;
     match &mut app.mode {
         Mode::Panels => {}
         Mode::Search => typed(frame, foot, " /", &app.search),
         Mode::Form(form) => {
-            // Above the last row, which says what became of it; beside the panels where there is room.
+            // Above the last row, which shows the outcome; beside the panels if there is room.
             let whole = app.places.right.filter(|_| app.places.divider.is_some()).unwrap_or(frame.area());
             let area = Rect { height: foot.y.saturating_sub(whole.y), ..whole };
             form_view::draw(frame, form, if area.height < 5 { frame.area() } else { area });
@@ -50,7 +50,7 @@ fn confirm(frame: &mut Frame<'_>, question: &str, theme: Theme) {
     frame.render_widget(Paragraph::new(lines), place);
 }
 
-/// A line that is being typed, with the cursor.
+/// A line that is being typed, with its cursor.
 fn typed(frame: &mut Frame<'_>, area: Rect, sign: &str, input: &Input) {
     let (before, after) = input.parts();
     let line =
@@ -83,7 +83,7 @@ fn projects(frame: &mut Frame<'_>, projects: &[ProjectRow], at: usize, theme: Th
     frame.render_widget(Paragraph::new(lines), list);
 }
 
-/// A frame in the middle, as high as its rows need; gives what is within.
+/// A frame in the middle, as high as its rows need; returns its inner area.
 fn framed(frame: &mut Frame<'_>, title: &'static str, hint: &'static str, rows: u16) -> Rect {
     let whole = frame.area();
     let (width, height) = (whole.width.min(84), whole.height.min(rows));

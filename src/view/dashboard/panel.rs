@@ -1,11 +1,11 @@
-//! The panels at the left, and where everything is on the screen.
+//! The panels at the left, and the places of everything on the screen.
 //!
-//! Pure: sizes in, places out. From 100 columns on, what is selected is shown at the right; below that it takes the place of the panels
-//! when it is opened. Below 18 rows there is one panel at a time.
+//! Pure: sizes in, places out. From 100 columns on, the selection is shown on the right side; in narrower terminals
+//! it replaces the panels when it is opened. Below 18 rows there is one panel at a time.
 
 use ratatui::layout::Rect;
 
-/// From this width on the right side is always there.
+/// From this width on, the right side is always visible.
 pub(super) const WIDE: u16 = 100;
 
 /// Below this height there is one panel at a time.
@@ -39,25 +39,25 @@ impl Panel {
     }
 }
 
-/// What the places depend on.
+/// The state on which the places depend.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shape {
     /// The panel that has the keys.
     pub(super) panel: Panel,
-    /// How many rows each has.
+    /// The number of rows of each panel.
     pub(super) counts: [usize; 4],
     /// Whether the right side has the keys.
     pub(super) opened: bool,
-    /// How wide the person has made the list.
+    /// The width of the list that the person has chosen.
     pub(super) divided: Option<u16>,
 }
 
-/// Where everything is.
+/// The places of everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Places {
     pub(super) head: Rect,
     pub(super) foot: Rect,
-    /// The panels that are shown, each with its title in the first row.
+    /// The visible panels, each with its title in the first row.
     pub(super) panels: Vec<(Panel, Rect)>,
     /// The right side, with its title in the first row.
     pub(super) right: Option<Rect>,
@@ -96,13 +96,13 @@ impl Places {
     }
 }
 
-/// How many lines a row of a panel takes at this width.
+/// The number of lines per row of a panel at this width.
 pub(super) fn lines_of(panel: Panel, columns: u16) -> u16 {
     if panel == Panel::Threads && columns < 60 { 2 } else { 1 }
 }
 
-/// Each panel gets its title and a row. What is left goes to the agents, then to the panel with the keys, then to the others, as far as
-/// they need it; the threads get the rest.
+/// The heights of the panels. Each gets its title and a row. The rest goes to the agents, then to the panel with the
+/// keys, then to the others, as far as they need it; the threads get the remainder.
 fn heights(total: u16, columns: u16, shape: Shape) -> [u16; 4] {
     let wants = Panel::ALL.map(|panel| {
         let rows = u16::try_from(shape.counts[panel as usize].clamp(1, 1000)).unwrap_or(1000);
@@ -116,7 +116,7 @@ fn heights(total: u16, columns: u16, shape: Shape) -> [u16; 4] {
         rest -= got;
     };
     give(Panel::Agents, total / 2);
-    // The others are not pushed out by one with many rows.
+    // A panel with many rows must not displace the others.
     give(shape.panel, total * 3 / 5);
     for panel in [Panel::Threads, Panel::Leases, Panel::Tasks] {
         give(panel, total / 3);
@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(places(80, 15, false).panels.len(), 1);
         let opened = places(80, 24, true);
         assert!(opened.panels.is_empty() && opened.right == Some(Rect::new(0, 1, 80, 22)));
-        // Nothing fits, and nothing breaks.
+        // Nothing fits, but nothing fails.
         for (width, height) in [(0, 0), (1, 1), (10, 2), (100, 2)] {
             places(width, height, false);
             places(width, height, true);

@@ -1,6 +1,6 @@
-//! Decides what a key does in each mode.
+//! Decides the effect of a key in each mode.
 //!
-//! Pure. In the panels a key is a command; everywhere else it belongs to what is open.
+//! Pure. In the panels a key is a command; everywhere else it belongs to the open view.
 
 use super::agents;
 use super::keymap::held;
@@ -18,7 +18,7 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 const DRAFTS: usize = 32;
 
 impl App {
-    /// Takes text that was pasted.
+    /// Handles pasted text.
     pub(super) fn paste(&mut self, text: &str, now_ms: u64) {
         let flat = || text.split_whitespace().collect::<Vec<_>>().join(" ");
         match &mut self.mode {
@@ -35,7 +35,7 @@ impl App {
         }
     }
 
-    /// Takes a key.
+    /// Handles a key.
     pub(super) fn press(&mut self, key: KeyEvent, now_ms: u64) -> Wish {
         let was_open = !matches!(self.mode, Mode::Panels);
         let wish = self.take(key, now_ms);
@@ -102,7 +102,7 @@ impl App {
             }
         }
         self.sift(now_ms);
-        // The keys go where something was found.
+        // The keys go to the panel with a match.
         if matches!(self.mode, Mode::Panels)
             && self.rows[self.panel as usize].is_empty()
             && let Some(panel) = Panel::ALL.into_iter().find(|panel| !self.rows[*panel as usize].is_empty())
@@ -123,7 +123,7 @@ impl App {
         Wish::Nothing
     }
 
-    /// Keeps what was written until the same is to be written again.
+    /// Keeps a text until the same form is opened again.
     fn keep(&mut self, form: Form) {
         let Some(key) = self.draft_of(&form) else { return };
         self.drafts.retain(|(known, _)| *known != key);
@@ -139,7 +139,7 @@ impl App {
         Some((self.shown.root.clone(), form.key()?))
     }
 
-    /// Opens a form, with the draft for the same if there is one.
+    /// Opens a form, with its draft if there is one.
     pub(super) fn write(&mut self, form: Form) {
         let key = self.draft_of(&form);
         let draft = self
@@ -150,7 +150,7 @@ impl App {
         self.open_form(draft.unwrap_or(form));
     }
 
-    /// Opens a form. Whom it may go to, and why it would wait there, is as it is now.
+    /// Opens a form with the present recipients, and the reasons why a message to them would wait.
     pub(super) fn open_form(&mut self, form: Form) {
         let agents = self.shown.agents.iter().map(|a| Known::agent(&a.name, agents::hindrance(a)));
         let known = agents.chain(self.shown.groups.iter().map(|group| self.known_group(group))).collect();
@@ -168,7 +168,7 @@ impl App {
         Known::group(&group.name, &members, note)
     }
 
-    /// Says in the form that is open what is to be known at this moment before it is sent.
+    /// Shows in the open form the present warnings before sending.
     pub(super) fn brief(&mut self, now_ms: u64) {
         let soon = self.shown.limited.map(|(count, until)| write::too_soon(count, until, now_ms));
         let courier = if self.shown.courier { "" } else { "no courier runs: nothing is delivered for now" };
@@ -178,7 +178,7 @@ impl App {
         }
     }
 
-    /// The commands that fit what was typed, the best first.
+    /// The commands that match the typed text, the best first.
     pub(super) fn found(input: &Input) -> Vec<&'static keys::Row> {
         let rows: Vec<&keys::Row> = keys::rows().filter(|row| row.command != Command::Commands).collect();
         let texts = rows.iter().map(|row| (row.name, row.effect));
@@ -229,7 +229,7 @@ impl App {
     }
 }
 
-/// Edits a line that is being typed. Whether its text is another one now.
+/// Edits a line that is being typed. Returns whether its text has changed.
 fn edit(input: &mut Input, key: KeyEvent) -> bool {
     let before = input.text();
     match (key.code, held(&key)) {

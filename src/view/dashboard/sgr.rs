@@ -1,13 +1,13 @@
 //! A captured pane as styled lines.
 //!
-//! Pure. What a pane shows is untrusted: only colours and the like are taken from its escapes, everything else of them is dropped, and its
-//! text is made safe like any other.
+//! Pure. The text of a pane is untrusted: of its escapes only colours and styles are used, and its text is made safe
+//! like any other.
 
 use crate::view::text::tidy;
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 
-/// The lines of what tmux captured with escapes, without empty ones at the end. A style goes on from line to line.
+/// The lines of a capture with escapes, without trailing empty ones. A style continues on the next line.
 pub(super) fn lines(captured: &str, colour: bool) -> Vec<Line<'static>> {
     let mut style = Style::new();
     let body = captured.strip_suffix('\n').unwrap_or(captured);
@@ -53,7 +53,7 @@ fn line(row: &str, style: &mut Style, colour: bool) -> Line<'static> {
                 }
                 _ => {}
             },
-            // Shifts between sets of characters.
+            // Shifts between character sets.
             '\u{e}' | '\u{f}' | '\r' => {}
             c => text.push(c),
         }
@@ -118,7 +118,7 @@ mod tests {
         let text = |line: &Line<'_>| line.spans.iter().map(|s| s.content.to_string()).collect::<String>();
         assert_eq!(seen.iter().map(text).collect::<Vec<_>>(), ["red link ob", "\\u{202e}next\\u{9b}1mq"]);
         assert_eq!(seen[0].spans[0].style, Style::new().fg(Color::Indexed(1)).add_modifier(Modifier::BOLD));
-        // What was set goes on in the next line.
+        // The style continues on the next line.
         assert_eq!(seen[1].spans[0].style, Style::new().fg(Color::Indexed(208)).bg(Color::Rgb(1, 2, 3)));
         assert!(
             lines(captured, false)

@@ -1,6 +1,6 @@
-//! What the dashboard shows at one moment: rows, ready to be drawn.
+//! The contents of the dashboard at one moment: rows, ready to be drawn.
 //!
-//! Plain data. Every text in it was made safe for a terminal when it was put in.
+//! Plain data. Every text in it is safe for a terminal.
 
 use crate::core::agent::Status;
 use crate::core::badge::Counts;
@@ -8,47 +8,47 @@ use crate::core::delivery::Stage;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-/// Everything that is shown.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Snapshot {
-    /// The directory of the project: what tells it from others.
+    /// The directory of the project, which distinguishes it from others.
     pub(super) root: PathBuf,
-    /// What the project is called.
+    /// The project's name.
     pub(super) project: String,
     /// Whether a courier listens.
     pub(super) courier: bool,
-    /// The counts, as the status line shows them.
+    /// The counts of the status line.
     pub(super) counts: Counts,
     /// Since when this host is cut off from its team (ms since the epoch).
     pub(super) cut: Option<u64>,
     /// Damaged or forged records.
     pub(super) quarantined: usize,
-    /// Sent to submitted, of the latest deliveries.
+    /// The times from sent to submitted of the latest deliveries.
     pub(super) latency: Option<Latency>,
-    /// The living agents, those that need a person first.
+    /// The living agents; those that need a person come first.
     pub(super) agents: Vec<AgentRow>,
-    /// The conversations, those with something for the person first.
+    /// The conversations; those with news for the person come first.
     pub(super) threads: Vec<ThreadRow>,
-    /// Leases, each with those who wait for it.
+    /// The leases, each followed by its waiters.
     pub(super) leases: Vec<LeaseRow>,
-    /// What stands in the coordination document.
+    /// The tasks of the coordination document.
     pub(super) tasks: Rc<Vec<TaskRow>>,
-    /// Mail that waits for something: held, to be acknowledged, dead.
+    /// Waiting mail: held, to be acknowledged, or dead.
     pub(super) waiting: Vec<WaitingRow>,
-    /// What happened to leases, oldest first.
+    /// The events of leases, oldest first.
     pub(super) history: Rc<Vec<LeaseNote>>,
-    /// Whether older messages are still to be read.
+    /// Whether there are older messages that were not read yet.
     pub(super) more: bool,
     /// The groups of agents.
     pub(super) groups: Vec<GroupRow>,
-    /// How many messages the person may send in a row, and when the next one may be sent if that many were (ms since the epoch).
+    /// How many messages the person may send in a row, and when the next one may be sent if the limit is reached (ms
+    /// since the epoch).
     pub(super) limited: Option<(usize, u64)>,
 }
 
 /// A group of agents.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct GroupRow {
-    /// As it is addressed: `@api`.
+    /// Its address: `@api`.
     pub(super) name: String,
     /// Its members, by their present names.
     pub(super) members: Vec<String>,
@@ -57,38 +57,38 @@ pub(super) struct GroupRow {
 /// A project on the tmux server, in a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ProjectRow {
-    /// The directory of the project: what tells it from others.
+    /// The directory of the project, which distinguishes it from others.
     pub(super) root: PathBuf,
     pub(super) label: String,
     pub(super) agents: usize,
-    /// How many agents need the person there.
+    /// How many of its agents need the person.
     pub(super) needs: usize,
     pub(super) unread: usize,
 }
 
-/// How soon agents that were free got their mail, in milliseconds.
+/// How soon free agents got their mail, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Latency {
     pub(super) p50: u64,
     pub(super) p95: u64,
-    /// Of how many messages.
+    /// The number of messages in the figures.
     pub(super) of: usize,
-    /// How many of these had to wait first, and are not in the figures.
+    /// The number of messages that had to wait first, and are not in the figures.
     pub(super) waited: usize,
 }
 
-/// How much an agent needs a person: the order of the agents.
+/// How much an agent needs a person; the agents are sorted by this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Need {
     /// A dialog is open.
     Dialog,
     /// The person has unread mail from it.
     Asks,
-    /// It has not acknowledged what it was reminded of.
+    /// It has not acknowledged a message in spite of a reminder.
     Overdue,
     /// Mail for it is held.
     Held,
-    /// Its screen is in a state in which nothing is typed.
+    /// Its screen is in another state in which nothing is typed.
     Other,
     Busy,
     Idle,
@@ -103,41 +103,41 @@ pub(super) struct AgentRow {
     pub(super) status: Status,
     /// Since when it is in that state (ms since the epoch).
     pub(super) since: u64,
-    /// What it was called before.
+    /// Its earlier names.
     pub(super) formerly: Vec<String>,
-    /// How many of its messages the person has not read.
+    /// The number of its unread messages to the person.
     pub(super) unread: usize,
-    /// How many messages wait to be given to it.
+    /// The number of messages that wait for it.
     pub(super) waits: usize,
     pub(super) leases: usize,
     pub(super) need: Need,
     /// Why its mail is held; empty if none is.
     pub(super) why: String,
-    /// Its messages that the person has not read and that want an answer, newest first.
+    /// Its unread messages to the person that want an answer, newest first.
     pub(super) asks: Vec<Rc<MessageRow>>,
     /// On another host of the team: it has no pane here.
     pub(super) away: bool,
 }
 
-/// How a message stands, in the view of who looks at the dashboard.
+/// The state of a message for the person at the dashboard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MailState {
-    /// It has got so far.
+    /// It has this stage.
     At(Stage),
     /// The person at the keyboard has not read it.
     Unread,
     /// It was read, and its acknowledgement is awaited.
     ReadNoAck,
-    /// It is to be acknowledged.
+    /// The person must acknowledge it.
     Ack,
-    /// It was not acknowledged, and its reader was reminded of that.
+    /// It was not acknowledged in spite of a reminder.
     Overdue,
     /// It will not be delivered.
     Dead,
 }
 
 impl MailState {
-    /// The word that is shown.
+    /// The word for people.
     pub(super) fn word(self) -> &'static str {
         match self {
             MailState::At(stage) => stage.word(),
@@ -149,7 +149,7 @@ impl MailState {
         }
     }
 
-    /// Its place among what waits: first what is under way in a channel, then the most pressing.
+    /// Its rank among waiting mail: first mail under way in a channel, then the most pressing.
     pub(super) fn rank(self) -> u8 {
         match self {
             MailState::Overdue => 1,
@@ -170,30 +170,30 @@ pub(super) struct MessageRow {
     pub(super) at: u64,
     pub(super) from: String,
     pub(super) to: Vec<String>,
-    /// The groups that it went to: `@api, @ui`.
+    /// The groups in its address: `@api, @ui`.
     pub(super) groups: String,
     pub(super) kind: &'static str,
     pub(super) body: String,
-    /// Its beginning, on one line.
+    /// The beginning of its text, on one line.
     pub(super) first: String,
-    /// What a search looks at, in lower case.
+    /// The searchable text, in lower case.
     pub(super) folded: String,
-    /// How far it is with the recipient where it is least far.
+    /// The state for the recipient with the least progress.
     pub(super) state: MailState,
-    /// Why it is no further with them; empty if there is no reason.
+    /// The reason for that state; empty without one.
     pub(super) why: String,
-    /// Not read by the person at the keyboard, to whom it was sent.
+    /// The person at the keyboard is a recipient, and has not read it.
     pub(super) unread: bool,
-    /// Sent to the person at the keyboard.
+    /// The person at the keyboard is a recipient.
     pub(super) mine: bool,
-    /// Of swarm itself.
+    /// A notice of swarm itself.
     pub(super) notice: bool,
     pub(super) urgent: bool,
     /// Whether it wants no answer.
     pub(super) fyi: bool,
-    /// Held because agents may give each other only so many answers in a row.
+    /// Held because of the limit on answers in a row between agents.
     pub(super) paused: bool,
-    /// What it wants, in a few words.
+    /// Its marks: what it wants, in a few words.
     pub(super) marks: String,
     /// Whether an acknowledgement was asked for.
     pub(super) ack: bool,
@@ -201,22 +201,22 @@ pub(super) struct MessageRow {
     pub(super) answers: String,
 }
 
-/// A conversation: its messages, oldest first. There is at least one.
+/// A conversation: its messages, oldest first. It has at least one.
 #[derive(Clone, Debug)]
 pub(super) struct ThreadRow {
     pub(super) id: String,
     pub(super) messages: Vec<Rc<MessageRow>>,
-    /// How many of them the person has not read.
+    /// The number of its unread messages to the person.
     pub(super) unread: usize,
 }
 
 /// The thread of swarm's own notices.
 pub(super) const NOTICES: &str = "notices";
 
-/// A lease, or somebody who waits for one.
+/// A lease, or a waiter for one.
 #[derive(Clone, Debug)]
 pub(super) struct LeaseRow {
-    /// What tells it from all others in its list.
+    /// Its identity in the list.
     pub(super) id: String,
     /// The lease's fence, or the ticket.
     pub(super) number: u64,
@@ -229,16 +229,16 @@ pub(super) struct LeaseRow {
     pub(super) reason: String,
     /// Held by the person at the keyboard.
     pub(super) mine: bool,
-    /// Of somebody on another host of the team.
+    /// The holder is on another host of the team.
     pub(super) away: bool,
 }
 
-/// What happened to a lease.
+/// An event of a lease.
 #[derive(Clone, Debug)]
 pub(super) struct LeaseNote {
     pub(super) at: u64,
     pub(super) name: String,
-    /// What it was, in words.
+    /// The event, in words.
     pub(super) what: String,
     pub(super) paths: Vec<String>,
 }
@@ -246,12 +246,11 @@ pub(super) struct LeaseNote {
 /// A line of the coordination document.
 #[derive(Clone, Debug, Default)]
 pub(super) struct TaskRow {
-    /// What tells it from all others in its list.
+    /// Its identity in the list.
     pub(super) id: String,
     /// Its line, from 1.
     pub(super) line: usize,
     pub(super) section: String,
-    /// What it says.
     pub(super) text: String,
     /// Whether it is done, if it has a box.
     pub(super) done: Option<bool>,

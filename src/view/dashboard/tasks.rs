@@ -1,4 +1,4 @@
-//! The panel of tasks: the lines of the coordination document, and who works on them.
+//! The panel of tasks: the lines of the coordination document, and the agents that work on them.
 
 use super::snapshot::{AgentRow, LeaseRow, Snapshot, TaskRow};
 use super::theme::{DIM, Mark, PLAIN, STRONG, Theme};
@@ -59,12 +59,12 @@ pub(super) fn read(text: &str) -> Vec<TaskRow> {
     rows
 }
 
-/// What a part of the document says, on one line, without the comments, which nobody sees where it is rendered.
+/// The text of a part of the document, on one line, without comments, which are invisible in the rendered document.
 fn said(text: &str) -> String {
     let (mut said, mut rest) = (String::new(), text);
     while let Some((before, comment)) = rest.split_once("<!--") {
         said.push_str(before);
-        // One that is not closed goes to the end.
+        // A comment without an end reaches to the end of the text.
         rest = comment.split_once("-->").map_or("", |(_, behind)| behind);
     }
     flat(&(said + rest)).trim().to_owned()
@@ -95,7 +95,7 @@ pub(super) fn row(task: &TaskRow, shown: &Snapshot, theme: Theme) -> Vec<Span<'s
     spans
 }
 
-/// What stands beside the panel.
+/// The right side.
 pub(super) fn detail(
     task: &TaskRow,
     shown: &Snapshot,

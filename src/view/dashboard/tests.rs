@@ -162,7 +162,7 @@ fn app() -> App {
         screen: Some(7),
         lines: ["• Running cargo publish", "", "› 1. Yes, proceed (y)"].map(Line::raw).to_vec(),
     };
-    // A first frame tells it where things are.
+    // A first frame sets the places.
     screen(&mut app, 80, 24);
     app
 }
@@ -278,7 +278,7 @@ fn a_thread_is_read_when_it_is_opened_and_others_mail_is_never_marked_read() {
     let mut app = app();
     assert_eq!(args(press(&mut app, "2⏎")), [["read", "aaaa1111"]]);
     assert!(app.side.focus);
-    // Looking at others' mail marks nothing.
+    // Looking at others' mail does not mark it as read.
     let at = app.shown.threads.iter().position(|t| t.id == "bbbb2222").unwrap();
     press(&mut app, "⎋");
     app.go(Panel::Threads, isize::MIN);
@@ -336,7 +336,7 @@ fn a_lease_is_taken_away_only_after_a_yes_and_several_are_unlocked_together() {
     assert_eq!(args(press(&mut app, "y")), [["unlock", "--force", "--yes", "--fence", "7"]]);
     press(&mut app, "jju");
     assert_eq!(args(press(&mut app, "y")), [["unlock", "--fence", "9"]]);
-    // Those that are selected, of which the ticket is none to take away.
+    // The selected ones; the ticket among them cannot be taken away.
     app.go(Panel::Leases, isize::MIN);
     press(&mut app, "   u");
     assert!(screen(&mut app, 80, 24).contains("Take 1 lease away, and give back 1 of your own"));
@@ -369,7 +369,7 @@ fn an_answer_that_is_held_as_one_too_many_is_delivered_or_dropped_after_a_yes() 
         assert!(seen.contains("Drop eeee5555 of claude-1 to codex-1: thanks again? It becomes"), "{seen}");
         assert_eq!(args(press(&mut app, "y")), [["release", "--drop", "eeee5555"]]);
     }
-    // Of anything else neither is asked.
+    // Any other key has no question.
     let mut app = app();
     for keys in ["1d", "jv", "2d", "v", "3d", "4v"] {
         assert_eq!(press(&mut app, keys), Wish::Nothing, "{keys}");
@@ -399,7 +399,7 @@ fn agents_are_grouped_renamed_and_onboarded_together() {
     press(&mut app, "o");
     assert!(screen(&mut app, 80, 24).contains("Tell codex-1, reviewer how to talk here?"));
     assert_eq!(args(press(&mut app, "y")), [["onboard", "--", "codex-1", "reviewer"]]);
-    // A group is offered where somebody is written to, says for whom it would wait, and is found.
+    // A group is offered as a recipient, shows for whom a message would wait, and can be searched for.
     let mut next = project();
     next.groups = vec![GroupRow { name: "@api".into(), members: vec!["codex-1".into(), "claude-1".into()] }];
     app.update(next, NOW);
@@ -464,7 +464,7 @@ fn several_agents_are_selected_and_written_to() {
     press(&mut app, "  m");
     app.paste("stop", NOW);
     assert_eq!(args(key(&mut app, KeyCode::Enter))[0][..3], ["send", "codex-1,reviewer", "-"]);
-    // One Esc takes the selection back, and none leaves.
+    // One Esc cancels the selection, and none leaves.
     assert_eq!(press(&mut app, "⎋"), Wish::Nothing);
     assert!(app.marked[0].is_empty());
 }
@@ -553,13 +553,13 @@ fn a_selection_stays_on_its_row_while_others_come_and_go() {
     next.agents.insert(0, agent("opencode-1", Status::Dialog, Need::Dialog));
     app.update(next.clone(), NOW);
     assert_eq!(app.selected[0], "claude-1");
-    // One that was renamed is the same.
+    // A renamed agent stays the same.
     next.agents.iter_mut().filter(|a| a.name == "claude-1").for_each(|a| {
         (a.name, a.formerly) = ("parser".into(), vec!["claude-1".into()]);
     });
     app.update(next.clone(), NOW);
     assert_eq!(app.selected[0], "parser");
-    // No other agent takes the place of one that has ended: the next key was meant for that one.
+    // No other agent replaces one that has ended, because the next key was meant for that one.
     next.agents.retain(|a| a.name != "parser");
     app.update(next.clone(), NOW);
     assert!(app.agent().is_none());
@@ -569,7 +569,7 @@ fn a_selection_stays_on_its_row_while_others_come_and_go() {
         assert_eq!(press(&mut app, keys), Wish::Nothing, "{keys}");
         assert!(matches!(app.mode, Mode::Panels) && app.marked[0].is_empty() && !app.side.focus, "{keys}");
     }
-    // Down goes to the one that stands in its place, Up to the one before.
+    // Down goes to the agent in its place, Up to the one before.
     press(&mut app, "j");
     assert_eq!(app.selected[0], "gemini-1");
     let mut again = next.clone();
@@ -577,7 +577,7 @@ fn a_selection_stays_on_its_row_while_others_come_and_go() {
     app.update(again, NOW);
     press(&mut app, "k");
     assert_eq!(app.selected[0], "reviewer");
-    // It is selected again if it is back, and marks go with their agents.
+    // It is selected again when it is back, and marks go with their agents.
     next.agents.push(agent("parser", Status::Idle, Need::Idle));
     app.update(next.clone(), NOW);
     press(&mut app, " ");
@@ -686,7 +686,7 @@ fn the_selected_row_is_one_bar_and_states_have_a_colour_and_a_sign() {
     }
     assert_eq!((buffer[(0, 3)].symbol(), buffer[(0, 3)].fg), ("▲", Color::Red));
     assert_eq!((buffer[(0, 4)].symbol(), buffer[(0, 4)].fg), ("▶", Color::Yellow));
-    // Without colours the signs and words are the same; without more than ASCII, letters take their place.
+    // Without colours the signs and words are the same; in ASCII, letters replace the signs.
     let ascii = Theme { colour: false, ascii: true };
     terminal.draw(|frame| draw(frame, &mut app, ascii, NOW)).unwrap();
     let seen = terminal.backend().to_string();
@@ -741,10 +741,10 @@ fn the_mouse_selects_opens_scrolls_and_draws_the_divider() {
     assert_eq!((app.panel, app.selected[1].as_str()), (Panel::Threads, "bbbb2222"));
     point(&mut app, LEFT, right.x + 5, right.y + 1, NOW + 3000);
     assert!(app.side.focus && app.message().unwrap().id == "bbbb2222");
-    // What is below the last row selects nothing.
+    // A click below the last row selects nothing.
     point(&mut app, LEFT, 5, threads.bottom() - 1, NOW + 4000);
     assert_eq!((app.side.focus, app.selected[1].as_str()), (false, "bbbb2222"));
-    // The wheel moves what is under it, whatever has the keys.
+    // The wheel moves the list under it, and not the one with the keys.
     point(&mut app, MouseEventKind::ScrollUp, 5, agents.y + 1, NOW);
     assert_eq!((app.panel, app.selected[0].as_str()), (Panel::Threads, "codex-1"));
     point(&mut app, LEFT, agents.right(), 10, NOW + 5000);
@@ -808,7 +808,8 @@ fn what_another_agent_shows_is_never_copied_or_shown_as_this_ones() {
     assert!(app.told.as_ref().is_some_and(|(text, _)| text == "there is nothing to copy"));
     press(&mut app, "k");
     assert!(screen(&mut app, 120, 30).contains("Running cargo publish"));
-    // The same name in another project, whose look was under way; and one that was started again in another pane.
+    // The same name in another project, whose look was under way; and an agent that was started again in another
+    // pane.
     let mut elsewhere = Snapshot { root: "/home/ann/web".into(), ..project() };
     app.update(elsewhere.clone(), NOW);
     assert!(!screen(&mut app, 120, 30).contains("Running cargo publish"));
@@ -835,7 +836,7 @@ fn projects_of_one_name_are_told_apart_and_a_number_keeps_its_meaning_while_the_
     assert!(!head.contains("a/app ▲1"), "its own project is not another one: {head}");
     press(&mut app, "mhalf⎋P");
     assert!(matches!(&app.mode, Mode::Projects { at: 1, .. }), "the one that is shown is selected");
-    // Another list comes, in another order.
+    // Another list arrives, in another order.
     app.projects = vec![row("/home/ann/web", "web"), row("/home/ann/b/app", "b/app")];
     assert!(screen(&mut app, 120, 30).contains("1 b/app"));
     assert_eq!(press(&mut app, "1"), Wish::Project("/home/ann/b/app".into()));
@@ -899,7 +900,8 @@ fn ten_thousand_messages_cost_what_is_seen_of_them() {
         key(&mut app, KeyCode::PageDown);
         screen(&mut app, 120, 40);
     }
-    // Not optimised, and beside other tests: it is to notice a frame that costs what there is, a hundred times as much.
+    // Not optimised, and beside other tests: it only detects a frame whose cost grows with everything there is, a
+    // hundredfold.
     assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
     press(&mut app, "/9999⏎");
     assert_eq!(app.rows[1].len(), 1);
@@ -963,13 +965,13 @@ fn a_key_goes_to_a_dialog_that_was_seen_long_enough_and_only_once() {
     let at = |app: &mut App, code, later| app.press(KeyEvent::new(code, KeyModifiers::NONE), NOW + later);
     let told = |app: &App| app.told.clone().unwrap_or_default().0;
     let mut app = app();
-    // The first agent is the one with the dialog. A key that came with the first one was meant for something else.
+    // The first agent has the dialog. A key that came with the first frame was meant for something else.
     assert_eq!(press(&mut app, "1A⏎"), Wish::Nothing);
     assert!(told(&app).contains("look again"), "{app:?}", app = told(&app));
     let seen = screen(&mut app, 60, 10);
     assert!(seen.contains("the next key goes to this dialog") && seen.contains("Yes, proceed (y)"), "{seen}");
     assert_eq!(at(&mut app, KeyCode::Enter, 399), Wish::Nothing, "nobody reads that fast");
-    // Another screen begins again.
+    // Another screen starts the time again.
     app.seen.screen = Some(8);
     screen(&mut app, 60, 10);
     let Wish::Answer(_, down) = at(&mut app, KeyCode::Down, 400) else { panic!("{}", told(&app)) };
@@ -983,7 +985,7 @@ fn a_key_goes_to_a_dialog_that_was_seen_long_enough_and_only_once() {
     assert_eq!(at(&mut app, KeyCode::F(5), 500), Wish::Nothing, "no key for an agent");
     let Wish::Answer(_, yes) = at(&mut app, KeyCode::Char('y'), 500) else { panic!("{}", told(&app)) };
     assert_eq!((yes.key.to_string(), matches!(app.mode, Mode::Panels)), ("y".into(), true), "once");
-    // Of another pane nothing was seen.
+    // The screen of another pane is unknown.
     press(&mut app, "A");
     app.seen.whom = Whom::of(Path::new("/elsewhere"), &app.shown.agents[0]);
     screen(&mut app, 60, 10);

@@ -1,7 +1,7 @@
 //! The look of states: a sign and a style for each.
 //!
-//! The colours are the terminal's own sixteen, so a theme of the terminal is followed, and a state is never told by its colour alone. The
-//! selected row is one bar: what it says keeps no colours of its own.
+//! The colours are the terminal's own sixteen, so they follow the terminal's theme, and a state is never shown by its
+//! colour alone. The selected row is one bar, without colours within it.
 
 use super::snapshot::{AgentRow, MailState, Need};
 use crate::core::agent::Status;
@@ -14,7 +14,7 @@ pub(super) const PLAIN: Style = Style::new();
 pub(super) const DIM: Style = Style::new().add_modifier(Modifier::DIM);
 pub(super) const STRONG: Style = Style::new().add_modifier(Modifier::BOLD);
 
-/// What is shown by a sign.
+/// The things that have a sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mark {
     Needs,
@@ -30,7 +30,7 @@ pub(super) enum Mark {
 }
 
 impl Mark {
-    /// That of an agent.
+    /// The sign of an agent.
     pub(super) fn of(agent: &AgentRow) -> Self {
         match (agent.need, agent.status) {
             (Need::Dialog | Need::Asks, _) => Mark::Needs,
@@ -41,7 +41,7 @@ impl Mark {
         }
     }
 
-    /// That of a message.
+    /// The sign of a message.
     pub(super) fn mail(state: MailState) -> Self {
         match state {
             MailState::Unread => Mark::Mail,
@@ -53,7 +53,7 @@ impl Mark {
         }
     }
 
-    /// Its sign, and the one where only ASCII is wanted. What the status line counts has the same sign here as there.
+    /// The sign, and its ASCII form. Things that the status line counts have the same signs there.
     fn signs(self) -> (&'static str, &'static str) {
         match self {
             Mark::Needs => ("▲", "!"),
@@ -70,7 +70,7 @@ impl Mark {
     }
 }
 
-/// Whether there are colours, and more than ASCII for signs.
+/// Whether to use colours, and signs beyond ASCII.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Theme {
     pub(super) colour: bool,
@@ -108,13 +108,13 @@ impl Theme {
         self.fg(Color::Red).add_modifier(Modifier::BOLD)
     }
 
-    /// What a search has found, within a line.
+    /// A match of the search within a line.
     pub(super) fn hit(self) -> Style {
         let style = Style::new().add_modifier(Modifier::UNDERLINED).add_modifier(Modifier::BOLD);
         if self.colour { style.fg(Color::Yellow) } else { style }
     }
 
-    /// The colour of a speaker, the same for a name at any time.
+    /// The colour of a speaker: always the same for a name.
     pub(super) fn speaker(self, name: &str) -> Style {
         const COLOURS: [Color; 5] = [Color::Blue, Color::Magenta, Color::Green, Color::Yellow, Color::Cyan];
         let sum: usize = name.bytes().map(usize::from).sum();
@@ -122,12 +122,13 @@ impl Theme {
     }
 }
 
-/// What somebody is called here: the person who looks is "you".
+/// The name of somebody on the screen: the person is "you".
 pub(super) fn called(name: &str) -> &str {
     if name == "human" { "you" } else { name }
 }
 
-/// A row of a list, of just so many columns: a bar if it is selected where the keys are, plain text with a mark else.
+/// A row of a list, of exactly so many columns: a bar if it is selected and its list has the keys, otherwise plain
+/// text with a mark.
 pub(super) fn row(spans: Vec<Span<'static>>, columns: usize, selected: bool) -> Line<'static> {
     let line = fit(spans, columns);
     if !selected {
@@ -139,7 +140,7 @@ pub(super) fn row(spans: Vec<Span<'static>>, columns: usize, selected: bool) -> 
     Line::styled(text, Style::new().add_modifier(Modifier::REVERSED))
 }
 
-/// A line with what the search has found in it made visible.
+/// A line with the matches of the search highlighted.
 pub(super) fn with_hits(line: Line<'static>, words: &[String], theme: Theme) -> Line<'static> {
     if words.is_empty() {
         return line;
@@ -157,7 +158,7 @@ pub(super) fn with_hits(line: Line<'static>, words: &[String], theme: Theme) -> 
     Line::from(spans).style(line.style)
 }
 
-/// Where the first of these words, which are in lower case, stands in a text of any case.
+/// The place of the first of these lower-case words in a text of any case.
 fn first_hit(text: &str, words: &[String]) -> Option<(usize, usize)> {
     let ends = |from: usize, word: &String| {
         let mut wanted = word.chars();

@@ -1,4 +1,4 @@
-//! The panel of threads: who talks with whom, and beside it the conversation, one bubble a message.
+//! The panel of threads: who talks with whom. Beside it: the conversation, one bubble per message.
 
 use super::snapshot::{MailState, MessageRow, NOTICES, ThreadRow};
 use super::theme::{self, DIM, Mark, PLAIN, STRONG, Theme, called};
@@ -12,10 +12,10 @@ use ratatui::text::{Line, Span};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-/// How many messages before and behind the selected one are made ready to be shown.
+/// How many messages before and after the selected one are laid out.
 const AROUND: usize = 60;
 
-/// Who takes part: who wrote first, the others behind it; `⇄` if more than one wrote.
+/// The participants: who wrote first, and then the others; `⇄` if more than one wrote.
 fn people(thread: &ThreadRow) -> String {
     if thread.id == NOTICES {
         return "swarm's own notices".to_owned();
@@ -37,14 +37,14 @@ fn people(thread: &ThreadRow) -> String {
     format!("{} {} {}", called(&first.from), if both { "⇄" } else { "→" }, others.join(", "))
 }
 
-/// The message that matters in a thread: the first that the person has not read, or the last.
+/// The most important message of a thread: the first unread one, or the last.
 pub(super) fn chief(thread: &ThreadRow) -> &Rc<MessageRow> {
     let last = thread.messages.len() - 1;
     let unread = if thread.id == NOTICES { None } else { thread.messages.iter().position(|m| m.unread) };
     &thread.messages[unread.unwrap_or(last)]
 }
 
-/// The mark of a thread: of the message in it that gets on least.
+/// The mark of a thread: that of its message with the least progress.
 fn mark(thread: &ThreadRow) -> Mark {
     let has = |state| thread.messages.iter().any(|m| m.state == state);
     let states = [
@@ -80,19 +80,19 @@ pub(super) fn row(thread: &ThreadRow, lines: u16, theme: Theme, now: u64) -> Vec
     vec![head]
 }
 
-/// The title of what stands beside the panel.
+/// The title of the right side.
 pub(super) fn title(thread: &ThreadRow) -> String {
     let count = thread.messages.len();
     if count == 1 { people(thread) } else { format!("{} · {count} messages", people(thread)) }
 }
 
-/// A conversation, made ready to be shown.
+/// A conversation, laid out.
 #[derive(Default)]
 pub(super) struct Talk {
     pub(super) lines: Vec<Line<'static>>,
     /// The lines of the selected message.
     pub(super) selected: (usize, usize),
-    /// Where each message that is ready begins.
+    /// The first line of each message that is laid out.
     pub(super) begins: Vec<(usize, String)>,
 }
 
@@ -119,7 +119,7 @@ pub(super) fn talk(
         talk.begins.push((begin, message.id.clone()));
         let quoted = messages.iter().find(|m| m.id == message.answers);
         let before = (number + first).checked_sub(1).map(|n| &messages[n].id);
-        // What stands just above needs no quoting.
+        // The message directly above needs no quotation.
         let quoted = quoted.filter(|m| before != Some(&m.id));
         let is_answered = answered.contains(message.id.as_str());
         let chosen = (number + first == at).then_some(keys);
@@ -135,7 +135,7 @@ pub(super) fn talk(
     talk
 }
 
-/// One message: who wrote it and how it stands, then the text. The person's own are at the right.
+/// One message: its author and state, then its text. The person's own messages are at the right.
 fn bubble(
     lines: &mut Vec<Line<'static>>,
     message: &MessageRow,
@@ -168,7 +168,7 @@ fn bubble(
         head.push(Span::styled(" · answered", theme.style(Mark::Idle)));
     }
     head.push(Span::styled(format!(" · {}", message.id), DIM));
-    // The head of the selected message is one bar, as a selected row is.
+    // The head of the selected message is one bar, like a selected row.
     let mut parts = vec![theme::row(head, usize::from(room), chosen == Some(true))];
     if !message.why.is_empty() {
         let failed = matches!(message.state, MailState::At(Stage::Failed) | MailState::Dead);

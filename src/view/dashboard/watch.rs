@@ -1,7 +1,7 @@
-//! Looking at the pane of the agent that is selected.
+//! Looks at the pane of the selected agent.
 //!
-//! One bounded call to tmux at a time, in a thread of its own: a server that is slow, or does not answer at all, takes no time from the
-//! keys. A pane that changes is looked at once a second, one that stays as it is less often.
+//! One bounded call to tmux at a time, in a thread of its own: a server that is slow, or does not answer, does not
+//! delay the keys. A changing pane is looked at once a second, an unchanged one less often.
 
 use super::sgr;
 use super::snapshot::AgentRow;
@@ -16,19 +16,20 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-/// How often a pane is looked at, at most and at least.
+/// The shortest and the longest time between two looks.
 const PACE: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
 
-/// How often while its dialog is being answered.
+/// The time between two looks while its dialog is being answered.
 const OFTEN: Duration = Duration::from_millis(150);
 
 /// How long tmux may take for a look.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// For how long it holds what was found of an agent beside its screen.
+/// How long the facts about an agent beside its screen are kept.
 const FACTS: Duration = Duration::from_secs(60);
 
-/// Whom a look is at. A name alone may mean agents of several projects, or one that was started again in another pane.
+/// The target of a look. A name alone may mean agents of several projects, or one that was started again in another
+/// pane.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Whom {
     root: PathBuf,
@@ -50,21 +51,21 @@ impl Whom {
     }
 }
 
-/// What was seen of an agent.
+/// The result of looking at an agent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) whom: Whom,
-    /// Where people find it: `session:window.pane`.
+    /// Its place for people: `session:window.pane`.
     pub(super) place: String,
-    /// What its screen shows that makes its state.
+    /// The evidence for its state on the screen.
     pub(super) evidence: String,
-    /// By which way its mail goes.
+    /// The carrier of its mail.
     pub(super) channel: String,
     /// Why hooks do not reach it, and what repairs that.
     pub(super) hooks: String,
-    /// The fingerprint of its screen, if that was seen.
+    /// The fingerprint of its screen, if the screen was seen.
     pub(super) screen: Option<u64>,
-    /// Its pane, or why that is unknown.
+    /// Its pane, or why the pane is unknown.
     pub(super) lines: Vec<Line<'static>>,
 }
 
@@ -74,13 +75,13 @@ struct Request {
     status: Status,
 }
 
-/// The thread that looks, and what is expected of it.
+/// The thread that looks, and the state of its last request.
 pub(super) struct Watch {
     ask: Sender<Request>,
     told: Receiver<(Seen, bool)>,
-    /// Whether an answer is still to come.
+    /// Whether an answer is outstanding.
     pub(super) pending: bool,
-    /// Who was looked at, and when.
+    /// The target and the time of the last look.
     last: Option<(Whom, Instant)>,
     pause: Duration,
 }
@@ -106,7 +107,7 @@ impl Watch {
         self.last = Some((whom, Instant::now()));
     }
 
-    /// Puts what was seen since into `seen`. Whether that has changed.
+    /// Puts the results since then into `seen`. Returns whether that has changed.
     pub(super) fn take(&mut self, seen: &mut Seen) -> bool {
         let mut changed = false;
         while let Ok((new, last)) = self.told.try_recv() {
@@ -122,7 +123,7 @@ impl Watch {
     }
 }
 
-/// Looks whenever that is asked for. What tmux shows is told at once; what takes longer to find out, behind it.
+/// Looks at each request. The result from tmux is sent at once, and the facts that take longer afterwards.
 fn serve(asked: &Receiver<Request>, tell: &Sender<(Seen, bool)>, outside: Outside, colour: bool) {
     let mut known: BTreeMap<(PathBuf, String), (Instant, Status, AgentFacts)> = BTreeMap::new();
     while let Ok(Request { store, whom, status }) = asked.recv() {
