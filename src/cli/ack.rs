@@ -6,7 +6,8 @@ use anyhow::Result;
 
 /// Acknowledge a message; only a recipient can do this
 ///
-/// Where no answer is wanted (`--fyi`, or an acknowledgement) it only marks the message as read, and its sender gets nothing.
+/// If the sender wants no answer (`--fyi`, or an acknowledgement), it only marks the message as read, and the sender
+/// gets nothing.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  swarm-msg ack p5kg9tyf\n  swarm-msg ack p5kg \"will do, after the parser\""

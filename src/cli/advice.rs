@@ -1,22 +1,22 @@
-//! What to do about wrong arguments, where the parser alone cannot know: a text without quotes, a command of the other program, and
-//! an example of a command that was not finished.
+//! Advice about wrong arguments that the parser alone cannot give: a text without quotes, a command of the other
+//! program, and an example of an incomplete command.
 
 use crate::core::escape;
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
-/// The longest text that is repeated to show how it is quoted.
+/// The longest text that is repeated to show how to quote it.
 const LONGEST: usize = 60;
 
-/// Takes away what the parser guesses where it is known better: a command of the other program is no misspelt one of this.
+/// Removes a wrong guess of the parser: a command of the other program is not a misspelt command of this one.
 pub(super) fn correct(people: &Command, error: &mut Error) {
     if of_people(people, error).is_some() {
         error.remove(ContextKind::SuggestedSubcommand);
     }
 }
 
-/// What to do, on one line; empty if the parser has said all there is. `program` is the whole command line of the program that was
-/// called with `args`, `people` that of `swarm`.
+/// The advice, on one line; empty if the parser has said everything. `program` is the whole command line of the
+/// program that was called with `args`, `people` that of `swarm`.
 pub(super) fn on(program: &Command, people: &Command, error: &Error, args: &[String]) -> String {
     let (path, command) = called(program, args);
     let known = of_people(people, error).filter(|_| program.get_name() != people.get_name());
@@ -34,13 +34,13 @@ pub(super) fn on(program: &Command, people: &Command, error: &Error, args: &[Str
     }
 }
 
-/// The command that was not found, if it is one of `swarm` that people know.
+/// The command that was not found, if it is a documented command of `swarm`.
 fn of_people<'a>(people: &'a Command, error: &Error) -> Option<&'a str> {
     let Some(ContextValue::String(asked)) = error.get(ContextKind::InvalidSubcommand) else { return None };
     Some(people.find_subcommand(asked).filter(|command| !command.is_hide_set())?.get_name())
 }
 
-/// The command that these arguments call, and the words for it.
+/// The command that these arguments call, and its words.
 fn called<'a>(program: &'a Command, args: &'a [String]) -> (Vec<&'a str>, &'a Command) {
     let (mut path, mut command) = (vec![program.get_name()], program);
     for arg in args {
@@ -51,12 +51,12 @@ fn called<'a>(program: &'a Command, args: &'a [String]) -> (Vec<&'a str>, &'a Co
     (path, command)
 }
 
-/// The argument that is too much looks like a word of a text.
+/// Whether the superfluous argument looks like a word of a text.
 fn is_text(error: &Error) -> bool {
     matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(arg)) if !arg.starts_with('-'))
 }
 
-/// How the text would have been one argument.
+/// The command with the text as one argument.
 fn unquoted(path: &[&str], args: &[String]) -> String {
     let ask = "the text must be one argument: put it into quotes";
     match args {

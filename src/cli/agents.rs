@@ -12,9 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// List the agents (name, kind, pane, state, since when, pid, where, directory) and the groups
 ///
-/// NAMED is new, given (a person chose the name), or, for an agent that ended and is there again, what shows that it is
-/// the same one: session (the same conversation), pane (started in the same pane soon after), or name (a person gave it the
-/// name).
+/// NAMED is new, given (a person chose the name), or, for an agent that ended and is back, the evidence that it is
+/// the same one: session (the same conversation), pane (started in the same pane soon after), or name (a person gave
+/// it the name).
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm agents\n  swarm agents --all --json")]
 pub(super) struct Args {
@@ -30,7 +30,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let store = session::project()?;
     let profiles = session::profiles()?;
     let mut seen = look(&store, &profiles)?;
-    // Before the first agent of a project was found nobody looks out for one. From a sandbox none can be seen.
+    // Before a project's first agent is found, nothing looks for agents. From a sandbox none can be seen.
     if !seen.agents.iter().any(Agent::is_live)
         && !store.is_retired()
         && super::discover::first(&store, &profiles).unwrap_or(false)
@@ -45,7 +45,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
     print::out(&format!("{}{}", table(&seen), super::group::lines(&store.groups()?)))
 }
 
-/// All agents on record, as they are now. Of those on a server that does not answer the last known states are given, and it is told.
+/// All agents on record, with their present states. If a server does not answer, its agents have their last known
+/// states, and the result names it.
 pub(super) fn look(store: &Store, profiles: &Profiles) -> Result<Observed> {
     let seen = observe(store, profiles, |socket| Some(Server::new(socket)))?;
     for (_, error) in &seen.hung {
@@ -54,7 +55,7 @@ pub(super) fn look(store: &Store, profiles: &Profiles) -> Result<Observed> {
     Ok(seen)
 }
 
-/// The agents for scripts.
+/// The agents as JSON.
 pub(super) fn as_json(known: &[Agent]) -> Value {
     let one = |a: &Agent| {
         json!({
@@ -67,7 +68,7 @@ pub(super) fn as_json(known: &[Agent]) -> Value {
     known.iter().map(one).collect()
 }
 
-/// How an agent came by its name, in a word.
+/// The origin of an agent's name, in a word.
 fn named(agent: &Agent) -> &'static str {
     match &agent.past.inherited {
         Some(inherited) => inherited.by.word(),
@@ -76,28 +77,28 @@ fn named(agent: &Agent) -> &'static str {
     }
 }
 
-/// Where agents are, for people.
+/// The places of agents, for people.
 pub(super) struct PanePositions {
-    /// Of each socket and pane.
+    /// By socket and pane.
     places: BTreeMap<(String, String), String>,
-    /// They are on several servers: then the number of a pane does not tell.
+    /// The agents are on several servers, so the number of a pane alone is not enough.
     several: bool,
 }
 
 impl PanePositions {
-    /// Only of agents on several servers. To ask a server takes longer than all the rest of a list.
+    /// The places, but only for agents on several servers. Asking a server takes longer than all the rest of a list.
     pub(super) fn of_several(known: &[Agent]) -> Option<Self> {
         let first = known.first()?;
         known.iter().any(|a| a.place.socket != first.place.socket).then(|| Self::of(known, &[]))
     }
 
-    /// The servers at the sockets `hung` are not asked: they did not answer just now.
+    /// The places. The servers at the sockets `hung`, which did not answer a moment ago, are not asked.
     pub(super) fn of(known: &[Agent], hung: &[&str]) -> Self {
         let sockets: BTreeSet<&str> = order::collect(known.iter().map(|a| &*a.place.socket));
         let several = sockets.len() > 1;
         let mut places = BTreeMap::new();
         for socket in sockets.into_iter().filter(|socket| !hung.contains(socket)) {
-            // One that cannot be looked at leaves the server's name.
+            // For a server that cannot be asked, its name is left.
             for pane in Server::new(socket).panes().unwrap_or_default() {
                 places.insert((socket.to_owned(), pane.id), pane.place);
             }
@@ -105,7 +106,8 @@ impl PanePositions {
         Self { places, several }
     }
 
-    /// `session:window.pane` if the agent lives and it could be looked at; of several servers, the server's name before it.
+    /// `session:window.pane` if the agent lives and its server answered; after the server's name if there are several
+    /// servers.
     pub(super) fn tell(&self, agent: &Agent) -> String {
         let socket = &agent.place.socket;
         let place = self.places.get(&(socket.clone(), agent.place.pane.clone())).filter(|_| agent.is_live());
@@ -120,7 +122,7 @@ impl PanePositions {
     }
 }
 
-/// The agents for people.
+/// The table of agents for people.
 pub(super) fn table(seen: &Observed) -> String {
     let known = &seen.agents[..];
     if known.is_empty() {
@@ -155,7 +157,7 @@ pub(super) fn table(seen: &Observed) -> String {
             escape::short(&a.kind, 9),
             escape::short(&a.place.pane, 5),
             state,
-            // A record that does not say.
+            // A record without the time.
             if since == 0 { "-".to_owned() } else { print::age(since, now) },
             a.process.pid,
             places.tell(a),

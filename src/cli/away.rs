@@ -1,4 +1,4 @@
-//! Messages to agents of other hosts: finds their recipients, and shows how far such a message came.
+//! Messages to agents of other hosts: finds their recipients, and shows the progress of such a message.
 //!
 //! A message is durable here before the command ends; the link carries it.
 
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// Adds whom `asked` means on other hosts: `host/name`, or `team` for everybody.
+/// Adds the recipients of `asked` on other hosts: `host/name`, or `team` for everybody.
 pub(super) fn resolve(
     session: &Session,
     asked: &str,
@@ -69,7 +69,7 @@ pub(super) fn post(
         let mut names = names.clone();
         order::sort(&mut names);
         names.dedup();
-        // A group is one of this host.
+        // A group belongs to this host.
         let draft = NewMessage { to: names, groups: Vec::new(), ..draft.clone() };
         sent.push((host.clone(), session.store.post_away(draft, host, session.rate()?)?));
     }
@@ -77,7 +77,7 @@ pub(super) fn post(
     Ok(sent)
 }
 
-/// How far these come, after a while.
+/// The progress of these messages, after waiting a while.
 pub(super) fn follow(
     session: &Session,
     sent: &[(HostName, Message)],
@@ -94,7 +94,7 @@ pub(super) fn follow(
     Ok(states)
 }
 
-/// Reports how far these are.
+/// Reports the progress of these messages.
 pub(super) fn tell(states: &[Sent], as_json: bool) -> Result<()> {
     if as_json {
         return print::object(json!({"away": objects(states)}));
@@ -102,7 +102,7 @@ pub(super) fn tell(states: &[Sent], as_json: bool) -> Result<()> {
     print::out(&states.iter().map(lines).collect::<String>())
 }
 
-/// How far these are, as JSON.
+/// The progress of these messages, as JSON.
 pub(super) fn objects(states: &[Sent]) -> Vec<Value> {
     states.iter().map(as_object).collect()
 }
@@ -124,7 +124,7 @@ fn state(way: &Progress) -> String {
     }
 }
 
-/// How far such a message is, a line for each recipient.
+/// The progress of such a message, one line per recipient.
 pub(super) fn lines(sent: &Sent) -> String {
     let line = |(name, way): (&Name, &Progress)| {
         format!(
@@ -138,7 +138,7 @@ pub(super) fn lines(sent: &Sent) -> String {
     sent.to.iter().map(line).collect()
 }
 
-/// How far a message to another host is, as JSON.
+/// The progress of a message to another host, as JSON.
 pub(super) fn as_object(sent: &Sent) -> Value {
     let recipients: Vec<Value> = (sent.to.iter())
         .map(|(name, way)| json!({"name": there(&sent.host, name), "stage": way.stage.word(), "detail": way.detail, "since": way.since}))

@@ -1,9 +1,10 @@
 //! Finds the project and the directory in which a background server of several agents started a command.
 //!
-//! Such a server works for agents of several projects. A command that it runs for one agent may change to another project's directory, or
-//! inherit the `SWARM_ROOT` of the server. So a command belongs to the project of the directory in which the server started it. If its shell
-//! has changed the directory since, `OLDPWD` names the earlier one. A server may also
-//! start a command in a directory that the agent chose: then the conversation of the command shows the agent's own project.
+//! Such a server works for agents of several projects. A command that it runs for one agent may change to another
+//! project's directory, or inherit the `SWARM_ROOT` of the server. So a command belongs to the project of the
+//! directory in which the server started it. If its shell has changed the directory since, `OLDPWD` names the earlier
+//! one. A server may also start a command in a directory that the agent chose. Then the conversation of the command
+//! shows the agent's own project.
 
 use crate::carriers::begun;
 use crate::core::agent::Agent;
@@ -15,17 +16,17 @@ use crate::os::served::Served;
 use crate::store::Store;
 use std::path::{Path, PathBuf};
 
-/// The directory from which a command below a server comes, if that is known to be outside the project at `root`.
+/// The directory in which a server started this command, if it is known to be outside the project at `root`.
 pub(super) fn elsewhere(served: &Served, root: &Path) -> Option<PathBuf> {
     let (task, server) = (Environment::of(served.task), Environment::of(served.server));
-    // What the server itself was started with says nothing of the command; nor does anything if that cannot be seen.
+    // The variables of the server's own start do not count. If they cannot be seen, none count.
     let is_seen = server.get("PATH").is_some();
     let said = |own: Option<String>, name: &str| {
         own.filter(|value| is_seen && server.get(name).as_ref() != Some(value)).map(PathBuf::from)
     };
     let is_outside = |dir: &PathBuf| Store::root_around(dir).as_deref() != Some(root);
     let first = said(task.get("PWD"), "PWD");
-    // A shell may have made way for this command after it had gone to another directory.
+    // A shell may have changed its directory and then replaced itself by this command.
     let is_task = i32::try_from(std::process::id()).is_ok_and(|own| own == served.task);
     if let Some(first) = first.filter(|_| !is_task) {
         return Some(first).filter(is_outside);
@@ -34,8 +35,8 @@ pub(super) fn elsewhere(served: &Served, root: &Path) -> Option<PathBuf> {
     before.or_else(|| std::env::current_dir().ok().filter(is_outside))
 }
 
-/// The directory in which the conversation of a command below a server was begun, if that is outside the project at `root` and no conversation
-/// of `agent`. A tool may be run in any directory that its agent chooses.
+/// The directory in which the conversation of a command below a server was begun, if it is outside the project at
+/// `root` and the conversation is not one of `agent`. An agent may run a tool in any directory.
 pub(super) fn in_other_conversation(served: &Served, agent: &Agent, root: &Path) -> Option<PathBuf> {
     let server = Environment::of(served.server);
     server.get("PATH")?;
@@ -45,7 +46,7 @@ pub(super) fn in_other_conversation(served: &Served, agent: &Agent, root: &Path)
     begun::begun_in(&id, &server).filter(is_outside).filter(|_| !agent.past.knows(&id))
 }
 
-/// Why it is refused in the project at `root`, and what to do.
+/// Why the command is refused in the project at `root`, and what to do.
 pub(super) fn refusal(name: &Name, served: &Served, began: &Path, root: &Path) -> Refusal {
     let shown = |path: &Path| escape::short(&path.display().to_string(), 200);
     Refusal::Stranger(format!(

@@ -13,7 +13,7 @@ pub(super) struct Args {
     shell: Kind,
 }
 
-/// The shells that it is tried with.
+/// The tested shells.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Kind {
     Bash,
@@ -34,13 +34,13 @@ pub(super) fn run(args: &Args) -> Result<()> {
     };
     let swarm = script(&mut Swarm::command(), "swarm")?;
     let swarm_msg = match shell {
-        // clap_complete's bash script takes the hyphen for the beginning of a command's name, and then completes no option.
-        // So the hyphen is added only where the program is named, at the end of the lines that register it.
+        // clap_complete's bash script takes the hyphen for the beginning of a command's name, and then completes no
+        // option. So the hyphen is added only in the lines at the end that register the program.
         Shell::Bash => script(&mut SwarmMsg::command().name("swarmmsg"), "swarmmsg")?
             .replace(" swarmmsg\n", " swarm-msg\n"),
         _ => script(&mut SwarmMsg::command(), "swarm-msg")?,
     };
-    // Written by hand: who is there, only the program itself knows.
+    // Written by hand, because only the program itself knows the names.
     let names = match shell {
         Shell::Bash => include_str!("completions/names.bash"),
         Shell::Zsh => include_str!("completions/names.zsh"),

@@ -1,4 +1,4 @@
-//! What `send`, `reply`, `ack` and `resend` share: sending, and showing how far a message came.
+//! Shared by `send`, `reply`, `ack` and `resend`: sends a message, and shows its progress.
 
 use super::session::Session;
 use super::{away, print};
@@ -31,7 +31,6 @@ use std::time::{Duration, Instant};
 /// How long a sender waits to see its message submitted.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How to report.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(super) struct Reporting {
     /// Return as soon as the message is on disk; do not wait up to 2 s to see it submitted
@@ -43,7 +42,7 @@ pub(super) struct Reporting {
 }
 
 impl Reporting {
-    /// For a command that sends something beside what it does.
+    /// For a command that sends something in addition to its task.
     pub(super) fn aside(json: bool) -> Self {
         Self { no_wait: json, json }
     }
@@ -56,7 +55,7 @@ impl Reporting {
         print::out(&format!("{why}\n"))
     }
 
-    /// Reports the same of each of several messages.
+    /// Reports the same for each of several messages.
     pub(super) fn all_settled(self, messages: &[Verified], why: &str) -> Result<()> {
         if self.json {
             let one = |m: &Verified| json!({"id": m.id, "sent": false, "detail": why});
@@ -75,23 +74,23 @@ impl Reporting {
     }
 }
 
-/// What the reader is expected to do.
+/// The intent.
 #[derive(Clone, Copy, Debug, clap::Args)]
 #[group(multiple = false)]
 pub(super) struct IntentFlags {
-    /// For the reader to know: no answer is wanted
+    /// No answer is wanted: the message is for information
     #[arg(long)]
     fyi: bool,
     /// An answer is wanted
     #[arg(long)]
     reply: bool,
-    /// Something is to be done, and answered when it is
+    /// The reader should do something, and answer when it is done
     #[arg(long)]
     action: bool,
 }
 
 impl IntentFlags {
-    /// The intent; an acknowledgement cannot be asked for where no answer is wanted.
+    /// The intent. An acknowledgement cannot be requested if no answer is wanted.
     pub(super) fn intent(self, ack: bool) -> Result<Option<Intent>> {
         if self.fyi && ack {
             let text = "--fyi says that no answer is wanted, and --ack asks for one: leave one of them out";
@@ -102,7 +101,7 @@ impl IntentFlags {
     }
 }
 
-/// The body given on the command line; `-` reads it from standard input.
+/// The body from the command line; `-` reads it from standard input.
 pub(super) fn body(text: &str) -> Result<Body> {
     let body = if text == "-" {
         let mut bytes = Vec::new();
@@ -115,13 +114,13 @@ pub(super) fn body(text: &str) -> Result<Body> {
     body.map_err(|bad| Refusal::Usage(bad.to_string()).into())
 }
 
-/// A draft of the caller's.
+/// A new message from the caller.
 pub(super) fn draft(session: &Session, to: Vec<Name>, kind: MessageType, body: Body) -> NewMessage {
     let Caller { name, identity, .. } = &session.caller;
     NewMessage::new(name.clone(), *identity, to, kind, body)
 }
 
-/// A draft of the caller's that answers a message in its mailbox.
+/// A new message from the caller that answers a message in its mailbox.
 pub(super) fn answer(
     session: &Session,
     (found, original): (&MessageRef, &Verified),
@@ -139,12 +138,12 @@ pub(super) fn answer(
 /// An unknown name, and the error about it.
 type Missing = (String, String);
 
-/// Sends `draft` to these and reports.
+/// Sends `draft` to these recipients and reports.
 pub(super) fn send(session: &Session, draft: NewMessage, to: To, report: Reporting) -> Result<()> {
     send_but(session, draft, to, report, &[])
 }
 
-/// Sends `draft` to those that are there, and reports them and the `unknown` ones.
+/// Sends `draft` to the known recipients, and reports these and the `unknown` ones.
 pub(super) fn send_but(
     session: &Session,
     draft: NewMessage,
@@ -162,7 +161,7 @@ pub(super) fn send_but(
     let message = match here {
         Some(Ok(message)) => message,
         Some(Err(why)) if far.is_empty() => return Err(why),
-        // What went to other hosts must not be sent again.
+        // Letters that went to other hosts must not be sent again.
         Some(Err(why)) => {
             away::tell(&far, report.json)?;
             return Err(print::told(why));
@@ -222,13 +221,13 @@ pub(super) fn post(session: &Session, mut draft: NewMessage) -> Result<Message> 
     session.store.post(draft, session.rate()?)
 }
 
-/// Wakes the courier and reports how far the message comes.
+/// Wakes the courier and reports the progress of the message.
 pub(super) fn watch(session: &Session, message: &Message, report: Reporting) -> Result<()> {
     let (states, courier) = follow(session, message, report, Instant::now() + PATIENCE)?;
     tell(&session.store, message, (&states, &[]), courier, report)
 }
 
-/// Wakes the courier and reports how far each of several messages comes, in 2 s for all of them.
+/// Wakes the courier and reports the progress of several messages, in 2 s for all of them.
 pub(super) fn watch_all(session: &Session, messages: &[Verified], report: Reporting) -> Result<()> {
     let mut all = Vec::new();
     let until = Instant::now() + PATIENCE;
@@ -243,7 +242,7 @@ pub(super) fn watch_all(session: &Session, messages: &[Verified], report: Report
     if report.json { print::object(json!({"messages": all})) } else { Ok(()) }
 }
 
-/// Wakes the courier and follows the message until it has come to its end, or that time; and whether a courier runs.
+/// Wakes the courier and follows the message to its end, or until this time. Also returns whether a courier runs.
 fn follow(
     session: &Session,
     message: &Message,
@@ -251,7 +250,7 @@ fn follow(
     until: Instant,
 ) -> Result<(Vec<(Name, Progress)>, bool)> {
     let store = &session.store;
-    // The agents' own server: the sender may be outside tmux, or in another one.
+    // The agents' own server: the sender may be outside tmux, or in another server.
     let known = session.agents.iter().find(|a| a.is_live() && message.to.contains(&a.name));
     let server = known.map_or_else(Server::current, |a| Server::new(&a.place.socket));
     let courier = start::ensure(store, &server).unwrap_or(false);
@@ -272,7 +271,7 @@ fn follow(
     Ok((states, courier))
 }
 
-/// Says of a message that waits without a reason that the courier is stopped, if it is.
+/// If a message waits without a reason and the courier is stopped, adds that reason.
 pub(super) fn name_stopped(store: &Store, name: &Name, way: &mut Progress) {
     if way.stage == Stage::Queued
         && way.detail.is_empty()
@@ -283,7 +282,7 @@ pub(super) fn name_stopped(store: &Store, name: &Name, way: &mut Progress) {
     }
 }
 
-/// The text about a courier that is stopped.
+/// The text about a stopped courier.
 pub(super) fn stopped(pid: i32) -> String {
     format!("stopped: `kill -CONT {pid}` continues it")
 }
@@ -297,10 +296,10 @@ fn look(session: &Session, message: &Message) -> Result<Vec<(Name, Progress)>> {
     message.to.iter().map(|name| Ok((name.clone(), standing(session, name, message)?))).collect()
 }
 
-/// How far a message is with one recipient.
+/// The progress of a message for one recipient.
 pub(super) fn standing(session: &Session, name: &Name, message: &Message) -> Result<Progress> {
     let mut way = progress(&session.store, name, message)?;
-    // What the record says is why it waited while its agent ran.
+    // The reason in the record is from the time when its agent ran.
     if way.stage.is_open() && session.agent(name).is_none() && session.ended(name).is_some() {
         way.detail = match session.awaited(name) {
             Some((_, left_ms)) => format!(
@@ -316,13 +315,13 @@ pub(super) fn standing(session: &Session, name: &Name, message: &Message) -> Res
     Ok(way)
 }
 
-/// How far a message is by the records. One that is brought by a bundle is as far as the bundle, and one that waits behind another
-/// that is held is held for the same reason.
+/// The progress of a message by the records. A message in a bundle has the progress of the bundle, and one behind a
+/// held message is held for the same reason.
 fn progress(store: &Store, name: &Name, message: &Message) -> Result<Progress> {
     let known = store.delivery(name, &message.id)?;
     let mut way = known.map_or_else(|| Progress::queued(message.created), |d| d.way);
     if way.stage.is_open() && store.mail_file(name, Folder::Cur, &message.file_name()).exists() {
-        // Read, and a crash came before the mark.
+        // It was read, and a crash came before the mark.
         way.advance(Stage::Read, "", way.since);
         return Ok(way);
     }
@@ -339,7 +338,7 @@ fn progress(store: &Store, name: &Name, message: &Message) -> Result<Progress> {
                 && !held.way.detail.is_empty()
             {
                 way.stage = Stage::Held;
-                // An urgent message goes before those that are not, but it waits for the same thing.
+                // An urgent message goes before the others, but it waits for the same reason.
                 way.detail = if message.urgent {
                     held.way.detail
                 } else {
@@ -352,7 +351,7 @@ fn progress(store: &Store, name: &Name, message: &Message) -> Result<Progress> {
     Ok(way)
 }
 
-/// Wakes the courier and gives how far the message comes, for scripts.
+/// Wakes the courier and returns the progress of the message, as JSON.
 pub(super) fn watched(session: &Session, message: &Message, report: Reporting) -> Result<Value> {
     let (states, courier) = follow(session, message, report, Instant::now() + PATIENCE)?;
     Ok(as_object(message, &states, &[], courier))
@@ -381,7 +380,7 @@ fn tell(
     Ok(())
 }
 
-/// How far a message is, for scripts.
+/// The progress of a message, as JSON.
 fn as_object(message: &Message, states: &[(Name, Progress)], missing: &[Missing], courier: bool) -> Value {
     let known =
         states.iter().map(|(name, d)| json!({"name": name, "stage": d.stage.word(), "detail": d.detail}));
@@ -405,25 +404,25 @@ pub(super) fn sentence(name: &Name, delivery: &Progress) -> String {
     }
 }
 
-/// Who gets a message.
+/// The recipients of a message.
 #[derive(Debug, Default)]
 pub(super) struct To {
     /// On this host.
     pub(super) here: Vec<Name>,
-    /// The groups among what was asked for; `all` stands for everybody.
+    /// The groups in the address; `all` stands for everybody.
     pub(super) groups: Vec<Name>,
     /// On other hosts of the team.
     pub(super) away: BTreeMap<HostName, Vec<Name>>,
 }
 
-/// The names that `list` (comma-separated; `all` or `@all` is everybody else here, `@team` on all hosts, `@` and another name a group)
-/// stands for; all of them have to be known.
+/// The recipients in `list` (comma-separated; `all` or `@all` is everybody else here, `@team` on all hosts, `@` and
+/// another name a group). All of them must be known.
 pub(super) fn recipients(session: &mut Session, lists: &[String]) -> Result<To> {
     let (to, unknown) = reachable(session, lists)?;
     unknown.into_iter().next().map_or(Ok(to), |refusal| Err(refusal.into()))
 }
 
-/// [`recipients`], and the refusals for those that nobody answers to.
+/// [`recipients`], and the refusals for unknown ones.
 pub(super) fn reachable(session: &mut Session, lists: &[String]) -> Result<(To, Vec<Refusal>)> {
     let (mut all, mut unknown) = (To::default(), Vec::new());
     for given in lists.iter().flat_map(|l| l.split(',')).map(str::trim) {
@@ -465,7 +464,8 @@ pub(super) fn reachable(session: &mut Session, lists: &[String]) -> Result<(To, 
     Ok((all, unknown))
 }
 
-/// The members of a group but for the caller; `None`: there is no such group. One without anybody to write to is refused.
+/// The members of a group, without the caller; `None`: there is no such group. Refuses a group without any other
+/// member.
 fn members(session: &Session, group: &str) -> Result<Option<Vec<Name>>> {
     let groups = session.store.groups()?;
     let Some(all) = groups.members(group) else { return Ok(None) };
@@ -480,7 +480,7 @@ fn members(session: &Session, group: &str) -> Result<Option<Vec<Name>>> {
     Ok(Some(others))
 }
 
-/// Adds the one who is called `name` and was named as `given`, or the refusal of one who is not there.
+/// Adds the recipient `name`, which was given as `given`, or its refusal if it is unknown.
 fn reach(session: &mut Session, name: &Name, given: &str, to: &mut Vec<Name>, unknown: &mut Vec<Refusal>) {
     if name.is_human() {
         return to.push(name.clone());
@@ -488,7 +488,7 @@ fn reach(session: &mut Session, name: &Name, given: &str, to: &mut Vec<Name>, un
     if session.agent(name).is_none() {
         session.rediscover();
     }
-    // One that has just ended may be started again, and its mail waits for that.
+    // An agent that has just ended may be started again, and its mail waits for that.
     match session.agent(name).or_else(|| session.awaited(name).map(|(ended, _)| ended)) {
         Some(agent) => to.push(agent.name.clone()),
         None => unknown.push(session.unknown(given)),

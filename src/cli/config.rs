@@ -15,9 +15,9 @@ mod edit;
 
 /// Show and change the settings: .swarm.toml in the project, your own file, and the environment
 ///
-/// A change takes effect at once, without a restart. A variable wins over the project's file, and the project's file
-/// over yours. But a project's file comes with a clone, so it may only be more careful than yours (`swarm config
-/// keys` shows what it may do).
+/// A change takes effect at once, without a restart. A variable has priority over the project's file, and the
+/// project's file over yours. But a project's file comes with a clone, so it may only be more careful than yours
+/// (`swarm config keys` shows the rule for each setting).
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  swarm config show\n  swarm config set lease.ttl 30m\n  swarm config set --user human.popup urgent\n  swarm config validate"
@@ -136,7 +136,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
 }
 
-/// Settings with the problems that only those who use a value can see: the dashboard alone knows its actions and keys.
+/// Settings with the errors that only their users can find: only the dashboard knows its actions and keys.
 pub(super) fn checked(mut config: Config) -> Config {
     let keys = config.entries().iter().find(|entry| entry.key == Key::DashboardKeys);
     let wrong = keys.and_then(|entry| {
@@ -154,7 +154,7 @@ fn wrong(key: Key, value: &Setting) -> Option<String> {
     }
 }
 
-/// The file that is meant.
+/// The chosen file.
 fn chosen(files: &Files, which: FileChoice) -> Result<(Source, PathBuf)> {
     let (source, path, why) = if which.user {
         (Source::User, &files.user, "neither XDG_CONFIG_HOME nor HOME is set to an absolute path")

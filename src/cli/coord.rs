@@ -106,9 +106,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
 }
 
-/// The text given; `-` reads it from standard input.
+/// The text from the command line; `-` reads it from standard input.
 fn line(given: &str) -> Result<Text> {
-    // No character takes more than four bytes; one more, and the newline at the end.
+    // No character takes more than four bytes; one more byte, and the newline at the end.
     let limit = 4 * coord::text::MAX_TEXT as u64 + 5;
     let mut read = Vec::new();
     let text = if given == "-" {
@@ -121,7 +121,7 @@ fn line(given: &str) -> Result<Text> {
     Ok(Text::new(text).map_err(Refusal::from)?)
 }
 
-/// What the caller has leased, as one text.
+/// The caller's leased paths, as one text.
 fn leased(session: &Session) -> Result<String> {
     let own = lease::holder(session);
     let leases = session.store.peek_leases()?;
@@ -157,14 +157,14 @@ fn change(session: &Session, section: &str, verb: &str, action: &CoordAction, as
     })
 }
 
-/// The document of the project around here.
+/// The document of the project around the working directory.
 fn document() -> Result<(Store, String)> {
     let store = session::project()?;
     let text = store.coordination()?.ok_or_else(|| store.no_coordination())?;
     Ok((store, text))
 }
 
-/// Foreign text, its lines and tabs kept.
+/// Untrusted text, with its lines and tabs.
 fn safe(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.trim_start_matches('\u{feff}').lines() {

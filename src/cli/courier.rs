@@ -29,7 +29,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    // Its own session: it must outlive the terminal and the group it was started from. It may lead one already.
+    // A session of its own, because it must outlive the terminal and the process group of its start. It may lead one
+    // already.
     let _ = nix::unistd::setsid();
     let store = match &args.root {
         Some(root) => Store::open_root(root)?,
@@ -41,7 +42,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
     crate::courier::run(&store, &server, args.fallen, || {
         if args.succeed {
-            // Its predecessor may have been killed: nobody is left to hear it.
+            // If its predecessor was killed, nobody reads it.
             let _ = print::out(&format!("{}\n", succession::SERVES));
         }
     })

@@ -63,7 +63,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     Err(anyhow!("cannot run {}: {}", act[0], Command::new(own).args(["here", "--page"]).args(act).exec()))
 }
 
-/// Those that live, the one in the pane first.
+/// The living agents, the one in the pane first.
 fn living<'a>(session: &'a Session, pane: Option<&str>) -> Vec<&'a Agent> {
     let mut all: Vec<&Agent> = session.agents.iter().filter(|a| a.is_live()).collect();
     order::sort_by_key(&mut all, |a| {

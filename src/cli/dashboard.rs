@@ -14,7 +14,7 @@ use crate::view::dashboard::{self, AgentFacts, Neighbour, Options, Outside};
 use anyhow::Result;
 use std::time::Duration;
 
-/// How long tmux may take for what only adds to what is shown.
+/// How long tmux may take for additional facts.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Show the project on one screen: agents, threads, leases, tasks, and what needs you; ? lists the keys
@@ -61,7 +61,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     dashboard::run(&store, &options, outside)
 }
 
-/// The projects on the tmux server, unless the environment says which one is meant.
+/// The projects on the tmux server, unless the environment names one.
 fn neighbours() -> Vec<Neighbour> {
     if Store::is_root_forced() {
         return Vec::new();
@@ -77,7 +77,7 @@ fn neighbours() -> Vec<Neighbour> {
     all.into_iter().map(row).collect()
 }
 
-/// What is known of an agent beside its records and its screen.
+/// Facts about an agent beside its records and its screen.
 fn facts(store: &Store, name: &str) -> AgentFacts {
     let hooks = hooks::unreached(store, name);
     let hooks = hooks.map(|why| format!("hooks: {}", escape::line(&why))).unwrap_or_default();
@@ -90,7 +90,7 @@ fn facts(store: &Store, name: &str) -> AgentFacts {
     AgentFacts { place, evidence, channel, hooks }
 }
 
-/// By what an agent's state is known, and by which ways its mail goes.
+/// The evidence for an agent's state, and the carriers of its mail.
 fn read(store: &Store, agent: &Agent) -> Option<(String, String)> {
     let profiles = session::profiles().ok()?;
     let profile = profiles.get(&agent.kind)?;
@@ -111,7 +111,8 @@ fn read(store: &Store, agent: &Agent) -> Option<(String, String)> {
     Some((evidence.unwrap_or_default(), channel))
 }
 
-/// The project of this directory, or else the one on this tmux server that is meant. `None`: the person left.
+/// The project of this directory, or else the one on this tmux server that the person chooses. `None`: the person
+/// left.
 fn store() -> Result<Option<Store>> {
     let here = session::here()?;
     if Store::root_for_caller(&here).is_some() {

@@ -1,8 +1,9 @@
-//! What a person presses in the dashboard for the dialog of an agent: given to that dialog, if it is still the one that was seen.
+//! Gives a person's key in the dashboard to the dialog of an agent, if it is still the dialog that was seen.
 //!
-//! No command does this: only the dashboard calls it, with a key that was pressed before the screen that it showed. The screen is looked at
-//! again here, the agent must still be the one on record in the foreground of its pane, and the tmux server compares the rows once more in the
-//! step in which it presses the key. Each key is in the journal before it is pressed.
+//! No command does this: only the dashboard calls it, with a key that a person pressed for a screen that it showed.
+//! The screen is looked at again here, the agent must still be the one on record in the foreground of its pane, and
+//! the tmux server compares the rows once more in the step in which it presses the key. Each key is in the journal
+//! before it is pressed.
 
 use super::session::Session;
 use crate::core::agent::{Agent, Status};
@@ -19,13 +20,14 @@ use crate::view::dashboard::Answer;
 use anyhow::{Context as _, Result, anyhow};
 use std::time::Duration;
 
-/// How long tmux may take for a look or the key. What it has not done by then it does not do later.
+/// How long tmux may take for a look or a key. It does nothing after that.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How often a key that tmux refused is tried again, if the dialog is the same: a key of the person elsewhere may have been the reason.
+/// How often a key that tmux refused is tried again, if the dialog is the same: a key in another pane may have been
+/// the reason.
 const TRIES: usize = 3;
 
-/// Gives a key to the dialog that was seen. What became of it, for the person.
+/// Gives a key to the dialog that was seen. Returns the result, for the person.
 pub(super) fn answer(store: &Store, answer: &Answer) -> Result<String> {
     let session = Session::of(store.clone())?;
     if !session.is_human() {
@@ -64,7 +66,7 @@ pub(super) fn answer(store: &Store, answer: &Answer) -> Result<String> {
     Err(changed(answer, "the pane does not come to rest, or it is synchronized with others"))
 }
 
-/// What shows that the agent still asks what the person has seen.
+/// The evidence that the agent still shows the dialog that the person saw.
 fn asks(agent: &Agent, look: &Look, answer: &Answer) -> Result<String> {
     let rules = rules::load()?;
     let profile = rules.get(&agent.kind).ok_or_else(|| changed(answer, "its screen cannot be read"))?;
@@ -89,7 +91,7 @@ fn asks(agent: &Agent, look: &Look, answer: &Answer) -> Result<String> {
     Ok(escape::short(reading.evidence.last().map_or("", String::as_str), 120))
 }
 
-/// Writes down what is about to be pressed, and presses it if nothing has changed since the look.
+/// Journals the key, and presses it if nothing has changed since the look.
 fn press(
     store: &Store,
     agent: &Agent,
@@ -106,7 +108,7 @@ fn press(
         Acted::Stale => "not done: the pane had changed",
         Acted::Unclear(why) => why,
     };
-    // The key was pressed, or not, whether or not this can be written.
+    // The result of the key does not depend on this.
     let _ = store.transact(|tx| tx.journal(&Event::DialogAnswer { name, pane, key: key_name, tmux }));
     Ok(acted)
 }

@@ -11,20 +11,21 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// Show what happened while you were away: of each agent what it wrote to you, whether it ended, what it did not get or finish
+/// Show what happened while you were away: each agent's messages to you, whether it ended, and what it did not get or
+/// finish
 ///
 /// You are away when you have done nothing in the project for 15 minutes: no message written or read, no lease, no task, no dashboard opened.
-/// Without --since it goes back to the beginning of your last absence. Marks nothing read.
+/// Without --since it starts at the beginning of your last absence. It marks nothing as read.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm digest\n  swarm digest --since 24h --json")]
 pub(super) struct Args {
-    /// What happened in this last time, such as 90s, 15m, 24h or 7d
+    /// Show this last time, such as 90s, 15m, 24h or 7d
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<u64>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
-    /// Print one line, if you are away until now, and write down that you look now: what the dashboard does
+    /// Print one line if you are away until now, and record that you look now: the dashboard uses this
     #[arg(long, hide = true)]
     back: bool,
 }
@@ -90,7 +91,7 @@ fn is_asking(agent: &Agent) -> bool {
     agent.is_live() && agent.status == Status::Dialog
 }
 
-/// What happened to each agent since then; those with an open dialog are among them.
+/// The events of each agent since that time, including agents with an open dialog.
 fn of(store: &Store, since: u64) -> Result<BTreeMap<String, AgentDigest>> {
     let mut digest = Digest::since(since);
     store.journal(|entry| digest.note(&entry))?;
@@ -101,7 +102,7 @@ fn of(store: &Store, since: u64) -> Result<BTreeMap<String, AgentDigest>> {
     Ok(agents)
 }
 
-/// The commands that go on from here.
+/// The commands to continue with.
 fn what_to_do(agents: &BTreeMap<String, AgentDigest>) -> String {
     let mut all = Vec::new();
     if agents.values().any(|a| a.unread > 0) {

@@ -23,7 +23,7 @@ pub(super) struct Args {
     /// For hooks: every project with agents here, no output, always exit code 0
     #[arg(long, hide = true)]
     from_tmux: bool,
-    /// Also list agents that ended
+    /// Also list agents that have ended
     #[arg(long)]
     all: bool,
     /// Print nothing
@@ -36,7 +36,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<()> {
     if args.from_tmux {
-        // A hook that fails would throw the person's pane into view mode.
+        // If a hook failed, tmux would put the person's pane into view mode.
         let _ = everywhere();
         return Ok(());
     }
@@ -47,7 +47,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let profiles = session::profiles()?;
     let (survey, agents, changes) = discovery::discover(&store, &server, &profiles, discovery::SAYS_SOON)?;
     session::publish_limit(&store, &agents);
-    // Whoever asks for it by hand wants swarm here (again).
+    // A person who runs it wants swarm here (again).
     store.reinstate()?;
     start::ensure(&store, &server)?;
     if args.quiet {
@@ -91,7 +91,7 @@ fn everywhere() -> Result<()> {
     let server = Server::current();
     let survey = discovery::survey(&server, &rules::load()?)?;
     for root in survey.roots() {
-        // One project's trouble is not another's.
+        // A failure in one project must not affect another.
         let _ = Store::open_root(&root).and_then(|store| {
             discovery::register(&store, &survey, &server, true)?;
             start::ensure(&store, &server)

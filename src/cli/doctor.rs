@@ -34,22 +34,21 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// Rounds of repair: what is repaired in one may bring the next to light.
+/// Rounds of repair: one repair may uncover the next problem.
 const ROUNDS: usize = 3;
 
-/// Where to look.
+/// The objects of the checks.
 struct Checkup {
     /// The project, if there is one here.
     root: Option<PathBuf>,
     /// This terminal's tmux server.
     server: Server,
-    /// The program that couriers and hooks are to be.
+    /// The program that couriers and hooks should run.
     program: PathBuf,
-    /// The user's home.
     home: PathBuf,
 }
 
-/// What was done about a finding.
+/// The repair of a finding.
 struct Repaired {
     name: &'static str,
     seen: String,
@@ -139,7 +138,7 @@ fn check(place: &Checkup) -> Vec<Finding> {
     found
 }
 
-/// What is wrong with the user's profiles, one finding each: the others serve all the same.
+/// The errors in the user's profiles, one finding each. The other profiles are used.
 fn profiles(found: &mut Vec<Finding>) {
     let problems = rules::load().map(|known| known.problems().to_vec());
     match problems.as_deref() {
@@ -181,7 +180,7 @@ fn text(findings: &[Finding], repaired: &[Repaired]) -> String {
             one.failed.as_ref().map_or_else(|| "repaired".to_owned(), |why| format!("NOT repaired: {why}"));
         text.push_str(&format!("{}: {}: {}\n", one.name, escape::line(&one.seen), escape::line(&done)));
     }
-    // The worst first: whoever reads no further has read that.
+    // The worst first, for a person who reads no further.
     let by_weight = [Grade::Bad, Grade::Warn, Grade::Ok];
     for one in by_weight.iter().flat_map(|weight| findings.iter().filter(move |f| f.verdict == *weight)) {
         text.push_str(&format!(

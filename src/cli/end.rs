@@ -20,17 +20,17 @@ use std::time::{Duration, Instant};
 
 /// End agents that are idle; `swarm resume` starts them again
 ///
-/// The agent's own process is asked to end (SIGTERM), or, where that would leave the terminal in disorder (Codex), Ctrl-D is pressed in its
-/// empty composer. An agent that does something, or has a text in its composer, is left alone.
+/// It sends SIGTERM to the agent's own process or, if that would leave the terminal in disorder (Codex), presses
+/// Ctrl-D in its empty composer. A busy agent, or one with a text in its composer, is left alone.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  swarm end codex-1\n  swarm end codex-1 codex-2 --json\n  swarm end claude-1 --force"
 )]
 pub(super) struct Args {
-    /// The agents
+    /// The agents to end
     #[arg(required = true, value_name = "NAME")]
     names: Vec<String>,
-    /// Also while it works: its turn and its draft are lost
+    /// Also end a busy agent: its turn and its draft are lost
     #[arg(long)]
     force: bool,
     /// Print one JSON object
@@ -38,10 +38,10 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// How long it may take to end.
+/// How long an agent may take to end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Between two looks: what a person has just submitted shows a moment later.
+/// The pause between two looks: a text that a person has just submitted is visible a moment later.
 const STEADY: Duration = Duration::from_millis(300);
 
 pub(super) fn run(args: &Args) -> Result<()> {
@@ -112,7 +112,7 @@ fn end(session: &Session, profiles: &Profiles, asked: &str, forced: bool) -> Res
     let agent = agent.ok_or_else(|| session.unknown(asked))?;
     let (name, place, pid) = (&agent.name, &agent.place, agent.process.pid);
     let server = Server::new(&place.socket);
-    // While a message is being typed nobody ends the agent.
+    // An agent is not ended while a message is being typed.
     let pane = lock::pane(&place.socket, &place.pane)?;
     if pane.is_none() && !forced {
         return Err(
@@ -145,14 +145,14 @@ fn end(session: &Session, profiles: &Profiles, asked: &str, forced: bool) -> Res
     if let Some(profile) = by_key {
         return press(profile, agent, &server).map(|()| agent.clone());
     }
-    // What it has started in its own place first: the one that waits for it may be deaf.
+    // The process that it has started in its place comes first: the original, which waits for it, may ignore signals.
     for process in stand_in(&survey.forest, agent).iter().chain([&agent.process]) {
         process::ask_to_end(process)?;
     }
     Ok(agent.clone())
 }
 
-/// Presses Ctrl-D where the composer is empty, unless anything has changed since it was seen so.
+/// Presses Ctrl-D in an empty composer, if nothing has changed since the look.
 fn press(profile: &Profile, agent: &Agent, server: &Server) -> Result<()> {
     let (name, place) = (&agent.name, &agent.place);
     let look = server.look(&place.pane)?;
@@ -170,12 +170,12 @@ fn press(profile: &Profile, agent: &Agent, server: &Server) -> Result<()> {
     if reading.state != Status::Idle {
         return Err(busy(name, reading.state).into());
     }
-    // Where tmux does not say what it did, the process tells.
+    // If tmux's answer was lost, the process shows the result.
     if server.end_input(&place.pane, &look)? == Acted::Stale { Err(changed().into()) } else { Ok(()) }
 }
 
-/// The process that an agent has started in its own place, as a script does for another limit on its memory: the same script with the same
-/// arguments, in the same group.
+/// The process that an agent has started in its own place, as a script does for another memory limit: the same script
+/// with the same arguments, in the same group.
 fn stand_in(forest: &Forest, agent: &Agent) -> Option<ProcessId> {
     let script =
         |p: &Process| p.argv().into_iter().skip(1).skip_while(|word| word.starts_with('-')).collect();

@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 
 /// Print what happens as a stream for scripts: one JSON object a line
 ///
-/// Each event has `version`, `event`, `t` (ms since the epoch), `cursor` and the fields that --list names. Within version 1 events and fields
-/// are added, and none is renamed or removed. With --after a script goes on where it stopped: nothing is missed, and nothing comes twice.
+/// Each event has `version`, `event`, `t` (ms since the epoch), `cursor` and the fields that --list shows. Within
+/// version 1, events and fields may be added, but none is renamed or removed. With --after, a script continues where
+/// it stopped: it misses nothing and gets nothing twice.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  swarm events --follow --event read --event dead-letter\n  swarm events --since 1h --agent codex-1\n  swarm events --list"
@@ -22,7 +23,7 @@ pub(super) struct Args {
     /// Only events of this last time, such as 90s, 15m, 24h or 7d
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<u64>,
-    /// Only what came after the event with this `cursor`
+    /// Only events after the one with this `cursor`
     #[arg(long, value_name = "CURSOR", conflicts_with = "since")]
     after: Option<Cursor>,
     /// Only this event; may be repeated
@@ -31,15 +32,15 @@ pub(super) struct Args {
     /// Only events that name this agent
     #[arg(long, value_name = "NAME")]
     agent: Option<String>,
-    /// Print the events that there are, with their fields and meaning
+    /// List the events, with their fields and meaning
     #[arg(long)]
     list: bool,
-    /// Accepted for the sake of scripts that give it everywhere: the stream is always JSON
+    /// Accepted for scripts that always pass it: the stream is always JSON
     #[arg(long)]
     json: bool,
 }
 
-/// What the stream promises.
+/// The version of the stream's format.
 const VERSION: u64 = 1;
 
 fn words() -> PossibleValuesParser {
@@ -73,7 +74,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
 }
 
-/// The reader, at the first event that is wanted.
+/// The reader, at the first wanted event.
 fn begin(store: &Store, args: &Args) -> Result<Tail> {
     if let Some(cursor) = args.after {
         if let Some(tail) = store.journal_behind(cursor)? {
@@ -92,7 +93,7 @@ fn begin(store: &Store, args: &Args) -> Result<Tail> {
     Ok(tail)
 }
 
-/// The line that says that something may be missing before what follows.
+/// The line that marks a possible gap before the next event.
 fn gap() -> String {
     format!("{}\n", json!({"version": VERSION, "event": "gap", "t": now_ms()}))
 }
@@ -100,7 +101,7 @@ fn gap() -> String {
 /// An entry of the journal as an event of the stream.
 fn line(mut entry: Value, cursor: Cursor) -> String {
     if let Some(fields) = entry.as_object_mut() {
-        // How long a command waited is no part of what happened.
+        // How long a command waited is not part of the event.
         fields.remove("waited_us");
         fields.insert("version".to_owned(), VERSION.into());
         fields.insert("cursor".to_owned(), cursor.to_string().into());

@@ -20,8 +20,8 @@ use crate::tmux::panes::Pane;
 use anyhow::Result;
 use std::path::Path;
 
-/// Show what swarm makes of a pane: which rule found the agent, how its screen is read and why, and how its mail
-/// reaches it
+/// Show how swarm sees a pane: which rule found the agent, how its screen is read and why, and how its mail reaches
+/// it
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  swarm explain %5\n  swarm explain claude-1\n  swarm explain --profile my-agent.toml %5"
@@ -29,19 +29,19 @@ use std::path::Path;
 pub(super) struct Args {
     /// A pane such as %5, or an agent's name
     pane: String,
-    /// Read its screen by this profile, a file or a kind, in place of the one in use
+    /// Read its screen with this profile, a file or a kind, instead of the one in use
     #[arg(long, value_name = "FILE")]
     profile: Option<String>,
 }
 
-/// The agent on record that was seen.
+/// The seen agent's record.
 fn on_record(sighting: &Sighting) -> Option<(Store, Agent)> {
     let store = Store::open_around(Path::new(&sighting.cwd)).ok()?;
     let agent = store.agents().ok()?.into_iter().find(|a| a.is_live() && a.process == sighting.process)?;
     Some((store, agent))
 }
 
-/// What an agent is called, and why.
+/// The name of an agent, and its origin.
 fn name(agent: &Agent) -> String {
     let past = &agent.past;
     let how = match &past.inherited {
@@ -58,7 +58,7 @@ fn name(agent: &Agent) -> String {
     format!("called {}: {how}{session}\n", agent.name)
 }
 
-/// What others than the screen say of an agent's state, since when, and whether they differ.
+/// An agent's state by sources other than the screen, since when, and whether they differ.
 fn sources((store, agent): &(Store, Agent), profile: &Profile, shown: Status) -> String {
     let ago = |since: u64| print::age(since, now_ms()).trim().to_owned();
     let mut text = String::new();
@@ -77,7 +77,7 @@ fn sources((store, agent): &(Store, Agent), profile: &Profile, shown: Status) ->
     text
 }
 
-/// By which ways its mail goes, and why not by others.
+/// The carriers of its mail, and why the others are not used.
 fn ways((store, agent): &(Store, Agent), profile: &Profile) -> String {
     let settings = Settings::from(&Files::of(Some(store.root())).load());
     let ways =
@@ -98,18 +98,18 @@ fn ways((store, agent): &(Store, Agent), profile: &Profile) -> String {
     text
 }
 
-/// Programs that run something where its processes cannot be seen from here.
+/// Programs whose processes run where they cannot be seen from here.
 const AWAY: [&str; 9] =
     ["ssh", "mosh-client", "docker", "podman", "nerdctl", "kubectl", "devcontainer", "limactl", "machinectl"];
 
 /// The program by which an agent runs where its processes cannot be seen from here.
 pub(super) fn away(pid: i32) -> Option<String> {
-    // A wrapper runs such a program in front of its terminal; a tool of an agent is never there.
+    // A wrapper runs such a program in the foreground of its terminal; an agent's tool is never there.
     let in_front = |p: &process::Process| p.group == p.foreground && AWAY.contains(&p.comm.as_str());
     Some(Forest::look().ok()?.tree(pid).find(in_front)?.comm)
 }
 
-/// By what an agent's commands are known to be its own.
+/// The evidence by which an agent's commands are recognised.
 pub(super) fn proof(agent: &Sighting) -> String {
     let pid = agent.process.pid;
     let away = away(pid);
@@ -126,7 +126,7 @@ pub(super) fn proof(agent: &Sighting) -> String {
     }
 }
 
-/// What makes rules for an agent that has none.
+/// The advice for an agent without rules.
 fn remedy(pane: &str, kind: &str) -> String {
     let file =
         Shelf::of(None).dir().map_or_else(|| "KIND.toml".into(), |dir| dir.join(format!("{kind}.toml")));
@@ -136,14 +136,14 @@ fn remedy(pane: &str, kind: &str) -> String {
     )
 }
 
-/// The pane that is meant by its id or by an agent's name, its server, and the agent on record that is there.
+/// The pane with this id, or of the agent with this name; its server, and the agent on record there.
 pub(super) fn target(asked_for: &str) -> Result<(Server, String, Option<Agent>)> {
     let here = session::here()?;
     let known =
         Store::root_for_caller(&here).map(|_| session::project().and_then(|s| s.agents())).transpose();
     let by_name = match known {
         Ok(agents) => agents.unwrap_or_default(),
-        // A pane is looked at whatever the project's state is; a name means nothing then.
+        // A pane is looked at in any state of the project; without a project, a name means nothing.
         Err(error) if is_pane_id(asked_for) => {
             print::tell(&format!("the agents' names cannot be read: {error:#}"));
             Vec::new()
@@ -182,7 +182,7 @@ fn processes(pane: &Pane, survey: &Survey) -> String {
     text
 }
 
-/// The agent that a person has registered, as it would have been found.
+/// The agent that a person has registered, in the form of a discovered one.
 fn registered(agent: Agent) -> (Sighting, String) {
     let Agent { kind, process, place, cwd, shared_server, .. } = agent;
     let (conversation, asks) = (Conversation::Unknown, None);
@@ -190,7 +190,7 @@ fn registered(agent: Agent) -> (Sighting, String) {
     (seen, "a person's word (swarm register)".to_owned())
 }
 
-/// What was found in a pane, and by what.
+/// The agent in a pane, and the rule that found it.
 fn finding(pane: &str, found: Option<&(Sighting, String)>) -> String {
     match found {
         Some((sighting, rule)) => format!(
@@ -205,7 +205,7 @@ fn finding(pane: &str, found: Option<&(Sighting, String)>) -> String {
     }
 }
 
-/// Why nothing is typed into an agent that has no rules, and what makes some; nothing if it has.
+/// Why nothing is typed into an agent without rules, and how to make rules; empty if it has rules.
 fn without_rules(pane: &str, kind: &str, profiles: &Profiles) -> String {
     if profiles.get(kind).is_some() {
         return String::new();
@@ -217,7 +217,7 @@ fn without_rules(pane: &str, kind: &str, profiles: &Profiles) -> String {
     text
 }
 
-/// What a screen was read as, and why.
+/// The reading of a screen, with its evidence.
 fn state(reading: &Reading) -> String {
     let mut text = format!("state: {}\n", reading.state.word());
     if let Some(open) = &reading.open {

@@ -16,7 +16,7 @@ use serde_json::json;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm gc\n  swarm gc --yes")]
 pub(super) struct Args {
-    /// Do it, do not only show it
+    /// Clean up, and do not only show it
     #[arg(long)]
     yes: bool,
     /// Print one JSON object
@@ -44,7 +44,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         store.change_leases(Part::All, |_| ())?;
         store.prune(before_ms)?;
         for path in &abandoned {
-            // Somebody else may be cleaning up at the same time.
+            // Another process may be cleaning up at the same time.
             let _ = std::fs::remove_file(path);
         }
         let _ = store.ring();

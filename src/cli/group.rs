@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 /// Make, list, change and remove groups of agents: a message to @GROUP goes to each member
 ///
-/// A member is known by its name, so an agent that is started again is still one. Only a person changes groups.
+/// A member is recorded by its name, so an agent that is started again stays a member. Only a person changes groups.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  swarm group add api codex-1 claude-2\n  swarm group\n  swarm group remove api claude-2"
@@ -20,7 +20,7 @@ pub(super) struct Args {
     act: Option<Act>,
 }
 
-/// What is done; without it: the list.
+/// The action; by default the list.
 #[derive(Debug, clap::Subcommand)]
 enum Act {
     /// List the groups and their members
@@ -84,7 +84,7 @@ fn add(group: &str, asked: &[String]) -> Result<()> {
     print::out(&format!("@{group} {made}: {has}\n"))
 }
 
-/// The name of a group that is to have members.
+/// The name of a group that must have members.
 pub(super) fn name(session: &Session, group: &str) -> Result<Name> {
     let group = Groups::name(group)?;
     if let Some(agent) = session.everyone().find(|a| a.answers_to(&group)) {
@@ -100,7 +100,7 @@ fn remove(group: &str, asked: &[String]) -> Result<()> {
     let group = Groups::name(group)?;
     let groups = session.store.groups()?;
     let members = groups.members(group.as_str()).ok_or_else(|| groups.unknown(&group))?;
-    // A member may have another name by now, or have ended long ago.
+    // A member may have been renamed, or have ended long ago.
     let known = |asked: &str| -> Result<Name> {
         let name = Name::new(asked).map_err(|bad| Refusal::Usage(bad.to_string()))?;
         let bearer = session.everyone().find(|a| a.answers_to(&name)).map(|a| a.name.clone());
@@ -125,7 +125,7 @@ fn each(asked: &[String]) -> impl Iterator<Item = &str> {
     asked.iter().flat_map(|one| one.split(',')).map(str::trim).filter(|name| !name.is_empty())
 }
 
-/// The agent that is meant, by the name that it has now: one that runs, or that ended and is on record.
+/// The present name of the agent: one that runs, or an ended one on record.
 fn member(session: &mut Session, asked: &str) -> Result<Name> {
     let unknown = |session: &Session| -> anyhow::Error { session.unknown(asked).into() };
     if let Some(group) = asked.strip_prefix('@') {
@@ -151,12 +151,12 @@ fn by_person() -> Result<Session> {
     Ok(session)
 }
 
-/// The groups for people, one a line.
+/// The groups for people, one per line.
 pub(super) fn lines(groups: &Groups) -> String {
     groups.iter().map(|(name, members)| format!("{:<16} {}\n", format!("@{name}"), list(members))).collect()
 }
 
-/// The groups for scripts.
+/// The groups as JSON.
 pub(super) fn as_json(groups: &Groups) -> Value {
     groups.iter().map(|(name, members)| json!({"name": name, "members": members})).collect()
 }

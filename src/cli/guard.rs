@@ -22,8 +22,8 @@ use std::process::Command;
 
 /// Refuse a commit of files that another agent holds or has edited (git calls this; see `swarm hooks install git`)
 ///
-/// In a team over several hosts it also refuses a push of `team.paths` that another one holds. An agent is refused with 3; a
-/// person is only warned. `--no-verify` of git skips the check.
+/// In a team over several hosts it also refuses a push of `team.paths` that another agent holds. An agent is refused
+/// with 3; a person is only warned. `--no-verify` of git skips the check.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  swarm guard\n  swarm guard --committed\n  swarm guard --hook pre-merge-commit"
@@ -41,7 +41,7 @@ pub(super) struct Args {
     given: Vec<String>,
 }
 
-/// Only another's path refuses a commit. A guard that cannot decide says so and lets git continue.
+/// Only a path of another agent refuses a commit. If the guard cannot decide, it reports that and lets git continue.
 pub(super) fn run(args: &Args) -> Result<()> {
     let Err(error) = judge(args) else { return Ok(()) };
     if error.downcast_ref::<Refusal>().is_some_and(|r| matches!(r, Refusal::Held(_))) {
@@ -54,7 +54,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 
 fn judge(args: &Args) -> Result<()> {
     let here = session::here()?;
-    // git calls it for the repository that it runs in, whatever SWARM_ROOT says.
+    // git calls it for the repository in which it runs, even if SWARM_ROOT is set.
     if Store::root_around(&here).is_none() {
         return Ok(());
     }
@@ -109,7 +109,7 @@ fn judge(args: &Args) -> Result<()> {
     }
 }
 
-/// Whether it is a commit that is not in the stash yet. When git drops one, it records another one again.
+/// Whether this commit is not in the stash yet. When git drops an entry, it records another one again.
 fn is_new_stash(id: &str) -> bool {
     let is_id = id.len() >= 40 && id.bytes().all(|b| b.is_ascii_hexdigit());
     is_id
@@ -139,7 +139,7 @@ fn top() -> Result<PathBuf> {
 fn names(args: &[&str]) -> Result<Vec<String>> {
     let listed = git(args)?;
     let names = listed.split(|b| *b == 0).filter(|name| !name.is_empty());
-    // What is not UTF-8 cannot be leased, so it is held by nobody.
+    // A path that is not UTF-8 cannot be leased, so nobody holds it.
     Ok(names.filter_map(|name| std::str::from_utf8(name).ok().map(str::to_owned)).collect())
 }
 
@@ -163,7 +163,7 @@ fn open(session: &Session, others: &Others) -> Result<Vec<PathClaim>> {
     others.claims(&session.store, &top, &crate::hooks::tree::uncommitted(&top)?, Harm::Move)
 }
 
-/// What git is about to do.
+/// The step that git is about to take.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum GitStep {
     Commit,
@@ -213,7 +213,7 @@ fn refuse(session: &Session, what: GitStep, claims: &[PathClaim]) -> Result<()> 
     Err(Refusal::Held(format!("{not}: {text}; {way}")).into())
 }
 
-/// Another commit was checked out: warns whoever did that, and those with work in the tree.
+/// Another commit was checked out: warns the caller, and those with work in the tree.
 fn told(session: &Session, claims: &[PathClaim]) -> Result<()> {
     let Some(first) = claims.first() else { return Ok(()) };
     let path = |claim: &PathClaim| crate::core::escape::short(&claim.path.to_string(), 120);

@@ -16,8 +16,9 @@ use serde_json::json;
 
 /// Hand a question or a task over to another agent, with the leases; only its owner and the human can do this
 ///
-/// A message goes to the other agent with the same words of the same sender, who gets a notice; an answer reaches the sender. A task is a
-/// row of Current Work in COORDINATION.md. All leases of the owner go with it, and what it has edited there.
+/// The other agent gets a message with the same text from the same sender, and an answer reaches that sender, who
+/// gets a notice. A task is a row of Current Work in COORDINATION.md. All leases of the owner move with it, and so do
+/// the owner's edits on these paths.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  swarm-msg handover p5kg codex-1 --reason \"it knows the schema\"\n  swarm-msg handover \"the parser\" codex-1\n  swarm handover p5kg codex-1 --no-leases"
@@ -26,13 +27,13 @@ pub(super) struct Args {
     /// A message's id (at least 4 characters), or a part of a task's text
     #[arg(value_name = "ID|TASK")]
     what: String,
-    /// Who gets it
+    /// The new owner
     #[arg(value_name = "NAME")]
     to: String,
-    /// Why: one line, for those concerned
+    /// The reason: one line, for those concerned
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
-    /// The leases stay with their holder
+    /// Leave the leases with their holder
     #[arg(long)]
     no_leases: bool,
     /// Print one JSON object
@@ -43,7 +44,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<()> {
     let mut session = Session::open()?;
     session.prove()?;
-    // One that a crash interrupted has been decided. If it fails, the courier reports it.
+    // An interrupted hand-over was already decided. If this fails, the courier reports it.
     let _ = session.store.finish_handovers();
     let reason = args.reason.as_deref().map(coord::Text::new).transpose().map_err(Refusal::from)?;
     let to = recipient(&mut session, &args.to)?;
@@ -108,7 +109,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     print::out(&format!("{} handed over {} to {to}{as_copy}{leases}\n", what.from, what.subject()))
 }
 
-/// The one who gets it: an agent of this host, or the human.
+/// The new owner: an agent of this host, or the human.
 fn recipient(session: &mut Session, asked: &str) -> Result<Name> {
     let to = compose::recipients(session, &[asked.to_owned()])?;
     match &to.here[..] {
@@ -118,7 +119,7 @@ fn recipient(session: &mut Session, asked: &str) -> Result<Name> {
     }
 }
 
-/// Refuses a message that nobody waits for an answer to.
+/// Refuses a message whose answer nobody awaits.
 fn check_message(session: &Session, found: &MessageRef, message: &Verified, to: &Name) -> Result<()> {
     let id = &message.id;
     let refuse = |why: String| Err(Refusal::Usage(why).into());
@@ -149,7 +150,7 @@ fn present(session: &Session, message: &Verified) -> Result<Name> {
     Ok(session.agent(from).map_or_else(|| from.clone(), |a| a.name.clone()))
 }
 
-/// The leases of an agent that can be another one's: not those of a command that runs, nor of the whole team.
+/// The leases of an agent that can move: not those of a running command, nor of the whole team.
 fn leases(session: &Session, owner: &Name) -> Result<Vec<u64>> {
     let all = session.store.leases()?;
     let own = all.table.leases().filter(|l| l.holder.is_agent_itself(owner));

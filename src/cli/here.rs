@@ -16,8 +16,8 @@ use std::time::Duration;
 
 /// Run a command in the project of a pane: what the plugin's keys call
 ///
-/// In a pane of no project it runs in the one project that is on the tmux server, or in the one that you choose. `SWARM_ROOT`, which tmux
-/// may have from whoever started it, does not count.
+/// In a pane of no project it runs in the only project on the tmux server, or in the one that you choose.
+/// `SWARM_ROOT`, which tmux may have inherited from its start, does not count.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm here --pane %3 inbox\n  swarm here --page log -n 200")]
 pub(super) struct Args {
@@ -27,24 +27,24 @@ pub(super) struct Args {
     /// Show what the command prints as a page
     #[arg(long)]
     page: bool,
-    /// The command, as it stands behind `swarm`
+    /// The command, without the word `swarm`
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
 
-/// Where a command runs.
+/// The place in which a command runs.
 pub(super) enum Place {
     /// In this project.
     Root(PathBuf),
-    /// Where there is no project, and none that could be meant.
+    /// There is no project here, and none to choose from.
     Nowhere,
-    /// In a project that is made of the directory.
+    /// In a project that will be made of the directory.
     New,
     /// Nowhere: the person left.
     Left,
 }
 
-/// Commands that look at all projects by themselves, or at none.
+/// Commands that use all projects by themselves, or none.
 const WIDE: [&str; 3] = ["jump", "write", "explain"];
 
 pub(super) fn run(args: &Args) -> Result<()> {
@@ -56,7 +56,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let place = match own {
         Some(root) => Place::Root(root),
         None if WIDE.contains(&named.as_str()) => Place::Nowhere,
-        // A repository of its own is to become a project of its own.
+        // A repository of its own should become a project of its own.
         None if makes && Store::is_work_tree(&dir) => Place::New,
         None => pick(&server, &format!("{named}: of which project?"), makes.then_some(&*dir))?,
     };
@@ -87,8 +87,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
     pager::page(&escape::text(if text.trim().is_empty() { "nothing" } else { text.trim_end() }))
 }
 
-/// The project that a person in a pane of none means: the only one on the server, or the one that is chosen under `title`. `new`
-/// is a directory that may become a project instead.
+/// The project for a person in a pane of none: the only one on the server, or the one that is chosen under `title`.
+/// `new` is a directory that may become a project instead.
 pub(super) fn pick(server: &Server, title: &str, new: Option<&Path>) -> Result<Place> {
     let all = projects::on(server).unwrap_or_default();
     match &all[..] {
@@ -112,12 +112,12 @@ pub(super) fn pick(server: &Server, title: &str, new: Option<&Path>) -> Result<P
     })
 }
 
-/// The projects on a server but `own`.
+/// The projects on a server except `own`.
 pub(super) fn others<'a>(server: &Server, own: Option<&'a Path>) -> impl Iterator<Item = Project> + use<'a> {
     projects::on(server).unwrap_or_default().into_iter().filter(move |p| Some(p.store.root()) != own)
 }
 
-/// What matters about a project in a list.
+/// The important facts about a project in a list.
 fn detail(project: &Project) -> String {
     let mut parts = vec![plural(project.agents.len(), "agent")];
     match project.needs {
@@ -141,7 +141,8 @@ fn several(all: &[Project]) -> anyhow::Error {
     .into()
 }
 
-/// Why a command has no project in `dir`, and what to do. To make one is the advice only where there is none on the tmux server.
+/// Why a command has no project in `dir`, and what to do. Making one is advised only if there is none on the tmux
+/// server.
 pub(super) fn nowhere(dir: &Path, server: &Server) -> anyhow::Error {
     let known = projects::roots(&server.clone().patient(Duration::from_secs(1)));
     let dir = escape::line(&dir.display().to_string());

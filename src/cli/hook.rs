@@ -45,7 +45,7 @@ const STORE: Duration = Duration::from_millis(1500);
 /// How long the agent may take to read the answer.
 const OUTPUT: Duration = Duration::from_secs(3);
 
-/// Something was too late. The agent continues, and its person gets a message.
+/// A step took too long. The agent continues, and its person gets a message.
 #[derive(Debug)]
 struct Late(String);
 
@@ -63,7 +63,8 @@ pub(super) fn run(args: &Args) {
     if let Some(version) = package().filter(|version| version != package::VERSION) {
         return tell_other_version(args, &version);
     }
-    // An agent's hook is about the project that the agent works in: SWARM_ROOT may be the person's, for all shells.
+    // An agent's hook applies to the project in which the agent works. SWARM_ROOT may be the person's, for all
+    // shells.
     let store = match session::project_around() {
         Ok(store) => store,
         Err(error) => return tell_no_key(args, &error),
@@ -74,11 +75,11 @@ pub(super) fn run(args: &Args) {
     if (error.is::<Late>() || error.is::<Overdue>()) && args.kind != HookKind::OpenCode {
         let told =
             format!("swarm could not handle {name}, so nothing was checked and no mail was given: {text}");
-        // It reads nothing, perhaps; then the journal has it.
+        // If the agent does not read it, the journal has it.
         let _ = print::within(&format!("{}\n", json!({"systemMessage": told})), OUTPUT);
     }
     let failed = Event::HookError { host: args.kind.word(), hook: &name, error: &text };
-    // Nothing is left to tell it to.
+    // If this fails, there is nowhere left to report it.
     let _ = store.until(Instant::now()).transact(|tx| tx.journal(&failed));
 }
 
@@ -87,7 +88,7 @@ fn package() -> Option<String> {
     std::env::var(package::VARIABLE).ok().filter(|version| !version.is_empty())
 }
 
-/// Says with a prompt that the package is not of this program's version, so nothing is done.
+/// Reports with a prompt that the package has another version than this program, so nothing is done.
 fn tell_other_version(args: &Args, version: &str) {
     if matches!(HookEvent::parse(args.kind, &args.event, &Value::Null), HookEvent::Prompt(_)) {
         let told = format!(
@@ -100,7 +101,8 @@ fn tell_other_version(args: &Args, version: &str) {
     }
 }
 
-/// Says that the project's key is not here, so nothing can be checked. Without a project there is nothing to say.
+/// Reports that the project's key is not here, so nothing can be checked. Without a project there is nothing to
+/// report.
 fn tell_no_key(args: &Args, error: &anyhow::Error) {
     if let Some(Refusal::NoKey(_)) = error.downcast_ref()
         && args.kind != HookKind::OpenCode
@@ -113,7 +115,7 @@ fn tell_no_key(args: &Args, error: &anyhow::Error) {
     }
 }
 
-/// The agent's input: all of it, or one whole object although more could follow.
+/// The agent's input: everything, or one complete object even if the input stays open.
 fn input() -> Result<Vec<u8>> {
     let (mut bytes, mut piece) = (Vec::new(), vec![0; 64 << 10]);
     let until = Instant::now() + INPUT;
@@ -125,7 +127,7 @@ fn input() -> Result<Vec<u8>> {
             poll(&mut [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)], rest).map(|count| count > 0)
         };
         let more = match ready(Duration::ZERO) {
-            // It holds its end open: a whole object is all there will be.
+            // The agent keeps its end open, but after a complete object nothing follows.
             Ok(false) if is_whole(&bytes) => break,
             Ok(false) => ready(rest),
             more => more,
@@ -163,7 +165,8 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
     let input: Value = serde_json::from_slice(&bytes).context("its input is not JSON")?;
     let mut session = Session::look_in(store.clone())?;
     if session.caller.identity == Identity::Pane {
-        // It is in an agent's pane and not below it: another agent took its place, and nobody has noticed yet.
+        // The caller is in an agent's pane and not below that agent: another agent has taken its place, and is not
+        // discovered yet.
         session.rediscover();
         session.look_again()?;
     }
@@ -178,13 +181,13 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
         return Ok(());
     }
     let session_id = conversation(agent, input.get("session_id").and_then(Value::as_str).unwrap_or_default());
-    // It may turn out to be one that ended, and have that one's name from now on.
+    // It may turn out to be an ended agent, and have that agent's name from now on.
     if heirs::enter(store, agent, &session_id)?.is_some() {
         session.read_agents()?;
         session.caller = caller::identify(&session.agents, None, &Chain::look()?)?;
     }
     let Some(agent) = session.agent(&session.caller.name) else { return Ok(()) };
-    // What is wrong in the settings the doctor and the courier tell: a hook has nobody to tell it to.
+    // The doctor and the courier report errors in the settings; a hook cannot report them.
     let settings = Settings::from(&Files::of(Some(store.root())).load());
     let command = || session::command(store, agent, args.event == "SessionStart");
     let call = Call {
@@ -212,20 +215,21 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
         }
     }
     fault::point("hook-answered");
-    // An agent that has ended reads no answer: its mail still waits, for its sender or for the agent that is started in its place.
+    // An agent that has ended reads no answer: its mail still waits, for its sender or for the agent that is started
+    // in its place.
     if process::check_in(agent.place.namespace, &agent.process) == Some(false) {
         return Ok(());
     }
     reply.commit(store)
 }
 
-/// Whether the agent has these hooks in its settings as well: those run then, and the package's do nothing.
+/// Whether the agent's settings contain these hooks as well. Then only those run, and the package's hooks do nothing.
 fn has_plain(kind: HookKind, agent: &Agent) -> bool {
     let home = session::home().unwrap_or_default();
     hooks::around_agent(agent, &home, |around| around.plain(kind, Path::new(&agent.cwd))).is_some()
 }
 
-/// The conversation that the agent is in: the one that its own file names, if there is such a file, or else its hook.
+/// The conversation of the agent: by its own file if there is one, or else by its hook.
 fn conversation(agent: &Agent, told: &str) -> String {
     if agent.past.knows(told) {
         return told.to_owned();

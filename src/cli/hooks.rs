@@ -79,7 +79,7 @@ struct AgentChoice {
     /// claude, codex, gemini, opencode, git or all [default: the agents in use here, and git]
     #[arg(value_name = "AGENT")]
     agents: Vec<String>,
-    /// Every agent that has hooks, and git, also if it is not in use here
+    /// Every agent with hooks, and git, even if it is not in use here
     #[arg(long)]
     all: bool,
     /// Use your own settings, for all projects, instead of this project's
@@ -90,7 +90,7 @@ struct AgentChoice {
     project: bool,
 }
 
-/// Where things are.
+/// The places of hooks.
 struct HookFiles {
     here: PathBuf,
     root: PathBuf,
@@ -100,7 +100,7 @@ struct HookFiles {
     scope: Scope,
     live: Vec<Agent>,
     called: Vec<Name>,
-    /// Why nothing is known of the project that is here, such as a key that is elsewhere.
+    /// Why the project here cannot be used, for example because its key is elsewhere.
     closed: Option<anyhow::Error>,
 }
 
@@ -110,7 +110,7 @@ enum Chosen {
     Git,
 }
 
-/// An error with one agent is printed, and the others are done; the first error gives the exit code.
+/// An error with one agent is printed, and the others are done. The first error determines the exit code.
 pub(super) fn run(args: &Args) -> Result<()> {
     let which = args.action.which();
     let mut places = HookFiles::find(if which.user { Scope::User } else { Scope::Project })?;
@@ -123,7 +123,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         }
     }
     let chosen = match places.chosen(&args.action, which) {
-        // That nobody is in use here cannot be known then.
+        // It is then unknown whether any agent is in use here.
         Err(_) if !failed.is_empty() => Vec::new(),
         chosen => chosen?,
     };
@@ -244,8 +244,8 @@ impl HookFiles {
         found.into_iter().flat_map(Target::all).collect()
     }
 
-    /// The files of the person's own with the rules for `swarm-msg` that this command and the living agents of `kind` look at, of an
-    /// agent that has them in such a file.
+    /// The person's files with rules for `swarm-msg` that this command and the living agents of `kind` read, for an
+    /// agent with rules in such a file.
     fn rules_files(&self, kind: HookKind) -> Vec<RulesFile> {
         let own = |name: &str| std::env::var(name).ok();
         let around = Surroundings { home: self.home.clone(), variable: &own };
@@ -262,7 +262,7 @@ impl HookFiles {
         found
     }
 
-    /// For whom rules that all projects share are put in.
+    /// The project for which shared rules are added.
     fn asking(&self) -> &Path {
         match self.scope {
             Scope::Project => &self.root,
@@ -270,7 +270,7 @@ impl HookFiles {
         }
     }
 
-    /// [`HookFiles::targets`], and whatever else was installed into and not taken out.
+    /// [`HookFiles::targets`], and all other files with an installation.
     fn installed(&self, kind: HookKind) -> Vec<Target> {
         let mut found = self.targets(kind);
         let more = match self.scope {
@@ -289,7 +289,7 @@ impl HookFiles {
     }
 }
 
-/// The settings files of the project at `root` that were installed into, in whatever directory of it.
+/// The recorded settings files of the project at `root`, in any of its directories.
 fn recorded(state: &Path, kind: HookKind, root: &Path) -> Vec<Target> {
     let of = |path: PathBuf| {
         let target = Target::of_file(kind, &path)?;
@@ -299,7 +299,7 @@ fn recorded(state: &Path, kind: HookKind, root: &Path) -> Vec<Target> {
     install::installed(state).into_iter().filter_map(of).flatten().collect()
 }
 
-/// Whether there is somebody to ask.
+/// Whether a person can be asked.
 fn is_terminal() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }

@@ -17,7 +17,8 @@ use serde_json::json;
 
 /// List your unread messages; marks nothing read
 ///
-/// With --open a person reads them whole, answers and acknowledges them by keys, those of the other projects on the tmux server as well.
+/// With --open you read them as a whole, and answer and acknowledge them with keys, including those of other projects
+/// on the tmux server.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  swarm-msg inbox\n  swarm-msg inbox --all --limit 20\n  swarm inbox --open"
@@ -40,7 +41,7 @@ pub(super) struct Args {
     pub(super) pane: Option<String>,
 }
 
-/// Opens the inbox of the project, or of all on the tmux server where there is none.
+/// Opens the inbox of the project, or of all projects on the tmux server if there is none here.
 fn open(args: &Args) -> Result<()> {
     if !print::is_interactive() {
         return Err(
@@ -93,7 +94,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     print::refused(&refused);
     if args.json {
         let one = |(m, read): &(Verified, bool)| {
-            // Who read it, or acknowledged it.
+            // The evidence for who read or acknowledged it.
             let by = session.store.delivery(owner, &m.id).ok().flatten().and_then(|d| d.by);
             json!({"read": read, "by": by, "message": print::message_json(m)})
         };

@@ -12,9 +12,9 @@ use anyhow::Result;
 
 /// Go to an agent's pane, to the next one that needs you, or back
 ///
-/// `next` goes through the agents with an open dialog and those that you have unread mail from, the longest wait first,
-/// and then through those whose mail is held: first in the project of this directory, then in the others on the tmux server.
-/// `back` goes where the last jump came from.
+/// `next` goes through the agents with an open dialog and those with unread mail to you, the longest wait first, and
+/// then through those whose mail is held: first in the project of this directory, then in the others on the tmux
+/// server. `back` goes to where the last jump came from.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm jump next\n  swarm jump back\n  swarm jump codex-1")]
 pub(super) struct Args {
@@ -37,7 +37,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if own.is_some() {
         all.push(projects::look(&session::project()?)?);
     }
-    // Who says by SWARM_ROOT which project is meant, means no other.
+    // If SWARM_ROOT names the project, no other one is meant.
     if !Store::is_root_forced() {
         all.extend(here::others(&server, own.as_deref()));
     }
@@ -48,14 +48,14 @@ pub(super) fn run(args: &Args) -> Result<()> {
         if args.to == "next" { next(&server, &all, client)? } else { named(&all, &args.to, own.is_some())? };
     Server::new(&agent.place.socket).go(client, &agent.place.pane)?;
     if all.len() > 1 && Some(project.store.root()) != own.as_deref() {
-        // The person is there already, whether or not it can be said where that is.
+        // The person is already there, even if the status line cannot show it.
         let _ =
             Server::new(&agent.place.socket).tell(client, &format!("{} in {}", agent.name, project.label));
     }
     Ok(())
 }
 
-/// The agent of that name: in the first project if that is the caller's own, or else in whichever has one.
+/// The agent of that name: in the first project if it is the caller's own, or else in any that has one.
 fn named<'a>(all: &'a [Project], asked: &str, own: bool) -> Result<(&'a Project, &'a Agent)> {
     let bears = |p: &'a Project| p.agents.iter().find(|a| a.name.as_str() == asked).map(|agent| (p, agent));
     let found: Vec<(&Project, &Agent)> = all.iter().filter_map(bears).collect();
@@ -80,14 +80,14 @@ fn named<'a>(all: &'a [Project], asked: &str, own: bool) -> Result<(&'a Project,
     }
 }
 
-/// The agent that needs a person most, behind the one whose pane is being looked at: of the first project, then of the others.
+/// The agent that needs a person most, after the one whose pane is visible: of the first project, then of the others.
 fn next<'a>(server: &Server, all: &'a [Project], client: Option<&str>) -> Result<(&'a Project, &'a Agent)> {
     let mut needy: Vec<(&Project, &Agent)> = Vec::new();
     for project in all {
         let askers = project.store.askers()?;
         let mut here: Vec<(bool, &Agent)> = Vec::new();
         for agent in &project.agents {
-            // What an agent asks comes before what others have for it.
+            // An agent's question comes before mail for an agent.
             let asks = projects::asks(agent, &askers);
             if asks || is_held(&project.store, agent)? {
                 here.push((!asks, agent));

@@ -1,4 +1,4 @@
-//! Agents that are started in panes of their own, for `start` and `resume`: what runs where, and what becomes of each.
+//! Starts agents in panes of their own, for `start` and `resume`, and reports the result for each.
 
 use super::print;
 use super::session::{self, Session};
@@ -20,16 +20,17 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How long one may take until its screen shows what it does. Whoever takes longer runs, and the person is told so.
+/// How long an agent may take until its screen shows its state. One that takes longer keeps running, and the person
+/// is told so.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How long to wait for another command that starts agents here.
 const TURN: Duration = Duration::from_secs(30);
 
-/// Between two looks at those that start.
+/// The pause between two looks at the starting agents.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Where agents get their panes.
+/// The place of the agents' panes.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct SpotArgs {
     /// A window for each (the default)
@@ -38,7 +39,7 @@ pub(super) struct SpotArgs {
     /// Split the current window
     #[arg(long, conflicts_with = "session")]
     pane: bool,
-    /// Windows of the tmux session of that name, which is made if it is not there
+    /// Use windows of this tmux session, which is made if it does not exist
     #[arg(long, value_name = "SESSION")]
     session: Option<String>,
     /// Go to the first one
@@ -60,10 +61,10 @@ impl SpotArgs {
     }
 }
 
-/// An agent that is to be started.
+/// An agent that will be started.
 pub(super) struct Plan {
     pub(super) kind: String,
-    /// The name that it is to have; without one it gets a number.
+    /// Its name; without one it gets a number.
     pub(super) name: Option<Name>,
     /// The program's file and its arguments.
     pub(super) program: Vec<String>,
@@ -72,13 +73,13 @@ pub(super) struct Plan {
     pub(super) hides: bool,
 }
 
-/// What became of one.
+/// The result for one agent.
 pub(super) enum Launched {
-    /// It is there, and does this.
+    /// It runs, and has this state.
     Up(Box<Agent>),
-    /// Its program runs in this pane, and is no agent of this project as far as can be seen.
+    /// Its program runs in this pane, but is not recognised as an agent of this project.
     Unseen(String),
-    /// It has ended, or did not begin: why.
+    /// It has ended, or did not start, for this reason.
     Failed(String),
 }
 
@@ -86,7 +87,7 @@ pub(super) fn usage(text: impl Into<String>) -> anyhow::Error {
     Refusal::Usage(text.into()).into()
 }
 
-/// The session of a person, with the agents as they are now: nobody else starts or ends any.
+/// The session of a person, with the present agents. Refuses agents.
 pub(super) fn by_person(what: &str) -> Result<Session> {
     let mut session = Session::open()?;
     if !session.is_human() {
@@ -96,7 +97,8 @@ pub(super) fn by_person(what: &str) -> Result<Session> {
     Ok(session)
 }
 
-/// Keeps others from starting agents here as long as it is held, and looks again at those that run: what was free before may not be now.
+/// Keeps others from starting agents here while it is held, and reads the running agents again, because free names
+/// may be taken now.
 pub(super) fn alone(session: &mut Session) -> Result<Held> {
     let held = lock::try_within(&session.store.dir().join("start.lock"), TURN, || false)?;
     let held = held.ok_or_else(|| {
@@ -108,7 +110,8 @@ pub(super) fn alone(session: &mut Session) -> Result<Held> {
     Ok(held)
 }
 
-/// The file of a program that is called so, or that is there: on the PATH of this command, which tmux gives to what it starts for it.
+/// The file of a program with this name or path: on the PATH of this command, which tmux passes to the programs that
+/// it starts.
 pub(super) fn find(program: &str) -> Result<String> {
     let file = if program.contains('/') {
         Some(session::here()?.join(program)).filter(|file| tools::is_executable(file))
@@ -123,7 +126,7 @@ pub(super) fn find(program: &str) -> Result<String> {
     })
 }
 
-/// The kinds that can be started here: those whose program is there.
+/// The kinds that can be started here: their programs exist.
 pub(super) fn kinds() -> Vec<String> {
     let path = std::env::var("PATH").unwrap_or_default();
     let profiles = rules::load().unwrap_or_default();
@@ -131,7 +134,7 @@ pub(super) fn kinds() -> Vec<String> {
     profiles.startable().filter_map(is_there).collect()
 }
 
-/// The directory in which agents of the project start, of those that a person may mean by `asked`.
+/// The project directory in which agents start, for the path `asked`.
 pub(super) fn directory(store: &Store, asked: &Path) -> Result<PathBuf> {
     let dir = asked.canonicalize().with_context(|| format!("cannot start in {}", asked.display()))?;
     if !dir.is_dir() || Store::root_around(&dir).as_deref() != Some(store.root()) {
@@ -144,7 +147,7 @@ pub(super) fn directory(store: &Store, asked: &Path) -> Result<PathBuf> {
     Ok(dir)
 }
 
-/// Starts these, and waits until each is there, has failed, or its time is over.
+/// Starts these agents, and waits until each runs, has failed, or its time is over.
 pub(super) fn launch(session: &mut Session, plans: &[Plan], asked: &SpotArgs) -> Result<Vec<Launched>> {
     let (spot, server, profiles) = (asked.spot()?, Server::current(), session::profiles()?);
     if !server.listens() {
@@ -176,13 +179,13 @@ pub(super) fn launch(session: &mut Session, plans: &[Plan], asked: &SpotArgs) ->
     start::ensure(&session.store, &server)?;
     session.read_agents()?;
     if let Some(first) = panes.first().filter(|_| asked.focus) {
-        // Where nobody is attached nobody goes.
+        // If nobody is attached, there is no client to move.
         let _ = server.go(None, first);
     }
     Ok(all.into_iter().map(|(one, _)| one).collect())
 }
 
-/// Looks once at those that start. Whether nothing more is to be waited for.
+/// Looks once at the starting agents. Returns whether nothing more is awaited.
 fn settle(
     store: &Store,
     server: &Server,
@@ -217,13 +220,13 @@ fn settle(
     Ok(settled)
 }
 
-/// The names of those that are there.
+/// The names of the running ones.
 pub(super) fn names(all: &[Launched]) -> Vec<Name> {
     let name = |one: &Launched| if let Launched::Up(agent) = one { Some(agent.name.clone()) } else { None };
     all.iter().filter_map(name).collect()
 }
 
-/// What became of them, for people.
+/// The results, for people.
 pub(super) fn told(all: &[Launched]) -> String {
     let line = |one: &Launched| match one {
         Launched::Up(agent) => {
@@ -240,7 +243,7 @@ pub(super) fn told(all: &[Launched]) -> String {
     all.iter().filter_map(line).collect()
 }
 
-/// What became of them, for scripts.
+/// The results, as JSON.
 pub(super) fn as_json(all: &[Launched]) -> Value {
     let up = |one: &Launched| match one {
         Launched::Up(a) => Some(json!({
@@ -262,7 +265,7 @@ fn failed(all: &[Launched]) -> Vec<String> {
     all.iter().filter_map(why).collect()
 }
 
-/// The end of a command that has told the rest: an error if not all of them are there.
+/// The end of a command that has reported the rest: an error if not all of them run.
 pub(super) fn outcome(all: &[Launched], more: Vec<String>) -> Result<()> {
     let mut wrong = failed(all);
     if !wrong.is_empty() && wrong.len() < all.len() {

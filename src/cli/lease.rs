@@ -13,14 +13,14 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use std::ffi::OsString;
 
-/// The most paths one command takes.
+/// The most paths in one command.
 const MAX_PATHS: usize = 256;
 
 pub(super) fn reason(text: &str) -> Result<Reason, String> {
     Reason::new(text)
 }
 
-/// How long a lease is to last: as asked, or as the settings say (ms).
+/// The duration of a lease: the given one, or the setting's (ms).
 pub(super) fn ttl(session: &Session, asked: Option<u64>) -> Result<u64> {
     asked.map_or_else(|| session.settings().map(|s| span::ms(s.lease_ttl)), Ok)
 }
@@ -30,7 +30,7 @@ pub(super) fn holder(session: &Session) -> Holder {
     let caller = &session.caller;
     match session.agent(&caller.name) {
         Some(agent) => {
-            // Below its own process, the caller sees what the agent's process id means.
+            // Below its own process, the caller sees the process that the agent's id means.
             let sees = matches!(caller.identity, Identity::Process | Identity::Pane);
             Holder::agent(agent, if sees { process::namespace() } else { None }).known_by(caller.identity)
         }
@@ -38,7 +38,7 @@ pub(super) fn holder(session: &Session) -> Holder {
     }
 }
 
-/// The patterns that `paths` mean in the working directory.
+/// The patterns of `paths`, relative to the working directory.
 pub(super) fn patterns(session: &Session, paths: &[OsString]) -> Result<Vec<PathPattern>> {
     if paths.len() > MAX_PATHS {
         return Err(
@@ -56,7 +56,7 @@ pub(super) fn patterns(session: &Session, paths: &[OsString]) -> Result<Vec<Path
     Ok(patterns)
 }
 
-/// The patterns that `paths` mean, with what is meant in the whole team (`team`), and names of what is no path.
+/// The patterns of `paths`, in the whole team if `team`, and of `names` of things that are not paths.
 pub(super) fn wide_patterns(
     session: &Session,
     paths: &[OsString],
@@ -80,7 +80,7 @@ pub(super) fn wide_patterns(
     Ok(patterns)
 }
 
-/// A lease for scripts.
+/// A lease as JSON.
 pub(super) fn lease_json(lease: &Lease, now: &Moment) -> Value {
     json!({
         "fence": lease.fence, "name": lease.holder.name, "paths": texts(&lease.paths), "mode": lease.mode,
@@ -89,7 +89,7 @@ pub(super) fn lease_json(lease: &Lease, now: &Moment) -> Value {
     })
 }
 
-/// A waiter for scripts.
+/// A waiter as JSON.
 pub(super) fn waiter_json(waiter: &Waiter, now: &Moment) -> Value {
     json!({
         "ticket": waiter.ticket, "name": waiter.holder.name, "paths": texts(&waiter.paths), "mode": waiter.mode,
@@ -97,7 +97,7 @@ pub(super) fn waiter_json(waiter: &Waiter, now: &Moment) -> Value {
     })
 }
 
-/// Who is in the way, for scripts.
+/// The blockers as JSON.
 pub(super) fn blockers_json(all: &[Blocker], now: &Moment) -> Value {
     let one = |b: &Blocker| {
         let how = match &b.why {

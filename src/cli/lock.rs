@@ -32,7 +32,7 @@ pub(super) struct Args {
     /// Files, directories or globs
     #[arg(required_unless_present = "name", value_name = "PATH")]
     paths: Vec<OsString>,
-    /// Lease the path in the whole team: in every clone on every host, whatever is checked out there
+    /// Lease the path in the whole team: in every clone on every host, on any branch
     #[arg(long)]
     team: bool,
     /// Lease something that is not a file, such as deploy or staging-db; in the whole team if there is one
@@ -62,13 +62,13 @@ pub(super) struct Args {
     command: Vec<OsString>,
 }
 
-/// Between two looks at its ticket of one who is kept waiting and cannot be woken.
+/// The pause between two looks at the ticket of a waiting command that cannot be woken.
 const PAUSE: Duration = Duration::from_millis(8);
 
-/// How often it looks at everything, in case that a holder has died and no courier runs.
+/// How often a waiting command checks everything, in case a holder has died and no courier runs.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// A time that was written as two words, `--ttl 3 hours`: the second would be leased as a file.
+/// Whether a time was written as two words, `--ttl 3 hours`. The second would be leased as a file.
 fn time_in_two_words(words: &[OsString], is_there: impl Fn(&str) -> bool) -> Option<String> {
     let words: Vec<&str> = words.iter().map(|word| word.to_str().unwrap_or_default()).collect();
     let own = words.split(|word| *word == "--").next().unwrap_or_default();
@@ -116,7 +116,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
             store.acquire(&request, Some(&Wait { until, holder: own, chain: Vec::new() }))?
         }
     };
-    // Dead holders must be noticed, and holders and waiters must get their messages, also when no command runs.
+    // Dead holders must be noticed, and holders and waiters must get their messages, even if no command runs.
     let known = session.agents.iter().find(|a| a.is_live());
     let server = known.map_or_else(Server::current, |a| Server::new(&a.place.socket));
     let _ = start::ensure(store, &server);
@@ -142,7 +142,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
 }
 
-/// The leases of others on another name of a requested file. Leases are about names, so this is not a refusal: an editor
+/// The leases of others on another name of a requested file. Leases apply to names, so this is no refusal: an editor
 /// that replaces the file separates the two names.
 fn hard_linked(store: &Store, request: &Request) -> Result<Vec<(PathPattern, PathPattern, Lease)>> {
     let own: Vec<_> = request.paths.iter().filter_map(|p| Some((p, store.many_named(p)?))).collect();
@@ -160,13 +160,13 @@ fn hard_linked(store: &Store, request: &Request) -> Result<Vec<(PathPattern, Pat
     Ok(found)
 }
 
-/// Keeps the caller waiting until it is granted, or the time is over.
+/// Waits until the request is granted, or the time is over.
 fn wait(store: &Store, request: &Request, wait_ms: u64) -> Result<LeaseOutcome> {
     let until = clock::now()?.after(wait_ms);
     let holder =
         Holder { process: Some(process::this()?), namespace: process::namespace(), ..request.holder.clone() };
     let mut chain = process::ancestry()?;
-    // Those above it: by itself it would wait for itself.
+    // The processes above it: with itself in the chain, it would wait for itself.
     chain.retain(|id| Some(id) != holder.process.as_ref());
     let wait = Wait { until: until.clone(), holder, chain };
     let (mut told, mut bell) = (false, None);

@@ -34,15 +34,15 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// How often a followed journal is looked at.
+/// How often a followed journal is read.
 pub(super) const LOOK: Duration = Duration::from_millis(200);
 
-/// Parses how far back to look: as far as anybody likes.
+/// Parses how far back to look; there is no upper limit.
 pub(super) fn since(text: &str) -> Result<u64, String> {
     span::parse(text).ok_or_else(|| "it must be a time such as 90s, 15m, 24h or 7d".to_owned())
 }
 
-/// Which entries are wanted: those of the last `since` ms, if it is given.
+/// The wanted entries: those of the last `since` ms, if it is given.
 pub(super) fn filter(events: &[String], agent: Option<&String>, since: Option<u64>) -> LogFilter {
     let since = since.map_or(0, |ms| now_ms().saturating_sub(ms));
     LogFilter { events: events.to_vec(), agent: agent.cloned(), since }

@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// Show the plugin's menu as a list, and do what is chosen: for terminals in which tmux opens no menu
+/// Show the plugin's menu as a list, and run the chosen action: for terminals in which tmux opens no menu
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  swarm menu ~/.tmux/plugins/tmux-swarm/plugin %3 /dev/pts/1")]
 pub(super) struct Args {
@@ -13,7 +13,7 @@ pub(super) struct Args {
     plugin: PathBuf,
     /// The pane below the popup
     pane: String,
-    /// The client that shows it
+    /// The client that shows the popup
     client: String,
 }
 
@@ -27,7 +27,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     Err(anyhow!("cannot run {action}: {}", command.exec()))
 }
 
-/// The actions of the table, and how they are shown: a line is KEY ACTION LABEL, and one of `--` is a rule.
+/// The actions of the table, and their rows. A line is KEY ACTION LABEL; a line with `--` is a rule.
 fn entries(text: &str) -> (Vec<String>, Vec<Choice>) {
     let line = |line: &str| {
         let mut words = line.splitn(3, ' ');

@@ -78,7 +78,7 @@ use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use nix::sys::stat::{Mode, umask};
 use std::process::ExitCode;
 
-/// What both programs' help ends with.
+/// The end of both programs' help.
 fn after_help(examples: &str) -> String {
     format!("Examples:\n{examples}\n\nExit codes: {}", Exit::line())
 }
@@ -254,7 +254,7 @@ fn message(command: MessageCommand) -> Result<()> {
 fn run<C: CommandFactory + FromArgMatches>(handle: impl FnOnce(C) -> Result<()>) -> ExitCode {
     own_what_is_made();
     let parsed = match C::command().try_get_matches() {
-        // What is said of a wrong argument, and the help, may need every command.
+        // The error about a wrong argument, and the help, may need every command.
         Err(error) if error.kind() != ErrorKind::DisplayVersion => whole::<C>().try_get_matches(),
         parsed => parsed,
     };
@@ -265,7 +265,7 @@ fn run<C: CommandFactory + FromArgMatches>(handle: impl FnOnce(C) -> Result<()>)
     finish(handle(cli))
 }
 
-/// Says how a command ended, to the person and by its exit code.
+/// Reports how a command ended, in words and by its exit code.
 fn finish(ended: Result<()>) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -276,7 +276,7 @@ fn finish(ended: Result<()>) -> ExitCode {
             if let Some(ended) = error.downcast_ref::<under::Ended>() {
                 return ExitCode::from(ended.0);
             }
-            // Errors quote paths and foreign text: one safe line.
+            // Errors quote paths and untrusted text: one safe line.
             let words = print::words(&error);
             print::tell(&words);
             let code = error.downcast_ref::<Refusal>().map_or(Exit::Failure, Refusal::exit).code();
@@ -288,7 +288,7 @@ fn finish(ended: Result<()>) -> ExitCode {
     }
 }
 
-/// Says what is wrong with the arguments, and what to do; or gives the help that was asked for.
+/// Reports what is wrong with the arguments, and what to do; or prints the help.
 fn misused<C: CommandFactory>(mut error: clap::Error) -> ExitCode {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         complain::<C>(&error);
@@ -299,7 +299,7 @@ fn misused<C: CommandFactory>(mut error: clap::Error) -> ExitCode {
     complain::<C>(&error);
     let hint = advice::on(&whole::<C>(), &people, &error, &arguments());
     if !hint.is_empty() {
-        // Whether or not it can be printed, the code says that nothing was done.
+        // The exit code says that nothing was done, even if this cannot be printed.
         let _ = print::ask(&format!("\n{hint}\n"));
     }
     let words = [usage(&error), hint];
@@ -313,15 +313,15 @@ fn arguments() -> Vec<String> {
     std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect()
 }
 
-/// A program's command line with the arguments of every command. [`CommandFactory::command`] makes those of a command when it is parsed:
-/// to make all of them takes a fifth of the time that a command takes to start.
+/// A program's command line with the arguments of every command. [`CommandFactory::command`] makes those of a command
+/// only when it is parsed: making all of them takes a fifth of a command's start time.
 fn whole<C: CommandFactory>() -> Command {
     let mut command = C::command();
     command.build();
     command
 }
 
-/// Gives whoever reads JSON an error as the answer.
+/// Gives an error as the answer to a reader of JSON.
 fn tell_as_json(words: &str, code: u8) {
     if wants_json() {
         // If it cannot be printed, nobody is there to read an error.
@@ -329,27 +329,28 @@ fn tell_as_json(words: &str, code: u8) {
     }
 }
 
-/// What is wrong with the arguments, on one line: without the advice, which is for people.
+/// The error in the arguments, on one line; without the advice, which is for people.
 fn usage(error: &clap::Error) -> String {
     let text = error.to_string();
     let first = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
     escape::line(&first.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-/// Whether the answer is to be JSON. A command that is run under a lease has options of its own.
+/// Whether the answer should be JSON. A command that runs under a lease has options of its own.
 fn wants_json() -> bool {
     std::env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json")
 }
 
-/// A umask that takes this user's own access away is for other programs: what swarm makes would be of no use. What it takes from others
-/// stays as it is.
+/// Ignores a umask that removes this user's own access: swarm's files would be useless. The access that it removes
+/// from others stays removed.
 fn own_what_is_made() {
     let asked = umask(Mode::empty());
     umask(asked & !Mode::S_IRWXU);
 }
 
-/// Prints what is wrong with the arguments. clap quotes the argument, which may be the name of a file that the shell has put there: if
-/// one has control characters, an escaped copy of the arguments is parsed, so that the error is safe to print.
+/// Prints what is wrong with the arguments. clap quotes the argument, which may be the name of a file that the shell
+/// has inserted: if one has control characters, an escaped copy of the arguments is parsed, so that the error is safe
+/// to print.
 fn complain<C: CommandFactory>(error: &clap::Error) {
     let args: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
     if !args.iter().any(|arg| arg.chars().any(escape::is_unsafe)) {
@@ -360,7 +361,7 @@ fn complain<C: CommandFactory>(error: &clap::Error) {
     let _ = match shown {
         Err(error) if error.use_stderr() => print::ask(&error.to_string()),
         Err(error) => print::out(&error.to_string()),
-        // Nothing is wrong with them but what cannot be shown.
+        // Only the characters that cannot be shown are wrong.
         Ok(_) => {
             print::tell(&error.to_string().replace('\n', " "));
             Ok(())

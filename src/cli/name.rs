@@ -16,8 +16,8 @@ use anyhow::Result;
 
 /// Rename an agent; it keeps its mail, and mail to its old name still arrives
 ///
-/// The name of an agent that has ended may be given by the human only. The agent then has that one's mail as well. Several agents get
-/// names by a pattern: # in it is the smallest number that is free.
+/// Only the human may give an agent the name of one that has ended. The agent then also has that agent's mail.
+/// Several agents get names by a pattern: # in it is the smallest free number.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  swarm name claude-1 reviewer\n  swarm name %5 reviewer\n  swarm name claude-1,codex-2 \"api-#\""
@@ -47,15 +47,16 @@ pub(super) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Whether a living agent is the one that is asked for, by its name or its pane.
+/// Whether a living agent has the given name or pane.
 fn is_meant(agent: &Agent, asked: &str) -> bool {
     agent.is_live() && (agent.name.as_str() == asked || agent.place.pane == asked)
 }
 
-/// Names of this pattern for these agents, in their order. Those that others have or had are left out, so nobody's mail is given away.
+/// Names of this pattern for these agents, in their order. Names that others have or had are left out, so nobody's
+/// mail is given away.
 fn numbered(session: &Session, asked: &[&str], pattern: &str) -> Result<Vec<String>> {
     let names = free(session, pattern, asked.len(), |a| asked.iter().any(|asked| is_meant(a, asked)))?;
-    // Who has one of them keeps it: to swap two names, one of them would have to be nobody's for a moment.
+    // An agent that has one of them keeps it: to swap two names, one of them would belong to nobody for a moment.
     let has = |asked: &&str| session.agents.iter().find(|a| is_meant(a, asked)).map(|a| a.name.to_string());
     let own: Vec<Option<String>> =
         asked.iter().map(|asked| has(asked).filter(|own| names.contains(own))).collect();
@@ -64,7 +65,7 @@ fn numbered(session: &Session, asked: &[&str], pattern: &str) -> Result<Vec<Stri
     Ok(own.into_iter().filter_map(|own| own.or_else(|| free.pop())).collect())
 }
 
-/// So many names of this pattern that nobody has or had, but for those who are to be named.
+/// This number of names of the pattern that nobody has or had, except those who will be named.
 pub(super) fn free(
     session: &Session,
     pattern: &str,
@@ -104,7 +105,7 @@ fn rename(session: &mut Session, asked: &str, new: &str) -> Result<()> {
         .into());
     }
     if session.agent(&to).is_none() && session.ended(&to).is_some() {
-        // It may have been started again a moment ago, and nobody has looked since.
+        // It may have been started again a moment ago, and is not discovered yet.
         session.rediscover();
     }
     if session.store.groups()?.members(to.as_str()).is_some() {
@@ -144,7 +145,7 @@ fn rename(session: &mut Session, asked: &str, new: &str) -> Result<()> {
             tx.count_as_message(&current.name, limit)?;
         }
         if current.name != to {
-            // Who is renamed, and the person, if that is not who did it.
+            // The notice goes to the renamed agent, and to the person unless the person did it.
             let actor = if own { to.clone() } else { Name::human() };
             let text = format!(
                 "{} is now called {to}: {actor} renamed it. Mail to the old name still arrives",
@@ -164,7 +165,7 @@ fn rename(session: &mut Session, asked: &str, new: &str) -> Result<()> {
     session.store.post_notices()?;
     session.store.return_leases(&renamed)?;
     let place = &renamed.place;
-    // The label is a convenience: the name stands whether or not tmux can be reached from here.
+    // The label is a convenience: the name counts even if tmux cannot be reached from here.
     let _ = Server::new(&place.socket).label(&[(place.pane.clone(), Some(renamed.name.to_string()))]);
     print::out(&format!("{} is now {}\n", agent.name, renamed.name))
 }

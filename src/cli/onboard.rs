@@ -31,10 +31,11 @@ pub(super) struct Args {
     report: Reporting,
 }
 
-/// One line of less than 400 bytes, so that it is typed whole.
+/// One line of less than 400 bytes, so that it is typed as a whole.
 pub(super) const TEXT: &str = "You are in a swarm of coding agents; your name is the one after \"to\" above. Others: swarm-msg who. Send: swarm-msg send NAME \"text\". Answer: swarm-msg reply ID \"text\". Mail: swarm-msg inbox, swarm-msg read. Before you edit shared files: swarm-msg lock PATH, then swarm-msg unlock PATH.";
 
-/// The text for who does not find the command by its name; `COMMAND` is its place, which may be long.
+/// The text for an agent that does not find the command by its name. `COMMAND` is replaced by its path, which may be
+/// long.
 const TEXT_BY_PATH: &str = "You are in a swarm of coding agents; your name is the one after \"to\" above. Your tools do not find swarm-msg by its name; write COMMAND for it. Others: swarm-msg who. Also: send NAME \"text\"; reply ID \"text\"; inbox; read. Before you edit shared files: lock PATH, then unlock PATH.";
 
 const SECTION: &str = "\
@@ -67,7 +68,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if chosen.is_empty() {
         return args.report.nothing("every agent was told before (--again tells them again)");
     }
-    // One message for all who call it the same.
+    // One message for all agents with the same command.
     let mut groups: BTreeMap<String, Vec<Name>> = BTreeMap::new();
     for agent in &chosen {
         groups.entry(session::command(&session.store, agent, true)).or_default().push(agent.name.clone());
@@ -79,7 +80,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         let body = Body::new(&text).map_err(|bad| Refusal::Usage(bad.to_string()))?;
         all.push(compose::post(&session, compose::draft(&session, to, MessageType::Info, body))?);
     }
-    // After the message is there: a crash in between tells somebody twice rather than never.
+    // After the message is posted: a crash in between sends it twice rather than never.
     session.store.transact(|tx| {
         for agent in tx.agents()?.into_iter().filter(|a| chosen.iter().any(|c| c.process == a.process)) {
             tx.put_agent(&Agent { onboarded: true, ..agent })?;
@@ -87,7 +88,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         Ok(())
     })?;
     all.iter().try_for_each(|sent| compose::watch(&session, sent, args.report))?;
-    // JSON stands alone on stdout.
+    // Only JSON goes to stdout.
     session::tell_speechless(&chosen).lines().for_each(|line| print::tell(line.trim()));
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::PathBuf;
 
-/// The most of a file that is shown: its end.
+/// How much of a file is shown: its end.
 const MAX: u64 = 64 * 1024;
 
 /// Show the end of a file, page by page: for the plugin's popups
@@ -24,7 +24,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let mut bytes = Vec::new();
     file.take(MAX).read_to_end(&mut bytes).with_context(unread)?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    // The first line is not whole, unless it is the file's first.
+    // The first line is incomplete, unless it is the file's first.
     let whole = if from == 0 { &*text } else { text.split_once('\n').map_or("", |(_, rest)| rest) };
     pager::page(&escape::text(whole))
 }

@@ -1,7 +1,7 @@
 //! Shared by all commands that print: a closed pipe, ages, one JSON object.
 //!
-//! Everything that a command prints goes through here, so nothing of it moves a cursor, hides itself or looks like
-//! the beginning of another line. Code that quotes foreign text within a line must also escape its line breaks.
+//! Everything that a command prints goes through here, so none of it moves a cursor, hides itself or looks like the
+//! beginning of another line. Code that quotes untrusted text within a line must also escape its line breaks.
 
 use crate::core::escape;
 use crate::core::message::{Identity, Verified};
@@ -22,23 +22,23 @@ pub(super) fn out(text: &str) -> Result<()> {
     exactly(&escape::text(text))
 }
 
-/// Writes a path on a line of its own: as it is for a script, made safe for a terminal.
+/// Writes a path on a line of its own: raw for a script, made safe for a terminal.
 pub(super) fn path(path: &Path) -> Result<()> {
     let text = format!("{}\n", path.display());
     if std::io::stdout().is_terminal() { out(&text) } else { exactly(&text) }
 }
 
-/// Whether a person can be shown something at a terminal, and answer there.
+/// Whether a person can read and answer at a terminal.
 pub(super) fn is_interactive() -> bool {
     std::io::stdout().is_terminal() && std::io::stdin().is_terminal()
 }
 
-/// Whether the person answers yes to what was just asked.
+/// Whether the person answers yes to the last question.
 pub(super) fn confirmed() -> Result<bool> {
     Ok(matches!(answer()?.as_deref(), Some("y" | "Y" | "yes")))
 }
 
-/// What the person answers, one line; `None` at the end of the input.
+/// The person's answer, one line; `None` at the end of the input.
 pub(super) fn answer() -> Result<Option<String>> {
     let mut line = String::new();
     let read = std::io::stdin().lock().take(1024).read_line(&mut line)?;
@@ -51,11 +51,11 @@ fn exactly(text: &str) -> Result<()> {
     Ok(stdout.flush()?)
 }
 
-/// Writes `text` to stdout, which may be a pipe that nobody empties. `false`: not all of it was taken within `bound`.
+/// Writes `text` to stdout, which may be a pipe that nobody reads. `false`: not all of it was taken within `bound`.
 pub(super) fn within(text: &str, bound: Duration) -> Result<bool> {
     taken()?;
     let (mut stdout, until) = (std::io::stdout().lock(), Instant::now() + bound);
-    // As much as a pipe takes whole or not at all.
+    // As much as a pipe takes as a whole or not at all.
     for piece in text.as_bytes().chunks(512) {
         loop {
             let rest = PollTimeout::try_from(until.saturating_duration_since(Instant::now()));
@@ -73,8 +73,8 @@ pub(super) fn within(text: &str, bound: Duration) -> Result<bool> {
     Ok(true)
 }
 
-/// Whether anybody can read stdout. If the process was started without one, /dev/null has its place, also open for reading.
-/// So no file that is opened later becomes stdout, and text written there counts as not read.
+/// Checks that somebody can read stdout. If the process was started without stdout, /dev/null is opened in its place,
+/// for reading as well. So no file that is opened later becomes stdout, and text written there counts as not read.
 pub(super) fn taken() -> Result<()> {
     let stdout = std::io::stdout();
     let is_null = fstat(&stdout).ok().zip(stat("/dev/null").ok()).is_some_and(|(ours, null)| {
@@ -88,7 +88,7 @@ pub(super) fn taken() -> Result<()> {
     Ok(())
 }
 
-/// Whether whoever read stdout has gone: a pipe that nobody will read any more.
+/// Whether the reader of stdout has gone: a pipe that nobody will read any more.
 pub(super) fn is_left() -> bool {
     let stdout = std::io::stdout();
     let mut ready = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
@@ -97,18 +97,18 @@ pub(super) fn is_left() -> bool {
         && ready[0].revents().is_some_and(|what| what.intersects(gone))
 }
 
-/// Tells something on stderr, on one line.
+/// Prints a text on stderr, on one line.
 pub(super) fn tell(text: &str) {
     eprintln!("swarm: {}", escape::line(text));
 }
 
-/// Asks something on stderr.
+/// Prints a question on stderr.
 pub(super) fn ask(text: &str) -> Result<()> {
     eprint!("{}", escape::text(text));
     Ok(std::io::stderr().flush()?)
 }
 
-/// Asks the person, who answers yes or not.
+/// Asks the person a yes-or-no question.
 pub(super) fn agrees(question: &str) -> Result<bool> {
     ask(question)?;
     confirmed()
@@ -122,12 +122,12 @@ pub(super) fn object(mut value: Value) -> Result<()> {
     exactly(&format!("{}\n", escape::json(&value)))
 }
 
-/// An error after the answer: whoever reads JSON has its one object by then.
+/// Marks an error as reported: a reader of JSON already has its one object.
 pub(super) fn told(error: impl Into<anyhow::Error>) -> anyhow::Error {
     error.into().context(Told)
 }
 
-/// The mark of such an error.
+/// The mark of a reported error.
 #[derive(Debug)]
 pub(super) struct Told;
 
@@ -144,19 +144,19 @@ pub(super) fn words(error: &anyhow::Error) -> String {
     parts.join(": ")
 }
 
-/// Whether the reader of our output went away: no failure of ours.
+/// Whether the reader of the output has gone, which is no failure of swarm.
 pub(super) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == ErrorKind::BrokenPipe)
 }
 
-/// Tells about records that were refused.
+/// Reports refused records.
 pub(super) fn refused(refused: &[RefusedMail]) {
     for one in refused {
         tell(&format!("refused {}: {} (moved to quarantine)", escape::short(&one.file, 60), one.why));
     }
 }
 
-/// A message with everything about it.
+/// A message with all its data.
 pub(super) fn message(message: &Verified, now_ms: u64) -> String {
     let to: Vec<&str> = message.to.iter().map(super::super::core::name::Name::as_str).collect();
     let mut head = format!(

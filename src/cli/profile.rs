@@ -25,7 +25,7 @@ use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long tmux may take to show which agents run.
+/// How long tmux may take to show the running agents.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Make, check and list the rules for kinds of agents
@@ -54,17 +54,18 @@ enum ProfileVerb {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
-    /// Save an agent's screen with the facts of its pane, under the state that you see: asks for one state after another
+    /// Save an agent's screen with the facts of its pane, under the state that you see; it asks for one state after
+    /// another
     #[command(
         after_help = "Examples:\n  swarm profile record %5 screens/\n  swarm profile record %5 screens/ --state idle-80x24"
     )]
     Record {
         /// A pane such as %5, or an agent's name
         pane: String,
-        /// The directory for the recorded screens; a file that is there is never replaced
+        /// The directory for the recorded screens; an existing file is never replaced
         dir: PathBuf,
-        /// Save one screen under this name and ask nothing; its first word is the state (idle, busy, dialog, draft, limit, menu,
-        /// mode, overlay or unknown)
+        /// Save one screen under this name without questions; its first word is the state (idle, busy, dialog, draft,
+        /// limit, menu, mode, overlay or unknown)
         #[arg(long, value_name = "NAME")]
         state: Option<String>,
     },
@@ -89,38 +90,40 @@ enum ProfileVerb {
         #[arg(long)]
         json: bool,
     },
-    /// Show the rules that this project brings with it (.swarm-profiles/*.toml), and use them if you say so
+    /// Show the rules that this project brings (.swarm-profiles/*.toml), and use them if you agree
     ///
-    /// A change of one of these files takes that back. Only the human may allow them.
+    /// A change of one of these files ends the permission. Only the human may give it.
     #[command(after_help = "Examples:\n  swarm profile allow\n  swarm profile allow --revoke")]
     Allow {
-        /// Use them no more
+        /// Stop using them
         #[arg(long, conflicts_with = "yes")]
         revoke: bool,
-        /// Ask nothing
+        /// Do not ask
         #[arg(long, short)]
         yes: bool,
     },
-    /// Take in a newer set of the shipped rules, if it is signed by a maintainer
+    /// Install a newer set of the shipped rules, if a maintainer has signed it
     ///
-    /// The set and its signature are files that you have already, for example of the plugin's checkout; nothing is fetched. It is
-    /// checked with ssh-keygen (OpenSSH 8.1 or later). It is taken in as a whole, and only if it is newer than the rules in use.
+    /// The set and its signature are files that you already have, for example in the plugin's checkout; nothing is
+    /// downloaded. ssh-keygen (OpenSSH 8.1 or later) checks it. It is installed as a whole, and only if it is newer
+    /// than the rules in use.
     #[command(after_help = "Example:\n  swarm profile update ~/.tmux/plugins/tmux-swarm/plugin")]
     Update {
         /// The set, with its signature beside (FILE.sig), or a directory with profiles.json
         path: PathBuf,
-        /// Print nothing but errors
+        /// Print only errors
         #[arg(long, short)]
         quiet: bool,
     },
-    /// Test whether an agent's empty composer, a draft and a cleared draft are read right
+    /// Test whether an agent's empty composer, a draft and a cleared draft are read correctly
     ///
-    /// Eleven letters are typed into its composer, if that is read as empty, and taken away again. Nothing is submitted. Only the human may do this.
+    /// It types eleven letters into the composer, if that is read as empty, and deletes them again. Nothing is
+    /// submitted. Only the human may do this.
     #[command(after_help = "Example:\n  swarm profile selftest %5")]
     Selftest {
         /// A pane such as %5, or an agent's name
         pane: String,
-        /// Ask nothing
+        /// Do not ask
         #[arg(long, short)]
         yes: bool,
     },
@@ -166,13 +169,13 @@ struct Line<'p> {
     kind: &'p str,
     title: &'p str,
     tested: &'p [String],
-    /// The versions that run now.
+    /// The running versions.
     seen: Vec<String>,
     /// Why it is not used.
     unusable: Option<&'p str>,
 }
 
-/// The kinds and versions of the agents that run.
+/// The kinds and versions of the running agents.
 fn running(profiles: &Profiles) -> Vec<(String, String)> {
     let Ok(survey) = discovery::survey(&Server::current().patient(PATIENCE), profiles) else {
         return Vec::new();
@@ -299,7 +302,8 @@ fn examine(files: &[PathBuf]) -> Result<()> {
     }
 }
 
-/// The user's file of a kind that would be used beside `file`: none of the same name, whose place `file` takes when it is copied there.
+/// The user's file that would be used for a kind beside `file`, under another name. One of the same name is replaced
+/// when `file` is copied there.
 fn beside(kind: &str, file: &Path) -> Option<PathBuf> {
     let shelf = Shelf::of(None);
     let of_kind = |one: Text| {
@@ -312,7 +316,7 @@ fn beside(kind: &str, file: &Path) -> Option<PathBuf> {
     shelf.own().into_iter().filter_map(of_kind).find(is_other)
 }
 
-/// The states that are asked for, with what to do for each.
+/// The states that it asks for, with the instructions for each.
 const STATES: [(&str, &str); 12] = [
     ("idle", "Wait until it is ready and its composer is empty."),
     ("draft", "Type a few words into its composer, and do not submit them."),
@@ -381,7 +385,7 @@ fn record(word: &str, dir: &Path, state: Option<&str>) -> Result<()> {
     ))
 }
 
-/// Saves what a pane shows now; says how the rules in use read it.
+/// Saves the present screen of a pane, and reports how the rules in use read it.
 fn save(server: &Server, pane: &str, dir: &Path, name: &str, profiles: &Profiles) -> Result<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     let named = recording::state_of(name).filter(|_| name.len() <= 60 && name.chars().all(plain));
@@ -404,7 +408,7 @@ fn save(server: &Server, pane: &str, dir: &Path, name: &str, profiles: &Profiles
     std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let [ansi, json] = ["ansi", "json"].map(|end| path.with_file_name(format!("{name}.{end}")));
     create(&ansi, &look.text)?;
-    // One without the other would spoil the whole directory.
+    // One file without the other would make the whole directory invalid.
     create(&json, &format!("{facts:#}\n")).inspect_err(|_| drop(std::fs::remove_file(&ansi)))?;
     let reading =
         found.and_then(|agent| profiles.get(&agent.kind)).map(|p| agents::read(p, &look.screen, &look.facts));
@@ -440,7 +444,7 @@ fn new(kind: &str, dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The recordings in a directory, by their names.
+/// The recordings in a directory, in the order of their names.
 fn recordings(dir: &Path) -> Result<Vec<Recording>> {
     let shown = escape::short(&dir.display().to_string(), 200);
     let usage = |what: String| Refusal::Usage(format!("{shown}: {what}"));
@@ -522,7 +526,7 @@ fn check(profile: &Profile, dir: &Path, as_json: bool) -> Result<()> {
     if wrong == 0 { Ok(()) } else { Err(under::Ended(Exit::Failure.code()).into()) }
 }
 
-/// How many were recorded as what (a row each), and read as what.
+/// The number of recordings by recorded state (a row each) and by read state.
 type Matrix = [[u32; recording::STATES.len()]; recording::STATES.len()];
 
 fn table(matrix: &Matrix) -> String {

@@ -6,7 +6,7 @@ use crate::store::now_ms;
 use anyhow::Result;
 use serde_json::json;
 
-/// Read messages: print them whole and mark them read
+/// Print messages as a whole, and mark them as read
 ///
 /// Without an id it reads your oldest unread message. A message that cannot be printed stays unread.
 #[derive(Debug, clap::Args)]
@@ -37,7 +37,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         return print::out(&format!("no unread messages for {}\n", session.caller.name));
     }
     print::taken()?;
-    // Printed first, marked afterwards: an interruption leaves a message unread, never unseen.
+    // Printed first and marked afterwards: after an interruption a message is unread, never unseen.
     let now = now_ms();
     if args.json {
         let all: Vec<_> = messages.iter().map(|(_, m)| print::message_json(m)).collect();

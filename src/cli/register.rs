@@ -16,8 +16,8 @@ use std::path::Path;
 
 /// Register an agent that swarm does not find by itself: in a wrapper, a container, a sandbox, or over ssh
 ///
-/// It may send, lease and get mail, until its process in the pane ends. Nothing is typed into an agent of a kind without a
-/// profile. An agent that is started with `SWARM_AGENT=KIND` in its environment needs no registering.
+/// It can send, lease and get mail until its process in the pane ends. Nothing is typed into an agent of a kind
+/// without a profile. An agent with `SWARM_AGENT=KIND` in its environment needs no registration.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  swarm register %5\n  swarm register --kind codex --name remote %5\n  swarm register --kind my-agent"
@@ -25,7 +25,7 @@ use std::path::Path;
 pub(super) struct Args {
     /// The pane; without it, this one
     pane: Option<String>,
-    /// Its kind; without it, the one that it is registered with, or `agent`
+    /// Its kind; by default its registered kind, or `agent`
     #[arg(long)]
     kind: Option<String>,
     /// Its name; without it, KIND-1, KIND-2, …
@@ -74,7 +74,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     ))
 }
 
-/// The kind and the name that are asked for can be names.
+/// Checks that the given kind and name are valid names.
 fn check_names(args: &Args) -> Result<()> {
     let first = args.kind.as_ref().map(|kind| format!("{kind}-1"));
     for name in [args.kind.as_ref(), first.as_ref(), args.name.as_ref()].into_iter().flatten() {
@@ -83,7 +83,7 @@ fn check_names(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// The program in front of that pane as an agent, and what it is called.
+/// The program in the foreground of that pane as an agent, and its name.
 fn sight(
     args: &Args,
     session: &Session,

@@ -11,7 +11,8 @@ use anyhow::Result;
 
 /// Deliver an answer that the limit on answers in a row holds (`agents.answers`)
 ///
-/// Only a person can do this. All such answers of its thread are released, and the count of answers in a row begins again. With --drop they become dead letters instead.
+/// Only a person can do this. All such answers in its thread are released, and the count of answers in a row starts
+/// again. With --drop they become dead letters instead.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm release p5kg9tyf\n  swarm release p5kg --drop")]
 pub(super) struct Args {
@@ -24,7 +25,7 @@ pub(super) struct Args {
     report: Reporting,
 }
 
-/// Why a message was not delivered that a person did not want to be.
+/// The reason of a message that a person dropped.
 const DROPPED: &str = "a person dropped it";
 
 pub(super) fn run(args: &Args) -> Result<()> {
@@ -37,7 +38,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         return Err(not_held(&message));
     }
     let mut settled: Vec<Verified> = Vec::new();
-    // The two of a thread: each may have mail that is held.
+    // Both agents of a thread may have held mail.
     for owner in session.store.mailboxes()? {
         let aliases = session.aliases(&owner);
         for found in session.store.deliveries(&owner, Folder::New)? {

@@ -4,7 +4,7 @@ use crate::core::message::MessageType;
 use crate::store::post::NewMessage;
 use anyhow::Result;
 
-/// Answer a message in its thread; also marks it read, and acknowledges it if the sender asked for that
+/// Answer a message in its thread; also marks it as read, and acknowledges it if the sender asked for that
 ///
 /// After 8 answers in a row between two agents (`agents.answers`) the next one is held until a person releases it.
 #[derive(Debug, clap::Args)]
@@ -41,7 +41,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         ..compose::answer(&session, (&found, &original), args.kind, body)?
     };
     compose::send(&session, draft, to, args.report)?;
-    // Who answers has seen it: nobody waits for an acknowledgement any more.
+    // An answer proves that it was seen: no acknowledgement is awaited any more.
     session.store.receipt(&found, original.ack_required)?;
     Ok(())
 }

@@ -58,7 +58,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         ..compose::draft(&session, to.here, original.kind, original.body.clone())
     };
     let sent = compose::post(&session, draft)?;
-    // After the new one is there: a crash in between leaves a dead letter that was sent again, not a lost one.
+    // After the new message exists: after a crash in between, the dead letter was sent again, and is not lost.
     session.store.transact(|tx| {
         for name in &original.to {
             if let Some(mut delivery) = session.store.delivery(name, &original.id)?
@@ -75,7 +75,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
     compose::watch(&session, &sent, args.report)
 }
 
-/// How many answers in a row the copy is: no fewer than an answer to the last message that the caller got in the thread would be.
+/// The copy's number of answers in a row: no less than that of an answer to the last message that the caller got in
+/// the thread.
 fn round(session: &Session, found: &MessageRef, original: &Verified) -> Result<u32> {
     let store = &session.store;
     let record = store.delivery(&found.mailbox, &original.id)?;

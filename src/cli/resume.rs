@@ -14,22 +14,22 @@ use anyhow::Result;
 use serde_json::json;
 use std::path::Path;
 
-/// Start agents again that ended, each in its own conversation; without a name, list those that ended
+/// Start ended agents again, each in its own conversation; without a name, list the ended agents
 ///
-/// They have their names, their mail and what is left of their leases. It works for those whose conversation swarm knows, of a kind that
-/// can go on with one.
+/// They keep their names, their mail and their remaining leases. It works if swarm knows the agent's conversation,
+/// and its kind can continue one.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  swarm resume\n  swarm resume codex-1 reviewer\n  swarm resume --all --session agents"
 )]
 pub(super) struct Args {
-    /// The agents that ended
+    /// The ended agents
     #[arg(value_name = "NAME")]
     names: Vec<String>,
     /// All of them that can be resumed
     #[arg(long, conflicts_with = "names")]
     all: bool,
-    /// Print the names of those that can be resumed, one a line
+    /// Print the names of those that can be resumed, one per line
     #[arg(long = "names", hide = true)]
     listed: bool,
     #[command(flatten)]
@@ -57,7 +57,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     for asked in &args.names {
         plans.push(plan(&session, &profiles, meant(&session, asked)?)?);
     }
-    // Two that ended may have been in one conversation: the later one goes on with it.
+    // Two ended agents may have been in one conversation: the later one continues it.
     let mut talks: Vec<Vec<String>> = Vec::new();
     plans.retain(|plan| {
         let is_new = !talks.contains(&plan.program);
@@ -86,14 +86,14 @@ pub(super) fn run(args: &Args) -> Result<()> {
     launch::outcome(&all, all.iter().zip(&plans).filter_map(other).collect())
 }
 
-/// Those that ended and are on record, the last one first.
+/// The ended agents on record, the last one first.
 pub(super) fn ended(session: &Session) -> Vec<&Agent> {
     let mut all: Vec<&Agent> = session.everyone().filter(|a| !a.is_live()).collect();
     order::sort_by_key(&mut all, |a| std::cmp::Reverse(a.died));
     all
 }
 
-/// The agent of that name that ended.
+/// The ended agent with that name.
 fn meant<'a>(session: &'a Session, asked: &str) -> Result<&'a Agent> {
     let name = Name::for_agent(asked).ok();
     if let Some(agent) = name.as_ref().and_then(|name| session.agent(name)) {
@@ -106,7 +106,7 @@ fn meant<'a>(session: &'a Session, asked: &str) -> Result<&'a Agent> {
         .ok_or_else(|| Refusal::UnknownAgent { asked: escape::short(asked, 40), known: known() }.into())
 }
 
-/// How an agent that ended goes on.
+/// How an ended agent is started again.
 pub(super) fn plan(session: &Session, profiles: &Profiles, agent: &Agent) -> Result<Plan> {
     let (name, kind) = (&agent.name, &agent.kind);
     let again = || format!("start it again in its directory: swarm start {kind} --name {name}");

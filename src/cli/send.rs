@@ -7,7 +7,7 @@ use anyhow::Result;
 /// Send a message to agents, to a group, to all of them, or to the human
 ///
 /// The signed text arrives in the recipient's prompt, once, when its composer is idle and empty. The command ends
-/// with 0 as soon as the message is on disk, and prints how far it came within 2 s. If one of several recipients does
+/// with 0 as soon as the message is on disk, and prints its progress within 2 s. If one of several recipients does
 /// not exist, the others still get it, and the command reports the name and ends with 5.
 #[derive(Debug, clap::Args)]
 #[command(

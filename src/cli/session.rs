@@ -1,4 +1,4 @@
-//! The beginning of nearly every command: the store, the agents on record, and the caller.
+//! The common beginning of nearly every command: the store, the agents on record, and the caller.
 
 use super::{began, explain, stranger};
 use crate::agents::Profiles;
@@ -29,24 +29,21 @@ use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// How long tmux may take to show who else is there.
+/// How long tmux may take to show other agents.
 const REDISCOVERY: Duration = Duration::from_secs(1);
 
-/// The beginning of a command.
 pub(super) struct Session {
-    /// The project.
     pub store: Store,
     /// The living agents on record.
     pub agents: Vec<Agent>,
-    /// Those that have ended, once somebody has asked for them.
+    /// The ended agents, once they were needed.
     ended: OnceCell<Vec<Agent>>,
-    /// Who is calling.
     pub caller: Caller,
-    /// When a record had last changed before the agents were read, if that is known.
+    /// When a record was last changed before the agents were read, if that is known.
     agents_at: Option<SystemTime>,
 }
 
-/// The profiles. A wrong file of the user is reported, and the others are used.
+/// The profiles. A user's file with an error is reported, and the others are used.
 pub(super) fn profiles() -> Result<Profiles> {
     let profiles = rules::load()?;
     if let [first, rest @ ..] = profiles.problems() {
@@ -56,7 +53,7 @@ pub(super) fn profiles() -> Result<Profiles> {
     Ok(profiles)
 }
 
-/// Reports what happened to a store as it was opened.
+/// Reports the changes that were made when a store was opened.
 pub(super) fn tell_news(store: &Store) {
     if let Some(news) = store.news() {
         super::print::tell(news);
@@ -73,8 +70,8 @@ pub(super) fn home() -> Result<PathBuf> {
     std::env::var_os("HOME").map(PathBuf::from).filter(|h| h.is_absolute()).context("HOME is not set")
 }
 
-/// The path of this program for settings files: the one on PATH, if that is this program. After an update a link there
-/// leads to the next version, and its present target may be gone.
+/// The path of this program for settings files: the one on PATH, if it is this program. After an update, a link there
+/// leads to the next version, while its present target may be gone.
 pub(super) fn program() -> Result<PathBuf> {
     let own = std::env::current_exe().context("cannot find this program")?.with_file_name("swarm");
     let real = own.canonicalize().ok();
@@ -91,18 +88,18 @@ pub(super) fn tools_dir() -> Result<PathBuf> {
     Ok(program()?.parent().map(Path::to_path_buf).unwrap_or_default())
 }
 
-/// How an agent's tools call `swarm-msg`; asked `again` where an earlier answer does not do.
+/// How an agent's tools call `swarm-msg`; asked `again` if an earlier answer is wrong.
 pub(super) fn command(store: &Store, agent: &Agent, again: bool) -> String {
     tools_dir().map_or_else(|_| "swarm-msg".to_owned(), |dir| command::of(store, agent, &dir, again))
 }
 
-/// Which of these living agents cannot run `swarm-msg`, and the one command that repairs it.
+/// The living agents that cannot run `swarm-msg`, each with the one command that repairs it.
 pub(super) fn speechless(agents: &[Agent]) -> Vec<(String, String)> {
     let Ok(dir) = tools_dir() else { return Vec::new() };
     let judged = |agent: &Agent| {
         let tools = Tools::of(&agent.kind, agent.process.pid)?;
         let why = tools.find(&dir).err()?;
-        // What its tools find elsewhere cannot be seen from here.
+        // The paths that its tools search elsewhere cannot be seen from here.
         if explain::away(agent.process.pid).is_some() {
             return None;
         }
@@ -111,7 +108,7 @@ pub(super) fn speechless(agents: &[Agent]) -> Vec<(String, String)> {
     agents.iter().filter(|a| a.is_live()).filter_map(judged).collect()
 }
 
-/// Says which agents cannot run `swarm-msg`, in a line for a person; nothing if all can.
+/// The agents that cannot run `swarm-msg`, in a line for a person; empty if all can.
 pub(super) fn tell_speechless(agents: &[Agent]) -> String {
     let (seen, mut repair): (Vec<String>, Vec<String>) = speechless(agents).into_iter().unzip();
     order::sort(&mut repair);
@@ -124,7 +121,7 @@ pub(super) fn tell_speechless(agents: &[Agent]) -> String {
     if seen.is_empty() { String::new() } else { all }
 }
 
-/// Puts the guard of commits in again where another tool has written its hooks over it. Whatever prevents it, the doctor tells.
+/// Installs the guard of commits again where another tool has overwritten it. The doctor reports any obstacle.
 fn restore_guard(store: &Store, here: &Path) {
     let Ok(state) = key::state_home().map(|home| home.join("hooks")) else { return };
     let done =
@@ -142,7 +139,7 @@ pub(super) fn project() -> Result<Store> {
     Ok(store)
 }
 
-/// The store that the caller's command is about.
+/// The store for the caller's command.
 pub(super) fn open() -> Result<Store> {
     let here = here()?;
     match Store::root_for_caller(&here) {
@@ -151,14 +148,14 @@ pub(super) fn open() -> Result<Store> {
     }
 }
 
-/// The store of the project that the working directory lies in, whatever `SWARM_ROOT` says.
+/// The store of the working directory's project, even if `SWARM_ROOT` is set.
 pub(super) fn project_around() -> Result<Store> {
     let store = Store::open_around(&here()?)?;
     start::revive(&store);
     Ok(store)
 }
 
-/// Publishes the rate limit for agents from a command that asks for no more of its caller than whether it is the person.
+/// Publishes the rate limit for agents from a command that only needs to know whether its caller is the person.
 pub(super) fn publish_limit(store: &Store, agents: &[Agent]) {
     let caller = Chain::look().and_then(|chain| caller::identify(agents, None, &chain));
     if caller.is_ok_and(|c| c.identity == Identity::Human && c.whole) {
@@ -166,19 +163,20 @@ pub(super) fn publish_limit(store: &Store, agents: &[Agent]) {
     }
 }
 
-/// A courtesy to agents that cannot see the person's settings: without it they go by the careful ones, so a failure is no matter.
+/// A courtesy to agents that cannot see the person's settings: without it they use the strict defaults, so a failure
+/// does not matter.
 fn publish_own(store: &Store, agents: &[Agent]) {
     let own = Files::of(Some(store.root())).load();
     let _ = rate::publish_own(store, agents, &own);
 }
 
 impl Session {
-    /// Opens the store around the working directory and finds out who calls.
+    /// Opens the store around the working directory and identifies the caller.
     pub(super) fn open() -> Result<Self> {
         Self::open_as(None)
     }
 
-    /// [`Session::open`] for a caller that says who it is.
+    /// [`Session::open`] for a caller that names itself.
     pub(super) fn open_as(from: Option<&str>) -> Result<Self> {
         Self::act_in(project()?, from)
     }
@@ -198,7 +196,7 @@ impl Session {
         Ok(session)
     }
 
-    /// [`Session::open`] for a command that shows what anybody may see: also for a caller whose identity is unknown.
+    /// [`Session::open`] for a command that shows what anybody may see: the caller's identity may be unknown.
     pub(super) fn look() -> Result<Self> {
         Self::look_in(project()?)
     }
@@ -210,7 +208,8 @@ impl Session {
         Ok(session)
     }
 
-    /// Finds out again who calls, after the agents were read again. An agent that another one started as its tool is nobody.
+    /// Identifies the caller again, after the agents were read again. An agent that another one started as its tool
+    /// has no name.
     pub(super) fn look_again(&mut self) -> Result<()> {
         match self.who(None) {
             Ok(caller) => {
@@ -230,7 +229,7 @@ impl Session {
         Ok(Self { store, agents, ended: OnceCell::new(), caller: Caller::nobody(), agents_at })
     }
 
-    /// Who calls; an agent that another one started as its tool is refused: it has no name.
+    /// Identifies the caller. An agent that another one started as its tool has no name, and is refused.
     fn who(&mut self, from: Option<&str>) -> Result<Caller> {
         let chain = Chain::look()?;
         let mut caller = caller::identify(&self.agents, from, &chain);
@@ -240,7 +239,7 @@ impl Session {
         let is_human = |caller: &Result<Caller>| caller.as_ref().is_ok_and(|c| c.identity == Identity::Human);
         let above = if is_human(&caller) { stranger::above(&chain)? } else { None };
         if (unknown_pane || above.is_some()) && is_human(&caller) {
-            // Perhaps an agent that nobody has discovered yet.
+            // It may be an agent that is not discovered yet.
             self.rediscover();
             caller = caller::identify(&self.agents, from, &chain);
         }
@@ -249,7 +248,7 @@ impl Session {
         }
         let mut caller = caller?;
         if caller.identity == Identity::Pane && !self.is_itself(&caller, &chain)? {
-            // Another agent in the place of the one on record, which nobody has noticed yet.
+            // Another agent is in the place of the one on record, and is not discovered yet.
             self.rediscover();
             caller = caller::identify(&self.agents, from, &chain)?;
         }
@@ -268,21 +267,23 @@ impl Session {
         Ok(caller)
     }
 
-    /// The directory from which a command below a server comes that counts as this agent, if that is known to be outside the project.
+    /// The directory in which a server started a command that counts as this agent's, if it is known to be outside
+    /// the project.
     fn came_from(&self, served: &Served, name: &Name) -> Option<PathBuf> {
         let root = self.store.root();
         began::elsewhere(served, root)
             .or_else(|| began::in_other_conversation(served, self.agent(name)?, root))
     }
 
-    /// Whether a caller is this agent itself, and not another one that it runs as its tool.
+    /// Whether a caller is this agent itself, and not another agent that it runs as its tool.
     fn is_itself(&self, caller: &Caller, chain: &Chain) -> Result<bool> {
         let Some(agent) = self.agent(&caller.name) else { return Ok(true) };
         rules::acts_for(agent, &chain.above())
     }
 
-    /// Refuses a caller whose identity rests on its own word, before it changes one agent's mail, leases or name. A sandbox
-    /// that the courier confirms is known from then on. A server that several agents of a kind share is accepted as `env`.
+    /// Refuses a caller whose identity rests on its own word, before it changes one agent's mail, leases or name. A
+    /// sandbox that the courier confirms counts as proved from then on. A server that several agents of a kind share
+    /// is accepted as `env`.
     pub(super) fn prove(&mut self) -> Result<()> {
         let Caller { name, identity, served, .. } = &self.caller;
         if *identity != Identity::Env || served.is_some() {
@@ -303,18 +304,18 @@ impl Session {
         }
     }
 
-    /// Whether the person at the keyboard calls, as far as this is known; inside a sandbox it is not.
+    /// Whether the caller is the person at the keyboard, as far as this is known; inside a sandbox it is not.
     pub(super) fn is_human(&self) -> bool {
         self.caller.identity == Identity::Human && self.caller.whole
     }
 
-    /// The program that the caller types these commands with.
+    /// The program with which the caller runs these commands.
     pub(super) fn program(&self) -> &'static str {
         if self.is_human() { "swarm" } else { "swarm-msg" }
     }
 
-    /// The rate limit of the caller. A person's limit is in the person's own settings. An agent's settings can only make
-    /// the person's limit for it stricter.
+    /// The rate limit of the caller. A person's limit is in the person's own settings. An agent's settings can only
+    /// make its limit stricter than the person's settings do.
     pub(super) fn rate(&self) -> Result<Limit> {
         let config = self.config()?;
         let Settings { rate: own, own_rate, .. } = Settings::from(&config);
@@ -327,8 +328,8 @@ impl Session {
         Ok(if asks { allowed.stricter(own) } else { allowed })
     }
 
-    /// The settings. A variable that is wrong is refused: whoever set it can repair it. What is wrong in a file is told, and
-    /// the rest serves.
+    /// The settings. A wrong variable is refused, because whoever set it can repair it. An error in a file is
+    /// reported, and the rest of the file is used.
     pub(super) fn settings(&self) -> Result<Settings> {
         self.config().map(|config| Settings::from(&config))
     }
@@ -345,7 +346,7 @@ impl Session {
         Ok(config)
     }
 
-    /// Reads the agents on record again if one has changed. An agent that calls may have another name by now.
+    /// Reads the agents on record again if one has changed. The calling agent may have been renamed.
     pub(super) fn refresh(&mut self) -> Result<()> {
         let changed = self.store.agents_changed();
         if changed.is_some() && changed == self.agents_at {
@@ -368,18 +369,16 @@ impl Session {
         Ok(())
     }
 
-    /// The agents that have ended.
     fn dead(&self) -> &[Agent] {
         let all = || self.store.agents().unwrap_or_default().into_iter().filter(|a| !a.is_live()).collect();
         self.ended.get_or_init(all)
     }
 
-    /// All agents on record.
     pub(super) fn everyone(&self) -> impl Iterator<Item = &Agent> {
         self.agents.iter().chain(self.dead())
     }
 
-    /// Looks at the panes again, if tmux can be reached from here.
+    /// Searches the panes again, if tmux can be reached from here.
     pub(super) fn rediscover(&mut self) {
         // The records are good enough: nobody should wait long for more.
         let server = Server::current().patient(REDISCOVERY);
@@ -397,8 +396,8 @@ impl Session {
         live().find(|a| a.name == *name).or_else(|| live().find(|a| a.formerly.contains(name)))
     }
 
-    /// The agent that was called `name`, now or formerly, and has ended; of several the last one. A person has no record: the
-    /// records are not read for that.
+    /// The ended agent that is, or was, called `name`; of several the last one. A person has no record, so none is
+    /// read.
     pub(super) fn ended(&self, name: &Name) -> Option<&Agent> {
         if name.is_human() {
             return None;
@@ -407,7 +406,7 @@ impl Session {
         ended.max_by_key(|a| (a.name == *name, a.died))
     }
 
-    /// The agent of that name that has ended and whose mail still waits for it to be started again; and how long it will (ms).
+    /// The ended agent of that name whose mail still waits for it to be started again, and how long it will (ms).
     pub(super) fn awaited(&self, name: &Name) -> Option<(&Agent, u64)> {
         let ended = self.ended(name)?;
         let settings = Settings::from(&Files::of(Some(self.store.root())).load());
@@ -415,7 +414,7 @@ impl Session {
         (left_ms > 0).then_some((ended, left_ms))
     }
 
-    /// The error about a name that no living agent has.
+    /// The error about a name without a living agent.
     pub(super) fn unknown(&self, asked: &str) -> Refusal {
         let mut known: Vec<String> =
             self.agents.iter().filter(|a| a.is_live()).map(|a| a.name.to_string()).collect();
@@ -428,18 +427,18 @@ impl Session {
         }
     }
 
-    /// The names whose mail is the caller's.
+    /// Whether the caller may read this mailbox.
     fn own(&self, mailbox: &Name) -> bool {
         *mailbox == self.caller.name || self.caller.aliases.contains(mailbox)
     }
 
-    /// The message that `prefix` stands for: one in the caller's own mailbox (`mine`), or in any.
+    /// The message with this `prefix` of an id: one in the caller's own mailbox (`mine`), or in any.
     pub(super) fn find(&self, prefix: &str, mine: bool) -> Result<(MessageRef, Verified)> {
         let short = crate::core::escape::short(prefix, 20);
         if let Some(why) = id::complaint(prefix) {
             return Err(Refusal::Usage(why).into());
         }
-        // It may move to another folder between the search and the look: then it is found there.
+        // It may move to another folder between the search and the look, and is then found there.
         for _ in 0..3 {
             let first = self.one_of(self.store.find(prefix)?, mine, &short)?;
             let aliases = self.aliases(&first.mailbox);
@@ -458,7 +457,8 @@ impl Session {
         Err(Refusal::Usage(format!("message '{short}' is being moved; try again")).into())
     }
 
-    /// The one message among those found, the caller's own copy first: it is the one whose state a reader changes.
+    /// The one message among those found. The caller's own copy comes first: its state is the one that a reader
+    /// changes.
     fn one_of(&self, mut found: Vec<MessageRef>, mine: bool, short: &str) -> Result<MessageRef> {
         if mine && !found.is_empty() && !found.iter().any(|f| self.own(&f.mailbox)) {
             let to: Vec<String> = found.iter().map(|f| f.mailbox.to_string()).collect();

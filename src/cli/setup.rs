@@ -19,8 +19,9 @@ use std::process::{Command, Stdio};
 
 /// Set a project up: find its agents, put swarm into their hooks, tell them how to talk
 ///
-/// At a terminal it shows every step with what it would change, and does those that you leave marked. Each step is a command of its
-/// own, and what it does can be undone. Run it again at any time: what is done already is not done twice.
+/// At a terminal it shows every step with the changes that it would make, and does those that you leave marked. Each
+/// step is a command of its own and can be undone. You can run it again at any time: completed steps are not
+/// repeated.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm setup\n  swarm setup --dry-run\n  swarm setup --yes --allow")]
 pub(super) struct Args {
@@ -35,20 +36,20 @@ pub(super) struct Args {
     dry_run: bool,
 }
 
-/// Something that can be done.
+/// A step of the setup.
 struct Step {
-    /// What it does, for people.
+    /// Its description, for people.
     name: String,
-    /// What it would change, whole.
+    /// The whole change that it would make.
     text: String,
     act: Act,
-    /// What undoes it.
+    /// The command that undoes it.
     undo: Option<String>,
-    /// Whether only a person who saw it decides for it.
+    /// Whether only a person who saw it may choose it.
     asks: bool,
 }
 
-/// How it is done.
+/// How a step is done.
 enum Act {
     /// It was done before.
     Done,
@@ -58,24 +59,24 @@ enum Act {
     Run(Vec<String>),
     /// By a command of this program in another directory.
     RunIn(PathBuf, Vec<String>),
-    /// By links to this program's two commands in a directory that is on the PATH.
+    /// By links to this program's two commands in a directory on the PATH.
     Link(PathBuf),
 }
 
-/// What is there now.
+/// The present state.
 struct Now {
     root: PathBuf,
-    /// The work tree that this is about: the root, or a linked work tree outside of it, where agents read settings of their own.
+    /// The work tree: the root, or a linked work tree outside of it, where agents read settings of their own.
     tree: PathBuf,
     /// The project's store, once there is one.
     store: Option<Store>,
     /// The kinds and panes of the agents here, found now.
     found: Vec<(String, String)>,
-    /// The directories that they work in, with their kinds and processes.
+    /// Their working directories, with their kinds and processes.
     works: Vec<(PathBuf, String, i32)>,
-    /// How many there are in other directories.
+    /// The number of agents in other directories.
     elsewhere: usize,
-    /// Why no agents could be looked for.
+    /// Why agents could not be searched for.
     unseen: Option<String>,
 }
 
@@ -132,7 +133,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// What a person does next.
+/// The advice for the next steps.
 fn last_words(now: &Now) -> String {
     match now.living().first() {
         Some(agent) => {
@@ -160,7 +161,7 @@ impl Now {
                     let cwd = Path::new(&sighting.cwd);
                     let ours = match Store::root_around(cwd) {
                         Some(owner) => owner == root,
-                        // As it will be once there is a project: also in a linked worktree.
+                        // By the project that will be made, also in a linked worktree.
                         None => cwd.starts_with(&root) || Store::root_to_be_of(cwd) == root,
                     };
                     if ours {
@@ -181,12 +182,12 @@ impl Now {
         Ok(Self { root, tree, store, found, works, elsewhere, unseen })
     }
 
-    /// The agents that have a name here and live.
+    /// The living agents on record here.
     fn living(&self) -> Vec<Agent> {
         self.store.as_ref().and_then(|store| store.living().ok()).unwrap_or_default()
     }
 
-    /// The agents in use here that have hooks.
+    /// The kinds of the agents in use here that have hooks.
     fn kinds(&self) -> Vec<HookKind> {
         HookKind::ALL
             .into_iter()
@@ -194,7 +195,7 @@ impl Now {
             .collect()
     }
 
-    /// Where no agent runs yet, those that can be started: with hooks put in before, none has to be started again.
+    /// If no agent runs yet, the kinds that can be started: with hooks installed first, none needs a restart.
     fn to_come(&self) -> Vec<HookKind> {
         if self.found.is_empty() {
             hooks::installed(&std::env::var("PATH").unwrap_or_default())
@@ -205,7 +206,7 @@ impl Now {
 }
 
 impl Step {
-    /// How it is marked at first.
+    /// Its initial mark.
     fn state(&self) -> StepState {
         match self.act {
             Act::Done => StepState::Done,
@@ -218,23 +219,23 @@ impl Step {
         Item { name: escape::line(&self.name), text: escape::text(&self.text), state: self.state() }
     }
 
-    /// The step on paper.
+    /// The step as text.
     fn told(&self) -> String {
         let only = if self.asks { " (with --yes only if --allow is given)" } else { "" };
         format!("{} {}{only}\n{}", self.state().sign(), self.name, indented(&self.text))
     }
 
-    /// One that was done before.
+    /// A step that was done before.
     fn done(name: &str, text: String) -> Self {
         Self { name: name.to_owned(), text, act: Act::Done, undo: None, asks: false }
     }
 
-    /// One that cannot be done here, and why.
+    /// A step that cannot be done here, and why.
     fn closed(name: &str, text: String) -> Self {
         Self { act: Act::Closed, ..Self::done(name, text) }
     }
 
-    /// One that a command of this program does.
+    /// A step that a command of this program does.
     fn command(name: String, text: String, args: &[&str], undo: Option<&str>) -> Self {
         let act = Act::Run(args.iter().map(|arg| (*arg).to_owned()).collect());
         Self { name, text, act, undo: undo.map(str::to_owned), asks: false }
@@ -242,7 +243,7 @@ impl Step {
 }
 
 impl Act {
-    /// Does it in the work tree `root`. Gives whether it went well, and what was said.
+    /// Does the step in the work tree `root`. Returns whether it succeeded, and the output.
     fn take(&self, root: &Path) -> Result<(bool, String)> {
         match self {
             Act::Done | Act::Closed => Ok((true, String::new())),
@@ -375,7 +376,7 @@ fn onboarding(now: &Now) -> Option<Step> {
     Some(Step::command("tell the agents how to talk".to_owned(), text, &["onboard"], None))
 }
 
-/// Runs a command of this program in `root`. Gives whether it went well, and what it printed.
+/// Runs a command of this program in `root`. Returns whether it succeeded, and its output.
 fn own(root: &Path, args: &[&str]) -> Result<(bool, String)> {
     let out = Command::new(std::env::current_exe().context("cannot find this program")?)
         .args(args)

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 /// Start agents in tmux windows of their own, with a name and a first message if you like
 ///
-/// The windows open behind the one that you look at. The prompt is a message of yours: it reaches each of them once, when it is idle.
+/// The windows open in the background. The prompt is a message from you: it reaches each agent once, when it is idle.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  swarm start claude\n  swarm start codex --count 3 --name \"api-#\" --group api --prompt \"read docs/api.md, then wait\"\n  swarm start claude --pane -- --permission-mode plan"
@@ -26,10 +26,10 @@ pub(super) struct Args {
     /// How many, at most 16
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(MOST_STARTED)))]
     count: u8,
-    /// The name; of several, with # for the number
+    /// The name; for several, with # for the number
     #[arg(long)]
     name: Option<String>,
-    /// Put them into this group, which is made if it is not there
+    /// Add them to this group, which is made if it does not exist
     #[arg(long)]
     group: Option<String>,
     /// Their first message; - reads it from standard input
@@ -96,7 +96,7 @@ fn plans(session: &Session, args: &Args) -> Result<Vec<Plan>> {
     Ok(names.into_iter().map(plan).collect())
 }
 
-/// What is run, and whether that hides the agent from its profile.
+/// The command line, and whether it hides the agent from its profile.
 fn program(profiles: &Profiles, args: &Args) -> Result<(Vec<String>, bool)> {
     let known: Vec<&str> = profiles.startable().map(|(kind, _)| kind).collect();
     let Some(rules) = profiles.process_rules(&args.kind) else {
@@ -123,7 +123,7 @@ fn program(profiles: &Profiles, args: &Args) -> Result<(Vec<String>, bool)> {
     Ok(([launch::find(first)?].into_iter().chain(rest.iter().cloned()).collect(), hides))
 }
 
-/// The names that they are to have.
+/// The names of the agents to start.
 fn named(session: &Session, args: &Args) -> Result<Vec<Option<Name>>> {
     let Some(asked) = &args.name else { return Ok(vec![None; args.count.into()]) };
     if args.count > 1 || asked.contains('#') {
@@ -134,7 +134,7 @@ fn named(session: &Session, args: &Args) -> Result<Vec<Option<Name>>> {
     if session.store.groups()?.members(name.as_str()).is_some() {
         return Err(usage(format!("a group is called @{name}: choose another name")));
     }
-    // One that ended, of the same kind, is the one that starts: so a person says by the name.
+    // The name of an ended agent of the same kind means that this agent starts again.
     let is_free = |a: &Agent| !a.is_live() && a.name == name && a.kind == args.kind;
     match session.everyone().find(|a| a.answers_to(&name) && !is_free(a)) {
         None => Ok(vec![Some(name)]),
@@ -147,7 +147,7 @@ fn named(session: &Session, args: &Args) -> Result<Vec<Option<Name>>> {
     }
 }
 
-/// The top of the work tree around the working directory, if that is of the project; or else the project's root.
+/// The top of the work tree around the working directory, if it belongs to the project; or else the project's root.
 fn top(store: &Store) -> Result<PathBuf> {
     let top = git::top(&session::here()?).ok().flatten();
     let own = top.filter(|top| Store::root_around(top).as_deref() == Some(store.root()));

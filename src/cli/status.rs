@@ -14,7 +14,7 @@ use crate::store::{Store, now_ms};
 use anyhow::Result;
 use serde_json::json;
 
-/// Show how far a message came with each recipient, and why it waits; without an id, show the project at a glance
+/// Show the progress of a message for each recipient, and why it waits; without an id, show the project at a glance
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm status\n  swarm-msg status p5kg9tyf")]
 pub(super) struct Args {
@@ -47,7 +47,7 @@ fn one(session: &Session, id: &str, json: bool) -> Result<()> {
     let (_, message) = found?;
     let mut states: Vec<(Name, Progress, Option<AckClock>, Option<Identity>)> = Vec::new();
     for addressed in &message.to {
-        // A renamed recipient's mail has moved with it, and stays there when that one ends.
+        // A renamed recipient's mail has moved with it, and stays there when that agent ends.
         let bearer = session.agent(addressed).or_else(|| session.ended(addressed));
         let name = bearer.map_or(addressed, |a| &a.name);
         let (ack, by) = session.store.delivery(name, &message.id)?.map(|d| (d.ack, d.by)).unwrap_or_default();
@@ -86,7 +86,7 @@ fn one(session: &Session, id: &str, json: bool) -> Result<()> {
     print::out(&format!("{} {} from {}\n{text}", message.id, message.kind, message.from))
 }
 
-/// Says that `$SWARM_ROOT` chose the project, where the working directory is in another one.
+/// A text that `$SWARM_ROOT` chose the project, if the working directory is in another one.
 fn forced(store: &Store) -> String {
     let around = session::here().ok().and_then(|here| Store::root_around(&here));
     let other = around.filter(|root| Store::is_root_forced() && root != store.root());

@@ -1,8 +1,9 @@
-//! A coding agent without a record here must not pass for the human.
+//! Prevents a coding agent without a record here from passing for the human.
 //!
-//! A command that no agent of the project started counts as the person's. An agent of another project, or of none,
-//! would count as that person as soon as `SWARM_ROOT` or its directory leads here. So before a caller counts as the
-//! human, the processes above it are checked once more for an agent's program in any form. Only looks; takes no lock.
+//! A command that no agent of the project started counts as the person's. So an agent of another project, or of none,
+//! would count as that person as soon as `SWARM_ROOT` or its directory leads here. Therefore, before a caller counts
+//! as the human, the processes above it are checked once more for an agent's program in any form. Read-only; takes no
+//! lock.
 
 use crate::core::escape;
 use crate::core::refusal::Refusal;
@@ -20,7 +21,7 @@ pub(super) struct Stranger {
     cwd: Option<PathBuf>,
 }
 
-/// Looks for one.
+/// Looks for an agent's program.
 pub(super) fn above(chain: &Chain) -> Result<Option<Stranger>> {
     let found = rules::nearest(&chain.above())?;
     Ok(found.map(|(id, kind)| Stranger { kind, pid: id.pid, cwd: process::cwd(id.pid) }))

@@ -1,6 +1,6 @@
-//! `swarm team`: making a team over several hosts, and its state.
+//! `swarm team`: makes a team over several hosts, and shows its state.
 //!
-//! What needs only files is answered here. `swarm-link` does what needs the engine. It takes the place of this
+//! Actions that need only files are done here. `swarm-link` does those that need the engine. It replaces this
 //! process, so exit codes and signals are its own.
 
 #[cfg(feature = "team")]
@@ -26,7 +26,7 @@ use std::time::Duration;
 #[cfg(feature = "team")]
 pub use acts::swarm_link;
 
-/// How long the link is waited for.
+/// How long to wait for the link.
 pub(super) const PATIENCE: Duration = Duration::from_millis(1500);
 
 #[allow(clippy::doc_markdown)] // help for people
@@ -44,7 +44,7 @@ pub(super) struct Args {
 }
 
 #[allow(clippy::doc_markdown)] // help for people
-/// What is done about the team; without it: how it is.
+/// The action; by default the state.
 #[derive(Debug, Serialize, Deserialize, clap::Subcommand)]
 pub(super) enum Act {
     /// Show this host's link, the hosts and the team's leases
@@ -60,7 +60,7 @@ pub(super) enum Act {
         /// This host's name in the team [default: the machine's name]
         #[arg(long, value_name = "NAME")]
         host: Option<String>,
-        /// How long a host counts as there without a sign of life (ms): for tests
+        /// How long a host without a sign of life counts as present (ms): for tests
         #[arg(long, hide = true)]
         ttl_ms: Option<u64>,
     },
@@ -87,7 +87,7 @@ pub(super) enum Act {
         #[arg(long)]
         force: bool,
     },
-    /// List the hosts, when each was last heard, and who is there
+    /// List the hosts, when each was last heard, and its agents
     #[command(after_help = "Example:\n  swarm team hosts")]
     Hosts {
         /// Print one JSON object
@@ -103,7 +103,7 @@ pub(super) enum Act {
     /// Start again after the engine lost its latest records; all team leases must be taken again
     #[command(after_help = "Example:\n  swarm team reset --yes")]
     Reset {
-        /// Do it
+        /// Do it, and do not only warn
         #[arg(long)]
         yes: bool,
     },
@@ -123,7 +123,7 @@ fn for_people() -> anyhow::Error {
     Refusal::Usage("only a person may make, join or leave a team: ask the human to run this".into()).into()
 }
 
-/// Runs `swarm-link` in the place of this process, for a person.
+/// Replaces this process by `swarm-link`, for a person.
 fn hand_over(act: &Act) -> Result<()> {
     let session = session::Session::open()?;
     if !session.is_human() {
@@ -169,7 +169,7 @@ pub(super) fn need(store: &Store) -> Result<()> {
 
 fn status(as_json: bool) -> Result<()> {
     let (store, me) = member()?;
-    // A link that has just been started has something to say in a moment.
+    // A link that has just been started needs a moment for its first answer.
     let seen = store.ask_team(&Ask::Look, PATIENCE)?;
     let (hosts, board, now) = (store.hosts()?, store.board()?, clock::ticks()?);
     let believed = board.as_ref().is_some_and(|b| b.is_believed(&now));
@@ -258,7 +258,7 @@ fn hosts(as_json: bool) -> Result<()> {
     print::out(&text)
 }
 
-/// The agents on other hosts, a line each, for `who`.
+/// The agents on other hosts, one line each, for `who`.
 pub(super) fn roster(store: &Store) -> Result<Vec<(String, String)>> {
     let Some(me) = store.has_team().then(|| store.board()).transpose()?.flatten().map(|b| b.host) else {
         return Ok(Vec::new());
@@ -289,7 +289,7 @@ pub(super) fn roster(store: &Store) -> Result<Vec<(String, String)>> {
     Ok(lines)
 }
 
-/// The clock that a board is compared with.
+/// The clock for comparisons with a board.
 pub(super) fn ticks() -> Result<Ticks> {
     clock::ticks()
 }

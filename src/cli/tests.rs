@@ -1,4 +1,4 @@
-//! Every command explains itself, and every example in its help works.
+//! Checks that every command has help, and that every example in it works.
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn walk(words: &[String], command: &Command, each: &mut impl FnMut(&[String], &C
     }
 }
 
-/// The words of a command line; what is before and behind a `|`, `<` or `>` is another's.
+/// The words of a command line, without the parts before and after a `|`, `<` or `>`.
 fn words(line: &str) -> Vec<String> {
     let (mut words, mut word, mut quote) = (vec![String::new()], 0, None);
     for c in line.chars() {
@@ -31,7 +31,7 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-/// What is said to these arguments.
+/// The error and the advice for these arguments.
 fn advice_on(program: &Command, args: &[&str]) -> (String, String) {
     let people = whole::<Swarm>();
     let all: Vec<&str> = [&[program.get_name()], args].concat();
@@ -56,7 +56,7 @@ fn wrong_arguments_are_answered_with_what_to_do() {
         (&["send"], "for example: swarm-msg send reviewer \"is the parser done?\"".to_owned()),
         (&["doctor"], "'doctor' is a command for people: swarm doctor".to_owned()),
         (&["dashboard", "--popup"], "'dashboard' is a command for people: swarm dashboard".to_owned()),
-        // Not for people, or no command at all.
+        // A command that is not for people, or an unknown one.
         (&["courier"], String::new()),
         (&["frobnicate"], String::new()),
         (&["inbx"], String::new()),
@@ -92,7 +92,7 @@ fn every_command_has_help_with_examples_that_parse() {
             for line in lines {
                 let example = words(line);
                 assert!(example[0] == "swarm" || example[0] == "swarm-msg", "{line}");
-                // It is about this command, under whichever of the two programs.
+                // It is about this command, of either program.
                 assert_eq!(example[1..].get(..path.len() - 1), Some(&path[1..]), "{line}");
                 let program = if example[0] == "swarm" { whole::<Swarm>() } else { whole::<SwarmMsg>() };
                 program.try_get_matches_from(&example).unwrap_or_else(|why| panic!("{line}: {why}"));

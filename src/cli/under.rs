@@ -1,7 +1,7 @@
 //! Runs a command under a lease, as flock(1) does.
 //!
 //! The lease belongs to this process until the command has started, and to the command's own process after that. If
-//! this process is killed, the path stays taken as long as the command runs. The lease is renewed while the command
+//! this process is killed, the path stays leased as long as the command runs. The lease is renewed while the command
 //! runs, and given back when it ends. Signals are passed on, except those that the terminal sends to the command
 //! itself.
 
@@ -66,7 +66,7 @@ fn supervise(
     grant: &Grant,
     command: &[OsString],
 ) -> Result<u8> {
-    // Handlers before the child: no signal is lost in between, and an exec resets them for it.
+    // Handlers before the child: no signal is lost in between, and an exec resets them for the child.
     let mut signals = signals().context("cannot handle signals")?;
     let (program, args) = command.split_first().context("there is no command")?;
     let mut child = match Command::new(program).args(args).spawn() {
@@ -86,13 +86,13 @@ fn supervise(
     if let Some(status) = attend(&mut child, &mut signals, Some(Instant::now() + pause))? {
         return Ok(exit_code(status));
     }
-    // A thread only for a command that lasts so long.
+    // A thread is started only for a command that runs this long.
     let (done, renewing) = mpsc::channel::<()>();
     std::thread::scope(|scope| {
         scope.spawn(move || {
             loop {
                 for lease in &grant.leases {
-                    // Tried again in a third of the time that is left.
+                    // Tried again after a third of the remaining time.
                     let _ = store.change_leases(Part::Numbers(&[lease.fence]), |t| {
                         t.renew(holder, LeaseSelector::Fence(lease.fence), ttl_ms)
                     });
@@ -116,14 +116,14 @@ fn signals() -> std::io::Result<Signals> {
 
 /// Binds the leases to the command's own process. If that fails they stay with this process.
 fn bind(store: &Store, guard: &Holder, grant: &Grant, child: &Child) -> Result<Holder> {
-    // It is not waited for yet: its pid cannot be another's.
+    // The child is not reaped yet, so its pid cannot be another process's.
     let process = process::child(child.id())?;
     let numbers: Vec<u64> = grant.leases.iter().map(|l| l.fence).collect();
     store.bind_leases(&numbers, guard, &process)?;
     Ok(Holder { process: Some(process), ..guard.clone() })
 }
 
-/// Passes signals on until the child ends, or until then: `None`.
+/// Passes signals on until the child ends. `None`: it has not ended by this time.
 fn attend(child: &mut Child, signals: &mut Signals, until: Option<Instant>) -> Result<Option<ExitStatus>> {
     let pid = Pid::from_raw(i32::try_from(child.id()).context("the command's pid is out of range")?);
     loop {
@@ -134,7 +134,7 @@ fn attend(child: &mut Child, signals: &mut Signals, until: Option<Instant>) -> R
         if rest.is_some_and(|rest| rest.is_zero()) {
             return Ok(None);
         }
-        // Rounded up: a rest of less than a millisecond is not waited for again and again.
+        // Rounded up, so that the last fraction of a millisecond is not a busy loop.
         let timeout = rest.map_or(PollTimeout::NONE, |rest| {
             PollTimeout::try_from(rest + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
         });
@@ -145,7 +145,7 @@ fn attend(child: &mut Child, signals: &mut Signals, until: Option<Instant>) -> R
         for signal in signals.pending() {
             let signal = Signal::try_from(signal).context("an unknown signal")?;
             let from_terminal = matches!(signal, Signal::SIGINT | Signal::SIGQUIT) && in_foreground();
-            // The child is not waited for yet: its pid cannot be another's.
+            // The child is not reaped yet, so its pid cannot be another process's.
             if signal != Signal::SIGCHLD && !from_terminal {
                 let _ = kill(pid, signal);
             }

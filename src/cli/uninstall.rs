@@ -35,7 +35,7 @@ pub(super) struct Args {
     dry_run: bool,
 }
 
-/// Something to remove, in the order of the list: a part that could bring back another one goes first.
+/// A step of the removal. A part that could restore another one comes first.
 enum RemovalStep {
     /// The plugin in a running tmux server, by its own script.
     Plugin(Server, PathBuf),
@@ -70,7 +70,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         return print::out("nothing was changed\n");
     }
     if let Some(root) = &root {
-        // Before it is ended: an agent's next command must not start another one.
+        // Before it is ended, so that an agent's next command does not start another one.
         if let Err(error) = Store::open_root(root).and_then(|store| store.retire()) {
             print::tell(&format!("a later command may start a courier again: {error:#}"));
         }
@@ -88,7 +88,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     print::out(&format!("done\n{}", rest(args.state)))
 }
 
-/// What the person has to do.
+/// What is left for the person to do.
 fn rest(state: bool) -> &'static str {
     if state {
         "left: the plugin's line in tmux.conf, your own files in ~/.config/swarm, and .swarm/ of other projects\n"
@@ -119,7 +119,7 @@ fn plan(root: Option<&Path>, state: bool) -> Result<Vec<RemovalStep>> {
         ));
     }
     let answers = hung.is_none();
-    // No server is no obstacle: then there is nothing in it.
+    // If there is no server, it contains nothing to remove.
     let plugin = health.map(|h| h.plugin).unwrap_or_default();
     let script = Path::new(&plugin).join("unload.sh");
     if !plugin.is_empty() && script.is_file() {
@@ -161,7 +161,7 @@ fn built(plugin: &Path) -> Result<Option<PathBuf>> {
     let own = std::env::current_exe().context("cannot find this program")?;
     let beside = plugin.parent().map(|dir| dir.join("bin"));
     let around = own.parent().map(Path::to_path_buf);
-    // The stamp is what tells such a directory from any other that programs lie in.
+    // The stamp distinguishes such a directory from any other with programs.
     Ok(beside
         .into_iter()
         .chain(around)

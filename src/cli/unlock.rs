@@ -142,7 +142,7 @@ fn force(session: &Session, paths: &[PathPattern], args: &Args) -> Result<()> {
             return print::out("nothing was changed\n");
         }
     }
-    // Those that were shown, and no other that was granted meanwhile.
+    // The leases that were shown, and none that was granted meanwhile.
     let fences: Vec<u64> = found.iter().map(|l| l.fence).collect();
     let taken = session.store.change_leases(Part::Numbers(&fences), |table| table.force(&fences))?;
     let _ = session.store.ring();

@@ -26,13 +26,13 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// The most text that is looked at, in bytes.
+/// The most text that is checked, in bytes.
 const MAX_TEXT: u64 = 1 << 20;
 
-/// What was found out about one line.
+/// The result for one line.
 struct LineFinding {
     message: Option<Verified>,
-    /// The line as swarm typed it, where one was compared.
+    /// The line that swarm typed, if one was compared.
     typed: Option<String>,
     differences: Vec<Difference>,
     /// Why it is not genuine.
@@ -66,7 +66,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
 }
 
-/// Judges every claim in `text`, or the message with that id. Returns whether there is also other text beside genuine
+/// Judges every claim in `text`, or the message with that id. Also returns whether there is other text beside genuine
 /// lines.
 fn look(session: &Session, text: &str) -> Result<(Vec<LineFinding>, bool)> {
     let (mut findings, mut from) = (Vec::new(), 0);
@@ -96,7 +96,7 @@ fn look(session: &Session, text: &str) -> Result<(Vec<LineFinding>, bool)> {
         return Ok((findings, false));
     }
     beside.push_str(&text[genuine_to..]);
-    // Blanks, quotation and frames are how a line is shown.
+    // Blanks, quotation marks and frames only belong to how a line is shown.
     Ok((findings, beside.chars().any(char::is_alphanumeric)))
 }
 
@@ -125,12 +125,12 @@ fn find(session: &Session, id: &str) -> Result<Result<Verified, Option<String>>>
     })))
 }
 
-/// Compares a claim with the message that it names; returns where it ends if it is genuine.
+/// Compares a claim with its message. Returns the end of the claim if it is genuine.
 fn compare(session: &Session, claim: &Claim<'_>, message: Verified) -> (LineFinding, Option<usize>) {
     let caller = &session.caller;
     let mut names: Vec<&Name> = std::iter::once(&caller.name).chain(&caller.aliases).collect();
     if caller.name.is_human() {
-        // The lines of all, by all their names.
+        // The lines to all recipients, with all their names.
         let bearers = |to| session.everyone().filter(move |a| a.answers_to(to));
         for to in &message.to {
             names.push(to);

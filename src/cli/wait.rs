@@ -24,8 +24,9 @@ use std::time::{Duration, Instant};
 /// Wait for mail, for an answer, until an agent is idle, or until a path is free
 ///
 /// Without a condition it waits for unread mail, and lists it. With an id it waits until a recipient answers or
-/// acknowledges that message. Several conditions must hold at the same moment; with --any one of them is enough. It ends
-/// with 1 when the time is up, and says what was still missing; and with 5 when an agent has ended for good, so that nothing can come.
+/// acknowledges that message. Several conditions must hold at the same moment; with --any one of them is enough. It
+/// ends with 1 when the time is up, and prints what is still missing; and with 5 when an agent has ended for good, so
+/// that nothing can come.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  swarm-msg wait\n  swarm-msg wait p5kg9tyf --timeout 60\n  swarm-msg wait --idle codex-1 --idle gemini-1 --timeout 10m\n  swarm-msg wait --any --mail --lease src/parser.rs"
@@ -40,7 +41,8 @@ pub(super) struct Args {
     /// Wait for unread mail
     #[arg(long)]
     mail: bool,
-    /// Wait until this agent is idle and no mail waits for it; may be repeated. If it ends, the command waits `agents.grace` for it to start again
+    /// Wait until this agent is idle and no mail waits for it; may be repeated. If it ends, the command waits
+    /// `agents.grace` for it to start again
     #[arg(long, value_name = "NAME")]
     idle: Vec<String>,
     /// Wait until nobody else holds this path; may be repeated. It is not leased for you: `lock --wait` does that
@@ -57,19 +59,20 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// Between two looks: one system call each for mail and answers, a few files for the others.
+/// The pause between two checks: one system call each for mail and answers, a few files for the others.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// How often it checks that a courier runs, which could deliver something, or see that an agent is idle.
+/// How often it checks that a courier runs, which could deliver mail, or see that an agent is idle.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// How long an agent must have been idle: what it was just given shows as a turn a moment later. Then its screen is looked at.
+/// How long an agent must have been idle: mail that it was just given shows as a turn a moment later. Then its screen
+/// is looked at.
 const STEADY: Duration = Duration::from_secs(1);
 
-/// How long nothing must have been written to its terminal where that is not waited for, in seconds.
+/// How many seconds nothing must have been written to its terminal, as an alternative to waiting.
 const STILL_S: u64 = 2;
 
-/// How long an agent must have been idle where only the courier sees its screen, which looks within a second or two.
+/// How long an agent must have been idle if only the courier sees its screen, which looks within a second or two.
 const STEADY_BY_RECORD: Duration = Duration::from_secs(4);
 
 /// How long tmux may take to show a screen.
@@ -81,11 +84,10 @@ fn timeout(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "it must be a number of seconds, or a time such as 90s or 10m".to_owned())
 }
 
-/// What is waited for.
 enum Condition {
     Mail,
     Answer(Verified),
-    /// The agent, and since when it has been idle, as far as this process has seen.
+    /// The agent, and since when this process has seen it idle.
     Idle(Name, Steady),
     Free(PathPattern),
 }
@@ -94,14 +96,16 @@ enum Condition {
 #[derive(Default)]
 struct Steady {
     since: Option<Instant>,
-    /// When its screen was looked at last, and what it showed; nothing where this process cannot see it.
+    /// The time and the result of the last look at its screen; the result is empty if this process cannot see the
+    /// screen.
     shown: Option<(Instant, Option<Status>)>,
     /// Whether the courier was asked to look, because this process cannot.
     asked: bool,
 }
 
 impl Steady {
-    /// What an agent's screen shows `now`, or showed a moment ago. Where it could not be seen it is not asked for again at once.
+    /// The state on an agent's screen `now`, or a moment ago. If the screen could not be seen, it is not looked at
+    /// again at once.
     fn look(
         &mut self,
         session: &Session,
@@ -118,15 +122,15 @@ impl Steady {
     }
 }
 
-/// What a condition came to, as text and as JSON.
+/// The state of a condition, as text and as JSON.
 enum Checked {
     /// It holds.
     Met(String, Value),
     /// It holds: there is mail, which is listed last.
     HasMail(Value),
-    /// It does not, for this reason.
+    /// It does not hold, for this reason.
     Open(String, Value),
-    /// It never will: the agent has ended.
+    /// It can never hold: the agent has ended.
     Gone(Refusal, Value),
 }
 
@@ -186,7 +190,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
 }
 
-/// A time as it is told.
+/// A duration in words.
 fn within(time: Duration) -> String {
     if time.subsec_millis() == 0 {
         format!("{} s", time.as_secs())
@@ -207,7 +211,7 @@ fn conditions(session: &Session, profiles: Option<&Profiles>, args: &Args) -> Re
                 Refusal::Usage("a person has no composer that swarm sees: wait for an agent".into()).into()
             );
         }
-        // A slip of the pen must not wait for ever.
+        // A misspelt name must not wait for ever.
         let agent = session.agent(&name).or_else(|| session.awaited(&name).map(|(ended, _)| ended));
         let agent = agent.ok_or_else(|| session.unknown(name.as_str()))?;
         if let Some(profiles) = profiles.filter(|profiles| profiles.get(&agent.kind).is_none()) {
@@ -240,7 +244,7 @@ impl Condition {
 
 fn answered(session: &Session, message: &Verified) -> Result<Checked> {
     let id = &message.id;
-    // Whoever has it since it was handed over answers to another id.
+    // After a hand-over, the new owner answers another id.
     let mut ids = vec![id.clone()];
     for name in &message.to {
         let name = session.agent(name).map_or(name, |a| &a.name);
@@ -293,7 +297,7 @@ fn idle(session: &Session, profiles: Option<&Profiles>, name: &Name, steady: &mu
     let not = |state: Status| Checked::Open(format!("{name} is not idle: {}", state.word()), facts(state));
     let open = |why: &str| Checked::Open(format!("{name} {why}"), facts(Status::Idle));
     let idle = || Checked::Met(format!("{name} is idle\n"), facts(Status::Idle));
-    // The record may be old: the courier looks at everybody every 15 s, and nobody does if it was killed.
+    // The record may be old: the courier looks at all agents every 15 s, and nobody does if it was killed.
     let recorded = Some(agent.status).filter(|status| *status == Status::Idle);
     let status = recorded.or_else(|| steady.look(session, profiles, agent, false)).unwrap_or(agent.status);
     let waits = waiting_mail(session, agent)?;
@@ -327,13 +331,13 @@ fn idle(session: &Session, profiles: Option<&Profiles>, name: &Name, steady: &mu
     if steady.asked && agent.status == Status::Idle {
         return Ok(idle());
     }
-    // Only the courier sees it: its next look changes the record if that is wrong.
+    // Only the courier sees the screen: its next look corrects the record.
     steady.asked = session.store.ring()?;
     Ok(open("was idle when it was seen last"))
 }
 
-/// Whether an agent has been idle for a while already: nothing was written to its terminal, and it got nothing. What a person has just
-/// submitted shows a moment later.
+/// Whether an agent has been idle for a while already: nothing was written to its terminal, and it got nothing. A
+/// text that a person has just submitted shows a moment later.
 fn was_quiet(session: &Session, agent: &Agent) -> bool {
     let still = |folder: &Folder| session.store.mail_changed(&agent.name, *folder).is_some();
     Duration::from_millis(now_ms().saturating_sub(agent.since)) >= STEADY
@@ -341,13 +345,13 @@ fn was_quiet(session: &Session, agent: &Agent) -> bool {
         && terminal::was_still_at(agent.process.pid, (now_ms() / 1000).saturating_sub(STILL_S)) == Some(true)
 }
 
-/// Why mail waits that will be given to an agent, if there is some. A message that failed stays in its inbox.
+/// Why mail for an agent waits, if any does. A failed message stays in its inbox.
 fn waiting_mail(session: &Session, agent: &Agent) -> Result<Option<String>> {
     let mut why = None;
     for file in session.store.mail_files(&agent.name, Folder::New)? {
         let Some((_, id)) = parse_file_name(&file) else { continue };
         let known = session.store.delivery(&agent.name, &id)?;
-        // Nothing but a person's word brings it on its way.
+        // Only a person can release it.
         if known.as_ref().is_some_and(|d| d.pause == Some(Pause::Held)) {
             continue;
         }
@@ -372,7 +376,7 @@ fn free(session: &Session, path: &PathPattern) -> Result<Checked> {
     })
 }
 
-/// Says what holds. Mail is listed last, as `inbox` does it.
+/// Prints the conditions that hold. Mail is listed last, as by `inbox`.
 fn tell(seen: &[Checked], as_json: bool) -> Result<()> {
     let (mut met, mut open, mut text, mut mail) = (Vec::new(), Vec::new(), String::new(), false);
     for seen in seen {

@@ -19,7 +19,8 @@ pub(super) struct Args {
     /// Files, directories or globs
     #[arg(value_name = "PATH")]
     paths: Vec<OsString>,
-    /// Print only whom you can write to, one a line: agents, groups, @all, human; for scripts and completions
+    /// Print only the names that you can write to, one per line: agents, groups, @all, human; for scripts and
+    /// completions
     #[arg(long, conflicts_with_all = ["paths", "json"])]
     names: bool,
     /// Print one JSON object
@@ -57,7 +58,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     print::out(&text)
 }
 
-/// Everybody but the caller, as one writes to them.
+/// Everybody except the caller, in the form of addresses.
 fn names(session: &Session) -> Result<String> {
     let own = &session.caller.name;
     let agents = session.agents.iter().filter(|a| a.is_live() && a.name != *own).map(|a| a.name.to_string());

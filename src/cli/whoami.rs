@@ -3,7 +3,7 @@ use super::session::Session;
 use anyhow::Result;
 use serde_json::json;
 
-/// Show your name here, and how it is known
+/// Show your name here, and the evidence for it
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm-msg whoami\n  swarm-msg whoami --json")]
 pub(super) struct Args {

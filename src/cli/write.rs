@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 /// Write a message, or an agent's new name, in a terminal: for the plugin's popups
 ///
-/// It is about the agent in the pane. Where there is none, it asks which one.
+/// It writes to the agent in the pane. If the pane has no agent, it asks which one you mean.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm write\n  swarm write --all")]
 pub(super) struct Args {
@@ -57,12 +57,12 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
 }
 
-/// The project, as it stands above what is written.
+/// The project's name above the form.
 pub(super) fn shown(root: &Path) -> String {
     format!(" {} ({})", projects::name(root), escape::line(&root.display().to_string()))
 }
 
-/// Who is written to or renamed, and the project: the agent in the pane, or who the person chooses.
+/// The recipient, or the agent to rename, and the project: the agent in the pane, or the person's choice.
 fn whom(args: &Args, server: &Server, own: Option<&Path>) -> Result<Option<(PathBuf, String)>> {
     let at =
         |a: &&Agent| Some(a.place.pane.as_str()) == args.pane.as_deref() && a.place.socket == server.socket();

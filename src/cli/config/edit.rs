@@ -1,4 +1,4 @@
-//! `swarm config edit`: the editor works on a copy, so a half-written or wrong file never takes effect.
+//! `swarm config edit`: the editor works on a copy, so a half-written or invalid file never takes effect.
 
 use crate::cli::print;
 use crate::core::config::{Config, Layer, Source};
@@ -12,7 +12,7 @@ use std::process::Command;
 /// The text that the editor shows if the file does not exist yet.
 const EMPTY: &str = "# Settings of swarm: `swarm config keys` lists them.\n";
 
-/// Has a copy edited, checks it, and puts it into the file's place if nobody changed that meanwhile. A refused copy
+/// Lets the person edit a copy, checks it, and replaces the file unless somebody changed it meanwhile. A refused copy
 /// is kept.
 pub(super) fn run(source: Source, path: &Path) -> Result<()> {
     let editor =
@@ -23,7 +23,7 @@ pub(super) fn run(source: Source, path: &Path) -> Result<()> {
     record::ensure_dir(&state)?;
     let copy = state.join(format!("config-{:016x}.toml", entropy()?));
     record::create_file(&copy, if before.is_empty() { EMPTY } else { &before }.as_bytes())?;
-    // The variable may hold arguments, as everywhere; the file is an argument of its own.
+    // The variable may contain arguments, as usual; the file is an argument of its own.
     let status = Command::new("sh").args(["-c", &format!("{editor} \"$1\""), "sh"]).arg(&copy).status();
     let kept = format!("your text is in {}", copy.display());
     if !status.with_context(|| format!("cannot run the editor; {kept}"))?.success() {

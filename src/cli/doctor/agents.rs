@@ -26,7 +26,7 @@ use crate::tmux::health::Health;
 use crate::tmux::{Server, hangs};
 use std::path::{Path, PathBuf};
 
-/// Looks at the living agents, whose server is as `health` says if it is the one of this terminal.
+/// Checks the living agents. `health` is the state of this terminal's server.
 pub(super) fn check(
     place: &Checkup,
     root: &Path,
@@ -46,13 +46,13 @@ pub(super) fn check(
     found.push(reachable(place, &live));
 }
 
-/// The other tmux servers that agents are on, if there are any.
+/// The other tmux servers with agents, if there are any.
 fn servers(place: &Checkup, live: &[&Agent]) -> Option<Finding> {
     let mut sockets: Vec<&str> = live.iter().map(|a| a.place.socket.as_str()).collect();
     order::sort(&mut sockets);
     sockets.dedup();
     sockets.retain(|socket| *socket != place.server.socket());
-    // At once: several that do not answer take no longer than one.
+    // At the same time, so that several servers that do not answer take no longer than one.
     let hung: Vec<&str> = std::thread::scope(|scope| {
         let ask = |socket: &str| Server::new(socket).answers().is_err_and(|error| hangs(&error));
         let asked: Vec<_> = sockets.iter().map(|s| (*s, scope.spawn(move || ask(s)))).collect();
@@ -109,7 +109,7 @@ fn judge_hooks(
     }
 }
 
-/// How the hooks of one kind of agent stand; nothing where nobody needs them.
+/// The state of the hooks of one kind of agent; `None` if nobody needs them.
 fn hooks_of(
     kind: HookKind,
     place: &Checkup,
@@ -135,7 +135,7 @@ fn hooks_of(
             return Some(Finding::warn(name, format!("{error:#}"), "repair the file"));
         }
     };
-    // Of living agents it is said for each: they may work elsewhere and have settings of their own.
+    // Living agents are checked one by one: they may work elsewhere and have settings of their own.
     let of_kind: Vec<&&Agent> = live.iter().filter(|a| a.kind == kind.word()).collect();
     let judged: Vec<hooks::Reached> = of_kind
         .iter()
@@ -169,7 +169,7 @@ fn hooks_of(
     Some(installed(name, kind, (project, user), &allowed))
 }
 
-/// What is said of a package; `plain`: there are hooks in settings as well.
+/// The finding about a package; `plain`: the settings contain hooks as well.
 fn packaged(name: &'static str, kind: HookKind, package: &Package, plain: bool) -> Finding {
     let repair = format!("swarm hooks install {} --package", kind.word());
     let place = package.place.display();
@@ -188,7 +188,8 @@ fn packaged(name: &'static str, kind: HookKind, package: &Package, plain: bool) 
     Finding::warn(name, seen, repair)
 }
 
-/// What is said of hooks in the project's settings and in the person's; `allowed`: whether each file lets swarm-msg run without asking.
+/// The finding about hooks in the project's settings and in the person's; `allowed`: whether each file lets swarm-msg
+/// run without asking.
 fn installed(
     name: &'static str,
     kind: HookKind,
@@ -227,7 +228,7 @@ fn installed(
     }
 }
 
-/// By which way each agent's mail goes.
+/// The carriers of each agent's mail.
 fn ways(root: &Path, live: &[&Agent]) -> Option<Finding> {
     let profiles = session::profiles().ok()?;
     let settings = Settings::from(&Files::of(Some(root)).load());
@@ -255,7 +256,7 @@ fn ways(root: &Path, live: &[&Agent]) -> Option<Finding> {
     (!told.is_empty()).then(|| Finding::ok("carriers", told.join("; ")))
 }
 
-/// Agents that are newer than any whose screens the rules were tested with; nothing where no version is known.
+/// The agents that are newer than all versions with which the rules were tested; `None` if no version is known.
 fn versions(live: &[&Agent]) -> Option<Finding> {
     let profiles = session::profiles().ok()?;
     let (mut new, mut known) = (Vec::new(), 0);
@@ -330,7 +331,7 @@ fn guard(place: &Checkup, root: &Path) -> Finding {
     }
 }
 
-/// Whether agents' tools find `swarm-msg`, and the one that belongs to this program.
+/// Whether agents' tools find this program's `swarm-msg`.
 fn reachable(place: &Checkup, live: &[&Agent]) -> Finding {
     let dir = session::tools_dir().unwrap_or_else(|_| place.program.with_file_name(""));
     if live.is_empty() {

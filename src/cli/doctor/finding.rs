@@ -6,16 +6,15 @@ use crate::tmux::health::PaneHealth;
 use crate::tmux::version;
 use std::path::PathBuf;
 
-/// Below this little room is left (bytes).
+/// Less free space than this is little (bytes).
 const LITTLE: u64 = 200 << 20;
 
-/// Below this writing will fail soon (bytes): a message with its records, and the journal's rotation.
+/// With less than this, writing will fail soon (bytes): a message with its records, and the journal's rotation.
 const NEXT_TO_NOTHING: u64 = 16 << 20;
 
-/// The smallest pane in which some kind of agent can be judged. Of a kind that needs more, `status` says so.
+/// The smallest pane in which some kind of agent can be read. If a kind needs more, `status` says so.
 const SMALLEST: (u16, u16) = (30, 10);
 
-/// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Grade {
     /// As it should be.
@@ -27,7 +26,6 @@ pub(super) enum Grade {
 }
 
 impl Grade {
-    /// The word shown.
     pub(super) fn word(self) -> &'static str {
         match self {
             Grade::Ok => "ok",
@@ -37,61 +35,54 @@ impl Grade {
     }
 }
 
-/// What `--fix` does about a finding. Nothing here can lose a message or somebody's data.
+/// The repairs of `--fix`. None of them can lose a message or data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fix {
-    /// Take what these allow to others away; what contains comes before what it contains.
+    /// Remove the permissions of others on these paths; a directory comes before its contents.
     Close(Vec<PathBuf>),
     /// Start a courier.
     Start,
     /// End this courier and start another one.
     Restart(ProcessId),
-    /// Remove temporary files that a killed process left.
+    /// Remove temporary files of killed processes.
     Remove(Vec<PathBuf>),
     /// Finish posts that a crash interrupted.
     FinishPosts,
-    /// Load the plugin into this terminal's tmux server again, by this file of it.
+    /// Load the plugin into this terminal's tmux server again, from this file.
     Load(PathBuf),
 }
 
-/// One check's result.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Finding {
-    /// The check.
     pub(super) name: &'static str,
-    /// How bad it is.
     pub(super) verdict: Grade,
-    /// What was seen.
     pub(super) seen: String,
-    /// What to do about it.
     pub(super) repair: Option<String>,
-    /// What `--fix` does about it.
+    /// The repair of `--fix` for it.
     pub(super) fix: Option<Fix>,
 }
 
 impl Finding {
-    /// All is well.
     pub(super) fn ok(name: &'static str, seen: impl Into<String>) -> Self {
         Self { name, verdict: Grade::Ok, seen: seen.into(), repair: None, fix: None }
     }
 
-    /// Somebody should look at it.
     pub(super) fn warn(name: &'static str, seen: impl Into<String>, repair: impl Into<String>) -> Self {
         Self { verdict: Grade::Warn, repair: Some(repair.into()), ..Self::ok(name, seen) }
     }
 
-    /// It does not work.
     pub(super) fn bad(name: &'static str, seen: impl Into<String>, repair: impl Into<String>) -> Self {
         Self { verdict: Grade::Bad, repair: Some(repair.into()), ..Self::ok(name, seen) }
     }
 
-    /// Adds that `--fix` can do something about it.
+    /// Adds a repair for `--fix`.
     pub(super) fn fixable(self, fix: Fix) -> Self {
         Self { fix: Some(fix), ..self }
     }
 }
 
-/// Whether a version of tmux will do.
+/// Whether a version of tmux is new enough.
 pub(super) fn tmux_version(name: &'static str, release: &str) -> Finding {
     let (major, minor) = version::OLDEST;
     if version::is_supported(release) {
@@ -115,7 +106,7 @@ pub(super) fn space(volume: &Volume) -> Finding {
     }
 }
 
-/// Whether the store's locks and renames can be relied on.
+/// Whether the store's locks and renames are reliable.
 pub(super) fn volume(volume: &Volume) -> Finding {
     if let Some(layer) = &volume.shared {
         return Finding::warn(
@@ -137,13 +128,12 @@ pub(super) fn volume(volume: &Volume) -> Finding {
     }
 }
 
-/// The options of an agent's pane that hold its mail back or hide its state, with the remedy. Other options of tmux
-/// do not matter: swarm pastes its text, which extended-keys, focus-events, set-clipboard and buffer-limit do not
-/// affect.
+/// The options of an agent's pane that hold its mail or hide its state, with the remedy. Other options of tmux do not
+/// matter: swarm pastes its text, and extended-keys, focus-events, set-clipboard and buffer-limit do not affect that.
 pub(super) fn pane(pane: &PaneHealth) -> Option<(String, String)> {
     let id = &pane.id;
     if pane.input_off {
-        // A paste into it reaches nobody (tried on 3.0a to 3.8): the gate holds.
+        // A paste into it has no effect (tried on 3.0a to 3.8): the gate holds the mail.
         return Some(("its input is off: mail is held".into(), format!("tmux select-pane -e -t {id}")));
     }
     if pane.size.0 < SMALLEST.0 || pane.size.1 < SMALLEST.1 {
@@ -158,13 +148,13 @@ pub(super) fn pane(pane: &PaneHealth) -> Option<(String, String)> {
         ));
     }
     if pane.title_fixed {
-        // Codex, Claude Code and Gemini CLI tell in their title that they are busy or ask for something (agents/profiles).
+        // The titles of Codex, Claude Code and Gemini CLI show that they are busy or ask something (agents/profiles).
         return Some((
             "allow-set-title is off: swarm does not see its title, which shows that it is busy".into(),
             format!("tmux set-option -p -t {id} allow-set-title on"),
         ));
     }
-    // The state rules tell an overlay by the alternate screen (agents/reading.rs).
+    // The state rules recognise an overlay by the alternate screen (agents/reading.rs).
     pane.no_alternate.then(|| {
         (
             "alternate-screen is off: swarm cannot see what covers its composer".into(),

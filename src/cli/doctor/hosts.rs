@@ -1,4 +1,4 @@
-//! Checks of a team over several hosts: the link, and whether the paths that the project declares as its team's are guarded.
+//! Checks of a team over several hosts: the link, and whether the project's `team.paths` are guarded.
 
 use super::Checkup;
 use super::finding::Finding;
@@ -15,7 +15,7 @@ use std::time::Duration;
 /// How long the link may take.
 const LINK: Duration = Duration::from_millis(1500);
 
-/// Looks at the team, if there is one, or is meant to be.
+/// Checks the team, if there is one, or should be one.
 pub(super) fn check(place: &Checkup, store: &Store, root: &Path, found: &mut Vec<Finding>) {
     if store.has_team() {
         let link = link(store);
@@ -54,7 +54,7 @@ fn paths(place: &Checkup, store: &Store, root: &Path, count: usize) -> Finding {
     }
 }
 
-/// The link to the team: whether it runs, reaches the engine, and what it knows of the hosts.
+/// The link to the team: whether it runs, reaches the engine, and knows the hosts' keys.
 fn link(store: &Store) -> Result<Finding> {
     let seen = store.ask_team(&Ask::Look, LINK)?;
     let hosts = store.hosts()?;

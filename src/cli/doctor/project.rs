@@ -1,6 +1,6 @@
-//! Checks of the project before its store is opened: what would make opening it fail, or make it unsafe.
+//! Checks the project before its store is opened: finds what would make opening it fail, or make it unsafe.
 //!
-//! Nothing here goes through the store, so that a check never makes a new key in place of a lost one.
+//! Nothing here goes through the store, so a check never makes a new key in place of a lost one.
 
 use super::finding::{self, Finding, Fix};
 use crate::core::escape;
@@ -15,10 +15,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The most entries of a store that are looked at.
+/// The most entries of a store that are checked.
 const MOST: usize = 50_000;
 
-/// Looks at the project at `root`.
 pub(super) fn check(root: &Path, found: &mut Vec<Finding>) {
     let dir = root.join(".swarm");
     found.push(match root::check_format(&dir) {
@@ -39,7 +38,7 @@ pub(super) fn check(root: &Path, found: &mut Vec<Finding>) {
     found.push(ignored(root));
 }
 
-/// Whether everything in the store is this user's alone.
+/// Whether only this user has access to everything in the store.
 fn modes(dir: &Path) -> Finding {
     let (mut foreign, mut open, mut loose) = (Vec::new(), Vec::new(), Vec::new());
     let mut queue = vec![dir.to_owned()];
@@ -47,7 +46,7 @@ fn modes(dir: &Path) -> Finding {
     while next < queue.len() && queue.len() < MOST {
         let path = queue[next].clone();
         next += 1;
-        // Gone meanwhile: mail moves.
+        // It is gone meanwhile, because mail moves.
         let Ok(meta) = path.symlink_metadata() else { continue };
         if meta.is_symlink() || !is_mine(&meta) {
             foreign.push(path);
@@ -74,7 +73,7 @@ fn modes(dir: &Path) -> Finding {
         (Some(first), _) => {
             let seen = format!("others may write in {}{}", first.display(), and_more(open.len()));
             open.extend(loose);
-            // What contains comes first: once it is closed nobody else can change what is in it.
+            // Directories come first: once one is closed, nobody else can change its contents.
             order::sort(&mut open);
             Finding::bad("modes", seen, repair).fixable(Fix::Close(open))
         }

@@ -1,4 +1,4 @@
-//! What `--fix` does: only repairs that cannot lose anything. Each looks again right before it acts.
+//! The repairs of `--fix`: only those that cannot lose anything. Each checks again right before it acts.
 
 use super::Checkup;
 use super::finding::Fix;
@@ -17,13 +17,12 @@ use std::time::{Duration, Instant};
 /// How long a courier may take to start, or the plugin to load.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Repairs one thing.
 pub(super) fn repair(place: &Checkup, fix: &Fix) -> Result<()> {
     match fix {
         Fix::Close(paths) => paths.iter().try_for_each(|path| close(path)),
         Fix::Remove(paths) => {
             for path in paths {
-                // Somebody else may be cleaning up at the same time.
+                // Another process may be cleaning up at the same time.
                 let _ = fs::remove_file(path);
             }
             Ok(())
@@ -33,7 +32,7 @@ pub(super) fn repair(place: &Checkup, fix: &Fix) -> Result<()> {
         Fix::Start => begin(place, &store(place)?),
         Fix::Restart(id) => {
             let store = store(place)?;
-            // Ending a courier at any moment loses and repeats nothing; it must be the one, though.
+            // Ending a courier at any moment loses and repeats nothing; but it must be this very courier.
             if start::courier(store.dir()).as_ref() == Some(id) {
                 start::stop(id, || drop(store.ring()))?;
             }
@@ -47,7 +46,7 @@ fn store(place: &Checkup) -> Result<Store> {
 }
 
 fn close(path: &Path) -> Result<()> {
-    // Moved on since it was seen, as mail does.
+    // It has moved since then, like mail does.
     let Ok(meta) = path.symlink_metadata() else { return Ok(()) };
     if meta.is_symlink() {
         bail!("{} is a symbolic link now: it is not followed", path.display());
@@ -61,7 +60,7 @@ fn close(path: &Path) -> Result<()> {
 fn load(place: &Checkup, file: &Path) -> Result<()> {
     let socket = place.server.socket();
     let mut command = Command::new(file);
-    // A client takes no more than the socket from it.
+    // A client uses only the socket from this variable.
     command.env("TMUX", format!("{socket},0,0")).env_remove("TMUX_PANE");
     match child::output(&mut command, None, PATIENCE)
         .with_context(|| format!("cannot run {}", file.display()))?

@@ -1,4 +1,4 @@
-//! Checks of an open store: what needs attention in it, and the courier.
+//! Checks an open store: its problems, and the courier.
 
 use super::Checkup;
 use super::finding::{Finding, Fix};
@@ -16,7 +16,7 @@ use anyhow::Result;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Temporary files older than this were left by a process that was killed.
+/// Temporary files older than this belong to killed processes.
 const LEFT: Duration = Duration::from_secs(24 * 3600);
 
 /// A mutex that is held for longer than this has a holder that makes no progress.
@@ -25,7 +25,6 @@ const HELD: Duration = Duration::from_secs(2);
 /// A post is complete within this time; an older one was interrupted.
 const POST: Duration = Duration::from_secs(10);
 
-/// Looks at what is in the store.
 pub(super) fn check(place: &Checkup, store: &Store, agents: &[Agent], found: &mut Vec<Finding>) {
     let checks: [(&'static str, Result<Finding>); 7] = [
         ("mutex", mutex(store)),
@@ -46,7 +45,7 @@ pub(super) fn check(place: &Checkup, store: &Store, agents: &[Agent], found: &mu
     found.push(courier(place, store, agents));
 }
 
-/// A process holds the mutex for less than a millisecond, unless it was stopped then.
+/// Every process holds the mutex for less than a millisecond, unless it was stopped at that moment.
 fn mutex(store: &Store) -> Result<Finding> {
     let path = store.dir().join("lock");
     match lock::exclusive_within(&path, HELD, None) {
@@ -75,7 +74,7 @@ fn quarantine(store: &Store) -> Result<Finding> {
     })
 }
 
-/// What was set aside when the store was found to be a copy, or restored, or without its key.
+/// The records that were set aside when the store was found to be a copy, or restored, or without its key.
 fn aside(store: &Store) -> Result<Finding> {
     let dir = store.dir().join("aside");
     let count = match std::fs::read_dir(&dir) {
@@ -160,14 +159,15 @@ fn leftovers(store: &Store) -> Result<Finding> {
     })
 }
 
-/// Where a courier runs that cannot be seen here: this store is used from two machines or containers, each with agents of its own.
+/// Finds a courier that runs but cannot be seen here: this store is used from two machines or containers, each with
+/// agents of its own.
 fn elsewhere(store: &Store) -> Option<Finding> {
     let said = store.service().ok()??;
     let here = process::this().ok()?;
     let space = process::namespace();
     let other = said.process.boot != here.boot || (said.namespace.is_some() && said.namespace != space);
     let held = matches!(lock::try_exclusive(&store.dir().join("courier.lock")), Ok(None));
-    // In a sandbox, without a tmux server of its own, that is as it should be.
+    // In a sandbox without a tmux server of its own, this is normal.
     (other && held && Server::current().listens()).then(|| {
         Finding::bad(
             "courier",
@@ -214,7 +214,7 @@ fn courier(place: &Checkup, store: &Store, agents: &[Agent]) -> Finding {
     }
 }
 
-/// A courier that listens: is it the program that it should be?
+/// Checks that a listening courier is the right program.
 fn running(place: &Checkup, store: &Store, id: ProcessId) -> Finding {
     let said = store.service().ok().flatten().filter(|said| said.process == id);
     let runs = format!("runs as process {}", id.pid);

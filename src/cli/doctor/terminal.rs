@@ -9,14 +9,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// The end of the version of a program that fits the plugin.
+/// The end of the version text of a program that fits the plugin.
 const PROTOCOL: &str = "(protocol 2)";
 
-/// Prints the checksum of a checkout's sources, by the definition in the plugin's build script.
+/// Prints the checksum of a checkout's sources, as the plugin's build script defines it.
 const STAMP: &str =
     r#"eval "$(awk '/^stamp\(\)/ {on = 1} on {print} on && /}[ \t]*$/ {exit}' plugin/install.sh)"; stamp"#;
 
-/// Looks at tmux; the server's state, if it can be reached.
+/// Checks tmux. Returns the server's state, if the server can be reached.
 pub(super) fn check(place: &Checkup, found: &mut Vec<Finding>) -> Option<Health> {
     match health::installed() {
         Ok(release) => found.push(finding::tmux_version("tmux", &release)),
@@ -77,10 +77,10 @@ fn plugin(health: &Health, found: &mut Vec<Finding>) {
     found.extend(hooks(health, parts));
 }
 
-/// The plugin's hooks in tmux. Another plugin, or `set-hook -g` without an index, replaces all hooks of an event and
-/// removes them.
+/// The plugin's hooks in tmux. Another plugin, or `set-hook -g` without an index, replaces all hooks of an event, and
+/// so removes them.
 fn hooks(health: &Health, parts: &Path) -> Option<Finding> {
-    // The plugin sets none while it has no program, and one of an older version is known by its own list.
+    // The plugin sets no hooks while it has no program. A plugin of an older version has its own list.
     let wanted = std::fs::read_to_string(parts.join("hooks")).ok().filter(|_| !health.program.is_empty())?;
     let wanted: Vec<&str> = wanted.split_whitespace().collect();
     let gone: Vec<&str> =
@@ -102,7 +102,7 @@ fn hooks(health: &Health, parts: &Path) -> Option<Finding> {
     Some(if is_executable(&load) { finding.fixable(Fix::Load(load)) } else { finding })
 }
 
-/// The program that the plugin calls.
+/// Checks the program that the plugin calls.
 fn program(path: &str, root: &Path) -> Finding {
     let build = format!("sh {}/plugin/install.sh, then {0}/swarm.tmux", root.display());
     let file = Path::new(path);
@@ -118,14 +118,14 @@ fn program(path: &str, root: &Path) -> Finding {
     if !version.ends_with(PROTOCOL) {
         return Finding::bad("program", format!("{seen}, which does not fit the plugin"), build);
     }
-    // A package without its sources does not say which version it is.
+    // A package without its sources has no version.
     if let Some(checkout) = version_of(root)
         && version.split(' ').nth(1) != Some(&*checkout)
     {
         let seen = format!("{seen}; the plugin beside it is version {}", escape::short(&checkout, 20));
         return Finding::warn("program", seen, format!("bring both to one version: {build}"));
     }
-    // The sources are not the affair of one from elsewhere, and one without a stamp was built by hand.
+    // The sources do not matter for a program from elsewhere, and a program without a stamp was built by hand.
     let Ok(stamp) = std::fs::read_to_string(root.join("bin/.stamp")) else {
         return Finding::ok("program", seen);
     };
@@ -148,7 +148,6 @@ fn version_of(root: &Path) -> Option<String> {
     Some(manifest.get("package")?.get("version")?.as_str()?.to_owned())
 }
 
-/// Whether it is a file that may be run.
 pub(super) fn is_executable(file: &Path) -> bool {
     file.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
 }

@@ -1,9 +1,9 @@
-//! The team's paths at the moment of a push.
+//! Checks the team's paths before a push.
 //!
-//! What is pushed is what all clones share, so here a lease of the team counts for the last time. git says which commits it is
-//! about to send. The engine is asked, not only what this host believes: a host that was paused may believe too long. A
-//! declared path that nobody holds may be pushed. A path that another holds may not, nor may any while the engine does not
-//! answer, unless `team.offline` only warns.
+//! All clones get the pushed commits, so this is the last point at which a lease of the team counts. git lists the
+//! commits that it is about to send. The engine is asked, and not only this host's board: a host that was paused may
+//! believe too long. A declared path that nobody holds may be pushed. A path that another agent holds may not, nor
+//! may any while the engine does not answer, unless `team.offline` only warns.
 
 use super::{Session, git, names, patterns};
 use crate::cli::print;
@@ -23,21 +23,21 @@ use std::time::Duration;
 /// How long the engine may take: a push waits for a network anyway.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The most that git says: a line for each reference.
+/// The most text that git lists: a line for each reference.
 const MAX_REFS: u64 = 4 << 20;
 
 /// The most paths or holders that are named.
 const NAMED: usize = 4;
 
-/// Why a push is not as it should be.
+/// The objection to a push.
 enum Objection {
-    /// Others hold what is pushed.
+    /// Others hold pushed paths.
     Held(Vec<String>),
-    /// The engine does not answer, since then (ms since the epoch), and why.
+    /// The engine has not answered since then (ms since the epoch), for this reason.
     Cut(u64, String),
 }
 
-/// Checks what git, on standard input, says it is about to push to `remote`.
+/// Checks the commits that git, on standard input, is about to push to `remote`.
 pub(super) fn check(session: &Session, remote: Option<&str>) -> Result<()> {
     let settings = session.settings()?;
     if settings.team_paths.is_empty() || !session.store.has_team() {
@@ -65,7 +65,7 @@ pub(super) fn check(session: &Session, remote: Option<&str>) -> Result<()> {
     Err(Refusal::Held(format!("not pushed: {text}")).into())
 }
 
-/// What the engine says against a push of these paths.
+/// The objection to a push of these paths, by the engine.
 fn objection(session: &Session, paths: &[PathPattern]) -> Result<Option<Objection>> {
     if paths.is_empty() {
         return Ok(None);
@@ -97,7 +97,7 @@ fn objection(session: &Session, paths: &[PathPattern]) -> Result<Option<Objectio
     Ok((!held.is_empty()).then_some(Objection::Held(held)))
 }
 
-/// The files that the commits touch which git is about to send, by its lines `LOCAL-REF LOCAL-ID REMOTE-REF REMOTE-ID`.
+/// The files in the commits that git is about to send, by its lines `LOCAL-REF LOCAL-ID REMOTE-REF REMOTE-ID`.
 fn pushed(refs: &str, remote: Option<&str>) -> Result<Vec<String>> {
     let is_id = |id: &&str| {
         id.len() >= 40 && id.bytes().all(|b| b.is_ascii_hexdigit()) && id.bytes().any(|b| b != b'0')
@@ -106,7 +106,7 @@ fn pushed(refs: &str, remote: Option<&str>) -> Result<Vec<String>> {
     let (mut new, mut old) = (Vec::new(), Vec::new());
     for line in refs.lines() {
         let words: Vec<&str> = line.split(' ').collect();
-        // A reference that is removed takes no commits there: its id is all zeros.
+        // Removing a reference sends no commits: its id is all zeros.
         let Some(local) = words.get(1).copied().filter(is_id) else { continue };
         new.push(local);
         old.extend(words.get(3).copied().filter(is_id).filter(is_known));
@@ -114,11 +114,11 @@ fn pushed(refs: &str, remote: Option<&str>) -> Result<Vec<String>> {
     if new.is_empty() {
         return Ok(Vec::new());
     }
-    // For a place without a name nothing is on record, so what any place has counts as known.
+    // For a remote without a name nothing is recorded, so the references of all remotes count as known.
     let all = git(&["remote"])?;
     let named = remote.filter(|name| all.split(|b| *b == b'\n').any(|known| known == name.as_bytes()));
     let there = named.map_or_else(|| "--remotes".to_owned(), |name| format!("--remotes={name}"));
-    // Of a merge, what it changes itself.
+    // For a merge, only its own changes.
     let mut args = vec!["log", "--no-renames", "-c", "--name-only", "--format=", "-z"];
     args.extend(&new);
     args.push("--not");

@@ -27,7 +27,8 @@ pub(super) fn run(
         HookAction::Uninstall(_) | HookAction::Status(_) => places.installed(kind),
     };
     if matches!(action, HookAction::Uninstall(_)) {
-        // What was put in last goes first: directories that were made for several files go with the last of them.
+        // In the reverse order of the installation: a directory that was made for several files is removed with the
+        // last of them.
         targets = targets.iter().flat_map(Target::extension).chain(targets.clone()).collect();
         targets.reverse();
     }
@@ -73,7 +74,7 @@ pub(super) fn run(
     Ok(())
 }
 
-/// Does what is asked with one settings file, and says what came of it; nothing if nothing was to be done.
+/// Performs the action on one settings file, and returns the result as text; `None` if there was nothing to do.
 fn told(action: &HookAction, target: &Target, places: &HookFiles) -> Result<String> {
     let word = target.kind.word();
     Ok(match action {
@@ -92,7 +93,7 @@ fn told(action: &HookAction, target: &Target, places: &HookFiles) -> Result<Stri
     })
 }
 
-/// What is in one settings file.
+/// The state of one settings file.
 fn standing(target: &Target, places: &HookFiles) -> Result<String> {
     let word = target.kind.word();
     if let Some(text) = packages::standing(target, places)? {
@@ -116,7 +117,8 @@ fn standing(target: &Target, places: &HookFiles) -> Result<String> {
     Ok(format!("{word:<9} {state}: {}{rules}\n", shown(&target.path)))
 }
 
-/// What is said of a settings file's rules for `swarm-msg`; these `options` of an installation add them. Nothing where the agent has none.
+/// The text about a settings file's rules for `swarm-msg`; the installation `options` add them. Empty if the agent
+/// has no such rules.
 pub(super) fn rules_of(target: &Target, places: &HookFiles, options: &str) -> Result<String> {
     Ok(match target.allows(&places.program)? {
         Some(true) => "; swarm-msg runs without asking".to_owned(),
@@ -130,7 +132,7 @@ pub(super) fn shown(path: &Path) -> String {
     escape::line(&path.display().to_string())
 }
 
-/// Takes swarm out of one file, and what its plugin left where that was killed.
+/// Removes swarm from one file, and the files of its plugin that was killed.
 pub(super) fn take_out(target: &Target, plan: &install::Plan, state: &Path) -> Result<()> {
     plan.uninstall(state)?;
     if target.part == HookPart::Carrier
@@ -141,7 +143,7 @@ pub(super) fn take_out(target: &Target, plan: &install::Plan, state: &Path) -> R
     Ok(())
 }
 
-/// Installs into one file, and says what is there now.
+/// Installs into one file, and returns its new state as text.
 fn put_in(target: &Target, put: &Put, places: &HookFiles) -> Result<String> {
     let word = target.kind.word();
     let allow = put.allow;
@@ -186,7 +188,7 @@ fn put_in(target: &Target, put: &Put, places: &HookFiles) -> Result<String> {
     Ok(replaced + &hooks + &rules)
 }
 
-/// The rules of an agent that has them in a file of their own.
+/// The rules of an agent with a file of their own for them.
 fn rules(action: &HookAction, file: &RulesFile, places: &HookFiles) -> Result<String> {
     let word = file.kind.word();
     let path = escape::line(&file.path.display().to_string());
@@ -231,7 +233,7 @@ fn rules(action: &HookAction, file: &RulesFile, places: &HookFiles) -> Result<St
     })
 }
 
-/// Whether the person says at a terminal that the rules are wanted, where they are not there yet.
+/// Whether the person agrees, at a terminal, to add missing rules.
 fn wants_rules(target: &Target, places: &HookFiles) -> Result<bool> {
     if target.allows(&places.program)? != Some(false) || !is_terminal() {
         return Ok(false);
@@ -243,7 +245,7 @@ fn wants_rules(target: &Target, places: &HookFiles) -> Result<bool> {
     ))
 }
 
-/// The state of hooks that are in a file, for an agent that is started where that file is read.
+/// The state of the hooks in a file, for an agent that is started where that file is read.
 fn next_step(kind: HookKind, target: &Target, places: &HookFiles) -> String {
     let own = |name: &str| std::env::var(name).ok();
     let around = Surroundings { home: places.home.clone(), variable: &own };

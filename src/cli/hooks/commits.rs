@@ -7,7 +7,7 @@ use crate::core::refusal::Refusal;
 use crate::hooks::install::git::{self, Guard, Installed, Standing};
 use anyhow::Result;
 
-/// The guard of commits, in every repository of the project. Those that were refused are named, and the others done.
+/// The guard of commits, in every repository of the project. Refused repositories are named, and the others done.
 pub(super) fn run(action: &HookAction, places: &HookFiles) -> Result<()> {
     let guards = Guard::all(&places.root, &places.here)?;
     let _held = match action {
@@ -86,7 +86,7 @@ fn told(standing: Standing, guard: &Guard, places: &HookFiles) -> &'static str {
     }
 }
 
-/// The working trees that it covers, where that is not obvious.
+/// The working trees that it covers, if that is not obvious.
 fn trees(guard: &Guard) -> String {
     let all: Vec<String> = guard.trees().iter().map(|t| escape::line(&t.display().to_string())).collect();
     if all.is_empty() { String::new() } else { format!(", for {}", all.join(", ")) }

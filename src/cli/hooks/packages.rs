@@ -1,4 +1,5 @@
-//! `swarm hooks` where swarm comes to an agent as a package: a plugin of Claude Code or Codex, an extension of Gemini CLI.
+//! `swarm hooks` for an agent that gets swarm as a package: a plugin of Claude Code or Codex, an extension of Gemini
+//! CLI.
 
 use super::agents::{rules_of, shown, take_out};
 use super::{HookFiles, around_agent};
@@ -12,7 +13,7 @@ use crate::hooks::install::reach::Surroundings;
 use crate::hooks::install::{HookPart, Scope, Target};
 use anyhow::Result;
 
-/// The files that make an agent load swarm as a package. If they are to be put there, the packages are written first.
+/// The files that make an agent load swarm as a package. For an installation, the packages are written first.
 pub(super) fn targets(kind: HookKind, places: &HookFiles, puts: bool) -> Result<Vec<Target>> {
     let plain = places.targets(kind);
     if kind == HookKind::OpenCode {
@@ -46,8 +47,8 @@ pub(super) fn targets(kind: HookKind, places: &HookFiles, puts: bool) -> Result<
     Ok(plain.iter().flat_map(Target::packaged).collect())
 }
 
-/// Codex copies a plugin when its own command installs it, and asks for trust: swarm cannot do either for the person. Once the plugin is
-/// there, the plain hooks are removed.
+/// Codex copies a plugin when its own command installs it, and asks for trust. swarm can do neither for the person.
+/// Once the plugin is there, the plain hooks are removed.
 fn codex(plain: Vec<Target>, places: &HookFiles, puts: bool) -> Result<Vec<Target>> {
     if !puts
         || around(places, |around| around.package(HookKind::Codex, &places.root)).is_some_and(|p| p.fits())
@@ -73,7 +74,7 @@ fn of(target: &Target, places: &HookFiles) -> Option<Package> {
     around(places, |around| around.package(target.kind, dir))
 }
 
-/// What `status` says of a settings file, if the agent that reads it has a package.
+/// The text of `status` for a settings file, if its agent has a package.
 pub(super) fn standing(target: &Target, places: &HookFiles) -> Result<Option<String>> {
     let Some(package) = of(target, places).filter(|_| target.part == HookPart::Hooks) else {
         return Ok(None);
@@ -100,12 +101,12 @@ pub(super) fn standing(target: &Target, places: &HookFiles) -> Result<Option<Str
     Ok(Some(format!("{word:<9} {}: {}{rules}\n", escape::line(&state), shown(&package.place))))
 }
 
-/// Removes what would run the hooks a second time: an extension before plain hooks are put in, plain hooks of this project before a
-/// package that serves all of them. Says what it removed.
+/// Removes what would run the hooks twice: an extension before plain hooks are added, or this project's plain hooks
+/// before a package that serves all projects. Returns a text about it.
 pub(super) fn replace(target: &Target, package: bool, places: &HookFiles) -> Result<String> {
     let kind = target.kind;
     let others: Vec<Target> = match (package, target.part) {
-        // Directories that were made for several files go with the last of them.
+        // A directory that was made for several files is removed with the last of them.
         (false, HookPart::Hooks) => target.extension().into_iter().rev().collect(),
         (true, HookPart::Package | HookPart::Bare) if places.scope == Scope::User => {
             let own = Target::project(kind, &places.root);
@@ -124,7 +125,7 @@ pub(super) fn replace(target: &Target, package: bool, places: &HookFiles) -> Res
     Ok(text)
 }
 
-/// What `install` says of one file of a package; `None`: it is not one.
+/// The text of `install` for one file of a package; `None` if it is not one.
 pub(super) fn told(target: &Target, changed: bool) -> Option<String> {
     let (word, path) = (target.kind.word(), shown(&target.path));
     Some(match target.part {
@@ -145,7 +146,7 @@ pub(super) fn told(target: &Target, changed: bool) -> Option<String> {
     })
 }
 
-/// What `uninstall` leaves to the agent's own commands.
+/// The text of `uninstall` about what is left to the agent's own commands.
 pub(super) fn left(kind: HookKind, places: &HookFiles) -> String {
     let Some(package) = around(places, |around| around.package(kind, &places.root)) else {
         return String::new();

@@ -12,7 +12,8 @@ use crate::os::program;
 use crate::store::Store;
 use std::path::{Path, PathBuf};
 
-/// What an agent was started with. What its process does not tell is taken from here.
+/// Calls `with` with the environment of an agent's start. Values that its process does not show are taken from this
+/// environment.
 pub(in crate::cli) fn around_agent<T>(
     agent: &Agent,
     home: &Path,
@@ -21,7 +22,7 @@ pub(in crate::cli) fn around_agent<T>(
     around_process(agent.process.pid, home, with)
 }
 
-/// [`around_agent`], of the process.
+/// [`around_agent`] for a process.
 pub(in crate::cli) fn around_process<T>(pid: i32, home: &Path, with: impl Fn(&Surroundings<'_>) -> T) -> T {
     let environment = program::Environment::of(pid);
     let variable = |name: &str| environment.get(name);
@@ -30,12 +31,13 @@ pub(in crate::cli) fn around_process<T>(pid: i32, home: &Path, with: impl Fn(&Su
     with(&Surroundings { home, variable: &variable })
 }
 
-/// Whether a hook of this agent has called.
+/// Whether a hook of this agent has ever called.
 pub(super) fn has_called(store: &Store, agent: &Agent) -> bool {
     report::read(store, &agent.name).ok().flatten().is_some_and(|r| r.at >= agent.first_seen)
 }
 
-/// Why hooks do not reach the agent of that name, and what repairs it; nothing where they do, or where its kind has none.
+/// Why hooks do not reach the agent of that name, and the command that repairs it; `None` if they do, or if its kind
+/// has none.
 pub(in crate::cli) fn unreached(store: &Store, name: &str) -> Option<String> {
     let agent = store.agents().ok()?.into_iter().find(|a| a.is_live() && a.name.as_str() == name)?;
     let kind = agent.kind.parse().ok()?;
@@ -61,17 +63,17 @@ fn anywhere(store: &Store, kind: HookKind, agent: &Agent, home: &Path, program: 
         })
 }
 
-/// How far hooks reach a living agent.
+/// How well hooks reach a living agent.
 pub(in crate::cli) struct Reached {
-    /// In words.
+    /// The result in words.
     pub(in crate::cli) text: String,
     /// The one command that repairs it.
     pub(in crate::cli) repair: Option<String>,
-    /// No file that it reads has them.
+    /// No file that the agent reads contains them.
     pub(in crate::cli) absent: bool,
 }
 
-/// How far hooks reach a living agent, and the one command that repairs it.
+/// How well hooks reach a living agent, and the one command that repairs it.
 pub(in crate::cli) fn reached(
     kind: HookKind,
     agent: &Agent,

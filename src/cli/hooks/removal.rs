@@ -1,4 +1,4 @@
-//! Everything of swarm in settings and in git, for `swarm uninstall`.
+//! Removes everything of swarm from settings and from git, for `swarm uninstall`.
 
 use super::{agents, recorded};
 use crate::core::hook::HookKind;
@@ -9,15 +9,15 @@ use crate::store::key;
 use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
 
-/// Something of swarm in settings or in git that is to be removed.
+/// A part of swarm in settings or in git.
 pub(in crate::cli) enum Removal {
-    /// Hooks in an agent's settings; and where what those were before is kept.
+    /// Hooks in an agent's settings, and the directory with the original text.
     Agent(Target, PathBuf),
     /// The packages that agents loaded.
     Packages(PathBuf),
-    /// Rules for `swarm-msg` in a file of their own; and the same.
+    /// Rules for `swarm-msg` in a file of their own, and the same directory.
     Rules(RulesFile, PathBuf),
-    /// The guards of a project's repositories; where it is on record that they were put in, and for which project.
+    /// The guards of a project's repositories, the directory with their record, and the project's root.
     Git(Vec<Guard>, PathBuf, PathBuf),
 }
 
@@ -40,7 +40,6 @@ impl Removal {
         }
     }
 
-    /// Removes it. Idempotent.
     pub(in crate::cli) fn take(&self) -> Result<()> {
         match self {
             Removal::Agent(target, state) => agents::take_out(target, &target.uninstall(state)?, state),
@@ -80,7 +79,7 @@ pub(in crate::cli) fn removals(root: Option<&Path>) -> Result<Vec<Removal>> {
             targets.extend(recorded(&state, kind, root));
         }
         targets = targets.iter().flat_map(Target::extension).chain(targets.clone()).collect();
-        // Directories that were made for several files go with the last of them.
+        // A directory that was made for several files is removed with the last of them.
         targets.reverse();
         let mut seen: Vec<PathBuf> = Vec::new();
         for target in targets {
@@ -88,7 +87,7 @@ pub(in crate::cli) fn removals(root: Option<&Path>) -> Result<Vec<Removal>> {
                 continue;
             }
             seen.push(target.path.clone());
-            // What cannot be looked at is a step that fails, and stops no other.
+            // If a target cannot be read, its step fails and stops no other.
             if !target.uninstall(&state).is_ok_and(|plan| plan.is_empty()) {
                 found.push(Removal::Agent(target, state.clone()));
             }
@@ -108,7 +107,7 @@ pub(in crate::cli) fn removals(root: Option<&Path>) -> Result<Vec<Removal>> {
         }
     }
     if let Some(root) = root {
-        // Where there is no repository there is no guard; a repository whose hooks are not its own has none of ours.
+        // Without a repository there is no guard. A repository with hooks outside of itself has none of swarm's.
         let mut guards = Guard::all(root, root).unwrap_or_default();
         guards.retain(|g| g.refused().is_none() && g.is_installed());
         if !guards.is_empty() || Installed::load(&state, root).is_some() {

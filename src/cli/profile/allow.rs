@@ -1,4 +1,4 @@
-//! Shows the rules that a project brings with it, and asks the person whether they may be used.
+//! Shows the rules that a project brings, and asks the person whether they may be used.
 
 use crate::agents::{Profile, Profiles, lint};
 use crate::cli::print;
@@ -33,7 +33,7 @@ pub(super) fn run(revoke: bool, yes: bool) -> Result<()> {
     let own: Vec<(String, String)> = shelf.own().iter().filter_map(kind_of).collect();
     let mut shown = Vec::new();
     for (at, one) in texts.iter().enumerate() {
-        // What comes later counts more.
+        // Later files have priority.
         let later: Vec<(String, String)> = texts[at + 1..].iter().filter_map(kind_of).collect();
         shown.push(describe(one, &built_in, &later, &own).map_err(usage)?);
     }
@@ -51,19 +51,19 @@ pub(super) fn run(revoke: bool, yes: bool) -> Result<()> {
             return print::out("nothing was changed\n");
         }
     }
-    // What was shown, and not what may stand there by now.
+    // The texts that were shown, and not those that may be there by now.
     shelf.allow(Some(&texts))?;
     print::out("allowed, until one of the files changes; `swarm profile list` shows what is used\n")
 }
 
-/// The kind that a file is about, and the file.
+/// The kind of a file, and the file.
 fn kind_of(one: &Text) -> Option<(String, String)> {
     let profile = Profile::parse(one.text.as_ref().ok()?, &one.file).ok()?;
     Some((profile.kind, one.file.clone()))
 }
 
-/// What a file says and what it changes, in a few lines; the error names what is wrong with it. `later` and `own` are other files, with
-/// their kinds, that count more: of the project, and of the person.
+/// The contents of a file and the changes that it makes, in a few lines; or its error. `later` and `own` are other
+/// files, with their kinds, that have priority: of the project, and of the person.
 fn describe(
     one: &Text,
     built_in: &Profiles,

@@ -1,4 +1,5 @@
-//! Checks whether the rules for an agent still fit: they must read an empty composer, a draft and a cleared draft.
+//! Checks whether the rules for an agent still fit: they must read an empty composer, a draft and a cleared draft
+//! correctly.
 //!
 //! A few letters are typed into the empty composer of a pane that a person has named, and removed again. Enter is never pressed.
 
@@ -16,10 +17,10 @@ use crate::tmux::pane::{Acted, Look};
 use anyhow::Result;
 use std::time::Duration;
 
-/// What is typed.
+/// The typed text.
 const TEXT: &str = "swarm-check";
 
-/// When to look after something was done: an agent draws within this time.
+/// When to look after an act: an agent draws within this time.
 const LOOKS: [Duration; 4] = [Duration::from_millis(400); 4];
 
 pub(super) fn run(word: &str, yes: bool) -> Result<()> {
@@ -67,7 +68,7 @@ pub(super) fn run(word: &str, yes: bool) -> Result<()> {
     ))
 }
 
-/// When to look after a letter was taken away.
+/// When to look after a letter was deleted.
 const SOON: [Duration; 20] = [Duration::from_millis(60); 20];
 
 struct Test<'a> {
@@ -78,7 +79,7 @@ struct Test<'a> {
 }
 
 impl Test<'_> {
-    /// Whether all three are read right; says each.
+    /// Whether all three are read correctly; prints each result.
     fn run(&self) -> Result<bool> {
         let Some((look, reading)) = self.seen(&LOOKS, |_| false)? else { return self.gone() };
         if look.dead || look.in_mode || look.input_off {
@@ -100,7 +101,7 @@ impl Test<'_> {
             |r: &Reading| r.state == Status::Draft && r.composer.as_ref().is_some_and(|c| c.holds(TEXT));
         let Some((_, reading)) = self.seen(&LOOKS, holds)? else { return self.gone() };
         let drafted = told("a draft", &reading, holds(&reading))?;
-        // Only what was typed here is taken away.
+        // Only the text that was typed here is deleted.
         let erased = self.erase()?;
         let Some((_, reading)) = self.seen(&LOOKS, |r| r.state == Status::Idle)? else { return self.gone() };
         let cleared = told("a cleared draft", &reading, reading.state == Status::Idle)?;
@@ -110,7 +111,8 @@ impl Test<'_> {
         Ok(drafted && cleared)
     }
 
-    /// Takes away what was typed, as long as nothing else stands there. Letter by letter: some take many deletions at once for a paste.
+    /// Deletes the typed text while nothing else stands there. Letter by letter, because some agents take many
+    /// deletions at once for a paste.
     fn erase(&self) -> Result<bool> {
         for left in (1..=TEXT.len()).rev() {
             let holds = |r: &Reading| r.composer.as_ref().is_some_and(|c| c.holds(&TEXT[..left]));
@@ -147,7 +149,7 @@ impl Test<'_> {
     }
 }
 
-/// Says how something was read, and whether that is right.
+/// Prints a reading, and whether it is correct.
 fn told(what: &str, reading: &Reading, right: bool) -> Result<bool> {
     let verdict = if right { "ok" } else { "WRONG" };
     let why = reading.evidence.last().map(String::as_str).unwrap_or_default();

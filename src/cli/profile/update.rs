@@ -1,4 +1,5 @@
-//! Takes in a newer set of the shipped rules, if a maintainer has signed it. Nothing changes unless all of it is right.
+//! Installs a newer set of the shipped rules, if a maintainer has signed it. Nothing changes unless all of it is
+//! valid.
 
 use crate::agents::Profile;
 use crate::cli::print;
@@ -77,7 +78,7 @@ fn check(bytes: &[u8], file: &Path, shelf: &Shelf, shown: &str) -> Result<()> {
     let beside = PathBuf::from(format!("{}.sig", file.display()));
     let signature = profiles::given(&beside, SMALL)
         .map_err(|why| usage(format!("{}: {why}", escape::short(&beside.display().to_string(), 200))))?;
-    // What is checked is what was read: in a place of our own, where nobody else writes.
+    // The text that was read is checked: in a directory of swarm's own, where nobody else writes.
     let dir = key::state_home()?.join(format!("checking-{:016x}", crate::store::entropy()?));
     std::fs::DirBuilder::new()
         .recursive(true)

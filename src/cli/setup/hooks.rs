@@ -1,4 +1,4 @@
-//! The steps of the setup that concern an agent's own settings: its hooks, and its rules for `swarm-msg`.
+//! The steps of the setup for an agent's own settings: its hooks, and its rules for `swarm-msg`.
 
 use super::{Act, Now, Step, own};
 use crate::cli::hooks::around_process;
@@ -10,7 +10,7 @@ use crate::os::tools;
 use anyhow::Result;
 use std::path::Path;
 
-/// The hooks of an agent, and the rules that let it run swarm-msg, where it has such.
+/// The steps for the hooks of an agent, and for the rules that let it run swarm-msg, if it has such rules.
 pub(super) fn steps(now: &Now, kind: HookKind) -> Result<Vec<Step>> {
     let word = kind.word();
     let (ok, change) = own(&now.tree, &["hooks", "diff", word])?;
@@ -30,7 +30,7 @@ pub(super) fn steps(now: &Now, kind: HookKind) -> Result<Vec<Step>> {
     steps.extend(unreached(now, kind)?);
     let with_rules = own(&now.tree, &["hooks", "diff", word, "--allow"])?.1;
     if with_rules != change {
-        // The change of the hooks is shown by their own step.
+        // The change of the hooks is shown in their own step.
         let rules: String = with_rules
             .lines()
             .filter(|l| !change.lines().any(|c| c == *l))
@@ -45,7 +45,7 @@ pub(super) fn steps(now: &Now, kind: HookKind) -> Result<Vec<Step>> {
     Ok(steps)
 }
 
-/// Those of the agents with hooks whose program is on this PATH.
+/// The kinds with hooks whose program is on this PATH.
 pub(super) fn installed(path: &str) -> Vec<HookKind> {
     let found = |kind: &HookKind| {
         std::env::split_paths(path)
@@ -54,13 +54,14 @@ pub(super) fn installed(path: &str) -> Vec<HookKind> {
     HookKind::ALL.into_iter().filter(found).collect()
 }
 
-/// The same for an agent that is installed and does not run yet: only a person who sees the steps knows whether it will.
+/// The steps for an agent that is installed and does not run yet. Only a person who sees them knows whether it will
+/// run.
 pub(super) fn before(now: &Now, kind: HookKind) -> Result<Vec<Step>> {
     let steps = steps(now, kind)?;
     Ok(steps.into_iter().map(|step| Step { asks: matches!(step.act, Act::Run(_)), ..step }).collect())
 }
 
-/// The directories in which agents work that read no settings file of the work tree: one step each.
+/// The directories of working agents that read no settings file of the work tree: one step each.
 fn unreached(now: &Now, kind: HookKind) -> Result<Vec<Step>> {
     let word = kind.word();
     let (home, program) = (session::home()?, session::program()?);

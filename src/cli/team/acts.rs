@@ -1,4 +1,4 @@
-//! What `swarm-link` does: the actions of `swarm team` that need the engine, and the link itself.
+//! The acts of `swarm-link`: the actions of `swarm team` that need the engine, and the link itself.
 //!
 //! Each action is one call of the engine, so the engine orders several that run at once.
 
@@ -20,7 +20,6 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// What it is and how it is called.
 const HELP: &str = "Link this host's project to its team over several hosts. It is started when it is needed: the commands are those of `swarm team`.
 
 Usage:
@@ -30,7 +29,8 @@ Usage:
   swarm-link --version
 ";
 
-/// Runs `swarm-link` with this process's arguments. They are few and mostly made by `swarm`, so no parser is linked in for them.
+/// Runs `swarm-link` with this process's arguments. There are few, mostly from `swarm`, so no parser is linked in for
+/// them.
 pub fn swarm_link() -> ExitCode {
     crate::cli::own_what_is_made();
     let args: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -44,7 +44,7 @@ pub fn swarm_link() -> ExitCode {
         (true, ["where", id]) => place(id),
         (true, ["act", "--root", root, act]) => asked(Path::new(root), act),
         (_, ["run", "--root", ..]) if args.len() == 3 => {
-            // Its own session: it must outlive the terminal and the group it was started from.
+            // A session of its own, because it must outlive the terminal and the process group of its start.
             let _ = nix::unistd::setsid();
             Store::open_root(Path::new(&args[2])).and_then(|store| link::run(&store, start::revive))
         }
@@ -59,7 +59,7 @@ fn place(id: &str) -> Result<()> {
 }
 
 fn serve(id: &str) -> Result<()> {
-    // Where the key of a host may do nothing but this, ssh says here what was asked for.
+    // If the key of a host allows only this command, ssh passes the requested command here.
     let asked = std::env::var("SSH_ORIGINAL_COMMAND").unwrap_or_default();
     if asked.ends_with(&format!(" swarm-link where {id}")) {
         return place(id);
@@ -67,8 +67,8 @@ fn serve(id: &str) -> Result<()> {
     link::serve(id)
 }
 
-/// Does what `swarm team` was asked for, which has found out that a person asks. Whoever runs this past it is at least no
-/// agent on record.
+/// Performs an action of `swarm team`, which has checked that a person calls. A caller that bypasses `swarm team`
+/// must at least not be an agent on record.
 fn asked(root: &Path, act: &str) -> Result<()> {
     let store = Store::open_root(root)?;
     let caller = caller::identify(&store.living()?, None, &Chain::look()?)?;

@@ -1,8 +1,7 @@
-//! Leases in the whole team, from the side of a command: first a lease in the own store, then the team's, through the
-//! link.
+//! Leases in the whole team, for commands: first a lease in the own store, then the team's, through the link.
 //!
 //! The store decides between two agents of one host, the engine between two hosts. A lease that the team does not
-//! grant is given back here, so it keeps nobody from the path.
+//! grant is given back here, so it does not block the path.
 
 use super::PATIENCE;
 use crate::cli::print;
@@ -18,16 +17,16 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Between two looks of one who is kept waiting at the board: grows to the second value.
+/// The pause between two looks at the board: it grows to the second value.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
 
-/// Whether a lease is about more than this host.
+/// Whether a lease applies to other hosts as well.
 fn is_wide(lease: &Lease) -> bool {
     lease.paths.iter().any(|p| !matches!(p.scope(), Scope::Tree(_)))
 }
 
-/// Asks the team for what the own store has granted. If the team refuses, gives it back and says why. Returns the
-/// numbers in the team.
+/// Asks the team for a lease that the own store has granted. If the team refuses, gives the lease back and returns
+/// the reason. Returns the numbers in the team.
 pub(in crate::cli) fn hold(
     store: &Store,
     holder: &Holder,
@@ -57,7 +56,7 @@ pub(in crate::cli) fn hold(
     Ok(numbers)
 }
 
-/// It waits, and keeps what the own store has granted.
+/// The lease waits in the team, and keeps its grant from the own store.
 #[derive(Debug)]
 struct Queued(String);
 
@@ -76,7 +75,7 @@ fn hold_one(store: &Store, lease: &Lease, wait_ms: Option<u64>, keeps_waiting: b
     let answer = store.ask_team(&Ask::Take(lease.fence, wait_ms), PATIENCE)?;
     let what = words::list(&lease.paths);
     Err(match answer {
-        // Who was stopped meanwhile may read an answer that is true no more.
+        // A process that was stopped meanwhile may read an outdated answer.
         Some(Answer::Granted(number)) if store.holds_in_team(lease.fence)? => return Ok(number),
         Some(Answer::Queued(ticket, ahead)) if !keeps_waiting => {
             let text = format!(
@@ -103,7 +102,7 @@ fn hold_one(store: &Store, lease: &Lease, wait_ms: Option<u64>, keeps_waiting: b
     .into())
 }
 
-/// Keeps the caller waiting until the team has granted it.
+/// Waits until the team has granted the lease.
 fn wait_for(store: &Store, lease: &Lease, wait_ms: u64, what: &str) -> Result<u64> {
     print::tell(&format!("waiting for {what} in the team"));
     let until = clock::ticks()?.ms + wait_ms;
@@ -126,7 +125,7 @@ fn believed(store: &Store) -> Result<Option<Board>> {
     Ok(store.board()?.filter(|b| b.is_believed(&now)))
 }
 
-/// What to do while nobody here can know who holds a path.
+/// The advice while nobody here knows who holds a path.
 const ADVICE: &str = "Do not edit it; you may edit other files";
 
 /// The text that the team cannot be asked, since when, and what to do.
@@ -142,7 +141,7 @@ pub(in crate::cli) fn cut(since: u64, why: &str, what: &str, advice: &str) -> St
     )
 }
 
-/// The team's leases and who waits, a line each.
+/// The team's leases and waiters, one line each.
 pub(in crate::cli) fn list(board: &Board, now: &Ticks) -> String {
     let mut text = String::new();
     let doubt = if board.is_believed(now) { "" } else { "  (cut off: may have changed)" };
@@ -168,7 +167,7 @@ pub(in crate::cli) fn list(board: &Board, now: &Ticks) -> String {
     text
 }
 
-/// The team's leases and who waits, as JSON.
+/// The team's leases and waiters, as JSON.
 pub(in crate::cli) fn board_json(board: &Board, now: &Ticks) -> Value {
     let texts =
         |paths: &[crate::core::lease::PathPattern]| paths.iter().map(ToString::to_string).collect::<Vec<_>>();
