@@ -71,7 +71,7 @@ fn judge(args: &Args) -> Result<()> {
             "-z",
             "HEAD",
         ])?;
-        return release(&session, &patterns(&session, &paths)?);
+        return give_back(&session, &patterns(&session, &paths)?);
     }
     if args.hook.as_deref() == Some("pre-push") {
         return push::check(&session, args.given.first().map(String::as_str));
@@ -243,7 +243,7 @@ fn told(session: &Session, claims: &[PathClaim]) -> Result<()> {
     Ok(())
 }
 
-fn release(session: &Session, paths: &[PathPattern]) -> Result<()> {
+fn give_back(session: &Session, paths: &[PathPattern]) -> Result<()> {
     session.store.forget_edits(paths)?;
     let own = lease::holder(session);
     let automatic =
@@ -259,7 +259,7 @@ fn release(session: &Session, paths: &[PathPattern]) -> Result<()> {
     if !fences.is_empty() {
         session.store.change_leases(Part::Numbers(&fences), |table| {
             for fence in &fences {
-                table.release(&own, LeaseSelector::Fence(*fence));
+                table.give_back(&own, LeaseSelector::Fence(*fence));
             }
         })?;
     }

@@ -176,7 +176,7 @@ fn wait(store: &Store, request: &Request, wait_ms: u64) -> Result<LeaseOutcome> 
         let now = clock::now()?;
         if until.has_passed(&now) {
             store.change_leases(Part::Numbers(&[]), |t| {
-                t.release(&wait.holder, crate::core::lease::LeaseSelector::Fence(*ticket))
+                t.give_back(&wait.holder, crate::core::lease::LeaseSelector::Fence(*ticket))
             })?;
             return Ok(LeaseOutcome::Denied(blockers.clone()));
         }

@@ -46,7 +46,7 @@ pub(super) fn run(store: &Store, request: &Request, grant: &Grant, command: &[Os
     let ended = supervise(store, &mut holder, request.ttl_ms, grant, command);
     for lease in &grant.leases {
         store.change_leases(Part::Numbers(&[lease.fence]), |t| {
-            t.release(&holder, LeaseSelector::Fence(lease.fence))
+            t.give_back(&holder, LeaseSelector::Fence(lease.fence))
         })?;
     }
     let _ = store.ring();

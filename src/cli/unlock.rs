@@ -1,6 +1,6 @@
 use super::session::Session;
 use super::{lease, print};
-use crate::core::lease::{Lease, LeaseSelector, PathPattern, Released, words};
+use crate::core::lease::{GivenBack, Lease, LeaseSelector, PathPattern, words};
 use crate::core::order;
 use crate::core::refusal::Refusal;
 use crate::os::clock;
@@ -59,15 +59,16 @@ pub(super) fn run(args: &Args) -> Result<()> {
         None if args.all => (LeaseSelector::All, Part::All),
         None => (LeaseSelector::Paths(&paths), Part::Paths(&paths)),
     };
-    let (released, others) = session.store.change_leases(part, |table| {
-        let released = table.release(&holder, which);
+    let (given_back, others) = session.store.change_leases(part, |table| {
+        let given_back = table.give_back(&holder, which);
         let still = |path: &PathPattern| {
             table.holding(path).into_iter().map(|l| (path.clone(), l)).collect::<Vec<_>>()
         };
-        let gone =
-            |path: &PathPattern| released.leases.iter().any(|l| l.paths.iter().any(|p| p.is_same_path(path)));
+        let gone = |path: &PathPattern| {
+            given_back.leases.iter().any(|l| l.paths.iter().any(|p| p.is_same_path(path)))
+        };
         let others: Vec<(PathPattern, Lease)> = paths.iter().filter(|p| !gone(p)).flat_map(still).collect();
-        (released, others)
+        (given_back, others)
     })?;
     let _ = session.store.ring();
     if session.store.has_team() {
@@ -75,11 +76,11 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
     let now = clock::now()?;
     if args.json {
-        let leases: Vec<_> = released.leases.iter().map(|l| lease::lease_json(l, &now)).collect();
+        let leases: Vec<_> = given_back.leases.iter().map(|l| lease::lease_json(l, &now)).collect();
         let left: Vec<_> = others.iter().map(|(_, l)| lease::lease_json(l, &now)).collect();
-        print::object(json!({"released": leases, "withdrawn": released.tickets, "left": left}))?;
+        print::object(json!({"released": leases, "withdrawn": given_back.tickets, "left": left}))?;
     } else {
-        print::out(&told(&released))?;
+        print::out(&told(&given_back))?;
     }
     let (mine, others): (Vec<_>, Vec<_>) =
         others.into_iter().partition(|(_, l)| l.holder.shares_with(&holder));
@@ -99,16 +100,16 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
 }
 
-fn told(released: &Released) -> String {
-    if released.leases.is_empty() && released.tickets.is_empty() {
+fn told(given_back: &GivenBack) -> String {
+    if given_back.leases.is_empty() && given_back.tickets.is_empty() {
         return "nothing to give back\n".to_owned();
     }
-    let mut text: String = released
+    let mut text: String = given_back
         .leases
         .iter()
         .map(|l| format!("gave back {} (lease {})\n", words::list(&l.paths), l.fence))
         .collect();
-    text.extend(released.tickets.iter().map(|t| format!("left the queue (ticket {t})\n")));
+    text.extend(given_back.tickets.iter().map(|t| format!("left the queue (ticket {t})\n")));
     text
 }
 

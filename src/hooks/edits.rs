@@ -69,8 +69,8 @@ fn patterns(call: &Call<'_>, files: &[String]) -> Vec<PathPattern> {
     paths
 }
 
-/// At the end of a session: releases the automatic leases.
-pub(super) fn release(call: &Call<'_>) -> Result<()> {
+/// At the end of a session: gives the automatic leases back.
+pub(super) fn give_back(call: &Call<'_>) -> Result<()> {
     let holder = holder(call);
     let automatic: Vec<u64> = call
         .store
@@ -83,7 +83,7 @@ pub(super) fn release(call: &Call<'_>) -> Result<()> {
     if !automatic.is_empty() {
         call.store.change_leases(Part::Numbers(&automatic), |table| {
             for fence in &automatic {
-                table.release(&holder, LeaseSelector::Fence(*fence));
+                table.give_back(&holder, LeaseSelector::Fence(*fence));
             }
         })?;
     }

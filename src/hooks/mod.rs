@@ -125,7 +125,7 @@ impl Call<'_> {
                 }
                 report::write(self.store, &self.agent.name, Status::Busy, None)?;
             }
-            HookEvent::SessionEnd => edits::release(self)?,
+            HookEvent::SessionEnd => edits::give_back(self)?,
             HookEvent::Dialog => report::write(self.store, &self.agent.name, Status::Dialog, None)?,
             HookEvent::Prompt(_) => report::write(self.store, &self.agent.name, Status::Busy, None)?,
             HookEvent::SessionStart | HookEvent::Stop { .. } => {

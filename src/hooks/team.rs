@@ -85,7 +85,7 @@ fn take(call: &Call<'_>, holder: &Holder, path: &PathPattern) -> Result<Option<(
     };
     if let Some(fence) = grant.new {
         call.store.change_leases(Part::Numbers(&[fence]), |table| {
-            table.release(holder, LeaseSelector::Fence(fence))
+            table.give_back(holder, LeaseSelector::Fence(fence))
         })?;
         call.store.ring_link();
     }

@@ -1,6 +1,6 @@
 //! The desk of the link: signs of life, the mirror of the team's leases, and questions about them.
 //!
-//! It has its own thread and connection. It removes a lease from the board before it releases the lease, and adds a
+//! It has its own thread and connection. It removes a lease from the board before it gives the lease back, and adds a
 //! lease only after the engine has granted it. So a link that is killed at any point leaves a board that says too
 //! little, never too much. Its session outlives it: a restarted link continues the session, if the engine still knows
 //! it.

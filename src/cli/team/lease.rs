@@ -44,7 +44,7 @@ pub(in crate::cli) fn hold(
                     let fences = grant.new.iter().copied().chain([lease.fence]);
                     for fence in fences {
                         store.change_leases(Part::Numbers(&[fence]), |t| {
-                            t.release(holder, LeaseSelector::Fence(fence))
+                            t.give_back(holder, LeaseSelector::Fence(fence))
                         })?;
                     }
                     store.ring_link();

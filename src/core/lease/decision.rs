@@ -107,7 +107,7 @@ pub enum LeaseSelector<'a> {
 
 /// The effect of giving leases back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Released {
+pub struct GivenBack {
     /// The leases, or parts of leases, that were given back.
     pub leases: Vec<Lease>,
     /// The tickets that were taken back.

@@ -15,7 +15,7 @@ use crate::core::notice::Notice;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
     /// Its holder gave it back.
-    Released,
+    GivenBack,
     /// Its holder's process has ended.
     Died,
     /// Its time was over, and nothing but time could free it.
@@ -34,7 +34,7 @@ impl End {
     /// The word in the journal.
     pub fn word(&self) -> &'static str {
         match self {
-            End::Released => "released",
+            End::GivenBack => "released",
             End::Died => "died",
             End::Expired => "expired",
             End::Lapsed => "lapsed",
@@ -328,8 +328,8 @@ mod tests {
 
     #[test]
     fn every_end_has_its_word() {
-        use End::{Died, Expired, Forced, Lapsed, Released, Upgraded};
-        let ends = [Released, Died, Expired, Lapsed, Forced, Upgraded].map(|end| end.word());
+        use End::{Died, Expired, Forced, GivenBack, Lapsed, Upgraded};
+        let ends = [GivenBack, Died, Expired, Lapsed, Forced, Upgraded].map(|end| end.word());
         assert_eq!(ends, ["released", "died", "expired", "lapsed", "forced", "upgraded"]);
         let gave_up =
             [GaveUp::Withdrawn, GaveUp::Died, GaveUp::TimeOver, GaveUp::OfferLapsed].map(GaveUp::word);
@@ -399,7 +399,7 @@ mod tests {
             LeaseEvent::Dequeued(waiter("bob", false), GaveUp::Died),
         ];
         silent.extend(
-            [End::Released, End::Died, End::Expired, End::Upgraded]
+            [End::GivenBack, End::Died, End::Expired, End::Upgraded]
                 .map(|end| LeaseEvent::Ended(lease(None), end)),
         );
         // A command that waits, and a person in a terminal, get no message.

@@ -17,7 +17,7 @@ pub mod table;
 pub mod words;
 
 pub use decision::{
-    Blocker, Changes, Grant, LeaseOutcome, LeaseSelector, Released, Request, Wait, Why, Write,
+    Blocker, Changes, GivenBack, Grant, LeaseOutcome, LeaseSelector, Request, Wait, Why, Write,
 };
 pub use event::{End, GaveUp, LeaseEvent};
 pub use pattern::{PathKind, PathPattern, Scope};

@@ -13,7 +13,7 @@
 //!   time. A command keeps its lease as long as it runs, because nobody answers for it if its guard was killed.
 
 use super::decision::{
-    Blocker, Changes, Grant, LeaseOutcome, LeaseSelector, Released, Request, Wait, Why, Write,
+    Blocker, Changes, GivenBack, Grant, LeaseOutcome, LeaseSelector, Request, Wait, Why, Write,
 };
 use super::event::{End, GaveUp, LeaseEvent};
 use super::pattern::PathPattern;
@@ -200,20 +200,20 @@ impl LeaseTable {
     }
 
     /// Gives back a holder's leases, as a whole or in part, and takes back its tickets for the same paths.
-    pub fn release(&mut self, holder: &Holder, which: LeaseSelector<'_>) -> Released {
-        let mut released = Released::default();
+    pub fn give_back(&mut self, holder: &Holder, which: LeaseSelector<'_>) -> GivenBack {
+        let mut given_back = GivenBack::default();
         for lease in self.own_leases(holder) {
             let is_gone = |p: &PathPattern| is_meant(lease.fence, std::slice::from_ref(p), which);
-            released.leases.extend(self.take_away(&lease, is_gone, End::Released));
+            given_back.leases.extend(self.take_away(&lease, is_gone, End::GivenBack));
         }
         for waiter in self.own_waiters(holder) {
             if is_meant(waiter.ticket, &waiter.paths, which) {
-                released.tickets.push(waiter.ticket);
+                given_back.tickets.push(waiter.ticket);
                 self.drop_waiter(&waiter, Some(GaveUp::Withdrawn));
             }
         }
         self.advance();
-        released
+        given_back
     }
 
     /// Ends the leases with these numbers, whoever holds them. For a person only.

@@ -272,7 +272,7 @@ impl Desk {
     fn give_back(&self, lease: &Lease) -> Result<()> {
         self.store
             .change_leases(Part::Numbers(&[lease.fence]), |table| {
-                table.release(&lease.holder, LeaseSelector::Fence(lease.fence))
+                table.give_back(&lease.holder, LeaseSelector::Fence(lease.fence))
             })
             .map(drop)
     }

@@ -86,7 +86,7 @@ fn damaged_numbers_never_give_an_old_number_again() {
         highest = fence;
         store
             .change_leases(Part::All, |t| {
-                t.release(&request("alice", "a").holder, crate::core::lease::LeaseSelector::All)
+                t.give_back(&request("alice", "a").holder, crate::core::lease::LeaseSelector::All)
             })
             .unwrap();
     };
@@ -158,7 +158,7 @@ fn the_next_in_line_is_woken_and_nobody_else() {
     let give_back = |name: &str| {
         store
             .change_leases(Part::All, |t| {
-                t.release(&request(name, "a").holder, crate::core::lease::LeaseSelector::All)
+                t.give_back(&request(name, "a").holder, crate::core::lease::LeaseSelector::All)
             })
             .unwrap()
     };

@@ -160,8 +160,8 @@ impl World {
         self.ask(name, paths, Mode::Exclusive, true)
     }
 
-    fn unlock(&mut self, name: &str, which: LeaseSelector<'_>) -> (Released, Vec<LeaseEvent>) {
-        self.transact(|t| t.release(&holder(name), which))
+    fn unlock(&mut self, name: &str, which: LeaseSelector<'_>) -> (GivenBack, Vec<LeaseEvent>) {
+        self.transact(|t| t.give_back(&holder(name), which))
     }
 
     fn names(&self) -> Vec<&str> {
@@ -276,7 +276,7 @@ fn nobody_is_forgotten(mut world: World) {
             assert!(rounds < 200);
             rounds += 1;
             let Some(lease) = world.leases.values().next().cloned() else { break };
-            world.transact(|t| t.release(&lease.holder, LeaseSelector::Fence(lease.fence)));
+            world.transact(|t| t.give_back(&lease.holder, LeaseSelector::Fence(lease.fence)));
             continue;
         };
         let (holder, paths, mode) = (waiter.holder.clone(), waiter.paths.clone(), waiter.mode);
@@ -457,10 +457,10 @@ fn nobody_can_give_back_or_renew_what_is_anothers() {
     let fence = *world.leases.keys().next().unwrap();
     let meant = [path("a")];
     for which in [LeaseSelector::All, LeaseSelector::Paths(&meant), LeaseSelector::Fence(fence)] {
-        assert_eq!(world.unlock("bob", which).0, Released::default());
+        assert_eq!(world.unlock("bob", which).0, GivenBack::default());
         assert!(world.transact(|t| t.renew(&holder("bob"), which, MINUTE)).0.is_empty());
     }
-    assert_eq!(world.unlock("alice", LeaseSelector::Fence(fence + 1)).0, Released::default());
+    assert_eq!(world.unlock("alice", LeaseSelector::Fence(fence + 1)).0, GivenBack::default());
     assert_eq!(world.names(), ["alice"]);
 }
 

@@ -84,7 +84,7 @@ fn many_leases_are_found_by_their_paths_however_often_they_change() {
         if round % 3 == 0 {
             let gone = [pattern(&path)];
             let released = store
-                .change_leases(Part::Paths(&gone), |t| t.release(&holder("c"), LeaseSelector::Paths(&gone)))
+                .change_leases(Part::Paths(&gone), |t| t.give_back(&holder("c"), LeaseSelector::Paths(&gone)))
                 .unwrap();
             assert_eq!(released.leases.len(), 1);
         }
@@ -96,7 +96,7 @@ fn many_leases_are_found_by_their_paths_however_often_they_change() {
     assert_eq!(in_the_way(&store, "held/b/3"), ["held/b/3"]);
     assert_eq!(in_the_way(&store, "held/*/3").len(), 3);
     for name in ["a", "b", "c"] {
-        store.change_leases(Part::All, |t| t.release(&holder(name), LeaseSelector::All)).unwrap();
+        store.change_leases(Part::All, |t| t.give_back(&holder(name), LeaseSelector::All)).unwrap();
     }
     assert!(!exists(&store));
 }
@@ -111,7 +111,7 @@ fn a_lease_of_several_paths_is_found_by_each_and_given_back_in_part() {
     assert_eq!(in_the_way(&store, "w/deep/file"), ["w/"]);
     let part = [pattern("w/")];
     store
-        .change_leases(Part::Paths(&part), |t| t.release(&holder("b"), LeaseSelector::Paths(&part)))
+        .change_leases(Part::Paths(&part), |t| t.give_back(&holder("b"), LeaseSelector::Paths(&part)))
         .unwrap();
     assert_eq!((in_the_way(&store, "w/deep/file").len(), in_the_way(&store, "x/1").len()), (0, 1));
     agrees(&store);
