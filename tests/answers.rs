@@ -81,7 +81,7 @@ impl World {
 fn a_person_releases_an_answer_that_is_held_and_the_count_begins_again() {
     let (world, panes, held) = in_a_loop();
     let told = world.below("codex-1", &format!("swarm release {held}; echo ended with $?"));
-    assert!(told.contains("only a person") && told.contains("ended with 2"), "{told}");
+    assert!(told.contains("only the human can release") && told.contains("ended with 2"), "{told}");
     assert_eq!(world.given(&panes[0], &held), 0);
     world.ok(&["release", &held]);
     world.reaches(&held, "submitted", "");

@@ -82,7 +82,7 @@ fn what_is_wrong_with_a_group_is_said_and_changes_nothing() {
     assert!(a.mail().is_empty(), "nothing was sent");
     for command in ["group add api peer-0", "group remove api", "group remove api peer-1"] {
         let (code, told) = a.run(&format!("swarm {command}"));
-        assert!(code == 2 && told.contains("only a person can change groups"), "{command}: {told}");
+        assert!(code == 2 && told.contains("only the human can change groups"), "{command}: {told}");
     }
     let (code, told) = a.run("swarm-msg send @web x");
     assert!(code == 2 && told.contains("has no members"), "{told}");

@@ -177,7 +177,7 @@ fn what_cannot_be_started_is_refused_before_anything_opens() {
     assert_eq!(panes(&world), before);
     // Only a person starts and ends agents.
     let said = world.below("reviewer", "swarm start codex; swarm end reviewer; swarm resume");
-    assert_eq!(said.matches("only a person can").count(), 3, "{said}");
+    assert_eq!(said.matches("only the human can").count(), 3, "{said}");
     let nowhere = World::with_store();
     let (code, said) = nowhere.refused(&["start", "claude"]);
     assert!(code == 7 && said.contains("no tmux server listens"), "{said}");

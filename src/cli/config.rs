@@ -107,17 +107,17 @@ pub(super) fn run(args: &Args) -> Result<()> {
             print::out(&format!("{}\n", key.spec().kind.text(config.value(*key))))
         }
         ConfigVerb::Set { key, value, which } => {
-            only_for_people(root.as_deref())?;
+            only_for_the_human(root.as_deref())?;
             let (source, path) = chosen(&files, *which)?;
             set(&files, source, &path, *key, value)
         }
         ConfigVerb::Unset { key, which } => {
-            only_for_people(root.as_deref())?;
+            only_for_the_human(root.as_deref())?;
             let (source, path) = chosen(&files, *which)?;
             unset(source, &path, key)
         }
         ConfigVerb::Edit(which) => {
-            only_for_people(root.as_deref())?;
+            only_for_the_human(root.as_deref())?;
             let (source, path) = chosen(&files, *which)?;
             edit::run(source, &path)
         }
@@ -169,9 +169,9 @@ fn chosen(files: &Files, which: FileChoice) -> Result<(Source, PathBuf)> {
 }
 
 /// Refuses agents: they must not change their own limits. They could still edit the file; this only keeps them honest.
-fn only_for_people(root: Option<&Path>) -> Result<()> {
+fn only_for_the_human(root: Option<&Path>) -> Result<()> {
     if root.is_some() && Session::open()?.caller.identity != Identity::Human {
-        return Err(Refusal::Usage("the settings are for people to change; ask the human".into()).into());
+        return Err(Refusal::only_human("change the settings").into());
     }
     Ok(())
 }

@@ -35,10 +35,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let old = store.prunable(before_ms)?;
     if args.yes {
         if !peek.damaged.is_empty() && session.caller.identity != Identity::Human {
-            return Err(Refusal::Usage(
-                "a lease record is damaged: only the human can set it aside, after looking at it".into(),
-            )
-            .into());
+            return Err(Refusal::only_human("set a damaged lease record aside, after looking at it").into());
         }
         store.set_damaged_leases_aside()?;
         store.change_leases(Part::All, |_| ())?;

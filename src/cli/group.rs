@@ -145,9 +145,7 @@ fn member(session: &mut Session, asked: &str) -> Result<Name> {
 
 fn by_person() -> Result<Session> {
     let session = Session::open()?;
-    if !session.is_human() {
-        return Err(Refusal::Usage("only a person can change groups: ask the human".into()).into());
-    }
+    session.require_human("change groups")?;
     Ok(session)
 }
 

@@ -19,8 +19,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let here = session::here()?;
     if args.new_key {
         if stranger::above(&Chain::look()?)?.is_some() {
-            let text = "only the human can start again with a new key; this command runs below an agent";
-            return Err(Refusal::Usage(text.into()).into());
+            return Err(Refusal::only_human("start again with a new key").into());
         }
         let store = Store::init_with_new_key(&here)?;
         return print::out(&format!(

@@ -90,9 +90,7 @@ pub(super) fn usage(text: impl Into<String>) -> anyhow::Error {
 /// The session of a person, with the present agents. Refuses agents.
 pub(super) fn by_person(what: &str) -> Result<Session> {
     let mut session = Session::open()?;
-    if !session.is_human() {
-        return Err(usage(format!("only a person can {what} agents: ask the human")));
-    }
+    session.require_human(&format!("{what} agents"))?;
     session.rediscover();
     Ok(session)
 }

@@ -39,11 +39,9 @@ fn usage(text: impl Into<String>) -> anyhow::Error {
 
 pub(super) fn run(args: &Args) -> Result<()> {
     let session = Session::open()?;
-    if !session.is_human() {
-        return Err(usage(
-            "only the human registers agents; one that is started with SWARM_AGENT=KIND in its environment is found",
-        ));
-    }
+    session.require_human(
+        "register an agent (one with SWARM_AGENT=KIND in its environment is found by itself)",
+    )?;
     check_names(args)?;
     let own = std::env::var("TMUX_PANE").ok();
     let pane = args.pane.clone().or(own).ok_or_else(|| usage("say which pane, such as %5"))?;

@@ -30,9 +30,7 @@ const DROPPED: &str = "a person dropped it";
 
 pub(super) fn run(args: &Args) -> Result<()> {
     let session = Session::open()?;
-    if !session.is_human() {
-        return Err(Refusal::Usage("only a person can release what is held: ask the human".into()).into());
-    }
+    session.require_human("release a held answer")?;
     let (_, message) = session.find(&args.id, false)?;
     if message.round == 0 {
         return Err(not_held(&message));

@@ -309,6 +309,11 @@ impl Session {
         self.caller.identity == Identity::Human && self.caller.whole
     }
 
+    /// Refuses every caller but the human. `act` completes "only the human can …".
+    pub(super) fn require_human(&self, act: &str) -> Result<()> {
+        if self.is_human() { Ok(()) } else { Err(Refusal::only_human(act).into()) }
+    }
+
     /// The program with which the caller runs these commands.
     pub(super) fn program(&self) -> &'static str {
         if self.is_human() { "swarm" } else { "swarm-msg" }

@@ -82,8 +82,7 @@ struct Now {
 
 pub(super) fn run(args: &Args) -> Result<()> {
     if stranger::above(&Chain::look()?)?.is_some() {
-        let text = "only the human sets a project up; this command runs below an agent";
-        return Err(Refusal::Usage(text.into()).into());
+        return Err(Refusal::only_human("set a project up").into());
     }
     if !(args.yes || args.dry_run || print::is_interactive()) {
         let text = "there is no terminal to show the steps on: use --dry-run to see them, --yes to do them";

@@ -118,17 +118,13 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
 }
 
-/// Only a person makes and leaves teams: an agent could let strangers write to everybody here.
-fn for_people() -> anyhow::Error {
-    Refusal::Usage("only a person may make, join or leave a team: ask the human to run this".into()).into()
-}
+/// The acts that are for the human alone: an agent could let strangers write to everybody here.
+const FOR_THE_HUMAN: &str = "make, join or leave a team";
 
 /// Replaces this process by `swarm-link`, for a person.
 fn hand_over(act: &Act) -> Result<()> {
     let session = session::Session::open()?;
-    if !session.is_human() {
-        return Err(for_people());
-    }
+    session.require_human(FOR_THE_HUMAN)?;
     let program = start::link_program()?;
     if !program.exists() {
         return Err(Refusal::Usage(format!(

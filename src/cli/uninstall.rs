@@ -55,7 +55,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let here = session::here()?;
     let root = Store::root_for_caller(&here);
     if root.is_some() && Session::open().is_ok_and(|s| s.caller.identity != Identity::Human) {
-        return Err(Refusal::Usage("only the human may uninstall swarm: ask them to".into()).into());
+        return Err(Refusal::only_human("uninstall swarm").into());
     }
     let steps = plan(root.as_deref(), args.state)?;
     if steps.is_empty() {

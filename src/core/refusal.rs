@@ -130,6 +130,11 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// The refusal of an act that is for the human alone. `act` completes "only the human can …".
+    pub fn only_human(act: &str) -> Self {
+        Refusal::Usage(format!("only the human can {act}: ask the human"))
+    }
+
     pub fn exit(&self) -> Exit {
         match self {
             Refusal::Usage(_) => Exit::Usage,

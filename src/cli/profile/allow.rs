@@ -12,9 +12,7 @@ use anyhow::Result;
 pub(super) fn run(revoke: bool, yes: bool) -> Result<()> {
     let usage = |text: String| anyhow::Error::from(Refusal::Usage(text));
     let session = Session::open()?;
-    if !session.is_human() {
-        return Err(usage("only the human allows a project to bring rules for agents".into()));
-    }
+    session.require_human("allow a project to bring rules for agents")?;
     let shelf = Shelf::of(Some(session.store.root()));
     if revoke {
         let changed = shelf.allow(None)?;

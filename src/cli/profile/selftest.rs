@@ -25,9 +25,7 @@ const LOOKS: [Duration; 4] = [Duration::from_millis(400); 4];
 
 pub(super) fn run(word: &str, yes: bool) -> Result<()> {
     let usage = |text: String| anyhow::Error::from(Refusal::Usage(text));
-    if !Session::look()?.is_human() {
-        return Err(usage("only the human has an agent's rules tested".into()));
-    }
+    Session::look()?.require_human("have an agent's rules tested")?;
     let (server, pane, _) = explain::target(word)?;
     let profiles = session::profiles()?;
     let survey = discovery::survey(&server, &profiles)?;

@@ -73,7 +73,7 @@ fn asked(root: &Path, act: &str) -> Result<()> {
     let store = Store::open_root(root)?;
     let caller = caller::identify(&store.living()?, None, &Chain::look()?)?;
     if caller.identity != Identity::Human || !caller.whole {
-        return Err(super::for_people());
+        return Err(Refusal::only_human(super::FOR_THE_HUMAN).into());
     }
     run(&store, &serde_json::from_slice(act.as_bytes()).context("cannot read what is to be done")?)
 }
