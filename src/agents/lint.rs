@@ -4,16 +4,16 @@
 //! Each finding is one sentence that begins with its key. A profile with findings is used all the same: only recorded
 //! screens show whether a rule is right.
 
-use super::caseless;
 use super::profile::Profile;
+use super::{caseless, is_interpreter};
 use crate::core::escape;
 use regex_syntax::hir::{Hir, HirKind, Look};
 
-/// Names under which anything may run: an interpreter, a shell, or a tool that starts others. Also editors and
-/// pagers, which would take mail for commands.
-const ANYBODY: [&str; 25] = [
-    "node", "bun", "deno", "python", "python3", "ruby", "perl", "java", "npx", "npm", "uv", "sh", "bash",
-    "zsh", "fish", "docker", "ssh", "sudo", "vi", "vim", "nvim", "emacs", "nano", "less", "man",
+/// Names under which anything may run, beside the interpreters of agents: another interpreter, a shell, or a tool that
+/// starts others. Also editors and pagers, which would take mail for commands.
+const ANYBODY: [&str; 20] = [
+    "ruby", "perl", "java", "npx", "npm", "uv", "sh", "bash", "zsh", "fish", "docker", "ssh", "sudo", "vi",
+    "vim", "nvim", "emacs", "nano", "less", "man",
 ];
 
 /// Keys whose patterns must match from the beginning of a text.
@@ -80,7 +80,7 @@ fn of_one(profile: &Profile) -> Vec<String> {
 fn contradictions(profile: &Profile) -> Vec<String> {
     let Profile { process, screen, timing, .. } = profile;
     let busy = [&screen.busy, &screen.busy_above, &screen.busy_title].iter().all(|list| list.is_empty());
-    let generic = process.names.iter().find(|name| ANYBODY.contains(&name.as_str()));
+    let generic = process.names.iter().find(|name| is_interpreter(name) || ANYBODY.contains(&name.as_str()));
     let generic = generic.filter(|_| process.path.is_empty()).map(|name| {
         format!(
             "process.names: anything may run as {name}; name its script in process.scripts, or its command line in process.path"

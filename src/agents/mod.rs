@@ -85,8 +85,8 @@ const ONE_SHOT: [&str; 16] = [
     "down",
 ];
 
-/// Programs that run an agent's script.
-const INTERPRETERS: [&str; 4] = ["node", "bun", "deno", "python"];
+/// Programs that run agents' scripts. The name of node's main thread is `MainThread`, which Linux shows as the process's.
+pub const INTERPRETERS: [&str; 5] = ["node", "MainThread", "bun", "deno", "python"];
 
 /// The known facts about one process.
 #[derive(Clone, Copy, Debug)]
@@ -317,8 +317,8 @@ pub fn is_shell(name: &str) -> bool {
     ["sh", "bash", "dash", "zsh", "ksh", "ash", "fish", "nu", "tcsh", "csh", "login", "tmux"].contains(&name)
 }
 
-/// Whether a program of this name runs agents' scripts.
-fn is_interpreter(program: &str) -> bool {
+/// Whether a program of this name, which may end in a version, runs agents' scripts.
+pub fn is_interpreter(program: &str) -> bool {
     let of = |i: &&str| {
         program.strip_prefix(*i).is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit() || c == '.'))
     };
@@ -354,6 +354,15 @@ fn by_script(scripts: &[String], process: &ProcessFacts<'_>) -> Option<(String, 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_interpreter_is_known_with_its_version() {
+        for (name, expected) in
+            [("node", true), ("python3.11", true), ("bun", true), ("nodemon", false), ("pi", false)]
+        {
+            assert_eq!(is_interpreter(name), expected, "{name}");
+        }
+    }
 
     fn kind(line: &str) -> Option<String> {
         let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();

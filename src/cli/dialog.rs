@@ -9,7 +9,6 @@ use super::session::Session;
 use crate::core::agent::{Agent, Status};
 use crate::core::escape;
 use crate::core::event::Event;
-use crate::core::refusal::Refusal;
 use crate::courier::gate::Scene;
 use crate::os::process;
 use crate::roster::{observe, rules};
@@ -30,10 +29,7 @@ const TRIES: usize = 3;
 /// Gives a key to the dialog that was seen. Returns the result, for the person.
 pub(super) fn answer(store: &Store, answer: &Answer) -> Result<String> {
     let session = Session::of(store.clone())?;
-    if !session.is_human() {
-        let text = "only a person at the keyboard can answer an agent's dialog";
-        return Err(Refusal::Usage(text.into()).into());
-    }
+    session.require_human("answer an agent's dialog")?;
     let is_meant = |a: &&Agent| {
         a.is_live()
             && a.name.as_str() == answer.agent
@@ -72,15 +68,7 @@ fn asks(agent: &Agent, look: &Look, answer: &Answer) -> Result<String> {
     let profile = rules.get(&agent.kind).ok_or_else(|| changed(answer, "its screen cannot be read"))?;
     let process = process::look(&agent.process).ok_or_else(|| changed(answer, "it has ended"))?;
     let reading = observe::reading(profile, agent.process.pid, look);
-    let scene = Scene {
-        reading: &reading,
-        process: &process,
-        moved: look.dead || look.server != agent.place.server || look.pane_pid != agent.place.pane_pid,
-        in_mode: look.in_mode,
-        input_off: look.input_off,
-        human: false,
-        reported: None,
-    };
+    let scene = Scene::of(look, !look.is_in(&agent.place), &reading, &process);
     scene.pane_is_open().map_err(|hold| changed(answer, &hold.to_string()))?;
     if reading.state != Status::Dialog {
         return Err(changed(answer, "its screen shows no dialog"));

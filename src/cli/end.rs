@@ -8,6 +8,7 @@ use crate::core::name::Name;
 use crate::core::process_id::ProcessId;
 use crate::core::refusal::Refusal;
 use crate::core::registry::Sighting;
+use crate::courier::gate::Scene;
 use crate::os::forest::Forest;
 use crate::os::process::{self, Process};
 use crate::roster::{discovery, observe};
@@ -155,18 +156,15 @@ fn end(session: &Session, profiles: &Profiles, asked: &str, forced: bool) -> Res
 /// Presses Ctrl-D in an empty composer, if nothing has changed since the look.
 fn press(profile: &Profile, agent: &Agent, server: &Server) -> Result<()> {
     let (name, place) = (&agent.name, &agent.place);
-    let look = server.look(&place.pane)?;
-    let look = look.filter(|look| (look.server, look.pane_pid) == (place.server, place.pane_pid));
     let changed =
         || Refusal::Held(format!("something changed in the pane of {name}: nothing was done; try again"));
-    let look = look.ok_or_else(changed)?;
-    if look.in_mode {
-        return Err(Refusal::Held(format!(
-            "the pane of {name} is in copy mode or another mode of tmux: nothing was done; leave the mode first"
-        ))
-        .into());
-    }
+    let look = server.look(&place.pane)?.ok_or_else(changed)?;
+    let process = process::look(&agent.process).ok_or_else(changed)?;
     let reading = observe::reading(profile, agent.process.pid, &look);
+    let scene = Scene::of(&look, !look.is_in(place), &reading, &process);
+    if let Err(hold) = scene.pane_is_open() {
+        return Err(Refusal::Held(format!("{name} was not ended: {hold}; nothing was done")).into());
+    }
     if reading.state != Status::Idle {
         return Err(busy(name, reading.state).into());
     }

@@ -7,6 +7,7 @@ use crate::agents::{Content, Open, Reading};
 use crate::core::agent::Status;
 use crate::core::frame;
 use crate::os::process::Process;
+use crate::tmux::pane::Look;
 use std::fmt;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,7 +132,13 @@ pub struct Scene<'a> {
     pub reported: Option<Status>,
 }
 
-impl Scene<'_> {
+impl<'a> Scene<'a> {
+    /// The facts of one look. A person's keys and reports of hooks are not among them.
+    pub fn of(look: &Look, moved: bool, reading: &'a Reading, process: &'a Process) -> Self {
+        let (in_mode, input_off) = (look.in_mode, look.input_off);
+        Scene { reading, process, moved, in_mode, input_off, human: false, reported: None }
+    }
+
     /// Everything about the pane but the composer: may keys go there at all?
     pub fn pane_is_open(&self) -> Result<(), Hold> {
         match self {

@@ -11,7 +11,7 @@
 use super::process::Process;
 use super::served::{self, Served};
 use super::{process, program};
-use crate::agents::Link;
+use crate::agents::{INTERPRETERS, Link};
 use crate::core::agent::Agent;
 use crate::core::message::Identity;
 use crate::core::name::Name;
@@ -61,9 +61,6 @@ impl Ancestor {
         self.argv.iter().any(|a| a == mark) && (runs(kind) || INTERPRETERS.into_iter().any(runs))
     }
 }
-
-/// The names of interpreters of agents' programs.
-const INTERPRETERS: [&str; 4] = ["node", "MainThread", "bun", "deno"];
 
 /// Variables that agents set for the programs that they run.
 const AGENTS_OWN: [&str; 11] = [

@@ -5,6 +5,7 @@
 
 use super::process::{Table, first_arguments};
 use super::system;
+use crate::agents::is_interpreter;
 use crate::core::escape;
 use crate::core::process_id::ProcessId;
 use std::cell::OnceCell;
@@ -97,12 +98,6 @@ pub fn version(pid: i32, argv: &[String]) -> Option<String> {
         .first()
         .is_some_and(|program| program.rsplit('/').next().unwrap_or_default().starts_with("python"));
     wheel().or_else(|| package().filter(|_| !python)).filter(|text| is_version(text)).or_else(called)
-}
-
-/// Whether a program of this name runs scripts.
-pub fn is_interpreter(name: &str) -> bool {
-    let plain = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
-    ["node", "bun", "deno", "python", "MainThread"].contains(&plain)
 }
 
 /// The names by which a profile recognises a process: its program, and the end of its script's path if an interpreter
@@ -243,14 +238,5 @@ mod tests {
             assert_eq!((&*program, &*script), expected, "{line}");
         }
         assert_eq!(names("comm", &[]).0, "comm");
-    }
-
-    #[test]
-    fn an_interpreter_is_known_with_its_version() {
-        for (name, expected) in
-            [("node", true), ("python3.11", true), ("bun", true), ("nodemon", false), ("pi", false)]
-        {
-            assert_eq!(is_interpreter(name), expected, "{name}");
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! The people at the terminals: a line on their status lines, and the pane they look at.
 
-use super::{Server, argument};
+use super::{Server, argument, format};
 use crate::core::refusal::Refusal;
 use crate::os::terminal;
 use anyhow::Result;
@@ -28,7 +28,7 @@ impl Server {
         if clients.is_empty() {
             return Ok(false);
         }
-        let literal = literal(text);
+        let shown = format::message(&format!("swarm: {text}"));
         let delay = SHOWN.as_millis().to_string();
         let message = || {
             let mut message = TmuxCommand::new();
@@ -37,12 +37,12 @@ impl Server {
         };
         let show = |client| {
             let mut message = message();
-            message.push_option("-c", client).push_param(literal.as_str());
+            message.push_option("-c", client).push_param(shown.as_str());
             message
         };
         if !self.run(clients.into_iter().map(show).collect(), None)?.ok {
             let mut message = message();
-            message.push_param(literal.as_str());
+            message.push_param(shown.as_str());
             self.run(vec![message], None)?;
         }
         for (_, tty) in listed.iter().filter(|_| ring) {
@@ -60,14 +60,14 @@ impl Server {
 
     /// Shows `text` on one client's status line, or, without a name, on that of the client used last.
     pub fn tell(&self, client: Option<&str>, text: &str) -> Result<()> {
-        let literal = literal(text);
+        let shown = format::message(&format!("swarm: {text}"));
         let message = |client: Option<&str>| {
             let mut message = TmuxCommand::new();
             message.name("display-message").push_option("-d", "3000");
             if let Some(client) = client {
                 message.push_option("-c", client.to_owned());
             }
-            message.push_param(literal.clone());
+            message.push_param(shown.clone());
             message
         };
         // tmux 3.2 cannot choose a client.
@@ -141,12 +141,6 @@ impl Server {
         });
         Ok(seen.max().map(|(_, name, pane)| (name, pane)))
     }
-}
-
-/// A message for tmux, which expands it like a format: `#` is doubled, and so is `%`, which strftime reads.
-fn literal(text: &str) -> String {
-    let literal = format!("swarm: {text}").replace('#', "##").replace('%', "%%");
-    argument(&literal).into_owned()
 }
 
 fn nobody() -> anyhow::Error {

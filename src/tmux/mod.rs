@@ -10,6 +10,7 @@
 //! later may still carry out what it had received, so an act on a pane carries a time after which it does nothing.
 
 pub mod clients;
+mod format;
 pub mod health;
 pub mod opening;
 pub mod pane;
@@ -185,14 +186,6 @@ fn distrust(socket: &Path) -> Option<String> {
     foreign.then(|| "it belongs to another user".to_owned())
 }
 
-/// A text that goes into a tmux format literally, with `#` doubled. `None` if it contains a character that ends an argument
-/// of a format.
-pub(crate) fn literal(text: &str) -> Option<Cow<'_, str>> {
-    let plain =
-        |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '%' | '/' | '@' | '+' | ' ');
-    text.chars().all(plain).then_some(Cow::Borrowed(text))
-}
-
 /// An argument that tmux takes literally: a `;` at its end would end the command, and be lost.
 pub(crate) fn argument(text: &str) -> Cow<'_, str> {
     match text.strip_suffix(';') {
@@ -226,13 +219,5 @@ mod tests {
         set_permissions(&place, Permissions::from_mode(0o777)).unwrap();
         assert!(distrust(&dir.path().join("link-700")).is_some(), "wherever a link leads");
         assert!(distrust(&dir.path().join("nowhere/socket")).is_none());
-    }
-
-    #[test]
-    fn text_that_a_format_could_misread_is_not_literal() {
-        assert!(literal("node").is_some());
-        for bad in ["#{x}", "a,b", "a}", "#(id)", "a\"b"] {
-            assert!(literal(bad).is_none(), "{bad}");
-        }
     }
 }

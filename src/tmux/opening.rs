@@ -4,7 +4,7 @@
 //! place. So its last output can be read, however soon it ends. Once the program runs, the option is removed, and the
 //! pane closes with the program as usual.
 
-use super::{Server, argument};
+use super::{Server, argument, format};
 use anyhow::Result;
 use std::path::Path;
 use tmux_interface::TmuxCommand;
@@ -45,7 +45,7 @@ impl Server {
             }
             Spot::Session(name) => make.name("new-session").push_option("-s", name.as_str()),
         };
-        let dir = as_format(&dir.to_string_lossy());
+        let dir = format::escaped(&dir.to_string_lossy());
         make.push_flag("-d")
             .push_flag("-P")
             .push_option("-F", "#{pane_id}")
@@ -111,37 +111,5 @@ impl Server {
             unset
         };
         if panes.is_empty() { Ok(()) } else { self.run(panes.iter().map(unset).collect(), None).map(drop) }
-    }
-}
-
-/// A text as a format that gives it. Each `#` is doubled, but not those before a `[`, which tmux leaves as they are.
-fn as_format(text: &str) -> String {
-    let mut format = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find('#') {
-        let (before, from) = rest.split_at(at);
-        let after = from.trim_start_matches('#');
-        let signs = &from[..from.len() - after.len()];
-        format.push_str(before);
-        format.push_str(signs);
-        if !after.starts_with('[') {
-            format.push_str(signs);
-        }
-        rest = after;
-    }
-    format + rest
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_directory_is_no_format() {
-        for (text, format) in
-            [("/a b", "/a b"), ("/#{pane_id}##", "/##{pane_id}####"), ("/#[fg=red] ##[x", "/#[fg=red] ##[x")]
-        {
-            assert_eq!(as_format(text), format);
-        }
     }
 }

@@ -9,8 +9,9 @@
 //! client was given up, ignores the acts that it then finds in its socket. So nothing is typed later without a look.
 //! A person's own key for a dialog ([`Server::press`]) is guarded by the rows of the screen as well.
 
-use super::{Server, hangs, literal};
+use super::{Server, format, hangs};
 use crate::agents::PaneFacts;
+use crate::core::agent::PaneRef;
 use crate::core::escape;
 use crate::core::screen::Screen;
 use crate::os::clock;
@@ -305,6 +306,11 @@ impl Look {
         })
     }
 
+    /// Whether the pane of an agent's record still has its first process, which lives.
+    pub fn is_in(&self, place: &PaneRef) -> bool {
+        !self.dead && (self.server, self.pane_pid) == (place.server, place.pane_pid)
+    }
+
     /// A format that is true while the pane shows its last still rows, and no other pane gets its keys.
     fn shows(&self) -> String {
         let (mut asked, mut wanted) = ("#{?pane_synchronized,1,0}".to_owned(), "0".to_owned());
@@ -325,8 +331,8 @@ impl Look {
             format!("#{{==:#{{pane_width}}.#{{pane_height}},{}.{}}}", facts.width, facts.height),
             format!("#{{==:#{{session_activity}},{}}}", self.session_activity),
         ];
-        if let Some(command) = literal(&self.command).filter(|c| !c.is_empty()) {
-            all.push(format!("#{{==:#{{pane_current_command}},{command}}}"));
+        if !self.command.is_empty() && format::is_literal(&self.command) {
+            all.push(format!("#{{==:#{{pane_current_command}},{}}}", self.command));
         }
         all.into_iter().reduce(|a, b| format!("#{{&&:{a},{b}}}")).unwrap_or_default()
     }

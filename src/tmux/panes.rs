@@ -1,6 +1,6 @@
 //! All panes of a server in one call, and the marks swarm leaves on them.
 
-use super::{Server, argument, literal, version};
+use super::{Server, argument, format, version};
 use crate::core::agent::is_pane_id;
 use crate::core::badge::LISTS;
 use crate::core::escape;
@@ -213,7 +213,7 @@ impl Server {
     pub fn mark(&self, marks: &[PaneMark]) -> Result<()> {
         let commands: Vec<TmuxCommand<'_>> = marks
             .iter()
-            .filter(|mark| literal(&mark.pane).is_some())
+            .filter(|mark| format::is_literal(&mark.pane))
             .map(|mark| {
                 let option =
                     SetOption::new().pane().quiet().target_pane(mark.pane.as_str()).option(mark.option);

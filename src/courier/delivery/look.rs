@@ -46,15 +46,8 @@ pub(super) struct Sight {
 
 impl Sight {
     pub(super) fn scene(&self) -> Scene<'_> {
-        Scene {
-            reading: &self.reading,
-            process: &self.process,
-            moved: self.moved,
-            in_mode: self.look.in_mode,
-            input_off: self.look.input_off,
-            human: self.human,
-            reported: self.reported,
-        }
+        let (human, reported) = (self.human, self.reported);
+        Scene { human, reported, ..Scene::of(&self.look, self.moved, &self.reading, &self.process) }
     }
 
     pub(super) fn size(&self) -> (u16, u16) {
@@ -196,8 +189,7 @@ impl Attempt<'_> {
         if observe::is_over(self.agent, reading.limit.as_deref()) {
             (reading.state, reading.limit) = (Status::Idle, None);
         }
-        let place = &self.agent.place;
-        let moved = look.dead || look.server != place.server || look.pane_pid != place.pane_pid;
+        let moved = !look.is_in(&self.agent.place);
         let mut keys = self.keys.borrow_mut();
         let human = keys.are_fresh(&look.keys, self.settings.quiet, now_ms() / 1000, Instant::now());
         let reported = report::fresh(self.store, &self.agent.name);
