@@ -278,7 +278,7 @@ fn waits(folder: Folder, delivery: &Delivery) -> Option<(MailState, String)> {
         (Folder::Unacked, Stage::Typed | Stage::Submitted | Stage::Read) => {
             (MailState::Ack, "to be acknowledged".to_owned())
         }
-        (Folder::New, Stage::Failed) => (MailState::Dead, detail()),
+        (Folder::New, Stage::Failed) => (MailState::At(Stage::Failed), detail()),
         (Folder::New, Stage::Held) => (MailState::At(Stage::Held), detail()),
         (Folder::New, Stage::Queued) => (MailState::At(Stage::Queued), "it waits for its turn".to_owned()),
         (Folder::New, stage @ (Stage::Typing | Stage::Entering | Stage::Offered | Stage::Typed)) => {

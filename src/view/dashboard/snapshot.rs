@@ -132,8 +132,6 @@ pub(super) enum MailState {
     Ack,
     /// It was not acknowledged in spite of a reminder.
     Overdue,
-    /// It will not be delivered.
-    Dead,
 }
 
 impl MailState {
@@ -145,7 +143,6 @@ impl MailState {
             MailState::ReadNoAck => "read, no ack",
             MailState::Ack => "ack",
             MailState::Overdue => "overdue",
-            MailState::Dead => "dead",
         }
     }
 
@@ -154,7 +151,7 @@ impl MailState {
         match self {
             MailState::Overdue => 1,
             MailState::At(Stage::Held) => 2,
-            MailState::Dead => 3,
+            MailState::At(Stage::Failed) => 3,
             MailState::Ack => 4,
             MailState::At(Stage::Typing | Stage::Entering | Stage::Typed) => 5,
             MailState::At(Stage::Queued) => 6,

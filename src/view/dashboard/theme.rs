@@ -47,7 +47,7 @@ impl Mark {
             MailState::Unread => Mark::Mail,
             MailState::At(Stage::Held) => Mark::Held,
             MailState::Overdue => Mark::Overdue,
-            MailState::At(Stage::Failed) | MailState::Dead => Mark::Dead,
+            MailState::At(Stage::Failed) => Mark::Dead,
             MailState::At(Stage::Submitted | Stage::Read | Stage::Acked) | MailState::ReadNoAck => Mark::Done,
             MailState::At(_) | MailState::Ack => Mark::Under,
         }

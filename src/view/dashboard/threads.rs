@@ -171,7 +171,7 @@ fn bubble(
     // The head of the selected message is one bar, like a selected row.
     let mut parts = vec![theme::row(head, usize::from(room), chosen == Some(true))];
     if !message.why.is_empty() {
-        let failed = matches!(message.state, MailState::At(Stage::Failed) | MailState::Dead);
+        let failed = message.state == MailState::At(Stage::Failed);
         let why = format!("{}: {}", if failed { "not delivered" } else { "waits" }, message.why);
         parts
             .extend(wrap::rows(&why, room).into_iter().map(|row| Line::styled(row, theme.style(Mark::Held))));
