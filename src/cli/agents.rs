@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm agents\n  swarm agents --all --json")]
 pub(super) struct Args {
-    /// Also list dead agents that are still on record
+    /// Also list ended agents that are still on record
     #[arg(long)]
     all: bool,
     /// Print one JSON object

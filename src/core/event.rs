@@ -90,7 +90,7 @@ events! {
     "escalated" Escalated { id: &'a MessageId, to: &'a Name, why: &'a str }
     "a message stands in a composer and cannot be submitted"
     "stuck" Stuck { id: &'a MessageId, to: &'a Name, pane: &'a str }
-    "an answer is held as one too many in a row between agents, the `round`th, and those concerned got a notice"
+    "an answer beyond the limit between agents, the `round`th in a row, is held, and those concerned got a notice"
     "answers-held" AnswersHeld { id: &'a MessageId, from: &'a Address, to: &'a Name, round: u32 }
     "a person has released such an answer"
     "released" Released { id: &'a MessageId, to: &'a Name }
@@ -117,13 +117,13 @@ events! {
     "agent-new" AgentNew { name: &'a Name }
     "an agent has ended"
     "agent-died" AgentDied { name: &'a Name }
-    "a person asks an agent to end, `by` a `signal` to its process `pid`, or a `key` in its empty composer; `forced`: whatever it was doing"
+    "a person asks an agent to end, `by` a `signal` to its process `pid`, or a `key` in its empty composer; `forced`: even if it was busy"
     "agent-end" AgentEnd { name: &'a Name, pid: i32, by: &'a str, forced: bool }
-    "an agent has left its pane, which is of no project or of another one now"
+    "an agent lives, but is not in this project any more"
     "agent-left" AgentLeft { name: &'a Name }
-    "an agent that had ended is back; `by` is what shows it, `was` its former pid"
+    "an agent that had ended is back; `by` is the evidence, `was` its former pid"
     "agent-back" AgentBack { name: &'a Name, by: Evidence, pid: i32, was: Option<i32> }
-    "an agent has reached its usage limit, as `text` says; mail waits for it until `until` (ms since the epoch)"
+    "an agent has reached its usage limit, with the words `text` on its screen; its mail waits until `until` (ms since the epoch)"
     "usage-limit" UsageLimit { name: &'a Name, text: &'a str, until: u64 }
     "an agent has another name; `by` is `asked` if it was started with that"
     "renamed" Renamed {
@@ -144,9 +144,9 @@ events! {
     "lease-queued" LeaseQueued { ticket: u64, name: &'a Name, paths: Vec<String> }
     "a holder was asked to renew or lose an expired lease"
     "lease-challenged" LeaseChallenged { fence: u64, name: &'a Name, paths: Vec<String>, by: Option<&'a Name> }
-    "what somebody waited for is kept for it"
+    "a waiter got an offer: the path is reserved for it"
     "lease-offered" LeaseOffered { ticket: u64, name: &'a Name, paths: Vec<String>, waited_ms: u64 }
-    "somebody waits no more and was granted nothing"
+    "somebody stopped waiting without a grant"
     "lease-dequeued" LeaseDequeued { ticket: u64, name: &'a Name, paths: Vec<String>, why: &'a str, waited_ms: u64 }
     "the coordination document was made or changed; `was` is the text that was replaced or removed"
     "coord" Coord {
@@ -157,11 +157,11 @@ events! {
     }
     "the project's directory was moved from there"
     "project-moved" ProjectMoved { from: &'a str }
-    "the store was copied or its key is another; its old records were set aside"
+    "the store was copied, or has another key; its old records were set aside"
     "project-started-again" ProjectStartedAgain { why: &'a str, was: &'a str, aside: &'a str }
-    "the store was restored from a backup, with so many messages that are not delivered again"
+    "the store was restored from a backup; `not_given` is the number of messages that are not delivered again"
     "project-restored" ProjectRestored { not_given: usize, aside: &'a str }
-    "the guard of commits was put in again, where another tool had overwritten it"
+    "the guard of commits was installed again where another tool had overwritten it"
     "guard-restored" GuardRestored { dirs: &'a [PathBuf] }
     "a server did not answer, and is left alone until it does"
     "tmux-hangs" TmuxHangs { server: &'a str }

@@ -129,7 +129,7 @@ settings! {
         variable: "SWARM_CARRIERS",
         part: VariablePart::Whole,
         rule: Rule::Fewer,
-        effect: "by which ways mail reaches an agent: its own channels and its pane are tried in this order; its hooks hand over what waits; one that is left out is never used",
+        effect: "the carriers of mail to an agent: its own channels and its pane are tried in this order; its hooks hand over waiting mail; a carrier that is left out is never used",
     }
     CarriersOf {
         name: "delivery.carriers_of",
@@ -138,7 +138,7 @@ settings! {
         variable: "SWARM_CARRIERS_OF",
         part: VariablePart::Whole,
         rule: Rule::Fewer,
-        effect: "the same for one agent or for all of a kind, such as claude-1=pane codex=hook,pane: what is said of an agent's name wins over what is said of its kind, and that over delivery.carriers",
+        effect: "the same for one agent or for all of a kind, such as claude-1=pane codex=hook,pane; the list for a name has priority over the list for its kind, and that over delivery.carriers",
     }
     Enforce {
         name: "hooks.enforce",

@@ -1,14 +1,8 @@
-//! One text to one agent by a channel of the agent's own, exactly once.
+//! Gives one text to one agent by a channel of the agent's own, exactly once.
 //!
-//! Before the text is written, the mark `offered` is recorded, with the file in which the text will appear and the length of that file.
-//! No channel confirms a text, so from then on only the agent's own records count: the message is `submitted` when they show that the model
-//! was given it. Meanwhile no other carrier gives it. If a courier is killed before, during or after the write, the next one reads the
-//! same records, and the three cases make no difference.
-//!
-//! If the text does not appear, it may be lost or late. While the agent is suspended, asks its person (perhaps about this text), or holds
-//! the text in its queue and works, the courier waits without a limit. Otherwise the text should appear within a second. After the time limit of the
-//! channel the records are read once more, and then the message is *announced* by a line without its text. So the agent gets the text once
-//! even if the channel delivers it later. That channel is then not used for this process for a while.
+//! The mark `offered` is recorded before the text is written, with the file in which the text will appear and the
+//! length of that file. From then on only the agent's own records count, so a crash before, during or after the write makes
+//! no difference. `docs/carriers.md` (Each text is given once) has the rules for a text that does not appear.
 
 use super::record::Turn;
 use super::{Attempt, Outcome};

@@ -131,12 +131,7 @@ pub(super) const TABLE: [Group; 5] = [
             ),
             row(Command::Onboard, "onboard", &[char('o')], "tell it how to talk here (asks first)"),
             row(Command::Start, "start", &[char('S')], "start agents: kind, count, name, first message"),
-            row(
-                Command::Resume,
-                "resume",
-                &[char('C')],
-                "start agents again that ended, in their conversation",
-            ),
+            row(Command::Resume, "resume", &[char('C')], "start ended agents again, in their conversations"),
             row(Command::End, "end", &[char('E')], "end it, or those selected (asks first)"),
             row(Command::Explain, "explain", &[char('e')], "show how its screen is read, and why")
                 .footer(&[AGENTS], "why"),
@@ -155,7 +150,7 @@ pub(super) const TABLE: [Group; 5] = [
                 Command::Mail(MailCommand::Status),
                 "status",
                 &[char('w')],
-                "show how far it came, and why it waits",
+                "show its progress, and why it waits",
             )
             .footer(&[THREADS], "why"),
             row(
@@ -194,13 +189,8 @@ pub(super) const TABLE: [Group; 5] = [
                 "go to the agent, open the row, answer the open message",
             )
             .footer(&[AGENTS, THREADS, LEASES, TASKS], "open"),
-            row(
-                Command::Look,
-                "look",
-                &[KeyCode::Right, char('l'), char('p')],
-                "move into what stands beside the list",
-            )
-            .footer(&[AGENTS], "look"),
+            row(Command::Look, "look", &[KeyCode::Right, char('l'), char('p')], "move to the right side")
+                .footer(&[AGENTS], "look"),
             row(Command::List, "list", &[KeyCode::Left, char('h')], "move back to the list"),
             row(Command::Select(1), "down", &[KeyCode::Down, char('j')], "the next row"),
             row(Command::Select(-1), "up", &[KeyCode::Up, char('k')], "the row before"),
@@ -208,7 +198,7 @@ pub(super) const TABLE: [Group; 5] = [
             row(Command::Select(-10), "page-up", &[KeyCode::PageUp], "ten rows back"),
             row(Command::Select(isize::MIN), "first", &[KeyCode::Home], "the first row"),
             row(Command::Select(isize::MAX), "last", &[KeyCode::End], "the last row"),
-            row(Command::Scroll(5), "scroll-down", &[char('J')], "scroll what stands beside the list"),
+            row(Command::Scroll(5), "scroll-down", &[char('J')], "scroll the right side"),
             row(Command::Scroll(-5), "scroll-up", &[char('K')], "scroll it back"),
             row(Command::NextPanel, "next-panel", &[KeyCode::Tab], "the next panel"),
             row(Command::PreviousPanel, "previous-panel", &[KeyCode::BackTab], "the panel before"),
