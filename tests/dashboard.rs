@@ -126,7 +126,7 @@ fn agents_are_started_ended_and_resumed_by_keys() {
     });
     shows(&world, &pane, "▶1");
     press(&world, &pane, &["E"]);
-    shows(&world, &pane, "End codex-1? codex-1 is not idle (busy): what it does is lost.");
+    shows(&world, &pane, "End codex-1? codex-1 is not idle (busy): the turn and the draft are lost.");
     press(&world, &pane, &["n"]);
     shows(&world, &pane, "nothing was changed");
     press(&world, &pane, &["E"]);

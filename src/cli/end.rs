@@ -193,6 +193,6 @@ fn busy(name: &Name, state: Status) -> Refusal {
         other => format!("is not idle ({})", other.word()),
     };
     Refusal::Held(escape::line(&format!(
-        "{name} {does}: nothing was done. `swarm wait --idle {name}` waits for it; --force ends it all the same, and what it does is lost"
+        "{name} {does}: nothing was done. `swarm wait --idle {name}` waits for it; --force ends it nevertheless, and its turn and its draft are lost"
     )))
 }

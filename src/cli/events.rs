@@ -82,7 +82,7 @@ fn begin(store: &Store, args: &Args) -> Result<Tail> {
         }
         print::out(&gap())?;
         print::tell(
-            "the event with this cursor is not kept any more; what follows begins with the oldest one that is",
+            "the event with this cursor is not kept any more; the stream begins with the oldest event that is kept",
         );
         return Ok(store.journal_tail());
     }

@@ -327,7 +327,7 @@ const STATES: [(&str, &str); 12] = [
     ("busy-tool", "Ask for a command that takes long, and save while it runs."),
     (
         "idle-interrupted",
-        "Interrupt that, and wait until its composer is empty. If Enter alone goes on now, save it as mode-interrupted.",
+        "Interrupt that, and wait until its composer is empty. If Enter alone continues the turn now, save it as mode-interrupted.",
     ),
     (
         "busy-own-command",

@@ -116,7 +116,7 @@ pub(super) fn plan(session: &Session, profiles: &Profiles, agent: &Agent) -> Res
     else {
         let kind = escape::short(kind, 40);
         return Err(usage(format!(
-            "swarm does not know how {kind} goes on with a conversation: start {name} again by hand"
+            "swarm does not know how {kind} continues a conversation: start {name} again by hand"
         )));
     };
     let Some(id) = agent.past.sessions.last() else {

@@ -93,7 +93,7 @@ fn rest(state: bool) -> &'static str {
     if state {
         "left: the plugin's line in tmux.conf, your own files in ~/.config/swarm, and .swarm/ of other projects\n"
     } else {
-        "left: the plugin's line in tmux.conf, and your mail and keys (--state removes those, too)\n"
+        "left: the plugin's line in tmux.conf, and your mail and keys (--state removes them as well)\n"
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) fn steps(now: &Now, kind: HookKind) -> Result<Vec<Step>> {
             .collect();
         let text = format!("swarm hooks install {word} --allow\n\n{rules}");
         let name = format!("let {word} run swarm-msg without asking you");
-        let undo = format!("swarm hooks uninstall {word} (takes the hooks out, too)");
+        let undo = format!("swarm hooks uninstall {word} (also removes the hooks)");
         let step = Step::command(name, text, &["hooks", "install", word, "--allow"], Some(&undo));
         steps.push(Step { asks: true, ..step });
     }
@@ -90,7 +90,7 @@ fn unreached(now: &Now, kind: HookKind) -> Result<Vec<Step>> {
         steps.push(Step {
             act: Act::RunIn(dir.clone(), args),
             undo: Some(undo),
-            ..Step::done(&format!("put the hooks of {word} into {place}, too"), text)
+            ..Step::done(&format!("put the hooks of {word} also into {place}"), text)
         });
     }
     Ok(steps)

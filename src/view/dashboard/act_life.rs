@@ -33,7 +33,7 @@ impl App {
             .collect();
         let question = match &busy[..] {
             [] => format!("End {all}?"),
-            busy => format!("End {all}? {}: what it does is lost.", busy.join(", ")),
+            busy => format!("End {all}? {}: the turn and the draft are lost.", busy.join(", ")),
         };
         let force: &[&str] = if busy.is_empty() { &[] } else { &["--force"] };
         let actions = vec![Action::line(&format!("end {all}"), &[&["end"], force, &["--"], &names].concat())];
