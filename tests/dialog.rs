@@ -212,9 +212,10 @@ fn a_dashboard_below_an_agent_answers_nothing() {
         press("1kA");
         // Only the cells that change are written: a word of it is written whole.
         eventually("the dialog is open there", || shows("digit"));
+        assert!(shows("human").is_none());
         eventually("it is refused", || {
             press("y");
-            shows("keyboard")
+            shows("human")
         });
         press("\u{1b}");
         eventually("it is left", || {

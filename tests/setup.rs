@@ -195,7 +195,7 @@ fn an_agent_in_a_directory_where_it_reads_other_settings_gets_a_step_of_its_own(
         assert!(out.status.success(), "{}", said(&out));
         said(&out)
     };
-    let step = format!("put the hooks of claude into {}, too", sub.display());
+    let step = format!("put the hooks of claude also into {}", sub.display());
     assert!(setup(&["setup", "--dry-run"]).contains(&step));
     setup(&["setup", "--yes"]);
     for dir in [&world.project(), &sub] {

@@ -77,7 +77,7 @@ fn everything_goes_and_the_server_is_as_before() {
     let (code, why) = world.refused(&["uninstall"]);
     assert!(code == 2 && why.contains("--yes"), "{why}");
     let told = world.ok(&["uninstall", "--yes"]);
-    assert!(told.ends_with("(--state removes those, too)\n"), "{told}");
+    assert!(told.ends_with("(--state removes them as well)\n"), "{told}");
     assert_eq!(server(&world), before);
     for gone in [
         checkout.join("bin"),

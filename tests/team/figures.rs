@@ -46,7 +46,7 @@ fn take(store: &Store, name: &str) -> (Duration, Duration) {
     assert!(matches!(answer, Some(Answer::Granted(_))), "{answer:?}");
     store
         .change_leases(Part::Numbers(&[fence]), |table| {
-            table.release(&Holder::human(), LeaseSelector::Fence(fence))
+            table.give_back(&Holder::human(), LeaseSelector::Fence(fence))
         })
         .unwrap();
     store.ring_link();
