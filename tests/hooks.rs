@@ -87,11 +87,13 @@ fn a_doorbell_brings_the_whole_body_and_the_receipt() {
         told.contains(BODY) && told.contains("genuine") && told.contains(&format!("swarm-msg reply {id}")),
         "{told}"
     );
+    assert_eq!(world.stage(&id), ("submitted".into(), "its own hook handed it over".into()));
+    hook(&world, "claude-1", "PreToolUse", &json!({"tool_name": "Read"}));
     assert_eq!(world.stage(&id).0, "read");
     assert_eq!(
         parsed(&world.ok(&["status", "--json"]))["unread"]["claude-1"],
-        Value::from(1),
-        "only the errand's"
+        Value::from(2),
+        "only the errands'"
     );
 }
 
@@ -103,7 +105,8 @@ fn racing_hooks_hand_a_message_over_once() {
     let script = "for n in 1 2 3 4 5 6 7 8; do echo '{}' | swarm hook claude UserPromptSubmit & done; wait";
     let told = world.below("claude-1", script);
     assert_eq!(told.matches("second \\\"line\\\"").count(), 1, "{told}");
-    assert_eq!(journal(&world).lines().filter(|l| l.contains("\"read\"") && l.contains(&id)).count(), 1);
+    let handed = |l: &&str| l.contains("its own hook handed it over") && l.contains(&id);
+    assert_eq!(journal(&world).lines().filter(handed).count(), 1);
 }
 
 #[test]
@@ -154,10 +157,11 @@ fn a_session_begins_with_names_and_rules_and_a_prompt_with_mail_within_bounds() 
     let told = context(&hook(&world, "claude-1", "UserPromptSubmit", &json!({"prompt": "go on"})));
     assert_eq!(told.matches(&big).count(), 1);
     assert!(told.contains("1 more unread message:"), "{told}");
-    assert_eq!([world.stage(&ids[0]).0, world.stage(&ids[1]).0], ["read", "submitted"]);
+    let handed = |id: &str| world.stage(id).1.contains("its own hook");
+    assert_eq!([handed(&ids[0]), handed(&ids[1])], [true, false]);
     let told = context(&hook(&world, "claude-1", "UserPromptSubmit", &json!({"prompt": "go on"})));
-    assert!(told.contains(&big), "what did not fit comes next time");
-    assert_eq!(world.stage(&ids[1]).0, "read");
+    assert_eq!(told.matches(&big).count(), 1, "what did not fit comes next time, and the other not again");
+    assert!(handed(&ids[1]));
 }
 
 #[test]
@@ -365,7 +369,7 @@ fn a_nested_one_shot_agent_takes_nothing_of_the_agent_that_started_it() {
         &format!("sh -c 'sh -c \"swarm hook claude UserPromptSubmit <{}; true\"; true'", input.display()),
     );
     assert!(context(&told).contains(BODY), "{told}");
-    assert_eq!(world.stage(&id).0, "read");
+    assert!(world.stage(&id).1.contains("its own hook"));
 }
 
 #[test]

@@ -39,6 +39,7 @@ mod packages;
 mod places;
 mod plugin;
 mod profiles;
+mod proof;
 mod quoting;
 mod races;
 mod rate;

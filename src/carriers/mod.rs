@@ -5,6 +5,7 @@
 //! knows the processes and files of agents. It knows neither the store, nor tmux, nor messages. It keeps no state: the courier
 //! records a text before it gives it, and the courier's lock lets one courier at a time do so.
 
+pub mod answered;
 pub mod begun;
 pub mod claude;
 mod claude_inbox;

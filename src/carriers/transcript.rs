@@ -3,8 +3,9 @@
 //! Only whole lines are given. If a shorter file replaces it, that is read from its beginning. One follower belongs to one text. No lock
 //! is needed, since the agent only appends.
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// The most bytes that are read at a time.
@@ -42,7 +43,10 @@ impl Follower {
 
     /// Gives the lines that were added since the last call. A file that is missing or unreadable has none.
     pub fn read(&mut self, each: &mut dyn FnMut(&str)) {
-        let Ok(mut file) = File::open(&self.path) else { return };
+        // Something else may lie there meanwhile: a FIFO would be waited for.
+        let flags = nix::fcntl::OFlag::O_NONBLOCK | nix::fcntl::OFlag::O_NOCTTY;
+        let open = OpenOptions::new().read(true).custom_flags(flags.bits()).open(&self.path);
+        let Ok(mut file) = open else { return };
         let Ok(meta) = file.metadata() else { return };
         if !meta.is_file() || meta.len() == self.at {
             return;

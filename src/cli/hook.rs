@@ -1,7 +1,7 @@
 use super::hooks;
 use super::print;
 use super::session::{self, Session};
-use crate::carriers::{self, Started};
+use crate::carriers::{self, Started, answered};
 use crate::core::agent::Agent;
 use crate::core::carrier::Carrier;
 use crate::core::config::Settings;
@@ -18,12 +18,12 @@ use crate::os::program::Environment;
 use crate::roster::{heirs, rules};
 use crate::store::config::Files;
 use crate::store::lock::Overdue;
-use crate::store::{Store, fault};
+use crate::store::{Store, fault, now_ms};
 use anyhow::{Context as _, Result, bail};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::{Value, json};
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Answer a hook of an agent: JSON on stdin, JSON on stdout (installed by `swarm hooks install`)
@@ -160,6 +160,7 @@ fn is_whole(bytes: &[u8]) -> bool {
 }
 
 fn answer(args: &Args, store: &Store) -> Result<()> {
+    let begun = now_ms();
     let bytes = input()?;
     let store = &store.clone().until(Instant::now() + STORE);
     let input: Value = serde_json::from_slice(&bytes).context("its input is not JSON")?;
@@ -189,6 +190,7 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
     let Some(agent) = session.agent(&session.caller.name) else { return Ok(()) };
     // The doctor and the courier report errors in the settings; a hook cannot report them.
     let settings = Settings::from(&Files::of(Some(store.root())).load());
+    let transcript = transcript(&input);
     let command = || session::command(store, agent, args.event == "SessionStart");
     let call = Call {
         store,
@@ -199,6 +201,8 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
         name: &args.event,
         here: &session::here()?,
         command: &command,
+        begun,
+        transcript: transcript.as_ref(),
         gives: settings.carriers(agent).contains(&Carrier::Hook),
         enforce: settings.enforce,
         tree: settings.tree,
@@ -215,12 +219,18 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
         }
     }
     fault::point("hook-answered");
-    // An agent that has ended reads no answer: its mail still waits, for its sender or for the agent that is started
-    // in its place.
+    call.prove(&input)?;
+    // An agent that has ended reads no answer: its mail still waits, for its sender or for the agent that is started in its place.
     if process::check_in(agent.place.namespace, &agent.process) == Some(false) {
         return Ok(());
     }
     reply.commit(store)
+}
+
+/// The agent's transcript, as its hook names it, and its length.
+fn transcript(input: &Value) -> Option<(PathBuf, u64)> {
+    let path = PathBuf::from(input.get("transcript_path")?.as_str()?);
+    answered::length(&path).map(|length| (path, length))
 }
 
 /// Whether the agent's settings contain these hooks as well. Then only those run, and the package's hooks do nothing.

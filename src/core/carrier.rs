@@ -2,6 +2,7 @@
 //!
 //! Pure. [`crate::carriers`] has the agents' own channels, `hooks` and `courier` the other two.
 
+use super::process_id::ProcessId;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -57,6 +58,36 @@ pub struct Offer {
     pub from: u64,
     /// The text's digest.
     pub digest: String,
+}
+
+/// The moment in an agent's turn at which one of its hooks hands mail over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Moment {
+    /// Before the model is asked with a prompt.
+    Prompt,
+    /// After a tool. Others of the same answer may still run.
+    Tool,
+    /// At the end of a turn, which it prolongs.
+    Stop,
+}
+
+/// What is on record of a message that an agent's own hook handed over. Agents do not confirm what a hook answers, so the message counts as
+/// submitted, and as read only when something shows that the model was asked with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HookOffer {
+    /// The agent's process. What ends before it has asked its model takes the message with it.
+    pub to: ProcessId,
+    /// When it was decided (ms since the epoch): what begins later, begins after it.
+    pub at: u64,
+    /// The moment.
+    pub moment: Moment,
+    /// The agent's transcript, if its hook names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<PathBuf>,
+    /// How long that was before (bytes).
+    #[serde(default)]
+    pub from: u64,
 }
 
 #[cfg(test)]

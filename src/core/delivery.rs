@@ -9,7 +9,7 @@
 
 use super::ack::AckClock;
 use super::body::Body;
-use super::carrier::Offer;
+use super::carrier::{HookOffer, Offer};
 use super::frame::INLINE_MAX;
 use super::id::MessageId;
 use super::message::Identity;
@@ -273,7 +273,19 @@ pub struct Delivery {
     /// The bundle that gave it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub via: Option<MessageId>,
+    /// What the agent's own hook handed over last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hook: Option<HookOffer>,
+    /// Whether a hook handed it to a process that ended before anything showed that the model was asked with it: it is given again, and says so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
 }
+
+/// What is said of a message that a hook handed over, until the agent's model has answered.
+const BY_HOOK: &str = "its own hook handed it over";
+
+/// What is said of one whose agent ended before that.
+const UNPROVED: &str = "its own hook handed it over, and its process ended before its model answered";
 
 impl Delivery {
     /// A delivery that has not begun.
@@ -289,7 +301,31 @@ impl Delivery {
             members: Vec::new(),
             whole: false,
             via: None,
+            hook: None,
+            again: false,
         }
+    }
+
+    /// Notes that the agent's own hook handed it over. `None`: it was read before, or failed. Otherwise whether its stage is news.
+    pub fn give_by_hook(&mut self, offer: &HookOffer, now_ms: u64) -> Option<bool> {
+        if self.way.stage > Stage::Submitted {
+            return None;
+        }
+        self.hook = Some(offer.clone());
+        Some(self.way.advance(Stage::Submitted, BY_HOOK, now_ms))
+    }
+
+    /// What a hook handed over if nothing shows yet that the model was asked with it. A record of an earlier version has none: it was read.
+    pub fn unproved(&self) -> Option<&HookOffer> {
+        self.hook.as_ref().filter(|_| self.way.stage == Stage::Submitted)
+    }
+
+    /// It was handed to a process that ended before that: it waits again, and is announced. The model may have been asked with it, or not.
+    pub fn take_back(&mut self, now_ms: u64) {
+        (self.hook, self.again) = (None, true);
+        // In the hands of a process that is gone, like a text that was entered.
+        let (stage, detail) = (Stage::Held, UNPROVED.to_owned());
+        self.way = Progress { stage, detail, plain: true, enters: 1, ..Progress::queued(now_ms) };
     }
 
     pub fn is_bundle(&self) -> bool {
@@ -452,6 +488,44 @@ mod tests {
         assert!(member.given_with(&bundle, 6));
         assert_eq!((member.way.stage, member.via), (Stage::Typed, Some(id(9))));
         assert!(member.way.detail.starts_with("with 2 others, as "), "{}", member.way.detail);
+    }
+
+    #[test]
+    fn what_a_hook_handed_over_is_unproved_until_it_is_read_and_waits_again_if_its_process_ends() {
+        let offer = HookOffer {
+            to: ProcessId { pid: 1, start: 1, boot: "b".into() },
+            at: 4,
+            moment: crate::core::carrier::Moment::Prompt,
+            proof: None,
+            from: 0,
+        };
+        for (stage, came) in [
+            (Stage::Queued, Some(true)),
+            (Stage::Entering, Some(true)),
+            (Stage::Typed, Some(true)),
+            (Stage::Submitted, Some(true)),
+            (Stage::Read, None),
+            (Stage::Acked, None),
+            (Stage::Failed, None),
+        ] {
+            let mut delivery = Delivery::queued(MessageId::from_entropy(1), 1);
+            delivery.way.stage = stage;
+            assert_eq!(delivery.give_by_hook(&offer, 5), came, "{stage:?}");
+            assert_eq!(delivery.unproved(), came.map(|_| &offer), "{stage:?}");
+            assert_eq!(delivery.give_by_hook(&offer, 6), came.map(|_| false), "{stage:?}");
+        }
+        let mut delivery = Delivery::queued(MessageId::from_entropy(1), 1);
+        delivery.give_by_hook(&offer, 5);
+        let mut read = delivery.clone();
+        read.way.advance(Stage::Read, "", 6);
+        assert_eq!(read.unproved(), None);
+        delivery.take_back(7);
+        assert!(delivery.again && delivery.unproved().is_none());
+        let way = &delivery.way;
+        assert_eq!((way.stage, way.enters, way.plain), (Stage::Held, 1, true));
+        let old = r#"{"id":"abcdefgh","way":{"stage":"read"}}"#;
+        let old: Delivery = serde_json::from_str(old).unwrap();
+        assert_eq!((old.unproved(), old.again), (None, false), "a record of an earlier version");
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::core::notice::Notice;
 use crate::core::order;
 use crate::core::plural::plural;
 use crate::core::span;
+use crate::roster::proof;
 use crate::store::mail::Folder;
 use crate::store::{Store, Transaction, now_ms};
 use anyhow::Result;
@@ -179,6 +180,23 @@ impl Letters<'_> {
             done.recall(self.store, &agent.name, || {
                 due.alerts.extend(self.fail(agent)?);
                 Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Lets mail wait again that hooks handed to agents which ended before anything showed that their models were asked with it. It waits for
+    /// the agent to be started again, or fails with the rest of its mail. A mailbox that has not changed since it was done is not read again.
+    pub fn take_back(&self, done: &mut Memo<()>) -> Result<()> {
+        for agent in self.agents.iter().filter(|a| !a.is_live()) {
+            done.recall(self.store, &agent.name, || {
+                if self.store.unproved(&agent.name)?.is_empty() {
+                    return Ok(());
+                }
+                let settle = |tx: &mut Transaction<'_>| {
+                    if is_dead(tx, agent)? { proof::settle(tx, self.store, agent) } else { Ok(()) }
+                };
+                self.store.transact(settle)
             })?;
         }
         Ok(())

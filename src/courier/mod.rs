@@ -21,6 +21,7 @@ pub mod letters;
 mod lookout;
 pub mod memo;
 mod policy;
+mod proof;
 mod quiet;
 mod round;
 mod schedule;

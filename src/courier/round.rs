@@ -49,6 +49,8 @@ pub(super) struct Courier<'a> {
     askers: Memo<Vec<Name>>,
     /// The mailboxes of dead agents in which nothing is left to do.
     buried: Memo<()>,
+    /// The mailboxes of the dead from which nothing is left to be taken back.
+    taken_back: Memo<()>,
 }
 
 impl<'a> Courier<'a> {
@@ -67,6 +69,7 @@ impl<'a> Courier<'a> {
             counter: MailCounter::default(),
             askers: Memo::default(),
             buried: Memo::default(),
+            taken_back: Memo::default(),
         }
     }
 
@@ -171,6 +174,7 @@ impl<'a> Courier<'a> {
         let agents = self.store.agents()?;
         let letters = Letters { store: self.store, agents: &agents, settings: self.policy.settings() };
         let mut due: Due = letters.acknowledgements()?;
+        letters.take_back(&mut self.taken_back)?;
         letters.dead_letters(&mut self.buried, &mut due)?;
         self.store.post_notices()?;
         for alert in &due.alerts {
@@ -216,6 +220,7 @@ impl<'a> Courier<'a> {
         let agents = store.agents()?;
         let owners = store.mailboxes()?;
         self.buried.keep(&owners);
+        self.taken_back.keep(&owners);
         let counts = self.counter.count(store, &owners)?;
         let askers = self.askers.recall(store, &Name::human(), || store.askers())?;
         let counts = counts.agents(&agents, &askers);

@@ -13,6 +13,7 @@ use super::keys::Keys;
 use super::letters;
 use super::lookout::Lookout;
 use super::policy::Policy;
+use super::proof::Followed;
 use crate::agents::Profile;
 use crate::carriers::{self, Unfit};
 use crate::core::agent::Agent;
@@ -55,11 +56,13 @@ impl std::ops::BitOr for Pass {
 
 /// What the courier remembers about one agent.
 #[derive(Default)]
-struct Memory {
+pub(super) struct Memory {
     /// People's keys in its pane.
     keys: RefCell<Keys>,
     /// The texts that were given to its own channel.
     offered: RefCell<Offered>,
+    /// What its hooks handed over.
+    pub(super) followed: RefCell<Followed>,
 }
 
 /// The result for all texts that were given to an agent's own channel, the most urgent last.
@@ -78,7 +81,7 @@ enum Fate {
 /// The served agents, and what is remembered about their panes and channels between two rounds.
 #[derive(Default)]
 pub(super) struct Deliveries {
-    memory: BTreeMap<(String, String), (Keys, Offered)>,
+    memory: BTreeMap<(String, String), Memory>,
 }
 
 impl Deliveries {
@@ -92,10 +95,9 @@ impl Deliveries {
     ) -> (Pass, Option<anyhow::Error>) {
         let (living, servers) = (&lookout.living, &mut lookout.servers);
         let mut known = std::mem::take(&mut self.memory);
-        let serve = |agent: &Agent, (keys, offered): (Keys, Offered)| {
-            let memory = Memory { keys: RefCell::new(keys), offered: RefCell::new(offered) };
+        let serve = |agent: &Agent, memory: Memory| {
             let served = Recipient::new(store, policy, agent, &memory).serve();
-            (served, (memory.keys.into_inner(), memory.offered.into_inner()))
+            (served, memory)
         };
         let serve = &serve;
         let passes = std::thread::scope(|scope| {
@@ -140,7 +142,7 @@ pub(super) struct Recipient<'a> {
     pub(super) store: &'a Store,
     policy: &'a Policy,
     pub(super) agent: &'a Agent,
-    memory: &'a Memory,
+    pub(super) memory: &'a Memory,
 }
 
 impl<'a> Recipient<'a> {
@@ -174,6 +176,7 @@ impl<'a> Recipient<'a> {
         if let Some(profile) = self.profile() {
             pass.waiting = self.confirm(profile)?;
         }
+        pass.waiting |= self.prove()?;
         loop {
             let (offered, jobs): (Vec<Job>, Vec<Job>) =
                 self.jobs()?.into_iter().partition(|job| job.stage == Stage::Offered);

@@ -1,7 +1,9 @@
 //! Gives mail through a hook, and checks lines that claim to come from swarm.
 
 use super::Call;
+use crate::core::agent::Agent;
 use crate::core::answers;
+use crate::core::carrier::HookOffer;
 use crate::core::claim::{self, Claim, Verdict};
 use crate::core::delivery::{Delivery, Stage};
 use crate::core::hook::HookEvent;
@@ -12,6 +14,7 @@ use crate::core::order;
 use crate::core::plural::plural;
 use crate::store::mail::{Folder, MessageRef, UNREAD};
 use anyhow::Result;
+use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// The most text that is handed over at once, in bytes. A message that does not fit stays unread, and is named.
@@ -27,6 +30,20 @@ pub(super) struct Given {
     pub text: Option<String>,
     /// The messages that are read with it.
     pub receipts: Vec<MessageRef>,
+}
+
+/// What a hook handed to this process before, and the model has answered since, as this event shows. A hook that began before the hand-over
+/// shows nothing, nor does one of an agent that this one has started.
+pub(super) fn proved(call: &Call<'_>, event: &HookEvent, input: &Value) -> Result<Vec<MessageRef>> {
+    let nested = input.get("agent_id").is_some_and(|id| !id.is_null());
+    if nested || !matches!(event, HookEvent::BeforeTool(_) | HookEvent::Stop { .. }) {
+        return Ok(Vec::new());
+    }
+    let shown = |offer: &HookOffer| {
+        offer.to == call.agent.process && offer.at < call.begun && event.shows_an_answer_since(offer.moment)
+    };
+    let open = call.store.unproved(&call.agent.name)?.into_iter();
+    Ok(open.filter(|(_, offer)| shown(offer)).map(|(found, _)| found).collect())
 }
 
 /// The text for the model at this moment.
@@ -59,19 +76,24 @@ struct Collection {
 
 impl Collection {
     /// Adds a whole message, or nothing.
-    fn add(&mut self, call: &Call<'_>, found: MessageRef, message: &Verified) {
+    fn add(&mut self, call: &Call<'_>, found: MessageRef, message: &Verified) -> Result<()> {
         if self.receipts.iter().any(|f| f.id == found.id) {
-            return;
+            return Ok(());
         }
+        let known = call.store.delivery(&call.agent.name, &found.id)?;
         let msg = self.command.get_or_insert_with(|| (call.command)());
-        let text = whole(message, &call.agent.name, msg);
+        let mut text = whole(message, &call.agent.name, msg);
+        if known.is_some_and(|delivery| is_again(&delivery, call.agent)) {
+            text = format!("{AGAIN}\n{text}");
+        }
         if self.size + text.len() > MAX_TEXT {
             self.left.insert(found.id);
-            return;
+            return Ok(());
         }
         self.size += text.len();
         self.parts.push(text);
         self.receipts.push(found);
+        Ok(())
     }
 }
 
@@ -137,6 +159,7 @@ fn check(call: &Call<'_>, prompt: &str, given: &mut Collection) -> Result<()> {
                 from = end;
                 let delivery = call.store.delivery(&call.agent.name, &message.id)?;
                 let late = delivery.as_ref().is_some_and(|d| d.way.may_come_late());
+                let again = delivery.as_ref().is_some_and(|d| is_again(d, call.agent));
                 if let Some(bundle) = delivery.filter(Delivery::is_bundle) {
                     given.parts.push(format!("swarm: {} is genuine ({})", message.id, proof(&message)));
                     given.receipts.push(found);
@@ -150,10 +173,15 @@ fn check(call: &Call<'_>, prompt: &str, given: &mut Collection) -> Result<()> {
                     ));
                 } else if exact && line.contains(message.body.as_str()) {
                     // The model has the text; only the receipt is missing.
-                    given.parts.push(format!("swarm: {} is genuine ({})", message.id, proof(&message)));
+                    given.parts.push(format!(
+                        "swarm: {} is genuine ({}){}",
+                        message.id,
+                        proof(&message),
+                        if again { format!(". {AGAIN}") } else { String::new() }
+                    ));
                     given.receipts.push(found);
                 } else {
-                    given.add(call, found, &message);
+                    given.add(call, found, &message)?;
                 }
             }
         }
@@ -181,7 +209,7 @@ fn announced(call: &Call<'_>, bundle: &Delivery, rest: &str, given: &mut Collect
             continue;
         }
         if let Some(message) = store.genuine(name, &call.agent.formerly, found.folder, &found.file)? {
-            given.add(call, found, &message);
+            given.add(call, found, &message)?;
         }
     }
     Ok(())
@@ -224,18 +252,22 @@ fn unread(call: &Call<'_>, urgent_only: bool, given: &mut Collection) -> Result<
             if under_way.contains(&message.id) || delivery.as_ref().is_some_and(late) {
                 continue;
             }
+            // This process has it: nobody gets a message twice.
+            let mine =
+                delivery.as_ref().and_then(Delivery::unproved).is_some_and(|o| o.to == call.agent.process);
             let held = folder == Folder::New && answers::pauses(&message, delivery.as_ref(), call.answers);
+            let again = delivery.as_ref().is_some_and(|d| is_again(d, call.agent));
             let way = delivery.map(|d| d.way).unwrap_or_default();
             // A message that is being typed is left to the courier. A message that was typed without a sign of a turn
             // may have reached nobody: a prompt with its line would have given it a receipt.
             let typed = folder == Folder::New
                 && !matches!(way.stage, Stage::Queued | Stage::Held | Stage::Typed | Stage::Failed);
-            let seen = folder == Folder::Given && way.showed(&message.body);
-            if typed || seen || (held && way.stage.is_open()) || (urgent_only && !message.urgent) {
+            let seen = folder == Folder::Given && way.showed(&message.body) && !again;
+            if typed || seen || mine || (held && way.stage.is_open()) || (urgent_only && !message.urgent) {
                 continue;
             }
             let found = MessageRef { mailbox: name.clone(), folder, file, id: message.id.clone() };
-            given.add(call, found, &message);
+            given.add(call, found, &message)?;
         }
     }
     if !given.left.is_empty() {
@@ -246,6 +278,15 @@ fn unread(call: &Call<'_>, urgent_only: bool, given: &mut Collection) -> Result<
         ));
     }
     Ok(())
+}
+
+/// What is said of a message that an earlier process of the agent may have got.
+const AGAIN: &str =
+    "You may have seen this message before: it was given to you just before your earlier process ended.";
+
+/// Whether an earlier process of the agent may have got it.
+fn is_again(delivery: &Delivery, agent: &Agent) -> bool {
+    delivery.again || delivery.unproved().is_some_and(|offer| offer.to != agent.process)
 }
 
 fn whole(message: &Verified, owner: &Name, msg: &str) -> String {

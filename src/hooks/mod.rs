@@ -4,8 +4,9 @@
 //! may answer nothing, but it must never fail the agent: the command turns every error into silence and a line in the
 //! journal.
 //!
-//! Mail is given under a flock per agent, which is held until the receipt is committed, and the receipt is written
-//! after the output. The courier takes the same flock for the moment in which it marks a text as under way. So two racing hooks, or a
+//! Mail is given under a flock per agent, which is held until the hand-over is committed, and that is written
+//! after the output. No agent confirms what it reads: the message counts as submitted until something shows that the model was asked with it,
+//! for example the agent's next hook. The courier takes the same flock for the moment in which it marks a text as under way. So two racing hooks, or a
 //! hook and the courier, give a message once, and a crash in between repeats it and does not lose it.
 //! Leases are taken in one transaction of the store. The mutex is never held while output is written.
 
@@ -18,15 +19,16 @@ mod team;
 pub mod tree;
 
 use crate::core::agent::{Agent, Status};
+use crate::core::carrier::{HookOffer, Moment};
 use crate::core::hook::{Enforce, HookAnswer, HookEvent, HookKind, Tool};
 use crate::core::name::Name;
 use crate::os::caller::Caller;
-use crate::store::Store;
 use crate::store::lock::{self, Held};
 use crate::store::mail::MessageRef;
+use crate::store::{Store, now_ms};
 use anyhow::Result;
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The largest input that is read, in bytes: a prompt may carry a large paste.
@@ -50,6 +52,10 @@ pub struct Call<'a> {
     pub here: &'a Path,
     /// How the agent's tools call `swarm-msg`; found out when it is first needed.
     pub command: &'a dyn Fn() -> String,
+    /// When this began (ms since the epoch).
+    pub begun: u64,
+    /// The agent's transcript, and its length.
+    pub transcript: Option<&'a (PathBuf, u64)>,
     /// Whether it hands over unread mail.
     pub gives: bool,
     /// What to do about edits of files that others hold.
@@ -69,15 +75,20 @@ pub struct Call<'a> {
 pub struct Reply {
     /// For stdout, if there is any.
     pub json: Option<Value>,
-    receipts: Vec<MessageRef>,
+    handed: Vec<MessageRef>,
+    offer: Option<HookOffer>,
     giving: Option<Held>,
 }
 
 impl Reply {
-    /// Marks the mail that was handed over as read. Call it after the output was written.
+    /// Records what was handed over. Call it after the output was written.
     pub fn commit(self, store: &Store) -> Result<()> {
-        for found in &self.receipts {
-            store.receipt_of_hook(found)?;
+        if let Some(offer) = self.offer.filter(|_| !self.handed.is_empty()) {
+            for found in &self.handed {
+                store.give_by_hook(found, &offer)?;
+            }
+            // The courier follows the transcript.
+            store.ring()?;
         }
         if let Some(held) = self.giving {
             drop(held);
@@ -92,6 +103,28 @@ impl Call<'_> {
         let dir = tool.dir.as_ref().map_or_else(|| self.here.to_owned(), |dir| self.here.join(dir));
         let holder = edits::holder(self);
         tree::before(self.store, self.agents, &self.agent.name, &holder, &dir, command, self.command)
+    }
+
+    /// Marks as read what was handed over before, if this shows that the model has answered since. Call it after the output was written: it
+    /// decides nothing.
+    pub fn prove(&self, input: &Value) -> Result<()> {
+        let event = HookEvent::parse(self.kind, self.name, input);
+        for found in mail::proved(self, &event, input)? {
+            self.store.transact(|tx| tx.prove(&found))?;
+        }
+        Ok(())
+    }
+
+    /// What is recorded of what this hook hands over.
+    fn offer(&self, moment: Moment) -> HookOffer {
+        let (proof, from) = self.transcript.cloned().unzip();
+        HookOffer {
+            to: self.agent.process.clone(),
+            at: now_ms(),
+            moment,
+            proof,
+            from: from.unwrap_or_default(),
+        }
     }
 
     /// Decides what to answer.
@@ -139,7 +172,8 @@ impl Call<'_> {
             if reply.giving.is_some() {
                 let given = mail::give(self, &event)?;
                 answer.context = join(answer.context, given.text);
-                reply.receipts = given.receipts;
+                reply.handed = given.receipts;
+                reply.offer = event.moment().map(|moment| self.offer(moment));
             }
         }
         reply.json = answer.render(self.kind, self.name, &event);

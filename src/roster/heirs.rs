@@ -4,6 +4,7 @@
 //! in between, the mail waits for an agent that has ended, and becomes dead letters again. Mail that the earlier
 //! process may have received is announced without its text, so nothing is given twice.
 
+use super::proof;
 use crate::core::agent::Agent;
 use crate::core::delivery::Stage;
 use crate::core::event::Event;
@@ -30,7 +31,11 @@ const NAMED: usize = 8;
 /// or an uncommitted edit.
 pub fn leaves_anything(store: &Store, agent: &Agent) -> Result<bool> {
     let names: Vec<Name> = agent.formerly.iter().chain([&agent.name]).cloned().collect();
-    if store.is_owed(&names)? || store.has_edits(&agent.name)? || store.has_left_leases(&agent.name)? {
+    if store.is_owed(&names)?
+        || !store.unproved(&agent.name)?.is_empty()
+        || store.has_edits(&agent.name)?
+        || store.has_left_leases(&agent.name)?
+    {
         return Ok(true);
     }
     let leases = store.peek_leases()?.table;
@@ -45,6 +50,7 @@ pub fn revive(tx: &mut Transaction<'_>, store: &Store, agent: &Agent, by: Eviden
     let was = inherited.map(|i| i.from.pid);
     tx.journal(&Event::AgentBack { name: &agent.name, by, pid: agent.process.pid, was })?;
     tx.end_bundles(agent)?;
+    proof::settle(tx, store, agent)?;
     let mut told: BTreeMap<Name, Vec<MessageId>> = BTreeMap::new();
     for found in store.deliveries(&agent.name, Folder::New)? {
         let (MessageRef { id, file, .. }, mut delivery) = found?;

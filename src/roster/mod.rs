@@ -7,6 +7,7 @@ pub mod discovery;
 pub mod heirs;
 pub mod observe;
 pub mod projects;
+pub mod proof;
 pub mod rate;
 pub mod rules;
 pub mod witness;

@@ -479,6 +479,12 @@ impl Transaction<'_> {
         self.shelve(owner, file, Folder::New, Folder::Given)
     }
 
+    /// Lets a message wait again that was submitted. Idempotent.
+    pub(super) fn unshelve(&mut self, owner: &Name, file: &str) -> Result<()> {
+        self.recount(owner)?;
+        self.shelve(owner, file, Folder::Given, Folder::New).map(drop)
+    }
+
     fn shelve(&mut self, owner: &Name, file: &str, from: Folder, to: Folder) -> Result<bool> {
         self.store.checked_dir(owner, to.dir())?;
         let path = self.store.mail_file(owner, from, file);

@@ -48,7 +48,7 @@ pub(super) struct Ran {
     pub(super) again: String,
 }
 
-pub(super) const OPERATIONS: [Operation; 35] = [
+pub(super) const OPERATIONS: [Operation; 36] = [
     Operation {
         name: "a line for the coordination document",
         who: Who::Human,
@@ -312,6 +312,24 @@ pub(super) const OPERATIONS: [Operation; 35] = [
         after: |team, ran| {
             assert!(!ran.again.contains("deny"), "{}", ran.again);
             assert_eq!(team.world.swarm(&["lock", "a.rs"]).status.code(), Some(3));
+        },
+        ..Operation::PLAIN
+    },
+    Operation {
+        name: "a tool shows that the model has answered",
+        who: Who::Two,
+        prepare: |team| {
+            team.mail(&["peer-1", LONG]);
+            let told = team.two.ok("echo '{}' | swarm hook claude UserPromptSubmit");
+            assert!(told.contains("second line"), "it is handed over: {told}");
+            input(team, &json!({"tool_name": "Read"}));
+            // It was printed before, so it may be read although this prints nothing.
+            String::new()
+        },
+        command: "swarm hook claude PreToolUse <input",
+        after: |team, _| {
+            let mail = team.world.state().join("mail/peer-1");
+            assert_eq!(["new", "given", "cur"].map(|part| files(&mail.join(part)).len()), [0, 0, 1]);
         },
         ..Operation::PLAIN
     },
@@ -616,6 +634,9 @@ fn handed_over(team: &mut Team, ran: &Ran) {
     let times = |text: &str| text.matches("first line\\nsecond line").count();
     let (died, again) = (times(&ran.died), times(&ran.again));
     assert!(died <= 1 && again <= 1 && died + again >= 1, "{} / {}", ran.died, ran.again);
+    // Nothing shows before the end of a turn that the model was asked with it.
+    assert!(matches!(team.world.stage(&ran.id).0.as_str(), "submitted" | "read"));
+    team.two.ok("echo '{}' | swarm hook claude Stop");
     assert_eq!(team.world.stage(&ran.id).0, "read");
 }
 

@@ -1,6 +1,7 @@
 //! The events in an agent's life that its hooks report.
 
 use super::HookKind;
+use crate::core::carrier::Moment;
 use serde_json::Value;
 
 /// The most paths of one tool call that are looked at.
@@ -57,6 +58,29 @@ impl HookEvent {
                 HookEvent::Dialog
             }
             _ => HookEvent::Other,
+        }
+    }
+}
+
+impl HookEvent {
+    /// The moment at which mail is handed over with the answer to this.
+    pub fn moment(&self) -> Option<Moment> {
+        match self {
+            HookEvent::Prompt(_) => Some(Moment::Prompt),
+            HookEvent::AfterTool(_) => Some(Moment::Tool),
+            HookEvent::Stop { .. } => Some(Moment::Stop),
+            _ => None,
+        }
+    }
+
+    /// Whether the model has answered since the agent's hook handed mail over at that moment: a turn ends with an answer of the model, and a
+    /// tool runs because of one. After a tool, another one may belong to the same answer. Another prompt says nothing: several are taken
+    /// at once.
+    pub fn shows_an_answer_since(&self, moment: Moment) -> bool {
+        match self {
+            HookEvent::Stop { .. } => true,
+            HookEvent::BeforeTool(_) => moment != Moment::Tool,
+            _ => false,
         }
     }
 }
@@ -145,6 +169,26 @@ mod tests {
         assert_eq!(writes(HookKind::OpenCode, "PreToolUse", &opencode), ["y"]);
         let read = json!({"tool_name": "Read", "tool_input": {"file_path": "/p/a.rs"}});
         assert!(writes(HookKind::Claude, "PreToolUse", &read).is_empty());
+    }
+
+    #[test]
+    fn only_what_the_model_has_answered_shows_that_it_was_asked() {
+        let (stop, before, after) = (
+            HookEvent::Stop { again: true },
+            HookEvent::BeforeTool(Tool::default()),
+            HookEvent::AfterTool(Tool::default()),
+        );
+        let prompt = HookEvent::Prompt(String::new());
+        for (moment, shown) in [
+            (Moment::Prompt, [true, true, false, false]),
+            (Moment::Tool, [true, false, false, false]),
+            (Moment::Stop, [true, true, false, false]),
+        ] {
+            let said = [&stop, &before, &after, &prompt].map(|event| event.shows_an_answer_since(moment));
+            assert_eq!(said, shown, "{moment:?}");
+        }
+        let moments = [&stop, &before, &after, &prompt, &HookEvent::SessionStart].map(HookEvent::moment);
+        assert_eq!(moments, [Some(Moment::Stop), None, Some(Moment::Tool), Some(Moment::Prompt), None]);
     }
 
     #[test]

@@ -94,7 +94,8 @@ impl Attempt<'_> {
             way.advance(Stage::Offered, "", now_ms());
             way.typed_into = Some(self.agent.process.clone());
             way.typed_as = Some(name.clone());
-            way.enters = 1;
+            // What a channel takes has the text.
+            (way.enters, way.plain) = (1, false);
             way.offer = Some(offer.clone());
         })?;
         match turn {
