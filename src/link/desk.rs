@@ -10,8 +10,8 @@ mod table;
 
 use super::Flags;
 use super::engine::{self, Engine};
+use super::incoming::ToMail;
 use super::keys::{self, HostKey};
-use super::mail::ToMail;
 use crate::core::lease::Lease;
 use crate::core::team::{Observed, Records, Seat, believed_for};
 use crate::os::clock;

@@ -8,9 +8,11 @@
 mod cluster;
 mod desk;
 mod engine;
+mod incoming;
 mod keys;
 mod mail;
 mod outgoing;
+mod receipts;
 pub mod setup;
 mod tunnel;
 
@@ -22,7 +24,7 @@ use crate::store::{Store, key, lock, now_ms};
 use anyhow::{Context as _, Result, bail};
 use cluster::Cluster;
 use desk::{Desk, Job};
-use mail::{MailCarrier, ToMail};
+use mail::MailCarrier;
 use serde::{Deserialize, Serialize};
 use signal_hook::consts::SIGTERM;
 use std::path::PathBuf;
@@ -121,10 +123,9 @@ pub fn run(store: &Store, revive: impl Fn(&Store)) -> Result<()> {
     flags.cut.store(true, Ordering::Relaxed);
     let (jobs, inbox) = mpsc::channel(JOBS);
     let (orders, order_box) = mpsc::channel(JOBS);
-    let desk =
-        Desk::new(store.clone(), me.clone(), socket.clone(), Arc::clone(&flags), inbox, orders.clone())?;
+    let desk = Desk::new(store.clone(), me.clone(), socket.clone(), Arc::clone(&flags), inbox, orders)?;
     let carrier = MailCarrier::new(store.clone(), me, socket, order_box)?;
-    let outgoing = carrier.outgoing();
+    let ring_mail = carrier.bell();
     let desk = thread("desk", desk.run())?;
     let carrier = thread("mail", carrier.run())?;
     let mut used = Instant::now();
@@ -145,8 +146,7 @@ pub fn run(store: &Store, revive: impl Fn(&Store)) -> Result<()> {
         }
         if rang {
             let _ = jobs.try_send(Job::Settle);
-            outgoing.look();
-            let _ = orders.try_send(ToMail::Look);
+            ring_mail();
         }
         if let Some(why) = keeper.look(flags.cut.load(Ordering::Relaxed)) {
             store.note_link(&why)?;
@@ -167,7 +167,7 @@ pub fn run(store: &Store, revive: impl Fn(&Store)) -> Result<()> {
         }
         rang = bell.wait(LOOK)?;
     }
-    drop((jobs, orders));
+    drop(jobs);
     if desk.is_finished()
         && let Ok(Err(error)) = desk.join()
     {

@@ -9,7 +9,7 @@ use crate::core::order;
 use crate::core::process_id::ProcessId;
 use crate::core::team::{Board, Records, decision};
 use crate::link::engine::Engine;
-use crate::link::mail::ToMail;
+use crate::link::incoming::ToMail;
 use crate::link::{Invitations, keys};
 use crate::os::clock;
 use crate::store::now_ms;
