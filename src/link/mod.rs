@@ -17,7 +17,6 @@ pub mod setup;
 mod tunnel;
 
 use crate::core::address::HostName;
-use crate::os::process;
 use crate::store::team::{Engine as Way, Membership, link_lock};
 use crate::store::wake::Listener;
 use crate::store::{Store, key, lock, now_ms};
@@ -199,11 +198,7 @@ pub fn serve(id: &str) -> Result<()> {
         bail!("there is no team {} on this machine", crate::core::escape::short(id, 40));
     }
     cluster.start()?;
-    let _ = process::this()?;
-    // Its standard input ends with the connection.
-    let mut page = [0; 256];
-    while std::io::Read::read(&mut std::io::stdin().lock(), &mut page)? > 0 {}
-    Ok(())
+    tunnel::hear(std::io::stdin().lock(), tunnel::SILENCE)
 }
 
 /// The highest version and number of the engine's records that this host has seen.

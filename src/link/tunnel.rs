@@ -1,13 +1,15 @@
 //! The way to an engine on another machine: `ssh -L` from a socket here to its socket there.
 //!
 //! One child process, which ends with the link. Its program on the other machine starts the engine, and runs as long
-//! as its standard input is open, so all of it ends with a killed link. A tunnel that ends is started again after
+//! as it hears from this end, so all of it ends with a link that is killed or cut off. A tunnel that ends is started again after
 //! growing pauses. A refused tunnel waits longer.
 
 use crate::core::escape;
 use crate::store::{Store, record};
 use anyhow::{Context as _, Result, bail};
-use std::io::Read;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::io::{Read, Write as _};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -18,6 +20,12 @@ const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 /// The pause after a refusal: a person has to do something first.
 const REFUSED: Duration = Duration::from_secs(120);
 
+/// How often this end gives a sign of life.
+const SIGN: Duration = Duration::from_secs(15);
+
+/// How long the other end waits for a sign.
+pub(super) const SILENCE: Duration = Duration::from_secs(120);
+
 pub(super) struct Tunnel {
     to: String,
     remote: PathBuf,
@@ -27,6 +35,7 @@ pub(super) struct Tunnel {
     pause: Duration,
     next: Instant,
     begun: Instant,
+    signed: Instant,
 }
 
 /// Directories that may contain swarm, and that a shell other than a login shell may not search.
@@ -76,6 +85,7 @@ impl Tunnel {
             pause: PAUSE.0,
             next: Instant::now(),
             begun: Instant::now(),
+            signed: Instant::now(),
         })
     }
 
@@ -87,7 +97,14 @@ impl Tunnel {
     /// Starts ssh unless it runs, or must pause.
     pub(super) fn look(&mut self) -> Result<()> {
         if let Some(child) = &mut self.child {
-            let Some(status) = child.try_wait().context("cannot look at ssh")? else { return Ok(()) };
+            let Some(status) = child.try_wait().context("cannot look at ssh")? else {
+                if self.signed.elapsed() > SIGN {
+                    self.signed = Instant::now();
+                    // An error is not reported here: ssh has ended then, and the next look sees that.
+                    let _ = child.stdin.as_ref().map(|mut input| input.write_all(b"."));
+                }
+                return Ok(());
+            };
             let mut said = String::new();
             if let Some(pipe) = child.stderr.take() {
                 pipe.take(4000).read_to_string(&mut said).unwrap_or_default();
@@ -135,11 +152,72 @@ impl Tunnel {
     }
 }
 
+/// Reads the signs of the other end until it closes, or is silent for that long. A connection that is cut does not report its end.
+pub(super) fn hear(mut signs: impl Read + AsFd, silence: Duration) -> Result<()> {
+    let silence = PollTimeout::try_from(silence).unwrap_or(PollTimeout::MAX);
+    let mut page = [0; 256];
+    loop {
+        match poll(&mut [PollFd::new(signs.as_fd(), PollFlags::POLLIN)], silence) {
+            Ok(0) => return Ok(()),
+            Err(nix::errno::Errno::EINTR) => continue,
+            Err(error) => return Err(error).context("cannot wait for the other end"),
+            Ok(_) => {}
+        }
+        if signs.read(&mut page)? == 0 {
+            return Ok(());
+        }
+    }
+}
+
 impl Drop for Tunnel {
     fn drop(&mut self) {
         if let Some(child) = &mut self.child {
             let _ = child.kill();
             let _ = child.wait();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::PipeReader;
+    use std::os::fd::BorrowedFd;
+    use std::sync::mpsc;
+
+    /// Says of each read that it was made.
+    struct Reported(PipeReader, mpsc::Sender<usize>);
+
+    impl Read for Reported {
+        fn read(&mut self, page: &mut [u8]) -> std::io::Result<usize> {
+            let count = self.0.read(page)?;
+            self.1.send(count).unwrap();
+            Ok(count)
+        }
+    }
+
+    impl AsFd for Reported {
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            self.0.as_fd()
+        }
+    }
+
+    #[test]
+    fn a_tunnel_ends_with_its_other_end_and_when_that_is_silent() {
+        let (signs, mut other) = std::io::pipe().unwrap();
+        let (heard, reads) = mpsc::channel();
+        let serving = std::thread::spawn(move || hear(Reported(signs, heard), Duration::from_secs(600)));
+        for _ in 0..2 {
+            other.write_all(b".").unwrap();
+            assert_eq!(reads.recv(), Ok(1));
+        }
+        drop(other);
+        assert_eq!(reads.recv(), Ok(0));
+        serving.join().unwrap().unwrap();
+
+        let (signs, _other) = std::io::pipe().unwrap();
+        let begun = Instant::now();
+        hear(&signs, Duration::from_millis(50)).unwrap();
+        assert!(begun.elapsed() >= Duration::from_millis(50));
     }
 }

@@ -50,15 +50,20 @@ fn take(store: &Store, name: &str) -> (Duration, Duration) {
         })
         .unwrap();
     store.ring_link();
-    // The next one is not to wait behind what the link does about this one.
-    while store.board().unwrap().is_some_and(|b| b.backed_by(fence).is_some()) {
-        assert!(begun.elapsed() < PATIENCE, "it is not given back");
+    settle(store);
+    (whole, whole.saturating_sub(own))
+}
+
+/// Waits until all leases are given back: the next question is not to wait behind what the link does about the last one.
+fn settle(store: &Store) {
+    let begun = Instant::now();
+    while store.board().unwrap().is_some_and(|board| !board.leases.is_empty()) {
+        assert!(begun.elapsed() < PATIENCE, "a lease is not given back");
         std::thread::sleep(Duration::from_millis(1));
     }
     for _ in 0..2 {
         store.ask_team(&Ask::Look, PATIENCE).unwrap();
     }
-    (whole, whole.saturating_sub(own))
 }
 
 fn post(store: &Store, to: &HostName, text: &str) {
@@ -121,6 +126,7 @@ fn figures_of_a_team() {
             one.ok(&["lock", "--name", &name]);
             let took = begun.elapsed();
             one.ok(&["unlock", "--name", &name]);
+            settle(&store);
             took
         });
         rows[2].push(figures(command.collect()));
