@@ -4,7 +4,7 @@
 //! list items belong to these, and not to the document's structure.
 
 use super::CoordRefusal;
-use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+use super::markdown::{Block, blocks};
 use std::ops::Range;
 
 /// A parsed document. All positions are in bytes of its text.
@@ -153,26 +153,17 @@ struct Reader<'t> {
 
 impl Reader<'_> {
     fn read(&mut self, begin: usize) {
-        let options = Options::ENABLE_TABLES | Options::ENABLE_TASKLISTS;
         let text = self.text;
-        let events = Parser::new_ext(&text[begin..], options)
-            .into_offset_iter()
-            .map(|(event, at)| (event, at.start + begin..at.end + begin));
-        // The depth in quotes, and in lists.
-        let (mut quotes, mut depth) = (0_usize, 0_usize);
+        // The depth in lists.
+        let mut depth = 0;
         let mut counted = (0, 1);
-        let mut in_heading = false;
-        for (event, at) in events {
-            match event {
-                Event::Start(Tag::BlockQuote(_)) => quotes += 1,
-                Event::End(TagEnd::BlockQuote(_)) => quotes -= 1,
-                _ if quotes > 0 => {}
-                Event::Start(Tag::Heading { level, .. }) if depth == 0 => {
-                    in_heading = true;
+        for (block, at) in blocks(text, begin) {
+            match block {
+                Block::Heading(title, level) => {
                     let lines = self.lines(&at);
                     self.sections.push(Section {
-                        title: String::new(),
-                        level: level as u8,
+                        title,
+                        level,
                         line: line_of(text, lines.start, &mut counted),
                         // The place of the heading, for now.
                         body: lines,
@@ -180,50 +171,37 @@ impl Reader<'_> {
                         tables: Vec::new(),
                     });
                 }
-                Event::End(TagEnd::Heading(_)) => in_heading = false,
-                Event::Text(part) | Event::Code(part) if in_heading => self.name(&part),
-                Event::SoftBreak | Event::HardBreak if in_heading => self.name(" "),
-                Event::Start(Tag::List(first)) => {
+                Block::List(first) => {
                     self.begin_list(&at, first, depth);
                     depth += 1;
                 }
-                Event::End(TagEnd::List(_)) => depth -= 1,
-                Event::Start(Tag::Item) => {
+                Block::ListEnd => depth -= 1,
+                Block::Item => {
                     let line = line_of(text, at.start, &mut counted);
                     let item = Item { range: at.clone(), line, depth, text: text[at].to_owned(), task: None };
                     if let Some(list) = self.lists.last_mut() {
                         list.items.push(item);
                     }
                 }
-                Event::TaskListMarker(ticked) => {
+                Block::Task(ticked) => {
                     if let Some(item) = self.last_item() {
                         item.task = Some((at, ticked));
                     }
                 }
-                Event::Start(Tag::Table(_)) if depth == 0 => {
-                    self.tables.push(Table { range: self.lines(&at), head: Vec::new(), rows: Vec::new() });
+                Block::Table(head) => {
+                    self.tables.push(Table { range: self.lines(&at), head, rows: Vec::new() });
                 }
-                Event::Start(Tag::TableRow) if depth == 0 => {
-                    let line = line_of(text, at.start, &mut counted);
-                    let range = self.lines(&at);
+                Block::Row(cells) => {
+                    let (range, line) = (self.lines(&at), line_of(text, at.start, &mut counted));
                     if let Some(table) = self.tables.last_mut() {
-                        table.rows.push(TableRow { range, line, cells: Vec::new() });
+                        table.rows.push(TableRow { range, line, cells });
                     }
                 }
-                Event::Start(Tag::TableCell) if depth == 0 => self.add_cell(text[at].trim()),
-                _ => {}
             }
         }
     }
 
-    /// Adds to the title of the last section.
-    fn name(&mut self, part: &str) {
-        if let Some(section) = self.sections.last_mut() {
-            section.title.push_str(part);
-        }
-    }
-
-    /// Begins a list, which may be within an item.
+    /// A list begins: one of its own, or one within an item.
     fn begin_list(&mut self, at: &Range<usize>, first: Option<u64>, depth: usize) {
         if depth == 0 {
             self.lists.push(List { range: self.lines(at), first, items: Vec::new() });
@@ -234,17 +212,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Adds a cell to the last row, or to the head.
-    fn add_cell(&mut self, text: &str) {
-        if let Some(table) = self.tables.last_mut() {
-            match table.rows.last_mut() {
-                Some(row) => row.cells.push(text.to_owned()),
-                None => table.head.push(text.to_owned()),
-            }
-        }
-    }
-
-    /// The last item that has begun.
+    /// The item that began last.
     fn last_item(&mut self) -> Option<&mut Item> {
         self.lists.last_mut()?.items.last_mut()
     }

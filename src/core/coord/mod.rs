@@ -7,6 +7,7 @@
 pub mod change;
 pub mod date;
 pub mod document;
+mod markdown;
 pub mod refused;
 pub mod rows;
 pub mod template;
