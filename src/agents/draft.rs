@@ -41,6 +41,7 @@ pub fn draft(kind: &str, all: &[Recording]) -> Result<Draft, String> {
 
 /// Finds the candidate that reads most recordings correctly. Also returns the recordings that other, perhaps better,
 /// candidates were dropped for.
+#[inline(never)]
 fn best(kind: &str, all: &[Recording]) -> Result<(Sketch, Vec<String>), String> {
     let idle: Vec<&Recording> = all.iter().filter(|r| r.state == Status::Idle).collect();
     let mut best: Option<(Score, Sketch)> = None;

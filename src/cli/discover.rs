@@ -87,6 +87,7 @@ pub(super) fn first(store: &Store, profiles: &Profiles) -> Result<bool> {
     Ok(found)
 }
 
+#[inline(never)]
 fn everywhere() -> Result<()> {
     let server = Server::current();
     let survey = discovery::survey(&server, &rules::load()?)?;

@@ -52,6 +52,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
+#[inline(never)]
 fn judge(args: &Args) -> Result<()> {
     let here = session::here()?;
     // git calls it for the repository in which it runs, even if SWARM_ROOT is set.

@@ -159,6 +159,7 @@ fn is_whole(bytes: &[u8]) -> bool {
     bytes.trim_ascii_end().ends_with(b"}") && serde_json::from_slice::<Value>(bytes).is_ok()
 }
 
+#[inline(never)]
 fn answer(args: &Args, store: &Store) -> Result<()> {
     let begun = now_ms();
     let bytes = input()?;

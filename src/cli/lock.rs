@@ -161,6 +161,7 @@ fn hard_linked(store: &Store, request: &Request) -> Result<Vec<(PathPattern, Pat
 }
 
 /// Waits until the request is granted, or the time is over.
+#[inline(never)]
 fn wait(store: &Store, request: &Request, wait_ms: u64) -> Result<LeaseOutcome> {
     let until = clock::now()?.after(wait_ms);
     let holder =

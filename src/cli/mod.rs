@@ -175,47 +175,47 @@ enum MessageCommand {
 
 /// Runs `swarm` with this process's arguments.
 pub fn swarm() -> ExitCode {
-    run::<Swarm>(|cli| match cli.command {
-        SwarmCommand::Init(args) => init::run(&args),
-        SwarmCommand::Setup(args) => setup::run(&args),
-        SwarmCommand::Discover(args) => discover::run(&args),
-        SwarmCommand::Agents(args) => agents::run(&args),
-        SwarmCommand::Name(args) => name::run(&args),
-        SwarmCommand::Register(args) => register::run(&args),
-        SwarmCommand::Start(args) => start::run(&args),
-        SwarmCommand::Resume(args) => resume::run(&args),
-        SwarmCommand::End(args) => end::run(&args),
-        SwarmCommand::Group(args) => group::run(&args),
-        SwarmCommand::Explain(args) => explain::run(&args),
-        SwarmCommand::Gc(args) => gc::run(&args),
-        SwarmCommand::Doctor(args) => doctor::run(&args),
-        SwarmCommand::Stats(args) => stats::run(&args),
-        SwarmCommand::Digest(args) => digest::run(&args),
-        SwarmCommand::Log(args) => log::run(&args),
-        SwarmCommand::Events(args) => events::run(&args),
-        SwarmCommand::Dashboard(args) => dashboard::run(&args),
-        SwarmCommand::Jump(args) => jump::run(&args),
+    run::<Swarm>(|cli| match &cli.command {
+        SwarmCommand::Init(args) => apart(init::run, args),
+        SwarmCommand::Setup(args) => apart(setup::run, args),
+        SwarmCommand::Discover(args) => apart(discover::run, args),
+        SwarmCommand::Agents(args) => apart(agents::run, args),
+        SwarmCommand::Name(args) => apart(name::run, args),
+        SwarmCommand::Register(args) => apart(register::run, args),
+        SwarmCommand::Start(args) => apart(start::run, args),
+        SwarmCommand::Resume(args) => apart(resume::run, args),
+        SwarmCommand::End(args) => apart(end::run, args),
+        SwarmCommand::Group(args) => apart(group::run, args),
+        SwarmCommand::Explain(args) => apart(explain::run, args),
+        SwarmCommand::Gc(args) => apart(gc::run, args),
+        SwarmCommand::Doctor(args) => apart(doctor::run, args),
+        SwarmCommand::Stats(args) => apart(stats::run, args),
+        SwarmCommand::Digest(args) => apart(digest::run, args),
+        SwarmCommand::Log(args) => apart(log::run, args),
+        SwarmCommand::Events(args) => apart(events::run, args),
+        SwarmCommand::Dashboard(args) => apart(dashboard::run, args),
+        SwarmCommand::Jump(args) => apart(jump::run, args),
         SwarmCommand::Message(command) => message(command),
-        SwarmCommand::Release(args) => release::run(&args),
-        SwarmCommand::Onboard(args) => onboard::run(&args),
-        SwarmCommand::Hooks(args) => hooks::run(&args),
-        SwarmCommand::Guard(args) => guard::run(&args),
-        SwarmCommand::Config(args) => config::run(&args),
-        SwarmCommand::Profile(args) => profile::run(&args),
-        SwarmCommand::Team(args) => team::run(&args),
-        SwarmCommand::Uninstall(args) => uninstall::run(&args),
-        SwarmCommand::Completions(args) => completions::run(&args),
-        SwarmCommand::Man(args) => man::run(&args),
+        SwarmCommand::Release(args) => apart(release::run, args),
+        SwarmCommand::Onboard(args) => apart(onboard::run, args),
+        SwarmCommand::Hooks(args) => apart(hooks::run, args),
+        SwarmCommand::Guard(args) => apart(guard::run, args),
+        SwarmCommand::Config(args) => apart(config::run, args),
+        SwarmCommand::Profile(args) => apart(profile::run, args),
+        SwarmCommand::Team(args) => apart(team::run, args),
+        SwarmCommand::Uninstall(args) => apart(uninstall::run, args),
+        SwarmCommand::Completions(args) => apart(completions::run, args),
+        SwarmCommand::Man(args) => apart(man::run, args),
         SwarmCommand::Hook(args) => {
-            hook::run(&args);
+            hook::run(args);
             Ok(())
         }
-        SwarmCommand::Courier(args) => courier::run(&args),
-        SwarmCommand::Crew(args) => crew::run(&args),
-        SwarmCommand::Here(args) => here::run(&args),
-        SwarmCommand::Menu(args) => menu::run(&args),
-        SwarmCommand::Page(args) => page::run(&args),
-        SwarmCommand::Write(args) => write::run(&args),
+        SwarmCommand::Courier(args) => apart(courier::run, args),
+        SwarmCommand::Crew(args) => apart(crew::run, args),
+        SwarmCommand::Here(args) => apart(here::run, args),
+        SwarmCommand::Menu(args) => apart(menu::run, args),
+        SwarmCommand::Page(args) => apart(page::run, args),
+        SwarmCommand::Write(args) => apart(write::run, args),
     })
 }
 
@@ -224,31 +224,38 @@ pub use team::swarm_link;
 
 /// Runs `swarm-msg` with this process's arguments.
 pub fn swarm_msg() -> ExitCode {
-    run::<SwarmMsg>(|cli| message(cli.command))
+    run::<SwarmMsg>(|cli| message(&cli.command))
 }
 
-fn message(command: MessageCommand) -> Result<()> {
+fn message(command: &MessageCommand) -> Result<()> {
     match command {
-        MessageCommand::Send(args) => send::run(&args),
-        MessageCommand::Reply(args) => reply::run(&args),
-        MessageCommand::Ack(args) => ack::run(&args),
-        MessageCommand::Resend(args) => resend::run(&args),
-        MessageCommand::Handover(args) => handover::run(&args),
-        MessageCommand::Inbox(args) => inbox::run(&args),
-        MessageCommand::Read(args) => read::run(&args),
-        MessageCommand::Show(args) => show::run(&args),
-        MessageCommand::Status(args) => status::run(&args),
-        MessageCommand::Dead(args) => dead::run(&args),
-        MessageCommand::Wait(args) => wait::run(&args),
-        MessageCommand::Who(args) => who::run(&args),
-        MessageCommand::Whoami(args) => whoami::run(&args),
-        MessageCommand::Verify(args) => verify::run(&args),
-        MessageCommand::Lock(args) => lock::run(&args),
-        MessageCommand::Unlock(args) => unlock::run(&args),
-        MessageCommand::Renew(args) => renew::run(&args),
-        MessageCommand::Locks(args) => locks::run(&args),
-        MessageCommand::Coord(args) => coord::run(&args),
+        MessageCommand::Send(args) => apart(send::run, args),
+        MessageCommand::Reply(args) => apart(reply::run, args),
+        MessageCommand::Ack(args) => apart(ack::run, args),
+        MessageCommand::Resend(args) => apart(resend::run, args),
+        MessageCommand::Handover(args) => apart(handover::run, args),
+        MessageCommand::Inbox(args) => apart(inbox::run, args),
+        MessageCommand::Read(args) => apart(read::run, args),
+        MessageCommand::Show(args) => apart(show::run, args),
+        MessageCommand::Status(args) => apart(status::run, args),
+        MessageCommand::Dead(args) => apart(dead::run, args),
+        MessageCommand::Wait(args) => apart(wait::run, args),
+        MessageCommand::Who(args) => apart(who::run, args),
+        MessageCommand::Whoami(args) => apart(whoami::run, args),
+        MessageCommand::Verify(args) => apart(verify::run, args),
+        MessageCommand::Lock(args) => apart(lock::run, args),
+        MessageCommand::Unlock(args) => apart(unlock::run, args),
+        MessageCommand::Renew(args) => apart(renew::run, args),
+        MessageCommand::Locks(args) => apart(locks::run, args),
+        MessageCommand::Coord(args) => apart(coord::run, args),
     }
+}
+
+/// Runs a command as a function of its own. As parts of one function they would share its frame, and a place that is far up in a frame takes
+/// longer instructions.
+#[inline(never)]
+fn apart<A>(command: fn(&A) -> Result<()>, args: &A) -> Result<()> {
+    command(args)
 }
 
 fn run<C: CommandFactory + FromArgMatches>(handle: impl FnOnce(C) -> Result<()>) -> ExitCode {

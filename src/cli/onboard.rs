@@ -52,6 +52,7 @@ Several coding agents may work in this project at once. `swarm-msg` is how you t
 - `swarm-msg verify \"LINE\"` tells whether such a line is genuine.
 ";
 
+#[inline(never)]
 pub(super) fn run(args: &Args) -> Result<()> {
     if args.print {
         return print::out(SECTION);

@@ -192,6 +192,7 @@ fn running(profiles: &Profiles) -> Vec<(String, String)> {
     seen
 }
 
+#[inline(never)]
 fn list(as_json: bool) -> Result<()> {
     let profiles = session::profiles()?;
     let running = running(&profiles);
@@ -253,6 +254,7 @@ fn list(as_json: bool) -> Result<()> {
     print::out(&text)
 }
 
+#[inline(never)]
 fn examine(files: &[PathBuf]) -> Result<()> {
     let built_in = Profiles::builtin()?;
     let mut text = String::new();
@@ -386,6 +388,7 @@ fn record(word: &str, dir: &Path, state: Option<&str>) -> Result<()> {
 }
 
 /// Saves the present screen of a pane, and reports how the rules in use read it.
+#[inline(never)]
 fn save(server: &Server, pane: &str, dir: &Path, name: &str, profiles: &Profiles) -> Result<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     let named = recording::state_of(name).filter(|_| name.len() <= 60 && name.chars().all(plain));
@@ -469,6 +472,7 @@ fn recordings(dir: &Path) -> Result<Vec<Recording>> {
     files.iter().map(one).collect()
 }
 
+#[inline(never)]
 fn check(profile: &Profile, dir: &Path, as_json: bool) -> Result<()> {
     let all = recordings(dir)?;
     let mut text = String::new();

@@ -314,6 +314,7 @@ fn agents(now: &Now) -> Step {
     Step::command(name, text, &["discover"], None)
 }
 
+#[inline(never)]
 fn path() -> Result<Step> {
     let dir = session::tools_dir()?;
     let path = std::env::var("PATH").unwrap_or_default();

@@ -33,6 +33,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
 }
 
+#[inline(never)]
 fn one(session: &Session, id: &str, json: bool) -> Result<()> {
     let found = session.find(id, false);
     if found.is_err() && session.store.has_team() && id.len() >= crate::core::id::MIN_PREFIX {
@@ -100,6 +101,7 @@ fn forced(store: &Store) -> String {
     other.map(told).unwrap_or_default()
 }
 
+#[inline(never)]
 fn glance(session: &Session, json: bool) -> Result<()> {
     let store = &session.store;
     let live: Vec<_> = session.agents.iter().filter(|a| a.is_live()).collect();

@@ -59,6 +59,7 @@ pub(super) fn run(store: &Store, request: &Request, grant: &Grant, command: &[Os
     }
 }
 
+#[inline(never)]
 fn supervise(
     store: &Store,
     holder: &mut Holder,

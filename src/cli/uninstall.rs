@@ -108,6 +108,7 @@ fn confirmed() -> Result<bool> {
     print::confirmed()
 }
 
+#[inline(never)]
 fn plan(root: Option<&Path>, state: bool) -> Result<Vec<RemovalStep>> {
     let mut steps = Vec::new();
     let server = Server::current();

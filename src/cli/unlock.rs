@@ -113,6 +113,7 @@ fn told(given_back: &GivenBack) -> String {
     text
 }
 
+#[inline(never)]
 fn force(session: &Session, paths: &[PathPattern], args: &Args) -> Result<()> {
     if !session.is_human() {
         return Err(Refusal::Usage(format!(

@@ -242,6 +242,7 @@ impl Condition {
     }
 }
 
+#[inline(never)]
 fn answered(session: &Session, message: &Verified) -> Result<Checked> {
     let id = &message.id;
     // After a hand-over, the new owner answers another id.
@@ -281,6 +282,7 @@ fn answered(session: &Session, message: &Verified) -> Result<Checked> {
     })
 }
 
+#[inline(never)]
 fn idle(session: &Session, profiles: Option<&Profiles>, name: &Name, steady: &mut Steady) -> Result<Checked> {
     let Some(agent) = session.agent(name) else {
         *steady = Steady::default();

@@ -24,6 +24,7 @@ pub struct Presence {
 }
 
 impl Presence {
+    #[inline(never)]
     pub fn note(&mut self, entry: &Value) {
         let Some(at) = entry["t"].as_u64().filter(|_| is_act(entry)) else { return };
         let last = self.last.unwrap_or(at);

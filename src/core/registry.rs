@@ -79,6 +79,7 @@ pub struct Scan<'a> {
 /// Decides the changes after a look at the panes. `alive` returns whether a recorded agent's process still runs
 /// (`None`: unknown; the record then stays as it is), and `leaves` whether anything is left under a dead agent's
 /// name.
+#[inline(never)]
 pub fn reconcile(
     known: &[Agent],
     look: &Scan<'_>,

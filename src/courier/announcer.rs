@@ -39,6 +39,7 @@ impl Announcer {
 
     /// Announces mail to the human that came since the last look. When the courier starts, the newest mail counts as
     /// new, because the courier may have been started for that mail.
+    #[inline(never)]
     fn announce(&mut self, store: &Store, settings: &Settings, servers: &mut Servers) -> Result<()> {
         let human = Name::human();
         let unread: BTreeSet<String> = order::collect(store.mail_files(&human, Folder::New)?);

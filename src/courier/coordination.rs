@@ -42,6 +42,7 @@ impl Rows {
 }
 
 /// A row for each agent that holds a lease.
+#[inline(never)]
 fn wanted(table: &LeaseTable) -> Vec<AutoRow> {
     let mut agents: BTreeMap<&Name, (Option<Text>, Vec<_>)> = BTreeMap::new();
     for lease in table.leases().filter(|l| !l.holder.name.is_human()) {

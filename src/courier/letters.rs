@@ -66,6 +66,7 @@ impl Letters<'_> {
         Ok(due)
     }
 
+    #[inline(never)]
     fn awaited(&self, owner: &Name, message: &Verified, due: &mut Due) -> Result<()> {
         let now = now_ms();
         let schedule = &self.settings.reminders;
@@ -211,6 +212,7 @@ impl Letters<'_> {
         agent.gone_at(now_ms(), self.settings.grace)
     }
 
+    #[inline(never)]
     fn fail(&self, agent: &Agent) -> Result<Vec<String>> {
         // Grouped by whether the agent may have received it.
         let mut senders: BTreeMap<(Vec<Name>, bool), Vec<MessageId>> = BTreeMap::new();

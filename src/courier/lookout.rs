@@ -36,6 +36,7 @@ impl Lookout {
     }
 
     /// Looks at all panes of all known servers and registers what it finds. `false`: no server is left.
+    #[inline(never)]
     pub(super) fn survey(
         &mut self,
         store: &Store,

@@ -64,6 +64,7 @@ impl Quiet {
     }
 
     /// Whether a look at the panes of all servers would show the same as the last one.
+    #[inline(never)]
     pub(super) fn is_as_before(&self, agents: &[Agent], profiles: &Profiles) -> bool {
         let Some((before, at)) = &self.panes else { return false };
         let known = |a: &Agent| self.servers.contains_key(&a.place.socket);

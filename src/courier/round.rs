@@ -107,6 +107,8 @@ impl<'a> Courier<'a> {
         Some(self.schedule.rest(&came))
     }
 
+    // Each task is a function of its own: one frame for all would be of kilobytes, and its code longer.
+    #[inline(never)]
     fn try_to<T>(&mut self, task: impl FnOnce(&mut Self) -> Result<T>) -> Option<T> {
         let result = task(self);
         self.failures.take(result)
@@ -120,6 +122,7 @@ impl<'a> Courier<'a> {
 
     /// Surveys all panes if it is time and something has changed since the last time, and tidies up. An agent that
     /// has just ended is looked for more often, and once more before its mail fails. `false`: no server is left.
+    #[inline(never)]
     fn survey(&mut self) -> bool {
         let now = Instant::now();
         let ago = self.schedule.since_survey(now);

@@ -171,6 +171,7 @@ impl<'a> Recipient<'a> {
     }
 
     /// Delivers an agent's mail until it is done or held.
+    #[inline(never)]
     fn serve(&self) -> Result<Pass> {
         let mut pass = Pass::default();
         if let Some(profile) = self.profile() {
@@ -238,6 +239,7 @@ impl<'a> Recipient<'a> {
     }
 
     /// Delivers the first parcel by the first carrier that can, together with the mail that waits behind it.
+    #[inline(never)]
     fn carry(&self, profile: &Profile, parcel: Parcel, jobs: &[Job]) -> Result<(Parcel, Outcome)> {
         let Some(first) = jobs.first() else { return Ok((parcel, Outcome::Settled)) };
         let (begun, tried) = (first.stage.is_under_way(), first.tried);
@@ -306,6 +308,7 @@ impl<'a> Recipient<'a> {
     }
 
     /// Checks the texts that were given to an agent's own channel.
+    #[inline(never)]
     fn look_after(&self, offered: &[Job]) -> Result<Fate> {
         let Some(profile) = self.profile() else {
             return Ok(if offered.is_empty() { Fate::None } else { Fate::Open });

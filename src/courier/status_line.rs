@@ -36,6 +36,7 @@ struct MarkedPane {
 
 impl StatusLine {
     /// Notes the panes of `socket`: those of the project at `root` are marked from now on.
+    #[inline(never)]
     pub fn note(&mut self, socket: &str, survey: &Survey, agents: &[Agent], root: &Path) {
         self.panes.retain(|place| place.socket != socket);
         if survey.panes.iter().any(|pane| !pane.names_projects) {
@@ -80,6 +81,7 @@ impl StatusLine {
     }
 
     /// Writes the project's name and counts on a server, if they are not there yet.
+    #[inline(never)]
     fn name(&mut self, server: &Server, shown: [&str; 2], root: &Path) -> Result<()> {
         let Some(place) = self.panes.iter().find(|p| p.socket == server.socket()) else { return Ok(()) };
         let key = (place.socket.clone(), place.pane.server);

@@ -124,6 +124,7 @@ fn welcome(call: &Call<'_>) -> String {
 }
 
 /// Checks the lines of a prompt that claim to come from swarm.
+#[inline(never)]
 fn check(call: &Call<'_>, prompt: &str, given: &mut Collection) -> Result<()> {
     let own: Vec<&Name> = std::iter::once(&call.agent.name).chain(&call.agent.formerly).collect();
     let (mut from, mut seen) = (0, 0);

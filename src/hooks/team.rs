@@ -53,6 +53,7 @@ fn refusal_of(call: &Call<'_>, holder: &Holder, path: &PathPattern) -> Result<Op
 }
 
 /// Leases the path: here first, then in the team.
+#[inline(never)]
 fn take(call: &Call<'_>, holder: &Holder, path: &PathPattern) -> Result<Option<(Enforce, String)>> {
     let grant = match call.store.acquire(&Request::edit(holder.clone(), path.clone()), None)? {
         LeaseOutcome::Granted(grant) => grant,

@@ -200,6 +200,7 @@ fn give_back(store: &Store, agents: &[Agent], changes: &RosterChanges) -> Result
 }
 
 /// Commits the decisions. After a crash, the next survey completes them.
+#[inline(never)]
 fn commit(tx: &mut Transaction<'_>, store: &Store, known: &[Agent], changes: &RosterChanges) -> Result<()> {
     tx.put_away_ended(known)?;
     for name in &changes.freed {

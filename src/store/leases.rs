@@ -252,6 +252,7 @@ impl Store {
     }
 
     /// Loads a part by the index; `None` if the index is not valid.
+    #[inline(never)]
     fn load_by_index(
         &self,
         part: Part<'_>,

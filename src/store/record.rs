@@ -223,6 +223,7 @@ pub fn load<T: DeserializeOwned>(path: &Path) -> Result<Loaded<T>> {
 }
 
 /// [`load`] with another parser.
+#[inline(never)]
 pub(super) fn load_as<T>(
     path: &Path,
     parse: impl FnOnce(&[u8]) -> serde_json::Result<T>,

@@ -166,6 +166,7 @@ fn vouches(store: &Store) -> Result<bool> {
 }
 
 /// Repairs a store whose `PROJECT` is out of date. Returns a text about it for people.
+#[inline(never)]
 fn see_to(root: &Path, home: &Path) -> Result<Option<String>> {
     let dir = root.join(".swarm");
     let (held, _) = lock::exclusive(&dir.join("lock"))?;
@@ -264,6 +265,7 @@ fn set_aside(dir: &Path, names: impl IntoIterator<Item = &'static str>) -> Resul
 
 impl Transaction<'_> {
     /// Sets aside the parts of a restored store that may be out of date. Returns a text about it for people.
+    #[inline(never)]
     fn set_outdated_aside(&mut self) -> Result<String> {
         let store = self.store;
         let aside = set_aside(&store.dir, OUTDATED)?;

@@ -70,6 +70,7 @@ impl Transaction<'_> {
         record::remove(&self.store.window_path(name))
     }
 
+    #[inline(never)]
     fn rebuild_sender(&self, name: &Name) -> Result<Sender> {
         let store = self.store;
         let bearer = self.store.find_agent(name, |a| a.name == *name)?;

@@ -397,6 +397,7 @@ impl Inbox {
         running.or_else(|| self.told.as_ref().map(|(text, _)| text.clone()))
     }
 
+    #[inline(never)]
     fn draw_list(&self, frame: &mut Frame<'_>, said: Option<String>, now_ms: u64) {
         let strong = Style::new().add_modifier(Modifier::BOLD);
         let dim = Style::new().add_modifier(Modifier::DIM);

@@ -47,6 +47,7 @@ pub(super) fn check(
 }
 
 /// The other tmux servers with agents, if there are any.
+#[inline(never)]
 fn servers(place: &Checkup, live: &[&Agent]) -> Option<Finding> {
     let mut sockets: Vec<&str> = live.iter().map(|a| a.place.socket.as_str()).collect();
     order::sort(&mut sockets);
@@ -110,6 +111,7 @@ fn judge_hooks(
 }
 
 /// The state of the hooks of one kind of agent; `None` if nobody needs them.
+#[inline(never)]
 fn hooks_of(
     kind: HookKind,
     place: &Checkup,

@@ -106,6 +106,7 @@ fn writable(dir: &Path) -> Finding {
     }
 }
 
+#[inline(never)]
 fn signing_key(dir: &Path) -> Finding {
     let place = || -> anyhow::Result<(PathBuf, ProjectMark)> {
         let mark = ProjectMark::read(dir)?;

@@ -103,6 +103,7 @@ fn hooks(health: &Health, parts: &Path) -> Option<Finding> {
 }
 
 /// Checks the program that the plugin calls.
+#[inline(never)]
 fn program(path: &str, root: &Path) -> Finding {
     let build = format!("sh {}/plugin/install.sh, then {0}/swarm.tmux", root.display());
     let file = Path::new(path);

@@ -8,6 +8,7 @@ use crate::hooks::install::git::{self, Guard, Installed, Standing};
 use anyhow::Result;
 
 /// The guard of commits, in every repository of the project. Refused repositories are named, and the others done.
+#[inline(never)]
 pub(super) fn run(action: &HookAction, places: &HookFiles) -> Result<()> {
     let guards = Guard::all(&places.root, &places.here)?;
     let _held = match action {

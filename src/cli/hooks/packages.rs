@@ -14,6 +14,7 @@ use crate::hooks::install::{HookPart, Scope, Target};
 use anyhow::Result;
 
 /// The files that make an agent load swarm as a package. For an installation, the packages are written first.
+#[inline(never)]
 pub(super) fn targets(kind: HookKind, places: &HookFiles, puts: bool) -> Result<Vec<Target>> {
     let plain = places.targets(kind);
     if kind == HookKind::OpenCode {

@@ -23,6 +23,7 @@ const TEXT: &str = "swarm-check";
 /// When to look after an act: an agent draws within this time.
 const LOOKS: [Duration; 4] = [Duration::from_millis(400); 4];
 
+#[inline(never)]
 pub(super) fn run(word: &str, yes: bool) -> Result<()> {
     let usage = |text: String| anyhow::Error::from(Refusal::Usage(text));
     Session::look()?.require_human("have an agent's rules tested")?;

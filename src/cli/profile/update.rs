@@ -22,6 +22,7 @@ const MAINTAINERS: &str = include_str!("rules.signers");
 /// The largest signature and the largest file of signers, in bytes.
 const SMALL: u64 = 64 << 10;
 
+#[inline(never)]
 pub(super) fn run(path: &Path, quiet: bool) -> Result<()> {
     let is_dir = path.is_dir() && !path.is_symlink();
     let file = if is_dir { path.join(FILE) } else { path.to_path_buf() };
@@ -60,6 +61,7 @@ fn kind(name: &str, text: &str) -> Result<String, String> {
 }
 
 /// Checks who has signed the set.
+#[inline(never)]
 fn check(bytes: &[u8], file: &Path, shelf: &Shelf, shown: &str) -> Result<()> {
     let usage = |text: String| anyhow::Error::from(Refusal::Usage(format!("{text}; nothing was changed")));
     let own = shelf.signers_file();

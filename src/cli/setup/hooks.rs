@@ -62,6 +62,7 @@ pub(super) fn before(now: &Now, kind: HookKind) -> Result<Vec<Step>> {
 }
 
 /// The directories of working agents that read no settings file of the work tree: one step each.
+#[inline(never)]
 fn unreached(now: &Now, kind: HookKind) -> Result<Vec<Step>> {
     let word = kind.word();
     let (home, program) = (session::home()?, session::program()?);

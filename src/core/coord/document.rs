@@ -201,7 +201,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A list begins: one of its own, or one within an item.
+    /// Begins a list, which may be within an item.
     fn begin_list(&mut self, at: &Range<usize>, first: Option<u64>, depth: usize) {
         if depth == 0 {
             self.lists.push(List { range: self.lines(at), first, items: Vec::new() });
@@ -212,7 +212,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The item that began last.
+    /// The last item that has begun.
     fn last_item(&mut self) -> Option<&mut Item> {
         self.lists.last_mut()?.items.last_mut()
     }

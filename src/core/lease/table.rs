@@ -431,6 +431,7 @@ impl LeaseTable {
     }
 
     /// The names on the way from `first` back to itself, if it would wait for ever.
+    #[inline(never)]
     fn cycle(&self, first: &Waiter, blockers: &[Blocker]) -> Option<Vec<Name>> {
         let start = waiting_node(&first.holder);
         let mut edges: BTreeMap<Node<'_>, Vec<Node<'_>>> = BTreeMap::new();

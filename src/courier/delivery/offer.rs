@@ -75,6 +75,7 @@ impl Offered {
 
 impl Attempt<'_> {
     /// Gives the agent its text by that channel.
+    #[inline(never)]
     pub fn offer(&self, mut channel: Box<dyn Channel>, offered: &mut Offered) -> Result<Outcome> {
         let place = &self.agent.place;
         let Some(_pane) = lock::pane(&place.socket, &place.pane)? else {

@@ -132,6 +132,7 @@ impl Surroundings<'_> {
     }
 
     /// The file that switches hooks off, and its key. The file with the highest priority that has the key decides.
+    #[inline(never)]
     fn off(&self, kind: HookKind, cwd: &Path) -> Option<(PathBuf, &'static str)> {
         match kind {
             HookKind::Claude => {

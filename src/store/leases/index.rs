@@ -186,6 +186,7 @@ fn put(store: &Store, record: &IndexRecord) -> Result<()> {
 
 impl Index {
     /// The index, if there is a valid one.
+    #[inline(never)]
     pub(super) fn open(store: &Store, now: &Moment) -> Option<Self> {
         let place = IndexPaths::of(store);
         let text = record::text(&place.file("mark"), 1 << 20).ok()?;
@@ -341,6 +342,7 @@ impl Index {
     /// Applies changes that were just written to the records. `known` are the changed leases in their earlier form.
     /// `all` is the table after the changes, if it has all leases: the totals of holders are then computed again.
     /// Under the mutex.
+    #[inline(never)]
     pub(super) fn take_up(
         mut self,
         store: &Store,

@@ -81,6 +81,7 @@ pub(super) fn title(agent: &AgentRow, groups: &[GroupRow], seen: Option<&Seen>, 
 }
 
 /// The right side in so many columns: first the news, then the pane.
+#[inline(never)]
 pub(super) fn detail(
     agent: &AgentRow,
     shown: &Snapshot,

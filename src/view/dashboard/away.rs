@@ -31,6 +31,7 @@ struct Letter {
 
 impl LettersAway {
     /// Reads the changes.
+    #[inline(never)]
     pub(super) fn update(&mut self, store: &Store) -> Result<()> {
         if !store.has_team() {
             self.rows.clear();

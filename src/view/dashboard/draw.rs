@@ -40,6 +40,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &mut App, theme: Theme, now_ms: u
 }
 
 /// How many agents need the person, and how many are in which state; the most important first.
+#[inline(never)]
 fn header(app: &App, theme: Theme, columns: usize, now: u64) -> Line<'static> {
     let (shown, counts) = (&app.shown, app.shown.counts);
     let mut spans = vec![
@@ -125,6 +126,7 @@ fn title(app: &App, panel: Panel, columns: usize, theme: Theme) -> Line<'static>
     fit(spans, columns)
 }
 
+#[inline(never)]
 fn draw_panel(frame: &mut Frame<'_>, app: &mut App, (panel, area): (Panel, Rect), theme: Theme, now_ms: u64) {
     if area.is_empty() {
         return;

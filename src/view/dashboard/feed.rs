@@ -79,6 +79,7 @@ enum Attention {
 
 impl Feed {
     /// Notes new and moved messages, and reads one batch.
+    #[inline(never)]
     pub(super) fn update(&mut self, store: &Store, agents: &[Agent]) -> Result<()> {
         let begun = std::mem::replace(&mut self.begun, true);
         let (limit, batch) = if begun { (LIMIT, BATCH) } else { (FIRST, FIRST) };

@@ -57,6 +57,7 @@ impl Gatherer {
     }
 
     /// Whether anything may have changed since the last call.
+    #[inline(never)]
     pub(super) fn changed(&mut self) -> Result<bool> {
         let dir = self.store.dir();
         let parts = [
@@ -171,6 +172,7 @@ impl Gatherer {
     }
 
     /// The waiting mail, the most pressing first; for shown recipients with its text.
+    #[inline(never)]
     fn waiting(&self, agents: &[Agent]) -> Result<Vec<WaitingRow>> {
         let store = &self.store;
         let mut found = Vec::new();

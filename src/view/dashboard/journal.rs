@@ -59,6 +59,7 @@ impl Journal {
     }
 
     /// Reads new entries. Returns whether there is any new fact.
+    #[inline(never)]
     pub(super) fn update(&mut self) -> Result<bool> {
         if let Some(tail) = self.unread.take() {
             let (done, first) = channel();

@@ -45,6 +45,7 @@ pub(super) fn row(lease: &LeaseRow, theme: Theme, now: u64) -> Vec<Span<'static>
 }
 
 /// The right side.
+#[inline(never)]
 pub(super) fn detail(
     lease: &LeaseRow,
     shown: &Snapshot,

@@ -96,6 +96,7 @@ pub(super) fn row(task: &TaskRow, shown: &Snapshot, theme: Theme) -> Vec<Span<'s
 }
 
 /// The right side.
+#[inline(never)]
 pub(super) fn detail(
     task: &TaskRow,
     shown: &Snapshot,

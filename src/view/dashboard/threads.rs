@@ -136,6 +136,7 @@ pub(super) fn talk(
 }
 
 /// One message: its author and state, then its text. The person's own messages are at the right.
+#[inline(never)]
 fn bubble(
     lines: &mut Vec<Line<'static>>,
     message: &MessageRow,

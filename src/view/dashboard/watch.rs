@@ -95,6 +95,7 @@ impl Watch {
     }
 
     /// Asks for a look at `agent` if it is time; `often`: the person waits for each change.
+    #[inline(never)]
     pub(super) fn look(&mut self, store: &Store, agent: &AgentRow, often: bool) {
         let whom = Whom::of(store.root(), agent);
         let pause = if often { OFTEN } else { self.pause };
@@ -108,6 +109,7 @@ impl Watch {
     }
 
     /// Puts the results since then into `seen`. Returns whether that has changed.
+    #[inline(never)]
     pub(super) fn take(&mut self, seen: &mut Seen) -> bool {
         let mut changed = false;
         while let Ok((new, last)) = self.told.try_recv() {
@@ -124,6 +126,7 @@ impl Watch {
 }
 
 /// Looks at each request. The result from tmux is sent at once, and the facts that take longer afterwards.
+#[inline(never)]
 fn serve(asked: &Receiver<Request>, tell: &Sender<(Seen, bool)>, outside: Outside, colour: bool) {
     let mut known: BTreeMap<(PathBuf, String), (Instant, Status, AgentFacts)> = BTreeMap::new();
     while let Ok(Request { store, whom, status }) = asked.recv() {
