@@ -83,6 +83,10 @@ impl Servers {
     /// Calls `act` with every server that answers. One server's failure does not stop the others. Returns the errors
     /// other than a missing answer.
     pub fn each(&mut self, mut act: impl FnMut(&Server) -> Result<()>) -> Vec<(String, anyhow::Error)> {
+        self.ask_each(&mut act)
+    }
+
+    fn ask_each(&mut self, act: &mut dyn FnMut(&Server) -> Result<()>) -> Vec<(String, anyhow::Error)> {
         let mut failed = Vec::new();
         for socket in self.known.clone() {
             if self.hung.contains_key(&socket) {

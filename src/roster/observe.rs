@@ -39,7 +39,7 @@ pub struct Observed {
 /// Looks at every living agent on the servers that `ask` returns for their sockets, and records each changed state.
 pub fn observe(store: &Store, profiles: &Profiles, ask: impl Fn(&str) -> Option<Server>) -> Result<Observed> {
     let mut agents = store.agents()?;
-    let (looks, hung) = look_at_all(&agents, ask);
+    let (looks, hung) = look_at_all(&agents, &ask);
     let (mut changed, mut reached) = (Vec::new(), Vec::new());
     for agent in agents.iter_mut().filter(|a| a.is_live()) {
         let now = now_ms();
@@ -72,7 +72,7 @@ type Looks = BTreeMap<(String, String), Look>;
 /// Looks at the panes of all living agents, on all servers at once. Also returns the servers that did not answer.
 fn look_at_all(
     agents: &[Agent],
-    ask: impl Fn(&str) -> Option<Server>,
+    ask: &dyn Fn(&str) -> Option<Server>,
 ) -> (Looks, Vec<(String, anyhow::Error)>) {
     let mut servers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for Agent { place, .. } in agents.iter().filter(|a| a.is_live()) {

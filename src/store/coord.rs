@@ -103,6 +103,15 @@ impl Store {
         verb: &str,
         mut decide: impl FnMut(&str) -> Result<Change>,
     ) -> Result<Change> {
+        self.change_by(by, verb, &mut decide)
+    }
+
+    fn change_by(
+        &self,
+        by: &Name,
+        verb: &str,
+        decide: &mut dyn FnMut(&str) -> Result<Change>,
+    ) -> Result<Change> {
         let _turn = self.coordination_turn()?;
         let Some(path) = self.coordination_file()? else { return Err(self.no_coordination()) };
         for _ in 0..TRIES {

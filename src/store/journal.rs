@@ -87,6 +87,9 @@ impl FromStr for Cursor {
     }
 }
 
+/// The receiver of the entries: see [`Tail::read_placed`].
+type Taker<'t> = dyn FnMut(Option<(Value, Cursor)>) + 't;
+
 /// A reader of the journal that continues where it stopped, across rotations. Takes no lock.
 pub struct Tail {
     dir: PathBuf,
@@ -124,7 +127,7 @@ impl Tail {
     /// half-written one is left for the next call. If the journal was rotated twice in between, the older part is
     /// missed.
     pub fn read(&mut self, mut each: impl FnMut(Value)) -> Result<()> {
-        self.read_placed(|entry| {
+        self.give_to(&mut |entry| {
             if let Some((entry, _)) = entry {
                 each(entry);
             }
@@ -133,14 +136,18 @@ impl Tail {
 
     /// [`Tail::read`] with the place of each entry. `None` marks a possible gap, because the journal was replaced.
     pub fn read_placed(&mut self, mut each: impl FnMut(Option<(Value, Cursor)>)) -> Result<()> {
+        self.give_to(&mut each)
+    }
+
+    fn give_to(&mut self, each: &mut Taker<'_>) -> Result<()> {
         if std::mem::take(&mut self.older_first)
             && let Some(file) = open(&self.dir.join(FILES[0]))?
         {
-            lines(&file, 0, &mut each)?;
+            lines(&file, 0, each)?;
         }
         let path = self.dir.join(FILES[1]);
         if let Some((file, from)) = &mut self.at {
-            *from = lines(file, *from, &mut each)?;
+            *from = lines(file, *from, each)?;
             let inode = |path: &Path| match std::fs::metadata(path) {
                 Ok(now) => Ok(Some((now.dev(), now.ino()))),
                 Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
@@ -154,14 +161,14 @@ impl Tail {
                 return Ok(());
             }
             // The lines between the last one that was read and the rotation.
-            lines(file, *from, &mut each)?;
+            lines(file, *from, each)?;
             if inode(&self.dir.join(FILES[0]))? != own {
                 each(None);
             }
         }
         self.at = match open(&path)? {
             Some(file) => {
-                let from = lines(&file, 0, &mut each)?;
+                let from = lines(&file, 0, each)?;
                 Some((file, from))
             }
             None => None,
@@ -180,7 +187,7 @@ fn open(path: &Path) -> Result<Option<File>> {
 }
 
 /// Gives the entries in the whole lines of `file` from `from` on to `each`, and returns where the next one begins.
-fn lines(file: &File, from: u64, each: &mut impl FnMut(Option<(Value, Cursor)>)) -> Result<u64> {
+fn lines(file: &File, from: u64, each: &mut Taker<'_>) -> Result<u64> {
     let inode = file.metadata().context("cannot read the journal")?.ino();
     let mut reader = BufReader::new(file);
     reader.seek(SeekFrom::Start(from)).context("cannot read the journal")?;

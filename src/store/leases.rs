@@ -211,14 +211,28 @@ impl Store {
         chain: &[ProcessId],
         decide: impl FnOnce(&mut Leases) -> Result<T>,
     ) -> Result<T> {
-        let (result, rung) = self.transact(|tx| {
+        let (mut decide, mut result) = (Some(decide), None);
+        self.decide_once(part, chain, &mut |leases| {
+            result = decide.take().map(|decide| decide(leases)).transpose()?;
+            Ok(())
+        })?;
+        result.context("nothing was decided")
+    }
+
+    fn decide_once(
+        &self,
+        part: Part<'_>,
+        chain: &[ProcessId],
+        decide: &mut dyn FnMut(&mut Leases) -> Result<()>,
+    ) -> Result<()> {
+        let rung = self.transact(|tx| {
             let mut book = tx.store.load_leases(part, chain, true)?;
-            let result = decide(&mut book.leases)?;
+            decide(&mut book.leases)?;
             let changes = book.leases.table.changes();
             tx.commit_leases(changes)?;
             let rung: Vec<u64> = changes.writes.iter().filter_map(rings).collect();
             tx.index_leases(book);
-            Ok((result, rung))
+            Ok(rung)
         })?;
         // Only after the mutex is free, because the woken processes take it first.
         for ticket in rung {
@@ -227,7 +241,7 @@ impl Store {
         }
         // The notices are stored with the change: if posting fails, the next command or the courier posts them.
         let _ = self.post_notices();
-        Ok(result)
+        Ok(())
     }
 
     /// Loads the records for a decision: by the index if it is valid, otherwise all. A caller that is `alone`,

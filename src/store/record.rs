@@ -62,7 +62,10 @@ impl Staged {
     /// Writes `value` to a temporary file in `tmp`. Its name begins with `name`, contains the writer, and is unique:
     /// a killed process may have left one with the same `name` and, after a reboot, the same pid.
     pub fn write(tmp: &Path, name: &str, value: &impl Serialize, durability: Durability) -> Result<Self> {
-        let mut bytes = serde_json::to_vec_pretty(value)?;
+        Self::write_bytes(tmp, name, pretty(value)?, durability)
+    }
+
+    fn write_bytes(tmp: &Path, name: &str, mut bytes: Vec<u8>, durability: Durability) -> Result<Self> {
         bytes.push(b'\n');
         let (pid, space) = (std::process::id(), process::namespace().unwrap_or_default());
         let temp = tmp.join(format!("{name}.{pid}-{space}-{:016x}", super::entropy()?));
@@ -105,8 +108,17 @@ impl Drop for Staged {
 
 /// Replaces the record at `path` atomically.
 pub fn replace(tmp: &Path, path: &Path, value: &impl Serialize, durability: Durability) -> Result<()> {
+    replace_bytes(tmp, path, pretty(value)?, durability)
+}
+
+/// Serialising is all that differs from type to type.
+fn pretty(value: &impl Serialize) -> Result<Vec<u8>> {
+    Ok(serde_json::to_vec_pretty(value)?)
+}
+
+fn replace_bytes(tmp: &Path, path: &Path, bytes: Vec<u8>, durability: Durability) -> Result<()> {
     let name = path.file_name().map_or_else(|| "record".into(), |n| n.to_string_lossy().into_owned());
-    let staged = Staged::write(tmp, &name, value, durability)?;
+    let staged = Staged::write_bytes(tmp, &name, bytes, durability)?;
     fault::point("before-record");
     staged.publish(path)?;
     fault::point("after-record");
@@ -124,7 +136,14 @@ const IN_PLACE: usize = 512;
 /// cost of a transaction. It is one write, padded with blanks to the old length, so a killed process leaves the old
 /// record or the new one.
 pub fn overwrite(tmp: &Path, path: &Path, value: &impl Serialize) -> Result<()> {
-    let mut bytes = serde_json::to_vec(value)?;
+    if is_overwritten(path, serde_json::to_vec(value)?)? {
+        return Ok(());
+    }
+    replace(tmp, path, value, Durability::Volatile)
+}
+
+/// `false`: there is no such record yet, or it is too long for that.
+fn is_overwritten(path: &Path, mut bytes: Vec<u8>) -> Result<bool> {
     match sized(OpenOptions::new().write(true), path).map(|(file, size)| (file, usize::try_from(size))) {
         Ok((mut file, Ok(room))) if room <= IN_PLACE && bytes.len() < IN_PLACE => {
             bytes.resize(room.max(bytes.len() + 1), b' ');
@@ -134,9 +153,9 @@ pub fn overwrite(tmp: &Path, path: &Path, value: &impl Serialize) -> Result<()> 
             fault::point("before-record");
             file.write_all(&bytes).with_context(|| format!("cannot write {}", path.display()))?;
             fault::point("after-record");
-            Ok(())
+            Ok(true)
         }
-        _ => replace(tmp, path, value, Durability::Volatile),
+        _ => Ok(false),
     }
 }
 
@@ -228,6 +247,23 @@ pub(super) fn load_as<T>(
     path: &Path,
     parse: impl FnOnce(&[u8]) -> serde_json::Result<T>,
 ) -> Result<Loaded<T>> {
+    Ok(match content(path)? {
+        Loaded::Ok(bytes) => match parse(&bytes) {
+            Ok(value) => Loaded::Ok(value),
+            Err(error) => Loaded::Bad(why_bad(&error)),
+        },
+        Loaded::Missing => Loaded::Missing,
+        Loaded::Bad(why) => Loaded::Bad(why),
+    })
+}
+
+#[inline(never)]
+fn why_bad(error: &serde_json::Error) -> String {
+    crate::core::escape::short(&error.to_string(), 160)
+}
+
+/// The bytes of a record.
+fn content(path: &Path) -> Result<Loaded<Vec<u8>>> {
     let (file, size) = match sized(OpenOptions::new().read(true), path) {
         Ok(opened) => opened,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Loaded::Missing),
@@ -243,10 +279,7 @@ pub(super) fn load_as<T>(
     if bytes.len() as u64 > MAX_RECORD {
         return Ok(Loaded::Bad(format!("it is larger than {MAX_RECORD} bytes")));
     }
-    Ok(match parse(&bytes) {
-        Ok(value) => Loaded::Ok(value),
-        Err(e) => Loaded::Bad(crate::core::escape::short(&e.to_string(), 160)),
-    })
+    Ok(Loaded::Ok(bytes))
 }
 
 /// Removes a file. A missing file is no error.
@@ -269,6 +302,10 @@ pub fn list(dir: &Path) -> Result<Vec<String>> {
 
 /// Calls `take` with the `.json` file names in `dir`, in no order; an absent directory is empty.
 pub fn each(dir: &Path, mut take: impl FnMut(&str)) -> Result<()> {
+    give_each(dir, &mut take)
+}
+
+fn give_each(dir: &Path, take: &mut dyn FnMut(&str)) -> Result<()> {
     let entries = match open_dir(dir) {
         Ok(entries) => entries,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),

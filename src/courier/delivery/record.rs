@@ -107,6 +107,19 @@ impl Attempt<'_> {
     }
 
     fn change(&self, act: Option<Press>, change: impl FnOnce(&mut Progress)) -> Result<Option<Progress>> {
+        let mut change = Some(change);
+        self.change_once(act, &mut |way| {
+            if let Some(change) = change.take() {
+                change(way);
+            }
+        })
+    }
+
+    fn change_once(
+        &self,
+        act: Option<Press>,
+        change: &mut dyn FnMut(&mut Progress),
+    ) -> Result<Option<Progress>> {
         self.store.transact(|tx| {
             self.journal_answers(tx)?;
             let mut delivery = self.record()?;
