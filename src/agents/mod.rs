@@ -22,11 +22,11 @@ pub use profile::{OverlayKind, Profile, Timing};
 pub use reading::{Composer, Content, Open, PaneFacts, Reading, read, read_version};
 
 use crate::core::escape;
+use crate::core::few::Few;
 use crate::core::heir;
 use crate::core::rules::RulesFrom;
 use anyhow::Result;
 use profile::ProcessRules;
-use std::collections::BTreeMap;
 
 /// The built-in profiles, by file name.
 const BUILT_IN: [(&str, &str); 9] = [
@@ -128,9 +128,9 @@ pub struct Profiles {
     all: Vec<Profile>,
     problems: Vec<ProfileProblem>,
     /// The kinds whose rules are broken, and the errors.
-    withheld: BTreeMap<String, String>,
+    withheld: Few<String, String>,
     /// The file of each kind that has one, whether it is used or not.
-    files: BTreeMap<String, (RulesFrom, String)>,
+    files: Few<String, (RulesFrom, String)>,
 }
 
 impl Profiles {

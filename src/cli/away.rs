@@ -7,6 +7,7 @@ use super::session::Session;
 use crate::core::address::{Address, HostName};
 use crate::core::delivery::{Progress, Stage};
 use crate::core::escape;
+use crate::core::few::Few;
 use crate::core::message::Message;
 use crate::core::name::Name;
 use crate::core::order;
@@ -17,14 +18,13 @@ use crate::store::team::{Sent, there};
 use crate::store::{Store, now_ms};
 use anyhow::Result;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// Adds the recipients of `asked` on other hosts: `host/name`, or `team` for everybody.
 pub(super) fn resolve(
     session: &Session,
     asked: &str,
-    to: &mut BTreeMap<HostName, Vec<Name>>,
+    to: &mut Few<HostName, Vec<Name>>,
     unknown: &mut Vec<Refusal>,
 ) -> Result<()> {
     if asked != "team" && !session.store.has_team() {
@@ -37,7 +37,7 @@ pub(super) fn resolve(
     let others = || hosts.iter().filter(|h| h.is_other(own.as_ref()));
     if asked == "team" {
         for host in others() {
-            to.entry(host.name.clone()).or_default().extend(host.members.iter().map(|m| m.name.clone()));
+            to.at(host.name.clone()).extend(host.members.iter().map(|m| m.name.clone()));
         }
         to.retain(|_, names| !names.is_empty());
         return Ok(());
@@ -51,7 +51,7 @@ pub(super) fn resolve(
     };
     match others().find(|h| h.name == host) {
         Some(card) if name.is_human() || card.members.iter().any(|m| m.name == name) => {
-            to.entry(host).or_default().push(name);
+            to.at(host).push(name);
         }
         _ => unknown.push(refusal),
     }
@@ -62,10 +62,10 @@ pub(super) fn resolve(
 pub(super) fn post(
     session: &Session,
     draft: &NewMessage,
-    to: &BTreeMap<HostName, Vec<Name>>,
+    to: &Few<HostName, Vec<Name>>,
 ) -> Result<Vec<(HostName, Message)>> {
     let mut sent = Vec::new();
-    for (host, names) in to {
+    for (host, names) in to.iter() {
         let mut names = names.clone();
         order::sort(&mut names);
         names.dedup();

@@ -7,6 +7,7 @@ use crate::core::answers;
 use crate::core::body::Body;
 use crate::core::delivery::{Pause, Progress, Stage};
 use crate::core::escape;
+use crate::core::few::Few;
 use crate::core::id::MessageId;
 use crate::core::message::{
     Identity, Intent, MAX_RECIPIENTS, Message, MessageType, Verified, parse_file_name,
@@ -24,7 +25,6 @@ use crate::store::post::NewMessage;
 use crate::tmux::Server;
 use anyhow::Result;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::io::Read;
 use std::time::{Duration, Instant};
 
@@ -412,7 +412,7 @@ pub(super) struct To {
     /// The groups in the address; `all` stands for everybody.
     pub(super) groups: Vec<Name>,
     /// On other hosts of the team.
-    pub(super) away: BTreeMap<HostName, Vec<Name>>,
+    pub(super) away: Few<HostName, Vec<Name>>,
 }
 
 /// The recipients in `list` (comma-separated; `all` or `@all` is everybody else here, `@team` on all hosts, `@` and

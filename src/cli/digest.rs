@@ -5,11 +5,11 @@ use crate::core::agent::{Agent, Status};
 use crate::core::digest::{AgentDigest, Digest, Presence, brief};
 use crate::core::escape;
 use crate::core::event::Event;
+use crate::core::few::Few;
 use crate::core::name::Name;
 use crate::store::{Store, now_ms};
 use anyhow::Result;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 /// Show what happened while you were away: each agent's messages to you, whether it ended, and what it did not get or
 /// finish
@@ -92,18 +92,18 @@ fn is_asking(agent: &Agent) -> bool {
 }
 
 /// The events of each agent since that time, including agents with an open dialog.
-fn of(store: &Store, since: u64) -> Result<BTreeMap<String, AgentDigest>> {
+fn of(store: &Store, since: u64) -> Result<Few<String, AgentDigest>> {
     let mut digest = Digest::since(since);
     store.journal(|entry| digest.note(&entry))?;
     let mut agents = digest.agents();
     for agent in store.living()?.iter().filter(|a| is_asking(a)) {
-        agents.entry(agent.name.to_string()).or_default();
+        agents.at(agent.name.to_string());
     }
     Ok(agents)
 }
 
 /// The commands to continue with.
-fn what_to_do(agents: &BTreeMap<String, AgentDigest>) -> String {
+fn what_to_do(agents: &Few<String, AgentDigest>) -> String {
     let mut all = Vec::new();
     if agents.values().any(|a| a.unread > 0) {
         all.push("read and answer: swarm inbox --open");

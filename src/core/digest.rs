@@ -5,11 +5,11 @@
 //! without an act. Invalid entries are skipped.
 
 use super::event::EventWord;
+use super::few::Few;
 use super::plural::plural;
 use crate::core::order;
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// How long a person does nothing before they are away.
 pub const AWAY_MS: u64 = 15 * 60 * 1000;
@@ -95,9 +95,9 @@ pub struct AgentDigest {
 #[derive(Debug, Default)]
 pub struct Digest {
     since: u64,
-    agents: BTreeMap<String, AgentDigest>,
+    agents: Few<String, AgentDigest>,
     /// The unread messages to the person: the sender of each, and whether it is a question.
-    unread: BTreeMap<String, (String, bool)>,
+    unread: Few<String, (String, bool)>,
 }
 
 impl Digest {
@@ -138,19 +138,19 @@ impl Digest {
 
     /// The agent that a field of an entry names.
     fn of(&mut self, entry: &Value, field: &str) -> &mut AgentDigest {
-        self.agents.entry(entry[field].as_str().unwrap_or_default().to_owned()).or_default()
+        self.agents.at(entry[field].as_str().unwrap_or_default().to_owned())
     }
 
     fn sent(&mut self, entry: &Value, id: String, from: String) {
         let to_person = entry["to"].as_array().is_some_and(|to| to.iter().any(|name| name == "human"));
         if to_person && from != "human" && from != "swarm" {
-            self.agents.entry(from.clone()).or_default().messages += 1;
+            self.agents.at(from.clone()).messages += 1;
             self.unread.insert(id, (from, entry["type"] == "QUESTION"));
         }
     }
 
     /// The digest of each agent, by its name. The person is not among them.
-    pub fn agents(mut self) -> BTreeMap<String, AgentDigest> {
+    pub fn agents(mut self) -> Few<String, AgentDigest> {
         for (from, question) in self.unread.values() {
             // The agent may have been renamed since.
             if let Some(agent) = self.agents.get_mut(from) {
@@ -194,7 +194,7 @@ impl AgentDigest {
 }
 
 /// The digest on one line: how many agents and messages.
-pub fn brief(agents: &BTreeMap<String, AgentDigest>) -> String {
+pub fn brief(agents: &Few<String, AgentDigest>) -> String {
     let sum = |count: fn(&AgentDigest) -> usize| agents.values().map(count).sum::<usize>();
     let parts = [
         (sum(|a| usize::from(a.ended.is_some())), "agent ended", "agents ended"),
@@ -261,7 +261,7 @@ mod tests {
         }
     }
 
-    fn digest(entries: &[Value]) -> BTreeMap<String, AgentDigest> {
+    fn digest(entries: &[Value]) -> Few<String, AgentDigest> {
         let mut digest = Digest::since(10);
         for entry in entries {
             digest.note(entry);

@@ -18,6 +18,7 @@ pub mod delivery;
 pub mod digest;
 pub mod escape;
 pub mod event;
+pub mod few;
 pub mod frame;
 mod glyph;
 pub mod group;

@@ -5,12 +5,12 @@
 //! change.
 
 use crate::core::coord::{AutoRow, Change, Text, auto_rows, date};
+use crate::core::few::Few;
 use crate::core::lease::{LeaseTable, words};
 use crate::core::name::Name;
 use crate::core::refusal::Refusal;
 use crate::store::{Store, now_ms};
 use anyhow::Result;
-use std::collections::BTreeMap;
 
 /// The rows that the document shows for the leases.
 #[derive(Debug, Default)]
@@ -44,9 +44,9 @@ impl Rows {
 /// A row for each agent that holds a lease.
 #[inline(never)]
 fn wanted(table: &LeaseTable) -> Vec<AutoRow> {
-    let mut agents: BTreeMap<&Name, (Option<Text>, Vec<_>)> = BTreeMap::new();
+    let mut agents: Few<&Name, (Option<Text>, Vec<_>)> = Few::new();
     for lease in table.leases().filter(|l| !l.holder.name.is_human()) {
-        let (task, paths) = agents.entry(&lease.holder.name).or_default();
+        let (task, paths) = agents.at(&lease.holder.name);
         if task.is_none() {
             *task = lease.reason.as_ref().and_then(|reason| Text::new(reason.as_str()).ok());
         }

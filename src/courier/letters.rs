@@ -13,6 +13,7 @@ use crate::core::config::{Escalate, Settings};
 use crate::core::delivery::{Delivery, Lost, Pause, Stage, Stuck};
 use crate::core::escape;
 use crate::core::event::Event;
+use crate::core::few::Few;
 use crate::core::frame;
 use crate::core::id::MessageId;
 use crate::core::message::{Envelope, MessageType, Verified};
@@ -25,7 +26,6 @@ use crate::roster::proof;
 use crate::store::mail::Folder;
 use crate::store::{Store, Transaction, now_ms};
 use anyhow::Result;
-use std::collections::BTreeMap;
 
 /// The longest notice, in characters: one line that is typed inline.
 const NOTICE_MAX: usize = 380;
@@ -215,7 +215,7 @@ impl Letters<'_> {
     #[inline(never)]
     fn fail(&self, agent: &Agent) -> Result<Vec<String>> {
         // Grouped by whether the agent may have received it.
-        let mut senders: BTreeMap<(Vec<Name>, bool), Vec<MessageId>> = BTreeMap::new();
+        let mut senders: Few<(Vec<Name>, bool), Vec<MessageId>> = Few::new();
         self.store.transact(|tx| if is_dead(tx, agent)? { tx.end_bundles(agent) } else { Ok(()) })?;
         for file in self.store.mail_files(&agent.name, Folder::New)? {
             let Some(message) = self.store.genuine(&agent.name, &agent.formerly, Folder::New, &file)? else {
@@ -224,7 +224,7 @@ impl Letters<'_> {
             let way = self.delivery(&agent.name, &message.id, message.created)?.way;
             if is_lost(way.stage) {
                 let perhaps = way.enters > 0;
-                senders.entry((self.sender(&message), perhaps)).or_default().push(message.id.clone());
+                senders.at((self.sender(&message), perhaps)).push(message.id.clone());
             } else if way.stage != Stage::Failed {
                 // It was submitted, and a crash came before the move.
                 self.store.transact(|tx| tx.mark_given(&agent.name, &file))?;

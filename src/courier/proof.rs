@@ -6,11 +6,11 @@
 use super::serve::Recipient;
 use crate::carriers::answered;
 use crate::carriers::transcript::Follower;
+use crate::core::few::Few;
 use crate::roster::proof;
 use crate::store::mail::Changed;
 use crate::store::now_ms;
 use anyhow::Result;
-use std::collections::BTreeMap;
 
 /// How long after a hook the transcript is looked at often (ms). Later, it is whenever the courier has something else to do.
 const SOON_MS: u64 = 60_000;
@@ -19,7 +19,7 @@ const SOON_MS: u64 = 60_000;
 #[derive(Default)]
 pub(super) struct Followed {
     /// How far the transcripts have been read, by message and by when it was handed over. `None`: no transcript is known.
-    followers: BTreeMap<(String, u64), Option<Follower>>,
+    followers: Few<(String, u64), Option<Follower>>,
     /// When the mailbox had changed at the last look, which found nothing.
     idle_since: Option<Changed>,
 }
@@ -43,9 +43,11 @@ impl Recipient<'_> {
                 store.transact(|tx| proof::settle(tx, store, agent))?;
                 continue;
             }
-            let begin = || answered::follower(&offer);
-            let follower = followed.followers.entry(key(found.id.as_str(), offer.at)).or_insert_with(begin);
-            let Some(follower) = follower else { continue };
+            let key = key(found.id.as_str(), offer.at);
+            if !followed.followers.contains_key(&key) {
+                followed.followers.insert(key.clone(), answered::follower(&offer));
+            }
+            let Some(Some(follower)) = followed.followers.get_mut(&key) else { continue };
             if answered::is_answered(&found.id, follower) {
                 store.transact(|tx| tx.prove(&found))?;
             } else {

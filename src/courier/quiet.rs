@@ -8,6 +8,7 @@
 
 use crate::agents::Profiles;
 use crate::core::agent::Agent;
+use crate::core::few::Few;
 use crate::core::order;
 use crate::core::process_id::ProcessId;
 use crate::hooks::report::{self, FRESH_MS};
@@ -15,7 +16,7 @@ use crate::os::forest::Forest;
 use crate::os::{process, terminal};
 use crate::roster::discovery;
 use crate::store::{Store, now_ms};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -26,7 +27,7 @@ const BELIEVED: Duration = Duration::from_secs(600);
 #[derive(Debug, Default)]
 pub(super) struct Quiet {
     /// The processes of the servers, by their sockets.
-    servers: BTreeMap<String, i32>,
+    servers: Few<String, i32>,
     panes: Option<(Vec<PaneTrace>, Instant)>,
     /// When the screens were looked at (ms since the epoch).
     looked: u64,

@@ -21,13 +21,13 @@ use crate::core::carrier::Carrier;
 use crate::core::config::Settings;
 use crate::core::delivery::{Delivery, Stage};
 use crate::core::event::Event;
+use crate::core::few::Few;
 use crate::roster::observe;
 use crate::store::mail::Folder;
 use crate::store::{Store, now_ms};
 use crate::tmux::hangs;
 use anyhow::Result;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 /// How long swarm looks for a sign that a text arrived, after it left its composer without one (ms).
@@ -81,7 +81,7 @@ enum Fate {
 /// The served agents, and what is remembered about their panes and channels between two rounds.
 #[derive(Default)]
 pub(super) struct Deliveries {
-    memory: BTreeMap<(String, String), Memory>,
+    memory: Few<(String, String), Memory>,
 }
 
 impl Deliveries {

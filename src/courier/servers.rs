@@ -7,10 +7,11 @@
 //! leaves at most its clients behind, which end with the answer.
 
 use crate::core::event::Event;
+use crate::core::few::Few;
 use crate::store::{Store, now_ms};
 use crate::tmux::{Server, hangs};
 use anyhow::Result;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ const WATCH: Duration = Duration::from_secs(60);
 pub struct Servers {
     store: Store,
     known: BTreeSet<String>,
-    hung: BTreeMap<String, Hung>,
+    hung: Few<String, Hung>,
 }
 
 /// A server that does not answer.
@@ -38,7 +39,7 @@ impl Servers {
     /// Knows one server.
     pub fn new(store: &Store, first: &Server) -> Self {
         let known = BTreeSet::from([first.socket().to_owned()]);
-        Self { store: store.clone(), known, hung: BTreeMap::new() }
+        Self { store: store.clone(), known, hung: Few::new() }
     }
 
     /// Adds the servers at these sockets.

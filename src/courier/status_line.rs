@@ -8,20 +8,20 @@
 
 use crate::core::agent::Agent;
 use crate::core::badge;
+use crate::core::few::Few;
 use crate::roster::discovery::Survey;
 use crate::roster::projects;
 use crate::store::fault;
 use crate::tmux::Server;
 use crate::tmux::panes::{Pane, PaneMark};
 use anyhow::Result;
-use std::collections::BTreeMap;
 use std::path::Path;
 
 #[derive(Debug, Default)]
 pub struct StatusLine {
     panes: Vec<MarkedPane>,
     /// What each server, by its socket and its pid, shows of the project in other projects' panes.
-    named: BTreeMap<(String, i32), [String; 2]>,
+    named: Few<(String, i32), [String; 2]>,
 }
 
 #[derive(Debug)]

@@ -8,6 +8,7 @@ use super::proof;
 use crate::core::agent::Agent;
 use crate::core::delivery::Stage;
 use crate::core::event::Event;
+use crate::core::few::Few;
 use crate::core::heir::{Evidence, Inherited, Kin, is_session};
 use crate::core::id::MessageId;
 use crate::core::message::MessageType;
@@ -18,7 +19,6 @@ use crate::store::mail::{Folder, MessageRef};
 use crate::store::{Store, Transaction, now_ms};
 use crate::tmux::Server;
 use anyhow::Result;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How long tmux may take to show the name on the pane.
@@ -51,7 +51,7 @@ pub fn revive(tx: &mut Transaction<'_>, store: &Store, agent: &Agent, by: Eviden
     tx.journal(&Event::AgentBack { name: &agent.name, by, pid: agent.process.pid, was })?;
     tx.end_bundles(agent)?;
     proof::settle(tx, store, agent)?;
-    let mut told: BTreeMap<Name, Vec<MessageId>> = BTreeMap::new();
+    let mut told: Few<Name, Vec<MessageId>> = Few::new();
     for found in store.deliveries(&agent.name, Folder::New)? {
         let (MessageRef { id, file, .. }, mut delivery) = found?;
         let failed = delivery.way.lost().is_some();
@@ -81,7 +81,7 @@ pub fn revive(tx: &mut Transaction<'_>, store: &Store, agent: &Agent, by: Eviden
         })?;
         if failed {
             for sender in message.reports_to(&tx.agents()?) {
-                told.entry(sender).or_default().push(id.clone());
+                told.at(sender).push(id.clone());
             }
         }
     }

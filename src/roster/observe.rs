@@ -10,6 +10,7 @@ use crate::carriers::{self, Started};
 use crate::core::agent::{Agent, Status};
 use crate::core::escape;
 use crate::core::event::Event;
+use crate::core::few::Few;
 use crate::core::heir::Conversation;
 use crate::core::message::MessageType;
 use crate::core::name::Name;
@@ -23,7 +24,6 @@ use crate::store::{Store, Transaction, now_ms};
 use crate::tmux::pane::Look;
 use crate::tmux::{Server, hangs};
 use anyhow::Result;
-use std::collections::BTreeMap;
 
 /// How long after its start an agent's new conversation is looked for.
 const STARTING_MS: u64 = 120_000;
@@ -67,16 +67,16 @@ pub fn observe(store: &Store, profiles: &Profiles, ask: impl Fn(&str) -> Option<
 }
 
 /// The looks at panes, by socket and pane.
-type Looks = BTreeMap<(String, String), Look>;
+type Looks = Few<(String, String), Look>;
 
 /// Looks at the panes of all living agents, on all servers at once. Also returns the servers that did not answer.
 fn look_at_all(
     agents: &[Agent],
     ask: &dyn Fn(&str) -> Option<Server>,
 ) -> (Looks, Vec<(String, anyhow::Error)>) {
-    let mut servers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut servers: Few<&str, Vec<&str>> = Few::new();
     for Agent { place, .. } in agents.iter().filter(|a| a.is_live()) {
-        servers.entry(&place.socket).or_default().push(&place.pane);
+        servers.at(&*place.socket).push(&place.pane);
     }
     let answers: Vec<_> = std::thread::scope(|scope| {
         let asked = servers.iter().filter_map(|(socket, panes)| Some((*socket, panes, ask(socket)?)));
@@ -85,12 +85,14 @@ fn look_at_all(
             .collect();
         threads.into_iter().map(|(socket, panes, thread)| (socket, panes, thread.join())).collect()
     });
-    let (mut looks, mut hung) = (BTreeMap::new(), Vec::new());
+    let (mut looks, mut hung) = (Few::new(), Vec::new());
     for (socket, panes, answer) in answers {
         match answer {
             Ok(Ok(seen)) => {
                 for (pane, look) in panes.iter().zip(seen) {
-                    looks.extend(look.map(|look| ((socket.to_owned(), (*pane).to_owned()), look)));
+                    if let Some(look) = look {
+                        looks.insert((socket.to_owned(), (*pane).to_owned()), look);
+                    }
                 }
             }
             Ok(Err(error)) if hangs(&error) => hung.push((socket.to_owned(), error)),

@@ -16,6 +16,7 @@ use super::{Store, Transaction, agents, journal, key, lock, new_id, now_ms, root
 use crate::core::delivery::{Delivery, Stage};
 use crate::core::escape;
 use crate::core::event::Event;
+use crate::core::few::Few;
 use crate::core::id::MessageId;
 use crate::core::lease::{Counter, Lease};
 use crate::core::message::{MessageType, Signed};
@@ -24,7 +25,6 @@ use crate::core::notice::Notice;
 use crate::core::refusal::Refusal;
 use crate::store::mail::Folder;
 use anyhow::{Context as _, Result, bail};
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -274,7 +274,7 @@ impl Transaction<'_> {
         let _ = fs::remove_file(store.dir.join("numbers.json"));
         let why = "the project was restored from a backup, and the message may have arrived before";
         let agents = self.agents()?;
-        let (mut all, mut senders): (usize, BTreeMap<Name, Vec<MessageId>>) = (0, BTreeMap::new());
+        let (mut all, mut senders): (usize, Few<Name, Vec<MessageId>>) = (0, Few::new());
         for owner in store.mailboxes()?.into_iter().filter(|owner| !owner.is_human()) {
             let aliases =
                 agents.iter().find(|a| a.name == owner).map(|a| a.formerly.clone()).unwrap_or_default();
@@ -290,7 +290,7 @@ impl Transaction<'_> {
                 self.journal(&Event::DeadLetter { id: &message.id, to: owner.as_str(), why: Some(why) })?;
                 all += 1;
                 if let Some(from) = message.from.local().filter(|from| !from.is_system()) {
-                    senders.entry(from.clone()).or_default().push(message.id.clone());
+                    senders.at(from.clone()).push(message.id.clone());
                 }
             }
             // No reminder is sent to a recipient that may have acknowledged already.

@@ -11,6 +11,7 @@ use crate::carriers::{self, Channel, Trace};
 use crate::core::agent::Status;
 use crate::core::carrier::Offer;
 use crate::core::delivery::{Progress, Stage};
+use crate::core::few::Few;
 use crate::core::frame;
 use crate::core::process_id::ProcessId;
 use crate::core::span;
@@ -19,7 +20,6 @@ use crate::os::process;
 use crate::store::{fault, lock, now_ms};
 use anyhow::Result;
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// How long the courier waits for a text right after the write.
@@ -47,11 +47,11 @@ const LATE: &str = "it stands in its own transcript, where it came late";
 #[derive(Default)]
 pub struct Offered {
     /// How far the agents' records have been read, by message and reminder.
-    followers: BTreeMap<(String, Option<u32>), Follower>,
+    followers: Few<(String, Option<u32>), Follower>,
     /// The open channels that took these texts.
-    open: BTreeMap<(String, Option<u32>), Box<dyn Channel>>,
+    open: Few<(String, Option<u32>), Box<dyn Channel>>,
     /// The processes whose channel lost a text, and when that was noticed.
-    suspects: BTreeMap<(i32, u64), Instant>,
+    suspects: Few<(i32, u64), Instant>,
 }
 
 impl Offered {
@@ -143,7 +143,9 @@ impl Attempt<'_> {
         // Another version may build the text differently. Then its beginning is searched for.
         let text = if digest(&text) == offer.digest { text } else { frame::head(&text).to_owned() };
         let key = self.key();
-        offered.followers.entry(key).or_insert_with(|| Follower::new(&offer.proof, offer.from));
+        if !offered.followers.contains_key(&key) {
+            offered.followers.insert(key, Follower::new(&offer.proof, offer.from));
+        }
         self.look_for(&text, &offer, offered, Duration::ZERO, None)
     }
 
