@@ -165,9 +165,9 @@ off)
   mode=off
   ;;
 esac
-# What was to be told, and is not so any more. Before the installation: it may have something to tell.
+# Removes an old notice that does not apply any more. This comes before the installation, which may set a new one.
 [ -n "$notice" ] || set -- "$@" set-option -su @swarm-told \; set-hook -gu "client-session-changed[$slot]" \;
-# Whether there is anything to install is found out in the background, too: the sources have to be read for that.
+# The background process also checks whether there is anything to install, because it must read the sources for that.
 # shellcheck disable=SC2016 # $0 is the inner shell's
 [ "$mode" = off ] ||
   set -- "$@" run-shell -b '/bin/sh -c '\''exec /bin/sh "$0/background.sh" '"$slot $mode"' >/dev/null 2>&1'\'' #{q:@swarm-plugin}' \;

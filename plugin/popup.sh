@@ -64,13 +64,13 @@ build_log() {
   page "${text:-There is no log yet: $log}"
 }
 
-# What the program says it is; nothing if that is nothing of ours.
+# The program's version line. Empty if the program is not swarm.
 version=$("$exe" --version 2>/dev/null </dev/null | sed -n '/^swarm .* (protocol [0-9]*)$/p')
 
-# Whether the program knows what this script asks of it: one from before an update serves until the new one is there.
+# Whether the program speaks this script's protocol. A program from before an update serves until the new one is built.
 speaks() { case $version in *'(protocol 2)') ;; *) false ;; esac; }
 
-# Why the program that the user has chosen is of no use; false if none was chosen, or it is.
+# Says why the chosen program does not work. Fails if none was chosen, or if it works.
 wrong_choice() {
   [ -n "$choice" ] || return 1
   case $choice in [~]/*) choice=$HOME/${choice#??} ;; esac

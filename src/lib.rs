@@ -4,7 +4,8 @@
 //! courier tells tmux.* The layers (`docs/design.md` has the table of what each may use):
 //!
 //! - [`cli`]: one file per command: its arguments, its handler, its output
-//! - [`view`]: the dashboard: what is shown, what the keys do, how it is drawn
+//! - [`view`]: the views for a person: the dashboard, and the small views in the plugin's popups: what is shown,
+//!   what the keys do, how it is drawn
 //! - [`courier`]: one process per project, which delivers messages and types them into panes
 //! - [`roster`]: who is there and what they are doing: finding, recognising and looking at agents
 //! - [`hooks`]: what is done when an agent's own hook calls

@@ -523,5 +523,5 @@ fn mail_that_was_not_printed_is_not_marked_read() {
         assert!(!text.contains("a long text"), "{entry}");
     }
     assert!(peer.ok(hook).contains("a long text"));
-    assert_eq!(world.stage(&id).0, "read");
+    assert_eq!(world.stage(&id).0, "submitted");
 }

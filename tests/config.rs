@@ -261,7 +261,10 @@ fn agents_cannot_change_the_settings_by_command() {
     world.ok(&["discover", "--init", "--quiet"]);
     for line in ["set lease.ttl 1d", "set --user hooks.enforce off", "unset lease.ttl", "edit"] {
         let told = world.below("claude-1", &format!("swarm config {line}; echo ended with $?"));
-        assert!(told.contains("for people") && told.contains("ended with 2"), "{line}: {told}");
+        assert!(
+            told.contains("only the human can change the settings") && told.contains("ended with 2"),
+            "{line}: {told}"
+        );
     }
     assert!(world.below("claude-1", "swarm config get lease.ttl").contains("15m"));
 }

@@ -63,7 +63,7 @@ fn a_person_sees_why_mail_waits_and_answers_a_message() {
     world.ok(&["send", "--no-wait", "human", "which port?"]);
     let pane = open(&world, 80, 24, "codex-1");
     shows(&world, &pane, "dialog");
-    shows(&world, &pane, "answering a permission dialog");
+    shows(&world, &pane, "a dialog is open, and waits for you");
     shows(&world, &pane, "◷1 held");
     // The search finds the message among the others; Enter opens its thread, which is read then.
     press(&world, &pane, &["/", "p", "o", "r", "t", "Enter"]);

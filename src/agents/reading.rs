@@ -2,7 +2,7 @@
 //!
 //! Idle is never a default. The composer must be found at the bottom of the screen, empty, with the cursor at its
 //! beginning. No title and no row near it may show a turn or a dialog. It must be in its ordinary mode, because an
-//! empty composer may be a shell's. Every other screen is `Unknown`, and the evidence says which rule decided.
+//! empty composer may be a shell's. A screen that no rule explains is `Unknown`, and the evidence says which rule decided.
 
 use super::profile::{OverlayKind, Pattern, Profile, ScreenRules, Sign, Where};
 use crate::core::agent::Status;

@@ -137,7 +137,8 @@ pub fn trace(offer: &Offer, agent: &Agent, text: &str, follower: &mut Follower) 
     match Carrier::named(&offer.carrier) {
         Some(Carrier::ClaudeInbox) => claude_inbox::trace(agent, text, follower),
         Some(Carrier::OpencodePlugin) => opencode_plugin::trace(text, follower),
-        _ => Trace::None,
+        // A hook and a pane have no record of their own, and a carrier of a later version is unknown.
+        Some(Carrier::Hook | Carrier::Pane) | None => Trace::None,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::tmux::Server;
 use anyhow::Result;
 use serde_json::json;
 
-/// Find the agents in all tmux panes and give new ones their names
+/// Find the agents in the panes of this tmux server and give new ones their names
 ///
 /// It searches one tmux server: the one you are in, or your default one. It registers the agents whose working
 /// directory is in this project.

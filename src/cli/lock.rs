@@ -19,7 +19,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Lease files before you edit them; nobody else can lease them until you unlock them or end
+/// Lease files before you edit them; nobody else can lease them until you unlock them, end, or let the lease expire
 ///
 /// A path is a file, a directory (everything below it) or a glob (* within a name, ** across directories). Several
 /// paths are granted together or not at all. Your own lease is renewed. If somebody else holds a path, the command

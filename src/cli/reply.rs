@@ -6,7 +6,7 @@ use anyhow::Result;
 
 /// Answer a message in its thread; also marks it as read, and acknowledges it if the sender asked for that
 ///
-/// After 8 answers in a row between two agents (`agents.answers`) the next one is held until a person releases it.
+/// After 8 answers in a row between agents (`agents.answers`) the next one is held until a person releases it.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  swarm-msg reply p5kg9tyf \"yes: 42 tests pass\"\n  cargo test 2>&1 | swarm-msg reply p5kg -"

@@ -6,8 +6,9 @@ use anyhow::Result;
 
 /// Send a message to agents, to a group, to all of them, or to the human
 ///
-/// The signed text arrives in the recipient's prompt, once, when its composer is idle and empty. The command ends
-/// with 0 as soon as the message is on disk, and prints its progress within 2 s. If one of several recipients does
+/// The signed text arrives in the recipient's prompt, once: by the agent's own channel at once, or in its pane when
+/// the agent is idle and its composer empty. The command ends with 0 when the message is on disk and has its
+/// progress printed, after 2 s at most; --no-wait ends at once. If one of several recipients does
 /// not exist, the others still get it, and the command reports the name and ends with 5.
 #[derive(Debug, clap::Args)]
 #[command(

@@ -14,8 +14,7 @@ use std::io::{ErrorKind, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Remove swarm from this machine: tmux keys and hooks, the agents' hooks, git's guard, the courier, the built
-/// program
+/// Remove swarm: tmux keys and hooks, the agents' hooks, git's guard, the courier, the built program
 ///
 /// It shows what it will do, and asks. Run it before you remove the plugin, and in each project with hooks of its
 /// own.

@@ -1,4 +1,4 @@
-//! Notices two agents that answer each other without end, and words the notices about it.
+//! Notices agents that answer each other without end, and words the notices about it.
 //!
 //! Pure. Each answer has the number of answers in a row that agents have given each other up to it, signed like the
 //! rest of the message. So nothing has to be counted in the mailboxes, and a renaming, a crash or a lost record

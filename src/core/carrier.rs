@@ -72,20 +72,20 @@ pub enum Moment {
     Stop,
 }
 
-/// What is on record of a message that an agent's own hook handed over. Agents do not confirm what a hook answers, so the message counts as
-/// submitted, and as read only when something shows that the model was asked with it.
+/// The record of a message that an agent's own hook handed over. Agents do not confirm a hook's answer, so the message counts as
+/// submitted. It counts as read when something shows that the model was asked with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HookOffer {
-    /// The agent's process. What ends before it has asked its model takes the message with it.
+    /// The agent's process. If it ends before it has asked its model, the message is lost with it.
     pub to: ProcessId,
-    /// When it was decided (ms since the epoch): what begins later, begins after it.
+    /// When the hook decided to hand it over (ms since the epoch). A hook that starts later than this starts after the hand-over.
     pub at: u64,
-    /// The moment.
+    /// The moment of the hand-over in the agent's turn.
     pub moment: Moment,
     /// The agent's transcript, if its hook names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<PathBuf>,
-    /// How long that was before (bytes).
+    /// The length of the transcript before (bytes).
     #[serde(default)]
     pub from: u64,
 }

@@ -88,7 +88,7 @@ impl fmt::Display for Hold {
                 return write!(f, "its pane is too small to be read ({columns}x{rows} at least)");
             }
             Hold::Busy => "it is in a turn",
-            Hold::Dialog => "it is answering a permission dialog",
+            Hold::Dialog => "a dialog is open, and waits for you",
             Hold::Overlay => "something is open over its composer",
             Hold::Draft => "its composer holds a draft",
             Hold::HumanTyping => "somebody is typing there",

@@ -186,8 +186,8 @@ impl Letters<'_> {
         Ok(())
     }
 
-    /// Lets mail wait again that hooks handed to agents which ended before anything showed that their models were asked with it. It waits for
-    /// the agent to be started again, or fails with the rest of its mail. A mailbox that has not changed since it was done is not read again.
+    /// Makes messages wait again that hooks gave to agents which then ended before they asked their models. They wait for
+    /// the agent's next start, or fail with the rest of its mail. A mailbox that has not changed is not read again.
     pub fn take_back(&self, done: &mut Memo<()>) -> Result<()> {
         for agent in self.agents.iter().filter(|a| !a.is_live()) {
             done.recall(self.store, &agent.name, || {

@@ -1,4 +1,4 @@
-//! The courier: one process per project, which types into panes and does everything that has a time.
+//! The courier: one process per project, which types into panes and does everything that is due at a certain time.
 //!
 //! A flock for its life keeps it single. A byte in a FIFO wakes it. It ends with the last tmux server that it knows.
 //! A server that does not answer delays only its own agents.
@@ -52,7 +52,7 @@ use succession::Program;
 const REMOVAL: Duration = Duration::from_secs(5);
 
 /// Runs the courier until its tmux servers, or its store, are gone. Returns at once if another one runs. `fallen`
-/// couriers before it died soon. Calls `serves` once it does its work.
+/// is how many couriers in a row died soon after their start. Calls `serves` when it is ready.
 pub fn run(store: &Store, first: &Server, fallen: u32, serves: impl FnOnce()) -> Result<()> {
     let place = store.dir().join("courier.lock");
     let given = lock::inherited(&place)?;

@@ -12,10 +12,10 @@ use crate::store::mail::Changed;
 use crate::store::now_ms;
 use anyhow::Result;
 
-/// How long after a hook the transcript is looked at often (ms). Later, it is whenever the courier has something else to do.
+/// How long after a hand-over the transcript is read often (ms). After that, it is read only in rounds that happen for another reason.
 const SOON_MS: u64 = 60_000;
 
-/// What the courier remembers of what was handed over.
+/// The courier's progress in the transcripts of messages that hooks handed over.
 #[derive(Default)]
 pub(super) struct Followed {
     /// How far the transcripts have been read, by message and by when it was handed over. `None`: no transcript is known.

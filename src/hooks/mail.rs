@@ -28,12 +28,12 @@ const MAX_CLAIMS: usize = 128;
 pub(super) struct Given {
     /// The text for the model.
     pub text: Option<String>,
-    /// The messages that are read with it.
+    /// The messages in it.
     pub receipts: Vec<MessageRef>,
 }
 
-/// What a hook handed to this process before, and the model has answered since, as this event shows. A hook that began before the hand-over
-/// shows nothing, nor does one of an agent that this one has started.
+/// The messages that an earlier hook gave to this process, and that the model has answered, as this event shows. A hook that started before
+/// the hand-over shows nothing, and neither does a hook of a subagent.
 pub(super) fn proved(call: &Call<'_>, event: &HookEvent, input: &Value) -> Result<Vec<MessageRef>> {
     let nested = input.get("agent_id").is_some_and(|id| !id.is_null());
     if nested || !matches!(event, HookEvent::BeforeTool(_) | HookEvent::Stop { .. }) {

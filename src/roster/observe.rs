@@ -225,8 +225,8 @@ pub fn is_over(agent: &Agent, said: Option<&str>) -> bool {
     !known.holds(now_ms())
 }
 
-/// An agent's state and usage limit, by its screen. If the screen shows neither a dialog nor a turn, but a fresh
-/// report of the agent's hooks or of the agent itself does, the report wins.
+/// An agent's state and usage limit, by its screen. If the screen looks idle or is unknown, and a fresh report of the
+/// agent's hooks or of the agent itself names a dialog or a turn, the report wins.
 fn state(store: &Store, profiles: &Profiles, agent: &Agent, look: &Look) -> Option<(Status, Option<String>)> {
     let Some(profile) = profiles.get(&agent.kind) else {
         return profiles.withheld(&agent.kind).map(|_| (Status::Unknown, None));

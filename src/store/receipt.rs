@@ -61,7 +61,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Marks a message as read that a hook handed over: its model was asked with it. What was read or taken back meanwhile stays so.
+    /// Marks a message from a hook as read, because the model was asked with it. Does nothing if it was read or taken back meanwhile.
     pub fn prove(&mut self, found: &MessageRef) -> Result<bool> {
         let known = self.store.delivery(&self.store.mailbox_now(found)?, &found.id)?;
         if known.is_some_and(|delivery| delivery.unproved().is_some()) {
@@ -71,8 +71,8 @@ impl Transaction<'_> {
         }
     }
 
-    /// Lets a message wait again that a hook handed to a process which ended before its model was asked with it. The file goes first: after
-    /// a crash in between, the record says still that nothing is proved, and it is taken back again.
+    /// Makes a message wait again. A hook gave it to a process, and the process ended before it asked its model. The file moves first: after
+    /// a crash in between, the record still says that nothing is proved, and the message is taken back again.
     pub fn take_back(&mut self, owner: &Name, found: &MessageRef) -> Result<()> {
         let Some(mut delivery) = self.store.delivery(owner, &found.id)?.filter(|d| d.unproved().is_some())
         else {

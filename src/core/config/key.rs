@@ -15,7 +15,7 @@ pub enum Rule {
     Fewer,
     /// Increase it; 0, if it means for ever, counts as the longest.
     Longer,
-    /// Use at most as many times, none of them shorter.
+    /// Give at most as many durations, none of them shorter.
     Rarer,
     /// Choose a word that stands earlier in its list.
     Earlier,

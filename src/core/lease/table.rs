@@ -8,8 +8,8 @@
 //! - Waiters are served in the order of their tickets. A newcomer does not pass an earlier waiter whose paths
 //!   overlap, so shared holders cannot starve an exclusive waiter. A holder that wants more of what it already holds
 //!   (an upgrade) goes first: the others wait for this holder anyway.
-//! - A lease of a dead holder ends at once. A lease of a living holder ends when it is given back, or when it has
-//!   expired, was challenged and was not renewed. If nobody can see whether the holder lives, the lease ends with its
+//! - A lease of a dead holder ends at once. A lease of a living holder ends when it is given back or forced, or when it
+//!   has expired, was challenged and was not renewed. An automatic lease ends with its time. If nobody can see whether the holder lives, the lease ends with its
 //!   time. A command keeps its lease as long as it runs, because nobody answers for it if its guard was killed.
 
 use super::decision::{
@@ -74,7 +74,6 @@ impl LeaseTable {
 
     /// Ends the leases that have expired or whose holders have died. Every other decision is made after this.
     /// `census` returns whether a holder lives, and its present name.
-    /// holder lives, and what it is called now.
     pub fn settle(&mut self, mut census: impl FnMut(&Holder) -> (Liveness, Option<Name>)) {
         let mut changed: Vec<(Lease, Option<End>)> = Vec::new();
         for lease in self.leases.values() {

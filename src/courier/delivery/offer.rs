@@ -95,7 +95,7 @@ impl Attempt<'_> {
             way.advance(Stage::Offered, "", now_ms());
             way.typed_into = Some(self.agent.process.clone());
             way.typed_as = Some(name.clone());
-            // What a channel takes has the text.
+            // A channel gets the whole text, so the message is not only announced.
             (way.enters, way.plain) = (1, false);
             way.offer = Some(offer.clone());
         })?;
@@ -170,7 +170,7 @@ impl Attempt<'_> {
             if trace == Trace::Queued {
                 queued.get_or_insert_with(Instant::now);
             }
-            // Its hook saw the text and marked it as read.
+            // Its hook saw the text and recorded that.
             if !self.is_due() {
                 offered.forget(&key);
                 return Ok(Outcome::Settled);

@@ -86,8 +86,8 @@ impl Attempt<'_> {
     }
 
     /// Changes the record before the text is given for the first time, at a moment when no hook of the agent hands
-    /// over mail. A hook chooses mail, prints it, and only then marks it as read: if the courier gave mail in
-    /// between, the agent would get it twice. A later hook sees the mark. A message that was read during this wait is
+    /// over mail. A hook chooses mail, prints it, and only then records the hand-over: if the courier gave mail
+    /// in between, the agent would get it twice. A later hook sees the mark. A message that was read during this wait is
     /// not given again either.
     pub(super) fn take_turn(&self, act: Option<Press>, change: impl FnOnce(&mut Progress)) -> Result<Turn> {
         let Some(_giving) = hooks::at_rest(self.store, &self.agent.name, HOOKS)? else {

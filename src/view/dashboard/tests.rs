@@ -103,7 +103,7 @@ fn project() -> Snapshot {
         message("bbbb2223", "bbbb2222", "claude-1", "codex-1", "yes: version 3\n\nin docs/grammar.md");
     (answer.answers, answer.at) = ("bbbb2222".into(), NOW - 4_000);
     let mut held = message("cccc3333", "cccc3333", "human", "codex-1", "go on");
-    (held.state, held.why) = (MailState::At(Stage::Held), "it is answering a permission dialog".into());
+    (held.state, held.why) = (MailState::At(Stage::Held), "a dialog is open, and waits for you".into());
     let messages = [
         Rc::new(held),
         Rc::clone(&asked),
@@ -117,7 +117,7 @@ fn project() -> Snapshot {
         agent("claude-1", Status::Busy, Need::Busy),
         agent("gemini-1", Status::Idle, Need::Idle),
     ];
-    (agents[0].waits, agents[0].why) = (1, "it is answering a permission dialog".into());
+    (agents[0].waits, agents[0].why) = (1, "a dialog is open, and waits for you".into());
     (agents[1].unread, agents[1].asks) = (1, vec![asked]);
     agents[2].leases = 1;
     Snapshot {
@@ -135,7 +135,7 @@ fn project() -> Snapshot {
             from: "human".into(),
             to: "codex-1".into(),
             since: NOW - 5000,
-            why: "it is answering a permission dialog".into(),
+            why: "a dialog is open, and waits for you".into(),
             first: "go on".into(),
         }],
         history: Rc::new(vec![LeaseNote {
@@ -201,7 +201,8 @@ fn who_needs_a_person_and_why_is_seen_at_once_at_any_size() {
     for (width, height) in [(80, 24), (60, 15), (120, 40), (200, 60), (300, 80)] {
         let mut app = app();
         let seen = screen(&mut app, width, height);
-        for part in ["▲ codex-1", "dialog", "it is answering", "▲ reviewer", "asks you", "▶ claude-1"] {
+        for part in ["▲ codex-1", "dialog", "a dialog is open", "▲ reviewer", "asks you", "▶ claude-1"]
+        {
             assert!(seen.contains(part), "{part} at {width}x{height}:\n{seen}");
         }
         assert_eq!(app.agent().unwrap().name, "codex-1", "who needs the person most is selected");
