@@ -4,17 +4,16 @@
 //! courier tells tmux.* The layers (`docs/design.md` has the table of what each may use):
 //!
 //! - [`cli`]: one file per command: its arguments, its handler, its output
-//! - [`view`]: the views for a person: the dashboard, and the small views in the plugin's popups: what is shown,
-//!   what the keys do, how it is drawn
+//! - [`view`]: the views for a person, the dashboard and the popups: their contents, their keys, and how they are drawn
 //! - [`courier`]: one process per project, which delivers messages and types them into panes
-//! - [`roster`]: who is there and what they are doing: finding, recognising and looking at agents
-//! - [`hooks`]: what is done when an agent's own hook calls
-//! - [`carriers`]: agents' own channels: giving a text to a running agent without a key being typed
+//! - [`roster`]: finds and recognises agents, and observes their states
+//! - [`hooks`]: answers an agent's own hook
+//! - [`carriers`]: agents' own channels, which give a text to a running agent without a key
 //! - `link`: the way to a team over several hosts; a program of its own, with the feature `team`
 //! - [`tmux`]: the only code that talks to tmux
 //! - [`store`]: the `.swarm/` directory: the mutex, atomic records, the signing key
 //! - [`os`]: processes, their ancestry and their liveness
-//! - [`agents`]: what each kind of agent looks like; rules as data
+//! - [`agents`]: the rules for each kind of agent, as data
 //! - [`core`]: decisions; no files, processes, environment, clock or randomness
 //!
 //! There is no mutable global state anywhere: everything shared lives in the store.

@@ -1,7 +1,8 @@
 //! Spells out which letters of a pattern match in either case: `(?i)on` becomes `[oO][nN]`.
 //!
-//! The tables by which the regex crate does this for all of Unicode are a fiftieth of the program, and few patterns need them. The cases of a letter are those
-//! that the standard library knows. That leaves out signs that only look like a letter, such as the Kelvin sign for `k`.
+//! The regex crate's tables, which do this for all of Unicode, are a fiftieth of the program, and few patterns need
+//! them. The cases of a letter are those that the standard library knows. These do not include signs that only look
+//! like a letter, such as the Kelvin sign for `k`.
 
 use regex_syntax::ast::{
     Ast, ClassAsciiKind, ClassBracketed, ClassSet, ClassSetItem, Flag, Flags, GroupKind, Literal, Span, parse,
@@ -9,9 +10,9 @@ use regex_syntax::ast::{
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// The pattern without the flag `i`. One that does not parse stays as it is: who compiles it says what is wrong.
+/// The pattern without the flag `i`. A pattern that does not parse is unchanged: its compilation reports the error.
 pub(super) fn spelled_out(pattern: &str) -> Cow<'_, str> {
-    // A flag stands in no other place.
+    // A flag can be in no other place.
     if !pattern.contains("(?") {
         return pattern.into();
     }
@@ -97,7 +98,7 @@ impl Writer<'_> {
         self.written.push_str(&other_cases(first.c..=last.c));
     }
 
-    /// The flags but for `i`, which is taken to heart.
+    /// The text of the flags without `i`, which is remembered.
     fn without_the_flag(&mut self, flags: &Flags) -> String {
         self.caseless = flags.flag_state(Flag::CaseInsensitive).unwrap_or(self.caseless);
         let source = &self.pattern[flags.span.start.offset..flags.span.end.offset];
@@ -105,7 +106,7 @@ impl Writer<'_> {
         kept.strip_suffix('-').map(str::to_owned).unwrap_or(kept)
     }
 
-    /// Writes what stands before the span as it is, and `text` in its place.
+    /// Copies the text before the span, and writes `text` in place of the span.
     fn replace(&mut self, span: &Span, text: &str) {
         self.copy(span.start.offset);
         self.written.push_str(text);
@@ -118,13 +119,13 @@ impl Writer<'_> {
     }
 }
 
-/// The cases of these characters that are not among them, as ranges of a class.
+/// The other cases of these characters, without those already among them, as ranges of a class.
 fn other_cases(of: std::ops::RangeInclusive<char>) -> String {
     let mut written = String::new();
     let mut last: Option<(char, char)> = None;
     for c in of.clone() {
         let (lower, upper) = (only(c.to_lowercase()), only(c.to_uppercase()));
-        // The small letters of a capital may be two, as with sigma.
+        // A capital may have two small letters, as sigma has.
         for other in [lower, upper, upper.and_then(|c| only(c.to_lowercase()))].into_iter().flatten() {
             if of.contains(&other) {
                 continue;
@@ -148,7 +149,7 @@ fn only(mut cases: impl ExactSizeIterator<Item = char>) -> Option<char> {
 }
 
 fn write_range(written: &mut String, range: Option<(char, char)>) {
-    // Cases are letters: none of them means anything else in a class.
+    // Cases are letters, so none has another meaning in a class.
     match range {
         Some((first, last)) if first == last => written.push(first),
         Some((first, last)) => drop(write!(written, "{first}-{last}")),

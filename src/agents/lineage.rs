@@ -1,8 +1,8 @@
 //! Decides whether a hook or a command belongs to an agent, or to another agent program that this agent started.
 //!
-//! An agent may run a second one as its tool (`claude -p`, `codex exec`). The second program has hooks of its own and inherits
-//! everything else, but it does not speak for the agent on record. The processes between the two decide. A shell is
-//! not an agent, so one may stand there.
+//! An agent may run a second one as its tool (`claude -p`, `codex exec`). The second program has hooks of its own and
+//! inherits everything else, but it does not speak for the agent on record. The processes between the two decide. A
+//! shell is not an agent, so one may stand there.
 
 use super::{
     BUILT_IN, OTHERS, ProcessFacts, Profile, ProfileSource, Profiles, allows, base, by_name, by_script,

@@ -1,7 +1,7 @@
 //! Finds suspicious rules in a valid profile: rules that cannot work, that match everything, or that need another
 //! rule.
 //!
-//! Each finding is one sentence that begins with its key. A profile with findings is used all the same: only recorded
+//! Each finding is one sentence that begins with its key. A profile with findings is still used: only recorded
 //! screens show whether a rule is right.
 
 use super::profile::Profile;

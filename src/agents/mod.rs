@@ -85,7 +85,8 @@ const ONE_SHOT: [&str; 16] = [
     "down",
 ];
 
-/// Programs that run agents' scripts. The name of node's main thread is `MainThread`, which Linux shows as the process's.
+/// Programs that run agents' scripts. The name of node's main thread is `MainThread`, which Linux shows as the
+/// process's.
 pub const INTERPRETERS: [&str; 5] = ["node", "MainThread", "bun", "deno", "python"];
 
 /// The known facts about one process.

@@ -1,7 +1,7 @@
 //! Recorded screens, against which rules are checked.
 //!
-//! A recording is two files: `NAME.ansi`, the screen as tmux captures it, and `NAME.json`, the facts of the pane and the state that a
-//! person saw. Pure: others read and write the files.
+//! A recording is two files: `NAME.ansi`, the screen as tmux captures it, and `NAME.json`, the facts of the pane and
+//! the state that a person saw. Pure: others read and write the files.
 
 use super::profile::Profile;
 use super::reading::{PaneFacts, Reading, read_version};

@@ -1,8 +1,9 @@
 //! Whether an agent's model has answered since a hook handed a message over, by the agent's own transcript.
 //!
-//! Agents write down what a hook adds, and after it what their model says. So the message was given to the model if a record of the model
-//! stands behind a record of the agent's side that names the message. The latter alone proves nothing: it is written before the model is
-//! asked. The formats are undocumented: what is not as expected shows nothing, and the next hooks of the agent do. Read-only: no lock is needed.
+//! Agents write down what a hook adds, and after it what their model says. So the message was given to the model if a
+//! record of the model stands behind a record of the agent's side that names the message. The latter alone proves
+//! nothing: it is written before the model is asked. The formats are undocumented: what is not as expected shows
+//! nothing, and the next hooks of the agent do. Read-only: no lock is needed.
 
 use super::Trace;
 use super::transcript::Follower;
@@ -16,7 +17,8 @@ pub fn follower(offer: &HookOffer) -> Option<Follower> {
     offer.proof.as_ref().map(|proof| Follower::new(proof, offer.from))
 }
 
-/// The length of an agent's transcript now; `None` if there can be none at that place. One that is not there yet has none.
+/// The length of an agent's transcript now; `None` if there can be none at that place. One that is not there yet has
+/// none.
 pub fn length(path: &Path) -> Option<u64> {
     match path.metadata() {
         Ok(meta) => meta.is_file().then_some(meta.len()),
@@ -52,7 +54,8 @@ fn side(line: &str) -> Option<Side> {
     let payload = &value["payload"];
     match value["type"].as_str()? {
         "user" | "attachment" => Some(Side::Agent),
-        // What an agent of this one is told stands elsewhere, or is marked. What Claude itself says where the model could not be asked, too.
+        // What an agent of this one is told stands elsewhere, or is marked. What Claude itself says where the model
+        // could not be asked, too.
         "assistant" if value["isSidechain"] == true || value["message"]["model"] == "<synthetic>" => None,
         "assistant" | "gemini" => Some(Side::Model),
         "response_item" => match (payload["type"].as_str()?, payload["role"].as_str()) {

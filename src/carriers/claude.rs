@@ -1,8 +1,8 @@
 //! The session file of a running Claude Code: `sessions/PID.json` in its configuration directory.
 //!
-//! The file is undocumented, so it is checked before it is believed: its owner, its mode, and the process it names, with the time that process
-//! started. Claude replaces the file while it runs. If it is missing, old or half written, the session is unknown.
-//! Read-only: no lock is needed.
+//! The file is undocumented, so it is checked before it is believed: its owner, its mode, and the process it names,
+//! with the time that process started. Claude replaces the file while it runs. If it is missing, old or half written,
+//! the session is unknown. Read-only: no lock is needed.
 
 use super::own::{check_namespace, own_directory, read_own};
 use super::{Said, Started};

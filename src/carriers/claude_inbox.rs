@@ -1,13 +1,15 @@
 //! Claude Code's inbox: the socket at which a running session takes messages of other sessions (from 2.1.224 on).
 //!
-//! The inbox is undocumented and sends no answer. swarm uses it only if the session file and the key belong to the agent (owner, mode, process and
-//! its start time), the protocol has the version that was tested, the socket and its directory belong to this user, and the agent's process
-//! listens there. The key is read for each text and sent to that process. It is not stored, shown or logged.
+//! The inbox is undocumented and sends no answer. swarm uses it only if the session file and the key belong to the
+//! agent (owner, mode, process and its start time), the protocol has the version that was tested, the socket and its
+//! directory belong to this user, and the agent's process listens there. The key is read for each text and sent to that
+//! process. It is not stored, shown or logged.
 //!
-//! Claude tells its model that another session sent the text: a teammate's request, not an approval and not the person's own words. If Claude
-//! would ask its person about each message first (a setting, or a session without permission prompts), the inbox is not used. The proof is
-//! the agent's transcript: one line says that the text entered the queue, another that the model was given it. Nothing here is shared:
-//! each text has its own connection, and a lock lets one courier at a time give it.
+//! Claude tells its model that another session sent the text: a teammate's request, not an approval and not the
+//! person's own words. If Claude would ask its person about each message first (a setting, or a session without
+//! permission prompts), the inbox is not used. The proof is the agent's transcript: one line says that the text entered
+//! the queue, another that the model was given it. Nothing here is shared: each text has its own connection, and a lock
+//! lets one courier at a time give it.
 
 use super::claude::Session;
 use super::own::{check_peer, check_socket, read_own};

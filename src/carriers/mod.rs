@@ -1,9 +1,10 @@
 //! Agents' own channels: ways to give a text to a running agent without typing it.
 //!
-//! Each channel has a file. It checks whether the channel can be used, gives a text to the agent, and reads from the agent's own records
-//! whether the text arrived. No channel confirms a text, so only those records are proof; a successful write is not. This layer
-//! knows the processes and files of agents. It knows neither the store, nor tmux, nor messages. It keeps no state: the courier
-//! records a text before it gives it, and the courier's lock lets one courier at a time do so.
+//! Each channel has a file. It checks whether the channel can be used, gives a text to the agent, and reads from the
+//! agent's own records whether the text arrived. No channel confirms a text, so only those records are proof; a
+//! successful write is not. This layer knows the processes and files of agents. It knows neither the store, nor tmux,
+//! nor messages. It keeps no state: the courier records a text before it gives it, and the courier's lock lets one
+//! courier at a time do so.
 
 pub mod answered;
 pub mod begun;
@@ -70,8 +71,8 @@ pub enum Trace {
     Within,
 }
 
-/// A channel to one agent that was usable a moment ago. It stays open until the text has arrived: if it is closed at once,
-/// the agent may miss the text.
+/// A channel to one agent that was usable a moment ago. It stays open until the text has arrived: if it is closed at
+/// once, the agent may miss the text.
 pub trait Channel: Send + Sync {
     /// The kind of channel.
     fn carrier(&self) -> Carrier;

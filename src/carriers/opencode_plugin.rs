@@ -1,13 +1,15 @@
 //! swarm's plugin in `OpenCode`: a socket that takes texts for the conversation on the screen.
 //!
-//! `swarm hooks install opencode` installs the plugin, and `OpenCode` runs it in its own process after the next start. swarm uses it only if
-//! its record belongs to the agent (owner, mode, process and its start time), the protocol has swarm's version, the socket and its directory belong
-//! to this user, and the agent's process listens there. On each connection the plugin first says which conversation is shown, or why it can
-//! take nothing; then another carrier is used. So a text only goes into the conversation that the person sees.
+//! `swarm hooks install opencode` installs the plugin, and `OpenCode` runs it in its own process after the next start.
+//! swarm uses it only if its record belongs to the agent (owner, mode, process and its start time), the protocol has
+//! swarm's version, the socket and its directory belong to this user, and the agent's process listens there. On each
+//! connection the plugin first says which conversation is shown, or why it can take nothing; then another carrier is
+//! used. So a text only goes into the conversation that the person sees.
 //!
-//! The paths follow from the agent's own variables; no path is read from the record. The plugin confirms nothing. The proof is `OpenCode`'s
-//! own events, which the plugin appends to a file: one says that a text is in the conversation, another that an answer to it has begun.
-//! Nothing here is shared: each text has its own connection, and a lock lets one courier at a time give it.
+//! The paths follow from the agent's own variables; no path is read from the record. The plugin confirms nothing. The
+//! proof is `OpenCode`'s own events, which the plugin appends to a file: one says that a text is in the conversation,
+//! another that an answer to it has begun. Nothing here is shared: each text has its own connection, and a lock lets
+//! one courier at a time give it.
 
 use super::own::{check_namespace, check_peer, check_socket, read_own};
 use super::transcript::Follower;
@@ -25,7 +27,8 @@ use std::time::Duration;
 /// The version of the protocol. The plugin's source has the same number.
 const PROTOCOL: u64 = 1;
 
-/// The time limit for each step. It moves a few bytes, but the process at the other end also draws its screen, perhaps on a busy machine.
+/// The time limit for each step. It moves a few bytes, but the process at the other end also draws its screen, perhaps
+/// on a busy machine.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// The longest first line of the plugin, in bytes.

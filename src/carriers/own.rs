@@ -1,6 +1,7 @@
 //! Checks that files and sockets of an agent belong to this user alone, before they are believed or a byte is sent.
 //!
-//! Read-only: no lock is needed. A file may be replaced at any moment, so the checks look at the open file and the open connection.
+//! Read-only: no lock is needed. A file may be replaced at any moment, so the checks look at the open file and the open
+//! connection.
 
 use crate::core::process_id::ProcessId;
 use crate::os::program::Environment;

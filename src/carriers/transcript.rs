@@ -1,7 +1,7 @@
 //! Follows a file to which an agent appends lines. Only what is added is read, however long the file is.
 //!
-//! Only whole lines are given. If a shorter file replaces it, that is read from its beginning. One follower belongs to one text. No lock
-//! is needed, since the agent only appends.
+//! Only whole lines are given. If a shorter file replaces it, that is read from its beginning. One follower belongs to
+//! one text. No lock is needed, since the agent only appends.
 
 use std::fs::OpenOptions;
 use std::io::{Read, Seek, SeekFrom};

@@ -14,8 +14,9 @@ use serde_json::{Value, json};
 /// Show what happened while you were away: each agent's messages to you, whether it ended, and what it did not get or
 /// finish
 ///
-/// You are away when you have done nothing in the project for 15 minutes: no message written or read, no lease, no task, no dashboard opened.
-/// Without --since it starts at the beginning of your last absence. It marks nothing as read.
+/// You are away when you have done nothing in the project for 15 minutes: no message written or read, no lease, no
+/// task, no dashboard opened. Without --since it starts at the beginning of your last absence. It marks nothing as
+/// read.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  swarm digest\n  swarm digest --since 24h --json")]
 pub(super) struct Args {

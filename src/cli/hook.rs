@@ -221,7 +221,8 @@ fn answer(args: &Args, store: &Store) -> Result<()> {
     }
     fault::point("hook-answered");
     call.prove(&input)?;
-    // An agent that has ended reads no answer: its mail still waits, for its sender or for the agent that is started in its place.
+    // An agent that has ended reads no answer: its mail still waits, for its sender or for the agent that is started in
+    // its place.
     if process::check_in(agent.place.namespace, &agent.process) == Some(false) {
         return Ok(());
     }

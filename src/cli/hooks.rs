@@ -220,8 +220,8 @@ impl HookFiles {
         Ok(chosen)
     }
 
-    /// The chosen settings files of `kind`. For the project: the root's, and the one of the current directory if an agent
-    /// there does not read the root's. For the person: those that this command and the living agents read.
+    /// The chosen settings files of `kind`. For the project: the root's, and the one of the current directory if an
+    /// agent there does not read the root's. For the person: those that this command and the living agents read.
     fn targets(&self, kind: HookKind) -> Vec<Target> {
         let own = |name: &str| std::env::var(name).ok();
         let around = Surroundings { home: self.home.clone(), variable: &own };

@@ -77,7 +77,8 @@ enum ProfileVerb {
         /// The directory with the recorded screens
         dir: PathBuf,
     },
-    /// Read every recorded screen by a profile; the exit code is 1 if the agent was not idle on a screen that is read as idle
+    /// Read every recorded screen by a profile; the exit code is 1 if the agent was not idle on a screen that is read
+    /// as idle
     #[command(
         after_help = "Examples:\n  swarm profile check my-agent.toml screens/\n  swarm profile check --json claude screens/"
     )]

@@ -276,7 +276,8 @@ pub struct Delivery {
     /// What the agent's own hook handed over last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hook: Option<HookOffer>,
-    /// Whether a hook handed it to a process that ended before anything showed that the model was asked with it: it is given again, and says so.
+    /// Whether a hook handed it to a process that ended before anything showed that the model was asked with it: it is
+    /// given again, and says so.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
 }
@@ -306,7 +307,8 @@ impl Delivery {
         }
     }
 
-    /// Notes that the agent's own hook handed it over. `None`: it was read before, or failed. Otherwise whether its stage is news.
+    /// Notes that the agent's own hook handed it over. `None`: it was read before, or failed. Otherwise whether its
+    /// stage is news.
     pub fn give_by_hook(&mut self, offer: &HookOffer, now_ms: u64) -> Option<bool> {
         if self.way.stage > Stage::Submitted {
             return None;
@@ -315,12 +317,14 @@ impl Delivery {
         Some(self.way.advance(Stage::Submitted, BY_HOOK, now_ms))
     }
 
-    /// What a hook handed over if nothing shows yet that the model was asked with it. A record of an earlier version has none: it was read.
+    /// What a hook handed over if nothing shows yet that the model was asked with it. A record of an earlier version
+    /// has none: it was read.
     pub fn unproved(&self) -> Option<&HookOffer> {
         self.hook.as_ref().filter(|_| self.way.stage == Stage::Submitted)
     }
 
-    /// It was handed to a process that ended before that: it waits again, and is announced. The model may have been asked with it, or not.
+    /// It was handed to a process that ended before that: it waits again, and is announced. The model may have been
+    /// asked with it, or not.
     pub fn take_back(&mut self, now_ms: u64) {
         (self.hook, self.again) = (None, true);
         // In the hands of a process that is gone, like a text that was entered.

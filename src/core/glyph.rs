@@ -60,8 +60,8 @@ fn is_tag(c: char) -> bool {
     matches!(c, '\u{e0020}'..='\u{e007f}')
 }
 
-/// A black flag, and the tags behind it that make it the one of England, Scotland or Wales: Unicode's `RGI_Emoji_Tag_Sequence`
-/// (emoji-sequences.txt, 5.0 to 17.0). Any other tags could spell anything.
+/// A black flag, and the tags behind it that make it the one of England, Scotland or Wales: Unicode's
+/// `RGI_Emoji_Tag_Sequence` (emoji-sequences.txt, 5.0 to 17.0). Any other tags could spell anything.
 const BLACK_FLAG: char = '\u{1f3f4}';
 const FLAGS: [&str; 3] = [
     "\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",

@@ -1,7 +1,7 @@
 //! Named groups of a project's agents, such as `@api`: who gets a message to one, and which changes are allowed.
 //!
-//! Pure. A member is a name, so an agent that is started again stays a member. If a new agent gets the name of a member that ended, it does
-//! not become a member: [`Groups::forget`].
+//! Pure. A member is a name, so an agent that is started again stays a member. If a new agent gets the name of a member
+//! that ended, it does not become a member: [`Groups::forget`].
 
 use super::message::MAX_RECIPIENTS;
 use super::name::Name;

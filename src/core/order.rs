@@ -1,5 +1,6 @@
-//! Sorting, compiled once. The standard library's sort is compiled again for each type and each comparison, at about four kilobytes a time.
-//! Here one sort of numbers serves all of them; for what is sorted in a hot place, use that of the standard library.
+//! Sorting, compiled once. The standard library's sort is compiled again for each type and each comparison, at about
+//! four kilobytes a time. Here one sort of numbers serves all of them. Use the standard library's sort where speed
+//! matters.
 //!
 //! All sorts are stable.
 
@@ -13,7 +14,7 @@ pub fn sort_by_key<T, K: Ord>(items: &mut [T], key: impl Fn(&T) -> K) {
     sort_by(items, |one, other| key(one).cmp(&key(other)));
 }
 
-/// Asks for each key once.
+/// Computes each item's key once.
 pub fn sort_by_cached_key<T, K: Ord>(items: &mut [T], key: impl Fn(&T) -> K) {
     let keys: Vec<K> = items.iter().map(key).collect();
     apply(items, swaps(keys.len(), &|one, other| keys[one].cmp(&keys[other])));
@@ -29,21 +30,21 @@ fn apply<T>(items: &mut [T], swaps: Vec<(usize, usize)>) {
     }
 }
 
-/// Collects into a map or a set item by item, where `collect` sorts first.
+/// Collects into a map or a set item by item, because `collect` sorts first.
 pub fn collect<T, C: Default + Extend<T>>(items: impl IntoIterator<Item = T>) -> C {
     let mut all = C::default();
     all.extend(items);
     all
 }
 
-/// The swaps that bring the items of these numbers into order.
+/// The swaps that put the items with these numbers in order.
 fn swaps(len: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Vec<(usize, usize)> {
     let mut from: Vec<usize> = (0..len).collect();
     from.sort_by(|one, other| compare(*one, *other));
     let mut swaps = Vec::new();
     for start in 0..len {
         let mut place = start;
-        // Each turn puts one item in its place, and what stood there goes to where that item came from.
+        // Each swap puts one item in its place. The item that was there goes to the other's old place.
         loop {
             let next = std::mem::replace(&mut from[place], place);
             if next == start {

@@ -1,4 +1,5 @@
-//! Profiles that are not built in: their source, their digest, and the file format of a newer set of the shipped ones. Pure.
+//! Profiles that are not built in: their source, their digest, and the file format of a newer set of the shipped ones.
+//! Pure.
 
 use crate::core::order;
 use serde_json::Value;

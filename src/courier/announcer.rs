@@ -30,7 +30,7 @@ pub(super) struct Announcer {
 }
 
 impl Announcer {
-    /// Announces what is new, calls the person, and opens the inbox for urgent mail.
+    /// Announces new mail, calls the person, and opens the inbox for urgent mail.
     pub(super) fn run(&mut self, store: &Store, settings: &Settings, servers: &mut Servers) -> Result<()> {
         self.announce(store, settings, servers)?;
         self.summons.run(settings.notify.as_deref(), store.root());

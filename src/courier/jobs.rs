@@ -61,8 +61,8 @@ impl Job {
 }
 
 impl Recipient<'_> {
-    /// The texts to type for an agent, in order: first one that may already be in the composer, then urgent mail, then by
-    /// the time of sending.
+    /// The texts to type for an agent, in order: first one that may already be in the composer, then urgent mail, then
+    /// by the time of sending.
     pub(super) fn jobs(&self) -> Result<Vec<Job>> {
         let mut jobs = Vec::new();
         // The threads with a held answer.

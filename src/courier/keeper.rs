@@ -1,4 +1,5 @@
-//! The keeper: a process that sleeps, and starts a courier again if the courier was killed while something waits for it.
+//! The keeper: a process that sleeps, and starts a courier again if the courier was killed while something waits for
+//! it.
 //!
 //! A command starts a courier that is missing. But a message that was already sent must not wait for the next
 //! command, which may come hours later. So a courier starts this process first, and holds one end of a pipe to it. A

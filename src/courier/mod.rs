@@ -110,8 +110,8 @@ pub fn run(store: &Store, first: &Server, fallen: u32, serves: impl FnOnce()) ->
     Ok(())
 }
 
-/// Listens to a new FIFO if the old one was replaced, for example by a backup that was copied over the store. If the FIFO
-/// is missing, the store may be about to be removed; the next command makes it again.
+/// Listens to a new FIFO if the old one was replaced, for example by a backup that was copied over the store. If the
+/// FIFO is missing, the store may be about to be removed; the next command makes it again.
 fn listen_again(store: &Store, bell: &mut wake::Listener, failures: &mut Failures) {
     if bell.is_replaced(&store.dir().join("wake"))
         && let Some(other) = failures.take(store.listen())

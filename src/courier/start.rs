@@ -47,8 +47,8 @@ pub fn ensure(store: &Store, server: &Server) -> Result<bool> {
     spawn(store, server, AGAIN)
 }
 
-/// Starts a courier if none listens and something needs one: mail, acknowledgements, leases, notices. Any command may call
-/// this; usually it costs one system call. After a failure the next command tries again.
+/// Starts a courier if none listens and something needs one: mail, acknowledgements, leases, notices. Any command may
+/// call this; usually it costs one system call. After a failure the next command tries again.
 pub fn revive(store: &Store) {
     if store.is_served().unwrap_or(true) {
         return;

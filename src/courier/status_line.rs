@@ -2,8 +2,8 @@
 //! `@swarm_state` on the agents' own. Server options of the project's own show it in all other panes, by its name.
 //!
 //! Each write repaints every attached client, so only differences are written, all in one call. Each survey shows the
-//! marks that the panes have, so the next one corrects a write that failed, or another courier's. A pane belongs to
-//! one project (see `roster/discovery.rs`). Marks in a pane of no project belong to nobody, and whoever sees them removes
+//! marks that the panes have, so the next one corrects a write that failed, or another courier's. A pane belongs to one
+//! project (see `roster/discovery.rs`). Marks in a pane of no project belong to nobody, and whoever sees them removes
 //! them.
 
 use crate::core::agent::Agent;

@@ -4,11 +4,12 @@
 //! may answer nothing, but it must never fail the agent: the command turns every error into silence and a line in the
 //! journal.
 //!
-//! Mail is given under a flock per agent, which is held until the hand-over is committed, and that is written
-//! after the output. No agent confirms what it reads: the message counts as submitted until something shows that the model was asked with it,
-//! for example the agent's next hook. The courier takes the same flock for the moment in which it marks a text as under way. So two racing hooks, or a
-//! hook and the courier, give a message once, and a crash in between repeats it and does not lose it.
-//! Leases are taken in one transaction of the store. The mutex is never held while output is written.
+//! Mail is given under a flock per agent, which is held until the hand-over is committed, and that is written after the
+//! output. No agent confirms what it reads: the message counts as submitted until something shows that the model was
+//! asked with it, for example the agent's next hook. The courier takes the same flock for the moment in which it marks
+//! a text as under way. So two racing hooks, or a hook and the courier, give a message once, and a crash in between
+//! repeats it and does not lose it. Leases are taken in one transaction of the store. The mutex is never held while
+//! output is written.
 
 pub mod command;
 mod edits;
@@ -105,8 +106,8 @@ impl Call<'_> {
         tree::before(self.store, self.agents, &self.agent.name, &holder, &dir, command, self.command)
     }
 
-    /// Marks as read what was handed over before, if this shows that the model has answered since. Call it after the output was written: it
-    /// decides nothing.
+    /// Marks as read what was handed over before, if this shows that the model has answered since. Call it after the
+    /// output was written: it decides nothing.
     pub fn prove(&self, input: &Value) -> Result<()> {
         let event = HookEvent::parse(self.kind, self.name, input);
         for found in mail::proved(self, &event, input)? {

@@ -1,7 +1,8 @@
 //! Receives the letters of other hosts.
 //!
-//! A letter is in a mailbox before the engine hears that it was accepted. If the link is killed at any point, the letter is
-//! carried again, and the store skips the letters that it has. A letter that cannot be accepted now stays at the engine.
+//! A letter is in a mailbox before the engine hears that it was accepted. If the link is killed at any point, the
+//! letter is carried again, and the store skips the letters that it has. A letter that cannot be accepted now stays at
+//! the engine.
 
 use super::engine::{Engine, Notes};
 use super::keys;
@@ -91,8 +92,8 @@ impl Incoming {
         }
     }
 
-    /// Takes the arriving letters and notifications. A letter that came with its notification goes to a mailbox at once; the engine
-    /// hears of it by `taken`.
+    /// Takes the arriving letters and notifications. A letter that came with its notification goes to a mailbox at
+    /// once; the engine hears of it by `taken`.
     pub(super) async fn take_in(
         &mut self,
         engine: &Engine,

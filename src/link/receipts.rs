@@ -1,7 +1,7 @@
 //! Reports the letters that arrived here: to the engine that they were accepted, to their senders how far they came.
 //!
-//! This is a task of its own, so that no letter waits for the receipt of an earlier one. The engine hears of a letter when it is in a
-//! mailbox, and its sender has heard which recipients are unknown here.
+//! This is a task of its own, so that no letter waits for the receipt of an earlier one. The engine hears of a letter
+//! when it is in a mailbox, and its sender has heard which recipients are unknown here.
 
 use super::engine::Engine;
 use super::outgoing::{self, Outgoing, named};

@@ -1,8 +1,8 @@
 //! The way to an engine on another machine: `ssh -L` from a socket here to its socket there.
 //!
-//! One child process, which ends with the link. Its program on the other machine starts the engine, and runs as long
-//! as it hears from this end, so all of it ends with a link that is killed or cut off. A tunnel that ends is started again after
-//! growing pauses. A refused tunnel waits longer.
+//! One child process, which ends with the link. Its program on the other machine starts the engine, and runs as long as
+//! it hears from this end, so all of it ends with a link that is killed or cut off. A tunnel that ends is started again
+//! after growing pauses. A refused tunnel waits longer.
 
 use crate::core::escape;
 use crate::store::{Store, record};
@@ -152,7 +152,8 @@ impl Tunnel {
     }
 }
 
-/// Reads the signs of the other end until it closes, or is silent for that long. A connection that is cut does not report its end.
+/// Reads the signs of the other end until it closes, or is silent for that long. A connection that is cut does not
+/// report its end.
 pub(super) fn hear(mut signs: impl Read + AsFd, silence: Duration) -> Result<()> {
     let silence = PollTimeout::try_from(silence).unwrap_or(PollTimeout::MAX);
     let mut page = [0; 256];

@@ -139,7 +139,7 @@ fn record(store: &Store, changed: &[Agent], reached: &[(Name, UsageLimit)]) -> R
     })
 }
 
-/// Records the conversations that living agents' own files name. Returns whether an agent came back by that.
+/// Records the conversations that living agents' own files name. Returns whether an agent turned out to be back.
 fn enter_conversations(store: &Store, profiles: &Profiles, agents: &[Agent]) -> Result<bool> {
     let mut came_back = false;
     for agent in agents.iter().filter(|a| a.is_live()) {

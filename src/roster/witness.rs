@@ -16,7 +16,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// How long a sender waits for the answer. Without one its message goes all the same.
+/// How long a sender waits for the answer. Without an answer its message is sent nevertheless.
 pub const FOR_A_MESSAGE: Duration = Duration::from_millis(400);
 
 /// How long a command waits that needs the answer.

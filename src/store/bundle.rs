@@ -22,7 +22,8 @@ use anyhow::Result;
 use std::collections::BTreeSet;
 
 impl Store {
-    /// Puts a bundle of these messages into their recipient's mailbox. `None`: the mailbox is gone, as after a renaming.
+    /// Puts a bundle of these messages into their recipient's mailbox. `None`: the mailbox is gone, as after a
+    /// renaming.
     pub fn bundle(
         &self,
         owner: &Name,

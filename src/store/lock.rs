@@ -88,8 +88,8 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // The thread that waited in the queue may have the file open for a moment longer. A lock that was taken at once is
-        // freed with the last process that has it open, which may be a child.
+        // The thread that waited in the queue may have the file open for a moment longer. A lock that was taken at once
+        // is freed with the last process that has it open, which may be a child.
         if self.turn.is_some() {
             let _ = fs2::FileExt::unlock(&self.file);
         }
@@ -113,8 +113,8 @@ pub fn exclusive(path: &Path) -> Result<(Held, Duration)> {
     exclusive_within(path, PATIENCE, None)
 }
 
-/// Takes the exclusive lock at `path`. Gives up after `patience` without progress of those before it, and at `until` in any case.
-/// Returns the time waited for the journal's contention figures.
+/// Takes the exclusive lock at `path`. Gives up after `patience` without progress of those before it, and at `until` in
+/// any case. Returns the time waited for the journal's contention figures.
 pub fn exclusive_within(path: &Path, patience: Duration, until: Option<Instant>) -> Result<(Held, Duration)> {
     let begun = Instant::now();
     let file = open(path)?;
@@ -128,8 +128,8 @@ pub fn exclusive_within(path: &Path, patience: Duration, until: Option<Instant>)
     // A process that cannot queue waits nevertheless, but without a place in the order.
     let place = order.enter().ok();
     let (turn, behind) = place.as_ref().map(|place| (place.turn(), place.behind())).unzip();
-    // The kernel passes a lock on the moment it is free, but knows no deadline, so a thread waits for it. If the deadline
-    // comes first, nobody takes the thread's lock, and dropping it frees it.
+    // The kernel passes a lock on the moment it is free, but knows no deadline, so a thread waits for it. If the
+    // deadline comes first, nobody takes the thread's lock, and dropping it frees it.
     let (sender, receiver) = mpsc::sync_channel(1);
     let waiting = file.try_clone().context("cannot wait for a lock")?;
     let queue = move || {

@@ -37,8 +37,8 @@ pub struct Seat {
     /// The project's root.
     pub root: PathBuf,
     inode: u64,
-    /// When the directory was made (ns since the epoch), if the file system records it: a new directory may get the inode
-    /// of a removed one.
+    /// When the directory was made (ns since the epoch), if the file system records it: a new directory may get the
+    /// inode of a removed one.
     born: Option<u64>,
 }
 

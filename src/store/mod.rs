@@ -108,8 +108,8 @@ impl Store {
         }
     }
 
-    /// Opens the store of the project at `root`. Refuses it without its key. A store that was moved, copied or restored is
-    /// settled first.
+    /// Opens the store of the project at `root`. Refuses it without its key. A store that was moved, copied or restored
+    /// is settled first.
     pub fn open_root(root: &Path) -> Result<Self> {
         let root = &root.canonicalize().unwrap_or_else(|_| root.to_owned());
         let dir = root.join(".swarm");

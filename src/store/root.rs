@@ -177,8 +177,8 @@ fn fill(dir: &Path, mark: &ProjectMark) -> Result<()> {
     record::sync_dir(dir)
 }
 
-/// Makes the missing directories and the FIFO of a store: copies, archives and people who tidy up drop empty directories
-/// and special files.
+/// Makes the missing directories and the FIFO of a store: copies, archives and people who tidy up drop empty
+/// directories and special files.
 pub(super) fn complete(dir: &Path) -> Result<()> {
     for name in DIRECTORIES {
         record::ensure_dir(&dir.join(name))?;

@@ -78,8 +78,8 @@ impl Server {
     }
 
     /// Opens a popup that runs the shell command `command` (one line) on every terminal where no key was pressed for
-    /// `quiet`, and does not wait until it is closed. tmux opens none over another popup or a menu. Returns whether there
-    /// was such a terminal.
+    /// `quiet`, and does not wait until it is closed. tmux opens none over another popup or a menu. Returns whether
+    /// there was such a terminal.
     pub fn popup(&self, quiet: Duration, now_s: u64, command: &str) -> Result<bool> {
         let out =
             self.run(vec![ListClients::new().format("#{client_activity}\t#{client_name}").build()], None)?;

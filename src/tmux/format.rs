@@ -27,8 +27,8 @@ pub(super) fn escaped(text: &str) -> String {
     format + rest
 }
 
-/// The argument of a command that shows `text` on a status line. There `#[` begins a style and strftime reads `%`, so each
-/// `#` and each `%` is doubled.
+/// The argument of a command that shows `text` on a status line. There `#[` begins a style and strftime reads `%`, so
+/// each `#` and each `%` is doubled.
 pub(super) fn message(text: &str) -> String {
     argument(&text.replace('#', "##").replace('%', "%%")).into_owned()
 }

@@ -166,8 +166,8 @@ pub fn hangs(error: &anyhow::Error) -> bool {
 }
 
 /// Why a socket may belong to another user, now or later; `None` if it cannot. A tmux client does what its server says,
-/// which may be to run a command, and with `-S` it trusts any server. So whoever can listen there, or put a socket there,
-/// could run commands as this user. A record of a cloned `.swarm/` may also name such a socket.
+/// which may be to run a command, and with `-S` it trusts any server. So whoever can listen there, or put a socket
+/// there, could run commands as this user. A record of a cloned `.swarm/` may also name such a socket.
 fn distrust(socket: &Path) -> Option<String> {
     let own = nix::unistd::geteuid().as_raw();
     let real = socket.canonicalize().unwrap_or_else(|_| socket.to_owned());

@@ -1,13 +1,13 @@
 //! One pane: a look at it, and the two ways to act on it.
 //!
-//! A look is one step of a tmux call, so the facts and the screen are of the same moment. Several looks, with pauses between
-//! them, may be one call: the server waits, and no other client is held up. An act is one step of a call as well. It
-//! carries a guard: a format that compares the facts of the look with the present facts, evaluated by the server in
-//! the same step as the act. If anything changed, nothing is typed and the answer is [`Acted::Stale`]. An answer can
-//! be lost, like all output of a process. Then the result is [`Acted::Unclear`], and only another look can show
-//! whether something was typed. The guard also contains a time: a server that was stopped, and continues after its
-//! client was given up, ignores the acts that it then finds in its socket. So nothing is typed later without a look.
-//! A person's own key for a dialog ([`Server::press`]) is guarded by the rows of the screen as well.
+//! A look is one step of a tmux call, so the facts and the screen are of the same moment. Several looks, with pauses
+//! between them, may be one call: the server waits, and no other client is held up. An act is one step of a call as
+//! well. It carries a guard: a format that compares the facts of the look with the present facts, evaluated by the
+//! server in the same step as the act. If anything changed, nothing is typed and the answer is [`Acted::Stale`]. An
+//! answer can be lost, like all output of a process. Then the result is [`Acted::Unclear`], and only another look can
+//! show whether something was typed. The guard also contains a time: a server that was stopped, and continues after its
+//! client was given up, ignores the acts that it then finds in its socket. So nothing is typed later without a look. A
+//! person's own key for a dialog ([`Server::press`]) is guarded by the rows of the screen as well.
 
 use super::{Server, format, hangs};
 use crate::agents::PaneFacts;

@@ -1,4 +1,5 @@
-//! Copies text to the clipboard with the escape sequence OSC 52. The terminal runs it, and so does tmux if its options allow that.
+//! Copies text to the clipboard with the escape sequence OSC 52. The terminal runs it, and so does tmux if its options
+//! allow that.
 
 use std::fmt::Write as _;
 

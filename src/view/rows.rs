@@ -5,8 +5,8 @@ use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 use ratatui::text::Line;
 
-/// Parts of an area below one another: `above` rows, then all that is left, at least one row, then `below` rows. (The solver of ratatui's
-/// own layouts is a hundredth of the program.)
+/// Parts of an area below one another: `above` rows, then all that is left, at least one row, then `below` rows. (The
+/// solver of ratatui's own layouts is a hundredth of the program.)
 pub(super) fn around(area: Rect, above: u16, below: u16) -> [Rect; 3] {
     let body = area.height.saturating_sub(above + below).max(1).min(area.height);
     let above = above.min(area.height - body);

@@ -1,7 +1,8 @@
 //! Checks whether the rules for an agent still fit: they must read an empty composer, a draft and a cleared draft
 //! correctly.
 //!
-//! A few letters are typed into the empty composer of a pane that a person has named, and removed again. Enter is never pressed.
+//! A few letters are typed into the empty composer of a pane that a person has named, and removed again. Enter is never
+//! pressed.
 
 use crate::agents::{Profile, Reading};
 use crate::cli::session::{self, Session};

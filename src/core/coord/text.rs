@@ -48,7 +48,8 @@ impl Text {
     }
 }
 
-/// `text` as a cell: each `|` gets a backslash, and so do the backslashes before one, which would take that away from it.
+/// `text` as a cell: each `|` gets a backslash, and so do the backslashes before one, which would take that away from
+/// it.
 pub(super) fn cell(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut backslashes = 0;

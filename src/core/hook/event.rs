@@ -73,9 +73,9 @@ impl HookEvent {
         }
     }
 
-    /// Whether the model has answered since the agent's hook handed mail over at that moment: a turn ends with an answer of the model, and a
-    /// tool runs because of one. After a tool, another one may belong to the same answer. Another prompt says nothing: several are taken
-    /// at once.
+    /// Whether the model has answered since the agent's hook handed mail over at that moment: a turn ends with an
+    /// answer of the model, and a tool runs because of one. After a tool, another one may belong to the same answer.
+    /// Another prompt says nothing: several are taken at once.
     pub fn shows_an_answer_since(&self, moment: Moment) -> bool {
         match self {
             HookEvent::Stop { .. } => true,

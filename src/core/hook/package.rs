@@ -1,8 +1,9 @@
 //! swarm's hooks as packages, which agents install by their own commands: a plugin for Claude Code and Codex, an
 //! extension for Gemini CLI.
 //!
-//! Pure. A package belongs to one version of swarm. It does not name the program: a script in it finds one and passes the version of the
-//! package. A program of another version then does nothing. `plugin/agents/` holds the same files, as a marketplace in a checkout.
+//! Pure. A package belongs to one version of swarm. It does not name the program: a script in it finds one and passes
+//! the version of the package. A program of another version then does nothing. `plugin/agents/` holds the same files,
+//! as a marketplace in a checkout.
 
 use super::HookKind;
 use super::settings::{self, marked, object, parse, wanted};

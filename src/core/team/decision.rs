@@ -96,8 +96,8 @@ pub fn holder(host: &HostName, session: &str, name: Name, fence: u64) -> Holder 
     }
 }
 
-/// The session a holder belongs to. In the team's table `Holder::process` stands for no process: `boot` holds the session, and `start` the
-/// number of the lease on its own host ([`backing`]).
+/// The session a holder belongs to. In the team's table `Holder::process` stands for no process: `boot` holds the
+/// session, and `start` the number of the lease on its own host ([`backing`]).
 pub fn session_of(holder: &Holder) -> &str {
     holder.process.as_ref().map_or("", |p| &p.boot)
 }

@@ -1,4 +1,5 @@
-//! A model of a whole team: hosts whose clocks run at different rates, an engine, and a network that loses, delays and cuts.
+//! A model of a whole team: hosts whose clocks run at different rates, an engine, and a network that loses, delays and
+//! cuts.
 //!
 //! At no step of the model may two hosts believe one path. Seeded: a failure names the seed that reproduces it.
 

@@ -24,8 +24,8 @@ pub(super) const UNSEEN: &str = "it is gone from its composer, and no sign of a 
 pub(super) const IN_TRANSCRIPT: &str = "it stands in the transcript";
 
 impl Attempt<'_> {
-    /// Looks once more for a sign that the agent got a text which has left the composer, and records it. Returns whether
-    /// there is one.
+    /// Looks once more for a sign that the agent got a text which has left the composer, and records it. Returns
+    /// whether there is one.
     pub fn confirm(&self) -> Result<bool> {
         let delivery = self.current()?;
         let name = delivery.typed_as.as_ref().unwrap_or(&self.agent.name);
@@ -128,8 +128,8 @@ pub(super) fn ends(line: &str) -> [&str; 2] {
     [frame::head(line), frame::tail(line)]
 }
 
-/// Whether the line, or the part of it that has not scrolled away, is on the screen outside the composer and was not there
-/// when it was typed.
+/// Whether the line, or the part of it that has not scrolled away, is on the screen outside the composer and was not
+/// there when it was typed.
 pub(super) fn stands_outside(line: &str, seen: &Sight, way: &Progress) -> bool {
     // Other lines of the same message have the same end. So the end counts only if nothing can have brought one of
     // those lines back into view.

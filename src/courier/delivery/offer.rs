@@ -1,8 +1,8 @@
 //! Gives one text to one agent by a channel of the agent's own, exactly once.
 //!
 //! The mark `offered` is recorded before the text is written, with the file in which the text will appear and the
-//! length of that file. From then on only the agent's own records count, so a crash before, during or after the write makes
-//! no difference. `docs/carriers.md` (Each text is given once) has the rules for a text that does not appear.
+//! length of that file. From then on only the agent's own records count, so a crash before, during or after the write
+//! makes no difference. `docs/carriers.md` (Each text is given once) has the rules for a text that does not appear.
 
 use super::record::Turn;
 use super::{Attempt, Outcome};

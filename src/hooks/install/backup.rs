@@ -1,7 +1,7 @@
 //! The text of a settings file before swarm changed it: one record a file, named by the hash of its path.
 //!
-//! The record is on disk before the file is changed. After a crash in between, it fits no file, and the next installation
-//! replaces it.
+//! The record is on disk before the file is changed. After a crash in between, it fits no file, and the next
+//! installation replaces it.
 
 use crate::core::order;
 use crate::store::record::{self, Durability, Loaded};

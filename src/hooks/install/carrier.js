@@ -1,17 +1,17 @@
 // swarm's channel into OpenCode: takes messages of the project's agents and gives them to the conversation that this OpenCode shows.
-// Written by `swarm hooks install opencode`, removed by `swarm hooks uninstall opencode`. Whatever goes wrong lets OpenCode go on.
+// Written by `swarm hooks install opencode`, removed by `swarm hooks uninstall opencode`. No error here stops OpenCode.
 //
-// It listens at a socket of this user's alone, says there which conversation is shown, and takes a text. What became of that stands in the
-// file beside, as OpenCode's own events tell it.
+// It listens at a socket that only this user can use, says which conversation is shown, and takes a text. OpenCode's own events about that
+// text are in the file beside.
 import * as fs from "node:fs"
 import { createServer } from "node:net"
 import { isAbsolute, join } from "node:path"
 
-// What is said at the socket and in the files; a swarm that knows another number uses the pane.
+// The version of the protocol at the socket and in the files. A swarm with another version uses the pane.
 const PROTOCOL = 1
-// The longest line that is taken, in bytes.
+// The longest line that is accepted, in bytes.
 const LONGEST = 1 << 20
-// When the file beside is this long and nothing is under way, it begins again.
+// When the file beside is this long and no text is under way, it starts again empty.
 const LARGEST = 16 << 20
 
 function quietly(what) {
@@ -22,13 +22,13 @@ function quietly(what) {
   }
 }
 
-// What the system tells of a process: its state first, as the twentieth when it began.
+// The fields of a process's `stat`: the first is its state, the twentieth the time of its start.
 function told(pid) {
   const stat = fs.readFileSync(`/proc/${pid}/stat`, "utf8")
   return stat.slice(stat.lastIndexOf(")") + 2).split(" ")
 }
 
-// The directory of the sockets: the user's alone, or none.
+// The directory of the sockets, if only this user can use it.
 function place() {
   const { XDG_STATE_HOME: state, HOME: home } = process.env
   const base = state && isAbsolute(state) ? state : home && isAbsolute(home) ? join(home, ".local/state") : undefined
@@ -37,7 +37,7 @@ function place() {
   fs.mkdirSync(dir, { recursive: true, mode: 0o700 })
   const found = fs.lstatSync(dir)
   if (!found.isDirectory() || found.uid !== process.getuid() || found.mode & 0o077) throw new Error("not ours alone")
-  // What those left that were killed. Another container may share the directory: its processes cannot be told from here.
+  // The files of killed processes. Another container may share the directory, and its processes cannot be seen from here.
   const namespace = String(fs.statSync("/proc/self/ns/pid").ino)
   for (const name of fs.readdirSync(dir)) {
     const [of, pid] = name.split(".")
@@ -56,13 +56,13 @@ function listen(api) {
   const known = { users: new Map(), parents: new Map(), last: new Map(), busy: new Map(), asking: new Map(), waiting: [] }
   let written
 
-  // The conversation that one belongs to which a task has for itself.
+  // The conversation to which a task's own conversation belongs.
   function top(session) {
     const above = session && (api.state.session.get(session)?.parentID ?? known.parents.get(session))
     return above ? top(above) : session
   }
 
-  // With which agent and model the last prompt was given there: the next text gets the same.
+  // The agent and the model of the last prompt there: the next text gets the same.
   function like(session) {
     const messages = api.state.session.messages(session) ?? []
     const user = known.last.get(session) ?? messages.findLast((message) => message.role === "user")
@@ -79,7 +79,7 @@ function listen(api) {
     return says === "idle" ? "idle" : "busy"
   }
 
-  // What is true at this moment, for who connects.
+  // The present state, for a process that connects.
   function now() {
     const { name, params } = api.route.current
     const session = name === "session" && quietly(() => top(params.sessionID))
@@ -124,7 +124,7 @@ function listen(api) {
     "session.idle": ({ sessionID }) => {
       known.busy.set(sessionID, "idle")
       for (const one of known.waiting) if (one.session === sessionID) one.within = false
-      // What a turn asked that was interrupted is answered by nobody.
+      // Nobody answers the question of an interrupted turn.
       for (const [id, by] of known.asking) if (by === sessionID || top(by) === sessionID) known.asking.delete(id)
     },
     "permission.asked": asks,
@@ -135,7 +135,7 @@ function listen(api) {
     "message.updated": ({ info }) => {
       if (info.role === "user") {
         known.last.set(info.sessionID, { agent: info.agent, model: info.model })
-        // The text comes with its parts; it is looked at once.
+        // The text comes with its parts, and is checked once.
         if (!known.users.has(info.id)) known.users.set(info.id, false)
         if (known.users.size > 500) known.users.delete(known.users.keys().next().value)
       } else if (info.parentID) {
@@ -157,7 +157,7 @@ function listen(api) {
   for (const [name, does] of Object.entries(events)) {
     const stop = api.event.on(name, (event) => {
       quietly(() => does(event.properties))
-      // An answer that is being written comes in many pieces, which say nothing of this.
+      // The pieces of an answer that is being written do not matter here.
       if (name !== "message.part.updated") quietly(tell)
     })
     api.lifecycle.onDispose(stop)
@@ -184,7 +184,7 @@ function listen(api) {
   }
   server.on("error", () => {})
   server.once("error", () => {
-    // One that ended at this moment may have taken the directory away.
+    // Another process that ended at this moment may have removed the directory.
     server.once("error", close)
     if (quietly(place)) server.listen(socket)
   })

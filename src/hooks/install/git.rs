@@ -1,13 +1,14 @@
 //! The guard of commits, merges, checkouts and pushes: git hooks that work beside those of others.
 //!
-//! If a hook is a shell script, swarm adds its lines after the first line and keeps the rest. Any other hook is renamed, and a script of
-//! swarm's runs it. Uninstalling restores every byte, and keeps what a hook manager (pre-commit, husky, lefthook, simple-git-hooks)
-//! wrote meanwhile. Such a manager may replace a hook of swarm's. The guard is then displaced; swarm notices it at its next look and
-//! installs the guard again.
+//! If a hook is a shell script, swarm adds its lines after the first line and keeps the rest. Any other hook is
+//! renamed, and a script of swarm's runs it. Uninstalling restores every byte, and keeps what a hook manager
+//! (pre-commit, husky, lefthook, simple-git-hooks) wrote meanwhile. Such a manager may replace a hook of swarm's. The
+//! guard is then displaced; swarm notices it at its next look and installs the guard again.
 //!
-//! swarm never writes a file that git tracks or would show as new: it belongs to the repository. Nor does it write into a hooks directory
-//! outside the repository or one that is set for the whole machine. Files are put in place by renaming. A lock lets one process at a
-//! time change hooks. After a crash between two renames, the next installation or uninstallation continues from there.
+//! swarm never writes a file that git tracks or would show as new: it belongs to the repository. Nor does it write into
+//! a hooks directory outside the repository or one that is set for the whole machine. Files are put in place by
+//! renaming. A lock lets one process at a time change hooks. After a crash between two renames, the next installation
+//! or uninstallation continues from there.
 
 use super::script;
 use crate::core::order;
@@ -24,7 +25,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// Each hook and the guard that it runs. The first is the one that a repository is asked to call from a hook of its own.
+/// Each hook and the guard that it runs. The first is the one that a repository is asked to call from a hook of its
+/// own.
 const HOOKS: [(&str, &str); 6] = [
     ("pre-commit", "guard"),
     ("post-commit", "guard --committed"),
@@ -78,8 +80,8 @@ struct Tree {
 }
 
 impl Guard {
-    /// The hooks of the project at `root`, of its linked worktrees and submodules, and of the repository at `here`. Spawns git a
-    /// few times for each.
+    /// The hooks of the project at `root`, of its linked worktrees and submodules, and of the repository at `here`.
+    /// Spawns git a few times for each.
     pub fn all(root: &Path, here: &Path) -> Result<Vec<Self>> {
         let mut found: Vec<Self> = Vec::new();
         let mut seen: Vec<PathBuf> = Vec::new();
@@ -425,7 +427,8 @@ fn real(path: &Path) -> PathBuf {
     }
 }
 
-/// The record that the guard of a project was installed, so that swarm notices if it disappears. It is beside the signing keys.
+/// The record that the guard of a project was installed, so that swarm notices if it disappears. It is beside the
+/// signing keys.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Installed {
     root: PathBuf,

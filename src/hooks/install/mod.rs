@@ -1,9 +1,10 @@
 //! Adds swarm's hooks to the agents' own settings, and removes them.
 //!
-//! The text of a file before the first installation is stored beside the signing keys. Uninstalling restores every byte of it, or removes
-//! the file if there was none. If somebody has changed the file since, only swarm's entries are removed. A file is replaced by renaming,
-//! at the end of its symbolic links, and keeps its mode. A file that cannot be parsed or written stays as it is and is
-//! named. There is no lock: of two installations at the same time, one result stays, and it is complete.
+//! The text of a file before the first installation is stored beside the signing keys. Uninstalling restores every byte
+//! of it, or removes the file if there was none. If somebody has changed the file since, only swarm's entries are
+//! removed. A file is replaced by renaming, at the end of its symbolic links, and keeps its mode. A file that cannot be
+//! parsed or written stays as it is and is named. There is no lock: of two installations at the same time, one result
+//! stays, and it is complete.
 
 mod backup;
 pub mod git;
@@ -32,7 +33,8 @@ const PLUGIN: &str = include_str!("opencode.js");
 /// The plugin that takes texts in `OpenCode`. It names no program.
 const CARRIER: &str = include_str!("carrier.js");
 
-/// The files in `OpenCode`'s directory: the plugin with the hooks, the plugin that takes texts, and the settings that name the latter.
+/// The files in `OpenCode`'s directory: the plugin with the hooks, the plugin that takes texts, and the settings that
+/// name the latter.
 const OPENCODE: [(HookPart, &str); 3] = [
     (HookPart::Hooks, "plugins/swarm.js"),
     (HookPart::Carrier, "swarm/carrier.js"),

@@ -1,5 +1,5 @@
-// swarm's plugin for OpenCode: tells swarm what happens and OpenCode what swarm says.
-// Written by `swarm hooks install opencode`, removed by `swarm hooks uninstall opencode`. Whatever goes wrong lets OpenCode go on.
+// swarm's plugin for OpenCode: reports OpenCode's events to swarm, and gives OpenCode swarm's answers.
+// Written by `swarm hooks install opencode`, removed by `swarm hooks uninstall opencode`. No error here stops OpenCode.
 import { spawnSync } from "node:child_process"
 
 const SWARM = "@SWARM@"
@@ -28,7 +28,7 @@ export const Swarm = async ({ directory }) => {
     "tool.execute.before": async (input, output) => {
       const said = ask("PreToolUse", { tool_name: input.tool, tool_input: output.args }, directory)
       if (said.deny) throw new Error(said.deny)
-      // A call whose end is not told leaves its arguments here.
+      // The arguments of a call whose end is not reported stay here.
       if (calls.size > 100) calls.clear()
       calls.set(input.callID, output.args)
     },

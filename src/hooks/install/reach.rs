@@ -203,8 +203,8 @@ impl Surroundings<'_> {
     }
 }
 
-/// The settings file of the project at `dir`. For Claude it is not settings.json: all clones share that file, but not the path of
-/// the program.
+/// The settings file of the project at `dir`. For Claude it is not settings.json: all clones share that file, but not
+/// the path of the program.
 pub fn project_file(kind: HookKind, dir: &Path) -> PathBuf {
     dir.join(match kind {
         HookKind::Claude => ".claude/settings.local.json",

@@ -1,4 +1,5 @@
-//! The rules that let an agent run `swarm-msg` without asking, for agents that keep such rules in a file of their own: Codex and Gemini CLI.
+//! The rules that let an agent run `swarm-msg` without asking, for agents that keep such rules in a file of their own:
+//! Codex and Gemini CLI.
 //!
 //! The file belongs to the person and serves all projects. swarm records which projects need the rules, and removes
 //! the rules with the last of them. Everything else in the file stays.

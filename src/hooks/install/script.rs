@@ -1,8 +1,8 @@
 //! The text of a git hook with swarm's lines in it. Pure: text in, text out.
 //!
-//! A shell script keeps its path and its text; swarm's lines come right after the first line. So a script that uses `$0` still works, and a
-//! hook manager still recognises its own file. Any other hook (another language, a program, a symbolic link, a hook that is switched
-//! off) stays beside a script of swarm's that runs it.
+//! A shell script keeps its path and its text; swarm's lines come right after the first line. So a script that uses
+//! `$0` still works, and a hook manager still recognises its own file. Any other hook (another language, a program, a
+//! symbolic link, a hook that is switched off) stays beside a script of swarm's that runs it.
 
 /// The second line of a script that belongs to swarm as a whole.
 const OWN: &str = "# Written by swarm hooks install git; removed by swarm hooks uninstall git.";
@@ -23,8 +23,8 @@ const MANAGERS: [&str; 5] =
 /// The call before git records a stash, with the commit of that stash.
 pub(super) const STASH: &str = "guard --hook reference-transaction \"$(cat \"$swarm_dir/refs/stash.lock\")\"";
 
-/// Git calls that hook many times for each command. So the shell first checks whether git holds the lock on the stash. It leaves the
-/// hook's standard input for the lines after it.
+/// Git calls that hook many times for each command. So the shell first checks whether git holds the lock on the stash.
+/// It leaves the hook's standard input for the lines after it.
 const IS_STASHING: &str = " && [ \"$1\" = prepared ] && swarm_dir=${GIT_DIR:-.git} && \
      { [ ! -f \"$swarm_dir/commondir\" ] || swarm_dir=$swarm_dir/$(cat \"$swarm_dir/commondir\"); } && [ -s \"$swarm_dir/refs/stash.lock\" ]";
 
@@ -110,8 +110,8 @@ pub(super) fn own(line: &str) -> String {
     format!("#!/bin/sh\n{OWN}\n{line}\n{END}\n")
 }
 
-/// The interpreter of a shell script that may run under another path: it finds its files by `$0`. A script that resolves its own
-/// path must run from there.
+/// The interpreter of a shell script that may run under another path: it finds its files by `$0`. A script that
+/// resolves its own path must run from there.
 pub(super) fn interpreter(text: &str) -> Option<&str> {
     let (first, rest) = text.split_once('\n')?;
     let by_link = ["readlink", "realpath", "pwd -P", "BASH_SOURCE"].iter().any(|word| rest.contains(word));
