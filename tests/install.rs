@@ -445,7 +445,7 @@ fn hooks_that_the_team_shares_are_never_written_and_the_line_to_add_is_given() {
             _ => drop(git(&world, &["config", "core.hooksPath", ".githooks"])),
         }
         let (code, why) = world.refused(&["hooks", "install", "git"]);
-        assert!(code == 2 && why.contains("the team shares") && why.contains("swarm guard"), "{how}: {why}");
+        assert!(code == 2 && why.contains("all clones share") && why.contains("swarm guard"), "{how}: {why}");
         assert_eq!(fs::read_to_string(&shared).unwrap(), text);
         let seen = git(&world, &["status", "--porcelain"]).stdout;
         let seen = String::from_utf8(seen).unwrap();
