@@ -23,7 +23,7 @@ use crate::core::order;
 use crate::core::plural::plural;
 use crate::core::span;
 use crate::roster::proof;
-use crate::store::mail::Folder;
+use crate::store::mail::{Folder, UNREAD};
 use crate::store::{Store, Transaction, now_ms};
 use anyhow::Result;
 
@@ -191,7 +191,7 @@ impl Letters<'_> {
     pub fn take_back(&self, done: &mut Memo<()>) -> Result<()> {
         for agent in self.agents.iter().filter(|a| !a.is_live()) {
             done.recall(self.store, &agent.name, || {
-                if self.store.unproved(&agent.name)?.is_empty() {
+                if self.store.unproved(&agent.name, &UNREAD)?.is_empty() {
                     return Ok(());
                 }
                 let settle = |tx: &mut Transaction<'_>| {

@@ -8,7 +8,7 @@ use crate::carriers::answered;
 use crate::carriers::transcript::Follower;
 use crate::core::few::Few;
 use crate::roster::proof;
-use crate::store::mail::Changed;
+use crate::store::mail::{Changed, Folder};
 use crate::store::now_ms;
 use anyhow::Result;
 
@@ -33,7 +33,7 @@ impl Recipient<'_> {
         if changed.is_some() && followed.idle_since == changed {
             return Ok(false);
         }
-        let open = store.unproved(&agent.name)?;
+        let open = store.unproved(&agent.name, &[Folder::Given])?;
         followed.idle_since = changed.filter(|_| open.is_empty());
         let key = |id: &str, at: u64| (id.to_owned(), at);
         followed.followers.retain(|known, _| open.iter().any(|(f, o)| key(f.id.as_str(), o.at) == *known));

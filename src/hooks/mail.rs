@@ -42,7 +42,7 @@ pub(super) fn proved(call: &Call<'_>, event: &HookEvent, input: &Value) -> Resul
     let shown = |offer: &HookOffer| {
         offer.to == call.agent.process && offer.at < call.begun && event.shows_an_answer_since(offer.moment)
     };
-    let open = call.store.unproved(&call.agent.name)?.into_iter();
+    let open = call.store.unproved(&call.agent.name, &UNREAD)?.into_iter();
     Ok(open.filter(|(_, offer)| shown(offer)).map(|(found, _)| found).collect())
 }
 

@@ -15,7 +15,7 @@ use crate::core::message::MessageType;
 use crate::core::name::Name;
 use crate::core::notice::Notice;
 use crate::os::process::{self, Here};
-use crate::store::mail::{Folder, MessageRef};
+use crate::store::mail::{Folder, MessageRef, UNREAD};
 use crate::store::{Store, Transaction, now_ms};
 use crate::tmux::Server;
 use anyhow::Result;
@@ -32,7 +32,7 @@ const NAMED: usize = 8;
 pub fn leaves_anything(store: &Store, agent: &Agent) -> Result<bool> {
     let names: Vec<Name> = agent.formerly.iter().chain([&agent.name]).cloned().collect();
     if store.is_owed(&names)?
-        || !store.unproved(&agent.name)?.is_empty()
+        || !store.unproved(&agent.name, &UNREAD)?.is_empty()
         || store.has_edits(&agent.name)?
         || store.has_left_leases(&agent.name)?
     {

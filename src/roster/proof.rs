@@ -8,14 +8,14 @@
 use crate::carriers::answered;
 use crate::core::agent::Agent;
 use crate::core::carrier::HookOffer;
-use crate::store::mail::MessageRef;
+use crate::store::mail::{MessageRef, UNREAD};
 use crate::store::{Store, Transaction};
 use anyhow::Result;
 
 /// Settles what was handed to processes of the agent that have ended: read if their transcripts show an answer of the
 /// model, or else waiting. `agent` has ended, or is a later process.
 pub fn settle(tx: &mut Transaction<'_>, store: &Store, agent: &Agent) -> Result<()> {
-    for (found, offer) in store.unproved(&agent.name)? {
+    for (found, offer) in store.unproved(&agent.name, &UNREAD)? {
         if offer.to == agent.process && agent.is_live() {
             continue;
         }

@@ -3,7 +3,7 @@
 //! The move of the file and the mark are one transaction. The move comes first, so if the mark is lost, the message
 //! still counts as read. Of racing readers, one makes the change, and the others find it made.
 
-use super::mail::{Folder, MessageRef, UNREAD};
+use super::mail::{Folder, MessageRef};
 use super::{Store, Transaction, now_ms};
 use crate::core::carrier::HookOffer;
 use crate::core::delivery::{Delivery, Stage};
@@ -24,10 +24,11 @@ impl Store {
         self.transact(|tx| tx.give_by_hook(found, offer))
     }
 
-    /// The messages that a hook handed over and of which nothing shows that the model was asked with them.
-    pub fn unproved(&self, owner: &Name) -> Result<Vec<(MessageRef, HookOffer)>> {
+    /// The messages in these folders that a hook handed over and of which nothing shows that the model was asked with them. They are among
+    /// those that were given; after a crash also among the new ones.
+    pub fn unproved(&self, owner: &Name, folders: &[Folder]) -> Result<Vec<(MessageRef, HookOffer)>> {
         let mut open = Vec::new();
-        for folder in UNREAD {
+        for &folder in folders {
             for found in self.deliveries(owner, folder)? {
                 let (found, delivery) = found?;
                 open.extend(delivery.unproved().map(|offer| (found, offer.clone())));
