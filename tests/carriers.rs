@@ -82,7 +82,7 @@ fn by_pane(world: &World, pane: &str, body: &str) {
 /// Mail for an agent that asks its person something waits until the dialog is closed, and answers nothing.
 fn waits_for_its_person(world: &World, pane: &str) {
     let id = world.send(&[&name(world, pane), "after the question"]);
-    world.reaches(&id, "held", "permission dialog");
+    world.reaches(&id, "held", "a dialog is open");
     assert_eq!(times(world, pane, "after the question"), 0);
     world.control(pane, "dialog-close");
     world.reaches(&id, "submitted", "its own transcript");

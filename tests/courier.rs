@@ -375,7 +375,7 @@ fn a_courier_that_is_killed_while_mail_waits_is_started_again_by_its_keeper() {
     world.control(&pane, "dialog");
     eventually("the dialog", || world.screen(&pane).contains("Do you want").then_some(()));
     let id = world.send(&["claude-1", "before the courier is killed"]);
-    world.reaches(&id, "held", "permission dialog");
+    world.reaches(&id, "held", "a dialog is open");
     // From here on no command of swarm runs, which would start a courier.
     kill("-KILL", &first);
     let next = successor(&world, std::slice::from_ref(&first));

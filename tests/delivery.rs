@@ -130,7 +130,7 @@ const CONDITIONS: [Condition; 8] = [
         name: "permission dialog",
         impose: |w, p| w.control(p, "dialog touch nothing"),
         state: "dialog",
-        reason: "permission dialog",
+        reason: "a dialog is open",
         lift: |w, p| w.control(p, "dialog-close"),
     },
     Condition {

@@ -200,7 +200,7 @@ fn a_text_that_its_composer_does_not_show_whole_is_announced_by_a_line_that_it_d
     }
     let lines = world.events(&pane, "submitted");
     assert!(
-        lines[0].contains("could not be typed whole") && lines[0].contains(&format!("read {long}")),
+        lines[0].contains("is not typed whole") && lines[0].contains(&format!("read {long}")),
         "{lines:?}"
     );
     assert!(lines[1].contains("a few words"), "{lines:?}");
@@ -321,7 +321,7 @@ fn a_line_that_cannot_be_submitted_is_told_of_announced_once_and_then_given_up()
     eventually("people are told", || (told() > 0).then_some(()));
     // What to do works: it is announced by a plain line.
     world.control(&pane, "clear");
-    eventually("it is announced", || world.screen(&pane).contains("could not be typed whole").then_some(()));
+    eventually("it is announced", || world.screen(&pane).contains("is not typed whole").then_some(()));
     world.reaches(&id, "typed", "press Enter there, or clear it");
     set_clock(&world, 62_000 + 31_000);
     world.reaches(&id, "failed", "could not be submitted");

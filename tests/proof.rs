@@ -64,6 +64,32 @@ fn only_a_hook_that_shows_an_answer_of_the_model_makes_it_read() {
 }
 
 #[test]
+fn a_subagents_hook_is_given_no_mail() {
+    let world = World::with_store();
+    let mut peer = Peer::new(&world, "peer-1");
+    let id = world.send(&["--urgent", "peer-1", BODY]);
+    for event in ["PostToolUse", "Stop"] {
+        let told = peer.ok(&hook(event, &json!({"tool_name": "Read", "agent_id": "a1"})));
+        assert!(!told.contains(ANSWERED), "{event}: {told}");
+        assert_eq!(stage(&world, &id).0, "queued", "{event}");
+    }
+    assert!(peer.ok(&hook("PostToolUse", &json!({"tool_name": "Read"}))).contains(ANSWERED));
+}
+
+#[test]
+fn a_conversation_that_is_emptied_takes_no_message_along() {
+    let world = World::with_store();
+    let mut peer = Peer::new(&world, "peer-1");
+    let id = world.send(&["peer-1", BODY]);
+    assert!(peer.ok(&hook("UserPromptSubmit", &json!({}))).contains(ANSWERED));
+    peer.ok(&hook("SessionStart", &json!({"source": "clear"})));
+    let told = peer.ok(&hook("UserPromptSubmit", &json!({})));
+    assert!(told.contains(ANSWERED) && told.contains(AGAIN), "{told}");
+    peer.ok(&hook("Stop", &json!({})));
+    assert_eq!(stage(&world, &id).0, "read");
+}
+
+#[test]
 fn what_is_handed_over_by_racing_hooks_is_given_and_read_once() {
     let world = World::with_store();
     let mut peer = Peer::new(&world, "peer-1");

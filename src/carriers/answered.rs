@@ -26,18 +26,56 @@ pub fn length(path: &Path) -> Option<u64> {
     }
 }
 
+/// Which of the messages that ended processes were handed their models have answered, by the transcripts, which are read to their ends. Messages
+/// of one hand-over share a reading.
+pub fn among<'a>(offers: impl IntoIterator<Item = (&'a MessageId, &'a HookOffer)>) -> Vec<&'a MessageId> {
+    let mut readings: Vec<(&HookOffer, Vec<(&MessageId, Trace)>)> = Vec::new();
+    for (id, offer) in offers {
+        let shared = |(of, _): &&mut (&HookOffer, _)| (&of.proof, of.from) == (&offer.proof, offer.from);
+        match readings.iter_mut().find(shared) {
+            Some((_, ids)) => ids.push((id, Trace::None)),
+            None => readings.push((offer, vec![(id, Trace::None)])),
+        }
+    }
+    for (offer, ids) in &mut readings {
+        let Some(mut follower) = follower(offer) else { continue };
+        while follower.read(&mut |line| {
+            if ids.iter().any(|(id, seen)| concerns(*seen, id, line)) {
+                let speaker = side(line);
+                for (_, seen) in ids.iter_mut().filter(|(id, seen)| concerns(*seen, id, line)) {
+                    *seen = next(*seen, speaker);
+                }
+            }
+        }) {}
+    }
+    let given = |(_, seen): &(_, Trace)| *seen >= Trace::Given;
+    readings.into_iter().flat_map(|(_, ids)| ids).filter(given).map(|(id, _)| id).collect()
+}
+
 /// Whether the model has answered, as far as `follower` has seen.
 pub fn is_answered(id: &MessageId, follower: &mut Follower) -> bool {
     let mut seen = follower.seen;
     follower.read(&mut |line| {
-        seen = match seen {
-            Trace::None if line.contains(id.as_str()) && side(line) == Some(Side::Agent) => Trace::Queued,
-            Trace::Queued if side(line) == Some(Side::Model) => Trace::Given,
-            seen => seen,
-        };
+        if concerns(seen, id, line) {
+            seen = next(seen, side(line));
+        }
     });
     follower.seen = seen;
     seen >= Trace::Given
+}
+
+/// Whether a line may change what is seen of a message: most lines are long, and need not be parsed.
+fn concerns(seen: Trace, id: &MessageId, line: &str) -> bool {
+    seen == Trace::Queued || seen == Trace::None && line.contains(id.as_str())
+}
+
+/// What is seen of a message after a line that concerns it.
+fn next(seen: Trace, speaker: Option<Side>) -> Trace {
+    match (seen, speaker) {
+        (Trace::None, Some(Side::Agent)) => Trace::Queued,
+        (Trace::Queued, Some(Side::Model)) => Trace::Given,
+        _ => seen,
+    }
 }
 
 /// Who speaks in a record.
@@ -74,12 +112,50 @@ mod tests {
     use serde_json::json;
     use std::fs;
 
+    fn offer(proof: &Path) -> HookOffer {
+        HookOffer {
+            to: crate::core::process_id::ProcessId { pid: 1, start: 1, boot: "b".into() },
+            at: 1,
+            moment: crate::core::carrier::Moment::Prompt,
+            proof: Some(proof.to_owned()),
+            from: 0,
+        }
+    }
+
     fn answered(lines: &[Value]) -> bool {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("t.jsonl");
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
         fs::write(&path, text).unwrap();
-        is_answered(&MessageId::parse("abcdefgh").unwrap(), &mut Follower::new(&path, 0))
+        let id = MessageId::parse("abcdefgh").unwrap();
+        let one = is_answered(&id, &mut Follower::new(&path, 0));
+        let offer = offer(&path);
+        let other = MessageId::parse("zzzzzzzz").unwrap();
+        assert_eq!(among([(&id, &offer), (&other, &offer)]) == [&id], one);
+        one
+    }
+
+    /// The answer stands farther behind than what is read at a time.
+    #[test]
+    fn a_long_transcript_is_read_to_its_end() {
+        let long = json!({"type": "user", "message": "x".repeat(1 << 20)});
+        let added = json!({"type": "user", "message": "abcdefgh"});
+        let model = json!({"type": "assistant", "message": {"model": "x"}});
+        let mut lines = vec![added];
+        lines.extend(std::iter::repeat_n(long, 17));
+        assert!(!among_alone(&lines));
+        lines.push(model);
+        assert!(among_alone(&lines));
+    }
+
+    fn among_alone(lines: &[Value]) -> bool {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("t.jsonl");
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        fs::write(&path, text).unwrap();
+        let id = MessageId::parse("abcdefgh").unwrap();
+        let offer = offer(&path);
+        !among([(&id, &offer)]).is_empty()
     }
 
     #[test]

@@ -41,22 +41,23 @@ impl Follower {
         (self.path, self.at, self.begun) = (path.to_owned(), from, Some(Vec::new()));
     }
 
-    /// Gives the lines that were added since the last call. A file that is missing or unreadable has none.
-    pub fn read(&mut self, each: &mut dyn FnMut(&str)) {
+    /// Gives the lines that were added since the last call, of a long addition only the first. A file that is missing or unreadable has none.
+    /// Returns whether there may be more.
+    pub fn read(&mut self, each: &mut dyn FnMut(&str)) -> bool {
         // Something else may lie there meanwhile: a FIFO would be waited for.
         let flags = nix::fcntl::OFlag::O_NONBLOCK | nix::fcntl::OFlag::O_NOCTTY;
         let open = OpenOptions::new().read(true).custom_flags(flags.bits()).open(&self.path);
-        let Ok(mut file) = open else { return };
-        let Ok(meta) = file.metadata() else { return };
+        let Ok(mut file) = open else { return false };
+        let Ok(meta) = file.metadata() else { return false };
         if !meta.is_file() || meta.len() == self.at {
-            return;
+            return false;
         }
         if meta.len() < self.at {
             (self.at, self.begun) = (0, Some(Vec::new()));
         }
         let mut bytes = Vec::new();
         if file.seek(SeekFrom::Start(self.at)).is_err() || file.take(MOST).read_to_end(&mut bytes).is_err() {
-            return;
+            return false;
         }
         self.at += bytes.len() as u64;
         let mut rest = bytes.as_slice();
@@ -73,6 +74,7 @@ impl Follower {
         if let Some(begun) = &mut self.begun {
             begun.extend_from_slice(rest);
         }
+        bytes.len() as u64 == MOST
     }
 }
 

@@ -7,15 +7,16 @@ use anyhow::Result;
 /// Send a message to agents, to a group, to all of them, or to the human
 ///
 /// The signed text arrives in the recipient's prompt, once: by the agent's own channel at once, or in its pane when
-/// the agent is idle and its composer empty. The command ends with 0 when the message is on disk and has its
-/// progress printed, after 2 s at most; --no-wait ends at once. If one of several recipients does
-/// not exist, the others still get it, and the command reports the name and ends with 5.
+/// the agent is idle and its composer empty. The command prints the progress for up to 2 s and ends with 0, because
+/// the message is on disk; --no-wait ends at once. If one of several recipients does not exist, the others still get
+/// it, and the command reports the name and ends with 5.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  swarm-msg send reviewer \"is the parser done?\"\n  swarm-msg send claude-1,codex-1 --type REVIEW-REQUEST --ack \"see src/parse.rs\"\n  swarm-msg send @api --reply \"who takes the login?\"\n  swarm-msg send @all --fyi \"the parser is merged\"\n  git diff | swarm-msg send @all -"
 )]
 pub(super) struct Args {
-    /// The recipients: a name, several separated by commas, @all, a group such as @api, or human
+    /// The recipients: a name, several separated by commas, @all, a group such as @api, or human; in a team also
+    /// HOST/NAME and @team
     to: String,
     /// The text, in one argument; - reads it from standard input
     body: String,

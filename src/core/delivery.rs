@@ -286,7 +286,8 @@ pub struct Delivery {
 const BY_HOOK: &str = "its own hook handed it over";
 
 /// What is said of one whose agent ended before that.
-const UNPROVED: &str = "its own hook handed it over, and its process ended before its model answered";
+const UNPROVED: &str =
+    "its own hook handed it over, and its process or conversation ended before its model answered";
 
 impl Delivery {
     /// A delivery that has not begun.

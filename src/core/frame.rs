@@ -30,7 +30,7 @@ pub fn render(message: &Verified, recipient: &Name) -> String {
 /// shows unchanged.
 pub fn render_plain(message: &Verified, recipient: &Name) -> String {
     let (head, id) = (heading(message, recipient), &message.id);
-    format!("{head} a message that could not be typed whole (read it: swarm-msg read {id})")
+    format!("{head} a message that is not typed whole (read it: swarm-msg read {id})")
 }
 
 /// The text of a bundle: its own line and, if `whole`, those of its members, each as if it came alone.

@@ -35,8 +35,7 @@ pub(super) struct Given {
 /// The messages that an earlier hook gave to this process, and that the model has answered, as this event shows. A hook that started before
 /// the hand-over shows nothing, and neither does a hook of a subagent.
 pub(super) fn proved(call: &Call<'_>, event: &HookEvent, input: &Value) -> Result<Vec<MessageRef>> {
-    let nested = input.get("agent_id").is_some_and(|id| !id.is_null());
-    if nested || !matches!(event, HookEvent::BeforeTool(_) | HookEvent::Stop { .. }) {
+    if is_nested(input) || !matches!(event, HookEvent::BeforeTool(_) | HookEvent::Stop { .. }) {
         return Ok(Vec::new());
     }
     let shown = |offer: &HookOffer| {
@@ -46,8 +45,13 @@ pub(super) fn proved(call: &Call<'_>, event: &HookEvent, input: &Value) -> Resul
     Ok(open.filter(|(_, offer)| shown(offer)).map(|(found, _)| found).collect())
 }
 
-/// The text for the model at this moment.
-pub(super) fn give(call: &Call<'_>, event: &HookEvent) -> Result<Given> {
+/// Whether a subagent's hook calls. What it answers goes to the subagent's model, which is gone at the end of its task.
+pub(super) fn is_nested(input: &Value) -> bool {
+    input.get("agent_id").is_some_and(|id| !id.is_null())
+}
+
+/// The text for the model at this moment. A subagent gets no mail.
+pub(super) fn give(call: &Call<'_>, event: &HookEvent, input: &Value) -> Result<Given> {
     let mut given = Collection::default();
     match event {
         HookEvent::SessionStart => given.parts.push(welcome(call)),
@@ -57,7 +61,7 @@ pub(super) fn give(call: &Call<'_>, event: &HookEvent) -> Result<Given> {
     let urgent_only = matches!(event, HookEvent::AfterTool(_));
     // Text at the beginning of a session reaches the model with the first prompt, if there is one. So mail waits for
     // a prompt, which begins a turn.
-    if call.gives && !matches!(event, HookEvent::SessionStart) {
+    if call.gives && !is_nested(input) && !matches!(event, HookEvent::SessionStart) {
         unread(call, urgent_only, &mut given)?;
     }
     let text = (!given.parts.is_empty()).then(|| given.parts.join("\n\n"));

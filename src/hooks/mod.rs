@@ -25,7 +25,7 @@ use crate::core::hook::{Enforce, HookAnswer, HookEvent, HookKind, Tool};
 use crate::core::name::Name;
 use crate::os::caller::Caller;
 use crate::store::lock::{self, Held};
-use crate::store::mail::MessageRef;
+use crate::store::mail::{MessageRef, UNREAD};
 use crate::store::{Store, now_ms};
 use anyhow::Result;
 use serde_json::Value;
@@ -106,10 +106,18 @@ impl Call<'_> {
         tree::before(self.store, self.agents, &self.agent.name, &holder, &dir, command, self.command)
     }
 
-    /// Marks as read what was handed over before, if this shows that the model has answered since. Call it after the
-    /// output was written: it decides nothing.
+    /// Marks as read what was handed over before, if this shows that the model has answered since. In a conversation that the person has
+    /// emptied (`/clear`), what no model has answered waits again. Call it after the output was written: it decides nothing.
     pub fn prove(&self, input: &Value) -> Result<()> {
         let event = HookEvent::parse(self.kind, self.name, input);
+        if matches!(event, HookEvent::SessionStart) && input["source"] == "clear" {
+            let open = self.store.unproved(&self.agent.name, &UNREAD)?.into_iter();
+            for (found, _) in
+                open.filter(|(_, offer)| offer.to == self.agent.process && offer.at < self.begun)
+            {
+                self.store.transact(|tx| tx.take_back(&self.agent.name, &found))?;
+            }
+        }
         for found in mail::proved(self, &event, input)? {
             self.store.transact(|tx| tx.prove(&found))?;
         }
@@ -171,7 +179,7 @@ impl Call<'_> {
             reply.giving = at_rest(self.store, &self.agent.name, OTHERS)?;
             // Another hook of the same agent is handing over its mail, and takes long.
             if reply.giving.is_some() {
-                let given = mail::give(self, &event)?;
+                let given = mail::give(self, &event, input)?;
                 answer.context = join(answer.context, given.text);
                 reply.handed = given.receipts;
                 reply.offer = event.moment().map(|moment| self.offer(moment));

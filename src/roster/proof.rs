@@ -7,28 +7,22 @@
 
 use crate::carriers::answered;
 use crate::core::agent::Agent;
-use crate::core::carrier::HookOffer;
-use crate::store::mail::{MessageRef, UNREAD};
+use crate::store::mail::UNREAD;
 use crate::store::{Store, Transaction};
 use anyhow::Result;
 
 /// Settles what was handed to processes of the agent that have ended: read if their transcripts show an answer of the
 /// model, or else waiting. `agent` has ended, or is a later process.
 pub fn settle(tx: &mut Transaction<'_>, store: &Store, agent: &Agent) -> Result<()> {
-    for (found, offer) in store.unproved(&agent.name, &UNREAD)? {
-        if offer.to == agent.process && agent.is_live() {
-            continue;
-        }
-        if was_answered(&found, &offer) {
-            tx.prove(&found)?;
+    let mut open = store.unproved(&agent.name, &UNREAD)?;
+    open.retain(|(_, offer)| offer.to != agent.process || !agent.is_live());
+    let answered = answered::among(open.iter().map(|(found, offer)| (&found.id, offer)));
+    for (found, _) in &open {
+        if answered.contains(&&found.id) {
+            tx.prove(found)?;
         } else {
-            tx.take_back(&agent.name, &found)?;
+            tx.take_back(&agent.name, found)?;
         }
     }
     Ok(())
-}
-
-/// Whether the transcript of a process that has ended shows that its model answered. It is read to its end.
-fn was_answered(found: &MessageRef, offer: &HookOffer) -> bool {
-    answered::follower(offer).is_some_and(|mut follower| answered::is_answered(&found.id, &mut follower))
 }

@@ -18,6 +18,9 @@ use lines::{Cursor, lines};
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+/// How many blocks may stand in each other. What stands deeper is text: each line is compared with all that are open.
+const DEEPEST: usize = 64;
+
 /// A block, or a part of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Block {
@@ -113,6 +116,9 @@ impl Reader<'_> {
                     break;
                 }
                 return self.begin(matched, Leaf::Indented);
+            }
+            if self.open.len() >= DEEPEST {
+                break;
             }
             let rest = ahead.rest();
             if in_paragraph && all && (self.is_heading(rest) || self.is_table(rest)) {

@@ -1,7 +1,7 @@
 //! The blocks are those that pulldown-cmark finds. It is the reader for tests only: with its table of two thousand names of characters it
 //! was a thirtieth of the program.
 
-use super::{Block, blocks};
+use super::{Block, DEEPEST, blocks};
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -154,4 +154,18 @@ fn say(found: &mut [(Block, Range<usize>)], words: &str) {
     if let Some((Block::Heading(title, _), _)) = found.last_mut() {
         title.push_str(words);
     }
+}
+
+/// Documents that are made to take long are read as fast as others of their length: each line has a bounded number of open blocks, and each
+/// heading a bounded number of marks.
+#[test]
+fn what_is_deep_or_long_is_text() {
+    let deep = format!("{}x", "- ".repeat(20_000));
+    let count = |text: &str, wanted: fn(&Block) -> bool| {
+        blocks(text, 0).iter().filter(|(block, _)| wanted(block)).count()
+    };
+    assert_eq!(count(&deep, |block| matches!(block, Block::Item)), DEEPEST.div_ceil(2));
+    let long = format!("# {}", "!".repeat(100_000));
+    assert_eq!(count(&long, |block| matches!(block, Block::Heading(words, 1) if words.len() == 100_000)), 1);
+    assert!(blocks(&">".repeat(100_000), 0).is_empty());
 }

@@ -46,8 +46,14 @@ struct Bracket {
     counts: bool,
 }
 
+/// The longest heading whose mark-up is read (bytes): each mark is compared with those before it.
+const LONGEST: usize = 500;
+
 /// The text of a heading without mark-up. `labels` are those for which the document has a definition.
 pub(super) fn words(source: &str, labels: &BTreeSet<String>) -> String {
+    if source.len() > LONGEST {
+        return source.trim().to_owned();
+    }
     let mut reader = Reader { source, at: 0, pieces: Vec::new(), brackets: Vec::new(), labels };
     while reader.at < source.len() {
         reader.step();
